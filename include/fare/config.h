@@ -1,0 +1,80 @@
+/* config: a YAML file as a tree that remembers line and column, and tables of fields that read it into structs. */
+#ifndef FARE_CONFIG_H
+#define FARE_CONFIG_H
+
+#include <fare/support.h>
+
+typedef struct fare_config fare_config; /* a document; owns its nodes */
+typedef struct fare_node   fare_node;   /* a place in it */
+typedef enum { FARE_NODE_SCALAR, FARE_NODE_LIST, FARE_NODE_MAP } fare_node_kind;
+
+/* Reads `path` on rank 0 and gives every rank the same tree, or the same FARE_ERR_INPUT. Collective. */
+PetscErrorCode fare_config_read(MPI_Comm comm, const char *path, fare_config **config);
+/* The same from memory; `name` stands for the file in messages. Not collective. */
+PetscErrorCode fare_config_parse(const char *name, const char *text, size_t length, fare_config **config);
+/* Applies `key.path[0].key=value` (the value in YAML) as `--set` does; creates what is missing in maps. Not collective. */
+PetscErrorCode fare_config_set(fare_config *config, const char *assignment);
+PetscErrorCode fare_config_destroy(fare_config **config);
+const fare_node *fare_config_root(const fare_config *config);
+
+/* Nodes belong to their document. Functions that look for a thing return NULL when it is not there. */
+fare_node_kind   fare_node_kind_of(const fare_node *node);
+size_t           fare_node_size(const fare_node *node);                      /* entries of a list or map */
+const fare_node *fare_node_item(const fare_node *node, size_t i);            /* i-th entry of a list, or value of a map */
+const char      *fare_node_key(const fare_node *map, size_t i);              /* i-th key of a map */
+const fare_node *fare_node_find(const fare_node *map, const char *key);      /* value under a key; NULL for a NULL map */
+const char      *fare_node_text(const fare_node *scalar);                    /* text of a scalar */
+/* FARE_ERR_INPUT with "file:line:column: path: message". */
+PetscErrorCode fare_node_error(const fare_node *node, const char *format, ...) PETSC_ATTRIBUTE_FORMAT(2, 3);
+/* The same at the i-th key of a map instead of its value. */
+PetscErrorCode fare_node_error_at_key(const fare_node *map, size_t i, const char *format, ...) PETSC_ATTRIBUTE_FORMAT(3, 4);
+/* A finite real number from a scalar. */
+PetscErrorCode fare_node_real(const fare_node *node, double *value);
+/* Refuses every key of `map` that is not among `names` with a suggestion. */
+PetscErrorCode fare_node_check_keys(const fare_node *map, const char *const names[], size_t count);
+
+/* One configurable value: read, described, documented and written back from this row alone. */
+typedef enum {
+  FARE_REAL,     /* double */
+  FARE_INTEGER,  /* PetscInt64 */
+  FARE_BOOLEAN,  /* PetscBool */
+  FARE_STRING,   /* char *, owned by the struct */
+  FARE_CHOICE,   /* int, index into `choices` */
+  FARE_REALS,    /* fare_reals */
+  FARE_INTEGERS, /* fare_integers */
+  FARE_NODE      /* const fare_node *: read by code of its own; NULL when absent */
+} fare_field_kind;
+
+typedef struct {
+  size_t  count;
+  double *values;
+} fare_reals;
+typedef struct {
+  size_t      count;
+  PetscInt64 *values;
+} fare_integers;
+
+typedef struct {
+  const char        *key;
+  fare_field_kind    kind;
+  size_t             offset;   /* of the member in the struct */
+  const char        *fallback; /* the default as YAML text; NULL: the key is required; "": may be absent (0, NULL or empty) */
+  double             least, most; /* allowed range of numbers, entry by entry, both included; -HUGE_VAL, HUGE_VAL for none */
+  const char *const *choices;  /* NULL-terminated, for FARE_CHOICE */
+  const char        *unit;     /* "" when dimensionless */
+  const char        *meaning;  /* one line, begins with a small letter, no full stop */
+} fare_field;
+#define FARE_FIELDS_END {NULL, FARE_REAL, 0, NULL, 0, 0, NULL, NULL, NULL}
+
+/*
+  Fills `into` from `map` (NULL: defaults alone) by the table `fields`, which FARE_FIELDS_END ends. Unknown keys are refused unless
+  a second table `more` (may be NULL) names them. Strings and lists become the struct's: fare_fields_free. Not collective.
+*/
+PetscErrorCode fare_fields_read(const fare_field *fields, const fare_field *more, const fare_node *map, void *into);
+PetscErrorCode fare_fields_free(const fare_field *fields, void *from);
+/* Writes `key: value` lines in YAML, `indent` spaces deep: what was read, defaults filled in. FARE_NODE fields are left out. */
+PetscErrorCode fare_fields_write(const fare_field *fields, const void *from, int indent, fare_text *to);
+/* A table for people: key, kind, default, range, unit, meaning. */
+PetscErrorCode fare_fields_describe(const fare_field *fields, FILE *to);
+
+#endif

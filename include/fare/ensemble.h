@@ -1,0 +1,40 @@
+/* ensemble: weighted samples of a state, distributed over ranks in whole blocks so that results do not depend on the layout. */
+#ifndef FARE_ENSEMBLE_H
+#define FARE_ENSEMBLE_H
+
+#include <fare/random.h>
+#include <fare/system.h>
+
+/*
+  A data container that kernels work on directly. Particles of blocks [first_block, first_block + blocks) live here; their ids are
+  FARE_BLOCK*first_block + i. The last block of all is padded: padding is stepped like any particle but never counted or written.
+*/
+typedef struct {
+  MPI_Comm comm;
+  int      dim;
+  int64_t  count;               /* particles on all ranks */
+  int64_t  first_block, blocks; /* of this rank */
+  int64_t  local;               /* counted particles here; at most blocks*FARE_BLOCK */
+  double  *x[FARE_DIM_MAX];     /* positions, blocks*FARE_BLOCK each, 64-byte aligned */
+  double  *weight;              /* NULL: all equal; otherwise unnormalised, blocks*FARE_BLOCK */
+  double   time;
+} fare_ensemble;
+
+/* Collective. Positions are zero. */
+PetscErrorCode fare_ensemble_create(MPI_Comm comm, int dim, int64_t count, fare_ensemble **ensemble);
+PetscErrorCode fare_ensemble_destroy(fare_ensemble **ensemble);
+PetscErrorCode fare_ensemble_copy(const fare_ensemble *from, fare_ensemble *to);
+/* Bytes per particle of an ensemble. */
+size_t fare_ensemble_bytes(int dim);
+
+/* Independent draws from the initial density: the same bits on any rank count. Collective. */
+PetscErrorCode fare_ensemble_draw(fare_ensemble *ensemble, const fare_initial *initial, const fare_system *system, double t, fare_stream stream);
+
+/* A hash of ids, positions and weights that does not depend on the layout. Collective. */
+PetscErrorCode fare_ensemble_checksum(const fare_ensemble *ensemble, uint64_t *sum);
+/* FARE_ERR_FAILED naming the first particle that is not finite. Collective. */
+PetscErrorCode fare_ensemble_is_valid(const fare_ensemble *ensemble);
+/* Mean and variance per axis; effective sample size (sum w)^2 / sum w^2. Collective. */
+PetscErrorCode fare_ensemble_moments(const fare_ensemble *ensemble, double mean[], double variance[], double *effective);
+
+#endif

@@ -1,0 +1,70 @@
+/* sampler: a method that makes an ensemble represent time t. One file per method in src/sampler, named once in list.h there. */
+#ifndef FARE_SAMPLER_H
+#define FARE_SAMPLER_H
+
+#include <fare/ensemble.h>
+#include <fare/store.h>
+#include <fare/truth.h>
+
+typedef enum { FARE_EQUILIBRIUM, FARE_SIMULATION, FARE_GENERATIVE } fare_sampler_family;
+extern const char *const fare_sampler_family_names[];
+
+/* What a method has spent. Seconds are of this rank; evaluations are of this rank, one per particle or network row. */
+typedef struct {
+  double  train_seconds, sample_seconds;
+  int64_t force_evaluations, network_evaluations;
+} fare_cost;
+
+/* Particles of the true dynamics at the times that may be learned from. */
+typedef struct {
+  int             count;
+  const double   *times;
+  fare_ensemble **at;
+} fare_training_set;
+
+typedef struct fare_sampler fare_sampler;
+
+/* What a method provides. */
+typedef struct {
+  const char         *name, *summary, *reference;
+  fare_sampler_family family;
+  size_t              size;   /* of the method's own state, which begins zeroed with the fields filled in */
+  const fare_field   *fields; /* its parameters, members of that state: read from YAML, described, documented, saved */
+  PetscErrorCode (*setup)(fare_sampler *sampler); /* may be NULL */
+  PetscErrorCode (*train)(fare_sampler *sampler, const fare_training_set *data); /* NULL where nothing is learned */
+  /* Moves or draws the ensemble to time t; t never decreases. The first call has t = the schedule's start. */
+  PetscErrorCode (*advance)(fare_sampler *sampler, double t, fare_ensemble *ensemble);
+  /* The cell masses of the density that the method aims at, where it is known (new vector); NULL: p(x,t) itself. */
+  PetscErrorCode (*target)(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses);
+  PetscErrorCode (*save)(fare_sampler *sampler, fare_store *to, const char *group);
+  PetscErrorCode (*load)(fare_sampler *sampler, fare_store *from, const char *group);
+  PetscErrorCode (*destroy)(fare_sampler *sampler); /* may be NULL; fields are freed by the caller */
+} fare_sampler_type;
+
+/* One running method. Its descriptor's functions may read everything here and change `state` and `cost`. */
+struct fare_sampler {
+  const fare_sampler_type *type;
+  const char              *name; /* the ensemble's name in the study; names its random streams */
+  MPI_Comm                 comm;
+  uint64_t                 seed;
+  const fare_system       *system;
+  const fare_initial      *initial;
+  fare_schedule            schedule;
+  void                    *state;
+  fare_cost                cost;
+};
+
+const fare_sampler_type *fare_sampler_type_find(const char *name); /* NULL when unknown */
+const fare_sampler_type *fare_sampler_type_at(size_t i);           /* NULL past the last */
+PetscErrorCode fare_sampler_type_describe(const fare_sampler_type *type, FILE *to);
+
+/* Reads the method's fields from `node` (keys of `more` belong to the caller) and sets it up. Collective. */
+PetscErrorCode fare_sampler_create(MPI_Comm comm, const fare_sampler_type *type, const char *name, const fare_node *node, const fare_field *more, uint64_t seed, const fare_system *system, const fare_initial *initial, const fare_schedule *schedule, fare_sampler **sampler);
+PetscErrorCode fare_sampler_destroy(fare_sampler **sampler);
+/* These time what they call into sampler->cost. Collective. */
+PetscErrorCode fare_sampler_train(fare_sampler *sampler, const fare_training_set *data);
+PetscErrorCode fare_sampler_advance(fare_sampler *sampler, double t, fare_ensemble *ensemble);
+/* The stream called NAME/purpose. */
+fare_stream fare_sampler_stream(const fare_sampler *sampler, const char *purpose);
+
+#endif

@@ -1,0 +1,47 @@
+/* store: one HDF5 file written or read by all ranks; under its final name only when complete. */
+#ifndef FARE_STORE_H
+#define FARE_STORE_H
+
+#include <fare/support.h>
+
+typedef struct fare_store fare_store;
+
+typedef enum { FARE_STORE_FLOAT64, FARE_STORE_FLOAT32, FARE_STORE_INT64, FARE_STORE_UINT64, FARE_STORE_UINT8 } fare_store_type;
+
+/* Begins `path` (as path.tmp beside it). Collective; failing is collective too. */
+PetscErrorCode fare_store_create(MPI_Comm comm, const char *path, fare_store **store);
+/* Closes, flushes to the disk and gives the file its name. Collective. Sets *store to NULL. */
+PetscErrorCode fare_store_commit(fare_store **store);
+/* Opens for reading: rank 0 tries first, so that a damaged file is the same error on every rank. Collective. */
+PetscErrorCode fare_store_open(MPI_Comm comm, const char *path, fare_store **store);
+/* Closes; an uncommitted file is removed. Collective. Sets *store to NULL. */
+PetscErrorCode fare_store_close(fare_store **store);
+
+/* Makes a group and its parents; no error when it exists. Collective. */
+PetscErrorCode fare_store_group(fare_store *store, const char *path);
+
+/* Attributes of the group or dataset at `path` ("/" for the root); same values on every rank. Strings are fixed-length. Collective. */
+PetscErrorCode fare_store_put_string(fare_store *store, const char *path, const char *name, const char *value);
+PetscErrorCode fare_store_put_strings(fare_store *store, const char *path, const char *name, size_t count, const char *const values[]);
+PetscErrorCode fare_store_put_real(fare_store *store, const char *path, const char *name, double value);
+PetscErrorCode fare_store_put_reals(fare_store *store, const char *path, const char *name, size_t count, const double values[]);
+PetscErrorCode fare_store_put_uint32(fare_store *store, const char *path, const char *name, uint32_t value);
+PetscErrorCode fare_store_put_int(fare_store *store, const char *path, const char *name, int64_t value);
+PetscErrorCode fare_store_put_uint64s(fare_store *store, const char *path, const char *name, size_t count, const uint64_t values[]);
+PetscErrorCode fare_store_get_string(fare_store *store, const char *path, const char *name, size_t size, char value[]);
+PetscErrorCode fare_store_get_real(fare_store *store, const char *path, const char *name, double *value);
+PetscErrorCode fare_store_get_int(fare_store *store, const char *path, const char *name, int64_t *value);
+PetscErrorCode fare_store_has(fare_store *store, const char *path, PetscBool *has);
+
+/*
+  A dataset of `rank` extents `global`, of which this rank holds the box `count` at `start` (a zero in `count`: nothing),
+  row-major and contiguous in `data`. Parents are made. Collective.
+*/
+PetscErrorCode fare_store_write(fare_store *store, const char *path, fare_store_type type, int rank, const uint64_t global[], const uint64_t start[], const uint64_t count[], const void *data);
+PetscErrorCode fare_store_read(fare_store *store, const char *path, fare_store_type type, int rank, const uint64_t start[], const uint64_t count[], void *data);
+/* The extents of a dataset; *rank at most 4. */
+PetscErrorCode fare_store_extents(fare_store *store, const char *path, int *rank, uint64_t global[4]);
+/* A text as a scalar string dataset. Collective. */
+PetscErrorCode fare_store_write_text(fare_store *store, const char *path, const char *text);
+
+#endif

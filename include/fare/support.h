@@ -1,0 +1,75 @@
+/* support: starting and stopping, errors, log and progress, tables of text. Everything may include this. */
+#ifndef FARE_SUPPORT_H
+#define FARE_SUPPORT_H
+
+#include <petscsys.h>
+#include <stdint.h>
+
+/* How a program that uses FARE ends. */
+enum { FARE_EXIT_DONE = 0, FARE_EXIT_FAILED = 1, FARE_EXIT_INPUT = 2, FARE_EXIT_STOPPED = 75 };
+
+/* Error codes of our own, above PETSc's. They carry one line of text and print no stack trace. */
+#define FARE_ERR_INPUT   ((PetscErrorCode)3002) /* a user's mistake: the same on every rank, exit code 2 */
+#define FARE_ERR_FAILED  ((PetscErrorCode)3001) /* something outside failed (disk, solver, data): exit code 1 */
+#define FARE_ERR_STOPPED ((PetscErrorCode)3075) /* stopped on request with a checkpoint written: exit code 75 */
+
+#define FARE_DIM_MAX 3 /* axes of a grid; also the largest dimension of a state for now */
+
+/*
+  Starts MPI and PETSc (with `argc`, `argv` as PETSc's own options), installs the error handler that keeps our
+  errors to one line, and holds BLAS to one thread per rank. Collective.
+*/
+PetscErrorCode fare_initialize(int argc, char **argv);
+/* Prints the message of `code` on rank 0 if it is one of ours, ends PETSc and MPI, returns the exit code. Collective. */
+int fare_finalize(PetscErrorCode code);
+
+/* Keeps one line of text as the message and returns the code; for use as `return`/SETERR value. Not collective. */
+PetscErrorCode fare_error(PetscErrorCode code, const char *format, ...) PETSC_ATTRIBUTE_FORMAT(2, 3);
+/* The message kept last, or "". */
+const char *fare_error_message(void);
+/* Makes `code` collective: when any rank has one, every rank gets the largest and the message of the lowest rank that has it. Collective. */
+PetscErrorCode fare_error_agree(MPI_Comm comm, PetscErrorCode code);
+
+/* Ends a function with an error of ours. */
+#define FARE_FAIL(code, ...) PetscFunctionReturn(fare_error(code, __VA_ARGS__))
+
+/* A line of the log on rank 0, led by the seconds since the start. Collective over PETSC_COMM_WORLD in spirit; only rank 0 acts. */
+void fare_log(const char *format, ...) PETSC_ATTRIBUTE_FORMAT(1, 2);
+/* As fare_log, marked as a warning, to stderr. */
+void fare_warn(const char *format, ...) PETSC_ATTRIBUTE_FORMAT(1, 2);
+/* Seconds since an arbitrary moment in the past. */
+double fare_seconds(void);
+
+/*
+  Progress of long work with an ETA: one rewritten line on a terminal, a line now and then in a log. Rank 0 prints;
+  the others may call it freely. Not collective.
+*/
+typedef struct {
+  const char *what;
+  double      total, began, shown;
+} fare_progress;
+void fare_progress_begin(fare_progress *progress, const char *what, double total);
+void fare_progress_update(fare_progress *progress, double done, const char *note); /* note: may be NULL */
+void fare_progress_end(fare_progress *progress);
+
+/* A growing string; `text` is always terminated. Zero it to begin; owner frees it with fare_text_free. */
+typedef struct {
+  char  *text;
+  size_t length, capacity;
+} fare_text;
+void fare_text_add(fare_text *to, const char *format, ...) PETSC_ATTRIBUTE_FORMAT(2, 3);
+void fare_text_free(fare_text *text);
+
+/* A table for people: columns aligned, the first row is the heading. Cells are copied. */
+typedef struct fare_table fare_table;
+PetscErrorCode fare_table_create(int columns, fare_table **table);
+PetscErrorCode fare_table_cell(fare_table *table, const char *format, ...) PETSC_ATTRIBUTE_FORMAT(2, 3);
+PetscErrorCode fare_table_print(const fare_table *table, FILE *to);
+PetscErrorCode fare_table_destroy(fare_table **table);
+
+/* The nearest of `count` names to `word` by edit distance, or NULL when none is near: for "did you mean". */
+const char *fare_nearest(const char *word, const char *const names[], size_t count);
+
+const char *fare_version(void); /* "0.1.0" */
+
+#endif

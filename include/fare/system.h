@@ -1,0 +1,103 @@
+/*
+  system: the physics. dX = mobility (-grad V + F) dt + sqrt(2 mobility kT) dW (Ito), all dimensionless, with named
+  parameters of which any can be driven in time by a waveform.
+*/
+#ifndef FARE_SYSTEM_H
+#define FARE_SYSTEM_H
+
+#include <fare/config.h>
+
+#define FARE_PARAMETERS_MAX 32
+
+typedef struct {
+  const char *name;
+  double      value, least, most; /* default and allowed range (at every moment, driven or not) */
+  const char *meaning;
+} fare_parameter;
+#define FARE_PARAMETERS_END {NULL, 0, 0, 0, NULL}
+/* Every system begins its table with these two, at the same places. */
+enum { FARE_KT = 0, FARE_MOBILITY = 1, FARE_OWN = 2 };
+#define FARE_COMMON_PARAMETERS \
+  {"kT", 1.0, 1e-6, 1e6, "temperature times Boltzmann's constant"}, {"mobility", 1.0, 1e-6, 1e6, "inverse friction; the diffusion coefficient is mobility times kT"}
+
+/*
+  What a system provides: one const descriptor, exported by its one file in src/system/library and named once in list.h there.
+  The functions are kernels: a batch of n points as structure of arrays, x[axis][point], and theta, the parameters'
+  values at one moment in the order of the table.
+*/
+typedef struct {
+  const char           *name, *summary, *reference;
+  int                   dimension_least, dimension_most; /* equal where the dimension is fixed */
+  const fare_parameter *parameters;                      /* FARE_PARAMETERS_END ends it */
+  double                lower[FARE_DIM_MAX], upper[FARE_DIM_MAX]; /* default domain of the truth */
+  PetscBool             periodic[FARE_DIM_MAX];
+  /* potential V(x) */
+  void (*potential)(int dim, const double *theta, size_t n, const double *const x[], double V[]);
+  /* total force -grad V + F, per axis */
+  void (*force)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
+  /* F alone, the part that is no gradient; NULL where there is none */
+  void (*extra)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
+  /* V = sum_k a_k(theta) phi_k(x): lets a solver evaluate the phi_k once. shapes = 0 where V has no such form. phi[k][point]. */
+  int shapes;
+  void (*shape)(int dim, size_t n, const double *const x[], double *const phi[]);
+  void (*coefficients)(int dim, const double *theta, double a[]);
+} fare_system_type;
+
+const fare_system_type *fare_system_type_find(const char *name); /* NULL when unknown */
+const fare_system_type *fare_system_type_at(size_t i);           /* NULL past the last */
+
+/* A waveform: theta(t) from a parameter's base value. Registry in src/system/waveform.c. */
+typedef struct fare_waveform_type fare_waveform_type;
+const char *fare_waveform_name_at(size_t i); /* NULL past the last */
+PetscErrorCode fare_waveform_describe(const char *name, FILE *to);
+
+typedef struct fare_system fare_system;
+
+/* A system with default parameters and nothing driven. dimension 0: the least. Not collective. */
+PetscErrorCode fare_system_create(const fare_system_type *type, int dimension, fare_system **system);
+/* From the plan's `system:` and `drive:` (may be NULL) nodes. */
+PetscErrorCode fare_system_from_config(const fare_node *system_node, const fare_node *drive_node, fare_system **system);
+PetscErrorCode fare_system_destroy(fare_system **system);
+PetscErrorCode fare_system_set(fare_system *system, const char *parameter, double value);
+/* Attaches a sine theta(t) = base + amplitude sin(2 pi (t - start)/period + phase), for programs and tests. */
+PetscErrorCode fare_system_drive_sine(fare_system *system, const char *parameter, double amplitude, double period, double phase);
+/* A waveform from a node {parameter, waveform, ...}. */
+PetscErrorCode fare_system_drive(fare_system *system, const fare_node *node);
+/* Checks that every driven parameter stays in its range over [start, end]. */
+PetscErrorCode fare_system_check(const fare_system *system, double start, double end);
+/* The plan's system and drive sections, resolved, as YAML. */
+PetscErrorCode fare_system_write(const fare_system *system, fare_text *to);
+PetscErrorCode fare_system_type_describe(const fare_system_type *type, FILE *to);
+
+const fare_system_type *fare_system_type_of(const fare_system *system);
+int       fare_system_dimension(const fare_system *system);
+PetscBool fare_system_is_driven(const fare_system *system);
+/* Parameters at time t, in the table's order; theta has FARE_PARAMETERS_MAX places. */
+void   fare_system_parameters(const fare_system *system, double t, double theta[]);
+double fare_system_kT(const fare_system *system, double t);
+double fare_system_diffusion(const fare_system *system, double t); /* mobility kT */
+/* Batches at time t; x[axis][point]. */
+void fare_system_potential(const fare_system *system, double t, size_t n, const double *const x[], double V[]);
+void fare_system_force(const fare_system *system, double t, size_t n, const double *const x[], double *const f[]);
+
+/* The density at the start: what the truth integrates over cells and ensembles draw from. */
+typedef enum { FARE_INITIAL_BOLTZMANN, FARE_INITIAL_GAUSSIAN, FARE_INITIAL_UNIFORM } fare_initial_kind;
+typedef struct {
+  int        density;  /* a fare_initial_kind */
+  fare_reals mean, sd; /* gaussian: per axis */
+} fare_initial;
+extern const fare_field fare_initial_fields[];
+PetscErrorCode fare_initial_from_config(const fare_node *node, const fare_system *system, fare_initial *initial);
+PetscErrorCode fare_initial_free(fare_initial *initial);
+/* ln of the density up to a constant, at n points. */
+void fare_initial_log_density(const fare_initial *initial, const fare_system *system, double t, size_t n, const double *const x[], double log_density[]);
+
+/* When snapshots are taken: times come from the index, never from adding up. */
+typedef struct {
+  double     start, end;
+  PetscInt64 count;
+} fare_schedule;
+extern const fare_field fare_schedule_fields[];
+double fare_schedule_time(const fare_schedule *schedule, PetscInt64 index);
+
+#endif

@@ -1,0 +1,78 @@
+/*
+  truth: the density p(x,t) on a grid, evolved by finite volumes with exponentially fitted (edge-integral) rates and an
+  implicit, error-controlled time method, with an estimate of its own error. Unknowns are the masses of cells.
+*/
+#ifndef FARE_TRUTH_H
+#define FARE_TRUTH_H
+
+#include <fare/system.h>
+#include <petscts.h>
+
+typedef enum { FARE_END_REFLECTING, FARE_END_PERIODIC } fare_end;
+
+/* A box of equal cells on a DMDA with one degree of freedom per cell, cell-centred, one layer of ghosts. */
+typedef struct {
+  MPI_Comm comm;
+  int      dim;
+  PetscInt cells[FARE_DIM_MAX];                       /* 1 beyond dim */
+  double   lower[FARE_DIM_MAX], upper[FARE_DIM_MAX], spacing[FARE_DIM_MAX];
+  fare_end end[FARE_DIM_MAX];                         /* both ends of an axis */
+  PetscInt start[FARE_DIM_MAX], count[FARE_DIM_MAX];  /* the box of cells this rank owns; 0 and 1 beyond dim */
+  DM       dm;
+} fare_grid;
+
+/* Collective. `end` may be NULL: reflecting. */
+PetscErrorCode fare_grid_create(MPI_Comm comm, int dim, const PetscInt cells[], const double lower[], const double upper[], const fare_end end[], fare_grid **grid);
+PetscErrorCode fare_grid_destroy(fare_grid **grid);
+double fare_grid_volume(const fare_grid *grid); /* of one cell */
+double fare_grid_centre(const fare_grid *grid, int axis, PetscInt i);
+
+/* Cell masses, by Gauss quadrature in log-safe form, normalised to 1, in a new global vector (caller destroys). Collective. */
+PetscErrorCode fare_grid_boltzmann(const fare_grid *grid, const fare_system *system, double t, Vec *masses);
+PetscErrorCode fare_grid_initial(const fare_grid *grid, const fare_initial *initial, const fare_system *system, double t, Vec *masses);
+
+/*
+  The generator L of dP/dt = L P on a grid: a rate matrix (columns sum to 0, off-diagonals >= 0) whose stationary vector is the
+  exact cell masses of Boltzmann when the force is a gradient. NUMERICS: r(i->j) = D / (h^2 <e^{U/T}>_edge <e^{-U/T}>_cell).
+*/
+typedef struct fare_operator fare_operator;
+PetscErrorCode fare_operator_create(const fare_grid *grid, const fare_system *system, fare_operator **op);
+PetscErrorCode fare_operator_destroy(fare_operator **op);
+/* Fills A = shift I - L(t) (a matrix from fare_operator_matrix). Re-evaluates only what the time changed. Collective. */
+PetscErrorCode fare_operator_assemble(fare_operator *op, double t, double shift, Mat A);
+/* y = L(t) P. Collective. */
+PetscErrorCode fare_operator_apply(fare_operator *op, double t, Vec P, Vec y);
+PetscErrorCode fare_operator_matrix(const fare_operator *op, Mat *A); /* preallocated, caller destroys */
+
+typedef struct {
+  fare_integers cells;      /* per axis */
+  fare_reals    lower, upper; /* empty: the system's own domain */
+  double        tolerance;  /* relative and absolute local tolerance of the time method, on masses */
+  PetscBool     estimate;   /* also evolve the coarser companion that gives the error estimate */
+} fare_truth_options;
+extern const fare_field fare_truth_fields[];
+
+/* What a truth knows about itself at its present time. L1 errors are of the density (between 0 and 2). */
+typedef struct {
+  double   time;
+  double   error_space, error_time, error; /* estimated L1 errors; error is their sum */
+  double   mass_drift;                     /* |sum - 1|, largest so far */
+  double   minimum;                        /* smallest density so far */
+  double   boundary_mass;                  /* mass in the outermost cells at reflecting ends */
+  PetscInt steps, rejected, factorizations;
+  double   seconds;                        /* spent advancing, this rank */
+} fare_truth_status;
+
+typedef struct fare_truth fare_truth;
+
+/* Collective. Keeps references to system and initial, which must outlive it. PETSc options: prefix truth_. */
+PetscErrorCode fare_truth_create(MPI_Comm comm, const fare_system *system, const fare_initial *initial, double start, const fare_truth_options *options, fare_truth **truth);
+/* Evolves to time t (not before the present one). Collective. FARE_ERR_FAILED when the solver gives up. */
+PetscErrorCode fare_truth_advance(fare_truth *truth, double t);
+PetscErrorCode fare_truth_destroy(fare_truth **truth);
+const fare_grid         *fare_truth_grid(const fare_truth *truth);
+Vec                      fare_truth_masses(const fare_truth *truth); /* borrowed */
+Vec                      fare_truth_error_field(const fare_truth *truth); /* borrowed: estimated (exact - masses) per cell; zero without estimate */
+const fare_truth_status *fare_truth_get_status(const fare_truth *truth);
+
+#endif

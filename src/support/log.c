@@ -1,0 +1,107 @@
+#include <fare/support.h>
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A terminal's line is rewritten this often; a log gets a line this seldom. */
+#define TERMINAL_INTERVAL 0.2
+#define LOG_INTERVAL      5.0
+
+double fare_seconds(void)
+{
+  struct timespec now;
+
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static double since_start(void)
+{
+  static double began = -1;
+
+  if (began < 0) began = fare_seconds();
+  return fare_seconds() - began;
+}
+
+static int is_rank_0(void)
+{
+  int rank = 0, initialized = 0;
+
+  MPI_Initialized(&initialized);
+  if (initialized) MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  return rank == 0;
+}
+
+static void log_line(FILE *to, const char *mark, const char *format, va_list arguments)
+{
+  if (!is_rank_0()) return;
+  if (to == stderr) fflush(stdout);
+  fprintf(to, "[%8.1f s] %s", since_start(), mark);
+  vfprintf(to, format, arguments);
+  fputc('\n', to);
+  fflush(to);
+}
+
+void fare_log(const char *format, ...)
+{
+  va_list arguments;
+
+  va_start(arguments, format);
+  log_line(stdout, "", format, arguments);
+  va_end(arguments);
+}
+
+void fare_warn(const char *format, ...)
+{
+  va_list arguments;
+
+  va_start(arguments, format);
+  log_line(stderr, "warning: ", format, arguments);
+  va_end(arguments);
+}
+
+void fare_progress_begin(fare_progress *progress, const char *what, double total)
+{
+  progress->what  = what;
+  progress->total = total;
+  progress->began = progress->shown = fare_seconds();
+  (void)since_start();
+}
+
+static void duration(double seconds, char *text, size_t size)
+{
+  if (seconds < 90) snprintf(text, size, "%.0f s", seconds);
+  else if (seconds < 5400) snprintf(text, size, "%.1f min", seconds / 60);
+  else snprintf(text, size, "%.1f h", seconds / 3600);
+}
+
+void fare_progress_update(fare_progress *progress, double done, const char *note)
+{
+  const double now      = fare_seconds();
+  const int    terminal = isatty(STDOUT_FILENO);
+  const double fraction = progress->total > 0 ? PetscMin(1.0, done / progress->total) : 1.0;
+  char         left[32] = "?";
+
+  if (!is_rank_0()) return;
+  if (now - progress->shown < (terminal ? TERMINAL_INTERVAL : LOG_INTERVAL)) return;
+  progress->shown = now;
+  if (fraction > 0) duration((now - progress->began) * (1 / fraction - 1), left, sizeof left);
+  if (terminal) {
+    printf("\r[%8.1f s] %s %3.0f %%, %s left%s%s\033[K", since_start(), progress->what, 100 * fraction, left, note ? "; " : "", note ? note : "");
+    fflush(stdout);
+  } else {
+    fare_log("%s %3.0f %%, %s left%s%s", progress->what, 100 * fraction, left, note ? "; " : "", note ? note : "");
+  }
+}
+
+void fare_progress_end(fare_progress *progress)
+{
+  char taken[32];
+
+  if (!is_rank_0()) return;
+  duration(fare_seconds() - progress->began, taken, sizeof taken);
+  if (isatty(STDOUT_FILENO)) printf("\r\033[K");
+  fare_log("%s done in %s", progress->what, taken);
+}

@@ -1,0 +1,153 @@
+#include <fare/support.h>
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void fare_text_add(fare_text *to, const char *format, ...)
+{
+  va_list arguments;
+  int     needed;
+
+  va_start(arguments, format);
+  needed = vsnprintf(NULL, 0, format, arguments);
+  va_end(arguments);
+  if (needed < 0) return;
+  if (to->length + (size_t)needed + 1 > to->capacity) {
+    const size_t capacity = 2 * to->capacity + (size_t)needed + 64;
+    char        *text     = realloc(to->text, capacity);
+
+    if (!text) MPI_Abort(PETSC_COMM_WORLD, FARE_EXIT_FAILED);
+    to->text     = text;
+    to->capacity = capacity;
+  }
+  va_start(arguments, format);
+  vsnprintf(to->text + to->length, (size_t)needed + 1, format, arguments);
+  va_end(arguments);
+  to->length += (size_t)needed;
+}
+
+void fare_text_free(fare_text *text)
+{
+  free(text->text);
+  memset(text, 0, sizeof *text);
+}
+
+struct fare_table {
+  int       columns;
+  size_t    count;
+  fare_text cells; /* each terminated by a zero byte, one after the other */
+};
+
+PetscErrorCode fare_table_create(int columns, fare_table **table)
+{
+  PetscFunctionBeginUser;
+  PetscCall(PetscNew(table));
+  (*table)->columns = columns;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_table_cell(fare_table *table, const char *format, ...)
+{
+  char    text[512];
+  va_list arguments;
+
+  PetscFunctionBeginUser;
+  va_start(arguments, format);
+  vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  fare_text_add(&table->cells, "%s%c", text, '\0');
+  table->count++;
+  PetscFunctionReturn(0);
+}
+
+/* Characters shown, not bytes: continuation bytes of UTF-8 do not count. */
+static int shown_width(const char *text)
+{
+  int width = 0;
+
+  for (; *text; text++) width += ((unsigned char)*text & 0xC0) != 0x80;
+  return width;
+}
+
+/* Numbers and what stands for them go right. */
+static int is_numeric(const char *text)
+{
+  return strspn(text, "0123456789+-.eEnaif%<>x ") == strlen(text);
+}
+
+PetscErrorCode fare_table_print(const fare_table *table, FILE *to)
+{
+  int        *width, *right;
+  const char *cell = table->cells.text;
+  size_t      i;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscCalloc2(table->columns, &width, table->columns, &right));
+  for (i = 0; i < (size_t)table->columns; i++) right[i] = 1;
+  for (i = 0; i < table->count; i++, cell += strlen(cell) + 1) {
+    const size_t column = i % (size_t)table->columns;
+
+    width[column] = PetscMax(width[column], shown_width(cell));
+    if (i >= (size_t)table->columns && !is_numeric(cell)) right[column] = 0;
+  }
+  cell = table->cells.text;
+  for (i = 0; i < table->count; i++, cell += strlen(cell) + 1) {
+    const size_t column = i % (size_t)table->columns;
+    const int    last   = column + 1 == (size_t)table->columns;
+    const int    pad    = width[column] - shown_width(cell);
+
+    if (right[column]) fprintf(to, "%*s%s", pad, "", cell);
+    else fprintf(to, "%s%*s", cell, last ? 0 : pad, "");
+    fputs(last ? "\n" : "  ", to);
+  }
+  PetscCall(PetscFree2(width, right));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_table_destroy(fare_table **table)
+{
+  PetscFunctionBeginUser;
+  if (*table) fare_text_free(&(*table)->cells);
+  PetscCall(PetscFree(*table));
+  PetscFunctionReturn(0);
+}
+
+/* Edit distance of two short words (insertion, deletion, substitution), by rows of the usual table. */
+static int edit_distance(const char *a, const char *b)
+{
+  enum { LONGEST = 64 };
+  const int m = (int)PetscMin(strlen(a), LONGEST), n = (int)PetscMin(strlen(b), LONGEST);
+  int       row[LONGEST + 1];
+
+  for (int j = 0; j <= n; j++) row[j] = j;
+  for (int i = 1; i <= m; i++) {
+    int diagonal = row[0];
+
+    row[0] = i;
+    for (int j = 1; j <= n; j++) {
+      const int above = row[j], substituted = diagonal + (a[i - 1] != b[j - 1]);
+
+      row[j]   = PetscMin(substituted, PetscMin(above, row[j - 1]) + 1);
+      diagonal = above;
+    }
+  }
+  return row[n];
+}
+
+const char *fare_nearest(const char *word, const char *const names[], size_t count)
+{
+  const char *nearest = NULL;
+  int         best    = (int)(strlen(word) / 3) + 2; /* must be nearer than this */
+
+  for (size_t i = 0; i < count; i++) {
+    const int distance = edit_distance(word, names[i]);
+
+    if (distance < best) {
+      best    = distance;
+      nearest = names[i];
+    }
+  }
+  return nearest;
+}

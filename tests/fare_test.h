@@ -1,0 +1,45 @@
+/* What every C test begins with: cmocka under MPI and PETSc, and comparisons that print both sides. */
+#ifndef FARE_TEST_H
+#define FARE_TEST_H
+
+#include <fare/fare.h>
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+/* A call that must succeed. */
+#define assert_ok(call) \
+  do { \
+    PetscErrorCode code_ = (call); \
+    if (code_) fail_msg("%s returned %d: %s", #call, (int)code_, fare_error_message()); \
+  } while (0)
+
+/* |a - b| <= tolerance; NaN fails. */
+#define assert_near(a, b, tolerance) \
+  do { \
+    double a_ = (a), b_ = (b), tolerance_ = (tolerance); \
+    if (!(fabs(a_ - b_) <= tolerance_)) fail_msg("%s = %.17g, expected %.17g within %.3g (off by %.3g)", #a, a_, b_, tolerance_, a_ - b_); \
+  } while (0)
+
+/* low <= a <= high; NaN fails. */
+#define assert_between(a, low, high) \
+  do { \
+    double a_ = (a), low_ = (low), high_ = (high); \
+    if (!(a_ >= low_ && a_ <= high_)) fail_msg("%s = %.17g, expected within [%.6g, %.6g]", #a, a_, low_, high_); \
+  } while (0)
+
+/* int main(...) of a test: FARE_TEST_MAIN(tests) after `static const struct CMUnitTest tests[]`. Every rank runs every test; any rank's failure fails. */
+#define FARE_TEST_MAIN(tests) \
+  int main(int argc, char **argv) \
+  { \
+    int failures; \
+    if (fare_initialize(argc, argv)) return 1; \
+    failures = cmocka_run_group_tests(tests, NULL, NULL); \
+    MPI_Allreduce(MPI_IN_PLACE, &failures, 1, MPI_INT, MPI_MAX, PETSC_COMM_WORLD); \
+    return fare_finalize(0) || failures ? 1 : 0; \
+  }
+
+#endif
