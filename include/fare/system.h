@@ -48,20 +48,22 @@ const fare_system_type *fare_system_type_at(size_t i);           /* NULL past th
 
 /* A waveform: theta(t) from a parameter's base value. Registry in src/system/waveform.c. */
 typedef struct fare_waveform_type fare_waveform_type;
-const char *fare_waveform_name_at(size_t i); /* NULL past the last */
+const char *fare_waveform_name_at(size_t i);    /* NULL past the last */
+const char *fare_waveform_meaning_at(size_t i);
 PetscErrorCode fare_waveform_describe(const char *name, FILE *to);
 
 typedef struct fare_system fare_system;
 
 /* A system with default parameters and nothing driven. dimension 0: the least. Not collective. */
 PetscErrorCode fare_system_create(const fare_system_type *type, int dimension, fare_system **system);
+const fare_field *fare_system_fields(void); /* keys of the plan's `system:` section */
 /* From the plan's `system:` and `drive:` (may be NULL) nodes. */
 PetscErrorCode fare_system_from_config(const fare_node *system_node, const fare_node *drive_node, fare_system **system);
 PetscErrorCode fare_system_destroy(fare_system **system);
 PetscErrorCode fare_system_set(fare_system *system, const char *parameter, double value);
-/* Attaches a sine theta(t) = base + amplitude sin(2 pi (t - start)/period + phase), for programs and tests. */
+/* Adds a sine, theta(t) = base + amplitude sin(2 pi t/period + phase), for programs and tests. */
 PetscErrorCode fare_system_drive_sine(fare_system *system, const char *parameter, double amplitude, double period, double phase);
-/* A waveform from a node {parameter, waveform, ...}. */
+/* Adds a waveform from a node {parameter: ..., waveform: ..., ...}. Several on one parameter add up. */
 PetscErrorCode fare_system_drive(fare_system *system, const fare_node *node);
 /* Checks that every driven parameter stays in its range over [start, end]. */
 PetscErrorCode fare_system_check(const fare_system *system, double start, double end);

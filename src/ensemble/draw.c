@@ -1,0 +1,109 @@
+/* Independent draws from the initial density. */
+#include <fare/ensemble.h>
+
+#include <math.h>
+#include <string.h>
+
+/* Cells per axis of the table that Boltzmann densities are drawn from: so fine that no bin of any measure sees it. */
+static const int64_t table_cells[FARE_DIM_MAX + 1] = {0, 1 << 16, 1 << 10, 1 << 7};
+
+/* Cumulative probabilities of the cells of a box, the same on every rank. */
+typedef struct {
+  int     dim;
+  int64_t cells, count; /* per axis, and of all */
+  double  lower[FARE_DIM_MAX], spacing[FARE_DIM_MAX], *cumulative;
+} table;
+
+static void cell_corner(const table *of, int64_t cell, double corner[])
+{
+  for (int axis = 0; axis < of->dim; axis++) {
+    corner[axis] = of->lower[axis] + of->spacing[axis] * (double)(cell % of->cells);
+    cell /= of->cells;
+  }
+}
+
+static PetscErrorCode table_create(const fare_initial *initial, const fare_system *system, double t, table *to)
+{
+  const fare_system_type *type = fare_system_type_of(system);
+  double                  x[FARE_DIM_MAX][FARE_BLOCK], highest = -HUGE_VAL, sum = 0;
+  const double           *points[FARE_DIM_MAX] = {x[0], x[1], x[2]};
+
+  PetscFunctionBeginUser;
+  to->dim   = fare_system_dimension(system);
+  to->cells = table_cells[to->dim];
+  to->count = 1;
+  for (int axis = 0; axis < to->dim; axis++) {
+    to->count *= to->cells;
+    to->lower[axis]   = type->lower[axis];
+    to->spacing[axis] = (type->upper[axis] - type->lower[axis]) / (double)to->cells;
+  }
+  PetscCall(PetscMalloc1(to->count, &to->cumulative));
+  for (int64_t first = 0; first < to->count; first += FARE_BLOCK) {
+    for (int i = 0; i < FARE_BLOCK; i++) {
+      double corner[FARE_DIM_MAX];
+
+      cell_corner(to, first + i, corner);
+      for (int axis = 0; axis < to->dim; axis++) x[axis][i] = corner[axis] + 0.5 * to->spacing[axis];
+    }
+    fare_initial_log_density(initial, system, t, FARE_BLOCK, points, to->cumulative + first);
+  }
+  for (int64_t i = 0; i < to->count; i++) highest = PetscMax(highest, to->cumulative[i]);
+  for (int64_t i = 0; i < to->count; i++) to->cumulative[i] = sum += exp(to->cumulative[i] - highest);
+  PetscFunctionReturn(0);
+}
+
+/* The cell in which the cumulative sum passes `target`. */
+static int64_t table_find(const table *in, double target)
+{
+  int64_t below = -1, above = in->count - 1;
+
+  while (above - below > 1) {
+    const int64_t middle = (below + above) / 2;
+
+    if (in->cumulative[middle] > target) above = middle;
+    else below = middle;
+  }
+  return above;
+}
+
+static PetscErrorCode draw_from_table(fare_ensemble *ensemble, const fare_initial *initial, const fare_system *system, double t, fare_stream stream)
+{
+  table  from;
+  double u[FARE_BLOCK], inside[FARE_DIM_MAX][FARE_BLOCK], corner[FARE_DIM_MAX];
+
+  PetscFunctionBeginUser;
+  PetscCall(table_create(initial, system, t, &from));
+  for (int64_t b = 0; b < ensemble->blocks; b++) {
+    const uint64_t block = (uint64_t)(ensemble->first_block + b);
+
+    fare_random_uniforms(stream, block, 0, 0, u);
+    for (int axis = 0; axis < ensemble->dim; axis++) fare_random_uniforms(stream, block, 0, (uint32_t)axis + 1, inside[axis]);
+    for (int i = 0; i < FARE_BLOCK; i++) {
+      cell_corner(&from, table_find(&from, u[i] * from.cumulative[from.count - 1]), corner);
+      for (int axis = 0; axis < ensemble->dim; axis++) ensemble->x[axis][b * FARE_BLOCK + i] = corner[axis] + from.spacing[axis] * inside[axis][i];
+    }
+  }
+  PetscCall(PetscFree(from.cumulative));
+  PetscFunctionReturn(0);
+}
+
+static void draw_gaussian(fare_ensemble *ensemble, const fare_initial *initial, fare_stream stream)
+{
+  for (int64_t b = 0; b < ensemble->blocks; b++) {
+    for (int axis = 0; axis < ensemble->dim; axis++) {
+      double *x = ensemble->x[axis] + b * FARE_BLOCK;
+
+      fare_random_normals(stream, (uint64_t)(ensemble->first_block + b), 0, (uint32_t)axis, x);
+      for (int i = 0; i < FARE_BLOCK; i++) x[i] = initial->mean.values[axis] + initial->sd.values[axis] * x[i];
+    }
+  }
+}
+
+PetscErrorCode fare_ensemble_draw(fare_ensemble *ensemble, const fare_initial *initial, const fare_system *system, double t, fare_stream stream)
+{
+  PetscFunctionBeginUser;
+  if (initial->density == FARE_INITIAL_GAUSSIAN) draw_gaussian(ensemble, initial, stream);
+  else PetscCall(draw_from_table(ensemble, initial, system, t, stream));
+  ensemble->time = t;
+  PetscFunctionReturn(0);
+}

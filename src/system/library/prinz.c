@@ -1,0 +1,80 @@
+/*
+  Four wells of different depth and width in one dimension:
+  V(x) = height (x^8 + 0.8 exp(-80 x^2) + 0.2 exp(-80 (x - 1/2)^2) + 0.5 exp(-40 (x + 1/2)^2)) - tilt x
+*/
+#include <fare/system.h>
+
+#include <math.h>
+
+enum { HEIGHT = FARE_OWN, TILT };
+
+static const fare_parameter parameters[] = {
+  FARE_COMMON_PARAMETERS,
+  {"height", 4.0, 0.0, 1e3, "scale of the potential"},
+  {"tilt", 0.0, -1e3, 1e3, "constant force added to all"},
+  FARE_PARAMETERS_END,
+};
+
+static inline double wells(double x)
+{
+  const double x2 = x * x, x4 = x2 * x2, r = x - 0.5, l = x + 0.5;
+
+  return x4 * x4 + 0.8 * exp(-80 * x2) + 0.2 * exp(-80 * r * r) + 0.5 * exp(-40 * l * l);
+}
+
+static void potential(int dim, const double *theta, size_t n, const double *const x[], double V[])
+{
+  const double *restrict q = x[0];
+  const double height = theta[HEIGHT], tilt = theta[TILT];
+
+  (void)dim;
+#pragma omp simd
+  for (size_t i = 0; i < n; i++) V[i] = height * wells(q[i]) - tilt * q[i];
+}
+
+static void force(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
+{
+  const double *restrict q = x[0];
+  double *restrict g       = f[0];
+  const double height = theta[HEIGHT], tilt = theta[TILT];
+
+  (void)dim;
+#pragma omp simd
+  for (size_t i = 0; i < n; i++) {
+    const double y = q[i], y2 = y * y, r = y - 0.5, l = y + 0.5;
+    const double slope = 8 * y * y2 * y2 * y2 - 128 * y * exp(-80 * y2) - 32 * r * exp(-80 * r * r) - 40 * l * exp(-40 * l * l);
+
+    g[i] = tilt - height * slope;
+  }
+}
+
+static void shape(int dim, size_t n, const double *const x[], double *const phi[])
+{
+  (void)dim;
+#pragma omp simd
+  for (size_t i = 0; i < n; i++) phi[0][i] = wells(x[0][i]);
+  for (size_t i = 0; i < n; i++) phi[1][i] = x[0][i];
+}
+
+static void coefficients(int dim, const double *theta, double a[])
+{
+  (void)dim;
+  a[0] = theta[HEIGHT];
+  a[1] = -theta[TILT];
+}
+
+const fare_system_type fare_system_prinz = {
+  .name            = "prinz",
+  .summary         = "four wells of different depth and width, one dimension",
+  .reference       = "Prinz et al., J. Chem. Phys. 134, 174105 (2011)",
+  .dimension_least = 1,
+  .dimension_most  = 1,
+  .parameters      = parameters,
+  .lower           = {-2},
+  .upper           = {2},
+  .potential       = potential,
+  .force           = force,
+  .shapes          = 2,
+  .shape           = shape,
+  .coefficients    = coefficients,
+};

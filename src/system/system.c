@@ -1,0 +1,341 @@
+#include "waveform.h"
+
+#include <math.h>
+#include <string.h>
+
+#define FARE_SYSTEM(name) extern const fare_system_type fare_system_##name;
+#include "library/list.h"
+#undef FARE_SYSTEM
+
+static const fare_system_type *const types[] = {
+#define FARE_SYSTEM(name) &fare_system_##name,
+#include "library/list.h"
+#undef FARE_SYSTEM
+};
+
+#define DRIVES_MAX     16
+#define CHECKED_TIMES  4096 /* moments at which the range of a driven parameter is looked at */
+
+struct fare_system {
+  const fare_system_type *type;
+  int                     dimension;
+  double                  base[FARE_PARAMETERS_MAX];
+  int                     drives;
+  fare_waveform           drive[DRIVES_MAX];
+  int                     driven[DRIVES_MAX]; /* index of the parameter */
+};
+
+const fare_system_type *fare_system_type_at(size_t i)
+{
+  return i < PETSC_STATIC_ARRAY_LENGTH(types) ? types[i] : NULL;
+}
+
+const fare_system_type *fare_system_type_find(const char *name)
+{
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(types); i++) {
+    if (!strcmp(types[i]->name, name)) return types[i];
+  }
+  return NULL;
+}
+
+static int parameter_count(const fare_system_type *type)
+{
+  int count = 0;
+
+  while (type->parameters[count].name) count++;
+  return count;
+}
+
+static int parameter_find(const fare_system_type *type, const char *name)
+{
+  for (int i = 0; type->parameters[i].name; i++) {
+    if (!strcmp(type->parameters[i].name, name)) return i;
+  }
+  return -1;
+}
+
+/* "no parameter 'tlt' (did you mean 'tilt'?); it has kT, mobility, ..." */
+static void unknown_parameter(const fare_system_type *type, const char *name, fare_text *text)
+{
+  const char *names[FARE_PARAMETERS_MAX] = {NULL}, *nearest;
+  const int   count = parameter_count(type);
+
+  for (int i = 0; i < count; i++) names[i] = type->parameters[i].name;
+  nearest = fare_nearest(name, names, (size_t)count);
+  fare_text_add(text, "system '%s' has no parameter '%s'", type->name, name);
+  if (nearest) fare_text_add(text, " (did you mean '%s'?)", nearest);
+  fare_text_add(text, "; it has");
+  for (int i = 0; i < count; i++) fare_text_add(text, "%s %s", i ? "," : "", names[i]);
+}
+
+PetscErrorCode fare_system_create(const fare_system_type *type, int dimension, fare_system **system)
+{
+  PetscFunctionBeginUser;
+  if (!dimension) dimension = type->dimension_least;
+  if (dimension < type->dimension_least || dimension > type->dimension_most) {
+    FARE_FAIL(FARE_ERR_INPUT, "system '%s' has %d to %d dimensions, not %d", type->name, type->dimension_least, type->dimension_most, dimension);
+  }
+  PetscCall(PetscNew(system));
+  (*system)->type      = type;
+  (*system)->dimension = dimension;
+  for (int i = 0; i < parameter_count(type); i++) (*system)->base[i] = type->parameters[i].value;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_system_destroy(fare_system **system)
+{
+  PetscFunctionBeginUser;
+  if (!*system) PetscFunctionReturn(0);
+  for (int i = 0; i < (*system)->drives; i++) PetscCall(fare_waveform_free(&(*system)->drive[i]));
+  PetscCall(PetscFree(*system));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_system_set(fare_system *system, const char *parameter, double value)
+{
+  const int             index = parameter_find(system->type, parameter);
+  const fare_parameter *row   = &system->type->parameters[index < 0 ? 0 : index];
+
+  PetscFunctionBeginUser;
+  if (index < 0) FARE_FAIL(FARE_ERR_INPUT, "system '%s' has no parameter '%s'", system->type->name, parameter);
+  if (!(value >= row->least && value <= row->most)) FARE_FAIL(FARE_ERR_INPUT, "%s = %g is outside [%g, %g]", parameter, value, row->least, row->most);
+  system->base[index] = value;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode add_drive(fare_system *system, int parameter, const fare_waveform *waveform)
+{
+  PetscFunctionBeginUser;
+  if (system->drives == DRIVES_MAX) FARE_FAIL(FARE_ERR_INPUT, "drive: at most %d waveforms", DRIVES_MAX);
+  system->drive[system->drives]    = *waveform;
+  system->driven[system->drives++] = parameter;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_system_drive_sine(fare_system *system, const char *parameter, double amplitude, double period, double phase)
+{
+  const int     index = parameter_find(system->type, parameter);
+  fare_waveform waveform;
+
+  PetscFunctionBeginUser;
+  if (index < 0) FARE_FAIL(FARE_ERR_INPUT, "system '%s' has no parameter '%s'", system->type->name, parameter);
+  PetscCall(fare_waveform_sine(parameter, amplitude, period, phase, &waveform));
+  PetscCall(add_drive(system, index, &waveform));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_system_drive(fare_system *system, const fare_node *node)
+{
+  fare_waveform waveform;
+  fare_text     text = {0};
+  int           index;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_waveform_from_config(node, &waveform));
+  index = parameter_find(system->type, waveform.parameter);
+  if (index < 0) {
+    unknown_parameter(system->type, waveform.parameter, &text);
+    PetscCall(fare_waveform_free(&waveform));
+    PetscErrorCode code = fare_node_error(fare_node_find(node, "parameter"), "%s", text.text);
+
+    fare_text_free(&text);
+    PetscFunctionReturn(code);
+  }
+  PetscCall(add_drive(system, index, &waveform));
+  PetscFunctionReturn(0);
+}
+
+/* The values under `system.parameters`. */
+static PetscErrorCode read_parameters(fare_system *system, const fare_node *map)
+{
+  fare_text text = {0};
+
+  PetscFunctionBeginUser;
+  if (!map) PetscFunctionReturn(0);
+  if (fare_node_kind_of(map) != FARE_NODE_MAP) PetscCall(fare_node_error(map, "expected a map of parameter names and values"));
+  for (size_t i = 0; i < fare_node_size(map); i++) {
+    const int             index = parameter_find(system->type, fare_node_key(map, i));
+    const fare_parameter *row   = &system->type->parameters[index < 0 ? 0 : index];
+    double                value;
+
+    if (index < 0) {
+      unknown_parameter(system->type, fare_node_key(map, i), &text);
+      PetscErrorCode code = fare_node_error_at_key(map, i, "%s", text.text);
+
+      fare_text_free(&text);
+      PetscFunctionReturn(code);
+    }
+    PetscCall(fare_node_real(fare_node_item(map, i), &value));
+    if (value < row->least || value > row->most) PetscCall(fare_node_error(fare_node_item(map, i), "expected a number from %g to %g, got %g", row->least, row->most, value));
+    system->base[index] = value;
+  }
+  PetscFunctionReturn(0);
+}
+
+typedef struct {
+  char            *name;
+  PetscInt64       dimension;
+  const fare_node *parameters;
+} system_section;
+
+static const fare_field section_fields[] = {
+  {"name", FARE_STRING, offsetof(system_section, name), NULL, 0, 0, NULL, "", "one of `fare list systems`"},
+  {"dimension", FARE_INTEGER, offsetof(system_section, dimension), "0", 0, FARE_DIM_MAX, NULL, "", "of the state, where the system leaves a choice; 0: its least"},
+  {"parameters", FARE_NODE, offsetof(system_section, parameters), "", 0, 0, NULL, "", "values of the system's parameters, by name"},
+  FARE_FIELDS_END,
+};
+
+const fare_field *fare_system_fields(void)
+{
+  return section_fields;
+}
+
+static PetscErrorCode unknown_system(const fare_node *node, const char *name)
+{
+  const char *names[PETSC_STATIC_ARRAY_LENGTH(types)], *nearest;
+  fare_text   list = {0};
+
+  PetscFunctionBeginUser;
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(types); i++) {
+    names[i] = types[i]->name;
+    fare_text_add(&list, "%s%s", i ? ", " : "", names[i]);
+  }
+  nearest = fare_nearest(name, names, PETSC_STATIC_ARRAY_LENGTH(types));
+  PetscErrorCode code = fare_node_error(node, "unknown system '%s'%s%s%s; there are: %s", name, nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", list.text);
+
+  fare_text_free(&list);
+  PetscFunctionReturn(code);
+}
+
+PetscErrorCode fare_system_from_config(const fare_node *system_node, const fare_node *drive_node, fare_system **system)
+{
+  system_section          section = {0};
+  const fare_system_type *type;
+
+  PetscFunctionBeginUser;
+  *system = NULL;
+  PetscCall(fare_fields_read(section_fields, NULL, system_node, &section));
+  type = fare_system_type_find(section.name);
+  if (!type) PetscCall(unknown_system(fare_node_find(system_node, "name"), section.name));
+  if (section.dimension && (section.dimension < type->dimension_least || section.dimension > type->dimension_most)) {
+    PetscCall(fare_node_error(fare_node_find(system_node, "dimension"), "system '%s' has %d to %d dimensions, got %d", type->name, type->dimension_least, type->dimension_most, (int)section.dimension));
+  }
+  PetscCall(fare_system_create(type, (int)section.dimension, system));
+  PetscCall(read_parameters(*system, section.parameters));
+  PetscCall(fare_fields_free(section_fields, &section));
+  if (!drive_node) PetscFunctionReturn(0);
+  if (fare_node_kind_of(drive_node) != FARE_NODE_LIST) PetscCall(fare_node_error(drive_node, "expected a list of maps {parameter: ..., waveform: ..., ...}"));
+  for (size_t i = 0; i < fare_node_size(drive_node); i++) PetscCall(fare_system_drive(*system, fare_node_item(drive_node, i)));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_system_check(const fare_system *system, double start, double end)
+{
+  double theta[FARE_PARAMETERS_MAX];
+
+  PetscFunctionBeginUser;
+  for (int k = 0; k <= CHECKED_TIMES; k++) {
+    const double t = start + (end - start) * k / CHECKED_TIMES;
+
+    fare_system_parameters(system, t, theta);
+    for (int i = 0; i < system->drives; i++) {
+      const fare_parameter *row   = &system->type->parameters[system->driven[i]];
+      const double          value = theta[system->driven[i]];
+
+      if (!(value >= row->least && value <= row->most)) FARE_FAIL(FARE_ERR_INPUT, "drive: %s reaches %g at time %g, outside its range [%g, %g]", row->name, value, t, row->least, row->most);
+    }
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_system_write(const fare_system *system, fare_text *to)
+{
+  PetscFunctionBeginUser;
+  fare_text_add(to, "system:\n  name: %s\n  dimension: %d\n  parameters:\n", system->type->name, system->dimension);
+  for (int i = 0; system->type->parameters[i].name; i++) fare_text_add(to, "    %s: %.17g\n", system->type->parameters[i].name, system->base[i]);
+  if (system->drives) fare_text_add(to, "drive:\n");
+  for (int i = 0; i < system->drives; i++) {
+    fare_text_add(to, "  -\n");
+    PetscCall(fare_waveform_write(&system->drive[i], 4, to));
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_system_type_describe(const fare_system_type *type, FILE *to)
+{
+  fare_table *table;
+
+  PetscFunctionBeginUser;
+  fprintf(to, "system %s: %s\n%s\n", type->name, type->summary, type->reference);
+  if (type->dimension_least == type->dimension_most) fprintf(to, "dimension %d; domain of the truth unless told otherwise:", type->dimension_least);
+  else fprintf(to, "dimension %d to %d; domain of the truth unless told otherwise:", type->dimension_least, type->dimension_most);
+  for (int axis = 0; axis < type->dimension_most; axis++) fprintf(to, "%s [%g, %g]%s", axis ? " x" : "", type->lower[axis], type->upper[axis], type->periodic[axis] ? " periodic" : "");
+  fprintf(to, "\nparameters, each of which can be driven by any waveform:\n\n");
+  PetscCall(fare_table_create(4, &table));
+  PetscCall(fare_table_cell(table, "parameter"));
+  PetscCall(fare_table_cell(table, "default"));
+  PetscCall(fare_table_cell(table, "range"));
+  PetscCall(fare_table_cell(table, "meaning"));
+  for (const fare_parameter *row = type->parameters; row->name; row++) {
+    PetscCall(fare_table_cell(table, "%s", row->name));
+    PetscCall(fare_table_cell(table, "%g", row->value));
+    PetscCall(fare_table_cell(table, "[%g, %g]", row->least, row->most));
+    PetscCall(fare_table_cell(table, "%s", row->meaning));
+  }
+  PetscCall(fare_table_print(table, to));
+  PetscCall(fare_table_destroy(&table));
+  PetscFunctionReturn(0);
+}
+
+const fare_system_type *fare_system_type_of(const fare_system *system)
+{
+  return system->type;
+}
+
+int fare_system_dimension(const fare_system *system)
+{
+  return system->dimension;
+}
+
+PetscBool fare_system_is_driven(const fare_system *system)
+{
+  return system->drives ? PETSC_TRUE : PETSC_FALSE;
+}
+
+void fare_system_parameters(const fare_system *system, double t, double theta[])
+{
+  memcpy(theta, system->base, sizeof system->base);
+  for (int i = 0; i < system->drives; i++) theta[system->driven[i]] += fare_waveform_at(&system->drive[i], t);
+}
+
+double fare_system_kT(const fare_system *system, double t)
+{
+  double theta[FARE_PARAMETERS_MAX];
+
+  fare_system_parameters(system, t, theta);
+  return theta[FARE_KT];
+}
+
+double fare_system_diffusion(const fare_system *system, double t)
+{
+  double theta[FARE_PARAMETERS_MAX];
+
+  fare_system_parameters(system, t, theta);
+  return theta[FARE_MOBILITY] * theta[FARE_KT];
+}
+
+void fare_system_potential(const fare_system *system, double t, size_t n, const double *const x[], double V[])
+{
+  double theta[FARE_PARAMETERS_MAX];
+
+  fare_system_parameters(system, t, theta);
+  system->type->potential(system->dimension, theta, n, x, V);
+}
+
+void fare_system_force(const fare_system *system, double t, size_t n, const double *const x[], double *const f[])
+{
+  double theta[FARE_PARAMETERS_MAX];
+
+  fare_system_parameters(system, t, theta);
+  system->type->force(system->dimension, theta, n, x, f);
+}

@@ -1,0 +1,208 @@
+#include "waveform.h"
+
+#include <math.h>
+#include <string.h>
+
+#define AT(member) offsetof(fare_waveform, member)
+#define ANY        -HUGE_VAL, HUGE_VAL
+
+static const char *const names[] = {"constant", "sine", "square", "ramp", "smoothstep", "tabulated", NULL};
+
+#define FIELD_PARAMETER {"parameter", FARE_STRING, AT(parameter), NULL, 0, 0, NULL, "", "name of the parameter that is driven"}
+#define FIELD_WAVEFORM  {"waveform", FARE_CHOICE, AT(waveform), NULL, 0, 0, names, "", "how it moves"}
+#define FIELD_AMPLITUDE {"amplitude", FARE_REAL, AT(amplitude), NULL, ANY, NULL, "of the parameter", "what is added to the parameter's own value, times the shape"}
+#define FIELD_PERIOD    {"period", FARE_REAL, AT(period), NULL, 1e-12, 1e12, NULL, "time", "time of one cycle"}
+#define FIELD_PHASE     {"phase", FARE_REAL, AT(phase), "0", ANY, NULL, "rad", "added to the angle 2 pi (t - start)/period"}
+#define FIELD_START     {"start", FARE_REAL, AT(start), "0", ANY, NULL, "time", "where the cycle or the ramp begins"}
+#define FIELD_END       {"end", FARE_REAL, AT(end), NULL, ANY, NULL, "time", "where the ramp ends; after it the parameter stays"}
+
+static const fare_field constant_fields[] = {FIELD_PARAMETER, FIELD_WAVEFORM, FIELD_AMPLITUDE, FARE_FIELDS_END};
+static const fare_field sine_fields[] = {FIELD_PARAMETER, FIELD_WAVEFORM, FIELD_AMPLITUDE, FIELD_PERIOD, FIELD_PHASE, FIELD_START, FARE_FIELDS_END};
+static const fare_field square_fields[] = {
+  FIELD_PARAMETER, FIELD_WAVEFORM, FIELD_AMPLITUDE, FIELD_PERIOD, FIELD_PHASE, FIELD_START,
+  {"duty", FARE_REAL, AT(duty), "0.5", 0, 1, NULL, "", "part of the cycle that is spent at +amplitude; the rest at -amplitude"},
+  FARE_FIELDS_END,
+};
+static const fare_field ramp_fields[] = {FIELD_PARAMETER, FIELD_WAVEFORM, FIELD_AMPLITUDE, FIELD_START, FIELD_END, FARE_FIELDS_END};
+static const fare_field tabulated_fields[] = {
+  FIELD_PARAMETER, FIELD_WAVEFORM,
+  {"amplitude", FARE_REAL, AT(amplitude), "1", ANY, NULL, "", "factor for the values"},
+  {"times", FARE_REALS, AT(times), NULL, ANY, NULL, "time", "increasing times"},
+  {"values", FARE_REALS, AT(values), NULL, ANY, NULL, "of the parameter", "what is added at those times; linear between, constant beyond"},
+  FARE_FIELDS_END,
+};
+
+static double constant(const fare_waveform *w, double t)
+{
+  (void)w, (void)t;
+  return 1;
+}
+
+static double angle(const fare_waveform *w, double t)
+{
+  return 2 * M_PI * (t - w->start) / w->period + w->phase;
+}
+
+static double sine(const fare_waveform *w, double t)
+{
+  return sin(angle(w, t));
+}
+
+static double square(const fare_waveform *w, double t)
+{
+  const double cycle = angle(w, t) / (2 * M_PI);
+
+  return cycle - floor(cycle) < w->duty ? 1 : -1;
+}
+
+static double ramp(const fare_waveform *w, double t)
+{
+  return PetscMin(1, PetscMax(0, (t - w->start) / (w->end - w->start)));
+}
+
+static double smoothstep(const fare_waveform *w, double t)
+{
+  const double s = ramp(w, t);
+
+  return s * s * (3 - 2 * s);
+}
+
+static double tabulated(const fare_waveform *w, double t)
+{
+  const double *times = w->times.values, *values = w->values.values;
+  size_t        below = 0, above = w->times.count - 1;
+
+  if (t <= times[0]) return values[0];
+  if (t >= times[above]) return values[above];
+  while (above - below > 1) {
+    const size_t middle = (below + above) / 2;
+
+    if (times[middle] <= t) below = middle;
+    else above = middle;
+  }
+  return values[below] + (values[above] - values[below]) * (t - times[below]) / (times[above] - times[below]);
+}
+
+/* In the order of `names`. */
+static const fare_waveform_type types[] = {
+  {"constant", "base + amplitude", constant_fields, constant},
+  {"sine", "base + amplitude sin(2 pi (t - start)/period + phase)", sine_fields, sine},
+  {"square", "base + amplitude for the first part of each cycle, base - amplitude for the rest", square_fields, square},
+  {"ramp", "base until start, then linearly to base + amplitude at end", ramp_fields, ramp},
+  {"smoothstep", "as ramp, by s^2 (3 - 2 s), without kinks", ramp_fields, smoothstep},
+  {"tabulated", "base + amplitude times a table's values, linear between its times", tabulated_fields, tabulated},
+};
+
+const fare_waveform_type *fare_waveform_type_at(size_t i)
+{
+  return i < PETSC_STATIC_ARRAY_LENGTH(types) ? &types[i] : NULL;
+}
+
+const char *fare_waveform_name_at(size_t i)
+{
+  return i < PETSC_STATIC_ARRAY_LENGTH(types) ? types[i].name : NULL;
+}
+
+const char *fare_waveform_meaning_at(size_t i)
+{
+  return i < PETSC_STATIC_ARRAY_LENGTH(types) ? types[i].meaning : NULL;
+}
+
+PetscErrorCode fare_waveform_describe(const char *name, FILE *to)
+{
+  PetscFunctionBeginUser;
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(types); i++) {
+    if (strcmp(types[i].name, name)) continue;
+    fprintf(to, "waveform %s: %s\n\n", types[i].name, types[i].meaning);
+    PetscCall(fare_fields_describe(types[i].fields, to));
+    PetscFunctionReturn(0);
+  }
+  FARE_FAIL(FARE_ERR_INPUT, "no waveform '%s'", name);
+}
+
+double fare_waveform_at(const fare_waveform *waveform, double t)
+{
+  return waveform->amplitude * types[waveform->waveform].shape(waveform, t);
+}
+
+static PetscErrorCode check(const fare_node *node, const fare_waveform *w)
+{
+  const fare_field *fields = types[w->waveform].fields;
+
+  PetscFunctionBeginUser;
+  if (fields == ramp_fields && !(w->end > w->start)) PetscCall(fare_node_error(fare_node_find(node, "end"), "the ramp must end after it starts (%g), got %g", w->start, w->end));
+  if (fields == tabulated_fields) {
+    if (w->times.count < 1 || w->times.count != w->values.count) PetscCall(fare_node_error(fare_node_find(node, "values"), "needs as many values as times (%zu), got %zu", w->times.count, w->values.count));
+    for (size_t i = 1; i < w->times.count; i++) {
+      if (!(w->times.values[i] > w->times.values[i - 1])) PetscCall(fare_node_error(fare_node_find(node, "times"), "times must increase, got %g after %g", w->times.values[i], w->times.values[i - 1]));
+    }
+  }
+  PetscFunctionReturn(0);
+}
+
+/* The waveform decides which other keys there are, so it is looked up before the table is chosen. */
+static PetscErrorCode find_type(const fare_node *node, size_t *type)
+{
+  const fare_node *named = NULL;
+  const char      *nearest;
+  fare_text        list = {0};
+
+  PetscFunctionBeginUser;
+  if (fare_node_kind_of(node) != FARE_NODE_MAP) PetscCall(fare_node_error(node, "expected a map {parameter: ..., waveform: ..., ...}"));
+  named = fare_node_find(node, "waveform");
+  if (!named) PetscCall(fare_node_error(node, "missing key 'waveform'"));
+  if (fare_node_kind_of(named) != FARE_NODE_SCALAR) PetscCall(fare_node_error(named, "expected the name of a waveform"));
+  for (*type = 0; *type < PETSC_STATIC_ARRAY_LENGTH(types); ++*type) {
+    if (!strcmp(types[*type].name, fare_node_text(named))) {
+      fare_text_free(&list);
+      PetscFunctionReturn(0);
+    }
+    fare_text_add(&list, "%s%s", *type ? ", " : "", types[*type].name);
+  }
+  nearest = fare_nearest(fare_node_text(named), names, PETSC_STATIC_ARRAY_LENGTH(types));
+  {
+    PetscErrorCode code = fare_node_error(named, "unknown waveform '%s'%s%s%s; there are: %s", fare_node_text(named), nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", list.text);
+
+    fare_text_free(&list);
+    PetscFunctionReturn(code);
+  }
+}
+
+PetscErrorCode fare_waveform_from_config(const fare_node *node, fare_waveform *waveform)
+{
+  size_t type;
+
+  PetscFunctionBeginUser;
+  memset(waveform, 0, sizeof *waveform);
+  PetscCall(find_type(node, &type));
+  PetscCall(fare_fields_read(types[type].fields, NULL, node, waveform));
+  PetscCall(check(node, waveform));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_waveform_free(fare_waveform *waveform)
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_fields_free(types[waveform->waveform].fields, waveform));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_waveform_write(const fare_waveform *waveform, int indent, fare_text *to)
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_fields_write(types[waveform->waveform].fields, waveform, indent, to));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_waveform_sine(const char *parameter, double amplitude, double period, double phase, fare_waveform *waveform)
+{
+  PetscFunctionBeginUser;
+  memset(waveform, 0, sizeof *waveform);
+  waveform->parameter = strdup(parameter);
+  if (!waveform->parameter) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  waveform->waveform  = 1;
+  waveform->amplitude = amplitude;
+  waveform->period    = period;
+  waveform->phase     = phase;
+  PetscFunctionReturn(0);
+}

@@ -1,0 +1,28 @@
+/* Waveforms: theta(t) = base + amplitude s(t), for any parameter of any system. */
+#ifndef FARE_WAVEFORM_H
+#define FARE_WAVEFORM_H
+
+#include <fare/system.h>
+
+/* What any of them may need; each names in its own table which of these it reads. */
+typedef struct {
+  char      *parameter;
+  int        waveform;
+  double     amplitude, period, phase, start, end, duty;
+  fare_reals times, values;
+} fare_waveform;
+
+struct fare_waveform_type {
+  const char       *name, *meaning;
+  const fare_field *fields;
+  double (*shape)(const fare_waveform *waveform, double t); /* s(t) */
+};
+
+const fare_waveform_type *fare_waveform_type_at(size_t i);
+PetscErrorCode fare_waveform_from_config(const fare_node *node, fare_waveform *waveform);
+PetscErrorCode fare_waveform_sine(const char *parameter, double amplitude, double period, double phase, fare_waveform *waveform);
+PetscErrorCode fare_waveform_free(fare_waveform *waveform);
+double fare_waveform_at(const fare_waveform *waveform, double t); /* amplitude s(t) */
+PetscErrorCode fare_waveform_write(const fare_waveform *waveform, int indent, fare_text *to);
+
+#endif
