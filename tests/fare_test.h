@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 #include <cmocka.h>
 
 /* A call that must succeed. */
@@ -31,15 +32,22 @@
     if (!(a_ >= low_ && a_ <= high_)) fail_msg("%s = %.17g, expected within [%.6g, %.6g]", #a, a_, low_, high_); \
   } while (0)
 
-/* int main(...) of a test: FARE_TEST_MAIN(tests) after `static const struct CMUnitTest tests[]`. Every rank runs every test; any rank's failure fails. */
+/* Runs the tests on every rank; a failure on any is a failure of all. */
+static inline int fare_test_run(int argc, char **argv, const struct CMUnitTest *tests, size_t count)
+{
+  int failures;
+
+  if (fare_initialize(argc, argv)) return 1;
+  failures = _cmocka_run_group_tests("tests", tests, count, NULL, NULL);
+  MPI_Allreduce(MPI_IN_PLACE, &failures, 1, MPI_INT, MPI_MAX, PETSC_COMM_WORLD);
+  return fare_finalize(0) || failures ? 1 : 0;
+}
+
+/* The whole of main, after `static const struct CMUnitTest tests[] = {cmocka_unit_test(...), ...};` */
 #define FARE_TEST_MAIN(tests) \
   int main(int argc, char **argv) \
   { \
-    int failures; \
-    if (fare_initialize(argc, argv)) return 1; \
-    failures = cmocka_run_group_tests(tests, NULL, NULL); \
-    MPI_Allreduce(MPI_IN_PLACE, &failures, 1, MPI_INT, MPI_MAX, PETSC_COMM_WORLD); \
-    return fare_finalize(0) || failures ? 1 : 0; \
+    return fare_test_run(argc, argv, tests, sizeof tests / sizeof tests[0]); \
   }
 
 #endif
