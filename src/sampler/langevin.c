@@ -1,0 +1,110 @@
+/* The driven stochastic equation itself, simulated: every particle from the initial density, step by step. */
+#include "langevin.h"
+
+#include <fare/sampler.h>
+#include <math.h>
+
+enum { EULER_MARUYAMA, LEIMKUHLER_MATTHEWS, HEUN };
+static const char *const integrators[] = {"euler_maruyama", "leimkuhler_matthews", "heun", NULL};
+
+static const struct {
+  fare_langevin_kernel kernel;
+  int                  forces; /* per step */
+} schemes[] = {
+  [EULER_MARUYAMA]      = {fare_langevin_euler_maruyama, 1},
+  [LEIMKUHLER_MATTHEWS] = {fare_langevin_leimkuhler_matthews, 1},
+  [HEUN]                = {fare_langevin_heun, 2},
+};
+
+typedef struct {
+  double    dt;
+  int       integrator;
+  PetscBool begun;
+  uint64_t  steps; /* taken so far: the counter of the random numbers */
+} langevin;
+
+static const fare_field fields[] = {
+  {"dt", FARE_REAL, offsetof(langevin, dt), NULL, 1e-12, 1e3, NULL, "time", "largest step; the step used divides the time between snapshots"},
+  {"integrator", FARE_CHOICE, offsetof(langevin, integrator), "euler_maruyama", 0, 0, integrators, "", "scheme"},
+  FARE_FIELDS_END,
+};
+
+/* The parameters at the beginning of every step and at the end of the last. */
+static PetscErrorCode tabulate(const fare_system *system, double t, double dt, int steps, double **theta)
+{
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc1((size_t)(steps + 1) * FARE_PARAMETERS_MAX, theta));
+  for (int step = 0; step <= steps; step++) fare_system_parameters(system, t + step * dt, *theta + (size_t)step * FARE_PARAMETERS_MAX);
+  PetscFunctionReturn(0);
+}
+
+/* Steps are tabulated and taken in runs of at most this many, so that the table stays small. */
+#define RUN_MAX 1024
+
+static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *ensemble)
+{
+  langevin       *s        = sampler->state;
+  const double    interval = t - ensemble->time;
+  const int64_t   steps    = s->begun ? (int64_t)ceil(interval / s->dt * (1 - 1e-12)) : 0;
+  const double    dt       = steps ? interval / (double)steps : 0, from = ensemble->time;
+  fare_langevin_run run    = {.type = fare_system_type_of(sampler->system), .dim = ensemble->dim, .dt = dt, .noise = fare_sampler_stream(sampler, "noise")};
+
+  PetscFunctionBeginUser;
+  if (!s->begun) {
+    PetscCall(fare_ensemble_draw(ensemble, sampler->initial, sampler->system, t, fare_sampler_stream(sampler, "initial")));
+    s->begun = PETSC_TRUE;
+  }
+  for (int64_t done = 0; done < steps; done += run.steps) {
+    double *theta;
+
+    run.steps      = (int)PetscMin(RUN_MAX, steps - done);
+    run.first_step = s->steps + (uint64_t)done;
+    PetscCall(tabulate(sampler->system, from + (double)done * dt, dt, run.steps, &theta));
+    run.theta = theta;
+    for (int64_t b = 0; b < ensemble->blocks; b++) {
+      double *x[FARE_DIM_MAX];
+
+      for (int axis = 0; axis < FARE_DIM_MAX; axis++) x[axis] = ensemble->x[axis] ? ensemble->x[axis] + b * FARE_BLOCK : NULL;
+      schemes[s->integrator].kernel(&run, (uint64_t)(ensemble->first_block + b), x);
+    }
+    PetscCall(PetscFree(theta));
+  }
+  s->steps += (uint64_t)steps;
+  sampler->cost.force_evaluations += ensemble->local * steps * schemes[s->integrator].forces;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode save(fare_sampler *sampler, fare_store *to, const char *group)
+{
+  const langevin *s = sampler->state;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_put_int(to, group, "begun", s->begun));
+  PetscCall(fare_store_put_int(to, group, "steps", (int64_t)s->steps));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *group)
+{
+  langevin *s = sampler->state;
+  int64_t   begun, steps;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_get_int(from, group, "begun", &begun));
+  PetscCall(fare_store_get_int(from, group, "steps", &steps));
+  s->begun = begun ? PETSC_TRUE : PETSC_FALSE;
+  s->steps = (uint64_t)steps;
+  PetscFunctionReturn(0);
+}
+
+const fare_sampler_type fare_sampler_langevin = {
+  .name      = "langevin",
+  .summary   = "particles of the driven stochastic equation: the non-equilibrium simulation",
+  .reference = "Maruyama, Rend. Circ. Mat. Palermo 4, 48 (1955); Leimkuhler and Matthews, Appl. Math. Res. Express 2013, 34",
+  .family    = FARE_SIMULATION,
+  .size      = sizeof(langevin),
+  .fields    = fields,
+  .advance   = advance,
+  .save      = save,
+  .load      = load,
+};

@@ -1,0 +1,108 @@
+#include <fare/sampler.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FARE_SAMPLER(name) extern const fare_sampler_type fare_sampler_##name;
+#include "list.h"
+#undef FARE_SAMPLER
+
+static const fare_sampler_type *const types[] = {
+#define FARE_SAMPLER(name) &fare_sampler_##name,
+#include "list.h"
+#undef FARE_SAMPLER
+};
+
+const char *const fare_sampler_family_names[] = {"equilibrium", "simulation", "generative"};
+
+const fare_sampler_type *fare_sampler_type_at(size_t i)
+{
+  return i < PETSC_STATIC_ARRAY_LENGTH(types) ? types[i] : NULL;
+}
+
+const fare_sampler_type *fare_sampler_type_find(const char *name)
+{
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(types); i++) {
+    if (!strcmp(types[i]->name, name)) return types[i];
+  }
+  return NULL;
+}
+
+PetscErrorCode fare_sampler_type_describe(const fare_sampler_type *type, FILE *to)
+{
+  PetscFunctionBeginUser;
+  fprintf(to, "sampler %s: %s\n%s\nfamily: %s%s\n\n", type->name, type->summary, type->reference, fare_sampler_family_names[type->family], type->train ? ", learned from a training set" : "");
+  PetscCall(fare_fields_describe(type->fields, to));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_sampler_create(MPI_Comm comm, const fare_sampler_type *type, const char *name, const fare_node *node, const fare_field *more, uint64_t seed, const fare_system *system, const fare_initial *initial, const fare_schedule *schedule, fare_sampler **sampler)
+{
+  fare_sampler *s;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscNew(&s));
+  *sampler    = s;
+  s->type     = type;
+  s->name     = name;
+  s->comm     = comm;
+  s->seed     = seed;
+  s->system   = system;
+  s->initial  = initial;
+  s->schedule = *schedule;
+  s->state    = calloc(1, type->size);
+  if (!s->state) FARE_FAIL(FARE_ERR_FAILED, "out of memory for sampler %s", name);
+  PetscCall(fare_fields_read(type->fields, more, node, s->state));
+  if (type->setup) PetscCall(type->setup(s));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_sampler_destroy(fare_sampler **sampler)
+{
+  fare_sampler *s = *sampler;
+
+  PetscFunctionBeginUser;
+  if (!s) PetscFunctionReturn(0);
+  if (s->type->destroy) PetscCall(s->type->destroy(s));
+  PetscCall(fare_fields_free(s->type->fields, s->state));
+  free(s->state);
+  PetscCall(PetscFree(*sampler));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_sampler_train(fare_sampler *sampler, const fare_training_set *data)
+{
+  const double began = fare_seconds();
+
+  PetscFunctionBeginUser;
+  PetscCall(sampler->type->train(sampler, data));
+  sampler->cost.train_seconds += fare_seconds() - began;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_sampler_advance(fare_sampler *sampler, double t, fare_ensemble *ensemble)
+{
+  const double   began = fare_seconds();
+  PetscErrorCode code;
+
+  PetscFunctionBeginUser;
+  PetscCall(sampler->type->advance(sampler, t, ensemble));
+  ensemble->time = t;
+  sampler->cost.sample_seconds += fare_seconds() - began;
+  code = fare_ensemble_is_valid(ensemble);
+  if (code == FARE_ERR_FAILED) {
+    char why[512];
+
+    PetscCall(PetscStrncpy(why, fare_error_message(), sizeof why));
+    FARE_FAIL(code, "ensemble %s (%s): %s", sampler->name, sampler->type->name, why);
+  }
+  PetscFunctionReturn(code);
+}
+
+fare_stream fare_sampler_stream(const fare_sampler *sampler, const char *purpose)
+{
+  char name[256];
+
+  snprintf(name, sizeof name, "%s/%s", sampler->name, purpose);
+  return fare_stream_make(sampler->seed, name);
+}
