@@ -1,0 +1,188 @@
+/* Documents: from a file on rank 0 to every rank, and changed by --set. */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+PetscErrorCode fare_config_parse(const char *name, const char *text, size_t length, fare_config **config)
+{
+  fare_config   *c;
+  PetscErrorCode code;
+
+  PetscFunctionBeginUser;
+  *config = NULL;
+  c       = calloc(1, sizeof *c);
+  if (!c) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  code = fare_string_copy(name, strlen(name), &c->name);
+  if (!code) code = fare_parse_yaml(c->name, text, length, "", &c->root);
+  if (!code && c->root->kind != FARE_NODE_MAP) code = fare_node_error(c->root, "expected keys and values (study: ..., system: ...), got a %s", c->root->kind == FARE_NODE_LIST ? "list" : "single value");
+  if (code) PetscCall(fare_config_destroy(&c));
+  *config = c;
+  PetscFunctionReturn(code);
+}
+
+/* The whole of a file; the longest that is read is a little more than parsing accepts, so that parsing can refuse it. */
+static PetscErrorCode slurp(const char *path, char **text, size_t *length)
+{
+  const size_t limit = (16u << 20) + 1;
+  struct stat  about;
+  FILE        *file;
+
+  PetscFunctionBeginUser;
+  if (stat(path, &about)) FARE_FAIL(FARE_ERR_INPUT, "%s: %s", path, strerror(errno));
+  if (S_ISDIR(about.st_mode)) FARE_FAIL(FARE_ERR_INPUT, "%s: is a directory, not a study file", path);
+  file = fopen(path, "rb");
+  if (!file) FARE_FAIL(FARE_ERR_INPUT, "%s: %s", path, strerror(errno));
+  *text = malloc(limit);
+  if (!*text) {
+    fclose(file);
+    FARE_FAIL(FARE_ERR_FAILED, "%s: out of memory", path);
+  }
+  *length = fread(*text, 1, limit, file);
+  if (ferror(file)) {
+    fclose(file);
+    free(*text);
+    *text = NULL;
+    FARE_FAIL(FARE_ERR_INPUT, "%s: %s", path, strerror(errno));
+  }
+  fclose(file);
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_config_read(MPI_Comm comm, const char *path, fare_config **config)
+{
+  char              *text = NULL;
+  unsigned long long length;
+  size_t             size = 0;
+  PetscErrorCode     code = 0;
+  int                rank;
+
+  PetscFunctionBeginUser;
+  *config = NULL;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  if (rank == 0) code = slurp(path, &text, &size);
+  PetscCall(fare_error_agree(comm, code));
+  length = size;
+  PetscCallMPI(MPI_Bcast(&length, 1, MPI_UNSIGNED_LONG_LONG, 0, comm));
+  if (rank) text = malloc((size_t)length + 1);
+  code = text ? 0 : fare_error(FARE_ERR_FAILED, "%s: out of memory", path);
+  PetscCall(fare_error_agree(comm, code));
+  PetscCallMPI(MPI_Bcast(text, (int)length, MPI_BYTE, 0, comm));
+  code = fare_config_parse(path, text, (size_t)length, config); /* the same on every rank */
+  free(text);
+  PetscFunctionReturn(code);
+}
+
+PetscErrorCode fare_config_destroy(fare_config **config)
+{
+  fare_config *c = *config;
+
+  PetscFunctionBeginUser;
+  if (!c) PetscFunctionReturn(0);
+  PetscCall(fare_node_destroy(&c->root));
+  for (size_t i = 0; i < c->sources; i++) free(c->source[i]);
+  free(c->source);
+  free(c->name);
+  free(c);
+  *config = NULL;
+  PetscFunctionReturn(0);
+}
+
+const fare_node *fare_config_root(const fare_config *config)
+{
+  return config->root;
+}
+
+/* Messages about a node from --set show the assignment in place of file, line and column. */
+static void move_to_source(fare_node *node, const char *source)
+{
+  node->source = source;
+  node->line   = 0;
+  for (size_t i = 0; i < node->count; i++) move_to_source(node->item[i], source);
+}
+
+/* One step of a path: the place under `word`, which is a key of a map, or an index or a name in a list. NULL: not there. */
+static fare_node **step(fare_node *at, const char *word)
+{
+  if (at->kind == FARE_NODE_MAP) {
+    for (size_t i = 0; i < at->count; i++) {
+      if (!strcmp(at->key[i], word)) return &at->item[i];
+    }
+  }
+  if (at->kind == FARE_NODE_LIST) {
+    char               *end;
+    const unsigned long index = strtoul(word, &end, 10);
+
+    if (*word && !*end) return index < at->count ? &at->item[index] : NULL;
+    for (size_t i = 0; i < at->count; i++) {
+      const fare_node *name = fare_node_find(at->item[i], "name");
+
+      if (name && name->kind == FARE_NODE_SCALAR && !strcmp(name->text, word)) return &at->item[i];
+    }
+  }
+  return NULL;
+}
+
+/* Puts `value` (owned from then on) where the words of `path` lead; maps that are not there are made. */
+static PetscErrorCode assign(fare_node *root, const char *source, char *path, fare_node *value)
+{
+  fare_node *at = root;
+  char      *rest = NULL;
+
+  PetscFunctionBeginUser;
+  for (char *word = strtok_r(path, ".[]", &rest), *after; word; word = after) {
+    fare_node **place = step(at, word);
+
+    after = strtok_r(NULL, ".[]", &rest);
+    if (!place && at->kind != FARE_NODE_MAP) {
+      FARE_FAIL(FARE_ERR_INPUT, "%s: %s: there is no '%s' in this %s", source, *at->path ? at->path : "the study", word, at->kind == FARE_NODE_LIST ? "list" : "value");
+    }
+    if (!place) {
+      fare_node *made = NULL;
+      fare_text  full = {0};
+
+      fare_text_add(&full, "%.150s%s%.100s", at->path, *at->path ? "." : "", word);
+      PetscCall(fare_node_create(FARE_NODE_MAP, source, 0, 0, full.text, &made));
+      fare_text_free(&full);
+      PetscCall(fare_node_append(at, word, 0, 0, made));
+      place = &at->item[at->count - 1];
+    }
+    if (!after) {
+      free(value->path);
+      PetscCall(fare_string_copy((*place)->path, strlen((*place)->path), &value->path));
+      PetscCall(fare_node_destroy(place));
+      *place = value;
+      PetscFunctionReturn(0);
+    }
+    at = *place;
+  }
+  FARE_FAIL(FARE_ERR_INPUT, "%s: expected key=value, got nothing before '='", source);
+}
+
+PetscErrorCode fare_config_set(fare_config *config, const char *assignment)
+{
+  const char    *equals = strchr(assignment, '=');
+  fare_node     *value  = NULL;
+  char         **sources, *path = NULL, *source;
+  fare_text      label = {0};
+  PetscErrorCode code;
+
+  PetscFunctionBeginUser;
+  if (!equals || equals == assignment) FARE_FAIL(FARE_ERR_INPUT, "--set %s: expected key=value, for instance --set truth.cells=1024", assignment);
+  fare_text_add(&label, "--set %.200s", assignment);
+  sources = realloc(config->source, (config->sources + 1) * sizeof *sources);
+  if (!sources) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  config->source                    = sources;
+  config->source[config->sources++] = source = label.text;
+  if (!equals[1]) FARE_FAIL(FARE_ERR_INPUT, "%s: nothing after '='", source);
+  PetscCall(fare_parse_yaml(source, equals + 1, strlen(equals + 1), "", &value));
+  move_to_source(value, source);
+  PetscCall(fare_string_copy(assignment, (size_t)(equals - assignment), &path));
+  code = assign(config->root, source, path, value);
+  if (code) PetscCall(fare_node_destroy(&value));
+  free(path);
+  PetscFunctionReturn(code);
+}

@@ -1,0 +1,35 @@
+/* Inside config: how a document is held. */
+#ifndef FARE_CONFIG_PRIVATE_H
+#define FARE_CONFIG_PRIVATE_H
+
+#include <fare/config.h>
+
+struct fare_node {
+  fare_node_kind kind;
+  char          *text;         /* of a scalar */
+  PetscBool      quoted;       /* a quoted scalar is a string, whatever it looks like */
+  size_t         count;        /* of a list or map */
+  fare_node    **item;
+  char         **key;          /* of a map */
+  int           *key_line, *key_column;
+  int            line, column; /* from 1 */
+  char          *path;         /* "ensembles[0].particles"; "" for the root */
+  const char    *source;       /* the file, or the --set it came from; owned by the document */
+};
+
+struct fare_config {
+  char      *name;
+  size_t     sources;
+  char     **source; /* names that nodes from --set point to */
+  fare_node *root;
+};
+
+PetscErrorCode fare_node_create(fare_node_kind kind, const char *source, int line, int column, const char *path, fare_node **node);
+PetscErrorCode fare_node_destroy(fare_node **node);
+/* Appends an entry; `key` NULL for a list. The child becomes the parent's. */
+PetscErrorCode fare_node_append(fare_node *parent, const char *key, int key_line, int key_column, fare_node *child);
+PetscErrorCode fare_string_copy(const char *text, size_t length, char **copy);
+/* A tree from YAML text. `path` leads the paths of its nodes. */
+PetscErrorCode fare_parse_yaml(const char *source, const char *text, size_t length, const char *path, fare_node **root);
+
+#endif

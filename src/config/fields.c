@@ -1,0 +1,325 @@
+/* One table of fields, five uses: read, check, describe, document, write back. */
+#include "config.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAMES_MAX 64
+
+static void *member(const fare_field *field, const void *of)
+{
+  return (char *)of + field->offset;
+}
+
+static const char *what_is(const fare_node *node)
+{
+  return node->kind == FARE_NODE_LIST ? "a list" : node->kind == FARE_NODE_MAP ? "a map" : node->text;
+}
+
+/* "from 1 to 10", "at least 1", "at most 10" or "". */
+static void range_text(const fare_field *field, char *text, size_t size)
+{
+  const int below = isfinite(field->least), above = isfinite(field->most);
+
+  *text = '\0';
+  if (below && above) snprintf(text, size, " from %g to %g", field->least, field->most);
+  else if (below) snprintf(text, size, " of at least %g", field->least);
+  else if (above) snprintf(text, size, " of at most %g", field->most);
+}
+
+static PetscErrorCode expected(const fare_field *field, const fare_node *node, const char *what)
+{
+  char range[64];
+
+  range_text(field, range, sizeof range);
+  return fare_node_error(node, "expected %s%s, got %.60s", what, range, *what_is(node) ? what_is(node) : "nothing");
+}
+
+static int in_range(const fare_field *field, double value)
+{
+  return value >= field->least && value <= field->most;
+}
+
+static PetscErrorCode read_real(const fare_field *field, const fare_node *node, double *value)
+{
+  PetscFunctionBeginUser;
+  if (node->kind != FARE_NODE_SCALAR || node->quoted) PetscCall(expected(field, node, "a number"));
+  PetscCall(fare_node_real(node, value));
+  if (!in_range(field, *value)) PetscCall(expected(field, node, "a number"));
+  PetscFunctionReturn(0);
+}
+
+/* Whole numbers may be written 200000, 2e5 or 2.0e5. Beyond 2^53 doubles have gaps, so larger ones are refused. */
+static PetscErrorCode read_integer(const fare_field *field, const fare_node *node, PetscInt64 *value)
+{
+  double real;
+  char  *end;
+
+  PetscFunctionBeginUser;
+  if (node->kind != FARE_NODE_SCALAR || node->quoted || !*node->text || strspn(node->text, "0123456789+-.eE") != strlen(node->text)) PetscCall(expected(field, node, "a whole number"));
+  real = strtod(node->text, &end);
+  if (*end || !isfinite(real) || real != floor(real) || fabs(real) > 0x1p53 || !in_range(field, real)) PetscCall(expected(field, node, "a whole number"));
+  *value = (PetscInt64)real;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode read_boolean(const fare_field *field, const fare_node *node, PetscBool *value)
+{
+  static const char *const words[] = {"true", "yes", "on", "false", "no", "off"};
+
+  PetscFunctionBeginUser;
+  (void)field;
+  for (size_t i = 0; i < 6 && node->kind == FARE_NODE_SCALAR; i++) {
+    if (strcmp(node->text, words[i])) continue;
+    *value = i < 3 ? PETSC_TRUE : PETSC_FALSE;
+    PetscFunctionReturn(0);
+  }
+  PetscCall(fare_node_error(node, "expected true or false, got %.60s", what_is(node)));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode read_choice(const fare_field *field, const fare_node *node, int *value)
+{
+  fare_text      list  = {0};
+  size_t         count = 0;
+  const char    *nearest;
+  PetscErrorCode code;
+
+  PetscFunctionBeginUser;
+  for (; field->choices[count]; count++) {
+    if (node->kind == FARE_NODE_SCALAR && !strcmp(node->text, field->choices[count])) {
+      *value = (int)count;
+      fare_text_free(&list);
+      PetscFunctionReturn(0);
+    }
+    fare_text_add(&list, "%s%s", count ? ", " : "", field->choices[count]);
+  }
+  nearest = node->kind == FARE_NODE_SCALAR ? fare_nearest(node->text, field->choices, count) : NULL;
+  code    = fare_node_error(node, "expected one of %s; got %.60s%s%s%s", list.text, what_is(node), nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "");
+  fare_text_free(&list);
+  PetscFunctionReturn(code);
+}
+
+/* A single value stands for a list of one. */
+static const fare_node *entry(const fare_node *node, size_t i)
+{
+  return node->kind == FARE_NODE_LIST ? node->item[i] : node;
+}
+
+static PetscErrorCode read_list(const fare_field *field, const fare_node *node, void *into)
+{
+  const size_t count = node->kind == FARE_NODE_LIST ? node->count : 1;
+
+  PetscFunctionBeginUser;
+  if (node->kind == FARE_NODE_MAP) PetscCall(expected(field, node, field->kind == FARE_REALS ? "a list of numbers" : "a list of whole numbers"));
+  if (field->kind == FARE_REALS) {
+    fare_reals *list = into;
+
+    list->values = calloc(PetscMax(count, 1), sizeof *list->values);
+    if (!list->values) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+    list->count = count;
+    for (size_t i = 0; i < count; i++) PetscCall(read_real(field, entry(node, i), &list->values[i]));
+  } else {
+    fare_integers *list = into;
+
+    list->values = calloc(PetscMax(count, 1), sizeof *list->values);
+    if (!list->values) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+    list->count = count;
+    for (size_t i = 0; i < count; i++) PetscCall(read_integer(field, entry(node, i), &list->values[i]));
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode read_field(const fare_field *field, const fare_node *node, void *into)
+{
+  void *to = member(field, into);
+
+  PetscFunctionBeginUser;
+  switch (field->kind) {
+  case FARE_REAL: PetscCall(read_real(field, node, to)); break;
+  case FARE_INTEGER: PetscCall(read_integer(field, node, to)); break;
+  case FARE_BOOLEAN: PetscCall(read_boolean(field, node, to)); break;
+  case FARE_CHOICE: PetscCall(read_choice(field, node, to)); break;
+  case FARE_REALS:
+  case FARE_INTEGERS: PetscCall(read_list(field, node, to)); break;
+  case FARE_NODE: *(const fare_node **)to = node; break;
+  case FARE_STRING:
+    if (node->kind != FARE_NODE_SCALAR || (!node->quoted && !*node->text)) PetscCall(fare_node_error(node, "expected a word, got %s", *what_is(node) ? what_is(node) : "nothing"));
+    PetscCall(fare_string_copy(node->text, strlen(node->text), (char **)to));
+    break;
+  }
+  PetscFunctionReturn(0);
+}
+
+/* The default, through the same reader as anybody's value. */
+static PetscErrorCode read_fallback(const fare_field *field, void *into)
+{
+  fare_node     *node = NULL;
+  PetscErrorCode code;
+
+  PetscFunctionBeginUser;
+  if (!*field->fallback) PetscFunctionReturn(0); /* absent: zero, NULL or empty */
+  PetscCall(fare_parse_yaml("default", field->fallback, strlen(field->fallback), field->key, &node));
+  code = read_field(field, node, into);
+  PetscCall(fare_node_destroy(&node));
+  PetscFunctionReturn(code);
+}
+
+static PetscErrorCode check_keys(const fare_field *fields, const fare_field *more, const fare_node *map)
+{
+  const char *names[NAMES_MAX];
+  size_t      count = 0;
+
+  PetscFunctionBeginUser;
+  for (const fare_field *f = fields; f->key && count < NAMES_MAX; f++) names[count++] = f->key;
+  for (const fare_field *f = more; f && f->key && count < NAMES_MAX; f++) names[count++] = f->key;
+  PetscCall(fare_node_check_keys(map, names, count));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_fields_read(const fare_field *fields, const fare_field *more, const fare_node *map, void *into)
+{
+  PetscFunctionBeginUser;
+  if (map && map->kind != FARE_NODE_MAP) PetscCall(fare_node_error(map, "expected a map of keys and values, got %.60s", *what_is(map) ? what_is(map) : "nothing"));
+  if (map) PetscCall(check_keys(fields, more, map));
+  for (const fare_field *f = fields; f->key; f++) {
+    const fare_node *node = fare_node_find(map, f->key);
+
+    if (node) PetscCall(read_field(f, node, into));
+    else if (f->fallback) PetscCall(read_fallback(f, into));
+    else if (map) PetscCall(fare_node_error(map, "missing key '%s' (%s)", f->key, f->meaning));
+    else FARE_FAIL(FARE_ERR_INPUT, "missing key '%s' (%s)", f->key, f->meaning);
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_fields_free(const fare_field *fields, void *from)
+{
+  PetscFunctionBeginUser;
+  for (const fare_field *f = fields; f->key; f++) {
+    void *at = member(f, from);
+
+    if (f->kind == FARE_STRING) {
+      free(*(char **)at);
+      *(char **)at = NULL;
+    } else if (f->kind == FARE_REALS) {
+      free(((fare_reals *)at)->values);
+      memset(at, 0, sizeof(fare_reals));
+    } else if (f->kind == FARE_INTEGERS) {
+      free(((fare_integers *)at)->values);
+      memset(at, 0, sizeof(fare_integers));
+    }
+  }
+  PetscFunctionReturn(0);
+}
+
+/* The shortest decimal that reads back to the same double. */
+static void write_real(double value, fare_text *to)
+{
+  char text[40];
+
+  for (int digits = 6; digits <= 17; digits++) {
+    snprintf(text, sizeof text, "%.*g", digits, value);
+    if (strtod(text, NULL) == value) break;
+  }
+  fare_text_add(to, "%s", text);
+}
+
+static void write_value(const fare_field *field, const void *at, fare_text *to)
+{
+  switch (field->kind) {
+  case FARE_REAL: write_real(*(const double *)at, to); break;
+  case FARE_INTEGER: fare_text_add(to, "%lld", (long long)*(const PetscInt64 *)at); break;
+  case FARE_BOOLEAN: fare_text_add(to, "%s", *(const PetscBool *)at ? "true" : "false"); break;
+  case FARE_CHOICE: fare_text_add(to, "%s", field->choices[*(const int *)at]); break;
+  case FARE_STRING:
+    fare_text_add(to, "'");
+    for (const char *c = *(char *const *)at; *c; c++) fare_text_add(to, *c == '\'' ? "''" : "%c", *c);
+    fare_text_add(to, "'");
+    break;
+  case FARE_REALS:
+    fare_text_add(to, "[");
+    for (size_t i = 0; i < ((const fare_reals *)at)->count; i++) {
+      if (i) fare_text_add(to, ", ");
+      write_real(((const fare_reals *)at)->values[i], to);
+    }
+    fare_text_add(to, "]");
+    break;
+  case FARE_INTEGERS:
+    fare_text_add(to, "[");
+    for (size_t i = 0; i < ((const fare_integers *)at)->count; i++) fare_text_add(to, "%s%lld", i ? ", " : "", (long long)((const fare_integers *)at)->values[i]);
+    fare_text_add(to, "]");
+    break;
+  case FARE_NODE: break;
+  }
+}
+
+static int is_absent(const fare_field *field, const void *at)
+{
+  switch (field->kind) {
+  case FARE_STRING: return !*(char *const *)at;
+  case FARE_REALS: return !((const fare_reals *)at)->count;
+  case FARE_INTEGERS: return !((const fare_integers *)at)->count;
+  case FARE_NODE: return 1;
+  default: return 0;
+  }
+}
+
+PetscErrorCode fare_fields_write(const fare_field *fields, const void *from, int indent, fare_text *to)
+{
+  PetscFunctionBeginUser;
+  for (const fare_field *f = fields; f->key; f++) {
+    const void *at = member(f, from);
+
+    if (is_absent(f, at)) continue;
+    fare_text_add(to, "%*s%s: ", indent, "", f->key);
+    write_value(f, at, to);
+    fare_text_add(to, "\n");
+  }
+  PetscFunctionReturn(0);
+}
+
+static const char *const kind_names[] = {
+  [FARE_REAL] = "number", [FARE_INTEGER] = "whole number", [FARE_BOOLEAN] = "true or false", [FARE_STRING] = "word", [FARE_CHOICE] = "choice",
+  [FARE_REALS] = "numbers", [FARE_INTEGERS] = "whole numbers", [FARE_NODE] = "section",
+};
+
+static PetscErrorCode describe_range(const fare_field *f, fare_table *table)
+{
+  fare_text text = {0};
+
+  PetscFunctionBeginUser;
+  if (f->kind == FARE_CHOICE) {
+    for (size_t i = 0; f->choices[i]; i++) fare_text_add(&text, "%s%s", i ? " | " : "", f->choices[i]);
+  } else if (f->kind == FARE_REAL || f->kind == FARE_INTEGER || f->kind == FARE_REALS || f->kind == FARE_INTEGERS) {
+    if (isfinite(f->least) && isfinite(f->most)) fare_text_add(&text, "[%g, %g]", f->least, f->most);
+    else if (isfinite(f->least)) fare_text_add(&text, ">= %g", f->least);
+    else if (isfinite(f->most)) fare_text_add(&text, "<= %g", f->most);
+  }
+  PetscCall(fare_table_cell(table, "%s", text.text ? text.text : ""));
+  fare_text_free(&text);
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_fields_describe(const fare_field *fields, FILE *to)
+{
+  static const char *const names[] = {"key", "kind", "default", "range", "unit", "meaning"};
+  fare_table              *table;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table));
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(names); i++) PetscCall(fare_table_cell(table, "%s", names[i]));
+  for (const fare_field *f = fields; f->key; f++) {
+    PetscCall(fare_table_cell(table, "%s", f->key));
+    PetscCall(fare_table_cell(table, "%s", kind_names[f->kind]));
+    PetscCall(fare_table_cell(table, "%s", !f->fallback ? "required" : *f->fallback ? f->fallback : "(none)"));
+    PetscCall(describe_range(f, table));
+    PetscCall(fare_table_cell(table, "%s", f->unit));
+    PetscCall(fare_table_cell(table, "%s", f->meaning));
+  }
+  PetscCall(fare_table_print(table, to));
+  PetscCall(fare_table_destroy(&table));
+  PetscFunctionReturn(0);
+}

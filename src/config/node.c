@@ -1,0 +1,186 @@
+/* The tree: making it, walking it, complaining about a place in it. */
+#include "config.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+PetscErrorCode fare_string_copy(const char *text, size_t length, char **copy)
+{
+  PetscFunctionBeginUser;
+  *copy = malloc(length + 1);
+  if (!*copy) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  memcpy(*copy, text, length);
+  (*copy)[length] = '\0';
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_node_create(fare_node_kind kind, const char *source, int line, int column, const char *path, fare_node **node)
+{
+  PetscFunctionBeginUser;
+  *node = calloc(1, sizeof **node);
+  if (!*node) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  (*node)->kind   = kind;
+  (*node)->source = source;
+  (*node)->line   = line;
+  (*node)->column = column;
+  PetscCall(fare_string_copy(path, strlen(path), &(*node)->path));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_node_destroy(fare_node **node)
+{
+  fare_node *n = *node;
+
+  PetscFunctionBeginUser;
+  if (!n) PetscFunctionReturn(0);
+  for (size_t i = 0; i < n->count; i++) {
+    PetscCall(fare_node_destroy(&n->item[i]));
+    if (n->key) free(n->key[i]);
+  }
+  free(n->item);
+  free(n->key);
+  free(n->key_line);
+  free(n->key_column);
+  free(n->text);
+  free(n->path);
+  free(n);
+  *node = NULL;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode grow(void *array, size_t count, size_t size)
+{
+  void **place = array, *larger;
+
+  PetscFunctionBeginUser;
+  if (count & (count - 1)) PetscFunctionReturn(0); /* room is made at powers of two */
+  larger = realloc(*place, PetscMax(1, 2 * count) * size);
+  if (!larger) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  *place = larger;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_node_append(fare_node *parent, const char *key, int key_line, int key_column, fare_node *child)
+{
+  const size_t n = parent->count;
+
+  PetscFunctionBeginUser;
+  PetscCall(grow(&parent->item, n, sizeof *parent->item));
+  if (key) {
+    PetscCall(grow(&parent->key, n, sizeof *parent->key));
+    PetscCall(grow(&parent->key_line, n, sizeof *parent->key_line));
+    PetscCall(grow(&parent->key_column, n, sizeof *parent->key_column));
+    PetscCall(fare_string_copy(key, strlen(key), &parent->key[n]));
+    parent->key_line[n]   = key_line;
+    parent->key_column[n] = key_column;
+  }
+  parent->item[n] = child;
+  parent->count++;
+  PetscFunctionReturn(0);
+}
+
+fare_node_kind fare_node_kind_of(const fare_node *node)
+{
+  return node->kind;
+}
+
+size_t fare_node_size(const fare_node *node)
+{
+  return node->count;
+}
+
+const fare_node *fare_node_item(const fare_node *node, size_t i)
+{
+  return node->item[i];
+}
+
+const char *fare_node_key(const fare_node *map, size_t i)
+{
+  return map->key[i];
+}
+
+const fare_node *fare_node_find(const fare_node *map, const char *key)
+{
+  if (!map || map->kind != FARE_NODE_MAP) return NULL;
+  for (size_t i = 0; i < map->count; i++) {
+    if (!strcmp(map->key[i], key)) return map->item[i];
+  }
+  return NULL;
+}
+
+const char *fare_node_text(const fare_node *scalar)
+{
+  return scalar->text;
+}
+
+static PetscErrorCode complain(const fare_node *node, int line, int column, const char *format, va_list arguments)
+{
+  char what[1536];
+
+  vsnprintf(what, sizeof what, format, arguments);
+  if (line) return fare_error(FARE_ERR_INPUT, "%s:%d:%d: %s%s%s", node->source, line, column, node->path, *node->path ? ": " : "", what);
+  return fare_error(FARE_ERR_INPUT, "%s: %s%s%s", node->source, node->path, *node->path ? ": " : "", what);
+}
+
+PetscErrorCode fare_node_error(const fare_node *node, const char *format, ...)
+{
+  va_list        arguments;
+  PetscErrorCode code;
+
+  va_start(arguments, format);
+  code = complain(node, node->line, node->column, format, arguments);
+  va_end(arguments);
+  return code;
+}
+
+PetscErrorCode fare_node_error_at_key(const fare_node *map, size_t i, const char *format, ...)
+{
+  va_list        arguments;
+  PetscErrorCode code;
+
+  va_start(arguments, format);
+  code = complain(map, map->key_line[i], map->key_column[i], format, arguments);
+  va_end(arguments);
+  return code;
+}
+
+PetscErrorCode fare_node_real(const fare_node *node, double *value)
+{
+  char *end;
+
+  PetscFunctionBeginUser;
+  if (node->kind != FARE_NODE_SCALAR) PetscCall(fare_node_error(node, "expected a number, got a %s", node->kind == FARE_NODE_LIST ? "list" : "map"));
+  /* strtod alone would take hexadecimal, infinity and NaN too */
+  *value = strtod(node->text, &end);
+  if (node->quoted || !*node->text || *end || strspn(node->text, "0123456789+-.eE") != strlen(node->text)) PetscCall(fare_node_error(node, "expected a finite number, got '%.60s'", node->text));
+  if (!isfinite(*value)) PetscCall(fare_node_error(node, "expected a finite number, got '%.60s', which is too large", node->text));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_node_check_keys(const fare_node *map, const char *const names[], size_t count)
+{
+  PetscFunctionBeginUser;
+  for (size_t i = 0; i < map->count; i++) {
+    const char *nearest;
+    size_t      k = 0;
+
+    while (k < count && strcmp(names[k], map->key[i])) k++;
+    if (k < count) continue;
+    nearest = fare_nearest(map->key[i], names, count);
+    if (nearest) PetscCall(fare_node_error_at_key(map, i, "unknown key '%s' (did you mean '%s'?)", map->key[i], nearest));
+    else {
+      fare_text      list = {0};
+      PetscErrorCode code;
+
+      for (k = 0; k < count; k++) fare_text_add(&list, "%s%s", k ? ", " : "", names[k]);
+      code = fare_node_error_at_key(map, i, "unknown key '%s'; there are: %s", map->key[i], list.text ? list.text : "none");
+      fare_text_free(&list);
+      PetscFunctionReturn(code);
+    }
+  }
+  PetscFunctionReturn(0);
+}

@@ -1,0 +1,504 @@
+#include <fare/store.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <hdf5.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define RANK_MAX 4
+
+struct fare_store {
+  MPI_Comm  comm;
+  hid_t     file;
+  PetscBool writing;
+  char      path[PETSC_MAX_PATH_LEN], temporary[PETSC_MAX_PATH_LEN + 8];
+};
+
+/* The innermost message of HDF5's error stack, which names the cause. */
+static herr_t innermost(unsigned n, const H5E_error2_t *error, void *text)
+{
+  (void)n;
+  snprintf(text, 256, "%s", error->desc ? error->desc : "?");
+  return 0;
+}
+
+static PetscErrorCode failed(const char *path, const char *what)
+{
+  char why[256] = "no reason given";
+
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost, why);
+  return fare_error(FARE_ERR_FAILED, "%s: %s: %s", path, what, why);
+}
+
+/* A call of HDF5 that must not fail; its result is kept. */
+#define H5(result, call, path, what) \
+  do { \
+    (result) = (call); \
+    if ((result) < 0) PetscCall(failed(path, what)); \
+  } while (0)
+
+static void hold_hdf5_quiet(void)
+{
+  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+}
+
+static hid_t access_list(MPI_Comm comm)
+{
+  const hid_t list = H5Pcreate(H5P_FILE_ACCESS);
+
+  if (list < 0) return list;
+  H5Pset_fapl_mpio(list, comm, MPI_INFO_NULL);
+  H5Pset_coll_metadata_write(list, 1);
+  H5Pset_fclose_degree(list, H5F_CLOSE_SEMI); /* a handle that leaked makes the close fail, and is found */
+  H5Pset_libver_bounds(list, H5F_LIBVER_EARLIEST, H5F_LIBVER_LATEST);
+  return list;
+}
+
+static PetscErrorCode store_new(MPI_Comm comm, const char *path, PetscBool writing, fare_store **store)
+{
+  fare_store *s;
+
+  PetscFunctionBeginUser;
+  hold_hdf5_quiet();
+  PetscCall(PetscNew(&s));
+  s->comm    = comm;
+  s->file    = -1;
+  s->writing = writing;
+  snprintf(s->path, sizeof s->path, "%s", path);
+  snprintf(s->temporary, sizeof s->temporary, "%s.tmp", s->path);
+  *store = s;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_store_create(MPI_Comm comm, const char *path, fare_store **store)
+{
+  PetscErrorCode code = 0;
+  fare_store    *s;
+  hid_t          how;
+  int            rank;
+
+  PetscFunctionBeginUser;
+  *store = NULL;
+  PetscCall(store_new(comm, path, PETSC_TRUE, &s));
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  /* whether the place can be written at all is tried by one rank, so that all hear the same plain reason */
+  if (rank == 0) {
+    const int file = open(s->temporary, O_CREAT | O_WRONLY | O_TRUNC, 0666);
+
+    if (file < 0) code = fare_error(FARE_ERR_FAILED, "%s: cannot be written: %s", s->temporary, strerror(errno));
+    else close(file);
+  }
+  code = fare_error_agree(comm, code);
+  if (!code) {
+    how     = access_list(comm);
+    s->file = H5Fcreate(s->temporary, H5F_ACC_TRUNC, H5P_DEFAULT, how);
+    code    = fare_error_agree(comm, s->file < 0 ? failed(s->temporary, "cannot be created") : 0);
+    H5Pclose(how);
+  }
+  if (code) PetscCall(PetscFree(s));
+  *store = s;
+  PetscFunctionReturn(code);
+}
+
+/* Data on the disk before the name is: of a file or of a directory. */
+static int sync_path(const char *path, int flags)
+{
+  const int file = open(path, flags);
+  int       result;
+
+  if (file < 0) return -1;
+  result = fsync(file);
+  close(file);
+  return result;
+}
+
+PetscErrorCode fare_store_commit(fare_store **store)
+{
+  fare_store    *s    = *store;
+  PetscErrorCode code = 0;
+  int            rank;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(s->comm, &rank));
+  if (H5Fclose(s->file) < 0) code = failed(s->temporary, "cannot be completed (disk full?)");
+  s->file = -1;
+  code    = fare_error_agree(s->comm, code);
+  if (rank == 0 && !code) {
+    char parent[PETSC_MAX_PATH_LEN];
+
+    snprintf(parent, sizeof parent, "%s", s->path);
+    if (sync_path(s->temporary, O_RDONLY) || rename(s->temporary, s->path) || sync_path(dirname(parent), O_RDONLY | O_DIRECTORY)) {
+      code = fare_error(FARE_ERR_FAILED, "%s: cannot be completed: %s", s->path, strerror(errno));
+    }
+  }
+  if (rank == 0 && code) unlink(s->temporary);
+  code = fare_error_agree(s->comm, code);
+  PetscCall(PetscFree(*store));
+  PetscFunctionReturn(code);
+}
+
+PetscErrorCode fare_store_open(MPI_Comm comm, const char *path, fare_store **store)
+{
+  PetscErrorCode code = 0;
+  fare_store    *s;
+  hid_t          how;
+  int            rank;
+
+  PetscFunctionBeginUser;
+  *store = NULL;
+  PetscCall(store_new(comm, path, PETSC_FALSE, &s));
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  if (rank == 0) {
+    /* alone and without MPI-IO: a damaged file must not leave the ranks waiting for each other */
+    if (access(path, R_OK)) code = fare_error(FARE_ERR_FAILED, "%s: %s", path, strerror(errno));
+    else {
+      const hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+
+      if (file < 0) code = failed(path, "not a whole HDF5 file");
+      else H5Fclose(file);
+    }
+  }
+  code = fare_error_agree(comm, code);
+  if (!code) {
+    how     = access_list(comm);
+    s->file = H5Fopen(path, H5F_ACC_RDONLY, how);
+    code    = fare_error_agree(comm, s->file < 0 ? failed(path, "cannot be opened") : 0);
+    H5Pclose(how);
+  }
+  if (code) PetscCall(PetscFree(s));
+  *store = s;
+  PetscFunctionReturn(code);
+}
+
+PetscErrorCode fare_store_close(fare_store **store)
+{
+  fare_store *s = *store;
+  herr_t      status;
+  int         rank;
+
+  PetscFunctionBeginUser;
+  if (!s) PetscFunctionReturn(0);
+  PetscCallMPI(MPI_Comm_rank(s->comm, &rank));
+  status = H5Fclose(s->file);
+  if (s->writing && rank == 0) unlink(s->temporary);
+  if (status < 0) PetscCall(failed(s->path, "cannot be closed"));
+  PetscCall(PetscFree(*store));
+  PetscFunctionReturn(0);
+}
+
+/* Creates groups on the way to `path`, and `path` itself as one. */
+static PetscErrorCode make_groups(fare_store *store, const char *path)
+{
+  PetscBool has;
+  hid_t     links, group;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_has(store, path, &has));
+  if (has) PetscFunctionReturn(0);
+  H5(links, H5Pcreate(H5P_LINK_CREATE), store->path, path);
+  H5Pset_create_intermediate_group(links, 1);
+  group = H5Gcreate2(store->file, path, links, H5P_DEFAULT, H5P_DEFAULT);
+  H5Pclose(links);
+  if (group < 0) PetscCall(failed(store->path, path));
+  H5Gclose(group);
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_store_group(fare_store *store, const char *path)
+{
+  PetscFunctionBeginUser;
+  PetscCall(make_groups(store, path));
+  PetscFunctionReturn(0);
+}
+
+/* H5Lexists wants every parent to exist, so the path is asked for piece by piece. */
+PetscErrorCode fare_store_has(fare_store *store, const char *path, PetscBool *has)
+{
+  char copy[PETSC_MAX_PATH_LEN];
+
+  PetscFunctionBeginUser;
+  *has = PETSC_TRUE;
+  snprintf(copy, sizeof copy, "%s", path);
+  for (char *end = copy; *has && end[0] && end[1];) {
+    char *slash = strchr(end + 1, '/');
+
+    if (slash) *slash = '\0';
+    *has = H5Lexists(store->file, copy, H5P_DEFAULT) > 0 ? PETSC_TRUE : PETSC_FALSE;
+    if (!slash) break;
+    *slash = '/';
+    end    = slash;
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode put_attribute(fare_store *store, const char *path, const char *name, hid_t type, hid_t space, const void *value)
+{
+  hid_t  object, attribute;
+  herr_t status;
+
+  PetscFunctionBeginUser;
+  H5(object, H5Oopen(store->file, path, H5P_DEFAULT), store->path, path);
+  attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+  status    = attribute < 0 ? -1 : H5Awrite(attribute, type, value);
+  if (attribute >= 0) H5Aclose(attribute);
+  H5Oclose(object);
+  if (status < 0) PetscCall(failed(store->path, name));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode put_scalar(fare_store *store, const char *path, const char *name, hid_t type, const void *value)
+{
+  const hid_t    space = H5Screate(H5S_SCALAR);
+  PetscErrorCode code  = put_attribute(store, path, name, type, space, value);
+
+  H5Sclose(space);
+  return code;
+}
+
+static PetscErrorCode put_array(fare_store *store, const char *path, const char *name, hid_t type, size_t count, const void *value)
+{
+  const hsize_t  extent = count;
+  const hid_t    space  = H5Screate_simple(1, &extent, NULL);
+  PetscErrorCode code   = put_attribute(store, path, name, type, space, value);
+
+  H5Sclose(space);
+  return code;
+}
+
+static hid_t string_type(size_t length)
+{
+  const hid_t type = H5Tcopy(H5T_C_S1);
+
+  H5Tset_size(type, length ? length : 1);
+  H5Tset_strpad(type, H5T_STR_NULLPAD);
+  return type;
+}
+
+PetscErrorCode fare_store_put_string(fare_store *store, const char *path, const char *name, const char *value)
+{
+  const hid_t    type = string_type(strlen(value));
+  PetscErrorCode code = put_scalar(store, path, name, type, *value ? value : " ");
+
+  H5Tclose(type);
+  return code;
+}
+
+PetscErrorCode fare_store_put_strings(fare_store *store, const char *path, const char *name, size_t count, const char *const values[])
+{
+  PetscErrorCode code;
+  size_t         longest = 1;
+  char          *packed;
+  hid_t          type;
+
+  PetscFunctionBeginUser;
+  for (size_t i = 0; i < count; i++) longest = PetscMax(longest, strlen(values[i]));
+  PetscCall(PetscCalloc1(longest * count + 1, &packed));
+  for (size_t i = 0; i < count; i++) memcpy(packed + i * longest, values[i], strlen(values[i]));
+  type = string_type(longest);
+  code = put_array(store, path, name, type, count, packed);
+  H5Tclose(type);
+  PetscCall(PetscFree(packed));
+  PetscFunctionReturn(code);
+}
+
+PetscErrorCode fare_store_put_real(fare_store *store, const char *path, const char *name, double value)
+{
+  return put_scalar(store, path, name, H5T_NATIVE_DOUBLE, &value);
+}
+
+PetscErrorCode fare_store_put_reals(fare_store *store, const char *path, const char *name, size_t count, const double values[])
+{
+  return put_array(store, path, name, H5T_NATIVE_DOUBLE, count, values);
+}
+
+PetscErrorCode fare_store_put_uint32(fare_store *store, const char *path, const char *name, uint32_t value)
+{
+  return put_scalar(store, path, name, H5T_NATIVE_UINT32, &value);
+}
+
+PetscErrorCode fare_store_put_int(fare_store *store, const char *path, const char *name, int64_t value)
+{
+  return put_scalar(store, path, name, H5T_NATIVE_INT64, &value);
+}
+
+PetscErrorCode fare_store_put_uint64s(fare_store *store, const char *path, const char *name, size_t count, const uint64_t values[])
+{
+  return put_array(store, path, name, H5T_NATIVE_UINT64, count, values);
+}
+
+static PetscErrorCode get_attribute(fare_store *store, const char *path, const char *name, hid_t type, void *value)
+{
+  hid_t  attribute;
+  herr_t status;
+
+  PetscFunctionBeginUser;
+  attribute = H5Aopen_by_name(store->file, path, name, H5P_DEFAULT, H5P_DEFAULT);
+  status    = attribute < 0 ? -1 : H5Aread(attribute, type, value);
+  if (attribute >= 0) H5Aclose(attribute);
+  if (status < 0) FARE_FAIL(FARE_ERR_FAILED, "%s: %s has no attribute '%s' of the kind expected", store->path, path, name);
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_store_get_string(fare_store *store, const char *path, const char *name, size_t size, char value[])
+{
+  PetscErrorCode code;
+  hid_t          type;
+
+  PetscFunctionBeginUser;
+  memset(value, 0, size);
+  type = string_type(size - 1);
+  code = get_attribute(store, path, name, type, value);
+  H5Tclose(type);
+  PetscFunctionReturn(code);
+}
+
+PetscErrorCode fare_store_get_real(fare_store *store, const char *path, const char *name, double *value)
+{
+  return get_attribute(store, path, name, H5T_NATIVE_DOUBLE, value);
+}
+
+PetscErrorCode fare_store_get_int(fare_store *store, const char *path, const char *name, int64_t *value)
+{
+  return get_attribute(store, path, name, H5T_NATIVE_INT64, value);
+}
+
+static hid_t hdf5_type(fare_store_type type)
+{
+  switch (type) {
+  case FARE_STORE_FLOAT64: return H5T_NATIVE_DOUBLE;
+  case FARE_STORE_FLOAT32: return H5T_NATIVE_FLOAT;
+  case FARE_STORE_INT64: return H5T_NATIVE_INT64;
+  case FARE_STORE_UINT64: return H5T_NATIVE_UINT64;
+  case FARE_STORE_UINT8: return H5T_NATIVE_UINT8;
+  }
+  return -1;
+}
+
+static void to_hsize(int rank, const uint64_t from[], hsize_t to[])
+{
+  for (int i = 0; i < rank; i++) to[i] = from[i];
+}
+
+/* Moves this rank's box between memory and a dataset, all ranks together. */
+static PetscErrorCode transfer(fare_store *store, const char *path, hid_t dataset, fare_store_type type, int rank, const uint64_t start[], const uint64_t count[], void *in, const void *out)
+{
+  const hid_t space = H5Dget_space(dataset), how = H5Pcreate(H5P_DATASET_XFER);
+  hsize_t     first[RANK_MAX], extent[RANK_MAX];
+  PetscBool   empty = PETSC_FALSE;
+  hid_t       memory;
+  herr_t      status;
+
+  PetscFunctionBeginUser;
+  to_hsize(rank, start, first);
+  to_hsize(rank, count, extent);
+  for (int i = 0; i < rank; i++) empty = count[i] ? empty : PETSC_TRUE;
+  memory = H5Screate_simple(rank, extent, NULL);
+  if (empty) {
+    H5Sselect_none(space);
+    H5Sselect_none(memory);
+  } else {
+    H5Sselect_hyperslab(space, H5S_SELECT_SET, first, NULL, extent, NULL);
+  }
+  H5Pset_dxpl_mpio(how, H5FD_MPIO_COLLECTIVE);
+  status = out ? H5Dwrite(dataset, hdf5_type(type), memory, space, how, out) : H5Dread(dataset, hdf5_type(type), memory, space, how, in);
+  H5Sclose(memory);
+  H5Sclose(space);
+  H5Pclose(how);
+  PetscCall(fare_error_agree(store->comm, status < 0 ? failed(store->path, path) : 0));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode make_parents(fare_store *store, const char *path)
+{
+  char  parent[PETSC_MAX_PATH_LEN];
+  char *slash;
+
+  PetscFunctionBeginUser;
+  snprintf(parent, sizeof parent, "%s", path);
+  slash = strrchr(parent, '/');
+  if (slash && slash != parent) {
+    *slash = '\0';
+    PetscCall(make_groups(store, parent));
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_store_write(fare_store *store, const char *path, fare_store_type type, int rank, const uint64_t global[], const uint64_t start[], const uint64_t count[], const void *data)
+{
+  hsize_t        extent[RANK_MAX];
+  hid_t          space, dataset;
+  PetscErrorCode code;
+  static const double nothing[1];
+
+  PetscFunctionBeginUser;
+  PetscCall(make_parents(store, path));
+  to_hsize(rank, global, extent);
+  H5(space, H5Screate_simple(rank, extent, NULL), store->path, path);
+  dataset = H5Dcreate2(store->file, path, hdf5_type(type), space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+  H5Sclose(space);
+  if (dataset < 0) PetscCall(failed(store->path, path));
+  code = transfer(store, path, dataset, type, rank, start, count, NULL, data ? data : nothing);
+  H5Dclose(dataset);
+  PetscFunctionReturn(code);
+}
+
+PetscErrorCode fare_store_read(fare_store *store, const char *path, fare_store_type type, int rank, const uint64_t start[], const uint64_t count[], void *data)
+{
+  uint64_t       global[RANK_MAX];
+  int            dataset_rank;
+  hid_t          dataset;
+  PetscErrorCode code;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_extents(store, path, &dataset_rank, global));
+  if (dataset_rank != rank) FARE_FAIL(FARE_ERR_FAILED, "%s: %s has %d extents, not %d", store->path, path, dataset_rank, rank);
+  for (int i = 0; i < rank; i++) {
+    if (start[i] + count[i] > global[i]) FARE_FAIL(FARE_ERR_FAILED, "%s: %s is too short (%llu along axis %d)", store->path, path, (unsigned long long)global[i], i);
+  }
+  dataset = H5Dopen2(store->file, path, H5P_DEFAULT);
+  if (dataset < 0) PetscCall(failed(store->path, path));
+  code = transfer(store, path, dataset, type, rank, start, count, data, NULL);
+  H5Dclose(dataset);
+  PetscFunctionReturn(code);
+}
+
+PetscErrorCode fare_store_extents(fare_store *store, const char *path, int *rank, uint64_t global[4])
+{
+  PetscBool has;
+  hsize_t   extent[H5S_MAX_RANK];
+  hid_t     dataset, space;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_has(store, path, &has));
+  dataset = has ? H5Dopen2(store->file, path, H5P_DEFAULT) : -1;
+  if (dataset < 0) FARE_FAIL(FARE_ERR_FAILED, "%s: has no dataset %s", store->path, path);
+  space = H5Dget_space(dataset);
+  *rank = H5Sget_simple_extent_dims(space, extent, NULL);
+  H5Sclose(space);
+  H5Dclose(dataset);
+  if (*rank < 0 || *rank > RANK_MAX) FARE_FAIL(FARE_ERR_FAILED, "%s: %s has more than %d extents", store->path, path, RANK_MAX);
+  for (int i = 0; i < *rank; i++) global[i] = extent[i];
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_store_write_text(fare_store *store, const char *path, const char *text)
+{
+  hid_t  space, type, dataset;
+  herr_t status;
+
+  PetscFunctionBeginUser;
+  PetscCall(make_parents(store, path));
+  type    = string_type(strlen(text));
+  space   = H5Screate(H5S_SCALAR);
+  dataset = H5Dcreate2(store->file, path, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+  status  = dataset < 0 ? -1 : H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, *text ? text : " ");
+  if (dataset >= 0) H5Dclose(dataset);
+  H5Sclose(space);
+  H5Tclose(type);
+  if (status < 0) PetscCall(failed(store->path, path));
+  PetscFunctionReturn(0);
+}
