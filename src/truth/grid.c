@@ -1,0 +1,229 @@
+/* Boxes of equal cells on a DMDA, and cell masses of given densities on them. */
+#include "truth.h"
+
+#include <petscdmda.h>
+
+#include <math.h>
+
+static PetscErrorCode create_dm(fare_grid *g, const PetscInt *const owned[])
+{
+  DMBoundaryType ends[FARE_DIM_MAX];
+
+  PetscFunctionBeginUser;
+  for (int axis = 0; axis < g->dim; axis++) ends[axis] = g->end[axis] == FARE_END_PERIODIC ? DM_BOUNDARY_PERIODIC : DM_BOUNDARY_NONE;
+  switch (g->dim) {
+  case 1: PetscCall(DMDACreate1d(g->comm, ends[0], g->cells[0], 1, 1, owned[0], &g->dm)); break;
+  case 2: PetscCall(DMDACreate2d(g->comm, ends[0], ends[1], DMDA_STENCIL_STAR, g->cells[0], g->cells[1], PETSC_DECIDE, PETSC_DECIDE, 1, 1, owned[0], owned[1], &g->dm)); break;
+  default: PetscCall(DMDACreate3d(g->comm, ends[0], ends[1], ends[2], DMDA_STENCIL_STAR, g->cells[0], g->cells[1], g->cells[2], PETSC_DECIDE, PETSC_DECIDE, PETSC_DECIDE, 1, 1, owned[0], owned[1], owned[2], &g->dm)); break;
+  }
+  PetscCall(DMSetUp(g->dm));
+  for (int axis = 0; axis < FARE_DIM_MAX; axis++) g->count[axis] = 1;
+  PetscCall(DMDAGetCorners(g->dm, &g->start[0], &g->start[1], &g->start[2], &g->count[0], &g->count[1], &g->count[2]));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode create(MPI_Comm comm, int dim, const PetscInt cells[], const double lower[], const double upper[], const fare_end end[], const PetscInt *const owned[], fare_grid **grid)
+{
+  fare_grid *g;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscNew(&g));
+  *grid   = g;
+  g->comm = comm;
+  g->dim  = dim;
+  for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
+    g->cells[axis]   = axis < dim ? cells[axis] : 1;
+    g->lower[axis]   = axis < dim ? lower[axis] : 0;
+    g->upper[axis]   = axis < dim ? upper[axis] : 1;
+    g->end[axis]     = axis < dim && end ? end[axis] : FARE_END_REFLECTING;
+    g->spacing[axis] = (g->upper[axis] - g->lower[axis]) / (double)g->cells[axis];
+  }
+  PetscCall(create_dm(g, owned));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_grid_create(MPI_Comm comm, int dim, const PetscInt cells[], const double lower[], const double upper[], const fare_end end[], fare_grid **grid)
+{
+  const PetscInt *const owned[FARE_DIM_MAX] = {NULL, NULL, NULL};
+
+  PetscFunctionBeginUser;
+  PetscCall(create(comm, dim, cells, lower, upper, end, owned, grid));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_grid_refine(const fare_grid *coarse, fare_grid **fine)
+{
+  const PetscInt *owned[FARE_DIM_MAX]  = {NULL, NULL, NULL};
+  PetscInt       *twice[FARE_DIM_MAX]  = {NULL, NULL, NULL}, ranks[FARE_DIM_MAX], cells[FARE_DIM_MAX];
+  const PetscInt *halved[FARE_DIM_MAX] = {NULL, NULL, NULL};
+
+  PetscFunctionBeginUser;
+  PetscCall(DMDAGetOwnershipRanges(coarse->dm, &owned[0], &owned[1], &owned[2]));
+  PetscCall(DMDAGetInfo(coarse->dm, NULL, NULL, NULL, NULL, &ranks[0], &ranks[1], &ranks[2], NULL, NULL, NULL, NULL, NULL, NULL));
+  for (int axis = 0; axis < coarse->dim; axis++) {
+    cells[axis] = 2 * coarse->cells[axis];
+    PetscCall(PetscMalloc1(ranks[axis], &twice[axis]));
+    for (PetscInt i = 0; i < ranks[axis]; i++) twice[axis][i] = 2 * owned[axis][i];
+    halved[axis] = twice[axis];
+  }
+  PetscCall(create(coarse->comm, coarse->dim, cells, coarse->lower, coarse->upper, coarse->end, halved, fine));
+  for (int axis = 0; axis < coarse->dim; axis++) PetscCall(PetscFree(twice[axis]));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_grid_destroy(fare_grid **grid)
+{
+  PetscFunctionBeginUser;
+  if (*grid) PetscCall(DMDestroy(&(*grid)->dm));
+  PetscCall(PetscFree(*grid));
+  PetscFunctionReturn(0);
+}
+
+double fare_grid_volume(const fare_grid *grid)
+{
+  double volume = 1;
+
+  for (int axis = 0; axis < grid->dim; axis++) volume *= grid->spacing[axis];
+  return volume;
+}
+
+double fare_grid_centre(const fare_grid *grid, int axis, PetscInt i)
+{
+  return grid->lower[axis] + grid->spacing[axis] * ((double)i + 0.5);
+}
+
+/* Walks children of coarse cells that both live on this rank: the fine grid was made by fare_grid_refine. */
+typedef struct {
+  PetscInt count[FARE_DIM_MAX]; /* of coarse cells here */
+  int      twice[FARE_DIM_MAX]; /* children along each axis */
+} family;
+
+static family family_of(const fare_grid *coarse)
+{
+  family f;
+
+  for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
+    f.count[axis] = coarse->count[axis];
+    f.twice[axis] = axis < coarse->dim ? 2 : 1;
+  }
+  return f;
+}
+
+static PetscInt parent_of(const family *f, PetscInt i, PetscInt j, PetscInt k)
+{
+  return ((k / f->twice[2]) * f->count[1] + j / f->twice[1]) * f->count[0] + i / f->twice[0];
+}
+
+PetscErrorCode fare_grid_restrict(const fare_grid *coarse, Vec fine, Vec to)
+{
+  const family       f = family_of(coarse);
+  const PetscScalar *from;
+  PetscScalar       *sums;
+
+  PetscFunctionBeginUser;
+  PetscCall(VecSet(to, 0));
+  PetscCall(VecGetArrayRead(fine, &from));
+  PetscCall(VecGetArray(to, &sums));
+  for (PetscInt k = 0, at = 0; k < f.count[2] * f.twice[2]; k++) {
+    for (PetscInt j = 0; j < f.count[1] * f.twice[1]; j++) {
+      for (PetscInt i = 0; i < f.count[0] * f.twice[0]; i++, at++) sums[parent_of(&f, i, j, k)] += from[at];
+    }
+  }
+  PetscCall(VecRestoreArray(to, &sums));
+  PetscCall(VecRestoreArrayRead(fine, &from));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_grid_prolong(const fare_grid *coarse, Vec from, Vec fine)
+{
+  const family       f     = family_of(coarse);
+  const double       share = 1.0 / (f.twice[0] * f.twice[1] * f.twice[2]);
+  const PetscScalar *parents;
+  PetscScalar       *to;
+
+  PetscFunctionBeginUser;
+  PetscCall(VecGetArrayRead(from, &parents));
+  PetscCall(VecGetArray(fine, &to));
+  for (PetscInt k = 0, at = 0; k < f.count[2] * f.twice[2]; k++) {
+    for (PetscInt j = 0; j < f.count[1] * f.twice[1]; j++) {
+      for (PetscInt i = 0; i < f.count[0] * f.twice[0]; i++, at++) to[at] = share * parents[parent_of(&f, i, j, k)];
+    }
+  }
+  PetscCall(VecRestoreArray(fine, &to));
+  PetscCall(VecRestoreArrayRead(from, &parents));
+  PetscFunctionReturn(0);
+}
+
+/* Gauss points of a cell; each half of an axis has its own three, so that kinks at centres would do no harm. */
+#define POINTS (2 * FARE_HALF_POINTS)
+
+typedef struct {
+  const fare_initial *initial;
+  const fare_system  *system;
+  double              t;
+} density;
+
+/* ln of the mass of one cell, up to a constant common to all: the largest integrand is taken out before summing. */
+static double log_mass(const density *of, const fare_grid *grid, const PetscInt index[])
+{
+  double        x[FARE_DIM_MAX][POINTS * POINTS * POINTS], log_density[POINTS * POINTS * POINTS], highest = -HUGE_VAL, sum = 0;
+  const double *points[FARE_DIM_MAX] = {x[0], x[1], x[2]};
+  double        weight[POINTS * POINTS * POINTS];
+  int           n = 1;
+
+  for (int axis = 0; axis < grid->dim; axis++) n *= POINTS;
+  for (int q = 0; q < n; q++) {
+    int rest  = q;
+    weight[q] = 1;
+    for (int axis = 0; axis < grid->dim; axis++) {
+      double offset;
+
+      fare_cell_point(rest % POINTS, &offset, &weight[q]);
+      x[axis][q] = fare_grid_centre(grid, axis, index[axis]) + offset * grid->spacing[axis];
+      rest /= POINTS;
+    }
+  }
+  fare_initial_log_density(of->initial, of->system, of->t, (size_t)n, points, log_density);
+  for (int q = 0; q < n; q++) highest = PetscMax(highest, log_density[q]);
+  for (int q = 0; q < n; q++) sum += weight[q] * exp(log_density[q] - highest);
+  return highest + log(sum);
+}
+
+PetscErrorCode fare_grid_initial(const fare_grid *grid, const fare_initial *initial, const fare_system *system, double t, Vec *masses)
+{
+  const density of = {initial, system, t};
+  PetscScalar  *mass, total;
+  PetscReal     highest = -HUGE_VAL;
+  PetscInt      n = 0;
+
+  PetscFunctionBeginUser;
+  PetscCall(DMCreateGlobalVector(grid->dm, masses));
+  PetscCall(VecGetArray(*masses, &mass));
+  for (PetscInt k = 0; k < grid->count[2]; k++) {
+    for (PetscInt j = 0; j < grid->count[1]; j++) {
+      for (PetscInt i = 0; i < grid->count[0]; i++) {
+        const PetscInt index[FARE_DIM_MAX] = {grid->start[0] + i, grid->start[1] + j, grid->start[2] + k};
+
+        mass[n] = log_mass(&of, grid, index);
+        highest = PetscMax(highest, mass[n]);
+        n++;
+      }
+    }
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &highest, 1, MPIU_REAL, MPI_MAX, grid->comm));
+  for (PetscInt i = 0; i < n; i++) mass[i] = exp(mass[i] - highest);
+  PetscCall(VecRestoreArray(*masses, &mass));
+  PetscCall(VecSum(*masses, &total));
+  if (!(total > 0) || !isfinite(total)) FARE_FAIL(FARE_ERR_FAILED, "the density at time %g cannot be normalised on the grid (sum %g)", t, (double)total);
+  PetscCall(VecScale(*masses, 1 / total));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_grid_boltzmann(const fare_grid *grid, const fare_system *system, double t, Vec *masses)
+{
+  const fare_initial boltzmann = {.density = FARE_INITIAL_BOLTZMANN};
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_grid_initial(grid, &boltzmann, system, t, masses));
+  PetscFunctionReturn(0);
+}

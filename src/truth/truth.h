@@ -1,0 +1,33 @@
+/* Inside truth: quadrature, nested grids, rates. */
+#ifndef FARE_TRUTH_PRIVATE_H
+#define FARE_TRUTH_PRIVATE_H
+
+#include <fare/truth.h>
+
+/* Gauss-Legendre points of half a cell: offsets from the centre in units of the spacing, within (0, 1/2), and weights of sum 1. */
+#define FARE_HALF_POINTS 3
+extern const double fare_half_offset[FARE_HALF_POINTS], fare_half_weight[FARE_HALF_POINTS];
+
+/* The q-th of 2 FARE_HALF_POINTS points of a cell along one axis; multiplies *weight (sum 1 over the points). */
+static inline void fare_cell_point(int q, double *offset, double *weight)
+{
+  const int half = q % FARE_HALF_POINTS;
+
+  *offset = q < FARE_HALF_POINTS ? fare_half_offset[half] : -fare_half_offset[half];
+  *weight *= 0.5 * fare_half_weight[half];
+}
+
+/* A grid of cells half as wide, whose cells live on the rank of their parents. Collective. */
+PetscErrorCode fare_grid_refine(const fare_grid *coarse, fare_grid **fine);
+/* Sums of children, and equal shares of parents; vectors on such a pair of grids. */
+PetscErrorCode fare_grid_restrict(const fare_grid *coarse, Vec fine, Vec to);
+PetscErrorCode fare_grid_prolong(const fare_grid *coarse, Vec from, Vec fine);
+
+/* y[i] = exp(factor x[i]) */
+void fare_exponentials(size_t n, double factor, const double *x, double *y);
+
+/* Rates of owned cells at time t: leaving[2*axis + side][cell] from the cell to its neighbour, entering back. side 0: below, 1: above. */
+PetscErrorCode fare_operator_rates(fare_operator *op, double t);
+void           fare_operator_get_rates(const fare_operator *op, const double *leaving[], const double *entering[]);
+
+#endif
