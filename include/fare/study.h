@@ -1,4 +1,7 @@
-/* study: the one place that knows all six nouns. Reads a plan, advances truth and ensembles from snapshot to snapshot, records, measures, reports. */
+/*
+  study: the one place that knows all six nouns. Reads a plan, advances truth and ensembles from snapshot to snapshot,
+  records, measures, prints the result.
+*/
 #ifndef FARE_STUDY_H
 #define FARE_STUDY_H
 
@@ -6,25 +9,52 @@
 #include <fare/record.h>
 #include <fare/sampler.h>
 
-/* One line of `ensembles:`. The method's own keys stand in `node`. */
+/* Which of the study's own times are learned from, and how many particles at each. */
+typedef struct {
+  int        times; /* a fare_training_times */
+  PetscInt64 particles;
+  double     dt; /* of the simulation that makes them */
+} fare_training_options;
+typedef enum { FARE_TRAIN_EVERY_SECOND, FARE_TRAIN_ALL } fare_training_times;
+extern const fare_field fare_training_fields[];
+
+/* One line of `ensembles:`. */
 typedef struct {
   char                    *name, *sampler;
   PetscInt64               particles;
-  const fare_node         *train, *node;
+  const fare_node         *train, *node; /* node: the whole map, in which the method's own keys stand too */
   const fare_sampler_type *type;
+  fare_training_options    training; /* where the method learns */
 } fare_plan_ensemble;
+extern const fare_field fare_ensemble_fields[];
 
-/* A study as read from its file, checked and with defaults filled in. Owns its config. */
-typedef struct fare_plan fare_plan;
+/* A study as read from its file, checked, with defaults filled in. */
+typedef struct {
+  fare_config              *config;
+  char                     *study, *directory;
+  PetscInt64                seed;
+  fare_system              *system;
+  fare_initial              initial;
+  fare_schedule             snapshots;
+  PetscBool                 has_truth;
+  fare_truth_options        truth;
+  size_t                    ensembles;
+  fare_plan_ensemble       *ensemble;
+  size_t                    measures;
+  const fare_measure_type **measure;
+} fare_plan;
+extern const fare_field fare_plan_fields[];
 
-/* Reads and checks all of a study file, with `assignments` from --set applied. Collective; errors are FARE_ERR_INPUT on all ranks. */
+/*
+  Reads and checks all of a study file, with the `count` assignments of --set applied. Nothing is written. Collective; a mistake
+  is the same FARE_ERR_INPUT on all ranks.
+*/
 PetscErrorCode fare_plan_read(MPI_Comm comm, const char *path, size_t count, const char *const assignments[], fare_plan **plan);
 PetscErrorCode fare_plan_destroy(fare_plan **plan);
 /* The resolved plan as YAML that reads back to the same plan. */
 PetscErrorCode fare_plan_write(const fare_plan *plan, fare_text *to);
-/* The resolved plan, memory and an estimate of the cost, for `fare check`. */
-PetscErrorCode fare_plan_print(const fare_plan *plan, int ranks, FILE *to);
-const char *fare_plan_directory(const fare_plan *plan);
+/* Memory and work that the plan asks for on so many ranks, for `fare check`. */
+PetscErrorCode fare_plan_estimate(const fare_plan *plan, int ranks, FILE *to);
 
 /* Runs it whole and prints the table of results on rank 0. Collective. */
 PetscErrorCode fare_study_run(MPI_Comm comm, const fare_plan *plan, fare_record_mode mode);

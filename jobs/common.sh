@@ -1,0 +1,26 @@
+# What the scripts of this project share: where it is, how it is set up, how MPI is started here. Source it.
+fare_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# Open MPI refuses root unless told twice.
+if [[ $(id -u) -eq 0 ]]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
+# Ranks share the cores; threads of BLAS on top would only get in the way.
+export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
+
+fare_cores() { nproc 2>/dev/null || getconf _NPROCESSORS_ONLN; }
+
+# fare_build DIRECTORY [cmake options]: configures and builds.
+fare_build() {
+  local directory=$1 generator=()
+  shift
+  if command -v ninja >/dev/null && [[ ! -e $directory/CMakeCache.txt ]]; then generator=(-G Ninja); fi
+  cmake -S "$fare_root" -B "$directory" "${generator[@]}" "$@" >"$directory.log" 2>&1 || { cat "$directory.log" >&2; return 1; }
+  cmake --build "$directory" --parallel "$(fare_cores)" >>"$directory.log" 2>&1 || { tail -n 60 "$directory.log" >&2; return 1; }
+  echo "FARE: built in $directory"
+}
+
+# fare_mpirun RANKS COMMAND...
+fare_mpirun() {
+  local ranks=$1
+  shift
+  mpirun --bind-to none -n "$ranks" "$@"
+}

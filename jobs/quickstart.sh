@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# From a clean clone to the first result: installs what is missing, builds, runs the driven Prinz study on all cores.
+#   jobs/quickstart.sh [STUDY.yaml] [fare options, e.g. --set ensembles.langevin.particles=20000]
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+cd "$fare_root"
+
+study=input/prinz_driven.yaml
+if [[ $# -gt 0 && $1 == *.yaml ]]; then
+  study=$1
+  shift
+fi
+jobs/install_dependencies.sh
+fare_build "${FARE_BUILD:-build}"
+fare_mpirun "${FARE_RANKS:-$(fare_cores)}" "${FARE_BUILD:-build}/bin/fare" run "$study" --overwrite "$@"

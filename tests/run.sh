@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Sets up as the quickstart does and runs the whole test suite. Arguments go to ctest: tests/run.sh -L unit
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/../jobs/common.sh"
+cd "$fare_root"
+
+jobs/install_dependencies.sh
+build=${FARE_BUILD:-build}
+fare_build "$build" -DFARE_TESTS=ON -DFARE_WERROR=ON
+fare_build "$build-sanitize" -DFARE_TESTS=ON -DFARE_SANITIZE=ON -DFARE_NATIVE=OFF -DCMAKE_BUILD_TYPE=Debug
+tests/check_layers.py
+echo "FARE: unit tests under the address and undefined-behaviour sanitizers"
+ctest --test-dir "$build-sanitize" --output-on-failure --no-tests=error -L unit -j "$(fare_cores)"
+echo "FARE: all tests"
+ctest --test-dir "$build" --output-on-failure --no-tests=error -j "$(fare_cores)" "$@"
