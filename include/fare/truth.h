@@ -45,22 +45,25 @@ PetscErrorCode fare_operator_apply(fare_operator *op, double t, Vec P, Vec y);
 PetscErrorCode fare_operator_matrix(const fare_operator *op, Mat *A); /* preallocated, caller destroys */
 
 typedef struct {
-  fare_integers cells;      /* per axis */
-  fare_reals    lower, upper; /* empty: the system's own domain */
-  double        tolerance;  /* relative and absolute local tolerance of the time method, on masses */
-  PetscBool     estimate;   /* also evolve the coarser companion that gives the error estimate */
+  fare_integers cells;        /* per axis; even, because the error estimate compares with half as many */
+  fare_reals    lower, upper; /* of the box; empty: the system's own domain */
+  double        tolerance;    /* estimated L1 error that one time step may add */
+  PetscBool     estimate;     /* also evolve the coarser companions that give the error estimate */
 } fare_truth_options;
 extern const fare_field fare_truth_fields[];
+/* Reads and checks the plan's `truth:` section against the system. Free with fare_truth_options_free. */
+PetscErrorCode fare_truth_options_from_config(const fare_node *node, const fare_system *system, fare_truth_options *options);
+PetscErrorCode fare_truth_options_free(fare_truth_options *options);
 
 /* What a truth knows about itself at its present time. L1 errors are of the density (between 0 and 2). */
 typedef struct {
   double   time;
-  double   error_space, error_time, error; /* estimated L1 errors; error is their sum */
+  double   error_space, error_time, error; /* estimated L1 errors; error is their sum; zero without estimate */
   double   mass_drift;                     /* |sum - 1|, largest so far */
   double   minimum;                        /* smallest density so far */
   double   boundary_mass;                  /* mass in the outermost cells at reflecting ends */
-  PetscInt steps, rejected, factorizations;
-  double   seconds;                        /* spent advancing, this rank */
+  PetscInt steps, rejected, solves;        /* of the grid itself, without its companions */
+  double   seconds;                        /* spent advancing, this rank, companions included */
 } fare_truth_status;
 
 typedef struct fare_truth fare_truth;
@@ -71,8 +74,8 @@ PetscErrorCode fare_truth_create(MPI_Comm comm, const fare_system *system, const
 PetscErrorCode fare_truth_advance(fare_truth *truth, double t);
 PetscErrorCode fare_truth_destroy(fare_truth **truth);
 const fare_grid         *fare_truth_grid(const fare_truth *truth);
-Vec                      fare_truth_masses(const fare_truth *truth); /* borrowed */
-Vec                      fare_truth_error_field(const fare_truth *truth); /* borrowed: estimated (exact - masses) per cell; zero without estimate */
+Vec                      fare_truth_masses(const fare_truth *truth);      /* borrowed; of the cells, sum 1 */
+Vec                      fare_truth_error_field(const fare_truth *truth); /* borrowed; estimated (exact - masses) per cell; zero without estimate */
 const fare_truth_status *fare_truth_get_status(const fare_truth *truth);
 
 #endif

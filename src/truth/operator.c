@@ -34,6 +34,7 @@ struct fare_operator {
   double                 *average;         /* <e^{-(U - U_centre)/T}> over the cell */
   double                 *half[FARE_DIM_MAX][2]; /* <e^{(U - U_centre)/T}> over the half-edge below and above */
   double                 *leaving[2 * FARE_DIM_MAX], *entering[2 * FARE_DIM_MAX];
+  PetscScalar            *entry; /* of the matrix, row by row */
   double                  theta[FARE_PARAMETERS_MAX]; /* that the rates are of */
   PetscBool               valid;
 };
@@ -144,6 +145,7 @@ PetscErrorCode fare_operator_create(const fare_grid *grid, const fare_system *sy
       PetscCall(PetscCalloc2(o->owned, &o->leaving[2 * axis + side], o->owned, &o->entering[2 * axis + side]));
     }
   }
+  PetscCall(PetscMalloc1(o->owned * (1 + 2 * grid->dim), &o->entry));
   PetscCall(place_points(o));
   PetscCall(cache_shapes(o));
   PetscFunctionReturn(0);
@@ -164,6 +166,7 @@ PetscErrorCode fare_operator_destroy(fare_operator **op)
   }
   PetscCall(PetscFree3(o->U, o->relative, o->average));
   PetscCall(PetscFree(o->shape));
+  PetscCall(PetscFree(o->entry));
   PetscCall(PetscFree(*op));
   PetscFunctionReturn(0);
 }
@@ -318,44 +321,82 @@ void fare_operator_get_rates(const fare_operator *op, const double *leaving[], c
   }
 }
 
-PetscErrorCode fare_operator_matrix(const fare_operator *op, Mat *A)
+/* Entries of a row in the order in which assembly gives them: the diagonal, then one for each face; -1 where a face has no neighbour. */
+static void row_columns(const fare_grid *grid, const PetscInt *global, const PetscInt ghost_start[], const PetscInt ghost_count[], const PetscInt index[], PetscInt columns[])
+{
+  PetscInt at = 0, stride = 1;
+
+  for (int axis = FARE_DIM_MAX - 1; axis >= 0; axis--) at = at * ghost_count[axis] + grid->start[axis] + index[axis] - ghost_start[axis];
+  columns[0] = global[at];
+  for (int axis = 0; axis < grid->dim; axis++) {
+    const PetscInt place  = grid->start[axis] + index[axis];
+    const int      closed = grid->end[axis] == FARE_END_REFLECTING;
+
+    columns[1 + 2 * axis] = closed && place == 0 ? -1 : global[at - stride];
+    columns[2 + 2 * axis] = closed && place == grid->cells[axis] - 1 ? -1 : global[at + stride];
+    stride *= ghost_count[axis];
+  }
+}
+
+static PetscErrorCode ghost_box(const fare_grid *grid, PetscInt start[], PetscInt count[])
 {
   PetscFunctionBeginUser;
-  PetscCall(DMSetMatType(op->grid->dm, MATAIJ));
-  PetscCall(DMCreateMatrix(op->grid->dm, A));
-  PetscCall(MatSetOption(*A, MAT_NEW_NONZERO_LOCATION_ERR, PETSC_TRUE));
+  PetscCall(DMDAGetGhostCorners(grid->dm, &start[0], &start[1], &start[2], &count[0], &count[1], &count[2]));
+  for (int axis = grid->dim; axis < FARE_DIM_MAX; axis++) {
+    start[axis] = 0;
+    count[axis] = 1;
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_operator_matrix(const fare_operator *op, Mat *A)
+{
+  const fare_grid       *grid = op->grid;
+  const PetscInt         width = 1 + 2 * grid->dim;
+  ISLocalToGlobalMapping mapping;
+  const PetscInt        *global;
+  PetscInt               start[FARE_DIM_MAX], count[FARE_DIM_MAX], *rows, *columns;
+
+  PetscFunctionBeginUser;
+  PetscCall(ghost_box(grid, start, count));
+  PetscCall(DMGetLocalToGlobalMapping(grid->dm, &mapping));
+  PetscCall(ISLocalToGlobalMappingGetIndices(mapping, &global));
+  PetscCall(PetscMalloc2(op->owned * width, &rows, op->owned * width, &columns));
+  for (PetscInt k = 0, n = 0; k < grid->count[2]; k++) {
+    for (PetscInt j = 0; j < grid->count[1]; j++) {
+      for (PetscInt i = 0; i < grid->count[0]; i++, n++) {
+        const PetscInt index[FARE_DIM_MAX] = {i, j, k};
+
+        row_columns(grid, global, start, count, index, columns + n * width);
+        for (PetscInt entry = 0; entry < width; entry++) rows[n * width + entry] = columns[n * width];
+      }
+    }
+  }
+  PetscCall(ISLocalToGlobalMappingRestoreIndices(mapping, &global));
+  PetscCall(MatCreate(grid->comm, A));
+  PetscCall(MatSetSizes(*A, op->owned, op->owned, PETSC_DETERMINE, PETSC_DETERMINE));
+  PetscCall(MatSetType(*A, MATAIJ));
+  PetscCall(MatSetPreallocationCOO(*A, op->owned * width, rows, columns));
+  PetscCall(PetscFree2(rows, columns));
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_operator_assemble(fare_operator *op, double t, double shift, Mat A)
 {
-  const fare_grid *grid = op->grid;
+  const PetscInt faces = 2 * op->grid->dim;
 
   PetscFunctionBeginUser;
   PetscCall(fare_operator_rates(op, t));
-  for (PetscInt k = 0, n = 0; k < grid->count[2]; k++) {
-    for (PetscInt j = 0; j < grid->count[1]; j++) {
-      for (PetscInt i = 0; i < grid->count[0]; i++, n++) {
-        const MatStencil row = {.i = grid->start[0] + i, .j = grid->start[1] + j, .k = grid->start[2] + k};
-        MatStencil       column[1 + 2 * FARE_DIM_MAX];
-        PetscScalar      value[1 + 2 * FARE_DIM_MAX];
-        PetscInt         entries = 1;
+  for (PetscInt n = 0; n < op->owned; n++) {
+    PetscScalar *row = op->entry + n * (1 + faces);
 
-        column[0] = row;
-        value[0]  = shift;
-        for (int face = 0; face < 2 * grid->dim; face++) {
-          if (op->leaving[face][n] == 0 && op->entering[face][n] == 0) continue;
-          value[0] += op->leaving[face][n];
-          column[entries] = row;
-          *(face / 2 == 0 ? &column[entries].i : face / 2 == 1 ? &column[entries].j : &column[entries].k) += face % 2 ? 1 : -1;
-          value[entries++] = -op->entering[face][n];
-        }
-        PetscCall(MatSetValuesStencil(A, 1, &row, entries, column, value, INSERT_VALUES));
-      }
+    row[0] = shift;
+    for (PetscInt face = 0; face < faces; face++) {
+      row[0] += op->leaving[face][n];
+      row[1 + face] = -op->entering[face][n];
     }
   }
-  PetscCall(MatAssemblyBegin(A, MAT_FINAL_ASSEMBLY));
-  PetscCall(MatAssemblyEnd(A, MAT_FINAL_ASSEMBLY));
+  PetscCall(MatSetValuesCOO(A, op->entry, INSERT_VALUES));
   PetscFunctionReturn(0);
 }
 
@@ -371,11 +412,7 @@ PetscErrorCode fare_operator_apply(fare_operator *op, double t, Vec P, Vec y)
   PetscCall(fare_operator_rates(op, t));
   PetscCall(DMGetLocalVector(grid->dm, &local));
   PetscCall(DMGlobalToLocal(grid->dm, P, INSERT_VALUES, local));
-  PetscCall(DMDAGetGhostCorners(grid->dm, &start[0], &start[1], &start[2], &count[0], &count[1], &count[2]));
-  for (int axis = grid->dim; axis < FARE_DIM_MAX; axis++) {
-    start[axis] = 0;
-    count[axis] = 1;
-  }
+  PetscCall(ghost_box(grid, start, count));
   PetscCall(VecGetArrayRead(local, &p));
   PetscCall(VecGetArray(y, &to));
   for (PetscInt k = 0, n = 0; k < grid->count[2]; k++) {

@@ -30,4 +30,23 @@ void fare_exponentials(size_t n, double factor, const double *x, double *y);
 PetscErrorCode fare_operator_rates(fare_operator *op, double t);
 void           fare_operator_get_rates(const fare_operator *op, const double *leaving[], const double *entering[]);
 
+/*
+  Masses on one grid, evolved in time with one tolerance. `largest_step` is the largest step that held since the last advance: where the
+  next one begins, whatever small step it took to end on time.
+*/
+typedef struct {
+  const fare_grid *grid;
+  fare_operator   *op;
+  TS               ts;
+  Mat              A;
+  Vec              masses;
+  double           largest_step, before; /* time before the step under way */
+  double           mass_drift, minimum;  /* worst so far; minimum is of the density */
+} fare_evolution;
+
+/* Collective. Takes `masses` over as its state. PETSc options: prefix truth_. */
+PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *system, double start, double tolerance, Vec masses, fare_evolution **evolution);
+PetscErrorCode fare_evolution_advance(fare_evolution *evolution, double t);
+PetscErrorCode fare_evolution_destroy(fare_evolution **evolution);
+
 #endif

@@ -1,0 +1,182 @@
+/*
+  dP/dt = L(t) P on one grid, by PETSc's TS: a fully implicit Runge-Kutta method of order 4 (ARK4(3)6L[2]SA, Kennedy and Carpenter,
+  Appl. Numer. Math. 44, 139 (2003)) whose embedded solution controls the step. One-step, so that a restart needs the state alone; L-stable; it
+  keeps the sum of P as L does.
+*/
+#include "truth.h"
+
+#include <petscdmda.h>
+
+#include <math.h>
+
+/* F(t, P, Pdot) = Pdot - L(t) P */
+static PetscErrorCode residual(TS ts, PetscReal t, Vec P, Vec Pdot, Vec F, void *context)
+{
+  fare_evolution *e = context;
+
+  PetscFunctionBeginUser;
+  (void)ts;
+  PetscCall(fare_operator_apply(e->op, t, P, F));
+  PetscCall(VecAYPX(F, -1, Pdot));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode jacobian(TS ts, PetscReal t, Vec P, Vec Pdot, PetscReal shift, Mat A, Mat B, void *context)
+{
+  fare_evolution *e = context;
+
+  PetscFunctionBeginUser;
+  (void)ts, (void)P, (void)Pdot, (void)A;
+  PetscCall(fare_operator_assemble(e->op, t, shift, B));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode watch(fare_evolution *e)
+{
+  PetscScalar sum;
+  PetscReal   smallest;
+
+  PetscFunctionBeginUser;
+  PetscCall(VecSum(e->masses, &sum));
+  PetscCall(VecMin(e->masses, NULL, &smallest));
+  e->mass_drift = PetscMax(e->mass_drift, fabs(sum - 1));
+  e->minimum    = PetscMin(e->minimum, smallest / fare_grid_volume(e->grid));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode after_step(TS ts)
+{
+  fare_evolution *e;
+  PetscReal       t;
+
+  PetscFunctionBeginUser;
+  PetscCall(TSGetApplicationContext(ts, &e));
+  PetscCall(TSGetTime(ts, &t));
+  e->largest_step = PetscMax(e->largest_step, t - e->before);
+  e->before       = t;
+  PetscCall(watch(e));
+  PetscFunctionReturn(0);
+}
+
+/*
+  One axis: a direct solve on each rank's part, which GMRES joins in about two iterations per boundary between ranks. More axes: incomplete
+  factors. Residuals are driven to round-off, for the sum of P is no better conserved than they are.
+*/
+static PetscErrorCode choose_solver(const fare_evolution *e)
+{
+  const fare_grid *grid = e->grid;
+  PetscMPIInt      ranks;
+  PetscBool        chosen;
+  SNES             snes;
+  KSP              ksp;
+  PC               pc;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_size(grid->comm, &ranks));
+  PetscCall(TSGetSNES(e->ts, &snes));
+  PetscCall(SNESSetType(snes, SNESKSPONLY));
+  PetscCall(SNESGetKSP(snes, &ksp));
+  PetscCall(KSPGetPC(ksp, &pc));
+  if (grid->dim == 1 && ranks == 1) {
+    PetscCall(KSPSetType(ksp, KSPPREONLY));
+    PetscCall(PCSetType(pc, PCLU));
+  } else if (grid->dim == 1) {
+    PetscCall(KSPSetType(ksp, KSPGMRES));
+    PetscCall(KSPSetPCSide(ksp, PC_RIGHT));
+    PetscCall(PCSetType(pc, PCBJACOBI));
+    PetscCall(PetscOptionsHasName(NULL, "truth_", "-sub_pc_type", &chosen));
+    if (!chosen) PetscCall(PetscOptionsSetValue(NULL, "-truth_sub_pc_type", "lu"));
+  } else {
+    PetscCall(KSPSetType(ksp, KSPBCGS));
+    PetscCall(PCSetType(pc, ranks == 1 ? PCILU : PCBJACOBI));
+  }
+  PetscCall(KSPSetTolerances(ksp, 1e-14, 1e-300, PETSC_DEFAULT, 500));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode create_stepper(fare_evolution *e, double start, double tolerance)
+{
+  PetscInt size;
+  TSAdapt  adapt;
+
+  PetscFunctionBeginUser;
+  PetscCall(TSCreate(e->grid->comm, &e->ts));
+  PetscCall(TSSetOptionsPrefix(e->ts, "truth_"));
+  PetscCall(TSSetProblemType(e->ts, TS_LINEAR));
+  PetscCall(TSSetApplicationContext(e->ts, e));
+  PetscCall(TSSetIFunction(e->ts, NULL, residual, e));
+  PetscCall(TSSetIJacobian(e->ts, e->A, e->A, jacobian, e));
+  PetscCall(TSSetType(e->ts, TSARKIMEX));
+  PetscCall(TSARKIMEXSetType(e->ts, TSARKIMEX4));
+  PetscCall(TSARKIMEXSetFullyImplicit(e->ts, PETSC_TRUE));
+  /* the weighted root mean square of a step's error below one bounds its L1 norm by `tolerance` (Cauchy and Schwarz) */
+  PetscCall(VecGetSize(e->masses, &size));
+  PetscCall(TSSetTolerances(e->ts, tolerance / (double)size, NULL, 0, NULL));
+  PetscCall(TSGetAdapt(e->ts, &adapt));
+  PetscCall(TSAdaptSetType(adapt, TSADAPTBASIC));
+  PetscCall(TSSetExactFinalTime(e->ts, TS_EXACTFINALTIME_MATCHSTEP));
+  PetscCall(TSSetMaxSteps(e->ts, PETSC_MAX_INT));
+  PetscCall(TSSetMaxStepRejections(e->ts, 50));
+  PetscCall(TSSetErrorIfStepFails(e->ts, PETSC_FALSE));
+  PetscCall(TSSetTime(e->ts, start));
+  PetscCall(TSSetSolution(e->ts, e->masses));
+  PetscCall(TSSetPostStep(e->ts, after_step));
+  PetscCall(choose_solver(e));
+  PetscCall(TSSetFromOptions(e->ts));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *system, double start, double tolerance, Vec masses, fare_evolution **evolution)
+{
+  fare_evolution *e;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscNew(&e));
+  *evolution = e;
+  e->grid    = grid;
+  e->masses  = masses;
+  e->before  = start;
+  e->minimum = HUGE_VAL;
+  PetscCall(fare_operator_create(grid, system, &e->op));
+  PetscCall(fare_operator_matrix(e->op, &e->A));
+  PetscCall(create_stepper(e, start, tolerance));
+  PetscCall(watch(e));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_evolution_advance(fare_evolution *e, double t)
+{
+  const double      interval = t - e->before, first = 1e-3; /* of the interval: the very first step, from which the error control goes on */
+  TSConvergedReason reason;
+  PetscReal         reached, step;
+
+  PetscFunctionBeginUser;
+  if (!(interval > 0)) PetscFunctionReturn(0);
+  PetscCall(TSSetTimeStep(e->ts, PetscMin(interval, e->largest_step > 0 ? e->largest_step : first * interval)));
+  e->largest_step = 0;
+  PetscCall(TSSetMaxTime(e->ts, t));
+  PetscCall(TSSolve(e->ts, NULL));
+  PetscCall(TSGetConvergedReason(e->ts, &reason));
+  if (reason <= 0) {
+    PetscCall(TSGetTime(e->ts, &reached));
+    PetscCall(TSGetTimeStep(e->ts, &step));
+    FARE_FAIL(FARE_ERR_FAILED, "truth: the time stepping gave up at time %g with step %g (%s); smallest density so far %g, mass off by %g", (double)reached, (double)step, TSConvergedReasons[reason], e->minimum, e->mass_drift);
+  }
+  PetscCall(TSSetTime(e->ts, t)); /* to the last bit */
+  e->before = t;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_evolution_destroy(fare_evolution **evolution)
+{
+  fare_evolution *e = *evolution;
+
+  PetscFunctionBeginUser;
+  if (!e) PetscFunctionReturn(0);
+  PetscCall(TSDestroy(&e->ts));
+  PetscCall(MatDestroy(&e->A));
+  PetscCall(VecDestroy(&e->masses));
+  PetscCall(fare_operator_destroy(&e->op));
+  PetscCall(PetscFree(*evolution));
+  PetscFunctionReturn(0);
+}

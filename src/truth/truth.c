@@ -1,0 +1,233 @@
+/*
+  The truth: masses on the grid that was asked for, and two companions on a grid of half as many cells per axis. The first shares the tolerance of
+  the truth, and differs from it by the error in space; the second has a tighter one, and differs from the first by the error in time. (A looser one
+  would be cheaper, but it takes the same steps as the first where snapshots are so dense that they, not the tolerance, set the step.)
+*/
+#include "truth.h"
+
+#include <petscdmda.h>
+
+/* Cells twice as wide have four times the error in space; a tolerance TIGHTER times as small has an error in time as many times as small. */
+#define TIGHTER     16.0
+#define SPACE_SHARE (1 / 3.0)
+#define TIME_SHARE  (TIGHTER / (TIGHTER - 1))
+#define CELLS_MAX   (1 << 28)
+
+struct fare_truth {
+  fare_grid        *grid, *half_grid;          /* half_grid: NULL without estimate */
+  fare_evolution   *main, *half, *half_tighter;
+  Vec               error_field, half_difference;
+  fare_truth_status status;
+};
+
+const fare_field fare_truth_fields[] = {
+  {"cells", FARE_INTEGERS, offsetof(fare_truth_options, cells), NULL, 4, CELLS_MAX, NULL, "", "cells per axis, each an even number"},
+  {"lower", FARE_REALS, offsetof(fare_truth_options, lower), "", -1e9, 1e9, NULL, "length", "lower corner of the box; the system's own unless given"},
+  {"upper", FARE_REALS, offsetof(fare_truth_options, upper), "", -1e9, 1e9, NULL, "length", "upper corner of the box; the system's own unless given"},
+  {"tolerance", FARE_REAL, offsetof(fare_truth_options, tolerance), "1e-8", 1e-14, 0.1, NULL, "", "estimated L1 error that one time step may add"},
+  {"estimate", FARE_BOOLEAN, offsetof(fare_truth_options, estimate), "true", 0, 0, NULL, "", "also evolve coarser companions that tell the error"},
+  FARE_FIELDS_END,
+};
+
+static PetscErrorCode check_count(const fare_node *node, const char *key, int dim, size_t count)
+{
+  PetscFunctionBeginUser;
+  if (count != (size_t)dim) PetscCall(fare_node_error(fare_node_find(node, key), "expected %d number%s for a %d-dimensional system, got %zu", dim, dim > 1 ? "s" : "", dim, count));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_truth_options_from_config(const fare_node *node, const fare_system *system, fare_truth_options *options)
+{
+  const int dim   = fare_system_dimension(system);
+  double    total = 1;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_fields_read(fare_truth_fields, NULL, node, options));
+  PetscCall(check_count(node, "cells", dim, options->cells.count));
+  if (options->lower.count) PetscCall(check_count(node, "lower", dim, options->lower.count));
+  if (options->upper.count) PetscCall(check_count(node, "upper", dim, options->upper.count));
+  if (!options->lower.count != !options->upper.count) PetscCall(fare_node_error(node, "lower and upper go together"));
+  for (int axis = 0; axis < dim; axis++) {
+    total *= (double)options->cells.values[axis];
+    if (options->cells.values[axis] % 2) PetscCall(fare_node_error(fare_node_find(node, "cells"), "expected an even number of cells, got %lld (the error estimate compares with half as many)", (long long)options->cells.values[axis]));
+    if (options->lower.count && !(options->lower.values[axis] < options->upper.values[axis])) PetscCall(fare_node_error(fare_node_find(node, "upper"), "upper must lie above lower, got %g and %g", options->upper.values[axis], options->lower.values[axis]));
+  }
+  if (total > CELLS_MAX) PetscCall(fare_node_error(fare_node_find(node, "cells"), "%g cells are more than the %d that there can be", total, CELLS_MAX));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_truth_options_free(fare_truth_options *options)
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_fields_free(fare_truth_fields, options));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode create_grids(MPI_Comm comm, const fare_system *system, const fare_truth_options *options, fare_truth *truth)
+{
+  const fare_system_type *type = fare_system_type_of(system);
+  const int               dim  = fare_system_dimension(system);
+  const double           *lower = options->lower.count ? options->lower.values : type->lower, *upper = options->upper.count ? options->upper.values : type->upper;
+  PetscInt                cells[FARE_DIM_MAX];
+  fare_end                end[FARE_DIM_MAX];
+
+  PetscFunctionBeginUser;
+  for (int axis = 0; axis < dim; axis++) {
+    cells[axis] = (PetscInt)options->cells.values[axis] / (options->estimate ? 2 : 1);
+    end[axis]   = type->periodic[axis] ? FARE_END_PERIODIC : FARE_END_REFLECTING;
+  }
+  if (!options->estimate) {
+    PetscCall(fare_grid_create(comm, dim, cells, lower, upper, end, &truth->grid));
+    PetscFunctionReturn(0);
+  }
+  PetscCall(fare_grid_create(comm, dim, cells, lower, upper, end, &truth->half_grid));
+  PetscCall(fare_grid_refine(truth->half_grid, &truth->grid));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode create_companions(fare_truth *truth, const fare_system *system, double start, double tolerance)
+{
+  Vec masses, same;
+
+  PetscFunctionBeginUser;
+  PetscCall(DMCreateGlobalVector(truth->half_grid->dm, &masses));
+  PetscCall(fare_grid_restrict(truth->half_grid, truth->main->masses, masses));
+  PetscCall(VecDuplicate(masses, &truth->half_difference));
+  PetscCall(VecDuplicate(masses, &same));
+  PetscCall(VecCopy(masses, same));
+  PetscCall(fare_evolution_create(truth->half_grid, system, start, tolerance, masses, &truth->half));
+  PetscCall(fare_evolution_create(truth->half_grid, system, start, tolerance / TIGHTER, same, &truth->half_tighter));
+  PetscFunctionReturn(0);
+}
+
+/* The mass in the outermost cells of axes that end: if it is not tiny the box is too small. */
+static PetscErrorCode boundary_mass(const fare_truth *truth, double *mass)
+{
+  const fare_grid   *grid = truth->grid;
+  const PetscScalar *p;
+
+  PetscFunctionBeginUser;
+  *mass = 0;
+  PetscCall(VecGetArrayRead(truth->main->masses, &p));
+  for (PetscInt k = 0, n = 0; k < grid->count[2]; k++) {
+    for (PetscInt j = 0; j < grid->count[1]; j++) {
+      for (PetscInt i = 0; i < grid->count[0]; i++, n++) {
+        const PetscInt index[FARE_DIM_MAX] = {grid->start[0] + i, grid->start[1] + j, grid->start[2] + k};
+        PetscBool      outermost = PETSC_FALSE;
+
+        for (int axis = 0; axis < grid->dim; axis++) {
+          if (grid->end[axis] == FARE_END_REFLECTING && (index[axis] == 0 || index[axis] == grid->cells[axis] - 1)) outermost = PETSC_TRUE;
+        }
+        if (outermost) *mass += p[n];
+      }
+    }
+  }
+  PetscCall(VecRestoreArrayRead(truth->main->masses, &p));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, mass, 1, MPI_DOUBLE, MPI_SUM, grid->comm));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode estimate_error(fare_truth *truth)
+{
+  fare_truth_status *status = &truth->status;
+  PetscReal          norm;
+
+  PetscFunctionBeginUser;
+  PetscCall(VecWAXPY(truth->half_difference, -1, truth->half_tighter->masses, truth->half->masses));
+  PetscCall(VecNorm(truth->half_difference, NORM_1, &norm));
+  status->error_time = TIME_SHARE * norm;
+  PetscCall(fare_grid_restrict(truth->half_grid, truth->main->masses, truth->half_difference));
+  PetscCall(VecAXPY(truth->half_difference, -1, truth->half->masses));
+  PetscCall(VecScale(truth->half_difference, SPACE_SHARE));
+  PetscCall(VecNorm(truth->half_difference, NORM_1, &norm));
+  status->error_space = norm;
+  status->error       = status->error_space + status->error_time;
+  PetscCall(fare_grid_prolong(truth->half_grid, truth->half_difference, truth->error_field));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode update_status(fare_truth *truth)
+{
+  fare_truth_status *status = &truth->status;
+
+  PetscFunctionBeginUser;
+  status->mass_drift = truth->main->mass_drift;
+  status->minimum    = truth->main->minimum;
+  PetscCall(TSGetStepNumber(truth->main->ts, &status->steps));
+  PetscCall(TSGetStepRejections(truth->main->ts, &status->rejected));
+  PetscCall(TSGetSNESIterations(truth->main->ts, &status->solves));
+  PetscCall(boundary_mass(truth, &status->boundary_mass));
+  if (truth->half_grid) PetscCall(estimate_error(truth));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_truth_create(MPI_Comm comm, const fare_system *system, const fare_initial *initial, double start, const fare_truth_options *options, fare_truth **truth)
+{
+  fare_truth *t;
+  Vec         masses;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscNew(&t));
+  *truth         = t;
+  t->status.time = start;
+  PetscCall(create_grids(comm, system, options, t));
+  PetscCall(fare_grid_initial(t->grid, initial, system, start, &masses));
+  PetscCall(VecDuplicate(masses, &t->error_field));
+  PetscCall(fare_evolution_create(t->grid, system, start, options->tolerance, masses, &t->main));
+  if (t->half_grid) PetscCall(create_companions(t, system, start, options->tolerance));
+  PetscCall(update_status(t));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_truth_advance(fare_truth *truth, double t)
+{
+  const double began = fare_seconds();
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_evolution_advance(truth->main, t));
+  if (truth->half_grid) {
+    PetscCall(fare_evolution_advance(truth->half, t));
+    PetscCall(fare_evolution_advance(truth->half_tighter, t));
+  }
+  truth->status.time = t;
+  PetscCall(update_status(truth));
+  truth->status.seconds += fare_seconds() - began;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_truth_destroy(fare_truth **truth)
+{
+  fare_truth *t = *truth;
+
+  PetscFunctionBeginUser;
+  if (!t) PetscFunctionReturn(0);
+  PetscCall(fare_evolution_destroy(&t->main));
+  PetscCall(fare_evolution_destroy(&t->half));
+  PetscCall(fare_evolution_destroy(&t->half_tighter));
+  PetscCall(VecDestroy(&t->error_field));
+  PetscCall(VecDestroy(&t->half_difference));
+  PetscCall(fare_grid_destroy(&t->grid));
+  PetscCall(fare_grid_destroy(&t->half_grid));
+  PetscCall(PetscFree(*truth));
+  PetscFunctionReturn(0);
+}
+
+const fare_grid *fare_truth_grid(const fare_truth *truth)
+{
+  return truth->grid;
+}
+
+Vec fare_truth_masses(const fare_truth *truth)
+{
+  return truth->main->masses;
+}
+
+Vec fare_truth_error_field(const fare_truth *truth)
+{
+  return truth->error_field;
+}
+
+const fare_truth_status *fare_truth_get_status(const fare_truth *truth)
+{
+  return &truth->status;
+}
