@@ -1,0 +1,111 @@
+/* Coarse bins pooled into boxes that the truth fills well enough for plug-in estimates. */
+#include "binning.h"
+
+typedef struct {
+  PetscInt low[FARE_DIM_MAX], high[FARE_DIM_MAX]; /* of coarse bins, high excluded */
+} box;
+
+typedef struct {
+  const fare_binning *binning;
+  double              least;
+  const double       *mass; /* of coarse bins */
+  size_t             *pool, pools;
+} pooling;
+
+static size_t coarse_at(const fare_binning *b, PetscInt i, PetscInt j, PetscInt k)
+{
+  return (size_t)((k * b->coarse[1] + j) * b->coarse[0] + i);
+}
+
+/* Masses of the slices of a box across an axis. */
+static void slice(const pooling *of, const box *in, int axis, double slices[])
+{
+  for (PetscInt s = in->low[axis]; s < in->high[axis]; s++) slices[s - in->low[axis]] = 0;
+  for (PetscInt k = in->low[2]; k < in->high[2]; k++) {
+    for (PetscInt j = in->low[1]; j < in->high[1]; j++) {
+      for (PetscInt i = in->low[0]; i < in->high[0]; i++) {
+        const PetscInt at[FARE_DIM_MAX] = {i, j, k};
+
+        slices[at[axis] - in->low[axis]] += of->mass[coarse_at(of->binning, i, j, k)];
+      }
+    }
+  }
+}
+
+/* The cut nearest to the middle that leaves enough on both sides, or 0. */
+static PetscInt find_cut(const pooling *of, const box *in, int axis)
+{
+  const PetscInt n = in->high[axis] - in->low[axis];
+  double         slices[FARE_COARSE_MOST], above[FARE_COARSE_MOST + 1], below = 0;
+  PetscInt       best = 0;
+
+  slice(of, in, axis, slices);
+  above[n] = 0;
+  for (PetscInt s = n; s > 0; s--) above[s - 1] = above[s] + slices[s - 1];
+  for (PetscInt s = 1; s < n; s++) {
+    below += slices[s - 1];
+    if (below >= of->least && above[s] >= of->least && (!best || PetscAbsInt(2 * s - n) < PetscAbsInt(2 * best - n))) best = s;
+  }
+  return best;
+}
+
+static void divide(pooling *of, const box *in)
+{
+  PetscBool tried[FARE_DIM_MAX] = {PETSC_FALSE};
+
+  for (int attempt = 0; attempt < of->binning->grid.dim; attempt++) {
+    PetscInt cut;
+    int      axis = -1;
+    box      below = *in, above = *in;
+
+    for (int a = 0; a < of->binning->grid.dim; a++) {
+      if (!tried[a] && (axis < 0 || in->high[a] - in->low[a] > in->high[axis] - in->low[axis])) axis = a;
+    }
+    tried[axis] = PETSC_TRUE;
+    cut         = find_cut(of, in, axis);
+    if (!cut) continue;
+    below.high[axis] = above.low[axis] = in->low[axis] + cut;
+    divide(of, &below);
+    divide(of, &above);
+    return;
+  }
+  for (PetscInt k = in->low[2]; k < in->high[2]; k++) {
+    for (PetscInt j = in->low[1]; j < in->high[1]; j++) {
+      for (PetscInt i = in->low[0]; i < in->high[0]; i++) of->pool[coarse_at(of->binning, i, j, k)] = of->pools;
+    }
+  }
+  of->pools++;
+}
+
+/* The coarse bin of every fine one. */
+static void coarse_of_fine(const fare_binning *b, size_t to[])
+{
+  for (PetscInt k = 0, at = 0; k < b->fine[2]; k++) {
+    for (PetscInt j = 0; j < b->fine[1]; j++) {
+      for (PetscInt i = 0; i < b->fine[0]; i++, at++) to[at] = coarse_at(b, i / b->block[0], j / b->block[1], k / b->block[2]);
+    }
+  }
+}
+
+PetscErrorCode fare_binning_pool(const fare_binning *binning, const double mass[], double least, size_t pool[], size_t *pools)
+{
+  const size_t coarse = (size_t)(binning->coarse[0] * binning->coarse[1] * binning->coarse[2]);
+  box          all;
+  pooling      of = {.binning = binning, .least = least};
+  double      *sums;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscCalloc2(coarse, &sums, coarse, &of.pool));
+  coarse_of_fine(binning, pool);
+  for (size_t i = 0; i < binning->bins; i++) sums[pool[i]] += mass[i];
+  of.mass = sums;
+  for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
+    all.low[axis]  = 0;
+    all.high[axis] = binning->coarse[axis];
+  }
+  divide(&of, &all);
+  for (size_t i = 0; i < binning->bins; i++) pool[i] = of.pool[pool[i]];
+  *pools = of.pools;
+  PetscCall(PetscFree2(sums, of.pool));
+  PetscFunctionReturn(0);
+}
