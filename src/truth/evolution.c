@@ -96,8 +96,9 @@ static PetscErrorCode choose_solver(const fare_evolution *e)
 
 static PetscErrorCode create_stepper(fare_evolution *e, double start, double tolerance)
 {
-  PetscInt size;
-  TSAdapt  adapt;
+  PetscInt  size;
+  PetscBool step_given;
+  TSAdapt   adapt;
 
   PetscFunctionBeginUser;
   PetscCall(TSCreate(e->grid->comm, &e->ts));
@@ -123,6 +124,8 @@ static PetscErrorCode create_stepper(fare_evolution *e, double start, double tol
   PetscCall(TSSetPostStep(e->ts, after_step));
   PetscCall(choose_solver(e));
   PetscCall(TSSetFromOptions(e->ts));
+  PetscCall(PetscOptionsHasName(NULL, "truth_", "-ts_dt", &step_given));
+  if (step_given) PetscCall(TSGetTimeStep(e->ts, &e->largest_step));
   PetscFunctionReturn(0);
 }
 

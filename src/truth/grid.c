@@ -5,16 +5,22 @@
 
 #include <math.h>
 
-static PetscErrorCode create_dm(fare_grid *g, const PetscInt *const owned[])
+/* How an axis is cut into ranks: NULL and PETSC_DECIDE leave it to DMDA. */
+typedef struct {
+  PetscInt        ranks[FARE_DIM_MAX];
+  const PetscInt *owned[FARE_DIM_MAX];
+} layout;
+
+static PetscErrorCode create_dm(fare_grid *g, const layout *as)
 {
   DMBoundaryType ends[FARE_DIM_MAX];
 
   PetscFunctionBeginUser;
   for (int axis = 0; axis < g->dim; axis++) ends[axis] = g->end[axis] == FARE_END_PERIODIC ? DM_BOUNDARY_PERIODIC : DM_BOUNDARY_NONE;
   switch (g->dim) {
-  case 1: PetscCall(DMDACreate1d(g->comm, ends[0], g->cells[0], 1, 1, owned[0], &g->dm)); break;
-  case 2: PetscCall(DMDACreate2d(g->comm, ends[0], ends[1], DMDA_STENCIL_STAR, g->cells[0], g->cells[1], PETSC_DECIDE, PETSC_DECIDE, 1, 1, owned[0], owned[1], &g->dm)); break;
-  default: PetscCall(DMDACreate3d(g->comm, ends[0], ends[1], ends[2], DMDA_STENCIL_STAR, g->cells[0], g->cells[1], g->cells[2], PETSC_DECIDE, PETSC_DECIDE, PETSC_DECIDE, 1, 1, owned[0], owned[1], owned[2], &g->dm)); break;
+  case 1: PetscCall(DMDACreate1d(g->comm, ends[0], g->cells[0], 1, 1, as->owned[0], &g->dm)); break;
+  case 2: PetscCall(DMDACreate2d(g->comm, ends[0], ends[1], DMDA_STENCIL_STAR, g->cells[0], g->cells[1], as->ranks[0], as->ranks[1], 1, 1, as->owned[0], as->owned[1], &g->dm)); break;
+  default: PetscCall(DMDACreate3d(g->comm, ends[0], ends[1], ends[2], DMDA_STENCIL_STAR, g->cells[0], g->cells[1], g->cells[2], as->ranks[0], as->ranks[1], as->ranks[2], 1, 1, as->owned[0], as->owned[1], as->owned[2], &g->dm)); break;
   }
   PetscCall(DMSetUp(g->dm));
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) g->count[axis] = 1;
@@ -22,7 +28,7 @@ static PetscErrorCode create_dm(fare_grid *g, const PetscInt *const owned[])
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode create(MPI_Comm comm, int dim, const PetscInt cells[], const double lower[], const double upper[], const fare_end end[], const PetscInt *const owned[], fare_grid **grid)
+static PetscErrorCode create(MPI_Comm comm, int dim, const PetscInt cells[], const double lower[], const double upper[], const fare_end end[], const layout *as, fare_grid **grid)
 {
   fare_grid *g;
 
@@ -38,35 +44,35 @@ static PetscErrorCode create(MPI_Comm comm, int dim, const PetscInt cells[], con
     g->end[axis]     = axis < dim && end ? end[axis] : FARE_END_REFLECTING;
     g->spacing[axis] = (g->upper[axis] - g->lower[axis]) / (double)g->cells[axis];
   }
-  PetscCall(create_dm(g, owned));
+  PetscCall(create_dm(g, as));
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_grid_create(MPI_Comm comm, int dim, const PetscInt cells[], const double lower[], const double upper[], const fare_end end[], fare_grid **grid)
 {
-  const PetscInt *const owned[FARE_DIM_MAX] = {NULL, NULL, NULL};
+  const layout any = {{PETSC_DECIDE, PETSC_DECIDE, PETSC_DECIDE}, {NULL, NULL, NULL}};
 
   PetscFunctionBeginUser;
-  PetscCall(create(comm, dim, cells, lower, upper, end, owned, grid));
+  PetscCall(create(comm, dim, cells, lower, upper, end, &any, grid));
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_grid_refine(const fare_grid *coarse, fare_grid **fine)
 {
-  const PetscInt *owned[FARE_DIM_MAX]  = {NULL, NULL, NULL};
-  PetscInt       *twice[FARE_DIM_MAX]  = {NULL, NULL, NULL}, ranks[FARE_DIM_MAX], cells[FARE_DIM_MAX];
-  const PetscInt *halved[FARE_DIM_MAX] = {NULL, NULL, NULL};
+  const PetscInt *owned[FARE_DIM_MAX] = {NULL, NULL, NULL};
+  PetscInt       *twice[FARE_DIM_MAX] = {NULL, NULL, NULL}, cells[FARE_DIM_MAX];
+  layout          same                = {{1, 1, 1}, {NULL, NULL, NULL}};
 
   PetscFunctionBeginUser;
   PetscCall(DMDAGetOwnershipRanges(coarse->dm, &owned[0], &owned[1], &owned[2]));
-  PetscCall(DMDAGetInfo(coarse->dm, NULL, NULL, NULL, NULL, &ranks[0], &ranks[1], &ranks[2], NULL, NULL, NULL, NULL, NULL, NULL));
+  PetscCall(DMDAGetInfo(coarse->dm, NULL, NULL, NULL, NULL, &same.ranks[0], &same.ranks[1], &same.ranks[2], NULL, NULL, NULL, NULL, NULL, NULL));
   for (int axis = 0; axis < coarse->dim; axis++) {
     cells[axis] = 2 * coarse->cells[axis];
-    PetscCall(PetscMalloc1(ranks[axis], &twice[axis]));
-    for (PetscInt i = 0; i < ranks[axis]; i++) twice[axis][i] = 2 * owned[axis][i];
-    halved[axis] = twice[axis];
+    PetscCall(PetscMalloc1(same.ranks[axis], &twice[axis]));
+    for (PetscInt i = 0; i < same.ranks[axis]; i++) twice[axis][i] = 2 * owned[axis][i];
+    same.owned[axis] = twice[axis];
   }
-  PetscCall(create(coarse->comm, coarse->dim, cells, coarse->lower, coarse->upper, coarse->end, halved, fine));
+  PetscCall(create(coarse->comm, coarse->dim, cells, coarse->lower, coarse->upper, coarse->end, &same, fine));
   for (int axis = 0; axis < coarse->dim; axis++) PetscCall(PetscFree(twice[axis]));
   PetscFunctionReturn(0);
 }

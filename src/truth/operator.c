@@ -246,6 +246,21 @@ static void average(fare_operator *op)
   }
 }
 
+/*
+  Where U rises by many T over one cell, what mass a cell has lies at its lower end, and averages from centre to centre would hold it there as by a
+  barrier. So the way down is never slower than half of Scharfetter and Gummel's rate; the way up grows by the same factor, which
+  keeps detailed balance. Nothing changes up to a rise of about 4 T per cell.
+*/
+static void let_fall(double fall, double scale, double *up, double *down)
+{
+  const double least = 0.5 * scale * (fall > 0 ? fall / -expm1(-fall) : 1);
+
+  if (*down >= least) return; /* false, too, where it is no number */
+  *up *= least / *down;
+  *down = least;
+  if (!isfinite(*up)) *up = 0; /* so steep that exp(-fall) is no number */
+}
+
 /* Rates over the face between `below` and the cell above it, F the extra force there. */
 static void face_rates(const fare_operator *op, int axis, PetscInt below, PetscInt above, double F, double *up, double *down)
 {
@@ -265,6 +280,8 @@ static void face_rates(const fare_operator *op, int axis, PetscInt below, PetscI
   }
   *up   = 2 * D / ((lower + exp(rise) * upper) * op->average[below]);
   *down = 2 * D / ((exp(-rise) * lower + upper) * op->average[above]);
+  if (rise > 0) let_fall(rise, D, up, down);
+  else let_fall(-rise, D, down, up);
 }
 
 static PetscErrorCode compute_rates(fare_operator *op)
