@@ -1,0 +1,333 @@
+"""Reads what a FARE study leaves in its directory (docs/format.md) as NumPy arrays.
+
+    from fare_results import Study
+
+    study = Study("out/prinz_driven")
+    kl = study.comparisons["diffusion"].measures["kl"]
+    print(study.times[study.held_out], kl.value[study.held_out], kl.floor_mean[study.held_out])
+
+Time is always the first axis of an array. Whatever cannot be read raises FareError, whose text is one line.
+"""
+from __future__ import annotations
+
+import pathlib
+import re
+from dataclasses import dataclass, fields
+from typing import Iterable, Mapping
+
+import h5py
+import numpy as np
+
+
+class FareError(Exception):
+    """Says in one line what is wrong with a result."""
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Fine bins: blocks of cells of the grid, fixed before any sample was looked at. The last one of an axis may be narrower."""
+
+    edges: tuple[np.ndarray, ...]
+    """Boundaries of the bins, for each axis."""
+
+    @property
+    def dimension(self) -> int:
+        return len(self.edges)
+
+    @property
+    def extent(self) -> tuple[int, ...]:
+        return tuple(len(edges) - 1 for edges in self.edges)
+
+    @property
+    def volumes(self) -> np.ndarray:
+        """Of every bin; masses / volumes are densities."""
+        volumes = np.ones(())
+        for edges in self.edges:
+            volumes = np.multiply.outer(volumes, np.diff(edges))
+        return volumes
+
+    def centres(self, axis: int = 0) -> np.ndarray:
+        return 0.5 * (self.edges[axis][1:] + self.edges[axis][:-1])
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The exact density's account of itself; arrays have one entry per time."""
+
+    system: str
+    cells: tuple[int, ...]
+    tolerance: float
+    seconds: float
+    steps: int
+    error: np.ndarray
+    """Estimated L1 error of the density, the sum of what space and time contribute."""
+    error_space: np.ndarray
+    error_time: np.ndarray
+    mass_drift: np.ndarray
+    minimum: np.ndarray
+    boundary_mass: np.ndarray
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """A method and what it has cost: seconds of the slowest rank, evaluations of all ranks."""
+
+    name: str
+    sampler: str
+    family: str
+    particles: int
+    train_seconds: float
+    sample_seconds: float
+    force_evaluations: int
+    network_evaluations: int
+    loss: np.ndarray | None = None
+    """(n, 2): training step and smoothed loss, where something was learned."""
+    failure: str = ""
+    """Why the ensemble ended early; what is measured is NaN from there on."""
+
+    @property
+    def seconds(self) -> float:
+        return self.train_seconds + self.sample_seconds
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One measure over time. The floor is what exact draws of the same number would have measured."""
+
+    summary: str
+    unit: str
+    value: np.ndarray
+    floor_mean: np.ndarray
+    floor_high: np.ndarray
+    """95% quantile of the floor."""
+    p_value: np.ndarray
+    """Fraction of exact draws that reach the value."""
+    excess: np.ndarray
+    """value - floor_mean"""
+    truth_error: np.ndarray
+    """How much the truth's own estimated error changes the value."""
+
+    @property
+    def within_noise(self) -> np.ndarray:
+        """True at times where the value could be that of exact draws (95%), the truth's own error allowed for."""
+        return self.value <= self.floor_high + self.truth_error
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Samples of an ensemble (of = "samples"), or its known target density ("density"), against "truth" or its own "target"."""
+
+    label: str
+    ensemble: str
+    of: str
+    against: str
+    samples: int
+    """0 for a density, which has no noise."""
+    measures: Mapping[str, Measured]
+
+
+class Study:
+    """A finished study. The tables are read at once; densities and snapshots when they are asked for."""
+
+    def __init__(self, directory: str | pathlib.Path):
+        self.directory = pathlib.Path(directory)
+        self.path = self.directory / "study.h5"
+        if not self.directory.is_dir():
+            raise FareError(f"{self.directory}: no such directory")
+        if not self.path.exists():
+            written = len(list(self.directory.glob("snapshots/snapshot_*.h5")))
+            if written:
+                raise FareError(f"{self.directory}: the study is unfinished ({written} snapshots, no study.h5)")
+            raise FareError(f"{self.directory}: not the directory of a FARE study (it has no study.h5)")
+        with _open(self.path) as file:
+            try:
+                self._read(file)
+            except (KeyError, ValueError, TypeError) as reason:
+                raise FareError(f"{self.path}: not a whole study: {_one_line(reason)}") from None
+
+    def _read(self, file: h5py.File) -> None:
+        layout = _text(file.attrs.get("format", ""))
+        if not layout.startswith("fare-study 1."):
+            raise FareError(f"{self.path}: not a FARE study of format 1 (its format is '{layout}')")
+        self.provenance: dict[str, object] = {"software": f"{_text(file.attrs['software'])} {_text(file.attrs['softwareVersion'])}"}
+        self.provenance.update((key, _scalar(value)) for key, value in file["provenance"].attrs.items())
+        if not self.provenance.get("finished"):
+            raise FareError(f"{self.path}: the study is unfinished (its run was stopped)")
+        self.name = _text(file.attrs["study"])
+        self.plan = _text(file["plan"][()])
+        """The resolved plan, as YAML."""
+        self.times: np.ndarray = file["snapshots/time"][:]
+        self.trained: np.ndarray = file["snapshots/trained"][:].astype(bool)
+        """True where learned samplers were trained on that time."""
+        self.truth = self._truth(file["truth"]) if "truth" in file else None
+        self.bins = self._bins(file["bins"]) if "bins" in file else None
+        groups = file.get("ensembles", {})
+        self.ensembles = {name: self._ensemble(name, groups[name]) for name in self._in_plan_order(groups)}
+        groups, rank = file.get("comparisons", {}), list(self.ensembles)
+        compared = [self._comparison(label, groups[label]) for label in groups]
+        compared.sort(key=lambda c: (rank.index(c.ensemble), c.against == "target", c.of == "density"))
+        self.comparisons = {comparison.label: comparison for comparison in compared}
+        self.densities = tuple(file.get("binned", {}))
+        """Names that `masses` and `density` know."""
+
+    def _bins(self, group: h5py.Group) -> Bins:
+        # as in the datasets, the last axis comes first
+        lower, upper, extent = (np.atleast_1d(group.attrs[key])[::-1] for key in ("lower", "upper", "extent"))
+        cells = self.truth.cells if self.truth else extent
+        edges = []
+        for low, high, bins, n in zip(lower, upper, map(int, extent), map(int, cells)):
+            block = -(-n // bins)  # cells in a bin
+            edges.append(low + (high - low) / n * np.minimum(block * np.arange(bins + 1), n))
+        return Bins(tuple(edges))
+
+    @staticmethod
+    def _truth(group: h5py.Group) -> Truth:
+        series = {name: group[name][:] for name in ("error", "error_space", "error_time", "mass_drift", "minimum", "boundary_mass")}
+        cells = tuple(int(n) for n in np.atleast_1d(group.attrs["cells"]))
+        a = group.attrs
+        return Truth(_text(a["system"]), cells, float(a["tolerance"]), float(a["seconds"]), int(a["steps"]), **series)
+
+    @staticmethod
+    def _ensemble(name: str, group: h5py.Group) -> Ensemble:
+        attributes = {key: _scalar(value) for key, value in group.attrs.items()}
+        wanted = {f.name: attributes[f.name] for f in fields(Ensemble) if f.name not in ("name", "loss", "failure")}
+        loss = group["loss"][:] if "loss" in group else None
+        return Ensemble(name=name, loss=loss, failure=attributes.get("failure", ""), **wanted)
+
+    def _comparison(self, label: str, group: h5py.Group) -> Comparison:
+        measures = {}
+        for name in self._in_plan_order(group):
+            series = {f.name: group[name][f.name][:] for f in fields(Measured) if f.name not in ("summary", "unit")}
+            measures[name] = Measured(_text(group[name].attrs["summary"]), _text(group[name].attrs["unit"]), **series)
+        a = group.attrs
+        return Comparison(label, _text(a["ensemble"]), _text(a["of"]), _text(a["against"]), int(a["samples"]), measures)
+
+    def _in_plan_order(self, names: Iterable[str]) -> list[str]:
+        """HDF5 lists names by the alphabet; people expect the order that they wrote."""
+
+        def place(name: str) -> tuple[int, str]:
+            found = re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", self._plan_lists)
+            return (found.start() if found else len(self._plan_lists), name)
+
+        return sorted(names, key=place)
+
+    @property
+    def _plan_lists(self) -> str:
+        """The plan from its ensembles (and measures) on: earlier keys may hold the same words."""
+        begin = re.search(r"^\s*\"?(ensembles|measures)\"?\s*:", self.plan, re.M)
+        return self.plan[begin.start() :] if begin else self.plan
+
+    @property
+    def held_out(self) -> np.ndarray:
+        """True at times that no sampler was trained on, in a study where one was trained; all false where nothing learns."""
+        return ~self.trained if self.trained.any() else np.zeros(len(self.times), bool)
+
+    def masses(self, name: str) -> np.ndarray:
+        """(T, nx, ny, nz): mass in each fine bin, of "truth", of an ensemble, or of E's known target density, "E_density"."""
+        return self.marginal(name, self.bins.dimension if self.bins else 1)
+
+    def density(self, name: str) -> np.ndarray:
+        """(T, nx, ny, nz): as `masses`, divided by the volumes of the bins."""
+        return self.masses(name) / self.bins.volumes
+
+    def marginal(self, name: str, axes: int = 1) -> np.ndarray:
+        """(T, nx, ...): masses summed over all but the first axes. Reads one time at a time, so that 3-D results fit in memory."""
+        if name not in self.densities:
+            raise FareError(f"{self.path}: no density '{name}' (there are: {', '.join(self.densities) or 'none'})")
+        with _open(self.path) as file:
+            data = file["binned"][name]
+            if data.shape != (len(self.times), *self.bins.extent[::-1]):
+                raise FareError(f"{self.path}: /binned/{name} has extents {data.shape}, which are not those of /snapshots and /bins")
+            others = tuple(range(axes, self.bins.dimension))
+            return np.array([data[k].T.sum(axis=others, dtype=float) for k in range(len(self.times))])
+
+    def snapshot(self, index: int) -> "Snapshot":
+        """The snapshot of self.times[index]."""
+        return Snapshot(self.directory / "snapshots" / f"snapshot_{range(len(self.times))[index]:06d}.h5")
+
+
+class Snapshot:
+    """One openPMD file: meshes and particles of one instant. Arrays are read when they are asked for."""
+
+    def __init__(self, path: str | pathlib.Path):
+        self.path = pathlib.Path(path)
+        with _open(self.path) as file:
+            try:
+                iterations = list(file["data"])
+                self._group = f"data/{iterations[0]}"
+                self.index = int(iterations[0])
+                self.time = float(file[self._group].attrs["time"]) * float(file[self._group].attrs["timeUnitSI"])
+                self.meshes = tuple(file[self._group].get("meshes", {}))
+                self.species = tuple(file[self._group].get("particles", {}))
+            except (KeyError, IndexError, ValueError) as reason:
+                raise FareError(f"{self.path}: not an openPMD snapshot: {_one_line(reason)}") from None
+
+    def mesh(self, name: str = "density") -> np.ndarray:
+        """(nx, ny, nz): cell averages; "density_error" is the truth's own estimate of how wrong they are."""
+        with _open(self.path) as file:
+            data = self._member(file, "meshes", name, self.meshes)
+            return data[()].transpose(_axes(data)) * data.attrs["unitSI"]
+
+    def edges(self, axis: int = 0, mesh: str = "density") -> np.ndarray:
+        """Boundaries of the cells of a mesh along x, y or z."""
+        with _open(self.path) as file:
+            data = self._member(file, "meshes", mesh, self.meshes)
+            i, a = _axes(data)[axis], data.attrs
+            return (a["gridGlobalOffset"][i] + a["gridSpacing"][i] * np.arange(data.shape[i] + 1)) * a["gridUnitSI"]
+
+    def positions(self, species: str) -> np.ndarray:
+        """(n, dimension)"""
+        with _open(self.path) as file:
+            group = self._member(file, "particles", species, self.species)
+            return np.stack([_component(group["position"][x]) + _component(group["positionOffset"][x]) for x in group["position"]], axis=1)
+
+    def weights(self, species: str) -> np.ndarray:
+        """(n,): normalised to the sum 1"""
+        with _open(self.path) as file:
+            weights = _component(self._member(file, "particles", species, self.species)["weighting"])
+            return weights / weights.sum()
+
+    def ids(self, species: str) -> np.ndarray:
+        """(n,): the same particle has the same id in every snapshot"""
+        with _open(self.path) as file:
+            return _component(self._member(file, "particles", species, self.species)["id"])
+
+    def _member(self, file: h5py.File, kind: str, name: str, known: tuple[str, ...]) -> h5py.Group | h5py.Dataset:
+        if name not in known:
+            raise FareError(f"{self.path}: no {kind} '{name}' (there are: {', '.join(known) or 'none'})")
+        return file[self._group][kind][name]
+
+
+def _axes(mesh: h5py.Dataset) -> list[int]:
+    """Where x, y, z stand among the axes of a mesh, which names them slowest first."""
+    labels = [_text(label) for label in mesh.attrs["axisLabels"]]
+    return [labels.index(label) for label in sorted(labels)]
+
+
+def _component(of: h5py.Group | h5py.Dataset) -> np.ndarray:
+    """A component of a record; openPMD stores a constant one as an empty group with its value and shape."""
+    if isinstance(of, h5py.Group):
+        return np.full(tuple(of.attrs["shape"]), of.attrs["value"]) * of.attrs["unitSI"]
+    unit = of.attrs["unitSI"]
+    return of[()] if unit == 1 else of[()] * unit
+
+
+def _open(path: pathlib.Path) -> h5py.File:
+    if not path.exists():
+        raise FareError(f"{path}: no such file")
+    try:
+        return h5py.File(path, "r")
+    except OSError as reason:
+        raise FareError(f"{path}: not a whole HDF5 file ({_one_line(reason)})") from None
+
+
+def _text(value: object) -> str:
+    return value.decode(errors="replace").rstrip("\0 ") if isinstance(value, bytes) else str(value)
+
+
+def _scalar(value: object) -> object:
+    return _text(value) if isinstance(value, (bytes, str)) else np.asarray(value).item()
+
+
+def _one_line(reason: BaseException) -> str:
+    return " ".join(str(reason.args[0] if reason.args else reason).split())

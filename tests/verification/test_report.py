@@ -1,0 +1,281 @@
+#!/usr/bin/env python3
+"""
+The report and the reader on small studies written here by docs/format.md, with the numbers computed a second time.
+fare-test: labels=verification timeout=300
+"""
+import base64
+import html.parser
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+import h5py
+import numpy as np
+
+SOURCE = pathlib.Path(os.environ.get("FARE_SOURCE_DIR", pathlib.Path(__file__).resolve().parents[2]))
+REPORT = SOURCE / "postproc" / "fare_report.py"
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(SOURCE / "postproc"))
+from fare_results import FareError, Study  # noqa: E402
+
+TIMES = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
+TRAINED = np.array([1, 0, 1, 0, 1], np.uint8)
+SERIES = ("value", "floor_mean", "floor_high", "p_value", "excess", "truth_error")
+ENSEMBLES = {"walk": ("langevin", "simulation"), "still": ("boltzmann", "equilibrium"), "learned": ("diffusion", "generative")}
+COMPARISONS = {
+    "walk": ("walk", "samples", "truth", 4000),
+    "still": ("still", "samples", "truth", 4000),
+    "still_density": ("still", "density", "truth", 0),
+    "still_target": ("still", "samples", "target", 4000),
+    "learned": ("learned", "samples", "truth", 4000),
+}
+LEVEL = {"walk": 1e-4, "still": 0.7, "still_density": 0.71, "still_target": 1.1e-4, "learned": 2e-3}
+random = np.random.default_rng(7)
+
+
+def text(value):
+    return np.bytes_(value.encode())
+
+
+def set_attributes(node, **values):
+    for key, value in values.items():
+        node.attrs[key] = text(value) if isinstance(value, str) else value
+
+
+def blobs(extent, t):
+    """Two Gaussians that move with time, on the unit box, as masses with the axes in the order x, y, ..."""
+    axes = np.meshgrid(*[(np.arange(n) + 0.5) / n for n in extent], indexing="ij")
+    masses = np.exp(-60 * sum((x - 0.3 - 0.1 * i - 0.2 * t) ** 2 for i, x in enumerate(axes)))
+    return masses / masses.sum()
+
+
+def write_study(directory, extent=(32,), truth=True, finished=1):
+    """Returns what the report should show: series by (comparison, measure, name)."""
+    directory.mkdir(parents=True, exist_ok=True)
+    dim, expected = len(extent), {}
+    with h5py.File(directory / "study.h5", "w") as file:
+        set_attributes(file, study="small & <driven>", software="FARE", softwareVersion="0.1.0", format="fare-study 1.0")
+        file["plan"] = text("study: small\nensembles:\n" + "".join(f"  - {{name: {name}}}\n" for name in ENSEMBLES) + "measures: [kl, total_variation]\n")
+        provenance = file.create_group("provenance")
+        set_attributes(provenance, date="2025-01-31 12:00:00 +0000", mpi="m", petsc="p", hdf5="h", blas="b", host="n")
+        set_attributes(provenance, ranks=np.int64(2), seed=np.int64(1), seconds=1.5, finished=np.int64(finished))
+        file["snapshots/time"], file["snapshots/trained"] = TIMES, TRAINED
+        bins = file.create_group("bins")  # slowest axis first
+        set_attributes(bins, dimension=np.int64(dim), extent=np.array(extent[::-1], np.uint64), lower=np.zeros(dim), upper=np.arange(1.0, dim + 1)[::-1])
+        for name in (*ENSEMBLES, *(["truth", "still_density"] if truth else [])):
+            file[f"binned/{name}"] = np.array([blobs(extent, 0 if "still" in name else t).T for t in TIMES], np.float32)
+        for name, (sampler, family) in ENSEMBLES.items():
+            group = file.create_group(f"ensembles/{name}")
+            set_attributes(group, sampler=sampler, family=family, particles=np.int64(4000), train_seconds=3.25 if name == "learned" else 0.0, sample_seconds=1.5)
+            set_attributes(group, force_evaluations=np.int64(123456), network_evaluations=np.int64(0))
+        file["ensembles/learned/loss"] = np.array([[0, 1.0], [10, 0.5], [20, 0.4]])
+        if truth:
+            group = file.create_group("truth")
+            set_attributes(group, system="prinz", cells=np.array(extent, np.uint64), tolerance=1e-8, seconds=0.5, steps=np.int64(99))
+            for name in ("error", "error_space", "error_time", "mass_drift", "minimum", "boundary_mass"):
+                group[name] = 1e-7 * random.random(len(TIMES))
+            for label, (ensemble, of, against, samples) in COMPARISONS.items():
+                group = file.create_group(f"comparisons/{label}")
+                set_attributes(group, ensemble=ensemble, of=of, against=against, samples=np.int64(samples))
+                for measure in ("kl", "total_variation"):
+                    value = LEVEL[label] * (1 + 0.2 * random.random(len(TIMES)))
+                    floor = (1e-4 if samples else 0) * (1 + 0.1 * random.random(len(TIMES)))
+                    series = (value, floor, 1.5 * floor, random.random(len(TIMES)), value - floor, 1e-9 * random.random(len(TIMES)))
+                    set_attributes(group.create_group(measure), summary=f"about {measure}", unit="nats")
+                    for name, numbers in zip(SERIES, series):
+                        group[measure][name] = numbers
+                        expected[label, measure, name] = numbers
+    return expected
+
+
+def run(*arguments):
+    return subprocess.run([sys.executable, "-B", REPORT, *map(str, arguments)], capture_output=True, text=True)
+
+
+class Page(html.parser.HTMLParser):
+    """Every reference to something else, and the cells of the rows that hold a comparison."""
+
+    def __init__(self, source):
+        super().__init__()
+        self.references, self.tags, self.rows, self.row = [], set(), {}, None
+        self.feed(source)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.tags.add(tag)
+        self.references += [attributes[key] for key in ("src", "href", "srcset", "data", "poster", "action", "xlink:href") if key in attributes]
+        if tag == "tr":
+            self.row = None
+            if "data-comparison" in attributes:
+                self.row = []
+                self.rows.setdefault((attributes["data-comparison"], attributes["data-measure"]), []).append(self.row)
+
+    def handle_data(self, data):
+        if self.row is not None and data.strip():
+            self.row.append(data)
+
+
+def check_self_contained(source):
+    page = Page(source)
+    assert page.references and all(r.startswith("data:image/") for r in page.references), [r[:60] for r in page.references]
+    assert not page.tags & {"script", "link", "iframe", "object", "embed"}, page.tags
+    assert not re.search(r"@import|url\(", source)
+    kinds = set()
+    for reference in page.references:
+        kind, data = re.fullmatch(r"data:image/([a-z+]+);base64,(.*)", reference).groups()
+        kinds.add(kind)
+        image = base64.b64decode(data, validate=True)
+        if kind == "png":
+            assert image.startswith(b"\x89PNG")
+        else:
+            inside = re.findall(r'(?:href|src)="([^"]*)"', image.decode())
+            assert b"</svg>" in image and all(r.startswith(("#", "data:")) for r in inside), inside
+    assert kinds == {"png", "svg+xml"}, kinds
+    return page
+
+
+def near(shown, number):
+    """Three digits are shown."""
+    return abs(float(shown) - number) <= 0.0051 * abs(number)
+
+
+def check_numbers(page, expected):
+    assert set(page.rows) == {(label, measure) for label, measure, _ in expected}, set(page.rows)
+    for (label, measure), rows in page.rows.items():
+        assert len(rows) == 2, (label, measure, rows)
+        for row, at in zip(rows, (np.full(len(TIMES), True), TRAINED == 0)):
+            value, floor, high, _, excess, error = (expected[label, measure, name][at] for name in SERIES)
+            assert near(row[1], sum(value) / len(value)), (label, measure, row)
+            assert near(row[2], max(value)) and float(row[3]) == TIMES[at][list(value).index(max(value))], (label, measure, row)
+            if COMPARISONS[label][3]:
+                assert near(row[4], np.mean(floor)) and near(row[5], np.mean(high)), (label, measure, row)
+                assert abs(float(row[6]) - np.mean(excess)) <= 0.0051 * abs(np.mean(excess)), (label, measure, row)
+            else:
+                assert row[4] == row[5] == row[6] == "–", row
+            inside = sum(1 for v, h, e in zip(value, high, error) if v <= h + e)
+            assert row[7] == f"{inside} of {len(value)}", (label, measure, row)
+            assert near(row[8], max(error)), (label, measure, row)
+
+
+def check_summary(source, expected):
+    paragraph = re.sub("<[^>]*>", "", re.search(r'<p class="summary">(.*?)</p>', source, re.S)[1])
+    assert "walk tracks the truth" in paragraph and "still departs from the truth" in paragraph, paragraph
+    assert "learned tracks the truth closely, but not to within the noise" in paragraph, paragraph
+    found = re.search(r"The best generative one, learned, is ([\d.]+)-fold closer to the truth than still; over the 2 held-out times alone, ([\d.]+)-fold", paragraph)
+    for shown, at in zip(found.groups(), (slice(None), TRAINED == 0)):
+        factor = np.mean(expected["still", "kl", "value"][at]) / np.mean(expected["learned", "kl", "value"][at])
+        assert abs(float(shown) - factor) <= 0.051 * factor, (shown, factor)
+
+
+def check_report(root):
+    expected = write_study(root / "line")
+    done = run(root / "line")
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    source = (root / "line" / "report.html").read_text()
+    assert "<title>small &amp; &lt;driven&gt;</title>" in source
+    check_numbers(check_self_contained(source), expected)
+    check_summary(source, expected)
+    figures = {path.name for path in (root / "line" / "figures").iterdir()}
+    assert figures == {f"{name}.png" for name in ("density", "snapshots", "divergences", "costs", "training", "truth_error")}, figures
+    assert not list((root / "line").rglob("*.tmp"))
+
+
+def check_other_shapes(root):
+    for name, options, absent in (("plane", {"extent": (12, 20)}, set()), ("space", {"extent": (6, 8, 10)}, set()), ("alone", {"truth": False}, {"divergences.png", "costs.png", "truth_error.png"})):
+        write_study(root / name, **options)
+        done = run(root / name)
+        assert done.returncode == 0 and not done.stderr, (name, done.stderr)
+        check_self_contained((root / name / "report.html").read_text())
+        assert not absent & {path.name for path in (root / name / "figures").iterdir()}, name
+    write_study(root / "figures_only")
+    assert run("--figures-only", root / "figures_only").returncode == 0
+    assert (root / "figures_only/figures/density.png").exists() and not (root / "figures_only/report.html").exists()
+
+
+def check_reader(root):
+    study = Study(root / "plane")
+    assert list(study.ensembles) == list(ENSEMBLES), "the plan's order"
+    assert study.held_out.tolist() == [False, True, False, True, False]
+    assert study.bins.extent == (12, 20) and study.bins.edges[0][-1] == 1 and study.bins.edges[1][-1] == 2
+    masses = study.masses("truth")
+    for k, t in enumerate(TIMES):
+        assert np.allclose(masses[k], blobs((12, 20), t), rtol=1e-6, atol=1e-9)
+    assert np.allclose((study.density("truth") * (1 / 12) * (2 / 20)).sum(axis=(1, 2)), 1)
+    assert np.allclose(study.marginal("truth"), masses.sum(axis=2))
+    write_study(root / "uneven", extent=(4,))
+    with h5py.File(root / "uneven/study.h5", "r+") as file:  # 10 cells in blocks of 3: the last bin has one
+        file["truth"].attrs["cells"] = np.array([10], np.uint64)
+    assert np.allclose(Study(root / "uneven").bins.edges[0], [0, 0.3, 0.6, 0.9, 1.0])
+
+
+def check_snapshot(root):
+    folder = root / "plane" / "snapshots"
+    folder.mkdir()
+    averages, x, ids = random.random((3, 5)), random.random((7, 2)), np.arange(7, dtype=np.uint64)
+    with h5py.File(folder / "snapshot_000002.h5", "w") as file:
+        set_attributes(file.create_group("data/2"), time=0.5, dt=0.25, timeUnitSI=1.0)
+        for name in ("density", "density_error"):
+            mesh = file.create_dataset(f"data/2/meshes/{name}", data=averages.T)
+            set_attributes(mesh, axisLabels=np.array([b"y", b"x"]), gridSpacing=np.array([0.4, 0.5]), gridGlobalOffset=np.array([-1.0, 2.0]), gridUnitSI=1.0, unitSI=1.0)
+        species = file.create_group("data/2/particles/walk")
+        for axis, name in enumerate("xy"):
+            species[f"position/{name}"] = x[:, axis]
+            set_attributes(species[f"position/{name}"], unitSI=1.0)
+            set_attributes(species.create_group(f"positionOffset/{name}"), value=10.0, shape=np.array([7], np.uint64), unitSI=1.0)
+        species["id"] = ids
+        set_attributes(species["id"], unitSI=1.0)
+        set_attributes(species.create_group("weighting"), value=1.0, shape=np.array([7], np.uint64), unitSI=1.0)
+    snapshot = Study(root / "plane").snapshot(-3)
+    assert snapshot.time == 0.5 and snapshot.index == 2 and snapshot.species == ("walk",)
+    assert (snapshot.mesh() == averages).all() and (snapshot.mesh("density_error") == averages).all()
+    assert np.allclose(snapshot.edges(0), 2 + 0.5 * np.arange(4)) and np.allclose(snapshot.edges(1), -1 + 0.4 * np.arange(6))
+    assert np.allclose(snapshot.positions("walk"), x + 10) and np.allclose(snapshot.weights("walk"), 1 / 7)
+    assert snapshot.ids("walk").dtype == np.uint64 and (snapshot.ids("walk") == ids).all()
+    for wrong in (lambda: snapshot.positions("nobody"), lambda: Study(root / "plane").masses("nobody"), lambda: Study(root / "plane").snapshot(0)):
+        try:
+            wrong()
+        except FareError as reason:
+            assert "\n" not in str(reason)
+        else:
+            raise AssertionError("no error")
+
+
+def check_mistakes(root):
+    (root / "empty").mkdir()
+    (root / "begun" / "snapshots").mkdir(parents=True)
+    (root / "begun" / "snapshots" / "snapshot_000000.h5").touch()
+    (root / "noise").mkdir()
+    (root / "noise" / "study.h5").write_bytes(bytes(range(256)) * 9)
+    write_study(root / "stopped", finished=0)
+    write_study(root / "cut")
+    with h5py.File(root / "cut" / "study.h5", "r+") as file:
+        del file["comparisons/walk/kl/value"]
+    (root / "other").mkdir()
+    with h5py.File(root / "other" / "study.h5", "w") as file:
+        file["x"] = 1
+    cases = {"nowhere": "no such directory", "empty": "no study.h5", "begun": "unfinished", "noise": "HDF5", "stopped": "unfinished", "cut": "not a whole study", "other": "not a FARE study"}
+    for name, says in cases.items():
+        before = sorted(root.rglob("*"))
+        done = run(root / name)
+        assert done.returncode == 2 and not done.stdout, (name, done)
+        assert done.stderr.count("\n") == 1 and says in done.stderr and str(root / name) in done.stderr, (name, done.stderr)
+        assert sorted(root.rglob("*")) == before, f"{name}: something was written"
+    for arguments in ((), ("--unknown", root / "line")):
+        done = run(*arguments)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1, done
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        for check in (check_report, check_other_shapes, check_reader, check_snapshot, check_mistakes):
+            check(root)
+            print(f"{check.__name__}: passed")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
