@@ -5,6 +5,8 @@ fare_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 if [[ $(id -u) -eq 0 ]]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
 # Ranks share the cores; threads of BLAS on top would only get in the way.
 export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
+# Ranks cannot see whether a person is watching; this shell can.
+if [[ -t 1 ]]; then export FARE_PROGRESS=${FARE_PROGRESS:-terminal}; fi
 
 fare_cores() { nproc 2>/dev/null || getconf _NPROCESSORS_ONLN; }
 

@@ -9,6 +9,7 @@
 #include <fare/system.h>
 #include <fare/truth.h>
 #include <fare/ensemble.h>
+#include <fare/learn.h>
 #include <fare/sampler.h>
 #include <fare/measure.h>
 #include <fare/record.h>

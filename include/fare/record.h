@@ -11,22 +11,32 @@
 
 typedef struct fare_record fare_record;
 
-typedef enum { FARE_RECORD_NEW, FARE_RECORD_OVERWRITE, FARE_RECORD_RESUME } fare_record_mode;
+typedef enum { FARE_RECORD_NEW, FARE_RECORD_OVERWRITE } fare_record_mode;
 
-/* Whether `directory` can be begun in this mode: FARE_ERR_INPUT (exists, or cannot be written) with nothing left behind. Collective. */
+/* Whether `directory` can be begun in this mode: otherwise FARE_ERR_INPUT. Writes nothing. Collective. */
 PetscErrorCode fare_record_check(MPI_Comm comm, const char *directory, fare_record_mode mode);
-/* Makes the directory. OVERWRITE removes what an earlier study wrote there, and only that. Collective. */
-PetscErrorCode fare_record_create(MPI_Comm comm, const char *directory, fare_record_mode mode, const char *author_software_date, fare_record **record);
+/*
+  Checks and makes the directory; when that fails nothing is left behind. OVERWRITE removes what an earlier study wrote there, and only
+  that. Collective; FARE_ERR_INPUT on all ranks.
+*/
+PetscErrorCode fare_record_create(MPI_Comm comm, const char *directory, fare_record_mode mode, fare_record **record);
 PetscErrorCode fare_record_destroy(fare_record **record);
 const char *fare_record_directory(const fare_record *record);
+/* DIRECTORY/name, valid until the next call. */
+const char *fare_record_path(fare_record *record, const char *name);
+/* Writes a text file DIRECTORY/name whole or not at all. Collective; rank 0 writes. */
+PetscErrorCode fare_record_text(fare_record *record, const char *name, const fare_text *text);
 
-/* A snapshot: begin, any number of meshes and species, end (which gives the file its name). Collective. */
+/* A snapshot: begin, any number of meshes and species, end (which gives the file its name). dt is the time between snapshots. Collective. */
 PetscErrorCode fare_record_begin(fare_record *record, int64_t index, double time, double dt);
-/* Cell averages: masses / cell volume. `comment` says what it is. */
+/* Cell averages: masses / cell volume. `comment` says what it is. The grid is distributed as the record is, or every rank has all of it. */
 PetscErrorCode fare_record_mesh(fare_record *record, const char *name, const char *comment, const fare_grid *grid, Vec masses);
 PetscErrorCode fare_record_species(fare_record *record, const char *name, const fare_ensemble *ensemble);
-/* A number of this instant, under /fare/truth or /fare/NAME. */
+/* A number of this instant, as an attribute of /fare/GROUP. */
 PetscErrorCode fare_record_number(fare_record *record, const char *group, const char *name, double value);
 PetscErrorCode fare_record_end(fare_record *record);
+
+/* "YYYY-MM-DD HH:MM:SS +0000", now. */
+void fare_record_date(size_t size, char text[]);
 
 #endif

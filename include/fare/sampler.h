@@ -3,6 +3,7 @@
 #define FARE_SAMPLER_H
 
 #include <fare/ensemble.h>
+#include <fare/learn.h>
 #include <fare/store.h>
 #include <fare/truth.h>
 
@@ -30,12 +31,17 @@ typedef struct {
   fare_sampler_family family;
   size_t              size;   /* of the method's own state, which begins zeroed with the fields filled in */
   const fare_field   *fields; /* its parameters, members of that state: read from YAML, described, documented, saved */
+  /* FARE_ERR_INPUT where the method, with these fields, cannot run on the system; may be NULL. Called before anything runs. */
+  PetscErrorCode (*check)(const void *state, const fare_system *system);
   PetscErrorCode (*setup)(fare_sampler *sampler); /* may be NULL */
   PetscErrorCode (*train)(fare_sampler *sampler, const fare_training_set *data); /* NULL where nothing is learned */
   /* Moves or draws the ensemble to time t; t never decreases. The first call has t = the schedule's start. */
   PetscErrorCode (*advance)(fare_sampler *sampler, double t, fare_ensemble *ensemble);
   /* The cell masses of the density that the method aims at, where it is known (new vector); NULL: p(x,t) itself. */
   PetscErrorCode (*target)(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses);
+  /* The evaluations that a whole schedule with so many particles will take, training sets aside; NULL: unknown. Runs nothing. */
+  PetscErrorCode (*expect)(fare_sampler *sampler, int64_t particles, fare_cost *cost);
+  const fare_curve *(*curve)(const fare_sampler *sampler); /* how the loss of training fell, borrowed; NULL where nothing is learned */
   PetscErrorCode (*save)(fare_sampler *sampler, fare_store *to, const char *group);
   PetscErrorCode (*load)(fare_sampler *sampler, fare_store *from, const char *group);
   PetscErrorCode (*destroy)(fare_sampler *sampler); /* may be NULL; fields are freed by the caller */

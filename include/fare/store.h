@@ -6,6 +6,8 @@
 
 typedef struct fare_store fare_store;
 
+const char *fare_store_library(void); /* "1.10.8" */
+
 typedef enum { FARE_STORE_FLOAT64, FARE_STORE_FLOAT32, FARE_STORE_INT64, FARE_STORE_UINT64, FARE_STORE_UINT8 } fare_store_type;
 
 /* Begins `path` (as path.tmp beside it). Collective; failing is collective too. */
@@ -41,6 +43,8 @@ PetscErrorCode fare_store_write(fare_store *store, const char *path, fare_store_
 PetscErrorCode fare_store_read(fare_store *store, const char *path, fare_store_type type, int rank, const uint64_t start[], const uint64_t count[], void *data);
 /* The extents of a dataset; *rank at most 4. */
 PetscErrorCode fare_store_extents(fare_store *store, const char *path, int *rank, uint64_t global[4]);
+/* The name of the i-th thing in a group, in alphabetical order; *has is false past the last. Collective. */
+PetscErrorCode fare_store_child(fare_store *store, const char *group, size_t i, size_t size, char name[], PetscBool *has);
 /* A text as a scalar string dataset. Collective. */
 PetscErrorCode fare_store_write_text(fare_store *store, const char *path, const char *text);
 

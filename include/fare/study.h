@@ -10,13 +10,15 @@
 #include <fare/sampler.h>
 
 /* Which of the study's own times are learned from, and how many particles at each. */
+typedef enum { FARE_TRAIN_EVERY_SECOND, FARE_TRAIN_ALL } fare_training_times;
 typedef struct {
   int        times; /* a fare_training_times */
   PetscInt64 particles;
   double     dt; /* of the simulation that makes them */
 } fare_training_options;
-typedef enum { FARE_TRAIN_EVERY_SECOND, FARE_TRAIN_ALL } fare_training_times;
 extern const fare_field fare_training_fields[];
+/* Whether the snapshot `index` is among them. */
+PetscBool fare_training_includes(const fare_training_options *options, PetscInt64 index);
 
 /* One line of `ensembles:`. */
 typedef struct {
@@ -43,7 +45,6 @@ typedef struct {
   size_t                    measures;
   const fare_measure_type **measure;
 } fare_plan;
-extern const fare_field fare_plan_fields[];
 
 /*
   Reads and checks all of a study file, with the `count` assignments of --set applied. Nothing is written. Collective; a mistake
@@ -53,8 +54,10 @@ PetscErrorCode fare_plan_read(MPI_Comm comm, const char *path, size_t count, con
 PetscErrorCode fare_plan_destroy(fare_plan **plan);
 /* The resolved plan as YAML that reads back to the same plan. */
 PetscErrorCode fare_plan_write(const fare_plan *plan, fare_text *to);
-/* Memory and work that the plan asks for on so many ranks, for `fare check`. */
+/* Memory, disk and work that the plan asks for on so many ranks, for `fare check`. */
 PetscErrorCode fare_plan_estimate(const fare_plan *plan, int ranks, FILE *to);
+/* The keys of a study file, section by section, for `fare describe study`. */
+PetscErrorCode fare_plan_describe(FILE *to);
 
 /* Runs it whole and prints the table of results on rank 0. Collective. */
 PetscErrorCode fare_study_run(MPI_Comm comm, const fare_plan *plan, fare_record_mode mode);

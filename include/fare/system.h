@@ -1,6 +1,6 @@
 /*
-  system: the physics. dX = mobility (-grad V + F) dt + sqrt(2 mobility kT) dW (Ito), all dimensionless, with named
-  parameters of which any can be driven in time by a waveform.
+  system: the physics. Either dX = mobility (-grad V + F) dt + sqrt(2 mobility kT) dW, or in general dX_k = f_k(X,t) dt +
+  sqrt(2 D_k(X,t)) dW_k; always in the sense of Ito, all dimensionless, with named parameters of which any can be driven in time by a waveform.
 */
 #ifndef FARE_SYSTEM_H
 #define FARE_SYSTEM_H
@@ -15,10 +15,14 @@ typedef struct {
   const char *meaning;
 } fare_parameter;
 #define FARE_PARAMETERS_END {NULL, 0, 0, 0, NULL}
-/* Every system begins its table with these two, at the same places. */
+/*
+  A system with a potential begins its table with kT; one whose drift is mobility (-grad V + F) goes on with mobility, at these places, most
+  simply by FARE_COMMON_PARAMETERS. Its own begin at FARE_OWN then. A system without a potential has a table of its own altogether.
+*/
 enum { FARE_KT = 0, FARE_MOBILITY = 1, FARE_OWN = 2 };
+#define FARE_TEMPERATURE {"kT", 1.0, 1e-6, 1e6, "temperature times Boltzmann's constant"}
 #define FARE_COMMON_PARAMETERS \
-  {"kT", 1.0, 1e-6, 1e6, "temperature times Boltzmann's constant"}, {"mobility", 1.0, 1e-6, 1e6, "inverse friction; the diffusion coefficient is mobility times kT"}
+  FARE_TEMPERATURE, {"mobility", 1.0, 1e-6, 1e6, "inverse friction; the diffusion coefficient is mobility times kT"}
 
 /*
   What a system provides: one const descriptor, exported by its one file in src/system/library and named once in list.h there.
@@ -28,12 +32,13 @@ enum { FARE_KT = 0, FARE_MOBILITY = 1, FARE_OWN = 2 };
 typedef struct {
   const char           *name, *summary, *reference;
   int                   dimension_least, dimension_most; /* equal where the dimension is fixed */
+  const char           *axes[FARE_DIM_MAX];              /* names of the axes; NULL: x, y, z */
   const fare_parameter *parameters;                      /* FARE_PARAMETERS_END ends it */
   double                lower[FARE_DIM_MAX], upper[FARE_DIM_MAX]; /* default domain of the truth */
   PetscBool             periodic[FARE_DIM_MAX];
-  /* potential V(x) */
+  /* V(x), of which exp(-V/kT) is the equilibrium of the undriven system (the energy, where x is a phase space); NULL where there is none */
   void (*potential)(int dim, const double *theta, size_t n, const double *const x[], double V[]);
-  /* total force -grad V + F, per axis */
+  /* total force -grad V + F, per axis; there when `potential` is or when `drift` is not */
   void (*force)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
   /* F alone, the part that is no gradient; NULL where there is none */
   void (*extra)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
@@ -41,6 +46,9 @@ typedef struct {
   int shapes;
   void (*shape)(int dim, size_t n, const double *const x[], double *const phi[]);
   void (*coefficients)(int dim, const double *theta, double a[]);
+  /* The general form: Ito drift f_k and diffusion D_k >= 0 (not its root), per axis; both or neither. NULL: mobility (-grad V + F) and mobility kT. */
+  void (*drift)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
+  void (*diffusion)(int dim, const double *theta, size_t n, const double *const x[], double *const D[]);
 } fare_system_type;
 
 const fare_system_type *fare_system_type_find(const char *name); /* NULL when unknown */
@@ -77,10 +85,14 @@ PetscBool fare_system_is_driven(const fare_system *system);
 /* Parameters at time t, in the table's order; theta has FARE_PARAMETERS_MAX places. */
 void   fare_system_parameters(const fare_system *system, double t, double theta[]);
 double fare_system_kT(const fare_system *system, double t);
-double fare_system_diffusion(const fare_system *system, double t); /* mobility kT */
-/* Batches at time t; x[axis][point]. */
+PetscBool fare_system_has_potential(const fare_system *system);
+const char *fare_system_axis_name(const fare_system *system, int axis);
+/* Batches at time t; x[axis][point]. Potential and force only where there is a potential. */
 void fare_system_potential(const fare_system *system, double t, size_t n, const double *const x[], double V[]);
 void fare_system_force(const fare_system *system, double t, size_t n, const double *const x[], double *const f[]);
+/* Ito drift and diffusion, per axis, of any system. */
+void fare_system_drift(const fare_system *system, double t, size_t n, const double *const x[], double *const f[]);
+void fare_system_diffusion(const fare_system *system, double t, size_t n, const double *const x[], double *const D[]);
 
 /* The density at the start: what the truth integrates over cells and ensembles draw from. */
 typedef enum { FARE_INITIAL_BOLTZMANN, FARE_INITIAL_GAUSSIAN, FARE_INITIAL_UNIFORM } fare_initial_kind;

@@ -143,6 +143,17 @@ static PetscErrorCode tune(target *to, boltzmann *s, fare_ensemble *ensemble)
   PetscFunctionReturn(0);
 }
 
+static PetscErrorCode check(const void *state, const fare_system *system)
+{
+  PetscFunctionBeginUser;
+  (void)state;
+  if (!fare_system_has_potential(system)) FARE_FAIL(FARE_ERR_INPUT, "sampler 'boltzmann' needs a potential, and system '%s' has none", fare_system_type_of(system)->name);
+  PetscFunctionReturn(0);
+}
+
+/* Of each sweep: force and potential at the proposal, potential at the jump, force after it. */
+#define EVALUATIONS 4
+
 static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *ensemble)
 {
   boltzmann *s  = sampler->state;
@@ -157,8 +168,16 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   PetscCall(tune(&to, s, ensemble));
   sweep_all(&to, s->sweep, s->sweeps, ensemble);
   s->sweep += (uint64_t)s->sweeps;
-  /* of each sweep: force and potential at the proposal, potential at the jump, force after it; a force is a force or a potential */
-  sampler->cost.force_evaluations += ensemble->local * 4 * (s->tuning + s->sweeps);
+  sampler->cost.force_evaluations += ensemble->local * EVALUATIONS * (s->tuning + s->sweeps);
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+{
+  const boltzmann *s = sampler->state;
+
+  PetscFunctionBeginUser;
+  cost->force_evaluations += particles * EVALUATIONS * (s->tuning + s->sweeps) * sampler->schedule.count;
   PetscFunctionReturn(0);
 }
 
@@ -201,8 +220,10 @@ const fare_sampler_type fare_sampler_boltzmann = {
   .family    = FARE_EQUILIBRIUM,
   .size      = sizeof(boltzmann),
   .fields    = fields,
+  .check     = check,
   .advance   = advance,
   .target    = target_density,
+  .expect    = expect,
   .save      = save,
   .load      = load,
 };

@@ -8,12 +8,12 @@ enum { EULER_MARUYAMA, LEIMKUHLER_MATTHEWS, HEUN };
 static const char *const integrators[] = {"euler_maruyama", "leimkuhler_matthews", "heun", NULL};
 
 static const struct {
-  fare_langevin_kernel kernel;
-  int                  forces; /* per step */
+  fare_langevin_kernel kernel, general; /* for a drift mobility (-grad V + F) and constant noise; for any drift and diffusion, or NULL */
+  int                  forces;          /* per step */
 } schemes[] = {
-  [EULER_MARUYAMA]      = {fare_langevin_euler_maruyama, 1},
-  [LEIMKUHLER_MATTHEWS] = {fare_langevin_leimkuhler_matthews, 1},
-  [HEUN]                = {fare_langevin_heun, 2},
+  [EULER_MARUYAMA]      = {fare_langevin_euler_maruyama, fare_langevin_general_euler_maruyama, 1},
+  [LEIMKUHLER_MATTHEWS] = {fare_langevin_leimkuhler_matthews, NULL, 1},
+  [HEUN]                = {fare_langevin_heun, fare_langevin_general_heun, 2},
 };
 
 typedef struct {
@@ -29,6 +29,17 @@ static const fare_field fields[] = {
   FARE_FIELDS_END,
 };
 
+static PetscErrorCode check(const void *state, const fare_system *system)
+{
+  const langevin *s = state;
+
+  PetscFunctionBeginUser;
+  if (fare_system_type_of(system)->drift && !schemes[s->integrator].general) {
+    FARE_FAIL(FARE_ERR_INPUT, "integrator '%s' is for a force and constant noise, which system '%s' does not have: euler_maruyama takes any", integrators[s->integrator], fare_system_type_of(system)->name);
+  }
+  PetscFunctionReturn(0);
+}
+
 /* The parameters at the beginning of every step and at the end of the last. */
 static PetscErrorCode tabulate(const fare_system *system, double t, double dt, int steps, double **theta)
 {
@@ -41,13 +52,20 @@ static PetscErrorCode tabulate(const fare_system *system, double t, double dt, i
 /* Steps are tabulated and taken in runs of at most this many, so that the table stays small. */
 #define RUN_MAX 1024
 
+static int64_t steps_between(const langevin *s, double interval)
+{
+  return (int64_t)ceil(interval / s->dt * (1 - 1e-12));
+}
+
 static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *ensemble)
 {
   langevin       *s        = sampler->state;
   const double    interval = t - ensemble->time;
-  const int64_t   steps    = s->begun ? (int64_t)ceil(interval / s->dt * (1 - 1e-12)) : 0;
+  const int64_t   steps    = s->begun ? steps_between(s, interval) : 0;
   const double    dt       = steps ? interval / (double)steps : 0, from = ensemble->time;
   fare_langevin_run run    = {.type = fare_system_type_of(sampler->system), .dim = ensemble->dim, .dt = dt, .noise = fare_sampler_stream(sampler, "noise")};
+
+  const fare_langevin_kernel kernel = run.type->drift ? schemes[s->integrator].general : schemes[s->integrator].kernel;
 
   PetscFunctionBeginUser;
   if (!s->begun) {
@@ -65,12 +83,24 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
       double *x[FARE_DIM_MAX];
 
       for (int axis = 0; axis < FARE_DIM_MAX; axis++) x[axis] = ensemble->x[axis] ? ensemble->x[axis] + b * FARE_BLOCK : NULL;
-      schemes[s->integrator].kernel(&run, (uint64_t)(ensemble->first_block + b), x);
+      kernel(&run, (uint64_t)(ensemble->first_block + b), x);
     }
     PetscCall(PetscFree(theta));
   }
   s->steps += (uint64_t)steps;
   sampler->cost.force_evaluations += ensemble->local * steps * schemes[s->integrator].forces;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+{
+  const langevin      *s        = sampler->state;
+  const fare_schedule *schedule = &sampler->schedule;
+
+  PetscFunctionBeginUser;
+  for (PetscInt64 k = 1; k < schedule->count; k++) {
+    cost->force_evaluations += particles * schemes[s->integrator].forces * steps_between(s, fare_schedule_time(schedule, k) - fare_schedule_time(schedule, k - 1));
+  }
   PetscFunctionReturn(0);
 }
 
@@ -104,7 +134,9 @@ const fare_sampler_type fare_sampler_langevin = {
   .family    = FARE_SIMULATION,
   .size      = sizeof(langevin),
   .fields    = fields,
+  .check     = check,
   .advance   = advance,
+  .expect    = expect,
   .save      = save,
   .load      = load,
 };

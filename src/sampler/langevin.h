@@ -24,4 +24,9 @@ void fare_langevin_leimkuhler_matthews(const fare_langevin_run *run, uint64_t bl
 /* Predictor and corrector with the mean of both drifts: weak order 2 for additive noise. Two forces a step. */
 void fare_langevin_heun(const fare_langevin_run *run, uint64_t block, double *const x[]);
 
+/* For any drift f and diffusion D: X += f dt + sqrt(2 D dt) R, of weak order 1 in the sense of Ito. */
+void fare_langevin_general_euler_maruyama(const fare_langevin_run *run, uint64_t block, double *const x[]);
+/* The same with the mean of both drifts of a predictor step: weak order 2 where the noise is constant, else 1. */
+void fare_langevin_general_heun(const fare_langevin_run *run, uint64_t block, double *const x[]);
+
 #endif

@@ -83,3 +83,57 @@ void fare_langevin_heun(const fare_langevin_run *run, uint64_t block, double *co
     }
   }
 }
+
+/* z = sqrt(2 D dt) R, per axis */
+static void general_noise(const fare_langevin_run *run, const double *theta, uint64_t block, uint64_t step, const double *const x[], double *const z[])
+{
+  double        diffusion[FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
+  double *const D[FARE_DIM_MAX] = {diffusion[0], diffusion[1], diffusion[2]};
+
+  run->type->diffusion(run->dim, theta, FARE_BLOCK, x, D);
+  for (int axis = 0; axis < run->dim; axis++) {
+    double *restrict r = z[axis];
+
+    fare_random_normals(run->noise, block, step, (uint32_t)axis, r);
+#pragma omp simd
+    for (int i = 0; i < FARE_BLOCK; i++) r[i] *= sqrt(2 * diffusion[axis][i] * run->dt);
+  }
+}
+
+void fare_langevin_general_euler_maruyama(const fare_langevin_run *run, uint64_t block, double *const x[])
+{
+  double        drift[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, noise[FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
+  double *const f[FARE_DIM_MAX] = {drift[0], drift[1], drift[2]}, *const z[FARE_DIM_MAX] = {noise[0], noise[1], noise[2]};
+
+  for (int step = 0; step < run->steps; step++) {
+    const double *theta = theta_at(run, step);
+
+    run->type->drift(run->dim, theta, FARE_BLOCK, (const double *const *)x, f);
+    general_noise(run, theta, block, run->first_step + (uint64_t)step, (const double *const *)x, z);
+    for (int axis = 0; axis < run->dim; axis++) move(x[axis], run->dt, f[axis], 1, z[axis]);
+  }
+}
+
+void fare_langevin_general_heun(const fare_langevin_run *run, uint64_t block, double *const x[])
+{
+  double        now[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, then[FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
+  double        predicted[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, noise[FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
+  double *const f[FARE_DIM_MAX] = {now[0], now[1], now[2]}, *const g[FARE_DIM_MAX] = {then[0], then[1], then[2]};
+  double *const z[FARE_DIM_MAX] = {noise[0], noise[1], noise[2]};
+  const double *const y[FARE_DIM_MAX] = {predicted[0], predicted[1], predicted[2]};
+
+  for (int step = 0; step < run->steps; step++) {
+    const double *theta = theta_at(run, step), *next = theta_at(run, step + 1);
+
+    run->type->drift(run->dim, theta, FARE_BLOCK, (const double *const *)x, f);
+    general_noise(run, theta, block, run->first_step + (uint64_t)step, (const double *const *)x, z);
+    for (int axis = 0; axis < run->dim; axis++) {
+      for (int i = 0; i < FARE_BLOCK; i++) predicted[axis][i] = x[axis][i] + run->dt * now[axis][i] + noise[axis][i];
+    }
+    run->type->drift(run->dim, next, FARE_BLOCK, y, g);
+    for (int axis = 0; axis < run->dim; axis++) {
+      move(x[axis], 0.5 * run->dt, f[axis], 1, z[axis]);
+      move(x[axis], 0.5 * run->dt, g[axis], 0, z[axis]);
+    }
+  }
+}

@@ -53,6 +53,7 @@ PetscErrorCode fare_sampler_create(MPI_Comm comm, const fare_sampler_type *type,
   s->state    = calloc(1, type->size);
   if (!s->state) FARE_FAIL(FARE_ERR_FAILED, "out of memory for sampler %s", name);
   PetscCall(fare_fields_read(type->fields, more, node, s->state));
+  if (type->check) PetscCall(type->check(s->state, system));
   if (type->setup) PetscCall(type->setup(s));
   PetscFunctionReturn(0);
 }

@@ -1,3 +1,4 @@
+/* Parallel HDF5 behind a small interface: one file per store, written aside, named when it is complete. */
 #include <fare/store.h>
 
 #include <errno.h>
@@ -17,6 +18,16 @@ struct fare_store {
   PetscBool writing;
   char      path[PETSC_MAX_PATH_LEN], temporary[PETSC_MAX_PATH_LEN + 8];
 };
+
+const char *fare_store_library(void)
+{
+  static char version[32];
+  unsigned    major, minor, release;
+
+  H5get_libversion(&major, &minor, &release);
+  snprintf(version, sizeof version, "%u.%u.%u", major, minor, release);
+  return version;
+}
 
 /* The innermost message of HDF5's error stack, which names the cause. */
 static herr_t innermost(unsigned n, const H5E_error2_t *error, void *text)
@@ -98,6 +109,7 @@ PetscErrorCode fare_store_create(MPI_Comm comm, const char *path, fare_store **s
     s->file = H5Fcreate(s->temporary, H5F_ACC_TRUNC, H5P_DEFAULT, how);
     code    = fare_error_agree(comm, s->file < 0 ? failed(s->temporary, "cannot be created") : 0);
     H5Pclose(how);
+    if (code && rank == 0) unlink(s->temporary);
   }
   if (code) PetscCall(PetscFree(s));
   *store = s;
@@ -176,18 +188,17 @@ PetscErrorCode fare_store_open(MPI_Comm comm, const char *path, fare_store **sto
 
 PetscErrorCode fare_store_close(fare_store **store)
 {
-  fare_store *s = *store;
-  herr_t      status;
-  int         rank;
+  fare_store    *s = *store;
+  PetscErrorCode code;
+  int            rank;
 
   PetscFunctionBeginUser;
   if (!s) PetscFunctionReturn(0);
   PetscCallMPI(MPI_Comm_rank(s->comm, &rank));
-  status = H5Fclose(s->file);
+  code = fare_error_agree(s->comm, H5Fclose(s->file) < 0 ? failed(s->path, "cannot be closed") : 0);
   if (s->writing && rank == 0) unlink(s->temporary);
-  if (status < 0) PetscCall(failed(s->path, "cannot be closed"));
   PetscCall(PetscFree(*store));
-  PetscFunctionReturn(0);
+  PetscFunctionReturn(code);
 }
 
 /* Creates groups on the way to `path`, and `path` itself as one. */
@@ -222,7 +233,7 @@ PetscErrorCode fare_store_has(fare_store *store, const char *path, PetscBool *ha
 
   PetscFunctionBeginUser;
   *has = PETSC_TRUE;
-  snprintf(copy, sizeof copy, "%s", path);
+  snprintf(copy, sizeof copy, "%s%s", *path == '/' ? "" : "/", path);
   for (char *end = copy; *has && end[0] && end[1];) {
     char *slash = strchr(end + 1, '/');
 
@@ -269,6 +280,7 @@ static PetscErrorCode put_array(fare_store *store, const char *path, const char 
   return code;
 }
 
+/* HDF5 has no strings of length 0: an empty one is a single zero byte. */
 static hid_t string_type(size_t length)
 {
   const hid_t type = H5Tcopy(H5T_C_S1);
@@ -281,7 +293,7 @@ static hid_t string_type(size_t length)
 PetscErrorCode fare_store_put_string(fare_store *store, const char *path, const char *name, const char *value)
 {
   const hid_t    type = string_type(strlen(value));
-  PetscErrorCode code = put_scalar(store, path, name, type, *value ? value : " ");
+  PetscErrorCode code = put_scalar(store, path, name, type, value);
 
   H5Tclose(type);
   return code;
@@ -332,12 +344,14 @@ PetscErrorCode fare_store_put_uint64s(fare_store *store, const char *path, const
 
 static PetscErrorCode get_attribute(fare_store *store, const char *path, const char *name, hid_t type, void *value)
 {
-  hid_t  attribute;
-  herr_t status;
+  hid_t  attribute, space;
+  herr_t status = -1;
 
   PetscFunctionBeginUser;
   attribute = H5Aopen_by_name(store->file, path, name, H5P_DEFAULT, H5P_DEFAULT);
-  status    = attribute < 0 ? -1 : H5Aread(attribute, type, value);
+  space     = attribute < 0 ? -1 : H5Aget_space(attribute);
+  if (space >= 0 && H5Sget_simple_extent_npoints(space) == 1) status = H5Aread(attribute, type, value); /* there is room for one */
+  if (space >= 0) H5Sclose(space);
   if (attribute >= 0) H5Aclose(attribute);
   if (status < 0) FARE_FAIL(FARE_ERR_FAILED, "%s: %s has no attribute '%s' of the kind expected", store->path, path, name);
   PetscFunctionReturn(0);
@@ -451,14 +465,15 @@ PetscErrorCode fare_store_read(fare_store *store, const char *path, fare_store_t
   uint64_t       global[RANK_MAX];
   int            dataset_rank;
   hid_t          dataset;
-  PetscErrorCode code;
+  PetscErrorCode code = 0;
 
   PetscFunctionBeginUser;
   PetscCall(fare_store_extents(store, path, &dataset_rank, global));
   if (dataset_rank != rank) FARE_FAIL(FARE_ERR_FAILED, "%s: %s has %d extents, not %d", store->path, path, dataset_rank, rank);
   for (int i = 0; i < rank; i++) {
-    if (start[i] + count[i] > global[i]) FARE_FAIL(FARE_ERR_FAILED, "%s: %s is too short (%llu along axis %d)", store->path, path, (unsigned long long)global[i], i);
+    if (count[i] > global[i] || start[i] > global[i] - count[i]) code = fare_error(FARE_ERR_FAILED, "%s: %s is too short (%llu along axis %d)", store->path, path, (unsigned long long)global[i], i);
   }
+  PetscCall(fare_error_agree(store->comm, code)); /* every rank has a box of its own */
   dataset = H5Dopen2(store->file, path, H5P_DEFAULT);
   if (dataset < 0) PetscCall(failed(store->path, path));
   code = transfer(store, path, dataset, type, rank, start, count, data, NULL);
@@ -495,10 +510,24 @@ PetscErrorCode fare_store_write_text(fare_store *store, const char *path, const 
   type    = string_type(strlen(text));
   space   = H5Screate(H5S_SCALAR);
   dataset = H5Dcreate2(store->file, path, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-  status  = dataset < 0 ? -1 : H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, *text ? text : " ");
+  status  = dataset < 0 ? -1 : H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text);
   if (dataset >= 0) H5Dclose(dataset);
   H5Sclose(space);
   H5Tclose(type);
   if (status < 0) PetscCall(failed(store->path, path));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_store_child(fare_store *store, const char *group, size_t i, size_t size, char name[], PetscBool *has)
+{
+  H5G_info_t about;
+  PetscBool  exists;
+
+  PetscFunctionBeginUser;
+  *has = PETSC_FALSE;
+  PetscCall(fare_store_has(store, group, &exists));
+  if (!exists || H5Gget_info_by_name(store->file, group, &about, H5P_DEFAULT) < 0 || i >= about.nlinks) PetscFunctionReturn(0);
+  if (H5Lget_name_by_idx(store->file, group, H5_INDEX_NAME, H5_ITER_INC, i, name, size, H5P_DEFAULT) < 0) PetscCall(failed(store->path, group));
+  *has = PETSC_TRUE;
   PetscFunctionReturn(0);
 }

@@ -2,6 +2,8 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +17,15 @@ double fare_seconds(void)
 
   clock_gettime(CLOCK_MONOTONIC, &now);
   return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* Whether a line can be rewritten. mpirun gives every rank a terminal of its own, which says nothing about where it ends: there FARE_PROGRESS tells. */
+static int is_terminal(void)
+{
+  const char *told = getenv("FARE_PROGRESS");
+
+  if (told) return !strcmp(told, "terminal");
+  return isatty(STDOUT_FILENO) && !getenv("OMPI_COMM_WORLD_SIZE") && !getenv("PMIX_RANK");
 }
 
 static double since_start(void)
@@ -80,7 +91,7 @@ static void duration(double seconds, char *text, size_t size)
 void fare_progress_update(fare_progress *progress, double done, const char *note)
 {
   const double now      = fare_seconds();
-  const int    terminal = isatty(STDOUT_FILENO);
+  const int    terminal = is_terminal();
   const double fraction = progress->total > 0 ? PetscMin(1.0, done / progress->total) : 1.0;
   char         left[32] = "?";
 
@@ -102,6 +113,6 @@ void fare_progress_end(fare_progress *progress)
 
   if (!is_rank_0()) return;
   duration(fare_seconds() - progress->began, taken, sizeof taken);
-  if (isatty(STDOUT_FILENO)) printf("\r\033[K");
+  if (is_terminal()) printf("\r\033[K");
   fare_log("%s done in %s", progress->what, taken);
 }

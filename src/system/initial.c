@@ -11,19 +11,34 @@ const fare_field fare_initial_fields[] = {
   FARE_FIELDS_END,
 };
 
-PetscErrorCode fare_initial_from_config(const fare_node *node, const fare_system *system, fare_initial *initial)
+static PetscErrorCode check(const fare_node *node, const fare_system *system, const fare_initial *initial)
 {
   const size_t dim = (size_t)fare_system_dimension(system);
 
   PetscFunctionBeginUser;
-  PetscCall(fare_fields_read(fare_initial_fields, NULL, node, initial));
   if (initial->density == FARE_INITIAL_GAUSSIAN) {
     if (initial->mean.count != dim) PetscCall(fare_node_error(fare_node_find(node, "mean") ? fare_node_find(node, "mean") : node, "a gaussian in %zu dimension%s needs %zu mean%s, got %zu", dim, dim > 1 ? "s" : "", dim, dim > 1 ? "s" : "", initial->mean.count));
     if (initial->sd.count != dim) PetscCall(fare_node_error(fare_node_find(node, "sd") ? fare_node_find(node, "sd") : node, "a gaussian in %zu dimension%s needs %zu sd, got %zu", dim, dim > 1 ? "s" : "", dim, initial->sd.count));
+  } else if (initial->density == FARE_INITIAL_BOLTZMANN && !fare_system_has_potential(system)) {
+    const char *name = fare_system_type_of(system)->name;
+
+    if (node) PetscCall(fare_node_error(node, "system '%s' has no potential, so no Boltzmann density to begin with: give another", name));
+    FARE_FAIL(FARE_ERR_INPUT, "initial: system '%s' has no potential, so no Boltzmann density to begin with: give another, say {density: gaussian, mean: [...], sd: [...]}", name);
   } else if (initial->mean.count || initial->sd.count) {
     PetscCall(fare_node_error(fare_node_find(node, initial->mean.count ? "mean" : "sd"), "only for density: gaussian"));
   }
   PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_initial_from_config(const fare_node *node, const fare_system *system, fare_initial *initial)
+{
+  PetscErrorCode code;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_fields_read(fare_initial_fields, NULL, node, initial));
+  code = check(node, system, initial);
+  if (code) PetscCall(fare_initial_free(initial));
+  PetscFunctionReturn(code);
 }
 
 PetscErrorCode fare_initial_free(fare_initial *initial)
@@ -36,12 +51,11 @@ PetscErrorCode fare_initial_free(fare_initial *initial)
 void fare_initial_log_density(const fare_initial *initial, const fare_system *system, double t, size_t n, const double *const x[], double log_density[])
 {
   const int    dim = fare_system_dimension(system);
-  const double kT  = fare_system_kT(system, t);
 
   switch ((fare_initial_kind)initial->density) {
   case FARE_INITIAL_BOLTZMANN:
     fare_system_potential(system, t, n, x, log_density);
-    for (size_t i = 0; i < n; i++) log_density[i] /= -kT;
+    for (size_t i = 0; i < n; i++) log_density[i] /= -fare_system_kT(system, t);
     break;
   case FARE_INITIAL_GAUSSIAN:
     for (size_t i = 0; i < n; i++) {

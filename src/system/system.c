@@ -316,12 +316,16 @@ double fare_system_kT(const fare_system *system, double t)
   return theta[FARE_KT];
 }
 
-double fare_system_diffusion(const fare_system *system, double t)
+PetscBool fare_system_has_potential(const fare_system *system)
 {
-  double theta[FARE_PARAMETERS_MAX];
+  return system->type->potential ? PETSC_TRUE : PETSC_FALSE;
+}
 
-  fare_system_parameters(system, t, theta);
-  return theta[FARE_MOBILITY] * theta[FARE_KT];
+const char *fare_system_axis_name(const fare_system *system, int axis)
+{
+  static const char *const usual[FARE_DIM_MAX] = {"x", "y", "z"};
+
+  return system->type->axes[axis] ? system->type->axes[axis] : usual[axis];
 }
 
 void fare_system_potential(const fare_system *system, double t, size_t n, const double *const x[], double V[])
@@ -338,4 +342,33 @@ void fare_system_force(const fare_system *system, double t, size_t n, const doub
 
   fare_system_parameters(system, t, theta);
   system->type->force(system->dimension, theta, n, x, f);
+}
+
+void fare_system_drift(const fare_system *system, double t, size_t n, const double *const x[], double *const f[])
+{
+  double theta[FARE_PARAMETERS_MAX];
+
+  fare_system_parameters(system, t, theta);
+  if (system->type->drift) {
+    system->type->drift(system->dimension, theta, n, x, f);
+    return;
+  }
+  system->type->force(system->dimension, theta, n, x, f);
+  for (int axis = 0; axis < system->dimension; axis++) {
+    for (size_t i = 0; i < n; i++) f[axis][i] *= theta[FARE_MOBILITY];
+  }
+}
+
+void fare_system_diffusion(const fare_system *system, double t, size_t n, const double *const x[], double *const D[])
+{
+  double theta[FARE_PARAMETERS_MAX];
+
+  fare_system_parameters(system, t, theta);
+  if (system->type->drift) {
+    system->type->diffusion(system->dimension, theta, n, x, D);
+    return;
+  }
+  for (int axis = 0; axis < system->dimension; axis++) {
+    for (size_t i = 0; i < n; i++) D[axis][i] = theta[FARE_MOBILITY] * theta[FARE_KT];
+  }
 }

@@ -50,7 +50,7 @@ static double sine(const fare_waveform *w, double t)
 
 static double square(const fare_waveform *w, double t)
 {
-  const double cycle = angle(w, t) / (2 * M_PI);
+  const double cycle = (t - w->start) / w->period + w->phase / (2 * M_PI); /* exact at whole cycles, as angle/(2 pi) is not */
 
   return cycle - floor(cycle) < w->duty ? 1 : -1;
 }
@@ -143,9 +143,10 @@ static PetscErrorCode check(const fare_node *node, const fare_waveform *w)
 /* The waveform decides which other keys there are, so it is looked up before the table is chosen. */
 static PetscErrorCode find_type(const fare_node *node, size_t *type)
 {
-  const fare_node *named = NULL;
+  const fare_node *named;
   const char      *nearest;
   fare_text        list = {0};
+  PetscErrorCode   code;
 
   PetscFunctionBeginUser;
   if (fare_node_kind_of(node) != FARE_NODE_MAP) PetscCall(fare_node_error(node, "expected a map {parameter: ..., waveform: ..., ...}"));
@@ -160,24 +161,23 @@ static PetscErrorCode find_type(const fare_node *node, size_t *type)
     fare_text_add(&list, "%s%s", *type ? ", " : "", types[*type].name);
   }
   nearest = fare_nearest(fare_node_text(named), names, PETSC_STATIC_ARRAY_LENGTH(types));
-  {
-    PetscErrorCode code = fare_node_error(named, "unknown waveform '%s'%s%s%s; there are: %s", fare_node_text(named), nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", list.text);
-
-    fare_text_free(&list);
-    PetscFunctionReturn(code);
-  }
+  code    = fare_node_error(named, "unknown waveform '%.60s'%s%s%s; there are: %s", fare_node_text(named), nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", list.text);
+  fare_text_free(&list);
+  PetscFunctionReturn(code);
 }
 
 PetscErrorCode fare_waveform_from_config(const fare_node *node, fare_waveform *waveform)
 {
-  size_t type;
+  PetscErrorCode code;
+  size_t         type;
 
   PetscFunctionBeginUser;
   memset(waveform, 0, sizeof *waveform);
   PetscCall(find_type(node, &type));
   PetscCall(fare_fields_read(types[type].fields, NULL, node, waveform));
-  PetscCall(check(node, waveform));
-  PetscFunctionReturn(0);
+  code = check(node, waveform);
+  if (code) PetscCall(fare_fields_free(types[type].fields, waveform));
+  PetscFunctionReturn(code);
 }
 
 PetscErrorCode fare_waveform_free(fare_waveform *waveform)

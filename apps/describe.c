@@ -1,0 +1,177 @@
+/* list and describe: what there is, from the registries. */
+#include "fare.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static PetscErrorCode describe_system(const char *name)
+{
+  const fare_system_type *type = fare_system_type_find(name);
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_system_type_describe(type, stdout));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode describe_sampler(const char *name)
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_sampler_type_describe(fare_sampler_type_find(name), stdout));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode describe_measure(const char *name)
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_measure_type_describe(fare_measure_type_find(name), stdout));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode describe_waveform(const char *name)
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_waveform_describe(name, stdout));
+  PetscFunctionReturn(0);
+}
+
+static const char *system_at(size_t i, const char **summary)
+{
+  const fare_system_type *type = fare_system_type_at(i);
+
+  *summary = type ? type->summary : NULL;
+  return type ? type->name : NULL;
+}
+
+static const char *sampler_at(size_t i, const char **summary)
+{
+  const fare_sampler_type *type = fare_sampler_type_at(i);
+
+  *summary = type ? type->summary : NULL;
+  return type ? type->name : NULL;
+}
+
+static const char *measure_at(size_t i, const char **summary)
+{
+  const fare_measure_type *type = fare_measure_type_at(i);
+
+  *summary = type ? type->summary : NULL;
+  return type ? type->name : NULL;
+}
+
+static const char *waveform_at(size_t i, const char **summary)
+{
+  const char *name = fare_waveform_name_at(i);
+
+  *summary = name ? fare_waveform_meaning_at(i) : NULL;
+  return name;
+}
+
+static const struct {
+  const char *one, *many;
+  const char *(*at)(size_t i, const char **summary);
+  PetscErrorCode (*describe)(const char *name);
+} registries[] = {
+  {"system", "systems", system_at, describe_system},
+  {"sampler", "samplers", sampler_at, describe_sampler},
+  {"measure", "measures", measure_at, describe_measure},
+  {"waveform", "waveforms", waveform_at, describe_waveform},
+};
+#define REGISTRIES PETSC_STATIC_ARRAY_LENGTH(registries)
+
+static size_t find_registry(const char *word)
+{
+  size_t i = 0;
+
+  while (i < REGISTRIES && strcmp(word, registries[i].one) && strcmp(word, registries[i].many)) i++;
+  return i;
+}
+
+static PetscErrorCode list_registry(size_t which)
+{
+  fare_table *table;
+  const char *name, *summary;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_table_create(2, &table));
+  PetscCall(fare_table_cell(table, "%s", registries[which].one));
+  PetscCall(fare_table_cell(table, "what it is"));
+  for (size_t i = 0; (name = registries[which].at(i, &summary)); i++) {
+    PetscCall(fare_table_cell(table, "%s", name));
+    PetscCall(fare_table_cell(table, "%s", summary));
+  }
+  PetscCall(fare_table_print(table, stdout));
+  PetscCall(fare_table_destroy(&table));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode list(const fare_arguments *arguments)
+{
+  const size_t which = arguments->count == 2 ? find_registry(arguments->argument[1]) : REGISTRIES;
+  int          rank;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
+  if (arguments->count > 2 || (arguments->count == 2 && which == REGISTRIES)) PetscCall(fare_usage(&fare_command_list, "cannot list '%.60s'", arguments->argument[arguments->count - 1]));
+  for (size_t i = 0; i < REGISTRIES && rank == 0; i++) {
+    if (which < REGISTRIES && i != which) continue;
+    if (which == REGISTRIES && i) printf("\n");
+    PetscCall(list_registry(i));
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode unknown(size_t which, const char *name)
+{
+  enum { MOST = 64 };
+  const char    *names[MOST], *summary, *nearest;
+  size_t         count = 0;
+  fare_text      text  = {0};
+  PetscErrorCode code;
+
+  PetscFunctionBeginUser;
+  while (count < MOST && (names[count] = registries[which].at(count, &summary))) fare_text_add(&text, "%s%s", count ? ", " : "", names[count]), count++;
+  nearest = fare_nearest(name, names, count);
+  code    = fare_error(FARE_ERR_INPUT, "unknown %s '%.60s'%s%s%s; there are: %s", registries[which].one, name, nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", text.text);
+  fare_text_free(&text);
+  PetscFunctionReturn(code);
+}
+
+static PetscErrorCode describe(const fare_arguments *arguments)
+{
+  const char *name, *summary;
+  size_t      which;
+  int         rank;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
+  if (arguments->count == 2 && !strcmp(arguments->argument[1], "study")) {
+    if (rank == 0) PetscCall(fare_plan_describe(stdout));
+    PetscFunctionReturn(0);
+  }
+  if (arguments->count != 3) PetscCall(fare_usage(&fare_command_describe, "describe what?"));
+  which = find_registry(arguments->argument[1]);
+  if (which == REGISTRIES) PetscCall(fare_usage(&fare_command_describe, "no kind of thing is called '%.60s'", arguments->argument[1]));
+  for (size_t i = 0; (name = registries[which].at(i, &summary)); i++) {
+    if (strcmp(name, arguments->argument[2])) continue;
+    if (rank == 0) PetscCall(registries[which].describe(name));
+    PetscFunctionReturn(0);
+  }
+  PetscCall(unknown(which, arguments->argument[2]));
+  PetscFunctionReturn(0);
+}
+
+const fare_command fare_command_list = {
+  .name     = "list",
+  .synopsis = "list [systems|samplers|measures|waveforms]",
+  .summary  = "lists what a study can be made of",
+  .help     = "fare list samplers\n",
+  .run      = list,
+};
+
+const fare_command fare_command_describe = {
+  .name     = "describe",
+  .synopsis = "describe study | system NAME | sampler NAME | measure NAME | waveform NAME",
+  .summary  = "says what a thing is and which keys it has, with defaults and ranges",
+  .help     = "fare describe system prinz\n",
+  .run      = describe,
+};

@@ -1,0 +1,93 @@
+/* fare: dispatch to subcommands. */
+#include "fare.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const fare_command *const fare_commands[] = {&fare_command_run, &fare_command_check, &fare_command_list, &fare_command_describe, &fare_command_info, &fare_command_report, &fare_command_help, NULL};
+
+PetscErrorCode fare_usage(const fare_command *command, const char *format, ...)
+{
+  char    what[1024];
+  va_list arguments;
+
+  va_start(arguments, format);
+  vsnprintf(what, sizeof what, format, arguments);
+  va_end(arguments);
+  return fare_error(FARE_ERR_INPUT, "%s (usage: fare %s; more with fare %s --help)", what, command->synopsis, command->name);
+}
+
+static const fare_command *find(const char *name)
+{
+  for (size_t i = 0; fare_commands[i]; i++) {
+    if (!strcmp(fare_commands[i]->name, name)) return fare_commands[i];
+  }
+  return NULL;
+}
+
+static PetscErrorCode unknown(const char *name)
+{
+  const char *names[32], *nearest;
+  size_t      count = 0;
+  fare_text   list  = {0};
+
+  PetscFunctionBeginUser;
+  for (; fare_commands[count]; count++) {
+    names[count] = fare_commands[count]->name;
+    fare_text_add(&list, "%s%s", count ? ", " : "", names[count]);
+  }
+  nearest = fare_nearest(name, names, count);
+  PetscErrorCode code = fare_error(FARE_ERR_INPUT, "unknown subcommand '%.60s'%s%s%s; there are: %s", name, nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", list.text);
+
+  fare_text_free(&list);
+  PetscFunctionReturn(code);
+}
+
+static PetscErrorCode dispatch(const fare_arguments *arguments)
+{
+  const char         *name = arguments->count ? arguments->argument[0] : "help";
+  const fare_command *command;
+  int                 rank;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
+  if (!strcmp(name, "--help") || !strcmp(name, "-h")) name = "help";
+  if (!strcmp(name, "--version")) {
+    if (rank == 0) printf("fare %s\n", fare_version());
+    PetscFunctionReturn(0);
+  }
+  command = find(name);
+  if (!command) PetscCall(unknown(name));
+  for (int i = 1; i < arguments->count; i++) {
+    if (strcmp(arguments->argument[i], "--help") && strcmp(arguments->argument[i], "-h")) continue;
+    if (rank == 0) printf("%s\nusage: fare %s\n%s\n", command->help, command->synopsis, command->summary);
+    PetscFunctionReturn(0);
+  }
+  PetscCall(command->run(arguments));
+  PetscFunctionReturn(0);
+}
+
+int main(int argc, char **argv)
+{
+  fare_arguments arguments = {argc - 1, argv + 1};
+  int            options   = argc, code, rank = 0;
+  char         **petsc;
+
+  /* what stands behind "--" is PETSc's, and only that */
+  for (int i = 1; i < argc && options == argc; i++) {
+    if (!strcmp(argv[i], "--")) options = i;
+  }
+  arguments.count = options - 1;
+  petsc           = calloc((size_t)(argc - options) + 2, sizeof *petsc);
+  if (!petsc) return FARE_EXIT_FAILED;
+  petsc[0] = argv[0];
+  for (int i = options + 1; i < argc; i++) petsc[i - options] = argv[i];
+  if (fare_initialize(PetscMax(1, argc - options), petsc)) return FARE_EXIT_FAILED;
+  MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
+  code = fare_finalize(dispatch(&arguments));
+  free(petsc);
+  if (code == FARE_EXIT_DONE && rank == 0 && *fare_report_pending) code = fare_report_draw(fare_report_pending);
+  return code;
+}

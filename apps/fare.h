@@ -1,0 +1,29 @@
+/* The command: one function per subcommand, each in a file of its own. */
+#ifndef FARE_APPS_H
+#define FARE_APPS_H
+
+#include <fare/fare.h>
+
+/* What stands behind `fare` on the command line, PETSc's own options (after --) already taken off. */
+typedef struct {
+  int          count;
+  char *const *argument; /* [0] is the subcommand */
+} fare_arguments;
+
+typedef struct {
+  const char *name, *synopsis, *summary, *help; /* help begins with an example */
+  PetscErrorCode (*run)(const fare_arguments *arguments);
+} fare_command;
+
+extern const fare_command fare_command_run, fare_command_check, fare_command_list, fare_command_describe, fare_command_info, fare_command_report, fare_command_help;
+extern const fare_command *const fare_commands[]; /* NULL ends it */
+
+/* FARE_ERR_INPUT that ends with how the command is called. */
+PetscErrorCode fare_usage(const fare_command *command, const char *format, ...) PETSC_ATTRIBUTE_FORMAT(2, 3);
+
+/* The report that is still to be made of a directory when MPI has ended, or "". */
+extern char fare_report_pending[PETSC_MAX_PATH_LEN];
+/* Draws DIRECTORY/report.html with the Python that was found when FARE was built, and says where it is. Outside MPI. Returns an exit code. */
+int fare_report_draw(const char *directory);
+
+#endif

@@ -1,0 +1,202 @@
+/* info: what a result holds, from its files alone. */
+#include "fare.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define PATH_SIZE 512
+
+/* What will be printed, once all of it could be read. */
+static fare_text shown;
+
+typedef PetscErrorCode visit(fare_store *file, const char *path, const char *name);
+
+/* Calls `each` for everything in a group, in alphabetical order. */
+static PetscErrorCode walk(fare_store *file, const char *group, visit *each)
+{
+  char      name[128], path[PATH_SIZE];
+  PetscBool has = PETSC_TRUE;
+
+  PetscFunctionBeginUser;
+  for (size_t i = 0; has; i++) {
+    PetscCall(fare_store_child(file, group, i, sizeof name, name, &has));
+    snprintf(path, sizeof path, "%.300s/%s", group, name);
+    if (has) PetscCall(each(file, path, name));
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode print_mesh(fare_store *file, const char *path, const char *name)
+{
+  uint64_t extent[4];
+  int      rank;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_extents(file, path, &rank, extent));
+  fare_text_add(&shown, "  mesh      %-20s", name);
+  for (int i = 0; i < rank; i++) fare_text_add(&shown, "%s%llu", i ? " x " : "", (unsigned long long)extent[i]);
+  fare_text_add(&shown, " cells\n");
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode print_species(fare_store *file, const char *path, const char *name)
+{
+  static const char *const axes[] = {"x", "y", "z"};
+  char                     position[PATH_SIZE];
+  uint64_t                 extent[4] = {0};
+  PetscBool                has       = PETSC_TRUE;
+  int                      rank, dim = 0;
+
+  PetscFunctionBeginUser;
+  while (has && dim < FARE_DIM_MAX) {
+    snprintf(position, sizeof position, "%.400s/position/%s", path, axes[dim]);
+    PetscCall(fare_store_has(file, position, &has));
+    if (has) PetscCall(fare_store_extents(file, position, &rank, extent));
+    dim += has;
+  }
+  if (dim) fare_text_add(&shown, "  particles %-20s%llu in %d dimension%s\n", name, (unsigned long long)extent[0], dim, dim > 1 ? "s" : "");
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode print_snapshot(fare_store *file, const char *path, const char *name)
+{
+  char   group[PATH_SIZE];
+  double time;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_get_real(file, path, "time", &time));
+  fare_text_add(&shown, "snapshot %s at time %.10g (openPMD 1.1)\n", name, time);
+  snprintf(group, sizeof group, "%.400s/meshes", path);
+  PetscCall(walk(file, group, print_mesh));
+  snprintf(group, sizeof group, "%.400s/particles", path);
+  PetscCall(walk(file, group, print_species));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode print_ensemble(fare_store *file, const char *path, const char *name)
+{
+  char    sampler[64];
+  int64_t particles;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_get_string(file, path, "sampler", sizeof sampler, sampler));
+  PetscCall(fare_store_get_int(file, path, "particles", &particles));
+  fare_text_add(&shown, "  ensemble  %-20s%s, %lld particles\n", name, sampler, (long long)particles);
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode print_measure(fare_store *file, const char *path, const char *name)
+{
+  PetscFunctionBeginUser;
+  (void)file, (void)path;
+  fare_text_add(&shown, " %s", name);
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode print_comparison(fare_store *file, const char *path, const char *name)
+{
+  PetscFunctionBeginUser;
+  fare_text_add(&shown, "  compared  %-19s", name);
+  PetscCall(walk(file, path, print_measure));
+  fare_text_add(&shown, "\n");
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode print_study(fare_store *file)
+{
+  char      study[128], version[64], date[64], system[64];
+  uint64_t  times[4] = {0};
+  int       rank;
+  int64_t   ranks;
+  double    seconds, tolerance;
+  PetscBool has;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_get_string(file, "/", "study", sizeof study, study));
+  PetscCall(fare_store_get_string(file, "/", "softwareVersion", sizeof version, version));
+  PetscCall(fare_store_get_string(file, "/provenance", "date", sizeof date, date));
+  PetscCall(fare_store_get_int(file, "/provenance", "ranks", &ranks));
+  PetscCall(fare_store_get_real(file, "/provenance", "seconds", &seconds));
+  PetscCall(fare_store_extents(file, "/snapshots/time", &rank, times));
+  fare_text_add(&shown, "study %s: FARE %s, %s, %lld rank%s, %.1f s, %llu snapshots\n", study, version, date, (long long)ranks, ranks > 1 ? "s" : "", seconds, (unsigned long long)times[0]);
+  PetscCall(fare_store_has(file, "/truth", &has));
+  if (has) {
+    PetscCall(fare_store_get_string(file, "/truth", "system", sizeof system, system));
+    PetscCall(fare_store_get_real(file, "/truth", "tolerance", &tolerance));
+    fare_text_add(&shown, "  truth     system %s, tolerance %g\n", system, tolerance);
+  }
+  PetscCall(walk(file, "/ensembles", print_ensemble));
+  PetscCall(walk(file, "/comparisons", print_comparison));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode print_file(fare_store *file, const char *path)
+{
+  PetscBool has;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_has(file, "/data", &has));
+  if (has) {
+    PetscCall(walk(file, "/data", print_snapshot));
+    PetscFunctionReturn(0);
+  }
+  PetscCall(fare_store_has(file, "/comparisons", &has));
+  if (!has) FARE_FAIL(FARE_ERR_INPUT, "%s: HDF5, but neither a study nor a snapshot of FARE", path);
+  PetscCall(print_study(file));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode open_and_print(const char *path)
+{
+  fare_store    *file;
+  PetscErrorCode code;
+
+  PetscFunctionBeginUser;
+  code = fare_store_open(PETSC_COMM_SELF, path, &file);
+  if (!code) {
+    code = print_file(file, path);
+    PetscCall(fare_store_close(&file));
+  }
+  PetscFunctionReturn(code == FARE_ERR_FAILED ? FARE_ERR_INPUT : code); /* the message says what is wrong with the file that was named */
+}
+
+static PetscErrorCode info_here(const char *path)
+{
+  char        inside[PETSC_MAX_PATH_LEN];
+  struct stat about;
+
+  PetscFunctionBeginUser;
+  if (stat(path, &about)) FARE_FAIL(FARE_ERR_INPUT, "%s: %s", path, strerror(errno));
+  if (!S_ISDIR(about.st_mode)) {
+    PetscCall(open_and_print(path));
+    PetscFunctionReturn(0);
+  }
+  snprintf(inside, sizeof inside, "%s/study.h5", path);
+  if (stat(inside, &about)) FARE_FAIL(FARE_ERR_INPUT, "%s: no finished study there (no study.h5)", path);
+  PetscCall(open_and_print(inside));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode info(const fare_arguments *arguments)
+{
+  PetscErrorCode code = 0;
+  int            rank;
+
+  PetscFunctionBeginUser;
+  if (arguments->count != 2 || arguments->argument[1][0] == '-') PetscCall(fare_usage(&fare_command_info, "which result?"));
+  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
+  if (rank == 0) code = info_here(arguments->argument[1]);
+  if (rank == 0 && !code && shown.text) fputs(shown.text, stdout);
+  fare_text_free(&shown);
+  PetscFunctionReturn(fare_error_agree(PETSC_COMM_WORLD, code));
+}
+
+const fare_command fare_command_info = {
+  .name     = "info",
+  .synopsis = "info DIR|FILE.h5",
+  .summary  = "says what a study's directory, or one of its files, holds",
+  .help     = "fare info out/prinz_driven\n",
+  .run      = info,
+};

@@ -1,0 +1,114 @@
+#include "fare.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ASSIGNMENTS_MAX 256
+
+typedef struct {
+  const char      *study;
+  size_t           count;
+  const char      *assignment[ASSIGNMENTS_MAX];
+  fare_record_mode mode;
+  PetscBool        report;
+} options;
+
+static PetscErrorCode unknown(const fare_command *command, const char *word)
+{
+  static const char *const names[] = {"--set", "--help", "--overwrite", "--no-report"};
+  const size_t             count   = command == &fare_command_run ? PETSC_STATIC_ARRAY_LENGTH(names) : 2;
+  const char              *nearest = fare_nearest(word, names, count);
+
+  return fare_usage(command, "unknown option '%.60s'%s%s%s", word, nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "");
+}
+
+static PetscErrorCode parse(const fare_command *command, const fare_arguments *arguments, options *o)
+{
+  const PetscBool is_run = command == &fare_command_run ? PETSC_TRUE : PETSC_FALSE;
+
+  PetscFunctionBeginUser;
+  memset(o, 0, sizeof *o);
+  o->report = PETSC_TRUE;
+  for (int i = 1; i < arguments->count; i++) {
+    const char *word = arguments->argument[i];
+
+    if (!strcmp(word, "--set")) {
+      if (i + 1 == arguments->count) PetscCall(fare_usage(command, "--set needs key=value behind it"));
+      if (o->count == ASSIGNMENTS_MAX) PetscCall(fare_usage(command, "at most %d --set", ASSIGNMENTS_MAX));
+      o->assignment[o->count++] = arguments->argument[++i];
+    } else if (!strncmp(word, "--set=", 6)) {
+      if (o->count == ASSIGNMENTS_MAX) PetscCall(fare_usage(command, "at most %d --set", ASSIGNMENTS_MAX));
+      o->assignment[o->count++] = word + 6;
+    } else if (is_run && !strcmp(word, "--overwrite")) {
+      o->mode = FARE_RECORD_OVERWRITE;
+    } else if (is_run && !strcmp(word, "--no-report")) {
+      o->report = PETSC_FALSE;
+    } else if (*word == '-') {
+      PetscCall(unknown(command, word));
+    } else if (o->study) {
+      PetscCall(fare_usage(command, "one study at a time, got '%.60s' and '%.60s'", o->study, word));
+    } else {
+      o->study = word;
+    }
+  }
+  if (!o->study) PetscCall(fare_usage(command, "which study?"));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode run(const fare_arguments *arguments)
+{
+  options        o;
+  fare_plan     *plan;
+  PetscErrorCode code;
+
+  PetscFunctionBeginUser;
+  PetscCall(parse(&fare_command_run, arguments, &o));
+  PetscCall(fare_plan_read(PETSC_COMM_WORLD, o.study, o.count, o.assignment, &plan));
+  code = fare_study_run(PETSC_COMM_WORLD, plan, o.mode);
+  if (!code && o.report) snprintf(fare_report_pending, sizeof fare_report_pending, "%s", plan->directory);
+  PetscCall(fare_plan_destroy(&plan));
+  PetscFunctionReturn(code);
+}
+
+static PetscErrorCode check(const fare_arguments *arguments)
+{
+  fare_text      text = {0};
+  options        o;
+  fare_plan     *plan;
+  PetscErrorCode code = 0;
+  int            rank, ranks;
+
+  PetscFunctionBeginUser;
+  PetscCall(parse(&fare_command_check, arguments, &o));
+  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
+  PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, &ranks));
+  PetscCall(fare_plan_read(PETSC_COMM_WORLD, o.study, o.count, o.assignment, &plan));
+  PetscCall(fare_plan_write(plan, &text));
+  if (rank == 0) {
+    printf("%s\n", text.text);
+    code = fare_plan_estimate(plan, ranks, stdout);
+  }
+  fare_text_free(&text);
+  PetscCall(fare_error_agree(PETSC_COMM_WORLD, code));
+  code = fare_record_check(PETSC_COMM_WORLD, plan->directory, FARE_RECORD_NEW);
+  if (code == FARE_ERR_INPUT && rank == 0) printf("\nThe study is sound, but `fare run` would refuse: %s\n", fare_error_message());
+  if (!code && rank == 0) printf("\nThe study is sound.\n");
+  PetscCall(fare_plan_destroy(&plan));
+  PetscFunctionReturn(code == FARE_ERR_INPUT ? 0 : code);
+}
+
+const fare_command fare_command_run = {
+  .name     = "run",
+  .synopsis = "run STUDY.yaml [--set key=value ...] [--overwrite] [--no-report] [-- PETSc options]",
+  .summary  = "runs the whole study, alone or under mpirun or srun, and prints its results",
+  .help     = "mpirun -n 4 fare run input/prinz_driven.yaml --set truth.cells=2048 --set ensembles.langevin.particles=1e6\n",
+  .run      = run,
+};
+
+const fare_command fare_command_check = {
+  .name     = "check",
+  .synopsis = "check STUDY.yaml [--set key=value ...]",
+  .summary  = "reads and checks a study, prints the resolved plan and what it will take; runs nothing",
+  .help     = "fare check input/prinz_driven.yaml\n",
+  .run      = check,
+};

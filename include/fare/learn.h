@@ -1,0 +1,118 @@
+/*
+  learn: small dense networks and their training, alike on every rank. All works in float32 on tiles of at most FARE_BLOCK rows,
+  as structure of arrays: value k of row r is at [k * FARE_BLOCK + r].
+*/
+#ifndef FARE_LEARN_H
+#define FARE_LEARN_H
+
+#include <fare/config.h>
+#include <fare/random.h>
+#include <fare/store.h>
+
+/*
+  Fixed features: sin and cos of 2^k frequency u for k = 0, 1, ... octaves - 1, as out[2k] and out[2k + 1], each `stride` long. Where
+  `spread` is given, u is uncertain by that standard deviation and each feature is its mean, smaller by exp(-(2^k frequency spread)^2/2). A kernel.
+*/
+void fare_learn_octaves(int octaves, double frequency, int n, const float u[], const float spread[], int stride, float out[]);
+
+/* A network: `layers` hidden layers of `width` with SiLU, then a linear one. Not collective, except save and load. */
+typedef struct {
+  int inputs, width, layers, outputs;
+} fare_network_shape;
+typedef struct fare_network fare_network;
+
+/* Weights are normal with variance 2/inputs of a layer, biases zero, the last layer zero: it begins as the function 0. */
+PetscErrorCode fare_network_create(const fare_network_shape *shape, fare_stream stream, fare_network **network);
+PetscErrorCode fare_network_destroy(fare_network **network);
+const fare_network_shape *fare_network_shape_of(const fare_network *network);
+size_t fare_network_count(const fare_network *network);   /* of weights and biases */
+float *fare_network_weights(fare_network *network);       /* borrowed; layer after layer: weights[out][in], then biases[out] */
+/*
+  Output for a tile of which the last `shared` inputs are the same in all rows: `common` gives them, `input` the others. A whole tile of
+  FARE_BLOCK rows has the same bits whenever and wherever it is evaluated.
+*/
+void fare_network_evaluate(fare_network *network, int rows, const float input[], int shared, const float common[], float output[]);
+/* The same for inputs that all differ, kept for one call of backward, which adds to `gradient`; d_input may be NULL. */
+void fare_network_forward(fare_network *network, int rows, const float input[], float output[]);
+void fare_network_backward(fare_network *network, int rows, const float input[], const float d_output[], float gradient[], float d_input[]);
+/* As the dataset `path` with the shape as attributes; loading refuses another shape. Collective. */
+PetscErrorCode fare_network_save(fare_network *network, MPI_Comm comm, fare_store *to, const char *path);
+PetscErrorCode fare_network_load(fare_network *network, fare_store *from, const char *path);
+
+/*
+  What is learned from: this rank's share of rows in groups (one per condition, e.g. a time), centred and scaled to variance 1 over all
+  groups together. Rows have a number within their group, over all ranks.
+*/
+typedef struct fare_learn_rows fare_learn_rows;
+PetscErrorCode fare_learn_rows_create(MPI_Comm comm, int dim, int groups, fare_learn_rows **rows);
+PetscErrorCode fare_learn_rows_destroy(fare_learn_rows **rows);
+/* This rank's rows [first, first + local) of the `count` of a group; weight may be NULL. Arrays are borrowed until standardise copies them. */
+void fare_learn_rows_set(fare_learn_rows *rows, int group, int64_t count, int64_t first, int64_t local, const double *const x[], const double weight[]);
+/* Centres, scales and copies; once, after all groups are set. FARE_ERR_FAILED where rows are not finite or do not spread. Collective. */
+PetscErrorCode fare_learn_rows_standardise(fare_learn_rows *rows, double mean[], double sd[]);
+
+/*
+  Those rows of one batch that live here. Which rows a batch holds depends on the stream, the step and its size alone: every rank draws
+  all and keeps its own, so that shares are fair however rows are spread, and a rank without rows has none.
+*/
+typedef struct {
+  int64_t  size, count; /* rows on all ranks, and here */
+  int64_t *number;      /* within the whole batch, ascending */
+  int     *group;
+  float   *x[FARE_DIM_MAX], *weight;
+} fare_learn_batch;
+PetscErrorCode fare_learn_batch_create(int dim, int64_t size, fare_learn_batch **batch);
+PetscErrorCode fare_learn_batch_destroy(fare_learn_batch **batch);
+/* Groups in turn, rows of a group with equal chance. Not collective. */
+void fare_learn_batch_draw(fare_learn_batch *batch, const fare_learn_rows *rows, fare_stream stream, uint64_t step);
+/* One normal for each row here; `draw` (from 1) tells apart several. Not collective. */
+void fare_learn_batch_normals(const fare_learn_batch *batch, fare_stream stream, uint64_t step, uint32_t draw, float z[]);
+
+/* How the loss fell: its mean over the steps up to step[i] since the point before. */
+typedef struct {
+  size_t  count;
+  int64_t *step;
+  double  *loss;
+} fare_curve;
+PetscErrorCode fare_curve_free(fare_curve *curve);
+/* Collective. */
+PetscErrorCode fare_curve_save(const fare_curve *curve, MPI_Comm comm, fare_store *to, const char *group);
+PetscErrorCode fare_curve_load(fare_curve *curve, fare_store *from, const char *group);
+
+/* Network and training as a method's own fields, so that all methods name them alike. */
+typedef struct {
+  PetscInt64 width, layers, steps, batch, warmup;
+  double     learning_rate, ema;
+} fare_learn_options;
+#define FARE_LEARN_FIELDS(type, member, width_, layers_, steps_, batch_, rate_) \
+  {"width", FARE_INTEGER, offsetof(type, member.width), width_, 1, 4096, NULL, "", "width of the network's hidden layers"}, \
+  {"layers", FARE_INTEGER, offsetof(type, member.layers), layers_, 1, 64, NULL, "", "hidden layers"}, \
+  {"steps", FARE_INTEGER, offsetof(type, member.steps), steps_, 1, 1e9, NULL, "", "steps of training"}, \
+  {"batch", FARE_INTEGER, offsetof(type, member.batch), batch_, 1, 1e8, NULL, "", "training particles per step, over all ranks"}, \
+  {"warmup", FARE_INTEGER, offsetof(type, member.warmup), "200", 0, 1e9, NULL, "", "steps over which the learning rate rises before it falls like a cosine"}, \
+  {"learning_rate", FARE_REAL, offsetof(type, member.learning_rate), rate_, 1e-12, 1e3, NULL, "", "largest learning rate of Adam"}, \
+  {"ema", FARE_REAL, offsetof(type, member.ema), "0.999", 0, 0.999999, NULL, "", "decay per step of the average of weights that is sampled with"}
+
+/* The learning rate of a step (from 0): rises linearly over the warm-up, then falls to 0 like a cosine. */
+double fare_learn_rate(const fare_learn_options *options, int64_t step);
+
+/* What a method is asked during training. Rows are numbered among those of this rank. */
+typedef struct {
+  const char *what; /* leads messages */
+  void       *context;
+  /* Draws the batch of a step and says how many of its rows are here. */
+  void (*draw)(void *context, int64_t step, int64_t *rows);
+  /* Inputs of rows [first, first + n), n at most FARE_BLOCK. */
+  void (*inputs)(void *context, int64_t first, int n, float input[]);
+  /* The sum of these rows' losses, and its derivatives by the outputs. */
+  double (*loss)(void *context, int64_t first, int n, const float output[], float d_output[]);
+} fare_learn_problem;
+
+/*
+  Adam (Kingma and Ba, arXiv 1412.6980) on the mean loss of the batches; at the end the network holds the average of its weights. Gradients are
+  summed over ranks, so every rank takes the same step to the same bits, given the number of ranks. Adds the rows evaluated here to
+  `evaluations`. FARE_ERR_FAILED on every rank when the loss is not finite. Collective.
+*/
+PetscErrorCode fare_learn_train(MPI_Comm comm, fare_network *network, const fare_learn_options *options, const fare_learn_problem *problem, fare_curve *curve, int64_t *evaluations);
+
+#endif

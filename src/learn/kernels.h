@@ -1,0 +1,29 @@
+/* Kernels of networks and of their training. A tile's rows stand side by side, FARE_BLOCK apart from one value to the next. */
+#ifndef FARE_LEARN_KERNELS_H
+#define FARE_LEARN_KERNELS_H
+
+#include <fare/random.h>
+
+/* h += bias, then h = SiLU(h) = h/(1 + exp(-h)), value by value of a layer. */
+void fare_silu(int width, int rows, const float bias[], float h[]);
+/* The same, and its derivative. */
+void fare_silu_slope(int width, int rows, const float bias[], float h[], float slope[]);
+/* h += bias alone, for the last layer. */
+void fare_add_bias(int width, int rows, const float bias[], float h[]);
+/* bias_gradient += sum of d over rows. */
+void fare_sum_rows(int width, int rows, const float d[], float bias_gradient[]);
+/* d *= slope */
+void fare_multiply(int width, int rows, const float slope[], float d[]);
+
+/*
+  One step of Adam on n weights: m and v are the running means of the gradient and of its square, `step` counts from 1. Then the
+  average: mean += (1 - decay) (w - mean).
+*/
+typedef struct {
+  float beta1, beta2, epsilon;
+} fare_adam;
+extern const fare_adam fare_adam_usual;
+void fare_adam_step(const fare_adam *adam, double rate, int64_t step, size_t n, const float gradient[], float m[], float v[], float w[]);
+void fare_average_step(double decay, size_t n, const float w[], float mean[]);
+
+#endif

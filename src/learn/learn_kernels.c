@@ -1,0 +1,133 @@
+#include "kernels.h"
+
+#include <fare/learn.h>
+#include <math.h>
+
+#define STEEPEST 80.0f /* exp(80) is still a float32, and 1/(1 + exp(80)) is nothing beside it */
+
+static inline float logistic(float h)
+{
+  const float e = expf(h < -STEEPEST ? STEEPEST : -h);
+
+  return 1.0f / (1.0f + e);
+}
+
+void fare_silu(int width, int rows, const float bias[], float h[])
+{
+  for (int k = 0; k < width; k++) {
+    float *restrict a = h + (size_t)k * FARE_BLOCK;
+    const float b     = bias[k];
+
+#pragma omp simd
+    for (int i = 0; i < rows; i++) {
+      const float x = a[i] + b;
+
+      a[i] = x * logistic(x);
+    }
+  }
+}
+
+void fare_silu_slope(int width, int rows, const float bias[], float h[], float slope[])
+{
+  for (int k = 0; k < width; k++) {
+    float *restrict a = h + (size_t)k * FARE_BLOCK;
+    float *restrict d = slope + (size_t)k * FARE_BLOCK;
+    const float b     = bias[k];
+
+#pragma omp simd
+    for (int i = 0; i < rows; i++) {
+      const float x = a[i] + b, s = logistic(x);
+
+      a[i] = x * s;
+      d[i] = s + x * s * (1.0f - s);
+    }
+  }
+}
+
+void fare_add_bias(int width, int rows, const float bias[], float h[])
+{
+  for (int k = 0; k < width; k++) {
+#pragma omp simd
+    for (int i = 0; i < rows; i++) h[k * FARE_BLOCK + i] += bias[k];
+  }
+}
+
+void fare_sum_rows(int width, int rows, const float d[], float bias_gradient[])
+{
+  for (int k = 0; k < width; k++) {
+    float sum = 0;
+
+#pragma omp simd reduction(+ : sum)
+    for (int i = 0; i < rows; i++) sum += d[k * FARE_BLOCK + i];
+    bias_gradient[k] += sum;
+  }
+}
+
+void fare_multiply(int width, int rows, const float slope[], float d[])
+{
+  for (int k = 0; k < width; k++) {
+#pragma omp simd
+    for (int i = 0; i < rows; i++) d[k * FARE_BLOCK + i] *= slope[k * FARE_BLOCK + i];
+  }
+}
+
+void fare_learn_octaves(int octaves, double frequency, int n, const float u[], const float spread[], int stride, float out[])
+{
+  const float w = (float)frequency;
+  float       fade[FARE_BLOCK] __attribute__((aligned(64)));
+
+  if (octaves < 1) return;
+  /* sine and cosine in loops of their own, see random; further octaves by sin 2a = 2 sin a cos a, cos 2a = 1 - 2 sin^2 a */
+#pragma omp simd
+  for (int i = 0; i < n; i++) out[i] = sinf(w * u[i]);
+#pragma omp simd
+  for (int i = 0; i < n; i++) out[stride + i] = cosf(w * u[i]);
+  for (int k = 1; k < octaves; k++) {
+    const float *restrict from = out + (size_t)(2 * k - 2) * (size_t)stride;
+    float *restrict to         = out + (size_t)(2 * k) * (size_t)stride;
+
+#pragma omp simd
+    for (int i = 0; i < n; i++) {
+      to[i]          = 2 * from[i] * from[stride + i];
+      to[stride + i] = 1 - 2 * from[i] * from[i];
+    }
+  }
+  if (!spread) return;
+#pragma omp simd
+  for (int i = 0; i < n; i++) fade[i] = expf(-0.5f * (w * spread[i]) * (w * spread[i]));
+  for (int k = 0; k < octaves; k++) {
+    float *restrict to = out + (size_t)(2 * k) * (size_t)stride;
+
+#pragma omp simd
+    for (int i = 0; i < n; i++) {
+      const float square = fade[i] * fade[i];
+
+      to[i] *= fade[i];
+      to[stride + i] *= fade[i];
+      fade[i] = square * square;
+    }
+  }
+}
+
+const fare_adam fare_adam_usual = {0.9f, 0.999f, 1e-8f};
+
+void fare_adam_step(const fare_adam *adam, double rate, int64_t step, size_t n, const float gradient[], float m[], float v[], float w[])
+{
+  const float b1 = adam->beta1, b2 = adam->beta2, epsilon = adam->epsilon;
+  const float scale = (float)(rate / (1 - pow(b1, (double)step))), unbias = (float)(1 / (1 - pow(b2, (double)step)));
+
+#pragma omp simd
+  for (size_t i = 0; i < n; i++) {
+    m[i] = b1 * m[i] + (1 - b1) * gradient[i];
+    v[i] = b2 * v[i] + (1 - b2) * gradient[i] * gradient[i];
+    w[i] -= scale * m[i] / (sqrtf(v[i] * unbias) + epsilon);
+  }
+}
+
+void fare_average_step(double decay, size_t n, const float w[], float mean[])
+{
+  const float part = (float)(1 - decay);
+
+#pragma omp simd
+  for (size_t i = 0; i < n; i++) mean[i] += part * (w[i] - mean[i]);
+}

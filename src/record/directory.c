@@ -1,0 +1,218 @@
+/* The directory of a study: begun only where nothing can be lost, and texts in it that are whole or absent. */
+#include "record.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* What a study writes, besides numbered snapshots. These names, and these with .tmp, are its own; anything else in the directory is somebody's. */
+static const char *const own[] = {
+  "study.h5", "measures.csv", "report.html", "figures/density.png", "figures/snapshots.png", "figures/divergences.png", "figures/costs.png", "figures/training.png", "figures/truth_error.png",
+};
+static const char *const folders[] = {"snapshots", "figures"};
+
+/* The nearest place on the way to `path` that exists. */
+static void existing_ancestor(const char *path, char *ancestor, size_t size)
+{
+  struct stat about;
+
+  snprintf(ancestor, size, "%s", path);
+  while (*ancestor && stat(ancestor, &about)) {
+    char *slash = strrchr(ancestor, '/');
+
+    if (slash && slash != ancestor) *slash = '\0';
+    else snprintf(ancestor, size, "%s", slash ? "/" : ".");
+  }
+}
+
+static PetscErrorCode check_here(const char *directory, fare_record_mode mode)
+{
+  char        ancestor[PETSC_MAX_PATH_LEN];
+  struct stat about;
+
+  PetscFunctionBeginUser;
+  if (strlen(directory) > PETSC_MAX_PATH_LEN - 64) FARE_FAIL(FARE_ERR_INPUT, "output.directory: longer than a path can be");
+  if (!lstat(directory, &about) && !S_ISDIR(about.st_mode) && !S_ISLNK(about.st_mode)) FARE_FAIL(FARE_ERR_INPUT, "output.directory: %s exists and is no directory", directory);
+  if (!stat(directory, &about) && mode == FARE_RECORD_NEW) FARE_FAIL(FARE_ERR_INPUT, "output.directory: %s exists already; choose another (--set output.directory=...) or replace it with --overwrite", directory);
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(folders); i++) {
+    char path[PETSC_MAX_PATH_LEN];
+
+    snprintf(path, sizeof path, "%s/%s", directory, folders[i]);
+    if (!stat(path, &about) && !S_ISDIR(about.st_mode)) FARE_FAIL(FARE_ERR_INPUT, "output.directory: %s exists and is no directory", path);
+  }
+  existing_ancestor(directory, ancestor, sizeof ancestor);
+  if (stat(ancestor, &about)) FARE_FAIL(FARE_ERR_INPUT, "output.directory: %s: %s", ancestor, strerror(errno));
+  if (!S_ISDIR(about.st_mode)) FARE_FAIL(FARE_ERR_INPUT, "output.directory: cannot make %s: %s is no directory", directory, ancestor);
+  if (access(ancestor, W_OK | X_OK)) FARE_FAIL(FARE_ERR_INPUT, "output.directory: cannot make %s: %s: %s", directory, ancestor, strerror(errno));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_record_check(MPI_Comm comm, const char *directory, fare_record_mode mode)
+{
+  PetscErrorCode code = 0;
+  int            rank;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  if (rank == 0) code = check_here(directory, mode);
+  PetscFunctionReturn(fare_error_agree(comm, code));
+}
+
+/* Makes every missing directory on the way; when one cannot be made those made before it go again. */
+static PetscErrorCode make_path(const char *directory)
+{
+  char   path[PETSC_MAX_PATH_LEN];
+  char  *slash = path;
+  size_t first = 0; /* length of the first one that was made here */
+
+  PetscFunctionBeginUser;
+  snprintf(path, sizeof path, "%s", directory);
+  do {
+    slash = strchr(slash + 1, '/');
+    if (slash) *slash = '\0';
+    if (!mkdir(path, 0777)) {
+      first = first ? first : strlen(path);
+    } else if (errno != EEXIST) {
+      const int why = errno;
+
+      for (char *end = path + strlen(path); first && end >= path + first; end--) {
+        if (*end && *end != '/') continue;
+        *end = '\0';
+        rmdir(path);
+      }
+      FARE_FAIL(FARE_ERR_INPUT, "output.directory: cannot make %s: %s", directory, strerror(why));
+    }
+    if (slash) *slash = '/';
+  } while (slash);
+  PetscFunctionReturn(0);
+}
+
+/* snapshot_ and digits, as snapshots are named. */
+static int is_snapshot(const char *name)
+{
+  size_t digits;
+
+  if (strncmp(name, "snapshot_", 9)) return 0;
+  digits = strspn(name + 9, "0123456789");
+  return digits >= 6 && (!strcmp(name + 9 + digits, ".h5") || !strcmp(name + 9 + digits, ".h5.tmp"));
+}
+
+static void remove_own(const char *directory)
+{
+  char           folder[PETSC_MAX_PATH_LEN], path[PETSC_MAX_PATH_LEN + 300];
+  DIR           *listing;
+  struct dirent *entry;
+
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(own); i++) {
+    snprintf(path, sizeof path, "%s/%s", directory, own[i]);
+    unlink(path);
+    snprintf(path, sizeof path, "%s/%s.tmp", directory, own[i]);
+    unlink(path);
+  }
+  snprintf(folder, sizeof folder, "%.*s/snapshots", PETSC_MAX_PATH_LEN - 16, directory);
+  listing = opendir(folder);
+  while (listing && (entry = readdir(listing))) {
+    if (!is_snapshot(entry->d_name)) continue;
+    snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+    unlink(path);
+  }
+  if (listing) closedir(listing);
+}
+
+static PetscErrorCode make_here(const char *directory, fare_record_mode mode)
+{
+  char path[PETSC_MAX_PATH_LEN + 16];
+
+  PetscFunctionBeginUser;
+  PetscCall(make_path(directory));
+  if (mode == FARE_RECORD_OVERWRITE) remove_own(directory);
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(folders); i++) {
+    snprintf(path, sizeof path, "%s/%s", directory, folders[i]);
+    if (mkdir(path, 0777) && errno != EEXIST) FARE_FAIL(FARE_ERR_INPUT, "output.directory: cannot make %s: %s", path, strerror(errno));
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_record_create(MPI_Comm comm, const char *directory, fare_record_mode mode, fare_record **record)
+{
+  PetscErrorCode code = 0;
+  int            rank;
+
+  PetscFunctionBeginUser;
+  *record = NULL;
+  PetscCall(fare_record_check(comm, directory, mode));
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  if (rank == 0) code = make_here(directory, mode);
+  PetscCall(fare_error_agree(comm, code));
+  PetscCall(PetscNew(record));
+  (*record)->comm = comm;
+  snprintf((*record)->directory, sizeof (*record)->directory, "%s", directory);
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_record_destroy(fare_record **record)
+{
+  PetscFunctionBeginUser;
+  if (!*record) PetscFunctionReturn(0);
+  PetscCall(fare_store_close(&(*record)->store));
+  PetscCall(PetscFree(*record));
+  PetscFunctionReturn(0);
+}
+
+const char *fare_record_directory(const fare_record *record)
+{
+  return record->directory;
+}
+
+const char *fare_record_path(fare_record *record, const char *name)
+{
+  snprintf(record->path, sizeof record->path, "%s/%s", record->directory, name);
+  return record->path;
+}
+
+static PetscErrorCode write_text(const char *path, const fare_text *text)
+{
+  char  temporary[PETSC_MAX_PATH_LEN + 80];
+  FILE *file;
+  int   bad;
+
+  PetscFunctionBeginUser;
+  snprintf(temporary, sizeof temporary, "%s.tmp", path);
+  file = fopen(temporary, "w");
+  if (!file) FARE_FAIL(FARE_ERR_FAILED, "%s: cannot be written: %s", temporary, strerror(errno));
+  bad = fwrite(text->text, 1, text->length, file) != text->length;
+  bad = fflush(file) || fsync(fileno(file)) || bad;
+  bad = fclose(file) || bad;
+  if (bad || rename(temporary, path)) {
+    const int why = errno;
+
+    unlink(temporary);
+    FARE_FAIL(FARE_ERR_FAILED, "%s: cannot be written: %s", path, strerror(why));
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_record_text(fare_record *record, const char *name, const fare_text *text)
+{
+  PetscErrorCode code = 0;
+  int            rank;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(record->comm, &rank));
+  if (rank == 0) code = write_text(fare_record_path(record, name), text);
+  PetscFunctionReturn(fare_error_agree(record->comm, code));
+}
+
+void fare_record_date(size_t size, char text[])
+{
+  const time_t now = time(NULL);
+  struct tm    parts;
+
+  gmtime_r(&now, &parts);
+  strftime(text, size, "%Y-%m-%d %H:%M:%S +0000", &parts);
+}

@@ -1,0 +1,285 @@
+/* Snapshots by the openPMD standard 1.1.0 (openPMD-standard, STANDARD.md): its attributes, nothing left out that it requires. */
+#include "record.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PATH_SIZE 256
+
+static const char *const axis_names[FARE_DIM_MAX] = {"x", "y", "z"};
+static const double      dimensionless[7]         = {0};
+
+static const char *place(char path[PATH_SIZE], const fare_record *record, const char *format, const char *name, const char *component)
+{
+  char rest[PATH_SIZE - 32];
+
+  snprintf(rest, sizeof rest, format, name, component);
+  snprintf(path, PATH_SIZE, "/data/%lld%s%s", (long long)record->index, *rest ? "/" : "", rest);
+  return path;
+}
+
+static PetscErrorCode write_root(fare_store *s)
+{
+  char date[64];
+
+  PetscFunctionBeginUser;
+  fare_record_date(sizeof date, date);
+  PetscCall(fare_store_put_string(s, "/", "openPMD", "1.1.0"));
+  PetscCall(fare_store_put_uint32(s, "/", "openPMDextension", 0));
+  PetscCall(fare_store_put_string(s, "/", "basePath", "/data/%T/"));
+  PetscCall(fare_store_put_string(s, "/", "meshesPath", "meshes/"));
+  PetscCall(fare_store_put_string(s, "/", "particlesPath", "particles/"));
+  PetscCall(fare_store_put_string(s, "/", "iterationEncoding", "fileBased"));
+  PetscCall(fare_store_put_string(s, "/", "iterationFormat", "snapshot_%06T.h5"));
+  PetscCall(fare_store_put_string(s, "/", "author", "FARE"));
+  PetscCall(fare_store_put_string(s, "/", "software", "FARE"));
+  PetscCall(fare_store_put_string(s, "/", "softwareVersion", fare_version()));
+  PetscCall(fare_store_put_string(s, "/", "date", date));
+  PetscCall(fare_store_put_string(s, "/", "comment", "all quantities are dimensionless"));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_record_begin(fare_record *record, int64_t index, double time, double dt)
+{
+  char name[64], path[PATH_SIZE], child[PATH_SIZE];
+
+  PetscFunctionBeginUser;
+  record->index = index;
+  snprintf(name, sizeof name, "snapshots/snapshot_%06lld.h5", (long long)index);
+  PetscCall(fare_store_create(record->comm, fare_record_path(record, name), &record->store));
+  PetscCall(write_root(record->store));
+  place(path, record, "%s%s", "", "");
+  PetscCall(fare_store_group(record->store, path));
+  PetscCall(fare_store_put_real(record->store, path, "time", time));
+  PetscCall(fare_store_put_real(record->store, path, "dt", dt));
+  PetscCall(fare_store_put_real(record->store, path, "timeUnitSI", 1));
+  PetscCall(fare_store_group(record->store, place(child, record, "%s%s", "meshes", "")));
+  PetscCall(fare_store_group(record->store, place(child, record, "%s%s", "particles", "")));
+  PetscFunctionReturn(0);
+}
+
+/* Attributes that every record of the standard has. */
+static PetscErrorCode describe_record(fare_store *s, const char *path)
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_put_reals(s, path, "unitDimension", 7, dimensionless));
+  PetscCall(fare_store_put_real(s, path, "timeOffset", 0));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode describe_mesh(fare_store *s, const char *path, const char *comment, const fare_grid *grid)
+{
+  const char *labels[FARE_DIM_MAX];
+  double      centred[FARE_DIM_MAX], spacing[FARE_DIM_MAX], offset[FARE_DIM_MAX];
+
+  PetscFunctionBeginUser;
+  /* slowest axis first, as the extents of the dataset */
+  for (int i = 0; i < grid->dim; i++) {
+    const int axis = grid->dim - 1 - i;
+
+    labels[i]  = axis_names[axis];
+    spacing[i] = grid->spacing[axis];
+    offset[i]  = grid->lower[axis];
+    centred[i] = 0.5;
+  }
+  PetscCall(describe_record(s, path));
+  PetscCall(fare_store_put_string(s, path, "comment", comment));
+  PetscCall(fare_store_put_string(s, path, "geometry", "cartesian"));
+  PetscCall(fare_store_put_string(s, path, "dataOrder", "C"));
+  PetscCall(fare_store_put_strings(s, path, "axisLabels", (size_t)grid->dim, labels));
+  PetscCall(fare_store_put_reals(s, path, "gridSpacing", (size_t)grid->dim, spacing));
+  PetscCall(fare_store_put_reals(s, path, "gridGlobalOffset", (size_t)grid->dim, offset));
+  PetscCall(fare_store_put_real(s, path, "gridUnitSI", 1));
+  PetscCall(fare_store_put_real(s, path, "unitSI", 1));
+  PetscCall(fare_store_put_reals(s, path, "position", (size_t)grid->dim, centred));
+  PetscFunctionReturn(0);
+}
+
+/* A grid that every rank holds whole is written by the first. */
+static PetscErrorCode is_written_here(const fare_record *record, const fare_grid *grid, PetscBool *here)
+{
+  int ranks, grid_ranks, rank;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_size(record->comm, &ranks));
+  PetscCallMPI(MPI_Comm_rank(record->comm, &rank));
+  PetscCallMPI(MPI_Comm_size(grid->comm, &grid_ranks));
+  *here = grid_ranks == ranks || rank == 0 ? PETSC_TRUE : PETSC_FALSE;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_record_mesh(fare_record *record, const char *name, const char *comment, const fare_grid *grid, Vec masses)
+{
+  char               path[PATH_SIZE];
+  uint64_t           global[FARE_DIM_MAX], start[FARE_DIM_MAX], count[FARE_DIM_MAX];
+  const PetscScalar *mass;
+  double            *density;
+  PetscBool          here = PETSC_TRUE;
+  PetscInt           n;
+
+  PetscFunctionBeginUser;
+  PetscCall(is_written_here(record, grid, &here));
+  for (int i = 0; i < grid->dim; i++) {
+    const int axis = grid->dim - 1 - i;
+
+    global[i] = (uint64_t)grid->cells[axis];
+    start[i]  = (uint64_t)grid->start[axis];
+    count[i]  = here ? (uint64_t)grid->count[axis] : 0;
+  }
+  PetscCall(VecGetLocalSize(masses, &n));
+  PetscCall(PetscMalloc1(n, &density));
+  PetscCall(VecGetArrayRead(masses, &mass));
+  for (PetscInt i = 0; i < n; i++) density[i] = mass[i] / fare_grid_volume(grid);
+  PetscCall(VecRestoreArrayRead(masses, &mass));
+  PetscCall(fare_store_write(record->store, place(path, record, "meshes/%s%s", name, ""), FARE_STORE_FLOAT64, grid->dim, global, start, count, density));
+  PetscCall(PetscFree(density));
+  PetscCall(describe_mesh(record->store, path, comment, grid));
+  PetscFunctionReturn(0);
+}
+
+/* A component that is the same for all particles: a group with the value. */
+static PetscErrorCode constant_component(fare_store *s, const char *path, double value, uint64_t particles)
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_group(s, path));
+  PetscCall(fare_store_put_real(s, path, "value", value));
+  PetscCall(fare_store_put_uint64s(s, path, "shape", 1, &particles));
+  PetscCall(fare_store_put_real(s, path, "unitSI", 1));
+  PetscFunctionReturn(0);
+}
+
+/* Where this rank's particles stand among all. */
+typedef struct {
+  uint64_t global, start, count;
+} extent;
+
+static PetscErrorCode write_positions(fare_record *record, const char *name, const fare_ensemble *ensemble, const extent *of)
+{
+  char path[PATH_SIZE], species[128];
+
+  PetscFunctionBeginUser;
+  snprintf(species, sizeof species, "%s", name);
+  for (int axis = 0; axis < ensemble->dim; axis++) {
+    PetscCall(fare_store_write(record->store, place(path, record, "particles/%s/position/%s", species, axis_names[axis]), FARE_STORE_FLOAT64, 1, &of->global, &of->start, &of->count, ensemble->x[axis]));
+    PetscCall(fare_store_put_real(record->store, path, "unitSI", 1));
+    PetscCall(constant_component(record->store, place(path, record, "particles/%s/positionOffset/%s", species, axis_names[axis]), 0, of->global));
+  }
+  PetscCall(describe_record(record->store, place(path, record, "particles/%s/%s", species, "position")));
+  PetscCall(describe_record(record->store, place(path, record, "particles/%s/%s", species, "positionOffset")));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode write_ids(fare_record *record, const char *path, const extent *of)
+{
+  uint64_t *id;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc1(of->count, &id));
+  for (uint64_t i = 0; i < of->count; i++) id[i] = of->start + i;
+  PetscCall(fare_store_write(record->store, path, FARE_STORE_UINT64, 1, &of->global, &of->start, &of->count, id));
+  PetscCall(PetscFree(id));
+  PetscCall(fare_store_put_real(record->store, path, "unitSI", 1));
+  PetscCall(describe_record(record->store, path));
+  PetscFunctionReturn(0);
+}
+
+/* A number that rank 0 writes for all. */
+static PetscErrorCode write_patch_record(fare_record *record, const char *path, fare_store_type type, const void *value)
+{
+  const uint64_t one = 1, start = 0;
+  uint64_t       count;
+  int            rank;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(record->comm, &rank));
+  count = rank ? 0 : 1;
+  PetscCall(fare_store_write(record->store, path, type, 1, &one, &start, &count, value));
+  PetscCall(fare_store_put_real(record->store, path, "unitSI", 1));
+  PetscFunctionReturn(0);
+}
+
+/*
+  One patch of all particles: blocks go to ranks by number, not by place, so a patch per rank would be as wide, and the file
+  would depend on the number of ranks. Its upper bound is excluded, as the standard has it, so it lies just beyond the last particle.
+*/
+static PetscErrorCode write_patches(fare_record *record, const char *name, const fare_ensemble *ensemble)
+{
+  const uint64_t all = (uint64_t)ensemble->count, none = 0;
+  double         bounds[2 * FARE_DIM_MAX];
+  char           path[PATH_SIZE];
+
+  PetscFunctionBeginUser;
+  for (int i = 0; i < 2 * FARE_DIM_MAX; i++) bounds[i] = HUGE_VAL;
+  for (int axis = 0; axis < ensemble->dim; axis++) {
+    for (int64_t i = 0; i < ensemble->local; i++) {
+      bounds[2 * axis]     = PetscMin(bounds[2 * axis], ensemble->x[axis][i]);
+      bounds[2 * axis + 1] = PetscMin(bounds[2 * axis + 1], -ensemble->x[axis][i]);
+    }
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, bounds, 2 * FARE_DIM_MAX, MPI_DOUBLE, MPI_MIN, record->comm));
+  PetscCall(write_patch_record(record, place(path, record, "particles/%s/particlePatches/%s", name, "numParticles"), FARE_STORE_UINT64, &all));
+  PetscCall(write_patch_record(record, place(path, record, "particles/%s/particlePatches/%s", name, "numParticlesOffset"), FARE_STORE_UINT64, &none));
+  for (int axis = 0; axis < ensemble->dim; axis++) {
+    const double lower = bounds[2 * axis], last = -bounds[2 * axis + 1];
+    const double width = last - lower + 4 * DBL_EPSILON * (fabs(lower) + fabs(last)) + DBL_MIN; /* lower + width > last in spite of rounding */
+    char         component[32];
+
+    snprintf(component, sizeof component, "offset/%s", axis_names[axis]);
+    PetscCall(write_patch_record(record, place(path, record, "particles/%s/particlePatches/%s", name, component), FARE_STORE_FLOAT64, &lower));
+    snprintf(component, sizeof component, "extent/%s", axis_names[axis]);
+    PetscCall(write_patch_record(record, place(path, record, "particles/%s/particlePatches/%s", name, component), FARE_STORE_FLOAT64, &width));
+  }
+  PetscCall(describe_record(record->store, place(path, record, "particles/%s/particlePatches/%s", name, "offset")));
+  PetscCall(describe_record(record->store, place(path, record, "particles/%s/particlePatches/%s", name, "extent")));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_record_species(fare_record *record, const char *name, const fare_ensemble *ensemble)
+{
+  const extent of = {(uint64_t)ensemble->count, (uint64_t)PetscMin(ensemble->first_block * FARE_BLOCK, ensemble->count), (uint64_t)ensemble->local};
+  char         path[PATH_SIZE];
+
+  PetscFunctionBeginUser;
+  PetscCall(write_positions(record, name, ensemble, &of));
+  PetscCall(write_ids(record, place(path, record, "particles/%s/%s", name, "id"), &of));
+  place(path, record, "particles/%s/%s", name, "weighting");
+  if (ensemble->weight) {
+    PetscCall(fare_store_write(record->store, path, FARE_STORE_FLOAT64, 1, &of.global, &of.start, &of.count, ensemble->weight));
+    PetscCall(fare_store_put_real(record->store, path, "unitSI", 1));
+  } else {
+    PetscCall(constant_component(record->store, path, 1, of.global));
+  }
+  PetscCall(describe_record(record->store, path));
+  PetscCall(fare_store_put_uint32(record->store, path, "macroWeighted", 1));
+  PetscCall(fare_store_put_real(record->store, path, "weightingPower", 1));
+  /* of the other records: a particle is one sample whatever its weight */
+  for (int i = 0; i < 3; i++) {
+    static const char *const names[] = {"position", "positionOffset", "id"};
+
+    place(path, record, "particles/%s/%s", name, names[i]);
+    PetscCall(fare_store_put_uint32(record->store, path, "macroWeighted", 0));
+    PetscCall(fare_store_put_real(record->store, path, "weightingPower", 0));
+  }
+  PetscCall(write_patches(record, name, ensemble));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_record_number(fare_record *record, const char *group, const char *name, double value)
+{
+  char path[PATH_SIZE];
+
+  PetscFunctionBeginUser;
+  snprintf(path, sizeof path, "/fare/%s", group);
+  PetscCall(fare_store_group(record->store, path));
+  PetscCall(fare_store_put_real(record->store, path, name, value));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_record_end(fare_record *record)
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_commit(&record->store));
+  PetscFunctionReturn(0);
+}

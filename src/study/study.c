@@ -1,0 +1,292 @@
+/* The loop: truth and ensembles from snapshot to snapshot, written and measured at the same instants. */
+#include "study.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Bins of a study without a truth: for pictures only. */
+static const PetscInt cells_without_truth[FARE_DIM_MAX] = {1024, 128, 32};
+
+#define CELLS_ALONE 65536
+
+typedef struct {
+  MPI_Comm         comm;
+  const fare_plan *plan;
+  fare_record     *record;
+  fare_truth      *truth;
+  fare_grid       *own_grid; /* NULL where there is a truth */
+  fare_binning    *binning;
+  fare_sampler   **sampler;
+  fare_ensemble  **ensemble;
+  fare_results     results;
+} study;
+
+/* The truth of one snapshot on bins: as it is, and with its estimated error added. */
+typedef struct {
+  fare_binned p, corrected;
+} truth_bins;
+
+static const fare_grid *grid_of(const study *s)
+{
+  return s->truth ? fare_truth_grid(s->truth) : s->own_grid;
+}
+
+/*
+  A grid of one axis is solved faster by one rank than by several, so every rank solves it for itself: nobody waits for a message, and the truth has the
+  same bits on any number of ranks.
+*/
+static MPI_Comm truth_comm(const study *s)
+{
+  return fare_system_dimension(s->plan->system) == 1 && s->plan->truth.cells.values[0] <= CELLS_ALONE ? PETSC_COMM_SELF : s->comm;
+}
+
+static PetscErrorCode create_grid(study *s)
+{
+  const fare_system_type *type = fare_system_type_of(s->plan->system);
+  const int               dim  = fare_system_dimension(s->plan->system);
+  PetscInt                cells[FARE_DIM_MAX];
+  fare_end                end[FARE_DIM_MAX];
+
+  PetscFunctionBeginUser;
+  if (s->plan->has_truth) {
+    PetscCall(fare_truth_create(truth_comm(s), s->plan->system, &s->plan->initial, s->plan->snapshots.start, &s->plan->truth, &s->truth));
+  } else {
+    for (int axis = 0; axis < dim; axis++) {
+      cells[axis] = cells_without_truth[dim - 1];
+      end[axis]   = type->periodic[axis] ? FARE_END_PERIODIC : FARE_END_REFLECTING;
+    }
+    PetscCall(fare_grid_create(s->comm, dim, cells, type->lower, type->upper, end, &s->own_grid));
+  }
+  PetscCall(fare_binning_create(grid_of(s), &s->binning));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode create(study *s)
+{
+  const fare_plan *plan = s->plan;
+
+  PetscFunctionBeginUser;
+  PetscCall(create_grid(s));
+  PetscCall(fare_results_create(plan, s->binning, grid_of(s), &s->results));
+  s->sampler  = calloc(plan->ensembles + 1, sizeof *s->sampler);
+  s->ensemble = calloc(plan->ensembles + 1, sizeof *s->ensemble);
+  if (!s->sampler || !s->ensemble) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  for (size_t i = 0; i < plan->ensembles; i++) {
+    const fare_plan_ensemble *e = &plan->ensemble[i];
+
+    PetscCall(fare_sampler_create(s->comm, e->type, e->name, e->node, fare_ensemble_fields, (uint64_t)plan->seed, plan->system, &plan->initial, &plan->snapshots, &s->sampler[i]));
+    PetscCall(fare_ensemble_create(s->comm, fare_system_dimension(plan->system), e->particles, &s->ensemble[i]));
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode destroy(study *s)
+{
+  PetscFunctionBeginUser;
+  for (size_t i = 0; i < s->plan->ensembles; i++) {
+    if (s->sampler) PetscCall(fare_sampler_destroy(&s->sampler[i]));
+    if (s->ensemble) PetscCall(fare_ensemble_destroy(&s->ensemble[i]));
+  }
+  free(s->sampler);
+  free(s->ensemble);
+  PetscCall(fare_results_free(&s->results));
+  PetscCall(fare_binning_destroy(&s->binning));
+  PetscCall(fare_truth_destroy(&s->truth));
+  PetscCall(fare_grid_destroy(&s->own_grid));
+  PetscCall(fare_record_destroy(&s->record));
+  PetscFunctionReturn(0);
+}
+
+/* A method that fails numerically ends, says why in its row, and leaves the rest of the study alone. */
+static PetscErrorCode end_ensemble(study *s, size_t i, PetscErrorCode code)
+{
+  PetscFunctionBeginUser;
+  if (code != FARE_ERR_FAILED) PetscFunctionReturn(code);
+  s->results.failure[i] = strdup(fare_error_message());
+  fare_warn("%s; the study goes on without it", s->results.failure[i]);
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode train(study *s)
+{
+  const fare_plan  *plan   = s->plan;
+  fare_training_set data   = {0};
+  size_t            last   = 0; /* whose training set `data` is */
+  int64_t           forces = 0;
+
+  PetscFunctionBeginUser;
+  for (size_t i = 0; i < plan->ensembles; i++) {
+    const fare_plan_ensemble *e = &plan->ensemble[i];
+
+    if (!e->type->train) continue;
+    if (!data.at || memcmp(&e->training, &plan->ensemble[last].training, sizeof e->training)) {
+      PetscCall(fare_training_free(&data));
+      PetscCall(fare_training_simulate(s->comm, plan, e, &data, &forces));
+      last = i;
+    }
+    s->sampler[i]->cost.force_evaluations += forces;
+    PetscCall(end_ensemble(s, i, fare_sampler_train(s->sampler[i], &data)));
+    if (e->type->curve) s->results.curve[i] = e->type->curve(s->sampler[i]);
+  }
+  PetscCall(fare_training_free(&data));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode bin_truth(study *s, PetscInt64 k, truth_bins *bins)
+{
+  Vec corrected;
+
+  PetscFunctionBeginUser;
+  memset(bins, 0, sizeof *bins);
+  if (!s->truth) PetscFunctionReturn(0);
+  PetscCall(fare_binning_density(s->binning, fare_truth_masses(s->truth), &bins->p));
+  PetscCall(VecDuplicate(fare_truth_masses(s->truth), &corrected));
+  PetscCall(VecWAXPY(corrected, 1, fare_truth_masses(s->truth), fare_truth_error_field(s->truth)));
+  PetscCall(fare_binning_density(s->binning, corrected, &bins->corrected));
+  PetscCall(VecDestroy(&corrected));
+  fare_results_keep(&s->results, "truth", k, s->binning, &bins->p);
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode compare(study *s, size_t i, fare_comparison_kind kind, PetscInt64 k, const fare_binned *p, const fare_binned *corrected, const fare_binned *q)
+{
+  fare_compared *to = fare_results_comparison(&s->results, i, kind);
+  char           name[FARE_LABEL_SIZE + 64];
+
+  PetscFunctionBeginUser;
+  snprintf(name, sizeof name, "floor/%s/%lld", to->label, (long long)k);
+  PetscCall(fare_measure_compare(s->comm, s->binning, p, corrected, q, s->plan->measures, s->plan->measure, FARE_REPLICATES, fare_stream_make((uint64_t)s->plan->seed, name), to->measured + (size_t)k * s->plan->measures));
+  PetscFunctionReturn(0);
+}
+
+/* What the method aims at, where that is known: how far it is from the truth, and whether the samples have got there. */
+static PetscErrorCode compare_target(study *s, size_t i, PetscInt64 k, double t, const truth_bins *truth, const fare_binned *samples)
+{
+  char        name[FARE_LABEL_SIZE];
+  fare_binned target;
+  Vec         masses;
+
+  PetscFunctionBeginUser;
+  PetscCall(s->sampler[i]->type->target(s->sampler[i], t, grid_of(s), &masses));
+  PetscCall(fare_binning_density(s->binning, masses, &target));
+  PetscCall(VecDestroy(&masses));
+  snprintf(name, sizeof name, "%s_density", s->plan->ensemble[i].name);
+  fare_results_keep(&s->results, name, k, s->binning, &target);
+  PetscCall(compare(s, i, FARE_DENSITY_TRUTH, k, &truth->p, &truth->corrected, &target));
+  PetscCall(compare(s, i, FARE_SAMPLES_TARGET, k, &target, NULL, samples));
+  PetscCall(fare_binned_free(&target));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode snapshot_ensemble(study *s, size_t i, PetscInt64 k, double t, const truth_bins *truth)
+{
+  const fare_plan_ensemble *e = &s->plan->ensemble[i];
+  fare_binned               samples;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_record_species(s->record, e->name, s->ensemble[i]));
+  PetscCall(fare_binning_ensemble(s->binning, s->ensemble[i], &samples));
+  fare_results_keep(&s->results, e->name, k, s->binning, &samples);
+  if (s->truth) {
+    PetscCall(compare(s, i, FARE_SAMPLES_TRUTH, k, &truth->p, &truth->corrected, &samples));
+    if (e->type->target) PetscCall(compare_target(s, i, k, t, truth, &samples));
+  }
+  PetscCall(fare_binned_free(&samples));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode record_truth(study *s, PetscInt64 k)
+{
+  const fare_truth_status *status = fare_truth_get_status(s->truth);
+
+  PetscFunctionBeginUser;
+  s->results.truth[k] = *status;
+  PetscCall(fare_record_mesh(s->record, "density", "probability density, averaged over each cell", grid_of(s), fare_truth_masses(s->truth)));
+  PetscCall(fare_record_mesh(s->record, "density_error", "estimated (exact - density), averaged over each cell", grid_of(s), fare_truth_error_field(s->truth)));
+  PetscCall(fare_record_number(s->record, "truth", "error", status->error));
+  PetscCall(fare_record_number(s->record, "truth", "error_space", status->error_space));
+  PetscCall(fare_record_number(s->record, "truth", "error_time", status->error_time));
+  PetscCall(fare_record_number(s->record, "truth", "mass_drift", status->mass_drift));
+  PetscCall(fare_record_number(s->record, "truth", "minimum", status->minimum));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode snapshot(study *s, PetscInt64 k)
+{
+  const fare_schedule *schedule = &s->plan->snapshots;
+  const double         t        = fare_schedule_time(schedule, k);
+  truth_bins           bins;
+
+  PetscFunctionBeginUser;
+  if (s->truth) PetscCall(fare_truth_advance(s->truth, t));
+  for (size_t i = 0; i < s->plan->ensembles; i++) {
+    if (!s->results.failure[i]) PetscCall(end_ensemble(s, i, fare_sampler_advance(s->sampler[i], t, s->ensemble[i])));
+  }
+  PetscCall(fare_record_begin(s->record, k, t, (schedule->end - schedule->start) / (double)(schedule->count - 1)));
+  if (s->truth) PetscCall(record_truth(s, k));
+  PetscCall(bin_truth(s, k, &bins));
+  for (size_t i = 0; i < s->plan->ensembles; i++) {
+    if (!s->results.failure[i]) PetscCall(snapshot_ensemble(s, i, k, t, &bins));
+  }
+  PetscCall(fare_binned_free(&bins.p));
+  PetscCall(fare_binned_free(&bins.corrected));
+  PetscCall(fare_record_end(s->record));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode gather_costs(study *s)
+{
+  PetscFunctionBeginUser;
+  for (size_t i = 0; i < s->plan->ensembles; i++) {
+    const fare_cost *mine       = &s->sampler[i]->cost;
+    double           seconds[2] = {mine->train_seconds, mine->sample_seconds};
+    int64_t          counts[2]  = {mine->force_evaluations, mine->network_evaluations};
+
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, seconds, 2, MPI_DOUBLE, MPI_MAX, s->comm));
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, counts, 2, MPI_INT64_T, MPI_SUM, s->comm));
+    s->results.cost[i] = (fare_cost){seconds[0], seconds[1], counts[0], counts[1]};
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode run(study *s)
+{
+  const PetscInt64 count = s->plan->snapshots.count;
+  const double     began = fare_seconds();
+  fare_progress    progress;
+  int              rank;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(s->comm, &rank));
+  PetscCall(create(s));
+  PetscCall(train(s));
+  fare_progress_begin(&progress, "snapshots", (double)count);
+  for (PetscInt64 k = 0; k < count; k++) {
+    char note[64];
+
+    PetscCall(snapshot(s, k));
+    snprintf(note, sizeof note, "%lld of %lld, time %g", (long long)k + 1, (long long)count, fare_schedule_time(&s->plan->snapshots, k));
+    fare_progress_update(&progress, (double)k + 1, note);
+  }
+  fare_progress_end(&progress);
+  PetscCall(gather_costs(s));
+  s->results.seconds = fare_seconds() - began;
+  PetscCall(fare_results_write(s->comm, &s->results, s->record));
+  if (rank == 0) PetscCall(fare_results_print(&s->results, stdout));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_study_run(MPI_Comm comm, const fare_plan *plan, fare_record_mode mode)
+{
+  study          s = {.comm = comm, .plan = plan};
+  PetscErrorCode code;
+  int            ranks;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_size(comm, &ranks));
+  PetscCall(fare_record_create(comm, plan->directory, mode, &s.record));
+  fare_log("FARE %s: study %s on %d rank%s, results in %s", fare_version(), plan->study, ranks, ranks > 1 ? "s" : "", plan->directory);
+  code = run(&s);
+  if (!code) PetscCall(destroy(&s));
+  PetscFunctionReturn(code);
+}

@@ -1,0 +1,65 @@
+/* Inside study: what one run holds, and the numbers that come out. */
+#ifndef FARE_STUDY_PRIVATE_H
+#define FARE_STUDY_PRIVATE_H
+
+#include <fare/study.h>
+
+#define FARE_REPLICATES 200 /* exact draws behind every noise floor */
+#define FARE_LABEL_SIZE 96
+
+/* What is compared with what. */
+typedef enum {
+  FARE_SAMPLES_TRUTH,  /* samples with the truth: what a study is about */
+  FARE_DENSITY_TRUTH,  /* the density that a method aims at, with the truth: no noise */
+  FARE_SAMPLES_TARGET, /* samples with the density that their method aims at: has it converged? */
+} fare_comparison_kind;
+
+/* One comparison over all snapshots: measured[snapshot * measures + measure]. */
+typedef struct {
+  char                 label[FARE_LABEL_SIZE];
+  size_t               ensemble;
+  fare_comparison_kind kind;
+  fare_measured       *measured;
+} fare_compared;
+
+/* Binned masses of one name over all snapshots, on rank 0 alone: mass[snapshot * bins + bin]. */
+typedef struct {
+  char   name[FARE_LABEL_SIZE];
+  float *mass;
+} fare_binned_series;
+
+/* What a run has found. All but the series is the same on every rank. */
+typedef struct {
+  const fare_plan    *plan;
+  PetscBool          *trained; /* per snapshot: learned from by any ensemble */
+  fare_truth_status  *truth;   /* per snapshot; NULL without a truth */
+  size_t              comparisons;
+  fare_compared      *comparison;
+  fare_cost          *cost;    /* per ensemble, over all ranks: the slowest's seconds, the sum of evaluations */
+  char              **failure; /* per ensemble: why it ended early, or NULL */
+  const fare_curve  **curve;   /* per ensemble: borrowed from its sampler, or NULL */
+  int                 bin_axes;
+  uint64_t            bin_extent[FARE_DIM_MAX]; /* of the series, slowest axis first as in their datasets */
+  double              bin_lower[FARE_DIM_MAX], bin_upper[FARE_DIM_MAX];
+  size_t              series;
+  fare_binned_series *binned;
+  double              seconds;
+} fare_results;
+
+PetscErrorCode fare_results_create(const fare_plan *plan, const fare_binning *binning, const fare_grid *grid, fare_results *results);
+PetscErrorCode fare_results_free(fare_results *results);
+/* Index of a comparison or series by name; made when the study begins. */
+fare_compared *fare_results_comparison(fare_results *results, size_t ensemble, fare_comparison_kind kind);
+/* Keeps binned masses of this snapshot under `name`. */
+void fare_results_keep(fare_results *results, const char *name, PetscInt64 snapshot, const fare_binning *binning, const fare_binned *binned);
+
+/* study.h5 and measures.csv. Collective. */
+PetscErrorCode fare_results_write(MPI_Comm comm, const fare_results *results, fare_record *record);
+/* The tables that a run ends with. */
+PetscErrorCode fare_results_print(const fare_results *results, FILE *to);
+
+/* Particles of the true dynamics at the trained times, by simulation. Collective. Free with fare_training_free. */
+PetscErrorCode fare_training_simulate(MPI_Comm comm, const fare_plan *plan, const fare_plan_ensemble *ensemble, fare_training_set *set, int64_t *force_evaluations);
+PetscErrorCode fare_training_free(fare_training_set *set);
+
+#endif

@@ -1,0 +1,167 @@
+/* The tables that a run ends with: the answer, on one screen. */
+#include "study.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Over snapshots where the method ran; `held_out` alone if asked. */
+typedef struct {
+  double     mean, most, floor, excess, truth_error, least_p;
+  PetscInt64 count;
+} summary;
+
+static summary summarise(const fare_results *r, const fare_compared *c, size_t m, PetscBool held_out)
+{
+  summary s = {.least_p = 1};
+
+  for (PetscInt64 k = 0; k < r->plan->snapshots.count; k++) {
+    const fare_measured *at = &c->measured[(size_t)k * r->plan->measures + m];
+
+    if (isnan(at->value) || (held_out && r->trained[k])) continue;
+    s.count++;
+    s.mean += at->value;
+    s.floor += at->floor_mean;
+    s.excess += at->excess;
+    s.most        = PetscMax(s.most, at->value);
+    s.truth_error = PetscMax(s.truth_error, at->truth_error);
+    s.least_p     = PetscMin(s.least_p, at->p_value);
+  }
+  s.mean /= (double)s.count;
+  s.floor /= (double)s.count;
+  s.excess /= (double)s.count;
+  return s;
+}
+
+static PetscBool has_held_out(const fare_results *r)
+{
+  PetscBool some = PETSC_FALSE, all = PETSC_TRUE;
+
+  for (PetscInt64 k = 0; k < r->plan->snapshots.count; k++) {
+    if (r->trained[k]) some = PETSC_TRUE;
+    else all = PETSC_FALSE;
+  }
+  return some && !all ? PETSC_TRUE : PETSC_FALSE;
+}
+
+static PetscErrorCode heading(fare_table *table, const char *const names[], int count)
+{
+  PetscFunctionBeginUser;
+  for (int i = 0; i < count; i++) PetscCall(fare_table_cell(table, "%s", names[i]));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode divergence_row(const fare_results *r, const fare_compared *c, size_t m, PetscBool held_out, fare_table *table)
+{
+  const summary   s       = summarise(r, c, m, PETSC_FALSE);
+  const PetscBool density = c->kind == FARE_DENSITY_TRUTH ? PETSC_TRUE : PETSC_FALSE;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_table_cell(table, "%s%s", r->plan->ensemble[c->ensemble].name, density ? ", exact density" : ""));
+  PetscCall(fare_table_cell(table, "%.3e", s.mean));
+  PetscCall(fare_table_cell(table, "%.3e", s.most));
+  if (held_out) PetscCall(fare_table_cell(table, "%.3e", summarise(r, c, m, PETSC_TRUE).mean));
+  PetscCall(fare_table_cell(table, density ? "-" : "%.3e", s.floor));
+  PetscCall(fare_table_cell(table, "%.3e", s.excess));
+  PetscCall(fare_table_cell(table, "%.1e", s.truth_error));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode print_divergences(const fare_results *r, FILE *to)
+{
+  static const char *const names[] = {"", "time average", "maximum", "noise floor", "excess", "truth error"};
+  static const char *const with_held_out[] = {"", "time average", "maximum", "held-out average", "noise floor", "excess", "truth error"};
+  const PetscBool          held_out = has_held_out(r);
+
+  PetscFunctionBeginUser;
+  fprintf(to, "\nDistance from the truth over %lld snapshots%s. A value within its noise floor is no distance at all; excess is what lies above the floor.\n", (long long)r->plan->snapshots.count, held_out ? ", and over those held out from training" : "");
+  for (size_t m = 0; m < r->plan->measures; m++) {
+    fare_table *table;
+
+    fprintf(to, "\n%s: %s%s%s%s\n", r->plan->measure[m]->name, r->plan->measure[m]->summary, *r->plan->measure[m]->unit ? " [" : "", r->plan->measure[m]->unit, *r->plan->measure[m]->unit ? "]" : "");
+    PetscCall(fare_table_create(held_out ? 7 : 6, &table));
+    PetscCall(heading(table, held_out ? with_held_out : names, held_out ? 7 : 6));
+    for (size_t i = 0; i < r->comparisons; i++) {
+      if (r->comparison[i].kind != FARE_SAMPLES_TARGET && summarise(r, &r->comparison[i], m, PETSC_FALSE).count) PetscCall(divergence_row(r, &r->comparison[i], m, held_out, table));
+    }
+    PetscCall(fare_table_print(table, to));
+    PetscCall(fare_table_destroy(&table));
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode print_costs(const fare_results *r, FILE *to)
+{
+  static const char *const names[] = {"", "sampler", "family", "particles", "training [s]", "sampling [s]", "force evaluations", "network evaluations"};
+  fare_table              *table;
+
+  PetscFunctionBeginUser;
+  if (!r->plan->ensembles) PetscFunctionReturn(0);
+  fprintf(to, "\nCost (seconds of the slowest rank; a force evaluation is one particle's force or potential, a network evaluation one row; training sets are counted with the forces)\n");
+  PetscCall(fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table));
+  PetscCall(heading(table, names, PETSC_STATIC_ARRAY_LENGTH(names)));
+  for (size_t i = 0; i < r->plan->ensembles; i++) {
+    const fare_plan_ensemble *e = &r->plan->ensemble[i];
+
+    PetscCall(fare_table_cell(table, "%s", e->name));
+    PetscCall(fare_table_cell(table, "%s", e->type->name));
+    PetscCall(fare_table_cell(table, "%s", fare_sampler_family_names[e->type->family]));
+    PetscCall(fare_table_cell(table, "%lld", (long long)e->particles));
+    PetscCall(fare_table_cell(table, e->type->train ? "%.1f" : "-", r->cost[i].train_seconds));
+    PetscCall(fare_table_cell(table, "%.1f", r->cost[i].sample_seconds));
+    PetscCall(fare_table_cell(table, "%.3g", (double)r->cost[i].force_evaluations));
+    PetscCall(fare_table_cell(table, r->cost[i].network_evaluations ? "%.3g" : "-", (double)r->cost[i].network_evaluations));
+  }
+  PetscCall(fare_table_print(table, to));
+  PetscCall(fare_table_destroy(&table));
+  PetscFunctionReturn(0);
+}
+
+static void print_truth(const fare_results *r, FILE *to)
+{
+  const fare_truth_status *last;
+  double                   error = 0, space = 0, time = 0, boundary = 0;
+
+  if (!r->truth) return;
+  last = &r->truth[r->plan->snapshots.count - 1];
+  for (PetscInt64 k = 0; k < r->plan->snapshots.count; k++) {
+    error    = PetscMax(error, r->truth[k].error);
+    space    = PetscMax(space, r->truth[k].error_space);
+    time     = PetscMax(time, r->truth[k].error_time);
+    boundary = PetscMax(boundary, r->truth[k].boundary_mass);
+  }
+  fprintf(to, "\nTruth: L1 error at most %.1e (estimated; space %.1e, time %.1e); mass conserved to %.0e; smallest density %.1e; mass in cells at the ends at most %.0e; %lld steps, %.1f s\n", error, space, time, last->mass_drift, last->minimum, boundary, (long long)last->steps,
+          last->seconds);
+  if (!r->plan->truth.estimate) fprintf(to, "       (truth.estimate is false: its error was not looked at)\n");
+}
+
+/* Samples against the density that their own method aims at: 41 p-values of exact samples have a smallest one of about 1/41. */
+static void print_convergence(const fare_results *r, FILE *to)
+{
+  for (size_t i = 0; i < r->comparisons; i++) {
+    const fare_compared *c = &r->comparison[i];
+
+    if (c->kind != FARE_SAMPLES_TARGET) continue;
+    for (size_t m = 0; m < r->plan->measures && m < 1; m++) {
+      const summary s = summarise(r, c, m, PETSC_FALSE);
+
+      if (!s.count) continue;
+      fprintf(to, "\nConvergence of %s: %s to the density it aims at is %.2e on average, on exact samples %.2e: %s\n", r->plan->ensemble[c->ensemble].name, r->plan->measure[m]->name, s.mean, s.floor,
+              s.excess < 0.1 * s.floor ? "converged" : "NOT CONVERGED, its row above is not equilibrium's");
+    }
+  }
+}
+
+PetscErrorCode fare_results_print(const fare_results *r, FILE *to)
+{
+  PetscFunctionBeginUser;
+  if (r->plan->measures && r->comparisons) PetscCall(print_divergences(r, to));
+  PetscCall(print_costs(r, to));
+  print_truth(r, to);
+  print_convergence(r, to);
+  for (size_t i = 0; i < r->plan->ensembles; i++) {
+    if (r->failure[i]) fprintf(to, "\nEnsemble %s ended early: %s\n", r->plan->ensemble[i].name, r->failure[i]);
+  }
+  fprintf(to, "\n");
+  PetscFunctionReturn(0);
+}

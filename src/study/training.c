@@ -1,0 +1,63 @@
+/* Training sets: the dynamics themselves, simulated, and kept at the times that may be learned from. */
+#include "study.h"
+
+#include <stdlib.h>
+
+/* The simulation is the sampler `langevin` under a name of its own, so that no ensemble shares its random numbers. */
+static PetscErrorCode create_simulation(MPI_Comm comm, const fare_plan *plan, const fare_plan_ensemble *ensemble, fare_sampler **sampler)
+{
+  fare_config   *config;
+  fare_text      text = {0};
+  PetscErrorCode code;
+
+  PetscFunctionBeginUser;
+  fare_text_add(&text, "{integrator: heun, dt: %.17g}", ensemble->training.dt);
+  PetscCall(fare_config_parse("training", text.text, text.length, &config));
+  fare_text_free(&text);
+  code = fare_sampler_create(comm, fare_sampler_type_find("langevin"), "training", fare_config_root(config), NULL, (uint64_t)plan->seed, plan->system, &plan->initial, &plan->snapshots, sampler);
+  PetscCall(fare_config_destroy(&config));
+  PetscFunctionReturn(code);
+}
+
+PetscErrorCode fare_training_simulate(MPI_Comm comm, const fare_plan *plan, const fare_plan_ensemble *ensemble, fare_training_set *set, int64_t *force_evaluations)
+{
+  const int      dim = fare_system_dimension(plan->system);
+  fare_ensemble *particles;
+  fare_sampler  *simulation;
+  fare_progress  progress;
+  double        *times;
+
+  PetscFunctionBeginUser;
+  set->count = 0;
+  set->at    = calloc((size_t)plan->snapshots.count, sizeof *set->at);
+  set->times = times = calloc((size_t)plan->snapshots.count, sizeof *times);
+  if (!set->at || !times) FARE_FAIL(FARE_ERR_FAILED, "out of memory for a training set");
+  PetscCall(create_simulation(comm, plan, ensemble, &simulation));
+  PetscCall(fare_ensemble_create(comm, dim, ensemble->training.particles, &particles));
+  fare_progress_begin(&progress, "simulating the training set", (double)plan->snapshots.count);
+  for (PetscInt64 k = 0; k < plan->snapshots.count; k++) {
+    if (!fare_training_includes(&ensemble->training, k)) continue;
+    times[set->count] = fare_schedule_time(&plan->snapshots, k);
+    PetscCall(fare_sampler_advance(simulation, times[set->count], particles));
+    PetscCall(fare_ensemble_create(comm, dim, ensemble->training.particles, &set->at[set->count]));
+    PetscCall(fare_ensemble_copy(particles, set->at[set->count++]));
+    fare_progress_update(&progress, (double)k + 1, NULL);
+  }
+  fare_progress_end(&progress);
+  *force_evaluations = simulation->cost.force_evaluations;
+  PetscCall(fare_ensemble_destroy(&particles));
+  PetscCall(fare_sampler_destroy(&simulation));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_training_free(fare_training_set *set)
+{
+  PetscFunctionBeginUser;
+  for (int i = 0; i < set->count; i++) PetscCall(fare_ensemble_destroy(&set->at[i]));
+  free(set->at);
+  free((void *)set->times);
+  set->count = 0;
+  set->at    = NULL;
+  set->times = NULL;
+  PetscFunctionReturn(0);
+}

@@ -1,0 +1,290 @@
+/* study.h5 and measures.csv: everything a run found, for programs. Laid out as docs/format.md says. */
+#include "study.h"
+
+#include <dlfcn.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PATH_SIZE 256
+
+static const char *const kinds[]    = {[FARE_SAMPLES_TRUTH] = "samples", [FARE_DENSITY_TRUTH] = "density", [FARE_SAMPLES_TARGET] = "samples"};
+static const char *const partners[] = {[FARE_SAMPLES_TRUTH] = "truth", [FARE_DENSITY_TRUTH] = "truth", [FARE_SAMPLES_TARGET] = "target"};
+
+/* A whole array that rank 0 holds. */
+static PetscErrorCode write_array(MPI_Comm comm, fare_store *store, const char *path, fare_store_type type, int rank, const uint64_t extent[], const void *data)
+{
+  uint64_t start[4] = {0, 0, 0, 0}, count[4];
+  int      me;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(comm, &me));
+  for (int i = 0; i < rank; i++) count[i] = me ? 0 : extent[i];
+  PetscCall(fare_store_write(store, path, type, rank, extent, start, count, data));
+  PetscFunctionReturn(0);
+}
+
+/* One number per snapshot, picked out of an array of structs. */
+static PetscErrorCode write_column(MPI_Comm comm, fare_store *store, const char *group, const char *name, PetscInt64 count, const void *first, size_t stride)
+{
+  const uint64_t extent = (uint64_t)count;
+  char           path[PATH_SIZE + 32];
+  double        *column;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc1(count, &column));
+  for (PetscInt64 k = 0; k < count; k++) column[k] = *(const double *)((const char *)first + (size_t)k * stride);
+  snprintf(path, sizeof path, "%s/%s", group, name);
+  PetscCall(write_array(comm, store, path, FARE_STORE_FLOAT64, 1, &extent, column));
+  PetscCall(PetscFree(column));
+  PetscFunctionReturn(0);
+}
+
+static const char *blas_name(void)
+{
+  char *(*configuration)(void);
+
+  *(void **)&configuration = dlsym(RTLD_DEFAULT, "openblas_get_config");
+  return configuration ? configuration() : "unknown";
+}
+
+static PetscErrorCode write_provenance(MPI_Comm comm, const fare_results *r, fare_store *store)
+{
+  char mpi[MPI_MAX_LIBRARY_VERSION_STRING], petsc[256], host[256] = "", date[64];
+  int  length, ranks;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_size(comm, &ranks));
+  PetscCallMPI(MPI_Get_library_version(mpi, &length));
+  mpi[strcspn(mpi, "\n,")] = '\0';
+  PetscCall(PetscGetVersion(petsc, sizeof petsc));
+  petsc[strcspn(petsc, "\n,")] = '\0';
+  gethostname(host, sizeof host - 1);
+  PetscCallMPI(MPI_Bcast(host, sizeof host, MPI_CHAR, 0, comm));
+  fare_record_date(sizeof date, date);
+  PetscCallMPI(MPI_Bcast(date, sizeof date, MPI_CHAR, 0, comm));
+  PetscCall(fare_store_group(store, "/provenance"));
+  PetscCall(fare_store_put_string(store, "/provenance", "date", date));
+  PetscCall(fare_store_put_string(store, "/provenance", "host", host));
+  PetscCall(fare_store_put_int(store, "/provenance", "ranks", ranks));
+  PetscCall(fare_store_put_int(store, "/provenance", "seed", r->plan->seed));
+  PetscCall(fare_store_put_string(store, "/provenance", "mpi", mpi));
+  PetscCall(fare_store_put_string(store, "/provenance", "petsc", petsc));
+  PetscCall(fare_store_put_string(store, "/provenance", "hdf5", fare_store_library()));
+  PetscCall(fare_store_put_string(store, "/provenance", "blas", blas_name()));
+  PetscCall(fare_store_put_real(store, "/provenance", "seconds", r->seconds));
+  PetscCall(fare_store_put_int(store, "/provenance", "finished", 1));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode write_snapshots(MPI_Comm comm, const fare_results *r, fare_store *store)
+{
+  const fare_schedule *schedule = &r->plan->snapshots;
+  const uint64_t       extent   = (uint64_t)schedule->count;
+  double              *time;
+  uint8_t             *trained;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc2(extent, &time, extent, &trained));
+  for (PetscInt64 k = 0; k < schedule->count; k++) {
+    time[k]    = fare_schedule_time(schedule, k);
+    trained[k] = r->trained[k] ? 1 : 0;
+  }
+  PetscCall(write_array(comm, store, "/snapshots/time", FARE_STORE_FLOAT64, 1, &extent, time));
+  PetscCall(write_array(comm, store, "/snapshots/trained", FARE_STORE_UINT8, 1, &extent, trained));
+  PetscCall(PetscFree2(time, trained));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode write_truth(MPI_Comm comm, const fare_results *r, fare_store *store)
+{
+  static const struct {
+    const char *name;
+    size_t      offset;
+  } columns[] = {
+    {"error", offsetof(fare_truth_status, error)},           {"error_space", offsetof(fare_truth_status, error_space)},
+    {"error_time", offsetof(fare_truth_status, error_time)}, {"mass_drift", offsetof(fare_truth_status, mass_drift)},
+    {"minimum", offsetof(fare_truth_status, minimum)},       {"boundary_mass", offsetof(fare_truth_status, boundary_mass)},
+  };
+  const PetscInt64         count = r->plan->snapshots.count;
+  const fare_truth_status *last;
+  uint64_t                 cells[FARE_DIM_MAX];
+
+  PetscFunctionBeginUser;
+  if (!r->truth) PetscFunctionReturn(0);
+  last = &r->truth[count - 1];
+  PetscCall(fare_store_group(store, "/truth"));
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(columns); i++) PetscCall(write_column(comm, store, "/truth", columns[i].name, count, (const char *)r->truth + columns[i].offset, sizeof *r->truth));
+  for (size_t i = 0; i < r->plan->truth.cells.count; i++) cells[i] = (uint64_t)r->plan->truth.cells.values[i];
+  PetscCall(fare_store_put_string(store, "/truth", "system", fare_system_type_of(r->plan->system)->name));
+  PetscCall(fare_store_put_uint64s(store, "/truth", "cells", r->plan->truth.cells.count, cells));
+  PetscCall(fare_store_put_real(store, "/truth", "tolerance", r->plan->truth.tolerance));
+  PetscCall(fare_store_put_real(store, "/truth", "seconds", last->seconds));
+  PetscCall(fare_store_put_int(store, "/truth", "steps", last->steps));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode write_bins(MPI_Comm comm, const fare_results *r, fare_store *store)
+{
+  static const char *const labels[FARE_DIM_MAX] = {"x", "y", "z"};
+  const char              *axes[FARE_DIM_MAX];
+  uint64_t                 extent[1 + FARE_DIM_MAX];
+  char                     path[PATH_SIZE];
+  int                      series = (int)r->series;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_group(store, "/bins"));
+  PetscCall(fare_store_put_int(store, "/bins", "dimension", r->bin_axes));
+  PetscCall(fare_store_put_uint64s(store, "/bins", "extent", (size_t)r->bin_axes, r->bin_extent));
+  PetscCall(fare_store_put_reals(store, "/bins", "lower", (size_t)r->bin_axes, r->bin_lower));
+  PetscCall(fare_store_put_reals(store, "/bins", "upper", (size_t)r->bin_axes, r->bin_upper));
+  for (int i = 0; i < r->bin_axes; i++) axes[i] = labels[r->bin_axes - 1 - i];
+  PetscCall(fare_store_put_strings(store, "/bins", "axisLabels", (size_t)r->bin_axes, axes));
+  extent[0] = (uint64_t)r->plan->snapshots.count;
+  for (int i = 0; i < r->bin_axes; i++) extent[1 + i] = r->bin_extent[i];
+  PetscCall(fare_store_group(store, "/binned"));
+  PetscCallMPI(MPI_Bcast(&series, 1, MPI_INT, 0, comm));
+  for (int i = 0; i < series; i++) {
+    const int   mine = i < (int)r->series; /* rank 0 alone has them */
+    const float nothing = 0;
+
+    snprintf(path, sizeof path, "/binned/%s", mine ? r->binned[i].name : "");
+    PetscCallMPI(MPI_Bcast(path, sizeof path, MPI_CHAR, 0, comm));
+    PetscCall(write_array(comm, store, path, FARE_STORE_FLOAT32, 1 + r->bin_axes, extent, mine ? r->binned[i].mass : &nothing));
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode write_loss(MPI_Comm comm, const fare_curve *curve, fare_store *store, const char *group)
+{
+  char     path[PATH_SIZE + 8];
+  double  *rows;
+  uint64_t extent[2];
+
+  PetscFunctionBeginUser;
+  extent[0] = curve->count;
+  extent[1] = 2;
+  PetscCall(PetscMalloc1(2 * curve->count, &rows));
+  for (size_t i = 0; i < curve->count; i++) {
+    rows[2 * i]     = (double)curve->step[i];
+    rows[2 * i + 1] = curve->loss[i];
+  }
+  snprintf(path, sizeof path, "%s/loss", group);
+  PetscCall(write_array(comm, store, path, FARE_STORE_FLOAT64, 2, extent, rows));
+  PetscCall(PetscFree(rows));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode write_ensembles(MPI_Comm comm, const fare_results *r, fare_store *store)
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_group(store, "/ensembles"));
+  for (size_t i = 0; i < r->plan->ensembles; i++) {
+    const fare_plan_ensemble *e    = &r->plan->ensemble[i];
+    const fare_cost          *cost = &r->cost[i];
+    char                      path[PATH_SIZE];
+
+    snprintf(path, sizeof path, "/ensembles/%s", e->name);
+    PetscCall(fare_store_group(store, path));
+    PetscCall(fare_store_put_string(store, path, "sampler", e->type->name));
+    PetscCall(fare_store_put_string(store, path, "family", fare_sampler_family_names[e->type->family]));
+    PetscCall(fare_store_put_int(store, path, "particles", e->particles));
+    PetscCall(fare_store_put_real(store, path, "train_seconds", cost->train_seconds));
+    PetscCall(fare_store_put_real(store, path, "sample_seconds", cost->sample_seconds));
+    PetscCall(fare_store_put_int(store, path, "force_evaluations", cost->force_evaluations));
+    PetscCall(fare_store_put_int(store, path, "network_evaluations", cost->network_evaluations));
+    if (r->failure[i]) PetscCall(fare_store_put_string(store, path, "failure", r->failure[i]));
+    if (r->curve[i] && r->curve[i]->count) PetscCall(write_loss(comm, r->curve[i], store, path));
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode write_measure(MPI_Comm comm, const fare_results *r, const fare_compared *c, size_t m, fare_store *store)
+{
+  static const struct {
+    const char *name;
+    size_t      offset;
+  } columns[] = {
+    {"value", offsetof(fare_measured, value)},           {"floor_mean", offsetof(fare_measured, floor_mean)},
+    {"floor_high", offsetof(fare_measured, floor_high)}, {"p_value", offsetof(fare_measured, p_value)},
+    {"excess", offsetof(fare_measured, excess)},         {"truth_error", offsetof(fare_measured, truth_error)},
+  };
+  char group[PATH_SIZE];
+
+  PetscFunctionBeginUser;
+  snprintf(group, sizeof group, "/comparisons/%s/%s", c->label, r->plan->measure[m]->name);
+  PetscCall(fare_store_group(store, group));
+  PetscCall(fare_store_put_string(store, group, "summary", r->plan->measure[m]->summary));
+  PetscCall(fare_store_put_string(store, group, "unit", r->plan->measure[m]->unit));
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(columns); i++) {
+    PetscCall(write_column(comm, store, group, columns[i].name, r->plan->snapshots.count, (const char *)(c->measured + m) + columns[i].offset, r->plan->measures * sizeof *c->measured));
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode write_comparisons(MPI_Comm comm, const fare_results *r, fare_store *store)
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_group(store, "/comparisons"));
+  for (size_t i = 0; i < r->comparisons; i++) {
+    const fare_compared      *c = &r->comparison[i];
+    const fare_plan_ensemble *e = &r->plan->ensemble[c->ensemble];
+    char                      path[PATH_SIZE];
+
+    snprintf(path, sizeof path, "/comparisons/%s", c->label);
+    PetscCall(fare_store_group(store, path));
+    PetscCall(fare_store_put_string(store, path, "ensemble", e->name));
+    PetscCall(fare_store_put_string(store, path, "of", kinds[c->kind]));
+    PetscCall(fare_store_put_string(store, path, "against", partners[c->kind]));
+    PetscCall(fare_store_put_int(store, path, "samples", c->kind == FARE_DENSITY_TRUTH ? 0 : e->particles));
+    for (size_t m = 0; m < r->plan->measures; m++) PetscCall(write_measure(comm, r, c, m, store));
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode write_csv(const fare_results *r, fare_record *record)
+{
+  fare_text text = {0};
+
+  PetscFunctionBeginUser;
+  fare_text_add(&text, "comparison,measure,time,trained,value,floor_mean,floor_high,p_value,excess,truth_error\n");
+  for (size_t i = 0; i < r->comparisons; i++) {
+    for (size_t m = 0; m < r->plan->measures; m++) {
+      for (PetscInt64 k = 0; k < r->plan->snapshots.count; k++) {
+        const fare_measured *at = &r->comparison[i].measured[(size_t)k * r->plan->measures + m];
+
+        fare_text_add(&text, "%s,%s,%.17g,%d,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g\n", r->comparison[i].label, r->plan->measure[m]->name, fare_schedule_time(&r->plan->snapshots, k), r->trained[k] ? 1 : 0, at->value, at->floor_mean, at->floor_high, at->p_value, at->excess,
+                      at->truth_error);
+      }
+    }
+  }
+  PetscCall(fare_record_text(record, "measures.csv", &text));
+  fare_text_free(&text);
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_results_write(MPI_Comm comm, const fare_results *r, fare_record *record)
+{
+  fare_store *store;
+  fare_text   plan = {0};
+
+  PetscFunctionBeginUser;
+  PetscCall(write_csv(r, record));
+  PetscCall(fare_store_create(comm, fare_record_path(record, "study.h5"), &store));
+  PetscCall(fare_store_put_string(store, "/", "study", r->plan->study));
+  PetscCall(fare_store_put_string(store, "/", "software", "FARE"));
+  PetscCall(fare_store_put_string(store, "/", "softwareVersion", fare_version()));
+  PetscCall(fare_store_put_string(store, "/", "format", "fare-study 1.0"));
+  PetscCall(fare_plan_write(r->plan, &plan));
+  PetscCall(fare_store_write_text(store, "/plan", plan.text));
+  fare_text_free(&plan);
+  PetscCall(write_provenance(comm, r, store));
+  PetscCall(write_snapshots(comm, r, store));
+  PetscCall(write_truth(comm, r, store));
+  PetscCall(write_bins(comm, r, store));
+  PetscCall(write_ensembles(comm, r, store));
+  PetscCall(write_comparisons(comm, r, store));
+  PetscCall(fare_store_commit(&store));
+  PetscFunctionReturn(0);
+}
