@@ -82,6 +82,7 @@ PetscErrorCode fare_system_type_describe(const fare_system_type *type, FILE *to)
 const fare_system_type *fare_system_type_of(const fare_system *system);
 int       fare_system_dimension(const fare_system *system);
 PetscBool fare_system_is_driven(const fare_system *system);
+PetscBool fare_system_drives(const fare_system *system, int parameter); /* whether a waveform moves the parameter at this place of the table */
 /* Parameters at time t, in the table's order; theta has FARE_PARAMETERS_MAX places. */
 void   fare_system_parameters(const fare_system *system, double t, double theta[]);
 double fare_system_kT(const fare_system *system, double t);

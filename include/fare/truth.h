@@ -8,7 +8,8 @@
 #include <fare/system.h>
 #include <petscts.h>
 
-typedef enum { FARE_END_REFLECTING, FARE_END_PERIODIC } fare_end;
+/* What happens at the two ends of an axis. From FARE_END_ABSORBING on, some end absorbs. */
+typedef enum { FARE_END_REFLECTING, FARE_END_PERIODIC, FARE_END_ABSORBING, FARE_END_ABSORBING_BELOW, FARE_END_ABSORBING_ABOVE } fare_end;
 
 /* A box of equal cells on a DMDA with one degree of freedom per cell, cell-centred, one layer of ghosts. */
 typedef struct {

@@ -316,6 +316,14 @@ double fare_system_kT(const fare_system *system, double t)
   return theta[FARE_KT];
 }
 
+PetscBool fare_system_drives(const fare_system *system, int parameter)
+{
+  for (int i = 0; i < system->drives; i++) {
+    if (system->driven[i] == parameter) return PETSC_TRUE;
+  }
+  return PETSC_FALSE;
+}
+
 PetscBool fare_system_has_potential(const fare_system *system)
 {
   return system->type->potential ? PETSC_TRUE : PETSC_FALSE;

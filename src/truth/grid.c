@@ -98,6 +98,9 @@ double fare_grid_centre(const fare_grid *grid, int axis, PetscInt i)
   return grid->lower[axis] + grid->spacing[axis] * ((double)i + 0.5);
 }
 
+const double fare_half_offset[FARE_HALF_POINTS] = {0.05635083268962915, 0.25, 0.44364916731037085};
+const double fare_half_weight[FARE_HALF_POINTS] = {5. / 18, 8. / 18, 5. / 18};
+
 /* Walks children of coarse cells that both live on this rank: the fine grid was made by fare_grid_refine. */
 typedef struct {
   PetscInt count[FARE_DIM_MAX]; /* of coarse cells here */

@@ -23,12 +23,8 @@ PetscErrorCode fare_grid_refine(const fare_grid *coarse, fare_grid **fine);
 PetscErrorCode fare_grid_restrict(const fare_grid *coarse, Vec fine, Vec to);
 PetscErrorCode fare_grid_prolong(const fare_grid *coarse, Vec from, Vec fine);
 
-/* y[i] = exp(factor x[i]) */
-void fare_exponentials(size_t n, double factor, const double *x, double *y);
-
-/* Rates of owned cells at time t: leaving[2*axis + side][cell] from the cell to its neighbour, entering back. side 0: below, 1: above. */
+/* Brings the rates of an operator to time t. Collective. */
 PetscErrorCode fare_operator_rates(fare_operator *op, double t);
-void           fare_operator_get_rates(const fare_operator *op, const double *leaving[], const double *entering[]);
 
 /*
   Masses on one grid, evolved in time with one tolerance. `largest_step` is the largest step that held since the last advance: where the

@@ -1,0 +1,52 @@
+/* Inside truth: the generator, its rates over faces, and the two ways to get them. */
+#ifndef FARE_OPERATOR_PRIVATE_H
+#define FARE_OPERATOR_PRIVATE_H
+
+#include "truth.h"
+
+/* A gradient force, or any drift and diffusion: makes up[axis][cell] and down[axis][cell] of an operator at op->theta. */
+typedef struct {
+  PetscErrorCode (*create)(fare_operator *op);
+  PetscErrorCode (*rates)(fare_operator *op);
+  PetscErrorCode (*destroy)(fare_operator *op);
+} fare_rates_type;
+extern const fare_rates_type fare_rates_gradient, fare_rates_general;
+
+/*
+  Cells of the box: those that this rank owns and a layer around them, numbered (k count[1] + j) count[0] + i. Rates over the face above
+  each cell along each axis: up from the cell, down from its neighbour.
+*/
+struct fare_operator {
+  const fare_grid        *grid;
+  const fare_system      *system;
+  const fare_system_type *type;
+  const fare_rates_type  *how;
+  void                   *data; /* of `how` */
+  PetscInt                start[FARE_DIM_MAX], count[FARE_DIM_MAX], stride[FARE_DIM_MAX], box, owned;
+  double                 *up[FARE_DIM_MAX], *down[FARE_DIM_MAX];
+  PetscScalar            *entry; /* of the matrix, row by row */
+  double                  theta[FARE_PARAMETERS_MAX], time; /* that the rates are of */
+  PetscBool               valid;
+};
+
+/* Global index of a cell of the box along each axis. */
+void fare_operator_index(const fare_operator *op, PetscInt cell, PetscInt index[FARE_DIM_MAX]);
+/* Whether the face above a cell at `index` along `axis` is the lower or upper end of the box of an axis that ends; 0, -1 or +1. */
+static inline int fare_operator_end(const fare_operator *op, int axis, PetscInt index)
+{
+  if (op->grid->end[axis] == FARE_END_PERIODIC) return 0;
+  return index == -1 ? -1 : index == op->grid->cells[axis] - 1 ? 1 : 0;
+}
+
+/* B(z) = z/(exp(z) - 1) */
+double fare_bernoulli(double z);
+
+/*
+  One row of n faces between cells `below` and `above`: U at centres; lower, upper: averages of e^{(U - U_centre)/T} over the half-edges next to
+  the face; average: of e^{-(U - U_centre)/T} over the cells. D is per h^2. work: of the extra force along the edge, or NULL. A kernel.
+*/
+void fare_face_rates(size_t n, double D, double T, const double *U_below, const double *U_above, const double *lower, const double *upper, const double *average_below, const double *average_above, const double *work, double *up, double *down);
+/* e = exp(r/T), half += w e, average += v/e. A kernel. */
+void fare_accumulate(size_t n, double T, const double *r, double w, double v, double *half, double *average);
+
+#endif
