@@ -32,9 +32,9 @@ typedef struct {
 } diffusion;
 
 /*
-  Defaults from a sweep on the driven Prinz potential: without octaves of the position, or with a hidden layer less, the divergence doubles; a
-  fourth or fifth octave of t gains nothing between the times learned from. At sigma_max the means of the data must be small beside the noise, since all
-  particles begin from the same normal: 80 is that, 20 is not. Wider networks and a smaller sigma_min cost time and change nothing.
+  Defaults from short trainings on the driven Prinz potential, two seeds each, D(truth||drawn) over 256 bins where exact draws have 0.0025: as they
+  stand 0.0038; two layers 0.0046; no octaves of the position 0.0052; a fifth octave of t 0.0040; 4 of t or 6 of the position no different
+  from these; width 96 0.0035 for twice the time. sigma_max is large because all times begin from one normal, off by the data's mean over sigma_max.
 */
 static const fare_field fields[] = {
   FARE_LEARN_FIELDS(diffusion, learn, "64", "3", "10000", "4096", "4e-3"),

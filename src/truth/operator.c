@@ -40,6 +40,7 @@ PetscErrorCode fare_operator_create(const fare_grid *grid, const fare_system *sy
   }
   for (int axis = 0; axis < grid->dim; axis++) PetscCall(PetscCalloc2(o->box, &o->up[axis], o->box, &o->down[axis]));
   PetscCall(PetscMalloc1(o->owned * (1 + 2 * grid->dim), &o->entry));
+  PetscCall(PetscCalloc1(o->box, &o->mass));
   fare_system_parameters(system, 0, o->theta);
   PetscCall(o->how->create(o));
   PetscFunctionReturn(0);
@@ -54,6 +55,7 @@ PetscErrorCode fare_operator_destroy(fare_operator **op)
   PetscCall(o->how->destroy(o));
   for (int axis = 0; axis < o->grid->dim; axis++) PetscCall(PetscFree2(o->up[axis], o->down[axis]));
   PetscCall(PetscFree(o->entry));
+  PetscCall(PetscFree(o->mass));
   PetscCall(PetscFree(*op));
   PetscFunctionReturn(0);
 }
@@ -192,47 +194,63 @@ PetscErrorCode fare_operator_assemble(fare_operator *op, double t, double shift,
 }
 
 /*
-  What flows up over the face above a cell. Both cells beside it evaluate the very same expression, so that what one loses the other gains to the
-  last bit. At an end there is no neighbour to read.
+  Adds what flows in along one axis to a row of cells. Both cells beside a face evaluate the very same expression, so that what one loses the other gains
+  to the last bit. p runs over the box too, with zeros where an end has no neighbour.
 */
-static inline double flow(const fare_operator *op, int axis, PetscInt cell, const PetscScalar *p, PetscInt here, PetscInt above)
+static void add_flow(const fare_operator *op, int axis, PetscInt first, const PetscScalar *p, PetscScalar *to)
 {
-  const double up = op->up[axis][cell], down = op->down[axis][cell];
+  const PetscInt stride = op->stride[axis];
+  const double  *up = op->up[axis], *down = op->down[axis];
 
-  return (up != 0 ? up * p[here] : 0) - (down != 0 ? down * p[above] : 0);
+  for (PetscInt i = 0; i < op->grid->count[0]; i++) {
+    const PetscInt here = first + i, below = here - stride, above = here + stride;
+
+    to[i] += (up[below] * p[below] - down[below] * p[here]) - (up[here] * p[here] - down[here] * p[above]);
+  }
 }
 
-PetscErrorCode fare_operator_apply(fare_operator *op, double t, Vec P, Vec y)
+/* Masses over the whole box: PETSc's local vectors leave out the layer beyond an end. */
+static PetscErrorCode gather_box(const fare_operator *op, Vec P)
 {
   const fare_grid   *grid = op->grid;
   const PetscScalar *p;
-  PetscScalar       *to;
   PetscInt           start[FARE_DIM_MAX], count[FARE_DIM_MAX];
   Vec                local;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_operator_rates(op, t));
   PetscCall(DMGetLocalVector(grid->dm, &local));
   PetscCall(DMGlobalToLocal(grid->dm, P, INSERT_VALUES, local));
   PetscCall(ghost_box(grid, start, count));
   PetscCall(VecGetArrayRead(local, &p));
-  PetscCall(VecGetArray(y, &to));
-  FOR_OWNED (op, n, cell) {
-    PetscInt index[FARE_DIM_MAX], stride = 1, at;
-    double   sum = 0;
+  for (PetscInt k = 0; k < count[2]; k++) {
+    for (PetscInt j = 0; j < count[1]; j++) {
+      const PetscInt to = (k + start[2] - op->start[2]) * op->stride[2] + (j + start[1] - op->start[1]) * op->stride[1] + start[0] - op->start[0];
 
-    fare_operator_index(op, cell, index);
-    at = ((index[2] - start[2]) * count[1] + index[1] - start[1]) * count[0] + index[0] - start[0];
-    for (int axis = 0; axis < grid->dim; axis++) {
-      const PetscInt below = cell - op->stride[axis];
-
-      sum += flow(op, axis, below, p, at - stride, at) - flow(op, axis, cell, p, at, at + stride);
-      stride *= count[axis];
+      memcpy(op->mass + to, p + (k * count[1] + j) * count[0], (size_t)count[0] * sizeof *p);
     }
-    to[n] = sum;
   }
-  PetscCall(VecRestoreArray(y, &to));
   PetscCall(VecRestoreArrayRead(local, &p));
   PetscCall(DMRestoreLocalVector(grid->dm, &local));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_operator_apply(fare_operator *op, double t, Vec P, Vec y)
+{
+  const fare_grid *grid = op->grid;
+  PetscScalar     *to;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_operator_rates(op, t));
+  PetscCall(gather_box(op, P));
+  PetscCall(VecGetArray(y, &to));
+  memset(to, 0, (size_t)op->owned * sizeof *to);
+  for (PetscInt k = 0; k < grid->count[2]; k++) {
+    for (PetscInt j = 0; j < grid->count[1]; j++) {
+      const PetscInt first = (k + (grid->dim > 2)) * op->stride[2] + (j + (grid->dim > 1)) * op->stride[1] + 1;
+
+      for (int axis = 0; axis < grid->dim; axis++) add_flow(op, axis, first, op->mass, to + (k * grid->count[1] + j) * grid->count[0]);
+    }
+  }
+  PetscCall(VecRestoreArray(y, &to));
   PetscFunctionReturn(0);
 }

@@ -25,6 +25,7 @@ struct fare_operator {
   PetscInt                start[FARE_DIM_MAX], count[FARE_DIM_MAX], stride[FARE_DIM_MAX], box, owned;
   double                 *up[FARE_DIM_MAX], *down[FARE_DIM_MAX];
   PetscScalar            *entry; /* of the matrix, row by row */
+  PetscScalar            *mass;  /* of the box, in apply */
   double                  theta[FARE_PARAMETERS_MAX], time; /* that the rates are of */
   PetscBool               valid;
 };

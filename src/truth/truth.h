@@ -37,6 +37,7 @@ typedef struct {
   Mat              A;
   Vec              masses;
   double           largest_step, before; /* time before the step under way */
+  double           shift;                /* of the matrix A = shift - L that is solved with */
   double           mass_drift, minimum;  /* worst so far; minimum is of the density */
 } fare_evolution;
 

@@ -224,7 +224,7 @@ static void a_moving_gaussian_in_two_dimensions(void **state)
 
 #define SHORT "{width: 16, layers: 2, steps: 60, batch: 700, sampling_steps: 18}"
 
-/* Trains, and draws twice; the second draw's checksum and cost. */
+/* Trains where there is something to learn from, and draws twice; the second draw's checksum. */
 static void short_run(student *s, int64_t training, int64_t drawn, uint64_t *sum)
 {
   fare_ensemble *e;
@@ -237,7 +237,7 @@ static void short_run(student *s, int64_t training, int64_t drawn, uint64_t *sum
   assert_ok(fare_ensemble_destroy(&e));
 }
 
-/* Two trainings alike, the second with all particles on one rank where there are several. */
+/* Two trainings alike; also with so few particles that one of two ranks has none. */
 static void runs_repeat_to_the_bit(void **state)
 {
   const int64_t training[] = {5000, 300}, drawn[] = {3000, 200};
