@@ -28,6 +28,7 @@ PetscErrorCode fare_operator_create(const fare_grid *grid, const fare_system *sy
   o->system = system;
   o->type   = fare_system_type_of(system);
   o->how    = o->type->drift ? &fare_rates_general : &fare_rates_gradient;
+  o->order = 2;
   o->box = o->owned = 1;
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
     const int layer = axis < grid->dim;
@@ -57,6 +58,13 @@ PetscErrorCode fare_operator_destroy(fare_operator **op)
   PetscCall(PetscFree(o->entry));
   PetscCall(PetscFree(o->mass));
   PetscCall(PetscFree(*op));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_operator_order(const fare_operator *op, int *order)
+{
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Allreduce(&op->order, order, 1, MPI_INT, MPI_MIN, op->grid->comm));
   PetscFunctionReturn(0);
 }
 

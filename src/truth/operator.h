@@ -28,6 +28,7 @@ struct fare_operator {
   PetscScalar            *mass;  /* of the box, in apply */
   double                  theta[FARE_PARAMETERS_MAX], time; /* that the rates are of */
   PetscBool               valid;
+  int                     order;         /* of convergence in space; 1 where a flux is upwind, on this rank */
 };
 
 /* Global index of a cell of the box along each axis. */

@@ -92,6 +92,7 @@ static void rates_along(fare_operator *op, int axis)
     if (!(fabs(g->w[cell]) < steepest) || (D_below == 0 && D_above == 0)) {
       op->up[axis][cell]   = fmax(g->drift[cell], 0) / h;
       op->down[axis][cell] = fmax(-g->drift[cell], 0) / h;
+      op->order            = 1;
     } else {
       op->up[axis][cell]   = D_below / (h * h) * fare_bernoulli(-g->w[cell]);
       op->down[axis][cell] = D_above / (h * h) * fare_bernoulli(g->w[cell]);

@@ -25,6 +25,8 @@ PetscErrorCode fare_grid_prolong(const fare_grid *coarse, Vec from, Vec fine);
 
 /* Brings the rates of an operator to time t. Collective. */
 PetscErrorCode fare_operator_rates(fare_operator *op, double t);
+/* Order of convergence in space: 2, or 1 where drift without diffusion makes fluxes upwind. Of the rates last made. Collective. */
+PetscErrorCode fare_operator_order(const fare_operator *op, int *order);
 
 /*
   Masses on one grid, evolved in time with one tolerance. `largest_step` is the largest step that held since the last advance: where the
