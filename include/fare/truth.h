@@ -44,9 +44,14 @@ PetscErrorCode fare_operator_assemble(fare_operator *op, double t, double shift,
 /* y = L(t) P. Collective. */
 PetscErrorCode fare_operator_apply(fare_operator *op, double t, Vec P, Vec y);
 PetscErrorCode fare_operator_matrix(const fare_operator *op, Mat *A); /* preallocated, caller destroys */
+/* J = r(i->j) P_i - r(j->i) P_j through the face above each cell along `axis`, a probability per time; at an end, what leaves there. Collective. */
+PetscErrorCode fare_operator_current(fare_operator *op, double t, Vec P, int axis, Vec J);
+/* Rates of owned cells n over their faces, at [n * 2 dim + 2 axis + side], side 0 below, 1 above: out of the cell and into it. Collective. */
+PetscErrorCode fare_operator_faces(fare_operator *op, double t, double leaving[], double entering[]);
 
 typedef struct {
-  fare_integers cells;        /* per axis; even, because the error estimate compares with half as many */
+  fare_integers cells;        /* per axis; even, because the error estimate compares with half as many; empty where accuracy is given */
+  double        accuracy;     /* total L1 error asked for at every snapshot, for fare_truth_fit; 0: cells and tolerance are as given */
   fare_reals    lower, upper; /* of the box; empty: the system's own domain */
   double        tolerance;    /* estimated L1 error that one time step may add */
   PetscBool     estimate;     /* also evolve the coarser companions that give the error estimate */
@@ -56,10 +61,19 @@ extern const fare_field fare_truth_fields[];
 PetscErrorCode fare_truth_options_from_config(const fare_node *node, const fare_system *system, fare_truth_options *options);
 PetscErrorCode fare_truth_options_free(fare_truth_options *options);
 
+/* Bytes of a truth over all ranks, companions included. */
+double fare_truth_bytes(const fare_system *system, const fare_truth_options *options);
+/*
+  Where an accuracy is asked for: finds cells and tolerance that meet it at every snapshot, by pilot runs on coarse grids whose errors it extrapolates, and puts them into
+  `options`. FARE_ERR_INPUT when memory forbids. Nothing to do otherwise. Collective.
+*/
+PetscErrorCode fare_truth_fit(MPI_Comm comm, const fare_system *system, const fare_initial *initial, const fare_schedule *schedule, fare_truth_options *options);
+
 /* What a truth knows about itself at its present time. L1 errors are of the density (between 0 and 2). */
 typedef struct {
-  double   time;
+  double   time, tolerance;
   double   error_space, error_time, error; /* estimated L1 errors; error is their sum; zero without estimate */
+  double   time_bound;                     /* proven bound on the L1 error of the time method: the integrated residual; zero without estimate */
   double   mass_drift;                     /* |sum - 1|, largest so far */
   double   minimum;                        /* smallest density so far */
   double   boundary_mass;                  /* mass in the outermost cells at reflecting ends */
@@ -69,7 +83,10 @@ typedef struct {
 
 typedef struct fare_truth fare_truth;
 
-/* Collective. Keeps references to system and initial, which must outlive it. PETSc options: prefix truth_. */
+/*
+  Collective. Keeps references to system and initial, which must outlive it. PETSc options: prefix truth_. FARE_ERR_INPUT when it does not fit into
+  memory, before any is taken.
+*/
 PetscErrorCode fare_truth_create(MPI_Comm comm, const fare_system *system, const fare_initial *initial, double start, const fare_truth_options *options, fare_truth **truth);
 /* Evolves to time t (not before the present one). Collective. FARE_ERR_FAILED when the solver gives up. */
 PetscErrorCode fare_truth_advance(fare_truth *truth, double t);

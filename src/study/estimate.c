@@ -23,21 +23,16 @@ static double seconds_per_force(const fare_system *system, double t)
   return (fare_seconds() - began) / ((double)ENOUGH * FARE_BLOCK);
 }
 
-static void print_truth(const fare_plan *plan, int ranks, FILE *to, double *disk)
+static void print_truth(const fare_plan *plan, FILE *to, double *disk)
 {
-  const int dim   = fare_system_dimension(plan->system);
-  double    cells = 1, companions = 2;
+  double cells = 1;
 
-  for (size_t i = 0; i < plan->truth.cells.count; i++) {
-    cells *= (double)plan->truth.cells.values[i];
-    companions /= 2;
+  if (plan->truth.accuracy > 0) {
+    fprintf(to, "truth       as many cells as an L1 error of %g takes: pilot runs will tell\n", plan->truth.accuracy);
+    return;
   }
-  if (!plan->truth.estimate) companions = 0;
-  /* per cell: points of the quadrature with their potential, relative exponentials and cached shapes; matrix and factors; a dozen vectors */
-  const double points = 1 + 6 * dim + (dim == 1 ? 0 : dim == 2 ? 9 : 27), shapes = PetscMax(dim, fare_system_type_of(plan->system)->shapes);
-  const double bytes  = cells * (1 + companions) * (8 * points * (2 + shapes) + 12 * 4 * (1 + 2 * dim) + 8 * 24);
-
-  fprintf(to, "truth       %.4g cells%s, about %.1f MiB on each of %d rank%s\n", cells, plan->truth.estimate ? " and two companions for its error" : "", bytes / ranks / MEBI, ranks, ranks > 1 ? "s" : "");
+  for (size_t i = 0; i < plan->truth.cells.count; i++) cells *= (double)plan->truth.cells.values[i];
+  fprintf(to, "truth       %.4g cells%s, about %.1f MiB in all\n", cells, plan->truth.estimate ? " and two companions for its error" : "", fare_truth_bytes(plan->system, &plan->truth) / MEBI);
   *disk += 16 * cells;
 }
 
@@ -48,7 +43,7 @@ PetscErrorCode fare_plan_estimate(const fare_plan *plan, int ranks, FILE *to)
   double       disk = 0, total = 0;
 
   PetscFunctionBeginUser;
-  if (plan->has_truth) print_truth(plan, ranks, to, &disk);
+  if (plan->has_truth) print_truth(plan, to, &disk);
   for (size_t i = 0; i < plan->ensembles; i++) {
     const fare_plan_ensemble *e     = &plan->ensemble[i];
     const double              bytes = (double)e->particles * (double)fare_ensemble_bytes(dim);

@@ -71,6 +71,7 @@ PetscErrorCode fare_results_create(const fare_plan *plan, const fare_binning *bi
   r->curve      = calloc(n + 1, sizeof *r->curve);
   r->binned     = calloc(2 * n + 1, sizeof *r->binned);
   if (!r->trained || (plan->has_truth && !r->truth) || !r->comparison || !r->cost || !r->failure || !r->curve || !r->binned) FARE_FAIL(FARE_ERR_FAILED, "out of memory for results");
+  memcpy(r->cells, grid->cells, sizeof r->cells);
   choose_bins(r, binning, grid);
   for (size_t i = 0; i < n; i++) {
     const fare_plan_ensemble *e = &plan->ensemble[i];

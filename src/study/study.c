@@ -7,7 +7,8 @@
 /* Bins of a study without a truth: for pictures only. */
 static const PetscInt cells_without_truth[FARE_DIM_MAX] = {1024, 128, 32};
 
-#define CELLS_ALONE 65536
+#define CELLS_ALONE   65536
+#define BOUNDARY_MASS 1e-9 /* in the outermost cells; more is worth a warning */
 
 typedef struct {
   MPI_Comm         comm;
@@ -19,6 +20,7 @@ typedef struct {
   fare_sampler   **sampler;
   fare_ensemble  **ensemble;
   fare_results     results;
+  PetscBool        warned; /* of a box that is too small */
 } study;
 
 /* The truth of one snapshot on bins: as it is, and with its estimated error added. */
@@ -35,9 +37,24 @@ static const fare_grid *grid_of(const study *s)
   A grid of one axis is solved faster by one rank than by several, so every rank solves it for itself: nobody waits for a message, and the truth has the
   same bits on any number of ranks.
 */
-static MPI_Comm truth_comm(const study *s)
+static MPI_Comm truth_comm(const study *s, const fare_truth_options *options)
 {
-  return fare_system_dimension(s->plan->system) == 1 && s->plan->truth.cells.values[0] <= CELLS_ALONE ? PETSC_COMM_SELF : s->comm;
+  const PetscBool small = !options->cells.count || options->cells.values[0] <= CELLS_ALONE ? PETSC_TRUE : PETSC_FALSE;
+
+  return fare_system_dimension(s->plan->system) == 1 && small ? PETSC_COMM_SELF : s->comm;
+}
+
+static PetscErrorCode create_truth(study *s)
+{
+  const fare_plan   *plan    = s->plan;
+  fare_truth_options options = plan->truth;
+  PetscErrorCode     code;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_truth_fit(truth_comm(s, &options), plan->system, &plan->initial, &plan->snapshots, &options));
+  code = fare_truth_create(truth_comm(s, &options), plan->system, &plan->initial, plan->snapshots.start, &options, &s->truth);
+  if (options.accuracy > 0) free(options.cells.values);
+  PetscFunctionReturn(code);
 }
 
 static PetscErrorCode create_grid(study *s)
@@ -49,7 +66,7 @@ static PetscErrorCode create_grid(study *s)
 
   PetscFunctionBeginUser;
   if (s->plan->has_truth) {
-    PetscCall(fare_truth_create(truth_comm(s), s->plan->system, &s->plan->initial, s->plan->snapshots.start, &s->plan->truth, &s->truth));
+    PetscCall(create_truth(s));
   } else {
     for (int axis = 0; axis < dim; axis++) {
       cells[axis] = cells_without_truth[dim - 1];
@@ -201,11 +218,16 @@ static PetscErrorCode record_truth(study *s, PetscInt64 k)
 
   PetscFunctionBeginUser;
   s->results.truth[k] = *status;
+  if (status->boundary_mass > BOUNDARY_MASS && !s->warned) {
+    fare_warn("the box is small: a mass of %.1e lies in the outermost cells at time %g; set truth.lower and truth.upper wider unless the ends are meant", status->boundary_mass, status->time);
+    s->warned = PETSC_TRUE;
+  }
   PetscCall(fare_record_mesh(s->record, "density", "probability density, averaged over each cell", grid_of(s), fare_truth_masses(s->truth)));
   PetscCall(fare_record_mesh(s->record, "density_error", "estimated (exact - density), averaged over each cell", grid_of(s), fare_truth_error_field(s->truth)));
   PetscCall(fare_record_number(s->record, "truth", "error", status->error));
   PetscCall(fare_record_number(s->record, "truth", "error_space", status->error_space));
   PetscCall(fare_record_number(s->record, "truth", "error_time", status->error_time));
+  PetscCall(fare_record_number(s->record, "truth", "time_bound", status->time_bound));
   PetscCall(fare_record_number(s->record, "truth", "mass_drift", status->mass_drift));
   PetscCall(fare_record_number(s->record, "truth", "minimum", status->minimum));
   PetscFunctionReturn(0);

@@ -33,6 +33,7 @@ typedef struct {
   const fare_plan    *plan;
   PetscBool          *trained; /* per snapshot: learned from by any ensemble */
   fare_truth_status  *truth;   /* per snapshot; NULL without a truth */
+  PetscInt            cells[FARE_DIM_MAX];
   size_t              comparisons;
   fare_compared      *comparison;
   fare_cost          *cost;    /* per ensemble, over all ranks: the slowest's seconds, the sum of evaluations */

@@ -104,10 +104,12 @@ static PetscErrorCode write_truth(MPI_Comm comm, const fare_results *r, fare_sto
     size_t      offset;
   } columns[] = {
     {"error", offsetof(fare_truth_status, error)},           {"error_space", offsetof(fare_truth_status, error_space)},
-    {"error_time", offsetof(fare_truth_status, error_time)}, {"mass_drift", offsetof(fare_truth_status, mass_drift)},
+    {"error_time", offsetof(fare_truth_status, error_time)}, {"time_bound", offsetof(fare_truth_status, time_bound)},
+    {"mass_drift", offsetof(fare_truth_status, mass_drift)},
     {"minimum", offsetof(fare_truth_status, minimum)},       {"boundary_mass", offsetof(fare_truth_status, boundary_mass)},
   };
   const PetscInt64         count = r->plan->snapshots.count;
+  const int                dim   = fare_system_dimension(r->plan->system);
   const fare_truth_status *last;
   uint64_t                 cells[FARE_DIM_MAX];
 
@@ -116,10 +118,10 @@ static PetscErrorCode write_truth(MPI_Comm comm, const fare_results *r, fare_sto
   last = &r->truth[count - 1];
   PetscCall(fare_store_group(store, "/truth"));
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(columns); i++) PetscCall(write_column(comm, store, "/truth", columns[i].name, count, (const char *)r->truth + columns[i].offset, sizeof *r->truth));
-  for (size_t i = 0; i < r->plan->truth.cells.count; i++) cells[i] = (uint64_t)r->plan->truth.cells.values[i];
+  for (int axis = 0; axis < dim; axis++) cells[axis] = (uint64_t)r->cells[axis];
   PetscCall(fare_store_put_string(store, "/truth", "system", fare_system_type_of(r->plan->system)->name));
-  PetscCall(fare_store_put_uint64s(store, "/truth", "cells", r->plan->truth.cells.count, cells));
-  PetscCall(fare_store_put_real(store, "/truth", "tolerance", r->plan->truth.tolerance));
+  PetscCall(fare_store_put_uint64s(store, "/truth", "cells", (size_t)dim, cells));
+  PetscCall(fare_store_put_real(store, "/truth", "tolerance", last->tolerance));
   PetscCall(fare_store_put_real(store, "/truth", "seconds", last->seconds));
   PetscCall(fare_store_put_int(store, "/truth", "steps", last->steps));
   PetscFunctionReturn(0);

@@ -55,6 +55,7 @@ static PetscErrorCode after_step(TS ts)
   PetscCall(TSGetTime(ts, &t));
   e->largest_step = PetscMax(e->largest_step, t - e->before);
   e->before       = t;
+  if (e->residual) PetscCall(fare_residual_step(e->residual, e->op, t, e->masses, &e->time_bound));
   PetscCall(watch(e));
   PetscFunctionReturn(0);
 }
@@ -156,7 +157,7 @@ static PetscErrorCode create_stepper(fare_evolution *e, double start, double tol
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *system, double start, double tolerance, Vec masses, fare_evolution **evolution)
+PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *system, double start, double tolerance, PetscBool bound, Vec masses, fare_evolution **evolution)
 {
   fare_evolution *e;
 
@@ -170,6 +171,7 @@ PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *s
   PetscCall(fare_operator_create(grid, system, &e->op));
   PetscCall(fare_operator_matrix(e->op, &e->A));
   PetscCall(create_stepper(e, start, tolerance));
+  if (bound) PetscCall(fare_residual_create(start, masses, &e->residual));
   PetscCall(watch(e));
   PetscFunctionReturn(0);
 }
@@ -203,6 +205,7 @@ PetscErrorCode fare_evolution_destroy(fare_evolution **evolution)
 
   PetscFunctionBeginUser;
   if (!e) PetscFunctionReturn(0);
+  PetscCall(fare_residual_destroy(&e->residual));
   PetscCall(TSDestroy(&e->ts));
   PetscCall(MatDestroy(&e->A));
   PetscCall(VecDestroy(&e->masses));

@@ -7,6 +7,9 @@
 
 #include <petscdmda.h>
 
+#include <math.h>
+#include <stdio.h>
+
 /* A tolerance TIGHTER times as small has an error in time as many times as small; cells twice as wide have 2^order times the error in space. */
 #define TIGHTER    16.0
 #define TIME_SHARE (TIGHTER / (TIGHTER - 1))
@@ -20,7 +23,8 @@ struct fare_truth {
 };
 
 const fare_field fare_truth_fields[] = {
-  {"cells", FARE_INTEGERS, offsetof(fare_truth_options, cells), NULL, 4, CELLS_MAX, NULL, "", "cells per axis, each an even number"},
+  {"cells", FARE_INTEGERS, offsetof(fare_truth_options, cells), "", 4, CELLS_MAX, NULL, "", "cells per axis, each an even number; or give accuracy"},
+  {"accuracy", FARE_REAL, offsetof(fare_truth_options, accuracy), "0", 0, 1, NULL, "", "estimated L1 error to stay below at every snapshot: cells and tolerance are found by pilot runs; 0: as given"},
   {"lower", FARE_REALS, offsetof(fare_truth_options, lower), "", -1e9, 1e9, NULL, "length", "lower corner of the box; the system's own unless given"},
   {"upper", FARE_REALS, offsetof(fare_truth_options, upper), "", -1e9, 1e9, NULL, "length", "upper corner of the box; the system's own unless given"},
   {"tolerance", FARE_REAL, offsetof(fare_truth_options, tolerance), "1e-8", 1e-14, 0.1, NULL, "", "estimated L1 error that one time step may add"},
@@ -42,13 +46,16 @@ PetscErrorCode fare_truth_options_from_config(const fare_node *node, const fare_
 
   PetscFunctionBeginUser;
   PetscCall(fare_fields_read(fare_truth_fields, NULL, node, options));
-  PetscCall(check_count(node, "cells", dim, options->cells.count));
+  if (!options->cells.count && !(options->accuracy > 0)) PetscCall(fare_node_error(node, "missing key 'cells' (cells per axis), or 'accuracy' in its place"));
+  if (options->cells.count && options->accuracy > 0) PetscCall(fare_node_error(fare_node_find(node, "accuracy"), "give either cells or accuracy, which chooses them"));
+  if (options->accuracy > 0 && !options->estimate) PetscCall(fare_node_error(fare_node_find(node, "accuracy"), "an accuracy needs the estimate, which is switched off"));
+  if (options->cells.count) PetscCall(check_count(node, "cells", dim, options->cells.count));
   if (options->lower.count) PetscCall(check_count(node, "lower", dim, options->lower.count));
   if (options->upper.count) PetscCall(check_count(node, "upper", dim, options->upper.count));
   if (!options->lower.count != !options->upper.count) PetscCall(fare_node_error(node, "lower and upper go together"));
   for (int axis = 0; axis < dim; axis++) {
-    total *= (double)options->cells.values[axis];
-    if (options->cells.values[axis] % 2) PetscCall(fare_node_error(fare_node_find(node, "cells"), "expected an even number of cells, got %lld (the error estimate compares with half as many)", (long long)options->cells.values[axis]));
+    if (options->cells.count) total *= (double)options->cells.values[axis];
+    if (options->cells.count && options->cells.values[axis] % 2) PetscCall(fare_node_error(fare_node_find(node, "cells"), "expected an even number of cells, got %lld (the error estimate compares with half as many)", (long long)options->cells.values[axis]));
     if (options->lower.count && !(options->lower.values[axis] < options->upper.values[axis])) PetscCall(fare_node_error(fare_node_find(node, "upper"), "upper must lie above lower, got %g and %g", options->upper.values[axis], options->lower.values[axis]));
   }
   if (total > CELLS_MAX) PetscCall(fare_node_error(fare_node_find(node, "cells"), "%g cells are more than the %d that there can be", total, CELLS_MAX));
@@ -94,8 +101,8 @@ static PetscErrorCode create_companions(fare_truth *truth, const fare_system *sy
   PetscCall(VecDuplicate(masses, &truth->half_difference));
   PetscCall(VecDuplicate(masses, &same));
   PetscCall(VecCopy(masses, same));
-  PetscCall(fare_evolution_create(truth->half_grid, system, start, tolerance, masses, &truth->half));
-  PetscCall(fare_evolution_create(truth->half_grid, system, start, tolerance / TIGHTER, same, &truth->half_tighter));
+  PetscCall(fare_evolution_create(truth->half_grid, system, start, tolerance, PETSC_FALSE, masses, &truth->half));
+  PetscCall(fare_evolution_create(truth->half_grid, system, start, tolerance / TIGHTER, PETSC_FALSE, same, &truth->half_tighter));
   PetscFunctionReturn(0);
 }
 
@@ -154,6 +161,7 @@ static PetscErrorCode update_status(fare_truth *truth)
   PetscFunctionBeginUser;
   status->mass_drift = truth->main->mass_drift;
   status->minimum    = truth->main->minimum;
+  status->time_bound = truth->main->time_bound;
   PetscCall(TSGetStepNumber(truth->main->ts, &status->steps));
   PetscCall(TSGetStepRejections(truth->main->ts, &status->rejected));
   PetscCall(TSGetSNESIterations(truth->main->ts, &status->solves));
@@ -162,19 +170,70 @@ static PetscErrorCode update_status(fare_truth *truth)
   PetscFunctionReturn(0);
 }
 
+double fare_truth_bytes(const fare_system *system, const fare_truth_options *options)
+{
+  const int dim        = fare_system_dimension(system);
+  double    cells      = 1, companions = options->estimate ? 2 : 0;
+  /* per cell, in doubles: the fixed potential at the points of the quadrature; rates, averages, matrix and factors; Krylov and stage vectors */
+  const double points  = 1 + 6 * dim + (dim == 1 ? 0 : dim == 2 ? 9 : 27), each = points + 8 * dim + 3.0 * (1 + 2 * dim) + 40;
+
+  for (size_t i = 0; i < options->cells.count; i++) {
+    cells *= (double)options->cells.values[i];
+    companions /= 2;
+  }
+  return 8 * each * cells * (1 + companions);
+}
+
+/* Bytes that are free on this machine, or infinity where that cannot be told. */
+static double free_bytes(void)
+{
+  double kilobytes = HUGE_VAL;
+  char   line[256];
+  FILE  *file = fopen("/proc/meminfo", "r");
+
+  while (file && fgets(line, sizeof line, file)) {
+    if (sscanf(line, "MemAvailable: %lf kB", &kilobytes) == 1) break;
+  }
+  if (file) fclose(file);
+  return 1024 * kilobytes;
+}
+
+/* Whether all ranks' shares fit where they are. */
+static PetscErrorCode check_memory(MPI_Comm comm, const fare_system *system, const fare_truth_options *options)
+{
+  const double   needed = fare_truth_bytes(system, options);
+  double         there  = free_bytes();
+  PetscErrorCode code   = 0;
+  MPI_Comm       node;
+  int            ranks, neighbours;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_size(comm, &ranks));
+  PetscCallMPI(MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node));
+  PetscCallMPI(MPI_Comm_size(node, &neighbours));
+  PetscCallMPI(MPI_Comm_free(&node));
+  if (needed / ranks * neighbours > there) {
+    code = fare_error(FARE_ERR_INPUT, "truth.cells: a grid of so many cells needs about %.3g GiB on this machine, %.3g GiB are free", needed / ranks * neighbours / 0x1p30, there / 0x1p30);
+  }
+  PetscFunctionReturn(fare_error_agree(comm, code));
+}
+
 PetscErrorCode fare_truth_create(MPI_Comm comm, const fare_system *system, const fare_initial *initial, double start, const fare_truth_options *options, fare_truth **truth)
 {
   fare_truth *t;
   Vec         masses;
 
   PetscFunctionBeginUser;
+  *truth = NULL;
+  PetscCall(check_memory(comm, system, options));
   PetscCall(PetscNew(&t));
-  *truth         = t;
-  t->status.time = start;
+  *truth              = t;
+  t->status.time      = start;
+  t->status.tolerance = options->tolerance;
   PetscCall(create_grids(comm, system, options, t));
   PetscCall(fare_grid_initial(t->grid, initial, system, start, &masses));
   PetscCall(VecDuplicate(masses, &t->error_field));
-  PetscCall(fare_evolution_create(t->grid, system, start, options->tolerance, masses, &t->main));
+  PetscCall(fare_evolution_create(t->grid, system, start, options->tolerance, options->estimate, masses, &t->main));
   if (t->half_grid) PetscCall(create_companions(t, system, start, options->tolerance));
   PetscCall(update_status(t));
   PetscFunctionReturn(0);

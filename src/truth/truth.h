@@ -28,6 +28,13 @@ PetscErrorCode fare_operator_rates(fare_operator *op, double t);
 /* Order of convergence in space: 2, or 1 where drift without diffusion makes fluxes upwind. Of the rates last made. Collective. */
 PetscErrorCode fare_operator_order(const fare_operator *op, int *order);
 
+/* The integral of the L1 residual, a bound on the error of the time method. See residual.c. Collective. */
+typedef struct fare_residual fare_residual;
+PetscErrorCode fare_residual_create(double t, Vec masses, fare_residual **residual);
+PetscErrorCode fare_residual_destroy(fare_residual **residual);
+/* Adds what the step that has just ended at t with these masses contributes. */
+PetscErrorCode fare_residual_step(fare_residual *residual, fare_operator *op, double t, Vec masses, double *bound);
+
 /*
   Masses on one grid, evolved in time with one tolerance. `largest_step` is the largest step that held since the last advance: where the
   next one begins, whatever small step it took to end on time.
@@ -41,10 +48,12 @@ typedef struct {
   double           largest_step, before; /* time before the step under way */
   double           shift;                /* of the matrix A = shift - L that is solved with */
   double           mass_drift, minimum;  /* worst so far; minimum is of the density */
+  fare_residual   *residual;             /* NULL: the time error is not bounded */
+  double           time_bound;           /* on the L1 error of the time method so far */
 } fare_evolution;
 
 /* Collective. Takes `masses` over as its state. PETSc options: prefix truth_. */
-PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *system, double start, double tolerance, Vec masses, fare_evolution **evolution);
+PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *system, double start, double tolerance, PetscBool bound, Vec masses, fare_evolution **evolution);
 PetscErrorCode fare_evolution_advance(fare_evolution *evolution, double t);
 PetscErrorCode fare_evolution_destroy(fare_evolution **evolution);
 

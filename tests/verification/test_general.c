@@ -235,7 +235,7 @@ static void ends_absorb(void **state)
 
       assert_ok(fare_grid_create(PETSC_COMM_WORLD, 1, &cells, type->lower, type->upper, &end, &grid));
       assert_ok(fare_grid_initial(grid, &initial, system, 0, &masses));
-      assert_ok(fare_evolution_create(grid, system, 0, 1e-9, masses, &evolution));
+      assert_ok(fare_evolution_create(grid, system, 0, 1e-9, PETSC_FALSE, masses, &evolution));
       assert_ok(fare_evolution_advance(evolution, t));
       assert_ok(VecSum(evolution->masses, &left[i]));
       assert_ok(fare_evolution_destroy(&evolution));

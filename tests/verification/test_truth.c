@@ -226,6 +226,31 @@ static void time_stepping_has_order_four(void **state)
   assert_ok(fare_system_destroy(&system));
 }
 
+/* The bound on the error in time holds, against a run of the same grid with a far tighter tolerance, and follows the tolerance down. */
+static void the_bound_holds(void **state)
+{
+  const fare_initial initial = {.density = FARE_INITIAL_BOLTZMANN};
+  fare_system       *system  = driven_prinz();
+  fare_truth        *exact   = make(system, &initial, 512, 1e-12, PETSC_FALSE);
+  double             before  = 0;
+
+  (void)state;
+  assert_ok(fare_truth_advance(exact, 0.3));
+  for (double tolerance = 1e-5; tolerance > 1e-9; tolerance /= 100) {
+    fare_truth *truth = make(system, &initial, 512, tolerance, PETSC_TRUE);
+    double      bound;
+
+    assert_ok(fare_truth_advance(truth, 0.3));
+    bound = fare_truth_get_status(truth)->time_bound;
+    assert_between(distance_to_finer(truth, exact), 1e-14, bound);
+    if (before > 0) assert_between(bound, 0, before / 10);
+    before = bound;
+    assert_ok(fare_truth_destroy(&truth));
+  }
+  assert_ok(fare_truth_destroy(&exact));
+  assert_ok(fare_system_destroy(&system));
+}
+
 /* Distributed or alone: the same density to the solver's tolerance. */
 static void ranks_do_not_matter(void **state)
 {
@@ -255,6 +280,6 @@ static void ranks_do_not_matter(void **state)
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(a_dragged_trap_stays_gaussian),      cmocka_unit_test(a_breathing_trap_has_the_known_variance), cmocka_unit_test(two_dimensions_factorise),
   cmocka_unit_test(driven_prinz_has_the_known_moments), cmocka_unit_test(the_estimate_is_honest),                  cmocka_unit_test(time_stepping_has_order_four),
-  cmocka_unit_test(ranks_do_not_matter),
+  cmocka_unit_test(the_bound_holds),                    cmocka_unit_test(ranks_do_not_matter),
 };
 FARE_TEST_MAIN(tests)
