@@ -1,7 +1,7 @@
 /*
-  dP/dt = L(t) P on one grid, by PETSc's TS: a fully implicit Runge-Kutta method of order 4 (ARK4(3)6L[2]SA, Kennedy and Carpenter,
-  Appl. Numer. Math. 44, 139 (2003)) whose embedded solution controls the step. One-step, so that a restart needs the state alone; L-stable; it
-  keeps the sum of P as L does.
+  dP/dt = L(t) P on one grid, by PETSc's TS with error control. Where the force is a gradient the spectrum of L is real and backward differentiation of
+  order 5 is stable: one solve a step. Otherwise eigenvalues are complex, and a fully implicit Runge-Kutta method of order 4 is used (ARK4(3)6L[2]SA,
+  Kennedy and Carpenter, Appl. Numer. Math. 44, 139 (2003)), L-stable, with five solves a step. Both keep the sum of P as L does.
 */
 #include "truth.h"
 
@@ -122,6 +122,20 @@ static PetscErrorCode choose_solver(fare_evolution *e, double tolerance)
   PetscFunctionReturn(0);
 }
 
+static PetscErrorCode choose_method(fare_evolution *e)
+{
+  PetscFunctionBeginUser;
+  if (fare_operator_is_gradient(e->op)) {
+    PetscCall(TSSetType(e->ts, TSBDF));
+    PetscCall(TSBDFSetOrder(e->ts, 5));
+  } else {
+    PetscCall(TSSetType(e->ts, TSARKIMEX));
+    PetscCall(TSARKIMEXSetType(e->ts, TSARKIMEX4));
+    PetscCall(TSARKIMEXSetFullyImplicit(e->ts, PETSC_TRUE));
+  }
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode create_stepper(fare_evolution *e, double start, double tolerance)
 {
   PetscInt  size;
@@ -135,9 +149,7 @@ static PetscErrorCode create_stepper(fare_evolution *e, double start, double tol
   PetscCall(TSSetApplicationContext(e->ts, e));
   PetscCall(TSSetIFunction(e->ts, NULL, residual, e));
   PetscCall(TSSetIJacobian(e->ts, e->A, e->A, jacobian, e));
-  PetscCall(TSSetType(e->ts, TSARKIMEX));
-  PetscCall(TSARKIMEXSetType(e->ts, TSARKIMEX4));
-  PetscCall(TSARKIMEXSetFullyImplicit(e->ts, PETSC_TRUE));
+  PetscCall(choose_method(e));
   /* the weighted root mean square of a step's error below one bounds its L1 norm by `tolerance` (Cauchy and Schwarz) */
   PetscCall(VecGetSize(e->masses, &size));
   PetscCall(TSSetTolerances(e->ts, tolerance / (double)size, NULL, 0, NULL));

@@ -68,6 +68,11 @@ PetscErrorCode fare_operator_order(const fare_operator *op, int *order)
   PetscFunctionReturn(0);
 }
 
+PetscBool fare_operator_is_gradient(const fare_operator *op)
+{
+  return !op->type->drift && !op->type->extra ? PETSC_TRUE : PETSC_FALSE;
+}
+
 static PetscBool absorbs(fare_end end, int side)
 {
   return end == FARE_END_ABSORBING || (side < 0 && end == FARE_END_ABSORBING_BELOW) || (side > 0 && end == FARE_END_ABSORBING_ABOVE) ? PETSC_TRUE : PETSC_FALSE;

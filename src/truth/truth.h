@@ -25,6 +25,8 @@ PetscErrorCode fare_grid_prolong(const fare_grid *coarse, Vec from, Vec fine);
 
 /* Brings the rates of an operator to time t. Collective. */
 PetscErrorCode fare_operator_rates(fare_operator *op, double t);
+/* Whether the force is a gradient, so that the spectrum is real. */
+PetscBool fare_operator_is_gradient(const fare_operator *op);
 /* Order of convergence in space: 2, or 1 where drift without diffusion makes fluxes upwind. Of the rates last made. Collective. */
 PetscErrorCode fare_operator_order(const fare_operator *op, int *order);
 
