@@ -9,9 +9,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 LAYERS = [
     {"support": []},
     {"config": [], "random": [], "store": []},
-    {"system": []},
+    {"system": ["plugin"], "plugin": ["system"]},
     {"truth": [], "ensemble": [], "learn": []},
-    {"sampler": []},
+    {"sampler": [], "analysis": []},
     {"measure": [], "record": []},
     {"study": []},
     {"apps": []},

@@ -7,10 +7,12 @@
 #include <fare/random.h>
 #include <fare/store.h>
 #include <fare/system.h>
+#include <fare/plugin.h>
 #include <fare/truth.h>
 #include <fare/ensemble.h>
 #include <fare/learn.h>
 #include <fare/sampler.h>
+#include <fare/analysis.h>
 #include <fare/measure.h>
 #include <fare/record.h>
 #include <fare/study.h>

@@ -65,7 +65,7 @@ typedef struct fare_system fare_system;
 /* A system with default parameters and nothing driven. dimension 0: the least. Not collective. */
 PetscErrorCode fare_system_create(const fare_system_type *type, int dimension, fare_system **system);
 const fare_field *fare_system_fields(void); /* keys of the plan's `system:` section */
-/* From the plan's `system:` and `drive:` (may be NULL) nodes. */
+/* From the plan's `system:` and `drive:` (may be NULL) nodes. Collective over PETSC_COMM_WORLD where the system is a plugin or an expression. */
 PetscErrorCode fare_system_from_config(const fare_node *system_node, const fare_node *drive_node, fare_system **system);
 PetscErrorCode fare_system_destroy(fare_system **system);
 PetscErrorCode fare_system_set(fare_system *system, const char *parameter, double value);

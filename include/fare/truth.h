@@ -63,6 +63,8 @@ PetscErrorCode fare_truth_options_free(fare_truth_options *options);
 
 /* Bytes of a truth over all ranks, companions included. */
 double fare_truth_bytes(const fare_system *system, const fare_truth_options *options);
+/* FARE_ERR_INPUT where that is more than what is free on the ranks' machines. Takes no memory. Collective. */
+PetscErrorCode fare_truth_check_memory(MPI_Comm comm, const fare_system *system, const fare_truth_options *options);
 /*
   Where an accuracy is asked for: finds cells and tolerance that meet it at every snapshot, by pilot runs on coarse grids whose errors it extrapolates, and puts them into
   `options`. FARE_ERR_INPUT when memory forbids. Nothing to do otherwise. Collective.

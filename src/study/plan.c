@@ -1,4 +1,5 @@
 /* From a study file to a plan: every section read and checked before anything runs. */
+#include <fare/plugin.h>
 #include <fare/study.h>
 
 #include <ctype.h>
@@ -397,6 +398,7 @@ PetscErrorCode fare_plan_describe(FILE *to)
   fprintf(to, "A study file is YAML with these keys:\n");
   PetscCall(fare_fields_describe(section_fields, to));
   PetscCall(describe_section(to, "system:   (`fare describe system NAME` lists its parameters)", fare_system_fields()));
+  PetscCall(describe_section(to, "system.expression:   (docs/plugins_and_expressions.md tells what formulas may be made of)", fare_expression_fields()));
   fprintf(to, "\ndrive:   a list of maps {parameter: ..., waveform: ..., ...}; `fare describe waveform NAME` lists the keys of each\n");
   PetscCall(describe_section(to, "initial:", fare_initial_fields));
   PetscCall(describe_section(to, "snapshots:", fare_schedule_fields));

@@ -306,6 +306,8 @@ PetscErrorCode fare_study_run(MPI_Comm comm, const fare_plan *plan, fare_record_
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_size(comm, &ranks));
+  /* before anything is written */
+  if (plan->has_truth) PetscCall(fare_truth_check_memory(truth_comm(&s, &plan->truth), plan->system, &plan->truth));
   PetscCall(fare_record_create(comm, plan->directory, mode, &s.record));
   fare_log("FARE %s: study %s on %d rank%s, results in %s", fare_version(), plan->study, ranks, ranks > 1 ? "s" : "", plan->directory);
   code = run(&s);

@@ -1,3 +1,4 @@
+#include "expression.h"
 #include "waveform.h"
 
 #include <math.h>
@@ -23,6 +24,7 @@ struct fare_system {
   int                     drives;
   fare_waveform           drive[DRIVES_MAX];
   int                     driven[DRIVES_MAX]; /* index of the parameter */
+  fare_origin             origin;             /* of a type that is not in the library */
 };
 
 const fare_system_type *fare_system_type_at(size_t i)
@@ -87,6 +89,7 @@ PetscErrorCode fare_system_destroy(fare_system **system)
   PetscFunctionBeginUser;
   if (!*system) PetscFunctionReturn(0);
   for (int i = 0; i < (*system)->drives; i++) PetscCall(fare_waveform_free(&(*system)->drive[i]));
+  PetscCall(fare_origin_free(&(*system)->origin));
   PetscCall(PetscFree(*system));
   PetscFunctionReturn(0);
 }
@@ -173,13 +176,15 @@ static PetscErrorCode read_parameters(fare_system *system, const fare_node *map)
 }
 
 typedef struct {
-  char            *name;
+  char            *name, *plugin;
   PetscInt64       dimension;
-  const fare_node *parameters;
+  const fare_node *expression, *parameters;
 } system_section;
 
 static const fare_field section_fields[] = {
-  {"name", FARE_STRING, offsetof(system_section, name), NULL, 0, 0, NULL, "", "one of `fare list systems`"},
+  {"name", FARE_STRING, offsetof(system_section, name), "", 0, 0, NULL, "", "one of `fare list systems`; or one of these two instead:"},
+  {"plugin", FARE_STRING, offsetof(system_section, plugin), "", 0, 0, NULL, "", "shared object with a system of your own; a relative path starts from the working directory"},
+  {"expression", FARE_NODE, offsetof(system_section, expression), "", 0, 0, NULL, "", "a system by formulas; every symbol in them that is no axis is a parameter"},
   {"dimension", FARE_INTEGER, offsetof(system_section, dimension), "0", 0, FARE_DIM_MAX, NULL, "", "of the state, where the system leaves a choice; 0: its least"},
   {"parameters", FARE_NODE, offsetof(system_section, parameters), "", 0, 0, NULL, "", "values of the system's parameters, by name"},
   FARE_FIELDS_END,
@@ -207,22 +212,58 @@ static PetscErrorCode unknown_system(const fare_node *node, const char *name)
   PetscFunctionReturn(code);
 }
 
+/* The type that the section names: of the library, of a shared object, or of formulas. */
+static PetscErrorCode find_type(const fare_node *node, const system_section *section, fare_origin *origin, const fare_system_type **type)
+{
+  const int given = !!section->name + !!section->plugin + !!section->expression;
+
+  PetscFunctionBeginUser;
+  if (!given && node) PetscCall(fare_node_error(node, "missing key 'name' (one of `fare list systems`); or 'plugin' or 'expression' for a system of your own"));
+  if (!given) FARE_FAIL(FARE_ERR_INPUT, "system: missing key 'name'");
+  if (given > 1) PetscCall(fare_node_error(node, "'name', 'plugin' and 'expression' exclude each other"));
+  if (section->plugin) {
+    PetscCall(fare_plugin_system(fare_node_find(node, "plugin"), section->plugin, origin, type));
+  } else if (section->expression) {
+    PetscCall(fare_expression_system(section->expression, section->parameters, section->dimension, origin, type));
+  } else {
+    *type = fare_system_type_find(section->name);
+    if (!*type) PetscCall(unknown_system(fare_node_find(node, "name"), section->name));
+  }
+  if (section->dimension && (section->dimension < (*type)->dimension_least || section->dimension > (*type)->dimension_most)) {
+    PetscCall(fare_node_error(fare_node_find(node, "dimension"), "system '%s' has %d to %d dimensions, got %d", (*type)->name, (*type)->dimension_least, (*type)->dimension_most, (int)section->dimension));
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode from_section(const fare_node *node, const system_section *section, fare_system **system)
+{
+  const fare_system_type *type   = NULL;
+  fare_origin             origin = {0};
+  PetscErrorCode          code;
+
+  PetscFunctionBeginUser;
+  code = find_type(node, section, &origin, &type);
+  if (!code) code = fare_system_create(type, (int)section->dimension, system);
+  if (code) {
+    PetscCall(fare_origin_free(&origin));
+    PetscFunctionReturn(code);
+  }
+  (*system)->origin = origin;
+  PetscCall(read_parameters(*system, section->parameters));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_system_from_config(const fare_node *system_node, const fare_node *drive_node, fare_system **system)
 {
-  system_section          section = {0};
-  const fare_system_type *type;
+  system_section section = {0};
+  PetscErrorCode code;
 
   PetscFunctionBeginUser;
   *system = NULL;
   PetscCall(fare_fields_read(section_fields, NULL, system_node, &section));
-  type = fare_system_type_find(section.name);
-  if (!type) PetscCall(unknown_system(fare_node_find(system_node, "name"), section.name));
-  if (section.dimension && (section.dimension < type->dimension_least || section.dimension > type->dimension_most)) {
-    PetscCall(fare_node_error(fare_node_find(system_node, "dimension"), "system '%s' has %d to %d dimensions, got %d", type->name, type->dimension_least, type->dimension_most, (int)section.dimension));
-  }
-  PetscCall(fare_system_create(type, (int)section.dimension, system));
-  PetscCall(read_parameters(*system, section.parameters));
+  code = from_section(system_node, &section, system);
   PetscCall(fare_fields_free(section_fields, &section));
+  PetscCall(code);
   if (!drive_node) PetscFunctionReturn(0);
   if (fare_node_kind_of(drive_node) != FARE_NODE_LIST) PetscCall(fare_node_error(drive_node, "expected a list of maps {parameter: ..., waveform: ..., ...}"));
   for (size_t i = 0; i < fare_node_size(drive_node); i++) PetscCall(fare_system_drive(*system, fare_node_item(drive_node, i)));
@@ -251,7 +292,10 @@ PetscErrorCode fare_system_check(const fare_system *system, double start, double
 PetscErrorCode fare_system_write(const fare_system *system, fare_text *to)
 {
   PetscFunctionBeginUser;
-  fare_text_add(to, "system:\n  name: %s\n  dimension: %d\n  parameters:\n", system->type->name, system->dimension);
+  fare_text_add(to, "system:\n");
+  if (system->origin.plan.text) fare_text_add(to, "%s", system->origin.plan.text);
+  else fare_text_add(to, "  name: %s\n", system->type->name);
+  fare_text_add(to, "  dimension: %d\n  parameters:\n", system->dimension);
   for (int i = 0; system->type->parameters[i].name; i++) fare_text_add(to, "    %s: %.17g\n", system->type->parameters[i].name, system->base[i]);
   if (system->drives) fare_text_add(to, "drive:\n");
   for (int i = 0; i < system->drives; i++) {

@@ -78,6 +78,17 @@ static PetscErrorCode keep_mass(KSP ksp, Vec b, Vec x, void *context)
   PetscFunctionReturn(0);
 }
 
+/* An option that holds unless the user gave it: some things of PETSc can be had by options alone before they are set up. */
+static PetscErrorCode set_default(const char *option, const char *value)
+{
+  PetscBool given;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscOptionsHasName(NULL, NULL, option, &given));
+  if (!given) PetscCall(PetscOptionsSetValue(NULL, option, value));
+  PetscFunctionReturn(0);
+}
+
 /*
   One axis: a direct solve on each rank's part, which GMRES joins in about two iterations per boundary between ranks. More axes: incomplete
   factors. Because the inverse of A never expands the L1 norm (times shift), a residual of L1 norm r adds at most r to the error: it is kept far below the
@@ -88,7 +99,7 @@ static PetscErrorCode choose_solver(fare_evolution *e, double tolerance)
   const double     share = 1e-5; /* of the tolerance */
   const fare_grid *grid = e->grid;
   PetscMPIInt      ranks;
-  PetscBool        chosen, closed = PETSC_TRUE;
+  PetscBool        closed = PETSC_TRUE;
   PetscInt         size;
   SNES             snes;
   KSP              ksp;
@@ -107,11 +118,11 @@ static PetscErrorCode choose_solver(fare_evolution *e, double tolerance)
     PetscCall(KSPSetType(ksp, KSPGMRES));
     PetscCall(KSPSetPCSide(ksp, PC_RIGHT));
     PetscCall(PCSetType(pc, PCBJACOBI));
-    PetscCall(PetscOptionsHasName(NULL, "truth_", "-sub_pc_type", &chosen));
-    if (!chosen) PetscCall(PetscOptionsSetValue(NULL, "-truth_sub_pc_type", "lu"));
+    PetscCall(set_default("-truth_sub_pc_type", "lu"));
   } else {
     PetscCall(KSPSetType(ksp, KSPBCGS));
     PetscCall(PCSetType(pc, ranks == 1 ? PCILU : PCBJACOBI));
+    PetscCall(set_default(ranks == 1 ? "-truth_pc_factor_levels" : "-truth_sub_pc_factor_levels", grid->dim == 2 ? "2" : "0"));
   }
   PetscCall(VecGetSize(e->masses, &size));
   PetscCall(KSPSetTolerances(ksp, 1e-14, share * tolerance / sqrt((double)size), PETSC_DEFAULT, 500));

@@ -198,8 +198,7 @@ static double free_bytes(void)
   return 1024 * kilobytes;
 }
 
-/* Whether all ranks' shares fit where they are. */
-static PetscErrorCode check_memory(MPI_Comm comm, const fare_system *system, const fare_truth_options *options)
+PetscErrorCode fare_truth_check_memory(MPI_Comm comm, const fare_system *system, const fare_truth_options *options)
 {
   const double   needed = fare_truth_bytes(system, options);
   double         there  = free_bytes();
@@ -225,7 +224,7 @@ PetscErrorCode fare_truth_create(MPI_Comm comm, const fare_system *system, const
 
   PetscFunctionBeginUser;
   *truth = NULL;
-  PetscCall(check_memory(comm, system, options));
+  PetscCall(fare_truth_check_memory(comm, system, options));
   PetscCall(PetscNew(&t));
   *truth              = t;
   t->status.time      = start;

@@ -121,9 +121,13 @@ def cache_is_shared(place):
     expect(f"three jobs at once with an empty cache: {codes}, {left}", codes == [0, 0, 0] and len(left) == 1 and left[0].endswith(".so"))
     done = command([FARE, "check", study], place, FARE_CACHE=str(empty), CC="no-compiler-is-called-this")
     expect("another compiler is another object", done.returncode == 1 and "no-compiler-is-called-this" in done.stderr and len(list(empty.iterdir())) == 1)
-    os.chmod(empty, 0o500)
-    done = command([FARE, "check", study], place, FARE_CACHE=str(empty), PATH="/nowhere")
-    expect("what is in the cache needs no compiler and no place to write", done.returncode == 0)
+    compiler = place / "compiler"
+    compiler.write_text('#!/bin/sh\nexec cc "$@"\n')
+    compiler.chmod(0o700)
+    checked([FARE, "check", study], place, FARE_CACHE=str(empty), CC=str(compiler))
+    compiler.unlink()
+    done = command([FARE, "check", study], place, FARE_CACHE=str(empty), CC=str(compiler))
+    expect("what is in the cache needs no compiler", done.returncode == 0 and len(list(empty.iterdir())) == 2)
 
 
 def main():

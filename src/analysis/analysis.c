@@ -1,0 +1,362 @@
+/* The list of kinds; the plan's `analysis:` read, run on two grids, written and shown. */
+#include "analysis.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FARE_ANALYSIS(name) extern const fare_analysis_type fare_analysis_##name;
+#include "list.h"
+#undef FARE_ANALYSIS
+
+static const fare_analysis_type *const types[] = {
+#define FARE_ANALYSIS(name) &fare_analysis_##name,
+#include "list.h"
+#undef FARE_ANALYSIS
+};
+#define TYPES PETSC_STATIC_ARRAY_LENGTH(types)
+
+#define CELLS_UNKNOWN (1 << 20) /* per axis, where the truth finds its own: every box of a plan holds some centre then */
+
+struct fare_analysis {
+  char                     *name, *kind;
+  double                    time;
+  PetscBool                 estimate;
+  const fare_node          *node;
+  const fare_system        *system;
+  const fare_analysis_type *type;
+  void                     *state;
+  fare_grid                *half, *grid; /* half: NULL without estimate */
+  fare_findings             found;
+  char                     *failure; /* why it ended without a result, or NULL */
+  double                    seconds;
+};
+
+#define AT(member) offsetof(fare_analysis, member)
+const fare_field fare_analysis_fields[] = {
+  {"name", FARE_STRING, AT(name), NULL, 0, 0, NULL, "", "letters, digits, _ and -"},
+  {"kind", FARE_STRING, AT(kind), NULL, 0, 0, NULL, "", "stationary, periodic, relaxation, passage or committor"},
+  {"time", FARE_REAL, AT(time), "0", -1e12, 1e12, NULL, "time", "at which driven parameters are frozen, or the period begins"},
+  {"estimate", FARE_BOOLEAN, AT(estimate), "true", 0, 0, NULL, "", "also compute on half as many cells per axis, which tells the errors"},
+  FARE_FIELDS_END,
+};
+
+const char *fare_analysis_name_at(size_t i)
+{
+  return i < TYPES ? types[i]->name : NULL;
+}
+
+const char *fare_analysis_summary_at(size_t i)
+{
+  return i < TYPES ? types[i]->summary : NULL;
+}
+
+static const fare_analysis_type *find(const char *kind)
+{
+  for (size_t i = 0; i < TYPES; i++) {
+    if (!strcmp(types[i]->name, kind)) return types[i];
+  }
+  return NULL;
+}
+
+PetscErrorCode fare_analysis_describe(const char *kind, FILE *to)
+{
+  const fare_analysis_type *type = find(kind);
+
+  PetscFunctionBeginUser;
+  if (!type) FARE_FAIL(FARE_ERR_INPUT, "there is no analysis '%s'", kind);
+  fprintf(to, "analysis %s: %s\n%s\n\n", type->name, type->summary, type->reference);
+  PetscCall(fare_fields_describe(type->fields, to));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode unknown_kind(const fare_node *node)
+{
+  const char    *names[TYPES], *nearest;
+  fare_text      list = {0};
+  PetscErrorCode code;
+
+  PetscFunctionBeginUser;
+  for (size_t i = 0; i < TYPES; i++) {
+    names[i] = types[i]->name;
+    fare_text_add(&list, "%s%s", i ? ", " : "", names[i]);
+  }
+  nearest = fare_nearest(fare_node_text(node), names, TYPES);
+  code    = fare_node_error(node, "unknown analysis '%.60s'%s%s%s; there are: %s", fare_node_text(node), nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", list.text);
+  fare_text_free(&list);
+  PetscFunctionReturn(code);
+}
+
+static PetscErrorCode check_name(const fare_node *node, const fare_analysis *analysis, size_t before, fare_analysis *const others[])
+{
+  PetscFunctionBeginUser;
+  for (const char *c = analysis->name; *c; c++) {
+    if (!isalnum((unsigned char)*c) && *c != '_' && *c != '-') PetscCall(fare_node_error(node, "expected a name of letters, digits, _ and -, got '%.60s'", analysis->name));
+  }
+  if (!*analysis->name || strlen(analysis->name) > 64) PetscCall(fare_node_error(node, "expected a name of 1 to 64 characters"));
+  for (size_t i = 0; i < before; i++) {
+    if (!strcmp(others[i]->name, analysis->name)) PetscCall(fare_node_error(node, "there is an analysis '%s' already", analysis->name));
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode read_kind(const fare_node *node, fare_analysis *a)
+{
+  const fare_node *kind;
+
+  PetscFunctionBeginUser;
+  if (fare_node_kind_of(node) != FARE_NODE_MAP) PetscCall(fare_node_error(node, "expected a map {name: ..., kind: ..., ...}"));
+  kind = fare_node_find(node, "kind");
+  if (!kind) PetscCall(fare_node_error(node, "missing key 'kind' (%s)", fare_analysis_fields[1].meaning));
+  if (fare_node_kind_of(kind) != FARE_NODE_SCALAR) PetscCall(fare_node_error(kind, "expected the kind of an analysis"));
+  a->type = find(fare_node_text(kind));
+  if (!a->type) PetscCall(unknown_kind(kind));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode read_one(const fare_node *node, const fare_analysis_context *context, size_t before, fare_analysis *const others[], fare_analysis *a)
+{
+  fare_analysis_context coarsest = *context;
+
+  PetscFunctionBeginUser;
+  a->node   = node;
+  a->system = context->system;
+  PetscCall(read_kind(node, a));
+  a->state = calloc(1, a->type->size);
+  if (!a->state) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  PetscCall(fare_fields_read(fare_analysis_fields, a->type->fields, node, a));
+  PetscCall(check_name(fare_node_find(node, "name"), a, before, others));
+  PetscCall(fare_fields_read(a->type->fields, fare_analysis_fields, node, a->state));
+  for (int axis = 0; axis < context->dim && a->estimate; axis++) coarsest.cells[axis] /= 2;
+  if (a->type->check) PetscCall(a->type->check(a->state, node, &coarsest, a->time));
+  PetscFunctionReturn(0);
+}
+
+static fare_analysis_context context_of(const fare_system *system, const fare_truth_options *truth)
+{
+  const fare_system_type *type    = fare_system_type_of(system);
+  fare_analysis_context   context = {.system = system, .dim = fare_system_dimension(system)};
+
+  for (int axis = 0; axis < context.dim; axis++) {
+    context.lower[axis] = truth->lower.count ? truth->lower.values[axis] : type->lower[axis];
+    context.upper[axis] = truth->upper.count ? truth->upper.values[axis] : type->upper[axis];
+    context.cells[axis] = truth->cells.count ? (PetscInt)truth->cells.values[axis] : CELLS_UNKNOWN;
+  }
+  return context;
+}
+
+static PetscErrorCode destroy(fare_analysis **analysis)
+{
+  fare_analysis *a = *analysis;
+
+  PetscFunctionBeginUser;
+  if (!a) PetscFunctionReturn(0);
+  if (a->state && a->type->destroy) PetscCall(a->type->destroy(a->state));
+  if (a->state) PetscCall(fare_fields_free(a->type->fields, a->state));
+  free(a->state);
+  PetscCall(fare_fields_free(fare_analysis_fields, a));
+  PetscCall(fare_findings_free(&a->found));
+  free(a->failure);
+  PetscCall(fare_grid_destroy(&a->grid));
+  PetscCall(fare_grid_destroy(&a->half));
+  PetscCall(PetscFree(*analysis));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_analyses_destroy(size_t *count, fare_analysis ***analyses)
+{
+  PetscFunctionBeginUser;
+  for (size_t i = 0; i < *count; i++) PetscCall(destroy(&(*analyses)[i]));
+  free(*analyses);
+  *analyses = NULL;
+  *count    = 0;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_analyses_from_config(const fare_node *list, const fare_system *system, const fare_truth_options *truth, size_t *count, fare_analysis ***analyses)
+{
+  const fare_analysis_context context = context_of(system, truth);
+  PetscErrorCode              code    = 0;
+
+  PetscFunctionBeginUser;
+  *count    = 0;
+  *analyses = NULL;
+  if (!list) PetscFunctionReturn(0);
+  if (fare_node_kind_of(list) != FARE_NODE_LIST) PetscCall(fare_node_error(list, "expected a list of maps {name: ..., kind: ..., ...}"));
+  *analyses = calloc(fare_node_size(list) + 1, sizeof **analyses);
+  if (!*analyses) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  for (size_t i = 0; i < fare_node_size(list) && !code; i++) {
+    PetscCall(PetscNew(&(*analyses)[i]));
+    code = read_one(fare_node_item(list, i), &context, i, *analyses, (*analyses)[i]);
+    *count = i + 1;
+  }
+  if (code) PetscCall(fare_analyses_destroy(count, analyses));
+  PetscFunctionReturn(code);
+}
+
+/* A section of numbers, as it was read. */
+static void write_node(const fare_node *node, fare_text *to)
+{
+  const fare_node_kind kind = fare_node_kind_of(node);
+
+  if (kind == FARE_NODE_SCALAR) {
+    fare_text_add(to, "%s", fare_node_text(node));
+    return;
+  }
+  fare_text_add(to, kind == FARE_NODE_MAP ? "{" : "[");
+  for (size_t i = 0; i < fare_node_size(node); i++) {
+    fare_text_add(to, "%s", i ? ", " : "");
+    if (kind == FARE_NODE_MAP) fare_text_add(to, "%s: ", fare_node_key(node, i));
+    write_node(fare_node_item(node, i), to);
+  }
+  fare_text_add(to, kind == FARE_NODE_MAP ? "}" : "]");
+}
+
+PetscErrorCode fare_analyses_write(size_t count, fare_analysis *const analyses[], fare_text *to)
+{
+  PetscFunctionBeginUser;
+  if (count) fare_text_add(to, "analysis:\n");
+  for (size_t i = 0; i < count; i++) {
+    const fare_analysis *a = analyses[i];
+
+    fare_text_add(to, "  -\n");
+    PetscCall(fare_fields_write(fare_analysis_fields, a, 4, to));
+    PetscCall(fare_fields_write(a->type->fields, a->state, 4, to));
+    for (const fare_field *f = a->type->fields; f->key; f++) {
+      const fare_node *node = f->kind == FARE_NODE ? fare_node_find(a->node, f->key) : NULL;
+
+      if (!node) continue;
+      fare_text_add(to, "    %s: ", f->key);
+      write_node(node, to);
+      fare_text_add(to, "\n");
+    }
+  }
+  PetscFunctionReturn(0);
+}
+
+/* The grid itself, made anew from half as many cells, so that sums over children stay on their ranks. */
+static PetscErrorCode create_grids(fare_analysis *a, const fare_grid *grid)
+{
+  PetscInt  cells[FARE_DIM_MAX];
+  PetscBool even = PETSC_TRUE;
+
+  PetscFunctionBeginUser;
+  for (int axis = 0; axis < grid->dim; axis++) {
+    cells[axis] = grid->cells[axis] / 2;
+    even        = grid->cells[axis] % 2 ? PETSC_FALSE : even;
+  }
+  if (a->estimate && even) {
+    PetscCall(fare_grid_create(grid->comm, grid->dim, cells, grid->lower, grid->upper, grid->end, &a->half));
+    PetscCall(fare_grid_refine(a->half, &a->grid));
+  } else {
+    PetscCall(fare_grid_create(grid->comm, grid->dim, grid->cells, grid->lower, grid->upper, grid->end, &a->grid));
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode order_of_scheme(const fare_analysis *a, int *order)
+{
+  fare_operator *op;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_operator_create(a->half, a->system, &op));
+  PetscCall(fare_operator_rates(op, a->time));
+  PetscCall(fare_operator_order(op, order));
+  PetscCall(fare_operator_destroy(&op));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode compute(fare_analysis *a, const fare_grid *grid)
+{
+  fare_findings coarse = {0};
+  int           order;
+
+  PetscFunctionBeginUser;
+  PetscCall(create_grids(a, grid));
+  PetscCall(a->type->run(a->state, a->grid, a->system, a->time, NULL, &a->found));
+  if (!a->half) PetscFunctionReturn(0);
+  PetscCall(a->type->run(a->state, a->half, a->system, a->time, &a->found, &coarse));
+  PetscCall(order_of_scheme(a, &order));
+  PetscCall(fare_findings_estimate(a->half, order, &coarse, &a->found));
+  PetscCall(fare_findings_free(&coarse));
+  PetscFunctionReturn(0);
+}
+
+/* One that fails numerically ends, says why in its row, and leaves the rest alone. */
+static PetscErrorCode run_one(fare_analysis *a, const fare_grid *grid)
+{
+  const double         began = fare_seconds();
+  const PetscErrorCode code  = compute(a, grid);
+
+  PetscFunctionBeginUser;
+  a->seconds = fare_seconds() - began;
+  if (code && code != FARE_ERR_FAILED && code != FARE_ERR_INPUT) PetscFunctionReturn(code);
+  if (code) {
+    a->failure = strdup(fare_error_message());
+    PetscCall(fare_findings_free(&a->found));
+    fare_warn("analysis %s: %s; the others go on", a->name, a->failure);
+  } else {
+    fare_log("analysis %s (%s): %.2f s", a->name, a->type->name, a->seconds);
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_analyses_run(size_t count, fare_analysis *const analyses[], const fare_grid *grid)
+{
+  PetscFunctionBeginUser;
+  for (size_t i = 0; i < count; i++) PetscCall(run_one(analyses[i], grid));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_analyses_save(MPI_Comm comm, size_t count, fare_analysis *const analyses[], fare_store *store)
+{
+  char group[128];
+
+  PetscFunctionBeginUser;
+  if (count) PetscCall(fare_store_group(store, "/analysis"));
+  for (size_t i = 0; i < count; i++) {
+    const fare_analysis *a = analyses[i];
+
+    snprintf(group, sizeof group, "/analysis/%s", a->name);
+    PetscCall(fare_store_group(store, group));
+    PetscCall(fare_store_put_string(store, group, "kind", a->type->name));
+    PetscCall(fare_store_put_string(store, group, "summary", a->type->summary));
+    PetscCall(fare_store_put_real(store, group, "time", a->time));
+    PetscCall(fare_store_put_real(store, group, "seconds", a->seconds));
+    if (a->failure) PetscCall(fare_store_put_string(store, group, "failure", a->failure));
+    PetscCall(fare_findings_save(comm, &a->found, a->grid, store, group));
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_analyses_print(size_t count, fare_analysis *const analyses[], FILE *to)
+{
+  static const char *const names[] = {"analysis", "quantity", "value", "error", ""};
+  fare_table              *table;
+
+  PetscFunctionBeginUser;
+  if (!count) PetscFunctionReturn(0);
+  fprintf(to, "\nAnalyses of the grid (errors estimated by half as many cells per axis)\n");
+  PetscCall(fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table));
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(names); i++) PetscCall(fare_table_cell(table, "%s", names[i]));
+  for (size_t i = 0; i < count; i++) PetscCall(fare_findings_print(&analyses[i]->found, analyses[i]->name, table));
+  PetscCall(fare_table_print(table, to));
+  PetscCall(fare_table_destroy(&table));
+  for (size_t i = 0; i < count; i++) {
+    if (analyses[i]->failure) fprintf(to, "\nAnalysis %s failed: %s\n", analyses[i]->name, analyses[i]->failure);
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_analysis_value(const fare_analysis *analysis, const char *name, size_t i, double *value, double *error)
+{
+  const fare_finding *f = fare_findings_find(&analysis->found, name);
+
+  PetscFunctionBeginUser;
+  if (analysis->failure) FARE_FAIL(FARE_ERR_FAILED, "%s", analysis->failure);
+  if (!f || i >= f->extent[0] * f->extent[1]) FARE_FAIL(FARE_ERR_INPUT, "analysis '%s' has no value '%s' at %zu", analysis->name, name, i);
+  *value = f->value[i];
+  if (error) *error = f->error ? f->error[i] : NAN;
+  PetscFunctionReturn(0);
+}

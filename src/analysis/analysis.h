@@ -1,0 +1,130 @@
+/* Inside analysis: what a kind of analysis provides, what it finds, and the solvers that kinds share. */
+#ifndef FARE_ANALYSIS_PRIVATE_H
+#define FARE_ANALYSIS_PRIVATE_H
+
+#include <fare/analysis.h>
+
+#include "truth/truth.h"
+
+#include <petscksp.h>
+
+#define FARE_FINDINGS_MAX 24
+#define FARE_MESHES_MAX   48
+
+/* Numbers of one name: extent[0] of them, or rows of extent[1] where rank is 2. */
+typedef struct {
+  char        name[48];
+  const char *meaning;
+  int         rank;
+  uint64_t    extent[2];
+  double     *value, *error; /* error: estimated; NaN where unknown, NULL where there is none because the numbers were given */
+} fare_finding;
+
+/* A field on the grid: values at centres, cell masses that are kept as densities, or masses of which the L1 error is found too. */
+typedef enum { FARE_MESH_VALUES, FARE_MESH_MASSES, FARE_MESH_ESTIMATED } fare_mesh_kind;
+typedef struct {
+  char           name[48];
+  const char    *meaning;
+  fare_mesh_kind kind;
+  Vec            values;
+} fare_mesh;
+
+typedef struct {
+  int          findings, meshes;
+  fare_finding finding[FARE_FINDINGS_MAX];
+  fare_mesh    mesh[FARE_MESHES_MAX];
+} fare_findings;
+
+/* What keys are checked against: the box of the grid, and its wider cells where errors are estimated. */
+typedef struct {
+  const fare_system *system;
+  int                dim;
+  double             lower[FARE_DIM_MAX], upper[FARE_DIM_MAX];
+  PetscInt           cells[FARE_DIM_MAX]; /* of the coarsest grid that is solved on */
+} fare_analysis_context;
+
+/* A kind of analysis: one const descriptor, exported by its one file. */
+struct fare_analysis_type {
+  const char       *name, *summary, *reference;
+  size_t            size; /* of its own state, which begins zeroed with the fields filled in */
+  const fare_field *fields;
+  PetscErrorCode (*check)(void *state, const fare_node *node, const fare_analysis_context *context, double time); /* may be NULL */
+  /* Computes on one grid. `like`: what was found on the finer grid, for kinds that have an order to match; NULL there. */
+  PetscErrorCode (*run)(const void *state, const fare_grid *grid, const fare_system *system, double time, const fare_findings *like, fare_findings *found);
+  PetscErrorCode (*destroy)(void *state); /* may be NULL; fields are freed by the caller */
+};
+
+/* Numbers that have an error, numbers that have none (both copied), and a field (taken over). No numbers, no finding. */
+PetscErrorCode fare_found(fare_findings *found, const char *name, const char *meaning, size_t count, const double value[]);
+PetscErrorCode fare_found_exact(fare_findings *found, const char *name, const char *meaning, size_t rows, size_t columns, const double value[]);
+PetscErrorCode fare_found_mesh(fare_findings *found, const char *name, const char *meaning, fare_mesh_kind kind, Vec values);
+const fare_finding *fare_findings_find(const fare_findings *found, const char *name);
+/* Errors of what was found by what was found on `half`, the grid of cells twice as wide that was refined, by a scheme of this order. */
+PetscErrorCode fare_findings_estimate(const fare_grid *half, int order, const fare_findings *coarse, fare_findings *found);
+PetscErrorCode fare_findings_save(MPI_Comm comm, const fare_findings *found, const fare_grid *grid, fare_store *store, const char *group);
+PetscErrorCode fare_findings_print(const fare_findings *found, const char *name, fare_table *table);
+PetscErrorCode fare_findings_free(fare_findings *found);
+
+/* From {lower: [...], upper: [...]} or a list of such; a bound that is absent is the grid's end. */
+PetscErrorCode fare_region_read(const fare_node *node, const fare_analysis_context *context, fare_region *region);
+PetscErrorCode fare_region_free(fare_region *region);
+/* Some box of `a` and some box of `b` share more than a boundary. */
+PetscBool fare_region_overlaps(const fare_region *a, const fare_region *b);
+/* The part of a cell that lies in it. */
+double fare_region_share(const fare_region *region, const fare_grid *grid, const PetscInt index[]);
+/* Where the edge from the centre x, outside, to its neighbour along `axis`, inside, crosses the boundary: within (0, 1]. side 0: below. */
+double fare_region_crossing(const fare_region *region, const fare_grid *grid, const double x[], int axis, int side);
+
+typedef struct {
+  size_t  count;
+  double *x; /* [point * dim + axis] */
+} fare_points;
+/* A list of points, each a list of coordinates, or of numbers for one axis; NULL: none. */
+PetscErrorCode fare_points_read(const fare_node *node, const fare_analysis_context *context, fare_points *points);
+PetscErrorCode fare_points_free(fare_points *points);
+
+/*
+  A solver for A x = b, preconditioned by P: by factors where those are affordable, else by multigrid. PETSc options: prefix analysis_. Collective.
+*/
+PetscErrorCode fare_solver_create(const fare_grid *grid, Mat A, Mat P, KSP *ksp);
+/* The same choice of preconditioner for a solver of somebody else's. */
+PetscErrorCode fare_solver_choose(const fare_grid *grid, KSP ksp);
+/*
+  Iterative refinement: x += solve(residual(x)) until the residual stops falling or is at most `enough`. residual() gives b - A x in the form that rounds
+  least and the norm that it is relative to, and may normalise x. `what` begins the message where `most` is not reached.
+*/
+typedef PetscErrorCode (*fare_residual_function)(void *context, Vec x, Vec residual, double *scale);
+PetscErrorCode fare_solver_refine(KSP ksp, fare_residual_function residual, void *context, double enough, double most, const char *what, Vec x, fare_solved *solved);
+
+/*
+  The generator with states removed: cells in `target` hold given values (backward), or those of the stationary density (forward). An edge that
+  crosses into a target ends where it crosses, its rate as if the potential were linear along it. `cut`: what the rate is divided by.
+*/
+typedef struct {
+  const fare_grid *grid;
+  PetscInt         owned, *column;    /* [n * faces + face]: global number of the neighbour, -1 at an end */
+  double          *leaving, *entering, *cut; /* [n * faces + face] */
+  signed char     *in, *beyond;       /* which target a cell, and the neighbour over a face, is in; -1: none */
+} fare_killed;
+PetscErrorCode fare_killed_create(const fare_grid *grid, const fare_system *system, double t, int targets, const fare_region *const target[], fare_killed **killed);
+PetscErrorCode fare_killed_destroy(fare_killed **killed);
+/* The matrix of sum_j r(i->j) (x_i - x_j) over cells outside of all targets, and the identity in them. */
+PetscErrorCode fare_killed_matrix(const fare_killed *killed, Mat *M);
+/* Solves sum_j r(i->j) (x_i - x_j) = b_i outside, x = value[target] inside. New vector. */
+PetscErrorCode fare_killed_solve(const fare_killed *killed, double b, const double value[], const char *what, Vec *x, fare_solved *solved);
+/* Offset of the neighbour over each face in a ghosted local vector, and the local number of owned cell n; `local` as DMGetLocalVector makes it. */
+typedef struct {
+  PetscInt start[FARE_DIM_MAX], count[FARE_DIM_MAX], stride[FARE_DIM_MAX];
+} fare_ghosts;
+PetscErrorCode fare_ghosts_of(const fare_grid *grid, fare_ghosts *ghosts);
+void           fare_cell_index(const fare_grid *grid, PetscInt n, PetscInt index[]); /* of the n-th owned cell */
+static inline PetscInt fare_ghosts_at(const fare_ghosts *g, const PetscInt index[])
+{
+  return ((index[2] - g->start[2]) * g->count[1] + index[1] - g->start[1]) * g->count[0] + index[0] - g->start[0];
+}
+static inline PetscInt fare_grid_owned(const fare_grid *grid)
+{
+  return grid->count[0] * grid->count[1] * grid->count[2];
+}
+
+#endif

@@ -1,0 +1,279 @@
+/*
+  Committors and rates between two sets. q+ (to reach b before a) solves L^T q = 0 with q = 0 in a, 1 in b; the reactive masses g = pi q- (came from a
+  rather than from b) solve L g = 0 with g = pi in a, 0 in b. With no detailed balance q- is not 1 - q+. On edges cut by a boundary (killed.c) the flow is
+
+    J_g = r'(i->j) (g_i - pi_i) + J_pi,
+
+  which leaves pi itself unchanged. Both matrices are transposes of each other, so the flux out of a equals that into b exactly.
+*/
+#include "analysis.h"
+
+#include <petscdmda.h>
+
+#include <math.h>
+
+enum { A, B };
+
+typedef struct {
+  const fare_killed *killed;
+  Vec                stationary; /* ghosted */
+} problem;
+
+/* What flows out of the i-th cell over a face, of masses g given here and there, and pi. */
+static double flow_out(const fare_killed *k, PetscInt at, double g_here, double g_there, double pi_here, double pi_there)
+{
+  const double cut = k->leaving[at] / k->cut[at];
+
+  if (k->column[at] < 0) return k->leaving[at] > 0 ? k->leaving[at] * g_here : 0;
+  if (k->beyond[at] == B) return cut * g_here;
+  if (k->beyond[at] == A) return cut * (g_here - pi_here) + k->leaving[at] * pi_here - k->entering[at] * pi_there;
+  return k->leaving[at] * g_here - k->entering[at] * g_there;
+}
+
+static PetscErrorCode residual(void *context, Vec g, Vec r, double *scale)
+{
+  const problem     *p     = context;
+  const fare_killed *k     = p->killed;
+  const int          faces = 2 * k->grid->dim;
+  const PetscScalar *value, *pi;
+  PetscScalar       *to;
+  fare_ghosts        ghosts;
+  Vec                local;
+
+  PetscFunctionBeginUser;
+  *scale = 0;
+  PetscCall(fare_ghosts_of(k->grid, &ghosts));
+  PetscCall(DMGetLocalVector(k->grid->dm, &local));
+  PetscCall(DMGlobalToLocal(k->grid->dm, g, INSERT_VALUES, local));
+  PetscCall(VecGetArrayRead(local, &value));
+  PetscCall(VecGetArrayRead(p->stationary, &pi));
+  PetscCall(VecGetArray(r, &to));
+  for (PetscInt n = 0; n < k->owned; n++) {
+    PetscInt index[FARE_DIM_MAX], here;
+
+    to[n] = 0;
+    if (k->in[n] >= 0) continue;
+    fare_cell_index(k->grid, n, index);
+    here = fare_ghosts_at(&ghosts, index);
+    for (int face = 0; face < faces; face++) {
+      const PetscInt at = n * faces + face, there = k->column[at] < 0 ? here : here + (face % 2 ? 1 : -1) * ghosts.stride[face / 2];
+
+      to[n] -= flow_out(k, at, value[here], value[there], pi[here], pi[there]);
+      *scale += k->leaving[at] * pi[here];
+    }
+  }
+  PetscCall(VecRestoreArray(r, &to));
+  PetscCall(VecRestoreArrayRead(p->stationary, &pi));
+  PetscCall(VecRestoreArrayRead(local, &value));
+  PetscCall(DMRestoreLocalVector(k->grid->dm, &local));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, scale, 1, MPI_DOUBLE, MPI_SUM, k->grid->comm));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode solve_reactive(const problem *p, Vec stationary, Vec *g)
+{
+  const fare_killed *k = p->killed;
+  const PetscScalar *pi;
+  PetscScalar       *to;
+  fare_solved        solved;
+  Mat                M, transposed;
+  KSP                ksp;
+
+  PetscFunctionBeginUser;
+  PetscCall(VecDuplicate(stationary, g));
+  PetscCall(VecGetArrayRead(stationary, &pi));
+  PetscCall(VecGetArray(*g, &to));
+  for (PetscInt n = 0; n < k->owned; n++) to[n] = k->in[n] == A ? pi[n] : 0;
+  PetscCall(VecRestoreArray(*g, &to));
+  PetscCall(VecRestoreArrayRead(stationary, &pi));
+  PetscCall(fare_killed_matrix(k, &M));
+  PetscCall(MatTranspose(M, MAT_INITIAL_MATRIX, &transposed));
+  PetscCall(fare_solver_create(k->grid, transposed, transposed, &ksp));
+  PetscCall(fare_solver_refine(ksp, residual, (void *)p, 0, 1e-7, "reactive density", *g, &solved));
+  PetscCall(KSPDestroy(&ksp));
+  PetscCall(MatDestroy(&transposed));
+  PetscCall(MatDestroy(&M));
+  PetscFunctionReturn(0);
+}
+
+/* Flux out of a into cells that go on to b, flux into b of those that come from a, and the mass of the latter. */
+static PetscErrorCode count_transitions(const problem *p, fare_reaction *reaction)
+{
+  const fare_killed *k      = p->killed;
+  const int          faces  = 2 * k->grid->dim;
+  double             sum[3] = {0, 0, 0};
+  const PetscScalar *q, *g, *pi;
+  fare_ghosts        ghosts;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_ghosts_of(k->grid, &ghosts));
+  PetscCall(VecGetArrayRead(reaction->committor, &q));
+  PetscCall(VecGetArrayRead(reaction->reactive, &g));
+  PetscCall(VecGetArrayRead(p->stationary, &pi));
+  for (PetscInt n = 0; n < k->owned; n++) {
+    PetscInt index[FARE_DIM_MAX], here;
+
+    sum[2] += g[n];
+    if (k->in[n] >= 0) continue;
+    fare_cell_index(k->grid, n, index);
+    here = fare_ghosts_at(&ghosts, index);
+    for (int face = 0; face < faces; face++) {
+      const PetscInt at = n * faces + face;
+
+      if (k->column[at] < 0 || k->beyond[at] < 0) continue;
+      if (k->beyond[at] == A) sum[0] -= q[n] * flow_out(k, at, 0, 0, pi[here], pi[here + (face % 2 ? 1 : -1) * ghosts.stride[face / 2]]);
+      else sum[1] += flow_out(k, at, g[n], 0, 0, 0);
+    }
+  }
+  PetscCall(VecRestoreArrayRead(p->stationary, &pi));
+  PetscCall(VecRestoreArrayRead(reaction->reactive, &g));
+  PetscCall(VecRestoreArrayRead(reaction->committor, &q));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sum, 3, MPI_DOUBLE, MPI_SUM, k->grid->comm));
+  reaction->flux_a  = sum[0];
+  reaction->flux_b  = sum[1];
+  reaction->rate_ab = sum[1] / sum[2];
+  reaction->rate_ba = sum[1] / (1 - sum[2]);
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_reaction_solve(const fare_grid *grid, const fare_system *system, double t, const fare_region *a, const fare_region *b, Vec stationary, fare_reaction *reaction, fare_solved *solved)
+{
+  const fare_region *targets[] = {[A] = a, [B] = b};
+  const double       value[]   = {[A] = 0, [B] = 1};
+  problem            p         = {0};
+  fare_killed       *killed;
+
+  PetscFunctionBeginUser;
+  *reaction = (fare_reaction){NULL, NULL, NAN, NAN, NAN, NAN};
+  if (fare_region_overlaps(a, b)) FARE_FAIL(FARE_ERR_INPUT, "analysis: the sets a and b overlap");
+  PetscCall(fare_killed_create(grid, system, t, 2, targets, &killed));
+  PetscCall(fare_killed_solve(killed, 0, value, "committor", &reaction->committor, solved));
+  if (stationary) {
+    p.killed = killed;
+    PetscCall(DMCreateLocalVector(grid->dm, &p.stationary));
+    PetscCall(DMGlobalToLocal(grid->dm, stationary, INSERT_VALUES, p.stationary));
+    PetscCall(solve_reactive(&p, stationary, &reaction->reactive));
+    PetscCall(count_transitions(&p, reaction));
+    PetscCall(VecDestroy(&p.stationary));
+  }
+  PetscCall(fare_killed_destroy(&killed));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_reaction_free(fare_reaction *reaction)
+{
+  PetscFunctionBeginUser;
+  PetscCall(VecDestroy(&reaction->committor));
+  PetscCall(VecDestroy(&reaction->reactive));
+  PetscFunctionReturn(0);
+}
+
+typedef struct {
+  const fare_node *a, *b, *points;
+  PetscBool        meshes;
+  fare_region      from, to;
+  fare_points      at;
+} committor;
+
+#define AT(member) offsetof(committor, member)
+static const fare_field fields[] = {
+  {"a", FARE_NODE, AT(a), NULL, 0, 0, NULL, "", "the set to come from: a box {lower: [...], upper: [...]} or a list of such"},
+  {"b", FARE_NODE, AT(b), NULL, 0, 0, NULL, "", "the set to go to"},
+  {"points", FARE_NODE, AT(points), "", 0, 0, NULL, "", "list of points at which to give the committor"},
+  {"meshes", FARE_BOOLEAN, AT(meshes), "true", 0, 0, NULL, "", "also keep the committor and the reactive density on the grid"},
+  FARE_FIELDS_END,
+};
+
+static PetscErrorCode check(void *state, const fare_node *node, const fare_analysis_context *context, double time)
+{
+  committor *s = state;
+
+  PetscFunctionBeginUser;
+  (void)node, (void)time;
+  PetscCall(fare_region_read(s->a, context, &s->from));
+  PetscCall(fare_region_read(s->b, context, &s->to));
+  if (fare_region_overlaps(&s->from, &s->to)) PetscCall(fare_node_error(s->b, "the sets a and b overlap"));
+  PetscCall(fare_points_read(s->points, context, &s->at));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode keep_rates(const fare_reaction *reaction, fare_findings *found)
+{
+  const double imbalance = fabs(reaction->flux_a - reaction->flux_b) / reaction->flux_b;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_found(found, "flux", "transitions from a to b per time in the steady state", 1, &reaction->flux_b));
+  PetscCall(fare_found(found, "rate_ab", "of transitions per time spent having come from a", 1, &reaction->rate_ab));
+  PetscCall(fare_found(found, "rate_ba", "of transitions per time spent having come from b", 1, &reaction->rate_ba));
+  PetscCall(fare_found_exact(found, "imbalance", "relative difference of the fluxes out of a and into b", 1, 1, &imbalance));
+  PetscFunctionReturn(0);
+}
+
+/* There is no steady state, and no rate in it, where an end absorbs. */
+static PetscErrorCode solve(const committor *s, const fare_grid *grid, const fare_system *system, double time, fare_reaction *reaction, fare_solved *solved)
+{
+  Vec         stationary = NULL;
+  fare_solved guess;
+  PetscBool   closed = PETSC_TRUE;
+
+  PetscFunctionBeginUser;
+  for (int axis = 0; axis < grid->dim; axis++) closed = grid->end[axis] >= FARE_END_ABSORBING ? PETSC_FALSE : closed;
+  if (closed) PetscCall(fare_stationary_solve(grid, system, time, &stationary, &guess));
+  PetscCall(fare_reaction_solve(grid, system, time, &s->from, &s->to, stationary, reaction, solved));
+  PetscCall(VecDestroy(&stationary));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_system *system, double time, const fare_findings *like, fare_findings *found)
+{
+  const committor *s = state;
+  fare_reaction    reaction;
+  fare_solved      solved;
+  double          *at;
+
+  PetscFunctionBeginUser;
+  (void)like;
+  PetscCall(solve(s, grid, system, time, &reaction, &solved));
+  PetscCall(PetscMalloc1(s->at.count + 1, &at));
+  PetscCall(fare_grid_interpolate(grid, reaction.committor, s->at.count, s->at.x, at));
+  for (size_t i = 0; i < s->at.count; i++) {
+    const double *x = s->at.x + i * (size_t)grid->dim;
+
+    at[i] = fare_region_has(&s->from, x) ? 0 : fare_region_has(&s->to, x) ? 1 : at[i];
+  }
+  PetscCall(fare_found(found, "committor", "probability to reach b before a, at the points", s->at.count, at));
+  PetscCall(fare_found_exact(found, "points", "where `committor` is given", s->at.count, (size_t)grid->dim, s->at.x));
+  PetscCall(PetscFree(at));
+  if (reaction.reactive) PetscCall(keep_rates(&reaction, found));
+  PetscCall(fare_found_exact(found, "residual", "of the equation, relative to its terms", 1, 1, &solved.residual));
+  if (s->meshes) {
+    PetscCall(fare_found_mesh(found, "committor", "probability to reach b before a from the centre of each cell", FARE_MESH_VALUES, reaction.committor));
+    reaction.committor = NULL;
+    if (reaction.reactive) PetscCall(fare_found_mesh(found, "from_a", "density of those that come from a rather than from b", FARE_MESH_ESTIMATED, reaction.reactive));
+    reaction.reactive = NULL;
+  }
+  PetscCall(fare_reaction_free(&reaction));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode destroy(void *state)
+{
+  committor *s = state;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_region_free(&s->from));
+  PetscCall(fare_region_free(&s->to));
+  PetscCall(fare_points_free(&s->at));
+  PetscFunctionReturn(0);
+}
+
+const fare_analysis_type fare_analysis_committor = {
+  .name      = "committor",
+  .summary   = "probability to reach one set before another, and rates of transition between them",
+  .reference = "E and Vanden-Eijnden, J. Stat. Phys. 123, 503 (2006)",
+  .size      = sizeof(committor),
+  .fields    = fields,
+  .check     = check,
+  .run       = run,
+  .destroy   = destroy,
+};

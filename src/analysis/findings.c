@@ -1,0 +1,257 @@
+/* What an analysis finds: numbers with their errors, and fields; kept, estimated, written and shown alike for all kinds. */
+#include "analysis.h"
+
+#include <petscdmda.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PATH_SIZE 256
+
+static PetscErrorCode add(fare_findings *found, const char *name, const char *meaning, int rank, size_t rows, size_t columns, const double value[])
+{
+  fare_finding *f = &found->finding[found->findings];
+  const size_t  n = rows * columns;
+
+  PetscFunctionBeginUser;
+  if (!n) PetscFunctionReturn(0);
+  if (found->findings == FARE_FINDINGS_MAX) FARE_FAIL(FARE_ERR_FAILED, "analysis: more than %d findings", FARE_FINDINGS_MAX);
+  found->findings++;
+  PetscCall(PetscStrncpy(f->name, name, sizeof f->name));
+  f->meaning   = meaning;
+  f->rank      = rank;
+  f->extent[0] = rows;
+  f->extent[1] = columns;
+  PetscCall(PetscMalloc1(n, &f->value));
+  memcpy(f->value, value, n * sizeof *value);
+  f->error = NULL;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_found(fare_findings *found, const char *name, const char *meaning, size_t count, const double value[])
+{
+  fare_finding *f = &found->finding[found->findings];
+
+  PetscFunctionBeginUser;
+  if (!count) PetscFunctionReturn(0);
+  PetscCall(add(found, name, meaning, 1, count, 1, value));
+  PetscCall(PetscMalloc1(count, &f->error));
+  for (size_t i = 0; i < count; i++) f->error[i] = NAN;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_found_exact(fare_findings *found, const char *name, const char *meaning, size_t rows, size_t columns, const double value[])
+{
+  PetscFunctionBeginUser;
+  PetscCall(add(found, name, meaning, columns > 1 ? 2 : 1, rows, columns, value));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_found_mesh(fare_findings *found, const char *name, const char *meaning, fare_mesh_kind kind, Vec values)
+{
+  fare_mesh *m = &found->mesh[found->meshes];
+
+  PetscFunctionBeginUser;
+  if (found->meshes == FARE_MESHES_MAX) FARE_FAIL(FARE_ERR_FAILED, "analysis: more than %d fields", FARE_MESHES_MAX);
+  found->meshes++;
+  PetscCall(PetscStrncpy(m->name, name, sizeof m->name));
+  m->meaning = meaning;
+  m->kind    = kind;
+  m->values  = values;
+  PetscFunctionReturn(0);
+}
+
+const fare_finding *fare_findings_find(const fare_findings *found, const char *name)
+{
+  for (int i = 0; i < found->findings; i++) {
+    if (!strcmp(found->finding[i].name, name)) return &found->finding[i];
+  }
+  return NULL;
+}
+
+PetscErrorCode fare_findings_free(fare_findings *found)
+{
+  PetscFunctionBeginUser;
+  for (int i = 0; i < found->findings; i++) {
+    PetscCall(PetscFree(found->finding[i].value));
+    PetscCall(PetscFree(found->finding[i].error));
+  }
+  for (int i = 0; i < found->meshes; i++) PetscCall(VecDestroy(&found->mesh[i].values));
+  found->findings = found->meshes = 0;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode density_error(const fare_grid *half, double share, const fare_mesh *fine, const fare_mesh *coarse, double *error)
+{
+  PetscReal norm;
+  Vec       sums;
+
+  PetscFunctionBeginUser;
+  PetscCall(VecDuplicate(coarse->values, &sums));
+  PetscCall(fare_grid_restrict(half, fine->values, sums));
+  PetscCall(VecAXPY(sums, -1, coarse->values));
+  PetscCall(VecNorm(sums, NORM_1, &norm));
+  PetscCall(VecDestroy(&sums));
+  *error = share * norm;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_findings_estimate(const fare_grid *half, int order, const fare_findings *coarse, fare_findings *found)
+{
+  const double share = order > 1 ? 1 / 3.0 : 1; /* of the difference: cells twice as wide have four times the error, or twice */
+
+  PetscFunctionBeginUser;
+  for (int i = 0; i < found->findings; i++) {
+    fare_finding       *f    = &found->finding[i];
+    const fare_finding *same = fare_findings_find(coarse, f->name);
+
+    for (size_t k = 0; f->error && same && k < f->extent[0]; k++) f->error[k] = share * fabs(f->value[k] - same->value[k]);
+  }
+  for (int i = 0; i < found->meshes; i++) {
+    double error;
+    char   name[64];
+
+    if (found->mesh[i].kind != FARE_MESH_ESTIMATED) continue;
+    for (int k = 0; k < coarse->meshes; k++) {
+      if (strcmp(coarse->mesh[k].name, found->mesh[i].name)) continue;
+      PetscCall(density_error(half, share, &found->mesh[i], &coarse->mesh[k], &error));
+      snprintf(name, sizeof name, "%s_error", found->mesh[i].name);
+      PetscCall(fare_found_exact(found, name, "estimated L1 error of the density", 1, 1, &error));
+    }
+  }
+  PetscFunctionReturn(0);
+}
+
+/* A whole array that rank 0 holds. */
+static PetscErrorCode save_array(MPI_Comm comm, fare_store *store, const char *path, const fare_finding *f, const double *data)
+{
+  const uint64_t start[2] = {0, 0};
+  uint64_t       count[2] = {0, 0};
+  int            rank;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  for (int i = 0; i < f->rank && rank == 0; i++) count[i] = f->extent[i];
+  PetscCall(fare_store_write(store, path, FARE_STORE_FLOAT64, f->rank, f->extent, start, count, data));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode save_finding(MPI_Comm comm, const fare_finding *f, fare_store *store, const char *group)
+{
+  char path[PATH_SIZE];
+
+  PetscFunctionBeginUser;
+  snprintf(path, sizeof path, "%s/%s", group, f->name);
+  PetscCall(save_array(comm, store, path, f, f->value));
+  PetscCall(fare_store_put_string(store, path, "comment", f->meaning));
+  if (!f->error) PetscFunctionReturn(0);
+  snprintf(path, sizeof path, "%s/%s_error", group, f->name);
+  PetscCall(save_array(comm, store, path, f, f->error));
+  PetscCall(fare_store_put_string(store, path, "comment", "estimated by half as many cells per axis; NaN: not estimated"));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode describe_mesh(const fare_mesh *m, const fare_grid *grid, fare_store *store, const char *path)
+{
+  static const char *const names[FARE_DIM_MAX] = {"x", "y", "z"};
+  const char              *labels[FARE_DIM_MAX];
+  double                   spacing[FARE_DIM_MAX], offset[FARE_DIM_MAX];
+
+  PetscFunctionBeginUser;
+  /* slowest axis first, as the extents of the dataset */
+  for (int i = 0; i < grid->dim; i++) {
+    const int axis = grid->dim - 1 - i;
+
+    labels[i]  = names[axis];
+    spacing[i] = grid->spacing[axis];
+    offset[i]  = grid->lower[axis];
+  }
+  PetscCall(fare_store_put_string(store, path, "comment", m->meaning));
+  PetscCall(fare_store_put_strings(store, path, "axisLabels", (size_t)grid->dim, labels));
+  PetscCall(fare_store_put_reals(store, path, "gridSpacing", (size_t)grid->dim, spacing));
+  PetscCall(fare_store_put_reals(store, path, "gridGlobalOffset", (size_t)grid->dim, offset));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode save_mesh(MPI_Comm comm, const fare_mesh *m, const fare_grid *grid, fare_store *store, const char *group)
+{
+  const double       scale = m->kind == FARE_MESH_VALUES ? 1 : 1 / fare_grid_volume(grid);
+  uint64_t           global[FARE_DIM_MAX], start[FARE_DIM_MAX], count[FARE_DIM_MAX];
+  int                ranks, grid_ranks, rank;
+  const PetscScalar *value;
+  char               path[PATH_SIZE];
+  double            *data;
+  PetscInt           n;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_size(comm, &ranks));
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  PetscCallMPI(MPI_Comm_size(grid->comm, &grid_ranks));
+  for (int i = 0; i < grid->dim; i++) {
+    const int axis = grid->dim - 1 - i;
+
+    global[i] = (uint64_t)grid->cells[axis];
+    start[i]  = (uint64_t)grid->start[axis];
+    /* a grid that every rank holds whole is written by the first */
+    count[i] = grid_ranks == ranks || rank == 0 ? (uint64_t)grid->count[axis] : 0;
+  }
+  PetscCall(VecGetLocalSize(m->values, &n));
+  PetscCall(PetscMalloc1(n, &data));
+  PetscCall(VecGetArrayRead(m->values, &value));
+  for (PetscInt i = 0; i < n; i++) data[i] = scale * value[i];
+  PetscCall(VecRestoreArrayRead(m->values, &value));
+  snprintf(path, sizeof path, "%s/meshes/%s", group, m->name);
+  PetscCall(fare_store_write(store, path, FARE_STORE_FLOAT64, grid->dim, global, start, count, data));
+  PetscCall(PetscFree(data));
+  PetscCall(describe_mesh(m, grid, store, path));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_findings_save(MPI_Comm comm, const fare_findings *found, const fare_grid *grid, fare_store *store, const char *group)
+{
+  PetscFunctionBeginUser;
+  for (int i = 0; i < found->findings; i++) PetscCall(save_finding(comm, &found->finding[i], store, group));
+  for (int i = 0; i < found->meshes; i++) PetscCall(save_mesh(comm, &found->mesh[i], grid, store, group));
+  PetscFunctionReturn(0);
+}
+
+/* Which of several: its number, or the point that it belongs to. */
+static PetscErrorCode place_text(const fare_finding *f, const fare_finding *points, size_t i, char *text, size_t size)
+{
+  PetscFunctionBeginUser;
+  *text = '\0';
+  if (f->extent[0] == 1 && !(points && points->extent[0] == 1 && strstr(points->meaning, f->name))) PetscFunctionReturn(0);
+  if (!points || !strstr(points->meaning, f->name)) {
+    snprintf(text, size, " %zu", i);
+    PetscFunctionReturn(0);
+  }
+  for (uint64_t axis = 0; axis < points->extent[1]; axis++) {
+    const size_t used = strlen(text);
+
+    snprintf(text + used, size - used, "%s%.6g", axis ? ", " : " at ", points->value[i * points->extent[1] + axis]);
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_findings_print(const fare_findings *found, const char *name, fare_table *table)
+{
+  const fare_finding *points = fare_findings_find(found, "points");
+
+  PetscFunctionBeginUser;
+  for (int i = 0; i < found->findings; i++) {
+    const fare_finding *f = &found->finding[i];
+
+    for (size_t k = 0; k < f->extent[0] && f != points; k++) {
+      char place[96];
+
+      PetscCall(place_text(f, points, k, place, sizeof place));
+      PetscCall(fare_table_cell(table, "%s", name));
+      PetscCall(fare_table_cell(table, "%s%s", f->name, place));
+      PetscCall(fare_table_cell(table, f->error ? "%.9g" : "%.2g", f->value[k]));
+      PetscCall(fare_table_cell(table, f->error && !isnan(f->error[k]) ? "%.1e" : "-", f->error ? f->error[k] : 0));
+      PetscCall(fare_table_cell(table, "%s", f->meaning));
+    }
+  }
+  PetscFunctionReturn(0);
+}

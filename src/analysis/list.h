@@ -1,0 +1,6 @@
+/* Every analysis, once. Included to declare and to register. */
+FARE_ANALYSIS(stationary)
+FARE_ANALYSIS(periodic)
+FARE_ANALYSIS(relaxation)
+FARE_ANALYSIS(passage)
+FARE_ANALYSIS(committor)

@@ -1,0 +1,217 @@
+/*
+  The periodic steady state of a periodic drive, without waiting for it: the masses P that one period brings back, (I - Phi) P = 0, by GMRES on the
+  evolution over whole periods. Phi keeps the sum and contracts all else, so few periods suffice even where relaxation takes many.
+*/
+#include "analysis.h"
+
+#include <petscdmda.h>
+
+#include <math.h>
+
+typedef struct {
+  const fare_grid   *grid;
+  const fare_system *system;
+  double             start, period, tolerance;
+  Vec                base, image; /* masses of sum 1, and where a period takes them */
+  PetscInt           periods;     /* evolved so far */
+} cycle;
+
+/* y = Phi P for masses of sum 1. */
+static PetscErrorCode evolve(cycle *c, Vec P, Vec y)
+{
+  fare_evolution *evolution;
+  Vec             state;
+
+  PetscFunctionBeginUser;
+  PetscCall(VecDuplicate(P, &state));
+  PetscCall(VecCopy(P, state));
+  PetscCall(fare_evolution_create(c->grid, c->system, c->start, c->tolerance, PETSC_FALSE, state, &evolution));
+  PetscCall(fare_evolution_advance(evolution, c->start + c->period));
+  PetscCall(VecCopy(evolution->masses, y));
+  PetscCall(fare_evolution_destroy(&evolution));
+  c->periods++;
+  PetscFunctionReturn(0);
+}
+
+/* y = (I - Phi) v for v of sum 0, as a difference of evolved densities: Phi v = s (Phi(P + v/s) - Phi P), s the size of v. */
+static PetscErrorCode multiply(Mat shell, Vec v, Vec y)
+{
+  cycle    *c;
+  PetscReal size;
+  Vec       shifted;
+
+  PetscFunctionBeginUser;
+  PetscCall(MatShellGetContext(shell, &c));
+  PetscCall(VecNorm(v, NORM_1, &size));
+  PetscCall(VecSet(y, 0));
+  if (!(size > 0)) PetscFunctionReturn(0);
+  PetscCall(VecDuplicate(v, &shifted));
+  PetscCall(VecWAXPY(shifted, 1 / size, v, c->base));
+  PetscCall(evolve(c, shifted, y));
+  PetscCall(VecAXPY(y, -1, c->image));
+  PetscCall(VecAYPX(y, -size, v));
+  PetscCall(VecDestroy(&shifted));
+  PetscFunctionReturn(0);
+}
+
+/* Phi P - P of the normalised P. */
+static PetscErrorCode residual(void *context, Vec P, Vec r, double *scale)
+{
+  cycle      *c = context;
+  PetscScalar sum;
+
+  PetscFunctionBeginUser;
+  *scale = 0;
+  PetscCall(VecSum(P, &sum));
+  if (!(sum > 0) || !isfinite(sum)) {
+    PetscCall(VecSet(r, 1)); /* no density: worse than any */
+    PetscFunctionReturn(0);
+  }
+  PetscCall(VecScale(P, 1 / sum));
+  PetscCall(VecCopy(P, c->base));
+  PetscCall(evolve(c, P, c->image));
+  PetscCall(VecWAXPY(r, -1, P, c->image));
+  *scale = 1;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode create_solver(cycle *c, Vec like, KSP *ksp)
+{
+  PetscInt owned;
+  Mat      shell;
+  PC       pc;
+
+  PetscFunctionBeginUser;
+  PetscCall(VecGetLocalSize(like, &owned));
+  PetscCall(MatCreateShell(c->grid->comm, owned, owned, PETSC_DETERMINE, PETSC_DETERMINE, c, &shell));
+  PetscCall(MatShellSetOperation(shell, MATOP_MULT, (void (*)(void))multiply));
+  PetscCall(KSPCreate(c->grid->comm, ksp));
+  PetscCall(KSPSetOperators(*ksp, shell, shell));
+  PetscCall(KSPSetType(*ksp, KSPGMRES));
+  PetscCall(KSPGMRESSetRestart(*ksp, 50));
+  PetscCall(KSPGetPC(*ksp, &pc));
+  PetscCall(PCSetType(pc, PCNONE));
+  PetscCall(KSPSetTolerances(*ksp, 1e-4, 1e-300, PETSC_DEFAULT, 200));
+  PetscCall(KSPSetOptionsPrefix(*ksp, "analysis_periodic_"));
+  PetscCall(KSPSetFromOptions(*ksp));
+  PetscCall(MatDestroy(&shell));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_periodic_solve(const fare_grid *grid, const fare_system *system, double start, double period, double tolerance, Vec *masses, fare_solved *solved)
+{
+  cycle       c       = {grid, system, start, period, tolerance, NULL, NULL, 0};
+  fare_solved guessed = {0};
+  KSP         ksp;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_stationary_solve(grid, system, start, masses, &guessed));
+  PetscCall(VecDuplicate(*masses, &c.base));
+  PetscCall(VecDuplicate(*masses, &c.image));
+  PetscCall(create_solver(&c, *masses, &ksp));
+  PetscCall(fare_solver_refine(ksp, residual, &c, tolerance, 1e-5, "periodic steady state", *masses, solved));
+  solved->iterations = c.periods;
+  PetscCall(KSPDestroy(&ksp));
+  PetscCall(VecDestroy(&c.base));
+  PetscCall(VecDestroy(&c.image));
+  PetscFunctionReturn(0);
+}
+
+typedef struct {
+  double     period, tolerance;
+  PetscInt64 panels;
+} periodic;
+
+#define AT(member) offsetof(periodic, member)
+static const fare_field fields[] = {
+  {"period", FARE_REAL, AT(period), NULL, 1e-12, 1e12, NULL, "time", "after which the drive repeats"},
+  {"tolerance", FARE_REAL, AT(tolerance), "1e-8", 1e-14, 0.1, NULL, "", "estimated L1 error that one time step may add"},
+  {"panels", FARE_INTEGER, AT(panels), "64", 1, 1e5, NULL, "", "parts of the period over each of which the current is integrated at 3 Gauss points; jumps of the drive should fall between them"},
+  FARE_FIELDS_END,
+};
+
+static PetscErrorCode check(void *state, const fare_node *node, const fare_analysis_context *context, double time)
+{
+  enum { MOMENTS = 1000 };
+  const periodic *s = state;
+  double          now[FARE_PARAMETERS_MAX] = {0}, later[FARE_PARAMETERS_MAX] = {0};
+  int             apart = 0;
+
+  PetscFunctionBeginUser;
+  if (!fare_system_is_driven(context->system)) PetscCall(fare_node_error(node, "nothing is driven: ask for 'stationary' instead"));
+  for (int i = 0; i < MOMENTS; i++) {
+    const double                t    = time + s->period * (i + 0.5) / MOMENTS;
+    const fare_parameter *const rows = fare_system_type_of(context->system)->parameters;
+    int                         differs = 0;
+
+    fare_system_parameters(context->system, t, now);
+    fare_system_parameters(context->system, t + s->period, later);
+    for (int k = 0; rows[k].name; k++) differs |= fabs(later[k] - now[k]) > 1e-6 * PetscMax(1e-3, PetscMax(fabs(now[k]), fabs(later[k])));
+    apart += differs;
+  }
+  /* at a jump round-off may decide on which side a moment lies */
+  if (apart > MOMENTS / 100) PetscCall(fare_node_error(fare_node_find(node, "period"), "the drive does not repeat after %g", s->period));
+  PetscFunctionReturn(0);
+}
+
+/* The mean over the period of d<x>/dt, from P at its start. */
+static PetscErrorCode mean_velocity(const fare_grid *grid, const fare_system *system, double start, double period, double tolerance, PetscInt64 panels, Vec P, double velocity[])
+{
+  static const double place[] = {0.1127016653792583, 0.5, 0.8872983346207417}, weight[] = {5. / 18, 8. / 18, 5. / 18};
+  fare_evolution     *evolution;
+  Vec                 state, J;
+
+  PetscFunctionBeginUser;
+  for (int axis = 0; axis < grid->dim; axis++) velocity[axis] = 0;
+  PetscCall(VecDuplicate(P, &J));
+  PetscCall(VecDuplicate(P, &state));
+  PetscCall(VecCopy(P, state));
+  PetscCall(fare_evolution_create(grid, system, start, tolerance, PETSC_FALSE, state, &evolution));
+  for (PetscInt64 panel = 0; panel < panels; panel++) {
+    for (int q = 0; q < 3; q++) {
+      const double t = start + period * ((double)panel + place[q]) / (double)panels;
+
+      PetscCall(fare_evolution_advance(evolution, t));
+      for (int axis = 0; axis < grid->dim; axis++) {
+        PetscScalar sum;
+
+        PetscCall(fare_operator_current(evolution->op, t, evolution->masses, axis, J));
+        PetscCall(VecSum(J, &sum));
+        velocity[axis] += weight[q] * sum * grid->spacing[axis] / (double)panels;
+      }
+    }
+    PetscCall(fare_evolution_advance(evolution, start + period * (double)(panel + 1) / (double)panels));
+  }
+  PetscCall(fare_evolution_destroy(&evolution));
+  PetscCall(VecDestroy(&J));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_system *system, double time, const fare_findings *like, fare_findings *found)
+{
+  const periodic *s = state;
+  double          velocity[FARE_DIM_MAX], periods;
+  fare_solved     solved;
+  Vec             P;
+
+  PetscFunctionBeginUser;
+  (void)like;
+  PetscCall(fare_periodic_solve(grid, system, time, s->period, s->tolerance, &P, &solved));
+  periods = (double)solved.iterations;
+  PetscCall(mean_velocity(grid, system, time, s->period, s->tolerance, s->panels, P, velocity));
+  PetscCall(fare_found(found, "velocity", "d<x>/dt per axis, averaged over the period", (size_t)grid->dim, velocity));
+  PetscCall(fare_found_exact(found, "residual", "L1 distance of the density from itself a period later", 1, 1, &solved.residual));
+  PetscCall(fare_found_exact(found, "periods", "evolved to find it", 1, 1, &periods));
+  PetscCall(fare_found_mesh(found, "density", "probability density at the start of the period, averaged over each cell", FARE_MESH_ESTIMATED, P));
+  PetscFunctionReturn(0);
+}
+
+const fare_analysis_type fare_analysis_periodic = {
+  .name      = "periodic",
+  .summary   = "density that a periodic drive brings back after each period, and the mean velocity there",
+  .reference = "P = Phi P by GMRES on the evolution over a period",
+  .size      = sizeof(periodic),
+  .fields    = fields,
+  .check     = check,
+  .run       = run,
+};

@@ -1,0 +1,345 @@
+/*
+  Relaxation rates and modes: eigenvalues of -L nearest to 0, by Krylov-Schur in shift-and-invert mode (SLEPc; Stewart, SIAM J. Matrix Anal. Appl. 23, 601
+  (2001)). Under detailed balance L is similar to the symmetric matrix of sqrt(r(i->j) r(j->i)), and each rate is found once more as a sum of
+  squares over faces, sum (sqrt(r_ij) u_i - sqrt(r_ji) u_j)^2, in which nothing cancels: small rates keep their digits.
+*/
+#include "analysis.h"
+
+#include <petscdmda.h>
+#include <slepceps.h>
+
+#include <math.h>
+#include <stdlib.h>
+
+/* One chain of cells has detailed balance whatever the force. */
+static PetscBool is_symmetric(const fare_grid *grid, const fare_system *system)
+{
+  const fare_system_type *type = fare_system_type_of(system);
+
+  if (grid->dim == 1 && grid->end[0] != FARE_END_PERIODIC) return PETSC_TRUE;
+  return type->potential && !type->extra && !type->drift ? PETSC_TRUE : PETSC_FALSE;
+}
+
+static PetscErrorCode assemble(const fare_killed *faces, PetscBool symmetric, Mat *A)
+{
+  const int width = 2 * faces->grid->dim;
+  PetscInt  first;
+
+  PetscFunctionBeginUser;
+  PetscCall(MatCreate(faces->grid->comm, A));
+  PetscCall(MatSetSizes(*A, faces->owned, faces->owned, PETSC_DETERMINE, PETSC_DETERMINE));
+  PetscCall(MatSetType(*A, MATAIJ));
+  PetscCall(MatSeqAIJSetPreallocation(*A, 1 + width, NULL));
+  PetscCall(MatMPIAIJSetPreallocation(*A, 1 + width, NULL, width, NULL));
+  PetscCall(MatGetOwnershipRange(*A, &first, NULL));
+  for (PetscInt n = 0; n < faces->owned; n++) {
+    double sum = 0;
+
+    for (PetscInt at = n * width; at < (n + 1) * width; at++) {
+      const double entry = symmetric ? sqrt(faces->leaving[at] * faces->entering[at]) : faces->entering[at];
+
+      sum += faces->leaving[at];
+      if (faces->column[at] >= 0) PetscCall(MatSetValue(*A, first + n, faces->column[at], -entry, ADD_VALUES));
+    }
+    PetscCall(MatSetValue(*A, first + n, first + n, sum, ADD_VALUES));
+  }
+  PetscCall(MatAssemblyBegin(*A, MAT_FINAL_ASSEMBLY));
+  PetscCall(MatAssemblyEnd(*A, MAT_FINAL_ASSEMBLY));
+  PetscFunctionReturn(0);
+}
+
+/* u' S u / u' u as a sum of squares. */
+static PetscErrorCode rayleigh_quotient(const fare_killed *faces, Vec u, double *rate)
+{
+  const fare_grid   *grid   = faces->grid;
+  double             sum[2] = {0, 0};
+  const PetscScalar *value;
+  fare_ghosts        ghosts;
+  Vec                local;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_ghosts_of(grid, &ghosts));
+  PetscCall(DMGetLocalVector(grid->dm, &local));
+  PetscCall(DMGlobalToLocal(grid->dm, u, INSERT_VALUES, local));
+  PetscCall(VecGetArrayRead(local, &value));
+  for (PetscInt n = 0; n < faces->owned; n++) {
+    PetscInt index[FARE_DIM_MAX], here;
+
+    fare_cell_index(grid, n, index);
+    here = fare_ghosts_at(&ghosts, index);
+    sum[1] += value[here] * value[here];
+    for (int face = 0; face < 2 * grid->dim; face++) {
+      const PetscInt at  = n * 2 * grid->dim + face;
+      const double   out = sqrt(faces->leaving[at]) * value[here];
+
+      if (faces->column[at] < 0) sum[0] += out * out;
+      else if (face % 2) sum[0] += PetscSqr(out - sqrt(faces->entering[at]) * value[here + ghosts.stride[face / 2]]);
+    }
+  }
+  PetscCall(VecRestoreArrayRead(local, &value));
+  PetscCall(DMRestoreLocalVector(grid->dm, &local));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sum, 2, MPI_DOUBLE, MPI_SUM, grid->comm));
+  *rate = sum[0] / sum[1];
+  PetscFunctionReturn(0);
+}
+
+/* SLEPc begins at its first use and ends with PETSc. */
+static PetscErrorCode begin_slepc(void)
+{
+  PetscBool begun;
+
+  PetscFunctionBeginUser;
+  PetscCall(SlepcInitialized(&begun));
+  if (begun) PetscFunctionReturn(0);
+  PetscCall(SlepcInitializeNoArguments());
+  PetscCall(PetscRegisterFinalize(SlepcFinalize));
+  PetscFunctionReturn(0);
+}
+
+/* A shift below all rates and of the size of the slowest that diffusion across the box can have. */
+static PetscErrorCode choose_shift(const fare_grid *grid, const fare_system *system, double t, double *shift)
+{
+  double        middle[FARE_DIM_MAX], D[FARE_DIM_MAX];
+  const double *x[FARE_DIM_MAX] = {&middle[0], &middle[1], &middle[2]};
+  double *const to[FARE_DIM_MAX] = {&D[0], &D[1], &D[2]};
+
+  PetscFunctionBeginUser;
+  for (int axis = 0; axis < grid->dim; axis++) middle[axis] = 0.5 * (grid->lower[axis] + grid->upper[axis]);
+  fare_system_diffusion(system, t, 1, x, to);
+  *shift = 0;
+  for (int axis = 0; axis < grid->dim; axis++) *shift = PetscMax(*shift, D[axis] / PetscSqr(grid->upper[axis] - grid->lower[axis]));
+  *shift = *shift > 0 ? -*shift : -1;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode solve(const fare_grid *grid, const fare_system *system, double t, Mat A, PetscBool symmetric, PetscInt count, EPS *eps)
+{
+  PetscBool factored;
+  PetscInt  converged;
+  double    shift;
+  ST        st;
+  KSP       ksp;
+  PC        pc;
+
+  PetscFunctionBeginUser;
+  PetscCall(choose_shift(grid, system, t, &shift));
+  PetscCall(EPSCreate(grid->comm, eps));
+  PetscCall(EPSSetOperators(*eps, A, NULL));
+  PetscCall(EPSSetProblemType(*eps, symmetric ? EPS_HEP : EPS_NHEP));
+  PetscCall(EPSSetDimensions(*eps, count, PETSC_DEFAULT, PETSC_DEFAULT));
+  PetscCall(EPSSetWhichEigenpairs(*eps, EPS_TARGET_MAGNITUDE));
+  PetscCall(EPSSetTarget(*eps, shift));
+  PetscCall(EPSSetTolerances(*eps, 1e-12, 2000));
+  PetscCall(EPSGetST(*eps, &st));
+  PetscCall(STSetType(st, STSINVERT));
+  PetscCall(STGetKSP(st, &ksp));
+  PetscCall(fare_solver_choose(grid, ksp));
+  PetscCall(KSPGetPC(ksp, &pc));
+  PetscCall(PetscObjectTypeCompareAny((PetscObject)pc, &factored, PCLU, PCREDUNDANT, ""));
+  if (factored) PetscCall(KSPSetType(ksp, KSPPREONLY));
+  PetscCall(KSPSetTolerances(ksp, 1e-13, 1e-300, PETSC_DEFAULT, 500));
+  PetscCall(EPSSetOptionsPrefix(*eps, "analysis_"));
+  PetscCall(EPSSetFromOptions(*eps));
+  PetscCall(EPSSolve(*eps));
+  PetscCall(EPSGetConverged(*eps, &converged));
+  if (converged < count) FARE_FAIL(FARE_ERR_FAILED, "relaxation: only %d of %d rates converged", (int)converged, (int)count);
+  PetscFunctionReturn(0);
+}
+
+typedef struct {
+  double   rate, frequency;
+  PetscInt from; /* place in the order of the solver */
+} eigenvalue;
+
+static int by_rate(const void *a, const void *b)
+{
+  const eigenvalue *p = a, *q = b;
+
+  if (p->rate != q->rate) return p->rate < q->rate ? -1 : 1;
+  return (p->frequency < q->frequency) - (p->frequency > q->frequency);
+}
+
+/* Right eigenvectors of L: u times the square root of the density at rest where S was solved, of L1 norm 1. */
+static PetscErrorCode finish_mode(Vec mode, Vec rest)
+{
+  PetscReal size;
+
+  PetscFunctionBeginUser;
+  if (rest) PetscCall(VecPointwiseMult(mode, mode, rest));
+  PetscCall(VecNorm(mode, NORM_1, &size));
+  if (size > 0) PetscCall(VecScale(mode, 1 / size));
+  PetscFunctionReturn(0);
+}
+
+/* The square root of what L would keep at rest if its ends were closed. */
+static PetscErrorCode root_at_rest(const fare_grid *grid, const fare_system *system, double t, EPS eps, Vec *rest)
+{
+  PetscBool closed = PETSC_TRUE;
+
+  PetscFunctionBeginUser;
+  for (int axis = 0; axis < grid->dim; axis++) {
+    if (grid->end[axis] >= FARE_END_ABSORBING) closed = PETSC_FALSE;
+  }
+  if (closed || !fare_system_has_potential(system)) {
+    PetscCall(DMCreateGlobalVector(grid->dm, rest));
+    PetscCall(EPSGetEigenvector(eps, 0, *rest, NULL));
+  } else {
+    PetscCall(fare_grid_boltzmann(grid, system, t, rest));
+    PetscCall(VecSqrtAbs(*rest));
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode gather(const fare_killed *faces, EPS eps, Vec rest, eigenvalue *value, fare_spectrum *s)
+{
+  Vec unused;
+
+  PetscFunctionBeginUser;
+  PetscCall(DMCreateGlobalVector(faces->grid->dm, &unused));
+  PetscCall(PetscMalloc3(s->count, &s->rate, s->count, &s->frequency, s->count, &s->mode));
+  for (PetscInt k = 0; k < s->count && s->symmetric; k++) {
+    PetscCall(EPSGetEigenvector(eps, value[k].from, unused, NULL));
+    PetscCall(rayleigh_quotient(faces, unused, &value[k].rate));
+  }
+  qsort(value, (size_t)s->count, sizeof *value, by_rate);
+  for (PetscInt k = 0; k < s->count; k++) {
+    s->rate[k]      = value[k].rate;
+    s->frequency[k] = value[k].frequency;
+    PetscCall(VecDuplicate(unused, &s->mode[k]));
+    if (value[k].frequency < 0) PetscCall(EPSGetEigenvector(eps, value[k].from, unused, s->mode[k]));
+    else PetscCall(EPSGetEigenvector(eps, value[k].from, s->mode[k], unused));
+    PetscCall(finish_mode(s->mode[k], rest));
+  }
+  PetscCall(VecDestroy(&unused));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_spectrum_solve(const fare_grid *grid, const fare_system *system, double t, PetscInt count, fare_spectrum *spectrum)
+{
+  fare_killed *faces;
+  eigenvalue  *value;
+  Vec          rest = NULL;
+  Mat          A;
+  EPS          eps;
+
+  PetscFunctionBeginUser;
+  PetscCall(begin_slepc());
+  spectrum->symmetric = is_symmetric(grid, system);
+  PetscCall(fare_killed_create(grid, system, t, 0, NULL, &faces));
+  PetscCall(assemble(faces, spectrum->symmetric, &A));
+  PetscCall(solve(grid, system, t, A, spectrum->symmetric, count, &eps));
+  PetscCall(PetscMalloc1(count + 1, &value));
+  for (PetscInt k = 0; k < count; k++) {
+    value[k].from = k;
+    PetscCall(EPSGetEigenvalue(eps, k, &value[k].rate, &value[k].frequency));
+  }
+  spectrum->count = count;
+  /* pairs stand together, the positive imaginary part first */
+  if (value[count - 1].frequency > 0) {
+    value[count] = (eigenvalue){value[count - 1].rate, -value[count - 1].frequency, count};
+    spectrum->count++;
+  }
+  if (spectrum->symmetric) PetscCall(root_at_rest(grid, system, t, eps, &rest));
+  PetscCall(gather(faces, eps, rest, value, spectrum));
+  PetscCall(VecDestroy(&rest));
+  PetscCall(PetscFree(value));
+  PetscCall(EPSDestroy(&eps));
+  PetscCall(MatDestroy(&A));
+  PetscCall(fare_killed_destroy(&faces));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_spectrum_free(fare_spectrum *spectrum)
+{
+  PetscFunctionBeginUser;
+  for (PetscInt k = 0; k < spectrum->count; k++) PetscCall(VecDestroy(&spectrum->mode[k]));
+  PetscCall(PetscFree3(spectrum->rate, spectrum->frequency, spectrum->mode));
+  spectrum->count = 0;
+  PetscFunctionReturn(0);
+}
+
+typedef struct {
+  PetscInt64 count;
+  PetscBool  modes;
+} relaxation;
+
+static const fare_field fields[] = {
+  {"count", FARE_INTEGER, offsetof(relaxation, count), "6", 1, 32, NULL, "", "how many rates, from the one nearest to 0; one more where that would cut a complex pair"},
+  {"modes", FARE_BOOLEAN, offsetof(relaxation, modes), "false", 0, 0, NULL, "", "also keep the modes on the grid"},
+  FARE_FIELDS_END,
+};
+
+static PetscErrorCode check(void *state, const fare_node *node, const fare_analysis_context *context, double time)
+{
+  const relaxation *s     = state;
+  double            cells = 1;
+
+  PetscFunctionBeginUser;
+  (void)time;
+  for (int axis = 0; axis < context->dim; axis++) cells *= (double)context->cells[axis];
+  if (4 * (double)(s->count + 2) > cells) PetscCall(fare_node_error(fare_node_find(node, "count"), "%lld rates are too many for %g cells", (long long)s->count, cells));
+  PetscFunctionReturn(0);
+}
+
+/* Brings the coarse grid's eigenvalues into the order of the fine one's: each next to the nearest. */
+static void match(const fare_spectrum *s, const fare_findings *like, double rate[], double frequency[])
+{
+  const fare_finding *rates = fare_findings_find(like, "rate"), *frequencies = fare_findings_find(like, "frequency");
+  PetscBool           taken[64] = {PETSC_FALSE};
+
+  for (size_t k = 0; k < rates->extent[0]; k++) {
+    PetscInt best     = -1;
+    double   distance = HUGE_VAL;
+
+    for (PetscInt i = 0; i < s->count; i++) {
+      const double apart = hypot(s->rate[i] - rates->value[k], s->frequency[i] - frequencies->value[k]);
+
+      if (taken[i] || apart >= distance) continue;
+      best     = i;
+      distance = apart;
+    }
+    taken[best]  = PETSC_TRUE;
+    rate[k]      = s->rate[best];
+    frequency[k] = s->frequency[best];
+  }
+}
+
+static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_system *system, double time, const fare_findings *like, fare_findings *found)
+{
+  const relaxation *s = state;
+  const char       *rate_meaning = "decay rates of the modes", *frequency_meaning = "their angular frequencies";
+  fare_spectrum     spectrum;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_spectrum_solve(grid, system, time, (PetscInt)s->count + (like ? 2 : 0), &spectrum));
+  if (like) {
+    double       rate[64], frequency[64];
+    const size_t count = fare_findings_find(like, "rate")->extent[0];
+
+    match(&spectrum, like, rate, frequency);
+    PetscCall(fare_found(found, "rate", rate_meaning, count, rate));
+    PetscCall(fare_found(found, "frequency", frequency_meaning, count, frequency));
+  } else {
+    PetscCall(fare_found(found, "rate", rate_meaning, (size_t)spectrum.count, spectrum.rate));
+    PetscCall(fare_found(found, "frequency", frequency_meaning, (size_t)spectrum.count, spectrum.frequency));
+    for (PetscInt k = 0; k < spectrum.count && s->modes; k++) {
+      char name[48];
+
+      snprintf(name, sizeof name, "mode_%d", (int)k);
+      PetscCall(PetscObjectReference((PetscObject)spectrum.mode[k]));
+      PetscCall(fare_found_mesh(found, name, "density of a mode, of L1 norm 1", FARE_MESH_MASSES, spectrum.mode[k]));
+    }
+  }
+  PetscCall(fare_spectrum_free(&spectrum));
+  PetscFunctionReturn(0);
+}
+
+const fare_analysis_type fare_analysis_relaxation = {
+  .name      = "relaxation",
+  .summary   = "slowest decay rates and modes of the density",
+  .reference = "eigenvalues of -L by SLEPc (Hernandez, Roman and Vidal, ACM Trans. Math. Softw. 31, 351 (2005))",
+  .size      = sizeof(relaxation),
+  .fields    = fields,
+  .check     = check,
+  .run       = run,
+};

@@ -1,0 +1,179 @@
+/*
+  The stationary density: L P = 0. Refined from a first guess with (sigma I - L)^-1 as the preconditioner, which with a small sigma is inverse
+  iteration, and for sigma = 1/step a step of backward Euler: positive, and keeping the sum. No potential is needed.
+*/
+#include "analysis.h"
+
+#include <petscdmda.h>
+
+#include <math.h>
+
+typedef struct {
+  fare_operator *op;
+  double         t;
+  Vec            through; /* the rate at which each cell is left */
+  Vec            flow;
+} problem;
+
+/* L P of the normalised P, relative to all that flows. What it sums to is round-off, of which the solver would make mass. */
+static PetscErrorCode residual(void *context, Vec P, Vec r, double *scale)
+{
+  problem    *p = context;
+  PetscScalar sum;
+  PetscReal   through;
+
+  PetscFunctionBeginUser;
+  PetscCall(VecSum(P, &sum));
+  *scale = 0;
+  if (!(sum > 0) || !isfinite(sum)) {
+    PetscCall(VecSet(r, 1)); /* no density: worse than any */
+    PetscFunctionReturn(0);
+  }
+  PetscCall(VecScale(P, 1 / sum));
+  PetscCall(fare_operator_apply(p->op, p->t, P, r));
+  PetscCall(VecSum(r, &sum));
+  PetscCall(VecAXPY(r, -sum, P));
+  PetscCall(VecPointwiseMult(p->flow, p->through, P));
+  PetscCall(VecNorm(p->flow, NORM_1, &through));
+  *scale = through;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode first_guess(const fare_grid *grid, const fare_system *system, double t, Vec *masses)
+{
+  const fare_initial uniform = {.density = FARE_INITIAL_UNIFORM};
+
+  PetscFunctionBeginUser;
+  if (fare_system_has_potential(system)) PetscCall(fare_grid_boltzmann(grid, system, t, masses));
+  else PetscCall(fare_grid_initial(grid, &uniform, system, t, masses));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_stationary_solve(const fare_grid *grid, const fare_system *system, double t, Vec *masses, fare_solved *solved)
+{
+  const double shift = 1e-10; /* of the largest rate */
+  problem      p     = {.t = t};
+  PetscReal    largest;
+  Mat          A, shifted;
+  KSP          ksp;
+
+  PetscFunctionBeginUser;
+  for (int axis = 0; axis < grid->dim; axis++) {
+    if (grid->end[axis] >= FARE_END_ABSORBING) FARE_FAIL(FARE_ERR_INPUT, "analysis: no density is stationary where axis %s ends in absorption", fare_system_axis_name(system, axis));
+  }
+  PetscCall(fare_operator_create(grid, system, &p.op));
+  PetscCall(fare_operator_matrix(p.op, &A));
+  PetscCall(fare_operator_matrix(p.op, &shifted));
+  PetscCall(fare_operator_assemble(p.op, t, 0, A));
+  PetscCall(MatCreateVecs(A, &p.through, &p.flow));
+  PetscCall(MatGetDiagonal(A, p.through));
+  PetscCall(VecMax(p.through, NULL, &largest));
+  PetscCall(fare_operator_assemble(p.op, t, shift * largest, shifted));
+  PetscCall(fare_solver_create(grid, A, shifted, &ksp));
+  PetscCall(first_guess(grid, system, t, masses));
+  PetscCall(fare_solver_refine(ksp, residual, &p, 1e-15, 1e-9, "stationary density", *masses, solved));
+  PetscCall(KSPDestroy(&ksp));
+  PetscCall(MatDestroy(&A));
+  PetscCall(MatDestroy(&shifted));
+  PetscCall(VecDestroy(&p.through));
+  PetscCall(VecDestroy(&p.flow));
+  PetscCall(fare_operator_destroy(&p.op));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_velocity(const fare_grid *grid, const fare_system *system, double t, Vec P, double velocity[])
+{
+  fare_operator *op;
+  Vec            J;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_operator_create(grid, system, &op));
+  PetscCall(VecDuplicate(P, &J));
+  for (int axis = 0; axis < grid->dim; axis++) {
+    PetscScalar sum;
+
+    PetscCall(fare_operator_current(op, t, P, axis, J));
+    PetscCall(VecSum(J, &sum));
+    velocity[axis] = sum * grid->spacing[axis];
+  }
+  PetscCall(VecDestroy(&J));
+  PetscCall(fare_operator_destroy(&op));
+  PetscFunctionReturn(0);
+}
+
+typedef struct {
+  PetscBool meshes;
+} stationary;
+
+static const fare_field fields[] = {
+  {"meshes", FARE_BOOLEAN, offsetof(stationary, meshes), "true", 0, 0, NULL, "", "also keep the density and its currents on the grid"},
+  FARE_FIELDS_END,
+};
+
+/* Density of the current at centres: the mean over the two faces of each cell. */
+static PetscErrorCode keep_currents(const fare_grid *grid, const fare_system *system, double t, Vec P, fare_findings *found)
+{
+  fare_operator *op;
+  fare_ghosts    ghosts;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_operator_create(grid, system, &op));
+  PetscCall(fare_ghosts_of(grid, &ghosts));
+  for (int axis = 0; axis < grid->dim; axis++) {
+    const double       per_area = grid->spacing[axis] / fare_grid_volume(grid);
+    const PetscScalar *J;
+    PetscScalar       *at;
+    Vec                faces, centres, local;
+    char               name[32];
+
+    PetscCall(VecDuplicate(P, &faces));
+    PetscCall(VecDuplicate(P, &centres));
+    PetscCall(fare_operator_current(op, t, P, axis, faces));
+    PetscCall(DMGetLocalVector(grid->dm, &local));
+    PetscCall(DMGlobalToLocal(grid->dm, faces, INSERT_VALUES, local));
+    PetscCall(VecGetArrayRead(local, &J));
+    PetscCall(VecGetArray(centres, &at));
+    for (PetscInt n = 0; n < fare_grid_owned(grid); n++) {
+      PetscInt index[FARE_DIM_MAX], here;
+
+      fare_cell_index(grid, n, index);
+      here  = fare_ghosts_at(&ghosts, index);
+      at[n] = 0.5 * per_area * (J[here] + (index[axis] > ghosts.start[axis] ? J[here - ghosts.stride[axis]] : 0));
+    }
+    PetscCall(VecRestoreArray(centres, &at));
+    PetscCall(VecRestoreArrayRead(local, &J));
+    PetscCall(DMRestoreLocalVector(grid->dm, &local));
+    PetscCall(VecDestroy(&faces));
+    snprintf(name, sizeof name, "current_%s", fare_system_axis_name(system, axis));
+    PetscCall(fare_found_mesh(found, name, "probability current at centres of cells", FARE_MESH_VALUES, centres));
+  }
+  PetscCall(fare_operator_destroy(&op));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_system *system, double time, const fare_findings *like, fare_findings *found)
+{
+  const stationary *s = state;
+  double            velocity[FARE_DIM_MAX];
+  fare_solved       solved;
+  Vec               P;
+
+  PetscFunctionBeginUser;
+  (void)like;
+  PetscCall(fare_stationary_solve(grid, system, time, &P, &solved));
+  PetscCall(fare_velocity(grid, system, time, P, velocity));
+  PetscCall(fare_found(found, "velocity", "mean drift d<x>/dt per axis", (size_t)grid->dim, velocity));
+  PetscCall(fare_found_exact(found, "residual", "|L P| relative to what flows", 1, 1, &solved.residual));
+  if (s->meshes) PetscCall(keep_currents(grid, system, time, P, found));
+  PetscCall(fare_found_mesh(found, "density", "stationary probability density, averaged over each cell", FARE_MESH_ESTIMATED, P));
+  PetscFunctionReturn(0);
+}
+
+const fare_analysis_type fare_analysis_stationary = {
+  .name      = "stationary",
+  .summary   = "density and currents that nothing driven comes to, with or without a potential",
+  .reference = "L P = 0 by shifted inverse iteration in Krylov spaces",
+  .size      = sizeof(stationary),
+  .fields    = fields,
+  .run       = run,
+};

@@ -1,0 +1,28 @@
+/* Inside system: descriptors that come from shared objects, the user's own or compiled from formulas. */
+#ifndef FARE_PLUGIN_PRIVATE_H
+#define FARE_PLUGIN_PRIVATE_H
+
+#include <fare/plugin.h>
+
+typedef struct fare_expression fare_expression; /* what the descriptor of a system by formulas is made of */
+
+/* What a system holds that is not from the library. Zero it to begin. */
+typedef struct {
+  void            *library; /* of dlopen */
+  fare_expression *expression;
+  fare_text        plan; /* the lines of `system:` that say where it comes from */
+} fare_origin;
+
+/*
+  Opens the shared object and checks all of what it exports but the descriptor's insides. `path` as dlopen wants it: with a
+  slash. What is wrong is a fare_node_error at `node`. Not collective.
+*/
+PetscErrorCode fare_plugin_open(const fare_node *node, const char *path, fare_plugin_kind kind, size_t size, void **library, const void **descriptor);
+/* The system that `plugin: PATH` names. Collective over PETSC_COMM_WORLD: what fails on one rank fails on all. */
+PetscErrorCode fare_plugin_system(const fare_node *node, const char *path, fare_origin *origin, const fare_system_type **type);
+/* Refuses a descriptor that is not whole, as a fare_node_error at `node`. Not collective. */
+PetscErrorCode fare_system_type_check(const fare_node *node, const fare_system_type *type);
+/* Closes and frees; the descriptor is gone then. */
+PetscErrorCode fare_origin_free(fare_origin *origin);
+
+#endif
