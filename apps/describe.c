@@ -66,6 +66,19 @@ static const char *waveform_at(size_t i, const char **summary)
   return name;
 }
 
+static const char *analysis_at(size_t i, const char **summary)
+{
+  *summary = fare_analysis_summary_at(i);
+  return fare_analysis_name_at(i);
+}
+
+static PetscErrorCode describe_analysis(const char *name)
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_analysis_describe(name, stdout));
+  PetscFunctionReturn(0);
+}
+
 static const struct {
   const char *one, *many;
   const char *(*at)(size_t i, const char **summary);
@@ -75,6 +88,7 @@ static const struct {
   {"sampler", "samplers", sampler_at, describe_sampler},
   {"measure", "measures", measure_at, describe_measure},
   {"waveform", "waveforms", waveform_at, describe_waveform},
+  {"analysis", "analyses", analysis_at, describe_analysis},
 };
 #define REGISTRIES PETSC_STATIC_ARRAY_LENGTH(registries)
 
@@ -162,7 +176,7 @@ static PetscErrorCode describe(const fare_arguments *arguments)
 
 const fare_command fare_command_list = {
   .name     = "list",
-  .synopsis = "list [systems|samplers|measures|waveforms]",
+  .synopsis = "list [systems|samplers|measures|waveforms|analyses]",
   .summary  = "lists what a study can be made of",
   .help     = "fare list samplers\n",
   .run      = list,
@@ -170,7 +184,7 @@ const fare_command fare_command_list = {
 
 const fare_command fare_command_describe = {
   .name     = "describe",
-  .synopsis = "describe study | system NAME | sampler NAME | measure NAME | waveform NAME",
+  .synopsis = "describe study | system NAME | sampler NAME | measure NAME | waveform NAME | analysis NAME",
   .summary  = "says what a thing is and which keys it has, with defaults and ranges",
   .help     = "fare describe system prinz\n",
   .run      = describe,

@@ -5,6 +5,7 @@
 #ifndef FARE_STUDY_H
 #define FARE_STUDY_H
 
+#include <fare/analysis.h>
 #include <fare/measure.h>
 #include <fare/record.h>
 #include <fare/sampler.h>
@@ -42,6 +43,8 @@ typedef struct {
   fare_truth_options        truth;
   size_t                    ensembles;
   fare_plan_ensemble       *ensemble;
+  size_t                    analyses; /* of the grid; they hold what they find, so a plan runs once */
+  fare_analysis           **analysis;
   size_t                    measures;
   const fare_measure_type **measure;
 } fare_plan;

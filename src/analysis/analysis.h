@@ -112,7 +112,7 @@ PetscErrorCode fare_killed_destroy(fare_killed **killed);
 PetscErrorCode fare_killed_matrix(const fare_killed *killed, Mat *M);
 /* Solves sum_j r(i->j) (x_i - x_j) = b_i outside, x = value[target] inside. New vector. */
 PetscErrorCode fare_killed_solve(const fare_killed *killed, double b, const double value[], const char *what, Vec *x, fare_solved *solved);
-/* Offset of the neighbour over each face in a ghosted local vector, and the local number of owned cell n; `local` as DMGetLocalVector makes it. */
+/* The layout of a ghosted local vector: where a cell is in it, and how far its neighbours along each axis. */
 typedef struct {
   PetscInt start[FARE_DIM_MAX], count[FARE_DIM_MAX], stride[FARE_DIM_MAX];
 } fare_ghosts;

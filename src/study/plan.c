@@ -12,7 +12,7 @@
 typedef struct {
   char            *study;
   PetscInt64       seed;
-  const fare_node *system, *drive, *initial, *snapshots, *truth, *ensembles, *measures, *output;
+  const fare_node *system, *drive, *initial, *snapshots, *truth, *analysis, *ensembles, *measures, *output;
 } sections;
 
 #define AT(member) offsetof(sections, member)
@@ -24,6 +24,7 @@ static const fare_field section_fields[] = {
   {"initial", FARE_NODE, AT(initial), "", 0, 0, NULL, "", "density at the start"},
   {"snapshots", FARE_NODE, AT(snapshots), NULL, 0, 0, NULL, "", "when to look"},
   {"truth", FARE_NODE, AT(truth), "", 0, 0, NULL, "", "the grid; without it there is no truth"},
+  {"analysis", FARE_NODE, AT(analysis), "", 0, 0, NULL, "", "list of what else the grid is to tell: steady states, rates, passage times, committors"},
   {"ensembles", FARE_NODE, AT(ensembles), "", 0, 0, NULL, "", "list of samplers to compare"},
   {"measures", FARE_NODE, AT(measures), "", 0, 0, NULL, "", "list of divergences; all that are defined in this dimension unless given"},
   {"output", FARE_NODE, AT(output), "", 0, 0, NULL, "", "where results go"},
@@ -294,6 +295,8 @@ static PetscErrorCode read_sections(fare_plan *plan, const fare_node *root, sect
     PetscCall(fare_truth_options_from_config(s->truth, plan->system, &plan->truth));
     PetscCall(check_begins_inside(plan, s->initial));
   }
+  if (s->analysis && !plan->has_truth) PetscCall(fare_node_error(s->analysis, "analyses need a grid: add a section 'truth'"));
+  if (s->analysis) PetscCall(fare_analyses_from_config(s->analysis, plan->system, &plan->truth, &plan->analyses, &plan->analysis));
   PetscCall(read_ensembles(plan, s->ensembles));
   if (!plan->has_truth && !plan->ensembles) PetscCall(fare_node_error(root, "nothing to do: neither 'truth' nor 'ensembles'"));
   PetscCall(read_measures(plan, s->measures));
@@ -330,6 +333,7 @@ PetscErrorCode fare_plan_destroy(fare_plan **plan)
   free(p->measure);
   free(p->study);
   free(p->directory);
+  PetscCall(fare_analyses_destroy(&p->analyses, &p->analysis));
   PetscCall(fare_initial_free(&p->initial));
   PetscCall(fare_truth_options_free(&p->truth));
   PetscCall(fare_system_destroy(&p->system));
@@ -379,6 +383,7 @@ PetscErrorCode fare_plan_write(const fare_plan *plan, fare_text *to)
     for (size_t i = 0; i < plan->measures; i++) fare_text_add(to, "%s%s", i ? ", " : "", plan->measure[i]->name);
     fare_text_add(to, "]\n");
   }
+  PetscCall(fare_analyses_write(plan->analyses, plan->analysis, to));
   fare_text_add(to, "output:\n");
   PetscCall(fare_fields_write(output_fields, &(output_section){plan->directory}, 2, to));
   PetscFunctionReturn(0);
@@ -403,6 +408,7 @@ PetscErrorCode fare_plan_describe(FILE *to)
   PetscCall(describe_section(to, "initial:", fare_initial_fields));
   PetscCall(describe_section(to, "snapshots:", fare_schedule_fields));
   PetscCall(describe_section(to, "truth:", fare_truth_fields));
+  PetscCall(describe_section(to, "analysis:   a list of maps, in which the kind's own keys stand too (`fare describe analysis KIND`)", fare_analysis_fields));
   PetscCall(describe_section(to, "ensembles:   a list of maps, in which the sampler's own keys stand too (`fare describe sampler NAME`)", fare_ensemble_fields));
   PetscCall(describe_section(to, "ensembles[].train:", fare_training_fields));
   PetscCall(describe_section(to, "output:", output_fields));

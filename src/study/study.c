@@ -292,6 +292,7 @@ static PetscErrorCode run(study *s)
   }
   fare_progress_end(&progress);
   PetscCall(gather_costs(s));
+  if (s->plan->analyses) PetscCall(fare_analyses_run(s->plan->analyses, s->plan->analysis, grid_of(s)));
   s->results.seconds = fare_seconds() - began;
   PetscCall(fare_results_write(s->comm, &s->results, s->record));
   if (rank == 0) PetscCall(fare_results_print(&s->results, stdout));

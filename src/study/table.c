@@ -158,6 +158,7 @@ PetscErrorCode fare_results_print(const fare_results *r, FILE *to)
   if (r->plan->measures && r->comparisons) PetscCall(print_divergences(r, to));
   PetscCall(print_costs(r, to));
   print_truth(r, to);
+  PetscCall(fare_analyses_print(r->plan->analyses, r->plan->analysis, to));
   print_convergence(r, to);
   for (size_t i = 0; i < r->plan->ensembles; i++) {
     if (r->failure[i]) fprintf(to, "\nEnsemble %s ended early: %s\n", r->plan->ensemble[i].name, r->failure[i]);

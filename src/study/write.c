@@ -287,6 +287,7 @@ PetscErrorCode fare_results_write(MPI_Comm comm, const fare_results *r, fare_rec
   PetscCall(write_bins(comm, r, store));
   PetscCall(write_ensembles(comm, r, store));
   PetscCall(write_comparisons(comm, r, store));
+  PetscCall(fare_analyses_save(comm, r->plan->analyses, r->plan->analysis, store));
   PetscCall(fare_store_commit(&store));
   PetscFunctionReturn(0);
 }

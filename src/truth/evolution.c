@@ -3,6 +3,7 @@
   order 5 is stable: one solve a step. Otherwise eigenvalues are complex, and a fully implicit Runge-Kutta method of order 4 is used (ARK4(3)6L[2]SA,
   Kennedy and Carpenter, Appl. Numer. Math. 44, 139 (2003)), L-stable, with five solves a step. Both keep the sum of P as L does.
 */
+#include "lines.h"
 #include "truth.h"
 
 #include <petscdmda.h>
@@ -21,14 +22,32 @@ static PetscErrorCode residual(TS ts, PetscReal t, Vec P, Vec Pdot, Vec F, void 
   PetscFunctionReturn(0);
 }
 
+/* The preconditioner by lines is ours to renew; any other that was chosen by an option is PETSc's. */
+static PetscErrorCode refactor_lines(TS ts, double shift)
+{
+  SNES      snes;
+  KSP       ksp;
+  PC        pc;
+  PetscBool ours;
+
+  PetscFunctionBeginUser;
+  PetscCall(TSGetSNES(ts, &snes));
+  PetscCall(SNESGetKSP(snes, &ksp));
+  PetscCall(KSPGetPC(ksp, &pc));
+  PetscCall(PetscObjectTypeCompare((PetscObject)pc, PCSHELL, &ours));
+  if (ours) PetscCall(fare_lines_factor(pc, shift));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode jacobian(TS ts, PetscReal t, Vec P, Vec Pdot, PetscReal shift, Mat A, Mat B, void *context)
 {
   fare_evolution *e = context;
 
   PetscFunctionBeginUser;
-  (void)ts, (void)P, (void)Pdot, (void)A;
+  (void)P, (void)Pdot, (void)A;
   e->shift = shift;
   PetscCall(fare_operator_assemble(e->op, t, shift, B));
+  PetscCall(refactor_lines(ts, shift));
   PetscFunctionReturn(0);
 }
 
@@ -90,8 +109,8 @@ static PetscErrorCode set_default(const char *option, const char *value)
 }
 
 /*
-  One axis: a direct solve on each rank's part, which GMRES joins in about two iterations per boundary between ranks. More axes: incomplete
-  factors. Because the inverse of A never expands the L1 norm (times shift), a residual of L1 norm r adds at most r to the error: it is kept far below the
+  One axis: a direct solve on each rank's part, which GMRES joins in about two iterations per boundary between ranks. More axes: BiCGStab with
+  line solves along each axis in turn. Because the inverse of A never expands the L1 norm (times shift), a residual of L1 norm r adds at most r to the error: it is kept far below the
   tolerance of a step.
 */
 static PetscErrorCode choose_solver(fare_evolution *e, double tolerance)
@@ -121,8 +140,7 @@ static PetscErrorCode choose_solver(fare_evolution *e, double tolerance)
     PetscCall(set_default("-truth_sub_pc_type", "lu"));
   } else {
     PetscCall(KSPSetType(ksp, KSPBCGS));
-    PetscCall(PCSetType(pc, ranks == 1 ? PCILU : PCBJACOBI));
-    PetscCall(set_default(ranks == 1 ? "-truth_pc_factor_levels" : "-truth_sub_pc_factor_levels", grid->dim == 2 ? "2" : "0"));
+    PetscCall(fare_lines_create(e->op, pc));
   }
   PetscCall(VecGetSize(e->masses, &size));
   PetscCall(KSPSetTolerances(ksp, 1e-14, share * tolerance / sqrt((double)size), PETSC_DEFAULT, 500));

@@ -48,7 +48,8 @@ double fare_bernoulli(double z);
   the face; average: of e^{-(U - U_centre)/T} over the cells. D is per h^2. work: of the extra force along the edge, or NULL. A kernel.
 */
 void fare_face_rates(size_t n, double D, double T, const double *U_below, const double *U_above, const double *lower, const double *upper, const double *average_below, const double *average_above, const double *work, double *up, double *down);
-/* e = exp(r/T), half += w e, average += v/e. A kernel. */
-void fare_accumulate(size_t n, double T, const double *r, double w, double v, double *half, double *average);
+/* e = exp(factor r), held within what can be multiplied. y += a x. Kernels. */
+void fare_exponentials(size_t n, double factor, const double *r, double *e);
+void fare_add_scaled(size_t n, double a, const double *x, double *y);
 
 #endif

@@ -7,8 +7,8 @@
   nothing overflows. Their stationary masses are exactly those of Boltzmann; where U is linear they are Scharfetter and Gummel's rates but for the
   cell average. A force that is no gradient adds its line integral along the edge to the exponent.
 
-  V = sum_k a_k(t) phi_k(x) where a system can say so: terms whose a_k no protocol moves are summed once, and a term that is linear in x is
-  the same for all cells, so that a driven tilt costs no memory and no evaluation of V.
+  V = sum_k a_k(t) phi_k(x) where a system can say so: terms whose a_k no protocol moves are summed once, and their exponentials kept. A moving term that is
+  linear in x is the same for all cells, so that a driven tilt costs one exponential for each point of the quadrature, not one for each point of each cell.
 */
 #include "operator.h"
 
@@ -30,14 +30,25 @@ typedef struct {
   double   *centre, *relative;
 } term;
 
+/* What a point serves: an average over a half-edge, of e^{+(U - U_centre)/T}, or over the cell, of e^{-(U - U_centre)/T}. */
+typedef struct {
+  int     point, sign;
+  double  weight;
+  double *to; /* [cell] */
+} use;
+#define USES_MAX (2 * LINE * FARE_DIM_MAX + CELL_POINTS * CELL_POINTS * CELL_POINTS)
+
 typedef struct {
   int     points; /* per cell: the centre, LINE per axis, and in 2-3 dimensions the cell's own */
+  int     uses;
+  use     use[USES_MAX];
+  double *kept, kept_T;        /* exponentials of the fixed terms, [use * box + cell], and the T that they are of; 0: of none */
   int     terms;
   term    term[TERMS_MAX];
   double  fixed_a[TERMS_MAX];  /* of the terms that are summed in fixed and centre */
   double *fixed, *centre;      /* their sum relative to the centre, [point * box + cell]; and at the centre. Without shapes: of V itself. */
   double *U, *average, *half[FARE_DIM_MAX][2];
-  double *edge[FARE_DIM_MAX];  /* with an extra force: e^{(U - U_centre)/T} at the points of half-edges, [q * box + cell] */
+  double *edge[FARE_DIM_MAX];  /* with an extra force: (U - U_centre)/T at the points of half-edges, [q * box + cell] */
 } gradient;
 
 static int points_per_cell(int dim)
@@ -60,12 +71,11 @@ static void point_offset(int dim, int point, double offset[])
   for (int axis = 0; axis < dim; axis++, point /= CELL_POINTS) offset[axis] = cell_offset[point % CELL_POINTS];
 }
 
-/* Weight of a point in the average over its cell; 0 for points that serve edges alone. */
+/* Weight of a point, but the centre, in the average over its cell; 0 for points that serve edges alone. */
 static double point_weight(int dim, int point)
 {
   double weight = 1;
 
-  if (point == 0) return 0;
   if (--point < LINE * dim) return dim == 1 ? 0.5 * fare_half_weight[point % FARE_HALF_POINTS] : 0;
   point -= LINE * dim;
   for (int axis = 0; axis < dim; axis++, point /= CELL_POINTS) weight *= cell_weight[point % CELL_POINTS];
@@ -164,6 +174,22 @@ static PetscErrorCode fill_terms(fare_operator *op)
   PetscFunctionReturn(0);
 }
 
+static void add_use(gradient *g, int point, int sign, double weight, double *to)
+{
+  if (weight > 0) g->use[g->uses++] = (use){point, sign, weight, to};
+}
+
+static void list_uses(gradient *g, int dim)
+{
+  for (int point = 1; point < g->points; point++) {
+    const int axis = (point - 1) / LINE, q = (point - 1) % LINE;
+
+    /* fare_cell_point puts the points above the centre first */
+    if (point - 1 < LINE * dim) add_use(g, point, 1, fare_half_weight[q % FARE_HALF_POINTS], g->half[axis][q < FARE_HALF_POINTS]);
+    add_use(g, point, -1, point_weight(dim, point), g->average);
+  }
+}
+
 static PetscErrorCode create(fare_operator *op)
 {
   const size_t n = (size_t)op->box;
@@ -180,6 +206,8 @@ static PetscErrorCode create(fare_operator *op)
     for (int side = 0; side < 2; side++) PetscCall(PetscMalloc1(n, &g->half[axis][side]));
     if (op->type->extra) PetscCall(PetscMalloc1(LINE * n, &g->edge[axis]));
   }
+  list_uses(g, op->grid->dim);
+  PetscCall(PetscMalloc1((size_t)g->uses * n, &g->kept));
   if (!op->type->shapes) PetscFunctionReturn(0);
   g->terms = find_moving_terms(op, moving);
   for (int i = 0; i < g->terms; i++) {
@@ -206,6 +234,7 @@ static PetscErrorCode destroy(fare_operator *op)
     PetscCall(PetscFree(g->edge[axis]));
   }
   PetscCall(PetscFree(g->fixed));
+  PetscCall(PetscFree(g->kept));
   PetscCall(PetscFree3(g->centre, g->U, g->average));
   PetscCall(PetscFree(op->data));
   PetscFunctionReturn(0);
@@ -244,15 +273,66 @@ static PetscBool fixed_terms_hold(const fare_operator *op, const double a[])
   return PETSC_TRUE;
 }
 
-/* Averages of e^{U/T} over half-edges and of e^{-U/T} over cells, all relative to the cell's centre; runs of cells that stay in cache. */
-static void average(const fare_operator *op, const double a[])
+/* What the moving terms that are the same in all cells add at a point. */
+static double uniform_shift(const gradient *g, const double a[], int point)
 {
-  enum { RUN = 512 };
-  const gradient *g   = op->data;
-  const int       dim = op->grid->dim;
-  const double    T   = op->theta[FARE_KT];
-  double          r[RUN], nowhere[RUN] = {0};
+  double shift = 0;
 
+  for (int i = 0; i < g->terms; i++) {
+    if (g->term[i].uniform) shift += a[g->term[i].k] * g->term[i].relative[point];
+  }
+  return shift;
+}
+
+static PetscBool moves_uniformly(const gradient *g)
+{
+  for (int i = 0; i < g->terms; i++) {
+    if (!g->term[i].uniform) return PETSC_FALSE;
+  }
+  return PETSC_TRUE;
+}
+
+#define RUN 512 /* cells that go through all points together, and stay in cache */
+
+/* U - U_centre at one point of n cells from `first`. */
+static void relative_potential(const fare_operator *op, const double a[], int point, PetscInt first, size_t n, double r[])
+{
+  const gradient *g     = op->data;
+  const double    shift = uniform_shift(g, a, point);
+  const size_t    at    = (size_t)point * (size_t)op->box + (size_t)first;
+
+  for (size_t c = 0; c < n; c++) r[c] = g->fixed[at + c] + shift;
+  for (int i = 0; i < g->terms; i++) {
+    if (!g->term[i].uniform) fare_add_scaled(n, a[g->term[i].k], g->term[i].relative + at, r);
+  }
+}
+
+/* The averages of n cells from `first`, by exponentials of all terms together. */
+static void average_anew(const fare_operator *op, const double a[], PetscInt first, size_t n)
+{
+  const gradient *g = op->data;
+  double          r[RUN], e[RUN];
+
+  for (int u = 0; u < g->uses; u++) {
+    relative_potential(op, a, g->use[u].point, first, n, r);
+    fare_exponentials(n, g->use[u].sign / op->theta[FARE_KT], r, e);
+    fare_add_scaled(n, g->use[u].weight, e, g->use[u].to + first);
+  }
+}
+
+static void average(fare_operator *op, const double a[])
+{
+  gradient       *g    = op->data;
+  const int       dim  = op->grid->dim;
+  const PetscBool kept = op->type->shapes && moves_uniformly(g) && !fare_system_drives(op->system, FARE_KT) ? PETSC_TRUE : PETSC_FALSE;
+  const double    T    = op->theta[FARE_KT];
+  double          scale[USES_MAX];
+
+  for (int u = 0; u < g->uses && kept; u++) {
+    if (g->kept_T != T) fare_exponentials((size_t)op->box, g->use[u].sign / T, g->fixed + (size_t)g->use[u].point * op->box, g->kept + (size_t)u * op->box);
+    scale[u] = g->use[u].weight * exp(g->use[u].sign * uniform_shift(g, a, g->use[u].point) / T);
+  }
+  if (kept) g->kept_T = T;
   for (PetscInt first = 0; first < op->box; first += RUN) {
     const size_t n = (size_t)PetscMin(RUN, op->box - first);
 
@@ -260,25 +340,22 @@ static void average(const fare_operator *op, const double a[])
     for (int axis = 0; axis < dim; axis++) {
       for (int side = 0; side < 2; side++) memset(g->half[axis][side] + first, 0, n * sizeof(double));
     }
-    for (int point = 1; point < g->points; point++) {
-      const int     line = point - 1 < LINE * dim, axis = (point - 1) / LINE, q = (point - 1) % LINE;
-      const double *fixed = g->fixed + (size_t)point * op->box + first;
-      double        shift = 0;
+    if (!kept) average_anew(op, a, first, n);
+    for (int u = 0; u < g->uses && kept; u++) fare_add_scaled(n, scale[u], g->kept + (size_t)u * op->box + first, g->use[u].to + first);
+  }
+}
 
-      memcpy(r, fixed, n * sizeof *r);
-      for (int i = 0; i < g->terms; i++) {
-        const term *t = &g->term[i];
+/* With an extra force: (U - U_centre)/T at the points of the half-edges. */
+static void keep_edges(fare_operator *op, const double a[])
+{
+  gradient *g = op->data;
 
-        if (t->uniform) {
-          shift += a[t->k] * t->relative[point];
-          continue;
-        }
-        for (size_t c = 0; c < n; c++) r[c] += a[t->k] * t->relative[(size_t)point * op->box + (size_t)first + c];
-      }
-      for (size_t c = 0; c < n && shift != 0; c++) r[c] += shift;
-      /* fare_cell_point puts the points above the centre first */
-      fare_accumulate(n, T, r, line ? fare_half_weight[q % FARE_HALF_POINTS] : 0, point_weight(dim, point), line ? g->half[axis][q < FARE_HALF_POINTS] + first : nowhere, g->average + first);
-      for (size_t c = 0; c < n && line && op->type->extra; c++) g->edge[axis][(size_t)(q * op->box + first) + c] = r[c] / T;
+  for (int axis = 0; axis < op->grid->dim; axis++) {
+    for (int q = 0; q < LINE; q++) {
+      double *edge = g->edge[axis] + (size_t)q * op->box;
+
+      relative_potential(op, a, 1 + axis * LINE + q, 0, (size_t)op->box, edge);
+      for (PetscInt cell = 0; cell < op->box; cell++) edge[cell] /= op->theta[FARE_KT];
     }
   }
 }
@@ -353,6 +430,7 @@ static PetscErrorCode rates(fare_operator *op)
     if (!fixed_terms_hold(op, a)) {
       for (int i = 0; i < g->terms; i++) PetscCall(PetscRealloc((size_t)g->points * (size_t)op->box * sizeof(double), &g->term[i].relative));
       PetscCall(fill_terms(op));
+      g->kept_T = 0;
     }
   } else {
     PetscCall(evaluate_everywhere(op));
@@ -362,6 +440,7 @@ static PetscErrorCode rates(fare_operator *op)
     for (PetscInt cell = 0; cell < op->box; cell++) g->U[cell] += a[g->term[i].k] * g->term[i].centre[cell];
   }
   average(op, a);
+  if (op->type->extra) keep_edges(op, a);
   for (int axis = 0; axis < op->grid->dim; axis++) PetscCall(rates_along(op, axis));
   PetscFunctionReturn(0);
 }

@@ -174,8 +174,8 @@ double fare_truth_bytes(const fare_system *system, const fare_truth_options *opt
 {
   const int dim        = fare_system_dimension(system);
   double    cells      = 1, companions = options->estimate ? 2 : 0;
-  /* per cell, in doubles: the fixed potential at the points of the quadrature; rates, averages, matrix and factors; Krylov and stage vectors */
-  const double points  = 1 + 6 * dim + (dim == 1 ? 0 : dim == 2 ? 9 : 27), each = points + 8 * dim + 3.0 * (1 + 2 * dim) + 40;
+  /* per cell, in doubles: the fixed potential and its exponentials at the points of the quadrature; rates, averages, factors of lines; the matrix; vectors of the methods */
+  const double points  = 1 + 6 * dim + (dim == 1 ? 0 : dim == 2 ? 9 : 27), each = 2 * points + 11 * dim + 3.0 * (1 + 2 * dim) + 30;
 
   for (size_t i = 0; i < options->cells.count; i++) {
     cells *= (double)options->cells.values[i];

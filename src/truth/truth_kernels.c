@@ -11,15 +11,16 @@ static inline double clamp(double x, double most)
   return fmin(most, fmax(-most, x));
 }
 
-void fare_accumulate(size_t n, double T, const double *restrict r, double w, double v, double *restrict half, double *restrict average)
+void fare_exponentials(size_t n, double factor, const double *restrict r, double *restrict e)
 {
 #pragma omp simd
-  for (size_t i = 0; i < n; i++) {
-    const double e = exp(clamp(r[i] / T, STEEPEST_CELL));
+  for (size_t i = 0; i < n; i++) e[i] = exp(clamp(factor * r[i], STEEPEST_CELL));
+}
 
-    half[i] += w * e;
-    average[i] += v / e;
-  }
+void fare_add_scaled(size_t n, double a, const double *restrict x, double *restrict y)
+{
+#pragma omp simd
+  for (size_t i = 0; i < n; i++) y[i] += a * x[i];
 }
 
 /*
@@ -34,7 +35,7 @@ void fare_face_rates(size_t n, double D, double T, const double *restrict U_belo
   for (size_t i = 0; i < n; i++) {
     const double rise = clamp((U_above[i] - U_below[i] - (work ? work[i] : 0)) / T, STEEPEST_EDGE), growth = exp(rise);
     const double upward = 2 * D / ((lower[i] + growth * upper[i]) * average_below[i]), downward = 2 * D / ((lower[i] / growth + upper[i]) * average_above[i]);
-    const double fall = fabs(rise), least = 0.5 * D * (fall > 1e-6 ? fall / (1 - exp(-fall)) : 1);
+    const double fall = fabs(rise), least = 0.5 * D * (fall > 1e-6 ? fall / (1 - fmin(growth, 1 / growth)) : 1);
     const double factor = fmax(1, least / (rise > 0 ? downward : upward));
 
     up[i]   = factor * upward;
