@@ -96,10 +96,14 @@ void fare_system_drift(const fare_system *system, double t, size_t n, const doub
 void fare_system_diffusion(const fare_system *system, double t, size_t n, const double *const x[], double *const D[]);
 
 /* The density at the start: what the truth integrates over cells and ensembles draw from. */
-typedef enum { FARE_INITIAL_BOLTZMANN, FARE_INITIAL_GAUSSIAN, FARE_INITIAL_UNIFORM } fare_initial_kind;
+typedef enum { FARE_INITIAL_BOLTZMANN, FARE_INITIAL_GAUSSIAN, FARE_INITIAL_UNIFORM, FARE_INITIAL_MIXTURE, FARE_INITIAL_POINT, FARE_INITIAL_SNAPSHOT } fare_initial_kind;
+typedef struct fare_saved fare_saved; /* a density on cells, from a file */
 typedef struct {
   int        density;  /* a fare_initial_kind */
-  fare_reals mean, sd; /* gaussian: per axis */
+  fare_reals mean, sd; /* gaussian and point: per axis; mixture: component after component */
+  fare_reals weights;  /* mixture: one per component */
+  char      *file;     /* snapshot */
+  fare_saved *saved;   /* what is in it */
 } fare_initial;
 extern const fare_field fare_initial_fields[];
 PetscErrorCode fare_initial_from_config(const fare_node *node, const fare_system *system, fare_initial *initial);

@@ -87,14 +87,36 @@ static PetscErrorCode draw_from_table(fare_ensemble *ensemble, const fare_initia
   PetscFunctionReturn(0);
 }
 
+/* The component that each particle of a block belongs to. */
+static void choose_components(const fare_initial *initial, fare_stream stream, uint64_t block, int dim, size_t component[FARE_BLOCK])
+{
+  double u[FARE_BLOCK], sum = 0;
+
+  memset(component, 0, FARE_BLOCK * sizeof *component);
+  if (initial->weights.count < 2) return;
+  for (size_t c = 0; c < initial->weights.count; c++) sum += initial->weights.values[c];
+  fare_random_uniforms(stream, block, 0, (uint32_t)dim, u);
+  for (int i = 0; i < FARE_BLOCK; i++) {
+    double left = u[i] * sum;
+
+    while (component[i] + 1 < initial->weights.count && left > initial->weights.values[component[i]]) left -= initial->weights.values[component[i]++];
+  }
+}
+
 static void draw_gaussian(fare_ensemble *ensemble, const fare_initial *initial, fare_stream stream)
 {
+  const size_t dim = (size_t)ensemble->dim;
+  size_t       component[FARE_BLOCK];
+
   for (int64_t b = 0; b < ensemble->blocks; b++) {
-    for (int axis = 0; axis < ensemble->dim; axis++) {
+    const uint64_t block = (uint64_t)(ensemble->first_block + b);
+
+    choose_components(initial, stream, block, ensemble->dim, component);
+    for (size_t axis = 0; axis < dim; axis++) {
       double *x = ensemble->x[axis] + b * FARE_BLOCK;
 
-      fare_random_normals(stream, (uint64_t)(ensemble->first_block + b), 0, (uint32_t)axis, x);
-      for (int i = 0; i < FARE_BLOCK; i++) x[i] = initial->mean.values[axis] + initial->sd.values[axis] * x[i];
+      fare_random_normals(stream, block, 0, (uint32_t)axis, x);
+      for (int i = 0; i < FARE_BLOCK; i++) x[i] = initial->mean.values[component[i] * dim + axis] + initial->sd.values[component[i] * dim + axis] * x[i];
     }
   }
 }
@@ -102,7 +124,7 @@ static void draw_gaussian(fare_ensemble *ensemble, const fare_initial *initial, 
 PetscErrorCode fare_ensemble_draw(fare_ensemble *ensemble, const fare_initial *initial, const fare_system *system, double t, fare_stream stream)
 {
   PetscFunctionBeginUser;
-  if (initial->density == FARE_INITIAL_GAUSSIAN) draw_gaussian(ensemble, initial, stream);
+  if (initial->mean.count) draw_gaussian(ensemble, initial, stream);
   else PetscCall(draw_from_table(ensemble, initial, system, t, stream));
   ensemble->time = t;
   PetscFunctionReturn(0);

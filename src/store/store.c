@@ -1,211 +1,17 @@
-/* Parallel HDF5 behind a small interface: one file per store, written aside, named when it is complete. */
-#include <fare/store.h>
+/* What is in a file: groups, attributes, and arrays that all ranks write or read together. */
+#include "store.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <hdf5.h>
-#include <libgen.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define RANK_MAX 4
-
-struct fare_store {
-  MPI_Comm  comm;
-  hid_t     file;
-  PetscBool writing;
-  char      path[PETSC_MAX_PATH_LEN], temporary[PETSC_MAX_PATH_LEN + 8];
-};
-
-const char *fare_store_library(void)
-{
-  static char version[32];
-  unsigned    major, minor, release;
-
-  H5get_libversion(&major, &minor, &release);
-  snprintf(version, sizeof version, "%u.%u.%u", major, minor, release);
-  return version;
-}
-
-/* The innermost message of HDF5's error stack, which names the cause. */
-static herr_t innermost(unsigned n, const H5E_error2_t *error, void *text)
-{
-  (void)n;
-  snprintf(text, 256, "%s", error->desc ? error->desc : "?");
-  return 0;
-}
-
-static PetscErrorCode failed(const char *path, const char *what)
-{
-  char why[256] = "no reason given";
-
-  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost, why);
-  return fare_error(FARE_ERR_FAILED, "%s: %s: %s", path, what, why);
-}
-
-/* A call of HDF5 that must not fail; its result is kept. */
-#define H5(result, call, path, what) \
-  do { \
-    (result) = (call); \
-    if ((result) < 0) PetscCall(failed(path, what)); \
-  } while (0)
-
-static void hold_hdf5_quiet(void)
-{
-  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-}
-
-static hid_t access_list(MPI_Comm comm)
-{
-  const hid_t list = H5Pcreate(H5P_FILE_ACCESS);
-
-  if (list < 0) return list;
-  H5Pset_fapl_mpio(list, comm, MPI_INFO_NULL);
-  H5Pset_coll_metadata_write(list, 1);
-  H5Pset_fclose_degree(list, H5F_CLOSE_SEMI); /* a handle that leaked makes the close fail, and is found */
-  H5Pset_libver_bounds(list, H5F_LIBVER_EARLIEST, H5F_LIBVER_LATEST);
-  return list;
-}
-
-static PetscErrorCode store_new(MPI_Comm comm, const char *path, PetscBool writing, fare_store **store)
-{
-  fare_store *s;
-
-  PetscFunctionBeginUser;
-  hold_hdf5_quiet();
-  PetscCall(PetscNew(&s));
-  s->comm    = comm;
-  s->file    = -1;
-  s->writing = writing;
-  snprintf(s->path, sizeof s->path, "%s", path);
-  snprintf(s->temporary, sizeof s->temporary, "%s.tmp", s->path);
-  *store = s;
-  PetscFunctionReturn(0);
-}
-
-PetscErrorCode fare_store_create(MPI_Comm comm, const char *path, fare_store **store)
-{
-  PetscErrorCode code = 0;
-  fare_store    *s;
-  hid_t          how;
-  int            rank;
-
-  PetscFunctionBeginUser;
-  *store = NULL;
-  PetscCall(store_new(comm, path, PETSC_TRUE, &s));
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  /* whether the place can be written at all is tried by one rank, so that all hear the same plain reason */
-  if (rank == 0) {
-    const int file = open(s->temporary, O_CREAT | O_WRONLY | O_TRUNC, 0666);
-
-    if (file < 0) code = fare_error(FARE_ERR_FAILED, "%s: cannot be written: %s", s->temporary, strerror(errno));
-    else close(file);
-  }
-  code = fare_error_agree(comm, code);
-  if (!code) {
-    how     = access_list(comm);
-    s->file = H5Fcreate(s->temporary, H5F_ACC_TRUNC, H5P_DEFAULT, how);
-    code    = fare_error_agree(comm, s->file < 0 ? failed(s->temporary, "cannot be created") : 0);
-    H5Pclose(how);
-    if (code && rank == 0) unlink(s->temporary);
-  }
-  if (code) PetscCall(PetscFree(s));
-  *store = s;
-  PetscFunctionReturn(code);
-}
-
-/* Data on the disk before the name is: of a file or of a directory. */
-static int sync_path(const char *path, int flags)
-{
-  const int file = open(path, flags);
-  int       result;
-
-  if (file < 0) return -1;
-  result = fsync(file);
-  close(file);
-  return result;
-}
-
-PetscErrorCode fare_store_commit(fare_store **store)
-{
-  fare_store    *s    = *store;
-  PetscErrorCode code = 0;
-  int            rank;
-
-  PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_rank(s->comm, &rank));
-  if (H5Fclose(s->file) < 0) code = failed(s->temporary, "cannot be completed (disk full?)");
-  s->file = -1;
-  code    = fare_error_agree(s->comm, code);
-  if (rank == 0 && !code) {
-    char parent[PETSC_MAX_PATH_LEN];
-
-    snprintf(parent, sizeof parent, "%s", s->path);
-    if (sync_path(s->temporary, O_RDONLY) || rename(s->temporary, s->path) || sync_path(dirname(parent), O_RDONLY | O_DIRECTORY)) {
-      code = fare_error(FARE_ERR_FAILED, "%s: cannot be completed: %s", s->path, strerror(errno));
-    }
-  }
-  if (rank == 0 && code) unlink(s->temporary);
-  code = fare_error_agree(s->comm, code);
-  PetscCall(PetscFree(*store));
-  PetscFunctionReturn(code);
-}
-
-PetscErrorCode fare_store_open(MPI_Comm comm, const char *path, fare_store **store)
-{
-  PetscErrorCode code = 0;
-  fare_store    *s;
-  hid_t          how;
-  int            rank;
-
-  PetscFunctionBeginUser;
-  *store = NULL;
-  PetscCall(store_new(comm, path, PETSC_FALSE, &s));
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  if (rank == 0) {
-    /* alone and without MPI-IO: a damaged file must not leave the ranks waiting for each other */
-    if (access(path, R_OK)) code = fare_error(FARE_ERR_FAILED, "%s: %s", path, strerror(errno));
-    else {
-      const hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-
-      if (file < 0) code = failed(path, "not a whole HDF5 file");
-      else H5Fclose(file);
-    }
-  }
-  code = fare_error_agree(comm, code);
-  if (!code) {
-    how     = access_list(comm);
-    s->file = H5Fopen(path, H5F_ACC_RDONLY, how);
-    code    = fare_error_agree(comm, s->file < 0 ? failed(path, "cannot be opened") : 0);
-    H5Pclose(how);
-  }
-  if (code) PetscCall(PetscFree(s));
-  *store = s;
-  PetscFunctionReturn(code);
-}
-
-PetscErrorCode fare_store_close(fare_store **store)
-{
-  fare_store    *s = *store;
-  PetscErrorCode code;
-  int            rank;
-
-  PetscFunctionBeginUser;
-  if (!s) PetscFunctionReturn(0);
-  PetscCallMPI(MPI_Comm_rank(s->comm, &rank));
-  code = fare_error_agree(s->comm, H5Fclose(s->file) < 0 ? failed(s->path, "cannot be closed") : 0);
-  if (s->writing && rank == 0) unlink(s->temporary);
-  PetscCall(PetscFree(*store));
-  PetscFunctionReturn(code);
-}
 
 /* Creates groups on the way to `path`, and `path` itself as one. */
 static PetscErrorCode make_groups(fare_store *store, const char *path)
 {
-  PetscBool has;
-  hid_t     links, group;
+  PetscBool      has;
+  hid_t          links, group;
+  PetscErrorCode code;
 
   PetscFunctionBeginUser;
   PetscCall(fare_store_has(store, path, &has));
@@ -213,10 +19,10 @@ static PetscErrorCode make_groups(fare_store *store, const char *path)
   H5(links, H5Pcreate(H5P_LINK_CREATE), store->path, path);
   H5Pset_create_intermediate_group(links, 1);
   group = H5Gcreate2(store->file, path, links, H5P_DEFAULT, H5P_DEFAULT);
+  code  = group < 0 ? fare_store_failed(store->path, path) : 0;
+  if (group >= 0) H5Gclose(group);
   H5Pclose(links);
-  if (group < 0) PetscCall(failed(store->path, path));
-  H5Gclose(group);
-  PetscFunctionReturn(0);
+  PetscFunctionReturn(code);
 }
 
 PetscErrorCode fare_store_group(fare_store *store, const char *path)
@@ -248,17 +54,16 @@ PetscErrorCode fare_store_has(fare_store *store, const char *path, PetscBool *ha
 
 static PetscErrorCode put_attribute(fare_store *store, const char *path, const char *name, hid_t type, hid_t space, const void *value)
 {
-  hid_t  object, attribute;
-  herr_t status;
+  hid_t          object, attribute;
+  PetscErrorCode code;
 
   PetscFunctionBeginUser;
   H5(object, H5Oopen(store->file, path, H5P_DEFAULT), store->path, path);
   attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
-  status    = attribute < 0 ? -1 : H5Awrite(attribute, type, value);
+  code      = attribute < 0 || H5Awrite(attribute, type, value) < 0 ? fare_store_failed(store->path, name) : 0;
   if (attribute >= 0) H5Aclose(attribute);
   H5Oclose(object);
-  if (status < 0) PetscCall(failed(store->path, name));
-  PetscFunctionReturn(0);
+  PetscFunctionReturn(code);
 }
 
 static PetscErrorCode put_scalar(fare_store *store, const char *path, const char *name, hid_t type, const void *value)
@@ -375,6 +180,24 @@ PetscErrorCode fare_store_get_real(fare_store *store, const char *path, const ch
   return get_attribute(store, path, name, H5T_NATIVE_DOUBLE, value);
 }
 
+PetscErrorCode fare_store_get_reals(fare_store *store, const char *path, const char *name, size_t count, double values[])
+{
+  hid_t    attribute, space;
+  hssize_t there = -1;
+
+  PetscFunctionBeginUser;
+  attribute = H5Aopen_by_name(store->file, path, name, H5P_DEFAULT, H5P_DEFAULT);
+  if (attribute >= 0) {
+    space = H5Aget_space(attribute);
+    there = H5Sget_simple_extent_npoints(space);
+    H5Sclose(space);
+    H5Aclose(attribute);
+  }
+  if (there != (hssize_t)count) FARE_FAIL(FARE_ERR_FAILED, "%s: %s has no attribute '%s' of %zu numbers", store->path, path, name, count);
+  PetscCall(get_attribute(store, path, name, H5T_NATIVE_DOUBLE, values));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_store_get_int(fare_store *store, const char *path, const char *name, int64_t *value)
 {
   return get_attribute(store, path, name, H5T_NATIVE_INT64, value);
@@ -400,11 +223,12 @@ static void to_hsize(int rank, const uint64_t from[], hsize_t to[])
 /* Moves this rank's box between memory and a dataset, all ranks together. */
 static PetscErrorCode transfer(fare_store *store, const char *path, hid_t dataset, fare_store_type type, int rank, const uint64_t start[], const uint64_t count[], void *in, const void *out)
 {
-  const hid_t space = H5Dget_space(dataset), how = H5Pcreate(H5P_DATASET_XFER);
-  hsize_t     first[RANK_MAX], extent[RANK_MAX];
-  PetscBool   empty = PETSC_FALSE;
-  hid_t       memory;
-  herr_t      status;
+  const hid_t    space = H5Dget_space(dataset), how = H5Pcreate(H5P_DATASET_XFER);
+  hsize_t        first[RANK_MAX], extent[RANK_MAX];
+  PetscBool      empty = PETSC_FALSE;
+  PetscErrorCode code  = 0;
+  hid_t          memory;
+  herr_t         status = 0;
 
   PetscFunctionBeginUser;
   to_hsize(rank, start, first);
@@ -418,12 +242,13 @@ static PetscErrorCode transfer(fare_store *store, const char *path, hid_t datase
     H5Sselect_hyperslab(space, H5S_SELECT_SET, first, NULL, extent, NULL);
   }
   H5Pset_dxpl_mpio(how, H5FD_MPIO_COLLECTIVE);
-  status = out ? H5Dwrite(dataset, hdf5_type(type), memory, space, how, out) : H5Dread(dataset, hdf5_type(type), memory, space, how, in);
+  /* HDF5 1.10.8 fails to write nothing into a dataset of no elements, which has no place in the file */
+  if (H5Sget_simple_extent_npoints(space) > 0) status = out ? H5Dwrite(dataset, hdf5_type(type), memory, space, how, out) : H5Dread(dataset, hdf5_type(type), memory, space, how, in);
+  if (status < 0) code = fare_store_failed(store->path, path);
   H5Sclose(memory);
   H5Sclose(space);
   H5Pclose(how);
-  PetscCall(fare_error_agree(store->comm, status < 0 ? failed(store->path, path) : 0));
-  PetscFunctionReturn(0);
+  PetscFunctionReturn(fare_error_agree(store->comm, code));
 }
 
 static PetscErrorCode make_parents(fare_store *store, const char *path)
@@ -453,10 +278,11 @@ PetscErrorCode fare_store_write(fare_store *store, const char *path, fare_store_
   to_hsize(rank, global, extent);
   H5(space, H5Screate_simple(rank, extent, NULL), store->path, path);
   dataset = H5Dcreate2(store->file, path, hdf5_type(type), space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+  code    = dataset < 0 ? fare_store_failed(store->path, path) : 0;
   H5Sclose(space);
-  if (dataset < 0) PetscCall(failed(store->path, path));
-  code = transfer(store, path, dataset, type, rank, start, count, NULL, data ? data : nothing);
-  H5Dclose(dataset);
+  if (!code && H5Dget_offset(dataset) != HADDR_UNDEF) code = fare_store_reserve(store, H5Dget_offset(dataset), H5Dget_storage_size(dataset));
+  if (!code) code = transfer(store, path, dataset, type, rank, start, count, NULL, data ? data : nothing);
+  if (dataset >= 0) H5Dclose(dataset);
   PetscFunctionReturn(code);
 }
 
@@ -475,7 +301,7 @@ PetscErrorCode fare_store_read(fare_store *store, const char *path, fare_store_t
   }
   PetscCall(fare_error_agree(store->comm, code)); /* every rank has a box of its own */
   dataset = H5Dopen2(store->file, path, H5P_DEFAULT);
-  if (dataset < 0) PetscCall(failed(store->path, path));
+  if (dataset < 0) PetscCall(fare_store_failed(store->path, path));
   code = transfer(store, path, dataset, type, rank, start, count, data, NULL);
   H5Dclose(dataset);
   PetscFunctionReturn(code);
@@ -502,20 +328,19 @@ PetscErrorCode fare_store_extents(fare_store *store, const char *path, int *rank
 
 PetscErrorCode fare_store_write_text(fare_store *store, const char *path, const char *text)
 {
-  hid_t  space, type, dataset;
-  herr_t status;
+  hid_t          space, type, dataset;
+  PetscErrorCode code;
 
   PetscFunctionBeginUser;
   PetscCall(make_parents(store, path));
   type    = string_type(strlen(text));
   space   = H5Screate(H5S_SCALAR);
   dataset = H5Dcreate2(store->file, path, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-  status  = dataset < 0 ? -1 : H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text);
+  code    = dataset < 0 || H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text) < 0 ? fare_store_failed(store->path, path) : 0;
   if (dataset >= 0) H5Dclose(dataset);
   H5Sclose(space);
   H5Tclose(type);
-  if (status < 0) PetscCall(failed(store->path, path));
-  PetscFunctionReturn(0);
+  PetscFunctionReturn(code);
 }
 
 PetscErrorCode fare_store_child(fare_store *store, const char *group, size_t i, size_t size, char name[], PetscBool *has)
@@ -527,7 +352,7 @@ PetscErrorCode fare_store_child(fare_store *store, const char *group, size_t i, 
   *has = PETSC_FALSE;
   PetscCall(fare_store_has(store, group, &exists));
   if (!exists || H5Gget_info_by_name(store->file, group, &about, H5P_DEFAULT) < 0 || i >= about.nlinks) PetscFunctionReturn(0);
-  if (H5Lget_name_by_idx(store->file, group, H5_INDEX_NAME, H5_ITER_INC, i, name, size, H5P_DEFAULT) < 0) PetscCall(failed(store->path, group));
+  if (H5Lget_name_by_idx(store->file, group, H5_INDEX_NAME, H5_ITER_INC, i, name, size, H5P_DEFAULT) < 0) PetscCall(fare_store_failed(store->path, group));
   *has = PETSC_TRUE;
   PetscFunctionReturn(0);
 }

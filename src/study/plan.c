@@ -267,9 +267,10 @@ static PetscErrorCode check_begins_inside(const fare_plan *plan, const fare_node
 
   PetscFunctionBeginUser;
   for (size_t i = 0; i < plan->initial.mean.count; i++) {
+    const size_t axis = i % (size_t)fare_system_dimension(plan->system);
     const double mean = plan->initial.mean.values[i];
 
-    if (!(mean > lower[i] && mean < upper[i])) PetscCall(fare_node_error(fare_node_find(initial, "mean"), "%g lies outside the truth's box, [%g, %g]", mean, lower[i], upper[i]));
+    if (!(mean > lower[axis] && mean < upper[axis])) PetscCall(fare_node_error(fare_node_find(initial, "mean"), "%g lies outside the truth's box, [%g, %g]", mean, lower[axis], upper[axis]));
   }
   PetscFunctionReturn(0);
 }

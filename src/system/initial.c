@@ -1,31 +1,94 @@
-#include <fare/system.h>
+/* Densities to begin with, and the schedule of snapshots. */
+#include "saved.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
-static const char *const kinds[] = {"boltzmann", "gaussian", "uniform", NULL};
+static const char *const kinds[] = {"boltzmann", "gaussian", "uniform", "mixture", "point", "snapshot", NULL};
 
 const fare_field fare_initial_fields[] = {
-  {"density", FARE_CHOICE, offsetof(fare_initial, density), "boltzmann", 0, 0, kinds, "", "boltzmann: exp(-V/kT) at the start; gaussian: of given mean and sd; uniform: over the domain"},
-  {"mean", FARE_REALS, offsetof(fare_initial, mean), "", -1e6, 1e6, NULL, "", "mean per axis, for gaussian"},
-  {"sd", FARE_REALS, offsetof(fare_initial, sd), "", 1e-9, 1e6, NULL, "", "standard deviation per axis, for gaussian"},
+  {"density", FARE_CHOICE, offsetof(fare_initial, density), "boltzmann", 0, 0, kinds, "", "boltzmann: exp(-V/kT) at the start; gaussian; uniform: over the domain; mixture: of gaussians; point: a narrow gaussian; snapshot: the density of a file"},
+  {"mean", FARE_REALS, offsetof(fare_initial, mean), "", -1e6, 1e6, NULL, "", "gaussian, point: place per axis; mixture: of one component after the other"},
+  {"sd", FARE_REALS, offsetof(fare_initial, sd), "", 1e-9, 1e6, NULL, "", "gaussian, mixture: standard deviation, as mean; point: a hundredth of the domain unless given"},
+  {"weights", FARE_REALS, offsetof(fare_initial, weights), "", 1e-12, 1e12, NULL, "", "mixture: of its components, of any sum"},
+  {"file", FARE_STRING, offsetof(fare_initial, file), "", 0, 0, NULL, "", "snapshot: a snapshot_*.h5 of a study of this dimension"},
   FARE_FIELDS_END,
 };
 
-static PetscErrorCode check(const fare_node *node, const fare_system *system, const fare_initial *initial)
+/* The place to complain about: the key if it is there, else the section. */
+static const fare_node *place(const fare_node *node, const char *key)
 {
-  const size_t dim = (size_t)fare_system_dimension(system);
+  return fare_node_find(node, key) ? fare_node_find(node, key) : node;
+}
+
+/* Which keys a kind has: others are refused, lest they be thought to do something. */
+static PetscErrorCode check_keys(const fare_node *node, const fare_initial *initial)
+{
+  const int         kind      = initial->density;
+  const PetscBool   gaussians = kind == FARE_INITIAL_GAUSSIAN || kind == FARE_INITIAL_MIXTURE || kind == FARE_INITIAL_POINT ? PETSC_TRUE : PETSC_FALSE;
+  const char *const stray     = !gaussians && initial->mean.count ? "mean" : !gaussians && initial->sd.count ? "sd" : kind != FARE_INITIAL_MIXTURE && initial->weights.count ? "weights" : kind != FARE_INITIAL_SNAPSHOT && initial->file ? "file" : NULL;
 
   PetscFunctionBeginUser;
-  if (initial->density == FARE_INITIAL_GAUSSIAN) {
-    if (initial->mean.count != dim) PetscCall(fare_node_error(fare_node_find(node, "mean") ? fare_node_find(node, "mean") : node, "a gaussian in %zu dimension%s needs %zu mean%s, got %zu", dim, dim > 1 ? "s" : "", dim, dim > 1 ? "s" : "", initial->mean.count));
-    if (initial->sd.count != dim) PetscCall(fare_node_error(fare_node_find(node, "sd") ? fare_node_find(node, "sd") : node, "a gaussian in %zu dimension%s needs %zu sd, got %zu", dim, dim > 1 ? "s" : "", dim, initial->sd.count));
-  } else if (initial->density == FARE_INITIAL_BOLTZMANN && !fare_system_has_potential(system)) {
-    const char *name = fare_system_type_of(system)->name;
+  if (stray) PetscCall(fare_node_error(place(node, stray), "not for density: %s", kinds[kind]));
+  PetscFunctionReturn(0);
+}
 
+static PetscErrorCode check_numbers(const fare_node *node, const char *key, size_t wanted, size_t given, const char *what)
+{
+  PetscFunctionBeginUser;
+  if (given != wanted) PetscCall(fare_node_error(place(node, key), "%s needs %zu number%s in '%s', got %zu", what, wanted, wanted > 1 ? "s" : "", key, given));
+  PetscFunctionReturn(0);
+}
+
+/* A point is a gaussian that is narrow by the measure of the domain. */
+static PetscErrorCode widen_point(const fare_system *system, fare_initial *initial)
+{
+  const fare_system_type *type = fare_system_type_of(system);
+  const size_t            dim  = (size_t)fare_system_dimension(system);
+
+  PetscFunctionBeginUser;
+  if (initial->sd.count) PetscFunctionReturn(0);
+  initial->sd.values = calloc(dim, sizeof *initial->sd.values);
+  if (!initial->sd.values) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  initial->sd.count = dim;
+  for (size_t axis = 0; axis < dim; axis++) initial->sd.values[axis] = 0.01 * (type->upper[axis] - type->lower[axis]);
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode check(const fare_node *node, const fare_system *system, fare_initial *initial)
+{
+  const size_t dim  = (size_t)fare_system_dimension(system);
+  const char  *name = fare_system_type_of(system)->name;
+  char         what[64];
+
+  PetscFunctionBeginUser;
+  PetscCall(check_keys(node, initial));
+  snprintf(what, sizeof what, "a %s in %zu dimension%s", kinds[initial->density], dim, dim > 1 ? "s" : "");
+  switch ((fare_initial_kind)initial->density) {
+  case FARE_INITIAL_BOLTZMANN:
+    if (fare_system_has_potential(system)) break;
     if (node) PetscCall(fare_node_error(node, "system '%s' has no potential, so no Boltzmann density to begin with: give another", name));
     FARE_FAIL(FARE_ERR_INPUT, "initial: system '%s' has no potential, so no Boltzmann density to begin with: give another, say {density: gaussian, mean: [...], sd: [...]}", name);
-  } else if (initial->mean.count || initial->sd.count) {
-    PetscCall(fare_node_error(fare_node_find(node, initial->mean.count ? "mean" : "sd"), "only for density: gaussian"));
+  case FARE_INITIAL_UNIFORM: break;
+  case FARE_INITIAL_POINT:
+    PetscCall(check_numbers(node, "mean", dim, initial->mean.count, what));
+    PetscCall(widen_point(system, initial));
+    PetscCall(check_numbers(node, "sd", dim, initial->sd.count, what));
+    break;
+  case FARE_INITIAL_GAUSSIAN:
+    PetscCall(check_numbers(node, "mean", dim, initial->mean.count, what));
+    PetscCall(check_numbers(node, "sd", dim, initial->sd.count, what));
+    break;
+  case FARE_INITIAL_MIXTURE:
+    if (!initial->weights.count) PetscCall(fare_node_error(node, "a mixture needs 'weights', one per component"));
+    PetscCall(check_numbers(node, "mean", dim * initial->weights.count, initial->mean.count, what));
+    PetscCall(check_numbers(node, "sd", dim * initial->weights.count, initial->sd.count, what));
+    break;
+  case FARE_INITIAL_SNAPSHOT:
+    if (!initial->file) PetscCall(fare_node_error(node, "density: snapshot needs 'file'"));
+    PetscCall(fare_saved_read(place(node, "file"), initial->file, (int)dim, &initial->saved));
+    break;
   }
   PetscFunctionReturn(0);
 }
@@ -44,13 +107,37 @@ PetscErrorCode fare_initial_from_config(const fare_node *node, const fare_system
 PetscErrorCode fare_initial_free(fare_initial *initial)
 {
   PetscFunctionBeginUser;
+  PetscCall(fare_saved_destroy(&initial->saved));
   PetscCall(fare_fields_free(fare_initial_fields, initial));
   PetscFunctionReturn(0);
 }
 
+/* ln of a sum of gaussians, the largest taken out before summing. */
+static double log_gaussians(const fare_initial *initial, int dim, const double *const x[], size_t i)
+{
+  const size_t components = initial->weights.count ? initial->weights.count : 1;
+  double       highest = -HUGE_VAL, sum = 0;
+
+  for (int pass = 0; pass < 2; pass++) {
+    for (size_t c = 0; c < components; c++) {
+      double exponent = initial->weights.count ? log(initial->weights.values[c]) : 0;
+
+      for (int axis = 0; axis < dim; axis++) {
+        const size_t at = c * (size_t)dim + (size_t)axis;
+        const double z  = (x[axis][i] - initial->mean.values[at]) / initial->sd.values[at];
+
+        exponent -= 0.5 * z * z + (components > 1 ? log(initial->sd.values[at]) : 0);
+      }
+      if (pass) sum += exp(exponent - highest);
+      else highest = PetscMax(highest, exponent);
+    }
+  }
+  return components > 1 ? highest + log(sum) : highest;
+}
+
 void fare_initial_log_density(const fare_initial *initial, const fare_system *system, double t, size_t n, const double *const x[], double log_density[])
 {
-  const int    dim = fare_system_dimension(system);
+  const int dim = fare_system_dimension(system);
 
   switch ((fare_initial_kind)initial->density) {
   case FARE_INITIAL_BOLTZMANN:
@@ -58,18 +145,14 @@ void fare_initial_log_density(const fare_initial *initial, const fare_system *sy
     for (size_t i = 0; i < n; i++) log_density[i] /= -fare_system_kT(system, t);
     break;
   case FARE_INITIAL_GAUSSIAN:
-    for (size_t i = 0; i < n; i++) {
-      log_density[i] = 0;
-      for (int axis = 0; axis < dim; axis++) {
-        const double z = (x[axis][i] - initial->mean.values[axis]) / initial->sd.values[axis];
-
-        log_density[i] -= 0.5 * z * z;
-      }
-    }
+  case FARE_INITIAL_POINT:
+  case FARE_INITIAL_MIXTURE:
+    for (size_t i = 0; i < n; i++) log_density[i] = log_gaussians(initial, dim, x, i);
     break;
   case FARE_INITIAL_UNIFORM:
     for (size_t i = 0; i < n; i++) log_density[i] = 0;
     break;
+  case FARE_INITIAL_SNAPSHOT: fare_saved_log_density(initial->saved, n, x, log_density); break;
   }
 }
 
