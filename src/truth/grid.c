@@ -194,6 +194,7 @@ static double log_mass(const density *of, const fare_grid *grid, const PetscInt 
   }
   fare_initial_log_density(of->initial, of->system, of->t, (size_t)n, points, log_density);
   for (int q = 0; q < n; q++) highest = PetscMax(highest, log_density[q]);
+  if (!isfinite(highest)) return highest; /* nothing in this cell, or no number: the sum over all will tell */
   for (int q = 0; q < n; q++) sum += weight[q] * exp(log_density[q] - highest);
   return highest + log(sum);
 }
