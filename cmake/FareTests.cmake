@@ -9,7 +9,7 @@ pkg_check_modules(cmocka_pc QUIET IMPORTED_TARGET cmocka)
 set(FARE_TEST_ENVIRONMENT OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
     OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_hwloc_base_binding_policy=none HDF5_USE_FILE_LOCKING=FALSE
     MPLBACKEND=Agg "FARE_PYTHON=${FARE_PYTHON}" "FARE_COMMAND=${PROJECT_BINARY_DIR}/bin/fare" "FARE_SOURCE_DIR=${PROJECT_SOURCE_DIR}" "FARE_BINARY_DIR=${PROJECT_BINARY_DIR}"
-    "FARE_MPIEXEC=${MPIEXEC_EXECUTABLE}")
+    "FARE_MPIEXEC=${MPIEXEC_EXECUTABLE}" "LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/leaks.supp:print_suppressions=0")
 
 function(fare_declare_tests file name program)
   file(STRINGS ${file} lines REGEX "fare-test:")
@@ -54,8 +54,8 @@ if(TARGET PkgConfig::cmocka_pc)
   file(GLOB_RECURSE test_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/test_*.c)
   foreach(source IN LISTS test_sources)
     get_filename_component(name ${source} NAME_WE)
-    add_executable(${name} ${source})
-    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+    add_executable(${name} ${source} $<$<BOOL:${FARE_SANITIZE}>:${PROJECT_SOURCE_DIR}/tests/sanitize/keep_modules.c>)
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests ENABLE_EXPORTS ${FARE_SANITIZE})
     target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR}/src)
     target_link_libraries(${name} PRIVATE fare fare_slepc fare_hdf5 fare_yaml fare_blas PkgConfig::cmocka_pc m fare_warnings)
     fare_declare_tests(${source} ${name} $<TARGET_FILE:${name}>)

@@ -12,7 +12,7 @@ typedef enum { FARE_NODE_SCALAR, FARE_NODE_LIST, FARE_NODE_MAP } fare_node_kind;
 PetscErrorCode fare_config_read(MPI_Comm comm, const char *path, fare_config **config);
 /* The same from memory; `name` stands for the file in messages. Not collective. */
 PetscErrorCode fare_config_parse(const char *name, const char *text, size_t length, fare_config **config);
-/* Applies `key.path[0].key=value` (the value in YAML) as `--set` does; creates what is missing in maps. Not collective. */
+/* Applies `key.path[0].key=value` (the value in YAML) as `--set` does; creates what is missing in maps, after an error perhaps in vain. Not collective. */
 PetscErrorCode fare_config_set(fare_config *config, const char *assignment);
 PetscErrorCode fare_config_destroy(fare_config **config);
 const fare_node *fare_config_root(const fare_config *config);
@@ -42,6 +42,7 @@ typedef enum {
   FARE_CHOICE,   /* int, index into `choices` */
   FARE_REALS,    /* fare_reals */
   FARE_INTEGERS, /* fare_integers */
+  FARE_CHOICES,  /* fare_integers, indices into `choices` */
   FARE_NODE      /* const fare_node *: read by code of its own; NULL when absent */
 } fare_field_kind;
 
@@ -60,15 +61,16 @@ typedef struct {
   size_t             offset;   /* of the member in the struct */
   const char        *fallback; /* the default as YAML text; NULL: the key is required; "": may be absent (0, NULL or empty) */
   double             least, most; /* allowed range of numbers, entry by entry, both included; -HUGE_VAL, HUGE_VAL for none */
-  const char *const *choices;  /* NULL-terminated, for FARE_CHOICE */
+  const char *const *choices;  /* NULL-terminated, for FARE_CHOICE and FARE_CHOICES */
   const char        *unit;     /* "" when dimensionless */
   const char        *meaning;  /* one line, begins with a small letter, no full stop */
 } fare_field;
 #define FARE_FIELDS_END {NULL, FARE_REAL, 0, NULL, 0, 0, NULL, NULL, NULL}
 
 /*
-  Fills `into` from `map` (NULL: defaults alone) by the table `fields`, which FARE_FIELDS_END ends. Unknown keys are refused unless
-  a second table `more` (may be NULL) names them. Strings and lists become the struct's: fare_fields_free. Not collective.
+  Fills `into` from `map` (NULL: defaults alone) by the table `fields`, which FARE_FIELDS_END ends; what it held before is not freed. Unknown
+  keys are refused unless a second table `more` (may be NULL) names them. Strings and lists become the struct's: fare_fields_free; after an
+  error there are none. Not collective.
 */
 PetscErrorCode fare_fields_read(const fare_field *fields, const fare_field *more, const fare_node *map, void *into);
 PetscErrorCode fare_fields_free(const fare_field *fields, void *from);

@@ -10,13 +10,13 @@ const char *fare_store_library(void); /* "1.10.8" */
 
 typedef enum { FARE_STORE_FLOAT64, FARE_STORE_FLOAT32, FARE_STORE_INT64, FARE_STORE_UINT64, FARE_STORE_UINT8 } fare_store_type;
 
-/* Begins `path` (as path.tmp beside it). Collective; failing is collective too. */
+/* Begins `path` (as path.tmp beside it). Collective; failing is collective too, here and below, and says so when the disk is full. */
 PetscErrorCode fare_store_create(MPI_Comm comm, const char *path, fare_store **store);
-/* Closes, flushes to the disk and gives the file its name. Collective. Sets *store to NULL. */
+/* Closes, looks whether all can be read, flushes to the disk and gives the file its name; else nothing of it stays. Collective. Sets *store to NULL. */
 PetscErrorCode fare_store_commit(fare_store **store);
 /* Opens for reading: rank 0 tries first, so that a damaged file is the same error on every rank. Collective. */
 PetscErrorCode fare_store_open(MPI_Comm comm, const char *path, fare_store **store);
-/* Closes; an uncommitted file is removed. Collective. Sets *store to NULL. */
+/* Closes; an uncommitted file is removed (so is one that is open when PETSc ends). Collective. Sets *store to NULL. */
 PetscErrorCode fare_store_close(fare_store **store);
 
 /* Makes a group and its parents; no error when it exists. Collective. */

@@ -53,6 +53,7 @@ typedef struct {
   fare_integers cells;        /* per axis; even, because the error estimate compares with half as many; empty where accuracy is given */
   double        accuracy;     /* total L1 error asked for at every snapshot, for fare_truth_fit; 0: cells and tolerance are as given */
   fare_reals    lower, upper; /* of the box; empty: the system's own domain */
+  fare_integers ends;         /* fare_end per axis; empty: periodic where the system is, reflecting elsewhere */
   double        tolerance;    /* estimated L1 error that one time step may add */
   PetscBool     estimate;     /* also evolve the coarser companions that give the error estimate */
 } fare_truth_options;
@@ -79,6 +80,7 @@ typedef struct {
   double   mass_drift;                     /* |sum - 1|, largest so far */
   double   minimum;                        /* smallest density so far */
   double   boundary_mass;                  /* mass in the outermost cells at reflecting ends */
+  double   survival, exit_flux;            /* what no end has absorbed, and what is absorbed per time; 1 and 0 where no end absorbs */
   PetscInt steps, rejected, solves;        /* of the grid itself, without its companions */
   double   seconds;                        /* spent advancing, this rank, companions included */
 } fare_truth_status;

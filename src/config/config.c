@@ -17,7 +17,7 @@ PetscErrorCode fare_config_parse(const char *name, const char *text, size_t leng
   c       = calloc(1, sizeof *c);
   if (!c) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   code = fare_string_copy(name, strlen(name), &c->name);
-  if (!code) code = fare_parse_yaml(c->name, text, length, "", &c->root);
+  if (!code) code = fare_parse_yaml(c->name, PETSC_TRUE, text, length, "", &c->root);
   if (!code && c->root->kind != FARE_NODE_MAP) code = fare_node_error(c->root, "expected keys and values (study: ..., system: ...), got a %s", c->root->kind == FARE_NODE_LIST ? "list" : "single value");
   if (code) PetscCall(fare_config_destroy(&c));
   *config = c;
@@ -96,12 +96,17 @@ const fare_node *fare_config_root(const fare_config *config)
   return config->root;
 }
 
-/* Messages about a node from --set show the assignment in place of file, line and column. */
-static void move_to_source(fare_node *node, const char *source)
+/* Where a value stands is known only when its place has been found: the paths in it are led by that of the place. */
+static PetscErrorCode move_to_path(fare_node *node, const char *path)
 {
-  node->source = source;
-  node->line   = 0;
-  for (size_t i = 0; i < node->count; i++) move_to_source(node->item[i], source);
+  fare_text full = {0};
+
+  PetscFunctionBeginUser;
+  fare_text_add(&full, "%.150s%s%.100s", path, *path && *node->path && *node->path != '[' ? "." : "", node->path);
+  free(node->path);
+  node->path = full.text;
+  for (size_t i = 0; i < node->count; i++) PetscCall(move_to_path(node->item[i], path));
+  PetscFunctionReturn(0);
 }
 
 /* One step of a path: the place under `word`, which is a key of a map, or an index or a name in a list. NULL: not there. */
@@ -129,16 +134,18 @@ static fare_node **step(fare_node *at, const char *word)
 /* Puts `value` (owned from then on) where the words of `path` lead; maps that are not there are made. */
 static PetscErrorCode assign(fare_node *root, const char *source, char *path, fare_node *value)
 {
-  fare_node *at = root;
-  char      *rest = NULL;
+  fare_node *at    = root;
+  char      *rest  = NULL;
+  int        depth = 0;
 
   PetscFunctionBeginUser;
   for (char *word = strtok_r(path, ".[]", &rest), *after; word; word = after) {
     fare_node **place = step(at, word);
 
+    if (++depth > FARE_CONFIG_DEPTH) PetscFunctionReturn(fare_config_error(source, 0, 0, "", "nested too deeply"));
     after = strtok_r(NULL, ".[]", &rest);
     if (!place && at->kind != FARE_NODE_MAP) {
-      FARE_FAIL(FARE_ERR_INPUT, "%s: %s: there is no '%s' in this %s", source, *at->path ? at->path : "the study", word, at->kind == FARE_NODE_LIST ? "list" : "value");
+      PetscFunctionReturn(fare_config_error(source, 0, 0, at->path, "there is no '%.60s' in this %s", word, at->kind == FARE_NODE_LIST ? "list" : "value"));
     }
     if (!place) {
       fare_node *made = NULL;
@@ -151,15 +158,14 @@ static PetscErrorCode assign(fare_node *root, const char *source, char *path, fa
       place = &at->item[at->count - 1];
     }
     if (!after) {
-      free(value->path);
-      PetscCall(fare_string_copy((*place)->path, strlen((*place)->path), &value->path));
+      PetscCall(move_to_path(value, (*place)->path));
       PetscCall(fare_node_destroy(place));
       *place = value;
       PetscFunctionReturn(0);
     }
     at = *place;
   }
-  FARE_FAIL(FARE_ERR_INPUT, "%s: expected key=value, got nothing before '='", source);
+  PetscFunctionReturn(fare_config_error(source, 0, 0, "", "expected key=value, got nothing before '='"));
 }
 
 PetscErrorCode fare_config_set(fare_config *config, const char *assignment)
@@ -171,15 +177,14 @@ PetscErrorCode fare_config_set(fare_config *config, const char *assignment)
   PetscErrorCode code;
 
   PetscFunctionBeginUser;
-  if (!equals || equals == assignment) FARE_FAIL(FARE_ERR_INPUT, "--set %s: expected key=value, for instance --set truth.cells=1024", assignment);
+  if (!equals || equals == assignment) PetscFunctionReturn(fare_config_error("--set", 0, 0, "", "expected key=value, for instance --set truth.cells=1024, got '%.200s'", assignment));
   fare_text_add(&label, "--set %.200s", assignment);
   sources = realloc(config->source, (config->sources + 1) * sizeof *sources);
   if (!sources) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   config->source                    = sources;
   config->source[config->sources++] = source = label.text;
-  if (!equals[1]) FARE_FAIL(FARE_ERR_INPUT, "%s: nothing after '='", source);
-  PetscCall(fare_parse_yaml(source, equals + 1, strlen(equals + 1), "", &value));
-  move_to_source(value, source);
+  if (!equals[1]) PetscFunctionReturn(fare_config_error(source, 0, 0, "", "nothing after '='"));
+  PetscCall(fare_parse_yaml(source, PETSC_FALSE, equals + 1, strlen(equals + 1), "", &value));
   PetscCall(fare_string_copy(assignment, (size_t)(equals - assignment), &path));
   code = assign(config->root, source, path, value);
   if (code) PetscCall(fare_node_destroy(&value));

@@ -1,6 +1,7 @@
 /* One table of fields, five uses: read, check, describe, document, write back. */
 #include "config.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +52,7 @@ static PetscErrorCode read_real(const fare_field *field, const fare_node *node, 
   PetscFunctionReturn(0);
 }
 
-/* Whole numbers may be written 200000, 2e5 or 2.0e5. Beyond 2^53 doubles have gaps, so larger ones are refused. */
+/* Whole numbers may be written 200000, 2e5 or 2.0e5. From 2^53 on doubles have gaps, so such ones are refused. */
 static PetscErrorCode read_integer(const fare_field *field, const fare_node *node, PetscInt64 *value)
 {
   double real;
@@ -60,7 +61,7 @@ static PetscErrorCode read_integer(const fare_field *field, const fare_node *nod
   PetscFunctionBeginUser;
   if (node->kind != FARE_NODE_SCALAR || node->quoted || !*node->text || strspn(node->text, "0123456789+-.eE") != strlen(node->text)) PetscCall(expected(field, node, "a whole number"));
   real = strtod(node->text, &end);
-  if (*end || !isfinite(real) || real != floor(real) || fabs(real) > 0x1p53 || !in_range(field, real)) PetscCall(expected(field, node, "a whole number"));
+  if (*end || !isfinite(real) || real != floor(real) || fabs(real) >= 0x1p53 || !in_range(field, real)) PetscCall(expected(field, node, "a whole number"));
   *value = (PetscInt64)real;
   PetscFunctionReturn(0);
 }
@@ -113,7 +114,7 @@ static PetscErrorCode read_list(const fare_field *field, const fare_node *node, 
   const size_t count = node->kind == FARE_NODE_LIST ? node->count : 1;
 
   PetscFunctionBeginUser;
-  if (node->kind == FARE_NODE_MAP) PetscCall(expected(field, node, field->kind == FARE_REALS ? "a list of numbers" : "a list of whole numbers"));
+  if (node->kind == FARE_NODE_MAP) PetscCall(expected(field, node, field->kind == FARE_REALS ? "a list of numbers" : field->kind == FARE_INTEGERS ? "a list of whole numbers" : "a list of choices"));
   if (field->kind == FARE_REALS) {
     fare_reals *list = into;
 
@@ -127,8 +128,37 @@ static PetscErrorCode read_list(const fare_field *field, const fare_node *node, 
     list->values = calloc(PetscMax(count, 1), sizeof *list->values);
     if (!list->values) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
     list->count = count;
-    for (size_t i = 0; i < count; i++) PetscCall(read_integer(field, entry(node, i), &list->values[i]));
+    for (size_t i = 0; i < count; i++) {
+      int choice = 0;
+
+      if (field->kind == FARE_INTEGERS) {
+        PetscCall(read_integer(field, entry(node, i), &list->values[i]));
+      } else {
+        PetscCall(read_choice(field, entry(node, i), &choice));
+        list->values[i] = choice;
+      }
+    }
   }
+  PetscFunctionReturn(0);
+}
+
+/* A word may hold anything but what would break a line: control characters, and the line ends that YAML knows besides (U+0085, U+2028, U+2029). */
+static PetscErrorCode read_string(const fare_node *node, char **value)
+{
+  static const char *const nulls[] = {"", "~", "null", "Null", "NULL"}, *const breaks[] = {"\xC2\x85", "\xE2\x80\xA8", "\xE2\x80\xA9"};
+
+  PetscFunctionBeginUser;
+  if (node->kind != FARE_NODE_SCALAR) PetscCall(fare_node_error(node, "expected a word, got %s", what_is(node)));
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(nulls) && !node->quoted; i++) {
+    if (!strcmp(node->text, nulls[i])) PetscCall(fare_node_error(node, "expected a word, got nothing"));
+  }
+  for (const char *c = node->text; *c; c++) {
+    if (iscntrl((unsigned char)*c)) PetscCall(fare_node_error(node, "expected a word, got one with a control character in it"));
+  }
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(breaks); i++) {
+    if (strstr(node->text, breaks[i])) PetscCall(fare_node_error(node, "expected a word, got one with a line break in it"));
+  }
+  PetscCall(fare_string_copy(node->text, strlen(node->text), value));
   PetscFunctionReturn(0);
 }
 
@@ -143,12 +173,10 @@ static PetscErrorCode read_field(const fare_field *field, const fare_node *node,
   case FARE_BOOLEAN: PetscCall(read_boolean(field, node, to)); break;
   case FARE_CHOICE: PetscCall(read_choice(field, node, to)); break;
   case FARE_REALS:
-  case FARE_INTEGERS: PetscCall(read_list(field, node, to)); break;
+  case FARE_INTEGERS:
+  case FARE_CHOICES: PetscCall(read_list(field, node, to)); break;
   case FARE_NODE: *(const fare_node **)to = node; break;
-  case FARE_STRING:
-    if (node->kind != FARE_NODE_SCALAR || (!node->quoted && !*node->text)) PetscCall(fare_node_error(node, "expected a word, got %s", *what_is(node) ? what_is(node) : "nothing"));
-    PetscCall(fare_string_copy(node->text, strlen(node->text), (char **)to));
-    break;
+  case FARE_STRING: PetscCall(read_string(node, to)); break;
   }
   PetscFunctionReturn(0);
 }
@@ -161,7 +189,7 @@ static PetscErrorCode read_fallback(const fare_field *field, void *into)
 
   PetscFunctionBeginUser;
   if (!*field->fallback) PetscFunctionReturn(0); /* absent: zero, NULL or empty */
-  PetscCall(fare_parse_yaml("default", field->fallback, strlen(field->fallback), field->key, &node));
+  PetscCall(fare_parse_yaml("default", PETSC_FALSE, field->fallback, strlen(field->fallback), field->key, &node));
   code = read_field(field, node, into);
   PetscCall(fare_node_destroy(&node));
   PetscFunctionReturn(code);
@@ -179,7 +207,17 @@ static PetscErrorCode check_keys(const fare_field *fields, const fare_field *mor
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_fields_read(const fare_field *fields, const fare_field *more, const fare_node *map, void *into)
+static size_t size_of(fare_field_kind kind)
+{
+  static const size_t sizes[] = {
+    [FARE_REAL] = sizeof(double),  [FARE_INTEGER] = sizeof(PetscInt64), [FARE_BOOLEAN] = sizeof(PetscBool),      [FARE_STRING] = sizeof(char *),
+    [FARE_CHOICE] = sizeof(int),   [FARE_REALS] = sizeof(fare_reals),   [FARE_INTEGERS] = sizeof(fare_integers), [FARE_CHOICES] = sizeof(fare_integers), [FARE_NODE] = sizeof(const fare_node *),
+  };
+
+  return sizes[kind];
+}
+
+static PetscErrorCode read_all(const fare_field *fields, const fare_field *more, const fare_node *map, void *into)
 {
   PetscFunctionBeginUser;
   if (map && map->kind != FARE_NODE_MAP) PetscCall(fare_node_error(map, "expected a map of keys and values, got %.60s", *what_is(map) ? what_is(map) : "nothing"));
@@ -195,6 +233,17 @@ PetscErrorCode fare_fields_read(const fare_field *fields, const fare_field *more
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode fare_fields_read(const fare_field *fields, const fare_field *more, const fare_node *map, void *into)
+{
+  PetscErrorCode code;
+
+  PetscFunctionBeginUser;
+  for (const fare_field *f = fields; f->key; f++) memset(member(f, into), 0, size_of(f->kind));
+  code = read_all(fields, more, map, into);
+  if (code) PetscCall(fare_fields_free(fields, into)); /* nobody has to free what was read by half */
+  PetscFunctionReturn(code);
+}
+
 PetscErrorCode fare_fields_free(const fare_field *fields, void *from)
 {
   PetscFunctionBeginUser;
@@ -207,7 +256,7 @@ PetscErrorCode fare_fields_free(const fare_field *fields, void *from)
     } else if (f->kind == FARE_REALS) {
       free(((fare_reals *)at)->values);
       memset(at, 0, sizeof(fare_reals));
-    } else if (f->kind == FARE_INTEGERS) {
+    } else if (f->kind == FARE_INTEGERS || f->kind == FARE_CHOICES) {
       free(((fare_integers *)at)->values);
       memset(at, 0, sizeof(fare_integers));
     }
@@ -252,6 +301,11 @@ static void write_value(const fare_field *field, const void *at, fare_text *to)
     for (size_t i = 0; i < ((const fare_integers *)at)->count; i++) fare_text_add(to, "%s%lld", i ? ", " : "", (long long)((const fare_integers *)at)->values[i]);
     fare_text_add(to, "]");
     break;
+  case FARE_CHOICES:
+    fare_text_add(to, "[");
+    for (size_t i = 0; i < ((const fare_integers *)at)->count; i++) fare_text_add(to, "%s%s", i ? ", " : "", field->choices[((const fare_integers *)at)->values[i]]);
+    fare_text_add(to, "]");
+    break;
   case FARE_NODE: break;
   }
 }
@@ -261,7 +315,8 @@ static int is_absent(const fare_field *field, const void *at)
   switch (field->kind) {
   case FARE_STRING: return !*(char *const *)at;
   case FARE_REALS: return !((const fare_reals *)at)->count;
-  case FARE_INTEGERS: return !((const fare_integers *)at)->count;
+  case FARE_INTEGERS:
+  case FARE_CHOICES: return !((const fare_integers *)at)->count;
   case FARE_NODE: return 1;
   default: return 0;
   }
@@ -283,7 +338,7 @@ PetscErrorCode fare_fields_write(const fare_field *fields, const void *from, int
 
 static const char *const kind_names[] = {
   [FARE_REAL] = "number", [FARE_INTEGER] = "whole number", [FARE_BOOLEAN] = "true or false", [FARE_STRING] = "word", [FARE_CHOICE] = "choice",
-  [FARE_REALS] = "numbers", [FARE_INTEGERS] = "whole numbers", [FARE_NODE] = "section",
+  [FARE_REALS] = "numbers", [FARE_INTEGERS] = "whole numbers", [FARE_CHOICES] = "choices", [FARE_NODE] = "section",
 };
 
 static PetscErrorCode describe_range(const fare_field *f, fare_table *table)
@@ -291,7 +346,7 @@ static PetscErrorCode describe_range(const fare_field *f, fare_table *table)
   fare_text text = {0};
 
   PetscFunctionBeginUser;
-  if (f->kind == FARE_CHOICE) {
+  if (f->kind == FARE_CHOICE || f->kind == FARE_CHOICES) {
     for (size_t i = 0; f->choices[i]; i++) fare_text_add(&text, "%s%s", i ? " | " : "", f->choices[i]);
   } else if (f->kind == FARE_REAL || f->kind == FARE_INTEGER || f->kind == FARE_REALS || f->kind == FARE_INTEGERS) {
     if (isfinite(f->least) && isfinite(f->most)) fare_text_add(&text, "[%g, %g]", f->least, f->most);

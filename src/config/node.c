@@ -1,7 +1,7 @@
 /* The tree: making it, walking it, complaining about a place in it. */
 #include "config.h"
 
-#include <errno.h>
+#include <ctype.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -117,13 +117,29 @@ const char *fare_node_text(const fare_node *scalar)
   return scalar->text;
 }
 
-static PetscErrorCode complain(const fare_node *node, int line, int column, const char *format, va_list arguments)
+/* Messages quote what people wrote; they stay one line whatever that holds. */
+static PetscErrorCode complain(const char *source, int line, int column, const char *path, const char *format, va_list arguments)
 {
-  char what[1536];
+  char place[32] = "", what[1024], text[2048];
 
   vsnprintf(what, sizeof what, format, arguments);
-  if (line) return fare_error(FARE_ERR_INPUT, "%s:%d:%d: %s%s%s", node->source, line, column, node->path, *node->path ? ": " : "", what);
-  return fare_error(FARE_ERR_INPUT, "%s: %s%s%s", node->source, node->path, *node->path ? ": " : "", what);
+  if (line) snprintf(place, sizeof place, ":%d:%d", line, column);
+  snprintf(text, sizeof text, "%.600s%s: %s%s%s", source, place, path, *path ? ": " : "", what);
+  for (char *c = text; *c; c++) {
+    if (iscntrl((unsigned char)*c)) *c = '?';
+  }
+  return fare_error(FARE_ERR_INPUT, "%s", text);
+}
+
+PetscErrorCode fare_config_error(const char *source, int line, int column, const char *path, const char *format, ...)
+{
+  va_list        arguments;
+  PetscErrorCode code;
+
+  va_start(arguments, format);
+  code = complain(source, line, column, path, format, arguments);
+  va_end(arguments);
+  return code;
 }
 
 PetscErrorCode fare_node_error(const fare_node *node, const char *format, ...)
@@ -132,7 +148,7 @@ PetscErrorCode fare_node_error(const fare_node *node, const char *format, ...)
   PetscErrorCode code;
 
   va_start(arguments, format);
-  code = complain(node, node->line, node->column, format, arguments);
+  code = complain(node->source, node->line, node->column, node->path, format, arguments);
   va_end(arguments);
   return code;
 }
@@ -143,7 +159,8 @@ PetscErrorCode fare_node_error_at_key(const fare_node *map, size_t i, const char
   PetscErrorCode code;
 
   va_start(arguments, format);
-  code = complain(map, map->key_line[i], map->key_column[i], format, arguments);
+  /* a key that came from --set may stand in a map of the file */
+  code = complain(map->item[i]->source, map->key_line[i], map->key_column[i], map->path, format, arguments);
   va_end(arguments);
   return code;
 }
@@ -171,13 +188,13 @@ PetscErrorCode fare_node_check_keys(const fare_node *map, const char *const name
     while (k < count && strcmp(names[k], map->key[i])) k++;
     if (k < count) continue;
     nearest = fare_nearest(map->key[i], names, count);
-    if (nearest) PetscCall(fare_node_error_at_key(map, i, "unknown key '%s' (did you mean '%s'?)", map->key[i], nearest));
+    if (nearest) PetscCall(fare_node_error_at_key(map, i, "unknown key '%.100s' (did you mean '%s'?)", map->key[i], nearest));
     else {
       fare_text      list = {0};
       PetscErrorCode code;
 
       for (k = 0; k < count; k++) fare_text_add(&list, "%s%s", k ? ", " : "", names[k]);
-      code = fare_node_error_at_key(map, i, "unknown key '%s'; there are: %s", map->key[i], list.text ? list.text : "none");
+      code = fare_node_error_at_key(map, i, "unknown key '%.100s'; there are: %s", map->key[i], list.text ? list.text : "none");
       fare_text_free(&list);
       PetscFunctionReturn(code);
     }

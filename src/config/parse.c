@@ -6,19 +6,44 @@
 #include <string.h>
 #include <yaml.h>
 
-#define DEPTH_MAX 32
-#define SIZE_MAX_ (16u << 20)
+/* More than any study needs, and little enough that no input takes long or much memory; so is FARE_CONFIG_DEPTH. */
+#define BYTES_MAX  (16u << 20)
+#define VALUES_MAX 500000
+#define KEYS_MAX   1000
 
 typedef struct {
-  const char   *source;
+  const char   *source, *text;
+  PetscBool     is_file;
+  size_t        values; /* read so far */
   yaml_parser_t parser;
   yaml_event_t  event;
   PetscBool     has_event;
 } reader;
 
+static int line_of(const reader *r, const yaml_mark_t *mark)
+{
+  return r->is_file ? (int)mark->line + 1 : 0;
+}
+
 static PetscErrorCode complain(const reader *r, const yaml_mark_t *mark, const char *message)
 {
-  return fare_error(FARE_ERR_INPUT, "%s:%zu:%zu: %s", r->source, mark->line + 1, mark->column + 1, message);
+  return fare_config_error(r->source, line_of(r, mark), (int)mark->column + 1, "", "%s", message);
+}
+
+/* What is no text at all has no mark yet, only an offset in bytes. */
+static yaml_mark_t mark_at(const reader *r, size_t offset)
+{
+  yaml_mark_t mark = {.index = offset};
+
+  for (size_t i = 0; i < offset; i++) {
+    if (r->text[i] == '\n') {
+      mark.line++;
+      mark.column = 0;
+    } else if (((unsigned char)r->text[i] & 0xC0) != 0x80) { /* bytes that continue a character count for nothing */
+      mark.column++;
+    }
+  }
+  return mark;
 }
 
 static PetscErrorCode next(reader *r)
@@ -30,18 +55,23 @@ static PetscErrorCode next(reader *r)
     const yaml_parser_t *p = &r->parser;
 
     if (p->error == YAML_MEMORY_ERROR) FARE_FAIL(FARE_ERR_FAILED, "%s: out of memory", r->source);
-    if (p->error == YAML_READER_ERROR) FARE_FAIL(FARE_ERR_INPUT, "%s: not UTF-8 text at byte %zu (%s)", r->source, p->problem_offset, p->problem);
+    if (p->error == YAML_READER_ERROR) {
+      const yaml_mark_t mark = mark_at(r, p->problem_offset);
+
+      PetscFunctionReturn(fare_config_error(r->source, line_of(r, &mark), (int)mark.column + 1, "", "not UTF-8 text (%s)", p->problem));
+    }
     if (p->problem && strstr(p->problem, "cannot start any token")) PetscCall(complain(r, &p->problem_mark, "not YAML: a character that cannot start a value here (a tab? indent with spaces)"));
-    FARE_FAIL(FARE_ERR_INPUT, "%s:%zu:%zu: not YAML: %s%s%s", r->source, p->problem_mark.line + 1, p->problem_mark.column + 1, p->problem ? p->problem : "?", p->context ? " " : "", p->context ? p->context : "");
+    PetscFunctionReturn(fare_config_error(r->source, line_of(r, &p->problem_mark), (int)p->problem_mark.column + 1, "", "not YAML: %s%s%s", p->problem ? p->problem : "?", p->context ? " " : "", p->context ? p->context : ""));
   }
   r->has_event = PETSC_TRUE;
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode refuse_anchor(const reader *r, const yaml_char_t *anchor)
+static PetscErrorCode refuse_extras(const reader *r, const yaml_char_t *anchor, const yaml_char_t *tag)
 {
   PetscFunctionBeginUser;
   if (anchor) PetscCall(complain(r, &r->event.start_mark, "anchors and aliases are not supported; write the value out"));
+  if (tag) PetscCall(complain(r, &r->event.start_mark, "tags are not supported; a study has no types to name"));
   PetscFunctionReturn(0);
 }
 
@@ -73,12 +103,14 @@ static PetscErrorCode read_key(reader *r, const fare_node *map, char *key, size_
 
   PetscFunctionBeginUser;
   if (r->event.type != YAML_SCALAR_EVENT) PetscCall(complain(r, &r->event.start_mark, "a key must be a plain word"));
-  PetscCall(refuse_anchor(r, r->event.data.scalar.anchor));
+  PetscCall(refuse_extras(r, r->event.data.scalar.anchor, r->event.data.scalar.tag));
+  if (map->count == KEYS_MAX) PetscCall(complain(r, &r->event.start_mark, "more keys than any study has"));
   if (n == 0 || n >= size || memchr(text, '\0', n)) PetscCall(complain(r, &r->event.start_mark, "a key must be a word of at most 100 characters"));
   memcpy(key, text, n + 1);
   for (size_t i = 0; i < map->count; i++) {
     if (strcmp(map->key[i], key)) continue;
-    FARE_FAIL(FARE_ERR_INPUT, "%s:%zu:%zu: %s%skey '%s' stands here twice (first in line %d)", r->source, r->event.start_mark.line + 1, r->event.start_mark.column + 1, map->path, *map->path ? ": " : "", key, map->key_line[i]);
+    if (!r->is_file) PetscFunctionReturn(fare_config_error(r->source, 0, 0, map->path, "key '%s' stands here twice", key));
+    PetscFunctionReturn(fare_config_error(r->source, line_of(r, &r->event.start_mark), (int)r->event.start_mark.column + 1, map->path, "key '%s' stands here twice (first in line %d)", key, map->key_line[i]));
   }
   PetscFunctionReturn(0);
 }
@@ -94,7 +126,7 @@ static PetscErrorCode read_map(reader *r, int depth, fare_node *map)
     PetscCall(next(r));
     if (r->event.type == YAML_MAPPING_END_EVENT) break;
     PetscCall(read_key(r, map, key, sizeof key));
-    line   = (int)r->event.start_mark.line + 1;
+    line   = line_of(r, &r->event.start_mark);
     column = (int)r->event.start_mark.column + 1;
     snprintf(path, sizeof path, "%.150s%s%s", map->path, *map->path ? "." : "", key);
     PetscCall(next(r));
@@ -119,24 +151,25 @@ static PetscErrorCode read_scalar(reader *r, fare_node *node)
 /* The node that the present event begins. On an error the part read so far is destroyed. */
 static PetscErrorCode read_node(reader *r, int depth, const char *path, fare_node **node)
 {
-  const int      line = (int)r->event.start_mark.line + 1, column = (int)r->event.start_mark.column + 1;
+  const int      line = line_of(r, &r->event.start_mark), column = (int)r->event.start_mark.column + 1;
   PetscErrorCode code = 0;
 
   PetscFunctionBeginUser;
-  if (depth > DEPTH_MAX) PetscCall(complain(r, &r->event.start_mark, "nested too deeply"));
+  if (depth > FARE_CONFIG_DEPTH) PetscCall(complain(r, &r->event.start_mark, "nested too deeply"));
+  if (++r->values > VALUES_MAX) PetscCall(complain(r, &r->event.start_mark, "more values than any study has"));
   switch (r->event.type) {
   case YAML_SCALAR_EVENT:
-    PetscCall(refuse_anchor(r, r->event.data.scalar.anchor));
+    PetscCall(refuse_extras(r, r->event.data.scalar.anchor, r->event.data.scalar.tag));
     PetscCall(fare_node_create(FARE_NODE_SCALAR, r->source, line, column, path, node));
     code = read_scalar(r, *node);
     break;
   case YAML_SEQUENCE_START_EVENT:
-    PetscCall(refuse_anchor(r, r->event.data.sequence_start.anchor));
+    PetscCall(refuse_extras(r, r->event.data.sequence_start.anchor, r->event.data.sequence_start.tag));
     PetscCall(fare_node_create(FARE_NODE_LIST, r->source, line, column, path, node));
     code = read_list(r, depth + 1, *node);
     break;
   case YAML_MAPPING_START_EVENT:
-    PetscCall(refuse_anchor(r, r->event.data.mapping_start.anchor));
+    PetscCall(refuse_extras(r, r->event.data.mapping_start.anchor, r->event.data.mapping_start.tag));
     PetscCall(fare_node_create(FARE_NODE_MAP, r->source, line, column, path, node));
     code = read_map(r, depth + 1, *node);
     break;
@@ -151,7 +184,7 @@ static PetscErrorCode read_document(reader *r, const char *path, fare_node **roo
   PetscFunctionBeginUser;
   PetscCall(next(r)); /* stream start */
   PetscCall(next(r));
-  if (r->event.type == YAML_STREAM_END_EVENT) FARE_FAIL(FARE_ERR_INPUT, "%s: empty", r->source);
+  if (r->event.type == YAML_STREAM_END_EVENT) PetscFunctionReturn(fare_config_error(r->source, 0, 0, "", "there is nothing in it"));
   PetscCall(next(r));
   PetscCall(read_node(r, 0, path, root));
   PetscCall(next(r)); /* document end */
@@ -160,14 +193,14 @@ static PetscErrorCode read_document(reader *r, const char *path, fare_node **roo
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_parse_yaml(const char *source, const char *text, size_t length, const char *path, fare_node **root)
+PetscErrorCode fare_parse_yaml(const char *source, PetscBool is_file, const char *text, size_t length, const char *path, fare_node **root)
 {
-  reader         r = {.source = source};
+  reader         r = {.source = source, .text = text, .is_file = is_file};
   PetscErrorCode code;
 
   PetscFunctionBeginUser;
   *root = NULL;
-  if (length > SIZE_MAX_) FARE_FAIL(FARE_ERR_INPUT, "%s: larger than 16 MiB, which no study is", source);
+  if (length > BYTES_MAX) PetscFunctionReturn(fare_config_error(source, 0, 0, "", "larger than 16 MiB, which no study is"));
   if (!yaml_parser_initialize(&r.parser)) FARE_FAIL(FARE_ERR_FAILED, "%s: out of memory", source);
   yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
   yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, length);

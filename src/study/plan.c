@@ -300,6 +300,9 @@ static PetscErrorCode read_sections(fare_plan *plan, const fare_node *root, sect
   if (s->analysis) PetscCall(fare_analyses_from_config(s->analysis, plan->system, &plan->truth, &plan->analyses, &plan->analysis));
   PetscCall(read_ensembles(plan, s->ensembles));
   if (!plan->has_truth && !plan->ensembles) PetscCall(fare_node_error(root, "nothing to do: neither 'truth' nor 'ensembles'"));
+  for (size_t i = 0; i < plan->truth.ends.count && plan->ensembles; i++) {
+    if (plan->truth.ends.values[i] >= FARE_END_ABSORBING) PetscCall(fare_node_error(fare_node_find(s->truth, "ends"), "ensembles are not absorbed at ends, so they cannot be compared with a truth that is; remove 'ensembles' or 'ends'"));
+  }
   PetscCall(read_measures(plan, s->measures));
   PetscCall(read_output(plan, s->output));
   PetscFunctionReturn(0);

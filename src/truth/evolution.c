@@ -59,7 +59,7 @@ static PetscErrorCode watch(fare_evolution *e)
   PetscFunctionBeginUser;
   PetscCall(VecSum(e->masses, &sum));
   PetscCall(VecMin(e->masses, NULL, &smallest));
-  e->mass_drift = PetscMax(e->mass_drift, fabs(sum - 1));
+  e->mass_drift = PetscMax(e->mass_drift, e->absorbs ? sum - 1 : fabs(sum - 1));
   e->minimum    = PetscMin(e->minimum, smallest / fare_grid_volume(e->grid));
   PetscFunctionReturn(0);
 }
@@ -118,7 +118,6 @@ static PetscErrorCode choose_solver(fare_evolution *e, double tolerance)
   const double     share = 1e-5; /* of the tolerance */
   const fare_grid *grid = e->grid;
   PetscMPIInt      ranks;
-  PetscBool        closed = PETSC_TRUE;
   PetscInt         size;
   SNES             snes;
   KSP              ksp;
@@ -144,10 +143,7 @@ static PetscErrorCode choose_solver(fare_evolution *e, double tolerance)
   }
   PetscCall(VecGetSize(e->masses, &size));
   PetscCall(KSPSetTolerances(ksp, 1e-14, share * tolerance / sqrt((double)size), PETSC_DEFAULT, 500));
-  for (int axis = 0; axis < grid->dim; axis++) {
-    if (grid->end[axis] >= FARE_END_ABSORBING) closed = PETSC_FALSE;
-  }
-  if (closed) PetscCall(KSPSetPostSolve(ksp, keep_mass, e));
+  if (!e->absorbs) PetscCall(KSPSetPostSolve(ksp, keep_mass, e));
   PetscFunctionReturn(0);
 }
 
@@ -209,6 +205,9 @@ PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *s
   e->masses  = masses;
   e->before  = start;
   e->minimum = HUGE_VAL;
+  for (int axis = 0; axis < grid->dim; axis++) {
+    if (grid->end[axis] >= FARE_END_ABSORBING) e->absorbs = PETSC_TRUE;
+  }
   PetscCall(fare_operator_create(grid, system, &e->op));
   PetscCall(fare_operator_matrix(e->op, &e->A));
   PetscCall(create_stepper(e, start, tolerance));
@@ -237,6 +236,24 @@ PetscErrorCode fare_evolution_advance(fare_evolution *e, double t)
   }
   PetscCall(TSSetTime(e->ts, t)); /* to the last bit */
   e->before = t;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_evolution_absorbed(fare_evolution *e, double *survival, double *flux)
+{
+  PetscScalar sum;
+  Vec         rate;
+
+  PetscFunctionBeginUser;
+  *survival = 1;
+  *flux     = 0;
+  if (!e->absorbs) PetscFunctionReturn(0);
+  PetscCall(VecSum(e->masses, survival));
+  PetscCall(VecDuplicate(e->masses, &rate));
+  PetscCall(fare_operator_apply(e->op, e->before, e->masses, rate));
+  PetscCall(VecSum(rate, &sum)); /* what flows between cells cancels */
+  PetscCall(VecDestroy(&rate));
+  *flux = -sum;
   PetscFunctionReturn(0);
 }
 

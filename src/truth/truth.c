@@ -22,11 +22,14 @@ struct fare_truth {
   fare_truth_status status;
 };
 
+static const char *const end_names[] = {"reflecting", "periodic", "absorbing", "absorbing_below", "absorbing_above", NULL};
+
 const fare_field fare_truth_fields[] = {
   {"cells", FARE_INTEGERS, offsetof(fare_truth_options, cells), "", 4, CELLS_MAX, NULL, "", "cells per axis, each an even number; or give accuracy"},
   {"accuracy", FARE_REAL, offsetof(fare_truth_options, accuracy), "0", 0, 1, NULL, "", "estimated L1 error to stay below at every snapshot: cells and tolerance are found by pilot runs; 0: as given"},
   {"lower", FARE_REALS, offsetof(fare_truth_options, lower), "", -1e9, 1e9, NULL, "length", "lower corner of the box; the system's own unless given"},
   {"upper", FARE_REALS, offsetof(fare_truth_options, upper), "", -1e9, 1e9, NULL, "length", "upper corner of the box; the system's own unless given"},
+  {"ends", FARE_CHOICES, offsetof(fare_truth_options, ends), "", 0, 0, end_names, "", "per axis; periodic where the system is, reflecting elsewhere, unless given"},
   {"tolerance", FARE_REAL, offsetof(fare_truth_options, tolerance), "1e-8", 1e-14, 0.1, NULL, "", "estimated L1 error that one time step may add"},
   {"estimate", FARE_BOOLEAN, offsetof(fare_truth_options, estimate), "true", 0, 0, NULL, "", "also evolve coarser companions that tell the error"},
   FARE_FIELDS_END,
@@ -52,6 +55,7 @@ PetscErrorCode fare_truth_options_from_config(const fare_node *node, const fare_
   if (options->cells.count) PetscCall(check_count(node, "cells", dim, options->cells.count));
   if (options->lower.count) PetscCall(check_count(node, "lower", dim, options->lower.count));
   if (options->upper.count) PetscCall(check_count(node, "upper", dim, options->upper.count));
+  if (options->ends.count) PetscCall(check_count(node, "ends", dim, options->ends.count));
   if (!options->lower.count != !options->upper.count) PetscCall(fare_node_error(node, "lower and upper go together"));
   for (int axis = 0; axis < dim; axis++) {
     if (options->cells.count) total *= (double)options->cells.values[axis];
@@ -80,7 +84,7 @@ static PetscErrorCode create_grids(MPI_Comm comm, const fare_system *system, con
   PetscFunctionBeginUser;
   for (int axis = 0; axis < dim; axis++) {
     cells[axis] = (PetscInt)options->cells.values[axis] / (options->estimate ? 2 : 1);
-    end[axis]   = type->periodic[axis] ? FARE_END_PERIODIC : FARE_END_REFLECTING;
+    end[axis]   = options->ends.count ? (fare_end)options->ends.values[axis] : type->periodic[axis] ? FARE_END_PERIODIC : FARE_END_REFLECTING;
   }
   if (!options->estimate) {
     PetscCall(fare_grid_create(comm, dim, cells, lower, upper, end, &truth->grid));
@@ -166,6 +170,7 @@ static PetscErrorCode update_status(fare_truth *truth)
   PetscCall(TSGetStepRejections(truth->main->ts, &status->rejected));
   PetscCall(TSGetSNESIterations(truth->main->ts, &status->solves));
   PetscCall(boundary_mass(truth, &status->boundary_mass));
+  PetscCall(fare_evolution_absorbed(truth->main, &status->survival, &status->exit_flux));
   if (truth->half_grid) PetscCall(estimate_error(truth));
   PetscFunctionReturn(0);
 }

@@ -49,6 +49,7 @@ typedef struct {
   Vec              masses;
   double           largest_step, before; /* time before the step under way */
   double           shift;                /* of the matrix A = shift - L that is solved with */
+  PetscBool        absorbs;              /* some end does: mass is lost there, and only there */
   double           mass_drift, minimum;  /* worst so far; minimum is of the density */
   fare_residual   *residual;             /* NULL: the time error is not bounded */
   double           time_bound;           /* on the L1 error of the time method so far */
@@ -57,6 +58,8 @@ typedef struct {
 /* Collective. Takes `masses` over as its state. PETSc options: prefix truth_. */
 PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *system, double start, double tolerance, PetscBool bound, Vec masses, fare_evolution **evolution);
 PetscErrorCode fare_evolution_advance(fare_evolution *evolution, double t);
+/* The mass that is left, and what is absorbed at the ends per time. Collective. */
+PetscErrorCode fare_evolution_absorbed(fare_evolution *evolution, double *survival, double *flux);
 PetscErrorCode fare_evolution_destroy(fare_evolution **evolution);
 
 #endif

@@ -2,9 +2,7 @@
   Four wells of different depth and width in one dimension:
   V(x) = height (x^8 + 0.8 exp(-80 x^2) + 0.2 exp(-80 (x - 1/2)^2) + 0.5 exp(-40 (x + 1/2)^2)) - tilt x
 */
-#include <fare/system.h>
-
-#include <math.h>
+#include "library.h"
 
 enum { HEIGHT = FARE_OWN, TILT };
 
@@ -15,13 +13,6 @@ static const fare_parameter parameters[] = {
   FARE_PARAMETERS_END,
 };
 
-static inline double wells(double x)
-{
-  const double x2 = x * x, x4 = x2 * x2, r = x - 0.5, l = x + 0.5;
-
-  return x4 * x4 + 0.8 * exp(-80 * x2) + 0.2 * exp(-80 * r * r) + 0.5 * exp(-40 * l * l);
-}
-
 static void potential(int dim, const double *theta, size_t n, const double *const x[], double V[])
 {
   const double *restrict q = x[0];
@@ -29,7 +20,7 @@ static void potential(int dim, const double *theta, size_t n, const double *cons
 
   (void)dim;
 #pragma omp simd
-  for (size_t i = 0; i < n; i++) V[i] = height * wells(q[i]) - tilt * q[i];
+  for (size_t i = 0; i < n; i++) V[i] = height * fare_prinz_wells(q[i]) - tilt * q[i];
 }
 
 static void force(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
@@ -40,19 +31,14 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
 
   (void)dim;
 #pragma omp simd
-  for (size_t i = 0; i < n; i++) {
-    const double y = q[i], y2 = y * y, r = y - 0.5, l = y + 0.5;
-    const double slope = 8 * y * y2 * y2 * y2 - 128 * y * exp(-80 * y2) - 32 * r * exp(-80 * r * r) - 40 * l * exp(-40 * l * l);
-
-    g[i] = tilt - height * slope;
-  }
+  for (size_t i = 0; i < n; i++) g[i] = tilt - height * fare_prinz_slope(q[i]);
 }
 
 static void shape(int dim, size_t n, const double *const x[], double *const phi[])
 {
   (void)dim;
 #pragma omp simd
-  for (size_t i = 0; i < n; i++) phi[0][i] = wells(x[0][i]);
+  for (size_t i = 0; i < n; i++) phi[0][i] = fare_prinz_wells(x[0][i]);
   for (size_t i = 0; i < n; i++) phi[1][i] = x[0][i];
 }
 

@@ -1,0 +1,55 @@
+/*
+  A generator on a strong grid, whose rotor runs ahead of the grid by an angle: d angle = speed dt,
+  d speed = (power - coupling sin angle - damping speed)/inertia dt + noise. For |power| < coupling it can run in step with the grid or, out of step,
+  near the speed power/damping. On the circle of angles power is no gradient, so there is no potential.
+*/
+#include "library.h"
+
+enum { POWER, COUPLING, INERTIA, DAMPING, DIFFUSION };
+
+static const fare_parameter parameters[] = {
+  {"power", 0.5, -1e3, 1e3, "mechanical power that drives the rotor"},
+  {"coupling", 1.0, 0.0, 1e3, "largest power that the line can carry away"},
+  {"inertia", 1.0, 1e-6, 1e6, "of the rotor"},
+  {"damping", 0.25, 0.0, 1e6, "power lost per unit of speed"},
+  {"diffusion", 0.05, 0.0, 1e6, "diffusion coefficient of the speed: noise of the power, half its square, over the square of the inertia"},
+  FARE_PARAMETERS_END,
+};
+
+static void drift(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
+{
+  const double inverse = 1 / theta[INERTIA], power = theta[POWER], coupling = theta[COUPLING], damping = theta[DAMPING];
+
+  (void)dim;
+#pragma omp simd
+  for (size_t i = 0; i < n; i++) {
+    const double angle = x[0][i], speed = x[1][i];
+
+    f[0][i] = speed;
+    f[1][i] = inverse * (power - coupling * sin(angle) - damping * speed);
+  }
+}
+
+static void diffusion(int dim, const double *theta, size_t n, const double *const x[], double *const D[])
+{
+  const double noise = theta[DIFFUSION];
+
+  (void)dim, (void)x;
+  for (size_t i = 0; i < n; i++) D[0][i] = 0;
+  for (size_t i = 0; i < n; i++) D[1][i] = noise;
+}
+
+const fare_system_type fare_system_swing_equation = {
+  .name            = "swing_equation",
+  .summary         = "a generator on a power grid: angle and speed of its rotor, in step or out of step",
+  .reference       = "Filatrella, Nielsen and Pedersen, Eur. Phys. J. B 61, 485 (2008)",
+  .dimension_least = 2,
+  .dimension_most  = 2,
+  .axes            = {"angle", "speed"},
+  .parameters      = parameters,
+  .lower           = {-M_PI, -4},
+  .upper           = {M_PI, 6},
+  .periodic        = {PETSC_TRUE, PETSC_FALSE},
+  .drift           = drift,
+  .diffusion       = diffusion,
+};

@@ -1,0 +1,71 @@
+/*
+  A particle pulled over a corrugated track: V = -height cos x on a circle and the constant force `force`. On a circle that force is no gradient:
+  the potential -force x would not come back to itself.
+*/
+#include "library.h"
+
+enum { HEIGHT = FARE_OWN, FORCE };
+
+static const fare_parameter parameters[] = {
+  FARE_COMMON_PARAMETERS_AT(0.5),
+  {"height", 1.0, -1e6, 1e6, "half of the barrier between neighbouring wells, without force"},
+  {"force", 0.5, -1e6, 1e6, "constant force along x; from |force| = height on there are no wells"},
+  FARE_PARAMETERS_END,
+};
+
+static void potential(int dim, const double *theta, size_t n, const double *const x[], double V[])
+{
+  const double height = theta[HEIGHT];
+
+  (void)dim;
+#pragma omp simd
+  for (size_t i = 0; i < n; i++) V[i] = -height * cos(x[0][i]);
+}
+
+static void force(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
+{
+  const double height = theta[HEIGHT], pull = theta[FORCE];
+
+  (void)dim;
+#pragma omp simd
+  for (size_t i = 0; i < n; i++) f[0][i] = pull - height * sin(x[0][i]);
+}
+
+static void extra(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
+{
+  const double pull = theta[FORCE];
+
+  (void)dim, (void)x;
+  for (size_t i = 0; i < n; i++) f[0][i] = pull;
+}
+
+static void shape(int dim, size_t n, const double *const x[], double *const phi[])
+{
+  (void)dim;
+#pragma omp simd
+  for (size_t i = 0; i < n; i++) phi[0][i] = -cos(x[0][i]);
+}
+
+static void coefficients(int dim, const double *theta, double a[])
+{
+  (void)dim;
+  a[0] = theta[HEIGHT];
+}
+
+const fare_system_type fare_system_tilted_washboard = {
+  .name            = "tilted_washboard",
+  .summary         = "cosine on a circle and a constant force: Brownian motor, Josephson junction, phase-locked loop",
+  .reference       = "Stratonovich, Radiotekh. Elektron. 3, 497 (1958); Reimann et al., Phys. Rev. Lett. 87, 010602 (2001)",
+  .dimension_least = 1,
+  .dimension_most  = 1,
+  .parameters      = parameters,
+  .lower           = {-M_PI},
+  .upper           = {M_PI},
+  .periodic        = {PETSC_TRUE},
+  .potential       = potential,
+  .force           = force,
+  .extra           = extra,
+  .shapes          = 1,
+  .shape           = shape,
+  .coefficients    = coefficients,
+};

@@ -1,0 +1,198 @@
+/* fare-test: labels=unit ranks=1 timeout=60 */
+/* Every waveform against its formula at points computed by hand, through the system that it drives. */
+#include "fare_test.h"
+
+#include <stdlib.h>
+
+enum { TILT = 3 }; /* of prinz: kT, mobility, height, tilt */
+
+static fare_system *driven(const char *drive)
+{
+  static const char *const head = "system: {name: prinz, parameters: {tilt: 0.5}}\ndrive:\n";
+  fare_text    text = {0};
+  fare_config *config;
+  fare_system *system;
+
+  fare_text_add(&text, "%s%s\n", head, drive);
+  assert_ok(fare_config_parse("f.yaml", text.text, text.length, &config));
+  assert_ok(fare_system_from_config(fare_node_find(fare_config_root(config), "system"), fare_node_find(fare_config_root(config), "drive"), &system));
+  assert_ok(fare_config_destroy(&config));
+  fare_text_free(&text);
+  return system;
+}
+
+typedef struct {
+  double t, tilt;
+} point;
+
+static void assert_follows(const char *drive, size_t count, const point points[], double tolerance)
+{
+  fare_system *system = driven(drive);
+
+  assert_true(fare_system_is_driven(system));
+  for (size_t i = 0; i < count; i++) {
+    double theta[FARE_PARAMETERS_MAX];
+
+    fare_system_parameters(system, points[i].t, theta);
+    if (!(fabs(theta[TILT] - points[i].tilt) <= tolerance)) fail_msg("%s: tilt(%g) = %.17g, expected %.17g", drive, points[i].t, theta[TILT], points[i].tilt);
+    assert_near(theta[FARE_KT], 1, 0); /* the others stand still */
+  }
+  assert_ok(fare_system_destroy(&system));
+}
+#define FOLLOWS(drive, tolerance, ...) assert_follows(drive, sizeof((const point[]){__VA_ARGS__}) / sizeof(point), (const point[]){__VA_ARGS__}, tolerance)
+
+static void formulas(void **state)
+{
+  (void)state;
+  FOLLOWS("  - {parameter: tilt, waveform: constant, amplitude: -2}", 0, {-1e9, -1.5}, {0, -1.5}, {7, -1.5});
+  /* sine of period 4 that begins at t = 1 */
+  FOLLOWS("  - {parameter: tilt, waveform: sine, amplitude: 3, period: 4, start: 1}", 1e-14, {1, 0.5}, {2, 3.5}, {3, 0.5}, {4, -2.5}, {1 + 1. / 3, 2}, {-1, 0.5}, {0, -2.5});
+  /* a quarter of a cycle ahead it is a cosine; sin(pi/6) = 1/2 at phase pi/6 */
+  FOLLOWS("  - {parameter: tilt, waveform: sine, amplitude: 2, period: 1, phase: 1.5707963267948966}", 1e-14, {0, 2.5}, {0.25, 0.5}, {0.5, -1.5}, {1. / 6, 1.5});
+  FOLLOWS("  - {parameter: tilt, waveform: square, amplitude: 2, period: 4}", 0, {0, 2.5}, {1.9, 2.5}, {2, -1.5}, {3.9, -1.5}, {4, 2.5}, {-0.1, -1.5}, {-2.1, 2.5});
+  FOLLOWS("  - {parameter: tilt, waveform: square, amplitude: 2, period: 4, duty: 0.25, start: 1}", 0, {1, 2.5}, {1.99, 2.5}, {2, -1.5}, {4.99, -1.5}, {5, 2.5});
+  FOLLOWS("  - {parameter: tilt, waveform: square, amplitude: 2, period: 4, phase: 3.141592653589793}", 0, {0, -1.5}, {1.9, -1.5}, {2, 2.5}, {3.9, 2.5}, {4, -1.5});
+  FOLLOWS("  - {parameter: tilt, waveform: square, amplitude: 2, period: 4, duty: 0}", 0, {0, -1.5}, {3.9, -1.5});
+  FOLLOWS("  - {parameter: tilt, waveform: square, amplitude: 2, period: 4, duty: 1}", 0, {0, 2.5}, {3.9, 2.5}, {4, 2.5});
+  FOLLOWS("  - {parameter: tilt, waveform: ramp, amplitude: 8, start: 1, end: 5}", 1e-14, {-3, 0.5}, {1, 0.5}, {2, 2.5}, {3, 4.5}, {4.5, 7.5}, {5, 8.5}, {1e9, 8.5});
+  /* s^2 (3 - 2 s) at s = 1/4, 1/2, 3/4: 5/32, 1/2, 27/32 */
+  FOLLOWS("  - {parameter: tilt, waveform: smoothstep, amplitude: 32, start: 1, end: 5}", 1e-13, {0, 0.5}, {1, 0.5}, {2, 5.5}, {3, 16.5}, {4, 27.5}, {5, 32.5}, {6, 32.5});
+  FOLLOWS("  - {parameter: tilt, waveform: tabulated, times: [-1, 0, 2, 3], values: [1, 3, -1, 0]}", 1e-14, {-9, 1.5}, {-1, 1.5}, {-0.5, 2.5}, {0, 3.5}, {1, 1.5}, {1.5, 0.5}, {2, -0.5}, {2.5, 0}, {3, 0.5}, {9, 0.5});
+  FOLLOWS("  - {parameter: tilt, waveform: tabulated, times: 4, values: 5, amplitude: -2}", 0, {0, -9.5}, {4, -9.5}, {5, -9.5});
+}
+
+/* Whole cycles end where they should however many there were: the flank belongs to the new cycle. */
+static void squares_do_not_drift(void **state)
+{
+  fare_system *system = driven("  - {parameter: tilt, waveform: square, amplitude: 1, period: 0.125}");
+  double       theta[FARE_PARAMETERS_MAX];
+
+  (void)state;
+  for (int k = -1000; k <= 1000; k++) {
+    fare_system_parameters(system, 0.125 * k, theta);
+    assert_near(theta[TILT], 1.5, 0);
+    fare_system_parameters(system, 0.125 * k + 0.0625, theta);
+    assert_near(theta[TILT], -0.5, 0);
+  }
+  assert_ok(fare_system_destroy(&system));
+}
+
+static void several_add_up(void **state)
+{
+  (void)state;
+  FOLLOWS("  - {parameter: tilt, waveform: constant, amplitude: 1}\n  - {parameter: tilt, waveform: ramp, amplitude: 4, end: 2}\n  - {parameter: tilt, waveform: sine, amplitude: 2, period: 4}", 1e-14, {0, 1.5}, {1, 5.5}, {2, 5.5}, {3, 3.5});
+}
+
+static void ranges_hold_at_every_moment(void **state)
+{
+  static const struct {
+    const char    *drive;
+    double         start, end;
+    PetscErrorCode code;
+  } cases[] = {
+    {"  - {parameter: kT, waveform: ramp, amplitude: -2, start: 1, end: 2}", 0, 1, 0},
+    {"  - {parameter: kT, waveform: ramp, amplitude: -2, start: 1, end: 2}", 0, 1.4, 0},
+    {"  - {parameter: kT, waveform: ramp, amplitude: -2, start: 1, end: 2}", 0, 1.6, FARE_ERR_INPUT},
+    {"  - {parameter: kT, waveform: sine, amplitude: 0.99, period: 1}", 0, 100, 0},
+    {"  - {parameter: kT, waveform: sine, amplitude: 1.01, period: 1}", 0, 1, FARE_ERR_INPUT},
+    {"  - {parameter: kT, waveform: constant, amplitude: -1}", 0, 1, FARE_ERR_INPUT},
+    {"  - {parameter: kT, waveform: constant, amplitude: 1e308}\n  - {parameter: kT, waveform: constant, amplitude: 1e308}", 0, 1, FARE_ERR_INPUT},
+    {"  - {parameter: kT, waveform: constant, amplitude: -2}\n  - {parameter: kT, waveform: constant, amplitude: 2}", 0, 1, 0},
+  };
+
+  (void)state;
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(cases); i++) {
+    fare_system   *system = driven(cases[i].drive);
+    PetscErrorCode code   = fare_system_check(system, cases[i].start, cases[i].end);
+
+    if (code != cases[i].code) fail_msg("%s over [%g, %g]: %d, expected %d", cases[i].drive, cases[i].start, cases[i].end, (int)code, (int)cases[i].code);
+    if (code) assert_non_null(strstr(fare_error_message(), "kT reaches "));
+    assert_ok(fare_system_destroy(&system));
+  }
+}
+
+static void mistakes(void **state)
+{
+  static const struct {
+    const char *node, *message;
+  } cases[] = {
+    {"{parameter: tilt, waveform: ramp, amplitude: 1, start: 2, end: 2}", "f.yaml:1:71: drive.end: the ramp must end after it starts (2), got 2"},
+    {"{parameter: tilt, waveform: smoothstep, amplitude: 1, start: 2, end: 1}", "f.yaml:1:77: drive.end: the ramp must end after it starts (2), got 1"},
+    {"{parameter: tilt, waveform: tabulated, times: [0, 1, 1], values: [1, 2, 3]}", "f.yaml:1:54: drive.times: times must increase, got 1 after 1"},
+    {"{parameter: tilt, waveform: tabulated, times: [0, 1], values: [1, 2, 3]}", "f.yaml:1:70: drive.values: needs as many values as times (2), got 3"},
+    {"{parameter: tilt, waveform: square, amplitude: 1, period: 1, duty: 1.5}", "f.yaml:1:75: drive.duty: expected a number from 0 to 1, got 1.5"},
+    {"{parameter: tilt, waveform: sine, amplitude: 1, period: -1}", "f.yaml:1:64: drive.period: expected a number from 1e-12 to 1e+12, got -1"},
+    {"{parameter: tilt, waveform: sine, amplitude: 1, period: 1, duty: 0.5}", "f.yaml:1:67: drive: unknown key 'duty'; there are: parameter, waveform, amplitude, period, phase, start"},
+    {"{parameter: tilt, waveform: saw, amplitude: 1}", "f.yaml:1:36: drive.waveform: unknown waveform 'saw'; there are: constant, sine, square, ramp, smoothstep, tabulated"},
+    {"{parameter: tilt, waveform: [sine]}", "f.yaml:1:36: drive.waveform: expected the name of a waveform"},
+    {"{parameter: tilt}", "f.yaml:1:8: drive: missing key 'waveform'"},
+    {"sine", "f.yaml:1:8: drive: expected a map {parameter: ..., waveform: ..., ...}"},
+    {"{parameter: slope, waveform: constant, amplitude: 1}", "f.yaml:1:20: drive.parameter: system 'prinz' has no parameter 'slope'; it has kT, mobility, height, tilt"},
+  };
+  fare_system *system;
+
+  (void)state;
+  assert_ok(fare_system_create(fare_system_type_find("prinz"), 0, &system));
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(cases); i++) {
+    fare_config *config;
+    fare_text    text = {0};
+
+    fare_text_add(&text, "drive: %s", cases[i].node);
+    assert_ok(fare_config_parse("f.yaml", text.text, text.length, &config));
+    assert_int_equal(fare_system_drive(system, fare_node_find(fare_config_root(config), "drive")), FARE_ERR_INPUT);
+    assert_string_equal(fare_error_message(), cases[i].message);
+    assert_ok(fare_config_destroy(&config));
+    fare_text_free(&text);
+  }
+  assert_false(fare_system_is_driven(system));
+  assert_ok(fare_system_destroy(&system));
+}
+
+/* The registry: everything in it can be described, and its resolved plan reads back. */
+static void listed_and_described(void **state)
+{
+  char  *text = NULL;
+  size_t size = 0, count = 0;
+  FILE  *to   = open_memstream(&text, &size);
+
+  (void)state;
+  for (; fare_waveform_name_at(count); count++) {
+    assert_non_null(fare_waveform_meaning_at(count));
+    assert_ok(fare_waveform_describe(fare_waveform_name_at(count), to));
+  }
+  assert_int_equal(count, 6);
+  assert_null(fare_waveform_meaning_at(count));
+  fclose(to);
+  assert_non_null(strstr(text, "duty"));
+  free(text);
+  assert_int_equal(fare_waveform_describe("saw", stdout), FARE_ERR_INPUT);
+}
+
+static void written_and_read_back(void **state)
+{
+  fare_system *system = driven("  - {parameter: tilt, waveform: square, amplitude: 0.1, period: 3, duty: 0.3, phase: -1, start: 0.7}\n  - {parameter: tilt, waveform: tabulated, times: [0, 0.1], values: [1e-3, -7]}\n  - {parameter: height, waveform: smoothstep, amplitude: 1, end: 2}"), *again;
+  fare_config *config;
+  fare_text    text = {0};
+
+  (void)state;
+  assert_ok(fare_system_write(system, &text));
+  assert_ok(fare_config_parse("written", text.text, text.length, &config));
+  assert_ok(fare_system_from_config(fare_node_find(fare_config_root(config), "system"), fare_node_find(fare_config_root(config), "drive"), &again));
+  for (int i = -50; i < 50; i++) {
+    double theta[FARE_PARAMETERS_MAX], theta_again[FARE_PARAMETERS_MAX];
+
+    fare_system_parameters(system, 0.07 * i, theta);
+    fare_system_parameters(again, 0.07 * i, theta_again);
+    for (int k = 0; k <= TILT; k++) assert_true(theta[k] == theta_again[k]);
+  }
+  assert_ok(fare_config_destroy(&config));
+  assert_ok(fare_system_destroy(&system));
+  assert_ok(fare_system_destroy(&again));
+  fare_text_free(&text);
+}
+
+static const struct CMUnitTest tests[] = {
+  cmocka_unit_test(formulas),  cmocka_unit_test(squares_do_not_drift), cmocka_unit_test(several_add_up),        cmocka_unit_test(ranges_hold_at_every_moment),
+  cmocka_unit_test(mistakes),  cmocka_unit_test(listed_and_described), cmocka_unit_test(written_and_read_back),
+};
+FARE_TEST_MAIN(tests)
