@@ -5,7 +5,7 @@
 
 #define MEBI 1048576.0
 
-/* Seconds of one particle's force, from a few milliseconds of them. */
+/* Seconds of one particle's drift, from a few milliseconds of them. */
 static double seconds_per_force(const fare_system *system, double t)
 {
   enum { ENOUGH = 2000 };
@@ -19,7 +19,7 @@ static double seconds_per_force(const fare_system *system, double t)
     for (int i = 0; i < FARE_BLOCK; i++) x[axis][i] = type->lower[axis] + (type->upper[axis] - type->lower[axis]) * (i + 0.5) / FARE_BLOCK;
   }
   began = fare_seconds();
-  for (int i = 0; i < ENOUGH; i++) fare_system_force(system, t, FARE_BLOCK, px, pf);
+  for (int i = 0; i < ENOUGH; i++) fare_system_drift(system, t, FARE_BLOCK, px, pf);
   return (fare_seconds() - began) / ((double)ENOUGH * FARE_BLOCK);
 }
 
