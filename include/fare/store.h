@@ -42,11 +42,18 @@ PetscErrorCode fare_store_has(fare_store *store, const char *path, PetscBool *ha
 */
 PetscErrorCode fare_store_write(fare_store *store, const char *path, fare_store_type type, int rank, const uint64_t global[], const uint64_t start[], const uint64_t count[], const void *data);
 PetscErrorCode fare_store_read(fare_store *store, const char *path, fare_store_type type, int rank, const uint64_t start[], const uint64_t count[], void *data);
+/* This rank's box of a dataset that fare_store_write has made: for one too large to be held at once, made by boxes of nothing. Collective. */
+PetscErrorCode fare_store_fill(fare_store *store, const char *path, fare_store_type type, int rank, const uint64_t start[], const uint64_t count[], const void *data);
+/* What a dataset holds, whatever its width and byte order; FARE_STORE_NEITHER for texts, structs and groups too. */
+typedef enum { FARE_STORE_REALS, FARE_STORE_INTEGERS, FARE_STORE_NEITHER } fare_store_kind;
+PetscErrorCode fare_store_kind_of(fare_store *store, const char *path, fare_store_kind *kind);
 /* The extents of a dataset; *rank at most 4. */
 PetscErrorCode fare_store_extents(fare_store *store, const char *path, int *rank, uint64_t global[4]);
 /* The name of the i-th thing in a group, in alphabetical order; *has is false past the last. Collective. */
 PetscErrorCode fare_store_child(fare_store *store, const char *group, size_t i, size_t size, char name[], PetscBool *has);
 /* A text as a scalar string dataset. Collective. */
 PetscErrorCode fare_store_write_text(fare_store *store, const char *path, const char *text);
+/* Appends what that wrote. Every rank reads all of it. */
+PetscErrorCode fare_store_read_text(fare_store *store, const char *path, fare_text *text);
 
 #endif

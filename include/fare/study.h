@@ -65,4 +65,25 @@ PetscErrorCode fare_plan_describe(FILE *to);
 /* Runs it whole and prints the table of results on rank 0. Collective. */
 PetscErrorCode fare_study_run(MPI_Comm comm, const fare_plan *plan, fare_record_mode mode);
 
+/*
+  Samples from anywhere, measured against the truth of a finished study; docs/scoring.md has the format of the file and what is printed. Prints on
+  rank 0, the same on any number of ranks. Collective; FARE_ERR_INPUT for what is wrong with either.
+*/
+typedef enum { FARE_SCORE_TABLE, FARE_SCORE_JSON, FARE_SCORE_CSV } fare_score_form;
+#define FARE_SCORE_REPLICATES 200 /* unless another number is asked for */
+typedef struct {
+  const char               *directory, *samples;
+  size_t                    measures;
+  const fare_measure_type **measure;    /* none: all that are defined in this dimension */
+  int                       replicates; /* exact draws behind a floor, and resamplings behind an interval; at least 40 */
+  fare_score_form           form;
+} fare_score_options;
+PetscErrorCode fare_score(MPI_Comm comm, const fare_score_options *options, FILE *to);
+
+/*
+  Writes the particles of one ensemble of a finished study as a file to train on (and to score); `ensemble` NULL: the one that was simulated; `path` NULL:
+  STUDY_training.h5. Says on rank 0 what was written. Collective; FARE_ERR_INPUT when there is no such ensemble, or such a file already.
+*/
+PetscErrorCode fare_export(MPI_Comm comm, const char *directory, const char *ensemble, const char *path);
+
 #endif

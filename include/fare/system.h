@@ -38,7 +38,7 @@ typedef struct {
   PetscBool             periodic[FARE_DIM_MAX];
   /* V(x), of which exp(-V/kT) is the equilibrium of the undriven system (the energy, where x is a phase space); NULL where there is none */
   void (*potential)(int dim, const double *theta, size_t n, const double *const x[], double V[]);
-  /* total force -grad V + F, per axis; there when `potential` is or when `drift` is not */
+  /* total force -grad V + F, per axis; there when `potential` is; a system without a potential has `drift` */
   void (*force)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
   /* F alone, the part that is no gradient; NULL where there is none */
   void (*extra)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);

@@ -107,6 +107,16 @@ static void jump(const target *to, uint64_t block, uint64_t sweep, chains *c)
   to->type->force(to->dim, to->theta, FARE_BLOCK, (const double *const *)c->x, f);
 }
 
+/* Round a periodic axis differences of particles would feed on themselves without bound, were they not brought back into its box. */
+static void wrap(const target *to, chains *c)
+{
+  for (int axis = 0; axis < to->dim; axis++) {
+    const double lower = to->type->lower[axis], length = to->type->upper[axis] - lower;
+
+    for (int i = 0; i < FARE_BLOCK && to->type->periodic[axis]; i++) c->x[axis][i] -= length * floor((c->x[axis][i] - lower) / length);
+  }
+}
+
 /* Takes all particles of this rank through sweeps; returns the share of local steps accepted here, as a count. */
 static int64_t sweep_all(const target *to, uint64_t first_sweep, int64_t sweeps, fare_ensemble *ensemble)
 {
@@ -122,6 +132,7 @@ static int64_t sweep_all(const target *to, uint64_t first_sweep, int64_t sweeps,
     for (int64_t i = 0; i < sweeps; i++) {
       accepted += local_step(to, block, first_sweep + (uint64_t)i, &c);
       jump(to, block, first_sweep + (uint64_t)i, &c);
+      wrap(to, &c);
     }
   }
   return accepted;

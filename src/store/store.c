@@ -286,6 +286,37 @@ PetscErrorCode fare_store_write(fare_store *store, const char *path, fare_store_
   PetscFunctionReturn(code);
 }
 
+PetscErrorCode fare_store_fill(fare_store *store, const char *path, fare_store_type type, int rank, const uint64_t start[], const uint64_t count[], const void *data)
+{
+  static const double nothing[1];
+  hid_t               dataset;
+  PetscErrorCode      code;
+
+  PetscFunctionBeginUser;
+  H5(dataset, H5Dopen2(store->file, path, H5P_DEFAULT), store->path, path);
+  code = transfer(store, path, dataset, type, rank, start, count, NULL, data ? data : nothing);
+  H5Dclose(dataset);
+  PetscFunctionReturn(code);
+}
+
+PetscErrorCode fare_store_kind_of(fare_store *store, const char *path, fare_store_kind *kind)
+{
+  PetscBool has;
+  hid_t     dataset = -1, type;
+
+  PetscFunctionBeginUser;
+  *kind = FARE_STORE_NEITHER;
+  PetscCall(fare_store_has(store, path, &has));
+  if (has) dataset = H5Dopen2(store->file, path, H5P_DEFAULT);
+  if (dataset < 0) PetscFunctionReturn(0);
+  type = H5Dget_type(dataset);
+  if (H5Tget_class(type) == H5T_FLOAT) *kind = FARE_STORE_REALS;
+  if (H5Tget_class(type) == H5T_INTEGER) *kind = FARE_STORE_INTEGERS;
+  H5Tclose(type);
+  H5Dclose(dataset);
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_store_read(fare_store *store, const char *path, fare_store_type type, int rank, const uint64_t start[], const uint64_t count[], void *data)
 {
   uint64_t       global[RANK_MAX];
@@ -341,6 +372,32 @@ PetscErrorCode fare_store_write_text(fare_store *store, const char *path, const 
   H5Sclose(space);
   H5Tclose(type);
   PetscFunctionReturn(code);
+}
+
+PetscErrorCode fare_store_read_text(fare_store *store, const char *path, fare_text *text)
+{
+  PetscBool has;
+  hid_t     dataset = -1, type, space;
+  herr_t    status  = -1;
+  size_t    length;
+  char     *read;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_has(store, path, &has));
+  if (has) dataset = H5Dopen2(store->file, path, H5P_DEFAULT);
+  if (dataset < 0) FARE_FAIL(FARE_ERR_FAILED, "%s: has no dataset %s", store->path, path);
+  type   = H5Dget_type(dataset);
+  space  = H5Dget_space(dataset);
+  length = H5Tget_size(type);
+  PetscCall(PetscCalloc1(length + 1, &read));
+  if (H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0 && H5Sget_simple_extent_npoints(space) == 1) status = H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, read);
+  if (status >= 0) fare_text_add(text, "%s", read);
+  PetscCall(PetscFree(read));
+  H5Sclose(space);
+  H5Tclose(type);
+  H5Dclose(dataset);
+  if (status < 0) FARE_FAIL(FARE_ERR_FAILED, "%s: %s is no text of fixed length", store->path, path);
+  PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_store_child(fare_store *store, const char *group, size_t i, size_t size, char name[], PetscBool *has)

@@ -1,5 +1,6 @@
 #include <fare/support.h>
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,12 +115,18 @@ PetscErrorCode fare_table_destroy(fare_table **table)
   PetscFunctionReturn(0);
 }
 
-/* Edit distance of two short words (insertion, deletion, substitution), by rows of the usual table. */
+#define LONGEST_WORD 64 /* longer ones are no slips of the pen */
+
+static int same_letter(char a, char b)
+{
+  return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
+
+/* Edit distance of two short words (insertion, deletion, substitution), by rows of the usual table; case does not count. */
 static int edit_distance(const char *a, const char *b)
 {
-  enum { LONGEST = 64 };
-  const int m = (int)PetscMin(strlen(a), LONGEST), n = (int)PetscMin(strlen(b), LONGEST);
-  int       row[LONGEST + 1];
+  const int m = (int)strlen(a), n = (int)strlen(b);
+  int       row[LONGEST_WORD + 1];
 
   for (int j = 0; j <= n; j++) row[j] = j;
   for (int i = 1; i <= m; i++) {
@@ -127,7 +134,7 @@ static int edit_distance(const char *a, const char *b)
 
     row[0] = i;
     for (int j = 1; j <= n; j++) {
-      const int above = row[j], substituted = diagonal + (a[i - 1] != b[j - 1]);
+      const int above = row[j], substituted = diagonal + !same_letter(a[i - 1], b[j - 1]);
 
       row[j]   = PetscMin(substituted, PetscMin(above, row[j - 1]) + 1);
       diagonal = above;
@@ -141,8 +148,8 @@ const char *fare_nearest(const char *word, const char *const names[], size_t cou
   const char *nearest = NULL;
   int         best    = (int)(strlen(word) / 3) + 2; /* must be nearer than this */
 
-  for (size_t i = 0; i < count; i++) {
-    const int distance = edit_distance(word, names[i]);
+  for (size_t i = 0; i < count && strlen(word) <= LONGEST_WORD; i++) {
+    const int distance = strlen(names[i]) <= LONGEST_WORD ? edit_distance(word, names[i]) : best;
 
     if (distance < best) {
       best    = distance;

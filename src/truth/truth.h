@@ -48,7 +48,6 @@ typedef struct {
   Mat              A;
   Vec              masses;
   double           largest_step, before; /* time before the step under way */
-  double           shift;                /* of the matrix A = shift - L that is solved with */
   PetscBool        absorbs;              /* some end does: mass is lost there, and only there */
   double           mass_drift, minimum;  /* worst so far; minimum is of the density */
   fare_residual   *residual;             /* NULL: the time error is not bounded */

@@ -1,0 +1,241 @@
+/* The particles of one ensemble of a finished study, over all times, in one file: to be trained on in any language. docs/scoring.md has the format. */
+#include "score.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PATH_SIZE 256
+
+typedef struct {
+  const fare_finished *study;
+  char                 name[128], sampler[64], family[64];
+  int64_t              particles;
+  PetscBool            weighted; /* by the first snapshot */
+} source;
+
+static PetscErrorCode attribute(const fare_finished *study, const char *ensemble, const char *name, size_t size, char value[])
+{
+  char path[PATH_SIZE];
+
+  snprintf(path, sizeof path, "/ensembles/%.200s", ensemble);
+  return fare_store_get_string(study->store, path, name, size, value);
+}
+
+/* All names, for the message that lists them; the simulated ones are counted, and the last of them kept. */
+static PetscErrorCode list_ensembles(const fare_finished *study, fare_text *names, size_t *simulated, char last[128])
+{
+  char      name[128], family[64];
+  PetscBool has = PETSC_TRUE;
+
+  PetscFunctionBeginUser;
+  *simulated = 0;
+  for (size_t i = 0; has; i++) {
+    PetscCall(fare_store_child(study->store, "/ensembles", i, sizeof name, name, &has));
+    if (!has) continue;
+    PetscCall(attribute(study, name, "family", sizeof family, family));
+    fare_text_add(names, "%s%s (%s)", i ? ", " : "", name, family);
+    if (strcmp(family, "simulation")) continue;
+    ++*simulated;
+    snprintf(last, 128, "%s", name);
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode choose(const fare_finished *study, const char *asked, source *of)
+{
+  fare_text      names = {0};
+  char           path[PATH_SIZE], last[128] = "", failure[512];
+  size_t         simulated;
+  PetscBool      has;
+  PetscErrorCode code;
+
+  PetscFunctionBeginUser;
+  code = list_ensembles(study, &names, &simulated, last);
+  if (!code && !names.text) code = fare_error(FARE_ERR_INPUT, "%s: the study has no ensembles, so there are no particles to export", study->directory);
+  if (!code && !asked && !simulated) code = fare_error(FARE_ERR_INPUT, "%s: no ensemble there was simulated; choose another with --ensemble: %s", study->directory, names.text);
+  if (!code && !asked && simulated > 1) code = fare_error(FARE_ERR_INPUT, "%s: several ensembles there were simulated; choose one with --ensemble: %s", study->directory, names.text);
+  snprintf(of->name, sizeof of->name, "%s", asked ? asked : last);
+  snprintf(path, sizeof path, "/ensembles/%.200s", of->name);
+  if (!code) code = fare_store_has(study->store, path, &has);
+  if (!code && (!has || !*of->name || strchr(of->name, '/'))) code = fare_error(FARE_ERR_INPUT, "%s: the study has no ensemble '%.60s'; there are: %s", study->directory, of->name, names.text);
+  fare_text_free(&names);
+  PetscCall(code);
+  PetscCall(attribute(study, of->name, "sampler", sizeof of->sampler, of->sampler));
+  PetscCall(attribute(study, of->name, "family", sizeof of->family, of->family));
+  PetscCall(fare_store_get_int(study->store, path, "particles", &of->particles));
+  if (!attribute(study, of->name, "failure", sizeof failure, failure)) FARE_FAIL(FARE_ERR_INPUT, "%s: ensemble %s ended early and has no particles at some times: %s", study->directory, of->name, failure);
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode write_whole(const fare_finished *study, fare_store *to, const char *path, fare_store_type type, const void *data)
+{
+  const uint64_t extent = study->snapshots, start = 0;
+  uint64_t       count;
+  int            rank;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(study->comm, &rank));
+  count = rank ? 0 : extent;
+  PetscCall(fare_store_write(to, path, type, 1, &extent, &start, &count, data));
+  PetscFunctionReturn(0);
+}
+
+/* Everything but the particles, for which room is made. */
+static PetscErrorCode begin(const source *from, fare_store *to)
+{
+  const fare_finished *study     = from->study;
+  const uint64_t       extent[3] = {study->snapshots, (uint64_t)from->particles, (uint64_t)study->dim}, none[3] = {0, 0, 0};
+  char                 what[512], date[64];
+
+  PetscFunctionBeginUser;
+  snprintf(what, sizeof what, "particles of the ensemble %s (sampler %s) of the study %s: samples[time, particle, axis]; trained: 1 for times to learn from, 0 for times to be tested on", from->name, from->sampler, study->study);
+  fare_record_date(sizeof date, date);
+  PetscCallMPI(MPI_Bcast(date, sizeof date, MPI_CHAR, 0, study->comm));
+  PetscCall(fare_store_put_string(to, "/", "format", "fare-samples 1.0"));
+  PetscCall(fare_store_put_string(to, "/", "description", what));
+  PetscCall(fare_store_put_string(to, "/", "study", study->study));
+  PetscCall(fare_store_put_string(to, "/", "system", study->system));
+  PetscCall(fare_store_put_string(to, "/", "ensemble", from->name));
+  PetscCall(fare_store_put_string(to, "/", "sampler", from->sampler));
+  PetscCall(fare_store_put_string(to, "/", "family", from->family));
+  PetscCall(fare_store_put_string(to, "/", "split", study->learned ? "as the study was trained" : "every second time"));
+  PetscCall(fare_store_put_int(to, "/", "seed", study->seed));
+  PetscCall(fare_store_put_string(to, "/", "software", "FARE"));
+  PetscCall(fare_store_put_string(to, "/", "softwareVersion", fare_version()));
+  PetscCall(fare_store_put_string(to, "/", "date", date));
+  PetscCall(write_whole(study, to, "/times", FARE_STORE_FLOAT64, study->time));
+  PetscCall(write_whole(study, to, "/trained", FARE_STORE_UINT8, study->trained));
+  PetscCall(fare_store_write(to, "/samples", FARE_STORE_FLOAT64, 3, extent, none, none, NULL));
+  if (from->weighted) PetscCall(fare_store_write(to, "/weights", FARE_STORE_FLOAT64, 2, extent, none, none, NULL));
+  PetscFunctionReturn(0);
+}
+
+static const char *species(const source *from, size_t snapshot, const char *what, char path[PATH_SIZE])
+{
+  snprintf(path, PATH_SIZE, "/data/%zu/particles/%.128s/%s", snapshot, from->name, what);
+  return path;
+}
+
+/* One component of all particles here. A weighting that is constant is a group, not a dataset. */
+static PetscErrorCode read_component(fare_store *snapshot, const char *path, uint64_t first, uint64_t count, double to[])
+{
+  fare_store_kind kind;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_kind_of(snapshot, path, &kind));
+  if (kind == FARE_STORE_NEITHER) {
+    for (uint64_t i = 0; i < count; i++) to[i] = 1;
+  } else {
+    PetscCall(fare_store_read(snapshot, path, FARE_STORE_FLOAT64, 1, &first, &count, to));
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode copy(const source *from, size_t k, fare_store *snapshot, fare_store *to, uint64_t first, uint64_t count, double component[], double rows[])
+{
+  static const char *const axes[] = {"position/x", "position/y", "position/z"};
+  const size_t             dim    = (size_t)from->study->dim;
+  const uint64_t           start[3] = {k, count ? first : 0, 0}, box[3] = {count ? 1 : 0, count, dim};
+  char                     path[PATH_SIZE];
+
+  PetscFunctionBeginUser;
+  for (size_t axis = 0; axis < dim; axis++) {
+    PetscBool has;
+
+    PetscCall(fare_store_has(snapshot, species(from, k, axes[axis], path), &has));
+    if (!has) FARE_FAIL(FARE_ERR_FAILED, "%s: snapshot %zu has no particles of %s", from->study->directory, k, from->name);
+    PetscCall(read_component(snapshot, path, first, count, component));
+    for (uint64_t i = 0; i < count; i++) rows[i * dim + axis] = component[i];
+  }
+  PetscCall(fare_store_fill(to, "/samples", FARE_STORE_FLOAT64, 3, start, box, rows));
+  if (!from->weighted) PetscFunctionReturn(0);
+  PetscCall(read_component(snapshot, species(from, k, "weighting", path), first, count, component));
+  PetscCall(fare_store_fill(to, "/weights", FARE_STORE_FLOAT64, 2, start, box, component));
+  PetscFunctionReturn(0);
+}
+
+/* One time after the other; the ranks share its particles. */
+static PetscErrorCode copy_all(const source *from, fare_store *to)
+{
+  const uint64_t all = (uint64_t)from->particles;
+  uint64_t       first, count;
+  double        *component, *rows;
+  PetscErrorCode code = 0;
+  int            rank, size;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(from->study->comm, &rank));
+  PetscCallMPI(MPI_Comm_size(from->study->comm, &size));
+  first = all * (uint64_t)rank / (uint64_t)size;
+  count = all * (uint64_t)(rank + 1) / (uint64_t)size - first;
+  PetscCall(PetscMalloc2(count, &component, count * (uint64_t)from->study->dim, &rows));
+  for (size_t k = 0; k < from->study->snapshots && !code; k++) {
+    fare_store *snapshot;
+
+    code = fare_as_input(fare_finished_snapshot(from->study, k, &snapshot));
+    if (!code) code = copy(from, k, snapshot, to, first, count, component, rows);
+    PetscCall(fare_store_close(&snapshot));
+  }
+  PetscCall(PetscFree2(component, rows));
+  PetscFunctionReturn(code);
+}
+
+static PetscErrorCode is_weighted(source *from)
+{
+  fare_store     *first;
+  fare_store_kind kind;
+  char            path[PATH_SIZE];
+  PetscErrorCode  code;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_finished_snapshot(from->study, 0, &first));
+  code           = fare_store_kind_of(first, species(from, 0, "weighting", path), &kind);
+  from->weighted = kind == FARE_STORE_REALS ? PETSC_TRUE : PETSC_FALSE;
+  PetscCall(fare_store_close(&first));
+  PetscFunctionReturn(code);
+}
+
+static PetscErrorCode write_file(const source *from, const char *path)
+{
+  fare_store    *to;
+  PetscErrorCode code = 0;
+  int            rank;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(from->study->comm, &rank));
+  if (rank == 0 && !access(path, F_OK)) code = fare_error(FARE_ERR_INPUT, "%s: exists already; choose another name with --out", path);
+  PetscCall(fare_error_agree(from->study->comm, code));
+  PetscCall(fare_store_create(from->study->comm, path, &to));
+  code = begin(from, to);
+  if (!code) code = copy_all(from, to);
+  if (!code) code = fare_store_commit(&to);
+  PetscCall(fare_store_close(&to));
+  PetscFunctionReturn(code);
+}
+
+PetscErrorCode fare_export(MPI_Comm comm, const char *directory, const char *ensemble, const char *path)
+{
+  fare_finished  study;
+  source         from = {.study = &study};
+  char           usual[sizeof study.study + 16];
+  PetscErrorCode code;
+  int            rank;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  PetscCall(fare_finished_open(comm, directory, &study));
+  code = fare_as_input(choose(&study, ensemble, &from));
+  if (!code) code = fare_as_input(is_weighted(&from));
+  snprintf(usual, sizeof usual, "%s_training.h5", study.study);
+  if (!path) path = usual;
+  if (!code) code = write_file(&from, path);
+  if (!code && rank == 0) {
+    size_t trained = 0;
+
+    for (size_t k = 0; k < study.snapshots; k++) trained += study.trained[k];
+    printf("%s: %lld particles of %s in %d dimension%s at %zu times, %zu of them to train on (%s)\n", path, (long long)from.particles, from.name, study.dim, study.dim > 1 ? "s" : "", study.snapshots, trained, study.learned ? "as the study was" : "every second");
+  }
+  PetscCall(fare_finished_close(&study));
+  PetscFunctionReturn(code);
+}

@@ -1,0 +1,77 @@
+/* Inside scoring and exporting: a finished study read back, and somebody else's samples. */
+#ifndef FARE_SCORE_PRIVATE_H
+#define FARE_SCORE_PRIVATE_H
+
+#include "study.h"
+
+#define FARE_SCORE_PATH (PETSC_MAX_PATH_LEN + 64)
+
+/* What is wrong inside a file that the user named is the user's to hear of: FARE_ERR_FAILED becomes FARE_ERR_INPUT, the message stays. */
+PetscErrorCode fare_as_input(PetscErrorCode code);
+
+/* A finished study. All is the same on every rank but the grid's slab. */
+typedef struct {
+  MPI_Comm      comm;
+  char          directory[PETSC_MAX_PATH_LEN], study[128], system[128];
+  fare_store   *store; /* study.h5, open */
+  int64_t       seed;
+  int           dim;
+  PetscBool     has_truth;
+  size_t        snapshots;
+  double       *time;
+  uint8_t      *trained;       /* as the study learned, or every second where it did not */
+  PetscBool     learned;       /* whether the study did */
+  fare_grid     grid;          /* of the truth, without a dm: whole layers of bins along its slowest axis here */
+  fare_binning *binning;       /* NULL without a truth */
+} fare_finished;
+
+/* FARE_ERR_INPUT where the directory holds no finished study. Collective. */
+PetscErrorCode fare_finished_open(MPI_Comm comm, const char *directory, fare_finished *study);
+PetscErrorCode fare_finished_close(fare_finished *study);
+/* Makes the binning. FARE_ERR_INPUT without a truth. Collective. */
+PetscErrorCode fare_finished_open_truth(fare_finished *study);
+/* Its truth at a snapshot, and the truth with its estimated error added: the same bits on any number of ranks. The caller frees both. Collective. */
+PetscErrorCode fare_finished_truth(const fare_finished *study, size_t snapshot, fare_binned *p, fare_binned *corrected);
+/* DIRECTORY/snapshots/snapshot_N.h5, opened. Collective. */
+PetscErrorCode fare_finished_snapshot(const fare_finished *study, size_t snapshot, fare_store **store);
+
+/* A file of samples that fits a study. */
+typedef struct {
+  MPI_Comm             comm;
+  const fare_finished *study; /* borrowed */
+  char                 path[PETSC_MAX_PATH_LEN];
+  fare_store          *store;
+  size_t               times;
+  size_t              *snapshot; /* of each time */
+  int64_t             *count;    /* samples at each time */
+  PetscBool           *weighted;
+  char               (*group)[64]; /* "/time_000" ..., or NULL where the file is arrays over all times */
+} fare_samples;
+
+/* Checks everything but the numbers: FARE_ERR_INPUT. Collective. */
+PetscErrorCode fare_samples_open(const fare_finished *study, const char *path, fare_samples *samples);
+PetscErrorCode fare_samples_close(fare_samples *samples);
+/* The samples of the i-th time; FARE_ERR_INPUT at the first that is not a finite number, or has a weight that is none. The caller destroys it. Collective. */
+PetscErrorCode fare_samples_read(const fare_samples *samples, size_t i, fare_ensemble **ensemble);
+
+/* One measure at one time. */
+typedef struct {
+  fare_measured measured;
+  double        low, high; /* 95% interval of the value */
+} fare_scored_measure;
+
+typedef struct {
+  const fare_finished      *study;
+  const fare_samples       *samples;
+  size_t                    measures;
+  const fare_measure_type **measure;
+  int                       replicates;
+  double                   *effective; /* per time */
+  fare_scored_measure      *at;        /* [time * measures + measure] */
+} fare_scores;
+
+void           fare_scores_write_json(const fare_scores *scores, fare_text *to);
+void           fare_scores_write_csv(const fare_scores *scores, fare_text *to);
+PetscErrorCode fare_scores_print(const fare_scores *scores, FILE *to);
+
+#endif

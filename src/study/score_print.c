@@ -1,0 +1,193 @@
+/* Scores as a table for people, as JSON and as CSV. */
+#include "score.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define UNLIKELY 0.05 /* a p-value below this is counted */
+
+typedef struct {
+  double average, most, held_out, floor, excess, truth_error, least_p;
+  size_t unlikely, held_out_times;
+} summary;
+
+static PetscBool is_held_out(const fare_scores *s, size_t i)
+{
+  return s->study->trained[s->samples->snapshot[i]] ? PETSC_FALSE : PETSC_TRUE;
+}
+
+static summary summarise(const fare_scores *s, size_t m)
+{
+  const double times = (double)s->samples->times;
+  summary      of    = {.least_p = 1};
+
+  for (size_t i = 0; i < s->samples->times; i++) {
+    const fare_measured *at = &s->at[i * s->measures + m].measured;
+
+    of.average += at->value / times;
+    of.floor += at->floor_mean / times;
+    of.excess += at->excess / times;
+    of.most        = PetscMax(of.most, at->value);
+    of.truth_error = PetscMax(of.truth_error, at->truth_error);
+    of.least_p     = PetscMin(of.least_p, at->p_value);
+    of.unlikely += at->p_value < UNLIKELY;
+    of.held_out_times += is_held_out(s, i);
+    of.held_out += is_held_out(s, i) ? at->value : 0;
+  }
+  of.held_out /= (double)of.held_out_times; /* not a number without any */
+  return of;
+}
+
+static void add_escaped(fare_text *to, const char *text)
+{
+  fare_text_add(to, "\"");
+  for (; *text; text++) {
+    if (*text == '"' || *text == '\\') fare_text_add(to, "\\%c", *text);
+    else if ((unsigned char)*text < 0x20) fare_text_add(to, "\\u%04x", (unsigned)(unsigned char)*text);
+    else fare_text_add(to, "%c", *text);
+  }
+  fare_text_add(to, "\"");
+}
+
+static void add_text(fare_text *to, const char *key, const char *text)
+{
+  fare_text_add(to, "  \"%s\": ", key);
+  add_escaped(to, text);
+  fare_text_add(to, ",\n");
+}
+
+/* JSON has no words for what is no number. */
+static void add_number(fare_text *to, const char *key, double number)
+{
+  fare_text_add(to, "\"%s\": ", key);
+  if (isfinite(number)) fare_text_add(to, "%.17g", number);
+  else fare_text_add(to, "null");
+}
+
+static void add_numbers(fare_text *to, size_t count, const char *const keys[], const double numbers[])
+{
+  for (size_t i = 0; i < count; i++) {
+    if (i) fare_text_add(to, ", ");
+    add_number(to, keys[i], numbers[i]);
+  }
+}
+
+/* Of one measure at one time, in the order of JSON and CSV. */
+static const char *const columns[] = {"value", "floor", "floor_high", "low", "high", "excess", "p_value", "truth_error", "effective"};
+#define COLUMNS PETSC_STATIC_ARRAY_LENGTH(columns)
+
+static void take_columns(const fare_scores *s, size_t i, size_t m, double numbers[COLUMNS])
+{
+  const fare_scored_measure *at            = &s->at[i * s->measures + m];
+  const fare_measured       *of            = &at->measured;
+  const double               all[COLUMNS] = {of->value, of->floor_mean, of->floor_high, at->low, at->high, of->excess, of->p_value, of->truth_error, s->effective[i]};
+
+  memcpy(numbers, all, sizeof all);
+}
+
+static void write_summary(const fare_scores *s, fare_text *to)
+{
+  static const char *const keys[] = {"average", "maximum", "held_out_average", "floor", "excess", "truth_error", "least_p_value"};
+
+  fare_text_add(to, "  \"summary\": [");
+  for (size_t m = 0; m < s->measures; m++) {
+    const summary of        = summarise(s, m);
+    const double  numbers[] = {of.average, of.most, of.held_out, of.floor, of.excess, of.truth_error, of.least_p};
+
+    fare_text_add(to, "%s\n    {\"measure\": \"%s\", ", m ? "," : "", s->measure[m]->name);
+    add_numbers(to, PETSC_STATIC_ARRAY_LENGTH(keys), keys, numbers);
+    fare_text_add(to, ", \"times_below_0.05\": %zu}", of.unlikely);
+  }
+  fare_text_add(to, "\n  ],\n");
+}
+
+void fare_scores_write_json(const fare_scores *s, fare_text *to)
+{
+  const char *before = "";
+
+  fare_text_add(to, "{\n");
+  add_text(to, "format", "fare-score 1.0");
+  add_text(to, "software", "FARE");
+  add_text(to, "softwareVersion", fare_version());
+  add_text(to, "truth", s->study->directory);
+  add_text(to, "samples", s->samples->path);
+  add_text(to, "study", s->study->study);
+  add_text(to, "system", s->study->system);
+  fare_text_add(to, "  \"dimension\": %d,\n  \"times\": %zu,\n  \"replicates\": %d,\n  \"seed\": %lld,\n  \"level\": 0.95,\n", s->study->dim, s->samples->times, s->replicates, (long long)s->study->seed);
+  write_summary(s, to);
+  fare_text_add(to, "  \"measures\": [");
+  for (size_t i = 0; i < s->samples->times; i++) {
+    for (size_t m = 0; m < s->measures; m++) {
+      double numbers[COLUMNS];
+
+      take_columns(s, i, m, numbers);
+      fare_text_add(to, "%s\n    {", before);
+      add_number(to, "time", s->study->time[s->samples->snapshot[i]]);
+      fare_text_add(to, ", \"held_out\": %s, \"measure\": \"%s\", ", is_held_out(s, i) ? "true" : "false", s->measure[m]->name);
+      add_numbers(to, COLUMNS, columns, numbers);
+      fare_text_add(to, ", \"samples\": %lld}", (long long)s->samples->count[i]);
+      before = ",";
+    }
+  }
+  fare_text_add(to, "\n  ]\n}\n");
+}
+
+void fare_scores_write_csv(const fare_scores *s, fare_text *to)
+{
+  fare_text_add(to, "time,held_out,measure");
+  for (size_t c = 0; c < COLUMNS; c++) fare_text_add(to, ",%s", columns[c]);
+  fare_text_add(to, ",samples\n");
+  for (size_t i = 0; i < s->samples->times; i++) {
+    for (size_t m = 0; m < s->measures; m++) {
+      double numbers[COLUMNS];
+
+      take_columns(s, i, m, numbers);
+      fare_text_add(to, "%.17g,%d,%s", s->study->time[s->samples->snapshot[i]], is_held_out(s, i) ? 1 : 0, s->measure[m]->name);
+      for (size_t c = 0; c < COLUMNS; c++) fare_text_add(to, ",%.17g", numbers[c]);
+      fare_text_add(to, ",%lld\n", (long long)s->samples->count[i]);
+    }
+  }
+}
+
+PetscErrorCode fare_scores_print(const fare_scores *s, FILE *to)
+{
+  static const char *const heading[] = {"measure", "unit", "time average", "maximum", "held-out average", "noise floor", "excess", "truth error", "smallest p", "p < 0.05 at"};
+  int64_t                  fewest = s->samples->count[0], most = s->samples->count[0];
+  double                   effective = s->effective[0];
+  fare_table              *table;
+
+  PetscFunctionBeginUser;
+  for (size_t i = 1; i < s->samples->times; i++) {
+    fewest    = PetscMin(fewest, s->samples->count[i]);
+    most      = PetscMax(most, s->samples->count[i]);
+    effective = PetscMin(effective, s->effective[i]);
+  }
+  fprintf(to, "%s against the truth of study %s (%s, system %s)\n", s->samples->path, s->study->study, s->study->directory, s->study->system);
+  fprintf(to, "%zu of its %zu snapshots, ", s->samples->times, s->study->snapshots);
+  if (fewest == most) fprintf(to, "%lld samples at each", (long long)most);
+  else fprintf(to, "%lld to %lld samples", (long long)fewest, (long long)most);
+  if (s->samples->weighted[0]) fprintf(to, ", weighted, at least %.4g of them effective", effective);
+  fprintf(to, "\n\n");
+  PetscCall(fare_table_create(PETSC_STATIC_ARRAY_LENGTH(heading), &table));
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(heading); i++) PetscCall(fare_table_cell(table, "%s", heading[i]));
+  for (size_t m = 0; m < s->measures; m++) {
+    const summary of = summarise(s, m);
+
+    PetscCall(fare_table_cell(table, "%s", s->measure[m]->name));
+    PetscCall(fare_table_cell(table, "%s", *s->measure[m]->unit ? s->measure[m]->unit : "1"));
+    PetscCall(fare_table_cell(table, "%.3e", of.average));
+    PetscCall(fare_table_cell(table, "%.3e", of.most));
+    PetscCall(fare_table_cell(table, of.held_out_times ? "%.3e" : "-", of.held_out));
+    PetscCall(fare_table_cell(table, "%.3e", of.floor));
+    PetscCall(fare_table_cell(table, "%.3e", of.excess));
+    PetscCall(fare_table_cell(table, "%.1e", of.truth_error));
+    PetscCall(fare_table_cell(table, "%.3f", of.least_p));
+    PetscCall(fare_table_cell(table, "%zu of %zu times", of.unlikely, s->samples->times));
+  }
+  PetscCall(fare_table_print(table, to));
+  PetscCall(fare_table_destroy(&table));
+  fprintf(to, "\nA value within its noise floor is no distance at all; excess is what lies above the floor. Exact samples have p < 0.05 at about one time in 20.\n");
+  fprintf(to, "Held out: the times that %s. Per time, with 95%% intervals: --json or --csv.\n", s->study->learned ? "the study did not train on" : "`fare export` marks as such (every second)");
+  PetscFunctionReturn(0);
+}
