@@ -55,6 +55,7 @@ typedef struct {
   fare_reals    lower, upper; /* of the box; empty: the system's own domain */
   fare_integers ends;         /* fare_end per axis; empty: periodic where the system is, reflecting elsewhere */
   double        tolerance;    /* estimated L1 error that one time step may add */
+  PetscBool     extrapolate;  /* record (density + its estimated error), too */
   PetscBool     estimate;     /* also evolve the coarser companions that give the error estimate */
 } fare_truth_options;
 extern const fare_field fare_truth_fields[];
@@ -79,6 +80,7 @@ typedef struct {
   double   time_bound;                     /* proven bound on the L1 error of the time method: the integrated residual; zero without estimate */
   double   mass_drift;                     /* |sum - 1|, largest so far */
   double   minimum;                        /* smallest density so far */
+  double   lifted;                         /* most mass that one solve was given to keep the density from being negative */
   double   boundary_mass;                  /* mass in the outermost cells at reflecting ends */
   double   survival, exit_flux;            /* what no end has absorbed, and what is absorbed per time; 1 and 0 where no end absorbs */
   PetscInt steps, rejected, solves;        /* of the grid itself, without its companions */

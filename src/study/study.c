@@ -224,6 +224,14 @@ static PetscErrorCode record_truth(study *s, PetscInt64 k)
   }
   PetscCall(fare_record_mesh(s->record, "density", "probability density, averaged over each cell", grid_of(s), fare_truth_masses(s->truth)));
   PetscCall(fare_record_mesh(s->record, "density_error", "estimated (exact - density), averaged over each cell", grid_of(s), fare_truth_error_field(s->truth)));
+  if (s->plan->truth.extrapolate) {
+    Vec better;
+
+    PetscCall(VecDuplicate(fare_truth_masses(s->truth), &better));
+    PetscCall(VecWAXPY(better, 1, fare_truth_masses(s->truth), fare_truth_error_field(s->truth)));
+    PetscCall(fare_record_mesh(s->record, "density_extrapolated", "density + density_error", grid_of(s), better));
+    PetscCall(VecDestroy(&better));
+  }
   PetscCall(fare_record_number(s->record, "truth", "error", status->error));
   PetscCall(fare_record_number(s->record, "truth", "error_space", status->error_space));
   PetscCall(fare_record_number(s->record, "truth", "error_time", status->error_time));

@@ -106,7 +106,7 @@ static PetscErrorCode write_truth(MPI_Comm comm, const fare_results *r, fare_sto
     {"error", offsetof(fare_truth_status, error)},           {"error_space", offsetof(fare_truth_status, error_space)},
     {"error_time", offsetof(fare_truth_status, error_time)}, {"time_bound", offsetof(fare_truth_status, time_bound)},
     {"mass_drift", offsetof(fare_truth_status, mass_drift)},
-    {"minimum", offsetof(fare_truth_status, minimum)}, {"survival", offsetof(fare_truth_status, survival)}, {"exit_flux", offsetof(fare_truth_status, exit_flux)},       {"boundary_mass", offsetof(fare_truth_status, boundary_mass)},
+    {"minimum", offsetof(fare_truth_status, minimum)}, {"lifted", offsetof(fare_truth_status, lifted)}, {"survival", offsetof(fare_truth_status, survival)}, {"exit_flux", offsetof(fare_truth_status, exit_flux)},       {"boundary_mass", offsetof(fare_truth_status, boundary_mass)},
   };
   const PetscInt64         count = r->plan->snapshots.count;
   const int                dim   = fare_system_dimension(r->plan->system);

@@ -78,15 +78,40 @@ static PetscErrorCode after_step(TS ts)
   PetscFunctionReturn(0);
 }
 
+/* Where guess - x would be negative it is made zero, by way of x; returns the mass that this adds on all ranks. */
+static PetscErrorCode hold_positive(Vec guess, Vec x, double *added)
+{
+  const PetscScalar *from;
+  PetscScalar       *step;
+  PetscInt           n;
+
+  PetscFunctionBeginUser;
+  *added = 0;
+  PetscCall(VecGetLocalSize(x, &n));
+  PetscCall(VecGetArrayRead(guess, &from));
+  PetscCall(VecGetArray(x, &step));
+  for (PetscInt i = 0; i < n; i++) {
+    if (!(step[i] > from[i])) continue;
+    *added += step[i] - from[i];
+    step[i] = from[i];
+  }
+  PetscCall(VecRestoreArray(x, &step));
+  PetscCall(VecRestoreArrayRead(guess, &from));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, added, 1, MPI_DOUBLE, MPI_SUM, PetscObjectComm((PetscObject)x)));
+  PetscFunctionReturn(0);
+}
+
 /*
-  Every stage and step of these methods has the sum of P that P had before, because the columns of L sum to zero. But an iterative solve leaves a residual, and the
-  coefficients of a method of many steps lose digits where steps are very unequal. Both are small and both are known: the step P - x that is
-  being solved for must sum to 1. What is missing is added in proportion to the masses.
+  What a solve leaves to be wished for, put right within it, so that the method never sees anything else. A density is not negative, but no method beyond order one
+  keeps it so: what dips below zero is lifted to it, which costs twice the mass that was missing in L1 and is kept account of. And every stage has the sum of P that P
+  had before, because the columns of L sum to zero; but an iterative solve leaves a residual, and the coefficients of a method of many steps lose
+  digits where steps are very unequal. What is missing is added in proportion to the masses.
 */
-static PetscErrorCode keep_mass(KSP ksp, Vec b, Vec x, void *context)
+static PetscErrorCode keep_density(KSP ksp, Vec b, Vec x, void *context)
 {
   fare_evolution *e = context;
   PetscScalar     now, step, all;
+  double          added;
   SNES            snes;
   Vec             guess;
 
@@ -94,6 +119,9 @@ static PetscErrorCode keep_mass(KSP ksp, Vec b, Vec x, void *context)
   (void)ksp, (void)b;
   PetscCall(TSGetSNES(e->ts, &snes));
   PetscCall(SNESGetSolution(snes, &guess));
+  PetscCall(hold_positive(guess, x, &added));
+  e->lifted = PetscMax(e->lifted, added);
+  if (e->absorbs) PetscFunctionReturn(0);
   PetscCall(VecSum(guess, &now));
   PetscCall(VecSum(x, &step));
   PetscCall(VecSum(e->masses, &all));
@@ -147,7 +175,7 @@ static PetscErrorCode choose_solver(fare_evolution *e, double tolerance)
   }
   PetscCall(VecGetSize(e->masses, &size));
   PetscCall(KSPSetTolerances(ksp, 1e-14, share * tolerance / sqrt((double)size), PETSC_DEFAULT, 500));
-  if (!e->absorbs) PetscCall(KSPSetPostSolve(ksp, keep_mass, e));
+  PetscCall(KSPSetPostSolve(ksp, keep_density, e));
   PetscFunctionReturn(0);
 }
 

@@ -31,6 +31,7 @@ const fare_field fare_truth_fields[] = {
   {"upper", FARE_REALS, offsetof(fare_truth_options, upper), "", -1e9, 1e9, NULL, "length", "upper corner of the box; the system's own unless given"},
   {"ends", FARE_CHOICES, offsetof(fare_truth_options, ends), "", 0, 0, end_names, "", "per axis; periodic where the system is, reflecting elsewhere, unless given"},
   {"tolerance", FARE_REAL, offsetof(fare_truth_options, tolerance), "1e-8", 1e-14, 0.1, NULL, "", "estimated L1 error that one time step may add"},
+  {"extrapolate", FARE_BOOLEAN, offsetof(fare_truth_options, extrapolate), "false", 0, 0, NULL, "", "also record the density with its estimated error added: of higher order where it is smooth, but it may be negative"},
   {"estimate", FARE_BOOLEAN, offsetof(fare_truth_options, estimate), "true", 0, 0, NULL, "", "also evolve coarser companions that tell the error"},
   FARE_FIELDS_END,
 };
@@ -51,6 +52,7 @@ PetscErrorCode fare_truth_options_from_config(const fare_node *node, const fare_
   PetscCall(fare_fields_read(fare_truth_fields, NULL, node, options));
   if (!options->cells.count && !(options->accuracy > 0)) PetscCall(fare_node_error(node, "missing key 'cells' (cells per axis), or 'accuracy' in its place"));
   if (options->cells.count && options->accuracy > 0) PetscCall(fare_node_error(fare_node_find(node, "accuracy"), "give either cells or accuracy, which chooses them"));
+  if (options->extrapolate && !options->estimate) PetscCall(fare_node_error(fare_node_find(node, "extrapolate"), "extrapolation needs the estimate, which is switched off"));
   if (options->accuracy > 0 && !options->estimate) PetscCall(fare_node_error(fare_node_find(node, "accuracy"), "an accuracy needs the estimate, which is switched off"));
   if (options->cells.count) PetscCall(check_count(node, "cells", dim, options->cells.count));
   if (options->lower.count) PetscCall(check_count(node, "lower", dim, options->lower.count));
@@ -165,6 +167,7 @@ static PetscErrorCode update_status(fare_truth *truth)
   PetscFunctionBeginUser;
   status->mass_drift = truth->main->mass_drift;
   status->minimum    = truth->main->minimum;
+  status->lifted     = truth->main->lifted;
   status->time_bound = truth->main->time_bound;
   PetscCall(TSGetStepNumber(truth->main->ts, &status->steps));
   PetscCall(TSGetStepRejections(truth->main->ts, &status->rejected));

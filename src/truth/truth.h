@@ -49,7 +49,7 @@ typedef struct {
   Vec              masses;
   double           largest_step, before; /* time before the step under way */
   PetscBool        absorbs;              /* some end does: mass is lost there, and only there */
-  double           mass_drift, minimum;  /* worst so far; minimum is of the density */
+  double           mass_drift, minimum, lifted; /* worst so far; minimum is of the density; lifted: mass that a solve was given to keep it from being negative */
   fare_residual   *residual;             /* NULL: the time error is not bounded */
   double           time_bound;           /* on the L1 error of the time method so far */
 } fare_evolution;
