@@ -8,7 +8,8 @@ export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 # Ranks cannot see whether a person is watching; this shell can.
 if [[ -t 1 ]]; then export FARE_PROGRESS=${FARE_PROGRESS:-terminal}; fi
 
-fare_cores() { nproc 2>/dev/null || getconf _NPROCESSORS_ONLN; }
+# nproc would count the threads that OMP_NUM_THREADS allows.
+fare_cores() { env -u OMP_NUM_THREADS nproc 2>/dev/null || getconf _NPROCESSORS_ONLN; }
 
 # fare_build DIRECTORY [cmake options]: configures and builds.
 fare_build() {
