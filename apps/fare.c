@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const fare_command *const fare_commands[] = {&fare_command_run, &fare_command_check, &fare_command_list, &fare_command_describe, &fare_command_info, &fare_command_report, &fare_command_help, NULL};
+const fare_command *const fare_commands[] = {&fare_command_run, &fare_command_check, &fare_command_list, &fare_command_describe, &fare_command_info, &fare_command_report, &fare_command_export, &fare_command_score, &fare_command_help, NULL};
 
 PetscErrorCode fare_usage(const fare_command *command, const char *format, ...)
 {

@@ -147,7 +147,8 @@ PetscErrorCode fare_store_put_uint64s(fare_store *store, const char *path, const
   return put_array(store, path, name, H5T_NATIVE_UINT64, count, values);
 }
 
-static PetscErrorCode get_attribute(fare_store *store, const char *path, const char *name, hid_t type, void *value)
+/* Of exactly `count` values, for which there is room. */
+static PetscErrorCode get_attribute(fare_store *store, const char *path, const char *name, hid_t type, size_t count, void *value)
 {
   hid_t  attribute, space;
   herr_t status = -1;
@@ -155,7 +156,7 @@ static PetscErrorCode get_attribute(fare_store *store, const char *path, const c
   PetscFunctionBeginUser;
   attribute = H5Aopen_by_name(store->file, path, name, H5P_DEFAULT, H5P_DEFAULT);
   space     = attribute < 0 ? -1 : H5Aget_space(attribute);
-  if (space >= 0 && H5Sget_simple_extent_npoints(space) == 1) status = H5Aread(attribute, type, value); /* there is room for one */
+  if (space >= 0 && H5Sget_simple_extent_npoints(space) == (hssize_t)count) status = H5Aread(attribute, type, value);
   if (space >= 0) H5Sclose(space);
   if (attribute >= 0) H5Aclose(attribute);
   if (status < 0) FARE_FAIL(FARE_ERR_FAILED, "%s: %s has no attribute '%s' of the kind expected", store->path, path, name);
@@ -170,14 +171,14 @@ PetscErrorCode fare_store_get_string(fare_store *store, const char *path, const 
   PetscFunctionBeginUser;
   memset(value, 0, size);
   type = string_type(size - 1);
-  code = get_attribute(store, path, name, type, value);
+  code = get_attribute(store, path, name, type, 1, value);
   H5Tclose(type);
   PetscFunctionReturn(code);
 }
 
 PetscErrorCode fare_store_get_real(fare_store *store, const char *path, const char *name, double *value)
 {
-  return get_attribute(store, path, name, H5T_NATIVE_DOUBLE, value);
+  return get_attribute(store, path, name, H5T_NATIVE_DOUBLE, 1, value);
 }
 
 PetscErrorCode fare_store_get_reals(fare_store *store, const char *path, const char *name, size_t count, double values[])
@@ -194,13 +195,13 @@ PetscErrorCode fare_store_get_reals(fare_store *store, const char *path, const c
     H5Aclose(attribute);
   }
   if (there != (hssize_t)count) FARE_FAIL(FARE_ERR_FAILED, "%s: %s has no attribute '%s' of %zu numbers", store->path, path, name, count);
-  PetscCall(get_attribute(store, path, name, H5T_NATIVE_DOUBLE, values));
+  PetscCall(get_attribute(store, path, name, H5T_NATIVE_DOUBLE, count, values));
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_store_get_int(fare_store *store, const char *path, const char *name, int64_t *value)
 {
-  return get_attribute(store, path, name, H5T_NATIVE_INT64, value);
+  return get_attribute(store, path, name, H5T_NATIVE_INT64, 1, value);
 }
 
 static hid_t hdf5_type(fare_store_type type)

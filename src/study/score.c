@@ -64,7 +64,7 @@ static void resample(resampling *r, fare_random *random)
 */
 static PetscErrorCode find_interval(int replicates, double values[], fare_scored_measure *of)
 {
-  const int cut  = (int)floor(0.5 * (1 - LEVEL) * replicates);
+  const int cut  = (int)floor(0.5 * (1 - LEVEL) * (replicates + 1)) - 1; /* as many replicates below as above; none where there are few */
   double    mean = 0;
 
   PetscFunctionBeginUser;

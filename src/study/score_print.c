@@ -187,7 +187,7 @@ PetscErrorCode fare_scores_print(const fare_scores *s, FILE *to)
   }
   PetscCall(fare_table_print(table, to));
   PetscCall(fare_table_destroy(&table));
-  fprintf(to, "\nA value within its noise floor is no distance at all; excess is what lies above the floor. Exact samples have p < 0.05 at about one time in 20.\n");
+  fprintf(to, "\nA value within its noise floor is no distance at all; excess is what lies above the floor. Exact samples, drawn anew at each time, have p < 0.05 at about one time in 20.\n");
   fprintf(to, "Held out: the times that %s. Per time, with 95%% intervals: --json or --csv.\n", s->study->learned ? "the study did not train on" : "`fare export` marks as such (every second)");
   PetscFunctionReturn(0);
 }

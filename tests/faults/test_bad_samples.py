@@ -35,7 +35,11 @@ SAMPLES = np.random.default_rng(1).normal(size=(T, N, 1))
 def execute(arguments, where, ranks=0):
     launch = [MPIEXEC, "-n", str(ranks)] if ranks else []
     environment = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMPI_MCA_rmaps_base_oversubscribe="1", OMPI_MCA_hwloc_base_binding_policy="none", OMPI_MCA_mpi_yield_when_idle="1")
-    return subprocess.run([*launch, FARE, *arguments], cwd=where, env=environment, capture_output=True, timeout=HANGS, stdin=subprocess.DEVNULL)
+    if not ranks:  # a process alone needs no network and no daemon, and starts faster without looking for them
+        environment.update(OMPI_MCA_ess_singleton_isolated="1", OMPI_MCA_pml="ob1", OMPI_MCA_btl="self")
+    with tempfile.TemporaryDirectory(prefix="fare-") as session:  # Open MPI's own files: isolated processes would share them
+        environment["TMPDIR"] = session
+        return subprocess.run([*launch, FARE, *arguments], cwd=where, env=environment, capture_output=True, timeout=HANGS, stdin=subprocess.DEVNULL)
 
 
 def edited(array, index, value):

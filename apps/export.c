@@ -1,0 +1,50 @@
+/* export: a training set for a generator in any language, from a finished study. */
+#include "fare.h"
+
+#include <string.h>
+
+static PetscErrorCode unknown_option(const char *word)
+{
+  static const char *const names[] = {"--out", "--ensemble", "--help"};
+  const char              *nearest = fare_nearest(word, names, PETSC_STATIC_ARRAY_LENGTH(names));
+
+  return fare_usage(&fare_command_export, "unknown option '%.60s'%s%s%s", word, nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "");
+}
+
+static PetscErrorCode export(const fare_arguments *arguments)
+{
+  const char *directory = NULL, *ensemble = NULL, *out = NULL;
+
+  PetscFunctionBeginUser;
+  for (int i = 1; i < arguments->count; i++) {
+    const char  *word  = arguments->argument[i];
+    const char **value = !strncmp(word, "--out", 5) && (word[5] == '=' || !word[5]) ? &out : !strncmp(word, "--ensemble", 10) && (word[10] == '=' || !word[10]) ? &ensemble : NULL;
+
+    if (value && strchr(word, '=')) {
+      *value = strchr(word, '=') + 1;
+    } else if (value) {
+      if (i + 1 == arguments->count) PetscCall(fare_usage(&fare_command_export, "%s needs a value behind it", word));
+      *value = arguments->argument[++i];
+    } else if (*word == '-') {
+      PetscCall(unknown_option(word));
+    } else if (directory) {
+      PetscCall(fare_usage(&fare_command_export, "one directory at a time, got '%.60s' and '%.60s'", directory, word));
+    } else {
+      directory = word;
+    }
+  }
+  if (!directory) PetscCall(fare_usage(&fare_command_export, "which study?"));
+  if (out && strlen(out) >= PETSC_MAX_PATH_LEN) PetscCall(fare_usage(&fare_command_export, "the name behind --out is longer than a path can be"));
+  PetscCall(fare_export(PETSC_COMM_WORLD, directory, ensemble, out));
+  PetscFunctionReturn(0);
+}
+
+const fare_command fare_command_export = {
+  .name     = "export",
+  .synopsis = "export DIR [--ensemble NAME] [--out FILE.h5]",
+  .summary  = "writes the particles of a finished study as one file to train a generator on, in any language",
+  .help     = "fare export out/prinz_driven --out prinz_training.h5\n\n"
+              "The file holds /times [T], /samples [T, N, d] and /trained [T] (1: learn from it, 0: held out); docs/scoring.md has the format.\n"
+              "Without --ensemble: the one that was simulated. Without --out: STUDY_training.h5 here.\n",
+  .run      = export,
+};
