@@ -59,8 +59,8 @@ PetscErrorCode fare_found(fare_findings *found, const char *name, const char *me
 PetscErrorCode fare_found_exact(fare_findings *found, const char *name, const char *meaning, size_t rows, size_t columns, const double value[]);
 PetscErrorCode fare_found_mesh(fare_findings *found, const char *name, const char *meaning, fare_mesh_kind kind, Vec values);
 const fare_finding *fare_findings_find(const fare_findings *found, const char *name);
-/* Errors of what was found by what was found on `half`, the grid of cells twice as wide that was refined, by a scheme of this order. */
-PetscErrorCode fare_findings_estimate(const fare_grid *half, int order, const fare_findings *coarse, fare_findings *found);
+/* Errors of what was found by what was found on `half`, the grid of cells twice as wide that was refined, where they are `ratio` times as large. */
+PetscErrorCode fare_findings_estimate(const fare_grid *half, double ratio, const fare_findings *coarse, fare_findings *found);
 PetscErrorCode fare_findings_save(MPI_Comm comm, const fare_findings *found, const fare_grid *grid, fare_store *store, const char *group);
 PetscErrorCode fare_findings_print(const fare_findings *found, const char *name, fare_table *table);
 PetscErrorCode fare_findings_free(fare_findings *found);

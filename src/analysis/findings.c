@@ -97,9 +97,9 @@ static PetscErrorCode density_error(const fare_grid *half, double share, const f
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_findings_estimate(const fare_grid *half, int order, const fare_findings *coarse, fare_findings *found)
+PetscErrorCode fare_findings_estimate(const fare_grid *half, double ratio, const fare_findings *coarse, fare_findings *found)
 {
-  const double share = order > 1 ? 1 / 3.0 : 1; /* of the difference: cells twice as wide have four times the error, or twice */
+  const double share = 1 / (ratio - 1); /* of the difference */
 
   PetscFunctionBeginUser;
   for (int i = 0; i < found->findings; i++) {

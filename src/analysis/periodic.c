@@ -26,6 +26,7 @@ static PetscErrorCode evolve(cycle *c, Vec P, Vec y)
   PetscCall(VecDuplicate(P, &state));
   PetscCall(VecCopy(P, state));
   PetscCall(fare_evolution_create(c->grid, c->system, c->start, c->tolerance, PETSC_FALSE, state, &evolution));
+  evolution->is_linear = PETSC_TRUE;
   PetscCall(fare_evolution_advance(evolution, c->start + c->period));
   PetscCall(VecCopy(evolution->masses, y));
   PetscCall(fare_evolution_destroy(&evolution));

@@ -119,8 +119,10 @@ static PetscErrorCode keep_density(KSP ksp, Vec b, Vec x, void *context)
   (void)ksp, (void)b;
   PetscCall(TSGetSNES(e->ts, &snes));
   PetscCall(SNESGetSolution(snes, &guess));
-  PetscCall(hold_positive(guess, x, &added));
-  e->lifted = PetscMax(e->lifted, added);
+  if (!e->is_linear) {
+    PetscCall(hold_positive(guess, x, &added));
+    e->lifted = PetscMax(e->lifted, added);
+  }
   if (e->absorbs) PetscFunctionReturn(0);
   PetscCall(VecSum(guess, &now));
   PetscCall(VecSum(x, &step));

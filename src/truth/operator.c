@@ -28,7 +28,6 @@ PetscErrorCode fare_operator_create(const fare_grid *grid, const fare_system *sy
   o->system = system;
   o->type   = fare_system_type_of(system);
   o->how    = o->type->drift ? &fare_rates_general : &fare_rates_gradient;
-  o->order = 2;
   o->box = o->owned = 1;
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
     const int layer = axis < grid->dim;
@@ -61,10 +60,23 @@ PetscErrorCode fare_operator_destroy(fare_operator **op)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_operator_order(const fare_operator *op, int *order)
+PetscErrorCode fare_operator_ratio(const fare_operator *op, Vec masses, double *ratio)
 {
+  const double       counts = 0.1; /* of the whole: an axis with less does not decide */
+  const PetscScalar *mass;
+  double             sums[FARE_DIM_MAX][2] = {{0}}, all = 0;
+
   PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Allreduce(&op->order, order, 1, MPI_INT, MPI_MIN, op->grid->comm));
+  *ratio = 4;
+  if (!op->how->numerical_diffusion) PetscFunctionReturn(0);
+  PetscCall(VecGetArrayRead(masses, &mass));
+  op->how->numerical_diffusion(op, mass, sums);
+  PetscCall(VecRestoreArrayRead(masses, &mass));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2 * FARE_DIM_MAX, MPI_DOUBLE, MPI_SUM, op->grid->comm));
+  for (int axis = 0; axis < op->grid->dim; axis++) all += sums[axis][0];
+  for (int axis = 0; axis < op->grid->dim; axis++) {
+    if (sums[axis][1] > 0 && sums[axis][0] > counts * all) *ratio = PetscMin(*ratio, PetscMax(2, sums[axis][0] / sums[axis][1]));
+  }
   PetscFunctionReturn(0);
 }
 

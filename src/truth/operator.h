@@ -8,6 +8,8 @@
 typedef struct {
   PetscErrorCode (*create)(fare_operator *op);
   PetscErrorCode (*rates)(fare_operator *op);
+  /* Adds to sums[axis] the numerical diffusion of this grid and of one with cells half as wide, over this rank's masses; NULL: of second order. */
+  void (*numerical_diffusion)(const fare_operator *op, const PetscScalar mass[], double sums[FARE_DIM_MAX][2]);
   PetscErrorCode (*destroy)(fare_operator *op);
 } fare_rates_type;
 extern const fare_rates_type fare_rates_gradient, fare_rates_general;
@@ -28,7 +30,6 @@ struct fare_operator {
   PetscScalar            *mass;  /* of the box, in apply */
   double                  theta[FARE_PARAMETERS_MAX], time; /* that the rates are of */
   PetscBool               valid;
-  int                     order;         /* of convergence in space; 1 where a flux is upwind, on this rank */
 };
 
 /* Global index of a cell of the box along each axis. */
@@ -48,6 +49,8 @@ double fare_bernoulli(double z);
   the face; average: of e^{-(U - U_centre)/T} over the cells. D is per h^2. work: of the extra force along the edge, or NULL. A kernel.
 */
 void fare_face_rates(size_t n, double D, double T, const double *U_below, const double *U_above, const double *lower, const double *upper, const double *average_below, const double *average_above, const double *work, double *up, double *down);
+/* exp(r), held within what can be multiplied. */
+double fare_held_exponential(double r);
 /* e = exp(factor r), held within what can be multiplied. y += a x. Kernels. */
 void fare_exponentials(size_t n, double factor, const double *r, double *e);
 void fare_add_scaled(size_t n, double a, const double *x, double *y);

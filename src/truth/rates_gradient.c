@@ -381,8 +381,8 @@ static PetscErrorCode add_extra(fare_operator *op, int axis, double *work, doubl
     for (int q = 0; q < FARE_HALF_POINTS; q++) {
       const double tilt = work[cell] / T * fare_half_offset[q];
 
-      lower[cell] += fare_half_weight[q] * exp(g->edge[axis][(size_t)q * op->box + cell] - tilt);
-      upper[cell] += fare_half_weight[q] * exp(g->edge[axis][(size_t)(FARE_HALF_POINTS + q) * op->box + above] + tilt);
+      lower[cell] += fare_half_weight[q] * fare_held_exponential(g->edge[axis][(size_t)q * op->box + cell] - tilt);
+      upper[cell] += fare_half_weight[q] * fare_held_exponential(g->edge[axis][(size_t)(FARE_HALF_POINTS + q) * op->box + above] + tilt);
     }
   }
   for (int a = 0; a < dim; a++) PetscCall(PetscFree2(x[a], f[a]));
@@ -445,4 +445,4 @@ static PetscErrorCode rates(fare_operator *op)
   PetscFunctionReturn(0);
 }
 
-const fare_rates_type fare_rates_gradient = {create, rates, destroy};
+const fare_rates_type fare_rates_gradient = {.create = create, .rates = rates, .destroy = destroy};

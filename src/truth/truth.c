@@ -10,7 +10,7 @@
 #include <math.h>
 #include <stdio.h>
 
-/* A tolerance TIGHTER times as small has an error in time as many times as small; cells twice as wide have 2^order times the error in space. */
+/* A tolerance TIGHTER times as small has an error in time as many times as small; how much larger the error of cells twice as wide is, the rates know. */
 #define TIGHTER    16.0
 #define TIME_SHARE (TIGHTER / (TIGHTER - 1))
 #define CELLS_MAX   (1 << 28)
@@ -143,16 +143,16 @@ static PetscErrorCode estimate_error(fare_truth *truth)
 {
   fare_truth_status *status = &truth->status;
   PetscReal          norm;
-  int                order;
+  double             ratio;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_operator_order(truth->half->op, &order));
+  PetscCall(fare_operator_ratio(truth->half->op, truth->half->masses, &ratio));
   PetscCall(VecWAXPY(truth->half_difference, -1, truth->half_tighter->masses, truth->half->masses));
   PetscCall(VecNorm(truth->half_difference, NORM_1, &norm));
   status->error_time = TIME_SHARE * norm;
   PetscCall(fare_grid_restrict(truth->half_grid, truth->main->masses, truth->half_difference));
   PetscCall(VecAXPY(truth->half_difference, -1, truth->half->masses));
-  PetscCall(VecScale(truth->half_difference, 1.0 / ((1 << order) - 1)));
+  PetscCall(VecScale(truth->half_difference, 1 / (ratio - 1)));
   PetscCall(VecNorm(truth->half_difference, NORM_1, &norm));
   status->error_space = norm;
   status->error       = status->error_space + status->error_time;

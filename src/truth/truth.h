@@ -27,8 +27,8 @@ PetscErrorCode fare_grid_prolong(const fare_grid *coarse, Vec from, Vec fine);
 PetscErrorCode fare_operator_rates(fare_operator *op, double t);
 /* Whether the force is a gradient, so that the spectrum is real. */
 PetscBool fare_operator_is_gradient(const fare_operator *op);
-/* Order of convergence in space: 2, or 1 where drift without diffusion makes fluxes upwind. Of the rates last made. Collective. */
-PetscErrorCode fare_operator_order(const fare_operator *op, int *order);
+/* How many times as large this grid's error in space is as that of cells half as wide: 4, down to 2 where fluxes are upwind. Of the rates last made. Collective. */
+PetscErrorCode fare_operator_ratio(const fare_operator *op, Vec masses, double *ratio);
 
 /* The integral of the L1 residual, a bound on the error of the time method. See residual.c. Collective. */
 typedef struct fare_residual fare_residual;
@@ -48,6 +48,7 @@ typedef struct {
   Mat              A;
   Vec              masses;
   double           largest_step, before; /* time before the step under way */
+  PetscBool        is_linear;            /* masses of both signs are evolved as they are: for linear algebra on whole evolutions */
   PetscBool        absorbs;              /* some end does: mass is lost there, and only there */
   double           mass_drift, minimum, lifted; /* worst so far; minimum is of the density; lifted: mass that a solve was given to keep it from being negative */
   fare_residual   *residual;             /* NULL: the time error is not bounded */

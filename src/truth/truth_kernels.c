@@ -11,6 +11,11 @@ static inline double clamp(double x, double most)
   return fmin(most, fmax(-most, x));
 }
 
+double fare_held_exponential(double r)
+{
+  return exp(clamp(r, STEEPEST_CELL));
+}
+
 void fare_exponentials(size_t n, double factor, const double *restrict r, double *restrict e)
 {
 #pragma omp simd
