@@ -83,6 +83,8 @@ const fare_system_type *fare_system_type_of(const fare_system *system);
 int       fare_system_dimension(const fare_system *system);
 PetscBool fare_system_is_driven(const fare_system *system);
 PetscBool fare_system_drives(const fare_system *system, int parameter); /* whether a waveform moves the parameter at this place of the table */
+/* The first time after t at which a driven parameter jumps; infinite when there is none. */
+double fare_system_next_jump(const fare_system *system, double t);
 /* Parameters at time t, in the table's order; theta has FARE_PARAMETERS_MAX places. */
 void   fare_system_parameters(const fare_system *system, double t, double theta[]);
 double fare_system_kT(const fare_system *system, double t);

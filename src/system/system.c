@@ -360,6 +360,14 @@ double fare_system_kT(const fare_system *system, double t)
   return theta[FARE_KT];
 }
 
+double fare_system_next_jump(const fare_system *system, double t)
+{
+  double first = HUGE_VAL;
+
+  for (int i = 0; i < system->drives; i++) first = PetscMin(first, fare_waveform_next_jump(&system->drive[i], t));
+  return first;
+}
+
 PetscBool fare_system_drives(const fare_system *system, int parameter)
 {
   for (int i = 0; i < system->drives; i++) {

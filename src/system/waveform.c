@@ -55,6 +55,17 @@ static double square(const fare_waveform *w, double t)
   return cycle - floor(cycle) < w->duty ? 1 : -1;
 }
 
+static double next_edge(const fare_waveform *w, double t)
+{
+  const double shift = w->phase / (2 * M_PI), cycle = (t - w->start) / w->period + shift, whole = floor(cycle), close = 1e-9;
+  const double edges[] = {whole + w->duty, whole + 1, whole + 1 + w->duty};
+
+  for (int i = 0; i < 3; i++) {
+    if (edges[i] > cycle + close) return w->start + (edges[i] - shift) * w->period;
+  }
+  return HUGE_VAL;
+}
+
 static double ramp(const fare_waveform *w, double t)
 {
   return PetscMin(1, PetscMax(0, (t - w->start) / (w->end - w->start)));
@@ -85,12 +96,12 @@ static double tabulated(const fare_waveform *w, double t)
 
 /* In the order of `names`. */
 static const fare_waveform_type types[] = {
-  {"constant", "base + amplitude", constant_fields, constant},
-  {"sine", "base + amplitude sin(2 pi (t - start)/period + phase)", sine_fields, sine},
-  {"square", "base + amplitude for the first part of each cycle, base - amplitude for the rest", square_fields, square},
-  {"ramp", "base until start, then linearly to base + amplitude at end", ramp_fields, ramp},
-  {"smoothstep", "as ramp, by s^2 (3 - 2 s), without kinks", ramp_fields, smoothstep},
-  {"tabulated", "base + amplitude times a table's values, linear between its times", tabulated_fields, tabulated},
+  {"constant", "base + amplitude", constant_fields, constant, NULL},
+  {"sine", "base + amplitude sin(2 pi (t - start)/period + phase)", sine_fields, sine, NULL},
+  {"square", "base + amplitude for the first part of each cycle, base - amplitude for the rest", square_fields, square, next_edge},
+  {"ramp", "base until start, then linearly to base + amplitude at end", ramp_fields, ramp, NULL},
+  {"smoothstep", "as ramp, by s^2 (3 - 2 s), without kinks", ramp_fields, smoothstep, NULL},
+  {"tabulated", "base + amplitude times a table's values, linear between its times", tabulated_fields, tabulated, NULL},
 };
 
 const fare_waveform_type *fare_waveform_type_at(size_t i)
@@ -118,6 +129,11 @@ PetscErrorCode fare_waveform_describe(const char *name, FILE *to)
     PetscFunctionReturn(0);
   }
   FARE_FAIL(FARE_ERR_INPUT, "no waveform '%s'", name);
+}
+
+double fare_waveform_next_jump(const fare_waveform *waveform, double t)
+{
+  return types[waveform->waveform].next_jump ? types[waveform->waveform].next_jump(waveform, t) : HUGE_VAL;
 }
 
 double fare_waveform_at(const fare_waveform *waveform, double t)

@@ -16,12 +16,14 @@ struct fare_waveform_type {
   const char       *name, *meaning;
   const fare_field *fields;
   double (*shape)(const fare_waveform *waveform, double t); /* s(t) */
+  double (*next_jump)(const fare_waveform *waveform, double t); /* the first jump of s after t; NULL: there are none */
 };
 
 const fare_waveform_type *fare_waveform_type_at(size_t i);
 PetscErrorCode fare_waveform_from_config(const fare_node *node, fare_waveform *waveform);
 PetscErrorCode fare_waveform_sine(const char *parameter, double amplitude, double period, double phase, fare_waveform *waveform);
 PetscErrorCode fare_waveform_free(fare_waveform *waveform);
+double fare_waveform_next_jump(const fare_waveform *waveform, double t); /* infinite when there is none */
 double fare_waveform_at(const fare_waveform *waveform, double t); /* amplitude s(t) */
 PetscErrorCode fare_waveform_write(const fare_waveform *waveform, int indent, fare_text *to);
 

@@ -236,6 +236,7 @@ PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *s
   PetscCall(PetscNew(&e));
   *evolution = e;
   e->grid    = grid;
+  e->system  = system;
   e->masses  = masses;
   e->before  = start;
   e->minimum = HUGE_VAL;
@@ -250,7 +251,7 @@ PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *s
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_evolution_advance(fare_evolution *e, double t)
+static PetscErrorCode advance_smoothly(fare_evolution *e, double t)
 {
   const double      interval = t - e->before, first = 1e-3; /* of the interval: the very first step, from which the error control goes on */
   TSConvergedReason reason;
@@ -270,6 +271,25 @@ PetscErrorCode fare_evolution_advance(fare_evolution *e, double t)
   }
   PetscCall(TSSetTime(e->ts, t)); /* to the last bit */
   e->before = t;
+  PetscFunctionReturn(0);
+}
+
+/*
+  Where a parameter jumps the method ends a step just before, with the parameter's old value, and begins anew, so that no step lies across: a jump on a snapshot
+  is not yet felt there.
+*/
+PetscErrorCode fare_evolution_advance(fare_evolution *e, double t)
+{
+  PetscFunctionBeginUser;
+  for (double jump = fare_system_next_jump(e->system, e->before); jump <= t; jump = fare_system_next_jump(e->system, jump)) {
+    PetscCall(advance_smoothly(e, jump - 1e-12 * PetscMax(1, fabs(jump))));
+    PetscCall(TSSetTime(e->ts, jump));
+    PetscCall(TSRestartStep(e->ts));
+    e->before       = jump;
+    e->largest_step = 0;
+    if (e->residual) PetscCall(fare_residual_restart(e->residual, jump, e->masses));
+  }
+  PetscCall(advance_smoothly(e, t));
   PetscFunctionReturn(0);
 }
 

@@ -28,6 +28,13 @@ PetscErrorCode fare_residual_create(double t, Vec masses, fare_residual **residu
   PetscCall(VecDuplicate(masses, &r->u));
   PetscCall(VecDuplicate(masses, &r->du));
   PetscCall(VecDuplicate(masses, &r->Lu));
+  PetscCall(fare_residual_restart(r, t, masses));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_residual_restart(fare_residual *r, double t, Vec masses)
+{
+  PetscFunctionBeginUser;
   r->t[0]  = t;
   r->count = 1;
   PetscCall(VecCopy(masses, r->masses[0]));

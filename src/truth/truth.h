@@ -33,6 +33,8 @@ PetscErrorCode fare_operator_ratio(const fare_operator *op, Vec masses, double *
 /* The integral of the L1 residual, a bound on the error of the time method. See residual.c. Collective. */
 typedef struct fare_residual fare_residual;
 PetscErrorCode fare_residual_create(double t, Vec masses, fare_residual **residual);
+/* Begins anew: what comes is not smoothly joined to what was. */
+PetscErrorCode fare_residual_restart(fare_residual *residual, double t, Vec masses);
 PetscErrorCode fare_residual_destroy(fare_residual **residual);
 /* Adds what the step that has just ended at t with these masses contributes. */
 PetscErrorCode fare_residual_step(fare_residual *residual, fare_operator *op, double t, Vec masses, double *bound);
@@ -42,8 +44,9 @@ PetscErrorCode fare_residual_step(fare_residual *residual, fare_operator *op, do
   next one begins, whatever small step it took to end on time.
 */
 typedef struct {
-  const fare_grid *grid;
-  fare_operator   *op;
+  const fare_grid   *grid;
+  const fare_system *system;
+  fare_operator     *op;
   TS               ts;
   Mat              A;
   Vec              masses;

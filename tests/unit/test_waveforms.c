@@ -77,6 +77,29 @@ static void squares_do_not_drift(void **state)
   assert_ok(fare_system_destroy(&system));
 }
 
+/* Jumps are where the values on both sides differ, all of them and no others. */
+static void jumps_are_known(void **state)
+{
+  const double jumps[] = {0.5, 1.0, 2.5, 3.0, 4.5};
+  fare_system *system  = driven("  - {parameter: tilt, waveform: square, amplitude: 2, period: 2, start: 0.5, duty: 0.25}");
+  double       t       = 0;
+
+  (void)state;
+  for (size_t i = 0; i < sizeof jumps / sizeof jumps[0]; i++) {
+    double before[FARE_PARAMETERS_MAX], after[FARE_PARAMETERS_MAX];
+
+    t = fare_system_next_jump(system, t);
+    assert_near(t, jumps[i], 1e-12);
+    fare_system_parameters(system, t - 1e-9, before);
+    fare_system_parameters(system, t + 1e-9, after);
+    assert_near(fabs(after[TILT] - before[TILT]), 4, 1e-12);
+  }
+  assert_ok(fare_system_destroy(&system));
+  system = driven("  - {parameter: tilt, waveform: sine, amplitude: 2, period: 2}");
+  assert_true(fare_system_next_jump(system, 0) == HUGE_VAL);
+  assert_ok(fare_system_destroy(&system));
+}
+
 static void several_add_up(void **state)
 {
   (void)state;
@@ -192,7 +215,7 @@ static void written_and_read_back(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(formulas),  cmocka_unit_test(squares_do_not_drift), cmocka_unit_test(several_add_up),        cmocka_unit_test(ranges_hold_at_every_moment),
+  cmocka_unit_test(formulas),  cmocka_unit_test(squares_do_not_drift), cmocka_unit_test(jumps_are_known), cmocka_unit_test(several_add_up),        cmocka_unit_test(ranges_hold_at_every_moment),
   cmocka_unit_test(mistakes),  cmocka_unit_test(listed_and_described), cmocka_unit_test(written_and_read_back),
 };
 FARE_TEST_MAIN(tests)
