@@ -20,8 +20,15 @@ typedef struct {
 typedef struct {
   int             count;
   const double   *times;
-  fare_ensemble **at;
+  fare_ensemble **at; /* NULL for an oracle, which needs no particles */
 } fare_training_set;
+
+/*
+  Where a method that learns takes its field (score, velocity, energy, coupling) from: a trained network; the exact density, which leaves the method's own
+  error alone; or the closed-form optimum for the finite training set, which is what a perfect training would make of it. Bits, for what a method can.
+*/
+typedef enum { FARE_LEARNED = 0, FARE_ORACLE = 1, FARE_EMPIRICAL = 2 } fare_sampler_mode;
+extern const char *const fare_sampler_mode_names[];
 
 typedef struct fare_sampler fare_sampler;
 
@@ -30,11 +37,13 @@ typedef struct {
   const char         *name, *summary, *reference;
   fare_sampler_family family;
   size_t              size;   /* of the method's own state, which begins zeroed with the fields filled in */
+  int                 modes;  /* FARE_ORACLE, FARE_EMPIRICAL or both, where it can run so; 0: it only runs as it is */
   const fare_field   *fields; /* its parameters, members of that state: read from YAML, described, documented, saved */
   /* FARE_ERR_INPUT where the method, with these fields, cannot run on the system; may be NULL. Called before anything runs. */
   PetscErrorCode (*check)(const void *state, const fare_system *system);
   PetscErrorCode (*setup)(fare_sampler *sampler); /* may be NULL */
-  PetscErrorCode (*train)(fare_sampler *sampler, const fare_training_set *data); /* NULL where nothing is learned */
+  /* NULL where nothing is learned. As an oracle the set has its times alone, and sampler->exact the densities; as the empirical optimum the method copies what it needs. */
+  PetscErrorCode (*train)(fare_sampler *sampler, const fare_training_set *data);
   /* Moves or draws the ensemble to time t; t never decreases. The first call has t = the schedule's start. */
   PetscErrorCode (*advance)(fare_sampler *sampler, double t, fare_ensemble *ensemble);
   /* The cell masses of the density that the method aims at, where it is known (new vector); NULL: p(x,t) itself. */
@@ -56,6 +65,8 @@ struct fare_sampler {
   const fare_system       *system;
   const fare_initial      *initial;
   fare_schedule            schedule;
+  fare_sampler_mode        mode;
+  const fare_densities    *exact; /* borrowed; with FARE_ORACLE from before training on, otherwise NULL */
   void                    *state;
   fare_cost                cost;
 };
@@ -66,6 +77,8 @@ PetscErrorCode fare_sampler_type_describe(const fare_sampler_type *type, FILE *t
 
 /* Reads the method's fields from `node` (keys of `more` belong to the caller) and sets it up. Collective. */
 PetscErrorCode fare_sampler_create(MPI_Comm comm, const fare_sampler_type *type, const char *name, const fare_node *node, const fare_field *more, uint64_t seed, const fare_system *system, const fare_initial *initial, const fare_schedule *schedule, fare_sampler **sampler);
+/* Before training, where the method is not to learn; `exact` for an oracle, which borrows it. FARE_ERR_INPUT where the method cannot run so. Not collective. */
+PetscErrorCode fare_sampler_set_mode(fare_sampler *sampler, fare_sampler_mode mode, const fare_densities *exact);
 PetscErrorCode fare_sampler_destroy(fare_sampler **sampler);
 /* These time what they call into sampler->cost. Collective. */
 PetscErrorCode fare_sampler_train(fare_sampler *sampler, const fare_training_set *data);

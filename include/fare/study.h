@@ -21,15 +21,18 @@ extern const fare_field fare_training_fields[];
 /* Whether the snapshot `index` is among them. */
 PetscBool fare_training_includes(const fare_training_options *options, PetscInt64 index);
 
-/* One line of `ensembles:`. */
+/* One line of `ensembles:`, or one of the trainings of a line that asks for several seeds. */
 typedef struct {
   char                    *name, *sampler;
-  PetscInt64               particles;
+  char                    *line; /* the name as it stands in the file; `name` of training n of several is LINE-n */
+  PetscInt64               particles, seeds, seed; /* seed: which of the line's trainings, from 0 */
+  PetscBool                oracle, empirical;
   const fare_node         *train, *node; /* node: the whole map, in which the method's own keys stand too */
   const fare_sampler_type *type;
   fare_training_options    training; /* where the method learns */
 } fare_plan_ensemble;
 extern const fare_field fare_ensemble_fields[];
+fare_sampler_mode fare_plan_ensemble_mode(const fare_plan_ensemble *ensemble);
 
 /* A study as read from its file, checked, with defaults filled in. */
 typedef struct {

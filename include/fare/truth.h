@@ -102,4 +102,22 @@ Vec                      fare_truth_masses(const fare_truth *truth);      /* bor
 Vec                      fare_truth_error_field(const fare_truth *truth); /* borrowed; estimated (exact - masses) per cell; zero without estimate */
 const fare_truth_status *fare_truth_get_status(const fare_truth *truth);
 
+/*
+  The exact densities at all times of a schedule, whole on every rank: what an oracle takes its score, velocity or coupling from, where a learned method would ask its network.
+*/
+typedef struct {
+  fare_grid *grid;    /* of this rank alone, with all cells */
+  PetscInt64 count;
+  double    *times;
+  double   **masses;  /* masses[k][cell]: of time k, the first axis fastest; not negative, sum 1 */
+} fare_densities;
+
+/* Evolves a truth of its own, without companions, through the whole schedule. The result belongs to each rank. Collective; errors as of fare_truth_create and _advance. */
+PetscErrorCode fare_densities_create(MPI_Comm comm, const fare_system *system, const fare_initial *initial, const fare_schedule *schedule, const fare_truth_options *options, fare_densities **densities);
+PetscErrorCode fare_densities_destroy(fare_densities **densities);
+/* The index of the schedule's time t (to rounding), -1 where it is none of them. */
+PetscInt64 fare_densities_find(const fare_densities *densities, double t);
+/* Bytes on each rank. */
+double fare_densities_bytes(const fare_schedule *schedule, const fare_truth_options *options);
+
 #endif

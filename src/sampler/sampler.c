@@ -13,6 +13,7 @@ static const fare_sampler_type *const types[] = {
 #undef FARE_SAMPLER
 };
 
+const char *const fare_sampler_mode_names[]   = {"learned", "oracle", "empirical"};
 const char *const fare_sampler_family_names[] = {"equilibrium", "simulation", "generative"};
 
 const fare_sampler_type *fare_sampler_type_at(size_t i)
@@ -32,6 +33,7 @@ PetscErrorCode fare_sampler_type_describe(const fare_sampler_type *type, FILE *t
 {
   PetscFunctionBeginUser;
   fprintf(to, "sampler %s: %s\n%s\nfamily: %s%s\n\n", type->name, type->summary, type->reference, fare_sampler_family_names[type->family], type->train ? ", learned from a training set" : "");
+  if (type->modes) fprintf(to, "also runs with %s%s%s in place of what is learned\n\n", type->modes & FARE_ORACLE ? "`oracle: true`" : "", type->modes == (FARE_ORACLE | FARE_EMPIRICAL) ? " or " : "", type->modes & FARE_EMPIRICAL ? "`empirical: true`" : "");
   PetscCall(fare_fields_describe(type->fields, to));
   PetscFunctionReturn(0);
 }
@@ -55,6 +57,15 @@ PetscErrorCode fare_sampler_create(MPI_Comm comm, const fare_sampler_type *type,
   PetscCall(fare_fields_read(type->fields, more, node, s->state));
   if (type->check) PetscCall(type->check(s->state, system));
   if (type->setup) PetscCall(type->setup(s));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_sampler_set_mode(fare_sampler *sampler, fare_sampler_mode mode, const fare_densities *exact)
+{
+  PetscFunctionBeginUser;
+  if (mode & ~sampler->type->modes) FARE_FAIL(FARE_ERR_INPUT, "sampler %s cannot run as %s", sampler->type->name, mode == FARE_ORACLE ? "an oracle" : "the empirical optimum");
+  sampler->mode  = mode;
+  sampler->exact = exact;
   PetscFunctionReturn(0);
 }
 

@@ -53,6 +53,9 @@ const fare_field fare_ensemble_fields[] = {
   {"sampler", FARE_STRING, offsetof(fare_plan_ensemble, sampler), NULL, 0, 0, NULL, "", "one of `fare list samplers`"},
   {"particles", FARE_INTEGER, offsetof(fare_plan_ensemble, particles), NULL, 1, 1e12, NULL, "", "on all ranks together"},
   {"train", FARE_NODE, offsetof(fare_plan_ensemble, train), "", 0, 0, NULL, "", "what a method that learns learns from"},
+  {"oracle", FARE_BOOLEAN, offsetof(fare_plan_ensemble, oracle), "false", 0, 0, NULL, "", "take the exact score, velocity, energy or coupling from the grid in place of what is learned"},
+  {"empirical", FARE_BOOLEAN, offsetof(fare_plan_ensemble, empirical), "false", 0, 0, NULL, "", "take the closed-form optimum for the finite training set in place of what is learned"},
+  {"seeds", FARE_INTEGER, offsetof(fare_plan_ensemble, seeds), "1", 1, 1000, NULL, "", "as many ensembles NAME-1, NAME-2, ... with random numbers of their own, for the spread between trainings"},
   FARE_FIELDS_END,
 };
 
@@ -160,11 +163,46 @@ static PetscErrorCode read_own_keys(const fare_node *node, fare_plan_ensemble *e
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode read_ensemble(const fare_plan *plan, const fare_node *node, fare_plan_ensemble *ensemble)
+fare_sampler_mode fare_plan_ensemble_mode(const fare_plan_ensemble *ensemble)
+{
+  return ensemble->oracle ? FARE_ORACLE : ensemble->empirical ? FARE_EMPIRICAL : FARE_LEARNED;
+}
+
+static PetscErrorCode check_mode(const fare_plan *plan, const fare_plan_ensemble *ensemble)
+{
+  const fare_sampler_mode mode = fare_plan_ensemble_mode(ensemble);
+  const fare_node        *node = fare_node_find(ensemble->node, fare_sampler_mode_names[mode]);
+
+  PetscFunctionBeginUser;
+  if (ensemble->oracle && ensemble->empirical) PetscCall(fare_node_error(node, "an ensemble is an oracle or the empirical optimum, not both"));
+  if (mode & ~ensemble->type->modes) PetscCall(fare_node_error(node, "sampler '%s' does not run so: remove '%s'", ensemble->type->name, fare_sampler_mode_names[mode]));
+  if (mode == FARE_ORACLE && !plan->has_truth) PetscCall(fare_node_error(node, "an oracle needs the exact density: add a section 'truth'"));
+  PetscFunctionReturn(0);
+}
+
+/* Training `seed` of a line that asks for several has a name, and so random numbers, of its own. */
+static PetscErrorCode name_seed(fare_plan_ensemble *ensemble, PetscInt64 seed)
+{
+  fare_text text = {0};
+
+  PetscFunctionBeginUser;
+  ensemble->seed = seed;
+  ensemble->line = strdup(ensemble->name);
+  if (!ensemble->line) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  if (ensemble->seeds == 1) PetscFunctionReturn(0);
+  fare_text_add(&text, "%s-%lld", ensemble->line, (long long)seed + 1);
+  free(ensemble->name);
+  ensemble->name = text.text;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode read_ensemble(const fare_plan *plan, const fare_node *node, PetscInt64 seed, fare_plan_ensemble *ensemble)
 {
   PetscFunctionBeginUser;
   ensemble->node = node;
   PetscCall(read_own_keys(node, ensemble));
+  PetscCall(name_seed(ensemble, seed));
+  PetscCall(check_mode(plan, ensemble));
   for (const fare_plan_ensemble *other = plan->ensemble; other < ensemble; other++) {
     if (!strcmp(other->name, ensemble->name)) PetscCall(fare_node_error(fare_node_find(node, "name"), "there is an ensemble '%s' already", ensemble->name));
     PetscCall(check_unlike(fare_node_find(node, "name"), other, ensemble));
@@ -182,11 +220,17 @@ static PetscErrorCode read_ensembles(fare_plan *plan, const fare_node *list)
   PetscFunctionBeginUser;
   if (!list) PetscFunctionReturn(0);
   if (fare_node_kind_of(list) != FARE_NODE_LIST) PetscCall(fare_node_error(list, "expected a list of maps {name: ..., sampler: ..., particles: ...}"));
-  plan->ensemble = calloc(PetscMax(1, fare_node_size(list)), sizeof *plan->ensemble);
-  if (!plan->ensemble) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   for (size_t i = 0; i < fare_node_size(list); i++) {
-    plan->ensembles = i + 1; /* so that what was read so far is freed whatever happens */
-    PetscCall(read_ensemble(plan, fare_node_item(list, i), &plan->ensemble[i]));
+    for (PetscInt64 seed = 0, seeds = 1; seed < seeds; seed++) {
+      fare_plan_ensemble *more = realloc(plan->ensemble, (plan->ensembles + 1) * sizeof *more);
+
+      if (!more) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+      plan->ensemble = more;
+      memset(&more[plan->ensembles], 0, sizeof *more);
+      plan->ensembles++; /* so that what was read so far is freed whatever happens */
+      PetscCall(read_ensemble(plan, fare_node_item(list, i), seed, &more[plan->ensembles - 1]));
+      seeds = more[plan->ensembles - 1].seeds;
+    }
   }
   PetscFunctionReturn(0);
 }
@@ -332,7 +376,10 @@ PetscErrorCode fare_plan_destroy(fare_plan **plan)
 
   PetscFunctionBeginUser;
   if (!p) PetscFunctionReturn(0);
-  for (size_t i = 0; i < p->ensembles; i++) PetscCall(fare_fields_free(fare_ensemble_fields, &p->ensemble[i]));
+  for (size_t i = 0; i < p->ensembles; i++) {
+    free(p->ensemble[i].line);
+    PetscCall(fare_fields_free(fare_ensemble_fields, &p->ensemble[i]));
+  }
   free(p->ensemble);
   free(p->measure);
   free(p->study);
@@ -348,13 +395,15 @@ PetscErrorCode fare_plan_destroy(fare_plan **plan)
 
 static PetscErrorCode write_ensemble(const fare_plan_ensemble *ensemble, fare_text *to)
 {
-  void          *state = calloc(1, ensemble->type->size);
-  PetscErrorCode code;
+  fare_plan_ensemble line  = *ensemble;
+  void              *state = calloc(1, ensemble->type->size);
+  PetscErrorCode     code;
 
   PetscFunctionBeginUser;
   if (!state) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  line.name = ensemble->line;
   fare_text_add(to, "  -\n");
-  PetscCall(fare_fields_write(fare_ensemble_fields, ensemble, 4, to));
+  PetscCall(fare_fields_write(fare_ensemble_fields, &line, 4, to));
   code = fare_fields_read(ensemble->type->fields, fare_ensemble_fields, ensemble->node, state);
   if (!code) code = fare_fields_write(ensemble->type->fields, state, 4, to);
   PetscCall(fare_fields_free(ensemble->type->fields, state));
@@ -381,7 +430,9 @@ PetscErrorCode fare_plan_write(const fare_plan *plan, fare_text *to)
     PetscCall(fare_fields_write(fare_truth_fields, &plan->truth, 2, to));
   }
   if (plan->ensembles) fare_text_add(to, "ensembles:\n");
-  for (size_t i = 0; i < plan->ensembles; i++) PetscCall(write_ensemble(&plan->ensemble[i], to));
+  for (size_t i = 0; i < plan->ensembles; i++) {
+    if (!plan->ensemble[i].seed) PetscCall(write_ensemble(&plan->ensemble[i], to));
+  }
   if (plan->has_truth) {
     fare_text_add(to, "measures: [");
     for (size_t i = 0; i < plan->measures; i++) fare_text_add(to, "%s%s", i ? ", " : "", plan->measure[i]->name);

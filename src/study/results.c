@@ -77,7 +77,7 @@ PetscErrorCode fare_results_create(const fare_plan *plan, const fare_binning *bi
     const fare_plan_ensemble *e = &plan->ensemble[i];
 
     for (PetscInt64 k = 0; k < plan->snapshots.count; k++) {
-      if (e->type->train && fare_training_includes(&e->training, k)) r->trained[k] = PETSC_TRUE;
+      if (e->type->train && !e->oracle && fare_training_includes(&e->training, k)) r->trained[k] = PETSC_TRUE;
     }
     if (!plan->has_truth) continue;
     PetscCall(add_comparison(r, i, FARE_SAMPLES_TRUTH));

@@ -15,6 +15,7 @@ typedef struct {
   const fare_plan *plan;
   fare_record     *record;
   fare_truth      *truth;
+  fare_densities  *exact;    /* NULL without oracles */
   fare_grid       *own_grid; /* NULL where there is a truth */
   fare_binning    *binning;
   fare_sampler   **sampler;
@@ -48,11 +49,14 @@ static PetscErrorCode create_truth(study *s)
 {
   const fare_plan   *plan    = s->plan;
   fare_truth_options options = plan->truth;
+  PetscBool          oracles = PETSC_FALSE;
   PetscErrorCode     code;
 
   PetscFunctionBeginUser;
+  for (size_t i = 0; i < plan->ensembles; i++) oracles |= plan->ensemble[i].oracle;
   PetscCall(fare_truth_fit(truth_comm(s, &options), plan->system, &plan->initial, &plan->snapshots, &options));
   code = fare_truth_create(truth_comm(s, &options), plan->system, &plan->initial, plan->snapshots.start, &options, &s->truth);
+  if (!code && oracles) code = fare_densities_create(truth_comm(s, &options), plan->system, &plan->initial, &plan->snapshots, &options, &s->exact);
   if (options.accuracy > 0) free(options.cells.values);
   PetscFunctionReturn(code);
 }
@@ -92,6 +96,7 @@ static PetscErrorCode create(study *s)
     const fare_plan_ensemble *e = &plan->ensemble[i];
 
     PetscCall(fare_sampler_create(s->comm, e->type, e->name, e->node, fare_ensemble_fields, (uint64_t)plan->seed, plan->system, &plan->initial, &plan->snapshots, &s->sampler[i]));
+    PetscCall(fare_sampler_set_mode(s->sampler[i], fare_plan_ensemble_mode(e), e->oracle ? s->exact : NULL));
     PetscCall(fare_ensemble_create(s->comm, fare_system_dimension(plan->system), e->particles, &s->ensemble[i]));
   }
   PetscFunctionReturn(0);
@@ -108,6 +113,7 @@ static PetscErrorCode destroy(study *s)
   free(s->ensemble);
   PetscCall(fare_results_free(&s->results));
   PetscCall(fare_binning_destroy(&s->binning));
+  PetscCall(fare_densities_destroy(&s->exact));
   PetscCall(fare_truth_destroy(&s->truth));
   PetscCall(fare_grid_destroy(&s->own_grid));
   PetscCall(fare_record_destroy(&s->record));
@@ -124,6 +130,24 @@ static PetscErrorCode end_ensemble(study *s, size_t i, PetscErrorCode code)
   PetscFunctionReturn(0);
 }
 
+/* An oracle learns nothing, but is told which times it would have learned from. */
+static PetscErrorCode train_oracle(study *s, size_t i)
+{
+  const fare_schedule *schedule = &s->plan->snapshots;
+  fare_training_set    times    = {0};
+  double              *at       = malloc((size_t)schedule->count * sizeof *at);
+
+  PetscFunctionBeginUser;
+  if (!at) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  for (PetscInt64 k = 0; k < schedule->count; k++) {
+    if (fare_training_includes(&s->plan->ensemble[i].training, k)) at[times.count++] = fare_schedule_time(schedule, k);
+  }
+  times.times = at;
+  PetscCall(end_ensemble(s, i, fare_sampler_train(s->sampler[i], &times)));
+  free(at);
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode train(study *s)
 {
   const fare_plan  *plan   = s->plan;
@@ -136,6 +160,10 @@ static PetscErrorCode train(study *s)
     const fare_plan_ensemble *e = &plan->ensemble[i];
 
     if (!e->type->train) continue;
+    if (e->oracle) {
+      PetscCall(train_oracle(s, i));
+      continue;
+    }
     if (!data.at || memcmp(&e->training, &plan->ensemble[last].training, sizeof e->training)) {
       PetscCall(fare_training_free(&data));
       PetscCall(fare_training_simulate(s->comm, plan, e, &data, &forces));
