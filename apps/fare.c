@@ -84,6 +84,8 @@ int main(int argc, char **argv)
   if (!petsc) return FARE_EXIT_FAILED;
   petsc[0] = argv[0];
   for (int i = options + 1; i < argc; i++) petsc[i - options] = argv[i];
+  /* a request to stop may come before MPI is up, where it would end one rank alone */
+  if (arguments.count && !strcmp(arguments.argument[0], fare_command_run.name) && fare_stop_listen(0)) return FARE_EXIT_FAILED;
   if (fare_initialize(PetscMax(1, argc - options), petsc)) return FARE_EXIT_FAILED;
   MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
   code = fare_finalize(dispatch(&arguments));

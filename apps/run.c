@@ -1,6 +1,7 @@
 #include "fare.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ASSIGNMENTS_MAX 256
@@ -9,17 +10,30 @@ typedef struct {
   const char      *study;
   size_t           count;
   const char      *assignment[ASSIGNMENTS_MAX];
-  fare_record_mode mode;
+  fare_run_options run;
+  double           seconds; /* to stop after; 0: never */
   PetscBool        report;
 } options;
 
 static PetscErrorCode unknown(const fare_command *command, const char *word)
 {
-  static const char *const names[] = {"--set", "--help", "--overwrite", "--no-report"};
+  static const char *const names[] = {"--set", "--help", "--overwrite", "--no-report", "--resume", "--max-seconds", "--checkpoint-seconds"};
   const size_t             count   = command == &fare_command_run ? PETSC_STATIC_ARRAY_LENGTH(names) : 2;
   const char              *nearest = fare_nearest(word, names, count);
 
   return fare_usage(command, "unknown option '%.60s'%s%s%s", word, nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "");
+}
+
+static PetscErrorCode seconds(const fare_command *command, const fare_arguments *arguments, int *i, double least, double *value)
+{
+  const char *word = arguments->argument[*i];
+  char       *end;
+
+  PetscFunctionBeginUser;
+  if (*i + 1 == arguments->count) PetscCall(fare_usage(command, "%s needs a number of seconds behind it", word));
+  *value = strtod(arguments->argument[++*i], &end);
+  if (end == arguments->argument[*i] || *end || !(*value >= least && *value < 1e9)) PetscCall(fare_usage(command, "%s: expected a number of seconds of at least %g, got '%.60s'", word, least, arguments->argument[*i]));
+  PetscFunctionReturn(0);
 }
 
 static PetscErrorCode parse(const fare_command *command, const fare_arguments *arguments, options *o)
@@ -28,7 +42,8 @@ static PetscErrorCode parse(const fare_command *command, const fare_arguments *a
 
   PetscFunctionBeginUser;
   memset(o, 0, sizeof *o);
-  o->report = PETSC_TRUE;
+  o->report                 = PETSC_TRUE;
+  o->run.checkpoint_seconds = FARE_CHECKPOINT_SECONDS;
   for (int i = 1; i < arguments->count; i++) {
     const char *word = arguments->argument[i];
 
@@ -40,7 +55,15 @@ static PetscErrorCode parse(const fare_command *command, const fare_arguments *a
       if (o->count == ASSIGNMENTS_MAX) PetscCall(fare_usage(command, "at most %d --set", ASSIGNMENTS_MAX));
       o->assignment[o->count++] = word + 6;
     } else if (is_run && !strcmp(word, "--overwrite")) {
-      o->mode = FARE_RECORD_OVERWRITE;
+      if (o->run.mode == FARE_RECORD_RESUME) PetscCall(fare_usage(command, "--overwrite begins anew and --resume goes on: choose one"));
+      o->run.mode = FARE_RECORD_OVERWRITE;
+    } else if (is_run && !strcmp(word, "--resume")) {
+      if (o->run.mode == FARE_RECORD_OVERWRITE) PetscCall(fare_usage(command, "--overwrite begins anew and --resume goes on: choose one"));
+      o->run.mode = FARE_RECORD_RESUME;
+    } else if (is_run && !strcmp(word, "--max-seconds")) {
+      PetscCall(seconds(command, arguments, &i, 1e-3, &o->seconds));
+    } else if (is_run && !strcmp(word, "--checkpoint-seconds")) {
+      PetscCall(seconds(command, arguments, &i, 0, &o->run.checkpoint_seconds));
     } else if (is_run && !strcmp(word, "--no-report")) {
       o->report = PETSC_FALSE;
     } else if (*word == '-') {
@@ -64,7 +87,8 @@ static PetscErrorCode run(const fare_arguments *arguments)
   PetscFunctionBeginUser;
   PetscCall(parse(&fare_command_run, arguments, &o));
   PetscCall(fare_plan_read(PETSC_COMM_WORLD, o.study, o.count, o.assignment, &plan));
-  code = fare_study_run(PETSC_COMM_WORLD, plan, o.mode);
+  PetscCall(fare_stop_listen(o.seconds));
+  code = fare_study_run(PETSC_COMM_WORLD, plan, &o.run);
   if (!code && o.report) snprintf(fare_report_pending, sizeof fare_report_pending, "%s", plan->directory);
   PetscCall(fare_plan_destroy(&plan));
   PetscFunctionReturn(code);
@@ -99,9 +123,12 @@ static PetscErrorCode check(const fare_arguments *arguments)
 
 const fare_command fare_command_run = {
   .name     = "run",
-  .synopsis = "run STUDY.yaml [--set key=value ...] [--overwrite] [--no-report] [-- PETSc options]",
+  .synopsis = "run STUDY.yaml [--set key=value ...] [--overwrite | --resume] [--max-seconds S] [--checkpoint-seconds S] [--no-report] [-- PETSc options]",
   .summary  = "runs the whole study, alone or under mpirun or srun, and prints its results",
-  .help     = "mpirun -n 4 fare run input/prinz_driven.yaml --set truth.cells=2048 --set ensembles.langevin.particles=1e6\n",
+  .help     = "mpirun -n 4 fare run input/prinz_driven.yaml --set truth.cells=2048 --set ensembles.langevin.particles=1e6\n"
+              "fare run input/prinz_driven.yaml --resume        goes on, to the same bits, where that study was stopped or killed; begins it where it has not begun\n\n"
+              "SIGUSR1, SIGTERM and the end of --max-seconds stop a study after the snapshot under way, with a checkpoint and exit code 75: run it again with --resume. Checkpoints are\n"
+              "written every 300 seconds (--checkpoint-seconds; 0: after every snapshot) and when a study ends.\n",
   .run      = run,
 };
 

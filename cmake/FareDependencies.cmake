@@ -23,6 +23,7 @@ endif()
 fare_dependency(fare_petsc "PETSc>=3.18")
 fare_dependency(fare_slepc "SLEPc>=3.18")
 fare_dependency(fare_yaml "yaml-0.1>=0.2.2")
+fare_dependency(fare_zlib "zlib")
 
 # Parallel HDF5 has the name hdf5-openmpi or hdf5-mpi on Debian and plain hdf5 elsewhere.
 foreach(name hdf5-openmpi hdf5-mpi hdf5)

@@ -5,7 +5,7 @@
 set -euo pipefail
 
 packages=(gcc make cmake ninja-build pkg-config openmpi-bin libopenmpi-dev libpetsc-real-dev libslepc-real-dev libhdf5-openmpi-dev
-  libyaml-dev libopenblas-dev libcmocka-dev python3 python3-h5py python3-numpy python3-matplotlib)
+  libyaml-dev zlib1g-dev libopenblas-dev libcmocka-dev python3 python3-h5py python3-numpy python3-matplotlib)
 for option in "$@"; do
   case $option in
     --with-torch) packages+=(python3-torch) ;;
@@ -44,7 +44,7 @@ FARE: this is not a Debian-like system, so nothing was installed. It needs a C c
 SLEPc 3.18 (real), parallel HDF5, libyaml, OpenBLAS, cmocka (for the tests) and Python with h5py, numpy and matplotlib (for reports):
 
   Fedora:  dnf install gcc cmake ninja-build pkgconf-pkg-config openmpi-devel petsc-openmpi-devel slepc-openmpi-devel hdf5-openmpi-devel \
-             libyaml-devel openblas-devel libcmocka-devel python3-h5py python3-numpy python3-matplotlib    (then: module load mpi)
+             libyaml-devel zlib-devel openblas-devel libcmocka-devel python3-h5py python3-numpy python3-matplotlib    (then: module load mpi)
   Spack:   spack install cmake pkgconf openmpi petsc+mpi+mumps+hypre slepc hdf5+mpi libyaml openblas cmocka py-h5py py-numpy py-matplotlib
              (then: spack load the same)
 TXT

@@ -24,6 +24,8 @@ typedef struct {
 PetscErrorCode fare_ensemble_create(MPI_Comm comm, int dim, int64_t count, fare_ensemble **ensemble);
 PetscErrorCode fare_ensemble_destroy(fare_ensemble **ensemble);
 PetscErrorCode fare_ensemble_copy(const fare_ensemble *from, fare_ensemble *to);
+/* Gives an ensemble that has none weights, all 1. Not collective. */
+PetscErrorCode fare_ensemble_weigh(fare_ensemble *ensemble);
 /* Bytes per particle of an ensemble. */
 size_t fare_ensemble_bytes(int dim);
 

@@ -11,13 +11,13 @@
 
 typedef struct fare_record fare_record;
 
-typedef enum { FARE_RECORD_NEW, FARE_RECORD_OVERWRITE } fare_record_mode;
+typedef enum { FARE_RECORD_NEW, FARE_RECORD_OVERWRITE, FARE_RECORD_RESUME } fare_record_mode;
 
 /* Whether `directory` can be begun in this mode: otherwise FARE_ERR_INPUT. Writes nothing. Collective. */
 PetscErrorCode fare_record_check(MPI_Comm comm, const char *directory, fare_record_mode mode);
 /*
   Checks and makes the directory; when that fails nothing is left behind. OVERWRITE removes what an earlier study wrote there, and only
-  that. Collective; FARE_ERR_INPUT on all ranks.
+  that; RESUME leaves it, and begins where there is nothing. Collective; FARE_ERR_INPUT on all ranks.
 */
 PetscErrorCode fare_record_create(MPI_Comm comm, const char *directory, fare_record_mode mode, fare_record **record);
 PetscErrorCode fare_record_destroy(fare_record **record);
@@ -32,6 +32,8 @@ PetscErrorCode fare_record_begin(fare_record *record, int64_t index, double time
 /* Cell averages: masses / cell volume. `comment` says what it is. The grid is distributed as the record is, or every rank has all of it. */
 PetscErrorCode fare_record_mesh(fare_record *record, const char *name, const char *comment, const fare_grid *grid, Vec masses);
 PetscErrorCode fare_record_species(fare_record *record, const char *name, const fare_ensemble *ensemble);
+/* Positions and weights that fare_record_species wrote to the snapshot `index`. Collective; FARE_ERR_FAILED where all particles are not there to their last bit. */
+PetscErrorCode fare_record_read_species(fare_record *record, int64_t index, const char *name, fare_ensemble *ensemble);
 /* A number of this instant, as an attribute of /fare/GROUP. */
 PetscErrorCode fare_record_number(fare_record *record, const char *group, const char *name, double value);
 PetscErrorCode fare_record_end(fare_record *record);

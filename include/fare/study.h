@@ -65,8 +65,17 @@ PetscErrorCode fare_plan_estimate(const fare_plan *plan, int ranks, FILE *to);
 /* The keys of a study file, section by section, for `fare describe study`. */
 PetscErrorCode fare_plan_describe(FILE *to);
 
-/* Runs it whole and prints the table of results on rank 0. Collective. */
-PetscErrorCode fare_study_run(MPI_Comm comm, const fare_plan *plan, fare_record_mode mode);
+typedef struct {
+  fare_record_mode mode;
+  double           checkpoint_seconds; /* between checkpoints, at least; 0: after every snapshot */
+} fare_run_options;
+#define FARE_CHECKPOINT_SECONDS 300 /* unless another number is asked for */
+
+/*
+  Runs it whole and prints the table of results on rank 0. With FARE_RECORD_RESUME it goes on from the last checkpoint, to the same bits. Once fare_stop_listen has been called a
+  request to stop ends it after the next snapshot, or within training, with a checkpoint and FARE_ERR_STOPPED. Collective.
+*/
+PetscErrorCode fare_study_run(MPI_Comm comm, const fare_plan *plan, const fare_run_options *options);
 
 /*
   Samples from anywhere, measured against the truth of a finished study; docs/scoring.md has the format of the file and what is printed. Prints on

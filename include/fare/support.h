@@ -23,6 +23,11 @@ PetscErrorCode fare_initialize(int argc, char **argv);
 /* Prints the message of `code` on rank 0 if it is one of ours, ends PETSc and MPI, returns the exit code. Collective. */
 int fare_finalize(PetscErrorCode code);
 
+/* From now on SIGTERM and SIGUSR1 are requests to stop at the next safe point, and so is the end of so many seconds (0: none). Not collective. */
+PetscErrorCode fare_stop_listen(double seconds);
+/* Whether this rank has been asked; where ranks must act as one, let them agree first. Not collective. */
+PetscBool fare_stop_asked(void);
+
 /* Keeps one line of text as the message and returns the code; for use as `return`/SETERR value. Not collective. */
 PetscErrorCode fare_error(PetscErrorCode code, const char *format, ...) PETSC_ATTRIBUTE_FORMAT(2, 3);
 /* The message kept last, or "". */

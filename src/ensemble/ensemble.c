@@ -65,6 +65,15 @@ PetscErrorCode fare_ensemble_copy(const fare_ensemble *from, fare_ensemble *to)
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode fare_ensemble_weigh(fare_ensemble *ensemble)
+{
+  PetscFunctionBeginUser;
+  if (ensemble->weight) PetscFunctionReturn(0);
+  PetscCall(allocate(ensemble->blocks * FARE_BLOCK, &ensemble->weight));
+  for (int64_t i = 0; i < ensemble->blocks * FARE_BLOCK; i++) ensemble->weight[i] = 1;
+  PetscFunctionReturn(0);
+}
+
 size_t fare_ensemble_bytes(int dim)
 {
   return (size_t)dim * sizeof(double);

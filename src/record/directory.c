@@ -13,8 +13,9 @@
 /* What a study writes, besides numbered snapshots. These names, and these with .tmp, are its own; anything else in the directory is somebody's. */
 static const char *const own[] = {
   "study.h5", "measures.csv", "report.html", "figures/density.png", "figures/snapshots.png", "figures/divergences.png", "figures/costs.png", "figures/training.png", "figures/truth_error.png",
+  "failure.txt",
 };
-static const char *const folders[] = {"snapshots", "figures"};
+static const char *const folders[] = {"snapshots", "figures", "checkpoints"};
 
 /* The nearest place on the way to `path` that exists. */
 static void existing_ancestor(const char *path, char *ancestor, size_t size)
@@ -38,7 +39,7 @@ static PetscErrorCode check_here(const char *directory, fare_record_mode mode)
   PetscFunctionBeginUser;
   if (strlen(directory) > PETSC_MAX_PATH_LEN - 64) FARE_FAIL(FARE_ERR_INPUT, "output.directory: longer than a path can be");
   if (!lstat(directory, &about) && !S_ISDIR(about.st_mode) && !S_ISLNK(about.st_mode)) FARE_FAIL(FARE_ERR_INPUT, "output.directory: %s exists and is no directory", directory);
-  if (!stat(directory, &about) && mode == FARE_RECORD_NEW) FARE_FAIL(FARE_ERR_INPUT, "output.directory: %s exists already; choose another (--set output.directory=...) or replace it with --overwrite", directory);
+  if (!stat(directory, &about) && mode == FARE_RECORD_NEW) FARE_FAIL(FARE_ERR_INPUT, "output.directory: %s exists already; choose another (--set output.directory=...) or replace it with --overwrite, or go on with --resume", directory);
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(folders); i++) {
     char path[PETSC_MAX_PATH_LEN];
 
@@ -92,21 +93,38 @@ static PetscErrorCode make_path(const char *directory)
   PetscFunctionReturn(0);
 }
 
-/* snapshot_ and digits, as snapshots are named. */
-static int is_snapshot(const char *name)
+/* The stem and digits, as snapshots and checkpoints are named; a checkpoint has its checksum, too. */
+static int is_numbered(const char *name, const char *stem)
 {
-  size_t digits;
+  const char *rest = name + strlen(stem);
+  size_t      digits;
 
-  if (strncmp(name, "snapshot_", 9)) return 0;
-  digits = strspn(name + 9, "0123456789");
-  return digits >= 6 && (!strcmp(name + 9 + digits, ".h5") || !strcmp(name + 9 + digits, ".h5.tmp"));
+  if (strncmp(name, stem, strlen(stem))) return 0;
+  digits = strspn(rest, "0123456789");
+  rest += digits;
+  if (*rest == '_') rest += 1 + strspn(rest + 1, "0123456789abcdef");
+  return digits >= 6 && (!strcmp(rest, ".h5") || !strcmp(rest, ".h5.tmp"));
+}
+
+static void remove_numbered(const char *directory, const char *name, const char *stem)
+{
+  char           folder[PETSC_MAX_PATH_LEN + 16], path[PETSC_MAX_PATH_LEN + 300];
+  DIR           *listing;
+  struct dirent *entry;
+
+  snprintf(folder, sizeof folder, "%.*s/%s", PETSC_MAX_PATH_LEN - 16, directory, name);
+  listing = opendir(folder);
+  while (listing && (entry = readdir(listing))) {
+    if (!is_numbered(entry->d_name, stem)) continue;
+    snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+    unlink(path);
+  }
+  if (listing) closedir(listing);
 }
 
 static void remove_own(const char *directory)
 {
-  char           folder[PETSC_MAX_PATH_LEN], path[PETSC_MAX_PATH_LEN + 300];
-  DIR           *listing;
-  struct dirent *entry;
+  char path[PETSC_MAX_PATH_LEN + 300];
 
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(own); i++) {
     snprintf(path, sizeof path, "%s/%s", directory, own[i]);
@@ -114,14 +132,8 @@ static void remove_own(const char *directory)
     snprintf(path, sizeof path, "%s/%s.tmp", directory, own[i]);
     unlink(path);
   }
-  snprintf(folder, sizeof folder, "%.*s/snapshots", PETSC_MAX_PATH_LEN - 16, directory);
-  listing = opendir(folder);
-  while (listing && (entry = readdir(listing))) {
-    if (!is_snapshot(entry->d_name)) continue;
-    snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-    unlink(path);
-  }
-  if (listing) closedir(listing);
+  remove_numbered(directory, "snapshots", "snapshot_");
+  remove_numbered(directory, "checkpoints", "checkpoint_");
 }
 
 static PetscErrorCode make_here(const char *directory, fare_record_mode mode)

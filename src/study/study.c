@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Bins of a study without a truth: for pictures only. */
 static const PetscInt cells_without_truth[FARE_DIM_MAX] = {1024, 128, 32};
@@ -10,26 +11,12 @@ static const PetscInt cells_without_truth[FARE_DIM_MAX] = {1024, 128, 32};
 #define CELLS_ALONE   65536
 #define BOUNDARY_MASS 1e-9 /* in the outermost cells; more is worth a warning */
 
-typedef struct {
-  MPI_Comm         comm;
-  const fare_plan *plan;
-  fare_record     *record;
-  fare_truth      *truth;
-  fare_densities  *exact;    /* NULL without oracles */
-  fare_grid       *own_grid; /* NULL where there is a truth */
-  fare_binning    *binning;
-  fare_sampler   **sampler;
-  fare_ensemble  **ensemble;
-  fare_results     results;
-  PetscBool        warned; /* of a box that is too small */
-} study;
-
 /* The truth of one snapshot on bins: as it is, and with its estimated error added. */
 typedef struct {
   fare_binned p, corrected;
 } truth_bins;
 
-static const fare_grid *grid_of(const study *s)
+static const fare_grid *grid_of(const fare_run *s)
 {
   return s->truth ? fare_truth_grid(s->truth) : s->own_grid;
 }
@@ -38,14 +25,14 @@ static const fare_grid *grid_of(const study *s)
   A grid of one axis is solved faster by one rank than by several, so every rank solves it for itself: nobody waits for a message, and the truth has the
   same bits on any number of ranks.
 */
-static MPI_Comm truth_comm(const study *s, const fare_truth_options *options)
+static MPI_Comm truth_comm(const fare_run *s, const fare_truth_options *options)
 {
   const PetscBool small = !options->cells.count || options->cells.values[0] <= CELLS_ALONE ? PETSC_TRUE : PETSC_FALSE;
 
   return fare_system_dimension(s->plan->system) == 1 && small ? PETSC_COMM_SELF : s->comm;
 }
 
-static PetscErrorCode create_truth(study *s)
+static PetscErrorCode create_truth(fare_run *s)
 {
   const fare_plan   *plan    = s->plan;
   fare_truth_options options = plan->truth;
@@ -61,7 +48,7 @@ static PetscErrorCode create_truth(study *s)
   PetscFunctionReturn(code);
 }
 
-static PetscErrorCode create_grid(study *s)
+static PetscErrorCode create_grid(fare_run *s)
 {
   const fare_system_type *type = fare_system_type_of(s->plan->system);
   const int               dim  = fare_system_dimension(s->plan->system);
@@ -82,7 +69,7 @@ static PetscErrorCode create_grid(study *s)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode create(study *s)
+static PetscErrorCode create(fare_run *s)
 {
   const fare_plan *plan = s->plan;
 
@@ -91,18 +78,20 @@ static PetscErrorCode create(study *s)
   PetscCall(fare_results_create(plan, s->binning, grid_of(s), &s->results));
   s->sampler  = calloc(plan->ensembles + 1, sizeof *s->sampler);
   s->ensemble = calloc(plan->ensembles + 1, sizeof *s->ensemble);
-  if (!s->sampler || !s->ensemble) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  s->ready    = calloc(plan->ensembles + 1, sizeof *s->ready);
+  if (!s->sampler || !s->ensemble || !s->ready) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   for (size_t i = 0; i < plan->ensembles; i++) {
     const fare_plan_ensemble *e = &plan->ensemble[i];
 
     PetscCall(fare_sampler_create(s->comm, e->type, e->name, e->node, fare_ensemble_fields, (uint64_t)plan->seed, plan->system, &plan->initial, &plan->snapshots, &s->sampler[i]));
     PetscCall(fare_sampler_set_mode(s->sampler[i], fare_plan_ensemble_mode(e), e->oracle ? s->exact : NULL));
     PetscCall(fare_ensemble_create(s->comm, fare_system_dimension(plan->system), e->particles, &s->ensemble[i]));
+    s->ready[i] = e->type->train ? PETSC_FALSE : PETSC_TRUE;
   }
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode destroy(study *s)
+static PetscErrorCode destroy(fare_run *s)
 {
   PetscFunctionBeginUser;
   for (size_t i = 0; i < s->plan->ensembles; i++) {
@@ -111,6 +100,7 @@ static PetscErrorCode destroy(study *s)
   }
   free(s->sampler);
   free(s->ensemble);
+  free(s->ready);
   PetscCall(fare_results_free(&s->results));
   PetscCall(fare_binning_destroy(&s->binning));
   PetscCall(fare_densities_destroy(&s->exact));
@@ -121,7 +111,7 @@ static PetscErrorCode destroy(study *s)
 }
 
 /* A method that fails numerically ends, says why in its row, and leaves the rest of the study alone. */
-static PetscErrorCode end_ensemble(study *s, size_t i, PetscErrorCode code)
+static PetscErrorCode end_ensemble(fare_run *s, size_t i, PetscErrorCode code)
 {
   PetscFunctionBeginUser;
   if (code != FARE_ERR_FAILED) PetscFunctionReturn(code);
@@ -130,8 +120,47 @@ static PetscErrorCode end_ensemble(study *s, size_t i, PetscErrorCode code)
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode fare_cost_gather(MPI_Comm comm, const fare_cost *mine, fare_cost *all)
+{
+  double  seconds[2] = {mine->train_seconds, mine->sample_seconds};
+  int64_t counts[2]  = {mine->force_evaluations, mine->network_evaluations};
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, seconds, 2, MPI_DOUBLE, MPI_MAX, comm));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, counts, 2, MPI_INT64_T, MPI_SUM, comm));
+  *all = (fare_cost){seconds[0], seconds[1], counts[0], counts[1]};
+  PetscFunctionReturn(0);
+}
+
+/* A study that cannot leave a checkpoint, because the disk is full for instance, may still end well. */
+static PetscErrorCode try_checkpoint(fare_run *s, PetscInt64 next)
+{
+  const PetscErrorCode code = fare_checkpoint_write(s, next);
+
+  PetscFunctionBeginUser;
+  if (code != FARE_ERR_FAILED) PetscFunctionReturn(code);
+  fare_warn("no checkpoint: %s", fare_error_message());
+  s->last_checkpoint = fare_seconds();
+  PetscFunctionReturn(0);
+}
+
+/* Writes a checkpoint where one is due, and ends the run with it where that was asked for. Ranks agree on both. */
+static PetscErrorCode checkpoint(fare_run *s, PetscInt64 next)
+{
+  int due[2] = {fare_stop_asked(), fare_seconds() - s->last_checkpoint >= s->options->checkpoint_seconds};
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, due, 2, MPI_INT, MPI_MAX, s->comm));
+  if (due[0]) {
+    PetscCall(fare_checkpoint_write(s, next));
+    FARE_FAIL(FARE_ERR_STOPPED, "stopped on request with %lld of %lld snapshots made; --resume goes on in %s", (long long)next, (long long)s->plan->snapshots.count, s->plan->directory);
+  }
+  if (due[1]) PetscCall(try_checkpoint(s, next));
+  PetscFunctionReturn(0);
+}
+
 /* An oracle learns nothing, but is told which times it would have learned from. */
-static PetscErrorCode train_oracle(study *s, size_t i)
+static PetscErrorCode train_oracle(fare_run *s, size_t i)
 {
   const fare_schedule *schedule = &s->plan->snapshots;
   fare_training_set    times    = {0};
@@ -148,36 +177,55 @@ static PetscErrorCode train_oracle(study *s, size_t i)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode train(study *s)
+/* Ensembles that learn from the same particles share the set. */
+typedef struct {
+  fare_training_set            data;
+  const fare_training_options *of; /* NULL: none yet */
+  int64_t                      forces;
+} shared_set;
+
+static PetscErrorCode train_one(fare_run *s, size_t i, shared_set *set)
 {
-  const fare_plan  *plan   = s->plan;
-  fare_training_set data   = {0};
-  size_t            last   = 0; /* whose training set `data` is */
-  int64_t           forces = 0;
+  const fare_plan_ensemble *e = &s->plan->ensemble[i];
 
   PetscFunctionBeginUser;
-  for (size_t i = 0; i < plan->ensembles; i++) {
-    const fare_plan_ensemble *e = &plan->ensemble[i];
-
-    if (!e->type->train) continue;
-    if (e->oracle) {
-      PetscCall(train_oracle(s, i));
-      continue;
-    }
-    if (!data.at || memcmp(&e->training, &plan->ensemble[last].training, sizeof e->training)) {
-      PetscCall(fare_training_free(&data));
-      PetscCall(fare_training_simulate(s->comm, plan, e, &data, &forces));
-      last = i;
-    }
-    s->sampler[i]->cost.force_evaluations += forces;
-    PetscCall(end_ensemble(s, i, fare_sampler_train(s->sampler[i], &data)));
-    if (e->type->curve) s->results.curve[i] = e->type->curve(s->sampler[i]);
+  if (e->oracle) {
+    PetscCall(train_oracle(s, i));
+    PetscFunctionReturn(0);
   }
-  PetscCall(fare_training_free(&data));
+  if (!set->of || memcmp(&e->training, set->of, sizeof e->training)) {
+    PetscCall(fare_training_free(&set->data));
+    PetscCall(fare_training_simulate(s->comm, s->plan, e, &set->data, &set->forces));
+    set->of = &e->training;
+  }
+  s->sampler[i]->cost.force_evaluations += set->forces;
+  PetscCall(end_ensemble(s, i, fare_sampler_train(s->sampler[i], &set->data)));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode bin_truth(study *s, PetscInt64 k, truth_bins *bins)
+/* What a checkpoint has learned is not learned again; what oracles and empirical optima look up is made again, for it is no part of one. */
+static PetscErrorCode train(fare_run *s)
+{
+  shared_set set = {0};
+
+  PetscFunctionBeginUser;
+  for (size_t i = 0; i < s->plan->ensembles; i++) {
+    const fare_plan_ensemble *e = &s->plan->ensemble[i];
+    PetscBool                 has;
+
+    PetscCall(fare_checkpoint_has(s, i, &has));
+    if (e->type->train && (!has || fare_plan_ensemble_mode(e) != FARE_LEARNED)) PetscCall(train_one(s, i, &set));
+    if (has) PetscCall(fare_checkpoint_load(s, i));
+    s->ready[i] = PETSC_TRUE;
+    if (e->type->curve) s->results.curve[i] = e->type->curve(s->sampler[i]);
+    if (e->type->train && !has) PetscCall(checkpoint(s, 0));
+  }
+  PetscCall(fare_training_free(&set.data));
+  PetscCall(fare_store_close(&s->from));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode bin_truth(fare_run *s, PetscInt64 k, truth_bins *bins)
 {
   Vec corrected;
 
@@ -193,7 +241,7 @@ static PetscErrorCode bin_truth(study *s, PetscInt64 k, truth_bins *bins)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode compare(study *s, size_t i, fare_comparison_kind kind, PetscInt64 k, const fare_binned *p, const fare_binned *corrected, const fare_binned *q)
+static PetscErrorCode compare(fare_run *s, size_t i, fare_comparison_kind kind, PetscInt64 k, const fare_binned *p, const fare_binned *corrected, const fare_binned *q)
 {
   fare_compared *to = fare_results_comparison(&s->results, i, kind);
   char           name[FARE_LABEL_SIZE + 64];
@@ -205,7 +253,7 @@ static PetscErrorCode compare(study *s, size_t i, fare_comparison_kind kind, Pet
 }
 
 /* What the method aims at, where that is known: how far it is from the truth, and whether the samples have got there. */
-static PetscErrorCode compare_target(study *s, size_t i, PetscInt64 k, double t, const truth_bins *truth, const fare_binned *samples)
+static PetscErrorCode compare_target(fare_run *s, size_t i, PetscInt64 k, double t, const truth_bins *truth, const fare_binned *samples)
 {
   char        name[FARE_LABEL_SIZE];
   fare_binned target;
@@ -223,14 +271,13 @@ static PetscErrorCode compare_target(study *s, size_t i, PetscInt64 k, double t,
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode snapshot_ensemble(study *s, size_t i, PetscInt64 k, double t, const truth_bins *truth)
+static PetscErrorCode measure_ensemble(fare_run *s, size_t i, PetscInt64 k, double t, const truth_bins *truth, const fare_ensemble *ensemble)
 {
   const fare_plan_ensemble *e = &s->plan->ensemble[i];
   fare_binned               samples;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_record_species(s->record, e->name, s->ensemble[i]));
-  PetscCall(fare_binning_ensemble(s->binning, s->ensemble[i], &samples));
+  PetscCall(fare_binning_ensemble(s->binning, ensemble, &samples));
   fare_results_keep(&s->results, e->name, k, s->binning, &samples);
   if (s->truth) {
     PetscCall(compare(s, i, FARE_SAMPLES_TRUTH, k, &truth->p, &truth->corrected, &samples));
@@ -240,7 +287,7 @@ static PetscErrorCode snapshot_ensemble(study *s, size_t i, PetscInt64 k, double
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode record_truth(study *s, PetscInt64 k)
+static PetscErrorCode record_truth(fare_run *s, PetscInt64 k)
 {
   const fare_truth_status *status = fare_truth_get_status(s->truth);
 
@@ -269,7 +316,7 @@ static PetscErrorCode record_truth(study *s, PetscInt64 k)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode snapshot(study *s, PetscInt64 k)
+static PetscErrorCode snapshot(fare_run *s, PetscInt64 k)
 {
   const fare_schedule *schedule = &s->plan->snapshots;
   const double         t        = fare_schedule_time(schedule, k);
@@ -284,7 +331,9 @@ static PetscErrorCode snapshot(study *s, PetscInt64 k)
   if (s->truth) PetscCall(record_truth(s, k));
   PetscCall(bin_truth(s, k, &bins));
   for (size_t i = 0; i < s->plan->ensembles; i++) {
-    if (!s->results.failure[i]) PetscCall(snapshot_ensemble(s, i, k, t, &bins));
+    if (s->results.failure[i]) continue;
+    PetscCall(fare_record_species(s->record, s->plan->ensemble[i].name, s->ensemble[i]));
+    PetscCall(measure_ensemble(s, i, k, t, &bins, s->ensemble[i]));
   }
   PetscCall(fare_binned_free(&bins.p));
   PetscCall(fare_binned_free(&bins.corrected));
@@ -292,52 +341,114 @@ static PetscErrorCode snapshot(study *s, PetscInt64 k)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode gather_costs(study *s)
+/* A snapshot that is there already: the truth is evolved through it again, and what is in its file is measured if that is asked for. */
+static PetscErrorCode replay(fare_run *s, PetscInt64 k, PetscBool measured)
 {
-  PetscFunctionBeginUser;
-  for (size_t i = 0; i < s->plan->ensembles; i++) {
-    const fare_cost *mine       = &s->sampler[i]->cost;
-    double           seconds[2] = {mine->train_seconds, mine->sample_seconds};
-    int64_t          counts[2]  = {mine->force_evaluations, mine->network_evaluations};
+  truth_bins bins;
 
-    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, seconds, 2, MPI_DOUBLE, MPI_MAX, s->comm));
-    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, counts, 2, MPI_INT64_T, MPI_SUM, s->comm));
-    s->results.cost[i] = (fare_cost){seconds[0], seconds[1], counts[0], counts[1]};
+  PetscFunctionBeginUser;
+  if (!s->truth) PetscFunctionReturn(0);
+  PetscCall(fare_truth_advance(s->truth, fare_schedule_time(&s->plan->snapshots, k)));
+  s->results.truth[k] = *fare_truth_get_status(s->truth);
+  if (measured) PetscFunctionReturn(0);
+  PetscCall(bin_truth(s, k, &bins));
+  for (size_t i = 0; i < s->plan->ensembles; i++) {
+    const fare_plan_ensemble *e = &s->plan->ensemble[i];
+    fare_ensemble            *then;
+    PetscErrorCode            code;
+
+    if (s->results.failure[i]) continue;
+    PetscCall(fare_ensemble_create(s->comm, fare_system_dimension(s->plan->system), e->particles, &then));
+    code = fare_record_read_species(s->record, k, e->name, then);
+    if (!code) code = measure_ensemble(s, i, k, fare_schedule_time(&s->plan->snapshots, k), &bins, then);
+    PetscCall(fare_ensemble_destroy(&then));
+    PetscCall(code);
   }
+  PetscCall(fare_binned_free(&bins.p));
+  PetscCall(fare_binned_free(&bins.corrected));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode run(study *s)
+/* Whether the results are there, too; rank 0 looks. */
+static PetscErrorCode is_finished(fare_run *s, PetscBool *finished)
+{
+  int found;
+
+  PetscFunctionBeginUser;
+  found = !access(fare_record_path(s->record, "study.h5"), R_OK);
+  PetscCallMPI(MPI_Bcast(&found, 1, MPI_INT, 0, s->comm));
+  *finished = found ? PETSC_TRUE : PETSC_FALSE;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode run(fare_run *s)
 {
   const PetscInt64 count = s->plan->snapshots.count;
   const double     began = fare_seconds();
+  PetscInt64       next  = 0;
+  PetscBool        measured = PETSC_TRUE, finished = PETSC_FALSE;
   fare_progress    progress;
   int              rank;
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(s->comm, &rank));
   PetscCall(create(s));
+  if (s->options->mode == FARE_RECORD_RESUME) PetscCall(fare_checkpoint_open(s, &next, &measured));
+  if (next == count && measured) PetscCall(is_finished(s, &finished));
+  if (finished) {
+    fare_log("nothing is left to do: the study in %s is finished", s->plan->directory);
+    PetscCall(fare_store_close(&s->from));
+    PetscFunctionReturn(0);
+  }
   PetscCall(train(s));
   fare_progress_begin(&progress, "snapshots", (double)count);
   for (PetscInt64 k = 0; k < count; k++) {
     char note[64];
 
-    PetscCall(snapshot(s, k));
+    if (k < next) PetscCall(replay(s, k, measured));
+    else PetscCall(snapshot(s, k));
     snprintf(note, sizeof note, "%lld of %lld, time %g", (long long)k + 1, (long long)count, fare_schedule_time(&s->plan->snapshots, k));
     fare_progress_update(&progress, (double)k + 1, note);
+    if (k >= next && k + 1 < count) PetscCall(checkpoint(s, k + 1));
   }
   fare_progress_end(&progress);
-  PetscCall(gather_costs(s));
+  for (size_t i = 0; i < s->plan->ensembles; i++) PetscCall(fare_cost_gather(s->comm, &s->sampler[i]->cost, &s->results.cost[i]));
   if (s->plan->analyses) PetscCall(fare_analyses_run(s->plan->analyses, s->plan->analysis, grid_of(s)));
   s->results.seconds = fare_seconds() - began;
   PetscCall(fare_results_write(s->comm, &s->results, s->record));
+  PetscCall(try_checkpoint(s, count)); /* for more snapshots, or other measures, later */
   if (rank == 0) PetscCall(fare_results_print(&s->results, stdout));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_study_run(MPI_Comm comm, const fare_plan *plan, fare_record_mode mode)
+/* Why a study failed, kept for those who look at its directory later. */
+static PetscErrorCode note_failure(fare_run *s, PetscErrorCode code)
 {
-  study          s = {.comm = comm, .plan = plan};
+  fare_text text = {0};
+  char      why[2048];
+
+  PetscFunctionBeginUser;
+  if (code != FARE_ERR_FAILED) PetscFunctionReturn(code);
+  snprintf(why, sizeof why, "%s", fare_error_message());
+  fare_text_add(&text, "%s\n", why);
+  (void)fare_record_text(s->record, "failure.txt", &text); /* the disk may be what has failed */
+  fare_text_free(&text);
+  PetscFunctionReturn(fare_error(code, "%s", why));
+}
+
+static PetscErrorCode forget_failure(fare_run *s)
+{
+  int rank;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(s->comm, &rank));
+  if (rank == 0) (void)unlink(fare_record_path(s->record, "failure.txt"));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_study_run(MPI_Comm comm, const fare_plan *plan, const fare_run_options *options)
+{
+  fare_run       s = {.comm = comm, .plan = plan, .options = options, .last_checkpoint = fare_seconds()};
   PetscErrorCode code;
   int            ranks;
 
@@ -345,9 +456,11 @@ PetscErrorCode fare_study_run(MPI_Comm comm, const fare_plan *plan, fare_record_
   PetscCallMPI(MPI_Comm_size(comm, &ranks));
   /* before anything is written */
   if (plan->has_truth) PetscCall(fare_truth_check_memory(truth_comm(&s, &plan->truth), plan->system, &plan->truth));
-  PetscCall(fare_record_create(comm, plan->directory, mode, &s.record));
+  PetscCall(fare_record_create(comm, plan->directory, options->mode, &s.record));
   fare_log("FARE %s: study %s on %d rank%s, results in %s", fare_version(), plan->study, ranks, ranks > 1 ? "s" : "", plan->directory);
+  PetscCall(forget_failure(&s));
   code = run(&s);
   if (!code) PetscCall(destroy(&s));
+  else code = note_failure(&s, code);
   PetscFunctionReturn(code);
 }

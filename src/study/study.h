@@ -47,6 +47,29 @@ typedef struct {
   double              seconds;
 } fare_results;
 
+/* One run, from its beginning to its end. */
+typedef struct {
+  MPI_Comm                comm;
+  const fare_plan        *plan;
+  const fare_run_options *options;
+  fare_record            *record;
+  fare_truth             *truth;
+  fare_densities         *exact;    /* NULL without oracles */
+  fare_grid              *own_grid; /* NULL where there is a truth */
+  fare_binning           *binning;
+  fare_sampler          **sampler;
+  fare_ensemble         **ensemble;
+  PetscBool              *ready;    /* per ensemble: trained, or not to be */
+  fare_results            results;
+  PetscBool               warned;   /* of a box that is too small */
+  fare_store             *from;            /* the checkpoint that the run goes on from, or NULL */
+  int64_t                 checkpoints;     /* written since the study began, before interruptions, too */
+  double                  last_checkpoint; /* in fare_seconds */
+} fare_run;
+
+/* Over all ranks: the slowest's seconds, the sum of evaluations. Collective. */
+PetscErrorCode fare_cost_gather(MPI_Comm comm, const fare_cost *mine, fare_cost *all);
+
 PetscErrorCode fare_results_create(const fare_plan *plan, const fare_binning *binning, const fare_grid *grid, fare_results *results);
 PetscErrorCode fare_results_free(fare_results *results);
 /* Index of a comparison or series by name; made when the study begins. */
@@ -62,5 +85,22 @@ PetscErrorCode fare_results_print(const fare_results *results, FILE *to);
 /* Particles of the true dynamics at the trained times, by simulation. Collective. Free with fare_training_free. */
 PetscErrorCode fare_training_simulate(MPI_Comm comm, const fare_plan *plan, const fare_plan_ensemble *ensemble, fare_training_set *set, int64_t *force_evaluations);
 PetscErrorCode fare_training_free(fare_training_set *set);
+
+/* FARE_ERR_INPUT unless `plan` goes on with what the plan `begun` (as fare_plan_write writes it) has made `next` snapshots of. Not collective. */
+PetscErrorCode fare_plan_continues(const fare_plan *plan, const char *begun, PetscInt64 next);
+
+/*
+  A checkpoint in DIRECTORY/checkpoints: all that a run needs to go on with snapshot `next`. Its name ends in a checksum of the file; the last two are kept. The truth is not in
+  it: it is evolved again, to the same bits. Collective.
+*/
+PetscErrorCode fare_checkpoint_write(fare_run *run, PetscInt64 next);
+/*
+  Opens the newest sound checkpoint as run->from (NULL where there is none; the caller closes it) and restores results. *measured is false where the snapshots before `next` have to
+  be measured again, because other measures are asked for. FARE_ERR_INPUT when the plan is another one. Collective.
+*/
+PetscErrorCode fare_checkpoint_open(fare_run *run, PetscInt64 *next, PetscBool *measured);
+/* Whether ensemble i was ready to draw in run->from, and, where it was, its method's state, cost and particles. Collective. */
+PetscErrorCode fare_checkpoint_has(fare_run *run, size_t i, PetscBool *ready);
+PetscErrorCode fare_checkpoint_load(fare_run *run, size_t i);
 
 #endif

@@ -62,6 +62,8 @@ def check(kibibytes, ranks):
         if len(lines) != 1 or "No space left on device" not in lines[0]:
             return f"said {lines or done.stderr[-800:]}", snapshots
         for path in files:
+            if path.name == "failure.txt" and "No space left on device" in path.read_text():
+                continue
             if path.suffix not in (".h5", ".csv"):
                 return f"left behind: {path.name}", snapshots
             if path.suffix == ".h5" and not is_whole(path):

@@ -1,0 +1,69 @@
+"""What tests of stopping and going on share: a study that has a bit of everything, how it is run, and whether two directories hold the same bits."""
+import os
+import pathlib
+import subprocess
+
+import h5py
+import numpy as np
+
+SOURCE = pathlib.Path(os.environ.get("FARE_SOURCE_DIR", pathlib.Path(__file__).resolve().parents[2]))
+FARE = os.environ.get("FARE_COMMAND", str(SOURCE / "build" / "bin" / "fare"))
+MPIEXEC = os.environ.get("FARE_MPIEXEC", "mpiexec")
+ENVIRONMENT = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMPI_MCA_rmaps_base_oversubscribe="1", OMPI_MCA_hwloc_base_binding_policy="none", OMPI_MCA_mpi_yield_when_idle="1")
+
+STUDY = """\
+study: interrupted
+seed: 7
+system: {name: prinz}
+drive: [{parameter: tilt, waveform: sine, amplitude: 4.0, period: 1.0}]
+snapshots: {start: 0.0, end: 1.0, count: 13}
+truth: {cells: [256], tolerance: 1.0e-6}
+ensembles:
+  - {name: walk, sampler: langevin, particles: 20000, dt: 1.0e-3}
+  - {name: frozen, sampler: boltzmann, particles: 5000}
+  - {name: learned, sampler: diffusion, particles: 3000, seeds: 2, steps: 400, batch: 1024, train: {particles: 5000}}
+"""
+
+
+def command(ranks, *arguments):
+    launch = [MPIEXEC, "-n", str(ranks)] if ranks > 1 else []
+    return [*launch, FARE, "run", "study.yaml", "--no-report", *arguments]
+
+
+def run(where, ranks, *arguments):
+    return subprocess.run(command(ranks, *arguments), cwd=where, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+
+
+def bits(path, parts):
+    """Every dataset and attribute in these parts of a file, as bytes."""
+    found = {}
+
+    def visit(name, node):
+        if isinstance(node, h5py.Dataset):
+            found[name] = np.asarray(node[()]).tobytes()
+        for key, value in node.attrs.items():
+            found[f"{name}@{key}"] = np.asarray(value).tobytes()
+
+    with h5py.File(path) as file:
+        for part in parts:
+            if part in file:
+                file[part].visititems(lambda name, node, part=part: visit(f"{part}/{name}", node))
+    return found
+
+
+def differences(a, b):
+    """Names of what is not the same in two finished studies: snapshots, tables, and what was binned; not when they ran and how long they took."""
+    wrong = []
+    names = {path.name for directory in (a, b) for path in (directory / "snapshots").iterdir()}
+    for name in sorted(names):
+        one, two = a / "snapshots" / name, b / "snapshots" / name
+        if not one.exists() or not two.exists():
+            wrong.append(name)
+            continue
+        x, y = bits(one, ["data"]), bits(two, ["data"])
+        wrong += [f"{name}: {key}" for key in sorted(x.keys() | y.keys()) if x.get(key) != y.get(key)]
+    x, y = (bits(directory / "study.h5", ["comparisons", "binned", "bins", "snapshots"]) for directory in (a, b))
+    wrong += [f"study.h5: {key}" for key in sorted(x.keys() | y.keys()) if x.get(key) != y.get(key)]
+    if (a / "measures.csv").read_bytes() != (b / "measures.csv").read_bytes():
+        wrong.append("measures.csv")
+    return wrong

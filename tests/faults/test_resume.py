@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""
+Stopping by the clock and going on, also on another number of ranks; damaged checkpoints; plans that go on and plans that do not; output that is taken away or must not be written.
+fare-test: labels=faults timeout=600
+"""
+import os
+import pathlib
+import shutil
+import stat
+import sys
+import tempfile
+import time
+import subprocess
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import h5py
+import numpy as np
+import restart
+
+failures = []
+
+
+def expect(truth, message):
+    if not truth:
+        failures.append(message)
+        print("FAILED:", message)
+
+
+def stop_early(where, out, *arguments, seconds="0.01", ranks=1):
+    """Stops at the first safe points until three snapshots are there, so that there are two checkpoints behind them."""
+    for _ in range(20):
+        done = restart.run(where, ranks, "--resume", "--max-seconds", seconds, "--checkpoint-seconds", "0", "--set", f"output.directory={out}", *arguments)
+        expect(done.returncode == 75, f"stopping {out}: exit code {done.returncode}: {done.stderr[-300:]}")
+        expect("--resume goes on in" in done.stderr, f"stopping {out} says {done.stderr[-300:]!r}")
+        if done.returncode != 75 or len(list((where / out / "snapshots").iterdir())) >= 3:
+            return
+
+
+def go_on(where, out, *arguments, ranks=1):
+    return restart.run(where, ranks, "--resume", "--set", f"output.directory={out}", *arguments)
+
+
+def check_bits(where, whole, out, done):
+    expect(done.returncode == 0, f"{out}: exit code {done.returncode}: {done.stderr[-400:]}")
+    if done.returncode == 0:
+        wrong = restart.differences(where / whole, where / out)
+        expect(not wrong, f"{out}: {len(wrong)} things differ from a study that was not stopped: {wrong[:4]}")
+
+
+def checkpoints(where, out):
+    return sorted((where / out / "checkpoints").glob("checkpoint_*_*.h5"))
+
+
+def damage(path):
+    with open(path, "r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        byte = file.read(1)
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte[0] ^ 0x10]))
+
+
+def check_damage(where):
+    stop_early(where, "damaged")
+    files = checkpoints(where, "damaged")
+    expect(len(files) == 2, f"checkpoints kept: {[f.name for f in files]}")
+    damage(files[-1])
+    done = go_on(where, "damaged")
+    expect("is damaged" in done.stderr and files[-1].name in done.stderr and "the one before it is used" in done.stderr, f"a damaged checkpoint: {done.stderr!r}")
+    check_bits(where, "whole", "damaged", done)
+
+    stop_early(where, "ruined")
+    for path in checkpoints(where, "ruined"):
+        damage(path)
+    (where / "ruined" / "checkpoints" / "checkpoint_000099.h5.tmp").write_bytes(b"half")
+    done = go_on(where, "ruined")
+    expect(done.stderr.count("is damaged") == 2 and "begins anew" in done.stdout + done.stderr, f"two damaged checkpoints: {done.stderr!r}")
+    check_bits(where, "whole", "ruined", done)
+
+
+def check_plans(where):
+    stop_early(where, "changed")
+    for setting, said in [("truth.cells=512", "'cells: [256]', now it has 'cells: [512]'"), ("seed=8", "in seed it had 'seed: 7', now it has 'seed: 8'"), ("ensembles.walk.dt=2e-3", "'dt: 0.001"), ("system.parameters.kT=1.1", "kT"),
+                          ("snapshots.end=1.5", "learns from them all"), ("snapshots.count=14", "learns from them all")]:
+        done = go_on(where, "changed", "--set", setting)
+        lines = done.stderr.strip().split("\n")
+        expect(done.returncode == 2 and len(lines) == 1 and lines[0].startswith("fare: --resume: ") and said in lines[0], f"going on with {setting}: {done.returncode} {done.stderr!r}")
+    check_bits(where, "whole", "changed", go_on(where, "changed"))
+    done = go_on(where, "changed")
+    expect(done.returncode == 0 and "nothing is left to do" in done.stdout + done.stderr, f"going on with what is finished: {done.returncode} {done.stdout[-300:]!r}")
+
+
+def check_other_measures(where):
+    """Asked for in the middle, measures are the same as asked for from the beginning; so are more snapshots at the end, where nothing has learned."""
+    simple = ["--set", "ensembles=[{name: walk, sampler: langevin, particles: 20000, dt: 1.0e-3}, {name: frozen, sampler: boltzmann, particles: 5000}]"]
+    stop_early(where, "measured", "--set", "measures=[kl]")
+    check_bits(where, "whole", "measured", go_on(where, "measured"))
+    simple += ["--set", "snapshots.count=9"]  # eighths, so that times are the same to the last bit in both schedules
+    longer = ["--set", "snapshots.end=1.25", "--set", "snapshots.count=11"]
+    done = restart.run(where, 1, "--set", "output.directory=long", *simple, *longer)
+    expect(done.returncode == 0, f"the long study: {done.stderr}")
+    for _ in range(2):
+        done = go_on(where, "longer", *simple)
+    check_bits(where, "long", "longer", go_on(where, "longer", *simple, *longer))
+    done = go_on(where, "longer", *simple, "--set", "snapshots.end=0.5", "--set", "snapshots.count=5")
+    expect(done.returncode == 2 and "only more snapshots at the end" in done.stderr, f"fewer snapshots: {done.stderr!r}")
+
+
+def check_ranks(where):
+    """Ensembles that do not learn, and a truth of one axis, have the same bits on any number of ranks, so a study may go on with another."""
+    simple = ["--set", "ensembles=[{name: walk, sampler: langevin, particles: 20000, dt: 1.0e-3}, {name: frozen, sampler: boltzmann, particles: 5000}]"]
+    done = restart.run(where, 1, "--set", "output.directory=one", *simple)
+    expect(done.returncode == 0, f"on one rank: {done.stderr}")
+    stop_early(where, "moved", *simple, ranks=3)
+    check_bits(where, "one", "moved", go_on(where, "moved", *simple, ranks=2))
+
+
+def check_directories(where):
+    """Output that is taken away while the study runs, and a directory that must not be written to."""
+    study = subprocess.Popen(restart.command(1, "--set", "output.directory=taken", "--checkpoint-seconds", "0", "--set", "ensembles.learned.steps=3000"), cwd=where, env=restart.ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while study.poll() is None and not (where / "taken" / "checkpoints").is_dir():
+        time.sleep(0.01)
+    shutil.rmtree(where / "taken", ignore_errors=True)
+    _, said = study.communicate(timeout=200)
+    lines = [line for line in said.strip().split("\n") if line.startswith("fare: ")]
+    expect(study.returncode == 1 and len(lines) == 1 and "taken/" in lines[0], f"output taken away: {study.returncode} {said[-400:]!r}")
+    if os.geteuid() == 0:
+        return
+    (where / "locked").mkdir()
+    (where / "locked").chmod(stat.S_IRUSR | stat.S_IXUSR)
+    done = go_on(where, "locked")
+    expect(done.returncode in (1, 2) and "locked" in done.stderr, f"a directory that must not be written to: {done.stderr!r}")
+
+
+def check_usage(where):
+    for arguments, said in [(["--max-seconds"], "needs a number of seconds"), (["--max-seconds", "soon"], "expected a number of seconds"), (["--checkpoint-seconds", "-1"], "expected a number of seconds"),
+                            (["--resume", "--overwrite"], "choose one"), (["--overwrite", "--resume"], "choose one")]:
+        done = restart.run(where, 1, *arguments)
+        expect(done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1, f"{arguments}: {done.returncode} {done.stderr!r}")
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="fare-resume-") as name:
+        where = pathlib.Path(name)
+        (where / "study.yaml").write_text(restart.STUDY)
+        whole = restart.run(where, 1, "--set", "output.directory=whole")
+        expect(whole.returncode == 0, f"the study that nobody stops: {whole.stderr}")
+        for check in (check_usage, check_damage, check_plans, check_other_measures, check_ranks, check_directories):
+            check(where)
+    print(f"{len(failures)} failures")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
