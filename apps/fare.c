@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const fare_command *const fare_commands[] = {&fare_command_run, &fare_command_check, &fare_command_list, &fare_command_describe, &fare_command_info, &fare_command_report, &fare_command_export, &fare_command_score, &fare_command_help, NULL};
+const fare_command *const fare_commands[] = {&fare_command_run, &fare_command_check, &fare_command_list, &fare_command_describe, &fare_command_info, &fare_command_report, &fare_command_sweep, &fare_command_collect, &fare_command_export, &fare_command_score, &fare_command_help, NULL};
 
 PetscErrorCode fare_usage(const fare_command *command, const char *format, ...)
 {
@@ -91,5 +91,6 @@ int main(int argc, char **argv)
   code = fare_finalize(dispatch(&arguments));
   free(petsc);
   if (code == FARE_EXIT_DONE && rank == 0 && *fare_report_pending) code = fare_report_draw(fare_report_pending);
+  if (code == FARE_EXIT_DONE && rank == 0 && *fare_collect_pending) code = fare_collect_draw(fare_collect_pending);
   return code;
 }

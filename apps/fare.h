@@ -15,7 +15,7 @@ typedef struct {
   PetscErrorCode (*run)(const fare_arguments *arguments);
 } fare_command;
 
-extern const fare_command fare_command_run, fare_command_check, fare_command_list, fare_command_describe, fare_command_info, fare_command_report, fare_command_export, fare_command_score, fare_command_help;
+extern const fare_command fare_command_run, fare_command_check, fare_command_list, fare_command_describe, fare_command_info, fare_command_report, fare_command_sweep, fare_command_collect, fare_command_export, fare_command_score, fare_command_help;
 extern const fare_command *const fare_commands[]; /* NULL ends it */
 
 /* FARE_ERR_INPUT that ends with how the command is called. */
@@ -23,7 +23,11 @@ PetscErrorCode fare_usage(const fare_command *command, const char *format, ...) 
 
 /* The report that is still to be made of a directory when MPI has ended, or "". */
 extern char fare_report_pending[PETSC_MAX_PATH_LEN];
+/* The directory whose sweep is still to be collected, or "". */
+extern char fare_collect_pending[PETSC_MAX_PATH_LEN];
 /* Draws DIRECTORY/report.html with the Python that was found when FARE was built, and says where it is. Outside MPI. Returns an exit code. */
 int fare_report_draw(const char *directory);
+/* The same for DIRECTORY/sweep.csv and sweep.html. */
+int fare_collect_draw(const char *directory);
 
 #endif

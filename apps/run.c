@@ -13,11 +13,12 @@ typedef struct {
   fare_run_options run;
   double           seconds; /* to stop after; 0: never */
   PetscBool        report;
+  PetscInt64       point;   /* of a sweep; -1: all of them, or no sweep */
 } options;
 
 static PetscErrorCode unknown(const fare_command *command, const char *word)
 {
-  static const char *const names[] = {"--set", "--help", "--overwrite", "--no-report", "--resume", "--max-seconds", "--checkpoint-seconds"};
+  static const char *const names[] = {"--set", "--help", "--overwrite", "--no-report", "--resume", "--max-seconds", "--checkpoint-seconds", "--point"};
   const size_t             count   = command == &fare_command_run ? PETSC_STATIC_ARRAY_LENGTH(names) : 2;
   const char              *nearest = fare_nearest(word, names, count);
 
@@ -36,6 +37,18 @@ static PetscErrorCode seconds(const fare_command *command, const fare_arguments 
   PetscFunctionReturn(0);
 }
 
+static PetscErrorCode whole_number(const fare_command *command, const fare_arguments *arguments, int *i, PetscInt64 *value)
+{
+  const char *word = arguments->argument[*i];
+  char       *end;
+
+  PetscFunctionBeginUser;
+  if (*i + 1 == arguments->count) PetscCall(fare_usage(command, "%s needs a number behind it", word));
+  *value = strtoll(arguments->argument[++*i], &end, 10);
+  if (end == arguments->argument[*i] || *end || *value < 0) PetscCall(fare_usage(command, "%s: expected a number from 0, got '%.60s'", word, arguments->argument[*i]));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode parse(const fare_command *command, const fare_arguments *arguments, options *o)
 {
   const PetscBool is_run = command == &fare_command_run ? PETSC_TRUE : PETSC_FALSE;
@@ -43,6 +56,7 @@ static PetscErrorCode parse(const fare_command *command, const fare_arguments *a
   PetscFunctionBeginUser;
   memset(o, 0, sizeof *o);
   o->report                 = PETSC_TRUE;
+  o->point                  = -1;
   o->run.checkpoint_seconds = FARE_CHECKPOINT_SECONDS;
   for (int i = 1; i < arguments->count; i++) {
     const char *word = arguments->argument[i];
@@ -62,6 +76,8 @@ static PetscErrorCode parse(const fare_command *command, const fare_arguments *a
       o->run.mode = FARE_RECORD_RESUME;
     } else if (is_run && !strcmp(word, "--max-seconds")) {
       PetscCall(seconds(command, arguments, &i, 1e-3, &o->seconds));
+    } else if (is_run && !strcmp(word, "--point")) {
+      PetscCall(whole_number(command, arguments, &i, &o->point));
     } else if (is_run && !strcmp(word, "--checkpoint-seconds")) {
       PetscCall(seconds(command, arguments, &i, 0, &o->run.checkpoint_seconds));
     } else if (is_run && !strcmp(word, "--no-report")) {
@@ -78,35 +94,78 @@ static PetscErrorCode parse(const fare_command *command, const fare_arguments *a
   PetscFunctionReturn(0);
 }
 
+static PetscErrorCode run_one(const options *o, PetscInt64 point, fare_plan **plan)
+{
+  PetscFunctionBeginUser;
+  if (point < 0) PetscCall(fare_plan_read(PETSC_COMM_WORLD, o->study, o->count, o->assignment, plan));
+  else PetscCall(fare_sweep_plan(PETSC_COMM_WORLD, o->study, o->count, o->assignment, point, plan));
+  PetscCall(fare_study_run(PETSC_COMM_WORLD, *plan, &o->run));
+  PetscFunctionReturn(0);
+}
+
+/* What a point is about, for the log. */
+static void announce(const fare_plan *plan, PetscInt64 points)
+{
+  fare_text text = {0};
+
+  for (size_t i = 0; i < plan->swept.count; i++) fare_text_add(&text, "%s%s = %s", i ? ", " : "", plan->swept.key[i], plan->swept.value[i]);
+  fare_log("point %lld of 0 ... %lld is done: %s", (long long)plan->swept.point, (long long)points - 1, text.text);
+  fare_text_free(&text);
+}
+
+/* Every point in turn. One that fails leaves the others alone; a request to stop ends them all. */
+static PetscErrorCode run_all(options *o, PetscInt64 points)
+{
+  PetscInt64 failed = 0;
+
+  PetscFunctionBeginUser;
+  o->run.quiet = PETSC_TRUE;
+  for (PetscInt64 point = 0; point < points; point++) {
+    fare_plan           *plan = NULL;
+    const PetscErrorCode code = run_one(o, point, &plan);
+
+    if (code && code != FARE_ERR_FAILED) PetscFunctionReturn(code);
+    if (code) fare_warn("point %lld: %s; the sweep goes on without it", (long long)point, fare_error_message());
+    else announce(plan, points);
+    failed += code ? 1 : 0;
+    if (o->report && plan) snprintf(fare_collect_pending, sizeof fare_collect_pending, "%.*s", (int)(strrchr(plan->directory, '/') - plan->directory), plan->directory);
+    PetscCall(fare_plan_destroy(&plan));
+  }
+  if (failed) FARE_FAIL(FARE_ERR_FAILED, "%lld of %lld points failed; `fare sweep %s` says which, and why", (long long)failed, (long long)points, o->study);
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode run(const fare_arguments *arguments)
 {
   options        o;
-  fare_plan     *plan;
+  fare_plan     *plan = NULL;
+  PetscInt64     points;
   PetscErrorCode code;
 
   PetscFunctionBeginUser;
   PetscCall(parse(&fare_command_run, arguments, &o));
-  PetscCall(fare_plan_read(PETSC_COMM_WORLD, o.study, o.count, o.assignment, &plan));
   PetscCall(fare_stop_listen(o.seconds));
-  code = fare_study_run(PETSC_COMM_WORLD, plan, &o.run);
+  PetscCall(fare_sweep_count(PETSC_COMM_WORLD, o.study, o.count, o.assignment, &points));
+  if (points && o.point < 0) {
+    PetscCall(run_all(&o, points));
+    PetscFunctionReturn(0);
+  }
+  code = run_one(&o, o.point, &plan);
   if (!code && o.report) snprintf(fare_report_pending, sizeof fare_report_pending, "%s", plan->directory);
   PetscCall(fare_plan_destroy(&plan));
   PetscFunctionReturn(code);
 }
 
-static PetscErrorCode check(const fare_arguments *arguments)
+/* The resolved plan, what it takes, and whether it could be begun. */
+static PetscErrorCode check_plan(const fare_plan *plan)
 {
   fare_text      text = {0};
-  options        o;
-  fare_plan     *plan;
   PetscErrorCode code = 0;
   int            rank, ranks;
 
   PetscFunctionBeginUser;
-  PetscCall(parse(&fare_command_check, arguments, &o));
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
   PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, &ranks));
-  PetscCall(fare_plan_read(PETSC_COMM_WORLD, o.study, o.count, o.assignment, &plan));
   PetscCall(fare_plan_write(plan, &text));
   if (rank == 0) {
     printf("%s\n", text.text);
@@ -117,16 +176,40 @@ static PetscErrorCode check(const fare_arguments *arguments)
   code = fare_record_check(PETSC_COMM_WORLD, plan->directory, FARE_RECORD_NEW);
   if (code == FARE_ERR_INPUT && rank == 0) printf("\nThe study is sound, but `fare run` would refuse: %s\n", fare_error_message());
   if (!code && rank == 0) printf("\nThe study is sound.\n");
-  PetscCall(fare_plan_destroy(&plan));
   PetscFunctionReturn(code == FARE_ERR_INPUT ? 0 : code);
+}
+
+/* A sweep is checked point by point; the first stands for them all in what is printed. */
+static PetscErrorCode check(const fare_arguments *arguments)
+{
+  options    o;
+  fare_plan *plan;
+  PetscInt64 points;
+  int        rank;
+
+  PetscFunctionBeginUser;
+  PetscCall(parse(&fare_command_check, arguments, &o));
+  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
+  PetscCall(fare_sweep_count(PETSC_COMM_WORLD, o.study, o.count, o.assignment, &points));
+  for (PetscInt64 point = 1; point < points; point++) {
+    PetscCall(fare_sweep_plan(PETSC_COMM_WORLD, o.study, o.count, o.assignment, point, &plan));
+    PetscCall(fare_plan_destroy(&plan));
+  }
+  if (points) PetscCall(fare_sweep_plan(PETSC_COMM_WORLD, o.study, o.count, o.assignment, 0, &plan));
+  else PetscCall(fare_plan_read(PETSC_COMM_WORLD, o.study, o.count, o.assignment, &plan));
+  if (points && rank == 0) printf("A sweep of %lld points, all of them sound by themselves; this is point 0:\n\n", (long long)points);
+  PetscCall(check_plan(plan));
+  PetscCall(fare_plan_destroy(&plan));
+  PetscFunctionReturn(0);
 }
 
 const fare_command fare_command_run = {
   .name     = "run",
-  .synopsis = "run STUDY.yaml [--set key=value ...] [--overwrite | --resume] [--max-seconds S] [--checkpoint-seconds S] [--no-report] [-- PETSc options]",
+  .synopsis = "run STUDY.yaml [--set key=value ...] [--overwrite | --resume] [--point K] [--max-seconds S] [--checkpoint-seconds S] [--no-report] [-- PETSc options]",
   .summary  = "runs the whole study, alone or under mpirun or srun, and prints its results",
   .help     = "mpirun -n 4 fare run input/prinz_driven.yaml --set truth.cells=2048 --set ensembles.langevin.particles=1e6\n"
-              "fare run input/prinz_driven.yaml --resume        goes on, to the same bits, where that study was stopped or killed; begins it where it has not begun\n\n"
+              "fare run input/prinz_driven.yaml --resume        goes on, to the same bits, where that study was stopped or killed; begins it where it has not begun\n"
+              "fare run input/regimes.yaml --point 3            one point of a sweep; without --point all of them in turn\n\n"
               "SIGUSR1, SIGTERM and the end of --max-seconds stop a study after the snapshot under way, with a checkpoint and exit code 75: run it again with --resume. Checkpoints are\n"
               "written every 300 seconds (--checkpoint-seconds; 0: after every snapshot) and when a study ends.\n",
   .run      = run,

@@ -28,6 +28,8 @@ const char      *fare_node_text(const fare_node *scalar);                    /* 
 PetscErrorCode fare_node_error(const fare_node *node, const char *format, ...) PETSC_ATTRIBUTE_FORMAT(2, 3);
 /* The same at the i-th key of a map instead of its value. */
 PetscErrorCode fare_node_error_at_key(const fare_node *map, size_t i, const char *format, ...) PETSC_ATTRIBUTE_FORMAT(3, 4);
+/* A node as YAML in flow form, on one line, that reads back to the same. Not collective. */
+PetscErrorCode fare_node_write(const fare_node *node, fare_text *to);
 /* A finite real number from a scalar. */
 PetscErrorCode fare_node_real(const fare_node *node, double *value);
 /* Refuses every key of `map` that is not among `names` with a suggestion. */

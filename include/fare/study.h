@@ -34,6 +34,13 @@ typedef struct {
 extern const fare_field fare_ensemble_fields[];
 fare_sampler_mode fare_plan_ensemble_mode(const fare_plan_ensemble *ensemble);
 
+/* What sets one point of a sweep apart: values of keys, as YAML. */
+typedef struct {
+  PetscInt64 point;
+  size_t     count;
+  char     **key, **value;
+} fare_swept;
+
 /* A study as read from its file, checked, with defaults filled in. */
 typedef struct {
   fare_config              *config;
@@ -50,6 +57,7 @@ typedef struct {
   fare_analysis           **analysis;
   size_t                    measures;
   const fare_measure_type **measure;
+  fare_swept                swept; /* count 0: no point of a sweep */
 } fare_plan;
 
 /*
@@ -58,6 +66,18 @@ typedef struct {
 */
 PetscErrorCode fare_plan_read(MPI_Comm comm, const char *path, size_t count, const char *const assignments[], fare_plan **plan);
 PetscErrorCode fare_plan_destroy(fare_plan **plan);
+
+/*
+  The section `sweep:` of a study file: a list of maps, each with lists of values, or ranges {from, to, count, spacing}, for keys of the study. Keys in one map change together; maps
+  multiply, the last the fastest. *points is 0 where a study has none. Collective; a mistake is the same FARE_ERR_INPUT on all ranks.
+*/
+PetscErrorCode fare_sweep_count(MPI_Comm comm, const char *path, size_t count, const char *const assignments[], PetscInt64 *points);
+/* One of its points (from 0): a study of its own in DIRECTORY/point_0000. Errors as of fare_plan_read. Collective. */
+PetscErrorCode fare_sweep_plan(MPI_Comm comm, const char *path, size_t count, const char *const assignments[], PetscInt64 point, fare_plan **plan);
+extern const fare_field fare_sweep_range_fields[];
+/* How far a study in `directory` has come; `why` is the reason where it failed. Looks at the disk, on the calling rank alone. */
+typedef enum { FARE_STUDY_MISSING, FARE_STUDY_UNFINISHED, FARE_STUDY_FAILED, FARE_STUDY_DONE } fare_study_state;
+fare_study_state fare_study_look(const char *directory, size_t size, char why[]);
 /* The resolved plan as YAML that reads back to the same plan. */
 PetscErrorCode fare_plan_write(const fare_plan *plan, fare_text *to);
 /* Memory, disk and work that the plan asks for on so many ranks, for `fare check`. */
@@ -67,6 +87,7 @@ PetscErrorCode fare_plan_describe(FILE *to);
 
 typedef struct {
   fare_record_mode mode;
+  PetscBool        quiet;              /* no tables at the end */
   double           checkpoint_seconds; /* between checkpoints, at least; 0: after every snapshot */
 } fare_run_options;
 #define FARE_CHECKPOINT_SECONDS 300 /* unless another number is asked for */

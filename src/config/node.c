@@ -201,3 +201,31 @@ PetscErrorCode fare_node_check_keys(const fare_node *map, const char *const name
   }
   PetscFunctionReturn(0);
 }
+
+static void write_scalar(const fare_node *node, fare_text *to)
+{
+  if (!node->quoted) {
+    fare_text_add(to, "%s", node->text);
+    return;
+  }
+  fare_text_add(to, "'");
+  for (const char *c = node->text; *c; c++) fare_text_add(to, *c == '\'' ? "''" : "%c", *c);
+  fare_text_add(to, "'");
+}
+
+PetscErrorCode fare_node_write(const fare_node *node, fare_text *to)
+{
+  PetscFunctionBeginUser;
+  if (node->kind == FARE_NODE_SCALAR) {
+    write_scalar(node, to);
+    PetscFunctionReturn(0);
+  }
+  fare_text_add(to, node->kind == FARE_NODE_MAP ? "{" : "[");
+  for (size_t i = 0; i < node->count; i++) {
+    fare_text_add(to, "%s", i ? ", " : "");
+    if (node->kind == FARE_NODE_MAP) fare_text_add(to, "%s: ", node->key[i]);
+    PetscCall(fare_node_write(node->item[i], to));
+  }
+  fare_text_add(to, node->kind == FARE_NODE_MAP ? "}" : "]");
+  PetscFunctionReturn(0);
+}

@@ -12,7 +12,7 @@
 typedef struct {
   char            *study;
   PetscInt64       seed;
-  const fare_node *system, *drive, *initial, *snapshots, *truth, *analysis, *ensembles, *measures, *output;
+  const fare_node *system, *drive, *initial, *snapshots, *truth, *analysis, *ensembles, *measures, *output, *sweep;
 } sections;
 
 #define AT(member) offsetof(sections, member)
@@ -28,6 +28,7 @@ static const fare_field section_fields[] = {
   {"ensembles", FARE_NODE, AT(ensembles), "", 0, 0, NULL, "", "list of samplers to compare"},
   {"measures", FARE_NODE, AT(measures), "", 0, 0, NULL, "", "list of divergences; all that are defined in this dimension unless given"},
   {"output", FARE_NODE, AT(output), "", 0, 0, NULL, "", "where results go"},
+  {"sweep", FARE_NODE, AT(sweep), "", 0, 0, NULL, "", "list of keys and the values that they take in turn, each point a study of its own"},
   FARE_FIELDS_END,
 };
 
@@ -384,6 +385,12 @@ PetscErrorCode fare_plan_destroy(fare_plan **plan)
   free(p->measure);
   free(p->study);
   free(p->directory);
+  for (size_t i = 0; i < p->swept.count; i++) {
+    free(p->swept.key[i]);
+    free(p->swept.value[i]);
+  }
+  free(p->swept.key);
+  free(p->swept.value);
   PetscCall(fare_analyses_destroy(&p->analyses, &p->analysis));
   PetscCall(fare_initial_free(&p->initial));
   PetscCall(fare_truth_options_free(&p->truth));
@@ -467,5 +474,7 @@ PetscErrorCode fare_plan_describe(FILE *to)
   PetscCall(describe_section(to, "ensembles:   a list of maps, in which the sampler's own keys stand too (`fare describe sampler NAME`)", fare_ensemble_fields));
   PetscCall(describe_section(to, "ensembles[].train:", fare_training_fields));
   PetscCall(describe_section(to, "output:", output_fields));
+  fprintf(to, "\nsweep:   a list of maps `KEY: [VALUE, VALUE, ...]`, KEY as for --set; keys of one map change together, maps multiply; in place of the list of values may stand a range:\n");
+  PetscCall(fare_fields_describe(fare_sweep_range_fields, to));
   PetscFunctionReturn(0);
 }

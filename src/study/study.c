@@ -417,7 +417,7 @@ static PetscErrorCode run(fare_run *s)
   s->results.seconds = fare_seconds() - began;
   PetscCall(fare_results_write(s->comm, &s->results, s->record));
   PetscCall(try_checkpoint(s, count)); /* for more snapshots, or other measures, later */
-  if (rank == 0) PetscCall(fare_results_print(&s->results, stdout));
+  if (rank == 0 && !s->options->quiet) PetscCall(fare_results_print(&s->results, stdout));
   PetscFunctionReturn(0);
 }
 

@@ -266,6 +266,17 @@ static PetscErrorCode write_csv(const fare_results *r, fare_record *record)
   PetscFunctionReturn(0);
 }
 
+static PetscErrorCode write_swept(const fare_swept *swept, fare_store *store)
+{
+  PetscFunctionBeginUser;
+  if (!swept->count) PetscFunctionReturn(0);
+  PetscCall(fare_store_group(store, "/sweep"));
+  PetscCall(fare_store_put_int(store, "/sweep", "point", swept->point));
+  PetscCall(fare_store_put_strings(store, "/sweep", "keys", swept->count, (const char *const *)swept->key));
+  PetscCall(fare_store_put_strings(store, "/sweep", "values", swept->count, (const char *const *)swept->value));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_results_write(MPI_Comm comm, const fare_results *r, fare_record *record)
 {
   fare_store *store;
@@ -287,6 +298,7 @@ PetscErrorCode fare_results_write(MPI_Comm comm, const fare_results *r, fare_rec
   PetscCall(write_bins(comm, r, store));
   PetscCall(write_ensembles(comm, r, store));
   PetscCall(write_comparisons(comm, r, store));
+  PetscCall(write_swept(&r->plan->swept, store));
   PetscCall(fare_analyses_save(comm, r->plan->analyses, r->plan->analysis, store));
   PetscCall(fare_store_commit(&store));
   PetscFunctionReturn(0);

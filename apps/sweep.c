@@ -1,0 +1,137 @@
+/* sweep: how far the points of a sweep have come, and which are still to be run. */
+#include "fare.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ASSIGNMENTS_MAX 256
+
+static const char *const states[] = {[FARE_STUDY_MISSING] = "missing", [FARE_STUDY_UNFINISHED] = "unfinished", [FARE_STUDY_FAILED] = "failed", [FARE_STUDY_DONE] = "done"};
+
+typedef struct {
+  const char *study;
+  size_t      count;
+  const char *assignment[ASSIGNMENTS_MAX];
+  PetscBool   missing;
+} options;
+
+static PetscErrorCode parse(const fare_arguments *arguments, options *o)
+{
+  PetscFunctionBeginUser;
+  memset(o, 0, sizeof *o);
+  for (int i = 1; i < arguments->count; i++) {
+    const char *word = arguments->argument[i];
+
+    if (!strcmp(word, "--missing")) {
+      o->missing = PETSC_TRUE;
+    } else if (!strcmp(word, "--set") || !strncmp(word, "--set=", 6)) {
+      if (!word[5] && i + 1 == arguments->count) PetscCall(fare_usage(&fare_command_sweep, "--set needs key=value behind it"));
+      if (o->count == ASSIGNMENTS_MAX) PetscCall(fare_usage(&fare_command_sweep, "at most %d --set", ASSIGNMENTS_MAX));
+      o->assignment[o->count++] = word[5] ? word + 6 : arguments->argument[++i];
+    } else if (*word == '-' || o->study) {
+      PetscCall(fare_usage(&fare_command_sweep, *word == '-' ? "unknown option '%.60s'" : "one study at a time, got '%.60s', too", word));
+    } else {
+      o->study = word;
+    }
+  }
+  if (!o->study) PetscCall(fare_usage(&fare_command_sweep, "which study?"));
+  PetscFunctionReturn(0);
+}
+
+/* The points that are not done as an array range of SLURM: 0-3,7. Call once more with the number of points to end it. */
+typedef struct {
+  fare_text  text;
+  PetscInt64 first, last; /* of the run of numbers under way; first -1: none */
+} ranges;
+
+static void add_point(ranges *r, PetscInt64 point)
+{
+  if (r->first >= 0 && point == r->last + 1) {
+    r->last = point;
+    return;
+  }
+  if (r->first >= 0) fare_text_add(&r->text, r->first == r->last ? "%s%lld" : "%s%lld-%lld", r->text.length ? "," : "", (long long)r->first, (long long)r->last);
+  r->first = r->last = point;
+}
+
+static PetscErrorCode heading(const fare_plan *plan, fare_table **table)
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_table_create((int)plan->swept.count + 3, table));
+  PetscCall(fare_table_cell(*table, "point"));
+  PetscCall(fare_table_cell(*table, "state"));
+  for (size_t i = 0; i < plan->swept.count; i++) PetscCall(fare_table_cell(*table, "%s", plan->swept.key[i]));
+  PetscCall(fare_table_cell(*table, "directory"));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode row(const fare_plan *plan, fare_study_state state, fare_table *table)
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_table_cell(table, "%lld", (long long)plan->swept.point));
+  PetscCall(fare_table_cell(table, "%s", states[state]));
+  for (size_t i = 0; i < plan->swept.count; i++) PetscCall(fare_table_cell(table, "%s", plan->swept.value[i]));
+  PetscCall(fare_table_cell(table, "%s", plan->directory));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode print(const options *o, PetscInt64 points)
+{
+  ranges      missing = {.first = -1};
+  fare_text   reasons = {0};
+  fare_table *table   = NULL;
+  PetscInt64  count[4] = {0};
+
+  PetscFunctionBeginUser;
+  for (PetscInt64 point = 0; point < points; point++) {
+    fare_plan       *plan;
+    fare_study_state state;
+    char             why[512];
+
+    PetscCall(fare_sweep_plan(PETSC_COMM_SELF, o->study, o->count, o->assignment, point, &plan));
+    state = fare_study_look(plan->directory, sizeof why, why);
+    count[state]++;
+    if (state != FARE_STUDY_DONE) add_point(&missing, point);
+    if (state == FARE_STUDY_FAILED) fare_text_add(&reasons, "point %lld failed: %s\n", (long long)point, why);
+    if (!table) PetscCall(heading(plan, &table));
+    PetscCall(row(plan, state, table));
+    PetscCall(fare_plan_destroy(&plan));
+  }
+  add_point(&missing, points + 1);
+  if (o->missing) {
+    printf("%s\n", missing.text.text ? missing.text.text : "");
+  } else {
+    PetscCall(fare_table_print(table, stdout));
+    printf("\n%s%lld points: %lld done, %lld unfinished, %lld failed, %lld missing\n", reasons.text ? reasons.text : "", (long long)points, (long long)count[FARE_STUDY_DONE], (long long)count[FARE_STUDY_UNFINISHED], (long long)count[FARE_STUDY_FAILED], (long long)count[FARE_STUDY_MISSING]);
+    if (missing.text.length) printf("still to be run: --array=%s\n", missing.text.text);
+  }
+  PetscCall(fare_table_destroy(&table));
+  fare_text_free(&missing.text);
+  fare_text_free(&reasons);
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode run(const fare_arguments *arguments)
+{
+  PetscErrorCode code = 0;
+  PetscInt64     points;
+  options        o;
+  int            rank;
+
+  PetscFunctionBeginUser;
+  PetscCall(parse(arguments, &o));
+  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
+  PetscCall(fare_sweep_count(PETSC_COMM_WORLD, o.study, o.count, o.assignment, &points));
+  if (!points) FARE_FAIL(FARE_ERR_INPUT, "%s: the study has no section 'sweep'", o.study);
+  if (rank == 0) code = print(&o, points);
+  PetscFunctionReturn(fare_error_agree(PETSC_COMM_WORLD, code));
+}
+
+const fare_command fare_command_sweep = {
+  .name     = "sweep",
+  .synopsis = "sweep STUDY.yaml [--missing] [--set key=value ...]",
+  .summary  = "lists the points of a sweep, whether each is done, unfinished, failed or missing, and the array range that is still to be run",
+  .help     = "sbatch --array=$(fare sweep input/regimes.yaml --missing) jobs/slurm/array.sh input/regimes.yaml\n\n"
+              "--missing prints that range alone.\n",
+  .run      = run,
+};
