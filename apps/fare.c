@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const fare_command *const fare_commands[] = {&fare_command_run, &fare_command_check, &fare_command_list, &fare_command_describe, &fare_command_info, &fare_command_report, &fare_command_sweep, &fare_command_collect, &fare_command_export, &fare_command_score, &fare_command_help, NULL};
+const fare_command *const fare_commands[] = {&fare_command_run, &fare_command_check, &fare_command_status, &fare_command_list, &fare_command_describe, &fare_command_info, &fare_command_report, &fare_command_sweep, &fare_command_collect, &fare_command_export, &fare_command_score, &fare_command_help, NULL};
 
 PetscErrorCode fare_usage(const fare_command *command, const char *format, ...)
 {
@@ -45,6 +45,18 @@ static PetscErrorCode unknown(const char *name)
   PetscFunctionReturn(code);
 }
 
+/* Started by srun without the PMI that this MPI speaks, every task would run the whole study by itself. */
+static PetscErrorCode check_launcher(void)
+{
+  const char *tasks = getenv("SLURM_STEP_NUM_TASKS");
+  int         size;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, &size));
+  if (size == 1 && tasks && atoi(tasks) > 1 && !getenv("OMPI_COMM_WORLD_SIZE")) FARE_FAIL(FARE_ERR_INPUT, "srun started %s tasks, but MPI knows of one only: start with srun --mpi=pmix (srun --mpi=list shows what there is), or with mpirun", tasks);
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode dispatch(const fare_arguments *arguments)
 {
   const char         *name = arguments->count ? arguments->argument[0] : "help";
@@ -53,6 +65,7 @@ static PetscErrorCode dispatch(const fare_arguments *arguments)
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
+  PetscCall(check_launcher());
   if (!strcmp(name, "--help") || !strcmp(name, "-h")) name = "help";
   if (!strcmp(name, "--version")) {
     if (rank == 0) printf("fare %s\n", fare_version());

@@ -15,7 +15,7 @@ typedef struct {
   PetscErrorCode (*run)(const fare_arguments *arguments);
 } fare_command;
 
-extern const fare_command fare_command_run, fare_command_check, fare_command_list, fare_command_describe, fare_command_info, fare_command_report, fare_command_sweep, fare_command_collect, fare_command_export, fare_command_score, fare_command_help;
+extern const fare_command fare_command_run, fare_command_check, fare_command_status, fare_command_list, fare_command_describe, fare_command_info, fare_command_report, fare_command_sweep, fare_command_collect, fare_command_export, fare_command_score, fare_command_help;
 extern const fare_command *const fare_commands[]; /* NULL ends it */
 
 /* FARE_ERR_INPUT that ends with how the command is called. */

@@ -76,7 +76,7 @@ static PetscErrorCode parse(const fare_command *command, const fare_arguments *a
       o->run.mode = FARE_RECORD_RESUME;
     } else if (is_run && !strcmp(word, "--max-seconds")) {
       PetscCall(seconds(command, arguments, &i, 1e-3, &o->seconds));
-    } else if (is_run && !strcmp(word, "--point")) {
+    } else if (command != &fare_command_check && !strcmp(word, "--point")) {
       PetscCall(whole_number(command, arguments, &i, &o->point));
     } else if (is_run && !strcmp(word, "--checkpoint-seconds")) {
       PetscCall(seconds(command, arguments, &i, 0, &o->run.checkpoint_seconds));
@@ -202,6 +202,41 @@ static PetscErrorCode check(const fare_arguments *arguments)
   PetscCall(fare_plan_destroy(&plan));
   PetscFunctionReturn(0);
 }
+
+/* For scripts: one word and the directory; the exit code is 0 where the study is done. */
+static PetscErrorCode status(const fare_arguments *arguments)
+{
+  static const char *const states[] = {[FARE_STUDY_MISSING] = "missing", [FARE_STUDY_UNFINISHED] = "unfinished", [FARE_STUDY_FAILED] = "failed", [FARE_STUDY_DONE] = "done"};
+  fare_study_state         state = FARE_STUDY_MISSING;
+  fare_plan               *plan;
+  options                  o;
+  char                     why[512] = "";
+  int                      rank, found;
+
+  PetscFunctionBeginUser;
+  PetscCall(parse(&fare_command_status, arguments, &o));
+  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
+  if (o.point < 0) PetscCall(fare_plan_read(PETSC_COMM_WORLD, o.study, o.count, o.assignment, &plan));
+  else PetscCall(fare_sweep_plan(PETSC_COMM_WORLD, o.study, o.count, o.assignment, o.point, &plan));
+  if (rank == 0) {
+    state = fare_study_look(plan->directory, sizeof why, why);
+    printf("%s %s\n", states[state], plan->directory);
+  }
+  found = state;
+  PetscCallMPI(MPI_Bcast(&found, 1, MPI_INT, 0, PETSC_COMM_WORLD));
+  PetscCall(fare_plan_destroy(&plan));
+  if (found == FARE_STUDY_FAILED) FARE_FAIL(FARE_ERR_FAILED, "the study failed: %s", why);
+  if (found != FARE_STUDY_DONE) FARE_FAIL(FARE_ERR_FAILED, "the study is not done");
+  PetscFunctionReturn(0);
+}
+
+const fare_command fare_command_status = {
+  .name     = "status",
+  .synopsis = "status STUDY.yaml [--set key=value ...] [--point K]",
+  .summary  = "says whether the study is done, unfinished, failed or missing; exit code 0 where it is done, 1 otherwise",
+  .help     = "fare status input/prinz_driven.yaml && fare report out/prinz_driven\n",
+  .run      = status,
+};
 
 const fare_command fare_command_run = {
   .name     = "run",

@@ -12,7 +12,7 @@ typedef struct {
   const char *study;
   size_t      count;
   const char *assignment[ASSIGNMENTS_MAX];
-  PetscBool   missing;
+  PetscBool   missing, directory;
 } options;
 
 static PetscErrorCode parse(const fare_arguments *arguments, options *o)
@@ -24,6 +24,8 @@ static PetscErrorCode parse(const fare_arguments *arguments, options *o)
 
     if (!strcmp(word, "--missing")) {
       o->missing = PETSC_TRUE;
+    } else if (!strcmp(word, "--directory")) {
+      o->directory = PETSC_TRUE;
     } else if (!strcmp(word, "--set") || !strncmp(word, "--set=", 6)) {
       if (!word[5] && i + 1 == arguments->count) PetscCall(fare_usage(&fare_command_sweep, "--set needs key=value behind it"));
       if (o->count == ASSIGNMENTS_MAX) PetscCall(fare_usage(&fare_command_sweep, "at most %d --set", ASSIGNMENTS_MAX));
@@ -111,6 +113,17 @@ static PetscErrorCode print(const options *o, PetscInt64 points)
   PetscFunctionReturn(0);
 }
 
+static PetscErrorCode print_directory(const options *o)
+{
+  fare_plan *plan;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_sweep_plan(PETSC_COMM_SELF, o->study, o->count, o->assignment, 0, &plan));
+  printf("%.*s\n", (int)(strrchr(plan->directory, '/') - plan->directory), plan->directory);
+  PetscCall(fare_plan_destroy(&plan));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode run(const fare_arguments *arguments)
 {
   PetscErrorCode code = 0;
@@ -123,15 +136,15 @@ static PetscErrorCode run(const fare_arguments *arguments)
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
   PetscCall(fare_sweep_count(PETSC_COMM_WORLD, o.study, o.count, o.assignment, &points));
   if (!points) FARE_FAIL(FARE_ERR_INPUT, "%s: the study has no section 'sweep'", o.study);
-  if (rank == 0) code = print(&o, points);
+  if (rank == 0) code = o.directory ? print_directory(&o) : print(&o, points);
   PetscFunctionReturn(fare_error_agree(PETSC_COMM_WORLD, code));
 }
 
 const fare_command fare_command_sweep = {
   .name     = "sweep",
-  .synopsis = "sweep STUDY.yaml [--missing] [--set key=value ...]",
+  .synopsis = "sweep STUDY.yaml [--missing | --directory] [--set key=value ...]",
   .summary  = "lists the points of a sweep, whether each is done, unfinished, failed or missing, and the array range that is still to be run",
   .help     = "sbatch --array=$(fare sweep input/regimes.yaml --missing) jobs/slurm/array.sh input/regimes.yaml\n\n"
-              "--missing prints that range alone.\n",
+              "--missing prints that range alone, --directory the directory that holds all points.\n",
   .run      = run,
 };

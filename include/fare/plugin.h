@@ -18,6 +18,7 @@
 typedef enum {
   FARE_PLUGIN_IS_SYSTEM   = 1, /* descriptor: a fare_system_type */
   FARE_PLUGIN_IS_FORMULAS = 2, /* made by FARE itself from the formulas of a study, for its own use */
+  FARE_PLUGIN_IS_SAMPLER  = 3, /* descriptor: a fare_sampler_type; <fare/sampler_plugin.h> */
 } fare_plugin_kind;
 
 /* The one symbol that a plugin exports. */
@@ -29,6 +30,14 @@ typedef struct {
 
 /* Keys of the plan's `system.expression:`, formulas that FARE compiles to a plugin itself. */
 const fare_field *fare_expression_fields(void);
+
+/*
+  Opens the shared object and checks all of what it exports but the descriptor's insides. `path` as dlopen wants it: with a slash. What is wrong is a fare_node_error at `node`; the
+  library (for dlclose) may be there even then. Not collective.
+*/
+PetscErrorCode fare_plugin_open(const fare_node *node, const char *path, fare_plugin_kind kind, size_t size, void **library, const void **descriptor);
+/* An absolute path, so that the resolved plan reads back from anywhere; the caller frees it. Not collective. */
+PetscErrorCode fare_plugin_path(const fare_node *node, const char *path, char **full);
 
 #define FARE_PLUGIN_SYMBOL "fare_plugin_export"
 #define FARE_PLUGIN_SYSTEM(type) \

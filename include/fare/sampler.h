@@ -75,6 +75,12 @@ const fare_sampler_type *fare_sampler_type_find(const char *name); /* NULL when 
 const fare_sampler_type *fare_sampler_type_at(size_t i);           /* NULL past the last */
 PetscErrorCode fare_sampler_type_describe(const fare_sampler_type *type, FILE *to);
 
+/*
+  A method from the shared object at `path`; docs/plugins_and_expressions.md. The caller ends with dlclose(*library), after an error too. What is wrong is a
+  fare_node_error at `node`. Collective over PETSC_COMM_WORLD: what fails on one rank fails on all.
+*/
+PetscErrorCode fare_sampler_type_load(const fare_node *node, const char *path, void **library, const fare_sampler_type **type);
+
 /* Reads the method's fields from `node` (keys of `more` belong to the caller) and sets it up. Collective. */
 PetscErrorCode fare_sampler_create(MPI_Comm comm, const fare_sampler_type *type, const char *name, const fare_node *node, const fare_field *more, uint64_t seed, const fare_system *system, const fare_initial *initial, const fare_schedule *schedule, fare_sampler **sampler);
 /* Before training, where the method is not to learn; `exact` for an oracle, which borrows it. FARE_ERR_INPUT where the method cannot run so. Not collective. */

@@ -23,7 +23,8 @@ PetscBool fare_training_includes(const fare_training_options *options, PetscInt6
 
 /* One line of `ensembles:`, or one of the trainings of a line that asks for several seeds. */
 typedef struct {
-  char                    *name, *sampler;
+  char                    *name, *sampler, *plugin; /* one of sampler and plugin */
+  void                    *library;                 /* of the plugin */
   char                    *line; /* the name as it stands in the file; `name` of training n of several is LINE-n */
   PetscInt64               particles, seeds, seed; /* seed: which of the line's trainings, from 0 */
   PetscBool                oracle, empirical;

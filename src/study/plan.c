@@ -3,6 +3,7 @@
 #include <fare/study.h>
 
 #include <ctype.h>
+#include <dlfcn.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +52,8 @@ const fare_field fare_training_fields[] = {
 
 const fare_field fare_ensemble_fields[] = {
   {"name", FARE_STRING, offsetof(fare_plan_ensemble, name), NULL, 0, 0, NULL, "", "letters, digits, _ and -"},
-  {"sampler", FARE_STRING, offsetof(fare_plan_ensemble, sampler), NULL, 0, 0, NULL, "", "one of `fare list samplers`"},
+  {"sampler", FARE_STRING, offsetof(fare_plan_ensemble, sampler), "", 0, 0, NULL, "", "one of `fare list samplers`"},
+  {"plugin", FARE_STRING, offsetof(fare_plan_ensemble, plugin), "", 0, 0, NULL, "", "or a sampler of one's own: the path of a shared object"},
   {"particles", FARE_INTEGER, offsetof(fare_plan_ensemble, particles), NULL, 1, 1e12, NULL, "", "on all ranks together"},
   {"train", FARE_NODE, offsetof(fare_plan_ensemble, train), "", 0, 0, NULL, "", "what a method that learns learns from"},
   {"oracle", FARE_BOOLEAN, offsetof(fare_plan_ensemble, oracle), "false", 0, 0, NULL, "", "take the exact score, velocity, energy or coupling from the grid in place of what is learned"},
@@ -147,19 +149,38 @@ static PetscErrorCode check_unlike(const fare_node *node, const fare_plan_ensemb
   PetscFunctionReturn(0);
 }
 
+/* What the keys `sampler` or `plugin` name. */
+static PetscErrorCode find_method(const fare_node *node, void **library, const fare_sampler_type **type)
+{
+  const fare_node *sampler = fare_node_find(node, "sampler"), *plugin = fare_node_find(node, "plugin"), *named = sampler ? sampler : plugin;
+
+  PetscFunctionBeginUser;
+  if (!named) PetscCall(fare_node_error(node, "missing key 'sampler' (one of `fare list samplers`), or 'plugin' in its place"));
+  if (sampler && plugin) PetscCall(fare_node_error(plugin, "an ensemble has a sampler or a plugin, not both"));
+  if (fare_node_kind_of(named) != FARE_NODE_SCALAR) PetscCall(fare_node_error(named, sampler ? "expected the name of a sampler" : "expected the path of a shared object"));
+  if (plugin) {
+    PetscCall(fare_sampler_type_load(plugin, fare_node_text(plugin), library, type));
+    PetscFunctionReturn(0);
+  }
+  *type = fare_sampler_type_find(fare_node_text(named));
+  if (!*type) PetscCall(unknown(named, "sampler", fare_node_text(named), sampler_name_at));
+  PetscFunctionReturn(0);
+}
+
 /* The keys that belong to the study; the method's own are left alone. */
 static PetscErrorCode read_own_keys(const fare_node *node, fare_plan_ensemble *ensemble)
 {
-  const fare_node *named;
+  char *full = NULL;
 
   PetscFunctionBeginUser;
   if (fare_node_kind_of(node) != FARE_NODE_MAP) PetscCall(fare_node_error(node, "expected a map {name: ..., sampler: ..., particles: ...}"));
-  named = fare_node_find(node, "sampler");
-  if (!named) PetscCall(fare_node_error(node, "missing key 'sampler' (one of `fare list samplers`)"));
-  if (fare_node_kind_of(named) != FARE_NODE_SCALAR) PetscCall(fare_node_error(named, "expected the name of a sampler"));
-  ensemble->type = fare_sampler_type_find(fare_node_text(named));
-  if (!ensemble->type) PetscCall(unknown(named, "sampler", fare_node_text(named), sampler_name_at));
+  PetscCall(find_method(node, &ensemble->library, &ensemble->type));
   PetscCall(fare_fields_read(fare_ensemble_fields, ensemble->type->fields, node, ensemble));
+  if (ensemble->plugin) PetscCall(fare_plugin_path(fare_node_find(node, "plugin"), ensemble->plugin, &full));
+  if (full) {
+    free(ensemble->plugin);
+    ensemble->plugin = full;
+  }
   PetscCall(check_name(fare_node_find(node, "name"), ensemble->name));
   PetscFunctionReturn(0);
 }
@@ -380,6 +401,7 @@ PetscErrorCode fare_plan_destroy(fare_plan **plan)
   for (size_t i = 0; i < p->ensembles; i++) {
     free(p->ensemble[i].line);
     PetscCall(fare_fields_free(fare_ensemble_fields, &p->ensemble[i]));
+    if (p->ensemble[i].library) dlclose(p->ensemble[i].library);
   }
   free(p->ensemble);
   free(p->measure);

@@ -24,7 +24,7 @@ static void *open_library(const char *path)
 
 PetscErrorCode fare_plugin_open(const fare_node *node, const char *path, fare_plugin_kind kind, size_t size, void **library, const void **descriptor)
 {
-  static const char *const kinds[] = {NULL, "a system", "formulas compiled by FARE"};
+  static const char *const kinds[] = {NULL, "a system", "formulas compiled by FARE", "a sampler"};
   const fare_plugin       *plugin;
   struct stat              about;
 
@@ -34,10 +34,10 @@ PetscErrorCode fare_plugin_open(const fare_node *node, const char *path, fare_pl
   *library = open_library(path);
   if (!*library) PetscFunctionReturn(fare_node_error(node, "cannot be loaded: %.700s", dlerror()));
   plugin = dlsym(*library, FARE_PLUGIN_SYMBOL);
-  if (!plugin) PetscFunctionReturn(fare_node_error(node, "'%.400s' is no plugin of FARE: it exports no '%s' (FARE_PLUGIN_SYSTEM makes it)", path, FARE_PLUGIN_SYMBOL));
+  if (!plugin) PetscFunctionReturn(fare_node_error(node, "'%.400s' is no plugin of FARE: it exports no '%s' (FARE_PLUGIN_SYSTEM or FARE_PLUGIN_SAMPLER makes it)", path, FARE_PLUGIN_SYMBOL));
   if (plugin->abi != FARE_PLUGIN_ABI) PetscFunctionReturn(fare_node_error(node, "'%.400s' was built for plugins of version %d, this FARE takes %d: compile it again against its headers", path, plugin->abi, FARE_PLUGIN_ABI));
   if (plugin->kind != (int)kind) {
-    const char *is = plugin->kind == FARE_PLUGIN_IS_SYSTEM || plugin->kind == FARE_PLUGIN_IS_FORMULAS ? kinds[plugin->kind] : "of a kind that this FARE does not know";
+    const char *is = plugin->kind > 0 && plugin->kind < (int)PETSC_STATIC_ARRAY_LENGTH(kinds) ? kinds[plugin->kind] : "of a kind that this FARE does not know";
 
     PetscFunctionReturn(fare_node_error(node, "'%.400s' is %s, expected %s", path, is, kinds[kind]));
   }
@@ -118,8 +118,7 @@ PetscErrorCode fare_system_type_check(const fare_node *node, const fare_system_t
   PetscFunctionReturn(0);
 }
 
-/* An absolute path, so that the resolved plan reads back from anywhere, and so that dlopen does not go searching. */
-static PetscErrorCode absolute(const fare_node *node, const char *path, char **full)
+PetscErrorCode fare_plugin_path(const fare_node *node, const char *path, char **full)
 {
   PetscFunctionBeginUser;
   *full = realpath(path, NULL);
@@ -134,7 +133,7 @@ static PetscErrorCode load(const fare_node *node, const char *path, fare_origin 
   PetscErrorCode code;
 
   PetscFunctionBeginUser;
-  code = absolute(node, path, &full);
+  code = fare_plugin_path(node, path, &full);
   if (!code) code = fare_plugin_open(node, full, FARE_PLUGIN_IS_SYSTEM, sizeof **type, &origin->library, &descriptor);
   if (!code) code = fare_system_type_check(node, descriptor);
   if (!code) {

@@ -13,11 +13,6 @@ typedef struct {
   fare_text        plan; /* the lines of `system:` that say where it comes from */
 } fare_origin;
 
-/*
-  Opens the shared object and checks all of what it exports but the descriptor's insides. `path` as dlopen wants it: with a
-  slash. What is wrong is a fare_node_error at `node`. Not collective.
-*/
-PetscErrorCode fare_plugin_open(const fare_node *node, const char *path, fare_plugin_kind kind, size_t size, void **library, const void **descriptor);
 /* The system that `plugin: PATH` names. Collective over PETSC_COMM_WORLD: what fails on one rank fails on all. */
 PetscErrorCode fare_plugin_system(const fare_node *node, const char *path, fare_origin *origin, const fare_system_type **type);
 /* Refuses a descriptor that is not whole, as a fare_node_error at `node`. Not collective. */

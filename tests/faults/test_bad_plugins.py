@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """
-A plugin or a formula that will not do costs one clear line (a formula two more, with a caret) and leaves nothing: on one rank, on three, and where only some ranks see it.
+A plugin (a system or a sampler) or a formula that will not do costs one clear line (a formula two more, with a caret) and leaves nothing: on one rank, on three, and where only some ranks see it.
 fare-test: labels=faults timeout=300
 """
 import concurrent.futures
@@ -73,6 +73,35 @@ BAD = [
     ("driftless", FORCES, FORCES + ", .diffusion = force", "system 'mine' has a 'diffusion' but no 'drift'"),
     ("baseless", FORCES, ".extra = force, " + GENERAL, "system 'mine' has an 'extra' force but no 'force'"),
     ("shapeless", FORCES, FORCES + ", .shapes = 2", "system 'mine' has 'shapes' but not both"),
+]
+# the same for samplers
+SAMPLER = """\
+#include <fare/sampler_plugin.h>
+typedef struct { double widen; } mine_state;
+static const fare_field fields[] = {{"widen", FARE_REAL, 0, "1", 0, 10, NULL, "", "how wide"}, FARE_FIELDS_END};
+static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *ensemble) { (void)sampler, (void)t, (void)ensemble; return 0; }
+static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data) { (void)sampler, (void)data; return 0; }
+static PetscErrorCode keep(fare_sampler *sampler, fare_store *store, const char *group) { (void)sampler, (void)store, (void)group; return 0; }
+const fare_sampler_type mine = {
+  .name = "mine", .summary = "nothing", .reference = "", .family = FARE_GENERATIVE, .size = sizeof(mine_state), .fields = fields, .train = train, .advance = advance, .save = keep, .load = keep,
+};
+FARE_PLUGIN_SAMPLER(mine);
+"""
+BAD_SAMPLERS = [
+    ("s_older", "FARE_PLUGIN_SAMPLER(mine);", EXPORT % "0, 3, FARE_PLUGIN_SAMPLER_SIZE, &mine", "was built for plugins of version 0"),
+    ("s_smaller", "FARE_PLUGIN_SAMPLER(mine);", EXPORT % "FARE_PLUGIN_ABI, 3, FARE_PLUGIN_SAMPLER_SIZE - 8, &mine", "was built against other headers"),
+    ("s_system", "FARE_PLUGIN_SAMPLER(mine);", EXPORT % "FARE_PLUGIN_ABI, FARE_PLUGIN_IS_SYSTEM, sizeof mine, &mine", "is a system, expected a sampler"),
+    ("s_unnamed", '.name = "mine",', "", "the sampler needs a name"),
+    ("s_silent", '.summary = "nothing",', "", "sampler 'mine' needs a summary"),
+    ("s_family", "FARE_GENERATIVE", "(fare_sampler_family)7", "has a family that there is not"),
+    ("s_stateless", ".size = sizeof(mine_state),", "", "has a state of no size"),
+    ("s_still", ".advance = advance,", "", "has no 'advance'"),
+    ("s_half", ", .load = keep", "", "has one of 'save' and 'load' but not both"),
+    ("s_forgetful", ".save = keep, .load = keep", ".save = NULL", "has a 'train' but no 'save' and 'load'"),
+    ("s_modes", ".size =", ".modes = 8, .size =", "has modes that there are not"),
+    ("s_fieldless", ".fields = fields,", "", "has no table of fields"),
+    ("s_field", 'FARE_REAL, 0, "1"', 'FARE_REAL, 64, "1"', "field 'widen' lies outside the state, which has 8 bytes"),
+    ("s_meaningless", '"how wide"', "NULL", "field 0 needs a key of letters"),
 ]
 FORMULA = "{expression: {potential: \"x^2 + tanhh(x)\", lower: [-2], upper: [2]}}"
 SOUND_FORMULA = "{expression: {potential: \"x^2\", lower: [-2], upper: [2]}}"
@@ -150,6 +179,19 @@ def bad_plugins(place):
     check_plugin(place, "neither", None, "missing key 'name' .*'plugin' or 'expression'", system="{parameters: {kT: 1}}", key=None)
 
 
+def bad_samplers(place):
+    for name, old, new, _ in BAD_SAMPLERS:
+        if old not in SAMPLER:
+            sys.exit(f"{name}: nothing to replace")
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda c: compile_plugin(place, c[0], SAMPLER.replace(c[1], c[2])), BAD_SAMPLERS))
+    for i, (name, _, _, message) in enumerate([*BAD_SAMPLERS, ("s_missing", "", "", "there is no file")]):
+        study, where = place / f"{name}.yaml", place / f"{name}.run"
+        study.write_text(f"study: faulty\nsystem: {{name: prinz}}\nsnapshots: {{start: 0.0, end: 0.1, count: 2}}\nensembles:\n  - {{name: it, particles: 100, plugin: {place}/{name}.so}}\n")
+        launch = (MPIEXEC, "-n", "3") if i % 5 == 0 else ()
+        refused(f"{name}{' on three ranks' if launch else ''}", start(["run", study], where, launch), 2, rf"^fare: {re.escape(str(study))}:5:\d+: ensembles\[0\].plugin: .*(?:{message})", left=[where])
+
+
 def on_three_ranks(place):
     three = (MPIEXEC, "-n", "3")
     for name in ("unresolved", "older", "still", "missing", "text"):
@@ -204,6 +246,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="fare-bad-plugins-") as name:
         place = pathlib.Path(name).resolve()
         bad_plugins(place)
+        bad_samplers(place)
         on_three_ranks(place)
         formulas(place)
     return 1 if failures else 0

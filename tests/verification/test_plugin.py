@@ -100,6 +100,38 @@ def template(place):
     expect("and to the same plan", plan_of("again", place / "elsewhere").replace("'again'", "'moved'") == plan_of("moved", plugin))
 
 
+def sampler(plugin):
+    """The template of a sampler: exact where the dynamics are linear, the same on one rank and three, and after it was stopped."""
+    small = ["--set", "truth.cells=256", "--set", "measures=[kl]", "--set", "ensembles.langevin.particles=2000", "--set", "ensembles.boltzmann.particles=2000"]
+    run("my_sampler.yaml", "linear", plugin, *small)
+    run("my_sampler.yaml", "on_three", plugin, *small, ranks=3)
+    for k in range(30):
+        done = command([FARE, "run", "my_sampler.yaml", "--no-report", "--resume", "--max-seconds", "0.001", "--checkpoint-seconds", "0", "--set", "output.directory=stopped", *small], plugin)
+        if done.returncode != 75:
+            break
+    expect(f"a study with a sampler of one's own goes on when it was stopped ({k} times)", done.returncode == 0 and k > 5)
+
+    def read(output):
+        with h5py.File(plugin / output / "study.h5") as data:
+            kl = data["comparisons/mine/kl"]
+            return kl["value"][...], kl["floor_mean"][...], kl["floor_high"][...], dict(data["ensembles/mine"].attrs)
+
+    value, mean, high, about = read("linear")
+    expect(f"normal distributions follow a trap that is dragged to within the noise ({value.mean():.2e}, floor {mean.mean():.2e})", value.mean() < 1.1 * mean.mean() and (value > high).sum() <= 4)
+    expect("study.h5 has the name that the plugin gives", str(about["sampler"].decode() if isinstance(about["sampler"], bytes) else about["sampler"]) == "moving_normal")
+    for other in ("on_three", "stopped"):
+        a, b = (plugin / output / "measures.csv" for output in ("linear", other))
+        expect(f"its numbers are the same {other.replace('_', ' ')}", a.read_bytes() == b.read_bytes())
+    (plugin / "plan.yaml").write_text(plan_of("linear", plugin))
+    again = command([FARE, "check", "plan.yaml"], plugin)
+    expect("the resolved plan with a sampler of one's own reads back", again.returncode == 0 and "build/my_sampler.so" in again.stdout)
+    wide = command([FARE, "run", "my_sampler.yaml", "--no-report", "--set", "output.directory=wide", "--set", "ensembles.mine.widen=2", *small], plugin)
+    expect("its own parameter is read", wide.returncode == 0 and read("wide")[0].mean() > 10 * mean.mean())
+    for setting, said in [("ensembles.mine.widen=-1", "widen"), ("ensembles.mine.wide=1", "did you mean 'widen'"), ("ensembles.mine.sampler=langevin", "not both"), ("ensembles.mine.oracle=true", "does not run so"), ("ensembles.mine.plugin=build/my_system.so", "is a system, expected a sampler")]:
+        bad = command([FARE, "check", "my_sampler.yaml", "--set", setting], plugin)
+        expect(f"{setting} is refused: {bad.stderr.strip()[:120]}", bad.returncode == 2 and said in bad.stderr and bad.stderr.count("\n") == 1)
+
+
 def formulas(place):
     (place / "built_in.yaml").write_text(DRIVEN.format(system="{name: prinz}"))
     (place / "formula.yaml").write_text(DRIVEN.format(system=f'{{expression: {{potential: "{PRINZ}", lower: [-2], upper: [2]}}, parameters: {{height: 4.0, tilt: 0.0}}}}'))
@@ -136,6 +168,7 @@ def main():
         os.environ["FARE_CACHE"] = str(place / "cache")
         os.environ.pop("CC", None)
         template(place)
+        sampler(place / "plugin")
         formulas(place)
         cache_is_shared(place)
     return 1 if failures else 0

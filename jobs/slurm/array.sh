@@ -1,0 +1,21 @@
+#!/bin/bash
+# The points of a sweep, each a task of an array that goes on until its point is done:
+#   sbatch --array="$(build/bin/fare sweep input/regimes.yaml --missing)" jobs/slurm/array.sh input/regimes.yaml [--set key=value ...]
+# (add %20 behind the range to run at most twenty at a time). jobs/slurm/sweep.sh submits this and what collects behind it.
+#SBATCH --job-name=fare
+#SBATCH --nodes=1
+#SBATCH --ntasks-per-node=1
+#SBATCH --cpus-per-task=1
+#SBATCH --time=01:00:00
+#SBATCH --signal=B:USR1@120
+#SBATCH --requeue
+#SBATCH --output=%x-%A_%a.out
+#SBATCH --open-mode=append
+# What many clusters ask for, too:
+##SBATCH --account=PROJECT
+##SBATCH --partition=PARTITION
+
+cd "${SLURM_SUBMIT_DIR:-.}" || exit 1
+source jobs/slurm/common.sh
+fare_run "$@" --point "$SLURM_ARRAY_TASK_ID"
+fare_again $?

@@ -1,0 +1,16 @@
+#!/bin/bash
+# Merges a sweep's tables and draws its figures when the points have ended:
+#   sbatch --dependency=afterany:JOB jobs/slurm/collect.sh input/regimes.yaml [--set key=value ...]
+#SBATCH --job-name=fare-collect
+#SBATCH --nodes=1
+#SBATCH --ntasks=1
+#SBATCH --time=00:15:00
+#SBATCH --output=%x-%j.out
+# What many clusters ask for, too:
+##SBATCH --account=PROJECT
+##SBATCH --partition=PARTITION
+
+cd "${SLURM_SUBMIT_DIR:-.}" || exit 1
+source jobs/slurm/common.sh
+"$FARE" sweep "$@"
+"$FARE" collect "$("$FARE" sweep "$@" --directory)"

@@ -1,0 +1,50 @@
+# What the batch scripts share: which fare is run, how ranks are started, and what a request to stop does. Sourced from the repository's root.
+set -uo pipefail
+source jobs/common.sh
+unset FARE_PROGRESS # a file is not watched
+
+# Settings, from the environment where they are given there.
+FARE=${FARE:-$(if [[ -x build/bin/fare ]]; then echo build/bin/fare; else command -v fare; fi)} # the program
+FARE_LAUNCHER=${FARE_LAUNCHER:-srun}                                                            # srun, or mpirun where srun does not know this MPI
+FARE_CHECKPOINT_SECONDS=${FARE_CHECKPOINT_SECONDS:-600}                                         # at most so much work is lost when a node fails
+
+[[ -n $FARE ]] || { echo "FARE: no program: build it first (cmake -S . -B build && cmake --build build), or set FARE" >&2; exit 1; }
+
+# fare_ranks COMMAND...: on all tasks of the job. A request to stop (SIGUSR1) goes to every rank, which then writes a checkpoint; the exit code is the program's own.
+fare_ranks() {
+  local child code launch=(srun --mpi=pmix --kill-on-bad-exit=1)
+  if [[ $FARE_LAUNCHER == mpirun ]]; then launch=(mpirun --bind-to none -n "${SLURM_NTASKS:-1}"); fi
+  "${launch[@]}" "$@" &
+  child=$!
+  trap 'kill -USR1 "$child" 2>/dev/null' USR1
+  trap 'kill -TERM "$child" 2>/dev/null' TERM
+  # a trapped signal ends `wait` early
+  while :; do
+    wait "$child"
+    code=$?
+    kill -0 "$child" 2>/dev/null || break
+  done
+  trap - USR1 TERM
+  return "$code"
+}
+
+# fare_run ARGUMENTS...: fare run on all tasks, going on where there is something to go on from. srun may say 0 though its tasks were never started, so 0 is looked into.
+fare_run() {
+  local code looked=() i
+  fare_ranks "$FARE" run "$@" --resume --checkpoint-seconds "$FARE_CHECKPOINT_SECONDS"
+  code=$?
+  if [[ $code -ne 0 ]]; then return "$code"; fi
+  for ((i = 1; i <= $#; i++)); do
+    if [[ ${!i} != --no-report ]]; then looked+=("${!i}"); fi
+  done
+  "$FARE" status "${looked[@]}"
+}
+
+# fare_again CODE: a job that was stopped with a checkpoint goes back into the queue, under its own number.
+fare_again() {
+  local job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}}
+  if [[ $1 -ne 75 ]]; then exit "$1"; fi
+  echo "FARE: stopped with a checkpoint; requeued (restarted ${SLURM_RESTART_COUNT:-0} times so far)"
+  scontrol requeue "${job:-$SLURM_JOB_ID}"
+  exit 0
+}

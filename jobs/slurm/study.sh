@@ -1,0 +1,19 @@
+#!/bin/bash
+# One study on many ranks. From the repository's root:
+#   sbatch jobs/slurm/study.sh input/prinz_driven.yaml [--set key=value ...]
+# Submitted again it goes on where it was stopped.
+#SBATCH --job-name=fare
+#SBATCH --nodes=1
+#SBATCH --ntasks-per-node=2
+#SBATCH --cpus-per-task=1
+#SBATCH --time=01:00:00
+#SBATCH --signal=B:USR1@120
+#SBATCH --output=%x-%j.out
+#SBATCH --open-mode=append
+# What many clusters ask for, too:
+##SBATCH --account=PROJECT
+##SBATCH --partition=PARTITION
+
+cd "${SLURM_SUBMIT_DIR:-.}" || exit 1
+source jobs/slurm/common.sh
+fare_run "$@"
