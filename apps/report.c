@@ -51,7 +51,9 @@ static int draw(const char *name, const char *directory, const char *again, cons
   }
   snprintf(where, sizeof where, "%s", directory);
   fflush(NULL);
-  if (posix_spawn(&child, python, NULL, NULL, command, environ) || waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status)) {
+  if (posix_spawn(&child, python, NULL, NULL, command, environ) || waitpid(child, &status, 0) != child) status = -1;
+  if (WIFEXITED(status) && WEXITSTATUS(status) == FARE_EXIT_INPUT) return FARE_EXIT_INPUT; /* it has said what is wrong with the directory */
+  if (!WIFEXITED(status) || WEXITSTATUS(status)) {
     fprintf(stderr, "fare: %s could not be drawn; the numbers are whole in %s, `fare %s %s` tries again\n", name, numbers, again, directory);
     return FARE_EXIT_FAILED;
   }

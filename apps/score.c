@@ -22,14 +22,22 @@ static PetscErrorCode unknown_measure(const char *word)
   fare_text      list  = {0};
   PetscErrorCode code;
 
-  for (; count < MEASURES_MOST && fare_measure_type_at(count); count++) {
-    names[count] = fare_measure_type_at(count)->name;
+  for (; count < MEASURES_MOST && fare_score_measure_at(count); count++) {
+    names[count] = fare_score_measure_at(count)->name;
     fare_text_add(&list, "%s%s", count ? ", " : "", names[count]);
   }
   nearest = fare_nearest(word, names, count);
   code    = fare_error(FARE_ERR_INPUT, "unknown measure '%.60s'%s%s%s; there are: %s", word, nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", list.text);
   fare_text_free(&list);
   return code;
+}
+
+static const fare_measure_type *find_measure(const char *word)
+{
+  for (size_t i = 0; fare_score_measure_at(i); i++) {
+    if (!strcmp(fare_score_measure_at(i)->name, word)) return fare_score_measure_at(i);
+  }
+  return NULL;
 }
 
 /* kl,wasserstein_1 */
@@ -44,7 +52,7 @@ static PetscErrorCode read_measures(const char *list, const fare_measure_type *m
 
     snprintf(word, sizeof word, "%.*s", PetscMin(length, 63), list);
     if (*count == MEASURES_MOST) PetscCall(fare_usage(&fare_command_score, "at most %d measures", MEASURES_MOST));
-    measure[*count] = fare_measure_type_find(word);
+    measure[*count] = find_measure(word);
     if (!measure[*count]) PetscCall(unknown_measure(word));
     for (size_t i = 0; i < *count; i++) {
       if (measure[i] == measure[*count]) PetscCall(fare_usage(&fare_command_score, "measure '%s' stands there twice", word));

@@ -35,6 +35,8 @@ STYLE = {
 # What is drawn of one ensemble shares its colour; the line says which of its comparisons it is.
 LINES = {("samples", "truth"): "-", ("density", "truth"): (0, (5, 2)), ("samples", "target"): (0, (1, 1.4))}
 
+MARKERS = {"none": "o", "learned": "D", "oracle": "*", "empirical": "s"}  # where a method's field comes from
+
 
 def colours(study: Study) -> dict[str, str]:
     """One colour per ensemble, the same in every figure."""
@@ -280,7 +282,7 @@ def _course(ax, study: Study, comparison: Comparison, measured: Measured) -> Non
     colour = _shade(study, comparison)
     value = np.where(measured.value > 0, measured.value, np.nan)
     ax.plot(study.times, value, color=colour, ls=LINES.get((comparison.of, comparison.against), "-"), lw=1.5, marker="" if len(value) > 1 else "o")
-    if comparison.samples and not (measured.floor_mean <= 0).any():
+    if comparison.samples and not (measured.floor_mean <= 1e-3 * measured.floor_high).any():
         if len(value) > 1:
             ax.fill_between(study.times, measured.floor_mean, measured.floor_high, color=colour, alpha=0.25, lw=0)
         else:
@@ -292,7 +294,7 @@ def _course(ax, study: Study, comparison: Comparison, measured: Measured) -> Non
 
 def _limits(ax, measured: list[Measured]) -> None:
     """Keeps floors and what rises above them in view; densities that agree to round-off leave at the bottom."""
-    floors = np.concatenate([m.floor_mean[m.floor_mean > 0] for m in measured])
+    floors = np.concatenate([m.floor_size[m.floor_size > 0] for m in measured])
     values = np.concatenate([m.value[np.isfinite(m.value) & (m.value > 0)] for m in measured])
     if not values.size:
         return
@@ -333,7 +335,7 @@ def costs(study: Study) -> Figure | None:
         ax.set_yscale("log")
         _room(ax.set_xlim, ax.dataLim.intervalx)
         _room(ax.set_ylim, ax.dataLim.intervaly)
-        _names(ax, study, points)
+        _names(ax, colours(study), points)
         ax.set_xlabel("training and sampling (s, slowest rank)")
         unit = _unit(next(c.measures[name] for c in against.values() if name in c.measures))
         ax.set_ylabel(f"{name.replace('_', ' ')} ({unit})" if unit else name.replace("_", " "))
@@ -359,7 +361,7 @@ def _point(ax, study: Study, ensemble: str, measured: Measured) -> tuple[float, 
     return seconds, average
 
 
-def _names(ax, study: Study, points: dict[str, tuple[float, float]]) -> None:
+def _names(ax, shades: dict[str, str], points: dict[str, tuple[float, float]]) -> None:
     """A name beside every point, moved down where it would cover another one; offsets are in points."""
     taken: list[tuple[float, float]] = []
     for ensemble, point in sorted(points.items(), key=lambda item: -item[1][1]):
@@ -369,7 +371,7 @@ def _names(ax, study: Study, points: dict[str, tuple[float, float]]) -> None:
             if abs(column - x) < 70 and at > height - 12:
                 at = height - 12
         taken.append((x, at))
-        ax.annotate(ensemble, point, xytext=(9, at - y), textcoords="offset points", color=colours(study)[ensemble], weight="bold")
+        ax.annotate(ensemble, point, xytext=(9, at - y), textcoords="offset points", color=shades[ensemble], weight="bold")
 
 
 def _room(set_limits, interval) -> None:
@@ -379,6 +381,34 @@ def _room(set_limits, interval) -> None:
         return
     grow = max(1.0, (10 / (high / low)) ** 0.5)
     set_limits(low / 1.6 / grow, high * 2.4 * grow)
+
+
+def ranking(study: Study) -> Figure | None:
+    """Distance of each line against what one training and its samples cost; bars are standard deviations over trainings, or standard errors of a single one."""
+    placed = [line for line in study.ranking if line.place]
+    if not placed:
+        return None
+    shades = {line: PALETTE[i % len(PALETTE)] for i, line in enumerate(dict.fromkeys(r.line for r in placed))}
+    fig = Figure(figsize=(8.0, 4.2))
+    ax = fig.subplots()
+    points = {}
+    for r in placed:
+        seconds, bar = max(r.train_seconds + r.sample_seconds, 1e-3), r.spread if np.isfinite(r.spread) else r.error
+        ax.plot([seconds, seconds], [r.floor, r.mean], color=shades[r.line], lw=1, alpha=0.6)
+        ax.plot(seconds, r.floor, ls="", marker="_", ms=13, mew=2, color=shades[r.line])
+        ax.errorbar(seconds, r.mean, [[min(bar, 0.9 * r.mean)], [bar]], fmt=MARKERS.get(r.mode, "o"), ms=7, capsize=4, color=shades[r.line])
+        points[r.line] = seconds, r.mean
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    _room(ax.set_xlim, ax.dataLim.intervalx)
+    _room(ax.set_ylim, ax.dataLim.intervaly)
+    _names(ax, shades, points)
+    ax.set_xlabel("training and sampling of one training (s, slowest rank)")
+    ax.set_ylabel(f"{study.ranked_by.replace('_', ' ')}, over {study.ranked_over}")
+    kinds = [(mode, marker) for mode, marker in MARKERS.items() if any(r.mode == mode for r in placed)]
+    keys = [Line2D([], [], color="#555555", ls="", marker=marker, ms=7, label="nothing is learned" if mode == "none" else mode) for mode, marker in kinds]
+    _legend(fig, [*keys, Line2D([], [], color="#555555", ls="", marker="_", ms=11, mew=2, label="noise floor")], 5)
+    return fig
 
 
 def training(study: Study) -> Figure | None:
@@ -417,6 +447,35 @@ def truth_error(study: Study) -> Figure | None:
     return fig
 
 
+def thermodynamics(study: Study) -> Figure | None:
+    """What the drive costs over time, and where particles measured it, the work of each."""
+    columns, dot = study.thermodynamics, "o" if len(study.times) == 1 else ""
+    if not columns:
+        return None
+    balance = {"work": "work", "extra_work": "work of the extra force", "heat": "heat", "dissipated_work": "dissipated work", "kl_to_equilibrium": "KL to equilibrium"}
+    rates = {"production_total_rate": "total", "production_housekeeping_rate": "housekeeping", "production_excess_rate": "excess"}
+    panels = [(balance, "energy, and KL in nats"), (rates, "entropy production per time")]
+    panels = [({name: label for name, label in shown.items() if name in columns}, axis) for shown, axis in panels]
+    panels = [panel for panel in panels if panel[0]]
+    if not panels:
+        panels = [({"entropy": "entropy"}, "entropy")]
+    fig = Figure(figsize=(11.0, 3.2))
+    axes = np.atleast_1d(fig.subplots(1, len(panels) + bool(study.work)))
+    for ax, (shown, label) in zip(axes, panels):
+        for (name, text), colour in zip(shown.items(), (TRUTH, *PALETTE)):
+            ax.plot(columns["time"], columns[name], color=colour, marker=dot, label=text, ls="-" if colour == TRUTH else (0, (5, 2)) if name.endswith("housekeeping_rate") else "-.")
+        ax.set(xlabel="time t", ylabel=label)
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncol=2, borderaxespad=0.2)
+    if study.work:
+        edges = np.linspace(study.work["lower"], study.work["upper"], study.work["density"].shape[1] + 1)
+        for density, label, colour in zip(study.work["density"], ("W, forward", "−W, reversed"), PALETTE):
+            axes[-1].stairs(density, edges, color=colour, label=label)
+        axes[-1].axvline(study.work["free_energy_change"], color=TRUTH, lw=1, label="free energy, exact")
+        axes[-1].set(xlabel="work", ylabel="density")
+        axes[-1].legend(loc="lower left", bbox_to_anchor=(0, 1), ncol=2, borderaxespad=0.2)
+    return fig
+
+
 def _logarithmic(ax, t: np.ndarray, series: dict, marker: str) -> None:
     """Lines on a logarithmic axis; below 1e-20 there is nothing worth a decade."""
     seen = False
@@ -436,6 +495,8 @@ FIGURES = {
     "snapshots": snapshots,
     "divergences": divergences,
     "costs": costs,
+    "ranking": ranking,
     "training": training,
     "truth_error": truth_error,
+    "thermodynamics": thermodynamics,
 }

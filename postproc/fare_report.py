@@ -34,8 +34,12 @@ CAPTIONS = {
     "divergences": "Distance from the truth over time. Shaded, in the colour of the ensemble: what exact draws of as many particles would show (mean to 95% quantile). "
     "Nothing below that can be told apart from the truth.",
     "costs": "What each ensemble has cost and how far it is from the truth, averaged over times; the stem reaches down to its noise floor. Lower left is better.",
+    "ranking": "Distance from the truth against cost, one point for each line of the study: the mean over its trainings with their standard deviation (of a single one, its standard error), "
+    "and the noise floor. Lower left is better.",
     "training": "Training loss.",
     "truth_error": "The truth's own error, estimated with coarser companions in space and time; and what the scheme must keep.",
+    "thermodynamics": "What the drive costs: work, heat and entropy production of the truth. Where particles measured their work, its distribution forward and reversed: "
+    "the two cross at the change of the free energy (Crooks).",
 }
 RASTER = {"density"}  # images; the others are lines, which SVG keeps sharp
 
@@ -134,7 +138,7 @@ def _is_noise(measured: Measured, at: np.ndarray) -> bool:
     times = int(at.sum())
     chance = np.cumsum([math.comb(times, k) * 0.05**k * 0.95 ** (times - k) for k in range(times + 1)])
     misses = times - int(measured.within_noise[at].sum())
-    small = mean(measured.excess[at]) <= max(mean(measured.floor_mean[at]), mean(measured.truth_error[at]))
+    small = mean(measured.excess[at]) <= max(mean(measured.floor_size[at]), mean(measured.truth_error[at]))
     return misses <= min(int(np.argmax(chance >= 0.99)), (times - 1) // 2) and small
 
 
@@ -191,7 +195,7 @@ def _converged(study: Study, name: str) -> list[str]:
     for comparison in study.comparisons.values():
         if comparison.against == "target" and name in comparison.measures:
             measured = comparison.measures[name]
-            reached = "have converged to" if mean(measured.excess) < 0.1 * mean(measured.floor_mean) else "have not converged to"
+            reached = "have converged to" if mean(measured.excess) < 0.1 * mean(measured.floor_size) else "have not converged to"
             numbers = f"{number(mean(measured.value))}, noise floor {number(mean(measured.floor_mean))}"
             text.append(f"The samples of {html.escape(comparison.ensemble)} {reached} its own target density ({numbers}).")
     return text
@@ -209,7 +213,7 @@ def table(heads: Iterable[tuple[str, bool]], rows: Iterable[str]) -> str:
 def results(study: Study, at: np.ndarray) -> str:
     """Averages and maxima over the times chosen, one block for each measure."""
     names = list(dict.fromkeys(name for c in study.comparisons.values() for name in c.measures))
-    heads = ["", "average", "maximum", "at t", "noise floor", "its 95%", "average excess", "within noise", "largest truth error"]
+    heads = ["", "average", "maximum", "at t", "noise floor", "its 95%", "average excess", "within noise", "largest truth error", "average without bias"]
     rows = []
     for name in names:
         shown = [(c, c.measures[name]) for c in study.comparisons.values() if name in c.measures]
@@ -225,6 +229,7 @@ def _result(study: Study, at: np.ndarray, name: str, comparison: Comparison, mea
     cells = [number(mean(value)), number(top), f"{study.times[at][np.argmax(value == top)]:.4g}"]
     cells += [number(mean(series[at])) if noisy else "–" for series in (measured.floor_mean, measured.floor_high, measured.excess)]
     cells += [f"{measured.within_noise[at].sum()} of {at.sum()}", number(highest(measured.truth_error[at]))]
+    cells.append(number(mean(measured.corrected[at])) if noisy and measured.corrected is not None else "–")
     kind = ' class="noise"' if noisy and _is_noise(measured, at) else ""
     body = "".join(f"<td{kind}>{cell}</td>" for cell in cells)
     return f'<tr data-comparison="{html.escape(comparison.label)}" data-measure="{html.escape(name)}"><td>{html.escape(describe(comparison))}</td>{body}</tr>'
@@ -240,6 +245,27 @@ def costs(study: Study) -> str:
         texts = "".join(f'<td class="text">{html.escape(text)}</td>' for text in (e.sampler, e.family))
         rows.append(f'<tr data-ensemble="{html.escape(e.name)}"><td>{html.escape(e.name)}</td>{texts}{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>')
     return table(heads, rows)
+
+
+def ranking(study: Study) -> str:
+    """The lines of the study in order of their distance, and where the error of those comes from that ran as an oracle, too."""
+    heads = ["", "place", "field", "seeds", study.ranked_by.replace("_", " "), "spread", "noise floor", "excess", "its error", "× closer than boltzmann", "training (s)", "sampling (s)", "force evaluations", "network evaluations"]
+    places = [r.place for r in study.ranking]
+    rows = []
+    for r in study.ranking:
+        cells = [f"{r.place}{'=' if places.count(r.place) > 1 else ''}" if r.place else "–", "–" if r.mode == "none" else r.mode, f"{r.seeds}{f' ({r.lost} lost)' if r.lost else ''}"]
+        cells += [number(v) for v in (r.mean, r.spread, r.floor, r.excess, r.error, r.factor, r.train_seconds, r.sample_seconds)] + [count(round(v)) for v in (r.force_evaluations, r.network_evaluations)]
+        kind = ' class="noise"' if r.noise else ""
+        rows.append(f'<tr data-line="{html.escape(r.line)}"><td>{html.escape(r.line)}</td>{"".join(f"<td{kind}>{cell}</td>" for cell in cells)}</tr>')
+    note = (f"<p class=note>By {html.escape(study.ranked_by)} above its noise floor, averaged over {study.ranked_over}. Means over trainings; lines share a place where two standard errors and the truth's own error do not tell them apart, "
+            "and all that cannot be told from exact samples (grey) share one.</p>")
+    blocks = [note, table([(h, i == 0) for i, h in enumerate(heads)], rows)]
+    if study.splits:
+        heads = ["", "truth error", "finite samples", "the method's own", "learning", "of which training set", "±"]
+        rows = [f'<tr data-split="{html.escape(s.line)}"><td>{html.escape(s.line)}</td>{"".join(f"<td>{number(v)}</td>" for v in (s.truth_error, s.finite_samples, s.method, s.learning, s.training_set, s.error))}</tr>' for s in study.splits]
+        blocks += ["<p class=note>Where the error comes from: the noise floor; what is left with the exact field (oracle less floor); what learning adds (learned less oracle), "
+                   "and the part of that which the best fit to the training set has, too.</p>", table([(h, i == 0) for i, h in enumerate(heads)], rows)]
+    return "\n".join(blocks)
 
 
 def reading() -> str:
@@ -277,11 +303,11 @@ def draw(study: Study, embed: bool) -> list[str]:
             figure = make(study)
             if figure is None:
                 continue
-            png = _png(figure)
+            png = as_png(figure)
             write_aside(folder / f"{name}.png", lambda path: path.write_bytes(png))
             if embed:
                 raster = name in RASTER or (name == "snapshots" and study.bins.dimension > 1)
-                kind, data = ("png", png) if raster else ("svg+xml", _svg(figure))
+                kind, data = ("png", png) if raster else ("svg+xml", as_svg(figure))
                 small = ' class="small"' if figure.get_figwidth() < 7 else ""
                 image = f'<img{small} alt="{html.escape(CAPTIONS[name])}" src="data:image/{kind};base64,{base64.b64encode(data).decode()}">'
                 blocks.append(f'<figure id="{name}">{image}<figcaption>{html.escape(_caption(study, name))}</figcaption></figure>')
@@ -292,7 +318,7 @@ def _caption(study: Study, name: str) -> str:
     return CAPTIONS[name] + (f" The smallest density anywhere was {number(float(study.truth.minimum.min()))}." if name == "truth_error" else "")
 
 
-def _png(figure: Figure) -> bytes:
+def as_png(figure: Figure) -> bytes:
     """Through the canvas: savefig would draw everything twice."""
     buffer = io.BytesIO()
     FigureCanvasAgg(figure).print_png(buffer)
@@ -300,7 +326,7 @@ def _png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def _svg(figure: Figure) -> bytes:
+def as_svg(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
     return buffer.getvalue()
@@ -313,6 +339,8 @@ def page(study: Study, figures: list[str]) -> str:
         body += ["<h2>Results</h2>", results(study, everywhere)]
     if study.comparisons and study.held_out.any():
         body += [f"<h2>Results at the {study.held_out.sum()} held-out times</h2>", "<p class=note>No sampler was trained on these times.</p>", results(study, study.held_out)]
+    if study.ranking:
+        body += ["<h2>Ranking</h2>", ranking(study)]
     if study.ensembles or study.truth:
         body += ["<h2>Costs</h2>", costs(study)]
     if figures:

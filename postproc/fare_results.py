@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import pathlib
 import re
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Iterable, Mapping
 
 import h5py
@@ -106,6 +106,22 @@ class Measured:
     """value - floor_mean"""
     truth_error: np.ndarray
     """How much the truth's own estimated error changes the value."""
+    corrected: np.ndarray | None = None
+    """value less its estimated bias. This and what follows is None where a result does not have it."""
+    low: np.ndarray | None = None
+    """95% interval of what infinitely many samples would show."""
+    high: np.ndarray | None = None
+    significance: np.ndarray | None = None
+    """excess in standard deviations of the floor."""
+    effective: np.ndarray | None = None
+    """(sum w)^2 / sum w^2; infinite for a density."""
+    independent: np.ndarray | None = None
+    """As many independent samples as scatter like groups of these."""
+
+    @property
+    def floor_size(self) -> np.ndarray:
+        """How large exact draws show the measure to be: of one without bias the floor's mean is 0, and its width is what counts."""
+        return np.maximum(self.floor_mean, self.floor_high - self.floor_mean)
 
     @property
     def within_noise(self) -> np.ndarray:
@@ -124,6 +140,53 @@ class Comparison:
     samples: int
     """0 for a density, which has no noise."""
     measures: Mapping[str, Measured]
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A line of the study's `ensembles` over its trainings, by the headline measure averaged over the judged times."""
+
+    line: str
+    place: int
+    """From 1; lines that cannot be told apart share one. 0 where no training went through."""
+    sampler: str
+    family: str
+    mode: str
+    """Where the field comes from: "learned", "oracle" or "empirical"; "none" where nothing is learned."""
+    particles: int
+    seeds: int
+    lost: int
+    noise: bool
+    """Cannot be told from exact samples."""
+    mean: float
+    spread: float
+    """Standard deviation over trainings; NaN of a single one."""
+    error: float
+    floor: float
+    excess: float
+    truth_error: float
+    factor: float
+    """How many times closer to the truth than equilibrium sampling."""
+    train_seconds: float
+    sample_seconds: float
+    force_evaluations: float
+    network_evaluations: float
+
+
+@dataclass(frozen=True)
+class Split:
+    """Where the error of a line that learns comes from."""
+
+    line: str
+    oracle: str
+    truth_error: float
+    finite_samples: float
+    method: float
+    """What is left with the exact field."""
+    learning: float
+    training_set: float
+    """The part of it that the best fit to the training set has, too; NaN where no line tells."""
+    error: float
 
 
 class Study:
@@ -169,6 +232,43 @@ class Study:
         self.comparisons = {comparison.label: comparison for comparison in compared}
         self.densities = tuple(file.get("binned", {}))
         """Names that `masses` and `density` know."""
+        group = file.get("ranking")
+        self.ranking: list[Ranked] = []
+        """Nearest to the truth first; empty where there is nothing to rank."""
+        self.splits: list[Split] = []
+        if group is not None:
+            self.ranking = sorted((_from_attributes(Ranked, name, lines) for name, lines in group["lines"].items()), key=lambda r: (not r.place, r.excess))
+            self.splits = [_from_attributes(Split, name, split) for name, split in group.get("splits", {}).items()]
+            self.ranked_by = _text(group.attrs["measure"])
+            self.ranked_over = f"{int(group.attrs['times'])} {'held-out ' if group.attrs['held_out'] else ''}times"
+        self.swept: dict[str, str] = {}
+        """Keys and values, as text, of a point of a sweep."""
+        if "sweep" in file:
+            keys, values = (map(_text, np.atleast_1d(file["sweep"].attrs[name])) for name in ("keys", "values"))
+            self.swept = dict(zip(keys, values))
+            self.swept_points = int(file["sweep"].attrs["points"])
+        group = file.get("thermodynamics", {})
+        self.thermodynamics: dict[str, np.ndarray] = {name: group[name][:] for name in group if isinstance(group[name], h5py.Dataset)}
+        """Columns over time, as in thermodynamics.csv; empty unless the plan asked for them."""
+        self.work: dict[str, object] = {}
+        """Of particles both ways through the protocol: what was estimated, and `density`, the histograms of W and of minus the reversed W."""
+        self.mean_kl_to_equilibrium = float(group.attrs["mean_kl_to_equilibrium"]) if "kl_to_equilibrium" in self.thermodynamics else float("nan")
+        """Over time, by the quadrature between snapshots, too."""
+        if "particles" in group:
+            self.work = {key: _scalar(value) if np.ndim(value) == 0 else value for key, value in group["particles"].attrs.items()}
+            self.work.update(density=group["particles/density"][:], free_energy_change=float(group.attrs["free_energy_change"]))
+
+        self.rates = self._rates(file.get("analysis", {}))
+        """Decay rates of the density, the slowest first, where the plan asks for an analysis `relaxation`."""
+
+    @staticmethod
+    def _rates(analyses: Mapping[str, h5py.Group]) -> np.ndarray:
+        """A rate of 0 belongs to what is stationary; round-off leaves it a little off."""
+        for group in analyses.values():
+            if _text(group.attrs["kind"]) == "relaxation" and "rate" in group:
+                rates = np.sort(group["rate"][:])
+                return rates[rates > 1e-9 * abs(rates).max()]
+        return np.empty(0)
 
     def _bins(self, group: h5py.Group) -> Bins:
         # as in the datasets, the last axis comes first
@@ -197,7 +297,7 @@ class Study:
     def _comparison(self, label: str, group: h5py.Group) -> Comparison:
         measures = {}
         for name in self._in_plan_order(group):
-            series = {f.name: group[name][f.name][:] for f in fields(Measured) if f.name not in ("summary", "unit")}
+            series = {f.name: group[name][f.name][:] for f in fields(Measured) if f.name not in ("summary", "unit") and (f.default is MISSING or f.name in group[name])}
             measures[name] = Measured(_text(group[name].attrs["summary"]), _text(group[name].attrs["unit"]), **series)
         a = group.attrs
         return Comparison(label, _text(a["ensemble"]), _text(a["of"]), _text(a["against"]), int(a["samples"]), measures)
@@ -244,6 +344,69 @@ class Study:
     def snapshot(self, index: int) -> "Snapshot":
         """The snapshot of self.times[index]."""
         return Snapshot(self.directory / "snapshots" / f"snapshot_{range(len(self.times))[index]:06d}.h5")
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Keys that a sweep changes together."""
+
+    keys: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """For people: what all keys end in, or the first of them."""
+        endings = {re.split(r"[.\[\]]+", key)[-1] for key in self.keys}
+        return endings.pop() if len(endings) == 1 else self.keys[0]
+
+
+class Sweep:
+    """The points of a sweep that are done, by their numbers, and what became of the others."""
+
+    def __init__(self, directory: str | pathlib.Path):
+        self.directory = pathlib.Path(directory)
+        if not self.directory.is_dir():
+            raise FareError(f"{self.directory}: no such directory")
+        self.points: dict[int, Study] = {}
+        self.lacking: dict[int, str] = {}
+        """Why a point is not among them."""
+        folders = {int(path.name[6:]): path for path in self.directory.glob("point_*") if re.fullmatch(r"point_\d+", path.name) and path.is_dir()}
+        if not folders:
+            raise FareError(f"{self.directory}: no points of a sweep there (no point_0000, ...)")
+        for number, folder in sorted(folders.items()):
+            self._read(number, folder)
+        count = max([max(folders) + 1] + [study.swept_points for study in self.points.values()])
+        self.lacking.update((number, "missing") for number in range(count) if number not in folders)
+        self.lacking = dict(sorted(self.lacking.items()))
+        self.keys = list(dict.fromkeys(key for study in self.points.values() for key in study.swept))
+        self.axes = self._axes()
+
+    def _read(self, number: int, folder: pathlib.Path) -> None:
+        try:
+            study = Study(folder)
+            if study.swept:
+                self.points[number] = study
+            else:
+                self.lacking[number] = "not a point of a sweep (its study.h5 has no group sweep)"
+        except FareError as reason:
+            failed = folder / "failure.txt"
+            text = failed.read_text(errors="replace").strip() if failed.exists() else ""
+            self.lacking[number] = f"failed: {text.splitlines()[0]}" if text else "unfinished" if not (folder / "study.h5").exists() else str(reason)
+
+    def _axes(self) -> list[Axis]:
+        """Keys whose values are the same at the same points belong together; a key that never changes is no axis."""
+        groups: dict[tuple[int, ...], list[str]] = {}
+        for key in self.keys:
+            values = [study.swept.get(key, "") for study in self.points.values()]
+            order = list(dict.fromkeys(values))
+            groups.setdefault(tuple(order.index(value) for value in values), []).append(key)
+        return [Axis(tuple(keys)) for pattern, keys in groups.items() if len(set(pattern)) > 1]
+
+    def numbers(self, key: str) -> dict[int, float] | None:
+        """The value of a key at every point, or None where some are not numbers."""
+        try:
+            return {number: float(study.swept[key]) for number, study in self.points.items()}
+        except (KeyError, ValueError):
+            return None
 
 
 class Snapshot:
@@ -310,6 +473,11 @@ def _component(of: h5py.Group | h5py.Dataset) -> np.ndarray:
         return np.full(tuple(of.attrs["shape"]), of.attrs["value"]) * of.attrs["unitSI"]
     unit = of.attrs["unitSI"]
     return of[()] if unit == 1 else of[()] * unit
+
+
+def _from_attributes(kind: type, line: str, group: h5py.Group) -> object:
+    """A dataclass whose fields are attributes of a group."""
+    return kind(line=line, **{f.name: _scalar(group.attrs[f.name]) for f in fields(kind) if f.name != "line"})
 
 
 def _open(path: pathlib.Path) -> h5py.File:

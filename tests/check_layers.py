@@ -11,8 +11,8 @@ LAYERS = [
     {"config": [], "random": [], "store": []},
     {"system": ["plugin"], "plugin": ["system"]},
     {"truth": [], "ensemble": [], "learn": []},
-    {"sampler": [], "analysis": []},
-    {"measure": [], "record": []},
+    {"sampler": ["sampler_plugin"], "sampler_plugin": ["sampler"], "analysis": []},
+    {"measure": [], "record": [], "thermo": []},
     {"study": []},
     {"apps": []},
 ]

@@ -4,6 +4,7 @@
 
 #include <fare/random.h>
 #include <fare/system.h>
+#include <math.h>
 
 /*
   A data container that kernels work on directly. Particles of blocks [first_block, first_block + blocks) live here; their ids are
@@ -28,6 +29,19 @@ PetscErrorCode fare_ensemble_copy(const fare_ensemble *from, fare_ensemble *to);
 PetscErrorCode fare_ensemble_weigh(fare_ensemble *ensemble);
 /* Bytes per particle of an ensemble. */
 size_t fare_ensemble_bytes(int dim);
+
+/*
+  Weights as whole numbers, which add up to the same in any order and on any number of ranks: units of 1 where there are no weights, else of
+  the largest weight over a power of two that leaves room for the sum of all. FARE_ERR_FAILED when no weight is positive. Collective.
+*/
+typedef struct {
+  double largest, units; /* the largest weight, and the units it counts for */
+} fare_weight_units;
+PetscErrorCode fare_ensemble_units(const fare_ensemble *ensemble, fare_weight_units *units);
+static inline int64_t fare_weight_units_of(const fare_weight_units *units, const fare_ensemble *ensemble, int64_t particle)
+{
+  return ensemble->weight ? (int64_t)llrint(ensemble->weight[particle] / units->largest * units->units) : 1;
+}
 
 /* Independent draws from the initial density: the same bits on any rank count. Collective. */
 PetscErrorCode fare_ensemble_draw(fare_ensemble *ensemble, const fare_initial *initial, const fare_system *system, double t, fare_stream stream);

@@ -15,6 +15,7 @@
 #include <fare/analysis.h>
 #include <fare/measure.h>
 #include <fare/record.h>
+#include <fare/thermo.h>
 #include <fare/study.h>
 
 #endif

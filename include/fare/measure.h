@@ -7,9 +7,9 @@
 
 /*
   Bins are unions of whole cells, declared before any sample is looked at. Every rank holds all bins, none holds the
-  grid. There are two sets: fine bins (blocks of cells; for cumulative functions) and coarse bins (blocks of fine ones, neighbours
-  pooled until n p >= 5 by the truth's own masses; for plug-in divergences) plus one for what falls outside the grid. Both follow
-  from the grid alone and, for the pooling, from the truth and n. docs/measures.md has the sizes and every rule.
+  grid. There are fine bins (blocks of cells), coarse bins (blocks of fine ones) and pools of coarse bins (neighbours
+  joined until n p >= 5 by the truth's own masses; for plug-in divergences), plus one for what falls outside the grid. All follow
+  from the grid alone and, for the pools, from the truth and n. docs/measures.md has the sizes and every rule.
 */
 typedef struct fare_binning fare_binning;
 /* Keeps no reference to the grid. Collective. */
@@ -25,6 +25,8 @@ typedef struct {
   double  below;     /* the part of the outside that lies below a single axis; 0 beyond one dimension */
   double  effective; /* effective number of samples; HUGE_VAL for a density */
   int64_t samples;   /* number of samples; 0 for a density */
+  size_t  groups;    /* consecutive particles in so many groups of equal size, for intervals; 0: none */
+  double *group;     /* shares of all weight, per group: those in the bins that intervals look at, outside below, outside elsewhere, the whole group */
 } fare_binned;
 /*
   Cell masses (a vector of the grid) by bins, with sum 1; what is negative in a bin counts as 0. The result is the same on all ranks
@@ -39,25 +41,55 @@ PetscErrorCode fare_binning_ensemble(const fare_binning *binning, const fare_ens
 PetscErrorCode fare_binned_free(fare_binned *binned);
 
 /*
+  An ensemble on the cells of a grid that is spread over the same ranks (or whole on each): masses as the truth's in a new vector of the grid, and the
+  share that lies outside, together 1. The same bits on any number of ranks; memory of a rank grows with its own particles and cells, not with the grid.
+  FARE_ERR_FAILED when no weight is positive. Collective over ensemble->comm.
+*/
+PetscErrorCode fare_deposit(const fare_grid *grid, const fare_ensemble *ensemble, Vec *masses, double *outside);
+
+/*
+  ln of the density p at local particles, from its bin averages: cubic between fine bins, fourth order in their width. What is outside, or where p is 0, has the
+  logarithm of the smallest normal number. Not collective.
+*/
+PetscErrorCode fare_binning_log_density(const fare_binning *binning, const fare_binned *p, const fare_ensemble *ensemble, double log_density[]);
+
+/* Directions that samples are projected on in two and three dimensions, with the order of all bins along each. docs/measures.md has the quadrature. */
+typedef struct {
+  int             directions; /* 0 in one dimension */
+  const double   *weight;     /* of each, sum 1 */
+  const PetscInt *order;      /* bins by ascending projection of their middles, one direction after the other */
+  const double   *gap;        /* from each bin in that order to the next; the last is 0 */
+} fare_projections;
+
+/*
   What an estimator sees: pure arrays. p is the truth, q the samples (or a second density). The half-count rule makes p and q
-  positive in every coarse bin; between two densities there is no such rule, the coarse bins are the fine ones, and masses may be 0.
+  positive in every pool; between two densities there is no such rule, the pools are the fine bins, and masses may be 0.
 */
 typedef struct {
-  int           dim;
-  size_t        coarse;            /* coarse bins, the outside last among them */
-  const double *p, *q;             /* masses of coarse bins, with the half-count rule: to divide by */
-  const double *p_raw, *q_raw;     /* without any rule */
-  size_t        fine;              /* fine bins along the one axis; 0 beyond one dimension */
-  const double *edge;              /* ends of fine bins: fine + 1, ascending */
-  const double *p_fine, *q_fine;   /* masses; fine entries */
-  double        q_below, q_above;  /* shares of q beyond the two ends of the axis */
+  int                     dim;
+  double                  n;                 /* effective samples behind q, HUGE_VAL: a density */
+  size_t                  pools;             /* the outside last among them */
+  const double           *p, *q;             /* masses of pools, with the half-count rule: to divide by */
+  const double           *p_raw, *q_raw;     /* without any rule */
+  size_t                  bins;              /* fine bins in one dimension, coarse beyond */
+  const double           *p_bin, *q_bin;     /* their masses, without the outside */
+  const double           *edge;              /* ends of bins in one dimension: bins + 1, ascending */
+  double                  q_below, q_above;  /* shares of q outside: beyond the two ends of a single axis; all above beyond one dimension */
+  const fare_projections *projections;
+  const double           *tail;              /* per bin: how much of it belongs to where the truth is thinnest and has FARE_TAIL of its mass */
+  int                     wells;
+  const int              *well;              /* per bin: the well of the truth that it belongs to */
 } fare_comparison;
+#define FARE_TAIL      0.01
+#define FARE_WELLS_MOST 1024
 
 /* What a measure provides: one const descriptor named in src/measure/list.h. */
 typedef struct {
   const char *name, *summary, *definition, *reference, *unit;
   int         dimension_most; /* largest dimension it is defined in; 0: any */
+  PetscBool   norm;           /* vanishes as the difference of q and p does, not as its square: bias and interval are those of its square */
   double (*evaluate)(const fare_comparison *comparison);
+  double (*plain)(const fare_comparison *comparison); /* with the bias that evaluate takes off, for the interval; NULL: evaluate takes off none */
 } fare_measure_type;
 
 const fare_measure_type *fare_measure_type_find(const char *name); /* NULL when unknown */
@@ -65,16 +97,19 @@ const fare_measure_type *fare_measure_type_at(size_t i);           /* NULL past 
 PetscErrorCode fare_measure_type_describe(const fare_measure_type *type, FILE *to);
 
 typedef struct {
-  double value;                   /* the estimate */
-  double floor_mean, floor_high;  /* of the same estimator on exact draws: mean and 95% quantile; 0 between densities */
-  double p_value;                 /* (1 + exact draws that reach the value) / (1 + exact draws); 1 between densities */
-  double excess;                  /* value - floor_mean */
-  double truth_error;             /* |change of the value when the truth's estimated error is added to it| */
+  double value;                  /* the estimate */
+  double corrected;              /* less its estimated bias; may be negative */
+  double low, high;              /* 95% interval of what infinitely many samples would show; not a number without groups */
+  double floor_mean, floor_high; /* of the same estimator on exact draws: mean and 95% quantile; 0 between densities */
+  double excess, significance;   /* value - floor_mean, and that in standard deviations of the floor; 0 between densities */
+  double p_value;                /* (1 + exact draws that reach the value) / (1 + exact draws); 1 between densities */
+  double effective, independent; /* numbers of samples: (sum w)^2 / sum w^2, and as many independent ones as scatter like the groups; HUGE_VAL for a density */
+  double truth_error;            /* |change of the value when the truth's estimated error is added to it| */
 } fare_measured;
 
 /*
   All `count` measures of q against the truth p at once. `p_corrected` (may be NULL) is the truth plus its estimated error. `replicates`
-  exact draws give the floor, shared out over the ranks of comm; `stream` names their random numbers. p and q are the same on every
+  exact draws give the floor, shared out over the ranks of comm; `stream` names their random numbers. The groups of q, left out one after the other, give bias and interval. p and q are the same on every
   rank, and so are the results, to the bit on any number of ranks. FARE_ERR_INPUT where a measure is not defined in this dimension.
   Collective.
 */

@@ -13,7 +13,7 @@
 #include <fare/system.h>
 
 /* Grows with every change of fare_system_type or of what its functions are given. */
-#define FARE_PLUGIN_ABI 1
+#define FARE_PLUGIN_ABI 2
 
 typedef enum {
   FARE_PLUGIN_IS_SYSTEM   = 1, /* descriptor: a fare_system_type */

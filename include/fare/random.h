@@ -24,6 +24,8 @@ void fare_philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t 
 */
 void fare_random_uniforms(fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double u[FARE_BLOCK]);
 void fare_random_normals(fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double z[FARE_BLOCK]);
+/* The vector instructions that kernels were compiled for, such as "AVX-512": together with the compiler, what the last bits of a result depend on. */
+const char *fare_random_instructions(void);
 
 /* One number after the other, for work that is not per particle. Zero `next` to begin. */
 typedef struct {

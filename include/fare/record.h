@@ -24,6 +24,19 @@ PetscErrorCode fare_record_destroy(fare_record **record);
 const char *fare_record_directory(const fare_record *record);
 /* DIRECTORY/name, valid until the next call. */
 const char *fare_record_path(fare_record *record, const char *name);
+/* What is written of ensembles. Measures see all particles, whatever is set here. */
+typedef enum { FARE_RECORD_DOUBLE, FARE_RECORD_SINGLE } fare_record_precision;
+typedef struct {
+  PetscInt64 particles;   /* most that are written of each ensemble, evenly spaced by id; 0: all */
+  int        precision;   /* of positions: a fare_record_precision */
+  PetscInt64 compression; /* level of gzip, 0: none */
+} fare_record_options;
+extern const fare_field fare_record_fields[];
+/* For the snapshots that follow. Not collective; the same on every rank. */
+PetscErrorCode fare_record_set(fare_record *record, const fare_record_options *options);
+/* Particles that are written of so many. */
+int64_t fare_record_kept(const fare_record_options *options, int64_t particles);
+
 /* Writes a text file DIRECTORY/name whole or not at all. Collective; rank 0 writes. */
 PetscErrorCode fare_record_text(fare_record *record, const char *name, const fare_text *text);
 

@@ -67,6 +67,7 @@ struct fare_sampler {
   fare_schedule            schedule;
   fare_sampler_mode        mode;
   const fare_densities    *exact; /* borrowed; with FARE_ORACLE from before training on, otherwise NULL */
+  fare_learn_session       session; /* the owner's: lets training be stopped, and go on; methods hand it to fare_learn_train */
   void                    *state;
   fare_cost                cost;
 };

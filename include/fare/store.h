@@ -36,6 +36,9 @@ PetscErrorCode fare_store_get_reals(fare_store *store, const char *path, const c
 PetscErrorCode fare_store_get_int(fare_store *store, const char *path, const char *name, int64_t *value);
 PetscErrorCode fare_store_has(fare_store *store, const char *path, PetscBool *has);
 
+/* Level of gzip, 0 to 9, for datasets of one extent that fare_store_write makes from now on; 0, as at first: none. The same on every rank. */
+void fare_store_set_compression(fare_store *store, int level);
+
 /*
   A dataset of `rank` extents `global`, of which this rank holds the box `count` at `start` (a zero in `count`: nothing),
   row-major and contiguous in `data`. Parents are made. Collective.

@@ -9,6 +9,7 @@
 #include <fare/measure.h>
 #include <fare/record.h>
 #include <fare/sampler.h>
+#include <fare/thermo.h>
 
 /* Which of the study's own times are learned from, and how many particles at each. */
 typedef enum { FARE_TRAIN_EVERY_SECOND, FARE_TRAIN_ALL } fare_training_times;
@@ -37,7 +38,7 @@ fare_sampler_mode fare_plan_ensemble_mode(const fare_plan_ensemble *ensemble);
 
 /* What sets one point of a sweep apart: values of keys, as YAML. */
 typedef struct {
-  PetscInt64 point;
+  PetscInt64 point, points; /* which, of so many */
   size_t     count;
   char     **key, **value;
 } fare_swept;
@@ -56,8 +57,11 @@ typedef struct {
   fare_plan_ensemble       *ensemble;
   size_t                    analyses; /* of the grid; they hold what they find, so a plan runs once */
   fare_analysis           **analysis;
+  PetscBool                 has_thermodynamics;
+  fare_thermo_options       thermodynamics;
   size_t                    measures;
   const fare_measure_type **measure;
+  fare_record_options       record;
   fare_swept                swept; /* count 0: no point of a sweep */
 } fare_plan;
 
@@ -108,11 +112,13 @@ typedef enum { FARE_SCORE_TABLE, FARE_SCORE_JSON, FARE_SCORE_CSV } fare_score_fo
 typedef struct {
   const char               *directory, *samples;
   size_t                    measures;
-  const fare_measure_type **measure;    /* none: all that are defined in this dimension */
-  int                       replicates; /* exact draws behind a floor, and resamplings behind an interval; at least 40 */
+  const fare_measure_type **measure;    /* none: all that are defined in this dimension and for these samples */
+  int                       replicates; /* exact draws behind a floor; at least 40 */
   fare_score_form           form;
 } fare_score_options;
 PetscErrorCode fare_score(MPI_Comm comm, const fare_score_options *options, FILE *to);
+/* All that scoring knows: the measures on bins, then those that are made from the samples' own density. NULL past the last. */
+const fare_measure_type *fare_score_measure_at(size_t i);
 
 /*
   Writes the particles of one ensemble of a finished study as a file to train on (and to score); `ensemble` NULL: the one that was simulated; `path` NULL:

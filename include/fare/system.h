@@ -49,6 +49,12 @@ typedef struct {
   /* The general form: Ito drift f_k and diffusion D_k >= 0 (not its root), per axis; both or neither. NULL: mobility (-grad V + F) and mobility kT. */
   void (*drift)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
   void (*diffusion)(int dim, const double *theta, size_t n, const double *const x[], double *const D[]);
+  /*
+    Where drift and diffusion are those of a body with inertia, axis 0 its position and axis 1 its velocity, dx = v dt, dv = (a(x) - friction v) dt + sqrt(2 heating) dW:
+    its parts, for integrators that take them apart; both or neither.
+  */
+  void (*acceleration)(const double *theta, size_t n, const double position[], double a[]);
+  void (*bath)(const double *theta, double *friction, double *heating);
 } fare_system_type;
 
 const fare_system_type *fare_system_type_find(const char *name); /* NULL when unknown */

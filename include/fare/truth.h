@@ -85,6 +85,7 @@ typedef struct {
   double   survival, exit_flux;            /* what no end has absorbed, and what is absorbed per time; 1 and 0 where no end absorbs */
   PetscInt steps, rejected, solves;        /* of the grid itself, without its companions */
   double   seconds;                        /* spent advancing, this rank, companions included */
+  PetscInt iterations;                     /* of the solves; 0 where they are direct */
 } fare_truth_status;
 
 typedef struct fare_truth fare_truth;
@@ -97,6 +98,16 @@ PetscErrorCode fare_truth_create(MPI_Comm comm, const fare_system *system, const
 /* Evolves to time t (not before the present one). Collective. FARE_ERR_FAILED when the solver gives up. */
 PetscErrorCode fare_truth_advance(fare_truth *truth, double t);
 PetscErrorCode fare_truth_destroy(fare_truth **truth);
+/*
+  The state, from which a truth that was created alike goes on to the same bits. It has parts, each with numbers and with vectors on a grid of its own, in a fixed order; grid
+  and vectors are borrowed. To restore it, fill the vectors of all parts and then load the numbers of each. Collective.
+*/
+#define FARE_TRUTH_NUMBERS 32
+#define FARE_TRUTH_VECTORS 16
+int            fare_truth_parts(const fare_truth *truth);
+PetscErrorCode fare_truth_part(const fare_truth *truth, int part, const fare_grid **grid, int *vectors, Vec vector[FARE_TRUTH_VECTORS]);
+PetscErrorCode fare_truth_save(const fare_truth *truth, int part, double numbers[FARE_TRUTH_NUMBERS]);
+PetscErrorCode fare_truth_load(fare_truth *truth, int part, const double numbers[FARE_TRUTH_NUMBERS]);
 const fare_grid         *fare_truth_grid(const fare_truth *truth);
 Vec                      fare_truth_masses(const fare_truth *truth);      /* borrowed; of the cells, sum 1 */
 Vec                      fare_truth_error_field(const fare_truth *truth); /* borrowed; estimated (exact - masses) per cell; zero without estimate */

@@ -7,11 +7,14 @@
 /* Cells per axis of the table that Boltzmann densities are drawn from: so fine that no bin of any measure sees it. */
 static const int64_t table_cells[FARE_DIM_MAX + 1] = {0, 1 << 16, 1 << 10, 1 << 7};
 
+#define GUIDE 65536 /* equal parts of probability, from each of which the search for a cell begins */
+
 /* Cumulative probabilities of the cells of a box, the same on every rank. */
 typedef struct {
   int     dim;
   int64_t cells, count; /* per axis, and of all */
   double  lower[FARE_DIM_MAX], spacing[FARE_DIM_MAX], *cumulative;
+  int64_t *guide; /* the first cell whose cumulative sum passes this part of all */
 } table;
 
 static void cell_corner(const table *of, int64_t cell, double corner[])
@@ -37,7 +40,7 @@ static PetscErrorCode table_create(const fare_initial *initial, const fare_syste
     to->lower[axis]   = type->lower[axis];
     to->spacing[axis] = (type->upper[axis] - type->lower[axis]) / (double)to->cells;
   }
-  PetscCall(PetscMalloc1(to->count, &to->cumulative));
+  PetscCall(PetscMalloc2(to->count, &to->cumulative, GUIDE + 1, &to->guide));
   for (int64_t first = 0; first < to->count; first += FARE_BLOCK) {
     for (int i = 0; i < FARE_BLOCK; i++) {
       double corner[FARE_DIM_MAX];
@@ -49,13 +52,19 @@ static PetscErrorCode table_create(const fare_initial *initial, const fare_syste
   }
   for (int64_t i = 0; i < to->count; i++) highest = PetscMax(highest, to->cumulative[i]);
   for (int64_t i = 0; i < to->count; i++) to->cumulative[i] = sum += exp(to->cumulative[i] - highest);
+  for (int64_t part = 0, cell = 0; part <= GUIDE; part++) {
+    while (cell < to->count - 1 && to->cumulative[cell] <= sum * (double)part / GUIDE) cell++;
+    to->guide[part] = cell;
+  }
   PetscFunctionReturn(0);
 }
 
-/* The cell in which the cumulative sum passes `target`. */
-static int64_t table_find(const table *in, double target)
+/* The cell in which the cumulative sum passes the part u of all. The guide is taken one part wider on both sides: round-off does not matter then. */
+static int64_t table_find(const table *in, double u)
 {
-  int64_t below = -1, above = in->count - 1;
+  const double  target = u * in->cumulative[in->count - 1];
+  const int64_t part   = (int64_t)(u * GUIDE);
+  int64_t       below = part > 0 ? in->guide[part - 1] - 1 : -1, above = in->guide[PetscMin(part + 2, GUIDE)];
 
   while (above - below > 1) {
     const int64_t middle = (below + above) / 2;
@@ -79,11 +88,11 @@ static PetscErrorCode draw_from_table(fare_ensemble *ensemble, const fare_initia
     fare_random_uniforms(stream, block, 0, 0, u);
     for (int axis = 0; axis < ensemble->dim; axis++) fare_random_uniforms(stream, block, 0, (uint32_t)axis + 1, inside[axis]);
     for (int i = 0; i < FARE_BLOCK; i++) {
-      cell_corner(&from, table_find(&from, u[i] * from.cumulative[from.count - 1]), corner);
+      cell_corner(&from, table_find(&from, u[i]), corner);
       for (int axis = 0; axis < ensemble->dim; axis++) ensemble->x[axis][b * FARE_BLOCK + i] = corner[axis] + from.spacing[axis] * inside[axis][i];
     }
   }
-  PetscCall(PetscFree(from.cumulative));
+  PetscCall(PetscFree2(from.cumulative, from.guide));
   PetscFunctionReturn(0);
 }
 

@@ -79,6 +79,22 @@ size_t fare_ensemble_bytes(int dim)
   return (size_t)dim * sizeof(double);
 }
 
+PetscErrorCode fare_ensemble_units(const fare_ensemble *ensemble, fare_weight_units *of)
+{
+  int bits = 0;
+
+  PetscFunctionBeginUser;
+  *of = (fare_weight_units){1, 1};
+  if (!ensemble->weight) PetscFunctionReturn(0);
+  of->largest = 0;
+  for (int64_t i = 0; i < ensemble->local; i++) of->largest = PetscMax(of->largest, ensemble->weight[i]);
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &of->largest, 1, MPI_DOUBLE, MPI_MAX, ensemble->comm));
+  if (!(of->largest > 0)) FARE_FAIL(FARE_ERR_FAILED, "no particle has a positive weight at time %g", ensemble->time);
+  while (ensemble->count >> bits) bits++;
+  of->units = ldexp(1, PetscMin(62 - bits, 52));
+  PetscFunctionReturn(0);
+}
+
 static uint64_t hash(uint64_t h, uint64_t value)
 {
   h = (h ^ value) * 0x9FB21C651E98DF25u;

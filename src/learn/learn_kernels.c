@@ -12,11 +12,13 @@ static inline float logistic(float h)
   return 1.0f / (1.0f + e);
 }
 
-void fare_silu(int width, int rows, const float bias[], float h[])
+/* Layers without skip have loops of their own, so that nothing is read for them. */
+void fare_silu(int width, int rows, const float bias[], const float skip[], float h[])
 {
   for (int k = 0; k < width; k++) {
-    float *restrict a = h + (size_t)k * FARE_BLOCK;
-    const float b     = bias[k];
+    float *restrict a       = h + (size_t)k * FARE_BLOCK;
+    const float *restrict c = skip ? skip + (size_t)k * FARE_BLOCK : NULL;
+    const float b           = bias[k];
 
 #pragma omp simd
     for (int i = 0; i < rows; i++) {
@@ -24,15 +26,19 @@ void fare_silu(int width, int rows, const float bias[], float h[])
 
       a[i] = x * logistic(x);
     }
+    if (!c) continue;
+#pragma omp simd
+    for (int i = 0; i < rows; i++) a[i] += c[i];
   }
 }
 
-void fare_silu_slope(int width, int rows, const float bias[], float h[], float slope[])
+void fare_silu_slope(int width, int rows, const float bias[], const float skip[], float h[], float slope[])
 {
   for (int k = 0; k < width; k++) {
-    float *restrict a = h + (size_t)k * FARE_BLOCK;
-    float *restrict d = slope + (size_t)k * FARE_BLOCK;
-    const float b     = bias[k];
+    float *restrict a       = h + (size_t)k * FARE_BLOCK;
+    float *restrict d       = slope + (size_t)k * FARE_BLOCK;
+    const float *restrict c = skip ? skip + (size_t)k * FARE_BLOCK : NULL;
+    const float b           = bias[k];
 
 #pragma omp simd
     for (int i = 0; i < rows; i++) {
@@ -41,6 +47,9 @@ void fare_silu_slope(int width, int rows, const float bias[], float h[], float s
       a[i] = x * s;
       d[i] = s + x * s * (1.0f - s);
     }
+    if (!c) continue;
+#pragma omp simd
+    for (int i = 0; i < rows; i++) a[i] += c[i];
   }
 }
 
@@ -63,11 +72,52 @@ void fare_sum_rows(int width, int rows, const float d[], float bias_gradient[])
   }
 }
 
-void fare_multiply(int width, int rows, const float slope[], float d[])
+void fare_multiply(int width, int rows, const float slope[], const float d[], float out[])
 {
   for (int k = 0; k < width; k++) {
 #pragma omp simd
-    for (int i = 0; i < rows; i++) d[k * FARE_BLOCK + i] *= slope[k * FARE_BLOCK + i];
+    for (int i = 0; i < rows; i++) out[k * FARE_BLOCK + i] = slope[k * FARE_BLOCK + i] * d[k * FARE_BLOCK + i];
+  }
+}
+
+void fare_silu_along(int width, int rows, const float bias[], const float skip[], const float skip_along[], float h[], float along[], float slope[], float bend[])
+{
+  for (int k = 0; k < width; k++) {
+    const size_t row        = (size_t)k * FARE_BLOCK;
+    float *restrict a       = h + row;
+    float *restrict e       = along + row;
+    float *restrict d       = slope + row;
+    float *restrict f       = bend + row;
+    const float b           = bias[k];
+
+#pragma omp simd
+    for (int i = 0; i < rows; i++) {
+      const float x = a[i] + b, s = logistic(x), rest = s * (1.0f - s), first = s + x * rest, second = rest * (2.0f + x * (1.0f - 2.0f * s));
+
+      a[i] = x * s;
+      d[i] = first;
+      f[i] = second * e[i];
+      e[i] *= first;
+    }
+    if (!skip) continue;
+#pragma omp simd
+    for (int i = 0; i < rows; i++) {
+      a[i] += skip[row + (size_t)i];
+      e[i] += skip_along[row + (size_t)i];
+    }
+  }
+}
+
+void fare_multiply_along(int width, int rows, const float slope[], const float bend[], const float d[], const float e[], float d_out[], float e_out[])
+{
+  for (int k = 0; k < width; k++) {
+    const size_t row = (size_t)k * FARE_BLOCK;
+
+#pragma omp simd
+    for (int i = 0; i < rows; i++) {
+      d_out[row + (size_t)i] = slope[row + (size_t)i] * d[row + (size_t)i] + bend[row + (size_t)i] * e[row + (size_t)i];
+      e_out[row + (size_t)i] = slope[row + (size_t)i] * e[row + (size_t)i];
+    }
   }
 }
 

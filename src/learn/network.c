@@ -14,11 +14,14 @@
 
 struct fare_network {
   fare_network_shape shape;
+  PetscBool          residual;
   size_t             count;
   float             *weights;
   float             *activation; /* of each hidden layer, layers x width x FARE_BLOCK */
   float             *slope;      /* derivative of each hidden activation */
-  float             *d;          /* two layers of derivatives of the loss */
+  float             *along;      /* derivative of each hidden layer along a direction of the input */
+  float             *bend;       /* and of its slope */
+  float             *d;          /* of the loss: by a layer's output and by its argument, then the same for what is along */
   float             *bias;       /* of the first layer with the shared inputs added */
 };
 
@@ -43,6 +46,7 @@ static float *at(float *layers, const fare_network *network, int i)
   return layers + (size_t)i * (size_t)network->shape.width * FARE_BLOCK;
 }
 
+/* Not touched, so that what a method never uses costs no memory. */
 static PetscErrorCode allocate(size_t n, float **array)
 {
   const size_t bytes = (n * sizeof(float) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
@@ -50,7 +54,6 @@ static PetscErrorCode allocate(size_t n, float **array)
   PetscFunctionBeginUser;
   *array = aligned_alloc(ALIGNMENT, PetscMax(bytes, ALIGNMENT));
   if (!*array) FARE_FAIL(FARE_ERR_FAILED, "out of memory for a network");
-  memset(*array, 0, bytes);
   PetscFunctionReturn(0);
 }
 
@@ -69,13 +72,26 @@ PetscErrorCode fare_network_create(const fare_network_shape *shape, fare_stream 
   PetscCall(allocate(n->count, &n->weights));
   PetscCall(allocate((size_t)shape->layers * values, &n->activation));
   PetscCall(allocate((size_t)shape->layers * values, &n->slope));
-  PetscCall(allocate(2 * values, &n->d));
+  PetscCall(allocate((size_t)shape->layers * values, &n->along));
+  PetscCall(allocate((size_t)shape->layers * values, &n->bend));
+  PetscCall(allocate(4 * values, &n->d));
   PetscCall(allocate((size_t)shape->width, &n->bias));
+  memset(n->weights, 0, n->count * sizeof(float));
   for (int i = 0; i < shape->layers; i++) {
     const layer l = layer_at(shape, i);
 
     for (size_t k = l.weights; k < l.biases; k++) n->weights[k] = (float)(sqrt(2. / l.in) * fare_random_normal(&random));
   }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_learn_network(const fare_learn_options *options, int inputs, int outputs, fare_stream stream, fare_network **network)
+{
+  const fare_network_shape shape = {inputs, (int)options->width, (int)options->layers, outputs};
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_network_create(&shape, stream, network));
+  fare_network_set_residual(*network, options->residual);
   PetscFunctionReturn(0);
 }
 
@@ -88,10 +104,17 @@ PetscErrorCode fare_network_destroy(fare_network **network)
   free(n->weights);
   free(n->activation);
   free(n->slope);
+  free(n->along);
+  free(n->bend);
   free(n->d);
   free(n->bias);
   PetscCall(PetscFree(*network));
   PetscFunctionReturn(0);
+}
+
+void fare_network_set_residual(fare_network *network, PetscBool residual)
+{
+  network->residual = residual;
 }
 
 const fare_network_shape *fare_network_shape_of(const fare_network *network)
@@ -107,6 +130,12 @@ size_t fare_network_count(const fare_network *network)
 float *fare_network_weights(fare_network *network)
 {
   return network->weights;
+}
+
+/* Whether a layer adds its input to its output. */
+static PetscBool is_residual(const fare_network *n, int i)
+{
+  return n->residual && i > 0 && i < n->shape.layers ? PETSC_TRUE : PETSC_FALSE;
 }
 
 /* to = W from, of a layer's first `in` inputs. */
@@ -131,7 +160,7 @@ void fare_network_evaluate(fare_network *network, int rows, const float input[],
       bias = network->bias;
     }
     product(network, l, i == 0 ? own : l.in, rows, from, to);
-    if (i < network->shape.layers) fare_silu(l.out, rows, bias, to);
+    if (i < network->shape.layers) fare_silu(l.out, rows, bias, is_residual(network, i) ? from : NULL, to);
     else fare_add_bias(l.out, rows, bias, to);
     from = to;
   }
@@ -147,27 +176,86 @@ void fare_network_forward(fare_network *network, int rows, const float input[], 
     float       *to   = i == network->shape.layers ? output : at(network->activation, network, i);
 
     product(network, l, l.in, rows, from, to);
-    if (i < network->shape.layers) fare_silu_slope(l.out, rows, bias, to, at(network->slope, network, i));
+    if (i < network->shape.layers) fare_silu_slope(l.out, rows, bias, is_residual(network, i) ? from : NULL, to, at(network->slope, network, i));
     else fare_add_bias(l.out, rows, bias, to);
     from = to;
   }
 }
 
-/* gradient of W += d a^T, of the bias += sum of d; derivative by the layer's input: W^T d. */
+void fare_network_tangent(fare_network *network, int rows, const float input[], const float direction[], float output[], float d_output_along[])
+{
+  const float *from = input, *from_along = direction;
+
+  for (int i = 0; i <= network->shape.layers; i++) {
+    const layer  l    = layer_at(&network->shape, i);
+    const float *bias = network->weights + l.biases;
+    const int    last = i == network->shape.layers, residual = is_residual(network, i);
+    float       *to = last ? output : at(network->activation, network, i), *to_along = last ? d_output_along : at(network->along, network, i);
+
+    product(network, l, l.in, rows, from, to);
+    product(network, l, l.in, rows, from_along, to_along);
+    if (last) fare_add_bias(l.out, rows, bias, to);
+    else fare_silu_along(l.out, rows, bias, residual ? from : NULL, residual ? from_along : NULL, to, to_along, at(network->slope, network, i), at(network->bend, network, i));
+    from       = to;
+    from_along = to_along;
+  }
+}
+
+/* gradient of W += d a^T */
+static void gradient_of_weights(layer l, int rows, const float d[], const float from[], float gradient[])
+{
+  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, l.out, l.in, rows, 1, d, FARE_BLOCK, from, FARE_BLOCK, 1, gradient + l.weights, l.in);
+}
+
+/* Derivative by a layer's input: W^T d, in a residual block besides what `to` holds, the derivative by its output. */
+static void product_back(const fare_network *n, int i, int rows, const float d[], float to[])
+{
+  const layer l = layer_at(&n->shape, i);
+
+  cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, l.in, rows, l.out, 1, n->weights + l.weights, l.in, d, FARE_BLOCK, is_residual(n, i), to, FARE_BLOCK);
+}
+
 void fare_network_backward(fare_network *network, int rows, const float input[], const float d_output[], float gradient[], float d_input[])
 {
-  const float *d = d_output;
+  float       *d_layer = at(network->d, network, 0), *d_argument = at(network->d, network, 1);
+  const float *d       = d_output;
 
   for (int i = network->shape.layers; i >= 0; i--) {
-    const layer  l    = layer_at(&network->shape, i);
-    const float *from = i ? at(network->activation, network, i - 1) : input;
-    float       *to   = i ? at(network->d, network, i % 2) : d_input;
+    const layer l  = layer_at(&network->shape, i);
+    float      *to = i ? d_layer : d_input;
 
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, l.out, l.in, rows, 1, d, FARE_BLOCK, from, FARE_BLOCK, 1, gradient + l.weights, l.in);
-    fare_sum_rows(l.out, rows, d, gradient + l.biases);
-    if (to) cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, l.in, rows, l.out, 1, network->weights + l.weights, l.in, d, FARE_BLOCK, 0, to, FARE_BLOCK);
-    if (i) fare_multiply(l.in, rows, at(network->slope, network, i - 1), to);
-    d = to;
+    if (gradient) {
+      gradient_of_weights(l, rows, d, i ? at(network->activation, network, i - 1) : input, gradient);
+      fare_sum_rows(l.out, rows, d, gradient + l.biases);
+    }
+    if (to) product_back(network, i, rows, d, to);
+    if (i) fare_multiply(l.in, rows, at(network->slope, network, i - 1), d_layer, d_argument);
+    d = d_argument;
+  }
+}
+
+void fare_network_tangent_backward(fare_network *network, int rows, const float input[], const float direction[], const float d_output[], const float d_along[], float gradient[], float d_input[])
+{
+  float       *d_layer = at(network->d, network, 0), *d_argument = at(network->d, network, 1), *e_layer = at(network->d, network, 2), *e_argument = at(network->d, network, 3);
+  const float *d = d_output, *e = d_along;
+
+  for (int i = network->shape.layers; i >= 0; i--) {
+    const layer l = layer_at(&network->shape, i);
+
+    if (gradient) {
+      gradient_of_weights(l, rows, d, i ? at(network->activation, network, i - 1) : input, gradient);
+      gradient_of_weights(l, rows, e, i ? at(network->along, network, i - 1) : direction, gradient);
+      fare_sum_rows(l.out, rows, d, gradient + l.biases);
+    }
+    if (i) {
+      product_back(network, i, rows, d, d_layer);
+      product_back(network, i, rows, e, e_layer);
+      fare_multiply_along(l.in, rows, at(network->slope, network, i - 1), at(network->bend, network, i - 1), d_layer, e_layer, d_argument, e_argument);
+    } else if (d_input) {
+      product_back(network, i, rows, d, d_input);
+    }
+    d = d_argument;
+    e = e_argument;
   }
 }
 
@@ -186,6 +274,8 @@ static int extent(const fare_network_shape *shape, size_t i)
   return *(const int *)((const char *)shape + extents[i].offset);
 }
 
+static const char blocks[] = "residual";
+
 PetscErrorCode fare_network_save(fare_network *network, MPI_Comm comm, fare_store *to, const char *path)
 {
   const uint64_t global = network->count, start = 0;
@@ -197,12 +287,14 @@ PetscErrorCode fare_network_save(fare_network *network, MPI_Comm comm, fare_stor
   count = rank ? 0 : global;
   PetscCall(fare_store_write(to, path, FARE_STORE_FLOAT32, 1, &global, &start, &count, network->weights));
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(extents); i++) PetscCall(fare_store_put_int(to, path, extents[i].name, extent(&network->shape, i)));
+  PetscCall(fare_store_put_int(to, path, blocks, network->residual));
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_network_load(fare_network *network, fare_store *from, const char *path)
 {
   const uint64_t start = 0, count = network->count;
+  int64_t        residual;
 
   PetscFunctionBeginUser;
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(extents); i++) {
@@ -211,6 +303,8 @@ PetscErrorCode fare_network_load(fare_network *network, fare_store *from, const 
     PetscCall(fare_store_get_int(from, path, extents[i].name, &value));
     if (value != extent(&network->shape, i)) FARE_FAIL(FARE_ERR_FAILED, "the network in %s has %s %lld, not %d", path, extents[i].name, (long long)value, extent(&network->shape, i));
   }
+  PetscCall(fare_store_get_int(from, path, blocks, &residual));
+  if (residual != network->residual) FARE_FAIL(FARE_ERR_FAILED, "the network in %s has %sresidual blocks, this one has%s", path, residual ? "" : "no ", network->residual ? "" : " none");
   PetscCall(fare_store_read(from, path, FARE_STORE_FLOAT32, 1, &start, &count, network->weights));
   PetscFunctionReturn(0);
 }

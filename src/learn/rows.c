@@ -12,7 +12,7 @@ typedef struct {
 struct fare_learn_rows {
   MPI_Comm  comm;
   int       dim, groups;
-  PetscBool weighted;
+  int64_t   period; /* every so-many-th row of a group is held out; 0: none */
   group    *group;
 };
 
@@ -54,6 +54,11 @@ void fare_learn_rows_set(fare_learn_rows *rows, int index, int64_t count, int64_
   g->local = local;
   for (int axis = 0; axis < rows->dim; axis++) g->given[axis] = x[axis];
   g->given_weight = weight;
+}
+
+void fare_learn_rows_hold_out(fare_learn_rows *rows, double share)
+{
+  rows->period = share > 0 ? PetscMax(2, (int64_t)llround(1 / share)) : 0;
 }
 
 static double weight_of(const group *g, int64_t i)
@@ -157,9 +162,21 @@ PetscErrorCode fare_learn_batch_destroy(fare_learn_batch **batch)
   PetscFunctionReturn(0);
 }
 
+/* The row of a group that u in (0,1) chooses, among those held out or among the others. */
+static int64_t choose(const fare_learn_rows *rows, const group *g, PetscBool held_out, double u)
+{
+  const int64_t kept = rows->period ? g->count / rows->period : 0;
+  int64_t       i;
+
+  if (held_out) return (int64_t)(u * (double)kept) * rows->period + rows->period - 1;
+  i = (int64_t)(u * (double)(g->count - kept));
+  return kept ? i + i / (rows->period - 1) : i;
+}
+
 void fare_learn_batch_draw(fare_learn_batch *batch, const fare_learn_rows *rows, fare_stream stream, uint64_t step)
 {
-  double u[FARE_BLOCK];
+  const PetscBool held_out = step >= (uint64_t)FARE_LEARN_HELD_OUT ? PETSC_TRUE : PETSC_FALSE;
+  double          u[FARE_BLOCK];
 
   batch->count = 0;
   for (int64_t number = 0; number < batch->size; number++) {
@@ -168,7 +185,8 @@ void fare_learn_batch_draw(fare_learn_batch *batch, const fare_learn_rows *rows,
     int64_t      row;
 
     if (number % FARE_BLOCK == 0) fare_random_uniforms(stream, (uint64_t)(number / FARE_BLOCK), step, 0, u);
-    row = (int64_t)(u[number % FARE_BLOCK] * (double)g->count) - g->first;
+    if (held_out && (!rows->period || g->count < rows->period)) continue;
+    row = choose(rows, g, held_out, u[number % FARE_BLOCK]) - g->first;
     if (row < 0 || row >= g->local) continue;
     for (int axis = 0; axis < rows->dim; axis++) batch->x[axis][batch->count] = g->x[axis][row];
     batch->weight[batch->count] = g->weight ? g->weight[row] : 1;

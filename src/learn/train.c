@@ -1,36 +1,42 @@
-/* The training loop: batches in tiles, gradients summed over ranks, Adam, the average of weights, the curve of the loss. */
+/* The training loop: batches in tiles, gradients summed over ranks, Adam, the average of weights, the curve of the loss, early stopping. */
+#include "blas.h"
 #include "kernels.h"
+#include "state.h"
 
-#include <fare/learn.h>
 #include <math.h>
-#include <stdlib.h>
 
-#define CURVE_POINTS 200
+#define PAUSE_STEPS        64 /* between two looks whether to stop */
+#define VALIDATION_BATCHES 4  /* the same ones at every point of the curve */
 
-/* All that a step needs, allocated once. Gradient and summed loss lie together, so that one sum over ranks serves both. */
+/* What a step needs beside the state, allocated once. Gradient and summed loss lie together, so that one sum over ranks serves both. */
 typedef struct {
-  size_t count;
-  float *input, *output, *d_output;
-  float *gradient, *m, *v, *mean;
-} workspace;
+  MPI_Comm                  comm;
+  fare_network             *network;
+  const fare_learn_options *options;
+  const fare_learn_problem *problem;
+  int64_t                  *evaluations;
+  fare_learn_state         *state;
+  float                    *weights; /* the network's */
+  float                    *input, *output, *d_output, *gradient, *aside;
+} lesson;
 
-static PetscErrorCode workspace_create(const fare_network_shape *shape, size_t count, const float weights[], workspace *w)
+static PetscErrorCode lesson_begin(lesson *l)
 {
-  const size_t outputs = (size_t)shape->outputs * FARE_BLOCK;
+  const fare_network_shape *shape   = fare_network_shape_of(l->network);
+  const size_t              outputs = (size_t)shape->outputs * FARE_BLOCK;
 
   PetscFunctionBeginUser;
-  w->count = count;
-  PetscCall(PetscCalloc3((size_t)shape->inputs * FARE_BLOCK, &w->input, outputs, &w->output, outputs, &w->d_output));
-  PetscCall(PetscCalloc4(count + 1, &w->gradient, count, &w->m, count, &w->v, count, &w->mean));
-  PetscCall(PetscArraycpy(w->mean, weights, count));
+  l->weights = fare_network_weights(l->network);
+  PetscCall(PetscCalloc3((size_t)shape->inputs * FARE_BLOCK, &l->input, outputs, &l->output, outputs, &l->d_output));
+  PetscCall(PetscCalloc2(fare_network_count(l->network) + 1, &l->gradient, fare_network_count(l->network), &l->aside));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode workspace_destroy(workspace *w)
+static PetscErrorCode lesson_end(lesson *l)
 {
   PetscFunctionBeginUser;
-  PetscCall(PetscFree3(w->input, w->output, w->d_output));
-  PetscCall(PetscFree4(w->gradient, w->m, w->v, w->mean));
+  PetscCall(PetscFree3(l->input, l->output, l->d_output));
+  PetscCall(PetscFree2(l->gradient, l->aside));
   PetscFunctionReturn(0);
 }
 
@@ -42,39 +48,65 @@ double fare_learn_rate(const fare_learn_options *options, int64_t step)
   return options->learning_rate * 0.5 * (1 + cos(PETSC_PI * (double)(step - options->warmup) / falling));
 }
 
-/* The mean loss of one batch and, in the workspace, its gradient: the same on all ranks. */
-static PetscErrorCode gradient_of(MPI_Comm comm, fare_network *network, const fare_learn_options *options, const fare_learn_problem *problem, int64_t step, workspace *w, double *loss, int64_t *evaluations)
+/* The sum of losses of all rows of a batch here; adds its gradient unless that is NULL. */
+static double batch_loss(lesson *l, int64_t step, float gradient[], int64_t *rows)
 {
-  const float share = 1 / (float)options->batch;
-  double      sum   = 0;
-  int64_t     rows;
+  const fare_learn_problem *p   = l->problem;
+  double                    sum = 0;
+
+  p->draw(p->context, step, rows);
+  for (int64_t first = 0; first < *rows; first += FARE_BLOCK) {
+    const int n = (int)PetscMin(FARE_BLOCK, *rows - first);
+
+    if (p->gradient) {
+      sum += p->gradient(p->context, l->network, first, n, gradient);
+      continue;
+    }
+    p->inputs(p->context, first, n, l->input);
+    if (gradient) fare_network_forward(l->network, n, l->input, l->output);
+    else fare_network_evaluate(l->network, n, l->input, 0, NULL, l->output);
+    sum += p->loss(p->context, first, n, l->output, l->d_output);
+    if (gradient) fare_network_backward(l->network, n, l->input, l->d_output, gradient, NULL);
+  }
+  *l->evaluations += *rows;
+  return sum;
+}
+
+/* The mean loss of one batch and its gradient: the same on all ranks. */
+static PetscErrorCode gradient_of(lesson *l, int64_t step, double *loss)
+{
+  const size_t count = l->state->count;
+  const float  share = 1 / (float)l->options->batch;
+  int64_t      rows;
 
   PetscFunctionBeginUser;
-  PetscCall(PetscArrayzero(w->gradient, w->count));
-  problem->draw(problem->context, step, &rows);
-  for (int64_t first = 0; first < rows; first += FARE_BLOCK) {
-    const int n = (int)PetscMin(FARE_BLOCK, rows - first);
-
-    problem->inputs(problem->context, first, n, w->input);
-    fare_network_forward(network, n, w->input, w->output);
-    sum += problem->loss(problem->context, first, n, w->output, w->d_output);
-    fare_network_backward(network, n, w->input, w->d_output, w->gradient, NULL);
-  }
-  *evaluations += rows;
-  w->gradient[w->count] = (float)sum;
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, w->gradient, (int)w->count + 1, MPI_FLOAT, MPI_SUM, comm));
-  for (size_t i = 0; i <= w->count; i++) w->gradient[i] *= share;
-  *loss = w->gradient[w->count];
+  PetscCall(PetscArrayzero(l->gradient, count));
+  l->gradient[count] = (float)batch_loss(l, step, l->gradient, &rows);
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, l->gradient, (int)count + 1, MPI_FLOAT, MPI_SUM, l->comm));
+  for (size_t i = 0; i <= count; i++) l->gradient[i] *= share;
+  *loss = l->gradient[count];
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode curve_begin(fare_curve *curve)
+/* The mean loss of held-out rows by the averaged weights. */
+static PetscErrorCode validation_of(lesson *l, double *loss)
 {
+  const size_t count = l->state->count;
+  double       sum[2] = {0, 0};
+
   PetscFunctionBeginUser;
-  PetscCall(fare_curve_free(curve));
-  curve->step = calloc(CURVE_POINTS, sizeof *curve->step);
-  curve->loss = calloc(CURVE_POINTS, sizeof *curve->loss);
-  if (!curve->step || !curve->loss) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  PetscCall(PetscArraycpy(l->aside, l->weights, count));
+  PetscCall(PetscArraycpy(l->weights, l->state->mean, count));
+  for (int64_t k = 0; k < VALIDATION_BATCHES; k++) {
+    int64_t rows;
+
+    sum[0] += batch_loss(l, FARE_LEARN_HELD_OUT + k, NULL, &rows);
+    sum[1] += (double)rows;
+  }
+  PetscCall(PetscArraycpy(l->weights, l->aside, count));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sum, 2, MPI_DOUBLE, MPI_SUM, l->comm));
+  if (sum[1] == 0) FARE_FAIL(FARE_ERR_FAILED, "%s: no particles are held out", l->problem->what);
+  *loss = sum[0] / sum[1];
   PetscFunctionReturn(0);
 }
 
@@ -84,91 +116,127 @@ static int ends_point(int64_t step, int64_t steps)
   return (step + 1) * CURVE_POINTS / steps > step * CURVE_POINTS / steps;
 }
 
+/* Adds a point to the curve. *over where held-out rows have not gained for too long. */
+static PetscErrorCode add_point(lesson *l, fare_progress *progress, PetscBool *over)
+{
+  fare_learn_state *s    = l->state;
+  const size_t      i    = s->curve.count;
+  const double      loss = s->sum / (double)s->summed;
+  char              note[96];
+
+  PetscFunctionBeginUser;
+  s->curve.step[i] = s->step;
+  s->curve.loss[i] = loss;
+  snprintf(note, sizeof note, "loss %.5f", loss);
+  if (s->curve.validation) {
+    PetscCall(validation_of(l, &s->curve.validation[i]));
+    s->since++;
+    if (s->curve.validation[i] < s->least) {
+      s->least = s->curve.validation[i];
+      s->since = 0;
+      PetscCall(PetscArraycpy(s->best, s->mean, s->count));
+    }
+    *over = l->options->patience > 0 && s->since >= l->options->patience ? PETSC_TRUE : PETSC_FALSE;
+    snprintf(note, sizeof note, "loss %.5f, held out %.5f", loss, s->curve.validation[i]);
+  }
+  s->curve.count++;
+  s->sum    = 0;
+  s->summed = 0;
+  fare_progress_update(progress, (double)s->step, note);
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode pause_of(lesson *l)
+{
+  const fare_learn_session *session = l->problem->session;
+  PetscBool                 stop    = PETSC_FALSE;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscArraycpy(l->state->weights, l->weights, l->state->count));
+  PetscCall(session->pause(session->context, l->state->step, &stop));
+  if (stop) FARE_FAIL(FARE_ERR_STOPPED, "%s: stopped before step %lld of %lld", l->problem->what, (long long)l->state->step, (long long)l->state->steps);
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode steps_of(lesson *l, fare_progress *progress)
+{
+  fare_learn_state *s     = l->state;
+  const int64_t     began = s->step;
+  PetscBool         over  = PETSC_FALSE;
+
+  PetscFunctionBeginUser;
+  while (s->step < s->steps && !over) {
+    const double rate = fare_learn_rate(l->options, s->step), decay = PetscMin(l->options->ema, (1 + (double)s->step) / (10 + (double)s->step));
+    double       loss = 0;
+
+    if (l->problem->session && l->problem->session->pause && s->step > began && s->step % PAUSE_STEPS == 0) PetscCall(pause_of(l));
+    PetscCall(gradient_of(l, s->step, &loss));
+    if (!isfinite(loss)) FARE_FAIL(FARE_ERR_FAILED, "%s: the loss is not finite at step %lld of %lld (learning rate %g); try a smaller learning_rate", l->problem->what, (long long)s->step, (long long)s->steps, rate);
+    fare_adam_step(&fare_adam_usual, rate, s->step + 1, s->count, l->gradient, s->m, s->v, l->weights);
+    fare_average_step(decay, s->count, l->weights, s->mean);
+    s->sum += loss;
+    s->summed++;
+    s->step++;
+    if (ends_point(s->step - 1, s->steps)) PetscCall(add_point(l, progress, &over));
+  }
+  if (over) fare_log("%s: ended at step %lld of %lld, held-out particles having gained nothing for %lld points of the curve", l->problem->what, (long long)s->step, (long long)s->steps, (long long)s->since);
+  PetscFunctionReturn(0);
+}
+
+/* Leaves in the network what is sampled with. */
+static PetscErrorCode finish(lesson *l)
+{
+  const fare_learn_state *s   = l->state;
+  float                   bad = 0;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscArraycpy(l->weights, l->options->patience > 0 && s->least < HUGE_VAL ? s->best : s->mean, s->count));
+  for (size_t i = 0; i < s->count; i++) bad += l->weights[i] * 0; /* 0, or NaN once one is not finite */
+  if (bad != 0) FARE_FAIL(FARE_ERR_FAILED, "%s: the weights are not finite after the last step %lld (learning rate %g); try a smaller learning_rate", l->problem->what, (long long)s->step, l->options->learning_rate);
+  PetscFunctionReturn(0);
+}
+
+/* Goes on from the session's state, or begins. */
+static PetscErrorCode state_of(lesson *l)
+{
+  fare_learn_session *session   = l->problem->session;
+  const PetscBool     validated = l->options->holdout > 0 ? PETSC_TRUE : PETSC_FALSE;
+  const size_t        count     = fare_network_count(l->network);
+
+  PetscFunctionBeginUser;
+  if (session && session->state) {
+    l->state = session->state;
+    if (l->state->count != count || l->state->steps != l->options->steps || (l->state->curve.validation != NULL) != validated) FARE_FAIL(FARE_ERR_FAILED, "%s: what was saved is the state of another training", l->problem->what);
+    PetscCall(PetscArraycpy(l->weights, l->state->weights, count));
+    fare_log("%s: goes on at step %lld of %lld", l->problem->what, (long long)l->state->step, (long long)l->state->steps);
+    PetscFunctionReturn(0);
+  }
+  PetscCall(fare_learn_state_create(count, l->weights, l->options->steps, validated, &l->state));
+  if (session) session->state = l->state;
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_learn_train(MPI_Comm comm, fare_network *network, const fare_learn_options *options, const fare_learn_problem *problem, fare_curve *curve, int64_t *evaluations)
 {
-  float        *weights = fare_network_weights(network), bad = 0;
-  double        sum     = 0;
-  int64_t       summed  = 0;
-  workspace     w;
-  fare_progress progress;
+  lesson         l = {.comm = comm, .network = network, .options = options, .problem = problem, .evaluations = evaluations};
+  fare_progress  progress;
+  PetscErrorCode code;
 
   PetscFunctionBeginUser;
-  PetscCall(workspace_create(fare_network_shape_of(network), fare_network_count(network), weights, &w));
-  PetscCall(curve_begin(curve));
-  fare_progress_begin(&progress, problem->what, (double)options->steps);
-  for (int64_t step = 0; step < options->steps; step++) {
-    const double rate = fare_learn_rate(options, step), decay = PetscMin(options->ema, (1 + (double)step) / (10 + (double)step));
-    double       loss  = 0;
-    char         note[64];
-
-    PetscCall(gradient_of(comm, network, options, problem, step, &w, &loss, evaluations));
-    if (!isfinite(loss)) {
-      PetscCall(workspace_destroy(&w));
-      FARE_FAIL(FARE_ERR_FAILED, "%s: the loss is not finite at step %lld of %lld (learning rate %g); try a smaller learning_rate", problem->what, (long long)step, (long long)options->steps, rate);
+  fare_learn_check_blas();
+  PetscCall(lesson_begin(&l));
+  code = state_of(&l);
+  if (!code) {
+    fare_progress_begin(&progress, problem->what, (double)options->steps);
+    code = steps_of(&l, &progress);
+    fare_progress_end(&progress);
+    if (!code) code = finish(&l);
+    PetscCall(fare_curve_copy(&l.state->curve, curve));
+    if (code != FARE_ERR_STOPPED) {
+      PetscCall(fare_learn_state_destroy(&l.state));
+      if (problem->session) problem->session->state = NULL;
     }
-    fare_adam_step(&fare_adam_usual, rate, step + 1, w.count, w.gradient, w.m, w.v, weights);
-    fare_average_step(decay, w.count, weights, w.mean);
-    sum += loss;
-    summed++;
-    if (!ends_point(step, options->steps)) continue;
-    curve->step[curve->count]   = step + 1;
-    curve->loss[curve->count++] = sum / (double)summed;
-    snprintf(note, sizeof note, "loss %.5f", sum / (double)summed);
-    fare_progress_update(&progress, (double)(step + 1), note);
-    sum    = 0;
-    summed = 0;
   }
-  fare_progress_end(&progress);
-  PetscCall(PetscArraycpy(weights, w.mean, w.count));
-  PetscCall(workspace_destroy(&w));
-  for (size_t i = 0; i < fare_network_count(network); i++) bad += weights[i] * 0; /* 0, or NaN once one is not finite */
-  if (bad != 0) FARE_FAIL(FARE_ERR_FAILED, "%s: the weights are not finite after the last step %lld (learning rate %g); try a smaller learning_rate", problem->what, (long long)options->steps, options->learning_rate);
-  PetscFunctionReturn(0);
-}
-
-PetscErrorCode fare_curve_free(fare_curve *curve)
-{
-  PetscFunctionBeginUser;
-  free(curve->step);
-  free(curve->loss);
-  curve->step  = NULL;
-  curve->loss  = NULL;
-  curve->count = 0;
-  PetscFunctionReturn(0);
-}
-
-PetscErrorCode fare_curve_save(const fare_curve *curve, MPI_Comm comm, fare_store *to, const char *group)
-{
-  const uint64_t global = curve->count, start = 0;
-  uint64_t       count;
-  char           path[512];
-  int            rank;
-
-  PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  count = rank ? 0 : global;
-  snprintf(path, sizeof path, "%s/step", group);
-  PetscCall(fare_store_write(to, path, FARE_STORE_INT64, 1, &global, &start, &count, curve->step));
-  snprintf(path, sizeof path, "%s/loss", group);
-  PetscCall(fare_store_write(to, path, FARE_STORE_FLOAT64, 1, &global, &start, &count, curve->loss));
-  PetscFunctionReturn(0);
-}
-
-PetscErrorCode fare_curve_load(fare_curve *curve, fare_store *from, const char *group)
-{
-  const uint64_t start = 0;
-  uint64_t       global[4];
-  char           path[512];
-  int            rank;
-
-  PetscFunctionBeginUser;
-  PetscCall(curve_begin(curve));
-  snprintf(path, sizeof path, "%s/step", group);
-  PetscCall(fare_store_extents(from, path, &rank, global));
-  if (rank != 1 || global[0] > CURVE_POINTS) FARE_FAIL(FARE_ERR_FAILED, "%s is not a curve of at most %d points", group, CURVE_POINTS);
-  PetscCall(fare_store_read(from, path, FARE_STORE_INT64, 1, &start, global, curve->step));
-  snprintf(path, sizeof path, "%s/loss", group);
-  PetscCall(fare_store_read(from, path, FARE_STORE_FLOAT64, 1, &start, global, curve->loss));
-  curve->count = global[0];
-  PetscFunctionReturn(0);
+  PetscCall(lesson_end(&l));
+  PetscFunctionReturn(code);
 }

@@ -6,9 +6,33 @@
 /* Most bins along an axis in one, two and three dimensions: no set has more than 2^18. */
 static const PetscInt fine_most[FARE_DIM_MAX] = {4096, 512, 64}, coarse_most[FARE_DIM_MAX] = {FARE_COARSE_MOST, 64, 24};
 
+#define GROUPS_LEAST 10 /* fewer samples are not put into groups */
+
 static PetscInt parts(PetscInt whole, PetscInt part)
 {
   return (whole + part - 1) / part;
+}
+
+/* Which bins are seen, and which of them holds a fine bin. */
+static PetscErrorCode choose_seen(fare_binning *b)
+{
+  PetscFunctionBeginUser;
+  b->all_seen = 1;
+  for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
+    const PetscInt block = b->grid.dim == 1 ? 1 : b->block[axis];
+
+    b->step[axis] = b->cells[axis] * block;
+    b->seen[axis] = parts(b->fine[axis], block);
+    b->all_seen *= (size_t)b->seen[axis];
+  }
+  PetscCall(PetscMalloc1(b->bins, &b->seen_of));
+  for (PetscInt k = 0, at = 0; k < b->fine[2]; k++) {
+    for (PetscInt j = 0; j < b->fine[1]; j++) {
+      for (PetscInt i = 0; i < b->fine[0]; i++, at++) b->seen_of[at] = (size_t)((k * b->cells[2] / b->step[2] * b->seen[1] + j * b->cells[1] / b->step[1]) * b->seen[0] + i * b->cells[0] / b->step[0]);
+    }
+  }
+  PetscCall(fare_projections_create(b, &b->projections));
+  PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_binning_create(const fare_grid *grid, fare_binning **binning)
@@ -30,14 +54,18 @@ PetscErrorCode fare_binning_create(const fare_grid *grid, fare_binning **binning
   PetscCall(PetscMalloc1((size_t)b->fine[0] + 1, &b->edge));
   for (PetscInt i = 0; i < b->fine[0]; i++) b->edge[i] = grid->lower[0] + (double)(i * b->cells[0]) * grid->spacing[0];
   b->edge[b->fine[0]] = grid->upper[0];
-  *binning            = b;
+  PetscCall(choose_seen(b));
+  *binning = b;
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_binning_destroy(fare_binning **binning)
 {
   PetscFunctionBeginUser;
-  if (*binning) PetscCall(PetscFree((*binning)->edge));
+  if (!*binning) PetscFunctionReturn(0);
+  PetscCall(fare_projections_destroy(&(*binning)->projections));
+  PetscCall(PetscFree((*binning)->seen_of));
+  PetscCall(PetscFree((*binning)->edge));
   PetscCall(PetscFree(*binning));
   PetscFunctionReturn(0);
 }
@@ -51,6 +79,7 @@ PetscErrorCode fare_binned_free(fare_binned *binned)
 {
   PetscFunctionBeginUser;
   PetscCall(PetscFree(binned->mass));
+  PetscCall(PetscFree(binned->group));
   PetscFunctionReturn(0);
 }
 
@@ -89,11 +118,12 @@ PetscErrorCode fare_binning_density(const fare_binning *binning, Vec masses, far
 }
 
 /* Into the box of a periodic axis; what is no number stays so. */
-static double wrap(double x, double lower, double upper)
+double fare_binning_wrap(const fare_binning *binning, int axis, double x)
 {
-  double from, at;
+  const double lower = binning->grid.lower[axis], upper = binning->grid.upper[axis];
+  double       from, at;
 
-  if (x >= lower && x <= upper) return x;
+  if (binning->grid.end[axis] != FARE_END_PERIODIC || (x >= lower && x <= upper)) return x;
   from = fmod(x - lower, upper - lower);
   at   = lower + (from < 0 ? from + (upper - lower) : from);
   return at > upper ? upper : at; /* round-off may not lead out again */
@@ -106,64 +136,74 @@ static size_t bin_of_particle(const fare_binning *b, const double *const x[], in
   PetscInt         index[FARE_DIM_MAX] = {0};
 
   for (int axis = 0; axis < grid->dim; axis++) {
-    double at = x[axis][particle];
+    const double at = fare_binning_wrap(b, axis, x[axis][particle]);
 
-    if (grid->end[axis] == FARE_END_PERIODIC) at = wrap(at, grid->lower[axis], grid->upper[axis]);
     if (!(at >= grid->lower[axis] && at <= grid->upper[axis])) return b->bins; /* not a number: outside too */
     index[axis] = PetscMin((PetscInt)((at - grid->lower[axis]) / grid->spacing[axis]), grid->cells[axis] - 1);
   }
   return bin_of_cell(b, index[0], index[1], index[2]);
 }
 
-/*
-  Sums of weights as whole numbers: units of 1 where there are no weights, else of the largest weight over a power of two that
-  leaves room for the sum of all. Whole numbers add up to the same in any order.
-*/
+/* Whole numbers of weight, to be added up over ranks: of fine bins, the outside, what lies below, squares; then of groups. */
 typedef struct {
-  double largest, units; /* the largest weight, and the units it counts for */
-} weight_scale;
+  size_t   outside, below, squares, groups, stride, count;
+  int64_t *sum;
+} tally;
 
-static PetscErrorCode find_units(const fare_ensemble *ensemble, weight_scale *of)
+static PetscErrorCode tally_create(const fare_binning *binning, int64_t samples, tally *t)
 {
-  int bits = 0;
-
   PetscFunctionBeginUser;
-  *of = (weight_scale){1, 1};
-  if (!ensemble->weight) PetscFunctionReturn(0);
-  of->largest = 0;
-  for (int64_t i = 0; i < ensemble->local; i++) of->largest = PetscMax(of->largest, ensemble->weight[i]);
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &of->largest, 1, MPI_DOUBLE, MPI_MAX, ensemble->comm));
-  if (!(of->largest > 0)) FARE_FAIL(FARE_ERR_FAILED, "no particle has a positive weight at time %g", ensemble->time);
-  while (ensemble->count >> bits) bits++;
-  of->units = ldexp(1, PetscMin(62 - bits, 52));
+  t->outside = binning->bins;
+  t->below   = t->outside + 1;
+  t->squares = t->outside + 2;
+  t->groups  = samples < GROUPS_LEAST ? 0 : (size_t)PetscMin(samples, FARE_GROUPS);
+  t->stride  = binning->all_seen + FARE_GROUP_EXTRA;
+  t->count   = t->squares + 1 + t->groups * t->stride;
+  PetscCall(PetscCalloc1(t->count, &t->sum));
   PetscFunctionReturn(0);
+}
+
+static void add_particles(const fare_binning *binning, const fare_ensemble *ensemble, const fare_weight_units *units, tally *t)
+{
+  int64_t *const groups = t->sum + t->squares + 1;
+
+  for (int64_t i = 0; i < ensemble->local; i++) {
+    const double    w     = ensemble->weight ? ensemble->weight[i] / units->largest : 1;
+    const int64_t   add   = fare_weight_units_of(units, ensemble, i), id = ensemble->first_block * FARE_BLOCK + i;
+    const size_t    bin   = bin_of_particle(binning, (const double *const *)ensemble->x, i);
+    const PetscBool below = bin == t->outside && ensemble->dim == 1 && ensemble->x[0][i] < binning->grid.lower[0] ? PETSC_TRUE : PETSC_FALSE;
+
+    t->sum[bin] += add;
+    t->sum[t->squares] += llrint(w * w * units->units);
+    if (below) t->sum[t->below] += add;
+    if (t->groups) {
+      int64_t *group = groups + (size_t)(id * (int64_t)t->groups / ensemble->count) * t->stride;
+
+      group[bin < t->outside ? binning->seen_of[bin] : binning->all_seen + (below ? 0 : 1)] += add;
+      group[t->stride - 1] += add;
+    }
+  }
 }
 
 PetscErrorCode fare_binning_ensemble(const fare_binning *binning, const fare_ensemble *ensemble, fare_binned *binned)
 {
-  const size_t outside = binning->bins, below = outside + 1, squares = outside + 2;
-  weight_scale scale;
-  int64_t     *sums, total = 0;
+  fare_weight_units units;
+  int64_t           total = 0;
+  tally             t;
 
   PetscFunctionBeginUser;
   if (ensemble->dim != binning->grid.dim) FARE_FAIL(FARE_ERR_FAILED, "an ensemble of dimension %d does not fit a grid of dimension %d", ensemble->dim, binning->grid.dim);
-  PetscCall(find_units(ensemble, &scale));
-  PetscCall(PetscCalloc1(squares + 1, &sums));
-  for (int64_t i = 0; i < ensemble->local; i++) {
-    const double  w   = ensemble->weight ? ensemble->weight[i] / scale.largest : 1;
-    const int64_t add = llrint(w * scale.units);
-    const size_t  bin = bin_of_particle(binning, (const double *const *)ensemble->x, i);
-
-    sums[bin] += add;
-    sums[squares] += llrint(w * w * scale.units);
-    if (bin == outside && ensemble->dim == 1 && ensemble->x[0][i] < binning->grid.lower[0]) sums[below] += add;
-  }
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, (PetscMPIInt)(squares + 1), MPI_INT64_T, MPI_SUM, ensemble->comm));
-  for (size_t i = 0; i <= outside; i++) total += sums[i];
-  *binned = (fare_binned){.bins = binning->bins, .below = (double)sums[below] / (double)total, .samples = ensemble->count};
-  binned->effective = ((double)total / scale.units) * ((double)total / (double)sums[squares]);
+  PetscCall(fare_ensemble_units(ensemble, &units));
+  PetscCall(tally_create(binning, ensemble->count, &t));
+  add_particles(binning, ensemble, &units, &t);
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, t.sum, (PetscMPIInt)t.count, MPI_INT64_T, MPI_SUM, ensemble->comm));
+  for (size_t i = 0; i <= t.outside; i++) total += t.sum[i];
+  *binned = (fare_binned){.bins = binning->bins, .below = (double)t.sum[t.below] / (double)total, .samples = ensemble->count, .groups = t.groups};
+  binned->effective = ((double)total / units.units) * ((double)total / (double)t.sum[t.squares]);
   PetscCall(PetscMalloc1(binning->bins + 1, &binned->mass));
-  for (size_t i = 0; i <= outside; i++) binned->mass[i] = (double)sums[i] / (double)total;
-  PetscCall(PetscFree(sums));
+  PetscCall(PetscMalloc1(t.groups * t.stride, &binned->group));
+  for (size_t i = 0; i <= t.outside; i++) binned->mass[i] = (double)t.sum[i] / (double)total;
+  for (size_t i = 0; i < t.groups * t.stride; i++) binned->group[i] = (double)t.sum[t.squares + 1 + i] / (double)total;
+  PetscCall(PetscFree(t.sum));
   PetscFunctionReturn(0);
 }

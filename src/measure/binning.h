@@ -5,6 +5,8 @@
 #include <fare/measure.h>
 
 #define FARE_COARSE_MOST 256 /* coarse bins along any axis */
+#define FARE_GROUPS      50  /* of samples */
+#define FARE_GROUP_EXTRA 3   /* entries of a group behind its bins: outside below, outside elsewhere, the whole group */
 
 struct fare_binning {
   fare_grid grid;                 /* a copy, without its dm */
@@ -14,7 +16,22 @@ struct fare_binning {
   PetscInt  coarse[FARE_DIM_MAX]; /* coarse bins */
   size_t    bins;                 /* fine bins in all */
   double   *edge;                 /* ends of fine bins along the first axis: fine[0] + 1 */
+  /* what cumulative functions, replicates and groups look at: the fine bins of one axis, coarse bins of several */
+  PetscInt  step[FARE_DIM_MAX];   /* cells of such a bin */
+  PetscInt  seen[FARE_DIM_MAX];
+  size_t    all_seen, *seen_of;   /* in all, and the one of every fine bin */
+  fare_projections projections;
 };
+
+/* Makes and frees the projections of the bins that are seen. */
+PetscErrorCode fare_projections_create(const fare_binning *binning, fare_projections *projections);
+PetscErrorCode fare_projections_destroy(fare_projections *projections);
+
+/* A coordinate, into the box where the axis is periodic. */
+double fare_binning_wrap(const fare_binning *binning, int axis, double x);
+
+/* The thinnest part of a density on the bins that are seen, and its wells: arrays of all_seen. */
+PetscErrorCode fare_regions_find(const fare_binning *binning, const double mass[], double tail[], int well[], int *wells);
 
 /*
   Pools coarse bins into boxes of mass >= least each (or one of all, when there is too little) and gives every fine bin i the number

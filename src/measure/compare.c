@@ -1,173 +1,223 @@
-/* Measures of samples or a density against the truth, with the floor that exact draws of the same size would show. */
-#include "binning.h"
+/*
+  Measures of samples or a density against the truth, with the floor that exact draws of as many samples would show, and with bias and interval from the samples without one group
+  after the other.
+*/
+#include "sides.h"
 
 #include <math.h>
 #include <string.h>
 
-#define POOL_LEAST 5. /* expected samples in a pooled bin */
-#define FLOOR_HIGH 0.95
-#define ROUND_OFF  1e-12 /* relative: few samples in few bins often give the very same value by another order of sums */
+#define FLOOR_HIGH   0.95
+#define ROUND_OFF    1e-12 /* relative: few samples in few bins often give the very same value by another order of sums */
+#define MARGIN       0.5   /* of the correction of a norm, added to the upper end: of many parts like their noise the jackknife takes off too much */
+#define INSIDE       0.025 /* what exact draws reach this often is not told from 0 */
+#define NORMAL_LEVEL 1.959963984540054 /* 95% of a normal distribution lie within so many standard deviations */
 
-/* Truth and samples as estimators see them, in arrays that every replicate refills. */
+/* What is measured on one rank: values[measure * runs + run]. */
 typedef struct {
-  const fare_binning *binning;
-  int64_t             n; /* effective samples behind q, rounded; 0: a density */
-  size_t              pools, *pool;
-  double             *p, *p_raw, *q, *q_raw; /* pools and the outside */
-  double             *q_fine;                /* of a replicate */
-  int64_t            *counts;
-  fare_comparison     seen;
-} sides;
+  MPI_Comm                        comm;
+  fare_sides                      sides;
+  size_t                          count;
+  const fare_measure_type *const *type;
+  double                         *plain; /* per measure, of all samples: what the interval is made from */
+} comparing;
 
-static PetscErrorCode sides_create(const fare_binning *binning, const fare_binned *p, const fare_binned *q, sides *s)
+static double evaluate_plain(const comparing *c, size_t m)
+{
+  const fare_measure_type *type = c->type[m];
+  const double             value = type->plain ? type->plain(&c->sides.seen) : type->evaluate(&c->sides.seen);
+
+  return type->norm ? value * value : value;
+}
+
+/* Each run was on one rank; all but one are 0. */
+static PetscErrorCode share(const comparing *c, size_t n, double values[])
 {
   PetscFunctionBeginUser;
-  memset(s, 0, sizeof *s);
-  s->binning = binning;
-  s->n       = q->samples ? PetscMax(1, llround(q->effective)) : 0;
-  s->pools   = binning->bins;
-  PetscCall(PetscMalloc3(binning->bins, &s->pool, binning->bins, &s->q_fine, binning->bins, &s->counts));
-  if (s->n) PetscCall(fare_binning_pool(binning, p->mass, POOL_LEAST / (double)s->n, s->pool, &s->pools));
-  else {
-    for (size_t i = 0; i < binning->bins; i++) s->pool[i] = i;
-  }
-  PetscCall(PetscMalloc4(s->pools + 1, &s->p, s->pools + 1, &s->p_raw, s->pools + 1, &s->q, s->pools + 1, &s->q_raw));
-  s->seen = (fare_comparison){.dim = binning->grid.dim, .coarse = s->pools + 1, .p = s->p, .q = s->q, .p_raw = s->p_raw, .q_raw = s->q_raw, .fine = binning->grid.dim == 1 ? binning->bins : 0, .edge = binning->edge};
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, values, (PetscMPIInt)n, MPI_DOUBLE, MPI_SUM, c->comm));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode sides_destroy(sides *s)
-{
-  PetscFunctionBeginUser;
-  PetscCall(PetscFree4(s->p, s->p_raw, s->q, s->q_raw));
-  PetscCall(PetscFree3(s->pool, s->q_fine, s->counts));
-  PetscFunctionReturn(0);
-}
-
-static void pool_masses(const sides *s, const double mass[], double outside, double pooled[])
-{
-  memset(pooled, 0, s->pools * sizeof *pooled);
-  for (size_t i = 0; i < s->binning->bins; i++) pooled[s->pool[i]] += mass[i];
-  pooled[s->pools] = outside;
-}
-
-/* The truth has no mass outside and is given half a count there; the pools have some of their own. */
-static void show_truth(sides *s, const fare_binned *p)
-{
-  pool_masses(s, p->mass, p->mass[p->bins], s->p_raw);
-  memcpy(s->p, s->p_raw, (s->pools + 1) * sizeof *s->p);
-  if (s->n) {
-    const double n = (double)s->n;
-
-    for (size_t i = 0; i <= s->pools; i++) s->p[i] = (n * s->p_raw[i] + (i == s->pools ? 0.5 : 0)) / (n + 0.5);
-  }
-  s->seen.p_fine = p->mass;
-}
-
-/* Jeffreys' half count in each of the declared bins, from the masses already in q_raw. */
-static void apply_half_counts(sides *s)
-{
-  const double n = (double)s->n, all = n + 0.5 * (double)(s->pools + 1);
-
-  memcpy(s->q, s->q_raw, (s->pools + 1) * sizeof *s->q);
-  if (s->n) {
-    for (size_t i = 0; i <= s->pools; i++) s->q[i] = (n * s->q_raw[i] + 0.5) / all;
-  }
-}
-
-static void show_samples(sides *s, const fare_binned *q)
-{
-  pool_masses(s, q->mass, q->mass[q->bins], s->q_raw);
-  apply_half_counts(s);
-  s->seen.q_fine  = q->mass;
-  s->seen.q_below = q->below;
-  s->seen.q_above = q->mass[q->bins] - q->below;
-}
-
-/* Exact draws of the truth: on fine bins where an estimator may look at them, else on the pools alone. */
-static void show_replicate(sides *s, const fare_binned *p, fare_random *random)
-{
-  const double n = (double)s->n;
-
-  if (s->seen.fine) {
-    fare_random_multinomial(random, s->n, p->bins, p->mass, s->counts);
-    for (size_t i = 0; i < p->bins; i++) s->q_fine[i] = (double)s->counts[i] / n;
-    pool_masses(s, s->q_fine, 0, s->q_raw);
-  } else {
-    fare_random_multinomial(random, s->n, s->pools, s->p_raw, s->counts);
-    for (size_t i = 0; i < s->pools; i++) s->q_raw[i] = (double)s->counts[i] / n;
-    s->q_raw[s->pools] = 0;
-  }
-  apply_half_counts(s);
-  s->seen.q_fine  = s->q_fine;
-  s->seen.q_below = s->seen.q_above = 0;
-}
-
-/* values[measure * replicates + replicate]: each computed on one rank, by its own sequence of random numbers, and known to all. */
-static PetscErrorCode replicate(MPI_Comm comm, sides *s, const fare_binned *p, size_t count, const fare_measure_type *const types[], int replicates, fare_stream stream, double values[])
+/* Each by its own sequence of random numbers, and known to all. */
+static PetscErrorCode draw_exactly(comparing *c, int replicates, fare_stream stream, double values[])
 {
   int rank, size;
 
   PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  PetscCallMPI(MPI_Comm_size(comm, &size));
-  memset(values, 0, count * (size_t)replicates * sizeof *values);
+  PetscCallMPI(MPI_Comm_rank(c->comm, &rank));
+  PetscCallMPI(MPI_Comm_size(c->comm, &size));
+  memset(values, 0, c->count * (size_t)replicates * sizeof *values);
   for (int r = rank; r < replicates; r += size) {
     fare_random random = {.stream = stream, .sequence = (uint64_t)r};
 
-    show_replicate(s, p, &random);
-    for (size_t m = 0; m < count; m++) values[m * (size_t)replicates + (size_t)r] = types[m]->evaluate(&s->seen);
+    fare_sides_show_draws(&c->sides, &random);
+    for (size_t m = 0; m < c->count; m++) values[m * (size_t)replicates + (size_t)r] = c->type[m]->evaluate(&c->sides.seen);
   }
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, values, (PetscMPIInt)count * replicates, MPI_DOUBLE, MPI_SUM, comm)); /* all but one are 0 */
+  PetscCall(share(c, c->count * (size_t)replicates, values));
   PetscFunctionReturn(0);
 }
 
-/* Sorts the values. */
-static PetscErrorCode summarise(int replicates, double values[], fare_measured *result)
+/* values[count * groups + group] is how much the masses change. A group with all the weight makes nothing of the rest: `whole` is false. */
+static PetscErrorCode leave_out(comparing *c, int groups, double values[], PetscBool *whole)
 {
-  double sum   = 0;
+  const size_t all  = (c->count + 1) * (size_t)groups;
+  int          some = 1, rank, size;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(c->comm, &rank));
+  PetscCallMPI(MPI_Comm_size(c->comm, &size));
+  memset(values, 0, all * sizeof *values);
+  for (int g = rank; g < groups; g += size) {
+    if (!fare_sides_show_without(&c->sides, (size_t)g)) {
+      some = 0;
+      continue;
+    }
+    for (size_t m = 0; m < c->count; m++) values[m * (size_t)groups + (size_t)g] = evaluate_plain(c, m);
+    values[c->count * (size_t)groups + (size_t)g] = fare_sides_change(&c->sides);
+  }
+  PetscCall(share(c, all, values));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &some, 1, MPI_INT, MPI_MIN, c->comm));
+  *whole = some ? PETSC_TRUE : PETSC_FALSE;
+  PetscFunctionReturn(0);
+}
+
+/* Mean, and mean square distance from it. */
+static void find_moments(int n, const double values[], double *mean, double *variance)
+{
+  *mean = *variance = 0;
+  for (int i = 0; i < n; i++) *mean += values[i] / n;
+  for (int i = 0; i < n; i++) *variance += (values[i] - *mean) * (values[i] - *mean) / n;
+}
+
+/* Sorts the values. Leaves their variance, on the scale of the interval. */
+static PetscErrorCode find_floor(const fare_measure_type *type, int replicates, double values[], fare_measured *result, double *variance)
+{
+  double mean, spread;
   int    reach = 0;
 
   PetscFunctionBeginUser;
-  for (int r = 0; r < replicates; r++) {
-    sum += values[r];
-    reach += values[r] >= result->value - ROUND_OFF * fabs(result->value);
-  }
+  for (int r = 0; r < replicates; r++) reach += values[r] >= result->value - ROUND_OFF * fabs(result->value);
   PetscCall(PetscSortReal(replicates, values));
-  result->floor_mean = sum / replicates;
+  find_moments(replicates, values, &result->floor_mean, &spread);
   result->floor_high = values[(int)ceil(FLOOR_HIGH * replicates) - 1];
   result->p_value    = (1. + reach) / (1. + replicates);
   result->excess     = result->value - result->floor_mean;
+  spread             = sqrt(spread * replicates / PetscMax(1, replicates - 1));
+  if (fabs(result->excess) > ROUND_OFF * fabs(result->value)) result->significance = result->excess / spread;
+  for (int r = 0; type->norm && r < replicates; r++) values[r] *= values[r];
+  find_moments(replicates, values, &mean, variance);
   PetscFunctionReturn(0);
+}
+
+/* 97.5% of Student's t lie below, by the expansion of Fisher and Cornish; 9 degrees of freedom or more. */
+static double student(int freedom)
+{
+  const double z = NORMAL_LEVEL, z3 = z * z * z, z5 = z3 * z * z, z7 = z5 * z * z, f = 1. / freedom;
+
+  return z + f * ((z3 + z) / 4 + f * ((5 * z5 + 16 * z3 + 3 * z) / 96 + f * (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / 384));
+}
+
+static double back_to_scale(const fare_measure_type *type, double value)
+{
+  return type->norm ? copysign(sqrt(fabs(value)), value) : value;
+}
+
+/*
+  With s the value, or the square of a norm: its bias by the jackknife over groups, for divergences from the floor to the share that this has in the value; and an interval of what is left, whose variance is the floor's at 0 and grows with it by 4 tau^2, the
+  jackknife's variance over s. A root stabilises that; with one degree of freedom, s = x^2, this is x +- t tau. docs/measures.md derives it.
+*/
+static void find_interval(const fare_measure_type *type, double s, int groups, const double without[], PetscBool floor_biased, double floor_variance, fare_measured *result)
+{
+  double mean, variance, bias, left, tau, rest = 0, root, reach;
+
+  find_moments(groups, without, &mean, &variance);
+  bias = (groups - 1) * (mean - s);
+  if (floor_biased && !type->norm && !type->plain && s > 0) bias += PetscMin(1, result->floor_mean / s) * (result->floor_mean - bias);
+  left              = s - bias;
+  result->corrected = back_to_scale(type, left);
+  tau               = s > 0 ? 0.5 * sqrt((groups - 1) * variance / s) : 0;
+  reach             = student(groups - 1) * tau;
+  if (tau > 0) rest = floor_variance / (4 * tau * tau);
+  root         = sqrt(PetscMax(0, left + rest + 0.5 * tau * tau));
+  rest        -= 0.5 * tau * tau;
+  result->low  = root > reach && !(result->p_value > INSIDE) ? back_to_scale(type, PetscMax(0, (root - reach) * (root - reach) - rest)) : 0;
+  result->high = back_to_scale(type, PetscMax(0, (root + reach) * (root + reach) - rest));
+  if (type->norm) result->high += MARGIN * PetscMax(0, result->value - PetscMax(0, result->corrected));
+}
+
+/* As many independent samples as have the same sum over pools of the variances of their masses. */
+static double independent_samples(const fare_sides *s, int groups, const double changes[])
+{
+  double multinomial = 0, variance = 0;
+
+  for (size_t i = 0; i <= s->pools; i++) multinomial += s->q_whole[i] * (1 - s->q_whole[i]);
+  for (int g = 0; g < groups; g++) variance += changes[g] * (groups - 1) / groups;
+  return variance > 0 ? multinomial / variance : s->samples->effective;
+}
+
+/* Whether these samples have the noise of as many independent ones without weights, which the floor is made of: so much so that groups cannot err by that. */
+static PetscBool are_independent(const fare_binned *samples, double independent)
+{
+  return samples->effective > (1 - ROUND_OFF) * (double)samples->samples && independent > 0.5 * samples->effective ? PETSC_TRUE : PETSC_FALSE;
+}
+
+static PetscErrorCode judge(comparing *c, int replicates, fare_stream stream, fare_measured results[])
+{
+  const int groups = (int)c->sides.samples->groups;
+  PetscBool whole  = PETSC_FALSE, plain = PETSC_FALSE;
+  double   *draws, *without, independent = c->sides.samples->effective;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc2(c->count * (size_t)replicates, &draws, (c->count + 1) * (size_t)groups, &without));
+  if (groups) PetscCall(leave_out(c, groups, without, &whole));
+  if (replicates > 0) PetscCall(draw_exactly(c, replicates, stream, draws));
+  if (whole) independent = independent_samples(&c->sides, groups, without + c->count * (size_t)groups);
+  plain = replicates > 0 && are_independent(c->sides.samples, independent) ? PETSC_TRUE : PETSC_FALSE;
+  for (size_t m = 0; m < c->count; m++) {
+    double variance = 0;
+
+    if (isnan(results[m].value)) continue; /* nothing can be said of it */
+    if (replicates > 0) PetscCall(find_floor(c->type[m], replicates, draws + m * (size_t)replicates, &results[m], &variance));
+    results[m].independent = independent;
+    if (whole) find_interval(c->type[m], c->plain[m], groups, without + m * (size_t)groups, plain, variance, &results[m]);
+  }
+  PetscCall(PetscFree2(draws, without));
+  PetscFunctionReturn(0);
+}
+
+/* What is known without draws and groups; all there is to know of a density. */
+static void begin(comparing *c, const fare_binned *p, const fare_binned *p_corrected, fare_measured results[])
+{
+  fare_sides_show_samples(&c->sides);
+  fare_sides_show_truth(&c->sides, p_corrected ? p_corrected : p);
+  for (size_t m = 0; m < c->count; m++) results[m] = (fare_measured){.truth_error = c->type[m]->evaluate(&c->sides.seen)};
+  fare_sides_show_truth(&c->sides, p);
+  for (size_t m = 0; m < c->count; m++) {
+    const double value = c->type[m]->evaluate(&c->sides.seen);
+
+    c->plain[m] = evaluate_plain(c, m);
+    results[m].value = results[m].excess = results[m].corrected = results[m].low = results[m].high = value;
+    results[m].effective = results[m].independent = c->sides.samples->effective;
+    results[m].p_value                            = 1;
+    results[m].truth_error                        = fabs(results[m].truth_error - value);
+    if (c->sides.n) results[m].corrected = results[m].low = results[m].high = NAN;
+    if (isnan(value)) results[m].p_value = results[m].significance = results[m].floor_mean = results[m].floor_high = NAN;
+  }
 }
 
 PetscErrorCode fare_measure_compare(MPI_Comm comm, const fare_binning *binning, const fare_binned *p, const fare_binned *p_corrected, const fare_binned *q, size_t count, const fare_measure_type *const types[], int replicates, fare_stream stream, fare_measured results[])
 {
-  sides s;
+  comparing c = {.comm = comm, .count = count, .type = types};
 
   PetscFunctionBeginUser;
   for (size_t m = 0; m < count; m++) {
     if (types[m]->dimension_most && binning->grid.dim > types[m]->dimension_most) FARE_FAIL(FARE_ERR_INPUT, "measure %s is defined in at most %d dimension%s, not in %d", types[m]->name, types[m]->dimension_most, types[m]->dimension_most == 1 ? "" : "s", binning->grid.dim);
   }
-  PetscCall(sides_create(binning, p, q, &s));
-  show_samples(&s, q);
-  show_truth(&s, p_corrected ? p_corrected : p);
-  for (size_t m = 0; m < count; m++) results[m] = (fare_measured){.truth_error = types[m]->evaluate(&s.seen)};
-  show_truth(&s, p);
-  for (size_t m = 0; m < count; m++) {
-    results[m].value       = types[m]->evaluate(&s.seen);
-    results[m].excess      = results[m].value;
-    results[m].p_value     = 1;
-    results[m].truth_error = fabs(results[m].truth_error - results[m].value);
-  }
-  if (s.n && replicates > 0) {
-    double *values;
-
-    PetscCall(PetscMalloc1(count * (size_t)replicates, &values));
-    PetscCall(replicate(comm, &s, p, count, types, replicates, stream, values));
-    for (size_t m = 0; m < count; m++) PetscCall(summarise(replicates, values + m * (size_t)replicates, &results[m]));
-    PetscCall(PetscFree(values));
-  }
-  PetscCall(sides_destroy(&s));
+  PetscCall(PetscMalloc1(count, &c.plain));
+  PetscCall(fare_sides_create(binning, p, q, &c.sides));
+  begin(&c, p, p_corrected, results);
+  if (c.sides.n) PetscCall(judge(&c, replicates, stream, results));
+  PetscCall(fare_sides_destroy(&c.sides));
+  PetscCall(PetscFree(c.plain));
   PetscFunctionReturn(0);
 }

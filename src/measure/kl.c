@@ -17,18 +17,18 @@ static double divergence(size_t n, const double a[], const double b[])
 
 static double forward(const fare_comparison *c)
 {
-  return divergence(c->coarse, c->p_raw, c->q);
+  return divergence(c->pools, c->p_raw, c->q);
 }
 
 static double reverse(const fare_comparison *c)
 {
-  return divergence(c->coarse, c->q_raw, c->p);
+  return divergence(c->pools, c->q_raw, c->p);
 }
 
 const fare_measure_type fare_measure_kl = {
   .name       = "kl",
   .summary    = "Kullback-Leibler divergence D(truth||ensemble)",
-  .definition = "sum over coarse bins and the outside of p ln(p/q), q = (n_k + 1/2)/(n + K/2) from n samples in K declared bins\n"
+  .definition = "sum over pools and the outside of p ln(p/q), q = (n_k + 1/2)/(n + K/2) from n samples in K declared bins\n"
                 "(Jeffreys' half count). Mass outside the grid takes from q everywhere: m outside costs -ln(1 - m).",
   .reference  = "Kullback and Leibler, Ann. Math. Stat. 22, 79 (1951); Jeffreys, Proc. R. Soc. A 186, 453 (1946)",
   .unit       = "nats",
@@ -38,7 +38,7 @@ const fare_measure_type fare_measure_kl = {
 const fare_measure_type fare_measure_reverse_kl = {
   .name       = "reverse_kl",
   .summary    = "Kullback-Leibler divergence D(ensemble||truth)",
-  .definition = "sum over coarse bins and the outside of q ln(q/p), q = n_k/n. Outside the grid, where the truth has no mass, it is\n"
+  .definition = "sum over pools and the outside of q ln(q/p), q = n_k/n. Outside the grid, where the truth has no mass, it is\n"
                 "given half a count: p = (n p_k + 1/2 [k outside])/(n + 1/2).",
   .reference  = "Kullback and Leibler, Ann. Math. Stat. 22, 79 (1951)",
   .unit       = "nats",

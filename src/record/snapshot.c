@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define PATH_SIZE 256
+#define ID_PIECE  (1 << 20)
 
 static const char *const axis_names[FARE_DIM_MAX] = {"x", "y", "z"};
 static const double      dimensionless[7]         = {0};
@@ -150,19 +151,87 @@ static PetscErrorCode constant_component(fare_store *s, const char *path, double
   PetscFunctionReturn(0);
 }
 
-/* Where this rank's particles stand among all. */
+static const char *const precisions[] = {[FARE_RECORD_DOUBLE] = "double", [FARE_RECORD_SINGLE] = "single", NULL};
+
+const fare_field fare_record_fields[] = {
+  {"particles", FARE_INTEGER, offsetof(fare_record_options, particles), "0", 0, 1e15, NULL, "", "most that snapshots keep of each ensemble, evenly spaced by id; 0: all"},
+  {"precision", FARE_CHOICE, offsetof(fare_record_options, precision), "double", 0, 0, precisions, "", "of positions in snapshots"},
+  {"compression", FARE_INTEGER, offsetof(fare_record_options, compression), "0", 0, 9, NULL, "", "level of gzip for particles in snapshots; 0: none, and much faster"},
+  FARE_FIELDS_END,
+};
+
+PetscErrorCode fare_record_set(fare_record *record, const fare_record_options *options)
+{
+  PetscFunctionBeginUser;
+  record->options = *options;
+  PetscFunctionReturn(0);
+}
+
+int64_t fare_record_kept(const fare_record_options *options, int64_t particles)
+{
+  return options->particles ? PetscMin(options->particles, particles) : particles;
+}
+
+/*
+  Where the particles that this rank writes stand among all that are written. Of N particles the K that are kept have the ids floor(j N/K): which they are depends
+  on no number of ranks.
+*/
 typedef struct {
   uint64_t global, start, count;
+  int64_t  all; /* N */
 } extent;
+
+typedef unsigned __int128 wide; /* products of two numbers of particles */
+
+/* Kept particles with an id below this one, and the id of one that is kept. */
+static uint64_t kept_below(const extent *of, int64_t id)
+{
+  return (uint64_t)(((wide)id * of->global + (wide)of->all - 1) / (wide)of->all);
+}
+
+static uint64_t id_of(const extent *of, uint64_t kept)
+{
+  return of->global == (uint64_t)of->all ? kept : (uint64_t)((wide)kept * (wide)of->all / of->global);
+}
+
+static extent extent_of(const fare_record *record, const fare_ensemble *ensemble)
+{
+  const int64_t first = PetscMin(ensemble->first_block * FARE_BLOCK, ensemble->count);
+  extent        of    = {.global = (uint64_t)fare_record_kept(&record->options, ensemble->count), .all = ensemble->count};
+
+  of.start = kept_below(&of, first);
+  of.count = kept_below(&of, first + ensemble->local) - of.start;
+  return of;
+}
+
+/* One number of each particle that is kept, as double or rounded to single; straight from the ensemble where nothing is changed. */
+static PetscErrorCode write_column(fare_record *record, const char *path, const fare_ensemble *ensemble, const extent *of, PetscBool single, const double from[])
+{
+  const uint64_t first = (uint64_t)(ensemble->first_block * FARE_BLOCK);
+  void          *kept  = NULL;
+
+  PetscFunctionBeginUser;
+  if (single) {
+    PetscCall(PetscMalloc1(of->count * sizeof(float), (char **)&kept));
+    for (uint64_t i = 0; i < of->count; i++) ((float *)kept)[i] = (float)from[id_of(of, of->start + i) - first];
+  } else if (of->global < (uint64_t)of->all) {
+    PetscCall(PetscMalloc1(of->count * sizeof(double), (char **)&kept));
+    for (uint64_t i = 0; i < of->count; i++) ((double *)kept)[i] = from[id_of(of, of->start + i) - first];
+  }
+  PetscCall(fare_store_write(record->store, path, single ? FARE_STORE_FLOAT32 : FARE_STORE_FLOAT64, 1, &of->global, &of->start, &of->count, kept ? kept : from));
+  PetscCall(PetscFree(kept));
+  PetscFunctionReturn(0);
+}
 
 static PetscErrorCode write_positions(fare_record *record, const char *name, const fare_ensemble *ensemble, const extent *of)
 {
-  char path[PATH_SIZE], species[128];
+  const PetscBool single = record->options.precision == FARE_RECORD_SINGLE ? PETSC_TRUE : PETSC_FALSE;
+  char            path[PATH_SIZE], species[128];
 
   PetscFunctionBeginUser;
   snprintf(species, sizeof species, "%s", name);
   for (int axis = 0; axis < ensemble->dim; axis++) {
-    PetscCall(fare_store_write(record->store, place(path, record, "particles/%s/position/%s", species, axis_names[axis]), FARE_STORE_FLOAT64, 1, &of->global, &of->start, &of->count, ensemble->x[axis]));
+    PetscCall(write_column(record, place(path, record, "particles/%s/position/%s", species, axis_names[axis]), ensemble, of, single, ensemble->x[axis]));
     PetscCall(fare_store_put_real(record->store, path, "unitSI", 1));
     PetscCall(constant_component(record->store, place(path, record, "particles/%s/positionOffset/%s", species, axis_names[axis]), 0, of->global));
   }
@@ -171,14 +240,23 @@ static PetscErrorCode write_positions(fare_record *record, const char *name, con
   PetscFunctionReturn(0);
 }
 
+/* In pieces, for they are nowhere in memory; all at once where they are compressed in chunks that two pieces may share. */
 static PetscErrorCode write_ids(fare_record *record, const char *path, const extent *of)
 {
-  uint64_t *id;
+  const uint64_t most = record->options.compression ? PetscMax(of->count, 1) : ID_PIECE, nothing = 0;
+  uint64_t      *id, rounds = (of->count + most - 1) / most;
 
   PetscFunctionBeginUser;
-  PetscCall(PetscMalloc1(of->count, &id));
-  for (uint64_t i = 0; i < of->count; i++) id[i] = of->start + i;
-  PetscCall(fare_store_write(record->store, path, FARE_STORE_UINT64, 1, &of->global, &of->start, &of->count, id));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &rounds, 1, MPI_UINT64_T, MPI_MAX, record->comm));
+  PetscCall(PetscMalloc1(PetscMin(most, of->count), &id));
+  PetscCall(fare_store_write(record->store, path, FARE_STORE_UINT64, 1, &of->global, &nothing, &nothing, NULL));
+  for (uint64_t round = 0, done = 0; round < rounds; round++) {
+    const uint64_t start = of->start + done, count = PetscMin(most, of->count - done);
+
+    for (uint64_t i = 0; i < count; i++) id[i] = id_of(of, start + i);
+    PetscCall(fare_store_fill(record->store, path, FARE_STORE_UINT64, 1, &start, &count, id));
+    done += count;
+  }
   PetscCall(PetscFree(id));
   PetscCall(fare_store_put_real(record->store, path, "unitSI", 1));
   PetscCall(describe_record(record->store, path));
@@ -200,37 +278,45 @@ static PetscErrorCode write_patch_record(fare_record *record, const char *path, 
   PetscFunctionReturn(0);
 }
 
+/* In the type that positions have. The width is such that lower + width > last in spite of rounding. */
+static PetscErrorCode write_patch_along(fare_record *record, const char *name, int axis, double lower, double last)
+{
+  const float     lower_single = (float)lower, last_single = (float)last;
+  const double    width        = last - lower + 4 * DBL_EPSILON * (fabs(lower) + fabs(last)) + DBL_MIN;
+  const float     width_single = last_single - lower_single + 4 * FLT_EPSILON * (fabsf(lower_single) + fabsf(last_single)) + FLT_MIN;
+  const PetscBool single       = record->options.precision == FARE_RECORD_SINGLE ? PETSC_TRUE : PETSC_FALSE;
+  char            path[PATH_SIZE], component[32];
+
+  PetscFunctionBeginUser;
+  snprintf(component, sizeof component, "offset/%s", axis_names[axis]);
+  place(path, record, "particles/%s/particlePatches/%s", name, component);
+  PetscCall(write_patch_record(record, path, single ? FARE_STORE_FLOAT32 : FARE_STORE_FLOAT64, single ? (const void *)&lower_single : &lower));
+  snprintf(component, sizeof component, "extent/%s", axis_names[axis]);
+  place(path, record, "particles/%s/particlePatches/%s", name, component);
+  PetscCall(write_patch_record(record, path, single ? FARE_STORE_FLOAT32 : FARE_STORE_FLOAT64, single ? (const void *)&width_single : &width));
+  PetscFunctionReturn(0);
+}
+
 /*
   One patch of all particles: blocks go to ranks by number, not by place, so a patch per rank would be as wide, and the file
   would depend on the number of ranks. Its upper bound is excluded, as the standard has it, so it lies just beyond the last particle.
 */
-static PetscErrorCode write_patches(fare_record *record, const char *name, const fare_ensemble *ensemble)
+static PetscErrorCode write_patches(fare_record *record, const char *name, const fare_ensemble *ensemble, const extent *of)
 {
-  const uint64_t all = (uint64_t)ensemble->count, none = 0;
+  const uint64_t none = 0;
   double         bounds[2 * FARE_DIM_MAX];
   char           path[PATH_SIZE];
 
   PetscFunctionBeginUser;
   for (int i = 0; i < 2 * FARE_DIM_MAX; i++) bounds[i] = HUGE_VAL;
   for (int axis = 0; axis < ensemble->dim; axis++) {
-    for (int64_t i = 0; i < ensemble->local; i++) {
-      bounds[2 * axis]     = PetscMin(bounds[2 * axis], ensemble->x[axis][i]);
-      bounds[2 * axis + 1] = PetscMin(bounds[2 * axis + 1], -ensemble->x[axis][i]);
-    }
+    fare_record_bounds(ensemble->local, ensemble->x[axis], &bounds[2 * axis], &bounds[2 * axis + 1]);
+    bounds[2 * axis + 1] = -bounds[2 * axis + 1];
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, bounds, 2 * FARE_DIM_MAX, MPI_DOUBLE, MPI_MIN, record->comm));
-  PetscCall(write_patch_record(record, place(path, record, "particles/%s/particlePatches/%s", name, "numParticles"), FARE_STORE_UINT64, &all));
+  PetscCall(write_patch_record(record, place(path, record, "particles/%s/particlePatches/%s", name, "numParticles"), FARE_STORE_UINT64, &of->global));
   PetscCall(write_patch_record(record, place(path, record, "particles/%s/particlePatches/%s", name, "numParticlesOffset"), FARE_STORE_UINT64, &none));
-  for (int axis = 0; axis < ensemble->dim; axis++) {
-    const double lower = bounds[2 * axis], last = -bounds[2 * axis + 1];
-    const double width = last - lower + 4 * DBL_EPSILON * (fabs(lower) + fabs(last)) + DBL_MIN; /* lower + width > last in spite of rounding */
-    char         component[32];
-
-    snprintf(component, sizeof component, "offset/%s", axis_names[axis]);
-    PetscCall(write_patch_record(record, place(path, record, "particles/%s/particlePatches/%s", name, component), FARE_STORE_FLOAT64, &lower));
-    snprintf(component, sizeof component, "extent/%s", axis_names[axis]);
-    PetscCall(write_patch_record(record, place(path, record, "particles/%s/particlePatches/%s", name, component), FARE_STORE_FLOAT64, &width));
-  }
+  for (int axis = 0; axis < ensemble->dim; axis++) PetscCall(write_patch_along(record, name, axis, bounds[2 * axis], -bounds[2 * axis + 1]));
   PetscCall(describe_record(record->store, place(path, record, "particles/%s/particlePatches/%s", name, "offset")));
   PetscCall(describe_record(record->store, place(path, record, "particles/%s/particlePatches/%s", name, "extent")));
   PetscFunctionReturn(0);
@@ -238,19 +324,21 @@ static PetscErrorCode write_patches(fare_record *record, const char *name, const
 
 PetscErrorCode fare_record_species(fare_record *record, const char *name, const fare_ensemble *ensemble)
 {
-  const extent of = {(uint64_t)ensemble->count, (uint64_t)PetscMin(ensemble->first_block * FARE_BLOCK, ensemble->count), (uint64_t)ensemble->local};
+  const extent of = extent_of(record, ensemble);
   char         path[PATH_SIZE];
 
   PetscFunctionBeginUser;
+  fare_store_set_compression(record->store, (int)record->options.compression);
   PetscCall(write_positions(record, name, ensemble, &of));
   PetscCall(write_ids(record, place(path, record, "particles/%s/%s", name, "id"), &of));
   place(path, record, "particles/%s/%s", name, "weighting");
   if (ensemble->weight) {
-    PetscCall(fare_store_write(record->store, path, FARE_STORE_FLOAT64, 1, &of.global, &of.start, &of.count, ensemble->weight));
+    PetscCall(write_column(record, path, ensemble, &of, PETSC_FALSE, ensemble->weight));
     PetscCall(fare_store_put_real(record->store, path, "unitSI", 1));
   } else {
     PetscCall(constant_component(record->store, path, 1, of.global));
   }
+  fare_store_set_compression(record->store, 0);
   PetscCall(describe_record(record->store, path));
   PetscCall(fare_store_put_uint32(record->store, path, "macroWeighted", 1));
   PetscCall(fare_store_put_real(record->store, path, "weightingPower", 1));
@@ -262,7 +350,8 @@ PetscErrorCode fare_record_species(fare_record *record, const char *name, const 
     PetscCall(fare_store_put_uint32(record->store, path, "macroWeighted", 0));
     PetscCall(fare_store_put_real(record->store, path, "weightingPower", 0));
   }
-  PetscCall(write_patches(record, name, ensemble));
+  PetscCall(write_patches(record, name, ensemble, &of));
+  if (of.global < (uint64_t)of.all) PetscCall(fare_store_put_int(record->store, place(path, record, "particles/%s%s", name, ""), "particlesSimulated", of.all));
   PetscFunctionReturn(0);
 }
 

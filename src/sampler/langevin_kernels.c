@@ -39,21 +39,23 @@ void fare_langevin_euler_maruyama(const fare_langevin_run *run, uint64_t block, 
 
 void fare_langevin_leimkuhler_matthews(const fare_langevin_run *run, uint64_t block, double *const x[])
 {
-  double        force[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, before[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, z[FARE_BLOCK] ALIGNED;
+  double        force[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, noise[2][FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
   double *const f[FARE_DIM_MAX] = {force[0], force[1], force[2]};
 
   /* R_n of the first step is drawn again: counters make that the same number as the last step's R_{n+1} */
-  for (int axis = 0; axis < run->dim; axis++) fare_random_normals(run->noise, block, run->first_step, (uint32_t)axis, before[axis]);
+  for (int axis = 0; axis < run->dim; axis++) fare_random_normals(run->noise, block, run->first_step, (uint32_t)axis, noise[0][axis]);
   for (int step = 0; step < run->steps; step++) {
     const double *theta = theta_at(run, step);
-    const double  half  = 0.5 * noise_scale(run, theta);
+    const double  drift = theta[FARE_MOBILITY] * run->dt, half = 0.5 * noise_scale(run, theta);
 
     run->type->force(run->dim, theta, FARE_BLOCK, (const double *const *)x, f);
     for (int axis = 0; axis < run->dim; axis++) {
-      fare_random_normals(run->noise, block, run->first_step + (uint64_t)step + 1, (uint32_t)axis, z);
-      move(x[axis], theta[FARE_MOBILITY] * run->dt, f[axis], half, before[axis]);
-      move(x[axis], 0, f[axis], half, z);
-      for (int i = 0; i < FARE_BLOCK; i++) before[axis][i] = z[i];
+      const double *restrict before = noise[step & 1][axis];
+      double *restrict after = noise[~step & 1][axis], *restrict q = x[axis];
+
+      fare_random_normals(run->noise, block, run->first_step + (uint64_t)step + 1, (uint32_t)axis, after);
+#pragma omp simd
+      for (int i = 0; i < FARE_BLOCK; i++) q[i] += drift * force[axis][i] + half * (before[i] + after[i]);
     }
   }
 }
@@ -61,7 +63,7 @@ void fare_langevin_leimkuhler_matthews(const fare_langevin_run *run, uint64_t bl
 void fare_langevin_heun(const fare_langevin_run *run, uint64_t block, double *const x[])
 {
   double        now[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, then[FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
-  double        predicted[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, z[FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
+  double        predicted[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, z[FARE_BLOCK] ALIGNED;
   double *const f[FARE_DIM_MAX] = {now[0], now[1], now[2]}, *const g[FARE_DIM_MAX] = {then[0], then[1], then[2]};
   const double *const y[FARE_DIM_MAX] = {predicted[0], predicted[1], predicted[2]};
 
@@ -73,13 +75,19 @@ void fare_langevin_heun(const fare_langevin_run *run, uint64_t block, double *co
 
     run->type->force(run->dim, theta, FARE_BLOCK, (const double *const *)x, f);
     for (int axis = 0; axis < run->dim; axis++) {
-      fare_random_normals(run->noise, block, run->first_step + (uint64_t)step, (uint32_t)axis, z[axis]);
-      for (int i = 0; i < FARE_BLOCK; i++) predicted[axis][i] = x[axis][i] + drift * now[axis][i] + spread * z[axis][i];
+      double *restrict p = predicted[axis];
+
+      fare_random_normals(run->noise, block, run->first_step + (uint64_t)step, (uint32_t)axis, z);
+#pragma omp simd
+      for (int i = 0; i < FARE_BLOCK; i++) p[i] = x[axis][i] + drift * now[axis][i] + spread * z[i];
     }
     run->type->force(run->dim, next, FARE_BLOCK, y, g);
+    /* from the predictor on: it holds the noise */
     for (int axis = 0; axis < run->dim; axis++) {
-      move(x[axis], 0.5 * drift, f[axis], spread, z[axis]);
-      move(x[axis], 0.5 * drift_next, g[axis], 0, z[axis]);
+      double *restrict q = x[axis];
+
+#pragma omp simd
+      for (int i = 0; i < FARE_BLOCK; i++) q[i] = predicted[axis][i] + 0.5 * (drift_next * then[axis][i] - drift * now[axis][i]);
     }
   }
 }

@@ -2,3 +2,8 @@
 FARE_SAMPLER(langevin)
 FARE_SAMPLER(boltzmann)
 FARE_SAMPLER(diffusion)
+FARE_SAMPLER(normalizing_flow)
+FARE_SAMPLER(schrodinger_bridge)
+FARE_SAMPLER(poisson_flow)
+FARE_SAMPLER(flow_matching)
+FARE_SAMPLER(action_matching)

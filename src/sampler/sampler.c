@@ -76,6 +76,7 @@ PetscErrorCode fare_sampler_destroy(fare_sampler **sampler)
   PetscFunctionBeginUser;
   if (!s) PetscFunctionReturn(0);
   if (s->type->destroy) PetscCall(s->type->destroy(s));
+  PetscCall(fare_learn_state_destroy(&s->session.state));
   PetscCall(fare_fields_free(s->type->fields, s->state));
   free(s->state);
   PetscCall(PetscFree(*sampler));

@@ -127,6 +127,13 @@ static uint64_t size_of(const fare_store *store)
   return store->place < 0 || fstat(store->place, &about) ? 0 : (uint64_t)about.st_size;
 }
 
+PetscErrorCode fare_store_reserve_end(fare_store *store, uint64_t length)
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_reserve(store, size_of(store), length));
+  PetscFunctionReturn(0);
+}
+
 /* A file that will be thrown away gives its room back first, so that HDF5 can close it on a full disk too. Collective. */
 static PetscErrorCode give_up(fare_store *store)
 {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define RANK_MAX 4
+#define CHUNK    131072 /* elements that are compressed together: 1 MB of numbers */
 
 /* Creates groups on the way to `path`, and `path` itself as one. */
 static PetscErrorCode make_groups(fare_store *store, const char *path)
@@ -267,10 +268,44 @@ static PetscErrorCode make_parents(fare_store *store, const char *path)
   PetscFunctionReturn(0);
 }
 
+void fare_store_set_compression(fare_store *store, int level)
+{
+  store->compression = level;
+}
+
+/* How a dataset lies in the file: in one piece, at the place it has from the start; or in compressed chunks, whose places nobody knows before. */
+static hid_t creation_list(const fare_store *store, int rank, const hsize_t extent[])
+{
+  const hsize_t chunk = CHUNK;
+  const hid_t   list  = H5Pcreate(H5P_DATASET_CREATE);
+
+  if (store->compression && rank == 1 && extent[0] > CHUNK) {
+    H5Pset_chunk(list, 1, &chunk);
+    H5Pset_shuffle(list); /* bytes of like significance side by side */
+    H5Pset_deflate(list, (unsigned)store->compression);
+  }
+  return list;
+}
+
+/* Room for the data before it is written. */
+static PetscErrorCode reserve_for(fare_store *store, hid_t dataset, fare_store_type type, int rank, const hsize_t extent[])
+{
+  uint64_t bytes = H5Tget_size(hdf5_type(type));
+
+  PetscFunctionBeginUser;
+  if (H5Dget_offset(dataset) != HADDR_UNDEF) {
+    PetscCall(fare_store_reserve(store, H5Dget_offset(dataset), H5Dget_storage_size(dataset)));
+    PetscFunctionReturn(0);
+  }
+  for (int i = 0; i < rank; i++) bytes *= extent[i];
+  PetscCall(fare_store_reserve_end(store, bytes)); /* compressed it may not shrink, but hardly grows */
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_store_write(fare_store *store, const char *path, fare_store_type type, int rank, const uint64_t global[], const uint64_t start[], const uint64_t count[], const void *data)
 {
   hsize_t        extent[RANK_MAX];
-  hid_t          space, dataset;
+  hid_t          space, list, dataset;
   PetscErrorCode code;
   static const double nothing[1];
 
@@ -278,10 +313,12 @@ PetscErrorCode fare_store_write(fare_store *store, const char *path, fare_store_
   PetscCall(make_parents(store, path));
   to_hsize(rank, global, extent);
   H5(space, H5Screate_simple(rank, extent, NULL), store->path, path);
-  dataset = H5Dcreate2(store->file, path, hdf5_type(type), space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+  list    = creation_list(store, rank, extent);
+  dataset = H5Dcreate2(store->file, path, hdf5_type(type), space, H5P_DEFAULT, list, H5P_DEFAULT);
   code    = dataset < 0 ? fare_store_failed(store->path, path) : 0;
+  H5Pclose(list);
   H5Sclose(space);
-  if (!code && H5Dget_offset(dataset) != HADDR_UNDEF) code = fare_store_reserve(store, H5Dget_offset(dataset), H5Dget_storage_size(dataset));
+  if (!code) code = reserve_for(store, dataset, type, rank, extent);
   if (!code) code = transfer(store, path, dataset, type, rank, start, count, NULL, data ? data : nothing);
   if (dataset >= 0) H5Dclose(dataset);
   PetscFunctionReturn(code);

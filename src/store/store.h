@@ -9,6 +9,7 @@ struct fare_store {
   MPI_Comm    comm;
   hid_t       file;
   PetscBool   writing;
+  int         compression; /* level of gzip for arrays to come */
   int         place; /* rank 0's own descriptor of a file that is written, to reserve space and to flush; else -1 */
   char        path[PETSC_MAX_PATH_LEN], temporary[PETSC_MAX_PATH_LEN + 8];
   fare_store *next; /* of those that are open */
@@ -29,5 +30,7 @@ PetscErrorCode fare_store_failed(const char *path, const char *what);
   rank that writes for others, and the file would be taken for whole; this way it is known before. Collective.
 */
 PetscErrorCode fare_store_reserve(fare_store *store, uint64_t from, uint64_t length);
+/* The same for so many bytes at the end of the file, wherever HDF5 will put them. Collective. */
+PetscErrorCode fare_store_reserve_end(fare_store *store, uint64_t length);
 
 #endif

@@ -119,6 +119,19 @@ static PetscErrorCode get_cost(MPI_Comm comm, fare_store *store, const char *gro
   PetscFunctionReturn(0);
 }
 
+/* Of a method that is still being trained. */
+static PetscErrorCode put_training(fare_run *run, fare_store *store, size_t i, const char *group)
+{
+  char path[PATH_SIZE + 16];
+
+  PetscFunctionBeginUser;
+  snprintf(path, sizeof path, "%s/training", group);
+  PetscCall(fare_store_group(store, path));
+  PetscCall(put_cost(run->comm, store, path, &run->sampler[i]->cost));
+  PetscCall(fare_learn_state_save(run->sampler[i]->session.state, run->comm, store, path));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode put_method(fare_run *run, fare_store *store, size_t i)
 {
   const fare_plan_ensemble *e = &run->plan->ensemble[i];
@@ -129,6 +142,7 @@ static PetscErrorCode put_method(fare_run *run, fare_store *store, size_t i)
   PetscCall(fare_store_group(store, group));
   PetscCall(fare_store_put_int(store, group, "ready", run->ready[i]));
   if (run->results.failure[i]) PetscCall(fare_store_put_string(store, group, "failure", run->results.failure[i]));
+  if (run->sampler[i]->session.state) PetscCall(put_training(run, store, i, group));
   if (!run->ready[i] || run->results.failure[i]) PetscFunctionReturn(0);
   PetscCall(put_cost(run->comm, store, group, &run->sampler[i]->cost));
   snprintf(path, sizeof path, "%s/state", group);
@@ -148,6 +162,21 @@ PetscErrorCode fare_checkpoint_has(fare_run *run, size_t i, PetscBool *ready)
   snprintf(group, sizeof group, "/methods/%s", run->plan->ensemble[i].name);
   if (run->from) PetscCall(fare_store_get_int(run->from, group, "ready", &value));
   *ready = value ? PETSC_TRUE : PETSC_FALSE;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_checkpoint_load_training(fare_run *run, size_t i)
+{
+  char      path[PATH_SIZE];
+  PetscBool has;
+
+  PetscFunctionBeginUser;
+  if (!run->from) PetscFunctionReturn(0);
+  snprintf(path, sizeof path, "/methods/%s/training", run->plan->ensemble[i].name);
+  PetscCall(fare_store_has(run->from, path, &has));
+  if (!has) PetscFunctionReturn(0);
+  PetscCall(get_cost(run->comm, run->from, path, &run->sampler[i]->cost));
+  PetscCall(fare_learn_state_load(&run->sampler[i]->session.state, run->from, path));
   PetscFunctionReturn(0);
 }
 
@@ -337,6 +366,7 @@ static PetscErrorCode put_all(fare_run *run, fare_store *store, PetscInt64 next)
   PetscCall(fare_store_write_text(store, "/plan", plan.text));
   fare_text_free(&plan);
   PetscCall(put_results(run, store, next));
+  PetscCall(fare_checkpoint_put_truth(run, store, next));
   for (size_t i = 0; i < run->plan->ensembles; i++) PetscCall(put_method(run, store, i));
   PetscFunctionReturn(0);
 }
@@ -362,7 +392,7 @@ PetscErrorCode fare_checkpoint_write(fare_run *run, PetscInt64 next)
   PetscCall(fare_error_agree(run->comm, code));
   run->checkpoints++;
   run->last_checkpoint = fare_seconds();
-  PetscCall(PetscInfo(NULL, "checkpoint of %s in %g s\n", run->plan->directory, fare_seconds() - began));
+  run->checkpointing += fare_seconds() - began;
   PetscFunctionReturn(0);
 }
 

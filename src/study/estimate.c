@@ -50,7 +50,7 @@ PetscErrorCode fare_plan_estimate(const fare_plan *plan, int ranks, FILE *to)
     fare_sampler             *sampler;
     fare_cost                 cost = {0};
 
-    disk += (double)e->particles * (8.0 * dim + 8);
+    disk += (double)fare_record_kept(&plan->record, e->particles) * ((plan->record.precision == FARE_RECORD_SINGLE ? 4.0 : 8.0) * dim + 8);
     fprintf(to, "%-11s %.4g particles, %.1f MiB on each rank", e->name, (double)e->particles, bytes / ranks / MEBI);
     PetscCall(fare_sampler_create(PETSC_COMM_SELF, e->type, e->name, e->node, fare_ensemble_fields, (uint64_t)plan->seed, plan->system, &plan->initial, &plan->snapshots, &sampler));
     if (e->type->expect) PetscCall(e->type->expect(sampler, e->particles, &cost));

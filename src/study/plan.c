@@ -13,7 +13,7 @@
 typedef struct {
   char            *study;
   PetscInt64       seed;
-  const fare_node *system, *drive, *initial, *snapshots, *truth, *analysis, *ensembles, *measures, *output, *sweep;
+  const fare_node *system, *drive, *initial, *snapshots, *truth, *analysis, *thermodynamics, *ensembles, *measures, *record, *output, *sweep;
 } sections;
 
 #define AT(member) offsetof(sections, member)
@@ -26,8 +26,10 @@ static const fare_field section_fields[] = {
   {"snapshots", FARE_NODE, AT(snapshots), NULL, 0, 0, NULL, "", "when to look"},
   {"truth", FARE_NODE, AT(truth), "", 0, 0, NULL, "", "the grid; without it there is no truth"},
   {"analysis", FARE_NODE, AT(analysis), "", 0, 0, NULL, "", "list of what else the grid is to tell: steady states, rates, passage times, committors"},
+  {"thermodynamics", FARE_NODE, AT(thermodynamics), "", 0, 0, NULL, "", "energy, entropy, work, heat and entropy production of the truth; {} for all defaults"},
   {"ensembles", FARE_NODE, AT(ensembles), "", 0, 0, NULL, "", "list of samplers to compare"},
   {"measures", FARE_NODE, AT(measures), "", 0, 0, NULL, "", "list of divergences; all that are defined in this dimension unless given"},
+  {"record", FARE_NODE, AT(record), "", 0, 0, NULL, "", "what is written of ensembles; all of it unless given"},
   {"output", FARE_NODE, AT(output), "", 0, 0, NULL, "", "where results go"},
   {"sweep", FARE_NODE, AT(sweep), "", 0, 0, NULL, "", "list of keys and the values that they take in turn, each point a study of its own"},
   FARE_FIELDS_END,
@@ -364,12 +366,16 @@ static PetscErrorCode read_sections(fare_plan *plan, const fare_node *root, sect
   }
   if (s->analysis && !plan->has_truth) PetscCall(fare_node_error(s->analysis, "analyses need a grid: add a section 'truth'"));
   if (s->analysis) PetscCall(fare_analyses_from_config(s->analysis, plan->system, &plan->truth, &plan->analyses, &plan->analysis));
+  plan->has_thermodynamics = s->thermodynamics ? PETSC_TRUE : PETSC_FALSE;
+  if (s->thermodynamics && !plan->has_truth) PetscCall(fare_node_error(s->thermodynamics, "thermodynamics needs a grid: add a section 'truth'"));
+  if (s->thermodynamics) PetscCall(fare_thermo_options_from_config(s->thermodynamics, plan->system, &plan->truth, &plan->thermodynamics));
   PetscCall(read_ensembles(plan, s->ensembles));
   if (!plan->has_truth && !plan->ensembles) PetscCall(fare_node_error(root, "nothing to do: neither 'truth' nor 'ensembles'"));
   for (size_t i = 0; i < plan->truth.ends.count && plan->ensembles; i++) {
     if (plan->truth.ends.values[i] >= FARE_END_ABSORBING) PetscCall(fare_node_error(fare_node_find(s->truth, "ends"), "ensembles are not absorbed at ends, so they cannot be compared with a truth that is; remove 'ensembles' or 'ends'"));
   }
   PetscCall(read_measures(plan, s->measures));
+  PetscCall(fare_fields_read(fare_record_fields, NULL, s->record, &plan->record));
   PetscCall(read_output(plan, s->output));
   PetscFunctionReturn(0);
 }
@@ -458,6 +464,10 @@ PetscErrorCode fare_plan_write(const fare_plan *plan, fare_text *to)
     fare_text_add(to, "truth:\n");
     PetscCall(fare_fields_write(fare_truth_fields, &plan->truth, 2, to));
   }
+  if (plan->has_thermodynamics) {
+    fare_text_add(to, "thermodynamics:\n");
+    PetscCall(fare_fields_write(fare_thermo_fields, &plan->thermodynamics, 2, to));
+  }
   if (plan->ensembles) fare_text_add(to, "ensembles:\n");
   for (size_t i = 0; i < plan->ensembles; i++) {
     if (!plan->ensemble[i].seed) PetscCall(write_ensemble(&plan->ensemble[i], to));
@@ -468,6 +478,8 @@ PetscErrorCode fare_plan_write(const fare_plan *plan, fare_text *to)
     fare_text_add(to, "]\n");
   }
   PetscCall(fare_analyses_write(plan->analyses, plan->analysis, to));
+  fare_text_add(to, "record:\n");
+  PetscCall(fare_fields_write(fare_record_fields, &plan->record, 2, to));
   fare_text_add(to, "output:\n");
   PetscCall(fare_fields_write(output_fields, &(output_section){plan->directory}, 2, to));
   PetscFunctionReturn(0);
@@ -493,8 +505,10 @@ PetscErrorCode fare_plan_describe(FILE *to)
   PetscCall(describe_section(to, "snapshots:", fare_schedule_fields));
   PetscCall(describe_section(to, "truth:", fare_truth_fields));
   PetscCall(describe_section(to, "analysis:   a list of maps, in which the kind's own keys stand too (`fare describe analysis KIND`)", fare_analysis_fields));
+  PetscCall(describe_section(to, "thermodynamics:", fare_thermo_fields));
   PetscCall(describe_section(to, "ensembles:   a list of maps, in which the sampler's own keys stand too (`fare describe sampler NAME`)", fare_ensemble_fields));
   PetscCall(describe_section(to, "ensembles[].train:", fare_training_fields));
+  PetscCall(describe_section(to, "record:", fare_record_fields));
   PetscCall(describe_section(to, "output:", output_fields));
   fprintf(to, "\nsweep:   a list of maps `KEY: [VALUE, VALUE, ...]`, KEY as for --set; keys of one map change together, maps multiply; in place of the list of values may stand a range:\n");
   PetscCall(fare_fields_describe(fare_sweep_range_fields, to));

@@ -22,7 +22,11 @@ static PetscErrorCode add_comparison(fare_results *r, size_t ensemble, fare_comp
   c->kind     = kind;
   c->measured = calloc(PetscMax(1, cells), sizeof *c->measured);
   if (!c->measured) FARE_FAIL(FARE_ERR_FAILED, "out of memory for results");
-  for (size_t i = 0; i < cells; i++) c->measured[i].value = c->measured[i].floor_mean = c->measured[i].floor_high = c->measured[i].p_value = c->measured[i].excess = c->measured[i].truth_error = NAN;
+  for (size_t i = 0; i < cells; i++) {
+    fare_measured *at = &c->measured[i];
+
+    at->value = at->corrected = at->low = at->high = at->floor_mean = at->floor_high = at->excess = at->significance = at->p_value = at->effective = at->independent = at->truth_error = NAN;
+  }
   PetscFunctionReturn(0);
 }
 

@@ -111,7 +111,7 @@ static PetscErrorCode open_arrays(fare_samples *s)
 {
   const uint64_t start = 0;
   uint64_t       times[4], extent[4];
-  PetscBool      weighted, log_density;
+  PetscBool      weighted;
   PetscErrorCode code = 0;
   double        *time;
 
@@ -122,7 +122,7 @@ static PetscErrorCode open_arrays(fare_samples *s)
   if (extent[0] != times[0]) FARE_FAIL(FARE_ERR_INPUT, "%s: /times has %llu time%s, /samples has %llu", s->path, (unsigned long long)times[0], plural(times[0]), (unsigned long long)extent[0]);
   PetscCall(check_samples(s, "/samples", extent[1], extent[2]));
   PetscCall(check_companion(s, "/weights", "[T, N]", 2, extent, PETSC_TRUE, &weighted));
-  PetscCall(check_companion(s, "/log_density", "[T, N]", 2, extent, PETSC_FALSE, &log_density));
+  PetscCall(check_companion(s, "/log_density", "[T, N]", 2, extent, PETSC_FALSE, &s->has_log_density));
   PetscCall(allocate(s, (size_t)times[0], PETSC_FALSE));
   PetscCall(PetscMalloc1(s->times, &time));
   code = fare_store_read(s->store, "/times", FARE_STORE_FLOAT64, 1, &start, times, time);
@@ -156,6 +156,7 @@ static PetscErrorCode open_group(fare_samples *s, size_t i)
   PetscCall(check_companion(s, path, "[N]", 1, extent, PETSC_TRUE, &s->weighted[i]));
   snprintf(path, sizeof path, "%s/log_density", s->group[i]);
   PetscCall(check_companion(s, path, "[N]", 1, extent, PETSC_FALSE, &log_density));
+  if (!log_density) s->has_log_density = PETSC_FALSE;
   snprintf(named, sizeof named, "%s, time", s->group[i]);
   PetscCall(match(s, i, named, time));
   PetscFunctionReturn(0);
@@ -195,6 +196,7 @@ static PetscErrorCode open_any(fare_samples *s)
   if (!groups) FARE_FAIL(FARE_ERR_INPUT, "%s: no samples there: neither /times [T] and /samples [T, N, d], nor groups /time_000, ...", s->path);
   PetscCall(allocate(s, groups, PETSC_TRUE));
   PetscCall(find_groups(s, &groups));
+  s->has_log_density = PETSC_TRUE;
   for (size_t i = 0; i < groups; i++) PetscCall(open_group(s, i));
   PetscFunctionReturn(0);
 }
@@ -318,5 +320,34 @@ PetscErrorCode fare_samples_read(const fare_samples *samples, size_t i, fare_ens
   PetscCall(PetscFree(buffer));
   if (code) PetscCall(fare_ensemble_destroy(&e));
   *ensemble = e;
+  PetscFunctionReturn(fare_as_input(code));
+}
+
+PetscErrorCode fare_samples_read_log_density(const fare_samples *s, size_t i, const fare_ensemble *e, double **log_density)
+{
+  int64_t        chunks = (e->local + CHUNK - 1) / CHUNK;
+  char           path[2 * GROUP_SIZE], index[32];
+  PetscErrorCode bad = 0, code = 0;
+
+  PetscFunctionBeginUser;
+  *log_density = calloc((size_t)PetscMax(1, e->local), sizeof **log_density);
+  PetscCall(fare_error_agree(s->comm, *log_density ? 0 : fare_error(FARE_ERR_FAILED, "out of memory for %lld logarithms", (long long)e->count)));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &chunks, 1, MPI_INT64_T, MPI_MAX, s->comm)); /* reading is collective */
+  place(s, i, "log_density", path, index);
+  for (int64_t c = 0; c < chunks && !code; c++) {
+    const int64_t from = PetscMin(c * CHUNK, e->local), rows = PetscMin(CHUNK, e->local - from), first = e->first_block * FARE_BLOCK + from;
+
+    code = read_rows(s, i, path, first, rows, 0, *log_density + from);
+    for (int64_t row = 0; row < rows && !code; row++) {
+      const double value = (*log_density)[from + row];
+
+      if (!isfinite(value) && !bad) bad = fare_error(FARE_ERR_INPUT, "%s: %s[%s%lld] is %g (time %g, row %lld); a sample has a finite log-density", s->path, path, index, (long long)(first + row), value, e->time, (long long)(first + row));
+    }
+  }
+  if (!code) code = fare_error_agree(s->comm, bad);
+  if (code) {
+    free(*log_density);
+    *log_density = NULL;
+  }
   PetscFunctionReturn(fare_as_input(code));
 }

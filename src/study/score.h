@@ -45,6 +45,7 @@ typedef struct {
   size_t              *snapshot; /* of each time */
   int64_t             *count;    /* samples at each time */
   PetscBool           *weighted;
+  PetscBool            has_log_density; /* at all times */
   char               (*group)[64]; /* "/time_000" ..., or NULL where the file is arrays over all times */
 } fare_samples;
 
@@ -54,20 +55,22 @@ PetscErrorCode fare_samples_close(fare_samples *samples);
 /* The samples of the i-th time; FARE_ERR_INPUT at the first that is not a finite number, or has a weight that is none. The caller destroys it. Collective. */
 PetscErrorCode fare_samples_read(const fare_samples *samples, size_t i, fare_ensemble **ensemble);
 
-/* One measure at one time. */
-typedef struct {
-  fare_measured measured;
-  double        low, high; /* 95% interval of the value */
-} fare_scored_measure;
+/* ln q of the particles here, as the file has it; the caller frees it with free. FARE_ERR_INPUT at the first that is not finite. Collective. */
+PetscErrorCode fare_samples_read_log_density(const fare_samples *samples, size_t i, const fare_ensemble *ensemble, double **log_density);
+
+/* Measures made from the samples' own density instead of from bins: they have no `evaluate`. NULL past the last. */
+const fare_measure_type *fare_score_density_at(size_t i);
+/* One of them; the same bits on any number of ranks. Collective. */
+PetscErrorCode fare_score_density(const fare_finished *study, const fare_measure_type *type, const fare_binned *p, const fare_binned *corrected, const fare_binned *q, const fare_ensemble *ensemble, const double log_density[], fare_measured *measured);
 
 typedef struct {
   const fare_finished      *study;
   const fare_samples       *samples;
-  size_t                    measures;
+  size_t                    measures, binned; /* binned: those first ones that are made from bins */
   const fare_measure_type **measure;
   int                       replicates;
   double                   *effective; /* per time */
-  fare_scored_measure      *at;        /* [time * measures + measure] */
+  fare_measured            *at;        /* [time * measures + measure] */
 } fare_scores;
 
 void           fare_scores_write_json(const fare_scores *scores, fare_text *to);

@@ -8,7 +8,7 @@
 #define UNLIKELY 0.05 /* a p-value below this is counted */
 
 typedef struct {
-  double average, most, held_out, floor, excess, truth_error, least_p;
+  double average, most, held_out, floor, excess, corrected, truth_error, least_p;
   size_t unlikely, held_out_times;
 } summary;
 
@@ -23,11 +23,12 @@ static summary summarise(const fare_scores *s, size_t m)
   summary      of    = {.least_p = 1};
 
   for (size_t i = 0; i < s->samples->times; i++) {
-    const fare_measured *at = &s->at[i * s->measures + m].measured;
+    const fare_measured *at = &s->at[i * s->measures + m];
 
     of.average += at->value / times;
     of.floor += at->floor_mean / times;
     of.excess += at->excess / times;
+    of.corrected += at->corrected / times;
     of.most        = PetscMax(of.most, at->value);
     of.truth_error = PetscMax(of.truth_error, at->truth_error);
     of.least_p     = PetscMin(of.least_p, at->p_value);
@@ -74,26 +75,25 @@ static void add_numbers(fare_text *to, size_t count, const char *const keys[], c
 }
 
 /* Of one measure at one time, in the order of JSON and CSV. */
-static const char *const columns[] = {"value", "floor", "floor_high", "low", "high", "excess", "p_value", "truth_error", "effective"};
+static const char *const columns[] = {"value", "floor", "floor_high", "low", "high", "excess", "p_value", "truth_error", "effective", "corrected", "significance", "independent"};
 #define COLUMNS PETSC_STATIC_ARRAY_LENGTH(columns)
 
 static void take_columns(const fare_scores *s, size_t i, size_t m, double numbers[COLUMNS])
 {
-  const fare_scored_measure *at            = &s->at[i * s->measures + m];
-  const fare_measured       *of            = &at->measured;
-  const double               all[COLUMNS] = {of->value, of->floor_mean, of->floor_high, at->low, at->high, of->excess, of->p_value, of->truth_error, s->effective[i]};
+  const fare_measured *of           = &s->at[i * s->measures + m];
+  const double         all[COLUMNS] = {of->value, of->floor_mean, of->floor_high, of->low, of->high, of->excess, of->p_value, of->truth_error, of->effective, of->corrected, of->significance, of->independent};
 
   memcpy(numbers, all, sizeof all);
 }
 
 static void write_summary(const fare_scores *s, fare_text *to)
 {
-  static const char *const keys[] = {"average", "maximum", "held_out_average", "floor", "excess", "truth_error", "least_p_value"};
+  static const char *const keys[] = {"average", "maximum", "held_out_average", "floor", "excess", "truth_error", "least_p_value", "corrected"};
 
   fare_text_add(to, "  \"summary\": [");
   for (size_t m = 0; m < s->measures; m++) {
     const summary of        = summarise(s, m);
-    const double  numbers[] = {of.average, of.most, of.held_out, of.floor, of.excess, of.truth_error, of.least_p};
+    const double  numbers[] = {of.average, of.most, of.held_out, of.floor, of.excess, of.truth_error, of.least_p, of.corrected};
 
     fare_text_add(to, "%s\n    {\"measure\": \"%s\", ", m ? "," : "", s->measure[m]->name);
     add_numbers(to, PETSC_STATIC_ARRAY_LENGTH(keys), keys, numbers);

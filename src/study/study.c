@@ -76,6 +76,8 @@ static PetscErrorCode create(fare_run *s)
   PetscFunctionBeginUser;
   PetscCall(create_grid(s));
   PetscCall(fare_results_create(plan, s->binning, grid_of(s), &s->results));
+  if (plan->has_thermodynamics) PetscCall(fare_thermo_create(s->truth, plan->system, &plan->thermodynamics, &s->thermo));
+  s->results.thermo = s->thermo;
   s->sampler  = calloc(plan->ensembles + 1, sizeof *s->sampler);
   s->ensemble = calloc(plan->ensembles + 1, sizeof *s->ensemble);
   s->ready    = calloc(plan->ensembles + 1, sizeof *s->ready);
@@ -104,6 +106,7 @@ static PetscErrorCode destroy(fare_run *s)
   PetscCall(fare_results_free(&s->results));
   PetscCall(fare_binning_destroy(&s->binning));
   PetscCall(fare_densities_destroy(&s->exact));
+  PetscCall(fare_thermo_destroy(&s->thermo));
   PetscCall(fare_truth_destroy(&s->truth));
   PetscCall(fare_grid_destroy(&s->own_grid));
   PetscCall(fare_record_destroy(&s->record));
@@ -144,13 +147,23 @@ static PetscErrorCode try_checkpoint(fare_run *s, PetscInt64 next)
   PetscFunctionReturn(0);
 }
 
+/* Whether to stop, and whether a checkpoint is due: alike on all ranks. Collective. */
+static PetscErrorCode what_is_due(const fare_run *s, int due[2])
+{
+  PetscFunctionBeginUser;
+  due[0] = fare_stop_asked();
+  due[1] = fare_seconds() - s->last_checkpoint >= s->options->checkpoint_seconds;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, due, 2, MPI_INT, MPI_MAX, s->comm));
+  PetscFunctionReturn(0);
+}
+
 /* Writes a checkpoint where one is due, and ends the run with it where that was asked for. Ranks agree on both. */
 static PetscErrorCode checkpoint(fare_run *s, PetscInt64 next)
 {
-  int due[2] = {fare_stop_asked(), fare_seconds() - s->last_checkpoint >= s->options->checkpoint_seconds};
+  int due[2];
 
   PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, due, 2, MPI_INT, MPI_MAX, s->comm));
+  PetscCall(what_is_due(s, due));
   if (due[0]) {
     PetscCall(fare_checkpoint_write(s, next));
     FARE_FAIL(FARE_ERR_STOPPED, "stopped on request with %lld of %lld snapshots made; --resume goes on in %s", (long long)next, (long long)s->plan->snapshots.count, s->plan->directory);
@@ -177,6 +190,34 @@ static PetscErrorCode train_oracle(fare_run *s, size_t i)
   PetscFunctionReturn(0);
 }
 
+/* Between two steps of a training, ranks as one: a checkpoint where one is due, and the end where that was asked for. */
+static PetscErrorCode pause_training(void *context, int64_t step, PetscBool *stop)
+{
+  fare_run *s = context;
+  int       due[2];
+
+  PetscFunctionBeginUser;
+  (void)step;
+  PetscCall(what_is_due(s, due));
+  if (due[0]) PetscCall(fare_checkpoint_write(s, 0));
+  else if (due[1]) PetscCall(try_checkpoint(s, 0));
+  *stop = due[0] ? PETSC_TRUE : PETSC_FALSE;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode train_method(fare_run *s, size_t i, const fare_training_set *data)
+{
+  PetscErrorCode code;
+
+  PetscFunctionBeginUser;
+  s->sampler[i]->session.context = s;
+  s->sampler[i]->session.pause   = pause_training;
+  code                           = fare_sampler_train(s->sampler[i], data);
+  if (code == FARE_ERR_STOPPED) FARE_FAIL(code, "stopped on request while %s was being trained; --resume goes on in %s", s->plan->ensemble[i].name, s->plan->directory);
+  PetscCall(end_ensemble(s, i, code));
+  PetscFunctionReturn(0);
+}
+
 /* Ensembles that learn from the same particles share the set. */
 typedef struct {
   fare_training_set            data;
@@ -199,7 +240,8 @@ static PetscErrorCode train_one(fare_run *s, size_t i, shared_set *set)
     set->of = &e->training;
   }
   s->sampler[i]->cost.force_evaluations += set->forces;
-  PetscCall(end_ensemble(s, i, fare_sampler_train(s->sampler[i], &set->data)));
+  PetscCall(fare_checkpoint_load_training(s, i)); /* cost, too, in which those forces are counted */
+  PetscCall(train_method(s, i, &set->data));
   PetscFunctionReturn(0);
 }
 
@@ -287,6 +329,32 @@ static PetscErrorCode measure_ensemble(fare_run *s, size_t i, PetscInt64 k, doub
   PetscFunctionReturn(0);
 }
 
+/* The work that is followed needs the truth at more times than those of snapshots. */
+static PetscErrorCode advance_truth(fare_run *s, PetscInt64 k)
+{
+  const double t = fare_schedule_time(&s->plan->snapshots, k);
+
+  PetscFunctionBeginUser;
+  if (s->thermo) PetscCall(fare_thermo_advance(s->thermo, t));
+  else if (s->truth) PetscCall(fare_truth_advance(s->truth, t));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode record_currents(fare_run *s)
+{
+  PetscFunctionBeginUser;
+  for (int axis = 0; axis < fare_system_dimension(s->plan->system); axis++) {
+    char name[64];
+    Vec  current;
+
+    snprintf(name, sizeof name, "current_%s", fare_system_axis_name(s->plan->system, axis));
+    PetscCall(fare_thermo_current(s->thermo, axis, &current));
+    PetscCall(fare_record_mesh(s->record, name, "probability current at centres of cells", grid_of(s), current));
+    PetscCall(VecDestroy(&current));
+  }
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode record_truth(fare_run *s, PetscInt64 k)
 {
   const fare_truth_status *status = fare_truth_get_status(s->truth);
@@ -307,6 +375,7 @@ static PetscErrorCode record_truth(fare_run *s, PetscInt64 k)
     PetscCall(fare_record_mesh(s->record, "density_extrapolated", "density + density_error", grid_of(s), better));
     PetscCall(VecDestroy(&better));
   }
+  if (s->thermo && s->plan->thermodynamics.currents) PetscCall(record_currents(s));
   PetscCall(fare_record_number(s->record, "truth", "error", status->error));
   PetscCall(fare_record_number(s->record, "truth", "error_space", status->error_space));
   PetscCall(fare_record_number(s->record, "truth", "error_time", status->error_time));
@@ -316,41 +385,51 @@ static PetscErrorCode record_truth(fare_run *s, PetscInt64 k)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode snapshot(fare_run *s, PetscInt64 k)
+static PetscErrorCode write_snapshot(fare_run *s, PetscInt64 k)
 {
   const fare_schedule *schedule = &s->plan->snapshots;
-  const double         t        = fare_schedule_time(schedule, k);
-  truth_bins           bins;
+  const double         began    = fare_seconds();
 
   PetscFunctionBeginUser;
-  if (s->truth) PetscCall(fare_truth_advance(s->truth, t));
-  for (size_t i = 0; i < s->plan->ensembles; i++) {
-    if (!s->results.failure[i]) PetscCall(end_ensemble(s, i, fare_sampler_advance(s->sampler[i], t, s->ensemble[i])));
-  }
-  PetscCall(fare_record_begin(s->record, k, t, (schedule->end - schedule->start) / (double)(schedule->count - 1)));
+  PetscCall(fare_record_begin(s->record, k, fare_schedule_time(schedule, k), (schedule->end - schedule->start) / (double)(schedule->count - 1)));
   if (s->truth) PetscCall(record_truth(s, k));
-  PetscCall(bin_truth(s, k, &bins));
   for (size_t i = 0; i < s->plan->ensembles; i++) {
-    if (s->results.failure[i]) continue;
-    PetscCall(fare_record_species(s->record, s->plan->ensemble[i].name, s->ensemble[i]));
-    PetscCall(measure_ensemble(s, i, k, t, &bins, s->ensemble[i]));
+    if (!s->results.failure[i]) PetscCall(fare_record_species(s->record, s->plan->ensemble[i].name, s->ensemble[i]));
   }
-  PetscCall(fare_binned_free(&bins.p));
-  PetscCall(fare_binned_free(&bins.corrected));
   PetscCall(fare_record_end(s->record));
+  s->writing += fare_seconds() - began;
   PetscFunctionReturn(0);
 }
 
-/* A snapshot that is there already: the truth is evolved through it again, and what is in its file is measured if that is asked for. */
-static PetscErrorCode replay(fare_run *s, PetscInt64 k, PetscBool measured)
+static PetscErrorCode snapshot(fare_run *s, PetscInt64 k)
+{
+  const double t = fare_schedule_time(&s->plan->snapshots, k);
+  truth_bins   bins;
+
+  PetscFunctionBeginUser;
+  PetscCall(advance_truth(s, k));
+  for (size_t i = 0; i < s->plan->ensembles; i++) {
+    if (!s->results.failure[i]) PetscCall(end_ensemble(s, i, fare_sampler_advance(s->sampler[i], t, s->ensemble[i])));
+  }
+  PetscCall(write_snapshot(s, k));
+  PetscCall(bin_truth(s, k, &bins));
+  for (size_t i = 0; i < s->plan->ensembles; i++) {
+    if (!s->results.failure[i]) PetscCall(measure_ensemble(s, i, k, t, &bins, s->ensemble[i]));
+  }
+  PetscCall(fare_binned_free(&bins.p));
+  PetscCall(fare_binned_free(&bins.corrected));
+  PetscFunctionReturn(0);
+}
+
+/* A snapshot that is there already, for other measures: the truth is evolved through it again, and what is in its file is measured. */
+static PetscErrorCode replay(fare_run *s, PetscInt64 k)
 {
   truth_bins bins;
 
   PetscFunctionBeginUser;
   if (!s->truth) PetscFunctionReturn(0);
-  PetscCall(fare_truth_advance(s->truth, fare_schedule_time(&s->plan->snapshots, k)));
+  PetscCall(advance_truth(s, k));
   s->results.truth[k] = *fare_truth_get_status(s->truth);
-  if (measured) PetscFunctionReturn(0);
   PetscCall(bin_truth(s, k, &bins));
   for (size_t i = 0; i < s->plan->ensembles; i++) {
     const fare_plan_ensemble *e = &s->plan->ensemble[i];
@@ -366,6 +445,19 @@ static PetscErrorCode replay(fare_run *s, PetscInt64 k, PetscBool measured)
   }
   PetscCall(fare_binned_free(&bins.p));
   PetscCall(fare_binned_free(&bins.corrected));
+  PetscFunctionReturn(0);
+}
+
+/* Snapshots that there are can be measured again if they hold every bit of every particle. */
+static PetscErrorCode check_measurable(const fare_run *s)
+{
+  const fare_record_options *kept = &s->plan->record;
+
+  PetscFunctionBeginUser;
+  for (size_t i = 0; i < s->plan->ensembles; i++) {
+    if (kept->precision == FARE_RECORD_DOUBLE && fare_record_kept(kept, s->plan->ensemble[i].particles) == s->plan->ensemble[i].particles) continue;
+    FARE_FAIL(FARE_ERR_INPUT, "--resume: other measures are asked for, but the snapshots in %s keep only a part of their particles, or round them (record)", s->plan->directory);
+  }
   PetscFunctionReturn(0);
 }
 
@@ -394,26 +486,30 @@ static PetscErrorCode run(fare_run *s)
   PetscCallMPI(MPI_Comm_rank(s->comm, &rank));
   PetscCall(create(s));
   if (s->options->mode == FARE_RECORD_RESUME) PetscCall(fare_checkpoint_open(s, &next, &measured));
+  if (!measured) PetscCall(check_measurable(s));
   if (next == count && measured) PetscCall(is_finished(s, &finished));
   if (finished) {
     fare_log("nothing is left to do: the study in %s is finished", s->plan->directory);
     PetscCall(fare_store_close(&s->from));
     PetscFunctionReturn(0);
   }
+  if (measured) PetscCall(fare_checkpoint_get_truth(s, next));
   PetscCall(train(s));
   fare_progress_begin(&progress, "snapshots", (double)count);
   for (PetscInt64 k = 0; k < count; k++) {
     char note[64];
 
-    if (k < next) PetscCall(replay(s, k, measured));
-    else PetscCall(snapshot(s, k));
+    if (k >= next) PetscCall(snapshot(s, k));
+    else if (!measured) PetscCall(replay(s, k));
     snprintf(note, sizeof note, "%lld of %lld, time %g", (long long)k + 1, (long long)count, fare_schedule_time(&s->plan->snapshots, k));
     fare_progress_update(&progress, (double)k + 1, note);
     if (k >= next && k + 1 < count) PetscCall(checkpoint(s, k + 1));
   }
   fare_progress_end(&progress);
+  fare_log("of those seconds %.1f went into writing snapshots and %.1f into checkpoints", s->writing, s->checkpointing);
   for (size_t i = 0; i < s->plan->ensembles; i++) PetscCall(fare_cost_gather(s->comm, &s->sampler[i]->cost, &s->results.cost[i]));
   if (s->plan->analyses) PetscCall(fare_analyses_run(s->plan->analyses, s->plan->analysis, grid_of(s)));
+  if (s->thermo) PetscCall(fare_thermo_finish(s->thermo, s->comm, s->plan->snapshots.start, s->plan->snapshots.end, (uint64_t)s->plan->seed, &s->results.work));
   s->results.seconds = fare_seconds() - began;
   PetscCall(fare_results_write(s->comm, &s->results, s->record));
   PetscCall(try_checkpoint(s, count)); /* for more snapshots, or other measures, later */
@@ -457,7 +553,8 @@ PetscErrorCode fare_study_run(MPI_Comm comm, const fare_plan *plan, const fare_r
   /* before anything is written */
   if (plan->has_truth) PetscCall(fare_truth_check_memory(truth_comm(&s, &plan->truth), plan->system, &plan->truth));
   PetscCall(fare_record_create(comm, plan->directory, options->mode, &s.record));
-  fare_log("FARE %s: study %s on %d rank%s, results in %s", fare_version(), plan->study, ranks, ranks > 1 ? "s" : "", plan->directory);
+  PetscCall(fare_record_set(s.record, &plan->record));
+  fare_log("FARE %s: study %s on %d rank%s with %s, results in %s", fare_version(), plan->study, ranks, ranks > 1 ? "s" : "", fare_random_instructions(), plan->directory);
   PetscCall(forget_failure(&s));
   code = run(&s);
   if (!code) PetscCall(destroy(&s));

@@ -34,6 +34,8 @@ typedef struct {
   PetscBool          *trained; /* per snapshot: learned from by any ensemble */
   fare_truth_status  *truth;   /* per snapshot; NULL without a truth */
   PetscInt            cells[FARE_DIM_MAX];
+  const fare_thermo  *thermo;  /* borrowed; NULL unless asked for */
+  fare_work_summary   work;    /* beside it */
   size_t              comparisons;
   fare_compared      *comparison;
   fare_cost          *cost;    /* per ensemble, over all ranks: the slowest's seconds, the sum of evaluations */
@@ -54,6 +56,7 @@ typedef struct {
   const fare_run_options *options;
   fare_record            *record;
   fare_truth             *truth;
+  fare_thermo            *thermo;   /* NULL unless asked for */
   fare_densities         *exact;    /* NULL without oracles */
   fare_grid              *own_grid; /* NULL where there is a truth */
   fare_binning           *binning;
@@ -64,6 +67,7 @@ typedef struct {
   PetscBool               warned;   /* of a box that is too small */
   fare_store             *from;            /* the checkpoint that the run goes on from, or NULL */
   int64_t                 checkpoints;     /* written since the study began, before interruptions, too */
+  double                  writing, checkpointing; /* seconds of this rank */
   double                  last_checkpoint; /* in fare_seconds */
 } fare_run;
 
@@ -89,18 +93,20 @@ PetscErrorCode fare_training_free(fare_training_set *set);
 /* FARE_ERR_INPUT unless `plan` goes on with what the plan `begun` (as fare_plan_write writes it) has made `next` snapshots of. Not collective. */
 PetscErrorCode fare_plan_continues(const fare_plan *plan, const char *begun, PetscInt64 next);
 
-/*
-  A checkpoint in DIRECTORY/checkpoints: all that a run needs to go on with snapshot `next`. Its name ends in a checksum of the file; the last two are kept. The truth is not in
-  it: it is evolved again, to the same bits. Collective.
-*/
+/* A checkpoint in DIRECTORY/checkpoints: all that a run needs to go on with snapshot `next`. Its name ends in a checksum of the file; the last two are kept. Collective. */
 PetscErrorCode fare_checkpoint_write(fare_run *run, PetscInt64 next);
 /*
   Opens the newest sound checkpoint as run->from (NULL where there is none; the caller closes it) and restores results. *measured is false where the snapshots before `next` have to
   be measured again, because other measures are asked for. FARE_ERR_INPUT when the plan is another one. Collective.
 */
 PetscErrorCode fare_checkpoint_open(fare_run *run, PetscInt64 *next, PetscBool *measured);
+/* Truth and thermodynamics after `next` snapshots. Collective. */
+PetscErrorCode fare_checkpoint_put_truth(fare_run *run, fare_store *store, PetscInt64 next);
+PetscErrorCode fare_checkpoint_get_truth(fare_run *run, PetscInt64 next);
 /* Whether ensemble i was ready to draw in run->from, and, where it was, its method's state, cost and particles. Collective. */
 PetscErrorCode fare_checkpoint_has(fare_run *run, size_t i, PetscBool *ready);
 PetscErrorCode fare_checkpoint_load(fare_run *run, size_t i);
+/* The state of its training, where run->from was written in the middle of it. Collective. */
+PetscErrorCode fare_checkpoint_load_training(fare_run *run, size_t i);
 
 #endif

@@ -177,9 +177,10 @@ static PetscErrorCode choose(const sweep *s, PetscInt64 point, fare_swept *swept
 
   PetscFunctionBeginUser;
   for (size_t i = 0; i < s->axes; i++) keys += s->axis[i].keys;
-  swept->point = point;
-  swept->key   = calloc(keys, sizeof *swept->key);
-  swept->value = calloc(keys, sizeof *swept->value);
+  swept->point  = point;
+  swept->points = s->points;
+  swept->key    = calloc(keys, sizeof *swept->key);
+  swept->value  = calloc(keys, sizeof *swept->value);
   if (!swept->key || !swept->value) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   for (size_t i = 0; i < s->axes; i++) {
     PetscInt64 n;

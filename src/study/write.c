@@ -1,5 +1,5 @@
 /* study.h5 and measures.csv: everything a run found, for programs. Laid out as docs/format.md says. */
-#include "study.h"
+#include "ranking.h"
 
 #include <dlfcn.h>
 #include <math.h>
@@ -73,6 +73,7 @@ static PetscErrorCode write_provenance(MPI_Comm comm, const fare_results *r, far
   PetscCall(fare_store_put_string(store, "/provenance", "petsc", petsc));
   PetscCall(fare_store_put_string(store, "/provenance", "hdf5", fare_store_library()));
   PetscCall(fare_store_put_string(store, "/provenance", "blas", blas_name()));
+  PetscCall(fare_store_put_string(store, "/provenance", "instructions", fare_random_instructions()));
   PetscCall(fare_store_put_real(store, "/provenance", "seconds", r->seconds));
   PetscCall(fare_store_put_int(store, "/provenance", "finished", 1));
   PetscFunctionReturn(0);
@@ -202,16 +203,21 @@ static PetscErrorCode write_ensembles(MPI_Comm comm, const fare_results *r, fare
   PetscFunctionReturn(0);
 }
 
+/* What is written of every measure at every snapshot, in the order of measures.csv. */
+static const struct {
+  const char *name;
+  size_t      offset;
+} measured[] = {
+  {"value", offsetof(fare_measured, value)},           {"floor_mean", offsetof(fare_measured, floor_mean)},
+  {"floor_high", offsetof(fare_measured, floor_high)}, {"p_value", offsetof(fare_measured, p_value)},
+  {"excess", offsetof(fare_measured, excess)},         {"truth_error", offsetof(fare_measured, truth_error)},
+  {"corrected", offsetof(fare_measured, corrected)},   {"low", offsetof(fare_measured, low)},
+  {"high", offsetof(fare_measured, high)},             {"significance", offsetof(fare_measured, significance)},
+  {"effective", offsetof(fare_measured, effective)},   {"independent", offsetof(fare_measured, independent)},
+};
+
 static PetscErrorCode write_measure(MPI_Comm comm, const fare_results *r, const fare_compared *c, size_t m, fare_store *store)
 {
-  static const struct {
-    const char *name;
-    size_t      offset;
-  } columns[] = {
-    {"value", offsetof(fare_measured, value)},           {"floor_mean", offsetof(fare_measured, floor_mean)},
-    {"floor_high", offsetof(fare_measured, floor_high)}, {"p_value", offsetof(fare_measured, p_value)},
-    {"excess", offsetof(fare_measured, excess)},         {"truth_error", offsetof(fare_measured, truth_error)},
-  };
   char group[PATH_SIZE];
 
   PetscFunctionBeginUser;
@@ -219,8 +225,8 @@ static PetscErrorCode write_measure(MPI_Comm comm, const fare_results *r, const 
   PetscCall(fare_store_group(store, group));
   PetscCall(fare_store_put_string(store, group, "summary", r->plan->measure[m]->summary));
   PetscCall(fare_store_put_string(store, group, "unit", r->plan->measure[m]->unit));
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(columns); i++) {
-    PetscCall(write_column(comm, store, group, columns[i].name, r->plan->snapshots.count, (const char *)(c->measured + m) + columns[i].offset, r->plan->measures * sizeof *c->measured));
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(measured); i++) {
+    PetscCall(write_column(comm, store, group, measured[i].name, r->plan->snapshots.count, (const char *)(c->measured + m) + measured[i].offset, r->plan->measures * sizeof *c->measured));
   }
   PetscFunctionReturn(0);
 }
@@ -250,19 +256,48 @@ static PetscErrorCode write_csv(const fare_results *r, fare_record *record)
   fare_text text = {0};
 
   PetscFunctionBeginUser;
-  fare_text_add(&text, "comparison,measure,time,trained,value,floor_mean,floor_high,p_value,excess,truth_error\n");
+  fare_text_add(&text, "comparison,measure,time,trained");
+  for (size_t column = 0; column < PETSC_STATIC_ARRAY_LENGTH(measured); column++) fare_text_add(&text, ",%s", measured[column].name);
+  fare_text_add(&text, "\n");
   for (size_t i = 0; i < r->comparisons; i++) {
     for (size_t m = 0; m < r->plan->measures; m++) {
       for (PetscInt64 k = 0; k < r->plan->snapshots.count; k++) {
-        const fare_measured *at = &r->comparison[i].measured[(size_t)k * r->plan->measures + m];
+        const char *at = (const char *)&r->comparison[i].measured[(size_t)k * r->plan->measures + m];
 
-        fare_text_add(&text, "%s,%s,%.17g,%d,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g\n", r->comparison[i].label, r->plan->measure[m]->name, fare_schedule_time(&r->plan->snapshots, k), r->trained[k] ? 1 : 0, at->value, at->floor_mean, at->floor_high, at->p_value, at->excess,
-                      at->truth_error);
+        fare_text_add(&text, "%s,%s,%.17g,%d", r->comparison[i].label, r->plan->measure[m]->name, fare_schedule_time(&r->plan->snapshots, k), r->trained[k] ? 1 : 0);
+        for (size_t column = 0; column < PETSC_STATIC_ARRAY_LENGTH(measured); column++) fare_text_add(&text, ",%.9g", *(const double *)(at + measured[column].offset));
+        fare_text_add(&text, "\n");
       }
     }
   }
   PetscCall(fare_record_text(record, "measures.csv", &text));
   fare_text_free(&text);
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode write_thermo_csv(const fare_results *r, fare_record *record)
+{
+  fare_text text = {0};
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_thermo_csv(r->thermo, &text));
+  PetscCall(fare_record_text(record, "thermodynamics.csv", &text));
+  fare_text_free(&text);
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode write_ranking(const fare_results *r, fare_record *record, fare_store *store)
+{
+  fare_ranking ranking;
+  fare_text    text = {0};
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_ranking_create(r, &ranking));
+  PetscCall(fare_ranking_write(&ranking, store));
+  PetscCall(fare_ranking_csv(&ranking, &text));
+  if (text.length) PetscCall(fare_record_text(record, "ranking.csv", &text));
+  fare_text_free(&text);
+  fare_ranking_free(&ranking);
   PetscFunctionReturn(0);
 }
 
@@ -272,6 +307,7 @@ static PetscErrorCode write_swept(const fare_swept *swept, fare_store *store)
   if (!swept->count) PetscFunctionReturn(0);
   PetscCall(fare_store_group(store, "/sweep"));
   PetscCall(fare_store_put_int(store, "/sweep", "point", swept->point));
+  PetscCall(fare_store_put_int(store, "/sweep", "points", swept->points));
   PetscCall(fare_store_put_strings(store, "/sweep", "keys", swept->count, (const char *const *)swept->key));
   PetscCall(fare_store_put_strings(store, "/sweep", "values", swept->count, (const char *const *)swept->value));
   PetscFunctionReturn(0);
@@ -284,6 +320,7 @@ PetscErrorCode fare_results_write(MPI_Comm comm, const fare_results *r, fare_rec
 
   PetscFunctionBeginUser;
   PetscCall(write_csv(r, record));
+  if (r->thermo) PetscCall(write_thermo_csv(r, record));
   PetscCall(fare_store_create(comm, fare_record_path(record, "study.h5"), &store));
   PetscCall(fare_store_put_string(store, "/", "study", r->plan->study));
   PetscCall(fare_store_put_string(store, "/", "software", "FARE"));
@@ -298,8 +335,10 @@ PetscErrorCode fare_results_write(MPI_Comm comm, const fare_results *r, fare_rec
   PetscCall(write_bins(comm, r, store));
   PetscCall(write_ensembles(comm, r, store));
   PetscCall(write_comparisons(comm, r, store));
+  PetscCall(write_ranking(r, record, store));
   PetscCall(write_swept(&r->plan->swept, store));
   PetscCall(fare_analyses_save(comm, r->plan->analyses, r->plan->analysis, store));
+  if (r->thermo) PetscCall(fare_thermo_write(r->thermo, &r->work, comm, store));
   PetscCall(fare_store_commit(&store));
   PetscFunctionReturn(0);
 }

@@ -94,6 +94,8 @@ static PetscErrorCode check_functions(const fare_node *node, const fare_system_t
   else if (type->extra && !type->force) wrong = "an 'extra' force but no 'force'";
   else if (type->shapes && !type->potential) wrong = "'shapes' but no 'potential'";
   else if (type->shapes && !(type->shape && type->coefficients)) wrong = "'shapes' but not both of 'shape' and 'coefficients'";
+  else if (!type->acceleration != !type->bath) wrong = "one of 'acceleration' and 'bath' but not both";
+  else if (type->acceleration && (!type->drift || type->dimension_least != 2 || type->dimension_most != 2)) wrong = "an 'acceleration' but not two dimensions with a 'drift'";
   else if (type->shapes < 0 || type->shapes > FARE_PARAMETERS_MAX) wrong = "an impossible number of 'shapes'";
   if (wrong) PetscFunctionReturn(fare_node_error(node, "system '%s' has %s", type->name, wrong));
   PetscFunctionReturn(0);

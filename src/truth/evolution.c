@@ -1,275 +1,96 @@
 /*
-  dP/dt = L(t) P on one grid, by PETSc's TS with error control. Where the force is a gradient the spectrum of L is real and backward differentiation of
-  order 5 is stable: one solve a step. Otherwise eigenvalues are complex, and a fully implicit Runge-Kutta method of order 4 is used (ARK4(3)6L[2]SA,
-  Kennedy and Carpenter, Appl. Numer. Math. 44, 139 (2003)), L-stable, with five solves a step. Both keep the sum of P as L does.
-*/
-#include "lines.h"
-#include "truth.h"
+  dP/dt = L(t) P on one grid, with error control. Where the force is a gradient the spectrum of L is real and backward differentiation up to order 5 is stable: one solve
+  a step (bdf.c). Otherwise eigenvalues are complex, and a Runge-Kutta method is used (evolution_ts.c).
 
-#include <petscdmda.h>
+  What a solve leaves to be wished for is put right within the step, so that the method never sees anything else. A density is not negative, but no method beyond order one keeps it so: what dips
+  below zero is lifted to it, which costs twice the mass that was missing in L1 and is kept account of. And P has the sum 1 that the columns of L keep; but an iterative solve leaves a
+  residual, and the coefficients of a method of many steps lose digits where steps are very unequal. The masses are scaled by what is missing.
+*/
+#include "operator.h"
 
 #include <math.h>
+#include <string.h>
 
-/* F(t, P, Pdot) = Pdot - L(t) P */
-static PetscErrorCode residual(TS ts, PetscReal t, Vec P, Vec Pdot, Vec F, void *context)
-{
-  fare_evolution *e = context;
-
-  PetscFunctionBeginUser;
-  (void)ts;
-  PetscCall(fare_operator_apply(e->op, t, P, F));
-  PetscCall(VecAYPX(F, -1, Pdot));
-  PetscFunctionReturn(0);
-}
-
-/* The preconditioner by lines is ours to renew; any other that was chosen by an option is PETSc's. */
-static PetscErrorCode refactor_lines(TS ts, double shift)
-{
-  SNES      snes;
-  KSP       ksp;
-  PC        pc;
-  PetscBool ours;
-
-  PetscFunctionBeginUser;
-  PetscCall(TSGetSNES(ts, &snes));
-  PetscCall(SNESGetKSP(snes, &ksp));
-  PetscCall(KSPGetPC(ksp, &pc));
-  PetscCall(PetscObjectTypeCompare((PetscObject)pc, PCSHELL, &ours));
-  if (ours) PetscCall(fare_lines_factor(pc, shift));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode jacobian(TS ts, PetscReal t, Vec P, Vec Pdot, PetscReal shift, Mat A, Mat B, void *context)
-{
-  fare_evolution *e = context;
-
-  PetscFunctionBeginUser;
-  (void)P, (void)Pdot, (void)A;
-  PetscCall(fare_operator_assemble(e->op, t, shift, B));
-  PetscCall(refactor_lines(ts, shift));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode watch(fare_evolution *e)
+static PetscErrorCode watch(fare_evolution *e, Vec masses, double smallest)
 {
   PetscScalar sum;
-  PetscReal   smallest;
 
   PetscFunctionBeginUser;
-  PetscCall(VecSum(e->masses, &sum));
-  PetscCall(VecMin(e->masses, NULL, &smallest));
+  PetscCall(VecSum(masses, &sum));
   e->mass_drift = PetscMax(e->mass_drift, e->absorbs ? sum - 1 : fabs(sum - 1));
   e->minimum    = PetscMin(e->minimum, smallest / fare_grid_volume(e->grid));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode after_step(TS ts)
-{
-  fare_evolution *e;
-  PetscReal       t;
-
-  PetscFunctionBeginUser;
-  PetscCall(TSGetApplicationContext(ts, &e));
-  PetscCall(TSGetTime(ts, &t));
-  e->largest_step = PetscMax(e->largest_step, t - e->before);
-  e->before       = t;
-  if (e->residual) PetscCall(fare_residual_step(e->residual, e->op, t, e->masses, &e->time_bound));
-  PetscCall(watch(e));
-  PetscFunctionReturn(0);
-}
-
-/* Where guess - x would be negative it is made zero, by way of x; returns the mass that this adds on all ranks. */
-static PetscErrorCode hold_positive(Vec guess, Vec x, double *added)
-{
-  const PetscScalar *from;
-  PetscScalar       *step;
-  PetscInt           n;
-
-  PetscFunctionBeginUser;
-  *added = 0;
-  PetscCall(VecGetLocalSize(x, &n));
-  PetscCall(VecGetArrayRead(guess, &from));
-  PetscCall(VecGetArray(x, &step));
-  for (PetscInt i = 0; i < n; i++) {
-    if (!(step[i] > from[i])) continue;
-    *added += step[i] - from[i];
-    step[i] = from[i];
-  }
-  PetscCall(VecRestoreArray(x, &step));
-  PetscCall(VecRestoreArrayRead(guess, &from));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, added, 1, MPI_DOUBLE, MPI_SUM, PetscObjectComm((PetscObject)x)));
-  PetscFunctionReturn(0);
-}
-
-/*
-  What a solve leaves to be wished for, put right within it, so that the method never sees anything else. A density is not negative, but no method beyond order one
-  keeps it so: what dips below zero is lifted to it, which costs twice the mass that was missing in L1 and is kept account of. And every stage has the sum of P that P
-  had before, because the columns of L sum to zero; but an iterative solve leaves a residual, and the coefficients of a method of many steps lose
-  digits where steps are very unequal. What is missing is added in proportion to the masses.
-*/
-static PetscErrorCode keep_density(KSP ksp, Vec b, Vec x, void *context)
-{
-  fare_evolution *e = context;
-  PetscScalar     now, step, all;
-  double          added;
-  SNES            snes;
-  Vec             guess;
-
-  PetscFunctionBeginUser;
-  (void)ksp, (void)b;
-  PetscCall(TSGetSNES(e->ts, &snes));
-  PetscCall(SNESGetSolution(snes, &guess));
-  if (!e->is_linear) {
-    PetscCall(hold_positive(guess, x, &added));
-    e->lifted = PetscMax(e->lifted, added);
-  }
-  if (e->absorbs) PetscFunctionReturn(0);
-  PetscCall(VecSum(guess, &now));
-  PetscCall(VecSum(x, &step));
-  PetscCall(VecSum(e->masses, &all));
-  PetscCall(VecAXPY(x, (now - 1 - step) / all, e->masses));
-  PetscFunctionReturn(0);
-}
-
-/* An option that holds unless the user gave it: some things of PETSc can be had by options alone before they are set up. */
-static PetscErrorCode set_default(const char *option, const char *value)
-{
-  PetscBool given;
-
-  PetscFunctionBeginUser;
-  PetscCall(PetscOptionsHasName(NULL, NULL, option, &given));
-  if (!given) PetscCall(PetscOptionsSetValue(NULL, option, value));
-  PetscFunctionReturn(0);
-}
-
-/*
-  One axis: a direct solve on each rank's part, which GMRES joins in about two iterations per boundary between ranks. More axes: BiCGStab with
-  line solves along each axis in turn. Because the inverse of A never expands the L1 norm (times shift), a residual of L1 norm r adds at most r to the error: it is kept far below the
-  tolerance of a step.
-*/
-static PetscErrorCode choose_solver(fare_evolution *e, double tolerance)
-{
-  const double     share = 1e-5; /* of the tolerance */
-  const fare_grid *grid = e->grid;
-  PetscMPIInt      ranks;
-  PetscInt         size;
-  SNES             snes;
-  KSP              ksp;
-  PC               pc;
-
-  PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_size(grid->comm, &ranks));
-  PetscCall(TSGetSNES(e->ts, &snes));
-  PetscCall(SNESSetType(snes, SNESKSPONLY));
-  PetscCall(SNESGetKSP(snes, &ksp));
-  PetscCall(KSPGetPC(ksp, &pc));
-  if (grid->dim == 1 && ranks == 1) {
-    PetscCall(KSPSetType(ksp, KSPPREONLY));
-    PetscCall(PCSetType(pc, PCLU));
-  } else if (grid->dim == 1) {
-    PetscCall(KSPSetType(ksp, KSPGMRES));
-    PetscCall(KSPSetPCSide(ksp, PC_RIGHT));
-    PetscCall(PCSetType(pc, PCBJACOBI));
-    PetscCall(set_default("-truth_sub_pc_type", "lu"));
-  } else {
-    PetscCall(KSPSetType(ksp, KSPBCGS));
-    PetscCall(fare_lines_create(e->op, pc));
-  }
-  PetscCall(VecGetSize(e->masses, &size));
-  PetscCall(KSPSetTolerances(ksp, 1e-14, share * tolerance / sqrt((double)size), PETSC_DEFAULT, 500));
-  PetscCall(KSPSetPostSolve(ksp, keep_density, e));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode choose_method(fare_evolution *e)
+PetscErrorCode fare_evolution_stepped(fare_evolution *e, double t, Vec masses, double smallest)
 {
   PetscFunctionBeginUser;
-  if (fare_operator_is_gradient(e->op)) {
-    PetscCall(TSSetType(e->ts, TSBDF));
-    PetscCall(TSBDFSetOrder(e->ts, 5));
-  } else {
-    PetscCall(TSSetType(e->ts, TSARKIMEX));
-    PetscCall(TSARKIMEXSetType(e->ts, TSARKIMEX4));
-    PetscCall(TSARKIMEXSetFullyImplicit(e->ts, PETSC_TRUE));
-  }
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode create_stepper(fare_evolution *e, double start, double tolerance)
-{
-  PetscInt  size;
-  PetscBool step_given;
-  TSAdapt   adapt;
-
-  PetscFunctionBeginUser;
-  PetscCall(TSCreate(e->grid->comm, &e->ts));
-  PetscCall(TSSetOptionsPrefix(e->ts, "truth_"));
-  PetscCall(TSSetProblemType(e->ts, TS_LINEAR));
-  PetscCall(TSSetApplicationContext(e->ts, e));
-  PetscCall(TSSetIFunction(e->ts, NULL, residual, e));
-  PetscCall(TSSetIJacobian(e->ts, e->A, e->A, jacobian, e));
-  PetscCall(choose_method(e));
-  /* the weighted root mean square of a step's error below one bounds its L1 norm by `tolerance` (Cauchy and Schwarz) */
-  PetscCall(VecGetSize(e->masses, &size));
-  PetscCall(TSSetTolerances(e->ts, tolerance / (double)size, NULL, 0, NULL));
-  PetscCall(TSGetAdapt(e->ts, &adapt));
-  PetscCall(TSAdaptSetType(adapt, TSADAPTBASIC));
-  PetscCall(TSSetExactFinalTime(e->ts, TS_EXACTFINALTIME_MATCHSTEP));
-  PetscCall(TSSetMaxSteps(e->ts, PETSC_MAX_INT));
-  PetscCall(TSSetMaxStepRejections(e->ts, 50));
-  PetscCall(TSSetErrorIfStepFails(e->ts, PETSC_FALSE));
-  PetscCall(TSSetTime(e->ts, start));
-  PetscCall(TSSetSolution(e->ts, e->masses));
-  PetscCall(TSSetPostStep(e->ts, after_step));
-  PetscCall(choose_solver(e, tolerance));
-  PetscCall(TSSetFromOptions(e->ts));
-  PetscCall(PetscOptionsHasName(NULL, "truth_", "-ts_dt", &step_given));
-  if (step_given) PetscCall(TSGetTimeStep(e->ts, &e->largest_step));
+  if (e->residual) PetscCall(fare_residual_step(e->residual, e->op, t, masses, &e->time_bound));
+  PetscCall(watch(e, masses, smallest));
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *system, double start, double tolerance, PetscBool bound, Vec masses, fare_evolution **evolution)
 {
   fare_evolution *e;
+  PetscBool       chosen;
+  PetscReal       smallest;
 
   PetscFunctionBeginUser;
   PetscCall(PetscNew(&e));
-  *evolution = e;
-  e->grid    = grid;
-  e->system  = system;
-  e->masses  = masses;
-  e->before  = start;
-  e->minimum = HUGE_VAL;
+  *evolution   = e;
+  e->grid      = grid;
+  e->system    = system;
+  e->masses    = masses;
+  e->tolerance = tolerance;
+  e->before    = start;
+  e->minimum   = HUGE_VAL;
+  e->parts     = 1;
   for (int axis = 0; axis < grid->dim; axis++) {
     if (grid->end[axis] >= FARE_END_ABSORBING) e->absorbs = PETSC_TRUE;
   }
   PetscCall(fare_operator_create(grid, system, &e->op));
-  PetscCall(fare_operator_matrix(e->op, &e->A));
-  PetscCall(create_stepper(e, start, tolerance));
+  PetscCall(fare_solver_create_matrix(e, start));
+  PetscCall(PetscOptionsHasName(NULL, "truth_", "-ts_type", &chosen));
+  if (fare_operator_is_gradient(e->op) && !chosen) PetscCall(fare_bdf_create(e, start));
+  else PetscCall(fare_ts_create(e, start));
   if (bound) PetscCall(fare_residual_create(start, masses, &e->residual));
-  PetscCall(watch(e));
+  PetscCall(VecMin(masses, NULL, &smallest));
+  PetscCall(watch(e, masses, smallest));
   PetscFunctionReturn(0);
+}
+
+/*
+  The longest step that a smooth way to t may have: all of it, or a quarter of the mean time between turns of the drive, which a method cannot see between its own points. An
+  evolution that serves to tell the error of another takes `parts` steps instead.
+*/
+static double longest_step(const fare_evolution *e, double t)
+{
+  enum { SAMPLES = 1024 };
+  double theta[FARE_PARAMETERS_MAX], before[FARE_PARAMETERS_MAX], rise[FARE_PARAMETERS_MAX] = {0}, longest = t - e->before;
+  int    turns[FARE_PARAMETERS_MAX] = {0};
+
+  fare_system_parameters(e->system, e->before, before);
+  for (int i = 1; i <= SAMPLES; i++) {
+    fare_system_parameters(e->system, e->before + (t - e->before) * i / SAMPLES, theta);
+    for (int p = 0; p < FARE_PARAMETERS_MAX; p++) {
+      const double now = theta[p] - before[p];
+
+      if (now == 0) continue;
+      if (now * rise[p] < 0 && ++turns[p] > 1) longest = PetscMin(longest, 0.25 * (t - e->before) / turns[p]);
+      rise[p]   = now;
+      before[p] = theta[p];
+    }
+  }
+  return longest / e->parts;
 }
 
 static PetscErrorCode advance_smoothly(fare_evolution *e, double t)
 {
-  const double      interval = t - e->before, first = 1e-3; /* of the interval: the very first step, from which the error control goes on */
-  TSConvergedReason reason;
-  PetscReal         reached, step;
-
   PetscFunctionBeginUser;
-  if (!(interval > 0)) PetscFunctionReturn(0);
-  PetscCall(TSSetTimeStep(e->ts, PetscMin(interval, e->largest_step > 0 ? e->largest_step : first * interval)));
-  e->largest_step = 0;
-  PetscCall(TSSetMaxTime(e->ts, t));
-  PetscCall(TSSolve(e->ts, NULL));
-  PetscCall(TSGetConvergedReason(e->ts, &reason));
-  if (reason <= 0) {
-    PetscCall(TSGetTime(e->ts, &reached));
-    PetscCall(TSGetTimeStep(e->ts, &step));
-    FARE_FAIL(FARE_ERR_FAILED, "truth: the time stepping gave up at time %g with step %g (%s); smallest density so far %g, mass off by %g", (double)reached, (double)step, TSConvergedReasons[reason], e->minimum, e->mass_drift);
-  }
-  PetscCall(TSSetTime(e->ts, t)); /* to the last bit */
+  if (!(t > e->before)) PetscFunctionReturn(0);
+  if (e->bdf) PetscCall(fare_bdf_advance(e, t, longest_step(e, t)));
+  else PetscCall(fare_ts_advance(e, t, longest_step(e, t)));
   e->before = t;
   PetscFunctionReturn(0);
 }
@@ -283,10 +104,9 @@ PetscErrorCode fare_evolution_advance(fare_evolution *e, double t)
   PetscFunctionBeginUser;
   for (double jump = fare_system_next_jump(e->system, e->before); jump <= t; jump = fare_system_next_jump(e->system, jump)) {
     PetscCall(advance_smoothly(e, jump - 1e-12 * PetscMax(1, fabs(jump))));
-    PetscCall(TSSetTime(e->ts, jump));
-    PetscCall(TSRestartStep(e->ts));
-    e->before       = jump;
-    e->largest_step = 0;
+    if (e->bdf) PetscCall(fare_bdf_restart(e, jump));
+    else PetscCall(fare_ts_restart(e, jump));
+    e->before = jump;
     if (e->residual) PetscCall(fare_residual_restart(e->residual, jump, e->masses));
   }
   PetscCall(advance_smoothly(e, t));
@@ -311,6 +131,56 @@ PetscErrorCode fare_evolution_absorbed(fare_evolution *e, double *survival, doub
   PetscFunctionReturn(0);
 }
 
+int fare_evolution_vectors(const fare_evolution *e, Vec vector[FARE_TRUTH_VECTORS])
+{
+  int n = 0;
+
+  vector[n++] = e->masses;
+  if (e->bdf) {
+    fare_bdf_vectors(e->bdf, vector + n);
+    n += FARE_BDF_POINTS;
+  }
+  if (e->residual) {
+    fare_residual_vectors(e->residual, vector + n);
+    n += FARE_RESIDUAL_HISTORY;
+  }
+  return n;
+}
+
+PetscErrorCode fare_evolution_save(const fare_evolution *e, double numbers[FARE_TRUTH_NUMBERS])
+{
+  const double own[] = {e->before, e->largest_step, e->mass_drift, e->minimum, e->lifted, e->time_bound, (double)e->steps, (double)e->rejected, (double)e->solves, (double)e->iterations};
+  const size_t count = sizeof own / sizeof own[0];
+
+  PetscFunctionBeginUser;
+  memset(numbers, 0, FARE_TRUTH_NUMBERS * sizeof *numbers);
+  memcpy(numbers, own, sizeof own);
+  if (e->bdf) fare_bdf_save(e->bdf, numbers + count);
+  if (e->residual) fare_residual_save(e->residual, numbers + count + FARE_BDF_POINTS + 4);
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_evolution_load(fare_evolution *e, const double numbers[FARE_TRUTH_NUMBERS])
+{
+  const int count = 10;
+
+  PetscFunctionBeginUser;
+  e->before       = numbers[0];
+  e->largest_step = numbers[1];
+  e->mass_drift   = numbers[2];
+  e->minimum      = numbers[3];
+  e->lifted       = numbers[4];
+  e->time_bound   = numbers[5];
+  e->steps        = (PetscInt)numbers[6];
+  e->rejected     = (PetscInt)numbers[7];
+  e->solves       = (PetscInt)numbers[8];
+  e->iterations   = (PetscInt)numbers[9];
+  if (e->bdf) fare_bdf_load(e->bdf, numbers + count);
+  if (e->residual) fare_residual_load(e->residual, numbers + count + FARE_BDF_POINTS + 4);
+  if (e->ts) PetscCall(TSSetTime(e->ts, e->before));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_evolution_destroy(fare_evolution **evolution)
 {
   fare_evolution *e = *evolution;
@@ -318,8 +188,10 @@ PetscErrorCode fare_evolution_destroy(fare_evolution **evolution)
   PetscFunctionBeginUser;
   if (!e) PetscFunctionReturn(0);
   PetscCall(fare_residual_destroy(&e->residual));
+  if (e->bdf) PetscCall(KSPDestroy(&e->ksp));
+  PetscCall(fare_bdf_destroy(&e->bdf));
   PetscCall(TSDestroy(&e->ts));
-  PetscCall(MatDestroy(&e->A));
+  PetscCall(fare_solver_destroy(e));
   PetscCall(VecDestroy(&e->masses));
   PetscCall(fare_operator_destroy(&e->op));
   PetscCall(PetscFree(*evolution));

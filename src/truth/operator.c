@@ -38,9 +38,11 @@ PetscErrorCode fare_operator_create(const fare_grid *grid, const fare_system *sy
     o->box *= o->count[axis];
     o->owned *= grid->count[axis];
   }
-  for (int axis = 0; axis < grid->dim; axis++) PetscCall(PetscCalloc2(o->box, &o->up[axis], o->box, &o->down[axis]));
-  PetscCall(PetscMalloc1(o->owned * (1 + 2 * grid->dim), &o->entry));
-  PetscCall(PetscCalloc1(o->box, &o->mass));
+  PetscCall(fare_patch_create(grid, &o->patch));
+  for (int axis = 0; axis < grid->dim; axis++) {
+    o->up[axis]   = o->patch->up[axis];
+    o->down[axis] = o->patch->down[axis];
+  }
   fare_system_parameters(system, 0, o->theta);
   PetscCall(o->how->create(o));
   PetscFunctionReturn(0);
@@ -53,9 +55,7 @@ PetscErrorCode fare_operator_destroy(fare_operator **op)
   PetscFunctionBeginUser;
   if (!o) PetscFunctionReturn(0);
   PetscCall(o->how->destroy(o));
-  for (int axis = 0; axis < o->grid->dim; axis++) PetscCall(PetscFree2(o->up[axis], o->down[axis]));
-  PetscCall(PetscFree(o->entry));
-  PetscCall(PetscFree(o->mass));
+  PetscCall(fare_patch_destroy(&o->patch));
   PetscCall(PetscFree(*op));
   PetscFunctionReturn(0);
 }
@@ -90,22 +90,49 @@ static PetscBool absorbs(fare_end end, int side)
   return end == FARE_END_ABSORBING || (side < 0 && end == FARE_END_ABSORBING_BELOW) || (side > 0 && end == FARE_END_ABSORBING_ABOVE) ? PETSC_TRUE : PETSC_FALSE;
 }
 
-/* Nothing comes in at an end, and nothing goes out where it does not absorb. Says where a rate is no number. */
+/* Nothing comes in at an end, and nothing goes out where it does not absorb. Faces above the cells of the box at `place` along an axis. */
+static void close_end(fare_operator *op, int axis, PetscInt place, int end)
+{
+  const PetscBool open = absorbs(op->grid->end[axis], end);
+
+  for (PetscInt after = 0; after < op->box / op->stride[axis] / op->count[axis]; after++) {
+    for (PetscInt before = 0; before < op->stride[axis]; before++) {
+      const PetscInt cell = (after * op->count[axis] + place) * op->stride[axis] + before;
+
+      if (end > 0 || !open) op->down[axis][cell] = 0;
+      if (end < 0 || !open) op->up[axis][cell] = 0;
+    }
+  }
+}
+
+/* Faces above cells whose neighbour is outside the box of cells have no rates. */
 static PetscErrorCode close_ends(fare_operator *op)
 {
   const fare_grid *grid = op->grid;
 
   PetscFunctionBeginUser;
   for (int axis = 0; axis < grid->dim; axis++) {
-    for (PetscInt cell = 0; cell + op->stride[axis] < op->box; cell++) {
-      PetscInt index[FARE_DIM_MAX];
-      int      end;
+    if (grid->end[axis] == FARE_END_PERIODIC) continue;
+    if (op->start[axis] == -1) close_end(op, axis, 0, -1);
+    if (op->start[axis] + op->count[axis] == grid->cells[axis] + 1) close_end(op, axis, op->count[axis] - 2, 1);
+  }
+  PetscFunctionReturn(0);
+}
 
-      fare_operator_index(op, cell, index);
-      end = fare_operator_end(op, axis, index[axis]);
-      if (end > 0 || (end < 0 && !absorbs(grid->end[axis], end))) op->down[axis][cell] = 0;
-      if (end < 0 || (end > 0 && !absorbs(grid->end[axis], end))) op->up[axis][cell] = 0;
+static PetscErrorCode check_finite(const fare_operator *op)
+{
+  const fare_grid *grid = op->grid;
+
+  PetscFunctionBeginUser;
+  for (int axis = 0; axis < grid->dim; axis++) {
+    const PetscInt faces = op->box - op->stride[axis];
+
+    if (fare_all_finite((size_t)faces, op->up[axis]) && fare_all_finite((size_t)faces, op->down[axis])) continue;
+    for (PetscInt cell = 0; cell < faces; cell++) {
+      PetscInt index[FARE_DIM_MAX];
+
       if (isfinite(op->up[axis][cell]) && isfinite(op->down[axis][cell])) continue;
+      fare_operator_index(op, cell, index);
       FARE_FAIL(FARE_ERR_FAILED, "truth: the drift is not finite at time %g, at the face of axis %s above (%g%s%.0g%s%.0g)", op->time, fare_system_axis_name(op->system, axis), fare_grid_centre(grid, 0, index[0]), grid->dim > 1 ? ", " : "",
                 grid->dim > 1 ? fare_grid_centre(grid, 1, index[1]) : 0, grid->dim > 2 ? ", " : "", grid->dim > 2 ? fare_grid_centre(grid, 2, index[2]) : 0);
     }
@@ -124,8 +151,10 @@ PetscErrorCode fare_operator_rates(fare_operator *op, double t)
   op->time  = t;
   op->valid = PETSC_FALSE;
   PetscCall(op->how->rates(op));
-  PetscCall(fare_error_agree(op->grid->comm, close_ends(op)));
+  PetscCall(close_ends(op));
+  PetscCall(fare_error_agree(op->grid->comm, check_finite(op)));
   op->valid = PETSC_TRUE;
+  op->version++;
   PetscFunctionReturn(0);
 }
 
@@ -199,11 +228,13 @@ PetscErrorCode fare_operator_assemble(fare_operator *op, double t, double shift,
 {
   const int      dim   = op->grid->dim;
   const PetscInt width = 1 + 2 * dim;
+  PetscScalar   *entries;
 
   PetscFunctionBeginUser;
   PetscCall(fare_operator_rates(op, t));
+  PetscCall(PetscMalloc1(op->owned * width, &entries));
   FOR_OWNED (op, n, cell) {
-    PetscScalar *row = op->entry + n * width;
+    PetscScalar *row = entries + n * width;
 
     row[0] = shift;
     for (int axis = 0; axis < dim; axis++) {
@@ -214,68 +245,23 @@ PetscErrorCode fare_operator_assemble(fare_operator *op, double t, double shift,
       row[2 + 2 * axis] = -op->down[axis][cell];
     }
   }
-  PetscCall(MatSetValuesCOO(A, op->entry, INSERT_VALUES));
-  PetscFunctionReturn(0);
-}
-
-/*
-  Adds what flows in along one axis to a row of cells. Both cells beside a face evaluate the very same expression, so that what one loses the other gains
-  to the last bit. p runs over the box too, with zeros where an end has no neighbour.
-*/
-static void add_flow(const fare_operator *op, int axis, PetscInt first, const PetscScalar *p, PetscScalar *to)
-{
-  const PetscInt stride = op->stride[axis];
-  const double  *up = op->up[axis], *down = op->down[axis];
-
-  for (PetscInt i = 0; i < op->grid->count[0]; i++) {
-    const PetscInt here = first + i, below = here - stride, above = here + stride;
-
-    to[i] += (up[below] * p[below] - down[below] * p[here]) - (up[here] * p[here] - down[here] * p[above]);
-  }
-}
-
-/* Masses over the whole box: PETSc's local vectors leave out the layer beyond an end. */
-static PetscErrorCode gather_box(const fare_operator *op, Vec P)
-{
-  const fare_grid   *grid = op->grid;
-  const PetscScalar *p;
-  PetscInt           start[FARE_DIM_MAX], count[FARE_DIM_MAX];
-  Vec                local;
-
-  PetscFunctionBeginUser;
-  PetscCall(DMGetLocalVector(grid->dm, &local));
-  PetscCall(DMGlobalToLocal(grid->dm, P, INSERT_VALUES, local));
-  PetscCall(ghost_box(grid, start, count));
-  PetscCall(VecGetArrayRead(local, &p));
-  for (PetscInt k = 0; k < count[2]; k++) {
-    for (PetscInt j = 0; j < count[1]; j++) {
-      const PetscInt to = (k + start[2] - op->start[2]) * op->stride[2] + (j + start[1] - op->start[1]) * op->stride[1] + start[0] - op->start[0];
-
-      memcpy(op->mass + to, p + (k * count[1] + j) * count[0], (size_t)count[0] * sizeof *p);
-    }
-  }
-  PetscCall(VecRestoreArrayRead(local, &p));
-  PetscCall(DMRestoreLocalVector(grid->dm, &local));
+  PetscCall(MatSetValuesCOO(A, entries, INSERT_VALUES));
+  PetscCall(PetscFree(entries));
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_operator_apply(fare_operator *op, double t, Vec P, Vec y)
 {
-  const fare_grid *grid = op->grid;
-  PetscScalar     *to;
+  const PetscScalar *p;
+  PetscScalar       *to;
 
   PetscFunctionBeginUser;
   PetscCall(fare_operator_rates(op, t));
-  PetscCall(gather_box(op, P));
-  PetscCall(VecGetArray(y, &to));
-  memset(to, 0, (size_t)op->owned * sizeof *to);
-  for (PetscInt k = 0; k < grid->count[2]; k++) {
-    for (PetscInt j = 0; j < grid->count[1]; j++) {
-      const PetscInt first = (k + (grid->dim > 2)) * op->stride[2] + (j + (grid->dim > 1)) * op->stride[1] + 1;
-
-      for (int axis = 0; axis < grid->dim; axis++) add_flow(op, axis, first, op->mass, to + (k * grid->count[1] + j) * grid->count[0]);
-    }
-  }
-  PetscCall(VecRestoreArray(y, &to));
+  PetscCall(VecGetArrayRead(P, &p));
+  PetscCall(VecGetArrayWrite(y, &to));
+  PetscCall(fare_patch_exchange(op->patch, p));
+  fare_patch_apply(op->patch, 1, 0, p, to);
+  PetscCall(VecRestoreArrayWrite(y, &to));
+  PetscCall(VecRestoreArrayRead(P, &p));
   PetscFunctionReturn(0);
 }

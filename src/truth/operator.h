@@ -2,6 +2,7 @@
 #ifndef FARE_OPERATOR_PRIVATE_H
 #define FARE_OPERATOR_PRIVATE_H
 
+#include "patch.h"
 #include "truth.h"
 
 /* A gradient force, or any drift and diffusion: makes up[axis][cell] and down[axis][cell] of an operator at op->theta. */
@@ -25,12 +26,23 @@ struct fare_operator {
   const fare_rates_type  *how;
   void                   *data; /* of `how` */
   PetscInt                start[FARE_DIM_MAX], count[FARE_DIM_MAX], stride[FARE_DIM_MAX], box, owned;
-  double                 *up[FARE_DIM_MAX], *down[FARE_DIM_MAX];
-  PetscScalar            *entry; /* of the matrix, row by row */
-  PetscScalar            *mass;  /* of the box, in apply */
+  fare_patch             *patch;
+  double                 *up[FARE_DIM_MAX], *down[FARE_DIM_MAX]; /* of the patch */
   double                  theta[FARE_PARAMETERS_MAX], time; /* that the rates are of */
   PetscBool               valid;
+  PetscInt                version; /* counts how often rates were made */
 };
+
+/* Points of a cell at which V is evaluated: the centre, FARE_LINE_POINTS on the two half-edges along each axis, and in two and three dimensions the cell's own. */
+#define FARE_LINE_POINTS (2 * FARE_HALF_POINTS)
+#define FARE_CELL_POINTS 3
+int fare_points_per_cell(int dim);
+/* Weight of a point, but the centre, in the average over its cell; 0 for points that serve edges alone. */
+double fare_point_weight(int dim, int point);
+/* One point of all cells of the box. */
+void fare_place_point(const fare_operator *op, int point, double *const x[]);
+/* The terms of V whose coefficients change when a driven parameter does; how many there are. */
+int fare_moving_terms(const fare_system *system, int moving[]);
 
 /* Global index of a cell of the box along each axis. */
 void fare_operator_index(const fare_operator *op, PetscInt cell, PetscInt index[FARE_DIM_MAX]);
@@ -54,5 +66,7 @@ double fare_held_exponential(double r);
 /* e = exp(factor r), held within what can be multiplied. y += a x. Kernels. */
 void fare_exponentials(size_t n, double factor, const double *r, double *e);
 void fare_add_scaled(size_t n, double a, const double *x, double *y);
+/* Whether all are finite, whatever the compiler assumes. A kernel. */
+int fare_all_finite(size_t n, const double *x);
 
 #endif

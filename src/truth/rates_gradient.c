@@ -15,18 +15,14 @@
 #include <math.h>
 #include <string.h>
 
-#define LINE (2 * FARE_HALF_POINTS) /* points on the two half-edges of a cell along one axis */
+#define LINE FARE_LINE_POINTS
 #define TERMS_MAX FARE_PARAMETERS_MAX
-
-/* In two and three dimensions cells are averaged over the tensor product of these: exact to sixth order. */
-#define CELL_POINTS 3
-static const double cell_offset[CELL_POINTS] = {-0.3872983346207417, 0, 0.3872983346207417};
-static const double cell_weight[CELL_POINTS] = {5. / 18, 8. / 18, 5. / 18};
 
 /* A term of V that a protocol moves: relative to the centre at [point * box + cell], or at [point] where that is the same in all cells. */
 typedef struct {
   int       k; /* its place among the a_k */
   PetscBool uniform;
+  double    small; /* differences that are round-off */
   double   *centre, *relative;
 } term;
 
@@ -36,138 +32,100 @@ typedef struct {
   double  weight;
   double *to; /* [cell] */
 } use;
-#define USES_MAX (2 * LINE * FARE_DIM_MAX + CELL_POINTS * CELL_POINTS * CELL_POINTS)
+#define USES_MAX (2 * LINE * FARE_DIM_MAX + FARE_CELL_POINTS * FARE_CELL_POINTS * FARE_CELL_POINTS)
+
+/* Uses that the moving terms change by one and the same factor: their exponentials of the fixed terms are kept as a sum. */
+typedef struct {
+  int     use; /* the first of them */
+  double *kept;
+} group;
 
 typedef struct {
   int     points; /* per cell: the centre, LINE per axis, and in 2-3 dimensions the cell's own */
   int     uses;
   use     use[USES_MAX];
-  double *kept, kept_T;        /* exponentials of the fixed terms, [use * box + cell], and the T that they are of; 0: of none */
+  int     groups;
+  group   group[USES_MAX];
+  double  kept_T;              /* that the exponentials are of; 0: of none */
   int     terms;
   term    term[TERMS_MAX];
   double  fixed_a[TERMS_MAX];  /* of the terms that are summed in fixed and centre */
-  double *fixed, *centre;      /* their sum relative to the centre, [point * box + cell]; and at the centre. Without shapes: of V itself. */
+  double *fixed, *centre;      /* their sum relative to the centre, [point * box + cell]; and at the centre. Without shapes: of V itself. fixed: NULL while exponentials are kept */
   double *U, *average, *half[FARE_DIM_MAX][2];
   double *edge[FARE_DIM_MAX];  /* with an extra force: (U - U_centre)/T at the points of half-edges, [q * box + cell] */
 } gradient;
 
-static int points_per_cell(int dim)
+/* Whether a moving term relative to the centre is the same in all cells at a point, to round-off; its value there. */
+static PetscBool is_uniform(term *t, PetscInt box, const double *phi, double *value)
 {
-  return 1 + LINE * dim + (dim == 1 ? 0 : dim == 2 ? CELL_POINTS * CELL_POINTS : CELL_POINTS * CELL_POINTS * CELL_POINTS);
-}
+  const double scale = 1e-12;
 
-/* Offset of a point from the centre, in spacings. */
-static void point_offset(int dim, int point, double offset[])
-{
-  memset(offset, 0, FARE_DIM_MAX * sizeof *offset);
-  if (point == 0) return;
-  if (--point < LINE * dim) {
-    double weight = 1;
-
-    fare_cell_point(point % LINE, &offset[point / LINE], &weight);
-    return;
+  *value = phi[0] - t->centre[0];
+  for (PetscInt cell = 0; cell < box; cell++) {
+    t->small = PetscMax(t->small, scale * fabs(t->centre[cell]));
+    if (fabs(phi[cell] - t->centre[cell] - *value) > scale * (fabs(t->centre[cell]) + fabs(*value))) return PETSC_FALSE;
   }
-  point -= LINE * dim;
-  for (int axis = 0; axis < dim; axis++, point /= CELL_POINTS) offset[axis] = cell_offset[point % CELL_POINTS];
+  return PETSC_TRUE;
 }
 
-/* Weight of a point, but the centre, in the average over its cell; 0 for points that serve edges alone. */
-static double point_weight(int dim, int point)
+/* Finds the moving terms that are the same in all cells at every point, and gives the others room. */
+static PetscErrorCode find_uniform_terms(fare_operator *op, double *const x[], double *const phi[])
 {
-  double weight = 1;
+  gradient *g = op->data;
 
-  if (--point < LINE * dim) return dim == 1 ? 0.5 * fare_half_weight[point % FARE_HALF_POINTS] : 0;
-  point -= LINE * dim;
-  for (int axis = 0; axis < dim; axis++, point /= CELL_POINTS) weight *= cell_weight[point % CELL_POINTS];
-  return weight;
-}
-
-/* One point of all cells. */
-static void place_point(const fare_operator *op, int point, double *const x[])
-{
-  double offset[FARE_DIM_MAX];
-
-  point_offset(op->grid->dim, point, offset);
-  for (PetscInt cell = 0; cell < op->box; cell++) {
-    PetscInt index[FARE_DIM_MAX];
-
-    fare_operator_index(op, cell, index);
-    for (int axis = 0; axis < op->grid->dim; axis++) x[axis][cell] = fare_grid_centre(op->grid, axis, index[axis]) + offset[axis] * op->grid->spacing[axis];
+  PetscFunctionBeginUser;
+  for (int i = 0; i < g->terms; i++) {
+    PetscCall(PetscFree(g->term[i].relative));
+    PetscCall(PetscMalloc1(g->points, &g->term[i].relative));
+    g->term[i].uniform = PETSC_TRUE;
+    g->term[i].small   = 0;
   }
-}
+  for (int point = 0; point < g->points && g->terms; point++) {
+    fare_place_point(op, point, x);
+    op->type->shape(op->grid->dim, (size_t)op->box, (const double *const *)x, phi);
+    for (int i = 0; i < g->terms; i++) {
+      term *t = &g->term[i];
 
-/* The terms whose coefficients change when a driven parameter does. */
-static int find_moving_terms(const fare_operator *op, int moving[])
-{
-  const fare_system_type *type = op->type;
-  double                  theta[FARE_PARAMETERS_MAX], a[TERMS_MAX], b[TERMS_MAX];
-  PetscBool               moves[TERMS_MAX] = {PETSC_FALSE};
-  int                     count            = 0;
-
-  memcpy(theta, op->theta, sizeof theta);
-  type->coefficients(op->grid->dim, theta, a);
-  for (int p = 0; type->parameters[p].name; p++) {
-    const double value = theta[p];
-
-    if (!fare_system_drives(op->system, p)) continue;
-    theta[p] = value != 0 ? 1.25 * value : 0.25;
-    type->coefficients(op->grid->dim, theta, b);
-    for (int k = 0; k < type->shapes; k++) {
-      if (a[k] != b[k]) moves[k] = PETSC_TRUE;
+      if (point == 0) memcpy(t->centre, phi[t->k], (size_t)op->box * sizeof *t->centre);
+      else if (t->uniform) t->uniform = is_uniform(t, op->box, phi[t->k], &t->relative[point]);
     }
-    theta[p] = value;
   }
-  for (int k = 0; k < type->shapes; k++) {
-    if (moves[k]) moving[count++] = k;
+  for (int i = 0; i < g->terms; i++) {
+    if (!g->term[i].uniform) PetscCall(PetscRealloc((size_t)g->points * (size_t)op->box * sizeof(double), &g->term[i].relative));
   }
-  return count;
+  PetscFunctionReturn(0);
 }
 
 /* Sums the fixed terms and keeps the moving ones, point by point. */
 static PetscErrorCode fill_terms(fare_operator *op)
 {
-  gradient   *g   = op->data;
-  const int   dim = op->grid->dim, shapes = op->type->shapes;
-  double     *x[FARE_DIM_MAX], *phi[TERMS_MAX];
-  const double scale = 1e-12;
+  gradient *g   = op->data;
+  const int dim = op->grid->dim, shapes = op->type->shapes;
+  double   *x[FARE_DIM_MAX], *phi[TERMS_MAX];
 
   PetscFunctionBeginUser;
   for (int axis = 0; axis < dim; axis++) PetscCall(PetscMalloc1(op->box, &x[axis]));
   for (int k = 0; k < shapes; k++) PetscCall(PetscMalloc1(op->box, &phi[k]));
+  PetscCall(find_uniform_terms(op, x, phi));
+  if (!g->fixed) PetscCall(PetscMalloc1((size_t)g->points * (size_t)op->box, &g->fixed));
+  g->kept_T = 0;
   op->type->coefficients(dim, op->theta, g->fixed_a);
   for (int i = 0; i < g->terms; i++) g->fixed_a[g->term[i].k] = 0;
   for (int point = 0; point < g->points; point++) {
     double *to = point ? g->fixed + (size_t)point * op->box : g->centre;
 
-    place_point(op, point, x);
+    fare_place_point(op, point, x);
     op->type->shape(dim, (size_t)op->box, (const double *const *)x, phi);
     memset(to, 0, (size_t)op->box * sizeof *to);
     for (int k = 0; k < shapes; k++) {
-      for (PetscInt cell = 0; cell < op->box && g->fixed_a[k] != 0; cell++) to[cell] += g->fixed_a[k] * phi[k][cell];
+      if (g->fixed_a[k] != 0) fare_add_scaled((size_t)op->box, g->fixed_a[k], phi[k], to);
     }
-    for (PetscInt cell = 0; cell < op->box && point; cell++) to[cell] -= g->centre[cell];
-    for (int i = 0; i < g->terms; i++) {
+    if (point) fare_add_scaled((size_t)op->box, -1, g->centre, to);
+    for (int i = 0; i < g->terms && point; i++) {
       term *t = &g->term[i];
 
-      if (point == 0) memcpy(t->centre, phi[t->k], (size_t)op->box * sizeof *t->centre);
-      else for (PetscInt cell = 0; cell < op->box; cell++) t->relative[(size_t)point * op->box + cell] = phi[t->k][cell] - t->centre[cell];
+      for (PetscInt cell = 0; cell < op->box && !t->uniform; cell++) t->relative[(size_t)point * op->box + cell] = phi[t->k][cell] - t->centre[cell];
     }
-  }
-  for (int i = 0; i < g->terms; i++) {
-    term     *t = &g->term[i];
-    PetscBool uniform = PETSC_TRUE;
-
-    for (int point = 1; point < g->points && uniform; point++) {
-      const double *r = t->relative + (size_t)point * op->box;
-
-      for (PetscInt cell = 1; cell < op->box; cell++) {
-        if (fabs(r[cell] - r[0]) > scale * (fabs(t->centre[cell]) + fabs(r[0]))) uniform = PETSC_FALSE;
-      }
-    }
-    t->uniform = uniform;
-    if (!uniform) continue;
-    for (int point = 1; point < g->points; point++) t->relative[point] = t->relative[(size_t)point * op->box];
-    PetscCall(PetscRealloc((size_t)g->points * sizeof *t->relative, &t->relative));
   }
   for (int axis = 0; axis < dim; axis++) PetscCall(PetscFree(x[axis]));
   for (int k = 0; k < shapes; k++) PetscCall(PetscFree(phi[k]));
@@ -186,7 +144,7 @@ static void list_uses(gradient *g, int dim)
 
     /* fare_cell_point puts the points above the centre first */
     if (point - 1 < LINE * dim) add_use(g, point, 1, fare_half_weight[q % FARE_HALF_POINTS], g->half[axis][q < FARE_HALF_POINTS]);
-    add_use(g, point, -1, point_weight(dim, point), g->average);
+    add_use(g, point, -1, fare_point_weight(dim, point), g->average);
   }
 }
 
@@ -199,21 +157,21 @@ static PetscErrorCode create(fare_operator *op)
   PetscFunctionBeginUser;
   PetscCall(PetscNew(&g));
   op->data  = g;
-  g->points = points_per_cell(op->grid->dim);
-  PetscCall(PetscMalloc1((size_t)g->points * n, &g->fixed));
+  g->points = fare_points_per_cell(op->grid->dim);
   PetscCall(PetscMalloc3(n, &g->centre, n, &g->U, n, &g->average));
   for (int axis = 0; axis < op->grid->dim; axis++) {
     for (int side = 0; side < 2; side++) PetscCall(PetscMalloc1(n, &g->half[axis][side]));
     if (op->type->extra) PetscCall(PetscMalloc1(LINE * n, &g->edge[axis]));
   }
   list_uses(g, op->grid->dim);
-  PetscCall(PetscMalloc1((size_t)g->uses * n, &g->kept));
-  if (!op->type->shapes) PetscFunctionReturn(0);
-  g->terms = find_moving_terms(op, moving);
+  if (!op->type->shapes) {
+    PetscCall(PetscMalloc1((size_t)g->points * n, &g->fixed));
+    PetscFunctionReturn(0);
+  }
+  g->terms = fare_moving_terms(op->system, moving);
   for (int i = 0; i < g->terms; i++) {
     g->term[i].k = moving[i];
     PetscCall(PetscMalloc1(n, &g->term[i].centre));
-    PetscCall(PetscMalloc1((size_t)g->points * n, &g->term[i].relative));
   }
   PetscCall(fill_terms(op));
   PetscFunctionReturn(0);
@@ -234,7 +192,7 @@ static PetscErrorCode destroy(fare_operator *op)
     PetscCall(PetscFree(g->edge[axis]));
   }
   PetscCall(PetscFree(g->fixed));
-  PetscCall(PetscFree(g->kept));
+  for (int i = 0; i < g->groups; i++) PetscCall(PetscFree(g->group[i].kept));
   PetscCall(PetscFree3(g->centre, g->U, g->average));
   PetscCall(PetscFree(op->data));
   PetscFunctionReturn(0);
@@ -252,7 +210,7 @@ static PetscErrorCode evaluate_everywhere(fare_operator *op)
   for (int point = 0; point < g->points; point++) {
     double *to = point ? g->fixed + (size_t)point * op->box : g->centre;
 
-    place_point(op, point, x);
+    fare_place_point(op, point, x);
     op->type->potential(dim, op->theta, (size_t)op->box, (const double *const *)x, to);
     for (PetscInt cell = 0; cell < op->box && point; cell++) to[cell] -= g->centre[cell];
   }
@@ -320,29 +278,71 @@ static void average_anew(const fare_operator *op, const double a[], PetscInt fir
   }
 }
 
-static void average(fare_operator *op, const double a[])
+static PetscBool alike(const gradient *g, const use *a, const use *b)
+{
+  if (a->to != b->to || a->sign != b->sign) return PETSC_FALSE;
+  for (int i = 0; i < g->terms; i++) {
+    const double at_a = g->term[i].relative[a->point], at_b = g->term[i].relative[b->point];
+
+    if (fabs(at_a - at_b) > 1e-12 * (fabs(at_a) + fabs(at_b)) && fabs(at_a - at_b) > g->term[i].small) return PETSC_FALSE;
+  }
+  return PETSC_TRUE;
+}
+
+/* The exponentials of the fixed terms, after which those are not needed until T or their coefficients change. */
+static PetscErrorCode keep_exponentials(fare_operator *op)
+{
+  gradient *g = op->data;
+  double    e[RUN];
+
+  PetscFunctionBeginUser;
+  if (!g->fixed) PetscCall(fill_terms(op));
+  for (int i = 0; i < g->groups; i++) PetscCall(PetscFree(g->group[i].kept));
+  g->groups = 0;
+  for (int u = 0; u < g->uses; u++) {
+    const double *from = g->fixed + (size_t)g->use[u].point * (size_t)op->box;
+    int           i    = 0;
+
+    while (i < g->groups && !alike(g, &g->use[u], &g->use[g->group[i].use])) i++;
+    if (i == g->groups) {
+      PetscCall(PetscCalloc1(op->box, &g->group[i].kept));
+      g->group[g->groups++].use = u;
+    }
+    for (PetscInt first = 0; first < op->box; first += RUN) {
+      const size_t n = (size_t)PetscMin(RUN, op->box - first);
+
+      fare_exponentials(n, g->use[u].sign / op->theta[FARE_KT], from + first, e);
+      fare_add_scaled(n, g->use[u].weight, e, g->group[i].kept + first);
+    }
+  }
+  if (!op->type->extra) PetscCall(PetscFree(g->fixed));
+  g->kept_T = op->theta[FARE_KT];
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode average(fare_operator *op, const double a[])
 {
   gradient       *g    = op->data;
-  const int       dim  = op->grid->dim;
   const PetscBool kept = op->type->shapes && moves_uniformly(g) && !fare_system_drives(op->system, FARE_KT) ? PETSC_TRUE : PETSC_FALSE;
   const double    T    = op->theta[FARE_KT];
-  double          scale[USES_MAX];
 
-  for (int u = 0; u < g->uses && kept; u++) {
-    if (g->kept_T != T) fare_exponentials((size_t)op->box, g->use[u].sign / T, g->fixed + (size_t)g->use[u].point * op->box, g->kept + (size_t)u * op->box);
-    scale[u] = g->use[u].weight * exp(g->use[u].sign * uniform_shift(g, a, g->use[u].point) / T);
-  }
-  if (kept) g->kept_T = T;
+  PetscFunctionBeginUser;
+  if (kept && g->kept_T != T) PetscCall(keep_exponentials(op));
   for (PetscInt first = 0; first < op->box; first += RUN) {
     const size_t n = (size_t)PetscMin(RUN, op->box - first);
 
     memset(g->average + first, 0, n * sizeof(double));
-    for (int axis = 0; axis < dim; axis++) {
+    for (int axis = 0; axis < op->grid->dim; axis++) {
       for (int side = 0; side < 2; side++) memset(g->half[axis][side] + first, 0, n * sizeof(double));
     }
     if (!kept) average_anew(op, a, first, n);
-    for (int u = 0; u < g->uses && kept; u++) fare_add_scaled(n, scale[u], g->kept + (size_t)u * op->box + first, g->use[u].to + first);
+    for (int i = 0; i < g->groups && kept; i++) {
+      const use *u = &g->use[g->group[i].use];
+
+      fare_add_scaled(n, exp(u->sign * uniform_shift(g, a, u->point) / T), g->group[i].kept + first, u->to + first);
+    }
   }
+  PetscFunctionReturn(0);
 }
 
 /* With an extra force: (U - U_centre)/T at the points of the half-edges. */
@@ -370,7 +370,7 @@ static PetscErrorCode add_extra(fare_operator *op, int axis, double *work, doubl
 
   PetscFunctionBeginUser;
   for (int a = 0; a < dim; a++) PetscCall(PetscMalloc2(op->box, &x[a], op->box, &f[a]));
-  place_point(op, 0, x);
+  fare_place_point(op, 0, x);
   for (PetscInt cell = 0; cell < op->box; cell++) x[axis][cell] += 0.5 * h;
   op->type->extra(dim, op->theta, (size_t)op->box, (const double *const *)x, f);
   for (PetscInt cell = 0; cell < op->box; cell++) {
@@ -427,19 +427,13 @@ static PetscErrorCode rates(fare_operator *op)
   PetscFunctionBeginUser;
   if (op->type->shapes) {
     op->type->coefficients(op->grid->dim, op->theta, a);
-    if (!fixed_terms_hold(op, a)) {
-      for (int i = 0; i < g->terms; i++) PetscCall(PetscRealloc((size_t)g->points * (size_t)op->box * sizeof(double), &g->term[i].relative));
-      PetscCall(fill_terms(op));
-      g->kept_T = 0;
-    }
+    if (!fixed_terms_hold(op, a)) PetscCall(fill_terms(op));
   } else {
     PetscCall(evaluate_everywhere(op));
   }
   memcpy(g->U, g->centre, (size_t)op->box * sizeof *g->U);
-  for (int i = 0; i < g->terms; i++) {
-    for (PetscInt cell = 0; cell < op->box; cell++) g->U[cell] += a[g->term[i].k] * g->term[i].centre[cell];
-  }
-  average(op, a);
+  for (int i = 0; i < g->terms; i++) fare_add_scaled((size_t)op->box, a[g->term[i].k], g->term[i].centre, g->U);
+  PetscCall(average(op, a));
   if (op->type->extra) keep_edges(op, a);
   for (int axis = 0; axis < op->grid->dim; axis++) PetscCall(rates_along(op, axis));
   PetscFunctionReturn(0);

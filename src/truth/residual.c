@@ -7,7 +7,7 @@
 */
 #include "truth.h"
 
-#define HISTORY 6 /* points of the polynomial: its residual is of fifth order */
+#define HISTORY FARE_RESIDUAL_HISTORY /* points of the polynomial: its residual is of fifth order */
 #define POINTS  3
 static const double point[POINTS] = {0.1127016653792583, 0.5, 0.8872983346207417}, weight[POINTS] = {5. / 18, 8. / 18, 5. / 18};
 
@@ -53,6 +53,23 @@ PetscErrorCode fare_residual_destroy(fare_residual **residual)
   PetscCall(VecDestroy(&r->Lu));
   PetscCall(PetscFree(*residual));
   PetscFunctionReturn(0);
+}
+
+void fare_residual_vectors(const fare_residual *r, Vec vector[])
+{
+  for (int i = 0; i < HISTORY; i++) vector[i] = r->masses[i];
+}
+
+void fare_residual_save(const fare_residual *r, double numbers[])
+{
+  numbers[0] = r->count;
+  for (int i = 0; i < HISTORY; i++) numbers[1 + i] = r->t[i];
+}
+
+void fare_residual_load(fare_residual *r, const double numbers[])
+{
+  r->count = (int)numbers[0];
+  for (int i = 0; i < HISTORY; i++) r->t[i] = numbers[1 + i];
 }
 
 static PetscErrorCode push(fare_residual *r, double t, Vec masses)

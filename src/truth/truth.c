@@ -8,7 +8,6 @@
 #include <petscdmda.h>
 
 #include <math.h>
-#include <stdio.h>
 
 /* A tolerance TIGHTER times as small has an error in time as many times as small; how much larger the error of cells twice as wide is, the rates know. */
 #define TIGHTER    16.0
@@ -109,6 +108,7 @@ static PetscErrorCode create_companions(fare_truth *truth, const fare_system *sy
   PetscCall(VecCopy(masses, same));
   PetscCall(fare_evolution_create(truth->half_grid, system, start, tolerance, PETSC_FALSE, masses, &truth->half));
   PetscCall(fare_evolution_create(truth->half_grid, system, start, tolerance / TIGHTER, PETSC_FALSE, same, &truth->half_tighter));
+  truth->half_tighter->parts = 2;
   PetscFunctionReturn(0);
 }
 
@@ -169,60 +169,14 @@ static PetscErrorCode update_status(fare_truth *truth)
   status->minimum    = truth->main->minimum;
   status->lifted     = truth->main->lifted;
   status->time_bound = truth->main->time_bound;
-  PetscCall(TSGetStepNumber(truth->main->ts, &status->steps));
-  PetscCall(TSGetStepRejections(truth->main->ts, &status->rejected));
-  PetscCall(TSGetSNESIterations(truth->main->ts, &status->solves));
+  status->steps      = truth->main->steps;
+  status->rejected   = truth->main->rejected;
+  status->solves     = truth->main->solves;
+  status->iterations = truth->main->iterations;
   PetscCall(boundary_mass(truth, &status->boundary_mass));
   PetscCall(fare_evolution_absorbed(truth->main, &status->survival, &status->exit_flux));
   if (truth->half_grid) PetscCall(estimate_error(truth));
   PetscFunctionReturn(0);
-}
-
-double fare_truth_bytes(const fare_system *system, const fare_truth_options *options)
-{
-  const int dim        = fare_system_dimension(system);
-  double    cells      = 1, companions = options->estimate ? 2 : 0;
-  /* per cell, in doubles: the fixed potential and its exponentials at the points of the quadrature; rates, averages, factors of lines; the matrix; vectors of the methods */
-  const double points  = 1 + 6 * dim + (dim == 1 ? 0 : dim == 2 ? 9 : 27), each = 2 * points + 11 * dim + 3.0 * (1 + 2 * dim) + 30;
-
-  for (size_t i = 0; i < options->cells.count; i++) {
-    cells *= (double)options->cells.values[i];
-    companions /= 2;
-  }
-  return 8 * each * cells * (1 + companions);
-}
-
-/* Bytes that are free on this machine, or infinity where that cannot be told. */
-static double free_bytes(void)
-{
-  double kilobytes = HUGE_VAL;
-  char   line[256];
-  FILE  *file = fopen("/proc/meminfo", "r");
-
-  while (file && fgets(line, sizeof line, file)) {
-    if (sscanf(line, "MemAvailable: %lf kB", &kilobytes) == 1) break;
-  }
-  if (file) fclose(file);
-  return 1024 * kilobytes;
-}
-
-PetscErrorCode fare_truth_check_memory(MPI_Comm comm, const fare_system *system, const fare_truth_options *options)
-{
-  const double   needed = fare_truth_bytes(system, options);
-  double         there  = free_bytes();
-  PetscErrorCode code   = 0;
-  MPI_Comm       node;
-  int            ranks, neighbours;
-
-  PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_size(comm, &ranks));
-  PetscCallMPI(MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node));
-  PetscCallMPI(MPI_Comm_size(node, &neighbours));
-  PetscCallMPI(MPI_Comm_free(&node));
-  if (needed / ranks * neighbours > there) {
-    code = fare_error(FARE_ERR_INPUT, "truth.cells: a grid of so many cells needs about %.3g GiB on this machine, %.3g GiB are free", needed / ranks * neighbours / 0x1p30, there / 0x1p30);
-  }
-  PetscFunctionReturn(fare_error_agree(comm, code));
 }
 
 PetscErrorCode fare_truth_create(MPI_Comm comm, const fare_system *system, const fare_initial *initial, double start, const fare_truth_options *options, fare_truth **truth)
@@ -276,6 +230,42 @@ PetscErrorCode fare_truth_destroy(fare_truth **truth)
   PetscCall(fare_grid_destroy(&t->grid));
   PetscCall(fare_grid_destroy(&t->half_grid));
   PetscCall(PetscFree(*truth));
+  PetscFunctionReturn(0);
+}
+
+static fare_evolution *part_of(const fare_truth *truth, int part)
+{
+  return part == 0 ? truth->main : part == 1 ? truth->half : truth->half_tighter;
+}
+
+int fare_truth_parts(const fare_truth *truth)
+{
+  return truth->half_grid ? 3 : 1;
+}
+
+PetscErrorCode fare_truth_part(const fare_truth *truth, int part, const fare_grid **grid, int *vectors, Vec vector[FARE_TRUTH_VECTORS])
+{
+  PetscFunctionBeginUser;
+  *grid    = part_of(truth, part)->grid;
+  *vectors = fare_evolution_vectors(part_of(truth, part), vector);
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_truth_save(const fare_truth *truth, int part, double numbers[FARE_TRUTH_NUMBERS])
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_evolution_save(part_of(truth, part), numbers));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_truth_load(fare_truth *truth, int part, const double numbers[FARE_TRUTH_NUMBERS])
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_evolution_load(part_of(truth, part), numbers));
+  truth->status.time = truth->main->before;
+  if (part < fare_truth_parts(truth) - 1) PetscFunctionReturn(0);
+  if (truth->half) PetscCall(fare_operator_rates(truth->half->op, truth->half->before)); /* the estimate asks them about the scheme's order */
+  PetscCall(update_status(truth));
   PetscFunctionReturn(0);
 }
 

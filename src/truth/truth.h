@@ -36,31 +36,72 @@ PetscErrorCode fare_residual_create(double t, Vec masses, fare_residual **residu
 /* Begins anew: what comes is not smoothly joined to what was. */
 PetscErrorCode fare_residual_restart(fare_residual *residual, double t, Vec masses);
 PetscErrorCode fare_residual_destroy(fare_residual **residual);
+/* Its state: these vectors, and as many numbers and one more. */
+#define FARE_RESIDUAL_HISTORY 6
+void fare_residual_vectors(const fare_residual *residual, Vec vector[]);
+void fare_residual_save(const fare_residual *residual, double numbers[]);
+void fare_residual_load(fare_residual *residual, const double numbers[]);
 /* Adds what the step that has just ended at t with these masses contributes. */
 PetscErrorCode fare_residual_step(fare_residual *residual, fare_operator *op, double t, Vec masses, double *bound);
 
 /*
-  Masses on one grid, evolved in time with one tolerance. `largest_step` is the largest step that held since the last advance: where the
-  next one begins, whatever small step it took to end on time.
+  Masses on one grid, evolved in time with one tolerance: by the backward differentiation of bdf.c, or by PETSc's TS, whichever is not NULL. `largest_step` is
+  where the next advance begins, whatever small step the last one took to end on time.
 */
+typedef struct fare_bdf       fare_bdf;
+typedef struct fare_multigrid fare_multigrid;
 typedef struct {
   const fare_grid   *grid;
   const fare_system *system;
   fare_operator     *op;
-  TS               ts;
-  Mat              A;
-  Vec              masses;
-  double           largest_step, before; /* time before the step under way */
-  PetscBool        is_linear;            /* masses of both signs are evolved as they are: for linear algebra on whole evolutions */
-  PetscBool        absorbs;              /* some end does: mass is lost there, and only there */
-  double           mass_drift, minimum, lifted; /* worst so far; minimum is of the density; lifted: mass that a solve was given to keep it from being negative */
-  fare_residual   *residual;             /* NULL: the time error is not bounded */
-  double           time_bound;           /* on the L1 error of the time method so far */
+  fare_bdf          *bdf;
+  TS                 ts;
+  KSP                ksp;            /* of bdf, or borrowed from ts */
+  Mat                A;              /* shift - L: assembled on one axis or where an option wants it, otherwise a shell */
+  fare_multigrid    *multigrid;      /* NULL where the preconditioner is PETSc's */
+  double             shift;          /* of A and of the preconditioner */
+  PetscInt           prepared;       /* version of the rates that they are of */
+  Vec                masses;
+  double             tolerance, largest_step, before; /* time before the step under way */
+  int                parts;          /* steps in the place of each longest one that the way to a snapshot allows */
+  PetscBool          is_linear;      /* masses of both signs are evolved as they are: for linear algebra on whole evolutions */
+  PetscBool          absorbs;        /* some end does: mass is lost there, and only there */
+  double             mass_drift, minimum, lifted; /* worst so far; minimum is of the density; lifted: mass that a solve was given to keep it from being negative */
+  PetscInt           steps, rejected, solves, iterations;
+  PetscInt           seen[3];        /* of those TS counts that are in rejected, solves and iterations */
+  fare_residual     *residual;       /* NULL: the time error is not bounded */
+  double             time_bound;     /* on the L1 error of the time method so far */
 } fare_evolution;
+
+/* What evolution.c is made of. Solver: A of the time and shift last prepared. Stepper: by TS, or own. Collective. */
+PetscErrorCode fare_solver_create_matrix(fare_evolution *e, double start);
+PetscErrorCode fare_solver_configure(fare_evolution *e, KSP ksp);
+PetscErrorCode fare_solver_prepare(fare_evolution *e, double t, double shift);
+PetscErrorCode fare_solver_destroy(fare_evolution *e);
+PetscErrorCode fare_ts_create(fare_evolution *e, double start);
+PetscErrorCode fare_ts_advance(fare_evolution *e, double t, double longest);
+PetscErrorCode fare_ts_restart(fare_evolution *e, double t);
+PetscErrorCode fare_bdf_create(fare_evolution *e, double start);
+PetscErrorCode fare_bdf_advance(fare_evolution *e, double t, double longest);
+PetscErrorCode fare_bdf_restart(fare_evolution *e, double t);
+PetscErrorCode fare_bdf_destroy(fare_bdf **bdf);
+#define FARE_BDF_POINTS 6
+void fare_bdf_vectors(const fare_bdf *bdf, Vec vector[]);
+void fare_bdf_save(const fare_bdf *bdf, double numbers[]); /* FARE_BDF_POINTS + 4 */
+void fare_bdf_load(fare_bdf *bdf, const double numbers[]);
+/* Called by a stepper when masses are those of time t. */
+PetscErrorCode fare_evolution_stepped(fare_evolution *e, double t, Vec masses, double smallest);
 
 /* Collective. Takes `masses` over as its state. PETSc options: prefix truth_. */
 PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *system, double start, double tolerance, PetscBool bound, Vec masses, fare_evolution **evolution);
 PetscErrorCode fare_evolution_advance(fare_evolution *evolution, double t);
+/*
+  The state, from which an evolution that was created alike goes on to the same bits: numbers, and vectors that are borrowed, in a fixed order. Before
+  fare_evolution_load the caller fills those. Collective.
+*/
+int fare_evolution_vectors(const fare_evolution *evolution, Vec vector[FARE_TRUTH_VECTORS]);
+PetscErrorCode fare_evolution_save(const fare_evolution *evolution, double numbers[FARE_TRUTH_NUMBERS]);
+PetscErrorCode fare_evolution_load(fare_evolution *evolution, const double numbers[FARE_TRUTH_NUMBERS]);
 /* The mass that is left, and what is absorbed at the ends per time. Collective. */
 PetscErrorCode fare_evolution_absorbed(fare_evolution *evolution, double *survival, double *flux);
 PetscErrorCode fare_evolution_destroy(fare_evolution **evolution);

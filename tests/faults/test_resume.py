@@ -94,6 +94,9 @@ def check_other_measures(where):
     simple = ["--set", "ensembles=[{name: walk, sampler: langevin, particles: 20000, dt: 1.0e-3}, {name: frozen, sampler: boltzmann, particles: 5000}]"]
     stop_early(where, "measured", "--set", "measures=[kl]")
     check_bits(where, "whole", "measured", go_on(where, "measured"))
+    stop_early(where, "rounded", "--set", "measures=[kl]", "--set", "record.precision=single")
+    done = go_on(where, "rounded", "--set", "record.precision=single")
+    expect(done.returncode == 2 and "or round them" in done.stderr, f"other measures of rounded snapshots: {done.returncode} {done.stderr!r}")
     simple += ["--set", "snapshots.count=9"]  # eighths, so that times are the same to the last bit in both schedules
     longer = ["--set", "snapshots.end=1.25", "--set", "snapshots.count=11"]
     done = restart.run(where, 1, "--set", "output.directory=long", *simple, *longer)

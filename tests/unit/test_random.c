@@ -38,6 +38,53 @@ static void uniforms_follow_the_counter(void **state)
   }
 }
 
+/* The vector code of the normals against Box and Muller's formula by the C library, both of each pair. */
+static void normals_are_those_of_the_uniforms(void **state)
+{
+  const fare_stream stream = fare_stream_make(3, "pairs");
+  double            u[FARE_BLOCK], z[FARE_BLOCK], worst = 0;
+
+  (void)state;
+  for (uint64_t b = 0; b < 2000; b++) {
+    fare_random_uniforms(stream, b, 7, 1, u);
+    fare_random_normals(stream, b, 7, 1, z);
+    for (int i = 0; i < FARE_BLOCK / 2; i++) {
+      const double radius = sqrt(-2 * log(u[i])), angle = 2 * M_PI * u[i + FARE_BLOCK / 2];
+
+      worst = fmax(worst, fmax(fabs(z[i] - radius * cos(angle)), fabs(z[i + FARE_BLOCK / 2] - radius * sin(angle))));
+    }
+  }
+  assert_between(worst, 1e-18, 1e-14);
+}
+
+/* Tail probabilities far out, where a poor transformation of uniforms shows first: 2^26 normals. */
+static void tails_are_as_heavy_as_they_should_be(void **state)
+{
+  enum { BLOCKS = 1 << 17 };
+  static const double from[]   = {2, 3, 4, 4.5, 5};
+  const fare_stream   stream   = fare_stream_make(4, "tails");
+  int64_t             above[5] = {0}, below[5] = {0};
+  double              z[FARE_BLOCK];
+
+  (void)state;
+  for (uint64_t b = 0; b < BLOCKS; b++) {
+    fare_random_normals(stream, b, 0, 0, z);
+    for (int i = 0; i < FARE_BLOCK; i++) {
+      if (fabs(z[i]) < from[0]) continue;
+      for (int k = 0; k < 5; k++) {
+        above[k] += z[i] > from[k];
+        below[k] += z[i] < -from[k];
+      }
+    }
+  }
+  for (int k = 0; k < 5; k++) {
+    const double expected = 0.5 * erfc(from[k] * M_SQRT1_2) * BLOCKS * FARE_BLOCK;
+
+    assert_near((double)above[k], expected, 5 * sqrt(expected));
+    assert_near((double)below[k], expected, 5 * sqrt(expected));
+  }
+}
+
 /* Moments up to the fourth, the tail, and correlation between steps, blocks and lanes of 2^21 normals. */
 static void normals_are_normal(void **state)
 {
@@ -78,6 +125,8 @@ static void streams_differ(void **state)
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(philox_known_answers),
   cmocka_unit_test(uniforms_follow_the_counter),
+  cmocka_unit_test(normals_are_those_of_the_uniforms),
+  cmocka_unit_test(tails_are_as_heavy_as_they_should_be),
   cmocka_unit_test(normals_are_normal),
   cmocka_unit_test(streams_differ),
 };

@@ -24,6 +24,7 @@ from fare_results import FareError, Study  # noqa: E402
 TIMES = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
 TRAINED = np.array([1, 0, 1, 0, 1], np.uint8)
 SERIES = ("value", "floor_mean", "floor_high", "p_value", "excess", "truth_error")
+ADDED = ("corrected", "low", "high", "significance", "effective", "independent")  # what results of the first format do not have
 ENSEMBLES = {"walk": ("langevin", "simulation"), "still": ("boltzmann", "equilibrium"), "learned": ("diffusion", "generative")}
 COMPARISONS = {
     "walk": ("walk", "samples", "truth", 4000),
@@ -52,7 +53,7 @@ def blobs(extent, t):
     return masses / masses.sum()
 
 
-def write_study(directory, extent=(32,), truth=True, finished=1):
+def write_study(directory, extent=(32,), truth=True, finished=1, old=False):
     """Returns what the report should show: series by (comparison, measure, name)."""
     directory.mkdir(parents=True, exist_ok=True)
     dim, expected = len(extent), {}
@@ -86,6 +87,9 @@ def write_study(directory, extent=(32,), truth=True, finished=1):
                     series = (value, floor, 1.5 * floor, random.random(len(TIMES)), value - floor, 1e-9 * random.random(len(TIMES)))
                     set_attributes(group.create_group(measure), summary=f"about {measure}", unit="nats")
                     for name, numbers in zip(SERIES, series):
+                        group[measure][name] = numbers
+                        expected[label, measure, name] = numbers
+                    for name, numbers in () if old else zip(ADDED, (0.9 * value - floor, 0.8 * value, 1.2 * value, value / 1e-5, *[np.full(len(TIMES), samples or np.inf)] * 2)):
                         group[measure][name] = numbers
                         expected[label, measure, name] = numbers
     return expected
@@ -143,7 +147,7 @@ def near(shown, number):
 
 
 def check_numbers(page, expected):
-    assert set(page.rows) == {(label, measure) for label, measure, _ in expected}, set(page.rows)
+    assert set(page.rows) == {key[:2] for key in expected}, set(page.rows)
     for (label, measure), rows in page.rows.items():
         assert len(rows) == 2, (label, measure, rows)
         for row, at in zip(rows, (np.full(len(TIMES), True), TRAINED == 0)):
@@ -158,6 +162,10 @@ def check_numbers(page, expected):
             inside = sum(1 for v, h, e in zip(value, high, error) if v <= h + e)
             assert row[7] == f"{inside} of {len(value)}", (label, measure, row)
             assert near(row[8], max(error)), (label, measure, row)
+            if (label, measure, "corrected") in expected and COMPARISONS[label][3]:
+                assert near(row[9], np.mean(expected[label, measure, "corrected"][at])), (label, measure, row)
+            else:
+                assert row[9] == "–", row
 
 
 def check_summary(source, expected):
@@ -181,6 +189,31 @@ def check_report(root):
     figures = {path.name for path in (root / "line" / "figures").iterdir()}
     assert figures == {f"{name}.png" for name in ("density", "snapshots", "divergences", "costs", "training", "truth_error")}, figures
     assert not list((root / "line").rglob("*.tmp"))
+
+
+def check_old_results(root):
+    """Results without the later series are read, and shown as far as they go."""
+    expected = write_study(root / "old", old=True)
+    done = run(root / "old")
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    check_numbers(check_self_contained((root / "old" / "report.html").read_text()), expected)
+    measured, later = (Study(root / name).comparisons["walk"].measures["kl"] for name in ("old", "line"))
+    assert measured.corrected is None and measured.low is None and len(measured.value) == len(TIMES)
+    assert all(getattr(later, name).shape == TIMES.shape for name in ADDED)
+
+
+def check_measures_without_bias(root):
+    """A floor with the mean 0 and negative values: judged by its width, drawn without a floor."""
+    write_study(root / "unbiased")
+    with h5py.File(root / "unbiased/study.h5", "r+") as file:
+        group = file["comparisons/walk/kl"]
+        group["floor_mean"][...] = [1e-7, -1e-7, 0, 1e-7, -1e-7]
+        group["floor_high"][...] = 1e-4
+        group["value"][...] = group["excess"][...] = [4e-5, -3e-5, 2e-5, -5e-5, 9e-5]
+    done = run(root / "unbiased")
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    source = (root / "unbiased" / "report.html").read_text()
+    assert re.search(r'data-comparison="walk" data-measure="kl"><td>[^<]*</td><td class="noise">', source), "walk is not told from exact draws"
 
 
 def check_other_shapes(root):
@@ -271,7 +304,7 @@ def check_mistakes(root):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
-        for check in (check_report, check_other_shapes, check_reader, check_snapshot, check_mistakes):
+        for check in (check_report, check_old_results, check_measures_without_bias, check_other_shapes, check_reader, check_snapshot, check_mistakes):
             check(root)
             print(f"{check.__name__}: passed")
     return 0

@@ -1,106 +1,28 @@
-/*
-  The double well with inertia: dx = v dt, dv = ((-V'(x) + tilt)/mass - friction v) dt + noise, V = height (x^2 - 1)^2. In equilibrium exp(-E/kT) with the
-  energy E = mass v^2/2 + V - tilt x, which is the `potential` here.
-*/
+/* The double well (x^2 - 1)^2 with inertia. */
 #include "library.h"
 
-enum { MASS = FARE_KT + 1, FRICTION, HEIGHT, TILT };
+#define KRAMERS_HEIGHT         2.0
+#define KRAMERS_HEIGHT_MOST    1e6
+#define KRAMERS_HEIGHT_MEANING "barrier between the wells at x = -1 and x = 1"
 
-static const fare_parameter parameters[] = {
-  FARE_TEMPERATURE,
-  {"mass", 1.0, 1e-6, 1e6, "mass of the particle"},
-  {"friction", 1.0, 0.0, 1e6, "rate at which velocity is lost"},
-  {"height", 2.0, 1e-6, 1e6, "barrier between the wells at x = -1 and x = 1"},
-  {"tilt", 0.0, -1e3, 1e3, "constant force along x"},
-  FARE_PARAMETERS_END,
-};
-
-static void potential(int dim, const double *theta, size_t n, const double *const x[], double V[])
+static inline double wells(double x)
 {
-  const double half = 0.5 * theta[MASS], height = theta[HEIGHT], tilt = theta[TILT];
+  const double s = x * x - 1;
 
-  (void)dim;
-#pragma omp simd
-  for (size_t i = 0; i < n; i++) {
-    const double q = x[0][i], s = q * q - 1;
-
-    V[i] = half * x[1][i] * x[1][i] + height * s * s - tilt * q;
-  }
+  return s * s;
+}
+static inline double slope(double x)
+{
+  return 4 * x * (x * x - 1);
 }
 
-static void force(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
-{
-  const double mass = theta[MASS], height = theta[HEIGHT], tilt = theta[TILT];
-
-  (void)dim;
-#pragma omp simd
-  for (size_t i = 0; i < n; i++) {
-    const double q = x[0][i], v = x[1][i];
-
-    f[0][i] = tilt - 4 * height * q * (q * q - 1);
-    f[1][i] = -mass * v;
-  }
-}
-
-static void drift(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
-{
-  const double inverse = 1 / theta[MASS], friction = theta[FRICTION], height = theta[HEIGHT], tilt = theta[TILT];
-
-  (void)dim;
-#pragma omp simd
-  for (size_t i = 0; i < n; i++) {
-    const double q = x[0][i], v = x[1][i];
-
-    f[0][i] = v;
-    f[1][i] = inverse * (tilt - 4 * height * q * (q * q - 1)) - friction * v;
-  }
-}
-
-static void diffusion(int dim, const double *theta, size_t n, const double *const x[], double *const D[])
-{
-  const double heat = theta[FRICTION] * theta[FARE_KT] / theta[MASS];
-
-  (void)dim, (void)x;
-  for (size_t i = 0; i < n; i++) D[0][i] = 0;
-  for (size_t i = 0; i < n; i++) D[1][i] = heat;
-}
-
-static void shape(int dim, size_t n, const double *const x[], double *const phi[])
-{
-  (void)dim;
-#pragma omp simd
-  for (size_t i = 0; i < n; i++) {
-    const double s = x[0][i] * x[0][i] - 1;
-
-    phi[0][i] = 0.5 * x[1][i] * x[1][i];
-    phi[1][i] = s * s;
-    phi[2][i] = x[0][i];
-  }
-}
-
-static void coefficients(int dim, const double *theta, double a[])
-{
-  (void)dim;
-  a[0] = theta[MASS];
-  a[1] = theta[HEIGHT];
-  a[2] = -theta[TILT];
-}
+#include "kramers.h"
 
 const fare_system_type fare_system_kramers_double_well = {
-  .name            = "kramers_double_well",
-  .summary         = "the double well with inertia, in position and velocity",
-  .reference       = "Kramers, Physica 7, 284 (1940)",
-  .dimension_least = 2,
-  .dimension_most  = 2,
-  .axes            = {"x", "v"},
-  .parameters      = parameters,
-  .lower           = {-2.6, -8},
-  .upper           = {2.6, 8},
-  .potential       = potential,
-  .force           = force,
-  .shapes          = 3,
-  .shape           = shape,
-  .coefficients    = coefficients,
-  .drift           = drift,
-  .diffusion       = diffusion,
+  .name      = "kramers_double_well",
+  .summary   = "the double well with inertia, in position and velocity",
+  .reference = "Kramers, Physica 7, 284 (1940)",
+  .lower     = {-2.6, -8},
+  .upper     = {2.6, 8},
+  KRAMERS_DESCRIPTOR,
 };

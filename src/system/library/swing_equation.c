@@ -16,27 +16,30 @@ static const fare_parameter parameters[] = {
   FARE_PARAMETERS_END,
 };
 
+static void acceleration(const double *theta, size_t n, const double angle[], double a[])
+{
+  const double inverse = 1 / theta[INERTIA], power = theta[POWER], coupling = theta[COUPLING];
+
+#pragma omp simd
+  for (size_t i = 0; i < n; i++) a[i] = inverse * (power - coupling * sin(angle[i]));
+}
+
+static void bath(const double *theta, double *friction, double *heating)
+{
+  *friction = theta[DAMPING] / theta[INERTIA];
+  *heating  = theta[DIFFUSION];
+}
+
 static void drift(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
 {
-  const double inverse = 1 / theta[INERTIA], power = theta[POWER], coupling = theta[COUPLING], damping = theta[DAMPING];
-
   (void)dim;
-#pragma omp simd
-  for (size_t i = 0; i < n; i++) {
-    const double angle = x[0][i], speed = x[1][i];
-
-    f[0][i] = speed;
-    f[1][i] = inverse * (power - coupling * sin(angle) - damping * speed);
-  }
+  fare_inertial_drift(acceleration, bath, theta, n, x, f);
 }
 
 static void diffusion(int dim, const double *theta, size_t n, const double *const x[], double *const D[])
 {
-  const double noise = theta[DIFFUSION];
-
   (void)dim, (void)x;
-  for (size_t i = 0; i < n; i++) D[0][i] = 0;
-  for (size_t i = 0; i < n; i++) D[1][i] = noise;
+  fare_inertial_diffusion(bath, theta, n, D);
 }
 
 const fare_system_type fare_system_swing_equation = {
@@ -52,4 +55,6 @@ const fare_system_type fare_system_swing_equation = {
   .periodic        = {PETSC_TRUE, PETSC_FALSE},
   .drift           = drift,
   .diffusion       = diffusion,
+  .acceleration    = acceleration,
+  .bath            = bath,
 };

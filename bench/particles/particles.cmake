@@ -1,0 +1,13 @@
+# What bench/particles.c needs besides itself: exponentials compiled as kernels are, and, where there is a C++ compiler, the usual way with -O3 and no more.
+target_include_directories(bench_particles PRIVATE src)
+target_sources(bench_particles PRIVATE bench/particles/kernels.c)
+set_source_files_properties(bench/particles/kernels.c PROPERTIES COMPILE_OPTIONS "${FARE_KERNEL_FLAGS};${FARE_NATIVE_FLAGS}")
+include(CheckLanguage)
+check_language(CXX)
+if(CMAKE_CXX_COMPILER)
+  enable_language(CXX)
+  add_library(bench_usual OBJECT EXCLUDE_FROM_ALL bench/particles/usual.cpp)
+  target_compile_options(bench_usual PRIVATE -O3)
+  target_link_libraries(bench_particles PRIVATE bench_usual)
+  target_compile_definitions(bench_particles PRIVATE BENCH_USUAL)
+endif()

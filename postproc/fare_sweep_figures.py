@@ -1,0 +1,245 @@
+"""The figures of a FARE sweep, from its points and the rows of its tables. Each function returns None where there is nothing to draw."""
+from __future__ import annotations
+
+import math
+import re
+from typing import Optional, Union
+
+import matplotlib.colors
+import matplotlib.ticker
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from fare_figures import PALETTE, TRUTH, headline
+from fare_results import Axis, Sweep
+
+Row = dict[str, Union[str, int, float]]
+SAMPLES = 1e6  # whose noise floor the map is read against
+NEAR = 0.01    # nats above the floor within which a sampler counts as following the truth
+
+CAPTIONS = {
+    "measures": "Distance from the truth, averaged over times, against what was swept; dashed, in the colour of the ensemble: its noise floor. A cross at the top: the ensemble ended early there.",
+    "costs": "The same against what it cost.",
+    "maps": "Distance from the truth, averaged over times, over both of the swept axes. Hatched: within twice the noise floor.",
+    "regimes": f"Left: how far the exact density is from Boltzmann's of the moment, averaged over the snapshots after the first, and what {SAMPLES:,.0f} exact samples would show: below that line equilibrium sampling is right. "
+    "Right: dissipated work by the end (lines) and the lag bound under it, kT times the divergence from equilibrium there (dotted).",
+    "tracking": f"Where each sampler stays within {NEAR:g} nats of its noise floor (filled) and where not (open); the number is its excess in nats. Grey: where equilibrium is right by the truth alone.",
+}
+
+
+def driven_period(sweep: Sweep) -> str | None:
+    """The swept key that is the period of a drive."""
+    return next((key for key in sweep.keys if re.fullmatch(r"drive[.\[]\d+\]?\.period", key) and sweep.numbers(key)), None)
+
+
+def is_right(state: Row) -> bool:
+    """Whether Boltzmann's density cannot be told from the exact one with a million samples."""
+    return bool(state["kl_at_snapshots"] <= state["floor_of_a_million"])
+
+
+def _own_key(axis: Axis, ensemble: str) -> str:
+    """The key of an axis that is about this ensemble, where there is one."""
+    return next((key for key in axis.keys if key.startswith(f"ensembles.{ensemble}.")), axis.keys[0])
+
+
+def _samples(rows: list[Row], measure: str) -> dict[str, list[Row]]:
+    """Rows of samples against the truth, by ensemble."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["measure"] == measure and (row["of"], row["against"]) == ("samples", "truth"):
+            found.setdefault(str(row["ensemble"]), []).append(row)
+    return found
+
+
+def _places(sweep: Sweep, axis: Axis, key: str) -> tuple[dict[int, float], Optional[list[str]]]:
+    """Where each point stands along an axis; names to write there where values are not numbers."""
+    numbers = sweep.numbers(key)
+    if numbers is not None:
+        return numbers, None
+    names = list(dict.fromkeys(study.swept[key] for study in sweep.points.values()))
+    return {point: float(names.index(study.swept[key])) for point, study in sweep.points.items()}, names
+
+
+def _scale(ax, which: str, values: list[float], names: Optional[list[str]]) -> None:
+    if names is not None:
+        getattr(ax, f"set_{which}ticks")(range(len(names)), names)
+    elif min(values) > 0 and max(values) >= 8 * min(values):
+        getattr(ax, f"set_{which}scale")("log")
+
+
+def _legend(fig: Figure, handles: list[Line2D]) -> None:
+    columns = max(1, min(len(handles), int(fig.get_figwidth() / (0.8 + 0.09 * max(len(h.get_label()) for h in handles)))))
+    strip = (0.24 * -(-len(handles) // columns) + 0.1) / fig.get_figheight()
+    fig.get_layout_engine().set(rect=(0, 0, 1, 1 - strip))
+    fig.legend(handles=handles, loc="upper center", ncol=columns, borderaxespad=0.2)
+
+
+def measures(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
+    """Every measure against the one swept axis."""
+    names = list(dict.fromkeys(str(row["measure"]) for row in rows))
+    if len(sweep.axes) != 1 or not names:
+        return None
+    axis, shades = sweep.axes[0], _shades(rows)
+    columns = min(2, len(names))
+    fig = Figure(figsize=(5.2 * columns + 0.4, 3.0 * -(-len(names) // columns) + 0.6))
+    axes = fig.subplots(-(-len(names) // columns), columns, squeeze=False)
+    for ax, name in zip(axes.flat, names):
+        for ensemble, lines in _samples(rows, name).items():
+            places, labels = _places(sweep, axis, _own_key(axis, ensemble))
+            _line(ax, [(places[row["point"]], row) for row in lines], shades[ensemble])
+        _scale(ax, "x", list(places.values()), labels)
+        _logarithmic(ax, [row for row in rows if row["measure"] == name])
+        ax.set_title(name.replace("_", " "), loc="left")
+        ax.set_xlabel(axis.name)
+    for ax in list(axes.flat)[len(names) :]:
+        ax.set_visible(False)
+    _legend(fig, _keys(shades))
+    return fig
+
+
+def _shades(rows: list[Row]) -> dict[str, str]:
+    return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(dict.fromkeys(str(row["ensemble"]) for row in rows))}
+
+
+def _keys(shades: dict[str, str]) -> list[Line2D]:
+    keys = [Line2D([], [], color=shade, marker="o", ms=5, label=name) for name, shade in shades.items()]
+    return [*keys, Line2D([], [], color="#555555", ls=(0, (4, 2)), lw=1, label="noise floor"), Line2D([], [], color="#555555", ls="", marker="x", ms=7, mew=2, label="ended early")]
+
+
+def _line(ax, at: list[tuple[float, Row]], shade: str) -> None:
+    whole = sorted(((x, row) for x, row in at if not row["failure"]), key=lambda item: item[0])
+    ax.plot([x for x, _ in whole], [row["average"] for _, row in whole], color=shade, marker="o", ms=5)
+    ax.plot([x for x, _ in whole], [row["floor"] for _, row in whole], color=shade, ls=(0, (4, 2)), lw=1)
+    failed = [x for x, row in at if row["failure"]]
+    ax.plot(failed, [0.97] * len(failed), ls="", marker="x", ms=7, mew=2, color=shade, transform=ax.get_xaxis_transform(), clip_on=False)
+
+
+def _logarithmic(ax, rows: list[Row]) -> None:
+    if any(row["average"] > 0 for row in rows):
+        ax.set_yscale("log")
+
+
+def costs(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
+    """The headline measure against seconds and evaluations."""
+    first = headline(next(iter(sweep.points.values())))
+    if len(sweep.axes) != 1 or first is None:
+        return None
+    axis, shades = sweep.axes[0], _shades(rows)
+    spent = {"training and sampling (s, slowest rank)": lambda row: max(row["train_seconds"] + row["sample_seconds"], 1e-4), "force evaluations": lambda row: row["force_evaluations"], "network evaluations": lambda row: row["network_evaluations"]}
+    spent = {label: cost for label, cost in spent.items() if any(cost(row) > 0 for row in rows)}
+    fig = Figure(figsize=(5.0 * len(spent) + 0.4, 3.6))
+    for ax, (label, cost) in zip(np.atleast_1d(fig.subplots(1, len(spent))), spent.items()):
+        for ensemble, lines in _samples(rows, first).items():
+            places, _ = _places(sweep, axis, _own_key(axis, ensemble))
+            lines = [row for row in sorted(lines, key=lambda row: places[row["point"]]) if not row["failure"] and cost(row) > 0]
+            ax.plot([cost(row) for row in lines], [row["average"] for row in lines], color=shades[ensemble], marker="o", ms=5)
+            ax.plot([cost(row) for row in lines], [row["floor"] for row in lines], color=shades[ensemble], ls=(0, (4, 2)), lw=1)
+        ax.set_xscale("log")
+        _logarithmic(ax, rows)
+        ax.set_xlabel(label)
+        ax.set_ylabel(first.replace("_", " "))
+    _legend(fig, _keys(shades)[:-1])
+    return fig
+
+
+def maps(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
+    """The headline measure of every ensemble over two axes."""
+    first = headline(next(iter(sweep.points.values())))
+    lines = _samples(rows, first) if first else {}
+    if len(sweep.axes) != 2 or not lines:
+        return None
+    values = [row["average"] for line in lines.values() for row in line if row["average"] > 0]
+    if not values:
+        return None
+    scale = matplotlib.colors.LogNorm(min(values), max(max(values), 1.0001 * min(values)))
+    fig = Figure(figsize=(4.4 * len(lines) + 1.0, 3.6))
+    axes = np.atleast_1d(fig.subplots(1, len(lines), sharey=True))
+    for ax, (ensemble, line) in zip(axes, lines.items()):
+        grids = [_places(sweep, axis, _own_key(axis, ensemble)) for axis in sweep.axes]
+        ticks = [sorted(set(places.values())) for places, _ in grids]
+        for row in line:
+            x, y = (ticks[i].index(places[row["point"]]) for i, (places, _) in enumerate(grids))
+            if not math.isfinite(row["average"]) or row["failure"]:
+                ax.annotate("ended\nearly", (x, y), ha="center", va="center", color="#a00000")
+                continue
+            colour = matplotlib.colormaps["viridis"](scale(max(row["average"], scale.vmin)))
+            ax.bar(x, 1, 1, y - 0.5, color=colour, edgecolor="white", lw=0.5, hatch="//" if row["average"] <= 2 * row["floor"] else None)
+            ax.annotate(f"{row['average']:.2g}", (x, y), ha="center", va="center", fontsize=8, color="black" if sum(colour[:3]) > 1.5 else "white")
+        for i, which in enumerate("xy"):
+            names = grids[i][1]
+            getattr(ax, f"set_{which}ticks")(range(len(ticks[i])), [names[int(v)] if names else f"{v:.4g}" for v in ticks[i]])
+            getattr(ax, f"set_{which}lim")(-0.5, len(ticks[i]) - 0.5)
+        ax.set_xlabel(sweep.axes[0].name)
+        ax.set_title(ensemble, loc="left")
+        ax.grid(False)
+    axes[0].set_ylabel(sweep.axes[1].name)
+    fig.colorbar(matplotlib.cm.ScalarMappable(scale, "viridis"), ax=list(axes), label=f"{first.replace('_', ' ')}, average over times")
+    return fig
+
+
+def _families(sweep: Sweep, states: list[Row]) -> tuple[str, str, dict[tuple, list[Row]]]:
+    """The states in order of the drive's frequency, by the values of all that is swept besides the period; the key to plot against and its label."""
+    period = driven_period(sweep)
+    others = [axis.keys[0] for axis in sweep.axes if period not in axis.keys]
+    families: dict[tuple, list[Row]] = {}
+    for state in sorted(states, key=lambda s: float(s[period])):
+        families.setdefault(tuple(f"{key.split('.')[-1]} {state[key]}" for key in others), []).append(state)
+    if all(math.isfinite(s["omega_over_rate"]) for s in states):
+        return "omega_over_rate", "drive's angular frequency / slowest relaxation rate", families
+    return period, "period", families
+
+
+def regimes(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
+    """Divergence from equilibrium, and dissipated work over the lag bound, against the drive's frequency."""
+    if not driven_period(sweep) or not any(math.isfinite(s["kl_at_snapshots"]) for s in states):
+        return None
+    key, label, families = _families(sweep, states)
+    fig = Figure(figsize=(11.0, 4.2))
+    left, right = fig.subplots(1, 2)
+    handles = []
+    for (family, line), shade in zip(families.items(), PALETTE * len(families)):
+        x = [float(s[key]) for s in line]
+        left.plot(x, [s["kl_at_snapshots"] for s in line], color=shade, marker="o", ms=5)
+        left.plot(x, [s["floor_of_a_million"] for s in line], color=TRUTH, ls=(0, (4, 2)), lw=1)
+        left.plot([float(s[key]) for s in line if is_right(s)], [s["kl_at_snapshots"] for s in line if is_right(s)], ls="", marker="o", ms=11, mfc="none", mew=1.4, color=TRUTH)
+        right.plot(x, [s["dissipated_work"] for s in line], color=shade, marker="o", ms=5)
+        right.plot(x, [s["kT_kl_at_end"] for s in line], color=shade, ls=(0, (1, 1.4)))
+        handles.append(Line2D([], [], color=shade, marker="o", ms=5, label=", ".join(family) or "truth"))
+    for ax, title in ((left, "KL from the instantaneous equilibrium, nats"), (right, "dissipated work by the end")):
+        ax.set_xscale("log")
+        ax.set_yscale("log")
+        ax.set_xlabel(label)
+        ax.set_title(title, loc="left")
+    handles += [Line2D([], [], color=TRUTH, ls=(0, (4, 2)), lw=1, label="floor of a million samples"), Line2D([], [], color=TRUTH, ls="", marker="o", ms=9, mfc="none", label="equilibrium is right"), Line2D([], [], color="#555555", ls=(0, (1, 1.4)), label="lag bound, kT KL")]
+    _legend(fig, handles)
+    return fig
+
+
+def tracking(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
+    """Where each sampler follows the truth, over the drive's frequency and what else is swept."""
+    lines = _samples(rows, "kl")
+    if not driven_period(sweep) or not states or not lines:
+        return None
+    key, label, families = _families(sweep, states)
+    height = {state["point"]: list(families).index(family) for family, line in families.items() for state in line}
+    across = {state["point"]: float(state[key]) for state in states}
+    fig = Figure(figsize=(4.6 * len(lines) + 0.6, 0.55 * len(families) + 1.6))
+    shades = _shades(rows)
+    for ax, (ensemble, line) in zip(np.atleast_1d(fig.subplots(1, len(lines), sharey=True)), lines.items()):
+        right = [s["point"] for s in states if is_right(s)]
+        ax.plot([across[p] for p in right], [height[p] for p in right], ls="", marker="s", ms=25, color="#e2e2e2")
+        for row in line:
+            near, at = row["excess"] <= NEAR and not row["failure"], (across[row["point"]], height[row["point"]])
+            ax.plot(*at, ls="", marker="o", ms=10, mew=1.5, color=shades[ensemble], mfc=shades[ensemble] if near else "white")
+            ax.annotate(f"{row['excess']:.1g}" if math.isfinite(row["excess"]) else "–", at, xytext=(0, 8), textcoords="offset points", ha="center", fontsize=7)
+        ax.set_xscale("log")
+        ax.margins(0.1)
+        ax.set_ylim(-0.6, len(families) - 0.2)
+        ax.set_yticks(range(len(families)), [", ".join(family) for family in families])
+        ax.set_xlabel(label)
+        ax.set_title(ensemble, loc="left", color=shades[ensemble])
+    return fig
+
+
+FIGURES = {"regimes": regimes, "tracking": tracking, "measures": measures, "costs": costs, "maps": maps}

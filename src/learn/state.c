@@ -1,0 +1,115 @@
+/* The state of training between two steps, made, saved and loaded. */
+#include "state.h"
+
+#include <math.h>
+
+static const char *const arrays[] = {"weights", "m", "v", "mean", "best"};
+#define ARRAYS 5
+
+static float *array_at(const fare_learn_state *s, int i)
+{
+  float *const all[ARRAYS] = {s->weights, s->m, s->v, s->mean, s->best};
+
+  return all[i];
+}
+
+static PetscErrorCode allocate(size_t count, fare_learn_state **state)
+{
+  fare_learn_state *s;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscNew(&s));
+  *state   = s;
+  s->count = count;
+  s->least = HUGE_VAL;
+  PetscCall(PetscCalloc5(count, &s->weights, count, &s->m, count, &s->v, count, &s->mean, count, &s->best));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_learn_state_create(size_t count, const float weights[], int64_t steps, PetscBool validated, fare_learn_state **state)
+{
+  PetscFunctionBeginUser;
+  PetscCall(allocate(count, state));
+  (*state)->steps = steps;
+  PetscCall(PetscArraycpy((*state)->weights, weights, count));
+  PetscCall(PetscArraycpy((*state)->mean, weights, count));
+  PetscCall(fare_curve_begin(&(*state)->curve, validated));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_learn_state_destroy(fare_learn_state **state)
+{
+  fare_learn_state *s = *state;
+
+  PetscFunctionBeginUser;
+  if (!s) PetscFunctionReturn(0);
+  PetscCall(PetscFree5(s->weights, s->m, s->v, s->mean, s->best));
+  PetscCall(fare_curve_free(&s->curve));
+  PetscCall(PetscFree(*state));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_learn_state_save(const fare_learn_state *state, MPI_Comm comm, fare_store *to, const char *group)
+{
+  const uint64_t global = state->count, start = 0;
+  uint64_t       count;
+  char           path[512];
+  int            rank;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  count = rank ? 0 : global;
+  PetscCall(fare_store_group(to, group));
+  for (int i = 0; i < ARRAYS; i++) {
+    snprintf(path, sizeof path, "%s/%s", group, arrays[i]);
+    PetscCall(fare_store_write(to, path, FARE_STORE_FLOAT32, 1, &global, &start, &count, array_at(state, i)));
+  }
+  PetscCall(fare_store_put_int(to, group, "step", state->step));
+  PetscCall(fare_store_put_int(to, group, "steps", state->steps));
+  PetscCall(fare_store_put_real(to, group, "sum", state->sum));
+  PetscCall(fare_store_put_int(to, group, "summed", state->summed));
+  PetscCall(fare_store_put_real(to, group, "least", state->least));
+  PetscCall(fare_store_put_int(to, group, "since", state->since));
+  snprintf(path, sizeof path, "%s/curve", group);
+  PetscCall(fare_curve_save(&state->curve, comm, to, path));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode read_into(fare_learn_state *s, fare_store *from, const char *group)
+{
+  const uint64_t start = 0, count = s->count;
+  char           path[512];
+
+  PetscFunctionBeginUser;
+  for (int i = 0; i < ARRAYS; i++) {
+    snprintf(path, sizeof path, "%s/%s", group, arrays[i]);
+    PetscCall(fare_store_read(from, path, FARE_STORE_FLOAT32, 1, &start, &count, array_at(s, i)));
+  }
+  PetscCall(fare_store_get_int(from, group, "step", &s->step));
+  PetscCall(fare_store_get_int(from, group, "steps", &s->steps));
+  PetscCall(fare_store_get_real(from, group, "sum", &s->sum));
+  PetscCall(fare_store_get_int(from, group, "summed", &s->summed));
+  PetscCall(fare_store_get_real(from, group, "least", &s->least));
+  PetscCall(fare_store_get_int(from, group, "since", &s->since));
+  snprintf(path, sizeof path, "%s/curve", group);
+  PetscCall(fare_curve_load(&s->curve, from, path));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_learn_state_load(fare_learn_state **state, fare_store *from, const char *group)
+{
+  uint64_t       global[4];
+  char           path[512];
+  int            rank;
+  PetscErrorCode code;
+
+  PetscFunctionBeginUser;
+  *state = NULL;
+  snprintf(path, sizeof path, "%s/weights", group);
+  PetscCall(fare_store_extents(from, path, &rank, global));
+  if (rank != 1) FARE_FAIL(FARE_ERR_FAILED, "%s is not a state of training", group);
+  PetscCall(allocate((size_t)global[0], state));
+  code = read_into(*state, from, group);
+  if (code) PetscCall(fare_learn_state_destroy(state));
+  PetscFunctionReturn(code);
+}

@@ -1,0 +1,27 @@
+/* All that training stands on between two steps. */
+#ifndef FARE_LEARN_STATE_H
+#define FARE_LEARN_STATE_H
+
+#include <fare/learn.h>
+
+#define CURVE_POINTS 200
+
+struct fare_learn_state {
+  size_t     count;              /* of weights */
+  int64_t    step, steps;        /* the next one; how many there are */
+  float     *weights, *m, *v;    /* of Adam; weights are the network's own between pauses */
+  float     *mean, *best;        /* the average of weights, and that of the point with the least loss of validation */
+  double     sum;                /* of losses since the curve's last point */
+  int64_t    summed;
+  double     least;              /* loss of validation */
+  int64_t    since;              /* points without a lesser one */
+  fare_curve curve;
+};
+
+/* Before the first step, with the network's weights. */
+PetscErrorCode fare_learn_state_create(size_t count, const float weights[], int64_t steps, PetscBool validated, fare_learn_state **state);
+/* With room for CURVE_POINTS points. */
+PetscErrorCode fare_curve_begin(fare_curve *curve, PetscBool validated);
+PetscErrorCode fare_curve_copy(const fare_curve *from, fare_curve *to);
+
+#endif

@@ -1,0 +1,130 @@
+/* Truth and samples, put into the arrays that estimators see. */
+#include "sides.h"
+
+#include <math.h>
+#include <string.h>
+
+#define POOL_LEAST 5. /* expected samples in a pool */
+
+PetscErrorCode fare_sides_create(const fare_binning *binning, const fare_binned *p, const fare_binned *q, fare_sides *s)
+{
+  const size_t bins = binning->all_seen;
+
+  PetscFunctionBeginUser;
+  memset(s, 0, sizeof *s);
+  s->binning = binning;
+  s->samples = q;
+  s->n       = q->samples ? PetscMax(1, llround(q->effective)) : 0;
+  s->pools   = binning->bins;
+  PetscCall(PetscMalloc2(binning->bins, &s->pool, bins, &s->pool_seen));
+  if (s->n) PetscCall(fare_binning_pool(binning, p->mass, POOL_LEAST / (double)s->n, s->pool, &s->pools));
+  else {
+    for (size_t i = 0; i < binning->bins; i++) s->pool[i] = i;
+  }
+  for (size_t i = 0; i < binning->bins; i++) s->pool_seen[binning->seen_of[i]] = s->pool[i];
+  PetscCall(PetscMalloc5(s->pools + 1, &s->p, s->pools + 1, &s->p_raw, s->pools + 1, &s->q, s->pools + 1, &s->q_raw, s->pools + 1, &s->q_whole));
+  PetscCall(PetscMalloc6(bins, &s->p_bin, bins, &s->q_bin, bins, &s->q_bin_whole, bins, &s->tail, bins, &s->well, bins, &s->counts));
+  s->seen = (fare_comparison){.dim = binning->grid.dim, .n = s->n ? (double)s->n : HUGE_VAL, .pools = s->pools + 1, .p = s->p, .q = s->q, .p_raw = s->p_raw, .q_raw = s->q_raw,
+                              .bins = bins, .p_bin = s->p_bin, .q_bin = s->q_bin, .edge = binning->edge, .projections = &binning->projections, .tail = s->tail, .well = s->well};
+  fare_sides_show_truth(s, p);
+  PetscCall(fare_regions_find(binning, s->p_bin, s->tail, s->well, &s->seen.wells));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_sides_destroy(fare_sides *s)
+{
+  PetscFunctionBeginUser;
+  PetscCall(PetscFree2(s->pool, s->pool_seen));
+  PetscCall(PetscFree5(s->p, s->p_raw, s->q, s->q_raw, s->q_whole));
+  PetscCall(PetscFree6(s->p_bin, s->q_bin, s->q_bin_whole, s->tail, s->well, s->counts));
+  PetscFunctionReturn(0);
+}
+
+/* Masses of bins, by pools and by the bins that are seen. */
+static void sort_masses(const fare_sides *s, const fare_binned *of, double pooled[], double seen[])
+{
+  memset(pooled, 0, s->pools * sizeof *pooled);
+  memset(seen, 0, s->binning->all_seen * sizeof *seen);
+  for (size_t i = 0; i < of->bins; i++) {
+    pooled[s->pool[i]] += of->mass[i];
+    seen[s->binning->seen_of[i]] += of->mass[i];
+  }
+  pooled[s->pools] = of->mass[of->bins];
+}
+
+/* The truth has no mass outside and is given half a count there; the pools have some of their own. */
+void fare_sides_show_truth(fare_sides *s, const fare_binned *p)
+{
+  sort_masses(s, p, s->p_raw, s->p_bin);
+  memcpy(s->p, s->p_raw, (s->pools + 1) * sizeof *s->p);
+  if (s->n) {
+    const double n = (double)s->n;
+
+    for (size_t i = 0; i <= s->pools; i++) s->p[i] = (n * s->p_raw[i] + (i == s->pools ? 0.5 : 0)) / (n + 0.5);
+  }
+}
+
+/* Jeffreys' half count in each of the declared pools, from the masses already in q_raw. */
+static void apply_half_counts(fare_sides *s, double n)
+{
+  const double all = n + 0.5 * (double)(s->pools + 1);
+
+  s->seen.n = n;
+  for (size_t i = 0; i <= s->pools; i++) s->q[i] = (n * s->q_raw[i] + 0.5) / all;
+}
+
+void fare_sides_show_samples(fare_sides *s)
+{
+  const fare_binned *q = s->samples;
+
+  sort_masses(s, q, s->q_raw, s->q_bin);
+  memcpy(s->q_whole, s->q_raw, (s->pools + 1) * sizeof *s->q_raw);
+  memcpy(s->q_bin_whole, s->q_bin, s->binning->all_seen * sizeof *s->q_bin);
+  memcpy(s->q, s->q_raw, (s->pools + 1) * sizeof *s->q_raw);
+  if (s->n) apply_half_counts(s, (double)s->n);
+  s->seen.q_below = q->below;
+  s->seen.q_above = q->mass[q->bins] - q->below;
+}
+
+/* From the masses of bins that are seen. */
+static void pool_seen(fare_sides *s)
+{
+  memset(s->q_raw, 0, s->pools * sizeof *s->q_raw);
+  for (size_t i = 0; i < s->binning->all_seen; i++) s->q_raw[s->pool_seen[i]] += s->q_bin[i];
+}
+
+void fare_sides_show_draws(fare_sides *s, fare_random *random)
+{
+  const double n = (double)s->n;
+
+  fare_random_multinomial(random, s->n, s->binning->all_seen, s->p_bin, s->counts);
+  for (size_t i = 0; i < s->binning->all_seen; i++) s->q_bin[i] = (double)s->counts[i] / n;
+  pool_seen(s);
+  s->q_raw[s->pools] = 0;
+  s->seen.q_below = s->seen.q_above = 0;
+  apply_half_counts(s, n);
+}
+
+PetscBool fare_sides_show_without(fare_sides *s, size_t group)
+{
+  const fare_binned *q    = s->samples;
+  const size_t       bins = s->binning->all_seen;
+  const double      *out = q->group + group * (bins + FARE_GROUP_EXTRA), rest = 1 - out[bins + 2];
+
+  if (!(rest > 0)) return PETSC_FALSE;
+  for (size_t i = 0; i < bins; i++) s->q_bin[i] = PetscMax(0, s->q_bin_whole[i] - out[i]) / rest; /* round-off may not go below nothing */
+  pool_seen(s);
+  s->seen.q_below    = PetscMax(0, q->below - out[bins]) / rest;
+  s->seen.q_above    = PetscMax(0, q->mass[q->bins] - q->below - out[bins + 1]) / rest;
+  s->q_raw[s->pools] = s->seen.q_below + s->seen.q_above;
+  apply_half_counts(s, PetscMax(1, (double)s->n * rest));
+  return PETSC_TRUE;
+}
+
+double fare_sides_change(const fare_sides *s)
+{
+  double sum = 0;
+
+  for (size_t i = 0; i <= s->pools; i++) sum += (s->q_raw[i] - s->q_whole[i]) * (s->q_raw[i] - s->q_whole[i]);
+  return sum;
+}

@@ -1,0 +1,191 @@
+/* Weights of an ensemble, and its systematic resampling. Sums run over blocks in order, so that they have the same bits on any number of ranks. */
+#include "energy.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ALIGNMENT 64
+
+/* Sums over every block of all, on every rank. */
+typedef struct {
+  int64_t blocks;
+  double *weight, *square;
+} block_sums;
+
+static int64_t all_blocks(const fare_ensemble *e)
+{
+  return (e->count + FARE_BLOCK - 1) / FARE_BLOCK;
+}
+
+/* How many of the block's particles count. */
+static int64_t counted(const fare_ensemble *e, int64_t b)
+{
+  return PetscMax(0, PetscMin(FARE_BLOCK, e->local - b * FARE_BLOCK));
+}
+
+/* Every rank's numbers, `each` per rank, behind one another; freed by the caller. */
+static PetscErrorCode gather(MPI_Comm comm, const double mine[], int64_t count, double all[])
+{
+  int  size, *counts, *places;
+  int  local = (int)count;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_size(comm, &size));
+  PetscCall(PetscMalloc2(size, &counts, size, &places));
+  PetscCallMPI(MPI_Allgather(&local, 1, MPI_INT, counts, 1, MPI_INT, comm));
+  for (int r = 0, at = 0; r < size; at += counts[r++]) places[r] = at;
+  PetscCallMPI(MPI_Allgatherv(mine, local, MPI_DOUBLE, all, counts, places, MPI_DOUBLE, comm));
+  PetscCall(PetscFree2(counts, places));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode sum_blocks(const fare_ensemble *e, block_sums *s)
+{
+  double *mine, *squares;
+
+  PetscFunctionBeginUser;
+  s->blocks = all_blocks(e);
+  PetscCall(PetscMalloc2(s->blocks, &s->weight, s->blocks, &s->square));
+  PetscCall(PetscCalloc2(e->blocks, &mine, e->blocks, &squares));
+  for (int64_t b = 0; b < e->blocks; b++) {
+    const double *w = e->weight + b * FARE_BLOCK;
+
+    for (int64_t i = 0; i < counted(e, b); i++) mine[b] += w[i];
+    for (int64_t i = 0; i < counted(e, b); i++) squares[b] += w[i] * w[i];
+  }
+  PetscCall(gather(e->comm, mine, e->blocks, s->weight));
+  PetscCall(gather(e->comm, squares, e->blocks, s->square));
+  PetscCall(PetscFree2(mine, squares));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode sums_free(block_sums *s)
+{
+  PetscFunctionBeginUser;
+  PetscCall(PetscFree2(s->weight, s->square));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_weights_multiply(fare_ensemble *e, const double cost[], double *log_mean, double *effective)
+{
+  double     least = HUGE_VAL, sum = 0, square = 0;
+  block_sums s;
+
+  PetscFunctionBeginUser;
+  /* the cost of a particle that is worth nothing any more does not matter */
+  for (int64_t i = 0; i < e->local; i++) least = e->weight[i] > 0 && cost[i] < least ? cost[i] : least;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &least, 1, MPI_DOUBLE, MPI_MIN, e->comm));
+  for (int64_t b = 0; b < e->blocks; b++) fare_weights_scale(least, cost + b * FARE_BLOCK, e->weight + b * FARE_BLOCK);
+  PetscCall(sum_blocks(e, &s));
+  for (int64_t b = 0; b < s.blocks; b++) sum += s.weight[b];
+  for (int64_t b = 0; b < s.blocks; b++) square += s.square[b];
+  PetscCall(sums_free(&s));
+  if (!(sum > 0 && isfinite(sum))) FARE_FAIL(FARE_ERR_FAILED, "the weights of %lld particles have the sum %g: the step h is too large, or the energy changes too much at once", (long long)e->count, sum);
+  for (int64_t i = 0; i < e->blocks * FARE_BLOCK; i++) e->weight[i] *= (double)e->count / sum;
+  *log_mean  = log(sum / (double)e->count) - least;
+  *effective = sum * sum / square / (double)e->count;
+  PetscFunctionReturn(0);
+}
+
+/* How many new particles come from those old ones that have this share of all weight together. */
+static int64_t made_by(double share, double u, int64_t count)
+{
+  return (int64_t)PetscMax(0, PetscMin((double)count, ceil(share * (double)count - u)));
+}
+
+/* Particle i of this rank becomes the new ones [offspring[i], offspring[i + 1]), numbered over all ranks. */
+static PetscErrorCode count_offspring(const fare_ensemble *e, double u, int64_t offspring[])
+{
+  double     before = 0, sum = 0;
+  block_sums s;
+
+  PetscFunctionBeginUser;
+  PetscCall(sum_blocks(e, &s));
+  for (int64_t b = 0; b < s.blocks; b++) sum += s.weight[b];
+  for (int64_t b = 0; b < e->first_block; b++) before += s.weight[b];
+  offspring[0] = e->local ? made_by(before / sum, u, e->count) : 0;
+  for (int64_t b = 0, n = 0; b < e->blocks; b++) {
+    double within = 0;
+
+    for (int64_t i = 0; i < counted(e, b); i++, n++) {
+      within += e->weight[n];
+      offspring[n + 1] = made_by((before + within) / sum, u, e->count);
+    }
+    before += s.weight[e->first_block + b];
+  }
+  /* rounding must not lose the last one */
+  if (e->local && e->first_block * FARE_BLOCK + e->local == e->count) offspring[e->local] = e->count;
+  PetscCall(sums_free(&s));
+  PetscFunctionReturn(0);
+}
+
+/* What goes from this rank to each other and back: both sides hold whole ranges of new particles, in order of their numbers. */
+typedef struct {
+  int  ranks;
+  int *send, *send_at, *receive, *receive_at;
+} routes;
+
+static int64_t overlap(int64_t a, int64_t b, int64_t c, int64_t d)
+{
+  return PetscMax(0, PetscMin(b, d) - PetscMax(a, c));
+}
+
+static PetscErrorCode find_routes(const fare_ensemble *e, int64_t made_first, int64_t made_end, routes *r)
+{
+  int64_t mine[4] = {made_first, made_end, e->first_block * FARE_BLOCK, e->first_block * FARE_BLOCK + e->local}, *all;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_size(e->comm, &r->ranks));
+  PetscCall(PetscMalloc1(4 * r->ranks, &all));
+  PetscCall(PetscMalloc4(r->ranks, &r->send, r->ranks, &r->send_at, r->ranks, &r->receive, r->ranks, &r->receive_at));
+  PetscCallMPI(MPI_Allgather(mine, 4, MPI_INT64_T, all, 4, MPI_INT64_T, e->comm));
+  for (int rank = 0, out = 0, in = 0; rank < r->ranks; rank++) {
+    r->send[rank]       = (int)overlap(mine[0], mine[1], all[4 * rank + 2], all[4 * rank + 3]);
+    r->receive[rank]    = (int)overlap(mine[2], mine[3], all[4 * rank], all[4 * rank + 1]);
+    r->send_at[rank]    = out;
+    r->receive_at[rank] = in;
+    out += r->send[rank];
+    in += r->receive[rank];
+  }
+  PetscCall(PetscFree(all));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_weights_resample(fare_ensemble *e, double u)
+{
+  int64_t *offspring;
+  double  *made;
+  routes   r;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc1(e->local + 1, &offspring));
+  PetscCall(count_offspring(e, u, offspring));
+  PetscCall(find_routes(e, offspring[0], offspring[e->local], &r));
+  PetscCall(PetscMalloc1(offspring[e->local] - offspring[0], &made));
+  for (int axis = 0; axis < e->dim; axis++) {
+    for (int64_t i = 0; i < e->local; i++) {
+      for (int64_t n = offspring[i]; n < offspring[i + 1]; n++) made[n - offspring[0]] = e->x[axis][i];
+    }
+    PetscCallMPI(MPI_Alltoallv(made, r.send, r.send_at, MPI_DOUBLE, e->x[axis], r.receive, r.receive_at, MPI_DOUBLE, e->comm));
+  }
+  for (int64_t i = 0; i < e->blocks * FARE_BLOCK; i++) e->weight[i] = 1;
+  PetscCall(PetscFree(made));
+  PetscCall(PetscFree4(r.send, r.send_at, r.receive, r.receive_at));
+  PetscCall(PetscFree(offspring));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_annealing_begin(fare_annealing *a, fare_ensemble *e)
+{
+  const size_t bytes = (size_t)PetscMax(1, e->blocks) * FARE_BLOCK * sizeof(double);
+
+  PetscFunctionBeginUser;
+  if (!e->weight) e->weight = aligned_alloc(ALIGNMENT, bytes); /* the ensemble's from here on */
+  PetscCall(fare_error_agree(e->comm, e->weight ? 0 : fare_error(FARE_ERR_FAILED, "out of memory for weights")));
+  for (int64_t i = 0; i < e->blocks * FARE_BLOCK; i++) e->weight[i] = 1;
+  a->log_ratio = a->variance = 0;
+  a->effective = a->least = 1;
+  a->resamplings          = 0;
+  PetscFunctionReturn(0);
+}

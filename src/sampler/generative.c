@@ -1,0 +1,218 @@
+/* What samplers that learn from snapshots, conditioned on the physical time, have in common: inputs, rows, training, what is kept. */
+#include "generative.h"
+#include "posterior.h"
+
+#include <math.h>
+#include <string.h>
+
+void fare_generative_scalar(PetscInt64 octaves, int n, const float z[], int stride, float out[])
+{
+  memcpy(out, z, (size_t)n * sizeof(float));
+  fare_learn_octaves((int)octaves, PETSC_PI / 2, n, z, NULL, stride, out + stride);
+}
+
+int fare_generative_time_inputs(const fare_generative *g)
+{
+  return 1 + 2 * (int)g->time_octaves;
+}
+
+void fare_generative_time(const fare_sampler *sampler, double t, float out[])
+{
+  const fare_generative *g      = sampler->state;
+  const double           length = sampler->schedule.end - sampler->schedule.start;
+  const float            z      = length > 0 ? (float)(2 * (t - sampler->schedule.start) / length - 1) : 0;
+
+  fare_generative_scalar(g->time_octaves, 1, &z, 1, out);
+}
+
+void fare_generative_wrap(const fare_sampler *sampler, int axis, int64_t n, double x[])
+{
+  const fare_system_type *type   = fare_system_type_of(sampler->system);
+  const double            lower  = type->lower[axis], length = type->upper[axis] - lower;
+
+  for (int64_t i = 0; i < n && type->periodic[axis]; i++) x[i] -= length * floor((x[i] - lower) / length);
+}
+
+/* Particles of one time, wrapped: copies, since those of a training set are not ours to change. */
+static PetscErrorCode wrapped(const fare_sampler *sampler, const fare_ensemble *e, double *x[])
+{
+  PetscFunctionBeginUser;
+  for (int axis = 0; axis < e->dim; axis++) {
+    PetscCall(PetscMalloc1((size_t)e->local, &x[axis]));
+    PetscCall(PetscArraycpy(x[axis], e->x[axis], e->local));
+    fare_generative_wrap(sampler, axis, e->local, x[axis]);
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_lesson_begin(fare_sampler *sampler, const fare_training_set *data, fare_lesson *l)
+{
+  fare_generative *g = sampler->state;
+  double *(*x)[FARE_DIM_MAX];
+  PetscErrorCode code;
+
+  PetscFunctionBeginUser;
+  *l = (fare_lesson){.dim = fare_system_dimension(sampler->system), .time_inputs = fare_generative_time_inputs(g), .stream = fare_sampler_stream(sampler, "training")};
+  PetscCall(PetscMalloc1((size_t)(data->count * l->time_inputs), &l->times));
+  PetscCall(PetscCalloc1((size_t)data->count, &x));
+  PetscCall(fare_learn_rows_create(sampler->comm, l->dim, data->count, &l->rows));
+  for (int k = 0; k < data->count; k++) {
+    const fare_ensemble *e = data->at[k];
+
+    PetscCall(wrapped(sampler, e, x[k]));
+    fare_learn_rows_set(l->rows, k, e->count, e->first_block * FARE_BLOCK, e->local, (const double *const *)x[k], e->weight);
+    fare_generative_time(sampler, data->times[k], l->times + k * l->time_inputs);
+  }
+  fare_learn_rows_hold_out(l->rows, g->learn.holdout);
+  code = fare_learn_rows_standardise(l->rows, g->mean, g->sd);
+  for (int k = 0; k < data->count; k++) {
+    for (int axis = 0; axis < l->dim; axis++) PetscCall(PetscFree(x[k][axis]));
+  }
+  PetscCall(PetscFree(x));
+  if (!code) PetscCall(fare_learn_batch_create(l->dim, g->learn.batch, &l->batch));
+  PetscFunctionReturn(code);
+}
+
+PetscErrorCode fare_lesson_end(fare_lesson *l)
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_learn_rows_destroy(&l->rows));
+  PetscCall(fare_learn_batch_destroy(&l->batch));
+  PetscCall(PetscFree(l->times));
+  PetscFunctionReturn(0);
+}
+
+void fare_lesson_times(const fare_lesson *l, int64_t first, int n, float input[])
+{
+  for (int k = 0; k < l->time_inputs; k++) {
+    for (int i = 0; i < n; i++) input[k * FARE_BLOCK + i] = l->times[l->batch->group[first + i] * l->time_inputs + k];
+  }
+}
+
+PetscErrorCode fare_generative_learn(fare_sampler *sampler, fare_learn_problem *problem)
+{
+  fare_generative *g = sampler->state;
+  char             what[128];
+
+  PetscFunctionBeginUser;
+  snprintf(what, sizeof what, "training %s", sampler->name);
+  problem->what    = what;
+  problem->session = &sampler->session;
+  PetscCall(fare_learn_train(sampler->comm, g->network, &g->learn, problem, &g->curve, &sampler->cost.network_evaluations));
+  g->ready = PETSC_TRUE;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_generative_scale_exact(fare_sampler *sampler, const fare_training_set *times)
+{
+  fare_generative      *g     = sampler->state;
+  const fare_densities *exact = sampler->exact;
+  double                sum[FARE_DIM_MAX] = {0}, square[FARE_DIM_MAX] = {0};
+
+  PetscFunctionBeginUser;
+  for (int k = 0; k < times->count; k++) {
+    const PetscInt64 at   = fare_densities_find(exact, times->times[k]);
+    const double    *mass = at < 0 ? NULL : exact->masses[at];
+
+    if (!mass) FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (%s): there is no exact density at time %g", sampler->name, sampler->type->name, times->times[k]);
+    for (PetscInt n = 0; n < exact->grid->cells[0] * exact->grid->cells[1] * exact->grid->cells[2]; n++) {
+      PetscInt rest = n;
+
+      for (int axis = 0; axis < exact->grid->dim; axis++) {
+        const double x = fare_grid_centre(exact->grid, axis, rest % exact->grid->cells[axis]);
+
+        sum[axis] += mass[n] * x / times->count;
+        square[axis] += mass[n] * (x * x - exact->grid->spacing[axis] * exact->grid->spacing[axis] / 12) / times->count; /* what the centres of cells have too much (Sheppard) */
+        rest /= exact->grid->cells[axis];
+      }
+    }
+  }
+  for (int axis = 0; axis < exact->grid->dim; axis++) {
+    g->mean[axis] = sum[axis];
+    g->sd[axis]   = sqrt(square[axis] - sum[axis] * sum[axis]);
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_generative_check_ready(const fare_sampler *sampler)
+{
+  PetscFunctionBeginUser;
+  if (!((const fare_generative *)sampler->state)->ready) FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (%s) must be trained, or loaded, before it can draw", sampler->name, sampler->type->name);
+  PetscFunctionReturn(0);
+}
+
+void fare_generative_place(const fare_sampler *sampler, fare_place from, fare_ensemble *ensemble, int64_t b)
+{
+  const fare_generative *g = sampler->state;
+
+  for (int axis = 0; axis < ensemble->dim; axis++) {
+    double *x = ensemble->x[axis] + b * FARE_BLOCK;
+
+    fare_generative_shift(g->mean[axis], g->sd[axis], from[axis], x);
+    fare_generative_wrap(sampler, axis, FARE_BLOCK, x);
+  }
+}
+
+const fare_curve *fare_generative_curve(const fare_sampler *sampler)
+{
+  return &((const fare_generative *)sampler->state)->curve;
+}
+
+PetscErrorCode fare_generative_save(fare_sampler *sampler, fare_store *to, const char *group)
+{
+  fare_generative *g   = sampler->state;
+  const size_t     dim = (size_t)fare_system_dimension(sampler->system);
+  char             path[512];
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_put_int(to, group, "ready", g->ready));
+  PetscCall(fare_store_put_int(to, group, "advances", (int64_t)g->advances));
+  if (!g->ready) PetscFunctionReturn(0);
+  PetscCall(fare_store_put_reals(to, group, "mean", dim, g->mean));
+  PetscCall(fare_store_put_reals(to, group, "sd", dim, g->sd));
+  snprintf(path, sizeof path, "%s/data", group);
+  if (sampler->mode == FARE_EMPIRICAL && g->posterior) PetscCall(fare_posterior_save(g->posterior, to, path));
+  if (sampler->mode != FARE_LEARNED) PetscFunctionReturn(0);
+  snprintf(path, sizeof path, "%s/network", group);
+  PetscCall(fare_network_save(g->network, sampler->comm, to, path));
+  snprintf(path, sizeof path, "%s/curve", group);
+  PetscCall(fare_curve_save(&g->curve, sampler->comm, to, path));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_generative_load(fare_sampler *sampler, fare_store *from, const char *group)
+{
+  fare_generative *g   = sampler->state;
+  const size_t     dim = (size_t)fare_system_dimension(sampler->system);
+  int64_t          ready, advances;
+  char             path[512];
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_get_int(from, group, "ready", &ready));
+  PetscCall(fare_store_get_int(from, group, "advances", &advances));
+  g->advances = (uint64_t)advances;
+  if (!ready) PetscFunctionReturn(0);
+  PetscCall(fare_store_get_reals(from, group, "mean", dim, g->mean));
+  PetscCall(fare_store_get_reals(from, group, "sd", dim, g->sd));
+  snprintf(path, sizeof path, "%s/data", group);
+  if (sampler->mode == FARE_EMPIRICAL) PetscCall(fare_posterior_load(sampler, from, path));
+  if (sampler->mode == FARE_LEARNED) {
+    snprintf(path, sizeof path, "%s/network", group);
+    PetscCall(fare_network_load(g->network, from, path));
+    snprintf(path, sizeof path, "%s/curve", group);
+    PetscCall(fare_curve_load(&g->curve, from, path));
+  }
+  g->ready = PETSC_TRUE;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_generative_destroy(fare_sampler *sampler)
+{
+  fare_generative *g = sampler->state;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_network_destroy(&g->network));
+  PetscCall(fare_curve_free(&g->curve));
+  PetscCall(fare_posterior_destroy(&g->posterior));
+  PetscFunctionReturn(0);
+}

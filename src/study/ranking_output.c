@@ -1,0 +1,249 @@
+/* The ranking of samplers as tables for people, as CSV, and in study.h5. */
+#include "ranking.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Parts of a method's distance beyond its floor; not a number where no line tells. */
+typedef struct {
+  double truth_error, samples, method, training_set, learning, error;
+} parts;
+
+static parts parts_of(const fare_ranking *ranking, const fare_split *split)
+{
+  const fare_ranked *learned = &ranking->line[split->learned], *oracle = &ranking->line[split->oracle], *empirical = split->empirical < 0 ? NULL : &ranking->line[split->empirical];
+
+  return (parts){
+    .truth_error  = learned->truth_error,
+    .samples      = learned->floor,
+    .method       = oracle->excess,
+    .training_set = empirical ? empirical->excess - oracle->excess : NAN,
+    .learning     = learned->excess - oracle->excess,
+    .error        = hypot(learned->error, oracle->error),
+  };
+}
+
+static PetscErrorCode heading(fare_table *table, const char *const names[], size_t count)
+{
+  PetscFunctionBeginUser;
+  for (size_t i = 0; i < count; i++) PetscCall(fare_table_cell(table, "%s", names[i]));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode number(fare_table *table, const char *format, double value)
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_table_cell(table, isnan(value) ? "-" : format, value));
+  PetscFunctionReturn(0);
+}
+
+/* "=" behind a place that another line has, too. */
+static PetscErrorCode place(fare_table *table, const fare_ranking *ranking, int i)
+{
+  const int at     = ranking->line[i].place;
+  PetscBool shared = PETSC_FALSE;
+
+  PetscFunctionBeginUser;
+  for (int k = 0; k < ranking->lines; k++) {
+    if (k != i && ranking->line[k].place == at) shared = PETSC_TRUE;
+  }
+  PetscCall(fare_table_cell(table, at ? shared ? "%d=" : "%d" : "-", at));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode print_line(const fare_ranking *ranking, int i, PetscBool seeds, PetscBool factors, fare_table *table)
+{
+  const fare_ranked *line = &ranking->line[i];
+
+  PetscFunctionBeginUser;
+  PetscCall(place(table, ranking, i));
+  PetscCall(fare_table_cell(table, "%s%s", line->of->line, line->is_noise ? " *" : ""));
+  if (seeds) PetscCall(fare_table_cell(table, line->lost ? "%d (%d lost)" : "%d", line->seeds, line->lost));
+  PetscCall(number(table, "%.3e", line->value));
+  if (seeds) PetscCall(number(table, "%.1e", line->spread));
+  PetscCall(number(table, "%.3e", line->floor));
+  PetscCall(number(table, "%.3e", line->excess));
+  PetscCall(number(table, "%.1e", line->error));
+  if (factors) PetscCall(number(table, "%.3g", line->factor));
+  PetscCall(number(table, line->of->type->train ? "%.1f" : "-", line->train_seconds));
+  PetscCall(number(table, "%.1f", line->sample_seconds));
+  PetscCall(number(table, "%.3g", line->force_evaluations));
+  PetscCall(number(table, line->network_evaluations > 0 ? "%.3g" : "-", line->network_evaluations));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode print_lines(const fare_ranking *ranking, FILE *to)
+{
+  const char *names[13];
+  size_t      columns = 0;
+  PetscBool   seeds = PETSC_FALSE, factors = PETSC_FALSE, noise = PETSC_FALSE;
+  fare_table *table;
+
+  PetscFunctionBeginUser;
+  for (int i = 0; i < ranking->lines; i++) {
+    if (ranking->line[i].of->seeds > 1) seeds = PETSC_TRUE;
+    if (!isnan(ranking->line[i].factor)) factors = PETSC_TRUE;
+    if (ranking->line[i].is_noise) noise = PETSC_TRUE;
+  }
+  names[columns++] = "place";
+  names[columns++] = "";
+  if (seeds) names[columns++] = "seeds";
+  names[columns++] = ranking->results->plan->measure[ranking->measure]->name;
+  if (seeds) names[columns++] = "spread";
+  names[columns++] = "noise floor";
+  names[columns++] = "excess";
+  names[columns++] = "its error";
+  if (factors) names[columns++] = "x boltzmann";
+  names[columns++] = "training [s]";
+  names[columns++] = "sampling [s]";
+  names[columns++] = "forces";
+  names[columns++] = "network";
+  fprintf(to, "\nRanking by %s above its noise floor, averaged over %lld %s; lines that cannot be told apart share a place%s%s%s\n", names[seeds ? 3 : 2], (long long)ranking->times, ranking->held_out ? "held-out times" : "times",
+          noise ? "; * marks what cannot be told from exact samples" : "", seeds ? "; means and standard deviations over trainings" : "", factors ? "; x boltzmann: how many times closer to the truth than equilibrium sampling" : "");
+  PetscCall(fare_table_create((int)columns, &table));
+  PetscCall(heading(table, names, columns));
+  for (int i = 0; i < ranking->lines; i++) PetscCall(print_line(ranking, i, seeds, factors, table));
+  PetscCall(fare_table_print(table, to));
+  PetscCall(fare_table_destroy(&table));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode print_splits(const fare_ranking *ranking, FILE *to)
+{
+  static const char *const names[] = {"", "truth error", "finite samples", "the method's own", "learning", "of which training set", "+-"};
+  fare_table              *table;
+
+  PetscFunctionBeginUser;
+  if (!ranking->splits) PetscFunctionReturn(0);
+  fprintf(to, "\nWhere the %s comes from: floor of so many samples | what is left with the exact field (oracle - floor) | what learning adds (learned - oracle), and the part of it that the best fit to the training set has, too\n", ranking->results->plan->measure[ranking->measure]->name);
+  PetscCall(fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table));
+  PetscCall(heading(table, names, PETSC_STATIC_ARRAY_LENGTH(names)));
+  for (int i = 0; i < ranking->splits; i++) {
+    const parts p = parts_of(ranking, &ranking->split[i]);
+
+    PetscCall(fare_table_cell(table, "%s", ranking->line[ranking->split[i].learned].of->line));
+    PetscCall(number(table, "%.1e", p.truth_error));
+    PetscCall(number(table, "%.2e", p.samples));
+    PetscCall(number(table, "%.2e", p.method));
+    PetscCall(number(table, "%.2e", p.learning));
+    PetscCall(number(table, "%.2e", p.training_set));
+    PetscCall(number(table, "%.1e", p.error));
+  }
+  PetscCall(fare_table_print(table, to));
+  PetscCall(fare_table_destroy(&table));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_ranking_print(const fare_ranking *ranking, FILE *to)
+{
+  PetscFunctionBeginUser;
+  if (!ranking->lines) PetscFunctionReturn(0);
+  PetscCall(print_lines(ranking, to));
+  PetscCall(print_splits(ranking, to));
+  PetscFunctionReturn(0);
+}
+
+/* What is kept of a line, in the order of ranking.csv. */
+#define AT(member) offsetof(fare_ranked, member)
+static const struct {
+  const char *name;
+  size_t      offset;
+} columns[] = {
+  {"mean", AT(value)},
+  {"spread", AT(spread)},
+  {"error", AT(error)},
+  {"floor", AT(floor)},
+  {"excess", AT(excess)},
+  {"truth_error", AT(truth_error)},
+  {"factor", AT(factor)},
+  {"train_seconds", AT(train_seconds)},
+  {"sample_seconds", AT(sample_seconds)},
+  {"force_evaluations", AT(force_evaluations)},
+  {"network_evaluations", AT(network_evaluations)},
+};
+
+static const struct {
+  const char *name;
+  size_t      offset;
+} part_columns[] = {
+  {"truth_error", offsetof(parts, truth_error)}, {"finite_samples", offsetof(parts, samples)}, {"method", offsetof(parts, method)},
+  {"learning", offsetof(parts, learning)},       {"training_set", offsetof(parts, training_set)}, {"error", offsetof(parts, error)},
+};
+
+static const char *mode_of(const fare_plan_ensemble *e)
+{
+  return e->type->train ? fare_sampler_mode_names[fare_plan_ensemble_mode(e)] : "none";
+}
+
+static double value(const void *from, size_t offset)
+{
+  return *(const double *)((const char *)from + offset);
+}
+
+PetscErrorCode fare_ranking_csv(const fare_ranking *ranking, fare_text *to)
+{
+  PetscFunctionBeginUser;
+  if (!ranking->lines) PetscFunctionReturn(0);
+  fare_text_add(to, "place,line,sampler,family,mode,particles,seeds,lost,noise,measure,times,held_out");
+  for (size_t c = 0; c < PETSC_STATIC_ARRAY_LENGTH(columns); c++) fare_text_add(to, ",%s", columns[c].name);
+  fare_text_add(to, "\n");
+  for (int i = 0; i < ranking->lines; i++) {
+    const fare_ranked        *line = &ranking->line[i];
+    const fare_plan_ensemble *e    = line->of;
+
+    fare_text_add(to, "%d,%s,%s,%s,%s,%lld,%d,%d,%d,%s,%lld,%d", line->place, e->line, e->type->name, fare_sampler_family_names[e->type->family], mode_of(e), (long long)e->particles, line->seeds, line->lost, line->is_noise ? 1 : 0,
+                  ranking->results->plan->measure[ranking->measure]->name, (long long)ranking->times, ranking->held_out ? 1 : 0);
+    for (size_t c = 0; c < PETSC_STATIC_ARRAY_LENGTH(columns); c++) fare_text_add(to, ",%.9g", value(line, columns[c].offset));
+    fare_text_add(to, "\n");
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode write_line(const fare_ranking *ranking, int i, fare_store *store)
+{
+  const fare_ranked        *line = &ranking->line[i];
+  const fare_plan_ensemble *e    = line->of;
+  char                      path[FARE_LABEL_SIZE + 32];
+
+  PetscFunctionBeginUser;
+  snprintf(path, sizeof path, "/ranking/lines/%s", e->line);
+  PetscCall(fare_store_group(store, path));
+  PetscCall(fare_store_put_int(store, path, "place", line->place));
+  PetscCall(fare_store_put_string(store, path, "sampler", e->type->name));
+  PetscCall(fare_store_put_string(store, path, "family", fare_sampler_family_names[e->type->family]));
+  PetscCall(fare_store_put_string(store, path, "mode", mode_of(e)));
+  PetscCall(fare_store_put_int(store, path, "particles", e->particles));
+  PetscCall(fare_store_put_int(store, path, "seeds", line->seeds));
+  PetscCall(fare_store_put_int(store, path, "lost", line->lost));
+  PetscCall(fare_store_put_int(store, path, "noise", line->is_noise ? 1 : 0));
+  for (size_t c = 0; c < PETSC_STATIC_ARRAY_LENGTH(columns); c++) PetscCall(fare_store_put_real(store, path, columns[c].name, value(line, columns[c].offset)));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode write_split(const fare_ranking *ranking, const fare_split *split, fare_store *store)
+{
+  const parts p = parts_of(ranking, split);
+  char        path[FARE_LABEL_SIZE + 32];
+
+  PetscFunctionBeginUser;
+  snprintf(path, sizeof path, "/ranking/splits/%s", ranking->line[split->learned].of->line);
+  PetscCall(fare_store_group(store, path));
+  PetscCall(fare_store_put_string(store, path, "oracle", ranking->line[split->oracle].of->line));
+  if (split->empirical >= 0) PetscCall(fare_store_put_string(store, path, "empirical", ranking->line[split->empirical].of->line));
+  for (size_t c = 0; c < PETSC_STATIC_ARRAY_LENGTH(part_columns); c++) PetscCall(fare_store_put_real(store, path, part_columns[c].name, value(&p, part_columns[c].offset)));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_ranking_write(const fare_ranking *ranking, fare_store *store)
+{
+  PetscFunctionBeginUser;
+  if (!ranking->lines) PetscFunctionReturn(0);
+  PetscCall(fare_store_group(store, "/ranking"));
+  PetscCall(fare_store_put_string(store, "/ranking", "measure", ranking->results->plan->measure[ranking->measure]->name));
+  PetscCall(fare_store_put_int(store, "/ranking", "times", ranking->times));
+  PetscCall(fare_store_put_int(store, "/ranking", "held_out", ranking->held_out ? 1 : 0));
+  for (int i = 0; i < ranking->lines; i++) PetscCall(write_line(ranking, i, store));
+  for (int i = 0; i < ranking->splits; i++) PetscCall(write_split(ranking, &ranking->split[i], store));
+  PetscFunctionReturn(0);
+}

@@ -1,0 +1,45 @@
+/* What a study asks for once the truth has come to its end: the work chain, and the work of particles. */
+#include "thermo.h"
+
+#include <math.h>
+#include <string.h>
+
+static PetscErrorCode run_chain(const fare_grid *grid, const fare_system *system, double start, double end, PetscInt64 steps, fare_work_summary *s)
+{
+  const double    kT = fare_system_kT(system, start), lambda = 1 / kT;
+  fare_chain     *chain;
+  fare_chain_row *row;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_chain_create(grid, system, start, end, steps, &chain));
+  PetscCall(PetscMalloc1(steps + 1, &row));
+  PetscCall(fare_chain_follow(chain, NULL, row));
+  s->has_chain   = PETSC_TRUE;
+  s->chain_steps = steps;
+  s->chain_lag   = HUGE_VAL;
+  for (PetscInt64 n = 1; n <= steps; n++) {
+    s->chain_lag       = PetscMin(s->chain_lag, row[n].dissipated_work - kT * row[n].kl_to_equilibrium);
+    s->chain_first_law = PetscMax(s->chain_first_law, fabs(row[n].energy - row[n - 1].energy - (row[n].work - row[n - 1].work) - (row[n].heat - row[n - 1].heat)));
+  }
+  for (int way = 0; way < 2; way++) PetscCall(fare_chain_moments(chain, way, &s->chain_mean[way], &s->chain_variance[way]));
+  PetscCall(fare_chain_generate(chain, PETSC_FALSE, 1, &lambda, &s->chain_jarzynski));
+  s->chain_jarzynski *= -kT;
+  PetscCall(PetscFree(row));
+  PetscCall(fare_chain_destroy(&chain));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_thermo_finish(fare_thermo *thermo, MPI_Comm comm, double start, double end, uint64_t seed, fare_work_summary *s)
+{
+  const fare_thermo_row     *row     = fare_thermo_rows(thermo);
+  const fare_thermo_options *options = fare_thermo_options_of(thermo);
+
+  PetscFunctionBeginUser;
+  memset(s, 0, sizeof *s);
+  s->free_energy = row[fare_thermo_count(thermo) - 1].equilibrium_free_energy - row[0].equilibrium_free_energy;
+  if (options->steps) PetscCall(run_chain(fare_thermo_grid(thermo), fare_thermo_system(thermo), start, end, options->steps, s));
+  if (!options->particles) PetscFunctionReturn(0);
+  PetscCall(fare_work_simulate(comm, fare_thermo_system(thermo), start, end, options, seed, &s->work));
+  s->has_work = PETSC_TRUE;
+  PetscFunctionReturn(0);
+}

@@ -1,0 +1,264 @@
+/* What a study keeps and shows of thermodynamics; its checkpoint. */
+#include "thermo.h"
+
+#include "analysis/analysis.h"
+
+#include <petscdmda.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define COLUMNS   (sizeof(fare_thermo_row) / sizeof(double)) /* a row is made of nothing else */
+#define PATH_SIZE 256
+
+#define AT(member) offsetof(fare_thermo_row, member)
+static const struct {
+  const char *name, *meaning;
+  size_t      offset;
+  int         defined; /* for systems of which all these are */
+} columns[] = {
+  {"energy", "mean energy", AT(energy), FARE_HAS_ENERGY},
+  {"entropy", "entropy of the density, in units of Boltzmann's constant", AT(entropy), FARE_HAS_ENTROPY},
+  {"free_energy", "energy - kT entropy", AT(free_energy), FARE_HAS_ENERGY},
+  {"equilibrium_free_energy", "-kT ln of the partition function at this moment", AT(equilibrium_free_energy), FARE_HAS_ENERGY},
+  {"kl_to_equilibrium", "divergence of the density from Boltzmann's at this moment", AT(kl_to_equilibrium), FARE_HAS_ENERGY},
+  {"kl_error", "its error by the truth's error in space, estimated", AT(kl_error), FARE_HAS_ENERGY},
+  {"work", "of the drive, since the start", AT(work), FARE_HAS_ENERGY},
+  {"extra_work", "of the force that is no gradient, since the start", AT(extra_work), FARE_HAS_EXTRA},
+  {"heat", "from the bath into the system, since the start", AT(heat), FARE_HAS_ENERGY},
+  {"dissipated_work", "work - change of the equilibrium free energy", AT(dissipated_work), FARE_HAS_FREE_WORK},
+  {"production_total_rate", "entropy production per time", AT(total_rate), FARE_HAS_PRODUCTION},
+  {"production_housekeeping_rate", "its part that keeps the steady state of this moment", AT(housekeeping_rate), FARE_HAS_PRODUCTION},
+  {"production_excess_rate", "its part that relaxes towards that state", AT(excess_rate), FARE_HAS_PRODUCTION},
+  {"production_total", "entropy production since the start", AT(total), FARE_HAS_TOTAL},
+  {"production_housekeeping", "its part that kept the steady states", AT(housekeeping), FARE_HAS_PRODUCTION},
+  {"production_excess", "its part that relaxed", AT(excess), FARE_HAS_PRODUCTION},
+  {"work_error", "what the energy balance misses with heat from currents: estimated error of work and heat", AT(work_error), FARE_HAS_ENERGY},
+  {"entropy_balance", "entropy change - heat/kT - entropy production: its estimated error", AT(balance), FARE_HAS_BALANCE},
+  {"velocity_1", "d<x>/dt along the first axis", AT(velocity[0]), FARE_HAS_ENTROPY},
+  {"velocity_2", "d<x>/dt along the second axis", AT(velocity[1]), FARE_HAS_ENTROPY},
+  {"velocity_3", "d<x>/dt along the third axis", AT(velocity[2]), FARE_HAS_ENTROPY},
+};
+
+static PetscBool is_shown(const fare_thermo *thermo, size_t column)
+{
+  const int axes = fare_system_dimension(fare_thermo_system(thermo));
+
+  if (columns[column].offset > AT(velocity[0]) && columns[column].offset >= AT(velocity[0]) + (size_t)axes * sizeof(double)) return PETSC_FALSE;
+  return (fare_thermo_defines(fare_thermo_system(thermo)) & columns[column].defined) == columns[column].defined ? PETSC_TRUE : PETSC_FALSE;
+}
+
+static double value(const fare_thermo_row *row, size_t offset)
+{
+  return *(const double *)((const char *)row + offset);
+}
+
+PetscErrorCode fare_thermo_csv(const fare_thermo *thermo, fare_text *to)
+{
+  const fare_thermo_row *rows = fare_thermo_rows(thermo);
+
+  PetscFunctionBeginUser;
+  fare_text_add(to, "time");
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(columns); i++) {
+    if (is_shown(thermo, i)) fare_text_add(to, ",%s", columns[i].name);
+  }
+  for (size_t k = 0; k < fare_thermo_count(thermo); k++) {
+    fare_text_add(to, "\n%.17g", rows[k].time);
+    for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(columns); i++) {
+      if (is_shown(thermo, i)) fare_text_add(to, ",%.12g", value(&rows[k], columns[i].offset));
+    }
+  }
+  fare_text_add(to, "\n");
+  PetscFunctionReturn(0);
+}
+
+/* A whole array that rank 0 holds. */
+static PetscErrorCode write_array(MPI_Comm comm, fare_store *store, const char *path, int rank, const uint64_t extent[], const double data[])
+{
+  uint64_t start[2] = {0, 0}, count[2];
+  int      me;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(comm, &me));
+  for (int i = 0; i < rank; i++) count[i] = me ? 0 : extent[i];
+  PetscCall(fare_store_write(store, path, FARE_STORE_FLOAT64, rank, extent, start, count, data));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode write_column(MPI_Comm comm, fare_store *store, const char *group, const char *name, const char *meaning, const fare_thermo *thermo, size_t offset)
+{
+  const uint64_t count = fare_thermo_count(thermo);
+  char           path[PATH_SIZE];
+  double        *column;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc1(count, &column));
+  for (uint64_t k = 0; k < count; k++) column[k] = value(&fare_thermo_rows(thermo)[k], offset);
+  snprintf(path, sizeof path, "%s/%s", group, name);
+  PetscCall(write_array(comm, store, path, 1, &count, column));
+  PetscCall(fare_store_put_string(store, path, "meaning", meaning));
+  PetscCall(PetscFree(column));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode write_chain(const fare_work_summary *s, fare_store *store)
+{
+  const char *group = "/thermodynamics/chain";
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_group(store, group));
+  PetscCall(fare_store_put_int(store, group, "steps", s->chain_steps));
+  PetscCall(fare_store_put_reals(store, group, "mean", 2, s->chain_mean));
+  PetscCall(fare_store_put_reals(store, group, "variance", 2, s->chain_variance));
+  PetscCall(fare_store_put_real(store, group, "jarzynski", s->chain_jarzynski));
+  PetscCall(fare_store_put_real(store, group, "lag_margin", s->chain_lag));
+  PetscCall(fare_store_put_real(store, group, "first_law", s->chain_first_law));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode write_work(MPI_Comm comm, const fare_work *w, fare_store *store)
+{
+  const char    *group       = "/thermodynamics/particles";
+  const uint64_t extent[2]   = {2, FARE_WORK_BINS};
+  const double   estimate[2] = {w->jarzynski[0].estimate, w->jarzynski[1].estimate}, error[2] = {w->jarzynski[0].error, w->jarzynski[1].error}, effective[2] = {w->jarzynski[0].effective, w->jarzynski[1].effective};
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_group(store, group));
+  PetscCall(fare_store_put_int(store, group, "count", w->particles));
+  PetscCall(fare_store_put_int(store, group, "steps", w->steps));
+  PetscCall(fare_store_put_string(store, group, "relaxation", fare_relaxation_names[w->relaxation]));
+  PetscCall(fare_store_put_reals(store, group, "mean", 2, w->mean));
+  PetscCall(fare_store_put_reals(store, group, "variance", 2, w->variance));
+  PetscCall(fare_store_put_reals(store, group, "accepted", 2, w->accepted));
+  PetscCall(fare_store_put_reals(store, group, "jarzynski", 2, estimate));
+  PetscCall(fare_store_put_reals(store, group, "jarzynski_error", 2, error));
+  PetscCall(fare_store_put_reals(store, group, "jarzynski_effective", 2, effective));
+  PetscCall(fare_store_put_real(store, group, "bennett", w->bennett.estimate));
+  PetscCall(fare_store_put_real(store, group, "bennett_error", w->bennett.error));
+  PetscCall(fare_store_put_real(store, group, "overlap", w->bennett.overlap));
+  PetscCall(fare_store_put_real(store, group, "lower", w->lower));
+  PetscCall(fare_store_put_real(store, group, "upper", w->upper));
+  PetscCall(write_array(comm, store, "/thermodynamics/particles/density", 2, extent, w->density[0]));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_thermo_write(const fare_thermo *thermo, const fare_work_summary *s, MPI_Comm comm, fare_store *store)
+{
+  const char *group = "/thermodynamics";
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_group(store, group));
+  if (fare_thermo_defines(fare_thermo_system(thermo)) & FARE_HAS_ENERGY) PetscCall(fare_store_put_real(store, group, "mean_kl_to_equilibrium", fare_thermo_mean_kl(thermo)));
+  PetscCall(write_column(comm, store, group, "time", "of the snapshots", thermo, AT(time)));
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(columns); i++) {
+    if (is_shown(thermo, i)) PetscCall(write_column(comm, store, group, columns[i].name, columns[i].meaning, thermo, columns[i].offset));
+  }
+  if (s->has_chain || s->has_work) PetscCall(fare_store_put_real(store, group, "free_energy_change", s->free_energy));
+  if (s->has_chain) PetscCall(write_chain(s, store));
+  if (s->has_work) PetscCall(write_work(comm, &s->work, store));
+  PetscFunctionReturn(0);
+}
+
+static void print_path(const fare_thermo *thermo, FILE *to)
+{
+  const int              defined = fare_thermo_defines(fare_thermo_system(thermo));
+  const size_t           count   = fare_thermo_count(thermo);
+  const fare_thermo_row *first = fare_thermo_rows(thermo), *last = first + count - 1;
+  double                 lag = HUGE_VAL;
+
+  fprintf(to, "\nThermodynamics of the truth from time %g to %g\n", first->time, last->time);
+  fprintf(to, "  entropy                 %.6g to %.6g\n", first->entropy, last->entropy);
+  if (defined & FARE_HAS_ENERGY) {
+    fprintf(to, "  energy                  %.6g to %.6g: work %.6g%s + heat %.6g (off by %.0e)\n", first->energy, last->energy, last->work + (defined & FARE_HAS_EXTRA ? last->extra_work : 0), defined & FARE_HAS_EXTRA ? ", that of the extra force included," : "", last->heat,
+            fabs(last->energy - first->energy - last->work - last->extra_work - last->heat));
+    fprintf(to, "  KL to equilibrium       %.4g on average over time\n", fare_thermo_mean_kl(thermo));
+  }
+  if (defined & FARE_HAS_FREE_WORK) {
+    const double T = fare_system_kT(fare_thermo_system(thermo), first->time);
+
+    for (size_t k = 0; k < count; k++) lag = PetscMin(lag, first[k].dissipated_work - T * (first[k].kl_to_equilibrium - first->kl_to_equilibrium));
+    fprintf(to, "  dissipated work         %.6g, at every snapshot above kT (KL - KL at the start) by %.2g or more\n", last->dissipated_work, lag);
+  }
+  if (defined & FARE_HAS_PRODUCTION) fprintf(to, "  entropy production      %.6g = housekeeping %.6g + excess %.6g\n", last->total, last->housekeeping, last->excess);
+  else if (defined & FARE_HAS_TOTAL) fprintf(to, "  entropy production      %.6g (from heat and entropy: there is no diffusion along some axis)\n", last->total);
+  if (defined & FARE_HAS_ENERGY && fare_system_is_driven(fare_thermo_system(thermo)) && last->work_error > 1e-3 * PetscMax(fabs(last->work), fabs(last->heat))) {
+    fprintf(to, "  the quadrature between snapshots may be off by %.2g in work and heat: raise thermodynamics.points, or the number of snapshots\n", last->work_error);
+  }
+}
+
+static PetscErrorCode work_row(fare_table *table, const char *name, const char *way, double mean, double variance, double estimate, double error, double effective)
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_table_cell(table, "%s", name));
+  PetscCall(fare_table_cell(table, "%s", way));
+  PetscCall(fare_table_cell(table, isnan(mean) ? "-" : "%.6g", mean));
+  PetscCall(fare_table_cell(table, isnan(variance) ? "-" : "%.6g", variance));
+  PetscCall(fare_table_cell(table, isnan(estimate) ? "-" : "%.6g", estimate));
+  PetscCall(fare_table_cell(table, isnan(error) ? "-" : "%.1e", error));
+  PetscCall(fare_table_cell(table, isnan(effective) ? "-" : "%.3g", effective));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode print_work(const fare_work_summary *s, FILE *to)
+{
+  static const char *const names[] = {"", "protocol", "mean work", "variance", "free energy", "error", "effective sample size"};
+  static const char *const ways[]  = {"forward", "reversed"};
+  const fare_work         *w       = &s->work;
+  fare_table              *table;
+
+  PetscFunctionBeginUser;
+  fprintf(to, "\nWork from equilibrium; the free energy changes by exactly %.6g\n", s->free_energy);
+  PetscCall(fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table));
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(names); i++) PetscCall(fare_table_cell(table, "%s", names[i]));
+  for (int way = 0; way < 2 && s->has_chain; way++) PetscCall(work_row(table, "chain on the grid", ways[way], s->chain_mean[way], s->chain_variance[way], way ? NAN : s->chain_jarzynski, NAN, NAN));
+  for (int way = 0; way < 2 && s->has_work; way++) PetscCall(work_row(table, "particles, Jarzynski", ways[way], w->mean[way], w->variance[way], w->jarzynski[way].estimate, w->jarzynski[way].error, w->jarzynski[way].effective));
+  if (s->has_work) PetscCall(work_row(table, "particles, Bennett", "both", NAN, NAN, w->bennett.estimate, w->bennett.error, NAN));
+  PetscCall(fare_table_print(table, to));
+  PetscCall(fare_table_destroy(&table));
+  if (s->has_chain) fprintf(to, "Chain of %lld steps: energy - work - heat of a step off by at most %.0e; dissipated work - kT KL at least %.2g\n", (long long)s->chain_steps, s->chain_first_law, s->chain_lag);
+  if (!s->has_work) PetscFunctionReturn(0);
+  fprintf(to, "Particles: %lld each way in %lld steps, %s (%.1f%% of moves taken); overlap of work forward and reversed %.3g\n", (long long)w->particles, (long long)w->steps, fare_relaxation_names[w->relaxation], 50 * (w->accepted[0] + w->accepted[1]), w->bennett.overlap);
+  if (w->relaxation != FARE_RELAX_METROPOLIS) fprintf(to, "           their steps are not Metropolised, so that estimates have a bias of the step beyond the errors above\n");
+  if (PetscMin(w->jarzynski[0].effective, w->jarzynski[1].effective) < 100) fprintf(to, "           few trajectories decide Jarzynski's average: do not trust it nor its error\n");
+  if (w->bennett.overlap < 0.03) fprintf(to, "           the overlap is too small for Bennett's estimate to be trusted\n");
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_thermo_print(const fare_thermo *thermo, const fare_work_summary *s, FILE *to)
+{
+  PetscFunctionBeginUser;
+  print_path(thermo, to);
+  if (s->has_chain || s->has_work) PetscCall(print_work(s, to));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_thermo_save(const fare_thermo *thermo, MPI_Comm comm, fare_store *store, const char *group)
+{
+  const uint64_t extent[2] = {fare_thermo_count(thermo), COLUMNS};
+  char           path[PATH_SIZE];
+
+  PetscFunctionBeginUser;
+  snprintf(path, sizeof path, "%s/rows", group);
+  PetscCall(write_array(comm, store, path, 2, extent, (const double *)fare_thermo_rows(thermo)));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_thermo_load(fare_thermo *thermo, fare_store *store, const char *group)
+{
+  const uint64_t   start[2]  = {0, 0};
+  uint64_t         extent[4] = {0};
+  int              rank;
+  char             path[PATH_SIZE];
+  fare_thermo_row *rows;
+
+  PetscFunctionBeginUser;
+  snprintf(path, sizeof path, "%s/rows", group);
+  PetscCall(fare_store_extents(store, path, &rank, extent));
+  if (rank != 2 || extent[1] != COLUMNS || !extent[0]) FARE_FAIL(FARE_ERR_FAILED, "%s is not of this version of FARE", path);
+  PetscCall(PetscMalloc1(extent[0], &rows));
+  PetscCall(fare_store_read(store, path, FARE_STORE_FLOAT64, 2, start, extent, rows));
+  PetscCall(fare_thermo_restore(thermo, (size_t)extent[0], rows));
+  PetscCall(PetscFree(rows));
+  PetscFunctionReturn(0);
+}

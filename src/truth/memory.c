@@ -1,0 +1,105 @@
+/* What a truth takes of memory, told before any is taken. */
+#include "operator.h"
+
+#include <math.h>
+#include <stdio.h>
+
+/* Whether a term is linear in x, so that it is the same in all cells relative to their centres. `tilts`: axes along which it is not constant. */
+static PetscBool is_linear(const fare_system *system, int term, PetscBool tilts[])
+{
+  enum { POINTS = 3 };
+  const fare_system_type *type = fare_system_type_of(system);
+  const int               dim = fare_system_dimension(system);
+  PetscBool               linear = PETSC_TRUE;
+  double                  at[FARE_DIM_MAX][POINTS], values[FARE_PARAMETERS_MAX][POINTS], *phi[FARE_PARAMETERS_MAX];
+  const double           *x[FARE_DIM_MAX];
+
+  for (int k = 0; k < type->shapes; k++) phi[k] = values[k];
+  for (int axis = 0; axis < dim; axis++) {
+    for (int a = 0; a < dim; a++) {
+      for (int i = 0; i < POINTS; i++) at[a][i] = type->lower[a] + (type->upper[a] - type->lower[a]) * (0.31 + (a == axis ? 0.19 * i : 0));
+      x[a] = at[a];
+    }
+    type->shape(dim, POINTS, x, phi);
+    if (fabs(values[term][0] - 2 * values[term][1] + values[term][2]) > 1e-9 * (fabs(values[term][0]) + fabs(values[term][1]) + fabs(values[term][2]))) linear = PETSC_FALSE;
+    if (values[term][0] != values[term][1]) tilts[axis] = PETSC_TRUE;
+  }
+  return linear;
+}
+
+/* Doubles per cell of the rates of a gradient force, and those that are needed only while they are made. See rates_gradient.c. */
+static double gradient_doubles(const fare_system *system, double *passing)
+{
+  const fare_system_type *type = fare_system_type_of(system);
+  const int               dim = fare_system_dimension(system);
+  const double            points = fare_points_per_cell(dim), always = 3 + 2 * dim + (type->extra ? (FARE_LINE_POINTS + 2) * dim + 3 : 0);
+  PetscBool               tilts[FARE_DIM_MAX] = {PETSC_FALSE}, kept = fare_system_drives(system, FARE_KT) ? PETSC_FALSE : PETSC_TRUE;
+  int                     moving[FARE_PARAMETERS_MAX], terms, along = 0, bent = 0;
+  double                  groups;
+
+  *passing = dim;
+  if (!type->shapes) return always + points;
+  terms = fare_moving_terms(system, moving);
+  for (int i = 0; i < terms; i++) bent += !is_linear(system, moving[i], tilts);
+  for (int axis = 0; axis < dim; axis++) along += tilts[axis];
+  *passing += type->shapes;
+  if (bent || !kept) return always + terms + points * (1 + bent);
+  /* sums of exponentials: one for each half-edge and for the cell, but one for each point where the moving terms change along that axis */
+  groups = 2 * (dim - along) + FARE_LINE_POINTS * along + (dim == 1 && along ? FARE_LINE_POINTS : pow(FARE_CELL_POINTS, along));
+  if (type->extra) return always + terms + points + groups;
+  *passing += PetscMax(0, points - groups);
+  return always + terms + groups;
+}
+
+double fare_truth_bytes(const fare_system *system, const fare_truth_options *options)
+{
+  const fare_system_type *type = fare_system_type_of(system);
+  const int               dim = fare_system_dimension(system);
+  const double            coarser = dim == 2 ? 1. / 3 : 1. / 7; /* cells of all coarser grids of multigrid */
+  const double            solver = dim == 1 ? 3.0 * (1 + 2 * dim) + 6 : 1.5 * dim + 2 + (3.5 * dim + 4) * coarser + 20; /* matrix and factors; or factors of lines, and vectors of GMRES */
+  const double            stepper = type->drift || type->extra ? 28 : 10, bound = options->estimate ? 10 : 1;
+  double                  passing, rates = 2 * dim + (type->drift ? 6 * dim : 0), each, cells = 1, layered = 1, companions = options->estimate ? 2 : 0;
+
+  if (type->drift) passing = 0;
+  else rates += gradient_doubles(system, &passing);
+  for (size_t i = 0; i < options->cells.count; i++) {
+    cells *= (double)options->cells.values[i];
+    layered *= (double)options->cells.values[i] + 2;
+    companions /= 2;
+  }
+  each = layered * rates + cells * (solver + stepper);
+  return 8 * PetscMax(layered * (rates + passing), each * (1 + companions) + bound * cells);
+}
+
+/* Bytes that are free on this machine, or infinity where that cannot be told. */
+static double free_bytes(void)
+{
+  double kilobytes = HUGE_VAL;
+  char   line[256];
+  FILE  *file = fopen("/proc/meminfo", "r");
+
+  while (file && fgets(line, sizeof line, file)) {
+    if (sscanf(line, "MemAvailable: %lf kB", &kilobytes) == 1) break;
+  }
+  if (file) fclose(file);
+  return 1024 * kilobytes;
+}
+
+PetscErrorCode fare_truth_check_memory(MPI_Comm comm, const fare_system *system, const fare_truth_options *options)
+{
+  const double   needed = fare_truth_bytes(system, options);
+  double         there  = free_bytes();
+  PetscErrorCode code   = 0;
+  MPI_Comm       node;
+  int            ranks, neighbours;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_size(comm, &ranks));
+  PetscCallMPI(MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node));
+  PetscCallMPI(MPI_Comm_size(node, &neighbours));
+  PetscCallMPI(MPI_Comm_free(&node));
+  if (needed / ranks * neighbours > there) {
+    code = fare_error(FARE_ERR_INPUT, "truth.cells: a grid of so many cells needs about %.3g GiB on this machine, %.3g GiB are free", needed / ranks * neighbours / 0x1p30, there / 0x1p30);
+  }
+  PetscFunctionReturn(fare_error_agree(comm, code));
+}

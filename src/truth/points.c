@@ -1,0 +1,82 @@
+/* The points at which V is evaluated, and the terms of V that move. */
+#include "operator.h"
+
+#include <string.h>
+
+/* In two and three dimensions cells are averaged over the tensor product of these: exact to sixth order. */
+static const double cell_offset[FARE_CELL_POINTS] = {-0.3872983346207417, 0, 0.3872983346207417};
+static const double cell_weight[FARE_CELL_POINTS] = {5. / 18, 8. / 18, 5. / 18};
+
+int fare_points_per_cell(int dim)
+{
+  return 1 + FARE_LINE_POINTS * dim + (dim == 1 ? 0 : dim == 2 ? FARE_CELL_POINTS * FARE_CELL_POINTS : FARE_CELL_POINTS * FARE_CELL_POINTS * FARE_CELL_POINTS);
+}
+
+/* Offset of a point from the centre, in spacings. */
+static void point_offset(int dim, int point, double offset[])
+{
+  memset(offset, 0, FARE_DIM_MAX * sizeof *offset);
+  if (point == 0) return;
+  if (--point < FARE_LINE_POINTS * dim) {
+    double weight = 1;
+
+    fare_cell_point(point % FARE_LINE_POINTS, &offset[point / FARE_LINE_POINTS], &weight);
+    return;
+  }
+  point -= FARE_LINE_POINTS * dim;
+  for (int axis = 0; axis < dim; axis++, point /= FARE_CELL_POINTS) offset[axis] = cell_offset[point % FARE_CELL_POINTS];
+}
+
+double fare_point_weight(int dim, int point)
+{
+  double weight = 1;
+
+  if (--point < FARE_LINE_POINTS * dim) return dim == 1 ? 0.5 * fare_half_weight[point % FARE_HALF_POINTS] : 0;
+  point -= FARE_LINE_POINTS * dim;
+  for (int axis = 0; axis < dim; axis++, point /= FARE_CELL_POINTS) weight *= cell_weight[point % FARE_CELL_POINTS];
+  return weight;
+}
+
+void fare_place_point(const fare_operator *op, int point, double *const x[])
+{
+  double   offset[FARE_DIM_MAX];
+  PetscInt cell = 0;
+
+  point_offset(op->grid->dim, point, offset);
+  for (PetscInt k = 0; k < op->count[2]; k++) {
+    for (PetscInt j = 0; j < op->count[1]; j++) {
+      for (PetscInt i = 0; i < op->count[0]; i++, cell++) {
+        const PetscInt index[FARE_DIM_MAX] = {op->start[0] + i, op->start[1] + j, op->start[2] + k};
+
+        for (int axis = 0; axis < op->grid->dim; axis++) x[axis][cell] = fare_grid_centre(op->grid, axis, index[axis]) + offset[axis] * op->grid->spacing[axis];
+      }
+    }
+  }
+}
+
+int fare_moving_terms(const fare_system *system, int moving[])
+{
+  const fare_system_type *type = fare_system_type_of(system);
+  double                  theta[FARE_PARAMETERS_MAX], a[FARE_PARAMETERS_MAX], b[FARE_PARAMETERS_MAX];
+  PetscBool               moves[FARE_PARAMETERS_MAX] = {PETSC_FALSE};
+  const int               dim = fare_system_dimension(system);
+  int                     count = 0;
+
+  fare_system_parameters(system, 0, theta);
+  type->coefficients(dim, theta, a);
+  for (int p = 0; type->parameters[p].name; p++) {
+    const double value = theta[p];
+
+    if (!fare_system_drives(system, p)) continue;
+    theta[p] = value != 0 ? 1.25 * value : 0.25;
+    type->coefficients(dim, theta, b);
+    for (int k = 0; k < type->shapes; k++) {
+      if (a[k] != b[k]) moves[k] = PETSC_TRUE;
+    }
+    theta[p] = value;
+  }
+  for (int k = 0; k < type->shapes; k++) {
+    if (moves[k]) moving[count++] = k;
+  }
+  return count;
+}

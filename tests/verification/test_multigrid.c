@@ -1,0 +1,168 @@
+/* fare-test: labels=verification ranks=1,2,4 timeout=120 */
+/* The preconditioner of grids in two and three dimensions: solves are right by the assembled matrix, and take as few iterations on fine grids and several ranks as on coarse ones. */
+#include "fare_test.h"
+
+#include "truth/multigrid.h"
+#include "truth/operator.h"
+
+#include <petscdmda.h>
+
+typedef struct {
+  fare_system    *system;
+  fare_grid      *grid;
+  fare_operator  *op;
+  fare_multigrid *multigrid;
+} fixture;
+
+static void make(fixture *f, const char *name, int dim, PetscInt cells, fare_end end)
+{
+  const PetscInt          n[FARE_DIM_MAX] = {cells, cells, cells};
+  const fare_system_type *type = fare_system_type_find(name);
+  fare_end                ends[FARE_DIM_MAX];
+
+  for (int axis = 0; axis < dim; axis++) ends[axis] = type->periodic[axis] ? FARE_END_PERIODIC : end;
+  assert_ok(fare_system_create(type, dim, &f->system));
+  assert_ok(fare_grid_create(PETSC_COMM_WORLD, dim, n, type->lower, type->upper, ends, &f->grid));
+  assert_ok(fare_operator_create(f->grid, f->system, &f->op));
+  assert_ok(fare_operator_rates(f->op, 0));
+  assert_ok(fare_multigrid_create(f->grid, f->op->patch, &f->multigrid));
+}
+
+static void unmake(fixture *f)
+{
+  assert_ok(fare_multigrid_destroy(&f->multigrid));
+  assert_ok(fare_operator_destroy(&f->op));
+  assert_ok(fare_grid_destroy(&f->grid));
+  assert_ok(fare_system_destroy(&f->system));
+}
+
+static PetscErrorCode precondition(PC pc, Vec from, Vec to)
+{
+  fare_multigrid    *multigrid;
+  const PetscScalar *r;
+  PetscScalar       *z;
+
+  PetscFunctionBeginUser;
+  PetscCall(PCShellGetContext(pc, &multigrid));
+  PetscCall(VecGetArrayRead(from, &r));
+  PetscCall(VecGetArray(to, &z));
+  PetscCall(fare_multigrid_cycle(multigrid, r, z));
+  PetscCall(VecRestoreArray(to, &z));
+  PetscCall(VecRestoreArrayRead(from, &r));
+  PetscFunctionReturn(0);
+}
+
+/* Iterations that reduce the residual of a rough right side by 1e-8; checks the solution against the assembled matrix. */
+static int iterations(const char *name, int dim, PetscInt cells, fare_end end, double shift)
+{
+  fixture     f;
+  Mat         A;
+  Vec         b, x, r;
+  KSP         ksp;
+  PC          pc;
+  PetscRandom random;
+  PetscReal   norm, size;
+  PetscInt    count;
+
+  make(&f, name, dim, cells, end);
+  assert_ok(fare_operator_matrix(f.op, &A));
+  assert_ok(fare_operator_assemble(f.op, 0, shift, A));
+  assert_ok(fare_multigrid_factor(f.multigrid, shift));
+  assert_ok(MatCreateVecs(A, &x, &b));
+  assert_ok(VecDuplicate(b, &r));
+  assert_ok(PetscRandomCreate(PETSC_COMM_WORLD, &random));
+  assert_ok(VecSetRandom(b, random));
+  assert_ok(KSPCreate(PETSC_COMM_WORLD, &ksp));
+  assert_ok(KSPSetOperators(ksp, A, A));
+  assert_ok(KSPSetType(ksp, KSPFGMRES));
+  assert_ok(KSPGetPC(ksp, &pc));
+  assert_ok(PCSetType(pc, PCSHELL));
+  assert_ok(PCShellSetContext(pc, f.multigrid));
+  assert_ok(PCShellSetApply(pc, precondition));
+  assert_ok(KSPSetTolerances(ksp, 1e-8, 0, PETSC_DEFAULT, 200));
+  assert_ok(KSPSolve(ksp, b, x));
+  assert_ok(KSPGetIterationNumber(ksp, &count));
+  assert_ok(MatMult(A, x, r));
+  assert_ok(VecAYPX(r, -1, b));
+  assert_ok(VecNorm(r, NORM_2, &norm));
+  assert_ok(VecNorm(b, NORM_2, &size));
+  assert_between(norm, 0, 1.01e-8 * size);
+  assert_ok(KSPDestroy(&ksp));
+  assert_ok(PetscRandomDestroy(&random));
+  assert_ok(VecDestroy(&b));
+  assert_ok(VecDestroy(&x));
+  assert_ok(VecDestroy(&r));
+  assert_ok(MatDestroy(&A));
+  unmake(&f);
+  return (int)count;
+}
+
+/* A gradient force, a rotating one, and one without diffusion along an axis, which is periodic; from steps that are long by any measure to short ones. */
+static void iterations_are_flat(void **state)
+{
+  const struct {
+    const char *name;
+    int         dim;
+    PetscInt    cells;
+    fare_end    end;
+  } known[] = {
+    {"quadruple_well", 2, 32, FARE_END_REFLECTING}, {"quadruple_well", 2, 32, FARE_END_ABSORBING}, {"rotational_ou", 2, 32, FARE_END_REFLECTING},
+    {"swing_equation", 2, 32, FARE_END_REFLECTING}, {"wells_3d", 3, 16, FARE_END_REFLECTING},      {"wells_3d", 3, 16, FARE_END_ABSORBING},
+  };
+
+  (void)state;
+  for (size_t c = 0; c < sizeof known / sizeof known[0]; c++) {
+    for (double shift = 1; shift < 5000; shift *= 16) {
+      const int levels = known[c].dim == 2 ? 4 : 3;
+      int       before = 0, last = 0;
+
+      for (int i = 0; i < levels; i++) {
+        before = last;
+        last   = iterations(known[c].name, known[c].dim, known[c].cells << i, known[c].end, shift);
+      }
+      assert_between(last, 1, 18);
+      assert_between(last - before, 0, 4);
+    }
+  }
+}
+
+/* Coarser rates keep columns that sum to zero; summing and interpolating keep the mass. */
+static void coarser_grids_keep_mass(void **state)
+{
+  const PetscBool twice[] = {PETSC_TRUE, PETSC_TRUE, PETSC_TRUE};
+  fixture         f;
+  fare_patch     *coarse;
+  double         *fine, *parents, *children, *row, sums[4] = {0};
+
+  (void)state;
+  make(&f, "quadruple_well", 2, 32, FARE_END_REFLECTING);
+  assert_ok(fare_patch_coarsen(f.op->patch, twice, &coarse));
+  fare_patch_coarsen_rates(f.op->patch, coarse);
+  assert_ok(PetscMalloc4(f.op->owned, &fine, coarse->owned, &parents, f.op->owned, &children, f.op->owned, &row));
+  for (PetscInt i = 0; i < f.op->owned; i++) {
+    fine[i]     = 1 + sin(3.7 * (double)i);
+    children[i] = 0;
+    sums[0] += fine[i];
+  }
+  assert_ok(fare_patch_exchange(f.op->patch, fine));
+  fare_patch_restrict_residual(f.op->patch, coarse, -1, fine, fine, row, parents); /* 2 fine + L fine */
+  for (PetscInt i = 0; i < coarse->owned; i++) sums[1] += 0.5 * parents[i];
+  assert_ok(fare_patch_exchange(coarse, parents));
+  fare_patch_add_prolonged(coarse, f.op->patch, parents, row, children);
+  for (PetscInt i = 0; i < f.op->owned; i++) sums[2] += 0.5 * children[i];
+  fare_patch_apply(coarse, 1, 0, parents, row);
+  for (PetscInt i = 0; i < coarse->owned; i++) sums[3] += row[i];
+  MPI_Allreduce(MPI_IN_PLACE, sums, 4, MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD);
+  assert_near(sums[1], sums[0], 1e-10 * sums[0]);
+  assert_near(sums[2], sums[0], 1e-10 * sums[0]);
+  assert_near(sums[3], 0, 1e-9 * sums[0]);
+  assert_ok(PetscFree4(fine, parents, children, row));
+  assert_ok(fare_patch_destroy(&coarse));
+  unmake(&f);
+}
+
+static const struct CMUnitTest tests[] = {
+  cmocka_unit_test(iterations_are_flat),
+  cmocka_unit_test(coarser_grids_keep_mass),
+};
+FARE_TEST_MAIN(tests)
