@@ -29,7 +29,7 @@ static PetscErrorCode help(const fare_arguments *arguments)
   }
   PetscCall(fare_table_print(table, stdout));
   PetscCall(fare_table_destroy(&table));
-  printf("\nfare SUBCOMMAND --help shows an example first. Options behind -- go to PETSc, for instance: -- -truth_ts_type bdf -log_view\n");
+  printf("\nfare SUBCOMMAND --help shows an example first. Options behind -- go to PETSc, for instance: -- -truth_ksp_monitor -log_view\n");
   printf("Exit codes: 0 done, 1 failed, 2 bad input or usage, 75 stopped on request with a checkpoint (--resume goes on).\n");
   PetscFunctionReturn(0);
 }
