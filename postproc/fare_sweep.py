@@ -74,7 +74,7 @@ def thermodynamic_rows(sweep: Sweep) -> list[Row]:
         rows.append({
             "point": number_, **study.swept, "mean_kl_to_equilibrium": study.mean_kl_to_equilibrium, "kl_at_snapshots": mean(kl[1:]), "kl_error": highest(columns.get("kl_error", nothing)),
             "floor_of_a_million": floor_of(study, SAMPLES), "work": float(columns.get("work", nothing)[-1]), "dissipated_work": float(dissipated[-1]), "kT_kl_at_end": float(lag[-1]),
-            "lag_margin": float(np.min(dissipated - (lag - lag[0]))), **{name: float(columns.get(name, nothing)[-1]) for name in ("production_total", "production_housekeeping", "production_excess")},
+            "lag_margin": float(np.min((dissipated - lag + lag[0])[1:], initial=math.inf)), **{name: float(columns.get(name, nothing)[-1]) for name in ("production_total", "production_housekeeping", "production_excess")},
             "slowest_rate": rate, "omega_over_rate": 2 * math.pi / float(study.swept[period]) / rate if period else math.nan, "truth_seconds": study.truth.seconds if study.truth else math.nan,
         })
     return rows
@@ -111,13 +111,13 @@ def regimes(sweep: Sweep, rows: list[Row], states: list[Row]) -> list[str]:
     right = [s for s in states if is_right(s)]
     text = [f"<b>Equilibrium sampling is right at {len(right)} of {len(states)} points</b>: there the exact density is nearer to Boltzmann's of the moment than {SAMPLES:,.0f} exact samples could show."]
     if right:
-        text.append("They are " + "; ".join(html.escape(_point(sweep, s)) for s in right) + ".")
+        text.append("It is at " + "; ".join(html.escape(_point(sweep, s)) for s in right) + ".")
         text += _cheaper(rows, [s["point"] for s in right])
     text += _slopes(sweep, states)
     margins = [s["lag_margin"] for s in states if math.isfinite(s["lag_margin"])]
     if margins:
         broken = sum(margin < -1e-9 for margin in margins)
-        text.append(f"The lag bound, dissipated work ≥ kT (KL − KL at the start), holds at every snapshot of {len(margins) - broken} of {len(margins)} points; the least difference is {number(min(margins))}.")
+        text.append(f"The lag bound, dissipated work ≥ kT (KL − KL at the start), holds at every snapshot of {len(margins) - broken} of {len(margins)} points, by {number(min(margins))} or more after the first.")
     text += _tracking(sweep, rows)
     return [f'<p class="summary">{" ".join(text)}</p>']
 

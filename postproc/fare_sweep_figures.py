@@ -21,7 +21,7 @@ NEAR = 0.01    # nats above the floor within which a sampler counts as following
 CAPTIONS = {
     "measures": "Distance from the truth, averaged over times, against what was swept; dashed, in the colour of the ensemble: its noise floor. A cross at the top: the ensemble ended early there.",
     "costs": "The same against what it cost.",
-    "maps": "Distance from the truth, averaged over times, over both of the swept axes. Hatched: within twice the noise floor.",
+    "maps": "Distance from the truth, averaged over times, over both of the swept axes. Starred: within twice the noise floor.",
     "regimes": f"Left: how far the exact density is from Boltzmann's of the moment, averaged over the snapshots after the first, and what {SAMPLES:,.0f} exact samples would show: below that line equilibrium sampling is right. "
     "Right: dissipated work by the end (lines) and the lag bound under it, kT times the divergence from equilibrium there (dotted).",
     "tracking": f"Where each sampler stays within {NEAR:g} nats of its noise floor (filled) and where not (open); the number is its excess in nats. Grey: where equilibrium is right by the truth alone.",
@@ -164,8 +164,8 @@ def maps(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
                 ax.annotate("ended\nearly", (x, y), ha="center", va="center", color="#a00000")
                 continue
             colour = matplotlib.colormaps["viridis"](scale(max(row["average"], scale.vmin)))
-            ax.bar(x, 1, 1, y - 0.5, color=colour, edgecolor="white", lw=0.5, hatch="//" if row["average"] <= 2 * row["floor"] else None)
-            ax.annotate(f"{row['average']:.2g}", (x, y), ha="center", va="center", fontsize=8, color="black" if sum(colour[:3]) > 1.5 else "white")
+            ax.bar(x, 1, 1, y - 0.5, color=colour, edgecolor="white", lw=0.5)
+            ax.annotate(f"{row['average']:.2g}{'*' if row['average'] <= 2 * row['floor'] else ''}", (x, y), ha="center", va="center", fontsize=8, color="black" if sum(colour[:3]) > 1.5 else "white")
         for i, which in enumerate("xy"):
             names = grids[i][1]
             getattr(ax, f"set_{which}ticks")(range(len(ticks[i])), [names[int(v)] if names else f"{v:.4g}" for v in ticks[i]])

@@ -66,6 +66,36 @@ typedef struct {
 PetscErrorCode fare_reaction_solve(const fare_grid *grid, const fare_system *system, double t, const fare_region *a, const fare_region *b, Vec stationary, fare_reaction *reaction, fare_solved *solved);
 PetscErrorCode fare_reaction_free(fare_reaction *reaction);
 
+/*
+  Of paths that start at any time while the drive goes on: what the backward equation du/dt = -b - L(t)^T u tells, from `end` back to `start`. There it begins
+  with what is known: that what is driven stays as it is from then on, that all is over and who has not arrived does not count, or that the drive repeats.
+*/
+typedef enum { FARE_AFTER_FROZEN, FARE_AFTER_OVER, FARE_AFTER_PERIODIC } fare_after;
+typedef struct {
+  double     start, end; /* end - start: the period, where it repeats */
+  fare_after after;
+  double     tolerance;  /* error of the steps in time, relative to the largest value; they are halved until it is met */
+} fare_span;
+typedef struct {
+  double   residual;         /* of the periodic solution, or of the frozen one that it begins with, relative */
+  double   error;            /* of the steps in time, relative to the largest value, estimated */
+  PetscInt steps, iterations; /* from end to start; times that this way was gone */
+} fare_driven;
+/*
+  Mean time until the target is reached, or an end that absorbs, from each cell's centre for paths that start at starts[0..count), within the span; FARE_AFTER_OVER: until then or the end of the
+  span, whichever is first. New vectors times[]. Collective. FARE_ERR_INPUT as fare_passage_solve; FARE_ERR_FAILED where the tolerance is not met.
+*/
+PetscErrorCode fare_driven_passage_solve(const fare_grid *grid, const fare_system *system, const fare_span *span, const fare_region *target, int count, const double starts[], Vec times[], fare_driven *driven);
+/* Probability to reach b before a; FARE_AFTER_OVER: and before the end of the span. Otherwise alike. */
+PetscErrorCode fare_driven_committor_solve(const fare_grid *grid, const fare_system *system, const fare_span *span, const fare_region *a, const fare_region *b, int count, const double starts[], Vec committor[], fare_driven *driven);
+
+/* Of masses at `start`, by the forward equation: what has not reached the target at times[i], what reaches it per time then, and the integral of the first from the start on. */
+typedef struct {
+  double survival, density, lived;
+} fare_survival;
+/* Masses within the target have reached it. `times` rise, from `start` on; error: estimated, of `survival`. Collective. */
+PetscErrorCode fare_survival_solve(const fare_grid *grid, const fare_system *system, const fare_region *target, Vec masses, double start, double tolerance, int count, const double times[], fare_survival survival[], fare_driven *driven);
+
 /* Values at `count` points x[point * dim + axis], linear between centres. Collective; the same on all ranks. */
 PetscErrorCode fare_grid_interpolate(const fare_grid *grid, Vec values, size_t count, const double x[], double at[]);
 

@@ -17,7 +17,8 @@ enum { FARE_EXIT_DONE = 0, FARE_EXIT_FAILED = 1, FARE_EXIT_INPUT = 2, FARE_EXIT_
 
 /*
   Starts MPI and PETSc (with `argc`, `argv` as PETSc's own options), installs the error handler that keeps our
-  errors to one line, and holds BLAS to one thread per rank. Collective.
+  errors to one line, and a signal handler that has a line, too, for a rank that crashes (not with PETSc's option
+  -no_signal_handler), and holds BLAS to one thread per rank. Collective.
 */
 PetscErrorCode fare_initialize(int argc, char **argv);
 /* Prints the message of `code` on rank 0 if it is one of ours, ends PETSc and MPI, returns the exit code. Collective. */
@@ -34,6 +35,18 @@ PetscErrorCode fare_error(PetscErrorCode code, const char *format, ...) PETSC_AT
 const char *fare_error_message(void);
 /* Makes `code` collective: when any rank has one, every rank gets the largest and the message of the lowest rank that has it. Collective. */
 PetscErrorCode fare_error_agree(MPI_Comm comm, PetscErrorCode code);
+
+/*
+  The same over all of PETSC_COMM_WORLD, at a place where a rank may come alone because of an error that others do not have: it waits FARE_PATIENCE seconds (of the environment; 30) for
+  them, then says so in one line and ends them all, for they wait for it elsewhere. Ranks without an error wait as long as it takes. A message of some ranks alone gets the rank.
+  *alike (may be NULL): whether all ranks came with the same. Collective.
+*/
+PetscErrorCode fare_error_settle(PetscErrorCode code, PetscBool *alike);
+
+/* What this rank does from now on ("ensemble walk on its way to time 0.3"), and what to do after a failure ("--resume goes on from ..."): for the line that a rank leaves that fails alone or crashes. Not collective. */
+void fare_doing(const char *format, ...) PETSC_ATTRIBUTE_FORMAT(1, 2);
+void fare_advise(const char *format, ...) PETSC_ATTRIBUTE_FORMAT(1, 2);
+const char *fare_advice(void); /* "" where there is none */
 
 /* Ends a function with an error of ours. */
 #define FARE_FAIL(code, ...) PetscFunctionReturn(fare_error(code, __VA_ARGS__))

@@ -102,16 +102,62 @@ PetscErrorCode fare_solver_refine(KSP ksp, fare_residual_function residual, void
 */
 typedef struct {
   const fare_grid *grid;
+  fare_operator   *op;
   PetscInt         owned, *column;    /* [n * faces + face]: global number of the neighbour, -1 at an end */
-  double          *leaving, *entering, *cut; /* [n * faces + face] */
+  double          *leaving, *entering, *cut, *part; /* [n * faces + face]; part: of an edge that is outside */
   signed char     *in, *beyond;       /* which target a cell, and the neighbour over a face, is in; -1: none */
 } fare_killed;
 PetscErrorCode fare_killed_create(const fare_grid *grid, const fare_system *system, double t, int targets, const fare_region *const target[], fare_killed **killed);
 PetscErrorCode fare_killed_destroy(fare_killed **killed);
+/* Brings the rates to time t. Collective. */
+PetscErrorCode fare_killed_move(fare_killed *killed, double t);
 /* The matrix of sum_j r(i->j) (x_i - x_j) over cells outside of all targets, and the identity in them. */
 PetscErrorCode fare_killed_matrix(const fare_killed *killed, Mat *M);
+/* shift + scale times that sum, into a matrix of that pattern; still the identity in targets. */
+PetscErrorCode fare_killed_fill(const fare_killed *killed, double shift, double scale, Mat M);
+/* r_i = b - sum_j r(i->j) (x_i - x_j) outside, 0 inside: differences first, so that a nearly constant x costs no digits. scale: L1 norm of its terms. Collective. */
+PetscErrorCode fare_killed_residual(const fare_killed *killed, double b, Vec x, Vec r, double *scale);
+/* x = value[target] inside, as it is outside. */
+PetscErrorCode fare_killed_hold(const fare_killed *killed, const double value[], Vec x);
 /* Solves sum_j r(i->j) (x_i - x_j) = b_i outside, x = value[target] inside. New vector. */
 PetscErrorCode fare_killed_solve(const fare_killed *killed, double b, const double value[], const char *what, Vec *x, fare_solved *solved);
+
+/* Steps of a moving generator, backward on x (dx/ds = b - M x, s = -t) or forward on masses (dP/dt = -M^T P). See stepper.c. */
+#define FARE_STEPPER_STAGES 5
+typedef struct {
+  fare_killed *killed;
+  PetscBool    forward, lags;   /* lags: factors are used again */
+  double       b, factored;     /* factored: width that they are of; 0: none yet */
+  Mat          A, transposed;
+  KSP          ksp;
+  Vec          base, r, *slope;
+  PetscInt     spent, steps;    /* iterations of the last solve; steps so far */
+} fare_stepper;
+PetscErrorCode fare_stepper_create(const fare_grid *grid, const fare_system *system, double t, int targets, const fare_region *const target[], PetscBool forward, fare_stepper **stepper);
+PetscErrorCode fare_stepper_destroy(fare_stepper **stepper);
+/* One step; rates are taken between within[0] and within[1], at neither. *lived, where not NULL, grows by the integral of the sum of x. Collective. */
+PetscErrorCode fare_stepper_step(fare_stepper *stepper, double from, double to, const double within[2], Vec x, double *lived);
+
+/* The way from one time to another, either way: pieces between stops and jumps of the drive, with smaller steps behind a jump and, where it is `rough`, at the beginning. */
+typedef struct {
+  double    from, to;
+  PetscInt  steps;    /* on level 0; twice as many on each further one */
+  int       stop;     /* that it ends at, -1: none */
+  PetscBool rough;
+} fare_time_piece;
+typedef struct {
+  int              pieces, begin; /* begin: the stop that it begins at, -1: none */
+  fare_time_piece *piece;
+} fare_timeline;
+PetscErrorCode fare_timeline_create(const fare_system *system, double from, double to, int stops, const double stop[], PetscBool rough, fare_timeline **timeline);
+PetscErrorCode fare_timeline_destroy(fare_timeline **timeline);
+/* Takes x all the way; visit() sees it at every stop. `lived` and `visit` may be NULL. Collective. */
+typedef PetscErrorCode (*fare_visit_function)(void *context, int stop, double t, Vec x);
+PetscErrorCode fare_timeline_run(const fare_timeline *timeline, int level, fare_stepper *stepper, Vec x, double *lived, fare_visit_function visit, void *context);
+/* Error of what steps of this level give, from its difference to the level before and the difference before that. */
+double fare_step_error(int level, double difference, double before);
+#define FARE_LEVELS_MAX 12
+
 /* The layout of a ghosted local vector: where a cell is in it, and how far its neighbours along each axis. */
 typedef struct {
   PetscInt start[FARE_DIM_MAX], count[FARE_DIM_MAX], stride[FARE_DIM_MAX];

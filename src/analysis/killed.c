@@ -46,6 +46,7 @@ static void centre(const fare_grid *grid, const PetscInt index[], double x[])
   for (int axis = 0; axis < grid->dim; axis++) x[axis] = fare_grid_centre(grid, axis, index[axis]);
 }
 
+/* Which cells are in a target, and how much of an edge that crosses into one is outside: NaN where none does. */
 static PetscErrorCode look_at_faces(fare_killed *k, int targets, const fare_region *const target[])
 {
   const int              faces = 2 * k->grid->dim;
@@ -67,13 +68,13 @@ static PetscErrorCode look_at_faces(fare_killed *k, int targets, const fare_regi
     for (int face = 0; face < faces; face++) {
       const PetscInt at = n * faces + face;
 
-      k->cut[at]    = 1;
+      k->part[at]   = NAN;
       k->column[at] = k->beyond[at] = -1;
       if (!neighbour(k->grid, index, face, there)) continue;
       k->column[at] = global[fare_ghosts_at(&ghosts, index) + (face % 2 ? 1 : -1) * ghosts.stride[face / 2]];
       centre(k->grid, there, y);
       k->beyond[at] = (signed char)target_of(targets, target, y);
-      if (k->in[n] < 0 && k->beyond[at] >= 0 && k->leaving[at] > 0) k->cut[at] = resistance(k->leaving[at], k->entering[at], fare_region_crossing(target[k->beyond[at]], k->grid, x, face / 2, face % 2));
+      if (k->in[n] < 0 && k->beyond[at] >= 0) k->part[at] = fare_region_crossing(target[k->beyond[at]], k->grid, x, face / 2, face % 2);
     }
   }
   PetscCall(ISLocalToGlobalMappingRestoreIndices(mapping, &global));
@@ -96,9 +97,8 @@ static PetscErrorCode check_targets(const fare_killed *k, int targets)
 
 PetscErrorCode fare_killed_create(const fare_grid *grid, const fare_system *system, double t, int targets, const fare_region *const target[], fare_killed **killed)
 {
-  fare_killed   *k;
-  fare_operator *op;
-  size_t         faces;
+  fare_killed *k;
+  size_t       faces;
 
   PetscFunctionBeginUser;
   PetscCall(PetscNew(&k));
@@ -106,13 +106,22 @@ PetscErrorCode fare_killed_create(const fare_grid *grid, const fare_system *syst
   k->grid  = grid;
   k->owned = fare_grid_owned(grid);
   faces    = (size_t)(2 * grid->dim * k->owned);
-  PetscCall(PetscMalloc3(faces, &k->leaving, faces, &k->entering, faces, &k->cut));
+  PetscCall(PetscMalloc4(faces, &k->leaving, faces, &k->entering, faces, &k->cut, faces, &k->part));
   PetscCall(PetscMalloc3(faces, &k->column, k->owned, &k->in, faces, &k->beyond));
-  PetscCall(fare_operator_create(grid, system, &op));
-  PetscCall(fare_operator_faces(op, t, k->leaving, k->entering));
-  PetscCall(fare_operator_destroy(&op));
   PetscCall(look_at_faces(k, targets, target));
   PetscCall(check_targets(k, targets));
+  PetscCall(fare_operator_create(grid, system, &k->op));
+  PetscCall(fare_killed_move(k, t));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_killed_move(fare_killed *k, double t)
+{
+  const PetscInt faces = 2 * k->grid->dim * k->owned;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_operator_faces(k->op, t, k->leaving, k->entering));
+  for (PetscInt at = 0; at < faces; at++) k->cut[at] = !isnan(k->part[at]) && k->leaving[at] > 0 ? resistance(k->leaving[at], k->entering[at], k->part[at]) : 1;
   PetscFunctionReturn(0);
 }
 
@@ -122,7 +131,8 @@ PetscErrorCode fare_killed_destroy(fare_killed **killed)
 
   PetscFunctionBeginUser;
   if (!k) PetscFunctionReturn(0);
-  PetscCall(PetscFree3(k->leaving, k->entering, k->cut));
+  PetscCall(fare_operator_destroy(&k->op));
+  PetscCall(PetscFree4(k->leaving, k->entering, k->cut, k->part));
   PetscCall(PetscFree3(k->column, k->in, k->beyond));
   PetscCall(PetscFree(*killed));
   PetscFunctionReturn(0);
@@ -131,7 +141,6 @@ PetscErrorCode fare_killed_destroy(fare_killed **killed)
 PetscErrorCode fare_killed_matrix(const fare_killed *k, Mat *M)
 {
   const int faces = 2 * k->grid->dim;
-  PetscInt  first;
 
   PetscFunctionBeginUser;
   PetscCall(MatCreate(k->grid->comm, M));
@@ -139,32 +148,35 @@ PetscErrorCode fare_killed_matrix(const fare_killed *k, Mat *M)
   PetscCall(MatSetType(*M, MATAIJ));
   PetscCall(MatSeqAIJSetPreallocation(*M, 1 + faces, NULL));
   PetscCall(MatMPIAIJSetPreallocation(*M, 1 + faces, NULL, faces, NULL));
-  PetscCall(MatGetOwnershipRange(*M, &first, NULL));
+  PetscCall(fare_killed_fill(k, 0, 1, *M));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_killed_fill(const fare_killed *k, double shift, double scale, Mat M)
+{
+  const int faces = 2 * k->grid->dim;
+  PetscInt  first;
+
+  PetscFunctionBeginUser;
+  PetscCall(MatGetOwnershipRange(M, &first, NULL));
+  PetscCall(MatZeroEntries(M));
   for (PetscInt n = 0; n < k->owned; n++) {
     const PetscInt row = first + n;
     double         sum = 0;
 
     for (PetscInt at = n * faces; at < (n + 1) * faces && k->in[n] < 0; at++) {
       sum += k->leaving[at] / k->cut[at];
-      if (k->column[at] >= 0 && k->beyond[at] < 0) PetscCall(MatSetValue(*M, row, k->column[at], -k->leaving[at], ADD_VALUES));
+      if (k->column[at] >= 0 && k->beyond[at] < 0) PetscCall(MatSetValue(M, row, k->column[at], -scale * k->leaving[at], ADD_VALUES));
     }
-    PetscCall(MatSetValue(*M, row, row, k->in[n] < 0 ? sum : 1, ADD_VALUES));
+    PetscCall(MatSetValue(M, row, row, k->in[n] < 0 ? shift + scale * sum : 1, ADD_VALUES));
   }
-  PetscCall(MatAssemblyBegin(*M, MAT_FINAL_ASSEMBLY));
-  PetscCall(MatAssemblyEnd(*M, MAT_FINAL_ASSEMBLY));
+  PetscCall(MatAssemblyBegin(M, MAT_FINAL_ASSEMBLY));
+  PetscCall(MatAssemblyEnd(M, MAT_FINAL_ASSEMBLY));
   PetscFunctionReturn(0);
 }
 
-typedef struct {
-  const fare_killed *killed;
-  double             b;
-} problem;
-
-/* b_i - sum_j r(i->j) (x_i - x_j): differences first, so that a nearly constant x costs no digits. */
-static PetscErrorCode residual(void *context, Vec x, Vec r, double *scale)
+PetscErrorCode fare_killed_residual(const fare_killed *k, double b, Vec x, Vec r, double *scale)
 {
-  const problem     *p     = context;
-  const fare_killed *k     = p->killed;
   const int          faces = 2 * k->grid->dim;
   const PetscScalar *value;
   PetscScalar       *to;
@@ -185,8 +197,8 @@ static PetscErrorCode residual(void *context, Vec x, Vec r, double *scale)
     if (k->in[n] >= 0) continue;
     fare_cell_index(k->grid, n, index);
     here  = fare_ghosts_at(&ghosts, index);
-    to[n] = p->b;
-    *scale += fabs(p->b);
+    to[n] = b;
+    *scale += fabs(b);
     for (int face = 0; face < faces; face++) {
       const PetscInt at    = n * faces + face;
       const double   there = k->column[at] < 0 ? 0 : value[here + (face % 2 ? 1 : -1) * ghosts.stride[face / 2]];
@@ -203,18 +215,41 @@ static PetscErrorCode residual(void *context, Vec x, Vec r, double *scale)
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode fare_killed_hold(const fare_killed *k, const double value[], Vec x)
+{
+  PetscScalar *to;
+
+  PetscFunctionBeginUser;
+  PetscCall(VecGetArray(x, &to));
+  for (PetscInt n = 0; n < k->owned; n++) to[n] = k->in[n] < 0 ? to[n] : value[k->in[n]];
+  PetscCall(VecRestoreArray(x, &to));
+  PetscFunctionReturn(0);
+}
+
+typedef struct {
+  const fare_killed *killed;
+  double             b;
+} problem;
+
+static PetscErrorCode residual(void *context, Vec x, Vec r, double *scale)
+{
+  const problem *p = context;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_killed_residual(p->killed, p->b, x, r, scale));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_killed_solve(const fare_killed *k, double b, const double value[], const char *what, Vec *x, fare_solved *solved)
 {
   const problem p = {k, b};
-  PetscScalar  *to;
   Mat           M;
   KSP           ksp;
 
   PetscFunctionBeginUser;
   PetscCall(DMCreateGlobalVector(k->grid->dm, x));
-  PetscCall(VecGetArray(*x, &to));
-  for (PetscInt n = 0; n < k->owned; n++) to[n] = k->in[n] < 0 ? 0 : value[k->in[n]];
-  PetscCall(VecRestoreArray(*x, &to));
+  PetscCall(VecSet(*x, 0));
+  PetscCall(fare_killed_hold(k, value, *x));
   PetscCall(fare_killed_matrix(k, &M));
   PetscCall(fare_solver_create(k->grid, M, M, &ksp));
   PetscCall(fare_solver_refine(ksp, residual, (void *)&p, 0, 1e-7, what, *x, solved));

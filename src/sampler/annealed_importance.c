@@ -61,14 +61,16 @@ static PetscErrorCode begin(fare_sampler *sampler, double t, fare_ensemble *ense
 /* What the weights have found out, once at the end. */
 static void report(const fare_sampler *sampler)
 {
-  const importance *s     = sampler->state;
-  const double      kT    = fare_system_kT(sampler->system, sampler->schedule.end), error = sqrt(s->annealing.variance);
-  const PetscBool   fixed = fare_system_drives(sampler->system, FARE_KT) ? PETSC_FALSE : PETSC_TRUE;
-  const char       *name  = sampler->name;
+  const importance     *s        = sampler->state;
+  const fare_annealing *a        = &s->annealing;
+  const fare_schedule  *schedule = &sampler->schedule;
+  const double          kT = fare_system_kT(sampler->system, schedule->end), error = sqrt(a->variance);
+  char                  what[160];
 
-  if (sampler->mode == FARE_ORACLE) fare_log("%s: ln of the mean weight %.5f +- %.5f (exactly 0), %lld resamplings, at least %.3g%% of the particles effective", name, s->annealing.log_ratio, error, (long long)s->annealing.resamplings, 100 * s->annealing.least);
-  else if (fixed) fare_log("%s: free energy difference %.5f +- %.5f between times %g and %g, %lld resamplings, at least %.3g%% of the particles effective", name, -kT * s->annealing.log_ratio, kT * error, sampler->schedule.start, sampler->schedule.end, (long long)s->annealing.resamplings, 100 * s->annealing.least);
-  else fare_log("%s: ln Z(%g)/Z(%g) = %.5f +- %.5f, %lld resamplings, at least %.3g%% of the particles effective", name, sampler->schedule.end, sampler->schedule.start, s->annealing.log_ratio, error, (long long)s->annealing.resamplings, 100 * s->annealing.least);
+  if (sampler->mode == FARE_ORACLE) snprintf(what, sizeof what, "ln of the mean weight %.5f +- %.5f, which should be 0", a->log_ratio, error);
+  else if (fare_system_drives(sampler->system, FARE_KT)) snprintf(what, sizeof what, "ln Z(%g)/Z(%g) = %.5f +- %.5f", schedule->end, schedule->start, a->log_ratio, error);
+  else snprintf(what, sizeof what, "free energy difference %.5f +- %.5f between times %g and %g", -kT * a->log_ratio, kT * error, schedule->start, schedule->end);
+  fare_log("%s: %s; %lld resamplings, at least %.3g%% of the particles effective, %.3g particles of the start have descendants that count", sampler->name, what, (long long)a->resamplings, 100 * a->least, a->families);
 }
 
 static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *ensemble)
@@ -135,7 +137,7 @@ static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *
   PetscFunctionBeginUser;
   PetscCall(fare_store_get_int(from, group, "begun", &begun));
   PetscCall(fare_store_get_real(from, group, "time", &s->time));
-  PetscCall(fare_annealing_load(&s->annealing, from, group));
+  PetscCall(fare_annealing_load(&s->annealing, sampler->comm, from, group));
   s->begun = begun ? PETSC_TRUE : PETSC_FALSE;
   PetscFunctionReturn(0);
 }
@@ -146,6 +148,7 @@ static PetscErrorCode destroy(fare_sampler *sampler)
 
   PetscFunctionBeginUser;
   PetscCall(fare_energy_destroy(&s->energy));
+  PetscCall(fare_annealing_end(&s->annealing));
   PetscFunctionReturn(0);
 }
 

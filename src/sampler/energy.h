@@ -77,9 +77,11 @@ typedef struct {
   PetscBool tuned;
   uint64_t  moves;       /* made so far: the counter of random numbers */
   int64_t   resamplings;
-  double    log_ratio;   /* ln Z/Z_0 of what they have been carried to */
-  double    variance;    /* of that, as far as weights tell */
+  double    log_ratio;        /* ln Z/Z_0 of what they have been carried to */
+  double    variance;         /* of that, from how the weight is shared among the particles of the start (Chan and Lai 2013) */
+  double    families;         /* the number of those that share it, in the sense of effective particles */
   double    effective, least; /* share of effective particles: now, and least so far */
+  fare_ensemble *ancestors;   /* position: the number of the particle of the start that each descends from; they never change places */
 } fare_annealing;
 #define FARE_ANNEALING_FIELDS(type, member, relaxation_, steps_, relaxations_, step_) \
   {"protocol_steps", FARE_INTEGER, offsetof(type, member.protocol_steps), steps_, 1, 1e6, NULL, "", "small changes of the energy from one snapshot to the next"}, \
@@ -90,13 +92,14 @@ typedef struct {
 
 /* Weights 1, nothing carried yet. */
 PetscErrorCode fare_annealing_begin(fare_annealing *a, fare_ensemble *ensemble);
+PetscErrorCode fare_annealing_end(fare_annealing *a);
 /* Tunes h on the energy as it is, which the ensemble should represent. Particles are in z. Collective. */
 PetscErrorCode fare_annealing_tune(fare_annealing *a, fare_energy *energy, fare_stream stream, int64_t rounds, fare_ensemble *ensemble, int64_t *evaluations);
 /* Carries particles, which are in z, along energy->move(from) .. energy->move(to) in so many steps. Adds the evaluations made here. Collective. */
 PetscErrorCode fare_annealing_carry(fare_annealing *a, fare_energy *energy, double from, double to, int64_t steps, fare_stream moves, fare_stream resampling, fare_ensemble *ensemble, int64_t *evaluations);
 int64_t fare_annealing_evaluations(const fare_annealing *a, int64_t steps); /* per particle, of one carry */
 PetscErrorCode fare_annealing_save(const fare_annealing *a, fare_store *to, const char *group);
-PetscErrorCode fare_annealing_load(fare_annealing *a, fare_store *from, const char *group);
+PetscErrorCode fare_annealing_load(fare_annealing *a, MPI_Comm comm, fare_store *from, const char *group);
 
 /*
   Multiplies weights by exp(-cost), makes their mean 1 and gives ln of the mean that it took and the share of effective particles. Sums run over blocks in
@@ -105,7 +108,13 @@ PetscErrorCode fare_annealing_load(fare_annealing *a, fare_store *from, const ch
 PetscErrorCode fare_weights_multiply(fare_ensemble *ensemble, const double cost[], double *log_mean, double *effective);
 /* Kernel: weight *= exp(min(least - cost, 0)), for a block. */
 void fare_weights_scale(double least, const double cost[FARE_BLOCK], double weight[FARE_BLOCK]);
-/* Systematic resampling of the whole ensemble with one uniform number; weights become 1. Collective. */
-PetscErrorCode fare_weights_resample(fare_ensemble *ensemble, double u);
+/* Systematic resampling of the whole ensemble, and of another that goes with it (may be NULL), with one uniform number; weights become 1. Collective. */
+PetscErrorCode fare_weights_resample(fare_ensemble *ensemble, fare_ensemble *with, double u);
+/* The sum of squares of the shares of all weight that particles of one ancestor have together, ancestors being in ascending order. Collective. */
+PetscErrorCode fare_weights_families(const fare_ensemble *ensemble, const fare_ensemble *ancestors, double *squares);
+
+/* Positions of an ensemble that belongs to a sampler's state; load makes one of as many particles. Collective. */
+PetscErrorCode fare_places_save(const fare_ensemble *ensemble, fare_store *to, const char *group);
+PetscErrorCode fare_places_load(MPI_Comm comm, int dim, fare_store *from, const char *group, fare_ensemble **ensemble);
 
 #endif

@@ -9,6 +9,31 @@
 
 const char *const fare_relaxations[] = {"mala", "langevin", NULL};
 
+PetscErrorCode fare_annealing_begin(fare_annealing *a, fare_ensemble *e)
+{
+  const int64_t n = e->blocks * FARE_BLOCK;
+
+  PetscFunctionBeginUser;
+  if (!e->weight) e->weight = aligned_alloc(64, (size_t)PetscMax(n, 8) * sizeof(double)); /* the ensemble's from here on */
+  PetscCall(fare_error_agree(e->comm, e->weight ? 0 : fare_error(FARE_ERR_FAILED, "out of memory for weights")));
+  PetscCall(fare_ensemble_destroy(&a->ancestors));
+  PetscCall(fare_ensemble_create(e->comm, 1, e->count, &a->ancestors));
+  for (int64_t i = 0; i < n; i++) e->weight[i] = 1;
+  for (int64_t i = 0; i < n; i++) a->ancestors->x[0][i] = (double)(e->first_block * FARE_BLOCK + i);
+  a->log_ratio = a->variance = 0;
+  a->effective = a->least = 1;
+  a->families             = (double)e->count;
+  a->resamplings          = 0;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_annealing_end(fare_annealing *a)
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_ensemble_destroy(&a->ancestors));
+  PetscFunctionReturn(0);
+}
+
 /* All particles here: energy and force where they are, and what a protocol step has cost them. */
 typedef struct {
   fare_ensemble *e;
@@ -90,7 +115,8 @@ static void relax_all(fare_annealing *a, fare_energy *energy, fare_stream stream
 
 PetscErrorCode fare_annealing_carry(fare_annealing *a, fare_energy *energy, double from, double to, int64_t steps, fare_stream moves, fare_stream resampling, fare_ensemble *ensemble, int64_t *evaluations)
 {
-  walk w;
+  double squares;
+  walk   w;
 
   PetscFunctionBeginUser;
   PetscCall(walk_begin(ensemble, &w));
@@ -98,7 +124,7 @@ PetscErrorCode fare_annealing_carry(fare_annealing *a, fare_energy *energy, doub
   evaluate_all(energy, &w);
   for (int64_t k = 1; k <= steps; k++) {
     PetscErrorCode code;
-    double         log_mean, before = 1 / a->effective - 1;
+    double         log_mean;
 
     PetscCall(energy->move(energy, k == steps ? to : from + (to - from) * (double)k / (double)steps));
     relax_all(a, energy, moves, &w);
@@ -108,17 +134,19 @@ PetscErrorCode fare_annealing_carry(fare_annealing *a, fare_energy *energy, doub
       PetscFunctionReturn(code);
     }
     a->log_ratio += log_mean;
-    a->variance += (1 / a->effective - 1 - before) / (double)ensemble->count;
     a->least = PetscMin(a->least, a->effective);
     if (a->effective < a->least_effective) {
       fare_random random = {.stream = resampling, .sequence = (uint64_t)a->resamplings++};
 
-      PetscCall(fare_weights_resample(ensemble, fare_random_uniform(&random)));
+      PetscCall(fare_weights_resample(ensemble, a->ancestors, fare_random_uniform(&random)));
       a->effective = 1;
       evaluate_all(energy, &w);
     }
   }
   PetscCall(walk_end(&w));
+  PetscCall(fare_weights_families(ensemble, a->ancestors, &squares));
+  a->families = 1 / squares;
+  a->variance = squares - 1 / (double)ensemble->count;
   *evaluations += ensemble->local * fare_annealing_evaluations(a, steps);
   PetscFunctionReturn(0);
 }
@@ -156,20 +184,27 @@ PetscErrorCode fare_annealing_tune(fare_annealing *a, fare_energy *energy, fare_
 
 PetscErrorCode fare_annealing_save(const fare_annealing *a, fare_store *to, const char *group)
 {
+  char path[512];
+
   PetscFunctionBeginUser;
   PetscCall(fare_store_put_real(to, group, "step", a->step));
   PetscCall(fare_store_put_int(to, group, "moves", (int64_t)a->moves));
   PetscCall(fare_store_put_int(to, group, "resamplings", a->resamplings));
   PetscCall(fare_store_put_real(to, group, "log_ratio", a->log_ratio));
   PetscCall(fare_store_put_real(to, group, "log_ratio_variance", a->variance));
+  PetscCall(fare_store_put_real(to, group, "families", a->families));
   PetscCall(fare_store_put_real(to, group, "effective", a->effective));
   PetscCall(fare_store_put_real(to, group, "least_effective", a->least));
+  snprintf(path, sizeof path, "%s/ancestors", group);
+  if (a->ancestors) PetscCall(fare_places_save(a->ancestors, to, path));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_annealing_load(fare_annealing *a, fare_store *from, const char *group)
+PetscErrorCode fare_annealing_load(fare_annealing *a, MPI_Comm comm, fare_store *from, const char *group)
 {
-  int64_t moves;
+  int64_t   moves;
+  char      path[512];
+  PetscBool has;
 
   PetscFunctionBeginUser;
   PetscCall(fare_store_get_real(from, group, "step", &a->step));
@@ -177,8 +212,12 @@ PetscErrorCode fare_annealing_load(fare_annealing *a, fare_store *from, const ch
   PetscCall(fare_store_get_int(from, group, "resamplings", &a->resamplings));
   PetscCall(fare_store_get_real(from, group, "log_ratio", &a->log_ratio));
   PetscCall(fare_store_get_real(from, group, "log_ratio_variance", &a->variance));
+  PetscCall(fare_store_get_real(from, group, "families", &a->families));
   PetscCall(fare_store_get_real(from, group, "effective", &a->effective));
   PetscCall(fare_store_get_real(from, group, "least_effective", &a->least));
   a->moves = (uint64_t)moves;
+  snprintf(path, sizeof path, "%s/ancestors", group);
+  PetscCall(fare_store_has(from, path, &has));
+  if (has) PetscCall(fare_places_load(comm, 1, from, path, &a->ancestors));
   PetscFunctionReturn(0);
 }

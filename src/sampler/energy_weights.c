@@ -2,10 +2,7 @@
 #include "energy.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
-
-#define ALIGNMENT 64
 
 /* Sums over every block of all, on every rank. */
 typedef struct {
@@ -152,7 +149,18 @@ static PetscErrorCode find_routes(const fare_ensemble *e, int64_t made_first, in
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_weights_resample(fare_ensemble *e, double u)
+/* Copies of what lies at each particle here, sent to where the new ones live. */
+static PetscErrorCode move_offspring(const fare_ensemble *e, const int64_t offspring[], const routes *r, double made[], double x[])
+{
+  PetscFunctionBeginUser;
+  for (int64_t i = 0; i < e->local; i++) {
+    for (int64_t n = offspring[i]; n < offspring[i + 1]; n++) made[n - offspring[0]] = x[i];
+  }
+  PetscCallMPI(MPI_Alltoallv(made, r->send, r->send_at, MPI_DOUBLE, x, r->receive, r->receive_at, MPI_DOUBLE, e->comm));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_weights_resample(fare_ensemble *e, fare_ensemble *with, double u)
 {
   int64_t *offspring;
   double  *made;
@@ -163,12 +171,8 @@ PetscErrorCode fare_weights_resample(fare_ensemble *e, double u)
   PetscCall(count_offspring(e, u, offspring));
   PetscCall(find_routes(e, offspring[0], offspring[e->local], &r));
   PetscCall(PetscMalloc1(offspring[e->local] - offspring[0], &made));
-  for (int axis = 0; axis < e->dim; axis++) {
-    for (int64_t i = 0; i < e->local; i++) {
-      for (int64_t n = offspring[i]; n < offspring[i + 1]; n++) made[n - offspring[0]] = e->x[axis][i];
-    }
-    PetscCallMPI(MPI_Alltoallv(made, r.send, r.send_at, MPI_DOUBLE, e->x[axis], r.receive, r.receive_at, MPI_DOUBLE, e->comm));
-  }
+  for (int axis = 0; axis < e->dim; axis++) PetscCall(move_offspring(e, offspring, &r, made, e->x[axis]));
+  for (int axis = 0; with && axis < with->dim; axis++) PetscCall(move_offspring(e, offspring, &r, made, with->x[axis]));
   for (int64_t i = 0; i < e->blocks * FARE_BLOCK; i++) e->weight[i] = 1;
   PetscCall(PetscFree(made));
   PetscCall(PetscFree4(r.send, r.send_at, r.receive, r.receive_at));
@@ -176,16 +180,87 @@ PetscErrorCode fare_weights_resample(fare_ensemble *e, double u)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_annealing_begin(fare_annealing *a, fare_ensemble *e)
+/* Of a block: its first and last family with what they have here, and the squares of those that begin and end in it. */
+enum { FIRST, FIRST_SUM, LAST, LAST_SUM, SQUARES, TOTAL, SUMMARY };
+
+static void summarise(const double weight[], const double ancestor[], int64_t n, double to[SUMMARY])
 {
-  const size_t bytes = (size_t)PetscMax(1, e->blocks) * FARE_BLOCK * sizeof(double);
+  double sum = 0;
+
+  memset(to, 0, SUMMARY * sizeof *to);
+  to[FIRST] = ancestor[0];
+  to[LAST]  = ancestor[n - 1];
+  for (int64_t i = 0; i < n; i++) {
+    sum += weight[i];
+    to[TOTAL] += weight[i];
+    if (i + 1 < n && ancestor[i + 1] == ancestor[i]) continue;
+    if (ancestor[i] == to[FIRST]) to[FIRST_SUM] = sum;
+    else if (ancestor[i] < to[LAST]) to[SQUARES] += sum * sum;
+    if (ancestor[i] == to[LAST]) to[LAST_SUM] = sum;
+    sum = 0;
+  }
+}
+
+PetscErrorCode fare_weights_families(const fare_ensemble *e, const fare_ensemble *ancestors, double *squares)
+{
+  const int64_t blocks = all_blocks(e);
+  double       *mine, *all, open = 0, total = 0, family = -1;
 
   PetscFunctionBeginUser;
-  if (!e->weight) e->weight = aligned_alloc(ALIGNMENT, bytes); /* the ensemble's from here on */
-  PetscCall(fare_error_agree(e->comm, e->weight ? 0 : fare_error(FARE_ERR_FAILED, "out of memory for weights")));
-  for (int64_t i = 0; i < e->blocks * FARE_BLOCK; i++) e->weight[i] = 1;
-  a->log_ratio = a->variance = 0;
-  a->effective = a->least = 1;
-  a->resamplings          = 0;
+  PetscCall(PetscMalloc2(SUMMARY * e->blocks, &mine, SUMMARY * blocks, &all));
+  for (int64_t b = 0; b < e->blocks; b++) summarise(e->weight + b * FARE_BLOCK, ancestors->x[0] + b * FARE_BLOCK, counted(e, b), mine + b * SUMMARY);
+  PetscCall(gather(e->comm, mine, SUMMARY * e->blocks, all));
+  *squares = 0;
+  for (int64_t b = 0; b < blocks; b++) {
+    const double *s = all + b * SUMMARY;
+
+    total += s[TOTAL];
+    *squares += s[SQUARES];
+    if (s[FIRST] != family) *squares += open * open;
+    open = s[FIRST] == family ? open + s[FIRST_SUM] : s[FIRST_SUM];
+    if (s[LAST] != s[FIRST]) {
+      *squares += open * open;
+      open = s[LAST_SUM];
+    }
+    family = s[LAST];
+  }
+  *squares = (*squares + open * open) / (total * total);
+  PetscCall(PetscFree2(mine, all));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_places_save(const fare_ensemble *e, fare_store *to, const char *group)
+{
+  const uint64_t global = (uint64_t)e->count, start = (uint64_t)PetscMin(e->first_block * FARE_BLOCK, e->count), count = (uint64_t)e->local;
+  char           path[512];
+
+  PetscFunctionBeginUser;
+  for (int axis = 0; axis < e->dim; axis++) {
+    snprintf(path, sizeof path, "%s/%d", group, axis);
+    PetscCall(fare_store_write(to, path, FARE_STORE_FLOAT64, 1, &global, &start, &count, e->x[axis]));
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_places_load(MPI_Comm comm, int dim, fare_store *from, const char *group, fare_ensemble **ensemble)
+{
+  char           path[512];
+  uint64_t       global[4], start, count;
+  fare_ensemble *e;
+  int            rank;
+
+  PetscFunctionBeginUser;
+  snprintf(path, sizeof path, "%s/0", group);
+  PetscCall(fare_store_extents(from, path, &rank, global));
+  if (rank != 1) FARE_FAIL(FARE_ERR_FAILED, "%s does not hold positions", group);
+  PetscCall(fare_ensemble_destroy(ensemble));
+  PetscCall(fare_ensemble_create(comm, dim, (int64_t)global[0], ensemble));
+  e     = *ensemble;
+  start = (uint64_t)PetscMin(e->first_block * FARE_BLOCK, e->count);
+  count = (uint64_t)e->local;
+  for (int axis = 0; axis < dim; axis++) {
+    snprintf(path, sizeof path, "%s/%d", group, axis);
+    PetscCall(fare_store_read(from, path, FARE_STORE_FLOAT64, 1, &start, &count, e->x[axis]));
+  }
   PetscFunctionReturn(0);
 }

@@ -1,11 +1,12 @@
 /* The driven stochastic equation itself, simulated: every particle from the initial density, step by step. */
+#include "baoab.h"
 #include "langevin.h"
 
 #include <fare/sampler.h>
 #include <math.h>
 
-enum { EULER_MARUYAMA, LEIMKUHLER_MATTHEWS, HEUN };
-static const char *const integrators[] = {"euler_maruyama", "leimkuhler_matthews", "heun", NULL};
+enum { EULER_MARUYAMA, LEIMKUHLER_MATTHEWS, HEUN, BAOAB };
+static const char *const integrators[] = {"euler_maruyama", "leimkuhler_matthews", "heun", "baoab", NULL};
 
 static const struct {
   fare_langevin_kernel kernel, general; /* for a drift mobility (-grad V + F) and constant noise; for any drift and diffusion, or NULL */
@@ -14,6 +15,7 @@ static const struct {
   [EULER_MARUYAMA]      = {fare_langevin_euler_maruyama, fare_langevin_general_euler_maruyama, 1},
   [LEIMKUHLER_MATTHEWS] = {fare_langevin_leimkuhler_matthews, NULL, 1},
   [HEUN]                = {fare_langevin_heun, fare_langevin_general_heun, 2},
+  [BAOAB]               = {NULL, fare_baoab, 1},
 };
 
 typedef struct {
@@ -34,6 +36,9 @@ static PetscErrorCode check(const void *state, const fare_system *system)
   const langevin *s = state;
 
   PetscFunctionBeginUser;
+  if (s->integrator == BAOAB && !fare_system_type_of(system)->acceleration) {
+    FARE_FAIL(FARE_ERR_INPUT, "integrator 'baoab' is for a body with inertia, which system '%s' is not", fare_system_type_of(system)->name);
+  }
   if (fare_system_type_of(system)->drift && !schemes[s->integrator].general) {
     FARE_FAIL(FARE_ERR_INPUT, "integrator '%s' is for a force and constant noise, which system '%s' does not have: euler_maruyama takes any", integrators[s->integrator], fare_system_type_of(system)->name);
   }

@@ -255,27 +255,20 @@ static PetscErrorCode save(fare_sampler *sampler, fare_store *to, const char *gr
   PetscCall(fare_store_put_reals(to, group, "tried", (size_t)s->temperatures, tried));
   PetscCall(fare_store_put_reals(to, group, "exchanged", (size_t)s->temperatures, exchanged));
   if (!s->begun) PetscFunctionReturn(0);
-  PetscCall(fare_store_put_int(to, group, "particles", s->replica[1]->count));
   for (PetscInt64 k = 1; k < s->temperatures; k++) {
-    const fare_ensemble *e      = s->replica[k];
-    const uint64_t       global = (uint64_t)e->count, start = (uint64_t)PetscMin(e->first_block * FARE_BLOCK, e->count), count = (uint64_t)e->local;
+    char path[512];
 
-    for (int axis = 0; axis < e->dim; axis++) {
-      char path[512];
-
-      snprintf(path, sizeof path, "%s/replica_%lld/%d", group, (long long)k, axis);
-      PetscCall(fare_store_write(to, path, FARE_STORE_FLOAT64, 1, &global, &start, &count, e->x[axis]));
-    }
+    snprintf(path, sizeof path, "%s/replica_%lld", group, (long long)k);
+    PetscCall(fare_places_save(s->replica[k], to, path));
   }
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *group)
 {
-  ladder   *s = sampler->state;
-  int64_t   begun, sweep, particles;
-  double    tried[TEMPERATURES_MOST], exchanged[TEMPERATURES_MOST];
-  const int dim = fare_system_dimension(sampler->system);
+  ladder *s = sampler->state;
+  int64_t begun, sweep;
+  double  tried[TEMPERATURES_MOST], exchanged[TEMPERATURES_MOST];
 
   PetscFunctionBeginUser;
   PetscCall(fare_store_get_int(from, group, "begun", &begun));
@@ -288,18 +281,11 @@ static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *
   s->begun = begun ? PETSC_TRUE : PETSC_FALSE;
   s->sweep = (uint64_t)sweep;
   if (!begun) PetscFunctionReturn(0);
-  PetscCall(fare_store_get_int(from, group, "particles", &particles));
   for (PetscInt64 k = 1; k < s->temperatures; k++) {
-    PetscCall(fare_ensemble_destroy(&s->replica[k]));
-    PetscCall(fare_ensemble_create(sampler->comm, dim, particles, &s->replica[k]));
-    for (int axis = 0; axis < dim; axis++) {
-      const fare_ensemble *e     = s->replica[k];
-      const uint64_t       start = (uint64_t)PetscMin(e->first_block * FARE_BLOCK, e->count), count = (uint64_t)e->local;
-      char                 path[512];
+    char path[512];
 
-      snprintf(path, sizeof path, "%s/replica_%lld/%d", group, (long long)k, axis);
-      PetscCall(fare_store_read(from, path, FARE_STORE_FLOAT64, 1, &start, &count, e->x[axis]));
-    }
+    snprintf(path, sizeof path, "%s/replica_%lld", group, (long long)k);
+    PetscCall(fare_places_load(sampler->comm, fare_system_dimension(sampler->system), from, path, &s->replica[k]));
   }
   PetscFunctionReturn(0);
 }

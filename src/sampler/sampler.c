@@ -29,6 +29,11 @@ const fare_sampler_type *fare_sampler_type_find(const char *name)
   return NULL;
 }
 
+PetscBool fare_sampler_type_aims(const fare_sampler_type *type, fare_sampler_mode mode)
+{
+  return type->target && (!type->target_modes || type->target_modes & (int)mode) ? PETSC_TRUE : PETSC_FALSE;
+}
+
 PetscErrorCode fare_sampler_type_describe(const fare_sampler_type *type, FILE *to)
 {
   PetscFunctionBeginUser;

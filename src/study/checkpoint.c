@@ -335,20 +335,20 @@ static PetscErrorCode list_files(const char *folder, listing *list)
 }
 
 /* Gives the file its checksum and takes away those that are no longer kept; on one rank. */
-static PetscErrorCode seal(const char *folder, const char *path, int64_t number)
+static PetscErrorCode seal(const char *folder, const char *path, int64_t number, char sealed[PATH_SIZE + NAME_SIZE])
 {
-  char          sealed[PATH_SIZE + NAME_SIZE];
+  char          old[PATH_SIZE + NAME_SIZE];
   listing       list;
   unsigned long sum;
 
   PetscFunctionBeginUser;
   PetscCall(checksum(path, &sum));
-  snprintf(sealed, sizeof sealed, "%s/checkpoint_%06lld_%08lx.h5", folder, (long long)number, sum);
+  snprintf(sealed, PATH_SIZE + NAME_SIZE, "%s/checkpoint_%06lld_%08lx.h5", folder, (long long)number, sum);
   if (rename(path, sealed)) FARE_FAIL(FARE_ERR_FAILED, "%s: cannot be renamed: %s", path, strerror(errno));
   PetscCall(list_files(folder, &list));
   for (size_t i = KEPT; i < list.count; i++) {
-    snprintf(sealed, sizeof sealed, "%s/%s", folder, list.file[i].name);
-    unlink(sealed);
+    snprintf(old, sizeof old, "%s/%s", folder, list.file[i].name);
+    unlink(old);
   }
   PetscFunctionReturn(0);
 }
@@ -374,7 +374,7 @@ static PetscErrorCode put_all(fare_run *run, fare_store *store, PetscInt64 next)
 PetscErrorCode fare_checkpoint_write(fare_run *run, PetscInt64 next)
 {
   const double   began = fare_seconds();
-  char           folder[PATH_SIZE], path[PATH_SIZE + 32];
+  char           folder[PATH_SIZE], path[PATH_SIZE + 32], sealed[PATH_SIZE + NAME_SIZE] = "";
   fare_store    *store;
   PetscErrorCode code;
   int            rank;
@@ -388,8 +388,10 @@ PetscErrorCode fare_checkpoint_write(fare_run *run, PetscInt64 next)
   if (!code) code = fare_store_commit(&store);
   else fare_store_close(&store);
   PetscCall(code);
-  if (rank == 0) code = seal(folder, path, run->checkpoints);
+  if (rank == 0) code = seal(folder, path, run->checkpoints, sealed);
   PetscCall(fare_error_agree(run->comm, code));
+  PetscCallMPI(MPI_Bcast(sealed, sizeof sealed, MPI_CHAR, 0, run->comm));
+  fare_advise("--resume goes on from %s", sealed);
   run->checkpoints++;
   run->last_checkpoint = fare_seconds();
   run->checkpointing += fare_seconds() - began;
@@ -463,6 +465,7 @@ PetscErrorCode fare_checkpoint_open(fare_run *run, PetscInt64 *next, PetscBool *
   if (code) PetscCall(fare_store_close(&run->from));
   PetscCall(code);
   run->last_checkpoint = fare_seconds();
+  fare_advise("--resume goes on from %s", path);
   fare_log("going on from %s: %lld of %lld snapshots are there", path, (long long)*next, (long long)run->plan->snapshots.count);
   PetscFunctionReturn(0);
 }

@@ -91,7 +91,7 @@ PetscErrorCode fare_checkpoint_put_truth(fare_run *run, fare_store *store, Petsc
   int            rank;
 
   PetscFunctionBeginUser;
-  if (!run->truth || !next) PetscFunctionReturn(0);
+  if (!run->truth || run->truth_lost || !next) PetscFunctionReturn(0);
   PetscCallMPI(MPI_Comm_rank(run->comm, &rank));
   count = rank ? 0 : all;
   PetscCall(fare_store_write(store, GROUP "/status", FARE_STORE_UINT8, 1, &all, &none, &count, run->results.truth));
@@ -100,12 +100,15 @@ PetscErrorCode fare_checkpoint_put_truth(fare_run *run, fare_store *store, Petsc
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_checkpoint_get_truth(fare_run *run, PetscInt64 next)
+PetscErrorCode fare_checkpoint_get_truth(fare_run *run, PetscInt64 next, PetscBool *has)
 {
   const uint64_t status = (uint64_t)next * sizeof(fare_truth_status), all = FARE_TRUTH_NUMBERS, none = 0;
 
   PetscFunctionBeginUser;
+  *has = PETSC_TRUE;
   if (!run->truth || !next) PetscFunctionReturn(0);
+  PetscCall(fare_store_has(run->from, GROUP "/status", has));
+  if (!*has) PetscFunctionReturn(0);
   PetscCall(fare_store_read(run->from, GROUP "/status", FARE_STORE_UINT8, 1, &none, &status, run->results.truth));
   for (int part = 0; part < fare_truth_parts(run->truth); part++) PetscCall(get_part(run, part));
   for (int part = 0; part < fare_truth_parts(run->truth); part++) {

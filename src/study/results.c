@@ -85,7 +85,7 @@ PetscErrorCode fare_results_create(const fare_plan *plan, const fare_binning *bi
     }
     if (!plan->has_truth) continue;
     PetscCall(add_comparison(r, i, FARE_SAMPLES_TRUTH));
-    if (!e->type->target) continue;
+    if (!fare_sampler_type_aims(e->type, fare_plan_ensemble_mode(e))) continue;
     PetscCall(add_comparison(r, i, FARE_DENSITY_TRUTH));
     PetscCall(add_comparison(r, i, FARE_SAMPLES_TARGET));
   }
@@ -94,7 +94,7 @@ PetscErrorCode fare_results_create(const fare_plan *plan, const fare_binning *bi
   if (plan->has_truth) PetscCall(add_series(r, "truth", ""));
   for (size_t i = 0; i < n; i++) {
     PetscCall(add_series(r, plan->ensemble[i].name, ""));
-    if (plan->has_truth && plan->ensemble[i].type->target) PetscCall(add_series(r, plan->ensemble[i].name, suffix[FARE_DENSITY_TRUTH]));
+    if (plan->has_truth && fare_sampler_type_aims(plan->ensemble[i].type, fare_plan_ensemble_mode(&plan->ensemble[i]))) PetscCall(add_series(r, plan->ensemble[i].name, suffix[FARE_DENSITY_TRUTH]));
   }
   PetscFunctionReturn(0);
 }

@@ -41,6 +41,7 @@ static PetscErrorCode create_truth(fare_run *s)
 
   PetscFunctionBeginUser;
   for (size_t i = 0; i < plan->ensembles; i++) oracles |= plan->ensemble[i].oracle;
+  fare_doing("the truth at its beginning");
   PetscCall(fare_truth_fit(truth_comm(s, &options), plan->system, &plan->initial, &plan->snapshots, &options));
   code = fare_truth_create(truth_comm(s, &options), plan->system, &plan->initial, plan->snapshots.start, &options, &s->truth);
   if (!code && oracles) code = fare_densities_create(truth_comm(s, &options), plan->system, &plan->initial, &plan->snapshots, &options, &s->exact);
@@ -96,6 +97,7 @@ static PetscErrorCode create(fare_run *s)
 static PetscErrorCode destroy(fare_run *s)
 {
   PetscFunctionBeginUser;
+  PetscCall(fare_store_close(&s->from));
   for (size_t i = 0; i < s->plan->ensembles; i++) {
     if (s->sampler) PetscCall(fare_sampler_destroy(&s->sampler[i]));
     if (s->ensemble) PetscCall(fare_ensemble_destroy(&s->ensemble[i]));
@@ -212,6 +214,7 @@ static PetscErrorCode train_method(fare_run *s, size_t i, const fare_training_se
   PetscFunctionBeginUser;
   s->sampler[i]->session.context = s;
   s->sampler[i]->session.pause   = pause_training;
+  fare_doing("ensemble %s (%s) while it is trained", s->plan->ensemble[i].name, s->plan->ensemble[i].type->name);
   code                           = fare_sampler_train(s->sampler[i], data);
   if (code == FARE_ERR_STOPPED) FARE_FAIL(code, "stopped on request while %s was being trained; --resume goes on in %s", s->plan->ensemble[i].name, s->plan->directory);
   PetscCall(end_ensemble(s, i, code));
@@ -227,7 +230,8 @@ typedef struct {
 
 static PetscErrorCode train_one(fare_run *s, size_t i, shared_set *set)
 {
-  const fare_plan_ensemble *e = &s->plan->ensemble[i];
+  const fare_plan_ensemble *e    = &s->plan->ensemble[i];
+  PetscErrorCode            code = 0;
 
   PetscFunctionBeginUser;
   if (e->oracle) {
@@ -236,8 +240,13 @@ static PetscErrorCode train_one(fare_run *s, size_t i, shared_set *set)
   }
   if (!set->of || memcmp(&e->training, set->of, sizeof e->training)) {
     PetscCall(fare_training_free(&set->data));
-    PetscCall(fare_training_simulate(s->comm, s->plan, e, &set->data, &set->forces));
-    set->of = &e->training;
+    fare_doing("the particles that ensemble %s learns from", e->name);
+    code    = fare_training_simulate(s->comm, s->plan, e, &set->data, &set->forces);
+    set->of = code ? NULL : &e->training;
+  }
+  if (code) {
+    PetscCall(end_ensemble(s, i, code));
+    PetscFunctionReturn(0);
   }
   s->sampler[i]->cost.force_evaluations += set->forces;
   PetscCall(fare_checkpoint_load_training(s, i)); /* cost, too, in which those forces are counted */
@@ -323,7 +332,7 @@ static PetscErrorCode measure_ensemble(fare_run *s, size_t i, PetscInt64 k, doub
   fare_results_keep(&s->results, e->name, k, s->binning, &samples);
   if (s->truth) {
     PetscCall(compare(s, i, FARE_SAMPLES_TRUTH, k, &truth->p, &truth->corrected, &samples));
-    if (e->type->target) PetscCall(compare_target(s, i, k, t, truth, &samples));
+    if (fare_sampler_type_aims(e->type, fare_plan_ensemble_mode(e))) PetscCall(compare_target(s, i, k, t, truth, &samples));
   }
   PetscCall(fare_binned_free(&samples));
   PetscFunctionReturn(0);
@@ -335,8 +344,11 @@ static PetscErrorCode advance_truth(fare_run *s, PetscInt64 k)
   const double t = fare_schedule_time(&s->plan->snapshots, k);
 
   PetscFunctionBeginUser;
+  fare_doing("the truth on its way to time %g", t);
+  s->truth_lost = PETSC_TRUE;
   if (s->thermo) PetscCall(fare_thermo_advance(s->thermo, t));
   else if (s->truth) PetscCall(fare_truth_advance(s->truth, t));
+  s->truth_lost = PETSC_FALSE;
   PetscFunctionReturn(0);
 }
 
@@ -408,9 +420,13 @@ static PetscErrorCode snapshot(fare_run *s, PetscInt64 k)
 
   PetscFunctionBeginUser;
   PetscCall(advance_truth(s, k));
+  s->safe = -1;
   for (size_t i = 0; i < s->plan->ensembles; i++) {
-    if (!s->results.failure[i]) PetscCall(end_ensemble(s, i, fare_sampler_advance(s->sampler[i], t, s->ensemble[i])));
+    if (s->results.failure[i]) continue;
+    fare_doing("ensemble %s (%s) on its way to time %g", s->plan->ensemble[i].name, s->plan->ensemble[i].type->name, t);
+    PetscCall(end_ensemble(s, i, fare_sampler_advance(s->sampler[i], t, s->ensemble[i])));
   }
+  fare_doing("snapshot %lld at time %g", (long long)k, t);
   PetscCall(write_snapshot(s, k));
   PetscCall(bin_truth(s, k, &bins));
   for (size_t i = 0; i < s->plan->ensembles; i++) {
@@ -418,11 +434,12 @@ static PetscErrorCode snapshot(fare_run *s, PetscInt64 k)
   }
   PetscCall(fare_binned_free(&bins.p));
   PetscCall(fare_binned_free(&bins.corrected));
+  s->safe = k + 1;
   PetscFunctionReturn(0);
 }
 
-/* A snapshot that is there already, for other measures: the truth is evolved through it again, and what is in its file is measured. */
-static PetscErrorCode replay(fare_run *s, PetscInt64 k)
+/* A snapshot that is there already: the truth is evolved through it again, and what is in its file is measured where other measures are asked for. */
+static PetscErrorCode replay(fare_run *s, PetscInt64 k, PetscBool measured)
 {
   truth_bins bins;
 
@@ -430,6 +447,7 @@ static PetscErrorCode replay(fare_run *s, PetscInt64 k)
   if (!s->truth) PetscFunctionReturn(0);
   PetscCall(advance_truth(s, k));
   s->results.truth[k] = *fare_truth_get_status(s->truth);
+  if (measured) PetscFunctionReturn(0);
   PetscCall(bin_truth(s, k, &bins));
   for (size_t i = 0; i < s->plan->ensembles; i++) {
     const fare_plan_ensemble *e = &s->plan->ensemble[i];
@@ -478,7 +496,7 @@ static PetscErrorCode run(fare_run *s)
   const PetscInt64 count = s->plan->snapshots.count;
   const double     began = fare_seconds();
   PetscInt64       next  = 0;
-  PetscBool        measured = PETSC_TRUE, finished = PETSC_FALSE;
+  PetscBool        measured = PETSC_TRUE, finished = PETSC_FALSE, has_truth = PETSC_TRUE;
   fare_progress    progress;
   int              rank;
 
@@ -493,14 +511,16 @@ static PetscErrorCode run(fare_run *s)
     PetscCall(fare_store_close(&s->from));
     PetscFunctionReturn(0);
   }
-  if (measured) PetscCall(fare_checkpoint_get_truth(s, next));
+  if (measured) PetscCall(fare_checkpoint_get_truth(s, next, &has_truth));
+  if (next == 0) s->safe = 0;
   PetscCall(train(s));
+  s->safe = next;
   fare_progress_begin(&progress, "snapshots", (double)count);
   for (PetscInt64 k = 0; k < count; k++) {
     char note[64];
 
     if (k >= next) PetscCall(snapshot(s, k));
-    else if (!measured) PetscCall(replay(s, k));
+    else if (!measured || !has_truth) PetscCall(replay(s, k, measured));
     snprintf(note, sizeof note, "%lld of %lld, time %g", (long long)k + 1, (long long)count, fare_schedule_time(&s->plan->snapshots, k));
     fare_progress_update(&progress, (double)k + 1, note);
     if (k >= next && k + 1 < count) PetscCall(checkpoint(s, k + 1));
@@ -517,18 +537,51 @@ static PetscErrorCode run(fare_run *s)
   PetscFunctionReturn(0);
 }
 
-/* Why a study failed, kept for those who look at its directory later. */
-static PetscErrorCode note_failure(fare_run *s, PetscErrorCode code)
+/* A checkpoint of what there is before a failure, if there is anything and it can be had. */
+static PetscErrorCode rescue(fare_run *s)
+{
+  PetscBool      something = s->safe > 0 ? PETSC_TRUE : PETSC_FALSE;
+  PetscErrorCode code;
+
+  PetscFunctionBeginUser;
+  for (size_t i = 0; s->safe == 0 && i < s->plan->ensembles; i++) something |= s->ready[i] && s->plan->ensemble[i].type->train;
+  if (!something) PetscFunctionReturn(0);
+  fare_doing("a last checkpoint");
+  code = try_checkpoint(s, s->safe);
+  PetscFunctionReturn(code);
+}
+
+/* Why a study failed, and from where it can go on, kept for those who look at its directory later. */
+static PetscErrorCode note_failure(fare_run *s, PetscErrorCode code, PetscBool alike)
 {
   fare_text text = {0};
-  char      why[2048];
+  char      why[FARE_REASON_SIZE];
 
   PetscFunctionBeginUser;
   if (code != FARE_ERR_FAILED) PetscFunctionReturn(code);
   snprintf(why, sizeof why, "%s", fare_error_message());
-  fare_text_add(&text, "%s\n", why);
+  if (alike) PetscCall(rescue(s));
+  fare_text_add(&text, "%s%s%s\n", why, *fare_advice() ? "; " : "", fare_advice());
   (void)fare_record_text(s->record, "failure.txt", &text); /* the disk may be what has failed */
+  code = fare_error(code, "%.*s", (int)text.length - 1, text.text);
   fare_text_free(&text);
+  PetscFunctionReturn(code);
+}
+
+/* Frees what a run holds, whatever came of it, and keeps its message. After an error that only some ranks have nothing can be freed together. */
+static PetscErrorCode end(fare_run *s, PetscErrorCode code, PetscBool alike)
+{
+  char why[FARE_REASON_SIZE];
+
+  PetscFunctionBeginUser;
+  fare_doing("%s", "");
+  fare_advise("%s", "");
+  if (!code) {
+    PetscCall(destroy(s));
+    PetscFunctionReturn(0);
+  }
+  snprintf(why, sizeof why, "%s", fare_error_message());
+  if (alike && (code == FARE_ERR_FAILED || code == FARE_ERR_INPUT || code == FARE_ERR_STOPPED)) (void)destroy(s);
   PetscFunctionReturn(fare_error(code, "%s", why));
 }
 
@@ -544,7 +597,8 @@ static PetscErrorCode forget_failure(fare_run *s)
 
 PetscErrorCode fare_study_run(MPI_Comm comm, const fare_plan *plan, const fare_run_options *options)
 {
-  fare_run       s = {.comm = comm, .plan = plan, .options = options, .last_checkpoint = fare_seconds()};
+  fare_run       s = {.comm = comm, .plan = plan, .options = options, .last_checkpoint = fare_seconds(), .safe = -1};
+  PetscBool      alike;
   PetscErrorCode code;
   int            ranks;
 
@@ -556,8 +610,7 @@ PetscErrorCode fare_study_run(MPI_Comm comm, const fare_plan *plan, const fare_r
   PetscCall(fare_record_set(s.record, &plan->record));
   fare_log("FARE %s: study %s on %d rank%s with %s, results in %s", fare_version(), plan->study, ranks, ranks > 1 ? "s" : "", fare_random_instructions(), plan->directory);
   PetscCall(forget_failure(&s));
-  code = run(&s);
-  if (!code) PetscCall(destroy(&s));
-  else code = note_failure(&s, code);
-  PetscFunctionReturn(code);
+  code = fare_error_settle(run(&s), &alike);
+  if (code) code = note_failure(&s, code, alike);
+  PetscFunctionReturn(end(&s, code, alike));
 }

@@ -6,6 +6,7 @@
 
 #define FARE_REPLICATES 200 /* exact draws behind every noise floor */
 #define FARE_LABEL_SIZE 96
+#define FARE_REASON_SIZE 2048 /* of a message kept while others may be made */
 
 /* What is compared with what. */
 typedef enum {
@@ -69,6 +70,8 @@ typedef struct {
   int64_t                 checkpoints;     /* written since the study began, before interruptions, too */
   double                  writing, checkpointing; /* seconds of this rank */
   double                  last_checkpoint; /* in fare_seconds */
+  PetscInt64              safe;            /* snapshots after which the state would be that of a checkpoint written now; -1: in the middle of one */
+  PetscBool               truth_lost;      /* failed on its way: no part of a checkpoint, and evolved again by a run that goes on */
 } fare_run;
 
 /* Over all ranks: the slowest's seconds, the sum of evaluations. Collective. */
@@ -100,9 +103,9 @@ PetscErrorCode fare_checkpoint_write(fare_run *run, PetscInt64 next);
   be measured again, because other measures are asked for. FARE_ERR_INPUT when the plan is another one. Collective.
 */
 PetscErrorCode fare_checkpoint_open(fare_run *run, PetscInt64 *next, PetscBool *measured);
-/* Truth and thermodynamics after `next` snapshots. Collective. */
+/* Truth and thermodynamics after `next` snapshots; *has is false where the truth was lost when the checkpoint was written, and has to be evolved again. Collective. */
 PetscErrorCode fare_checkpoint_put_truth(fare_run *run, fare_store *store, PetscInt64 next);
-PetscErrorCode fare_checkpoint_get_truth(fare_run *run, PetscInt64 next);
+PetscErrorCode fare_checkpoint_get_truth(fare_run *run, PetscInt64 next, PetscBool *has);
 /* Whether ensemble i was ready to draw in run->from, and, where it was, its method's state, cost and particles. Collective. */
 PetscErrorCode fare_checkpoint_has(fare_run *run, size_t i, PetscBool *ready);
 PetscErrorCode fare_checkpoint_load(fare_run *run, size_t i);

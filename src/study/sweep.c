@@ -28,9 +28,10 @@ const fare_field fare_sweep_range_fields[] = {
 
 /* Values of one key, as YAML. */
 typedef struct {
-  const char *key;
-  size_t      count;
-  char      **value;
+  const char      *key;
+  const fare_node *map; /* where it stands, as the at-th */
+  size_t           at, count;
+  char           **value;
 } variation;
 
 /* Keys that change together: one map of the list. */
@@ -105,6 +106,8 @@ static PetscErrorCode read_axis(const fare_node *node, axis *a)
     variation *v = &a->key[a->keys++];
 
     v->key = fare_node_key(node, i);
+    v->map = node;
+    v->at  = i;
     if (!strncmp(v->key, "sweep", 5) || !strncmp(v->key, "output", 6)) PetscCall(fare_node_error_at_key(node, i, "this cannot be swept"));
     PetscCall(read_values(fare_node_item(node, i), v));
     if (i && v->count != a->count) PetscCall(fare_node_error(fare_node_item(node, i), "keys of one map change together, so they need as many values: %zu here, %zu for %s", v->count, a->count, a->key[0].key));
@@ -231,6 +234,24 @@ static PetscErrorCode move_directory(fare_plan *plan)
   PetscFunctionReturn(0);
 }
 
+/* A mistake in what the sweep sets is one in the sweep: said at the key there, in place of a --set that nobody wrote. */
+static PetscErrorCode error_in_sweep(const sweep *s)
+{
+  char why[512];
+
+  PetscFunctionBeginUser;
+  snprintf(why, sizeof why, "%s", fare_error_message());
+  for (size_t i = 0; i < s->axes; i++) {
+    for (size_t k = 0; k < s->axis[i].keys; k++) {
+      const variation *v      = &s->axis[i].key[k];
+      const size_t     length = strlen(v->key);
+
+      if (!strncmp(why, "--set ", 6) && !strncmp(why + 6, v->key, length) && why[6 + length] == '=') PetscFunctionReturn(fare_node_error_at_key(v->map, v->at, "%s", why + 6));
+    }
+  }
+  PetscFunctionReturn(FARE_ERR_INPUT);
+}
+
 PetscErrorCode fare_sweep_plan(MPI_Comm comm, const char *path, size_t count, const char *const assignments[], PetscInt64 point, fare_plan **plan)
 {
   fare_swept     swept = {0};
@@ -243,8 +264,11 @@ PetscErrorCode fare_sweep_plan(MPI_Comm comm, const char *path, size_t count, co
   if (!s.points) code = fare_error(FARE_ERR_INPUT, "%s: the study has no section 'sweep', so it has no points", path);
   else if (point < 0 || point >= s.points) code = fare_error(FARE_ERR_INPUT, "%s: the sweep has points 0 to %lld, got %lld", path, (long long)s.points - 1, (long long)point);
   if (!code) code = choose(&s, point, &swept);
+  if (!code) {
+    code = plan_with(comm, path, count, assignments, &swept, plan);
+    if (code == FARE_ERR_INPUT) code = error_in_sweep(&s);
+  }
   sweep_free(&s);
-  if (!code) code = plan_with(comm, path, count, assignments, &swept, plan);
   if (!code) {
     (*plan)->swept = swept;
     code           = move_directory(*plan);

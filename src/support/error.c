@@ -1,14 +1,19 @@
-#include <fare/support.h>
+/* Errors: one line each, alike on all ranks where they can be, and no rank left waiting where they cannot. */
+#include "crash.h"
 
 #include <dlfcn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MESSAGE_SIZE 2048
+#define PATIENCE     30   /* seconds */
+#define NAP          1000 /* microseconds between two looks whether the others have come */
 
-static char message[MESSAGE_SIZE];
+static char     message[MESSAGE_SIZE];
+static MPI_Comm settlement = MPI_COMM_NULL; /* where nothing else is ever sent */
 
 static int is_ours(PetscErrorCode code)
 {
@@ -50,10 +55,73 @@ PetscErrorCode fare_error_agree(MPI_Comm comm, PetscErrorCode code)
   PetscFunctionReturn((PetscErrorCode)worst.value);
 }
 
-/* PETSc calls this at every level an error passes. Ours stay silent until fare_finalize; the rest get PETSc's trace. */
+static double patience(void)
+{
+  const char  *told    = getenv("FARE_PATIENCE");
+  const double seconds = told ? atof(told) : 0;
+
+  return seconds > 0 ? seconds : PATIENCE;
+}
+
+/* The others wait in a call that this rank will never make. */
+static void end_all(int rank)
+{
+  fprintf(stderr, "fare: rank %d: %s%s%s; the other ranks do not know and wait for it elsewhere%s%s\n", rank, message, *fare_crash_doing() ? ", in " : "", fare_crash_doing(), *fare_advice() ? "; " : "", fare_advice());
+  fflush(NULL);
+  MPI_Abort(PETSC_COMM_WORLD, FARE_EXIT_FAILED);
+}
+
+static void name_rank(int rank)
+{
+  char alone[MESSAGE_SIZE];
+
+  snprintf(alone, sizeof alone, "rank %d: %.*s%s%s", rank, MESSAGE_SIZE / 2, message, *fare_crash_doing() ? ", in " : "", fare_crash_doing());
+  memcpy(message, alone, sizeof message);
+}
+
+PetscErrorCode fare_error_settle(PetscErrorCode code, PetscBool *alike)
+{
+  struct {
+    int value, rank;
+  } mine[2], all[2]; /* the largest code and the least, that one with its sign changed */
+  const double began = fare_seconds();
+  MPI_Request  request;
+  int          rank, done = 0;
+
+  PetscFunctionBeginUser;
+  if (alike) *alike = PETSC_TRUE;
+  if (settlement == MPI_COMM_NULL) PetscFunctionReturn(code);
+  PetscCallMPI(MPI_Comm_rank(settlement, &rank));
+  mine[0].value = (int)code;
+  mine[1].value = -(int)code;
+  mine[0].rank = mine[1].rank = rank;
+  PetscCallMPI(MPI_Iallreduce(mine, all, 2, MPI_2INT, MPI_MAXLOC, settlement, &request));
+  PetscCallMPI(MPI_Test(&request, &done, MPI_STATUS_IGNORE));
+  while (!done) {
+    if (code && fare_seconds() - began > patience()) end_all(rank);
+    usleep(NAP);
+    PetscCallMPI(MPI_Test(&request, &done, MPI_STATUS_IGNORE));
+  }
+  if (!all[0].value) PetscFunctionReturn(0);
+  if (alike) *alike = all[0].value == -all[1].value ? PETSC_TRUE : PETSC_FALSE;
+  if (rank == all[0].rank && rank && all[0].value != -all[1].value) name_rank(rank);
+  PetscCallMPI(MPI_Bcast(message, MESSAGE_SIZE, MPI_CHAR, all[0].rank, settlement));
+  PetscFunctionReturn((PetscErrorCode)all[0].value);
+}
+
+/* Failures of PETSc that are no faults of a program: solvers, memory, options. */
+static int is_trouble(PetscErrorCode code)
+{
+  return code == PETSC_ERR_MEM || code == PETSC_ERR_FP || code == PETSC_ERR_CONV_FAILED || code == PETSC_ERR_NOT_CONVERGED || code == PETSC_ERR_MAT_LU_ZRPVT || code == PETSC_ERR_ARG_UNKNOWN_TYPE || code == PETSC_ERR_USER_INPUT;
+}
+
+/* PETSc calls this at every level an error passes. Ours stay silent until fare_finalize, and trouble becomes ours; the rest get PETSc's trace. */
 static PetscErrorCode handle_error(MPI_Comm comm, int line, const char *function, const char *file, PetscErrorCode code, PetscErrorType type, const char *text, void *context)
 {
   if (is_ours(code)) return code;
+  if (type == PETSC_ERROR_INITIAL) fare_error(code, "PETSc: %s (error %d in %s)", text ? text : "", (int)code, function ? function : "?");
+  for (char *c = message; *c; c++) *c = *c == '\n' ? ' ' : *c;
+  if (is_trouble(code)) return FARE_ERR_FAILED;
   return PetscTraceBackErrorHandler(comm, line, function, file, code, type, text, context);
 }
 
@@ -73,8 +141,9 @@ PetscErrorCode fare_initialize(int argc, char **argv)
   if (code) return code;
   code = PetscPushErrorHandler(handle_error, NULL);
   if (code) return code;
+  if (MPI_Comm_dup(PETSC_COMM_WORLD, &settlement)) return PETSC_ERR_MPI;
   hold_blas_to_one_thread();
-  return 0;
+  return fare_crash_listen();
 }
 
 int fare_finalize(PetscErrorCode code)
@@ -82,14 +151,15 @@ int fare_finalize(PetscErrorCode code)
   int rank = 0;
 
   MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
-  if (code && !is_ours(code)) {
-    /* not known to be collective: the other ranks may be waiting in a call that this one will never make */
-    MPI_Abort(PETSC_COMM_WORLD, FARE_EXIT_FAILED);
-    return FARE_EXIT_FAILED;
-  }
+  code = fare_error_settle(code, NULL);
   if (code && rank == 0) fprintf(stderr, "fare: %s\n", message);
   fflush(NULL);
+  if (code && !is_ours(code)) {
+    MPI_Abort(PETSC_COMM_WORLD, FARE_EXIT_FAILED); /* nobody knows in what state PETSc is */
+    return FARE_EXIT_FAILED;
+  }
   PetscPopErrorHandler();
+  if (settlement != MPI_COMM_NULL) MPI_Comm_free(&settlement);
   if (PetscFinalize() && !code) return FARE_EXIT_FAILED;
   if (code == FARE_ERR_INPUT) return FARE_EXIT_INPUT;
   if (code == FARE_ERR_STOPPED) return FARE_EXIT_STOPPED;
