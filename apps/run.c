@@ -197,7 +197,7 @@ static PetscErrorCode check(const fare_arguments *arguments)
   }
   if (points) PetscCall(fare_sweep_plan(PETSC_COMM_WORLD, o.study, o.count, o.assignment, 0, &plan));
   else PetscCall(fare_plan_read(PETSC_COMM_WORLD, o.study, o.count, o.assignment, &plan));
-  if (points && rank == 0) printf("A sweep of %lld points, all of them sound by themselves; this is point 0:\n\n", (long long)points);
+  if (points && rank == 0) printf("# A sweep of %lld points, all of them sound by themselves; this is point 0:\n\n", (long long)points);
   PetscCall(check_plan(plan));
   PetscCall(fare_plan_destroy(&plan));
   PetscFunctionReturn(0);

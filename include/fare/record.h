@@ -30,6 +30,7 @@ typedef struct {
   PetscInt64 particles;   /* most that are written of each ensemble, evenly spaced by id; 0: all */
   int        precision;   /* of positions: a fare_record_precision */
   PetscInt64 compression; /* level of gzip, 0: none */
+  PetscBool  densities;   /* also all particles as a mesh on the grid of the truth; the caller's to write */
 } fare_record_options;
 extern const fare_field fare_record_fields[];
 /* For the snapshots that follow. Not collective; the same on every rank. */

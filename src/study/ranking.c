@@ -91,7 +91,7 @@ static void fill_line(const fare_ranking *ranking, size_t first, fare_ranked *li
     if (average(ranking, i, &a)) add_training(line, &a, &r->cost[i], &squares, &scatter);
     else line->lost++;
   }
-  if (!line->seeds) line->value = line->floor = line->truth_error = NAN;
+  if (!line->seeds) line->value = line->floor = line->truth_error = line->train_seconds = line->sample_seconds = line->force_evaluations = line->network_evaluations = NAN;
   line->spread = line->seeds > 1 ? sqrt(squares / (line->seeds - 1)) : NAN;
   line->error  = line->seeds ? PetscMax(scatter, line->seeds > 1 ? line->spread : 0) / sqrt(line->seeds) : NAN;
   line->excess = line->value - line->floor;

@@ -397,6 +397,22 @@ static PetscErrorCode record_truth(fare_run *s, PetscInt64 k)
   PetscFunctionReturn(0);
 }
 
+/* All particles on the grid of the truth, beside its density: what is left of them where a part alone is written. */
+static PetscErrorCode record_deposit(fare_run *s, size_t i)
+{
+  char   name[FARE_LABEL_SIZE];
+  double outside;
+  Vec    masses;
+
+  PetscFunctionBeginUser;
+  snprintf(name, sizeof name, "%s_density", s->plan->ensemble[i].name);
+  PetscCall(fare_deposit(grid_of(s), s->ensemble[i], &masses, &outside));
+  PetscCall(fare_record_mesh(s->record, name, "particles of the ensemble by cells", grid_of(s), masses));
+  PetscCall(fare_record_number(s->record, name, "outside", outside));
+  PetscCall(VecDestroy(&masses));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode write_snapshot(fare_run *s, PetscInt64 k)
 {
   const fare_schedule *schedule = &s->plan->snapshots;
@@ -406,7 +422,9 @@ static PetscErrorCode write_snapshot(fare_run *s, PetscInt64 k)
   PetscCall(fare_record_begin(s->record, k, fare_schedule_time(schedule, k), (schedule->end - schedule->start) / (double)(schedule->count - 1)));
   if (s->truth) PetscCall(record_truth(s, k));
   for (size_t i = 0; i < s->plan->ensembles; i++) {
-    if (!s->results.failure[i]) PetscCall(fare_record_species(s->record, s->plan->ensemble[i].name, s->ensemble[i]));
+    if (s->results.failure[i]) continue;
+    PetscCall(fare_record_species(s->record, s->plan->ensemble[i].name, s->ensemble[i]));
+    if (s->plan->record.densities) PetscCall(record_deposit(s, i));
   }
   PetscCall(fare_record_end(s->record));
   s->writing += fare_seconds() - began;
