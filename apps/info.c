@@ -132,6 +132,48 @@ static PetscErrorCode print_study(fare_store *file)
   PetscFunctionReturn(0);
 }
 
+/* What `fare export` writes, and `fare score` reads. */
+static PetscErrorCode print_samples(fare_store *file)
+{
+  uint64_t  extent[4] = {0};
+  PetscBool weights, density;
+  char      study[128], ensemble[128];
+  int       rank;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_extents(file, "/samples", &rank, extent));
+  if (rank != 3) FARE_FAIL(FARE_ERR_INPUT, "/samples has %d axes, expected times, particles and axes of space", rank);
+  PetscCall(fare_store_has(file, "/weights", &weights));
+  PetscCall(fare_store_has(file, "/log_density", &density));
+  fare_text_add(&shown, "samples at %llu times: %llu particles in %llu dimension%s%s%s\n", (unsigned long long)extent[0], (unsigned long long)extent[1], (unsigned long long)extent[2], extent[2] > 1 ? "s" : "", weights ? ", with weights" : "", density ? ", with their own density" : "");
+  if (!fare_store_get_string(file, "/", "study", sizeof study, study) && !fare_store_get_string(file, "/", "ensemble", sizeof ensemble, ensemble)) fare_text_add(&shown, "  from      ensemble %s of study %s\n", ensemble, study);
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode print_method(fare_store *file, const char *path, const char *name)
+{
+  int64_t ready;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_get_int(file, path, "ready", &ready));
+  fare_text_add(&shown, "  ensemble  %-20s%s\n", name, ready ? "ready to draw" : "still to be trained");
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode print_checkpoint(fare_store *file)
+{
+  int64_t next, number;
+  char    version[64];
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_get_int(file, "/", "number", &number));
+  PetscCall(fare_store_get_int(file, "/", "next", &next));
+  PetscCall(fare_store_get_string(file, "/", "version", sizeof version, version));
+  fare_text_add(&shown, "checkpoint %lld of FARE %s: %lld snapshots are behind it\n", (long long)number, version, (long long)next);
+  PetscCall(walk(file, "/methods", print_method));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode print_file(fare_store *file, const char *path)
 {
   PetscBool has;
@@ -142,8 +184,18 @@ static PetscErrorCode print_file(fare_store *file, const char *path)
     PetscCall(walk(file, "/data", print_snapshot));
     PetscFunctionReturn(0);
   }
+  PetscCall(fare_store_has(file, "/samples", &has));
+  if (has) {
+    PetscCall(print_samples(file));
+    PetscFunctionReturn(0);
+  }
+  PetscCall(fare_store_has(file, "/methods", &has));
+  if (has) {
+    PetscCall(print_checkpoint(file));
+    PetscFunctionReturn(0);
+  }
   PetscCall(fare_store_has(file, "/comparisons", &has));
-  if (!has) FARE_FAIL(FARE_ERR_INPUT, "%s: HDF5, but neither a study nor a snapshot of FARE", path);
+  if (!has) FARE_FAIL(FARE_ERR_INPUT, "%s: HDF5, but neither a study, nor a snapshot, nor a checkpoint, nor samples of FARE", path);
   PetscCall(print_study(file));
   PetscFunctionReturn(0);
 }

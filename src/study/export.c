@@ -42,6 +42,25 @@ static PetscErrorCode list_ensembles(const fare_finished *study, fare_text *name
   PetscFunctionReturn(0);
 }
 
+/* As many as snapshots hold: they may keep a part of them. */
+static PetscErrorCode count_particles(const fare_finished *study, source *of)
+{
+  uint64_t       extent[4] = {0};
+  char           path[PATH_SIZE];
+  fare_store    *first;
+  PetscErrorCode code;
+  int            rank;
+
+  PetscFunctionBeginUser;
+  snprintf(path, sizeof path, "/data/0/particles/%.128s/position/x", of->name);
+  PetscCall(fare_finished_snapshot(study, 0, &first));
+  code = fare_store_extents(first, path, &rank, extent);
+  PetscCall(fare_store_close(&first));
+  PetscCall(code);
+  of->particles = (int64_t)extent[0];
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode choose(const fare_finished *study, const char *asked, source *of)
 {
   fare_text      names = {0};
@@ -63,7 +82,7 @@ static PetscErrorCode choose(const fare_finished *study, const char *asked, sour
   PetscCall(code);
   PetscCall(attribute(study, of->name, "sampler", sizeof of->sampler, of->sampler));
   PetscCall(attribute(study, of->name, "family", sizeof of->family, of->family));
-  PetscCall(fare_store_get_int(study->store, path, "particles", &of->particles));
+  PetscCall(count_particles(study, of));
   if (!attribute(study, of->name, "failure", sizeof failure, failure)) FARE_FAIL(FARE_ERR_INPUT, "%s: ensemble %s ended early and has no particles at some times: %s", study->directory, of->name, failure);
   PetscFunctionReturn(0);
 }
