@@ -254,7 +254,7 @@ def ranking(study: Study) -> str:
     rows = []
     for r in study.ranking:
         cells = [f"{r.place}{'=' if places.count(r.place) > 1 else ''}" if r.place else "–", "–" if r.mode == "none" else r.mode, f"{r.seeds}{f' ({r.lost} lost)' if r.lost else ''}"]
-        cells += [number(v) for v in (r.mean, r.spread, r.floor, r.excess, r.error, r.factor, r.train_seconds, r.sample_seconds)] + [count(round(v)) for v in (r.force_evaluations, r.network_evaluations)]
+        cells += [number(v) for v in (r.mean, r.spread, r.floor, r.excess, r.error, r.factor, r.train_seconds, r.sample_seconds)] + [count(round(v)) if math.isfinite(v) else "–" for v in (r.force_evaluations, r.network_evaluations)]
         kind = ' class="noise"' if r.noise else ""
         rows.append(f'<tr data-line="{html.escape(r.line)}"><td>{html.escape(r.line)}</td>{"".join(f"<td{kind}>{cell}</td>" for cell in cells)}</tr>')
     note = (f"<p class=note>By {html.escape(study.ranked_by)} above its noise floor, averaged over {study.ranked_over}. Means over trainings; lines share a place where two standard errors and the truth's own error do not tell them apart, "

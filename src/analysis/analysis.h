@@ -17,6 +17,7 @@ typedef struct {
   const char *meaning;
   int         rank;
   uint64_t    extent[2];
+  PetscBool   curve;          /* so many that they are for figures: kept, not printed */
   double     *value, *error; /* error: estimated; NaN where unknown, NULL where there is none because the numbers were given */
 } fare_finding;
 
@@ -54,8 +55,10 @@ struct fare_analysis_type {
   PetscErrorCode (*destroy)(void *state); /* may be NULL; fields are freed by the caller */
 };
 
-/* Numbers that have an error, numbers that have none (both copied), and a field (taken over). No numbers, no finding. */
+/* Numbers that have an error: in a row, in rows, and as a curve; numbers that have none (all copied); and a field (taken over). No numbers, no finding. */
 PetscErrorCode fare_found(fare_findings *found, const char *name, const char *meaning, size_t count, const double value[]);
+PetscErrorCode fare_found_table(fare_findings *found, const char *name, const char *meaning, size_t rows, size_t columns, const double value[]);
+PetscErrorCode fare_found_curve(fare_findings *found, const char *name, const char *meaning, size_t count, const double value[]);
 PetscErrorCode fare_found_exact(fare_findings *found, const char *name, const char *meaning, size_t rows, size_t columns, const double value[]);
 PetscErrorCode fare_found_mesh(fare_findings *found, const char *name, const char *meaning, fare_mesh_kind kind, Vec values);
 const fare_finding *fare_findings_find(const fare_findings *found, const char *name);
@@ -122,6 +125,28 @@ PetscErrorCode fare_killed_hold(const fare_killed *killed, const double value[],
 /* Solves sum_j r(i->j) (x_i - x_j) = b_i outside, x = value[target] inside. New vector. */
 PetscErrorCode fare_killed_solve(const fare_killed *killed, double b, const double value[], const char *what, Vec *x, fare_solved *solved);
 
+/* Keys that both kinds of passage share. begin: none where `from` and `leave` are absent. */
+typedef struct {
+  const fare_node *target, *leave, *from, *points;
+  int              weight;
+  PetscBool        meshes;
+  fare_region      absorbing, begin;
+  fare_points      at;
+} fare_passage_keys;
+extern const char *const fare_passage_weights[];
+#define FARE_PASSAGE_FIELDS(at) \
+  {"target", FARE_NODE, (at) + offsetof(fare_passage_keys, target), "", 0, 0, NULL, "", "the set to reach: a box {lower: [...], upper: [...]} or a list of such"}, \
+  {"leave", FARE_NODE, (at) + offsetof(fare_passage_keys, leave), "", 0, 0, NULL, "", "instead of a target: the set to get out of"}, \
+  {"from", FARE_NODE, (at) + offsetof(fare_passage_keys, from), "", 0, 0, NULL, "", "set over which the mean time is taken; what is left, unless given"}, \
+  {"weight", FARE_CHOICE, (at) + offsetof(fare_passage_keys, weight), "stationary", 0, 0, fare_passage_weights, "", "density in that set by which it is weighted"}, \
+  {"points", FARE_NODE, (at) + offsetof(fare_passage_keys, points), "", 0, 0, NULL, "", "list of points from which to give the time"}, \
+  {"meshes", FARE_BOOLEAN, (at) + offsetof(fare_passage_keys, meshes), "true", 0, 0, NULL, "", "also keep the times on the grid"}
+PetscErrorCode fare_passage_check(fare_passage_keys *keys, const fare_node *node, const fare_analysis_context *context);
+PetscErrorCode fare_passage_free(fare_passage_keys *keys);
+/* Masses in the set that it begins from, sum 1: parameters frozen at t. And times at the points. Collective. */
+PetscErrorCode fare_passage_begin(const fare_passage_keys *keys, const fare_grid *grid, const fare_system *system, double t, Vec *masses);
+PetscErrorCode fare_passage_at_points(const fare_passage_keys *keys, const fare_grid *grid, Vec times, double at[]);
+
 /* Steps of a moving generator, backward on x (dx/ds = b - M x, s = -t) or forward on masses (dP/dt = -M^T P). See stepper.c. */
 #define FARE_STEPPER_STAGES 5
 typedef struct {
@@ -157,6 +182,26 @@ PetscErrorCode fare_timeline_run(const fare_timeline *timeline, int level, fare_
 /* Error of what steps of this level give, from its difference to the level before and the difference before that. */
 double fare_step_error(int level, double difference, double before);
 #define FARE_LEVELS_MAX 12
+
+/* That something is driven, and that the drive repeats after `period` where that is not 0; else an error at the node, which names the kind for systems that stand still. */
+PetscErrorCode fare_period_check(const fare_node *node, const fare_system *system, double start, double period, const char *instead);
+/* Keys that kinds of driven systems share, their rows, and what they come to: the span and the times `starts` at which paths begin. */
+typedef struct {
+  double     period, span, tolerance;
+  int        after; /* a fare_after */
+  PetscInt64 starts;
+} fare_driven_keys;
+#define FARE_STARTS_MAX 40
+extern const char *const fare_driven_after[];
+#define FARE_DRIVEN_FIELDS(at) \
+  {"period", FARE_REAL, (at) + offsetof(fare_driven_keys, period), "0", 0, 1e12, NULL, "time", "after which the drive repeats; or give span"}, \
+  {"span", FARE_REAL, (at) + offsetof(fare_driven_keys, span), "0", 0, 1e12, NULL, "time", "how long from time on the drive is followed"}, \
+  {"after", FARE_CHOICE, (at) + offsetof(fare_driven_keys, after), "frozen", 0, 0, fare_driven_after, "", "the span: frozen: all stays as it is then; over: who has not arrived by then does not count"}, \
+  {"starts", FARE_INTEGER, (at) + offsetof(fare_driven_keys, starts), "1", 1, FARE_STARTS_MAX, NULL, "", "times at which paths begin: the first is time, the others divide the span into equal parts"}, \
+  {"tolerance", FARE_REAL, (at) + offsetof(fare_driven_keys, tolerance), "1e-6", 1e-11, 0.1, NULL, "", "estimated error of the steps in time, relative to the largest value"}
+PetscErrorCode fare_driven_check(const fare_driven_keys *keys, const fare_node *node, const fare_system *system, double time, const char *instead);
+PetscErrorCode fare_driven_plan(const fare_driven_keys *keys, double time, fare_span *span, double starts[]);
+PetscErrorCode fare_driven_keep(const fare_driven_keys *keys, const fare_driven *driven, const double starts[], const char *what, fare_findings *found);
 
 /* The layout of a ghosted local vector: where a cell is in it, and how far its neighbours along each axis. */
 typedef struct {

@@ -25,19 +25,42 @@ static PetscErrorCode add(fare_findings *found, const char *name, const char *me
   f->extent[1] = columns;
   PetscCall(PetscMalloc1(n, &f->value));
   memcpy(f->value, value, n * sizeof *value);
+  f->curve = PETSC_FALSE;
   f->error = NULL;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode add_with_error(fare_findings *found, const char *name, const char *meaning, int rank, size_t rows, size_t columns, const double value[])
+{
+  fare_finding *f = &found->finding[found->findings];
+
+  PetscFunctionBeginUser;
+  if (!rows || !columns) PetscFunctionReturn(0);
+  PetscCall(add(found, name, meaning, rank, rows, columns, value));
+  PetscCall(PetscMalloc1(rows * columns, &f->error));
+  for (size_t i = 0; i < rows * columns; i++) f->error[i] = NAN;
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_found(fare_findings *found, const char *name, const char *meaning, size_t count, const double value[])
 {
-  fare_finding *f = &found->finding[found->findings];
-
   PetscFunctionBeginUser;
-  if (!count) PetscFunctionReturn(0);
-  PetscCall(add(found, name, meaning, 1, count, 1, value));
-  PetscCall(PetscMalloc1(count, &f->error));
-  for (size_t i = 0; i < count; i++) f->error[i] = NAN;
+  PetscCall(add_with_error(found, name, meaning, 1, count, 1, value));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_found_table(fare_findings *found, const char *name, const char *meaning, size_t rows, size_t columns, const double value[])
+{
+  PetscFunctionBeginUser;
+  PetscCall(add_with_error(found, name, meaning, 2, rows, columns, value));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_found_curve(fare_findings *found, const char *name, const char *meaning, size_t count, const double value[])
+{
+  PetscFunctionBeginUser;
+  PetscCall(add_with_error(found, name, meaning, 1, count, 1, value));
+  if (count) found->finding[found->findings - 1].curve = PETSC_TRUE;
   PetscFunctionReturn(0);
 }
 
@@ -106,7 +129,7 @@ PetscErrorCode fare_findings_estimate(const fare_grid *half, double ratio, const
     fare_finding       *f    = &found->finding[i];
     const fare_finding *same = fare_findings_find(coarse, f->name);
 
-    for (size_t k = 0; f->error && same && k < f->extent[0]; k++) f->error[k] = share * fabs(f->value[k] - same->value[k]);
+    for (size_t k = 0; f->error && same && k < f->extent[0] * f->extent[1]; k++) f->error[k] = share * fabs(f->value[k] - same->value[k]);
   }
   for (int i = 0; i < found->meshes; i++) {
     double error;
@@ -216,16 +239,9 @@ PetscErrorCode fare_findings_save(MPI_Comm comm, const fare_findings *found, con
   PetscFunctionReturn(0);
 }
 
-/* Which of several: its number, or the point that it belongs to. */
-static PetscErrorCode place_text(const fare_finding *f, const fare_finding *points, size_t i, char *text, size_t size)
+static PetscErrorCode add_coordinates(const fare_finding *points, size_t i, char *text, size_t size)
 {
   PetscFunctionBeginUser;
-  *text = '\0';
-  if (f->extent[0] == 1 && !(points && points->extent[0] == 1 && strstr(points->meaning, f->name))) PetscFunctionReturn(0);
-  if (!points || !strstr(points->meaning, f->name)) {
-    snprintf(text, size, " %zu", i);
-    PetscFunctionReturn(0);
-  }
   for (uint64_t axis = 0; axis < points->extent[1]; axis++) {
     const size_t used = strlen(text);
 
@@ -234,21 +250,40 @@ static PetscErrorCode place_text(const fare_finding *f, const fare_finding *poin
   PetscFunctionReturn(0);
 }
 
+/* Which of several: the point and the start that it belongs to, or its number. */
+static PetscErrorCode place_text(const fare_finding *f, const fare_finding *points, const fare_finding *starts, size_t i, char *text, size_t size)
+{
+  const PetscBool at_point = points && strstr(points->meaning, f->name) ? PETSC_TRUE : PETSC_FALSE, from_start = starts && strstr(starts->meaning, f->name) ? PETSC_TRUE : PETSC_FALSE;
+  const size_t    columns = at_point ? points->extent[0] : 1;
+
+  PetscFunctionBeginUser;
+  *text = '\0';
+  if (at_point) PetscCall(add_coordinates(points, i % columns, text, size));
+  if (from_start) {
+    const size_t used = strlen(text);
+
+    snprintf(text + used, size - used, ", start %.6g", starts->value[i / columns]);
+  }
+  if (!at_point && !from_start && f->extent[0] > 1) snprintf(text, size, " %zu", i);
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_findings_print(const fare_findings *found, const char *name, fare_table *table)
 {
-  const fare_finding *points = fare_findings_find(found, "points");
+  const fare_finding *points = fare_findings_find(found, "points"), *starts = fare_findings_find(found, "starts");
 
   PetscFunctionBeginUser;
   for (int i = 0; i < found->findings; i++) {
     const fare_finding *f = &found->finding[i];
+    const size_t        count = f == points || f == starts || f->curve ? 0 : f->extent[0] * f->extent[1];
 
-    for (size_t k = 0; k < f->extent[0] && f != points; k++) {
-      char place[96];
+    for (size_t k = 0; k < count; k++) {
+      char place[128];
 
-      PetscCall(place_text(f, points, k, place, sizeof place));
+      PetscCall(place_text(f, points, starts, k, place, sizeof place));
       PetscCall(fare_table_cell(table, "%s", name));
       PetscCall(fare_table_cell(table, "%s%s", f->name, place));
-      PetscCall(fare_table_cell(table, f->error ? "%.9g" : "%.2g", f->value[k]));
+      PetscCall(fare_table_cell(table, f->error ? "%.9g" : f->value[k] == floor(f->value[k]) ? "%.6g" : "%.2g", f->value[k]));
       PetscCall(fare_table_cell(table, f->error && !isnan(f->error[k]) ? "%.1e" : "-", f->error ? f->error[k] : 0));
       PetscCall(fare_table_cell(table, "%s", f->meaning));
     }

@@ -133,25 +133,10 @@ static const fare_field fields[] = {
 
 static PetscErrorCode check(void *state, const fare_node *node, const fare_analysis_context *context, double time)
 {
-  enum { MOMENTS = 1000 };
   const periodic *s = state;
-  double          now[FARE_PARAMETERS_MAX] = {0}, later[FARE_PARAMETERS_MAX] = {0};
-  int             apart = 0;
 
   PetscFunctionBeginUser;
-  if (!fare_system_is_driven(context->system)) PetscCall(fare_node_error(node, "nothing is driven: ask for 'stationary' instead"));
-  for (int i = 0; i < MOMENTS; i++) {
-    const double                t    = time + s->period * (i + 0.5) / MOMENTS;
-    const fare_parameter *const rows = fare_system_type_of(context->system)->parameters;
-    int                         differs = 0;
-
-    fare_system_parameters(context->system, t, now);
-    fare_system_parameters(context->system, t + s->period, later);
-    for (int k = 0; rows[k].name; k++) differs |= fabs(later[k] - now[k]) > 1e-6 * PetscMax(1e-3, PetscMax(fabs(now[k]), fabs(later[k])));
-    apart += differs;
-  }
-  /* at a jump round-off may decide on which side a moment lies */
-  if (apart > MOMENTS / 100) PetscCall(fare_node_error(fare_node_find(node, "period"), "the drive does not repeat after %g", s->period));
+  PetscCall(fare_period_check(node, context->system, time, s->period, "stationary"));
   PetscFunctionReturn(0);
 }
 

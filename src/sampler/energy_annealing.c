@@ -146,7 +146,7 @@ PetscErrorCode fare_annealing_carry(fare_annealing *a, fare_energy *energy, doub
   PetscCall(walk_end(&w));
   PetscCall(fare_weights_families(ensemble, a->ancestors, &squares));
   a->families = 1 / squares;
-  a->variance = squares - 1 / (double)ensemble->count;
+  a->variance = PetscMax(0, squares - 1 / (double)ensemble->count);
   *evaluations += ensemble->local * fare_annealing_evaluations(a, steps);
   PetscFunctionReturn(0);
 }

@@ -1,5 +1,6 @@
 #include "energy.h"
 #include "energy_grid.h"
+#include "energy_model.h"
 
 #include <math.h>
 
@@ -103,5 +104,17 @@ void fare_weights_scale(double least, const double cost[FARE_BLOCK], double weig
     const double rise = least - cost[i];
 
     weight[i] *= exp(rise < 0 ? rise : 0);
+  }
+}
+
+void fare_energy_octaves_back(int octaves, double frequency, int n, const float in[], const float d[], double f[])
+{
+  for (int k = 0; k < octaves; k++) {
+    const float  w     = (float)ldexp(frequency, k);
+    const float *sine  = in + (size_t)(2 * k) * FARE_BLOCK, *cosine = sine + FARE_BLOCK;
+    const float *by_sine = d + (size_t)(2 * k) * FARE_BLOCK, *by_cosine = by_sine + FARE_BLOCK;
+
+#pragma omp simd
+    for (int i = 0; i < n; i++) f[i] -= (double)(w * (cosine[i] * by_sine[i] - sine[i] * by_cosine[i]));
   }
 }

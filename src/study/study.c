@@ -115,12 +115,19 @@ static PetscErrorCode destroy(fare_run *s)
   PetscFunctionReturn(0);
 }
 
-/* A method that fails numerically ends, says why in its row, and leaves the rest of the study alone. */
-static PetscErrorCode end_ensemble(fare_run *s, size_t i, PetscErrorCode code)
+/* A method that fails numerically ends, says why in its row, and leaves the rest of the study alone. `when` is for a message that does not say whose it is. */
+static PetscErrorCode end_ensemble(fare_run *s, size_t i, const char *when, PetscErrorCode code)
 {
+  const fare_plan_ensemble *e = &s->plan->ensemble[i];
+  char                      own[FARE_LABEL_SIZE + 64], why[FARE_REASON_SIZE];
+
   PetscFunctionBeginUser;
+  if (code) code = fare_error_settle(code, NULL); /* ranks that have none are not here: the study cannot go on where they are any */
   if (code != FARE_ERR_FAILED) PetscFunctionReturn(code);
-  s->results.failure[i] = strdup(fare_error_message());
+  snprintf(own, sizeof own, "ensemble %s (%s)", e->name, e->type->name);
+  if (strncmp(fare_error_message(), own, strlen(own))) snprintf(why, sizeof why, "%s%s: %.1500s", own, when, fare_error_message());
+  else snprintf(why, sizeof why, "%s", fare_error_message());
+  s->results.failure[i] = strdup(why);
   fare_warn("%s; the study goes on without it", s->results.failure[i]);
   PetscFunctionReturn(0);
 }
@@ -187,7 +194,7 @@ static PetscErrorCode train_oracle(fare_run *s, size_t i)
     if (fare_training_includes(&s->plan->ensemble[i].training, k)) at[times.count++] = fare_schedule_time(schedule, k);
   }
   times.times = at;
-  PetscCall(end_ensemble(s, i, fare_sampler_train(s->sampler[i], &times)));
+  PetscCall(end_ensemble(s, i, "", fare_sampler_train(s->sampler[i], &times)));
   free(at);
   PetscFunctionReturn(0);
 }
@@ -217,7 +224,7 @@ static PetscErrorCode train_method(fare_run *s, size_t i, const fare_training_se
   fare_doing("ensemble %s (%s) while it is trained", s->plan->ensemble[i].name, s->plan->ensemble[i].type->name);
   code                           = fare_sampler_train(s->sampler[i], data);
   if (code == FARE_ERR_STOPPED) FARE_FAIL(code, "stopped on request while %s was being trained; --resume goes on in %s", s->plan->ensemble[i].name, s->plan->directory);
-  PetscCall(end_ensemble(s, i, code));
+  PetscCall(end_ensemble(s, i, ", while it was trained", code));
   PetscFunctionReturn(0);
 }
 
@@ -245,7 +252,7 @@ static PetscErrorCode train_one(fare_run *s, size_t i, shared_set *set)
     set->of = code ? NULL : &e->training;
   }
   if (code) {
-    PetscCall(end_ensemble(s, i, code));
+    PetscCall(end_ensemble(s, i, ", what it learns from", code));
     PetscFunctionReturn(0);
   }
   s->sampler[i]->cost.force_evaluations += set->forces;
@@ -435,14 +442,16 @@ static PetscErrorCode snapshot(fare_run *s, PetscInt64 k)
 {
   const double t = fare_schedule_time(&s->plan->snapshots, k);
   truth_bins   bins;
+  char         when[64];
 
   PetscFunctionBeginUser;
   PetscCall(advance_truth(s, k));
   s->safe = -1;
+  snprintf(when, sizeof when, " on its way to time %g", t);
   for (size_t i = 0; i < s->plan->ensembles; i++) {
     if (s->results.failure[i]) continue;
-    fare_doing("ensemble %s (%s) on its way to time %g", s->plan->ensemble[i].name, s->plan->ensemble[i].type->name, t);
-    PetscCall(end_ensemble(s, i, fare_sampler_advance(s->sampler[i], t, s->ensemble[i])));
+    fare_doing("ensemble %s (%s)%s", s->plan->ensemble[i].name, s->plan->ensemble[i].type->name, when);
+    PetscCall(end_ensemble(s, i, when, fare_sampler_advance(s->sampler[i], t, s->ensemble[i])));
   }
   fare_doing("snapshot %lld at time %g", (long long)k, t);
   PetscCall(write_snapshot(s, k));

@@ -154,8 +154,9 @@ int fare_finalize(PetscErrorCode code)
   code = fare_error_settle(code, NULL);
   if (code && rank == 0) fprintf(stderr, "fare: %s\n", message);
   fflush(NULL);
-  if (code && !is_ours(code)) {
-    MPI_Abort(PETSC_COMM_WORLD, FARE_EXIT_FAILED); /* nobody knows in what state PETSc is */
+  if (code && !is_ours(code)) { /* nobody knows in what state PETSc is */
+    MPI_Barrier(settlement);    /* so that nobody is ended before the line is out */
+    MPI_Abort(PETSC_COMM_WORLD, FARE_EXIT_FAILED);
     return FARE_EXIT_FAILED;
   }
   PetscPopErrorHandler();

@@ -305,6 +305,13 @@ PetscErrorCode fare_system_write(const fare_system *system, fare_text *to)
   PetscFunctionReturn(0);
 }
 
+static const char *axis_name(const fare_system_type *type, int axis)
+{
+  static const char *const usual[FARE_DIM_MAX] = {"x", "y", "z"};
+
+  return type->axes[axis] ? type->axes[axis] : usual[axis];
+}
+
 PetscErrorCode fare_system_type_describe(const fare_system_type *type, FILE *to)
 {
   fare_table *table;
@@ -313,7 +320,7 @@ PetscErrorCode fare_system_type_describe(const fare_system_type *type, FILE *to)
   fprintf(to, "system %s: %s\n%s\n", type->name, type->summary, type->reference);
   if (type->dimension_least == type->dimension_most) fprintf(to, "dimension %d; domain of the truth unless told otherwise:", type->dimension_least);
   else fprintf(to, "dimension %d to %d; domain of the truth unless told otherwise:", type->dimension_least, type->dimension_most);
-  for (int axis = 0; axis < type->dimension_most; axis++) fprintf(to, "%s [%g, %g]%s", axis ? " x" : "", type->lower[axis], type->upper[axis], type->periodic[axis] ? " periodic" : "");
+  for (int axis = 0; axis < type->dimension_most; axis++) fprintf(to, "%s %s in [%g, %g]%s", axis ? "," : "", axis_name(type, axis), type->lower[axis], type->upper[axis], type->periodic[axis] ? " periodic" : "");
   fprintf(to, "\nparameters, each of which can be driven by any waveform:\n\n");
   PetscCall(fare_table_create(4, &table));
   PetscCall(fare_table_cell(table, "parameter"));
@@ -383,9 +390,7 @@ PetscBool fare_system_has_potential(const fare_system *system)
 
 const char *fare_system_axis_name(const fare_system *system, int axis)
 {
-  static const char *const usual[FARE_DIM_MAX] = {"x", "y", "z"};
-
-  return system->type->axes[axis] ? system->type->axes[axis] : usual[axis];
+  return axis_name(system->type, axis);
 }
 
 void fare_system_potential(const fare_system *system, double t, size_t n, const double *const x[], double V[])

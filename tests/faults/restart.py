@@ -1,15 +1,10 @@
 """What tests of stopping and going on share: a study that has a bit of everything, how it is run, and whether two directories hold the same bits."""
-import os
-import pathlib
 import subprocess
 
 import h5py
 import numpy as np
 
-SOURCE = pathlib.Path(os.environ.get("FARE_SOURCE_DIR", pathlib.Path(__file__).resolve().parents[2]))
-FARE = os.environ.get("FARE_COMMAND", str(SOURCE / "build" / "bin" / "fare"))
-MPIEXEC = os.environ.get("FARE_MPIEXEC", "mpiexec")
-ENVIRONMENT = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMPI_MCA_rmaps_base_oversubscribe="1", OMPI_MCA_hwloc_base_binding_policy="none", OMPI_MCA_mpi_yield_when_idle="1")
+from launch import ENVIRONMENT, FARE, MPIEXEC, SOURCE  # SOURCE: for tests of clusters, which take all from here
 
 STUDY = """\
 study: interrupted

@@ -5,18 +5,14 @@ fare-test: labels=faults timeout=300
 """
 import ast
 import concurrent.futures
-import os
 import pathlib
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 
-SOURCE = pathlib.Path(os.environ.get("FARE_SOURCE_DIR", pathlib.Path(__file__).resolve().parents[2]))
-FARE = os.environ.get("FARE_COMMAND", str(SOURCE / "build" / "bin" / "fare"))
-MPIEXEC = os.environ.get("FARE_MPIEXEC", "mpiexec")
-HANGS = 60  # seconds after which a command is taken to hang
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from launch import SOURCE, execute, refusal, tree
 
 SOUND = """\
 study: faulty
@@ -298,20 +294,6 @@ def all_cases():
     return cases
 
 
-def execute(arguments, where, ranks=0):
-    launch = [MPIEXEC, "-n", str(ranks)] if ranks else []
-    environment = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMPI_MCA_rmaps_base_oversubscribe="1", OMPI_MCA_hwloc_base_binding_policy="none", OMPI_MCA_mpi_yield_when_idle="1")
-    if not ranks:  # a process alone needs no network and no daemon, and starts four times as fast without looking for them
-        environment.update(OMPI_MCA_ess_singleton_isolated="1", OMPI_MCA_pml="ob1", OMPI_MCA_btl="self")
-    with tempfile.TemporaryDirectory(prefix="fare-") as session:  # Open MPI's own files: isolated processes would share them
-        environment["TMPDIR"] = session
-        return subprocess.run([*launch, FARE, *arguments], cwd=where, env=environment, capture_output=True, timeout=HANGS, stdin=subprocess.DEVNULL)
-
-
-def tree(where):
-    return {str(path.relative_to(where)): path.read_bytes() if path.is_file() else None for path in sorted(where.rglob("*"))}
-
-
 def complaint(case, snapshot, ranks):
     """What is wrong with how the program takes this case, or None."""
     with tempfile.TemporaryDirectory(prefix="fare-faults-") as name:
@@ -325,22 +307,9 @@ def complaint(case, snapshot, ranks):
         if case.content is not None:
             (where / "study.yaml").write_bytes(case.content)
         before = tree(where)
-        try:
-            done = execute(case.arguments, where, ranks)
-        except subprocess.TimeoutExpired:
-            return f"hangs for {HANGS} s"
-        said = done.stderr.decode(errors="replace")
-        lines = [line for line in said.split("\n") if line and (not ranks or line.startswith("fare:") or "FARE" in line or "rror" in line and "mpi" not in line)]
-        if done.returncode != 2:
-            return f"exit code {done.returncode}, not 2: {said[:1500]}{done.stdout.decode(errors='replace')[-300:]}"
-        if len(lines) != 1 or not lines[0].startswith("fare: "):
-            return f"{len(lines)} lines: {said[:600]!r}"
-        if case.message not in lines[0]:
-            return f"said {lines[0]!r}, expected {case.message!r}"
-        if len(lines[0]) > 2100:
-            return f"a line of {len(lines[0])} characters"
-        if not ranks and done.stdout:
-            return f"stdout: {done.stdout[:300]!r}"
+        reason = refusal(execute(case.arguments, where, ranks), case.message, ranks)
+        if reason:
+            return reason
         if tree(where) != before:
             return f"left behind: {sorted(set(tree(where)) ^ set(before)) or 'a changed file'}"
     return None

@@ -4,7 +4,6 @@ A plugin (a system or a sampler) or a formula that will not do costs one clear l
 fare-test: labels=faults timeout=300
 """
 import concurrent.futures
-import json
 import os
 import pathlib
 import re
@@ -13,11 +12,8 @@ import subprocess
 import sys
 import tempfile
 
-SOURCE = pathlib.Path(os.environ.get("FARE_SOURCE_DIR", pathlib.Path(__file__).resolve().parents[2]))
-BINARY = pathlib.Path(os.environ.get("FARE_BINARY_DIR", SOURCE / "build"))
-FARE = os.environ.get("FARE_COMMAND", str(BINARY / "bin" / "fare"))
-MPIEXEC = os.environ.get("FARE_MPIEXEC", "mpiexec")
-HANGS = 60  # seconds after which a command is taken to hang
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from launch import FARE, HANGS, MPIEXEC, compile_plugin
 
 STUDY = """\
 study: faulty
@@ -112,17 +108,6 @@ def expect(what, holds, detail=""):
     print("ok  " if holds else "FAIL", what, "" if holds else detail)
     if not holds:
         failures.append(what)
-
-
-def compile_plugin(place, name, source):
-    commands = json.loads((BINARY / "compile_commands.json").read_text())
-    command = next(c["command"] for c in commands if c["file"].endswith("src/system/system.c")).split()
-    includes = [w for i, w in enumerate(command) if w.startswith("-I") or w == "-isystem" or command[i - 1] == "-isystem"]
-    file = place / f"{name}.c"
-    file.write_text(source)
-    done = subprocess.run([command[0], "-w", "-fPIC", "-shared", *includes, "-o", str(place / f"{name}.so"), str(file)], capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{name}: {done.stderr}")
 
 
 def start(arguments, where, launch=(), **environment):

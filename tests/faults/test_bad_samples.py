@@ -3,20 +3,15 @@
 A file of samples that is none, and a directory without a truth, cost one clear line and exit code 2: on one rank, and on three as on one.
 fare-test: labels=faults timeout=300
 """
-import os
 import pathlib
 import shutil
-import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import h5py
 import numpy as np
-
-SOURCE = pathlib.Path(os.environ.get("FARE_SOURCE_DIR", pathlib.Path(__file__).resolve().parents[2]))
-FARE = os.environ.get("FARE_COMMAND", str(SOURCE / "build" / "bin" / "fare"))
-MPIEXEC = os.environ.get("FARE_MPIEXEC", "mpiexec")
-HANGS = 60  # seconds after which a command is taken to hang
+from launch import execute, refusal, tree
 
 STUDY = """\
 study: small
@@ -30,16 +25,6 @@ ensembles:
 T, N = 4, 2000
 TIMES = np.arange(T) / 10
 SAMPLES = np.random.default_rng(1).normal(size=(T, N, 1))
-
-
-def execute(arguments, where, ranks=0):
-    launch = [MPIEXEC, "-n", str(ranks)] if ranks else []
-    environment = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMPI_MCA_rmaps_base_oversubscribe="1", OMPI_MCA_hwloc_base_binding_policy="none", OMPI_MCA_mpi_yield_when_idle="1")
-    if not ranks:  # a process alone needs no network and no daemon, and starts faster without looking for them
-        environment.update(OMPI_MCA_ess_singleton_isolated="1", OMPI_MCA_pml="ob1", OMPI_MCA_btl="self")
-    with tempfile.TemporaryDirectory(prefix="fare-") as session:  # Open MPI's own files: isolated processes would share them
-        environment["TMPDIR"] = session
-        return subprocess.run([*launch, FARE, *arguments], cwd=where, env=environment, capture_output=True, timeout=HANGS, stdin=subprocess.DEVNULL)
 
 
 def edited(array, index, value):
@@ -233,27 +218,12 @@ COMMANDS = [
 ]
 
 
-def tree(where):
-    return {str(path.relative_to(where)): path.read_bytes() if path.is_file() else None for path in sorted(where.rglob("*"))}
-
-
 def complaint(arguments, message, where, ranks):
     """What is wrong with how the program takes this, or None."""
     before = tree(where)
-    try:
-        done = execute(arguments, where, ranks)
-    except subprocess.TimeoutExpired:
-        return f"hangs for {HANGS} s"
-    said = done.stderr.decode(errors="replace")
-    lines = [line for line in said.split("\n") if line and (not ranks or line.startswith("fare:") or "FARE" in line or "rror" in line and "mpi" not in line)]
-    if done.returncode != 2:
-        return f"exit code {done.returncode}, not 2: {said[:1500]}{done.stdout.decode(errors='replace')[-300:]}"
-    if len(lines) != 1 or not lines[0].startswith("fare: "):
-        return f"{len(lines)} lines: {said[:600]!r}"
-    if message not in lines[0]:
-        return f"said {lines[0]!r}, expected {message!r}"
-    if not ranks and done.stdout:
-        return f"stdout: {done.stdout[:300]!r}"
+    reason = refusal(execute(arguments, where, ranks), message, ranks)
+    if reason:
+        return reason
     if tree(where) != before:
         return f"left behind: {sorted(set(tree(where)) ^ set(before)) or 'a changed file'}"
     return None

@@ -9,13 +9,11 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import h5py
 import numpy as np
+from launch import ENVIRONMENT, FARE, MPIEXEC
 
-SOURCE = pathlib.Path(os.environ.get("FARE_SOURCE_DIR", pathlib.Path(__file__).resolve().parents[2]))
-FARE = os.environ.get("FARE_COMMAND", str(SOURCE / "build" / "bin" / "fare"))
-MPIEXEC = os.environ.get("FARE_MPIEXEC", "mpiexec")
-ENVIRONMENT = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMPI_MCA_rmaps_base_oversubscribe="1", OMPI_MCA_hwloc_base_binding_policy="none", OMPI_MCA_mpi_yield_when_idle="1")
 PARTICLES, CELLS, SNAPSHOTS = 20000, 64, 4
 STUDY = f"""\
 study: full

@@ -14,6 +14,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import restart
+from launch import send
 
 RANKS, KILLS, SEED, PATIENCE = 3, 50, 20, 120
 WAYS = ["one rank is killed", "all ranks are killed", "the launcher is killed", "asked by SIGUSR1", "asked by SIGTERM"]
@@ -30,14 +31,6 @@ def ranks_of(launcher):
         except (OSError, IndexError):
             continue
     return found
-
-
-def send(number, pids):
-    for pid in pids:
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            pass
 
 
 def interrupt(launcher, way, dice):
