@@ -12,6 +12,8 @@ from fare_results import Comparison, Measured, Study
 
 # Okabe and Ito's colours, which are told apart by colour-blind readers too; black is kept for the truth.
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a6a00")
+MORE = ("#332288", "#882255", "#117733", "#8c8c8c", "#661100")  # Tol's muted ones, where there are more ensembles than that
+MANY = len(PALETTE) + len(MORE)  # as many as one figure can show
 TRUTH = "#000000"
 AXES = ("x", "y", "z")
 STYLE = {
@@ -36,11 +38,34 @@ STYLE = {
 LINES = {("samples", "truth"): "-", ("density", "truth"): (0, (5, 2)), ("samples", "target"): (0, (1, 1.4))}
 
 MARKERS = {"none": "o", "learned": "D", "oracle": "*", "empirical": "s"}  # where a method's field comes from
+KINDS = dict(zip(MARKERS, ("#555555", *PALETTE)))
+
+
+def shown(study: Study) -> list[str]:
+    """Ensembles that figures show. Where all are too many: one training of each line; where these are, without oracles and empirical optima; where these are, what is nearest to the truth, and the baseline."""
+    if len(study.ensembles) <= MANY:
+        return list(study.ensembles)
+    first = {line.line if line.line in study.ensembles else f"{line.line}-1": line for line in study.ranking}
+    chosen = [name for name in study.ensembles if name in first] or list(study.ensembles)
+    if len(chosen) > MANY and first:
+        chosen = [name for name in chosen if first[name].mode in ("none", "learned")] or chosen
+    if len(chosen) > MANY:
+        baseline = [name for name in chosen if study.ensembles[name].sampler == "boltzmann"][:1]
+        nearest = [name for name in first if name in chosen and name not in baseline] or chosen
+        kept = {*nearest[: MANY - len(baseline)], *baseline}
+        chosen = [name for name in chosen if name in kept]
+    return chosen
+
+
+def compared(study: Study) -> list[Comparison]:
+    """Comparisons of the ensembles that are shown; of many, only that of samples with the truth."""
+    names, few = set(shown(study)), len(study.ensembles) <= MANY
+    return [c for c in study.comparisons.values() if c.ensemble in names and (few or (c.of == "samples" and c.against == "truth"))]
 
 
 def colours(study: Study) -> dict[str, str]:
-    """One colour per ensemble, the same in every figure."""
-    return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(study.ensembles)}
+    """One colour per ensemble that is shown, the same in every figure."""
+    return dict(zip(shown(study), (*PALETTE, *MORE)))
 
 
 def headline(study: Study) -> str | None:
@@ -51,8 +76,9 @@ def headline(study: Study) -> str | None:
 def _legend(fig: Figure, handles: list, columns: int) -> None:
     """Above the axes, in a strip that the layout leaves free; in fewer columns where the labels are long."""
     columns = max(1, min(columns, int(fig.get_figwidth() / (0.65 + 0.085 * max(len(h.get_label()) for h in handles)))))
-    strip = (0.24 * -(-len(handles) // columns) + 0.1) / fig.get_figheight()
-    fig.get_layout_engine().set(rect=(0, 0, 1, 1 - strip))
+    strip = 0.24 * -(-len(handles) // columns) + 0.1
+    fig.set_figheight(fig.get_figheight() + max(0.0, strip - 0.6))  # figures are made with room for two rows
+    fig.get_layout_engine().set(rect=(0, 0, 1, 1 - strip / fig.get_figheight()))
     fig.legend(handles=handles, loc="upper center", ncol=columns, borderaxespad=0.2)
 
 
@@ -70,7 +96,7 @@ def mean(values: np.ndarray) -> float:
 
 def _shown(study: Study) -> list[str]:
     """Densities to show: the truth, then the ensembles."""
-    return [name for name in ("truth", *study.ensembles) if name in study.densities]
+    return [name for name in ("truth", *shown(study)) if name in study.densities]
 
 
 def _rebinned(masses: np.ndarray, edges: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray]:
@@ -242,22 +268,23 @@ def _learns(study: Study, comparison: Comparison) -> bool:
 
 def divergences(study: Study) -> Figure | None:
     """Every measure over time, with the floor that exact draws would have."""
-    if not study.comparisons:
+    comparisons = compared(study)
+    if not comparisons:
         return None
-    names = list(dict.fromkeys(name for c in study.comparisons.values() for name in c.measures))
+    names = list(dict.fromkeys(name for c in comparisons for name in c.measures))
     columns = min(2, len(names))
     rows = -(-len(names) // columns)
     fig = Figure(figsize=(5.4 * columns + 0.2, 2.75 * rows + 0.9))
     axes = fig.subplots(rows, columns, sharex=True, squeeze=False)
     for ax, name in zip(axes.flat, names):
-        for comparison in study.comparisons.values():
+        for comparison in comparisons:
             if name in comparison.measures:
                 _course(ax, study, comparison, comparison.measures[name])
-        measured = next(c.measures[name] for c in study.comparisons.values() if name in c.measures)
+        measured = next(c.measures[name] for c in comparisons if name in c.measures)
         ax.set_title(name.replace("_", " "), loc="left")
         ax.set_ylabel(_unit(measured))
         ax.set_yscale("log")
-        _limits(ax, [c.measures[name] for c in study.comparisons.values() if name in c.measures])
+        _limits(ax, [c.measures[name] for c in comparisons if name in c.measures])
     for ax in list(axes.flat)[len(names) :]:
         ax.set_visible(False)
     for column in range(columns):
@@ -304,19 +331,19 @@ def _limits(ax, measured: list[Measured]) -> None:
 
 def _keys(study: Study) -> list:
     keys: list = []
-    for comparison in study.comparisons.values():
+    for comparison in compared(study):
         keys.append(Line2D([], [], color=_shade(study, comparison), ls=LINES.get((comparison.of, comparison.against), "-"), label=describe(comparison)))
-    if any(_learns(study, c) for c in study.comparisons.values()):
+    if any(_learns(study, c) for c in compared(study)):
         keys.append(Line2D([], [], color="#555555", ls="", marker="o", ms=4.5, label="trained on"))
         keys.append(Line2D([], [], color="#555555", ls="", marker="o", ms=4.5, mfc="white", label="held out"))
-    if any(c.samples for c in study.comparisons.values()):
+    if any(c.samples for c in compared(study)):
         keys.append(Patch(color="#777777", alpha=0.35, lw=0, label="noise floor, mean to 95%"))
     return keys
 
 
 def costs(study: Study) -> Figure | None:
     """What each ensemble has cost against how far it is from the truth."""
-    against = {c.ensemble: c for c in study.comparisons.values() if c.against == "truth" and c.of == "samples"}
+    against = {c.ensemble: c for c in compared(study) if c.against == "truth" and c.of == "samples"}
     first = headline(study)
     names = [name for name in dict.fromkeys((first, "wasserstein_1")) if any(name in c.measures for c in against.values())]
     if not names:
@@ -362,16 +389,18 @@ def _point(ax, study: Study, ensemble: str, measured: Measured) -> tuple[float, 
 
 
 def _names(ax, shades: dict[str, str], points: dict[str, tuple[float, float]]) -> None:
-    """A name beside every point, moved down where it would cover another one; offsets are in points."""
-    taken: list[tuple[float, float]] = []
-    for ensemble, point in sorted(points.items(), key=lambda item: -item[1][1]):
-        x, y = ax.transData.transform(point) * 72 / ax.figure.dpi
-        at = y + 5
-        for column, height in taken:
-            if abs(column - x) < 70 and at > height - 12:
-                at = height - 12
-        taken.append((x, at))
-        ax.annotate(ensemble, point, xytext=(9, at - y), textcoords="offset points", color=shades[ensemble], weight="bold")
+    """A name near every point, in the first place around it that covers neither names nor points; offsets are in points of 1/72 inch."""
+    where = {name: ax.transData.transform(point) * 72 / ax.figure.dpi for name, point in points.items()}
+    edge, taken = ax.get_window_extent().x1 * 72 / ax.figure.dpi, [(x - 5, y - 5, x + 5, y + 5) for x, y in where.values()]
+    for name, (x, y) in sorted(where.items(), key=lambda item: -item[1][1]):
+        width, height = 5.9 * len(name), 11.0
+        around = [(side, up) for up in (5, -7, 17, -19, 29, -31, 41, -43) for side in (9, -9 - width) if x + side + width < edge or side < 0]
+        boxes = [(x + side, y + up - 2, x + side + width, y + up + height - 2) for side, up in around]
+        free = [i for i, box in enumerate(boxes) if not any(box[0] < t[2] and t[0] < box[2] and box[1] < t[3] and t[1] < box[3] for t in taken)]
+        best = free[0] if free else 0
+        taken.append(boxes[best])
+        ax.annotate(name, points[name], xytext=around[best], textcoords="offset points", color=shades[name], weight="bold",
+                    arrowprops={"arrowstyle": "-", "color": shades[name], "lw": 0.5, "alpha": 0.6, "shrinkB": 4} if abs(around[best][1]) > 10 else None)
 
 
 def _room(set_limits, interval) -> None:
@@ -384,36 +413,36 @@ def _room(set_limits, interval) -> None:
 
 
 def ranking(study: Study) -> Figure | None:
-    """Distance of each line against what one training and its samples cost; bars are standard deviations over trainings, or standard errors of a single one."""
+    """A row for each line in the order of the ranking: its distance and floor, and what one training and its samples cost; bars are standard deviations over trainings, or the standard error of a single one."""
     placed = [line for line in study.ranking if line.place]
     if not placed:
         return None
-    shades = {line: PALETTE[i % len(PALETTE)] for i, line in enumerate(dict.fromkeys(r.line for r in placed))}
-    fig = Figure(figsize=(8.0, 4.2))
-    ax = fig.subplots()
-    points = {}
-    for r in placed:
-        seconds, bar = max(r.train_seconds + r.sample_seconds, 1e-3), r.spread if np.isfinite(r.spread) else r.error
-        ax.plot([seconds, seconds], [r.floor, r.mean], color=shades[r.line], lw=1, alpha=0.6)
-        ax.plot(seconds, r.floor, ls="", marker="_", ms=13, mew=2, color=shades[r.line])
-        ax.errorbar(seconds, r.mean, [[min(bar, 0.9 * r.mean)], [bar]], fmt=MARKERS.get(r.mode, "o"), ms=7, capsize=4, color=shades[r.line])
-        points[r.line] = seconds, r.mean
-    ax.set_xscale("log")
-    ax.set_yscale("log")
-    _room(ax.set_xlim, ax.dataLim.intervalx)
-    _room(ax.set_ylim, ax.dataLim.intervaly)
-    _names(ax, shades, points)
-    ax.set_xlabel("training and sampling of one training (s, slowest rank)")
-    ax.set_ylabel(f"{study.ranked_by.replace('_', ' ')}, over {study.ranked_over}")
-    kinds = [(mode, marker) for mode, marker in MARKERS.items() if any(r.mode == mode for r in placed)]
-    keys = [Line2D([], [], color="#555555", ls="", marker=marker, ms=7, label="nothing is learned" if mode == "none" else mode) for mode, marker in kinds]
-    _legend(fig, [*keys, Line2D([], [], color="#555555", ls="", marker="_", ms=11, mew=2, label="noise floor")], 5)
+    fig = Figure(figsize=(9.0, 1.3 + 0.235 * len(placed)))
+    left, right = fig.subplots(1, 2, sharey=True, width_ratios=(2, 1))
+    for row, r in enumerate(placed):
+        colour, bar = KINDS[r.mode], r.spread if np.isfinite(r.spread) else r.error
+        left.plot([r.floor, r.mean], [row, row], color=colour, lw=1, alpha=0.6)
+        left.plot(r.floor, row, ls="", marker="|", ms=9, mew=2, color=colour)
+        left.errorbar(r.mean, row, xerr=[[min(bar, 0.9 * r.mean)], [bar]], fmt=MARKERS.get(r.mode, "o"), ms=6, capsize=3, color=colour)
+        train, sample = max(r.train_seconds, 0.0), max(r.train_seconds + r.sample_seconds, 1e-2)
+        right.plot(sample, row, ls="", marker=MARKERS.get(r.mode, "o"), ms=6, color=colour)
+        if train > 1e-2:
+            right.plot([train, sample], [row, row], color=colour, lw=1, alpha=0.6)
+            right.plot(train, row, ls="", marker="|", ms=9, mew=2, color=colour)
+    left.set_yticks(range(len(placed)), [f"{r.line}  {r.place}" for r in placed])
+    left.set_ylim(len(placed) - 0.4, -0.6)
+    for ax, label in ((left, f"{study.ranked_by.replace('_', ' ')}, over {study.ranked_over}"), (right, "one training, and with its samples (s)")):
+        ax.set_xscale("log")
+        ax.set_xlabel(label)
+    kinds = [mode for mode in MARKERS if any(r.mode == mode for r in placed)]
+    keys = [Line2D([], [], color=KINDS[mode], ls="", marker=MARKERS[mode], ms=7, label="nothing is learned" if mode == "none" else mode) for mode in kinds]
+    _legend(fig, [*keys, Line2D([], [], color="#555555", ls="", marker="|", ms=11, mew=2, label="noise floor; training alone")], 5)
     return fig
 
 
 def training(study: Study) -> Figure | None:
     """The training loss of each sampler that recorded one."""
-    losses = {name: e.loss for name, e in study.ensembles.items() if e.loss is not None and len(e.loss)}
+    losses = {name: study.ensembles[name].loss for name in shown(study) if study.ensembles[name].loss is not None and len(study.ensembles[name].loss)}
     if not losses:
         return None
     fig = Figure(figsize=(6.4, 3.2))
@@ -428,7 +457,7 @@ def training(study: Study) -> Figure | None:
             ax.yaxis.set_minor_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
     ax.set_xlabel("training step")
     ax.set_ylabel("loss, smoothed")
-    ax.legend()
+    _legend(fig, ax.get_legend_handles_labels()[0], 4)
     return fig
 
 

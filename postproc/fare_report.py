@@ -23,7 +23,7 @@ try:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    from fare_figures import FIGURES, STYLE, describe, headline, mean
+    from fare_figures import FIGURES, STYLE, describe, headline, mean, shown
     from fare_results import Comparison, FareError, Measured, Study
 except ImportError as missing:
     sys.exit(f"fare report: needs Python with h5py, numpy and matplotlib 3.6 or later ({missing})")
@@ -34,8 +34,8 @@ CAPTIONS = {
     "divergences": "Distance from the truth over time. Shaded, in the colour of the ensemble: what exact draws of as many particles would show (mean to 95% quantile). "
     "Nothing below that can be told apart from the truth.",
     "costs": "What each ensemble has cost and how far it is from the truth, averaged over times; the stem reaches down to its noise floor. Lower left is better.",
-    "ranking": "Distance from the truth against cost, one point for each line of the study: the mean over its trainings with their standard deviation (of a single one, its standard error), "
-    "and the noise floor. Lower left is better.",
+    "ranking": "The lines of the study in the order of the ranking, with their places. Left, the distance from the truth: the mean over trainings with their standard deviation (of a single one, its standard error), "
+    "and the noise floor. Right, what one training costs, and with its samples.",
     "training": "Training loss.",
     "truth_error": "The truth's own error, estimated with coarser companions in space and time; and what the scheme must keep.",
     "thermodynamics": "What the drive costs: work, heat and entropy production of the truth. Where particles measured their work, its distribution forward and reversed: "
@@ -315,7 +315,9 @@ def draw(study: Study, embed: bool) -> list[str]:
 
 
 def _caption(study: Study, name: str) -> str:
-    return CAPTIONS[name] + (f" The smallest density anywhere was {number(float(study.truth.minimum.min()))}." if name == "truth_error" else "")
+    some = len(shown(study)) < len(study.ensembles) and name in ("density", "snapshots", "divergences", "costs", "training")
+    note = f" Shown are {len(shown(study))} of {len(study.ensembles)} ensembles, one training of a line." if some else ""
+    return CAPTIONS[name] + note + (f" The smallest density anywhere was {number(float(study.truth.minimum.min()))}." if name == "truth_error" else "")
 
 
 def as_png(figure: Figure) -> bytes:

@@ -122,7 +122,7 @@ double fare_learn_rate(const fare_learn_options *options, int64_t step);
   Training that can stop and go on. `state` is all that training stands on between two steps: where one is found, training goes on from there, to the same
   bits given the number of ranks; it is kept where training was stopped, and NULL once it has ended. `pause` is called again and again between steps, `state` being
   up to date: it may save that, and sets *stop (alike on all ranks) for training to end with FARE_ERR_STOPPED. Batches are functions of the step, so
-  nothing else need be kept. A method adds the line `.session = &...` to its problem, and has the rest done by whoever owns the session.
+  nothing else need be kept, but for what a problem says. A method adds the line `.session = &...` to its problem, and has the rest done by whoever owns the session.
 */
 typedef struct fare_learn_state fare_learn_state;
 typedef struct {
@@ -148,6 +148,13 @@ typedef struct {
   /* In place of those two, where one pass forward and one backward do not make the gradient: adds it to `gradient` (NULL: not wanted) and returns the sum of losses. */
   double (*gradient)(void *context, fare_network *network, int64_t first, int n, float gradient[]);
   fare_learn_session *session; /* NULL: training cannot be stopped */
+  /*
+    Where training stands on more than weights and step: so many numbers over all ranks. `keep` puts down those of this rank among zeros, `recall` is given all of
+    them before a training that was stopped goes on.
+  */
+  size_t kept;
+  void (*keep)(void *context, double numbers[]);
+  void (*recall)(void *context, const double numbers[]);
 } fare_learn_problem;
 
 /*

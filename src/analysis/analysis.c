@@ -19,6 +19,7 @@ static const fare_analysis_type *const types[] = {
 };
 #define TYPES PETSC_STATIC_ARRAY_LENGTH(types)
 
+#define ANYWHERE      1e9
 #define CELLS_UNKNOWN (1 << 20) /* per axis, where the truth finds its own: every box of a plan holds some centre then */
 
 struct fare_analysis {
@@ -143,6 +144,9 @@ static fare_analysis_context context_of(const fare_system *system, const fare_tr
   for (int axis = 0; axis < context.dim; axis++) {
     context.lower[axis] = truth->lower.count ? truth->lower.values[axis] : type->lower[axis];
     context.upper[axis] = truth->upper.count ? truth->upper.values[axis] : type->upper[axis];
+    context.open[axis]  = truth->fit_domain && !type->periodic[axis] ? PETSC_TRUE : PETSC_FALSE;
+    if (context.open[axis]) context.lower[axis] = -ANYWHERE;
+    if (context.open[axis]) context.upper[axis] = ANYWHERE;
     context.cells[axis] = truth->cells.count ? (PetscInt)truth->cells.values[axis] : CELLS_UNKNOWN;
   }
   return context;

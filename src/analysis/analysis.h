@@ -36,11 +36,12 @@ typedef struct {
   fare_mesh    mesh[FARE_MESHES_MAX];
 } fare_findings;
 
-/* What keys are checked against: the box of the grid, and its wider cells where errors are estimated. */
+/* What keys are checked against: the box of the grid, and its wider cells where errors are estimated; where that box is yet to be found, one as large as any. */
 typedef struct {
   const fare_system *system;
   int                dim;
   double             lower[FARE_DIM_MAX], upper[FARE_DIM_MAX];
+  PetscBool          open[FARE_DIM_MAX]; /* that is so */
   PetscInt           cells[FARE_DIM_MAX]; /* of the coarsest grid that is solved on */
 } fare_analysis_context;
 

@@ -14,9 +14,10 @@
 #define DIAGONAL 0.25
 #define FEW      8    /* iterations, after which factors of an earlier step no longer serve */
 #define FIRST    16   /* steps over the whole way, at the least, on level 0 */
-#define LEAST    4    /* over a part of it that is smooth */
+#define LEAST    8    /* behind a jump */
 #define GRADED   3    /* power by which steps grow behind a jump */
 #define JUMPS    100000
+#define NOTHING  1e-150 /* a residual whose square is no number */
 
 static const double place[STAGES] = {0.25, 0.75, 11. / 20, 0.5, 1};
 static const double part[STAGES][STAGES] = {
@@ -26,6 +27,48 @@ static const double part[STAGES][STAGES] = {
   {371. / 1360, -137. / 2720, 15. / 544, 0.25},
   {25. / 24, -49. / 48, 125. / 16, -85. / 12, 0.25},
 };
+
+/*
+  Steps are short, so that ranks hardly feel each other: each has the factors of its own part. (MUMPS, which serves frozen problems, takes ten times as long for one solve, of
+  which there are thousands.) In three dimensions factors are dear, and multigrid serves.
+*/
+static PetscErrorCode choose(const fare_grid *grid, int ranks, KSP ksp)
+{
+  PC pc;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_solver_choose(grid, ksp));
+  PetscCall(KSPGetPC(ksp, &pc));
+  if (grid->dim < 3) PetscCall(PCSetType(pc, ranks > 1 ? PCBJACOBI : PCLU));
+  if (grid->dim < 3 && ranks == 1) PetscCall(PCFactorSetMatSolverType(pc, MATSOLVERPETSC));
+  if (grid->dim == 1 && ranks == 1) PetscCall(KSPSetType(ksp, KSPPREONLY));
+#if defined(PETSC_HAVE_HYPRE)
+  if (grid->dim == 3) PetscCall(PCSetType(pc, PCHYPRE));
+#endif
+  PetscFunctionReturn(0);
+}
+
+/* Factors of the parts, where nobody has asked for something else: only from now on does the solver know them. */
+static PetscErrorCode choose_parts(KSP ksp)
+{
+  PetscBool parts, chosen;
+  PetscInt  count;
+  KSP      *part_solver;
+  PC        pc;
+
+  PetscFunctionBeginUser;
+  PetscCall(KSPGetPC(ksp, &pc));
+  PetscCall(PetscObjectTypeCompare((PetscObject)pc, PCBJACOBI, &parts));
+  PetscCall(PetscOptionsHasName(NULL, "analysis_driven_", "-sub_pc_type", &chosen));
+  if (!parts || chosen) PetscFunctionReturn(0);
+  PetscCall(KSPSetUp(ksp));
+  PetscCall(PCBJacobiGetSubKSP(pc, &count, NULL, &part_solver));
+  for (PetscInt i = 0; i < count; i++) {
+    PetscCall(KSPGetPC(part_solver[i], &pc));
+    PetscCall(PCSetType(pc, PCLU));
+  }
+  PetscFunctionReturn(0);
+}
 
 PetscErrorCode fare_stepper_create(const fare_grid *grid, const fare_system *system, double t, int targets, const fare_region *const target[], PetscBool forward, fare_stepper **stepper)
 {
@@ -43,11 +86,11 @@ PetscErrorCode fare_stepper_create(const fare_grid *grid, const fare_system *sys
   PetscCall(VecDuplicate(s->base, &s->r));
   PetscCall(VecDuplicateVecs(s->base, STAGES, &s->slope));
   PetscCall(KSPCreate(grid->comm, &s->ksp));
-  PetscCall(fare_solver_choose(grid, s->ksp));
+  PetscCallMPI(MPI_Comm_size(grid->comm, &ranks));
+  PetscCall(choose(grid, ranks, s->ksp));
   PetscCall(KSPSetTolerances(s->ksp, 1e-11, 1e-300, PETSC_DEFAULT, 300));
   PetscCall(KSPSetOptionsPrefix(s->ksp, "analysis_driven_"));
   PetscCall(KSPSetFromOptions(s->ksp));
-  PetscCallMPI(MPI_Comm_size(grid->comm, &ranks));
   s->lags = grid->dim > 1 || ranks > 1 ? PETSC_TRUE : PETSC_FALSE;
   PetscFunctionReturn(0);
 }
@@ -75,9 +118,16 @@ static PetscErrorCode solve(fare_stepper *s, double width, Vec increment)
   Mat                A    = s->forward ? s->transposed : s->A;
   const PetscBool    kept = s->lags && s->factored > 0.5 * width && s->factored < 2 * width && s->spent <= FEW ? PETSC_TRUE : PETSC_FALSE;
   KSPConvergedReason reason;
+  PetscReal          norm;
 
   PetscFunctionBeginUser;
+  PetscCall(VecNorm(s->r, NORM_2, &norm));
+  if (norm < NOTHING) {
+    PetscCall(VecSet(increment, 0));
+    PetscFunctionReturn(0);
+  }
   PetscCall(KSPSetOperators(s->ksp, A, A));
+  if (!(s->factored > 0)) PetscCall(choose_parts(s->ksp));
   for (int fresh = !kept; fresh < 2; fresh++) {
     PetscCall(KSPSetReusePreconditioner(s->ksp, fresh ? PETSC_FALSE : PETSC_TRUE));
     PetscCall(KSPSolve(s->ksp, s->r, increment));
@@ -209,7 +259,8 @@ PetscErrorCode fare_timeline_create(const fare_system *system, double from, doub
     p->to    = b->at;
     p->stop  = b->stop;
     p->rough = a->jump || (rough && i == 0) ? PETSC_TRUE : PETSC_FALSE;
-    p->steps = (p->rough ? 2 : 1) * PetscMax(LEAST, (PetscInt)ceil(steps * fabs(p->to - p->from) / (end - start)));
+    p->steps = (PetscInt)ceil(steps * fabs(p->to - p->from) / (end - start) - 1e-9);
+    if (p->rough) p->steps = PetscMax(LEAST, 2 * p->steps);
   }
   PetscCall(PetscFree(marks));
   PetscFunctionReturn(0);

@@ -37,6 +37,18 @@ PetscErrorCode fare_learn_state_create(size_t count, const float weights[], int6
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode fare_learn_state_keep(fare_learn_state *s, size_t kept)
+{
+  PetscFunctionBeginUser;
+  if (s->kept != kept) {
+    PetscCall(PetscFree(s->numbers));
+    PetscCall(PetscMalloc1(kept, &s->numbers));
+  }
+  s->kept = kept;
+  PetscCall(PetscArrayzero(s->numbers, kept));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_learn_state_destroy(fare_learn_state **state)
 {
   fare_learn_state *s = *state;
@@ -44,6 +56,7 @@ PetscErrorCode fare_learn_state_destroy(fare_learn_state **state)
   PetscFunctionBeginUser;
   if (!s) PetscFunctionReturn(0);
   PetscCall(PetscFree5(s->weights, s->m, s->v, s->mean, s->best));
+  PetscCall(PetscFree(s->numbers));
   PetscCall(fare_curve_free(&s->curve));
   PetscCall(PetscFree(*state));
   PetscFunctionReturn(0);
@@ -51,7 +64,7 @@ PetscErrorCode fare_learn_state_destroy(fare_learn_state **state)
 
 PetscErrorCode fare_learn_state_save(const fare_learn_state *state, MPI_Comm comm, fare_store *to, const char *group)
 {
-  const uint64_t global = state->count, start = 0;
+  const uint64_t global = state->count, kept = state->kept, start = 0;
   uint64_t       count;
   char           path[512];
   int            rank;
@@ -70,8 +83,31 @@ PetscErrorCode fare_learn_state_save(const fare_learn_state *state, MPI_Comm com
   PetscCall(fare_store_put_int(to, group, "summed", state->summed));
   PetscCall(fare_store_put_real(to, group, "least", state->least));
   PetscCall(fare_store_put_int(to, group, "since", state->since));
+  snprintf(path, sizeof path, "%s/kept", group);
+  count = rank ? 0 : kept;
+  if (kept) PetscCall(fare_store_write(to, path, FARE_STORE_FLOAT64, 1, &kept, &start, &count, state->numbers));
   snprintf(path, sizeof path, "%s/curve", group);
   PetscCall(fare_curve_save(&state->curve, comm, to, path));
+  PetscFunctionReturn(0);
+}
+
+/* What the problem kept, where it kept anything. */
+static PetscErrorCode read_kept(fare_learn_state *s, fare_store *from, const char *group)
+{
+  const uint64_t start = 0;
+  uint64_t       global[4];
+  char           path[512];
+  int            rank;
+  PetscBool      has;
+
+  PetscFunctionBeginUser;
+  snprintf(path, sizeof path, "%s/kept", group);
+  PetscCall(fare_store_has(from, path, &has));
+  if (!has) PetscFunctionReturn(0);
+  PetscCall(fare_store_extents(from, path, &rank, global));
+  if (rank != 1) FARE_FAIL(FARE_ERR_FAILED, "%s is not a state of training", group);
+  PetscCall(fare_learn_state_keep(s, (size_t)global[0]));
+  PetscCall(fare_store_read(from, path, FARE_STORE_FLOAT64, 1, &start, global, s->numbers));
   PetscFunctionReturn(0);
 }
 
@@ -91,6 +127,7 @@ static PetscErrorCode read_into(fare_learn_state *s, fare_store *from, const cha
   PetscCall(fare_store_get_int(from, group, "summed", &s->summed));
   PetscCall(fare_store_get_real(from, group, "least", &s->least));
   PetscCall(fare_store_get_int(from, group, "since", &s->since));
+  PetscCall(read_kept(s, from, group));
   snprintf(path, sizeof path, "%s/curve", group);
   PetscCall(fare_curve_load(&s->curve, from, path));
   PetscFunctionReturn(0);

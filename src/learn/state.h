@@ -16,10 +16,14 @@ struct fare_learn_state {
   double     least;              /* loss of validation */
   int64_t    since;              /* points without a lesser one */
   fare_curve curve;
+  size_t     kept;               /* what the problem keeps besides, whole on every rank */
+  double    *numbers;
 };
 
 /* Before the first step, with the network's weights. */
 PetscErrorCode fare_learn_state_create(size_t count, const float weights[], int64_t steps, PetscBool validated, fare_learn_state **state);
+/* Room for so many numbers, zero. */
+PetscErrorCode fare_learn_state_keep(fare_learn_state *state, size_t kept);
 /* With room for CURVE_POINTS points. */
 PetscErrorCode fare_curve_begin(fare_curve *curve, PetscBool validated);
 PetscErrorCode fare_curve_copy(const fare_curve *from, fare_curve *to);

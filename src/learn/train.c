@@ -153,6 +153,11 @@ static PetscErrorCode pause_of(lesson *l)
 
   PetscFunctionBeginUser;
   PetscCall(PetscArraycpy(l->state->weights, l->weights, l->state->count));
+  if (l->problem->kept) {
+    PetscCall(fare_learn_state_keep(l->state, l->problem->kept));
+    l->problem->keep(l->problem->context, l->state->numbers);
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, l->state->numbers, (int)l->problem->kept, MPI_DOUBLE, MPI_SUM, l->comm));
+  }
   PetscCall(session->pause(session->context, l->state->step, &stop));
   if (stop) FARE_FAIL(FARE_ERR_STOPPED, "%s: stopped before step %lld of %lld", l->problem->what, (long long)l->state->step, (long long)l->state->steps);
   PetscFunctionReturn(0);
@@ -206,8 +211,9 @@ static PetscErrorCode state_of(lesson *l)
   PetscFunctionBeginUser;
   if (session && session->state) {
     l->state = session->state;
-    if (l->state->count != count || l->state->steps != l->options->steps || (l->state->curve.validation != NULL) != validated) FARE_FAIL(FARE_ERR_FAILED, "%s: what was saved is the state of another training", l->problem->what);
+    if (l->state->count != count || l->state->steps != l->options->steps || (l->state->curve.validation != NULL) != validated || l->state->kept != l->problem->kept) FARE_FAIL(FARE_ERR_FAILED, "%s: what was saved is the state of another training", l->problem->what);
     PetscCall(PetscArraycpy(l->weights, l->state->weights, count));
+    if (l->problem->kept) l->problem->recall(l->problem->context, l->state->numbers);
     fare_log("%s: goes on at step %lld of %lld", l->problem->what, (long long)l->state->step, (long long)l->state->steps);
     PetscFunctionReturn(0);
   }

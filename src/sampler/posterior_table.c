@@ -29,7 +29,9 @@ typedef struct {
 
 static int nodes_at_most(const fare_posterior *p)
 {
-  return (p->augmented ? most_mixed : most_nodes)[p->dim - 1];
+  const int *most = p->augmented ? most_mixed : most_nodes;
+
+  return most[p->dim - 1];
 }
 
 static double extent_of(const fare_posterior *p, int axis)

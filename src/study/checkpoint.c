@@ -15,6 +15,7 @@
 
 #define FORMAT    "fare-checkpoint 1"
 #define KEPT      2
+#define NUMBER_MOST 100000000000 /* what a name can hold, and one more */
 #define PATH_SIZE (PETSC_MAX_PATH_LEN + 128)
 #define NAME_SIZE 64
 
@@ -325,7 +326,7 @@ static PetscErrorCode list_files(const char *folder, listing *list)
   while (directory && (entry = readdir(directory)) && list->count < PETSC_STATIC_ARRAY_LENGTH(list->file)) {
     int end = 0;
 
-    if (sscanf(entry->d_name, "checkpoint_%6ld_%8lx.h5%n", &list->file[list->count].number, &list->file[list->count].sum, &end) != 2 || !end || entry->d_name[end]) continue;
+    if (sscanf(entry->d_name, "checkpoint_%12ld_%8lx.h5%n", &list->file[list->count].number, &list->file[list->count].sum, &end) != 2 || !end || entry->d_name[end]) continue;
     snprintf(list->file[list->count].name, NAME_SIZE, "%.*s", NAME_SIZE - 1, entry->d_name);
     list->count++;
   }
@@ -411,10 +412,12 @@ static PetscErrorCode get_all(fare_run *run, fare_store *store, PetscInt64 *next
   if (strcmp(format, FORMAT) || strcmp(version, fare_version())) FARE_FAIL(FARE_ERR_INPUT, "--resume: the checkpoint was written by FARE %s as '%s'; this is FARE %s, which reads '%s'", version, format, fare_version(), FORMAT);
   PetscCall(fare_store_get_int(store, "/", "number", &number));
   PetscCall(fare_store_get_int(store, "/", "next", &at));
+  if (number < 0 || number > NUMBER_MOST || at < 0) FARE_FAIL(FARE_ERR_INPUT, "--resume: a checkpoint number %lld after %lld snapshots cannot be", (long long)number, (long long)at);
   PetscCall(fare_store_read_text(store, "/plan", &plan));
   code = fare_plan_continues(run->plan, plan.text, at);
   fare_text_free(&plan);
   PetscCall(code);
+  if (at > run->plan->snapshots.count) FARE_FAIL(FARE_ERR_INPUT, "--resume: the checkpoint was written after %lld snapshots, the plan has %lld", (long long)at, (long long)run->plan->snapshots.count);
   run->checkpoints = number + 1;
   *next            = at;
   PetscCall(get_results(run, store, at, measured));

@@ -334,7 +334,7 @@ static PetscErrorCode check_begins_inside(const fare_plan *plan, const fare_node
   const double           *lower = plan->truth.lower.count ? plan->truth.lower.values : type->lower, *upper = plan->truth.upper.count ? plan->truth.upper.values : type->upper;
 
   PetscFunctionBeginUser;
-  for (size_t i = 0; i < plan->initial.mean.count; i++) {
+  for (size_t i = 0; i < plan->initial.mean.count && !plan->truth.fit_domain; i++) {
     const size_t axis = i % (size_t)fare_system_dimension(plan->system);
     const double mean = plan->initial.mean.values[i];
 

@@ -9,6 +9,7 @@
 #define CHUNK          65536 /* rows that one rank reads at once */
 #define TIME_TOLERANCE 1e-5  /* of the time between snapshots; times in single precision pass */
 #define GROUP_SIZE     64
+#define SAMPLES_MOST   1000000000000 /* at one time, as particles of an ensemble */
 
 static const char *plural(uint64_t n)
 {
@@ -53,6 +54,7 @@ static PetscErrorCode check_samples(const fare_samples *s, const char *path, uin
   PetscFunctionBeginUser;
   if (dim != (uint64_t)s->study->dim) FARE_FAIL(FARE_ERR_INPUT, "%s: %s has %llu ax%ss, the truth in %s has %d", s->path, path, (unsigned long long)dim, dim == 1 ? "i" : "e", s->study->directory, s->study->dim);
   if (!n) FARE_FAIL(FARE_ERR_INPUT, "%s: %s holds no samples (N = 0)", s->path, path);
+  if (n > SAMPLES_MOST) FARE_FAIL(FARE_ERR_INPUT, "%s: %s claims to hold %llu samples; at most %lld can be read", s->path, path, (unsigned long long)n, (long long)SAMPLES_MOST);
   PetscFunctionReturn(0);
 }
 
@@ -306,17 +308,18 @@ static PetscErrorCode read_all(const fare_samples *s, size_t i, double buffer[],
 PetscErrorCode fare_samples_read(const fare_samples *samples, size_t i, fare_ensemble **ensemble)
 {
   fare_ensemble *e;
-  double        *buffer;
-  PetscErrorCode code;
+  double        *buffer = NULL;
+  PetscErrorCode code   = 0;
 
   PetscFunctionBeginUser;
   *ensemble = NULL;
   PetscCall(fare_ensemble_create(samples->comm, samples->study->dim, samples->count[i], &e));
   e->time = samples->study->time[samples->snapshot[i]];
   if (samples->weighted[i]) e->weight = calloc((size_t)PetscMax(1, e->blocks) * FARE_BLOCK, sizeof *e->weight); /* the ensemble's from here on */
-  PetscCall(fare_error_agree(samples->comm, samples->weighted[i] && !e->weight ? fare_error(FARE_ERR_FAILED, "out of memory for %lld weights", (long long)samples->count[i]) : 0));
-  PetscCall(PetscMalloc1((size_t)e->dim * (size_t)PetscMin(CHUNK, PetscMax(1, e->local)), &buffer));
-  code = read_all(samples, i, buffer, e);
+  if (samples->weighted[i] && !e->weight) code = fare_error(FARE_ERR_FAILED, "out of memory for %lld weights", (long long)samples->count[i]);
+  code = fare_error_agree(samples->comm, code);
+  if (!code) code = PetscMalloc1((size_t)e->dim * (size_t)PetscMin(CHUNK, PetscMax(1, e->local)), &buffer);
+  if (!code) code = read_all(samples, i, buffer, e);
   PetscCall(PetscFree(buffer));
   if (code) PetscCall(fare_ensemble_destroy(&e));
   *ensemble = e;

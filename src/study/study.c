@@ -42,10 +42,13 @@ static PetscErrorCode create_truth(fare_run *s)
   PetscFunctionBeginUser;
   for (size_t i = 0; i < plan->ensembles; i++) oracles |= plan->ensemble[i].oracle;
   fare_doing("the truth at its beginning");
+  PetscCall(fare_truth_fit_domain(truth_comm(s, &options), plan->system, &plan->initial, &plan->snapshots, &options));
   PetscCall(fare_truth_fit(truth_comm(s, &options), plan->system, &plan->initial, &plan->snapshots, &options));
   code = fare_truth_create(truth_comm(s, &options), plan->system, &plan->initial, plan->snapshots.start, &options, &s->truth);
   if (!code && oracles) code = fare_densities_create(truth_comm(s, &options), plan->system, &plan->initial, &plan->snapshots, &options, &s->exact);
   if (options.accuracy > 0) free(options.cells.values);
+  if (options.fit_domain) free(options.lower.values);
+  if (options.fit_domain) free(options.upper.values);
   PetscFunctionReturn(code);
 }
 
@@ -262,23 +265,31 @@ static PetscErrorCode train_one(fare_run *s, size_t i, shared_set *set)
 }
 
 /* What a checkpoint has learned is not learned again; what oracles and empirical optima look up is made again, for it is no part of one. */
-static PetscErrorCode train(fare_run *s)
+static PetscErrorCode train_all(fare_run *s, shared_set *set)
 {
-  shared_set set = {0};
-
   PetscFunctionBeginUser;
   for (size_t i = 0; i < s->plan->ensembles; i++) {
     const fare_plan_ensemble *e = &s->plan->ensemble[i];
     PetscBool                 has;
 
     PetscCall(fare_checkpoint_has(s, i, &has));
-    if (e->type->train && (!has || fare_plan_ensemble_mode(e) != FARE_LEARNED)) PetscCall(train_one(s, i, &set));
+    if (e->type->train && (!has || fare_plan_ensemble_mode(e) != FARE_LEARNED)) PetscCall(train_one(s, i, set));
     if (has) PetscCall(fare_checkpoint_load(s, i));
     s->ready[i] = PETSC_TRUE;
     if (e->type->curve) s->results.curve[i] = e->type->curve(s->sampler[i]);
     if (e->type->train && !has) PetscCall(checkpoint(s, 0));
   }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode train(fare_run *s)
+{
+  shared_set     set  = {0};
+  PetscErrorCode code = train_all(s, &set);
+
+  PetscFunctionBeginUser;
   PetscCall(fare_training_free(&set.data));
+  PetscCall(code);
   PetscCall(fare_store_close(&s->from));
   PetscFunctionReturn(0);
 }
@@ -381,7 +392,7 @@ static PetscErrorCode record_truth(fare_run *s, PetscInt64 k)
   PetscFunctionBeginUser;
   s->results.truth[k] = *status;
   if (status->boundary_mass > BOUNDARY_MASS && !s->warned) {
-    fare_warn("the box is small: a mass of %.1e lies in the outermost cells at time %g; set truth.lower and truth.upper wider unless the ends are meant", status->boundary_mass, status->time);
+    fare_warn("the box is small: a mass of %.1e lies in the outermost cells at time %g; set truth.lower and truth.upper wider, or truth.fit_domain, unless the ends are meant", status->boundary_mass, status->time);
     s->warned = PETSC_TRUE;
   }
   PetscCall(fare_record_mesh(s->record, "density", "probability density, averaged over each cell", grid_of(s), fare_truth_masses(s->truth)));

@@ -223,6 +223,16 @@ static PetscErrorCode plan_with(MPI_Comm comm, const char *path, size_t count, c
   PetscFunctionReturn(code);
 }
 
+static void swept_free(fare_swept *swept)
+{
+  for (size_t i = 0; i < swept->count; i++) {
+    free(swept->key[i]);
+    free(swept->value[i]);
+  }
+  free(swept->key);
+  free(swept->value);
+}
+
 static PetscErrorCode move_directory(fare_plan *plan)
 {
   fare_text text = {0};
@@ -269,11 +279,13 @@ PetscErrorCode fare_sweep_plan(MPI_Comm comm, const char *path, size_t count, co
     if (code == FARE_ERR_INPUT) code = error_in_sweep(&s);
   }
   sweep_free(&s);
-  if (!code) {
-    (*plan)->swept = swept;
-    code           = move_directory(*plan);
+  if (code) {
+    swept_free(&swept);
+    PetscFunctionReturn(code);
   }
-  PetscFunctionReturn(code);
+  (*plan)->swept = swept;
+  PetscCall(move_directory(*plan));
+  PetscFunctionReturn(0);
 }
 
 fare_study_state fare_study_look(const char *directory, size_t size, char why[])

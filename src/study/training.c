@@ -19,35 +19,44 @@ static PetscErrorCode create_simulation(MPI_Comm comm, const fare_plan *plan, co
   PetscFunctionReturn(code);
 }
 
+static PetscErrorCode simulate(const fare_plan *plan, const fare_plan_ensemble *ensemble, fare_sampler *simulation, fare_ensemble *particles, fare_training_set *set, double times[])
+{
+  fare_progress progress;
+
+  PetscFunctionBeginUser;
+  fare_progress_begin(&progress, "simulating the training set", (double)plan->snapshots.count);
+  for (PetscInt64 k = 0; k < plan->snapshots.count; k++) {
+    if (!fare_training_includes(&ensemble->training, k)) continue;
+    times[set->count] = fare_schedule_time(&plan->snapshots, k);
+    PetscCall(fare_sampler_advance(simulation, times[set->count], particles));
+    PetscCall(fare_ensemble_create(particles->comm, particles->dim, ensemble->training.particles, &set->at[set->count]));
+    PetscCall(fare_ensemble_copy(particles, set->at[set->count++]));
+    fare_progress_update(&progress, (double)k + 1, NULL);
+  }
+  fare_progress_end(&progress);
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_training_simulate(MPI_Comm comm, const fare_plan *plan, const fare_plan_ensemble *ensemble, fare_training_set *set, int64_t *force_evaluations)
 {
-  const int      dim = fare_system_dimension(plan->system);
-  fare_ensemble *particles;
-  fare_sampler  *simulation;
-  fare_progress  progress;
+  fare_ensemble *particles  = NULL;
+  fare_sampler  *simulation = NULL;
   double        *times;
+  PetscErrorCode code;
 
   PetscFunctionBeginUser;
   set->count = 0;
   set->at    = calloc((size_t)plan->snapshots.count, sizeof *set->at);
   set->times = times = calloc((size_t)plan->snapshots.count, sizeof *times);
   if (!set->at || !times) FARE_FAIL(FARE_ERR_FAILED, "out of memory for a training set");
-  PetscCall(create_simulation(comm, plan, ensemble, &simulation));
-  PetscCall(fare_ensemble_create(comm, dim, ensemble->training.particles, &particles));
-  fare_progress_begin(&progress, "simulating the training set", (double)plan->snapshots.count);
-  for (PetscInt64 k = 0; k < plan->snapshots.count; k++) {
-    if (!fare_training_includes(&ensemble->training, k)) continue;
-    times[set->count] = fare_schedule_time(&plan->snapshots, k);
-    PetscCall(fare_sampler_advance(simulation, times[set->count], particles));
-    PetscCall(fare_ensemble_create(comm, dim, ensemble->training.particles, &set->at[set->count]));
-    PetscCall(fare_ensemble_copy(particles, set->at[set->count++]));
-    fare_progress_update(&progress, (double)k + 1, NULL);
-  }
-  fare_progress_end(&progress);
-  *force_evaluations = simulation->cost.force_evaluations;
+  code = create_simulation(comm, plan, ensemble, &simulation);
+  if (!code) code = fare_ensemble_create(comm, fare_system_dimension(plan->system), ensemble->training.particles, &particles);
+  if (!code) code = simulate(plan, ensemble, simulation, particles, set, times);
+  if (!code) *force_evaluations = simulation->cost.force_evaluations;
   PetscCall(fare_ensemble_destroy(&particles));
   PetscCall(fare_sampler_destroy(&simulation));
-  PetscFunctionReturn(0);
+  if (code) PetscCall(fare_training_free(set));
+  PetscFunctionReturn(code);
 }
 
 PetscErrorCode fare_training_free(fare_training_set *set)

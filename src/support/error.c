@@ -29,7 +29,7 @@ PetscErrorCode fare_error(PetscErrorCode code, const char *format, ...)
   va_end(arguments);
   /* one line, whatever names of files it quotes; a caret under a formula has lines of its own and is made with '\n' by us */
   for (char *c = message; *c; c++) {
-    if ((unsigned char)*c < ' ' && *c != '\n') *c = '?';
+    if (((unsigned char)*c < ' ' && *c != '\n') || *c == 0x7F) *c = '?';
   }
   return code;
 }

@@ -106,10 +106,14 @@ PetscErrorCode fare_system_set(fare_system *system, const char *parameter, doubl
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode add_drive(fare_system *system, int parameter, const fare_waveform *waveform)
+/* The waveform is the system's from here on, or freed. */
+static PetscErrorCode add_drive(fare_system *system, int parameter, fare_waveform *waveform)
 {
   PetscFunctionBeginUser;
-  if (system->drives == DRIVES_MAX) FARE_FAIL(FARE_ERR_INPUT, "drive: at most %d waveforms", DRIVES_MAX);
+  if (system->drives == DRIVES_MAX) {
+    PetscCall(fare_waveform_free(waveform));
+    FARE_FAIL(FARE_ERR_INPUT, "drive: at most %d waveforms", DRIVES_MAX);
+  }
   system->drive[system->drives]    = *waveform;
   system->driven[system->drives++] = parameter;
   PetscFunctionReturn(0);

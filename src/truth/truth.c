@@ -32,6 +32,7 @@ const fare_field fare_truth_fields[] = {
   {"tolerance", FARE_REAL, offsetof(fare_truth_options, tolerance), "1e-8", 1e-14, 0.1, NULL, "", "estimated L1 error that one time step may add"},
   {"extrapolate", FARE_BOOLEAN, offsetof(fare_truth_options, extrapolate), "false", 0, 0, NULL, "", "also record the density with its estimated error added: of higher order where it is smooth, but it may be negative"},
   {"estimate", FARE_BOOLEAN, offsetof(fare_truth_options, estimate), "true", 0, 0, NULL, "", "also evolve coarser companions that tell the error"},
+  {"fit_domain", FARE_BOOLEAN, offsetof(fare_truth_options, fit_domain), "false", 0, 0, NULL, "", "find the box by pilot runs: the smallest that holds all but 1e-10 of the mass at all times"},
   FARE_FIELDS_END,
 };
 
@@ -57,6 +58,7 @@ PetscErrorCode fare_truth_options_from_config(const fare_node *node, const fare_
   if (options->lower.count) PetscCall(check_count(node, "lower", dim, options->lower.count));
   if (options->upper.count) PetscCall(check_count(node, "upper", dim, options->upper.count));
   if (options->ends.count) PetscCall(check_count(node, "ends", dim, options->ends.count));
+  if (options->fit_domain && (options->lower.count || options->upper.count)) PetscCall(fare_node_error(fare_node_find(node, "fit_domain"), "give either lower and upper or fit_domain, which finds them"));
   if (!options->lower.count != !options->upper.count) PetscCall(fare_node_error(node, "lower and upper go together"));
   for (int axis = 0; axis < dim; axis++) {
     if (options->cells.count) total *= (double)options->cells.values[axis];

@@ -52,7 +52,7 @@ EDITS = [
     ("[kl, wasserstein_1]", "[kl, @wasserstien_1]", "measures[1]", "unknown measure 'wasserstien_1' (did you mean 'wasserstein_1'?); there are: kl,"),
     ("waveform: sine", "waveform: @sinus", "drive[0].waveform", "unknown waveform 'sinus' (did you mean 'sine'?); there are: constant, sine, square"),
     ("boltzmann}", "@maxwell}", "initial.density", "expected one of boltzmann, gaussian, uniform, mixture, point, snapshot"),
-    ("dt: 1.0e-2}", "dt: 1.0e-2, integrator: @hune}", "ensembles[0].integrator", "expected one of euler_maruyama, leimkuhler_matthews, heun; got hune (did you mean 'heun'?)"),
+    ("dt: 1.0e-2}", "dt: 1.0e-2, integrator: @hune}", "ensembles[0].integrator", "expected one of euler_maruyama, leimkuhler_matthews, heun, baoab; got hune (did you mean 'heun'?)"),
     # missing keys, and sections of the wrong kind
     ("study: faulty\n", "", None, "missing key 'study'"),
     ("name: prinz, ", "", None, "system: missing key 'name'"),
@@ -201,8 +201,8 @@ COMMANDS = [
     (["run", "study.yaml", "--overwirte"], "unknown option '--overwirte' (did you mean '--overwrite'?)"),
     (["run", "-x", "study.yaml"], "unknown option '-x' (usage: fare run"),
     (["check", "study.yaml", "--overwrite"], "unknown option '--overwrite' (usage: fare check"),
-    (["rn", "study.yaml"], "unknown subcommand 'rn' (did you mean 'run'?); there are: run, check, list"),
-    (["study.yaml"], "unknown subcommand 'study.yaml'; there are: run, check, list"),
+    (["rn", "study.yaml"], "unknown subcommand 'rn' (did you mean 'run'?); there are: run, check, status, list"),
+    (["study.yaml"], "unknown subcommand 'study.yaml'; there are: run, check, status, list"),
     (["--overwrite"], "unknown subcommand '--overwrite'"),
     (["help", "rum"], "there is no subcommand 'rum'"),
     (["help", "run", "check"], "one subcommand at a time"),
@@ -372,7 +372,8 @@ def check_is_a_fixed_point(name, text, where):
         (where / "plan.yaml").write_text(text, encoding="utf-8")
         done = execute(["check", "plan.yaml"], where)
         assert done.returncode == 0 and not done.stderr, f"{name}, reading {step + 1}: {done.stderr.decode(errors='replace')}"
-        text = done.stdout.decode().split("\n\n")[0] + "\n"
+        parts = done.stdout.decode().split("\n\n")
+        text = parts[parts[0].startswith("# A sweep of ")] + "\n"  # of a sweep, its first point
         printed.append(text)
     assert printed[0] == printed[1], f"{name}: a plan that was printed reads back as another:\n{printed[0]}\n{printed[1]}"
 

@@ -13,7 +13,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from launch import FARE, HANGS, MPIEXEC, compile_plugin
+from launch import ENVIRONMENT, FARE, HANGS, MPIEXEC, compile_plugin
 
 STUDY = """\
 study: faulty
@@ -113,7 +113,7 @@ def expect(what, holds, detail=""):
 def start(arguments, where, launch=(), **environment):
     where.mkdir()
     try:
-        return subprocess.run([*launch, FARE, *map(str, arguments)], cwd=where, capture_output=True, text=True, timeout=HANGS, env={**os.environ, **environment})
+        return subprocess.run([*launch, FARE, *map(str, arguments)], cwd=where, capture_output=True, text=True, timeout=HANGS, env={**ENVIRONMENT, **environment})
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess(arguments, "hangs", "", "")
 

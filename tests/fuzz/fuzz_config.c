@@ -45,12 +45,14 @@ static const fare_field more[] = {
   FARE_FIELDS_END,
 };
 
+#ifdef FARE_LIBFUZZER
 static void must(int truth, const char *what)
 {
   if (truth) return;
   fprintf(stderr, "broken: %s (message: \"%s\")\n", what, fare_error_message());
   abort();
 }
+#endif
 
 /* A refusal is ours, says something, and says it in one line. */
 static void must_be_refusal(PetscErrorCode code)

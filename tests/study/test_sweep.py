@@ -130,7 +130,7 @@ def check_failure(where):
     done = fare(where, "collect", "failing")
     expect(done.returncode == 0 and done.stdout.startswith("point 1: failed: truth: the drift is not finite"), f"collecting it: {done.stdout!r}")
     expect({path.name for path in (where / "failing" / "figures").iterdir()} == {"sweep_costs.png", "sweep_measures.png"}, "one swept axis: lines")
-    done = fare(where, "run", "failing.yaml", "--no-report", "--point", 1, "--resume", "--set", "sweep=[{system.parameters.kT: [1, 0.5, 2]}]")
+    done = fare(where, "run", "failing.yaml", "--no-report", "--point", 1, "--overwrite", "--set", "sweep=[{system.parameters.kT: [1, 0.5, 2]}]")
     expect(done.returncode == 0, f"the point mended: {done.returncode} {done.stderr}")
     expect([row[1] for row in listed(where, "failing.yaml")[0]] == ["done", "done", "done"], "states once it is mended")
 

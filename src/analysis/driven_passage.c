@@ -1,0 +1,129 @@
+/* The mean time until a set is reached while the drive goes on, dtau/dt = -1 - L(t)^T tau backward in time; and of paths from a set, when they get there, forward. */
+#include "analysis.h"
+
+typedef struct {
+  fare_driven_keys  keys;
+  fare_passage_keys sets;
+  PetscInt64        survival;
+  double            horizon;
+} passage;
+
+#define AT(member) offsetof(passage, member)
+static const fare_field fields[] = {
+  FARE_DRIVEN_FIELDS(AT(keys)),
+  FARE_PASSAGE_FIELDS(AT(sets)),
+  {"survival", FARE_INTEGER, AT(survival), "0", 0, 100000, NULL, "", "times at which to give what is left of paths that begin in `from` at the first start, and how many arrive per time"},
+  {"horizon", FARE_REAL, AT(horizon), "0", 0, 1e12, NULL, "time", "how long after the start survival is followed; the span or period unless given"},
+  FARE_FIELDS_END,
+};
+
+static PetscErrorCode check(void *state, const fare_node *node, const fare_analysis_context *context, double time)
+{
+  passage *s = state;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_driven_check(&s->keys, node, context->system, time, "passage"));
+  PetscCall(fare_passage_check(&s->sets, node, context));
+  if (s->survival && !s->sets.begin.boxes) PetscCall(fare_node_error(fare_node_find(node, "survival"), "survival needs a set to begin from: give 'from'"));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode keep_points(const passage *s, const fare_grid *grid, Vec times[], fare_findings *found)
+{
+  const size_t points = s->sets.at.count, starts = (size_t)s->keys.starts;
+  double      *at;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc1(starts * points + 1, &at));
+  for (size_t k = 0; k < starts; k++) PetscCall(fare_passage_at_points(&s->sets, grid, times[k], at + k * points));
+  PetscCall(fare_found_table(found, "time", s->keys.after == FARE_AFTER_OVER ? "mean time, until the span is over at most: of each start, from the points" : "mean time: of each start, from the points", starts, points, at));
+  PetscCall(fare_found_exact(found, "points", "where `time` is given", points, (size_t)grid->dim, s->sets.at.x));
+  PetscCall(PetscFree(at));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode keep_survival(const passage *s, const fare_grid *grid, const fare_system *system, const fare_span *span, Vec begin, fare_findings *found)
+{
+  const double   length = s->horizon > 0 ? s->horizon : span->end - span->start;
+  const int      count  = (int)s->survival;
+  double        *times, *left, *density;
+  fare_survival *survival;
+  fare_driven    driven;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc4(count, &times, count, &left, count, &density, count, &survival));
+  for (int i = 0; i < count; i++) times[i] = span->start + length * (i + 1) / count;
+  PetscCall(fare_survival_solve(grid, system, &s->sets.absorbing, begin, span->start, s->keys.tolerance, count, times, survival, &driven));
+  for (int i = 0; i < count; i++) left[i] = survival[i].survival;
+  for (int i = 0; i < count; i++) density[i] = survival[i].density;
+  PetscCall(fare_found_exact(found, "survival_times", "at which `survival` and `passage_density` are given", (size_t)count, 1, times));
+  found->finding[found->findings - 1].curve = PETSC_TRUE;
+  PetscCall(fare_found_curve(found, "survival", "part of the paths from the set, begun at the first start, that has not arrived", (size_t)count, left));
+  PetscCall(fare_found_curve(found, "passage_density", "of their times of arrival", (size_t)count, density));
+  PetscCall(fare_found_exact(found, "survival_step_error", "estimated, of the steps in time", 1, 1, &driven.error));
+  PetscCall(PetscFree4(times, left, density, survival));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode keep_means(const passage *s, const fare_grid *grid, const fare_system *system, const fare_span *span, Vec times[], fare_findings *found)
+{
+  double mean[FARE_STARTS_MAX], rate[FARE_STARTS_MAX];
+  Vec    begin;
+
+  PetscFunctionBeginUser;
+  if (!s->sets.begin.boxes) PetscFunctionReturn(0);
+  PetscCall(fare_passage_begin(&s->sets, grid, system, span->start, &begin));
+  for (PetscInt64 k = 0; k < s->keys.starts; k++) {
+    PetscCall(VecDot(times[k], begin, &mean[k]));
+    rate[k] = 1 / mean[k];
+  }
+  PetscCall(fare_found(found, "mean", "mean time from the set, of each start", (size_t)s->keys.starts, mean));
+  PetscCall(fare_found(found, "rate", "its inverse", (size_t)s->keys.starts, rate));
+  if (s->survival) PetscCall(keep_survival(s, grid, system, span, begin, found));
+  PetscCall(VecDestroy(&begin));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_system *system, double time, const fare_findings *like, fare_findings *found)
+{
+  const passage *s     = state;
+  const int      count = (int)s->keys.starts;
+  double         starts[FARE_STARTS_MAX];
+  Vec            times[FARE_STARTS_MAX];
+  fare_driven    driven;
+  fare_span      span;
+
+  PetscFunctionBeginUser;
+  (void)like;
+  PetscCall(fare_driven_plan(&s->keys, time, &span, starts));
+  PetscCall(fare_driven_passage_solve(grid, system, &span, &s->sets.absorbing, count, starts, times, &driven));
+  PetscCall(keep_means(s, grid, system, &span, times, found));
+  PetscCall(keep_points(s, grid, times, found));
+  PetscCall(fare_driven_keep(&s->keys, &driven, starts, "times from which `time`, `mean` and `rate` are given", found));
+  for (int k = 0; k < count; k++) {
+    char name[32];
+
+    snprintf(name, sizeof name, "passage_time_%d", k);
+    if (s->sets.meshes) PetscCall(fare_found_mesh(found, name, "mean first-passage time from the centre of each cell, from this start", FARE_MESH_VALUES, times[k]));
+    else PetscCall(VecDestroy(&times[k]));
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode destroy(void *state)
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_passage_free(&((passage *)state)->sets));
+  PetscFunctionReturn(0);
+}
+
+const fare_analysis_type fare_analysis_driven_passage = {
+  .name      = "driven_passage",
+  .summary   = "mean time until a set is reached or left while the drive goes on, by the time of the start, and when paths arrive",
+  .reference = "Gardiner, Handbook of Stochastic Methods (Springer), chapter 5: the backward equation, with coefficients that move",
+  .size      = sizeof(passage),
+  .fields    = fields,
+  .check     = check,
+  .run       = run,
+  .destroy   = destroy,
+};

@@ -1,0 +1,169 @@
+/*
+  An energy-based model of snapshots: what one gets who learns "the equilibrium" from data of a driven system. Static, it is one energy E(x) for the particles of all
+  training times together and says the same at every time; conditioned, E(x,t). Drawn from by Markov chains on the energy that go on from snapshot to snapshot, with
+  local steps and jumps as the sampler `boltzmann` makes on the potential.
+*/
+#include "energy_model.h"
+
+typedef struct {
+  fare_energy_model model;
+  PetscBool         conditioned;
+  PetscInt64        burn_in, sweeps, tuning;
+  double            step;
+  uint64_t          sweep; /* made so far: the counter of random numbers */
+} ebm;
+
+static const fare_field fields[] = {
+  FARE_ENERGY_MODEL_FIELDS(ebm, model, "4000", "4096", "1", "0.01"),
+  {"conditioned", FARE_BOOLEAN, offsetof(ebm, conditioned), "false", 0, 0, NULL, "", "an energy of its own at every time, in place of one for all"},
+  {"burn_in", FARE_INTEGER, offsetof(ebm, burn_in), "200", 1, 1e6, NULL, "", "sweeps at the first snapshot, from a normal; each a local step and a jump"},
+  {"sweeps", FARE_INTEGER, offsetof(ebm, sweeps), "20", 1, 1e6, NULL, "", "sweeps at every later snapshot"},
+  {"tuning", FARE_INTEGER, offsetof(ebm, tuning), "10", 0, 1e6, NULL, "", "sweeps before the first ones that tune the local step"},
+  {"step", FARE_REAL, offsetof(ebm, step), "0.01", 1e-12, 1e6, NULL, "sd^2", "local step h to begin tuning from"},
+  FARE_FIELDS_END,
+};
+
+static PetscErrorCode setup(fare_sampler *sampler)
+{
+  const ebm *s = sampler->state;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_energy_model_setup(sampler, s->conditioned));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data)
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_energy_model_train(sampler, data, FARE_CONTRAST_PERSISTENT));
+  PetscFunctionReturn(0);
+}
+
+/* Takes all particles here, in z, through sweeps; returns how many local steps moved a particle that counts. */
+static PetscErrorCode sweep_all(fare_sampler *sampler, int64_t sweeps, fare_ensemble *e, int64_t *moved)
+{
+  ebm              *s      = sampler->state;
+  const fare_stream stream = fare_sampler_stream(sampler, "chains");
+  double           *U, *f[FARE_DIM_MAX] = {NULL};
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc1(FARE_BLOCK, &U));
+  for (int axis = 0; axis < e->dim; axis++) PetscCall(PetscMalloc1(FARE_BLOCK, &f[axis]));
+  for (int64_t b = 0; b < e->blocks; b++) {
+    const uint64_t block   = (uint64_t)(e->first_block + b);
+    const int      counted = (int)PetscMin(FARE_BLOCK, e->local - b * FARE_BLOCK);
+    fare_chains    c       = {.U = U};
+
+    for (int axis = 0; axis < e->dim; axis++) {
+      c.z[axis] = e->x[axis] + b * FARE_BLOCK;
+      c.f[axis] = f[axis];
+    }
+    fare_chains_evaluate(s->model.energy, &c);
+    for (uint64_t i = 0; i < (uint64_t)sweeps; i++) {
+      *moved += fare_chains_local(s->model.energy, 1, s->step, stream, block, s->sweep + i, 0, counted, &c);
+      fare_chains_jump(s->model.energy, stream, block, s->sweep + i, (uint32_t)e->dim + 1, &c);
+      fare_chains_wrap(s->model.energy, &c);
+    }
+  }
+  s->sweep += (uint64_t)sweeps;
+  PetscCall(PetscFree(U));
+  for (int axis = 0; axis < e->dim; axis++) PetscCall(PetscFree(f[axis]));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode tune(fare_sampler *sampler, fare_ensemble *e)
+{
+  ebm *s = sampler->state;
+
+  PetscFunctionBeginUser;
+  for (int64_t round = 0; round < s->tuning; round++) {
+    int64_t moved = 0;
+
+    PetscCall(sweep_all(sampler, 1, e, &moved));
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &moved, 1, MPI_INT64_T, MPI_SUM, e->comm));
+    s->step = fare_chains_tune(s->step, moved, e->count, round);
+  }
+  PetscFunctionReturn(0);
+}
+
+/* Two evaluations a sweep and one before the first; each round of tuning is a sweep of its own. */
+static int64_t evaluations(const ebm *s, PetscInt64 first)
+{
+  return first ? 1 + 2 * s->burn_in + 3 * s->tuning : 1 + 2 * s->sweeps;
+}
+
+static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *e)
+{
+  ebm             *s     = sampler->state;
+  const PetscInt64 first = s->model.common.advances == 0, sweeps = first ? s->burn_in : s->sweeps;
+  int64_t          moved = 0;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_energy_model_at(sampler, t));
+  if (!first) fare_energy_enter(s->model.energy, e);
+  for (int64_t b = 0; b < e->blocks && first; b++) {
+    double *z[FARE_DIM_MAX] = {NULL};
+
+    for (int axis = 0; axis < e->dim; axis++) z[axis] = e->x[axis] + b * FARE_BLOCK;
+    fare_energy_draw(s->model.energy, fare_sampler_stream(sampler, "latent"), (uint64_t)(e->first_block + b), z);
+  }
+  if (first) PetscCall(tune(sampler, e));
+  PetscCall(sweep_all(sampler, sweeps, e, &moved));
+  fare_energy_leave(s->model.energy, e);
+  s->model.common.advances++;
+  fare_energy_model_count(sampler, e->local * evaluations(s, first));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+{
+  const ebm *s = sampler->state;
+
+  PetscFunctionBeginUser;
+  if (sampler->mode != FARE_LEARNED) PetscFunctionReturn(0);
+  cost->network_evaluations += fare_energy_model_rows(sampler, FARE_CONTRAST_PERSISTENT) + particles * (evaluations(s, 1) + (sampler->schedule.count - 1) * evaluations(s, 0));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode save(fare_sampler *sampler, fare_store *to, const char *group)
+{
+  const ebm *s = sampler->state;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_energy_model_save(sampler, to, group));
+  PetscCall(fare_store_put_int(to, group, "sweep", (int64_t)s->sweep));
+  PetscCall(fare_store_put_real(to, group, "step", s->step));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *group)
+{
+  ebm    *s = sampler->state;
+  int64_t sweep;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_energy_model_load(sampler, from, group));
+  PetscCall(fare_store_get_int(from, group, "sweep", &sweep));
+  PetscCall(fare_store_get_real(from, group, "step", &s->step));
+  s->sweep = (uint64_t)sweep;
+  PetscFunctionReturn(0);
+}
+
+const fare_sampler_type fare_sampler_ebm = {
+  .name      = "ebm",
+  .summary   = "an energy learned from snapshots, one for all times or conditioned on time, and its equilibrium",
+  .reference = "Tieleman, ICML 2008, 1064; Du and Mordatch, arXiv 1903.08689 (2019)",
+  .family    = FARE_GENERATIVE,
+  .size      = sizeof(ebm),
+  .modes     = FARE_ORACLE,
+  .fields    = fields,
+  .setup     = setup,
+  .train     = train,
+  .advance   = advance,
+  .target    = fare_energy_model_target,
+  .expect    = expect,
+  .curve     = fare_generative_curve,
+  .save      = save,
+  .load      = load,
+  .destroy   = fare_energy_model_destroy,
+};

@@ -1,0 +1,216 @@
+/* An energy that a network holds, or in its place the exact one: its inputs and forces, what is kept of it, and the density it means. */
+#include "energy_model.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ALIGNED __attribute__((aligned(64)))
+
+typedef struct {
+  fare_sampler *sampler;
+  float        *input, *d_input, *d_output;
+} learned;
+
+static PetscBool is_periodic(const fare_sampler *sampler, int axis)
+{
+  return fare_system_type_of(sampler->system)->periodic[axis];
+}
+
+/* Length of a periodic axis in z. */
+static double length_of(const fare_sampler *sampler, int axis)
+{
+  const fare_system_type *type = fare_system_type_of(sampler->system);
+
+  return (type->upper[axis] - type->lower[axis]) / ((const fare_generative *)sampler->state)->sd[axis];
+}
+
+/* Round a ring only functions that close do: octaves of once round it, at least one; else z and its octaves. */
+static int octaves_of(const fare_sampler *sampler, int axis)
+{
+  const fare_generative *g = sampler->state;
+
+  return is_periodic(sampler, axis) ? (int)PetscMax(1, g->octaves) : (int)g->octaves;
+}
+
+static double frequency_of(const fare_sampler *sampler, int axis)
+{
+  return is_periodic(sampler, axis) ? 2 * PETSC_PI / length_of(sampler, axis) : ((const fare_generative *)sampler->state)->frequency;
+}
+
+int fare_energy_model_position_inputs(const fare_sampler *sampler)
+{
+  int inputs = 0;
+
+  for (int axis = 0; axis < fare_system_dimension(sampler->system); axis++) inputs += (is_periodic(sampler, axis) ? 0 : 1) + 2 * octaves_of(sampler, axis);
+  return inputs;
+}
+
+void fare_energy_model_inputs(const fare_sampler *sampler, int n, const float *const z[], float input[])
+{
+  for (int axis = 0; axis < fare_system_dimension(sampler->system); axis++) {
+    if (!is_periodic(sampler, axis)) {
+      memcpy(input, z[axis], (size_t)n * sizeof(float));
+      input += FARE_BLOCK;
+    }
+    fare_learn_octaves(octaves_of(sampler, axis), frequency_of(sampler, axis), n, z[axis], NULL, FARE_BLOCK, input);
+    input += (size_t)(2 * octaves_of(sampler, axis)) * FARE_BLOCK;
+  }
+}
+
+static PetscErrorCode learned_move(fare_energy *energy, double t)
+{
+  learned                 *l    = energy->context;
+  const fare_energy_model *m    = l->sampler->state;
+  float                   *time = l->input + (size_t)fare_energy_model_position_inputs(l->sampler) * FARE_BLOCK, features[64];
+
+  PetscFunctionBeginUser;
+  if (!m->conditioned) PetscFunctionReturn(0);
+  fare_generative_time(l->sampler, t, features);
+  for (int k = 0; k < fare_generative_time_inputs(&m->common); k++) {
+    for (int i = 0; i < FARE_BLOCK; i++) time[k * FARE_BLOCK + i] = features[k];
+  }
+  PetscFunctionReturn(0);
+}
+
+static void learned_evaluate(fare_energy *energy, int n, const double *const z[], double U[], double *const f[])
+{
+  learned        *l       = energy->context;
+  fare_network   *network = ((const fare_generative *)l->sampler->state)->network;
+  float           place[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, output[FARE_BLOCK] ALIGNED;
+  const float    *at[FARE_DIM_MAX] = {place[0], place[1], place[2]}, *in = l->input, *d = l->d_input;
+
+  for (int axis = 0; axis < energy->dim; axis++) {
+    for (int i = 0; i < n; i++) place[axis][i] = (float)z[axis][i];
+  }
+  fare_energy_model_inputs(l->sampler, n, at, l->input);
+  fare_network_forward(network, n, l->input, output);
+  fare_network_backward(network, n, l->input, l->d_output, NULL, l->d_input);
+  for (int i = 0; i < n; i++) U[i] = output[i];
+  for (int axis = 0; axis < energy->dim; axis++) {
+    const int octaves = octaves_of(l->sampler, axis);
+
+    for (int i = 0; i < n; i++) f[axis][i] = 0;
+    if (!is_periodic(l->sampler, axis)) {
+      for (int i = 0; i < n; i++) U[i] += 0.5 * z[axis][i] * z[axis][i];
+      for (int i = 0; i < n; i++) f[axis][i] = -z[axis][i] - (double)d[i];
+      in += FARE_BLOCK;
+      d += FARE_BLOCK;
+    }
+    fare_energy_octaves_back(octaves, frequency_of(l->sampler, axis), n, in, d, f[axis]);
+    in += (size_t)(2 * octaves) * FARE_BLOCK;
+    d += (size_t)(2 * octaves) * FARE_BLOCK;
+  }
+}
+
+static PetscErrorCode learned_destroy(fare_energy *energy)
+{
+  learned *l = energy->context;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscFree3(l->input, l->d_input, l->d_output));
+  PetscCall(PetscFree(l));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_energy_of_network(fare_sampler *sampler, fare_energy **energy)
+{
+  const fare_system_type *type = fare_system_type_of(sampler->system);
+  const fare_generative  *g    = sampler->state;
+  const size_t            size = (size_t)fare_network_shape_of(g->network)->inputs * FARE_BLOCK;
+  fare_energy            *e;
+  learned                *l;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscNew(&e));
+  PetscCall(PetscNew(&l));
+  l->sampler = sampler;
+  PetscCall(PetscCalloc3(size, &l->input, size, &l->d_input, FARE_BLOCK, &l->d_output));
+  for (int i = 0; i < FARE_BLOCK; i++) l->d_output[i] = 1;
+  *e = (fare_energy){.dim = fare_system_dimension(sampler->system), .context = l, .move = learned_move, .evaluate = learned_evaluate, .destroy = learned_destroy};
+  for (int axis = 0; axis < e->dim; axis++) {
+    e->shift[axis]    = g->mean[axis];
+    e->scale[axis]    = g->sd[axis];
+    e->periodic[axis] = type->periodic[axis];
+    e->lower[axis]    = (type->lower[axis] - g->mean[axis]) / g->sd[axis];
+    e->length[axis]   = length_of(sampler, axis);
+  }
+  *energy = e;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_energy_model_setup(fare_sampler *sampler, PetscBool conditioned)
+{
+  fare_energy_model *m = sampler->state;
+  int                inputs;
+
+  PetscFunctionBeginUser;
+  m->conditioned = conditioned;
+  inputs         = fare_energy_model_position_inputs(sampler) + (conditioned ? fare_generative_time_inputs(&m->common) : 0);
+  PetscCall(fare_learn_network(&m->common.learn, inputs, 1, fare_sampler_stream(sampler, "weights"), &m->common.network));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_energy_model_at(fare_sampler *sampler, double t)
+{
+  fare_energy_model *m = sampler->state;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_generative_check_ready(sampler));
+  if (!m->energy && sampler->mode == FARE_ORACLE) PetscCall(fare_energy_of_densities(sampler->exact, m->conditioned ? 0 : (int)m->times, m->time, m->common.mean, m->common.sd, &m->energy));
+  else if (!m->energy) PetscCall(fare_energy_of_network(sampler, &m->energy));
+  PetscCall(m->energy->move(m->energy, t));
+  PetscFunctionReturn(0);
+}
+
+void fare_energy_model_count(fare_sampler *sampler, int64_t evaluations)
+{
+  if (sampler->mode == FARE_LEARNED) sampler->cost.network_evaluations += evaluations;
+}
+
+PetscErrorCode fare_energy_model_target(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
+{
+  fare_energy_model *m = sampler->state;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_energy_model_at(sampler, t));
+  PetscCall(fare_energy_masses(m->energy, grid, masses));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_energy_model_save(fare_sampler *sampler, fare_store *to, const char *group)
+{
+  const fare_energy_model *m = sampler->state;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_generative_save(sampler, to, group));
+  PetscCall(fare_store_put_int(to, group, "times", (int64_t)m->times));
+  if (m->times) PetscCall(fare_store_put_reals(to, group, "time", m->times, m->time));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_energy_model_load(fare_sampler *sampler, fare_store *from, const char *group)
+{
+  fare_energy_model *m = sampler->state;
+  int64_t            times;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_generative_load(sampler, from, group));
+  PetscCall(fare_store_get_int(from, group, "times", &times));
+  m->times = (size_t)times;
+  PetscCall(PetscFree(m->time));
+  PetscCall(PetscMalloc1(m->times, &m->time));
+  if (m->times) PetscCall(fare_store_get_reals(from, group, "time", m->times, m->time));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_energy_model_destroy(fare_sampler *sampler)
+{
+  fare_energy_model *m = sampler->state;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_energy_destroy(&m->energy));
+  PetscCall(PetscFree(m->time));
+  PetscCall(fare_generative_destroy(sampler));
+  PetscFunctionReturn(0);
+}

@@ -1,0 +1,145 @@
+/*
+  A time-dependent energy E(x,t), learned with walkers whose weights follow Jarzynski's equality through the changes of the network, so that the gradient of the
+  likelihood has no bias from walkers that lag behind. Particles are carried along physical time on E(.,t) with such weights too, from a normal to the first
+  snapshot and from there to each next one.
+*/
+#include "energy_model.h"
+
+#define LEAST_EFFECTIVE 0.02 /* a smaller share of effective particles is worth a warning */
+
+typedef struct {
+  fare_energy_model model;
+  fare_annealing    annealing;
+  PetscInt64        start_steps;
+  PetscBool         warned;
+  double            time; /* where particles stand, once there has been an advance */
+} neq_ebm;
+
+static const fare_field fields[] = {
+  FARE_ENERGY_MODEL_FIELDS(neq_ebm, model, "4000", "4096", "4", "0.002"),
+  {"start_steps", FARE_INTEGER, offsetof(neq_ebm, start_steps), "200", 1, 1e6, NULL, "", "small changes of the energy from a normal's to that of the first snapshot"},
+  FARE_ANNEALING_FIELDS(neq_ebm, annealing, "langevin", "10", "2", "0.002"),
+  FARE_FIELDS_END,
+};
+
+static PetscErrorCode setup(fare_sampler *sampler)
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_energy_model_setup(sampler, PETSC_TRUE));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data)
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_energy_model_train(sampler, data, FARE_CONTRAST_JARZYNSKI));
+  PetscFunctionReturn(0);
+}
+
+/* From a normal to the energy as it is. */
+static PetscErrorCode start(fare_sampler *sampler, fare_ensemble *e, int64_t *evaluations)
+{
+  neq_ebm     *s = sampler->state;
+  fare_energy *blend;
+
+  PetscFunctionBeginUser;
+  for (int64_t b = 0; b < e->blocks; b++) {
+    double *z[FARE_DIM_MAX] = {NULL};
+
+    for (int axis = 0; axis < e->dim; axis++) z[axis] = e->x[axis] + b * FARE_BLOCK;
+    fare_energy_draw(s->model.energy, fare_sampler_stream(sampler, "latent"), (uint64_t)(e->first_block + b), z);
+  }
+  PetscCall(fare_annealing_begin(&s->annealing, e));
+  PetscCall(fare_energy_blend(s->model.energy, &blend));
+  PetscCall(fare_annealing_carry(&s->annealing, blend, 0, 1, s->start_steps, fare_sampler_stream(sampler, "moves"), fare_sampler_stream(sampler, "resampling"), e, evaluations));
+  PetscCall(fare_energy_destroy(&blend));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *e)
+{
+  neq_ebm *s           = sampler->state;
+  int64_t  evaluations = 0;
+
+  PetscFunctionBeginUser;
+  if (s->model.common.advances == 0) {
+    PetscCall(fare_energy_model_at(sampler, t));
+    PetscCall(start(sampler, e, &evaluations));
+  } else {
+    PetscCall(fare_energy_model_at(sampler, s->time));
+    fare_energy_enter(s->model.energy, e);
+    PetscCall(fare_annealing_carry(&s->annealing, s->model.energy, s->time, t, s->annealing.protocol_steps, fare_sampler_stream(sampler, "moves"), fare_sampler_stream(sampler, "resampling"), e, &evaluations));
+  }
+  fare_energy_leave(s->model.energy, e);
+  s->time = t;
+  s->model.common.advances++;
+  fare_energy_model_count(sampler, evaluations);
+  if (s->annealing.least < LEAST_EFFECTIVE && !s->warned) {
+    fare_warn("%s: only %.2g%% of the particles are effective at time %g; more protocol_steps or a smaller step help", sampler->name, 100 * s->annealing.least, t);
+    s->warned = PETSC_TRUE;
+  }
+  if (t >= sampler->schedule.end) fare_log("%s: %lld resamplings, at least %.3g%% of the particles effective", sampler->name, (long long)s->annealing.resamplings, 100 * s->annealing.least);
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+{
+  const neq_ebm *s = sampler->state;
+
+  PetscFunctionBeginUser;
+  if (sampler->mode != FARE_LEARNED) PetscFunctionReturn(0);
+  cost->network_evaluations += fare_energy_model_rows(sampler, FARE_CONTRAST_JARZYNSKI);
+  cost->network_evaluations += particles * (fare_annealing_evaluations(&s->annealing, s->start_steps) + (sampler->schedule.count - 1) * fare_annealing_evaluations(&s->annealing, s->annealing.protocol_steps));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode save(fare_sampler *sampler, fare_store *to, const char *group)
+{
+  const neq_ebm *s = sampler->state;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_energy_model_save(sampler, to, group));
+  PetscCall(fare_store_put_real(to, group, "particles_at", s->time));
+  PetscCall(fare_annealing_save(&s->annealing, to, group));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *group)
+{
+  neq_ebm *s = sampler->state;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_energy_model_load(sampler, from, group));
+  PetscCall(fare_store_get_real(from, group, "particles_at", &s->time));
+  PetscCall(fare_annealing_load(&s->annealing, sampler->comm, from, group));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode destroy(fare_sampler *sampler)
+{
+  neq_ebm *s = sampler->state;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_annealing_end(&s->annealing));
+  PetscCall(fare_energy_model_destroy(sampler));
+  PetscFunctionReturn(0);
+}
+
+const fare_sampler_type fare_sampler_neq_ebm = {
+  .name      = "neq_ebm",
+  .summary   = "a time-dependent energy learned with Jarzynski weights, and weighted particles carried along it",
+  .reference = "Carbone, Hua, Coste and Vanden-Eijnden, arXiv 2305.19414 (2023)",
+  .family    = FARE_GENERATIVE,
+  .size      = sizeof(neq_ebm),
+  .modes     = FARE_ORACLE,
+  .fields    = fields,
+  .setup     = setup,
+  .train     = train,
+  .advance   = advance,
+  .target    = fare_energy_model_target,
+  .expect    = expect,
+  .curve     = fare_generative_curve,
+  .save      = save,
+  .load      = load,
+  .destroy   = destroy,
+};

@@ -1,0 +1,232 @@
+/*
+  Fuzzing without a fuzzer: seeds, mutated in the same way on every run. Input n depends on n alone, and a process of its own reads them one after the other, so that one that crashes or
+  hangs is known by its number and does not end the rest. More of them by hand:
+
+    test_fuzz_NAME [first [count]]
+
+  A target defines LLVMFuzzerTestOneInput, and before it includes this FUZZ_LONGEST (of an input) and FUZZ_ROUNDS (inputs in a usual run).
+*/
+#ifndef _GNU_SOURCE
+  #define _GNU_SOURCE /* dladdr */
+#endif
+#ifndef FARE_FUZZ_DRIVER_H
+#define FARE_FUZZ_DRIVER_H
+
+#include <fare/support.h>
+
+#include <dlfcn.h>
+#include <execinfo.h>
+#include <glob.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { FUZZ_SEEDS_MAX = 64, FUZZ_PATIENCE = 20 /* seconds for one input */, FUZZ_FRAMES = 64, FUZZ_LIBRARY = 79 /* exit code: not ours */ };
+
+typedef struct {
+  size_t  size;
+  uint8_t data[FUZZ_LONGEST];
+} fuzz_input;
+
+/* What the process that reads tells the one that waits. */
+typedef struct {
+  long at, read, refused;
+} fuzz_progress;
+
+static fuzz_input     fuzz_seeds[FUZZ_SEEDS_MAX];
+static size_t         fuzz_count;
+static uint64_t       fuzz_state;
+static fuzz_progress *fuzz_shared;
+
+static void must(int truth, const char *what)
+{
+  if (truth) return;
+  fprintf(stderr, "broken: %s (message: \"%s\")\n", what, fare_error_message());
+  abort();
+}
+
+static size_t fuzz_below(size_t n)
+{
+  fuzz_state ^= fuzz_state << 13;
+  fuzz_state ^= fuzz_state >> 7;
+  fuzz_state ^= fuzz_state << 17;
+  return n ? (size_t)((fuzz_state >> 16) % n) : 0;
+}
+
+static void fuzz_add_seed(const void *data, size_t size)
+{
+  must(fuzz_count < FUZZ_SEEDS_MAX, "more seeds than there is room for");
+  fuzz_seeds[fuzz_count].size = PetscMin(size, FUZZ_LONGEST);
+  memcpy(fuzz_seeds[fuzz_count].data, data, fuzz_seeds[fuzz_count].size);
+  fuzz_count++;
+}
+
+static inline void fuzz_add_files(const char *in_source, size_t most)
+{
+  const char *source = getenv("FARE_SOURCE_DIR");
+  char        pattern[4096];
+  glob_t      found;
+
+  snprintf(pattern, sizeof pattern, "%s/%s", source ? source : ".", in_source);
+  if (glob(pattern, 0, NULL, &found)) return;
+  for (size_t i = 0; i < found.gl_pathc && fuzz_count < most; i++) {
+    static char text[FUZZ_LONGEST];
+    FILE       *file = fopen(found.gl_pathv[i], "rb");
+    size_t      size = file ? fread(text, 1, sizeof text, file) : 0;
+
+    if (file) fclose(file);
+    fuzz_add_seed(text, size);
+  }
+  globfree(&found);
+}
+
+/* Moves what stands behind `at` and puts `n` bytes there; what no longer fits falls off. */
+static void fuzz_insert(fuzz_input *to, size_t at, const void *data, size_t n)
+{
+  const size_t room = FUZZ_LONGEST - at, put = PetscMin(n, room), kept = PetscMin(to->size - at, room - put);
+
+  memmove(to->data + at + put, to->data + at, kept);
+  memcpy(to->data + at, data, put);
+  to->size = at + put + kept;
+}
+
+static void fuzz_mutate(fuzz_input *x, const char *const tokens[], size_t count)
+{
+  static uint8_t piece[FUZZ_LONGEST];
+  const size_t   at = fuzz_below(x->size + 1), n = fuzz_below(PetscMin(64, x->size - at + 1) + 1);
+
+  switch (fuzz_below(count ? 8 : 6)) {
+  case 0:
+    if (at < x->size) x->data[at] ^= (uint8_t)(1u << fuzz_below(8));
+    break;
+  case 1:
+    if (at < x->size) x->data[at] = (uint8_t)fuzz_below(256);
+    break;
+  case 2: x->size = at; break;
+  case 3: { /* a piece goes */
+    const size_t gone = PetscMin(n, x->size - at);
+
+    memmove(x->data + at, x->data + at + gone, x->size - at - gone);
+    x->size -= gone;
+    break;
+  }
+  case 4: { /* a piece many times */
+    const size_t length = PetscMin(n, x->size - at), times = fuzz_below(100);
+
+    memcpy(piece, x->data + at, length);
+    for (size_t i = 0; i < times; i++) fuzz_insert(x, at, piece, length);
+    break;
+  }
+  case 5: { /* part of another input */
+    const fuzz_input *other = &fuzz_seeds[fuzz_below(fuzz_count)];
+    const size_t      from  = fuzz_below(other->size + 1);
+
+    fuzz_insert(x, at, other->data + from, fuzz_below(other->size - from + 1));
+    break;
+  }
+  default: {
+    const char *token = tokens[fuzz_below(count)];
+
+    fuzz_insert(x, at, token, *token ? strlen(token) : 1);
+  }
+  }
+}
+
+/* Whether the innermost frame that is a library's or the program's is HDF5's. */
+static int fuzz_is_in_hdf5(void *const frames[], int count)
+{
+  for (int i = 0; i < count; i++) {
+    Dl_info about;
+
+    if (!dladdr(frames[i], &about) || !about.dli_fname) continue;
+    if (strstr(about.dli_fname, "libhdf5")) return 1;
+    if (strstr(about.dli_fname, "test_fuzz")) return 0;
+  }
+  return 0;
+}
+
+static void fuzz_crashed(int number)
+{
+  void     *frames[FUZZ_FRAMES];
+  const int count = backtrace(frames, FUZZ_FRAMES), skipped = 2; /* this one, and the kernel's */
+
+  fprintf(stderr, "input %ld: signal %d%s\n", fuzz_shared->at, number, number == SIGALRM ? " (it hangs)" : "");
+  backtrace_symbols_fd(frames + skipped, PetscMax(0, count - skipped), STDERR_FILENO);
+  if (fuzz_is_in_hdf5(frames + skipped, count - skipped)) _exit(FUZZ_LIBRARY);
+  _exit(1);
+}
+
+static void fuzz_listen(void)
+{
+  static char      stack[1 << 16];
+  struct sigaction action = {.sa_handler = fuzz_crashed, .sa_flags = (int)(SA_ONSTACK | SA_RESETHAND)};
+  const stack_t    own    = {.ss_sp = stack, .ss_size = sizeof stack};
+  const int        numbers[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGALRM};
+
+  sigaltstack(&own, NULL);
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(numbers); i++) sigaction(numbers[i], &action, NULL);
+}
+
+/* Reads inputs [first, end); the seeds as they are come first. */
+static int fuzz_read(long first, long end, const char *const tokens[], size_t count, int (*read_one)(const uint8_t *data, size_t size))
+{
+  static fuzz_input x;
+
+  for (long n = first; n < end; n++) {
+    fuzz_shared->at = n;
+    fuzz_state      = ((uint64_t)n + 1) * 0x9E3779B97F4A7C15u;
+    for (int i = 0; i < 8; i++) fuzz_below(2);
+    x = fuzz_seeds[n < (long)fuzz_count ? (size_t)n : fuzz_below(fuzz_count)];
+    for (size_t changes = n < (long)fuzz_count ? 0 : 1 + fuzz_below(6); changes; changes--) fuzz_mutate(&x, tokens, count);
+    alarm(FUZZ_PATIENCE);
+    fuzz_shared->refused += read_one(x.data, x.size) ? 1 : 0;
+    fuzz_shared->read++;
+  }
+  alarm(0);
+  return 0;
+}
+
+/*
+  The whole of main. `begin`, in the process that reads, makes ready and may add seeds; read_one returns whether the input was refused. Crashes inside HDF5, which checks little of what a
+  file says of itself, are counted and their stacks shown, but are not ours.
+*/
+static int fuzz_main(int argc, char **argv, void (*begin)(void), const char *const tokens[], size_t count, int (*read_one)(const uint8_t *data, size_t size))
+{
+  const long first = argc > 1 ? atol(argv[1]) : 0, end = first + (argc > 2 ? atol(argv[2]) : FUZZ_ROUNDS);
+  long       library = 0, next = first;
+  char      *none[]  = {argv[0], (char *)"-no_signal_handler", NULL};
+
+  fuzz_shared = mmap(NULL, sizeof *fuzz_shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (fuzz_shared == MAP_FAILED) return 1;
+  setenv("OMPI_MCA_ess_singleton_isolated", "1", 1); /* one process alone, which another may follow */
+  setenv("OMPI_MCA_pml", "ob1", 1);
+  setenv("OMPI_MCA_btl", "self", 1);
+  while (next < end) {
+    const pid_t reader = fork();
+    int         status = 1;
+
+    if (reader == 0) {
+      if (fare_initialize(2, none)) _exit(1);
+      fuzz_listen();
+      begin();
+      fuzz_read(next, end, tokens, count, read_one);
+      exit(fare_finalize(0));
+    }
+    if (reader < 0 || waitpid(reader, &status, 0) < 0) return 1;
+    if (status == 0) break;
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != FUZZ_LIBRARY) {
+      fprintf(stderr, "FAILED at input %ld: try `%s %ld 1`\n", fuzz_shared->at, argv[0], fuzz_shared->at);
+      return 1;
+    }
+    library++;
+    next = fuzz_shared->at + 1;
+  }
+  printf("%ld inputs, %ld refused, %ld of them crashed inside HDF5\n", fuzz_shared->read + library, fuzz_shared->refused, library);
+  return 0;
+}
+
+#endif

@@ -1,0 +1,154 @@
+/* fare-test: labels=unit,fuzz timeout=300 */
+/* The reader of checkpoints behind its checksum, which would refuse nearly everything: the name of every input has the checksum of its bytes. */
+#define FUZZ_LONGEST 131072
+#define FUZZ_ROUNDS  1000
+#include "hdf5_input.h"
+
+#include "study/study.h"
+
+#include <zlib.h>
+
+static const char text[] = "study: small\nseed: 3\nsystem: {name: prinz}\nsnapshots: {start: 0.0, end: 0.4, count: 3}\ntruth: {cells: [16], tolerance: 1.0e-4}\nmeasures: [kl]\n"
+                           "ensembles:\n  - {name: walk, sampler: langevin, particles: 20, dt: 1.0e-1}\n  - {name: still, sampler: boltzmann, particles: 20, sweeps: 1, tuning: 0}\n"
+                           "  - {name: learned, sampler: diffusion, particles: 20, steps: 130, batch: 64, width: 4, layers: 1, sampling_steps: 4, train: {particles: 100}}\n";
+static const char *const names[] = {"/plan", "/results", "/results/measured/walk", "/results/series/truth", "/truth", "/truth/status", "/truth/0/numbers", "/truth/0/vector_0", "/truth/1/vector_2", "/methods", "/methods/walk", "/methods/walk/particles/x0",
+                                    "/methods/learned/state", "/methods/learned/training", "/methods/learned/training/weights", "/methods/learned/training/curve/step", "/methods/still/state", "/methods/learned/particles/weight"};
+static fare_plan       *plan;
+static fare_run_options options = {.mode = FARE_RECORD_RESUME, .quiet = PETSC_TRUE, .checkpoint_seconds = 1e9};
+static fare_run         run;
+
+static void ok(PetscErrorCode code)
+{
+  must(!code, "what must succeed");
+}
+
+/* What a study has before it opens a checkpoint. */
+static void make_run(void)
+{
+  run = (fare_run){.comm = PETSC_COMM_SELF, .plan = plan, .options = &options};
+  ok(fare_truth_create(run.comm, plan->system, &plan->initial, plan->snapshots.start, &plan->truth, &run.truth));
+  ok(fare_binning_create(fare_truth_grid(run.truth), &run.binning));
+  ok(fare_results_create(plan, run.binning, fare_truth_grid(run.truth), &run.results));
+  run.sampler  = calloc(plan->ensembles, sizeof *run.sampler);
+  run.ensemble = calloc(plan->ensembles, sizeof *run.ensemble);
+  run.ready    = calloc(plan->ensembles, sizeof *run.ready);
+  for (size_t i = 0; i < plan->ensembles; i++) {
+    const fare_plan_ensemble *e = &plan->ensemble[i];
+
+    ok(fare_sampler_create(run.comm, e->type, e->name, e->node, fare_ensemble_fields, (uint64_t)plan->seed, plan->system, &plan->initial, &plan->snapshots, &run.sampler[i]));
+    ok(fare_sampler_set_mode(run.sampler[i], FARE_LEARNED, NULL));
+    ok(fare_ensemble_create(run.comm, 1, e->particles, &run.ensemble[i]));
+  }
+}
+
+static void end_run(void)
+{
+  for (size_t i = 0; i < plan->ensembles; i++) {
+    ok(fare_sampler_destroy(&run.sampler[i]));
+    ok(fare_ensemble_destroy(&run.ensemble[i]));
+  }
+  free(run.sampler);
+  free(run.ensemble);
+  free(run.ready);
+  ok(fare_results_free(&run.results));
+  ok(fare_binning_destroy(&run.binning));
+  ok(fare_truth_destroy(&run.truth));
+}
+
+/* The newest checkpoint that the study has left becomes a seed. */
+static void add_newest(void)
+{
+  char   pattern[300];
+  glob_t found;
+
+  snprintf(pattern, sizeof pattern, "%s/study/checkpoints/checkpoint_*.h5", input_folder);
+  must(!glob(pattern, 0, NULL, &found) && found.gl_pathc > 0, "a checkpoint");
+  input_add(found.gl_pathv[found.gl_pathc - 1]);
+  globfree(&found);
+}
+
+static void begin(void)
+{
+  char path[400], directory[300];
+
+  input_make_folder();
+  snprintf(path, sizeof path, "%s/study.yaml", input_folder);
+  input_write(path, (const uint8_t *)text, strlen(text));
+  ok(fare_plan_read(PETSC_COMM_SELF, path, 0, NULL, &plan));
+  snprintf(directory, sizeof directory, "%s/study", input_folder);
+  free(plan->directory);
+  plan->directory = strdup(directory);
+  ok(fare_stop_listen(1e-9)); /* in the middle of training, and after the first snapshot */
+  must(fare_study_run(PETSC_COMM_SELF, plan, &options) == FARE_ERR_STOPPED, "a study that stops");
+  add_newest();
+  for (int more = 0; more < 3; more++) must(fare_study_run(PETSC_COMM_SELF, plan, &options) == FARE_ERR_STOPPED, "a study that stops again");
+  add_newest();
+  ok(fare_stop_listen(0));
+  ok(fare_study_run(PETSC_COMM_SELF, plan, &options));
+  add_newest();
+  snprintf(directory, sizeof directory, "%s/fuzzed/checkpoints", input_folder);
+  snprintf(path, sizeof path, "mkdir -p '%s'", directory);
+  must(!system(path), "a directory");
+  free(plan->directory);
+  snprintf(directory, sizeof directory, "%s/fuzzed", input_folder);
+  plan->directory = strdup(directory);
+  for (uint8_t value = 1; value < sizeof edit_values / sizeof *edit_values; value++) { /* the number of snapshots made, the second attribute of the root */
+    const uint8_t edits[] = {1 + value % 2, 3, 255, 1, 3, value};
+
+    fuzz_add_seed(edits, sizeof edits);
+  }
+}
+
+static PetscErrorCode load(PetscInt64 *next)
+{
+  PetscBool measured, ready, has_truth;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_checkpoint_open(&run, next, &measured));
+  must(run.from != NULL, "a checkpoint whose checksum holds is not opened");
+  must(*next >= 0 && *next <= plan->snapshots.count, "more snapshots than the study has");
+  PetscCall(fare_checkpoint_get_truth(&run, *next, &has_truth));
+  for (size_t i = 0; i < plan->ensembles; i++) {
+    PetscCall(fare_checkpoint_has(&run, i, &ready));
+    if (plan->ensemble[i].type->train && !ready) PetscCall(fare_checkpoint_load_training(&run, i));
+    if (ready) PetscCall(fare_checkpoint_load(&run, i));
+  }
+  PetscFunctionReturn(0);
+}
+
+static uLong sum_of(const char *path)
+{
+  static uint8_t bytes[4 * FUZZ_LONGEST];
+  FILE          *file = fopen(path, "rb");
+  uLong          sum  = crc32(0, NULL, 0);
+  size_t         got;
+
+  must(file != NULL, "an input");
+  while ((got = fread(bytes, 1, sizeof bytes, file))) sum = crc32_z(sum, bytes, got);
+  fclose(file);
+  return sum;
+}
+
+static int read_one(const uint8_t *data, size_t size)
+{
+  char           path[400], named[400];
+  PetscInt64     next = 0;
+  PetscErrorCode code;
+
+  snprintf(path, sizeof path, "%s/input.h5", input_folder);
+  input_make(path, data, size, names, sizeof names / sizeof *names);
+  snprintf(named, sizeof named, "%s/checkpoints/checkpoint_000000_%08lx.h5", plan->directory, sum_of(path));
+  must(!rename(path, named), "naming");
+  make_run();
+  code = load(&next);
+  if (code) input_must_be_refusal(code, 1);
+  ok(fare_store_close(&run.from));
+  end_run();
+  unlink(named);
+  return code != 0;
+}
+
+int main(int argc, char **argv)
+{
+  return fuzz_main(argc, argv, begin, NULL, 0, read_one);
+}

@@ -1,0 +1,4 @@
+#!/usr/bin/env bash
+# fare-test: labels=sanitize timeout=900
+# Whole studies on two ranks under the sanitizers, where this build has them.
+exec "$(dirname "$0")/run.sh" "$FARE_BINARY_DIR"
