@@ -14,6 +14,7 @@ from fare_results import Comparison, Measured, Study
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a6a00")
 MORE = ("#332288", "#882255", "#117733", "#8c8c8c", "#661100")  # Tol's muted ones, where there are more ensembles than that
 MANY = len(PALETTE) + len(MORE)  # as many as one figure can show
+OVERLAID = 6  # as many histograms as can be told apart in one plot
 TRUTH = "#000000"
 AXES = ("x", "y", "z")
 STYLE = {
@@ -41,18 +42,18 @@ MARKERS = {"none": "o", "learned": "D", "oracle": "*", "empirical": "s"}  # wher
 KINDS = dict(zip(MARKERS, ("#555555", *PALETTE)))
 
 
-def shown(study: Study) -> list[str]:
+def shown(study: Study, most: int = MANY) -> list[str]:
     """Ensembles that figures show. Where all are too many: one training of each line; where these are, without oracles and empirical optima; where these are, what is nearest to the truth, and the baseline."""
-    if len(study.ensembles) <= MANY:
+    if len(study.ensembles) <= most:
         return list(study.ensembles)
     first = {line.line if line.line in study.ensembles else f"{line.line}-1": line for line in study.ranking}
     chosen = [name for name in study.ensembles if name in first] or list(study.ensembles)
-    if len(chosen) > MANY and first:
+    if len(chosen) > most and first:
         chosen = [name for name in chosen if first[name].mode in ("none", "learned")] or chosen
-    if len(chosen) > MANY:
+    if len(chosen) > most:
         baseline = [name for name in chosen if study.ensembles[name].sampler == "boltzmann"][:1]
         nearest = [name for name in first if name in chosen and name not in baseline] or chosen
-        kept = {*nearest[: MANY - len(baseline)], *baseline}
+        kept = {*nearest[: most - len(baseline)], *baseline}
         chosen = [name for name in chosen if name in kept]
     return chosen
 
@@ -94,9 +95,9 @@ def mean(values: np.ndarray) -> float:
     return float(known.mean()) if known.size else float("nan")
 
 
-def _shown(study: Study) -> list[str]:
+def _shown(study: Study, most: int = MANY) -> list[str]:
     """Densities to show: the truth, then the ensembles."""
-    return [name for name in ("truth", *shown(study)) if name in study.densities]
+    return [name for name in ("truth", *shown(study, most)) if name in study.densities]
 
 
 def _rebinned(masses: np.ndarray, edges: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray]:
@@ -209,7 +210,7 @@ def snapshots(study: Study) -> Figure | None:
 
 def _overlays(study: Study) -> Figure:
     times, colour = chosen_times(study), colours(study)
-    marginals = {name: study.masses(name) for name in _shown(study)}
+    marginals = {name: study.masses(name) for name in _shown(study, OVERLAID)}
     inside = _support(study, marginals)
     edges = study.bins.edges[0][inside.start : inside.stop + 1]
     columns = min(3, len(times))
@@ -244,7 +245,8 @@ def _images(study: Study) -> Figure:
     seen = [_support(study, {name: plane.sum(axis=2 - axis) for name, plane in planes.items()}) for axis in (0, 1)]
     x, y = (bins.edges[axis][inside.start : inside.stop + 1] for axis, inside in enumerate(seen))
     densities = {name: plane[:, seen[0], seen[1]] / np.outer(np.diff(x), np.diff(y)) for name, plane in planes.items()}
-    top = max(np.quantile(density, 0.9995) for density in densities.values())
+    scale = [densities["truth"]] if "truth" in densities else densities.values()  # what is much denser than the truth leaves the scale, not all the others in the dark
+    top = 1.2 * max(np.quantile(density, 0.9995) for density in scale)
     fig = Figure(figsize=(2.1 * len(times) + 1.2, 2.1 * len(names) + 0.4))
     axes = fig.subplots(len(names), len(times), sharex=True, sharey=True, squeeze=False)
     for row, name in zip(axes, names):
@@ -252,13 +254,22 @@ def _images(study: Study) -> Figure:
             image = ax.pcolormesh(x, y, density.T, cmap="viridis", vmin=0, vmax=top, rasterized=True)
             ax.grid(False)
         row[0].set_ylabel("y")
-        row[0].annotate(name, (-0.42, 0.5), xycoords="axes fraction", rotation=90, va="center", ha="right", weight="bold",
+        row[0].annotate(_broken(name), (-0.42, 0.5), xycoords="axes fraction", rotation=90, va="center", ha="right", weight="bold",
                         color=TRUTH if name == "truth" else colours(study)[name])
     for above, below, k in zip(axes[0], axes[-1], times):
         above.set_title(_moment(study, k).replace(" (", "\n("), loc="left")
         below.set_xlabel("x")
-    fig.colorbar(image, ax=axes, label="density" if bins.dimension == 2 else "density (third axis summed)", aspect=40, extend="max", extendfrac=0.02)
+    fig.colorbar(image, ax=axes, label="density" if bins.dimension == 2 else "density (third axis summed)", aspect=max(40, 9 * len(names)), extend="max", extendfrac=0.02)
     return fig
+
+
+def _broken(name: str) -> str:
+    """In two lines where it is long."""
+    breaks = [i for i, c in enumerate(name) if c == "_"]
+    if len(name) <= 16 or not breaks:
+        return name
+    at = min(breaks, key=lambda i: abs(i - len(name) // 2))
+    return f"{name[:at]}\n{name[at + 1 :]}"
 
 
 def _learns(study: Study, comparison: Comparison) -> bool:
@@ -348,8 +359,9 @@ def costs(study: Study) -> Figure | None:
     names = [name for name in dict.fromkeys((first, "wasserstein_1")) if any(name in c.measures for c in against.values())]
     if not names:
         return None
-    fig = Figure(figsize=(5.4 * len(names) + 0.2, 3.6))
+    fig = Figure(figsize=(5.4 * len(names) + 0.2, 3.6 if len(against) <= len(PALETTE) else 4.8))
     axes = fig.subplots(1, len(names), squeeze=False)[0]
+    labels = []
     for ax, name in zip(axes, names):
         points = {}
         for ensemble, comparison in against.items():
@@ -362,7 +374,7 @@ def costs(study: Study) -> Figure | None:
         ax.set_yscale("log")
         _room(ax.set_xlim, ax.dataLim.intervalx)
         _room(ax.set_ylim, ax.dataLim.intervaly)
-        _names(ax, colours(study), points)
+        labels.append((ax, points))
         ax.set_xlabel("training and sampling (s, slowest rank)")
         unit = _unit(next(c.measures[name] for c in against.values() if name in c.measures))
         ax.set_ylabel(f"{name.replace('_', ' ')} ({unit})" if unit else name.replace("_", " "))
@@ -374,6 +386,9 @@ def costs(study: Study) -> Figure | None:
         keys.append(Line2D([], [], color="#555555", ls="", marker="o", ms=10, mfc="none", mew=1.4, label="average over held-out times"))
     keys.append(Line2D([], [], color="#555555", ls="", marker="_", ms=11, mew=2, label="noise floor"))
     _legend(fig, keys, 3)
+    fig.draw_without_rendering()  # the layout decides where points are
+    for ax, points in labels:
+        _names(ax, colours(study), points)
     return fig
 
 
@@ -391,10 +406,11 @@ def _point(ax, study: Study, ensemble: str, measured: Measured) -> tuple[float, 
 def _names(ax, shades: dict[str, str], points: dict[str, tuple[float, float]]) -> None:
     """A name near every point, in the first place around it that covers neither names nor points; offsets are in points of 1/72 inch."""
     where = {name: ax.transData.transform(point) * 72 / ax.figure.dpi for name, point in points.items()}
-    edge, taken = ax.get_window_extent().x1 * 72 / ax.figure.dpi, [(x - 5, y - 5, x + 5, y + 5) for x, y in where.values()]
+    (left, bottom), (right, _) = ax.get_window_extent().get_points() * 72 / ax.figure.dpi
+    taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in where.values()]
     for name, (x, y) in sorted(where.items(), key=lambda item: -item[1][1]):
-        width, height = 5.9 * len(name), 11.0
-        around = [(side, up) for up in (5, -7, 17, -19, 29, -31, 41, -43) for side in (9, -9 - width) if x + side + width < edge or side < 0]
+        width, height = 6.3 * len(name), 11.0
+        around = [(side, up) for up in (5, -7, 17, -19, 29, -31, 41, -43) for side in (9, -9 - width) if left < x + side and x + side + width < right and bottom < y + up] or [(9, 5)]
         boxes = [(x + side, y + up - 2, x + side + width, y + up + height - 2) for side, up in around]
         free = [i for i, box in enumerate(boxes) if not any(box[0] < t[2] and t[0] < box[2] and box[1] < t[3] and t[1] < box[3] for t in taken)]
         best = free[0] if free else 0
@@ -431,7 +447,7 @@ def ranking(study: Study) -> Figure | None:
             right.plot(train, row, ls="", marker="|", ms=9, mew=2, color=colour)
     left.set_yticks(range(len(placed)), [f"{r.line}  {r.place}" for r in placed])
     left.set_ylim(len(placed) - 0.4, -0.6)
-    for ax, label in ((left, f"{study.ranked_by.replace('_', ' ')}, over {study.ranked_over}"), (right, "one training, and with its samples (s)")):
+    for ax, label in ((left, f"{study.ranked_by.replace('_', ' ')}, over {study.ranked_over}"), (right, "seconds: training, with samples")):
         ax.set_xscale("log")
         ax.set_xlabel(label)
     kinds = [mode for mode in MARKERS if any(r.mode == mode for r in placed)]

@@ -306,7 +306,8 @@ class Study:
         """HDF5 lists names by the alphabet; people expect the order that they wrote."""
 
         def place(name: str) -> tuple[int, str]:
-            found = re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", self._plan_lists)
+            line = re.sub(r"-\d+$", "", name)  # of a training, as NAME-1 of `seeds: 2`
+            found = re.search(rf"(?<![\w-])({re.escape(name)}|{re.escape(line)})(?![\w-])", self._plan_lists)
             return (found.start() if found else len(self._plan_lists), name)
 
         return sorted(names, key=place)

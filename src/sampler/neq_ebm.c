@@ -18,7 +18,7 @@ typedef struct {
 static const fare_field fields[] = {
   FARE_ENERGY_MODEL_FIELDS(neq_ebm, model, "4000", "4096", "4", "0.002"),
   {"start_steps", FARE_INTEGER, offsetof(neq_ebm, start_steps), "200", 1, 1e6, NULL, "", "small changes of the energy from a normal's to that of the first snapshot"},
-  FARE_ANNEALING_FIELDS(neq_ebm, annealing, "langevin", "10", "2", "0.002"),
+  FARE_ANNEALING_FIELDS(neq_ebm, annealing, "langevin", "10", "5", "0.002"),
   FARE_FIELDS_END,
 };
 

@@ -258,6 +258,7 @@ static PetscErrorCode get_results(fare_run *run, fare_store *store, PetscInt64 n
   fare_text      names  = {0};
   char           path[PATH_SIZE], name[FARE_LABEL_SIZE] = "", before[4096];
   float         *scratch;
+  PetscErrorCode code = 0;
 
   PetscFunctionBeginUser;
   PetscCall(fare_store_get_string(store, "/results", "measures", sizeof before, before));
@@ -271,13 +272,13 @@ static PetscErrorCode get_results(fare_run *run, fare_store *store, PetscInt64 n
   }
   PetscCallMPI(MPI_Bcast(&series, sizeof series, MPI_BYTE, 0, run->comm));
   PetscCall(PetscMalloc1((size_t)next * series_bins(r), &scratch));
-  for (size_t i = 0; i < series; i++) {
-    PetscCall(series_name(run, i, name));
+  for (size_t i = 0; i < series && !code; i++) {
+    code = series_name(run, i, name);
     snprintf(path, sizeof path, "/results/series/%s", name);
-    PetscCall(get_bytes(store, path, (size_t)next * series_bins(r) * sizeof(float), i < r->series ? r->binned[i].mass : scratch));
+    if (!code) code = get_bytes(store, path, (size_t)next * series_bins(r) * sizeof(float), i < r->series ? r->binned[i].mass : scratch);
   }
   PetscCall(PetscFree(scratch));
-  PetscFunctionReturn(0);
+  PetscFunctionReturn(code);
 }
 
 /* On one rank. */

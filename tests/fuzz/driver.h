@@ -4,7 +4,7 @@
 
     test_fuzz_NAME [first [count]]
 
-  A target defines LLVMFuzzerTestOneInput, and before it includes this FUZZ_LONGEST (of an input) and FUZZ_ROUNDS (inputs in a usual run).
+  A target defines FUZZ_LONGEST (of an input) and FUZZ_ROUNDS (inputs in a usual run) before it includes this.
 */
 #ifndef _GNU_SOURCE
   #define _GNU_SOURCE /* dladdr */
@@ -41,6 +41,7 @@ static fuzz_input     fuzz_seeds[FUZZ_SEEDS_MAX];
 static size_t         fuzz_count;
 static uint64_t       fuzz_state;
 static fuzz_progress *fuzz_shared;
+static char           fuzz_folder[256]; /* of this run alone: for inputs, and for files of Open MPI */
 
 static void must(int truth, const char *what)
 {
@@ -190,16 +191,15 @@ static int fuzz_read(long first, long end, const char *const tokens[], size_t co
   return 0;
 }
 
-/*
-  The whole of main. `begin`, in the process that reads, makes ready and may add seeds; read_one returns whether the input was refused. Crashes inside HDF5, which checks little of what a
-  file says of itself, are counted and their stacks shown, but are not ours.
-*/
-static int fuzz_main(int argc, char **argv, void (*begin)(void), const char *const tokens[], size_t count, int (*read_one)(const uint8_t *data, size_t size))
+static int fuzz_run(int argc, char **argv, void (*begin)(void), const char *const tokens[], size_t count, int (*read_one)(const uint8_t *data, size_t size))
 {
   const long first = argc > 1 ? atol(argv[1]) : 0, end = first + (argc > 2 ? atol(argv[2]) : FUZZ_ROUNDS);
   long       library = 0, next = first;
   char      *none[]  = {argv[0], (char *)"-no_signal_handler", NULL};
 
+  snprintf(fuzz_folder, sizeof fuzz_folder, "%s/fare-fuzz-XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm"); /* in memory where that can be */
+  if (!mkdtemp(fuzz_folder)) return 1;
+  setenv("TMPDIR", fuzz_folder, 1);
   fuzz_shared = mmap(NULL, sizeof *fuzz_shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (fuzz_shared == MAP_FAILED) return 1;
   setenv("OMPI_MCA_ess_singleton_isolated", "1", 1); /* one process alone, which another may follow */
@@ -227,6 +227,20 @@ static int fuzz_main(int argc, char **argv, void (*begin)(void), const char *con
   }
   printf("%ld inputs, %ld refused, %ld of them crashed inside HDF5\n", fuzz_shared->read + library, fuzz_shared->refused, library);
   return 0;
+}
+
+/*
+  The whole of main. `begin`, in the process that reads, makes ready and may add seeds; read_one returns whether the input was refused. Crashes inside HDF5, which checks little of what a
+  file says of itself, are counted and their stacks shown, but are not ours.
+*/
+static int fuzz_main(int argc, char **argv, void (*begin)(void), const char *const tokens[], size_t count, int (*read_one)(const uint8_t *data, size_t size))
+{
+  const int failed = fuzz_run(argc, argv, begin, tokens, count, read_one);
+  char      command[300];
+
+  snprintf(command, sizeof command, "rm -rf '%s'", fuzz_folder);
+  if (*fuzz_folder && system(command)) fprintf(stderr, "%s is left\n", fuzz_folder);
+  return failed;
 }
 
 #endif

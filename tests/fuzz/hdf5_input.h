@@ -15,26 +15,14 @@
 #endif
 
 enum { INPUT_SOUND_MAX = 4 };
-static char       input_folder[256];
 static fuzz_input input_sound[INPUT_SOUND_MAX];
 static size_t     input_sounds;
 
-static void input_remove_folder(void)
-{
-  char command[512];
-
-  snprintf(command, sizeof command, "rm -rf '%s'", input_folder);
-  if (*input_folder && system(command)) fprintf(stderr, "%s is left\n", input_folder);
-}
-
-/* A folder in memory where there is one; and no more memory than a file of samples should take. */
-static void input_make_folder(void)
+/* No more memory than a file of samples should take, and silence. */
+static void input_begin(void)
 {
   const struct rlimit most = {(rlim_t)8 << 30, (rlim_t)8 << 30};
 
-  snprintf(input_folder, sizeof input_folder, "%s/fare-fuzz-XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
-  must(mkdtemp(input_folder) != NULL, "a folder");
-  atexit(input_remove_folder);
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
   if (FUZZ_RAW) setrlimit(RLIMIT_AS, &most);
   must(freopen("/dev/null", "w", stdout) != NULL, "silence");

@@ -61,7 +61,7 @@ static void add_newest(void)
   char   pattern[300];
   glob_t found;
 
-  snprintf(pattern, sizeof pattern, "%s/study/checkpoints/checkpoint_*.h5", input_folder);
+  snprintf(pattern, sizeof pattern, "%s/study/checkpoints/checkpoint_*.h5", fuzz_folder);
   must(!glob(pattern, 0, NULL, &found) && found.gl_pathc > 0, "a checkpoint");
   input_add(found.gl_pathv[found.gl_pathc - 1]);
   globfree(&found);
@@ -71,11 +71,11 @@ static void begin(void)
 {
   char path[400], directory[300];
 
-  input_make_folder();
-  snprintf(path, sizeof path, "%s/study.yaml", input_folder);
+  input_begin();
+  snprintf(path, sizeof path, "%s/study.yaml", fuzz_folder);
   input_write(path, (const uint8_t *)text, strlen(text));
   ok(fare_plan_read(PETSC_COMM_SELF, path, 0, NULL, &plan));
-  snprintf(directory, sizeof directory, "%s/study", input_folder);
+  snprintf(directory, sizeof directory, "%s/study", fuzz_folder);
   free(plan->directory);
   plan->directory = strdup(directory);
   ok(fare_stop_listen(1e-9)); /* in the middle of training, and after the first snapshot */
@@ -86,11 +86,11 @@ static void begin(void)
   ok(fare_stop_listen(0));
   ok(fare_study_run(PETSC_COMM_SELF, plan, &options));
   add_newest();
-  snprintf(directory, sizeof directory, "%s/fuzzed/checkpoints", input_folder);
+  snprintf(directory, sizeof directory, "%s/fuzzed/checkpoints", fuzz_folder);
   snprintf(path, sizeof path, "mkdir -p '%s'", directory);
   must(!system(path), "a directory");
   free(plan->directory);
-  snprintf(directory, sizeof directory, "%s/fuzzed", input_folder);
+  snprintf(directory, sizeof directory, "%s/fuzzed", fuzz_folder);
   plan->directory = strdup(directory);
   for (uint8_t value = 1; value < sizeof edit_values / sizeof *edit_values; value++) { /* the number of snapshots made, the second attribute of the root */
     const uint8_t edits[] = {1 + value % 2, 3, 255, 1, 3, value};
@@ -135,7 +135,7 @@ static int read_one(const uint8_t *data, size_t size)
   PetscInt64     next = 0;
   PetscErrorCode code;
 
-  snprintf(path, sizeof path, "%s/input.h5", input_folder);
+  snprintf(path, sizeof path, "%s/input.h5", fuzz_folder);
   input_make(path, data, size, names, sizeof names / sizeof *names);
   snprintf(named, sizeof named, "%s/checkpoints/checkpoint_000000_%08lx.h5", plan->directory, sum_of(path));
   must(!rename(path, named), "naming");

@@ -17,8 +17,8 @@ static void begin(void)
 {
   char path[300];
 
-  input_make_folder();
-  snprintf(path, sizeof path, "%s/study.yaml", input_folder);
+  input_begin();
+  snprintf(path, sizeof path, "%s/study.yaml", fuzz_folder);
   input_write(path, (const uint8_t *)study, strlen(study));
   must(!fare_plan_read(PETSC_COMM_SELF, path, 0, NULL, &plan), "the study");
   must(!fare_plan_write(plan, &own), "its plan");

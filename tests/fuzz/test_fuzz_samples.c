@@ -67,8 +67,8 @@ static void begin(void)
 
   study.comm = PETSC_COMM_SELF;
   for (int i = 0; i < TIMES * PARTICLES; i++) x[i] = 0.01 * (1 + i % 50);
-  input_make_folder();
-  snprintf(path, sizeof path, "%s/samples.h5", input_folder);
+  input_begin();
+  snprintf(path, sizeof path, "%s/samples.h5", fuzz_folder);
   make_arrays(x);
   make_groups(x);
 }

@@ -193,7 +193,7 @@ def interrupt(where, sampler, seconds):
         if done.returncode != 75:
             break
         stops.append(re.search(r"stopped on request (?:while (\S+) was being trained|with (\d+) of)", done.stderr).group(1, 2))
-        snapshots = [stop for stop in stops if stop[1]]
+        snapshots = [stop for stop in stops if int(stop[1] or 0)]  # 0: between two trainings
         limit = 0.001 if 0 < len(snapshots) < 3 or not SAMPLERS[sampler][1] and not snapshots else limits.pop() if limits and not snapshots else 0
     expect(done.returncode == 0, f"{sampler}: exit code {done.returncode}: {done.stderr[-600:]}")
     return stops
@@ -203,7 +203,7 @@ def check_interrupted(where, seconds):
     between = 0
     for sampler in SAMPLERS:
         stops = interrupt(where, sampler, seconds[sampler])
-        trained, made = [stop[0] for stop in stops if stop[0]], [stop[1] for stop in stops if stop[1]]
+        trained, made = [stop[0] for stop in stops if stop[0]], [int(stop[1]) for stop in stops if int(stop[1] or 0)]
         print(f"{sampler}: stopped in training of {trained}, after snapshots {made}")
         expect(bool(trained) if SAMPLERS[sampler][1] else len(made) >= 2, f"{sampler} was not stopped: {stops}")
         between += len(made) if SAMPLERS[sampler][1] else 0
