@@ -410,7 +410,7 @@ def _names(ax, shades: dict[str, str], points: dict[str, tuple[float, float]]) -
     taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in where.values()]
     for name, (x, y) in sorted(where.items(), key=lambda item: -item[1][1]):
         width, height = 6.3 * len(name), 11.0
-        around = [(side, up) for up in (5, -7, 17, -19, 29, -31, 41, -43) for side in (9, -9 - width) if left < x + side and x + side + width < right and bottom < y + up] or [(9, 5)]
+        around = [(side, up) for up in (5, -7, 17, -19, 29, -31, 41, -43, *range(53, 180, 12)) for side in (9, -9 - width) if left < x + side and x + side + width < right and bottom < y + up] or [(9, 5)]
         boxes = [(x + side, y + up - 2, x + side + width, y + up + height - 2) for side, up in around]
         free = [i for i, box in enumerate(boxes) if not any(box[0] < t[2] and t[0] < box[2] and box[1] < t[3] and t[1] < box[3] for t in taken)]
         best = free[0] if free else 0

@@ -93,6 +93,23 @@ PetscErrorCode fare_results_print(const fare_results *results, FILE *to);
 PetscErrorCode fare_training_simulate(MPI_Comm comm, const fare_plan *plan, const fare_plan_ensemble *ensemble, fare_training_set *set, int64_t *force_evaluations);
 PetscErrorCode fare_training_free(fare_training_set *set);
 
+/* The truth's grid, or the one for pictures where there is no truth. */
+const fare_grid *fare_run_grid(const fare_run *run);
+/* Trains all that learns, or takes it from a checkpoint; truth and ensembles are at the beginning then. Collective. */
+PetscErrorCode fare_run_train(fare_run *run);
+/* Advances truth and ensembles to snapshot k, writes and measures them. Collective. */
+PetscErrorCode fare_run_snapshot(fare_run *run, PetscInt64 k);
+/* Takes the truth alone through snapshot k, which is written already; measures what is in its file unless that is `measured`. Collective. */
+PetscErrorCode fare_run_replay(fare_run *run, PetscInt64 k, PetscBool measured);
+/* Lets ensemble i end early where `code` is a numerical failure of its method; any other code is returned. Collective. */
+PetscErrorCode fare_run_end_ensemble(fare_run *run, size_t i, const char *when, PetscErrorCode code);
+/* Whether to stop (due[0]), and whether a checkpoint is due (due[1]): alike on all ranks. Collective. */
+PetscErrorCode fare_run_due(const fare_run *run, int due[2]);
+/* A checkpoint; only a warning where it cannot be written. Collective. */
+PetscErrorCode fare_run_try_checkpoint(fare_run *run, PetscInt64 next);
+/* A checkpoint where one is due; FARE_ERR_STOPPED behind it where that was asked for. Collective. */
+PetscErrorCode fare_run_checkpoint(fare_run *run, PetscInt64 next);
+
 /* FARE_ERR_INPUT unless `plan` goes on with what the plan `begun` (as fare_plan_write writes it) has made `next` snapshots of. Not collective. */
 PetscErrorCode fare_plan_continues(const fare_plan *plan, const char *begun, PetscInt64 next);
 

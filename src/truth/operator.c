@@ -7,6 +7,7 @@
 #include <petscdmda.h>
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 void fare_operator_index(const fare_operator *op, PetscInt cell, PetscInt index[FARE_DIM_MAX])
@@ -130,11 +131,12 @@ static PetscErrorCode check_finite(const fare_operator *op)
     if (fare_all_finite((size_t)faces, op->up[axis]) && fare_all_finite((size_t)faces, op->down[axis])) continue;
     for (PetscInt cell = 0; cell < faces; cell++) {
       PetscInt index[FARE_DIM_MAX];
+      char     place[128] = "";
 
       if (isfinite(op->up[axis][cell]) && isfinite(op->down[axis][cell])) continue;
       fare_operator_index(op, cell, index);
-      FARE_FAIL(FARE_ERR_FAILED, "truth: the drift is not finite at time %g, at the face of axis %s above (%g%s%.0g%s%.0g)", op->time, fare_system_axis_name(op->system, axis), fare_grid_centre(grid, 0, index[0]), grid->dim > 1 ? ", " : "",
-                grid->dim > 1 ? fare_grid_centre(grid, 1, index[1]) : 0, grid->dim > 2 ? ", " : "", grid->dim > 2 ? fare_grid_centre(grid, 2, index[2]) : 0);
+      for (int i = 0; i < grid->dim; i++) snprintf(place + strlen(place), sizeof place - strlen(place), "%s%g", i ? ", " : "", fare_grid_centre(grid, i, index[i]));
+      FARE_FAIL(FARE_ERR_FAILED, "truth: the drift is not finite at time %g, at the face of axis %s above (%s)", op->time, fare_system_axis_name(op->system, axis), place);
     }
   }
   PetscFunctionReturn(0);

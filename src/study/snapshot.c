@@ -1,0 +1,223 @@
+/* One instant of a run: truth and ensembles advance to it, are written, and are compared. */
+#include "study.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define BOUNDARY_MASS 1e-9 /* in the outermost cells; more is worth a warning */
+
+/* The truth of one snapshot on bins: as it is, and with its estimated error added. */
+typedef struct {
+  fare_binned p, corrected;
+} truth_bins;
+
+static PetscErrorCode bin_truth(fare_run *s, PetscInt64 k, truth_bins *bins)
+{
+  Vec corrected;
+
+  PetscFunctionBeginUser;
+  memset(bins, 0, sizeof *bins);
+  if (!s->truth) PetscFunctionReturn(0);
+  PetscCall(fare_binning_density(s->binning, fare_truth_masses(s->truth), &bins->p));
+  PetscCall(VecDuplicate(fare_truth_masses(s->truth), &corrected));
+  PetscCall(VecWAXPY(corrected, 1, fare_truth_masses(s->truth), fare_truth_error_field(s->truth)));
+  PetscCall(fare_binning_density(s->binning, corrected, &bins->corrected));
+  PetscCall(VecDestroy(&corrected));
+  fare_results_keep(&s->results, "truth", k, s->binning, &bins->p);
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode compare(fare_run *s, size_t i, fare_comparison_kind kind, PetscInt64 k, const fare_binned *p, const fare_binned *corrected, const fare_binned *q)
+{
+  fare_compared *to = fare_results_comparison(&s->results, i, kind);
+  char           name[FARE_LABEL_SIZE + 64];
+
+  PetscFunctionBeginUser;
+  snprintf(name, sizeof name, "floor/%s/%lld", to->label, (long long)k);
+  PetscCall(fare_measure_compare(s->comm, s->binning, p, corrected, q, s->plan->measures, s->plan->measure, FARE_REPLICATES, fare_stream_make((uint64_t)s->plan->seed, name), to->measured + (size_t)k * s->plan->measures));
+  PetscFunctionReturn(0);
+}
+
+/* What the method aims at, where that is known: how far it is from the truth, and whether the samples have got there. */
+static PetscErrorCode compare_target(fare_run *s, size_t i, PetscInt64 k, double t, const truth_bins *truth, const fare_binned *samples)
+{
+  char        name[FARE_LABEL_SIZE];
+  fare_binned target;
+  Vec         masses;
+
+  PetscFunctionBeginUser;
+  PetscCall(s->sampler[i]->type->target(s->sampler[i], t, fare_run_grid(s), &masses));
+  PetscCall(fare_binning_density(s->binning, masses, &target));
+  PetscCall(VecDestroy(&masses));
+  snprintf(name, sizeof name, "%s_density", s->plan->ensemble[i].name);
+  fare_results_keep(&s->results, name, k, s->binning, &target);
+  PetscCall(compare(s, i, FARE_DENSITY_TRUTH, k, &truth->p, &truth->corrected, &target));
+  PetscCall(compare(s, i, FARE_SAMPLES_TARGET, k, &target, NULL, samples));
+  PetscCall(fare_binned_free(&target));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode measure_ensemble(fare_run *s, size_t i, PetscInt64 k, double t, const truth_bins *truth, const fare_ensemble *ensemble)
+{
+  const fare_plan_ensemble *e = &s->plan->ensemble[i];
+  fare_binned               samples;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_binning_ensemble(s->binning, ensemble, &samples));
+  fare_results_keep(&s->results, e->name, k, s->binning, &samples);
+  if (s->truth) {
+    PetscCall(compare(s, i, FARE_SAMPLES_TRUTH, k, &truth->p, &truth->corrected, &samples));
+    if (fare_sampler_type_aims(e->type, fare_plan_ensemble_mode(e))) PetscCall(compare_target(s, i, k, t, truth, &samples));
+  }
+  PetscCall(fare_binned_free(&samples));
+  PetscFunctionReturn(0);
+}
+
+/* The work that is followed needs the truth at more times than those of snapshots. */
+static PetscErrorCode advance_truth(fare_run *s, PetscInt64 k)
+{
+  const double t = fare_schedule_time(&s->plan->snapshots, k);
+
+  PetscFunctionBeginUser;
+  fare_doing("the truth on its way to time %g", t);
+  s->truth_lost = PETSC_TRUE;
+  if (s->thermo) PetscCall(fare_thermo_advance(s->thermo, t));
+  else if (s->truth) PetscCall(fare_truth_advance(s->truth, t));
+  s->truth_lost = PETSC_FALSE;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode record_currents(fare_run *s)
+{
+  PetscFunctionBeginUser;
+  for (int axis = 0; axis < fare_system_dimension(s->plan->system); axis++) {
+    char name[64];
+    Vec  current;
+
+    snprintf(name, sizeof name, "current_%s", fare_system_axis_name(s->plan->system, axis));
+    PetscCall(fare_thermo_current(s->thermo, axis, &current));
+    PetscCall(fare_record_mesh(s->record, name, "probability current at centres of cells", fare_run_grid(s), current));
+    PetscCall(VecDestroy(&current));
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode record_truth(fare_run *s, PetscInt64 k)
+{
+  const fare_truth_status *status = fare_truth_get_status(s->truth);
+
+  PetscFunctionBeginUser;
+  s->results.truth[k] = *status;
+  if (status->boundary_mass > BOUNDARY_MASS && !s->warned) {
+    fare_warn("the box is small: a mass of %.1e lies in the outermost cells at time %g; set truth.lower and truth.upper wider, or truth.fit_domain, unless the ends are meant", status->boundary_mass, status->time);
+    s->warned = PETSC_TRUE;
+  }
+  PetscCall(fare_record_mesh(s->record, "density", "probability density, averaged over each cell", fare_run_grid(s), fare_truth_masses(s->truth)));
+  PetscCall(fare_record_mesh(s->record, "density_error", "estimated (exact - density), averaged over each cell", fare_run_grid(s), fare_truth_error_field(s->truth)));
+  if (s->plan->truth.extrapolate) {
+    Vec better;
+
+    PetscCall(VecDuplicate(fare_truth_masses(s->truth), &better));
+    PetscCall(VecWAXPY(better, 1, fare_truth_masses(s->truth), fare_truth_error_field(s->truth)));
+    PetscCall(fare_record_mesh(s->record, "density_extrapolated", "density + density_error", fare_run_grid(s), better));
+    PetscCall(VecDestroy(&better));
+  }
+  if (s->thermo && s->plan->thermodynamics.currents) PetscCall(record_currents(s));
+  PetscCall(fare_record_number(s->record, "truth", "error", status->error));
+  PetscCall(fare_record_number(s->record, "truth", "error_space", status->error_space));
+  PetscCall(fare_record_number(s->record, "truth", "error_time", status->error_time));
+  PetscCall(fare_record_number(s->record, "truth", "time_bound", status->time_bound));
+  PetscCall(fare_record_number(s->record, "truth", "mass_drift", status->mass_drift));
+  PetscCall(fare_record_number(s->record, "truth", "minimum", status->minimum));
+  PetscFunctionReturn(0);
+}
+
+/* All particles on the grid of the truth, beside its density: what is left of them where a part alone is written. */
+static PetscErrorCode record_deposit(fare_run *s, size_t i)
+{
+  char   name[FARE_LABEL_SIZE];
+  double outside;
+  Vec    masses;
+
+  PetscFunctionBeginUser;
+  snprintf(name, sizeof name, "%s_density", s->plan->ensemble[i].name);
+  PetscCall(fare_deposit(fare_run_grid(s), s->ensemble[i], &masses, &outside));
+  PetscCall(fare_record_mesh(s->record, name, "particles of the ensemble by cells", fare_run_grid(s), masses));
+  PetscCall(fare_record_number(s->record, name, "outside", outside));
+  PetscCall(VecDestroy(&masses));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode write_snapshot(fare_run *s, PetscInt64 k)
+{
+  const fare_schedule *schedule = &s->plan->snapshots;
+  const double         began    = fare_seconds();
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_record_begin(s->record, k, fare_schedule_time(schedule, k), (schedule->end - schedule->start) / (double)(schedule->count - 1)));
+  if (s->truth) PetscCall(record_truth(s, k));
+  for (size_t i = 0; i < s->plan->ensembles; i++) {
+    if (s->results.failure[i]) continue;
+    PetscCall(fare_record_species(s->record, s->plan->ensemble[i].name, s->ensemble[i]));
+    if (s->plan->record.densities) PetscCall(record_deposit(s, i));
+  }
+  PetscCall(fare_record_end(s->record));
+  s->writing += fare_seconds() - began;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_run_snapshot(fare_run *s, PetscInt64 k)
+{
+  const double t = fare_schedule_time(&s->plan->snapshots, k);
+  truth_bins   bins;
+  char         when[64];
+
+  PetscFunctionBeginUser;
+  PetscCall(advance_truth(s, k));
+  s->safe = -1;
+  snprintf(when, sizeof when, " on its way to time %g", t);
+  for (size_t i = 0; i < s->plan->ensembles; i++) {
+    if (s->results.failure[i]) continue;
+    fare_doing("ensemble %s (%s)%s", s->plan->ensemble[i].name, s->plan->ensemble[i].type->name, when);
+    PetscCall(fare_run_end_ensemble(s, i, when, fare_sampler_advance(s->sampler[i], t, s->ensemble[i])));
+  }
+  fare_doing("snapshot %lld at time %g", (long long)k, t);
+  PetscCall(write_snapshot(s, k));
+  PetscCall(bin_truth(s, k, &bins));
+  for (size_t i = 0; i < s->plan->ensembles; i++) {
+    if (!s->results.failure[i]) PetscCall(measure_ensemble(s, i, k, t, &bins, s->ensemble[i]));
+  }
+  PetscCall(fare_binned_free(&bins.p));
+  PetscCall(fare_binned_free(&bins.corrected));
+  s->safe = k + 1;
+  PetscFunctionReturn(0);
+}
+
+/* A snapshot that is there already: the truth is evolved through it again, and what is in its file is measured where other measures are asked for. */
+PetscErrorCode fare_run_replay(fare_run *s, PetscInt64 k, PetscBool measured)
+{
+  truth_bins bins;
+
+  PetscFunctionBeginUser;
+  if (!s->truth) PetscFunctionReturn(0);
+  PetscCall(advance_truth(s, k));
+  s->results.truth[k] = *fare_truth_get_status(s->truth);
+  if (measured) PetscFunctionReturn(0);
+  PetscCall(bin_truth(s, k, &bins));
+  for (size_t i = 0; i < s->plan->ensembles; i++) {
+    const fare_plan_ensemble *e = &s->plan->ensemble[i];
+    fare_ensemble            *then;
+    PetscErrorCode            code;
+
+    if (s->results.failure[i]) continue;
+    PetscCall(fare_ensemble_create(s->comm, fare_system_dimension(s->plan->system), e->particles, &then));
+    code = fare_record_read_species(s->record, k, e->name, then);
+    if (!code) code = measure_ensemble(s, i, k, fare_schedule_time(&s->plan->snapshots, k), &bins, then);
+    PetscCall(fare_ensemble_destroy(&then));
+    PetscCall(code);
+  }
+  PetscCall(fare_binned_free(&bins.p));
+  PetscCall(fare_binned_free(&bins.corrected));
+  PetscFunctionReturn(0);
+}
