@@ -200,7 +200,7 @@ static PetscErrorCode find_splits(fare_ranking *ranking)
     const fare_ranked *line = &ranking->line[i];
     fare_split         split = {.learned = i};
 
-    if (!line->of->type->modes || fare_plan_ensemble_mode(line->of) != FARE_LEARNED || !line->seeds) continue;
+    if (!line->of->type->modes || !line->of->type->train || fare_plan_ensemble_mode(line->of) != FARE_LEARNED || !line->seeds) continue;
     PetscCall(find_mode(ranking, i, FARE_ORACLE, &split.oracle));
     PetscCall(find_mode(ranking, i, FARE_EMPIRICAL, &split.empirical));
     if (split.oracle >= 0) ranking->split[ranking->splits++] = split;
