@@ -157,11 +157,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-  int failed;
+  char *own[] = {**argv, (char *)"-no_signal_handler", NULL}; /* signals are the fuzzer's */
+  int   failed;
 
   (void)argc;
   __lsan_disable(); /* what MPI and PETSc keep is not ours */
-  failed = fare_initialize(1, *argv) ? 1 : 0;
+  failed = fare_initialize(2, own) ? 1 : 0;
   __lsan_enable();
   return failed;
 }

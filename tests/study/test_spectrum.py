@@ -142,6 +142,7 @@ def check_ranking(directory, summary):
     expect(order == sorted(order, key=lambda name: summary[name]["excess"]), f"order {order}")
     with h5py.File(directory / "study.h5") as study:
         splits = {name: dict(group.attrs) for name, group in study["ranking/splits"].items()}
+    expect(set(splits) == set(LEARNED), f"errors are split of {sorted(splits)}")
     for name in LEARNED:
         split, learned, oracle = splits.get(name, {}), summary[name], summary[f"{name}_oracle"]
         expect(split.get("oracle") == f"{name}_oracle".encode(), f"{name} is split by {split.get('oracle')}")
