@@ -12,6 +12,6 @@ fare_build "$build" -DFARE_TESTS=ON -DFARE_WERROR=ON
 fare_build "$build-sanitize" -DFARE_TESTS=ON -DFARE_SANITIZE=ON -DFARE_NATIVE=OFF -DCMAKE_BUILD_TYPE=Debug
 tests/check_layers.py
 echo "FARE: unit tests under the address and undefined-behaviour sanitizers"
-ctest --test-dir "$build-sanitize" --output-on-failure --no-tests=error -L unit -j "$(fare_cores)"
+ctest --test-dir "$build-sanitize" --output-on-failure --no-tests=error -L "unit|sanitize" -j "$(fare_cores)"
 echo "FARE: all tests"
 ctest --test-dir "$build" --output-on-failure --no-tests=error -j "$(fare_cores)" "$@"

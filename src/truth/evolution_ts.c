@@ -164,7 +164,7 @@ PetscErrorCode fare_ts_advance(fare_evolution *e, double t, double longest)
   PetscCall(TSSetMaxTime(e->ts, t));
   PetscCall(TSSolve(e->ts, NULL));
   PetscCall(TSGetConvergedReason(e->ts, &reason));
-  if (reason <= 0) {
+  if (reason != TS_CONVERGED_TIME) {
     PetscCall(TSGetTime(e->ts, &reached));
     PetscCall(TSGetTimeStep(e->ts, &step));
     FARE_FAIL(FARE_ERR_FAILED, "truth: the time stepping gave up at time %g with step %g (%s); smallest density so far %g, mass off by %g", (double)reached, (double)step, TSConvergedReasons[reason], e->minimum, e->mass_drift);

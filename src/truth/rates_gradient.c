@@ -13,6 +13,7 @@
 #include "operator.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #define LINE FARE_LINE_POINTS
@@ -96,6 +97,23 @@ static PetscErrorCode find_uniform_terms(fare_operator *op, double *const x[], d
   PetscFunctionReturn(0);
 }
 
+/* Where a potential, or a shape of one, is not finite no rate means anything, and fast arithmetic would not show it. */
+static PetscErrorCode check_values(const fare_operator *op, const double *const x[], const double values[])
+{
+  PetscFunctionBeginUser;
+  if (fare_all_finite((size_t)op->box, values)) PetscFunctionReturn(0);
+  for (PetscInt cell = 0; cell < op->box; cell++) {
+    char      place[128] = "";
+    PetscBool inside     = PETSC_TRUE; /* beyond the ends nothing is used */
+
+    for (int axis = 0; axis < op->grid->dim; axis++) inside &= x[axis][cell] > op->grid->lower[axis] && x[axis][cell] < op->grid->upper[axis];
+    if (!inside || isfinite(values[cell])) continue;
+    for (int axis = 0; axis < op->grid->dim; axis++) snprintf(place + strlen(place), sizeof place - strlen(place), "%s%g", axis ? ", " : "", x[axis][cell]);
+    FARE_FAIL(FARE_ERR_FAILED, "truth: the potential is not finite at time %g, at (%s)", op->time, place);
+  }
+  PetscFunctionReturn(0);
+}
+
 /* Sums the fixed terms and keeps the moving ones, point by point. */
 static PetscErrorCode fill_terms(fare_operator *op)
 {
@@ -116,6 +134,7 @@ static PetscErrorCode fill_terms(fare_operator *op)
 
     fare_place_point(op, point, x);
     op->type->shape(dim, (size_t)op->box, (const double *const *)x, phi);
+    for (int k = 0; k < shapes; k++) PetscCall(check_values(op, (const double *const *)x, phi[k]));
     memset(to, 0, (size_t)op->box * sizeof *to);
     for (int k = 0; k < shapes; k++) {
       if (g->fixed_a[k] != 0) fare_add_scaled((size_t)op->box, g->fixed_a[k], phi[k], to);
@@ -212,6 +231,7 @@ static PetscErrorCode evaluate_everywhere(fare_operator *op)
 
     fare_place_point(op, point, x);
     op->type->potential(dim, op->theta, (size_t)op->box, (const double *const *)x, to);
+    PetscCall(check_values(op, (const double *const *)x, to));
     for (PetscInt cell = 0; cell < op->box && point; cell++) to[cell] -= g->centre[cell];
   }
   for (int axis = 0; axis < dim; axis++) PetscCall(PetscFree(x[axis]));
