@@ -91,7 +91,7 @@ static void loose_tolerances_are_estimated(void **state)
     for (double interval = 0.1; interval < 10; interval *= 5) {
       for (double tolerance = 0.1; tolerance > 1e-4; tolerance /= 10) {
         fare_system *system = create_system(drives[i]);
-        fare_truth  *exact = create_truth(drives[i], system, 1e-8, PETSC_FALSE), *truth = create_truth(drives[i], system, tolerance, PETSC_TRUE);
+        fare_truth  *exact = create_truth(drives[i], system, 1e-8, PETSC_TRUE), *truth = create_truth(drives[i], system, tolerance, PETSC_TRUE);
 
         for (int k = 1; k <= 3; k++) {
           assert_ok(fare_truth_advance(exact, interval * k));
