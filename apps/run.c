@@ -206,12 +206,11 @@ static PetscErrorCode check(const fare_arguments *arguments)
 /* For scripts: one word and the directory; the exit code is 0 where the study is done. */
 static PetscErrorCode status(const fare_arguments *arguments)
 {
-  static const char *const states[] = {[FARE_STUDY_MISSING] = "missing", [FARE_STUDY_UNFINISHED] = "unfinished", [FARE_STUDY_FAILED] = "failed", [FARE_STUDY_DONE] = "done"};
-  fare_study_state         state = FARE_STUDY_MISSING;
-  fare_plan               *plan;
-  options                  o;
-  char                     why[512] = "";
-  int                      rank, found;
+  fare_study_state state = FARE_STUDY_MISSING;
+  fare_plan       *plan;
+  options          o;
+  char             why[512] = "";
+  int              rank, found;
 
   PetscFunctionBeginUser;
   PetscCall(parse(&fare_command_status, arguments, &o));
@@ -220,7 +219,7 @@ static PetscErrorCode status(const fare_arguments *arguments)
   else PetscCall(fare_sweep_plan(PETSC_COMM_WORLD, o.study, o.count, o.assignment, o.point, &plan));
   if (rank == 0) {
     state = fare_study_look(plan->directory, sizeof why, why);
-    printf("%s %s\n", states[state], plan->directory);
+    printf("%s %s\n", fare_study_state_names[state], plan->directory);
   }
   found = state;
   PetscCallMPI(MPI_Bcast(&found, 1, MPI_INT, 0, PETSC_COMM_WORLD));

@@ -6,8 +6,6 @@
 
 #define ASSIGNMENTS_MAX 256
 
-static const char *const states[] = {[FARE_STUDY_MISSING] = "missing", [FARE_STUDY_UNFINISHED] = "unfinished", [FARE_STUDY_FAILED] = "failed", [FARE_STUDY_DONE] = "done"};
-
 typedef struct {
   const char *study;
   size_t      count;
@@ -71,7 +69,7 @@ static PetscErrorCode row(const fare_plan *plan, fare_study_state state, fare_ta
 {
   PetscFunctionBeginUser;
   PetscCall(fare_table_cell(table, "%lld", (long long)plan->swept.point));
-  PetscCall(fare_table_cell(table, "%s", states[state]));
+  PetscCall(fare_table_cell(table, "%s", fare_study_state_names[state]));
   for (size_t i = 0; i < plan->swept.count; i++) PetscCall(fare_table_cell(table, "%s", plan->swept.value[i]));
   PetscCall(fare_table_cell(table, "%s", plan->directory));
   PetscFunctionReturn(0);

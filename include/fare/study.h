@@ -82,6 +82,7 @@ PetscErrorCode fare_sweep_plan(MPI_Comm comm, const char *path, size_t count, co
 extern const fare_field fare_sweep_range_fields[];
 /* How far a study in `directory` has come; `why` is the reason where it failed. Looks at the disk, on the calling rank alone. */
 typedef enum { FARE_STUDY_MISSING, FARE_STUDY_UNFINISHED, FARE_STUDY_FAILED, FARE_STUDY_DONE } fare_study_state;
+extern const char *const fare_study_state_names[];
 fare_study_state fare_study_look(const char *directory, size_t size, char why[]);
 /* The resolved plan as YAML that reads back to the same plan. */
 PetscErrorCode fare_plan_write(const fare_plan *plan, fare_text *to);

@@ -88,6 +88,9 @@ PetscErrorCode fare_table_destroy(fare_table **table);
 /* The nearest of `count` names to `word` by edit distance, or NULL when none is near: for "did you mean". */
 const char *fare_nearest(const char *word, const char *const names[], size_t count);
 
+/* Whether a text can name a thing: 1 to 64 letters, digits, _ and -. */
+PetscBool fare_is_word(const char *text);
+
 const char *fare_version(void); /* "0.1.0" */
 
 #endif

@@ -1,20 +1,10 @@
 /* A sampler from a shared object, and the refusal of what is not one. */
 #include <fare/sampler_plugin.h>
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FIELDS_MOST 256
-
-static PetscBool is_word(const char *text)
-{
-  if (!text || !*text || strlen(text) > 64) return PETSC_FALSE;
-  for (const char *c = text; *c; c++) {
-    if (!isalnum((unsigned char)*c) && *c != '_' && *c != '-') return PETSC_FALSE;
-  }
-  return PETSC_TRUE;
-}
 
 static PetscErrorCode check_fields(const fare_node *node, const fare_sampler_type *type)
 {
@@ -26,7 +16,7 @@ static PetscErrorCode check_fields(const fare_node *node, const fare_sampler_typ
     const fare_field *field = &type->fields[count];
 
     if (count == FIELDS_MOST) PetscFunctionReturn(fare_node_error(node, "sampler '%s' has more than %d fields, or FARE_FIELDS_END is missing", type->name, FIELDS_MOST));
-    if (!is_word(field->key) || !field->meaning || !field->unit) PetscFunctionReturn(fare_node_error(node, "sampler '%s': field %d needs a key of letters, digits, _ and -, a unit and a meaning", type->name, count));
+    if (!fare_is_word(field->key) || !field->meaning || !field->unit) PetscFunctionReturn(fare_node_error(node, "sampler '%s': field %d needs a key of letters, digits, _ and -, a unit and a meaning", type->name, count));
     if (field->offset >= type->size) PetscFunctionReturn(fare_node_error(node, "sampler '%s': field '%s' lies outside the state, which has %zu bytes", type->name, field->key, type->size));
   }
   PetscFunctionReturn(0);
@@ -37,7 +27,7 @@ static PetscErrorCode check(const fare_node *node, const fare_sampler_type *type
   const char *wrong = NULL;
 
   PetscFunctionBeginUser;
-  if (!is_word(type->name)) PetscFunctionReturn(fare_node_error(node, "the sampler needs a name of 1 to 64 letters, digits, _ and -"));
+  if (!fare_is_word(type->name)) PetscFunctionReturn(fare_node_error(node, "the sampler needs a name of 1 to 64 letters, digits, _ and -"));
   if (!type->summary || !type->reference) PetscFunctionReturn(fare_node_error(node, "sampler '%s' needs a summary and a reference (which may be \"\")", type->name));
   if (type->family < FARE_EQUILIBRIUM || type->family > FARE_GENERATIVE) wrong = "a family that there is not";
   else if (!type->size) wrong = "a state of no size";

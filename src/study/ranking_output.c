@@ -173,7 +173,9 @@ static const struct {
 
 static const char *mode_of(const fare_plan_ensemble *e)
 {
-  return e->type->train ? fare_sampler_mode_names[fare_plan_ensemble_mode(e)] : "none";
+  const fare_sampler_mode mode = fare_plan_ensemble_mode(e);
+
+  return e->type->train || mode != FARE_LEARNED ? fare_sampler_mode_names[mode] : "none";
 }
 
 static double value(const void *from, size_t offset)

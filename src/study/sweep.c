@@ -288,6 +288,8 @@ PetscErrorCode fare_sweep_plan(MPI_Comm comm, const char *path, size_t count, co
   PetscFunctionReturn(0);
 }
 
+const char *const fare_study_state_names[] = {[FARE_STUDY_MISSING] = "missing", [FARE_STUDY_UNFINISHED] = "unfinished", [FARE_STUDY_FAILED] = "failed", [FARE_STUDY_DONE] = "done"};
+
 fare_study_state fare_study_look(const char *directory, size_t size, char why[])
 {
   char  path[PETSC_MAX_PATH_LEN + 16];

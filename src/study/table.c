@@ -154,7 +154,7 @@ static void print_convergence(const fare_results *r, FILE *to)
 
       if (!s.count) continue;
       fprintf(to, "\nConvergence of %s: %s to the density it aims at is %.2e on average, on exact samples %.2e: %s\n", r->plan->ensemble[c->ensemble].name, r->plan->measure[m]->name, s.mean, s.floor,
-              s.excess < 0.1 * PetscMax(s.floor, s.high - s.floor) ? "converged" : "NOT CONVERGED, its row above is not equilibrium's");
+              s.excess < 0.1 * PetscMax(s.floor, s.high - s.floor) ? "converged" : "NOT CONVERGED, its row above is not that density's");
     }
   }
 }

@@ -158,3 +158,12 @@ const char *fare_nearest(const char *word, const char *const names[], size_t cou
   }
   return nearest;
 }
+
+PetscBool fare_is_word(const char *text)
+{
+  if (!text || !*text || strlen(text) > 64) return PETSC_FALSE;
+  for (const char *c = text; *c; c++) {
+    if (!isalnum((unsigned char)*c) && *c != '_' && *c != '-') return PETSC_FALSE;
+  }
+  return PETSC_TRUE;
+}

@@ -2,7 +2,6 @@
 #include "plugin.h"
 #include "expression.h"
 
-#include <ctype.h>
 #include <dlfcn.h>
 #include <fenv.h>
 #include <math.h>
@@ -46,15 +45,6 @@ PetscErrorCode fare_plugin_open(const fare_node *node, const char *path, fare_pl
   PetscFunctionReturn(0);
 }
 
-static int is_word(const char *text)
-{
-  if (!text || !*text || strlen(text) > 64) return 0;
-  for (const char *c = text; *c; c++) {
-    if (!isalnum((unsigned char)*c) && *c != '_' && *c != '-') return 0;
-  }
-  return 1;
-}
-
 /* Parameters: a table that ends, sound rows, and the common ones where the functions of FARE look for them. */
 static PetscErrorCode check_parameters(const fare_node *node, const fare_system_type *type)
 {
@@ -67,7 +57,7 @@ static PetscErrorCode check_parameters(const fare_node *node, const fare_system_
     const fare_parameter *p = &row[count];
 
     if (count == FARE_PARAMETERS_MAX - 1) PetscFunctionReturn(fare_node_error(node, "system '%s' has more than %d parameters, or FARE_PARAMETERS_END is missing", type->name, FARE_PARAMETERS_MAX - 1));
-    if (!is_word(p->name) || !p->meaning) PetscFunctionReturn(fare_node_error(node, "system '%s': parameter %d needs a name of letters, digits, _ and -, and a meaning", type->name, count));
+    if (!fare_is_word(p->name) || !p->meaning) PetscFunctionReturn(fare_node_error(node, "system '%s': parameter %d needs a name of letters, digits, _ and -, and a meaning", type->name, count));
     if (!(isfinite(p->value) && p->value >= p->least && p->value <= p->most)) PetscFunctionReturn(fare_node_error(node, "system '%s': the default of '%s', %g, is outside its range [%g, %g]", type->name, p->name, p->value, p->least, p->most));
     for (int i = 0; i < count; i++) {
       if (!strcmp(row[i].name, p->name)) PetscFunctionReturn(fare_node_error(node, "system '%s' has two parameters '%s'", type->name, p->name));
@@ -104,13 +94,13 @@ static PetscErrorCode check_functions(const fare_node *node, const fare_system_t
 PetscErrorCode fare_system_type_check(const fare_node *node, const fare_system_type *type)
 {
   PetscFunctionBeginUser;
-  if (!is_word(type->name)) PetscFunctionReturn(fare_node_error(node, "the system needs a name of 1 to 64 letters, digits, _ and -"));
+  if (!fare_is_word(type->name)) PetscFunctionReturn(fare_node_error(node, "the system needs a name of 1 to 64 letters, digits, _ and -"));
   if (!type->summary || !type->reference) PetscFunctionReturn(fare_node_error(node, "system '%s' needs a summary and a reference (which may be \"\")", type->name));
   if (type->dimension_least < 1 || type->dimension_most > FARE_DIM_MAX || type->dimension_least > type->dimension_most) {
     PetscFunctionReturn(fare_node_error(node, "system '%s' has %d to %d dimensions, expected some of 1 to %d", type->name, type->dimension_least, type->dimension_most, FARE_DIM_MAX));
   }
   for (int axis = 0; axis < type->dimension_most; axis++) {
-    if (type->axes[axis] && !is_word(type->axes[axis])) PetscFunctionReturn(fare_node_error(node, "system '%s': axis %d needs a name of letters, digits, _ and -, or none", type->name, axis));
+    if (type->axes[axis] && !fare_is_word(type->axes[axis])) PetscFunctionReturn(fare_node_error(node, "system '%s': axis %d needs a name of letters, digits, _ and -, or none", type->name, axis));
     if (!(isfinite(type->lower[axis]) && isfinite(type->upper[axis]) && type->lower[axis] < type->upper[axis])) {
       PetscFunctionReturn(fare_node_error(node, "system '%s': the domain of axis %d, [%g, %g], is empty or not finite", type->name, axis, type->lower[axis], type->upper[axis]));
     }
