@@ -17,10 +17,11 @@
 #define REJECTED 50   /* steps in a row, at most */
 
 struct fare_bdf {
-  int      order, count, since; /* count: of points known; since: steps of this order */
-  double   t[FARE_BDF_HISTORY]; /* the latest first */
-  Vec      past[FARE_BDF_HISTORY], next, rest, correction;
-  double   step, first;         /* to be tried next, 0: to be found; the very first, 0: to be found */
+  int       order, count, since; /* count: of points known; since: steps of this order */
+  double    t[FARE_BDF_HISTORY]; /* the latest first */
+  Vec       past[FARE_BDF_HISTORY], next, rest, correction;
+  double    step, first; /* to be tried next, 0: to be found; the very first, 0: to be found */
+  PetscBool monitor;     /* a line for each step, as TS has it */
 };
 
 PetscErrorCode fare_bdf_create(fare_evolution *e, double start)
@@ -36,6 +37,7 @@ PetscErrorCode fare_bdf_create(fare_evolution *e, double start)
   PetscCall(VecDuplicate(e->masses, &b->rest));
   PetscCall(VecDuplicate(e->masses, &b->correction));
   PetscCall(PetscOptionsGetReal(NULL, "truth_", "-ts_dt", &b->first, NULL));
+  PetscCall(PetscOptionsHasName(NULL, "truth_", "-ts_monitor", &b->monitor));
   PetscCall(KSPCreate(e->grid->comm, &ksp));
   PetscCall(KSPSetOptionsPrefix(ksp, "truth_"));
   PetscCall(KSPSetOperators(ksp, e->A, e->A));
@@ -281,6 +283,7 @@ PetscErrorCode fare_bdf_advance(fare_evolution *e, double end, double longest)
     }
     rejected = 0;
     e->steps++;
+    if (b->monitor) PetscCall(PetscPrintf(e->grid->comm, "%" PetscInt_FMT " TS dt %g time %g order %d error %g\n", e->steps, h, t, b->order, error[b->order]));
     accept(b, t);
     growth = PetscMin(GROWTH, choose_order(b, e->tolerance, error));
     if (growth < 1 || growth > WORTH || h < b->step) b->step = h < b->step ? PetscMax(growth * h, PetscMin(b->step, GROWTH * growth * h)) : growth * h;
