@@ -17,5 +17,5 @@
 
 cd "${SLURM_SUBMIT_DIR:-.}" || exit 1
 source jobs/slurm/common.sh
-fare_run "$@" --point "$SLURM_ARRAY_TASK_ID"
+fare_run --point "$SLURM_ARRAY_TASK_ID" "$@"
 fare_again $?

@@ -13,4 +13,4 @@
 cd "${SLURM_SUBMIT_DIR:-.}" || exit 1
 source jobs/slurm/common.sh
 "$FARE" sweep "$@"
-"$FARE" collect "$("$FARE" sweep "$@" --directory)"
+"$FARE" collect "$("$FARE" sweep --directory "$@")"

@@ -30,12 +30,18 @@ fare_ranks() {
 
 # fare_run ARGUMENTS...: fare run on all tasks, going on where there is something to go on from. srun may say 0 though its tasks were never started, so 0 is looked into.
 fare_run() {
-  local code looked=() i
-  fare_ranks "$FARE" run "$@" --resume --checkpoint-seconds "$FARE_CHECKPOINT_SECONDS"
+  local code looked=()
+  fare_ranks "$FARE" run --resume --checkpoint-seconds "$FARE_CHECKPOINT_SECONDS" "$@"
   code=$?
   if [[ $code -ne 0 ]]; then return "$code"; fi
-  for ((i = 1; i <= $#; i++)); do
-    if [[ ${!i} != --no-report ]]; then looked+=("${!i}"); fi
+  while [[ $# -gt 0 && $1 != -- ]]; do
+    case $1 in
+    --set | --point) looked+=("$1" "${2-}"); shift ;;
+    --max-seconds | --checkpoint-seconds) shift ;;
+    --*) ;;
+    *) looked+=("$1") ;;
+    esac
+    shift
   done
   "$FARE" status "${looked[@]}"
 }

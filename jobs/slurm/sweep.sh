@@ -3,10 +3,10 @@
 #   bash jobs/slurm/sweep.sh input/regimes.yaml [--set key=value ...]
 # Options for sbatch (an account, a partition) come from SBATCH_ACCOUNT, SBATCH_PARTITION, ... of the environment.
 source jobs/slurm/common.sh
-missing=$("$FARE" sweep "$@" --missing) || exit
+missing=$("$FARE" sweep --missing "$@") || exit
 if [[ -z $missing ]]; then
   echo "FARE: all points of $1 are done"
-  "$FARE" collect "$("$FARE" sweep "$@" --directory)"
+  "$FARE" collect "$("$FARE" sweep --directory "$@")"
   exit
 fi
 array=$(sbatch --parsable --array="$missing" jobs/slurm/array.sh "$@") || exit

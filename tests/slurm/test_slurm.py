@@ -26,6 +26,7 @@ output: {directory: swept}
 sweep:
   - drive.0.amplitude: [1.0, 4.0]
 """
+PETSC = ("--", "-truth_ts_monitor")  # stands behind everything, whatever the scripts add
 failures = []
 
 
@@ -41,10 +42,11 @@ def said(where, pattern):
 
 def check_study(slurm, where, whole):
     for launcher in ("srun", "mpirun"):
-        job = slurm.submit(where, "jobs/slurm/study.sh", "study.yaml", "--no-report", "--set", f"output.directory=by_{launcher}", FARE_LAUNCHER=launcher)
+        job = slurm.submit(where, "jobs/slurm/study.sh", "study.yaml", "--no-report", "--max-seconds", "3600", "--set", f"output.directory=by_{launcher}", *PETSC, FARE_LAUNCHER=launcher)
         states = slurm.finish(job)
         out = said(where, f"fare-{job}.out")
         expect(states == ["COMPLETED"], f"a study by {launcher}: {states}: {out[-1500:]}")
+        expect(" TS dt " in out, f"a study by {launcher}: PETSc's options are lost")
         expect("on 2 ranks" in out, f"a study by {launcher} ran otherwise than on 2 ranks: {out[-500:]}")
         if states == ["COMPLETED"]:
             wrong = restart.differences(whole, where / f"by_{launcher}")
@@ -64,7 +66,7 @@ def check_mistake(slurm, where):
 
 def check_requeue(slurm, where, whole):
     """Signalled as SLURM does before the time limit, twice at moments of the study's middle."""
-    job = slurm.submit(where, "jobs/slurm/requeue.sh", "study.yaml", "--no-report", "--set", "output.directory=requeued")
+    job = slurm.submit(where, "jobs/slurm/requeue.sh", "study.yaml", "--no-report", "--set", "output.directory=requeued", *PETSC)
     log, signalled = f"fare-{job}.out", 0
     deadline = time.monotonic() + 300
     while signalled < 2 and time.monotonic() < deadline:
@@ -87,7 +89,7 @@ def check_requeue(slurm, where, whole):
 
 
 def check_sweep(slurm, where):
-    done = slurm.run("bash", "jobs/slurm/sweep.sh", "sweep.yaml", cwd=where)
+    done = slurm.run("bash", "jobs/slurm/sweep.sh", "sweep.yaml", *PETSC, cwd=where)
     expect(done.returncode == 0 and "points 0-1 are job" in done.stdout, f"submitting a sweep: {done.stdout} {done.stderr}")
     if done.returncode:
         return
@@ -98,7 +100,7 @@ def check_sweep(slurm, where):
     out = said(where, f"fare-collect-{collect}.out")
     expect(states == ["COMPLETED"] and "2 points: 2 done" in out, f"collecting: {states} {out[-1500:]}")
     expect((where / "swept" / "sweep.csv").exists(), "no swept/sweep.csv")
-    done = slurm.run("bash", "jobs/slurm/sweep.sh", "sweep.yaml", cwd=where)
+    done = slurm.run("bash", "jobs/slurm/sweep.sh", "sweep.yaml", *PETSC, cwd=where)
     expect("are done" in done.stdout, f"submitting a sweep that is done: {done.stdout} {done.stderr}")
 
 
