@@ -6,9 +6,8 @@
 static PetscErrorCode unknown_option(const char *word)
 {
   static const char *const names[] = {"--out", "--ensemble", "--help"};
-  const char              *nearest = fare_nearest(word, names, PETSC_STATIC_ARRAY_LENGTH(names));
 
-  return fare_usage(&fare_command_export, "unknown option '%.60s'%s%s%s", word, nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "");
+  return fare_unknown_option(&fare_command_export, word, PETSC_STATIC_ARRAY_LENGTH(names), names);
 }
 
 static PetscErrorCode export(const fare_arguments *arguments)

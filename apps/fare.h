@@ -21,6 +21,19 @@ extern const fare_command *const fare_commands[]; /* NULL ends it */
 /* FARE_ERR_INPUT that ends with how the command is called. */
 PetscErrorCode fare_usage(const fare_command *command, const char *format, ...) PETSC_ATTRIBUTE_FORMAT(2, 3);
 
+#define FARE_ASSIGNMENTS_MAX 256
+
+/* What names a study on the command line: its file, and what --set changes in it. */
+typedef struct {
+  const char *study;
+  size_t      count;
+  const char *assignment[FARE_ASSIGNMENTS_MAX];
+} fare_study_words;
+/* Takes the i-th argument, and where that is --set the one behind it, unless it is an option of another kind. */
+PetscErrorCode fare_study_word(const fare_command *command, const fare_arguments *arguments, int *i, fare_study_words *words, PetscBool *taken);
+/* FARE_ERR_INPUT, with the nearest of the names. */
+PetscErrorCode fare_unknown_option(const fare_command *command, const char *word, size_t count, const char *const names[]);
+
 /* The report that is still to be made of a directory when MPI has ended, or "". */
 extern char fare_report_pending[PETSC_MAX_PATH_LEN];
 /* The directory whose sweep is still to be collected, or "". */

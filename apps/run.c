@@ -1,29 +1,17 @@
+/* run, check and status: what is done with a study, or with the points of a sweep. */
 #include "fare.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ASSIGNMENTS_MAX 256
-
 typedef struct {
-  const char      *study;
-  size_t           count;
-  const char      *assignment[ASSIGNMENTS_MAX];
+  fare_study_words words;
   fare_run_options run;
   double           seconds; /* to stop after; 0: never */
   PetscBool        report;
   PetscInt64       point;   /* of a sweep; -1: all of them, or no sweep */
 } options;
-
-static PetscErrorCode unknown(const fare_command *command, const char *word)
-{
-  static const char *const names[] = {"--set", "--help", "--overwrite", "--no-report", "--resume", "--max-seconds", "--checkpoint-seconds", "--point"};
-  const size_t             count   = command == &fare_command_run ? PETSC_STATIC_ARRAY_LENGTH(names) : 2;
-  const char              *nearest = fare_nearest(word, names, count);
-
-  return fare_usage(command, "unknown option '%.60s'%s%s%s", word, nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "");
-}
 
 static PetscErrorCode seconds(const fare_command *command, const fare_arguments *arguments, int *i, double least, double *value)
 {
@@ -51,7 +39,8 @@ static PetscErrorCode whole_number(const fare_command *command, const fare_argum
 
 static PetscErrorCode parse(const fare_command *command, const fare_arguments *arguments, options *o)
 {
-  const PetscBool is_run = command == &fare_command_run ? PETSC_TRUE : PETSC_FALSE;
+  static const char *const names[] = {"--set", "--help", "--overwrite", "--no-report", "--resume", "--max-seconds", "--checkpoint-seconds", "--point"};
+  const PetscBool          is_run  = command == &fare_command_run ? PETSC_TRUE : PETSC_FALSE;
 
   PetscFunctionBeginUser;
   memset(o, 0, sizeof *o);
@@ -60,15 +49,11 @@ static PetscErrorCode parse(const fare_command *command, const fare_arguments *a
   o->run.checkpoint_seconds = FARE_CHECKPOINT_SECONDS;
   for (int i = 1; i < arguments->count; i++) {
     const char *word = arguments->argument[i];
+    PetscBool   taken;
 
-    if (!strcmp(word, "--set")) {
-      if (i + 1 == arguments->count) PetscCall(fare_usage(command, "--set needs key=value behind it"));
-      if (o->count == ASSIGNMENTS_MAX) PetscCall(fare_usage(command, "at most %d --set", ASSIGNMENTS_MAX));
-      o->assignment[o->count++] = arguments->argument[++i];
-    } else if (!strncmp(word, "--set=", 6)) {
-      if (o->count == ASSIGNMENTS_MAX) PetscCall(fare_usage(command, "at most %d --set", ASSIGNMENTS_MAX));
-      o->assignment[o->count++] = word + 6;
-    } else if (is_run && !strcmp(word, "--overwrite")) {
+    PetscCall(fare_study_word(command, arguments, &i, &o->words, &taken));
+    if (taken) continue;
+    if (is_run && !strcmp(word, "--overwrite")) {
       if (o->run.mode == FARE_RECORD_RESUME) PetscCall(fare_usage(command, "--overwrite begins anew and --resume goes on: choose one"));
       o->run.mode = FARE_RECORD_OVERWRITE;
     } else if (is_run && !strcmp(word, "--resume")) {
@@ -82,23 +67,19 @@ static PetscErrorCode parse(const fare_command *command, const fare_arguments *a
       PetscCall(seconds(command, arguments, &i, 0, &o->run.checkpoint_seconds));
     } else if (is_run && !strcmp(word, "--no-report")) {
       o->report = PETSC_FALSE;
-    } else if (*word == '-') {
-      PetscCall(unknown(command, word));
-    } else if (o->study) {
-      PetscCall(fare_usage(command, "one study at a time, got '%.60s' and '%.60s'", o->study, word));
     } else {
-      o->study = word;
+      PetscCall(fare_unknown_option(command, word, is_run ? PETSC_STATIC_ARRAY_LENGTH(names) : 2, names));
     }
   }
-  if (!o->study) PetscCall(fare_usage(command, "which study?"));
+  if (!o->words.study) PetscCall(fare_usage(command, "which study?"));
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode run_one(const options *o, PetscInt64 point, fare_plan **plan)
 {
   PetscFunctionBeginUser;
-  if (point < 0) PetscCall(fare_plan_read(PETSC_COMM_WORLD, o->study, o->count, o->assignment, plan));
-  else PetscCall(fare_sweep_plan(PETSC_COMM_WORLD, o->study, o->count, o->assignment, point, plan));
+  if (point < 0) PetscCall(fare_plan_read(PETSC_COMM_WORLD, o->words.study, o->words.count, o->words.assignment, plan));
+  else PetscCall(fare_sweep_plan(PETSC_COMM_WORLD, o->words.study, o->words.count, o->words.assignment, point, plan));
   PetscCall(fare_study_run(PETSC_COMM_WORLD, *plan, &o->run));
   PetscFunctionReturn(0);
 }
@@ -131,7 +112,7 @@ static PetscErrorCode run_all(options *o, PetscInt64 points)
     if (o->report && plan) snprintf(fare_collect_pending, sizeof fare_collect_pending, "%.*s", (int)(strrchr(plan->directory, '/') - plan->directory), plan->directory);
     PetscCall(fare_plan_destroy(&plan));
   }
-  if (failed) FARE_FAIL(FARE_ERR_FAILED, "%lld of %lld points failed; `fare sweep %s` says which, and why", (long long)failed, (long long)points, o->study);
+  if (failed) FARE_FAIL(FARE_ERR_FAILED, "%lld of %lld points failed; `fare sweep %s` says which, and why", (long long)failed, (long long)points, o->words.study);
   PetscFunctionReturn(0);
 }
 
@@ -145,7 +126,7 @@ static PetscErrorCode run(const fare_arguments *arguments)
   PetscFunctionBeginUser;
   PetscCall(parse(&fare_command_run, arguments, &o));
   PetscCall(fare_stop_listen(o.seconds));
-  PetscCall(fare_sweep_count(PETSC_COMM_WORLD, o.study, o.count, o.assignment, &points));
+  PetscCall(fare_sweep_count(PETSC_COMM_WORLD, o.words.study, o.words.count, o.words.assignment, &points));
   if (points && o.point < 0) {
     PetscCall(run_all(&o, points));
     PetscFunctionReturn(0);
@@ -190,13 +171,13 @@ static PetscErrorCode check(const fare_arguments *arguments)
   PetscFunctionBeginUser;
   PetscCall(parse(&fare_command_check, arguments, &o));
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
-  PetscCall(fare_sweep_count(PETSC_COMM_WORLD, o.study, o.count, o.assignment, &points));
+  PetscCall(fare_sweep_count(PETSC_COMM_WORLD, o.words.study, o.words.count, o.words.assignment, &points));
   for (PetscInt64 point = 1; point < points; point++) {
-    PetscCall(fare_sweep_plan(PETSC_COMM_WORLD, o.study, o.count, o.assignment, point, &plan));
+    PetscCall(fare_sweep_plan(PETSC_COMM_WORLD, o.words.study, o.words.count, o.words.assignment, point, &plan));
     PetscCall(fare_plan_destroy(&plan));
   }
-  if (points) PetscCall(fare_sweep_plan(PETSC_COMM_WORLD, o.study, o.count, o.assignment, 0, &plan));
-  else PetscCall(fare_plan_read(PETSC_COMM_WORLD, o.study, o.count, o.assignment, &plan));
+  if (points) PetscCall(fare_sweep_plan(PETSC_COMM_WORLD, o.words.study, o.words.count, o.words.assignment, 0, &plan));
+  else PetscCall(fare_plan_read(PETSC_COMM_WORLD, o.words.study, o.words.count, o.words.assignment, &plan));
   if (points && rank == 0) printf("# A sweep of %lld points, all of them sound by themselves; this is point 0:\n\n", (long long)points);
   PetscCall(check_plan(plan));
   PetscCall(fare_plan_destroy(&plan));
@@ -215,8 +196,8 @@ static PetscErrorCode status(const fare_arguments *arguments)
   PetscFunctionBeginUser;
   PetscCall(parse(&fare_command_status, arguments, &o));
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
-  if (o.point < 0) PetscCall(fare_plan_read(PETSC_COMM_WORLD, o.study, o.count, o.assignment, &plan));
-  else PetscCall(fare_sweep_plan(PETSC_COMM_WORLD, o.study, o.count, o.assignment, o.point, &plan));
+  if (o.point < 0) PetscCall(fare_plan_read(PETSC_COMM_WORLD, o.words.study, o.words.count, o.words.assignment, &plan));
+  else PetscCall(fare_sweep_plan(PETSC_COMM_WORLD, o.words.study, o.words.count, o.words.assignment, o.point, &plan));
   if (rank == 0) {
     state = fare_study_look(plan->directory, sizeof why, why);
     printf("%s %s\n", fare_study_state_names[state], plan->directory);

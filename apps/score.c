@@ -10,9 +10,8 @@ enum { MEASURES_MOST = 32, REPLICATES_LEAST = 40, REPLICATES_MOST = 100000 };
 static PetscErrorCode unknown_option(const char *word)
 {
   static const char *const names[] = {"--json", "--csv", "--measures", "--replicates", "--help"};
-  const char              *nearest = fare_nearest(word, names, PETSC_STATIC_ARRAY_LENGTH(names));
 
-  return fare_usage(&fare_command_score, "unknown option '%.60s'%s%s%s", word, nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "");
+  return fare_unknown_option(&fare_command_score, word, PETSC_STATIC_ARRAY_LENGTH(names), names);
 }
 
 static PetscErrorCode unknown_measure(const char *word)

@@ -4,37 +4,28 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ASSIGNMENTS_MAX 256
-
 typedef struct {
-  const char *study;
-  size_t      count;
-  const char *assignment[ASSIGNMENTS_MAX];
-  PetscBool   missing, directory;
+  fare_study_words words;
+  PetscBool        missing, directory;
 } options;
 
 static PetscErrorCode parse(const fare_arguments *arguments, options *o)
 {
+  static const char *const names[] = {"--set", "--help", "--missing", "--directory"};
+
   PetscFunctionBeginUser;
   memset(o, 0, sizeof *o);
   for (int i = 1; i < arguments->count; i++) {
     const char *word = arguments->argument[i];
+    PetscBool   taken;
 
-    if (!strcmp(word, "--missing")) {
-      o->missing = PETSC_TRUE;
-    } else if (!strcmp(word, "--directory")) {
-      o->directory = PETSC_TRUE;
-    } else if (!strcmp(word, "--set") || !strncmp(word, "--set=", 6)) {
-      if (!word[5] && i + 1 == arguments->count) PetscCall(fare_usage(&fare_command_sweep, "--set needs key=value behind it"));
-      if (o->count == ASSIGNMENTS_MAX) PetscCall(fare_usage(&fare_command_sweep, "at most %d --set", ASSIGNMENTS_MAX));
-      o->assignment[o->count++] = word[5] ? word + 6 : arguments->argument[++i];
-    } else if (*word == '-' || o->study) {
-      PetscCall(fare_usage(&fare_command_sweep, *word == '-' ? "unknown option '%.60s'" : "one study at a time, got '%.60s', too", word));
-    } else {
-      o->study = word;
-    }
+    PetscCall(fare_study_word(&fare_command_sweep, arguments, &i, &o->words, &taken));
+    if (taken) continue;
+    if (!strcmp(word, "--missing")) o->missing = PETSC_TRUE;
+    else if (!strcmp(word, "--directory")) o->directory = PETSC_TRUE;
+    else PetscCall(fare_unknown_option(&fare_command_sweep, word, PETSC_STATIC_ARRAY_LENGTH(names), names));
   }
-  if (!o->study) PetscCall(fare_usage(&fare_command_sweep, "which study?"));
+  if (!o->words.study) PetscCall(fare_usage(&fare_command_sweep, "which study?"));
   PetscFunctionReturn(0);
 }
 
@@ -88,7 +79,7 @@ static PetscErrorCode print(const options *o, PetscInt64 points)
     fare_study_state state;
     char             why[512];
 
-    PetscCall(fare_sweep_plan(PETSC_COMM_SELF, o->study, o->count, o->assignment, point, &plan));
+    PetscCall(fare_sweep_plan(PETSC_COMM_SELF, o->words.study, o->words.count, o->words.assignment, point, &plan));
     state = fare_study_look(plan->directory, sizeof why, why);
     count[state]++;
     if (state != FARE_STUDY_DONE) add_point(&missing, point);
@@ -116,7 +107,7 @@ static PetscErrorCode print_directory(const options *o)
   fare_plan *plan;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_sweep_plan(PETSC_COMM_SELF, o->study, o->count, o->assignment, 0, &plan));
+  PetscCall(fare_sweep_plan(PETSC_COMM_SELF, o->words.study, o->words.count, o->words.assignment, 0, &plan));
   printf("%.*s\n", (int)(strrchr(plan->directory, '/') - plan->directory), plan->directory);
   PetscCall(fare_plan_destroy(&plan));
   PetscFunctionReturn(0);
@@ -132,8 +123,8 @@ static PetscErrorCode run(const fare_arguments *arguments)
   PetscFunctionBeginUser;
   PetscCall(parse(arguments, &o));
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
-  PetscCall(fare_sweep_count(PETSC_COMM_WORLD, o.study, o.count, o.assignment, &points));
-  if (!points) FARE_FAIL(FARE_ERR_INPUT, "%s: the study has no section 'sweep'", o.study);
+  PetscCall(fare_sweep_count(PETSC_COMM_WORLD, o.words.study, o.words.count, o.words.assignment, &points));
+  if (!points) FARE_FAIL(FARE_ERR_INPUT, "%s: the study has no section 'sweep'", o.words.study);
   if (rank == 0) code = o.directory ? print_directory(&o) : print(&o, points);
   PetscFunctionReturn(fare_error_agree(PETSC_COMM_WORLD, code));
 }

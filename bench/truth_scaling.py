@@ -32,13 +32,13 @@ STUDY = {
 
 
 def doubles_moved(dim, iterations):
-    """Per cell and step, read or written: rates from kept exponentials, factors of lines, vectors of the method, and for each iteration a cycle over all grids, a product and its share of GMRES."""
+    """Per cell and step, read or written, a single as half: rates from kept exponentials, factors of lines, vectors of the method, and for each iteration a cycle over all grids, a product and its share of GMRES."""
     all_grids = 4 / 3 if dim == 2 else 8 / 7
-    rates = (11 if dim == 2 else 13) + 3 + 1 + 2 * dim + 8 * dim
-    factors = (2 * 2 * dim + 1.5 * dim) * all_grids
+    rates = (11 if dim == 2 else 13) + 2 + 2 * dim
+    factors = 3 * dim + (2 * dim + (dim + 2) / 2) * all_grids + dim * (all_grids - 1)
     vectors = 8 + (3 + 2 * dim) + 3 + 8
-    lines = 3 + 1.5 + 3.5 * (dim - 1)
-    cycle = (2 * lines + (2 + 2 * dim) + (3 + 2 * dim) + 2 + 3) * all_grids
+    forth, back_restrict, prolong, forth_again, back_add = 3 * dim + 1, 4 + 2 * dim, 2, 3 * dim + 5, 5
+    cycle = 3 + (forth + back_restrict + prolong + forth_again + back_add) / 2 * all_grids
     return rates + factors + vectors + iterations * (cycle + 3 + 2 * dim + 9)
 
 

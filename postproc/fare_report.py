@@ -23,7 +23,8 @@ try:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    from fare_figures import FIGURES, STYLE, describe, headline, mean, shown
+    from fare_drawing import STYLE, describe, headline, mean, shown
+    from fare_figures import FIGURES
     from fare_results import Comparison, FareError, Measured, Study
 except ImportError as missing:
     sys.exit(f"fare report: needs Python with h5py, numpy and matplotlib 3.6 or later ({missing})")

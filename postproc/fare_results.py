@@ -18,175 +18,8 @@ from typing import Iterable, Mapping
 import h5py
 import numpy as np
 
-
-class FareError(Exception):
-    """Says in one line what is wrong with a result."""
-
-
-@dataclass(frozen=True)
-class Bins:
-    """Fine bins: blocks of cells of the grid, fixed before any sample was looked at. The last one of an axis may be narrower."""
-
-    edges: tuple[np.ndarray, ...]
-    """Boundaries of the bins, for each axis."""
-
-    @property
-    def dimension(self) -> int:
-        return len(self.edges)
-
-    @property
-    def extent(self) -> tuple[int, ...]:
-        return tuple(len(edges) - 1 for edges in self.edges)
-
-    @property
-    def volumes(self) -> np.ndarray:
-        """Of every bin; masses / volumes are densities."""
-        volumes = np.ones(())
-        for edges in self.edges:
-            volumes = np.multiply.outer(volumes, np.diff(edges))
-        return volumes
-
-    def centres(self, axis: int = 0) -> np.ndarray:
-        return 0.5 * (self.edges[axis][1:] + self.edges[axis][:-1])
-
-
-@dataclass(frozen=True)
-class Truth:
-    """The exact density's account of itself; arrays have one entry per time."""
-
-    system: str
-    cells: tuple[int, ...]
-    tolerance: float
-    seconds: float
-    steps: int
-    error: np.ndarray
-    """Estimated L1 error of the density, the sum of what space and time contribute."""
-    error_space: np.ndarray
-    error_time: np.ndarray
-    mass_drift: np.ndarray
-    minimum: np.ndarray
-    boundary_mass: np.ndarray
-
-
-@dataclass(frozen=True)
-class Ensemble:
-    """A method and what it has cost: seconds of the slowest rank, evaluations of all ranks."""
-
-    name: str
-    sampler: str
-    family: str
-    particles: int
-    train_seconds: float
-    sample_seconds: float
-    force_evaluations: int
-    network_evaluations: int
-    loss: np.ndarray | None = None
-    """(n, 2): training step and smoothed loss, where something was learned."""
-    failure: str = ""
-    """Why the ensemble ended early; what is measured is NaN from there on."""
-
-    @property
-    def seconds(self) -> float:
-        return self.train_seconds + self.sample_seconds
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One measure over time. The floor is what exact draws of the same number would have measured."""
-
-    summary: str
-    unit: str
-    value: np.ndarray
-    floor_mean: np.ndarray
-    floor_high: np.ndarray
-    """95% quantile of the floor."""
-    p_value: np.ndarray
-    """Fraction of exact draws that reach the value."""
-    excess: np.ndarray
-    """value - floor_mean"""
-    truth_error: np.ndarray
-    """How much the truth's own estimated error changes the value."""
-    corrected: np.ndarray | None = None
-    """value less its estimated bias. This and what follows is None where a result does not have it."""
-    low: np.ndarray | None = None
-    """95% interval of what infinitely many samples would show."""
-    high: np.ndarray | None = None
-    significance: np.ndarray | None = None
-    """excess in standard deviations of the floor."""
-    effective: np.ndarray | None = None
-    """(sum w)^2 / sum w^2; infinite for a density."""
-    independent: np.ndarray | None = None
-    """As many independent samples as scatter like groups of these."""
-
-    @property
-    def floor_size(self) -> np.ndarray:
-        """How large exact draws show the measure to be: of one without bias the floor's mean is 0, and its width is what counts."""
-        return np.maximum(self.floor_mean, self.floor_high - self.floor_mean)
-
-    @property
-    def within_noise(self) -> np.ndarray:
-        """True at times where the value could be that of exact draws (95%), the truth's own error allowed for."""
-        return self.value <= self.floor_high + self.truth_error
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Samples of an ensemble (of = "samples"), or its known target density ("density"), against "truth" or its own "target"."""
-
-    label: str
-    ensemble: str
-    of: str
-    against: str
-    samples: int
-    """0 for a density, which has no noise."""
-    measures: Mapping[str, Measured]
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """A line of the study's `ensembles` over its trainings, by the headline measure averaged over the judged times."""
-
-    line: str
-    place: int
-    """From 1; lines that cannot be told apart share one. 0 where no training went through."""
-    sampler: str
-    family: str
-    mode: str
-    """Where the field comes from: "learned", "oracle" or "empirical"; "none" where nothing is learned."""
-    particles: int
-    seeds: int
-    lost: int
-    noise: bool
-    """Cannot be told from exact samples."""
-    mean: float
-    spread: float
-    """Standard deviation over trainings; NaN of a single one."""
-    error: float
-    floor: float
-    excess: float
-    truth_error: float
-    factor: float
-    """How many times closer to the truth than equilibrium sampling."""
-    train_seconds: float
-    sample_seconds: float
-    force_evaluations: float
-    network_evaluations: float
-
-
-@dataclass(frozen=True)
-class Split:
-    """Where the error of a line that learns comes from."""
-
-    line: str
-    oracle: str
-    truth_error: float
-    finite_samples: float
-    method: float
-    """What is left with the exact field."""
-    learning: float
-    training_set: float
-    """The part of it that the best fit to the training set has, too; NaN where no line tells."""
-    error: float
+from fare_files import FareError, Snapshot, one_line, open_file, scalar_of, text_of
+from fare_tables import Bins, Comparison, Ensemble, Measured, Ranked, Split, Truth
 
 
 class Study:
@@ -202,22 +35,22 @@ class Study:
             if written:
                 raise FareError(f"{self.directory}: the study is unfinished ({written} snapshots, no study.h5)")
             raise FareError(f"{self.directory}: not the directory of a FARE study (it has no study.h5)")
-        with _open(self.path) as file:
+        with open_file(self.path) as file:
             try:
                 self._read(file)
             except (KeyError, ValueError, TypeError) as reason:
-                raise FareError(f"{self.path}: not a whole study: {_one_line(reason)}") from None
+                raise FareError(f"{self.path}: not a whole study: {one_line(reason)}") from None
 
     def _read(self, file: h5py.File) -> None:
-        layout = _text(file.attrs.get("format", ""))
+        layout = text_of(file.attrs.get("format", ""))
         if not layout.startswith("fare-study 1."):
             raise FareError(f"{self.path}: not a FARE study of format 1 (its format is '{layout}')")
-        self.provenance: dict[str, object] = {"software": f"{_text(file.attrs['software'])} {_text(file.attrs['softwareVersion'])}"}
-        self.provenance.update((key, _scalar(value)) for key, value in file["provenance"].attrs.items())
+        self.provenance: dict[str, object] = {"software": f"{text_of(file.attrs['software'])} {text_of(file.attrs['softwareVersion'])}"}
+        self.provenance.update((key, scalar_of(value)) for key, value in file["provenance"].attrs.items())
         if not self.provenance.get("finished"):
             raise FareError(f"{self.path}: the study is unfinished (its run was stopped)")
-        self.name = _text(file.attrs["study"])
-        self.plan = _text(file["plan"][()])
+        self.name = text_of(file.attrs["study"])
+        self.plan = text_of(file["plan"][()])
         """The resolved plan, as YAML."""
         self.times: np.ndarray = file["snapshots/time"][:]
         self.trained: np.ndarray = file["snapshots/trained"][:].astype(bool)
@@ -239,12 +72,12 @@ class Study:
         if group is not None:
             self.ranking = sorted((_from_attributes(Ranked, name, lines) for name, lines in group["lines"].items()), key=lambda r: (not r.place, r.excess))
             self.splits = [_from_attributes(Split, name, split) for name, split in group.get("splits", {}).items()]
-            self.ranked_by = _text(group.attrs["measure"])
+            self.ranked_by = text_of(group.attrs["measure"])
             self.ranked_over = f"{int(group.attrs['times'])} {'held-out ' if group.attrs['held_out'] else ''}times"
         self.swept: dict[str, str] = {}
         """Keys and values, as text, of a point of a sweep."""
         if "sweep" in file:
-            keys, values = (map(_text, np.atleast_1d(file["sweep"].attrs[name])) for name in ("keys", "values"))
+            keys, values = (map(text_of, np.atleast_1d(file["sweep"].attrs[name])) for name in ("keys", "values"))
             self.swept = dict(zip(keys, values))
             self.swept_points = int(file["sweep"].attrs["points"])
         group = file.get("thermodynamics", {})
@@ -255,7 +88,7 @@ class Study:
         self.mean_kl_to_equilibrium = float(group.attrs["mean_kl_to_equilibrium"]) if "kl_to_equilibrium" in self.thermodynamics else float("nan")
         """Over time, by the quadrature between snapshots, too."""
         if "particles" in group:
-            self.work = {key: _scalar(value) if np.ndim(value) == 0 else value for key, value in group["particles"].attrs.items()}
+            self.work = {key: scalar_of(value) if np.ndim(value) == 0 else value for key, value in group["particles"].attrs.items()}
             self.work.update(density=group["particles/density"][:], free_energy_change=float(group.attrs["free_energy_change"]))
 
         self.rates = self._rates(file.get("analysis", {}))
@@ -265,7 +98,7 @@ class Study:
     def _rates(analyses: Mapping[str, h5py.Group]) -> np.ndarray:
         """A rate of 0 belongs to what is stationary; round-off leaves it a little off."""
         for group in analyses.values():
-            if _text(group.attrs["kind"]) == "relaxation" and "rate" in group:
+            if text_of(group.attrs["kind"]) == "relaxation" and "rate" in group:
                 rates = np.sort(group["rate"][:])
                 return rates[rates > 1e-9 * abs(rates).max()]
         return np.empty(0)
@@ -285,11 +118,11 @@ class Study:
         series = {name: group[name][:] for name in ("error", "error_space", "error_time", "mass_drift", "minimum", "boundary_mass")}
         cells = tuple(int(n) for n in np.atleast_1d(group.attrs["cells"]))
         a = group.attrs
-        return Truth(_text(a["system"]), cells, float(a["tolerance"]), float(a["seconds"]), int(a["steps"]), **series)
+        return Truth(text_of(a["system"]), cells, float(a["tolerance"]), float(a["seconds"]), int(a["steps"]), **series)
 
     @staticmethod
     def _ensemble(name: str, group: h5py.Group) -> Ensemble:
-        attributes = {key: _scalar(value) for key, value in group.attrs.items()}
+        attributes = {key: scalar_of(value) for key, value in group.attrs.items()}
         wanted = {f.name: attributes[f.name] for f in fields(Ensemble) if f.name not in ("name", "loss", "failure")}
         loss = group["loss"][:] if "loss" in group else None
         return Ensemble(name=name, loss=loss, failure=attributes.get("failure", ""), **wanted)
@@ -298,9 +131,9 @@ class Study:
         measures = {}
         for name in self._in_plan_order(group):
             series = {f.name: group[name][f.name][:] for f in fields(Measured) if f.name not in ("summary", "unit") and (f.default is MISSING or f.name in group[name])}
-            measures[name] = Measured(_text(group[name].attrs["summary"]), _text(group[name].attrs["unit"]), **series)
+            measures[name] = Measured(text_of(group[name].attrs["summary"]), text_of(group[name].attrs["unit"]), **series)
         a = group.attrs
-        return Comparison(label, _text(a["ensemble"]), _text(a["of"]), _text(a["against"]), int(a["samples"]), measures)
+        return Comparison(label, text_of(a["ensemble"]), text_of(a["of"]), text_of(a["against"]), int(a["samples"]), measures)
 
     def _in_plan_order(self, names: Iterable[str]) -> list[str]:
         """HDF5 lists names by the alphabet; people expect the order that they wrote."""
@@ -335,16 +168,21 @@ class Study:
         """(T, nx, ...): masses summed over all but the first axes. Reads one time at a time, so that 3-D results fit in memory."""
         if name not in self.densities:
             raise FareError(f"{self.path}: no density '{name}' (there are: {', '.join(self.densities) or 'none'})")
-        with _open(self.path) as file:
+        with open_file(self.path) as file:
             data = file["binned"][name]
             if data.shape != (len(self.times), *self.bins.extent[::-1]):
                 raise FareError(f"{self.path}: /binned/{name} has extents {data.shape}, which are not those of /snapshots and /bins")
             others = tuple(range(axes, self.bins.dimension))
             return np.array([data[k].T.sum(axis=others, dtype=float) for k in range(len(self.times))])
 
-    def snapshot(self, index: int) -> "Snapshot":
+    def snapshot(self, index: int) -> Snapshot:
         """The snapshot of self.times[index]."""
         return Snapshot(self.directory / "snapshots" / f"snapshot_{range(len(self.times))[index]:06d}.h5")
+
+
+def _from_attributes(kind: type, line: str, group: h5py.Group) -> object:
+    """A dataclass whose fields are attributes of a group."""
+    return kind(line=line, **{f.name: scalar_of(group.attrs[f.name]) for f in fields(kind) if f.name != "line"})
 
 
 @dataclass(frozen=True)
@@ -408,95 +246,3 @@ class Sweep:
             return {number: float(study.swept[key]) for number, study in self.points.items()}
         except (KeyError, ValueError):
             return None
-
-
-class Snapshot:
-    """One openPMD file: meshes and particles of one instant. Arrays are read when they are asked for."""
-
-    def __init__(self, path: str | pathlib.Path):
-        self.path = pathlib.Path(path)
-        with _open(self.path) as file:
-            try:
-                iterations = list(file["data"])
-                self._group = f"data/{iterations[0]}"
-                self.index = int(iterations[0])
-                self.time = float(file[self._group].attrs["time"]) * float(file[self._group].attrs["timeUnitSI"])
-                self.meshes = tuple(file[self._group].get("meshes", {}))
-                self.species = tuple(file[self._group].get("particles", {}))
-            except (KeyError, IndexError, ValueError) as reason:
-                raise FareError(f"{self.path}: not an openPMD snapshot: {_one_line(reason)}") from None
-
-    def mesh(self, name: str = "density") -> np.ndarray:
-        """(nx, ny, nz): cell averages; "density_error" is the truth's own estimate of how wrong they are."""
-        with _open(self.path) as file:
-            data = self._member(file, "meshes", name, self.meshes)
-            return data[()].transpose(_axes(data)) * data.attrs["unitSI"]
-
-    def edges(self, axis: int = 0, mesh: str = "density") -> np.ndarray:
-        """Boundaries of the cells of a mesh along x, y or z."""
-        with _open(self.path) as file:
-            data = self._member(file, "meshes", mesh, self.meshes)
-            i, a = _axes(data)[axis], data.attrs
-            return (a["gridGlobalOffset"][i] + a["gridSpacing"][i] * np.arange(data.shape[i] + 1)) * a["gridUnitSI"]
-
-    def positions(self, species: str) -> np.ndarray:
-        """(n, dimension)"""
-        with _open(self.path) as file:
-            group = self._member(file, "particles", species, self.species)
-            return np.stack([_component(group["position"][x]) + _component(group["positionOffset"][x]) for x in group["position"]], axis=1)
-
-    def weights(self, species: str) -> np.ndarray:
-        """(n,): normalised to the sum 1"""
-        with _open(self.path) as file:
-            weights = _component(self._member(file, "particles", species, self.species)["weighting"])
-            return weights / weights.sum()
-
-    def ids(self, species: str) -> np.ndarray:
-        """(n,): the same particle has the same id in every snapshot"""
-        with _open(self.path) as file:
-            return _component(self._member(file, "particles", species, self.species)["id"])
-
-    def _member(self, file: h5py.File, kind: str, name: str, known: tuple[str, ...]) -> h5py.Group | h5py.Dataset:
-        if name not in known:
-            raise FareError(f"{self.path}: no {kind} '{name}' (there are: {', '.join(known) or 'none'})")
-        return file[self._group][kind][name]
-
-
-def _axes(mesh: h5py.Dataset) -> list[int]:
-    """Where x, y, z stand among the axes of a mesh, which names them slowest first."""
-    labels = [_text(label) for label in mesh.attrs["axisLabels"]]
-    return [labels.index(label) for label in sorted(labels)]
-
-
-def _component(of: h5py.Group | h5py.Dataset) -> np.ndarray:
-    """A component of a record; openPMD stores a constant one as an empty group with its value and shape."""
-    if isinstance(of, h5py.Group):
-        return np.full(tuple(of.attrs["shape"]), of.attrs["value"]) * of.attrs["unitSI"]
-    unit = of.attrs["unitSI"]
-    return of[()] if unit == 1 else of[()] * unit
-
-
-def _from_attributes(kind: type, line: str, group: h5py.Group) -> object:
-    """A dataclass whose fields are attributes of a group."""
-    return kind(line=line, **{f.name: _scalar(group.attrs[f.name]) for f in fields(kind) if f.name != "line"})
-
-
-def _open(path: pathlib.Path) -> h5py.File:
-    if not path.exists():
-        raise FareError(f"{path}: no such file")
-    try:
-        return h5py.File(path, "r")
-    except OSError as reason:
-        raise FareError(f"{path}: not a whole HDF5 file ({_one_line(reason)})") from None
-
-
-def _text(value: object) -> str:
-    return value.decode(errors="replace").rstrip("\0 ") if isinstance(value, bytes) else str(value)
-
-
-def _scalar(value: object) -> object:
-    return _text(value) if isinstance(value, (bytes, str)) else np.asarray(value).item()
-
-
-def _one_line(reason: BaseException) -> str:
-    return " ".join(str(reason.args[0] if reason.args else reason).split())

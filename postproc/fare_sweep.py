@@ -21,7 +21,7 @@ try:
     import matplotlib
     import numpy as np
 
-    from fare_figures import STYLE, headline, mean
+    from fare_drawing import STYLE, headline, mean
     from fare_report import PAGE, as_png, as_svg, highest, number, table, write_aside
     from fare_results import FareError, Study, Sweep
     from fare_sweep_figures import CAPTIONS, FIGURES, NEAR, SAMPLES, Row, driven_period, is_right

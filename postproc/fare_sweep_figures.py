@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fare_figures import PALETTE, TRUTH, headline
+from fare_drawing import PALETTE, TRUTH, close_grid, headline, legend, log_limits
 from fare_results import Axis, Sweep
 
 Row = dict[str, Union[str, int, float]]
@@ -68,13 +68,6 @@ def _scale(ax, which: str, values: list[float], names: Optional[list[str]]) -> N
         getattr(ax, f"set_{which}scale")("log")
 
 
-def _legend(fig: Figure, handles: list[Line2D]) -> None:
-    columns = max(1, min(len(handles), int(fig.get_figwidth() / (0.8 + 0.09 * max(len(h.get_label()) for h in handles)))))
-    strip = (0.24 * -(-len(handles) // columns) + 0.1) / fig.get_figheight()
-    fig.get_layout_engine().set(rect=(0, 0, 1, 1 - strip))
-    fig.legend(handles=handles, loc="upper center", ncol=columns, borderaxespad=0.2)
-
-
 def measures(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
     """Every measure against the one swept axis."""
     names = list(dict.fromkeys(str(row["measure"]) for row in rows))
@@ -85,16 +78,18 @@ def measures(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
     fig = Figure(figsize=(5.2 * columns + 0.4, 3.0 * -(-len(names) // columns) + 0.6))
     axes = fig.subplots(-(-len(names) // columns), columns, squeeze=False)
     for ax, name in zip(axes.flat, names):
+        failed = _logarithmic(ax, [row for lines in _samples(rows, name).values() for row in lines])
         for ensemble, lines in _samples(rows, name).items():
             places, labels = _places(sweep, axis, _own_key(axis, ensemble))
-            _line(ax, [(places[row["point"]], row) for row in lines], shades[ensemble])
+            at = [(places[row["point"]], row) for row in lines]
+            _line(ax, at, shades[ensemble])
+            if ensemble in failed:
+                x = [x for x, row in at if row["failure"]]
+                ax.plot(x, [1 - _apart(failed) * failed.index(ensemble)] * len(x), ls="", marker="x", ms=7, mew=2, color=shades[ensemble], transform=ax.get_xaxis_transform(), clip_on=False)
         _scale(ax, "x", list(places.values()), labels)
-        _logarithmic(ax, [row for row in rows if row["measure"] == name])
         ax.set_title(name.replace("_", " "), loc="left")
-        ax.set_xlabel(axis.name)
-    for ax in list(axes.flat)[len(names) :]:
-        ax.set_visible(False)
-    _legend(fig, _keys(shades))
+    close_grid(axes, len(names), axis.name)
+    legend(fig, _keys(shades), 6)
     return fig
 
 
@@ -111,13 +106,22 @@ def _line(ax, at: list[tuple[float, Row]], shade: str) -> None:
     whole = sorted(((x, row) for x, row in at if not row["failure"]), key=lambda item: item[0])
     ax.plot([x for x, _ in whole], [row["average"] for _, row in whole], color=shade, marker="o", ms=5)
     ax.plot([x for x, _ in whole], [row["floor"] for _, row in whole], color=shade, ls=(0, (4, 2)), lw=1)
-    failed = [x for x, row in at if row["failure"]]
-    ax.plot(failed, [0.97] * len(failed), ls="", marker="x", ms=7, mew=2, color=shade, transform=ax.get_xaxis_transform(), clip_on=False)
 
 
-def _logarithmic(ax, rows: list[Row]) -> None:
-    if any(row["average"] > 0 for row in rows):
+def _logarithmic(ax, rows: list[Row]) -> list[str]:
+    """The axis of a measure, where it is positive, with room at the top for a row of crosses of each ensemble that ended early, which are returned."""
+    failed = list(dict.fromkeys(str(row["ensemble"]) for row in rows if row["failure"]))
+    whole = [row for row in rows if not row["failure"]]
+    if any(row["average"] > 0 for row in whole):
+        low, high = log_limits([row[of] for row in whole for of in ("average", "floor")])
         ax.set_yscale("log")
+        ax.set_ylim(low, low * (high / low) ** (1 / (1 - _apart(failed) * len(failed))))
+    return failed
+
+
+def _apart(failed: list[str]) -> float:
+    """How far apart rows of crosses are, as a share of the axis."""
+    return min(0.05, 0.4 / max(1, len(failed)))
 
 
 def costs(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
@@ -130,16 +134,16 @@ def costs(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
     spent = {label: cost for label, cost in spent.items() if any(cost(row) > 0 for row in rows)}
     fig = Figure(figsize=(5.0 * len(spent) + 0.4, 3.6))
     for ax, (label, cost) in zip(np.atleast_1d(fig.subplots(1, len(spent))), spent.items()):
+        _logarithmic(ax, [row for lines in _samples(rows, first).values() for row in lines if not row["failure"]])
         for ensemble, lines in _samples(rows, first).items():
             places, _ = _places(sweep, axis, _own_key(axis, ensemble))
             lines = [row for row in sorted(lines, key=lambda row: places[row["point"]]) if not row["failure"] and cost(row) > 0]
             ax.plot([cost(row) for row in lines], [row["average"] for row in lines], color=shades[ensemble], marker="o", ms=5)
             ax.plot([cost(row) for row in lines], [row["floor"] for row in lines], color=shades[ensemble], ls=(0, (4, 2)), lw=1)
         ax.set_xscale("log")
-        _logarithmic(ax, rows)
         ax.set_xlabel(label)
         ax.set_ylabel(first.replace("_", " "))
-    _legend(fig, _keys(shades)[:-1])
+    legend(fig, _keys(shades)[:-1], 6)
     return fig
 
 
@@ -152,7 +156,8 @@ def maps(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
     values = [row["average"] for line in lines.values() for row in line if row["average"] > 0]
     if not values:
         return None
-    scale = matplotlib.colors.LogNorm(min(values), max(max(values), 1.0001 * min(values)))
+    low, high = log_limits(values)
+    scale = matplotlib.colors.LogNorm(max(low, min(values)), max(min(high, max(values)), 1.0001 * max(low, min(values))), clip=True)
     fig = Figure(figsize=(4.4 * len(lines) + 1.0, 3.6))
     axes = np.atleast_1d(fig.subplots(1, len(lines), sharey=True))
     for ax, (ensemble, line) in zip(axes, lines.items()):
@@ -163,7 +168,7 @@ def maps(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
             if not math.isfinite(row["average"]) or row["failure"]:
                 ax.annotate("ended\nearly", (x, y), ha="center", va="center", color="#a00000")
                 continue
-            colour = matplotlib.colormaps["viridis"](scale(max(row["average"], scale.vmin)))
+            colour = matplotlib.colormaps["viridis"](scale(row["average"]))
             ax.bar(x, 1, 1, y - 0.5, color=colour, edgecolor="white", lw=0.5)
             ax.annotate(f"{row['average']:.2g}{'*' if row['average'] <= 2 * row['floor'] else ''}", (x, y), ha="center", va="center", fontsize=8, color="black" if sum(colour[:3]) > 1.5 else "white")
         for i, which in enumerate("xy"):
@@ -212,7 +217,7 @@ def regimes(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
         ax.set_xlabel(label)
         ax.set_title(title, loc="left")
     handles += [Line2D([], [], color=TRUTH, ls=(0, (4, 2)), lw=1, label="floor of a million samples"), Line2D([], [], color=TRUTH, ls="", marker="o", ms=9, mfc="none", label="equilibrium is right"), Line2D([], [], color="#555555", ls=(0, (1, 1.4)), label="lag bound, kT KL")]
-    _legend(fig, handles)
+    legend(fig, handles, 6)
     return fig
 
 
@@ -228,7 +233,7 @@ def tracking(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
     shades = _shades(rows)
     for ax, (ensemble, line) in zip(np.atleast_1d(fig.subplots(1, len(lines), sharey=True)), lines.items()):
         right = [s["point"] for s in states if is_right(s)]
-        ax.plot([across[p] for p in right], [height[p] for p in right], ls="", marker="s", ms=25, color="#e2e2e2")
+        ax.plot([across[p] for p in right], [height[p] for p in right], ls="", marker="s", ms=34, color="#e2e2e2")
         for row in line:
             near, at = row["excess"] <= NEAR and not row["failure"], (across[row["point"]], height[row["point"]])
             ax.plot(*at, ls="", marker="o", ms=10, mew=1.5, color=shades[ensemble], mfc=shades[ensemble] if near else "white")

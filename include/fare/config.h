@@ -28,6 +28,10 @@ const char      *fare_node_text(const fare_node *scalar);                    /* 
 PetscErrorCode fare_node_error(const fare_node *node, const char *format, ...) PETSC_ATTRIBUTE_FORMAT(2, 3);
 /* The same at the i-th key of a map instead of its value. */
 PetscErrorCode fare_node_error_at_key(const fare_node *map, size_t i, const char *format, ...) PETSC_ATTRIBUTE_FORMAT(3, 4);
+/* The same for a scalar that names none of a registry, whose i-th name is name_at(i), NULL behind the last: "unknown sampler 'x' (did you mean 'y'?); there are: ...". */
+PetscErrorCode fare_node_unknown(const fare_node *scalar, const char *what, const char *(*name_at)(size_t i));
+/* That a scalar can name a thing (fare_is_word). */
+PetscErrorCode fare_node_check_name(const fare_node *scalar);
 /* A node as YAML in flow form, on one line, that reads back to the same. Not collective. */
 PetscErrorCode fare_node_write(const fare_node *node, fare_text *to);
 /* A finite real number from a scalar. */

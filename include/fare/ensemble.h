@@ -43,7 +43,10 @@ static inline int64_t fare_weight_units_of(const fare_weight_units *units, const
   return ensemble->weight ? (int64_t)llrint(ensemble->weight[particle] / units->largest * units->units) : 1;
 }
 
-/* Independent draws from the initial density: the same bits on any rank count. Collective. */
+/*
+  Independent draws from the initial density on its box, exact but for rounding: the same bits on any rank count. Gaussians are drawn as they are, without a box. FARE_ERR_FAILED
+  where the density is zero or not finite. Collective.
+*/
 PetscErrorCode fare_ensemble_draw(fare_ensemble *ensemble, const fare_initial *initial, const fare_system *system, double t, fare_stream stream);
 
 /* A hash of ids, positions and weights that does not depend on the layout. Collective. */

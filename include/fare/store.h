@@ -52,6 +52,8 @@ typedef enum { FARE_STORE_REALS, FARE_STORE_INTEGERS, FARE_STORE_NEITHER } fare_
 PetscErrorCode fare_store_kind_of(fare_store *store, const char *path, fare_store_kind *kind);
 /* The extents of a dataset; *rank at most 4. */
 PetscErrorCode fare_store_extents(fare_store *store, const char *path, int *rank, uint64_t global[4]);
+/* Whether all that a dataset claims to hold has been written: one that was never written may claim any size. */
+PetscErrorCode fare_store_holds(fare_store *store, const char *path, PetscBool *holds);
 /* The name of the i-th thing in a group, in alphabetical order; *has is false past the last. Collective. */
 PetscErrorCode fare_store_child(fare_store *store, const char *group, size_t i, size_t size, char name[], PetscBool *has);
 /* A text as a scalar string dataset. Collective. */

@@ -103,6 +103,13 @@ void fare_system_force(const fare_system *system, double t, size_t n, const doub
 void fare_system_drift(const fare_system *system, double t, size_t n, const double *const x[], double *const f[]);
 void fare_system_diffusion(const fare_system *system, double t, size_t n, const double *const x[], double *const D[]);
 
+/* Where a density lies: outside of it there is none, and periodic axes close at its ends. */
+typedef struct {
+  double    lower[FARE_DIM_MAX], upper[FARE_DIM_MAX];
+  PetscBool periodic[FARE_DIM_MAX];
+} fare_box;
+fare_box fare_system_box(const fare_system *system); /* the default domain of its truth */
+
 /* The density at the start: what the truth integrates over cells and ensembles draw from. */
 typedef enum { FARE_INITIAL_BOLTZMANN, FARE_INITIAL_GAUSSIAN, FARE_INITIAL_UNIFORM, FARE_INITIAL_MIXTURE, FARE_INITIAL_POINT, FARE_INITIAL_SNAPSHOT } fare_initial_kind;
 typedef struct fare_saved fare_saved; /* a density on cells, from a file */
@@ -112,11 +119,13 @@ typedef struct {
   fare_reals weights;  /* mixture: one per component */
   char      *file;     /* snapshot */
   fare_saved *saved;   /* what is in it */
+  const fare_box *box; /* borrowed: where a truth is, its own; NULL: the system's */
 } fare_initial;
 extern const fare_field fare_initial_fields[];
 PetscErrorCode fare_initial_from_config(const fare_node *node, const fare_system *system, fare_initial *initial);
 PetscErrorCode fare_initial_free(fare_initial *initial);
-/* ln of the density up to a constant, at n points. */
+fare_box fare_initial_box(const fare_initial *initial, const fare_system *system);
+/* ln of the density up to a constant, at n points of its box. Round periodic axes gaussians are wrapped. */
 void fare_initial_log_density(const fare_initial *initial, const fare_system *system, double t, size_t n, const double *const x[], double log_density[]);
 
 /* When snapshots are taken: times come from the index, never from adding up. */

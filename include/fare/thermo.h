@@ -123,10 +123,10 @@ typedef struct {
   double         density[2][FARE_WORK_BINS];
 } fare_work;
 /*
-  Particles through the protocol from equilibrium at `start`, and through its reverse from equilibrium at `end`. The same bits on any number of ranks. FARE_ERR_INPUT where not
+  Particles through the protocol from equilibrium on `box` (NULL: the system's own) at `start`, and through its reverse from equilibrium at `end`. The same bits on any number of ranks. FARE_ERR_INPUT where not
   FARE_HAS_CHAIN. Collective.
 */
-PetscErrorCode fare_work_simulate(MPI_Comm comm, const fare_system *system, double start, double end, const fare_thermo_options *options, uint64_t seed, fare_work *work);
+PetscErrorCode fare_work_simulate(MPI_Comm comm, const fare_system *system, const fare_box *box, double start, double end, const fare_thermo_options *options, uint64_t seed, fare_work *work);
 
 /* What a study keeps: the rows, and what chain and particles tell, where asked for. */
 typedef struct {

@@ -27,9 +27,11 @@ PetscErrorCode fare_grid_create(MPI_Comm comm, int dim, const PetscInt cells[], 
 PetscErrorCode fare_grid_destroy(fare_grid **grid);
 double fare_grid_volume(const fare_grid *grid); /* of one cell */
 double fare_grid_centre(const fare_grid *grid, int axis, PetscInt i);
+fare_box fare_grid_box(const fare_grid *grid);
 
 /* Cell masses, by Gauss quadrature in log-safe form, normalised to 1, in a new global vector (caller destroys). Collective. */
 PetscErrorCode fare_grid_boltzmann(const fare_grid *grid, const fare_system *system, double t, Vec *masses);
+/* On the grid's own box, whatever that of `initial`. */
 PetscErrorCode fare_grid_initial(const fare_grid *grid, const fare_initial *initial, const fare_system *system, double t, Vec *masses);
 
 /*
@@ -53,7 +55,7 @@ typedef struct {
   fare_integers cells;        /* per axis; even, because the error estimate compares with half as many; empty where accuracy is given */
   double        accuracy;     /* total L1 error asked for at every snapshot, for fare_truth_fit; 0: cells and tolerance are as given */
   fare_reals    lower, upper; /* of the box; empty: the system's own domain */
-  fare_integers ends;         /* fare_end per axis; empty: periodic where the system is, reflecting elsewhere */
+  fare_integers ends;         /* fare_end per axis; empty: periodic where the system is, reflecting elsewhere. Periodic ones lie whole periods apart */
   double        tolerance;    /* estimated L1 error that one time step may add */
   PetscBool     extrapolate;  /* record (density + its estimated error), too */
   PetscBool     estimate;     /* also evolve the coarser companions that give the error estimate */
@@ -63,6 +65,8 @@ extern const fare_field fare_truth_fields[];
 /* Reads and checks the plan's `truth:` section against the system. Free with fare_truth_options_free. */
 PetscErrorCode fare_truth_options_from_config(const fare_node *node, const fare_system *system, fare_truth_options *options);
 PetscErrorCode fare_truth_options_free(fare_truth_options *options);
+/* The box as it stands there: the system's own where none is given, or none found yet. */
+fare_box fare_truth_box(const fare_system *system, const fare_truth_options *options);
 
 /* Bytes of a truth over all ranks, companions included. */
 double fare_truth_bytes(const fare_system *system, const fare_truth_options *options);

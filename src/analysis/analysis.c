@@ -3,7 +3,6 @@
 
 #include <petscdmda.h>
 
-#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,30 +73,10 @@ PetscErrorCode fare_analysis_describe(const char *kind, FILE *to)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode unknown_kind(const fare_node *node)
-{
-  const char    *names[TYPES], *nearest;
-  fare_text      list = {0};
-  PetscErrorCode code;
-
-  PetscFunctionBeginUser;
-  for (size_t i = 0; i < TYPES; i++) {
-    names[i] = types[i]->name;
-    fare_text_add(&list, "%s%s", i ? ", " : "", names[i]);
-  }
-  nearest = fare_nearest(fare_node_text(node), names, TYPES);
-  code    = fare_node_error(node, "unknown analysis '%.60s'%s%s%s; there are: %s", fare_node_text(node), nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", list.text);
-  fare_text_free(&list);
-  PetscFunctionReturn(code);
-}
-
 static PetscErrorCode check_name(const fare_node *node, const fare_analysis *analysis, size_t before, fare_analysis *const others[])
 {
   PetscFunctionBeginUser;
-  for (const char *c = analysis->name; *c; c++) {
-    if (!isalnum((unsigned char)*c) && *c != '_' && *c != '-') PetscCall(fare_node_error(node, "expected a name of letters, digits, _ and -, got '%.60s'", analysis->name));
-  }
-  if (!*analysis->name || strlen(analysis->name) > 64) PetscCall(fare_node_error(node, "expected a name of 1 to 64 characters"));
+  PetscCall(fare_node_check_name(node));
   for (size_t i = 0; i < before; i++) {
     if (!strcmp(others[i]->name, analysis->name)) PetscCall(fare_node_error(node, "there is an analysis '%s' already", analysis->name));
   }
@@ -114,7 +93,7 @@ static PetscErrorCode read_kind(const fare_node *node, fare_analysis *a)
   if (!kind) PetscCall(fare_node_error(node, "missing key 'kind' (%s)", fare_analysis_fields[1].meaning));
   if (fare_node_kind_of(kind) != FARE_NODE_SCALAR) PetscCall(fare_node_error(kind, "expected the kind of an analysis"));
   a->type = find(fare_node_text(kind));
-  if (!a->type) PetscCall(unknown_kind(kind));
+  if (!a->type) PetscCall(fare_node_unknown(kind, "analysis", fare_analysis_name_at));
   PetscFunctionReturn(0);
 }
 

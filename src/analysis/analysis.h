@@ -148,6 +148,23 @@ PetscErrorCode fare_passage_free(fare_passage_keys *keys);
 PetscErrorCode fare_passage_begin(const fare_passage_keys *keys, const fare_grid *grid, const fare_system *system, double t, Vec *masses);
 PetscErrorCode fare_passage_at_points(const fare_passage_keys *keys, const fare_grid *grid, Vec times, double at[]);
 
+/* Keys that both kinds of committor share; `kept` says which fields. */
+typedef struct {
+  const fare_node *a, *b, *points;
+  PetscBool        meshes;
+  fare_region      from, to;
+  fare_points      at;
+} fare_committor_keys;
+#define FARE_COMMITTOR_FIELDS(at, kept) \
+  {"a", FARE_NODE, (at) + offsetof(fare_committor_keys, a), NULL, 0, 0, NULL, "", "the set to come from: a box {lower: [...], upper: [...]} or a list of such"}, \
+  {"b", FARE_NODE, (at) + offsetof(fare_committor_keys, b), NULL, 0, 0, NULL, "", "the set to go to"}, \
+  {"points", FARE_NODE, (at) + offsetof(fare_committor_keys, points), "", 0, 0, NULL, "", "list of points at which to give the committor"}, \
+  {"meshes", FARE_BOOLEAN, (at) + offsetof(fare_committor_keys, meshes), "true", 0, 0, NULL, "", "also keep " kept}
+PetscErrorCode fare_committor_check(fare_committor_keys *keys, const fare_analysis_context *context);
+PetscErrorCode fare_committor_free(fare_committor_keys *keys);
+/* q, of cells, at the points: 0 within a, 1 within b. Collective. */
+PetscErrorCode fare_committor_at_points(const fare_committor_keys *keys, const fare_grid *grid, Vec q, double at[]);
+
 /* Steps of a moving generator, backward on x (dx/ds = b - M x, s = -t) or forward on masses (dP/dt = -M^T P). See stepper.c. */
 #define FARE_STEPPER_STAGES 5
 typedef struct {

@@ -168,32 +168,47 @@ PetscErrorCode fare_reaction_free(fare_reaction *reaction)
   PetscFunctionReturn(0);
 }
 
-typedef struct {
-  const fare_node *a, *b, *points;
-  PetscBool        meshes;
-  fare_region      from, to;
-  fare_points      at;
-} committor;
+PetscErrorCode fare_committor_check(fare_committor_keys *keys, const fare_analysis_context *context)
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_region_read(keys->a, context, &keys->from));
+  PetscCall(fare_region_read(keys->b, context, &keys->to));
+  if (fare_region_overlaps(&keys->from, &keys->to)) PetscCall(fare_node_error(keys->b, "the sets a and b overlap"));
+  PetscCall(fare_points_read(keys->points, context, &keys->at));
+  PetscFunctionReturn(0);
+}
 
-#define AT(member) offsetof(committor, member)
+PetscErrorCode fare_committor_free(fare_committor_keys *keys)
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_region_free(&keys->from));
+  PetscCall(fare_region_free(&keys->to));
+  PetscCall(fare_points_free(&keys->at));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_committor_at_points(const fare_committor_keys *keys, const fare_grid *grid, Vec q, double at[])
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_grid_interpolate(grid, q, keys->at.count, keys->at.x, at));
+  for (size_t i = 0; i < keys->at.count; i++) {
+    const double *x = keys->at.x + i * (size_t)grid->dim;
+
+    at[i] = fare_region_has(&keys->from, x) ? 0 : fare_region_has(&keys->to, x) ? 1 : at[i];
+  }
+  PetscFunctionReturn(0);
+}
+
 static const fare_field fields[] = {
-  {"a", FARE_NODE, AT(a), NULL, 0, 0, NULL, "", "the set to come from: a box {lower: [...], upper: [...]} or a list of such"},
-  {"b", FARE_NODE, AT(b), NULL, 0, 0, NULL, "", "the set to go to"},
-  {"points", FARE_NODE, AT(points), "", 0, 0, NULL, "", "list of points at which to give the committor"},
-  {"meshes", FARE_BOOLEAN, AT(meshes), "true", 0, 0, NULL, "", "also keep the committor and the reactive density on the grid"},
+  FARE_COMMITTOR_FIELDS(0, "the committor and the reactive density on the grid"),
   FARE_FIELDS_END,
 };
 
 static PetscErrorCode check(void *state, const fare_node *node, const fare_analysis_context *context, double time)
 {
-  committor *s = state;
-
   PetscFunctionBeginUser;
   (void)node, (void)time;
-  PetscCall(fare_region_read(s->a, context, &s->from));
-  PetscCall(fare_region_read(s->b, context, &s->to));
-  if (fare_region_overlaps(&s->from, &s->to)) PetscCall(fare_node_error(s->b, "the sets a and b overlap"));
-  PetscCall(fare_points_read(s->points, context, &s->at));
+  PetscCall(fare_committor_check(state, context));
   PetscFunctionReturn(0);
 }
 
@@ -210,7 +225,7 @@ static PetscErrorCode keep_rates(const fare_reaction *reaction, fare_findings *f
 }
 
 /* There is no steady state, and no rate in it, where an end absorbs. */
-static PetscErrorCode solve(const committor *s, const fare_grid *grid, const fare_system *system, double time, fare_reaction *reaction, fare_solved *solved)
+static PetscErrorCode solve(const fare_committor_keys *s, const fare_grid *grid, const fare_system *system, double time, fare_reaction *reaction, fare_solved *solved)
 {
   Vec         stationary = NULL;
   fare_solved guess;
@@ -226,21 +241,16 @@ static PetscErrorCode solve(const committor *s, const fare_grid *grid, const far
 
 static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_system *system, double time, const fare_findings *like, fare_findings *found)
 {
-  const committor *s = state;
-  fare_reaction    reaction;
-  fare_solved      solved;
-  double          *at;
+  const fare_committor_keys *s = state;
+  fare_reaction              reaction;
+  fare_solved                solved;
+  double                    *at;
 
   PetscFunctionBeginUser;
   (void)like;
   PetscCall(solve(s, grid, system, time, &reaction, &solved));
   PetscCall(PetscMalloc1(s->at.count + 1, &at));
-  PetscCall(fare_grid_interpolate(grid, reaction.committor, s->at.count, s->at.x, at));
-  for (size_t i = 0; i < s->at.count; i++) {
-    const double *x = s->at.x + i * (size_t)grid->dim;
-
-    at[i] = fare_region_has(&s->from, x) ? 0 : fare_region_has(&s->to, x) ? 1 : at[i];
-  }
+  PetscCall(fare_committor_at_points(s, grid, reaction.committor, at));
   PetscCall(fare_found(found, "committor", "probability to reach b before a, at the points", s->at.count, at));
   PetscCall(fare_found_exact(found, "points", "where `committor` is given", s->at.count, (size_t)grid->dim, s->at.x));
   PetscCall(PetscFree(at));
@@ -258,12 +268,8 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
 
 static PetscErrorCode destroy(void *state)
 {
-  committor *s = state;
-
   PetscFunctionBeginUser;
-  PetscCall(fare_region_free(&s->from));
-  PetscCall(fare_region_free(&s->to));
-  PetscCall(fare_points_free(&s->at));
+  PetscCall(fare_committor_free(state));
   PetscFunctionReturn(0);
 }
 
@@ -271,7 +277,7 @@ const fare_analysis_type fare_analysis_committor = {
   .name      = "committor",
   .summary   = "probability to reach one set before another, and rates of transition between them",
   .reference = "E and Vanden-Eijnden, J. Stat. Phys. 123, 503 (2006)",
-  .size      = sizeof(committor),
+  .size      = sizeof(fare_committor_keys),
   .fields    = fields,
   .check     = check,
   .run       = run,

@@ -2,20 +2,14 @@
 #include "analysis.h"
 
 typedef struct {
-  fare_driven_keys keys;
-  const fare_node *a, *b, *points;
-  PetscBool        meshes;
-  fare_region      from, to;
-  fare_points      at;
+  fare_driven_keys    keys;
+  fare_committor_keys sets;
 } committor;
 
 #define AT(member) offsetof(committor, member)
 static const fare_field fields[] = {
   FARE_DRIVEN_FIELDS(AT(keys)),
-  {"a", FARE_NODE, AT(a), NULL, 0, 0, NULL, "", "the set to come from: a box {lower: [...], upper: [...]} or a list of such"},
-  {"b", FARE_NODE, AT(b), NULL, 0, 0, NULL, "", "the set to go to"},
-  {"points", FARE_NODE, AT(points), "", 0, 0, NULL, "", "list of points at which to give the committor"},
-  {"meshes", FARE_BOOLEAN, AT(meshes), "true", 0, 0, NULL, "", "also keep the committor on the grid, of each start"},
+  FARE_COMMITTOR_FIELDS(AT(sets), "the committor on the grid, of each start"),
   FARE_FIELDS_END,
 };
 
@@ -25,30 +19,20 @@ static PetscErrorCode check(void *state, const fare_node *node, const fare_analy
 
   PetscFunctionBeginUser;
   PetscCall(fare_driven_check(&s->keys, node, context->system, time, "committor"));
-  PetscCall(fare_region_read(s->a, context, &s->from));
-  PetscCall(fare_region_read(s->b, context, &s->to));
-  if (fare_region_overlaps(&s->from, &s->to)) PetscCall(fare_node_error(s->b, "the sets a and b overlap"));
-  PetscCall(fare_points_read(s->points, context, &s->at));
+  PetscCall(fare_committor_check(&s->sets, context));
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode keep_points(const committor *s, const fare_grid *grid, Vec q[], fare_findings *found)
 {
-  const size_t points = s->at.count, starts = (size_t)s->keys.starts;
+  const size_t points = s->sets.at.count, starts = (size_t)s->keys.starts;
   double      *at;
 
   PetscFunctionBeginUser;
   PetscCall(PetscMalloc1(starts * points + 1, &at));
-  for (size_t k = 0; k < starts; k++) {
-    PetscCall(fare_grid_interpolate(grid, q[k], points, s->at.x, at + k * points));
-    for (size_t i = 0; i < points; i++) {
-      const double *x = s->at.x + i * (size_t)grid->dim;
-
-      at[k * points + i] = fare_region_has(&s->from, x) ? 0 : fare_region_has(&s->to, x) ? 1 : at[k * points + i];
-    }
-  }
+  for (size_t k = 0; k < starts; k++) PetscCall(fare_committor_at_points(&s->sets, grid, q[k], at + k * points));
   PetscCall(fare_found_table(found, "committor", "probability to reach b before a: of each start, at the points", starts, points, at));
-  PetscCall(fare_found_exact(found, "points", "where `committor` is given", points, (size_t)grid->dim, s->at.x));
+  PetscCall(fare_found_exact(found, "points", "where `committor` is given", points, (size_t)grid->dim, s->sets.at.x));
   PetscCall(PetscFree(at));
   PetscFunctionReturn(0);
 }
@@ -65,14 +49,14 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
   PetscFunctionBeginUser;
   (void)like;
   PetscCall(fare_driven_plan(&s->keys, time, &span, starts));
-  PetscCall(fare_driven_committor_solve(grid, system, &span, &s->from, &s->to, count, starts, q, &driven));
+  PetscCall(fare_driven_committor_solve(grid, system, &span, &s->sets.from, &s->sets.to, count, starts, q, &driven));
   PetscCall(keep_points(s, grid, q, found));
   PetscCall(fare_driven_keep(&s->keys, &driven, starts, "times from which `committor` is given", found));
   for (int k = 0; k < count; k++) {
     char name[32];
 
     snprintf(name, sizeof name, "committor_%d", k);
-    if (s->meshes) PetscCall(fare_found_mesh(found, name, "probability to reach b before a from the centre of each cell, from this start", FARE_MESH_VALUES, q[k]));
+    if (s->sets.meshes) PetscCall(fare_found_mesh(found, name, "probability to reach b before a from the centre of each cell, from this start", FARE_MESH_VALUES, q[k]));
     else PetscCall(VecDestroy(&q[k]));
   }
   PetscFunctionReturn(0);
@@ -83,9 +67,7 @@ static PetscErrorCode destroy(void *state)
   committor *s = state;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_region_free(&s->from));
-  PetscCall(fare_region_free(&s->to));
-  PetscCall(fare_points_free(&s->at));
+  PetscCall(fare_committor_free(&s->sets));
   PetscFunctionReturn(0);
 }
 

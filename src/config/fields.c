@@ -310,13 +310,16 @@ static void write_value(const fare_field *field, const void *at, fare_text *to)
   }
 }
 
+/* A list that is empty where one of another length would be understood is written. */
 static int is_absent(const fare_field *field, const void *at)
 {
+  const int means_empty = field->fallback && !*field->fallback;
+
   switch (field->kind) {
   case FARE_STRING: return !*(char *const *)at;
-  case FARE_REALS: return !((const fare_reals *)at)->count;
+  case FARE_REALS: return means_empty && !((const fare_reals *)at)->count;
   case FARE_INTEGERS:
-  case FARE_CHOICES: return !((const fare_integers *)at)->count;
+  case FARE_CHOICES: return means_empty && !((const fare_integers *)at)->count;
   case FARE_NODE: return 1;
   default: return 0;
   }

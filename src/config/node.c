@@ -165,6 +165,33 @@ PetscErrorCode fare_node_error_at_key(const fare_node *map, size_t i, const char
   return code;
 }
 
+PetscErrorCode fare_node_unknown(const fare_node *scalar, const char *what, const char *(*name_at)(size_t i))
+{
+  enum { MOST = 64 };
+  const char    *names[MOST], *nearest;
+  size_t         count = 0;
+  fare_text      list  = {0};
+  PetscErrorCode code;
+
+  for (; count < MOST && name_at(count); count++) {
+    names[count] = name_at(count);
+    fare_text_add(&list, "%s%s", count ? ", " : "", names[count]);
+  }
+  nearest = fare_nearest(scalar->text, names, count);
+  code    = fare_node_error(scalar, "unknown %s '%.60s'%s%s%s; there are: %s", what, scalar->text, nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", list.text);
+  fare_text_free(&list);
+  return code;
+}
+
+PetscErrorCode fare_node_check_name(const fare_node *scalar)
+{
+  const size_t length = strlen(scalar->text);
+
+  if (!length || length > 64) return fare_node_error(scalar, "expected a name of 1 to 64 characters");
+  if (!fare_is_word(scalar->text)) return fare_node_error(scalar, "expected a name of letters, digits, _ and -, got '%.60s'", scalar->text);
+  return 0;
+}
+
 PetscErrorCode fare_node_real(const fare_node *node, double *value)
 {
   char *end;

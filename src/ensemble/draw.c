@@ -1,98 +1,73 @@
 /* Independent draws from the initial density. */
+#include "envelope.h"
+
 #include <fare/ensemble.h>
 
 #include <math.h>
 #include <string.h>
 
-/* Cells per axis of the table that Boltzmann densities are drawn from: so fine that no bin of any measure sees it. */
-static const int64_t table_cells[FARE_DIM_MAX + 1] = {0, 1 << 16, 1 << 10, 1 << 7};
+#define ATTEMPTS   100000 /* for one particle */
+#define ROUNDING   1e-12
+#define SLACK_MOST 8.0    /* with which thousands are made */
 
-#define GUIDE 65536 /* equal parts of probability, from each of which the search for a cell begins */
-
-/* Cumulative probabilities of the cells of a box, the same on every rank. */
-typedef struct {
-  int     dim;
-  int64_t cells, count; /* per axis, and of all */
-  double  lower[FARE_DIM_MAX], spacing[FARE_DIM_MAX], *cumulative;
-  int64_t *guide; /* the first cell whose cumulative sum passes this part of all */
-} table;
-
-static void cell_corner(const table *of, int64_t cell, double corner[])
+/*
+  Draws one block by rejection: every attempt has numbers of its own for all particles of the block, of which those use theirs that are not placed yet. `slack` is added to bounds; *excess: by how
+  much the density was found above one all the same. Returns how many are left without a place.
+*/
+static int draw_block(const fare_envelope *from, const fare_initial *initial, const fare_system *system, double t, fare_stream stream, uint64_t block, double slack, double *const x[], double *excess)
 {
-  for (int axis = 0; axis < of->dim; axis++) {
-    corner[axis] = of->lower[axis] + of->spacing[axis] * (double)(cell % of->cells);
-    cell /= of->cells;
+  double        u[FARE_BLOCK], height[FARE_BLOCK], inside[FARE_DIM_MAX][FARE_BLOCK], place[FARE_DIM_MAX][FARE_BLOCK], bound[FARE_BLOCK], density[FARE_BLOCK];
+  const double *at[FARE_DIM_MAX] = {place[0], place[1], place[2]};
+  int           waiting[FARE_BLOCK], left = FARE_BLOCK;
+
+  for (int i = 0; i < FARE_BLOCK; i++) waiting[i] = i;
+  for (uint64_t attempt = 0; left && attempt < ATTEMPTS; attempt++) {
+    int stay = 0;
+
+    fare_random_uniforms(stream, block, attempt, 0, u);
+    for (int axis = 0; axis < from->dim; axis++) fare_random_uniforms(stream, block, attempt, (uint32_t)axis + 1, inside[axis]);
+    fare_random_uniforms(stream, block, attempt, (uint32_t)from->dim + 1, height);
+    for (int k = 0; k < left; k++) {
+      const int64_t cell = fare_envelope_find(from, u[waiting[k]]);
+
+      for (int axis = 0; axis < from->dim; axis++) place[axis][k] = fare_envelope_place(from, cell, axis, inside[axis][waiting[k]]);
+      bound[k] = density[k] = from->bound[cell];
+    }
+    if (!from->flat) fare_initial_log_density(initial, system, t, (size_t)left, at, density);
+    for (int k = 0; k < left; k++) {
+      PetscBool accept = log(height[waiting[k]]) <= density[k] - bound[k] - slack ? PETSC_TRUE : PETSC_FALSE;
+
+      for (int axis = 0; axis < from->dim; axis++) accept = accept && place[axis][k] >= from->box.lower[axis] && place[axis][k] <= from->box.upper[axis] ? PETSC_TRUE : PETSC_FALSE;
+      *excess = PetscMax(*excess, density[k] - bound[k] - slack);
+      for (int axis = 0; axis < from->dim && accept; axis++) x[axis][waiting[k]] = place[axis][k];
+      if (!accept) waiting[stay++] = waiting[k];
+    }
+    left = stay;
   }
+  return left;
 }
 
-static PetscErrorCode table_create(const fare_initial *initial, const fare_system *system, double t, table *to)
+/* Where the density was anywhere above its bound, all bounds are raised by so much and everything is drawn again. */
+static PetscErrorCode draw_by_rejection(fare_ensemble *ensemble, const fare_initial *initial, const fare_system *system, double t, fare_stream stream)
 {
-  const fare_system_type *type = fare_system_type_of(system);
-  double                  x[FARE_DIM_MAX][FARE_BLOCK], highest = -HUGE_VAL, sum = 0;
-  const double           *points[FARE_DIM_MAX] = {x[0], x[1], x[2]};
+  fare_envelope from;
+  double        slack = 0, worst[2]; /* excess, particles left */
 
   PetscFunctionBeginUser;
-  to->dim   = fare_system_dimension(system);
-  to->cells = table_cells[to->dim];
-  to->count = 1;
-  for (int axis = 0; axis < to->dim; axis++) {
-    to->count *= to->cells;
-    to->lower[axis]   = type->lower[axis];
-    to->spacing[axis] = (type->upper[axis] - type->lower[axis]) / (double)to->cells;
-  }
-  PetscCall(PetscMalloc2(to->count, &to->cumulative, GUIDE + 1, &to->guide));
-  for (int64_t first = 0; first < to->count; first += FARE_BLOCK) {
-    for (int i = 0; i < FARE_BLOCK; i++) {
-      double corner[FARE_DIM_MAX];
+  PetscCall(fare_envelope_create(initial, system, t, &from));
+  do {
+    worst[0] = worst[1] = 0;
+    for (int64_t b = 0; b < ensemble->blocks; b++) {
+      double *x[FARE_DIM_MAX];
 
-      cell_corner(to, first + i, corner);
-      for (int axis = 0; axis < to->dim; axis++) x[axis][i] = corner[axis] + 0.5 * to->spacing[axis];
+      for (int axis = 0; axis < FARE_DIM_MAX; axis++) x[axis] = ensemble->x[axis] ? ensemble->x[axis] + b * FARE_BLOCK : NULL;
+      worst[1] += draw_block(&from, initial, system, t, stream, (uint64_t)(ensemble->first_block + b), slack, x, &worst[0]);
     }
-    fare_initial_log_density(initial, system, t, FARE_BLOCK, points, to->cumulative + first);
-  }
-  for (int64_t i = 0; i < to->count; i++) highest = PetscMax(highest, to->cumulative[i]);
-  for (int64_t i = 0; i < to->count; i++) to->cumulative[i] = sum += exp(to->cumulative[i] - highest);
-  for (int64_t part = 0, cell = 0; part <= GUIDE; part++) {
-    while (cell < to->count - 1 && to->cumulative[cell] <= sum * (double)part / GUIDE) cell++;
-    to->guide[part] = cell;
-  }
-  PetscFunctionReturn(0);
-}
-
-/* The cell in which the cumulative sum passes the part u of all. The guide is taken one part wider on both sides: round-off does not matter then. */
-static int64_t table_find(const table *in, double u)
-{
-  const double  target = u * in->cumulative[in->count - 1];
-  const int64_t part   = (int64_t)(u * GUIDE);
-  int64_t       below = part > 0 ? in->guide[part - 1] - 1 : -1, above = in->guide[PetscMin(part + 2, GUIDE)];
-
-  while (above - below > 1) {
-    const int64_t middle = (below + above) / 2;
-
-    if (in->cumulative[middle] > target) above = middle;
-    else below = middle;
-  }
-  return above;
-}
-
-static PetscErrorCode draw_from_table(fare_ensemble *ensemble, const fare_initial *initial, const fare_system *system, double t, fare_stream stream)
-{
-  table  from;
-  double u[FARE_BLOCK], inside[FARE_DIM_MAX][FARE_BLOCK], corner[FARE_DIM_MAX];
-
-  PetscFunctionBeginUser;
-  PetscCall(table_create(initial, system, t, &from));
-  for (int64_t b = 0; b < ensemble->blocks; b++) {
-    const uint64_t block = (uint64_t)(ensemble->first_block + b);
-
-    fare_random_uniforms(stream, block, 0, 0, u);
-    for (int axis = 0; axis < ensemble->dim; axis++) fare_random_uniforms(stream, block, 0, (uint32_t)axis + 1, inside[axis]);
-    for (int i = 0; i < FARE_BLOCK; i++) {
-      cell_corner(&from, table_find(&from, u[i]), corner);
-      for (int axis = 0; axis < ensemble->dim; axis++) ensemble->x[axis][b * FARE_BLOCK + i] = corner[axis] + from.spacing[axis] * inside[axis][i];
-    }
-  }
-  PetscCall(PetscFree2(from.cumulative, from.guide));
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, worst, 2, MPI_DOUBLE, MPI_MAX, ensemble->comm));
+    if (worst[0] > 0) slack += worst[0] + ROUNDING;
+  } while (worst[0] > 0 && slack < SLACK_MOST && worst[1] <= 0);
+  PetscCall(fare_envelope_destroy(&from));
+  if (slack >= SLACK_MOST || worst[1] > 0) FARE_FAIL(FARE_ERR_FAILED, "the density at time %g cannot be drawn from: it has steps, or peaks too narrow to be seen in its box", t);
   PetscFunctionReturn(0);
 }
 
@@ -134,7 +109,7 @@ PetscErrorCode fare_ensemble_draw(fare_ensemble *ensemble, const fare_initial *i
 {
   PetscFunctionBeginUser;
   if (initial->mean.count) draw_gaussian(ensemble, initial, stream);
-  else PetscCall(draw_from_table(ensemble, initial, system, t, stream));
+  else PetscCall(draw_by_rejection(ensemble, initial, system, t, stream));
   ensemble->time = t;
   PetscFunctionReturn(0);
 }

@@ -35,9 +35,10 @@ PetscErrorCode fare_ensemble_create(MPI_Comm comm, int dim, int64_t count, fare_
   e->blocks      = all * (rank + 1) / size - e->first_block;
   e->local       = PetscMax(0, PetscMin(count - e->first_block * FARE_BLOCK, e->blocks * FARE_BLOCK));
   for (int axis = 0; axis < dim && !code; axis++) code = allocate(e->blocks * FARE_BLOCK, &e->x[axis]);
-  PetscCall(fare_error_agree(comm, code));
+  code = fare_error_agree(comm, code);
+  if (code) PetscCall(fare_ensemble_destroy(&e));
   *ensemble = e;
-  PetscFunctionReturn(0);
+  PetscFunctionReturn(code);
 }
 
 PetscErrorCode fare_ensemble_destroy(fare_ensemble **ensemble)

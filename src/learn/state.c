@@ -98,17 +98,27 @@ static PetscErrorCode read_kept(fare_learn_state *s, fare_store *from, const cha
   uint64_t       global[4];
   char           path[512];
   int            rank;
-  PetscBool      has;
+  PetscBool      has, holds;
 
   PetscFunctionBeginUser;
   snprintf(path, sizeof path, "%s/kept", group);
   PetscCall(fare_store_has(from, path, &has));
   if (!has) PetscFunctionReturn(0);
   PetscCall(fare_store_extents(from, path, &rank, global));
-  if (rank != 1) FARE_FAIL(FARE_ERR_FAILED, "%s is not a state of training", group);
+  PetscCall(fare_store_holds(from, path, &holds));
+  if (rank != 1 || !holds) FARE_FAIL(FARE_ERR_FAILED, "%s is not a state of training", group);
   PetscCall(fare_learn_state_keep(s, (size_t)global[0]));
   PetscCall(fare_store_read(from, path, FARE_STORE_FLOAT64, 1, &start, global, s->numbers));
   PetscFunctionReturn(0);
+}
+
+/* Whether training can go on from what was read: its steps, and as many points of the curve as they leave. */
+static PetscBool is_sound(const fare_learn_state *s)
+{
+  if (s->step < 0 || s->steps < s->step || s->steps > INT64_MAX / CURVE_POINTS) return PETSC_FALSE;
+  if (s->summed < 0 || s->summed > s->step || s->since < 0 || s->since > CURVE_POINTS) return PETSC_FALSE;
+  if (isnan(s->sum) || isnan(s->least)) return PETSC_FALSE;
+  return s->curve.count == (size_t)(s->steps ? PetscMin(s->step, s->step * CURVE_POINTS / s->steps) : 0) ? PETSC_TRUE : PETSC_FALSE;
 }
 
 static PetscErrorCode read_into(fare_learn_state *s, fare_store *from, const char *group)
@@ -130,6 +140,7 @@ static PetscErrorCode read_into(fare_learn_state *s, fare_store *from, const cha
   PetscCall(read_kept(s, from, group));
   snprintf(path, sizeof path, "%s/curve", group);
   PetscCall(fare_curve_load(&s->curve, from, path));
+  if (!is_sound(s)) FARE_FAIL(FARE_ERR_FAILED, "%s is not a state of training", group);
   PetscFunctionReturn(0);
 }
 
@@ -138,13 +149,15 @@ PetscErrorCode fare_learn_state_load(fare_learn_state **state, fare_store *from,
   uint64_t       global[4];
   char           path[512];
   int            rank;
+  PetscBool      holds;
   PetscErrorCode code;
 
   PetscFunctionBeginUser;
   *state = NULL;
   snprintf(path, sizeof path, "%s/weights", group);
   PetscCall(fare_store_extents(from, path, &rank, global));
-  if (rank != 1) FARE_FAIL(FARE_ERR_FAILED, "%s is not a state of training", group);
+  PetscCall(fare_store_holds(from, path, &holds));
+  if (rank != 1 || !holds) FARE_FAIL(FARE_ERR_FAILED, "%s is not a state of training", group);
   PetscCall(allocate((size_t)global[0], state));
   code = read_into(*state, from, group);
   if (code) PetscCall(fare_learn_state_destroy(state));

@@ -44,7 +44,7 @@ static PetscErrorCode need_energy(fare_sampler *sampler)
 /* In the density at the start, with the step of moves tuned there. */
 static PetscErrorCode begin(fare_sampler *sampler, double t, fare_ensemble *ensemble, int64_t *evaluations)
 {
-  const fare_initial boltzmann = {.density = FARE_INITIAL_BOLTZMANN};
+  const fare_initial boltzmann = {.density = FARE_INITIAL_BOLTZMANN, .box = sampler->initial->box};
   importance        *s         = sampler->state;
 
   PetscFunctionBeginUser;

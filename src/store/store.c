@@ -395,6 +395,32 @@ PetscErrorCode fare_store_extents(fare_store *store, const char *path, int *rank
   PetscFunctionReturn(0);
 }
 
+/* Chunks may be compressed, so that only whether there are any is known. */
+PetscErrorCode fare_store_holds(fare_store *store, const char *path, PetscBool *holds)
+{
+  PetscBool has;
+  hsize_t   stored;
+  hssize_t  elements;
+  hid_t     dataset, type, space, list;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_has(store, path, &has));
+  dataset = has ? H5Dopen2(store->file, path, H5P_DEFAULT) : -1;
+  if (dataset < 0) FARE_FAIL(FARE_ERR_FAILED, "%s: has no dataset %s", store->path, path);
+  type     = H5Dget_type(dataset);
+  space    = H5Dget_space(dataset);
+  list     = H5Dget_create_plist(dataset);
+  elements = H5Sget_simple_extent_npoints(space);
+  stored   = H5Dget_storage_size(dataset);
+  *holds   = elements >= 0 && (!elements || stored) ? PETSC_TRUE : PETSC_FALSE;
+  if (H5Pget_layout(list) != H5D_CHUNKED && *holds && elements && stored / H5Tget_size(type) < (hsize_t)elements) *holds = PETSC_FALSE;
+  H5Pclose(list);
+  H5Sclose(space);
+  H5Tclose(type);
+  H5Dclose(dataset);
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_store_write_text(fare_store *store, const char *path, const char *text)
 {
   hid_t          space, type, dataset;

@@ -4,11 +4,13 @@
 */
 #include "study.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #define GROUP     "/truth"
 #define PATH_SIZE 128
+#define SAME_TIME 1e-9 /* of the time between snapshots */
 
 /* Where this rank's cells stand in a dataset, slowest axis first; nothing where another rank writes the same. */
 typedef struct {
@@ -100,9 +102,32 @@ PetscErrorCode fare_checkpoint_put_truth(fare_run *run, fare_store *store, Petsc
   PetscFunctionReturn(0);
 }
 
+/* The numbers of one part; they are refused where they are not those of the last snapshot that was made. */
+static PetscErrorCode get_numbers(fare_run *run, PetscInt64 next, int part)
+{
+  const fare_schedule *schedule = &run->plan->snapshots;
+  const uint64_t       all = FARE_TRUTH_NUMBERS, none = 0;
+  const double         time = fare_schedule_time(schedule, next - 1), gap = (schedule->end - schedule->start) / (double)PetscMax(1, schedule->count - 1);
+  double               numbers[FARE_TRUTH_NUMBERS];
+  char                 path[PATH_SIZE], why[FARE_REASON_SIZE];
+  PetscErrorCode       code;
+
+  PetscFunctionBeginUser;
+  snprintf(path, sizeof path, GROUP "/%d/numbers", part);
+  PetscCall(fare_store_read(run->from, path, FARE_STORE_FLOAT64, 1, &none, &all, numbers));
+  code = fare_truth_load(run->truth, part, numbers);
+  if (code == FARE_ERR_FAILED) {
+    snprintf(why, sizeof why, "%s", fare_error_message());
+    FARE_FAIL(FARE_ERR_FAILED, "--resume: %s of the checkpoint: %s", path, why);
+  }
+  PetscCall(code);
+  if (!(fabs(fare_truth_get_status(run->truth)->time - time) <= SAME_TIME * gap)) FARE_FAIL(FARE_ERR_FAILED, "--resume: %s of the checkpoint: the truth is at time %g, the last snapshot at %g", path, fare_truth_get_status(run->truth)->time, time);
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_checkpoint_get_truth(fare_run *run, PetscInt64 next, PetscBool *has)
 {
-  const uint64_t status = (uint64_t)next * sizeof(fare_truth_status), all = FARE_TRUTH_NUMBERS, none = 0;
+  const uint64_t status = (uint64_t)next * sizeof(fare_truth_status), none = 0;
 
   PetscFunctionBeginUser;
   *has = PETSC_TRUE;
@@ -111,14 +136,7 @@ PetscErrorCode fare_checkpoint_get_truth(fare_run *run, PetscInt64 next, PetscBo
   if (!*has) PetscFunctionReturn(0);
   PetscCall(fare_store_read(run->from, GROUP "/status", FARE_STORE_UINT8, 1, &none, &status, run->results.truth));
   for (int part = 0; part < fare_truth_parts(run->truth); part++) PetscCall(get_part(run, part));
-  for (int part = 0; part < fare_truth_parts(run->truth); part++) {
-    double numbers[FARE_TRUTH_NUMBERS];
-    char   path[PATH_SIZE];
-
-    snprintf(path, sizeof path, GROUP "/%d/numbers", part);
-    PetscCall(fare_store_read(run->from, path, FARE_STORE_FLOAT64, 1, &none, &all, numbers));
-    PetscCall(fare_truth_load(run->truth, part, numbers));
-  }
+  for (int part = 0; part < fare_truth_parts(run->truth); part++) PetscCall(get_numbers(run, next, part));
   if (!run->thermo) PetscFunctionReturn(0);
   /* it begins where the truth is */
   PetscCall(fare_thermo_destroy(&run->thermo));

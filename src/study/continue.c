@@ -36,6 +36,50 @@ static const char *without_indent(const char *line)
   return line + strspn(line, " ");
 }
 
+/* How far the key of a line reaches, with its indent; 0 where there is none. */
+static size_t key_length(const char *line)
+{
+  const size_t length = strcspn(line, ":");
+
+  return line[length] == ':' ? length : 0;
+}
+
+/* Whether a plan that this version has written has the line in any case: a number, a switch or a choice, under a name that is not the user's. */
+static PetscBool is_always_there(const reader *r)
+{
+  const size_t length = key_length(r->line);
+
+  if (!length || !strcmp(r->section, "system") || !strcmp(r->section, "drive")) return PETSC_FALSE;
+  return r->line[length + 1] == ' ' && !strchr("['", r->line[length + 2]) ? PETSC_TRUE : PETSC_FALSE; /* lists and words are written where they are given; a section has no value */
+}
+
+/* Whether the key is in the same map, from this line on. */
+static PetscBool has_key(reader r, const char *line)
+{
+  const size_t length = key_length(line), indent = strspn(line, " ");
+
+  do {
+    if (strspn(r.line, " ") < indent) return PETSC_FALSE;
+    if (key_length(r.line) == length && !strncmp(r.line, line, length)) return PETSC_TRUE;
+  } while (next_line(&r));
+  return PETSC_FALSE;
+}
+
+/* A plan that lacks what is always written, or has what never is, is another version's: its lines say nothing about what the user has changed. */
+static PetscErrorCode compare_versions(const reader *begun, PetscBool more_begun, const reader *now, PetscBool more_now)
+{
+  const char *advice = "go on with that version, or begin the study anew with --overwrite";
+
+  PetscFunctionBeginUser;
+  if (more_now && is_always_there(now) && !(more_begun && has_key(*begun, now->line))) {
+    FARE_FAIL(FARE_ERR_INPUT, "--resume: the checkpoint was written by another version of FARE, whose plans have no '%.*s' in %s; %s", (int)key_length(without_indent(now->line)), without_indent(now->line), now->section, advice);
+  }
+  if (more_begun && is_always_there(begun) && !(more_now && has_key(*now, begun->line))) {
+    FARE_FAIL(FARE_ERR_INPUT, "--resume: the checkpoint was written by another version of FARE, whose plans have '%.*s' in %s, which this one does not know; %s", (int)key_length(without_indent(begun->line)), without_indent(begun->line), begun->section, advice);
+  }
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode compare_lines(const fare_text *now, const char *begun)
 {
   reader a = {.at = begun}, b = {.at = now->text};
@@ -45,8 +89,9 @@ static PetscErrorCode compare_lines(const fare_text *now, const char *begun)
     const PetscBool more_a = next_line(&a), more_b = next_line(&b);
 
     if (!more_a && !more_b) PetscFunctionReturn(0);
+    if (more_a && more_b && (!strcmp(a.line, b.line) || (harmless(&a) && harmless(&b) && !strcmp(a.section, b.section)))) continue;
+    PetscCall(compare_versions(&a, more_a, &b, more_b));
     if (!more_a || !more_b) FARE_FAIL(FARE_ERR_INPUT, "--resume: the study was begun with another plan: %s '%s' in %s", more_a ? "it had" : "it had no", without_indent(more_a ? a.line : b.line), more_a ? a.section : b.section);
-    if (!strcmp(a.line, b.line) || (harmless(&a) && harmless(&b) && !strcmp(a.section, b.section))) continue;
     FARE_FAIL(FARE_ERR_INPUT, "--resume: the study was begun with another plan: in %s it had '%s', now it has '%s'", a.section, without_indent(a.line), without_indent(b.line));
   }
 }

@@ -1,6 +1,7 @@
 /* Somebody else's samples: a file looked through before any number is believed, then read one time after the other. docs/scoring.md has the format. */
 #include "score.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,11 +17,11 @@ static const char *plural(uint64_t n)
   return n == 1 ? "" : "s";
 }
 
-/* What a dataset must be: so many extents, of numbers. */
+/* What a dataset must be: so many extents, of numbers that are there. */
 static PetscErrorCode check_dataset(const fare_samples *s, const char *path, const char *layout, int rank, PetscBool integers, uint64_t extent[4])
 {
   fare_store_kind kind;
-  PetscBool       has;
+  PetscBool       has, holds;
   int             there;
 
   PetscFunctionBeginUser;
@@ -31,6 +32,8 @@ static PetscErrorCode check_dataset(const fare_samples *s, const char *path, con
   if (kind == FARE_STORE_INTEGERS && !integers) FARE_FAIL(FARE_ERR_INPUT, "%s: %s holds integers; expected %s of float32 or float64", s->path, path, layout);
   PetscCall(fare_store_extents(s->store, path, &there, extent));
   if (there != rank) FARE_FAIL(FARE_ERR_INPUT, "%s: %s has %d extent%s; expected %s", s->path, path, there, plural((uint64_t)there), layout);
+  PetscCall(fare_store_holds(s->store, path, &holds));
+  if (!holds) FARE_FAIL(FARE_ERR_INPUT, "%s: %s claims more numbers than have ever been written to it", s->path, path);
   PetscFunctionReturn(0);
 }
 
@@ -175,6 +178,9 @@ static PetscErrorCode find_groups(fare_samples *s, size_t *count)
   for (size_t i = 0; has; i++) {
     PetscCall(fare_store_child(s->store, "/", i, sizeof name, name, &has));
     if (!has || strncmp(name, "time_", 5)) continue;
+    for (const char *c = name; *c; c++) {
+      if (iscntrl((unsigned char)*c)) FARE_FAIL(FARE_ERR_INPUT, "%s: the name of group %zu, which begins as that of a time, has a control character in it", s->path, i);
+    }
     if (s->group) snprintf(s->group[*count], GROUP_SIZE, "/%.*s", GROUP_SIZE - 2, name);
     ++*count;
   }

@@ -63,6 +63,9 @@ static PetscErrorCode create_grid(fare_run *s)
     }
     PetscCall(fare_grid_create(s->comm, dim, cells, type->lower, type->upper, end, &s->own_grid));
   }
+  s->box         = fare_grid_box(fare_run_grid(s));
+  s->initial     = s->plan->initial;
+  s->initial.box = &s->box;
   PetscCall(fare_binning_create(fare_run_grid(s), &s->binning));
   PetscFunctionReturn(0);
 }
@@ -83,7 +86,7 @@ static PetscErrorCode create(fare_run *s)
   for (size_t i = 0; i < plan->ensembles; i++) {
     const fare_plan_ensemble *e = &plan->ensemble[i];
 
-    PetscCall(fare_sampler_create(s->comm, e->type, e->name, e->node, fare_ensemble_fields, (uint64_t)plan->seed, plan->system, &plan->initial, &plan->snapshots, &s->sampler[i]));
+    PetscCall(fare_sampler_create(s->comm, e->type, e->name, e->node, fare_ensemble_fields, (uint64_t)plan->seed, plan->system, &s->initial, &plan->snapshots, &s->sampler[i]));
     PetscCall(fare_sampler_set_mode(s->sampler[i], fare_plan_ensemble_mode(e), e->oracle ? s->exact : NULL));
     PetscCall(fare_ensemble_create(s->comm, fare_system_dimension(plan->system), e->particles, &s->ensemble[i]));
     s->ready[i] = e->type->train ? PETSC_FALSE : PETSC_TRUE;

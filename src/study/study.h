@@ -56,6 +56,8 @@ typedef struct {
   const fare_plan        *plan;
   const fare_run_options *options;
   fare_record            *record;
+  fare_initial            initial;  /* the plan's, on the box below */
+  fare_box                box;      /* of fare_run_grid */
   fare_truth             *truth;
   fare_thermo            *thermo;   /* NULL unless asked for */
   fare_densities         *exact;    /* NULL without oracles */
@@ -90,7 +92,7 @@ PetscErrorCode fare_results_write(MPI_Comm comm, const fare_results *results, fa
 PetscErrorCode fare_results_print(const fare_results *results, FILE *to);
 
 /* Particles of the true dynamics at the trained times, by simulation. Collective. Free with fare_training_free. */
-PetscErrorCode fare_training_simulate(MPI_Comm comm, const fare_plan *plan, const fare_plan_ensemble *ensemble, fare_training_set *set, int64_t *force_evaluations);
+PetscErrorCode fare_training_simulate(MPI_Comm comm, const fare_plan *plan, const fare_initial *initial, const fare_plan_ensemble *ensemble, fare_training_set *set, int64_t *force_evaluations);
 PetscErrorCode fare_training_free(fare_training_set *set);
 
 /* The truth's grid, or the one for pictures where there is no truth. */

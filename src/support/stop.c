@@ -1,16 +1,29 @@
-/* Being asked to stop, by a signal or by the clock. */
+/* Being asked to stop, by a signal or by the clock. Who sends SIGTERM again after a while does not want to wait for the next safe point: then it has its usual effect. */
 #include <fare/support.h>
 
 #include <math.h>
 #include <signal.h>
+#include <time.h>
+
+#define WHILE 5 /* seconds: a batch system may send one request twice */
 
 static volatile sig_atomic_t asked;
+static volatile time_t       since; /* the first SIGTERM, on the clock that is never set; 0: none */
 static double                deadline = HUGE_VAL;
 
-static void ask(int signal)
+static void ask(int number)
 {
-  (void)signal;
+  struct timespec now;
+
   asked = 1;
+  if (number != SIGTERM) return;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  if (!since) {
+    since = now.tv_sec;
+  } else if (now.tv_sec - since >= WHILE) {
+    signal(SIGTERM, SIG_DFL);
+    raise(SIGTERM);
+  }
 }
 
 PetscErrorCode fare_stop_listen(double seconds)

@@ -8,7 +8,7 @@
 static const char *const kinds[] = {"boltzmann", "gaussian", "uniform", "mixture", "point", "snapshot", NULL};
 
 const fare_field fare_initial_fields[] = {
-  {"density", FARE_CHOICE, offsetof(fare_initial, density), "boltzmann", 0, 0, kinds, "", "boltzmann: exp(-V/kT) at the start; gaussian; uniform: over the domain; mixture: of gaussians; point: a narrow gaussian; snapshot: the density of a file"},
+  {"density", FARE_CHOICE, offsetof(fare_initial, density), "boltzmann", 0, 0, kinds, "", "boltzmann: exp(-V/kT) at the start; gaussian; uniform: over the truth's box; mixture: of gaussians; point: a narrow gaussian; snapshot: the density of a file"},
   {"mean", FARE_REALS, offsetof(fare_initial, mean), "", -1e6, 1e6, NULL, "", "gaussian, point: place per axis; mixture: of one component after the other"},
   {"sd", FARE_REALS, offsetof(fare_initial, sd), "", 1e-9, 1e6, NULL, "", "gaussian, mixture: standard deviation, as mean; point: a hundredth of the domain unless given"},
   {"weights", FARE_REALS, offsetof(fare_initial, weights), "", 1e-12, 1e12, NULL, "", "mixture: of its components, of any sum"},
@@ -112,8 +112,30 @@ PetscErrorCode fare_initial_free(fare_initial *initial)
   PetscFunctionReturn(0);
 }
 
+fare_box fare_initial_box(const fare_initial *initial, const fare_system *system)
+{
+  return initial->box ? *initial->box : fare_system_box(system);
+}
+
+#define IMAGES 9.0 /* standard deviations from the nearest image to those that no longer count */
+#define EVEN   1.5 /* turns: so wide a gaussian is even round the circle, to rounding */
+
+/* ln of a gaussian at a distance from its mean; round a circle, of all its images: what lies beyond one end comes in at the other, as particles do. */
+static double log_gaussian(double distance, double sd, double period)
+{
+  double near, sum = 0;
+  int    most;
+
+  if (period <= 0) return -0.5 * (distance / sd) * (distance / sd);
+  if (sd > EVEN * period) return log(sqrt(2 * PETSC_PI) * sd / period);
+  near = distance - period * nearbyint(distance / period);
+  most = 1 + (int)(IMAGES * sd / period);
+  for (int k = -most; k <= most; k++) sum += exp(-0.5 * k * period * (2 * near + k * period) / (sd * sd)); /* to the nearest, which may be next to nothing */
+  return log(sum) - 0.5 * (near / sd) * (near / sd);
+}
+
 /* ln of a sum of gaussians, the largest taken out before summing. */
-static double log_gaussians(const fare_initial *initial, int dim, const double *const x[], size_t i)
+static double log_gaussians(const fare_initial *initial, int dim, const double period[], const double *const x[], size_t i)
 {
   const size_t components = initial->weights.count ? initial->weights.count : 1;
   double       highest = -HUGE_VAL, sum = 0;
@@ -124,9 +146,8 @@ static double log_gaussians(const fare_initial *initial, int dim, const double *
 
       for (int axis = 0; axis < dim; axis++) {
         const size_t at = c * (size_t)dim + (size_t)axis;
-        const double z  = (x[axis][i] - initial->mean.values[at]) / initial->sd.values[at];
 
-        exponent -= 0.5 * z * z + (components > 1 ? log(initial->sd.values[at]) : 0);
+        exponent += log_gaussian(x[axis][i] - initial->mean.values[at], initial->sd.values[at], period[axis]) - (components > 1 ? log(initial->sd.values[at]) : 0);
       }
       if (pass) sum += exp(exponent - highest);
       else highest = PetscMax(highest, exponent);
@@ -137,8 +158,11 @@ static double log_gaussians(const fare_initial *initial, int dim, const double *
 
 void fare_initial_log_density(const fare_initial *initial, const fare_system *system, double t, size_t n, const double *const x[], double log_density[])
 {
-  const int dim = fare_system_dimension(system);
+  const fare_box box = fare_initial_box(initial, system);
+  const int      dim = fare_system_dimension(system);
+  double         period[FARE_DIM_MAX];
 
+  for (int axis = 0; axis < dim; axis++) period[axis] = box.periodic[axis] ? box.upper[axis] - box.lower[axis] : 0;
   switch ((fare_initial_kind)initial->density) {
   case FARE_INITIAL_BOLTZMANN:
     fare_system_potential(system, t, n, x, log_density);
@@ -147,7 +171,7 @@ void fare_initial_log_density(const fare_initial *initial, const fare_system *sy
   case FARE_INITIAL_GAUSSIAN:
   case FARE_INITIAL_POINT:
   case FARE_INITIAL_MIXTURE:
-    for (size_t i = 0; i < n; i++) log_density[i] = log_gaussians(initial, dim, x, i);
+    for (size_t i = 0; i < n; i++) log_density[i] = log_gaussians(initial, dim, period, x, i);
     break;
   case FARE_INITIAL_UNIFORM:
     for (size_t i = 0; i < n; i++) log_density[i] = 0;

@@ -75,6 +75,15 @@ PetscErrorCode fare_saved_destroy(fare_saved **saved)
   PetscFunctionReturn(0);
 }
 
+void fare_saved_cells(const fare_saved *saved, int64_t cells[], double lower[], double spacing[])
+{
+  for (int axis = 0; axis < saved->dim; axis++) {
+    cells[axis]   = (int64_t)saved->cells[axis];
+    lower[axis]   = saved->lower[axis];
+    spacing[axis] = saved->spacing[axis];
+  }
+}
+
 void fare_saved_log_density(const fare_saved *saved, size_t n, const double *const x[], double log_density[])
 {
   for (size_t i = 0; i < n; i++) {

@@ -199,21 +199,9 @@ const fare_field *fare_system_fields(void)
   return section_fields;
 }
 
-static PetscErrorCode unknown_system(const fare_node *node, const char *name)
+static const char *system_name_at(size_t i)
 {
-  const char *names[PETSC_STATIC_ARRAY_LENGTH(types)], *nearest;
-  fare_text   list = {0};
-
-  PetscFunctionBeginUser;
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(types); i++) {
-    names[i] = types[i]->name;
-    fare_text_add(&list, "%s%s", i ? ", " : "", names[i]);
-  }
-  nearest = fare_nearest(name, names, PETSC_STATIC_ARRAY_LENGTH(types));
-  PetscErrorCode code = fare_node_error(node, "unknown system '%s'%s%s%s; there are: %s", name, nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", list.text);
-
-  fare_text_free(&list);
-  PetscFunctionReturn(code);
+  return i < PETSC_STATIC_ARRAY_LENGTH(types) ? types[i]->name : NULL;
 }
 
 /* The type that the section names: of the library, of a shared object, or of formulas. */
@@ -231,7 +219,7 @@ static PetscErrorCode find_type(const fare_node *node, const system_section *sec
     PetscCall(fare_expression_system(section->expression, section->parameters, section->dimension, origin, type));
   } else {
     *type = fare_system_type_find(section->name);
-    if (!*type) PetscCall(unknown_system(fare_node_find(node, "name"), section->name));
+    if (!*type) PetscCall(fare_node_unknown(fare_node_find(node, "name"), "system", system_name_at));
   }
   if (section->dimension && (section->dimension < (*type)->dimension_least || section->dimension > (*type)->dimension_most)) {
     PetscCall(fare_node_error(fare_node_find(node, "dimension"), "system '%s' has %d to %d dimensions, got %d", (*type)->name, (*type)->dimension_least, (*type)->dimension_most, (int)section->dimension));
@@ -345,6 +333,17 @@ PetscErrorCode fare_system_type_describe(const fare_system_type *type, FILE *to)
 const fare_system_type *fare_system_type_of(const fare_system *system)
 {
   return system->type;
+}
+
+fare_box fare_system_box(const fare_system *system)
+{
+  const fare_system_type *type = fare_system_type_of(system);
+  fare_box                box;
+
+  memcpy(box.lower, type->lower, sizeof box.lower);
+  memcpy(box.upper, type->upper, sizeof box.upper);
+  memcpy(box.periodic, type->periodic, sizeof box.periodic);
+  return box;
 }
 
 int fare_system_dimension(const fare_system *system)

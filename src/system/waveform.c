@@ -160,9 +160,6 @@ static PetscErrorCode check(const fare_node *node, const fare_waveform *w)
 static PetscErrorCode find_type(const fare_node *node, size_t *type)
 {
   const fare_node *named;
-  const char      *nearest;
-  fare_text        list = {0};
-  PetscErrorCode   code;
 
   PetscFunctionBeginUser;
   if (fare_node_kind_of(node) != FARE_NODE_MAP) PetscCall(fare_node_error(node, "expected a map {parameter: ..., waveform: ..., ...}"));
@@ -170,16 +167,9 @@ static PetscErrorCode find_type(const fare_node *node, size_t *type)
   if (!named) PetscCall(fare_node_error(node, "missing key 'waveform'"));
   if (fare_node_kind_of(named) != FARE_NODE_SCALAR) PetscCall(fare_node_error(named, "expected the name of a waveform"));
   for (*type = 0; *type < PETSC_STATIC_ARRAY_LENGTH(types); ++*type) {
-    if (!strcmp(types[*type].name, fare_node_text(named))) {
-      fare_text_free(&list);
-      PetscFunctionReturn(0);
-    }
-    fare_text_add(&list, "%s%s", *type ? ", " : "", types[*type].name);
+    if (!strcmp(types[*type].name, fare_node_text(named))) PetscFunctionReturn(0);
   }
-  nearest = fare_nearest(fare_node_text(named), names, PETSC_STATIC_ARRAY_LENGTH(types));
-  code    = fare_node_error(named, "unknown waveform '%.60s'%s%s%s; there are: %s", fare_node_text(named), nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", list.text);
-  fare_text_free(&list);
-  PetscFunctionReturn(code);
+  PetscFunctionReturn(fare_node_unknown(named, "waveform", fare_waveform_name_at));
 }
 
 PetscErrorCode fare_waveform_from_config(const fare_node *node, fare_waveform *waveform)

@@ -33,13 +33,14 @@ PetscErrorCode fare_thermo_finish(fare_thermo *thermo, MPI_Comm comm, double sta
 {
   const fare_thermo_row     *row     = fare_thermo_rows(thermo);
   const fare_thermo_options *options = fare_thermo_options_of(thermo);
+  const fare_box             box     = fare_grid_box(fare_thermo_grid(thermo));
 
   PetscFunctionBeginUser;
   memset(s, 0, sizeof *s);
   s->free_energy = row[fare_thermo_count(thermo) - 1].equilibrium_free_energy - row[0].equilibrium_free_energy;
   if (options->steps) PetscCall(run_chain(fare_thermo_grid(thermo), fare_thermo_system(thermo), start, end, options->steps, s));
   if (!options->particles) PetscFunctionReturn(0);
-  PetscCall(fare_work_simulate(comm, fare_thermo_system(thermo), start, end, options, seed, &s->work));
+  PetscCall(fare_work_simulate(comm, fare_thermo_system(thermo), &box, start, end, options, seed, &s->work));
   s->has_work = PETSC_TRUE;
   PetscFunctionReturn(0);
 }

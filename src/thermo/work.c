@@ -99,9 +99,9 @@ static int64_t pass(const passage *way, fare_ensemble *ensemble, double *work)
 #define RUN_MAX 1024 /* steps whose parameters are tabulated at once */
 
 /* Draws particles from equilibrium at the beginning of one way and takes them to its end; work: blocks*FARE_BLOCK numbers, zero. */
-static PetscErrorCode travel(const fare_system *system, double start, double end, PetscBool reversed, int relaxation, int64_t steps, uint64_t seed, fare_ensemble *ensemble, double *work, double *share)
+static PetscErrorCode travel(const fare_system *system, const fare_box *box, double start, double end, PetscBool reversed, int relaxation, int64_t steps, uint64_t seed, fare_ensemble *ensemble, double *work, double *share)
 {
-  const fare_initial initial = {.density = FARE_INITIAL_BOLTZMANN};
+  const fare_initial initial = {.density = FARE_INITIAL_BOLTZMANN, .box = box};
   const char        *names[2][2] = {{"thermodynamics/forward/initial", "thermodynamics/forward/noise"}, {"thermodynamics/reverse/initial", "thermodynamics/reverse/noise"}};
   passage            way = {.type = fare_system_type_of(system), .dim = ensemble->dim, .relaxation = relaxation, .reversed = reversed, .dt = (end - start) / (double)steps, .noise = fare_stream_make(seed, names[reversed][1])};
   int64_t            moves[2] = {0, 0};
@@ -173,7 +173,7 @@ static void fill_histograms(size_t n, const double forward[], const double rever
   }
 }
 
-PetscErrorCode fare_work_simulate(MPI_Comm comm, const fare_system *system, double start, double end, const fare_thermo_options *options, uint64_t seed, fare_work *w)
+PetscErrorCode fare_work_simulate(MPI_Comm comm, const fare_system *system, const fare_box *box, double start, double end, const fare_thermo_options *options, uint64_t seed, fare_work *w)
 {
   const size_t   n = (size_t)options->particles;
   double        *work[2], *mine, kT;
@@ -191,7 +191,7 @@ PetscErrorCode fare_work_simulate(MPI_Comm comm, const fare_system *system, doub
   PetscCall(PetscMalloc3(n, &work[0], n, &work[1], PetscMax(1, ensemble->blocks * FARE_BLOCK), &mine));
   for (int way = 0; way < 2; way++) {
     memset(mine, 0, (size_t)(ensemble->blocks * FARE_BLOCK) * sizeof *mine);
-    PetscCall(travel(system, start, end, way, options->relaxation, w->steps, seed, ensemble, mine, &w->accepted[way]));
+    PetscCall(travel(system, box, start, end, way, options->relaxation, w->steps, seed, ensemble, mine, &w->accepted[way]));
     PetscCall(gather(ensemble, mine, work[way]));
     moments(n, work[way], &w->mean[way], &w->variance[way]);
     w->jarzynski[way] = fare_jarzynski_estimate(kT, n, work[way]);

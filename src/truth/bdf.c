@@ -9,6 +9,7 @@
 #include "bdf.h"
 #include "operator.h"
 
+#include <limits.h>
 #include <math.h>
 
 #define SAFETY   0.9
@@ -88,13 +89,30 @@ void fare_bdf_save(const fare_bdf *b, double numbers[])
   for (int i = 0; i < FARE_BDF_HISTORY; i++) numbers[4 + i] = b->t[i];
 }
 
-void fare_bdf_load(fare_bdf *b, const double numbers[])
+/* Whether a step can be taken from here: points from the latest back, enough of them for the order. */
+static PetscBool is_sound(const double numbers[])
 {
+  const double order = numbers[0], count = numbers[1], since = numbers[2], step = numbers[3], *t = numbers + 4;
+
+  if (!(order >= 1 && order <= FARE_BDF_ORDERS && order == floor(order))) return PETSC_FALSE;
+  if (!(count >= 1 && count <= FARE_BDF_HISTORY && count == floor(count) && (count > order || (count == 1 && order == 1)))) return PETSC_FALSE;
+  if (!(since >= 0 && since <= INT_MAX && step >= 0 && isfinite(step))) return PETSC_FALSE;
+  for (int i = 0; i < (int)count; i++) {
+    if (!isfinite(t[i]) || (i && !(t[i] < t[i - 1]))) return PETSC_FALSE;
+  }
+  return PETSC_TRUE;
+}
+
+PetscErrorCode fare_bdf_load(fare_bdf *b, const double numbers[])
+{
+  PetscFunctionBeginUser;
+  if (!is_sound(numbers)) FARE_FAIL(FARE_ERR_FAILED, "what was saved is no state of the truth's time stepping");
   b->order = (int)numbers[0];
   b->count = (int)numbers[1];
   b->since = (int)numbers[2];
   b->step  = numbers[3];
   for (int i = 0; i < FARE_BDF_HISTORY; i++) b->t[i] = numbers[4 + i];
+  PetscFunctionReturn(0);
 }
 
 /* The first step, and a point before the start by the derivative there, so that there is a guess. */
@@ -158,7 +176,7 @@ static PetscErrorCode solve(fare_evolution *e, double t, const double *const pas
   PetscCall(VecGetArray(b->rest, &rest));
   fare_bdf_predict(n, b->order + 1, past, c, d, next, rest);
   PetscCall(fare_patch_exchange(e->op->patch, next));
-  fare_patch_residual(e->op->patch, shift, rest, next, rest);
+  fare_patch_residual(e->op->patch, e->op->up, e->op->down, shift, rest, next, rest);
   PetscCall(VecRestoreArray(b->rest, &rest));
   PetscCall(KSPSolve(e->ksp, b->rest, b->correction));
   PetscCall(KSPGetConvergedReason(e->ksp, &reason));

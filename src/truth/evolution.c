@@ -160,11 +160,31 @@ PetscErrorCode fare_evolution_save(const fare_evolution *e, double numbers[FARE_
   PetscFunctionReturn(0);
 }
 
+/* Whether these numbers are of a state that can have been saved. */
+static PetscBool is_sound(const fare_evolution *e, const double own[], const double bdf[], const double residual[])
+{
+  const double points = residual[0], *t = residual + 1;
+
+  if (!isfinite(own[0]) || (e->bdf && own[0] != bdf[4])) return PETSC_FALSE; /* the latest point is where the evolution is */
+  for (int i = 6; i < 10; i++) {
+    if (!(own[i] >= 0 && own[i] < PETSC_MAX_INT)) return PETSC_FALSE;
+  }
+  if (!e->residual) return PETSC_TRUE;
+  if (!(points >= 1 && points <= FARE_RESIDUAL_HISTORY && points == floor(points))) return PETSC_FALSE;
+  for (int i = 0; i < (int)points; i++) {
+    if (!isfinite(t[i]) || (i && !(t[i] > t[i - 1]))) return PETSC_FALSE;
+  }
+  return PETSC_TRUE;
+}
+
 PetscErrorCode fare_evolution_load(fare_evolution *e, const double numbers[FARE_TRUTH_NUMBERS])
 {
-  const int count = 10;
+  const double *bdf = numbers + 10, *residual = bdf + FARE_BDF_POINTS + 4;
 
   PetscFunctionBeginUser;
+  if (!is_sound(e, numbers, bdf, residual)) FARE_FAIL(FARE_ERR_FAILED, "what was saved is no state of the truth's evolution");
+  if (e->bdf) PetscCall(fare_bdf_load(e->bdf, bdf));
+  if (e->residual) fare_residual_load(e->residual, residual);
   e->before       = numbers[0];
   e->largest_step = numbers[1];
   e->mass_drift   = numbers[2];
@@ -175,8 +195,6 @@ PetscErrorCode fare_evolution_load(fare_evolution *e, const double numbers[FARE_
   e->rejected     = (PetscInt)numbers[7];
   e->solves       = (PetscInt)numbers[8];
   e->iterations   = (PetscInt)numbers[9];
-  if (e->bdf) fare_bdf_load(e->bdf, numbers + count);
-  if (e->residual) fare_residual_load(e->residual, numbers + count + FARE_BDF_POINTS + 4);
   if (e->ts) PetscCall(TSSetTime(e->ts, e->before));
   PetscFunctionReturn(0);
 }

@@ -98,6 +98,18 @@ double fare_grid_centre(const fare_grid *grid, int axis, PetscInt i)
   return grid->lower[axis] + grid->spacing[axis] * ((double)i + 0.5);
 }
 
+fare_box fare_grid_box(const fare_grid *grid)
+{
+  fare_box box;
+
+  for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
+    box.lower[axis]    = grid->lower[axis];
+    box.upper[axis]    = grid->upper[axis];
+    box.periodic[axis] = grid->end[axis] == FARE_END_PERIODIC ? PETSC_TRUE : PETSC_FALSE;
+  }
+  return box;
+}
+
 const double fare_half_offset[FARE_HALF_POINTS] = {0.05635083268962915, 0.25, 0.44364916731037085};
 const double fare_half_weight[FARE_HALF_POINTS] = {5. / 18, 8. / 18, 5. / 18};
 
@@ -201,12 +213,15 @@ static double log_mass(const density *of, const fare_grid *grid, const PetscInt 
 
 PetscErrorCode fare_grid_initial(const fare_grid *grid, const fare_initial *initial, const fare_system *system, double t, Vec *masses)
 {
-  const density of = {initial, system, t};
-  PetscScalar  *mass, total;
-  PetscReal     highest = -HUGE_VAL;
-  PetscInt      n = 0;
+  const fare_box box  = fare_grid_box(grid);
+  fare_initial   here = *initial;
+  const density  of   = {&here, system, t};
+  PetscScalar   *mass, total;
+  PetscReal      highest = -HUGE_VAL;
+  PetscInt       n = 0;
 
   PetscFunctionBeginUser;
+  here.box = &box;
   PetscCall(DMCreateGlobalVector(grid->dm, masses));
   PetscCall(VecGetArray(*masses, &mass));
   for (PetscInt k = 0; k < grid->count[2]; k++) {

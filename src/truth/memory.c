@@ -32,7 +32,7 @@ static double gradient_doubles(const fare_system *system, double *passing)
 {
   const fare_system_type *type = fare_system_type_of(system);
   const int               dim = fare_system_dimension(system);
-  const double            points = fare_points_per_cell(dim), always = 3 + 2 * dim + (type->extra ? (FARE_LINE_POINTS + 2) * dim + 3 : 0);
+  const double            points = fare_points_per_cell(dim), always = (dim == 1 ? 5 : 1) + (type->extra ? (FARE_LINE_POINTS + 5) * dim : 0);
   PetscBool               tilts[FARE_DIM_MAX] = {PETSC_FALSE}, kept = fare_system_drives(system, FARE_KT) ? PETSC_FALSE : PETSC_TRUE;
   int                     moving[FARE_PARAMETERS_MAX], terms, along = 0, bent = 0;
   double                  groups;
@@ -47,7 +47,7 @@ static double gradient_doubles(const fare_system *system, double *passing)
   /* sums of exponentials: one for each half-edge and for the cell, but one for each point where the moving terms change along that axis */
   groups = 2 * (dim - along) + FARE_LINE_POINTS * along + (dim == 1 && along ? FARE_LINE_POINTS : pow(FARE_CELL_POINTS, along));
   if (type->extra) return always + terms + points + groups;
-  *passing += PetscMax(0, points - groups);
+  *passing = PetscMax(points, *passing + points - groups); /* all points while the sums are made of them; shapes before */
   return always + terms + groups;
 }
 
@@ -55,8 +55,9 @@ double fare_truth_bytes(const fare_system *system, const fare_truth_options *opt
 {
   const fare_system_type *type = fare_system_type_of(system);
   const int               dim = fare_system_dimension(system);
-  const double            coarser = dim == 2 ? 1. / 3 : 1. / 7; /* cells of all coarser grids of multigrid */
-  const double            solver = dim == 1 ? 3.0 * (1 + 2 * dim) + 6 : 1.5 * dim + 2 + (3.5 * dim + 4) * coarser + 20; /* matrix and factors; or factors of lines, and vectors of GMRES */
+  const double            coarser = dim == 2 ? 1. / 3 : 1. / 7; /* cells of all coarser grids of multigrid, each with 3 dim + 5 numbers of single precision */
+  const double            solver = dim == 1 ? 3.0 * (1 + 2 * dim) + 6 : (1.5 * dim + 2.5) * (1 + coarser) + 20; /* matrix and factors; or multigrid, and vectors of GMRES */
+  const double            numbering = 2.5; /* of a grid's cells */
   const double            stepper = type->drift || type->extra ? 28 : 10, bound = options->estimate ? 10 : 1;
   double                  passing, rates = 2 * dim + (type->drift ? 6 * dim : 0), each, cells = 1, layered = 1, companions = options->estimate ? 2 : 0;
 
@@ -67,8 +68,8 @@ double fare_truth_bytes(const fare_system *system, const fare_truth_options *opt
     layered *= (double)options->cells.values[i] + 2;
     companions /= 2;
   }
-  each = layered * rates + cells * (solver + stepper);
-  return 8 * PetscMax(layered * (rates + passing), each * (1 + companions) + bound * cells);
+  each = layered * rates + cells * (solver + stepper + numbering);
+  return 8 * PetscMax(layered * (rates + passing) + cells * numbering, each * (1 + companions) + bound * cells);
 }
 
 /* Bytes that are free on this machine, or infinity where that cannot be told. */

@@ -15,6 +15,8 @@
 */
 #include "multigrid.h"
 
+#include "level.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -24,34 +26,13 @@
 #define LOWEST     2   /* sweeps on the coarsest grid; on others there is one before and one after what the coarser ones do */
 #define EASY       2.0 /* times the shift: rates that the smoother alone copes with */
 
-typedef struct {
-  fare_patch       *patch; /* of the finest: borrowed */
-  PetscInt          cells[FARE_DIM_MAX]; /* of all ranks */
-  double            rate[FARE_DIM_MAX];  /* at which masses leave a cell along an axis, typically */
-  fare_line_factors lines[FARE_DIM_MAX];
-  double           *b, *x, *r, *z;
-} level;
-
 struct fare_multigrid {
-  int              levels, used; /* those that there are, and those that the shift needs */
-  level            level[LEVELS_MAX];
-  double           shift, *scratch;
+  const fare_operator *op;
+  int                  levels, used; /* those that there are, and those that the shift needs */
+  fare_level           level[LEVELS_MAX];
+  double               shift;
+  float               *scratch;
 };
-
-static PetscErrorCode create_level(fare_patch *patch, PetscBool finest, level *l)
-{
-  PetscFunctionBeginUser;
-  memset(l, 0, sizeof *l);
-  l->patch = patch;
-  for (int axis = 0; axis < patch->dim; axis++) {
-    const PetscInt n = fare_lines_size(patch, axis);
-
-    PetscCall(PetscCalloc3(n, &l->lines[axis].from, n, &l->lines[axis].lead, n, &l->lines[axis].back));
-  }
-  PetscCall(PetscMalloc2(patch->owned, &l->r, patch->owned, &l->z));
-  if (!finest) PetscCall(PetscMalloc2(patch->owned, &l->b, patch->owned, &l->x));
-  PetscFunctionReturn(0);
-}
 
 PetscErrorCode fare_multigrid_destroy(fare_multigrid **multigrid)
 {
@@ -59,42 +40,13 @@ PetscErrorCode fare_multigrid_destroy(fare_multigrid **multigrid)
 
   PetscFunctionBeginUser;
   if (!mg) PetscFunctionReturn(0);
-  for (int i = 0; i < mg->levels; i++) {
-    level *l = &mg->level[i];
-
-    for (int axis = 0; axis < FARE_DIM_MAX; axis++) PetscCall(PetscFree3(l->lines[axis].from, l->lines[axis].lead, l->lines[axis].back));
-    PetscCall(PetscFree2(l->r, l->z));
-    PetscCall(PetscFree2(l->b, l->x));
-    if (i) PetscCall(fare_patch_destroy(&l->patch));
-  }
+  for (int i = 0; i < mg->levels; i++) PetscCall(fare_level_destroy(&mg->level[i]));
   PetscCall(PetscFree(mg->scratch));
   PetscCall(PetscFree(*multigrid));
   PetscFunctionReturn(0);
 }
 
-/* What leaves a cell along each axis, typically, over all ranks: a mean of square roots, so that steep places do not decide. */
-static PetscErrorCode find_rates(level *l)
-{
-  const fare_patch *patch = l->patch;
-  double            sums[FARE_DIM_MAX + 1] = {0};
-
-  PetscFunctionBeginUser;
-  for (int axis = 0; axis < patch->dim; axis++) {
-    for (PetscInt k = 0; k < patch->count[2]; k++) {
-      for (PetscInt j = 0; j < patch->count[1]; j++) {
-        const PetscInt box = fare_patch_box_row(patch, j, k);
-
-        for (PetscInt i = 0; i < patch->count[0]; i++) sums[axis] += sqrt(patch->up[axis][box + i] + patch->down[axis][box + i - patch->stride[axis]]);
-      }
-    }
-  }
-  sums[FARE_DIM_MAX] = (double)patch->owned;
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, FARE_DIM_MAX + 1, MPI_DOUBLE, MPI_SUM, patch->comm));
-  for (int axis = 0; axis < FARE_DIM_MAX; axis++) l->rate[axis] = PetscSqr(sums[axis] / sums[FARE_DIM_MAX]);
-  PetscFunctionReturn(0);
-}
-
-static double fastest(const level *l)
+static double fastest(const fare_level *l)
 {
   return PetscMax(l->rate[0], PetscMax(l->rate[1], l->rate[2]));
 }
@@ -102,7 +54,7 @@ static double fastest(const level *l)
 /* One grid more, where some axis can be coarsened on all ranks. Which ones is decided once, by the rates at the start. */
 static PetscErrorCode add_level(fare_multigrid *mg, PetscBool *added)
 {
-  level      *fine = &mg->level[mg->levels - 1], *next = fine + 1;
+  fare_level *fine = &mg->level[mg->levels - 1], *next = fine + 1;
   PetscInt    odd[FARE_DIM_MAX] = {0};
   PetscBool   twice[FARE_DIM_MAX] = {PETSC_FALSE};
   fare_patch *patch;
@@ -118,28 +70,42 @@ static PetscErrorCode add_level(fare_multigrid *mg, PetscBool *added)
   }
   if (!*added) PetscFunctionReturn(0);
   PetscCall(fare_patch_coarsen(fine->patch, twice, &patch));
-  PetscCall(create_level(patch, PETSC_FALSE, next));
-  for (int axis = 0; axis < FARE_DIM_MAX; axis++) next->cells[axis] = fine->cells[axis] / (twice[axis] ? 2 : 1);
-  fare_patch_coarsen_rates(fine->patch, patch);
-  PetscCall(find_rates(next));
+  PetscCall(fare_level_create(patch, next));
   mg->levels++;
+  for (int axis = 0; axis < FARE_DIM_MAX; axis++) next->cells[axis] = fine->cells[axis] / (twice[axis] ? 2 : 1);
+  fare_level_coarsen_rates(fine, next);
+  PetscCall(fare_level_typical_rates(next));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_multigrid_create(const fare_grid *grid, const fare_patch *finest, fare_multigrid **multigrid)
+static void import_rates(fare_multigrid *mg)
+{
+  const fare_level *finest = &mg->level[0];
+
+  for (int axis = 0; axis < finest->patch->dim; axis++) {
+    fare_level_import(finest->patch->box, mg->op->up[axis], finest->up[axis]);
+    fare_level_import(finest->patch->box, mg->op->down[axis], finest->down[axis]);
+  }
+}
+
+PetscErrorCode fare_multigrid_create(const fare_operator *op, fare_multigrid **multigrid)
 {
   fare_multigrid *mg;
+  fare_patch     *patch;
   PetscBool       more = PETSC_TRUE;
 
   PetscFunctionBeginUser;
   PetscCall(PetscNew(&mg));
   *multigrid = mg;
+  mg->op     = op;
+  PetscCall(fare_patch_create(op->grid, MPI_FLOAT, &patch));
+  PetscCall(fare_level_create(patch, &mg->level[0]));
   mg->levels = 1;
-  PetscCall(create_level((fare_patch *)finest, PETSC_TRUE, &mg->level[0]));
-  memcpy(mg->level[0].cells, grid->cells, sizeof grid->cells);
-  PetscCall(find_rates(&mg->level[0]));
+  memcpy(mg->level[0].cells, op->grid->cells, sizeof op->grid->cells);
+  import_rates(mg);
+  PetscCall(fare_level_typical_rates(&mg->level[0]));
   while (more) PetscCall(add_level(mg, &more));
-  PetscCall(PetscMalloc1(FARE_LINES_SCRATCH * finest->count[0], &mg->scratch));
+  PetscCall(PetscMalloc1((FARE_LEVEL_SCRATCH + (patch->dim == 2 ? 1 : patch->count[1])) * patch->count[0], &mg->scratch));
   PetscFunctionReturn(0);
 }
 
@@ -150,55 +116,58 @@ PetscErrorCode fare_multigrid_factor(fare_multigrid *mg, double shift)
   PetscFunctionBeginUser;
   mg->shift = shift;
   for (mg->used = 1; mg->used < mg->levels && fastest(&mg->level[mg->used - 1]) > EASY * shift;) mg->used++;
+  import_rates(mg);
   for (int i = 0; i < mg->used; i++) {
-    level *l = &mg->level[i];
-    double least[FARE_DIM_MAX];
+    fare_level *l = &mg->level[i];
+    double      least[FARE_DIM_MAX];
 
-    if (i) fare_patch_coarsen_rates(mg->level[i - 1].patch, l->patch);
+    if (i) fare_level_coarsen_rates(l - 1, l);
     for (int axis = 0; axis < dim; axis++) least[axis] = i < mg->used - 1 ? (dim == 2 ? 0.5 : 0.25) : 2.5 / PetscSqr((double)l->cells[axis]);
-    fare_lines_factor(l->patch, shift, least, mg->scratch, l->lines);
+    fare_level_factor(l, shift, least, mg->scratch);
   }
   PetscFunctionReturn(0);
-}
-
-static void add(PetscInt n, const double *restrict z, double *restrict x)
-{
-  for (PetscInt i = 0; i < n; i++) x[i] += z[i];
 }
 
 /* x += M^-1 (b - A x) */
-static PetscErrorCode smooth(fare_multigrid *mg, level *l, const double *b, double *x)
+static PetscErrorCode smooth(fare_multigrid *mg, fare_level *l)
 {
   PetscFunctionBeginUser;
-  PetscCall(fare_patch_exchange(l->patch, x));
-  fare_patch_residual(l->patch, mg->shift, b, x, l->r);
-  fare_lines_solve(l->patch, l->lines, l->r, mg->scratch, l->z);
-  add(l->patch->owned, l->z, x);
+  PetscCall(fare_patch_exchange(l->patch, l->x));
+  fare_level_forth(l, mg->shift, l->x, mg->scratch, l->z);
+  fare_level_back_add(l, l->z, mg->scratch, l->x);
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode cycle(fare_multigrid *mg, int at, const double *b, double *x)
+/* x from zero by one cycle */
+static PetscErrorCode cycle(fare_multigrid *mg, int at)
 {
-  level *l = &mg->level[at], *next = l + 1;
+  fare_level *l = &mg->level[at], *next = l + 1;
 
   PetscFunctionBeginUser;
-  fare_lines_solve(l->patch, l->lines, b, mg->scratch, x);
+  fare_level_forth(l, mg->shift, NULL, mg->scratch, l->x);
   if (at == mg->used - 1) {
-    for (int sweep = 1; sweep < LOWEST; sweep++) PetscCall(smooth(mg, l, b, x));
+    fare_level_back(l, l->x);
+    for (int sweep = 1; sweep < LOWEST; sweep++) PetscCall(smooth(mg, l));
     PetscFunctionReturn(0);
   }
-  PetscCall(fare_patch_exchange(l->patch, x));
-  fare_patch_restrict_residual(l->patch, next->patch, mg->shift, b, x, mg->scratch, next->b);
-  PetscCall(cycle(mg, at + 1, next->b, next->x));
+  PetscCall(fare_patch_forget(l->patch));
+  fare_level_back_restrict(l, next, mg->shift, mg->scratch);
+  PetscCall(fare_patch_exchange(l->patch, l->x));
+  fare_level_add_beyond(l, next);
+  PetscCall(cycle(mg, at + 1));
   PetscCall(fare_patch_exchange(next->patch, next->x));
-  fare_patch_add_prolonged(next->patch, l->patch, next->x, mg->scratch, x);
-  PetscCall(smooth(mg, l, b, x));
+  fare_level_prolong(next, l, mg->scratch);
+  PetscCall(smooth(mg, l));
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_multigrid_cycle(fare_multigrid *mg, const double *r, double *z)
 {
+  const fare_level *finest = &mg->level[0];
+
   PetscFunctionBeginUser;
-  PetscCall(cycle(mg, 0, r, z));
+  fare_level_import(finest->patch->owned, r, finest->b);
+  PetscCall(cycle(mg, 0));
+  fare_level_export(finest->patch->owned, finest->x, z);
   PetscFunctionReturn(0);
 }

@@ -39,13 +39,10 @@ PetscErrorCode fare_operator_create(const fare_grid *grid, const fare_system *sy
     o->box *= o->count[axis];
     o->owned *= grid->count[axis];
   }
-  PetscCall(fare_patch_create(grid, &o->patch));
-  for (int axis = 0; axis < grid->dim; axis++) {
-    o->up[axis]   = o->patch->up[axis];
-    o->down[axis] = o->patch->down[axis];
-  }
+  PetscCall(fare_patch_create(grid, MPI_DOUBLE, &o->patch));
+  for (int axis = 0; axis < grid->dim; axis++) PetscCall(PetscCalloc2(o->box, &o->up[axis], o->box, &o->down[axis]));
   fare_system_parameters(system, 0, o->theta);
-  PetscCall(o->how->create(o));
+  PetscCall(fare_error_agree(grid->comm, o->how->create(o)));
   PetscFunctionReturn(0);
 }
 
@@ -56,6 +53,7 @@ PetscErrorCode fare_operator_destroy(fare_operator **op)
   PetscFunctionBeginUser;
   if (!o) PetscFunctionReturn(0);
   PetscCall(o->how->destroy(o));
+  for (int axis = 0; axis < FARE_DIM_MAX; axis++) PetscCall(PetscFree2(o->up[axis], o->down[axis]));
   PetscCall(fare_patch_destroy(&o->patch));
   PetscCall(PetscFree(*op));
   PetscFunctionReturn(0);
@@ -125,6 +123,7 @@ static PetscErrorCode check_finite(const fare_operator *op)
   const fare_grid *grid = op->grid;
 
   PetscFunctionBeginUser;
+  if (op->finite) PetscFunctionReturn(0);
   for (int axis = 0; axis < grid->dim; axis++) {
     const PetscInt faces = op->box - op->stride[axis];
 
@@ -136,9 +135,21 @@ static PetscErrorCode check_finite(const fare_operator *op)
       if (isfinite(op->up[axis][cell]) && isfinite(op->down[axis][cell])) continue;
       fare_operator_index(op, cell, index);
       for (int i = 0; i < grid->dim; i++) snprintf(place + strlen(place), sizeof place - strlen(place), "%s%g", i ? ", " : "", fare_grid_centre(grid, i, index[i]));
+      if (fare_operator_is_gradient(op)) { /* its potential has been looked at */
+        FARE_FAIL(FARE_ERR_FAILED, "truth: the potential changes by more than can be computed with across one cell at time %g, at the face of axis %s above (%s): take more cells, or a larger kT", op->time, fare_system_axis_name(op->system, axis), place);
+      }
       FARE_FAIL(FARE_ERR_FAILED, "truth: the drift is not finite at time %g, at the face of axis %s above (%s)", op->time, fare_system_axis_name(op->system, axis), place);
     }
   }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode make_rates(fare_operator *op)
+{
+  PetscFunctionBeginUser;
+  PetscCall(op->how->rates(op));
+  PetscCall(close_ends(op));
+  PetscCall(check_finite(op));
   PetscFunctionReturn(0);
 }
 
@@ -151,10 +162,8 @@ PetscErrorCode fare_operator_rates(fare_operator *op, double t)
   if (op->valid && !memcmp(theta, op->theta, sizeof theta)) PetscFunctionReturn(0);
   memcpy(op->theta, theta, sizeof theta);
   op->time  = t;
-  op->valid = PETSC_FALSE;
-  PetscCall(op->how->rates(op));
-  PetscCall(close_ends(op));
-  PetscCall(fare_error_agree(op->grid->comm, check_finite(op)));
+  op->valid = op->finite = PETSC_FALSE;
+  PetscCall(fare_error_agree(op->grid->comm, make_rates(op)));
   op->valid = PETSC_TRUE;
   op->version++;
   PetscFunctionReturn(0);
@@ -262,7 +271,7 @@ PetscErrorCode fare_operator_apply(fare_operator *op, double t, Vec P, Vec y)
   PetscCall(VecGetArrayRead(P, &p));
   PetscCall(VecGetArrayWrite(y, &to));
   PetscCall(fare_patch_exchange(op->patch, p));
-  fare_patch_apply(op->patch, 1, 0, p, to);
+  fare_patch_apply(op->patch, op->up, op->down, 1, 0, p, to);
   PetscCall(VecRestoreArrayWrite(y, &to));
   PetscCall(VecRestoreArrayRead(P, &p));
   PetscFunctionReturn(0);

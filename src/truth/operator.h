@@ -27,9 +27,9 @@ struct fare_operator {
   void                   *data; /* of `how` */
   PetscInt                start[FARE_DIM_MAX], count[FARE_DIM_MAX], stride[FARE_DIM_MAX], box, owned;
   fare_patch             *patch;
-  double                 *up[FARE_DIM_MAX], *down[FARE_DIM_MAX]; /* of the patch */
+  double                 *up[FARE_DIM_MAX], *down[FARE_DIM_MAX];
   double                  theta[FARE_PARAMETERS_MAX], time; /* that the rates are of */
-  PetscBool               valid;
+  PetscBool               valid, finite;                         /* finite: all rates are known to be */
   PetscInt                version; /* counts how often rates were made */
 };
 

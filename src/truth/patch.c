@@ -4,6 +4,16 @@
 
 #include <string.h>
 
+static size_t size_of(const fare_patch *p)
+{
+  return p->type == MPI_FLOAT ? sizeof(float) : sizeof(double);
+}
+
+static size_t face_bytes(const fare_patch *p, int axis)
+{
+  return (size_t)(p->owned / p->count[axis]) * size_of(p);
+}
+
 static PetscErrorCode allocate(fare_patch *p)
 {
   PetscFunctionBeginUser;
@@ -16,13 +26,15 @@ static PetscErrorCode allocate(fare_patch *p)
     p->box *= p->count[axis] + (axis < p->dim ? 2 : 0);
   }
   for (int axis = 0; axis < p->dim; axis++) {
-    PetscCall(PetscCalloc2(p->box, &p->up[axis], p->box, &p->down[axis]));
-    for (int side = 0; side < 2; side++) PetscCall(PetscCalloc2(p->owned / p->count[axis], &p->ghost[axis][side], p->owned / p->count[axis], &p->outgoing[axis][side]));
+    for (int side = 0; side < 2; side++) {
+      PetscCall(PetscCalloc1(face_bytes(p, axis), (char **)&p->ghost[axis][side]));
+      PetscCall(PetscMalloc1(face_bytes(p, axis), (char **)&p->outgoing[axis][side]));
+    }
   }
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_patch_create(const fare_grid *grid, fare_patch **patch)
+PetscErrorCode fare_patch_create(const fare_grid *grid, MPI_Datatype type, fare_patch **patch)
 {
   PetscInt    ranks[FARE_DIM_MAX] = {1, 1, 1}, at[FARE_DIM_MAX];
   PetscMPIInt rank;
@@ -32,6 +44,7 @@ PetscErrorCode fare_patch_create(const fare_grid *grid, fare_patch **patch)
   PetscCall(PetscNew(&p));
   *patch  = p;
   p->comm = grid->comm;
+  p->type = type;
   p->dim  = grid->dim;
   memcpy(p->count, grid->count, sizeof p->count);
   PetscCallMPI(MPI_Comm_rank(grid->comm, &rank));
@@ -58,6 +71,7 @@ PetscErrorCode fare_patch_coarsen(const fare_patch *fine, const PetscBool twice[
   PetscCall(PetscNew(&p));
   *coarse = p;
   p->comm = fine->comm;
+  p->type = fine->type;
   p->dim  = fine->dim;
   memcpy(p->neighbour, fine->neighbour, sizeof p->neighbour);
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) p->count[axis] = axis < fine->dim && twice[axis] ? fine->count[axis] / 2 : fine->count[axis];
@@ -72,28 +86,42 @@ PetscErrorCode fare_patch_destroy(fare_patch **patch)
   PetscFunctionBeginUser;
   if (!p) PetscFunctionReturn(0);
   for (int axis = 0; axis < p->dim; axis++) {
-    PetscCall(PetscFree2(p->up[axis], p->down[axis]));
-    for (int side = 0; side < 2; side++) PetscCall(PetscFree2(p->ghost[axis][side], p->outgoing[axis][side]));
+    for (int side = 0; side < 2; side++) {
+      PetscCall(PetscFree(p->ghost[axis][side]));
+      PetscCall(PetscFree(p->outgoing[axis][side]));
+    }
   }
   PetscCall(PetscFree(*patch));
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode fare_patch_forget(const fare_patch *p)
+{
+  PetscFunctionBeginUser;
+  for (int axis = 0; axis < p->dim; axis++) {
+    for (int side = 0; side < 2; side++) memset(p->ghost[axis][side], 0, face_bytes(p, axis));
+  }
+  PetscFunctionReturn(0);
+}
+
 /* The outermost owned cells on one side. */
-static void pack(const fare_patch *p, int axis, int side, const double *masses, double *to)
+static void pack(const fare_patch *p, int axis, int side, const void *masses, void *to)
 {
   const PetscInt last = side ? p->count[axis] - 1 : 0;
+  const size_t   size = size_of(p), row = (size_t)p->count[0] * size;
+  const char    *from = masses;
+  char          *face = to;
 
   if (axis == 0) {
-    for (PetscInt row = 0; row < p->count[1] * p->count[2]; row++) to[row] = masses[row * p->count[0] + last];
+    for (PetscInt line = 0; line < p->count[1] * p->count[2]; line++) memcpy(face + (size_t)line * size, from + (size_t)line * row + (size_t)last * size, size);
   } else if (axis == 1) {
-    for (PetscInt k = 0; k < p->count[2]; k++) memcpy(to + k * p->count[0], masses + fare_patch_row(p, last, k), (size_t)p->count[0] * sizeof *to);
+    for (PetscInt k = 0; k < p->count[2]; k++) memcpy(face + (size_t)k * row, from + (size_t)fare_patch_row(p, last, k) * size, row);
   } else {
-    memcpy(to, masses + fare_patch_row(p, 0, last), (size_t)(p->count[0] * p->count[1]) * sizeof *to);
+    memcpy(face, from + (size_t)fare_patch_row(p, 0, last) * size, face_bytes(p, axis));
   }
 }
 
-PetscErrorCode fare_patch_exchange(const fare_patch *p, const double *masses)
+PetscErrorCode fare_patch_exchange(const fare_patch *p, const void *masses)
 {
   MPI_Request request[4 * FARE_DIM_MAX];
   PetscMPIInt rank;
@@ -110,8 +138,8 @@ PetscErrorCode fare_patch_exchange(const fare_patch *p, const double *masses)
       if (neighbour == rank) pack(p, axis, !side, masses, p->ghost[axis][side]);
       if (neighbour == rank || neighbour == MPI_PROC_NULL) continue;
       pack(p, axis, side, masses, p->outgoing[axis][side]);
-      PetscCallMPI(MPI_Irecv(p->ghost[axis][side], face, MPI_DOUBLE, neighbour, 2 * axis + !side, p->comm, &request[requests++]));
-      PetscCallMPI(MPI_Isend(p->outgoing[axis][side], face, MPI_DOUBLE, neighbour, 2 * axis + side, p->comm, &request[requests++]));
+      PetscCallMPI(MPI_Irecv(p->ghost[axis][side], face, p->type, neighbour, 2 * axis + !side, p->comm, &request[requests++]));
+      PetscCallMPI(MPI_Isend(p->outgoing[axis][side], face, p->type, neighbour, 2 * axis + side, p->comm, &request[requests++]));
     }
   }
   if (requests) PetscCallMPI(MPI_Waitall(requests, request, MPI_STATUSES_IGNORE));

@@ -1,28 +1,30 @@
-/* Inside truth: one rank's cells on one grid, rates over their faces, what neighbours hold beyond, and the kernels that act there. */
+/* Inside truth: one rank's cells on one grid, what neighbours hold beyond them, and how masses flow there. */
 #ifndef FARE_PATCH_H
 #define FARE_PATCH_H
 
 #include <fare/truth.h>
 
 /*
-  Masses are arrays of the owned cells, (k count[1] + j) count[0] + i. Rates stand at the cells of the box, which has a layer more around along each axis of the
+  Masses are arrays of the owned cells, (k count[1] + j) count[0] + i, of one type. Rates stand at the cells of the box, which has a layer more around along each axis of the
   grid: those over the face above each cell, up from the cell and down from its neighbour. `ghost` are the masses beyond each side of the patch, zeros at an end.
 */
 typedef struct {
-  MPI_Comm comm;
-  int      dim;
-  PetscInt count[FARE_DIM_MAX], owned, stride[FARE_DIM_MAX], first, box; /* first: the owned cell (0,0,0) in the box */
-  int      neighbour[FARE_DIM_MAX][2];                                   /* rank below and above, MPI_PROC_NULL at an end */
-  double  *up[FARE_DIM_MAX], *down[FARE_DIM_MAX];
-  double  *ghost[FARE_DIM_MAX][2], *outgoing[FARE_DIM_MAX][2];
+  MPI_Comm     comm;
+  MPI_Datatype type; /* of masses: MPI_DOUBLE or MPI_FLOAT */
+  int          dim;
+  PetscInt     count[FARE_DIM_MAX], owned, stride[FARE_DIM_MAX], first, box; /* first: the owned cell (0,0,0) in the box */
+  int          neighbour[FARE_DIM_MAX][2];                                   /* rank below and above, MPI_PROC_NULL at an end */
+  void        *ghost[FARE_DIM_MAX][2], *outgoing[FARE_DIM_MAX][2];
 } fare_patch;
 
-/* Of the cells that this rank owns on a grid; and of cells twice as wide along the axes of `twice`, whose counts must be even. Rates are zero. */
-PetscErrorCode fare_patch_create(const fare_grid *grid, fare_patch **patch);
+/* Of the cells that this rank owns on a grid; and of cells twice as wide along the axes of `twice`, whose counts must be even. */
+PetscErrorCode fare_patch_create(const fare_grid *grid, MPI_Datatype type, fare_patch **patch);
 PetscErrorCode fare_patch_coarsen(const fare_patch *fine, const PetscBool twice[], fare_patch **coarse);
 PetscErrorCode fare_patch_destroy(fare_patch **patch);
 /* Brings masses from beyond the patch into `ghost`. Collective. */
-PetscErrorCode fare_patch_exchange(const fare_patch *patch, const double *masses);
+PetscErrorCode fare_patch_exchange(const fare_patch *patch, const void *masses);
+/* As if there were none beyond. */
+PetscErrorCode fare_patch_forget(const fare_patch *patch);
 
 /* The cells (0, j, k) among the owned and in the box. */
 static inline PetscInt fare_patch_row(const fare_patch *patch, PetscInt j, PetscInt k)
@@ -34,15 +36,9 @@ static inline PetscInt fare_patch_box_row(const fare_patch *patch, PetscInt j, P
   return patch->first + k * patch->stride[2] + j * patch->stride[1];
 }
 
-/* Kernels. `ghost` must be of p. */
+/* Kernels, in double precision. `ghost` must be of p. */
 /* y = sign (L p - shift p), and y = b + L p - shift p, where y may be b. */
-void fare_patch_apply(const fare_patch *patch, double sign, double shift, const double *p, double *y);
-void fare_patch_residual(const fare_patch *patch, double shift, const double *b, const double *p, double *y);
-/* That residual summed over the children of coarse cells. row: scratch of count[0]. */
-void fare_patch_restrict_residual(const fare_patch *fine, const fare_patch *coarse, double shift, const double *b, const double *p, double *row, double *to);
-/* Adds to the children of coarse cells what they hold, by linear interpolation; `ghost` must be of `from`. The sum of what is added is that of `from`. */
-void fare_patch_add_prolonged(const fare_patch *coarse, const fare_patch *fine, const double *from, double *row, double *to);
-/* Rates of cells twice as wide from those of their children. */
-void fare_patch_coarsen_rates(const fare_patch *fine, const fare_patch *coarse);
+void fare_patch_apply(const fare_patch *patch, double *const up[], double *const down[], double sign, double shift, const double *p, double *y);
+void fare_patch_residual(const fare_patch *patch, double *const up[], double *const down[], double shift, const double *b, const double *p, double *y);
 
 #endif

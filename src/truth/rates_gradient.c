@@ -16,8 +16,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LINE FARE_LINE_POINTS
+#define LINE      FARE_LINE_POINTS
 #define TERMS_MAX FARE_PARAMETERS_MAX
+#define RUN       256 /* cells that go through all points together, at most: they stay in cache */
 
 /* A term of V that a protocol moves: relative to the centre at [point * box + cell], or at [point] where that is the same in all cells. */
 typedef struct {
@@ -31,29 +32,25 @@ typedef struct {
 typedef struct {
   int     point, sign;
   double  weight;
-  double *to; /* [cell] */
+  double *to; /* [cell of two layers] */
 } use;
 #define USES_MAX (2 * LINE * FARE_DIM_MAX + FARE_CELL_POINTS * FARE_CELL_POINTS * FARE_CELL_POINTS)
-
-/* Uses that the moving terms change by one and the same factor: their exponentials of the fixed terms are kept as a sum. */
-typedef struct {
-  int     use; /* the first of them */
-  double *kept;
-} group;
 
 typedef struct {
   int     points; /* per cell: the centre, LINE per axis, and in 2-3 dimensions the cell's own */
   int     uses;
   use     use[USES_MAX];
-  int     groups;
-  group   group[USES_MAX];
-  double  kept_T;              /* that the exponentials are of; 0: of none */
+  int     groups, group[USES_MAX]; /* of uses that the moving terms change by one and the same factor: the first of each */
+  double *kept;                /* the exponentials of the fixed terms, summed for each group: run after run, [group * cells of the run + cell] */
+  double  kept_T;              /* that they are of; 0: of none */
   int     terms;
   term    term[TERMS_MAX];
   double  fixed_a[TERMS_MAX];  /* of the terms that are summed in fixed and centre */
   double *fixed, *centre;      /* their sum relative to the centre, [point * box + cell]; and at the centre. Without shapes: of V itself. fixed: NULL while exponentials are kept */
-  double *U, *average, *half[FARE_DIM_MAX][2];
+  PetscInt layer, run;         /* cells of the box whose averages are there together: a row of two axes, a plane of three, all of one; and that go through all points together */
+  double *U, *average, *half[FARE_DIM_MAX][2]; /* of two layers, one and that below it, which take turns */
   double *edge[FARE_DIM_MAX];  /* with an extra force: (U - U_centre)/T at the points of half-edges, [q * box + cell] */
+  double *work[FARE_DIM_MAX], *lower[FARE_DIM_MAX], *upper[FARE_DIM_MAX]; /* and its work along the edges above the cells, and the half-edges again with it taken off */
 } gradient;
 
 /* Whether a moving term relative to the centre is the same in all cells at a point, to round-off; its value there. */
@@ -169,18 +166,21 @@ static void list_uses(gradient *g, int dim)
 
 static PetscErrorCode create(fare_operator *op)
 {
-  const size_t n = (size_t)op->box;
-  gradient    *g;
-  int          moving[TERMS_MAX];
+  const size_t   n     = (size_t)op->box;
+  const PetscInt layer = op->grid->dim == 1 ? op->box : op->stride[op->grid->dim - 1], two = PetscMin(2 * layer, op->box);
+  gradient      *g;
+  int            moving[TERMS_MAX];
 
   PetscFunctionBeginUser;
   PetscCall(PetscNew(&g));
   op->data  = g;
   g->points = fare_points_per_cell(op->grid->dim);
-  PetscCall(PetscMalloc3(n, &g->centre, n, &g->U, n, &g->average));
+  g->layer  = layer;
+  g->run    = (layer + (layer - 1) / RUN) / ((layer - 1) / RUN + 1);
+  PetscCall(PetscMalloc3(n, &g->centre, two, &g->U, two, &g->average));
   for (int axis = 0; axis < op->grid->dim; axis++) {
-    for (int side = 0; side < 2; side++) PetscCall(PetscMalloc1(n, &g->half[axis][side]));
-    if (op->type->extra) PetscCall(PetscMalloc1(LINE * n, &g->edge[axis]));
+    for (int side = 0; side < 2; side++) PetscCall(PetscMalloc1(two, &g->half[axis][side]));
+    if (op->type->extra) PetscCall(PetscMalloc4(LINE * n, &g->edge[axis], n, &g->work[axis], n, &g->lower[axis], n, &g->upper[axis]));
   }
   list_uses(g, op->grid->dim);
   if (!op->type->shapes) {
@@ -208,10 +208,10 @@ static PetscErrorCode destroy(fare_operator *op)
   }
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
     for (int side = 0; side < 2; side++) PetscCall(PetscFree(g->half[axis][side]));
-    PetscCall(PetscFree(g->edge[axis]));
+    PetscCall(PetscFree4(g->edge[axis], g->work[axis], g->lower[axis], g->upper[axis]));
   }
   PetscCall(PetscFree(g->fixed));
-  for (int i = 0; i < g->groups; i++) PetscCall(PetscFree(g->group[i].kept));
+  PetscCall(PetscFree(g->kept));
   PetscCall(PetscFree3(g->centre, g->U, g->average));
   PetscCall(PetscFree(op->data));
   PetscFunctionReturn(0);
@@ -270,8 +270,6 @@ static PetscBool moves_uniformly(const gradient *g)
   return PETSC_TRUE;
 }
 
-#define RUN 512 /* cells that go through all points together, and stay in cache */
-
 /* U - U_centre at one point of n cells from `first`. */
 static void relative_potential(const fare_operator *op, const double a[], int point, PetscInt first, size_t n, double r[])
 {
@@ -285,8 +283,8 @@ static void relative_potential(const fare_operator *op, const double a[], int po
   }
 }
 
-/* The averages of n cells from `first`, by exponentials of all terms together. */
-static void average_anew(const fare_operator *op, const double a[], PetscInt first, size_t n)
+/* Adds to the averages of n cells from `first`, at `at` of two layers, exponentials of all terms together. */
+static void average_anew(const fare_operator *op, const double a[], PetscInt first, PetscInt at, size_t n)
 {
   const gradient *g = op->data;
   double          r[RUN], e[RUN];
@@ -294,7 +292,7 @@ static void average_anew(const fare_operator *op, const double a[], PetscInt fir
   for (int u = 0; u < g->uses; u++) {
     relative_potential(op, a, g->use[u].point, first, n, r);
     fare_exponentials(n, g->use[u].sign / op->theta[FARE_KT], r, e);
-    fare_add_scaled(n, g->use[u].weight, e, g->use[u].to + first);
+    fare_add_scaled(n, g->use[u].weight, e, g->use[u].to + at);
   }
 }
 
@@ -309,30 +307,43 @@ static PetscBool alike(const gradient *g, const use *a, const use *b)
   return PETSC_TRUE;
 }
 
+static void find_groups(gradient *g, int group_of[])
+{
+  g->groups = 0;
+  for (int u = 0; u < g->uses; u++) {
+    int i = 0;
+
+    while (i < g->groups && !alike(g, &g->use[u], &g->use[g->group[i]])) i++;
+    if (i == g->groups) g->group[g->groups++] = u;
+    group_of[u] = i;
+  }
+}
+
+/* Of the run that begins with a cell. */
+static size_t length_of_run(const gradient *g, PetscInt first)
+{
+  return (size_t)PetscMin(g->run, g->layer - first % g->layer);
+}
+
 /* The exponentials of the fixed terms, after which those are not needed until T or their coefficients change. */
 static PetscErrorCode keep_exponentials(fare_operator *op)
 {
   gradient *g = op->data;
   double    e[RUN];
+  int       group_of[USES_MAX];
 
   PetscFunctionBeginUser;
   if (!g->fixed) PetscCall(fill_terms(op));
-  for (int i = 0; i < g->groups; i++) PetscCall(PetscFree(g->group[i].kept));
-  g->groups = 0;
-  for (int u = 0; u < g->uses; u++) {
-    const double *from = g->fixed + (size_t)g->use[u].point * (size_t)op->box;
-    int           i    = 0;
+  PetscCall(PetscFree(g->kept));
+  find_groups(g, group_of);
+  PetscCall(PetscCalloc1((size_t)g->groups * (size_t)op->box, &g->kept));
+  for (PetscInt first = 0; first < op->box; first += (PetscInt)length_of_run(g, first)) {
+    const size_t n    = length_of_run(g, first);
+    double      *kept = g->kept + (size_t)g->groups * (size_t)first;
 
-    while (i < g->groups && !alike(g, &g->use[u], &g->use[g->group[i].use])) i++;
-    if (i == g->groups) {
-      PetscCall(PetscCalloc1(op->box, &g->group[i].kept));
-      g->group[g->groups++].use = u;
-    }
-    for (PetscInt first = 0; first < op->box; first += RUN) {
-      const size_t n = (size_t)PetscMin(RUN, op->box - first);
-
-      fare_exponentials(n, g->use[u].sign / op->theta[FARE_KT], from + first, e);
-      fare_add_scaled(n, g->use[u].weight, e, g->group[i].kept + first);
+    for (int u = 0; u < g->uses; u++) {
+      fare_exponentials(n, g->use[u].sign / op->theta[FARE_KT], g->fixed + (size_t)g->use[u].point * (size_t)op->box + first, e);
+      fare_add_scaled(n, g->use[u].weight, e, kept + (size_t)group_of[u] * n);
     }
   }
   if (!op->type->extra) PetscCall(PetscFree(g->fixed));
@@ -340,29 +351,28 @@ static PetscErrorCode keep_exponentials(fare_operator *op)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode average(fare_operator *op, const double a[])
+static PetscBool keeps_exponentials(const fare_operator *op)
 {
-  gradient       *g    = op->data;
-  const PetscBool kept = op->type->shapes && moves_uniformly(g) && !fare_system_drives(op->system, FARE_KT) ? PETSC_TRUE : PETSC_FALSE;
-  const double    T    = op->theta[FARE_KT];
+  return op->type->shapes && moves_uniformly(op->data) && !fare_system_drives(op->system, FARE_KT) ? PETSC_TRUE : PETSC_FALSE;
+}
 
-  PetscFunctionBeginUser;
-  if (kept && g->kept_T != T) PetscCall(keep_exponentials(op));
-  for (PetscInt first = 0; first < op->box; first += RUN) {
-    const size_t n = (size_t)PetscMin(RUN, op->box - first);
+/* U at the centres and all averages of n cells from `first`, to `at` of two layers. */
+static void average(const fare_operator *op, const double a[], PetscBool kept, PetscInt first, PetscInt at, size_t n)
+{
+  const gradient *g = op->data;
 
-    memset(g->average + first, 0, n * sizeof(double));
-    for (int axis = 0; axis < op->grid->dim; axis++) {
-      for (int side = 0; side < 2; side++) memset(g->half[axis][side] + first, 0, n * sizeof(double));
-    }
-    if (!kept) average_anew(op, a, first, n);
-    for (int i = 0; i < g->groups && kept; i++) {
-      const use *u = &g->use[g->group[i].use];
-
-      fare_add_scaled(n, exp(u->sign * uniform_shift(g, a, u->point) / T), g->group[i].kept + first, u->to + first);
-    }
+  memcpy(g->U + at, g->centre + first, n * sizeof(double));
+  for (int i = 0; i < g->terms; i++) fare_add_scaled(n, a[g->term[i].k], g->term[i].centre + first, g->U + at);
+  memset(g->average + at, 0, n * sizeof(double));
+  for (int axis = 0; axis < op->grid->dim; axis++) {
+    for (int side = 0; side < 2; side++) memset(g->half[axis][side] + at, 0, n * sizeof(double));
   }
-  PetscFunctionReturn(0);
+  if (!kept) average_anew(op, a, first, at, n);
+  for (int i = 0; i < g->groups && kept; i++) {
+    const use *u = &g->use[g->group[i]];
+
+    fare_add_scaled(n, exp(u->sign * uniform_shift(g, a, u->point) / op->theta[FARE_KT]), g->kept + (size_t)g->groups * (size_t)first + (size_t)i * n, u->to + at);
+  }
 }
 
 /* With an extra force: (U - U_centre)/T at the points of the half-edges. */
@@ -381,7 +391,7 @@ static void keep_edges(fare_operator *op, const double a[])
 }
 
 /* The work of the extra force along the edges above the cells, and the half-edges again with it taken off. */
-static PetscErrorCode add_extra(fare_operator *op, int axis, double *work, double *lower, double *upper)
+static PetscErrorCode add_extra(fare_operator *op, int axis)
 {
   const gradient *g   = op->data;
   const int       dim = op->grid->dim;
@@ -395,54 +405,54 @@ static PetscErrorCode add_extra(fare_operator *op, int axis, double *work, doubl
   op->type->extra(dim, op->theta, (size_t)op->box, (const double *const *)x, f);
   for (PetscInt cell = 0; cell < op->box; cell++) {
     const PetscInt above = cell + op->stride[axis] < op->box ? cell + op->stride[axis] : cell;
+    const double   work  = f[axis][cell] * h;
 
-    work[cell]  = f[axis][cell] * h;
-    lower[cell] = upper[cell] = 0;
+    g->work[axis][cell]  = work;
+    g->lower[axis][cell] = g->upper[axis][cell] = 0;
     for (int q = 0; q < FARE_HALF_POINTS; q++) {
-      const double tilt = work[cell] / T * fare_half_offset[q];
+      const double tilt = work / T * fare_half_offset[q];
 
-      lower[cell] += fare_half_weight[q] * fare_held_exponential(g->edge[axis][(size_t)q * op->box + cell] - tilt);
-      upper[cell] += fare_half_weight[q] * fare_held_exponential(g->edge[axis][(size_t)(FARE_HALF_POINTS + q) * op->box + above] + tilt);
+      g->lower[axis][cell] += fare_half_weight[q] * fare_held_exponential(g->edge[axis][(size_t)q * op->box + cell] - tilt);
+      g->upper[axis][cell] += fare_half_weight[q] * fare_held_exponential(g->edge[axis][(size_t)(FARE_HALF_POINTS + q) * op->box + above] + tilt);
     }
   }
   for (int a = 0; a < dim; a++) PetscCall(PetscFree2(x[a], f[a]));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode rates_along(fare_operator *op, int axis)
+/* Over the faces above n cells from `first`; these are at `below` of two layers, their neighbours at `above`. */
+static void rates_along(fare_operator *op, int axis, PetscInt first, PetscInt n, PetscInt below, PetscInt above)
 {
   const gradient *g = op->data;
-  const PetscInt  stride = op->stride[axis];
-  const size_t    n = (size_t)(op->box - stride);
   const double    h = op->grid->spacing[axis], T = op->theta[FARE_KT], D = op->theta[FARE_MOBILITY] * T / (h * h);
-  double         *work, *lower, *upper;
+  const double   *work = NULL, *lower = g->half[axis][1] + below, *upper = g->half[axis][0] + above;
+  double         *up = op->up[axis] + first, *down = op->down[axis] + first;
 
-  PetscFunctionBeginUser;
-  if (!op->type->extra) {
-    fare_face_rates(n, D, T, g->U, g->U + stride, g->half[axis][1], g->half[axis][0] + stride, g->average, g->average + stride, NULL, op->up[axis], op->down[axis]);
-  } else {
-    PetscCall(PetscMalloc3(op->box, &work, op->box, &lower, op->box, &upper));
-    PetscCall(add_extra(op, axis, work, lower, upper));
-    fare_face_rates(n, D, T, g->U, g->U + stride, lower, upper, g->average, g->average + stride, work, op->up[axis], op->down[axis]);
-    PetscCall(PetscFree3(work, lower, upper));
+  if (op->type->extra) {
+    work  = g->work[axis] + first;
+    lower = g->lower[axis] + first;
+    upper = g->upper[axis] + first;
   }
+  fare_face_rates((size_t)n, D, T, g->U + below, g->U + above, lower, upper, g->average + below, g->average + above, work, up, down);
   /* at an end that absorbs, a particle is gone when it has come half an edge, to the end itself */
-  for (PetscInt cell = 0; cell < op->box && op->grid->end[axis] >= FARE_END_ABSORBING; cell++) {
+  for (PetscInt c = 0; c < n && op->grid->end[axis] >= FARE_END_ABSORBING; c++) {
     PetscInt index[FARE_DIM_MAX];
     int      end;
 
-    fare_operator_index(op, cell, index);
+    fare_operator_index(op, first + c, index);
     end = fare_operator_end(op, axis, index[axis]);
-    if (end > 0) op->up[axis][cell] = 2 * D / (g->half[axis][1][cell] * g->average[cell]);
-    if (end < 0) op->down[axis][cell] = 2 * D / (g->half[axis][0][cell + stride] * g->average[cell + stride]);
+    if (end > 0) up[c] = 2 * D / (g->half[axis][1][below + c] * g->average[below + c]);
+    if (end < 0) down[c] = 2 * D / (g->half[axis][0][above + c] * g->average[above + c]);
   }
-  PetscFunctionReturn(0);
+  if (!fare_all_finite((size_t)n, up) || !fare_all_finite((size_t)n, down)) op->finite = PETSC_FALSE;
 }
 
 static PetscErrorCode rates(fare_operator *op)
 {
-  gradient *g = op->data;
+  gradient *g    = op->data;
+  const int last = op->grid->dim - 1;
   double    a[TERMS_MAX];
+  PetscBool kept;
 
   PetscFunctionBeginUser;
   if (op->type->shapes) {
@@ -451,11 +461,16 @@ static PetscErrorCode rates(fare_operator *op)
   } else {
     PetscCall(evaluate_everywhere(op));
   }
-  memcpy(g->U, g->centre, (size_t)op->box * sizeof *g->U);
-  for (int i = 0; i < g->terms; i++) fare_add_scaled((size_t)op->box, a[g->term[i].k], g->term[i].centre, g->U);
-  PetscCall(average(op, a));
+  kept = keeps_exponentials(op);
+  if (kept && g->kept_T != op->theta[FARE_KT]) PetscCall(keep_exponentials(op));
   if (op->type->extra) keep_edges(op, a);
-  for (int axis = 0; axis < op->grid->dim; axis++) PetscCall(rates_along(op, axis));
+  for (int axis = 0; axis <= last && op->type->extra; axis++) PetscCall(add_extra(op, axis));
+  op->finite = PETSC_TRUE;
+  for (PetscInt first = 0, at = 0; first < op->box; first += g->layer, at = g->layer - at) {
+    for (PetscInt run = 0; run < g->layer; run += g->run) average(op, a, kept, first + run, at + run, length_of_run(g, first + run));
+    for (int axis = 0; axis < PetscMax(1, last); axis++) rates_along(op, axis, first, g->layer - op->stride[axis], at, at + op->stride[axis]);
+    if (first) rates_along(op, last, first - g->layer, g->layer, g->layer - at, at);
+  }
   PetscFunctionReturn(0);
 }
 

@@ -29,7 +29,7 @@ static PetscErrorCode multiply(Mat A, Vec from, Vec to)
   PetscCall(VecGetArrayRead(from, &x));
   PetscCall(VecGetArrayWrite(to, &y));
   PetscCall(fare_patch_exchange(e->op->patch, x));
-  fare_patch_apply(e->op->patch, -1, e->shift, x, y);
+  fare_patch_apply(e->op->patch, e->op->up, e->op->down, -1, e->shift, x, y);
   PetscCall(VecRestoreArrayWrite(to, &y));
   PetscCall(VecRestoreArrayRead(from, &x));
   PetscFunctionReturn(0);
@@ -64,7 +64,7 @@ PetscErrorCode fare_solver_create_matrix(fare_evolution *e, double start)
   PetscCall(MatCreateShell(e->grid->comm, e->op->owned, e->op->owned, PETSC_DETERMINE, PETSC_DETERMINE, e, &e->A));
   PetscCall(MatShellSetOperation(e->A, MATOP_MULT, (void (*)(void))multiply));
   PetscCall(fare_operator_rates(e->op, start));
-  PetscCall(fare_multigrid_create(e->grid, e->op->patch, &e->multigrid));
+  PetscCall(fare_multigrid_create(e->op, &e->multigrid));
   PetscFunctionReturn(0);
 }
 

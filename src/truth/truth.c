@@ -13,6 +13,7 @@
 #define TIGHTER    16.0
 #define TIME_SHARE (TIGHTER / (TIGHTER - 1))
 #define CELLS_MAX   (1 << 28)
+#define SAME_TURNS  1e-9
 
 struct fare_truth {
   fare_grid        *grid, *half_grid;          /* half_grid: NULL without estimate */
@@ -43,6 +44,40 @@ static PetscErrorCode check_count(const fare_node *node, const char *key, int di
   PetscFunctionReturn(0);
 }
 
+static fare_end end_of(const fare_system *system, const fare_truth_options *options, int axis)
+{
+  return options->ends.count ? (fare_end)options->ends.values[axis] : fare_system_type_of(system)->periodic[axis] ? FARE_END_PERIODIC : FARE_END_REFLECTING;
+}
+
+fare_box fare_truth_box(const fare_system *system, const fare_truth_options *options)
+{
+  fare_box box = fare_system_box(system);
+
+  for (int axis = 0; axis < fare_system_dimension(system); axis++) {
+    if (options->lower.count) box.lower[axis] = options->lower.values[axis];
+    if (options->upper.count) box.upper[axis] = options->upper.values[axis];
+    box.periodic[axis] = end_of(system, options, axis) == FARE_END_PERIODIC ? PETSC_TRUE : PETSC_FALSE;
+  }
+  return box;
+}
+
+/* A circle closes only where the system does: anywhere else drift would jump there. */
+static PetscErrorCode check_circle(const fare_node *node, const fare_system *system, const fare_truth_options *options, int axis)
+{
+  const fare_box   own = fare_system_box(system), box = fare_truth_box(system, options);
+  const double     period = own.upper[axis] - own.lower[axis], turns = (box.upper[axis] - box.lower[axis]) / period;
+  const fare_node *list   = fare_node_find(node, own.periodic[axis] ? "upper" : "ends"), *place = list && fare_node_kind_of(list) == FARE_NODE_LIST ? fare_node_item(list, (size_t)axis) : list;
+  const char      *name   = fare_system_axis_name(system, axis);
+
+  PetscFunctionBeginUser;
+  if (!box.periodic[axis]) PetscFunctionReturn(0);
+  if (!own.periodic[axis]) PetscCall(fare_node_error(place, "system '%s' is not periodic along %s", fare_system_type_of(system)->name, name));
+  if (fabs(turns - PetscMax(1, nearbyint(turns))) > SAME_TURNS * turns) {
+    PetscCall(fare_node_error(place, "%s is periodic: its ends lie one period (%.12g) or several apart, not %.12g; without lower and upper they are the system's own", name, period, turns * period));
+  }
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_truth_options_from_config(const fare_node *node, const fare_system *system, fare_truth_options *options)
 {
   const int dim   = fare_system_dimension(system);
@@ -64,6 +99,7 @@ PetscErrorCode fare_truth_options_from_config(const fare_node *node, const fare_
     if (options->cells.count) total *= (double)options->cells.values[axis];
     if (options->cells.count && options->cells.values[axis] % 2) PetscCall(fare_node_error(fare_node_find(node, "cells"), "expected an even number of cells, got %lld (the error estimate compares with half as many)", (long long)options->cells.values[axis]));
     if (options->lower.count && !(options->lower.values[axis] < options->upper.values[axis])) PetscCall(fare_node_error(fare_node_find(node, "upper"), "upper must lie above lower, got %g and %g", options->upper.values[axis], options->lower.values[axis]));
+    PetscCall(check_circle(node, system, options, axis));
   }
   if (total > CELLS_MAX) PetscCall(fare_node_error(fare_node_find(node, "cells"), "%g cells are more than the %d that there can be", total, CELLS_MAX));
   PetscFunctionReturn(0);
@@ -78,22 +114,21 @@ PetscErrorCode fare_truth_options_free(fare_truth_options *options)
 
 static PetscErrorCode create_grids(MPI_Comm comm, const fare_system *system, const fare_truth_options *options, fare_truth *truth)
 {
-  const fare_system_type *type = fare_system_type_of(system);
-  const int               dim  = fare_system_dimension(system);
-  const double           *lower = options->lower.count ? options->lower.values : type->lower, *upper = options->upper.count ? options->upper.values : type->upper;
-  PetscInt                cells[FARE_DIM_MAX];
-  fare_end                end[FARE_DIM_MAX];
+  const int      dim = fare_system_dimension(system);
+  const fare_box box = fare_truth_box(system, options);
+  PetscInt       cells[FARE_DIM_MAX];
+  fare_end       end[FARE_DIM_MAX];
 
   PetscFunctionBeginUser;
   for (int axis = 0; axis < dim; axis++) {
     cells[axis] = (PetscInt)options->cells.values[axis] / (options->estimate ? 2 : 1);
-    end[axis]   = options->ends.count ? (fare_end)options->ends.values[axis] : type->periodic[axis] ? FARE_END_PERIODIC : FARE_END_REFLECTING;
+    end[axis]   = end_of(system, options, axis);
   }
   if (!options->estimate) {
-    PetscCall(fare_grid_create(comm, dim, cells, lower, upper, end, &truth->grid));
+    PetscCall(fare_grid_create(comm, dim, cells, box.lower, box.upper, end, &truth->grid));
     PetscFunctionReturn(0);
   }
-  PetscCall(fare_grid_create(comm, dim, cells, lower, upper, end, &truth->half_grid));
+  PetscCall(fare_grid_create(comm, dim, cells, box.lower, box.upper, end, &truth->half_grid));
   PetscCall(fare_grid_refine(truth->half_grid, &truth->grid));
   PetscFunctionReturn(0);
 }
@@ -264,6 +299,7 @@ PetscErrorCode fare_truth_load(fare_truth *truth, int part, const double numbers
 {
   PetscFunctionBeginUser;
   PetscCall(fare_evolution_load(part_of(truth, part), numbers));
+  if (part_of(truth, part)->before != truth->main->before) FARE_FAIL(FARE_ERR_FAILED, "what was saved is of a truth whose parts are at different times");
   truth->status.time = truth->main->before;
   if (part < fare_truth_parts(truth) - 1) PetscFunctionReturn(0);
   if (truth->half) PetscCall(fare_operator_rates(truth->half->op, truth->half->before)); /* the estimate asks them about the scheme's order */

@@ -88,7 +88,7 @@ PetscErrorCode fare_bdf_destroy(fare_bdf **bdf);
 #define FARE_BDF_POINTS 6
 void fare_bdf_vectors(const fare_bdf *bdf, Vec vector[]);
 void fare_bdf_save(const fare_bdf *bdf, double numbers[]); /* FARE_BDF_POINTS + 4 */
-void fare_bdf_load(fare_bdf *bdf, const double numbers[]);
+PetscErrorCode fare_bdf_load(fare_bdf *bdf, const double numbers[]); /* FARE_ERR_FAILED where no step can be taken from them */
 /* Called by a stepper when masses are those of time t. */
 PetscErrorCode fare_evolution_stepped(fare_evolution *e, double t, Vec masses, double smallest);
 

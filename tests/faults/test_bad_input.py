@@ -29,6 +29,20 @@ ensembles:
 measures: [kl, wasserstein_1]
 output: {directory: out/faulty}
 """
+CIRCLE = """\
+study: circle
+system: {name: tilted_washboard}
+snapshots: {end: 0.02, count: 2}
+truth: {cells: [64], lower: [-3], upper: [3]}
+ensembles:
+  - {name: rest, sampler: boltzmann, particles: 100, sweeps: 1, tuning: 0}
+"""
+RING = """\
+study: ring
+system: {expression: {axes: [x, y], potential: cos(2*pi*x/3)*cos(pi*y), lower: [0, -1], upper: [3, 1], periodic: [true, false]}}
+snapshots: {end: 0.02, count: 2}
+truth: {cells: [16, 16]}
+"""
 LEARNS = "  - {name: learned, sampler: diffusion, particles: 100, steps: 10"
 
 # (what is replaced in the sound study, by what, the path in the message, what the message says); @ marks the place it must name.
@@ -91,6 +105,8 @@ EDITS = [
     ("[64]", "[64], lower: [-2], upper: @[2, 2]", "truth.upper", "expected 1 number for a 1-dimensional system, got 2"),
     ("{cells: [64]", "@{cells: [64], lower: [-2]", "truth", "lower and upper go together"),
     ("[64]", "[64], lower: [2], upper: @[-2]", "truth.upper", "upper must lie above lower, got -2 and 2"),
+    ("[64]", "[64], ends: [@periodic]", "truth.ends[0]", "system 'prinz' is not periodic along x"),
+    ("[64]", "[64], ends: @periodic, lower: [0], upper: [2]", "truth.ends", "system 'prinz' is not periodic along x"),
     ("{density: boltzmann}", "{density: gaussian, mean: @[0, 0], sd: [1]}", "initial.mean", "a gaussian in 1 dimension needs 1 number in 'mean', got 2"),
     ("{density: boltzmann}", "{density: gaussian, mean: [0], sd: @[1, 1]}", "initial.sd", "a gaussian in 1 dimension needs 1 number in 'sd', got 2"),
     ("{density: boltzmann}", "@{density: gaussian, sd: [1]}", "initial", "a gaussian in 1 dimension needs 1 number in 'mean', got 0"),
@@ -185,6 +201,12 @@ FILES = [
     ("many values", b"study: [" + b"1," * 4000000 + b"1]\n", "more values than any study has"),
     ("a long line of quotes", b"study: " + b"'" * 1000001 + b"\n", "not YAML"),
     ("neither truth nor ensembles", b"study: x\nsystem: {name: prinz}\nsnapshots: {end: 1, count: 2}\n", "study.yaml:1:1: nothing to do: neither 'truth' nor 'ensembles'"),
+    ("a circle that does not close", CIRCLE.encode(), "study.yaml:4:43: truth.upper[0]: x is periodic: its ends lie one period (6.28318530718) or several apart, not 6; without lower and upper they are the system's own"),
+    ("half a circle", CIRCLE.replace("[-3]", "[0]").replace("[3]", "[3.14159265358979]").encode(), "study.yaml:4:42: truth.upper[0]: x is periodic: its ends lie one period (6.28318530718) or several apart, not 3.14159265359"),
+    ("a period that is nearly right", CIRCLE.replace("[-3]", "[0]").replace("[3]", "[6.2831853]").encode(), "study.yaml:4:42: truth.upper[0]: x is periodic"),
+    ("two turns of a circle for chains", CIRCLE.replace("[-3]", "[0]").replace("[3]", "[12.5663706144]").encode(), "study.yaml:4:41: truth.upper: ensemble 'rest' keeps its particles within one period along x"),
+    ("a circle of formulas", RING.replace("[16, 16]", "[16, 16], lower: [0, -1], upper: [2, 1]").encode(), "study.yaml:4:50: truth.upper[0]: x is periodic: its ends lie one period (3) or several apart, not 2"),
+    ("an axis of formulas that ends", RING.replace("[16, 16]", "[16, 16], ends: [periodic, periodic]").encode(), "study.yaml:4:43: truth.ends[1]: system 'expression' is not periodic along y"),
     ("neither, though a list is there", b"study: x\nsystem: {name: prinz}\nsnapshots: {end: 1, count: 2}\nensembles: []\n", "nothing to do: neither 'truth' nor 'ensembles'"),
 ]
 

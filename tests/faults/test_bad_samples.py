@@ -93,6 +93,23 @@ def grouped_arrays(path):
         file.create_group("samples")
 
 
+def claimed(name, shape, **how):
+    """A sound file but for a dataset that claims a shape and was never written."""
+
+    def write(path):
+        arrays(**{name: None})(path)
+        with h5py.File(path, "a") as file:
+            file.create_dataset(name, shape, "f8", **how)
+
+    return write
+
+
+def broken_name(path):
+    groups()(path)
+    with h5py.File(path, "a") as file:
+        file.move("time_002", "time_\n02")
+
+
 WEIGHTS = np.ones((T, N))
 NAN, INF = float("nan"), float("inf")
 # (what is wrong, how the file is made, what the line says, whether three ranks are tried too)
@@ -138,6 +155,11 @@ FILES = [
     ("a time nearly right", arrays(times=edited(TIMES, 2, 0.20001)), "/times[2] = 0.20001 is not the time", False),
     ("a time that is no number", arrays(times=edited(TIMES, 3, NAN)), "/times[3] is nan, not a time", True),
     ("a time twice", arrays(times=edited(TIMES, 3, 0.1)), "/times[3] = 0.1: that time is there twice", False),
+    ("samples never written", claimed("samples", (T, 10**6, 1)), "/samples claims more numbers than have ever been written to it", True),
+    ("chunks never written", claimed("samples", (T, 10**6, 1), chunks=(1, 1000, 1)), "/samples claims more numbers than have ever been written to it", False),
+    ("weights never written", claimed("weights", (T, N)), "/weights claims more numbers than have ever been written to it", False),
+    ("log-densities never written", claimed("log_density", (T, N), chunks=(1, N)), "/log_density claims more numbers", False),
+    ("a line break in a name", broken_name, "the name of group 0, which begins as that of a time, has a control character in it", True),
     ("a group without a time", groups(time=None), "/time_002 has no attribute 'time' of the kind expected", True),
     ("a word for a group's time", groups(time="soon"), "/time_002 has no attribute 'time' of the kind expected", False),
     ("two times in a group", groups(time=[0.1, 0.2]), "/time_002 has no attribute 'time' of the kind expected", False),

@@ -6,14 +6,17 @@ fare-test: labels=faults timeout=900
 """
 import pathlib
 import re
+import signal
+import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import h5py
 import numpy as np
 import restart
-from launch import compile_plugin, execute, own_lines
+from launch import ALONE, ENVIRONMENT, FARE, HANGS, compile_plugin, execute, own_lines
 
 RANKS, BLOCK, PARTICLES, SNAPSHOTS, FAULTY = 3, 512, 10000, 6, 3
 PATIENCE = "2"  # seconds that a rank with an error of its own waits for the others
@@ -108,6 +111,23 @@ initial: {density: gaussian, mean: [-1, 0], sd: [0.2, 0.2]}
 truth: {cells: [32, 32], lower: [-3, -2], upper: [3, 2], tolerance: 1.0e-4}
 ensembles:
   - {name: walk, sampler: langevin, particles: 2000, dt: 1.0e-2}
+"""
+# Its potential has no value in one corner when the line y = s - 2 has come that far: ranks elsewhere see nothing of it.
+CORNER = """\
+study: corner
+system: {expression: {axes: [x, y], potential: "x^2 + y^2 + 0.01*log(y + 2 - s)", lower: [-1, -1], upper: [1, 1]}, parameters: {s: 0.0}}
+drive: [{parameter: s, waveform: ramp, amplitude: 1.3, start: 0, end: 1}]
+snapshots: {start: 0.0, end: 1.0, count: 11}
+initial: {density: gaussian, mean: [0, 0], sd: [0.2, 0.2]}
+truth: {cells: [32, 32], tolerance: 1.0e-5}
+"""
+# Ten million jumps before the first snapshot.
+ENDLESS = """\
+study: endless
+system: {name: double_well}
+drive: [{parameter: tilt, waveform: square, amplitude: 1.0, period: 1.0e-7}]
+snapshots: {start: 0.0, end: 1.0, count: 2}
+truth: {cells: [64], tolerance: 1.0e-5}
 """
 LAST = rf"--resume goes on from (\S+/checkpoints/checkpoint_00000{FAULTY - 1}_[0-9a-f]{{8}}\.h5)"
 PLACE = r", in ensemble faulty \(mine\) on its way to time 0\.3; "
@@ -269,6 +289,37 @@ def check_rescue(where):
     expect(not wrong, "and it goes on to the same bits", wrong[:4])
 
 
+def check_corner(where):
+    """What only some ranks can see fails on all of them."""
+    (where / "corner.yaml").write_text(CORNER)
+    for ranks in (1, 4):
+        out = f"corner{ranks}"
+        done = run(where, "corner.yaml", out, ranks=ranks)
+        lines = own_lines(done.stderr)
+        says = rf"fare: truth: the potential is not finite at time \S+, at \(\S+, -0\.9\d+\); --resume goes on from {out}/checkpoints/\S+"
+        expect(done.returncode == 1 and len(lines) == 1 and re.fullmatch(says, lines[0]) is not None, f"a place without a potential, {ranks} ranks: one line says so", f"{done.returncode} {lines} {done.stderr[-900:]}")
+        expect((where / out / "failure.txt").is_file(), f"a place without a potential, {ranks} ranks: it is on record")
+
+
+def check_impatience(where):
+    """The second SIGTERM ends what has no safe point near; the first, even if it comes twice at once, does not."""
+    (where / "endless.yaml").write_text(ENDLESS)
+    process = subprocess.Popen([FARE, "run", "endless.yaml", "--no-report"], cwd=where, env={**ENVIRONMENT, **ALONE}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        while process.poll() is None and not (where / "out" / "endless" / "snapshots").is_dir():
+            time.sleep(0.1)
+        for _ in range(2):
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.5)
+        time.sleep(6)
+        expect(process.poll() is None, "asked to stop it goes on to a safe point", process.returncode)
+        process.send_signal(signal.SIGTERM)
+        expect(process.wait(HANGS) == -signal.SIGTERM, "asked again it ends", process.returncode)
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="fare-failures-") as name:
         where = pathlib.Path(name)
@@ -279,7 +330,7 @@ def main():
         if done.returncode:
             print("FAILED: the study without a fault:", done.stderr.decode(errors="replace"))
             return 1
-        for check in (check_particles, check_ends, check_system, check_solvers, check_rescue):
+        for check in (check_particles, check_ends, check_system, check_solvers, check_rescue, check_corner, check_impatience):
             check(where)
     print(f"{len(failures)} failures")
     return 1 if failures else 0

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import subprocess
+import zlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import h5py
@@ -89,6 +90,67 @@ def check_plans(where):
     expect(done.returncode == 0 and "nothing is left to do" in done.stdout + done.stderr, f"going on with what is finished: {done.returncode} {done.stdout[-300:]!r}")
 
 
+def changed(where, out, change):
+    """A copy of a stopped study whose newest checkpoint is another, with a name that fits it."""
+    shutil.rmtree(where / "another", ignore_errors=True)
+    shutil.copytree(where / out, where / "another")
+    path = checkpoints(where, "another")[-1]
+    with h5py.File(path, "r+") as file:
+        change(file)
+    path.rename(path.with_name(f"{path.name[:-11]}{zlib.crc32(path.read_bytes()):08x}.h5"))
+    return go_on(where, "another")
+
+
+def expect_refusal(done, what, *said):
+    lines = done.stderr.strip().split("\n")
+    expect(done.returncode in (1, 2) and len(lines) == 1 and lines[0].startswith("fare: ") and all(words in lines[0] for words in said), f"{what}: {done.returncode} {done.stderr!r}")
+
+
+def check_versions(where):
+    """Plans of another version lack what is always written now, or have what is not known; they are not taken for a change by the user."""
+    stop_early(where, "older")
+    begun = h5py.File(checkpoints(where, "older")[-1])["plan"][()].decode()
+
+    def with_plan(plan):
+        def change(file):
+            del file["plan"]
+            file["plan"] = np.bytes_(plan)
+
+        return change
+
+    def without(line):
+        expect(begun.count(line) == 1, f"{line!r} is in the plan once")
+        return begun.replace(line, "")
+
+    for plan, said in [(without("  extrapolate: false\n"), "whose plans have no 'extrapolate' in truth"), (without("    steps: 400\n"), "whose plans have no 'steps' in ensembles"),
+                       (begun.replace("  tolerance:", "  novelty: 3\n  tolerance:"), "whose plans have 'novelty' in truth, which this one does not know")]:
+        done = changed(where, "older", with_plan(plan))
+        expect(done.returncode == 2, f"a plan of another version: {done.returncode}")
+        expect_refusal(done, said, "--resume: the checkpoint was written by another version of FARE, ", said, "go on with that version, or begin the study anew with --overwrite")
+    done = changed(where, "older", with_plan(begun.replace("  tolerance:", "  ends: [periodic]\n  tolerance:")))
+    expect_refusal(done, "a list that is no longer given", "another plan", "it had 'ends: [periodic]'")
+
+
+def check_numbers(where):
+    """Numbers behind a sound checksum that no truth and no training can have left."""
+    stop_early(where, "hostile")
+    time, order, count, since, step, points, residual = 0, 10, 11, 12, 13, 14, 20
+    nan, inf = float("nan"), float("inf")
+    for part, index, value in [(0, order, 6), (0, order, 0), (1, order, 1.5), (0, count, 0), (0, count, 1e9), (2, count, nan), (0, since, -1), (0, step, -1), (0, step, inf), (0, points, nan), (0, points + 1, 99), (0, points + 1, nan),
+                               (0, residual, 0), (0, residual, 7), (0, residual, 1e300), (0, residual + 1, inf), (0, 6, -1), (0, 9, 1e300), (0, time, -1e300), (1, time, nan)]:
+        done = changed(where, "hostile", lambda file, part=part, index=index, value=value: file[f"truth/{part}/numbers"].__setitem__(index, value))
+        expect_refusal(done, f"number {index} of the truth's part {part} being {value}", f"--resume: /truth/{part}/numbers of the checkpoint: ")
+
+    def earlier(file):
+        for part in range(3):
+            numbers = file[f"truth/{part}/numbers"][()]
+            for number in (time, *range(points, points + 6), *range(residual + 1, residual + 7)):
+                numbers[number] -= 2
+            file[f"truth/{part}/numbers"][...] = numbers
+
+    expect_refusal(changed(where, "hostile", earlier), "a truth at an earlier time", "the truth is at time -", ", the last snapshot at ")
+
+
 def check_other_measures(where):
     """Asked for in the middle, measures are the same as asked for from the beginning; so are more snapshots at the end, where nothing has learned."""
     simple = ["--set", "ensembles=[{name: walk, sampler: langevin, particles: 20000, dt: 1.0e-3}, {name: frozen, sampler: boltzmann, particles: 5000}]"]
@@ -147,7 +209,7 @@ def main():
         (where / "study.yaml").write_text(restart.STUDY)
         whole = restart.run(where, 1, "--set", "output.directory=whole")
         expect(whole.returncode == 0, f"the study that nobody stops: {whole.stderr}")
-        for check in (check_usage, check_damage, check_plans, check_other_measures, check_ranks, check_directories):
+        for check in (check_usage, check_damage, check_plans, check_versions, check_numbers, check_other_measures, check_ranks, check_directories):
             check(where)
     print(f"{len(failures)} failures")
     return 1 if failures else 0

@@ -183,20 +183,16 @@ static void edit_link(hid_t file, const char *path, const uint8_t b[], const cha
   }
 }
 
-/* Does to the file at `path` what the bytes say; `names` are some that its reader looks for. */
-static void edit_file(const char *path, const uint8_t *data, size_t size, const char *const names[], size_t count)
+/* Does to the file at `path` what the bytes say to some of the objects that were there at first; `names` are some that its reader looks for. */
+static inline void edit_file(const char *path, const edit_objects *o, const uint8_t *data, size_t size, const char *const names[], size_t count)
 {
   const hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
 
   if (file < 0) return;
   for (; size >= EDIT_BYTES; data += EDIT_BYTES, size -= EDIT_BYTES) {
-    edit_objects o = {0};
-    const char  *at;
-    hid_t        group;
+    const char *at = o->path[data[1] >= 192 ? 0 : data[1] % (unsigned)o->count]; /* the root more often than others */
+    hid_t       group;
 
-    H5Ovisit2(file, H5_INDEX_NAME, H5_ITER_INC, edit_seen, &o, H5O_INFO_BASIC);
-    if (!o.count) break;
-    at = o.path[data[1] >= 192 ? 0 : data[1] % (unsigned)o.count]; /* the root more often than others */
     switch (data[0] % 8) {
     case 0: H5Ldelete(file, at, H5P_DEFAULT); break;
     case 1: edit_dataset(file, at, data); break;

@@ -6,7 +6,7 @@
 
 #include "study/score.h"
 
-enum { TIMES = 4, PARTICLES = 70 };
+enum { TIMES = 4, READ = 2 /* of them are in a file */, PARTICLES = 70 };
 
 static double        times[TIMES] = {0, 0.1, 0.2, 0.3};
 static fare_finished study        = {.comm = MPI_COMM_NULL, .directory = "study", .dim = 1, .snapshots = TIMES, .time = times};
@@ -28,7 +28,7 @@ static void put(fare_store *store, const char *name, int rank, const uint64_t ex
 
 static void make_arrays(double x[])
 {
-  const uint64_t extent[3] = {TIMES, PARTICLES, 1};
+  const uint64_t extent[3] = {READ, PARTICLES, 1};
   fare_store    *store;
 
   ok(fare_store_create(PETSC_COMM_SELF, path, &store));
@@ -45,7 +45,7 @@ static void make_groups(double x[])
   fare_store *store;
 
   ok(fare_store_create(PETSC_COMM_SELF, path, &store));
-  for (uint64_t k = 0; k < 3; k++) {
+  for (uint64_t k = 0; k < READ; k++) {
     const uint64_t extent[2] = {10 + k, 1};
     char           group[32], name[64];
 
@@ -63,10 +63,10 @@ static void make_groups(double x[])
 
 static void begin(void)
 {
-  double x[TIMES * PARTICLES];
+  double x[READ * PARTICLES];
 
   study.comm = PETSC_COMM_SELF;
-  for (int i = 0; i < TIMES * PARTICLES; i++) x[i] = 0.01 * (1 + i % 50);
+  for (int i = 0; i < READ * PARTICLES; i++) x[i] = 0.01 * (1 + i % 50);
   input_begin();
   snprintf(path, sizeof path, "%s/samples.h5", fuzz_folder);
   make_arrays(x);
@@ -94,14 +94,12 @@ static int read_time(const fare_samples *samples, size_t i)
   return code != 0;
 }
 
-static int read_one(const uint8_t *data, size_t size)
+static int read_file(void)
 {
   fare_samples   samples;
-  PetscErrorCode code;
+  PetscErrorCode code    = fare_samples_open(&study, path, &samples);
   int            refused = 0;
 
-  input_make(path, data, size, names, sizeof names / sizeof *names);
-  code = fare_samples_open(&study, path, &samples);
   if (code) {
     input_must_be_refusal(code, 0);
     return 1;
@@ -109,6 +107,16 @@ static int read_one(const uint8_t *data, size_t size)
   must(samples.times > 0 && samples.times <= study.snapshots, "times that the study does not have");
   for (size_t i = 0; i < samples.times && !refused; i++) refused = read_time(&samples, i);
   must(!fare_samples_close(&samples), "closing");
+  return refused;
+}
+
+static int read_one(const uint8_t *data, size_t size)
+{
+  int refused;
+
+  input_make(path, data, size, names, sizeof names / sizeof *names);
+  refused = read_file();
+  input_done(data, size);
   return refused;
 }
 

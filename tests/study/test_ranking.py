@@ -6,19 +6,15 @@ fare-test: labels=study timeout=600
 """
 import csv
 import math
-import os
 import pathlib
 import re
-import subprocess
 import sys
 import tempfile
 
 import h5py
 import numpy as np
 
-SOURCE = pathlib.Path(os.environ.get("FARE_SOURCE_DIR", pathlib.Path(__file__).resolve().parents[2]))
-sys.path.insert(0, str(SOURCE / "tests" / "faults"))
-from restart import ENVIRONMENT, FARE, MPIEXEC  # noqa: E402
+from checks import conclude, expect, failures, fare
 
 STUDY = """\
 study: ranked
@@ -42,22 +38,10 @@ measures: [total_variation, kl]
 """
 LINES = {"coarse": ["coarse"], "walk": ["walk"], "many": ["many"], "broken": ["broken"], "still": ["still"], "made": ["made-1", "made-2"], "exact": ["exact"], "memory": ["memory"], "short": ["short"], "twin": ["twin"]}
 LEARNED = {"made", "twin"}
-failures = []
-
-
-def expect(truth, message):
-    if not truth:
-        failures.append(message)
-        print("FAILED", message)
 
 
 def near(a, b, rel=1e-8):
     return (math.isnan(a) and math.isnan(b)) or math.isclose(a, b, rel_tol=rel, abs_tol=1e-300)
-
-
-def fare(where, *arguments, ranks=1):
-    launch = [MPIEXEC, "-n", str(ranks)] if ranks > 1 else []
-    return subprocess.run([*launch, FARE, *arguments], cwd=where, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
 
 
 def second_time(directory):
@@ -187,8 +171,7 @@ def main():
             check_shown(where / "one", done.stdout, expected)
             check_ranks(where, expected)
             check_absent(where)
-    print(f"{len(failures)} failures")
-    return 1 if failures else 0
+    return conclude()
 
 
 if __name__ == "__main__":

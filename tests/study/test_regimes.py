@@ -6,30 +6,19 @@ fare-test: labels=study timeout=600
 """
 import csv
 import math
-import os
 import pathlib
 import re
-import subprocess
 import sys
 import tempfile
 
 import h5py
 import numpy as np
 
-SOURCE = pathlib.Path(os.environ.get("FARE_SOURCE_DIR", pathlib.Path(__file__).resolve().parents[2]))
-sys.path.insert(0, str(SOURCE / "tests" / "faults"))
-from restart import ENVIRONMENT, FARE  # noqa: E402
+from checks import SOURCE, conclude, expect, failures, fare
 
 # KL(p_t || Boltzmann at t), mean over the 40 snapshots after the start: Crank and Nicolson's method on 2048 Scharfetter-Gummel cells of [-1.5, 1.5] with SciPy's banded solver.
 EXPECTED = {(4, 0.1): 0.8381, (4, 1): 0.6685, (4, 10): 0.08926, (4, 100): 1.330e-3, (0.5, 0.1): 1.604e-2, (0.5, 1): 1.373e-2, (0.5, 10): 2.854e-3, (0.5, 100): 3.937e-5}
 SLOWEST = 1.19899  # relaxation rate of the potential at rest
-failures = []
-
-
-def expect(truth, message):
-    if not truth:
-        failures.append(message)
-        print("FAILED", message)
 
 
 def on_a_grid(amplitude, period, cells, steps=60):
@@ -68,7 +57,7 @@ def second_method(amplitude, period):
 def run(where):
     sweep = "sweep=[{drive.0.period: [0.1, 1, 10, 100], snapshots.end: [0.2, 2, 20, 200]}, {drive.0.amplitude: [0.5, 4]}]"
     settings = [sweep, "truth.cells=512", "output.directory=map", "ensembles.boltzmann.particles=2000", "measures=[kl]"]
-    done = subprocess.run([FARE, "run", str(SOURCE / "input" / "regimes.yaml"), *(f"--set={setting}" for setting in settings)], cwd=where, env=ENVIRONMENT, capture_output=True, text=True, timeout=500)
+    done = fare(where, "run", SOURCE / "input" / "regimes.yaml", *(f"--set={setting}" for setting in settings))
     expect(done.returncode == 0 and "8 of 8 points in map/sweep.csv, map/sweep_thermodynamics.csv, map/sweep.html" in done.stdout, f"exit code {done.returncode}: {done.stdout[-200:]!r} {done.stderr!r}")
 
 
@@ -126,8 +115,7 @@ def main():
             check_divergences(rows)
             check_work(where, rows)
             check_map(where, rows)
-    print(f"{len(failures)} failures")
-    return 1 if failures else 0
+    return conclude()
 
 
 if __name__ == "__main__":

@@ -17,10 +17,7 @@ import time
 import h5py
 import numpy as np
 
-SOURCE = pathlib.Path(os.environ.get("FARE_SOURCE_DIR", pathlib.Path(__file__).resolve().parents[2]))
-FARE = os.environ.get("FARE_COMMAND", str(SOURCE / "build" / "bin" / "fare"))
-MPIEXEC = os.environ.get("FARE_MPIEXEC", "mpiexec")
-ENVIRONMENT = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMPI_MCA_rmaps_base_oversubscribe="1", OMPI_MCA_hwloc_base_binding_policy="none", OMPI_MCA_mpi_yield_when_idle="1")
+from checks import ENVIRONMENT, FARE, MPIEXEC, conclude, expect, failures
 
 CELLS, SNAPSHOTS, END, AMPLITUDE = 512, 5, 0.5, 4.0
 PARTICLES = {"langevin": 3000, "boltzmann": 2000}
@@ -37,13 +34,6 @@ ensembles:
   - {{name: boltzmann, sampler: boltzmann, particles: {PARTICLES['boltzmann']}}}
 measures: [{', '.join(MEASURES)}]
 """
-failures = []
-
-
-def expect(truth, message):
-    if not truth:
-        failures.append(message)
-        print("FAILED", message)
 
 
 def command(ranks, *arguments):
@@ -247,8 +237,7 @@ def main():
             check_table(where / "out3", done[3].stdout)
         for ranks in (1, 3):
             print(f"killed on {ranks} rank{'s' if ranks > 1 else ''} after {kill_in_the_middle(where, ranks)} whole snapshots")
-    print(f"{len(failures)} failures")
-    return 1 if failures else 0
+    return conclude()
 
 
 if __name__ == "__main__":

@@ -8,16 +8,13 @@ import csv
 import math
 import pathlib
 import re
-import subprocess
 import sys
 import tempfile
 
 import h5py
 import numpy as np
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "faults"))
-from launch import ALONE  # noqa: E402
-from restart import ENVIRONMENT, FARE, MPIEXEC, bits  # noqa: E402
+from checks import bits, conclude, expect, failures, fare
 
 SNAPSHOTS, PARTICLES, SEEDS = 9, 4096, 2
 HEAD = f"""\
@@ -51,13 +48,6 @@ LEARNED = [name for name, (_, learns) in SAMPLERS.items() if learns]
 # Whose exact field is not the truth: what they are nearest to is one density for all times, and Brownian motion between densities. They beat equilibrium by less.
 MODELS = {"ebm", "schrodinger_bridge"}
 FAR, NEAR_MODEL, FLOOR = 5, 3, 1.4  # least factors against boltzmann above the floor, and most of an oracle's distance in floors
-failures = []
-
-
-def expect(truth, message):
-    if not truth:
-        failures.append(message)
-        print("FAILED", message)
 
 
 def lines_of(sampler):
@@ -76,11 +66,6 @@ def lines_of(sampler):
 
 def study_of(lines):
     return HEAD + "".join(f"  - {{name: {name}, {options}}}\n" for name, options in lines.items())
-
-
-def fare(where, *arguments, ranks=1):
-    launch = [MPIEXEC, "-n", str(ranks)] if ranks > 1 else []
-    return subprocess.run([*launch, FARE, *arguments], cwd=where, env={**ENVIRONMENT, **({} if launch else ALONE)}, capture_output=True, text=True, timeout=600)
 
 
 def run(where, name, lines, *arguments, ranks=1):
@@ -238,8 +223,7 @@ def main():
             expect(pair.returncode == 0, f"on 2 ranks: exit code {pair.returncode}: {pair.stderr[-1500:]}")
             compare(where / "pair", where / "whole", "on 2 ranks")
             check_interrupted(where, seconds_of(where / "whole"))
-    print(f"{len(failures)} failures")
-    return 1 if failures else 0
+    return conclude()
 
 
 if __name__ == "__main__":

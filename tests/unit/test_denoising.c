@@ -63,9 +63,35 @@ static void levels_stay_in_range(void **state)
   }
 }
 
+/* Of the variance-preserving process dx = -beta x dtau/2 + sqrt(beta) dW: stepped along with small steps, its mean factor a and variance v make the level sqrt(v)/a. */
+static void even_levels_are_those_of_the_process(void **state)
+{
+  enum { STEPS = 200000 };
+  const double beta_min = 0.1, beta_max = 20;
+  float        z[FARE_BLOCK], sigma[FARE_BLOCK], level[FARE_BLOCK];
+
+  (void)state;
+  for (int i = 0; i < ROWS; i++) z[i] = (float)(0.1 * (i - 18));
+  fare_denoising_levels_even(ROWS, beta_min, beta_max, 1e-3, 160, z, sigma, level);
+  for (int i = 0; i < ROWS; i += 4) {
+    const double tau = 0.5 * erfc(-(double)z[i] / sqrt(2)), h = tau / STEPS;
+    double       log_a = 0, v = 0;
+
+    for (int n = 0; n < STEPS; n++) {
+      const double beta = beta_min + (beta_max - beta_min) * (n + 0.5) * h;
+
+      log_a -= 0.5 * beta * h;
+      v = v * (1 - beta * h + 0.5 * beta * beta * h * h) + beta * h * (1 - 0.5 * beta * h);
+    }
+    assert_near(sigma[i], sqrt(v) * exp(-log_a), 1e-4 * (double)sigma[i]);
+    assert_near(level[i], 2 * log((double)sigma[i] / 1e-3) / log(160 / 1e-3) - 1, 1e-5);
+  }
+}
+
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(targets_follow_the_preconditioning),
   cmocka_unit_test(loss_agrees_with_differences),
   cmocka_unit_test(levels_stay_in_range),
+  cmocka_unit_test(even_levels_are_those_of_the_process),
 };
 FARE_TEST_MAIN(tests)

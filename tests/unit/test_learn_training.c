@@ -2,7 +2,10 @@
 /* Training on all ranks: what it learns, what it does alike, when it ends early, and that it can stop in the middle and go on to the same bits. */
 #include "fare_test.h"
 
+#include "learn/state.h"
 #include "learn_rows.h"
+
+#include <hdf5.h>
 
 /* Regression of sin(2 x), with noise on it, on the first coordinate of the rows. */
 typedef struct {
@@ -346,6 +349,85 @@ static void another_trainings_state_is_refused(void **state)
   assert_ok(fare_curve_free(&curve));
 }
 
+/* What no training leaves behind, though it can be saved. */
+static void spoil(fare_learn_state *s, int how)
+{
+  switch (how) {
+  case 0: break; /* sound */
+  case 1: s->step = -1; break;
+  case 2: s->step = 1001; break;
+  case 3: s->step = s->steps = INT64_MAX; break;
+  case 4: s->curve.count = 99; break;
+  case 5: s->curve.count = 200; break; /* the next point would have no room */
+  case 6: s->step = 3; break;
+  case 7: s->summed = -1; break;
+  case 8: s->summed = 501; break;
+  case 9: s->since = -1; break;
+  case 10: s->sum = NAN; break;
+  default: s->least = NAN;
+  }
+}
+
+static void states_that_cannot_be_are_refused(void **state)
+{
+  enum { COUNT = 10, HOW = 12 };
+  const float none[COUNT] = {0};
+  char        path[64];
+  int         size;
+
+  (void)state;
+  MPI_Comm_size(PETSC_COMM_WORLD, &size);
+  snprintf(path, sizeof path, "test_learn_bad_state.%d.h5", size);
+  for (int how = 0; how < HOW; how++) {
+    fare_learn_state *s, *back;
+    fare_store       *store;
+    PetscErrorCode    code;
+
+    assert_ok(fare_learn_state_create(COUNT, none, 1000, PETSC_TRUE, &s));
+    s->step        = 500;
+    s->curve.count = 100;
+    spoil(s, how);
+    assert_ok(fare_store_create(PETSC_COMM_WORLD, path, &store));
+    assert_ok(fare_learn_state_save(s, PETSC_COMM_WORLD, store, "/training"));
+    assert_ok(fare_store_commit(&store));
+    assert_ok(fare_learn_state_destroy(&s));
+    assert_ok(fare_store_open(PETSC_COMM_WORLD, path, &store));
+    code = fare_learn_state_load(&back, store, "/training");
+    if (code != (how ? FARE_ERR_FAILED : 0)) fail_msg("state %d: code %d, %s", how, (int)code, fare_error_message());
+    if (how) assert_non_null(strstr(fare_error_message(), "/training is not a state of training"));
+    assert_int_equal(back == NULL, how != 0);
+    assert_ok(fare_learn_state_destroy(&back));
+    assert_ok(fare_store_close(&store));
+  }
+}
+
+/* Weights that were never written may claim any number. */
+static void weights_that_are_only_claimed_are_refused(void **state)
+{
+  const hsize_t     claimed = (hsize_t)1 << 28; /* five gigabytes for the five arrays */
+  fare_learn_state *back;
+  fare_store       *store;
+  char              path[64];
+  int               rank, size;
+
+  (void)state;
+  MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
+  MPI_Comm_size(PETSC_COMM_WORLD, &size);
+  snprintf(path, sizeof path, "test_learn_claimed.%d.h5", size);
+  if (rank == 0) {
+    const hid_t file  = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), group = H5Gcreate2(file, "/training", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    const hid_t space = H5Screate_simple(1, &claimed, NULL), dataset = H5Dcreate2(group, "weights", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+
+    assert_true(H5Dclose(dataset) >= 0 && H5Sclose(space) >= 0 && H5Gclose(group) >= 0 && H5Fclose(file) >= 0);
+  }
+  MPI_Barrier(PETSC_COMM_WORLD);
+  assert_ok(fare_store_open(PETSC_COMM_WORLD, path, &store));
+  assert_int_equal(fare_learn_state_load(&back, store, "/training"), FARE_ERR_FAILED);
+  assert_non_null(strstr(fare_error_message(), "/training is not a state of training"));
+  assert_null(back);
+  assert_ok(fare_store_close(&store));
+}
+
 /* The same loss through `gradient` in place of `inputs` and `loss`: the same steps. */
 typedef struct {
   lesson lesson;
@@ -432,6 +514,8 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(nothing_to_validate_with_is_an_error),
   cmocka_unit_test(stopped_training_goes_on_to_the_same_bits),
   cmocka_unit_test(another_trainings_state_is_refused),
+  cmocka_unit_test(states_that_cannot_be_are_refused),
+  cmocka_unit_test(weights_that_are_only_claimed_are_refused),
   cmocka_unit_test(a_gradient_of_ones_own_takes_the_same_steps),
   cmocka_unit_test(curves_are_kept),
 };

@@ -251,6 +251,30 @@ static void empty_bins_and_the_outside_follow_the_rule(void **state)
   unmake(&b);
 }
 
+/* Two wells whose weights are wrong and whose shapes are right: the scores are the same wherever there is mass, so that a measure of scores sees nothing, and the populations say by how much. */
+static void populations_see_what_scores_do_not(void **state)
+{
+  enum { N = 400 };
+  bins          b = make_line(N, -4, 4);
+  double        left[N], right[N], p[N], q[N], fisher = 0;
+  fare_measured r[MEASURES];
+
+  (void)state;
+  fill_gaussian(&b, -2, 0.25, left);
+  fill_gaussian(&b, 2, 0.25, right);
+  for (int i = 0; i < N; i++) {
+    p[i] = 0.5 * left[i] + 0.5 * right[i];
+    q[i] = 0.7 * left[i] + 0.3 * right[i];
+  }
+  for (int i = 1; i + 1 < N; i++) fisher += p[i] * pow((log(p[i + 1] / p[i - 1]) - log(q[i + 1] / q[i - 1])) / (2 * b.grid->spacing[0]), 2);
+  compare_densities(&b, p, q, r);
+  assert_between(fisher, 0, 1e-10);
+  assert_near(r[WELLS].value, 0.2, 1e-10);
+  assert_near(r[TOTAL_VARIATION].value, 0.2, 1e-10);
+  assert_near(r[KL].value, 0.5 * log(0.5 / 0.7) + 0.5 * log(0.5 / 0.3), 1e-10);
+  unmake(&b);
+}
+
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(small_distributions_by_hand),
   cmocka_unit_test(crossing_cumulative_functions),
@@ -259,5 +283,6 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(identities_hold),
   cmocka_unit_test(no_mass_where_the_other_has_all),
   cmocka_unit_test(empty_bins_and_the_outside_follow_the_rule),
+  cmocka_unit_test(populations_see_what_scores_do_not),
 };
 FARE_TEST_MAIN(tests)

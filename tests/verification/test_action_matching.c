@@ -1,6 +1,6 @@
 /* fare-test: labels=verification ranks=1,2 timeout=240 */
 /* Action matching learned from densities of closed form that move, particle by particle; its oracle against closed forms on grids that are halved. */
-#include "fare_test.h"
+#include "student.h"
 
 #define TIMES 21
 #define COUNT 8192
@@ -29,38 +29,29 @@ static void fill(fare_ensemble *e, double t, uint64_t step)
   }
 }
 
-/* A sampler of a system that begins as a Gaussian. */
-typedef struct {
-  MPI_Comm      comm;
-  int           dim;
-  fare_schedule schedule;
-  fare_system  *system;
-  fare_initial  initial;
-  fare_sampler *sampler;
-} student;
+static const fare_schedule schedule = {0, 1, TIMES};
 
-static void student_begin(MPI_Comm comm, int dim, const char *options, const char *initial, student *s)
+/* A sampler of a system that begins as the Gaussian `initial`, in YAML. */
+static void begin(MPI_Comm comm, int dim, const char *options, const char *initial, student *s)
 {
+  fare_system *system = make_system("ornstein_uhlenbeck", dim);
   fare_config *config;
 
-  *s = (student){.comm = comm, .dim = dim, .schedule = {0, 1, TIMES}};
-  assert_ok(fare_system_create(fare_system_type_find("ornstein_uhlenbeck"), dim, &s->system));
+  *s = (student){0};
   assert_ok(fare_config_parse("test", initial, strlen(initial), &config));
-  assert_ok(fare_initial_from_config(fare_config_root(config), s->system, &s->initial));
+  assert_ok(fare_initial_from_config(fare_config_root(config), system, &s->initial));
   assert_ok(fare_config_destroy(&config));
-  assert_ok(fare_config_parse("test", options, strlen(options), &config));
-  assert_ok(fare_sampler_create(comm, fare_sampler_type_find("action_matching"), "action", fare_config_root(config), NULL, 11, s->system, &s->initial, &s->schedule, &s->sampler));
-  assert_ok(fare_config_destroy(&config));
+  student_begin(comm, "action_matching", "action", system, &schedule, options, s);
 }
 
-static void student_end(student *s)
+static void end(student *s)
 {
-  assert_ok(fare_sampler_destroy(&s->sampler));
-  assert_ok(fare_system_destroy(&s->system));
+  student_end(s);
   assert_ok(fare_initial_free(&s->initial));
 }
 
-static PetscErrorCode teach(student *s, int first, int64_t count)
+/* From all times but so many of the first. */
+static PetscErrorCode teach_from(student *s, int first, int64_t count)
 {
   double                  times[TIMES];
   fare_ensemble          *at[TIMES];
@@ -69,7 +60,7 @@ static PetscErrorCode teach(student *s, int first, int64_t count)
 
   for (int k = 0; k < TIMES; k++) {
     times[k] = (double)k / (TIMES - 1);
-    assert_ok(fare_ensemble_create(s->comm, s->dim, count, &at[k]));
+    assert_ok(fare_ensemble_create(s->sampler->comm, fare_system_dimension(s->system), count, &at[k]));
     fill(at[k], times[k], (uint64_t)k);
   }
   code = fare_sampler_train(s->sampler, &data);
@@ -92,8 +83,8 @@ static void particles_follow_the_exact_flow(void **state)
     fare_ensemble *e, *start;
     student        s;
 
-    student_begin(PETSC_COMM_WORLD, dim, "{steps: 3000, " NETWORK "}", dim == 1 ? START_1 : START_2, &s);
-    assert_ok(teach(&s, 0, COUNT));
+    begin(PETSC_COMM_WORLD, dim, "{steps: 3000, " NETWORK "}", dim == 1 ? START_1 : START_2, &s);
+    assert_ok(teach_from(&s, 0, COUNT));
     assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, dim, COUNT, &e));
     assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, dim, COUNT, &start));
     assert_ok(fare_sampler_advance(s.sampler, 0, e));
@@ -112,7 +103,7 @@ static void particles_follow_the_exact_flow(void **state)
     }
     assert_ok(fare_ensemble_destroy(&e));
     assert_ok(fare_ensemble_destroy(&start));
-    student_end(&s);
+    end(&s);
   }
 }
 
@@ -123,9 +114,9 @@ static void entropic_particles_have_the_right_moments(void **state)
   student        s;
 
   (void)state;
-  student_begin(PETSC_COMM_WORLD, 1, "{entropic: true, steps: 1500, " NETWORK "}", START_1, &s);
+  begin(PETSC_COMM_WORLD, 1, "{entropic: true, steps: 1500, " NETWORK "}", START_1, &s);
   assert_ok(fare_system_set(s.system, "kT", 0.5));
-  assert_ok(teach(&s, 0, COUNT));
+  assert_ok(teach_from(&s, 0, COUNT));
   assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 1, COUNT, &e));
   for (int k = 0; k < TIMES; k++) {
     const double t = (double)k / (TIMES - 1);
@@ -138,17 +129,18 @@ static void entropic_particles_have_the_right_moments(void **state)
     assert_near(sqrt(variance), sd_of(t, 0), (5 / sqrt(2. * COUNT) + 0.05) * sd_of(t, 0));
   }
   assert_ok(fare_ensemble_destroy(&e));
-  student_end(&s);
+  end(&s);
 }
 
 /* The exact densities of the Ornstein-Uhlenbeck process (stiffness 1, kT 1, mobility 1) from a Gaussian, on so many cells. */
-static void densities_begin(const student *s, PetscInt cells, fare_densities **exact)
+static void solve(student *s, PetscInt cells)
 {
+  const size_t       dim = (size_t)fare_system_dimension(s->system);
   PetscInt64         n[FARE_DIM_MAX] = {cells, cells, cells};
   double             lower[FARE_DIM_MAX] = {-7, -7, -7}, upper[FARE_DIM_MAX] = {7, 7, 7};
-  fare_truth_options options = {.cells = {(size_t)s->dim, n}, .lower = {(size_t)s->dim, lower}, .upper = {(size_t)s->dim, upper}, .tolerance = 1e-7};
+  fare_truth_options options = {.cells = {dim, n}, .lower = {dim, lower}, .upper = {dim, upper}, .tolerance = 1e-7};
 
-  assert_ok(fare_densities_create(s->comm, s->system, &s->initial, &s->schedule, &options, exact));
+  assert_ok(fare_densities_create(s->sampler->comm, s->system, &s->initial, &s->schedule, &options, &s->exact));
 }
 
 #define SHIFTED_1 "{density: gaussian, mean: [1.5], sd: [0.5]}"
@@ -160,16 +152,15 @@ static double oracle_error(int dim, PetscInt cells, const char *options, uint64_
   const double    mean[2] = {1.5, -0.5}, sd[2] = {0.5, 1.2};
   const MPI_Comm  comm = PETSC_COMM_WORLD;
   double          worst = 0;
-  fare_densities *exact;
   fare_ensemble  *e, *start;
   double          times[TIMES];
   const fare_training_set none = {TIMES, times, NULL};
   student         s;
 
-  student_begin(comm, dim, options, dim == 1 ? SHIFTED_1 : SHIFTED_2, &s);
-  densities_begin(&s, cells, &exact);
+  begin(comm, dim, options, dim == 1 ? SHIFTED_1 : SHIFTED_2, &s);
+  solve(&s, cells);
   for (int k = 0; k < TIMES; k++) times[k] = fare_schedule_time(&s.schedule, k);
-  assert_ok(fare_sampler_set_mode(s.sampler, FARE_ORACLE, exact));
+  assert_ok(fare_sampler_set_mode(s.sampler, FARE_ORACLE, s.exact));
   assert_ok(fare_sampler_train(s.sampler, &none));
   assert_ok(fare_ensemble_create(comm, dim, COUNT, &e));
   assert_ok(fare_ensemble_create(comm, dim, COUNT, &start));
@@ -191,8 +182,7 @@ static double oracle_error(int dim, PetscInt cells, const char *options, uint64_
   assert_ok(fare_ensemble_checksum(e, sum));
   assert_ok(fare_ensemble_destroy(&e));
   assert_ok(fare_ensemble_destroy(&start));
-  student_end(&s);
-  assert_ok(fare_densities_destroy(&exact));
+  end(&s);
   return worst;
 }
 
@@ -219,42 +209,33 @@ static void oracles_are_as_good_as_their_grid(void **state)
 static void carried(MPI_Comm comm, const char *path, const char *options, uint64_t *sum)
 {
   fare_ensemble *e;
-  fare_store    *store;
   student        s;
 
-  student_begin(comm, 2, options, START_2, &s);
-  assert_ok(fare_store_open(comm, path, &store));
-  assert_ok(s.sampler->type->load(s.sampler, store, "/sampler"));
-  assert_ok(fare_store_close(&store));
+  begin(comm, 2, options, START_2, &s);
+  load_sampler(s.sampler, path);
   assert_ok(fare_ensemble_create(comm, 2, 3000, &e));
   for (int k = 0; k < TIMES; k += 4) assert_ok(fare_sampler_advance(s.sampler, (double)k / (TIMES - 1), e));
   assert_ok(fare_ensemble_checksum(e, sum));
   assert_ok(fare_ensemble_destroy(&e));
-  student_end(&s);
+  end(&s);
 }
 
 /* Together or on one rank, deterministic or with noise: the same bits; and other bits with noise than without. */
 static void ranks_make_no_difference(void **state)
 {
   uint64_t sum[2][2];
-  char     path[64];
-  int      size;
+  char     path[PATH_SIZE];
 
   (void)state;
-  MPI_Comm_size(PETSC_COMM_WORLD, &size);
+  path_for("action_matching", path);
   for (int entropic = 0; entropic < 2; entropic++) {
     const char *options = entropic ? "{entropic: true, steps: 30, " NETWORK "}" : "{steps: 30, " NETWORK "}";
-    fare_store *store;
     student     s;
 
-    snprintf(path, sizeof path, "test_action_matching.%d.h5", size);
-    student_begin(PETSC_COMM_WORLD, 2, options, START_2, &s);
-    assert_ok(teach(&s, 0, 2000));
-    assert_ok(fare_store_create(PETSC_COMM_WORLD, path, &store));
-    assert_ok(fare_store_group(store, "/sampler"));
-    assert_ok(s.sampler->type->save(s.sampler, store, "/sampler"));
-    assert_ok(fare_store_commit(&store));
-    student_end(&s);
+    begin(PETSC_COMM_WORLD, 2, options, START_2, &s);
+    assert_ok(teach_from(&s, 0, 2000));
+    save_sampler(s.sampler, path);
+    end(&s);
     carried(PETSC_COMM_WORLD, path, options, &sum[entropic][0]);
     carried(PETSC_COMM_SELF, path, options, &sum[entropic][1]);
     assert_true(sum[entropic][0] == sum[entropic][1]);
@@ -268,16 +249,16 @@ static void what_cannot_be_learned_is_refused(void **state)
   student        s;
 
   (void)state;
-  student_begin(PETSC_COMM_WORLD, 1, "{steps: 1, " NETWORK "}", START_1, &s);
+  begin(PETSC_COMM_WORLD, 1, "{steps: 1, " NETWORK "}", START_1, &s);
   assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 1, 10, &e));
   assert_int_equal(fare_sampler_advance(s.sampler, 0, e), FARE_ERR_FAILED);
   assert_non_null(strstr(fare_error_message(), "must be trained"));
-  assert_int_equal(teach(&s, 3, 100), FARE_ERR_FAILED);
+  assert_int_equal(teach_from(&s, 3, 100), FARE_ERR_FAILED);
   assert_non_null(strstr(fare_error_message(), "from the first snapshot on, not from t = 0.15"));
-  assert_int_equal(teach(&s, TIMES - 1, 100), FARE_ERR_FAILED);
+  assert_int_equal(teach_from(&s, TIMES - 1, 100), FARE_ERR_FAILED);
   assert_non_null(strstr(fare_error_message(), "at least two training times"));
   assert_ok(fare_ensemble_destroy(&e));
-  student_end(&s);
+  end(&s);
 }
 
 static const struct CMUnitTest tests[] = {

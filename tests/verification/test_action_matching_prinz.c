@@ -1,6 +1,6 @@
 /* fare-test: labels=verification ranks=2 timeout=300 */
 /* The driven Prinz potential, learned by action matching from a simulation, deterministic and entropic, against the exact density; equilibrium is ten times as far. */
-#include "fare_test.h"
+#include "samplers.h"
 
 #define TIMES     21
 #define PARTICLES 8192
@@ -16,17 +16,6 @@ typedef struct {
   fare_ensemble  *at[TIMES];
 } scene;
 
-static fare_sampler *sampler_of(scene *s, const char *type, const char *options)
-{
-  fare_sampler *sampler;
-  fare_config  *config;
-
-  assert_ok(fare_config_parse("test", options, strlen(options), &config));
-  assert_ok(fare_sampler_create(PETSC_COMM_WORLD, fare_sampler_type_find(type), type, fare_config_root(config), NULL, 7, s->system, &s->initial, &s->schedule, &sampler));
-  assert_ok(fare_config_destroy(&config));
-  return sampler;
-}
-
 static void scene_begin(scene *s)
 {
   PetscInt64         cells   = CELLS;
@@ -37,13 +26,12 @@ static void scene_begin(scene *s)
   const char        *boltzmann = "{density: boltzmann}";
 
   *s = (scene){.schedule = {0, 1, TIMES}};
-  assert_ok(fare_system_create(fare_system_type_find("prinz"), 0, &s->system));
-  assert_ok(fare_system_drive_sine(s->system, "tilt", 4, 1, 0));
+  s->system = make_driven("prinz", 1, "tilt", 4);
   assert_ok(fare_config_parse("test", boltzmann, strlen(boltzmann), &config));
   assert_ok(fare_initial_from_config(fare_config_root(config), s->system, &s->initial));
   assert_ok(fare_config_destroy(&config));
   assert_ok(fare_densities_create(PETSC_COMM_WORLD, s->system, &s->initial, &s->schedule, &options, &s->exact));
-  simulation = sampler_of(s, "langevin", "{integrator: heun, dt: 5.0e-4}");
+  simulation = make_sampler(PETSC_COMM_WORLD, "langevin", "{integrator: heun, dt: 5.0e-4}", 7, s->system, &s->initial, &s->schedule);
   assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 1, PARTICLES, &particles));
   for (int k = 0; k < TIMES; k++) {
     s->times[k] = fare_schedule_time(&s->schedule, k);
@@ -105,7 +93,7 @@ static double of_equilibrium(const scene *s)
 static double of_action_matching(scene *s, fare_sampler_mode mode, const char *options)
 {
   const fare_training_set data    = {TIMES, s->times, mode == FARE_ORACLE ? NULL : s->at};
-  fare_sampler           *sampler = sampler_of(s, "action_matching", options);
+  fare_sampler           *sampler = make_sampler(PETSC_COMM_WORLD, "action_matching", options, 7, s->system, &s->initial, &s->schedule);
   fare_ensemble          *e;
   double                  mean = 0;
 

@@ -1,34 +1,29 @@
 /* fare-test: labels=verification ranks=1,2,3 timeout=120 */
 /* Weighted particles along a protocol: the free energy against quadrature, weights that are exact at any step, and what an oracle makes of it. */
-#include "fare_test.h"
+#include "samplers.h"
 
-static fare_sampler *make(MPI_Comm comm, const char *options, uint64_t seed, const fare_system *system, const fare_initial *initial, const fare_schedule *schedule)
+#define METHOD "annealed_importance"
+
+/* What a sampler has found, from the file that it was written to. */
+static void found(const char *path, double *log_ratio, double *error, double *least)
 {
-  fare_sampler *sampler;
-  fare_config  *config;
-
-  assert_ok(fare_config_parse("test", options, strlen(options), &config));
-  assert_ok(fare_sampler_create(comm, fare_sampler_type_find("annealed_importance"), "annealed", fare_config_root(config), NULL, seed, system, initial, schedule, &sampler));
-  assert_ok(fare_config_destroy(&config));
-  return sampler;
-}
-
-/* What a sampler has found, from what it keeps. */
-static void kept(fare_sampler *sampler, double *log_ratio, double *error, double *least)
-{
-  const char *path = "test_annealed.h5";
   fare_store *store;
 
-  assert_ok(fare_store_create(sampler->comm, path, &store));
-  assert_ok(fare_store_group(store, "sampler"));
-  assert_ok(sampler->type->save(sampler, store, "sampler"));
-  assert_ok(fare_store_commit(&store));
-  assert_ok(fare_store_open(sampler->comm, path, &store));
+  assert_ok(fare_store_open(PETSC_COMM_WORLD, path, &store));
   assert_ok(fare_store_get_real(store, "sampler", "log_ratio", log_ratio));
   assert_ok(fare_store_get_real(store, "sampler", "log_ratio_variance", error));
   assert_ok(fare_store_get_real(store, "sampler", "least_effective", least));
   assert_ok(fare_store_close(&store));
   *error = sqrt(*error);
+}
+
+static void found_by(fare_sampler *sampler, double *log_ratio, double *error, double *least)
+{
+  char path[PATH_SIZE];
+
+  path_for("annealed", path);
+  save_sampler(sampler, path);
+  found(path, log_ratio, error, least);
 }
 
 /* ln of the integral of exp(-V/kT) over all that matters, by the midpoint rule. */
@@ -46,33 +41,24 @@ static double log_partition(const fare_system *system, double t)
   return log(sum);
 }
 
-static fare_system *driven(const char *name, const char *parameter, double amplitude)
-{
-  fare_system *system;
-
-  assert_ok(fare_system_create(fare_system_type_find(name), 1, &system));
-  assert_ok(fare_system_drive_sine(system, parameter, amplitude, 1, 0));
-  return system;
-}
-
 /* Several independent runs: their mean within its standard error of the exact value, and their spread what each says it is. */
 static void free_energy(const char *name, const char *parameter, double amplitude, const char *options, double end, int resampled)
 {
   const fare_initial  initial  = {.density = FARE_INITIAL_BOLTZMANN};
   const fare_schedule schedule = {0, end, 3};
-  fare_system        *system   = driven(name, parameter, amplitude);
+  fare_system        *system   = make_driven(name, 1, parameter, amplitude);
   const double        exact    = log_partition(system, end) - log_partition(system, 0);
   const int           runs     = 12;
   double              sum = 0, square = 0, claimed = 0, lowest = 1;
 
   for (int run = 0; run < runs; run++) {
-    fare_sampler  *sampler = make(PETSC_COMM_WORLD, options, 100 + (uint64_t)run, system, &initial, &schedule);
+    fare_sampler  *sampler = make_named(PETSC_COMM_WORLD, METHOD, "annealed", options, 100 + (uint64_t)run, system, &initial, &schedule);
     fare_ensemble *e;
     double         ratio, error, least;
 
     assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 1, 4096, &e));
     for (int k = 0; k < 3; k++) assert_ok(fare_sampler_advance(sampler, end * k / 2, e));
-    kept(sampler, &ratio, &error, &least);
+    found_by(sampler, &ratio, &error, &least);
     sum += ratio / runs;
     square += ratio * ratio / runs;
     claimed += error * error / runs;
@@ -167,15 +153,15 @@ static void an_oracle_follows_the_truth(void **state)
   const fare_schedule schedule = {0, 1, 9};
   PetscInt64          cells[]  = {1000};
   fare_truth_options  options  = {.cells = {1, cells}, .tolerance = 1e-7};
-  fare_system        *system   = driven("prinz", "tilt", 4);
+  fare_system        *system   = make_driven("prinz", 1, "tilt", 4);
   fare_densities     *exact;
   fare_sampler       *oracle, *plain;
   fare_ensemble      *e, *f;
 
   (void)state;
   assert_ok(fare_densities_create(PETSC_COMM_SELF, system, &initial, &schedule, &options, &exact));
-  oracle = make(PETSC_COMM_WORLD, "{protocol_steps: 10, relaxations: 4}", 7, system, &initial, &schedule);
-  plain  = make(PETSC_COMM_WORLD, "{protocol_steps: 10, relaxations: 4}", 7, system, &initial, &schedule);
+  oracle = make_named(PETSC_COMM_WORLD, METHOD, "annealed", "{protocol_steps: 10, relaxations: 4}", 7, system, &initial, &schedule);
+  plain  = make_named(PETSC_COMM_WORLD, METHOD, "annealed", "{protocol_steps: 10, relaxations: 4}", 7, system, &initial, &schedule);
   assert_ok(fare_sampler_set_mode(oracle, FARE_ORACLE, exact));
   assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 1, 40000, &e));
   assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 1, 40000, &f));
@@ -207,7 +193,7 @@ static void an_oracle_follows_the_truth(void **state)
       assert_between(off, 0, 1e-5);
     }
     /* and the mean weight is 1, since p and the interpolation at the schedule's times are normalised */
-    kept(oracle, &ratio, &error, &least);
+    found_by(oracle, &ratio, &error, &least);
     assert_near(ratio, 0, 5 * error + 1e-5);
     assert_ok(VecDestroy(&truth));
     assert_ok(VecDestroy(&target));
@@ -224,42 +210,17 @@ static void an_oracle_follows_the_truth(void **state)
 /* With resampling over the whole ensemble, which moves particles between ranks. */
 static void same_bits_on_any_ranks_and_after_loading(void **state)
 {
-  const fare_initial  initial    = {.density = FARE_INITIAL_BOLTZMANN};
-  const fare_schedule schedule   = {0, 0.6, 4};
-  const MPI_Comm      comm[2]    = {PETSC_COMM_WORLD, PETSC_COMM_SELF};
-  const char         *options    = "{protocol_steps: 6, resample_below: 0.9}", *path = "test_annealed.h5";
-  uint64_t            sum[3]     = {0};
-  fare_system        *system     = driven("prinz", "tilt", 4);
+  const fare_initial  initial  = {.density = FARE_INITIAL_BOLTZMANN};
+  const fare_schedule schedule = {0, 0.6, 4};
+  fare_system        *system   = make_driven("prinz", 1, "tilt", 4);
+  double              ratio, error, least;
+  char                path[PATH_SIZE];
 
   (void)state;
-  for (int k = 0; k < 2; k++) {
-    fare_sampler  *sampler = make(comm[k], options, 1, system, &initial, &schedule), *again = make(comm[k], options, 1, system, &initial, &schedule);
-    fare_ensemble *e, *copy;
-    fare_store    *store;
-    double         ratio, error, least;
-
-    assert_ok(fare_ensemble_create(comm[k], 1, 5000, &e));
-    assert_ok(fare_ensemble_create(comm[k], 1, 5000, &copy));
-    for (int n = 0; n < 3; n++) assert_ok(fare_sampler_advance(sampler, 0.2 * n, e));
-    if (k == 0) {
-      kept(sampler, &ratio, &error, &least);
-      assert_true(least < 0.9);
-      assert_ok(fare_store_open(comm[k], path, &store));
-      assert_ok(again->type->load(again, store, "sampler"));
-      assert_ok(fare_store_close(&store));
-      assert_ok(fare_ensemble_copy(e, copy));
-      assert_ok(fare_sampler_advance(again, 0.6, copy));
-      assert_ok(fare_ensemble_checksum(copy, &sum[2]));
-    }
-    assert_ok(fare_sampler_advance(sampler, 0.6, e));
-    assert_ok(fare_ensemble_checksum(e, &sum[k]));
-    assert_ok(fare_ensemble_destroy(&e));
-    assert_ok(fare_ensemble_destroy(&copy));
-    assert_ok(fare_sampler_destroy(&sampler));
-    assert_ok(fare_sampler_destroy(&again));
-  }
-  assert_true(sum[0] == sum[1]);
-  assert_true(sum[0] == sum[2]);
+  path_for("annealed", path);
+  assert_same_bits(METHOD, "{protocol_steps: 6, resample_below: 0.9}", 1, system, &initial, &schedule, path);
+  found(path, &ratio, &error, &least);
+  assert_true(least < 0.9);
   assert_ok(fare_system_destroy(&system));
 }
 

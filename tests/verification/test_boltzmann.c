@@ -1,17 +1,8 @@
 /* fare-test: labels=verification ranks=1,2,3,4 timeout=120 */
 /* The equilibrium sampler against the exact density, from a start that has only one well filled. */
-#include "fare_test.h"
+#include "samplers.h"
 
 #define CELLS 64
-
-static fare_sampler *make(MPI_Comm comm, const fare_system *system, const fare_initial *initial)
-{
-  static const fare_schedule schedule = {0, 1, 2};
-  fare_sampler              *sampler;
-
-  assert_ok(fare_sampler_create(comm, fare_sampler_type_find("boltzmann"), "boltzmann", NULL, NULL, 5, system, initial, &schedule, &sampler));
-  return sampler;
-}
 
 /* Chi-square of counts in cells against exp(-V/kT), cells with fewer than 5 expected pooled into one. */
 static double chi_square(const fare_ensemble *e, const fare_system *system, double t, double *degrees)
@@ -55,14 +46,13 @@ static void reaches_equilibrium_from_one_well(void **state)
 {
   double         at[] = {-0.74}, wide[] = {0.05};
   fare_initial   initial = {.density = FARE_INITIAL_GAUSSIAN, .mean = {1, at}, .sd = {1, wide}};
-  fare_system   *system;
+  fare_schedule  schedule = {0, 1, 2};
+  fare_system   *system = make_driven("prinz", 1, "tilt", 4);
   fare_sampler  *sampler;
   fare_ensemble *e;
 
   (void)state;
-  assert_ok(fare_system_create(fare_system_type_find("prinz"), 1, &system));
-  assert_ok(fare_system_drive_sine(system, "tilt", 4, 1, 0));
-  sampler = make(PETSC_COMM_WORLD, system, &initial);
+  sampler = make_sampler(PETSC_COMM_WORLD, "boltzmann", "{}", 5, system, &initial, &schedule);
   assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 1, 100000, &e));
   for (int k = 0; k <= 3; k++) {
     const double t = 0.25 * k;
@@ -77,33 +67,21 @@ static void reaches_equilibrium_from_one_well(void **state)
   assert_ok(fare_system_destroy(&system));
 }
 
-static void same_bits_on_any_ranks(void **state)
+static void same_bits_on_any_ranks_and_after_loading(void **state)
 {
-  const fare_initial initial = {.density = FARE_INITIAL_BOLTZMANN};
-  const MPI_Comm     comm[2] = {PETSC_COMM_WORLD, PETSC_COMM_SELF};
-  uint64_t           sum[2];
-  fare_system       *system;
+  const fare_initial  initial  = {.density = FARE_INITIAL_BOLTZMANN};
+  const fare_schedule schedule = {0, 0.6, 3};
+  fare_system        *system   = make_driven("double_well", 2, "tilt", 1);
+  char                path[PATH_SIZE];
 
   (void)state;
-  assert_ok(fare_system_create(fare_system_type_find("double_well"), 2, &system));
-  assert_ok(fare_system_drive_sine(system, "tilt", 1, 1, 0));
-  for (int k = 0; k < 2; k++) {
-    fare_sampler  *sampler = make(comm[k], system, &initial);
-    fare_ensemble *e;
-
-    assert_ok(fare_ensemble_create(comm[k], 2, 5000, &e));
-    assert_ok(fare_sampler_advance(sampler, 0, e));
-    assert_ok(fare_sampler_advance(sampler, 0.3, e));
-    assert_ok(fare_ensemble_checksum(e, &sum[k]));
-    assert_ok(fare_ensemble_destroy(&e));
-    assert_ok(fare_sampler_destroy(&sampler));
-  }
-  assert_true(sum[0] == sum[1]);
+  path_for("boltzmann", path);
+  assert_same_bits("boltzmann", "{}", 5, system, &initial, &schedule, path);
   assert_ok(fare_system_destroy(&system));
 }
 
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(reaches_equilibrium_from_one_well),
-  cmocka_unit_test(same_bits_on_any_ranks),
+  cmocka_unit_test(same_bits_on_any_ranks_and_after_loading),
 };
 FARE_TEST_MAIN(tests)

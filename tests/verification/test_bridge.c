@@ -404,6 +404,41 @@ static void couplings_of_particles_are_entropic(void **state)
   assert_ok(fare_coupling_destroy(&coupling));
 }
 
+/*
+  Ends so far apart that every pair costs hundreds: exp(-cost) is nothing, and all partners would be alike. Potentials that are taken into the exponent leave the covariance that two normals of width s
+  have at any distance.
+*/
+static void couplings_reach_over_a_distance(void **state)
+{
+  static double  x[FARE_BLOCK], y[FARE_BLOCK], p[FARE_BLOCK];
+  const double   s = 0.3, spread[1] = {0.2}, period[1] = {0}, g = spread[0] * spread[0], c = 0.5 * (sqrt(4 * s * s * s * s + g * g) - g), *from = x, *to = y;
+  fare_coupling *coupling;
+  double         cross = 0;
+
+  (void)state;
+  for (int i = 0; i < FARE_BLOCK; i++) {
+    double low = -10, high = 10;
+
+    while (high - low > 1e-12) {
+      const double middle = (low + high) / 2;
+
+      if (normal_below(middle) < (i + 0.5) / FARE_BLOCK) low = middle;
+      else high = middle;
+    }
+    p[i] = 1. / FARE_BLOCK;
+    x[i] = s * low;
+    y[(i * 197) % FARE_BLOCK] = 6 + s * low;
+  }
+  assert_ok(fare_coupling_create(&coupling));
+  assert_between(fare_coupling_solve(coupling, 1, spread, period, FARE_BLOCK, &from, p, FARE_BLOCK, &to, p, 1e-3, 5000), 0, 1e-3);
+  for (int i = 0; i < FARE_BLOCK; i++) {
+    for (int j = 0; j < 64; j++) cross += x[i] * (y[fare_coupling_partner(coupling, i, (j + 0.5) / 64)] - 6) / (64. * FARE_BLOCK);
+  }
+  print_message("at a distance: covariance %.4f of the bridge's %.4f\n", cross, c);
+  assert_near(cross, c, 0.02 * s * s);
+  assert_ok(fare_coupling_destroy(&coupling));
+}
+
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(gaussian_bridges_have_their_closed_form),
   cmocka_unit_test(steps_are_of_second_order),
@@ -412,5 +447,6 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(what_is_tiny_stays_positive),
   cmocka_unit_test(dense_matrices_give_the_same_bridge),
   cmocka_unit_test(couplings_of_particles_are_entropic),
+  cmocka_unit_test(couplings_reach_over_a_distance),
 };
 FARE_TEST_MAIN(tests)

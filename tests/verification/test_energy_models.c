@@ -1,21 +1,11 @@
 /* fare-test: labels=verification ranks=1,2 timeout=240 */
 /* Energies: forces against differences, exact ones against the truth, learned ones against what they should have learned. */
-#include "fare_test.h"
+#include "samplers.h"
 
 #include "sampler/energy_model.h"
 
 #define SNAPSHOTS 9
-
-static fare_sampler *make(MPI_Comm comm, const char *type, const char *options, const fare_system *system, const fare_initial *initial, const fare_schedule *schedule)
-{
-  fare_sampler *sampler;
-  fare_config  *config;
-
-  assert_ok(fare_config_parse("test", options, strlen(options), &config));
-  assert_ok(fare_sampler_create(comm, fare_sampler_type_find(type), type, fare_config_root(config), NULL, 11, system, initial, schedule, &sampler));
-  assert_ok(fare_config_destroy(&config));
-  return sampler;
-}
+#define SEED      11
 
 /* The driven Prinz potential over one period from equilibrium, its exact densities, and particles of it at every second time. */
 typedef struct {
@@ -37,10 +27,9 @@ static subject *prinz(MPI_Comm comm, int64_t particles)
   fare_ensemble     *e;
 
   s = (subject){.initial = {.density = FARE_INITIAL_BOLTZMANN}, .schedule = {0, 1, SNAPSHOTS}};
-  assert_ok(fare_system_create(fare_system_type_find("prinz"), 1, &s.system));
-  assert_ok(fare_system_drive_sine(s.system, "tilt", 4, 1, 0));
+  s.system = make_driven("prinz", 1, "tilt", 4);
   assert_ok(fare_densities_create(PETSC_COMM_SELF, s.system, &s.initial, &s.schedule, &options, &s.exact));
-  simulation = make(comm, "langevin", "{dt: 0.001, integrator: heun}", s.system, &s.initial, &s.schedule);
+  simulation = make_sampler(comm, "langevin", "{dt: 0.001, integrator: heun}", SEED, s.system, &s.initial, &s.schedule);
   assert_ok(fare_ensemble_create(comm, 1, particles, &e));
   for (int k = 0; k < SNAPSHOTS && particles > 1; k++) {
     const double t = fare_schedule_time(&s.schedule, k);
@@ -158,7 +147,7 @@ static void forces_are_derivatives(void **state)
   assert_ok(fare_energy_destroy(&energy));
   assert_ok(fare_densities_destroy(&exact));
 
-  sampler = make(PETSC_COMM_WORLD, "ebm", "{width: 16, layers: 2, conditioned: true, octaves: 2}", system, &initial, &schedule);
+  sampler = make_sampler(PETSC_COMM_WORLD, "ebm", "{width: 16, layers: 2, conditioned: true, octaves: 2}", SEED, system, &initial, &schedule);
   g       = sampler->state;
   for (size_t i = 0; i < fare_network_count(g->network); i++) fare_network_weights(g->network)[i] = 0.3f * (float)fare_random_normal(&random);
   for (int axis = 0; axis < 2; axis++) {
@@ -194,7 +183,7 @@ static void oracles_have_the_densities_they_claim(void **state)
 
   (void)state;
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-    fare_sampler  *sampler = make(PETSC_COMM_WORLD, cases[i].type, cases[i].options, s->system, &s->initial, &s->schedule);
+    fare_sampler  *sampler = make_sampler(PETSC_COMM_WORLD, cases[i].type, cases[i].options, SEED, s->system, &s->initial, &s->schedule);
     fare_ensemble *e;
     double         pooled[800] = {0};
 
@@ -271,7 +260,7 @@ static double entropy(const subject *s, const fare_sampler *sampler)
 static void the_loss_is_the_cross_entropy(void **state)
 {
   subject      *s       = prinz(PETSC_COMM_WORLD, 20000);
-  fare_sampler *sampler = make(PETSC_COMM_WORLD, "neq_ebm", "{width: 16, layers: 2, steps: 400, ema: 0, batch: 4096, learning_rate: 1e-3, walkers: 4096, time_octaves: 2}", s->system, &s->initial, &s->schedule);
+  fare_sampler *sampler = make_sampler(PETSC_COMM_WORLD, "neq_ebm", "{width: 16, layers: 2, steps: 400, ema: 0, batch: 4096, learning_rate: 1e-3, walkers: 4096, time_octaves: 2}", SEED, s->system, &s->initial, &s->schedule);
   double        last = 0, exact;
 
   (void)state;
@@ -318,7 +307,7 @@ static void learned_energies_are_near_what_they_learn(void **state)
     for (int c = 0; c < 800; c++) best += s->exact->masses[k][c] > 0 ? s->exact->masses[k][c] * log(s->exact->masses[k][c] / pooled[c]) / SNAPSHOTS : 0;
   }
 
-  sampler = make(PETSC_COMM_WORLD, "neq_ebm", "{width: 32, layers: 2, steps: 1500, time_octaves: 2, walkers: 4096}", s->system, &s->initial, &s->schedule);
+  sampler = make_sampler(PETSC_COMM_WORLD, "neq_ebm", "{width: 32, layers: 2, steps: 1500, time_octaves: 2, walkers: 4096}", SEED, s->system, &s->initial, &s->schedule);
   assert_ok(fare_sampler_train(sampler, &s->data));
   {
     const double off = drawn(sampler, s);
@@ -328,7 +317,7 @@ static void learned_energies_are_near_what_they_learn(void **state)
   }
   assert_ok(fare_sampler_destroy(&sampler));
 
-  sampler = make(PETSC_COMM_WORLD, "ebm", "{width: 32, layers: 2, steps: 1500, time_octaves: 2, conditioned: true, walkers: 512, burn_in: 60}", s->system, &s->initial, &s->schedule);
+  sampler = make_sampler(PETSC_COMM_WORLD, "ebm", "{width: 32, layers: 2, steps: 1500, time_octaves: 2, conditioned: true, walkers: 512, burn_in: 60}", SEED, s->system, &s->initial, &s->schedule);
   assert_ok(fare_sampler_train(sampler, &s->data));
   {
     const double off = drawn(sampler, s);
@@ -338,7 +327,7 @@ static void learned_energies_are_near_what_they_learn(void **state)
   }
   assert_ok(fare_sampler_destroy(&sampler));
 
-  sampler = make(PETSC_COMM_WORLD, "ebm", "{width: 32, layers: 2, steps: 800, walkers: 2048, burn_in: 60}", s->system, &s->initial, &s->schedule);
+  sampler = make_sampler(PETSC_COMM_WORLD, "ebm", "{width: 32, layers: 2, steps: 800, walkers: 2048, burn_in: 60}", SEED, s->system, &s->initial, &s->schedule);
   assert_ok(fare_sampler_train(sampler, &s->data));
   {
     const double off = drawn(sampler, s);
@@ -356,40 +345,31 @@ static void same_bits_on_any_ranks_and_after_loading(void **state)
   static const char *const types[] = {"ebm", "neq_ebm"};
   static const char *const options[] = {"{width: 8, layers: 1, steps: 60, walkers: 512, burn_in: 5, sweeps: 2, tuning: 2, conditioned: true}", "{width: 8, layers: 1, steps: 60, start_steps: 20, resample_below: 0.95}"};
   const MPI_Comm           comm[3] = {PETSC_COMM_WORLD, PETSC_COMM_SELF, PETSC_COMM_WORLD};
-  const char              *path = "test_energy_models.h5", *half = "test_energy_models_half.h5";
   subject                 *s = prinz(PETSC_COMM_WORLD, 3000);
+  char                     path[PATH_SIZE], half[PATH_SIZE];
 
   (void)state;
+  path_for("energy_models", path);
+  path_for("energy_models_half", half);
   for (int type = 0; type < 2; type++) {
-    fare_sampler *trained = make(PETSC_COMM_WORLD, types[type], options[type], s->system, &s->initial, &s->schedule);
-    fare_store   *store;
+    fare_sampler *trained = make_sampler(PETSC_COMM_WORLD, types[type], options[type], SEED, s->system, &s->initial, &s->schedule);
     uint64_t      sum[3];
 
     assert_ok(fare_sampler_train(trained, &s->data));
-    assert_ok(fare_store_create(PETSC_COMM_WORLD, path, &store));
-    assert_ok(fare_store_group(store, "sampler"));
-    assert_ok(trained->type->save(trained, store, "sampler"));
-    assert_ok(fare_store_commit(&store));
+    save_sampler(trained, path);
     assert_ok(fare_sampler_destroy(&trained));
     for (int k = 0; k < 3; k++) {
-      fare_sampler  *sampler = make(comm[k], types[type], options[type], s->system, &s->initial, &s->schedule);
+      fare_sampler  *sampler = make_sampler(comm[k], types[type], options[type], SEED, s->system, &s->initial, &s->schedule);
       fare_ensemble *e;
 
-      assert_ok(fare_store_open(comm[k], path, &store));
-      assert_ok(sampler->type->load(sampler, store, "sampler"));
-      assert_ok(fare_store_close(&store));
+      load_sampler(sampler, path);
       assert_ok(fare_ensemble_create(comm[k], 1, 4 * FARE_BLOCK, &e));
       for (int n = 0; n < 3; n++) assert_ok(fare_sampler_advance(sampler, s->exact->times[n], e));
       if (k == 2) {
-        assert_ok(fare_store_create(comm[k], half, &store));
-        assert_ok(fare_store_group(store, "sampler"));
-        assert_ok(sampler->type->save(sampler, store, "sampler"));
-        assert_ok(fare_store_commit(&store));
+        save_sampler(sampler, half);
         assert_ok(fare_sampler_destroy(&sampler));
-        sampler = make(comm[k], types[type], options[type], s->system, &s->initial, &s->schedule);
-        assert_ok(fare_store_open(comm[k], half, &store));
-        assert_ok(sampler->type->load(sampler, store, "sampler"));
-        assert_ok(fare_store_close(&store));
+        sampler = make_sampler(comm[k], types[type], options[type], SEED, s->system, &s->initial, &s->schedule);
+        load_sampler(sampler, half);
       }
       for (int n = 3; n < 6; n++) assert_ok(fare_sampler_advance(sampler, s->exact->times[n], e));
       assert_ok(fare_ensemble_checksum(e, &sum[k]));
@@ -417,13 +397,14 @@ static void a_training_that_stops_goes_on_to_the_same_bits(void **state)
 {
   static const char *const types[] = {"ebm", "neq_ebm"}, *const options = "{width: 8, layers: 1, steps: 150, walkers: 1024, batch: 1024}";
   subject                 *s = prinz(PETSC_COMM_WORLD, 3000);
+  char                     path[PATH_SIZE];
 
   (void)state;
+  path_for("energy_models", path);
   for (int type = 0; type < 2; type++) {
-    fare_sampler          *whole = make(PETSC_COMM_WORLD, types[type], options, s->system, &s->initial, &s->schedule), *first = make(PETSC_COMM_WORLD, types[type], options, s->system, &s->initial, &s->schedule);
-    fare_sampler          *second = make(PETSC_COMM_WORLD, types[type], options, s->system, &s->initial, &s->schedule);
+    fare_sampler          *whole = make_sampler(PETSC_COMM_WORLD, types[type], options, SEED, s->system, &s->initial, &s->schedule), *first = make_sampler(PETSC_COMM_WORLD, types[type], options, 11, s->system, &s->initial, &s->schedule);
+    fare_sampler          *second = make_sampler(PETSC_COMM_WORLD, types[type], options, SEED, s->system, &s->initial, &s->schedule);
     const fare_generative *a = whole->state, *b = second->state;
-    const char            *path = "test_energy_models.h5";
     fare_store            *store;
     int64_t                at = 0;
 

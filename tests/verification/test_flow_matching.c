@@ -1,6 +1,6 @@
 /* fare-test: labels=verification ranks=1,2 timeout=400 */
 /* Flow matching learned in little time from densities of closed form; the density that it says it draws from, against what it draws; how noise and data are paired. */
-#include "student.h"
+#include "moving.h"
 
 #include "sampler/flow_matching.h"
 
@@ -59,14 +59,14 @@ static void assert_density_said(student *s)
   fare_grid     *grid;
   fare_ensemble *e;
 
-  assert_ok(fare_grid_create(s->comm, 1, &cells, &lower, &upper, NULL, &grid));
-  assert_ok(fare_ensemble_create(s->comm, 1, (int64_t)n, &e));
+  assert_ok(fare_grid_create(s->sampler->comm, 1, &cells, &lower, &upper, NULL, &grid));
+  assert_ok(fare_ensemble_create(s->sampler->comm, 1, (int64_t)n, &e));
   for (int k = 0; k < 4; k++) {
     const double t    = 0.15 + 0.2 * k; /* held out */
     double      *mass = said(s, t, grid), sum = 0, kl = 0, samples;
 
     for (PetscInt i = 0; i < cells; i++) {
-      const double x = fare_grid_centre(grid, 0, i), half = grid->spacing[0] / 2, p = wells_cumulative(t, x + half) - wells_cumulative(t, x - half);
+      const double x = fare_grid_centre(grid, 0, i), half = grid->spacing[0] / 2, p = wells_cumulative(APART, t, x + half) - wells_cumulative(APART, t, x - half);
 
       sum += mass[i];
       kl += p > 0 ? p * log(p / mass[i]) : 0;
@@ -93,8 +93,8 @@ static void two_moving_wells(void **state)
   for (int k = 0; k < (size > 1 ? 1 : 2); k++) {
     student s;
 
-    student_begin(PETSC_COMM_WORLD, "flow_matching", 1, options[k], &s);
-    teach(&s, SAMPLE);
+    moving_begin(PETSC_COMM_WORLD, "flow_matching", 1, options[k], &s);
+    teach_moving(&s, SAMPLE);
     assert_good_wells(&s, GOOD);
     assert_density_said(&s);
     student_end(&s);
@@ -118,8 +118,8 @@ static void a_moving_gaussian_in_two_dimensions(void **state)
     double    *mass, sum = 0, mean[2] = {0}, s11 = 0, s12 = 0, s22 = 0;
 
     snprintf(text, sizeof text, "{width: 32, layers: 2, steps: 2000, batch: 1024, learning_rate: 4.0e-3, octaves: 1, time_octaves: 2, coupling: %s}", options[k]);
-    student_begin(PETSC_COMM_WORLD, "flow_matching", 2, text, &s);
-    teach(&s, SAMPLE);
+    moving_begin(PETSC_COMM_WORLD, "flow_matching", 2, text, &s);
+    teach_moving(&s, SAMPLE);
     assert_good_gaussian(&s, 20000);
     assert_ok(fare_grid_create(PETSC_COMM_WORLD, 2, cells, lower, upper, NULL, &grid));
     mass = said(&s, 0.45, grid);
@@ -261,32 +261,10 @@ static void pairs_are_near_the_best_and_within_groups(void **state)
   assert_ok(fare_flow_pairs_destroy(&pairs));
 }
 
-/* What was saved draws on as the original does, together or on one rank. */
 static void saved_networks_draw_the_same(void **state)
 {
-  const MPI_Comm comm[2] = {PETSC_COMM_WORLD, PETSC_COMM_SELF};
-  uint64_t       sum[3];
-  char           path[64];
-  int            size;
-
   (void)state;
-  MPI_Comm_size(PETSC_COMM_WORLD, &size);
-  snprintf(path, sizeof path, "test_flow_matching.%d.h5", size);
-  for (int k = 0; k < 3; k++) {
-    fare_ensemble *e;
-    student        s;
-
-    student_begin(k ? comm[k - 1] : PETSC_COMM_WORLD, "flow_matching", 2, "{width: 16, layers: 2, steps: 60, batch: 700, coupling: optimal_transport}", &s);
-    if (k == 0) teach(&s, 5000);
-    keep(&s, path, k == 0 ? PETSC_TRUE : PETSC_FALSE);
-    assert_ok(fare_ensemble_create(s.comm, 2, 3000, &e));
-    assert_ok(fare_sampler_advance(s.sampler, 0.25, e));
-    assert_ok(fare_ensemble_checksum(e, &sum[k]));
-    assert_ok(fare_ensemble_destroy(&e));
-    student_end(&s);
-  }
-  assert_true(sum[0] == sum[1]);
-  assert_true(sum[0] == sum[2]);
+  assert_saved_draw_the_same("flow_matching", "{width: 16, layers: 2, steps: 60, batch: 700, coupling: optimal_transport}", 60);
 }
 
 static const struct CMUnitTest tests[] = {

@@ -1,32 +1,21 @@
 /* fare-test: labels=verification ranks=1,2,3,4 timeout=120 */
 /* The integrators against the Gaussian they must produce, order by order, and the same bits on any number of ranks. */
-#include "fare_test.h"
+#include "samplers.h"
 
-static fare_sampler *make(MPI_Comm comm, const fare_system *system, const fare_initial *initial, const char *options)
-{
-  static const fare_schedule schedule = {0, 1, 3};
-  static fare_config        *config; /* nodes must outlive the sampler's reading only */
-  fare_sampler              *sampler;
-
-  assert_ok(fare_config_parse("test", options, strlen(options), &config));
-  assert_ok(fare_sampler_create(comm, fare_sampler_type_find("langevin"), "langevin", fare_config_root(config), NULL, 3, system, initial, &schedule, &sampler));
-  assert_ok(fare_config_destroy(&config));
-  return sampler;
-}
+#define SEED 3
 
 /* Moments at t = 1 of a trap of stiffness 2 whose centre is dragged, from a Gaussian, with many particles. */
 static void moments(const char *options, int64_t count, double *mean, double *variance)
 {
   double        at[] = {0.5}, wide[] = {0.3}, m[FARE_DIM_MAX], v[FARE_DIM_MAX], effective;
   fare_initial  initial = {.density = FARE_INITIAL_GAUSSIAN, .mean = {1, at}, .sd = {1, wide}};
-  fare_system  *system;
+  const fare_schedule schedule = {0, 1, 3};
+  fare_system  *system = make_driven("ornstein_uhlenbeck", 1, "centre", 1);
   fare_sampler *sampler;
   fare_ensemble *e;
 
-  assert_ok(fare_system_create(fare_system_type_find("ornstein_uhlenbeck"), 1, &system));
   assert_ok(fare_system_set(system, "stiffness", 2));
-  assert_ok(fare_system_drive_sine(system, "centre", 1, 1, 0));
-  sampler = make(PETSC_COMM_WORLD, system, &initial, options);
+  sampler = make_sampler(PETSC_COMM_WORLD, "langevin", options, SEED, system, &initial, &schedule);
   assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 1, count, &e));
   assert_ok(fare_sampler_advance(sampler, 0, e));
   assert_ok(fare_sampler_advance(sampler, 0.5, e));
@@ -107,16 +96,13 @@ static void stationary_variance_follows_theory(void **state)
 
   (void)state;
   for (int i = 0; i < 2; i++) {
-    fare_system   *system;
+    fare_system   *system = make_system("ornstein_uhlenbeck", 1);
     fare_sampler  *sampler;
-    fare_config   *config;
     fare_ensemble *e;
     double         m[FARE_DIM_MAX], v[FARE_DIM_MAX], effective;
 
-    assert_ok(fare_system_create(fare_system_type_find("ornstein_uhlenbeck"), 1, &system));
     assert_ok(fare_system_set(system, "stiffness", k));
-    assert_ok(fare_config_parse("test", options[i], strlen(options[i]), &config));
-    assert_ok(fare_sampler_create(PETSC_COMM_WORLD, fare_sampler_type_find("langevin"), "langevin", fare_config_root(config), NULL, 3, system, &initial, &schedule, &sampler));
+    sampler = make_sampler(PETSC_COMM_WORLD, "langevin", options[i], SEED, system, &initial, &schedule);
     assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 1, count, &e));
     assert_ok(fare_sampler_advance(sampler, 0, e));
     assert_ok(fare_sampler_advance(sampler, 3, e));
@@ -124,45 +110,28 @@ static void stationary_variance_follows_theory(void **state)
     assert_near(v[0], expected[i], 5 * expected[i] * sqrt(2. / count) + 1e-5 * expected[i]);
     assert_ok(fare_ensemble_destroy(&e));
     assert_ok(fare_sampler_destroy(&sampler));
-    assert_ok(fare_config_destroy(&config));
     assert_ok(fare_system_destroy(&system));
   }
 }
 
-static void same_bits_on_any_ranks(void **state)
+static void same_bits_on_any_ranks_and_after_loading(void **state)
 {
-  const char *options[] = {"{dt: 0.003}", "{dt: 0.003, integrator: leimkuhler_matthews}", "{dt: 0.003, integrator: heun}"};
+  const char         *options[] = {"{dt: 0.003}", "{dt: 0.003, integrator: leimkuhler_matthews}", "{dt: 0.003, integrator: heun}"};
+  const fare_initial  initial   = {.density = FARE_INITIAL_BOLTZMANN};
+  const fare_schedule schedule  = {0, 1, 3};
+  fare_system        *system    = make_driven("prinz", 1, "tilt", 4);
+  char                path[PATH_SIZE];
 
   (void)state;
-  for (int i = 0; i < 3; i++) {
-    const fare_initial initial = {.density = FARE_INITIAL_BOLTZMANN};
-    const MPI_Comm     comm[2] = {PETSC_COMM_WORLD, PETSC_COMM_SELF};
-    uint64_t           sum[2];
-    fare_system       *system;
-
-    assert_ok(fare_system_create(fare_system_type_find("prinz"), 1, &system));
-    assert_ok(fare_system_drive_sine(system, "tilt", 4, 1, 0));
-    for (int k = 0; k < 2; k++) {
-      fare_sampler  *sampler = make(comm[k], system, &initial, options[i]);
-      fare_ensemble *e;
-
-      assert_ok(fare_ensemble_create(comm[k], 1, 5000, &e));
-      assert_ok(fare_sampler_advance(sampler, 0, e));
-      assert_ok(fare_sampler_advance(sampler, 0.5, e));
-      assert_ok(fare_sampler_advance(sampler, 1, e));
-      assert_ok(fare_ensemble_checksum(e, &sum[k]));
-      assert_ok(fare_ensemble_destroy(&e));
-      assert_ok(fare_sampler_destroy(&sampler));
-    }
-    assert_true(sum[0] == sum[1]);
-    assert_ok(fare_system_destroy(&system));
-  }
+  path_for("langevin", path);
+  for (int i = 0; i < 3; i++) assert_same_bits("langevin", options[i], SEED, system, &initial, &schedule, path);
+  assert_ok(fare_system_destroy(&system));
 }
 
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(euler_maruyama_has_its_own_variance),
   cmocka_unit_test(schemes_are_as_good_as_they_claim),
   cmocka_unit_test(stationary_variance_follows_theory),
-  cmocka_unit_test(same_bits_on_any_ranks),
+  cmocka_unit_test(same_bits_on_any_ranks_and_after_loading),
 };
 FARE_TEST_MAIN(tests)

@@ -1,6 +1,6 @@
 /* fare-test: labels=verification ranks=1,2 timeout=400 */
 /* Poisson flow: its noise against the distribution in closed form, and trainings in little time. */
-#include "student.h"
+#include "moving.h"
 
 #include "sampler/poisson_flow.h"
 
@@ -124,8 +124,8 @@ static void two_moving_wells(void **state)
   for (int k = 0; k < (size > 1 ? 1 : 2); k++) {
     student s;
 
-    student_begin(PETSC_COMM_WORLD, "poisson_flow", 1, options[k], &s);
-    teach(&s, 16384);
+    moving_begin(PETSC_COMM_WORLD, "poisson_flow", 1, options[k], &s);
+    teach_moving(&s, 16384);
     assert_good_wells(&s, 0.008);
     student_end(&s);
   }
@@ -136,38 +136,16 @@ static void a_moving_gaussian_in_two_dimensions(void **state)
   student s;
 
   (void)state;
-  student_begin(PETSC_COMM_WORLD, "poisson_flow", 2, "{width: 32, layers: 2, steps: 3000, batch: 1024, learning_rate: 4.0e-3, octaves: 1, time_octaves: 2}", &s);
-  teach(&s, 16384);
+  moving_begin(PETSC_COMM_WORLD, "poisson_flow", 2, "{width: 32, layers: 2, steps: 3000, batch: 1024, learning_rate: 4.0e-3, octaves: 1, time_octaves: 2}", &s);
+  teach_moving(&s, 16384);
   assert_good_gaussian(&s, 20000);
   student_end(&s);
 }
 
-/* What was saved draws on as the original does, together or on one rank. */
 static void saved_networks_draw_the_same(void **state)
 {
-  const MPI_Comm comm[2] = {PETSC_COMM_WORLD, PETSC_COMM_SELF};
-  uint64_t       sum[3];
-  char           path[64];
-  int            size;
-
   (void)state;
-  MPI_Comm_size(PETSC_COMM_WORLD, &size);
-  snprintf(path, sizeof path, "test_poisson_flow.%d.h5", size);
-  for (int k = 0; k < 3; k++) {
-    fare_ensemble *e;
-    student        s;
-
-    student_begin(k ? comm[k - 1] : PETSC_COMM_WORLD, "poisson_flow", 2, "{width: 16, layers: 2, steps: 60, batch: 700, sampling_steps: 18}", &s);
-    if (k == 0) teach(&s, 5000);
-    keep(&s, path, k == 0 ? PETSC_TRUE : PETSC_FALSE);
-    assert_ok(fare_ensemble_create(s.comm, 2, 3000, &e));
-    assert_ok(fare_sampler_advance(s.sampler, 0.25, e));
-    assert_ok(fare_ensemble_checksum(e, &sum[k]));
-    assert_ok(fare_ensemble_destroy(&e));
-    student_end(&s);
-  }
-  assert_true(sum[0] == sum[1]);
-  assert_true(sum[0] == sum[2]);
+  assert_saved_draw_the_same("poisson_flow", "{width: 16, layers: 2, steps: 60, batch: 700, sampling_steps: 18}", 60);
 }
 
 static const struct CMUnitTest tests[] = {

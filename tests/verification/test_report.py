@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """
 The report and the reader on small studies written here by docs/format.md, with the numbers computed a second time.
-fare-test: labels=verification timeout=300
+fare-test: labels=verification timeout=600
 """
 import base64
 import html.parser
@@ -19,6 +19,7 @@ SOURCE = pathlib.Path(os.environ.get("FARE_SOURCE_DIR", pathlib.Path(__file__).r
 REPORT = SOURCE / "postproc" / "fare_report.py"
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(SOURCE / "postproc"))
+from fare_drawing import DECADES, log_limits  # noqa: E402
 from fare_results import FareError, Study  # noqa: E402
 
 TIMES = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
@@ -228,6 +229,71 @@ def check_other_shapes(root):
     assert (root / "figures_only/figures/density.png").exists() and not (root / "figures_only/report.html").exists()
 
 
+def spread_out(directory, times, ensembles, measures, awkward=False):
+    """A study on one axis with as many of each as is asked; where it is awkward, with values that logarithmic axes do not like, in its ranking, too."""
+    kinds = list(ENSEMBLES.values())
+    t, names = np.linspace(0, 1, times), [f"sampler_{i}" for i in range(ensembles)]
+    write_study(directory)
+    with h5py.File(directory / "study.h5", "r+") as file:
+        for group in ("ensembles", "comparisons", "binned", "snapshots"):
+            del file[group]
+        file["plan"][...] = text("study: small\nensembles:\n" + "".join(f"  - {{name: {name}}}\n" for name in names))
+        file["snapshots/time"], file["snapshots/trained"] = t, np.arange(times) % 2 == 0
+        for name in ("truth", *names):
+            file[f"binned/{name}"] = np.array([blobs((32,), at) for at in t], np.float32)
+        for name in ("error", "error_space", "error_time", "mass_drift", "minimum", "boundary_mass"):
+            del file["truth"][name]
+            file["truth"][name] = 1e-7 * random.random(times)
+        for i, name in enumerate(names):
+            sampler, family = kinds[i % len(kinds)]
+            set_attributes(file.create_group(f"ensembles/{name}"), sampler=sampler, family=family, particles=np.int64(4000), train_seconds=float(i % 3 == 2), sample_seconds=0.5 * (i + 1), force_evaluations=np.int64(1), network_evaluations=np.int64(0))
+            set_attributes(file.create_group(f"comparisons/{name}"), ensemble=name, of="samples", against="truth", samples=np.int64(4000))
+            for k in range(measures):
+                group = file.create_group(f"comparisons/{name}/measure_{k}")
+                set_attributes(group, summary="about it", unit="nats")
+                value, floor = 1e-3 * (1 + i) * (1 + random.random(times)), np.full(times, 1e-4)
+                if awkward:  # beyond what an axis can show, nowhere positive, or not a number
+                    value = (value, np.where(t > 0, value, 4e301), 0 * value, -value, np.full(times, 1e305), np.full(times, np.inf), np.full(times, np.nan))[(i + k) % 7]
+                    floor = floor * (k % 2)
+                for series, numbers in zip(SERIES, (value, floor, 1.5 * floor, floor, value - floor, floor)):
+                    group[series] = numbers
+        if awkward:
+            set_attributes(file.create_group("ranking"), measure="measure_0", times=np.int64(times), held_out=np.int64(0))
+            for i, name in enumerate(names):
+                line = file.create_group(f"ranking/lines/{name}")
+                set_attributes(line, sampler="s", family="simulation", mode="none", **{key: np.int64(i + 1) for key in ("place", "particles", "seeds", "lost", "noise", "force_evaluations", "network_evaluations")})
+                set_attributes(line, mean=(1e-3, 4e301, 0.0, -1e-3, 1e305, 2e-3)[i % 6], spread=np.nan, **dict.fromkeys(("error", "floor", "excess", "truth_error", "factor", "train_seconds", "sample_seconds"), 1e-3))
+
+
+def check_any_number(root):
+    """Of snapshots, ensembles and measures."""
+    for case in ((1, 3, 2), (2, 1, 1), (3, 0, 0), (5, 2, 0), (5, 1, 5), (9, 14, 3), (40, 2, 11), (5, 7, 7, True)):
+        directory = root / "x".join(map(str, case))
+        spread_out(directory, *case)
+        done = run("--figures-only", directory)
+        assert done.returncode == 0 and not done.stderr, (case, done.stderr)
+        drawn = {path.stem for path in (directory / "figures").iterdir()}
+        assert ({"divergences", "costs"} <= drawn) == bool(case[1] and case[2]) and {"density", "snapshots", "truth_error"} <= drawn, (case, drawn)
+        assert ("ranking" in drawn) == (len(case) > 3), (case, drawn)
+
+
+def check_logarithmic_axes(root):
+    """They hold most of what there is, over no more decades than can be read."""
+    nothing = np.array([])
+    for values, floors, inside in (
+        ([0.3, 0.4, 4e301], nothing, [0.3, 0.4]),
+        ([1e-16, 2e-3, 5e-2], nothing, [2e-3, 5e-2]),
+        ([1e-5, 7.0], nothing, [1e-5, 7.0]),
+        ([2e-3, 1e300, np.inf, np.nan, -1.0, 0.0], [1e-4, 0.0], [1e-4, 2e-3]),
+        ([5e-7, 3e-4], [1e-4], [1e-4, 3e-4]),
+        ([1e305], nothing, []),
+        ([0.0, -1.0], nothing, []),
+    ):
+        low, high = log_limits(np.array(values), floors)
+        assert 0 < low < high <= 1.0001 * low * 10**DECADES and high < 1e300, (values, low, high)
+        assert all(low < value < high for value in inside), (values, low, high)
+
+
 def check_reader(root):
     study = Study(root / "plane")
     assert list(study.ensembles) == list(ENSEMBLES), "the plan's order"
@@ -304,7 +370,7 @@ def check_mistakes(root):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
-        for check in (check_report, check_old_results, check_measures_without_bias, check_other_shapes, check_reader, check_snapshot, check_mistakes):
+        for check in (check_report, check_old_results, check_measures_without_bias, check_other_shapes, check_any_number, check_logarithmic_axes, check_reader, check_snapshot, check_mistakes):
             check(root)
             print(f"{check.__name__}: passed")
     return 0

@@ -3,28 +3,18 @@
   The sampler of bridges: with the true dynamics as reference it has the truth at held-out times, with Brownian motion it does not, and by how much is told; what is
   learned has the closed form of Gaussian bridges, and follows the driven Prinz potential.
 */
-#include "fare_test.h"
+#include "student.h"
 
-#include "sampler/quantile.h"
 #include "sampler/schrodinger_bridge.h"
 
-#include <stdlib.h>
-
-typedef struct {
-  fare_system    *system;
-  fare_initial    initial;
-  fare_schedule   schedule;
-  fare_densities *exact;
-  fare_sampler   *sampler;
-} student;
+#define METHOD "schrodinger_bridge"
 
 /* `wave`: of the tilt, as YAML; NULL: none. */
 static fare_system *system_of(const char *name, int dim, const char *wave)
 {
-  fare_system *system;
+  fare_system *system = make_system(name, dim);
   fare_config *config;
 
-  assert_ok(fare_system_create(fare_system_type_find(name), dim, &system));
   if (!wave) return system;
   assert_ok(fare_config_parse("test", wave, strlen(wave), &config));
   assert_ok(fare_system_drive(system, fare_config_root(config)));
@@ -33,43 +23,9 @@ static fare_system *system_of(const char *name, int dim, const char *wave)
 }
 #define SINE "{parameter: tilt, waveform: sine, amplitude: 4.0, period: 1.0}"
 
-static void student_begin(MPI_Comm comm, fare_system *system, const fare_schedule *schedule, const char *options, student *s)
-{
-  fare_config *config;
-
-  s->system   = system;
-  s->schedule = *schedule;
-  assert_ok(fare_config_parse("test", options, strlen(options), &config));
-  assert_ok(fare_sampler_create(comm, fare_sampler_type_find("schrodinger_bridge"), "bridge", fare_config_root(config), NULL, 11, s->system, &s->initial, &s->schedule, &s->sampler));
-  assert_ok(fare_config_destroy(&config));
-}
-
-static void student_end(student *s)
-{
-  assert_ok(fare_sampler_destroy(&s->sampler));
-  assert_ok(fare_densities_destroy(&s->exact));
-  assert_ok(fare_system_destroy(&s->system));
-}
-
-static void solve_exactly(student *s, fare_system *system, const fare_schedule *schedule, PetscInt cells)
-{
-  PetscInt64               each[2] = {cells, cells};
-  const fare_truth_options options = {.cells = {(size_t)fare_system_dimension(system), each}, .tolerance = 1e-9};
-
-  s->initial = (fare_initial){.density = FARE_INITIAL_BOLTZMANN};
-  assert_ok(fare_densities_create(PETSC_COMM_SELF, system, &s->initial, schedule, &options, &s->exact));
-}
-
-/* Every second time of the schedule is learned from, in the order of the schedule; the last, if it is held out, has no later end. */
-static void training_times(const student *s, double times[], int *count)
-{
-  *count = 0;
-  for (PetscInt64 k = 0; k < s->schedule.count; k += 2) times[(*count)++] = fare_schedule_time(&s->schedule, k);
-}
-
 static void make_oracle(student *s)
 {
-  double            at[64];
+  double            at[TAUGHT_MOST];
   fare_training_set times = {.times = at};
 
   training_times(s, at, &times.count);
@@ -125,8 +81,8 @@ static void the_true_dynamics_give_the_truth(void **state)
     student                 s = {0};
     double                  worst;
 
-    solve_exactly(&s, system, &schedule, cases[k].cells);
-    student_begin(PETSC_COMM_WORLD, system, &schedule, cases[k].options, &s);
+    solve_exactly(&s, system, &schedule, cases[k].cells, 1e-9);
+    student_begin(PETSC_COMM_WORLD, METHOD, "bridge", system, &schedule, cases[k].options, &s);
     make_oracle(&s);
     b     = s.sampler->state;
     worst = worst_held_out(&s);
@@ -152,8 +108,8 @@ static void brownian_references_are_told_apart(void **state)
     student                 s = {0};
     double                  worst;
 
-    solve_exactly(&s, system, &schedule, 256);
-    student_begin(PETSC_COMM_WORLD, system, &schedule, options[k], &s);
+    solve_exactly(&s, system, &schedule, 256, 1e-9);
+    student_begin(PETSC_COMM_WORLD, METHOD, "bridge", system, &schedule, options[k], &s);
     make_oracle(&s);
     b     = s.sampler->state;
     worst = worst_held_out(&s);
@@ -182,8 +138,8 @@ static void oracles_draw_the_same_on_any_ranks(void **state)
     student        s = {0};
     double         mean[FARE_DIM_MAX], variance[FARE_DIM_MAX], effective, expected = 0;
 
-    solve_exactly(&s, system, &schedule, 128);
-    student_begin(comm[k], system, &schedule, "{}", &s);
+    solve_exactly(&s, system, &schedule, 128, 1e-9);
+    student_begin(comm[k], METHOD, "bridge", system, &schedule, "{}", &s);
     assert_ok(fare_ensemble_create(comm[k], 1, count, &e));
     assert_int_equal(fare_sampler_advance(s.sampler, 0, e), FARE_ERR_FAILED); /* nothing is solved yet */
     make_oracle(&s);
@@ -197,24 +153,6 @@ static void oracles_draw_the_same_on_any_ranks(void **state)
     student_end(&s);
   }
   assert_true(sum[0] == sum[1]);
-}
-
-/* Fills an ensemble for training time k. */
-typedef void (*filler)(const student *s, int k, double t, fare_ensemble *e);
-
-static void teach(student *s, int64_t count, filler fill)
-{
-  double            times[64];
-  fare_ensemble    *at[64];
-  fare_training_set data = {0, times, at};
-
-  training_times(s, times, &data.count);
-  for (int k = 0; k < data.count; k++) {
-    assert_ok(fare_ensemble_create(s->sampler->comm, fare_system_dimension(s->system), count, &at[k]));
-    fill(s, k, times[k], at[k]);
-  }
-  assert_ok(fare_sampler_train(s->sampler, &data));
-  for (int k = 0; k < data.count; k++) assert_ok(fare_ensemble_destroy(&at[k]));
 }
 
 /* From N(0, 1) at 0, where the sampler's own particles begin, to N(1, 0.5^2) at 1 along x; along y it stays. */
@@ -248,7 +186,7 @@ static void gaussians_are_bridged_as_the_closed_form_says(void **state)
     fare_ensemble *e;
     student        s = {.initial = {.density = FARE_INITIAL_GAUSSIAN, .mean = {(size_t)dim, zero}, .sd = {(size_t)dim, one}}};
 
-    student_begin(PETSC_COMM_WORLD, system_of("ornstein_uhlenbeck", dim, NULL), &schedule, SHORT, &s);
+    student_begin(PETSC_COMM_WORLD, METHOD, "bridge", system_of("ornstein_uhlenbeck", dim, NULL), &schedule, SHORT, &s);
     teach(&s, 32768, fill_gaussian);
     assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, dim, 50000, &e));
     for (int k = 0; k < 3; k++) {
@@ -265,14 +203,6 @@ static void gaussians_are_bridged_as_the_closed_form_says(void **state)
     assert_ok(fare_ensemble_destroy(&e));
     student_end(&s);
   }
-}
-
-static void fill_exact(const student *s, int k, double t, fare_ensemble *e)
-{
-  const PetscInt64 at = fare_densities_find(s->exact, t);
-
-  assert_true(at >= 0);
-  assert_ok(fare_quantile_draw(s->exact->grid, s->exact->masses[at], fare_stream_make(8, "exact"), (uint64_t)k, e));
 }
 
 /* D(p||q) over 32 bins of 8 cells each; empty bins count half a sample. */
@@ -310,8 +240,8 @@ static void the_driven_prinz_potential_is_followed(void **state)
   student             s = {0};
 
   (void)state;
-  solve_exactly(&s, system, &schedule, 256);
-  student_begin(PETSC_COMM_WORLD, system, &schedule, "{width: 48, steps: 3000, batch: 2048, pairs: 8192}", &s);
+  solve_exactly(&s, system, &schedule, 256, 1e-9);
+  student_begin(PETSC_COMM_WORLD, METHOD, "bridge", system, &schedule, "{width: 48, steps: 3000, batch: 2048, pairs: 8192}", &s);
   teach(&s, 16384, fill_exact);
   assert_true(s.sampler->type->curve(s.sampler)->count == 200);
   assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 1, 30000, &e));
@@ -342,33 +272,25 @@ static void saved_bridges_go_on_the_same(void **state)
   const fare_schedule schedule = {0, 1, 5};
   uint64_t            sum[2];
   fare_ensemble      *e, *kept;
-  char                path[64];
-  int                 size;
+  char                path[PATH_SIZE];
 
   (void)state;
-  MPI_Comm_size(PETSC_COMM_WORLD, &size);
-  snprintf(path, sizeof path, "test_schrodinger_bridge.%d.h5", size);
+  path_for(METHOD, path);
   assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 2, 3000, &e));
   assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 2, 3000, &kept));
   for (int k = 0; k < 2; k++) {
-    fare_store *store;
-    student     s = {.initial = {.density = FARE_INITIAL_BOLTZMANN}};
+    student s = {.initial = {.density = FARE_INITIAL_BOLTZMANN}};
 
-    student_begin(PETSC_COMM_WORLD, system_of("ornstein_uhlenbeck", 2, NULL), &schedule, "{width: 16, layers: 2, steps: 40, batch: 600, pairs: 2048}", &s);
+    student_begin(PETSC_COMM_WORLD, METHOD, "bridge", system_of("ornstein_uhlenbeck", 2, NULL), &schedule, "{width: 16, layers: 2, steps: 40, batch: 600, pairs: 2048}", &s);
     assert_int_equal(fare_sampler_advance(s.sampler, 0, e), FARE_ERR_FAILED);
     if (k == 0) {
       teach(&s, 3000, fill_gaussian);
       for (int i = 0; i < 2; i++) assert_ok(fare_sampler_advance(s.sampler, 0.25 * i, e));
       assert_ok(fare_ensemble_copy(e, kept));
-      assert_ok(fare_store_create(PETSC_COMM_WORLD, path, &store));
-      assert_ok(fare_store_group(store, "/sampler"));
-      assert_ok(s.sampler->type->save(s.sampler, store, "/sampler"));
-      assert_ok(fare_store_commit(&store));
+      save_sampler(s.sampler, path);
     } else {
       assert_ok(fare_ensemble_copy(kept, e));
-      assert_ok(fare_store_open(PETSC_COMM_WORLD, path, &store));
-      assert_ok(s.sampler->type->load(s.sampler, store, "/sampler"));
-      assert_ok(fare_store_close(&store));
+      load_sampler(s.sampler, path);
     }
     for (int i = 2; i < 5; i++) assert_ok(fare_sampler_advance(s.sampler, 0.25 * i, e));
     assert_ok(fare_ensemble_checksum(e, &sum[k]));
@@ -392,13 +314,13 @@ static void what_cannot_be_bridged_is_refused(void **state)
 
   (void)state;
   assert_ok(fare_config_parse("test", "{}", 2, &config));
-  assert_int_equal(fare_sampler_create(PETSC_COMM_WORLD, fare_sampler_type_find("schrodinger_bridge"), "bridge", fare_config_root(config), NULL, 11, system, &s.initial, &schedule, &sampler), FARE_ERR_INPUT);
+  assert_int_equal(fare_sampler_create(PETSC_COMM_WORLD, fare_sampler_type_find(METHOD), METHOD, fare_config_root(config), NULL, 11, system, &s.initial, &schedule, &sampler), FARE_ERR_INPUT);
   assert_non_null(strstr(fare_error_message(), "has none along x"));
   assert_ok(fare_sampler_destroy(&sampler));
   assert_ok(fare_config_destroy(&config));
   assert_ok(fare_system_destroy(&system));
 
-  student_begin(PETSC_COMM_WORLD, system_of("prinz", 1, NULL), &schedule, "{reference: dynamics}", &s);
+  student_begin(PETSC_COMM_WORLD, METHOD, "bridge", system_of("prinz", 1, NULL), &schedule, "{reference: dynamics}", &s);
   for (int k = 0; k < 2; k++) assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 1, 1000, &at[k]));
   assert_int_equal(fare_sampler_train(s.sampler, &data), FARE_ERR_INPUT);
   assert_non_null(strstr(fare_error_message(), "goes with 'oracle: true'"));

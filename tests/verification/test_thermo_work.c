@@ -56,7 +56,7 @@ static void particles_of_a_driven_prinz(void **state)
   double                    mean[2], variance[2], dF, sum[2] = {0, 0};
 
   (void)state;
-  assert_ok(fare_work_simulate(PETSC_COMM_WORLD, system, 0, 0.5, &options, 11, &w));
+  assert_ok(fare_work_simulate(PETSC_COMM_WORLD, system, NULL, 0, 0.5, &options, 11, &w));
   dF = on_the_grid(system, 512, 0.5, 800, mean, variance);
   assert_true(fabs(dF) > 0.1);
   check_estimates(&w, dF, 0.02);
@@ -69,7 +69,7 @@ static void particles_of_a_driven_prinz(void **state)
     for (int bin = 0; bin < FARE_WORK_BINS; bin++) sum[way] += w.density[way][bin] * (w.upper - w.lower) / FARE_WORK_BINS;
     assert_near(sum[way], 1, 1e-9);
   }
-  assert_ok(fare_work_simulate(PETSC_COMM_SELF, system, 0, 0.5, &options, 11, &alone));
+  assert_ok(fare_work_simulate(PETSC_COMM_SELF, system, NULL, 0, 0.5, &options, 11, &alone));
   assert_memory_equal(&w, &alone, sizeof w); /* on any number of ranks */
   assert_ok(fare_system_destroy(&system));
 }
@@ -83,15 +83,15 @@ static void large_steps_need_metropolis(void **state)
   fare_work           exact, euler;
 
   (void)state;
-  assert_ok(fare_work_simulate(PETSC_COMM_WORLD, system, 0, 1, &options, 3, &exact));
+  assert_ok(fare_work_simulate(PETSC_COMM_WORLD, system, NULL, 0, 1, &options, 3, &exact));
   check_estimates(&exact, dF, 0.02);
   assert_between(exact.accepted[0], 0.5, 0.97);
   options.relaxation = FARE_RELAX_EULER_MARUYAMA;
-  assert_ok(fare_work_simulate(PETSC_COMM_WORLD, system, 0, 1, &options, 3, &euler));
+  assert_ok(fare_work_simulate(PETSC_COMM_WORLD, system, NULL, 0, 1, &options, 3, &euler));
   assert_true(fabs(euler.bennett.estimate - dF) > 8 * euler.bennett.error);
   options.relaxation = FARE_RELAX_HEUN;
   options.dt         = 0.005;
-  assert_ok(fare_work_simulate(PETSC_COMM_WORLD, system, 0, 1, &options, 3, &euler));
+  assert_ok(fare_work_simulate(PETSC_COMM_WORLD, system, NULL, 0, 1, &options, 3, &euler));
   check_estimates(&euler, dF, 0.02);
   assert_near(euler.mean[0], 0.9360417073, 0.02);
   assert_ok(fare_system_destroy(&system));
@@ -114,7 +114,7 @@ static void work_on_a_dragged_trap_is_gaussian(void **state)
   fare_work                 w;
 
   (void)state;
-  assert_ok(fare_work_simulate(PETSC_COMM_WORLD, system, 0, 2, &options, 5, &w));
+  assert_ok(fare_work_simulate(PETSC_COMM_WORLD, system, NULL, 0, 2, &options, 5, &w));
   for (int way = 0; way < 2; way++) {
     assert_near(w.mean[way], W, 4 * sqrt(2 * W / n) + options.dt); /* the chain of steps is of first order */
     assert_near(w.variance[way] / (2 * w.mean[way]), 1, 4 * sqrt(2 / n) + 0.02);
@@ -139,7 +139,7 @@ static void two_dimensions(void **state)
   fare_work                 w;
 
   (void)state;
-  assert_ok(fare_work_simulate(PETSC_COMM_WORLD, system, 0, 1, &options, 8, &w));
+  assert_ok(fare_work_simulate(PETSC_COMM_WORLD, system, NULL, 0, 1, &options, 8, &w));
   dF = on_the_grid(system, 64, 1, 4, mean, variance);
   check_estimates(&w, dF, 0.05);
   assert_ok(fare_system_destroy(&system));

@@ -1,0 +1,109 @@
+"""What the figures of a study and of a sweep share: colours, which ensembles are shown, legends, and the limits of logarithmic axes."""
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from fare_results import Comparison, Measured, Study
+
+# Okabe and Ito's colours, which are told apart by colour-blind readers too; black is kept for the truth.
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a6a00")
+MORE = ("#332288", "#882255", "#117733", "#8c8c8c", "#661100")  # Tol's muted ones, where there are more ensembles than that
+MANY = len(PALETTE) + len(MORE)  # as many as one figure can show
+TRUTH = "#000000"
+STYLE = {
+    "figure.dpi": 150,
+    "font.size": 10,
+    "axes.titlesize": 10,
+    "axes.labelsize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "lines.linewidth": 1.4,
+    "legend.frameon": False,
+    "legend.fontsize": 10,
+    "figure.constrained_layout.use": True,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "fare",
+}
+DECADES = 9  # that a logarithmic axis shows at the most
+EXTREME = 1e290  # beyond it, and below its inverse, the ticks of an axis would overflow
+
+
+def shown(study: Study, most: int = MANY) -> list[str]:
+    """Ensembles that figures show. Where all are too many: one training of each line; where these are, without oracles and empirical optima; where these are, what is nearest to the truth, and the baseline."""
+    if len(study.ensembles) <= most:
+        return list(study.ensembles)
+    first = {line.line if line.line in study.ensembles else f"{line.line}-1": line for line in study.ranking}
+    chosen = [name for name in study.ensembles if name in first] or list(study.ensembles)
+    if len(chosen) > most and first:
+        chosen = [name for name in chosen if first[name].mode in ("none", "learned")] or chosen
+    if len(chosen) > most:
+        baseline = [name for name in chosen if study.ensembles[name].sampler == "boltzmann"][:1]
+        nearest = [name for name in first if name in chosen and name not in baseline] or chosen
+        kept = {*nearest[: most - len(baseline)], *baseline}
+        chosen = [name for name in chosen if name in kept]
+    return chosen
+
+
+def colours(study: Study) -> dict[str, str]:
+    """One colour per ensemble that is shown, the same in every figure."""
+    return dict(zip(shown(study), (*PALETTE, *MORE)))
+
+
+def headline(study: Study) -> str | None:
+    """The measure that sums up the study: the first that the plan lists."""
+    return next((name for c in study.comparisons.values() for name in c.measures), None)
+
+
+def legend(fig: Figure, handles: list, columns: int) -> None:
+    """Above the axes, in a strip that the layout leaves free; in fewer columns where the labels are long."""
+    columns = max(1, min(columns, int(fig.get_figwidth() / (0.65 + 0.085 * max(len(h.get_label()) for h in handles)))))
+    strip = 0.24 * -(-len(handles) // columns) + 0.1
+    fig.set_figheight(fig.get_figheight() + max(0.0, strip - 0.6))  # figures are made with room for two rows
+    fig.get_layout_engine().set(rect=(0, 0, 1, 1 - strip / fig.get_figheight()))
+    fig.legend(handles=handles, loc="upper center", ncol=columns, borderaxespad=0.2)
+
+
+def describe(comparison: Comparison) -> str:
+    if comparison.against == "target":
+        return f"{comparison.ensemble} against its own target"
+    return f"{comparison.ensemble}, exact target density" if comparison.of == "density" else comparison.ensemble
+
+
+def mean(values: np.ndarray) -> float:
+    """Over what is a number (an infinite divergence is one); NaN when nothing is."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else float("nan")
+
+
+def unit(measured: Measured) -> str:
+    return "" if measured.unit in ("1", "none", "-") else measured.unit
+
+
+def log_limits(values: np.ndarray, floors: np.ndarray | tuple = ()) -> tuple[float, float]:
+    """Of a logarithmic axis, over DECADES at the most: from below the floors, or where there are none so as to hold most of the values. What lies beyond leaves the axis."""
+    values, floors = (np.sort(numbers[(numbers > 1 / EXTREME) & (numbers < EXTREME)]) for numbers in (np.asarray(values, float), np.asarray(floors, float)))
+    if not values.size:
+        return 0.1, 1.0
+    low = floors[0] / 4 if floors.size else 0.5 * values[-1 - np.argmax(_held(values)[::-1])]
+    return low, min(2 * max(values[-1], 10 * low), low * 10**DECADES)
+
+
+def _held(values: np.ndarray) -> np.ndarray:
+    """How many of the sorted values lie within DECADES above each."""
+    return np.searchsorted(values, values * 10**DECADES, side="right") - np.arange(len(values))
+
+
+def close_grid(axes: np.ndarray, used: int, label: str) -> None:
+    """Hides what is not used of a grid of axes, row by row, and labels the lowest of each column."""
+    for ax in axes.flat[used:]:
+        ax.set_visible(False)
+    for column in axes.T:
+        lowest = [ax for ax in column if ax.get_visible()][-1:]
+        for ax in lowest:
+            ax.set_xlabel(label)
+            ax.tick_params(labelbottom=True)

@@ -1,0 +1,173 @@
+"""What the tables of a study hold, as data classes of NumPy arrays."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Mapping
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Fine bins: blocks of cells of the grid, fixed before any sample was looked at. The last one of an axis may be narrower."""
+
+    edges: tuple[np.ndarray, ...]
+    """Boundaries of the bins, for each axis."""
+
+    @property
+    def dimension(self) -> int:
+        return len(self.edges)
+
+    @property
+    def extent(self) -> tuple[int, ...]:
+        return tuple(len(edges) - 1 for edges in self.edges)
+
+    @property
+    def volumes(self) -> np.ndarray:
+        """Of every bin; masses / volumes are densities."""
+        volumes = np.ones(())
+        for edges in self.edges:
+            volumes = np.multiply.outer(volumes, np.diff(edges))
+        return volumes
+
+    def centres(self, axis: int = 0) -> np.ndarray:
+        return 0.5 * (self.edges[axis][1:] + self.edges[axis][:-1])
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The exact density's account of itself; arrays have one entry per time."""
+
+    system: str
+    cells: tuple[int, ...]
+    tolerance: float
+    seconds: float
+    steps: int
+    error: np.ndarray
+    """Estimated L1 error of the density, the sum of what space and time contribute."""
+    error_space: np.ndarray
+    error_time: np.ndarray
+    mass_drift: np.ndarray
+    minimum: np.ndarray
+    boundary_mass: np.ndarray
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """A method and what it has cost: seconds of the slowest rank, evaluations of all ranks."""
+
+    name: str
+    sampler: str
+    family: str
+    particles: int
+    train_seconds: float
+    sample_seconds: float
+    force_evaluations: int
+    network_evaluations: int
+    loss: np.ndarray | None = None
+    """(n, 2): training step and smoothed loss, where something was learned."""
+    failure: str = ""
+    """Why the ensemble ended early; what is measured is NaN from there on."""
+
+    @property
+    def seconds(self) -> float:
+        return self.train_seconds + self.sample_seconds
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One measure over time. The floor is what exact draws of the same number would have measured."""
+
+    summary: str
+    unit: str
+    value: np.ndarray
+    floor_mean: np.ndarray
+    floor_high: np.ndarray
+    """95% quantile of the floor."""
+    p_value: np.ndarray
+    """Fraction of exact draws that reach the value."""
+    excess: np.ndarray
+    """value - floor_mean"""
+    truth_error: np.ndarray
+    """How much the truth's own estimated error changes the value."""
+    corrected: np.ndarray | None = None
+    """value less its estimated bias. This and what follows is None where a result does not have it."""
+    low: np.ndarray | None = None
+    """95% interval of what infinitely many samples would show."""
+    high: np.ndarray | None = None
+    significance: np.ndarray | None = None
+    """excess in standard deviations of the floor."""
+    effective: np.ndarray | None = None
+    """(sum w)^2 / sum w^2; infinite for a density."""
+    independent: np.ndarray | None = None
+    """As many independent samples as scatter like groups of these."""
+
+    @property
+    def floor_size(self) -> np.ndarray:
+        """How large exact draws show the measure to be: of one without bias the floor's mean is 0, and its width is what counts."""
+        return np.maximum(self.floor_mean, self.floor_high - self.floor_mean)
+
+    @property
+    def within_noise(self) -> np.ndarray:
+        """True at times where the value could be that of exact draws (95%), the truth's own error allowed for."""
+        return self.value <= self.floor_high + self.truth_error
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Samples of an ensemble (of = "samples"), or its known target density ("density"), against "truth" or its own "target"."""
+
+    label: str
+    ensemble: str
+    of: str
+    against: str
+    samples: int
+    """0 for a density, which has no noise."""
+    measures: Mapping[str, Measured]
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A line of the study's `ensembles` over its trainings, by the headline measure averaged over the judged times."""
+
+    line: str
+    place: int
+    """From 1; lines that cannot be told apart share one. 0 where no training went through."""
+    sampler: str
+    family: str
+    mode: str
+    """Where the field comes from: "learned", "oracle" or "empirical"; "none" where nothing is learned."""
+    particles: int
+    seeds: int
+    lost: int
+    noise: bool
+    """Cannot be told from exact samples."""
+    mean: float
+    spread: float
+    """Standard deviation over trainings; NaN of a single one."""
+    error: float
+    floor: float
+    excess: float
+    truth_error: float
+    factor: float
+    """How many times closer to the truth than equilibrium sampling."""
+    train_seconds: float
+    sample_seconds: float
+    force_evaluations: float
+    network_evaluations: float
+
+
+@dataclass(frozen=True)
+class Split:
+    """Where the error of a line that learns comes from."""
+
+    line: str
+    oracle: str
+    truth_error: float
+    finite_samples: float
+    method: float
+    """What is left with the exact field."""
+    learning: float
+    training_set: float
+    """The part of it that the best fit to the training set has, too; NaN where no line tells."""
+    error: float

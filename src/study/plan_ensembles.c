@@ -1,0 +1,193 @@
+/* The lines under `ensembles`: their own keys, those of their methods, and what these learn from. */
+#include "plan.h"
+
+#include <fare/plugin.h>
+
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const training_times[] = {"every_second", "all", NULL};
+
+const fare_field fare_training_fields[] = {
+  {"times", FARE_CHOICE, offsetof(fare_training_options, times), "every_second", 0, 0, training_times, "", "which snapshots are learned from; every_second: the first, the third, ...; the rest are held out"},
+  {"particles", FARE_INTEGER, offsetof(fare_training_options, particles), "100000", 1, 1e12, NULL, "", "simulated particles at each of them"},
+  {"dt", FARE_REAL, offsetof(fare_training_options, dt), "5e-4", 1e-12, 1e3, NULL, "time", "step of that simulation (Heun)"},
+  FARE_FIELDS_END,
+};
+
+const fare_field fare_ensemble_fields[] = {
+  {"name", FARE_STRING, offsetof(fare_plan_ensemble, name), NULL, 0, 0, NULL, "", "letters, digits, _ and -"},
+  {"sampler", FARE_STRING, offsetof(fare_plan_ensemble, sampler), "", 0, 0, NULL, "", "one of `fare list samplers`"},
+  {"plugin", FARE_STRING, offsetof(fare_plan_ensemble, plugin), "", 0, 0, NULL, "", "or a sampler of one's own: the path of a shared object"},
+  {"particles", FARE_INTEGER, offsetof(fare_plan_ensemble, particles), NULL, 1, 1e12, NULL, "", "on all ranks together"},
+  {"train", FARE_NODE, offsetof(fare_plan_ensemble, train), "", 0, 0, NULL, "", "what a method that learns learns from"},
+  {"oracle", FARE_BOOLEAN, offsetof(fare_plan_ensemble, oracle), "false", 0, 0, NULL, "", "take the exact score, velocity, energy or coupling from the grid in place of what is learned"},
+  {"empirical", FARE_BOOLEAN, offsetof(fare_plan_ensemble, empirical), "false", 0, 0, NULL, "", "take the closed-form optimum for the finite training set in place of what is learned"},
+  {"seeds", FARE_INTEGER, offsetof(fare_plan_ensemble, seeds), "1", 1, 1000, NULL, "", "as many ensembles NAME-1, NAME-2, ... with random numbers of their own, for the spread between trainings"},
+  FARE_FIELDS_END,
+};
+
+PetscBool fare_training_includes(const fare_training_options *options, PetscInt64 index)
+{
+  return options->times == FARE_TRAIN_ALL || index % 2 == 0 ? PETSC_TRUE : PETSC_FALSE;
+}
+
+static const char *sampler_name_at(size_t i)
+{
+  return fare_sampler_type_at(i) ? fare_sampler_type_at(i)->name : NULL;
+}
+
+/* The method is set up once now, so that a mistake in its keys, or in how they go together, stops the study before it begins. */
+static PetscErrorCode check_method(const fare_plan *plan, const fare_plan_ensemble *ensemble)
+{
+  void          *state   = calloc(1, ensemble->type->size);
+  fare_sampler  *sampler = NULL;
+  PetscErrorCode code;
+
+  PetscFunctionBeginUser;
+  if (!state) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  code = fare_fields_read(ensemble->type->fields, fare_ensemble_fields, ensemble->node, state);
+  PetscCall(fare_fields_free(ensemble->type->fields, state));
+  free(state);
+  PetscCall(code);
+  code = fare_sampler_create(PETSC_COMM_SELF, ensemble->type, ensemble->name, ensemble->node, fare_ensemble_fields, (uint64_t)plan->seed, plan->system, &plan->initial, &plan->snapshots, &sampler);
+  if (code == FARE_ERR_INPUT) code = fare_plan_error_at(ensemble->node, "");
+  PetscCall(fare_sampler_destroy(&sampler));
+  PetscFunctionReturn(code);
+}
+
+/* Results are filed under the names of ensembles, and of the densities that they aim at. */
+static PetscErrorCode check_unlike(const fare_node *node, const fare_plan_ensemble *a, const fare_plan_ensemble *b)
+{
+  static const char *const endings[] = {"_density", "_target"};
+  const size_t             length    = strlen(a->name);
+
+  PetscFunctionBeginUser;
+  for (size_t i = 0; a->type->target && i < PETSC_STATIC_ARRAY_LENGTH(endings); i++) {
+    if (!strncmp(b->name, a->name, length) && !strcmp(b->name + length, endings[i])) PetscCall(fare_node_error(node, "'%s' is the name of results of the ensemble '%s'", b->name, a->name));
+  }
+  PetscFunctionReturn(0);
+}
+
+/* What the keys `sampler` or `plugin` name. */
+static PetscErrorCode find_method(const fare_node *node, void **library, const fare_sampler_type **type)
+{
+  const fare_node *sampler = fare_node_find(node, "sampler"), *plugin = fare_node_find(node, "plugin"), *named = sampler ? sampler : plugin;
+
+  PetscFunctionBeginUser;
+  if (!named) PetscCall(fare_node_error(node, "missing key 'sampler' (one of `fare list samplers`), or 'plugin' in its place"));
+  if (sampler && plugin) PetscCall(fare_node_error(plugin, "an ensemble has a sampler or a plugin, not both"));
+  if (fare_node_kind_of(named) != FARE_NODE_SCALAR) PetscCall(fare_node_error(named, sampler ? "expected the name of a sampler" : "expected the path of a shared object"));
+  if (plugin) {
+    PetscCall(fare_sampler_type_load(plugin, fare_node_text(plugin), library, type));
+    PetscFunctionReturn(0);
+  }
+  *type = fare_sampler_type_find(fare_node_text(named));
+  if (!*type) PetscCall(fare_node_unknown(named, "sampler", sampler_name_at));
+  PetscFunctionReturn(0);
+}
+
+/* The keys that belong to the study; the method's own are left alone. */
+static PetscErrorCode read_own_keys(const fare_node *node, fare_plan_ensemble *ensemble)
+{
+  char *full = NULL;
+
+  PetscFunctionBeginUser;
+  if (fare_node_kind_of(node) != FARE_NODE_MAP) PetscCall(fare_node_error(node, "expected a map {name: ..., sampler: ..., particles: ...}"));
+  PetscCall(find_method(node, &ensemble->library, &ensemble->type));
+  PetscCall(fare_fields_read(fare_ensemble_fields, ensemble->type->fields, node, ensemble));
+  if (ensemble->plugin) PetscCall(fare_plugin_path(fare_node_find(node, "plugin"), ensemble->plugin, &full));
+  if (full) {
+    free(ensemble->plugin);
+    ensemble->plugin = full;
+  }
+  PetscCall(fare_node_check_name(fare_node_find(node, "name")));
+  PetscFunctionReturn(0);
+}
+
+fare_sampler_mode fare_plan_ensemble_mode(const fare_plan_ensemble *ensemble)
+{
+  return ensemble->oracle ? FARE_ORACLE : ensemble->empirical ? FARE_EMPIRICAL : FARE_LEARNED;
+}
+
+static PetscErrorCode check_mode(const fare_plan *plan, const fare_plan_ensemble *ensemble)
+{
+  const fare_sampler_mode mode = fare_plan_ensemble_mode(ensemble);
+  const fare_node        *node = fare_node_find(ensemble->node, fare_sampler_mode_names[mode]);
+
+  PetscFunctionBeginUser;
+  if (ensemble->oracle && ensemble->empirical) PetscCall(fare_node_error(node, "an ensemble is an oracle or the empirical optimum, not both"));
+  if (mode & ~ensemble->type->modes) PetscCall(fare_node_error(node, "sampler '%s' does not run so: remove '%s'", ensemble->type->name, fare_sampler_mode_names[mode]));
+  if (mode == FARE_ORACLE && !plan->has_truth) PetscCall(fare_node_error(node, "an oracle needs the exact density: add a section 'truth'"));
+  PetscFunctionReturn(0);
+}
+
+/* Training `seed` of a line that asks for several has a name, and so random numbers, of its own. */
+static PetscErrorCode name_seed(fare_plan_ensemble *ensemble, PetscInt64 seed)
+{
+  fare_text text = {0};
+
+  PetscFunctionBeginUser;
+  ensemble->seed = seed;
+  ensemble->line = strdup(ensemble->name);
+  if (!ensemble->line) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  if (ensemble->seeds == 1) PetscFunctionReturn(0);
+  fare_text_add(&text, "%s-%lld", ensemble->line, (long long)seed + 1);
+  free(ensemble->name);
+  ensemble->name = text.text;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode read_ensemble(const fare_plan *plan, const fare_node *node, PetscInt64 seed, fare_plan_ensemble *ensemble)
+{
+  PetscFunctionBeginUser;
+  ensemble->node = node;
+  PetscCall(read_own_keys(node, ensemble));
+  PetscCall(name_seed(ensemble, seed));
+  PetscCall(check_mode(plan, ensemble));
+  for (const fare_plan_ensemble *other = plan->ensemble; other < ensemble; other++) {
+    if (!strcmp(other->name, ensemble->name)) PetscCall(fare_node_error(fare_node_find(node, "name"), "there is an ensemble '%s' already", ensemble->name));
+    PetscCall(check_unlike(fare_node_find(node, "name"), other, ensemble));
+    PetscCall(check_unlike(fare_node_find(node, "name"), ensemble, other));
+  }
+  if (!strcmp(ensemble->name, "truth")) PetscCall(fare_node_error(fare_node_find(node, "name"), "'truth' is the name of the density on the grid"));
+  PetscCall(check_method(plan, ensemble));
+  if (ensemble->type->train) PetscCall(fare_fields_read(fare_training_fields, NULL, ensemble->train, &ensemble->training));
+  else if (ensemble->train) PetscCall(fare_node_error(ensemble->train, "sampler '%s' learns nothing: remove 'train'", ensemble->type->name));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_plan_read_ensembles(fare_plan *plan, const fare_node *list)
+{
+  PetscFunctionBeginUser;
+  if (!list) PetscFunctionReturn(0);
+  if (fare_node_kind_of(list) != FARE_NODE_LIST) PetscCall(fare_node_error(list, "expected a list of maps {name: ..., sampler: ..., particles: ...}"));
+  for (size_t i = 0; i < fare_node_size(list); i++) {
+    for (PetscInt64 seed = 0, seeds = 1; seed < seeds; seed++) {
+      fare_plan_ensemble *more = realloc(plan->ensemble, (plan->ensembles + 1) * sizeof *more);
+
+      if (!more) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+      plan->ensemble = more;
+      memset(&more[plan->ensembles], 0, sizeof *more);
+      plan->ensembles++; /* so that what was read so far is freed whatever happens */
+      PetscCall(read_ensemble(plan, fare_node_item(list, i), seed, &more[plan->ensembles - 1]));
+      seeds = more[plan->ensembles - 1].seeds;
+    }
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_plan_free_ensembles(fare_plan *plan)
+{
+  PetscFunctionBeginUser;
+  for (size_t i = 0; i < plan->ensembles; i++) {
+    free(plan->ensemble[i].line);
+    PetscCall(fare_fields_free(fare_ensemble_fields, &plan->ensemble[i]));
+    if (plan->ensemble[i].library) dlclose(plan->ensemble[i].library);
+  }
+  free(plan->ensemble);
+  plan->ensemble  = NULL;
+  plan->ensembles = 0;
+  PetscFunctionReturn(0);
+}
