@@ -18,7 +18,7 @@ static PetscErrorCode collect(const fare_arguments *arguments)
 const fare_command fare_command_collect = {
   .name     = "collect",
   .synopsis = "collect DIRECTORY",
-  .summary  = "merges the tables of a sweep's points into DIRECTORY/sweep.csv and draws sweep.html; points that are missing are named",
+  .summary  = "merges the tables of a sweep into sweep.csv and draws sweep.html; names missing points",
   .help     = "fare collect out/regimes\n",
   .run      = collect,
 };

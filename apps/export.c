@@ -41,7 +41,7 @@ static PetscErrorCode export(const fare_arguments *arguments)
 const fare_command fare_command_export = {
   .name     = "export",
   .synopsis = "export DIR [--ensemble NAME] [--out FILE.h5]",
-  .summary  = "writes the particles of a finished study as one file to train a generator on, in any language",
+  .summary  = "writes the particles of a finished study as one file to train a generator on",
   .help     = "fare export out/prinz_driven --out prinz_training.h5\n\n"
               "The file holds /times [T], /samples [T, N, d] and /trained [T] (1: learn from it, 0: held out); docs/scoring.md has the format.\n"
               "Without --ensemble: the one that was simulated. Without --out: STUDY_training.h5 here.\n",

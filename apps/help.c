@@ -19,18 +19,18 @@ static PetscErrorCode help(const fare_arguments *arguments)
   if (arguments->count > 1 && arguments->argument[1][0] != '-') PetscCall(fare_usage(&fare_command_help, "there is no subcommand '%.60s'", arguments->argument[1]));
   if (rank) PetscFunctionReturn(0);
   printf("mpirun -n 4 fare run input/prinz_driven.yaml\n\n");
-  printf("FARE %s tells how far a generator's distribution is from the exact one, at every moment of a driven system.\n\n", fare_version());
+  printf("FARE %s tells how far a generator's distribution is from the exact one,\nat every moment of a driven system.\n\n", fare_version());
   PetscCall(fare_table_create(2, &table));
   PetscCall(fare_table_cell(table, "subcommand"));
   PetscCall(fare_table_cell(table, "what it does"));
   for (size_t i = 0; fare_commands[i]; i++) {
-    PetscCall(fare_table_cell(table, "fare %s", fare_commands[i]->synopsis));
+    PetscCall(fare_table_cell(table, "%s", fare_commands[i]->name));
     PetscCall(fare_table_cell(table, "%s", fare_commands[i]->summary));
   }
   PetscCall(fare_table_print(table, stdout));
   PetscCall(fare_table_destroy(&table));
-  printf("\nfare SUBCOMMAND --help shows an example first. Options behind -- go to PETSc, for instance: -- -truth_ksp_monitor -log_view\n");
-  printf("Exit codes: 0 done, 1 failed, 2 bad input or usage, 75 stopped on request with a checkpoint (--resume goes on).\n");
+  printf("\nfare help SUBCOMMAND shows an example and all options. Those behind -- go to PETSc, for instance:\n-- -truth_ksp_monitor -log_view\n");
+  printf("Exit codes: 0 done, 1 failed, 2 bad input or usage, 75 stopped on request with a checkpoint\n(--resume goes on).\n");
   PetscFunctionReturn(0);
 }
 

@@ -154,7 +154,8 @@ static PetscErrorCode check_plan(const fare_plan *plan)
   }
   fare_text_free(&text);
   PetscCall(fare_error_agree(PETSC_COMM_WORLD, code));
-  code = fare_record_check(PETSC_COMM_WORLD, plan->directory, FARE_RECORD_NEW);
+  code = fare_plan_check_memory(PETSC_COMM_WORLD, plan);
+  if (!code) code = fare_record_check(PETSC_COMM_WORLD, plan->directory, FARE_RECORD_NEW);
   if (code == FARE_ERR_INPUT && rank == 0) printf("\nThe study is sound, but `fare run` would refuse: %s\n", fare_error_message());
   if (!code && rank == 0) printf("\nThe study is sound.\n");
   PetscFunctionReturn(code == FARE_ERR_INPUT ? 0 : code);
@@ -213,7 +214,7 @@ static PetscErrorCode status(const fare_arguments *arguments)
 const fare_command fare_command_status = {
   .name     = "status",
   .synopsis = "status STUDY.yaml [--set key=value ...] [--point K]",
-  .summary  = "says whether the study is done, unfinished, failed or missing; exit code 0 where it is done, 1 otherwise",
+  .summary  = "says whether a study is done, unfinished, failed or missing; exit code 0: it is done",
   .help     = "fare status input/prinz_driven.yaml && fare report out/prinz_driven\n",
   .run      = status,
 };

@@ -132,7 +132,7 @@ static PetscErrorCode run(const fare_arguments *arguments)
 const fare_command fare_command_sweep = {
   .name     = "sweep",
   .synopsis = "sweep STUDY.yaml [--missing | --directory] [--set key=value ...]",
-  .summary  = "lists the points of a sweep, whether each is done, unfinished, failed or missing, and the array range that is still to be run",
+  .summary  = "lists the points of a sweep, how far each is, and the array range still to be run",
   .help     = "sbatch --array=$(fare sweep input/regimes.yaml --missing) jobs/slurm/array.sh input/regimes.yaml\n\n"
               "--missing prints that range alone, --directory the directory that holds all points.\n",
   .run      = run,

@@ -63,13 +63,13 @@ typedef struct {
 
 /*
   What an estimator sees: pure arrays. p is the truth, q the samples (or a second density). The half-count rule makes p and q
-  positive in every pool; between two densities there is no such rule, the pools are the fine bins, and masses may be 0.
+  positive in every pool. Between two densities the pools are the fine bins, but one for all those of which the truth's mass is too small to be known; p is positive, q may be 0.
 */
 typedef struct {
   int                     dim;
   double                  n;                 /* effective samples behind q, HUGE_VAL: a density */
   size_t                  pools;             /* the outside last among them */
-  const double           *p, *q;             /* masses of pools, with the half-count rule: to divide by */
+  const double           *p, *q;             /* masses of pools, with the half-count rule or the least that is known: to divide by */
   const double           *p_raw, *q_raw;     /* without any rule */
   size_t                  bins;              /* fine bins in one dimension, coarse beyond */
   const double           *p_bin, *q_bin;     /* their masses, without the outside */

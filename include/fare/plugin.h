@@ -12,8 +12,8 @@
 
 #include <fare/system.h>
 
-/* Grows with every change of fare_system_type or of what its functions are given. */
-#define FARE_PLUGIN_ABI 2
+/* Grows with every change of fare_system_type, fare_sampler_type or of what their functions are given. */
+#define FARE_PLUGIN_ABI 3
 
 typedef enum {
   FARE_PLUGIN_IS_SYSTEM   = 1, /* descriptor: a fare_system_type */

@@ -41,6 +41,8 @@ typedef struct {
   const fare_field   *fields; /* its parameters, members of that state: read from YAML, described, documented, saved */
   /* FARE_ERR_INPUT where the method, with these fields, cannot run on the system; may be NULL. Called before anything runs. */
   PetscErrorCode (*check)(const void *state, const fare_system *system);
+  /* FARE_ERR_INPUT where the method, with these fields, cannot run in this one of its modes; may be NULL. Called before anything runs. */
+  PetscErrorCode (*check_mode)(const void *state, fare_sampler_mode mode);
   PetscErrorCode (*setup)(fare_sampler *sampler); /* may be NULL */
   /* NULL where nothing is learned. As an oracle the set has its times alone, and sampler->exact the densities; as the empirical optimum the method copies what it needs. */
   PetscErrorCode (*train)(fare_sampler *sampler, const fare_training_set *data);

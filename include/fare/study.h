@@ -88,6 +88,8 @@ fare_study_state fare_study_look(const char *directory, size_t size, char why[])
 PetscErrorCode fare_plan_write(const fare_plan *plan, fare_text *to);
 /* Memory, disk and work that the plan asks for on so many ranks, for `fare check`. */
 PetscErrorCode fare_plan_estimate(const fare_plan *plan, int ranks, FILE *to);
+/* FARE_ERR_INPUT, with the figures, where the machine of some rank has less memory free than truth, particles and training sets take there. Takes none itself. Collective. */
+PetscErrorCode fare_plan_check_memory(MPI_Comm comm, const fare_plan *plan);
 /* The keys of a study file, section by section, for `fare describe study`. */
 PetscErrorCode fare_plan_describe(FILE *to);
 

@@ -70,6 +70,12 @@ void fare_progress_begin(fare_progress *progress, const char *what, double total
 void fare_progress_update(fare_progress *progress, double done, const char *note); /* note: may be NULL */
 void fare_progress_end(fare_progress *progress);
 
+/*
+  What the ranks of `comm` that share this rank's machine ask for together, `bytes` being what this one does, and what is free there (infinity where that cannot be told). Alike on all ranks
+  of a machine. Collective.
+*/
+PetscErrorCode fare_memory_of_machine(MPI_Comm comm, double bytes, double *asked, double *there);
+
 /* A growing string; `text` is always terminated. Zero it to begin; owner frees it with fare_text_free. */
 typedef struct {
   char  *text;

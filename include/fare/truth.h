@@ -93,7 +93,7 @@ typedef struct {
   double   mass_drift;                     /* |sum - 1|, largest so far */
   double   minimum;                        /* smallest density so far */
   double   lifted;                         /* most mass that one solve was given to keep the density from being negative */
-  double   boundary_mass;                  /* mass in the outermost cells at reflecting ends */
+  double   boundary_mass;                  /* mass in the outermost cells at ends that neither absorb nor join */
   double   survival, exit_flux;            /* what no end has absorbed, and what is absorbed per time; 1 and 0 where no end absorbs */
   PetscInt steps, rejected, solves;        /* of the grid itself, without its companions */
   double   seconds;                        /* spent advancing, this rank, companions included */

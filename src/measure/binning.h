@@ -40,4 +40,10 @@ PetscErrorCode fare_regions_find(const fare_binning *binning, const double mass[
 */
 PetscErrorCode fare_binning_pool(const fare_binning *binning, const double mass[], double least, size_t pool[], size_t *pools);
 
+/*
+  Gives every bin a pool of its own but those in which the truth's mass is not known, which share the last: where it is less than twice its estimated error (corrected - mass; corrected may be
+  NULL), and where it, or with its error, is next to nothing. For the sake of errors no more than FARE_TAIL of the truth is pooled. Returns what a bin of the last pool would need to be known.
+*/
+double fare_pool_thin(size_t bins, const double mass[], const double corrected[], size_t pool[], size_t *pools);
+
 #endif

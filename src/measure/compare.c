@@ -214,7 +214,7 @@ PetscErrorCode fare_measure_compare(MPI_Comm comm, const fare_binning *binning, 
     if (types[m]->dimension_most && binning->grid.dim > types[m]->dimension_most) FARE_FAIL(FARE_ERR_INPUT, "measure %s is defined in at most %d dimension%s, not in %d", types[m]->name, types[m]->dimension_most, types[m]->dimension_most == 1 ? "" : "s", binning->grid.dim);
   }
   PetscCall(PetscMalloc1(count, &c.plain));
-  PetscCall(fare_sides_create(binning, p, q, &c.sides));
+  PetscCall(fare_sides_create(binning, p, p_corrected, q, &c.sides));
   begin(&c, p, p_corrected, results);
   if (c.sides.n) PetscCall(judge(&c, replicates, stream, results));
   PetscCall(fare_sides_destroy(&c.sides));

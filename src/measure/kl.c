@@ -4,7 +4,7 @@
 #include <float.h>
 #include <math.h>
 
-/* D(a||b). Only a density can have b = 0 where a > 0, by underflow: it is then taken as the smallest number there is. */
+/* D(a||b). Only the density of an ensemble can have b = 0 where a > 0, by underflow: it is then taken as the smallest number there is. */
 static double divergence(size_t n, const double a[], const double b[])
 {
   double sum = 0;
@@ -39,7 +39,8 @@ const fare_measure_type fare_measure_reverse_kl = {
   .name       = "reverse_kl",
   .summary    = "Kullback-Leibler divergence D(ensemble||truth)",
   .definition = "sum over pools and the outside of q ln(q/p), q = n_k/n. Outside the grid, where the truth has no mass, it is\n"
-                "given half a count: p = (n p_k + 1/2 [k outside])/(n + 1/2).",
+                "given half a count: p = (n p_k + 1/2 [k outside])/(n + 1/2). Of a density: bins in which the truth has less mass than is known of it\n"
+                "are one pool, in which it is given what the density has there, up to that least mass.",
   .reference  = "Kullback and Leibler, Ann. Math. Stat. 22, 79 (1951)",
   .unit       = "nats",
   .evaluate   = reverse,

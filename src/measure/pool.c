@@ -1,5 +1,10 @@
-/* Coarse bins pooled into boxes that the truth fills well enough for plug-in estimates. */
+/* Coarse bins pooled into boxes that the truth fills well enough for plug-in estimates; between densities, fine bins that it fills too little for any. */
 #include "binning.h"
+
+#include <math.h>
+
+#define KNOWN_ERRORS  2.    /* a mass is known where it is so many times its error */
+#define DENSITY_LEAST 1e-24 /* and more than this: 1e-16, the round-off of another density, squared and divided by it is next to nothing */
 
 typedef struct {
   PetscInt low[FARE_DIM_MAX], high[FARE_DIM_MAX]; /* of coarse bins, high excluded */
@@ -108,4 +113,51 @@ PetscErrorCode fare_binning_pool(const fare_binning *binning, const double mass[
   *pools = of.pools;
   PetscCall(PetscFree2(sums, of.pool));
   PetscFunctionReturn(0);
+}
+
+typedef struct {
+  size_t        bins;
+  const double *mass, *corrected; /* corrected may be NULL */
+  double        errors;           /* KNOWN_ERRORS, or fewer where that would leave too little */
+} knowledge;
+
+/* What a bin must have for its mass to be known, and whether it has. */
+static double least_of(const knowledge *k, size_t i)
+{
+  return k->corrected ? PetscMax(DENSITY_LEAST, k->errors * fabs(k->corrected[i] - k->mass[i])) : DENSITY_LEAST;
+}
+
+static PetscBool is_thin(const knowledge *k, size_t i)
+{
+  const double least = least_of(k, i);
+
+  return k->mass[i] < least || (k->corrected && k->corrected[i] < DENSITY_LEAST) ? PETSC_TRUE : PETSC_FALSE;
+}
+
+static double thin_mass(const knowledge *k)
+{
+  double sum = 0;
+
+  for (size_t i = 0; i < k->bins; i++) sum += is_thin(k, i) ? k->mass[i] : 0;
+  return sum;
+}
+
+double fare_pool_thin(size_t bins, const double mass[], const double corrected[], size_t pool[], size_t *pools)
+{
+  knowledge k     = {.bins = bins, .mass = mass, .corrected = corrected, .errors = KNOWN_ERRORS};
+  double    least = DENSITY_LEAST;
+  PetscBool some  = PETSC_FALSE;
+
+  while (corrected && k.errors > 1e-3 && thin_mass(&k) > FARE_TAIL) k.errors /= 2;
+  *pools = 0;
+  for (size_t i = 0; i < bins; i++) {
+    const PetscBool thin = is_thin(&k, i);
+
+    if (thin) least = PetscMax(least, least_of(&k, i));
+    some |= thin;
+    pool[i] = thin ? bins : (*pools)++;
+  }
+  for (size_t i = 0; i < bins && some; i++) pool[i] = PetscMin(pool[i], *pools);
+  *pools += some ? 1 : 0;
+  return least;
 }

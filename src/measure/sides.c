@@ -6,7 +6,19 @@
 
 #define POOL_LEAST 5. /* expected samples in a pool */
 
-PetscErrorCode fare_sides_create(const fare_binning *binning, const fare_binned *p, const fare_binned *q, fare_sides *s)
+/* Masses of bins, by pools and by the bins that are seen. */
+static void sort_masses(const fare_sides *s, const fare_binned *of, double pooled[], double seen[])
+{
+  memset(pooled, 0, s->pools * sizeof *pooled);
+  memset(seen, 0, s->binning->all_seen * sizeof *seen);
+  for (size_t i = 0; i < of->bins; i++) {
+    pooled[s->pool[i]] += of->mass[i];
+    seen[s->binning->seen_of[i]] += of->mass[i];
+  }
+  pooled[s->pools] = of->mass[of->bins];
+}
+
+PetscErrorCode fare_sides_create(const fare_binning *binning, const fare_binned *p, const fare_binned *p_corrected, const fare_binned *q, fare_sides *s)
 {
   const size_t bins = binning->all_seen;
 
@@ -18,15 +30,13 @@ PetscErrorCode fare_sides_create(const fare_binning *binning, const fare_binned 
   s->pools   = binning->bins;
   PetscCall(PetscMalloc2(binning->bins, &s->pool, bins, &s->pool_seen));
   if (s->n) PetscCall(fare_binning_pool(binning, p->mass, POOL_LEAST / (double)s->n, s->pool, &s->pools));
-  else {
-    for (size_t i = 0; i < binning->bins; i++) s->pool[i] = i;
-  }
+  else s->least = fare_pool_thin(binning->bins, p->mass, p_corrected ? p_corrected->mass : NULL, s->pool, &s->pools);
   for (size_t i = 0; i < binning->bins; i++) s->pool_seen[binning->seen_of[i]] = s->pool[i];
   PetscCall(PetscMalloc5(s->pools + 1, &s->p, s->pools + 1, &s->p_raw, s->pools + 1, &s->q, s->pools + 1, &s->q_raw, s->pools + 1, &s->q_whole));
   PetscCall(PetscMalloc6(bins, &s->p_bin, bins, &s->q_bin, bins, &s->q_bin_whole, bins, &s->tail, bins, &s->well, bins, &s->counts));
   s->seen = (fare_comparison){.dim = binning->grid.dim, .n = s->n ? (double)s->n : HUGE_VAL, .pools = s->pools + 1, .p = s->p, .q = s->q, .p_raw = s->p_raw, .q_raw = s->q_raw,
                               .bins = bins, .p_bin = s->p_bin, .q_bin = s->q_bin, .edge = binning->edge, .projections = &binning->projections, .tail = s->tail, .well = s->well};
-  fare_sides_show_truth(s, p);
+  sort_masses(s, p, s->p_raw, s->p_bin);
   PetscCall(fare_regions_find(binning, s->p_bin, s->tail, s->well, &s->seen.wells));
   PetscFunctionReturn(0);
 }
@@ -40,28 +50,31 @@ PetscErrorCode fare_sides_destroy(fare_sides *s)
   PetscFunctionReturn(0);
 }
 
-/* Masses of bins, by pools and by the bins that are seen. */
-static void sort_masses(const fare_sides *s, const fare_binned *of, double pooled[], double seen[])
+/* The truth has no mass outside and is given half a count there; the pools have some of their own, unless its error empties one. */
+static void apply_half_count_outside(fare_sides *s)
 {
-  memset(pooled, 0, s->pools * sizeof *pooled);
-  memset(seen, 0, s->binning->all_seen * sizeof *seen);
-  for (size_t i = 0; i < of->bins; i++) {
-    pooled[s->pool[i]] += of->mass[i];
-    seen[s->binning->seen_of[i]] += of->mass[i];
-  }
-  pooled[s->pools] = of->mass[of->bins];
+  const double n = (double)s->n;
+
+  for (size_t i = 0; i <= s->pools; i++) s->p[i] = PetscMax(n * s->p_raw[i], 0.5) / (n + 0.5);
 }
 
-/* The truth has no mass outside and is given half a count there; the pools have some of their own. */
+/* Where its mass is not known the truth is given as much as the other density has, up to the least that would be known; the rest is scaled to sum 1 with it. */
+static void give_least(fare_sides *s)
+{
+  double given = 0;
+
+  for (size_t i = 0; i <= s->pools; i++) {
+    s->p[i] = PetscMax(s->p_raw[i], PetscMin(s->q_raw[i], s->least));
+    given += s->p[i] - s->p_raw[i];
+  }
+  for (size_t i = 0; i <= s->pools; i++) s->p[i] /= 1 + given;
+}
+
 void fare_sides_show_truth(fare_sides *s, const fare_binned *p)
 {
   sort_masses(s, p, s->p_raw, s->p_bin);
-  memcpy(s->p, s->p_raw, (s->pools + 1) * sizeof *s->p);
-  if (s->n) {
-    const double n = (double)s->n;
-
-    for (size_t i = 0; i <= s->pools; i++) s->p[i] = (n * s->p_raw[i] + (i == s->pools ? 0.5 : 0)) / (n + 0.5);
-  }
+  if (s->n) apply_half_count_outside(s);
+  else give_least(s);
 }
 
 /* Jeffreys' half count in each of the declared pools, from the masses already in q_raw. */

@@ -23,6 +23,16 @@ double fare_action_clock(const fare_sampler *sampler, double t)
   return length > 0 ? 2 * (t - sampler->schedule.start) / length - 1 : 0;
 }
 
+/* The velocity that the grid gives is that of particles which do not diffuse. */
+static PetscErrorCode check_mode(const void *state, fare_sampler_mode mode)
+{
+  const fare_action *a = state;
+
+  PetscFunctionBeginUser;
+  if (mode == FARE_ORACLE && a->entropic) FARE_FAIL(FARE_ERR_INPUT, "an oracle of action_matching is not entropic: remove one of the two");
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode setup(fare_sampler *sampler)
 {
   fare_action            *a    = sampler->state;
@@ -69,7 +79,6 @@ static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data
     PetscCall(fare_action_learn(sampler, data));
     PetscFunctionReturn(0);
   }
-  if (a->entropic) FARE_FAIL(FARE_ERR_INPUT, "ensemble %s (action_matching): an oracle is not entropic", sampler->name);
   PetscCall(fare_generative_scale_exact(sampler, data));
   PetscCall(fare_action_oracle_create(sampler->exact, a->common.sd, &a->oracle));
   a->common.ready = PETSC_TRUE;
@@ -243,19 +252,20 @@ static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *
 }
 
 const fare_sampler_type fare_sampler_action_matching = {
-  .name      = "action_matching",
-  .summary   = "particles carried along by the gradient of a learned potential that moves one snapshot to the next",
-  .reference = "Neklyudov, Brekelmans, Severo and Makhzani, arXiv 2210.06662 (2022)",
-  .family    = FARE_GENERATIVE,
-  .size      = sizeof(fare_action),
-  .modes     = FARE_ORACLE,
-  .fields    = fields,
-  .setup     = setup,
-  .train     = train,
-  .advance   = advance,
-  .expect    = expect,
-  .curve     = fare_generative_curve,
-  .save      = save,
-  .load      = load,
-  .destroy   = destroy,
+  .name       = "action_matching",
+  .summary    = "particles carried along by the gradient of a learned potential that moves one snapshot to the next",
+  .reference  = "Neklyudov, Brekelmans, Severo and Makhzani, arXiv 2210.06662 (2022)",
+  .family     = FARE_GENERATIVE,
+  .size       = sizeof(fare_action),
+  .modes      = FARE_ORACLE,
+  .fields     = fields,
+  .check_mode = check_mode,
+  .setup      = setup,
+  .train      = train,
+  .advance    = advance,
+  .expect     = expect,
+  .curve      = fare_generative_curve,
+  .save       = save,
+  .load       = load,
+  .destroy    = destroy,
 };

@@ -69,6 +69,7 @@ PetscErrorCode fare_sampler_set_mode(fare_sampler *sampler, fare_sampler_mode mo
 {
   PetscFunctionBeginUser;
   if (mode & ~sampler->type->modes) FARE_FAIL(FARE_ERR_INPUT, "sampler %s cannot run as %s", sampler->type->name, mode == FARE_ORACLE ? "an oracle" : "the empirical optimum");
+  if (sampler->type->check_mode) PetscCall(sampler->type->check_mode(sampler->state, mode));
   sampler->mode  = mode;
   sampler->exact = exact;
   PetscFunctionReturn(0);

@@ -10,7 +10,7 @@
 typedef struct {
   const fare_finished *study;
   char                 name[128], sampler[64], family[64];
-  int64_t              particles;
+  int64_t              particles, simulated; /* in the snapshots, and how many there were */
   PetscBool            weighted; /* by the first snapshot */
 } source;
 
@@ -58,6 +58,8 @@ static PetscErrorCode count_particles(const fare_finished *study, source *of)
   PetscCall(fare_store_close(&first));
   PetscCall(code);
   of->particles = (int64_t)extent[0];
+  snprintf(path, sizeof path, "/ensembles/%.200s", of->name);
+  PetscCall(fare_store_get_int(study->store, path, "particles", &of->simulated));
   PetscFunctionReturn(0);
 }
 
@@ -250,10 +252,12 @@ PetscErrorCode fare_export(MPI_Comm comm, const char *directory, const char *ens
   if (!path) path = usual;
   if (!code) code = write_file(&from, path);
   if (!code && rank == 0) {
-    size_t trained = 0;
+    size_t trained  = 0;
+    char   kept[64] = "";
 
+    if (from.particles < from.simulated) snprintf(kept, sizeof kept, " of %lld", (long long)from.simulated);
     for (size_t k = 0; k < study.snapshots; k++) trained += study.trained[k];
-    printf("%s: %lld particles of %s in %d dimension%s at %zu times, %zu of them to train on (%s)\n", path, (long long)from.particles, from.name, study.dim, study.dim > 1 ? "s" : "", study.snapshots, trained, study.learned ? "as the study was" : "every second");
+    printf("%s: %lld%s particles%s of %s in %d dimension%s at %zu times, %zu of them to train on (%s)\n", path, (long long)from.particles, kept, *kept ? ", as the record kept," : "", from.name, study.dim, study.dim > 1 ? "s" : "", study.snapshots, trained, study.learned ? "as the study was" : "every second");
   }
   PetscCall(fare_finished_close(&study));
   PetscFunctionReturn(code);

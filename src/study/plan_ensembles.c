@@ -41,9 +41,10 @@ static const char *sampler_name_at(size_t i)
 /* The method is set up once now, so that a mistake in its keys, or in how they go together, stops the study before it begins. */
 static PetscErrorCode check_method(const fare_plan *plan, const fare_plan_ensemble *ensemble)
 {
-  void          *state   = calloc(1, ensemble->type->size);
-  fare_sampler  *sampler = NULL;
-  PetscErrorCode code;
+  const fare_sampler_mode mode    = fare_plan_ensemble_mode(ensemble);
+  void                   *state   = calloc(1, ensemble->type->size);
+  fare_sampler           *sampler = NULL;
+  PetscErrorCode          code;
 
   PetscFunctionBeginUser;
   if (!state) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
@@ -53,6 +54,10 @@ static PetscErrorCode check_method(const fare_plan *plan, const fare_plan_ensemb
   PetscCall(code);
   code = fare_sampler_create(PETSC_COMM_SELF, ensemble->type, ensemble->name, ensemble->node, fare_ensemble_fields, (uint64_t)plan->seed, plan->system, &plan->initial, &plan->snapshots, &sampler);
   if (code == FARE_ERR_INPUT) code = fare_plan_error_at(ensemble->node, "");
+  if (!code) {
+    code = fare_sampler_set_mode(sampler, mode, NULL);
+    if (code == FARE_ERR_INPUT) code = fare_plan_error_at(fare_node_find(ensemble->node, fare_sampler_mode_names[mode]), "");
+  }
   PetscCall(fare_sampler_destroy(&sampler));
   PetscFunctionReturn(code);
 }

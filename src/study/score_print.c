@@ -20,7 +20,7 @@ static PetscBool is_held_out(const fare_scores *s, size_t i)
 static summary summarise(const fare_scores *s, size_t m)
 {
   const double times = (double)s->samples->times;
-  summary      of    = {.least_p = 1};
+  summary      of    = {.most = -HUGE_VAL, .least_p = 1};
 
   for (size_t i = 0; i < s->samples->times; i++) {
     const fare_measured *at = &s->at[i * s->measures + m];
@@ -37,6 +37,7 @@ static summary summarise(const fare_scores *s, size_t m)
     of.held_out += is_held_out(s, i) ? at->value : 0;
   }
   of.held_out /= (double)of.held_out_times; /* not a number without any */
+  if (of.most == -HUGE_VAL) of.most = NAN; /* no value was a number */
   return of;
 }
 

@@ -8,22 +8,9 @@
 /* Bins of a study without a truth: for pictures only. */
 static const PetscInt cells_without_truth[FARE_DIM_MAX] = {1024, 128, 32};
 
-#define CELLS_ALONE 65536
-
 const fare_grid *fare_run_grid(const fare_run *s)
 {
   return s->truth ? fare_truth_grid(s->truth) : s->own_grid;
-}
-
-/*
-  A grid of one axis is solved faster by one rank than by several, so every rank solves it for itself: nobody waits for a message, and the truth has the
-  same bits on any number of ranks.
-*/
-static MPI_Comm truth_comm(const fare_run *s, const fare_truth_options *options)
-{
-  const PetscBool small = !options->cells.count || options->cells.values[0] <= CELLS_ALONE ? PETSC_TRUE : PETSC_FALSE;
-
-  return fare_system_dimension(s->plan->system) == 1 && small ? PETSC_COMM_SELF : s->comm;
 }
 
 static PetscErrorCode create_truth(fare_run *s)
@@ -36,10 +23,10 @@ static PetscErrorCode create_truth(fare_run *s)
   PetscFunctionBeginUser;
   for (size_t i = 0; i < plan->ensembles; i++) oracles |= plan->ensemble[i].oracle;
   fare_doing("the truth at its beginning");
-  PetscCall(fare_truth_fit_domain(truth_comm(s, &options), plan->system, &plan->initial, &plan->snapshots, &options));
-  PetscCall(fare_truth_fit(truth_comm(s, &options), plan->system, &plan->initial, &plan->snapshots, &options));
-  code = fare_truth_create(truth_comm(s, &options), plan->system, &plan->initial, plan->snapshots.start, &options, &s->truth);
-  if (!code && oracles) code = fare_densities_create(truth_comm(s, &options), plan->system, &plan->initial, &plan->snapshots, &options, &s->exact);
+  PetscCall(fare_truth_fit_domain(fare_plan_truth_comm(s->comm, plan, &options), plan->system, &plan->initial, &plan->snapshots, &options));
+  PetscCall(fare_truth_fit(fare_plan_truth_comm(s->comm, plan, &options), plan->system, &plan->initial, &plan->snapshots, &options));
+  code = fare_truth_create(fare_plan_truth_comm(s->comm, plan, &options), plan->system, &plan->initial, plan->snapshots.start, &options, &s->truth);
+  if (!code && oracles) code = fare_densities_create(fare_plan_truth_comm(s->comm, plan, &options), plan->system, &plan->initial, &plan->snapshots, &options, &s->exact);
   if (options.accuracy > 0) free(options.cells.values);
   if (options.fit_domain) free(options.lower.values);
   if (options.fit_domain) free(options.upper.values);
@@ -319,8 +306,7 @@ PetscErrorCode fare_study_run(MPI_Comm comm, const fare_plan *plan, const fare_r
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_size(comm, &ranks));
-  /* before anything is written */
-  if (plan->has_truth) PetscCall(fare_truth_check_memory(truth_comm(&s, &plan->truth), plan->system, &plan->truth));
+  PetscCall(fare_plan_check_memory(comm, plan)); /* before anything is written */
   PetscCall(fare_record_create(comm, plan->directory, options->mode, &s.record));
   PetscCall(fare_record_set(s.record, &plan->record));
   fare_log("FARE %s: study %s on %d rank%s with %s, results in %s", fare_version(), plan->study, ranks, ranks > 1 ? "s" : "", fare_random_instructions(), plan->directory);

@@ -91,6 +91,11 @@ PetscErrorCode fare_results_write(MPI_Comm comm, const fare_results *results, fa
 /* The tables that a run ends with. */
 PetscErrorCode fare_results_print(const fare_results *results, FILE *to);
 
+/* Those that solve for the truth together: all ranks, or each for itself. */
+MPI_Comm fare_plan_truth_comm(MPI_Comm comm, const fare_plan *plan, const fare_truth_options *options);
+/* Whether `ensemble` learns from simulated particles; whether from the same as another that does. */
+PetscBool fare_training_is_simulated(const fare_plan_ensemble *ensemble);
+PetscBool fare_training_is_shared(const fare_training_options *a, const fare_training_options *b);
 /* Particles of the true dynamics at the trained times, by simulation. Collective. Free with fare_training_free. */
 PetscErrorCode fare_training_simulate(MPI_Comm comm, const fare_plan *plan, const fare_initial *initial, const fare_plan_ensemble *ensemble, fare_training_set *set, int64_t *force_evaluations);
 PetscErrorCode fare_training_free(fare_training_set *set);

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Over snapshots where the method ran; `held_out` alone if asked. */
+/* Over snapshots where the method ran; `held_out` alone if asked. Not a number, `most` -HUGE_VAL, where it ran at none. */
 typedef struct {
   double     mean, most, floor, high, excess, truth_error, least_p;
   PetscInt64 count;
@@ -13,7 +13,7 @@ typedef struct {
 
 static summary summarise(const fare_results *r, const fare_compared *c, size_t m, PetscBool held_out)
 {
-  summary s = {.least_p = 1};
+  summary s = {.most = -HUGE_VAL, .least_p = 1};
 
   for (PetscInt64 k = 0; k < r->plan->snapshots.count; k++) {
     const fare_measured *at = &c->measured[(size_t)k * r->plan->measures + m];
@@ -57,9 +57,11 @@ static PetscErrorCode divergence_row(const fare_results *r, const fare_compared 
 {
   const summary   s       = summarise(r, c, m, PETSC_FALSE);
   const PetscBool density = c->kind == FARE_DENSITY_TRUTH ? PETSC_TRUE : PETSC_FALSE;
+  const char     *name = r->plan->ensemble[c->ensemble].name, *of = density ? ", exact density" : "";
 
   PetscFunctionBeginUser;
-  PetscCall(fare_table_cell(table, "%s%s", r->plan->ensemble[c->ensemble].name, density ? ", exact density" : ""));
+  if (s.count < r->plan->snapshots.count) PetscCall(fare_table_cell(table, "%s%s (%lld of %lld)", name, of, (long long)s.count, (long long)r->plan->snapshots.count));
+  else PetscCall(fare_table_cell(table, "%s%s", name, of));
   PetscCall(fare_table_cell(table, "%.3e", s.mean));
   PetscCall(fare_table_cell(table, "%.3e", s.most));
   if (held_out) PetscCall(fare_table_cell(table, "%.3e", summarise(r, c, m, PETSC_TRUE).mean));
@@ -69,6 +71,19 @@ static PetscErrorCode divergence_row(const fare_results *r, const fare_compared 
   PetscFunctionReturn(0);
 }
 
+/* Whether some row is about fewer snapshots than there are. */
+static PetscBool has_gaps(const fare_results *r)
+{
+  for (size_t i = 0; i < r->comparisons; i++) {
+    for (size_t m = 0; m < r->plan->measures; m++) {
+      const PetscInt64 count = summarise(r, &r->comparison[i], m, PETSC_FALSE).count;
+
+      if (r->comparison[i].kind != FARE_SAMPLES_TARGET && count && count < r->plan->snapshots.count) return PETSC_TRUE;
+    }
+  }
+  return PETSC_FALSE;
+}
+
 static PetscErrorCode print_divergences(const fare_results *r, FILE *to)
 {
   static const char *const names[] = {"", "time average", "maximum", "noise floor", "excess", "truth error"};
@@ -76,7 +91,8 @@ static PetscErrorCode print_divergences(const fare_results *r, FILE *to)
   const PetscBool          held_out = has_held_out(r);
 
   PetscFunctionBeginUser;
-  fprintf(to, "\nDistance from the truth over %lld snapshots%s. A value within its noise floor is no distance at all; excess is what lies above the floor.\n", (long long)r->plan->snapshots.count, held_out ? ", and over those held out from training" : "");
+  fprintf(to, "\nDistance from the truth over %lld snapshots%s. A value within its noise floor is no distance at all; excess is what lies above the floor.%s\n", (long long)r->plan->snapshots.count, held_out ? ", and over those held out from training" : "",
+          has_gaps(r) ? " (K of N): that row is about K of the N snapshots alone, not to be compared with the others." : "");
   for (size_t m = 0; m < r->plan->measures; m++) {
     fare_table *table;
 

@@ -65,11 +65,11 @@ static PetscErrorCode train_one(fare_run *s, size_t i, shared_set *set)
   PetscErrorCode            code = 0;
 
   PetscFunctionBeginUser;
-  if (e->oracle) {
+  if (!fare_training_is_simulated(e)) {
     PetscCall(train_oracle(s, i));
     PetscFunctionReturn(0);
   }
-  if (!set->of || memcmp(&e->training, set->of, sizeof e->training)) {
+  if (!set->of || !fare_training_is_shared(&e->training, set->of)) {
     PetscCall(fare_training_free(&set->data));
     fare_doing("the particles that ensemble %s learns from", e->name);
     code    = fare_training_simulate(s->comm, s->plan, &s->initial, e, &set->data, &set->forces);

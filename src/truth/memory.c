@@ -2,7 +2,6 @@
 #include "operator.h"
 
 #include <math.h>
-#include <stdio.h>
 
 /* Whether a term is linear in x, so that it is the same in all cells relative to their centres. `tilts`: axes along which it is not constant. */
 static PetscBool is_linear(const fare_system *system, int term, PetscBool tilts[])
@@ -72,35 +71,15 @@ double fare_truth_bytes(const fare_system *system, const fare_truth_options *opt
   return 8 * PetscMax(layered * (rates + passing) + cells * numbering, each * (1 + companions) + bound * cells);
 }
 
-/* Bytes that are free on this machine, or infinity where that cannot be told. */
-static double free_bytes(void)
-{
-  double kilobytes = HUGE_VAL;
-  char   line[256];
-  FILE  *file = fopen("/proc/meminfo", "r");
-
-  while (file && fgets(line, sizeof line, file)) {
-    if (sscanf(line, "MemAvailable: %lf kB", &kilobytes) == 1) break;
-  }
-  if (file) fclose(file);
-  return 1024 * kilobytes;
-}
-
 PetscErrorCode fare_truth_check_memory(MPI_Comm comm, const fare_system *system, const fare_truth_options *options)
 {
-  const double   needed = fare_truth_bytes(system, options);
-  double         there  = free_bytes();
-  PetscErrorCode code   = 0;
-  MPI_Comm       node;
-  int            ranks, neighbours;
+  double         asked, there;
+  PetscErrorCode code = 0;
+  int            ranks;
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_size(comm, &ranks));
-  PetscCallMPI(MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node));
-  PetscCallMPI(MPI_Comm_size(node, &neighbours));
-  PetscCallMPI(MPI_Comm_free(&node));
-  if (needed / ranks * neighbours > there) {
-    code = fare_error(FARE_ERR_INPUT, "truth.cells: a grid of so many cells needs about %.3g GiB on this machine, %.3g GiB are free", needed / ranks * neighbours / 0x1p30, there / 0x1p30);
-  }
+  PetscCall(fare_memory_of_machine(comm, fare_truth_bytes(system, options) / ranks, &asked, &there));
+  if (asked > there) code = fare_error(FARE_ERR_INPUT, "truth.cells: a grid of so many cells needs about %.3g GiB on this machine, %.3g GiB are free", asked / 0x1p30, there / 0x1p30);
   PetscFunctionReturn(fare_error_agree(comm, code));
 }

@@ -149,7 +149,13 @@ static PetscErrorCode create_companions(fare_truth *truth, const fare_system *sy
   PetscFunctionReturn(0);
 }
 
-/* The mass in the outermost cells of axes that end: if it is not tiny the box is too small. */
+/* Ends that neither absorb nor join: what lies there might go on in a larger box. */
+static PetscBool is_closed(fare_end end, PetscBool below)
+{
+  return end == FARE_END_REFLECTING || end == (below ? FARE_END_ABSORBING_ABOVE : FARE_END_ABSORBING_BELOW) ? PETSC_TRUE : PETSC_FALSE;
+}
+
+/* The mass in the outermost cells at closed ends: if it is not tiny the box is too small. */
 static PetscErrorCode boundary_mass(const fare_truth *truth, double *mass)
 {
   const fare_grid   *grid = truth->grid;
@@ -165,7 +171,8 @@ static PetscErrorCode boundary_mass(const fare_truth *truth, double *mass)
         PetscBool      outermost = PETSC_FALSE;
 
         for (int axis = 0; axis < grid->dim; axis++) {
-          if (grid->end[axis] == FARE_END_REFLECTING && (index[axis] == 0 || index[axis] == grid->cells[axis] - 1)) outermost = PETSC_TRUE;
+          if (index[axis] == 0 && is_closed(grid->end[axis], PETSC_TRUE)) outermost = PETSC_TRUE;
+          if (index[axis] == grid->cells[axis] - 1 && is_closed(grid->end[axis], PETSC_FALSE)) outermost = PETSC_TRUE;
         }
         if (outermost) *mass += p[n];
       }

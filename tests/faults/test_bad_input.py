@@ -147,6 +147,7 @@ EDITS = [
     ("dt: 1.0e-2}", "dt: 1.0e-2, train: @{times: all}}", "ensembles[0].train", "sampler 'langevin' learns nothing: remove 'train'"),
     ("measures:", LEARNS + ", train: {particles: @0}}\nmeasures:", "ensembles[2].train.particles", "expected a whole number"),
     ("measures:", LEARNS.replace("- {", "- @{") + ", sigma_min: 1, sigma_max: 1}\nmeasures:", "ensembles[2]", "ensemble learned (diffusion): sigma_min 1 must be below sigma_max 1"),
+    ("measures:", LEARNS.replace("diffusion", "action_matching").replace("steps: 10", "transport_steps: 1, entropic: true") + ", oracle: @true}\nmeasures:", "ensembles[2].oracle", "an oracle of action_matching is not entropic"),
     ("truth: {cells: [64], tolerance: 1.0e-4}\n", "", None, "measures: measures compare with a truth: add a section 'truth'"),
     ("[kl, wasserstein_1]", "[kl, @kl]", "measures[1]", "measure 'kl' stands here twice"),
     # the directory

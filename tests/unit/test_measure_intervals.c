@@ -54,7 +54,7 @@ static void find_targets(const bins *b, const fare_binned *p, const fare_binned 
 
   with.samples   = n;
   with.effective = (double)n;
-  assert_ok(fare_sides_create(b->binning, p, &with, &s));
+  assert_ok(fare_sides_create(b->binning, p, NULL, &with, &s));
   fare_sides_show_samples(&s);
   memcpy(s.q, s.q_raw, (s.pools + 1) * sizeof *s.q);
   memcpy(s.p, s.p_raw, (s.pools + 1) * sizeof *s.p);

@@ -194,16 +194,113 @@ static void no_mass_where_the_other_has_all(void **state)
   assert_near(r[WASSERSTEIN_2].value, 3, 1e-15);
   assert_near(r[HELLINGER].value, 1, 1e-15);
   assert_near(r[ENERGY].value, 2 * (2 + 2. / 3), 1e-14);
-  assert_near(r[CHI_SQUARED].value * DBL_MIN, 1, 1e-12);
+  assert_near(r[CHI_SQUARED].value * 1e-24, 1, 1e-12); /* the truth is given 1e-24 of its mass there */
   assert_near(r[TAIL].value, 99, 1e-12);
   assert_near(r[KL].value, -log(DBL_MIN), 1e-12);
-  assert_near(r[REVERSE_KL].value, -log(DBL_MIN), 1e-12);
+  assert_near(r[REVERSE_KL].value, log(1e24), 1e-12);
   compare_densities(&b, tiny, p, r);
   for (int m = 0; m < MEASURES; m++) assert_near(r[m].value, 0, 1e-15);
   compare_densities(&b, p, tiny, r);
   for (int m = 0; m < MEASURES; m++) assert_near(r[m].value, 0, 1e-15);
   compare_densities(&b, q, tiny, r);
   assert_near(r[KL].value, -log(1e-300), 1e-10);
+  unmake(&b);
+}
+
+/* One density with another, of which the first has an error. */
+static void compare_with_error(const bins *b, const double p_mass[], const double corrected_mass[], const double q_mass[], fare_measured r[MEASURES])
+{
+  const fare_measure_type *types[MEASURES];
+  fare_binned              p = density(b, p_mass), corrected = density(b, corrected_mass), q = density(b, q_mass);
+
+  for (int m = 0; m < MEASURES; m++) types[m] = fare_measure_type_find(names[m]);
+  assert_ok(fare_measure_compare(PETSC_COMM_SELF, b->binning, &p, &corrected, &q, MEASURES, types, 0, fare_stream_make(1, "floor"), r));
+  assert_ok(fare_binned_free(&p));
+  assert_ok(fare_binned_free(&corrected));
+  assert_ok(fare_binned_free(&q));
+}
+
+/* N(1,1) against N(0,1), whose tails are cut off where a solver has round-off for mass: chi squared is e - 1, D(N(1,1)||N(0,1)) a half, and no cut changes either. */
+static void a_truth_that_is_cut_off_costs_nothing(void **state)
+{
+  enum { CUT = 480 };
+  bins          b = make_line(CUT, -12, 12);
+  double        p[CUT], cut[CUT], q[CUT], chi_squared = 0;
+  fare_measured r[MEASURES], same[MEASURES];
+
+  (void)state;
+  fill_gaussian(&b, 0, 1, p);
+  fill_gaussian(&b, 1, 1, q);
+  for (int i = 0; i < CUT; i++) {
+    cut[i] = p[i] > 1e-16 ? p[i] : 0;
+    chi_squared += (p[i] - q[i]) / p[i] * (p[i] - q[i]);
+  }
+  compare_with_error(&b, cut, p, q, r);
+  assert_near(chi_squared, M_E - 1, 1e-3); /* so much is lost in bins of width 0.05 */
+  assert_near(r[CHI_SQUARED].value, chi_squared, 1e-8);
+  assert_near(r[REVERSE_KL].value, 0.5, 2e-4);
+  for (int m = 0; m < MEASURES; m++) assert_between(r[m].truth_error, 0, 1e-8);
+  compare_with_error(&b, cut, p, cut, same);
+  for (int m = 0; m < MEASURES; m++) assert_near(same[m].value, 0, 1e-14);
+  unmake(&b);
+}
+
+/* Two bins are known, to a millionth. Of the other three one has no mass, one less than its error, and one has none once its error is added: they are one pool. */
+static void masses_that_are_not_known_make_one_pool(void **state)
+{
+  const double  e = 1e-6, p[] = {0.6 - 3 * e, 0.4, 0, e, 2 * e}, corrected[] = {0.6 - 2 * e, 0.4 - 4 * e, 2 * e, 4 * e, 0}, q[] = {0.5, 0.3, 0.05, 0.05, 0.1};
+  const double  least = 6 * e; /* twice the largest error of a thin bin */
+  bins          b = make_line(5, 0, 5);
+  double        chi_squared[2], reverse_kl[2];
+  fare_measured r[MEASURES];
+
+  (void)state;
+  for (int with = 0; with < 2; with++) {
+    const double *of = with ? corrected : p, thin = of[2] + of[3] + of[4], given = 1 + least - thin;
+
+    assert_true(thin <= least * (1 + 1e-12));
+    chi_squared[with] = given * (pow(of[0] - q[0], 2) / of[0] + pow(of[1] - q[1], 2) / of[1] + pow(thin - 0.2, 2) / least);
+    reverse_kl[with]  = q[0] * log(q[0] / of[0]) + q[1] * log(q[1] / of[1]) + 0.2 * log(0.2 / least) + log(given);
+  }
+  compare_with_error(&b, p, corrected, q, r);
+  assert_near(r[CHI_SQUARED].value, chi_squared[0], 1e-9 * chi_squared[0]);
+  assert_near(r[REVERSE_KL].value, reverse_kl[0], 1e-12);
+  assert_near(r[CHI_SQUARED].truth_error, fabs(chi_squared[1] - chi_squared[0]), 1e-9 * chi_squared[0]);
+  assert_near(r[REVERSE_KL].truth_error, fabs(reverse_kl[1] - reverse_kl[0]), 1e-12);
+  assert_near(r[TOTAL_VARIATION].value, 0.2 - 3 * e, 1e-15);
+  unmake(&b);
+}
+
+/* An error as large as the mass itself does not hide a difference: no more than 1% of the truth is pooled for it. */
+static void a_large_error_hides_nothing(void **state)
+{
+  const double  p[] = {0.5, 0.5}, corrected[] = {0.9, 0.1}, q[] = {0.3, 0.7};
+  bins          b = make_line(2, 0, 2);
+  fare_measured r[MEASURES];
+
+  (void)state;
+  compare_with_error(&b, p, corrected, q, r);
+  assert_near(r[CHI_SQUARED].value, 0.16, 1e-14);
+  assert_near(r[CHI_SQUARED].truth_error, 4 - 0.16, 1e-13);
+  unmake(&b);
+}
+
+/* 100 samples, half of them in a bin that the truth's error empties: that bin is given half a count. */
+static void a_pool_that_an_error_empties_has_half_a_count(void **state)
+{
+  const double             half[] = {0.5, 0.5}, left[] = {1, 0}, counts[] = {50, 50};
+  bins                     b = make_line(2, 0, 2);
+  fare_binned              p = density(&b, half), corrected = density(&b, left), q = samples(&b, counts, 0, 0);
+  const fare_measure_type *type = fare_measure_type_find("chi_squared");
+  fare_measured            r;
+
+  (void)state;
+  assert_ok(fare_measure_compare(PETSC_COMM_SELF, b.binning, &p, &corrected, &q, 1, &type, 0, fare_stream_make(1, "floor"), &r));
+  assert_near(r.value, 0, 1e-15);
+  assert_near(r.truth_error, 0.25 / (100 / 100.5) + 0.25 / (0.5 / 100.5), 1e-11);
+  assert_ok(fare_binned_free(&p));
+  assert_ok(fare_binned_free(&corrected));
+  assert_ok(fare_binned_free(&q));
   unmake(&b);
 }
 
@@ -282,6 +379,10 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(products_in_two_and_three_dimensions),
   cmocka_unit_test(identities_hold),
   cmocka_unit_test(no_mass_where_the_other_has_all),
+  cmocka_unit_test(a_truth_that_is_cut_off_costs_nothing),
+  cmocka_unit_test(masses_that_are_not_known_make_one_pool),
+  cmocka_unit_test(a_large_error_hides_nothing),
+  cmocka_unit_test(a_pool_that_an_error_empties_has_half_a_count),
   cmocka_unit_test(empty_bins_and_the_outside_follow_the_rule),
   cmocka_unit_test(populations_see_what_scores_do_not),
 };

@@ -195,11 +195,35 @@ static void plans_say_one_or_the_other(void **state)
   assert_ok(fare_system_destroy(&system));
 }
 
+/* N(0,1) on 64 cells of [-1/2, 6], or of its mirror image, where the near end is closed and the far one absorbs: the mass of the cell at the near end, over that of the box. */
+static void a_closed_end_beside_an_absorbing_one_is_watched(void **state)
+{
+  const double width = 6.5 / 64, expected = (erf((-0.5 + width) * M_SQRT1_2) - erf(-0.5 * M_SQRT1_2)) / (erf(6 * M_SQRT1_2) - erf(-0.5 * M_SQRT1_2));
+  fare_system *system;
+
+  (void)state;
+  assert_ok(fare_system_create(&small, 1, &system));
+  for (int mirrored = 0; mirrored < 2; mirrored++) {
+    double             mean[] = {0}, sd[] = {1}, lower[] = {mirrored ? -6 : -0.5}, upper[] = {mirrored ? 0.5 : 6};
+    PetscInt64         cells[] = {64}, ends[] = {mirrored ? FARE_END_ABSORBING_BELOW : FARE_END_ABSORBING_ABOVE};
+    const fare_initial initial = {.density = FARE_INITIAL_GAUSSIAN, .mean = {1, mean}, .sd = {1, sd}};
+    fare_truth_options options = {.cells = {1, cells}, .lower = {1, lower}, .upper = {1, upper}, .ends = {1, ends}, .tolerance = 1e-6};
+    fare_truth        *truth;
+
+    assert_ok(fare_truth_create(PETSC_COMM_SELF, system, &initial, 0, &options, &truth));
+    if (getenv("FARE_TEST_SHOW")) fare_log("mass at the closed end %g, expected %g", fare_truth_get_status(truth)->boundary_mass, expected);
+    assert_near(fare_truth_get_status(truth)->boundary_mass, expected, 1e-9);
+    assert_ok(fare_truth_destroy(&truth));
+  }
+  assert_ok(fare_system_destroy(&system));
+}
+
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(a_narrow_density_gets_a_tight_box),
   cmocka_unit_test(a_dragged_density_gets_a_wide_box),
   cmocka_unit_test(mass_that_runs_away_is_refused),
   cmocka_unit_test(axes_that_have_an_end_of_their_own_keep_it),
   cmocka_unit_test(plans_say_one_or_the_other),
+  cmocka_unit_test(a_closed_end_beside_an_absorbing_one_is_watched),
 };
 FARE_TEST_MAIN(tests)
