@@ -226,14 +226,15 @@ def results(study: Study, at: np.ndarray) -> str:
 
 def _result(study: Study, at: np.ndarray, name: str, comparison: Comparison, measured: Measured) -> str:
     value, noisy = measured.value[at], comparison.samples > 0
-    top = highest(value)
+    top, known = highest(value), int((~np.isnan(value)).sum())
     cells = [number(mean(value)), number(top), f"{study.times[at][np.argmax(value == top)]:.4g}"]
     cells += [number(mean(series[at])) if noisy else "–" for series in (measured.floor_mean, measured.floor_high, measured.excess)]
     cells += [f"{measured.within_noise[at].sum()} of {at.sum()}", number(highest(measured.truth_error[at]))]
     cells.append(number(mean(measured.corrected[at])) if noisy and measured.corrected is not None else "–")
     kind = ' class="noise"' if noisy and _is_noise(measured, at) else ""
     body = "".join(f"<td{kind}>{cell}</td>" for cell in cells)
-    return f'<tr data-comparison="{html.escape(comparison.label)}" data-measure="{html.escape(name)}"><td>{html.escape(describe(comparison))}</td>{body}</tr>'
+    line = describe(comparison) + (f" ({known} of {value.size})" if known < value.size else "")  # a method that ended early
+    return f'<tr data-comparison="{html.escape(comparison.label)}" data-measure="{html.escape(name)}"><td>{html.escape(line)}</td>{body}</tr>'
 
 
 def costs(study: Study) -> str:

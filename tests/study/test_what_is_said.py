@@ -106,6 +106,9 @@ def check_tables(where):
             expect(abs(rows[f"exact-{i}"][1] - most) <= 6e-4 * abs(most), f"{measure} of exact-{i}: maximum {rows[f'exact-{i}'][1]}, in measures.csv {most}")
             below += most < 0
     expect(len(found) == 12 and below > 0, f"{len(found)} tables with {below} maxima below 0")
+    fare(where, "report", "rest")
+    page = (where / "rest" / "report.html").read_text()
+    expect(page.count("<td>wild (1 of 3)</td>") == 12 and "<td>wild</td><td>1" not in page and "exact-1 (" not in page, f"the report marks {page.count('wild (1 of 3)')} rows of the one that ended early")
     said = run(where, "calm", REST.replace("dt: 0.5", "dt: 0.01"))
     expect(" of 3)" not in said and "of the N" not in said, "a study in which nothing ended early says that something did")
 
