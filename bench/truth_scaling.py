@@ -72,10 +72,10 @@ def resident_peak(process):
     while process.poll() is None:
         for status in pathlib.Path("/proc").glob("[0-9]*/status"):
             try:
-                text = status.read_text()
+                text, line = status.read_text(), status.with_name("cmdline").read_text()
             except OSError:
                 continue
-            if text.startswith("Name:\tfare\n") and str(process.marker) in status.with_name("cmdline").read_text():
+            if text.startswith("Name:\tfare\n") and str(process.marker) in line:
                 peaks[status.parent.name] = 1024 * int(re.search(r"VmHWM:\s+(\d+)", text).group(1))
         time.sleep(0.01)
     return sum(peaks.values())
