@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Cost and memory of the truth as its grid and the ranks grow, beside what the machine's memory bandwidth allows.
 
-    bench/truth_scaling.py [--large] [--ranks 1 2] [--command build/bin/fare]
+    bench/truth_scaling.py [--large | --largest] [--ranks 1 2] [--command build/bin/fare]
 
 The cases are the driven quadruple well in two dimensions and eight driven wells in three, tolerance 1e-6, without companions. For each: nanoseconds per cell and step (times ranks), iterations per solve, bytes per
 cell as fare_truth_bytes states them and as the process took them (peak resident size, less that of a tiny grid), and the bound: the bytes that a step moves if each of its loops
@@ -107,11 +107,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--command", default=ROOT / "build/bin/fare")
     parser.add_argument("--large", action="store_true", help="also 1024 x 1024 and 128 x 128 x 128 cells")
+    parser.add_argument("--largest", action="store_true", help="2048 x 2048 cells alone")
     parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2])
     arguments = parser.parse_args()
     command = str(arguments.command)
     sizes = {2: [128, 256, 512] + [1024] * arguments.large, 3: [32, 64] + [128] * arguments.large}
-    os.environ.update(OMPI_MCA_rmaps_base_oversubscribe="1", OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
+    if arguments.largest:
+        sizes = {2: [2048], 3: []}
+    os.environ.update(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMPI_MCA_rmaps_base_oversubscribe="1", OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
     with tempfile.TemporaryDirectory() as directory:
         place = pathlib.Path(directory)
         for ranks in arguments.ranks:
