@@ -30,6 +30,7 @@ PetscErrorCode fare_store_put_reals(fare_store *store, const char *path, const c
 PetscErrorCode fare_store_put_uint32(fare_store *store, const char *path, const char *name, uint32_t value);
 PetscErrorCode fare_store_put_int(fare_store *store, const char *path, const char *name, int64_t value);
 PetscErrorCode fare_store_put_uint64s(fare_store *store, const char *path, const char *name, size_t count, const uint64_t values[]);
+/* Control characters become question marks: it may be shown. */
 PetscErrorCode fare_store_get_string(fare_store *store, const char *path, const char *name, size_t size, char value[]);
 PetscErrorCode fare_store_get_real(fare_store *store, const char *path, const char *name, double *value);
 PetscErrorCode fare_store_get_reals(fare_store *store, const char *path, const char *name, size_t count, double values[]); /* of exactly so many */

@@ -1,6 +1,7 @@
 /* What is in a file: groups, attributes, and arrays that all ranks write or read together. */
 #include "store.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -174,6 +175,9 @@ PetscErrorCode fare_store_get_string(fare_store *store, const char *path, const 
   type = string_type(size - 1);
   code = get_attribute(store, path, name, type, 1, value);
   H5Tclose(type);
+  for (char *c = value; *c; c++) {
+    if (iscntrl((unsigned char)*c)) *c = '?';
+  }
   PetscFunctionReturn(code);
 }
 
@@ -401,6 +405,7 @@ PetscErrorCode fare_store_holds(fare_store *store, const char *path, PetscBool *
   PetscBool has;
   hsize_t   stored;
   hssize_t  elements;
+  size_t    each;
   hid_t     dataset, type, space, list;
 
   PetscFunctionBeginUser;
@@ -412,8 +417,9 @@ PetscErrorCode fare_store_holds(fare_store *store, const char *path, PetscBool *
   list     = H5Dget_create_plist(dataset);
   elements = H5Sget_simple_extent_npoints(space);
   stored   = H5Dget_storage_size(dataset);
-  *holds   = elements >= 0 && (!elements || stored) ? PETSC_TRUE : PETSC_FALSE;
-  if (H5Pget_layout(list) != H5D_CHUNKED && *holds && elements && stored / H5Tget_size(type) < (hsize_t)elements) *holds = PETSC_FALSE;
+  each     = H5Tget_size(type); /* 0 in a file that lies */
+  *holds   = each && elements >= 0 && (!elements || stored) ? PETSC_TRUE : PETSC_FALSE;
+  if (H5Pget_layout(list) != H5D_CHUNKED && *holds && elements && stored / each < (hsize_t)elements) *holds = PETSC_FALSE;
   H5Pclose(list);
   H5Sclose(space);
   H5Tclose(type);
