@@ -39,7 +39,7 @@ static PetscErrorCode whole_number(const fare_command *command, const fare_argum
 
 static PetscErrorCode parse(const fare_command *command, const fare_arguments *arguments, options *o)
 {
-  static const char *const names[] = {"--set", "--help", "--overwrite", "--no-report", "--resume", "--max-seconds", "--checkpoint-seconds", "--point"};
+  static const char *const names[] = {"--set", "--help", "--overwrite", "--no-report", "--resume", "--max-seconds", "--checkpoint-seconds", "--grace-seconds", "--point"};
   const PetscBool          is_run  = command == &fare_command_run ? PETSC_TRUE : PETSC_FALSE;
 
   PetscFunctionBeginUser;
@@ -47,6 +47,7 @@ static PetscErrorCode parse(const fare_command *command, const fare_arguments *a
   o->report                 = PETSC_TRUE;
   o->point                  = -1;
   o->run.checkpoint_seconds = FARE_CHECKPOINT_SECONDS;
+  o->run.grace_seconds      = FARE_GRACE_SECONDS;
   for (int i = 1; i < arguments->count; i++) {
     const char *word = arguments->argument[i];
     PetscBool   taken;
@@ -65,6 +66,8 @@ static PetscErrorCode parse(const fare_command *command, const fare_arguments *a
       PetscCall(whole_number(command, arguments, &i, &o->point));
     } else if (is_run && !strcmp(word, "--checkpoint-seconds")) {
       PetscCall(seconds(command, arguments, &i, 0, &o->run.checkpoint_seconds));
+    } else if (is_run && !strcmp(word, "--grace-seconds")) {
+      PetscCall(seconds(command, arguments, &i, 0, &o->run.grace_seconds));
     } else if (is_run && !strcmp(word, "--no-report")) {
       o->report = PETSC_FALSE;
     } else {
@@ -221,13 +224,13 @@ const fare_command fare_command_status = {
 
 const fare_command fare_command_run = {
   .name     = "run",
-  .synopsis = "run STUDY.yaml [--set key=value ...] [--overwrite | --resume] [--point K] [--max-seconds S] [--checkpoint-seconds S] [--no-report] [-- PETSc options]",
+  .synopsis = "run STUDY.yaml [--set key=value ...] [--overwrite | --resume] [--point K] [--max-seconds S] [--checkpoint-seconds S] [--grace-seconds S] [--no-report] [-- PETSc options]",
   .summary  = "runs the whole study, alone or under mpirun or srun, and prints its results",
   .help     = "mpirun -n 4 fare run input/prinz_driven.yaml --set truth.cells=2048 --set ensembles.langevin.particles=1e6\n"
               "fare run input/prinz_driven.yaml --resume        goes on, to the same bits, where that study was stopped or killed; begins it where it has not begun\n"
               "fare run input/regimes.yaml --point 3            one point of a sweep; without --point all of them in turn\n\n"
-              "SIGUSR1, SIGTERM and the end of --max-seconds stop a study after the snapshot under way, with a checkpoint and exit code 75: run it again with --resume. Checkpoints are\n"
-              "written every 300 seconds (--checkpoint-seconds; 0: after every snapshot) and when a study ends.\n",
+              "SIGUSR1, SIGTERM and the end of --max-seconds stop a study after the snapshot under way, or on the way to it once that has taken 10 seconds (--grace-seconds), with a\n"
+              "checkpoint and exit code 75: run it again with --resume. Checkpoints are written every 300 seconds (--checkpoint-seconds; 0: after every snapshot) and when a study ends.\n",
   .run      = run,
 };
 

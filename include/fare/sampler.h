@@ -70,9 +70,10 @@ struct fare_sampler {
   fare_schedule            schedule;
   fare_sampler_mode        mode;
   const fare_densities    *exact; /* borrowed; with FARE_ORACLE from before training on, otherwise NULL */
-  fare_learn_session       session; /* the owner's: lets training be stopped, and go on; methods hand it to fare_learn_train */
+  fare_learn_session       session; /* the owner's: lets training and long advances be stopped, and go on; methods hand it to fare_learn_train */
   void                    *state;
   fare_cost                cost;
+  double                   since;   /* when the seconds in cost were last brought up to date */
 };
 
 /* Whether the method has a `target` when it runs in this mode. */
@@ -95,6 +96,11 @@ PetscErrorCode fare_sampler_destroy(fare_sampler **sampler);
 /* These time what they call into sampler->cost. Collective. */
 PetscErrorCode fare_sampler_train(fare_sampler *sampler, const fare_training_set *data);
 PetscErrorCode fare_sampler_advance(fare_sampler *sampler, double t, fare_ensemble *ensemble);
+/*
+  For a method, in the middle of an advance that takes long, where `save` keeps all that a run needs to go on with this advance to the same bits; the ensemble's time is still that before it.
+  FARE_ERR_STOPPED where the advance is to end there. Collective: ranks come here equally often.
+*/
+PetscErrorCode fare_sampler_pause(fare_sampler *sampler);
 /* The stream called NAME/purpose. */
 fare_stream fare_sampler_stream(const fare_sampler *sampler, const char *purpose);
 

@@ -97,12 +97,14 @@ typedef struct {
   fare_record_mode mode;
   PetscBool        quiet;              /* no tables at the end */
   double           checkpoint_seconds; /* between checkpoints, at least; 0: after every snapshot */
+  double           grace_seconds;      /* that a snapshot may take before a request to stop, or a checkpoint that is due, no longer waits for it */
 } fare_run_options;
-#define FARE_CHECKPOINT_SECONDS 300 /* unless another number is asked for */
+#define FARE_CHECKPOINT_SECONDS 300 /* unless other numbers are asked for */
+#define FARE_GRACE_SECONDS      10
 
 /*
   Runs it whole and prints the table of results on rank 0. With FARE_RECORD_RESUME it goes on from the last checkpoint, to the same bits. Once fare_stop_listen has been called a
-  request to stop ends it after the next snapshot, or within training, with a checkpoint and FARE_ERR_STOPPED. Collective.
+  request to stop ends it after the next snapshot, on the way to that where it takes long, or within training, with a checkpoint and FARE_ERR_STOPPED. Collective.
 */
 PetscErrorCode fare_study_run(MPI_Comm comm, const fare_plan *plan, const fare_run_options *options);
 

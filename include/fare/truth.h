@@ -107,11 +107,16 @@ typedef struct fare_truth fare_truth;
   memory, before any is taken.
 */
 PetscErrorCode fare_truth_create(MPI_Comm comm, const fare_system *system, const fare_initial *initial, double start, const fare_truth_options *options, fare_truth **truth);
-/* Evolves to time t (not before the present one). Collective. FARE_ERR_FAILED when the solver gives up. */
+/* Evolves to time t. Collective. FARE_ERR_FAILED when the solver gives up, or where t is before the present time. */
 PetscErrorCode fare_truth_advance(fare_truth *truth, double t);
+/*
+  `pause` is called again and again on the way, whenever the state is one that may be saved: it may do that, and where it returns an error the advance ends with it, for another to the same time to go
+  on, in this process or in one that has loaded the state, to the same bits. NULL: never. It is called collectively, by the ranks of the truth.
+*/
+PetscErrorCode fare_truth_set_pause(fare_truth *truth, PetscErrorCode (*pause)(void *context), void *context);
 PetscErrorCode fare_truth_destroy(fare_truth **truth);
 /*
-  The state, from which a truth that was created alike goes on to the same bits. It has parts, each with numbers and with vectors on a grid of its own, in a fixed order; grid
+  The state, from which a truth that was created alike goes on to the same bits; its time is that of the part that is least far. It has parts, each with numbers and with vectors on a grid of its own, in a fixed order; grid
   and vectors are borrowed. To restore it, fill the vectors of all parts and then load the numbers of each. Collective.
 */
 #define FARE_TRUTH_NUMBERS 32

@@ -37,7 +37,7 @@ fare_run() {
   while [[ $# -gt 0 && $1 != -- ]]; do
     case $1 in
     --set | --point) looked+=("$1" "${2-}"); shift ;;
-    --max-seconds | --checkpoint-seconds) shift ;;
+    --max-seconds | --checkpoint-seconds | --grace-seconds) shift ;;
     --*) ;;
     *) looked+=("$1") ;;
     esac

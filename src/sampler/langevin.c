@@ -22,7 +22,8 @@ typedef struct {
   double    dt;
   int       integrator;
   PetscBool begun;
-  uint64_t  steps; /* taken so far: the counter of the random numbers */
+  uint64_t  steps; /* taken in the intervals before: the counter of the random numbers */
+  int64_t   done;  /* taken in the interval under way, where it was left in its middle */
 } langevin;
 
 static const fare_field fields[] = {
@@ -54,8 +55,21 @@ static PetscErrorCode tabulate(const fare_system *system, double t, double dt, i
   PetscFunctionReturn(0);
 }
 
-/* Steps are tabulated and taken in runs of at most this many, so that the table stays small. */
+/* Steps are tabulated and taken in runs of at most this many, so that the table stays small; fewer where particles are so many that a run would take much more than a second. */
 #define RUN_MAX 1024
+#define RUN_MIN 16
+#define RUN_STEPS (INT64_C(1) << 28) /* of all particles of a rank together */
+
+/* Alike on all ranks, which may be stopped between two runs. */
+static PetscErrorCode longest_run(const fare_sampler *sampler, const fare_ensemble *ensemble, int64_t *steps)
+{
+  int ranks;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_size(sampler->comm, &ranks));
+  *steps = PetscMax(RUN_MIN, PetscMin(RUN_MAX, RUN_STEPS / (ensemble->count / ranks + 1)));
+  PetscFunctionReturn(0);
+}
 
 static int64_t steps_between(const langevin *s, double interval)
 {
@@ -71,18 +85,21 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   fare_langevin_run run    = {.type = fare_system_type_of(sampler->system), .dim = ensemble->dim, .dt = dt, .noise = fare_sampler_stream(sampler, "noise")};
 
   const fare_langevin_kernel kernel = run.type->drift ? schemes[s->integrator].general : schemes[s->integrator].kernel;
+  int64_t                    longest = RUN_MAX;
 
   PetscFunctionBeginUser;
+  PetscCall(longest_run(sampler, ensemble, &longest));
+  if (s->done > steps) FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (langevin): %lld steps are taken of an interval that has %lld", sampler->name, (long long)s->done, (long long)steps);
   if (!s->begun) {
     PetscCall(fare_ensemble_draw(ensemble, sampler->initial, sampler->system, t, fare_sampler_stream(sampler, "initial")));
     s->begun = PETSC_TRUE;
   }
-  for (int64_t done = 0; done < steps; done += run.steps) {
+  while (s->done < steps) {
     double *theta;
 
-    run.steps      = (int)PetscMin(RUN_MAX, steps - done);
-    run.first_step = s->steps + (uint64_t)done;
-    PetscCall(tabulate(sampler->system, from + (double)done * dt, dt, run.steps, &theta));
+    run.steps      = (int)PetscMin(longest, steps - s->done);
+    run.first_step = s->steps + (uint64_t)s->done;
+    PetscCall(tabulate(sampler->system, from + (double)s->done * dt, dt, run.steps, &theta));
     run.theta = theta;
     for (int64_t b = 0; b < ensemble->blocks; b++) {
       double *x[FARE_DIM_MAX];
@@ -91,7 +108,10 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
       kernel(&run, (uint64_t)(ensemble->first_block + b), x);
     }
     PetscCall(PetscFree(theta));
+    s->done += run.steps;
+    if (s->done < steps) PetscCall(fare_sampler_pause(sampler));
   }
+  s->done = 0;
   s->steps += (uint64_t)steps;
   sampler->cost.force_evaluations += ensemble->local * steps * schemes[s->integrator].forces;
   PetscFunctionReturn(0);
@@ -116,6 +136,7 @@ static PetscErrorCode save(fare_sampler *sampler, fare_store *to, const char *gr
   PetscFunctionBeginUser;
   PetscCall(fare_store_put_int(to, group, "begun", s->begun));
   PetscCall(fare_store_put_int(to, group, "steps", (int64_t)s->steps));
+  PetscCall(fare_store_put_int(to, group, "done", s->done));
   PetscFunctionReturn(0);
 }
 
@@ -127,6 +148,8 @@ static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *
   PetscFunctionBeginUser;
   PetscCall(fare_store_get_int(from, group, "begun", &begun));
   PetscCall(fare_store_get_int(from, group, "steps", &steps));
+  PetscCall(fare_store_get_int(from, group, "done", &s->done));
+  if (s->done < 0) FARE_FAIL(FARE_ERR_FAILED, "%s: %lld steps of an interval cannot have been taken", group, (long long)s->done);
   s->begun = begun ? PETSC_TRUE : PETSC_FALSE;
   s->steps = (uint64_t)steps;
   PetscFunctionReturn(0);

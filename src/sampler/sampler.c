@@ -89,25 +89,46 @@ PetscErrorCode fare_sampler_destroy(fare_sampler **sampler)
   PetscFunctionReturn(0);
 }
 
+/* Seconds from `since` on are added to a cost. */
+static void spend(fare_sampler *sampler, double *seconds)
+{
+  const double now = fare_seconds();
+
+  *seconds += now - sampler->since;
+  sampler->since = now;
+}
+
 PetscErrorCode fare_sampler_train(fare_sampler *sampler, const fare_training_set *data)
 {
-  const double began = fare_seconds();
+  PetscFunctionBeginUser;
+  sampler->since = fare_seconds();
+  PetscCall(sampler->type->train(sampler, data));
+  spend(sampler, &sampler->cost.train_seconds);
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_sampler_pause(fare_sampler *sampler)
+{
+  PetscBool stop = PETSC_FALSE;
 
   PetscFunctionBeginUser;
-  PetscCall(sampler->type->train(sampler, data));
-  sampler->cost.train_seconds += fare_seconds() - began;
+  if (!sampler->session.pause) PetscFunctionReturn(0);
+  spend(sampler, &sampler->cost.sample_seconds);
+  PetscCall(sampler->session.pause(sampler->session.context, 0, &stop));
+  sampler->since = fare_seconds();
+  if (stop) FARE_FAIL(FARE_ERR_STOPPED, "ensemble %s (%s): stopped in the middle of an advance", sampler->name, sampler->type->name);
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_sampler_advance(fare_sampler *sampler, double t, fare_ensemble *ensemble)
 {
-  const double   began = fare_seconds();
   PetscErrorCode code;
 
   PetscFunctionBeginUser;
+  sampler->since = fare_seconds();
   PetscCall(sampler->type->advance(sampler, t, ensemble));
   ensemble->time = t;
-  sampler->cost.sample_seconds += fare_seconds() - began;
+  spend(sampler, &sampler->cost.sample_seconds);
   code = fare_ensemble_is_valid(ensemble);
   if (code == FARE_ERR_FAILED) {
     char why[512];

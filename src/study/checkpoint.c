@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#define FORMAT    "fare-checkpoint 1"
+#define FORMAT    "fare-checkpoint 2"
 #define KEPT      2
 #define NUMBER_MOST 100000000000 /* what a name can hold, and one more */
 #define PATH_SIZE (PETSC_MAX_PATH_LEN + 128)
@@ -142,6 +142,7 @@ static PetscErrorCode put_method(fare_run *run, fare_store *store, size_t i)
   snprintf(group, sizeof group, "/methods/%s", e->name);
   PetscCall(fare_store_group(store, group));
   PetscCall(fare_store_put_int(store, group, "ready", run->ready[i]));
+  PetscCall(fare_store_put_int(store, group, "made", run->made[i]));
   if (run->results.failure[i]) PetscCall(fare_store_put_string(store, group, "failure", run->results.failure[i]));
   if (run->sampler[i]->session.state) PetscCall(put_training(run, store, i, group));
   if (!run->ready[i] || run->results.failure[i]) PetscFunctionReturn(0);
@@ -185,6 +186,7 @@ PetscErrorCode fare_checkpoint_load(fare_run *run, size_t i)
 {
   const fare_plan_ensemble *e = &run->plan->ensemble[i];
   char                      group[PATH_SIZE], path[PATH_SIZE + 16], why[2048];
+  int64_t                   made, next;
 
   PetscFunctionBeginUser;
   snprintf(group, sizeof group, "/methods/%s", e->name);
@@ -193,6 +195,10 @@ PetscErrorCode fare_checkpoint_load(fare_run *run, size_t i)
     run->results.failure[i] = strdup(why);
     PetscFunctionReturn(0);
   }
+  PetscCall(fare_store_get_int(run->from, group, "made", &made));
+  PetscCall(fare_store_get_int(run->from, "/", "next", &next));
+  if (made != next && made != next + 1) FARE_FAIL(FARE_ERR_FAILED, "--resume: ensemble %s of the checkpoint has come to %lld snapshots, the study to %lld", e->name, (long long)made, (long long)next);
+  run->made[i] = made;
   PetscCall(get_cost(run->comm, run->from, group, &run->sampler[i]->cost));
   snprintf(path, sizeof path, "%s/state", group);
   if (e->type->load) PetscCall(e->type->load(run->sampler[i], run->from, path));
@@ -364,6 +370,7 @@ static PetscErrorCode put_all(fare_run *run, fare_store *store, PetscInt64 next)
   PetscCall(fare_store_put_string(store, "/", "version", fare_version()));
   PetscCall(fare_store_put_int(store, "/", "number", run->checkpoints));
   PetscCall(fare_store_put_int(store, "/", "next", next));
+  PetscCall(fare_store_put_int(store, "/", "under_way", run->under_way == next));
   PetscCall(fare_plan_write(run->plan, &plan));
   PetscCall(fare_store_write_text(store, "/plan", plan.text));
   fare_text_free(&plan);
@@ -404,7 +411,7 @@ static PetscErrorCode get_all(fare_run *run, fare_store *store, PetscInt64 *next
 {
   fare_text      plan = {0};
   char           format[64], version[64];
-  int64_t        number, at;
+  int64_t        number, at, under_way;
   PetscErrorCode code;
 
   PetscFunctionBeginUser;
@@ -413,9 +420,10 @@ static PetscErrorCode get_all(fare_run *run, fare_store *store, PetscInt64 *next
   if (strcmp(format, FORMAT) || strcmp(version, fare_version())) FARE_FAIL(FARE_ERR_INPUT, "--resume: the checkpoint was written by FARE %s as '%s'; this is FARE %s, which reads '%s'", version, format, fare_version(), FORMAT);
   PetscCall(fare_store_get_int(store, "/", "number", &number));
   PetscCall(fare_store_get_int(store, "/", "next", &at));
+  PetscCall(fare_store_get_int(store, "/", "under_way", &under_way));
   if (number < 0 || number > NUMBER_MOST || at < 0) FARE_FAIL(FARE_ERR_INPUT, "--resume: a checkpoint number %lld after %lld snapshots cannot be", (long long)number, (long long)at);
   PetscCall(fare_store_read_text(store, "/plan", &plan));
-  code = fare_plan_continues(run->plan, plan.text, at);
+  code = fare_plan_continues(run->plan, plan.text, under_way ? at + 1 : at);
   fare_text_free(&plan);
   PetscCall(code);
   if (at > run->plan->snapshots.count) FARE_FAIL(FARE_ERR_INPUT, "--resume: the checkpoint was written after %lld snapshots, the plan has %lld", (long long)at, (long long)run->plan->snapshots.count);

@@ -102,12 +102,13 @@ PetscErrorCode fare_checkpoint_put_truth(fare_run *run, fare_store *store, Petsc
   PetscFunctionReturn(0);
 }
 
-/* The numbers of one part; they are refused where they are not those of the last snapshot that was made. */
+/* The numbers of one part; they are refused where they are not of the last snapshot that was made, or of the way to the next. */
 static PetscErrorCode get_numbers(fare_run *run, PetscInt64 next, int part)
 {
   const fare_schedule *schedule = &run->plan->snapshots;
   const uint64_t       all = FARE_TRUTH_NUMBERS, none = 0;
-  const double         time = fare_schedule_time(schedule, next - 1), gap = (schedule->end - schedule->start) / (double)PetscMax(1, schedule->count - 1);
+  const double         gap = (schedule->end - schedule->start) / (double)PetscMax(1, schedule->count - 1), last = fare_schedule_time(schedule, next - 1);
+  double               time;
   double               numbers[FARE_TRUTH_NUMBERS];
   char                 path[PATH_SIZE], why[FARE_REASON_SIZE];
   PetscErrorCode       code;
@@ -121,7 +122,8 @@ static PetscErrorCode get_numbers(fare_run *run, PetscInt64 next, int part)
     FARE_FAIL(FARE_ERR_FAILED, "--resume: %s of the checkpoint: %s", path, why);
   }
   PetscCall(code);
-  if (!(fabs(fare_truth_get_status(run->truth)->time - time) <= SAME_TIME * gap)) FARE_FAIL(FARE_ERR_FAILED, "--resume: %s of the checkpoint: the truth is at time %g, the last snapshot at %g", path, fare_truth_get_status(run->truth)->time, time);
+  time = fare_truth_get_status(run->truth)->time;
+  if (!(time >= last - SAME_TIME * gap && time <= last + (1 + SAME_TIME) * gap)) FARE_FAIL(FARE_ERR_FAILED, "--resume: %s of the checkpoint: the truth is at time %g, the last snapshot at %g and the next at %g", path, time, last, last + gap);
   PetscFunctionReturn(0);
 }
 

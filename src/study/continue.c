@@ -117,7 +117,7 @@ static PetscErrorCode compare_schedules(const fare_plan *plan, const char *begun
   for (PetscInt64 k = 0; k < next; k++) {
     const double before = fare_schedule_time(&old, k), after = fare_schedule_time(now, k);
 
-    if (k >= now->count || fabs(after - before) > SAME_TIME * gap) FARE_FAIL(FARE_ERR_INPUT, "--resume: snapshot %lld was made at time %g, where the plan now has %s%g; only more snapshots at the end may be asked for", (long long)k, before, k >= now->count ? "none: it ends at " : "", k >= now->count ? now->end : after);
+    if (k >= now->count || fabs(after - before) > SAME_TIME * gap) FARE_FAIL(FARE_ERR_INPUT, "--resume: snapshot %lld was to be at time %g, where the plan now has %s%g; only more snapshots at the end may be asked for", (long long)k, before, k >= now->count ? "none: it ends at " : "", k >= now->count ? now->end : after);
   }
   PetscFunctionReturn(0);
 }

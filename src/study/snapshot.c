@@ -74,17 +74,65 @@ static PetscErrorCode measure_ensemble(fare_run *s, size_t i, PetscInt64 k, doub
   PetscFunctionReturn(0);
 }
 
-/* The work that is followed needs the truth at more times than those of snapshots. */
-static PetscErrorCode advance_truth(fare_run *s, PetscInt64 k)
+static PetscErrorCode pause_truth(void *context)
 {
-  const double t = fare_schedule_time(&s->plan->snapshots, k);
+  PetscFunctionBeginUser;
+  PetscCall(fare_run_pause(context));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode pause_ensemble(void *context, int64_t step, PetscBool *stop)
+{
+  PetscFunctionBeginUser;
+  (void)step, (void)stop;
+  PetscCall(fare_run_pause(context));
+  PetscFunctionReturn(0);
+}
+
+/* The truth may pause where all ranks have it together, and nothing but itself is on its way. */
+static PetscErrorCode let_truth_pause(fare_run *s, PetscBool is_new)
+{
+  int ranks, owners;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_size(s->comm, &ranks));
+  PetscCallMPI(MPI_Comm_size(fare_truth_grid(s->truth)->comm, &owners));
+  PetscCall(fare_truth_set_pause(s->truth, is_new && owners == ranks && !s->thermo ? pause_truth : NULL, s));
+  PetscFunctionReturn(0);
+}
+
+/* The work that is followed needs the truth at more times than those of snapshots. */
+static PetscErrorCode advance_truth(fare_run *s, PetscInt64 k, PetscBool is_new)
+{
+  const double   t    = fare_schedule_time(&s->plan->snapshots, k);
+  PetscErrorCode code = 0;
 
   PetscFunctionBeginUser;
   fare_doing("the truth on its way to time %g", t);
-  s->truth_lost = PETSC_TRUE;
-  if (s->thermo) PetscCall(fare_thermo_advance(s->thermo, t));
-  else if (s->truth) PetscCall(fare_truth_advance(s->truth, t));
-  s->truth_lost = PETSC_FALSE;
+  if (s->truth) PetscCall(let_truth_pause(s, is_new));
+  if (s->thermo) code = fare_thermo_advance(s->thermo, t);
+  else if (s->truth) code = fare_truth_advance(s->truth, t);
+  if (code && code != FARE_ERR_STOPPED) s->truth_lost = PETSC_TRUE;
+  PetscFunctionReturn(code);
+}
+
+/* Those that have not yet come to snapshot k. */
+static PetscErrorCode advance_ensembles(fare_run *s, PetscInt64 k)
+{
+  const double t = fare_schedule_time(&s->plan->snapshots, k);
+  char         when[64];
+
+  PetscFunctionBeginUser;
+  snprintf(when, sizeof when, " on its way to time %g", t);
+  for (size_t i = 0; i < s->plan->ensembles; i++) {
+    if (s->results.failure[i] || s->made[i] > k) continue;
+    fare_doing("ensemble %s (%s)%s", s->plan->ensemble[i].name, s->plan->ensemble[i].type->name, when);
+    s->sampler[i]->session.context = s;
+    s->sampler[i]->session.pause   = pause_ensemble;
+    PetscCall(fare_run_end_ensemble(s, i, when, fare_sampler_advance(s->sampler[i], t, s->ensemble[i])));
+    s->made[i] = k + 1;
+    PetscCall(fare_run_pause(s));
+  }
   PetscFunctionReturn(0);
 }
 
@@ -171,17 +219,13 @@ PetscErrorCode fare_run_snapshot(fare_run *s, PetscInt64 k)
 {
   const double t = fare_schedule_time(&s->plan->snapshots, k);
   truth_bins   bins;
-  char         when[64];
 
   PetscFunctionBeginUser;
-  PetscCall(advance_truth(s, k));
+  s->under_way       = k;
+  s->under_way_since = fare_seconds();
+  PetscCall(advance_truth(s, k, PETSC_TRUE));
   s->safe = -1;
-  snprintf(when, sizeof when, " on its way to time %g", t);
-  for (size_t i = 0; i < s->plan->ensembles; i++) {
-    if (s->results.failure[i]) continue;
-    fare_doing("ensemble %s (%s)%s", s->plan->ensemble[i].name, s->plan->ensemble[i].type->name, when);
-    PetscCall(fare_run_end_ensemble(s, i, when, fare_sampler_advance(s->sampler[i], t, s->ensemble[i])));
-  }
+  PetscCall(advance_ensembles(s, k));
   fare_doing("snapshot %lld at time %g", (long long)k, t);
   PetscCall(write_snapshot(s, k));
   PetscCall(bin_truth(s, k, &bins));
@@ -201,7 +245,7 @@ PetscErrorCode fare_run_replay(fare_run *s, PetscInt64 k, PetscBool measured)
 
   PetscFunctionBeginUser;
   if (!s->truth) PetscFunctionReturn(0);
-  PetscCall(advance_truth(s, k));
+  PetscCall(advance_truth(s, k, PETSC_FALSE));
   s->results.truth[k] = *fare_truth_get_status(s->truth);
   if (measured) PetscFunctionReturn(0);
   PetscCall(bin_truth(s, k, &bins));

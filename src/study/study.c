@@ -1,6 +1,7 @@
 /* A run: made, taken from snapshot to snapshot with a checkpoint where one is due, and ended. */
 #include "study.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -69,7 +70,8 @@ static PetscErrorCode create(fare_run *s)
   s->sampler  = calloc(plan->ensembles + 1, sizeof *s->sampler);
   s->ensemble = calloc(plan->ensembles + 1, sizeof *s->ensemble);
   s->ready    = calloc(plan->ensembles + 1, sizeof *s->ready);
-  if (!s->sampler || !s->ensemble || !s->ready) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  s->made     = calloc(plan->ensembles + 1, sizeof *s->made);
+  if (!s->sampler || !s->ensemble || !s->ready || !s->made) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   for (size_t i = 0; i < plan->ensembles; i++) {
     const fare_plan_ensemble *e = &plan->ensemble[i];
 
@@ -92,6 +94,7 @@ static PetscErrorCode destroy(fare_run *s)
   free(s->sampler);
   free(s->ensemble);
   free(s->ready);
+  free(s->made);
   PetscCall(fare_results_free(&s->results));
   PetscCall(fare_binning_destroy(&s->binning));
   PetscCall(fare_densities_destroy(&s->exact));
@@ -143,28 +146,47 @@ PetscErrorCode fare_run_try_checkpoint(fare_run *s, PetscInt64 next)
   PetscFunctionReturn(0);
 }
 
-/* Whether to stop, and whether a checkpoint is due: alike on all ranks. Collective. */
-PetscErrorCode fare_run_due(const fare_run *s, int due[2])
+/* Whether to stop, and whether a checkpoint is due; neither before a time of fare_seconds. Alike on all ranks. Collective. */
+PetscErrorCode fare_run_due(const fare_run *s, double from, int due[2])
 {
+  const double now = fare_seconds();
+
   PetscFunctionBeginUser;
-  due[0] = fare_stop_asked();
-  due[1] = fare_seconds() - s->last_checkpoint >= s->options->checkpoint_seconds;
+  due[0] = now >= from && fare_stop_asked();
+  due[1] = now >= from && now - s->last_checkpoint >= s->options->checkpoint_seconds;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, due, 2, MPI_INT, MPI_MAX, s->comm));
   PetscFunctionReturn(0);
 }
 
-/* Writes a checkpoint where one is due, and ends the run with it where that was asked for. Ranks agree on both. */
-PetscErrorCode fare_run_checkpoint(fare_run *s, PetscInt64 next)
+/* Writes a checkpoint where one is due, and ends the run with it where that was asked for. */
+static PetscErrorCode do_what_is_due(fare_run *s, PetscInt64 next, const int due[2])
 {
-  int due[2];
-
   PetscFunctionBeginUser;
-  PetscCall(fare_run_due(s, due));
   if (due[0]) {
     PetscCall(fare_checkpoint_write(s, next));
     FARE_FAIL(FARE_ERR_STOPPED, "stopped on request with %lld of %lld snapshots made; --resume goes on in %s", (long long)next, (long long)s->plan->snapshots.count, s->plan->directory);
   }
   if (due[1]) PetscCall(fare_run_try_checkpoint(s, next));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_run_checkpoint(fare_run *s, PetscInt64 next)
+{
+  int due[2];
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_run_due(s, -HUGE_VAL, due));
+  PetscCall(do_what_is_due(s, next, due));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_run_pause(fare_run *s)
+{
+  int due[2];
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_run_due(s, s->under_way_since + s->options->grace_seconds, due));
+  PetscCall(do_what_is_due(s, s->under_way, due));
   PetscFunctionReturn(0);
 }
 
@@ -299,7 +321,7 @@ static PetscErrorCode forget_failure(fare_run *s)
 
 PetscErrorCode fare_study_run(MPI_Comm comm, const fare_plan *plan, const fare_run_options *options)
 {
-  fare_run       s = {.comm = comm, .plan = plan, .options = options, .last_checkpoint = fare_seconds(), .safe = -1};
+  fare_run       s = {.comm = comm, .plan = plan, .options = options, .last_checkpoint = fare_seconds(), .safe = -1, .under_way = -1};
   PetscBool      alike;
   PetscErrorCode code;
   int            ranks;

@@ -66,12 +66,15 @@ typedef struct {
   fare_sampler          **sampler;
   fare_ensemble         **ensemble;
   PetscBool              *ready;    /* per ensemble: trained, or not to be */
+  PetscInt64             *made;     /* per ensemble: snapshots that it has come to */
   fare_results            results;
   PetscBool               warned;   /* of a box that is too small */
   fare_store             *from;            /* the checkpoint that the run goes on from, or NULL */
   int64_t                 checkpoints;     /* written since the study began, before interruptions, too */
   double                  writing, checkpointing; /* seconds of this rank */
   double                  last_checkpoint; /* in fare_seconds */
+  PetscInt64              under_way;       /* the snapshot that truth and ensembles are on their way to, or have come to last; -1 at the beginning */
+  double                  under_way_since; /* in fare_seconds */
   PetscInt64              safe;            /* snapshots after which the state would be that of a checkpoint written now; -1: in the middle of one */
   PetscBool               truth_lost;      /* failed on its way: no part of a checkpoint, and evolved again by a run that goes on */
 } fare_run;
@@ -110,17 +113,19 @@ PetscErrorCode fare_run_snapshot(fare_run *run, PetscInt64 k);
 PetscErrorCode fare_run_replay(fare_run *run, PetscInt64 k, PetscBool measured);
 /* Lets ensemble i end early where `code` is a numerical failure of its method; any other code is returned. Collective. */
 PetscErrorCode fare_run_end_ensemble(fare_run *run, size_t i, const char *when, PetscErrorCode code);
-/* Whether to stop (due[0]), and whether a checkpoint is due (due[1]): alike on all ranks. Collective. */
-PetscErrorCode fare_run_due(const fare_run *run, int due[2]);
+/* Whether to stop (due[0]), and whether a checkpoint is due (due[1]), neither before the time `from` of fare_seconds: alike on all ranks. Collective. */
+PetscErrorCode fare_run_due(const fare_run *run, double from, int due[2]);
 /* A checkpoint; only a warning where it cannot be written. Collective. */
 PetscErrorCode fare_run_try_checkpoint(fare_run *run, PetscInt64 next);
 /* A checkpoint where one is due; FARE_ERR_STOPPED behind it where that was asked for. Collective. */
 PetscErrorCode fare_run_checkpoint(fare_run *run, PetscInt64 next);
+/* The same on the way to a snapshot, once that has taken longer than a request to stop is to wait. Collective. */
+PetscErrorCode fare_run_pause(fare_run *run);
 
-/* FARE_ERR_INPUT unless `plan` goes on with what the plan `begun` (as fare_plan_write writes it) has made `next` snapshots of. Not collective. */
+/* FARE_ERR_INPUT unless `plan` goes on with what the plan `begun` (as fare_plan_write writes it) has come to snapshot `next` with. Not collective. */
 PetscErrorCode fare_plan_continues(const fare_plan *plan, const char *begun, PetscInt64 next);
 
-/* A checkpoint in DIRECTORY/checkpoints: all that a run needs to go on with snapshot `next`. Its name ends in a checksum of the file; the last two are kept. Collective. */
+/* A checkpoint in DIRECTORY/checkpoints: all that a run needs to go on with snapshot `next`, be it on the way to that. Its name ends in a checksum of the file; the last two are kept. Collective. */
 PetscErrorCode fare_checkpoint_write(fare_run *run, PetscInt64 next);
 /*
   Opens the newest sound checkpoint as run->from (NULL where there is none; the caller closes it) and restores results. *measured is false where the snapshots before `next` have to

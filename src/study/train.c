@@ -1,6 +1,7 @@
 /* The training of what learns, or its preparation as an oracle; in the middle of it a run may stop, and go on. */
 #include "study.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +32,7 @@ static PetscErrorCode pause_training(void *context, int64_t step, PetscBool *sto
 
   PetscFunctionBeginUser;
   (void)step;
-  PetscCall(fare_run_due(s, due));
+  PetscCall(fare_run_due(s, -HUGE_VAL, due));
   if (due[0]) PetscCall(fare_checkpoint_write(s, 0));
   else if (due[1]) PetscCall(fare_run_try_checkpoint(s, 0));
   *stop = due[0] ? PETSC_TRUE : PETSC_FALSE;

@@ -306,6 +306,7 @@ PetscErrorCode fare_bdf_advance(fare_evolution *e, double end, double longest)
     growth = PetscMin(GROWTH, choose_order(b, e->tolerance, error));
     if (growth < 1 || growth > WORTH || h < b->step) b->step = h < b->step ? PetscMax(growth * h, PetscMin(b->step, GROWTH * growth * h)) : growth * h;
     PetscCall(fare_evolution_stepped(e, t, b->past[0], smallest));
+    if (t < end) PetscCall(fare_evolution_pause(e, t));
   }
   PetscCall(VecCopy(b->past[0], e->masses));
   PetscFunctionReturn(0);

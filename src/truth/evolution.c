@@ -11,6 +11,9 @@
 #include <math.h>
 #include <string.h>
 
+/* Where numbers of the state stand among those that are saved: the evolution's own, of bdf.c, of residual.c, of a way that was left in its middle. */
+enum { OWN = 0, BDF = 10, RESIDUAL = BDF + FARE_BDF_POINTS + 4, WAY = RESIDUAL + FARE_RESIDUAL_HISTORY + 1, WAY_COUNT = 3 };
+
 static PetscErrorCode watch(fare_evolution *e, Vec masses, double smallest)
 {
   PetscScalar sum;
@@ -27,6 +30,14 @@ PetscErrorCode fare_evolution_stepped(fare_evolution *e, double t, Vec masses, d
   PetscFunctionBeginUser;
   if (e->residual) PetscCall(fare_residual_step(e->residual, e->op, t, masses, &e->time_bound));
   PetscCall(watch(e, masses, smallest));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_evolution_pause(fare_evolution *e, double t)
+{
+  PetscFunctionBeginUser;
+  e->before = t;
+  if (e->pause) PetscCall(e->pause(e->pause_context));
   PetscFunctionReturn(0);
 }
 
@@ -85,13 +96,20 @@ static double longest_step(const fare_evolution *e, double t)
   return longest / e->parts;
 }
 
+/* All the way to t, or the rest of it where it was left in its middle. */
 static PetscErrorCode advance_smoothly(fare_evolution *e, double t)
 {
   PetscFunctionBeginUser;
   if (!(t > e->before)) PetscFunctionReturn(0);
-  if (e->bdf) PetscCall(fare_bdf_advance(e, t, longest_step(e, t)));
-  else PetscCall(fare_ts_advance(e, t, longest_step(e, t)));
-  e->before = t;
+  if (!(e->longest > 0) || e->goal != t) {
+    e->goal      = t;
+    e->longest   = longest_step(e, t);
+    e->next_step = 0;
+  }
+  if (e->bdf) PetscCall(fare_bdf_advance(e, t, e->longest));
+  else PetscCall(fare_ts_advance(e, t, e->longest));
+  e->before  = t;
+  e->longest = e->next_step = 0;
   PetscFunctionReturn(0);
 }
 
@@ -149,23 +167,29 @@ int fare_evolution_vectors(const fare_evolution *e, Vec vector[FARE_TRUTH_VECTOR
 
 PetscErrorCode fare_evolution_save(const fare_evolution *e, double numbers[FARE_TRUTH_NUMBERS])
 {
-  const double own[] = {e->before, e->largest_step, e->mass_drift, e->minimum, e->lifted, e->time_bound, (double)e->steps, (double)e->rejected, (double)e->solves, (double)e->iterations};
-  const size_t count = sizeof own / sizeof own[0];
+  const double own[BDF]       = {e->before, e->largest_step, e->mass_drift, e->minimum, e->lifted, e->time_bound, (double)e->steps, (double)e->rejected, (double)e->solves, (double)e->iterations};
+  const double way[WAY_COUNT] = {e->goal, e->longest, e->next_step};
+  Vec          latest[FARE_BDF_POINTS];
 
   PetscFunctionBeginUser;
   memset(numbers, 0, FARE_TRUTH_NUMBERS * sizeof *numbers);
-  memcpy(numbers, own, sizeof own);
-  if (e->bdf) fare_bdf_save(e->bdf, numbers + count);
-  if (e->residual) fare_residual_save(e->residual, numbers + count + FARE_BDF_POINTS + 4);
+  memcpy(numbers + OWN, own, sizeof own);
+  if (e->bdf) fare_bdf_save(e->bdf, numbers + BDF);
+  if (e->residual) fare_residual_save(e->residual, numbers + RESIDUAL);
+  memcpy(numbers + WAY, way, sizeof way);
+  if (!e->bdf || !(e->longest > 0)) PetscFunctionReturn(0);
+  fare_bdf_vectors(e->bdf, latest); /* until the end of the way the masses are its beginning's */
+  PetscCall(VecCopy(latest[0], e->masses));
   PetscFunctionReturn(0);
 }
 
 /* Whether these numbers are of a state that can have been saved. */
-static PetscBool is_sound(const fare_evolution *e, const double own[], const double bdf[], const double residual[])
+static PetscBool is_sound(const fare_evolution *e, const double numbers[])
 {
-  const double points = residual[0], *t = residual + 1;
+  const double *own = numbers + OWN, *way = numbers + WAY, points = numbers[RESIDUAL], *t = numbers + RESIDUAL + 1;
 
-  if (!isfinite(own[0]) || (e->bdf && own[0] != bdf[4])) return PETSC_FALSE; /* the latest point is where the evolution is */
+  if (!isfinite(own[0]) || (e->bdf && own[0] != numbers[BDF + 4])) return PETSC_FALSE; /* the latest point is where the evolution is */
+  if (!isfinite(way[0]) || !(way[1] >= 0 && isfinite(way[1]) && way[2] >= 0 && isfinite(way[2])) || (way[1] > 0 && !(way[0] > own[0]))) return PETSC_FALSE;
   for (int i = 6; i < 10; i++) {
     if (!(own[i] >= 0 && own[i] < PETSC_MAX_INT)) return PETSC_FALSE;
   }
@@ -179,12 +203,10 @@ static PetscBool is_sound(const fare_evolution *e, const double own[], const dou
 
 PetscErrorCode fare_evolution_load(fare_evolution *e, const double numbers[FARE_TRUTH_NUMBERS])
 {
-  const double *bdf = numbers + 10, *residual = bdf + FARE_BDF_POINTS + 4;
-
   PetscFunctionBeginUser;
-  if (!is_sound(e, numbers, bdf, residual)) FARE_FAIL(FARE_ERR_FAILED, "what was saved is no state of the truth's evolution");
-  if (e->bdf) PetscCall(fare_bdf_load(e->bdf, bdf));
-  if (e->residual) fare_residual_load(e->residual, residual);
+  if (!is_sound(e, numbers)) FARE_FAIL(FARE_ERR_FAILED, "what was saved is no state of the truth's evolution");
+  if (e->bdf) PetscCall(fare_bdf_load(e->bdf, numbers + BDF));
+  if (e->residual) fare_residual_load(e->residual, numbers + RESIDUAL);
   e->before       = numbers[0];
   e->largest_step = numbers[1];
   e->mass_drift   = numbers[2];
@@ -195,6 +217,9 @@ PetscErrorCode fare_evolution_load(fare_evolution *e, const double numbers[FARE_
   e->rejected     = (PetscInt)numbers[7];
   e->solves       = (PetscInt)numbers[8];
   e->iterations   = (PetscInt)numbers[9];
+  e->goal         = numbers[WAY];
+  e->longest      = numbers[WAY + 1];
+  e->next_step    = numbers[WAY + 2];
   if (e->ts) PetscCall(TSSetTime(e->ts, e->before));
   PetscFunctionReturn(0);
 }

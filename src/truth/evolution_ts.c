@@ -30,7 +30,7 @@ static PetscErrorCode jacobian(TS ts, PetscReal t, Vec P, Vec Pdot, PetscReal sh
 static PetscErrorCode after_step(TS ts)
 {
   fare_evolution *e;
-  PetscReal       t, smallest;
+  PetscReal       t, end, smallest;
   PetscInt        now[3];
 
   PetscFunctionBeginUser;
@@ -39,6 +39,7 @@ static PetscErrorCode after_step(TS ts)
   PetscCall(VecMin(e->masses, NULL, &smallest));
   e->largest_step = PetscMax(e->largest_step, t - e->before);
   e->before       = t;
+  PetscCall(TSGetTimeStep(ts, &e->next_step));
   PetscCall(TSGetStepRejections(ts, &now[0]));
   PetscCall(TSGetSNESIterations(ts, &now[1]));
   PetscCall(TSGetKSPIterations(ts, &now[2]));
@@ -48,6 +49,8 @@ static PetscErrorCode after_step(TS ts)
   e->iterations += now[2] - e->seen[2];
   memcpy(e->seen, now, sizeof now);
   PetscCall(fare_evolution_stepped(e, t, e->masses, smallest));
+  PetscCall(TSGetMaxTime(ts, &end));
+  if (t < end) PetscCall(fare_evolution_pause(e, t));
   PetscFunctionReturn(0);
 }
 
@@ -159,8 +162,12 @@ PetscErrorCode fare_ts_advance(fare_evolution *e, double t, double longest)
   PetscFunctionBeginUser;
   PetscCall(TSGetAdapt(e->ts, &adapt));
   PetscCall(TSAdaptSetStepLimits(adapt, PETSC_DEFAULT, longest));
-  PetscCall(TSSetTimeStep(e->ts, PetscMin(longest, PetscMin(interval, e->largest_step > 0 ? e->largest_step : first * interval))));
-  e->largest_step = 0;
+  if (e->next_step > 0) {
+    PetscCall(TSSetTimeStep(e->ts, e->next_step));
+  } else {
+    PetscCall(TSSetTimeStep(e->ts, PetscMin(longest, PetscMin(interval, e->largest_step > 0 ? e->largest_step : first * interval))));
+    e->largest_step = 0;
+  }
   PetscCall(TSSetMaxTime(e->ts, t));
   PetscCall(TSSolve(e->ts, NULL));
   PetscCall(TSGetConvergedReason(e->ts, &reason));

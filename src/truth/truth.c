@@ -14,6 +14,7 @@
 #define TIME_SHARE (TIGHTER / (TIGHTER - 1))
 #define CELLS_MAX   (1 << 28)
 #define SAME_TURNS  1e-9
+#define SAME_TIME   1e-9
 
 struct fare_truth {
   fare_grid        *grid, *half_grid;          /* half_grid: NULL without estimate */
@@ -244,11 +245,32 @@ PetscErrorCode fare_truth_create(MPI_Comm comm, const fare_system *system, const
   PetscFunctionReturn(0);
 }
 
+static fare_evolution *part_of(const fare_truth *truth, int part)
+{
+  return part == 0 ? truth->main : part == 1 ? truth->half : truth->half_tighter;
+}
+
+int fare_truth_parts(const fare_truth *truth)
+{
+  return truth->half_grid ? 3 : 1;
+}
+
+PetscErrorCode fare_truth_set_pause(fare_truth *truth, PetscErrorCode (*pause)(void *context), void *context)
+{
+  PetscFunctionBeginUser;
+  for (int part = 0; part < fare_truth_parts(truth); part++) {
+    part_of(truth, part)->pause         = pause;
+    part_of(truth, part)->pause_context = context;
+  }
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_truth_advance(fare_truth *truth, double t)
 {
   const double began = fare_seconds();
 
   PetscFunctionBeginUser;
+  if (t < truth->main->before - SAME_TIME * PetscMax(1, fabs(t))) FARE_FAIL(FARE_ERR_FAILED, "truth: it is at time %g already and does not go back to %g", truth->main->before, t);
   PetscCall(fare_evolution_advance(truth->main, t));
   if (truth->half_grid) {
     PetscCall(fare_evolution_advance(truth->half, t));
@@ -277,16 +299,6 @@ PetscErrorCode fare_truth_destroy(fare_truth **truth)
   PetscFunctionReturn(0);
 }
 
-static fare_evolution *part_of(const fare_truth *truth, int part)
-{
-  return part == 0 ? truth->main : part == 1 ? truth->half : truth->half_tighter;
-}
-
-int fare_truth_parts(const fare_truth *truth)
-{
-  return truth->half_grid ? 3 : 1;
-}
-
 PetscErrorCode fare_truth_part(const fare_truth *truth, int part, const fare_grid **grid, int *vectors, Vec vector[FARE_TRUTH_VECTORS])
 {
   PetscFunctionBeginUser;
@@ -306,8 +318,8 @@ PetscErrorCode fare_truth_load(fare_truth *truth, int part, const double numbers
 {
   PetscFunctionBeginUser;
   PetscCall(fare_evolution_load(part_of(truth, part), numbers));
-  if (part_of(truth, part)->before != truth->main->before) FARE_FAIL(FARE_ERR_FAILED, "what was saved is of a truth whose parts are at different times");
-  truth->status.time = truth->main->before;
+  if (part && part_of(truth, part)->before > part_of(truth, part - 1)->before) FARE_FAIL(FARE_ERR_FAILED, "what was saved is of a truth whose companions are ahead of it");
+  truth->status.time = part_of(truth, part)->before;
   if (part < fare_truth_parts(truth) - 1) PetscFunctionReturn(0);
   if (truth->half) PetscCall(fare_operator_rates(truth->half->op, truth->half->before)); /* the estimate asks them about the scheme's order */
   PetscCall(update_status(truth));

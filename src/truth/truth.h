@@ -71,6 +71,10 @@ typedef struct {
   PetscInt           seen[3];        /* of those TS counts that are in rejected, solves and iterations */
   fare_residual     *residual;       /* NULL: the time error is not bounded */
   double             time_bound;     /* on the L1 error of the time method so far */
+  double             goal, longest;  /* of the smooth way under way: its end, and its longest step; 0: none is */
+  double             next_step;      /* of ts, in the middle of such a way */
+  PetscErrorCode   (*pause)(void *context); /* see fare_truth_set_pause */
+  void              *pause_context;
 } fare_evolution;
 
 /* What evolution.c is made of. Solver: A of the time and shift last prepared. Stepper: by TS, or own. Collective. */
@@ -86,11 +90,12 @@ PetscErrorCode fare_bdf_advance(fare_evolution *e, double t, double longest);
 PetscErrorCode fare_bdf_restart(fare_evolution *e, double t);
 PetscErrorCode fare_bdf_destroy(fare_bdf **bdf);
 #define FARE_BDF_POINTS 6
-void fare_bdf_vectors(const fare_bdf *bdf, Vec vector[]);
+void fare_bdf_vectors(const fare_bdf *bdf, Vec vector[]); /* the first has the latest masses */
 void fare_bdf_save(const fare_bdf *bdf, double numbers[]); /* FARE_BDF_POINTS + 4 */
 PetscErrorCode fare_bdf_load(fare_bdf *bdf, const double numbers[]); /* FARE_ERR_FAILED where no step can be taken from them */
-/* Called by a stepper when masses are those of time t. */
+/* Called by a stepper when masses are those of time t; and then, when its own state is that of time t, too, though not yet at the end of its way. */
 PetscErrorCode fare_evolution_stepped(fare_evolution *e, double t, Vec masses, double smallest);
+PetscErrorCode fare_evolution_pause(fare_evolution *e, double t);
 
 /* Collective. Takes `masses` over as its state. PETSc options: prefix truth_. */
 PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *system, double start, double tolerance, PetscBool bound, Vec masses, fare_evolution **evolution);

@@ -134,10 +134,11 @@ def check_versions(where):
 def check_numbers(where):
     """Numbers behind a sound checksum that no truth and no training can have left."""
     stop_early(where, "hostile")
-    time, order, count, since, step, points, residual = 0, 10, 11, 12, 13, 14, 20
+    time, order, count, since, step, points, residual, goal, longest, following = 0, 10, 11, 12, 13, 14, 20, 27, 28, 29
     nan, inf = float("nan"), float("inf")
     for part, index, value in [(0, order, 6), (0, order, 0), (1, order, 1.5), (0, count, 0), (0, count, 1e9), (2, count, nan), (0, since, -1), (0, step, -1), (0, step, inf), (0, points, nan), (0, points + 1, 99), (0, points + 1, nan),
-                               (0, residual, 0), (0, residual, 7), (0, residual, 1e300), (0, residual + 1, inf), (0, 6, -1), (0, 9, 1e300), (0, time, -1e300), (1, time, nan)]:
+                               (0, residual, 0), (0, residual, 7), (0, residual, 1e300), (0, residual + 1, inf), (0, 6, -1), (0, 9, 1e300), (0, time, -1e300), (1, time, nan), (0, goal, nan),
+                               (0, longest, -1), (0, longest, inf), (2, following, nan)]:
         done = changed(where, "hostile", lambda file, part=part, index=index, value=value: file[f"truth/{part}/numbers"].__setitem__(index, value))
         expect_refusal(done, f"number {index} of the truth's part {part} being {value}", f"--resume: /truth/{part}/numbers of the checkpoint: ")
 
@@ -197,7 +198,7 @@ def check_directories(where):
 
 
 def check_usage(where):
-    for arguments, said in [(["--max-seconds"], "needs a number of seconds"), (["--max-seconds", "soon"], "expected a number of seconds"), (["--checkpoint-seconds", "-1"], "expected a number of seconds"),
+    for arguments, said in [(["--max-seconds"], "needs a number of seconds"), (["--max-seconds", "soon"], "expected a number of seconds"), (["--checkpoint-seconds", "-1"], "expected a number of seconds"), (["--grace-seconds"], "needs a number of seconds"),
                             (["--resume", "--overwrite"], "choose one"), (["--overwrite", "--resume"], "choose one")]:
         done = restart.run(where, 1, *arguments)
         expect(done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1, f"{arguments}: {done.returncode} {done.stderr!r}")

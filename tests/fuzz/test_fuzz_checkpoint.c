@@ -17,7 +17,7 @@ static const char *const fewer[] = {"truth.estimate=false", "ensembles=[" LEARNE
 static const char *const names[] = {"/plan", "/results", "/results/measured/walk", "/results/series/truth", "/truth", "/truth/status", "/truth/0/numbers", "/truth/0/vector_0", "/truth/1/vector_2", "/methods", "/methods/walk", "/methods/walk/particles/x0",
                                     "/methods/learned/state", "/methods/learned/training", "/methods/learned/training/weights", "/methods/learned/training/curve/step", "/methods/still/state", "/methods/learned/particles/weight"};
 static fare_plan       *plan;
-static fare_run_options options = {.mode = FARE_RECORD_RESUME, .quiet = PETSC_TRUE, .checkpoint_seconds = 1e9};
+static fare_run_options options = {.mode = FARE_RECORD_RESUME, .quiet = PETSC_TRUE, .checkpoint_seconds = 1e9, .grace_seconds = 1e9};
 static fare_run         run;
 static double           fresh_vectors[PARTS][FARE_TRUTH_VECTORS][CELLS], fresh_numbers[PARTS][FARE_TRUTH_NUMBERS]; /* of a truth at the start */
 
@@ -65,6 +65,7 @@ static PetscErrorCode end_run(void)
   free(run.sampler);
   free(run.ensemble);
   free(run.ready);
+  free(run.made);
   PetscCall(fare_results_free(&run.results));
   PetscCall(fare_binning_destroy(&run.binning));
   PetscCall(fare_truth_destroy(&run.truth));
@@ -82,6 +83,7 @@ static void make_run(void)
   run.sampler  = calloc(plan->ensembles, sizeof *run.sampler);
   run.ensemble = calloc(plan->ensembles, sizeof *run.ensemble);
   run.ready    = calloc(plan->ensembles, sizeof *run.ready);
+  run.made     = calloc(plan->ensembles, sizeof *run.made);
   copy_truth(0);
   ok(PetscRegisterFinalize(end_run));
 }
@@ -136,6 +138,9 @@ static void begin(void)
   must(fare_study_run(PETSC_COMM_SELF, plan, &options) == FARE_ERR_STOPPED, "a study that stops");
   add_newest();
   for (int more = 0; more < 3; more++) must(fare_study_run(PETSC_COMM_SELF, plan, &options) == FARE_ERR_STOPPED, "a study that stops again");
+  add_newest();
+  options.grace_seconds = 0; /* on the way to the second */
+  must(fare_study_run(PETSC_COMM_SELF, plan, &options) == FARE_ERR_STOPPED, "a study that stops between two steps");
   add_newest();
   ok(fare_stop_listen(0));
   ok(fare_study_run(PETSC_COMM_SELF, plan, &options));
