@@ -52,6 +52,7 @@ void fare_philox4x32(const uint32_t from[4], const uint32_t key[2], uint32_t out
 /* 52 random bits at the middle of their interval: never 0, never 1. */
 static inline double unit(word high, word low)
 {
+  FARE_SUMS_AS_WRITTEN
   const uint64_t bits = (uint64_t)(uint32_t)high << 20 | (uint32_t)low >> 12;
 
   return fare_from_bits(bits | UINT64_C(0x3FF0000000000000)) - (1 - 0x1p-53);
