@@ -179,6 +179,7 @@ static int read_file(void)
   PetscBool      measured;
   PetscErrorCode code = fare_checkpoint_open(&run, &next, &measured);
 
+  input_must_leave_memory();
   if (!code) {
     must(run.from != NULL, "a checkpoint whose checksum holds is not opened");
     must(next >= 0 && next <= plan->snapshots.count, "more snapshots than the study has");
