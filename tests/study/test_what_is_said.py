@@ -6,19 +6,16 @@ fare-test: labels=study timeout=300
 import csv
 import json
 import math
-import os
 import pathlib
 import re
-import subprocess
 import sys
 import tempfile
 
 import numpy as np
 
-SOURCE = pathlib.Path(os.environ.get("FARE_SOURCE_DIR", pathlib.Path(__file__).resolve().parents[2]))
-FARE = os.environ.get("FARE_COMMAND", str(SOURCE / "build" / "bin" / "fare"))
-MPIEXEC = os.environ.get("FARE_MPIEXEC", "mpiexec")
-ENVIRONMENT = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMPI_MCA_rmaps_base_oversubscribe="1", OMPI_MCA_hwloc_base_binding_policy="none", OMPI_MCA_mpi_yield_when_idle="1")
+import checks
+from checks import SOURCE, conclude, expect
+
 sys.path.insert(0, str(SOURCE / "postproc"))
 from write_samples import write_samples
 
@@ -54,18 +51,11 @@ ensembles:
   - {name: two, sampler: diffusion, particles: 1000}
   - {name: three, sampler: diffusion, particles: 1000, train: {particles: 5000, times: all}}
 """
-failures = []
 
 
-def expect(truth, message):
-    if not truth:
-        failures.append(message)
-        print("FAILED", message)
-
-
-def fare(where, *arguments, code=0, ranks=0):
-    launch = [MPIEXEC, "-n", str(ranks)] if ranks else []
-    done = subprocess.run([*launch, FARE, *map(str, arguments)], env=ENVIRONMENT, cwd=where, capture_output=True, text=True, timeout=120)
+def fare(where, *arguments, code=0, ranks=1):
+    """What it prints, or what it says on stderr where it is to end with another code."""
+    done = checks.fare(where, *arguments, ranks=ranks)
     expect(done.returncode == code, f"fare {' '.join(map(str, arguments))}: exit code {done.returncode}, expected {code}: {done.stderr}")
     return done.stdout if code == 0 else done.stderr
 
@@ -185,8 +175,7 @@ def main():
         where = pathlib.Path(name)
         for check in (check_tables, check_scores, check_export, check_densities, check_estimate, check_memory, check_help):
             check(where)
-    print(f"{len(failures)} failures")
-    return 1 if failures else 0
+    return conclude()
 
 
 if __name__ == "__main__":
