@@ -26,7 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { FUZZ_SEEDS_MAX = 96, FUZZ_PATIENCE = 20 /* seconds for one input */, FUZZ_SPAN = 100000 /* inputs for one process */, FUZZ_FRAMES = 64, FUZZ_LIBRARY = 79 /* exit code: not ours */ };
+enum { FUZZ_SEEDS_MAX = 128, FUZZ_PATIENCE = 20 /* seconds for one input */, FUZZ_SPAN = 100000 /* inputs for one process */, FUZZ_FRAMES = 64, FUZZ_LIBRARY = 79 /* exit code: not ours */ };
 
 typedef struct {
   size_t  size;
