@@ -97,14 +97,16 @@ def costs(study: Study) -> Figure | None:
     names = [name for name in dict.fromkeys((first, "wasserstein_1")) if any(name in c.measures for c in against.values())]
     if not names:
         return None
-    fig = Figure(figsize=(5.4 * len(names) + 0.2, 3.6 if len(against) <= len(PALETTE) else 4.8))
+    crowded = len(against) > len(PALETTE)  # so that names find no room beside their points
+    fig = Figure(figsize=(5.4 * len(names) + 0.2, 4.8 if crowded else 3.6))
     axes = fig.subplots(1, len(names), squeeze=False)[0]
-    points = [_points(ax, study, {ensemble: c.measures[name] for ensemble, c in against.items() if name in c.measures}) for ax, name in zip(axes, names)]
+    points = [_points(ax, study, {ensemble: c.measures[name] for ensemble, c in against.items() if name in c.measures}, not crowded) for ax, name in zip(axes, names)]
     for ax, name in zip(axes, names):
         label = unit(next(c.measures[name] for c in against.values() if name in c.measures))
         ax.set_ylabel(f"{name.replace('_', ' ')} ({label})" if label else name.replace("_", " "))
         ax.set_xlabel("training and sampling (s, slowest rank)")
-    keys = [Line2D([], [], color="#555555", ls="", marker="o", ms=7, label="average over times")]
+    keys = [Line2D([], [], color=colours(study)[name], ls="", marker="o", ms=7, label=name) for name in against] if crowded else []
+    keys.append(Line2D([], [], color="#555555", ls="", marker="o", ms=7, label="average over times"))
     if study.held_out.any():
         keys.append(Line2D([], [], color="#555555", ls="", marker="o", ms=10, mfc="none", mew=1.4, label="average over held-out times"))
     keys.append(Line2D([], [], color="#555555", ls="", marker="_", ms=11, mew=2, label="noise floor"))
@@ -113,7 +115,8 @@ def costs(study: Study) -> Figure | None:
     legend(fig, keys, 4)
     fig.draw_without_rendering()  # the layout decides where points are
     for ax, some in zip(axes, points):
-        _names(ax, study, some)
+        if not crowded:
+            _names(ax, study, some)
     return fig
 
 
@@ -129,8 +132,8 @@ class _Point:
     beyond: str = ""  # the marker of what lies above or below the axis
 
 
-def _points(ax, study: Study, measured: dict[str, Measured]) -> list[_Point]:
-    """Draws each ensemble that has an average, and the truth's own cost."""
+def _points(ax, study: Study, measured: dict[str, Measured], named: bool) -> list[_Point]:
+    """Draws each ensemble that has an average, and the truth's own cost; with room for names beside them."""
     found = []
     for name, m in measured.items():
         learned = study.held_out.any() and study.ensembles[name].train_seconds > 0
@@ -139,7 +142,7 @@ def _points(ax, study: Study, measured: dict[str, Measured]) -> list[_Point]:
     seconds = [point.seconds for point in found] + ([study.truth.seconds] if study.truth and study.truth.seconds > 0 else [])
     ax.set_xscale("log")
     ax.set_yscale("log")
-    ax.set_xlim(_room(min(seconds, default=1), max(seconds, default=1), max((len(point.name) for point in found), default=0)))
+    ax.set_xlim(_room(min(seconds, default=1), max(seconds, default=1), max((len(point.name) for point in found if named), default=0)))
     marks = np.array([value for point in found for value in (point.average, point.held_out, point.floor)])
     low, high = log_limits(marks, np.array([point.floor for point in found]))
     low = max(low, marks[marks > low].min(initial=high) / 2)
