@@ -421,7 +421,7 @@ static PetscErrorCode get_all(fare_run *run, fare_store *store, PetscInt64 *next
   PetscCall(fare_store_get_int(store, "/", "number", &number));
   PetscCall(fare_store_get_int(store, "/", "next", &at));
   PetscCall(fare_store_get_int(store, "/", "under_way", &under_way));
-  if (number < 0 || number > NUMBER_MOST || at < 0) FARE_FAIL(FARE_ERR_INPUT, "--resume: a checkpoint number %lld after %lld snapshots cannot be", (long long)number, (long long)at);
+  if (number < 0 || number > NUMBER_MOST || at < 0 || at > NUMBER_MOST) FARE_FAIL(FARE_ERR_INPUT, "--resume: a checkpoint number %lld after %lld snapshots cannot be", (long long)number, (long long)at);
   PetscCall(fare_store_read_text(store, "/plan", &plan));
   code = fare_plan_continues(run->plan, plan.text, under_way ? at + 1 : at);
   fare_text_free(&plan);
