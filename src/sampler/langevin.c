@@ -46,12 +46,12 @@ static PetscErrorCode check(const void *state, const fare_system *system)
   PetscFunctionReturn(0);
 }
 
-/* The parameters at the beginning of every step and at the end of the last. */
-static PetscErrorCode tabulate(const fare_system *system, double t, double dt, int steps, double **theta)
+/* The parameters at the beginning of every step and at the end of the last, `first` steps behind t; to the same bits wherever a run begins. */
+static PetscErrorCode tabulate(const fare_system *system, double t, double dt, int64_t first, int steps, double **theta)
 {
   PetscFunctionBeginUser;
   PetscCall(PetscMalloc1((size_t)(steps + 1) * FARE_PARAMETERS_MAX, theta));
-  for (int step = 0; step <= steps; step++) fare_system_parameters(system, t + step * dt, *theta + (size_t)step * FARE_PARAMETERS_MAX);
+  for (int step = 0; step <= steps; step++) fare_system_parameters(system, t + (double)(first + step) * dt, *theta + (size_t)step * FARE_PARAMETERS_MAX);
   PetscFunctionReturn(0);
 }
 
@@ -99,7 +99,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
 
     run.steps      = (int)PetscMin(longest, steps - s->done);
     run.first_step = s->steps + (uint64_t)s->done;
-    PetscCall(tabulate(sampler->system, from + (double)s->done * dt, dt, run.steps, &theta));
+    PetscCall(tabulate(sampler->system, from, dt, s->done, run.steps, &theta));
     run.theta = theta;
     for (int64_t b = 0; b < ensemble->blocks; b++) {
       double *x[FARE_DIM_MAX];

@@ -128,10 +128,38 @@ static void same_bits_on_any_ranks_and_after_loading(void **state)
   assert_ok(fare_system_destroy(&system));
 }
 
+/* Many particles take their steps in shorter runs, with a table of parameters for each. */
+static void same_bits_among_any_number(void **state)
+{
+  const int64_t       counts[]  = {4 * FARE_BLOCK, 1000000}; /* of both the first block is on rank 0 */
+  const fare_initial  initial   = {.density = FARE_INITIAL_BOLTZMANN};
+  const fare_schedule schedule  = {0.1, 0.4, 2};
+  fare_system        *system    = make_driven("prinz", 1, "tilt", 4);
+  double              x[2][FARE_BLOCK];
+  int                 rank;
+
+  (void)state;
+  MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
+  for (int i = 0; i < 2; i++) {
+    fare_sampler  *sampler = make_sampler(PETSC_COMM_WORLD, "langevin", "{dt: 0.001}", SEED, system, &initial, &schedule);
+    fare_ensemble *e;
+
+    assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 1, counts[i], &e));
+    assert_ok(fare_sampler_advance(sampler, 0.1, e));
+    assert_ok(fare_sampler_advance(sampler, 0.4, e));
+    if (rank == 0) memcpy(x[i], e->x[0], sizeof x[i]);
+    assert_ok(fare_ensemble_destroy(&e));
+    assert_ok(fare_sampler_destroy(&sampler));
+  }
+  if (rank == 0) assert_memory_equal(x[0], x[1], sizeof x[0]);
+  assert_ok(fare_system_destroy(&system));
+}
+
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(euler_maruyama_has_its_own_variance),
   cmocka_unit_test(schemes_are_as_good_as_they_claim),
   cmocka_unit_test(stationary_variance_follows_theory),
   cmocka_unit_test(same_bits_on_any_ranks_and_after_loading),
+  cmocka_unit_test(same_bits_among_any_number),
 };
 FARE_TEST_MAIN(tests)
