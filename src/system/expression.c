@@ -238,6 +238,11 @@ static PetscErrorCode read_formulas(builder *b)
 
   PetscFunctionBeginUser;
   f->dim = b->dim;
+  for (int axis = 0; axis < b->dim; axis++) {
+    f->periodic[axis] = b->made->type.periodic[axis];
+    f->lower[axis]    = b->made->type.lower[axis];
+    f->upper[axis]    = b->made->type.upper[axis];
+  }
   if (b->keys.potential) PetscCall(parse_formula(b, b->keys.potential, &f->potential));
   if (b->keys.force) PetscCall(parse_formulas(b, b->keys.force, f->force));
   if (b->keys.extra) PetscCall(parse_formulas(b, b->keys.extra, f->extra));
@@ -284,8 +289,8 @@ static PetscErrorCode compile_formulas(builder *b, fare_origin *origin)
 }
 
 /* The functions of a descriptor that formulas make, one after the other. */
-typedef enum { POTENTIAL, FORCE, DRIFT, DIFFUSION, FUNCTIONS } function;
-static const char *const function_names[FUNCTIONS] = {"the potential", "the force", "the drift", "the diffusion"};
+typedef enum { POTENTIAL, FORCE, EXTRA, DRIFT, DIFFUSION, FUNCTIONS } function;
+static const char *const function_names[FUNCTIONS] = {"the potential", "the force", "the extra force", "the drift", "the diffusion"};
 
 /* How many values per point: 1, one per axis, or 0 where the system has no such function. */
 static int evaluate(const builder *b, function which, const double *theta, const double *const x[], double *const v[])
@@ -299,6 +304,9 @@ static int evaluate(const builder *b, function which, const double *theta, const
   case FORCE:
     if (type->force) type->force(b->dim, theta, PROBES, x, v);
     return type->force ? b->dim : 0;
+  case EXTRA:
+    if (type->extra) type->extra(b->dim, theta, PROBES, x, v);
+    return type->extra ? b->dim : 0;
   case DRIFT:
     if (type->drift) type->drift(b->dim, theta, PROBES, x, v);
     return type->drift ? b->dim : 0;
@@ -313,6 +321,7 @@ static const fare_node *formula_of(const builder *b, function which, int axis)
   switch (which) {
   case POTENTIAL: return b->keys.potential;
   case FORCE: return b->keys.potential ? b->keys.potential : entry(b, b->keys.force, axis);
+  case EXTRA: return entry(b, b->keys.extra, axis);
   case DRIFT: return entry(b, b->keys.drift, axis);
   default: return entry(b, b->keys.diffusion, axis);
   }
@@ -380,9 +389,10 @@ static PetscErrorCode probe(const builder *b)
     for (int which = 0; which < FUNCTIONS; which++) {
       int count;
 
+      if (which == FORCE && type->potential) continue; /* where the potential is continuous its slope may jump, there as anywhere */
       for (int i = 0; i < PROBES; i++) end[i] = type->lower[axis];
       evaluate(b, which, theta, x, low);
-      for (int i = 0; i < PROBES; i++) end[i] = type->upper[axis];
+      for (int i = 0; i < PROBES; i++) end[i] = fare_ring_end(type->lower[axis], type->upper[axis]);
       count = evaluate(b, which, theta, x, high);
       for (int k = 0; k < count; k++) PetscCall(check_period(b, which, k, axis, low[k], high[k]));
     }

@@ -98,6 +98,8 @@ typedef struct {
   PetscBool has_potential, has_force, has_extra, has_general;
   int       potential, force[FARE_DIM_MAX], extra[FARE_DIM_MAX], drift[FARE_DIM_MAX], diffusion[FARE_DIM_MAX];
   int       shapes, coefficient[FARE_PARAMETERS_MAX], shape[FARE_PARAMETERS_MAX];
+  PetscBool periodic[FARE_DIM_MAX];                  /* axes along which points are brought into [lower, upper] first */
+  double    lower[FARE_DIM_MAX], upper[FARE_DIM_MAX];
 } fare_formulas;
 
 /* What the compiled object exports; the text of this struct is in the emitter a second time, in plain C. */

@@ -93,8 +93,15 @@ static void mark(const fare_tree *tree, int count, const int root[], char reache
   }
 }
 
+/* A coordinate. Round a ring it is that inside the box, as whoever wrote the formula meant it. */
+static void emit_coordinate(const fare_formulas *f, int axis, fare_text *to)
+{
+  if (f->periodic[axis]) fare_text_add(to, "ring(q%d[i], %.17g, %.17g);\n", axis, f->lower[axis], f->upper[axis]);
+  else fare_text_add(to, "q%d[i];\n", axis);
+}
+
 /* The nodes that depend on axes, or those that do not. */
-static void emit_nodes(const fare_tree *tree, const char reached[], PetscBool of_axes, fare_text *to)
+static void emit_nodes(const fare_tree *tree, const fare_formulas *f, const char reached[], PetscBool of_axes, fare_text *to)
 {
   for (int i = 0; i < tree->count; i++) {
     const fare_tree_node *n = &tree->node[i];
@@ -102,9 +109,12 @@ static void emit_nodes(const fare_tree *tree, const char reached[], PetscBool of
     if (!reached[i] || n->kind == FARE_X_NUMBER || (n->of & FARE_OF_AXES ? PETSC_TRUE : PETSC_FALSE) != of_axes) continue;
     fare_text_add(to, of_axes ? "    const double " : "  const double ");
     emit_operand(tree, i, to);
-    if (n->kind == FARE_X_AXIS) fare_text_add(to, " = q%d[i];\n", n->a);
-    else if (n->kind == FARE_X_PARAMETER) fare_text_add(to, " = theta[%d];\n", n->a);
-    else {
+    if (n->kind == FARE_X_AXIS) {
+      fare_text_add(to, " = ");
+      emit_coordinate(f, n->a, to);
+    } else if (n->kind == FARE_X_PARAMETER) {
+      fare_text_add(to, " = theta[%d];\n", n->a);
+    } else {
       fare_text_add(to, " = ");
       emit_value(tree, n, to);
       fare_text_add(to, ";\n");
@@ -113,7 +123,7 @@ static void emit_nodes(const fare_tree *tree, const char reached[], PetscBool of
 }
 
 /* Results in out[0..count-1][i], or in the one array out[i]. */
-static void emit_function(fare_tree *tree, const char *name, int takes, PetscBool one_array, int count, const int roots[], fare_text *to)
+static void emit_function(fare_tree *tree, const fare_formulas *f, const char *name, int takes, PetscBool one_array, int count, const int roots[], fare_text *to)
 {
   char *reached;
   int   root[FARE_PARAMETERS_MAX];
@@ -128,11 +138,11 @@ static void emit_function(fare_tree *tree, const char *name, int takes, PetscBoo
     if (reached[i] && tree->node[i].kind == FARE_X_AXIS) fare_text_add(to, "  const double *restrict q%d = x[%d];\n", tree->node[i].a, tree->node[i].a);
   }
   for (int k = 0; k < count && takes & WITH_POINTS; k++) fare_text_add(to, one_array ? "  double *restrict r%d = out;\n" : "  double *restrict r%d = out[%d];\n", k, k);
-  emit_nodes(tree, reached, PETSC_FALSE, to);
+  emit_nodes(tree, f, reached, PETSC_FALSE, to);
   fare_text_add(to, "  (void)dim%s;\n", takes & WITH_PARAMETERS ? ", (void)theta" : "");
   if (takes & WITH_POINTS) {
     fare_text_add(to, "#pragma omp simd\n  for (size_t i = 0; i < n; i++) {\n");
-    emit_nodes(tree, reached, PETSC_TRUE, to);
+    emit_nodes(tree, f, reached, PETSC_TRUE, to);
   }
   for (int k = 0; k < count; k++) {
     fare_text_add(to, takes & WITH_POINTS ? "    r%d[i] = " : "  out[%d] = ", k);
@@ -148,13 +158,18 @@ void fare_formulas_emit(fare_tree *tree, const fare_formulas *f, fare_text *to)
   const int all = WITH_POINTS | WITH_PARAMETERS;
 
   fare_text_add(to, "/* Made by FARE from the formulas of a study: axes are x0, x1, x2, parameters p0, p1, ... */\n#include <math.h>\n#include <stddef.h>\n\n");
-  if (f->has_potential) emit_function(tree, "potential", all, PETSC_TRUE, 1, &f->potential, to);
-  if (f->has_force) emit_function(tree, "force", all, PETSC_FALSE, f->dim, f->force, to);
-  if (f->has_extra) emit_function(tree, "extra", all, PETSC_FALSE, f->dim, f->extra, to);
-  if (f->shapes) emit_function(tree, "shape", WITH_POINTS, PETSC_FALSE, f->shapes, f->shape, to);
-  if (f->shapes) emit_function(tree, "coefficients", WITH_PARAMETERS, PETSC_TRUE, f->shapes, f->coefficient, to);
-  if (f->has_general) emit_function(tree, "drift", all, PETSC_FALSE, f->dim, f->drift, to);
-  if (f->has_general) emit_function(tree, "diffusion", all, PETSC_FALSE, f->dim, f->diffusion, to);
+  if (f->periodic[0] || f->periodic[1] || f->periodic[2]) { /* as fare_ring_wrap */
+    fare_text_add(to, "static inline double ring(double x, double lower, double upper)\n{\n"
+                      "  const double wrapped = x - (upper - lower) * floor((x - lower) / (upper - lower));\n\n"
+                      "  return wrapped < lower ? lower : wrapped > upper ? upper : wrapped;\n}\n\n");
+  }
+  if (f->has_potential) emit_function(tree, f, "potential", all, PETSC_TRUE, 1, &f->potential, to);
+  if (f->has_force) emit_function(tree, f, "force", all, PETSC_FALSE, f->dim, f->force, to);
+  if (f->has_extra) emit_function(tree, f, "extra", all, PETSC_FALSE, f->dim, f->extra, to);
+  if (f->shapes) emit_function(tree, f, "shape", WITH_POINTS, PETSC_FALSE, f->shapes, f->shape, to);
+  if (f->shapes) emit_function(tree, f, "coefficients", WITH_PARAMETERS, PETSC_TRUE, f->shapes, f->coefficient, to);
+  if (f->has_general) emit_function(tree, f, "drift", all, PETSC_FALSE, f->dim, f->drift, to);
+  if (f->has_general) emit_function(tree, f, "diffusion", all, PETSC_FALSE, f->dim, f->diffusion, to);
   /* fare_formula_kernels and fare_plugin, so that no header of FARE is needed where it runs */
   fare_text_add(to, "static const struct {\n"
                     "  void (*potential)(int, const double *, size_t, const double *const *, double *);\n"

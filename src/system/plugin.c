@@ -118,6 +118,20 @@ PetscErrorCode fare_plugin_path(const fare_node *node, const char *path, char **
   PetscFunctionReturn(0);
 }
 
+/* Where an axis is periodic, the descriptor is one that stays inside the box. */
+static PetscErrorCode close_rings(const fare_node *node, fare_origin *origin, const fare_system_type **type)
+{
+  PetscBool any = PETSC_FALSE;
+
+  PetscFunctionBeginUser;
+  for (int axis = 0; axis < (*type)->dimension_most; axis++) any |= (*type)->periodic[axis];
+  if (!any) PetscFunctionReturn(0);
+  origin->ring = fare_ring_create(*type);
+  if (!origin->ring) PetscFunctionReturn(fare_node_error(node, "too many plugins with periodic axes at a time"));
+  *type = origin->ring;
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode load(const fare_node *node, const char *path, fare_origin *origin, const fare_system_type **type)
 {
   const void    *descriptor = NULL;
@@ -130,6 +144,9 @@ static PetscErrorCode load(const fare_node *node, const char *path, fare_origin 
   if (!code) code = fare_system_type_check(node, descriptor);
   if (!code) {
     *type = descriptor;
+    code  = close_rings(node, origin, type);
+  }
+  if (!code) {
     fare_text_add(&origin->plan, "  plugin: '");
     for (const char *c = full; *c; c++) fare_text_add(&origin->plan, *c == '\'' ? "''" : "%c", *c);
     fare_text_add(&origin->plan, "'\n");
@@ -150,6 +167,8 @@ PetscErrorCode fare_plugin_system(const fare_node *node, const char *path, fare_
 PetscErrorCode fare_origin_free(fare_origin *origin)
 {
   PetscFunctionBeginUser;
+  fare_ring_destroy(origin->ring);
+  origin->ring = NULL;
   if (origin->library) dlclose(origin->library);
   origin->library = NULL;
   PetscCall(fare_expression_destroy(origin->expression));

@@ -189,6 +189,7 @@ static PetscErrorCode solve(fare_evolution *e, double t, const double *const pas
   PetscCall(VecRestoreArrayRead(b->correction, &correction));
   PetscCall(VecRestoreArray(b->next, &next));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_DOUBLE, MPI_SUM, e->grid->comm));
+  if (!*failed) PetscCall(fare_evolution_check_mass(e, t, sums[0] - sums[1]));
   *added = sums[1];
   *scale = e->absorbs ? 1 : 1 / sums[0];
   PetscFunctionReturn(0);

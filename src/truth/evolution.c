@@ -4,7 +4,8 @@
 
   What a solve leaves to be wished for is put right within the step, so that the method never sees anything else. A density is not negative, but no method beyond order one keeps it so: what dips
   below zero is lifted to it, which costs twice the mass that was missing in L1 and is kept account of. And P has the sum 1 that the columns of L keep; but an iterative solve leaves a
-  residual, and the coefficients of a method of many steps lose digits where steps are very unequal. The masses are scaled by what is missing.
+  residual, and the coefficients of a method of many steps lose digits where steps are very unequal. The masses are scaled by what is missing, which must be no more than that: an
+  operator that does not keep probability is an error (fare_evolution_check_mass, and operator.c where rates are made).
 */
 #include "operator.h"
 
@@ -38,6 +39,22 @@ PetscErrorCode fare_evolution_pause(fare_evolution *e, double t)
   PetscFunctionBeginUser;
   e->before = t;
   if (e->pause) PetscCall(e->pause(e->pause_context));
+  PetscFunctionReturn(0);
+}
+
+/* The sum is 1, or less where ends absorb. What a solve loses is far below the tolerance of a step, or rounding of its largest rate times the step. */
+PetscErrorCode fare_evolution_check_mass(fare_evolution *e, double t, double sum)
+{
+  const double off = e->absorbs ? sum - 1 : fabs(sum - 1);
+  double       most = 0.1 * e->tolerance + 1e-10, rate;
+
+  PetscFunctionBeginUser;
+  if (off <= most) PetscFunctionReturn(0);
+  PetscCall(fare_operator_largest_rate(e->op, &rate));
+  most += 16 * PETSC_MACHINE_EPSILON * rate / e->shift;
+  if (!(off <= most)) {
+    FARE_FAIL(FARE_ERR_FAILED, "truth: a solve at time %g changed the mass by %.1e, which neither the solver's tolerance nor rounding explains (at most %.1e): the generator on this grid does not keep probability", t, off, most);
+  }
   PetscFunctionReturn(0);
 }
 

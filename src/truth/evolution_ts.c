@@ -82,9 +82,10 @@ static PetscErrorCode keep_density(KSP ksp, Vec b, Vec x, void *context)
 {
   fare_evolution *e = context;
   PetscScalar     now, step, all;
-  double          added;
+  double          added = 0;
   SNES            snes;
   Vec             guess;
+  PetscReal       t;
 
   PetscFunctionBeginUser;
   (void)ksp, (void)b;
@@ -98,6 +99,8 @@ static PetscErrorCode keep_density(KSP ksp, Vec b, Vec x, void *context)
   PetscCall(VecSum(guess, &now));
   PetscCall(VecSum(x, &step));
   PetscCall(VecSum(e->masses, &all));
+  PetscCall(TSGetTime(e->ts, &t));
+  PetscCall(fare_evolution_check_mass(e, t, now - step - added));
   PetscCall(VecAXPY(x, (now - 1 - step) / all, e->masses));
   PetscFunctionReturn(0);
 }

@@ -118,30 +118,132 @@ static PetscErrorCode close_ends(fare_operator *op)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode check_finite(const fare_operator *op)
+/* Calls for every owned cell, in the order of vectors: its number there and in the box. */
+#define FOR_OWNED(op, n, cell) \
+  for (PetscInt n = 0, k_ = 0; k_ < (op)->grid->count[2]; k_++) \
+    for (PetscInt j_ = 0; j_ < (op)->grid->count[1]; j_++) \
+      for (PetscInt i_ = 0, cell = (k_ + ((op)->grid->dim > 2)) * (op)->stride[2] + (j_ + ((op)->grid->dim > 1)) * (op)->stride[1] + 1; i_ < (op)->grid->count[0]; i_++, n++, cell++)
+
+/* Whether the face above a cell of the box belongs to a cell that this rank owns. */
+static PetscBool serves(const fare_operator *op, int axis, const PetscInt index[])
 {
-  const fare_grid *grid = op->grid;
+  for (int a = 0; a < op->grid->dim; a++) {
+    const PetscInt place = index[a] - op->grid->start[a];
+
+    if (place < (a == axis ? -1 : 0) || place >= op->grid->count[a]) return PETSC_FALSE;
+  }
+  return PETSC_TRUE;
+}
+
+/* "(1.5, 2)", the centre of a cell. */
+static void write_place(const fare_grid *grid, const PetscInt index[], char place[], size_t size)
+{
+  place[0] = 0;
+  for (int i = 0; i < grid->dim; i++) snprintf(place + strlen(place), size - strlen(place), "%s%g", i ? ", " : "", fare_grid_centre(grid, i, index[i]));
+}
+
+static PetscErrorCode refuse_rate(const fare_operator *op, int axis, PetscInt cell, const PetscInt index[])
+{
+  const char  *name = fare_system_axis_name(op->system, axis);
+  const double up = op->up[axis][cell], down = op->down[axis][cell];
+  char         place[128];
 
   PetscFunctionBeginUser;
+  write_place(op->grid, index, place, sizeof place);
+  if (isfinite(up) && isfinite(down)) {
+    FARE_FAIL(FARE_ERR_FAILED, "truth: the diffusion is negative at time %g, near the face of axis %s above (%s): a rate there is %g", op->time, name, place, PetscMin(up, down));
+  }
+  if (fare_operator_is_gradient(op)) { /* its potential has been looked at */
+    FARE_FAIL(FARE_ERR_FAILED, "truth: the potential changes by more than can be computed with across one cell at time %g, at the face of axis %s above (%s): take more cells, or a larger kT", op->time, name, place);
+  }
+  FARE_FAIL(FARE_ERR_FAILED, "truth: the drift is not finite at time %g, at the face of axis %s above (%s)", op->time, name, place);
+}
+
+/* All rates of faces that serve: finite, and not negative. */
+static PetscErrorCode check_rates(const fare_operator *op)
+{
+  PetscFunctionBeginUser;
   if (op->finite) PetscFunctionReturn(0);
-  for (int axis = 0; axis < grid->dim; axis++) {
+  for (int axis = 0; axis < op->grid->dim; axis++) {
     const PetscInt faces = op->box - op->stride[axis];
 
-    if (fare_all_finite((size_t)faces, op->up[axis]) && fare_all_finite((size_t)faces, op->down[axis])) continue;
+    if (fare_all_rates((size_t)faces, op->up[axis]) && fare_all_rates((size_t)faces, op->down[axis])) continue;
     for (PetscInt cell = 0; cell < faces; cell++) {
       PetscInt index[FARE_DIM_MAX];
-      char     place[128] = "";
 
-      if (isfinite(op->up[axis][cell]) && isfinite(op->down[axis][cell])) continue;
       fare_operator_index(op, cell, index);
-      for (int i = 0; i < grid->dim; i++) snprintf(place + strlen(place), sizeof place - strlen(place), "%s%g", i ? ", " : "", fare_grid_centre(grid, i, index[i]));
-      if (fare_operator_is_gradient(op)) { /* its potential has been looked at */
-        FARE_FAIL(FARE_ERR_FAILED, "truth: the potential changes by more than can be computed with across one cell at time %g, at the face of axis %s above (%s): take more cells, or a larger kT", op->time, fare_system_axis_name(op->system, axis), place);
-      }
-      FARE_FAIL(FARE_ERR_FAILED, "truth: the drift is not finite at time %g, at the face of axis %s above (%s)", op->time, fare_system_axis_name(op->system, axis), place);
+      if (!serves(op, axis, index) || (fare_all_rates(1, &op->up[axis][cell]) && fare_all_rates(1, &op->down[axis][cell]))) continue;
+      PetscCall(refuse_rate(op, axis, cell, index));
     }
   }
   PetscFunctionReturn(0);
+}
+
+/* The rates over this rank's faces in one layer across an axis, up and down in turn; or, with `from`, those it takes from there. */
+static void copy_layer(const fare_operator *op, int axis, PetscInt layer, double *to, const double *from)
+{
+  const fare_grid *grid = op->grid;
+  PetscInt         n    = 0;
+
+  for (PetscInt k = 0; k < (axis == 2 ? 1 : grid->count[2]); k++) {
+    for (PetscInt j = 0; j < (axis == 1 ? 1 : grid->count[1]); j++) {
+      for (PetscInt i = 0; i < (axis == 0 ? 1 : grid->count[0]); i++, n += 2) {
+        PetscInt cell = op->patch->first + k * op->stride[2] + j * op->stride[1] + i;
+
+        cell += (layer - 1) * op->stride[axis];
+        if (to) {
+          to[n]     = op->up[axis][cell];
+          to[n + 1] = op->down[axis][cell];
+        } else {
+          op->up[axis][cell]   = from[n];
+          op->down[axis][cell] = from[n + 1];
+        }
+      }
+    }
+  }
+}
+
+/* A face has one pair of rates: what leaves a cell through it comes into the next. Two that differ by more than rounding are of two points. */
+static PetscErrorCode compare_pairs(const fare_operator *op, int axis, PetscInt rates, const double mine[], const double theirs[])
+{
+  const double rounding = 1e-6;
+
+  PetscFunctionBeginUser;
+  for (PetscInt n = 0; n < rates; n++) {
+    if (fabs(mine[n] - theirs[n]) <= rounding * PetscMax(fabs(mine[n]), fabs(theirs[n]))) continue;
+    FARE_FAIL(FARE_ERR_FAILED, "truth: probability is not conserved at time %g: a face across axis %s, where the grid is cut or closes, has the rate %.9g from one side and %.9g from the other", op->time,
+              fare_system_axis_name(op->system, axis), mine[n], theirs[n]);
+  }
+  PetscFunctionReturn(0);
+}
+
+/*
+  Faces that two patches share, or that a ring shares with itself, are made twice. Both take the rates of the patch below the face, so that columns of L sum to zero: within a
+  patch a face is there once, and they do. A rank whose own rates failed has none to give.
+*/
+static PetscErrorCode join_faces(fare_operator *op, PetscErrorCode failed)
+{
+  PetscErrorCode code = 0;
+
+  PetscFunctionBeginUser;
+  for (int axis = 0; axis < op->grid->dim; axis++) {
+    const int    *neighbour = op->patch->neighbour[axis];
+    const PetscInt rates = 2 * op->owned / op->grid->count[axis];
+    double        *out, *in, *mine;
+
+    if (neighbour[0] == MPI_PROC_NULL && neighbour[1] == MPI_PROC_NULL) continue;
+    PetscCall(PetscMalloc3(rates, &out, rates, &in, rates, &mine));
+    copy_layer(op, axis, op->grid->count[axis], out, NULL);
+    if (failed) out[0] = NAN;
+    PetscCallMPI(MPI_Sendrecv(out, (int)rates, MPI_DOUBLE, neighbour[1], axis, in, (int)rates, MPI_DOUBLE, neighbour[0], axis, op->grid->comm, MPI_STATUS_IGNORE));
+    if (neighbour[0] != MPI_PROC_NULL && !failed && isfinite(in[0])) {
+      copy_layer(op, axis, 0, mine, NULL);
+      if (!code) code = compare_pairs(op, axis, rates, mine, in);
+      copy_layer(op, axis, 0, NULL, in);
+    }
+    PetscCall(PetscFree3(out, in, mine));
+  }
+  PetscFunctionReturn(failed ? failed : code);
 }
 
 static PetscErrorCode make_rates(fare_operator *op)
@@ -149,7 +251,22 @@ static PetscErrorCode make_rates(fare_operator *op)
   PetscFunctionBeginUser;
   PetscCall(op->how->rates(op));
   PetscCall(close_ends(op));
-  PetscCall(check_finite(op));
+  PetscCall(check_rates(op));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_operator_largest_rate(const fare_operator *op, double *rate)
+{
+  PetscFunctionBeginUser;
+  *rate = 0;
+  FOR_OWNED (op, n, cell) {
+    double leaving = 0;
+
+    (void)n;
+    for (int axis = 0; axis < op->grid->dim; axis++) leaving += op->down[axis][cell - op->stride[axis]] + op->up[axis][cell];
+    *rate = PetscMax(*rate, leaving);
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, rate, 1, MPI_DOUBLE, MPI_MAX, op->grid->comm));
   PetscFunctionReturn(0);
 }
 
@@ -163,7 +280,7 @@ PetscErrorCode fare_operator_rates(fare_operator *op, double t)
   memcpy(op->theta, theta, sizeof theta);
   op->time  = t;
   op->valid = op->finite = PETSC_FALSE;
-  PetscCall(fare_error_agree(op->grid->comm, make_rates(op)));
+  PetscCall(fare_error_agree(op->grid->comm, join_faces(op, make_rates(op))));
   op->valid = PETSC_TRUE;
   op->version++;
   PetscFunctionReturn(0);
@@ -228,12 +345,6 @@ PetscErrorCode fare_operator_matrix(const fare_operator *op, Mat *A)
   PetscCall(PetscFree2(rows, columns));
   PetscFunctionReturn(0);
 }
-
-/* Calls for every owned cell, in the order of vectors: its number there and in the box. */
-#define FOR_OWNED(op, n, cell) \
-  for (PetscInt n = 0, k_ = 0; k_ < (op)->grid->count[2]; k_++) \
-    for (PetscInt j_ = 0; j_ < (op)->grid->count[1]; j_++) \
-      for (PetscInt i_ = 0, cell = (k_ + ((op)->grid->dim > 2)) * (op)->stride[2] + (j_ + ((op)->grid->dim > 1)) * (op)->stride[1] + 1; i_ < (op)->grid->count[0]; i_++, n++, cell++)
 
 PetscErrorCode fare_operator_assemble(fare_operator *op, double t, double shift, Mat A)
 {

@@ -41,9 +41,13 @@ int fare_points_per_cell(int dim);
 double fare_point_weight(int dim, int point);
 /* One point of all cells of the box. */
 void fare_place_point(const fare_operator *op, int point, double *const x[]);
+/* Points so many spacings above the centres of all cells of the box: within [-1, 1]. */
+void fare_place_offset(const fare_operator *op, const double offset[], double *const x[]);
 /* The terms of V whose coefficients change when a driven parameter does; how many there are. */
 int fare_moving_terms(const fare_system *system, int moving[]);
 
+/* The largest rate at which mass leaves a cell, over all ranks. Collective. */
+PetscErrorCode fare_operator_largest_rate(const fare_operator *op, double *rate);
 /* Global index of a cell of the box along each axis. */
 void fare_operator_index(const fare_operator *op, PetscInt cell, PetscInt index[FARE_DIM_MAX]);
 /* Whether the face above a cell at `index` along `axis` is the lower or upper end of the box of an axis that ends; 0, -1 or +1. */
@@ -68,5 +72,7 @@ void fare_exponentials(size_t n, double factor, const double *r, double *e);
 void fare_add_scaled(size_t n, double a, const double *x, double *y);
 /* Whether all are finite, whatever the compiler assumes. A kernel. */
 int fare_all_finite(size_t n, const double *x);
+/* Whether all are finite and none is negative. A kernel. */
+int fare_all_rates(size_t n, const double *x);
 
 #endif

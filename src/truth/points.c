@@ -37,21 +37,38 @@ double fare_point_weight(int dim, int point)
   return weight;
 }
 
-void fare_place_point(const fare_operator *op, int point, double *const x[])
+/* A coordinate `offset` spacings above the centre of a cell of the box; round a ring that inside the grid, the same from both sides of the seam. */
+static double coordinate(const fare_grid *grid, int axis, PetscInt index, double offset)
 {
-  double   offset[FARE_DIM_MAX];
+  const PetscInt cells = grid->cells[axis];
+  double         x;
+
+  if (grid->end[axis] != FARE_END_PERIODIC) return fare_grid_centre(grid, axis, index) + offset * grid->spacing[axis];
+  x = fare_grid_centre(grid, axis, (index + cells) % cells) + offset * grid->spacing[axis];
+  return x > grid->upper[axis] ? x - (grid->upper[axis] - grid->lower[axis]) : x;
+}
+
+void fare_place_offset(const fare_operator *op, const double offset[], double *const x[])
+{
   PetscInt cell = 0;
 
-  point_offset(op->grid->dim, point, offset);
   for (PetscInt k = 0; k < op->count[2]; k++) {
     for (PetscInt j = 0; j < op->count[1]; j++) {
       for (PetscInt i = 0; i < op->count[0]; i++, cell++) {
         const PetscInt index[FARE_DIM_MAX] = {op->start[0] + i, op->start[1] + j, op->start[2] + k};
 
-        for (int axis = 0; axis < op->grid->dim; axis++) x[axis][cell] = fare_grid_centre(op->grid, axis, index[axis]) + offset[axis] * op->grid->spacing[axis];
+        for (int axis = 0; axis < op->grid->dim; axis++) x[axis][cell] = coordinate(op->grid, axis, index[axis], offset[axis]);
       }
     }
   }
+}
+
+void fare_place_point(const fare_operator *op, int point, double *const x[])
+{
+  double offset[FARE_DIM_MAX];
+
+  point_offset(op->grid->dim, point, offset);
+  fare_place_offset(op, offset, x);
 }
 
 int fare_moving_terms(const fare_system *system, int moving[])

@@ -53,17 +53,6 @@ static PetscErrorCode destroy(fare_operator *op)
   PetscFunctionReturn(0);
 }
 
-/* Points `offset` spacings above the centres along `axis`. */
-static void place(const fare_operator *op, int axis, double offset, double *const x[])
-{
-  for (PetscInt cell = 0; cell < op->box; cell++) {
-    PetscInt index[FARE_DIM_MAX];
-
-    fare_operator_index(op, cell, index);
-    for (int a = 0; a < op->grid->dim; a++) x[a][cell] = fare_grid_centre(op->grid, a, index[a]) + (a == axis ? offset * op->grid->spacing[a] : 0);
-  }
-}
-
 /* w and the mean drift over the edges above the cells; w is infinite where diffusion vanishes. */
 static void integrate_edges(fare_operator *op, int axis)
 {
@@ -72,7 +61,10 @@ static void integrate_edges(fare_operator *op, int axis)
 
   for (PetscInt cell = 0; cell < op->box; cell++) g->w[axis][cell] = g->drift[axis][cell] = 0;
   for (int q = 0; q < EDGE_POINTS; q++) {
-    place(op, axis, edge_offset[q], g->x);
+    double offset[FARE_DIM_MAX] = {0};
+
+    offset[axis] = edge_offset[q];
+    fare_place_offset(op, offset, g->x);
     op->type->drift(op->grid->dim, op->theta, (size_t)op->box, (const double *const *)g->x, g->f);
     op->type->diffusion(op->grid->dim, op->theta, (size_t)op->box, (const double *const *)g->x, g->D);
     for (PetscInt cell = 0; cell < op->box; cell++) {
@@ -121,7 +113,7 @@ static PetscErrorCode rates(fare_operator *op)
   general *g = op->data;
 
   PetscFunctionBeginUser;
-  place(op, 0, 0, g->x);
+  fare_place_point(op, 0, g->x);
   op->type->diffusion(op->grid->dim, op->theta, (size_t)op->box, (const double *const *)g->x, g->centre_D);
   for (int axis = 0; axis < op->grid->dim; axis++) rates_along(op, axis);
   PetscFunctionReturn(0);

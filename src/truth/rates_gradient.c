@@ -396,12 +396,12 @@ static PetscErrorCode add_extra(fare_operator *op, int axis)
   const gradient *g   = op->data;
   const int       dim = op->grid->dim;
   const double    h = op->grid->spacing[axis], T = op->theta[FARE_KT];
-  double         *x[FARE_DIM_MAX], *f[FARE_DIM_MAX];
+  double          offset[FARE_DIM_MAX] = {0}, *x[FARE_DIM_MAX], *f[FARE_DIM_MAX];
 
   PetscFunctionBeginUser;
   for (int a = 0; a < dim; a++) PetscCall(PetscMalloc2(op->box, &x[a], op->box, &f[a]));
-  fare_place_point(op, 0, x);
-  for (PetscInt cell = 0; cell < op->box; cell++) x[axis][cell] += 0.5 * h;
+  offset[axis] = 0.5;
+  fare_place_offset(op, offset, x);
   op->type->extra(dim, op->theta, (size_t)op->box, (const double *const *)x, f);
   for (PetscInt cell = 0; cell < op->box; cell++) {
     const PetscInt above = cell + op->stride[axis] < op->box ? cell + op->stride[axis] : cell;
@@ -444,7 +444,7 @@ static void rates_along(fare_operator *op, int axis, PetscInt first, PetscInt n,
     if (end > 0) up[c] = 2 * D / (g->half[axis][1][below + c] * g->average[below + c]);
     if (end < 0) down[c] = 2 * D / (g->half[axis][0][above + c] * g->average[above + c]);
   }
-  if (!fare_all_finite((size_t)n, up) || !fare_all_finite((size_t)n, down)) op->finite = PETSC_FALSE;
+  if (!fare_all_rates((size_t)n, up) || !fare_all_rates((size_t)n, down)) op->finite = PETSC_FALSE;
 }
 
 static PetscErrorCode rates(fare_operator *op)

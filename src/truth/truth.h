@@ -96,6 +96,11 @@ PetscErrorCode fare_bdf_load(fare_bdf *bdf, const double numbers[]); /* FARE_ERR
 /* Called by a stepper when masses are those of time t; and then, when its own state is that of time t, too, though not yet at the end of its way. */
 PetscErrorCode fare_evolution_stepped(fare_evolution *e, double t, Vec masses, double smallest);
 PetscErrorCode fare_evolution_pause(fare_evolution *e, double t);
+/*
+  Called by a stepper with the sum of the masses as a solve has left it, before it is put right: FARE_ERR_FAILED where it is off by more than the solver's tolerance and
+  rounding explain, for then L itself does not keep it. Collective.
+*/
+PetscErrorCode fare_evolution_check_mass(fare_evolution *e, double t, double sum);
 
 /* Collective. Takes `masses` over as its state. PETSc options: prefix truth_. */
 PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *system, double start, double tolerance, PetscBool bound, Vec masses, fare_evolution **evolution);

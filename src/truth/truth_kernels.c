@@ -44,6 +44,20 @@ int fare_all_finite(size_t n, const double *x)
   return !bad;
 }
 
+int fare_all_rates(size_t n, const double *x)
+{
+  const uint64_t infinity = 0x7ff0000000000000u, minus_zero = 0x8000000000000000u;
+  uint64_t       bad      = 0;
+
+  for (size_t i = 0; i < n; i++) {
+    uint64_t bits;
+
+    memcpy(&bits, &x[i], sizeof bits);
+    bad |= (bits >= infinity) & (bits != minus_zero);
+  }
+  return !bad;
+}
+
 /*
   r(i->j) = D/(h^2 <e^{U/T}>_edge <e^{-U/T}>_cell), and one thing more. Where U rises by many T over one cell, what mass a cell has lies
   at its lower end, and averages from centre to centre would hold it there as by a barrier. So the way down is never slower than half of
