@@ -88,9 +88,14 @@ PetscErrorCode fare_system_type_describe(const fare_system_type *type, FILE *to)
 const fare_system_type *fare_system_type_of(const fare_system *system);
 int       fare_system_dimension(const fare_system *system);
 PetscBool fare_system_is_driven(const fare_system *system);
+PetscBool fare_system_has_formulas(const fare_system *system); /* whether its functions are the user's own: formulas, or a plugin */
 PetscBool fare_system_drives(const fare_system *system, int parameter); /* whether a waveform moves the parameter at this place of the table */
 /* The first time after t at which a driven parameter jumps; infinite when there is none. */
 double fare_system_next_jump(const fare_system *system, double t);
+/* The first time after t at which a driven parameter, its slope or a higher derivative jumps; infinite when there is none. */
+double fare_system_next_corner(const fare_system *system, double t);
+/* The longest step from t to the next corner with which a time method sees how the drive varies; infinite: any. */
+double fare_system_longest_step(const fare_system *system, double t);
 /* Parameters at time t, in the table's order; theta has FARE_PARAMETERS_MAX places. */
 void   fare_system_parameters(const fare_system *system, double t, double theta[]);
 double fare_system_kT(const fare_system *system, double t);

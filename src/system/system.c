@@ -16,6 +16,8 @@ static const fare_system_type *const types[] = {
 
 #define DRIVES_MAX     16
 #define CHECKED_TIMES  4096 /* moments at which the range of a driven parameter is looked at */
+#define CHECKED_RINGS  64   /* of which one in so many for whether the potential closes */
+#define CHECKED_CORNERS 100000 /* of waveforms, beside them, at most */
 
 struct fare_system {
   const fare_system_type *type;
@@ -262,21 +264,66 @@ PetscErrorCode fare_system_from_config(const fare_node *system_node, const fare_
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_system_check(const fare_system *system, double start, double end)
+/* Every driven parameter within its range at time t. */
+static PetscErrorCode check_ranges(const fare_system *system, double t)
 {
   double theta[FARE_PARAMETERS_MAX];
+
+  PetscFunctionBeginUser;
+  fare_system_parameters(system, t, theta);
+  for (int i = 0; i < system->drives; i++) {
+    const fare_parameter *row   = &system->type->parameters[system->driven[i]];
+    const double          value = theta[system->driven[i]];
+
+    if (!(value >= row->least && value <= row->most)) {
+      FARE_FAIL(FARE_ERR_INPUT, "drive: %s reaches %g at time %g, outside its range [%g, %g]", row->name, value, t, row->least, row->most);
+    }
+  }
+  PetscFunctionReturn(0);
+}
+
+/* The potential at both ends of every periodic axis: where it does not close, no density is that of Boltzmann, and the seam would be a wall. */
+static PetscErrorCode check_rings(const fare_system *system, double t)
+{
+  enum { PLACES = 16 };
+  const fare_system_type *type = system->type;
+  const double            tolerance = 1e-6;
+  double                  at[FARE_DIM_MAX][PLACES], V[2][PLACES];
+  const double           *x[FARE_DIM_MAX] = {at[0], at[1], at[2]};
+
+  PetscFunctionBeginUser;
+  for (int axis = 0; axis < system->dimension && type->potential; axis++) {
+    if (!type->periodic[axis]) continue;
+    for (int side = 0; side < 2; side++) {
+      for (int i = 0; i < PLACES; i++) {
+        for (int a = 0; a < system->dimension; a++) at[a][i] = type->lower[a] + (type->upper[a] - type->lower[a]) * fmod(0.37 + 0.71 * i * (a + 1), 1);
+        at[axis][i] = side ? fare_ring_end(type->lower[axis], type->upper[axis]) : type->lower[axis];
+      }
+      fare_system_potential(system, t, PLACES, x, V[side]);
+    }
+    for (int i = 0; i < PLACES; i++) {
+      if (fabs(V[1][i] - V[0][i]) <= tolerance * (1 + fabs(V[0][i]))) continue;
+      FARE_FAIL(FARE_ERR_INPUT, "system: at time %g the potential is not periodic along '%s': %.9g at its lower end, %.9g at its upper; a force round and round is an extra force beside the potential", t,
+                fare_system_axis_name(system, axis), V[0][i], V[1][i]);
+    }
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_system_check(const fare_system *system, double start, double end)
+{
+  int corners = 0;
 
   PetscFunctionBeginUser;
   for (int k = 0; k <= CHECKED_TIMES; k++) {
     const double t = start + (end - start) * k / CHECKED_TIMES;
 
-    fare_system_parameters(system, t, theta);
-    for (int i = 0; i < system->drives; i++) {
-      const fare_parameter *row   = &system->type->parameters[system->driven[i]];
-      const double          value = theta[system->driven[i]];
-
-      if (!(value >= row->least && value <= row->most)) FARE_FAIL(FARE_ERR_INPUT, "drive: %s reaches %g at time %g, outside its range [%g, %g]", row->name, value, t, row->least, row->most);
-    }
+    PetscCall(check_ranges(system, t));
+    if (k % CHECKED_RINGS == 0) PetscCall(check_rings(system, t));
+  }
+  for (double t = fare_system_next_corner(system, start); t < end && corners < CHECKED_CORNERS; t = fare_system_next_corner(system, t)) {
+    PetscCall(check_ranges(system, t));
+    if (corners++ < CHECKED_TIMES) PetscCall(check_rings(system, t));
   }
   PetscFunctionReturn(0);
 }
@@ -376,6 +423,27 @@ double fare_system_next_jump(const fare_system *system, double t)
 
   for (int i = 0; i < system->drives; i++) first = PetscMin(first, fare_waveform_next_jump(&system->drive[i], t));
   return first;
+}
+
+double fare_system_next_corner(const fare_system *system, double t)
+{
+  double first = HUGE_VAL;
+
+  for (int i = 0; i < system->drives; i++) first = PetscMin(first, fare_waveform_next_corner(&system->drive[i], t));
+  return first;
+}
+
+double fare_system_longest_step(const fare_system *system, double t)
+{
+  double longest = HUGE_VAL;
+
+  for (int i = 0; i < system->drives; i++) longest = PetscMin(longest, fare_waveform_longest_step(&system->drive[i], t));
+  return longest;
+}
+
+PetscBool fare_system_has_formulas(const fare_system *system)
+{
+  return system->origin.library ? PETSC_TRUE : PETSC_FALSE;
 }
 
 PetscBool fare_system_drives(const fare_system *system, int parameter)

@@ -55,13 +55,20 @@ static double square(const fare_waveform *w, double t)
   return cycle - floor(cycle) < w->duty ? 1 : -1;
 }
 
+/* The time of an edge is always computed alike, so that the edge at t itself is not found again. */
 static double next_edge(const fare_waveform *w, double t)
 {
-  const double shift = w->phase / (2 * M_PI), cycle = (t - w->start) / w->period + shift, whole = floor(cycle), close = 1e-9;
-  const double edges[] = {whole + w->duty, whole + 1, whole + 1 + w->duty};
+  const double shift = w->phase / (2 * M_PI), whole = floor((t - w->start) / w->period + shift);
 
-  for (int i = 0; i < 3; i++) {
-    if (edges[i] > cycle + close) return w->start + (edges[i] - shift) * w->period;
+  if (w->duty <= 0 || w->duty >= 1) return HUGE_VAL;
+  for (int i = -1; i < 3; i++) {
+    const double edges[] = {whole + i, whole + i + w->duty};
+
+    for (int k = 0; k < 2; k++) {
+      const double edge = w->start + (edges[k] - shift) * w->period;
+
+      if (edge > t) return edge;
+    }
   }
   return HUGE_VAL;
 }
@@ -94,14 +101,51 @@ static double tabulated(const fare_waveform *w, double t)
   return values[below] + (values[above] - values[below]) * (t - times[below]) / (times[above] - times[below]);
 }
 
+/* Where a ramp begins and ends. */
+static double next_end(const fare_waveform *w, double t)
+{
+  return t < w->start ? w->start : t < w->end ? w->end : HUGE_VAL;
+}
+
+/* The first time of the table after t. */
+static double next_entry(const fare_waveform *w, double t)
+{
+  const double *times = w->times.values;
+  size_t        first = 0, last = w->times.count;
+
+  while (first < last) {
+    const size_t middle = (first + last) / 2;
+
+    if (times[middle] > t) last = middle;
+    else first = middle + 1;
+  }
+  return first < w->times.count ? times[first] : HUGE_VAL;
+}
+
+#define STEPS_PER_PERIOD 8 /* of a sine, at least: between its turns a method must see more than its zeros */
+#define STEPS_PER_RAMP   4 /* of a smoothstep */
+
+static double sine_step(const fare_waveform *w)
+{
+  return w->period / STEPS_PER_PERIOD;
+}
+
+static double smoothstep_step(const fare_waveform *w)
+{
+  return (w->end - w->start) / STEPS_PER_RAMP;
+}
+
 /* In the order of `names`. */
 static const fare_waveform_type types[] = {
-  {"constant", "base + amplitude", constant_fields, constant, NULL},
-  {"sine", "base + amplitude sin(2 pi (t - start)/period + phase)", sine_fields, sine, NULL},
-  {"square", "base + amplitude for the first part of each cycle, base - amplitude for the rest", square_fields, square, next_edge},
-  {"ramp", "base until start, then linearly to base + amplitude at end", ramp_fields, ramp, NULL},
-  {"smoothstep", "as ramp, by s^2 (3 - 2 s), without kinks", ramp_fields, smoothstep, NULL},
-  {"tabulated", "base + amplitude times a table's values, linear between its times", tabulated_fields, tabulated, NULL},
+  {"constant", "base + amplitude", constant_fields, constant, .next_jump = NULL},
+  {"sine", "base + amplitude sin(2 pi (t - start)/period + phase)", sine_fields, sine, .longest_step = sine_step},
+  {"square", "base + amplitude for the first part of each cycle, base - amplitude for the rest", square_fields, square,
+   .next_jump = next_edge, .next_corner = next_edge},
+  {"ramp", "base until start, then linearly to base + amplitude at end", ramp_fields, ramp, .next_corner = next_end},
+  {"smoothstep", "as ramp, by s^2 (3 - 2 s), without kinks", ramp_fields, smoothstep, .next_corner = next_end,
+   .longest_step = smoothstep_step},
+  {"tabulated", "base + amplitude times a table's values, linear between its times", tabulated_fields, tabulated,
+   .next_corner = next_entry},
 };
 
 const fare_waveform_type *fare_waveform_type_at(size_t i)
@@ -134,6 +178,22 @@ PetscErrorCode fare_waveform_describe(const char *name, FILE *to)
 double fare_waveform_next_jump(const fare_waveform *waveform, double t)
 {
   return types[waveform->waveform].next_jump ? types[waveform->waveform].next_jump(waveform, t) : HUGE_VAL;
+}
+
+double fare_waveform_next_corner(const fare_waveform *waveform, double t)
+{
+  const fare_waveform_type *type = &types[waveform->waveform];
+
+  return type->next_corner && waveform->amplitude != 0 ? type->next_corner(waveform, t) : HUGE_VAL;
+}
+
+double fare_waveform_longest_step(const fare_waveform *waveform, double t)
+{
+  const fare_waveform_type *type = &types[waveform->waveform];
+
+  if (!type->longest_step || waveform->amplitude == 0) return HUGE_VAL;
+  if (type->next_corner && (t < waveform->start || t >= waveform->end)) return HUGE_VAL; /* at rest */
+  return type->longest_step(waveform);
 }
 
 double fare_waveform_at(const fare_waveform *waveform, double t)

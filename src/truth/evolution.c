@@ -89,28 +89,12 @@ PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *s
 }
 
 /*
-  The longest step that a smooth way to t may have: all of it, or a quarter of the mean time between turns of the drive, which a method cannot see between its own points. An
+  The longest step that a smooth way to t may have: all of it, or less where the drive varies faster, which a method cannot see between its own points. An
   evolution that serves to tell the error of another takes `parts` steps instead.
 */
 static double longest_step(const fare_evolution *e, double t)
 {
-  enum { SAMPLES = 1024 };
-  double theta[FARE_PARAMETERS_MAX], before[FARE_PARAMETERS_MAX], rise[FARE_PARAMETERS_MAX] = {0}, longest = t - e->before;
-  int    turns[FARE_PARAMETERS_MAX] = {0};
-
-  fare_system_parameters(e->system, e->before, before);
-  for (int i = 1; i <= SAMPLES; i++) {
-    fare_system_parameters(e->system, e->before + (t - e->before) * i / SAMPLES, theta);
-    for (int p = 0; p < FARE_PARAMETERS_MAX; p++) {
-      const double now = theta[p] - before[p];
-
-      if (now == 0) continue;
-      if (now * rise[p] < 0 && ++turns[p] > 1) longest = PetscMin(longest, 0.25 * (t - e->before) / turns[p]);
-      rise[p]   = now;
-      before[p] = theta[p];
-    }
-  }
-  return longest / e->parts;
+  return PetscMin(t - e->before, fare_system_longest_step(e->system, 0.5 * (e->before + t))) / e->parts;
 }
 
 /* All the way to t, or the rest of it where it was left in its middle. */
@@ -130,6 +114,20 @@ static PetscErrorCode advance_smoothly(fare_evolution *e, double t)
   PetscFunctionReturn(0);
 }
 
+/* Stretch after stretch: at a corner of the drive a step ends, so that what the drive does between two of them is not stepped over. */
+static PetscErrorCode advance_over_corners(fare_evolution *e, double t)
+{
+  const fare_box box = fare_grid_box(e->grid);
+
+  PetscFunctionBeginUser;
+  while (e->before < t) {
+    const PetscBool under_way = e->longest > 0 && e->goal <= t ? PETSC_TRUE : PETSC_FALSE;
+
+    PetscCall(advance_smoothly(e, under_way ? e->goal : fare_drive_stretch(e->system, &box, e->before, t)));
+  }
+  PetscFunctionReturn(0);
+}
+
 /*
   Where a parameter jumps the method ends a step just before, with the parameter's old value, and begins anew, so that no step lies across: a jump on a snapshot
   is not yet felt there.
@@ -138,13 +136,13 @@ PetscErrorCode fare_evolution_advance(fare_evolution *e, double t)
 {
   PetscFunctionBeginUser;
   for (double jump = fare_system_next_jump(e->system, e->before); jump <= t; jump = fare_system_next_jump(e->system, jump)) {
-    PetscCall(advance_smoothly(e, jump - 1e-12 * PetscMax(1, fabs(jump))));
+    PetscCall(advance_over_corners(e, jump - 1e-12 * PetscMax(1, fabs(jump))));
     if (e->bdf) PetscCall(fare_bdf_restart(e, jump));
     else PetscCall(fare_ts_restart(e, jump));
     e->before = jump;
     if (e->residual) PetscCall(fare_residual_restart(e->residual, jump, e->masses));
   }
-  PetscCall(advance_smoothly(e, t));
+  PetscCall(advance_over_corners(e, t));
   PetscFunctionReturn(0);
 }
 

@@ -45,6 +45,12 @@ void fare_residual_load(fare_residual *residual, const double numbers[]);
 PetscErrorCode fare_residual_step(fare_residual *residual, fare_operator *op, double t, Vec masses, double *bound);
 
 /*
+  The end of the longest stretch that begins at `from` and ends by `to` on which the drive is smooth and does not turn behind the back of a step: the next corner of
+  a waveform, or where the drift of a system by formulas turns in the box. See drive.c. Not collective; alike on all ranks.
+*/
+double fare_drive_stretch(const fare_system *system, const fare_box *box, double from, double to);
+
+/*
   Masses on one grid, evolved in time with one tolerance: by the backward differentiation of bdf.c, or by PETSc's TS, whichever is not NULL. `largest_step` is
   where the next advance begins, whatever small step the last one took to end on time.
 */
