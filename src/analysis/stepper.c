@@ -16,7 +16,7 @@
 #define FIRST    16   /* steps over the whole way, at the least, on level 0 */
 #define LEAST    8    /* behind a jump */
 #define GRADED   3    /* power by which steps grow behind a jump */
-#define JUMPS    100000
+#define MARKS    100000
 #define NOTHING  1e-150 /* a residual whose square is no number */
 
 static const double place[STAGES] = {0.25, 0.75, 11. / 20, 0.5, 1};
@@ -174,28 +174,6 @@ PetscErrorCode fare_stepper_step(fare_stepper *s, double from, double to, const 
   PetscFunctionReturn(0);
 }
 
-/* How often the drive turns between two times: no step may be wider than it takes to see that. */
-static int turns_of(const fare_system *system, double start, double end)
-{
-  enum { SAMPLES = 4096 };
-  double theta[FARE_PARAMETERS_MAX] = {0}, before[FARE_PARAMETERS_MAX] = {0}, rise[FARE_PARAMETERS_MAX] = {0};
-  int    turns[FARE_PARAMETERS_MAX] = {0}, most = 0;
-
-  fare_system_parameters(system, start, before);
-  for (int i = 1; i <= SAMPLES; i++) {
-    fare_system_parameters(system, start + (end - start) * i / SAMPLES, theta);
-    for (int p = 0; p < FARE_PARAMETERS_MAX; p++) {
-      const double now = theta[p] - before[p];
-
-      if (now == 0) continue;
-      if (now * rise[p] < 0) most = PetscMax(most, ++turns[p]);
-      rise[p]   = now;
-      before[p] = theta[p];
-    }
-  }
-  return most;
-}
-
 typedef struct {
   double    at;
   int       stop; /* -1: none */
@@ -209,20 +187,37 @@ static int by_time(const void *a, const void *b)
   return (l->at > r->at) - (l->at < r->at);
 }
 
-/* Both ends, stops and jumps of the drive, in time; those that are the same but for rounding are one. */
+/* Marks at the jumps of the drive and at the ends of its smooth stretches, where `to` is not NULL; returns how many. */
+static int mark_drive(const fare_system *system, double start, double end, mark *to)
+{
+  const double   same = 1e-9 * (end - start);
+  const fare_box box  = fare_system_box(system);
+  int            n    = 0;
+
+  for (double jump = fare_system_next_jump(system, start - same); jump <= end + same && n <= MARKS; jump = fare_system_next_jump(system, jump)) {
+    if (to) to[n] = (mark){PetscMin(end, PetscMax(start, jump)), -1, PETSC_TRUE};
+    n++;
+  }
+  for (double t = fare_drive_stretch(system, &box, start, end); t < end && n <= MARKS; t = fare_drive_stretch(system, &box, t, end)) {
+    if (to) to[n] = (mark){t, -1, PETSC_FALSE};
+    n++;
+  }
+  return n;
+}
+
+/* Both ends, stops, jumps and corners of the drive, in time; those that are the same but for rounding are one. */
 static PetscErrorCode find_marks(const fare_system *system, double start, double end, int stops, const double stop[], mark **marks, int *count)
 {
-  const double same  = 1e-9 * (end - start);
-  int          jumps = 0, n = 2 + stops;
+  const double same = 1e-9 * (end - start);
+  const int    own = mark_drive(system, start, end, NULL), n = 2 + stops + own;
 
   PetscFunctionBeginUser;
-  for (double jump = fare_system_next_jump(system, start - same); jump <= end + same && jumps <= JUMPS; jump = fare_system_next_jump(system, jump)) jumps++;
-  if (jumps > JUMPS) FARE_FAIL(FARE_ERR_INPUT, "analysis: the drive jumps more than %d times between %g and %g", JUMPS, start, end);
-  PetscCall(PetscCalloc1(2 + stops + jumps, marks));
+  if (own > MARKS) FARE_FAIL(FARE_ERR_INPUT, "analysis: the drive jumps or bends more than %d times between %g and %g", MARKS, start, end);
+  PetscCall(PetscCalloc1(n, marks));
   (*marks)[0] = (mark){start, -1, PETSC_FALSE};
   (*marks)[1] = (mark){end, -1, PETSC_FALSE};
   for (int i = 0; i < stops; i++) (*marks)[2 + i] = (mark){stop[i], i, PETSC_FALSE};
-  for (double jump = fare_system_next_jump(system, start - same); jump <= end + same && n < 2 + stops + jumps; jump = fare_system_next_jump(system, jump)) (*marks)[n++] = (mark){PetscMin(end, PetscMax(start, jump)), -1, PETSC_TRUE};
+  (void)mark_drive(system, start, end, *marks + 2 + stops);
   qsort(*marks, (size_t)n, sizeof **marks, by_time);
   *count = 0;
   for (int i = 0; i < n; i++) {
@@ -240,10 +235,10 @@ static PetscErrorCode find_marks(const fare_system *system, double start, double
 
 PetscErrorCode fare_timeline_create(const fare_system *system, double from, double to, int stops, const double stop[], PetscBool rough, fare_timeline **timeline)
 {
-  const double start = PetscMin(from, to), end = PetscMax(from, to), steps = PetscMax(FIRST, 4 * turns_of(system, start, end));
+  const double   start = PetscMin(from, to), end = PetscMax(from, to);
   fare_timeline *line;
   mark          *marks;
-  int            count;
+  int            count = 0;
 
   PetscFunctionBeginUser;
   PetscCall(find_marks(system, start, end, stops, stop, &marks, &count));
@@ -259,7 +254,7 @@ PetscErrorCode fare_timeline_create(const fare_system *system, double from, doub
     p->to    = b->at;
     p->stop  = b->stop;
     p->rough = a->jump || (rough && i == 0) ? PETSC_TRUE : PETSC_FALSE;
-    p->steps = (PetscInt)ceil(steps * fabs(p->to - p->from) / (end - start) - 1e-9);
+    p->steps = (PetscInt)ceil(fabs(p->to - p->from) / PetscMin((end - start) / FIRST, fare_system_longest_step(system, 0.5 * (p->from + p->to))) - 1e-9);
     if (p->rough) p->steps = PetscMax(LEAST, 2 * p->steps);
   }
   PetscCall(PetscFree(marks));

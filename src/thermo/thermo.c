@@ -209,6 +209,20 @@ static PetscErrorCode cross_panel(fare_thermo *thermo, double start, double end,
   PetscFunctionReturn(0);
 }
 
+/* Panels end at corners of the drive, as steps of the truth do. */
+static PetscErrorCode cross_stretches(fare_thermo *thermo, double start, double end, double end_at, fare_thermo_row *sum)
+{
+  const fare_box box = fare_grid_box(thermo->grid);
+
+  PetscFunctionBeginUser;
+  for (double corner = fare_drive_stretch(thermo->system, &box, start, end); corner < end; corner = fare_drive_stretch(thermo->system, &box, start, end)) {
+    PetscCall(cross_panel(thermo, start, corner, corner, sum));
+    start = corner;
+  }
+  PetscCall(cross_panel(thermo, start, end, end_at, sum));
+  PetscFunctionReturn(0);
+}
+
 /* How much the truth's own error in space may have changed the divergence. */
 static PetscErrorCode estimate_kl(const fare_thermo *thermo, const moment *m, double T, double *error)
 {
@@ -310,11 +324,11 @@ PetscErrorCode fare_thermo_advance(fare_thermo *thermo, double t)
   PetscFunctionBeginUser;
   if (!(t > from)) PetscFunctionReturn(0);
   for (double jump = fare_system_next_jump(thermo->system, from); jump <= t; jump = fare_system_next_jump(thermo->system, jump)) {
-    PetscCall(cross_panel(thermo, from, jump, jump - 2e-12 * PetscMax(1, fabs(jump)), &sum));
+    PetscCall(cross_stretches(thermo, from, jump, jump - 2e-12 * PetscMax(1, fabs(jump)), &sum));
     PetscCall(cross_jump(thermo, jump, &sum));
     from = jump;
   }
-  if (t > from) PetscCall(cross_panel(thermo, from, t, t, &sum));
+  if (t > from) PetscCall(cross_stretches(thermo, from, t, t, &sum));
   sum.time = t;
   PetscCall(add_row(thermo, &sum));
   PetscFunctionReturn(0);

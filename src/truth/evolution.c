@@ -46,7 +46,7 @@ PetscErrorCode fare_evolution_pause(fare_evolution *e, double t)
 PetscErrorCode fare_evolution_check_mass(fare_evolution *e, double t, double sum)
 {
   const double off = e->absorbs ? sum - 1 : fabs(sum - 1);
-  double       most = 0.1 * e->tolerance + 1e-10, rate;
+  double       most = 0.1 * e->tolerance + 1e-10 + e->mass_drift, rate; /* what it was off before a step is not the solve's */
 
   PetscFunctionBeginUser;
   if (off <= most) PetscFunctionReturn(0);

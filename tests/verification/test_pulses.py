@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+"""
+No pulse of a drive is stepped over, however far apart snapshots are: means of a trap in closed form, m(t) the integral of exp(-(t - s)) tilt(s), for every
+waveform, in one and two dimensions, by formulas, and by both time methods; and the work of a pulse.
+fare-test: labels=verification timeout=300
+"""
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import h5py
+import numpy as np
+
+SOURCE = pathlib.Path(os.environ.get("FARE_SOURCE_DIR", pathlib.Path(__file__).resolve().parents[2]))
+FARE = os.environ.get("FARE_COMMAND", str(SOURCE / "build" / "bin" / "fare"))
+MPIEXEC = os.environ.get("FARE_MPIEXEC", "mpiexec")
+
+TRAP = "{name: ornstein_uhlenbeck}"
+TRAP_2D = "{name: ornstein_uhlenbeck, dimension: 2}"
+DRIFT = "{expression: {axes: [x], drift: ['tilt - x'], diffusion: ['1'], lower: [-7], upper: [7]}, parameters: {tilt: 0}}"
+# a pulse that a formula makes of a parameter that only rises
+MADE = "{expression: {axes: [x], potential: 'x^2/2 - 4*exp(-((s - 0.6171)/0.004)^2)*x', lower: [-7], upper: [7]}, parameters: {s: 0}}"
+
+TRIANGLE = "{parameter: tilt, waveform: tabulated, amplitude: 8, times: [0, 7.03, 7.11, 7.19], values: [0, 0, 1, 0]}"
+RAMP = "{parameter: tilt, waveform: ramp, amplitude: 1.5, start: 8.9, end: 9.7}"
+SMOOTH = "{parameter: tilt, waveform: smoothstep, amplitude: 1.5, start: 9.2, end: 9.3}"
+SQUARE = "{parameter: tilt, waveform: square, amplitude: 2, period: 2.5, duty: 0.02}"
+SINE = "{parameter: tilt, waveform: sine, amplitude: 10, period: 0.009765625, phase: 0.7}"  # 512 periods between snapshots
+RISE = "{parameter: s, waveform: ramp, amplitude: 1, start: 0, end: 10}"
+failures = []
+
+
+def triangle(t):
+    return 8 * np.interp(t, [7.03, 7.11, 7.19], [0, 1, 0])
+
+
+def ramp(t):
+    return 1.5 * np.clip((t - 8.9) / 0.8, 0, 1)
+
+
+def smooth(t):
+    s = np.clip((t - 9.2) / 0.1, 0, 1)
+    return 1.5 * s * s * (3 - 2 * s)
+
+
+def square(t):
+    return np.where(t / 2.5 % 1 < 0.02, 2.0, -2.0)
+
+
+def sine(t):
+    return 10 * np.sin(2 * np.pi * t / 0.009765625 + 0.7)
+
+
+def made(t):
+    return 4 * np.exp(-(((t / 10) - 0.6171) / 0.004) ** 2)
+
+
+def expect(what, holds):
+    print("ok  " if holds else "FAIL", what, flush=True)
+    if not holds:
+        failures.append(what)
+
+
+def run(place, name, system, drive, cells, *more, ranks=0, petsc=()):
+    """The study's file, and the density, its place and the estimated error of every snapshot."""
+    study = place / f"{name}.yaml"
+    study.write_text(f"study: pulse\nsystem: {system}\ndrive: [{drive}]\ninitial: {{density: gaussian, mean: {[0.0] * len(cells)}, sd: {[1.0] * len(cells)}}}\n"
+                     f"snapshots: {{start: 0.0, end: 10.0, count: 3}}\ntruth: {{cells: {cells}}}\n")
+    launch = [MPIEXEC, "-n", str(ranks)] if ranks else []
+    done = subprocess.run([*launch, FARE, "run", study, "--no-report", "--set", f"output.directory={place / name}", *more, *(["--", *petsc] if petsc else [])],
+                          capture_output=True, text=True, timeout=240)
+    if done.returncode:
+        sys.exit(f"{name}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+    return place / name
+
+
+def means(output):
+    """Time and mean along the first axis, of every snapshot."""
+    found = []
+    for file in sorted((output / "snapshots").glob("*.h5")):
+        with h5py.File(file) as data:
+            (iteration,) = data["data"].values()
+            mesh = iteration["meshes/density"]
+            density, h, x0 = mesh[...], mesh.attrs["gridSpacing"][-1], mesh.attrs["gridGlobalOffset"][-1]
+            along = density.reshape(-1, density.shape[-1]).sum(axis=0)
+            x = x0 + h * (np.arange(len(along)) + 0.5)
+            found.append((iteration.attrs["time"], float(along @ x / along.sum())))
+    return found
+
+
+def exact_mean(tilt, t):
+    """By the midpoint rule on pieces far shorter than any pulse."""
+    ds = 1e-5
+    s = np.arange(0, t, ds) + ds / 2
+    return float(np.sum(np.exp(-(t - s)) * tilt(s)) * ds)
+
+
+def follows(place, name, system, drive, tilt, cells, tolerance, more=(), **how):
+    worst = max(abs(mean - exact_mean(tilt, t)) for t, mean in means(run(place, name, system, drive, cells, *more, **how)) if t > 0)
+    expect(f"{name}: means off by {worst:.1e} (at most {tolerance:.0e}); the largest is {max(abs(exact_mean(tilt, t)) for t in (5.0, 10.0)):.2g}", worst < tolerance)
+
+
+def work(place):
+    """W = - integral of m(t) d tilt, along the mean of the trap."""
+    output = run(place, "work", TRAP, TRIANGLE, [512], "--set", "thermodynamics.points=4")
+    t = np.linspace(7.03, 7.19, 16001)
+    m = np.array([np.sum(np.exp(-(t[i] - t[: i + 1])) * triangle(t[: i + 1])) for i in range(0, len(t), 40)]) * (t[1] - t[0])
+    exact = -float(np.sum(0.5 * (m[1:] + m[:-1]) * np.diff(triangle(t[::40]))))
+    with h5py.File(output / "study.h5") as data:
+        found = float(data["thermodynamics/work"][-1])
+    expect(f"the work of a pulse: {found:.6f}, exactly {exact:.6f}", abs(found - exact) < 2e-3 * abs(exact))
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="fare-pulses-") as name:
+        place = pathlib.Path(name)
+        follows(place, "triangle", TRAP, TRIANGLE, triangle, [512], 1e-4)
+        follows(place, "ramp", TRAP, RAMP, ramp, [512], 2e-4)
+        follows(place, "smoothstep", TRAP, SMOOTH, smooth, [512], 2e-4)
+        follows(place, "square", TRAP, SQUARE, square, [512], 1e-4)
+        follows(place, "sine", TRAP, SINE, sine, [256], 1e-3, more=("--set", "truth.estimate=false", "--set", "truth.tolerance=1e-5"))
+        follows(place, "triangle_2d", TRAP_2D, TRIANGLE, triangle, [64, 64], 5e-3, ranks=2)
+        follows(place, "triangle_drift", DRIFT, TRIANGLE, triangle, [512], 1e-4)
+        follows(place, "triangle_ts", TRAP, TRIANGLE, triangle, [256], 5e-4, petsc=["-truth_ts_type", "arkimex"])
+        follows(place, "made", MADE, RISE, made, [512], 1e-4)
+        work(place)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
