@@ -79,7 +79,7 @@ PetscErrorCode fare_system_set(fare_system *system, const char *parameter, doubl
 PetscErrorCode fare_system_drive_sine(fare_system *system, const char *parameter, double amplitude, double period, double phase);
 /* Adds a waveform from a node {parameter: ..., waveform: ..., ...}. Several on one parameter add up. */
 PetscErrorCode fare_system_drive(fare_system *system, const fare_node *node);
-/* Checks that every driven parameter stays in its range over [start, end]. */
+/* Checks that every driven parameter stays in its range over [start, end], and that a potential closes round periodic axes. */
 PetscErrorCode fare_system_check(const fare_system *system, double start, double end);
 /* The plan's system and drive sections, resolved, as YAML. */
 PetscErrorCode fare_system_write(const fare_system *system, fare_text *to);
@@ -88,6 +88,8 @@ PetscErrorCode fare_system_type_describe(const fare_system_type *type, FILE *to)
 const fare_system_type *fare_system_type_of(const fare_system *system);
 int       fare_system_dimension(const fare_system *system);
 PetscBool fare_system_is_driven(const fare_system *system);
+/* The shortest time between start and end in which the drive goes somewhere and bends or jumps back: three corners, of which a jump is two; infinite when there is none. */
+double fare_system_shortest_pulse(const fare_system *system, double start, double end);
 PetscBool fare_system_has_formulas(const fare_system *system); /* whether its functions are the user's own: formulas, or a plugin */
 PetscBool fare_system_drives(const fare_system *system, int parameter); /* whether a waveform moves the parameter at this place of the table */
 /* The first time after t at which a driven parameter jumps; infinite when there is none. */

@@ -161,7 +161,7 @@ static PetscErrorCode read_sections(fare_plan *plan, const fare_node *root, sect
   PetscCall(fare_system_from_config(s->system, s->drive, &plan->system));
   PetscCall(read_snapshots(plan, s->snapshots));
   code = fare_system_check(plan->system, plan->snapshots.start, plan->snapshots.end);
-  if (code == FARE_ERR_INPUT) code = fare_plan_error_at(s->drive, "drive: ");
+  if (code == FARE_ERR_INPUT) code = fare_plan_error_at(s->drive ? s->drive : s->system, "drive: ");
   PetscCall(code);
   PetscCall(fare_initial_from_config(s->initial, plan->system, &plan->initial));
   plan->has_truth = s->truth ? PETSC_TRUE : PETSC_FALSE;

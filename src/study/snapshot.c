@@ -151,6 +151,18 @@ static PetscErrorCode record_currents(fare_run *s)
   PetscFunctionReturn(0);
 }
 
+/* The bound on the error in time is proven, the estimate is not: where they are far apart, one may be wrong. */
+static void compare_with_bound(fare_run *s, const fare_truth_status *status)
+{
+  const double far = 1e3, enough = 1e-3; /* times the estimated error in time; and more than all errors together */
+
+  if (s->warned_of_bound || !s->plan->truth.estimate) return;
+  if (!(status->time_bound > PetscMax(enough, 10 * status->error) && status->time_bound > far * status->error_time)) return;
+  fare_warn("the proven bound on the truth's error in time, %.1e at time %g, is far beyond the estimate, %.1e: a start or a jump that is too sudden for the bound makes that, or a wrong estimate; a smaller truth.tolerance tells",
+            PetscMin(2, status->time_bound), status->time, status->error_time);
+  s->warned_of_bound = PETSC_TRUE;
+}
+
 static PetscErrorCode record_truth(fare_run *s, PetscInt64 k)
 {
   const fare_truth_status *status = fare_truth_get_status(s->truth);
@@ -161,6 +173,7 @@ static PetscErrorCode record_truth(fare_run *s, PetscInt64 k)
     fare_warn("the box is small: a mass of %.1e lies in the outermost cells at time %g; set truth.lower and truth.upper wider, or truth.fit_domain, unless the ends are meant", status->boundary_mass, status->time);
     s->warned = PETSC_TRUE;
   }
+  compare_with_bound(s, status);
   PetscCall(fare_record_mesh(s->record, "density", "probability density, averaged over each cell", fare_run_grid(s), fare_truth_masses(s->truth)));
   PetscCall(fare_record_mesh(s->record, "density_error", "estimated (exact - density), averaged over each cell", fare_run_grid(s), fare_truth_error_field(s->truth)));
   if (s->plan->truth.extrapolate) {

@@ -69,6 +69,7 @@ typedef struct {
   PetscInt64             *made;     /* per ensemble: snapshots that it has come to */
   fare_results            results;
   PetscBool               warned;   /* of a box that is too small */
+  PetscBool               warned_of_bound; /* far beyond the estimate */
   fare_store             *from;            /* the checkpoint that the run goes on from, or NULL */
   int64_t                 checkpoints;     /* written since the study began, before interruptions, too */
   double                  writing, checkpointing; /* seconds of this rank */

@@ -303,7 +303,7 @@ static PetscErrorCode check_rings(const fare_system *system, double t)
     }
     for (int i = 0; i < PLACES; i++) {
       if (fabs(V[1][i] - V[0][i]) <= tolerance * (1 + fabs(V[0][i]))) continue;
-      FARE_FAIL(FARE_ERR_INPUT, "system: at time %g the potential is not periodic along '%s': %.9g at its lower end, %.9g at its upper; a force round and round is an extra force beside the potential", t,
+      FARE_FAIL(FARE_ERR_INPUT, "drive: at time %g the potential is not periodic along '%s': %.9g at its lower end, %.9g at its upper; a force round and round is an extra force beside the potential", t,
                 fare_system_axis_name(system, axis), V[0][i], V[1][i]);
     }
   }
@@ -439,6 +439,22 @@ double fare_system_longest_step(const fare_system *system, double t)
 
   for (int i = 0; i < system->drives; i++) longest = PetscMin(longest, fare_waveform_longest_step(&system->drive[i], t));
   return longest;
+}
+
+double fare_system_shortest_pulse(const fare_system *system, double start, double end)
+{
+  double shortest = HUGE_VAL, before[2] = {-HUGE_VAL, -HUGE_VAL};
+  int    corners  = 0;
+
+  for (double t = fare_system_next_corner(system, start); t < end && corners++ < CHECKED_CORNERS; t = fare_system_next_corner(system, t)) {
+    const PetscBool jumps = fare_system_next_jump(system, before[1] > start ? before[1] : start) <= t ? PETSC_TRUE : PETSC_FALSE;
+
+    if (t - before[1] <= 1e-12 * fabs(t)) continue; /* the same time but for rounding */
+    shortest  = PetscMin(shortest, t - before[jumps ? 1 : 0]);
+    before[0] = jumps ? t : before[1];
+    before[1] = t;
+  }
+  return shortest;
 }
 
 PetscBool fare_system_has_formulas(const fare_system *system)

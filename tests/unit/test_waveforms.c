@@ -100,6 +100,65 @@ static void jumps_are_known(void **state)
   assert_ok(fare_system_destroy(&system));
 }
 
+/* Every time at which a slope jumps, in order, and only once where two waveforms have it. */
+static void corners_are_known(void **state)
+{
+  const double corners[] = {-1, 0, 0.25, 0.5, 2, 2.25, 2.5, 3, 4};
+  fare_system *system    = driven("  - {parameter: tilt, waveform: tabulated, times: [-1, 0, 2, 3], values: [1, 3, -1, 0]}\n"
+                                  "  - {parameter: tilt, waveform: ramp, amplitude: 1, start: 0.5, end: 2.5}\n"
+                                  "  - {parameter: kT, waveform: smoothstep, amplitude: 0.5, start: 0.25, end: 2.25}\n"
+                                  "  - {parameter: tilt, waveform: tabulated, amplitude: 0, times: [1, 1.5], values: [0, 1]}\n"
+                                  "  - {parameter: kT, waveform: square, amplitude: 0.1, period: 4, duty: 1}\n"
+                                  "  - {parameter: tilt, waveform: square, amplitude: 1, period: 4, duty: 0.5, start: -4}");
+  double       t         = -1.5;
+
+  (void)state;
+  for (size_t i = 0; i < sizeof corners / sizeof corners[0]; i++) {
+    t = fare_system_next_corner(system, t);
+    assert_near(t, corners[i], 1e-15);
+  }
+  assert_ok(fare_system_destroy(&system));
+  system = driven("  - {parameter: tilt, waveform: sine, amplitude: 2, period: 2}");
+  assert_true(fare_system_next_corner(system, 0) == HUGE_VAL);
+  assert_ok(fare_system_destroy(&system));
+}
+
+/* An edge that rounding puts just behind a time is still to come, however long the period; the one at the time itself is not. */
+static void edges_are_neither_lost_nor_met_twice(void **state)
+{
+  fare_system *system = driven("  - {parameter: tilt, waveform: square, amplitude: 2, period: 0.3}");
+  double       t      = 0;
+
+  (void)state;
+  for (int k = 1; k <= 3000; k++) {
+    const double edge = fare_system_next_jump(system, t);
+
+    assert_near(edge, 0.15 * k, 1e-12 * k);
+    assert_true(fare_system_next_jump(system, nextafter(edge, 0)) == edge);
+    t = edge;
+  }
+  assert_ok(fare_system_destroy(&system));
+}
+
+/* A sine is seen whatever its period; a smoothstep while it rises; lines need no steps of their own. */
+static void steps_follow_the_drive(void **state)
+{
+  fare_system *system = driven("  - {parameter: tilt, waveform: sine, amplitude: 2, period: 3.0e-5}\n"
+                               "  - {parameter: tilt, waveform: sine, amplitude: 0, period: 1.0e-9}");
+
+  (void)state;
+  assert_between(fare_system_longest_step(system, 7), 1e-6, 3e-5 / 4);
+  assert_ok(fare_system_destroy(&system));
+  system = driven("  - {parameter: tilt, waveform: smoothstep, amplitude: 2, start: 5, end: 5.001}");
+  assert_true(fare_system_longest_step(system, 4) == HUGE_VAL);
+  assert_between(fare_system_longest_step(system, 5.0005), 1e-5, 0.001 / 2);
+  assert_true(fare_system_longest_step(system, 6) == HUGE_VAL);
+  assert_ok(fare_system_destroy(&system));
+  system = driven("  - {parameter: tilt, waveform: tabulated, times: [0, 1], values: [0, 1]}");
+  assert_true(fare_system_longest_step(system, 0.5) == HUGE_VAL);
+  assert_ok(fare_system_destroy(&system));
+}
+
 static void several_add_up(void **state)
 {
   (void)state;
@@ -116,6 +175,7 @@ static void ranges_hold_at_every_moment(void **state)
     {"  - {parameter: kT, waveform: ramp, amplitude: -2, start: 1, end: 2}", 0, 1, 0},
     {"  - {parameter: kT, waveform: ramp, amplitude: -2, start: 1, end: 2}", 0, 1.4, 0},
     {"  - {parameter: kT, waveform: ramp, amplitude: -2, start: 1, end: 2}", 0, 1.6, FARE_ERR_INPUT},
+    {"  - {parameter: kT, waveform: tabulated, times: [0, 30, 30.0001, 30.0002], values: [0, 0, -2, 0]}", 0, 100, FARE_ERR_INPUT},
     {"  - {parameter: kT, waveform: sine, amplitude: 0.99, period: 1}", 0, 100, 0},
     {"  - {parameter: kT, waveform: sine, amplitude: 1.01, period: 1}", 0, 1, FARE_ERR_INPUT},
     {"  - {parameter: kT, waveform: constant, amplitude: -1}", 0, 1, FARE_ERR_INPUT},
@@ -215,7 +275,9 @@ static void written_and_read_back(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(formulas),  cmocka_unit_test(squares_do_not_drift), cmocka_unit_test(jumps_are_known), cmocka_unit_test(several_add_up),        cmocka_unit_test(ranges_hold_at_every_moment),
+  cmocka_unit_test(formulas),  cmocka_unit_test(squares_do_not_drift), cmocka_unit_test(jumps_are_known),
+  cmocka_unit_test(corners_are_known),  cmocka_unit_test(edges_are_neither_lost_nor_met_twice),
+  cmocka_unit_test(steps_follow_the_drive), cmocka_unit_test(several_add_up),        cmocka_unit_test(ranges_hold_at_every_moment),
   cmocka_unit_test(mistakes),  cmocka_unit_test(listed_and_described), cmocka_unit_test(written_and_read_back),
 };
 FARE_TEST_MAIN(tests)
