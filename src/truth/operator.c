@@ -124,8 +124,7 @@ static PetscErrorCode close_ends(fare_operator *op)
     for (PetscInt j_ = 0; j_ < (op)->grid->count[1]; j_++) \
       for (PetscInt i_ = 0, cell = (k_ + ((op)->grid->dim > 2)) * (op)->stride[2] + (j_ + ((op)->grid->dim > 1)) * (op)->stride[1] + 1; i_ < (op)->grid->count[0]; i_++, n++, cell++)
 
-/* Whether the face above a cell of the box belongs to a cell that this rank owns. */
-static PetscBool serves(const fare_operator *op, int axis, const PetscInt index[])
+PetscBool fare_operator_face_serves(const fare_operator *op, int axis, const PetscInt index[])
 {
   for (int a = 0; a < op->grid->dim; a++) {
     const PetscInt place = index[a] - op->grid->start[a];
@@ -172,7 +171,7 @@ static PetscErrorCode check_rates(const fare_operator *op)
       PetscInt index[FARE_DIM_MAX];
 
       fare_operator_index(op, cell, index);
-      if (!serves(op, axis, index) || (fare_all_rates(1, &op->up[axis][cell]) && fare_all_rates(1, &op->down[axis][cell]))) continue;
+      if (!fare_operator_face_serves(op, axis, index) || (fare_all_rates(1, &op->up[axis][cell]) && fare_all_rates(1, &op->down[axis][cell]))) continue;
       PetscCall(refuse_rate(op, axis, cell, index));
     }
   }

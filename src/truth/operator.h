@@ -46,6 +46,8 @@ void fare_place_offset(const fare_operator *op, const double offset[], double *c
 /* The terms of V whose coefficients change when a driven parameter does; how many there are. */
 int fare_moving_terms(const fare_system *system, int moving[]);
 
+/* Whether the face above a cell of the box at `index` belongs to a cell that this rank owns. */
+PetscBool fare_operator_face_serves(const fare_operator *op, int axis, const PetscInt index[]);
 /* The largest rate at which mass leaves a cell, over all ranks. Collective. */
 PetscErrorCode fare_operator_largest_rate(const fare_operator *op, double *rate);
 /* Global index of a cell of the box along each axis. */

@@ -53,12 +53,45 @@ static PetscErrorCode destroy(fare_operator *op)
   PetscFunctionReturn(0);
 }
 
+/*
+  A drift that is no number, or a diffusion that is none or negative, at one point of every cell: on the edges above along `axis`, or -1: at centres. Where nothing is used,
+  beyond the ends, they may be anything. Nothing later would show them: fmax takes what is no number for zero.
+*/
+static PetscErrorCode check_values(const fare_operator *op, int axis, double *const f[], double *const D[])
+{
+  const general *g   = op->data;
+  const int      dim = op->grid->dim, first = axis < 0 ? 0 : axis, last = axis < 0 ? dim - 1 : axis;
+
+  PetscFunctionBeginUser;
+  for (int k = first; k <= last; k++) {
+    if (fare_all_rates((size_t)op->box, D[k]) && (!f || fare_all_finite((size_t)op->box, f[k]))) continue;
+    for (PetscInt cell = 0; cell < op->box; cell++) {
+      PetscInt  index[FARE_DIM_MAX];
+      fare_text place = {0};
+
+      fare_operator_index(op, cell, index);
+      if (!fare_operator_face_serves(op, axis < 0 ? 0 : axis, index)) continue;
+      if (axis < 0 ? index[0] < op->grid->start[0] : fare_operator_end(op, axis, index[axis]) != 0) continue;
+      if (fare_all_rates(1, &D[k][cell]) && (!f || fare_all_finite(1, &f[k][cell]))) continue;
+      for (int a = 0; a < dim; a++) fare_text_add(&place, "%s%g", a ? ", " : "", g->x[a][cell]);
+
+      const PetscErrorCode code = f && !fare_all_finite(1, &f[k][cell]) ? fare_error(FARE_ERR_FAILED, "truth: the drift is not finite at time %g, at (%s)", op->time, place.text) :
+                                  fare_error(FARE_ERR_FAILED, "truth: the diffusion along %s is %s at time %g, at (%s)", fare_system_axis_name(op->system, k), D[k][cell] < 0 ? "negative" : "not finite", op->time, place.text);
+
+      fare_text_free(&place);
+      PetscFunctionReturn(code);
+    }
+  }
+  PetscFunctionReturn(0);
+}
+
 /* w and the mean drift over the edges above the cells; w is infinite where diffusion vanishes. */
-static void integrate_edges(fare_operator *op, int axis)
+static PetscErrorCode integrate_edges(fare_operator *op, int axis)
 {
   general     *g = op->data;
   const double h = op->grid->spacing[axis];
 
+  PetscFunctionBeginUser;
   for (PetscInt cell = 0; cell < op->box; cell++) g->w[axis][cell] = g->drift[axis][cell] = 0;
   for (int q = 0; q < EDGE_POINTS; q++) {
     double offset[FARE_DIM_MAX] = {0};
@@ -67,6 +100,7 @@ static void integrate_edges(fare_operator *op, int axis)
     fare_place_offset(op, offset, g->x);
     op->type->drift(op->grid->dim, op->theta, (size_t)op->box, (const double *const *)g->x, g->f);
     op->type->diffusion(op->grid->dim, op->theta, (size_t)op->box, (const double *const *)g->x, g->D);
+    PetscCall(check_values(op, axis, g->f, g->D));
     for (PetscInt cell = 0; cell < op->box; cell++) {
       const double f = g->f[axis][cell], D = g->D[axis][cell];
 
@@ -74,14 +108,16 @@ static void integrate_edges(fare_operator *op, int axis)
       g->w[axis][cell] += D > 0 ? edge_weight[q] * f * h / D : (f == 0 ? 0 : copysign(HUGE_VAL, f));
     }
   }
+  PetscFunctionReturn(0);
 }
 
-static void rates_along(fare_operator *op, int axis)
+static PetscErrorCode rates_along(fare_operator *op, int axis)
 {
   general     *g = op->data;
   const double h = op->grid->spacing[axis], steepest = 1e8; /* beyond it diffusion is lost in round-off of the drift */
 
-  integrate_edges(op, axis);
+  PetscFunctionBeginUser;
+  PetscCall(integrate_edges(op, axis));
   for (PetscInt cell = 0; cell + op->stride[axis] < op->box; cell++) {
     const double D_below = g->centre_D[axis][cell], D_above = g->centre_D[axis][cell + op->stride[axis]];
 
@@ -106,6 +142,7 @@ static void rates_along(fare_operator *op, int axis)
 
     (end > 0 ? op->up : op->down)[axis][cell] = D > 0 ? 2 * D / (h * h) * fare_bernoulli(-0.5 * outward * h / D) : fmax(outward, 0) / h;
   }
+  PetscFunctionReturn(0);
 }
 
 static PetscErrorCode rates(fare_operator *op)
@@ -115,7 +152,8 @@ static PetscErrorCode rates(fare_operator *op)
   PetscFunctionBeginUser;
   fare_place_point(op, 0, g->x);
   op->type->diffusion(op->grid->dim, op->theta, (size_t)op->box, (const double *const *)g->x, g->centre_D);
-  for (int axis = 0; axis < op->grid->dim; axis++) rates_along(op, axis);
+  PetscCall(check_values(op, -1, NULL, g->centre_D));
+  for (int axis = 0; axis < op->grid->dim; axis++) PetscCall(rates_along(op, axis));
   PetscFunctionReturn(0);
 }
 
