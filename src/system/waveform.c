@@ -48,29 +48,32 @@ static double sine(const fare_waveform *w, double t)
   return sin(angle(w, t));
 }
 
-static double square(const fare_waveform *w, double t)
+/* The time at which so many cycles have passed since phase 0. An edge has this time to the last bit, for value and next_edge alike. */
+static double time_of_cycle(const fare_waveform *w, double cycles)
 {
-  const double cycle = (t - w->start) / w->period + w->phase / (2 * M_PI); /* exact at whole cycles, as angle/(2 pi) is not */
-
-  return cycle - floor(cycle) < w->duty ? 1 : -1;
+  return w->start + (cycles - w->phase / (2 * M_PI)) * w->period;
 }
 
-/* The time of an edge is always computed alike, so that the edge at t itself is not found again. */
+/* The last whole number of cycles that have passed at t. */
+static double whole_cycles(const fare_waveform *w, double t)
+{
+  const double whole = floor((t - w->start) / w->period + w->phase / (2 * M_PI));
+
+  return t < time_of_cycle(w, whole) ? whole - 1 : t >= time_of_cycle(w, whole + 1) ? whole + 1 : whole;
+}
+
+static double square(const fare_waveform *w, double t)
+{
+  if (w->duty <= 0 || w->duty >= 1) return w->duty > 0 ? 1 : -1;
+  return t < time_of_cycle(w, whole_cycles(w, t) + w->duty) ? 1 : -1;
+}
+
 static double next_edge(const fare_waveform *w, double t)
 {
-  const double shift = w->phase / (2 * M_PI), whole = floor((t - w->start) / w->period + shift);
+  const double whole = whole_cycles(w, t);
 
   if (w->duty <= 0 || w->duty >= 1) return HUGE_VAL;
-  for (int i = -1; i < 3; i++) {
-    const double edges[] = {whole + i, whole + i + w->duty};
-
-    for (int k = 0; k < 2; k++) {
-      const double edge = w->start + (edges[k] - shift) * w->period;
-
-      if (edge > t) return edge;
-    }
-  }
-  return HUGE_VAL;
+  return square(w, t) > 0 ? time_of_cycle(w, whole + w->duty) : time_of_cycle(w, whole + 1);
 }
 
 static double ramp(const fare_waveform *w, double t)

@@ -140,6 +140,32 @@ static void edges_are_neither_lost_nor_met_twice(void **state)
   assert_ok(fare_system_destroy(&system));
 }
 
+/* At the time of an edge, to the last bit, the parameter has its new value; just before it, the old one. */
+static void values_change_at_edges(void **state)
+{
+  static const char *const drives[] = {"period: 0.821482822012462, duty: 0.6774096071571505", "period: 0.7176933999453554, duty: 0.4259075153526154, phase: 1",
+                                       "period: 1731.7, duty: 0.1, start: -3.3", "period: 1.0e-3, duty: 0.3333, phase: 2.2, start: 0.7"};
+
+  (void)state;
+  for (size_t i = 0; i < sizeof drives / sizeof drives[0]; i++) {
+    char         text[256];
+    fare_system *system;
+    double       t = 0, theta[2][FARE_PARAMETERS_MAX];
+
+    snprintf(text, sizeof text, "  - {parameter: tilt, waveform: square, amplitude: 2, %s}", drives[i]);
+    system = driven(text);
+    for (int k = 0; k < 2000; k++) {
+      const double edge = fare_system_next_jump(system, t);
+
+      fare_system_parameters(system, nextafter(edge, t), theta[0]);
+      fare_system_parameters(system, edge, theta[1]);
+      assert_near(fabs(theta[1][TILT] - theta[0][TILT]), 4, 0);
+      t = edge;
+    }
+    assert_ok(fare_system_destroy(&system));
+  }
+}
+
 /* A sine is seen whatever its period; a smoothstep while it rises; lines need no steps of their own. */
 static void steps_follow_the_drive(void **state)
 {
@@ -276,7 +302,7 @@ static void written_and_read_back(void **state)
 
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(formulas),  cmocka_unit_test(squares_do_not_drift), cmocka_unit_test(jumps_are_known),
-  cmocka_unit_test(corners_are_known),  cmocka_unit_test(edges_are_neither_lost_nor_met_twice),
+  cmocka_unit_test(corners_are_known),  cmocka_unit_test(edges_are_neither_lost_nor_met_twice), cmocka_unit_test(values_change_at_edges),
   cmocka_unit_test(steps_follow_the_drive), cmocka_unit_test(several_add_up),        cmocka_unit_test(ranges_hold_at_every_moment),
   cmocka_unit_test(mistakes),  cmocka_unit_test(listed_and_described), cmocka_unit_test(written_and_read_back),
 };
