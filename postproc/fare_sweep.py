@@ -72,7 +72,7 @@ def thermodynamic_rows(sweep: Sweep) -> list[Row]:
         lag = columns["free_energy"] - columns["equilibrium_free_energy"] if "free_energy" in columns else nothing
         rate = float(study.rates[0]) if study.rates.size else math.nan
         rows.append({
-            "point": number_, **study.swept, "mean_kl_to_equilibrium": study.mean_kl_to_equilibrium, "kl_at_snapshots": mean(kl[1:]), "kl_error": highest(columns.get("kl_error", nothing)),
+            "point": number_, **study.swept, "mean_kl_to_equilibrium": study.mean_kl_to_equilibrium, "kl_at_snapshots": mean(kl[1:]), "kl_error": highest(columns.get("kl_to_equilibrium_error", nothing)),
             "floor_of_a_million": floor_of(study, SAMPLES), "work": float(columns.get("work", nothing)[-1]), "dissipated_work": float(dissipated[-1]), "kT_kl_at_end": float(lag[-1]),
             "lag_margin": float(np.min((dissipated - lag + lag[0])[1:], initial=math.inf)), **{name: float(columns.get(name, nothing)[-1]) for name in ("production_total", "production_housekeeping", "production_excess")},
             "slowest_rate": rate, "omega_over_rate": 2 * math.pi / float(study.swept[period]) / rate if period else math.nan, "truth_seconds": study.truth.seconds if study.truth else math.nan,

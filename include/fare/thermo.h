@@ -38,15 +38,16 @@ int fare_thermo_defines(const fare_system *system); /* a sum of these */
 
 /* At one instant; quantities of a path since the first row. NaN where not defined. */
 typedef struct {
-  double time, energy, entropy, free_energy, equilibrium_free_energy, kl_to_equilibrium, kl_error;
+  double time, energy, entropy, free_energy, equilibrium_free_energy, kl_to_equilibrium;
   double work, extra_work, heat;                          /* work of the drive, and of the force that is no gradient */
   double dissipated_work;                                 /* work - change of the equilibrium free energy */
   double total_rate, housekeeping_rate, excess_rate;      /* of entropy production */
   double total, housekeeping, excess;                     /* their integrals */
   double kl_integral;                                     /* of kl_to_equilibrium over time */
-  double work_error;                                      /* estimated, of the quadrature: what the energy balance misses with heat from currents */
+  double energy_balance;                                  /* what energy misses with heat from currents, all panels' absolute values summed: shows the error of the quadrature alone */
   double balance;                                         /* entropy change - heat/kT - total: the same for the entropy */
   double velocity[FARE_DIM_MAX];                          /* d<x>/dt: the currents, summed */
+  double ratio;                                           /* of the errors in space on cells twice as wide and on these; 0 without estimate */
 } fare_thermo_row;
 
 typedef struct fare_thermo fare_thermo;
@@ -58,6 +59,12 @@ PetscErrorCode fare_thermo_advance(fare_thermo *thermo, double t);
 PetscErrorCode fare_thermo_destroy(fare_thermo **thermo);
 size_t                 fare_thermo_count(const fare_thermo *thermo);
 const fare_thermo_row *fare_thermo_rows(const fare_thermo *thermo); /* borrowed; valid until the next advance */
+/*
+  Estimated errors of each member of each row, in the same order; borrowed, too. Space: the difference to the companion on half as many cells per axis, over its ratio of errors less 1; time: the
+  difference of the companions of two tolerances; integrals over time add what the balances say of the quadrature. NaN where there is none: the truth has no estimate, or the
+  number is not defined.
+*/
+const fare_thermo_row *fare_thermo_errors(const fare_thermo *thermo);
 /* Time average of kl_to_equilibrium over all that was followed. NaN where there is none. */
 double fare_thermo_mean_kl(const fare_thermo *thermo);
 /* The density of the current along `axis` at centres now, times the volume of a cell as fare_record_mesh takes it. In a new vector. */
@@ -117,6 +124,7 @@ typedef struct {
   int64_t        particles, steps;
   int            relaxation;
   double         mean[2], variance[2], accepted[2]; /* forward, reverse; accepted: share of moves, 1 where none is refused */
+  double         mean_error[2], variance_error[2];  /* standard errors, of the number of particles alone: a step of finite length has a bias beside them */
   fare_jarzynski jarzynski[2];                      /* both of the forward change */
   fare_bennett   bennett;
   double         lower, upper;                      /* of the histograms: of W forward and of -W reversed */
@@ -132,8 +140,9 @@ PetscErrorCode fare_work_simulate(MPI_Comm comm, const fare_system *system, cons
 typedef struct {
   PetscBool       has_chain, has_work;
   PetscInt64      chain_steps;
-  double          free_energy;                       /* exact change of the equilibrium free energy */
+  double          free_energy, free_energy_error;    /* change of the equilibrium free energy, by quadrature on the grid */
   double          chain_mean[2], chain_variance[2];  /* of the work, forward and reversed */
+  double          chain_mean_error[2], chain_variance_error[2]; /* estimated, against continuous time and space; NaN where there is none */
   double          chain_jarzynski, chain_lag, chain_first_law; /* -kT ln <exp(-W/kT)>; least of dissipated work - kT KL; largest |dE - W - Q| of a step */
   fare_work       work;
 } fare_work_summary;

@@ -89,6 +89,7 @@ PetscErrorCode fare_truth_fit_domain(MPI_Comm comm, const fare_system *system, c
 typedef struct {
   double   time, tolerance;
   double   error_space, error_time, error; /* estimated L1 errors; error is their sum; zero without estimate */
+  double   ratio;                          /* how many times as large the error in space is on cells twice as wide; zero without estimate */
   double   time_bound;                     /* proven bound on the L1 error of the time method: the integrated residual; zero without estimate */
   double   mass_drift;                     /* |sum - 1|, largest so far */
   double   minimum;                        /* smallest density so far */
@@ -121,10 +122,13 @@ PetscErrorCode fare_truth_destroy(fare_truth **truth);
 */
 #define FARE_TRUTH_NUMBERS 32
 #define FARE_TRUTH_VECTORS 16
+enum { FARE_TRUTH_MAIN, FARE_TRUTH_HALF, FARE_TRUTH_HALF_TIGHTER, FARE_TRUTH_PARTS_MAX }; /* the truth itself, and its companions */
 int            fare_truth_parts(const fare_truth *truth);
 PetscErrorCode fare_truth_part(const fare_truth *truth, int part, const fare_grid **grid, int *vectors, Vec vector[FARE_TRUTH_VECTORS]);
 PetscErrorCode fare_truth_save(const fare_truth *truth, int part, double numbers[FARE_TRUTH_NUMBERS]);
 PetscErrorCode fare_truth_load(fare_truth *truth, int part, const double numbers[FARE_TRUTH_NUMBERS]);
+const fare_grid         *fare_truth_part_grid(const fare_truth *truth, int part);
+Vec                      fare_truth_part_masses(const fare_truth *truth, int part); /* borrowed; of the cells of that grid */
 const fare_grid         *fare_truth_grid(const fare_truth *truth);
 Vec                      fare_truth_masses(const fare_truth *truth);      /* borrowed; of the cells, sum 1 */
 Vec                      fare_truth_error_field(const fare_truth *truth); /* borrowed; estimated (exact - masses) per cell; zero without estimate */

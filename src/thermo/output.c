@@ -11,6 +11,7 @@
 
 #define COLUMNS   (sizeof(fare_thermo_row) / sizeof(double)) /* a row is made of nothing else */
 #define PATH_SIZE 256
+#define NAME_SIZE 64
 
 #define AT(member) offsetof(fare_thermo_row, member)
 static const struct {
@@ -23,7 +24,6 @@ static const struct {
   {"free_energy", "energy - kT entropy", AT(free_energy), FARE_HAS_ENERGY},
   {"equilibrium_free_energy", "-kT ln of the partition function at this moment", AT(equilibrium_free_energy), FARE_HAS_ENERGY},
   {"kl_to_equilibrium", "divergence of the density from Boltzmann's at this moment", AT(kl_to_equilibrium), FARE_HAS_ENERGY},
-  {"kl_error", "its error by the truth's error in space, estimated", AT(kl_error), FARE_HAS_ENERGY},
   {"work", "of the drive, since the start", AT(work), FARE_HAS_ENERGY},
   {"extra_work", "of the force that is no gradient, since the start", AT(extra_work), FARE_HAS_EXTRA},
   {"heat", "from the bath into the system, since the start", AT(heat), FARE_HAS_ENERGY},
@@ -34,8 +34,8 @@ static const struct {
   {"production_total", "entropy production since the start", AT(total), FARE_HAS_TOTAL},
   {"production_housekeeping", "its part that kept the steady states", AT(housekeeping), FARE_HAS_PRODUCTION},
   {"production_excess", "its part that relaxed", AT(excess), FARE_HAS_PRODUCTION},
-  {"work_error", "what the energy balance misses with heat from currents: estimated error of work and heat", AT(work_error), FARE_HAS_ENERGY},
-  {"entropy_balance", "entropy change - heat/kT - entropy production: its estimated error", AT(balance), FARE_HAS_BALANCE},
+  {"energy_balance", "what the energy balance misses with heat from currents: an error of the quadrature in time alone", AT(energy_balance), FARE_HAS_ENERGY},
+  {"entropy_balance", "entropy change - heat/kT - entropy production: an error of the quadrature in time alone", AT(balance), FARE_HAS_BALANCE},
   {"velocity_1", "d<x>/dt along the first axis", AT(velocity[0]), FARE_HAS_ENTROPY},
   {"velocity_2", "d<x>/dt along the second axis", AT(velocity[1]), FARE_HAS_ENTROPY},
   {"velocity_3", "d<x>/dt along the third axis", AT(velocity[2]), FARE_HAS_ENTROPY},
@@ -49,6 +49,14 @@ static PetscBool is_shown(const fare_thermo *thermo, size_t column)
   return (fare_thermo_defines(fare_thermo_system(thermo)) & columns[column].defined) == columns[column].defined ? PETSC_TRUE : PETSC_FALSE;
 }
 
+/* A truth without an estimate gives none, and a balance is an error itself. */
+static PetscBool has_error(const fare_thermo *thermo, size_t column)
+{
+  const PetscBool is_balance = columns[column].offset == AT(energy_balance) || columns[column].offset == AT(balance);
+
+  return is_shown(thermo, column) && !is_balance && fare_thermo_tracks(thermo) > 1 ? PETSC_TRUE : PETSC_FALSE;
+}
+
 static double value(const fare_thermo_row *row, size_t offset)
 {
   return *(const double *)((const char *)row + offset);
@@ -56,17 +64,19 @@ static double value(const fare_thermo_row *row, size_t offset)
 
 PetscErrorCode fare_thermo_csv(const fare_thermo *thermo, fare_text *to)
 {
-  const fare_thermo_row *rows = fare_thermo_rows(thermo);
+  const fare_thermo_row *rows = fare_thermo_rows(thermo), *errors = fare_thermo_errors(thermo);
 
   PetscFunctionBeginUser;
   fare_text_add(to, "time");
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(columns); i++) {
     if (is_shown(thermo, i)) fare_text_add(to, ",%s", columns[i].name);
+    if (has_error(thermo, i)) fare_text_add(to, ",%s_error", columns[i].name);
   }
   for (size_t k = 0; k < fare_thermo_count(thermo); k++) {
     fare_text_add(to, "\n%.17g", rows[k].time);
     for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(columns); i++) {
       if (is_shown(thermo, i)) fare_text_add(to, ",%.12g", value(&rows[k], columns[i].offset));
+      if (has_error(thermo, i)) fare_text_add(to, ",%.12g", value(&errors[k], columns[i].offset));
     }
   }
   fare_text_add(to, "\n");
@@ -86,15 +96,14 @@ static PetscErrorCode write_array(MPI_Comm comm, fare_store *store, const char *
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode write_column(MPI_Comm comm, fare_store *store, const char *group, const char *name, const char *meaning, const fare_thermo *thermo, size_t offset)
+static PetscErrorCode write_column(MPI_Comm comm, fare_store *store, const char *group, const char *name, const char *meaning, uint64_t count, const fare_thermo_row rows[], size_t offset)
 {
-  const uint64_t count = fare_thermo_count(thermo);
   char           path[PATH_SIZE];
   double        *column;
 
   PetscFunctionBeginUser;
   PetscCall(PetscMalloc1(count, &column));
-  for (uint64_t k = 0; k < count; k++) column[k] = value(&fare_thermo_rows(thermo)[k], offset);
+  for (uint64_t k = 0; k < count; k++) column[k] = value(&rows[k], offset);
   snprintf(path, sizeof path, "%s/%s", group, name);
   PetscCall(write_array(comm, store, path, 1, &count, column));
   PetscCall(fare_store_put_string(store, path, "meaning", meaning));
@@ -111,6 +120,8 @@ static PetscErrorCode write_chain(const fare_work_summary *s, fare_store *store)
   PetscCall(fare_store_put_int(store, group, "steps", s->chain_steps));
   PetscCall(fare_store_put_reals(store, group, "mean", 2, s->chain_mean));
   PetscCall(fare_store_put_reals(store, group, "variance", 2, s->chain_variance));
+  PetscCall(fare_store_put_reals(store, group, "mean_error", 2, s->chain_mean_error));
+  PetscCall(fare_store_put_reals(store, group, "variance_error", 2, s->chain_variance_error));
   PetscCall(fare_store_put_real(store, group, "jarzynski", s->chain_jarzynski));
   PetscCall(fare_store_put_real(store, group, "lag_margin", s->chain_lag));
   PetscCall(fare_store_put_real(store, group, "first_law", s->chain_first_law));
@@ -130,6 +141,8 @@ static PetscErrorCode write_work(MPI_Comm comm, const fare_work *w, fare_store *
   PetscCall(fare_store_put_string(store, group, "relaxation", fare_relaxation_names[w->relaxation]));
   PetscCall(fare_store_put_reals(store, group, "mean", 2, w->mean));
   PetscCall(fare_store_put_reals(store, group, "variance", 2, w->variance));
+  PetscCall(fare_store_put_reals(store, group, "mean_error", 2, w->mean_error));
+  PetscCall(fare_store_put_reals(store, group, "variance_error", 2, w->variance_error));
   PetscCall(fare_store_put_reals(store, group, "accepted", 2, w->accepted));
   PetscCall(fare_store_put_reals(store, group, "jarzynski", 2, estimate));
   PetscCall(fare_store_put_reals(store, group, "jarzynski_error", 2, error));
@@ -145,19 +158,53 @@ static PetscErrorCode write_work(MPI_Comm comm, const fare_work *w, fare_store *
 
 PetscErrorCode fare_thermo_write(const fare_thermo *thermo, const fare_work_summary *s, MPI_Comm comm, fare_store *store)
 {
-  const char *group = "/thermodynamics";
+  const char            *group = "/thermodynamics";
+  const uint64_t         count = fare_thermo_count(thermo);
+  const fare_thermo_row *rows = fare_thermo_rows(thermo), *errors = fare_thermo_errors(thermo);
 
   PetscFunctionBeginUser;
   PetscCall(fare_store_group(store, group));
   if (fare_thermo_defines(fare_thermo_system(thermo)) & FARE_HAS_ENERGY) PetscCall(fare_store_put_real(store, group, "mean_kl_to_equilibrium", fare_thermo_mean_kl(thermo)));
-  PetscCall(write_column(comm, store, group, "time", "of the snapshots", thermo, AT(time)));
+  PetscCall(write_column(comm, store, group, "time", "of the snapshots", count, rows, AT(time)));
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(columns); i++) {
-    if (is_shown(thermo, i)) PetscCall(write_column(comm, store, group, columns[i].name, columns[i].meaning, thermo, columns[i].offset));
+    char name[NAME_SIZE];
+
+    if (is_shown(thermo, i)) PetscCall(write_column(comm, store, group, columns[i].name, columns[i].meaning, count, rows, columns[i].offset));
+    snprintf(name, sizeof name, "%s_error", columns[i].name);
+    if (has_error(thermo, i)) PetscCall(write_column(comm, store, group, name, "estimated error", count, errors, columns[i].offset));
   }
-  if (s->has_chain || s->has_work) PetscCall(fare_store_put_real(store, group, "free_energy_change", s->free_energy));
+  if (s->has_chain || s->has_work) {
+    PetscCall(fare_store_put_real(store, group, "free_energy_change", s->free_energy));
+    PetscCall(fare_store_put_real(store, group, "free_energy_change_error", s->free_energy_error));
+  }
   if (s->has_chain) PetscCall(write_chain(s, store));
   if (s->has_work) PetscCall(write_work(comm, &s->work, store));
   PetscFunctionReturn(0);
+}
+
+/* "7.4424 +- 0.0003"; without an error the number alone. */
+#define SHOWN_SIZE 64
+static const char *shown(double value, double error, char to[SHOWN_SIZE])
+{
+  snprintf(to, SHOWN_SIZE, isnan(error) ? "%.6g" : "%.6g +- %.1e", value, error);
+  return to;
+}
+
+static void print_line(FILE *to, const char *name, const fare_thermo *thermo, size_t member)
+{
+  const size_t last = fare_thermo_count(thermo) - 1;
+  char         text[SHOWN_SIZE];
+
+  fprintf(to, "  %-28s %s\n", name, shown(value(&fare_thermo_rows(thermo)[last], member), value(&fare_thermo_errors(thermo)[last], member), text));
+}
+
+static void print_change(FILE *to, const char *name, const fare_thermo *thermo, size_t member)
+{
+  const size_t last = fare_thermo_count(thermo) - 1;
+  char         text[2][SHOWN_SIZE];
+
+  for (int end = 0; end < 2; end++) shown(value(&fare_thermo_rows(thermo)[end * last], member), value(&fare_thermo_errors(thermo)[end * last], member), text[end]);
+  fprintf(to, "  %-28s %s to %s\n", name, text[0], text[1]);
 }
 
 static void print_path(const fare_thermo *thermo, FILE *to)
@@ -165,60 +212,82 @@ static void print_path(const fare_thermo *thermo, FILE *to)
   const int              defined = fare_thermo_defines(fare_thermo_system(thermo));
   const size_t           count   = fare_thermo_count(thermo);
   const fare_thermo_row *first = fare_thermo_rows(thermo), *last = first + count - 1;
-  double                 lag = HUGE_VAL;
+  char                   text[SHOWN_SIZE];
 
-  fprintf(to, "\nThermodynamics of the truth from time %g to %g\n", first->time, last->time);
-  fprintf(to, "  entropy                 %.6g to %.6g\n", first->entropy, last->entropy);
+  fprintf(to, "\nThermodynamics of the truth from time %g to %g (+-: estimated error of grid, time step and quadrature%s)\n", first->time, last->time, fare_thermo_tracks(thermo) > 1 ? "" : "; none, as the truth has no estimate");
+  print_change(to, "entropy", thermo, AT(entropy));
   if (defined & FARE_HAS_ENERGY) {
-    fprintf(to, "  energy                  %.6g to %.6g: work %.6g%s + heat %.6g (off by %.0e)\n", first->energy, last->energy, last->work + (defined & FARE_HAS_EXTRA ? last->extra_work : 0), defined & FARE_HAS_EXTRA ? ", that of the extra force included," : "", last->heat,
-            fabs(last->energy - first->energy - last->work - last->extra_work - last->heat));
-    fprintf(to, "  KL to equilibrium       %.4g on average over time\n", fare_thermo_mean_kl(thermo));
+    print_change(to, "energy", thermo, AT(energy));
+    print_line(to, "work of the drive", thermo, AT(work));
+    if (defined & FARE_HAS_EXTRA) print_line(to, "work of the extra force", thermo, AT(extra_work));
+    print_line(to, "heat", thermo, AT(heat));
+    fprintf(to, "  %-28s %.0e\n", "energy - work - heat", fabs(last->energy - first->energy - last->work - last->extra_work - last->heat));
+    fprintf(to, "  %-28s %s\n", "mean KL to equilibrium", shown(fare_thermo_mean_kl(thermo), count > 1 ? fare_thermo_errors(thermo)[count - 1].kl_integral / (last->time - first->time) : fare_thermo_errors(thermo)->kl_to_equilibrium, text));
   }
   if (defined & FARE_HAS_FREE_WORK) {
-    const double T = fare_system_kT(fare_thermo_system(thermo), first->time);
+    const double T   = fare_system_kT(fare_thermo_system(thermo), first->time);
+    double       lag = HUGE_VAL;
 
     for (size_t k = 0; k < count; k++) lag = PetscMin(lag, first[k].dissipated_work - T * (first[k].kl_to_equilibrium - first->kl_to_equilibrium));
-    fprintf(to, "  dissipated work         %.6g, at every snapshot above kT (KL - KL at the start) by %.2g or more\n", last->dissipated_work, lag);
+    print_line(to, "dissipated work", thermo, AT(dissipated_work));
+    fprintf(to, "  %-28s %.2g at least, over all snapshots\n", "  less kT (KL - KL at start)", lag);
   }
-  if (defined & FARE_HAS_PRODUCTION) fprintf(to, "  entropy production      %.6g = housekeeping %.6g + excess %.6g\n", last->total, last->housekeeping, last->excess);
-  else if (defined & FARE_HAS_TOTAL) fprintf(to, "  entropy production      %.6g (from heat and entropy: there is no diffusion along some axis)\n", last->total);
-  if (defined & FARE_HAS_ENERGY && fare_system_is_driven(fare_thermo_system(thermo)) && last->work_error > 1e-3 * PetscMax(fabs(last->work), fabs(last->heat))) {
-    fprintf(to, "  the quadrature between snapshots may be off by %.2g in work and heat: raise thermodynamics.points, or the number of snapshots\n", last->work_error);
+  if (defined & FARE_HAS_TOTAL) print_line(to, defined & FARE_HAS_PRODUCTION ? "entropy production" : "entropy production (balance)", thermo, AT(total));
+  if (defined & FARE_HAS_PRODUCTION) {
+    print_line(to, "  housekeeping", thermo, AT(housekeeping));
+    print_line(to, "  excess", thermo, AT(excess));
+  }
+  if (defined & FARE_HAS_ENERGY && fare_system_is_driven(fare_thermo_system(thermo)) && last->energy_balance > 1e-3 * PetscMax(fabs(last->work), fabs(last->heat))) {
+    fprintf(to, "  the quadrature between snapshots may be off by %.2g in work and heat: raise thermodynamics.points, or the number of snapshots\n", last->energy_balance);
   }
 }
 
-static PetscErrorCode work_row(fare_table *table, const char *name, const char *way, double mean, double variance, double estimate, double error, double effective)
+/* A number and its error, either of which may be NaN. */
+typedef struct {
+  double value, error;
+} measured;
+
+static PetscErrorCode work_row(fare_table *table, const char *name, const char *way, measured mean, measured variance, measured estimate, double effective)
 {
+  const measured all[] = {mean, variance, estimate};
+  char           text[SHOWN_SIZE];
+
   PetscFunctionBeginUser;
   PetscCall(fare_table_cell(table, "%s", name));
   PetscCall(fare_table_cell(table, "%s", way));
-  PetscCall(fare_table_cell(table, isnan(mean) ? "-" : "%.6g", mean));
-  PetscCall(fare_table_cell(table, isnan(variance) ? "-" : "%.6g", variance));
-  PetscCall(fare_table_cell(table, isnan(estimate) ? "-" : "%.6g", estimate));
-  PetscCall(fare_table_cell(table, isnan(error) ? "-" : "%.1e", error));
+  for (int i = 0; i < 3; i++) PetscCall(fare_table_cell(table, "%s", isnan(all[i].value) ? "-" : shown(all[i].value, all[i].error, text)));
   PetscCall(fare_table_cell(table, isnan(effective) ? "-" : "%.3g", effective));
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode print_work(const fare_work_summary *s, FILE *to)
 {
-  static const char *const names[] = {"", "protocol", "mean work", "variance", "free energy", "error", "effective sample size"};
+  static const char *const names[] = {"", "protocol", "mean work", "variance", "free energy", "effective sample size"};
   static const char *const ways[]  = {"forward", "reversed"};
+  const measured           none    = {NAN, NAN};
   const fare_work         *w       = &s->work;
   fare_table              *table;
+  char                     text[SHOWN_SIZE];
 
   PetscFunctionBeginUser;
-  fprintf(to, "\nWork from equilibrium; the free energy changes by exactly %.6g\n", s->free_energy);
+  fprintf(to, "\nWork from equilibrium; by quadrature on the grid the free energy changes by %s\n", shown(s->free_energy, s->free_energy_error, text));
   PetscCall(fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table));
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(names); i++) PetscCall(fare_table_cell(table, "%s", names[i]));
-  for (int way = 0; way < 2 && s->has_chain; way++) PetscCall(work_row(table, "chain on the grid", ways[way], s->chain_mean[way], s->chain_variance[way], way ? NAN : s->chain_jarzynski, NAN, NAN));
-  for (int way = 0; way < 2 && s->has_work; way++) PetscCall(work_row(table, "particles, Jarzynski", ways[way], w->mean[way], w->variance[way], w->jarzynski[way].estimate, w->jarzynski[way].error, w->jarzynski[way].effective));
-  if (s->has_work) PetscCall(work_row(table, "particles, Bennett", "both", NAN, NAN, w->bennett.estimate, w->bennett.error, NAN));
+  for (int way = 0; way < 2 && s->has_chain; way++) {
+    PetscCall(work_row(table, "chain on the grid", ways[way], (measured){s->chain_mean[way], s->chain_mean_error[way]}, (measured){s->chain_variance[way], s->chain_variance_error[way]},
+                       way ? none : (measured){s->chain_jarzynski, s->free_energy_error}, NAN));
+  }
+  for (int way = 0; way < 2 && s->has_work; way++) {
+    PetscCall(work_row(table, "particles, Jarzynski", ways[way], (measured){w->mean[way], w->mean_error[way]}, (measured){w->variance[way], w->variance_error[way]},
+                       (measured){w->jarzynski[way].estimate, w->jarzynski[way].error}, w->jarzynski[way].effective));
+  }
+  if (s->has_work) PetscCall(work_row(table, "particles, Bennett", "both", none, none, (measured){w->bennett.estimate, w->bennett.error}, NAN));
   PetscCall(fare_table_print(table, to));
   PetscCall(fare_table_destroy(&table));
   if (s->has_chain) fprintf(to, "Chain of %lld steps: energy - work - heat of a step off by at most %.0e; dissipated work - kT KL at least %.2g\n", (long long)s->chain_steps, s->chain_first_law, s->chain_lag);
   if (!s->has_work) PetscFunctionReturn(0);
   fprintf(to, "Particles: %lld each way in %lld steps, %s (%.1f%% of moves taken); overlap of work forward and reversed %.3g\n", (long long)w->particles, (long long)w->steps, fare_relaxation_names[w->relaxation], 50 * (w->accepted[0] + w->accepted[1]), w->bennett.overlap);
+  fprintf(to, "           +- is their standard error; mean and variance of the work have a bias of the step beside it\n");
   if (w->relaxation != FARE_RELAX_METROPOLIS) fprintf(to, "           their steps are not Metropolised, so that estimates have a bias of the step beyond the errors above\n");
   if (PetscMin(w->jarzynski[0].effective, w->jarzynski[1].effective) < 100) fprintf(to, "           few trajectories decide Jarzynski's average: do not trust it nor its error\n");
   if (w->bennett.overlap < 0.03) fprintf(to, "           the overlap is too small for Bennett's estimate to be trusted\n");
@@ -235,12 +304,18 @@ PetscErrorCode fare_thermo_print(const fare_thermo *thermo, const fare_work_summ
 
 PetscErrorCode fare_thermo_save(const fare_thermo *thermo, MPI_Comm comm, fare_store *store, const char *group)
 {
-  const uint64_t extent[2] = {fare_thermo_count(thermo), COLUMNS};
-  char           path[PATH_SIZE];
+  const int        tracks    = fare_thermo_tracks(thermo);
+  const size_t     count     = fare_thermo_count(thermo);
+  const uint64_t   extent[2] = {(uint64_t)tracks * count, COLUMNS};
+  char             path[PATH_SIZE];
+  fare_thermo_row *rows;
 
   PetscFunctionBeginUser;
+  PetscCall(PetscMalloc1((size_t)tracks * count, &rows));
+  for (int i = 0; i < tracks; i++) memcpy(rows + (size_t)i * count, fare_thermo_track(thermo, i), count * sizeof *rows);
   snprintf(path, sizeof path, "%s/rows", group);
-  PetscCall(write_array(comm, store, path, 2, extent, (const double *)fare_thermo_rows(thermo)));
+  PetscCall(write_array(comm, store, path, 2, extent, (const double *)rows));
+  PetscCall(PetscFree(rows));
   PetscFunctionReturn(0);
 }
 
@@ -255,10 +330,10 @@ PetscErrorCode fare_thermo_load(fare_thermo *thermo, fare_store *store, const ch
   PetscFunctionBeginUser;
   snprintf(path, sizeof path, "%s/rows", group);
   PetscCall(fare_store_extents(store, path, &rank, extent));
-  if (rank != 2 || extent[1] != COLUMNS || !extent[0]) FARE_FAIL(FARE_ERR_FAILED, "%s is not of this version of FARE", path);
+  if (rank != 2 || extent[1] != COLUMNS || !extent[0] || extent[0] % (uint64_t)fare_thermo_tracks(thermo)) FARE_FAIL(FARE_ERR_FAILED, "%s is not of this version of FARE", path);
   PetscCall(PetscMalloc1(extent[0], &rows));
   PetscCall(fare_store_read(store, path, FARE_STORE_FLOAT64, 2, start, extent, rows));
-  PetscCall(fare_thermo_restore(thermo, (size_t)extent[0], rows));
+  PetscCall(fare_thermo_restore(thermo, (size_t)extent[0] / (size_t)fare_thermo_tracks(thermo), rows));
   PetscCall(PetscFree(rows));
   PetscFunctionReturn(0);
 }

@@ -2,6 +2,8 @@
   Thermodynamics along a truth. Between snapshots the truth stops at the points of a quadrature, where masses P and energies U are kept; work and heat
   are the quadratures of sum P dU/dt and sum U dP/dt with derivatives of the polynomials through the points, and because summation by parts holds for these
   the first law closes to round-off however few points there are.
+
+  The same is followed on the grids of the truth's companions. What they differ by tells how far each number may be from that of the continuum.
 */
 #include "thermo.h"
 
@@ -19,19 +21,28 @@ typedef struct {
   fare_production rates;
 } moment;
 
+/* The thermodynamics of one part of the truth: the truth itself, or a companion. */
+typedef struct {
+  int              part;
+  const fare_grid *grid;
+  fare_operator   *op;
+  moment           point[FARE_POINTS_MAX];
+  PetscBool        rest_is_known;
+  Vec              rest; /* stationary density, where there is no detailed balance; NULL where it could not be found */
+  fare_thermo_row  sum;  /* integrals so far */
+  fare_thermo_row *row;
+} track;
+
 struct fare_thermo {
   fare_truth         *truth;
   const fare_system  *system;
-  const fare_grid    *grid;
   fare_thermo_options options;
-  int                 defined;
-  PetscBool           needs_rest, rest_is_known, warned;
+  int                 defined, tracks;
+  PetscBool           needs_rest, warned;
   fare_lobatto        rule;
-  fare_operator      *op;
-  moment              point[FARE_POINTS_MAX];
-  Vec                 rest; /* stationary density, where there is no detailed balance; NULL where it could not be found */
+  track               track[FARE_TRUTH_PARTS_MAX]; /* by part of the truth */
   size_t              count, room;
-  fare_thermo_row    *row;
+  fare_thermo_row    *error; /* of each row of the truth itself */
 };
 
 /* Sums over cells of a density and the equilibrium of its energies. */
@@ -79,78 +90,79 @@ static PetscErrorCode evaluate(const fare_grid *grid, Vec P, Vec U, double T, st
 }
 
 /* The stationary density at time t: once and for all where nothing is driven. */
-static PetscErrorCode find_rest(fare_thermo *thermo, double t)
+static PetscErrorCode find_rest(fare_thermo *thermo, track *of, double t)
 {
   fare_solved    solved;
   PetscErrorCode code;
 
   PetscFunctionBeginUser;
-  if (!thermo->needs_rest || thermo->rest_is_known) PetscFunctionReturn(0);
-  PetscCall(VecDestroy(&thermo->rest));
-  code = fare_stationary_solve(thermo->grid, thermo->system, t, &thermo->rest, &solved);
+  if (!thermo->needs_rest || of->rest_is_known) PetscFunctionReturn(0);
+  PetscCall(VecDestroy(&of->rest));
+  code = fare_stationary_solve(of->grid, thermo->system, t, &of->rest, &solved);
   if (code == FARE_ERR_FAILED) {
     if (!thermo->warned) fare_warn("thermodynamics: no stationary density at time %g (%s); housekeeping and excess are left open", t, fare_error_message());
     thermo->warned = PETSC_TRUE;
-    PetscCall(VecDestroy(&thermo->rest));
+    PetscCall(VecDestroy(&of->rest));
     code = 0;
   }
   PetscCall(code);
-  thermo->rest_is_known = !fare_system_is_driven(thermo->system);
+  of->rest_is_known = !fare_system_is_driven(thermo->system);
   PetscFunctionReturn(0);
 }
 
-/* Fills a moment with the truth's masses; t is when the parameters are taken, which may be just before a jump. */
-static PetscErrorCode observe(fare_thermo *thermo, double t, moment *m)
+/* Fills a moment with the masses of now; t is when the parameters are taken, which may be just before a jump. */
+static PetscErrorCode observe(fare_thermo *thermo, track *of, double t, moment *m)
 {
   const double T = thermo->defined & FARE_HAS_ENERGY ? fare_system_kT(thermo->system, t) : 1;
   state        s;
 
   PetscFunctionBeginUser;
-  PetscCall(VecCopy(fare_truth_masses(thermo->truth), m->P));
-  if (m->U) PetscCall(fare_cell_energies(thermo->grid, thermo->system, t, m->U));
-  PetscCall(evaluate(thermo->grid, m->P, m->U, T, &s));
+  PetscCall(VecCopy(fare_truth_part_masses(thermo->truth, of->part), m->P));
+  if (m->U) PetscCall(fare_cell_energies(of->grid, thermo->system, t, m->U));
+  PetscCall(evaluate(of->grid, m->P, m->U, T, &s));
   m->kl = s.kl;
-  PetscCall(find_rest(thermo, t));
-  PetscCall(fare_production_rates(thermo->grid, thermo->system, thermo->op, t, m->P, m->U, thermo->rest, &m->rates));
-  if (thermo->needs_rest && !thermo->rest) m->rates.housekeeping = m->rates.excess = NAN;
+  PetscCall(find_rest(thermo, of, t));
+  PetscCall(fare_production_rates(of->grid, thermo->system, of->op, t, m->P, m->U, of->rest, &m->rates));
+  if (thermo->needs_rest && !of->rest) m->rates.housekeeping = m->rates.excess = NAN;
   PetscFunctionReturn(0);
 }
 
 /* What changes when the energies jump and the masses do not. */
-static PetscErrorCode cross_jump(fare_thermo *thermo, double t, fare_thermo_row *sum)
+static PetscErrorCode cross_jump(fare_thermo *thermo, track *of, double t)
 {
-  moment     *last = &thermo->point[thermo->rule.count - 1];
+  moment     *last = &of->point[thermo->rule.count - 1];
   PetscScalar before, after;
 
   PetscFunctionBeginUser;
   if (last->U) PetscCall(VecDot(last->P, last->U, &before));
-  PetscCall(observe(thermo, t, last));
+  PetscCall(observe(thermo, of, t, last));
   if (!last->U) PetscFunctionReturn(0);
   PetscCall(VecDot(last->P, last->U, &after));
-  sum->work += after - before;
+  of->sum.work += after - before;
   PetscFunctionReturn(0);
 }
 
-static double integral(const fare_thermo *thermo, size_t offset, double length)
+static double integral(const fare_lobatto *rule, const track *of, size_t offset, double length)
 {
   double sum = 0;
 
-  for (int k = 0; k < thermo->rule.count; k++) sum += thermo->rule.weight[k] * length * *(const double *)((const char *)&thermo->point[k] + offset);
+  for (int k = 0; k < rule->count; k++) sum += rule->weight[k] * length * *(const double *)((const char *)&of->point[k] + offset);
   return sum;
 }
 
 /* Work and heat between the first point and the last. */
-static PetscErrorCode add_work(const fare_thermo *thermo, double length, double *heat, fare_thermo_row *sum)
+static PetscErrorCode add_work(const fare_thermo *thermo, track *of, double length, double *heat)
 {
   const fare_lobatto *rule = &thermo->rule;
+  fare_thermo_row    *sum  = &of->sum;
   PetscScalar         gram[FARE_POINTS_MAX][FARE_POINTS_MAX];
   Vec                 U[FARE_POINTS_MAX];
-  double              work = 0, change, power = integral(thermo, offsetof(moment, rates.power), length);
+  double              work = 0, change, power = integral(rule, of, offsetof(moment, rates.power), length);
 
   PetscFunctionBeginUser;
   *heat = -power;
-  for (int l = 0; l < rule->count; l++) U[l] = thermo->point[l].U;
-  for (int k = 0; k < rule->count; k++) PetscCall(VecMDot(thermo->point[k].P, rule->count, U, gram[k]));
+  for (int l = 0; l < rule->count; l++) U[l] = of->point[l].U;
+  for (int k = 0; k < rule->count; k++) PetscCall(VecMDot(of->point[k].P, rule->count, U, gram[k]));
   for (int k = 0; k < rule->count; k++) {
     for (int l = 0; l < rule->count; l++) {
       work += rule->weight[k] * rule->derivative[k][l] * gram[k][l];
@@ -162,138 +174,211 @@ static PetscErrorCode add_work(const fare_thermo *thermo, double length, double 
   sum->work += work;
   sum->extra_work += power;
   sum->heat += *heat;
-  sum->work_error += fabs(change - work - integral(thermo, offsetof(moment, rates.absorbed), length));
-  sum->kl_integral += integral(thermo, offsetof(moment, kl), length);
+  sum->energy_balance += fabs(change - work - integral(rule, of, offsetof(moment, rates.absorbed), length));
+  sum->kl_integral += integral(rule, of, offsetof(moment, kl), length);
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode add_production(const fare_thermo *thermo, double length, double heat, double T, fare_thermo_row *sum)
+static PetscErrorCode add_production(const fare_thermo *thermo, track *of, double length, double heat, double T)
 {
+  const fare_lobatto *rule = &thermo->rule;
+  fare_thermo_row    *sum  = &of->sum;
   const PetscBool isothermal = thermo->defined & FARE_HAS_ENERGY && !fare_system_drives(thermo->system, FARE_KT) ? PETSC_TRUE : PETSC_FALSE;
-  const double    total = integral(thermo, offsetof(moment, rates.total), length);
+  const double    total = integral(rule, of, offsetof(moment, rates.total), length);
   state           first, last;
   double          by_balance = NAN;
 
   PetscFunctionBeginUser;
   if (isothermal) {
-    PetscCall(evaluate(thermo->grid, thermo->point[0].P, NULL, 1, &first));
-    PetscCall(evaluate(thermo->grid, thermo->point[thermo->rule.count - 1].P, NULL, 1, &last));
+    PetscCall(evaluate(of->grid, of->point[0].P, NULL, 1, &first));
+    PetscCall(evaluate(of->grid, of->point[rule->count - 1].P, NULL, 1, &last));
     by_balance = last.entropy - first.entropy - heat / T;
   }
   /* a density that begins with empty cells has an infinite rate there, but a finite integral */
   sum->total += isfinite(total) || !isothermal ? total : by_balance;
   if (isfinite(total) && isothermal) sum->balance += by_balance - total;
-  sum->housekeeping += integral(thermo, offsetof(moment, rates.housekeeping), length);
-  sum->excess += thermo->needs_rest || isfinite(total) ? integral(thermo, offsetof(moment, rates.excess), length) : by_balance;
+  sum->housekeeping += integral(rule, of, offsetof(moment, rates.housekeeping), length);
+  sum->excess += thermo->needs_rest || isfinite(total) ? integral(rule, of, offsetof(moment, rates.excess), length) : by_balance;
   PetscFunctionReturn(0);
 }
 
 /* From the last point of the panel before to `end`, in between which nothing jumps; parameters at the end are those of `end_at`. */
-static PetscErrorCode cross_panel(fare_thermo *thermo, double start, double end, double end_at, fare_thermo_row *sum)
+static PetscErrorCode cross_panel(fare_thermo *thermo, double start, double end, double end_at)
 {
   const int    last = thermo->rule.count - 1;
-  const moment first = thermo->point[0];
-  double       heat = 0;
+  const double T    = thermo->defined & FARE_HAS_ENERGY ? fare_system_kT(thermo->system, end_at) : 1;
 
   PetscFunctionBeginUser;
-  thermo->point[0]    = thermo->point[last];
-  thermo->point[last] = first;
+  for (int i = 0; i < thermo->tracks; i++) {
+    const moment first = thermo->track[i].point[0];
+
+    thermo->track[i].point[0]    = thermo->track[i].point[last];
+    thermo->track[i].point[last] = first;
+  }
   for (int k = 1; k <= last; k++) {
     const double t = k == last ? end : start + thermo->rule.at[k] * (end - start);
 
     PetscCall(fare_truth_advance(thermo->truth, t));
-    PetscCall(observe(thermo, k == last ? end_at : t, &thermo->point[k]));
+    for (int i = 0; i < thermo->tracks; i++) {
+      PetscCall(observe(thermo, &thermo->track[i], k == last ? end_at : t, &thermo->track[i].point[k]));
+    }
   }
-  if (thermo->defined & FARE_HAS_ENERGY) PetscCall(add_work(thermo, end - start, &heat, sum));
-  PetscCall(add_production(thermo, end - start, heat, thermo->defined & FARE_HAS_ENERGY ? fare_system_kT(thermo->system, end_at) : 1, sum));
+  for (int i = 0; i < thermo->tracks; i++) {
+    double heat = 0;
+
+    if (thermo->defined & FARE_HAS_ENERGY) PetscCall(add_work(thermo, &thermo->track[i], end - start, &heat));
+    PetscCall(add_production(thermo, &thermo->track[i], end - start, heat, T));
+  }
   PetscFunctionReturn(0);
 }
 
 /* Panels end at corners of the drive, as steps of the truth do. */
-static PetscErrorCode cross_stretches(fare_thermo *thermo, double start, double end, double end_at, fare_thermo_row *sum)
+static PetscErrorCode cross_stretches(fare_thermo *thermo, double start, double end, double end_at)
 {
-  const fare_box box = fare_grid_box(thermo->grid);
+  const fare_box box = fare_grid_box(thermo->track[0].grid);
 
   PetscFunctionBeginUser;
   for (double corner = fare_drive_stretch(thermo->system, &box, start, end); corner < end; corner = fare_drive_stretch(thermo->system, &box, start, end)) {
-    PetscCall(cross_panel(thermo, start, corner, corner, sum));
+    PetscCall(cross_panel(thermo, start, corner, corner));
     start = corner;
   }
-  PetscCall(cross_panel(thermo, start, end, end_at, sum));
+  PetscCall(cross_panel(thermo, start, end, end_at));
   PetscFunctionReturn(0);
 }
 
-/* How much the truth's own error in space may have changed the divergence. */
-static PetscErrorCode estimate_kl(const fare_thermo *thermo, const moment *m, double T, double *error)
-{
-  state s;
-  Vec   corrected;
-
-  PetscFunctionBeginUser;
-  *error = NAN;
-  if (!m->U) PetscFunctionReturn(0);
-  PetscCall(VecDuplicate(m->P, &corrected));
-  PetscCall(VecWAXPY(corrected, 1, m->P, fare_truth_error_field(thermo->truth)));
-  PetscCall(evaluate(thermo->grid, corrected, m->U, T, &s));
-  *error = fabs(s.kl - m->kl);
-  PetscCall(VecDestroy(&corrected));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode velocity(const fare_thermo *thermo, double t, Vec P, double to[])
+static PetscErrorCode velocity(const track *of, double t, Vec P, double to[])
 {
   Vec J;
 
   PetscFunctionBeginUser;
   PetscCall(VecDuplicate(P, &J));
-  for (int axis = 0; axis < thermo->grid->dim; axis++) {
+  for (int axis = 0; axis < of->grid->dim; axis++) {
     PetscScalar sum;
 
-    PetscCall(fare_operator_current(thermo->op, t, P, axis, J));
+    PetscCall(fare_operator_current(of->op, t, P, axis, J));
     PetscCall(VecSum(J, &sum));
-    to[axis] = sum * thermo->grid->spacing[axis];
+    to[axis] = sum * of->grid->spacing[axis];
   }
   PetscCall(VecDestroy(&J));
   PetscFunctionReturn(0);
 }
 
-/* A row of what is so far in `sum`, and of the state at its time. */
-static PetscErrorCode add_row(fare_thermo *thermo, const fare_thermo_row *sum)
+/* A row of the integrals so far, and of the state now. */
+static PetscErrorCode make_row(const fare_thermo *thermo, track *of, double t)
 {
-  const int       defined = thermo->defined;
-  const moment   *last    = &thermo->point[thermo->rule.count - 1];
-  fare_thermo_row row     = *sum;
-  const double    T       = defined & FARE_HAS_ENERGY ? fare_system_kT(thermo->system, row.time) : 1;
-  state           s;
+  const int        defined = thermo->defined;
+  const moment    *last    = &of->point[thermo->rule.count - 1];
+  fare_thermo_row *row     = &of->row[thermo->count];
+  const double     T       = defined & FARE_HAS_ENERGY ? fare_system_kT(thermo->system, t) : 1;
+  state            s;
 
   PetscFunctionBeginUser;
-  PetscCall(evaluate(thermo->grid, last->P, last->U, T, &s));
-  row.energy                  = s.energy;
-  row.entropy                 = s.entropy;
-  row.free_energy             = s.energy - T * s.entropy;
-  row.equilibrium_free_energy = s.equilibrium_free_energy;
-  row.kl_to_equilibrium       = s.kl;
-  PetscCall(estimate_kl(thermo, last, T, &row.kl_error));
-  row.total_rate        = last->rates.total;
-  row.housekeeping_rate = last->rates.housekeeping;
-  row.excess_rate       = last->rates.excess;
-  PetscCall(velocity(thermo, row.time, last->P, row.velocity));
-  if (thermo->count == thermo->room) {
-    thermo->room = 2 * thermo->room + 64;
-    PetscCall(PetscRealloc(thermo->room * sizeof *thermo->row, &thermo->row));
+  *row       = of->sum;
+  row->time  = t;
+  row->ratio = fare_truth_get_status(thermo->truth)->ratio;
+  PetscCall(evaluate(of->grid, last->P, last->U, T, &s));
+  row->energy                  = s.energy;
+  row->entropy                 = s.entropy;
+  row->free_energy             = s.energy - T * s.entropy;
+  row->equilibrium_free_energy = s.equilibrium_free_energy;
+  row->kl_to_equilibrium       = s.kl;
+  row->total_rate              = last->rates.total;
+  row->housekeeping_rate       = last->rates.housekeeping;
+  row->excess_rate             = last->rates.excess;
+  PetscCall(velocity(of, t, last->P, row->velocity));
+  row->dissipated_work = row->work - (row->equilibrium_free_energy - of->row[0].equilibrium_free_energy);
+  if (!(defined & FARE_HAS_FREE_WORK)) row->dissipated_work = NAN;
+  if (!(defined & FARE_HAS_ENERGY)) row->work = row->extra_work = row->heat = row->kl_integral = row->energy_balance = NAN;
+  if (!(defined & FARE_HAS_BALANCE)) row->balance = NAN;
+  PetscFunctionReturn(0);
+}
+
+static double difference(const fare_thermo *thermo, size_t k, size_t offset, int a, int b)
+{
+  return fabs(*(const double *)((const char *)&thermo->track[a].row[k] + offset) - *(const double *)((const char *)&thermo->track[b].row[k] + offset));
+}
+
+/*
+  The error in space and time of one member of row k. The difference of two grids may vanish by accident where the error changes its sign, so
+  this is the largest of the last three rows, and for integrals over time the largest of all rows so far.
+*/
+static double grid_error(const fare_thermo *thermo, size_t k, size_t offset, PetscBool is_integral)
+{
+  const size_t oldest = is_integral ? 0 : k > 2 ? k - 2 : 0;
+  double       space = 0, time = 0;
+
+  for (size_t i = oldest; i <= k; i++) {
+    space = fmax(space, difference(thermo, i, offset, 0, FARE_TRUTH_HALF) / (thermo->track[0].row[i].ratio - 1));
+    time  = fmax(time, difference(thermo, i, offset, FARE_TRUTH_HALF, FARE_TRUTH_HALF_TIGHTER));
   }
-  row.dissipated_work = row.work - (row.equilibrium_free_energy - (thermo->count ? thermo->row[0].equilibrium_free_energy : row.equilibrium_free_energy));
-  if (!(defined & FARE_HAS_FREE_WORK)) row.dissipated_work = NAN;
-  if (!(defined & FARE_HAS_ENERGY)) row.work = row.extra_work = row.heat = row.kl_integral = row.work_error = NAN;
-  if (!(defined & FARE_HAS_BALANCE)) row.balance = NAN;
-  thermo->row[thermo->count++] = row;
+  return isnan(difference(thermo, k, offset, 0, FARE_TRUTH_HALF)) ? NAN : space + time;
+}
+static const size_t integrals[] = {
+  offsetof(fare_thermo_row, work), offsetof(fare_thermo_row, extra_work), offsetof(fare_thermo_row, heat), offsetof(fare_thermo_row, dissipated_work),
+  offsetof(fare_thermo_row, total), offsetof(fare_thermo_row, housekeeping), offsetof(fare_thermo_row, excess), offsetof(fare_thermo_row, kl_integral)};
+static const size_t states[] = {
+  offsetof(fare_thermo_row, energy), offsetof(fare_thermo_row, entropy), offsetof(fare_thermo_row, free_energy), offsetof(fare_thermo_row, equilibrium_free_energy),
+  offsetof(fare_thermo_row, kl_to_equilibrium), offsetof(fare_thermo_row, total_rate), offsetof(fare_thermo_row, housekeeping_rate), offsetof(fare_thermo_row, excess_rate),
+  offsetof(fare_thermo_row, velocity[0]), offsetof(fare_thermo_row, velocity[1]), offsetof(fare_thermo_row, velocity[2])};
+
+/* Errors of row k: those of the grid, and with integrals what the balances say of the quadrature. */
+static void make_errors(fare_thermo *thermo, size_t k)
+{
+  const fare_thermo_row *row   = &thermo->track[0].row[k];
+  fare_thermo_row       *error = &thermo->error[k];
+  const double           quadrature = isnan(row->energy_balance) ? 0 : row->energy_balance, balance = isnan(row->balance) ? 0 : fabs(row->balance);
+
+  *error = (fare_thermo_row){.time = row->time, .energy_balance = NAN, .balance = NAN};
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(states); i++) *(double *)((char *)error + states[i]) = thermo->tracks > 1 ? grid_error(thermo, k, states[i], PETSC_FALSE) : NAN;
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(integrals); i++) *(double *)((char *)error + integrals[i]) = thermo->tracks > 1 ? grid_error(thermo, k, integrals[i], PETSC_TRUE) : NAN;
+  error->work += quadrature;
+  error->extra_work += quadrature;
+  error->heat += quadrature;
+  error->dissipated_work += quadrature;
+  error->total += balance;
+  if (thermo->needs_rest) error->housekeeping += balance;
+  error->excess += balance;
+}
+
+static PetscErrorCode make_room(fare_thermo *thermo, size_t count)
+{
+  PetscFunctionBeginUser;
+  if (count <= thermo->room) PetscFunctionReturn(0);
+  thermo->room = 2 * count + 64;
+  for (int i = 0; i < thermo->tracks; i++) PetscCall(PetscRealloc(thermo->room * sizeof(fare_thermo_row), &thermo->track[i].row));
+  PetscCall(PetscRealloc(thermo->room * sizeof(fare_thermo_row), &thermo->error));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode add_row(fare_thermo *thermo, double t)
+{
+  PetscFunctionBeginUser;
+  PetscCall(make_room(thermo, thermo->count + 1));
+  for (int i = 0; i < thermo->tracks; i++) PetscCall(make_row(thermo, &thermo->track[i], t));
+  make_errors(thermo, thermo->count++);
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode create_track(fare_thermo *thermo, int part)
+{
+  track *of = &thermo->track[part];
+  Vec    masses = fare_truth_part_masses(thermo->truth, part);
+
+  PetscFunctionBeginUser;
+  of->part = part;
+  of->grid = fare_truth_part_grid(thermo->truth, part);
+  PetscCall(fare_operator_create(of->grid, thermo->system, &of->op));
+  for (int k = 0; k < thermo->rule.count; k++) {
+    PetscCall(VecDuplicate(masses, &of->point[k].P));
+    if (thermo->defined & FARE_HAS_ENERGY) PetscCall(VecDuplicate(masses, &of->point[k].U));
+  }
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_thermo_create(fare_truth *truth, const fare_system *system, const fare_thermo_options *options, fare_thermo **thermo)
 {
-  const fare_system_type *type = fare_system_type_of(system);
-  fare_thermo_row         sum  = {.time = fare_truth_get_status(truth)->time};
+  const fare_system_type *type  = fare_system_type_of(system);
+  const double            start = fare_truth_get_status(truth)->time;
   fare_thermo            *h;
 
   PetscFunctionBeginUser;
@@ -301,36 +386,32 @@ PetscErrorCode fare_thermo_create(fare_truth *truth, const fare_system *system, 
   *thermo       = h;
   h->truth      = truth;
   h->system     = system;
-  h->grid       = fare_truth_grid(truth);
   h->options    = *options;
   h->defined    = fare_thermo_defines(system);
   h->needs_rest = h->defined & FARE_HAS_PRODUCTION && (type->drift || type->extra) ? PETSC_TRUE : PETSC_FALSE;
+  h->tracks     = fare_truth_parts(truth);
   fare_lobatto_make((int)options->points, &h->rule);
-  PetscCall(fare_operator_create(h->grid, system, &h->op));
-  for (int k = 0; k < h->rule.count; k++) {
-    PetscCall(VecDuplicate(fare_truth_masses(truth), &h->point[k].P));
-    if (h->defined & FARE_HAS_ENERGY) PetscCall(VecDuplicate(h->point[k].P, &h->point[k].U));
+  for (int i = 0; i < h->tracks; i++) {
+    PetscCall(create_track(h, i));
+    PetscCall(observe(h, &h->track[i], start, &h->track[i].point[h->rule.count - 1]));
   }
-  PetscCall(observe(h, sum.time, &h->point[h->rule.count - 1]));
-  PetscCall(add_row(h, &sum));
+  PetscCall(add_row(h, start));
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_thermo_advance(fare_thermo *thermo, double t)
 {
-  fare_thermo_row sum  = thermo->row[thermo->count - 1];
-  double          from = sum.time;
+  double from = thermo->track[0].row[thermo->count - 1].time;
 
   PetscFunctionBeginUser;
   if (!(t > from)) PetscFunctionReturn(0);
   for (double jump = fare_system_next_jump(thermo->system, from); jump <= t; jump = fare_system_next_jump(thermo->system, jump)) {
-    PetscCall(cross_stretches(thermo, from, jump, jump - 2e-12 * PetscMax(1, fabs(jump)), &sum));
-    PetscCall(cross_jump(thermo, jump, &sum));
+    PetscCall(cross_stretches(thermo, from, jump, jump - 2e-12 * PetscMax(1, fabs(jump))));
+    for (int i = 0; i < thermo->tracks; i++) PetscCall(cross_jump(thermo, &thermo->track[i], jump));
     from = jump;
   }
-  if (t > from) PetscCall(cross_stretches(thermo, from, t, t, &sum));
-  sum.time = t;
-  PetscCall(add_row(thermo, &sum));
+  if (t > from) PetscCall(cross_stretches(thermo, from, t, t));
+  PetscCall(add_row(thermo, t));
   PetscFunctionReturn(0);
 }
 
@@ -340,13 +421,18 @@ PetscErrorCode fare_thermo_destroy(fare_thermo **thermo)
 
   PetscFunctionBeginUser;
   if (!h) PetscFunctionReturn(0);
-  for (int k = 0; k < FARE_POINTS_MAX; k++) {
-    PetscCall(VecDestroy(&h->point[k].P));
-    PetscCall(VecDestroy(&h->point[k].U));
+  for (int i = 0; i < h->tracks; i++) {
+    track *of = &h->track[i];
+
+    for (int k = 0; k < FARE_POINTS_MAX; k++) {
+      PetscCall(VecDestroy(&of->point[k].P));
+      PetscCall(VecDestroy(&of->point[k].U));
+    }
+    PetscCall(VecDestroy(&of->rest));
+    PetscCall(fare_operator_destroy(&of->op));
+    PetscCall(PetscFree(of->row));
   }
-  PetscCall(VecDestroy(&h->rest));
-  PetscCall(fare_operator_destroy(&h->op));
-  PetscCall(PetscFree(h->row));
+  PetscCall(PetscFree(h->error));
   PetscCall(PetscFree(*thermo));
   PetscFunctionReturn(0);
 }
@@ -358,7 +444,12 @@ size_t fare_thermo_count(const fare_thermo *thermo)
 
 const fare_thermo_row *fare_thermo_rows(const fare_thermo *thermo)
 {
-  return thermo->row;
+  return thermo->track[0].row;
+}
+
+const fare_thermo_row *fare_thermo_errors(const fare_thermo *thermo)
+{
+  return thermo->error;
 }
 
 const fare_system *fare_thermo_system(const fare_thermo *thermo)
@@ -368,7 +459,22 @@ const fare_system *fare_thermo_system(const fare_thermo *thermo)
 
 const fare_grid *fare_thermo_grid(const fare_thermo *thermo)
 {
-  return thermo->grid;
+  return thermo->track[0].grid;
+}
+
+const fare_grid *fare_thermo_half_grid(const fare_thermo *thermo)
+{
+  return thermo->tracks > 1 ? thermo->track[FARE_TRUTH_HALF].grid : NULL;
+}
+
+int fare_thermo_tracks(const fare_thermo *thermo)
+{
+  return thermo->tracks;
+}
+
+const fare_thermo_row *fare_thermo_track(const fare_thermo *thermo, int part)
+{
+  return thermo->track[part].row;
 }
 
 const fare_thermo_options *fare_thermo_options_of(const fare_thermo *thermo)
@@ -379,16 +485,20 @@ const fare_thermo_options *fare_thermo_options_of(const fare_thermo *thermo)
 PetscErrorCode fare_thermo_restore(fare_thermo *thermo, size_t count, const fare_thermo_row rows[])
 {
   PetscFunctionBeginUser;
-  PetscCall(PetscRealloc(count * sizeof *rows, &thermo->row));
-  memcpy(thermo->row, rows, count * sizeof *rows);
-  thermo->count = thermo->room = count;
+  PetscCall(make_room(thermo, count));
+  for (int i = 0; i < thermo->tracks; i++) {
+    memcpy(thermo->track[i].row, rows + (size_t)i * count, count * sizeof *rows);
+    thermo->track[i].sum = rows[(size_t)i * count + count - 1];
+  }
+  thermo->count = count;
+  for (size_t k = 0; k < count; k++) make_errors(thermo, k);
   PetscFunctionReturn(0);
 }
 
 /* A face's current is shared by the cells beside it. */
 PetscErrorCode fare_thermo_current(fare_thermo *thermo, int axis, Vec *current)
 {
-  const fare_grid   *grid = thermo->grid;
+  const fare_grid   *grid = thermo->track[0].grid;
   const PetscScalar *J;
   PetscScalar       *at;
   fare_ghosts        ghosts;
@@ -398,7 +508,7 @@ PetscErrorCode fare_thermo_current(fare_thermo *thermo, int axis, Vec *current)
   PetscCall(fare_ghosts_of(grid, &ghosts));
   PetscCall(VecDuplicate(fare_truth_masses(thermo->truth), &faces));
   PetscCall(VecDuplicate(faces, current));
-  PetscCall(fare_operator_current(thermo->op, fare_truth_get_status(thermo->truth)->time, fare_truth_masses(thermo->truth), axis, faces));
+  PetscCall(fare_operator_current(thermo->track[0].op, fare_truth_get_status(thermo->truth)->time, fare_truth_masses(thermo->truth), axis, faces));
   PetscCall(DMGetLocalVector(grid->dm, &local));
   PetscCall(DMGlobalToLocal(grid->dm, faces, INSERT_VALUES, local));
   PetscCall(VecGetArrayRead(local, &J));
@@ -419,7 +529,7 @@ PetscErrorCode fare_thermo_current(fare_thermo *thermo, int axis, Vec *current)
 
 double fare_thermo_mean_kl(const fare_thermo *thermo)
 {
-  const fare_thermo_row *last = &thermo->row[thermo->count - 1];
+  const fare_thermo_row *row = thermo->track[0].row, *last = &row[thermo->count - 1];
 
-  return thermo->count > 1 ? last->kl_integral / (last->time - thermo->row[0].time) : last->kl_to_equilibrium;
+  return thermo->count > 1 ? last->kl_integral / (last->time - row->time) : last->kl_to_equilibrium;
 }

@@ -23,7 +23,11 @@ void fare_average_boltzmann(size_t n, int points, const double weight[], double 
 const fare_system         *fare_thermo_system(const fare_thermo *thermo);
 const fare_grid           *fare_thermo_grid(const fare_thermo *thermo);
 const fare_thermo_options *fare_thermo_options_of(const fare_thermo *thermo);
-/* Puts these rows in place of its own. */
+const fare_grid           *fare_thermo_half_grid(const fare_thermo *thermo); /* of the companion; NULL where the truth has none */
+/* Rows are kept for the truth and for each of its companions: how many of these tracks there are, and the rows of one. */
+int                    fare_thermo_tracks(const fare_thermo *thermo);
+const fare_thermo_row *fare_thermo_track(const fare_thermo *thermo, int part);
+/* Puts `count` rows in place of those of every track, one track after the other. */
 PetscErrorCode fare_thermo_restore(fare_thermo *thermo, size_t count, const fare_thermo_row rows[]);
 
 /* The names under which a study files them. */

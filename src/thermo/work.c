@@ -144,11 +144,22 @@ static PetscErrorCode gather(const fare_ensemble *ensemble, const double *work, 
   PetscFunctionReturn(0);
 }
 
-static void moments(size_t n, const double work[], double *mean, double *variance)
+/* Mean and variance of the work one way, with standard errors: Var(s^2) = (mu_4 - s^4 (n - 3)/(n - 1))/n. */
+static void moments(size_t n, const double work[], int way, fare_work *w)
 {
-  *mean = *variance = 0;
-  for (size_t i = 0; i < n; i++) *mean += work[i] / (double)n;
-  for (size_t i = 0; i < n; i++) *variance += PetscSqr(work[i] - *mean) / (double)(n - 1);
+  double mean = 0, variance = 0, fourth = 0;
+
+  for (size_t i = 0; i < n; i++) mean += work[i] / (double)n;
+  for (size_t i = 0; i < n; i++) {
+    const double square = PetscSqr(work[i] - mean);
+
+    variance += square / (double)(n - 1);
+    fourth += square * square / (double)n;
+  }
+  w->mean[way]           = mean;
+  w->variance[way]       = variance;
+  w->mean_error[way]     = sqrt(variance / (double)n);
+  w->variance_error[way] = sqrt(fmax(0, fourth - variance * variance * ((double)n - 3) / ((double)n - 1)) / (double)n);
 }
 
 /* Histograms of W forward and of -W reversed over the same bins. */
@@ -193,7 +204,7 @@ PetscErrorCode fare_work_simulate(MPI_Comm comm, const fare_system *system, cons
     memset(mine, 0, (size_t)(ensemble->blocks * FARE_BLOCK) * sizeof *mine);
     PetscCall(travel(system, box, start, end, way, options->relaxation, w->steps, seed, ensemble, mine, &w->accepted[way]));
     PetscCall(gather(ensemble, mine, work[way]));
-    moments(n, work[way], &w->mean[way], &w->variance[way]);
+    moments(n, work[way], way, w);
     w->jarzynski[way] = fare_jarzynski_estimate(kT, n, work[way]);
   }
   w->jarzynski[1].estimate *= -1;

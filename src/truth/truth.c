@@ -192,6 +192,7 @@ static PetscErrorCode estimate_error(fare_truth *truth)
 
   PetscFunctionBeginUser;
   PetscCall(fare_operator_ratio(truth->half->op, truth->half->masses, &ratio));
+  status->ratio = ratio;
   PetscCall(VecWAXPY(truth->half_difference, -1, truth->half_tighter->masses, truth->half->masses));
   PetscCall(VecNorm(truth->half_difference, NORM_1, &norm));
   status->error_time = TIME_SHARE * norm;
@@ -324,6 +325,16 @@ PetscErrorCode fare_truth_load(fare_truth *truth, int part, const double numbers
   if (truth->half) PetscCall(fare_operator_rates(truth->half->op, truth->half->before)); /* the estimate asks them about the scheme's order */
   PetscCall(update_status(truth));
   PetscFunctionReturn(0);
+}
+
+const fare_grid *fare_truth_part_grid(const fare_truth *truth, int part)
+{
+  return part_of(truth, part)->grid;
+}
+
+Vec fare_truth_part_masses(const fare_truth *truth, int part)
+{
+  return part_of(truth, part)->masses;
 }
 
 const fare_grid *fare_truth_grid(const fare_truth *truth)

@@ -190,7 +190,7 @@ static void a_dragged_trap(void **state)
   assert_near(EXTRAPOLATED(kl_integral), 0.5 * (t - 2 * behind + 0.5 * (1 - exp(-2 * t))), 1e-6);
   assert_near(EXTRAPOLATED(velocity[0]), behind, 1e-6);
 #undef EXTRAPOLATED
-  assert_between(row[1].work_error, 0, 1e-7);
+  assert_between(row[1].energy_balance, 0, 1e-7);
   /* the work of trajectories: Gaussian, its variance twice its mean; the chain tends to it in first order of its step */
   for (int i = 0; i < 2; i++) {
     fare_truth *truth = make_truth(system, &boltzmann, 512, 0);
@@ -350,7 +350,7 @@ static void the_lag_of_the_prinz_potential(void **state)
       assert_between(row[k].total_rate, 0, HUGE_VAL);
       /* closure: what is lost beyond the lag was produced, within what the quadrature says of itself */
       assert_near(row[k].dissipated_work - row[k].kl_to_equilibrium, row[k].total, fabs(row[k].balance) + 1e-10);
-      assert_near(row[k].balance, 0, 1e-4 + row[k].work_error);
+      assert_near(row[k].balance, 0, 1e-4 + row[k].energy_balance);
     }
     assert_near(sum, cases[c].mean, cases[c].digit);
     for (size_t i = 0; i < 5 && c == 1; i++) {
@@ -377,8 +377,8 @@ static void the_quadrature_knows_its_error(void **state)
   assert_ok(fare_system_drive_sine(system, "tilt", 4, 1, 0));
   few  = follow(system, &boltzmann, 256, 0, 1, 4, 3);
   many = follow(system, &boltzmann, 256, 0, 1, 16, 7);
-  assert_between(many[16].work_error, 0, 1e-6);
-  assert_between(few[4].work_error / fabs(few[4].work - many[16].work), 0.5, 100);
+  assert_between(many[16].energy_balance, 0, 1e-6);
+  assert_between(few[4].energy_balance / fabs(few[4].work - many[16].work), 0.5, 100);
   free(few);
   free(many);
   assert_ok(fare_system_destroy(&system));
