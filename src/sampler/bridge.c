@@ -212,7 +212,7 @@ static void extrapolate(PetscInt cells, const double coarse[], const double fine
   for (PetscInt i = 0; i < cells; i++) masses[i] /= sum;
 }
 
-/* The ends, the times asked for and the jumps of the drive, in order; asked[k] is where times[k] stands. */
+/* The ends, the times asked for and the corners of the drive, in order; asked[k] is where times[k] stands. */
 static PetscErrorCode mark_times(const fare_bridge *bridge, int count, const double times[], int asked[], int *marks, double **time)
 {
   const double same = 1e-9 * (bridge->end - bridge->start);
@@ -220,11 +220,11 @@ static PetscErrorCode mark_times(const fare_bridge *bridge, int count, const dou
   double       jump, now = bridge->start;
 
   PetscFunctionBeginUser;
-  for (jump = fare_system_next_jump(bridge->reference, now); jump < bridge->end; jump = fare_system_next_jump(bridge->reference, jump)) n++;
+  for (jump = fare_system_next_corner(bridge->reference, now); jump < bridge->end; jump = fare_system_next_jump(bridge->reference, jump)) n++;
   PetscCall(PetscMalloc1((size_t)(n + count + 1), time));
   n          = 1;
   (*time)[0] = bridge->start;
-  jump       = fare_system_next_jump(bridge->reference, now);
+  jump       = fare_system_next_corner(bridge->reference, now);
   while ((k < count && times[k] < bridge->end - same) || jump < bridge->end - same) {
     const PetscBool mine = k < count && times[k] <= jump + same ? PETSC_TRUE : PETSC_FALSE;
 
@@ -232,7 +232,7 @@ static PetscErrorCode mark_times(const fare_bridge *bridge, int count, const dou
     (*time)[n] = mine ? times[k] : jump;
     if (mine) asked[k++] = n;
     n++;
-    if (now == jump) jump = fare_system_next_jump(bridge->reference, jump);
+    if (now == jump) jump = fare_system_next_corner(bridge->reference, jump);
   }
   for (; k < count; k++) asked[k] = n;
   (*time)[n++] = bridge->end;
