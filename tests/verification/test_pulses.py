@@ -113,6 +113,40 @@ def work(place):
     expect(f"the work of a pulse: {found:.6f}, exactly {exact:.6f}", abs(found - exact) < 2e-3 * abs(exact))
 
 
+def generator(tilt, lower, upper, cells):
+    """Of dX = (tilt - X) dt + sqrt(2) dW by fluxes of Scharfetter and Gummel, with a wall below and an end that absorbs above."""
+    h = (upper - lower) / cells
+    x = lower + h * (np.arange(cells) + 0.5)
+    z = (tilt - (x + h / 2)) * h
+    up, down = -z / np.expm1(-z) / h**2, z / np.expm1(z) / h**2
+    L = np.diag(up[:-1], -1) + np.diag(down[:-1], 1)
+    return L - np.diag(up + np.concatenate([[0], down[:-1]]))
+
+
+def survival(place):
+    """What a push carries over a line, by a driven analysis and by matrices."""
+    lower, upper, cells = -6.0, 3.5, 380
+    x = lower + (upper - lower) / cells * (np.arange(cells) + 0.5)
+    p = np.where(x < 1, np.exp(-x * x / 2), 0)
+    p /= p.sum()
+    one = np.eye(cells)
+    still = 0.005 * generator(0, lower, upper, cells)
+    rest = np.linalg.solve(one - still, one + still)
+    for _ in range(710):
+        p = rest @ p
+    for k in range(80):  # the pulse, from 7.10 to 7.14, by Crank and Nicolson
+        L = generator(160 * np.interp(7.10 + (k + 0.5) * 5e-4, [7.10, 7.12, 7.14], [0, 1, 0]), lower, upper, cells)
+        p = np.linalg.solve(one - 2.5e-4 * L, p + 2.5e-4 * (L @ p))
+    for _ in range(286):
+        p = rest @ p
+    push = "{parameter: tilt, waveform: tabulated, amplitude: 160, times: [0, 7.10, 7.12, 7.14], values: [0, 0, 1, 0]}"
+    kind = "{name: few, kind: driven_passage, span: 10, after: over, starts: 1, target: {lower: [3.5]}, from: {upper: [1.0]}, survival: 2, horizon: 10, tolerance: 1.0e-3}"
+    output = run(place, "survival", TRAP, push, [3072], "--set", f"analysis=[{kind}]")
+    with h5py.File(output / "study.h5") as data:
+        found = float(data["analysis/few/survival"][-1])
+    expect(f"survival of a push: {found:.5f}, by matrices {p.sum():.5f}", abs(found - p.sum()) < 2e-2)
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="fare-pulses-") as name:
         place = pathlib.Path(name)
@@ -126,6 +160,7 @@ def main():
         follows(place, "triangle_ts", TRAP, TRIANGLE, triangle, [256], 5e-4, petsc=["-truth_ts_type", "arkimex"])
         follows(place, "made", MADE, RISE, made, [512], 1e-4)
         work(place)
+        survival(place)
     return 1 if failures else 0
 
 
