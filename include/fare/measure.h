@@ -90,6 +90,7 @@ typedef struct {
 typedef struct {
   const char *name, *summary, *definition, *reference, *unit;
   int         dimension_most; /* largest dimension it is defined in; 0: any */
+  double      fewest;         /* independent ones that an interval needs where samples are correlated */
   PetscBool   pools;          /* a sum over pools; else it looks at bins */
   PetscBool   norm;           /* vanishes as the difference of q and p does, not as its square: bias and interval are those of its square */
   double (*evaluate)(const fare_comparison *comparison);
@@ -101,7 +102,7 @@ const fare_measure_type *fare_measure_type_at(size_t i);           /* NULL past 
 PetscErrorCode fare_measure_type_describe(const fare_measure_type *type, FILE *to);
 
 /* Why there is no interval. */
-typedef enum { FARE_INTERVAL, FARE_NO_GROUPS, FARE_ONE_GROUP, FARE_FEW_WEIGHTS, FARE_BARE_POOLS, FARE_LONG_CORRELATION, FARE_NO_VALUE, FARE_INTERVAL_KINDS } fare_interval;
+typedef enum { FARE_INTERVAL, FARE_NO_GROUPS, FARE_ONE_GROUP, FARE_FEW_WEIGHTS, FARE_BARE_POOLS, FARE_LONG_CORRELATION, FARE_FEW_INDEPENDENT, FARE_NO_VALUE, FARE_INTERVAL_KINDS } fare_interval;
 extern const char *const fare_interval_reasons[FARE_INTERVAL_KINDS]; /* empty where there is one */
 
 typedef struct {

@@ -11,8 +11,8 @@
 #define ROUND_OFF    1e-12 /* relative: few samples in few bins often give the very same value by another order of sums */
 #define MARGIN       0.5   /* of the correction of a norm, added to the upper end: of many parts like their noise the jackknife takes off too much */
 #define INSIDE       0.025 /* what exact draws reach this often is not told from 0 */
-#define BEHIND_LEAST 20   /* effective samples behind the estimate of the noise of uneven weights */
-#define BARE_MOST    0.02 /* of the truth, in pools that have hardly any samples of uneven weights */
+#define BEHIND_LEAST 40   /* effective samples behind the estimate of the noise of uneven weights */
+#define BARE_MOST    0.005/* of the truth, in pools that have hardly any samples of uneven weights */
 #define EVEN_LEAST   0.9  /* effective samples per distinct one: weights that vary less leave no pool bare */
 #define NORMAL_LEVEL 1.959963984540054 /* 95% of a normal distribution lie within so many standard deviations */
 
@@ -23,6 +23,7 @@ const char *const fare_interval_reasons[FARE_INTERVAL_KINDS] = {
   [FARE_FEW_WEIGHTS]      = "a few samples have most of the weight",
   [FARE_BARE_POOLS]       = "samples with uneven weights are missing where the truth has some mass",
   [FARE_LONG_CORRELATION] = "samples are correlated over more than a tenth of all",
+  [FARE_FEW_INDEPENDENT]  = "too few independent samples among correlated ones",
   [FARE_NO_VALUE]         = "no value",
 };
 
@@ -56,12 +57,13 @@ static PetscErrorCode share(const comparing *c, size_t n, double values[])
 /* With the covariance that groups show: as it is where bins are looked at, and blended with that of independent draws for sums over many pools. */
 static PetscErrorCode draw_correlated(comparing *c, int replicates, int r, fare_random *random, double values[])
 {
-  double normal[FARE_GROUPS], *drawn;
+  double normal[FARE_GROUPS + 1], *drawn;
 
   PetscFunctionBeginUser;
   PetscCall(PetscMalloc1(c->sides.pools, &drawn));
   memcpy(drawn, c->sides.q_raw, c->sides.pools * sizeof *drawn);
-  for (size_t g = 0; g < c->samples.groups; g++) normal[g] = fare_random_normal(random);
+  for (size_t g = 0; g <= c->samples.groups; g++) normal[g] = fare_random_normal(random);
+  for (size_t g = 0; g < c->samples.groups; g++) normal[g] = (normal[g] + normal[g + 1]) * M_SQRT1_2; /* neighbours may depend on each other */
   for (int pools = 0; pools < 2; pools++) {
     fare_sides_show_correlated(&c->sides, pools ? c->noise.blend : 1, drawn, normal);
     for (size_t m = 0; m < c->count; m++) {
@@ -147,6 +149,15 @@ static PetscErrorCode find_floor(const fare_measure_type *type, int replicates, 
   PetscFunctionReturn(0);
 }
 
+/* By how much the variance of correlated samples is larger than groups of them show that depend on their neighbours: one more lag, unless it is negative. */
+static double beyond_groups(int n, const double values[], double mean, double variance)
+{
+  double lag = 0;
+
+  for (int i = 0; i + 1 < n; i++) lag += (values[i] - mean) * (values[i + 1] - mean) / n;
+  return variance > 0 ? 1 + 2 * PetscMax(0, lag / variance + 1. / n) : 1; /* deviations add up to nothing */
+}
+
 /* 97.5% of Student's t lie below, by the expansion of Fisher and Cornish; 9 degrees of freedom or more. */
 static double student(int freedom)
 {
@@ -164,17 +175,18 @@ static double back_to_scale(const fare_measure_type *type, double value)
   With s the value, or the square of a norm: its bias by the jackknife over groups, for divergences from the floor to the share that this has in the value; and an interval of what is left, whose variance is the floor's at 0 and grows with it by 4 tau^2, the
   jackknife's variance over s. A root stabilises that; with one degree of freedom, s = x^2, this is x +- t tau. docs/measures.md derives it.
 */
-static void find_interval(const fare_measure_type *type, double s, int groups, const double without[], int floor_known, double floor_variance, fare_measured *result)
+static void find_interval(const fare_measure_type *type, double s, int groups, const double without[], PetscBool correlated, int floor_known, double floor_variance, fare_measured *result)
 {
   double mean, variance, bias, left, tau, rest = 0, root, reach;
 
   find_moments(groups, without, &mean, &variance);
+  if (correlated) variance *= beyond_groups(groups, without, mean, variance);
   bias = (groups - 1) * (mean - s);
   if (floor_known && !type->norm && !type->plain && s > 0) bias += PetscMin(1, result->floor_mean / s) * (result->floor_mean - bias);
   left              = s - bias;
   result->corrected = back_to_scale(type, left);
   tau               = s > 0 ? 0.5 * sqrt((groups - 1) * variance / s) : 0;
-  reach             = student(groups - 1) * tau;
+  reach             = student(correlated ? PetscMax(9, (groups - 1) / 2) : groups - 1) * tau;
   if (tau > 0) rest = floor_variance / (4 * tau * tau);
   root         = sqrt(PetscMax(0, left + rest + 0.5 * tau * tau));
   rest        -= 0.5 * tau * tau;
@@ -218,6 +230,7 @@ static PetscErrorCode judge(comparing *c, int replicates, fare_stream stream, fa
   if (replicates > 0) PetscCall(draw_exactly(c, replicates, stream, draws));
   if (whole && !c->noise.correlated) independent = independent_samples(&c->sides, groups, without + c->count * (size_t)groups);
   interval = find_reason(c, whole);
+  if (interval) independent = PetscMin(independent, c->samples.effective);
   for (size_t m = 0; m < c->count; m++) {
     double variance = 0;
 
@@ -225,7 +238,8 @@ static PetscErrorCode judge(comparing *c, int replicates, fare_stream stream, fa
     if (isnan(results[m].value)) continue; /* nothing can be said of it */
     if (replicates > 0) PetscCall(find_floor(c->type[m], replicates, draws + m * (size_t)replicates, &results[m], &variance));
     results[m].independent = independent;
-    if (!interval) find_interval(c->type[m], c->plain[m], groups, without + m * (size_t)groups, replicates > 0, variance, &results[m]);
+    if (!interval && c->noise.correlated && independent < c->type[m]->fewest) results[m].interval = FARE_FEW_INDEPENDENT;
+    if (!results[m].interval) find_interval(c->type[m], c->plain[m], groups, without + m * (size_t)groups, c->noise.correlated, replicates > 0, variance, &results[m]);
   }
   PetscCall(PetscFree2(draws, without));
   PetscFunctionReturn(0);

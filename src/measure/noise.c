@@ -93,8 +93,8 @@ static double trace(const scatter *of, double *error)
   return sum * n / (n - 1);
 }
 
-/* How much neighbours have in common, in standard errors of what independent groups would. */
-static double neighbours(const scatter *of)
+/* The correlation of neighbours, and how much that is in standard errors of what independent groups would have. */
+static double neighbours(const scatter *of, double *errors)
 {
   const size_t n = of->groups;
   double       lag = 0, own = 0, others = 0;
@@ -104,9 +104,11 @@ static double neighbours(const scatter *of)
     if (g + 1 < n) lag += of->gram[g * n + g + 1];
     for (size_t h = 0; h < g; h++) others += of->gram[g * n + h] * of->gram[g * n + h];
   }
+  *errors = 0;
   if (!(others > 0)) return 0;
   lag += own / (double)n; /* deviations add up to nothing */
-  return lag / sqrt((double)n * others / (0.5 * (double)(n * (n - 1))));
+  *errors = lag / sqrt((double)n * others / (0.5 * (double)(n * (n - 1))));
+  return lag / own;
 }
 
 /* Two and two, the last one with a third where they are odd. */
@@ -129,9 +131,12 @@ static void join(size_t stride, size_t *groups, double group[])
 /* In both metrics. */
 static PetscBool depend(const fare_sides *s, size_t groups, const double group[], scatter *of)
 {
+  double errors;
+
   for (int sums = 0; sums < 2; sums++) {
     show(s, groups, group, (PetscBool)sums, of);
-    if (neighbours(of) > JOINED) return PETSC_TRUE;
+    (void)neighbours(of, &errors);
+    if (errors > JOINED) return PETSC_TRUE;
   }
   return PETSC_FALSE;
 }
@@ -159,7 +164,7 @@ static double find_blend(const scatter *of)
 static PetscErrorCode look(const fare_sides *s, scatter *of, fare_noise *noise)
 {
   const size_t stride = s->binning->all_seen + FARE_GROUP_EXTRA;
-  double       error, design;
+  double       error, errors, design;
 
   PetscFunctionBeginUser;
   for (int sums = 0; sums < 2; sums++) {
@@ -178,7 +183,7 @@ static PetscErrorCode look(const fare_sides *s, scatter *of, fare_noise *noise)
     join(stride, &noise->groups, noise->group);
   }
   show(s, noise->groups, noise->group, PETSC_FALSE, of);
-  noise->design = PetscMax(1, trace(of, &error) / expected_scatter(s, PETSC_FALSE, of->weight));
+  noise->design = PetscMax(1, trace(of, &error) * (1 + PetscMax(0, neighbours(of, &errors))) / expected_scatter(s, PETSC_FALSE, of->weight));
   noise->blend  = find_blend(of);
   PetscFunctionReturn(0);
 }

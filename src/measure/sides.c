@@ -6,6 +6,7 @@
 
 #define POOL_LEAST 5.  /* expected samples in a pool */
 #define BARE       3   /* distinct samples: a pool with fewer is bare */
+#define HEAVY      2.  /* times the mean: rows that count for so much in bare pools are those of a proposal that is too narrow */
 #define SCALE_MOST 2.  /* that deviations of groups are scaled by for the difference of truth and samples */
 
 double fare_sides_square(const fare_sides *s, size_t pool)
@@ -220,10 +221,15 @@ void fare_sides_show_correlated(fare_sides *s, double blend, const double drawn[
 
 double fare_sides_bare(const fare_sides *s)
 {
-  double sum = 0;
+  double truth = 0, square = 0, mass = 0;
 
-  for (size_t k = 0; k < s->pools && s->square; k++) sum += s->square[s->pools + 1 + k] < BARE ? s->p_raw[k] : 0;
-  return sum;
+  for (size_t k = 0; k < s->pools && s->square; k++) {
+    if (s->square[s->pools + 1 + k] >= BARE) continue;
+    truth += s->p_raw[k];
+    square += s->square[k];
+    mass += s->q_whole[k];
+  }
+  return !(mass > 0) || square / mass * s->samples->effective > HEAVY ? truth : 0;
 }
 
 PetscBool fare_sides_show_without(fare_sides *s, size_t group)

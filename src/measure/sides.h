@@ -38,7 +38,7 @@ PetscErrorCode fare_sides_correlate(fare_sides *sides);
 void fare_sides_show_correlated(fare_sides *sides, double blend, const double drawn[], const double normal[]);
 /* Sum of squares of the shares of weight in a pool. */
 double fare_sides_square(const fare_sides *sides, size_t pool);
-/* The share of the truth in pools with hardly any samples; 0 where samples are alike. */
+/* The share of the truth in pools with hardly any samples, if those count for much: a proposal was too narrow. 0 where samples are alike. */
 double fare_sides_bare(const fare_sides *sides);
 PetscBool fare_sides_show_without(fare_sides *sides, size_t group);
 /* How far the masses of pools without a group are from those of all samples: sum of squares. */
