@@ -51,8 +51,8 @@ PetscErrorCode fare_binned_free(fare_binned *binned);
 PetscErrorCode fare_deposit(const fare_grid *grid, const fare_ensemble *ensemble, Vec *masses, double *outside);
 
 /*
-  ln of the density p at local particles, from its bin averages: cubic between fine bins, fourth order in their width. What is outside, or where p is 0, has the
-  logarithm of the smallest normal number. Not collective.
+  ln of the density p at local particles, from its bin averages: cubic between fine bins, fourth order in their width. Where it is steep it stays within the range of the bins beside
+  the point; beside an empty bin (mass below 1e-24) it is the average of the point's own. What is outside, or in an empty bin, has the logarithm of the smallest normal number. Not collective.
 */
 PetscErrorCode fare_binning_log_density(const fare_binning *binning, const fare_binned *p, const fare_ensemble *ensemble, double log_density[]);
 
