@@ -5,7 +5,7 @@
 
 static PetscErrorCode unknown_option(const char *word)
 {
-  static const char *const names[] = {"--out", "--ensemble", "--help"};
+  static const char *const names[] = {"--out", "--ensemble", "--grid", "--help"};
 
   return fare_unknown_option(&fare_command_export, word, PETSC_STATIC_ARRAY_LENGTH(names), names);
 }
@@ -13,6 +13,7 @@ static PetscErrorCode unknown_option(const char *word)
 static PetscErrorCode export(const fare_arguments *arguments)
 {
   const char *directory = NULL, *ensemble = NULL, *out = NULL;
+  PetscBool   grid = PETSC_FALSE;
 
   PetscFunctionBeginUser;
   for (int i = 1; i < arguments->count; i++) {
@@ -24,6 +25,8 @@ static PetscErrorCode export(const fare_arguments *arguments)
     } else if (value) {
       if (i + 1 == arguments->count) PetscCall(fare_usage(&fare_command_export, "%s needs a value behind it", word));
       *value = arguments->argument[++i];
+    } else if (!strcmp(word, "--grid")) {
+      grid = PETSC_TRUE;
     } else if (*word == '-') {
       PetscCall(unknown_option(word));
     } else if (directory) {
@@ -34,16 +37,19 @@ static PetscErrorCode export(const fare_arguments *arguments)
   }
   if (!directory) PetscCall(fare_usage(&fare_command_export, "which study?"));
   if (out && strlen(out) >= PETSC_MAX_PATH_LEN) PetscCall(fare_usage(&fare_command_export, "the name behind --out is longer than a path can be"));
-  PetscCall(fare_export(PETSC_COMM_WORLD, directory, ensemble, out));
+  if (grid && ensemble) PetscCall(fare_usage(&fare_command_export, "--grid writes the truth, --ensemble particles: choose one"));
+  if (grid) PetscCall(fare_export_grid(PETSC_COMM_WORLD, directory, out));
+  else PetscCall(fare_export(PETSC_COMM_WORLD, directory, ensemble, out));
   PetscFunctionReturn(0);
 }
 
 const fare_command fare_command_export = {
   .name     = "export",
-  .synopsis = "export DIR [--ensemble NAME] [--out FILE.h5]",
+  .synopsis = "export DIR [--ensemble NAME | --grid] [--out FILE.h5]",
   .summary  = "writes the particles of a finished study as one file to train a generator on",
   .help     = "fare export out/prinz_driven --out prinz_training.h5\n\n"
               "The file holds /times [T], /samples [T, N, d] and /trained [T] (1: learn from it, 0: held out); docs/scoring.md has the format.\n"
-              "Without --ensemble: the one that was simulated. Without --out: STUDY_training.h5 here.\n",
+              "Without --ensemble: the one that was simulated. Without --out: STUDY_training.h5 here.\n"
+              "With --grid: the cells of the truth and its masses there, to be compared with a density; without --out STUDY_grid.h5.\n",
   .run      = export,
 };

@@ -23,8 +23,11 @@ typedef struct {
   size_t  bins;      /* fine bins, without the outside */
   double *mass;      /* bins + 1, sum 1 */
   double  below;     /* the part of the outside that lies below a single axis; 0 beyond one dimension */
-  double  effective; /* effective number of samples; HUGE_VAL for a density */
+  double  effective; /* effective number of samples, copies of one taken together; HUGE_VAL for a density */
+  double  behind;    /* (sum w^2)^2 / sum w^4, of samples: as many equal ones stand behind the estimate of their noise */
   int64_t samples;   /* number of samples; 0 for a density */
+  int64_t distinct;  /* those with a weight at different positions */
+  double *square;    /* sums of squares of shares of weight, copies taken together, and numbers of distinct samples: of each bin that intervals look at, and the outside; NULL where all samples are alike */
   size_t  groups;    /* consecutive particles in so many groups of equal size, for intervals; 0: none */
   double *group;     /* shares of all weight, per group: those in the bins that intervals look at, outside below, outside elsewhere, the whole group */
 } fare_binned;
@@ -48,8 +51,8 @@ PetscErrorCode fare_binned_free(fare_binned *binned);
 PetscErrorCode fare_deposit(const fare_grid *grid, const fare_ensemble *ensemble, Vec *masses, double *outside);
 
 /*
-  ln of the density p at local particles, from its bin averages: cubic between fine bins, fourth order in their width. What is outside, or where p is 0, has the
-  logarithm of the smallest normal number. Not collective.
+  ln of the density p at local particles, from its bin averages: cubic between fine bins, fourth order in their width. Where it is steep it stays within the range of the bins beside
+  the point; beside an empty bin (mass below 1e-24) it is the average of the point's own. What is outside, or in an empty bin, has the logarithm of the smallest normal number. Not collective.
 */
 PetscErrorCode fare_binning_log_density(const fare_binning *binning, const fare_binned *p, const fare_ensemble *ensemble, double log_density[]);
 
@@ -87,6 +90,8 @@ typedef struct {
 typedef struct {
   const char *name, *summary, *definition, *reference, *unit;
   int         dimension_most; /* largest dimension it is defined in; 0: any */
+  double      fewest;         /* independent ones that an interval needs where samples are correlated */
+  PetscBool   pools;          /* a sum over pools; else it looks at bins */
   PetscBool   norm;           /* vanishes as the difference of q and p does, not as its square: bias and interval are those of its square */
   double (*evaluate)(const fare_comparison *comparison);
   double (*plain)(const fare_comparison *comparison); /* with the bias that evaluate takes off, for the interval; NULL: evaluate takes off none */
@@ -96,6 +101,10 @@ const fare_measure_type *fare_measure_type_find(const char *name); /* NULL when 
 const fare_measure_type *fare_measure_type_at(size_t i);           /* NULL past the last */
 PetscErrorCode fare_measure_type_describe(const fare_measure_type *type, FILE *to);
 
+/* Why there is no interval. */
+typedef enum { FARE_INTERVAL, FARE_NO_GROUPS, FARE_ONE_GROUP, FARE_FEW_WEIGHTS, FARE_BARE_POOLS, FARE_LONG_CORRELATION, FARE_FEW_INDEPENDENT, FARE_NO_VALUE, FARE_INTERVAL_KINDS } fare_interval;
+extern const char *const fare_interval_reasons[FARE_INTERVAL_KINDS]; /* empty where there is one */
+
 typedef struct {
   double value;                  /* the estimate */
   double corrected;              /* less its estimated bias; may be negative */
@@ -104,6 +113,7 @@ typedef struct {
   double excess, significance;   /* value - floor_mean, and that in standard deviations of the floor; 0 between densities */
   double p_value;                /* (1 + exact draws that reach the value) / (1 + exact draws); 1 between densities */
   double effective, independent; /* numbers of samples: (sum w)^2 / sum w^2, and as many independent ones as scatter like the groups; HUGE_VAL for a density */
+  fare_interval interval;        /* whether corrected, low and high are there */
   double truth_error;            /* |change of the value when the truth's estimated error is added to it| */
 } fare_measured;
 

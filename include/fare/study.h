@@ -130,5 +130,7 @@ const fare_measure_type *fare_score_measure_at(size_t i);
   STUDY_training.h5. Says on rank 0 what was written. Collective; FARE_ERR_INPUT when there is no such ensemble, or such a file already.
 */
 PetscErrorCode fare_export(MPI_Comm comm, const char *directory, const char *ensemble, const char *path);
+/* Writes the cells of its truth and the masses there, for generators whose density is known; `path` NULL: STUDY_grid.h5. Collective; FARE_ERR_INPUT without a truth, or when there is such a file already. */
+PetscErrorCode fare_export_grid(MPI_Comm comm, const char *directory, const char *path);
 
 #endif

@@ -80,6 +80,7 @@ PetscErrorCode fare_binned_free(fare_binned *binned)
   PetscFunctionBeginUser;
   PetscCall(PetscFree(binned->mass));
   PetscCall(PetscFree(binned->group));
+  PetscCall(PetscFree(binned->square));
   PetscFunctionReturn(0);
 }
 
@@ -144,66 +145,170 @@ static size_t bin_of_particle(const fare_binning *b, const double *const x[], in
   return bin_of_cell(b, index[0], index[1], index[2]);
 }
 
-/* Whole numbers of weight, to be added up over ranks: of fine bins, the outside, what lies below, squares; then of groups. */
+/*
+  Whole numbers of weight, to be added up over ranks: of fine bins, the outside, what lies below; squares and fourth powers of the weight of each distinct
+  position, their number; then of groups. With uneven weights also squares and distinct rows of each bin that is seen, and of the outside.
+*/
 typedef struct {
-  size_t   outside, below, squares, groups, stride, count;
+  size_t   outside, below, squares, fourths, distinct, groups, stride, first_group, uneven, count;
   int64_t *sum;
 } tally;
 
-static PetscErrorCode tally_create(const fare_binning *binning, int64_t samples, tally *t)
+static PetscErrorCode tally_create(const fare_binning *binning, int64_t distinct, PetscBool uneven, tally *t)
 {
   PetscFunctionBeginUser;
-  t->outside = binning->bins;
-  t->below   = t->outside + 1;
-  t->squares = t->outside + 2;
-  t->groups  = samples < GROUPS_LEAST ? 0 : (size_t)PetscMin(samples, FARE_GROUPS);
-  t->stride  = binning->all_seen + FARE_GROUP_EXTRA;
-  t->count   = t->squares + 1 + t->groups * t->stride;
+  t->outside     = binning->bins;
+  t->below       = t->outside + 1;
+  t->squares     = t->outside + 2;
+  t->fourths     = t->outside + 3;
+  t->distinct    = t->outside + 4;
+  t->first_group = t->outside + 5;
+  t->groups      = distinct < GROUPS_LEAST ? 0 : (size_t)PetscMin(distinct, FARE_GROUPS);
+  t->stride      = binning->all_seen + FARE_GROUP_EXTRA;
+  t->uneven      = t->first_group + t->groups * t->stride;
+  t->count       = t->uneven + (uneven ? 2 * (binning->all_seen + 1) : 0);
   PetscCall(PetscCalloc1(t->count, &t->sum));
   PetscFunctionReturn(0);
 }
 
-static void add_particles(const fare_binning *binning, const fare_ensemble *ensemble, const fare_weight_units *units, tally *t)
+/* What is known of each row's copies, and where groups begin; all rows differ where `first` is NULL. */
+typedef struct {
+  int64_t *first, distinct, begin[FARE_GROUPS + 1];
+  double  *weight, most; /* of all copies of a row, over the largest weight; the most of these */
+  double   unit;         /* of squares */
+} copies;
+
+/* Groups of equally many distinct positions, in the order in which they come first. */
+static PetscErrorCode cut_groups(const fare_ensemble *e, copies *c)
 {
-  int64_t *const groups = t->sum + t->squares + 1;
+  const int64_t start = e->first_block * FARE_BLOCK, groups = PetscMin(c->distinct, FARE_GROUPS);
+  int64_t       before = 0, own = 0;
+
+  PetscFunctionBeginUser;
+  for (int64_t i = 0; i < e->local; i++) own += c->first[i] == start + i;
+  PetscCallMPI(MPI_Exscan(&own, &before, 1, MPI_INT64_T, MPI_SUM, e->comm));
+  for (int g = 0; g <= FARE_GROUPS; g++) c->begin[g] = e->count;
+  for (int64_t i = 0; i < e->local; i++) {
+    if (c->first[i] != start + i) continue;
+    c->begin[before * groups / c->distinct] = PetscMin(c->begin[before * groups / c->distinct], start + i);
+    before++;
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, c->begin, FARE_GROUPS + 1, MPI_INT64_T, MPI_MIN, e->comm));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode find_copies(const fare_binning *binning, const fare_ensemble *e, const fare_weight_units *units, copies *c)
+{
+  int64_t repeated;
+
+  PetscFunctionBeginUser;
+  *c = (copies){.distinct = e->count, .most = 1, .unit = units->units};
+  PetscCall(PetscMalloc2(PetscMax(1, e->local), &c->first, PetscMax(1, e->local), &c->weight));
+  PetscCall(fare_copies_find(binning, e, units->largest, c->first, c->weight, &repeated));
+  c->distinct -= repeated;
+  if (repeated) {
+    c->unit = PetscMax(c->unit, ldexp(1, 60 - (int)ceil(log2((double)e->count))));
+    for (int64_t i = 0; i < e->local; i++) c->most = PetscMax(c->most, c->weight[i]);
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &c->most, 1, MPI_DOUBLE, MPI_MAX, e->comm));
+    PetscCall(cut_groups(e, c));
+  } else {
+    PetscCall(PetscFree2(c->first, c->weight));
+  }
+  PetscFunctionReturn(0);
+}
+
+static int64_t group_of(const copies *c, int64_t count, int64_t groups, int64_t row)
+{
+  int64_t g = 0;
+
+  if (!c->first) return row * groups / count;
+  while (g + 1 < groups && c->begin[g + 1] <= row) g++;
+  return g;
+}
+
+static void add_particles(const fare_binning *binning, const fare_ensemble *ensemble, const fare_weight_units *units, const copies *c, tally *t)
+{
+  int64_t *const groups = t->sum + t->first_group, *const uneven = t->count > t->uneven ? t->sum + t->uneven : NULL;
 
   for (int64_t i = 0; i < ensemble->local; i++) {
-    const double    w     = ensemble->weight ? ensemble->weight[i] / units->largest : 1;
-    const int64_t   add   = fare_weight_units_of(units, ensemble, i), id = ensemble->first_block * FARE_BLOCK + i;
-    const size_t    bin   = bin_of_particle(binning, (const double *const *)ensemble->x, i);
+    const double    w     = ensemble->weight ? ensemble->weight[i] / units->largest : 1, all = (c->first ? c->weight[i] : w) / c->most;
+    const int64_t   add   = fare_weight_units_of(units, ensemble, i), id = ensemble->first_block * FARE_BLOCK + i, first = c->first ? c->first[i] : id;
+    const int64_t   square = llrint(w * all * c->unit), distinct = first == id && w > 0 ? 1 : 0;
+    const size_t    bin   = bin_of_particle(binning, (const double *const *)ensemble->x, i), seen = bin < t->outside ? binning->seen_of[bin] : binning->all_seen;
     const PetscBool below = bin == t->outside && ensemble->dim == 1 && ensemble->x[0][i] < binning->grid.lower[0] ? PETSC_TRUE : PETSC_FALSE;
 
     t->sum[bin] += add;
-    t->sum[t->squares] += llrint(w * w * units->units);
+    t->sum[t->squares] += square;
+    t->sum[t->fourths] += llrint(w * all * all * all * c->unit);
+    t->sum[t->distinct] += distinct;
     if (below) t->sum[t->below] += add;
+    if (uneven) uneven[seen] += square;
+    if (uneven) uneven[binning->all_seen + 1 + seen] += distinct;
     if (t->groups) {
-      int64_t *group = groups + (size_t)(id * (int64_t)t->groups / ensemble->count) * t->stride;
+      int64_t *group = groups + (size_t)group_of(c, ensemble->count, (int64_t)t->groups, first) * t->stride;
 
-      group[bin < t->outside ? binning->seen_of[bin] : binning->all_seen + (below ? 0 : 1)] += add;
+      group[bin < t->outside ? seen : binning->all_seen + (below ? 0 : 1)] += add;
       group[t->stride - 1] += add;
     }
   }
 }
 
+/* From whole numbers to shares of all weight. */
+static PetscErrorCode take_shares(const fare_binning *binning, const tally *t, double unit, const copies *c, fare_binned *binned)
+{
+  const size_t seen    = binning->all_seen + 1;
+  const double squares = (double)t->sum[t->squares];
+  int64_t      total   = 0;
+
+  PetscFunctionBeginUser;
+  for (size_t i = 0; i <= t->outside; i++) total += t->sum[i];
+  binned->below     = (double)t->sum[t->below] / (double)total;
+  binned->effective = ((double)total / unit) * ((double)total / (squares * c->most)) * (c->unit / unit);
+  binned->behind    = squares / c->unit * (squares / ((double)t->sum[t->fourths] * c->most));
+  binned->distinct  = t->sum[t->distinct];
+  PetscCall(PetscMalloc1(binning->bins + 1, &binned->mass));
+  PetscCall(PetscMalloc1(t->groups * t->stride, &binned->group));
+  for (size_t i = 0; i <= t->outside; i++) binned->mass[i] = (double)t->sum[i] / (double)total;
+  for (size_t i = 0; i < t->groups * t->stride; i++) binned->group[i] = (double)t->sum[t->first_group + i] / (double)total;
+  if (t->count == t->uneven) PetscFunctionReturn(0);
+  PetscCall(PetscMalloc1(2 * seen, &binned->square));
+  for (size_t i = 0; i < seen; i++) {
+    binned->square[i]        = (double)t->sum[t->uneven + i] / (double)t->sum[t->squares] / binned->effective;
+    binned->square[seen + i] = (double)t->sum[t->uneven + seen + i];
+  }
+  PetscFunctionReturn(0);
+}
+
+/* Whether all weights are one and the same. */
+static PetscErrorCode are_even(const fare_ensemble *e, const fare_weight_units *units, PetscBool *even)
+{
+  int all = 1;
+
+  PetscFunctionBeginUser;
+  for (int64_t i = 0; i < e->local && e->weight; i++) all &= e->weight[i] == units->largest;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &all, 1, MPI_INT, MPI_MIN, e->comm));
+  *even = all ? PETSC_TRUE : PETSC_FALSE;
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_binning_ensemble(const fare_binning *binning, const fare_ensemble *ensemble, fare_binned *binned)
 {
   fare_weight_units units;
-  int64_t           total = 0;
+  PetscBool         even = PETSC_FALSE;
+  copies            c;
   tally             t;
 
   PetscFunctionBeginUser;
   if (ensemble->dim != binning->grid.dim) FARE_FAIL(FARE_ERR_FAILED, "an ensemble of dimension %d does not fit a grid of dimension %d", ensemble->dim, binning->grid.dim);
   PetscCall(fare_ensemble_units(ensemble, &units));
-  PetscCall(tally_create(binning, ensemble->count, &t));
-  add_particles(binning, ensemble, &units, &t);
+  PetscCall(are_even(ensemble, &units, &even));
+  PetscCall(find_copies(binning, ensemble, &units, &c));
+  PetscCall(tally_create(binning, c.distinct, even && !c.first ? PETSC_FALSE : PETSC_TRUE, &t));
+  add_particles(binning, ensemble, &units, &c, &t);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, t.sum, (PetscMPIInt)t.count, MPI_INT64_T, MPI_SUM, ensemble->comm));
-  for (size_t i = 0; i <= t.outside; i++) total += t.sum[i];
-  *binned = (fare_binned){.bins = binning->bins, .below = (double)t.sum[t.below] / (double)total, .samples = ensemble->count, .groups = t.groups};
-  binned->effective = ((double)total / units.units) * ((double)total / (double)t.sum[t.squares]);
-  PetscCall(PetscMalloc1(binning->bins + 1, &binned->mass));
-  PetscCall(PetscMalloc1(t.groups * t.stride, &binned->group));
-  for (size_t i = 0; i <= t.outside; i++) binned->mass[i] = (double)t.sum[i] / (double)total;
-  for (size_t i = 0; i < t.groups * t.stride; i++) binned->group[i] = (double)t.sum[t.squares + 1 + i] / (double)total;
+  *binned = (fare_binned){.bins = binning->bins, .samples = ensemble->count, .groups = t.groups};
+  PetscCall(take_shares(binning, &t, units.units, &c, binned));
   PetscCall(PetscFree(t.sum));
+  PetscCall(PetscFree2(c.first, c.weight));
   PetscFunctionReturn(0);
 }

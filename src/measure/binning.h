@@ -30,6 +30,12 @@ PetscErrorCode fare_projections_destroy(fare_projections *projections);
 /* A coordinate, into the box where the axis is periodic. */
 double fare_binning_wrap(const fare_binning *binning, int axis, double x);
 
+/*
+  The first row with the position of each local row, and the weight, over `largest`, of all rows there. Rows at the ends of the box, a position that more than half of all
+  rows have, and positions rounded to four decimals or fewer are no copies. `copies` counts the rows, on all ranks, that are not the first. Collective.
+*/
+PetscErrorCode fare_copies_find(const fare_binning *binning, const fare_ensemble *ensemble, double largest, int64_t first[], double weight[], int64_t *copies);
+
 /* The thinnest part of a density on the bins that are seen, and its wells: arrays of all_seen. */
 PetscErrorCode fare_regions_find(const fare_binning *binning, const double mass[], double tail[], int well[], int *wells);
 

@@ -21,5 +21,6 @@ const fare_measure_type fare_measure_chi_squared = {
                 "up to that least mass.",
   .reference  = "Pearson, Philos. Mag. 50, 157 (1900); Gibbs and Su, Int. Stat. Rev. 70, 419 (2002)",
   .unit       = "1",
+  .pools      = PETSC_TRUE,
   .evaluate   = evaluate,
 };

@@ -2,7 +2,7 @@
   Measures of samples or a density against the truth, with the floor that exact draws of as many samples would show, and with bias and interval from the samples without one group
   after the other.
 */
-#include "sides.h"
+#include "noise.h"
 
 #include <math.h>
 #include <string.h>
@@ -11,7 +11,21 @@
 #define ROUND_OFF    1e-12 /* relative: few samples in few bins often give the very same value by another order of sums */
 #define MARGIN       0.5   /* of the correction of a norm, added to the upper end: of many parts like their noise the jackknife takes off too much */
 #define INSIDE       0.025 /* what exact draws reach this often is not told from 0 */
+#define BEHIND_LEAST 40   /* effective samples behind the estimate of the noise of uneven weights */
+#define BARE_MOST    0.005/* of the truth, in pools that have hardly any samples of uneven weights */
+#define EVEN_LEAST   0.9  /* effective samples per distinct one: weights that vary less leave no pool bare */
 #define NORMAL_LEVEL 1.959963984540054 /* 95% of a normal distribution lie within so many standard deviations */
+
+const char *const fare_interval_reasons[FARE_INTERVAL_KINDS] = {
+  [FARE_INTERVAL]         = "",
+  [FARE_NO_GROUPS]        = "fewer than 10 distinct samples",
+  [FARE_ONE_GROUP]        = "one group of samples has all the weight",
+  [FARE_FEW_WEIGHTS]      = "a few samples have most of the weight",
+  [FARE_BARE_POOLS]       = "samples with uneven weights are missing where the truth has some mass",
+  [FARE_LONG_CORRELATION] = "samples are correlated over more than a tenth of all",
+  [FARE_FEW_INDEPENDENT]  = "too few independent samples among correlated ones",
+  [FARE_NO_VALUE]         = "no value",
+};
 
 /* What is measured on one rank: values[measure * runs + run]. */
 typedef struct {
@@ -19,6 +33,8 @@ typedef struct {
   fare_sides                      sides;
   size_t                          count;
   const fare_measure_type *const *type;
+  fare_binned                     samples; /* as they are looked at: with their independent number, in groups that do not depend on each other; borrows all */
+  fare_noise                      noise;
   double                         *plain; /* per measure, of all samples: what the interval is made from */
 } comparing;
 
@@ -38,6 +54,26 @@ static PetscErrorCode share(const comparing *c, size_t n, double values[])
   PetscFunctionReturn(0);
 }
 
+/* With the covariance that groups show: as it is where bins are looked at, and blended with that of independent draws for sums over many pools. */
+static PetscErrorCode draw_correlated(comparing *c, int replicates, int r, fare_random *random, double values[])
+{
+  double normal[FARE_GROUPS + 1], *drawn;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc1(c->sides.pools, &drawn));
+  memcpy(drawn, c->sides.q_raw, c->sides.pools * sizeof *drawn);
+  for (size_t g = 0; g <= c->samples.groups; g++) normal[g] = fare_random_normal(random);
+  for (size_t g = 0; g < c->samples.groups; g++) normal[g] = (normal[g] + normal[g + 1]) * M_SQRT1_2; /* neighbours may depend on each other */
+  for (int pools = 0; pools < 2; pools++) {
+    fare_sides_show_correlated(&c->sides, pools ? c->noise.blend : 1, drawn, normal);
+    for (size_t m = 0; m < c->count; m++) {
+      if (c->type[m]->pools == (PetscBool)pools) values[m * (size_t)replicates + (size_t)r] = c->type[m]->evaluate(&c->sides.seen);
+    }
+  }
+  PetscCall(PetscFree(drawn));
+  PetscFunctionReturn(0);
+}
+
 /* Each by its own sequence of random numbers, and known to all. */
 static PetscErrorCode draw_exactly(comparing *c, int replicates, fare_stream stream, double values[])
 {
@@ -51,6 +87,10 @@ static PetscErrorCode draw_exactly(comparing *c, int replicates, fare_stream str
     fare_random random = {.stream = stream, .sequence = (uint64_t)r};
 
     fare_sides_show_draws(&c->sides, &random);
+    if (c->noise.correlated) {
+      PetscCall(draw_correlated(c, replicates, r, &random, values));
+      continue;
+    }
     for (size_t m = 0; m < c->count; m++) values[m * (size_t)replicates + (size_t)r] = c->type[m]->evaluate(&c->sides.seen);
   }
   PetscCall(share(c, c->count * (size_t)replicates, values));
@@ -109,6 +149,15 @@ static PetscErrorCode find_floor(const fare_measure_type *type, int replicates, 
   PetscFunctionReturn(0);
 }
 
+/* By how much the variance of correlated samples is larger than groups of them show that depend on their neighbours: one more lag, unless it is negative. */
+static double beyond_groups(int n, const double values[], double mean, double variance)
+{
+  double lag = 0;
+
+  for (int i = 0; i + 1 < n; i++) lag += (values[i] - mean) * (values[i + 1] - mean) / n;
+  return variance > 0 ? 1 + 2 * PetscMax(0, lag / variance + 1. / n) : 1; /* deviations add up to nothing */
+}
+
 /* 97.5% of Student's t lie below, by the expansion of Fisher and Cornish; 9 degrees of freedom or more. */
 static double student(int freedom)
 {
@@ -126,17 +175,18 @@ static double back_to_scale(const fare_measure_type *type, double value)
   With s the value, or the square of a norm: its bias by the jackknife over groups, for divergences from the floor to the share that this has in the value; and an interval of what is left, whose variance is the floor's at 0 and grows with it by 4 tau^2, the
   jackknife's variance over s. A root stabilises that; with one degree of freedom, s = x^2, this is x +- t tau. docs/measures.md derives it.
 */
-static void find_interval(const fare_measure_type *type, double s, int groups, const double without[], PetscBool floor_biased, double floor_variance, fare_measured *result)
+static void find_interval(const fare_measure_type *type, double s, int groups, const double without[], PetscBool correlated, int floor_known, double floor_variance, fare_measured *result)
 {
   double mean, variance, bias, left, tau, rest = 0, root, reach;
 
   find_moments(groups, without, &mean, &variance);
+  if (correlated) variance *= beyond_groups(groups, without, mean, variance);
   bias = (groups - 1) * (mean - s);
-  if (floor_biased && !type->norm && !type->plain && s > 0) bias += PetscMin(1, result->floor_mean / s) * (result->floor_mean - bias);
+  if (floor_known && !type->norm && !type->plain && s > 0) bias += PetscMin(1, result->floor_mean / s) * (result->floor_mean - bias);
   left              = s - bias;
   result->corrected = back_to_scale(type, left);
   tau               = s > 0 ? 0.5 * sqrt((groups - 1) * variance / s) : 0;
-  reach             = student(groups - 1) * tau;
+  reach             = student(correlated ? PetscMax(9, (groups - 1) / 2) : groups - 1) * tau;
   if (tau > 0) rest = floor_variance / (4 * tau * tau);
   root         = sqrt(PetscMax(0, left + rest + 0.5 * tau * tau));
   rest        -= 0.5 * tau * tau;
@@ -155,31 +205,41 @@ static double independent_samples(const fare_sides *s, int groups, const double 
   return variance > 0 ? multinomial / variance : s->samples->effective;
 }
 
-/* Whether these samples have the noise of as many independent ones without weights, which the floor is made of: so much so that groups cannot err by that. */
-static PetscBool are_independent(const fare_binned *samples, double independent)
+/* Why nothing can be said of how far the value may be off. */
+static fare_interval find_reason(const comparing *c, PetscBool whole)
 {
-  return samples->effective > (1 - ROUND_OFF) * (double)samples->samples && independent > 0.5 * samples->effective ? PETSC_TRUE : PETSC_FALSE;
+  const fare_binned *q = &c->samples;
+
+  if (!q->groups) return FARE_NO_GROUPS;
+  if (!whole) return FARE_ONE_GROUP;
+  if (q->square && q->behind < BEHIND_LEAST) return FARE_FEW_WEIGHTS;
+  if (q->square && q->effective < EVEN_LEAST * (double)q->distinct / c->noise.design && fare_sides_bare(&c->sides) > BARE_MOST) return FARE_BARE_POOLS;
+  return c->noise.too_long ? FARE_LONG_CORRELATION : FARE_INTERVAL;
 }
 
 static PetscErrorCode judge(comparing *c, int replicates, fare_stream stream, fare_measured results[])
 {
-  const int groups = (int)c->sides.samples->groups;
-  PetscBool whole  = PETSC_FALSE, plain = PETSC_FALSE;
-  double   *draws, *without, independent = c->sides.samples->effective;
+  const int     groups = (int)c->samples.groups;
+  PetscBool     whole  = PETSC_FALSE;
+  double       *draws, *without, independent = c->samples.effective;
+  fare_interval interval;
 
   PetscFunctionBeginUser;
   PetscCall(PetscMalloc2(c->count * (size_t)replicates, &draws, (c->count + 1) * (size_t)groups, &without));
   if (groups) PetscCall(leave_out(c, groups, without, &whole));
   if (replicates > 0) PetscCall(draw_exactly(c, replicates, stream, draws));
-  if (whole) independent = independent_samples(&c->sides, groups, without + c->count * (size_t)groups);
-  plain = replicates > 0 && are_independent(c->sides.samples, independent) ? PETSC_TRUE : PETSC_FALSE;
+  if (whole && !c->noise.correlated) independent = independent_samples(&c->sides, groups, without + c->count * (size_t)groups);
+  interval = find_reason(c, whole);
+  if (interval) independent = PetscMin(independent, c->samples.effective);
   for (size_t m = 0; m < c->count; m++) {
     double variance = 0;
 
+    results[m].interval = isnan(results[m].value) ? FARE_NO_VALUE : interval;
     if (isnan(results[m].value)) continue; /* nothing can be said of it */
     if (replicates > 0) PetscCall(find_floor(c->type[m], replicates, draws + m * (size_t)replicates, &results[m], &variance));
     results[m].independent = independent;
-    if (whole) find_interval(c->type[m], c->plain[m], groups, without + m * (size_t)groups, plain, variance, &results[m]);
+    if (!interval && c->noise.correlated && independent < c->type[m]->fewest) results[m].interval = FARE_FEW_INDEPENDENT;
+    if (!results[m].interval) find_interval(c->type[m], c->plain[m], groups, without + m * (size_t)groups, c->noise.correlated, replicates > 0, variance, &results[m]);
   }
   PetscCall(PetscFree2(draws, without));
   PetscFunctionReturn(0);
@@ -205,6 +265,24 @@ static void begin(comparing *c, const fare_binned *p, const fare_binned *p_corre
   }
 }
 
+/* Correlated samples stand for their independent number, in pools as in half counts, and are looked at in groups that do not depend on each other. */
+static PetscErrorCode look_at_noise(comparing *c, const fare_binning *binning, const fare_binned *p, const fare_binned *p_corrected)
+{
+  PetscFunctionBeginUser;
+  fare_sides_show_samples(&c->sides);
+  PetscCall(fare_noise_find(&c->sides, &c->noise));
+  if (!c->noise.correlated) PetscFunctionReturn(0);
+  c->samples.effective /= c->noise.design;
+  c->samples.groups = c->noise.groups;
+  c->samples.group  = c->noise.group;
+  PetscCall(fare_sides_destroy(&c->sides));
+  PetscCall(fare_sides_create(binning, p, p_corrected, &c->samples, &c->sides));
+  fare_sides_show_samples(&c->sides);
+  fare_sides_show_truth(&c->sides, p);
+  PetscCall(fare_sides_correlate(&c->sides));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_measure_compare(MPI_Comm comm, const fare_binning *binning, const fare_binned *p, const fare_binned *p_corrected, const fare_binned *q, size_t count, const fare_measure_type *const types[], int replicates, fare_stream stream, fare_measured results[])
 {
   comparing c = {.comm = comm, .count = count, .type = types};
@@ -214,10 +292,14 @@ PetscErrorCode fare_measure_compare(MPI_Comm comm, const fare_binning *binning, 
     if (types[m]->dimension_most && binning->grid.dim > types[m]->dimension_most) FARE_FAIL(FARE_ERR_INPUT, "measure %s is defined in at most %d dimension%s, not in %d", types[m]->name, types[m]->dimension_most, types[m]->dimension_most == 1 ? "" : "s", binning->grid.dim);
   }
   PetscCall(PetscMalloc1(count, &c.plain));
-  PetscCall(fare_sides_create(binning, p, p_corrected, q, &c.sides));
+  c.samples = *q;
+  PetscCall(fare_sides_create(binning, p, p_corrected, &c.samples, &c.sides));
+  if (c.sides.n && q->groups) PetscCall(look_at_noise(&c, binning, p, p_corrected));
   begin(&c, p, p_corrected, results);
+  for (size_t m = 0; m < count; m++) results[m].effective = q->effective;
   if (c.sides.n) PetscCall(judge(&c, replicates, stream, results));
   PetscCall(fare_sides_destroy(&c.sides));
+  PetscCall(fare_noise_free(&c.noise));
   PetscCall(PetscFree(c.plain));
   PetscFunctionReturn(0);
 }

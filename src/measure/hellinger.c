@@ -21,5 +21,6 @@ const fare_measure_type fare_measure_hellinger_squared = {
                 "It is the square: that is what has a bias of order 1/n.",
   .reference  = "Le Cam and Yang, Asymptotics in Statistics, section 3.2 (2000)",
   .unit       = "1",
+  .pools      = PETSC_TRUE,
   .evaluate   = evaluate,
 };

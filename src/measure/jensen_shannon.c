@@ -21,5 +21,6 @@ const fare_measure_type fare_measure_jensen_shannon = {
   .definition = "(D(p||m) + D(q||m))/2 with m = (p + q)/2 over pools and the outside, q = n_k/n; no rule is needed.",
   .reference  = "Lin, IEEE Trans. Inf. Theory 37, 145 (1991)",
   .unit       = "nats",
+  .pools      = PETSC_TRUE,
   .evaluate   = evaluate,
 };

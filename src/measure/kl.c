@@ -32,6 +32,7 @@ const fare_measure_type fare_measure_kl = {
                 "(Jeffreys' half count). Mass outside the grid takes from q everywhere: m outside costs -ln(1 - m).",
   .reference  = "Kullback and Leibler, Ann. Math. Stat. 22, 79 (1951); Jeffreys, Proc. R. Soc. A 186, 453 (1946)",
   .unit       = "nats",
+  .pools      = PETSC_TRUE,
   .evaluate   = forward,
 };
 
@@ -43,5 +44,6 @@ const fare_measure_type fare_measure_reverse_kl = {
                 "are one pool, in which it is given what the density has there, up to that least mass.",
   .reference  = "Kullback and Leibler, Ann. Math. Stat. 22, 79 (1951)",
   .unit       = "nats",
+  .pools      = PETSC_TRUE,
   .evaluate   = reverse,
 };

@@ -4,7 +4,15 @@
 #include <math.h>
 #include <string.h>
 
-#define POOL_LEAST 5. /* expected samples in a pool */
+#define POOL_LEAST 5.  /* expected samples in a pool */
+#define BARE       3   /* distinct samples: a pool with fewer is bare */
+#define HEAVY      2.  /* times the mean: rows that count for so much in bare pools are those of a proposal that is too narrow */
+#define SCALE_MOST 2.  /* that deviations of groups are scaled by for the difference of truth and samples */
+
+double fare_sides_square(const fare_sides *s, size_t pool)
+{
+  return s->square ? s->square[pool] : s->q_whole[pool] / s->samples->effective;
+}
 
 /* Masses of bins, by pools and by the bins that are seen. */
 static void sort_masses(const fare_sides *s, const fare_binned *of, double pooled[], double seen[])
@@ -16,6 +24,40 @@ static void sort_masses(const fare_sides *s, const fare_binned *of, double poole
     seen[s->binning->seen_of[i]] += of->mass[i];
   }
   pooled[s->pools] = of->mass[of->bins];
+}
+
+/*
+  Sums of squares of shares by pools, scaled to the effective number, and from them the density of draws that have this noise where samples have the masses of the truth: a draw in a pool counts for
+  e = sum of squares over mass, and p/e are drawn.
+*/
+static PetscErrorCode sort_squares(fare_sides *s)
+{
+  const size_t  bins = s->binning->all_seen, pools = s->pools + 1;
+  const double *from = s->samples->square;
+  double       *mass = s->q, all = 0, draws = 0; /* q is not in use yet */
+
+  PetscFunctionBeginUser;
+  s->draws = s->n;
+  if (!from || !s->n) PetscFunctionReturn(0);
+  PetscCall(PetscCalloc1(2 * pools, &s->square));
+  PetscCall(PetscMalloc1(bins, &s->proposal));
+  for (size_t i = 0; i <= bins; i++) all += from[i];
+  for (size_t i = 0; i <= bins; i++) {
+    const size_t to = i < bins ? s->pool_seen[i] : s->pools;
+
+    s->square[to] += from[i] / (all * s->samples->effective);
+    s->square[pools + to] += from[bins + 1 + i];
+  }
+  sort_masses(s, s->samples, mass, s->q_bin);
+  for (size_t i = 0; i < bins; i++) {
+    const size_t pool = s->pool_seen[i];
+
+    s->proposal[i] = s->p_bin[i] / (mass[pool] > 0 && s->square[pool] > 0 ? s->square[pool] / mass[pool] : 1 / s->samples->effective);
+    draws += s->proposal[i];
+  }
+  for (size_t i = 0; i < bins; i++) s->proposal[i] /= draws;
+  s->draws = PetscMax(1, llround(draws));
+  PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_sides_create(const fare_binning *binning, const fare_binned *p, const fare_binned *p_corrected, const fare_binned *q, fare_sides *s)
@@ -37,6 +79,7 @@ PetscErrorCode fare_sides_create(const fare_binning *binning, const fare_binned 
   s->seen = (fare_comparison){.dim = binning->grid.dim, .n = s->n ? (double)s->n : HUGE_VAL, .pools = s->pools + 1, .p = s->p, .q = s->q, .p_raw = s->p_raw, .q_raw = s->q_raw,
                               .bins = bins, .p_bin = s->p_bin, .q_bin = s->q_bin, .edge = binning->edge, .projections = &binning->projections, .tail = s->tail, .well = s->well};
   sort_masses(s, p, s->p_raw, s->p_bin);
+  PetscCall(sort_squares(s));
   PetscCall(fare_regions_find(binning, s->p_bin, s->tail, s->well, &s->seen.wells));
   PetscFunctionReturn(0);
 }
@@ -44,6 +87,9 @@ PetscErrorCode fare_sides_create(const fare_binning *binning, const fare_binned 
 PetscErrorCode fare_sides_destroy(fare_sides *s)
 {
   PetscFunctionBeginUser;
+  PetscCall(PetscFree(s->square));
+  PetscCall(PetscFree(s->proposal));
+  PetscCall(PetscFree(s->deviation));
   PetscCall(PetscFree2(s->pool, s->pool_seen));
   PetscCall(PetscFree5(s->p, s->p_raw, s->q, s->q_raw, s->q_whole));
   PetscCall(PetscFree6(s->p_bin, s->q_bin, s->q_bin_whole, s->tail, s->well, s->counts));
@@ -106,16 +152,84 @@ static void pool_seen(fare_sides *s)
   for (size_t i = 0; i < s->binning->all_seen; i++) s->q_raw[s->pool_seen[i]] += s->q_bin[i];
 }
 
+/* Draws in the masses of q_bin; what one of them counts for is the truth's mass over that of the proposal. */
+static void draw(fare_sides *s, fare_random *random)
+{
+  const size_t bins = s->binning->all_seen;
+  double       all  = 0;
+
+  fare_random_multinomial(random, s->draws, bins, s->proposal ? s->proposal : s->p_bin, s->counts);
+  for (size_t i = 0; i < bins; i++) {
+    s->q_bin[i] = s->counts[i] && s->proposal ? (double)s->counts[i] * (s->p_bin[i] / s->proposal[i]) : (double)s->counts[i];
+    all += s->q_bin[i];
+  }
+  for (size_t i = 0; i < bins; i++) s->q_bin[i] /= s->proposal ? all : (double)s->n;
+}
+
 void fare_sides_show_draws(fare_sides *s, fare_random *random)
 {
-  const double n = (double)s->n;
-
-  fare_random_multinomial(random, s->n, s->binning->all_seen, s->p_bin, s->counts);
-  for (size_t i = 0; i < s->binning->all_seen; i++) s->q_bin[i] = (double)s->counts[i] / n;
+  draw(s, random);
   pool_seen(s);
   s->q_raw[s->pools] = 0;
   s->seen.q_below = s->seen.q_above = 0;
-  apply_half_counts(s, n);
+  apply_half_counts(s, (double)s->n);
+}
+
+PetscErrorCode fare_sides_correlate(fare_sides *s)
+{
+  const fare_binned *q      = s->samples;
+  const size_t       bins   = s->binning->all_seen, groups = q->groups;
+  const double       spread = sqrt((double)groups / (double)(groups - 1));
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscCalloc1(groups * s->pools, &s->deviation));
+  for (size_t g = 0; g < groups; g++) {
+    const double *of = q->group + g * (bins + FARE_GROUP_EXTRA);
+    double       *to = s->deviation + g * s->pools, sum = 0;
+
+    for (size_t i = 0; i < bins; i++) to[s->pool_seen[i]] += of[i];
+    for (size_t k = 0; k < s->pools; k++) {
+      const double scale = s->q_whole[k] > 0 ? sqrt(s->p_raw[k] / s->q_whole[k]) : 1;
+
+      to[k] = (to[k] - of[bins + 2] * s->q_whole[k]) * spread * PetscMin(SCALE_MOST, PetscMax(1 / SCALE_MOST, scale));
+      sum += to[k];
+    }
+    for (size_t k = 0; k < s->pools; k++) to[k] -= s->p_raw[k] * sum; /* nothing is outside */
+  }
+  PetscFunctionReturn(0);
+}
+
+void fare_sides_show_correlated(fare_sides *s, double blend, const double drawn[], const double normal[])
+{
+  const double own = sqrt(blend), other = sqrt(1 - blend);
+  double       all = 0;
+
+  for (size_t k = 0; k < s->pools; k++) s->q_raw[k] = s->p_raw[k] + other * (drawn[k] - s->p_raw[k]);
+  for (size_t g = 0; g < s->samples->groups; g++) {
+    for (size_t k = 0; k < s->pools; k++) s->q_raw[k] += own * normal[g] * s->deviation[g * s->pools + k];
+  }
+  for (size_t k = 0; k < s->pools; k++) all += s->q_raw[k] = PetscMax(0, s->q_raw[k]);
+  for (size_t k = 0; k < s->pools; k++) s->q_raw[k] /= all;
+  for (size_t i = 0; i < s->binning->all_seen; i++) {
+    const size_t pool = s->pool_seen[i];
+
+    s->q_bin[i] = s->p_raw[pool] > 0 ? s->p_bin[i] * (s->q_raw[pool] / s->p_raw[pool]) : 0;
+  }
+  s->q_raw[s->pools] = s->seen.q_below = s->seen.q_above = 0;
+  apply_half_counts(s, (double)s->n);
+}
+
+double fare_sides_bare(const fare_sides *s)
+{
+  double truth = 0, square = 0, mass = 0;
+
+  for (size_t k = 0; k < s->pools && s->square; k++) {
+    if (s->square[s->pools + 1 + k] >= BARE) continue;
+    truth += s->p_raw[k];
+    square += s->square[k];
+    mass += s->q_whole[k];
+  }
+  return !(mass > 0) || square / mass * s->samples->effective > HEAVY ? truth : 0;
 }
 
 PetscBool fare_sides_show_without(fare_sides *s, size_t group)

@@ -20,6 +20,7 @@ const fare_measure_type fare_measure_tail_error = {
                 "everything outside the grid; one bin belongs to R in part. 1: nothing is there, or twice as much as should be.",
   .reference  = "Hyndman, Am. Stat. 50, 120 (1996): the complement of a highest density region",
   .unit       = "1",
+  .fewest     = 30 / FARE_TAIL,
   .norm       = PETSC_TRUE,
   .evaluate   = evaluate,
 };

@@ -16,6 +16,7 @@ const fare_measure_type fare_measure_total_variation = {
   .definition = "half the sum over pools and the outside of |p - q|, q = n_k/n; no rule is needed.",
   .reference  = "Levin and Peres, Markov Chains and Mixing Times, chapter 4 (2017)",
   .unit       = "1",
+  .pools      = PETSC_TRUE,
   .norm       = PETSC_TRUE,
   .evaluate   = evaluate,
 };

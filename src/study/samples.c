@@ -143,6 +143,52 @@ static PetscErrorCode open_arrays(fare_samples *s)
   PetscFunctionReturn(code);
 }
 
+/* /times [T] and a density on cells [T, (z, y,) x]. */
+static PetscErrorCode open_cells(fare_samples *s)
+{
+  const int      dim   = s->study->dim;
+  const uint64_t start = 0;
+  const char    *path  = fare_cells_path(s->cells);
+  uint64_t       times[4], extent[4];
+  PetscErrorCode code = 0;
+  double        *time;
+
+  PetscFunctionBeginUser;
+  PetscCall(check_dataset(s, "/times", "[T]", 1, PETSC_TRUE, times));
+  PetscCall(check_dataset(s, path, "[T, cells of the axes, x last]", dim + 1, PETSC_FALSE, extent));
+  if (!times[0]) FARE_FAIL(FARE_ERR_INPUT, "%s: /times is empty", s->path);
+  if (extent[0] != times[0]) FARE_FAIL(FARE_ERR_INPUT, "%s: /times has %llu time%s, %s has %llu", s->path, (unsigned long long)times[0], plural(times[0]), path, (unsigned long long)extent[0]);
+  for (int axis = 0; axis < dim; axis++) {
+    const uint64_t there = extent[dim - axis], cells = (uint64_t)s->study->grid.cells[axis];
+
+    if (there != cells) FARE_FAIL(FARE_ERR_INPUT, "%s: %s has %llu cells along %c, the truth in %s has %llu (fare export --grid writes them)", s->path, path, (unsigned long long)there, "xyz"[axis], s->study->directory, (unsigned long long)cells);
+  }
+  PetscCall(allocate(s, (size_t)times[0], PETSC_FALSE));
+  PetscCall(PetscMalloc1(s->times, &time));
+  code = fare_store_read(s->store, "/times", FARE_STORE_FLOAT64, 1, &start, times, time);
+  for (size_t i = 0; i < s->times && !code; i++) {
+    char named[64];
+
+    snprintf(named, sizeof named, "/times[%zu]", i);
+    code = match(s, i, named, time[i]);
+  }
+  PetscCall(PetscFree(time));
+  PetscFunctionReturn(code);
+}
+
+/* Whether the file has a density on cells, which stands alone. */
+static PetscErrorCode find_cells(fare_samples *s, PetscBool samples)
+{
+  PetscBool mass, density;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_has(s->store, "/cell_mass", &mass));
+  PetscCall(fare_store_has(s->store, "/log_density_cells", &density));
+  if (mass + density + samples > 1) FARE_FAIL(FARE_ERR_INPUT, "%s: has more than one of samples, /cell_mass and /log_density_cells; expected one", s->path);
+  s->cells = mass ? FARE_CELLS_MASS : density ? FARE_CELLS_LOG_DENSITY : FARE_CELLS_NONE;
+  PetscFunctionReturn(0);
+}
+
 /* One group: its attribute `time`, samples [N, d], and companions [N]. */
 static PetscErrorCode open_group(fare_samples *s, size_t i)
 {
@@ -196,6 +242,11 @@ static PetscErrorCode open_any(fare_samples *s)
   PetscCall(fare_store_has(s->store, "/samples", &samples));
   PetscCall(fare_store_has(s->store, "/times", &times));
   PetscCall(find_groups(s, &groups));
+  PetscCall(find_cells(s, samples || groups ? PETSC_TRUE : PETSC_FALSE));
+  if (s->cells) {
+    PetscCall(open_cells(s));
+    PetscFunctionReturn(0);
+  }
   if ((samples || times) && groups) FARE_FAIL(FARE_ERR_INPUT, "%s: has /samples or /times and groups /time_... too; expected one or the other", s->path);
   if (samples || times) {
     PetscCall(open_arrays(s));

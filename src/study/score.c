@@ -30,6 +30,21 @@ static PetscErrorCode score_density(fare_scores *s, size_t i, const fare_binned 
   PetscFunctionReturn(0);
 }
 
+static PetscErrorCode score_cells(fare_scores *s, size_t i)
+{
+  fare_binned    p, corrected, q;
+  PetscErrorCode code;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_cells_read(s->samples, i, &q, &s->total[i]));
+  code = fare_finished_truth(s->study, s->samples->snapshot[i], &p, &corrected);
+  if (!code) code = score_binned(s, i, &p, &corrected, &q);
+  PetscCall(fare_binned_free(&p));
+  PetscCall(fare_binned_free(&corrected));
+  PetscCall(fare_binned_free(&q));
+  PetscFunctionReturn(code);
+}
+
 static PetscErrorCode score_time(fare_scores *s, size_t i)
 {
   fare_ensemble *ensemble;
@@ -37,6 +52,10 @@ static PetscErrorCode score_time(fare_scores *s, size_t i)
   PetscErrorCode code;
 
   PetscFunctionBeginUser;
+  if (s->samples->cells) {
+    PetscCall(score_cells(s, i));
+    PetscFunctionReturn(0);
+  }
   PetscCall(fare_samples_read(s->samples, i, &ensemble));
   PetscCall(fare_binning_ensemble(s->study->binning, ensemble, &q));
   PetscCall(fare_finished_truth(s->study, s->samples->snapshot[i], &p, &corrected));
@@ -107,10 +126,10 @@ static PetscErrorCode score_all(fare_scores *s, fare_score_form form, FILE *to)
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(s->study->comm, &rank));
-  PetscCall(PetscCalloc2(s->samples->times * s->measures, &s->at, s->samples->times, &s->effective));
+  PetscCall(PetscCalloc3(s->samples->times * s->measures, &s->at, s->samples->times, &s->effective, s->samples->times, &s->total));
   for (size_t i = 0; i < s->samples->times && !code; i++) code = score_time(s, i);
   if (rank == 0 && !code) code = show(s, form, to);
-  PetscCall(PetscFree2(s->at, s->effective));
+  PetscCall(PetscFree3(s->at, s->effective, s->total));
   PetscFunctionReturn(code);
 }
 

@@ -35,6 +35,10 @@ PetscErrorCode fare_finished_truth(const fare_finished *study, size_t snapshot, 
 /* DIRECTORY/snapshots/snapshot_N.h5, opened. Collective. */
 PetscErrorCode fare_finished_snapshot(const fare_finished *study, size_t snapshot, fare_store **store);
 
+/* What a file has instead of samples: masses of the truth's cells, or the logarithm of the density in their middles. */
+typedef enum { FARE_CELLS_NONE, FARE_CELLS_MASS, FARE_CELLS_LOG_DENSITY } fare_cells;
+const char *fare_cells_path(fare_cells cells);
+
 /* A file of samples that fits a study. */
 typedef struct {
   MPI_Comm             comm;
@@ -46,6 +50,7 @@ typedef struct {
   int64_t             *count;    /* samples at each time */
   PetscBool           *weighted;
   PetscBool            has_log_density; /* at all times */
+  fare_cells           cells;           /* a density on cells: count is 0, and no samples can be read */
   char               (*group)[64]; /* "/time_000" ..., or NULL where the file is arrays over all times */
 } fare_samples;
 
@@ -57,6 +62,9 @@ PetscErrorCode fare_samples_read(const fare_samples *samples, size_t i, fare_ens
 
 /* ln q of the particles here, as the file has it; the caller frees it with free. FARE_ERR_INPUT at the first that is not finite. Collective. */
 PetscErrorCode fare_samples_read_log_density(const fare_samples *samples, size_t i, const fare_ensemble *ensemble, double **log_density);
+
+/* The density on cells of the i-th time by bins, and the sum of its masses before it was scaled; the caller frees it. FARE_ERR_INPUT for what is no density. Collective. */
+PetscErrorCode fare_cells_read(const fare_samples *samples, size_t i, fare_binned *q, double *total);
 
 /* Measures made from the samples' own density instead of from bins: they have no `evaluate`. NULL past the last. */
 const fare_measure_type *fare_score_density_at(size_t i);
@@ -70,6 +78,7 @@ typedef struct {
   const fare_measure_type **measure;
   int                       replicates;
   double                   *effective; /* per time */
+  double                   *total;     /* of a density on cells: the sum of its masses, per time */
   fare_measured            *at;        /* [time * measures + measure] */
 } fare_scores;
 

@@ -127,7 +127,7 @@ void fare_scores_write_json(const fare_scores *s, fare_text *to)
       add_number(to, "time", s->study->time[s->samples->snapshot[i]]);
       fare_text_add(to, ", \"held_out\": %s, \"measure\": \"%s\", ", is_held_out(s, i) ? "true" : "false", s->measure[m]->name);
       add_numbers(to, COLUMNS, columns, numbers);
-      fare_text_add(to, ", \"samples\": %lld}", (long long)s->samples->count[i]);
+      fare_text_add(to, ", \"samples\": %lld, \"no_interval\": \"%s\"}", (long long)s->samples->count[i], fare_interval_reasons[s->at[i * s->measures + m].interval]);
       before = ",";
     }
   }
@@ -138,7 +138,7 @@ void fare_scores_write_csv(const fare_scores *s, fare_text *to)
 {
   fare_text_add(to, "time,held_out,measure");
   for (size_t c = 0; c < COLUMNS; c++) fare_text_add(to, ",%s", columns[c]);
-  fare_text_add(to, ",samples\n");
+  fare_text_add(to, ",samples,no_interval\n");
   for (size_t i = 0; i < s->samples->times; i++) {
     for (size_t m = 0; m < s->measures; m++) {
       double numbers[COLUMNS];
@@ -146,8 +146,19 @@ void fare_scores_write_csv(const fare_scores *s, fare_text *to)
       take_columns(s, i, m, numbers);
       fare_text_add(to, "%.17g,%d,%s", s->study->time[s->samples->snapshot[i]], is_held_out(s, i) ? 1 : 0, s->measure[m]->name);
       for (size_t c = 0; c < COLUMNS; c++) fare_text_add(to, ",%.17g", numbers[c]);
-      fare_text_add(to, ",%lld\n", (long long)s->samples->count[i]);
+      fare_text_add(to, ",%lld,%s\n", (long long)s->samples->count[i], fare_interval_reasons[s->at[i * s->measures + m].interval]);
     }
+  }
+}
+
+/* Where intervals are withheld, and why: a line for each reason. */
+static void print_withheld(const fare_scores *s, FILE *to)
+{
+  for (int reason = 1; reason < FARE_INTERVAL_KINDS; reason++) {
+    size_t count = 0;
+
+    for (size_t i = 0; i < s->samples->times * s->measures; i++) count += (int)s->at[i].interval == reason;
+    if (count) fprintf(to, "No interval for %zu of %zu values: %s.\n", count, s->samples->times * s->measures, fare_interval_reasons[reason]);
   }
 }
 
@@ -155,7 +166,7 @@ PetscErrorCode fare_scores_print(const fare_scores *s, FILE *to)
 {
   static const char *const heading[] = {"measure", "unit", "time average", "maximum", "held-out average", "noise floor", "excess", "truth error", "smallest p", "p < 0.05 at"};
   int64_t                  fewest = s->samples->count[0], most = s->samples->count[0];
-  double                   effective = s->effective[0];
+  double                   effective = s->effective[0], least_total = s->total[0], most_total = s->total[0];
   fare_table              *table;
 
   PetscFunctionBeginUser;
@@ -163,10 +174,13 @@ PetscErrorCode fare_scores_print(const fare_scores *s, FILE *to)
     fewest    = PetscMin(fewest, s->samples->count[i]);
     most      = PetscMax(most, s->samples->count[i]);
     effective = PetscMin(effective, s->effective[i]);
+    least_total = PetscMin(least_total, s->total[i]);
+    most_total  = PetscMax(most_total, s->total[i]);
   }
   fprintf(to, "%s against the truth of study %s (%s, system %s)\n", s->samples->path, s->study->study, s->study->directory, s->study->system);
   fprintf(to, "%zu of its %zu snapshots, ", s->samples->times, s->study->snapshots);
-  if (fewest == most) fprintf(to, "%lld samples at each", (long long)most);
+  if (s->samples->cells) fprintf(to, "a density on cells that sum to %.9g at least and %.9g at most%s", least_total, most_total, s->samples->cells == FARE_CELLS_MASS ? " (the rest is outside)" : ", scaled to 1");
+  else if (fewest == most) fprintf(to, "%lld samples at each", (long long)most);
   else fprintf(to, "%lld to %lld samples", (long long)fewest, (long long)most);
   if (s->samples->weighted[0]) fprintf(to, ", weighted, at least %.4g of them effective", effective);
   fprintf(to, "\n\n");
@@ -188,7 +202,12 @@ PetscErrorCode fare_scores_print(const fare_scores *s, FILE *to)
   }
   PetscCall(fare_table_print(table, to));
   PetscCall(fare_table_destroy(&table));
+  if (s->samples->cells) {
+    fprintf(to, "\nSums over cells: there is no noise, and no floor. A value below the truth error is no distance at all.\n");
+    PetscFunctionReturn(0);
+  }
   fprintf(to, "\nA value within its noise floor is no distance at all; excess is what lies above the floor. Exact samples, drawn anew at each time, have p < 0.05 at about one time in 20.\n");
   fprintf(to, "Held out: the times that %s. Per time, with 95%% intervals: --json or --csv.\n", s->study->learned ? "the study did not train on" : "`fare export` marks as such (every second)");
+  print_withheld(s, to);
   PetscFunctionReturn(0);
 }

@@ -173,7 +173,7 @@ static void populations_of_wells(void **state)
   }
 }
 
-/* Four copies of each sample, one after the other: groups see that there are a quarter as many, the sum of squares of weights does not. */
+/* Four copies of each sample, one after the other: they count as one. */
 static void copies_are_no_samples(void **state)
 {
   const mixture truth = {1, 0, 0, 1}, shifted = {1, 0.5, 0, 1};
@@ -181,7 +181,7 @@ static void copies_are_no_samples(void **state)
 
   (void)state;
   try_all(&truth, &shifted, 8000, 4, 1, of);
-  assert_near(of[0].effective, 8000, 1e-6);
+  assert_near(of[0].effective, 2000, 1e-6);
   assert_near(of[0].independent, 2000, 40);
   for (int m = 0; m < MEASURES; m++) {
     if (m != WELLS && m != TAIL) assert_between(of[m].covers, 0.95 - 5 * STANDARD_ERROR, 1);

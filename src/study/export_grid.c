@@ -1,0 +1,154 @@
+/* The cells of a finished study's truth, and its masses there: for generators whose density is known. docs/scoring.md has the format. */
+#include "score.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const axis_names[FARE_DIM_MAX] = {"x", "y", "z"};
+
+/* One rank writes what all know. */
+static PetscErrorCode write_line(const fare_finished *study, fare_store *to, const char *path, size_t size, const double values[])
+{
+  const uint64_t extent = size, start = 0;
+  uint64_t       count;
+  int            rank;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(study->comm, &rank));
+  count = rank ? 0 : extent;
+  PetscCall(fare_store_write(to, path, FARE_STORE_FLOAT64, 1, &extent, &start, &count, values));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode write_axis(const fare_finished *study, int axis, fare_store *to)
+{
+  const fare_grid *grid  = &study->grid;
+  const size_t     cells = (size_t)grid->cells[axis];
+  double          *edge, *centre;
+  char             path[64];
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc2(cells + 1, &edge, cells, &centre));
+  for (size_t i = 0; i <= cells; i++) edge[i] = grid->lower[axis] + (double)i * grid->spacing[axis];
+  for (size_t i = 0; i < cells; i++) centre[i] = grid->lower[axis] + ((double)i + 0.5) * grid->spacing[axis];
+  edge[cells] = grid->upper[axis];
+  snprintf(path, sizeof path, "/edges/%s", axis_names[axis]);
+  PetscCall(write_line(study, to, path, cells + 1, edge));
+  snprintf(path, sizeof path, "/centres/%s", axis_names[axis]);
+  PetscCall(write_line(study, to, path, cells, centre));
+  PetscCall(PetscFree2(edge, centre));
+  PetscFunctionReturn(0);
+}
+
+/* Extents [T, cells..., x last], and the part of this rank at one time. */
+static void find_box(const fare_finished *study, size_t snapshot, uint64_t extent[4], uint64_t start[4], uint64_t count[4])
+{
+  extent[0] = study->snapshots;
+  start[0]  = snapshot;
+  count[0]  = 1;
+  for (int axis = 0; axis < study->dim; axis++) {
+    extent[study->dim - axis] = (uint64_t)study->grid.cells[axis];
+    start[study->dim - axis]  = (uint64_t)study->grid.start[axis];
+    count[study->dim - axis]  = (uint64_t)study->grid.count[axis];
+    if (!study->grid.count[axis]) count[0] = 0;
+  }
+}
+
+static PetscErrorCode begin(const fare_finished *study, fare_store *to)
+{
+  const fare_grid *grid = &study->grid;
+  uint64_t         extent[4], start[4], count[4], none[4] = {0}, periodic[FARE_DIM_MAX];
+  char             date[64];
+
+  PetscFunctionBeginUser;
+  fare_record_date(sizeof date, date);
+  PetscCallMPI(MPI_Bcast(date, sizeof date, MPI_CHAR, 0, study->comm));
+  for (int axis = 0; axis < study->dim; axis++) periodic[axis] = grid->end[axis] == FARE_END_PERIODIC;
+  PetscCall(fare_store_put_string(to, "/", "format", "fare-grid 1.0"));
+  PetscCall(fare_store_put_string(to, "/", "description", "masses of the truth in its cells: truth_mass[time, (z, y,) x]; fare score takes cell_mass or log_density_cells of the same extents"));
+  PetscCall(fare_store_put_string(to, "/", "study", study->study));
+  PetscCall(fare_store_put_string(to, "/", "system", study->system));
+  PetscCall(fare_store_put_string(to, "/", "software", "FARE"));
+  PetscCall(fare_store_put_string(to, "/", "softwareVersion", fare_version()));
+  PetscCall(fare_store_put_string(to, "/", "date", date));
+  PetscCall(fare_store_put_reals(to, "/", "lower", (size_t)study->dim, grid->lower));
+  PetscCall(fare_store_put_reals(to, "/", "upper", (size_t)study->dim, grid->upper));
+  PetscCall(fare_store_put_real(to, "/", "cell_volume", fare_grid_volume(grid)));
+  PetscCall(fare_store_put_uint64s(to, "/", "periodic", (size_t)study->dim, periodic));
+  PetscCall(write_line(study, to, "/times", study->snapshots, study->time));
+  for (int axis = 0; axis < study->dim; axis++) PetscCall(write_axis(study, axis, to));
+  find_box(study, 0, extent, start, count);
+  PetscCall(fare_store_write(to, "/truth_mass", FARE_STORE_FLOAT64, study->dim + 1, extent, none, none, NULL));
+  PetscCall(fare_store_write(to, "/truth_error", FARE_STORE_FLOAT64, study->dim + 1, extent, none, none, NULL));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode copy_mesh(const fare_finished *study, fare_store *from, size_t snapshot, const char *mesh, fare_store *to, const char *path, double buffer[])
+{
+  const size_t cells = (size_t)(study->grid.count[0] * study->grid.count[1] * study->grid.count[2]);
+  uint64_t     extent[4], start[4], count[4];
+  char         name[128];
+
+  PetscFunctionBeginUser;
+  find_box(study, snapshot, extent, start, count);
+  snprintf(name, sizeof name, "/data/%zu/meshes/%s", snapshot, mesh);
+  PetscCall(fare_store_read(from, name, FARE_STORE_FLOAT64, study->dim, start + 1, count + 1, buffer));
+  for (size_t i = 0; i < cells; i++) buffer[i] *= fare_grid_volume(&study->grid);
+  PetscCall(fare_store_fill(to, path, FARE_STORE_FLOAT64, study->dim + 1, start, count, buffer));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode copy_all(const fare_finished *study, fare_store *to)
+{
+  const PetscInt cells = study->grid.count[0] * study->grid.count[1] * study->grid.count[2];
+  PetscErrorCode code  = 0;
+  double        *buffer;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc1(cells, &buffer));
+  for (size_t k = 0; k < study->snapshots && !code; k++) {
+    fare_store *from;
+
+    code = fare_as_input(fare_finished_snapshot(study, k, &from));
+    if (!code) code = copy_mesh(study, from, k, "density", to, "/truth_mass", buffer);
+    if (!code) code = copy_mesh(study, from, k, "density_error", to, "/truth_error", buffer);
+    PetscCall(fare_store_close(&from));
+  }
+  PetscCall(PetscFree(buffer));
+  PetscFunctionReturn(code);
+}
+
+static PetscErrorCode write_file(const fare_finished *study, const char *path)
+{
+  PetscErrorCode code = 0;
+  fare_store    *to;
+  int            rank;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(study->comm, &rank));
+  if (rank == 0 && !access(path, F_OK)) code = fare_error(FARE_ERR_INPUT, "%s: exists already; choose another name with --out", path);
+  PetscCall(fare_error_agree(study->comm, code));
+  PetscCall(fare_store_create(study->comm, path, &to));
+  code = begin(study, to);
+  if (!code) code = copy_all(study, to);
+  if (!code) code = fare_store_commit(&to);
+  PetscCall(fare_store_close(&to));
+  if (!code && rank == 0) printf("%s: the truth of %s in %lld cells at %zu times\n", path, study->study, (long long)(study->grid.cells[0] * study->grid.cells[1] * study->grid.cells[2]), study->snapshots);
+  PetscFunctionReturn(code);
+}
+
+PetscErrorCode fare_export_grid(MPI_Comm comm, const char *directory, const char *path)
+{
+  fare_finished  study;
+  char           usual[sizeof study.study + 16];
+  PetscErrorCode code;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_finished_open(comm, directory, &study));
+  snprintf(usual, sizeof usual, "%s_grid.h5", study.study);
+  code = fare_finished_open_truth(&study);
+  if (!code) code = write_file(&study, path ? path : usual);
+  PetscCall(fare_finished_close(&study));
+  PetscFunctionReturn(code);
+}
