@@ -153,6 +153,30 @@ def describe(seed, tags, v):
             f"bound {v['bound']:.1e}; {tags['shape']} {tags['ends']}, {tags['cells']} cells, start {tags['start']} ({tags['start_cells']:.2g} cells), drive {tags['drive']}, kT {tags['kT']:.2g}, tolerance {tags['tolerance']:.0e}")
 
 
+def variant(study, cells=1, dense=1):
+    """The study file on more cells, or with more snapshots."""
+    n, count = study.tags["cells"], len(study.problem.times)
+    return study.yaml.replace(f"cells: [{n}]", f"cells: [{n * cells}]").replace(f"count: {count}}}", f"count: {dense * (count - 1) + 1}}}")
+
+
+def classify(command, seed, verdict, folder):
+    """Why a silent offender is one: what mends it."""
+    study, kinds = studies.make(seed), []
+    paths = {key: pathlib.Path(folder) / f"{key}.yaml" for key in ("fine", "dense")}
+    paths["fine"].write_text(variant(study, cells=8))
+    paths["dense"].write_text(variant(study, dense=32))
+    said = run_fare(command, list(paths.values()), 300)
+    exact, _, _ = reference.reference(study.problem, study.edges)
+    k = verdict["snapshot"]
+    fine, dense = said[str(paths["fine"])]["at"], said[str(paths["dense"])]["at"]
+    if len(dense) > 32 * k and np.abs(dense[32 * k][9:] - exact[k]).sum() < 0.3 * verdict["true"]:
+        kinds.append("drive: gone with 32 times the snapshots")
+    if len(fine) > k:
+        true = np.abs(fine[k][9:].reshape(-1, 8).sum(axis=1) - exact[k]).sum()
+        kinds.append(f"on 8 times the cells error {true:.1e}, estimate {fine[k][1]:.1e}" + (": too coarse" if fine[k][1] > true / THIRD and true < 0.5 * verdict["true"] else ""))
+    return "; ".join(kinds)
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
     p.add_argument("--command", default=str(pathlib.Path(os.environ.get("FARE_BINARY_DIR", "build")) / "tests" / "referee_truths"), help="the program referee_truths")
@@ -162,6 +186,7 @@ def main():
     p.add_argument("--keep", action="store_true", help="keep study files in referee_studies/")
     p.add_argument("--jobs", type=int, default=1, help="processes for the reference")
     p.add_argument("--markdown", action="store_true", help="print the table for docs/verification.md")
+    p.add_argument("--classify", action="store_true", help="run silent offenders on more cells and with more snapshots, too")
     p.add_argument("--all", action="store_true", help="a line for every study")
     o = p.parse_args()
     seeds = o.seed or range(o.first, o.first + o.count)
@@ -171,6 +196,9 @@ def main():
             print("SILENT START " + describe(seed, tags, v["start"]), flush=True)
         if v["verdict"] == "silent" or (o.all or o.seed) and "true" in v:
             print(("SILENT " if v["verdict"] == "silent" else v["verdict"] + " ") + describe(seed, tags, v), flush=True)
+            if o.classify and v["verdict"] == "silent":
+                with tempfile.TemporaryDirectory() as folder:
+                    print("    " + classify(o.command, seed, v, folder), flush=True)
         elif v["verdict"] in ("failed", "refused") or o.all or o.seed:
             print(f"{v['verdict']} seed {seed}: {tags['shape']} {tags['ends']} {tags['drive']}: {v.get('why', '')}", flush=True)
     results = referee(o.command, seeds, o.jobs, "referee_studies" if o.keep else None, tell=tell)
