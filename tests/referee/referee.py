@@ -21,6 +21,7 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 import numpy as np
 
+import planes
 import reference
 import studies
 
@@ -71,12 +72,12 @@ def parse(output, said):
     return path
 
 
-def judge(study, said):
+def judge(study, said, axes=1):
     """A verdict: kind of it, the smallest ratio, true error and estimate there."""
     if said["failed"]:
         return {"verdict": "refused" if said["failed"].startswith(REFUSED) else "failed", "why": said["failed"]}
     try:
-        masses, own, _ = reference.reference(study.problem, study.edges)
+        masses, own = (planes if axes == 2 else reference).reference(study.problem, study.edges)
     except (reference.NotConverged, np.linalg.LinAlgError) as why:
         return {"verdict": "no reference", "why": str(why)}
     warned = any("warning" in w and "box is small" not in w for w in said["warnings"])
@@ -103,15 +104,19 @@ def compare(k, numbers, exact, own, warned):
 REFUSED = "3002 "
 
 
+def make(seed, axes):
+    return planes.make(seed) if axes == 2 else studies.make(seed)
+
+
 def one(arguments):
-    seed, said = arguments
+    seed, said, axes = arguments
     began = time.perf_counter()
-    verdict = judge(studies.make(seed), said)
+    verdict = judge(make(seed, axes), said, axes)
     verdict["seconds"] = time.perf_counter() - began
     return seed, verdict
 
 
-def referee(command, seeds, jobs=1, where=None, timeout=600, tell=None):
+def referee(command, seeds, jobs=1, where=None, timeout=600, tell=None, axes=1):
     """[(seed, the study's tags, verdict)], in portions that one process of FARE runs."""
     results, seeds = [], list(seeds)
     with tempfile.TemporaryDirectory() as name:
@@ -120,12 +125,12 @@ def referee(command, seeds, jobs=1, where=None, timeout=600, tell=None):
         for portion in (seeds[i:i + PORTION] for i in range(0, len(seeds), PORTION)):
             paths, tags = {}, {}
             for seed in portion:
-                study = studies.make(seed)
+                study = make(seed, axes)
                 paths[seed], tags[seed] = folder / f"referee_{seed}.yaml", study.tags
                 paths[seed].write_text(study.yaml)
             said = run_fare(command, list(paths.values()), timeout)
             with concurrent.futures.ProcessPoolExecutor(jobs) as pool:
-                work = [(seed, said[str(paths[seed])]) for seed in portion]
+                work = [(seed, said[str(paths[seed])], axes) for seed in portion]
                 for seed, verdict in (pool.map(one, work, chunksize=4) if jobs > 1 else map(one, work)):
                     results.append((seed, tags[seed], verdict))
                     if tell:
@@ -166,7 +171,7 @@ def classify(command, seed, verdict, folder):
     paths["fine"].write_text(variant(study, cells=8))
     paths["dense"].write_text(variant(study, dense=32))
     said = run_fare(command, list(paths.values()), 300)
-    exact, _, _ = reference.reference(study.problem, study.edges)
+    exact, _ = reference.reference(study.problem, study.edges)
     k = verdict["snapshot"]
     fine, dense = said[str(paths["fine"])]["at"], said[str(paths["dense"])]["at"]
     if len(dense) > 32 * k and np.abs(dense[32 * k][9:] - exact[k]).sum() < 0.3 * verdict["true"]:
@@ -183,6 +188,7 @@ def main():
     p.add_argument("--first", type=int, default=0, help="first seed")
     p.add_argument("--count", type=int, default=200, help="of studies")
     p.add_argument("--seed", type=int, action="append", help="this study alone (may be repeated)")
+    p.add_argument("--axes", type=int, default=1, choices=(1, 2), help="2: studies of two axes and underdamped ones, some seconds each")
     p.add_argument("--keep", action="store_true", help="keep study files in referee_studies/")
     p.add_argument("--jobs", type=int, default=1, help="processes for the reference")
     p.add_argument("--markdown", action="store_true", help="print the table for docs/verification.md")
@@ -196,12 +202,12 @@ def main():
             print("SILENT START " + describe(seed, tags, v["start"]), flush=True)
         if v["verdict"] == "silent" or (o.all or o.seed) and "true" in v:
             print(("SILENT " if v["verdict"] == "silent" else v["verdict"] + " ") + describe(seed, tags, v), flush=True)
-            if o.classify and v["verdict"] == "silent":
+            if o.classify and o.axes == 1 and v["verdict"] == "silent":
                 with tempfile.TemporaryDirectory() as folder:
                     print("    " + classify(o.command, seed, v, folder), flush=True)
         elif v["verdict"] in ("failed", "refused") or o.all or o.seed:
             print(f"{v['verdict']} seed {seed}: {tags['shape']} {tags['ends']} {tags['drive']}: {v.get('why', '')}", flush=True)
-    results = referee(o.command, seeds, o.jobs, "referee_studies" if o.keep else None, tell=tell)
+    results = referee(o.command, seeds, o.jobs, "referee_studies" if o.keep else None, tell=tell, axes=o.axes)
     return conclude(results, o.markdown)
 
 

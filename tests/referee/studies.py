@@ -109,8 +109,7 @@ SHAPES = [
     Shape("geometric_brownian", lambda r: {"growth": r.uniform(-0.5, 0.5), "volatility": log_uniform(r, 0.1, 1)}, 0, 8, builtin="geometric_brownian",
           drift="growth*x", diffusion="0.5*volatility^2*x^2", kinks=lambda p: [8 * 0.3 ** k for k in range(1, 10)], driven=("growth", "volatility"), tags=("singular", "library", "general"), least=0.1),
 ]
-POSITIVE = {"kT", "mobility", "D0", "k", "q", "a_", "stiffness", "height", "sigma", "volatility", "rate", "m"}
-BOUNDED = {"s": 0.9, "switch": 0.5}
+POSITIVE = {"kT", "mobility", "D0", "D1", "k", "q", "stiffness", "height", "sigma", "volatility", "rate", "m", "friction", "mass", "diffusion", "damping", "coupling", "mu", "alpha"}
 
 
 def number(x):
@@ -128,7 +127,7 @@ class Drive:
             room = 0.5 * abs(base)
         if parameter == "switch":
             room = 0.5
-        if parameter == "a" and shape.name in ("quartic", "log_cosh"):
+        if parameter == "a" and shape.name in ("quartic", "log_cosh", "wells", "tube"):
             room = 0.7 * abs(base)
         self.amplitude = float(rng.choice([-1, 1])) * room * rng.uniform(0.3, 1)
         text = [f"parameter: {parameter}", f"waveform: {self.kind}"]
