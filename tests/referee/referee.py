@@ -30,6 +30,8 @@ THIRD = 3.0
 PORTION = 200  # studies of one process
 KNOWN = 0.2    # part of the true error that the reference may leave open, for the study to be counted
 BINS = [0, 0.01, 0.03, 0.1, 1 / 3, 0.5, 0.7, 0.9, 1.1, 1.5, 2, 3, 10, 100, np.inf]
+WORDS = {"sound": "sound", "warned": "with a warning", "silent": "silent and below a third", "silent at the start": "so at the start", "exact": "exact to round-off", "refused": "refused", "failed": "failed",
+         "no reference": "dropped: the reference had not converged"}
 ENVIRONMENT = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
 
 
@@ -191,7 +193,7 @@ def main():
     p.add_argument("--axes", type=int, default=1, choices=(1, 2), help="2: studies of two axes and underdamped ones, some seconds each")
     p.add_argument("--keep", action="store_true", help="keep study files in referee_studies/")
     p.add_argument("--jobs", type=int, default=1, help="processes for the reference")
-    p.add_argument("--markdown", action="store_true", help="print the table for docs/verification.md")
+    p.add_argument("--document", type=pathlib.Path, help="put the table between the marks of this page, docs/verification.md")
     p.add_argument("--classify", action="store_true", help="run silent offenders on more cells and with more snapshots, too")
     p.add_argument("--all", action="store_true", help="a line for every study")
     o = p.parse_args()
@@ -208,15 +210,31 @@ def main():
         elif v["verdict"] in ("failed", "refused") or o.all or o.seed:
             print(f"{v['verdict']} seed {seed}: {tags['shape']} {tags['ends']} {tags['drive']}: {v.get('why', '')}", flush=True)
     results = referee(o.command, seeds, o.jobs, "referee_studies" if o.keep else None, tell=tell, axes=o.axes)
-    return conclude(results, o.markdown)
+    if o.document:
+        write_block(o.document, "referee" if o.axes == 1 else "referee_planes", [*histogram(results, markdown=True), "", count(results), ""])
+    return conclude(results)
 
 
-def conclude(results, markdown=False):
+def write_block(page, name, lines):
+    """Replaces what stands between the marks of that name."""
+    begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
+    before, rest = page.read_text().split(begin)
+    page.write_text(before + begin + "\n".join(lines).rstrip() + "\n" + end + rest.split(end)[1])
+
+
+def count(results):
+    """How many studies came to which end."""
     counts = collections.Counter(v["verdict"] for _, _, v in results)
     counts["silent at the start"] = sum(bool(v.get("start")) and v["start"]["verdict"] == "silent" for _, _, v in results)
-    print("\n".join(histogram(results, markdown)))
-    print(f"{len(results)} studies: " + ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items())) + f"; reference {np.mean([v['seconds'] for _, _, v in results]):.2f} s a study")
-    return 1 if any(counts[bad] for bad in ("silent", "silent at the start", "failed", "refused")) else 0
+    return f"{len(results)} studies: " + ", ".join(f"{counts[kind]} {words}" for kind, words in WORDS.items() if counts[kind] or kind.startswith("silent"))
+
+
+def conclude(results):
+    counts = collections.Counter(v["verdict"] for _, _, v in results)
+    starts = sum(bool(v.get("start")) and v["start"]["verdict"] == "silent" for _, _, v in results)
+    print("\n".join(histogram(results)))
+    print(f"{count(results)}; reference {np.mean([v['seconds'] for _, _, v in results]):.2f} s a study")
+    return 1 if starts or any(counts[bad] for bad in ("silent", "failed", "refused")) else 0
 
 
 if __name__ == "__main__":

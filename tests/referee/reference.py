@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 
 STAGES = 4          # of Radau IIA: order 7
-ELEMENTS_MOST = 700
+ELEMENTS_MOST = 500
 STEPS_MOST = 4000
 
 
@@ -81,8 +81,10 @@ class Mesh:
     def rates(self, t):
         """R of M dp/dt = R p, element by element."""
         f, D = self.coefficients(t)
-        flux = np.einsum("ek,kj->ekj", f, np.eye(self.degree + 1)) - self.d[None] * (D / self.half[:, None])[:, None, :]
-        return np.einsum("k,ki,ekj->eij", self.w, self.d, flux)
+        flux = -self.d * (D / self.half[:, None])[:, None, :]
+        k = np.arange(self.degree + 1)
+        flux[:, k, k] += f
+        return (self.d.T * self.w) @ flux
 
 
 def coefficients(problem, x, half, d, t):
@@ -183,69 +185,55 @@ def trim(problem, drop=42.0, points=4001):
     return lower, upper
 
 
-class Stage:
-    """(A^-1 x M - h R) Y = (A^-1 1) x M p: elements condensed to their ends, then in pairs until one is left."""
+def solve_ends(S, r, ends):
+    """What is left when all elements are one: unknowns at its two ends."""
+    s = len(r) // 2
+    if ends == "ring":
+        one = np.linalg.solve(S[:s, :s] + S[:s, s:] + S[s:, :s] + S[s:, s:], r[:s] + r[s:])
+        return np.concatenate([one, one])
+    free = np.concatenate([np.arange(s) if ends[0] == "r" else [], np.arange(s, 2 * s) if ends[1] == "r" else []]).astype(int)
+    u = np.zeros(2 * s)
+    if len(free):
+        u[free] = np.linalg.solve(S[free[:, None], free], r[free])
+    return u
 
-    def __init__(self, mesh, K, ends, s):
-        e, n = K.shape[0], mesh.degree + 1
-        inner = np.arange(s, s * (n - 1))
-        outer = np.concatenate([np.arange(s), np.arange(s * (n - 1), s * n)])
-        self.s, self.ends, self.inner, self.outer = s, ends, inner, outer
-        self.Kii, self.Koi = K[:, inner[:, None], inner], K[:, outer[:, None], inner]
-        self.G = np.linalg.solve(self.Kii, K[:, inner[:, None], outer])
-        self.levels = []
-        S = K[:, outer[:, None], outer] - self.Koi @ self.G
-        while S.shape[0] > 1:
-            S = self._merge(S)
-        self.S = S[0]
 
-    def _merge(self, S):
-        s, pairs = self.s, S.shape[0] // 2
+def solve_elements(K, rhs, s, ends):
+    """K y = rhs, both element by element and to be added up where elements meet: condensed to the ends of elements, which are then joined in pairs until one is left."""
+    n = K.shape[1] // s
+    last = s * (n - 1)
+    # of K: the interior, then from and to the ends; the last column is the right-hand side, here and below
+    to_ends = np.concatenate([K[:, s:last, :s], K[:, s:last, last:], rhs[:, s:last, None]], axis=2)
+    from_ends = np.concatenate([K[:, :s, s:last], K[:, last:, s:last]], axis=1)
+    G = np.linalg.solve(K[:, s:last, s:last], to_ends)
+    S = -from_ends @ G
+    S[:, :s, :s] += K[:, :s, :s]
+    S[:, :s, s:-1] += K[:, :s, last:]
+    S[:, s:, :s] += K[:, last:, :s]
+    S[:, s:, s:-1] += K[:, last:, last:]
+    S[:, :s, -1] += rhs[:, :s]
+    S[:, s:, -1] += rhs[:, last:]
+    levels = []
+    while S.shape[0] > 1:
+        pairs = S.shape[0] // 2
         a, b, rest = S[0:2 * pairs:2], S[1:2 * pairs:2], S[2 * pairs:]
-        middle = a[:, s:, s:] + b[:, :s, :s]
-        to_outer = np.concatenate([a[:, s:, :s], b[:, :s, s:]], axis=2)
-        from_outer = np.concatenate([a[:, :s, s:], b[:, s:, :s]], axis=1)
-        g = np.linalg.solve(middle, to_outer)
-        merged = -from_outer @ g
+        right = np.concatenate([a[:, s:, :s], b[:, :s, s:2 * s], a[:, s:, -1:] + b[:, :s, -1:]], axis=2)
+        g = np.linalg.solve(a[:, s:, s:2 * s] + b[:, :s, :s], right)
+        merged = -np.concatenate([a[:, :s, s:2 * s], b[:, s:, :s]], axis=1) @ g
         merged[:, :s, :s] += a[:, :s, :s]
-        merged[:, s:, s:] += b[:, s:, s:]
-        self.levels.append((middle, g, from_outer))
-        return np.concatenate([merged, rest])
-
-    def solve(self, rhs):
-        s = self.s
-        ri = rhs[:, self.inner]
-        yi = np.linalg.solve(self.Kii, ri[:, :, None])
-        r = rhs[:, self.outer] - (self.Koi @ yi)[:, :, 0]
-        kept = []
-        for middle, g, from_outer in self.levels:
-            pairs = middle.shape[0]
-            a, b, rest = r[0:2 * pairs:2], r[1:2 * pairs:2], r[2 * pairs:]
-            m = np.linalg.solve(middle, (a[:, s:] + b[:, :s])[:, :, None])
-            kept.append(m[:, :, 0])
-            r = np.concatenate([np.concatenate([a[:, :s], b[:, s:]], axis=1) - (from_outer @ m)[:, :, 0], rest])
-        u = self._last(r[0])[None]
-        for (middle, g, from_outer), m in zip(reversed(self.levels), reversed(kept)):
-            pairs = middle.shape[0]
-            here, rest = u[:pairs], u[pairs:]
-            mid = m - (g @ here[:, :, None])[:, :, 0]
-            both = np.stack([np.concatenate([here[:, :s], mid], axis=1), np.concatenate([mid, here[:, s:]], axis=1)], axis=1)
-            u = np.concatenate([both.reshape(2 * pairs, 2 * s), rest])
-        y = np.empty_like(rhs)
-        y[:, self.outer] = u
-        y[:, self.inner] = yi[:, :, 0] - (self.G @ u[:, :, None])[:, :, 0]
-        return y
-
-    def _last(self, r):
-        s, S = self.s, self.S
-        if self.ends == "ring":
-            one = np.linalg.solve(S[:s, :s] + S[:s, s:] + S[s:, :s] + S[s:, s:], r[:s] + r[s:])
-            return np.concatenate([one, one])
-        free = np.concatenate([np.arange(s) if self.ends[0] == "r" else [], np.arange(s, 2 * s) if self.ends[1] == "r" else []]).astype(int)
-        u = np.zeros(2 * s)
-        if len(free):
-            u[free] = np.linalg.solve(S[free[:, None], free], r[free])
-        return u
+        merged[:, s:, s:2 * s] += b[:, s:, s:2 * s]
+        merged[:, :s, -1] += a[:, :s, -1]
+        merged[:, s:, -1] += b[:, s:, -1]
+        levels.append(g)
+        S = np.concatenate([merged, rest])
+    u = solve_ends(S[0, :, :-1], S[0, :, -1], ends)[None]
+    for g in reversed(levels):
+        pairs = g.shape[0]
+        here, rest = u[:pairs], u[pairs:]
+        middle = g[:, :, -1] - (g[:, :, :-1] @ here[:, :, None])[:, :, 0]
+        both = np.stack([np.concatenate([here[:, :s], middle], axis=1), np.concatenate([middle, here[:, s:]], axis=1)], axis=1)
+        u = np.concatenate([both.reshape(2 * pairs, 2 * s), rest])
+    return np.concatenate([u[:, :s], G[:, :, -1] - (G[:, :, :-1] @ u[:, :, None])[:, :, 0], u[:, s:]], axis=1)
 
 
 class Solver:
@@ -273,15 +261,15 @@ class Solver:
     def _step(self, t, h, low, high):
         mesh, s = self.mesh, STAGES
         e, n = mesh.x.shape
+        # (A^-1 x M - h R) Y = A^-1 1 x M p, Y the stages
         K = np.zeros((e, n, s, n, s))
         for i in range(s):
-            at = min(max(t + self.c[i] * h, low), high)
-            K[:, :, i, :, i] -= h * mesh.rates(at)
+            K[:, :, i, :, i] = -h * mesh.rates(min(max(t + self.c[i] * h, low), high))
         k = np.arange(n)
         K[:, k, :, k, :] += mesh.mass.T[:, :, None, None] * self.inverse[None, None]
         K = K.reshape(e, n * s, n * s)
         rhs = ((mesh.mass * self.p)[:, :, None] * self.inverse.sum(axis=1)).reshape(e, n * s)
-        y = Stage(mesh, K, self.problem.ends, s).solve(rhs).reshape(e, n, s)
+        y = solve_elements(K, rhs, s, self.problem.ends).reshape(e, n, s)
         both = np.concatenate([self.p[:, :, None], y], axis=2)
         return y[:, :, -1], (mesh.mass * np.abs(both @ self.last_mode)).sum()
 

@@ -19,6 +19,8 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 import numpy as np
 
+from referee import write_block
+
 ENVIRONMENT = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
 LEAST = 0.92          # coverage that is asked for
 DOUBT = 1e-4          # probability of a failure by chance, per measure and kind
@@ -269,12 +271,12 @@ def main():
     p.add_argument("--kind", choices=KINDS, action="append", help="this kind alone")
     p.add_argument("--dim", type=int, choices=(1, 2), action="append", help="this dimension alone")
     p.add_argument("--all", action="store_true", help="name every pair that alone is below")
-    p.add_argument("--markdown", action="store_true", help="print the table for docs/verification.md")
+    p.add_argument("--document", type=pathlib.Path, help="put the table between the marks of this page, docs/verification.md")
     o = p.parse_args()
-    return referee(o.command, range(o.first, o.first + o.pairs), o.replicates, o.kind or KINDS, o.dim or [1, 2], o.markdown, o.all)
+    return referee(o.command, range(o.first, o.first + o.pairs), o.replicates, o.kind or KINDS, o.dim or [1, 2], o.document, o.all)
 
 
-def referee(command, pairs, replicates, kinds=KINDS, dims=(1, 2), markdown=False, everything=False):
+def referee(command, pairs, replicates, kinds=KINDS, dims=(1, 2), document=None, everything=False):
     table, bad = [], []
     for dim in dims:
         for kind in kinds:
@@ -292,7 +294,7 @@ def referee(command, pairs, replicates, kinds=KINDS, dims=(1, 2), markdown=False
                 hits = sum(g[0] - 1e-12 <= g[2] <= g[3] + 1e-12 for g in given)
                 table.append((measure, kind, dim, hits, len(given), len(got) - len(given)))
     failed = [row for row in table if row[4] and row[3] < least_count(row[4])]
-    print_table(table, kinds, dims, markdown)
+    print_table(table, kinds, document)
     if bad:
         print(f"{len(bad)} pairs that alone are below" + (", the first 20" if len(bad) > 20 and not everything else "") + ":\n" + "\n".join(bad if everything else bad[:20]))
     for measure, kind, dim, hits, given, withheld in failed:
@@ -300,18 +302,16 @@ def referee(command, pairs, replicates, kinds=KINDS, dims=(1, 2), markdown=False
     return 1 if failed else 0
 
 
-def print_table(table, kinds, dims, markdown):
+def print_table(table, kinds, document):
     """Coverage in percent, and what is withheld; a row per measure and dimension."""
     cells = {(m, d, k): f"{100 * hits / given:.0f}" + (f" ({100 * withheld / (given + withheld):.0f})" if withheld else "") if given else "withheld" for m, k, d, hits, given, withheld in table}
     names = sorted({(d, m) for m, _, d, *_ in table})
     columns = ["measure", "axes", *kinds]
     rows = [[m, str(d)] + [cells.get((m, d, k), "") for k in kinds] for d, m in names]
-    if markdown:
-        lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)] + ["| " + " | ".join(row) + " |" for row in rows]
-    else:
-        width = [max(len(row[i]) for row in [columns, *rows]) for i in range(len(columns))]
-        lines = ["  ".join(c.ljust(w) for c, w in zip(row, width)) for row in [columns, *rows]]
-    print("\n".join(lines) + "\nin percent; in brackets what share is withheld")
+    width = [max(len(row[i]) for row in [columns, *rows]) for i in range(len(columns))]
+    print("\n".join("  ".join(c.ljust(w) for c, w in zip(row, width)) for row in [columns, *rows]) + "\nin percent; in brackets what share is withheld")
+    if document:
+        write_block(document, "scores", ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)] + ["| " + " | ".join(row) + " |" for row in rows])
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """
-Random studies of one axis against a reference that shares no code with FARE: no silent estimate below a third of the true error. More of them: referee.py.
-fare-test: labels=referee timeout=600
+Random studies of one axis against a reference that shares no code with FARE: no silent estimate below a third of the true error; and random pairs of distributions: intervals of scores hold
+the true value. Many more: referee.py and scores.py.
+fare-test: labels=referee timeout=900 arg=truths
+fare-test: labels=referee timeout=900 arg=scores
 """
 import os
 import pathlib
@@ -9,9 +11,9 @@ import sys
 
 os.environ.setdefault("FARE_CACHE", str(pathlib.Path(os.environ.get("FARE_BINARY_DIR", "build")).resolve() / "tests" / "formulas"))
 import referee
-
-COUNT = 200
+import scores
 
 if __name__ == "__main__":
-    referee.sys.argv[1:] = ["--count", str(COUNT)]
-    sys.exit(referee.main())
+    which = sys.argv.pop(1)
+    sys.argv[1:] = ["--count", "150"] if which == "truths" else ["--pairs", "8", "--replicates", "10"]
+    sys.exit(referee.main() if which == "truths" else scores.main())
