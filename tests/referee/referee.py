@@ -147,7 +147,7 @@ def histogram(results, markdown=False):
     groups = [[v["ratio"] for v in verdicts if v["verdict"] in ("sound", "silent")], [v["ratio"] for v in verdicts if v["verdict"] == "warned"], [v["ratio"] for v in starts]]
     rows = []
     for low, high in zip(BINS[:-1], BINS[1:]):
-        label = f"below {high:.2g}" if low == 0 else f"above {low:.3g}" if not np.isfinite(high) else f"{low:.2g} to {high:.2g}"
+        label = f"below {high:g}" if low == 0 else f"above {low:g}" if not np.isfinite(high) else f"{low:.3g} to {high:.3g}"
         rows.append((label, *(int(sum(low <= r < high for r in group)) for group in groups)))
     if markdown:
         return ["| estimate over true error | studies | with a warning | at the start |", "|---|---|---|---|"] + ["| " + " | ".join(map(str, row)) + " |" for row in rows]
