@@ -236,7 +236,7 @@ def make(seed):
     rng = np.random.default_rng([2027, seed])
     shape = SHAPES[rng.integers(len(SHAPES))]
     parameters = {k: float(v) for k, v in shape.draw(rng).items()}
-    cells = [2 * int(round(log_uniform(rng, 8, 48))) for _ in range(2)]
+    cells = [(4 if seed % 8 else 2) * int(round(log_uniform(rng, 8, 48) / (2 if seed % 8 else 1))) for _ in range(2)]
     end = log_uniform(rng, 0.05, 1.5)
     drives = [Drive(rng, str(p), parameters[p], end, shape) for p in rng.permutation(shape.driven)[:int(rng.choice([0, 1, 2], p=[0.3, 0.5, 0.2]))]]
 

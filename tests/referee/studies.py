@@ -280,7 +280,9 @@ def make(seed):
         # another box, so that walls are felt
         middle, half = (lower + upper) / 2, (upper - lower) / 2
         lower, upper = middle - half * rng.uniform(0.3, 1), middle + half * rng.uniform(0.3, 1)
-    cells = 2 * int(round(log_uniform(rng, 8, 256)))
+    # multiples of 4 in most, so that the truth has all its companions
+    half = log_uniform(rng, 8, 256)
+    cells = 4 * int(round(half / 2)) if seed % 8 else 2 * int(round(half))
     spacing = (upper - lower) / cells
     scale = parameters.get("mobility", 1) * parameters["kT"] if "kT" in parameters else parameters.get("D0", 1)
     end = log_uniform(rng, 0.05, 5) * (min(1.0, ((upper - lower) / 4) ** 2 / scale) if rng.random() < 0.5 else 1.0)
