@@ -57,7 +57,7 @@ PetscErrorCode fare_passage_solve(const fare_grid *grid, const fare_system *syst
 
 /* Transitions between two sets in the steady state (E and Vanden-Eijnden, J. Stat. Phys. 123, 503 (2006); Metzner et al., Multiscale Model. Simul. 7, 1192 (2009)). */
 typedef struct {
-  Vec    committor; /* probability to reach b before a */
+  Vec    committor, complement; /* probability to reach b before a, and a before b: each with its own relative accuracy */
   Vec    reactive;  /* masses of those that come from a rather than from b */
   double flux_a, flux_b;     /* transitions a -> b per time, counted as they leave a and as they reach b: the same but for the solver */
   double rate_ab, rate_ba;   /* flux per time spent having come from a, and from b */

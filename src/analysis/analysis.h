@@ -101,16 +101,32 @@ typedef PetscErrorCode (*fare_residual_function)(void *context, Vec x, Vec resid
 PetscErrorCode fare_solver_refine(KSP ksp, fare_residual_function residual, void *context, double enough, double most, const char *what, Vec x, fare_solved *solved);
 
 /*
+  Factors of M, the matrix of sum_j r(i->j) (x_i - x_j) outside of targets, plus `shift`, by eliminating states without a subtraction: see elimination.c. `closed`: as if no end absorbed.
+  FARE_ERR_FAILED where a state is never left. Rank 0 has them. Collective.
+*/
+typedef struct fare_killed      fare_killed;
+typedef struct fare_elimination fare_elimination;
+/* Whether a grid has few enough cells for that, and no option asks for another solver. */
+PetscBool fare_elimination_serves(const fare_grid *grid);
+PetscErrorCode fare_elimination_create(const fare_killed *killed, double shift, PetscBool closed, fare_elimination **elimination);
+PetscErrorCode fare_elimination_destroy(fare_elimination **elimination);
+/* x = M^-1 x, or M^-T x, outside of targets and 0 inside. Relative accuracy of every entry where none of x is negative. Collective. */
+PetscErrorCode fare_elimination_solve(fare_elimination *elimination, PetscBool transposed, Vec x);
+/* M^T x = 0, sum 1, of one that is closed and has no shift and no targets. Relative accuracy of every entry. Collective. */
+PetscErrorCode fare_elimination_stationary(fare_elimination *elimination, Vec masses);
+
+/*
   The generator with states removed: cells in `target` hold given values (backward), or those of the stationary density (forward). An edge that
   crosses into a target ends where it crosses, its rate as if the potential were linear along it. `cut`: what the rate is divided by.
 */
-typedef struct {
-  const fare_grid *grid;
-  fare_operator   *op;
-  PetscInt         owned, *column;    /* [n * faces + face]: global number of the neighbour, -1 at an end */
-  double          *leaving, *entering, *cut, *part; /* [n * faces + face]; part: of an edge that is outside */
-  signed char     *in, *beyond;       /* which target a cell, and the neighbour over a face, is in; -1: none */
-} fare_killed;
+struct fare_killed {
+  const fare_grid  *grid;
+  fare_operator    *op;
+  PetscInt          owned, *column;    /* [n * faces + face]: global number of the neighbour, -1 at an end */
+  double           *leaving, *entering, *cut, *part; /* [n * faces + face]; part: of an edge that is outside */
+  signed char      *in, *beyond;       /* which target a cell, and the neighbour over a face, is in; -1: none */
+  fare_elimination *elimination;       /* of these rates, once something was solved with them */
+};
 PetscErrorCode fare_killed_create(const fare_grid *grid, const fare_system *system, double t, int targets, const fare_region *const target[], fare_killed **killed);
 PetscErrorCode fare_killed_destroy(fare_killed **killed);
 /* Brings the rates to time t. Collective. */
@@ -123,8 +139,15 @@ PetscErrorCode fare_killed_fill(const fare_killed *killed, double shift, double 
 PetscErrorCode fare_killed_residual(const fare_killed *killed, double b, Vec x, Vec r, double *scale);
 /* x = value[target] inside, as it is outside. */
 PetscErrorCode fare_killed_hold(const fare_killed *killed, const double value[], Vec x);
-/* Solves sum_j r(i->j) (x_i - x_j) = b_i outside, x = value[target] inside. New vector. */
-PetscErrorCode fare_killed_solve(const fare_killed *killed, double b, const double value[], const char *what, Vec *x, fare_solved *solved);
+/* Solves sum_j r(i->j) (x_i - x_j) = b_i outside, x = value[target] inside, none of them negative. New vector. Collective. */
+PetscErrorCode fare_killed_solve(fare_killed *killed, double b, const double value[], const char *what, Vec *x, fare_solved *solved);
+/* M^T x = r outside, r not negative; inside r is left as it is. By elimination: FARE_ERR_FAILED where that does not serve. Collective. */
+PetscErrorCode fare_killed_eliminate(fare_killed *killed);
+
+/* u' S v of the symmetric matrix S of sqrt(r(i->j) r(j->i)), as a sum over faces of products of differences. Collective. */
+PetscErrorCode fare_spectrum_form(const fare_killed *faces, Vec u, Vec v, double *form);
+/* Finds modes again whose rates the eigensolver cannot resolve. `rest`: masses that are at rest where no end absorbs; `closed`: none does. See slow_modes.c. Collective. */
+PetscErrorCode fare_spectrum_refine(fare_killed *faces, PetscBool closed, Vec rest, fare_spectrum *spectrum);
 
 /* Keys that both kinds of passage share. begin: none where `from` and `leave` are absent. */
 typedef struct {
