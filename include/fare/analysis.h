@@ -78,7 +78,7 @@ typedef struct {
 } fare_span;
 typedef struct {
   double   residual;         /* of the periodic solution, or of the frozen one that it begins with, relative */
-  double   error;            /* of the steps in time, relative to the largest value, estimated */
+  double   error, largest;   /* of the steps in time, relative to the largest value, estimated; and that value */
   PetscInt steps, iterations; /* from end to start; times that this way was gone */
 } fare_driven;
 /*
@@ -96,7 +96,7 @@ typedef struct {
 /* Masses within the target have reached it. `times` rise, from `start` on; error: estimated, of `survival`. Collective. */
 PetscErrorCode fare_survival_solve(const fare_grid *grid, const fare_system *system, const fare_region *target, Vec masses, double start, double tolerance, int count, const double times[], fare_survival survival[], fare_driven *driven);
 
-/* Values at `count` points x[point * dim + axis], linear between centres. Collective; the same on all ranks. */
+/* Values at `count` points x[point * dim + axis], cubic between centres within the range of their neighbours. Collective; the same on all ranks. */
 PetscErrorCode fare_grid_interpolate(const fare_grid *grid, Vec values, size_t count, const double x[], double at[]);
 
 /* One line of the plan's `analysis:`. */

@@ -11,6 +11,17 @@
 #define FARE_FINDINGS_MAX 24
 #define FARE_MESHES_MAX   48
 
+/* Values that are given within sets: up to two. */
+typedef struct {
+  int                count;
+  const fare_region *region[2];
+  double             value[2];
+} fare_held;
+typedef struct {
+  size_t  count;
+  double *x; /* [point * dim + axis] */
+} fare_points;
+
 /* Numbers of one name: extent[0] of them, or rows of extent[1] where rank is 2. */
 typedef struct {
   char        name[48];
@@ -19,6 +30,12 @@ typedef struct {
   uint64_t    extent[2];
   PetscBool   curve;          /* so many that they are for figures: kept, not printed */
   double     *value, *error; /* error: estimated; NaN where unknown, NULL where there is none because the numbers were given */
+  double     *least;         /* part of the error that other grids do not tell, NULL: none */
+  /* of values at points: the fields that they are taken from, extent[1] points of each or, of a single one, extent[0] */
+  int                fields;
+  Vec               *field;
+  fare_held          held;
+  const fare_points *points;
 } fare_finding;
 
 /* A field on the grid: values at centres, cell masses that are kept as densities, or masses of which the L1 error is found too. */
@@ -60,11 +77,20 @@ struct fare_analysis_type {
 PetscErrorCode fare_found(fare_findings *found, const char *name, const char *meaning, size_t count, const double value[]);
 PetscErrorCode fare_found_table(fare_findings *found, const char *name, const char *meaning, size_t rows, size_t columns, const double value[]);
 PetscErrorCode fare_found_curve(fare_findings *found, const char *name, const char *meaning, size_t count, const double value[]);
+/* Values of fields at points, a row of each where there are several; `known`: error of all of them that the grid does not tell. References the fields, borrows regions and points. */
+PetscErrorCode fare_found_at_points(fare_findings *found, const char *name, const char *meaning, const fare_grid *grid, const fare_held *held, int fields, Vec field[], const fare_points *points, double known);
 PetscErrorCode fare_found_exact(fare_findings *found, const char *name, const char *meaning, size_t rows, size_t columns, const double value[]);
 PetscErrorCode fare_found_mesh(fare_findings *found, const char *name, const char *meaning, fare_mesh_kind kind, Vec values);
+/* Adds to the errors of what was found last. */
+PetscErrorCode fare_found_known(fare_findings *found, const double least[]);
 const fare_finding *fare_findings_find(const fare_findings *found, const char *name);
-/* Errors of what was found by what was found on `half`, the grid of cells twice as wide that was refined, where they are `ratio` times as large. */
-PetscErrorCode fare_findings_estimate(const fare_grid *half, double ratio, const fare_findings *coarse, fare_findings *found);
+/*
+  Errors of what was found on `grid` by what was found on `half`, of cells twice as wide, where they are `ratio` times as large; and on `quarter`, of cells four times as wide, which tells where the
+  other difference is small by chance (NULL: none). At points the largest difference within two of the wider cells counts.
+*/
+PetscErrorCode fare_findings_estimate(const fare_grid *grid, const fare_grid *half, const fare_grid *quarter, double ratio, const fare_findings *coarse, const fare_findings *coarser, fare_findings *found);
+/* Values at `count` points: see interpolate.c. spread (may be NULL): by how much that differs from one order less. Collective. */
+PetscErrorCode fare_interpolate(const fare_grid *grid, const fare_held *held, Vec values, size_t count, const double x[], double at[], double spread[]);
 PetscErrorCode fare_findings_save(MPI_Comm comm, const fare_findings *found, const fare_grid *grid, fare_store *store, const char *group);
 PetscErrorCode fare_findings_print(const fare_findings *found, const char *name, fare_table *table);
 PetscErrorCode fare_findings_free(fare_findings *found);
@@ -79,10 +105,8 @@ double fare_region_share(const fare_region *region, const fare_grid *grid, const
 /* Where the edge from the centre x, outside, to its neighbour along `axis`, inside, crosses the boundary: within (0, 1]. side 0: below. */
 double fare_region_crossing(const fare_region *region, const fare_grid *grid, const double x[], int axis, int side);
 
-typedef struct {
-  size_t  count;
-  double *x; /* [point * dim + axis] */
-} fare_points;
+/* How far it is from x, outside, along an axis to where the set begins; HUGE_VAL: it is not met. side 0: downward. period: of the axis, 0: none. */
+double fare_region_reach(const fare_region *region, const double x[], int axis, int side, double period);
 /* A list of points, each a list of coordinates, or of numbers for one axis; NULL: none. */
 PetscErrorCode fare_points_read(const fare_node *node, const fare_analysis_context *context, fare_points *points);
 PetscErrorCode fare_points_free(fare_points *points);
@@ -169,7 +193,7 @@ PetscErrorCode fare_passage_check(fare_passage_keys *keys, const fare_node *node
 PetscErrorCode fare_passage_free(fare_passage_keys *keys);
 /* Masses in the set that it begins from, sum 1: parameters frozen at t. And times at the points. Collective. */
 PetscErrorCode fare_passage_begin(const fare_passage_keys *keys, const fare_grid *grid, const fare_system *system, double t, Vec *masses);
-PetscErrorCode fare_passage_at_points(const fare_passage_keys *keys, const fare_grid *grid, Vec times, double at[]);
+PetscErrorCode fare_passage_at_points(const fare_passage_keys *keys, const fare_grid *grid, const char *meaning, int count, Vec times[], double known, fare_findings *found);
 
 /* Keys that both kinds of committor share; `kept` says which fields. */
 typedef struct {
@@ -185,8 +209,8 @@ typedef struct {
   {"meshes", FARE_BOOLEAN, (at) + offsetof(fare_committor_keys, meshes), "true", 0, 0, NULL, "", "also keep " kept}
 PetscErrorCode fare_committor_check(fare_committor_keys *keys, const fare_analysis_context *context);
 PetscErrorCode fare_committor_free(fare_committor_keys *keys);
-/* q, of cells, at the points: 0 within a, 1 within b. Collective. */
-PetscErrorCode fare_committor_at_points(const fare_committor_keys *keys, const fare_grid *grid, Vec q, double at[]);
+/* q, of cells, at the points: 0 within a, 1 within b, or the other way round: `complement`. Collective. */
+PetscErrorCode fare_committor_at_points(const fare_committor_keys *keys, const fare_grid *grid, PetscBool complement, const char *meaning, int count, Vec q[], double known, fare_findings *found);
 
 /* Steps of a moving generator, backward on x (dx/ds = b - M x, s = -t) or forward on masses (dP/dt = -M^T P). See stepper.c. */
 #define FARE_STEPPER_STAGES 5

@@ -236,15 +236,12 @@ PetscErrorCode fare_committor_free(fare_committor_keys *keys)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_committor_at_points(const fare_committor_keys *keys, const fare_grid *grid, Vec q, double at[])
+PetscErrorCode fare_committor_at_points(const fare_committor_keys *keys, const fare_grid *grid, PetscBool complement, const char *meaning, int count, Vec q[], double known, fare_findings *found)
 {
-  PetscFunctionBeginUser;
-  PetscCall(fare_grid_interpolate(grid, q, keys->at.count, keys->at.x, at));
-  for (size_t i = 0; i < keys->at.count; i++) {
-    const double *x = keys->at.x + i * (size_t)grid->dim;
+  const fare_held held = {2, {&keys->from, &keys->to}, {complement ? 1 : 0, complement ? 0 : 1}};
 
-    at[i] = fare_region_has(&keys->from, x) ? 0 : fare_region_has(&keys->to, x) ? 1 : at[i];
-  }
+  PetscFunctionBeginUser;
+  PetscCall(fare_found_at_points(found, complement ? "to_a" : "committor", meaning, grid, &held, count, q, &keys->at, known));
   PetscFunctionReturn(0);
 }
 
@@ -293,16 +290,13 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
   const fare_committor_keys *s = state;
   fare_reaction              reaction;
   fare_solved                solved;
-  double                    *at;
 
   PetscFunctionBeginUser;
   (void)like;
   PetscCall(solve(s, grid, system, time, &reaction, &solved));
-  PetscCall(PetscMalloc1(s->at.count + 1, &at));
-  PetscCall(fare_committor_at_points(s, grid, reaction.committor, at));
-  PetscCall(fare_found(found, "committor", "probability to reach b before a, at the points", s->at.count, at));
-  PetscCall(fare_found_exact(found, "points", "where `committor` is given", s->at.count, (size_t)grid->dim, s->at.x));
-  PetscCall(PetscFree(at));
+  PetscCall(fare_committor_at_points(s, grid, PETSC_FALSE, "probability to reach b before a, at the points", 1, &reaction.committor, 0, found));
+  PetscCall(fare_committor_at_points(s, grid, PETSC_TRUE, "probability to reach a before b, at the points", 1, &reaction.complement, 0, found));
+  PetscCall(fare_found_exact(found, "points", "where `committor` and `to_a` are given", s->at.count, (size_t)grid->dim, s->at.x));
   if (reaction.reactive) PetscCall(keep_rates(&reaction, found));
   PetscCall(fare_found_exact(found, "residual", "of the equation, relative to its terms", 1, 1, &solved.residual));
   if (s->meshes) {

@@ -74,18 +74,20 @@ PetscErrorCode fare_passage_begin(const fare_passage_keys *s, const fare_grid *g
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_passage_at_points(const fare_passage_keys *s, const fare_grid *grid, Vec times, double at[])
+PetscErrorCode fare_passage_at_points(const fare_passage_keys *s, const fare_grid *grid, const char *meaning, int count, Vec times[], double known, fare_findings *found)
 {
+  const fare_held held = {1, {&s->absorbing}, {0}};
+
   PetscFunctionBeginUser;
-  PetscCall(fare_grid_interpolate(grid, times, s->at.count, s->at.x, at));
-  for (size_t i = 0; i < s->at.count; i++) at[i] = fare_region_has(&s->absorbing, s->at.x + i * (size_t)grid->dim) ? 0 : at[i];
+  PetscCall(fare_found_at_points(found, "time", meaning, grid, &held, count, times, &s->at, known));
+  PetscCall(fare_found_exact(found, "points", "where `time` is given", s->at.count, (size_t)grid->dim, s->at.x));
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_system *system, double time, const fare_findings *like, fare_findings *found)
 {
   const fare_passage_keys *s = state;
-  double                  *at, rate;
+  double                   rate;
   PetscScalar              mean;
   fare_solved              solved;
   Vec                      times, begin;
@@ -101,11 +103,7 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
     PetscCall(fare_found(found, "mean", "mean time from the set", 1, &mean));
     PetscCall(fare_found(found, "rate", "its inverse", 1, &rate));
   }
-  PetscCall(PetscMalloc1(s->at.count + 1, &at));
-  PetscCall(fare_passage_at_points(s, grid, times, at));
-  PetscCall(fare_found(found, "time", "mean time from the points", s->at.count, at));
-  PetscCall(fare_found_exact(found, "points", "where `time` is given", s->at.count, (size_t)grid->dim, s->at.x));
-  PetscCall(PetscFree(at));
+  PetscCall(fare_passage_at_points(s, grid, "mean time from the points", 1, &times, 0, found));
   PetscCall(fare_found_exact(found, "residual", "of the equation, relative to its terms", 1, 1, &solved.residual));
   if (s->meshes) PetscCall(fare_found_mesh(found, "passage_time", "mean first-passage time from the centre of each cell", FARE_MESH_VALUES, times));
   else PetscCall(VecDestroy(&times));
