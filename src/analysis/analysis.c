@@ -124,6 +124,7 @@ static fare_analysis_context context_of(const fare_system *system, const fare_tr
     context.lower[axis] = truth->lower.count ? truth->lower.values[axis] : type->lower[axis];
     context.upper[axis] = truth->upper.count ? truth->upper.values[axis] : type->upper[axis];
     context.open[axis]  = truth->fit_domain && !type->periodic[axis] ? PETSC_TRUE : PETSC_FALSE;
+    context.end[axis]   = truth->ends.count ? (fare_end)truth->ends.values[axis] : type->periodic[axis] ? FARE_END_PERIODIC : FARE_END_REFLECTING;
     if (context.open[axis]) context.lower[axis] = -ANYWHERE;
     if (context.open[axis]) context.upper[axis] = ANYWHERE;
     context.cells[axis] = truth->cells.count ? (PetscInt)truth->cells.values[axis] : CELLS_UNKNOWN;

@@ -59,6 +59,7 @@ typedef struct {
   int                dim;
   double             lower[FARE_DIM_MAX], upper[FARE_DIM_MAX];
   PetscBool          open[FARE_DIM_MAX]; /* that is so */
+  fare_end           end[FARE_DIM_MAX];
   PetscInt           cells[FARE_DIM_MAX]; /* of the coarsest grid that is solved on */
 } fare_analysis_context;
 
@@ -100,6 +101,13 @@ PetscErrorCode fare_region_read(const fare_node *node, const fare_analysis_conte
 PetscErrorCode fare_region_free(fare_region *region);
 /* Some box of `a` and some box of `b` share more than a boundary. */
 PetscBool fare_region_overlaps(const fare_region *a, const fare_region *b);
+/* All that lies outside of a set is outside of the grid's box, too. */
+PetscBool fare_region_is_beyond(const fare_region *region, const double lower[], const double upper[]);
+/* Whether an end of an axis absorbs. side 0: the lower one. */
+static inline PetscBool fare_end_absorbs(fare_end end, int side)
+{
+  return end == FARE_END_ABSORBING || end == (side ? FARE_END_ABSORBING_ABOVE : FARE_END_ABSORBING_BELOW) ? PETSC_TRUE : PETSC_FALSE;
+}
 /* The part of a cell that lies in it. */
 double fare_region_share(const fare_region *region, const fare_grid *grid, const PetscInt index[]);
 /* Where the edge from the centre x, outside, to its neighbour along `axis`, inside, crosses the boundary: within (0, 1]. side 0: below. */
@@ -165,7 +173,9 @@ PetscErrorCode fare_killed_residual(const fare_killed *killed, double b, Vec x, 
 PetscErrorCode fare_killed_hold(const fare_killed *killed, const double value[], Vec x);
 /* Solves sum_j r(i->j) (x_i - x_j) = b_i outside, x = value[target] inside, none of them negative. New vector. Collective. */
 PetscErrorCode fare_killed_solve(fare_killed *killed, double b, const double value[], const char *what, Vec *x, fare_solved *solved);
-/* M^T x = r outside, r not negative; inside r is left as it is. By elimination: FARE_ERR_FAILED where that does not serve. Collective. */
+/* The probability that an end is where paths are absorbed, not the targets or another end. New vector. Collective. */
+PetscErrorCode fare_killed_exit(fare_killed *killed, int axis, int side, Vec *x);
+/* Makes killed->elimination, where that serves. Collective. */
 PetscErrorCode fare_killed_eliminate(fare_killed *killed);
 
 /* u' S v of the symmetric matrix S of sqrt(r(i->j) r(j->i)), as a sum over faces of products of differences. Collective. */

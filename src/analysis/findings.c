@@ -186,8 +186,8 @@ static PetscErrorCode look_around(const fare_finding *f, const fare_grid *grid, 
         for (size_t i = 0; i < count; i++) {
           double      *error = &f->error[(size_t)k * count + i];
           const double value = fabs(f->value[(size_t)k * count + i]), size = PetscMax(fabs(here[i]), fabs(there[i]));
-          /* of values that span decades, the relative difference */
-          const double ratio = size > value ? value / size : 1;
+          /* where values span decades, between the difference and the relative one */
+          const double ratio = size > value ? sqrt(value / size) : 1;
 
           *error = PetscMax(*error, ratio * share * fabs(here[i] - there[i]));
         }

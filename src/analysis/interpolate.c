@@ -48,11 +48,6 @@ static int held_at(const fare_held *held, const double x[])
   return -1;
 }
 
-static PetscBool absorbs(fare_end end, int side)
-{
-  return end == FARE_END_ABSORBING || end == (side ? FARE_END_ABSORBING_ABOVE : FARE_END_ABSORBING_BELOW) ? PETSC_TRUE : PETSC_FALSE;
-}
-
 /* Lagrange's polynomial at 0. */
 static double polynomial(int count, const double at[], const double value[])
 {
@@ -128,7 +123,7 @@ static int look(const place *p, int axis, int side, double x[], PetscInt corner,
     const double   centre = grid->lower[axis] + h * ((double)index + 0.5);
     int            set;
 
-    if ((index < 0 || index >= grid->cells[axis]) && absorbs(grid->end[axis], side)) {
+    if ((index < 0 || index >= grid->cells[axis]) && fare_end_absorbs(grid->end[axis], side)) {
       at[count]      = fabs((side ? grid->upper[axis] : grid->lower[axis]) - here) / h;
       value[count++] = 0;
       break;
@@ -230,7 +225,7 @@ PetscErrorCode fare_interpolate(const fare_grid *grid, const fare_held *held, Ve
     at[i]      = along(&p[i], grid->dim - 1, point, 0, (PetscInt)(corners / NODES));
     if (!spread) continue;
     p[i].low  = PETSC_TRUE;
-    spread[i] = fabs(along(&p[i], grid->dim - 1, point, 0, (PetscInt)(corners / NODES)) - at[i]);
+    spread[i] = 0.5 * fabs(along(&p[i], grid->dim - 1, point, 0, (PetscInt)(corners / NODES)) - at[i]); /* the cubic is closer than that: half covers it */
   }
   PetscCall(PetscFree2(p, around));
   PetscFunctionReturn(0);

@@ -81,7 +81,7 @@ static PetscErrorCode look_at_faces(fare_killed *k, int targets, const fare_regi
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode check_targets(const fare_killed *k, int targets)
+static PetscErrorCode check_targets(const fare_killed *k, int targets, const fare_region *const target[])
 {
   PetscInt64 count[3] = {0}; /* in each target, and outside of all */
 
@@ -89,7 +89,13 @@ static PetscErrorCode check_targets(const fare_killed *k, int targets)
   for (PetscInt n = 0; n < k->owned; n++) count[k->in[n] < 0 ? 2 : k->in[n]]++;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, count, 3, MPI_INT64_T, MPI_SUM, k->grid->comm));
   for (int i = 0; i < targets; i++) {
-    if (!count[i]) FARE_FAIL(FARE_ERR_INPUT, "analysis: a set holds the centre of no cell of the grid");
+    PetscBool absorbs = PETSC_FALSE;
+
+    if (count[i]) continue;
+    for (int axis = 0; axis < k->grid->dim; axis++) absorbs |= k->grid->end[axis] >= FARE_END_ABSORBING;
+    /* what is left is the whole box, and through its ends */
+    if (fare_region_is_beyond(target[i], k->grid->lower, k->grid->upper) && absorbs) continue;
+    FARE_FAIL(FARE_ERR_INPUT, "analysis: a set holds the centre of no cell of the grid");
   }
   if (!count[2]) FARE_FAIL(FARE_ERR_INPUT, "analysis: the sets hold all cells of the grid");
   PetscFunctionReturn(0);
@@ -109,7 +115,7 @@ PetscErrorCode fare_killed_create(const fare_grid *grid, const fare_system *syst
   PetscCall(PetscMalloc4(faces, &k->leaving, faces, &k->entering, faces, &k->cut, faces, &k->part));
   PetscCall(PetscMalloc3(faces, &k->column, k->owned, &k->in, faces, &k->beyond));
   PetscCall(look_at_faces(k, targets, target));
-  PetscCall(check_targets(k, targets));
+  PetscCall(check_targets(k, targets, target));
   PetscCall(fare_operator_create(grid, system, &k->op));
   PetscCall(fare_killed_move(k, t));
   PetscFunctionReturn(0);
@@ -310,6 +316,49 @@ PetscErrorCode fare_killed_solve(fare_killed *k, double b, const double value[],
   PetscCall(fare_killed_residual(k, b, *x, r, &scale));
   PetscCall(VecNorm(r, NORM_1, &norm));
   *solved = (fare_solved){scale > 0 ? norm / scale : 0, 1};
+  PetscCall(VecDestroy(&r));
+  PetscFunctionReturn(0);
+}
+
+/* By the rates over the faces of one end alone, which are what flows there per mass. */
+static PetscErrorCode fill_exit(const fare_killed *k, int axis, int side, Vec r)
+{
+  PetscScalar *to;
+
+  PetscFunctionBeginUser;
+  PetscCall(VecGetArray(r, &to));
+  for (PetscInt n = 0; n < k->owned; n++) {
+    const PetscInt at = n * 2 * k->grid->dim + 2 * axis + side;
+
+    to[n] = k->in[n] < 0 && k->column[at] < 0 ? k->leaving[at] / k->cut[at] : 0;
+  }
+  PetscCall(VecRestoreArray(r, &to));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_killed_exit(fare_killed *k, int axis, int side, Vec *x)
+{
+  Mat M;
+  KSP ksp;
+  Vec r;
+
+  PetscFunctionBeginUser;
+  PetscCall(DMCreateGlobalVector(k->grid->dm, x));
+  PetscCall(fill_exit(k, axis, side, *x));
+  if (fare_elimination_serves(k->grid)) {
+    PetscCall(fare_killed_eliminate(k));
+    PetscCall(fare_elimination_solve(k->elimination, PETSC_FALSE, *x));
+    PetscFunctionReturn(0);
+  }
+  PetscCall(VecDuplicate(*x, &r));
+  PetscCall(VecCopy(*x, r));
+  PetscCall(fare_killed_matrix(k, &M));
+  PetscCall(fare_solver_create(k->grid, M, M, &ksp));
+  PetscCall(KSPSetTolerances(ksp, 1e-12, 1e-300, PETSC_DEFAULT, 300));
+  PetscCall(KSPSolve(ksp, r, *x));
+  PetscCall(check_digits(M, ksp, "exit probability"));
+  PetscCall(KSPDestroy(&ksp));
+  PetscCall(MatDestroy(&M));
   PetscCall(VecDestroy(&r));
   PetscFunctionReturn(0);
 }
