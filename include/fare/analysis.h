@@ -57,7 +57,7 @@ PetscErrorCode fare_passage_solve(const fare_grid *grid, const fare_system *syst
 
 /* Transitions between two sets in the steady state (E and Vanden-Eijnden, J. Stat. Phys. 123, 503 (2006); Metzner et al., Multiscale Model. Simul. 7, 1192 (2009)). */
 typedef struct {
-  Vec    committor; /* probability to reach b before a */
+  Vec    committor, complement; /* probability to reach b before a, and a before b: each with its own relative accuracy */
   Vec    reactive;  /* masses of those that come from a rather than from b */
   double flux_a, flux_b;     /* transitions a -> b per time, counted as they leave a and as they reach b: the same but for the solver */
   double rate_ab, rate_ba;   /* flux per time spent having come from a, and from b */
@@ -78,7 +78,7 @@ typedef struct {
 } fare_span;
 typedef struct {
   double   residual;         /* of the periodic solution, or of the frozen one that it begins with, relative */
-  double   error;            /* of the steps in time, relative to the largest value, estimated */
+  double   error, largest;   /* of the steps in time, relative to the largest value, estimated; and that value */
   PetscInt steps, iterations; /* from end to start; times that this way was gone */
 } fare_driven;
 /*
@@ -96,7 +96,7 @@ typedef struct {
 /* Masses within the target have reached it. `times` rise, from `start` on; error: estimated, of `survival`. Collective. */
 PetscErrorCode fare_survival_solve(const fare_grid *grid, const fare_system *system, const fare_region *target, Vec masses, double start, double tolerance, int count, const double times[], fare_survival survival[], fare_driven *driven);
 
-/* Values at `count` points x[point * dim + axis], linear between centres. Collective; the same on all ranks. */
+/* Values at `count` points x[point * dim + axis], cubic between centres within the range of their neighbours. Collective; the same on all ranks. */
 PetscErrorCode fare_grid_interpolate(const fare_grid *grid, Vec values, size_t count, const double x[], double at[]);
 
 /* One line of the plan's `analysis:`. */

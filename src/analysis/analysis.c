@@ -29,7 +29,7 @@ struct fare_analysis {
   const fare_system        *system;
   const fare_analysis_type *type;
   void                     *state;
-  fare_grid                *half, *grid; /* half: NULL without estimate */
+  fare_grid                *quarter, *half, *grid; /* cells four times and twice as wide: NULL without estimate, or where there are too few cells */
   fare_findings             found;
   char                     *failure; /* why it ended without a result, or NULL */
   double                    seconds;
@@ -124,6 +124,7 @@ static fare_analysis_context context_of(const fare_system *system, const fare_tr
     context.lower[axis] = truth->lower.count ? truth->lower.values[axis] : type->lower[axis];
     context.upper[axis] = truth->upper.count ? truth->upper.values[axis] : type->upper[axis];
     context.open[axis]  = truth->fit_domain && !type->periodic[axis] ? PETSC_TRUE : PETSC_FALSE;
+    context.end[axis]   = truth->ends.count ? (fare_end)truth->ends.values[axis] : type->periodic[axis] ? FARE_END_PERIODIC : FARE_END_REFLECTING;
     if (context.open[axis]) context.lower[axis] = -ANYWHERE;
     if (context.open[axis]) context.upper[axis] = ANYWHERE;
     context.cells[axis] = truth->cells.count ? (PetscInt)truth->cells.values[axis] : CELLS_UNKNOWN;
@@ -145,6 +146,7 @@ static PetscErrorCode destroy(fare_analysis **analysis)
   free(a->failure);
   PetscCall(fare_grid_destroy(&a->grid));
   PetscCall(fare_grid_destroy(&a->half));
+  PetscCall(fare_grid_destroy(&a->quarter));
   PetscCall(PetscFree(*analysis));
   PetscFunctionReturn(0);
 }
@@ -223,16 +225,26 @@ PetscErrorCode fare_analyses_write(size_t count, fare_analysis *const analyses[]
 /* The grid itself, made anew from half as many cells, so that sums over children stay on their ranks. */
 static PetscErrorCode create_grids(fare_analysis *a, const fare_grid *grid)
 {
-  PetscInt  cells[FARE_DIM_MAX];
-  PetscBool even = PETSC_TRUE;
+  const PetscInt least = 16; /* cells of the coarsest grid per axis, for it to tell anything */
+  PetscInt       cells[FARE_DIM_MAX], fourth[FARE_DIM_MAX];
+  PetscBool      even = PETSC_TRUE, twice_even = PETSC_TRUE;
+  PetscMPIInt    ranks;
 
   PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_size(grid->comm, &ranks));
   for (int axis = 0; axis < grid->dim; axis++) {
     cells[axis] = grid->cells[axis] / 2;
     even        = grid->cells[axis] % 2 ? PETSC_FALSE : even;
+    fourth[axis] = grid->cells[axis] / 4;
+    if (grid->cells[axis] % 4 || fourth[axis] < PetscMax(least, ranks)) twice_even = PETSC_FALSE;
   }
   if (a->estimate && even) {
-    PetscCall(fare_grid_create(grid->comm, grid->dim, cells, grid->lower, grid->upper, grid->end, &a->half));
+    if (twice_even) {
+      PetscCall(fare_grid_create(grid->comm, grid->dim, fourth, grid->lower, grid->upper, grid->end, &a->quarter));
+      PetscCall(fare_grid_refine(a->quarter, &a->half));
+    } else {
+      PetscCall(fare_grid_create(grid->comm, grid->dim, cells, grid->lower, grid->upper, grid->end, &a->half));
+    }
     PetscCall(fare_grid_refine(a->half, &a->grid));
   } else {
     PetscCall(fare_grid_create(grid->comm, grid->dim, grid->cells, grid->lower, grid->upper, grid->end, &a->grid));
@@ -259,8 +271,9 @@ static PetscErrorCode ratio_of_errors(const fare_analysis *a, double *ratio)
 
 static PetscErrorCode compute(fare_analysis *a, const fare_grid *grid)
 {
-  fare_findings coarse = {0};
-  double        ratio;
+  fare_findings  coarse = {0}, coarser = {0};
+  PetscErrorCode code = FARE_ERR_INPUT;
+  double         ratio;
 
   PetscFunctionBeginUser;
   PetscCall(create_grids(a, grid));
@@ -268,8 +281,12 @@ static PetscErrorCode compute(fare_analysis *a, const fare_grid *grid)
   if (!a->half) PetscFunctionReturn(0);
   PetscCall(a->type->run(a->state, a->half, a->system, a->time, &a->found, &coarse));
   PetscCall(ratio_of_errors(a, &ratio));
-  PetscCall(fare_findings_estimate(a->half, ratio, &coarse, &a->found));
+  /* a set may hold the centre of none of the widest cells */
+  if (a->quarter) code = a->type->run(a->state, a->quarter, a->system, a->time, &a->found, &coarser);
+  if (code && code != FARE_ERR_INPUT && code != FARE_ERR_FAILED) PetscFunctionReturn(code);
+  PetscCall(fare_findings_estimate(a->grid, a->half, a->quarter, ratio, &coarse, code ? NULL : &coarser, &a->found));
   PetscCall(fare_findings_free(&coarse));
+  PetscCall(fare_findings_free(&coarser));
   PetscFunctionReturn(0);
 }
 

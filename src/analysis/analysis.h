@@ -11,6 +11,17 @@
 #define FARE_FINDINGS_MAX 24
 #define FARE_MESHES_MAX   48
 
+/* Values that are given within sets: up to two. */
+typedef struct {
+  int                count;
+  const fare_region *region[2];
+  double             value[2];
+} fare_held;
+typedef struct {
+  size_t  count;
+  double *x; /* [point * dim + axis] */
+} fare_points;
+
 /* Numbers of one name: extent[0] of them, or rows of extent[1] where rank is 2. */
 typedef struct {
   char        name[48];
@@ -19,6 +30,12 @@ typedef struct {
   uint64_t    extent[2];
   PetscBool   curve;          /* so many that they are for figures: kept, not printed */
   double     *value, *error; /* error: estimated; NaN where unknown, NULL where there is none because the numbers were given */
+  double     *least;         /* part of the error that other grids do not tell, NULL: none */
+  /* of values at points: the fields that they are taken from, extent[1] points of each or, of a single one, extent[0] */
+  int                fields;
+  Vec               *field;
+  fare_held          held;
+  const fare_points *points;
 } fare_finding;
 
 /* A field on the grid: values at centres, cell masses that are kept as densities, or masses of which the L1 error is found too. */
@@ -42,6 +59,7 @@ typedef struct {
   int                dim;
   double             lower[FARE_DIM_MAX], upper[FARE_DIM_MAX];
   PetscBool          open[FARE_DIM_MAX]; /* that is so */
+  fare_end           end[FARE_DIM_MAX];
   PetscInt           cells[FARE_DIM_MAX]; /* of the coarsest grid that is solved on */
 } fare_analysis_context;
 
@@ -60,11 +78,20 @@ struct fare_analysis_type {
 PetscErrorCode fare_found(fare_findings *found, const char *name, const char *meaning, size_t count, const double value[]);
 PetscErrorCode fare_found_table(fare_findings *found, const char *name, const char *meaning, size_t rows, size_t columns, const double value[]);
 PetscErrorCode fare_found_curve(fare_findings *found, const char *name, const char *meaning, size_t count, const double value[]);
+/* Values of fields at points, a row of each where there are several; `known`: error of all of them that the grid does not tell. References the fields, borrows regions and points. */
+PetscErrorCode fare_found_at_points(fare_findings *found, const char *name, const char *meaning, const fare_grid *grid, const fare_held *held, int fields, Vec field[], const fare_points *points, double known);
 PetscErrorCode fare_found_exact(fare_findings *found, const char *name, const char *meaning, size_t rows, size_t columns, const double value[]);
 PetscErrorCode fare_found_mesh(fare_findings *found, const char *name, const char *meaning, fare_mesh_kind kind, Vec values);
+/* Adds to the errors of what was found last. */
+PetscErrorCode fare_found_known(fare_findings *found, const double least[]);
 const fare_finding *fare_findings_find(const fare_findings *found, const char *name);
-/* Errors of what was found by what was found on `half`, the grid of cells twice as wide that was refined, where they are `ratio` times as large. */
-PetscErrorCode fare_findings_estimate(const fare_grid *half, double ratio, const fare_findings *coarse, fare_findings *found);
+/*
+  Errors of what was found on `grid` by what was found on `half`, of cells twice as wide, where they are `ratio` times as large; and on `quarter`, of cells four times as wide, which tells where the
+  other difference is small by chance (NULL: none). At points the largest difference within two of the wider cells counts.
+*/
+PetscErrorCode fare_findings_estimate(const fare_grid *grid, const fare_grid *half, const fare_grid *quarter, double ratio, const fare_findings *coarse, const fare_findings *coarser, fare_findings *found);
+/* Values at `count` points: see interpolate.c. spread (may be NULL): by how much that differs from one order less. Collective. */
+PetscErrorCode fare_interpolate(const fare_grid *grid, const fare_held *held, Vec values, size_t count, const double x[], double at[], double spread[]);
 PetscErrorCode fare_findings_save(MPI_Comm comm, const fare_findings *found, const fare_grid *grid, fare_store *store, const char *group);
 PetscErrorCode fare_findings_print(const fare_findings *found, const char *name, fare_table *table);
 PetscErrorCode fare_findings_free(fare_findings *found);
@@ -74,15 +101,20 @@ PetscErrorCode fare_region_read(const fare_node *node, const fare_analysis_conte
 PetscErrorCode fare_region_free(fare_region *region);
 /* Some box of `a` and some box of `b` share more than a boundary. */
 PetscBool fare_region_overlaps(const fare_region *a, const fare_region *b);
+/* All that lies outside of a set is outside of the grid's box, too. */
+PetscBool fare_region_is_beyond(const fare_region *region, const double lower[], const double upper[]);
+/* Whether an end of an axis absorbs. side 0: the lower one. */
+static inline PetscBool fare_end_absorbs(fare_end end, int side)
+{
+  return end == FARE_END_ABSORBING || end == (side ? FARE_END_ABSORBING_ABOVE : FARE_END_ABSORBING_BELOW) ? PETSC_TRUE : PETSC_FALSE;
+}
 /* The part of a cell that lies in it. */
 double fare_region_share(const fare_region *region, const fare_grid *grid, const PetscInt index[]);
 /* Where the edge from the centre x, outside, to its neighbour along `axis`, inside, crosses the boundary: within (0, 1]. side 0: below. */
 double fare_region_crossing(const fare_region *region, const fare_grid *grid, const double x[], int axis, int side);
 
-typedef struct {
-  size_t  count;
-  double *x; /* [point * dim + axis] */
-} fare_points;
+/* How far it is from x, outside, along an axis to where the set begins; HUGE_VAL: it is not met. side 0: downward. period: of the axis, 0: none. */
+double fare_region_reach(const fare_region *region, const double x[], int axis, int side, double period);
 /* A list of points, each a list of coordinates, or of numbers for one axis; NULL: none. */
 PetscErrorCode fare_points_read(const fare_node *node, const fare_analysis_context *context, fare_points *points);
 PetscErrorCode fare_points_free(fare_points *points);
@@ -101,16 +133,32 @@ typedef PetscErrorCode (*fare_residual_function)(void *context, Vec x, Vec resid
 PetscErrorCode fare_solver_refine(KSP ksp, fare_residual_function residual, void *context, double enough, double most, const char *what, Vec x, fare_solved *solved);
 
 /*
+  Factors of M, the matrix of sum_j r(i->j) (x_i - x_j) outside of targets, plus `shift`, by eliminating states without a subtraction: see elimination.c. `closed`: as if no end absorbed.
+  FARE_ERR_FAILED where a state is never left. Rank 0 has them. Collective.
+*/
+typedef struct fare_killed      fare_killed;
+typedef struct fare_elimination fare_elimination;
+/* Whether a grid has few enough cells for that, and no option asks for another solver. */
+PetscBool fare_elimination_serves(const fare_grid *grid);
+PetscErrorCode fare_elimination_create(const fare_killed *killed, double shift, PetscBool closed, fare_elimination **elimination);
+PetscErrorCode fare_elimination_destroy(fare_elimination **elimination);
+/* x = M^-1 x, or M^-T x, outside of targets and 0 inside. Relative accuracy of every entry where none of x is negative. Collective. */
+PetscErrorCode fare_elimination_solve(fare_elimination *elimination, PetscBool transposed, Vec x);
+/* M^T x = 0, sum 1, of one that is closed and has no shift and no targets. Relative accuracy of every entry. Collective. */
+PetscErrorCode fare_elimination_stationary(fare_elimination *elimination, Vec masses);
+
+/*
   The generator with states removed: cells in `target` hold given values (backward), or those of the stationary density (forward). An edge that
   crosses into a target ends where it crosses, its rate as if the potential were linear along it. `cut`: what the rate is divided by.
 */
-typedef struct {
-  const fare_grid *grid;
-  fare_operator   *op;
-  PetscInt         owned, *column;    /* [n * faces + face]: global number of the neighbour, -1 at an end */
-  double          *leaving, *entering, *cut, *part; /* [n * faces + face]; part: of an edge that is outside */
-  signed char     *in, *beyond;       /* which target a cell, and the neighbour over a face, is in; -1: none */
-} fare_killed;
+struct fare_killed {
+  const fare_grid  *grid;
+  fare_operator    *op;
+  PetscInt          owned, *column;    /* [n * faces + face]: global number of the neighbour, -1 at an end */
+  double           *leaving, *entering, *cut, *part; /* [n * faces + face]; part: of an edge that is outside */
+  signed char      *in, *beyond;       /* which target a cell, and the neighbour over a face, is in; -1: none */
+  fare_elimination *elimination;       /* of these rates, once something was solved with them */
+};
 PetscErrorCode fare_killed_create(const fare_grid *grid, const fare_system *system, double t, int targets, const fare_region *const target[], fare_killed **killed);
 PetscErrorCode fare_killed_destroy(fare_killed **killed);
 /* Brings the rates to time t. Collective. */
@@ -123,8 +171,17 @@ PetscErrorCode fare_killed_fill(const fare_killed *killed, double shift, double 
 PetscErrorCode fare_killed_residual(const fare_killed *killed, double b, Vec x, Vec r, double *scale);
 /* x = value[target] inside, as it is outside. */
 PetscErrorCode fare_killed_hold(const fare_killed *killed, const double value[], Vec x);
-/* Solves sum_j r(i->j) (x_i - x_j) = b_i outside, x = value[target] inside. New vector. */
-PetscErrorCode fare_killed_solve(const fare_killed *killed, double b, const double value[], const char *what, Vec *x, fare_solved *solved);
+/* Solves sum_j r(i->j) (x_i - x_j) = b_i outside, x = value[target] inside, none of them negative. New vector. Collective. */
+PetscErrorCode fare_killed_solve(fare_killed *killed, double b, const double value[], const char *what, Vec *x, fare_solved *solved);
+/* The probability that an end is where paths are absorbed, not the targets or another end. New vector. Collective. */
+PetscErrorCode fare_killed_exit(fare_killed *killed, int axis, int side, Vec *x);
+/* Makes killed->elimination, where that serves. Collective. */
+PetscErrorCode fare_killed_eliminate(fare_killed *killed);
+
+/* u' S v of the symmetric matrix S of sqrt(r(i->j) r(j->i)), as a sum over faces of products of differences. Collective. */
+PetscErrorCode fare_spectrum_form(const fare_killed *faces, Vec u, Vec v, double *form);
+/* Finds modes again whose rates the eigensolver cannot resolve. `rest`: masses that are at rest where no end absorbs; `closed`: none does. See slow_modes.c. Collective. */
+PetscErrorCode fare_spectrum_refine(fare_killed *faces, PetscBool closed, Vec rest, fare_spectrum *spectrum);
 
 /* Keys that both kinds of passage share. begin: none where `from` and `leave` are absent. */
 typedef struct {
@@ -146,7 +203,7 @@ PetscErrorCode fare_passage_check(fare_passage_keys *keys, const fare_node *node
 PetscErrorCode fare_passage_free(fare_passage_keys *keys);
 /* Masses in the set that it begins from, sum 1: parameters frozen at t. And times at the points. Collective. */
 PetscErrorCode fare_passage_begin(const fare_passage_keys *keys, const fare_grid *grid, const fare_system *system, double t, Vec *masses);
-PetscErrorCode fare_passage_at_points(const fare_passage_keys *keys, const fare_grid *grid, Vec times, double at[]);
+PetscErrorCode fare_passage_at_points(const fare_passage_keys *keys, const fare_grid *grid, const char *meaning, int count, Vec times[], double known, fare_findings *found);
 
 /* Keys that both kinds of committor share; `kept` says which fields. */
 typedef struct {
@@ -162,8 +219,8 @@ typedef struct {
   {"meshes", FARE_BOOLEAN, (at) + offsetof(fare_committor_keys, meshes), "true", 0, 0, NULL, "", "also keep " kept}
 PetscErrorCode fare_committor_check(fare_committor_keys *keys, const fare_analysis_context *context);
 PetscErrorCode fare_committor_free(fare_committor_keys *keys);
-/* q, of cells, at the points: 0 within a, 1 within b. Collective. */
-PetscErrorCode fare_committor_at_points(const fare_committor_keys *keys, const fare_grid *grid, Vec q, double at[]);
+/* q, of cells, at the points: 0 within a, 1 within b, or the other way round: `complement`. Collective. */
+PetscErrorCode fare_committor_at_points(const fare_committor_keys *keys, const fare_grid *grid, PetscBool complement, const char *meaning, int count, Vec q[], double known, fare_findings *found);
 
 /* Steps of a moving generator, backward on x (dx/ds = b - M x, s = -t) or forward on masses (dP/dt = -M^T P). See stepper.c. */
 #define FARE_STEPPER_STAGES 5

@@ -15,19 +15,21 @@
 enum { A, B };
 
 typedef struct {
-  const fare_killed *killed;
-  Vec                stationary; /* ghosted */
+  fare_killed *killed;
+  int          from;       /* the set that masses come from, A or B */
+  Vec          stationary; /* ghosted */
 } problem;
 
 /* What flows out of the i-th cell over a face, of masses g given here and there, and pi. */
-static double flow_out(const fare_killed *k, PetscInt at, double g_here, double g_there, double pi_here, double pi_there)
+static double flow_out(const problem *p, PetscInt at, double g_here, double g_there, double pi_here, double pi_there)
 {
-  const double cut = k->leaving[at] / k->cut[at];
+  const fare_killed *k   = p->killed;
+  const double       cut = k->leaving[at] / k->cut[at];
 
   if (k->column[at] < 0) return k->leaving[at] > 0 ? k->leaving[at] * g_here : 0;
-  if (k->beyond[at] == B) return cut * g_here;
-  if (k->beyond[at] == A) return cut * (g_here - pi_here) + k->leaving[at] * pi_here - k->entering[at] * pi_there;
-  return k->leaving[at] * g_here - k->entering[at] * g_there;
+  if (k->beyond[at] < 0) return k->leaving[at] * g_here - k->entering[at] * g_there;
+  if (k->beyond[at] != p->from) return cut * g_here;
+  return cut * g_here - (cut - k->leaving[at]) * pi_here - k->entering[at] * pi_there;
 }
 
 static PetscErrorCode residual(void *context, Vec g, Vec r, double *scale)
@@ -58,7 +60,7 @@ static PetscErrorCode residual(void *context, Vec g, Vec r, double *scale)
     for (int face = 0; face < faces; face++) {
       const PetscInt at = n * faces + face, there = k->column[at] < 0 ? here : here + (face % 2 ? 1 : -1) * ghosts.stride[face / 2];
 
-      to[n] -= flow_out(k, at, value[here], value[there], pi[here], pi[there]);
+      to[n] -= flow_out(p, at, value[here], value[there], pi[here], pi[there]);
       *scale += k->leaving[at] * pi[here];
     }
   }
@@ -70,38 +72,70 @@ static PetscErrorCode residual(void *context, Vec g, Vec r, double *scale)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode solve_reactive(const problem *p, Vec stationary, Vec *g)
+/* g = pi in the set that masses come from, 0 in the other. */
+static PetscErrorCode hold_masses(const problem *p, Vec stationary, Vec g)
 {
-  const fare_killed *k = p->killed;
   const PetscScalar *pi;
   PetscScalar       *to;
-  fare_solved        solved;
-  Mat                M, transposed;
-  KSP                ksp;
 
   PetscFunctionBeginUser;
-  PetscCall(VecDuplicate(stationary, g));
   PetscCall(VecGetArrayRead(stationary, &pi));
-  PetscCall(VecGetArray(*g, &to));
-  for (PetscInt n = 0; n < k->owned; n++) to[n] = k->in[n] == A ? pi[n] : 0;
-  PetscCall(VecRestoreArray(*g, &to));
+  PetscCall(VecGetArray(g, &to));
+  for (PetscInt n = 0; n < p->killed->owned; n++) {
+    if (p->killed->in[n] >= 0) to[n] = p->killed->in[n] == p->from ? pi[n] : 0;
+  }
+  PetscCall(VecRestoreArray(g, &to));
   PetscCall(VecRestoreArrayRead(stationary, &pi));
-  PetscCall(fare_killed_matrix(k, &M));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode iterate(const problem *p, Vec g)
+{
+  fare_solved solved;
+  Mat         M, transposed;
+  KSP         ksp;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_killed_matrix(p->killed, &M));
   PetscCall(MatTranspose(M, MAT_INITIAL_MATRIX, &transposed));
-  PetscCall(fare_solver_create(k->grid, transposed, transposed, &ksp));
-  PetscCall(fare_solver_refine(ksp, residual, (void *)p, 0, 1e-7, "reactive density", *g, &solved));
+  PetscCall(fare_solver_create(p->killed->grid, transposed, transposed, &ksp));
+  PetscCall(fare_solver_refine(ksp, residual, (void *)p, 0, 1e-7, "reactive density", g, &solved));
   PetscCall(KSPDestroy(&ksp));
   PetscCall(MatDestroy(&transposed));
   PetscCall(MatDestroy(&M));
   PetscFunctionReturn(0);
 }
 
-/* Flux out of a into cells that go on to b, flux into b of those that come from a, and the mass of the latter. */
+/* New vector. */
+static PetscErrorCode solve_reactive(const problem *p, Vec stationary, Vec *g)
+{
+  double scale;
+  Vec    r;
+
+  PetscFunctionBeginUser;
+  PetscCall(VecDuplicate(stationary, g));
+  PetscCall(VecSet(*g, 0));
+  PetscCall(hold_masses(p, stationary, *g));
+  if (!fare_elimination_serves(p->killed->grid)) {
+    PetscCall(iterate(p, *g));
+    PetscFunctionReturn(0);
+  }
+  PetscCall(VecDuplicate(*g, &r));
+  PetscCall(residual((void *)p, *g, r, &scale));
+  PetscCall(fare_killed_eliminate(p->killed));
+  PetscCall(fare_elimination_solve(p->killed->elimination, PETSC_TRUE, r));
+  PetscCall(hold_masses(p, stationary, r));
+  PetscCall(VecCopy(r, *g));
+  PetscCall(VecDestroy(&r));
+  PetscFunctionReturn(0);
+}
+
+/* Flux out of a into cells that go on to b, and flux into b of those that come from a. */
 static PetscErrorCode count_transitions(const problem *p, fare_reaction *reaction)
 {
   const fare_killed *k      = p->killed;
   const int          faces  = 2 * k->grid->dim;
-  double             sum[3] = {0, 0, 0};
+  double             sum[2] = {0, 0};
   const PetscScalar *q, *g, *pi;
   fare_ghosts        ghosts;
 
@@ -113,7 +147,6 @@ static PetscErrorCode count_transitions(const problem *p, fare_reaction *reactio
   for (PetscInt n = 0; n < k->owned; n++) {
     PetscInt index[FARE_DIM_MAX], here;
 
-    sum[2] += g[n];
     if (k->in[n] >= 0) continue;
     fare_cell_index(k->grid, n, index);
     here = fare_ghosts_at(&ghosts, index);
@@ -121,42 +154,57 @@ static PetscErrorCode count_transitions(const problem *p, fare_reaction *reactio
       const PetscInt at = n * faces + face;
 
       if (k->column[at] < 0 || k->beyond[at] < 0) continue;
-      if (k->beyond[at] == A) sum[0] -= q[n] * flow_out(k, at, 0, 0, pi[here], pi[here + (face % 2 ? 1 : -1) * ghosts.stride[face / 2]]);
-      else sum[1] += flow_out(k, at, g[n], 0, 0, 0);
+      if (k->beyond[at] == A) sum[0] -= q[n] * flow_out(p, at, 0, 0, pi[here], pi[here + (face % 2 ? 1 : -1) * ghosts.stride[face / 2]]);
+      else sum[1] += flow_out(p, at, g[n], 0, 0, 0);
     }
   }
   PetscCall(VecRestoreArrayRead(p->stationary, &pi));
   PetscCall(VecRestoreArrayRead(reaction->reactive, &g));
   PetscCall(VecRestoreArrayRead(reaction->committor, &q));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sum, 3, MPI_DOUBLE, MPI_SUM, k->grid->comm));
-  reaction->flux_a  = sum[0];
-  reaction->flux_b  = sum[1];
-  reaction->rate_ab = sum[1] / sum[2];
-  reaction->rate_ba = sum[1] / (1 - sum[2]);
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sum, 2, MPI_DOUBLE, MPI_SUM, k->grid->comm));
+  reaction->flux_a = sum[0];
+  reaction->flux_b = sum[1];
+  PetscFunctionReturn(0);
+}
+
+/* Masses by the set that they come from, each for itself: one may be next to nothing beside the other. */
+static PetscErrorCode find_rates(problem *p, Vec stationary, fare_reaction *reaction)
+{
+  PetscScalar from_a, from_b;
+  Vec         other;
+
+  PetscFunctionBeginUser;
+  PetscCall(DMCreateLocalVector(p->killed->grid->dm, &p->stationary));
+  PetscCall(DMGlobalToLocal(p->killed->grid->dm, stationary, INSERT_VALUES, p->stationary));
+  p->from = B;
+  PetscCall(solve_reactive(p, stationary, &other));
+  p->from = A;
+  PetscCall(solve_reactive(p, stationary, &reaction->reactive));
+  PetscCall(count_transitions(p, reaction));
+  PetscCall(VecSum(reaction->reactive, &from_a));
+  PetscCall(VecSum(other, &from_b));
+  reaction->rate_ab = reaction->flux_b / from_a;
+  reaction->rate_ba = reaction->flux_b / from_b;
+  PetscCall(VecDestroy(&other));
+  PetscCall(VecDestroy(&p->stationary));
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_reaction_solve(const fare_grid *grid, const fare_system *system, double t, const fare_region *a, const fare_region *b, Vec stationary, fare_reaction *reaction, fare_solved *solved)
 {
-  const fare_region *targets[] = {[A] = a, [B] = b};
-  const double       value[]   = {[A] = 0, [B] = 1};
-  problem            p         = {0};
-  fare_killed       *killed;
+  const fare_region *targets[]     = {[A] = a, [B] = b};
+  const double       to_b[]        = {[A] = 0, [B] = 1}, to_a[] = {[A] = 1, [B] = 0};
+  problem            p             = {0};
+  fare_solved        complement;
 
   PetscFunctionBeginUser;
-  *reaction = (fare_reaction){NULL, NULL, NAN, NAN, NAN, NAN};
+  *reaction = (fare_reaction){NULL, NULL, NULL, NAN, NAN, NAN, NAN};
   if (fare_region_overlaps(a, b)) FARE_FAIL(FARE_ERR_INPUT, "analysis: the sets a and b overlap");
-  PetscCall(fare_killed_create(grid, system, t, 2, targets, &killed));
-  PetscCall(fare_killed_solve(killed, 0, value, "committor", &reaction->committor, solved));
-  if (stationary) {
-    p.killed = killed;
-    PetscCall(DMCreateLocalVector(grid->dm, &p.stationary));
-    PetscCall(DMGlobalToLocal(grid->dm, stationary, INSERT_VALUES, p.stationary));
-    PetscCall(solve_reactive(&p, stationary, &reaction->reactive));
-    PetscCall(count_transitions(&p, reaction));
-    PetscCall(VecDestroy(&p.stationary));
-  }
-  PetscCall(fare_killed_destroy(&killed));
+  PetscCall(fare_killed_create(grid, system, t, 2, targets, &p.killed));
+  PetscCall(fare_killed_solve(p.killed, 0, to_b, "committor", &reaction->committor, solved));
+  PetscCall(fare_killed_solve(p.killed, 0, to_a, "committor", &reaction->complement, &complement));
+  if (stationary) PetscCall(find_rates(&p, stationary, reaction));
+  PetscCall(fare_killed_destroy(&p.killed));
   PetscFunctionReturn(0);
 }
 
@@ -164,6 +212,7 @@ PetscErrorCode fare_reaction_free(fare_reaction *reaction)
 {
   PetscFunctionBeginUser;
   PetscCall(VecDestroy(&reaction->committor));
+  PetscCall(VecDestroy(&reaction->complement));
   PetscCall(VecDestroy(&reaction->reactive));
   PetscFunctionReturn(0);
 }
@@ -187,15 +236,12 @@ PetscErrorCode fare_committor_free(fare_committor_keys *keys)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_committor_at_points(const fare_committor_keys *keys, const fare_grid *grid, Vec q, double at[])
+PetscErrorCode fare_committor_at_points(const fare_committor_keys *keys, const fare_grid *grid, PetscBool complement, const char *meaning, int count, Vec q[], double known, fare_findings *found)
 {
-  PetscFunctionBeginUser;
-  PetscCall(fare_grid_interpolate(grid, q, keys->at.count, keys->at.x, at));
-  for (size_t i = 0; i < keys->at.count; i++) {
-    const double *x = keys->at.x + i * (size_t)grid->dim;
+  const fare_held held = {2, {&keys->from, &keys->to}, {complement ? 1 : 0, complement ? 0 : 1}};
 
-    at[i] = fare_region_has(&keys->from, x) ? 0 : fare_region_has(&keys->to, x) ? 1 : at[i];
-  }
+  PetscFunctionBeginUser;
+  PetscCall(fare_found_at_points(found, complement ? "to_a" : "committor", meaning, grid, &held, count, q, &keys->at, known));
   PetscFunctionReturn(0);
 }
 
@@ -244,16 +290,13 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
   const fare_committor_keys *s = state;
   fare_reaction              reaction;
   fare_solved                solved;
-  double                    *at;
 
   PetscFunctionBeginUser;
   (void)like;
   PetscCall(solve(s, grid, system, time, &reaction, &solved));
-  PetscCall(PetscMalloc1(s->at.count + 1, &at));
-  PetscCall(fare_committor_at_points(s, grid, reaction.committor, at));
-  PetscCall(fare_found(found, "committor", "probability to reach b before a, at the points", s->at.count, at));
-  PetscCall(fare_found_exact(found, "points", "where `committor` is given", s->at.count, (size_t)grid->dim, s->at.x));
-  PetscCall(PetscFree(at));
+  PetscCall(fare_committor_at_points(s, grid, PETSC_FALSE, "probability to reach b before a, at the points", 1, &reaction.committor, 0, found));
+  PetscCall(fare_committor_at_points(s, grid, PETSC_TRUE, "probability to reach a before b, at the points", 1, &reaction.complement, 0, found));
+  PetscCall(fare_found_exact(found, "points", "where `committor` and `to_a` are given", s->at.count, (size_t)grid->dim, s->at.x));
   if (reaction.reactive) PetscCall(keep_rates(&reaction, found));
   PetscCall(fare_found_exact(found, "residual", "of the equation, relative to its terms", 1, 1, &solved.residual));
   if (s->meshes) {

@@ -130,7 +130,7 @@ static PetscErrorCode solve_level(problem *p, Vec end, fare_driven *driven)
 }
 
 /* The largest change of any value since the level before, relative to the largest value; `before` is brought up to date. */
-static PetscErrorCode change(int count, Vec now[], Vec before[], double *relative)
+static PetscErrorCode change(int count, Vec now[], Vec before[], double *relative, double *most)
 {
   PetscReal difference = 0, largest = 0, norm;
 
@@ -144,6 +144,7 @@ static PetscErrorCode change(int count, Vec now[], Vec before[], double *relativ
     PetscCall(VecCopy(now[i], before[i]));
   }
   *relative = largest > 0 ? difference / largest : 0;
+  *most     = largest;
   PetscFunctionReturn(0);
 }
 
@@ -159,7 +160,7 @@ static PetscErrorCode solve_all(problem *p, int count, Vec end, fare_driven *dri
   driven->error = HUGE_VAL;
   for (p->level = 0; p->level < FARE_LEVELS_MAX && !(driven->error <= p->span->tolerance); p->level++) {
     PetscCall(solve_level(p, end, driven));
-    PetscCall(change(count, p->at, before, &now));
+    PetscCall(change(count, p->at, before, &now, &driven->largest));
     if (p->level) driven->error = fare_step_error(p->level, now, last);
     last = now;
   }

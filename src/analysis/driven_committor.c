@@ -23,17 +23,11 @@ static PetscErrorCode check(void *state, const fare_node *node, const fare_analy
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode keep_points(const committor *s, const fare_grid *grid, Vec q[], fare_findings *found)
+static PetscErrorCode keep_points(const committor *s, const fare_grid *grid, Vec q[], double known, fare_findings *found)
 {
-  const size_t points = s->sets.at.count, starts = (size_t)s->keys.starts;
-  double      *at;
-
   PetscFunctionBeginUser;
-  PetscCall(PetscMalloc1(starts * points + 1, &at));
-  for (size_t k = 0; k < starts; k++) PetscCall(fare_committor_at_points(&s->sets, grid, q[k], at + k * points));
-  PetscCall(fare_found_table(found, "committor", "probability to reach b before a: of each start, at the points", starts, points, at));
-  PetscCall(fare_found_exact(found, "points", "where `committor` is given", points, (size_t)grid->dim, s->sets.at.x));
-  PetscCall(PetscFree(at));
+  PetscCall(fare_committor_at_points(&s->sets, grid, PETSC_FALSE, "probability to reach b before a: of each start, at the points", (int)s->keys.starts, q, known, found));
+  PetscCall(fare_found_exact(found, "points", "where `committor` is given", s->sets.at.count, (size_t)grid->dim, s->sets.at.x));
   PetscFunctionReturn(0);
 }
 
@@ -50,7 +44,7 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
   (void)like;
   PetscCall(fare_driven_plan(&s->keys, time, &span, starts));
   PetscCall(fare_driven_committor_solve(grid, system, &span, &s->sets.from, &s->sets.to, count, starts, q, &driven));
-  PetscCall(keep_points(s, grid, q, found));
+  PetscCall(keep_points(s, grid, q, driven.error * driven.largest, found));
   PetscCall(fare_driven_keep(&s->keys, &driven, starts, "times from which `committor` is given", found));
   for (int k = 0; k < count; k++) {
     char name[32];

@@ -28,20 +28,6 @@ static PetscErrorCode check(void *state, const fare_node *node, const fare_analy
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode keep_points(const passage *s, const fare_grid *grid, Vec times[], fare_findings *found)
-{
-  const size_t points = s->sets.at.count, starts = (size_t)s->keys.starts;
-  double      *at;
-
-  PetscFunctionBeginUser;
-  PetscCall(PetscMalloc1(starts * points + 1, &at));
-  for (size_t k = 0; k < starts; k++) PetscCall(fare_passage_at_points(&s->sets, grid, times[k], at + k * points));
-  PetscCall(fare_found_table(found, "time", s->keys.after == FARE_AFTER_OVER ? "mean time, until the span is over at most: of each start, from the points" : "mean time: of each start, from the points", starts, points, at));
-  PetscCall(fare_found_exact(found, "points", "where `time` is given", points, (size_t)grid->dim, s->sets.at.x));
-  PetscCall(PetscFree(at));
-  PetscFunctionReturn(0);
-}
-
 static PetscErrorCode keep_survival(const passage *s, const fare_grid *grid, const fare_system *system, const fare_span *span, Vec begin, fare_findings *found)
 {
   const double   length = s->horizon > 0 ? s->horizon : span->end - span->start;
@@ -58,16 +44,18 @@ static PetscErrorCode keep_survival(const passage *s, const fare_grid *grid, con
   for (int i = 0; i < count; i++) density[i] = survival[i].density;
   PetscCall(fare_found_exact(found, "survival_times", "at which `survival` and `passage_density` are given", (size_t)count, 1, times));
   found->finding[found->findings - 1].curve = PETSC_TRUE;
+  for (int i = 0; i < count; i++) times[i] = driven.error;
   PetscCall(fare_found_curve(found, "survival", "part of the paths from the set, begun at the first start, that has not arrived", (size_t)count, left));
+  PetscCall(fare_found_known(found, times));
   PetscCall(fare_found_curve(found, "passage_density", "of their times of arrival", (size_t)count, density));
   PetscCall(fare_found_exact(found, "survival_step_error", "estimated, of the steps in time", 1, 1, &driven.error));
   PetscCall(PetscFree4(times, left, density, survival));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode keep_means(const passage *s, const fare_grid *grid, const fare_system *system, const fare_span *span, Vec times[], fare_findings *found)
+static PetscErrorCode keep_means(const passage *s, const fare_grid *grid, const fare_system *system, const fare_span *span, Vec times[], double known, fare_findings *found)
 {
-  double mean[FARE_STARTS_MAX], rate[FARE_STARTS_MAX];
+  double mean[FARE_STARTS_MAX], rate[FARE_STARTS_MAX], least[FARE_STARTS_MAX];
   Vec    begin;
 
   PetscFunctionBeginUser;
@@ -78,7 +66,11 @@ static PetscErrorCode keep_means(const passage *s, const fare_grid *grid, const 
     rate[k] = 1 / mean[k];
   }
   PetscCall(fare_found(found, "mean", "mean time from the set, of each start", (size_t)s->keys.starts, mean));
+  for (PetscInt64 k = 0; k < s->keys.starts; k++) least[k] = known;
+  PetscCall(fare_found_known(found, least));
   PetscCall(fare_found(found, "rate", "its inverse", (size_t)s->keys.starts, rate));
+  for (PetscInt64 k = 0; k < s->keys.starts; k++) least[k] = known * rate[k] * rate[k];
+  PetscCall(fare_found_known(found, least));
   if (s->survival) PetscCall(keep_survival(s, grid, system, span, begin, found));
   PetscCall(VecDestroy(&begin));
   PetscFunctionReturn(0);
@@ -97,8 +89,8 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
   (void)like;
   PetscCall(fare_driven_plan(&s->keys, time, &span, starts));
   PetscCall(fare_driven_passage_solve(grid, system, &span, &s->sets.absorbing, count, starts, times, &driven));
-  PetscCall(keep_means(s, grid, system, &span, times, found));
-  PetscCall(keep_points(s, grid, times, found));
+  PetscCall(keep_means(s, grid, system, &span, times, driven.error * driven.largest, found));
+  PetscCall(fare_passage_at_points(&s->sets, grid, s->keys.after == FARE_AFTER_OVER ? "mean time, until the span is over at most: of each start, from the points" : "mean time: of each start, from the points", count, times, driven.error * driven.largest, found));
   PetscCall(fare_driven_keep(&s->keys, &driven, starts, "times from which `time`, `mean` and `rate` are given", found));
   for (int k = 0; k < count; k++) {
     char name[32];

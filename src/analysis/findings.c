@@ -26,7 +26,9 @@ static PetscErrorCode add(fare_findings *found, const char *name, const char *me
   PetscCall(PetscMalloc1(n, &f->value));
   memcpy(f->value, value, n * sizeof *value);
   f->curve = PETSC_FALSE;
-  f->error = NULL;
+  f->error = f->least = NULL;
+  f->fields = 0;
+  f->field  = NULL;
   PetscFunctionReturn(0);
 }
 
@@ -85,6 +87,44 @@ PetscErrorCode fare_found_mesh(fare_findings *found, const char *name, const cha
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode fare_found_known(fare_findings *found, const double least[])
+{
+  fare_finding *f = &found->finding[found->findings - 1];
+  const size_t  n = f->extent[0] * f->extent[1];
+
+  PetscFunctionBeginUser;
+  if (!f->least) PetscCall(PetscCalloc1(n, &f->least));
+  for (size_t i = 0; i < n; i++) f->least[i] += least[i];
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_found_at_points(fare_findings *found, const char *name, const char *meaning, const fare_grid *grid, const fare_held *held, int fields, Vec field[], const fare_points *points, double known)
+{
+  const size_t  n = points->count * (size_t)fields;
+  double       *value, *spread;
+  fare_finding *f;
+
+  PetscFunctionBeginUser;
+  if (!n) PetscFunctionReturn(0);
+  PetscCall(PetscMalloc2(n, &value, n, &spread));
+  for (int k = 0; k < fields; k++) PetscCall(fare_interpolate(grid, held, field[k], points->count, points->x, value + (size_t)k * points->count, spread + (size_t)k * points->count));
+  for (size_t i = 0; i < n; i++) spread[i] += known;
+  if (fields > 1) PetscCall(fare_found_table(found, name, meaning, (size_t)fields, points->count, value));
+  else PetscCall(fare_found(found, name, meaning, points->count, value));
+  PetscCall(fare_found_known(found, spread));
+  f         = &found->finding[found->findings - 1];
+  f->held   = *held;
+  f->points = points;
+  f->fields = fields;
+  PetscCall(PetscMalloc1(fields, &f->field));
+  for (int k = 0; k < fields; k++) {
+    PetscCall(PetscObjectReference((PetscObject)field[k]));
+    f->field[k] = field[k];
+  }
+  PetscCall(PetscFree2(value, spread));
+  PetscFunctionReturn(0);
+}
+
 const fare_finding *fare_findings_find(const fare_findings *found, const char *name)
 {
   for (int i = 0; i < found->findings; i++) {
@@ -99,6 +139,9 @@ PetscErrorCode fare_findings_free(fare_findings *found)
   for (int i = 0; i < found->findings; i++) {
     PetscCall(PetscFree(found->finding[i].value));
     PetscCall(PetscFree(found->finding[i].error));
+    PetscCall(PetscFree(found->finding[i].least));
+    for (int k = 0; k < found->finding[i].fields; k++) PetscCall(VecDestroy(&found->finding[i].field[k]));
+    PetscCall(PetscFree(found->finding[i].field));
   }
   for (int i = 0; i < found->meshes; i++) PetscCall(VecDestroy(&found->mesh[i].values));
   found->findings = found->meshes = 0;
@@ -120,7 +163,61 @@ static PetscErrorCode density_error(const fare_grid *half, double share, const f
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_findings_estimate(const fare_grid *half, double ratio, const fare_findings *coarse, fare_findings *found)
+/* Raises errors[] to `share` of the largest differences of values at and near the points; `reach`: how near. */
+static PetscErrorCode look_around(const fare_finding *f, const fare_grid *grid, const fare_finding *coarse, const fare_grid *wider, double share, const double reach[])
+{
+  static const double steps[] = {0, -2, -1, 1, 2};
+  const size_t        count = f->points->count, dim = (size_t)grid->dim;
+  double             *x, *here, *there;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc3(count * dim, &x, count, &here, count, &there));
+  for (int axis = 0; axis < grid->dim; axis++) {
+    for (size_t s = axis ? 1 : 0; s < PETSC_STATIC_ARRAY_LENGTH(steps); s++) {
+      memcpy(x, f->points->x, count * dim * sizeof *x);
+      for (size_t i = 0; i < count; i++) {
+        double *at = &x[i * dim + (size_t)axis];
+
+        *at = PetscMin(grid->upper[axis], PetscMax(grid->lower[axis], *at + steps[s] * reach[axis]));
+      }
+      for (int k = 0; k < f->fields; k++) {
+        PetscCall(fare_interpolate(grid, &f->held, f->field[k], count, x, here, NULL));
+        PetscCall(fare_interpolate(wider, &f->held, coarse->field[k], count, x, there, NULL));
+        for (size_t i = 0; i < count; i++) {
+          double      *error = &f->error[(size_t)k * count + i];
+          const double value = fabs(f->value[(size_t)k * count + i]), size = PetscMax(fabs(here[i]), fabs(there[i]));
+          /* where values span decades, between the difference and the relative one */
+          const double ratio = size > value ? sqrt(value / size) : 1;
+
+          *error = PetscMax(*error, ratio * share * fabs(here[i] - there[i]));
+        }
+      }
+    }
+  }
+  PetscCall(PetscFree3(x, here, there));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode estimate(fare_finding *f, const fare_grid *grid, const fare_grid *half, const fare_grid *quarter, double ratio, const fare_finding *coarse, const fare_finding *coarser)
+{
+  const double rounding = 1e-12, share = 1 / (ratio - 1), further = share / ratio;
+  const size_t n = f->extent[0] * f->extent[1];
+
+  PetscFunctionBeginUser;
+  for (size_t k = 0; k < n; k++) f->error[k] = share * fabs(f->value[k] - coarse->value[k]);
+  for (size_t k = 0; k < n && coarser; k++) f->error[k] = PetscMax(f->error[k], further * fabs(coarse->value[k] - coarser->value[k]));
+  if (f->fields) PetscCall(look_around(f, grid, coarse, half, share, half->spacing));
+  if (f->fields && coarser) {
+    fare_finding as_fine = *coarse;
+
+    as_fine.error = f->error;
+    PetscCall(look_around(&as_fine, half, coarser, quarter, further, half->spacing));
+  }
+  for (size_t k = 0; k < n; k++) f->error[k] += (f->least ? f->least[k] : 0) + rounding * fabs(f->value[k]);
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_findings_estimate(const fare_grid *grid, const fare_grid *half, const fare_grid *quarter, double ratio, const fare_findings *coarse, const fare_findings *coarser, fare_findings *found)
 {
   const double share = 1 / (ratio - 1); /* of the difference */
 
@@ -129,7 +226,7 @@ PetscErrorCode fare_findings_estimate(const fare_grid *half, double ratio, const
     fare_finding       *f    = &found->finding[i];
     const fare_finding *same = fare_findings_find(coarse, f->name);
 
-    for (size_t k = 0; f->error && same && k < f->extent[0] * f->extent[1]; k++) f->error[k] = share * fabs(f->value[k] - same->value[k]);
+    if (f->error && same) PetscCall(estimate(f, grid, half, quarter, ratio, same, coarser ? fare_findings_find(coarser, f->name) : NULL));
   }
   for (int i = 0; i < found->meshes; i++) {
     double error;

@@ -81,7 +81,7 @@ static PetscErrorCode look_at_faces(fare_killed *k, int targets, const fare_regi
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode check_targets(const fare_killed *k, int targets)
+static PetscErrorCode check_targets(const fare_killed *k, int targets, const fare_region *const target[])
 {
   PetscInt64 count[3] = {0}; /* in each target, and outside of all */
 
@@ -89,7 +89,13 @@ static PetscErrorCode check_targets(const fare_killed *k, int targets)
   for (PetscInt n = 0; n < k->owned; n++) count[k->in[n] < 0 ? 2 : k->in[n]]++;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, count, 3, MPI_INT64_T, MPI_SUM, k->grid->comm));
   for (int i = 0; i < targets; i++) {
-    if (!count[i]) FARE_FAIL(FARE_ERR_INPUT, "analysis: a set holds the centre of no cell of the grid");
+    PetscBool absorbs = PETSC_FALSE;
+
+    if (count[i]) continue;
+    for (int axis = 0; axis < k->grid->dim; axis++) absorbs |= k->grid->end[axis] >= FARE_END_ABSORBING;
+    /* what is left is the whole box, and through its ends */
+    if (fare_region_is_beyond(target[i], k->grid->lower, k->grid->upper) && absorbs) continue;
+    FARE_FAIL(FARE_ERR_INPUT, "analysis: a set holds the centre of no cell of the grid");
   }
   if (!count[2]) FARE_FAIL(FARE_ERR_INPUT, "analysis: the sets hold all cells of the grid");
   PetscFunctionReturn(0);
@@ -109,7 +115,7 @@ PetscErrorCode fare_killed_create(const fare_grid *grid, const fare_system *syst
   PetscCall(PetscMalloc4(faces, &k->leaving, faces, &k->entering, faces, &k->cut, faces, &k->part));
   PetscCall(PetscMalloc3(faces, &k->column, k->owned, &k->in, faces, &k->beyond));
   PetscCall(look_at_faces(k, targets, target));
-  PetscCall(check_targets(k, targets));
+  PetscCall(check_targets(k, targets, target));
   PetscCall(fare_operator_create(grid, system, &k->op));
   PetscCall(fare_killed_move(k, t));
   PetscFunctionReturn(0);
@@ -120,6 +126,7 @@ PetscErrorCode fare_killed_move(fare_killed *k, double t)
   const PetscInt faces = 2 * k->grid->dim * k->owned;
 
   PetscFunctionBeginUser;
+  PetscCall(fare_elimination_destroy(&k->elimination));
   PetscCall(fare_operator_faces(k->op, t, k->leaving, k->entering));
   for (PetscInt at = 0; at < faces; at++) k->cut[at] = !isnan(k->part[at]) && k->leaving[at] > 0 ? resistance(k->leaving[at], k->entering[at], k->part[at]) : 1;
   PetscFunctionReturn(0);
@@ -131,6 +138,7 @@ PetscErrorCode fare_killed_destroy(fare_killed **killed)
 
   PetscFunctionBeginUser;
   if (!k) PetscFunctionReturn(0);
+  PetscCall(fare_elimination_destroy(&k->elimination));
   PetscCall(fare_operator_destroy(&k->op));
   PetscCall(PetscFree4(k->leaving, k->entering, k->cut, k->part));
   PetscCall(PetscFree3(k->column, k->in, k->beyond));
@@ -240,20 +248,117 @@ static PetscErrorCode residual(void *context, Vec x, Vec r, double *scale)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_killed_solve(const fare_killed *k, double b, const double value[], const char *what, Vec *x, fare_solved *solved)
+/* What iterations lose: each rate out of a cell is known to 1e-16 of itself, and that counts as often as a path leaves cells before it is over. */
+static PetscErrorCode check_digits(Mat M, KSP ksp, const char *what)
+{
+  const double most = 1e-6, one = 1;
+  Vec          times, ones, diagonal;
+  PetscReal    longest, fastest;
+
+  PetscFunctionBeginUser;
+  PetscCall(MatCreateVecs(M, &diagonal, &times));
+  PetscCall(VecDuplicate(times, &ones));
+  PetscCall(VecSet(ones, one));
+  PetscCall(KSPSolve(ksp, ones, times));
+  PetscCall(VecNorm(times, NORM_INFINITY, &longest));
+  PetscCall(MatGetDiagonal(M, diagonal));
+  PetscCall(VecNorm(diagonal, NORM_INFINITY, &fastest));
+  PetscCall(VecDestroy(&times));
+  PetscCall(VecDestroy(&ones));
+  PetscCall(VecDestroy(&diagonal));
+  if (PETSC_MACHINE_EPSILON * longest * fastest <= most) PetscFunctionReturn(0);
+  FARE_FAIL(FARE_ERR_FAILED, "%s: the barrier is too high for the iterative solver: %.0e passages between neighbours to one over it, of which %.0e can be told apart; take fewer cells, which are eliminated exactly, or a larger kT", what, longest * fastest, most / PETSC_MACHINE_EPSILON);
+}
+
+static PetscErrorCode iterate(const fare_killed *k, const problem *p, const char *what, Vec x, fare_solved *solved)
+{
+  Mat M;
+  KSP ksp;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_killed_matrix(k, &M));
+  PetscCall(fare_solver_create(k->grid, M, M, &ksp));
+  PetscCall(fare_solver_refine(ksp, residual, (void *)p, 0, 1e-7, what, x, solved));
+  PetscCall(check_digits(M, ksp, what));
+  PetscCall(KSPDestroy(&ksp));
+  PetscCall(MatDestroy(&M));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_killed_eliminate(fare_killed *k)
+{
+  PetscFunctionBeginUser;
+  if (!k->elimination) PetscCall(fare_elimination_create(k, 0, PETSC_FALSE, &k->elimination));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_killed_solve(fare_killed *k, double b, const double value[], const char *what, Vec *x, fare_solved *solved)
 {
   const problem p = {k, b};
-  Mat           M;
-  KSP           ksp;
+  double        scale;
+  PetscReal     norm;
+  Vec           r;
 
   PetscFunctionBeginUser;
   PetscCall(DMCreateGlobalVector(k->grid->dm, x));
   PetscCall(VecSet(*x, 0));
   PetscCall(fare_killed_hold(k, value, *x));
+  if (!fare_elimination_serves(k->grid)) {
+    PetscCall(iterate(k, &p, what, *x, solved));
+    PetscFunctionReturn(0);
+  }
+  PetscCall(fare_killed_eliminate(k));
+  PetscCall(VecDuplicate(*x, &r));
+  PetscCall(fare_killed_residual(k, b, *x, r, &scale));
+  PetscCall(fare_elimination_solve(k->elimination, PETSC_FALSE, r));
+  PetscCall(fare_killed_hold(k, value, r));
+  PetscCall(VecCopy(r, *x));
+  PetscCall(fare_killed_residual(k, b, *x, r, &scale));
+  PetscCall(VecNorm(r, NORM_1, &norm));
+  *solved = (fare_solved){scale > 0 ? norm / scale : 0, 1};
+  PetscCall(VecDestroy(&r));
+  PetscFunctionReturn(0);
+}
+
+/* By the rates over the faces of one end alone, which are what flows there per mass. */
+static PetscErrorCode fill_exit(const fare_killed *k, int axis, int side, Vec r)
+{
+  PetscScalar *to;
+
+  PetscFunctionBeginUser;
+  PetscCall(VecGetArray(r, &to));
+  for (PetscInt n = 0; n < k->owned; n++) {
+    const PetscInt at = n * 2 * k->grid->dim + 2 * axis + side;
+
+    to[n] = k->in[n] < 0 && k->column[at] < 0 ? k->leaving[at] / k->cut[at] : 0;
+  }
+  PetscCall(VecRestoreArray(r, &to));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_killed_exit(fare_killed *k, int axis, int side, Vec *x)
+{
+  Mat M;
+  KSP ksp;
+  Vec r;
+
+  PetscFunctionBeginUser;
+  PetscCall(DMCreateGlobalVector(k->grid->dm, x));
+  PetscCall(fill_exit(k, axis, side, *x));
+  if (fare_elimination_serves(k->grid)) {
+    PetscCall(fare_killed_eliminate(k));
+    PetscCall(fare_elimination_solve(k->elimination, PETSC_FALSE, *x));
+    PetscFunctionReturn(0);
+  }
+  PetscCall(VecDuplicate(*x, &r));
+  PetscCall(VecCopy(*x, r));
   PetscCall(fare_killed_matrix(k, &M));
   PetscCall(fare_solver_create(k->grid, M, M, &ksp));
-  PetscCall(fare_solver_refine(ksp, residual, (void *)&p, 0, 1e-7, what, *x, solved));
+  PetscCall(KSPSetTolerances(ksp, 1e-12, 1e-300, PETSC_DEFAULT, 300));
+  PetscCall(KSPSolve(ksp, r, *x));
+  PetscCall(check_digits(M, ksp, "exit probability"));
   PetscCall(KSPDestroy(&ksp));
   PetscCall(MatDestroy(&M));
+  PetscCall(VecDestroy(&r));
   PetscFunctionReturn(0);
 }

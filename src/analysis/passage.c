@@ -19,13 +19,42 @@ const char *const fare_passage_weights[] = {[BY_STATIONARY] = "stationary", [BY_
 
 static const fare_field fields[] = {FARE_PASSAGE_FIELDS(0), FARE_FIELDS_END};
 
+/* The whole box is left through ends that absorb. A bound that cuts no more than half a cell off the box leaves nothing to arrive in. */
+static PetscErrorCode check_left(const fare_passage_keys *s, const fare_analysis_context *context)
+{
+  const fare_region *left    = &s->absorbing;
+  PetscBool          absorbs = PETSC_FALSE, open = PETSC_FALSE;
+
+  PetscFunctionBeginUser;
+  for (int axis = 0; axis < context->dim; axis++) {
+    const double half = 0.5 * (context->upper[axis] - context->lower[axis]) / (double)context->cells[axis];
+
+    absorbs |= context->end[axis] >= FARE_END_ABSORBING;
+    open |= context->open[axis];
+    if (!s->leave || left->boxes > 1 || context->open[axis]) continue;
+    for (int side = 0; side < 2; side++) {
+      const double cut = side ? context->upper[axis] - left->upper[axis] : left->lower[axis] - context->lower[axis];
+
+      if (cut > 0 && cut < half) PetscCall(fare_node_error(s->leave, "what lies beyond %g along %s is so narrow that it holds the centre of no cell (of %lld cells): give the end itself, %g", side ? left->upper[axis] : left->lower[axis], fare_system_axis_name(context->system, axis), (long long)context->cells[axis], side ? context->upper[axis] : context->lower[axis]));
+    }
+  }
+  if (!open && !absorbs && fare_region_is_beyond(left, context->lower, context->upper)) PetscCall(fare_node_error(s->leave, "the set is the whole box, which no path leaves: none of its ends absorbs"));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_passage_check(fare_passage_keys *s, const fare_node *node, const fare_analysis_context *context)
 {
+  PetscBool absorbs = PETSC_FALSE, rests;
+
   PetscFunctionBeginUser;
   if (!s->target == !s->leave) PetscCall(fare_node_error(node, "expected one of 'target' and 'leave', got %s", s->target ? "both" : "neither"));
   PetscCall(fare_region_read(s->target ? s->target : s->leave, context, &s->absorbing));
   if (s->leave) s->absorbing.outside = PETSC_TRUE;
-  if (s->from || s->leave) PetscCall(fare_region_read(s->from ? s->from : s->leave, context, &s->begin));
+  PetscCall(check_left(s, context));
+  for (int axis = 0; axis < context->dim; axis++) absorbs |= context->end[axis] >= FARE_END_ABSORBING;
+  rests = s->weight == BY_STATIONARY && absorbs ? PETSC_FALSE : PETSC_TRUE;
+  if (!rests && (s->from || fare_node_find(node, "weight"))) PetscCall(fare_node_error(s->from ? s->from : fare_node_find(node, "weight"), "no density is stationary where an end absorbs: weigh the set otherwise, with weight: uniform or boltzmann"));
+  if (rests && (s->from || s->leave)) PetscCall(fare_region_read(s->from ? s->from : s->leave, context, &s->begin));
   if (s->weight == BY_BOLTZMANN && !fare_system_has_potential(context->system)) PetscCall(fare_node_error(fare_node_find(node, "weight"), "the system has no potential"));
   PetscCall(fare_points_read(s->points, context, &s->at));
   PetscFunctionReturn(0);
@@ -74,38 +103,71 @@ PetscErrorCode fare_passage_begin(const fare_passage_keys *s, const fare_grid *g
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_passage_at_points(const fare_passage_keys *s, const fare_grid *grid, Vec times, double at[])
+PetscErrorCode fare_passage_at_points(const fare_passage_keys *s, const fare_grid *grid, const char *meaning, int count, Vec times[], double known, fare_findings *found)
 {
+  const fare_held held = {1, {&s->absorbing}, {0}};
+
   PetscFunctionBeginUser;
-  PetscCall(fare_grid_interpolate(grid, times, s->at.count, s->at.x, at));
-  for (size_t i = 0; i < s->at.count; i++) at[i] = fare_region_has(&s->absorbing, s->at.x + i * (size_t)grid->dim) ? 0 : at[i];
+  PetscCall(fare_found_at_points(found, "time", meaning, grid, &held, count, times, &s->at, known));
+  PetscCall(fare_found_exact(found, "points", "where `time`, and through which end, is given", s->at.count, (size_t)grid->dim, s->at.x));
+  PetscFunctionReturn(0);
+}
+
+/* Where ends absorb: how many paths end at each, from the points and from the set. */
+static PetscErrorCode keep_exits(const fare_passage_keys *s, fare_killed *killed, const fare_system *system, Vec begin, fare_findings *found)
+{
+  const fare_grid *grid = killed->grid;
+  const fare_held  held = {1, {&s->absorbing}, {0}};
+
+  PetscFunctionBeginUser;
+  for (int axis = 0; axis < grid->dim; axis++) {
+    for (int side = 0; side < 2; side++) {
+      const char *end = side ? "upper" : "lower";
+      char        name[48];
+      PetscScalar mean;
+      Vec         exits;
+
+      if (!fare_end_absorbs(grid->end[axis], side)) continue;
+      PetscCall(fare_killed_exit(killed, axis, side, &exits));
+      if (begin) {
+        PetscCall(VecDot(exits, begin, &mean));
+        snprintf(name, sizeof name, "mean_%s_%.16s", end, fare_system_axis_name(system, axis));
+        PetscCall(fare_found(found, name, "part of the paths from the set that this end absorbs", 1, &mean));
+      }
+      snprintf(name, sizeof name, "%s_%.16s", end, fare_system_axis_name(system, axis));
+      PetscCall(fare_found_at_points(found, name, "probability that this end absorbs, from the points", grid, &held, 1, &exits, &s->at, 0));
+      PetscCall(VecDestroy(&exits));
+    }
+  }
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_system *system, double time, const fare_findings *like, fare_findings *found)
 {
   const fare_passage_keys *s = state;
-  double                  *at, rate;
+  double                   rate;
   PetscScalar              mean;
+  const fare_region       *targets[] = {&s->absorbing};
+  const double             zero      = 0;
+  fare_killed             *killed;
   fare_solved              solved;
-  Vec                      times, begin;
+  Vec                      times, begin = NULL;
 
   PetscFunctionBeginUser;
   (void)like;
-  PetscCall(fare_passage_solve(grid, system, time, &s->absorbing, &times, &solved));
-  if (s->begin.boxes) {
-    PetscCall(fare_passage_begin(s, grid, system, time, &begin));
+  PetscCall(fare_killed_create(grid, system, time, 1, targets, &killed));
+  PetscCall(fare_killed_solve(killed, 1, &zero, "passage times", &times, &solved));
+  if (s->begin.boxes) PetscCall(fare_passage_begin(s, grid, system, time, &begin));
+  if (begin) {
     PetscCall(VecDot(times, begin, &mean));
-    PetscCall(VecDestroy(&begin));
     rate = 1 / mean;
     PetscCall(fare_found(found, "mean", "mean time from the set", 1, &mean));
     PetscCall(fare_found(found, "rate", "its inverse", 1, &rate));
   }
-  PetscCall(PetscMalloc1(s->at.count + 1, &at));
-  PetscCall(fare_passage_at_points(s, grid, times, at));
-  PetscCall(fare_found(found, "time", "mean time from the points", s->at.count, at));
-  PetscCall(fare_found_exact(found, "points", "where `time` is given", s->at.count, (size_t)grid->dim, s->at.x));
-  PetscCall(PetscFree(at));
+  PetscCall(fare_passage_at_points(s, grid, "mean time from the points", 1, &times, 0, found));
+  PetscCall(keep_exits(s, killed, system, begin, found));
+  PetscCall(fare_killed_destroy(&killed));
+  PetscCall(VecDestroy(&begin));
   PetscCall(fare_found_exact(found, "residual", "of the equation, relative to its terms", 1, 1, &solved.residual));
   if (s->meshes) PetscCall(fare_found_mesh(found, "passage_time", "mean first-passage time from the centre of each cell", FARE_MESH_VALUES, times));
   else PetscCall(VecDestroy(&times));

@@ -75,6 +75,43 @@ double fare_region_crossing(const fare_region *region, const fare_grid *grid, co
   return PetscMin(1, PetscMax(least, crossing));
 }
 
+PetscBool fare_region_is_beyond(const fare_region *region, const double lower[], const double upper[])
+{
+  for (size_t box = 0; box < region->boxes && region->outside; box++) {
+    PetscBool whole = PETSC_TRUE;
+
+    for (int axis = 0; axis < region->dim; axis++) {
+      const size_t at = box * (size_t)region->dim + (size_t)axis;
+
+      if (region->lower[at] > lower[axis] || region->upper[at] < upper[axis]) whole = PETSC_FALSE;
+    }
+    if (whole) return PETSC_TRUE;
+  }
+  return PETSC_FALSE;
+}
+
+double fare_region_reach(const fare_region *region, const double x[], int axis, int side, double period)
+{
+  double reach = region->outside ? 0 : HUGE_VAL, y[FARE_DIM_MAX];
+
+  for (int a = 0; a < region->dim; a++) y[a] = x[a];
+  for (size_t box = 0; box < region->boxes; box++) {
+    const size_t at    = box * (size_t)region->dim + (size_t)axis;
+    const double lower = region->lower[at], upper = region->upper[at];
+    double       way   = side ? lower - x[axis] : x[axis] - upper;
+
+    if (region->outside) {
+      if (box_has(region, box, x)) reach = PetscMax(reach, side ? upper - x[axis] : x[axis] - lower);
+      continue;
+    }
+    y[axis] = PetscMax(lower, PetscMin(upper, x[axis]));
+    if (!box_has(region, box, y)) continue;
+    if (period > 0 && way < 0) way += period * ceil(-way / period);
+    if (way >= 0) reach = PetscMin(reach, way);
+  }
+  return reach;
+}
+
 typedef struct {
   fare_reals lower, upper;
 } box_section;

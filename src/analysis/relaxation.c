@@ -48,41 +48,6 @@ static PetscErrorCode assemble(const fare_killed *faces, PetscBool symmetric, Ma
   PetscFunctionReturn(0);
 }
 
-/* u' S u / u' u as a sum of squares. */
-static PetscErrorCode rayleigh_quotient(const fare_killed *faces, Vec u, double *rate)
-{
-  const fare_grid   *grid   = faces->grid;
-  double             sum[2] = {0, 0};
-  const PetscScalar *value;
-  fare_ghosts        ghosts;
-  Vec                local;
-
-  PetscFunctionBeginUser;
-  PetscCall(fare_ghosts_of(grid, &ghosts));
-  PetscCall(DMGetLocalVector(grid->dm, &local));
-  PetscCall(DMGlobalToLocal(grid->dm, u, INSERT_VALUES, local));
-  PetscCall(VecGetArrayRead(local, &value));
-  for (PetscInt n = 0; n < faces->owned; n++) {
-    PetscInt index[FARE_DIM_MAX], here;
-
-    fare_cell_index(grid, n, index);
-    here = fare_ghosts_at(&ghosts, index);
-    sum[1] += value[here] * value[here];
-    for (int face = 0; face < 2 * grid->dim; face++) {
-      const PetscInt at  = n * 2 * grid->dim + face;
-      const double   out = sqrt(faces->leaving[at]) * value[here];
-
-      if (faces->column[at] < 0) sum[0] += out * out;
-      else if (face % 2) sum[0] += PetscSqr(out - sqrt(faces->entering[at]) * value[here + ghosts.stride[face / 2]]);
-    }
-  }
-  PetscCall(VecRestoreArrayRead(local, &value));
-  PetscCall(DMRestoreLocalVector(grid->dm, &local));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sum, 2, MPI_DOUBLE, MPI_SUM, grid->comm));
-  *rate = sum[0] / sum[1];
-  PetscFunctionReturn(0);
-}
-
 /* SLEPc begins at its first use and ends with PETSc. */
 static PetscErrorCode begin_slepc(void)
 {
@@ -159,47 +124,54 @@ static int by_rate(const void *a, const void *b)
   return (p->frequency < q->frequency) - (p->frequency > q->frequency);
 }
 
-/* Right eigenvectors of L: u times the square root of the density at rest where S was solved, of L1 norm 1. */
-static PetscErrorCode finish_mode(Vec mode, Vec rest)
+/* What L would keep at rest if its ends were closed. New vector. */
+static PetscErrorCode masses_at_rest(fare_killed *faces, const fare_system *system, double t, EPS eps, Vec *rest)
+{
+  fare_elimination *elimination = NULL;
+  PetscErrorCode    code        = FARE_ERR_FAILED;
+
+  PetscFunctionBeginUser;
+  PetscCall(DMCreateGlobalVector(faces->grid->dm, rest));
+  if (fare_elimination_serves(faces->grid)) code = fare_elimination_create(faces, 0, PETSC_TRUE, &elimination);
+  if (!code) code = fare_elimination_stationary(elimination, *rest);
+  PetscCall(fare_elimination_destroy(&elimination));
+  if (!code) PetscFunctionReturn(0);
+  if (code != FARE_ERR_FAILED) PetscFunctionReturn(code);
+  if (fare_system_has_potential(system)) {
+    PetscCall(VecDestroy(rest));
+    PetscCall(fare_grid_boltzmann(faces->grid, system, t, rest));
+  } else {
+    PetscCall(EPSGetEigenvector(eps, 0, *rest, NULL));
+    PetscCall(VecPointwiseMult(*rest, *rest, *rest));
+  }
+  PetscFunctionReturn(0);
+}
+
+/* Right eigenvectors of L, of L1 norm 1: those of S times the square root of the masses at rest. */
+static PetscErrorCode finish_mode(Vec mode, Vec root)
 {
   PetscReal size;
 
   PetscFunctionBeginUser;
-  if (rest) PetscCall(VecPointwiseMult(mode, mode, rest));
+  if (root) PetscCall(VecPointwiseMult(mode, mode, root));
   PetscCall(VecNorm(mode, NORM_1, &size));
   if (size > 0) PetscCall(VecScale(mode, 1 / size));
   PetscFunctionReturn(0);
 }
 
-/* The square root of what L would keep at rest if its ends were closed. */
-static PetscErrorCode root_at_rest(const fare_grid *grid, const fare_system *system, double t, EPS eps, Vec *rest)
+static PetscErrorCode gather(const fare_killed *faces, EPS eps, Vec root, eigenvalue *value, fare_spectrum *s)
 {
-  PetscBool closed = PETSC_TRUE;
-
-  PetscFunctionBeginUser;
-  for (int axis = 0; axis < grid->dim; axis++) {
-    if (grid->end[axis] >= FARE_END_ABSORBING) closed = PETSC_FALSE;
-  }
-  if (closed || !fare_system_has_potential(system)) {
-    PetscCall(DMCreateGlobalVector(grid->dm, rest));
-    PetscCall(EPSGetEigenvector(eps, 0, *rest, NULL));
-  } else {
-    PetscCall(fare_grid_boltzmann(grid, system, t, rest));
-    PetscCall(VecSqrtAbs(*rest));
-  }
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode gather(const fare_killed *faces, EPS eps, Vec rest, eigenvalue *value, fare_spectrum *s)
-{
-  Vec unused;
+  PetscReal norm;
+  Vec       unused;
 
   PetscFunctionBeginUser;
   PetscCall(DMCreateGlobalVector(faces->grid->dm, &unused));
   PetscCall(PetscMalloc3(s->count, &s->rate, s->count, &s->frequency, s->count, &s->mode));
   for (PetscInt k = 0; k < s->count && s->symmetric; k++) {
     PetscCall(EPSGetEigenvector(eps, value[k].from, unused, NULL));
-    PetscCall(rayleigh_quotient(faces, unused, &value[k].rate));
+    PetscCall(fare_spectrum_form(faces, unused, unused, &value[k].rate));
+    PetscCall(VecNorm(unused, NORM_2, &norm));
+    value[k].rate /= norm * norm;
   }
   qsort(value, (size_t)s->count, sizeof *value, by_rate);
   for (PetscInt k = 0; k < s->count; k++) {
@@ -208,9 +180,31 @@ static PetscErrorCode gather(const fare_killed *faces, EPS eps, Vec rest, eigenv
     PetscCall(VecDuplicate(unused, &s->mode[k]));
     if (value[k].frequency < 0) PetscCall(EPSGetEigenvector(eps, value[k].from, unused, s->mode[k]));
     else PetscCall(EPSGetEigenvector(eps, value[k].from, s->mode[k], unused));
-    PetscCall(finish_mode(s->mode[k], rest));
+    PetscCall(finish_mode(s->mode[k], root));
   }
   PetscCall(VecDestroy(&unused));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode finish(fare_killed *faces, const fare_system *system, double t, EPS eps, eigenvalue *value, fare_spectrum *spectrum)
+{
+  PetscBool closed = PETSC_TRUE;
+  Vec       rest, root = NULL;
+
+  PetscFunctionBeginUser;
+  for (int axis = 0; axis < faces->grid->dim; axis++) {
+    if (faces->grid->end[axis] >= FARE_END_ABSORBING) closed = PETSC_FALSE;
+  }
+  PetscCall(masses_at_rest(faces, system, t, eps, &rest));
+  if (spectrum->symmetric) {
+    PetscCall(VecDuplicate(rest, &root));
+    PetscCall(VecCopy(rest, root));
+    PetscCall(VecSqrtAbs(root));
+  }
+  PetscCall(gather(faces, eps, root, value, spectrum));
+  PetscCall(fare_spectrum_refine(faces, closed, rest, spectrum));
+  PetscCall(VecDestroy(&root));
+  PetscCall(VecDestroy(&rest));
   PetscFunctionReturn(0);
 }
 
@@ -218,7 +212,6 @@ PetscErrorCode fare_spectrum_solve(const fare_grid *grid, const fare_system *sys
 {
   fare_killed *faces;
   eigenvalue  *value;
-  Vec          rest = NULL;
   Mat          A;
   EPS          eps;
 
@@ -239,9 +232,7 @@ PetscErrorCode fare_spectrum_solve(const fare_grid *grid, const fare_system *sys
     value[count] = (eigenvalue){value[count - 1].rate, -value[count - 1].frequency, count};
     spectrum->count++;
   }
-  if (spectrum->symmetric) PetscCall(root_at_rest(grid, system, t, eps, &rest));
-  PetscCall(gather(faces, eps, rest, value, spectrum));
-  PetscCall(VecDestroy(&rest));
+  PetscCall(finish(faces, system, t, eps, value, spectrum));
   PetscCall(PetscFree(value));
   PetscCall(EPSDestroy(&eps));
   PetscCall(MatDestroy(&A));

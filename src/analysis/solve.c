@@ -134,37 +134,3 @@ void fare_cell_index(const fare_grid *grid, PetscInt n, PetscInt index[])
     n /= grid->count[axis];
   }
 }
-
-PetscErrorCode fare_grid_interpolate(const fare_grid *grid, Vec values, size_t count, const double x[], double at[])
-{
-  const int          dim = grid->dim;
-  const PetscScalar *value;
-
-  PetscFunctionBeginUser;
-  PetscCall(VecGetArrayRead(values, &value));
-  for (size_t p = 0; p < count; p++) {
-    at[p] = 0;
-    for (int corner = 0; corner < 1 << dim; corner++) {
-      PetscInt  n = 0, stride = 1;
-      double    weight = 1;
-      PetscBool mine   = PETSC_TRUE;
-
-      for (int axis = 0; axis < dim; axis++) {
-        const double place = (x[p * (size_t)dim + (size_t)axis] - grid->lower[axis]) / grid->spacing[axis] - 0.5;
-        const int    above = corner >> axis & 1;
-        PetscInt     i     = (PetscInt)floor(place) + above;
-
-        weight *= above ? place - floor(place) : 1 - (place - floor(place));
-        if (grid->end[axis] == FARE_END_PERIODIC) i = (i + grid->cells[axis]) % grid->cells[axis];
-        else i = PetscMin(grid->cells[axis] - 1, PetscMax(0, i));
-        if (i < grid->start[axis] || i >= grid->start[axis] + grid->count[axis]) mine = PETSC_FALSE;
-        n += (i - grid->start[axis]) * stride;
-        stride *= grid->count[axis];
-      }
-      if (mine && weight != 0) at[p] += weight * value[n];
-    }
-  }
-  PetscCall(VecRestoreArrayRead(values, &value));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, at, (int)count, MPI_DOUBLE, MPI_SUM, grid->comm));
-  PetscFunctionReturn(0);
-}
