@@ -76,6 +76,16 @@ static PetscErrorCode begin(fare_sampler *sampler, double t, fare_ensemble *ense
   PetscFunctionReturn(0);
 }
 
+/* Mirrors keep what an unstable scheme throws out in the box, where nobody would see it. */
+static PetscErrorCode check_stable(const fare_sampler *sampler, double t, double dt, int64_t wild)
+{
+  PetscFunctionBeginUser;
+  if (!sampler->walls.dim) PetscFunctionReturn(0);
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &wild, 1, MPI_INT64_T, MPI_SUM, sampler->comm));
+  if (wild) FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (langevin): by time %g drift has carried particles farther beyond the box, in a step of %g, than the box is long (%lld times): dt is too large", sampler->name, t, dt, (long long)wild);
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode check_survivors(const fare_sampler *sampler, double t, const fare_ensemble *ensemble)
 {
   int64_t left = 0;
@@ -127,12 +137,16 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   fare_langevin_run run    = {.type = fare_system_type_of(sampler->system), .dim = ensemble->dim, .dt = dt, .noise = fare_sampler_stream(sampler, "noise"), .walls = sampler->walls.dim ? &sampler->walls : NULL};
 
   const fare_langevin_kernel kernel = run.type->drift ? schemes[s->integrator].general : schemes[s->integrator].kernel;
-  int64_t                    longest = RUN_MAX;
+  int64_t                    longest = RUN_MAX, wild = 0;
 
   PetscFunctionBeginUser;
+  run.wild = &wild;
   PetscCall(longest_run(sampler, ensemble, &longest));
   if (s->done > steps) FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (langevin): %lld steps are taken of an interval that has %lld", sampler->name, (long long)s->done, (long long)steps);
   if (!s->begun) PetscCall(begin(sampler, t, ensemble));
+  if (s->integrator == LEIMKUHLER_MATTHEWS && run.walls && (!s->frame || s->frame->blocks != ensemble->blocks || s->frame->dim != ensemble->dim)) {
+    FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (langevin): the halves of its noise that are still to come are not there", sampler->name);
+  }
   while (s->done < steps) {
     double *theta;
 
@@ -152,6 +166,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
     }
     PetscCall(PetscFree(theta));
     s->done += run.steps;
+    PetscCall(check_stable(sampler, from + (double)s->done * dt, dt, wild));
     if (s->done < steps) PetscCall(fare_sampler_pause(sampler));
   }
   s->done = 0;

@@ -77,12 +77,14 @@ void fare_langevin_euler_maruyama(const fare_langevin_run *run, uint64_t block, 
 }
 
 /* Mirrors turn over, too, the half of a step's noise that belongs to the next. */
-static void meet_with_frames(const fare_langevin_run *run, double *const x[])
+static void meet_with_frames(const fare_langevin_run *run, uint64_t block, int step, double variance, double *const x[])
 {
+  const double even[FARE_DIM_MAX] = {variance, variance, variance};
+
   for (int axis = 0; axis < run->dim; axis++) {
     for (int i = 0; i < FARE_BLOCK; i++) run->frame[axis][i] = 1;
   }
-  if (fare_walls_crossed(run->walls, FARE_BLOCK, (const double *const *)x)) fare_walls_fold(run->walls, FARE_BLOCK, PETSC_FALSE, x, run->frame);
+  if (fare_langevin_meets(run, (const double *const *)x)) fare_langevin_meet(run, block, step, NULL, even, NULL, x, run->frame);
 }
 
 void fare_langevin_leimkuhler_matthews(const fare_langevin_run *run, uint64_t block, double *const x[])
@@ -111,7 +113,7 @@ void fare_langevin_leimkuhler_matthews(const fare_langevin_run *run, uint64_t bl
         for (int i = 0; i < FARE_BLOCK; i++) q[i] += drift * force[axis][i] + half * (frame[i] * before[i] + after[i]);
       }
     }
-    if (run->walls) meet_with_frames(run, x);
+    if (run->walls) meet_with_frames(run, block, step, 4 * half * half, x);
   }
 }
 
@@ -153,7 +155,7 @@ void fare_langevin_heun(const fare_langevin_run *run, uint64_t block, double *co
   }
 }
 
-/* z = sqrt(2 D dt) R, per axis; and 2 D dt where an end absorbs. */
+/* z = sqrt(2 D dt) R, per axis; and 2 D dt where there are walls. */
 static void general_noise(const fare_langevin_run *run, const double *theta, uint64_t block, uint64_t step, const double *const x[], double *const z[], places *variance)
 {
   double        diffusion[FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
@@ -166,7 +168,7 @@ static void general_noise(const fare_langevin_run *run, const double *theta, uin
     fare_random_normals(run->noise, block, step, (uint32_t)axis, r);
 #pragma omp simd
     for (int i = 0; i < FARE_BLOCK; i++) r[i] *= sqrt(2 * diffusion[axis][i] * run->dt);
-    if (!run->walls || !run->walls->absorbing) continue;
+    if (!run->walls) continue;
     for (int i = 0; i < FARE_BLOCK; i++) variance->x[axis][i] = 2 * diffusion[axis][i] * run->dt;
   }
 }

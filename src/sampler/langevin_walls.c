@@ -111,8 +111,27 @@ static void absorb(const fare_langevin_run *run, uint64_t block, int step, const
   }
 }
 
+#define WILD 10.0 /* standard deviations */
+
+static void count_wild(const fare_langevin_run *run, const double even[], const double *const variance[], const double *const x[])
+{
+  const fare_walls *w = run->walls;
+
+  for (int axis = 0; axis < w->dim; axis++) {
+    const double length = w->upper[axis] - w->lower[axis];
+
+    if (!w->at[axis][0] || !w->at[axis][1]) continue;
+    for (int i = 0; i < FARE_BLOCK; i++) {
+      const double beyond = fmax(w->lower[axis] - x[axis][i], x[axis][i] - w->upper[axis]) - length;
+
+      if (beyond > 0 && beyond > WILD * sqrt(variance ? variance[axis][i] : even[axis])) ++*run->wild;
+    }
+  }
+}
+
 void fare_langevin_meet(const fare_langevin_run *run, uint64_t block, int step, const double *const from[], const double even[], const double *const variance[], double *const x[], double *const sign[])
 {
+  count_wild(run, even, variance, (const double *const *)x);
   if (run->walls->absorbing) absorb(run, block, step, from, even, variance, x);
   fare_walls_fold(run->walls, FARE_BLOCK, PETSC_FALSE, x, sign);
 }
