@@ -249,6 +249,7 @@ static void print_convergence(const fare_results *r, FILE *to)
     if (of.state == FARE_CONVERGED_UNKNOWN) continue;
     fprintf(to, "\nConvergence of %s: %s to the density it aims at is %.2e on average, on exact samples %.2e: %s\n", r->plan->ensemble[i].name, r->plan->measure[0]->name, of.value, of.floor,
             of.state == FARE_CONVERGED ? "converged" : "NOT CONVERGED, its row above is not that density's");
+    if (largest(r, i, offsetof(fare_census, folded)) > 0) fprintf(to, "That density is the one before reflection at the ends of the box, where up to %.3g of the samples were reflected\n", largest(r, i, offsetof(fare_census, folded)));
   }
 }
 
