@@ -58,6 +58,18 @@ measures: [kl]
 output: {directory: hole}
 """
 
+HALVES = """\
+study: halves
+seed: 3
+system: {expression: {potential: "-3*x", lower: [-1], upper: [1]}}
+initial: {density: boltzmann}
+snapshots: {start: 0.0, end: 0.4, count: 5}
+truth: {cells: [128]}
+ensembles: [{name: walk, sampler: langevin, particles: 3000, dt: 1.0e-2, integrator: leimkuhler_matthews}]
+measures: [kl]
+output: {directory: halves}
+"""
+
 STUCK = """\
 study: stuck
 seed: 3
@@ -141,14 +153,15 @@ def check_absorption(where):
     return {name: (positions(where / "hole", "walk", name)) for name in ("x", "y")}
 
 
-def check_same_bits(where, first):
-    for out, ranks, stop in (("two", 2, False), ("stopped", 1, True)):
+def check_same_bits(where, study, first):
+    """`first`: of a whole run on one rank."""
+    for out, ranks, stop in ((f"{study}_two", 2, False), (f"{study}_stopped", 1, True)):
         for seconds in ("0.001", None) if stop else (None,):
-            command = ["run", "hole.yaml", "--no-report", "--resume", "--set", f"output.directory={out}"] + (["--max-seconds", seconds, "--checkpoint-seconds", "0"] if seconds else [])
+            command = ["run", f"{study}.yaml", "--no-report", "--resume", "--set", f"output.directory={out}"] + (["--max-seconds", seconds, "--checkpoint-seconds", "0"] if seconds else [])
             fare(where, *command, ranks=ranks, code=75 if seconds else 0)
-        for name in ("x", "y"):
-            expect(np.array_equal(positions(where / out, "walk", name), first[name]), f"{out}: other bits along {name}")
-        with open(where / out / "ends.csv") as a, open(where / "hole" / "ends.csv") as b:
+        for name, x in first.items():
+            expect(np.array_equal(positions(where / out, "walk", name), x), f"{out}: other bits along {name}")
+        with open(where / out / "ends.csv") as a, open(where / study / "ends.csv") as b:
             mine, other = ([[float(v) for v in line.split(",")[1:]] for line in list(f)[1:]] for f in (a, b))
         expect(np.allclose(mine, other, rtol=0, atol=1e-9), f"{out}: other ends.csv")
 
@@ -176,7 +189,10 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         where = pathlib.Path(directory)
         check_mirrors(where)
-        check_same_bits(where, check_absorption(where))
+        check_same_bits(where, "hole", check_absorption(where))
+        (where / "halves.yaml").write_text(HALVES)
+        fare(where, "run", "halves.yaml", "--no-report")
+        check_same_bits(where, "halves", {"x": positions(where / "halves", "walk")})
         check_refusals(where)
         check_unconverged(where)
     return conclude()
