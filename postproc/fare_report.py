@@ -174,6 +174,8 @@ def _factors(study: Study, against: list[Comparison], baseline: Comparison | Non
         line = f"{who}, <b>{html.escape(comparison.ensemble)}</b>, is {_factor(baseline, comparison, name, np.ones(len(study.times), bool))} than {html.escape(baseline.ensemble)}"
         if study.held_out.any():
             line += f"; over the {study.held_out.sum()} held-out times alone, {_factor(baseline, comparison, name, study.held_out)}"
+        if _has_converged(study, baseline.ensemble, name) is False:
+            line += f" (but the samples of {html.escape(baseline.ensemble)} have not converged to its own density)"
         text.append(line + ".")
     return text
 
@@ -190,13 +192,22 @@ def _two_digits(value: float) -> str:
     return count(int(float(f"{value:.1e}"))) if 10 <= value < 1e7 else number(value, 2)
 
 
+def _has_converged(study: Study, ensemble: str, name: str) -> bool | None:
+    """None where its method has no target."""
+    for comparison in study.comparisons.values():
+        if comparison.ensemble == ensemble and comparison.against == "target" and name in comparison.measures:
+            measured = comparison.measures[name]
+            return bool(mean(measured.excess) < 0.1 * mean(measured.floor_size))
+    return None
+
+
 def _converged(study: Study, name: str) -> list[str]:
     """Whether samplers with a known target have reached it: if so, their distance from the truth is not one of sampling."""
     text = []
     for comparison in study.comparisons.values():
         if comparison.against == "target" and name in comparison.measures:
             measured = comparison.measures[name]
-            reached = "have converged to" if mean(measured.excess) < 0.1 * mean(measured.floor_size) else "have not converged to"
+            reached = "have converged to" if _has_converged(study, comparison.ensemble, name) else "have not converged to"
             numbers = f"{number(mean(measured.value))}, noise floor {number(mean(measured.floor_mean))}"
             text.append(f"The samples of {html.escape(comparison.ensemble)} {reached} its own target density ({numbers}).")
     return text
@@ -256,11 +267,14 @@ def ranking(study: Study) -> str:
     rows = []
     for r in study.ranking:
         cells = [f"{r.place}{'=' if places.count(r.place) > 1 else ''}" if r.place else "–", "–" if r.mode == "none" else r.mode, f"{r.seeds}{f' ({r.lost} lost)' if r.lost else ''}"]
-        cells += [number(v) for v in (r.mean, r.spread, r.floor, r.excess, r.error, r.factor, r.train_seconds, r.sample_seconds)] + [count(round(v)) if math.isfinite(v) else "–" for v in (r.force_evaluations, r.network_evaluations)]
+        relative = f"{number(r.factor)}{' !' if study.baseline_converged == 0 and math.isfinite(r.factor) else ''}"
+        cells += [number(v) for v in (r.mean, r.spread, r.floor, r.excess, r.error)] + [relative] + [number(v) for v in (r.train_seconds, r.sample_seconds)] + [count(round(v)) if math.isfinite(v) else "–" for v in (r.force_evaluations, r.network_evaluations)]
         kind = ' class="noise"' if r.noise else ""
-        rows.append(f'<tr data-line="{html.escape(r.line)}"><td>{html.escape(r.line)}</td>{"".join(f"<td{kind}>{cell}</td>" for cell in cells)}</tr>')
+        rows.append(f'<tr data-line="{html.escape(r.line)}"><td>{html.escape(r.line)}{" !" if r.converged == 0 else ""}</td>{"".join(f"<td{kind}>{cell}</td>" for cell in cells)}</tr>')
     note = (f"<p class=note>By {html.escape(study.ranked_by)} above its noise floor, averaged over {study.ranked_over}. Means over trainings; lines share a place where two standard errors and the truth's own error do not tell them apart, "
             "and all that cannot be told from exact samples (grey) share one.</p>")
+    if any(r.converged == 0 for r in study.ranking):
+        note += "<p class=note>! marks samples that have not converged to the density that their method aims at, and what is relative to them.</p>"
     blocks = [note, table([(h, i == 0) for i, h in enumerate(heads)], rows)]
     if study.splits:
         heads = ["", "truth error", "finite samples", "the method's own", "learning", "of which training set", "±"]

@@ -73,6 +73,8 @@ class Study:
             self.ranking = sorted((_from_attributes(Ranked, name, lines) for name, lines in group["lines"].items()), key=lambda r: (not r.place, r.excess))
             self.splits = [_from_attributes(Split, name, split) for name, split in group.get("splits", {}).items()]
             self.ranked_by = text_of(group.attrs["measure"])
+            self.baseline_converged = int(group.attrs.get("baseline_converged", -1))
+            """Of the line that factors are relative to, as `converged` of each line."""
             self.ranked_over = f"{int(group.attrs['times'])} {'held-out ' if group.attrs['held_out'] else ''}times"
         self.swept: dict[str, str] = {}
         """Keys and values, as text, of a point of a sweep."""
@@ -182,7 +184,7 @@ class Study:
 
 def _from_attributes(kind: type, line: str, group: h5py.Group) -> object:
     """A dataclass whose fields are attributes of a group."""
-    return kind(line=line, **{f.name: scalar_of(group.attrs[f.name]) for f in fields(kind) if f.name != "line"})
+    return kind(line=line, **{f.name: scalar_of(group.attrs[f.name]) for f in fields(kind) if f.name != "line" and (f.default is MISSING or f.name in group.attrs)})
 
 
 @dataclass(frozen=True)

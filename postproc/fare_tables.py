@@ -155,6 +155,8 @@ class Ranked:
     sample_seconds: float
     force_evaluations: float
     network_evaluations: float
+    converged: int = -1
+    """Whether its samples have come to the density that its method aims at: 1, 0, or -1 where it aims at the truth or that is not known."""
 
 
 @dataclass(frozen=True)

@@ -44,10 +44,29 @@ static inline int64_t fare_weight_units_of(const fare_weight_units *units, const
 }
 
 /*
-  Independent draws from the initial density on its box, exact but for rounding: the same bits on any rank count. Gaussians are drawn as they are, without a box. FARE_ERR_FAILED
+  Independent draws from the initial density on its box, exact but for rounding: the same bits on any rank count. Gaussians are drawn without a box unless they are bounded. FARE_ERR_FAILED
   where the density is zero or not finite. Collective.
 */
 PetscErrorCode fare_ensemble_draw(fare_ensemble *ensemble, const fare_initial *initial, const fare_system *system, double t, fare_stream stream);
+
+/*
+  Walls. n points are moved in place: reflected at ends that reflect, as often as it takes; where `clamp` is set, put on an end that absorbs and lies in front of them. sign[axis][i], where
+  `sign` is not NULL, becomes -1 where a direction along the axis is turned over, else 1. Numbers that are not finite stay as they are. Returns how many points were moved. Not collective.
+*/
+int64_t fare_walls_fold(const fare_walls *walls, int64_t n, PetscBool clamp, double *const x[], double *const sign[]);
+/* Kernel: whether any of n points lies beyond an end that has a wall. */
+int fare_walls_crossed(const fare_walls *walls, int64_t n, const double *const x[]);
+/* cost[i], where the point x[axis][i] lies beyond a wall, becomes infinite: there is no density. */
+void fare_walls_refuse(const fare_walls *walls, int64_t n, const double *const x[], double cost[]);
+/* Where all particles are: shares of the whole ensemble. A particle that is absorbed has weight 0 and lies on the end that it left through. */
+typedef struct {
+  double outside;                   /* share of weight beyond an end; not a number without walls */
+  double folded;                    /* share of particles that were drawn outside and then reflected into the box: the sampler's to count */
+  double survival;                  /* 1 less those that are absorbed */
+  double absorbed[FARE_DIM_MAX][2]; /* at each end */
+} fare_census;
+/* The same on any number of ranks. Collective over ensemble->comm. */
+PetscErrorCode fare_ensemble_census(const fare_ensemble *ensemble, const fare_walls *walls, fare_census *census);
 
 /* A hash of ids, positions and weights that does not depend on the layout. Collective. */
 PetscErrorCode fare_ensemble_checksum(const fare_ensemble *ensemble, uint64_t *sum);

@@ -30,6 +30,13 @@ typedef struct {
 typedef enum { FARE_LEARNED = 0, FARE_ORACLE = 1, FARE_EMPIRICAL = 2 } fare_sampler_mode;
 extern const char *const fare_sampler_mode_names[];
 
+/*
+  What a method makes of walls (see fare_walls): nothing, so that particles may leave the box, which is told and counted; it keeps particles inside itself; or what it has drawn is reflected into
+  the box. FARE_WALLS_ABSORBED is for a method that keeps particles inside and lets them be absorbed, too.
+*/
+typedef enum { FARE_WALLS_IGNORED, FARE_WALLS_KEPT, FARE_WALLS_FOLDED, FARE_WALLS_ABSORBED } fare_walls_way;
+extern const char *const fare_walls_meanings[]; /* for people */
+
 typedef struct fare_sampler fare_sampler;
 
 /* What a method provides. */
@@ -38,11 +45,14 @@ typedef struct {
   fare_sampler_family family;
   size_t              size;   /* of the method's own state, which begins zeroed with the fields filled in */
   int                 modes;  /* FARE_ORACLE, FARE_EMPIRICAL or both, where it can run so; 0: it only runs as it is */
+  fare_walls_way      walls;
   const fare_field   *fields; /* its parameters, members of that state: read from YAML, described, documented, saved */
   /* FARE_ERR_INPUT where the method, with these fields, cannot run on the system; may be NULL. Called before anything runs. */
   PetscErrorCode (*check)(const void *state, const fare_system *system);
   /* FARE_ERR_INPUT where the method, with these fields, cannot run in this one of its modes; may be NULL. Called before anything runs. */
   PetscErrorCode (*check_mode)(const void *state, fare_sampler_mode mode);
+  /* FARE_ERR_INPUT where the method, with these fields, cannot run between these walls; may be NULL. Called before anything runs. */
+  PetscErrorCode (*check_walls)(const void *state, const fare_walls *walls);
   PetscErrorCode (*setup)(fare_sampler *sampler); /* may be NULL */
   /* NULL where nothing is learned. As an oracle the set has its times alone, and sampler->exact the densities; as the empirical optimum the method copies what it needs. */
   PetscErrorCode (*train)(fare_sampler *sampler, const fare_training_set *data);
@@ -69,6 +79,8 @@ struct fare_sampler {
   const fare_initial      *initial;
   fare_schedule            schedule;
   fare_sampler_mode        mode;
+  fare_walls               walls; /* of the truth's box; dim 0: none */
+  int64_t                  folded; /* particles of this rank that the last advance left outside, and that were reflected into the box */
   const fare_densities    *exact; /* borrowed; with FARE_ORACLE from before training on, otherwise NULL */
   fare_learn_session       session; /* the owner's: lets training and long advances be stopped, and go on; methods hand it to fare_learn_train */
   void                    *state;
@@ -92,6 +104,8 @@ PetscErrorCode fare_sampler_type_load(const fare_node *node, const char *path, v
 PetscErrorCode fare_sampler_create(MPI_Comm comm, const fare_sampler_type *type, const char *name, const fare_node *node, const fare_field *more, uint64_t seed, const fare_system *system, const fare_initial *initial, const fare_schedule *schedule, fare_sampler **sampler);
 /* Before training, where the method is not to learn; `exact` for an oracle, which borrows it. FARE_ERR_INPUT where the method cannot run so. Not collective. */
 PetscErrorCode fare_sampler_set_mode(fare_sampler *sampler, fare_sampler_mode mode, const fare_densities *exact);
+/* Before training and the first advance, where there are walls. FARE_ERR_INPUT where an end absorbs and the method does not, or where it cannot run between them. Not collective. */
+PetscErrorCode fare_sampler_set_walls(fare_sampler *sampler, const fare_walls *walls);
 PetscErrorCode fare_sampler_destroy(fare_sampler **sampler);
 /* These time what they call into sampler->cost. Collective. */
 PetscErrorCode fare_sampler_train(fare_sampler *sampler, const fare_training_set *data);

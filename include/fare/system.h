@@ -117,6 +117,16 @@ typedef struct {
 } fare_box;
 fare_box fare_system_box(const fare_system *system); /* the default domain of its truth */
 
+/* What particles meet at the two ends of each axis, below and above: the boundary conditions of a truth. Zeroed: no walls. */
+typedef enum { FARE_WALL_NONE, FARE_WALL_REFLECTING, FARE_WALL_ABSORBING } fare_wall;
+typedef struct {
+  int       dim; /* 0: no walls */
+  double    lower[FARE_DIM_MAX], upper[FARE_DIM_MAX];
+  fare_wall at[FARE_DIM_MAX][2];
+  PetscBool absorbing; /* some end absorbs */
+  PetscBool inertial;  /* axis 1 is the velocity along axis 0, and changes sign where that is reflected */
+} fare_walls;
+
 /* The density at the start: what the truth integrates over cells and ensembles draw from. */
 typedef enum { FARE_INITIAL_BOLTZMANN, FARE_INITIAL_GAUSSIAN, FARE_INITIAL_UNIFORM, FARE_INITIAL_MIXTURE, FARE_INITIAL_POINT, FARE_INITIAL_SNAPSHOT } fare_initial_kind;
 typedef struct fare_saved fare_saved; /* a density on cells, from a file */
@@ -127,6 +137,7 @@ typedef struct {
   char      *file;     /* snapshot */
   fare_saved *saved;   /* what is in it */
   const fare_box *box; /* borrowed: where a truth is, its own; NULL: the system's */
+  PetscBool  bounded;  /* gaussians, too, are drawn inside the box along axes that end */
 } fare_initial;
 extern const fare_field fare_initial_fields[];
 PetscErrorCode fare_initial_from_config(const fare_node *node, const fare_system *system, fare_initial *initial);

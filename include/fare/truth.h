@@ -28,6 +28,8 @@ PetscErrorCode fare_grid_destroy(fare_grid **grid);
 double fare_grid_volume(const fare_grid *grid); /* of one cell */
 double fare_grid_centre(const fare_grid *grid, int axis, PetscInt i);
 fare_box fare_grid_box(const fare_grid *grid);
+/* The boundary conditions at the ends of the grid, for particles of the system. */
+fare_walls fare_grid_walls(const fare_grid *grid, const fare_system *system);
 
 /* Cell masses, by Gauss quadrature in log-safe form, normalised to 1, in a new global vector (caller destroys). Collective. */
 PetscErrorCode fare_grid_boltzmann(const fare_grid *grid, const fare_system *system, double t, Vec *masses);
@@ -67,6 +69,8 @@ PetscErrorCode fare_truth_options_from_config(const fare_node *node, const fare_
 PetscErrorCode fare_truth_options_free(fare_truth_options *options);
 /* The box as it stands there: the system's own where none is given, or none found yet. */
 fare_box fare_truth_box(const fare_system *system, const fare_truth_options *options);
+/* Its boundary conditions, on that box. */
+fare_walls fare_truth_walls(const fare_system *system, const fare_truth_options *options);
 
 /* Bytes of a truth over all ranks, companions included. */
 double fare_truth_bytes(const fare_system *system, const fare_truth_options *options);
@@ -96,6 +100,9 @@ typedef struct {
   double   lifted;                         /* most mass that one solve was given to keep the density from being negative */
   double   boundary_mass;                  /* mass in the outermost cells at ends that neither absorb nor join */
   double   survival, exit_flux;            /* what no end has absorbed, and what is absorbed per time; 1 and 0 where no end absorbs */
+  double   survival_error;                 /* estimated; zero without estimate */
+  double   absorbed[FARE_DIM_MAX][2], absorbed_error[FARE_DIM_MAX][2]; /* by the lower and the upper end of each axis so far, and the error of that, estimated */
+  double   exit_rate[FARE_DIM_MAX][2];     /* and now, per time */
   PetscInt steps, rejected, solves;        /* of the grid itself, without its companions */
   double   seconds;                        /* spent advancing, this rank, companions included */
   PetscInt iterations;                     /* of the solves; 0 where they are direct */
@@ -120,7 +127,7 @@ PetscErrorCode fare_truth_destroy(fare_truth **truth);
   The state, from which a truth that was created alike goes on to the same bits; its time is that of the part that is least far. It has parts, each with numbers and with vectors on a grid of its own, in a fixed order; grid
   and vectors are borrowed. To restore it, fill the vectors of all parts and then load the numbers of each. Collective.
 */
-#define FARE_TRUTH_NUMBERS 32
+#define FARE_TRUTH_NUMBERS 96
 #define FARE_TRUTH_VECTORS 16
 enum { FARE_TRUTH_MAIN, FARE_TRUTH_HALF, FARE_TRUTH_HALF_TIGHTER, FARE_TRUTH_PARTS_MAX }; /* the truth itself, and its companions */
 int            fare_truth_parts(const fare_truth *truth);

@@ -72,14 +72,14 @@ static PetscErrorCode draw_by_rejection(fare_ensemble *ensemble, const fare_init
 }
 
 /* The component that each particle of a block belongs to. */
-static void choose_components(const fare_initial *initial, fare_stream stream, uint64_t block, int dim, size_t component[FARE_BLOCK])
+static void choose_components(const fare_initial *initial, fare_stream stream, uint64_t block, uint64_t attempt, int dim, size_t component[FARE_BLOCK])
 {
   double u[FARE_BLOCK], sum = 0;
 
   memset(component, 0, FARE_BLOCK * sizeof *component);
   if (initial->weights.count < 2) return;
   for (size_t c = 0; c < initial->weights.count; c++) sum += initial->weights.values[c];
-  fare_random_uniforms(stream, block, 0, (uint32_t)dim, u);
+  fare_random_uniforms(stream, block, attempt, (uint32_t)dim, u);
   for (int i = 0; i < FARE_BLOCK; i++) {
     double left = u[i] * sum;
 
@@ -87,28 +87,55 @@ static void choose_components(const fare_initial *initial, fare_stream stream, u
   }
 }
 
-static void draw_gaussian(fare_ensemble *ensemble, const fare_initial *initial, fare_stream stream)
+/* Draws a block from gaussians; of those that lie outside the box where draws are bounded, what later attempts give. Returns how many are left outside. */
+static int draw_gaussian_block(const fare_initial *initial, const fare_box *box, int dim, fare_stream stream, uint64_t block, double *const x[])
 {
-  const size_t dim = (size_t)ensemble->dim;
-  size_t       component[FARE_BLOCK];
+  double    place[FARE_DIM_MAX][FARE_BLOCK];
+  size_t    component[FARE_BLOCK];
+  PetscBool placed[FARE_BLOCK] = {PETSC_FALSE};
+  int       left = FARE_BLOCK;
 
-  for (int64_t b = 0; b < ensemble->blocks; b++) {
-    const uint64_t block = (uint64_t)(ensemble->first_block + b);
+  for (uint64_t attempt = 0; left && attempt < ATTEMPTS; attempt++) {
+    choose_components(initial, stream, block, attempt, dim, component);
+    for (int axis = 0; axis < dim; axis++) fare_random_normals(stream, block, attempt, (uint32_t)axis, place[axis]);
+    for (int i = 0; i < FARE_BLOCK; i++) {
+      PetscBool inside = PETSC_TRUE;
 
-    choose_components(initial, stream, block, ensemble->dim, component);
-    for (size_t axis = 0; axis < dim; axis++) {
-      double *x = ensemble->x[axis] + b * FARE_BLOCK;
+      if (placed[i]) continue;
+      for (int axis = 0; axis < dim; axis++) {
+        const size_t at = component[i] * (size_t)dim + (size_t)axis;
 
-      fare_random_normals(stream, block, 0, (uint32_t)axis, x);
-      for (int i = 0; i < FARE_BLOCK; i++) x[i] = initial->mean.values[component[i] * dim + axis] + initial->sd.values[component[i] * dim + axis] * x[i];
+        x[axis][i] = initial->mean.values[at] + initial->sd.values[at] * place[axis][i];
+        if (initial->bounded && !box->periodic[axis] && !(x[axis][i] >= box->lower[axis] && x[axis][i] <= box->upper[axis])) inside = PETSC_FALSE;
+      }
+      placed[i] = inside;
+      left -= inside ? 1 : 0;
     }
   }
+  return left;
+}
+
+static PetscErrorCode draw_gaussian(fare_ensemble *ensemble, const fare_initial *initial, const fare_system *system, double t, fare_stream stream)
+{
+  const fare_box box  = fare_initial_box(initial, system);
+  int            left = 0;
+
+  PetscFunctionBeginUser;
+  for (int64_t b = 0; b < ensemble->blocks; b++) {
+    double *x[FARE_DIM_MAX];
+
+    for (int axis = 0; axis < FARE_DIM_MAX; axis++) x[axis] = ensemble->x[axis] ? ensemble->x[axis] + b * FARE_BLOCK : NULL;
+    left += draw_gaussian_block(initial, &box, ensemble->dim, stream, (uint64_t)(ensemble->first_block + b), x);
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &left, 1, MPI_INT, MPI_MAX, ensemble->comm));
+  if (left) FARE_FAIL(FARE_ERR_FAILED, "the density at time %g cannot be drawn from: next to nothing of it lies in its box", t);
+  PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_ensemble_draw(fare_ensemble *ensemble, const fare_initial *initial, const fare_system *system, double t, fare_stream stream)
 {
   PetscFunctionBeginUser;
-  if (initial->mean.count) draw_gaussian(ensemble, initial, stream);
+  if (initial->mean.count) PetscCall(draw_gaussian(ensemble, initial, system, t, stream));
   else PetscCall(draw_by_rejection(ensemble, initial, system, t, stream));
   ensemble->time = t;
   PetscFunctionReturn(0);

@@ -12,7 +12,7 @@
 
 /* What a study writes, besides numbered snapshots. These names, and these with .tmp, are its own; anything else in the directory is somebody's. */
 static const char *const own[] = {
-  "study.h5", "measures.csv", "ranking.csv", "thermodynamics.csv", "report.html", "figures/density.png", "figures/snapshots.png", "figures/divergences.png", "figures/costs.png", "figures/ranking.png", "figures/training.png", "figures/truth_error.png", "figures/thermodynamics.png",
+  "study.h5", "measures.csv", "ends.csv", "ranking.csv", "thermodynamics.csv", "report.html", "figures/density.png", "figures/snapshots.png", "figures/divergences.png", "figures/costs.png", "figures/ranking.png", "figures/training.png", "figures/truth_error.png", "figures/thermodynamics.png",
   "failure.txt",
 };
 static const char *const folders[] = {"snapshots", "figures", "checkpoints"};

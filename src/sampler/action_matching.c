@@ -256,6 +256,7 @@ const fare_sampler_type fare_sampler_action_matching = {
   .summary    = "particles carried along by the gradient of a learned potential that moves one snapshot to the next",
   .reference  = "Neklyudov, Brekelmans, Severo and Makhzani, arXiv 2210.06662 (2022)",
   .family     = FARE_GENERATIVE,
+  .walls       = FARE_WALLS_FOLDED,
   .size       = sizeof(fare_action),
   .modes      = FARE_ORACLE,
   .fields     = fields,

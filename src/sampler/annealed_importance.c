@@ -38,6 +38,7 @@ static PetscErrorCode need_energy(fare_sampler *sampler)
   if (s->energy) PetscFunctionReturn(0);
   if (sampler->mode == FARE_ORACLE) PetscCall(fare_energy_of_densities(sampler->exact, 0, NULL, NULL, NULL, &s->energy));
   else PetscCall(fare_energy_of_system(sampler->system, &s->energy));
+  fare_energy_set_walls(s->energy, &sampler->walls);
   PetscFunctionReturn(0);
 }
 
@@ -157,6 +158,7 @@ const fare_sampler_type fare_sampler_annealed_importance = {
   .summary   = "weighted particles in equilibrium with the potential as it changes, and the free energy it costs",
   .reference = "Jarzynski, Phys. Rev. E 56, 5018 (1997); Neal, Stat. Comput. 11, 125 (2001)",
   .family    = FARE_EQUILIBRIUM,
+  .walls      = FARE_WALLS_KEPT,
   .size      = sizeof(importance),
   .modes     = FARE_ORACLE,
   .fields    = fields,

@@ -40,6 +40,7 @@ typedef struct {
   int                     dim;
   double                  theta[FARE_PARAMETERS_MAX], h;
   fare_stream             stream;
+  const fare_walls       *walls;
 } target;
 
 static void evaluate(const target *to, const double *const x[], double *const f[], double V[])
@@ -60,6 +61,7 @@ static int64_t local_step(const target *to, uint64_t block, uint64_t sweep, chai
   fare_boltzmann_propose(to->dim, to->h, to->theta[FARE_KT], x, f, to->stream, block, sweep, y, e);
   evaluate(to, (const double *const *)y, g, U);
   fare_boltzmann_cost(to->dim, to->h, to->theta[FARE_KT], x, f, c->V, (const double *const *)y, (const double *const *)g, U, cost);
+  fare_walls_refuse(to->walls, FARE_BLOCK, (const double *const *)y, cost);
   for (int i = 0; i < FARE_BLOCK; i++) {
     const int accept = cost[i] <= e[i];
 
@@ -86,6 +88,7 @@ static void jump_half(const target *to, int moving, const double *u, const doubl
     for (int axis = 0; axis < to->dim; axis++) place[axis][i] = c->x[axis][moving + i] + c->x[axis][standing + j] - c->x[axis][standing + k];
   }
   to->type->potential(to->dim, to->theta, HALF, y, U);
+  fare_walls_refuse(to->walls, HALF, y, U);
   for (int i = 0; i < HALF; i++) {
     const int accept = (U[i] - c->V[moving + i]) / to->theta[FARE_KT] <= e[moving + i];
 
@@ -168,7 +171,7 @@ static PetscErrorCode check(const void *state, const fare_system *system)
 static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *ensemble)
 {
   boltzmann *s  = sampler->state;
-  target     to = {.type = fare_system_type_of(sampler->system), .dim = ensemble->dim, .h = s->step, .stream = fare_sampler_stream(sampler, "chains")};
+  target     to = {.type = fare_system_type_of(sampler->system), .dim = ensemble->dim, .h = s->step, .stream = fare_sampler_stream(sampler, "chains"), .walls = &sampler->walls};
 
   PetscFunctionBeginUser;
   if (!s->begun) {
@@ -229,6 +232,7 @@ const fare_sampler_type fare_sampler_boltzmann = {
   .summary   = "equilibrium on the potential frozen at each moment, by Markov chains",
   .reference = "Roberts and Tweedie, Bernoulli 2, 341 (1996); ter Braak, Stat. Comput. 16, 239 (2006)",
   .family    = FARE_EQUILIBRIUM,
+  .walls      = FARE_WALLS_KEPT,
   .size      = sizeof(boltzmann),
   .fields    = fields,
   .check     = check,

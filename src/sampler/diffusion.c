@@ -70,6 +70,7 @@ const fare_sampler_type fare_sampler_diffusion = {
   .summary   = "score-based diffusion conditioned on time: particles made out of noise by a network",
   .reference = "Song et al., arXiv 2011.13456 (2020); Karras et al., arXiv 2206.00364 (2022)",
   .family    = FARE_GENERATIVE,
+  .walls      = FARE_WALLS_FOLDED,
   .size      = sizeof(diffusion),
   .modes     = FARE_ORACLE | FARE_EMPIRICAL,
   .fields    = fields,

@@ -154,6 +154,7 @@ const fare_sampler_type fare_sampler_ebm = {
   .summary   = "an energy learned from snapshots, one for all times or conditioned on time, and its equilibrium",
   .reference = "Tieleman, ICML 2008, 1064; Du and Mordatch, arXiv 1903.08689 (2019)",
   .family    = FARE_GENERATIVE,
+  .walls      = FARE_WALLS_KEPT,
   .size      = sizeof(ebm),
   .modes     = FARE_ORACLE,
   .fields    = fields,

@@ -23,6 +23,16 @@ PetscErrorCode fare_energy_destroy(fare_energy **energy)
   PetscFunctionReturn(0);
 }
 
+void fare_energy_set_walls(fare_energy *energy, const fare_walls *walls)
+{
+  energy->walls          = *walls;
+  energy->walls.inertial = PETSC_FALSE; /* a chain's velocities have no direction in time */
+  for (int axis = 0; axis < walls->dim; axis++) {
+    energy->walls.lower[axis] = (walls->lower[axis] - energy->shift[axis]) / energy->scale[axis];
+    energy->walls.upper[axis] = (walls->upper[axis] - energy->shift[axis]) / energy->scale[axis];
+  }
+}
+
 typedef struct {
   const fare_system      *system;
   const fare_system_type *type;
@@ -132,6 +142,29 @@ void fare_energy_leave(const fare_energy *energy, fare_ensemble *ensemble)
   }
 }
 
+#define ATTEMPTS 10000 /* for one particle between walls */
+
+/* Normals; those that lie beyond a wall are drawn again, and stand in the middle should that never end. */
+static void draw_normals(const fare_energy *energy, int axis, fare_stream stream, uint64_t block, double z[])
+{
+  const fare_walls *w     = &energy->walls;
+  const double      lower = w->dim && w->at[axis][0] ? w->lower[axis] : -HUGE_VAL, upper = w->dim && w->at[axis][1] ? w->upper[axis] : HUGE_VAL;
+  double            again[FARE_BLOCK];
+  int               left = 0;
+
+  fare_random_normals(stream, block, 0, (uint32_t)axis, z);
+  for (int i = 0; i < FARE_BLOCK; i++) left += z[i] < lower || z[i] > upper;
+  for (uint64_t attempt = 1; left && attempt < ATTEMPTS; attempt++) {
+    fare_random_normals(stream, block, attempt, (uint32_t)axis, again);
+    for (int i = 0; i < FARE_BLOCK; i++) {
+      if (z[i] >= lower && z[i] <= upper) continue;
+      z[i] = again[i];
+      left -= z[i] >= lower && z[i] <= upper;
+    }
+  }
+  for (int i = 0; i < FARE_BLOCK && left; i++) z[i] = z[i] >= lower && z[i] <= upper ? z[i] : 0.5 * (lower + upper);
+}
+
 void fare_energy_draw(const fare_energy *energy, fare_stream stream, uint64_t block, double *const z[])
 {
   for (int axis = 0; axis < energy->dim; axis++) {
@@ -139,7 +172,7 @@ void fare_energy_draw(const fare_energy *energy, fare_stream stream, uint64_t bl
       fare_random_uniforms(stream, block, 0, (uint32_t)axis, z[axis]);
       for (int i = 0; i < FARE_BLOCK; i++) z[axis][i] = energy->lower[axis] + energy->length[axis] * z[axis][i];
     } else {
-      fare_random_normals(stream, block, 0, (uint32_t)axis, z[axis]);
+      draw_normals(energy, axis, stream, block, z[axis]);
     }
   }
 }

@@ -14,6 +14,7 @@ struct fare_energy {
   double    shift[FARE_DIM_MAX], scale[FARE_DIM_MAX];
   PetscBool periodic[FARE_DIM_MAX];
   double    lower[FARE_DIM_MAX], length[FARE_DIM_MAX]; /* of the box that a periodic axis comes back to, in z */
+  fare_walls walls; /* in z; chains stay between them. dim 0: none */
   void     *context;
   PetscErrorCode (*move)(fare_energy *energy, double t);
   /* U and f = -dU/dz at n <= FARE_BLOCK points. */
@@ -30,12 +31,14 @@ PetscErrorCode fare_energy_of_system(const fare_system *system, fare_energy **en
 PetscErrorCode fare_energy_of_densities(const fare_densities *exact, int count, const double times[], const double shift[], const double scale[], fare_energy **energy);
 /* (1 - s) U_0 + s U, where U_0 = z^2/2 along each axis but 0 along a periodic one; its `move` takes s. Borrows the other. */
 PetscErrorCode fare_energy_blend(fare_energy *with, fare_energy **energy);
+/* Walls in x, for particles on this energy. */
+void fare_energy_set_walls(fare_energy *energy, const fare_walls *walls);
 PetscErrorCode fare_energy_destroy(fare_energy **energy);
 
 /* Positions of all particles here to z, and back to x. */
 void fare_energy_enter(const fare_energy *energy, fare_ensemble *ensemble);
 void fare_energy_leave(const fare_energy *energy, fare_ensemble *ensemble);
-/* Draws z from exp(-U_0) of fare_energy_blend: a normal, along periodic axes uniform. */
+/* Draws z from exp(-U_0) of fare_energy_blend: a normal, where there are walls between them; along periodic axes uniform. */
 void fare_energy_draw(const fare_energy *energy, fare_stream stream, uint64_t block, double *const z[]);
 /* Cell masses of exp(-U) as it is (new vector). Collective over the grid. */
 PetscErrorCode fare_energy_masses(fare_energy *energy, const fare_grid *grid, Vec *masses);
@@ -56,6 +59,11 @@ void fare_chains_wrap(const fare_energy *energy, const fare_chains *c);
 int fare_chains_local(fare_energy *energy, double temperature, double h, fare_stream stream, uint64_t block, uint64_t step, uint32_t first, int counted, const fare_chains *c);
 /* A differential-evolution step, one half of the block by differences of the other, with three draws from `first` on. One evaluation. */
 void fare_chains_jump(fare_energy *energy, fare_stream stream, uint64_t block, uint64_t step, uint32_t first, const fare_chains *c);
+/*
+  One unadjusted Langevin step on U = c->U with force c->f; evaluates the energy as it is, U', and gives the cost U'(y) - U(z) + ln q_U(y|z) - ln q_U'(z|y), with the draws first .. first + dim - 1. Walls
+  are mirrors: the step is weighed between z and y before reflection, where U' is as the mirror shows it, which is exact because the step that leads back is seen in the same mirror.
+*/
+void fare_chains_unadjusted(fare_energy *energy, double h, fare_stream stream, uint64_t block, uint64_t step, const fare_chains *c, double cost[FARE_BLOCK]);
 /* Kernel: y = z + h f/temperature + sqrt(2 h) normals, with the draws first .. first + dim - 1. */
 void fare_energy_propose(int dim, double h, double temperature, const double *const z[], const double *const f[], fare_stream stream, uint64_t block, uint64_t step, uint32_t first, double *const y[]);
 /* h after a step of tuning, number `round` from 0, in which `accepted` of `all` moved: towards an acceptance of 0.574. */

@@ -83,20 +83,12 @@ static void relax_adjusted(const fare_annealing *a, fare_energy *energy, fare_st
 */
 static void relax_unadjusted(const fare_annealing *a, fare_energy *energy, fare_stream stream, uint64_t block, const fare_chains *c, double cost[])
 {
-  double        place[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, force[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, U[FARE_BLOCK] ALIGNED, once[FARE_BLOCK] ALIGNED;
-  double *const y[FARE_DIM_MAX] = {place[0], place[1], place[2]}, *const g[FARE_DIM_MAX] = {force[0], force[1], force[2]};
+  double once[FARE_BLOCK] ALIGNED;
 
   for (int i = 0; i < FARE_BLOCK; i++) cost[i] = 0;
   for (PetscInt64 m = 0; m < a->relaxations; m++) {
-    fare_energy_propose(energy->dim, a->step, 1, (const double *const *)c->z, (const double *const *)c->f, stream, block, a->moves + (uint64_t)m, 0, y);
-    energy->evaluate(energy, FARE_BLOCK, (const double *const *)y, U, g);
-    fare_boltzmann_cost(energy->dim, a->step, 1, (const double *const *)c->z, (const double *const *)c->f, c->U, (const double *const *)y, (const double *const *)g, U, once);
+    fare_chains_unadjusted(energy, a->step, stream, block, a->moves + (uint64_t)m, c, once);
     for (int i = 0; i < FARE_BLOCK; i++) cost[i] += once[i];
-    for (int i = 0; i < FARE_BLOCK; i++) c->U[i] = U[i];
-    for (int axis = 0; axis < energy->dim; axis++) {
-      for (int i = 0; i < FARE_BLOCK; i++) c->z[axis][i] = y[axis][i];
-      for (int i = 0; i < FARE_BLOCK; i++) c->f[axis][i] = g[axis][i];
-    }
   }
 }
 

@@ -3,6 +3,7 @@
 #include "energy.h"
 
 #include <math.h>
+#include <string.h>
 
 #define HALF          (FARE_BLOCK / 2)
 #define ALIGNED       __attribute__((aligned(64)))
@@ -42,6 +43,7 @@ int fare_chains_local(fare_energy *energy, double temperature, double h, fare_st
   fare_boltzmann_exponentials(stream, block, step, first + (uint32_t)energy->dim, e);
   energy->evaluate(energy, FARE_BLOCK, (const double *const *)y, U, g);
   fare_boltzmann_cost(energy->dim, h, temperature, (const double *const *)c->z, (const double *const *)c->f, c->U, (const double *const *)y, (const double *const *)g, U, cost);
+  fare_walls_refuse(&energy->walls, FARE_BLOCK, (const double *const *)y, cost);
   for (int i = 0; i < FARE_BLOCK; i++) {
     const int accept = cost[i] <= e[i];
 
@@ -53,6 +55,34 @@ int fare_chains_local(fare_energy *energy, double temperature, double h, fare_st
     }
   }
   return accepted;
+}
+
+static void turn(const double sign[FARE_BLOCK], double f[FARE_BLOCK])
+{
+  for (int i = 0; i < FARE_BLOCK; i++) f[i] *= sign[i];
+}
+
+void fare_chains_unadjusted(fare_energy *energy, double h, fare_stream stream, uint64_t block, uint64_t step, const fare_chains *c, double cost[FARE_BLOCK])
+{
+  double        place[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, image[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, turned[FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
+  double        force[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, U[FARE_BLOCK] ALIGNED;
+  double *const y[FARE_DIM_MAX] = {place[0], place[1], place[2]}, *const g[FARE_DIM_MAX] = {force[0], force[1], force[2]};
+  double *const seen[FARE_DIM_MAX] = {image[0], image[1], image[2]}, *const sign[FARE_DIM_MAX] = {turned[0], turned[1], turned[2]};
+  int           mirrored;
+
+  fare_energy_propose(energy->dim, h, 1, (const double *const *)c->z, (const double *const *)c->f, stream, block, step, 0, y);
+  mirrored = energy->walls.dim && fare_walls_crossed(&energy->walls, FARE_BLOCK, (const double *const *)y);
+  for (int axis = 0; axis < energy->dim; axis++) memcpy(seen[axis], y[axis], sizeof place[axis]);
+  if (mirrored) fare_walls_fold(&energy->walls, FARE_BLOCK, PETSC_FALSE, seen, sign);
+  energy->evaluate(energy, FARE_BLOCK, (const double *const *)seen, U, g);
+  for (int axis = 0; axis < energy->dim && mirrored; axis++) turn(sign[axis], g[axis]);
+  fare_boltzmann_cost(energy->dim, h, 1, (const double *const *)c->z, (const double *const *)c->f, c->U, (const double *const *)y, (const double *const *)g, U, cost);
+  for (int axis = 0; axis < energy->dim && mirrored; axis++) turn(sign[axis], g[axis]);
+  memcpy(c->U, U, sizeof U);
+  for (int axis = 0; axis < energy->dim; axis++) {
+    memcpy(c->z[axis], seen[axis], sizeof place[axis]);
+    memcpy(c->f[axis], g[axis], sizeof force[axis]);
+  }
 }
 
 /* Particles of one half move by differences of the other. */
@@ -69,6 +99,7 @@ static void jump_half(fare_energy *energy, int moving, const double *u, const do
     for (int axis = 0; axis < energy->dim; axis++) place[axis][i] = c->z[axis][moving + i] + c->z[axis][standing + j] - c->z[axis][standing + k];
   }
   energy->evaluate(energy, HALF, y, U, g);
+  fare_walls_refuse(&energy->walls, HALF, y, U);
   for (int i = 0; i < HALF; i++) {
     const int accept = U[i] - c->U[moving + i] <= e[moving + i];
 

@@ -90,17 +90,9 @@ static void reweigh(const lesson *l, flock *w, const double cost[FARE_BLOCK])
 static void move_weighted(const lesson *l, fare_energy *energy, flock *w)
 {
   const fare_chains c = chains_of(w);
-  double            place[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, force[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, U[FARE_BLOCK] ALIGNED, cost[FARE_BLOCK] ALIGNED;
-  double *const     y[FARE_DIM_MAX] = {place[0], place[1], place[2]}, *const g[FARE_DIM_MAX] = {force[0], force[1], force[2]};
+  double            cost[FARE_BLOCK] ALIGNED;
 
-  fare_energy_propose(l->dim, w->h, 1, (const double *const *)c.z, (const double *const *)c.f, fare_sampler_stream(l->sampler, "walkers"), (uint64_t)w->number, w->moves, 0, y);
-  energy->evaluate(energy, FARE_BLOCK, (const double *const *)y, U, g);
-  fare_boltzmann_cost(l->dim, w->h, 1, (const double *const *)c.z, (const double *const *)c.f, w->U, (const double *const *)y, (const double *const *)g, U, cost);
-  memcpy(w->U, U, sizeof U);
-  for (int axis = 0; axis < l->dim; axis++) {
-    memcpy(w->z[axis], y[axis], sizeof U);
-    memcpy(w->f[axis], g[axis], sizeof U);
-  }
+  fare_chains_unadjusted(energy, w->h, fare_sampler_stream(l->sampler, "walkers"), (uint64_t)w->number, w->moves, &c, cost);
   reweigh(l, w, cost);
   w->moves++;
   fare_chains_wrap(energy, &c);
@@ -336,6 +328,7 @@ static PetscErrorCode begin(fare_sampler *sampler, const fare_training_set *data
   PetscCall(fare_lesson_begin(sampler, data, &l->lesson));
   PetscCall(fare_learn_batch_create(l->dim, FARE_BLOCK * (m->conditioned && l->visited < l->groups ? l->groups : l->visited), &l->batch));
   PetscCall(fare_energy_of_network(sampler, &l->energy));
+  fare_energy_set_walls(l->energy, &sampler->walls);
   PetscCall(PetscCalloc1(l->groups, &l->visits));
   PetscCall(make_flocks(l));
   l->capacity = l->batch->size + PetscMax(l->visited, l->local) * FARE_BLOCK;

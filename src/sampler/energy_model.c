@@ -159,6 +159,7 @@ PetscErrorCode fare_energy_model_at(fare_sampler *sampler, double t)
   PetscCall(fare_generative_check_ready(sampler));
   if (!m->energy && sampler->mode == FARE_ORACLE) PetscCall(fare_energy_of_densities(sampler->exact, m->conditioned ? 0 : (int)m->times, m->time, m->common.mean, m->common.sd, &m->energy));
   else if (!m->energy) PetscCall(fare_energy_of_network(sampler, &m->energy));
+  fare_energy_set_walls(m->energy, &sampler->walls);
   PetscCall(m->energy->move(m->energy, t));
   PetscFunctionReturn(0);
 }

@@ -160,6 +160,7 @@ const fare_sampler_type fare_sampler_flow_matching = {
   .summary   = "flow matching conditioned on time: a velocity that carries noise to particles, with the density of what is drawn",
   .reference = "Lipman et al., arXiv 2210.02747 (2022); Tong et al., arXiv 2302.00482 (2023)",
   .family    = FARE_GENERATIVE,
+  .walls      = FARE_WALLS_FOLDED,
   .size      = sizeof(fare_flow_matching),
   .modes     = FARE_ORACLE | FARE_EMPIRICAL,
   .fields    = fields,

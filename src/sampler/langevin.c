@@ -1,5 +1,6 @@
 /* The driven stochastic equation itself, simulated: every particle from the initial density, step by step. */
 #include "baoab.h"
+#include "energy.h"
 #include "langevin.h"
 
 #include <fare/sampler.h>
@@ -24,6 +25,7 @@ typedef struct {
   PetscBool begun;
   uint64_t  steps; /* taken in the intervals before: the counter of the random numbers */
   int64_t   done;  /* taken in the interval under way, where it was left in its middle */
+  fare_ensemble *frame; /* where noise spans two steps, between walls: positions are the signs of fare_langevin_run */
 } langevin;
 
 static const fare_field fields[] = {
@@ -43,6 +45,56 @@ static PetscErrorCode check(const void *state, const fare_system *system)
   if (fare_system_type_of(system)->drift && !schemes[s->integrator].general) {
     FARE_FAIL(FARE_ERR_INPUT, "integrator '%s' is for a force and constant noise, which system '%s' does not have: euler_maruyama takes any", integrators[s->integrator], fare_system_type_of(system)->name);
   }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode check_walls(const void *state, const fare_walls *walls)
+{
+  const langevin *s = state;
+
+  PetscFunctionBeginUser;
+  if (walls->absorbing && s->integrator == LEIMKUHLER_MATTHEWS) {
+    FARE_FAIL(FARE_ERR_INPUT, "integrator 'leimkuhler_matthews' cannot tell whether a path between two steps has met an end that absorbs: use 'euler_maruyama' or 'heun'");
+  }
+  PetscFunctionReturn(0);
+}
+
+/* Draws the particles, with what they carry along between walls. */
+static PetscErrorCode begin(fare_sampler *sampler, double t, fare_ensemble *ensemble)
+{
+  langevin *s = sampler->state;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_ensemble_draw(ensemble, sampler->initial, sampler->system, t, fare_sampler_stream(sampler, "initial")));
+  s->begun = PETSC_TRUE;
+  if (sampler->walls.absorbing) PetscCall(fare_ensemble_weigh(ensemble));
+  if (!sampler->walls.dim || s->integrator != LEIMKUHLER_MATTHEWS) PetscFunctionReturn(0);
+  PetscCall(fare_ensemble_create(ensemble->comm, ensemble->dim, ensemble->count, &s->frame));
+  for (int axis = 0; axis < ensemble->dim; axis++) {
+    for (int64_t i = 0; i < ensemble->blocks * FARE_BLOCK; i++) s->frame->x[axis][i] = 1;
+  }
+  PetscFunctionReturn(0);
+}
+
+/* Mirrors keep what an unstable scheme throws out in the box, where nobody would see it. */
+static PetscErrorCode check_stable(const fare_sampler *sampler, double t, double dt, int64_t wild)
+{
+  PetscFunctionBeginUser;
+  if (!sampler->walls.dim) PetscFunctionReturn(0);
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &wild, 1, MPI_INT64_T, MPI_SUM, sampler->comm));
+  if (wild) FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (langevin): by time %g drift has carried particles farther beyond the box, in a step of %g, than the box is long (%lld times): dt is too large", sampler->name, t, dt, (long long)wild);
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode check_survivors(const fare_sampler *sampler, double t, const fare_ensemble *ensemble)
+{
+  int64_t left = 0;
+
+  PetscFunctionBeginUser;
+  if (!sampler->walls.absorbing) PetscFunctionReturn(0);
+  for (int64_t i = 0; i < ensemble->local; i++) left += ensemble->weight[i] > 0;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &left, 1, MPI_INT64_T, MPI_SUM, ensemble->comm));
+  if (!left) FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (langevin): all of its %lld particles are absorbed by time %g", sampler->name, (long long)ensemble->count, t);
   PetscFunctionReturn(0);
 }
 
@@ -82,17 +134,18 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   const double    interval = t - ensemble->time;
   const int64_t   steps    = s->begun ? steps_between(s, interval) : 0;
   const double    dt       = steps ? interval / (double)steps : 0, from = ensemble->time;
-  fare_langevin_run run    = {.type = fare_system_type_of(sampler->system), .dim = ensemble->dim, .dt = dt, .noise = fare_sampler_stream(sampler, "noise")};
+  fare_langevin_run run    = {.type = fare_system_type_of(sampler->system), .dim = ensemble->dim, .dt = dt, .noise = fare_sampler_stream(sampler, "noise"), .walls = sampler->walls.dim ? &sampler->walls : NULL};
 
   const fare_langevin_kernel kernel = run.type->drift ? schemes[s->integrator].general : schemes[s->integrator].kernel;
-  int64_t                    longest = RUN_MAX;
+  int64_t                    longest = RUN_MAX, wild = 0;
 
   PetscFunctionBeginUser;
+  run.wild = &wild;
   PetscCall(longest_run(sampler, ensemble, &longest));
   if (s->done > steps) FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (langevin): %lld steps are taken of an interval that has %lld", sampler->name, (long long)s->done, (long long)steps);
-  if (!s->begun) {
-    PetscCall(fare_ensemble_draw(ensemble, sampler->initial, sampler->system, t, fare_sampler_stream(sampler, "initial")));
-    s->begun = PETSC_TRUE;
+  if (!s->begun) PetscCall(begin(sampler, t, ensemble));
+  if (s->integrator == LEIMKUHLER_MATTHEWS && run.walls && (!s->frame || s->frame->blocks != ensemble->blocks || s->frame->dim != ensemble->dim)) {
+    FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (langevin): the halves of its noise that are still to come are not there", sampler->name);
   }
   while (s->done < steps) {
     double *theta;
@@ -104,16 +157,22 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
     for (int64_t b = 0; b < ensemble->blocks; b++) {
       double *x[FARE_DIM_MAX];
 
-      for (int axis = 0; axis < FARE_DIM_MAX; axis++) x[axis] = ensemble->x[axis] ? ensemble->x[axis] + b * FARE_BLOCK : NULL;
+      for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
+        x[axis]         = ensemble->x[axis] ? ensemble->x[axis] + b * FARE_BLOCK : NULL;
+        run.frame[axis] = s->frame && s->frame->x[axis] ? s->frame->x[axis] + b * FARE_BLOCK : NULL;
+      }
+      run.weight = ensemble->weight ? ensemble->weight + b * FARE_BLOCK : NULL;
       kernel(&run, (uint64_t)(ensemble->first_block + b), x);
     }
     PetscCall(PetscFree(theta));
     s->done += run.steps;
+    PetscCall(check_stable(sampler, from + (double)s->done * dt, dt, wild));
     if (s->done < steps) PetscCall(fare_sampler_pause(sampler));
   }
   s->done = 0;
   s->steps += (uint64_t)steps;
   sampler->cost.force_evaluations += ensemble->local * steps * schemes[s->integrator].forces;
+  PetscCall(check_survivors(sampler, t, ensemble));
   PetscFunctionReturn(0);
 }
 
@@ -132,11 +191,14 @@ static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost
 static PetscErrorCode save(fare_sampler *sampler, fare_store *to, const char *group)
 {
   const langevin *s = sampler->state;
+  char            path[512];
 
   PetscFunctionBeginUser;
   PetscCall(fare_store_put_int(to, group, "begun", s->begun));
   PetscCall(fare_store_put_int(to, group, "steps", (int64_t)s->steps));
   PetscCall(fare_store_put_int(to, group, "done", s->done));
+  snprintf(path, sizeof path, "%s/frame", group);
+  if (s->frame) PetscCall(fare_places_save(s->frame, to, path));
   PetscFunctionReturn(0);
 }
 
@@ -144,6 +206,8 @@ static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *
 {
   langevin *s = sampler->state;
   int64_t   begun, steps;
+  char      path[512];
+  PetscBool has;
 
   PetscFunctionBeginUser;
   PetscCall(fare_store_get_int(from, group, "begun", &begun));
@@ -152,6 +216,16 @@ static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *
   if (s->done < 0) FARE_FAIL(FARE_ERR_FAILED, "%s: %lld steps of an interval cannot have been taken", group, (long long)s->done);
   s->begun = begun ? PETSC_TRUE : PETSC_FALSE;
   s->steps = (uint64_t)steps;
+  snprintf(path, sizeof path, "%s/frame", group);
+  PetscCall(fare_store_has(from, path, &has));
+  if (has) PetscCall(fare_places_load(sampler->comm, fare_system_dimension(sampler->system), from, path, &s->frame));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode destroy(fare_sampler *sampler)
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_ensemble_destroy(&((langevin *)sampler->state)->frame));
   PetscFunctionReturn(0);
 }
 
@@ -160,11 +234,14 @@ const fare_sampler_type fare_sampler_langevin = {
   .summary   = "particles of the driven stochastic equation: the non-equilibrium simulation",
   .reference = "Maruyama, Rend. Circ. Mat. Palermo 4, 48 (1955); Leimkuhler and Matthews, Appl. Math. Res. Express 2013, 34",
   .family    = FARE_SIMULATION,
+  .walls      = FARE_WALLS_ABSORBED,
   .size      = sizeof(langevin),
   .fields    = fields,
   .check     = check,
+  .check_walls = check_walls,
   .advance   = advance,
   .expect    = expect,
   .save      = save,
   .load      = load,
+  .destroy   = destroy,
 };

@@ -12,7 +12,23 @@ typedef struct {
   double                  dt;
   fare_stream             noise;
   uint64_t                first_step;
+  const fare_walls       *walls;               /* NULL: none */
+  double                 *weight;              /* of the block's particles, where an end absorbs: 0 once that has happened */
+  int64_t                *wild;                /* counts steps that mirrors cannot make good, see fare_langevin_meet; there where walls are */
+  double                 *frame[FARE_DIM_MAX]; /* for noise that spans two steps, between walls: the block's signs of the half that is still to come */
 } fare_langevin_run;
+
+/*
+  What ends do to a block in a step that ended, without them, at x. Ends that reflect are mirrors; sign[axis][i], where `sign` is not NULL, is as of fare_walls_fold. A particle is absorbed where it has crossed an end that
+  absorbs, or where its path between `from` and x has: a Brownian bridge of variance s^2, `even` or, where that is not NULL, variance[axis][i], does so with probability exp(-2 a b/s^2), a and b being the distances of its ends
+  (Baldi, Ann. Appl. Probab. 23, 1644 (1995); Gobet, Stoch. Process. Appl. 87, 167 (2000)). It stays where it left, with weight 0. Uniform numbers are the draws dim + axis of the step.
+  A step that ends more than the box's length and ten standard deviations of its noise beyond an end was made by drift: the scheme is not stable there. It is reflected like any other, and counted.
+*/
+void fare_langevin_meet(const fare_langevin_run *run, uint64_t block, int step, const double *const from[], const double even[], const double *const variance[], double *const x[], double *const sign[]);
+/* Whether a kernel has to call it after a step: cheap where no particle has come to an end. `from` is needed only where an end absorbs. */
+int fare_langevin_meets(const fare_langevin_run *run, const double *const x[]);
+/* Places where drift is to be evaluated within a step, as they are seen in a mirror: in place, with the signs that a drift found there has to be given. */
+int fare_langevin_mirror(const fare_langevin_run *run, double *const place[], double *const sign[]);
 
 /* Each moves the FARE_BLOCK particles x[axis] of global block `block`. */
 typedef void (*fare_langevin_kernel)(const fare_langevin_run *run, uint64_t block, double *const x[]);

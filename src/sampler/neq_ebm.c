@@ -130,6 +130,7 @@ const fare_sampler_type fare_sampler_neq_ebm = {
   .summary   = "a time-dependent energy learned with Jarzynski weights, and weighted particles carried along it",
   .reference = "Carbone, Hua, Coste and Vanden-Eijnden, arXiv 2305.19414 (2023)",
   .family    = FARE_GENERATIVE,
+  .walls      = FARE_WALLS_KEPT,
   .size      = sizeof(neq_ebm),
   .modes     = FARE_ORACLE,
   .fields    = fields,

@@ -421,6 +421,7 @@ const fare_sampler_type fare_sampler_normalizing_flow = {
   .summary   = "monotone splines conditioned on time, learned by likelihood, with an exact density",
   .reference = "Durkan et al., arXiv 1906.04032 (2019)",
   .family    = FARE_GENERATIVE,
+  .walls      = FARE_WALLS_FOLDED,
   .size      = sizeof(fare_flow),
   .modes     = FARE_ORACLE,
   .fields    = fields,

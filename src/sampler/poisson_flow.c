@@ -41,6 +41,7 @@ const fare_sampler_type fare_sampler_poisson_flow = {
   .summary   = "Poisson flow conditioned on time: particles follow field lines of charges in more dimensions",
   .reference = "Xu et al., arXiv 2209.11178 (2022); Xu et al. (PFGM++), arXiv 2302.04265 (2023)",
   .family    = FARE_GENERATIVE,
+  .walls      = FARE_WALLS_FOLDED,
   .size      = sizeof(poisson_flow),
   .modes     = FARE_ORACLE | FARE_EMPIRICAL,
   .fields    = fields,

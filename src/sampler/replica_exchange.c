@@ -217,6 +217,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
 
   PetscFunctionBeginUser;
   if (!s->begun) PetscCall(begin(sampler, t, ensemble));
+  fare_energy_set_walls(s->energy, &sampler->walls);
   PetscCall(s->energy->move(s->energy, t));
   PetscCall(tune(sampler, ensemble));
   PetscCall(sweep_all(sampler, s->sweeps, ensemble, moved));
@@ -295,6 +296,7 @@ const fare_sampler_type fare_sampler_replica_exchange = {
   .summary   = "equilibrium on the potential frozen at each moment, by replicas at a ladder of temperatures",
   .reference = "Swendsen and Wang, Phys. Rev. Lett. 57, 2607 (1986); Geyer (1991); Earl and Deem, Phys. Chem. Chem. Phys. 7, 3910 (2005)",
   .family    = FARE_EQUILIBRIUM,
+  .walls      = FARE_WALLS_KEPT,
   .size      = sizeof(ladder),
   .fields    = fields,
   .check     = check,

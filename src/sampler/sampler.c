@@ -16,6 +16,13 @@ static const fare_sampler_type *const types[] = {
 const char *const fare_sampler_mode_names[]   = {"learned", "oracle", "empirical"};
 const char *const fare_sampler_family_names[] = {"equilibrium", "simulation", "generative"};
 
+const char *const fare_walls_meanings[] = {
+  [FARE_WALLS_IGNORED]  = "no walls: particles may leave the box",
+  [FARE_WALLS_KEPT]     = "particles stay inside",
+  [FARE_WALLS_FOLDED]   = "what is drawn outside is reflected into the box",
+  [FARE_WALLS_ABSORBED] = "reflected at ends that reflect, absorbed at ends that absorb",
+};
+
 const fare_sampler_type *fare_sampler_type_at(size_t i)
 {
   return i < PETSC_STATIC_ARRAY_LENGTH(types) ? types[i] : NULL;
@@ -38,6 +45,7 @@ PetscErrorCode fare_sampler_type_describe(const fare_sampler_type *type, FILE *t
 {
   PetscFunctionBeginUser;
   fprintf(to, "sampler %s: %s\n%s\nfamily: %s%s\n\n", type->name, type->summary, type->reference, fare_sampler_family_names[type->family], type->train ? ", learned from a training set" : "");
+  fprintf(to, "ends of the truth's box: %s\n\n", fare_walls_meanings[type->walls]);
   if (type->modes) fprintf(to, "also runs with %s%s%s in place of what is learned\n\n", type->modes & FARE_ORACLE ? "`oracle: true`" : "", type->modes == (FARE_ORACLE | FARE_EMPIRICAL) ? " or " : "", type->modes & FARE_EMPIRICAL ? "`empirical: true`" : "");
   PetscCall(fare_fields_describe(type->fields, to));
   PetscFunctionReturn(0);
@@ -72,6 +80,19 @@ PetscErrorCode fare_sampler_set_mode(fare_sampler *sampler, fare_sampler_mode mo
   if (sampler->type->check_mode) PetscCall(sampler->type->check_mode(sampler->state, mode));
   sampler->mode  = mode;
   sampler->exact = exact;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_sampler_set_walls(fare_sampler *sampler, const fare_walls *walls)
+{
+  const fare_sampler_type *type = sampler->type;
+
+  PetscFunctionBeginUser;
+  if (walls->absorbing && type->walls != FARE_WALLS_ABSORBED) {
+    FARE_FAIL(FARE_ERR_INPUT, "sampler '%s' knows no absorption, and an end of the truth's box absorbs: use 'langevin', or other 'ends'", type->name);
+  }
+  if (type->check_walls) PetscCall(type->check_walls(sampler->state, walls));
+  sampler->walls = *walls;
   PetscFunctionReturn(0);
 }
 
@@ -120,6 +141,20 @@ PetscErrorCode fare_sampler_pause(fare_sampler *sampler)
   PetscFunctionReturn(0);
 }
 
+/* Reflects what lies outside into the box, which may be no more than round-off, and counts it. */
+static void fold(fare_sampler *sampler, fare_ensemble *ensemble)
+{
+  sampler->folded = 0;
+  if (!sampler->walls.dim || sampler->type->walls == FARE_WALLS_IGNORED) return;
+  for (int64_t b = 0; b < ensemble->blocks; b++) {
+    double       *x[FARE_DIM_MAX] = {NULL};
+    const int64_t counted         = PetscMax(0, PetscMin(FARE_BLOCK, ensemble->local - b * FARE_BLOCK));
+
+    for (int axis = 0; axis < ensemble->dim; axis++) x[axis] = ensemble->x[axis] + b * FARE_BLOCK;
+    if (fare_walls_crossed(&sampler->walls, FARE_BLOCK, (const double *const *)x)) sampler->folded += fare_walls_fold(&sampler->walls, counted, PETSC_FALSE, x, NULL);
+  }
+}
+
 PetscErrorCode fare_sampler_advance(fare_sampler *sampler, double t, fare_ensemble *ensemble)
 {
   PetscErrorCode code;
@@ -127,6 +162,7 @@ PetscErrorCode fare_sampler_advance(fare_sampler *sampler, double t, fare_ensemb
   PetscFunctionBeginUser;
   sampler->since = fare_seconds();
   PetscCall(sampler->type->advance(sampler, t, ensemble));
+  fold(sampler, ensemble);
   ensemble->time = t;
   spend(sampler, &sampler->cost.sample_seconds);
   code = fare_ensemble_is_valid(ensemble);

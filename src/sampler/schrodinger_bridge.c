@@ -380,6 +380,7 @@ const fare_sampler_type fare_sampler_schrodinger_bridge = {
   .summary   = "bridges from one training time to the next, nearest to a reference process; particles carried along",
   .reference = "Shi et al., arXiv 2303.16852 (2023); Tong et al., arXiv 2307.03672 (2023)",
   .family    = FARE_GENERATIVE,
+  .walls      = FARE_WALLS_FOLDED,
   .size      = sizeof(fare_schrodinger),
   .modes     = FARE_ORACLE,
   .fields    = fields,

@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#define FORMAT    "fare-checkpoint 2"
+#define FORMAT    "fare-checkpoint 3"
 #define KEPT      2
 #define NUMBER_MOST 100000000000 /* what a name can hold, and one more */
 #define PATH_SIZE (PETSC_MAX_PATH_LEN + 128)
@@ -248,6 +248,10 @@ static PetscErrorCode put_results(fare_run *run, fare_store *store, PetscInt64 n
     snprintf(path, sizeof path, "/results/measured/%s", r->comparison[i].label);
     PetscCall(put_bytes(run->comm, store, path, (size_t)next * run->plan->measures * sizeof(fare_measured), r->comparison[i].measured));
   }
+  for (size_t i = 0; i < run->plan->ensembles; i++) {
+    snprintf(path, sizeof path, "/results/census/%s", run->plan->ensemble[i].name);
+    PetscCall(put_bytes(run->comm, store, path, (size_t)next * sizeof(fare_census), r->census[i]));
+  }
   PetscCallMPI(MPI_Bcast(&series, sizeof series, MPI_BYTE, 0, run->comm));
   for (size_t i = 0; i < series; i++) {
     PetscCall(series_name(run, i, name));
@@ -267,6 +271,10 @@ static PetscErrorCode get_results(fare_run *run, fare_store *store, PetscInt64 n
   PetscErrorCode code = 0;
 
   PetscFunctionBeginUser;
+  for (size_t i = 0; i < run->plan->ensembles; i++) {
+    snprintf(path, sizeof path, "/results/census/%s", run->plan->ensemble[i].name);
+    PetscCall(get_bytes(store, path, (size_t)next * sizeof(fare_census), r->census[i]));
+  }
   PetscCall(fare_store_get_string(store, "/results", "measures", sizeof before, before));
   PetscCall(measure_names(run->plan, &names));
   *measured = strcmp(before, names.text) ? PETSC_FALSE : PETSC_TRUE;

@@ -79,6 +79,20 @@ static void print_training(const fare_plan *plan, const fare_plan_ensemble *e, i
   *forces += 2 * steps; /* Heun */
 }
 
+/* What becomes of an ensemble's particles at the ends of the truth's box. */
+static const char *walls_for_people(const fare_plan *plan, const fare_plan_ensemble *e)
+{
+  const fare_walls walls = fare_truth_walls(plan->system, &plan->truth);
+  PetscBool        ends  = PETSC_FALSE;
+
+  for (int axis = 0; axis < walls.dim; axis++) {
+    if (walls.at[axis][0] || walls.at[axis][1]) ends = PETSC_TRUE;
+  }
+  if (!ends) return "no ends, all axes are periodic";
+  if (e->type->walls == FARE_WALLS_ABSORBED && !walls.absorbing) return "reflected at the ends of the truth's box";
+  return fare_walls_meanings[e->type->walls];
+}
+
 PetscErrorCode fare_plan_estimate(const fare_plan *plan, int ranks, FILE *to)
 {
   const int                    dim   = fare_system_dimension(plan->system);
@@ -100,6 +114,7 @@ PetscErrorCode fare_plan_estimate(const fare_plan *plan, int ranks, FILE *to)
     if (cost.force_evaluations) fprintf(to, ", %.3g force evaluations", (double)cost.force_evaluations);
     if (cost.network_evaluations) fprintf(to, ", %.3g network evaluations", (double)cost.network_evaluations);
     forces += (double)cost.force_evaluations;
+    if (plan->has_truth) fprintf(to, "; %s", walls_for_people(plan, e));
     fprintf(to, "\n");
   }
   fprintf(to, "disk        %.1f MiB in %lld snapshots\n", disk * (double)plan->snapshots.count / MEBI, (long long)plan->snapshots.count);

@@ -176,9 +176,6 @@ static PetscErrorCode read_sections(fare_plan *plan, const fare_node *root, sect
   if (s->thermodynamics) PetscCall(fare_thermo_options_from_config(s->thermodynamics, plan->system, &plan->truth, &plan->thermodynamics));
   PetscCall(fare_plan_read_ensembles(plan, s->ensembles));
   if (!plan->has_truth && !plan->ensembles) PetscCall(fare_node_error(root, "nothing to do: neither 'truth' nor 'ensembles'"));
-  for (size_t i = 0; i < plan->truth.ends.count && plan->ensembles; i++) {
-    if (plan->truth.ends.values[i] >= FARE_END_ABSORBING) PetscCall(fare_node_error(fare_node_find(s->truth, "ends"), "ensembles are not absorbed at ends, so they cannot be compared with a truth that is; remove 'ensembles' or 'ends'"));
-  }
   if (plan->has_truth) PetscCall(check_turns(plan, s->truth));
   PetscCall(read_measures(plan, s->measures));
   PetscCall(fare_fields_read(fare_record_fields, NULL, s->record, &plan->record));

@@ -84,10 +84,13 @@ static void fill_line(const fare_ranking *ranking, size_t first, fare_ranked *li
   double              squares = 0, scatter = 0;
 
   memset(line, 0, sizeof *line);
-  line->of = &r->plan->ensemble[first];
+  line->of        = &r->plan->ensemble[first];
+  line->converged = FARE_CONVERGED_UNKNOWN;
   for (size_t i = first; i < first + (size_t)line->of->seeds; i++) {
-    averages a;
+    const fare_convergence converged = fare_results_approach(r, i).state;
+    averages               a;
 
+    if (converged != FARE_CONVERGED_UNKNOWN && line->converged != FARE_NOT_CONVERGED) line->converged = converged;
     if (average(ranking, i, &a)) add_training(line, &a, &r->cost[i], &squares, &scatter);
     else line->lost++;
   }
@@ -131,6 +134,7 @@ static void compare_with_equilibrium(fare_ranking *ranking)
   for (int i = 0; i < ranking->lines; i++) {
     if (ranking->line[i].seeds && !strcmp(ranking->line[i].of->type->name, "boltzmann") && !baseline) baseline = &ranking->line[i];
   }
+  ranking->baseline = baseline ? baseline->converged : FARE_CONVERGED_UNKNOWN;
   for (int i = 0; i < ranking->lines; i++) {
     fare_ranked *line = &ranking->line[i];
 

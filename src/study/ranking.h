@@ -18,6 +18,7 @@ typedef struct {
   double                    train_seconds, sample_seconds, force_evaluations, network_evaluations; /* means over trainings */
   double                    factor;         /* times closer to the truth than `boltzmann`; not a number without one */
   PetscBool                 is_noise;       /* cannot be told from exact samples */
+  fare_convergence          converged;      /* whether its samples, those of every training, have come to the density that its method aims at */
   int                       place;          /* from 1; lines that cannot be told apart share one; 0: not placed, because no training went through */
 } fare_ranked;
 
@@ -31,6 +32,7 @@ typedef struct {
   size_t              measure; /* index of the headline measure: kl, or the first */
   PetscInt64          times;   /* that are judged */
   PetscBool           held_out;
+  fare_convergence    baseline; /* of the line that factors are relative to */
   int                 lines, splits;
   fare_ranked        *line;    /* by distance above the floor */
   fare_split         *split;

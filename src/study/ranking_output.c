@@ -58,14 +58,14 @@ static PetscErrorCode print_line(const fare_ranking *ranking, int i, PetscBool s
 
   PetscFunctionBeginUser;
   PetscCall(place(table, ranking, i));
-  PetscCall(fare_table_cell(table, "%s%s", line->of->line, line->is_noise ? " *" : ""));
+  PetscCall(fare_table_cell(table, "%s%s%s", line->of->line, line->is_noise ? " *" : "", line->converged == FARE_NOT_CONVERGED ? " !" : ""));
   if (seeds) PetscCall(fare_table_cell(table, line->lost ? "%d (%d lost)" : "%d", line->seeds, line->lost));
   PetscCall(number(table, "%.3e", line->value));
   if (seeds) PetscCall(number(table, "%.1e", line->spread));
   PetscCall(number(table, "%.3e", line->floor));
   PetscCall(number(table, "%.3e", line->excess));
   PetscCall(number(table, "%.1e", line->error));
-  if (factors) PetscCall(number(table, "%.3g", line->factor));
+  if (factors) PetscCall(number(table, ranking->baseline == FARE_NOT_CONVERGED ? "%.3g !" : "%.3g", line->factor));
   PetscCall(number(table, line->of->type->train ? "%.1f" : "-", line->train_seconds));
   PetscCall(number(table, "%.1f", line->sample_seconds));
   PetscCall(number(table, "%.3g", line->force_evaluations));
@@ -77,7 +77,7 @@ static PetscErrorCode print_lines(const fare_ranking *ranking, FILE *to)
 {
   const char *names[13];
   size_t      columns = 0;
-  PetscBool   seeds = PETSC_FALSE, factors = PETSC_FALSE, noise = PETSC_FALSE;
+  PetscBool   seeds = PETSC_FALSE, factors = PETSC_FALSE, noise = PETSC_FALSE, unconverged = PETSC_FALSE;
   fare_table *table;
 
   PetscFunctionBeginUser;
@@ -85,6 +85,7 @@ static PetscErrorCode print_lines(const fare_ranking *ranking, FILE *to)
     if (ranking->line[i].of->seeds > 1) seeds = PETSC_TRUE;
     if (!isnan(ranking->line[i].factor)) factors = PETSC_TRUE;
     if (ranking->line[i].is_noise) noise = PETSC_TRUE;
+    if (ranking->line[i].converged == FARE_NOT_CONVERGED) unconverged = PETSC_TRUE;
   }
   names[columns++] = "place";
   names[columns++] = "";
@@ -101,6 +102,7 @@ static PetscErrorCode print_lines(const fare_ranking *ranking, FILE *to)
   names[columns++] = "network";
   fprintf(to, "\nRanking by %s above its noise floor, averaged over %lld %s; lines that cannot be told apart share a place%s%s%s\n", names[seeds ? 3 : 2], (long long)ranking->times, ranking->held_out ? "held-out times" : "times",
           noise ? "; * marks what cannot be told from exact samples" : "", seeds ? "; means and standard deviations over trainings" : "", factors ? "; x boltzmann: how many times closer to the truth than equilibrium sampling" : "");
+  if (unconverged) fprintf(to, "! marks samples that have NOT CONVERGED to the density that their method aims at%s\n", factors && ranking->baseline == FARE_NOT_CONVERGED ? ", and all that is relative to them" : "");
   PetscCall(fare_table_create((int)columns, &table));
   PetscCall(heading(table, names, columns));
   for (int i = 0; i < ranking->lines; i++) PetscCall(print_line(ranking, i, seeds, factors, table));
@@ -187,15 +189,15 @@ PetscErrorCode fare_ranking_csv(const fare_ranking *ranking, fare_text *to)
 {
   PetscFunctionBeginUser;
   if (!ranking->lines) PetscFunctionReturn(0);
-  fare_text_add(to, "place,line,sampler,family,mode,particles,seeds,lost,noise,measure,times,held_out");
+  fare_text_add(to, "place,line,sampler,family,mode,particles,seeds,lost,noise,measure,times,held_out,converged,baseline_converged");
   for (size_t c = 0; c < PETSC_STATIC_ARRAY_LENGTH(columns); c++) fare_text_add(to, ",%s", columns[c].name);
   fare_text_add(to, "\n");
   for (int i = 0; i < ranking->lines; i++) {
     const fare_ranked        *line = &ranking->line[i];
     const fare_plan_ensemble *e    = line->of;
 
-    fare_text_add(to, "%d,%s,%s,%s,%s,%lld,%d,%d,%d,%s,%lld,%d", line->place, e->line, e->type->name, fare_sampler_family_names[e->type->family], mode_of(e), (long long)e->particles, line->seeds, line->lost, line->is_noise ? 1 : 0,
-                  ranking->results->plan->measure[ranking->measure]->name, (long long)ranking->times, ranking->held_out ? 1 : 0);
+    fare_text_add(to, "%d,%s,%s,%s,%s,%lld,%d,%d,%d,%s,%lld,%d,%d,%d", line->place, e->line, e->type->name, fare_sampler_family_names[e->type->family], mode_of(e), (long long)e->particles, line->seeds, line->lost, line->is_noise ? 1 : 0,
+                  ranking->results->plan->measure[ranking->measure]->name, (long long)ranking->times, ranking->held_out ? 1 : 0, line->converged, ranking->baseline);
     for (size_t c = 0; c < PETSC_STATIC_ARRAY_LENGTH(columns); c++) fare_text_add(to, ",%.9g", value(line, columns[c].offset));
     fare_text_add(to, "\n");
   }
@@ -219,6 +221,7 @@ static PetscErrorCode write_line(const fare_ranking *ranking, int i, fare_store 
   PetscCall(fare_store_put_int(store, path, "seeds", line->seeds));
   PetscCall(fare_store_put_int(store, path, "lost", line->lost));
   PetscCall(fare_store_put_int(store, path, "noise", line->is_noise ? 1 : 0));
+  PetscCall(fare_store_put_int(store, path, "converged", line->converged));
   for (size_t c = 0; c < PETSC_STATIC_ARRAY_LENGTH(columns); c++) PetscCall(fare_store_put_real(store, path, columns[c].name, value(line, columns[c].offset)));
   PetscFunctionReturn(0);
 }
@@ -245,6 +248,7 @@ PetscErrorCode fare_ranking_write(const fare_ranking *ranking, fare_store *store
   PetscCall(fare_store_put_string(store, "/ranking", "measure", ranking->results->plan->measure[ranking->measure]->name));
   PetscCall(fare_store_put_int(store, "/ranking", "times", ranking->times));
   PetscCall(fare_store_put_int(store, "/ranking", "held_out", ranking->held_out ? 1 : 0));
+  PetscCall(fare_store_put_int(store, "/ranking", "baseline_converged", ranking->baseline));
   for (int i = 0; i < ranking->lines; i++) PetscCall(write_line(ranking, i, store));
   for (int i = 0; i < ranking->splits; i++) PetscCall(write_split(ranking, &ranking->split[i], store));
   PetscFunctionReturn(0);

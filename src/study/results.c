@@ -71,16 +71,20 @@ PetscErrorCode fare_results_create(const fare_plan *plan, const fare_binning *bi
   r->truth      = plan->has_truth ? calloc((size_t)plan->snapshots.count, sizeof *r->truth) : NULL;
   r->comparison = calloc(3 * n + 1, sizeof *r->comparison);
   r->cost       = calloc(n + 1, sizeof *r->cost);
+  r->census     = calloc(n + 1, sizeof *r->census);
   r->failure    = calloc(n + 1, sizeof *r->failure);
   r->curve      = calloc(n + 1, sizeof *r->curve);
   r->binned     = calloc(2 * n + 1, sizeof *r->binned);
-  if (!r->trained || (plan->has_truth && !r->truth) || !r->comparison || !r->cost || !r->failure || !r->curve || !r->binned) FARE_FAIL(FARE_ERR_FAILED, "out of memory for results");
+  if (!r->trained || (plan->has_truth && !r->truth) || !r->comparison || !r->cost || !r->census || !r->failure || !r->curve || !r->binned) FARE_FAIL(FARE_ERR_FAILED, "out of memory for results");
   memcpy(r->cells, grid->cells, sizeof r->cells);
   choose_bins(r, binning, grid);
   for (size_t i = 0; i < n; i++) {
     const fare_plan_ensemble *e = &plan->ensemble[i];
 
+    r->census[i] = calloc((size_t)plan->snapshots.count, sizeof *r->census[i]);
+    if (!r->census[i]) FARE_FAIL(FARE_ERR_FAILED, "out of memory for results");
     for (PetscInt64 k = 0; k < plan->snapshots.count; k++) {
+      r->census[i][k].outside = r->census[i][k].survival = NAN;
       if (e->type->train && !e->oracle && fare_training_includes(&e->training, k)) r->trained[k] = PETSC_TRUE;
     }
     if (!plan->has_truth) continue;
@@ -105,6 +109,8 @@ PetscErrorCode fare_results_free(fare_results *r)
   for (size_t i = 0; i < r->comparisons; i++) free(r->comparison[i].measured);
   for (size_t i = 0; i < r->series; i++) free(r->binned[i].mass);
   for (size_t i = 0; r->failure && i < r->plan->ensembles; i++) free(r->failure[i]);
+  for (size_t i = 0; r->census && i < r->plan->ensembles; i++) free(r->census[i]);
+  free(r->census);
   free(r->trained);
   free(r->truth);
   free(r->comparison);
@@ -122,6 +128,33 @@ fare_compared *fare_results_comparison(fare_results *r, size_t ensemble, fare_co
     if (r->comparison[i].ensemble == ensemble && r->comparison[i].kind == kind) return &r->comparison[i];
   }
   return NULL;
+}
+
+/* A measure without bias has a floor of mean 0, and is judged by the floor's width. */
+fare_approach fare_results_approach(const fare_results *r, size_t ensemble)
+{
+  fare_approach of    = {FARE_CONVERGED_UNKNOWN, NAN, NAN};
+  double        value = 0, floor = 0, high = 0, excess = 0;
+  PetscInt64    count = 0;
+
+  for (size_t i = 0; i < r->comparisons && r->plan->measures; i++) {
+    if (r->comparison[i].ensemble != ensemble || r->comparison[i].kind != FARE_SAMPLES_TARGET) continue;
+    for (PetscInt64 k = 0; k < r->plan->snapshots.count; k++) {
+      const fare_measured *at = &r->comparison[i].measured[(size_t)k * r->plan->measures];
+
+      if (isnan(at->value)) continue;
+      count++;
+      value += at->value;
+      floor += at->floor_mean;
+      high += at->floor_high;
+      excess += at->excess;
+    }
+  }
+  if (!count) return of;
+  of.value = value / (double)count;
+  of.floor = floor / (double)count;
+  of.state = excess < 0.1 * PetscMax(floor, high - floor) ? FARE_CONVERGED : FARE_NOT_CONVERGED;
+  return of;
 }
 
 void fare_results_keep(fare_results *r, const char *name, PetscInt64 snapshot, const fare_binning *binning, const fare_binned *binned)

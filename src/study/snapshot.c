@@ -170,7 +170,8 @@ static PetscErrorCode record_truth(fare_run *s, PetscInt64 k)
   PetscFunctionBeginUser;
   s->results.truth[k] = *status;
   if (status->boundary_mass > BOUNDARY_MASS && !s->warned) {
-    fare_warn("the box is small: a mass of %.1e lies in the outermost cells at time %g; set truth.lower and truth.upper wider, or truth.fit_domain, unless the ends are meant", status->boundary_mass, status->time);
+    fare_warn("the box is small: a mass of %.1e lies in the outermost cells at time %g; set truth.lower and truth.upper wider, or truth.fit_domain, unless the ends are meant%s", status->boundary_mass, status->time,
+              s->walls.inertial ? " (at the ends of its position the truth lets a body rest until its velocity turns, where particles are reflected: they are compared only as long as nothing comes there)" : "");
     s->warned = PETSC_TRUE;
   }
   compare_with_bound(s, status);
@@ -210,6 +211,38 @@ static PetscErrorCode record_deposit(fare_run *s, size_t i)
   PetscFunctionReturn(0);
 }
 
+/* Where the particles of an ensemble are, and a word about the first that lie outside. */
+static PetscErrorCode take_census(fare_run *s, size_t i, PetscInt64 k)
+{
+  const fare_plan_ensemble *e      = &s->plan->ensemble[i];
+  fare_census              *census = &s->results.census[i][k];
+  int64_t                   folded = s->sampler[i]->folded;
+  PetscBool                 before = PETSC_FALSE;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_ensemble_census(s->ensemble[i], &s->walls, census));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &folded, 1, MPI_INT64_T, MPI_SUM, s->comm));
+  census->folded = (double)folded / (double)e->particles;
+  for (PetscInt64 past = 0; past < k; past++) before |= s->results.census[i][past].outside > 0;
+  if (census->outside > 0 && !before) {
+    fare_warn("ensemble %s (%s): %.3g%% of its particles lie outside the truth's box at time %g; sampler '%s' sees no walls there", e->name, e->type->name, 100 * census->outside, s->ensemble[i]->time, e->type->name);
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode record_census(fare_run *s, size_t i, PetscInt64 k)
+{
+  const char        *name   = s->plan->ensemble[i].name;
+  const fare_census *census = &s->results.census[i][k];
+
+  PetscFunctionBeginUser;
+  if (!s->truth) PetscFunctionReturn(0);
+  PetscCall(fare_record_number(s->record, name, "outside", census->outside));
+  PetscCall(fare_record_number(s->record, name, "folded", census->folded));
+  if (s->walls.absorbing) PetscCall(fare_record_number(s->record, name, "survival", census->survival));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode write_snapshot(fare_run *s, PetscInt64 k)
 {
   const fare_schedule *schedule = &s->plan->snapshots;
@@ -221,6 +254,7 @@ static PetscErrorCode write_snapshot(fare_run *s, PetscInt64 k)
   for (size_t i = 0; i < s->plan->ensembles; i++) {
     if (s->results.failure[i]) continue;
     PetscCall(fare_record_species(s->record, s->plan->ensemble[i].name, s->ensemble[i]));
+    PetscCall(record_census(s, i, k));
     if (s->plan->record.densities) PetscCall(record_deposit(s, i));
   }
   PetscCall(fare_record_end(s->record));
@@ -240,6 +274,9 @@ PetscErrorCode fare_run_snapshot(fare_run *s, PetscInt64 k)
   s->safe = -1;
   PetscCall(advance_ensembles(s, k));
   fare_doing("snapshot %lld at time %g", (long long)k, t);
+  for (size_t i = 0; i < s->plan->ensembles; i++) {
+    if (!s->results.failure[i]) PetscCall(take_census(s, i, k));
+  }
   PetscCall(write_snapshot(s, k));
   PetscCall(bin_truth(s, k, &bins));
   for (size_t i = 0; i < s->plan->ensembles; i++) {

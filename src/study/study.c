@@ -54,6 +54,10 @@ static PetscErrorCode create_grid(fare_run *s)
   s->box         = fare_grid_box(fare_run_grid(s));
   s->initial     = s->plan->initial;
   s->initial.box = &s->box;
+  if (s->truth) {
+    s->walls           = fare_grid_walls(fare_run_grid(s), s->plan->system);
+    s->initial.bounded = PETSC_TRUE;
+  }
   PetscCall(fare_binning_create(fare_run_grid(s), &s->binning));
   PetscFunctionReturn(0);
 }
@@ -91,6 +95,7 @@ static PetscErrorCode create(fare_run *s)
     PetscCall(warn_of_pulses(plan, e));
     PetscCall(fare_sampler_create(s->comm, e->type, e->name, e->node, fare_ensemble_fields, (uint64_t)plan->seed, plan->system, &s->initial, &plan->snapshots, &s->sampler[i]));
     PetscCall(fare_sampler_set_mode(s->sampler[i], fare_plan_ensemble_mode(e), e->oracle ? s->exact : NULL));
+    PetscCall(fare_sampler_set_walls(s->sampler[i], &s->walls));
     PetscCall(fare_ensemble_create(s->comm, fare_system_dimension(plan->system), e->particles, &s->ensemble[i]));
     s->ready[i] = e->type->train ? PETSC_FALSE : PETSC_TRUE;
   }

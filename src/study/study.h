@@ -34,6 +34,7 @@ typedef struct {
   const fare_plan    *plan;
   PetscBool          *trained; /* per snapshot: learned from by any ensemble */
   fare_truth_status  *truth;   /* per snapshot; NULL without a truth */
+  fare_census       **census;  /* per ensemble and snapshot: where its particles were */
   PetscInt            cells[FARE_DIM_MAX];
   const fare_thermo  *thermo;  /* borrowed; NULL unless asked for */
   fare_work_summary   work;    /* beside it */
@@ -58,6 +59,7 @@ typedef struct {
   fare_record            *record;
   fare_initial            initial;  /* the plan's, on the box below */
   fare_box                box;      /* of fare_run_grid */
+  fare_walls              walls;    /* of the truth; none without one */
   fare_truth             *truth;
   fare_thermo            *thermo;   /* NULL unless asked for */
   fare_densities         *exact;    /* NULL without oracles */
@@ -87,6 +89,13 @@ PetscErrorCode fare_results_create(const fare_plan *plan, const fare_binning *bi
 PetscErrorCode fare_results_free(fare_results *results);
 /* Index of a comparison or series by name; made when the study begins. */
 fare_compared *fare_results_comparison(fare_results *results, size_t ensemble, fare_comparison_kind kind);
+/* Whether samples of ensemble i have come to the density that its method aims at, over all snapshots: FARE_CONVERGED_UNKNOWN where it aims at the truth. */
+typedef enum { FARE_CONVERGED_UNKNOWN = -1, FARE_NOT_CONVERGED = 0, FARE_CONVERGED = 1 } fare_convergence;
+typedef struct {
+  fare_convergence state;
+  double           value, floor; /* of the first measure, averaged over snapshots */
+} fare_approach;
+fare_approach fare_results_approach(const fare_results *results, size_t ensemble);
 /* Keeps binned masses of this snapshot under `name`. */
 void fare_results_keep(fare_results *results, const char *name, PetscInt64 snapshot, const fare_binning *binning, const fare_binned *binned);
 
@@ -101,7 +110,7 @@ MPI_Comm fare_plan_truth_comm(MPI_Comm comm, const fare_plan *plan, const fare_t
 PetscBool fare_training_is_simulated(const fare_plan_ensemble *ensemble);
 PetscBool fare_training_is_shared(const fare_training_options *a, const fare_training_options *b);
 /* Particles of the true dynamics at the trained times, by simulation. Collective. Free with fare_training_free. */
-PetscErrorCode fare_training_simulate(MPI_Comm comm, const fare_plan *plan, const fare_initial *initial, const fare_plan_ensemble *ensemble, fare_training_set *set, int64_t *force_evaluations);
+PetscErrorCode fare_training_simulate(MPI_Comm comm, const fare_plan *plan, const fare_initial *initial, const fare_walls *walls, const fare_plan_ensemble *ensemble, fare_training_set *set, int64_t *force_evaluations);
 PetscErrorCode fare_training_free(fare_training_set *set);
 
 /* The truth's grid, or the one for pictures where there is no truth. */

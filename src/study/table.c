@@ -135,6 +135,88 @@ static PetscErrorCode print_costs(const fare_results *r, FILE *to)
   PetscFunctionReturn(0);
 }
 
+/* The largest of a share over the snapshots. */
+static double largest(const fare_results *r, size_t ensemble, size_t offset)
+{
+  double most = 0;
+
+  for (PetscInt64 k = 0; k < r->plan->snapshots.count; k++) most = fmax(most, *(const double *)((const char *)&r->census[ensemble][k] + offset));
+  return most;
+}
+
+static PetscErrorCode print_ends(const fare_results *r, FILE *to)
+{
+  static const char *const names[] = {"", "ends of the truth's box", "outside", "reflected"};
+  fare_table              *table;
+
+  PetscFunctionBeginUser;
+  if (!r->truth || !r->plan->ensembles) PetscFunctionReturn(0);
+  fprintf(to, "\nShare of particles outside the truth's box, and of those that were drawn outside and reflected into it: the largest over the snapshots\n");
+  PetscCall(fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table));
+  PetscCall(heading(table, names, PETSC_STATIC_ARRAY_LENGTH(names)));
+  for (size_t i = 0; i < r->plan->ensembles; i++) {
+    PetscCall(fare_table_cell(table, "%s", r->plan->ensemble[i].name));
+    PetscCall(fare_table_cell(table, "%s", fare_walls_meanings[r->plan->ensemble[i].type->walls]));
+    PetscCall(fare_table_cell(table, "%.3g", largest(r, i, offsetof(fare_census, outside))));
+    PetscCall(fare_table_cell(table, "%.3g", largest(r, i, offsetof(fare_census, folded))));
+  }
+  PetscCall(fare_table_print(table, to));
+  PetscCall(fare_table_destroy(&table));
+  PetscFunctionReturn(0);
+}
+
+/* "share +- error", and how many of those the share is off. */
+static PetscErrorCode share_cell(fare_table *table, double share, double error, double truth, double truth_error)
+{
+  PetscFunctionBeginUser;
+  if (isnan(truth)) PetscCall(fare_table_cell(table, "%.6f +- %.0e", share, error));
+  else PetscCall(fare_table_cell(table, "%.6f +- %.0e (%+.1f)", share, error, (share - truth) / fmax(hypot(error, truth_error), 1e-300)));
+  PetscFunctionReturn(0);
+}
+
+static double counting_error(double share, double n)
+{
+  return sqrt(fmax(share * (1 - share), 1 / n) / n);
+}
+
+/* What each end has absorbed by the last snapshot, of the truth and of every ensemble. */
+static PetscErrorCode print_absorbed(const fare_results *r, FILE *to)
+{
+  const PetscInt64         last   = r->plan->snapshots.count - 1;
+  const fare_truth_status *truth  = r->truth ? &r->truth[last] : NULL;
+  const fare_walls         walls  = r->truth ? fare_truth_walls(r->plan->system, &r->plan->truth) : (fare_walls){0};
+  int                      columns = 2;
+  fare_table              *table;
+
+  PetscFunctionBeginUser;
+  if (!walls.absorbing) PetscFunctionReturn(0);
+  for (int end = 0; end < 2 * walls.dim; end++) columns += walls.at[end / 2][end % 2] == FARE_WALL_ABSORBING;
+  fprintf(to, "\nAbsorbed by the last snapshot; +- of the truth is estimated, of an ensemble the standard error, and in brackets how many of both it is off. Distances above are of what is left, scaled to sum 1\n");
+  PetscCall(fare_table_create(columns, &table));
+  PetscCall(fare_table_cell(table, "%s", ""));
+  for (int end = 0; end < 2 * walls.dim; end++) {
+    if (walls.at[end / 2][end % 2] == FARE_WALL_ABSORBING) PetscCall(fare_table_cell(table, "%s %s", fare_system_axis_name(r->plan->system, end / 2), end % 2 ? "above" : "below"));
+  }
+  PetscCall(fare_table_cell(table, "left"));
+  for (size_t row = 0; row <= r->plan->ensembles; row++) {
+    const fare_census *census = row ? &r->census[row - 1][last] : NULL;
+    const double       n      = row ? (double)r->plan->ensemble[row - 1].particles : 0;
+
+    if (census && isnan(census->survival)) continue;
+    PetscCall(fare_table_cell(table, "%s", row ? r->plan->ensemble[row - 1].name : "truth"));
+    for (int end = 0; end < 2 * walls.dim; end++) {
+      const double exact = truth->absorbed[end / 2][end % 2], error = truth->absorbed_error[end / 2][end % 2], share = census ? census->absorbed[end / 2][end % 2] : exact;
+
+      if (walls.at[end / 2][end % 2] == FARE_WALL_ABSORBING) PetscCall(share_cell(table, share, census ? counting_error(exact, n) : error, census ? exact : NAN, error));
+    }
+    if (census) PetscCall(share_cell(table, census->survival, counting_error(truth->survival, n), truth->survival, truth->survival_error));
+    else PetscCall(share_cell(table, truth->survival, truth->survival_error, NAN, 0));
+  }
+  PetscCall(fare_table_print(table, to));
+  PetscCall(fare_table_destroy(&table));
+  PetscFunctionReturn(0);
+}
+
 static void print_truth(const fare_results *r, FILE *to)
 {
   const fare_truth_status *last;
@@ -158,20 +240,16 @@ static void print_truth(const fare_results *r, FILE *to)
   if (last->survival < 1) fprintf(to, "       absorbed at the ends: %.6g of the mass by the last snapshot, where %.6g is left and %.4g is lost per time\n", 1 - last->survival, last->survival, last->exit_flux);
 }
 
-/* Samples against the density that their own method aims at. A measure without bias has a floor of mean 0, and is judged by the floor's width. */
+/* Samples against the density that their own method aims at. */
 static void print_convergence(const fare_results *r, FILE *to)
 {
-  for (size_t i = 0; i < r->comparisons; i++) {
-    const fare_compared *c = &r->comparison[i];
+  for (size_t i = 0; i < r->plan->ensembles; i++) {
+    const fare_approach of = fare_results_approach(r, i);
 
-    if (c->kind != FARE_SAMPLES_TARGET) continue;
-    for (size_t m = 0; m < r->plan->measures && m < 1; m++) {
-      const summary s = summarise(r, c, m, PETSC_FALSE);
-
-      if (!s.count) continue;
-      fprintf(to, "\nConvergence of %s: %s to the density it aims at is %.2e on average, on exact samples %.2e: %s\n", r->plan->ensemble[c->ensemble].name, r->plan->measure[m]->name, s.mean, s.floor,
-              s.excess < 0.1 * PetscMax(s.floor, s.high - s.floor) ? "converged" : "NOT CONVERGED, its row above is not that density's");
-    }
+    if (of.state == FARE_CONVERGED_UNKNOWN) continue;
+    fprintf(to, "\nConvergence of %s: %s to the density it aims at is %.2e on average, on exact samples %.2e: %s\n", r->plan->ensemble[i].name, r->plan->measure[0]->name, of.value, of.floor,
+            of.state == FARE_CONVERGED ? "converged" : "NOT CONVERGED, its row above is not that density's");
+    if (largest(r, i, offsetof(fare_census, folded)) > 0) fprintf(to, "That density is the one before reflection at the ends of the box, where up to %.3g of the samples were reflected\n", largest(r, i, offsetof(fare_census, folded)));
   }
 }
 
@@ -181,6 +259,8 @@ PetscErrorCode fare_results_print(const fare_results *r, FILE *to)
 
   PetscFunctionBeginUser;
   if (r->plan->measures && r->comparisons) PetscCall(print_divergences(r, to));
+  PetscCall(print_ends(r, to));
+  PetscCall(print_absorbed(r, to));
   PetscCall(print_costs(r, to));
   PetscCall(fare_ranking_create(r, &ranking));
   PetscCall(fare_ranking_print(&ranking, to));

@@ -15,7 +15,7 @@ PetscBool fare_training_is_shared(const fare_training_options *a, const fare_tra
 }
 
 /* The simulation is the sampler `langevin` under a name of its own, so that no ensemble shares its random numbers. */
-static PetscErrorCode create_simulation(MPI_Comm comm, const fare_plan *plan, const fare_initial *initial, const fare_plan_ensemble *ensemble, fare_sampler **sampler)
+static PetscErrorCode create_simulation(MPI_Comm comm, const fare_plan *plan, const fare_initial *initial, const fare_walls *walls, const fare_plan_ensemble *ensemble, fare_sampler **sampler)
 {
   fare_config   *config;
   fare_text      text = {0};
@@ -26,6 +26,7 @@ static PetscErrorCode create_simulation(MPI_Comm comm, const fare_plan *plan, co
   PetscCall(fare_config_parse("training", text.text, text.length, &config));
   fare_text_free(&text);
   code = fare_sampler_create(comm, fare_sampler_type_find("langevin"), "training", fare_config_root(config), NULL, (uint64_t)plan->seed, plan->system, initial, &plan->snapshots, sampler);
+  if (!code) code = fare_sampler_set_walls(*sampler, walls);
   PetscCall(fare_config_destroy(&config));
   PetscFunctionReturn(code);
 }
@@ -48,7 +49,7 @@ static PetscErrorCode simulate(const fare_plan *plan, const fare_plan_ensemble *
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_training_simulate(MPI_Comm comm, const fare_plan *plan, const fare_initial *initial, const fare_plan_ensemble *ensemble, fare_training_set *set, int64_t *force_evaluations)
+PetscErrorCode fare_training_simulate(MPI_Comm comm, const fare_plan *plan, const fare_initial *initial, const fare_walls *walls, const fare_plan_ensemble *ensemble, fare_training_set *set, int64_t *force_evaluations)
 {
   fare_ensemble *particles  = NULL;
   fare_sampler  *simulation = NULL;
@@ -60,7 +61,7 @@ PetscErrorCode fare_training_simulate(MPI_Comm comm, const fare_plan *plan, cons
   set->at    = calloc((size_t)plan->snapshots.count, sizeof *set->at);
   set->times = times = calloc((size_t)plan->snapshots.count, sizeof *times);
   if (!set->at || !times) FARE_FAIL(FARE_ERR_FAILED, "out of memory for a training set");
-  code = create_simulation(comm, plan, initial, ensemble, &simulation);
+  code = create_simulation(comm, plan, initial, walls, ensemble, &simulation);
   if (!code) code = fare_ensemble_create(comm, fare_system_dimension(plan->system), ensemble->training.particles, &particles);
   if (!code) code = simulate(plan, ensemble, simulation, particles, set, times);
   if (!code) *force_evaluations = simulation->cost.force_evaluations;

@@ -179,6 +179,56 @@ static PetscErrorCode write_loss(MPI_Comm comm, const fare_curve *curve, fare_st
   PetscFunctionReturn(0);
 }
 
+static PetscErrorCode end_name(const fare_results *r, const char *what, int end, size_t size, char name[])
+{
+  PetscFunctionBeginUser;
+  snprintf(name, size, "%s_%s_%s", what, fare_system_axis_name(r->plan->system, end / 2), end % 2 ? "above" : "below");
+  PetscFunctionReturn(0);
+}
+
+/* Where the particles of an ensemble were at every snapshot. */
+static PetscErrorCode write_census(MPI_Comm comm, const fare_results *r, size_t i, fare_store *store, const char *path)
+{
+  const fare_walls walls = r->truth ? fare_truth_walls(r->plan->system, &r->plan->truth) : (fare_walls){0};
+  const PetscInt64 count = r->plan->snapshots.count;
+  char             name[64];
+
+  PetscFunctionBeginUser;
+  if (!r->truth) PetscFunctionReturn(0);
+  PetscCall(fare_store_put_string(store, path, "walls", fare_walls_meanings[r->plan->ensemble[i].type->walls]));
+  PetscCall(write_column(comm, store, path, "outside", count, &r->census[i]->outside, sizeof **r->census));
+  PetscCall(write_column(comm, store, path, "folded", count, &r->census[i]->folded, sizeof **r->census));
+  if (!walls.absorbing) PetscFunctionReturn(0);
+  PetscCall(write_column(comm, store, path, "survival", count, &r->census[i]->survival, sizeof **r->census));
+  for (int end = 0; end < 2 * walls.dim; end++) {
+    if (walls.at[end / 2][end % 2] != FARE_WALL_ABSORBING) continue;
+    PetscCall(end_name(r, "absorbed", end, sizeof name, name));
+    PetscCall(write_column(comm, store, path, name, count, &r->census[i]->absorbed[end / 2][end % 2], sizeof **r->census));
+  }
+  PetscFunctionReturn(0);
+}
+
+/* What has left the truth through each end that absorbs. */
+static PetscErrorCode write_exits(MPI_Comm comm, const fare_results *r, fare_store *store)
+{
+  const fare_walls walls = fare_truth_walls(r->plan->system, &r->plan->truth);
+  const PetscInt64 count = r->plan->snapshots.count;
+  char             name[64];
+
+  PetscFunctionBeginUser;
+  PetscCall(write_column(comm, store, "/truth", "survival_error", count, &r->truth->survival_error, sizeof *r->truth));
+  for (int end = 0; end < 2 * walls.dim; end++) {
+    if (walls.at[end / 2][end % 2] != FARE_WALL_ABSORBING) continue;
+    PetscCall(end_name(r, "absorbed", end, sizeof name, name));
+    PetscCall(write_column(comm, store, "/truth", name, count, &r->truth->absorbed[end / 2][end % 2], sizeof *r->truth));
+    PetscCall(end_name(r, "absorbed_error", end, sizeof name, name));
+    PetscCall(write_column(comm, store, "/truth", name, count, &r->truth->absorbed_error[end / 2][end % 2], sizeof *r->truth));
+    PetscCall(end_name(r, "exit_rate", end, sizeof name, name));
+    PetscCall(write_column(comm, store, "/truth", name, count, &r->truth->exit_rate[end / 2][end % 2], sizeof *r->truth));
+  }
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode write_ensembles(MPI_Comm comm, const fare_results *r, fare_store *store)
 {
   PetscFunctionBeginUser;
@@ -199,6 +249,7 @@ static PetscErrorCode write_ensembles(MPI_Comm comm, const fare_results *r, fare
     PetscCall(fare_store_put_int(store, path, "network_evaluations", cost->network_evaluations));
     if (r->failure[i]) PetscCall(fare_store_put_string(store, path, "failure", r->failure[i]));
     if (r->curve[i] && r->curve[i]->count) PetscCall(write_loss(comm, r->curve[i], store, path));
+    PetscCall(write_census(comm, r, i, store, path));
   }
   PetscFunctionReturn(0);
 }
@@ -275,6 +326,35 @@ static PetscErrorCode write_csv(const fare_results *r, fare_record *record)
   PetscFunctionReturn(0);
 }
 
+/* Where particles were, and what the truth has lost, at every snapshot. */
+static PetscErrorCode write_ends_csv(const fare_results *r, fare_record *record)
+{
+  const fare_walls walls = fare_truth_walls(r->plan->system, &r->plan->truth);
+  fare_text        text  = {0};
+  char             name[64];
+
+  PetscFunctionBeginUser;
+  fare_text_add(&text, "of,time,outside,folded,survival");
+  for (int end = 0; end < 2 * walls.dim; end++) {
+    PetscCall(end_name(r, "absorbed", end, sizeof name, name));
+    fare_text_add(&text, ",%s", name);
+  }
+  fare_text_add(&text, "\n");
+  for (size_t row = 0; row <= r->plan->ensembles; row++) {
+    for (PetscInt64 k = 0; k < r->plan->snapshots.count; k++) {
+      const fare_truth_status *truth  = &r->truth[k];
+      const fare_census       *census = row ? &r->census[row - 1][k] : NULL;
+
+      fare_text_add(&text, "%s,%.17g,%.9g,%.9g,%.9g", row ? r->plan->ensemble[row - 1].name : "truth", fare_schedule_time(&r->plan->snapshots, k), census ? census->outside : 0, census ? census->folded : 0, census ? census->survival : truth->survival);
+      for (int end = 0; end < 2 * walls.dim; end++) fare_text_add(&text, ",%.9g", census ? census->absorbed[end / 2][end % 2] : truth->absorbed[end / 2][end % 2]);
+      fare_text_add(&text, "\n");
+    }
+  }
+  PetscCall(fare_record_text(record, "ends.csv", &text));
+  fare_text_free(&text);
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode write_thermo_csv(const fare_results *r, fare_record *record)
 {
   fare_text text = {0};
@@ -320,6 +400,7 @@ PetscErrorCode fare_results_write(MPI_Comm comm, const fare_results *r, fare_rec
 
   PetscFunctionBeginUser;
   PetscCall(write_csv(r, record));
+  if (r->truth && r->plan->ensembles) PetscCall(write_ends_csv(r, record));
   if (r->thermo) PetscCall(write_thermo_csv(r, record));
   PetscCall(fare_store_create(comm, fare_record_path(record, "study.h5"), &store));
   PetscCall(fare_store_put_string(store, "/", "study", r->plan->study));
@@ -332,6 +413,7 @@ PetscErrorCode fare_results_write(MPI_Comm comm, const fare_results *r, fare_rec
   PetscCall(write_provenance(comm, r, store));
   PetscCall(write_snapshots(comm, r, store));
   PetscCall(write_truth(comm, r, store));
+  if (r->truth) PetscCall(write_exits(comm, r, store));
   PetscCall(write_bins(comm, r, store));
   PetscCall(write_ensembles(comm, r, store));
   PetscCall(write_comparisons(comm, r, store));

@@ -23,6 +23,8 @@ typedef struct {
   double                  dt;
   const double           *theta; /* [(steps + 1) * FARE_PARAMETERS_MAX] */
   fare_stream             noise;
+  fare_walls              walls; /* mirrors at the ends of the box that the densities live on */
+  int64_t                *wild;
 } passage;
 
 static int64_t move_metropolis(const passage *way, const double *theta, uint64_t block, uint64_t step, double *const x[])
@@ -40,6 +42,7 @@ static int64_t move_metropolis(const passage *way, const double *theta, uint64_t
   way->type->potential(way->dim, theta, FARE_BLOCK, to, U);
   way->type->force(way->dim, theta, FARE_BLOCK, to, g);
   fare_boltzmann_cost(way->dim, h, theta[FARE_KT], from, (const double *const *)f, V, to, (const double *const *)g, U, cost);
+  fare_walls_refuse(&way->walls, FARE_BLOCK, to, cost);
   for (int i = 0; i < FARE_BLOCK; i++) {
     const int accept = cost[i] <= e[i];
 
@@ -53,7 +56,7 @@ static int64_t move_metropolis(const passage *way, const double *theta, uint64_t
 static int64_t move(const passage *way, const double *theta, uint64_t block, uint64_t step, double *const x[])
 {
   double            still[2 * FARE_PARAMETERS_MAX]; /* schemes that look ahead see the same */
-  fare_langevin_run run = {.type = way->type, .dim = way->dim, .steps = 1, .theta = still, .dt = way->dt, .noise = way->noise, .first_step = step};
+  fare_langevin_run run = {.type = way->type, .dim = way->dim, .steps = 1, .theta = still, .dt = way->dt, .noise = way->noise, .first_step = step, .walls = &way->walls, .wild = way->wild};
 
   if (way->relaxation == FARE_RELAX_METROPOLIS) return move_metropolis(way, theta, block, step, x);
   memcpy(still, theta, FARE_PARAMETERS_MAX * sizeof *still);
@@ -98,19 +101,34 @@ static int64_t pass(const passage *way, fare_ensemble *ensemble, double *work)
 
 #define RUN_MAX 1024 /* steps whose parameters are tabulated at once */
 
+static fare_walls mirrors(const fare_system *system, const fare_box *box)
+{
+  const fare_box own   = fare_system_box(system);
+  fare_walls     walls = {.dim = fare_system_dimension(system)};
+
+  for (int axis = 0; axis < walls.dim; axis++) {
+    walls.lower[axis] = box ? box->lower[axis] : own.lower[axis];
+    walls.upper[axis] = box ? box->upper[axis] : own.upper[axis];
+    walls.at[axis][0] = walls.at[axis][1] = (box ? box : &own)->periodic[axis] ? FARE_WALL_NONE : FARE_WALL_REFLECTING;
+  }
+  return walls;
+}
+
 /* Draws particles from equilibrium at the beginning of one way and takes them to its end; work: blocks*FARE_BLOCK numbers, zero. */
 static PetscErrorCode travel(const fare_system *system, const fare_box *box, double start, double end, PetscBool reversed, int relaxation, int64_t steps, uint64_t seed, fare_ensemble *ensemble, double *work, double *share)
 {
   const fare_initial initial = {.density = FARE_INITIAL_BOLTZMANN, .box = box};
   const char        *names[2][2] = {{"thermodynamics/forward/initial", "thermodynamics/forward/noise"}, {"thermodynamics/reverse/initial", "thermodynamics/reverse/noise"}};
   passage            way = {.type = fare_system_type_of(system), .dim = ensemble->dim, .relaxation = relaxation, .reversed = reversed, .dt = (end - start) / (double)steps, .noise = fare_stream_make(seed, names[reversed][1])};
-  int64_t            moves[2] = {0, 0};
+  int64_t            moves[3] = {0, 0, 0};
   double            *theta;
 
   PetscFunctionBeginUser;
   PetscCall(fare_ensemble_draw(ensemble, &initial, system, reversed ? end : start, fare_stream_make(seed, names[reversed][0])));
   PetscCall(PetscMalloc1((RUN_MAX + 1) * FARE_PARAMETERS_MAX, &theta));
   way.theta = theta;
+  way.walls = mirrors(system, box);
+  way.wild  = &moves[2];
   for (; way.first < steps; way.first += way.steps) {
     way.steps = PetscMin(RUN_MAX, steps - way.first);
     memset(theta, 0, (RUN_MAX + 1) * FARE_PARAMETERS_MAX * sizeof *theta);
@@ -123,9 +141,10 @@ static PetscErrorCode travel(const fare_system *system, const fare_box *box, dou
     moves[1] += ensemble->blocks * FARE_BLOCK * way.steps;
   }
   PetscCall(PetscFree(theta));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, moves, 2, MPI_INT64_T, MPI_SUM, ensemble->comm));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, moves, 3, MPI_INT64_T, MPI_SUM, ensemble->comm));
   *share = (double)moves[0] / (double)moves[1];
   PetscCall(fare_ensemble_is_valid(ensemble));
+  if (moves[2]) FARE_FAIL(FARE_ERR_FAILED, "work of particles: drift has carried them farther beyond the box, in a step of %g, than the box is long: thermodynamics.dt is too large", way.dt);
   PetscFunctionReturn(0);
 }
 

@@ -71,3 +71,29 @@ PetscErrorCode fare_operator_current(fare_operator *op, double t, Vec P, int axi
   PetscCall(DMRestoreLocalVector(grid->dm, &local));
   PetscFunctionReturn(0);
 }
+
+PetscErrorCode fare_operator_exits(const fare_operator *op, Vec P, double exits[FARE_DIM_MAX][2])
+{
+  const fare_grid   *grid = op->grid;
+  const PetscScalar *p;
+  PetscInt           n = 0;
+
+  PetscFunctionBeginUser;
+  for (int axis = 0; axis < FARE_DIM_MAX; axis++) exits[axis][0] = exits[axis][1] = 0;
+  PetscCall(VecGetArrayRead(P, &p));
+  for (PetscInt cell = 0; cell < op->box; cell++) {
+    PetscInt index[FARE_DIM_MAX];
+
+    fare_operator_index(op, cell, index);
+    if (!is_owned(grid, index)) continue;
+    for (int axis = 0; axis < grid->dim; axis++) {
+      if (grid->end[axis] < FARE_END_ABSORBING) continue;
+      if (index[axis] == 0) exits[axis][0] += op->down[axis][cell - op->stride[axis]] * p[n];
+      if (index[axis] == grid->cells[axis] - 1) exits[axis][1] += op->up[axis][cell] * p[n];
+    }
+    n++;
+  }
+  PetscCall(VecRestoreArrayRead(P, &p));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, exits, 2 * FARE_DIM_MAX, MPI_DOUBLE, MPI_SUM, grid->comm));
+  PetscFunctionReturn(0);
+}

@@ -12,8 +12,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Where numbers of the state stand among those that are saved: the evolution's own, of bdf.c, of residual.c, of a way that was left in its middle. */
-enum { OWN = 0, BDF = 10, RESIDUAL = BDF + FARE_BDF_POINTS + 4, WAY = RESIDUAL + FARE_RESIDUAL_HISTORY + 1, WAY_COUNT = 3 };
+/* Where numbers of the state stand among those that are saved: the evolution's own, of bdf.c, of residual.c, of a way that was left in its middle, of exits.c. */
+enum { OWN = 0, BDF = 10, RESIDUAL = BDF + FARE_BDF_POINTS + 4, WAY = RESIDUAL + FARE_RESIDUAL_HISTORY + 1, WAY_COUNT = 3, EXITS = WAY + WAY_COUNT };
 
 static PetscErrorCode watch(fare_evolution *e, Vec masses, double smallest)
 {
@@ -30,6 +30,7 @@ PetscErrorCode fare_evolution_stepped(fare_evolution *e, double t, Vec masses, d
 {
   PetscFunctionBeginUser;
   if (e->residual) PetscCall(fare_residual_step(e->residual, e->op, t, masses, &e->time_bound));
+  if (e->absorbs) PetscCall(fare_exits_step(&e->exits, e->op, t, masses));
   PetscCall(watch(e, masses, smallest));
   PetscFunctionReturn(0);
 }
@@ -83,6 +84,7 @@ PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *s
   if (fare_operator_is_gradient(e->op) && !chosen) PetscCall(fare_bdf_create(e, start));
   else PetscCall(fare_ts_create(e, start));
   if (bound) PetscCall(fare_residual_create(start, masses, &e->residual));
+  if (e->absorbs) PetscCall(fare_exits_restart(&e->exits, e->op, start, masses));
   PetscCall(VecMin(masses, NULL, &smallest));
   PetscCall(watch(e, masses, smallest));
   PetscFunctionReturn(0);
@@ -141,26 +143,21 @@ PetscErrorCode fare_evolution_advance(fare_evolution *e, double t)
     else PetscCall(fare_ts_restart(e, jump));
     e->before = jump;
     if (e->residual) PetscCall(fare_residual_restart(e->residual, jump, e->masses));
+    if (e->absorbs) PetscCall(fare_exits_restart(&e->exits, e->op, jump, e->masses));
   }
   PetscCall(advance_over_corners(e, t));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_evolution_absorbed(fare_evolution *e, double *survival, double *flux)
+PetscErrorCode fare_evolution_absorbed(fare_evolution *e, double *survival, double flux[FARE_DIM_MAX][2])
 {
-  PetscScalar sum;
-  Vec         rate;
-
   PetscFunctionBeginUser;
   *survival = 1;
-  *flux     = 0;
+  memset(flux, 0, FARE_DIM_MAX * sizeof *flux);
   if (!e->absorbs) PetscFunctionReturn(0);
   PetscCall(VecSum(e->masses, survival));
-  PetscCall(VecDuplicate(e->masses, &rate));
-  PetscCall(fare_operator_apply(e->op, e->before, e->masses, rate));
-  PetscCall(VecSum(rate, &sum)); /* what flows between cells cancels */
-  PetscCall(VecDestroy(&rate));
-  *flux = -sum;
+  PetscCall(fare_operator_rates(e->op, e->before));
+  PetscCall(fare_operator_exits(e->op, e->masses, flux));
   PetscFunctionReturn(0);
 }
 
@@ -192,10 +189,23 @@ PetscErrorCode fare_evolution_save(const fare_evolution *e, double numbers[FARE_
   if (e->bdf) fare_bdf_save(e->bdf, numbers + BDF);
   if (e->residual) fare_residual_save(e->residual, numbers + RESIDUAL);
   memcpy(numbers + WAY, way, sizeof way);
+  memcpy(numbers + EXITS, &e->exits, sizeof e->exits);
   if (!e->bdf || !(e->longest > 0)) PetscFunctionReturn(0);
   fare_bdf_vectors(e->bdf, latest); /* until the end of the way the masses are its beginning's */
   PetscCall(VecCopy(latest[0], e->masses));
   PetscFunctionReturn(0);
+}
+
+static PetscBool exits_are_sound(const double numbers[])
+{
+  fare_exits x;
+
+  memcpy(&x, numbers, sizeof x);
+  if (!(x.points >= 1 && x.points <= FARE_EXIT_POINTS && x.points == floor(x.points) && isfinite(x.left))) return PETSC_FALSE;
+  for (int i = 0; i < (int)x.points; i++) {
+    if (!isfinite(x.t[i]) || (i && !(x.t[i] > x.t[i - 1]))) return PETSC_FALSE;
+  }
+  return PETSC_TRUE;
 }
 
 /* Whether these numbers are of a state that can have been saved. */
@@ -208,6 +218,7 @@ static PetscBool is_sound(const fare_evolution *e, const double numbers[])
   for (int i = 6; i < 10; i++) {
     if (!(own[i] >= 0 && own[i] < PETSC_MAX_INT)) return PETSC_FALSE;
   }
+  if (e->absorbs && !exits_are_sound(numbers + EXITS)) return PETSC_FALSE;
   if (!e->residual) return PETSC_TRUE;
   if (!(points >= 1 && points <= FARE_RESIDUAL_HISTORY && points == floor(points))) return PETSC_FALSE;
   for (int i = 0; i < (int)points; i++) {
@@ -235,6 +246,7 @@ PetscErrorCode fare_evolution_load(fare_evolution *e, const double numbers[FARE_
   e->goal         = numbers[WAY];
   e->longest      = numbers[WAY + 1];
   e->next_step    = numbers[WAY + 2];
+  memcpy(&e->exits, numbers + EXITS, sizeof e->exits);
   if (e->ts) PetscCall(TSSetTime(e->ts, e->before));
   PetscFunctionReturn(0);
 }

@@ -110,6 +110,26 @@ fare_box fare_grid_box(const fare_grid *grid)
   return box;
 }
 
+fare_walls fare_walls_of(const fare_system *system, const fare_box *box, const fare_end end[])
+{
+  fare_walls walls = {.dim = fare_system_dimension(system), .inertial = fare_system_type_of(system)->acceleration ? PETSC_TRUE : PETSC_FALSE};
+
+  for (int axis = 0; axis < walls.dim; axis++) {
+    walls.lower[axis] = box->lower[axis];
+    walls.upper[axis] = box->upper[axis];
+    for (int side = 0; side < 2; side++) walls.at[axis][side] = fare_end_wall(end[axis], side);
+    if (end[axis] >= FARE_END_ABSORBING) walls.absorbing = PETSC_TRUE;
+  }
+  return walls;
+}
+
+fare_walls fare_grid_walls(const fare_grid *grid, const fare_system *system)
+{
+  const fare_box box = fare_grid_box(grid);
+
+  return fare_walls_of(system, &box, grid->end);
+}
+
 const double fare_half_offset[FARE_HALF_POINTS] = {0.05635083268962915, 0.25, 0.44364916731037085};
 const double fare_half_weight[FARE_HALF_POINTS] = {5. / 18, 8. / 18, 5. / 18};
 

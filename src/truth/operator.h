@@ -50,6 +50,8 @@ int fare_moving_terms(const fare_system *system, int moving[]);
 PetscBool fare_operator_face_serves(const fare_operator *op, int axis, const PetscInt index[]);
 /* The largest rate at which mass leaves a cell, over all ranks. Collective. */
 PetscErrorCode fare_operator_largest_rate(const fare_operator *op, double *rate);
+/* What the masses P lose per time through each end of the box that absorbs, of the rates last made. Collective. */
+PetscErrorCode fare_operator_exits(const fare_operator *op, Vec P, double exits[FARE_DIM_MAX][2]);
 /* Global index of a cell of the box along each axis. */
 void fare_operator_index(const fare_operator *op, PetscInt cell, PetscInt index[FARE_DIM_MAX]);
 /* Whether the face above a cell at `index` along `axis` is the lower or upper end of the box of an axis that ends; 0, -1 or +1. */

@@ -62,6 +62,15 @@ fare_box fare_truth_box(const fare_system *system, const fare_truth_options *opt
   return box;
 }
 
+fare_walls fare_truth_walls(const fare_system *system, const fare_truth_options *options)
+{
+  const fare_box box = fare_truth_box(system, options);
+  fare_end       end[FARE_DIM_MAX];
+
+  for (int axis = 0; axis < fare_system_dimension(system); axis++) end[axis] = end_of(system, options, axis);
+  return fare_walls_of(system, &box, end);
+}
+
 /* A circle closes only where the system does: anywhere else drift would jump there. */
 static PetscErrorCode check_circle(const fare_node *node, const fare_system *system, const fare_truth_options *options, int axis)
 {
@@ -206,6 +215,33 @@ static PetscErrorCode estimate_error(fare_truth *truth)
   PetscFunctionReturn(0);
 }
 
+/* What is absorbed, at each end, with the error that the companions tell, as they tell that of the density. */
+static PetscErrorCode absorbed(fare_truth *truth)
+{
+  fare_truth_status *status = &truth->status;
+  double             ratio = 0, half[2], rate[FARE_DIM_MAX][2];
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_evolution_absorbed(truth->main, &status->survival, status->exit_rate));
+  if (!truth->main->absorbs) PetscFunctionReturn(0);
+  status->exit_flux = 0;
+  for (int end = 0; end < 2 * FARE_DIM_MAX; end++) {
+    status->absorbed[end / 2][end % 2] = truth->main->exits.absorbed[end / 2][end % 2];
+    status->exit_flux += status->exit_rate[end / 2][end % 2];
+  }
+  if (!truth->half_grid) PetscFunctionReturn(0);
+  PetscCall(fare_operator_ratio(truth->half->op, truth->half->masses, &ratio));
+  PetscCall(fare_evolution_absorbed(truth->half, &half[0], rate));
+  PetscCall(fare_evolution_absorbed(truth->half_tighter, &half[1], rate));
+  status->survival_error = fabs(status->survival - half[0]) / (ratio - 1) + TIME_SHARE * fabs(half[0] - half[1]);
+  for (int end = 0; end < 2 * FARE_DIM_MAX; end++) {
+    const double coarse = truth->half->exits.absorbed[end / 2][end % 2], tighter = truth->half_tighter->exits.absorbed[end / 2][end % 2];
+
+    status->absorbed_error[end / 2][end % 2] = fabs(status->absorbed[end / 2][end % 2] - coarse) / (ratio - 1) + TIME_SHARE * fabs(coarse - tighter);
+  }
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode update_status(fare_truth *truth)
 {
   fare_truth_status *status = &truth->status;
@@ -220,7 +256,7 @@ static PetscErrorCode update_status(fare_truth *truth)
   status->solves     = truth->main->solves;
   status->iterations = truth->main->iterations;
   PetscCall(boundary_mass(truth, &status->boundary_mass));
-  PetscCall(fare_evolution_absorbed(truth->main, &status->survival, &status->exit_flux));
+  PetscCall(absorbed(truth));
   if (truth->half_grid) PetscCall(estimate_error(truth));
   PetscFunctionReturn(0);
 }

@@ -17,6 +17,16 @@ static inline void fare_cell_point(int q, double *offset, double *weight)
   *weight *= 0.5 * fare_half_weight[half];
 }
 
+/* The boundary condition at one side of an axis: 0 below, 1 above. */
+static inline fare_wall fare_end_wall(fare_end end, int side)
+{
+  if (end == FARE_END_PERIODIC) return FARE_WALL_NONE;
+  if (end == FARE_END_ABSORBING || end == (side ? FARE_END_ABSORBING_ABOVE : FARE_END_ABSORBING_BELOW)) return FARE_WALL_ABSORBING;
+  return FARE_WALL_REFLECTING;
+}
+/* Walls of a box whose axes have these ends. */
+fare_walls fare_walls_of(const fare_system *system, const fare_box *box, const fare_end end[]);
+
 /* A grid of cells half as wide, whose cells live on the rank of their parents. Collective. */
 PetscErrorCode fare_grid_refine(const fare_grid *coarse, fare_grid **fine);
 /* Sums of children, and equal shares of parents; vectors on such a pair of grids. */
@@ -54,6 +64,18 @@ double fare_drive_stretch(const fare_system *system, const fare_box *box, double
   Masses on one grid, evolved in time with one tolerance: by the backward differentiation of bdf.c, or by PETSc's TS, whichever is not NULL. `largest_step` is
   where the next advance begins, whatever small step the last one took to end on time.
 */
+/* What has left through each end, by a polynomial through the latest rates of loss. Plain numbers, saved and loaded as they are. */
+#define FARE_EXIT_POINTS 4
+typedef struct {
+  double points, left;                         /* rates known; mass at the latest of them */
+  double t[FARE_EXIT_POINTS];                  /* the latest last */
+  double rate[FARE_EXIT_POINTS][FARE_DIM_MAX][2];
+  double absorbed[FARE_DIM_MAX][2];
+} fare_exits;
+/* Begins anew, where the rates jump; then once for each step. Collective. */
+PetscErrorCode fare_exits_restart(fare_exits *exits, fare_operator *op, double t, Vec masses);
+PetscErrorCode fare_exits_step(fare_exits *exits, fare_operator *op, double t, Vec masses);
+
 typedef struct fare_bdf       fare_bdf;
 typedef struct fare_multigrid fare_multigrid;
 typedef struct {
@@ -72,6 +94,7 @@ typedef struct {
   int                parts;          /* steps in the place of each longest one that the way to a snapshot allows */
   PetscBool          is_linear;      /* masses of both signs are evolved as they are: for linear algebra on whole evolutions */
   PetscBool          absorbs;        /* some end does: mass is lost there, and only there */
+  fare_exits         exits;
   double             mass_drift, minimum, lifted; /* worst so far; minimum is of the density; lifted: mass that a solve was given to keep it from being negative */
   PetscInt           steps, rejected, solves, iterations;
   PetscInt           seen[3];        /* of those TS counts that are in rejected, solves and iterations */
@@ -118,8 +141,8 @@ PetscErrorCode fare_evolution_advance(fare_evolution *evolution, double t);
 int fare_evolution_vectors(const fare_evolution *evolution, Vec vector[FARE_TRUTH_VECTORS]);
 PetscErrorCode fare_evolution_save(const fare_evolution *evolution, double numbers[FARE_TRUTH_NUMBERS]);
 PetscErrorCode fare_evolution_load(fare_evolution *evolution, const double numbers[FARE_TRUTH_NUMBERS]);
-/* The mass that is left, and what is absorbed at the ends per time. Collective. */
-PetscErrorCode fare_evolution_absorbed(fare_evolution *evolution, double *survival, double *flux);
+/* The mass that is left, and what is absorbed at each end per time. Collective. */
+PetscErrorCode fare_evolution_absorbed(fare_evolution *evolution, double *survival, double flux[FARE_DIM_MAX][2]);
 PetscErrorCode fare_evolution_destroy(fare_evolution **evolution);
 
 #endif
