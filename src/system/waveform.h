@@ -26,5 +26,7 @@ PetscErrorCode fare_waveform_free(fare_waveform *waveform);
 double fare_waveform_next_jump(const fare_waveform *waveform, double t); /* infinite when there is none */
 double fare_waveform_at(const fare_waveform *waveform, double t); /* amplitude s(t) */
 PetscErrorCode fare_waveform_write(const fare_waveform *waveform, int indent, fare_text *to);
+/* The first difference to a map that fare_waveform_write has left. */
+PetscErrorCode fare_waveform_compare(const fare_waveform *waveform, const fare_node *before, const char *path, fare_difference *difference);
 
 #endif
