@@ -276,7 +276,7 @@ PetscErrorCode fare_system_check(const fare_system *system, double start, double
       const fare_parameter *row   = &system->type->parameters[system->driven[i]];
       const double          value = theta[system->driven[i]];
 
-      if (!(value >= row->least && value <= row->most)) FARE_FAIL(FARE_ERR_INPUT, "drive: %s reaches %g at time %g, outside its range [%g, %g]", row->name, value, t, row->least, row->most);
+      if (!(value >= row->least && value <= row->most)) FARE_FAIL(FARE_ERR_INPUT, "%s reaches %g at time %g, outside its range [%g, %g]", row->name, value, t, row->least, row->most);
     }
   }
   PetscFunctionReturn(0);
