@@ -87,6 +87,8 @@ PetscErrorCode fare_results_create(const fare_plan *plan, const fare_binning *bi
 PetscErrorCode fare_results_free(fare_results *results);
 /* Index of a comparison or series by name; made when the study begins. */
 fare_compared *fare_results_comparison(fare_results *results, size_t ensemble, fare_comparison_kind kind);
+/* All series are empty again: what is kept adds to them. */
+void fare_results_forget_series(fare_results *results);
 /* Keeps binned masses of this snapshot under `name`. */
 void fare_results_keep(fare_results *results, const char *name, PetscInt64 snapshot, const fare_binning *binning, const fare_binned *binned);
 
