@@ -68,6 +68,7 @@ PetscErrorCode fare_results_create(const fare_plan *plan, const fare_binning *bi
   memset(r, 0, sizeof *r);
   r->plan       = plan;
   r->trained    = calloc((size_t)plan->snapshots.count, sizeof *r->trained);
+  r->file       = calloc((size_t)plan->snapshots.count, sizeof *r->file);
   r->truth      = plan->has_truth ? calloc((size_t)plan->snapshots.count, sizeof *r->truth) : NULL;
   r->comparison = calloc(3 * n + 1, sizeof *r->comparison);
   r->cost       = calloc(n + 1, sizeof *r->cost);
@@ -75,7 +76,7 @@ PetscErrorCode fare_results_create(const fare_plan *plan, const fare_binning *bi
   r->failure    = calloc(n + 1, sizeof *r->failure);
   r->curve      = calloc(n + 1, sizeof *r->curve);
   r->binned     = calloc(2 * n + 1, sizeof *r->binned);
-  if (!r->trained || (plan->has_truth && !r->truth) || !r->comparison || !r->cost || !r->census || !r->failure || !r->curve || !r->binned) FARE_FAIL(FARE_ERR_FAILED, "out of memory for results");
+  if (!r->trained || !r->file || (plan->has_truth && !r->truth) || !r->comparison || !r->cost || !r->census || !r->failure || !r->curve || !r->binned) FARE_FAIL(FARE_ERR_FAILED, "out of memory for results");
   memcpy(r->cells, grid->cells, sizeof r->cells);
   choose_bins(r, binning, grid);
   for (size_t i = 0; i < n; i++) {
@@ -112,6 +113,7 @@ PetscErrorCode fare_results_free(fare_results *r)
   for (size_t i = 0; r->census && i < r->plan->ensembles; i++) free(r->census[i]);
   free(r->census);
   free(r->trained);
+  free(r->file);
   free(r->truth);
   free(r->comparison);
   free(r->cost);
@@ -120,6 +122,14 @@ PetscErrorCode fare_results_free(fare_results *r)
   free(r->binned);
   memset(r, 0, sizeof *r);
   PetscFunctionReturn(0);
+}
+
+void fare_results_forget_series(fare_results *r)
+{
+  size_t bins = 1;
+
+  for (int i = 0; i < r->bin_axes; i++) bins *= r->bin_extent[i];
+  for (size_t i = 0; i < r->series; i++) memset(r->binned[i].mass, 0, (size_t)r->plan->snapshots.count * bins * sizeof *r->binned[i].mass);
 }
 
 fare_compared *fare_results_comparison(fare_results *r, size_t ensemble, fare_comparison_kind kind)
