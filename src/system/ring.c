@@ -1,6 +1,7 @@
 /*
-  The functions of a plugin on periodic axes: they are called inside the box alone, whatever point is asked about, so that x^2 means there what it means to
-  whoever wrote it. Formulas do the same in the code that is made of them. A descriptor's functions have no context, so each ring has a slot of its own.
+  The functions of a plugin on periodic axes. They are called inside the box alone, whatever point is asked
+  about, so that x^2 means there what it means to its author. The code made of formulas does the same. A
+  descriptor's functions have no context, so each ring has a slot of its own.
 */
 #include "plugin.h"
 
@@ -27,12 +28,15 @@ double fare_ring_end(double lower, double upper)
 }
 
 /* Points from `first` on, inside the box along periodic axes. */
-static void enter(const fare_system_type *type, int dim, size_t first, size_t n, const double *const x[], double inside[FARE_DIM_MAX][RUN], const double *to[])
+static void enter(const fare_system_type *type, int dim, size_t first, size_t n, const double *const x[],
+  double inside[FARE_DIM_MAX][RUN], const double *to[])
 {
   for (int axis = 0; axis < dim; axis++) {
     to[axis] = x[axis] + first;
     if (!type->periodic[axis]) continue;
-    for (size_t i = 0; i < n; i++) inside[axis][i] = fare_ring_wrap(x[axis][first + i], type->lower[axis], type->upper[axis]);
+    for (size_t i = 0; i < n; i++) {
+      inside[axis][i] = fare_ring_wrap(x[axis][first + i], type->lower[axis], type->upper[axis]);
+    }
     to[axis] = inside[axis];
   }
 }
@@ -45,7 +49,8 @@ typedef struct {
 } function;
 
 /* v[0..values-1][point]. */
-static void call(int slot, function f, int values, int dim, const double *theta, size_t n, const double *const x[], double *const v[])
+static void call(int slot, function f, int values, int dim, const double *theta, size_t n,
+  const double *const x[], double *const v[])
 {
   double        inside[FARE_DIM_MAX][RUN];
   const double *at[FARE_DIM_MAX];
@@ -77,7 +82,8 @@ static void accelerate(int slot, const double *theta, size_t n, const double pos
 }
 
 #define VECTOR(slot, name) \
-  static void name##_##slot(int dim, const double *theta, size_t n, const double *const x[], double *const v[]) \
+  static void name##_##slot(int dim, const double *theta, size_t n, const double *const x[], \
+    double *const v[]) \
   { \
     call(slot, (function){.vector = slots[slot].own->name}, dim, dim, theta, n, x, v); \
   }
@@ -100,7 +106,11 @@ static void accelerate(int slot, const double *theta, size_t n, const double pos
   }
 SLOT(0) SLOT(1) SLOT(2) SLOT(3) SLOT(4) SLOT(5) SLOT(6) SLOT(7)
 
-#define FUNCTIONS(slot) {potential_##slot, force_##slot, extra_##slot, shape_##slot, drift_##slot, diffusion_##slot, acceleration_##slot}
+#define FUNCTIONS(slot) \
+  { \
+    potential_##slot, force_##slot, extra_##slot, shape_##slot, drift_##slot, diffusion_##slot, \
+    acceleration_##slot \
+  }
 static const struct {
   void (*potential)(int dim, const double *theta, size_t n, const double *const x[], double V[]);
   void (*force)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
@@ -109,7 +119,8 @@ static const struct {
   void (*drift)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
   void (*diffusion)(int dim, const double *theta, size_t n, const double *const x[], double *const D[]);
   void (*acceleration)(const double *theta, size_t n, const double position[], double a[]);
-} functions[SLOTS] = {FUNCTIONS(0), FUNCTIONS(1), FUNCTIONS(2), FUNCTIONS(3), FUNCTIONS(4), FUNCTIONS(5), FUNCTIONS(6), FUNCTIONS(7)};
+} functions[SLOTS] = {FUNCTIONS(0), FUNCTIONS(1), FUNCTIONS(2), FUNCTIONS(3), FUNCTIONS(4), FUNCTIONS(5),
+  FUNCTIONS(6), FUNCTIONS(7)};
 
 const fare_system_type *fare_ring_create(const fare_system_type *type)
 {

@@ -1,7 +1,7 @@
 /*
-  Where steps in time end, so that nothing that a drive does is stepped over. A waveform names its own corners. But a formula may make a pulse of a
-  parameter that only rises, exp(-(s - 1)^2/0.01) of a ramp s for instance: the drift at some places in the box is followed, and a stretch ends where it
-  turns.
+  Where steps in time end, so that nothing that a drive does is stepped over. A waveform names its own
+  corners. But a formula may make a pulse of a parameter that only rises, exp(-(s - 1)^2/0.01) of a ramp s
+  for instance. So the drift at some places in the box is followed, and a stretch ends where it turns.
 */
 #include "truth.h"
 
@@ -10,6 +10,7 @@
 #define PLACES 8   /* at which drift and diffusion are followed */
 #define TIMES  512 /* moments on a stretch at which they are looked at */
 #define VALUES (2 * FARE_DIM_MAX * PLACES)
+#define SHORTEST 1e-6 /* of the way: what turns more often than that is noise */
 #define TURN   1e-9 /* of its size, by which a value passes those at both ends to count as a turn */
 
 /* Times closer than this are the same but for rounding. */
@@ -25,13 +26,16 @@ static void place_points(const fare_system *system, const fare_box *box, double 
 
   for (int axis = 0; axis < fare_system_dimension(system); axis++) {
     for (int i = 0; i < PLACES; i++) {
-      x[axis][i] = box->lower[axis] + fmod(0.5 + step[axis] * (i + 1), 1) * (box->upper[axis] - box->lower[axis]);
+      const double part = fmod(0.5 + step[axis] * (i + 1), 1);
+
+      x[axis][i] = box->lower[axis] + part * (box->upper[axis] - box->lower[axis]);
     }
   }
 }
 
 /* Drift and diffusion at all places; returns how many values. */
-static int look(const fare_system *system, const double x[FARE_DIM_MAX][PLACES], double t, double value[VALUES])
+static int look(const fare_system *system, const double x[FARE_DIM_MAX][PLACES], double t,
+                double value[VALUES])
 {
   const int     dim                    = fare_system_dimension(system);
   const double *at[FARE_DIM_MAX]       = {x[0], x[1], x[2]};
@@ -44,10 +48,11 @@ static int look(const fare_system *system, const double x[FARE_DIM_MAX][PLACES],
   return 2 * dim * PLACES;
 }
 
-/* The first moment of a stretch at which a value is farther out than at both its ends and nowhere farther; `to` where there is none. */
+/* The first moment at which a value is beyond its values at both ends, and farthest; `to`: there is none. */
 static double first_turn(const fare_system *system, const fare_box *box, double from, double to)
 {
-  double x[FARE_DIM_MAX][PLACES], first[VALUES], last[VALUES], now[VALUES], high[VALUES], low[VALUES], turn = to;
+  double x[FARE_DIM_MAX][PLACES], first[VALUES], last[VALUES], now[VALUES], high[VALUES], low[VALUES];
+  double turn = to;
   int    when[2][VALUES] = {{0}}, values;
 
   place_points(system, box, x);
@@ -80,6 +85,10 @@ double fare_drive_stretch(const fare_system *system, const fare_box *box, double
 
   if (!(end < to - same_time(from, to))) end = to;
   if (!fare_system_is_driven(system) || !fare_system_has_formulas(system)) return end;
-  for (double turn = first_turn(system, box, from, end); turn < end; turn = first_turn(system, box, from, end)) end = turn;
-  return end;
+  for (;;) {
+    const double turn = first_turn(system, box, from, end);
+
+    if (!(turn < end) || turn - from < SHORTEST * (to - from)) return end;
+    end = turn;
+  }
 }

@@ -1,7 +1,8 @@
 /* fare-test: labels=verification ranks=1,2,3,4 timeout=120 */
 /*
-  L keeps probability: its columns sum to zero, or to what leaves over an absorbing end, also where the slope of drift and diffusion jumps at the seam of a ring; and
-  what does not keep it is an error, not put right unseen.
+  L keeps probability: its columns sum to zero, or to what leaves over an absorbing end, also where the
+  slope of drift and diffusion jumps at the seam of a ring. What does not keep it is an error, and not put
+  right unseen.
 */
 #include "fare_test.h"
 
@@ -11,7 +12,8 @@
 
 #define WIDTH 2.5
 
-/* In the box [-0.5, 2] alone do these mean what they say: outside they would be something else, and negative from 2.5 on. */
+/* In the box [-0.5, 2] alone do these mean what they say: outside they would be something else, and negative
+   from 2.5 on. */
 static const fare_parameter none[] = {{"unused", 0, -1, 1, "nothing"}, FARE_PARAMETERS_END};
 static int                  outside; /* points that were asked about beyond the box */
 
@@ -40,8 +42,11 @@ static void ring_diffusion(int dim, const double *theta, size_t n, const double 
   }
 }
 
+#define ROUND .periodic = {PETSC_TRUE, PETSC_TRUE, PETSC_TRUE}
 #define RING .lower = {-0.5, -0.5, -0.5}, .upper = {2, 2, 2}, .dimension_least = 1, .dimension_most = 3
-static const fare_system_type ring = {.name = "ring", RING, .parameters = none, .periodic = {PETSC_TRUE, PETSC_TRUE, PETSC_TRUE}, .drift = ring_drift, .diffusion = ring_diffusion};
+static const fare_system_type ring = {
+  .name = "ring", RING, ROUND, .parameters = none, .drift = ring_drift, .diffusion = ring_diffusion,
+};
 
 /* V = 4 |x - 0.75|, whose slope jumps at the seam, and a force round and round that varies. */
 static const fare_parameter common[] = {FARE_COMMON_PARAMETERS, FARE_PARAMETERS_END};
@@ -73,9 +78,13 @@ static void kink_force(int dim, const double *theta, size_t n, const double *con
   }
 }
 
-static const fare_system_type kink = {.name = "kink", RING, .parameters = common, .periodic = {PETSC_TRUE, PETSC_TRUE, PETSC_TRUE}, .potential = kink_potential, .force = kink_force, .extra = kink_extra};
+static const fare_system_type kink = {
+  .name = "kink", RING, ROUND, .parameters = common,
+  .potential = kink_potential, .force = kink_force, .extra = kink_extra,
+};
 
-/* Depends on where in the batch a point stands, as no function of a place does: the two sides of a shared face disagree. */
+/* Depends on where in the batch a point stands, as no function of a place does: the two sides of a shared
+   face disagree. */
 static void torn_diffusion(int dim, const double *theta, size_t n, const double *const x[], double *const D[])
 {
   (void)theta, (void)x;
@@ -84,9 +93,12 @@ static void torn_diffusion(int dim, const double *theta, size_t n, const double 
   }
 }
 
-static const fare_system_type torn = {.name = "torn", RING, .parameters = none, .periodic = {PETSC_TRUE, PETSC_TRUE, PETSC_TRUE}, .drift = ring_drift, .diffusion = torn_diffusion};
+static const fare_system_type torn = {
+  .name = "torn", RING, ROUND, .parameters = none, .drift = ring_drift, .diffusion = torn_diffusion,
+};
 
-static void negative_diffusion(int dim, const double *theta, size_t n, const double *const x[], double *const D[])
+static void negative_diffusion(int dim, const double *theta, size_t n, const double *const x[],
+  double *const D[])
 {
   (void)theta;
   for (int axis = 0; axis < dim; axis++) {
@@ -103,10 +115,13 @@ static void hollow_drift(int dim, const double *theta, size_t n, const double *c
   }
 }
 
-static const fare_system_type hollow = {.name = "hollow", RING, .parameters = none, .drift = hollow_drift, .diffusion = ring_diffusion};
+static const fare_system_type hollow = {
+  .name = "hollow", RING, .parameters = none, .drift = hollow_drift, .diffusion = ring_diffusion,
+};
 
 /* Fine in the box, negative or no number beyond its walls, where nobody should ask. */
-static void bounded_diffusion(int dim, const double *theta, size_t n, const double *const x[], double *const D[])
+static void bounded_diffusion(int dim, const double *theta, size_t n, const double *const x[],
+  double *const D[])
 {
   (void)theta;
   for (int axis = 0; axis < dim; axis++) {
@@ -114,9 +129,13 @@ static void bounded_diffusion(int dim, const double *theta, size_t n, const doub
   }
 }
 
-static const fare_system_type bounded = {.name = "bounded", RING, .parameters = none, .drift = ring_drift, .diffusion = bounded_diffusion};
+static const fare_system_type bounded = {
+  .name = "bounded", RING, .parameters = none, .drift = ring_drift, .diffusion = bounded_diffusion,
+};
 
-static const fare_system_type negative = {.name = "negative", RING, .parameters = none, .drift = ring_drift, .diffusion = negative_diffusion};
+static const fare_system_type negative = {
+  .name = "negative", RING, .parameters = none, .drift = ring_drift, .diffusion = negative_diffusion,
+};
 
 typedef struct {
   fare_system   *system;
@@ -127,7 +146,8 @@ typedef struct {
 static setting set(const fare_system_type *type, int dim, PetscInt cells, double turns, fare_end end)
 {
   const PetscInt count[] = {cells, cells, cells};
-  const double   lower[] = {-0.5, -0.5, -0.5}, upper[] = {-0.5 + turns * WIDTH, -0.5 + turns * WIDTH, -0.5 + turns * WIDTH};
+  const double   end_at  = -0.5 + turns * WIDTH;
+  const double   lower[] = {-0.5, -0.5, -0.5}, upper[] = {end_at, end_at, end_at};
   const fare_end ends[]  = {end, end, end};
   setting        s;
 
@@ -144,7 +164,7 @@ static void unset(setting *s)
   assert_ok(fare_system_destroy(&s->system));
 }
 
-/* The largest sum of a column of -A = L, relative to the largest rate; of all columns together, what leaves. */
+/* The largest sum of a column of -A = L, relative to the largest rate; of all together, what leaves. */
 static void sum_columns(setting *s, double *worst, double *total)
 {
   Mat       A;
@@ -220,7 +240,7 @@ static void refuses(const fare_system_type *type, int dim, fare_end end, const c
   setting s = set(type, dim, 12, 1, end);
 
   assert_int_equal(fare_operator_rates(s.op, 0), FARE_ERR_FAILED);
-  if (!strstr(fare_error_message(), message)) fail_msg("'%s' says nothing of '%s'", fare_error_message(), message);
+  if (!strstr(fare_error_message(), message)) fail_msg("'%s', not '%s'", fare_error_message(), message);
   unset(&s);
 }
 
@@ -264,7 +284,7 @@ static void lost_mass_is_not_restored(void **state)
     if (s.grid->start[0] == 0) evolution->op->down[0][0] += 1e-3 * evolution->op->up[0][1];
     evolution->op->version++;
     assert_int_equal(fare_evolution_advance(evolution, 0.02), FARE_ERR_FAILED);
-    if (!strstr(fare_error_message(), "does not keep probability")) fail_msg("it says '%s'", fare_error_message());
+    if (!strstr(fare_error_message(), "does not keep probability")) fail_msg("'%s'", fare_error_message());
     assert_ok(fare_evolution_destroy(&evolution));
     unset(&s);
   }
