@@ -227,7 +227,49 @@ static void bars_hold_at_points(void **state)
   }
 }
 
-/* Drift 1, noise 1, ends at -1 and 1 that absorb: tau(0) = tanh 1, and e^2/(1 + e^2) of all leave above. */
+/* Mean exit time of free diffusion from a square of side a whose sides lie within cells: its series, at points all over it. */
+static void bars_hold_in_a_square(void **state)
+{
+  enum { COUNT = 200 };
+  const double a = 1.37, corner[] = {-0.67, -0.35};
+  fare_system *system = make_system(&swirl, 2);
+  char         yaml[200 + 48 * COUNT] = "analysis: [{name: exit, kind: passage, leave: {lower: [-0.67, -0.35], upper: [0.7, 1.02]}, points: [";
+  double       exact[COUNT], ratio[COUNT];
+  section      s;
+
+  (void)state;
+  for (int i = 0; i < COUNT; i++) {
+    const double x = fmod(0.5 + 0.7548776662466927 * i, 1), y = fmod(0.5 + 0.5698402909980532 * i, 1);
+    char         one[64];
+
+    exact[i] = 0;
+    for (int m = 1; m < 400; m += 2) {
+      const double k = M_PI * m, far = fabs(y - 0.5);
+
+      exact[i] += 4 / pow(k, 3) * sin(k * x) * (1 - (exp(k * (far - 0.5)) + exp(-k * (far + 0.5))) / (1 + exp(-k)));
+    }
+    exact[i] *= a * a / 0.5;
+    snprintf(one, sizeof one, "%s[%.16g, %.16g]", i ? ", " : "", corner[0] + a * x, corner[1] + a * y);
+    strcat(yaml, one);
+  }
+  strcat(yaml, "]}]");
+  assert_ok(fare_system_set(system, "stiffness", 0));
+  assert_ok(fare_system_set(system, "swirl", 0));
+  run_section(system, 192, yaml, &s);
+  for (size_t i = 0; i < COUNT; i++) {
+    double value, error;
+
+    assert_ok(fare_analysis_value(s.analysis[0], "time", i, &value, &error));
+    if (fabs(value - exact[i]) > 3 * error) fail_msg("time %zu: %.12g +- %.1e, expected %.12g", i, value, error, exact[i]);
+    ratio[i] = error / (fabs(value - exact[i]) + 1e-9);
+  }
+  qsort(ratio, COUNT, sizeof *ratio, by_size);
+  if (getenv("FARE_TEST_SHOW")) fare_log("square: bars are %.2g (least), %.2g (median) times the errors", ratio[0], ratio[COUNT / 2]);
+  assert_between(ratio[COUNT / 2], 0.3, 30);
+  free_section(&s);
+}
+
+/* Ends at -1 and 1 that absorb, in a well between them: half of all leave at each. */
 static void the_whole_box_is_left_through_its_ends(void **state)
 {
   const char         *text = "analysis: [{name: t, kind: passage, leave: {lower: [-2], upper: [2]}, points: [0.0]}]";
@@ -288,6 +330,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(two_axes_keep_digits),
   cmocka_unit_test(populations_balance_over_barriers),
   cmocka_unit_test(bars_hold_at_points),
+  cmocka_unit_test(bars_hold_in_a_square),
   cmocka_unit_test(the_whole_box_is_left_through_its_ends),
   cmocka_unit_test(lost_digits_are_an_error),
 };
