@@ -109,7 +109,7 @@ PetscErrorCode fare_passage_at_points(const fare_passage_keys *s, const fare_gri
 
   PetscFunctionBeginUser;
   PetscCall(fare_found_at_points(found, "time", meaning, grid, &held, count, times, &s->at, known));
-  PetscCall(fare_found_exact(found, "points", "where `time`, and through which end, is given", s->at.count, (size_t)grid->dim, s->at.x));
+  PetscCall(fare_found_exact(found, "points", "where `time` is given, and at which end paths are absorbed", s->at.count, (size_t)grid->dim, s->at.x));
   PetscFunctionReturn(0);
 }
 

@@ -1,7 +1,7 @@
 /*
   Relaxation rates and modes: eigenvalues of -L nearest to 0, by Krylov-Schur in shift-and-invert mode (SLEPc; Stewart, SIAM J. Matrix Anal. Appl. 23, 601
   (2001)). Under detailed balance L is similar to the symmetric matrix of sqrt(r(i->j) r(j->i)), and each rate is found once more as a sum of
-  squares over faces, sum (sqrt(r_ij) u_i - sqrt(r_ji) u_j)^2, in which nothing cancels: small rates keep their digits.
+  squares over faces, sum (sqrt(r_ij) u_i - sqrt(r_ji) u_j)^2, in which nothing cancels. The slowest are found anew by slow_modes.c.
 */
 #include "analysis.h"
 
@@ -125,10 +125,12 @@ static int by_rate(const void *a, const void *b)
 }
 
 /* What L would keep at rest if its ends were closed. New vector. */
-static PetscErrorCode masses_at_rest(fare_killed *faces, const fare_system *system, double t, EPS eps, Vec *rest)
+static PetscErrorCode masses_at_rest(fare_killed *faces, const fare_system *system, double t, EPS eps,
+                                     PetscBool symmetric, Vec *rest)
 {
   fare_elimination *elimination = NULL;
   PetscErrorCode    code        = FARE_ERR_FAILED;
+  PetscReal         sum;
 
   PetscFunctionBeginUser;
   PetscCall(DMCreateGlobalVector(faces->grid->dm, rest));
@@ -142,7 +144,10 @@ static PetscErrorCode masses_at_rest(fare_killed *faces, const fare_system *syst
     PetscCall(fare_grid_boltzmann(faces->grid, system, t, rest));
   } else {
     PetscCall(EPSGetEigenvector(eps, 0, *rest, NULL));
-    PetscCall(VecPointwiseMult(*rest, *rest, *rest));
+    if (symmetric) PetscCall(VecPointwiseMult(*rest, *rest, *rest));
+    else PetscCall(VecAbs(*rest));
+    PetscCall(VecNorm(*rest, NORM_1, &sum));
+    PetscCall(VecScale(*rest, 1 / sum));
   }
   PetscFunctionReturn(0);
 }
@@ -195,7 +200,7 @@ static PetscErrorCode finish(fare_killed *faces, const fare_system *system, doub
   for (int axis = 0; axis < faces->grid->dim; axis++) {
     if (faces->grid->end[axis] >= FARE_END_ABSORBING) closed = PETSC_FALSE;
   }
-  PetscCall(masses_at_rest(faces, system, t, eps, &rest));
+  PetscCall(masses_at_rest(faces, system, t, eps, spectrum->symmetric, &rest));
   if (spectrum->symmetric) {
     PetscCall(VecDuplicate(rest, &root));
     PetscCall(VecCopy(rest, root));

@@ -1,12 +1,13 @@
 /*
-  The slowest modes again, where rates are so far below the fastest one of the grid that an eigensolver, which knows all to 1e-16 of that, cannot tell them from 0 or from each other. Inverse
-  iteration
+  The slowest modes again, where rates are so far below the fastest one of the grid that an eigensolver, which
+  knows all to 1e-16 of that, cannot tell them from 0 or from each other. Inverse iteration
 
     y = (sigma - L)^-1 p,  lambda = p'p/p'y - sigma,
 
-  with sigma a tenth of lambda: by elimination, which loses no digit however small sigma is, and so that little cancels in y, whose parts from p's two signs are at most lambda/sigma times as
-  large. Orthogonality to what was found before, in the inner product sum_i p_i q_i/pi_i of detailed balance, keeps the modes apart. Without detailed balance that serves for one mode beside rest, whose left
-  eigenvector is 1.
+  with sigma a tenth of lambda: by elimination, which loses no digit however small sigma is, and so that
+  little cancels in y, whose parts from p's two signs are at most lambda/sigma times as large. Orthogonality
+  to what was found before, in the inner product sum_i p_i q_i/pi_i of detailed balance, keeps the modes
+  apart. Without detailed balance that serves for one mode beside rest, whose left eigenvector is 1.
 */
 #include "analysis.h"
 
@@ -50,11 +51,13 @@ PetscErrorCode fare_spectrum_form(const fare_killed *faces, Vec u, Vec v, double
     fare_cell_index(grid, n, index);
     here = fare_ghosts_at(&ghosts, index);
     for (int face = 0; face < 2 * grid->dim; face++) {
-      const PetscInt at  = n * 2 * grid->dim + face, there = here + ghosts.stride[face / 2];
+      const PetscInt at = n * 2 * grid->dim + face, there = here + ghosts.stride[face / 2];
       const double   out = sqrt(faces->leaving[at]), in = sqrt(faces->entering[at]);
 
-      if (faces->column[at] < 0) *form += out * a[here] * out * b[here];
-      else if (face % 2) *form += (out * a[here] - in * a[there]) * (out * b[here] - in * b[there]);
+      if (faces->column[at] < 0)
+        *form += out * a[here] * out * b[here];
+      else if (face % 2)
+        *form += (out * a[here] - in * a[there]) * (out * b[here] - in * b[there]);
     }
   }
   PetscCall(VecRestoreArrayRead(here_u, &a));
@@ -68,7 +71,7 @@ PetscErrorCode fare_spectrum_form(const fare_killed *faces, Vec u, Vec v, double
 static double fastest_rate(const fare_killed *faces)
 {
   const int width = 2 * faces->grid->dim;
-  double    most  = 0;
+  double    most = 0;
 
   for (PetscInt n = 0; n < faces->owned; n++) {
     double sum = 0;
@@ -107,8 +110,10 @@ static PetscErrorCode separate(const problem *s, PetscInt k, Vec v)
     for (PetscInt j = 0; j < k; j++) {
       PetscScalar part;
 
-      if (s->spectrum->symmetric) PetscCall(VecDot(s->u[j], v, &part));
-      else PetscCall(VecSum(v, &part));
+      if (s->spectrum->symmetric)
+        PetscCall(VecDot(s->u[j], v, &part));
+      else
+        PetscCall(VecSum(v, &part));
       PetscCall(VecAXPY(v, -part, s->u[j]));
     }
   }
@@ -120,7 +125,8 @@ static NormType norm_of(const problem *s)
   return s->spectrum->symmetric ? NORM_2 : NORM_1;
 }
 
-/* The modes that the eigensolver gave, made to fit each other: rest first, then orthonormal combinations by the form that rounds least. */
+/* The modes that the eigensolver gave, made to fit each other: rest first, then orthonormal combinations by
+ * the form that rounds least. */
 static PetscErrorCode combine(problem *s)
 {
   const PetscInt m = s->slow - s->first;
@@ -157,8 +163,10 @@ static PetscErrorCode combine(problem *s)
 static PetscErrorCode invert(const problem *s, fare_elimination *elimination, Vec p, Vec y)
 {
   PetscFunctionBeginUser;
-  if (s->spectrum->symmetric) PetscCall(VecPointwiseMult(y, p, s->root));
-  else PetscCall(VecCopy(p, y));
+  if (s->spectrum->symmetric)
+    PetscCall(VecPointwiseMult(y, p, s->root));
+  else
+    PetscCall(VecCopy(p, y));
   PetscCall(fare_elimination_solve(elimination, PETSC_TRUE, y));
   if (s->spectrum->symmetric) PetscCall(divide(y, s->root, y));
   PetscFunctionReturn(0);
@@ -167,7 +175,7 @@ static PetscErrorCode invert(const problem *s, fare_elimination *elimination, Ve
 static PetscErrorCode find_again(problem *s, PetscInt k)
 {
   const double      least = 1e-290;
-  double           *rate  = &s->spectrum->rate[k], before = HUGE_VAL, sigma = 0;
+  double           *rate = &s->spectrum->rate[k], before = HUGE_VAL, sigma = 0;
   fare_elimination *elimination = NULL;
   Vec               p = s->u[k], y;
   PetscScalar       product;
@@ -186,18 +194,23 @@ static PetscErrorCode find_again(problem *s, PetscInt k)
     PetscCall(invert(s, elimination, p, y));
     PetscCall(separate(s, k, y));
     PetscCall(VecNorm(y, norm_of(s), &norm));
-    if (!(norm > 0) || !isfinite(norm)) FARE_FAIL(FARE_ERR_FAILED, "relaxation: rate %d is smaller than numbers can be", (int)k);
-    if (s->spectrum->symmetric) PetscCall(VecDot(p, y, &product));
-    else product = norm;
+    if (!(norm > 0) || !isfinite(norm))
+      FARE_FAIL(FARE_ERR_FAILED, "relaxation: rate %d is smaller than numbers can be", (int)k);
+    if (s->spectrum->symmetric)
+      PetscCall(VecDot(p, y, &product));
+    else
+      product = norm;
     before = *rate;
-    *rate  = 1 / product - sigma;
+    *rate = 1 / product - sigma;
     PetscCall(VecCopy(y, p));
     PetscCall(VecScale(p, 1 / norm));
     done = sigma < *rate && fabs(*rate - before) <= CONVERGED * *rate ? PETSC_TRUE : PETSC_FALSE;
   }
   PetscCall(fare_elimination_destroy(&elimination));
   PetscCall(VecDestroy(&y));
-  if (!done) FARE_FAIL(FARE_ERR_FAILED, "relaxation: rate %d, of about %.1e, cannot be told from those near it", (int)k, *rate);
+  if (!done)
+    FARE_FAIL(FARE_ERR_FAILED, "relaxation: rate %d, of about %.1e, cannot be told from those near it",
+              (int)k, *rate);
   PetscFunctionReturn(0);
 }
 
@@ -208,8 +221,10 @@ static PetscErrorCode find_all(problem *s)
   PetscFunctionBeginUser;
   PetscCall(VecDuplicateVecs(s->rest, s->slow, &s->u));
   for (PetscInt k = 0; k < s->slow; k++) {
-    if (of->symmetric) PetscCall(divide(of->mode[k], s->root, s->u[k]));
-    else PetscCall(VecCopy(of->mode[k], s->u[k]));
+    if (of->symmetric)
+      PetscCall(divide(of->mode[k], s->root, s->u[k]));
+    else
+      PetscCall(VecCopy(of->mode[k], s->u[k]));
   }
   if (s->first) PetscCall(VecCopy(of->symmetric ? s->root : s->rest, s->u[0]));
   if (of->symmetric) PetscCall(combine(s));
@@ -220,8 +235,10 @@ static PetscErrorCode find_all(problem *s)
   for (PetscInt k = 0; k < s->slow; k++) {
     PetscReal size;
 
-    if (of->symmetric) PetscCall(VecPointwiseMult(of->mode[k], s->u[k], s->root));
-    else PetscCall(VecCopy(s->u[k], of->mode[k]));
+    if (of->symmetric)
+      PetscCall(VecPointwiseMult(of->mode[k], s->u[k], s->root));
+    else
+      PetscCall(VecCopy(s->u[k], of->mode[k]));
     PetscCall(VecNorm(of->mode[k], NORM_1, &size));
     PetscCall(VecScale(of->mode[k], 1 / size));
     of->frequency[k] = 0;
@@ -233,17 +250,25 @@ static PetscErrorCode find_all(problem *s)
 PetscErrorCode fare_spectrum_refine(fare_killed *faces, PetscBool closed, Vec rest, fare_spectrum *spectrum)
 {
   const double fastest = fastest_rate(faces);
-  problem      s       = {.faces = faces, .spectrum = spectrum, .closed = closed, .rest = rest, .first = closed ? 1 : 0};
+  problem s = {.faces = faces, .spectrum = spectrum, .closed = closed, .rest = rest, .first = closed ? 1 : 0};
 
   PetscFunctionBeginUser;
-  while (s.slow < spectrum->count && (s.slow < s.first || hypot(spectrum->rate[s.slow], spectrum->frequency[s.slow]) < SLOW * fastest)) s.slow++;
+  while (s.slow < spectrum->count &&
+         (s.slow < s.first || hypot(spectrum->rate[s.slow], spectrum->frequency[s.slow]) < SLOW * fastest))
+    s.slow++;
   if (s.first) spectrum->rate[0] = spectrum->frequency[0] = 0;
   if (s.slow == s.first && !s.first) PetscFunctionReturn(0);
   if (s.slow > s.first && !fare_elimination_serves(faces->grid)) {
-    FARE_FAIL(FARE_ERR_FAILED, "relaxation: a barrier makes rate %d smaller than %.0e of the fastest on the grid, which the iterative solver cannot resolve: take fewer cells, or a larger kT", (int)s.first, SLOW);
+    FARE_FAIL(FARE_ERR_FAILED,
+              "relaxation: a barrier makes rate %d smaller than %.0e of the fastest on the grid, which the "
+              "iterative solver cannot resolve: take fewer cells, or a larger kT",
+              (int)s.first, SLOW);
   }
   if (s.slow > s.first + 1 && !spectrum->symmetric) {
-    FARE_FAIL(FARE_ERR_FAILED, "relaxation: barriers make %d rates smaller than %.0e of the fastest on the grid; without detailed balance one can be resolved: ask for fewer rates, or take a larger kT", (int)(s.slow - s.first), SLOW);
+    FARE_FAIL(FARE_ERR_FAILED,
+              "relaxation: barriers make %d rates smaller than %.0e of the fastest on the grid; without "
+              "detailed balance one can be resolved: ask for fewer rates, or take a larger kT",
+              (int)(s.slow - s.first), SLOW);
   }
   PetscCall(VecDuplicate(rest, &s.root));
   PetscCall(VecCopy(rest, s.root));
