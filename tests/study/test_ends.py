@@ -35,6 +35,7 @@ ensembles:
   - {name: static, sampler: ebm, particles: 1000, steps: 20, batch: 512, train: {particles: 2000, dt: 2.0e-3}}
   - {name: moving, sampler: neq_ebm, particles: 1000, steps: 20, batch: 512, train: {particles: 2000, dt: 2.0e-3}}
   - {name: diffusion, sampler: diffusion, particles: 1000, steps: 20, batch: 512, train: {particles: 2000, dt: 2.0e-3}}
+  - {name: memory, sampler: diffusion, particles: 1000, empirical: true, train: {particles: 2000, dt: 2.0e-3}}
   - {name: poisson, sampler: poisson_flow, particles: 1000, steps: 20, batch: 512, train: {particles: 2000, dt: 2.0e-3}}
   - {name: flow, sampler: flow_matching, particles: 1000, steps: 20, batch: 512, train: {particles: 2000, dt: 2.0e-3}}
   - {name: spline, sampler: normalizing_flow, particles: 1000, steps: 20, batch: 512, train: {particles: 2000, dt: 2.0e-3}}
@@ -122,6 +123,7 @@ def check_mirrors(where):
             kl = study[f"comparisons/{name}/kl"]
             expect((kl["value"][:] < 1.6 * kl["floor_high"][:]).all(), f"{name}: kl {kl['value'][:]}, floor {kl['floor_high'][:]}")
         expect(max(study["ensembles/diffusion/folded"][:]) > 0, "a hasty diffusion draws nothing outside")
+        expect(max(study["ensembles/memory/folded"][:]) < 0.1, f"what is learned from lies outside: {study['ensembles/memory/folded'][:]}")
         expect(study["ensembles/euler/outside"][:].max() == 0, "share outside in study.h5")
     checked = fare(where, "check", "slope.yaml")
     for name, what in (("euler", "reflected at the ends"), ("chains", "particles stay inside"), ("diffusion", "what is drawn outside is reflected")):
