@@ -7,7 +7,7 @@ import planes
 import reference
 from reference import Problem
 
-ENOUGH = 1e-7  # L1
+ENOUGH = 1e-8  # L1
 
 
 def normal(edges, mean, sd, images=(0.0,)):
