@@ -109,6 +109,11 @@ SHAPES = [
     Shape("geometric_brownian", lambda r: {"growth": r.uniform(-0.5, 0.5), "volatility": log_uniform(r, 0.1, 1)}, 0, 8, builtin="geometric_brownian",
           drift="growth*x", diffusion="0.5*volatility^2*x^2", kinks=lambda p: [8 * 0.3 ** k for k in range(1, 10)], driven=("growth", "volatility"), tags=("singular", "library", "general"), least=0.1),
 ]
+# Of these the density is known in closed form; every sixteenth study is one.
+KNOWN = [
+    Shape("still", lambda r: {"a": r.uniform(-0.5, 0.5), "k": signed(r, 0.3, 3), "D0": 0.0}, -5, 5, drift="a - k*x", diffusion="D0", driven=("a", "k"), tags=("no diffusion", "general")),
+    Shape("linear", lambda r: {"a": r.uniform(-0.5, 0.5), "k": log_uniform(r, 0.3, 3), "D0": log_uniform(r, 0.003, 0.5)}, -5, 5, drift="a - k*x", diffusion="D0", driven=("a", "k", "D0"), tags=("smooth", "general")),
+]
 POSITIVE = {"kT", "mobility", "D0", "D1", "k", "q", "stiffness", "height", "sigma", "volatility", "rate", "m", "friction", "mass", "diffusion", "damping", "coupling", "mu", "alpha"}
 
 
@@ -212,18 +217,19 @@ class Start:
 
     def __init__(self, rng, shape, lower, upper, spacing, boltzmann):
         kinds = ["gaussian", "uniform", "mixture", "point"] + (["boltzmann"] * 2 if shape.potential else []) + ["gaussian"]
-        if shape.least:
+        if shape.least or shape in KNOWN:
             kinds = ["gaussian"]
         self.kind = str(rng.choice(kinds))
         self.narrow, width = [], upper - lower
         self.cells_wide = math.inf
 
         def place():
-            return float(lower + width * rng.uniform(max(0.12, shape.least), 0.88))
+            low = 0.4 if shape in KNOWN else max(0.12, shape.least)
+            return float(lower + width * rng.uniform(low, 1 - max(low, 0.12) if shape in KNOWN else 0.88))
 
         def spread():
             sd = log_uniform(rng, max(0.15 * spacing, 0.002 * width), 0.3 * width)
-            return min(sd, 0.25 * shape.least * width / 4) if shape.least else sd
+            return 0.3 * sd if shape in KNOWN else min(sd, 0.25 * shape.least * width / 4) if shape.least else sd
         if self.kind == "boltzmann":
             self.yaml, self.density = "{density: boltzmann}", boltzmann
             return
@@ -250,7 +256,7 @@ class Start:
 def choose_ends(rng, shape):
     if shape.ring:
         return "ring", ""
-    if "singular" in shape.tags or rng.random() < 0.6:
+    if "singular" in shape.tags or shape in KNOWN or rng.random() < 0.6:
         return "rr", ""
     name, letters = [("absorbing", "aa"), ("absorbing_below", "ar"), ("absorbing_above", "ra")][rng.integers(3)]
     return letters, name
@@ -270,13 +276,35 @@ def system_yaml(shape, parameters):
     return "\n".join(lines) + f"\n  parameters: {{{values}}}\n"
 
 
+def linear(problem, start, edges):
+    """Masses at the snapshots, and what lies at the ends: drift a - k x keeps a Gaussian one, with m' = a - k m and v' = 2 D - 2 k v."""
+    def slope(t, y, low, high):
+        p = problem.parameters(min(max(t, low), high))
+        return np.array([p["a"] - p["k"] * y[0], 2 * p["D0"] - 2 * p["k"] * y[1]])
+    y, out = np.array([start[0], start[1] ** 2]), []
+    marks = sorted({*problem.times, *problem.breaks})
+    for a, b in zip([problem.times[0], *marks], marks):
+        h = (b - a) / 200
+        low, high = a + 1e-9 * (b - a), b - 1e-9 * (b - a)
+        for i in range(200 if b > a else 0):
+            t = a + i * h
+            k1 = slope(t, y, low, high)
+            k2 = slope(t + h / 2, y + h / 2 * k1, low, high)
+            k3 = slope(t + h / 2, y + h / 2 * k2, low, high)
+            y = y + h / 6 * (k1 + 2 * k2 + 2 * k3 + slope(t + h, y + h * k3, low, high))
+        if b in problem.times:
+            below = np.array([0.5 * math.erfc((y[0] - e) / math.sqrt(2 * y[1])) for e in edges])
+            out.append((np.diff(below), below[0] + 1 - below[-1]))
+    return np.array([m for m, _ in out]), np.array([1e-9 + 10 * beyond for _, beyond in out])
+
+
 def make(seed):
     """The study of a seed."""
     rng = np.random.default_rng([2026, seed])
-    shape = SHAPES[rng.integers(len(SHAPES))]
+    shape = SHAPES[rng.integers(len(SHAPES))] if seed % 16 != 15 else KNOWN[rng.integers(len(KNOWN))]
     parameters = {k: float(v) for k, v in shape.draw(rng).items()}
     lower, upper = shape.lower, shape.upper
-    if not shape.ring and "singular" not in shape.tags and rng.random() < 0.5:
+    if not shape.ring and "singular" not in shape.tags and shape not in KNOWN and rng.random() < 0.5:
         # another box, so that walls are felt
         middle, half = (lower + upper) / 2, (upper - lower) / 2
         lower, upper = middle - half * rng.uniform(0.3, 1), middle + half * rng.uniform(0.3, 1)
@@ -284,7 +312,7 @@ def make(seed):
     half = log_uniform(rng, 8, 256)
     cells = 4 * int(round(half / 2)) if seed % 8 else 2 * int(round(half))
     spacing = (upper - lower) / cells
-    scale = parameters.get("mobility", 1) * parameters["kT"] if "kT" in parameters else parameters.get("D0", 1)
+    scale = 1.0 if shape in KNOWN else parameters.get("mobility", 1) * parameters["kT"] if "kT" in parameters else parameters.get("D0", 1)
     end = log_uniform(rng, 0.05, 5) * (min(1.0, ((upper - lower) / 4) ** 2 / scale) if rng.random() < 0.5 else 1.0)
     drives = []
     for parameter in rng.permutation(shape.driven)[:int(rng.choice([0, 1, 2], p=[0.3, 0.5, 0.2]))]:
@@ -318,6 +346,8 @@ def make(seed):
     yaml += f"truth: {{cells: [{cells}], lower: [{number(lower)}], upper: [{number(upper)}]" + (f", ends: [{end_name}]" if end_name else "") + f", tolerance: {tolerance:.0e}}}\n"
     problem = Problem(lower, upper, ends, kinks, theta, sorted({b for d in drives for b in d.breaks if 0 < b < end}), min([end] + [d.longest for d in drives]),
                       [end * k / (count - 1) for k in range(count)], start.density, narrow=start.narrow, **functions)
+    if shape in KNOWN:
+        problem.exact = lambda edges: linear(problem, start.narrow[0], edges)
     tags = {"shape": shape.name, "form": "/".join(shape.tags), "ends": ends, "start": start.kind, "start_cells": start.cells_wide, "cells": cells, "tolerance": tolerance,
             "drive": "+".join(f"{d.kind}({d.parameter})" for d in drives) or "none", "kT": parameters.get("kT", scale), "end": end}
     return Study(seed, yaml, problem, lower + (upper - lower) * np.arange(cells + 1) / cells, tags)

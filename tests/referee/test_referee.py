@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """
 Random studies of one axis against a reference that shares no code with FARE: no silent estimate below a third of the true error; and random pairs of distributions: intervals of scores hold
-the true value. Many more: referee.py and scores.py.
+the true value; and closed forms for the reference itself. Many more: referee.py and scores.py.
+fare-test: labels=referee arg=closed_forms
 fare-test: labels=referee timeout=900 arg=truths
 fare-test: labels=referee timeout=900 arg=scores
 """
@@ -10,10 +11,18 @@ import pathlib
 import sys
 
 os.environ.setdefault("FARE_CACHE", str(pathlib.Path(os.environ.get("FARE_BINARY_DIR", "build")).resolve() / "tests" / "formulas"))
+import closed_forms
 import referee
 import scores
 
-if __name__ == "__main__":
+
+def main():
     which = sys.argv.pop(1)
+    if which == "closed_forms":
+        return 0 if closed_forms.check() else 1
     sys.argv[1:] = ["--count", "150"] if which == "truths" else ["--pairs", "8", "--replicates", "10"]
-    sys.exit(referee.main() if which == "truths" else scores.main())
+    return referee.main() if which == "truths" else scores.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
