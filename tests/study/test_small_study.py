@@ -55,7 +55,7 @@ def check_files(directory, done, ranks):
     checkpoints = {name for name in names if re.fullmatch(r"checkpoints/checkpoint_\d{6}_[0-9a-f]{8}\.h5", name)}
     expect(len(checkpoints) == 1, f"on {ranks} ranks: checkpoints {sorted(checkpoints)}")
     names -= checkpoints
-    expected = {"study.h5", "measures.csv", "ranking.csv"} | {f"snapshots/snapshot_{k:06d}.h5" for k in range(SNAPSHOTS)}
+    expected = {"study.h5", "measures.csv", "ranking.csv", "ends.csv"} | {f"snapshots/snapshot_{k:06d}.h5" for k in range(SNAPSHOTS)}
     expect(names == expected, f"on {ranks} ranks: files {sorted(names ^ expected)}")
     with h5py.File(directory / "study.h5") as file:
         provenance = file["provenance"].attrs
