@@ -194,7 +194,7 @@ static PetscErrorCode status(const fare_arguments *arguments)
   fare_study_state state = FARE_STUDY_MISSING;
   fare_plan       *plan;
   options          o;
-  char             why[512] = "";
+  char             why[1024] = "";
   int              rank, found;
 
   PetscFunctionBeginUser;
@@ -203,13 +203,14 @@ static PetscErrorCode status(const fare_arguments *arguments)
   if (o.point < 0) PetscCall(fare_plan_read(PETSC_COMM_WORLD, o.words.study, o.words.count, o.words.assignment, &plan));
   else PetscCall(fare_sweep_plan(PETSC_COMM_WORLD, o.words.study, o.words.count, o.words.assignment, o.point, &plan));
   if (rank == 0) {
-    state = fare_study_look(plan->directory, sizeof why, why);
+    state = fare_study_look(plan, sizeof why, why);
     printf("%s %s\n", fare_study_state_names[state], plan->directory);
   }
   found = state;
   PetscCallMPI(MPI_Bcast(&found, 1, MPI_INT, 0, PETSC_COMM_WORLD));
   PetscCall(fare_plan_destroy(&plan));
   if (found == FARE_STUDY_FAILED) FARE_FAIL(FARE_ERR_FAILED, "the study failed: %s", why);
+  if (found == FARE_STUDY_OTHER) FARE_FAIL(FARE_ERR_FAILED, "%s", why);
   if (found != FARE_STUDY_DONE) FARE_FAIL(FARE_ERR_FAILED, "the study is not done");
   PetscFunctionReturn(0);
 }
@@ -217,7 +218,7 @@ static PetscErrorCode status(const fare_arguments *arguments)
 const fare_command fare_command_status = {
   .name     = "status",
   .synopsis = "status STUDY.yaml [--set key=value ...] [--point K]",
-  .summary  = "says whether a study is done, unfinished, failed or missing; exit code 0: it is done",
+  .summary  = "says whether a study is done, unfinished, failed, missing or of another plan; exit code 0: it is done",
   .help     = "fare status input/prinz_driven.yaml && fare report out/prinz_driven\n",
   .run      = status,
 };

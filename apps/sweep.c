@@ -71,19 +71,20 @@ static PetscErrorCode print(const options *o, PetscInt64 points)
   ranges      missing = {.first = -1};
   fare_text   reasons = {0};
   fare_table *table   = NULL;
-  PetscInt64  count[4] = {0};
+  PetscInt64  count[FARE_STUDY_STATES] = {0};
 
   PetscFunctionBeginUser;
   for (PetscInt64 point = 0; point < points; point++) {
     fare_plan       *plan;
     fare_study_state state;
-    char             why[512];
+    char             why[1024];
 
     PetscCall(fare_sweep_plan(PETSC_COMM_SELF, o->words.study, o->words.count, o->words.assignment, point, &plan));
-    state = fare_study_look(plan->directory, sizeof why, why);
+    state = fare_study_look(plan, sizeof why, why);
     count[state]++;
     if (state != FARE_STUDY_DONE) add_point(&missing, point);
     if (state == FARE_STUDY_FAILED) fare_text_add(&reasons, "point %lld failed: %s\n", (long long)point, why);
+    if (state == FARE_STUDY_OTHER) fare_text_add(&reasons, "point %lld: %s\n", (long long)point, why);
     if (!table) PetscCall(heading(plan, &table));
     PetscCall(row(plan, state, table));
     PetscCall(fare_plan_destroy(&plan));
@@ -93,7 +94,10 @@ static PetscErrorCode print(const options *o, PetscInt64 points)
     printf("%s\n", missing.text.text ? missing.text.text : "");
   } else {
     PetscCall(fare_table_print(table, stdout));
-    printf("\n%s%lld points: %lld done, %lld unfinished, %lld failed, %lld missing\n", reasons.text ? reasons.text : "", (long long)points, (long long)count[FARE_STUDY_DONE], (long long)count[FARE_STUDY_UNFINISHED], (long long)count[FARE_STUDY_FAILED], (long long)count[FARE_STUDY_MISSING]);
+    printf("\n%s%lld points: %lld done, %lld unfinished, %lld failed, %lld missing", reasons.text ? reasons.text : "", (long long)points,
+           (long long)count[FARE_STUDY_DONE], (long long)count[FARE_STUDY_UNFINISHED], (long long)count[FARE_STUDY_FAILED], (long long)count[FARE_STUDY_MISSING]);
+    if (count[FARE_STUDY_OTHER]) printf(", %lld of another plan", (long long)count[FARE_STUDY_OTHER]);
+    printf("\n");
     if (missing.text.length) printf("still to be run: --array=%s\n", missing.text.text);
   }
   PetscCall(fare_table_destroy(&table));

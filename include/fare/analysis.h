@@ -112,6 +112,8 @@ PetscErrorCode fare_analyses_from_config(const fare_node *list, const fare_syste
 PetscErrorCode fare_analyses_destroy(size_t *count, fare_analysis ***analyses);
 /* The section as YAML that reads back to the same; nothing where there is none. */
 PetscErrorCode fare_analyses_write(size_t count, fare_analysis *const analyses[], fare_text *to);
+/* The first difference between the section (NULL: none) that this has left and these analyses, matched by name. Not collective. */
+PetscErrorCode fare_analyses_compare(size_t count, fare_analysis *const analyses[], const fare_node *list, fare_difference *difference);
 /* Computes all of them on `grid`, and on half as many cells for the errors. One that fails is left without findings, with a warning. Collective. */
 PetscErrorCode fare_analyses_run(size_t count, fare_analysis *const analyses[], const fare_grid *grid);
 /* Group /analysis of a store, and a table for people. The store's ranks are those of `comm`; the grid's are the same, or each rank's own. Collective; rank 0 alone prints. */

@@ -23,6 +23,7 @@ size_t           fare_node_size(const fare_node *node);                      /* 
 const fare_node *fare_node_item(const fare_node *node, size_t i);            /* i-th entry of a list, or value of a map */
 const char      *fare_node_key(const fare_node *map, size_t i);              /* i-th key of a map */
 const fare_node *fare_node_find(const fare_node *map, const char *key);      /* value under a key; NULL for a NULL map */
+const fare_node *fare_node_named(const fare_node *list, const char *name);   /* the map of a list whose key `name` is this; NULL for a NULL list */
 const char      *fare_node_text(const fare_node *scalar);                    /* text of a scalar */
 /* FARE_ERR_INPUT with "file:line:column: path: message". */
 PetscErrorCode fare_node_error(const fare_node *node, const char *format, ...) PETSC_ATTRIBUTE_FORMAT(2, 3);
@@ -82,6 +83,30 @@ PetscErrorCode fare_fields_read(const fare_field *fields, const fare_field *more
 PetscErrorCode fare_fields_free(const fare_field *fields, void *from);
 /* Writes `key: value` lines in YAML, `indent` spaces deep: what was read, defaults filled in. FARE_NODE fields are left out. */
 PetscErrorCode fare_fields_write(const fare_field *fields, const void *from, int indent, fare_text *to);
+
+/* The first difference between a plan that was written and one that is held. FARE_LACKING, FARE_UNKNOWN: a key that plans of this version always, or never, have. */
+typedef enum { FARE_ALIKE, FARE_DIFFERENT, FARE_LACKING, FARE_UNKNOWN } fare_difference_kind;
+#define FARE_SHOWN_SIZE 192
+typedef struct {
+  fare_difference_kind kind;
+  char                 key[256];                                /* "ensembles.walk.dt" */
+  char                 before[FARE_SHOWN_SIZE], now[FARE_SHOWN_SIZE]; /* both values; of long ones the part where they differ */
+} fare_difference;
+/*
+  Compares two structs value by value: the one that `fields` reads from the map `before`, as fare_fields_write left it there, and
+  `now`. Keys of the table `more` (may be NULL) and fields of kind FARE_NODE are left alone. `path` leads the key of a difference.
+  Does nothing where *difference holds one already. FARE_ERR_INPUT where `before` does not read. Not collective.
+*/
+PetscErrorCode fare_fields_compare(const fare_field *fields, const fare_field *more, const fare_node *before, const void *now,
+                                   const char *path, fare_difference *difference);
+/* The same for two nodes of documents (either may be NULL): numbers compare as numbers, maps in any order. Not collective. */
+PetscErrorCode fare_nodes_compare(const fare_node *before, const fare_node *now, const char *path, fare_difference *difference);
+/* Two texts, and two numbers of things. Not collective. */
+void fare_texts_compare(const char *before, const char *now, const char *path, fare_difference *difference);
+void fare_counts_compare(size_t before, size_t now, const char *path, fare_difference *difference);
+/* The key `name` behind `path`, in `key`. */
+void fare_key_join(const char *path, const char *name, size_t size, char key[]);
+
 /* A table for people: key, kind, default, range, unit, meaning. */
 PetscErrorCode fare_fields_describe(const fare_field *fields, FILE *to);
 

@@ -17,10 +17,13 @@ typedef enum { FARE_RECORD_NEW, FARE_RECORD_OVERWRITE, FARE_RECORD_RESUME } fare
 PetscErrorCode fare_record_check(MPI_Comm comm, const char *directory, fare_record_mode mode);
 /*
   Checks and makes the directory; when that fails nothing is left behind. OVERWRITE removes what an earlier study wrote there, and only
-  that; RESUME leaves it, and begins where there is nothing. Collective; FARE_ERR_INPUT on all ranks.
+  that; RESUME leaves it, and begins where there is nothing. The directory is this run's then until fare_record_destroy: its file
+  run.lock names host and process, and is touched now and then to tell that they live. FARE_ERR_INPUT where another run has it. Collective.
 */
 PetscErrorCode fare_record_create(MPI_Comm comm, const char *directory, fare_record_mode mode, fare_record **record);
 PetscErrorCode fare_record_destroy(fare_record **record);
+/* FARE_ERR_FAILED where the directory is no longer this run's, because it was removed, or the lock was. Collective. */
+PetscErrorCode fare_record_hold(const fare_record *record);
 const char *fare_record_directory(const fare_record *record);
 /* DIRECTORY/name, valid until the next call. */
 const char *fare_record_path(fare_record *record, const char *name);
@@ -51,6 +54,8 @@ PetscErrorCode fare_record_read_species(fare_record *record, int64_t index, cons
 /* A number of this instant, as an attribute of /fare/GROUP. */
 PetscErrorCode fare_record_number(fare_record *record, const char *group, const char *name, double value);
 PetscErrorCode fare_record_end(fare_record *record);
+/* Of the file of the snapshot `index`, as it is now. Collective; FARE_ERR_FAILED where there is none. */
+PetscErrorCode fare_record_checksum(fare_record *record, int64_t index, fare_checksum *checksum);
 
 /* "YYYY-MM-DD HH:MM:SS +0000", now. */
 void fare_record_date(size_t size, char text[]);

@@ -19,6 +19,13 @@ PetscErrorCode fare_store_open(MPI_Comm comm, const char *path, fare_store **sto
 /* Closes; an uncommitted file is removed (so is one that is open when PETSc ends). Collective. Sets *store to NULL. */
 PetscErrorCode fare_store_close(fare_store **store);
 
+/* Size and CRC-32 of any file, by which a change is noticed. */
+typedef struct {
+  uint64_t bytes, crc32;
+} fare_checksum;
+/* The same on any number of ranks, which share the reading. Collective; FARE_ERR_FAILED where the file is not there or cannot be read. */
+PetscErrorCode fare_store_checksum(MPI_Comm comm, const char *path, fare_checksum *checksum);
+
 /* Makes a group and its parents; no error when it exists. Collective. */
 PetscErrorCode fare_store_group(fare_store *store, const char *path);
 

@@ -80,10 +80,13 @@ PetscErrorCode fare_sweep_count(MPI_Comm comm, const char *path, size_t count, c
 /* One of its points (from 0): a study of its own in DIRECTORY/point_0000. Errors as of fare_plan_read. Collective. */
 PetscErrorCode fare_sweep_plan(MPI_Comm comm, const char *path, size_t count, const char *const assignments[], PetscInt64 point, fare_plan **plan);
 extern const fare_field fare_sweep_range_fields[];
-/* How far a study in `directory` has come; `why` is the reason where it failed. Looks at the disk, on the calling rank alone. */
-typedef enum { FARE_STUDY_MISSING, FARE_STUDY_UNFINISHED, FARE_STUDY_FAILED, FARE_STUDY_DONE } fare_study_state;
+/*
+  How far the study of a plan has come in its directory: done only where the results there are those of this plan; FARE_STUDY_OTHER where
+  results or checkpoint are another plan's. `why`: what failed, or what differs. Looks at the disk, on the calling rank alone.
+*/
+typedef enum { FARE_STUDY_MISSING, FARE_STUDY_UNFINISHED, FARE_STUDY_FAILED, FARE_STUDY_DONE, FARE_STUDY_OTHER, FARE_STUDY_STATES } fare_study_state;
 extern const char *const fare_study_state_names[];
-fare_study_state fare_study_look(const char *directory, size_t size, char why[]);
+fare_study_state fare_study_look(const fare_plan *plan, size_t size, char why[]);
 /* The resolved plan as YAML that reads back to the same plan. */
 PetscErrorCode fare_plan_write(const fare_plan *plan, fare_text *to);
 /* Memory, disk and work that the plan asks for on so many ranks, for `fare check`. */

@@ -83,6 +83,9 @@ PetscErrorCode fare_system_drive(fare_system *system, const fare_node *node);
 PetscErrorCode fare_system_check(const fare_system *system, double start, double end);
 /* The plan's system and drive sections, resolved, as YAML. */
 PetscErrorCode fare_system_write(const fare_system *system, fare_text *to);
+/* The first difference between the sections `system` and `drive` (NULL: none) that fare_system_write has left and this system. Not collective. */
+PetscErrorCode fare_system_compare(const fare_system *system, const fare_node *system_node, const fare_node *drive_node,
+                                   fare_difference *difference);
 PetscErrorCode fare_system_type_describe(const fare_system_type *type, FILE *to);
 
 const fare_system_type *fare_system_type_of(const fare_system *system);

@@ -222,6 +222,34 @@ PetscErrorCode fare_analyses_write(size_t count, fare_analysis *const analyses[]
   PetscFunctionReturn(0);
 }
 
+static PetscErrorCode compare_one(const fare_analysis *a, const fare_node *before, fare_difference *difference)
+{
+  const fare_node *kind = fare_node_find(before, "kind");
+  char             path[128], key[256];
+
+  PetscFunctionBeginUser;
+  fare_key_join("analysis", a->name, sizeof path, path);
+  fare_key_join(path, "kind", sizeof key, key);
+  if (kind && fare_node_kind_of(kind) == FARE_NODE_SCALAR) fare_texts_compare(fare_node_text(kind), a->type->name, key, difference);
+  PetscCall(fare_fields_compare(fare_analysis_fields, a->type->fields, before, a, path, difference));
+  PetscCall(fare_fields_compare(a->type->fields, fare_analysis_fields, before, a->state, path, difference));
+  for (const fare_field *f = a->type->fields; f->key; f++) {
+    fare_key_join(path, f->key, sizeof key, key);
+    if (f->kind == FARE_NODE) PetscCall(fare_nodes_compare(fare_node_find(before, f->key), fare_node_find(a->node, f->key), key, difference));
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_analyses_compare(size_t count, fare_analysis *const analyses[], const fare_node *list, fare_difference *difference)
+{
+  PetscFunctionBeginUser;
+  for (size_t i = 0; i < count && difference->kind == FARE_ALIKE; i++) {
+    PetscCall(compare_one(analyses[i], fare_node_named(list, analyses[i]->name), difference));
+  }
+  fare_counts_compare(list ? fare_node_size(list) : 0, count, "analysis", difference);
+  PetscFunctionReturn(0);
+}
+
 /* The grid itself, made anew from half as many cells, so that sums over children stay on their ranks. */
 static PetscErrorCode create_grids(fare_analysis *a, const fare_grid *grid)
 {

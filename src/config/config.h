@@ -30,6 +30,9 @@ PetscErrorCode fare_node_create(fare_node_kind kind, const char *source, int lin
 PetscErrorCode fare_node_destroy(fare_node **node);
 /* Appends an entry; `key` NULL for a list. The child becomes the parent's. */
 PetscErrorCode fare_node_append(fare_node *parent, const char *key, int key_line, int key_column, fare_node *child);
+/* A value as YAML; the size of what a field of a kind fills. */
+void   fare_field_write(const fare_field *field, const void *at, fare_text *to);
+size_t fare_field_size(fare_field_kind kind);
 PetscErrorCode fare_string_copy(const char *text, size_t length, char **copy);
 /* A tree from YAML text. `path` is the root's. Where it is no file, places in it mean nothing to the reader and are left out. */
 PetscErrorCode fare_parse_yaml(const char *source, PetscBool is_file, const char *text, size_t length, const char *path, fare_node **root);

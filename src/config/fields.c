@@ -207,7 +207,7 @@ static PetscErrorCode check_keys(const fare_field *fields, const fare_field *mor
   PetscFunctionReturn(0);
 }
 
-static size_t size_of(fare_field_kind kind)
+size_t fare_field_size(fare_field_kind kind)
 {
   static const size_t sizes[] = {
     [FARE_REAL] = sizeof(double),  [FARE_INTEGER] = sizeof(PetscInt64), [FARE_BOOLEAN] = sizeof(PetscBool),      [FARE_STRING] = sizeof(char *),
@@ -238,7 +238,7 @@ PetscErrorCode fare_fields_read(const fare_field *fields, const fare_field *more
   PetscErrorCode code;
 
   PetscFunctionBeginUser;
-  for (const fare_field *f = fields; f->key; f++) memset(member(f, into), 0, size_of(f->kind));
+  for (const fare_field *f = fields; f->key; f++) memset(member(f, into), 0, fare_field_size(f->kind));
   code = read_all(fields, more, map, into);
   if (code) PetscCall(fare_fields_free(fields, into)); /* nobody has to free what was read by half */
   PetscFunctionReturn(code);
@@ -276,7 +276,7 @@ static void write_real(double value, fare_text *to)
   fare_text_add(to, "%s", text);
 }
 
-static void write_value(const fare_field *field, const void *at, fare_text *to)
+void fare_field_write(const fare_field *field, const void *at, fare_text *to)
 {
   switch (field->kind) {
   case FARE_REAL: write_real(*(const double *)at, to); break;
@@ -333,7 +333,7 @@ PetscErrorCode fare_fields_write(const fare_field *fields, const void *from, int
 
     if (is_absent(f, at)) continue;
     fare_text_add(to, "%*s%s: ", indent, "", f->key);
-    write_value(f, at, to);
+    fare_field_write(f, at, to);
     fare_text_add(to, "\n");
   }
   PetscFunctionReturn(0);

@@ -112,6 +112,16 @@ const fare_node *fare_node_find(const fare_node *map, const char *key)
   return NULL;
 }
 
+const fare_node *fare_node_named(const fare_node *list, const char *name)
+{
+  for (size_t i = 0; list && list->kind == FARE_NODE_LIST && i < list->count; i++) {
+    const fare_node *given = fare_node_find(list->item[i], "name");
+
+    if (given && given->kind == FARE_NODE_SCALAR && !strcmp(given->text, name)) return list->item[i];
+  }
+  return NULL;
+}
+
 const char *fare_node_text(const fare_node *scalar)
 {
   return scalar->text;

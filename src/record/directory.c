@@ -136,33 +136,44 @@ static void remove_own(const char *directory)
   remove_numbered(directory, "checkpoints", "checkpoint_");
 }
 
-static PetscErrorCode make_here(const char *directory, fare_record_mode mode)
+static PetscErrorCode make_here(const char *directory, fare_record_mode mode, fare_lock **lock)
 {
-  char path[PETSC_MAX_PATH_LEN + 16];
+  char           path[PETSC_MAX_PATH_LEN + 16], why[PETSC_MAX_PATH_LEN + 256];
+  PetscErrorCode code;
 
   PetscFunctionBeginUser;
   PetscCall(make_path(directory));
+  code = fare_lock_take(directory, lock);
+  if (code && mode == FARE_RECORD_NEW) rmdir(directory);
+  PetscCall(code);
   if (mode == FARE_RECORD_OVERWRITE) remove_own(directory);
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(folders); i++) {
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(folders) && !code; i++) {
     snprintf(path, sizeof path, "%s/%s", directory, folders[i]);
-    if (mkdir(path, 0777) && errno != EEXIST) FARE_FAIL(FARE_ERR_INPUT, "output.directory: cannot make %s: %s", path, strerror(errno));
+    if (mkdir(path, 0777) && errno != EEXIST) code = fare_error(FARE_ERR_INPUT, "output.directory: cannot make %s: %s", path, strerror(errno));
   }
-  PetscFunctionReturn(0);
+  if (code) {
+    snprintf(why, sizeof why, "%s", fare_error_message());
+    PetscCall(fare_lock_release(lock));
+    code = fare_error(code, "%s", why);
+  }
+  PetscFunctionReturn(code);
 }
 
 PetscErrorCode fare_record_create(MPI_Comm comm, const char *directory, fare_record_mode mode, fare_record **record)
 {
   PetscErrorCode code = 0;
+  fare_lock     *lock = NULL;
   int            rank;
 
   PetscFunctionBeginUser;
   *record = NULL;
   PetscCall(fare_record_check(comm, directory, mode));
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  if (rank == 0) code = make_here(directory, mode);
+  if (rank == 0) code = make_here(directory, mode, &lock);
   PetscCall(fare_error_agree(comm, code));
   PetscCall(PetscNew(record));
   (*record)->comm = comm;
+  (*record)->lock = lock;
   snprintf((*record)->directory, sizeof (*record)->directory, "%s", directory);
   PetscFunctionReturn(0);
 }
@@ -172,8 +183,20 @@ PetscErrorCode fare_record_destroy(fare_record **record)
   PetscFunctionBeginUser;
   if (!*record) PetscFunctionReturn(0);
   PetscCall(fare_store_close(&(*record)->store));
+  PetscCall(fare_lock_release(&(*record)->lock));
   PetscCall(PetscFree(*record));
   PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_record_hold(const fare_record *record)
+{
+  PetscErrorCode code = 0;
+  int            rank;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(record->comm, &rank));
+  if (rank == 0) code = fare_lock_check(record->lock);
+  PetscFunctionReturn(fare_error_agree(record->comm, code));
 }
 
 const char *fare_record_directory(const fare_record *record)
@@ -216,7 +239,8 @@ PetscErrorCode fare_record_text(fare_record *record, const char *name, const far
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(record->comm, &rank));
-  if (rank == 0) code = write_text(fare_record_path(record, name), text);
+  if (rank == 0) code = fare_lock_check(record->lock);
+  if (rank == 0 && !code) code = write_text(fare_record_path(record, name), text);
   PetscFunctionReturn(fare_error_agree(record->comm, code));
 }
 

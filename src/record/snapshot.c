@@ -42,14 +42,22 @@ static PetscErrorCode write_root(fare_store *s)
   PetscFunctionReturn(0);
 }
 
+static const char *file_of(fare_record *record, int64_t index)
+{
+  char name[64];
+
+  snprintf(name, sizeof name, "snapshots/snapshot_%06lld.h5", (long long)index);
+  return fare_record_path(record, name);
+}
+
 PetscErrorCode fare_record_begin(fare_record *record, int64_t index, double time, double dt)
 {
-  char name[64], path[PATH_SIZE], child[PATH_SIZE];
+  char path[PATH_SIZE], child[PATH_SIZE];
 
   PetscFunctionBeginUser;
+  PetscCall(fare_record_hold(record));
   record->index = index;
-  snprintf(name, sizeof name, "snapshots/snapshot_%06lld.h5", (long long)index);
-  PetscCall(fare_store_create(record->comm, fare_record_path(record, name), &record->store));
+  PetscCall(fare_store_create(record->comm, file_of(record, index), &record->store));
   PetscCall(write_root(record->store));
   place(path, record, "%s%s", "", "");
   PetscCall(fare_store_group(record->store, path));
@@ -371,5 +379,12 @@ PetscErrorCode fare_record_end(fare_record *record)
 {
   PetscFunctionBeginUser;
   PetscCall(fare_store_commit(&record->store));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_record_checksum(fare_record *record, int64_t index, fare_checksum *checksum)
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_checksum(record->comm, file_of(record, index), checksum));
   PetscFunctionReturn(0);
 }

@@ -295,22 +295,27 @@ static PetscErrorCode get_results(fare_run *run, fare_store *store, PetscInt64 n
   PetscFunctionReturn(code);
 }
 
-/* On one rank. */
-static PetscErrorCode checksum(const char *path, unsigned long *sum)
+/* Sizes and checksums of the snapshots that are there, one after the other: what the run that goes on will trust. */
+static PetscErrorCode put_files(fare_run *run, fare_store *store, PetscInt64 next)
 {
-  enum { PIECE = 1 << 20 };
-  FILE          *file = fopen(path, "rb");
-  unsigned char *piece;
-  size_t         got;
+  const uint64_t global[2] = {(uint64_t)next, 2}, start[2] = {0, 0};
+  uint64_t       count[2] = {0, 2};
+  int            rank;
 
   PetscFunctionBeginUser;
-  if (!file) FARE_FAIL(FARE_ERR_FAILED, "%s: %s", path, strerror(errno));
-  piece = malloc(PIECE);
-  *sum  = crc32(0, NULL, 0);
-  while (piece && (got = fread(piece, 1, PIECE, file))) *sum = crc32_z(*sum, piece, got);
-  fclose(file);
-  free(piece);
-  if (!piece) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  if (!next) PetscFunctionReturn(0);
+  PetscCallMPI(MPI_Comm_rank(run->comm, &rank));
+  count[0] = rank ? 0 : global[0];
+  PetscCall(fare_store_write(store, "/files", FARE_STORE_UINT64, 2, global, start, count, run->results.file));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode get_files(fare_run *run, fare_store *store, PetscInt64 next)
+{
+  const uint64_t count[2] = {(uint64_t)next, 2}, start[2] = {0, 0};
+
+  PetscFunctionBeginUser;
+  if (next) PetscCall(fare_store_read(store, "/files", FARE_STORE_UINT64, 2, start, count, run->results.file));
   PetscFunctionReturn(0);
 }
 
@@ -351,15 +356,13 @@ static PetscErrorCode list_files(const char *folder, listing *list)
 }
 
 /* Gives the file its checksum and takes away those that are no longer kept; on one rank. */
-static PetscErrorCode seal(const char *folder, const char *path, int64_t number, char sealed[PATH_SIZE + NAME_SIZE])
+static PetscErrorCode seal(const char *folder, const char *path, int64_t number, uint64_t sum, char sealed[PATH_SIZE + NAME_SIZE])
 {
   char          old[PATH_SIZE + NAME_SIZE];
   listing       list;
-  unsigned long sum;
 
   PetscFunctionBeginUser;
-  PetscCall(checksum(path, &sum));
-  snprintf(sealed, PATH_SIZE + NAME_SIZE, "%s/checkpoint_%06lld_%08lx.h5", folder, (long long)number, sum);
+  snprintf(sealed, PATH_SIZE + NAME_SIZE, "%s/checkpoint_%06lld_%08llx.h5", folder, (long long)number, (unsigned long long)sum);
   if (rename(path, sealed)) FARE_FAIL(FARE_ERR_FAILED, "%s: cannot be renamed: %s", path, strerror(errno));
   PetscCall(list_files(folder, &list));
   for (size_t i = KEPT; i < list.count; i++) {
@@ -383,6 +386,7 @@ static PetscErrorCode put_all(fare_run *run, fare_store *store, PetscInt64 next)
   PetscCall(fare_store_write_text(store, "/plan", plan.text));
   fare_text_free(&plan);
   PetscCall(put_results(run, store, next));
+  PetscCall(put_files(run, store, next));
   PetscCall(fare_checkpoint_put_truth(run, store, next));
   for (size_t i = 0; i < run->plan->ensembles; i++) PetscCall(put_method(run, store, i));
   PetscFunctionReturn(0);
@@ -393,11 +397,13 @@ PetscErrorCode fare_checkpoint_write(fare_run *run, PetscInt64 next)
   const double   began = fare_seconds();
   char           folder[PATH_SIZE], path[PATH_SIZE + 32], sealed[PATH_SIZE + NAME_SIZE] = "";
   fare_store    *store;
+  fare_checksum  sum;
   PetscErrorCode code;
   int            rank;
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(run->comm, &rank));
+  PetscCall(fare_record_hold(run->record));
   snprintf(folder, sizeof folder, "%s/checkpoints", run->plan->directory);
   snprintf(path, sizeof path, "%s/checkpoint_%06lld.h5", folder, (long long)run->checkpoints);
   PetscCall(fare_store_create(run->comm, path, &store));
@@ -405,7 +411,8 @@ PetscErrorCode fare_checkpoint_write(fare_run *run, PetscInt64 next)
   if (!code) code = fare_store_commit(&store);
   else fare_store_close(&store);
   PetscCall(code);
-  if (rank == 0) code = seal(folder, path, run->checkpoints, sealed);
+  PetscCall(fare_store_checksum(run->comm, path, &sum));
+  if (rank == 0) code = seal(folder, path, run->checkpoints, sum.crc32, sealed);
   PetscCall(fare_error_agree(run->comm, code));
   PetscCallMPI(MPI_Bcast(sealed, sizeof sealed, MPI_CHAR, 0, run->comm));
   fare_advise("--resume goes on from %s", sealed);
@@ -438,53 +445,81 @@ static PetscErrorCode get_all(fare_run *run, fare_store *store, PetscInt64 *next
   run->checkpoints = number + 1;
   *next            = at;
   PetscCall(get_results(run, store, at, measured));
+  PetscCall(get_files(run, store, at));
   PetscFunctionReturn(0);
 }
 
-/* The newest file whose checksum holds, chosen by rank 0; "" where there is none. */
-static PetscErrorCode choose(const fare_run *run, char path[PATH_SIZE])
+/* The newest file from the at-th on whose checksum holds; "" where there is none. On one rank. */
+static void choose(const char *folder, const listing *list, size_t *at, char path[PATH_SIZE])
 {
-  char           folder[PATH_SIZE - NAME_SIZE];
-  listing        list;
-  PetscErrorCode code = 0;
-  int            rank;
+  for (; *at < list->count; ++*at) {
+    fare_checksum sum;
+
+    snprintf(path, PATH_SIZE, "%s/%s", folder, list->file[*at].name);
+    if (!fare_store_checksum(PETSC_COMM_SELF, path, &sum) && sum.crc32 == list->file[*at].sum) return;
+    fare_warn("checkpoint %s is damaged (its checksum does not hold)%s", path, *at + 1 < list->count ? "; the one before it is used" : "");
+  }
+  *path = '\0';
+}
+
+PetscBool fare_checkpoint_find(const char *directory, size_t size, char path[])
+{
+  char    folder[PATH_SIZE - NAME_SIZE];
+  listing list;
+
+  snprintf(folder, sizeof folder, "%.*s/checkpoints", PETSC_MAX_PATH_LEN, directory);
+  if (list_files(folder, &list) || !list.count) return PETSC_FALSE;
+  snprintf(path, size, "%s/%s", folder, list.file[0].name);
+  return PETSC_TRUE;
+}
+
+/* Opens the file, and closes it again where a snapshot before it is not whole: that one is made again on the way from an earlier moment. */
+static PetscErrorCode try_open(fare_run *run, const char *path, PetscInt64 *next, PetscBool *measured)
+{
+  PetscInt64     bad = 0;
+  PetscErrorCode code;
 
   PetscFunctionBeginUser;
-  *path = '\0';
-  PetscCallMPI(MPI_Comm_rank(run->comm, &rank));
-  snprintf(folder, sizeof folder, "%.*s/checkpoints", PETSC_MAX_PATH_LEN, run->plan->directory);
-  if (rank == 0) code = list_files(folder, &list);
-  for (size_t i = 0; rank == 0 && !code && i < list.count && !*path; i++) {
-    unsigned long sum;
-
-    snprintf(path, PATH_SIZE, "%s/%s", folder, list.file[i].name);
-    if (!checksum(path, &sum) && sum == list.file[i].sum) break;
-    fare_warn("checkpoint %s is damaged (its checksum does not hold)%s", path, i + 1 < list.count ? "; the one before it is used" : "");
-    *path = '\0';
-  }
-  PetscCall(fare_error_agree(run->comm, code));
-  PetscCallMPI(MPI_Bcast(path, PATH_SIZE, MPI_CHAR, 0, run->comm));
+  PetscCall(fare_store_open(run->comm, path, &run->from));
+  code = get_all(run, run->from, next, measured);
+  if (!code) code = fare_run_check_snapshots(run, *next, &bad);
+  if (code || bad < *next) PetscCall(fare_store_close(&run->from));
+  if (code) PetscFunctionReturn(code);
+  if (bad < *next) fare_warn("%s; what follows it is made again, too", fare_error_message());
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_checkpoint_open(fare_run *run, PetscInt64 *next, PetscBool *measured)
 {
-  char           path[PATH_SIZE];
-  PetscErrorCode code;
+  char           folder[PATH_SIZE - NAME_SIZE], path[PATH_SIZE] = "";
+  listing        list = {0};
+  size_t         at   = 0;
+  int64_t        newest;
+  PetscErrorCode code = 0;
+  int            rank;
 
   PetscFunctionBeginUser;
-  *next     = 0;
-  *measured = PETSC_TRUE;
-  PetscCall(choose(run, path));
-  if (!*path) {
+  PetscCallMPI(MPI_Comm_rank(run->comm, &rank));
+  snprintf(folder, sizeof folder, "%.*s/checkpoints", PETSC_MAX_PATH_LEN, run->plan->directory);
+  if (rank == 0) code = list_files(folder, &list);
+  PetscCall(fare_error_agree(run->comm, code));
+  newest = list.count ? list.file[0].number + 1 : 0;
+  for (;; at++) {
+    if (rank == 0) choose(folder, &list, &at, path);
+    PetscCallMPI(MPI_Bcast(path, PATH_SIZE, MPI_CHAR, 0, run->comm));
+    if (!*path) break;
+    PetscCall(try_open(run, path, next, measured));
+    if (run->from) break;
+  }
+  PetscCallMPI(MPI_Bcast(&newest, 1, MPI_INT64_T, 0, run->comm));
+  run->checkpoints     = PetscMax(run->checkpoints, newest); /* whatever was chosen: numbers tell which is newest */
+  run->last_checkpoint = fare_seconds();
+  if (!run->from) {
+    *next     = 0;
+    *measured = PETSC_TRUE;
     fare_log("no checkpoint to go on from: the study begins anew");
     PetscFunctionReturn(0);
   }
-  PetscCall(fare_store_open(run->comm, path, &run->from));
-  code = get_all(run, run->from, next, measured);
-  if (code) PetscCall(fare_store_close(&run->from));
-  PetscCall(code);
-  run->last_checkpoint = fare_seconds();
   fare_advise("--resume goes on from %s", path);
   fare_log("going on from %s: %lld of %lld snapshots are there", path, (long long)*next, (long long)run->plan->snapshots.count);
   PetscFunctionReturn(0);

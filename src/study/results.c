@@ -68,6 +68,7 @@ PetscErrorCode fare_results_create(const fare_plan *plan, const fare_binning *bi
   memset(r, 0, sizeof *r);
   r->plan       = plan;
   r->trained    = calloc((size_t)plan->snapshots.count, sizeof *r->trained);
+  r->file       = calloc((size_t)plan->snapshots.count, sizeof *r->file);
   r->truth      = plan->has_truth ? calloc((size_t)plan->snapshots.count, sizeof *r->truth) : NULL;
   r->comparison = calloc(3 * n + 1, sizeof *r->comparison);
   r->cost       = calloc(n + 1, sizeof *r->cost);
@@ -75,7 +76,9 @@ PetscErrorCode fare_results_create(const fare_plan *plan, const fare_binning *bi
   r->failure    = calloc(n + 1, sizeof *r->failure);
   r->curve      = calloc(n + 1, sizeof *r->curve);
   r->binned     = calloc(2 * n + 1, sizeof *r->binned);
-  if (!r->trained || (plan->has_truth && !r->truth) || !r->comparison || !r->cost || !r->census || !r->failure || !r->curve || !r->binned) FARE_FAIL(FARE_ERR_FAILED, "out of memory for results");
+  if (!r->trained || !r->file || (plan->has_truth && !r->truth) || !r->comparison || !r->cost || !r->census || !r->failure || !r->curve || !r->binned) {
+    FARE_FAIL(FARE_ERR_FAILED, "out of memory for results");
+  }
   memcpy(r->cells, grid->cells, sizeof r->cells);
   choose_bins(r, binning, grid);
   for (size_t i = 0; i < n; i++) {
@@ -112,6 +115,7 @@ PetscErrorCode fare_results_free(fare_results *r)
   for (size_t i = 0; r->census && i < r->plan->ensembles; i++) free(r->census[i]);
   free(r->census);
   free(r->trained);
+  free(r->file);
   free(r->truth);
   free(r->comparison);
   free(r->cost);

@@ -258,6 +258,7 @@ static PetscErrorCode write_snapshot(fare_run *s, PetscInt64 k)
     if (s->plan->record.densities) PetscCall(record_deposit(s, i));
   }
   PetscCall(fare_record_end(s->record));
+  PetscCall(fare_record_checksum(s->record, k, &s->results.file[k]));
   s->writing += fare_seconds() - began;
   PetscFunctionReturn(0);
 }

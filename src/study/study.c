@@ -222,15 +222,60 @@ static PetscErrorCode check_measurable(const fare_run *s)
   PetscFunctionReturn(0);
 }
 
-/* Whether the results are there, too; rank 0 looks. */
-static PetscErrorCode is_finished(fare_run *s, PetscBool *finished)
+PetscErrorCode fare_run_check_snapshots(fare_run *s, PetscInt64 next, PetscInt64 *bad)
 {
-  int found;
+  const double began = fare_seconds();
 
   PetscFunctionBeginUser;
-  found = !access(fare_record_path(s->record, "study.h5"), R_OK);
-  PetscCallMPI(MPI_Bcast(&found, 1, MPI_INT, 0, s->comm));
-  *finished = found ? PETSC_TRUE : PETSC_FALSE;
+  for (*bad = 0; *bad < next; ++*bad) {
+    const fare_checksum *then = &s->results.file[*bad];
+    fare_checksum        now;
+    PetscErrorCode       code = fare_record_checksum(s->record, *bad, &now);
+
+    if (!code && then->bytes && (then->bytes != now.bytes || then->crc32 != now.crc32)) code = fare_error(FARE_ERR_FAILED, "snapshot %lld in %s/snapshots is not what was written there", (long long)*bad, s->plan->directory);
+    if (code == FARE_ERR_FAILED) break;
+    PetscCall(code);
+  }
+  if (fare_seconds() - began > 10) fare_log("reading %lld snapshots to see whether they are whole took %.0f s", (long long)*bad, fare_seconds() - began);
+  PetscFunctionReturn(0);
+}
+
+/* What study.h5 says of the files of snapshots; nothing where it is an earlier version's. */
+static PetscErrorCode read_files(fare_run *s, const char *path)
+{
+  const uint64_t start[2] = {0, 0}, count[2] = {(uint64_t)s->plan->snapshots.count, 2};
+  PetscErrorCode code     = 0;
+  fare_store    *store;
+  PetscBool      has;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_open(s->comm, path, &store));
+  PetscCall(fare_store_has(store, "/files", &has));
+  if (has) code = fare_store_read(store, "/files", FARE_STORE_UINT64, 2, start, count, s->results.file);
+  PetscCall(fare_store_close(&store));
+  PetscFunctionReturn(code);
+}
+
+/* Whether nothing is left to do: the results are this plan's, and all snapshots are there as they were written. Results of another plan are refused. */
+static PetscErrorCode is_finished(fare_run *s, PetscBool *finished)
+{
+  char           why[1024], path[PETSC_MAX_PATH_LEN + 16];
+  int            state = FARE_STUDY_UNFINISHED, rank;
+  PetscInt64     bad;
+  PetscErrorCode code = 0;
+
+  PetscFunctionBeginUser;
+  *finished = PETSC_FALSE;
+  PetscCallMPI(MPI_Comm_rank(s->comm, &rank));
+  if (rank == 0) state = fare_study_look(s->plan, sizeof why, why);
+  if (state == FARE_STUDY_OTHER) code = fare_error(FARE_ERR_INPUT, "--resume: %s", why);
+  PetscCall(fare_error_agree(s->comm, code));
+  PetscCallMPI(MPI_Bcast(&state, 1, MPI_INT, 0, s->comm));
+  if (state != FARE_STUDY_DONE) PetscFunctionReturn(0);
+  snprintf(path, sizeof path, "%s/study.h5", s->plan->directory);
+  PetscCall(read_files(s, path));
+  PetscCall(fare_run_check_snapshots(s, s->plan->snapshots.count, &bad));
+  *finished = bad == s->plan->snapshots.count ? PETSC_TRUE : PETSC_FALSE;
   PetscFunctionReturn(0);
 }
 
@@ -246,14 +291,13 @@ static PetscErrorCode run(fare_run *s)
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(s->comm, &rank));
   PetscCall(create(s));
-  if (s->options->mode == FARE_RECORD_RESUME) PetscCall(fare_checkpoint_open(s, &next, &measured));
-  if (!measured) PetscCall(check_measurable(s));
-  if (next == count && measured) PetscCall(is_finished(s, &finished));
+  if (s->options->mode == FARE_RECORD_RESUME) PetscCall(is_finished(s, &finished));
   if (finished) {
     fare_log("nothing is left to do: the study in %s is finished", s->plan->directory);
-    PetscCall(fare_store_close(&s->from));
     PetscFunctionReturn(0);
   }
+  if (s->options->mode == FARE_RECORD_RESUME) PetscCall(fare_checkpoint_open(s, &next, &measured));
+  if (!measured) PetscCall(check_measurable(s));
   if (measured) PetscCall(fare_checkpoint_get_truth(s, next, &has_truth));
   if (next == 0) s->safe = 0;
   PetscCall(fare_run_train(s));

@@ -33,6 +33,7 @@ typedef struct {
 typedef struct {
   const fare_plan    *plan;
   PetscBool          *trained; /* per snapshot: learned from by any ensemble */
+  fare_checksum      *file;    /* per snapshot: of its file, 0 bytes where that is not known */
   fare_truth_status  *truth;   /* per snapshot; NULL without a truth */
   fare_census       **census;  /* per ensemble and snapshot: where its particles were */
   PetscInt            cells[FARE_DIM_MAX];
@@ -127,6 +128,11 @@ PetscErrorCode fare_run_end_ensemble(fare_run *run, size_t i, const char *when, 
 PetscErrorCode fare_run_due(const fare_run *run, double from, int due[2]);
 /* A checkpoint; only a warning where it cannot be written. Collective. */
 PetscErrorCode fare_run_try_checkpoint(fare_run *run, PetscInt64 next);
+/*
+  Whether the files of the first `next` snapshots are as they were written: *bad is the first that is missing or another, which the message then
+  names, or `next`. All ranks read. Collective.
+*/
+PetscErrorCode fare_run_check_snapshots(fare_run *run, PetscInt64 next, PetscInt64 *bad);
 /* A checkpoint where one is due; FARE_ERR_STOPPED behind it where that was asked for. Collective. */
 PetscErrorCode fare_run_checkpoint(fare_run *run, PetscInt64 next);
 /* The same on the way to a snapshot, once that has taken longer than a request to stop is to wait. Collective. */
@@ -134,9 +140,18 @@ PetscErrorCode fare_run_pause(fare_run *run);
 
 /* FARE_ERR_INPUT unless `plan` goes on with what the plan `begun` (as fare_plan_write writes it) has come to snapshot `next` with. Not collective. */
 PetscErrorCode fare_plan_continues(const fare_plan *plan, const char *begun, PetscInt64 next);
+/* How `plan` relates to the one that results were `found` with; the message says what differs where they are another's. Not collective. */
+typedef enum {
+  FARE_PLAN_SAME,     /* but for where the results lie */
+  FARE_PLAN_EXTENDED, /* other measures or more snapshots are asked for: the study may go on */
+  FARE_PLAN_OTHER
+} fare_plan_relation;
+PetscErrorCode fare_plan_compare(const fare_plan *plan, const char *found, fare_plan_relation *relation);
 
 /* A checkpoint in DIRECTORY/checkpoints: all that a run needs to go on with snapshot `next`, be it on the way to that. Its name ends in a checksum of the file; the last two are kept. Collective. */
 PetscErrorCode fare_checkpoint_write(fare_run *run, PetscInt64 next);
+/* The path of the newest checkpoint, be it sound or not; false where there is none. On one rank. */
+PetscBool fare_checkpoint_find(const char *directory, size_t size, char path[]);
 /*
   Opens the newest sound checkpoint as run->from (NULL where there is none; the caller closes it) and restores results. *measured is false where the snapshots before `next` have to
   be measured again, because other measures are asked for. FARE_ERR_INPUT when the plan is another one. Collective.

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define POINTS_MAX 1000000
 
@@ -286,24 +285,4 @@ PetscErrorCode fare_sweep_plan(MPI_Comm comm, const char *path, size_t count, co
   (*plan)->swept = swept;
   PetscCall(move_directory(*plan));
   PetscFunctionReturn(0);
-}
-
-const char *const fare_study_state_names[] = {[FARE_STUDY_MISSING] = "missing", [FARE_STUDY_UNFINISHED] = "unfinished", [FARE_STUDY_FAILED] = "failed", [FARE_STUDY_DONE] = "done"};
-
-fare_study_state fare_study_look(const char *directory, size_t size, char why[])
-{
-  char  path[PETSC_MAX_PATH_LEN + 16];
-  FILE *file;
-
-  *why = '\0';
-  if (access(directory, F_OK)) return FARE_STUDY_MISSING;
-  snprintf(path, sizeof path, "%s/study.h5", directory);
-  if (!access(path, R_OK)) return FARE_STUDY_DONE;
-  snprintf(path, sizeof path, "%s/failure.txt", directory);
-  file = fopen(path, "r");
-  if (!file) return FARE_STUDY_UNFINISHED;
-  if (!fgets(why, (int)size, file)) *why = '\0';
-  why[strcspn(why, "\n")] = '\0';
-  fclose(file);
-  return FARE_STUDY_FAILED;
 }

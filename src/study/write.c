@@ -82,7 +82,7 @@ static PetscErrorCode write_provenance(MPI_Comm comm, const fare_results *r, far
 static PetscErrorCode write_snapshots(MPI_Comm comm, const fare_results *r, fare_store *store)
 {
   const fare_schedule *schedule = &r->plan->snapshots;
-  const uint64_t       extent   = (uint64_t)schedule->count;
+  const uint64_t       extent   = (uint64_t)schedule->count, files[2] = {extent, 2}; /* bytes and checksum */
   double              *time;
   uint8_t             *trained;
 
@@ -94,6 +94,7 @@ static PetscErrorCode write_snapshots(MPI_Comm comm, const fare_results *r, fare
   }
   PetscCall(write_array(comm, store, "/snapshots/time", FARE_STORE_FLOAT64, 1, &extent, time));
   PetscCall(write_array(comm, store, "/snapshots/trained", FARE_STORE_UINT8, 1, &extent, trained));
+  PetscCall(write_array(comm, store, "/files", FARE_STORE_UINT64, 2, files, r->file));
   PetscCall(PetscFree2(time, trained));
   PetscFunctionReturn(0);
 }

@@ -2,6 +2,7 @@
 #include "waveform.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #define FARE_SYSTEM(name) extern const fare_system_type fare_system_##name;
@@ -340,6 +341,69 @@ PetscErrorCode fare_system_write(const fare_system *system, fare_text *to)
   for (int i = 0; i < system->drives; i++) {
     fare_text_add(to, "  -\n");
     PetscCall(fare_waveform_write(&system->drive[i], 4, to));
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode compare_parameters(const fare_system *system, const fare_node *before, fare_difference *difference)
+{
+  fare_text      text = {0};
+  fare_config   *config;
+  PetscErrorCode code;
+
+  PetscFunctionBeginUser;
+  fare_text_add(&text, "{");
+  for (int i = 0; system->type->parameters[i].name; i++) fare_text_add(&text, "%s%s: %.17g", i ? ", " : "", system->type->parameters[i].name, system->base[i]);
+  fare_text_add(&text, "}");
+  code = fare_config_parse("parameters", text.text, text.length, &config);
+  fare_text_free(&text);
+  PetscCall(code);
+  code = fare_nodes_compare(before, fare_config_root(config), "system.parameters", difference);
+  PetscCall(fare_config_destroy(&config));
+  PetscFunctionReturn(code);
+}
+
+/* Where it comes from: a name, a shared object, or formulas. */
+static PetscErrorCode compare_origin(const fare_system *system, const fare_node *before, fare_difference *difference)
+{
+  static const char *const keys[] = {"name", "plugin", "expression"};
+  fare_text                text   = {0};
+  fare_config             *config;
+  PetscErrorCode           code;
+
+  PetscFunctionBeginUser;
+  if (system->origin.plan.text) fare_text_add(&text, "%s", system->origin.plan.text);
+  else fare_text_add(&text, "  name: %s\n", system->type->name);
+  code = fare_config_parse("system", text.text, text.length, &config);
+  fare_text_free(&text);
+  PetscCall(code);
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(keys) && !code; i++) {
+    char path[64];
+
+    snprintf(path, sizeof path, "system.%s", keys[i]);
+    code = fare_nodes_compare(fare_node_find(before, keys[i]), fare_node_find(fare_config_root(config), keys[i]), path, difference);
+  }
+  PetscCall(fare_config_destroy(&config));
+  PetscFunctionReturn(code);
+}
+
+PetscErrorCode fare_system_compare(const fare_system *system, const fare_node *system_node, const fare_node *drive_node, fare_difference *difference)
+{
+  const size_t         drives = drive_node && fare_node_kind_of(drive_node) == FARE_NODE_LIST ? fare_node_size(drive_node) : 0;
+  const system_section now    = {.dimension = system->dimension};
+  /* the rest of the section is compared apart */
+  static const fare_field dimension[] = {{"dimension", FARE_INTEGER, offsetof(system_section, dimension), "0", 0, FARE_DIM_MAX, NULL, "", ""}, FARE_FIELDS_END};
+
+  PetscFunctionBeginUser;
+  PetscCall(compare_origin(system, system_node, difference));
+  PetscCall(fare_fields_compare(dimension, section_fields, system_node, &now, "system", difference));
+  PetscCall(compare_parameters(system, fare_node_find(system_node, "parameters"), difference));
+  fare_counts_compare(drives, (size_t)system->drives, "drive", difference);
+  for (size_t i = 0; i < drives && difference->kind == FARE_ALIKE; i++) {
+    char path[32];
+
+    snprintf(path, sizeof path, "drive[%zu]", i);
+    PetscCall(fare_waveform_compare(&system->drive[i], fare_node_item(drive_node, i), path, difference));
   }
   PetscFunctionReturn(0);
 }

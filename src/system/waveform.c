@@ -263,6 +263,18 @@ PetscErrorCode fare_waveform_write(const fare_waveform *waveform, int indent, fa
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode fare_waveform_compare(const fare_waveform *waveform, const fare_node *before, const char *path, fare_difference *difference)
+{
+  const fare_node *named = fare_node_find(before, "waveform");
+  char             key[256];
+
+  PetscFunctionBeginUser;
+  fare_key_join(path, "waveform", sizeof key, key);
+  if (named && fare_node_kind_of(named) == FARE_NODE_SCALAR) fare_texts_compare(fare_node_text(named), types[waveform->waveform].name, key, difference);
+  PetscCall(fare_fields_compare(types[waveform->waveform].fields, NULL, before, waveform, path, difference));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_waveform_sine(const char *parameter, double amplitude, double period, double phase, fare_waveform *waveform)
 {
   PetscFunctionBeginUser;

@@ -30,5 +30,7 @@ double fare_waveform_next_corner(const fare_waveform *waveform, double t); /* of
 double fare_waveform_longest_step(const fare_waveform *waveform, double t); /* from t to the next corner; infinite: any */
 double fare_waveform_at(const fare_waveform *waveform, double t); /* amplitude s(t) */
 PetscErrorCode fare_waveform_write(const fare_waveform *waveform, int indent, fare_text *to);
+/* The first difference to a map that fare_waveform_write has left. */
+PetscErrorCode fare_waveform_compare(const fare_waveform *waveform, const fare_node *before, const char *path, fare_difference *difference);
 
 #endif

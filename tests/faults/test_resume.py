@@ -80,7 +80,7 @@ def check_damage(where):
 
 def check_plans(where):
     stop_early(where, "changed")
-    for setting, said in [("truth.cells=512", "'cells: [256]', now it has 'cells: [512]'"), ("seed=8", "in seed it had 'seed: 7', now it has 'seed: 8'"), ("ensembles.walk.dt=2e-3", "'dt: 0.001"), ("system.parameters.kT=1.1", "kT"),
+    for setting, said in [("truth.cells=512", "truth.cells was [256], now it is [512]"), ("seed=8", "seed was 7, now it is 8"), ("ensembles.walk.dt=2e-3", "ensembles.walk.dt was 0.001, now it is 0.002"), ("system.parameters.kT=1.1", "system.parameters.kT was 1, now it is 1.1"),
                           ("snapshots.end=1.5", "learns from them all"), ("snapshots.count=14", "learns from them all")]:
         done = go_on(where, "changed", "--set", setting)
         lines = done.stderr.strip().split("\n")
@@ -122,13 +122,13 @@ def check_versions(where):
         expect(begun.count(line) == 1, f"{line!r} is in the plan once")
         return begun.replace(line, "")
 
-    for plan, said in [(without("  extrapolate: false\n"), "whose plans have no 'extrapolate' in truth"), (without("    steps: 400\n"), "whose plans have no 'steps' in ensembles"),
-                       (begun.replace("  tolerance:", "  novelty: 3\n  tolerance:"), "whose plans have 'novelty' in truth, which this one does not know")]:
+    for plan, said in [(without("  extrapolate: false\n"), "whose plans have no truth.extrapolate"), (without("    steps: 400\n"), "whose plans have no ensembles.learned.steps"),
+                       (begun.replace("  tolerance:", "  novelty: 3\n  tolerance:"), "whose plans have truth.novelty, which this one does not know")]:
         done = changed(where, "older", with_plan(plan))
         expect(done.returncode == 2, f"a plan of another version: {done.returncode}")
-        expect_refusal(done, said, "--resume: the checkpoint was written by another version of FARE, ", said, "go on with that version, or begin the study anew with --overwrite")
+        expect_refusal(done, said, "--resume: the study was begun with another version of FARE, ", said, "go on with that version, or begin the study anew with --overwrite")
     done = changed(where, "older", with_plan(begun.replace("  tolerance:", "  ends: [periodic]\n  tolerance:")))
-    expect_refusal(done, "a list that is no longer given", "another plan", "it had 'ends: [periodic]'")
+    expect_refusal(done, "a list that is no longer given", "another plan", "truth.ends was [periodic], now it is []")
 
 
 def check_numbers(where):

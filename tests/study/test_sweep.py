@@ -116,6 +116,10 @@ def check_failure(where):
     expect({path.name for path in (where / "failing" / "figures").iterdir()} == {"sweep_costs.png", "sweep_measures.png"}, "one swept axis: lines")
     done = fare(where, "run", "failing.yaml", "--no-report", "--point", 1, "--overwrite", "--set", "sweep=[{system.parameters.kT: [1, 0.5, 2]}]")
     expect(done.returncode == 0, f"the point mended: {done.returncode} {done.stderr}")
+    rows, rest = listed(where, "failing.yaml")
+    said = "point 1: the study was begun with another plan: system.parameters.kT was 0.5, now it is 1e-06"
+    expect([row[1] for row in rows] == ["done", "other", "done"] and said in rest and ", 1 of another plan" in rest and "--array=1\n" in rest, f"states with the file that failed: {rows} {rest}")
+    (where / "failing.yaml").write_text((where / "failing.yaml").read_text().replace("1e-6", "0.5"))
     expect([row[1] for row in listed(where, "failing.yaml")[0]] == ["done", "done", "done"], "states once it is mended")
 
 

@@ -1,0 +1,261 @@
+/* Plans compared as the values that they hold, never as the lines that they were written in. */
+#include "config.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WHOLE  100 /* characters of a value that is shown whole; of a longer one ... */
+#define BEFORE 40  /* ... so many before the place where it differs ... */
+#define AFTER  60  /* ... and so many from there on */
+
+void fare_key_join(const char *path, const char *name, size_t size, char key[])
+{
+  snprintf(key, size, "%.150s%s%.100s", path, *path ? "." : "", name);
+}
+
+/* Whether a byte continues a character of UTF-8. */
+static int continues(char c)
+{
+  return ((unsigned char)c & 0xC0) == 0x80;
+}
+
+/* A value, or what stands around the byte `at` of a long one. */
+static void show(const char *value, size_t at, char shown[FARE_SHOWN_SIZE])
+{
+  const size_t length = strlen(value);
+  size_t       from = at > BEFORE ? at - BEFORE : 0, to = PetscMin(length, at + AFTER);
+
+  if (length <= WHOLE) {
+    snprintf(shown, FARE_SHOWN_SIZE, "%s", value);
+    return;
+  }
+  while (from && continues(value[from])) from--;
+  while (to < length && continues(value[to])) to++;
+  snprintf(shown, FARE_SHOWN_SIZE, "%s%.*s%s", from ? "..." : "", (int)(to - from), value + from, to < length ? "..." : "");
+}
+
+static void found(const char *path, const char *before, const char *now, fare_difference *d)
+{
+  size_t at = 0;
+
+  while (before[at] && before[at] == now[at]) at++;
+  d->kind = FARE_DIFFERENT;
+  snprintf(d->key, sizeof d->key, "%s", path);
+  show(before, at, d->before);
+  show(now, at, d->now);
+}
+
+void fare_texts_compare(const char *before, const char *now, const char *path, fare_difference *d)
+{
+  if (d->kind == FARE_ALIKE && strcmp(before, now)) found(path, before, now, d);
+}
+
+void fare_counts_compare(size_t before, size_t now, const char *path, fare_difference *d)
+{
+  char a[32], b[32];
+
+  snprintf(a, sizeof a, "%zu entr%s", before, before == 1 ? "y" : "ies");
+  snprintf(b, sizeof b, "%zu entr%s", now, now == 1 ? "y" : "ies");
+  fare_texts_compare(a, b, path, d);
+}
+
+/* Whether plans of this version have the key in any case: lists and strings are written where they are given alone. */
+static int is_always_written(const fare_field *f)
+{
+  return f->kind == FARE_REAL || f->kind == FARE_INTEGER || f->kind == FARE_BOOLEAN || f->kind == FARE_CHOICE;
+}
+
+static int has_row(const fare_field *fields, const char *key)
+{
+  for (const fare_field *f = fields; f && f->key; f++) {
+    if (!strcmp(f->key, key)) return 1;
+  }
+  return 0;
+}
+
+/* A map that lacks what is always written, or has what never is, was written by another version. */
+static void compare_keys(const fare_field *fields, const fare_field *more, const fare_node *before, const char *path, fare_difference *d)
+{
+  const char *name = NULL;
+
+  for (const fare_field *f = fields; f->key && !name; f++) {
+    if (!is_always_written(f) || fare_node_find(before, f->key)) continue;
+    d->kind = FARE_LACKING;
+    name    = f->key;
+  }
+  for (size_t i = 0; i < before->count && !name; i++) {
+    if (has_row(fields, before->key[i]) || has_row(more, before->key[i])) continue;
+    d->kind = FARE_UNKNOWN;
+    name    = before->key[i];
+  }
+  if (name) fare_key_join(path, name, sizeof d->key, d->key);
+}
+
+static size_t count_of(const fare_field *field, const void *at)
+{
+  return field->kind == FARE_REALS ? ((const fare_reals *)at)->count : ((const fare_integers *)at)->count;
+}
+
+static int is_list(const fare_field *field)
+{
+  return field->kind == FARE_REALS || field->kind == FARE_INTEGERS || field->kind == FARE_CHOICES;
+}
+
+/* The first entry in which two lists of one length differ, or their length. */
+static size_t first_unlike(const fare_field *field, const void *a, const void *b)
+{
+  const size_t count = count_of(field, a);
+  size_t       i     = 0;
+
+  if (field->kind == FARE_REALS) {
+    while (i < count && ((const fare_reals *)a)->values[i] == ((const fare_reals *)b)->values[i]) i++;
+  } else {
+    while (i < count && ((const fare_integers *)a)->values[i] == ((const fare_integers *)b)->values[i]) i++;
+  }
+  return i;
+}
+
+static int is_same(const fare_field *field, const void *a, const void *b)
+{
+  const char *x, *y;
+
+  switch (field->kind) {
+  case FARE_REAL: return *(const double *)a == *(const double *)b;
+  case FARE_INTEGER: return *(const PetscInt64 *)a == *(const PetscInt64 *)b;
+  case FARE_BOOLEAN: return *(const PetscBool *)a == *(const PetscBool *)b;
+  case FARE_CHOICE: return *(const int *)a == *(const int *)b;
+  case FARE_STRING:
+    x = *(char *const *)a;
+    y = *(char *const *)b;
+    return x && y ? !strcmp(x, y) : x == y;
+  case FARE_REALS:
+  case FARE_INTEGERS:
+  case FARE_CHOICES: return count_of(field, a) == count_of(field, b) && first_unlike(field, a, b) == count_of(field, a);
+  case FARE_NODE: return 1;
+  }
+  return 1;
+}
+
+static void write_entry(const fare_field *field, const void *list, size_t at, fare_text *to)
+{
+  fare_field entry = *field;
+
+  if (field->kind == FARE_CHOICES) {
+    fare_text_add(to, "%s", field->choices[((const fare_integers *)list)->values[at]]);
+    return;
+  }
+  entry.kind = field->kind == FARE_REALS ? FARE_REAL : FARE_INTEGER;
+  if (field->kind == FARE_REALS) fare_field_write(&entry, &((const fare_reals *)list)->values[at], to);
+  else fare_field_write(&entry, &((const fare_integers *)list)->values[at], to);
+}
+
+/* A long list is shown by the entry that differs. */
+static void compare_long_lists(const fare_field *field, const void *before, const void *now, const char *key, fare_difference *d)
+{
+  const size_t at   = first_unlike(field, before, now);
+  fare_text    a = {0}, b = {0};
+  char         place[256];
+
+  snprintf(place, sizeof place, "%.220s[%zu]", key, at);
+  write_entry(field, before, at, &a);
+  write_entry(field, now, at, &b);
+  found(place, a.text, b.text, d);
+  fare_text_free(&a);
+  fare_text_free(&b);
+}
+
+static void compare_field(const fare_field *field, const void *before, const void *now, const char *path, fare_difference *d)
+{
+  fare_text a = {0}, b = {0};
+  char      key[256];
+
+  if (is_same(field, before, now)) return;
+  fare_key_join(path, field->key, sizeof key, key);
+  if (field->kind != FARE_STRING || *(char *const *)before) fare_field_write(field, before, &a);
+  else fare_text_add(&a, "none");
+  if (field->kind != FARE_STRING || *(char *const *)now) fare_field_write(field, now, &b);
+  else fare_text_add(&b, "none");
+  if (is_list(field) && PetscMax(a.length, b.length) > WHOLE) {
+    fare_counts_compare(count_of(field, before), count_of(field, now), key, d);
+    if (d->kind == FARE_ALIKE) compare_long_lists(field, before, now, key, d);
+  } else {
+    found(key, a.text, b.text, d);
+  }
+  fare_text_free(&a);
+  fare_text_free(&b);
+}
+
+PetscErrorCode fare_fields_compare(const fare_field *fields, const fare_field *more, const fare_node *before, const void *now,
+                                   const char *path, fare_difference *d)
+{
+  size_t         size = 0;
+  char          *read;
+  PetscErrorCode code;
+
+  PetscFunctionBeginUser;
+  if (d->kind != FARE_ALIKE) PetscFunctionReturn(0);
+  if (!before || before->kind != FARE_NODE_MAP) {
+    found(path, "not there", "there", d);
+    PetscFunctionReturn(0);
+  }
+  compare_keys(fields, more, before, path, d);
+  if (d->kind != FARE_ALIKE) PetscFunctionReturn(0);
+  for (const fare_field *f = fields; f->key; f++) size = PetscMax(size, f->offset + fare_field_size(f->kind));
+  read = calloc(1, PetscMax(size, 1));
+  if (!read) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  code = fare_fields_read(fields, more, before, read);
+  for (const fare_field *f = fields; f->key && !code && d->kind == FARE_ALIKE; f++) {
+    compare_field(f, read + f->offset, (const char *)now + f->offset, path, d);
+  }
+  if (!code) PetscCall(fare_fields_free(fields, read));
+  free(read);
+  PetscFunctionReturn(code);
+}
+
+static int is_number(const fare_node *node, double *value)
+{
+  char *end;
+
+  if (node->quoted || !*node->text || strspn(node->text, "0123456789+-.eE") != strlen(node->text)) return 0;
+  *value = strtod(node->text, &end);
+  return !*end;
+}
+
+static void compare_scalars(const fare_node *before, const fare_node *now, const char *path, fare_difference *d)
+{
+  double a, b;
+
+  if (is_number(before, &a) && is_number(now, &b) ? a == b : !strcmp(before->text, now->text)) return;
+  found(path, before->text, now->text, d);
+}
+
+static const char *const kinds[] = {[FARE_NODE_SCALAR] = "a single value", [FARE_NODE_LIST] = "a list", [FARE_NODE_MAP] = "a map"};
+
+PetscErrorCode fare_nodes_compare(const fare_node *before, const fare_node *now, const char *path, fare_difference *d)
+{
+  char key[256];
+
+  PetscFunctionBeginUser;
+  if (d->kind != FARE_ALIKE || (!before && !now)) PetscFunctionReturn(0);
+  if (!before || !now || before->kind != now->kind) {
+    found(path, before ? kinds[before->kind] : "not there", now ? kinds[now->kind] : "not there", d);
+    PetscFunctionReturn(0);
+  }
+  if (before->kind == FARE_NODE_SCALAR) compare_scalars(before, now, path, d);
+  else if (before->kind == FARE_NODE_LIST) fare_counts_compare(before->count, now->count, path, d);
+  for (size_t i = 0; before->kind == FARE_NODE_LIST && i < before->count && d->kind == FARE_ALIKE; i++) {
+    snprintf(key, sizeof key, "%.220s[%zu]", path, i);
+    PetscCall(fare_nodes_compare(before->item[i], now->item[i], key, d));
+  }
+  for (size_t i = 0; before->kind == FARE_NODE_MAP && i < before->count; i++) {
+    fare_key_join(path, before->key[i], sizeof key, key);
+    PetscCall(fare_nodes_compare(before->item[i], fare_node_find(now, before->key[i]), key, d));
+  }
+  for (size_t i = 0; before->kind == FARE_NODE_MAP && i < now->count; i++) {
+    fare_key_join(path, now->key[i], sizeof key, key);
+    if (!fare_node_find(before, now->key[i])) PetscCall(fare_nodes_compare(NULL, now->item[i], key, d));
+  }
+  PetscFunctionReturn(0);
+}
