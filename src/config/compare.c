@@ -225,10 +225,20 @@ static int is_number(const fare_node *node, double *value)
 
 static void compare_scalars(const fare_node *before, const fare_node *now, const char *path, fare_difference *d)
 {
-  double a, b;
+  const fare_field number  = {.kind = FARE_REAL};
+  fare_text        text[2] = {{0}};
+  double           a, b;
 
-  if (is_number(before, &a) && is_number(now, &b) ? a == b : !strcmp(before->text, now->text)) return;
-  found(path, before->text, now->text, d);
+  if (!is_number(before, &a) || !is_number(now, &b)) {
+    fare_texts_compare(before->text, now->text, path, d);
+    return;
+  }
+  if (a == b) return;
+  fare_field_write(&number, &a, &text[0]);
+  fare_field_write(&number, &b, &text[1]);
+  found(path, text[0].text, text[1].text, d);
+  fare_text_free(&text[0]);
+  fare_text_free(&text[1]);
 }
 
 static const char *const kinds[] = {[FARE_NODE_SCALAR] = "a single value", [FARE_NODE_LIST] = "a list", [FARE_NODE_MAP] = "a map"};

@@ -195,11 +195,16 @@ static PetscErrorCode read_document(reader *r, const char *path, fare_node **roo
 
 PetscErrorCode fare_parse_yaml(const char *source, PetscBool is_file, const char *text, size_t length, const char *path, fare_node **root)
 {
-  reader         r = {.source = source, .text = text, .is_file = is_file};
-  PetscErrorCode code;
+  static const char mark[] = "\xEF\xBB\xBF";
+  reader            r      = {.source = source, .text = text, .is_file = is_file};
+  PetscErrorCode    code;
 
   PetscFunctionBeginUser;
   *root = NULL;
+  if (is_file && length >= sizeof mark - 1 && !memcmp(text, mark, sizeof mark - 1)) { /* what some editors begin UTF-8 with */
+    r.text = text += sizeof mark - 1;
+    length -= sizeof mark - 1;
+  }
   if (length > BYTES_MAX) PetscFunctionReturn(fare_config_error(source, 0, 0, "", "larger than 16 MiB, which no study is"));
   if (!yaml_parser_initialize(&r.parser)) FARE_FAIL(FARE_ERR_FAILED, "%s: out of memory", source);
   yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);

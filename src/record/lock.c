@@ -280,7 +280,7 @@ PetscErrorCode fare_lock_take(const char *directory, fare_lock **lock)
   find_self(&self);
   write_holder(&self, l->text);
   snprintf(l->path, sizeof l->path, "%s/%s", directory, NAME);
-  snprintf(aside, sizeof aside, "%s.%.200s.%ld", l->path, self.host, self.process);
+  snprintf(aside, sizeof aside, "%s.%.24s.%ld", l->path, self.host, self.process);
   code = write_file(aside, l->text, O_TRUNC);
   if (!code) code = acquire(l, aside, &self);
   unlink(aside);

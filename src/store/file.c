@@ -9,10 +9,10 @@
 #include <libgen.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define HEADROOM (256 << 10) /* bytes held free for what describes the data: HDF5 1.10 crashes over a file that it can neither write nor close */
 
 static fare_store *opened;
 static PetscBool   finish_is_registered;
@@ -111,8 +111,10 @@ PetscErrorCode fare_store_reserve(fare_store *store, uint64_t from, uint64_t len
   PetscErrorCode code = 0;
 
   PetscFunctionBeginUser;
+  /* the reservation alone would pass a limit that the write then meets */
+  if (store->place >= 0 && length && from + length > store->limit) code = fare_error(FARE_ERR_FAILED, "%s: cannot be written: %s (ulimit -f)", store->path, strerror(EFBIG));
 #ifdef __linux__
-  if (store->place >= 0 && length && fallocate(store->place, FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)length) && errno != EOPNOTSUPP && errno != ENOSYS && errno != EINTR) {
+  if (!code && store->place >= 0 && length && fallocate(store->place, FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)length) && errno != EOPNOTSUPP && errno != ENOSYS && errno != EINTR) {
     code = fare_error(FARE_ERR_FAILED, "%s: cannot be written: %s", store->path, strerror(errno));
   }
 #endif
@@ -152,6 +154,13 @@ static PetscErrorCode discard(fare_store **store)
   PetscFunctionReturn(0);
 }
 
+static uint64_t limit_of_files(void)
+{
+  struct rlimit limit;
+
+  return getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : (uint64_t)limit.rlim_cur;
+}
+
 PetscErrorCode fare_store_create(MPI_Comm comm, const char *path, fare_store **store)
 {
   PetscErrorCode code = 0;
@@ -168,15 +177,17 @@ PetscErrorCode fare_store_create(MPI_Comm comm, const char *path, fare_store **s
     s->place = open(s->temporary, O_CREAT | O_WRONLY | O_TRUNC, 0666);
     if (s->place < 0) code = fare_error(FARE_ERR_FAILED, "%s: cannot be written: %s", s->temporary, strerror(errno));
   }
-  code = fare_error_agree(comm, code);
-  if (!code) code = fare_store_reserve(s, 0, HEADROOM);
+  code     = fare_error_agree(comm, code);
+  s->limit = limit_of_files();
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &s->limit, 1, MPI_UINT64_T, MPI_MIN, comm));
+  if (!code) code = fare_store_reserve(s, 0, FARE_STORE_HEADROOM);
   if (!code) {
     how     = access_list(comm);
     s->file = H5Fcreate(s->temporary, H5F_ACC_TRUNC, H5P_DEFAULT, how);
     code    = fare_error_agree(comm, s->file < 0 ? fare_store_failed(s->temporary, "cannot be created") : 0);
     H5Pclose(how);
   }
-  if (!code) code = fare_store_reserve(s, 0, HEADROOM); /* once more, for it was emptied as it was created */
+  if (!code) code = fare_store_reserve(s, 0, FARE_STORE_HEADROOM); /* once more, for it was emptied as it was created */
   if (code) PetscCall(s->file < 0 ? discard(&s) : fare_store_close(&s));
   *store = s;
   PetscFunctionReturn(code);
@@ -228,7 +239,7 @@ PetscErrorCode fare_store_commit(fare_store **store)
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(s->comm, &rank));
-  code = fare_store_reserve(s, size_of(s), HEADROOM);
+  code = fare_store_reserve(s, size_of(s), FARE_STORE_HEADROOM);
   if (!code) code = fare_error_agree(s->comm, H5Fflush(s->file, H5F_SCOPE_LOCAL) < 0 ? fare_store_failed(s->temporary, "cannot be completed (disk full?)") : 0);
   if (!code) code = fare_store_reserve(s, 0, size_of(s));
   if (code) PetscCall(give_up(s));

@@ -306,6 +306,20 @@ static PetscErrorCode reserve_for(fare_store *store, hid_t dataset, fare_store_t
   PetscFunctionReturn(0);
 }
 
+/* Asked before a dataset is made: HDF5 places what describes it behind it, and could not close the file beyond the limit. */
+static PetscErrorCode fits(fare_store *store, fare_store_type type, int rank, const uint64_t global[])
+{
+  uint64_t bytes = H5Tget_size(hdf5_type(type));
+  hsize_t  size  = 0;
+
+  PetscFunctionBeginUser;
+  if (store->limit == UINT64_MAX) PetscFunctionReturn(0);
+  for (int i = 0; i < rank; i++) bytes *= global[i];
+  H5Fget_filesize(store->file, &size);
+  PetscCall(fare_store_reserve(store, size, bytes + FARE_STORE_HEADROOM));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_store_write(fare_store *store, const char *path, fare_store_type type, int rank, const uint64_t global[], const uint64_t start[], const uint64_t count[], const void *data)
 {
   hsize_t        extent[RANK_MAX];
@@ -314,6 +328,7 @@ PetscErrorCode fare_store_write(fare_store *store, const char *path, fare_store_
   static const double nothing[1];
 
   PetscFunctionBeginUser;
+  PetscCall(fits(store, type, rank, global));
   PetscCall(make_parents(store, path));
   to_hsize(rank, global, extent);
   H5(space, H5Screate_simple(rank, extent, NULL), store->path, path);

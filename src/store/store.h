@@ -5,11 +5,14 @@
 #include <fare/store.h>
 #include <hdf5.h>
 
+#define FARE_STORE_HEADROOM (256 << 10) /* bytes held free for what describes the data: HDF5 1.10 crashes over a file that it can neither write nor close */
+
 struct fare_store {
   MPI_Comm    comm;
   hid_t       file;
   PetscBool   writing;
   int         compression; /* level of gzip for arrays to come */
+  uint64_t    limit; /* bytes that a file may have (RLIMIT_FSIZE), the least of all ranks */
   int         place; /* rank 0's own descriptor of a file that is written, to reserve space and to flush; else -1 */
   char        path[PETSC_MAX_PATH_LEN], temporary[PETSC_MAX_PATH_LEN + 8];
   fare_store *next; /* of those that are open */

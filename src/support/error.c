@@ -2,6 +2,7 @@
 #include "crash.h"
 
 #include <dlfcn.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,8 +137,12 @@ static void hold_blas_to_one_thread(void)
 
 PetscErrorCode fare_initialize(int argc, char **argv)
 {
-  PetscErrorCode code = PetscInitialize(&argc, &argv, NULL, NULL);
+  PetscErrorCode code;
 
+  /* Open MPI 4.1 overruns a buffer of 256 bytes there when the path of a file is long; nothing here has a shared file pointer */
+  setenv("OMPI_MCA_sharedfp", "^lockedfile", 0);
+  signal(SIGXFSZ, SIG_IGN); /* a file that grows beyond the limit is an error of the write */
+  code = PetscInitialize(&argc, &argv, NULL, NULL);
   if (code) return code;
   code = PetscPushErrorHandler(handle_error, NULL);
   if (code) return code;
