@@ -99,7 +99,9 @@ typedef struct {
 */
 PetscErrorCode fare_fields_compare(const fare_field *fields, const fare_field *more, const fare_node *before, const void *now,
                                    const char *path, fare_difference *difference);
-/* The same for two nodes of documents (either may be NULL): numbers compare as numbers, maps in any order. Not collective. */
+/* Whether two structs that fare_fields_read has filled hold the same values, but for keys of the table `except` (may be NULL). */
+PetscBool fare_fields_equal(const fare_field *fields, const fare_field *except, const void *a, const void *b);
+/* As fare_fields_compare, for two nodes of documents (either may be NULL): numbers compare as numbers, maps in any order. Not collective. */
 PetscErrorCode fare_nodes_compare(const fare_node *before, const fare_node *now, const char *path, fare_difference *difference);
 /* Two texts, and two numbers of things. Not collective. */
 void fare_texts_compare(const char *before, const char *now, const char *path, fare_difference *difference);

@@ -187,6 +187,14 @@ static void compare_field(const fare_field *field, const void *before, const voi
   fare_text_free(&b);
 }
 
+PetscBool fare_fields_equal(const fare_field *fields, const fare_field *except, const void *a, const void *b)
+{
+  for (const fare_field *f = fields; f->key; f++) {
+    if (!has_row(except, f->key) && !is_same(f, (const char *)a + f->offset, (const char *)b + f->offset)) return PETSC_FALSE;
+  }
+  return PETSC_TRUE;
+}
+
 PetscErrorCode fare_fields_compare(const fare_field *fields, const fare_field *more, const fare_node *before, const void *now,
                                    const char *path, fare_difference *d)
 {

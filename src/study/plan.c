@@ -35,13 +35,13 @@ const fare_field fare_plan_output_fields[] = {
   FARE_FIELDS_END,
 };
 
-PetscErrorCode fare_plan_error_at(const fare_node *node, const char *what)
+PetscErrorCode fare_plan_error_at(const fare_node *node)
 {
   char why[512];
 
   PetscFunctionBeginUser;
   PetscCall(PetscStrncpy(why, fare_error_message(), sizeof why));
-  PetscFunctionReturn(fare_node_error(node, "%s", why + (strncmp(why, what, strlen(what)) ? 0 : strlen(what))));
+  PetscFunctionReturn(fare_node_error(node, "%s", why));
 }
 
 static const char *measure_name_at(size_t i)
@@ -161,7 +161,7 @@ static PetscErrorCode read_sections(fare_plan *plan, const fare_node *root, sect
   PetscCall(fare_system_from_config(s->system, s->drive, &plan->system));
   PetscCall(read_snapshots(plan, s->snapshots));
   code = fare_system_check(plan->system, plan->snapshots.start, plan->snapshots.end);
-  if (code == FARE_ERR_INPUT) code = fare_plan_error_at(s->drive ? s->drive : s->system, "drive: ");
+  if (code == FARE_ERR_INPUT) code = fare_plan_error_at(s->drive ? s->drive : s->system);
   PetscCall(code);
   PetscCall(fare_initial_from_config(s->initial, plan->system, &plan->initial));
   plan->has_truth = s->truth ? PETSC_TRUE : PETSC_FALSE;

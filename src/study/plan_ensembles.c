@@ -53,16 +53,16 @@ static PetscErrorCode check_method(const fare_plan *plan, const fare_plan_ensemb
   free(state);
   PetscCall(code);
   code = fare_sampler_create(PETSC_COMM_SELF, ensemble->type, ensemble->name, ensemble->node, fare_ensemble_fields, (uint64_t)plan->seed, plan->system, &plan->initial, &plan->snapshots, &sampler);
-  if (code == FARE_ERR_INPUT) code = fare_plan_error_at(ensemble->node, "");
+  if (code == FARE_ERR_INPUT) code = fare_plan_error_at(ensemble->node);
   if (!code) {
     code = fare_sampler_set_mode(sampler, mode, NULL);
-    if (code == FARE_ERR_INPUT) code = fare_plan_error_at(fare_node_find(ensemble->node, fare_sampler_mode_names[mode]), "");
+    if (code == FARE_ERR_INPUT) code = fare_plan_error_at(fare_node_find(ensemble->node, fare_sampler_mode_names[mode]));
   }
   if (!code && plan->has_truth) {
     const fare_walls walls = fare_truth_walls(plan->system, &plan->truth);
 
     code = fare_sampler_set_walls(sampler, &walls);
-    if (code == FARE_ERR_INPUT) code = fare_plan_error_at(ensemble->node, "");
+    if (code == FARE_ERR_INPUT) code = fare_plan_error_at(ensemble->node);
   }
   PetscCall(fare_sampler_destroy(&sampler));
   PetscFunctionReturn(code);

@@ -142,58 +142,53 @@ static void compare_with_equilibrium(fare_ranking *ranking)
   }
 }
 
-static PetscBool is_of_network(const char *line)
+/* The method's own options; the caller frees them with free_options. */
+static PetscErrorCode read_options(const fare_plan_ensemble *e, void **options)
 {
-  for (const fare_field *f = of_networks; f->key; f++) {
-    const size_t length = strlen(f->key);
-
-    if (!strncmp(line, f->key, length) && line[length] == ':') return PETSC_TRUE;
-  }
-  return PETSC_FALSE;
-}
-
-/* The method's own options as YAML, those of the network left out. */
-static PetscErrorCode options_of(const fare_plan_ensemble *e, fare_text *to)
-{
-  fare_text      all   = {0};
-  void          *state = calloc(1, e->type->size);
   PetscErrorCode code;
 
   PetscFunctionBeginUser;
-  if (!state) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
-  code = fare_fields_read(e->type->fields, fare_ensemble_fields, e->node, state);
-  if (!code) code = fare_fields_write(e->type->fields, state, 0, &all);
-  PetscCall(fare_fields_free(e->type->fields, state));
-  free(state);
-  for (const char *at = all.text ? all.text : ""; *at && !code;) {
-    const size_t length = strcspn(at, "\n") + 1;
-
-    if (!is_of_network(at)) fare_text_add(to, "%.*s", (int)length, at);
-    at += length;
-  }
-  fare_text_free(&all);
+  *options = calloc(1, e->type->size);
+  if (!*options) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  code = fare_fields_read(e->type->fields, fare_ensemble_fields, e->node, *options);
   PetscFunctionReturn(code);
+}
+
+static void free_options(const fare_plan_ensemble *e, void *options)
+{
+  (void)fare_fields_free(e->type->fields, options);
+  free(options);
+}
+
+/* Whether two lines of one method have the same options, those of the network left out. */
+static PetscErrorCode have_same_options(const fare_plan_ensemble *a, const fare_plan_ensemble *b, PetscBool *same)
+{
+  void *of_a, *of_b;
+
+  PetscFunctionBeginUser;
+  PetscCall(read_options(a, &of_a));
+  PetscCall(read_options(b, &of_b));
+  *same = fare_fields_equal(a->type->fields, of_networks, of_a, of_b);
+  free_options(a, of_a);
+  free_options(b, of_b);
+  PetscFunctionReturn(0);
 }
 
 /* The line that runs the same method in this mode, or -1. */
 static PetscErrorCode find_mode(const fare_ranking *ranking, int like, fare_sampler_mode mode, int *found)
 {
-  const fare_plan_ensemble *e       = ranking->line[like].of;
-  fare_text                 options = {0};
+  const fare_plan_ensemble *e = ranking->line[like].of;
 
   PetscFunctionBeginUser;
   *found = -1;
-  PetscCall(options_of(e, &options));
   for (int i = 0; i < ranking->lines && *found < 0; i++) {
     const fare_plan_ensemble *other = ranking->line[i].of;
-    fare_text                 others = {0};
+    PetscBool                 same;
 
     if (other->type != e->type || fare_plan_ensemble_mode(other) != mode || !ranking->line[i].seeds || other->training.times != e->training.times) continue;
-    PetscCall(options_of(other, &others));
-    if (!strcmp(options.text ? options.text : "", others.text ? others.text : "")) *found = i;
-    fare_text_free(&others);
+    PetscCall(have_same_options(e, other, &same));
+    if (same) *found = i;
   }
-  fare_text_free(&options);
   PetscFunctionReturn(0);
 }
 

@@ -1,6 +1,6 @@
 /*
-  The compiler and its cache. A source is compiled once: the object is kept under the hash of all that it depends on, written aside and
-  renamed, so that whoever looks finds a whole file or none.
+  The compiler and its cache. A source is compiled once: the object is kept under the hash of all that it depends on, with a checksum
+  behind it, written aside, flushed and renamed. An entry that is damaged, or that others could have written, is compiled again.
 */
 #include "expression.h"
 
@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #define WORDS_MAX 64
 #define PATH_SIZE PETSC_MAX_PATH_LEN
@@ -46,6 +47,70 @@ static PetscErrorCode failed(const fare_node *node, const char *what, const char
   return FARE_ERR_FAILED; /* with the message just kept */
 }
 
+/* What others own, or may write to. What root owns is trusted. */
+static PetscBool is_others(const struct stat *about)
+{
+  return (about->st_uid && about->st_uid != geteuid()) || about->st_mode & (S_IWGRP | S_IWOTH) ? PETSC_TRUE : PETSC_FALSE;
+}
+
+/* What stands behind a shared object in the cache: loaders do not look there, and whoever loads it sees first that all of it is as it was written. */
+typedef struct {
+  char     name[8];
+  uint64_t bytes, sum; /* of what is in front */
+} seal;
+static const char seal_name[8] = "FAREsum1";
+
+static uint64_t sum_of(FILE *file, uint64_t bytes)
+{
+  unsigned char piece[1 << 14];
+  uint64_t      sum = crc32(0, NULL, 0);
+
+  while (bytes) {
+    const size_t got = fread(piece, 1, (size_t)PetscMin(sizeof piece, bytes), file);
+
+    if (!got) return UINT64_MAX;
+    sum = crc32_z(sum, piece, got);
+    bytes -= got;
+  }
+  return sum;
+}
+
+/* Whether an entry of the cache is there, is whole, and nobody else's. */
+static PetscBool is_sound(const char *path)
+{
+  FILE       *file = fopen(path, "rb");
+  struct stat about;
+  PetscBool   sound = PETSC_FALSE;
+  seal        end;
+
+  if (!file) return PETSC_FALSE;
+  if (!fstat(fileno(file), &about) && S_ISREG(about.st_mode) && !is_others(&about) && about.st_size > (off_t)sizeof end && !fseek(file, -(long)sizeof end, SEEK_END) && fread(&end, sizeof end, 1, file) == 1) {
+    rewind(file);
+    sound = !memcmp(end.name, seal_name, sizeof end.name) && end.bytes == (uint64_t)about.st_size - sizeof end && sum_of(file, end.bytes) == end.sum ? PETSC_TRUE : PETSC_FALSE;
+  }
+  fclose(file);
+  return sound;
+}
+
+/* Puts the seal behind a shared object that was just made, and has it on the disk before it gets its name. 0 or an errno. */
+static int set_seal(const char *path)
+{
+  FILE       *file = fopen(path, "r+b");
+  struct stat about;
+  seal        end = {.sum = 0};
+  int         why = 0;
+
+  if (!file) return errno;
+  memcpy(end.name, seal_name, sizeof end.name);
+  errno = EIO;
+  if (fchmod(fileno(file), 0700) || fstat(fileno(file), &about)) why = errno;
+  else end.bytes = (uint64_t)about.st_size;
+  if (!why) end.sum = sum_of(file, end.bytes);
+  if (!why && (end.sum == UINT64_MAX || fseek(file, 0, SEEK_END) || fwrite(&end, sizeof end, 1, file) != 1 || fflush(file) || fsync(fileno(file)))) why = errno;
+  if (fclose(file) && !why) why = errno;
+  return why;
+}
+
 /* The cache's directory, made with those above it when it is not there. What is in it gets executed, so nobody else may write there. */
 static PetscErrorCode find_cache(const fare_node *node, char *directory)
 {
@@ -71,7 +136,7 @@ static PetscErrorCode find_cache(const fare_node *node, char *directory)
   if (mkdir(directory, 0700) && errno != EEXIST) PetscFunctionReturn(failed(node, "cannot make the cache of compiled formulas", directory, strerror(errno)));
   if (stat(directory, &about)) PetscFunctionReturn(failed(node, "the cache of compiled formulas", directory, strerror(errno)));
   if (!S_ISDIR(about.st_mode)) PetscFunctionReturn(failed(node, "the cache of compiled formulas", directory, "is no directory"));
-  if ((about.st_uid && about.st_uid != geteuid()) || about.st_mode & S_IWOTH) {
+  if (is_others(&about)) {
     PetscFunctionReturn(failed(node, "the cache of compiled formulas", directory, "others may write there, and what it holds is executed; set FARE_CACHE to a directory of your own"));
   }
   PetscFunctionReturn(0);
@@ -166,17 +231,17 @@ static PetscErrorCode write_source(const fare_node *node, const char *path, cons
   PetscFunctionReturn(0);
 }
 
-/* Makes `path`, unless it is there. Whoever else makes it at the same moment has other temporary names, and the last to rename wins. */
+/* Makes `path`, unless it is there and whole. Whoever else makes it at the same moment has other temporary names, and the last to rename wins. */
 static PetscErrorCode provide(const fare_node *node, const char *directory, const char *path, const char *source, const char *flags)
 {
   enum { SOURCE, OBJECT, LIBRARY, LOG, FILES };
   static const char *const endings[FILES] = {".c", ".o", ".so.tmp", ".log"};
   char                     aside[PATH_SIZE], file[FILES][PATH_SIZE];
   PetscErrorCode           code;
-  int                      descriptor;
+  int                      descriptor, why;
 
   PetscFunctionBeginUser;
-  if (!access(path, R_OK)) PetscFunctionReturn(0);
+  if (is_sound(path)) PetscFunctionReturn(0);
   snprintf(aside, sizeof aside, "%.4000s/compile-XXXXXX", directory);
   descriptor = mkstemp(aside);
   if (descriptor < 0) PetscFunctionReturn(failed(node, "cannot write in the cache of compiled formulas (FARE_CACHE sets another)", directory, strerror(errno)));
@@ -184,6 +249,8 @@ static PetscErrorCode provide(const fare_node *node, const char *directory, cons
   for (int i = 0; i < FILES; i++) snprintf(file[i], PATH_SIZE, "%.4060s%s", aside, endings[i]);
   code = write_source(node, file[SOURCE], source);
   if (!code) code = compile(node, flags, file[SOURCE], file[OBJECT], file[LIBRARY], file[LOG]);
+  why = code ? 0 : set_seal(file[LIBRARY]);
+  if (why) code = failed(node, "cannot write", file[LIBRARY], strerror(why));
   if (!code && rename(file[LIBRARY], path)) code = failed(node, "cannot write", path, strerror(errno));
   for (int i = 0; i < FILES; i++) unlink(file[i]);
   unlink(aside);
@@ -198,8 +265,9 @@ static PetscErrorCode open_on_every_rank(const fare_node *node, const char *path
   PetscErrorCode code;
 
   PetscFunctionBeginUser;
-  while (access(path, R_OK) && fare_seconds() - began < SEEN_AFTER) usleep(20000);
+  while (!is_sound(path) && fare_seconds() - began < SEEN_AFTER) usleep(20000);
   if (access(path, R_OK)) code = failed(node, "compiled formulas are not there on every node (FARE_CACHE sets a directory that is):", path, strerror(errno));
+  else if (!is_sound(path)) code = failed(node, "compiled formulas are not whole on every node:", path, "its checksum does not hold");
   else code = fare_plugin_open(node, path, FARE_PLUGIN_IS_FORMULAS, sizeof **kernels, library, &descriptor);
   if (code == FARE_ERR_INPUT) code = FARE_ERR_FAILED; /* what is in the cache is nobody's mistake */
   PetscCall(fare_error_agree(PETSC_COMM_WORLD, code));

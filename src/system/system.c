@@ -277,7 +277,7 @@ static PetscErrorCode check_ranges(const fare_system *system, double t)
     const double          value = theta[system->driven[i]];
 
     if (!(value >= row->least && value <= row->most)) {
-      FARE_FAIL(FARE_ERR_INPUT, "drive: %s reaches %g at time %g, outside its range [%g, %g]", row->name, value, t, row->least, row->most);
+      FARE_FAIL(FARE_ERR_INPUT, "%s reaches %g at time %g, outside its range [%g, %g]", row->name, value, t, row->least, row->most);
     }
   }
   PetscFunctionReturn(0);
@@ -304,7 +304,7 @@ static PetscErrorCode check_rings(const fare_system *system, double t)
     }
     for (int i = 0; i < PLACES; i++) {
       if (fabs(V[1][i] - V[0][i]) <= tolerance * (1 + fabs(V[0][i]))) continue;
-      FARE_FAIL(FARE_ERR_INPUT, "drive: at time %g the potential is not periodic along '%s': %.9g at its lower end, %.9g at its upper; a force round and round is an extra force beside the potential", t,
+      FARE_FAIL(FARE_ERR_INPUT, "at time %g the potential is not periodic along '%s': %.9g at its lower end, %.9g at its upper; a force round and round is an extra force beside the potential", t,
                 fare_system_axis_name(system, axis), V[0][i], V[1][i]);
     }
   }
