@@ -485,6 +485,7 @@ static PetscErrorCode try_open(fare_run *run, const char *path, PetscInt64 *next
   if (!code) code = fare_run_check_snapshots(run, *next, &bad);
   if (code || bad < *next) PetscCall(fare_store_close(&run->from));
   if (code) PetscFunctionReturn(code);
+  if (bad < *next) fare_results_forget_series(&run->results);
   if (bad < *next) fare_warn("%s; what follows it is made again, too", fare_error_message());
   PetscFunctionReturn(0);
 }

@@ -183,7 +183,7 @@ static PetscErrorCode find_mode(const fare_ranking *ranking, int like, fare_samp
   *found = -1;
   for (int i = 0; i < ranking->lines && *found < 0; i++) {
     const fare_plan_ensemble *other = ranking->line[i].of;
-    PetscBool                 same;
+    PetscBool                 same  = PETSC_FALSE;
 
     if (other->type != e->type || fare_plan_ensemble_mode(other) != mode || !ranking->line[i].seeds || other->training.times != e->training.times) continue;
     PetscCall(have_same_options(e, other, &same));

@@ -126,6 +126,14 @@ PetscErrorCode fare_results_free(fare_results *r)
   PetscFunctionReturn(0);
 }
 
+void fare_results_forget_series(fare_results *r)
+{
+  size_t bins = 1;
+
+  for (int i = 0; i < r->bin_axes; i++) bins *= r->bin_extent[i];
+  for (size_t i = 0; i < r->series; i++) memset(r->binned[i].mass, 0, (size_t)r->plan->snapshots.count * bins * sizeof *r->binned[i].mass);
+}
+
 fare_compared *fare_results_comparison(fare_results *r, size_t ensemble, fare_comparison_kind kind)
 {
   for (size_t i = 0; i < r->comparisons; i++) {

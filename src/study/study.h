@@ -97,6 +97,8 @@ typedef struct {
   double           value, floor; /* of the first measure, averaged over snapshots */
 } fare_approach;
 fare_approach fare_results_approach(const fare_results *results, size_t ensemble);
+/* All series are empty again: what is kept adds to them. */
+void fare_results_forget_series(fare_results *results);
 /* Keeps binned masses of this snapshot under `name`. */
 void fare_results_keep(fare_results *results, const char *name, PetscInt64 snapshot, const fare_binning *binning, const fare_binned *binned);
 
