@@ -76,7 +76,9 @@ PetscErrorCode fare_results_create(const fare_plan *plan, const fare_binning *bi
   r->failure    = calloc(n + 1, sizeof *r->failure);
   r->curve      = calloc(n + 1, sizeof *r->curve);
   r->binned     = calloc(2 * n + 1, sizeof *r->binned);
-  if (!r->trained || !r->file || (plan->has_truth && !r->truth) || !r->comparison || !r->cost || !r->census || !r->failure || !r->curve || !r->binned) FARE_FAIL(FARE_ERR_FAILED, "out of memory for results");
+  if (!r->trained || !r->file || (plan->has_truth && !r->truth) || !r->comparison || !r->cost || !r->census || !r->failure || !r->curve || !r->binned) {
+    FARE_FAIL(FARE_ERR_FAILED, "out of memory for results");
+  }
   memcpy(r->cells, grid->cells, sizeof r->cells);
   choose_bins(r, binning, grid);
   for (size_t i = 0; i < n; i++) {
