@@ -231,11 +231,66 @@ static double log_mass(const density *of, const fare_grid *grid, const PetscInt 
   return highest + log(sum);
 }
 
+PetscBool fare_initial_is_gaussian(const fare_initial *initial)
+{
+  return initial->density == FARE_INITIAL_GAUSSIAN || initial->density == FARE_INITIAL_MIXTURE || initial->density == FARE_INITIAL_POINT ? PETSC_TRUE : PETSC_FALSE;
+}
+
+/* Whether a Gaussian is so narrow that the points of cells may miss it. */
+static PetscBool is_narrow(const fare_grid *grid, const fare_initial *initial)
+{
+  for (size_t i = 0; i < initial->sd.count && fare_initial_is_gaussian(initial); i++) {
+    if (initial->sd.values[i] < grid->spacing[i % (size_t)grid->dim]) return PETSC_TRUE;
+  }
+  return PETSC_FALSE;
+}
+
+/* The mass of a normal distribution between two points, to relative accuracy in its tails. */
+static double normal_mass(double a, double b)
+{
+  const double root = sqrt(2);
+
+  return a > 0 ? 0.5 * (erfc(a / root) - erfc(b / root)) : b < 0 ? 0.5 * (erfc(-b / root) - erfc(-a / root)) : 1 - 0.5 * (erfc(-a / root) + erfc(b / root));
+}
+
+/* The mass of a Gaussian between the faces of a cell along one axis; where that closes, of all its images, too. */
+static double axis_mass(const fare_grid *grid, int axis, PetscInt index, double mean, double sd)
+{
+  const double lower = grid->lower[axis] + grid->spacing[axis] * (double)index, period = grid->upper[axis] - grid->lower[axis], reach = 9;
+  double       sum = 0;
+  int          first = 0, last = 0;
+
+  if (grid->end[axis] == FARE_END_PERIODIC) {
+    first = (int)floor((lower - mean - reach * sd) / period);
+    last  = (int)ceil((lower - mean + reach * sd) / period) + 1;
+  }
+  for (int k = first; k <= last; k++) sum += normal_mass((lower - k * period - mean) / sd, (lower + grid->spacing[axis] - k * period - mean) / sd);
+  return sum;
+}
+
+/* Of a mixture of Gaussians, whose masses of cells are known. */
+static double gaussian_mass(const fare_initial *initial, const fare_grid *grid, const PetscInt index[])
+{
+  const size_t dim = (size_t)grid->dim, components = initial->mean.count / dim;
+  double       sum = 0;
+
+  for (size_t c = 0; c < components; c++) {
+    double product = components > 1 ? initial->weights.values[c] : 1;
+
+    for (size_t axis = 0; axis < dim && product > 0; axis++) {
+      product *= axis_mass(grid, (int)axis, index[axis], initial->mean.values[c * dim + axis], initial->sd.values[c * dim + axis]);
+    }
+    sum += product;
+  }
+  return sum;
+}
+
 PetscErrorCode fare_grid_initial(const fare_grid *grid, const fare_initial *initial, const fare_system *system, double t, Vec *masses)
 {
   const fare_box box  = fare_grid_box(grid);
   fare_initial   here = *initial;
-  const density  of   = {&here, system, t};
+  const density  of     = {&here, system, t};
+  const PetscBool exact = is_narrow(grid, initial);
   PetscScalar   *mass, total;
   PetscReal      highest = -HUGE_VAL;
   PetscInt       n = 0;
@@ -249,7 +304,7 @@ PetscErrorCode fare_grid_initial(const fare_grid *grid, const fare_initial *init
       for (PetscInt i = 0; i < grid->count[0]; i++) {
         const PetscInt index[FARE_DIM_MAX] = {grid->start[0] + i, grid->start[1] + j, grid->start[2] + k};
 
-        mass[n] = log_mass(&of, grid, index);
+        mass[n] = exact ? log(gaussian_mass(initial, grid, index)) : log_mass(&of, grid, index);
         highest = PetscMax(highest, mass[n]);
         n++;
       }
