@@ -117,6 +117,7 @@ typedef struct {
   double   seconds;                        /* spent advancing, this rank, companions included */
   PetscInt iterations;                     /* of the solves; 0 where they are direct */
   double   observed;                       /* by which the error in space falls when cells are halved, as three grids show it; 0: it was not seen */
+  double   worst;                          /* largest error_space so far */
   int      doubt, doubt_axis;              /* a fare_doubt; the axis of its cause */
   double   doubt_size;                     /* kT over a cell; cell Peclet number; standard deviation of the start; ratio */
   double   advised[FARE_DIM_MAX];          /* cells to take instead, where there is doubt */

@@ -15,16 +15,19 @@
 #define SMOOTHINGS  4    /* of the differences, before they are divided by each other */
 #define NOMINAL     0.75 /* of the scheme's ratio is near enough to it */
 #define RATIO_LEAST 1.25 /* that is used */
+#define RATIO_WRONG 1.5  /* used where the error does not even fall, which tells nothing */
 #define RATIO_LOW   1.5  /* below it the error does not fall as it should */
 #define RATIO_HIGH  16.0 /* above it the third grid is too coarse to compare with, or the first two agree by accident */
 #define SHARE_LOW   0.3  /* of the estimate may come from cells whose ratio is low */
 #define ERROR_LARGE 0.1  /* no grid is in its asymptotic range there */
-#define ERROR_SOME  0.02 /* in doubt where cells are steep, too */
-#define PECLET_HIGH 2.0  /* change of U/kT over a cell, or drift times width over diffusion: steep */
-#define PECLET_SOME 0.5  /* worth naming where the error is large */
+#define ERROR_SOME  0.01 /* in doubt where cells are steep, or where it was large before */
+#define PECLET_HIGH 1.0  /* change of U/kT over a cell, or drift times width over diffusion: steep */
+#define PECLET_SOME 0.2  /* worth naming where the error is large */
 #define NOISE       1e-10 /* and whatever the time method leaves: differences tell nothing */
+#define END_SHARE   0.5  /* of the error, in the four cells at the ends of an axis */
 #define ERROR_AIM   0.05 /* for the cells that are advised */
 #define FINER_MOST  64.0
+#define CELLS_MAX   (1 << 28) /* as truth.c has it */
 
 struct fare_estimate {
   const fare_system *system;
@@ -118,7 +121,8 @@ static PetscErrorCode compare_grids(fare_estimate *e, Vec half, Vec quarter, dou
 /* What a difference is multiplied by where it falls by `ratio`. */
 static double factor_of(double ratio, double nominal)
 {
-  return 1 / ((ratio >= NOMINAL * nominal ? nominal : PetscMax(ratio, RATIO_LEAST)) - 1);
+  if (ratio >= NOMINAL * nominal) return 1 / (nominal - 1);
+  return 1 / ((ratio < 1 ? RATIO_WRONG : PetscMax(ratio, RATIO_LEAST)) - 1);
 }
 
 /* Multiplies the difference by the factor of each neighbourhood, in whose place `near` is left with; the share that comes from low ratios. */
@@ -152,6 +156,24 @@ static PetscErrorCode scale_difference(fare_estimate *e, double nominal, double 
   PetscFunctionReturn(0);
 }
 
+/* |f| h / D along an axis, with h the spacing of the finest grid, on average over points of a cell of the half grid: at its centre alone narrow wells could hide. */
+static double steepness(const fare_estimate *e, double t, const PetscInt at[], int axis)
+{
+  enum { POINTS = 4 };
+  const fare_grid *half = e->half_grid;
+  double           x[FARE_DIM_MAX][POINTS], f[FARE_DIM_MAX][POINTS], D[FARE_DIM_MAX][POINTS], sum = 0;
+  double *const    to_f[] = {f[0], f[1], f[2]}, *const to_D[] = {D[0], D[1], D[2]};
+  const double *const from[] = {x[0], x[1], x[2]};
+
+  for (int i = 0; i < POINTS; i++) {
+    for (int a = 0; a < half->dim; a++) x[a][i] = fare_grid_centre(half, a, half->start[a] + at[a]) + (a == axis ? ((i + 0.5) / POINTS - 0.5) * half->spacing[a] : 0);
+  }
+  fare_system_drift(e->system, t, POINTS, from, to_f);
+  fare_system_diffusion(e->system, t, POINTS, from, to_D);
+  for (int i = 0; i < POINTS; i++) sum += D[axis][i] > 0 ? fabs(f[axis][i]) * e->grid->spacing[axis] / D[axis][i] : f[axis][i] != 0 ? HUGE_VAL : 0;
+  return sum / POINTS;
+}
+
 /* Cell Peclet numbers |f| h / D along each axis (for a gradient force: the change of U/kT over a cell), on average over the estimated error; and its share in cells at the ends. */
 static PetscErrorCode look_at_cells(const fare_estimate *e, double t, double peclet[FARE_DIM_MAX], double end[FARE_DIM_MAX])
 {
@@ -163,19 +185,13 @@ static PetscErrorCode look_at_cells(const fare_estimate *e, double t, double pec
   PetscFunctionBeginUser;
   PetscCall(VecGetArrayRead(e->difference, &error));
   for (PetscInt n = 0; n < half->count[0] * half->count[1] * half->count[2]; n++) {
-    const PetscInt      at[] = {n % half->count[0], n / half->count[0] % half->count[1], n / half->count[0] / half->count[1]};
-    double              x[FARE_DIM_MAX], f[FARE_DIM_MAX], D[FARE_DIM_MAX];
-    double *const       to_f[] = {&f[0], &f[1], &f[2]}, *const to_D[] = {&D[0], &D[1], &D[2]};
-    const double *const from[] = {&x[0], &x[1], &x[2]};
+    const PetscInt at[] = {n % half->count[0], n / half->count[0] % half->count[1], n / half->count[0] / half->count[1]};
 
     if (error[n] == 0) continue;
-    for (int axis = 0; axis < half->dim; axis++) x[axis] = fare_grid_centre(half, axis, half->start[axis] + at[axis]);
-    fare_system_drift(e->system, t, 1, from, to_f);
-    fare_system_diffusion(e->system, t, 1, from, to_D);
     sums[2 * FARE_DIM_MAX] += fabs(error[n]);
     for (int axis = 0; axis < half->dim; axis++) {
-      const double   steep = D[axis] > 0 ? fabs(f[axis]) * e->grid->spacing[axis] / D[axis] : f[axis] != 0 ? highest : 0;
       const PetscInt index = half->start[axis] + at[axis];
+      const double   steep = steepness(e, t, at, axis);
 
       sums[axis] += fabs(error[n]) * (steep < highest ? steep : highest);
       if (half->end[axis] != FARE_END_PERIODIC && (index < 2 || index >= half->cells[axis] - 2)) sums[FARE_DIM_MAX + axis] += fabs(error[n]);
@@ -218,7 +234,7 @@ static void name_cause(const fare_estimate *e, const double narrower[], const do
   double    finer[FARE_DIM_MAX];
 
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) finer[axis] = PetscMax(narrower[axis], peclet[axis] < 1e2 ? peclet[axis] / PECLET_HIGH : 0);
-  if (end[last] > 0.5 && status->error_space <= ERROR_LARGE && !(narrower[start] > 1)) {
+  if (end[last] > END_SHARE && !(narrower[start] > 1) && !(peclet[steep] > PECLET_HIGH)) {
     status->doubt      = FARE_DOUBT_END;
     status->doubt_axis = last;
     status->doubt_size = status->observed;
@@ -259,7 +275,7 @@ static PetscErrorCode doubt(const fare_estimate *e, double share, double noise, 
   for (int axis = 0; axis < e->grid->dim; axis++) {
     if (peclet[axis] > PECLET_HIGH && peclet[axis] < 1e2) is_steep = PETSC_TRUE;
   }
-  if (is_odd || is_narrow || status->error_space > ERROR_LARGE || (is_steep && status->error_space > ERROR_SOME)) name_cause(e, narrower, peclet, end, status);
+  if (is_odd || is_narrow || status->error_space > ERROR_LARGE || ((is_steep || status->worst > ERROR_LARGE) && status->error_space > ERROR_SOME)) name_cause(e, narrower, peclet, end, status);
   PetscFunctionReturn(0);
 }
 
@@ -283,6 +299,7 @@ PetscErrorCode fare_estimate_space(fare_estimate *e, Vec masses, Vec half, Vec q
     norm = sum[1] / (3 * RATIO_HIGH);
   }
   status->error_space = PetscMin(2, norm);
+  status->worst       = PetscMax(status->worst, status->error_space);
   PetscCall(doubt(e, share, PetscMax(NOISE, status->error_time), status));
   PetscCall(fare_grid_prolong(e->half_grid, e->difference, error_field));
   PetscFunctionReturn(0);
@@ -291,6 +308,7 @@ PetscErrorCode fare_estimate_space(fare_estimate *e, Vec masses, Vec half, Vec q
 void fare_truth_doubt_text(const fare_system *system, const fare_truth_status *status, size_t size, char text[])
 {
   const char *axis = fare_system_axis_name(system, status->doubt_axis);
+  double      all  = 1;
   size_t      used;
 
   switch (status->doubt) {
@@ -304,12 +322,13 @@ void fare_truth_doubt_text(const fare_system *system, const fare_truth_status *s
   case FARE_DOUBT_END: snprintf(text, size, "the density is singular or steep at an end of %s (cells half as wide lower the error by %.2g only)", axis, status->doubt_size); break;
   case FARE_DOUBT_UNKNOWN: snprintf(text, size, "the error does not fall with finer cells as it should (by %.2g when they are halved)", status->doubt_size); break;
   }
+  for (int a = 0; a < fare_system_dimension(system); a++) all *= status->advised[a];
   used = strlen(text);
-  snprintf(text + used, size - used, "; take %.0f", status->advised[0]);
-  for (int a = 1; a < fare_system_dimension(system); a++) {
+  snprintf(text + used, size - used, all > CELLS_MAX ? "; more cells would be needed than there can be" : "; take %.0f", status->advised[0]);
+  for (int a = 1; a < fare_system_dimension(system) && all <= CELLS_MAX; a++) {
     used = strlen(text);
     snprintf(text + used, size - used, " x %.0f", status->advised[a]);
   }
   used = strlen(text);
-  snprintf(text + used, size - used, " cells");
+  snprintf(text + used, size - used, "%s", all <= CELLS_MAX ? " cells" : "");
 }

@@ -15,6 +15,7 @@
 #define CELLS_MAX   (1 << 28)
 #define RATIO_LEAST 1.25 /* as in estimate.c */
 #define SAME_TURNS  1e-9
+#define WORST       (FARE_TRUTH_NUMBERS - 1) /* among the numbers of the first part, beyond those of its evolution */
 #define QUARTER_LEAST 4 /* cells of the coarsest companion per axis */
 #define SAME_TIME   1e-9
 
@@ -380,18 +381,24 @@ PetscErrorCode fare_truth_save(const fare_truth *truth, int part, double numbers
 {
   PetscFunctionBeginUser;
   PetscCall(fare_evolution_save(part_of(truth, part), numbers));
+  if (!part) numbers[WORST] = truth->status.worst;
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_truth_load(fare_truth *truth, int part, const double numbers[FARE_TRUTH_NUMBERS])
 {
+  const double worst = part ? truth->status.worst : numbers[WORST];
+
   PetscFunctionBeginUser;
   PetscCall(fare_evolution_load(part_of(truth, part), numbers));
   if (part && part_of(truth, part)->before > part_of(truth, part - 1)->before) FARE_FAIL(FARE_ERR_FAILED, "what was saved is of a truth whose companions are ahead of it");
+  if (!(worst >= 0 && worst <= 2)) FARE_FAIL(FARE_ERR_FAILED, "what was saved has an error of %g", worst);
+  truth->status.worst = worst;
   truth->status.time = part_of(truth, part)->before;
   if (part < fare_truth_parts(truth) - 1) PetscFunctionReturn(0);
   if (truth->half) PetscCall(fare_operator_rates(truth->half->op, truth->half->before)); /* the estimate asks them about the scheme's order */
   PetscCall(update_status(truth));
+  truth->status.worst = worst; /* in the middle of a way parts are not at one time */
   PetscFunctionReturn(0);
 }
 
