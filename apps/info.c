@@ -106,7 +106,7 @@ static PetscErrorCode print_comparison(fare_store *file, const char *path, const
 
 static PetscErrorCode print_study(fare_store *file)
 {
-  char      study[128], version[64], date[64], system[64];
+  char      study[128], version[64], date[64], system[64], unresolved[512];
   uint64_t  times[4] = {0};
   int       rank;
   int64_t   ranks;
@@ -126,6 +126,7 @@ static PetscErrorCode print_study(fare_store *file)
     PetscCall(fare_store_get_string(file, "/truth", "system", sizeof system, system));
     PetscCall(fare_store_get_real(file, "/truth", "tolerance", &tolerance));
     fare_text_add(&shown, "  truth     system %s, tolerance %g\n", system, tolerance);
+    if (!fare_store_get_string(file, "/truth", "unresolved", sizeof unresolved, unresolved) && *unresolved) fare_text_add(&shown, "            UNRESOLVED in space: %s\n", unresolved);
   }
   PetscCall(walk(file, "/ensembles", print_ensemble));
   PetscCall(walk(file, "/comparisons", print_comparison));

@@ -108,7 +108,9 @@ def summary(study: Study) -> str:
         return f"{ensembles.capitalize()} {span}. The study has no truth, so that there is nothing to compare with."
     cells = " × ".join(str(n) for n in study.truth.cells)
     error = highest(study.truth.error)
-    known = f"its L1 error is estimated as at most {number(error)}" if error > 0 else "its error was not estimated"
+    known = f"its L1 error is estimated as {number(error)} or less" if error > 0 else "its error was not estimated"
+    if study.truth.unresolved:
+        known += f", to an order of magnitude at best, as it is not resolved in space: {html.escape(study.truth.unresolved)}"
     of = f"the exact density of {html.escape(study.truth.system)} on {cells} cells {span}; {known}"
     name = headline(study)
     against = [c for c in study.comparisons.values() if c.of == "samples" and c.against == "truth" and name in c.measures]

@@ -120,7 +120,7 @@ class Study:
         series = {name: group[name][:] for name in ("error", "error_space", "error_time", "mass_drift", "minimum", "boundary_mass")}
         cells = tuple(int(n) for n in np.atleast_1d(group.attrs["cells"]))
         a = group.attrs
-        return Truth(text_of(a["system"]), cells, float(a["tolerance"]), float(a["seconds"]), int(a["steps"]), **series)
+        return Truth(text_of(a["system"]), cells, float(a["tolerance"]), float(a["seconds"]), int(a["steps"]), **series, unresolved=text_of(a["unresolved"]) if "unresolved" in a else "")
 
     @staticmethod
     def _ensemble(name: str, group: h5py.Group) -> Ensemble:

@@ -50,6 +50,8 @@ class Truth:
     mass_drift: np.ndarray
     minimum: np.ndarray
     boundary_mass: np.ndarray
+    unresolved: str = ""
+    """Why the estimate is out of its asymptotic range at some snapshot, and the cells to take; empty where it is not."""
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,7 @@ static PetscErrorCode print_lines(const fare_ranking *ranking, FILE *to)
   fprintf(to, "\nRanking by %s above its noise floor, averaged over %lld %s; lines that cannot be told apart share a place%s%s%s\n", names[seeds ? 3 : 2], (long long)ranking->times, ranking->held_out ? "held-out times" : "times",
           noise ? "; * marks what cannot be told from exact samples" : "", seeds ? "; means and standard deviations over trainings" : "", factors ? "; x boltzmann: how many times closer to the truth than equilibrium sampling" : "");
   if (unconverged) fprintf(to, "! marks samples that have NOT CONVERGED to the density that their method aims at%s\n", factors && ranking->baseline == FARE_NOT_CONVERGED ? ", and all that is relative to them" : "");
+  if (fare_results_doubt(ranking->results) >= 0) fprintf(to, "UNRESOLVED: the truth's error is known to an order of magnitude at best, and places with it (see Truth above)\n");
   PetscCall(fare_table_create((int)columns, &table));
   PetscCall(heading(table, names, columns));
   for (int i = 0; i < ranking->lines; i++) PetscCall(print_line(ranking, i, seeds, factors, table));

@@ -175,6 +175,13 @@ static PetscErrorCode record_truth(fare_run *s, PetscInt64 k)
     s->warned = PETSC_TRUE;
   }
   compare_with_bound(s, status);
+  if (status->doubt && !s->doubted) {
+    char text[FARE_REASON_SIZE];
+
+    fare_truth_doubt_text(s->plan->system, status, sizeof text, text);
+    fare_warn("the truth is not resolved in space at time %g, where its estimated L1 error of %.1e is an order of magnitude at best: %s", status->time, status->error, text);
+    s->doubted = PETSC_TRUE;
+  }
   PetscCall(fare_record_mesh(s->record, "density", "probability density, averaged over each cell", fare_run_grid(s), fare_truth_masses(s->truth)));
   PetscCall(fare_record_mesh(s->record, "density_error", "estimated (exact - density), averaged over each cell", fare_run_grid(s), fare_truth_error_field(s->truth)));
   if (s->plan->truth.extrapolate) {
@@ -189,6 +196,8 @@ static PetscErrorCode record_truth(fare_run *s, PetscInt64 k)
   PetscCall(fare_record_number(s->record, "truth", "error", status->error));
   PetscCall(fare_record_number(s->record, "truth", "error_space", status->error_space));
   PetscCall(fare_record_number(s->record, "truth", "error_time", status->error_time));
+  PetscCall(fare_record_number(s->record, "truth", "error_ratio", status->observed));
+  PetscCall(fare_record_number(s->record, "truth", "doubt", status->doubt));
   PetscCall(fare_record_number(s->record, "truth", "time_bound", status->time_bound));
   PetscCall(fare_record_number(s->record, "truth", "mass_drift", status->mass_drift));
   PetscCall(fare_record_number(s->record, "truth", "minimum", status->minimum));

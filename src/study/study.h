@@ -73,6 +73,7 @@ typedef struct {
   fare_results            results;
   PetscBool               warned;   /* of a box that is too small */
   PetscBool               warned_of_bound; /* far beyond the estimate */
+  PetscBool               doubted;  /* of a truth that is not resolved */
   fare_store             *from;            /* the checkpoint that the run goes on from, or NULL */
   int64_t                 checkpoints;     /* written since the study began, before interruptions, too */
   double                  writing, checkpointing; /* seconds of this rank */
@@ -105,6 +106,8 @@ void fare_results_keep(fare_results *results, const char *name, PetscInt64 snaps
 /* study.h5 and measures.csv. Collective. */
 PetscErrorCode fare_results_write(MPI_Comm comm, const fare_results *results, fare_record *record);
 /* The tables that a run ends with. */
+/* The snapshot with the largest estimated error among those whose estimate is in doubt; -1: none is. */
+PetscInt64 fare_results_doubt(const fare_results *results);
 PetscErrorCode fare_results_print(const fare_results *results, FILE *to);
 
 /* Those that solve for the truth together: all ranks, or each for itself. */

@@ -217,6 +217,31 @@ static PetscErrorCode print_absorbed(const fare_results *r, FILE *to)
   PetscFunctionReturn(0);
 }
 
+PetscInt64 fare_results_doubt(const fare_results *r)
+{
+  PetscInt64 worst = -1;
+
+  for (PetscInt64 k = 0; r->truth && k < r->plan->snapshots.count; k++) {
+    if (r->truth[k].doubt && (worst < 0 || r->truth[k].error > r->truth[worst].error)) worst = k;
+  }
+  return worst;
+}
+
+static void print_doubt(const fare_results *r, FILE *to)
+{
+  const PetscInt64 worst = fare_results_doubt(r), last = r->plan->snapshots.count - 1;
+  char             text[FARE_REASON_SIZE];
+  PetscInt64       count = 0;
+
+  if (worst < 0) {
+    if (!(r->truth[last].observed > 0)) fprintf(to, "       the order in space was not observed and first order is assumed: take multiples of 4 cells, at least 16, for a sharper estimate\n");
+    return;
+  }
+  for (PetscInt64 k = 0; k <= last; k++) count += r->truth[k].doubt ? 1 : 0;
+  fare_truth_doubt_text(r->plan->system, &r->truth[worst], sizeof text, text);
+  fprintf(to, "       UNRESOLVED in space at %lld of %lld snapshots, where the estimate is an order of magnitude at best: at time %g %s\n", (long long)count, (long long)last + 1, r->truth[worst].time, text);
+}
+
 static void print_truth(const fare_results *r, FILE *to)
 {
   const fare_truth_status *last;
@@ -234,8 +259,9 @@ static void print_truth(const fare_results *r, FILE *to)
     fprintf(to, "\nTruth: its error was not estimated (truth.estimate is false); mass conserved to %.0e; smallest density %.1e; %lld steps, %.1f s\n", last->mass_drift, last->minimum, (long long)last->steps, last->seconds);
     return;
   }
-  fprintf(to, "\nTruth: L1 error at most %.1e (estimated: space %.1e, time %.1e; proven for time: at most %.1e); mass conserved to %.0e; smallest density %.1e; mass in cells at the ends at most %.0e; %lld steps, %.1f s\n", error, space, time, PetscMin(2, last->time_bound), last->mass_drift, last->minimum, boundary, (long long)last->steps,
+  fprintf(to, "\nTruth: L1 error estimated as %.1e or less (space %.1e, time %.1e; proven for time: at most %.1e); mass conserved to %.0e; smallest density %.1e; mass in cells at the ends at most %.0e; %lld steps, %.1f s\n", error, space, time, PetscMin(2, last->time_bound), last->mass_drift, last->minimum, boundary, (long long)last->steps,
           last->seconds);
+  print_doubt(r, to);
   if (last->lifted > 0) fprintf(to, "       to keep it from being negative a solve was given a mass of at most %.0e\n", last->lifted);
   if (last->survival < 1) fprintf(to, "       absorbed at the ends: %.6g of the mass by the last snapshot, where %.6g is left and %.4g is lost per time\n", 1 - last->survival, last->survival, last->exit_flux);
 }

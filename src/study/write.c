@@ -106,20 +106,29 @@ static PetscErrorCode write_truth(MPI_Comm comm, const fare_results *r, fare_sto
     size_t      offset;
   } columns[] = {
     {"error", offsetof(fare_truth_status, error)},           {"error_space", offsetof(fare_truth_status, error_space)},
-    {"error_time", offsetof(fare_truth_status, error_time)}, {"time_bound", offsetof(fare_truth_status, time_bound)},
+    {"error_time", offsetof(fare_truth_status, error_time)}, {"error_ratio", offsetof(fare_truth_status, observed)}, {"time_bound", offsetof(fare_truth_status, time_bound)},
     {"mass_drift", offsetof(fare_truth_status, mass_drift)},
     {"minimum", offsetof(fare_truth_status, minimum)}, {"lifted", offsetof(fare_truth_status, lifted)}, {"survival", offsetof(fare_truth_status, survival)}, {"exit_flux", offsetof(fare_truth_status, exit_flux)},       {"boundary_mass", offsetof(fare_truth_status, boundary_mass)},
   };
   const PetscInt64         count = r->plan->snapshots.count;
   const int                dim   = fare_system_dimension(r->plan->system);
   const fare_truth_status *last;
+  const PetscInt64         worst = fare_results_doubt(r);
   uint64_t                 cells[FARE_DIM_MAX];
+  char                     text[FARE_REASON_SIZE] = "";
+  double                  *doubt;
 
   PetscFunctionBeginUser;
   if (!r->truth) PetscFunctionReturn(0);
   last = &r->truth[count - 1];
   PetscCall(fare_store_group(store, "/truth"));
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(columns); i++) PetscCall(write_column(comm, store, "/truth", columns[i].name, count, (const char *)r->truth + columns[i].offset, sizeof *r->truth));
+  PetscCall(PetscMalloc1(count, &doubt));
+  for (PetscInt64 k = 0; k < count; k++) doubt[k] = r->truth[k].doubt;
+  PetscCall(write_column(comm, store, "/truth", "doubt", count, (const char *)doubt, sizeof *doubt));
+  PetscCall(PetscFree(doubt));
+  if (worst >= 0) fare_truth_doubt_text(r->plan->system, &r->truth[worst], sizeof text, text);
+  PetscCall(fare_store_put_string(store, "/truth", "unresolved", text));
   for (int axis = 0; axis < dim; axis++) cells[axis] = (uint64_t)r->cells[axis];
   PetscCall(fare_store_put_string(store, "/truth", "system", fare_system_type_of(r->plan->system)->name));
   PetscCall(fare_store_put_uint64s(store, "/truth", "cells", (size_t)dim, cells));

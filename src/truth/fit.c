@@ -16,7 +16,9 @@
 static const PetscInt64 first_cells[FARE_DIM_MAX] = {64, 32, 16};
 
 typedef struct {
-  double space, time;
+  double    space, time;
+  PetscBool doubted; /* an estimate is out of its asymptotic range */
+  char      why[512];
 } errors;
 
 /* The largest estimated errors over the schedule. */
@@ -25,7 +27,7 @@ static PetscErrorCode pilot(MPI_Comm comm, const fare_system *system, const fare
   fare_truth *truth;
 
   PetscFunctionBeginUser;
-  most->space = most->time = 0;
+  memset(most, 0, sizeof *most);
   PetscCall(fare_truth_create(comm, system, initial, schedule->start, options, &truth));
   for (PetscInt64 k = 0; k < schedule->count; k++) {
     const fare_truth_status *status = fare_truth_get_status(truth);
@@ -33,6 +35,8 @@ static PetscErrorCode pilot(MPI_Comm comm, const fare_system *system, const fare
     PetscCall(fare_truth_advance(truth, fare_schedule_time(schedule, k)));
     most->space = PetscMax(most->space, status->error_space);
     most->time  = PetscMax(most->time, status->error_time);
+    if (status->doubt) fare_truth_doubt_text(system, status, sizeof most->why, most->why);
+    if (status->doubt) most->doubted = PETSC_TRUE;
   }
   PetscCall(fare_truth_destroy(&truth));
   PetscFunctionReturn(0);
@@ -44,7 +48,7 @@ static PetscErrorCode multiply_cells(fare_truth_options *options, double factor)
 
   PetscFunctionBeginUser;
   for (size_t i = 0; i < options->cells.count; i++) {
-    const double cells = 2 * ceil(factor * (double)options->cells.values[i] / 2);
+    const double cells = 4 * ceil(factor * (double)options->cells.values[i] / 4); /* so that there is a third grid */
 
     total *= cells;
     options->cells.values[i] = (PetscInt64)PetscMin(cells, CELLS_MAX);
@@ -72,18 +76,18 @@ PetscErrorCode fare_truth_fit(MPI_Comm comm, const fare_system *system, const fa
 
     PetscCall(pilot(comm, system, initial, schedule, options, &now));
     order = before > 0 && now.space > 0 ? log2(before / now.space) : 0;
-    fare_log("truth: pilot with %lld cells along x, L1 error %.2e in space, %.2e in time", (long long)options->cells.values[0], now.space, now.time);
+    fare_log("truth: pilot with %lld cells along x, estimated L1 error %.2e in space%s, %.2e in time", (long long)options->cells.values[0], now.space, now.doubted ? " (in doubt)" : "", now.time);
     if (now.time > SHARE_OF_TIME * options->accuracy) options->tolerance *= PetscMax(0.01, 0.5 * SHARE_OF_TIME * options->accuracy / now.time);
-    else if (now.space + now.time <= left) PetscFunctionReturn(0);
+    else if (!now.doubted && now.space + now.time <= left) PetscFunctionReturn(0);
     /* regular: the errors fall as they will go on to fall; from then on one jump is enough */
-    if (now.space > left && order > 0.8 && fabs(order - round(order)) < 0.15) {
+    if (!now.doubted && now.space > left && order > 0.8 && fabs(order - round(order)) < 0.15) {
       PetscCall(multiply_cells(options, pow(now.space / ((1 - SHARE_OF_TIME) * left), 1 / round(order))));
       if (now.time <= SHARE_OF_TIME * options->accuracy) PetscFunctionReturn(0);
       before = 0;
       continue;
     }
     before = now.space;
-    if (now.space > left) PetscCall(multiply_cells(options, 2));
+    if (now.space > left || now.doubted) PetscCall(multiply_cells(options, 2));
   }
-  FARE_FAIL(FARE_ERR_FAILED, "truth.accuracy: %g was not reached in %d pilot runs (the last with %lld cells along x: %.2e in space, %.2e in time)", options->accuracy, PILOTS_MAX, (long long)options->cells.values[0], now.space, now.time);
+  FARE_FAIL(FARE_ERR_FAILED, "truth.accuracy: %g was not reached in %d pilot runs (the last with %lld cells along x: %.2e in space, %.2e in time%s%s)", options->accuracy, PILOTS_MAX, (long long)options->cells.values[0], now.space, now.time, now.doubted ? "; " : "", now.why);
 }

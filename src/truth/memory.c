@@ -58,7 +58,7 @@ double fare_truth_bytes(const fare_system *system, const fare_truth_options *opt
   const double            solver = dim == 1 ? 3.0 * (1 + 2 * dim) + 6 : (1.5 * dim + 2.5) * (1 + coarser) + 20; /* matrix and factors; or multigrid, and vectors of GMRES */
   const double            numbering = 2.5; /* of a grid's cells */
   const double            stepper = type->drift || type->extra ? 28 : 10, bound = options->estimate ? 10 : 1;
-  double                  passing, rates = 2 * dim + (type->drift ? 6 * dim : 0), each, cells = 1, layered = 1, companions = options->estimate ? 2 : 0;
+  double                  passing, rates = 2 * dim + (type->drift ? 6 * dim : 0), each, cells = 1, layered = 1, companions = options->estimate ? 2 : 0, coarsest = options->estimate ? 1 : 0;
 
   if (type->drift) passing = 0;
   else rates += gradient_doubles(system, &passing);
@@ -66,9 +66,10 @@ double fare_truth_bytes(const fare_system *system, const fare_truth_options *opt
     cells *= (double)options->cells.values[i];
     layered *= (double)options->cells.values[i] + 2;
     companions /= 2;
+    coarsest /= 4;
   }
   each = layered * rates + cells * (solver + stepper + numbering);
-  return 8 * PetscMax(layered * (rates + passing) + cells * numbering, each * (1 + companions) + bound * cells);
+  return 8 * PetscMax(layered * (rates + passing) + cells * numbering, each * (1 + companions + coarsest) + bound * cells);
 }
 
 PetscErrorCode fare_truth_check_memory(MPI_Comm comm, const fare_system *system, const fare_truth_options *options)

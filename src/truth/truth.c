@@ -1,6 +1,6 @@
 /*
-  The truth: masses on the grid that was asked for, and two companions on a grid of half as many cells per axis. The first shares the tolerance of
-  the truth, and differs from it by the error in space; the second has a tighter one, and differs from the first by the error in time. (A looser one
+  The truth: masses on the grid that was asked for, and two companions on a grid of half as many cells per axis and one on a grid of a quarter. The first shares the tolerance of
+  the truth, and differs from it by the error in space; the second has a tighter one, and differs from the first by the error in time. The third shows how the error in space falls from grid to grid. (A looser one
   would be cheaper, but it takes the same steps as the first where snapshots are so dense that they, not the tolerance, set the step.)
 */
 #include "truth.h"
@@ -13,12 +13,16 @@
 #define TIGHTER    16.0
 #define TIME_SHARE (TIGHTER / (TIGHTER - 1))
 #define CELLS_MAX   (1 << 28)
+#define RATIO_LEAST 1.25 /* as in estimate.c */
 #define SAME_TURNS  1e-9
+#define WORST       (FARE_TRUTH_NUMBERS - 1) /* among the numbers of the first part, beyond those of its evolution */
+#define QUARTER_LEAST 4 /* cells of the coarsest companion per axis */
 #define SAME_TIME   1e-9
 
 struct fare_truth {
-  fare_grid        *grid, *half_grid;          /* half_grid: NULL without estimate */
-  fare_evolution   *main, *half, *half_tighter;
+  fare_grid        *grid, *half_grid, *quarter_grid; /* half_grid: NULL without estimate; quarter_grid: where cells are no multiple of 4, too */
+  fare_evolution   *main, *half, *half_tighter, *quarter;
+  fare_estimate    *estimate;
   Vec               error_field, half_difference;
   fare_truth_status status;
 };
@@ -122,12 +126,27 @@ PetscErrorCode fare_truth_options_free(fare_truth_options *options)
   PetscFunctionReturn(0);
 }
 
+/* Whether there can be a grid of a quarter as many cells, on as many ranks along each axis as the grid of half. */
+static PetscErrorCode has_quarter(const fare_grid *half, PetscBool *has)
+{
+  PetscInt ranks[FARE_DIM_MAX];
+
+  PetscFunctionBeginUser;
+  PetscCall(DMDAGetInfo(half->dm, NULL, NULL, NULL, NULL, &ranks[0], &ranks[1], &ranks[2], NULL, NULL, NULL, NULL, NULL, NULL));
+  *has = PETSC_TRUE;
+  for (int axis = 0; axis < half->dim; axis++) {
+    if (half->cells[axis] % 2 || half->cells[axis] / 2 < QUARTER_LEAST || half->cells[axis] / 2 < ranks[axis]) *has = PETSC_FALSE;
+  }
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode create_grids(MPI_Comm comm, const fare_system *system, const fare_truth_options *options, fare_truth *truth)
 {
   const int      dim = fare_system_dimension(system);
   const fare_box box = fare_truth_box(system, options);
   PetscInt       cells[FARE_DIM_MAX];
   fare_end       end[FARE_DIM_MAX];
+  PetscBool      quarter = PETSC_FALSE;
 
   PetscFunctionBeginUser;
   for (int axis = 0; axis < dim; axis++) {
@@ -139,13 +158,20 @@ static PetscErrorCode create_grids(MPI_Comm comm, const fare_system *system, con
     PetscFunctionReturn(0);
   }
   PetscCall(fare_grid_create(comm, dim, cells, box.lower, box.upper, end, &truth->half_grid));
+  PetscCall(has_quarter(truth->half_grid, &quarter));
+  if (quarter) {
+    PetscCall(fare_grid_destroy(&truth->half_grid));
+    for (int axis = 0; axis < dim; axis++) cells[axis] /= 2;
+    PetscCall(fare_grid_create(comm, dim, cells, box.lower, box.upper, end, &truth->quarter_grid));
+    PetscCall(fare_grid_refine(truth->quarter_grid, &truth->half_grid));
+  }
   PetscCall(fare_grid_refine(truth->half_grid, &truth->grid));
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode create_companions(fare_truth *truth, const fare_system *system, double start, double tolerance)
 {
-  Vec masses, same;
+  Vec masses, same, coarse;
 
   PetscFunctionBeginUser;
   PetscCall(DMCreateGlobalVector(truth->half_grid->dm, &masses));
@@ -153,6 +179,11 @@ static PetscErrorCode create_companions(fare_truth *truth, const fare_system *sy
   PetscCall(VecDuplicate(masses, &truth->half_difference));
   PetscCall(VecDuplicate(masses, &same));
   PetscCall(VecCopy(masses, same));
+  if (truth->quarter_grid) {
+    PetscCall(DMCreateGlobalVector(truth->quarter_grid->dm, &coarse));
+    PetscCall(fare_grid_restrict(truth->quarter_grid, masses, coarse));
+    PetscCall(fare_evolution_create(truth->quarter_grid, system, start, tolerance, PETSC_FALSE, coarse, &truth->quarter));
+  }
   PetscCall(fare_evolution_create(truth->half_grid, system, start, tolerance, PETSC_FALSE, masses, &truth->half));
   PetscCall(fare_evolution_create(truth->half_grid, system, start, tolerance / TIGHTER, PETSC_FALSE, same, &truth->half_tighter));
   truth->half_tighter->parts = 2;
@@ -201,17 +232,12 @@ static PetscErrorCode estimate_error(fare_truth *truth)
 
   PetscFunctionBeginUser;
   PetscCall(fare_operator_ratio(truth->half->op, truth->half->masses, &ratio));
-  status->ratio = ratio;
   PetscCall(VecWAXPY(truth->half_difference, -1, truth->half_tighter->masses, truth->half->masses));
   PetscCall(VecNorm(truth->half_difference, NORM_1, &norm));
   status->error_time = TIME_SHARE * norm;
-  PetscCall(fare_grid_restrict(truth->half_grid, truth->main->masses, truth->half_difference));
-  PetscCall(VecAXPY(truth->half_difference, -1, truth->half->masses));
-  PetscCall(VecScale(truth->half_difference, 1 / (ratio - 1)));
-  PetscCall(VecNorm(truth->half_difference, NORM_1, &norm));
-  status->error_space = norm;
-  status->error       = status->error_space + status->error_time;
-  PetscCall(fare_grid_prolong(truth->half_grid, truth->half_difference, truth->error_field));
+  PetscCall(fare_estimate_space(truth->estimate, truth->main->masses, truth->half->masses, truth->quarter ? truth->quarter->masses : NULL, ratio, truth->error_field, status));
+  status->error = status->error_space + status->error_time;
+  status->ratio = status->observed > 0 ? PetscMin(ratio, PetscMax(status->observed, RATIO_LEAST)) : PetscMin(ratio, 2);
   PetscFunctionReturn(0);
 }
 
@@ -219,7 +245,8 @@ static PetscErrorCode estimate_error(fare_truth *truth)
 static PetscErrorCode absorbed(fare_truth *truth)
 {
   fare_truth_status *status = &truth->status;
-  double             ratio = 0, half[2], rate[FARE_DIM_MAX][2];
+  const double       ratio = status->ratio;
+  double             half[2], rate[FARE_DIM_MAX][2];
 
   PetscFunctionBeginUser;
   PetscCall(fare_evolution_absorbed(truth->main, &status->survival, status->exit_rate));
@@ -230,7 +257,6 @@ static PetscErrorCode absorbed(fare_truth *truth)
     status->exit_flux += status->exit_rate[end / 2][end % 2];
   }
   if (!truth->half_grid) PetscFunctionReturn(0);
-  PetscCall(fare_operator_ratio(truth->half->op, truth->half->masses, &ratio));
   PetscCall(fare_evolution_absorbed(truth->half, &half[0], rate));
   PetscCall(fare_evolution_absorbed(truth->half_tighter, &half[1], rate));
   status->survival_error = fabs(status->survival - half[0]) / (ratio - 1) + TIME_SHARE * fabs(half[0] - half[1]);
@@ -256,8 +282,8 @@ static PetscErrorCode update_status(fare_truth *truth)
   status->solves     = truth->main->solves;
   status->iterations = truth->main->iterations;
   PetscCall(boundary_mass(truth, &status->boundary_mass));
-  PetscCall(absorbed(truth));
   if (truth->half_grid) PetscCall(estimate_error(truth));
+  PetscCall(absorbed(truth));
   PetscFunctionReturn(0);
 }
 
@@ -277,19 +303,22 @@ PetscErrorCode fare_truth_create(MPI_Comm comm, const fare_system *system, const
   PetscCall(fare_grid_initial(t->grid, initial, system, start, &masses));
   PetscCall(VecDuplicate(masses, &t->error_field));
   PetscCall(fare_evolution_create(t->grid, system, start, options->tolerance, options->estimate, masses, &t->main));
-  if (t->half_grid) PetscCall(create_companions(t, system, start, options->tolerance));
+  if (t->half_grid) {
+    PetscCall(create_companions(t, system, start, options->tolerance));
+    PetscCall(fare_estimate_create(t->grid, t->half_grid, t->quarter_grid, system, initial, &t->estimate));
+  }
   PetscCall(update_status(t));
   PetscFunctionReturn(0);
 }
 
 static fare_evolution *part_of(const fare_truth *truth, int part)
 {
-  return part == 0 ? truth->main : part == 1 ? truth->half : truth->half_tighter;
+  return part == 0 ? truth->main : part == 1 ? truth->half : part == 2 ? truth->half_tighter : truth->quarter;
 }
 
 int fare_truth_parts(const fare_truth *truth)
 {
-  return truth->half_grid ? 3 : 1;
+  return truth->quarter_grid ? 4 : truth->half_grid ? 3 : 1;
 }
 
 PetscErrorCode fare_truth_set_pause(fare_truth *truth, PetscErrorCode (*pause)(void *context), void *context)
@@ -312,6 +341,7 @@ PetscErrorCode fare_truth_advance(fare_truth *truth, double t)
   if (truth->half_grid) {
     PetscCall(fare_evolution_advance(truth->half, t));
     PetscCall(fare_evolution_advance(truth->half_tighter, t));
+    if (truth->quarter) PetscCall(fare_evolution_advance(truth->quarter, t));
   }
   truth->status.time = t;
   PetscCall(update_status(truth));
@@ -328,10 +358,13 @@ PetscErrorCode fare_truth_destroy(fare_truth **truth)
   PetscCall(fare_evolution_destroy(&t->main));
   PetscCall(fare_evolution_destroy(&t->half));
   PetscCall(fare_evolution_destroy(&t->half_tighter));
+  PetscCall(fare_evolution_destroy(&t->quarter));
+  PetscCall(fare_estimate_destroy(&t->estimate));
   PetscCall(VecDestroy(&t->error_field));
   PetscCall(VecDestroy(&t->half_difference));
   PetscCall(fare_grid_destroy(&t->grid));
   PetscCall(fare_grid_destroy(&t->half_grid));
+  PetscCall(fare_grid_destroy(&t->quarter_grid));
   PetscCall(PetscFree(*truth));
   PetscFunctionReturn(0);
 }
@@ -348,18 +381,24 @@ PetscErrorCode fare_truth_save(const fare_truth *truth, int part, double numbers
 {
   PetscFunctionBeginUser;
   PetscCall(fare_evolution_save(part_of(truth, part), numbers));
+  if (!part) numbers[WORST] = truth->status.worst;
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_truth_load(fare_truth *truth, int part, const double numbers[FARE_TRUTH_NUMBERS])
 {
+  const double worst = part ? truth->status.worst : numbers[WORST];
+
   PetscFunctionBeginUser;
   PetscCall(fare_evolution_load(part_of(truth, part), numbers));
   if (part && part_of(truth, part)->before > part_of(truth, part - 1)->before) FARE_FAIL(FARE_ERR_FAILED, "what was saved is of a truth whose companions are ahead of it");
+  if (!(worst >= 0 && worst <= 2)) FARE_FAIL(FARE_ERR_FAILED, "what was saved has an error of %g", worst);
+  truth->status.worst = worst;
   truth->status.time = part_of(truth, part)->before;
   if (part < fare_truth_parts(truth) - 1) PetscFunctionReturn(0);
   if (truth->half) PetscCall(fare_operator_rates(truth->half->op, truth->half->before)); /* the estimate asks them about the scheme's order */
   PetscCall(update_status(truth));
+  truth->status.worst = worst; /* in the middle of a way parts are not at one time */
   PetscFunctionReturn(0);
 }
 

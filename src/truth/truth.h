@@ -40,6 +40,17 @@ PetscBool fare_operator_is_gradient(const fare_operator *op);
 /* How many times as large this grid's error in space is as that of cells half as wide: 4, down to 2 where fluxes are upwind. Of the rates last made. Collective. */
 PetscErrorCode fare_operator_ratio(const fare_operator *op, Vec masses, double *ratio);
 
+/*
+  The error in space from the masses of a grid and of one and two coarser ones; see estimate.c. quarter_grid and quarter are NULL where there is no such grid. Fills error_field, and
+  error_space, ratio and doubt of a status that has time and error_time. Collective.
+*/
+typedef struct fare_estimate fare_estimate;
+PetscErrorCode fare_estimate_create(const fare_grid *grid, const fare_grid *half_grid, const fare_grid *quarter_grid, const fare_system *system, const fare_initial *initial, fare_estimate **estimate);
+PetscErrorCode fare_estimate_space(fare_estimate *estimate, Vec masses, Vec half, Vec quarter, double nominal, Vec error_field, fare_truth_status *status);
+PetscErrorCode fare_estimate_destroy(fare_estimate **estimate);
+/* Whether the initial density is Gaussian or a mixture of such. */
+PetscBool fare_initial_is_gaussian(const fare_initial *initial);
+
 /* The integral of the L1 residual, a bound on the error of the time method. See residual.c. Collective. */
 typedef struct fare_residual fare_residual;
 PetscErrorCode fare_residual_create(double t, Vec masses, fare_residual **residual);
