@@ -24,7 +24,7 @@ static void print_snapshot(const fare_truth *truth)
   const PetscInt           n    = grid->count[0] * grid->count[1] * grid->count[2];
   const PetscScalar       *mass;
 
-  printf("at %.17g %.17g %.17g %.17g %.17g %.17g %.17g %d %.3g", s->time, s->error, s->error_space, s->error_time, s->time_bound, s->survival, s->boundary_mass, 0, s->seconds);
+  printf("at %.17g %.17g %.17g %.17g %.17g %.17g %.17g %d %.3g", s->time, s->error, s->error_space, s->error_time, s->time_bound, s->survival, s->boundary_mass, s->doubt, s->seconds);
   if (!VecGetArrayRead(fare_truth_masses(truth), &mass)) {
     for (PetscInt i = 0; i < n; i++) printf(" %.17g", mass[i]);
     VecRestoreArrayRead(fare_truth_masses(truth), &mass);
