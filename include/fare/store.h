@@ -40,6 +40,7 @@ PetscErrorCode fare_store_get_reals(fare_store *store, const char *path, const c
 PetscErrorCode fare_store_get_int(fare_store *store, const char *path, const char *name, int64_t *value);
 /* Whether there is such a group or dataset; FARE_ERR_FAILED where a link on the way leads nowhere, or to a file that is none. */
 PetscErrorCode fare_store_has(fare_store *store, const char *path, PetscBool *has);
+PetscErrorCode fare_store_has_attribute(fare_store *store, const char *path, const char *name, PetscBool *has);
 
 /* Level of gzip, 0 to 9, for datasets of one extent that fare_store_write makes from now on; 0, as at first: none. The same on every rank. */
 void fare_store_set_compression(fare_store *store, int level);

@@ -185,6 +185,14 @@ static PetscErrorCode get_attribute(fare_store *store, const char *path, const c
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode fare_store_has_attribute(fare_store *store, const char *path, const char *name, PetscBool *has)
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_has(store, path, has));
+  if (*has) *has = H5Aexists_by_name(store->file, path, name, H5P_DEFAULT) > 0 ? PETSC_TRUE : PETSC_FALSE;
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_store_get_string(fare_store *store, const char *path, const char *name, size_t size, char value[])
 {
   PetscErrorCode code;
