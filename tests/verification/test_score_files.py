@@ -109,6 +109,32 @@ def check_outside(where):
     expect(scores["outside"] == 0 and not said, f"nothing is outside: {scores['outside']}, {said!r}")
 
 
+def check_energy(where):
+    """
+    The energy distance with samples outside, from distances of pairs: in one dimension what is outside counts at the end that it is
+    beyond, in two it is left out.
+    """
+    samples = LINE.copy()
+    samples[1, :60], samples[1, 60:100] = 7, -5
+    scores, _ = score(where, "line", times=TIMES, samples=samples)
+    found = next(row["value"] for row in scores["measures"] if row["measure"] == "energy_distance" and abs(row["time"] - 0.1) < 1e-9)
+    with h5py.File(where / "line" / "snapshots" / "snapshot_000001.h5") as file:
+        mass = file["data/1/meshes/density"][()]
+    edges = np.linspace(-4, 4, len(mass) + 1)
+    at = np.concatenate([[-4], (edges[1:] + edges[:-1]) / 2, [4]])
+    apart = abs(at[:, None] - at) + np.diag([0, *np.diff(edges) / 3, 0])  # two points of one bin
+    p = np.concatenate([[0], mass / mass.sum(), [0]])
+    x = samples[1, :, 0]
+    n = np.concatenate([[(x < -4).sum()], np.histogram(x, edges)[0], [(x > 4).sum()]]).astype(float)
+    pairs = (n @ apart @ n - n @ np.diag(apart)) / (N * (N - 1))
+    by_hand = 2 * p @ apart @ n / N - p @ apart @ p - pairs
+    expect(math.isclose(found, by_hand, rel_tol=1e-9), f"energy distance with {100 / N:.0%} outside: {found}, by pairs {by_hand}")
+    flat = PLANE.copy()
+    flat[:, :100, 0] = 6
+    with_outside, without = ({row["time"]: row["value"] for row in score(where, "plane", times=TIMES, samples=rows)[0]["measures"] if row["measure"] == "energy_distance"} for rows in (flat, flat[:, 100:]))
+    expect(all(math.isclose(with_outside[t], without[t], rel_tol=1e-9) for t in without), f"energy distance in two dimensions: {with_outside}, without what is outside {without}")
+
+
 def check_warnings(where):
     """What is not read, and a place that nobody has written to, are said."""
     _, said = score(where, "line", times=TIMES, samples=LINE, energies=LOGS)
@@ -150,6 +176,7 @@ def main():
             assert done.returncode == 0, f"{study} does not run: {done}"
         check_shapes(where)
         check_outside(where)
+        check_energy(where)
         check_warnings(where)
         check_described(where)
         check_split(where)
