@@ -130,8 +130,10 @@ static const struct {
 
 const char *fare_score_column_at(size_t i, const char **meaning)
 {
-  *meaning = i < COLUMNS ? columns[i].meaning : NULL;
-  return i < COLUMNS ? columns[i].name : NULL;
+  static const char reason[] = "why low, high and corrected are missing; empty where they are there";
+
+  *meaning = i < COLUMNS ? columns[i].meaning : i == COLUMNS ? reason : NULL;
+  return i < COLUMNS ? columns[i].name : i == COLUMNS ? "no_interval" : NULL;
 }
 
 static void take_columns(const fare_scores *s, size_t i, size_t m, double numbers[COLUMNS])
