@@ -22,9 +22,27 @@ static PetscErrorCode describe_sampler(const char *name)
 
 static PetscErrorCode describe_measure(const char *name)
 {
+  const fare_measure_type *type;
+  size_t                   i = 0;
+
   PetscFunctionBeginUser;
-  PetscCall(fare_measure_type_describe(fare_measure_type_find(name), stdout));
+  while ((type = fare_score_measure_at(i)) && strcmp(type->name, name)) i++;
+  PetscCall(fare_measure_type_describe(type, stdout));
+  if (!type->evaluate) printf("\nMade by `fare score` alone, of samples that have their own log_density.\n");
   PetscFunctionReturn(0);
+}
+
+/* What `fare score` prints beside each measure. */
+static PetscBool describe_column(const char *wanted, PetscBool show)
+{
+  const char *name, *meaning;
+
+  for (size_t i = 0; (name = fare_score_column_at(i, &meaning)); i++) {
+    if (strcmp(name, wanted)) continue;
+    if (show) printf("%s: %s\n\nA column of `fare score`, in --json and --csv, beside every measure.\n", name, meaning);
+    return PETSC_TRUE;
+  }
+  return PETSC_FALSE;
 }
 
 static PetscErrorCode describe_waveform(const char *name)
@@ -52,7 +70,7 @@ static const char *sampler_at(size_t i, const char **summary)
 
 static const char *measure_at(size_t i, const char **summary)
 {
-  const fare_measure_type *type = fare_measure_type_at(i);
+  const fare_measure_type *type = fare_score_measure_at(i);
 
   *summary = type ? type->summary : NULL;
   return type ? type->name : NULL;
@@ -83,12 +101,13 @@ static const struct {
   const char *one, *many;
   const char *(*at)(size_t i, const char **summary);
   PetscErrorCode (*describe)(const char *name);
+  PetscBool (*describe_also)(const char *name, PetscBool show); /* whether a name that is not listed is known; may be NULL */
 } registries[] = {
-  {"system", "systems", system_at, describe_system},
-  {"sampler", "samplers", sampler_at, describe_sampler},
-  {"measure", "measures", measure_at, describe_measure},
-  {"waveform", "waveforms", waveform_at, describe_waveform},
-  {"analysis", "analyses", analysis_at, describe_analysis},
+  {"system", "systems", system_at, describe_system, NULL},
+  {"sampler", "samplers", sampler_at, describe_sampler, NULL},
+  {"measure", "measures", measure_at, describe_measure, describe_column},
+  {"waveform", "waveforms", waveform_at, describe_waveform, NULL},
+  {"analysis", "analyses", analysis_at, describe_analysis, NULL},
 };
 #define REGISTRIES PETSC_STATIC_ARRAY_LENGTH(registries)
 
@@ -168,6 +187,9 @@ static PetscErrorCode describe(const fare_arguments *arguments)
   for (size_t i = 0; (name = registries[which].at(i, &summary)); i++) {
     if (strcmp(name, arguments->argument[2])) continue;
     if (rank == 0) PetscCall(registries[which].describe(name));
+    PetscFunctionReturn(0);
+  }
+  if (registries[which].describe_also && registries[which].describe_also(arguments->argument[2], rank == 0 ? PETSC_TRUE : PETSC_FALSE)) {
     PetscFunctionReturn(0);
   }
   PetscCall(unknown(which, arguments->argument[2]));

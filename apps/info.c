@@ -143,10 +143,16 @@ static PetscErrorCode print_samples(fare_store *file)
 
   PetscFunctionBeginUser;
   PetscCall(fare_store_extents(file, "/samples", &rank, extent));
-  if (rank != 3) FARE_FAIL(FARE_ERR_INPUT, "/samples has %d axes, expected times, particles and axes of space", rank);
   PetscCall(fare_store_has(file, "/weights", &weights));
   PetscCall(fare_store_has(file, "/log_density", &density));
-  fare_text_add(&shown, "samples at %llu times: %llu particles in %llu dimension%s%s%s\n", (unsigned long long)extent[0], (unsigned long long)extent[1], (unsigned long long)extent[2], extent[2] > 1 ? "s" : "", weights ? ", with weights" : "", density ? ", with their own density" : "");
+  if (rank == 3) {
+    fare_text_add(&shown, "samples at %llu times: %llu particles in %llu dimension%s", (unsigned long long)extent[0],
+                  (unsigned long long)extent[1], (unsigned long long)extent[2], extent[2] > 1 ? "s" : "");
+  } else { /* in one dimension, or at one time */
+    fare_text_add(&shown, "samples:");
+    for (int i = 0; i < rank; i++) fare_text_add(&shown, "%s %llu", i ? " x" : "", (unsigned long long)extent[i]);
+  }
+  fare_text_add(&shown, "%s%s\n", weights ? ", with weights" : "", density ? ", with their own density" : "");
   if (!fare_store_get_string(file, "/", "study", sizeof study, study) && !fare_store_get_string(file, "/", "ensemble", sizeof ensemble, ensemble)) fare_text_add(&shown, "  from      ensemble %s of study %s\n", ensemble, study);
   PetscFunctionReturn(0);
 }

@@ -14,7 +14,10 @@ typedef enum { FARE_STORE_FLOAT64, FARE_STORE_FLOAT32, FARE_STORE_INT64, FARE_ST
 PetscErrorCode fare_store_create(MPI_Comm comm, const char *path, fare_store **store);
 /* Closes, looks whether all can be read, flushes to the disk and gives the file its name; else nothing of it stays. Collective. Sets *store to NULL. */
 PetscErrorCode fare_store_commit(fare_store **store);
-/* Opens for reading: rank 0 tries first, so that a damaged file is the same error on every rank. Collective. */
+/*
+  Opens for reading: rank 0 tries first, so that a damaged file is the same error on every rank. From there on every rank reads for itself, and
+  nothing waits inside HDF5 for a rank that has failed. Collective.
+*/
 PetscErrorCode fare_store_open(MPI_Comm comm, const char *path, fare_store **store);
 /* Closes; an uncommitted file is removed (so is one that is open when PETSc ends). Collective. Sets *store to NULL. */
 PetscErrorCode fare_store_close(fare_store **store);
@@ -42,7 +45,9 @@ PetscErrorCode fare_store_get_string(fare_store *store, const char *path, const 
 PetscErrorCode fare_store_get_real(fare_store *store, const char *path, const char *name, double *value);
 PetscErrorCode fare_store_get_reals(fare_store *store, const char *path, const char *name, size_t count, double values[]); /* of exactly so many */
 PetscErrorCode fare_store_get_int(fare_store *store, const char *path, const char *name, int64_t *value);
+/* Whether there is such a group or dataset; FARE_ERR_FAILED where a link on the way leads nowhere, or to a file that is none. */
 PetscErrorCode fare_store_has(fare_store *store, const char *path, PetscBool *has);
+PetscErrorCode fare_store_has_attribute(fare_store *store, const char *path, const char *name, PetscBool *has);
 
 /* Level of gzip, 0 to 9, for datasets of one extent that fare_store_write makes from now on; 0, as at first: none. The same on every rank. */
 void fare_store_set_compression(fare_store *store, int level);
@@ -55,13 +60,21 @@ PetscErrorCode fare_store_write(fare_store *store, const char *path, fare_store_
 PetscErrorCode fare_store_read(fare_store *store, const char *path, fare_store_type type, int rank, const uint64_t start[], const uint64_t count[], void *data);
 /* This rank's box of a dataset that fare_store_write has made: for one too large to be held at once, made by boxes of nothing. Collective. */
 PetscErrorCode fare_store_fill(fare_store *store, const char *path, fare_store_type type, int rank, const uint64_t start[], const uint64_t count[], const void *data);
-/* What a dataset holds, whatever its width and byte order; FARE_STORE_NEITHER for texts, structs and groups too. */
+/* What a dataset holds, whatever its width and byte order (truth values are integers); FARE_STORE_NEITHER for texts, structs and groups too. */
 typedef enum { FARE_STORE_REALS, FARE_STORE_INTEGERS, FARE_STORE_NEITHER } fare_store_kind;
 PetscErrorCode fare_store_kind_of(fare_store *store, const char *path, fare_store_kind *kind);
 /* The extents of a dataset; *rank at most 4. */
 PetscErrorCode fare_store_extents(fare_store *store, const char *path, int *rank, uint64_t global[4]);
-/* Whether all that a dataset claims to hold has been written: one that was never written may claim any size. */
-PetscErrorCode fare_store_holds(fare_store *store, const char *path, PetscBool *holds);
+/*
+  FARE_ERR_FAILED with the reason unless all that a dataset claims to hold is there: chunks that were never written, external
+  files that are too short and missing sources of a virtual dataset would be read as zeros. Rank 0 looks. Collective.
+*/
+PetscErrorCode fare_store_check_whole(fare_store *store, const char *path);
+/*
+  The number that stands in a dataset where none was written. What has its place in a file from the start may hold it
+  without a sign that it was never written. Local.
+*/
+PetscErrorCode fare_store_fill_value(fare_store *store, const char *path, double *value);
 /* The name of the i-th thing in a group, in alphabetical order; *has is false past the last. Collective. */
 PetscErrorCode fare_store_child(fare_store *store, const char *group, size_t i, size_t size, char name[], PetscBool *has);
 /* A text as a scalar string dataset. Collective. */

@@ -127,6 +127,8 @@ typedef struct {
 PetscErrorCode fare_score(MPI_Comm comm, const fare_score_options *options, FILE *to);
 /* All that scoring knows: the measures on bins, then those that are made from the samples' own density. NULL past the last. */
 const fare_measure_type *fare_score_measure_at(size_t i);
+/* What is printed of each measure at each time, and what it means; NULL past the last. Local. */
+const char *fare_score_column_at(size_t i, const char **meaning);
 
 /*
   Writes the particles of one ensemble of a finished study as a file to train on (and to score); `ensemble` NULL: the one that was simulated; `path` NULL:

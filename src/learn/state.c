@@ -98,15 +98,15 @@ static PetscErrorCode read_kept(fare_learn_state *s, fare_store *from, const cha
   uint64_t       global[4];
   char           path[512];
   int            rank;
-  PetscBool      has, holds;
+  PetscBool      has;
 
   PetscFunctionBeginUser;
   snprintf(path, sizeof path, "%s/kept", group);
   PetscCall(fare_store_has(from, path, &has));
   if (!has) PetscFunctionReturn(0);
   PetscCall(fare_store_extents(from, path, &rank, global));
-  PetscCall(fare_store_holds(from, path, &holds));
-  if (rank != 1 || !holds) FARE_FAIL(FARE_ERR_FAILED, "%s is not a state of training", group);
+  PetscCall(fare_store_check_whole(from, path));
+  if (rank != 1) FARE_FAIL(FARE_ERR_FAILED, "%s is not a state of training", group);
   PetscCall(fare_learn_state_keep(s, (size_t)global[0]));
   PetscCall(fare_store_read(from, path, FARE_STORE_FLOAT64, 1, &start, global, s->numbers));
   PetscFunctionReturn(0);
@@ -149,15 +149,14 @@ PetscErrorCode fare_learn_state_load(fare_learn_state **state, fare_store *from,
   uint64_t       global[4];
   char           path[512];
   int            rank;
-  PetscBool      holds;
   PetscErrorCode code;
 
   PetscFunctionBeginUser;
   *state = NULL;
   snprintf(path, sizeof path, "%s/weights", group);
   PetscCall(fare_store_extents(from, path, &rank, global));
-  PetscCall(fare_store_holds(from, path, &holds));
-  if (rank != 1 || !holds) FARE_FAIL(FARE_ERR_FAILED, "%s is not a state of training", group);
+  PetscCall(fare_store_check_whole(from, path));
+  if (rank != 1) FARE_FAIL(FARE_ERR_FAILED, "%s is not a state of training", group);
   PetscCall(allocate((size_t)global[0], state));
   code = read_into(*state, from, group);
   if (code) PetscCall(fare_learn_state_destroy(state));

@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 
+#define WHY_SIZE 512
+
 static fare_store *opened;
 static PetscBool   finish_is_registered;
 
@@ -27,17 +29,22 @@ const char *fare_store_library(void)
   return version;
 }
 
-/* The innermost message of HDF5's error stack, which names the cause. */
+/*
+  The innermost message of HDF5's error stack, which names the cause; that of the search for a plugin is left out, for it says
+  where HDF5 has looked for what it lacks. The walk goes outwards and ends with the first that is kept.
+*/
 static herr_t innermost(unsigned n, const H5E_error2_t *error, void *text)
 {
   (void)n;
-  snprintf(text, 256, "%s", error->desc ? error->desc : "?");
-  return 0;
+  if (error->maj_num == H5E_PLUGIN || !error->desc || !*error->desc) return 0;
+  snprintf(text, WHY_SIZE, "%s", error->desc);
+  for (char *c = text; *c; c++) *c = *c == '\n' ? ' ' : *c;
+  return 1;
 }
 
 PetscErrorCode fare_store_failed(const char *path, const char *what)
 {
-  char why[256] = "no reason given";
+  char why[WHY_SIZE] = "no reason given";
 
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost, why);
   return fare_error(FARE_ERR_FAILED, "%s: %s: %s", path, what, why);
@@ -46,6 +53,17 @@ PetscErrorCode fare_store_failed(const char *path, const char *what)
 static void hold_hdf5_quiet(void)
 {
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+}
+
+/* For reading: every rank by itself, for HDF5 waits for ranks that have failed where it reads by way of MPI-IO. */
+static hid_t reading_list(void)
+{
+  const hid_t list = H5Pcreate(H5P_FILE_ACCESS);
+
+  if (list < 0) return list;
+  H5Pset_fclose_degree(list, H5F_CLOSE_SEMI);
+  H5Pset_file_locking(list, 1, 1); /* who still writes it is noticed, where the file system can tell */
+  return list;
 }
 
 static hid_t access_list(MPI_Comm comm)
@@ -254,34 +272,33 @@ PetscErrorCode fare_store_commit(fare_store **store)
   PetscFunctionReturn(code);
 }
 
+static PetscErrorCode open_here(fare_store *store)
+{
+  hid_t how;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_look_at_file(store->path));
+  how         = reading_list();
+  store->file = H5Fopen(store->path, H5F_ACC_RDONLY, how);
+  if (store->file < 0) (void)fare_store_failed(store->path, "not a whole HDF5 file");
+  H5Pclose(how);
+  PetscFunctionReturn(store->file < 0 ? FARE_ERR_FAILED : 0);
+}
+
 PetscErrorCode fare_store_open(MPI_Comm comm, const char *path, fare_store **store)
 {
   PetscErrorCode code = 0;
   fare_store    *s;
-  hid_t          how;
   int            rank;
 
   PetscFunctionBeginUser;
   *store = NULL;
   PetscCall(store_new(comm, path, PETSC_FALSE, &s));
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  if (rank == 0) {
-    /* alone and without MPI-IO: a damaged file must not leave the ranks waiting for each other */
-    if (access(path, R_OK)) code = fare_error(FARE_ERR_FAILED, "%s: %s", path, strerror(errno));
-    else {
-      const hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-
-      if (file < 0) code = fare_store_failed(path, "not a whole HDF5 file");
-      else H5Fclose(file);
-    }
-  }
+  if (rank == 0) code = open_here(s);
   code = fare_error_agree(comm, code);
-  if (!code) {
-    how     = access_list(comm);
-    s->file = H5Fopen(path, H5F_ACC_RDONLY, how);
-    code    = fare_error_agree(comm, s->file < 0 ? fare_store_failed(path, "cannot be opened") : 0);
-    H5Pclose(how);
-  }
+  if (!code) code = fare_error_agree(comm, rank ? open_here(s) : 0);
+  if (code && s->file >= 0) H5Fclose(s->file);
   if (code) PetscCall(store_free(&s));
   *store = s;
   PetscFunctionReturn(code);

@@ -34,10 +34,27 @@ PetscErrorCode fare_store_group(fare_store *store, const char *path)
   PetscFunctionReturn(0);
 }
 
-/* H5Lexists wants every parent to exist, so the path is asked for piece by piece. */
+/* A link other than a hard one: whether something is behind it. */
+static PetscErrorCode look_behind(const fare_store *store, const char *link)
+{
+  char why[512];
+
+  PetscFunctionBeginUser;
+  if (fare_store_look_along(store->path, store->file, link)) {
+    snprintf(why, sizeof why, "%s", fare_error_message());
+    FARE_FAIL(FARE_ERR_FAILED, "%s: %s is a link that leads nowhere: %s", store->path, link, why);
+  }
+  if (H5Oexists_by_name(store->file, link, H5P_DEFAULT) <= 0) {
+    PetscCall(fare_store_failed(store->path, link));
+  }
+  PetscFunctionReturn(0);
+}
+
+/* HDF5 wants every parent to exist, so the path is asked for piece by piece. */
 PetscErrorCode fare_store_has(fare_store *store, const char *path, PetscBool *has)
 {
-  char copy[PETSC_MAX_PATH_LEN];
+  char       copy[PETSC_MAX_PATH_LEN];
+  H5L_info_t link;
 
   PetscFunctionBeginUser;
   *has = PETSC_TRUE;
@@ -46,7 +63,8 @@ PetscErrorCode fare_store_has(fare_store *store, const char *path, PetscBool *ha
     char *slash = strchr(end + 1, '/');
 
     if (slash) *slash = '\0';
-    *has = H5Lexists(store->file, copy, H5P_DEFAULT) > 0 ? PETSC_TRUE : PETSC_FALSE;
+    *has = H5Lget_info(store->file, copy, &link, H5P_DEFAULT) >= 0 ? PETSC_TRUE : PETSC_FALSE;
+    if (*has && link.type != H5L_TYPE_HARD) PetscCall(look_behind(store, copy));
     if (!slash) break;
     *slash = '/';
     end    = slash;
@@ -152,16 +170,26 @@ PetscErrorCode fare_store_put_uint64s(fare_store *store, const char *path, const
 /* Of exactly `count` values, for which there is room. */
 static PetscErrorCode get_attribute(fare_store *store, const char *path, const char *name, hid_t type, size_t count, void *value)
 {
-  hid_t  attribute, space;
-  herr_t status = -1;
+  PetscBool has;
+  hid_t     attribute, space;
+  herr_t    status = -1;
 
   PetscFunctionBeginUser;
-  attribute = H5Aopen_by_name(store->file, path, name, H5P_DEFAULT, H5P_DEFAULT);
+  PetscCall(fare_store_has(store, path, &has));
+  attribute = has ? H5Aopen_by_name(store->file, path, name, H5P_DEFAULT, H5P_DEFAULT) : -1;
   space     = attribute < 0 ? -1 : H5Aget_space(attribute);
   if (space >= 0 && H5Sget_simple_extent_npoints(space) == (hssize_t)count) status = H5Aread(attribute, type, value);
   if (space >= 0) H5Sclose(space);
   if (attribute >= 0) H5Aclose(attribute);
   if (status < 0) FARE_FAIL(FARE_ERR_FAILED, "%s: %s has no attribute '%s' of the kind expected", store->path, path, name);
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_store_has_attribute(fare_store *store, const char *path, const char *name, PetscBool *has)
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_has(store, path, has));
+  if (*has) *has = H5Aexists_by_name(store->file, path, name, H5P_DEFAULT) > 0 ? PETSC_TRUE : PETSC_FALSE;
   PetscFunctionReturn(0);
 }
 
@@ -188,11 +216,13 @@ PetscErrorCode fare_store_get_real(fare_store *store, const char *path, const ch
 
 PetscErrorCode fare_store_get_reals(fare_store *store, const char *path, const char *name, size_t count, double values[])
 {
-  hid_t    attribute, space;
-  hssize_t there = -1;
+  PetscBool has;
+  hid_t     attribute, space;
+  hssize_t  there = -1;
 
   PetscFunctionBeginUser;
-  attribute = H5Aopen_by_name(store->file, path, name, H5P_DEFAULT, H5P_DEFAULT);
+  PetscCall(fare_store_has(store, path, &has));
+  attribute = has ? H5Aopen_by_name(store->file, path, name, H5P_DEFAULT, H5P_DEFAULT) : -1;
   if (attribute >= 0) {
     space = H5Aget_space(attribute);
     there = H5Sget_simple_extent_npoints(space);
@@ -226,7 +256,7 @@ static void to_hsize(int rank, const uint64_t from[], hsize_t to[])
   for (int i = 0; i < rank; i++) to[i] = from[i];
 }
 
-/* Moves this rank's box between memory and a dataset, all ranks together. */
+/* Moves this rank's box between memory and a dataset: written by all ranks together, read by each for itself. */
 static PetscErrorCode transfer(fare_store *store, const char *path, hid_t dataset, fare_store_type type, int rank, const uint64_t start[], const uint64_t count[], void *in, const void *out)
 {
   const hid_t    space = H5Dget_space(dataset), how = H5Pcreate(H5P_DATASET_XFER);
@@ -244,10 +274,10 @@ static PetscErrorCode transfer(fare_store *store, const char *path, hid_t datase
   if (empty) {
     H5Sselect_none(space);
     H5Sselect_none(memory);
-  } else {
+  } else if (rank) {
     H5Sselect_hyperslab(space, H5S_SELECT_SET, first, NULL, extent, NULL);
   }
-  H5Pset_dxpl_mpio(how, H5FD_MPIO_COLLECTIVE);
+  if (store->writing) H5Pset_dxpl_mpio(how, H5FD_MPIO_COLLECTIVE);
   /* HDF5 1.10.8 fails to write nothing into a dataset of no elements, which has no place in the file */
   if (H5Sget_simple_extent_npoints(space) > 0) status = out ? H5Dwrite(dataset, hdf5_type(type), memory, space, how, out) : H5Dread(dataset, hdf5_type(type), memory, space, how, in);
   if (status < 0) code = fare_store_failed(store->path, path);
@@ -368,7 +398,7 @@ PetscErrorCode fare_store_kind_of(fare_store *store, const char *path, fare_stor
   if (dataset < 0) PetscFunctionReturn(0);
   type = H5Dget_type(dataset);
   if (H5Tget_class(type) == H5T_FLOAT) *kind = FARE_STORE_REALS;
-  if (H5Tget_class(type) == H5T_INTEGER) *kind = FARE_STORE_INTEGERS;
+  if (H5Tget_class(type) == H5T_INTEGER || H5Tget_class(type) == H5T_ENUM) *kind = FARE_STORE_INTEGERS;
   H5Tclose(type);
   H5Dclose(dataset);
   PetscFunctionReturn(0);
@@ -414,30 +444,16 @@ PetscErrorCode fare_store_extents(fare_store *store, const char *path, int *rank
   PetscFunctionReturn(0);
 }
 
-/* Chunks may be compressed, so that only whether there are any is known. */
-PetscErrorCode fare_store_holds(fare_store *store, const char *path, PetscBool *holds)
+PetscErrorCode fare_store_fill_value(fare_store *store, const char *path, double *value)
 {
-  PetscBool has;
-  hsize_t   stored;
-  hssize_t  elements;
-  size_t    each;
-  hid_t     dataset, type, space, list;
+  hid_t dataset, list;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_store_has(store, path, &has));
-  dataset = has ? H5Dopen2(store->file, path, H5P_DEFAULT) : -1;
-  if (dataset < 0) FARE_FAIL(FARE_ERR_FAILED, "%s: has no dataset %s", store->path, path);
-  type     = H5Dget_type(dataset);
-  space    = H5Dget_space(dataset);
-  list     = H5Dget_create_plist(dataset);
-  elements = H5Sget_simple_extent_npoints(space);
-  stored   = H5Dget_storage_size(dataset);
-  each     = H5Tget_size(type); /* 0 in a file that lies */
-  *holds   = each && elements >= 0 && (!elements || stored) ? PETSC_TRUE : PETSC_FALSE;
-  if (H5Pget_layout(list) != H5D_CHUNKED && *holds && elements && stored / each < (hsize_t)elements) *holds = PETSC_FALSE;
-  H5Pclose(list);
-  H5Sclose(space);
-  H5Tclose(type);
+  *value = 0;
+  H5(dataset, H5Dopen2(store->file, path, H5P_DEFAULT), store->path, path);
+  list = H5Dget_create_plist(dataset);
+  if (list < 0 || H5Pget_fill_value(list, H5T_NATIVE_DOUBLE, value) < 0) *value = 0;
+  if (list >= 0) H5Pclose(list);
   H5Dclose(dataset);
   PetscFunctionReturn(0);
 }

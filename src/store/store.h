@@ -21,6 +21,17 @@ struct fare_store {
 /* FARE_ERR_FAILED "path: what: why", the reason by HDF5, whose next call forgets it: to be asked for at once. */
 PetscErrorCode fare_store_failed(const char *path, const char *what);
 
+/* FARE_ERR_FAILED unless the path leads to a regular file: HDF5 would wait on a named pipe for ever. Local. */
+PetscErrorCode fare_store_look_at_file(const char *path);
+/* Follows the links of an absolute path in `file`, which is open and named `in`, before HDF5 does; FARE_ERR_FAILED with the
+   reason where they lead nowhere, or out of all regular files. Local. */
+PetscErrorCode fare_store_look_along(const char *in, hid_t file, const char *path);
+/* Opens the file `name` that `in` speaks of where HDF5 would look for it, by `variable` of the environment too. Local. */
+PetscErrorCode fare_store_open_beside(const char *in, const char *variable, const char *name, size_t size, char found[],
+                                      hid_t *file);
+/* Writes the first `length` bytes of a prefix of HDF5's, in which ${ORIGIN} is the directory of `in`. */
+void fare_store_prefix(const char *in, const char *prefix, size_t length, size_t size, char to[]);
+
 /* A call of HDF5 that must not fail; its result is kept. */
 #define H5(result, call, path, what) \
   do { \

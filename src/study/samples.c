@@ -17,37 +17,50 @@ static const char *plural(uint64_t n)
   return n == 1 ? "" : "s";
 }
 
-/* What a dataset must be: so many extents, of numbers that are there. */
-static PetscErrorCode check_dataset(const fare_samples *s, const char *path, const char *layout, int rank, PetscBool integers, uint64_t extent[4])
+/* What a dataset must be: numbers that are there, in at least so many extents and at most so many. */
+static PetscErrorCode check_dataset(const fare_samples *s, const char *path, const char *layout, int least, int most,
+                                    PetscBool integers, int *rank, uint64_t extent[4])
 {
   fare_store_kind kind;
-  PetscBool       has, holds;
-  int             there;
+  PetscBool       has;
 
   PetscFunctionBeginUser;
   PetscCall(fare_store_has(s->store, path, &has));
   if (!has) FARE_FAIL(FARE_ERR_INPUT, "%s: has no dataset %s %s", s->path, path, layout);
   PetscCall(fare_store_kind_of(s->store, path, &kind));
-  if (kind == FARE_STORE_NEITHER) FARE_FAIL(FARE_ERR_INPUT, "%s: %s holds no numbers; expected a dataset %s of float32 or float64", s->path, path, layout);
-  if (kind == FARE_STORE_INTEGERS && !integers) FARE_FAIL(FARE_ERR_INPUT, "%s: %s holds integers; expected %s of float32 or float64", s->path, path, layout);
-  PetscCall(fare_store_extents(s->store, path, &there, extent));
-  if (there != rank) FARE_FAIL(FARE_ERR_INPUT, "%s: %s has %d extent%s; expected %s", s->path, path, there, plural((uint64_t)there), layout);
-  PetscCall(fare_store_holds(s->store, path, &holds));
-  if (!holds) FARE_FAIL(FARE_ERR_INPUT, "%s: %s claims more numbers than have ever been written to it", s->path, path);
+  if (kind == FARE_STORE_NEITHER) {
+    FARE_FAIL(FARE_ERR_INPUT, "%s: %s holds no numbers; expected a dataset %s of float32 or float64", s->path, path, layout);
+  }
+  if (kind == FARE_STORE_INTEGERS && !integers) {
+    FARE_FAIL(FARE_ERR_INPUT, "%s: %s holds integers; expected %s of float32 or float64", s->path, path, layout);
+  }
+  PetscCall(fare_store_check_whole(s->store, path));
+  PetscCall(fare_store_extents(s->store, path, rank, extent));
+  if (*rank < least || *rank > most) {
+    FARE_FAIL(FARE_ERR_INPUT, "%s: %s has %d extent%s; expected %s", s->path, path, *rank, plural((uint64_t)*rank), layout);
+  }
   PetscFunctionReturn(0);
 }
 
-/* An optional companion of the samples with one number for each. */
-static PetscErrorCode check_companion(const fare_samples *s, const char *path, const char *layout, int rank, const uint64_t samples[], PetscBool integers, PetscBool *has)
+/* An optional companion of the samples with one number for each, in extents of which the first may be missing. */
+static PetscErrorCode check_companion(const fare_samples *s, const char *path, const char *layout, int least, int rank,
+                                      const uint64_t samples[], PetscBool integers, PetscBool *has, PetscBool *full)
 {
   uint64_t extent[4];
+  int      there;
 
   PetscFunctionBeginUser;
+  *full = PETSC_FALSE;
   PetscCall(fare_store_has(s->store, path, has));
   if (!*has) PetscFunctionReturn(0);
-  PetscCall(check_dataset(s, path, layout, rank, integers, extent));
-  for (int i = 0; i < rank; i++) {
-    if (extent[i] != samples[i]) FARE_FAIL(FARE_ERR_INPUT, "%s: %s has %llu along axis %d, the samples have %llu", s->path, path, (unsigned long long)extent[i], i, (unsigned long long)samples[i]);
+  PetscCall(check_dataset(s, path, layout, least, rank, integers, &there, extent));
+  *full = there == rank ? PETSC_TRUE : PETSC_FALSE;
+  for (int i = 0; i < there; i++) {
+    const uint64_t expected = samples[rank - there + i];
+
+    if (extent[i] == expected) continue;
+    FARE_FAIL(FARE_ERR_INPUT, "%s: %s has %llu along axis %d, the samples have %llu", s->path, path,
+              (unsigned long long)extent[i], i, (unsigned long long)expected);
   }
   PetscFunctionReturn(0);
 }
@@ -65,7 +78,7 @@ static PetscErrorCode allocate(fare_samples *s, size_t times, PetscBool grouped)
 {
   PetscFunctionBeginUser;
   s->times = times;
-  PetscCall(PetscCalloc3(times, &s->snapshot, times, &s->count, times, &s->weighted));
+  PetscCall(PetscCalloc5(times, &s->snapshot, times, &s->count, times, &s->weighted, times, &s->trained, times, &s->flat));
   if (grouped) PetscCall(PetscCalloc1(times, &s->group));
   PetscFunctionReturn(0);
 }
@@ -111,35 +124,113 @@ static PetscErrorCode match(fare_samples *s, size_t i, const char *named, double
   PetscFunctionReturn(0);
 }
 
+/* The extents T, N, d of samples, whichever of them a file leaves out: d in one dimension, T where there is one time. */
+static PetscErrorCode read_shape(fare_samples *s, uint64_t times, PetscBool *flat, uint64_t shape[3])
+{
+  static const char layout[] = "[T, N, d] (times, samples, axes)";
+  const PetscBool   line = s->study->dim == 1 ? PETSC_TRUE : PETSC_FALSE, once = times == 1 ? PETSC_TRUE : PETSC_FALSE;
+  uint64_t          extent[4];
+  int               rank;
+
+  PetscFunctionBeginUser;
+  PetscCall(check_dataset(s, "/samples", layout, 3 - line - once, 3, PETSC_FALSE, &rank, extent));
+  s->timed = rank == 3 || (rank == 2 && line && !(once && extent[1] == 1)) ? PETSC_TRUE : PETSC_FALSE;
+  *flat    = rank == (s->timed ? 2 : 1) ? PETSC_TRUE : PETSC_FALSE;
+  shape[0] = s->timed ? extent[0] : 1;
+  shape[1] = extent[s->timed ? 1 : 0];
+  shape[2] = *flat ? 1 : extent[rank - 1];
+  if (shape[0] != times) {
+    FARE_FAIL(FARE_ERR_INPUT, "%s: /times has %llu time%s, /samples has %llu", s->path, (unsigned long long)times, plural(times),
+              (unsigned long long)shape[0]);
+  }
+  PetscCall(check_samples(s, "/samples", shape[1], shape[2]));
+  PetscFunctionReturn(0);
+}
+
+/* A number for each time, all at once. */
+static PetscErrorCode read_for_times(const fare_samples *s, const char *path, int rank, double to[])
+{
+  const uint64_t start = 0, count = s->times;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_read(s->store, path, FARE_STORE_FLOAT64, rank, &start, &count, to));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode keep_trained(fare_samples *s, size_t i, const char *named, double trained)
+{
+  PetscFunctionBeginUser;
+  if (trained != 0 && trained != 1) {
+    FARE_FAIL(FARE_ERR_INPUT, "%s: %s is %g; expected 1 (learned from) or 0 (held out)", s->path, named, trained);
+  }
+  s->trained[i] = trained == 1;
+  PetscFunctionReturn(0);
+}
+
+/* What the generator learned from, where the file says so. */
+static PetscErrorCode read_trained(fare_samples *s, double buffer[])
+{
+  uint64_t extent[4];
+  int      rank;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_has(s->store, "/trained", &s->has_trained));
+  if (!s->has_trained) PetscFunctionReturn(0);
+  PetscCall(check_dataset(s, "/trained", "[T]", s->times == 1 ? 0 : 1, 1, PETSC_TRUE, &rank, extent));
+  if (rank && extent[0] != s->times) {
+    FARE_FAIL(FARE_ERR_INPUT, "%s: /times has %zu time%s, /trained has %llu", s->path, s->times, plural(s->times),
+              (unsigned long long)extent[0]);
+  }
+  PetscCall(read_for_times(s, "/trained", rank, buffer));
+  for (size_t i = 0; i < s->times; i++) {
+    char named[64];
+
+    snprintf(named, sizeof named, "/trained[%zu]", i);
+    PetscCall(keep_trained(s, i, named, buffer[i]));
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode read_times(fare_samples *s, int rank, double time[])
+{
+  PetscFunctionBeginUser;
+  PetscCall(read_for_times(s, "/times", rank, time));
+  for (size_t i = 0; i < s->times; i++) {
+    char named[64];
+
+    snprintf(named, sizeof named, rank ? "/times[%zu]" : "/times", i);
+    PetscCall(match(s, i, named, time[i]));
+  }
+  PetscCall(read_trained(s, time));
+  PetscFunctionReturn(0);
+}
+
 /* /times [T], /samples [T, N, d], and companions [T, N]. */
 static PetscErrorCode open_arrays(fare_samples *s)
 {
-  const uint64_t start = 0;
-  uint64_t       times[4], extent[4];
-  PetscBool      weighted;
-  PetscErrorCode code = 0;
-  double        *time;
+  uint64_t       times[4] = {1}, shape[3];
+  PetscBool      weighted, flat = PETSC_FALSE;
+  PetscErrorCode code;
+  double        *buffer;
+  int            rank;
 
   PetscFunctionBeginUser;
-  PetscCall(check_dataset(s, "/times", "[T]", 1, PETSC_TRUE, times));
-  PetscCall(check_dataset(s, "/samples", "[T, N, d] (times, samples, axes)", 3, PETSC_FALSE, extent));
+  PetscCall(check_dataset(s, "/times", "[T]", 0, 1, PETSC_TRUE, &rank, times));
+  if (!rank) times[0] = 1;
   if (!times[0]) FARE_FAIL(FARE_ERR_INPUT, "%s: /times is empty", s->path);
-  if (extent[0] != times[0]) FARE_FAIL(FARE_ERR_INPUT, "%s: /times has %llu time%s, /samples has %llu", s->path, (unsigned long long)times[0], plural(times[0]), (unsigned long long)extent[0]);
-  PetscCall(check_samples(s, "/samples", extent[1], extent[2]));
-  PetscCall(check_companion(s, "/weights", "[T, N]", 2, extent, PETSC_TRUE, &weighted));
-  PetscCall(check_companion(s, "/log_density", "[T, N]", 2, extent, PETSC_FALSE, &s->has_log_density));
+  PetscCall(read_shape(s, times[0], &flat, shape));
+  PetscCall(check_companion(s, "/weights", "[T, N]", 1, 2, shape, PETSC_TRUE, &weighted, &s->weights_timed));
+  PetscCall(check_companion(s, "/log_density", "[T, N]", times[0] == 1 ? 1 : 2, 2, shape, PETSC_FALSE, &s->has_log_density,
+                            &s->log_density_timed));
   PetscCall(allocate(s, (size_t)times[0], PETSC_FALSE));
-  PetscCall(PetscMalloc1(s->times, &time));
-  code = fare_store_read(s->store, "/times", FARE_STORE_FLOAT64, 1, &start, times, time);
-  for (size_t i = 0; i < s->times && !code; i++) {
-    char named[64];
-
-    snprintf(named, sizeof named, "/times[%zu]", i);
-    s->count[i]    = (int64_t)extent[1];
+  for (size_t i = 0; i < s->times; i++) {
+    s->count[i]    = (int64_t)shape[1];
     s->weighted[i] = weighted;
-    code           = match(s, i, named, time[i]);
+    s->flat[i]     = flat;
   }
-  PetscCall(PetscFree(time));
+  PetscCall(PetscMalloc1(s->times, &buffer));
+  code = read_times(s, rank, buffer);
+  PetscCall(PetscFree(buffer));
   PetscFunctionReturn(code);
 }
 
@@ -147,15 +238,15 @@ static PetscErrorCode open_arrays(fare_samples *s)
 static PetscErrorCode open_cells(fare_samples *s)
 {
   const int      dim   = s->study->dim;
-  const uint64_t start = 0;
   const char    *path  = fare_cells_path(s->cells);
   uint64_t       times[4], extent[4];
-  PetscErrorCode code = 0;
-  double        *time;
+  PetscErrorCode code;
+  double        *buffer;
+  int            rank;
 
   PetscFunctionBeginUser;
-  PetscCall(check_dataset(s, "/times", "[T]", 1, PETSC_TRUE, times));
-  PetscCall(check_dataset(s, path, "[T, cells of the axes, x last]", dim + 1, PETSC_FALSE, extent));
+  PetscCall(check_dataset(s, "/times", "[T]", 1, 1, PETSC_TRUE, &rank, times));
+  PetscCall(check_dataset(s, path, "[T, cells of the axes, x last]", dim + 1, dim + 1, PETSC_FALSE, &rank, extent));
   if (!times[0]) FARE_FAIL(FARE_ERR_INPUT, "%s: /times is empty", s->path);
   if (extent[0] != times[0]) FARE_FAIL(FARE_ERR_INPUT, "%s: /times has %llu time%s, %s has %llu", s->path, (unsigned long long)times[0], plural(times[0]), path, (unsigned long long)extent[0]);
   for (int axis = 0; axis < dim; axis++) {
@@ -164,15 +255,9 @@ static PetscErrorCode open_cells(fare_samples *s)
     if (there != cells) FARE_FAIL(FARE_ERR_INPUT, "%s: %s has %llu cells along %c, the truth in %s has %llu (fare export --grid writes them)", s->path, path, (unsigned long long)there, "xyz"[axis], s->study->directory, (unsigned long long)cells);
   }
   PetscCall(allocate(s, (size_t)times[0], PETSC_FALSE));
-  PetscCall(PetscMalloc1(s->times, &time));
-  code = fare_store_read(s->store, "/times", FARE_STORE_FLOAT64, 1, &start, times, time);
-  for (size_t i = 0; i < s->times && !code; i++) {
-    char named[64];
-
-    snprintf(named, sizeof named, "/times[%zu]", i);
-    code = match(s, i, named, time[i]);
-  }
-  PetscCall(PetscFree(time));
+  PetscCall(PetscMalloc1(s->times, &buffer));
+  code = read_times(s, 1, buffer);
+  PetscCall(PetscFree(buffer));
   PetscFunctionReturn(code);
 }
 
@@ -189,25 +274,51 @@ static PetscErrorCode find_cells(fare_samples *s, PetscBool samples)
   PetscFunctionReturn(0);
 }
 
+/* A group's own `trained`, of which all have one or none. */
+static PetscErrorCode read_group_trained(fare_samples *s, size_t i)
+{
+  char      named[2 * GROUP_SIZE];
+  PetscBool has;
+  double    trained;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_has_attribute(s->store, s->group[i], "trained", &has));
+  if (i == 0) s->has_trained = has;
+  if (has != s->has_trained) {
+    FARE_FAIL(FARE_ERR_INPUT, "%s: %s has %s attribute 'trained', %s has %s; expected it at all times or at none", s->path,
+              s->group[i], has ? "an" : "no", s->group[0], has ? "none" : "one");
+  }
+  if (!has) PetscFunctionReturn(0);
+  PetscCall(fare_store_get_real(s->store, s->group[i], "trained", &trained));
+  snprintf(named, sizeof named, "%s, trained", s->group[i]);
+  PetscCall(keep_trained(s, i, named, trained));
+  PetscFunctionReturn(0);
+}
+
 /* One group: its attribute `time`, samples [N, d], and companions [N]. */
 static PetscErrorCode open_group(fare_samples *s, size_t i)
 {
+  const int least = s->study->dim == 1 ? 1 : 2;
   char      path[2 * GROUP_SIZE], named[2 * GROUP_SIZE];
   uint64_t  extent[4];
-  PetscBool log_density;
+  PetscBool log_density, full;
   double    time;
+  int       rank;
 
   PetscFunctionBeginUser;
+  PetscCall(fare_samples_check_names(s, s->group[i], PETSC_FALSE));
   PetscCall(fare_store_get_real(s->store, s->group[i], "time", &time));
   snprintf(path, sizeof path, "%s/samples", s->group[i]);
-  PetscCall(check_dataset(s, path, "[N, d] (samples, axes)", 2, PETSC_FALSE, extent));
-  PetscCall(check_samples(s, path, extent[0], extent[1]));
+  PetscCall(check_dataset(s, path, "[N, d] (samples, axes)", least, 2, PETSC_FALSE, &rank, extent));
+  s->flat[i] = rank == 1 ? PETSC_TRUE : PETSC_FALSE;
+  PetscCall(check_samples(s, path, extent[0], rank == 1 ? 1 : extent[1]));
   s->count[i] = (int64_t)extent[0];
   snprintf(path, sizeof path, "%s/weights", s->group[i]);
-  PetscCall(check_companion(s, path, "[N]", 1, extent, PETSC_TRUE, &s->weighted[i]));
+  PetscCall(check_companion(s, path, "[N]", 1, 1, extent, PETSC_TRUE, &s->weighted[i], &full));
   snprintf(path, sizeof path, "%s/log_density", s->group[i]);
-  PetscCall(check_companion(s, path, "[N]", 1, extent, PETSC_FALSE, &log_density));
+  PetscCall(check_companion(s, path, "[N]", 1, 1, extent, PETSC_FALSE, &log_density, &full));
   if (!log_density) s->has_log_density = PETSC_FALSE;
+  PetscCall(read_group_trained(s, i));
   snprintf(named, sizeof named, "%s, time", s->group[i]);
   PetscCall(match(s, i, named, time));
   PetscFunctionReturn(0);
@@ -242,6 +353,7 @@ static PetscErrorCode open_any(fare_samples *s)
   PetscCall(fare_store_has(s->store, "/samples", &samples));
   PetscCall(fare_store_has(s->store, "/times", &times));
   PetscCall(find_groups(s, &groups));
+  PetscCall(fare_samples_check_names(s, "/", PETSC_FALSE));
   PetscCall(find_cells(s, samples || groups ? PETSC_TRUE : PETSC_FALSE));
   if (s->cells) {
     PetscCall(open_cells(s));
@@ -272,6 +384,8 @@ PetscErrorCode fare_samples_open(const fare_finished *study, const char *path, f
   snprintf(samples->path, sizeof samples->path, "%s", path);
   code = fare_store_open(samples->comm, path, &samples->store);
   if (!code) code = open_any(samples);
+  if (!code) code = fare_samples_check_names(samples, "/", PETSC_TRUE);
+  if (!code && samples->group) code = fare_samples_check_names(samples, samples->group[0], PETSC_TRUE);
   if (code) PetscCall(fare_samples_close(samples));
   PetscFunctionReturn(fare_as_input(code));
 }
@@ -280,81 +394,136 @@ PetscErrorCode fare_samples_close(fare_samples *samples)
 {
   PetscFunctionBeginUser;
   PetscCall(fare_store_close(&samples->store));
-  PetscCall(PetscFree3(samples->snapshot, samples->count, samples->weighted));
+  PetscCall(PetscFree5(samples->snapshot, samples->count, samples->weighted, samples->trained, samples->flat));
   PetscCall(PetscFree(samples->group));
   PetscFunctionReturn(0);
 }
 
-/* Where rows of a time stand in the file: "/samples[3, 17" or "/time_003/samples[17". */
-static void place(const fare_samples *s, size_t i, const char *name, char path[2 * GROUP_SIZE], char index[32])
+/* A dataset that has numbers of one time, and where they are in it. */
+typedef struct {
+  char      path[2 * GROUP_SIZE], index[32]; /* "/samples" and "3, ", or "/time_003/samples" and nothing: for messages */
+  PetscBool timed;                           /* whether its first extent is time */
+  int       width;                           /* numbers of a row along an extent of their own; 0: one, without */
+} rows_of;
+
+static rows_of rows_at(const fare_samples *s, size_t i, const char *name, PetscBool timed, int width)
 {
-  snprintf(path, 2 * GROUP_SIZE, "%s/%s", s->group ? s->group[i] : "", name);
-  *index = '\0';
-  if (!s->group) snprintf(index, 32, "%zu, ", i);
+  rows_of of = {.timed = !s->group && timed ? PETSC_TRUE : PETSC_FALSE, .width = width};
+
+  snprintf(of.path, sizeof of.path, "%s/%s", s->group ? s->group[i] : "", name);
+  if (of.timed) snprintf(of.index, sizeof of.index, "%zu, ", i);
+  return of;
 }
 
-/* `width` numbers a row (0: one, without an axis of its own), rows [first, first + rows) of the i-th time. */
-static PetscErrorCode read_rows(const fare_samples *s, size_t i, const char *path, int64_t first, int64_t rows, int width, double to[])
+/* Rows [first, first + rows) of the i-th time. */
+static PetscErrorCode read_rows(const fare_samples *s, size_t i, const rows_of *of, int64_t first, int64_t rows, double to[])
 {
   uint64_t start[3], count[3];
   int      rank = 0;
 
   PetscFunctionBeginUser;
-  if (!s->group) {
+  if (of->timed) {
     start[rank]   = i;
     count[rank++] = rows ? 1 : 0;
   }
   start[rank]   = (uint64_t)(rows ? first : 0);
   count[rank++] = (uint64_t)rows;
-  if (width) {
+  if (of->width) {
     start[rank]   = 0;
-    count[rank++] = (uint64_t)width;
+    count[rank++] = (uint64_t)of->width;
   }
   if (!rows) memset(start, 0, sizeof start);
-  PetscCall(fare_store_read(s->store, path, FARE_STORE_FLOAT64, rank, start, count, to));
+  PetscCall(fare_store_read(s->store, of->path, FARE_STORE_FLOAT64, rank, start, count, to));
   PetscFunctionReturn(0);
 }
 
-/* Reads a chunk into the ensemble and looks at every number. `bad` keeps the first that is wrong. */
-static PetscErrorCode read_chunk(const fare_samples *s, size_t i, int64_t from, int64_t rows, double buffer[], fare_ensemble *e, PetscErrorCode *bad)
+static PetscErrorCode bad_number(const fare_samples *s, const rows_of *of, int64_t row, const char *axis, double value,
+                                 double time, const char *rule)
 {
-  const int64_t first = e->first_block * FARE_BLOCK + from;
-  char          path[2 * GROUP_SIZE], index[32];
+  return fare_error(FARE_ERR_INPUT, "%s: %s[%s%lld%s] is %g (time %g, row %lld)%s", s->path, of->path, of->index, (long long)row,
+                    axis, value, time, (long long)row, rule);
+}
+
+/* What reading has found on this rank. */
+typedef struct {
+  PetscErrorCode bad;     /* of the first number that is wrong */
+  double         fill;    /* what stands where no sample was written */
+  int64_t        written; /* rows up to the last that has another number */
+} findings;
+
+static void take_row(const fare_samples *s, const rows_of *of, const double x[], int64_t row, fare_ensemble *e, findings *f)
+{
+  const int64_t global = e->first_block * FARE_BLOCK + row;
+  char          at[16] = "";
+
+  for (int axis = 0; axis < e->dim; axis++) {
+    if (x[axis] != f->fill) f->written = global + 1;
+    if (!isfinite(x[axis]) && !f->bad) {
+      if (of->width) snprintf(at, sizeof at, ", %d", axis);
+      f->bad = bad_number(s, of, global, at, x[axis], e->time, "");
+    }
+    e->x[axis][row] = x[axis];
+  }
+}
+
+/* Reads a chunk into the ensemble and looks at every number. */
+static PetscErrorCode read_chunk(const fare_samples *s, size_t i, int64_t from, int64_t rows, double buffer[], fare_ensemble *e,
+                                 findings *f)
+{
+  static const char rule[]  = "; weights are finite and not negative";
+  const int64_t     first   = e->first_block * FARE_BLOCK + from;
+  const rows_of     samples = rows_at(s, i, "samples", s->timed, s->flat[i] ? 0 : e->dim);
+  const rows_of     weights = rows_at(s, i, "weights", s->weights_timed, 0);
 
   PetscFunctionBeginUser;
-  place(s, i, "samples", path, index);
-  PetscCall(read_rows(s, i, path, first, rows, e->dim, buffer));
-  for (int64_t row = 0; row < rows; row++) {
-    for (int axis = 0; axis < e->dim; axis++) {
-      const double x = buffer[row * e->dim + axis];
-
-      if (!isfinite(x) && !*bad) *bad = fare_error(FARE_ERR_INPUT, "%s: %s[%s%lld, %d] is %g (time %g, row %lld)", s->path, path, index, (long long)(first + row), axis, x, e->time, (long long)(first + row));
-      e->x[axis][from + row] = x;
-    }
-  }
+  PetscCall(read_rows(s, i, &samples, first, rows, buffer));
+  for (int64_t row = 0; row < rows; row++) take_row(s, &samples, buffer + row * e->dim, from + row, e, f);
   if (!s->weighted[i]) PetscFunctionReturn(0);
-  place(s, i, "weights", path, index);
-  PetscCall(read_rows(s, i, path, first, rows, 0, e->weight + from));
-  for (int64_t row = from; row < from + rows; row++) {
-    if (!(e->weight[row] >= 0 && isfinite(e->weight[row])) && !*bad) *bad = fare_error(FARE_ERR_INPUT, "%s: %s[%s%lld] is %g (time %g, row %lld); weights are finite and not negative", s->path, path, index, (long long)(first + row - from), e->weight[row], e->time, (long long)(first + row - from));
+  PetscCall(read_rows(s, i, &weights, first, rows, e->weight + from));
+  for (int64_t row = 0; row < rows; row++) {
+    const double weight = e->weight[from + row];
+
+    if (!(weight >= 0 && isfinite(weight)) && !f->bad) f->bad = bad_number(s, &weights, first + row, "", weight, e->time, rule);
+  }
+  PetscFunctionReturn(0);
+}
+
+/*
+  Rows at the end that all hold what HDF5 has where nothing was written. Contiguous datasets, and those of parallel writers, have
+  their place from the start, so that nothing else shows that the writer was stopped; a density puts no two samples on one point.
+*/
+static PetscErrorCode warn_of_unwritten(const fare_samples *s, const fare_ensemble *e, findings *f)
+{
+  enum { SOME = 10 };
+  int64_t rows;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &f->written, 1, MPI_INT64_T, MPI_MAX, s->comm));
+  rows = e->count - f->written;
+  if (rows >= SOME || (rows == e->count && rows > 1)) {
+    fare_warn("%s: the last %lld of %lld samples at time %g are %g, as where nothing was written (was the writer stopped?)", s->path,
+              (long long)rows, (long long)e->count, e->time, f->fill);
   }
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode read_all(const fare_samples *s, size_t i, double buffer[], fare_ensemble *e)
 {
-  int64_t        chunks = (e->local + CHUNK - 1) / CHUNK;
-  double         heaviest = 0;
-  PetscErrorCode bad = 0;
+  const rows_of samples = rows_at(s, i, "samples", s->timed, 0);
+  int64_t       chunks  = (e->local + CHUNK - 1) / CHUNK;
+  double        heaviest = 0;
+  findings      f = {0};
 
   PetscFunctionBeginUser;
+  PetscCall(fare_store_fill_value(s->store, samples.path, &f.fill));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &chunks, 1, MPI_INT64_T, MPI_MAX, s->comm)); /* reading is collective */
   for (int64_t c = 0; c < chunks; c++) {
     const int64_t from = PetscMin(c * CHUNK, e->local);
 
-    PetscCall(read_chunk(s, i, from, PetscMin(CHUNK, e->local - from), buffer, e, &bad));
+    PetscCall(read_chunk(s, i, from, PetscMin(CHUNK, e->local - from), buffer, e, &f));
   }
-  PetscCall(fare_error_agree(s->comm, bad));
+  PetscCall(fare_error_agree(s->comm, f.bad));
+  PetscCall(warn_of_unwritten(s, e, &f));
   if (!e->weight) PetscFunctionReturn(0);
   for (int64_t row = 0; row < e->local; row++) heaviest = PetscMax(heaviest, e->weight[row]);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &heaviest, 1, MPI_DOUBLE, MPI_MAX, s->comm));
@@ -386,22 +555,23 @@ PetscErrorCode fare_samples_read(const fare_samples *samples, size_t i, fare_ens
 PetscErrorCode fare_samples_read_log_density(const fare_samples *s, size_t i, const fare_ensemble *e, double **log_density)
 {
   int64_t        chunks = (e->local + CHUNK - 1) / CHUNK;
-  char           path[2 * GROUP_SIZE], index[32];
+  const rows_of  of     = rows_at(s, i, "log_density", s->log_density_timed, 0);
   PetscErrorCode bad = 0, code = 0;
 
   PetscFunctionBeginUser;
   *log_density = calloc((size_t)PetscMax(1, e->local), sizeof **log_density);
   PetscCall(fare_error_agree(s->comm, *log_density ? 0 : fare_error(FARE_ERR_FAILED, "out of memory for %lld logarithms", (long long)e->count)));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &chunks, 1, MPI_INT64_T, MPI_MAX, s->comm)); /* reading is collective */
-  place(s, i, "log_density", path, index);
   for (int64_t c = 0; c < chunks && !code; c++) {
     const int64_t from = PetscMin(c * CHUNK, e->local), rows = PetscMin(CHUNK, e->local - from), first = e->first_block * FARE_BLOCK + from;
 
-    code = read_rows(s, i, path, first, rows, 0, *log_density + from);
+    code = read_rows(s, i, &of, first, rows, *log_density + from);
     for (int64_t row = 0; row < rows && !code; row++) {
       const double value = (*log_density)[from + row];
 
-      if (!isfinite(value) && !bad) bad = fare_error(FARE_ERR_INPUT, "%s: %s[%s%lld] is %g (time %g, row %lld); a sample has a finite log-density", s->path, path, index, (long long)(first + row), value, e->time, (long long)(first + row));
+      if (!isfinite(value) && !bad) {
+        bad = bad_number(s, &of, first + row, "", value, e->time, "; a sample has a finite log-density");
+      }
     }
   }
   if (!code) code = fare_error_agree(s->comm, bad);

@@ -14,6 +14,7 @@ static PetscErrorCode score_binned(fare_scores *s, size_t i, const fare_binned *
   snprintf(name, sizeof name, "score/floor/%zu", snapshot);
   PetscCall(fare_measure_compare(s->study->comm, s->study->binning, p, corrected, q, s->binned, s->measure, s->replicates, fare_stream_make((uint64_t)s->study->seed, name), s->at + i * s->measures));
   s->effective[i] = q->effective;
+  s->outside[i]   = q->mass[q->bins];
   PetscFunctionReturn(0);
 }
 
@@ -126,10 +127,12 @@ static PetscErrorCode score_all(fare_scores *s, fare_score_form form, FILE *to)
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(s->study->comm, &rank));
-  PetscCall(PetscCalloc3(s->samples->times * s->measures, &s->at, s->samples->times, &s->effective, s->samples->times, &s->total));
+  PetscCall(PetscCalloc4(s->samples->times * s->measures, &s->at, s->samples->times, &s->effective, s->samples->times, &s->total,
+                         s->samples->times, &s->outside));
   for (size_t i = 0; i < s->samples->times && !code; i++) code = score_time(s, i);
   if (rank == 0 && !code) code = show(s, form, to);
-  PetscCall(PetscFree3(s->at, s->effective, s->total));
+  if (!code) fare_scores_warn(s);
+  PetscCall(PetscFree4(s->at, s->effective, s->total, s->outside));
   PetscFunctionReturn(code);
 }
 

@@ -49,7 +49,10 @@ typedef struct {
   size_t              *snapshot; /* of each time */
   int64_t             *count;    /* samples at each time */
   PetscBool           *weighted;
-  PetscBool            has_log_density; /* at all times */
+  uint8_t             *trained;          /* where has_trained: what the file says its generator learned from */
+  PetscBool           *flat;             /* whether a sample has no extent of its own: in one dimension */
+  PetscBool            has_trained, has_log_density; /* at all times */
+  PetscBool            timed, weights_timed, log_density_timed; /* whether arrays have an extent of times */
   fare_cells           cells;           /* a density on cells: count is 0, and no samples can be read */
   char               (*group)[64]; /* "/time_000" ..., or NULL where the file is arrays over all times */
 } fare_samples;
@@ -57,6 +60,8 @@ typedef struct {
 /* Checks everything but the numbers: FARE_ERR_INPUT. Collective. */
 PetscErrorCode fare_samples_open(const fare_finished *study, const char *path, fare_samples *samples);
 PetscErrorCode fare_samples_close(fare_samples *samples);
+/* Names in a group of the file ("/" too): FARE_ERR_INPUT at one that was meant for another; `warn` of those that are not read. */
+PetscErrorCode fare_samples_check_names(const fare_samples *samples, const char *group, PetscBool warn);
 /* The samples of the i-th time; FARE_ERR_INPUT at the first that is not a finite number, or has a weight that is none. The caller destroys it. Collective. */
 PetscErrorCode fare_samples_read(const fare_samples *samples, size_t i, fare_ensemble **ensemble);
 
@@ -79,11 +84,14 @@ typedef struct {
   int                       replicates;
   double                   *effective; /* per time */
   double                   *total;     /* of a density on cells: the sum of its masses, per time */
+  double                   *outside;   /* per time: the samples' share of weight outside the truth's box */
   fare_measured            *at;        /* [time * measures + measure] */
 } fare_scores;
 
 void           fare_scores_write_json(const fare_scores *scores, fare_text *to);
 void           fare_scores_write_csv(const fare_scores *scores, fare_text *to);
+/* Warns where samples lie outside the truth's box. */
+void           fare_scores_warn(const fare_scores *scores);
 PetscErrorCode fare_scores_print(const fare_scores *scores, FILE *to);
 
 #endif

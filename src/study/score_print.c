@@ -14,7 +14,40 @@ typedef struct {
 
 static PetscBool is_held_out(const fare_scores *s, size_t i)
 {
-  return s->study->trained[s->samples->snapshot[i]] ? PETSC_FALSE : PETSC_TRUE;
+  const PetscBool own = s->samples->has_trained;
+
+  return (own ? s->samples->trained[i] : s->study->trained[s->samples->snapshot[i]]) ? PETSC_FALSE : PETSC_TRUE;
+}
+
+/* Who says which times are held out: the file, the study that has learned, or nobody. */
+static const char *split_of(const fare_scores *s)
+{
+  if (s->samples->has_trained) return "file";
+  return s->study->learned ? "study" : "alternate";
+}
+
+/* Times that the study's own samplers learned from and the generator did not, or the other way round. */
+static size_t split_differs(const fare_scores *s)
+{
+  size_t differ = 0;
+
+  for (size_t i = 0; i < s->samples->times && s->samples->has_trained && s->study->learned; i++) {
+    differ += s->samples->trained[i] != s->study->trained[s->samples->snapshot[i]];
+  }
+  return differ;
+}
+
+/* The time at which most lies outside the truth's box, and at how many times something does. */
+static size_t find_outside(const fare_scores *s, size_t *times)
+{
+  size_t most = 0;
+
+  *times = 0;
+  for (size_t i = 0; i < s->samples->times; i++) {
+    if (s->outside[i] > s->outside[most]) most = i;
+    *times += s->outside[i] > 0;
+  }
+  return most;
 }
 
 static summary summarise(const fare_scores *s, size_t m)
@@ -76,13 +109,39 @@ static void add_numbers(fare_text *to, size_t count, const char *const keys[], c
 }
 
 /* Of one measure at one time, in the order of JSON and CSV. */
-static const char *const columns[] = {"value", "floor", "floor_high", "low", "high", "excess", "p_value", "truth_error", "effective", "corrected", "significance", "independent"};
+static const struct {
+  const char *name, *meaning;
+} columns[] = {
+  {"value", "the measure of the samples against the truth"},
+  {"floor", "what as many exact samples would show: the mean over the random draws"},
+  {"floor_high", "what as many exact samples would show: the 95% quantile"},
+  {"low", "lower end of the 95% interval of what infinitely many samples would show"},
+  {"high", "upper end of the 95% interval of what infinitely many samples would show"},
+  {"excess", "value - floor"},
+  {"p_value", "(1 + k)/(1 + R), k of R exact draws reaching the value"},
+  {"truth_error", "change of the value when the truth's estimated error is added to the truth"},
+  {"effective", "effective number of samples, (sum w)^2 / sum w^2"},
+  {"corrected", "value less its estimated bias"},
+  {"significance", "excess in standard deviations of the exact draws"},
+  {"independent", "as many independent samples as scatter like groups of these"},
+  {"outside", "share of the samples' weight outside the truth's box, after wrapping along periodic axes: 0 to 1"},
+};
 #define COLUMNS PETSC_STATIC_ARRAY_LENGTH(columns)
+
+const char *fare_score_column_at(size_t i, const char **meaning)
+{
+  static const char reason[] = "why low, high and corrected are missing; empty where they are there";
+
+  *meaning = i < COLUMNS ? columns[i].meaning : i == COLUMNS ? reason : NULL;
+  return i < COLUMNS ? columns[i].name : i == COLUMNS ? "no_interval" : NULL;
+}
 
 static void take_columns(const fare_scores *s, size_t i, size_t m, double numbers[COLUMNS])
 {
   const fare_measured *of           = &s->at[i * s->measures + m];
-  const double         all[COLUMNS] = {of->value, of->floor_mean, of->floor_high, of->low, of->high, of->excess, of->p_value, of->truth_error, of->effective, of->corrected, of->significance, of->independent};
+  const double         all[COLUMNS] = {of->value,       of->floor_mean, of->floor_high, of->low,          of->high,
+                                       of->excess,      of->p_value,    of->truth_error, of->effective,   of->corrected,
+                                       of->significance, of->independent, s->outside[i]};
 
   memcpy(numbers, all, sizeof all);
 }
@@ -106,6 +165,7 @@ static void write_summary(const fare_scores *s, fare_text *to)
 void fare_scores_write_json(const fare_scores *s, fare_text *to)
 {
   const char *before = "";
+  size_t      times;
 
   fare_text_add(to, "{\n");
   add_text(to, "format", "fare-score 1.0");
@@ -116,6 +176,10 @@ void fare_scores_write_json(const fare_scores *s, fare_text *to)
   add_text(to, "study", s->study->study);
   add_text(to, "system", s->study->system);
   fare_text_add(to, "  \"dimension\": %d,\n  \"times\": %zu,\n  \"replicates\": %d,\n  \"seed\": %lld,\n  \"level\": 0.95,\n", s->study->dim, s->samples->times, s->replicates, (long long)s->study->seed);
+  add_text(to, "split", split_of(s));
+  fare_text_add(to, "  \"split_differs\": %zu,\n  ", split_differs(s));
+  add_number(to, "outside", s->outside[find_outside(s, &times)]);
+  fare_text_add(to, ",\n");
   write_summary(s, to);
   fare_text_add(to, "  \"measures\": [");
   for (size_t i = 0; i < s->samples->times; i++) {
@@ -126,7 +190,10 @@ void fare_scores_write_json(const fare_scores *s, fare_text *to)
       fare_text_add(to, "%s\n    {", before);
       add_number(to, "time", s->study->time[s->samples->snapshot[i]]);
       fare_text_add(to, ", \"held_out\": %s, \"measure\": \"%s\", ", is_held_out(s, i) ? "true" : "false", s->measure[m]->name);
-      add_numbers(to, COLUMNS, columns, numbers);
+      for (size_t c = 0; c < COLUMNS; c++) {
+        if (c) fare_text_add(to, ", ");
+        add_number(to, columns[c].name, numbers[c]);
+      }
       fare_text_add(to, ", \"samples\": %lld, \"no_interval\": \"%s\"}", (long long)s->samples->count[i], fare_interval_reasons[s->at[i * s->measures + m].interval]);
       before = ",";
     }
@@ -137,7 +204,7 @@ void fare_scores_write_json(const fare_scores *s, fare_text *to)
 void fare_scores_write_csv(const fare_scores *s, fare_text *to)
 {
   fare_text_add(to, "time,held_out,measure");
-  for (size_t c = 0; c < COLUMNS; c++) fare_text_add(to, ",%s", columns[c]);
+  for (size_t c = 0; c < COLUMNS; c++) fare_text_add(to, ",%s", columns[c].name);
   fare_text_add(to, ",samples,no_interval\n");
   for (size_t i = 0; i < s->samples->times; i++) {
     for (size_t m = 0; m < s->measures; m++) {
@@ -162,11 +229,34 @@ static void print_withheld(const fare_scores *s, FILE *to)
   }
 }
 
+static void print_split(const fare_scores *s, FILE *to)
+{
+  const char  *who   = "`fare export` marks as such (every second)";
+  const size_t differ = split_differs(s);
+
+  if (s->study->learned) who = "the study did not train on";
+  if (s->samples->has_trained) who = "/trained of the file leaves out";
+  fprintf(to, "Held out: the times that %s. Per time, with 95%% intervals: --json or --csv.\n", who);
+  if (differ) fprintf(to, "The study's own samplers learned from another set: %zu of these times differ.\n", differ);
+}
+
+void fare_scores_warn(const fare_scores *s)
+{
+  size_t       times;
+  const size_t most = find_outside(s, &times);
+
+  if (!times) return;
+  fare_warn("%s: at %zu of %zu times samples lie outside the truth's box, where the truth has nothing: %.3g%% of the weight at time %.10g",
+            s->samples->path, times, s->samples->times, 100 * s->outside[most], s->study->time[s->samples->snapshot[most]]);
+}
+
 PetscErrorCode fare_scores_print(const fare_scores *s, FILE *to)
 {
   static const char *const heading[] = {"measure", "unit", "time average", "maximum", "held-out average", "noise floor", "excess", "truth error", "smallest p", "p < 0.05 at"};
   int64_t                  fewest = s->samples->count[0], most = s->samples->count[0];
   double                   effective = s->effective[0], least_total = s->total[0], most_total = s->total[0];
+  size_t                   outside;
+  const size_t             worst = find_outside(s, &outside);
   fare_table              *table;
 
   PetscFunctionBeginUser;
@@ -183,6 +273,7 @@ PetscErrorCode fare_scores_print(const fare_scores *s, FILE *to)
   else if (fewest == most) fprintf(to, "%lld samples at each", (long long)most);
   else fprintf(to, "%lld to %lld samples", (long long)fewest, (long long)most);
   if (s->samples->weighted[0]) fprintf(to, ", weighted, at least %.4g of them effective", effective);
+  if (outside) fprintf(to, "; outside the truth's box: at most %.3g%%, at %zu times", 100 * s->outside[worst], outside);
   fprintf(to, "\n\n");
   PetscCall(fare_table_create(PETSC_STATIC_ARRAY_LENGTH(heading), &table));
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(heading); i++) PetscCall(fare_table_cell(table, "%s", heading[i]));
@@ -207,7 +298,7 @@ PetscErrorCode fare_scores_print(const fare_scores *s, FILE *to)
     PetscFunctionReturn(0);
   }
   fprintf(to, "\nA value within its noise floor is no distance at all; excess is what lies above the floor. Exact samples, drawn anew at each time, have p < 0.05 at about one time in 20.\n");
-  fprintf(to, "Held out: the times that %s. Per time, with 95%% intervals: --json or --csv.\n", s->study->learned ? "the study did not train on" : "`fare export` marks as such (every second)");
+  print_split(s, to);
   print_withheld(s, to);
   PetscFunctionReturn(0);
 }

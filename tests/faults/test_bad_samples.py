@@ -3,6 +3,7 @@
 A file of samples that is none, and a directory without a truth, cost one clear line and exit code 2: on one rank, and on three as on one.
 fare-test: labels=faults timeout=300
 """
+import os
 import pathlib
 import shutil
 import sys
@@ -110,6 +111,129 @@ def broken_name(path):
         file.move("time_002", "time_\n02")
 
 
+def stopped(name="samples", shape=(T, N, 1), chunks=(1, 500, 1), rows=3, **how):
+    """A chunked dataset of a writer that was stopped: `rows` of its times are there."""
+
+    def write(path):
+        arrays(**{name: None})(path)
+        with h5py.File(path, "a") as file:
+            data = file.create_dataset(name, shape, "f8", chunks=chunks, **how)
+            data[:rows] = 1 + np.random.default_rng(2).random((rows, *shape[1:]))
+
+    return write
+
+
+def hole(path):
+    """A chunk in the middle of each time is missing."""
+    arrays(samples=None)(path)
+    with h5py.File(path, "a") as file:
+        data = file.create_dataset("samples", (T, N, 1), "f8", chunks=(1, 300, 1), compression="gzip")
+        for first in range(0, N, 300):
+            if first != 900:
+                data[:, first : first + 300] = SAMPLES[:, first : first + 300]
+
+
+def external(raw, content=None):
+    """Samples in a raw file beside the HDF5 file."""
+
+    def write(path):
+        if content is not None:
+            (path.parent / raw).write_bytes(content)
+        arrays(samples=None)(path)
+        with h5py.File(path, "a") as file:
+            file.create_dataset("samples", (T, N, 1), "f8", external=[(raw, 0, SAMPLES.nbytes)])
+
+    return write
+
+
+def pipe(path):
+    if not path.exists():
+        os.mkfifo(path)
+    return path.name
+
+
+def linked(make):
+    """Samples behind a link of HDF5."""
+
+    def write(path):
+        arrays(samples=None)(path)
+        with h5py.File(path, "a") as file:
+            file["samples"] = make(path)
+
+    return write
+
+
+def to_truncated(path):
+    arrays()(path.parent / "whole.h5")
+    (path.parent / "cut.h5").write_bytes((path.parent / "whole.h5").read_bytes()[:5000])
+    return h5py.ExternalLink("cut.h5", "/samples")
+
+
+def piped_group(path):
+    groups()(path)
+    with h5py.File(path, "a") as file:
+        del file["time_002"]
+        file["time_002"] = h5py.ExternalLink(pipe(path.parent / "pipe"), "/time_002")
+
+
+def virtual(times=range(T), missing=(), short=(), stop=()):
+    """Virtual samples, whose sources are files of one time each."""
+
+    def write(path):
+        layout = h5py.VirtualLayout((T, N, 1), "f8")
+        for k in range(T):
+            with h5py.File(path.parent / f"part{k}.h5", "w") as part:
+                if k in stop:
+                    part.create_dataset("x", (N, 1), "f8", chunks=(100, 1))[:100] = 1
+                else:
+                    part["x"] = SAMPLES[k, : N - 10 if k in short else N]
+            if k in times:
+                layout[k] = h5py.VirtualSource("gone.h5" if k in missing else f"part{k}.h5", "x", (N, 1))
+        arrays(samples=None)(path)
+        with h5py.File(path, "a") as file:
+            file.create_virtual_dataset("samples", layout)
+
+    return write
+
+
+def unlimited(path):
+    """A virtual dataset that grows with its source, which is a pipe."""
+    layout = h5py.VirtualLayout((T, N, 1), "f8", maxshape=(None, N, 1))
+    source = h5py.VirtualSource(pipe(path.parent / "pipe"), "x", (T, N, 1), maxshape=(None, N, 1))
+    layout[0 : h5py.h5s.UNLIMITED : 1, :, :] = source[0 : h5py.h5s.UNLIMITED : 1, :, :]
+    arrays(samples=None)(path)
+    with h5py.File(path, "a") as file:
+        file.create_virtual_dataset("samples", layout)
+
+
+def unfiltered(path):
+    """Chunks that went through a filter that nobody has: its number is changed behind the writer's back."""
+    arrays(samples=None)(path)
+    with h5py.File(path, "a") as file:
+        file.create_dataset("samples", data=np.round(SAMPLES, 1), chunks=(1, 500, 1), compression="gzip", shuffle=True)
+    content = path.read_bytes()
+    message = content.index(b"deflate\0") - 8  # number, length of the name, flags, number of values
+    assert content[message : message + 2] == b"\1\0"
+    path.write_bytes(content[:message] + b"\x39\x30" + content[message + 2 :])
+
+
+def checksummed(path):
+    """A bit changed in the last chunk, behind a checksum."""
+    arrays(samples=None)(path)
+    with h5py.File(path, "a") as file:
+        data = file.create_dataset("samples", data=SAMPLES, chunks=(1, 500, 1), fletcher32=True)
+        chunk = data.id.get_chunk_info(T * N // 500 - 1)
+    content = bytearray(path.read_bytes())
+    content[chunk.byte_offset] ^= 1
+    path.write_bytes(content)
+
+
+def empty_space(path):
+    arrays(times=None)(path)
+    with h5py.File(path, "a") as file:
+        file["times"] = h5py.Empty("f8")
+
+
 WEIGHTS = np.ones((T, N))
 NAN, INF = float("nan"), float("inf")
 # (what is wrong, how the file is made, what the line says, whether three ranks are tried too)
@@ -126,7 +250,7 @@ FILES = [
     ("no samples", arrays(samples=None), "samples.h5: has no dataset /samples [T, N, d] (times, samples, axes)", False),
     ("both layouts", both, "has /samples or /times and groups /time_... too", False),
     ("samples a group", grouped_arrays, "samples.h5: /samples holds no numbers; expected a dataset [T, N, d]", False),
-    ("two extents", arrays(samples=SAMPLES[:, :, 0]), "/samples has 2 extents; expected [T, N, d]", True),
+    ("one extent", arrays(samples=SAMPLES[0, :, 0]), "/samples has 1 extent; expected [T, N, d]", True),
     ("six extents", arrays(samples=SAMPLES.reshape(T, N, 1, 1, 1, 1)), "/samples has more than 4 extents", False),
     ("a scalar", arrays(samples=1.5), "/samples has 0 extents; expected [T, N, d]", False),
     ("times a table", arrays(times=TIMES[:, None]), "/times has 2 extents; expected [T]", False),
@@ -159,6 +283,47 @@ FILES = [
     ("chunks never written", claimed("samples", (T, 10**6, 1), chunks=(1, 1000, 1)), "/samples claims more numbers than have ever been written to it", False),
     ("weights never written", claimed("weights", (T, N)), "/weights claims more numbers than have ever been written to it", False),
     ("log-densities never written", claimed("log_density", (T, N), chunks=(1, N)), "/log_density claims more numbers", False),
+    ("chunks of a stopped writer", stopped(), "/samples claims more numbers than have ever been written to it: 4 of its 16 chunks are missing", True),
+    ("chunks in the middle", hole, "4 of its 28 chunks are missing", True),
+    ("compressed chunks of a stopped writer", stopped(compression="gzip"), "4 of its 16 chunks are missing", True),
+    ("chunks filled with ones", stopped(fillvalue=1.0), "4 of its 16 chunks are missing", False),
+    ("weights of a stopped writer", stopped("weights", (T, N), (1, N)), "/weights claims more numbers than have ever been written to it: 1 of its 4 chunks", True),
+    ("log-densities of a stopped writer", stopped("log_density", (T, N), (1, N)), "/log_density claims more numbers", False),
+    ("a short external file", external("short.bin", SAMPLES[:3].tobytes()), f"/samples: external file short.bin has {3 * 8 * N} bytes; the dataset needs {4 * 8 * N}", True),
+    ("no external file", external("none.bin"), "/samples: external file none.bin: No such file or directory", True),
+    ("an external pipe", lambda path: external(pipe(path.parent / "pipe"))(path), "/samples: external file pipe: not a regular file", True),
+    ("a pipe", pipe, "samples.h5: a named pipe, socket or device, not a file", True),
+    ("a link to a pipe", lambda path: path.symlink_to(pipe(path.parent / "pipe")), "samples.h5: a named pipe, socket or device, not a file", True),
+    ("a link to nowhere", lambda path: path.symlink_to("nowhere.h5"), "samples.h5: No such file or directory", True),
+    ("a link into a pipe", linked(lambda path: h5py.ExternalLink(pipe(path.parent / "pipe"), "/samples")), "/samples is a link that leads nowhere: pipe: a named pipe", True),
+    ("a link into no file", linked(lambda path: h5py.ExternalLink("nowhere.h5", "/samples")), "/samples is a link that leads nowhere: nowhere.h5: No such file or directory", True),
+    ("a link into a text", linked(lambda path: h5py.ExternalLink("small.yaml", "/samples")), "/samples is a link that leads nowhere: small.yaml: not a whole HDF5 file: ", False),
+    ("a link into half a file", linked(to_truncated), "cut.h5: not a whole HDF5 file: truncated file", False),
+    ("a link to no dataset of another file", linked(lambda path: h5py.ExternalLink("sound.h5", "/here")), "/samples is a link that leads nowhere: sound.h5: there is no /here", False),
+    ("a soft link to nowhere", linked(lambda path: h5py.SoftLink("/here/or/there")), "/samples is a link that leads nowhere: samples.h5: there is no /here", True),
+    ("a soft link to itself", linked(lambda path: h5py.SoftLink("/samples")), "/samples is a link that leads nowhere: more than 16 links follow each other", True),
+    ("a group behind a pipe", piped_group, "/time_002 is a link that leads nowhere: pipe: a named pipe", True),
+    ("a virtual dataset with a gap", virtual(times=(0, 1, 3)), f"/samples is virtual, and nothing is mapped to {N} of its {T * N} numbers", True),
+    ("a virtual dataset without a part", virtual(missing=(2,)), "/samples is virtual, and not all that it is made of is there: gone.h5: No such file or directory", True),
+    ("a virtual dataset of short parts", virtual(short=(1,)), "part1.h5: /x has not the extents that are taken from it", False),
+    ("a virtual dataset of a stopped writer", virtual(stop=(3,)), "part3.h5: /x claims more numbers than have ever been written to it: 19 of its 20 chunks are missing", True),
+    ("a virtual dataset without an end", unlimited, "/samples is virtual with an unlimited mapping, which is not read", True),
+    ("a filter that nobody has", unfiltered, "samples.h5: /samples: required filter 'deflate' is not registered", True),
+    ("a wrong checksum", checksummed, "samples.h5: /samples: data error detected by Fletcher32 checksum", True),
+    ("times that are empty", empty_space, "/times holds nothing", False),
+    ("weight", arrays(weight=WEIGHTS), "samples.h5: unknown dataset 'weight' (did you mean 'weights'?)", True),
+    ("logp", arrays(logp=WEIGHTS), "samples.h5: unknown dataset 'logp' (did you mean 'log_density'?)", False),
+    ("time", arrays(times=None, time=TIMES), "samples.h5: unknown dataset 'time' (did you mean 'times'?)", False),
+    ("positions", arrays(samples=None, positions=SAMPLES), "samples.h5: unknown dataset 'positions' (did you mean 'samples'?)", False),
+    ("a group's weight", groups(weight=np.ones(12)), "samples.h5: unknown dataset 'weight' in /time_002 (did you mean 'weights'?)", False),
+    ("a group's log_prob", groups(log_prob=np.ones(12)), "unknown dataset 'log_prob' in /time_002 (did you mean 'log_density'?)", False),
+    ("weights of no time", arrays(weights=WEIGHTS[0, :-1]), f"/weights has {N - 1} along axis 0, the samples have {N}", False),
+    ("log-densities of no time", arrays(log_density=WEIGHTS[0]), "/log_density has 1 extent; expected [T, N]", False),
+    ("one time of four", arrays(times=0.1), "/times has 1 time, /samples has 4", True),
+    ("a wrong scalar time", arrays(times=0.15, samples=SAMPLES[0]), "/times = 0.15 is not the time of a snapshot", False),
+    ("trained at too few times", arrays(trained=np.ones(3, int)), "/times has 4 times, /trained has 3", False),
+    ("a split that is none", arrays(trained=np.array([0, 1, 2, 0])), "/trained[2] is 2; expected 1 (learned from) or 0 (held out)", True),
+    ("a split of words", arrays(trained=np.array([b"a", b"b", b"c", b"d"])), "/trained holds no numbers", False),
     ("a line break in a name", broken_name, "the name of group 0, which begins as that of a time, has a control character in it", True),
     ("a group without a time", groups(time=None), "/time_002 has no attribute 'time' of the kind expected", True),
     ("a word for a group's time", groups(time="soon"), "/time_002 has no attribute 'time' of the kind expected", False),

@@ -17,7 +17,7 @@
   #define FUZZ_RAW 1
 #endif
 
-enum { INPUT_SOUND_MAX = 4, INPUT_PATCHED = 12 /* seeds of every sound file */, INPUT_EDITS_MOST = 4, INPUT_BY_MPI = 64 /* one in so many inputs is read by way of MPI-IO, as files are */ };
+enum { INPUT_SOUND_MAX = 4, INPUT_PATCHED = 12 /* seeds of every sound file */, INPUT_EDITS_MOST = 4, INPUT_BY_DISK = 64 /* one in so many inputs is read from the disk, as files are */ };
 
 typedef struct {
   fuzz_input   file;
@@ -107,7 +107,7 @@ static inline void input_make(const char *path, const uint8_t *data, size_t size
     if (size) edit_file(path, &from->objects, data + 1, PetscMin(size - 1, INPUT_EDITS_MOST * EDIT_BYTES), names, count);
   }
   input_left   = H5Fget_obj_count(H5F_OBJ_ALL, H5F_OBJ_ALL);
-  memory_is_on = (size + (size ? data[size - 1] : 0)) % INPUT_BY_MPI ? 1 : 0;
+  memory_is_on = (size + (size ? data[size - 1] : 0)) % INPUT_BY_DISK ? 1 : 0;
 }
 
 /* Over a list that goes in a circle HDF5 takes all the memory there is, fails, and does not give it back. */

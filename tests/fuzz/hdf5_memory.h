@@ -1,6 +1,6 @@
 /*
-  HDF5 without a disk and without MPI-IO, which take most of the time where files are small. These stand before HDF5's functions of the same names, and while `memory_is_on` a file is read
-  by its driver for memory, is opened once where it is opened on trial first, and lists of properties, which say nothing then, are not made.
+  HDF5 without locks and lists of properties, which take most of the time where files are small. These stand before HDF5's
+  functions of the same names; while `memory_is_on` a file is read by its driver for memory, and lists are not made.
 */
 #ifndef _GNU_SOURCE
   #define _GNU_SOURCE /* RTLD_NEXT */
@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 static int   memory_is_on;
-static hid_t memory_list = -1, memory_trial = -1, memory_kept = -1;
+static hid_t memory_list = -1;
 
 static void *memory_behind(const char *name)
 {
@@ -31,23 +31,7 @@ static void *memory_behind(const char *name)
 hid_t H5Fopen(const char *path, unsigned flags, hid_t how)
 {
   MEMORY_BEHIND(hid_t, H5Fopen, (const char *, unsigned, hid_t));
-  if (!memory_is_on) return behind(path, flags, how);
-  if (memory_kept >= 0) {
-    const hid_t kept = memory_kept;
-
-    memory_kept = -1;
-    return kept;
-  }
-  return memory_trial = behind(path, flags, memory_list);
-}
-
-herr_t H5Fclose(hid_t file)
-{
-  MEMORY_BEHIND(herr_t, H5Fclose, (hid_t));
-  if (!memory_is_on || file != memory_trial) return behind(file);
-  memory_kept  = file;
-  memory_trial = -1;
-  return 0;
+  return behind(path, flags, memory_is_on ? memory_list : how);
 }
 
 hid_t H5Pcreate(hid_t class)
@@ -56,34 +40,16 @@ hid_t H5Pcreate(hid_t class)
   return memory_is_on ? H5P_DEFAULT : behind(class);
 }
 
-herr_t H5Pset_fapl_mpio(hid_t list, MPI_Comm comm, MPI_Info info)
-{
-  MEMORY_BEHIND(herr_t, H5Pset_fapl_mpio, (hid_t, MPI_Comm, MPI_Info));
-  return memory_is_on ? 0 : behind(list, comm, info);
-}
-
-herr_t H5Pset_dxpl_mpio(hid_t list, H5FD_mpio_xfer_t mode)
-{
-  MEMORY_BEHIND(herr_t, H5Pset_dxpl_mpio, (hid_t, H5FD_mpio_xfer_t));
-  return memory_is_on ? 0 : behind(list, mode);
-}
-
-herr_t H5Pset_coll_metadata_write(hid_t list, hbool_t is)
-{
-  MEMORY_BEHIND(herr_t, H5Pset_coll_metadata_write, (hid_t, hbool_t));
-  return memory_is_on ? 0 : behind(list, is);
-}
-
 herr_t H5Pset_fclose_degree(hid_t list, H5F_close_degree_t degree)
 {
   MEMORY_BEHIND(herr_t, H5Pset_fclose_degree, (hid_t, H5F_close_degree_t));
   return memory_is_on ? 0 : behind(list, degree);
 }
 
-herr_t H5Pset_libver_bounds(hid_t list, H5F_libver_t low, H5F_libver_t high)
+herr_t H5Pset_file_locking(hid_t list, hbool_t used, hbool_t ignored)
 {
-  MEMORY_BEHIND(herr_t, H5Pset_libver_bounds, (hid_t, H5F_libver_t, H5F_libver_t));
-  return memory_is_on ? 0 : behind(list, low, high);
+  MEMORY_BEHIND(herr_t, H5Pset_file_locking, (hid_t, hbool_t, hbool_t));
+  return memory_is_on ? 0 : behind(list, used, ignored);
 }
 
 /* HDF5 takes half a megabyte whenever it opens a file; let that stay in the process. */
@@ -99,8 +65,6 @@ static inline void memory_begin(void)
 static inline void memory_end(void)
 {
   memory_is_on = 0;
-  if (memory_kept >= 0) H5Fclose(memory_kept);
-  memory_kept = memory_trial = -1;
 }
 
 #endif

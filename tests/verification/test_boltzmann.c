@@ -67,6 +67,33 @@ static void reaches_equilibrium_from_one_well(void **state)
   assert_ok(fare_system_destroy(&system));
 }
 
+/* At temperatures other than 1 both moves of a sweep must know it: the variance of a trap is kT over its stiffness. */
+static void equilibrium_at_other_temperatures(void **state)
+{
+  static const double  kT[]     = {0.2, 4};
+  const fare_initial   initial  = {.density = FARE_INITIAL_BOLTZMANN};
+  const fare_schedule  schedule = {0, 1, 2};
+  const int64_t        count    = 100000;
+  double               m[FARE_DIM_MAX], v[FARE_DIM_MAX], effective;
+
+  (void)state;
+  for (int i = 0; i < 2; i++) {
+    fare_system   *system = make_system("ornstein_uhlenbeck", 1);
+    fare_sampler  *sampler;
+    fare_ensemble *e;
+
+    assert_ok(fare_system_set(system, "kT", kT[i]));
+    sampler = make_sampler(PETSC_COMM_WORLD, "boltzmann", "{}", 5, system, &initial, &schedule);
+    assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 1, count, &e));
+    assert_ok(fare_sampler_advance(sampler, 0, e));
+    assert_ok(fare_ensemble_moments(e, m, v, &effective));
+    assert_near(v[0], kT[i], 5 * kT[i] * sqrt(2. / count));
+    assert_ok(fare_ensemble_destroy(&e));
+    assert_ok(fare_sampler_destroy(&sampler));
+    assert_ok(fare_system_destroy(&system));
+  }
+}
+
 static void same_bits_on_any_ranks_and_after_loading(void **state)
 {
   const fare_initial  initial  = {.density = FARE_INITIAL_BOLTZMANN};
@@ -82,6 +109,7 @@ static void same_bits_on_any_ranks_and_after_loading(void **state)
 
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(reaches_equilibrium_from_one_well),
+  cmocka_unit_test(equilibrium_at_other_temperatures),
   cmocka_unit_test(same_bits_on_any_ranks_and_after_loading),
 };
 FARE_TEST_MAIN(tests)

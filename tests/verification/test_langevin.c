@@ -114,6 +114,53 @@ static void stationary_variance_follows_theory(void **state)
   }
 }
 
+/*
+  Heun's variance in a trap of stiffness 2 where mobility and temperature are driven, in closed form at any step: with a = k mu_n h,
+  b = k mu_{n+1} h, x' = ((1 - b/2)(1 - a) + a/2) x + (1 - b/2) s z, s^2 = (mu_n kT_n + mu_{n+1} kT_{n+1}) h. The parameters at
+  the end of the step must be those of the end.
+*/
+static double heun_variance(const char *driven, double h, double span)
+{
+  double variance = 0.09;
+
+  for (int n = 0; n < (int)lround(span / h); n++) {
+    const double now = 1 + 0.8 * sin(2 * M_PI * n * h), next = 1 + 0.8 * sin(2 * M_PI * (n + 1) * h);
+    const PetscBool mobile = !strcmp(driven, "mobility") ? PETSC_TRUE : PETSC_FALSE;
+    const double a = 2 * h * (mobile ? now : 1), b = 2 * h * (mobile ? next : 1);
+
+    variance = pow((1 - b / 2) * (1 - a) + a / 2, 2) * variance + pow(1 - b / 2, 2) * (now + next) * h;
+  }
+  return variance;
+}
+
+static void heun_follows_driven_mobility_and_temperature(void **state)
+{
+  static const char *const driven[] = {"mobility", "kT"};
+  double                   at[] = {0}, wide[] = {0.3}, m[FARE_DIM_MAX], v[FARE_DIM_MAX], effective;
+  const fare_initial       initial  = {.density = FARE_INITIAL_GAUSSIAN, .mean = {1, at}, .sd = {1, wide}};
+  const fare_schedule      schedule = {0, 0.3, 2};
+  const int64_t            count    = 400000;
+
+  (void)state;
+  for (int i = 0; i < 2; i++) {
+    const double   expected = heun_variance(driven[i], 0.1, 0.3);
+    fare_system   *system   = make_driven("ornstein_uhlenbeck", 1, driven[i], 0.8);
+    fare_sampler  *sampler;
+    fare_ensemble *e;
+
+    assert_ok(fare_system_set(system, "stiffness", 2));
+    sampler = make_sampler(PETSC_COMM_WORLD, "langevin", "{dt: 0.1, integrator: heun}", SEED, system, &initial, &schedule);
+    assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 1, count, &e));
+    assert_ok(fare_sampler_advance(sampler, 0, e));
+    assert_ok(fare_sampler_advance(sampler, 0.3, e));
+    assert_ok(fare_ensemble_moments(e, m, v, &effective));
+    assert_near(v[0], expected, 5 * expected * sqrt(2. / count));
+    assert_ok(fare_ensemble_destroy(&e));
+    assert_ok(fare_sampler_destroy(&sampler));
+    assert_ok(fare_system_destroy(&system));
+  }
+}
+
 static void same_bits_on_any_ranks_and_after_loading(void **state)
 {
   const char         *options[] = {"{dt: 0.003}", "{dt: 0.003, integrator: leimkuhler_matthews}", "{dt: 0.003, integrator: heun}"};
@@ -159,6 +206,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(euler_maruyama_has_its_own_variance),
   cmocka_unit_test(schemes_are_as_good_as_they_claim),
   cmocka_unit_test(stationary_variance_follows_theory),
+  cmocka_unit_test(heun_follows_driven_mobility_and_temperature),
   cmocka_unit_test(same_bits_on_any_ranks_and_after_loading),
   cmocka_unit_test(same_bits_among_any_number),
 };

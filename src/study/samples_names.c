@@ -1,0 +1,112 @@
+/* Names in a file of samples: one that was meant for another would silently be left out. */
+#include "score.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define NAME_SIZE 64
+
+/* What is read in a group of the file, and names that others give it. */
+static const struct {
+  const char *name;
+  PetscBool   in_root, in_group;
+  const char *others[12];
+} known[] = {
+  {"times", PETSC_TRUE, PETSC_FALSE, {"t", "ts", "timepoints", "timestamps", "snapshots"}},
+  {"samples", PETSC_TRUE, PETSC_TRUE, {"x", "xs", "data", "position", "positions", "particles", "points", "states"}},
+  {"weights", PETSC_TRUE, PETSC_TRUE, {"w", "ws", "weighting", "importance", "importance_weights"}},
+  {"log_density",
+   PETSC_TRUE,
+   PETSC_TRUE,
+   {"logp", "logq", "log_p", "log_q", "ln_q", "logprob", "log_prob", "log_probs", "log_likelihood", "density", "ll"}},
+  {"cell_mass", PETSC_TRUE, PETSC_FALSE, {"cell_masses", "masses"}},
+  {"log_density_cells", PETSC_TRUE, PETSC_FALSE, {"cell_log_density", "log_density_grid"}},
+  {"trained", PETSC_TRUE, PETSC_FALSE, {"train", "training", "is_train", "split"}},
+};
+#define KNOWN PETSC_STATIC_ARRAY_LENGTH(known)
+
+static PetscBool is_read(size_t i, const char *group)
+{
+  return strcmp(group, "/") ? known[i].in_group : known[i].in_root;
+}
+
+/* What was meant, unless that is there too; NULL where nothing comes near. */
+static PetscErrorCode find_meant(const fare_samples *s, const char *group, const char *name, const char **meant)
+{
+  const char *names[KNOWN];
+  size_t      count = 0;
+
+  PetscFunctionBeginUser;
+  *meant = NULL;
+  for (size_t i = 0; i < KNOWN; i++) {
+    char      path[2 * NAME_SIZE];
+    PetscBool has;
+
+    if (!is_read(i, group)) continue;
+    snprintf(path, sizeof path, "%s/%s", strcmp(group, "/") ? group : "", known[i].name);
+    PetscCall(fare_store_has(s->store, path, &has));
+    if (has) continue;
+    names[count++] = known[i].name;
+    for (size_t k = 0; known[i].others[k] && !*meant; k++) {
+      if (!strcasecmp(name, known[i].others[k])) *meant = known[i].name;
+    }
+  }
+  if (!*meant) *meant = fare_nearest(name, names, count);
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode check_name(const fare_samples *s, const char *group, const char *name, fare_text *unread)
+{
+  const char     *meant;
+  char            path[2 * NAME_SIZE];
+  fare_store_kind kind;
+
+  PetscFunctionBeginUser;
+  for (size_t i = 0; i < KNOWN; i++) {
+    if (!strcmp(name, known[i].name) && is_read(i, group)) PetscFunctionReturn(0);
+  }
+  PetscCall(find_meant(s, group, name, &meant));
+  if (meant) {
+    FARE_FAIL(FARE_ERR_INPUT, "%s: unknown dataset '%s'%s%s (did you mean '%s'?)", s->path, name,
+              strcmp(group, "/") ? " in " : "", strcmp(group, "/") ? group : "", meant);
+  }
+  snprintf(path, sizeof path, "%s/%s", strcmp(group, "/") ? group : "", name);
+  if (fare_store_kind_of(s->store, path, &kind) || kind == FARE_STORE_NEITHER) PetscFunctionReturn(0); /* no numbers there */
+  fare_text_add(unread, "%s%s", unread->length ? ", " : "", name);
+  PetscFunctionReturn(0);
+}
+
+/* What nobody reads is said in one line; control characters are no part of it. */
+static void warn_of(const fare_samples *s, const char *group, const fare_text *unread)
+{
+  fare_text line = {0};
+
+  for (size_t i = 0; i < unread->length; i++) {
+    const char c = unread->text[i];
+
+    fare_text_add(&line, "%c", (unsigned char)c < ' ' || c == 0x7F ? '?' : c);
+  }
+  if (line.length) {
+    fare_warn("%s: not read in %s: %s (what is read: times, samples, weights, log_density, trained)", s->path, group, line.text);
+  }
+  fare_text_free(&line);
+}
+
+PetscErrorCode fare_samples_check_names(const fare_samples *s, const char *group, PetscBool warn)
+{
+  fare_text      unread = {0};
+  char           name[NAME_SIZE];
+  PetscBool      has  = PETSC_TRUE;
+  PetscErrorCode code = 0;
+
+  PetscFunctionBeginUser;
+  for (size_t i = 0; has && !code; i++) {
+    code = fare_store_child(s->store, group, i, sizeof name, name, &has);
+    if (code || !has || (!strcmp(group, "/") && !strncmp(name, "time_", 5))) continue;
+    code = check_name(s, group, name, &unread);
+  }
+  if (!code && warn) warn_of(s, group, &unread);
+  fare_text_free(&unread);
+  PetscFunctionReturn(code);
+}
