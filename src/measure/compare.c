@@ -177,7 +177,7 @@ static double back_to_scale(const fare_measure_type *type, double value)
 */
 static void find_interval(const fare_measure_type *type, double s, int groups, const double without[], PetscBool correlated, int floor_known, double floor_variance, fare_measured *result)
 {
-  double mean, variance, bias, left, tau, rest = 0, root, reach;
+  double mean, variance, bias, left, tau, student_t, scatter, least, ends;
 
   find_moments(groups, without, &mean, &variance);
   if (correlated) variance *= beyond_groups(groups, without, mean, variance);
@@ -186,12 +186,13 @@ static void find_interval(const fare_measure_type *type, double s, int groups, c
   left              = s - bias;
   result->corrected = back_to_scale(type, left);
   tau               = s > 0 ? 0.5 * sqrt((groups - 1) * variance / s) : 0;
-  reach             = student(correlated ? PetscMax(9, (groups - 1) / 2) : groups - 1) * tau;
-  if (tau > 0) rest = floor_variance / (4 * tau * tau);
-  root         = sqrt(PetscMax(0, left + rest + 0.5 * tau * tau));
-  rest        -= 0.5 * tau * tau;
-  result->low  = root > reach && !(result->p_value > INSIDE) ? back_to_scale(type, PetscMax(0, (root - reach) * (root - reach) - rest)) : 0;
-  result->high = back_to_scale(type, PetscMax(0, (root + reach) * (root + reach) - rest));
+  student_t         = student(correlated ? PetscMax(9, (groups - 1) / 2) : groups - 1);
+  /* tau times the root, and the ends without the difference of two large numbers: tau is nothing where groups are alike, as where none of them has a sample in the tail */
+  scatter      = sqrt(PetscMax(0, tau * tau * (left + 0.5 * tau * tau) + 0.25 * floor_variance));
+  least        = tau > 0 ? PetscMax(left, -0.5 * tau * tau - floor_variance / (4 * tau * tau)) : left;
+  ends         = least + tau * tau * (1 + student_t * student_t);
+  result->low  = scatter > student_t * tau * tau && !(result->p_value > INSIDE) ? back_to_scale(type, PetscMax(0, ends - 2 * student_t * scatter)) : 0;
+  result->high = back_to_scale(type, PetscMax(0, ends + 2 * student_t * scatter));
   if (type->norm) result->high += MARGIN * PetscMax(0, result->value - PetscMax(0, result->corrected));
 }
 

@@ -226,7 +226,9 @@ def count(results):
     """How many studies came to which end."""
     counts = collections.Counter(v["verdict"] for _, _, v in results)
     counts["silent at the start"] = sum(bool(v.get("start")) and v["start"]["verdict"] == "silent" for _, _, v in results)
-    return f"{len(results)} studies: " + ", ".join(f"{counts[kind]} {words}" for kind, words in WORDS.items() if counts[kind] or kind.startswith("silent"))
+    needed = sum(v["verdict"] == "warned" and (v["true"] - v["open"]) / THIRD > v["estimate"] + FLOOR for _, _, v in results)
+    words = WORDS | {"warned": f"with a warning ({needed} of them below a third)"}
+    return f"{len(results)} studies: " + ", ".join(f"{counts[kind]} {said}" for kind, said in words.items() if counts[kind] or kind.startswith("silent"))
 
 
 def conclude(results):

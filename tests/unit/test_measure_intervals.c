@@ -204,6 +204,31 @@ static void weights_are_seen_through(void **state)
 }
 
 /* Too few samples for groups, and one that has all the weight: no interval, and no wrong one. */
+/* No sample in the thinnest part of the truth: groups are alike there to rounding, and the interval is as wide as the scatter of exact draws. */
+static void nothing_in_the_tail(void **state)
+{
+  const mixture truth = {1, 0, 0, 1}, narrow = {1, 0, 0, 0.3};
+  bins          b = make_line(CELLS, -6, 6);
+  double        mass[CELLS];
+  fare_binned   p;
+
+  (void)state;
+  fill_mixture(&b, &truth, mass);
+  p = density(&b, mass);
+  for (uint64_t seed = 0; seed < 40; seed++) {
+    fare_binned   q = draw_mixture(&b, &narrow, 400 + 37 * (int64_t)seed, 1, 1, seed);
+    fare_measured r[MEASURES];
+
+    compare(&b, &p, &q, REPLICATES, seed, r);
+    assert_near(r[TAIL].value, 1, 1e-12);
+    assert_between(r[TAIL].low, 0, 0.999);
+    assert_between(r[TAIL].high, 1.001, 2);
+    assert_ok(fare_binned_free(&q));
+  }
+  assert_ok(fare_binned_free(&p));
+  unmake(&b);
+}
+
 static void without_groups_there_is_no_interval(void **state)
 {
   const mixture truth = {1, 0, 0, 1};
@@ -247,6 +272,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(populations_of_wells),
   cmocka_unit_test(copies_are_no_samples),
   cmocka_unit_test(weights_are_seen_through),
+  cmocka_unit_test(nothing_in_the_tail),
   cmocka_unit_test(without_groups_there_is_no_interval),
 };
 FARE_TEST_MAIN(tests)
