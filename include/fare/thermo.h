@@ -60,7 +60,7 @@ PetscErrorCode fare_thermo_destroy(fare_thermo **thermo);
 size_t                 fare_thermo_count(const fare_thermo *thermo);
 const fare_thermo_row *fare_thermo_rows(const fare_thermo *thermo); /* borrowed; valid until the next advance */
 /*
-  Estimated errors of each member of each row, in the same order; borrowed, too. Space: the difference to the companion on half as many cells per axis, over its ratio of errors less 1; time: the
+  Estimated errors of each member of each row, in the same order; borrowed, too. Space: the difference to the companion on half as many cells per axis, over the ratio of their errors less 1, as the companion on a quarter shows it; time: the
   difference of the companions of two tolerances; integrals over time add what the balances say of the quadrature. NaN where there is none: the truth has no estimate, or the
   number is not defined.
 */

@@ -147,7 +147,7 @@ PetscErrorCode fare_truth_destroy(fare_truth **truth);
 */
 #define FARE_TRUTH_NUMBERS 97
 #define FARE_TRUTH_VECTORS 16
-enum { FARE_TRUTH_MAIN, FARE_TRUTH_HALF, FARE_TRUTH_HALF_TIGHTER, FARE_TRUTH_PARTS_MAX }; /* the truth itself, and its companions */
+enum { FARE_TRUTH_MAIN, FARE_TRUTH_HALF, FARE_TRUTH_HALF_TIGHTER, FARE_TRUTH_QUARTER, FARE_TRUTH_PARTS_MAX }; /* the truth itself, and its companions */
 int            fare_truth_parts(const fare_truth *truth);
 PetscErrorCode fare_truth_part(const fare_truth *truth, int part, const fare_grid **grid, int *vectors, Vec vector[FARE_TRUTH_VECTORS]);
 PetscErrorCode fare_truth_save(const fare_truth *truth, int part, double numbers[FARE_TRUTH_NUMBERS]);

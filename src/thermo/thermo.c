@@ -298,6 +298,21 @@ static double difference(const fare_thermo *thermo, size_t k, size_t offset, int
   return fabs(*(const double *)((const char *)&thermo->track[a].row[k] + offset) - *(const double *)((const char *)&thermo->track[b].row[k] + offset));
 }
 
+#define LEAST_RATIO 1.5 /* of the errors on cells twice as wide and on these: what falls more slowly has no limit that could be seen */
+#define ACCIDENT    3   /* by how much two grids may differ too little by accident */
+
+/* The error in space of one member of row k, from two grids, and by the ratio that a third shows where it is smaller than the scheme's. */
+static double space_error(const fare_thermo *thermo, size_t k, size_t offset)
+{
+  const double ratio = thermo->track[0].row[k].ratio, near = difference(thermo, k, offset, 0, FARE_TRUTH_HALF);
+  double       far, seen;
+
+  if (thermo->tracks <= FARE_TRUTH_QUARTER) return near / (ratio - 1);
+  far  = difference(thermo, k, offset, FARE_TRUTH_HALF, FARE_TRUTH_QUARTER);
+  seen = fmin(ratio, fmax(LEAST_RATIO, far / near));
+  return fmax(near, fmin(far / ratio, ACCIDENT * near)) / (seen - 1);
+}
+
 /*
   The error in space and time of one member of row k. The difference of two grids may vanish by accident where the error changes its sign, so
   this is the largest of the last three rows, and for integrals over time the largest of all rows so far.
@@ -308,11 +323,12 @@ static double grid_error(const fare_thermo *thermo, size_t k, size_t offset, Pet
   double       space = 0, time = 0;
 
   for (size_t i = oldest; i <= k; i++) {
-    space = fmax(space, difference(thermo, i, offset, 0, FARE_TRUTH_HALF) / (thermo->track[0].row[i].ratio - 1));
+    space = fmax(space, space_error(thermo, i, offset));
     time  = fmax(time, difference(thermo, i, offset, FARE_TRUTH_HALF, FARE_TRUTH_HALF_TIGHTER));
   }
   return isnan(difference(thermo, k, offset, 0, FARE_TRUTH_HALF)) ? NAN : space + time;
 }
+
 static const size_t integrals[] = {
   offsetof(fare_thermo_row, work), offsetof(fare_thermo_row, extra_work), offsetof(fare_thermo_row, heat), offsetof(fare_thermo_row, dissipated_work),
   offsetof(fare_thermo_row, total), offsetof(fare_thermo_row, housekeeping), offsetof(fare_thermo_row, excess), offsetof(fare_thermo_row, kl_integral)};
