@@ -56,10 +56,18 @@ static PetscErrorCode find_meant(const fare_samples *s, const char *group, const
   PetscFunctionReturn(0);
 }
 
+/* A message quotes the name in one line. */
+static const char *shown(const char *name, char to[NAME_SIZE])
+{
+  snprintf(to, NAME_SIZE, "%s", name);
+  for (char *c = to; *c; c++) *c = (unsigned char)*c < ' ' || *c == 0x7F ? '?' : *c;
+  return to;
+}
+
 static PetscErrorCode check_name(const fare_samples *s, const char *group, const char *name, fare_text *unread)
 {
   const char     *meant;
-  char            path[2 * NAME_SIZE];
+  char            path[2 * NAME_SIZE], line[NAME_SIZE];
   fare_store_kind kind;
 
   PetscFunctionBeginUser;
@@ -68,29 +76,13 @@ static PetscErrorCode check_name(const fare_samples *s, const char *group, const
   }
   PetscCall(find_meant(s, group, name, &meant));
   if (meant) {
-    FARE_FAIL(FARE_ERR_INPUT, "%s: unknown dataset '%s'%s%s (did you mean '%s'?)", s->path, name,
+    FARE_FAIL(FARE_ERR_INPUT, "%s: unknown dataset '%s'%s%s (did you mean '%s'?)", s->path, shown(name, line),
               strcmp(group, "/") ? " in " : "", strcmp(group, "/") ? group : "", meant);
   }
   snprintf(path, sizeof path, "%s/%s", strcmp(group, "/") ? group : "", name);
   if (fare_store_kind_of(s->store, path, &kind) || kind == FARE_STORE_NEITHER) PetscFunctionReturn(0); /* no numbers there */
-  fare_text_add(unread, "%s%s", unread->length ? ", " : "", name);
+  fare_text_add(unread, "%s%s", unread->length ? ", " : "", shown(name, line));
   PetscFunctionReturn(0);
-}
-
-/* What nobody reads is said in one line; control characters are no part of it. */
-static void warn_of(const fare_samples *s, const char *group, const fare_text *unread)
-{
-  fare_text line = {0};
-
-  for (size_t i = 0; i < unread->length; i++) {
-    const char c = unread->text[i];
-
-    fare_text_add(&line, "%c", (unsigned char)c < ' ' || c == 0x7F ? '?' : c);
-  }
-  if (line.length) {
-    fare_warn("%s: not read in %s: %s (what is read: times, samples, weights, log_density, trained)", s->path, group, line.text);
-  }
-  fare_text_free(&line);
 }
 
 PetscErrorCode fare_samples_check_names(const fare_samples *s, const char *group, PetscBool warn)
@@ -106,7 +98,9 @@ PetscErrorCode fare_samples_check_names(const fare_samples *s, const char *group
     if (code || !has || (!strcmp(group, "/") && !strncmp(name, "time_", 5))) continue;
     code = check_name(s, group, name, &unread);
   }
-  if (!code && warn) warn_of(s, group, &unread);
+  if (!code && warn && unread.length) {
+    fare_warn("%s: not read in %s: %s (what is read: times, samples, weights, log_density, trained)", s->path, group, unread.text);
+  }
   fare_text_free(&unread);
   PetscFunctionReturn(code);
 }

@@ -313,6 +313,7 @@ FILES = [
     ("times that are empty", empty_space, "/times holds nothing", False),
     ("weight", arrays(weight=WEIGHTS), "samples.h5: unknown dataset 'weight' (did you mean 'weights'?)", True),
     ("logp", arrays(logp=WEIGHTS), "samples.h5: unknown dataset 'logp' (did you mean 'log_density'?)", False),
+    ("a line break in a misspelt name", arrays(**{"s\nmples": SAMPLES, "samples": None}), "samples.h5: unknown dataset 's?mples' (did you mean 'samples'?)", False),
     ("time", arrays(times=None, time=TIMES), "samples.h5: unknown dataset 'time' (did you mean 'times'?)", False),
     ("positions", arrays(samples=None, positions=SAMPLES), "samples.h5: unknown dataset 'positions' (did you mean 'samples'?)", False),
     ("a group's weight", groups(weight=np.ones(12)), "samples.h5: unknown dataset 'weight' in /time_002 (did you mean 'weights'?)", False),
