@@ -298,19 +298,15 @@ static double difference(const fare_thermo *thermo, size_t k, size_t offset, int
   return fabs(*(const double *)((const char *)&thermo->track[a].row[k] + offset) - *(const double *)((const char *)&thermo->track[b].row[k] + offset));
 }
 
-#define LEAST_RATIO 1.5 /* of the errors on cells twice as wide and on these: what falls more slowly has no limit that could be seen */
-#define ACCIDENT    3   /* by how much two grids may differ too little by accident */
+#define ACCIDENT 3 /* by how much two grids may differ too little by accident */
 
-/* The error in space of one member of row k, from two grids, and by the ratio that a third shows where it is smaller than the scheme's. */
+/* The error in space of one member of row k: from two grids, by the ratio that three show for the density; or from the coarser two, where the finer ones agree by accident. */
 static double space_error(const fare_thermo *thermo, size_t k, size_t offset)
 {
   const double ratio = thermo->track[0].row[k].ratio, near = difference(thermo, k, offset, 0, FARE_TRUTH_HALF);
-  double       far, seen;
+  const double far = thermo->tracks > FARE_TRUTH_QUARTER ? difference(thermo, k, offset, FARE_TRUTH_HALF, FARE_TRUTH_QUARTER) : 0;
 
-  if (thermo->tracks <= FARE_TRUTH_QUARTER) return near / (ratio - 1);
-  far  = difference(thermo, k, offset, FARE_TRUTH_HALF, FARE_TRUTH_QUARTER);
-  seen = fmin(ratio, fmax(LEAST_RATIO, far / near));
-  return fmax(near, fmin(far / ratio, ACCIDENT * near)) / (seen - 1);
+  return fmax(near, fmin(far / ratio, ACCIDENT * near)) / (ratio - 1);
 }
 
 /*

@@ -261,15 +261,27 @@ static double cut(const density *of, int dim, const double centre[], const doubl
   return sum;
 }
 
-/* The same, halved along all axes as long as that changes it: densities may have kinks. A kink may lie where halving does not show it; another cut does. */
+/* Whether cuts leave the mean as it is. A kink may lie where halving does not show it, or beyond all points, at a face: other cuts do. */
+static PetscBool is_smooth(const density *of, int dim, const double centre[], const double width[], double whole, cuts *half)
+{
+  const double fraction[] = {0.381966, 0.96, 0.04};
+  const int    cuts_more  = dim == 1 && fare_system_has_formulas(of->system) ? 3 : 1;
+  cuts         other;
+
+  if (!(fabs(cut(of, dim, centre, width, 0.5, whole, half) - 1) <= SMOOTH)) return PETSC_FALSE;
+  for (int i = 0; i < cuts_more; i++) {
+    if (!(fabs(cut(of, dim, centre, width, fraction[i], whole, &other) - 1) <= SMOOTH)) return PETSC_FALSE;
+  }
+  return PETSC_TRUE;
+}
+
+/* The same, halved along all axes as long as that changes it: densities may have kinks. */
 static double refine(const density *of, int dim, const double centre[], const double width[], double whole, int halvings)
 {
-  const double elsewhere = 0.381966;
-  double       sum = 0;
-  cuts         half, other;
+  double sum = 0;
+  cuts   half;
 
-  if (!halvings) return whole;
-  if (fabs(cut(of, dim, centre, width, 0.5, whole, &half) - 1) <= SMOOTH && fabs(cut(of, dim, centre, width, elsewhere, whole, &other) - 1) <= SMOOTH) return whole;
+  if (!halvings || is_smooth(of, dim, centre, width, whole, &half)) return whole;
   for (int child = 0; child < 1 << dim; child++) {
     sum += half.share[child] * exp(refine(of, dim, half.centre[child], half.width[child], half.log_mean[child], halvings - 1) - whole);
   }

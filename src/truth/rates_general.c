@@ -5,6 +5,9 @@
     r(i -> j) = D_i/h^2 B(-w),  r(j -> i) = D_j/h^2 B(w),  w = integral of f/D from i to j,  B(z) = z/(e^z - 1).
 
   Where D vanishes this is the upwind flux: positive, of first order.
+
+  The integral is Gauss quadrature. Formulas may have kinks and jumps, which make it an error of first order that no coarser grid sees, as it depends on where in its
+  edge a kink lies: such edges are found once, and are cut until the integral no longer changes.
 */
 #include "operator.h"
 
@@ -23,6 +26,9 @@ double fare_bernoulli(double z)
 typedef struct {
   double *x[FARE_DIM_MAX], *f[FARE_DIM_MAX], *D[FARE_DIM_MAX]; /* at one point of every cell */
   double *centre_D[FARE_DIM_MAX], *w[FARE_DIM_MAX], *drift[FARE_DIM_MAX];
+  PetscBool searched;                                    /* for rough edges */
+  PetscInt  roughs[FARE_DIM_MAX], *rough[FARE_DIM_MAX];  /* cells below edges whose integrals need cuts */
+  PetscInt  kinks, *kink;                                /* of one axis: cells over which the mean of 1/D needs cuts */
 } general;
 
 static PetscErrorCode create(fare_operator *op)
@@ -48,7 +54,9 @@ static PetscErrorCode destroy(fare_operator *op)
   for (int axis = 0; axis < op->grid->dim; axis++) {
     PetscCall(PetscFree4(g->x[axis], g->f[axis], g->D[axis], g->centre_D[axis]));
     PetscCall(PetscFree2(g->w[axis], g->drift[axis]));
+    PetscCall(PetscFree(g->rough[axis]));
   }
+  PetscCall(PetscFree(g->kink));
   PetscCall(PetscFree(op->data));
   PetscFunctionReturn(0);
 }
@@ -85,6 +93,148 @@ static PetscErrorCode check_values(const fare_operator *op, int axis, double *co
   PetscFunctionReturn(0);
 }
 
+/* A part of an edge: from and to are in spacings above the centre of the cell below it. */
+typedef struct {
+  const fare_operator *op;
+  int                  axis;
+  double               centre[FARE_DIM_MAX];
+  double               D; /* 0; or at the centre, where the mean of D/D(x) is wanted instead */
+} edge;
+
+/* Its shares of w and of the mean drift, or of the mean of D/D(x), by Gauss quadrature. A kernel is called for three points. */
+static void integrate_part(const edge *e, double from, double to, double share[2])
+{
+  const fare_operator *op  = e->op;
+  const int            dim = op->grid->dim;
+  const double         h   = op->grid->spacing[e->axis];
+  double               x[FARE_DIM_MAX][EDGE_POINTS] = {{0}}, f[FARE_DIM_MAX][EDGE_POINTS] = {{0}}, D[FARE_DIM_MAX][EDGE_POINTS] = {{0}};
+  const double *const  at[] = {x[0], x[1], x[2]};
+  double *const        to_f[] = {f[0], f[1], f[2]}, *const to_D[] = {D[0], D[1], D[2]};
+
+  for (int q = 0; q < EDGE_POINTS; q++) {
+    for (int a = 0; a < dim; a++) x[a][q] = e->centre[a];
+    x[e->axis][q] += (from + edge_offset[q] * (to - from)) * h;
+  }
+  op->type->drift(dim, op->theta, EDGE_POINTS, at, to_f);
+  op->type->diffusion(dim, op->theta, EDGE_POINTS, at, to_D);
+  share[0] = share[1] = 0;
+  for (int q = 0; q < EDGE_POINTS; q++) {
+    const double weight = edge_weight[q] * (to - from);
+
+    share[0] += weight * (e->D > 0 ? e->D : f[e->axis][q] * h) / D[e->axis][q];
+    share[1] += weight * f[e->axis][q];
+  }
+}
+
+/* Whether a cut changes the integral of w: in the middle, or near an end, beyond all points. */
+static PetscBool is_rough(const edge *e, double from, double to, const double whole[2])
+{
+  static const double cuts[] = {0.5, 0.04, 0.96};
+  const double        enough = 1e-6;
+
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(cuts); i++) {
+    const double middle = from + cuts[i] * (to - from);
+    double       below[2], above[2];
+
+    integrate_part(e, from, middle, below);
+    integrate_part(e, middle, to, above);
+    if (!isfinite(whole[0] + below[0] + above[0])) return PETSC_FALSE; /* no diffusion: upwind */
+    if (fabs(below[0] + above[0] - whole[0]) > enough * (1 + fabs(whole[0]))) return PETSC_TRUE;
+  }
+  return PETSC_FALSE;
+}
+
+static void integrate_rough(const edge *e, double from, double to, int cuts, double sum[2])
+{
+  double whole[2];
+
+  integrate_part(e, from, to, whole);
+  if (cuts && is_rough(e, from, to, whole)) {
+    integrate_rough(e, from, 0.5 * (from + to), cuts - 1, sum);
+    integrate_rough(e, 0.5 * (from + to), to, cuts - 1, sum);
+    return;
+  }
+  for (int i = 0; i < 2; i++) sum[i] += whole[i];
+}
+
+static edge edge_above(const fare_operator *op, int axis, PetscInt cell)
+{
+  edge     e = {.op = op, .axis = axis};
+  PetscInt index[FARE_DIM_MAX];
+
+  fare_operator_index(op, cell, index);
+  for (int a = 0; a < op->grid->dim; a++) e.centre[a] = fare_grid_centre(op->grid, a, index[a]);
+  return e;
+}
+
+#define ROUGH_MOST 2000 /* edges of an axis: cells that are all too coarse are not worth the work */
+#define CUTS       12
+
+/*
+  Where D has a kink inside a cell, its mass is that of q <1/D>, not of q/D at the centre. In one axis, cells in which cuts change that mean get 1/<1/D> for their D.
+*/
+static PetscErrorCode find_kinks(fare_operator *op)
+{
+  general *g = op->data;
+
+  PetscFunctionBeginUser;
+  if (op->grid->dim > 1 || !fare_system_has_formulas(op->system)) PetscFunctionReturn(0);
+  PetscCall(PetscMalloc1(ROUGH_MOST + 1, &g->kink));
+  for (PetscInt cell = 0; cell < op->box && g->kinks <= ROUGH_MOST; cell++) {
+    edge   e = edge_above(op, 0, cell);
+    double whole[2];
+
+    e.D = g->centre_D[0][cell];
+    if (!(e.D > 0)) continue;
+    integrate_part(&e, -0.5, 0.5, whole);
+    if (is_rough(&e, -0.5, 0.5, whole)) g->kink[g->kinks++] = cell;
+  }
+  if (g->kinks > ROUGH_MOST) g->kinks = 0;
+  PetscFunctionReturn(0);
+}
+
+static void average_kinks(fare_operator *op)
+{
+  general *g = op->data;
+
+  for (PetscInt i = 0; i < g->kinks; i++) {
+    const PetscInt cell   = g->kink[i];
+    edge           e      = edge_above(op, 0, cell);
+    double         sum[2] = {0};
+
+    e.D = g->centre_D[0][cell];
+    if (!(e.D > 0)) continue;
+    integrate_rough(&e, -0.5, 0.5, CUTS, sum);
+    if (sum[0] > 0.5 && sum[0] < 2) g->centre_D[0][cell] /= sum[0]; /* a D that vanishes at an end is no kink */
+  }
+}
+
+/* Finds the edges whose integrals need cuts; the rates are of this moment's parameters. */
+static PetscErrorCode find_rough_edges(fare_operator *op)
+{
+  general *g = op->data;
+
+  PetscFunctionBeginUser;
+  if (g->searched) PetscFunctionReturn(0);
+  g->searched = PETSC_TRUE;
+  for (int axis = 0; axis < op->grid->dim && op->grid->dim < 3 && fare_system_has_formulas(op->system); axis++) {
+    PetscCall(PetscMalloc1(ROUGH_MOST + 1, &g->rough[axis]));
+    for (PetscInt cell = 0; cell + op->stride[axis] < op->box && g->roughs[axis] <= ROUGH_MOST; cell++) {
+      const edge e = edge_above(op, axis, cell);
+      PetscInt   index[FARE_DIM_MAX];
+      double     whole[2];
+
+      fare_operator_index(op, cell, index);
+      if (!fare_operator_face_serves(op, axis, index) || fare_operator_end(op, axis, index[axis])) continue;
+      integrate_part(&e, 0, 1, whole);
+      if (is_rough(&e, 0, 1, whole)) g->rough[axis][g->roughs[axis]++] = cell;
+    }
+    if (g->roughs[axis] > ROUGH_MOST) g->roughs[axis] = 0;
+  }
+  PetscCall(find_kinks(op));
+  PetscFunctionReturn(0);
+}
+
 /* w and the mean drift over the edges above the cells; w is infinite where diffusion vanishes. */
 static PetscErrorCode integrate_edges(fare_operator *op, int axis)
 {
@@ -107,6 +257,16 @@ static PetscErrorCode integrate_edges(fare_operator *op, int axis)
       g->drift[axis][cell] += edge_weight[q] * f;
       g->w[axis][cell] += D > 0 ? edge_weight[q] * f * h / D : (f == 0 ? 0 : copysign(HUGE_VAL, f));
     }
+  }
+  for (PetscInt i = 0; i < g->roughs[axis]; i++) {
+    const PetscInt cell   = g->rough[axis][i];
+    const edge     e      = edge_above(op, axis, cell);
+    double         sum[2] = {0};
+
+    integrate_rough(&e, 0, 1, CUTS, sum);
+    if (!isfinite(sum[0])) continue;
+    g->w[axis][cell]     = sum[0];
+    g->drift[axis][cell] = sum[1];
   }
   PetscFunctionReturn(0);
 }
@@ -153,6 +313,8 @@ static PetscErrorCode rates(fare_operator *op)
   fare_place_point(op, 0, g->x);
   op->type->diffusion(op->grid->dim, op->theta, (size_t)op->box, (const double *const *)g->x, g->centre_D);
   PetscCall(check_values(op, -1, NULL, g->centre_D));
+  PetscCall(find_rough_edges(op));
+  average_kinks(op);
   for (int axis = 0; axis < op->grid->dim; axis++) PetscCall(rates_along(op, axis));
   PetscFunctionReturn(0);
 }
