@@ -8,7 +8,7 @@
 
 #include <zlib.h>
 
-enum { PARTS = 3, CELLS = 16 };
+enum { PARTS = FARE_TRUTH_PARTS_MAX, CELLS = 16 };
 
 #define LEARNED "{name: learned, sampler: diffusion, particles: 20, steps: 130, batch: 64, width: 4, layers: 1, sampling_steps: 4, train: {particles: 100}}"
 static const char text[] = "study: small\nseed: 3\nsystem: {name: prinz}\nsnapshots: {start: 0.0, end: 0.4, count: 3}\ntruth: {cells: [16], tolerance: 1.0e-4}\nmeasures: [kl]\n"

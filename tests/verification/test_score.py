@@ -173,9 +173,11 @@ def check_log_density(still, times, where, rng):
     expect(of_density < binned, f"scatter of D: {binned} from bins, {of_density} from the density")
     for measure, exact in (("reverse_kl_density", shift**2 / 2), ("kl_density", shift**2 / 2), ("density_mass", 1)):
         value, low, high = (column(known, measure, key) for key in ("value", "low", "high"))
-        covered = ((low <= exact) & (exact <= high)).mean()
+        given = np.array([bound is not None for bound in low])  # withheld where a few samples decide
+        covered = ((low[given] <= exact) & (exact <= high[given])).mean()
+        expect(given.mean() > (0.4 if measure == "kl_density" else 0.9), f"{measure}: intervals are given in {given.mean()} of the trials")
         expect(abs(value.mean() - exact) < 4 * value.std() / math.sqrt(TRIALS) + 1e-5, f"{measure}: {value.mean()}, exactly {exact}")
-        expect(abs(covered - 0.95) < 4 * math.sqrt(0.95 * 0.05 / TRIALS), f"{measure}: intervals cover in {covered}")
+        expect(abs(covered - 0.95) < 4 * math.sqrt(0.95 * 0.05 / given.sum()), f"{measure}: intervals cover in {covered}")
         print(f"{measure} {value.mean():.5f} ({exact} exact), intervals cover {100 * covered:.0f}%")
     p = column(known, "density_mass", "p_value")
     expect(abs(p.mean() - 0.5) < 4 * 0.29 / math.sqrt(TRIALS), f"density_mass of a normalised density: p-values have the mean {p.mean()}")
@@ -226,24 +228,8 @@ def check_widths_and_layouts(still, times, where, rng):
     return where / "single.h5"
 
 
-def noise_of_weights(n):
-    """
-    Noise of samples of N(0, 1) drawn as N(0, 1.5^2) and weighted, relative to as many equal ones as are effective, which is what the floor is made of:
-    the sum over bins of var(q_k)/2p_k in a divergence, the integral of sd(F) in W1, each to first order.
-    """
-    x, h = np.arange(-6, 6, 0.05) + 0.025, 0.05
-    p, ratio = np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi), 1.5 * np.exp(-(x**2) / 2 * (1 - 1 / 1.5**2))
-    loss = (p * ratio).sum() * h  # samples per effective sample
-    below, weighted_below = np.cumsum(p) * h, np.cumsum(p * ratio) * h
-    return {
-        "kl": ratio[n / loss * p * h >= 5].mean() / loss,
-        "wasserstein_1": np.sqrt(np.maximum(0, weighted_below * (1 - 2 * below) + loss * below**2)).sum() / np.sqrt(np.maximum(0, loss * below * (1 - below))).sum(),
-    }
-
-
 def check_weights(still, times, where, rng):
     """A wider proposal with importance weights scores as what it stands for does."""
-    noise = noise_of_weights(8000)
     for shift in (0.0, 0.5):
         x = shift + 1.5 * rng.normal(size=(TRIALS, 8000, 1))
         weights = np.exp(-((x - shift) ** 2) / 2 * (1 - 1 / 1.5**2))[:, :, 0]
@@ -253,12 +239,11 @@ def check_weights(still, times, where, rng):
         expect(np.allclose(column(scores, "kl", "effective"), effective, rtol=1e-6), "effective numbers of samples")
         for measure, exact in (("kl", shift**2 / 2), ("wasserstein_1", shift)):
             value, excess, floor = (column(scores, measure, key) for key in ("value", "excess", "floor"))
-            bias = 1 - noise[measure]
             if shift:
-                estimate = excess.mean() + bias * floor.mean() if measure == "kl" else value.mean()
+                estimate = excess.mean() if measure == "kl" else value.mean()
                 expect(abs(estimate - exact) < 4 * value.std() / math.sqrt(TRIALS) + 0.03 * exact, f"weighted {measure} of a shift by {shift}: {estimate}")
             else:
-                expect(abs(excess.mean() + bias * floor.mean()) < 0.15 * floor.mean(), f"weighted {measure} of exact samples: excess {excess.mean()}, floor {floor.mean()}")
+                expect(abs(excess.mean()) < 0.08 * floor.mean(), f"weighted {measure} of exact samples: excess {excess.mean()}, floor {floor.mean()}")
                 expect((column(scores, measure, "p_value") < 0.05).mean() < 0.2, f"weighted {measure} of exact samples: {(column(scores, measure, 'p_value') < 0.05).mean()} of the p-values below 0.05")
 
 
