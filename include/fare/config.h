@@ -14,6 +14,8 @@ PetscErrorCode fare_config_read(MPI_Comm comm, const char *path, fare_config **c
 PetscErrorCode fare_config_parse(const char *name, const char *text, size_t length, fare_config **config);
 /* Applies `key.path[0].key=value` (the value in YAML) as `--set` does; creates what is missing in maps, after an error perhaps in vain. Not collective. */
 PetscErrorCode fare_config_set(fare_config *config, const char *assignment);
+/* The key of the assignment that the last error was found in; NULL where it was none of a document, or in a file. Not collective. */
+const char *fare_config_error_key(void);
 PetscErrorCode fare_config_destroy(fare_config **config);
 const fare_node *fare_config_root(const fare_config *config);
 

@@ -33,6 +33,8 @@ PetscBool fare_stop_asked(void);
 PetscErrorCode fare_error(PetscErrorCode code, const char *format, ...) PETSC_ATTRIBUTE_FORMAT(2, 3);
 /* The message kept last, or "". */
 const char *fare_error_message(void);
+/* Counts the messages that were kept: whoever knows more of one can tell whether it is still the last. Not collective. */
+uint64_t fare_error_number(void);
 /* Makes `code` collective: when any rank has one, every rank gets the largest and the message of the lowest rank that has it. Collective. */
 PetscErrorCode fare_error_agree(MPI_Comm comm, PetscErrorCode code);
 

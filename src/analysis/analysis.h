@@ -29,6 +29,7 @@ typedef struct {
   int         rank;
   uint64_t    extent[2];
   PetscBool   curve;          /* so many that they are for figures: kept, not printed */
+  PetscBool   by_start;       /* one for each start of a driven analysis */
   double     *value, *error; /* error: estimated; NaN where unknown, NULL where there is none because the numbers were given */
   double     *least;         /* part of the error that other grids do not tell, NULL: none */
   /* of values at points: the fields that they are taken from, extent[1] points of each or, of a single one, extent[0] */

@@ -66,9 +66,11 @@ static PetscErrorCode keep_means(const passage *s, const fare_grid *grid, const 
     rate[k] = 1 / mean[k];
   }
   PetscCall(fare_found(found, "mean", "mean time from the set, of each start", (size_t)s->keys.starts, mean));
+  found->finding[found->findings - 1].by_start = PETSC_TRUE;
   for (PetscInt64 k = 0; k < s->keys.starts; k++) least[k] = known;
   PetscCall(fare_found_known(found, least));
   PetscCall(fare_found(found, "rate", "its inverse", (size_t)s->keys.starts, rate));
+  found->finding[found->findings - 1].by_start = PETSC_TRUE;
   for (PetscInt64 k = 0; k < s->keys.starts; k++) least[k] = known * rate[k] * rate[k];
   PetscCall(fare_found_known(found, least));
   if (s->survival) PetscCall(keep_survival(s, grid, system, span, begin, found));

@@ -350,7 +350,7 @@ static PetscErrorCode add_coordinates(const fare_finding *points, size_t i, char
 /* Which of several: the point and the start that it belongs to, or its number. */
 static PetscErrorCode place_text(const fare_finding *f, const fare_finding *points, const fare_finding *starts, size_t i, char *text, size_t size)
 {
-  const PetscBool at_point = points && (f->fields || strstr(points->meaning, f->name)) ? PETSC_TRUE : PETSC_FALSE, from_start = starts && strstr(starts->meaning, f->name) ? PETSC_TRUE : PETSC_FALSE;
+  const PetscBool at_point = points && f->fields ? PETSC_TRUE : PETSC_FALSE, from_start = starts && (f->fields || f->by_start) ? PETSC_TRUE : PETSC_FALSE;
   const size_t    columns = at_point ? points->extent[0] : 1;
 
   PetscFunctionBeginUser;

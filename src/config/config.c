@@ -178,7 +178,7 @@ PetscErrorCode fare_config_set(fare_config *config, const char *assignment)
 
   PetscFunctionBeginUser;
   if (!equals || equals == assignment) PetscFunctionReturn(fare_config_error("--set", 0, 0, "", "expected key=value, for instance --set truth.cells=1024, got '%.200s'", assignment));
-  fare_text_add(&label, "--set %.200s", assignment);
+  fare_text_add(&label, FARE_ASSIGNED "%.200s", assignment);
   sources = realloc(config->source, (config->sources + 1) * sizeof *sources);
   if (!sources) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   config->source                    = sources;

@@ -127,6 +127,16 @@ const char *fare_node_text(const fare_node *scalar)
   return scalar->text;
 }
 
+static struct {
+  char     key[256]; /* "": in none */
+  uint64_t number;   /* of the message */
+} assigned; /* the assignment that the last mistake of a document was in */
+
+const char *fare_config_error_key(void)
+{
+  return *assigned.key && assigned.number == fare_error_number() ? assigned.key : NULL;
+}
+
 /* Messages quote what people wrote; they stay one line whatever that holds. */
 static PetscErrorCode complain(const char *source, int line, int column, const char *path, const char *format, va_list arguments)
 {
@@ -138,7 +148,11 @@ static PetscErrorCode complain(const char *source, int line, int column, const c
   for (char *c = text; *c; c++) {
     if (iscntrl((unsigned char)*c)) *c = '?';
   }
-  return fare_error(FARE_ERR_INPUT, "%s", text);
+  (void)fare_error(FARE_ERR_INPUT, "%s", text);
+  snprintf(assigned.key, sizeof assigned.key, "%s", strncmp(source, FARE_ASSIGNED, strlen(FARE_ASSIGNED)) ? "" : source + strlen(FARE_ASSIGNED));
+  assigned.key[strcspn(assigned.key, "=")] = '\0';
+  assigned.number = fare_error_number();
+  return FARE_ERR_INPUT;
 }
 
 PetscErrorCode fare_config_error(const char *source, int line, int column, const char *path, const char *format, ...)

@@ -246,16 +246,17 @@ static PetscErrorCode move_directory(fare_plan *plan)
 /* A mistake in what the sweep sets is one in the sweep: said at the key there, in place of a --set that nobody wrote. */
 static PetscErrorCode error_in_sweep(const sweep *s)
 {
-  char why[512];
+  const char *const key = fare_config_error_key();
+  char              why[512];
 
   PetscFunctionBeginUser;
-  snprintf(why, sizeof why, "%s", fare_error_message());
+  if (!key) PetscFunctionReturn(FARE_ERR_INPUT);
+  snprintf(why, sizeof why, "%s", fare_error_message() + strlen("--set "));
   for (size_t i = 0; i < s->axes; i++) {
     for (size_t k = 0; k < s->axis[i].keys; k++) {
-      const variation *v      = &s->axis[i].key[k];
-      const size_t     length = strlen(v->key);
+      const variation *v = &s->axis[i].key[k];
 
-      if (!strncmp(why, "--set ", 6) && !strncmp(why + 6, v->key, length) && why[6 + length] == '=') PetscFunctionReturn(fare_node_error_at_key(v->map, v->at, "%s", why + 6));
+      if (!strcmp(v->key, key)) PetscFunctionReturn(fare_node_error_at_key(v->map, v->at, "%s", why));
     }
   }
   PetscFunctionReturn(FARE_ERR_INPUT);

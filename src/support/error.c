@@ -14,6 +14,7 @@
 #define NAP          1000 /* microseconds between two looks whether the others have come */
 
 static char     message[MESSAGE_SIZE];
+static uint64_t messages; /* that were kept so far */
 static MPI_Comm settlement = MPI_COMM_NULL; /* where nothing else is ever sent */
 
 static int is_ours(PetscErrorCode code)
@@ -25,6 +26,7 @@ PetscErrorCode fare_error(PetscErrorCode code, const char *format, ...)
 {
   va_list arguments;
 
+  messages++;
   va_start(arguments, format);
   vsnprintf(message, sizeof message, format, arguments);
   va_end(arguments);
@@ -33,6 +35,11 @@ PetscErrorCode fare_error(PetscErrorCode code, const char *format, ...)
     if (((unsigned char)*c < ' ' && *c != '\n') || *c == 0x7F) *c = '?';
   }
   return code;
+}
+
+uint64_t fare_error_number(void)
+{
+  return messages;
 }
 
 const char *fare_error_message(void)

@@ -23,6 +23,11 @@
 #define ERROR_SOME  0.01 /* in doubt where cells are steep, or where it was large before */
 #define PECLET_HIGH 1.0  /* change of U/kT over a cell, or drift times width over diffusion: steep */
 #define PECLET_SOME 0.2  /* worth naming where the error is large */
+#define ROUGH_SOME  0.02 /* kT: a cell has a kink or a bump; grids may then agree by accident, so the estimate is so many times as large */
+#define ROUGH_FACTOR 3.0
+#define ROUGH_HIGH  1.0  /* in doubt, as beyond */
+#define STEEP_HIGH  2.0
+#define FILLED_LEAST 4.0 /* cells */
 #define NOISE       1e-10 /* and whatever the time method leaves: differences tell nothing */
 #define END_SHARE   0.5  /* of the error, in the four cells at the ends of an axis */
 #define ERROR_AIM   0.05 /* for the cells that are advised */
@@ -37,6 +42,7 @@ struct fare_estimate {
   Vec                near, far;                       /* |finest - half| and |half - quarter|, on the quarter grid */
   fare_patch        *patch;
   double            *ones, *sums;
+  double             rest_error; /* of the density at rest, by the quadrature of the rates; < 0: not known yet */
 };
 
 PetscErrorCode fare_estimate_create(const fare_grid *grid, const fare_grid *half_grid, const fare_grid *quarter_grid, const fare_system *system, const fare_initial *initial, fare_estimate **estimate)
@@ -50,6 +56,7 @@ PetscErrorCode fare_estimate_create(const fare_grid *grid, const fare_grid *half
   e->grid         = grid;
   e->half_grid    = half_grid;
   e->quarter_grid = quarter_grid;
+  e->rest_error   = -1;
   for (size_t i = 0; i < initial->sd.count && fare_initial_is_gaussian(initial); i++) {
     double *narrow = &e->narrow[i % (size_t)grid->dim];
 
@@ -257,7 +264,22 @@ static void name_cause(const fare_estimate *e, const double narrower[], const do
   advise(e, finer, status);
 }
 
-static PetscErrorCode doubt(const fare_estimate *e, double share, double noise, fare_truth_status *status)
+/* What no difference of grids may show. */
+static PetscErrorCode doubt_unseen(const fare_estimate *e, const fare_resolution *look, fare_truth_status *status)
+{
+  const double worst = PetscMax(look->rough / ROUGH_HIGH, PetscMax(look->steep / STEEP_HIGH, FILLED_LEAST / look->filled));
+  double       finer[FARE_DIM_MAX];
+
+  PetscFunctionBeginUser;
+  if (status->doubt != FARE_DOUBT_NONE || !(worst > 1)) PetscFunctionReturn(0);
+  status->doubt      = look->steep > STEEP_HIGH ? FARE_DOUBT_STEEP : look->rough > ROUGH_HIGH ? FARE_DOUBT_ROUGH : FARE_DOUBT_FEW;
+  status->doubt_size = status->doubt == FARE_DOUBT_STEEP ? look->steep : status->doubt == FARE_DOUBT_ROUGH ? look->rough : look->filled;
+  for (int axis = 0; axis < FARE_DIM_MAX; axis++) finer[axis] = PetscMin(FINER_MOST, 2 * worst);
+  advise(e, finer, status);
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode doubt(const fare_estimate *e, double share, double noise, const fare_resolution *look, fare_truth_status *status)
 {
   double    narrower[FARE_DIM_MAX] = {0}, peclet[FARE_DIM_MAX] = {0}, end[FARE_DIM_MAX] = {0};
   PetscBool is_odd, is_narrow = PETSC_FALSE, is_steep = PETSC_FALSE;
@@ -276,6 +298,7 @@ static PetscErrorCode doubt(const fare_estimate *e, double share, double noise, 
     if (peclet[axis] > PECLET_HIGH && peclet[axis] < 1e2) is_steep = PETSC_TRUE;
   }
   if (is_odd || is_narrow || status->error_space > ERROR_LARGE || ((is_steep || status->worst > ERROR_LARGE) && status->error_space > ERROR_SOME)) name_cause(e, narrower, peclet, end, status);
+  PetscCall(doubt_unseen(e, look, status));
   PetscFunctionReturn(0);
 }
 
@@ -283,6 +306,7 @@ PetscErrorCode fare_estimate_space(fare_estimate *e, Vec masses, Vec half, Vec q
 {
   double    sum[2] = {0, 0}, share = 0;
   PetscReal norm;
+  fare_resolution look;
 
   PetscFunctionBeginUser;
   PetscCall(fare_grid_restrict(e->half_grid, masses, e->difference));
@@ -298,9 +322,15 @@ PetscErrorCode fare_estimate_space(fare_estimate *e, Vec masses, Vec half, Vec q
     PetscCall(VecScale(e->difference, sum[1] / (3 * RATIO_HIGH * norm)));
     norm = sum[1] / (3 * RATIO_HIGH);
   }
-  status->error_space = PetscMin(2, norm);
+  PetscCall(fare_resolution_look(e->grid, e->system, status->time, masses, &look));
+  if (look.rough > ROUGH_SOME) {
+    PetscCall(VecScale(e->difference, ROUGH_FACTOR));
+    norm *= ROUGH_FACTOR;
+  }
+  if (e->rest_error < 0) PetscCall(fare_grid_rest_error(e->grid, e->system, status->time, &e->rest_error));
+  status->error_space = PetscMin(2, norm + e->rest_error);
   status->worst       = PetscMax(status->worst, status->error_space);
-  PetscCall(doubt(e, share, PetscMax(NOISE, status->error_time), status));
+  PetscCall(doubt(e, share, PetscMax(NOISE, status->error_time), &look, status));
   PetscCall(fare_grid_prolong(e->half_grid, e->difference, error_field));
   PetscFunctionReturn(0);
 }
@@ -320,6 +350,9 @@ void fare_truth_doubt_text(const fare_system *system, const fare_truth_status *s
     break;
   case FARE_DOUBT_START: snprintf(text, size, "the initial density is narrower than a cell (standard deviation %.3g along %s)", status->doubt_size, axis); break;
   case FARE_DOUBT_END: snprintf(text, size, "the density is singular or steep at an end of %s (cells half as wide lower the error by %.2g only)", axis, status->doubt_size); break;
+  case FARE_DOUBT_STEEP: snprintf(text, size, "the potential, or drift over diffusion, changes by %.2g kT over a cell that holds mass", status->doubt_size); break;
+  case FARE_DOUBT_FEW: snprintf(text, size, "the density fills no more than %.2g cells", status->doubt_size); break;
+  case FARE_DOUBT_ROUGH: snprintf(text, size, "the drift has a kink, a jump or a bump within a cell (of %.2g kT)", status->doubt_size); break;
   case FARE_DOUBT_UNKNOWN: snprintf(text, size, "the error does not fall with finer cells as it should (by %.2g when they are halved)", status->doubt_size); break;
   }
   for (int a = 0; a < fare_system_dimension(system); a++) all *= status->advised[a];

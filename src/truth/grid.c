@@ -201,7 +201,7 @@ PetscErrorCode fare_grid_prolong(const fare_grid *coarse, Vec from, Vec fine)
 typedef struct {
   const fare_initial *initial;
   const fare_system  *system;
-  double              t;
+  double              t, smooth; /* relative change of a cell's mass by cutting, below which it needs none */
 } density;
 
 /* ln of the mass of a box, up to a constant common to all: the largest integrand is taken out before summing. */
@@ -232,7 +232,8 @@ static double integrate(const density *of, int dim, const double centre[], const
 }
 
 #define HALVINGS 12   /* of a cell with a kink, at most */
-#define SMOOTH   1e-9 /* relative change by cutting, of a cell that needs none */
+#define SMOOTH   1e-9 /* relative change by cutting, of a cell that needs none; */
+#define AT_REST  1e-6 /* and of an equilibrium: that of the rates, which know of a cell what its points say, is at rest to round-off */
 #define CHILDREN (1 << FARE_DIM_MAX)
 
 /* The parts of a box that is cut at the same fraction of each axis. */
@@ -268,9 +269,9 @@ static PetscBool is_smooth(const density *of, int dim, const double centre[], co
   const int    cuts_more  = dim == 1 && fare_system_has_formulas(of->system) ? 3 : 1;
   cuts         other;
 
-  if (!(fabs(cut(of, dim, centre, width, 0.5, whole, half) - 1) <= SMOOTH)) return PETSC_FALSE;
+  if (!(fabs(cut(of, dim, centre, width, 0.5, whole, half) - 1) <= of->smooth)) return PETSC_FALSE;
   for (int i = 0; i < cuts_more; i++) {
-    if (!(fabs(cut(of, dim, centre, width, fraction[i], whole, &other) - 1) <= SMOOTH)) return PETSC_FALSE;
+    if (!(fabs(cut(of, dim, centre, width, fraction[i], whole, &other) - 1) <= of->smooth)) return PETSC_FALSE;
   }
   return PETSC_TRUE;
 }
@@ -356,14 +357,14 @@ static void locate_cell(const fare_grid *grid, PetscInt n, double centre[])
   }
 }
 
-PetscErrorCode fare_grid_initial(const fare_grid *grid, const fare_initial *initial, const fare_system *system, double t, Vec *masses)
+static PetscErrorCode fill(const fare_grid *grid, const fare_initial *initial, const fare_system *system, double t, double smooth, Vec *masses)
 {
   const double   matters = 30; /* ln of masses that are less are left as they are */
   const PetscInt cells   = grid->count[0] * grid->count[1] * grid->count[2];
   const fare_box box     = fare_grid_box(grid);
   const PetscBool narrow = is_narrow(grid, initial);
   fare_initial   here    = *initial;
-  const density  of      = {&here, system, t};
+  const density  of      = {&here, system, t, smooth};
   PetscScalar   *mass, total;
   PetscReal      highest = -HUGE_VAL;
 
@@ -394,11 +395,37 @@ PetscErrorCode fare_grid_initial(const fare_grid *grid, const fare_initial *init
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode fare_grid_initial(const fare_grid *grid, const fare_initial *initial, const fare_system *system, double t, Vec *masses)
+{
+  PetscFunctionBeginUser;
+  PetscCall(fill(grid, initial, system, t, SMOOTH, masses));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_grid_boltzmann(const fare_grid *grid, const fare_system *system, double t, Vec *masses)
 {
   const fare_initial boltzmann = {.density = FARE_INITIAL_BOLTZMANN};
 
   PetscFunctionBeginUser;
-  PetscCall(fare_grid_initial(grid, &boltzmann, system, t, masses));
+  PetscCall(fill(grid, &boltzmann, system, t, AT_REST, masses));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_grid_rest_error(const fare_grid *grid, const fare_system *system, double t, double *error)
+{
+  const fare_initial boltzmann = {.density = FARE_INITIAL_BOLTZMANN};
+  PetscReal          norm;
+  Vec                fine, rates;
+
+  PetscFunctionBeginUser;
+  *error = 0;
+  if (grid->dim > 2 || !fare_system_has_potential(system)) PetscFunctionReturn(0);
+  PetscCall(fill(grid, &boltzmann, system, t, SMOOTH, &fine));
+  PetscCall(fill(grid, &boltzmann, system, t, HUGE_VAL, &rates));
+  PetscCall(VecAXPY(fine, -1, rates));
+  PetscCall(VecNorm(fine, NORM_1, &norm));
+  *error = norm;
+  PetscCall(VecDestroy(&fine));
+  PetscCall(VecDestroy(&rates));
   PetscFunctionReturn(0);
 }

@@ -48,6 +48,14 @@ typedef struct fare_estimate fare_estimate;
 PetscErrorCode fare_estimate_create(const fare_grid *grid, const fare_grid *half_grid, const fare_grid *quarter_grid, const fare_system *system, const fare_initial *initial, fare_estimate **estimate);
 PetscErrorCode fare_estimate_space(fare_estimate *estimate, Vec masses, Vec half, Vec quarter, double nominal, Vec error_field, fare_truth_status *status);
 PetscErrorCode fare_estimate_destroy(fare_estimate **estimate);
+/* What a grid may not resolve; see roughness.c. Collective. */
+typedef struct {
+  double rough, steep; /* largest changes of U/kT over a cell that holds mass: of kinks, jumps and bumps within it, and all */
+  double filled;       /* cells that hold the mass */
+} fare_resolution;
+PetscErrorCode fare_resolution_look(const fare_grid *grid, const fare_system *system, double t, Vec masses, fare_resolution *resolution);
+/* L1 distance between the Boltzmann masses at which the rates are at rest and those of finer quadrature: 0 without a potential. Collective. */
+PetscErrorCode fare_grid_rest_error(const fare_grid *grid, const fare_system *system, double t, double *error);
 /* Whether the initial density is Gaussian or a mixture of such. */
 PetscBool fare_initial_is_gaussian(const fare_initial *initial);
 

@@ -69,6 +69,7 @@ static PetscErrorCode end_run(void)
   PetscCall(fare_results_free(&run.results));
   PetscCall(fare_binning_destroy(&run.binning));
   PetscCall(fare_truth_destroy(&run.truth));
+  PetscCall(fare_record_destroy(&run.record));
   PetscCall(fare_plan_destroy(&plan));
   PetscFunctionReturn(0);
 }
@@ -77,6 +78,7 @@ static PetscErrorCode end_run(void)
 static void make_run(void)
 {
   run = (fare_run){.comm = PETSC_COMM_SELF, .plan = plan, .options = &options};
+  ok(fare_record_create(run.comm, plan->directory, FARE_RECORD_RESUME, &run.record));
   ok(fare_truth_create(run.comm, plan->system, &plan->initial, plan->snapshots.start, &plan->truth, &run.truth));
   ok(fare_binning_create(fare_truth_grid(run.truth), &run.binning));
   ok(fare_results_create(plan, run.binning, fare_truth_grid(run.truth), &run.results));
@@ -146,7 +148,7 @@ static void begin(void)
   ok(fare_study_run(PETSC_COMM_SELF, plan, &options));
   add_newest();
   snprintf(directory, sizeof directory, "%s/fuzzed/checkpoints", fuzz_folder);
-  snprintf(path, sizeof path, "mkdir -p '%s'", directory);
+  snprintf(path, sizeof path, "mkdir -p '%s' && ln -s ../study/snapshots '%s/fuzzed/snapshots'", directory, fuzz_folder); /* which a checkpoint must find whole */
   must(!system(path), "a directory");
   free(plan->directory);
   snprintf(directory, sizeof directory, "%s/fuzzed", fuzz_folder);
@@ -180,6 +182,7 @@ static int read_file(void)
   PetscErrorCode code = fare_checkpoint_open(&run, &next, &measured);
 
   input_must_leave_memory();
+  if (!code && !run.from && strstr(fare_error_message(), "is not what was written there")) return 0; /* it says so of a snapshot */
   if (!code) {
     must(run.from != NULL, "a checkpoint whose checksum holds is not opened");
     must(next >= 0 && next <= plan->snapshots.count, "more snapshots than the study has");

@@ -117,7 +117,7 @@ static void a_restored_state_goes_on_to_the_same_bits(void **state)
     fare_truth  *whole = create_truth(drives[i], system, 1e-6, PETSC_TRUE), *second = create_truth(drives[i], system, 1e-6, PETSC_TRUE);
 
     assert_ok(fare_truth_advance(whole, 0.13));
-    assert_int_equal(fare_truth_parts(second), 3);
+    assert_int_equal(fare_truth_parts(second), FARE_TRUTH_PARTS_MAX);
     for (int part = 0; part < fare_truth_parts(whole); part++) {
       Vec              from[FARE_TRUTH_VECTORS], to[FARE_TRUTH_VECTORS];
       int              count[2];
