@@ -218,7 +218,7 @@ static PetscErrorCode status(const fare_arguments *arguments)
 const fare_command fare_command_status = {
   .name     = "status",
   .synopsis = "status STUDY.yaml [--set key=value ...] [--point K]",
-  .summary  = "says whether a study is done, unfinished, failed, missing or of another plan; exit code 0: it is done",
+  .summary  = "says whether a study is done, unfinished, failed, missing or another plan's; 0: done",
   .help     = "fare status input/prinz_driven.yaml && fare report out/prinz_driven\n",
   .run      = status,
 };

@@ -234,7 +234,7 @@ static void print_doubt(const fare_results *r, FILE *to)
   PetscInt64       count = 0;
 
   if (worst < 0) {
-    if (!(r->truth[last].observed > 0)) fprintf(to, "       the order in space was not observed and first order is assumed: take multiples of 4 cells, at least 16, for a sharper estimate\n");
+    if (!(r->truth[last].observed > 0)) fprintf(to, "       the order in space was not observed, so a low one is assumed: take multiples of 4 cells, at least 16, for a sharper estimate\n");
     return;
   }
   for (PetscInt64 k = 0; k <= last; k++) count += r->truth[k].doubt ? 1 : 0;

@@ -316,7 +316,9 @@ PetscErrorCode fare_estimate_space(fare_estimate *e, Vec masses, Vec half, Vec q
     PetscCall(compare_grids(e, half, quarter, sum));
     PetscCall(scale_difference(e, nominal, &share));
     status->observed = sum[0] > 0 ? sum[1] / sum[0] : 0;
-  } /* without a third grid the order is not seen: first order is taken for it, factor 1 */
+  } else {
+    PetscCall(VecScale(e->difference, 1 / (RATIO_LOW - 1))); /* the order is not seen: the lowest that is not in doubt is taken for it */
+  }
   PetscCall(VecNorm(e->difference, NORM_1, &norm));
   if (status->observed > RATIO_HIGH && norm > 0 && sum[1] > norm * 3 * RATIO_HIGH) {
     PetscCall(VecScale(e->difference, sum[1] / (3 * RATIO_HIGH * norm)));

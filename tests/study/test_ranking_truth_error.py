@@ -17,11 +17,11 @@ seed: 5
 system: {name: prinz}
 drive: [{parameter: tilt, waveform: sine, amplitude: 4.0, period: 1.0}]
 snapshots: {start: 0.0, end: 0.5, count: 4}
-truth: {cells: [40], tolerance: 1.0e-6}
+truth: {cells: [62], tolerance: 1.0e-6}
 ensembles:
-  - {name: walk, sampler: langevin, particles: 100000, dt: 1.0e-3}
-  - {name: middle, sampler: langevin, particles: 100000, dt: 3.125e-3}
-  - {name: near, sampler: langevin, particles: 100000, dt: 3.5e-3}
+  - {name: walk, sampler: langevin, particles: 100000, dt: 8.0e-4}
+  - {name: middle, sampler: langevin, particles: 100000, dt: 6.0e-3}
+  - {name: near, sampler: langevin, particles: 100000, dt: 6.45e-3}
   - {name: still, sampler: boltzmann, particles: 2000}
 measures: [kl]
 """
