@@ -97,7 +97,7 @@ typedef enum {
   FARE_DOUBT_START,  /* the initial density is narrower than a cell */
   FARE_DOUBT_END,    /* the density is singular at an end of the box */
   FARE_DOUBT_UNKNOWN, /* the error does not fall as it should, or is large */
-  FARE_DOUBT_STEEP,  /* U changes by more than 2 kT over a cell that holds mass */
+  FARE_DOUBT_STEEP,  /* U changes by more than 3 kT over a cell that holds mass */
   FARE_DOUBT_FEW,    /* few cells hold all the mass */
   FARE_DOUBT_ROUGH   /* the drift has a kink or a bump that the cells do not resolve */
 } fare_doubt;

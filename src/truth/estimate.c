@@ -26,7 +26,7 @@
 #define ROUGH_SOME  0.02 /* kT: a cell has a kink or a bump; grids may then agree by accident, so the estimate is so many times as large */
 #define ROUGH_FACTOR 3.0
 #define ROUGH_HIGH  1.0  /* in doubt, as beyond */
-#define STEEP_HIGH  2.0
+#define STEEP_HIGH  3.0
 #define FILLED_LEAST 4.0 /* cells */
 #define NOISE       1e-10 /* and whatever the time method leaves: differences tell nothing */
 #define END_SHARE   0.5  /* of the error, in the four cells at the ends of an axis */

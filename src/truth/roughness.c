@@ -3,7 +3,7 @@
 
   Roughness: a kink, a jump, or a bump of the drift that is narrower than a cell. At five points a quarter of a cell apart the fourth difference of a smooth drift is
   small; that of a jump is up to six times as large as the jump. Steepness: the change of the potential, or of drift over diffusion, over a cell that holds mass; in a
-  harmonic well that is 2 where the standard deviation is about 1.5 cells. Filled: how many cells hold the mass, (sum p)^2/(sum p^2).
+  harmonic well that is 3 where the standard deviation is about a cell. Filled: how many cells hold the mass, (sum p)^2/(sum p^2).
 */
 #include "truth.h"
 
