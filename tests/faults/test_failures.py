@@ -160,7 +160,7 @@ def are_whole(directory):
     """The numbers of the snapshots there, if all that has a name can be read to the end and nothing else is left."""
     numbers = []
     for path in sorted(directory.rglob("*")):
-        if path.is_file() and path.suffix not in (".h5", ".txt", ".csv"):
+        if path.is_file() and path.suffix not in (".h5", ".txt", ".csv") and path.name != "run.lock":  # which the next run takes over
             return f"left behind: {path.name}"
         if path.suffix != ".h5":
             continue

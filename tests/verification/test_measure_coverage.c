@@ -1,8 +1,8 @@
-/* fare-test: labels=unit ranks=1 timeout=240 */
+/* fare-test: labels=verification ranks=1 timeout=240 */
 /*
   Intervals hold the true value as often as they say, whatever the rows: independent, correlated, copied, weighted. FARE_COVERAGE_SEEDS=1000 makes the table of docs/measures.md.
 */
-#include "measures.h"
+#include "unit/measures.h"
 
 #include "measure/noise.h"
 
