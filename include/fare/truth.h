@@ -92,14 +92,12 @@ PetscErrorCode fare_truth_fit_domain(MPI_Comm comm, const fare_system *system, c
 /* Why the estimate of the error in space is out of its asymptotic range, where it is: it is then no more than an order of magnitude. */
 typedef enum {
   FARE_DOUBT_NONE,
-  FARE_DOUBT_WELLS,  /* U changes by more than about kT over a cell where the error is */
-  FARE_DOUBT_DRIFT,  /* drift dominates diffusion there */
-  FARE_DOUBT_START,  /* the initial density is narrower than a cell */
-  FARE_DOUBT_END,    /* the density is singular at an end of the box */
+  FARE_DOUBT_WELLS,   /* U changes by more than 5 kT over a cell that holds mass, or by less where the error is large */
+  FARE_DOUBT_DRIFT,   /* drift over diffusion does */
+  FARE_DOUBT_START,   /* the initial density is narrower than a cell */
+  FARE_DOUBT_END,     /* the density is singular at an end of the box */
   FARE_DOUBT_UNKNOWN, /* the error does not fall as it should, or is large */
-  FARE_DOUBT_STEEP,  /* U changes by more than 3 kT over a cell that holds mass */
-  FARE_DOUBT_FEW,    /* few cells hold all the mass */
-  FARE_DOUBT_ROUGH   /* the drift has a kink or a bump that the cells do not resolve */
+  FARE_DOUBT_FEW      /* few cells hold all the mass */
 } fare_doubt;
 
 /* What a truth knows about itself at its present time. L1 errors are of the density (between 0 and 2). */
@@ -120,7 +118,6 @@ typedef struct {
   double   seconds;                        /* spent advancing, this rank, companions included */
   PetscInt iterations;                     /* of the solves; 0 where they are direct */
   double   observed;                       /* by which the error in space falls when cells are halved, as three grids show it; 0: it was not seen */
-  double   worst;                          /* largest error_space so far */
   int      doubt, doubt_axis;              /* a fare_doubt; the axis of its cause */
   double   doubt_size;                     /* kT over a cell; cell Peclet number; standard deviation of the start; ratio */
   double   advised[FARE_DIM_MAX];          /* cells to take instead, where there is doubt */
@@ -148,7 +145,7 @@ PetscErrorCode fare_truth_destroy(fare_truth **truth);
   The state, from which a truth that was created alike goes on to the same bits; its time is that of the part that is least far. It has parts, each with numbers and with vectors on a grid of its own, in a fixed order; grid
   and vectors are borrowed. To restore it, fill the vectors of all parts and then load the numbers of each. Collective.
 */
-#define FARE_TRUTH_NUMBERS 97
+#define FARE_TRUTH_NUMBERS 96
 #define FARE_TRUTH_VECTORS 16
 enum { FARE_TRUTH_MAIN, FARE_TRUTH_HALF, FARE_TRUTH_HALF_TIGHTER, FARE_TRUTH_QUARTER, FARE_TRUTH_PARTS_MAX }; /* the truth itself, and its companions */
 int            fare_truth_parts(const fare_truth *truth);

@@ -4,6 +4,9 @@
 
 #include <fare/truth.h>
 
+#define FARE_CELLS_MAX   (1 << 28) /* of a grid */
+#define FARE_RATIO_LEAST 1.25      /* by which an error in space is taken to fall, at least, when cells are halved */
+
 /* Gauss-Legendre points of half a cell: offsets from the centre in units of the spacing, within (0, 1/2), and weights of sum 1. */
 #define FARE_HALF_POINTS 3
 extern const double fare_half_offset[FARE_HALF_POINTS], fare_half_weight[FARE_HALF_POINTS];
@@ -50,8 +53,9 @@ PetscErrorCode fare_estimate_space(fare_estimate *estimate, Vec masses, Vec half
 PetscErrorCode fare_estimate_destroy(fare_estimate **estimate);
 /* What a grid may not resolve; see roughness.c. Collective. */
 typedef struct {
-  double rough, steep; /* largest changes of U/kT over a cell that holds mass: of kinks, jumps and bumps within it, and all */
-  double filled;       /* cells that hold the mass */
+  double rough;               /* largest change of U/kT over a cell that holds mass by a kink, a jump or a bump within it */
+  double steep[FARE_DIM_MAX]; /* and any, along each axis; infinite where drift has no diffusion beside it */
+  double filled;              /* cells that hold the mass */
 } fare_resolution;
 PetscErrorCode fare_resolution_look(const fare_grid *grid, const fare_system *system, double t, Vec masses, fare_resolution *resolution);
 /* L1 distance between the Boltzmann masses at which the rates are at rest and those of finer quadrature: 0 without a potential. Collective. */
@@ -121,6 +125,7 @@ typedef struct {
   double             time_bound;     /* on the L1 error of the time method so far */
   double             goal, longest;  /* of the smooth way under way: its end, and its longest step; 0: none is */
   double             next_step;      /* of ts, in the middle of such a way */
+  double             finest_end, finest; /* steps of the smooth way that ends there are no longer; 0: no such way */
   PetscErrorCode   (*pause)(void *context); /* see fare_truth_set_pause */
   void              *pause_context;
 } fare_evolution;
