@@ -47,7 +47,7 @@ typedef struct {
   double energy_balance;                                  /* what energy misses with heat from currents, all panels' absolute values summed: shows the error of the quadrature alone */
   double balance;                                         /* entropy change - heat/kT - total: the same for the entropy */
   double velocity[FARE_DIM_MAX];                          /* d<x>/dt: the currents, summed */
-  double ratio;                                           /* of the errors in space on cells twice as wide and on these; 0 without estimate */
+  double ratio, nominal;                                  /* of the errors in space on cells twice as wide and on these, observed and by the scheme's order; 0 without estimate */
 } fare_thermo_row;
 
 typedef struct fare_thermo fare_thermo;

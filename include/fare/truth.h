@@ -105,6 +105,7 @@ typedef struct {
   double   time, tolerance;
   double   error_space, error_time, error; /* estimated L1 errors; error is their sum; zero without estimate */
   double   ratio;                          /* how many times as large the error in space is on cells twice as wide, used for what is no density: observed, but no more than the scheme can; zero without estimate */
+  double   nominal;                        /* and by how much the scheme's own order lets it fall; zero without estimate */
   double   time_bound;                     /* proven bound on the L1 error of the time method: the integrated residual; zero without estimate */
   double   mass_drift;                     /* |sum - 1|, largest so far */
   double   minimum;                        /* smallest density so far */

@@ -233,7 +233,8 @@ static PetscErrorCode estimate_error(fare_truth *truth)
   PetscCall(VecNorm(truth->half_difference, NORM_1, &norm));
   status->error_time = TIME_SHARE * norm;
   PetscCall(fare_estimate_space(truth->estimate, truth->main->masses, truth->half->masses, truth->quarter ? truth->quarter->masses : NULL, ratio, truth->error_field, status));
-  status->error = status->error_space + status->error_time;
+  status->error   = status->error_space + status->error_time;
+  status->nominal = ratio;
   status->ratio = status->observed > 0 ? PetscMin(ratio, PetscMax(status->observed, FARE_RATIO_LEAST)) : PetscMin(ratio, 2);
   PetscFunctionReturn(0);
 }
@@ -335,7 +336,7 @@ PetscErrorCode fare_truth_set_pause(fare_truth *truth, PetscErrorCode (*pause)(v
 static void hold_shorter(const fare_evolution *half, fare_evolution *tighter, double t)
 {
   tighter->finest_end = t;
-  tighter->finest     = half->largest_step / 2;
+  tighter->finest     = half->largest_step > SAME_TIME * fabs(t) ? half->largest_step / 2 : 0; /* what is left behind a corner may be rounding */
 }
 
 PetscErrorCode fare_truth_advance(fare_truth *truth, double t)

@@ -32,6 +32,12 @@ def gamma_cells(edges, shape, mean):
     return np.diff([below(x) for x in edges])
 
 
+def laplace_cells(edges, middle, slope):
+    """Masses of exp(-slope |x - middle|) between the first and the last edge."""
+    below = np.where(edges < middle, np.exp(-slope * np.abs(edges - middle)), 2 - np.exp(-slope * np.abs(edges - middle)))
+    return np.diff(below) / (below[-1] - below[0])
+
+
 def formula(drift, diffusion, lower, upper):
     return {"expression": {"axes": ["x"], "drift": [drift], "diffusion": [diffusion], "lower": [lower], "upper": [upper]}}
 
@@ -47,7 +53,11 @@ CASES = [
     ("singular end", {"system": formula("0.4-x", "0.9*x", 0, 14), "initial": ([1.2], [0.2]), "end": 16.0, "cells": 512},
      lambda e: gamma_cells(e, 0.4 / 0.9, 0.4), {0, END}),
     ("narrow start", {"system": still("0.5*x^2", -5, 5), "initial": ([0.613], [0.004]), "end": 0.4, "cells": 256},
-     lambda e: normal(e, 0.613 * math.exp(-0.4), math.sqrt(4e-3**2 * math.exp(-0.8) + 1 - math.exp(-0.8))), {START}),
+     lambda e: normal(e, 0.613 * math.exp(-0.4), math.sqrt(4e-3**2 * math.exp(-0.8) + 1 - math.exp(-0.8))), {0}),
+    ("narrow start not yet spread", {"system": still("0.5*x^2", -5, 5), "initial": ([0.613], [0.004]), "end": 0.01, "cells": 128},
+     lambda e: normal(e, 0.613 * math.exp(-0.01), math.sqrt(4e-3**2 * math.exp(-0.02) + 1 - math.exp(-0.02))), {START}),
+    ("drift with a jump near an edge of all grids", {"system": formula("-4.8*(2*step(x-0.73)-1)", "2", -3, 3), "initial": ([0.0], [0.4]), "end": 8.0, "cells": 128},
+     lambda e: laplace_cells(e, 0.73, 2.4), {0}),
     ("cold trap that moves away", {"system": {"expression": {"axes": ["x"], "potential": "4*x^2", "lower": [-2], "upper": [2]}, "parameters": {"kT": 0.02}}, "initial": ([1.1], [0.1]), "end": 0.1, "cells": 40},
      lambda e: normal(e, 1.1 * math.exp(-0.8), math.sqrt(0.01 * math.exp(-1.6) + 0.0025 * (1 - math.exp(-1.6)))), {WELLS}),
     ("cells that are no multiple of 4", {"system": still("0.5*x^2", -5, 5), "initial": ([1.0], [0.5]), "end": 0.5, "cells": 130},
