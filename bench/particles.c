@@ -5,7 +5,7 @@
 */
 #include "particles/particles.h"
 
-#include "sampler/langevin.h"
+#include "sampler/simulation/langevin.h"
 #include <math.h>
 #include <stdio.h>
 #include <time.h>

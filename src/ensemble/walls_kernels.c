@@ -1,3 +1,4 @@
+#include "support/kernel.h"
 #include <fare/ensemble.h>
 
 int fare_walls_crossed(const fare_walls *walls, int64_t n, const double *const x[])

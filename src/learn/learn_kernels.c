@@ -1,3 +1,4 @@
+#include "support/kernel.h"
 #include "kernels.h"
 
 #include <fare/learn.h>

@@ -1,5 +1,5 @@
 /* Rows with one and the same position are copies of one sample, wherever they stand in the ensemble. */
-#include "binning.h"
+#include "measure/bins/binning.h"
 
 #include <math.h>
 #include <string.h>

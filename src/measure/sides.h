@@ -2,7 +2,7 @@
 #ifndef FARE_SIDES_H
 #define FARE_SIDES_H
 
-#include "binning.h"
+#include "measure/bins/binning.h"
 
 typedef struct {
   const fare_binning *binning;

@@ -1,3 +1,4 @@
+#include "support/kernel.h"
 #include <fare/random.h>
 
 #include "support/kernel_math.h"

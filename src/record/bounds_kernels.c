@@ -1,3 +1,4 @@
+#include "support/kernel.h"
 #include "record.h"
 
 void fare_record_bounds(int64_t n, const double x[], double *least, double *most)

@@ -1,6 +1,6 @@
 /* Loading a system from a shared object, and refusing what is not one. */
 #include "plugin.h"
-#include "expression.h"
+#include "system/formula/expression.h"
 
 #include <dlfcn.h>
 #include <fenv.h>

@@ -1,4 +1,4 @@
-#include "expression.h"
+#include "system/formula/expression.h"
 #include "waveform.h"
 
 #include <math.h>
@@ -6,12 +6,12 @@
 #include <string.h>
 
 #define FARE_SYSTEM(name) extern const fare_system_type fare_system_##name;
-#include "library/list.h"
+#include "system/library/list.h"
 #undef FARE_SYSTEM
 
 static const fare_system_type *const types[] = {
 #define FARE_SYSTEM(name) &fare_system_##name,
-#include "library/list.h"
+#include "system/library/list.h"
 #undef FARE_SYSTEM
 };
 

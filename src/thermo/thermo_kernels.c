@@ -1,3 +1,4 @@
+#include "support/kernel.h"
 #include "thermo.h"
 
 #include <math.h>

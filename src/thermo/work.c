@@ -5,8 +5,8 @@
 */
 #include "thermo.h"
 
-#include "sampler/boltzmann.h"
-#include "sampler/langevin.h"
+#include "sampler/equilibrium/boltzmann.h"
+#include "sampler/simulation/langevin.h"
 
 #include <math.h>
 #include <stdlib.h>

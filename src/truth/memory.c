@@ -1,5 +1,5 @@
 /* What a truth takes of memory, told before any is taken. */
-#include "operator.h"
+#include "truth/rates/operator.h"
 
 #include <math.h>
 

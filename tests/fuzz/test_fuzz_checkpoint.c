@@ -4,7 +4,7 @@
 #define FUZZ_ROUNDS  1000
 #include "hdf5_input.h"
 
-#include "study/study.h"
+#include "study/run/study.h"
 
 #include <zlib.h>
 

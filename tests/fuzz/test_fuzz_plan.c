@@ -4,7 +4,7 @@
 #define FUZZ_ROUNDS  60000
 #include "hdf5_input.h"
 
-#include "study/study.h"
+#include "study/run/study.h"
 
 static const char study[] = "study: small\nseed: 3\nsystem: {name: prinz, parameters: {kT: 1.5}}\ndrive: [{parameter: tilt, waveform: sine, amplitude: 4.0, period: 1.0}]\n"
                             "snapshots: {start: 0.0, end: 1.0, count: 5}\ntruth: {cells: [64], tolerance: 1.0e-5}\nmeasures: [kl]\noutput: {directory: here}\n"

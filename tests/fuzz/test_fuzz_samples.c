@@ -4,7 +4,7 @@
 #define FUZZ_ROUNDS  4000
 #include "hdf5_input.h"
 
-#include "study/score.h"
+#include "study/score/score.h"
 
 enum { TIMES = 4, READ = 2 /* of them are in a file */, PARTICLES = 70 };
 

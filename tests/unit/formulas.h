@@ -4,7 +4,7 @@
 
 #include "fare_test.h"
 
-#include "system/expression.h"
+#include "system/formula/expression.h"
 
 static fare_random randomness;
 

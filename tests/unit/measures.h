@@ -4,7 +4,7 @@
 
 #include "fare_test.h"
 
-#include "measure/binning.h"
+#include "measure/bins/binning.h"
 
 #include <petscdmda.h>
 

@@ -4,7 +4,7 @@
 
 #include "network_subject.h"
 
-#include "sampler/action_matching.h"
+#include "sampler/action/action_matching.h"
 
 enum { OCTAVES = 2, TIME_OCTAVES = 1, INPUTS = 2 * (1 + 2 * OCTAVES) + 1 + 2 * TIME_OCTAVES };
 

@@ -2,7 +2,7 @@
 /* Kernels of samplers that take noise out, against the formulas as they are written. */
 #include "fare_test.h"
 
-#include "sampler/denoising.h"
+#include "sampler/denoising/denoising.h"
 
 #define ROWS 37 /* not a whole number of vectors */
 

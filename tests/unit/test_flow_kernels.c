@@ -2,7 +2,7 @@
 /* Kernels of flow matching: what is learned is the velocity of the way that is shown, and derivatives are those of the features. */
 #include "fare_test.h"
 
-#include "sampler/flow_matching.h"
+#include "sampler/flow/flow_matching.h"
 
 #define ROWS 41
 

@@ -2,7 +2,7 @@
 /* Splines: inverse against forward, slopes and derivatives of the loss against finite differences, densities against quadrature. */
 #include "fare_test.h"
 
-#include "sampler/spline.h"
+#include "sampler/flow/spline.h"
 
 #include <stdlib.h>
 

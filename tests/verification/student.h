@@ -4,7 +4,7 @@
 
 #include "samplers.h"
 
-#include "sampler/quantile.h"
+#include "sampler/shared/quantile.h"
 
 #define TAUGHT_MOST 64 /* training times */
 

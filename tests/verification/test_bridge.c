@@ -5,9 +5,9 @@
 */
 #include "fare_test.h"
 
-#include "sampler/bridge.h"
-#include "sampler/bridge_coupling.h"
-#include "sampler/bridge_propagator.h"
+#include "sampler/bridge/bridge.h"
+#include "sampler/bridge/bridge_coupling.h"
+#include "sampler/bridge/bridge_propagator.h"
 
 #include <stdlib.h>
 

@@ -5,7 +5,7 @@
 */
 #include "fare_test.h"
 
-#include "sampler/energy.h"
+#include "sampler/energy/energy.h"
 
 #define COUNT 3000
 

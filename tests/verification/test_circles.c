@@ -6,7 +6,7 @@
 */
 #include "fare_test.h"
 
-#include "sampler/schrodinger_bridge.h"
+#include "sampler/bridge/schrodinger_bridge.h"
 
 #define TIMES 11 /* learned from; held out are those half-way between */
 #define COUNT 16384

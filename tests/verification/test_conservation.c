@@ -6,7 +6,7 @@
 */
 #include "fare_test.h"
 
-#include "truth/operator.h"
+#include "truth/rates/operator.h"
 
 #include <petscdm.h>
 

@@ -2,7 +2,7 @@
 /* Energies: forces against differences, exact ones against the truth, learned ones against what they should have learned. */
 #include "samplers.h"
 
-#include "sampler/energy_model.h"
+#include "sampler/energy/energy_model.h"
 
 #define SNAPSHOTS 9
 #define SEED      11

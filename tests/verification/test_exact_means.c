@@ -2,8 +2,8 @@
 /* The means behind exact fields, against sums in the plainest form and the closed form of a Gaussian; and samplers with the field of a training set give back that set. */
 #include "oracles.h"
 
-#include "sampler/poisson_flow.h"
-#include "sampler/posterior.h"
+#include "sampler/denoising/poisson_flow.h"
+#include "sampler/shared/posterior.h"
 
 /* Squared distance of particle i to the nearest of an ensemble. */
 static double nearest(const fare_ensemble *e, int64_t i, const fare_ensemble *to)

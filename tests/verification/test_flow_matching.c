@@ -2,7 +2,7 @@
 /* Flow matching learned in little time from densities of closed form; the density that it says it draws from, against what it draws; how noise and data are paired. */
 #include "moving.h"
 
-#include "sampler/flow_matching.h"
+#include "sampler/flow/flow_matching.h"
 
 #define SAMPLE 16384 /* particles of each training time */
 #define GOOD   0.008 /* what so short a training reaches everywhere */

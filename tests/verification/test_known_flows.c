@@ -5,8 +5,8 @@
 */
 #include "fare_test.h"
 
-#include "sampler/denoising.h"
-#include "sampler/flow_matching.h"
+#include "sampler/denoising/denoising.h"
+#include "sampler/flow/flow_matching.h"
 
 #define COUNT 8192
 

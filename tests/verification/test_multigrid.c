@@ -2,8 +2,8 @@
 /* The preconditioner of grids in two and three dimensions: solves are right by the assembled matrix, and take as few iterations on fine grids and several ranks as on coarse ones. */
 #include "fare_test.h"
 
-#include "truth/level.h"
-#include "truth/multigrid.h"
+#include "truth/solver/level.h"
+#include "truth/solver/multigrid.h"
 
 #include <petscdmda.h>
 

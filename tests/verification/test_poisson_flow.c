@@ -2,7 +2,7 @@
 /* Poisson flow: its noise against the distribution in closed form, and trainings in little time. */
 #include "moving.h"
 
-#include "sampler/poisson_flow.h"
+#include "sampler/denoising/poisson_flow.h"
 
 #define DRAWS 131072 /* of the noise */
 

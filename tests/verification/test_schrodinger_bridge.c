@@ -5,7 +5,7 @@
 */
 #include "student.h"
 
-#include "sampler/schrodinger_bridge.h"
+#include "sampler/bridge/schrodinger_bridge.h"
 
 #define METHOD "schrodinger_bridge"
 

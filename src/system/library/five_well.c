@@ -3,6 +3,7 @@
   `phase` is driven and go out and in with `radius`; the published motion is a ramp of pi/2 per unit of time on phase and a sine of
   amplitude 1/2 and period 1 on radius 3/2. Published with inverse temperature 5. The angle has no value at the origin, and the force no bound near it.
 */
+#include "support/kernel.h"
 #include "library.h"
 
 #include <float.h>

@@ -2,6 +2,7 @@
   A lopsided periodic potential that is switched on and off, V = switch height (sin 2 pi x + sin(4 pi x)/4) on [0, 1], carries particles one way
   without any mean force. On for half of each period: {parameter: switch, waveform: square, amplitude: 0.5, period: ...} about switch = 0.5.
 */
+#include "support/kernel.h"
 #include "library.h"
 
 enum { HEIGHT = FARE_OWN, SWITCH, FORCE };

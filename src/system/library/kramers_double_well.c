@@ -1,4 +1,5 @@
 /* The double well (x^2 - 1)^2 with inertia. */
+#include "support/kernel.h"
 #include "library.h"
 
 #define KRAMERS_HEIGHT         2.0

@@ -1,4 +1,5 @@
 /* The Prinz potential with inertia. */
+#include "support/kernel.h"
 #include "library.h"
 
 #define KRAMERS_HEIGHT         4.0

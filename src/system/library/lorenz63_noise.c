@@ -1,4 +1,5 @@
 /* Lorenz's model of convection with the same noise along every axis: dx = sigma (y - x) dt, dy = (x (rho - z) - y) dt, dz = (x y - beta z) dt, each plus noise. */
+#include "support/kernel.h"
 #include "library.h"
 
 enum { SIGMA, RHO, BETA, DIFFUSION };

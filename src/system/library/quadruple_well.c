@@ -4,6 +4,7 @@
   (+-1, +-1) and only their depths differ. The published noise sigma = 0.6 is kT = sigma^2/2 = 0.18.
   Without asymmetry it is the symmetric quadruple well (x^2 - 1)^2 + (y^2 - 1)^2 less a constant 2.
 */
+#include "support/kernel.h"
 #include "library.h"
 
 enum { HEIGHT = FARE_OWN, ASYMMETRY_X, ASYMMETRY_Y, TILT, TILT_Y };

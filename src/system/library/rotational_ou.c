@@ -2,6 +2,7 @@
   A harmonic trap and a swirl around the origin: V = stiffness |x|^2/2 - tilt x - tilt_y y and the force rotation (-y, x), which is no gradient.
   Gaussian for ever when it begins so; at rest of variance kT/stiffness without tilt, with entropy production 2 mobility rotation^2/stiffness.
 */
+#include "support/kernel.h"
 #include "library.h"
 
 enum { STIFFNESS = FARE_OWN, ROTATION, TILT, TILT_Y };

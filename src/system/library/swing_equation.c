@@ -3,6 +3,7 @@
   d speed = (power - coupling sin angle - damping speed)/inertia dt + noise. For |power| < coupling it can run in step with the grid or, out of step,
   near the speed power/damping. On the circle of angles power is no gradient, so there is no potential.
 */
+#include "support/kernel.h"
 #include "library.h"
 
 enum { POWER, COUPLING, INERTIA, DAMPING, DIFFUSION };

@@ -2,6 +2,7 @@
   A particle pulled over a corrugated track: V = -height cos x on a circle and the constant force `force`. On a circle that force is no gradient:
   the potential -force x would not come back to itself.
 */
+#include "support/kernel.h"
 #include "library.h"
 
 enum { HEIGHT = FARE_OWN, FORCE };

@@ -4,6 +4,7 @@
   Noise may carry a concentration below zero, where the chemistry means nothing. There Hill's function and the noise of decay are those at zero, so that D stays
   positive, while the drift -decay x leads back.
 */
+#include "support/kernel.h"
 #include "library.h"
 
 enum { PRODUCTION_X, PRODUCTION_Y, BASAL, THRESHOLD, HILL, DECAY, VOLUME };

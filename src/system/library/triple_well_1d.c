@@ -3,6 +3,7 @@
   The published noise 0.75 is kT = 0.75^2/2. The force is the slope of just this V; deeptime's is not quite (it has 34.125104 x^3
   and 82.603155 x^2 where four and three times the coefficients are 34.12512 and 82.6032).
 */
+#include "support/kernel.h"
 #include "library.h"
 
 enum { HEIGHT = FARE_OWN, TILT };

@@ -3,6 +3,7 @@
   V = hill G(0, 1/3) - shallow G(0, 5/3) - left G(-1, 0) - right G(1, 0) + walls (x^4 + (y - 1/3)^4) - tilt x - tilt_y y,
   G(a, b) = exp(-(x - a)^2 - (y - b)^2). The published noise 1.09 is kT = 1.09^2/2.
 */
+#include "support/kernel.h"
 #include "library.h"
 
 enum { HILL = FARE_OWN, SHALLOW, LEFT, RIGHT, WALLS, TILT, TILT_Y };

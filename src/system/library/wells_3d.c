@@ -3,6 +3,7 @@
   V = height sum_k (x_k^2 - 1)^2 + coupling/2 sum_{j<k} (x_j - x_k)^2 - tilt x - tilt_y y - tilt_z z.
   Without coupling the density is a product. Beyond coupling = 4/3 height only (-1,-1,-1) and (1,1,1) and the saddle between them are left.
 */
+#include "support/kernel.h"
 #include "library.h"
 
 enum { HEIGHT = FARE_OWN, COUPLING, TILT };

@@ -1,0 +1,364 @@
+/*
+  The generator with target states removed, for the backward equation. Where an edge from a cell outside crosses into a target, the target begins
+  at the crossing and not at the neighbour's centre: with U linear along the edge its resistance is that of the whole edge times
+
+    w = (e^{z s} - 1)/(e^z - 1),  z = ln(r(j->i)/r(i->j)),
+
+  s being the part of the edge outside. That makes the boundary exact to second order wherever it lies.
+*/
+#include "analysis/analysis.h"
+
+#include <petscdmda.h>
+
+#include <math.h>
+
+static double resistance(double leaving, double entering, double s)
+{
+  const double steep = 500, z = entering > 0 ? log(entering / leaving) : -HUGE_VAL;
+
+  if (z > steep) return exp(z * (s - 1));
+  return fabs(z) < 1e-8 ? s : expm1(z * s) / expm1(z);
+}
+
+static int target_of(int targets, const fare_region *const target[], const double x[])
+{
+  for (int i = 0; i < targets; i++) {
+    if (fare_region_has(target[i], x)) return i;
+  }
+  return -1;
+}
+
+/* The cell over a face, its index wrapped at periodic ends; false where there is none. */
+static PetscBool neighbour(const fare_grid *grid, const PetscInt index[], int face, PetscInt there[])
+{
+  const int axis = face / 2;
+
+  for (int a = 0; a < FARE_DIM_MAX; a++) there[a] = index[a];
+  there[axis] += face % 2 ? 1 : -1;
+  if (there[axis] >= 0 && there[axis] < grid->cells[axis]) return PETSC_TRUE;
+  if (grid->end[axis] != FARE_END_PERIODIC) return PETSC_FALSE;
+  there[axis] = (there[axis] + grid->cells[axis]) % grid->cells[axis];
+  return PETSC_TRUE;
+}
+
+static void centre(const fare_grid *grid, const PetscInt index[], double x[])
+{
+  for (int axis = 0; axis < grid->dim; axis++) x[axis] = fare_grid_centre(grid, axis, index[axis]);
+}
+
+/* Which cells are in a target, and how much of an edge that crosses into one is outside: NaN where none does. */
+static PetscErrorCode look_at_faces(fare_killed *k, int targets, const fare_region *const target[])
+{
+  const int              faces = 2 * k->grid->dim;
+  ISLocalToGlobalMapping mapping;
+  const PetscInt        *global;
+  fare_ghosts            ghosts;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_ghosts_of(k->grid, &ghosts));
+  PetscCall(DMGetLocalToGlobalMapping(k->grid->dm, &mapping));
+  PetscCall(ISLocalToGlobalMappingGetIndices(mapping, &global));
+  for (PetscInt n = 0; n < k->owned; n++) {
+    PetscInt index[FARE_DIM_MAX], there[FARE_DIM_MAX];
+    double   x[FARE_DIM_MAX], y[FARE_DIM_MAX];
+
+    fare_cell_index(k->grid, n, index);
+    centre(k->grid, index, x);
+    k->in[n] = (signed char)target_of(targets, target, x);
+    for (int face = 0; face < faces; face++) {
+      const PetscInt at = n * faces + face;
+
+      k->part[at]   = NAN;
+      k->column[at] = k->beyond[at] = -1;
+      if (!neighbour(k->grid, index, face, there)) continue;
+      k->column[at] = global[fare_ghosts_at(&ghosts, index) + (face % 2 ? 1 : -1) * ghosts.stride[face / 2]];
+      centre(k->grid, there, y);
+      k->beyond[at] = (signed char)target_of(targets, target, y);
+      if (k->in[n] < 0 && k->beyond[at] >= 0) k->part[at] = fare_region_crossing(target[k->beyond[at]], k->grid, x, face / 2, face % 2);
+    }
+  }
+  PetscCall(ISLocalToGlobalMappingRestoreIndices(mapping, &global));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode check_targets(const fare_killed *k, int targets, const fare_region *const target[])
+{
+  PetscInt64 count[3] = {0}; /* in each target, and outside of all */
+
+  PetscFunctionBeginUser;
+  for (PetscInt n = 0; n < k->owned; n++) count[k->in[n] < 0 ? 2 : k->in[n]]++;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, count, 3, MPI_INT64_T, MPI_SUM, k->grid->comm));
+  for (int i = 0; i < targets; i++) {
+    PetscBool absorbs = PETSC_FALSE;
+
+    if (count[i]) continue;
+    for (int axis = 0; axis < k->grid->dim; axis++) absorbs |= k->grid->end[axis] >= FARE_END_ABSORBING;
+    /* what is left is the whole box, and through its ends */
+    if (fare_region_is_beyond(target[i], k->grid->lower, k->grid->upper) && absorbs) continue;
+    FARE_FAIL(FARE_ERR_INPUT, "analysis: a set holds the centre of no cell of the grid");
+  }
+  if (!count[2]) FARE_FAIL(FARE_ERR_INPUT, "analysis: the sets hold all cells of the grid");
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_killed_create(const fare_grid *grid, const fare_system *system, double t, int targets, const fare_region *const target[], fare_killed **killed)
+{
+  fare_killed *k;
+  size_t       faces;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscNew(&k));
+  *killed  = k;
+  k->grid  = grid;
+  k->owned = fare_grid_owned(grid);
+  faces    = (size_t)(2 * grid->dim * k->owned);
+  PetscCall(PetscMalloc4(faces, &k->leaving, faces, &k->entering, faces, &k->cut, faces, &k->part));
+  PetscCall(PetscMalloc3(faces, &k->column, k->owned, &k->in, faces, &k->beyond));
+  PetscCall(look_at_faces(k, targets, target));
+  PetscCall(check_targets(k, targets, target));
+  PetscCall(fare_operator_create(grid, system, &k->op));
+  PetscCall(fare_killed_move(k, t));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_killed_move(fare_killed *k, double t)
+{
+  const PetscInt faces = 2 * k->grid->dim * k->owned;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_elimination_destroy(&k->elimination));
+  PetscCall(fare_operator_faces(k->op, t, k->leaving, k->entering));
+  for (PetscInt at = 0; at < faces; at++) k->cut[at] = !isnan(k->part[at]) && k->leaving[at] > 0 ? resistance(k->leaving[at], k->entering[at], k->part[at]) : 1;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_killed_destroy(fare_killed **killed)
+{
+  fare_killed *k = *killed;
+
+  PetscFunctionBeginUser;
+  if (!k) PetscFunctionReturn(0);
+  PetscCall(fare_elimination_destroy(&k->elimination));
+  PetscCall(fare_operator_destroy(&k->op));
+  PetscCall(PetscFree4(k->leaving, k->entering, k->cut, k->part));
+  PetscCall(PetscFree3(k->column, k->in, k->beyond));
+  PetscCall(PetscFree(*killed));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_killed_matrix(const fare_killed *k, Mat *M)
+{
+  const int faces = 2 * k->grid->dim;
+
+  PetscFunctionBeginUser;
+  PetscCall(MatCreate(k->grid->comm, M));
+  PetscCall(MatSetSizes(*M, k->owned, k->owned, PETSC_DETERMINE, PETSC_DETERMINE));
+  PetscCall(MatSetType(*M, MATAIJ));
+  PetscCall(MatSeqAIJSetPreallocation(*M, 1 + faces, NULL));
+  PetscCall(MatMPIAIJSetPreallocation(*M, 1 + faces, NULL, faces, NULL));
+  PetscCall(fare_killed_fill(k, 0, 1, *M));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_killed_fill(const fare_killed *k, double shift, double scale, Mat M)
+{
+  const int faces = 2 * k->grid->dim;
+  PetscInt  first;
+
+  PetscFunctionBeginUser;
+  PetscCall(MatGetOwnershipRange(M, &first, NULL));
+  PetscCall(MatZeroEntries(M));
+  for (PetscInt n = 0; n < k->owned; n++) {
+    const PetscInt row = first + n;
+    double         sum = 0;
+
+    for (PetscInt at = n * faces; at < (n + 1) * faces && k->in[n] < 0; at++) {
+      sum += k->leaving[at] / k->cut[at];
+      if (k->column[at] >= 0 && k->beyond[at] < 0) PetscCall(MatSetValue(M, row, k->column[at], -scale * k->leaving[at], ADD_VALUES));
+    }
+    PetscCall(MatSetValue(M, row, row, k->in[n] < 0 ? shift + scale * sum : 1, ADD_VALUES));
+  }
+  PetscCall(MatAssemblyBegin(M, MAT_FINAL_ASSEMBLY));
+  PetscCall(MatAssemblyEnd(M, MAT_FINAL_ASSEMBLY));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_killed_residual(const fare_killed *k, double b, Vec x, Vec r, double *scale)
+{
+  const int          faces = 2 * k->grid->dim;
+  const PetscScalar *value;
+  PetscScalar       *to;
+  fare_ghosts        ghosts;
+  Vec                local;
+
+  PetscFunctionBeginUser;
+  *scale = 0;
+  PetscCall(fare_ghosts_of(k->grid, &ghosts));
+  PetscCall(DMGetLocalVector(k->grid->dm, &local));
+  PetscCall(DMGlobalToLocal(k->grid->dm, x, INSERT_VALUES, local));
+  PetscCall(VecGetArrayRead(local, &value));
+  PetscCall(VecGetArray(r, &to));
+  for (PetscInt n = 0; n < k->owned; n++) {
+    PetscInt index[FARE_DIM_MAX], here;
+
+    to[n] = 0;
+    if (k->in[n] >= 0) continue;
+    fare_cell_index(k->grid, n, index);
+    here  = fare_ghosts_at(&ghosts, index);
+    to[n] = b;
+    *scale += fabs(b);
+    for (int face = 0; face < faces; face++) {
+      const PetscInt at    = n * faces + face;
+      const double   there = k->column[at] < 0 ? 0 : value[here + (face % 2 ? 1 : -1) * ghosts.stride[face / 2]];
+      const double   flow  = k->leaving[at] > 0 ? k->leaving[at] / k->cut[at] * (value[here] - there) : 0;
+
+      to[n] -= flow;
+      *scale += fabs(flow);
+    }
+  }
+  PetscCall(VecRestoreArray(r, &to));
+  PetscCall(VecRestoreArrayRead(local, &value));
+  PetscCall(DMRestoreLocalVector(k->grid->dm, &local));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, scale, 1, MPI_DOUBLE, MPI_SUM, k->grid->comm));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_killed_hold(const fare_killed *k, const double value[], Vec x)
+{
+  PetscScalar *to;
+
+  PetscFunctionBeginUser;
+  PetscCall(VecGetArray(x, &to));
+  for (PetscInt n = 0; n < k->owned; n++) to[n] = k->in[n] < 0 ? to[n] : value[k->in[n]];
+  PetscCall(VecRestoreArray(x, &to));
+  PetscFunctionReturn(0);
+}
+
+typedef struct {
+  const fare_killed *killed;
+  double             b;
+} problem;
+
+static PetscErrorCode residual(void *context, Vec x, Vec r, double *scale)
+{
+  const problem *p = context;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_killed_residual(p->killed, p->b, x, r, scale));
+  PetscFunctionReturn(0);
+}
+
+/* What iterations lose: each rate out of a cell is known to 1e-16 of itself, and that counts as often as a path leaves cells before it is over. */
+static PetscErrorCode check_digits(Mat M, KSP ksp, const char *what)
+{
+  const double most = 1e-6, one = 1;
+  Vec          times, ones, diagonal;
+  PetscReal    longest, fastest;
+
+  PetscFunctionBeginUser;
+  PetscCall(MatCreateVecs(M, &diagonal, &times));
+  PetscCall(VecDuplicate(times, &ones));
+  PetscCall(VecSet(ones, one));
+  PetscCall(KSPSolve(ksp, ones, times));
+  PetscCall(VecNorm(times, NORM_INFINITY, &longest));
+  PetscCall(MatGetDiagonal(M, diagonal));
+  PetscCall(VecNorm(diagonal, NORM_INFINITY, &fastest));
+  PetscCall(VecDestroy(&times));
+  PetscCall(VecDestroy(&ones));
+  PetscCall(VecDestroy(&diagonal));
+  if (PETSC_MACHINE_EPSILON * longest * fastest <= most) PetscFunctionReturn(0);
+  FARE_FAIL(FARE_ERR_FAILED, "%s: the barrier is too high for the iterative solver: %.0e passages between neighbours to one over it, of which %.0e can be told apart; take fewer cells, which are eliminated exactly, or a larger kT", what, longest * fastest, most / PETSC_MACHINE_EPSILON);
+}
+
+static PetscErrorCode iterate(const fare_killed *k, const problem *p, const char *what, Vec x, fare_solved *solved)
+{
+  Mat M;
+  KSP ksp;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_killed_matrix(k, &M));
+  PetscCall(fare_solver_create(k->grid, M, M, &ksp));
+  PetscCall(fare_solver_refine(ksp, residual, (void *)p, 0, 1e-7, what, x, solved));
+  PetscCall(check_digits(M, ksp, what));
+  PetscCall(KSPDestroy(&ksp));
+  PetscCall(MatDestroy(&M));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_killed_eliminate(fare_killed *k)
+{
+  PetscFunctionBeginUser;
+  if (!k->elimination) PetscCall(fare_elimination_create(k, 0, PETSC_FALSE, &k->elimination));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_killed_solve(fare_killed *k, double b, const double value[], const char *what, Vec *x, fare_solved *solved)
+{
+  const problem p = {k, b};
+  double        scale;
+  PetscReal     norm;
+  Vec           r;
+
+  PetscFunctionBeginUser;
+  PetscCall(DMCreateGlobalVector(k->grid->dm, x));
+  PetscCall(VecSet(*x, 0));
+  PetscCall(fare_killed_hold(k, value, *x));
+  if (!fare_elimination_serves(k->grid)) {
+    PetscCall(iterate(k, &p, what, *x, solved));
+    PetscFunctionReturn(0);
+  }
+  PetscCall(fare_killed_eliminate(k));
+  PetscCall(VecDuplicate(*x, &r));
+  PetscCall(fare_killed_residual(k, b, *x, r, &scale));
+  PetscCall(fare_elimination_solve(k->elimination, PETSC_FALSE, r));
+  PetscCall(fare_killed_hold(k, value, r));
+  PetscCall(VecCopy(r, *x));
+  PetscCall(fare_killed_residual(k, b, *x, r, &scale));
+  PetscCall(VecNorm(r, NORM_1, &norm));
+  *solved = (fare_solved){scale > 0 ? norm / scale : 0, 1};
+  PetscCall(VecDestroy(&r));
+  PetscFunctionReturn(0);
+}
+
+/* By the rates over the faces of one end alone, which are what flows there per mass. */
+static PetscErrorCode fill_exit(const fare_killed *k, int axis, int side, Vec r)
+{
+  PetscScalar *to;
+
+  PetscFunctionBeginUser;
+  PetscCall(VecGetArray(r, &to));
+  for (PetscInt n = 0; n < k->owned; n++) {
+    const PetscInt at = n * 2 * k->grid->dim + 2 * axis + side;
+
+    to[n] = k->in[n] < 0 && k->column[at] < 0 ? k->leaving[at] / k->cut[at] : 0;
+  }
+  PetscCall(VecRestoreArray(r, &to));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_killed_exit(fare_killed *k, int axis, int side, Vec *x)
+{
+  Mat M;
+  KSP ksp;
+  Vec r;
+
+  PetscFunctionBeginUser;
+  PetscCall(DMCreateGlobalVector(k->grid->dm, x));
+  PetscCall(fill_exit(k, axis, side, *x));
+  if (fare_elimination_serves(k->grid)) {
+    PetscCall(fare_killed_eliminate(k));
+    PetscCall(fare_elimination_solve(k->elimination, PETSC_FALSE, *x));
+    PetscFunctionReturn(0);
+  }
+  PetscCall(VecDuplicate(*x, &r));
+  PetscCall(VecCopy(*x, r));
+  PetscCall(fare_killed_matrix(k, &M));
+  PetscCall(fare_solver_create(k->grid, M, M, &ksp));
+  PetscCall(KSPSetTolerances(ksp, 1e-12, 1e-300, PETSC_DEFAULT, 300));
+  PetscCall(KSPSolve(ksp, r, *x));
+  PetscCall(check_digits(M, ksp, "exit probability"));
+  PetscCall(KSPDestroy(&ksp));
+  PetscCall(MatDestroy(&M));
+  PetscCall(VecDestroy(&r));
+  PetscFunctionReturn(0);
+}

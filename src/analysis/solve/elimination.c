@@ -1,0 +1,589 @@
+/*
+  Elimination of states without subtractions. For the rates a(i->j) >= 0 between states and k(i) >= 0 out of
+  all of them, eliminating state e gives
+
+    a(i->j) += a(i->e) a(e->j)/s,  k(i) += a(i->e) k(e)/s,  s = k(e) + sum_j a(e->j),
+
+  s being a sum over what is left, never a difference: all numbers keep their relative accuracy, however rare
+  the events are that they stand for (Grassmann, Taksar and Heyman, Oper. Res. 33, 1107 (1985); Alfa, Xue and
+  Ye, Math. Comp. 71, 217 (2002)). So do solutions with right-hand sides that are not negative.
+
+  The order is nested dissection of the box (George, SIAM J. Numer. Anal. 10, 345 (1973)), fronts are dense,
+  and rank 0 has them all.
+*/
+#include "analysis/analysis.h"
+
+#include <petscblaslapack.h>
+
+#include <math.h>
+#include <string.h>
+
+#define LEAF      16 /* cells of a part that is not divided any more */
+#define PANEL     32 /* states that are eliminated together */
+#define FACES_MAX (2 * FARE_DIM_MAX)
+#define MOST_2D   (1 << 20) /* cells whose factors fit: some 1.5 GB */
+#define MOST_3D   50000
+#define HUGE_SUM  1e150
+
+/*
+  States that are eliminated together: the states `first` to first + pivots - 1 in the order of elimination,
+  then those that a path leads to from them and from what was eliminated below. Row p of `rows`: rates to all
+  `size` states of the front, and out; columns[i * pivots + p]: a(i -> p)/s_p.
+*/
+typedef struct {
+  PetscInt  first, pivots, size, begin; /* begin: first state of the parts below */
+  PetscInt *state;                      /* the states of the front, by rising order of elimination */
+  double   *rows, *columns, *sum;
+  double   *rest; /* what is left for the front above: of states pivots to size - 1, with a column for what
+                     leaves */
+} front;
+
+struct fare_elimination {
+  const fare_grid *grid;
+  PetscBool        closed;
+  int              faces, ranks;
+  PetscInt         cells, states;
+  int             *counts, *offsets; /* of owned cells by rank, and the first of each rank: rank 0 */
+  PetscInt        *number;           /* of gathered cells in natural order, rank 0 */
+  PetscInt        *position, *cell;  /* of a cell in the order of elimination, -1: none; and back */
+  double          *rate,
+      *kill; /* between cells over faces, and out: in natural order; gone with the factors made */
+  PetscInt fronts, room;
+  front   *front;
+  double  *x, *work; /* by order of elimination; in the order of gathering */
+};
+
+PetscBool fare_elimination_serves(const fare_grid *grid)
+{
+  const double cells = (double)grid->cells[0] * (double)grid->cells[1] * (double)grid->cells[2];
+  PetscBool    chosen = PETSC_FALSE;
+
+  /* somebody asked for a solver of PETSc's */
+  if (PetscOptionsHasName(NULL, "analysis_", "-pc_type", &chosen) || chosen) return PETSC_FALSE;
+  return cells <= (grid->dim < 3 ? MOST_2D : MOST_3D) ? PETSC_TRUE : PETSC_FALSE;
+}
+
+static PetscInt natural(const fare_grid *grid, const PetscInt index[])
+{
+  return (index[2] * grid->cells[1] + index[1]) * grid->cells[0] + index[0];
+}
+
+/* Neighbour of a cell over a face, -1 where there is none. */
+static PetscInt over(const fare_grid *grid, PetscInt cell, int face)
+{
+  const int axis = face / 2;
+  PetscInt  index[FARE_DIM_MAX];
+
+  for (int a = 0; a < FARE_DIM_MAX; cell /= grid->cells[a], a++) index[a] = cell % grid->cells[a];
+  index[axis] += face % 2 ? 1 : -1;
+  if (index[axis] < 0 || index[axis] >= grid->cells[axis]) {
+    if (grid->end[axis] != FARE_END_PERIODIC) return -1;
+    index[axis] = (index[axis] + grid->cells[axis]) % grid->cells[axis];
+  }
+  return natural(grid, index);
+}
+
+/* Rates of all cells to rank 0. A cell in a target is no state: position -1, else 0. */
+static PetscErrorCode gather_rates(const fare_killed *k, double shift, fare_elimination *e)
+{
+  const int width = e->faces + 1;
+  double   *row, *all = NULL;
+  PetscInt *mine;
+  int       rank;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(e->grid->comm, &rank));
+  PetscCall(PetscMalloc2(k->owned * width, &row, k->owned, &mine));
+  if (!rank) PetscCall(PetscMalloc1(e->cells * width, &all));
+  for (PetscInt n = 0; n < k->owned; n++) {
+    double  *to = row + n * width, *kill = to + e->faces;
+    PetscInt index[FARE_DIM_MAX];
+
+    fare_cell_index(e->grid, n, index);
+    mine[n] = natural(e->grid, index);
+    *kill = k->in[n] >= 0 ? -1 : shift;
+    for (int face = 0; face < e->faces; face++) {
+      const PetscInt  at = n * e->faces + face;
+      const PetscBool stays = k->column[at] >= 0 && k->beyond[at] < 0 ? PETSC_TRUE : PETSC_FALSE;
+
+      to[face] = stays && k->in[n] < 0 ? k->leaving[at] : 0;
+      if (!stays && k->in[n] < 0 && !e->closed) *kill += k->leaving[at] / k->cut[at];
+    }
+  }
+  for (int r = 0; r < e->ranks && !rank; r++) e->counts[r] *= width, e->offsets[r] *= width;
+  PetscCallMPI(MPI_Gatherv(row, (int)k->owned * width, MPI_DOUBLE, all, e->counts, e->offsets, MPI_DOUBLE, 0,
+                           e->grid->comm));
+  for (int r = 0; r < e->ranks && !rank; r++) e->counts[r] /= width, e->offsets[r] /= width;
+  PetscCallMPI(MPI_Gatherv(mine, (int)k->owned, MPIU_INT, e->number, e->counts, e->offsets, MPIU_INT, 0,
+                           e->grid->comm));
+  for (PetscInt n = 0; n < e->cells && !rank; n++) {
+    memcpy(e->rate + e->number[n] * e->faces, all + n * width, (size_t)e->faces * sizeof *e->rate);
+    e->kill[e->number[n]] = all[n * width + e->faces];
+    e->position[e->number[n]] = e->kill[e->number[n]] >= 0 ? 0 : -1;
+  }
+  PetscCall(PetscFree2(row, mine));
+  PetscCall(PetscFree(all));
+  PetscFunctionReturn(0);
+}
+
+/* One more front, of the states among the cells of a box; `begin`: the first state of the parts below. */
+static PetscErrorCode add_front(fare_elimination *e, const PetscInt low[], const PetscInt high[],
+                                PetscInt begin)
+{
+  front *f;
+
+  PetscFunctionBeginUser;
+  if (e->fronts == e->room) {
+    e->room = PetscMax(64, 2 * e->room);
+    PetscCall(PetscRealloc((size_t)e->room * sizeof *e->front, &e->front));
+  }
+  f = &e->front[e->fronts];
+  memset(f, 0, sizeof *f);
+  f->first = e->states;
+  f->begin = begin;
+  for (PetscInt k = low[2]; k < high[2]; k++) {
+    for (PetscInt j = low[1]; j < high[1]; j++) {
+      for (PetscInt i = low[0]; i < high[0]; i++) {
+        const PetscInt cell = natural(e->grid, (PetscInt[]){i, j, k});
+
+        if (e->position[cell] < 0) continue;
+        e->position[cell] = e->states;
+        e->cell[e->states++] = cell;
+        f->pivots++;
+      }
+    }
+  }
+  if (f->pivots) e->fronts++;
+  PetscFunctionReturn(0);
+}
+
+/* Cells from low to high, high excluded: halves, then the layer between them. A ring is cut first. */
+static PetscErrorCode dissect(fare_elimination *e, int ring, const PetscInt low[], const PetscInt high[])
+{
+  const PetscInt begin = e->states,
+                 extent[FARE_DIM_MAX] = {high[0] - low[0], high[1] - low[1], high[2] - low[2]};
+  PetscInt upper[FARE_DIM_MAX], lower[FARE_DIM_MAX], middle;
+  int      axis = 0;
+
+  PetscFunctionBeginUser;
+  for (int a = 0; a < FARE_DIM_MAX; a++) {
+    lower[a] = low[a];
+    upper[a] = high[a];
+    if (extent[a] > extent[axis]) axis = a;
+  }
+  while (ring < e->grid->dim && e->grid->end[ring] != FARE_END_PERIODIC) ring++;
+  if (extent[0] * extent[1] * extent[2] <= LEAF) {
+    PetscCall(add_front(e, low, high, begin));
+  } else if (ring < e->grid->dim) {
+    upper[ring] = lower[ring] = high[ring] - 1;
+    PetscCall(dissect(e, ring + 1, low, upper));
+    upper[ring] = high[ring];
+    PetscCall(add_front(e, lower, upper, begin));
+  } else {
+    middle = low[axis] + extent[axis] / 2;
+    upper[axis] = middle;
+    PetscCall(dissect(e, ring, low, upper));
+    lower[axis] = middle + 1;
+    upper[axis] = high[axis];
+    PetscCall(dissect(e, ring, lower, upper));
+    lower[axis] = middle;
+    upper[axis] = middle + 1;
+    PetscCall(add_front(e, lower, upper, begin));
+  }
+  PetscFunctionReturn(0);
+}
+
+static int by_number(const void *a, const void *b)
+{
+  const PetscInt l = *(const PetscInt *)a, r = *(const PetscInt *)b;
+
+  return (l > r) - (l < r);
+}
+
+/* The states of a front: its own, their neighbours that come later, and those of the fronts below. `mark` is
+ * -1 everywhere, and is left so. */
+static PetscErrorCode list_states(const fare_elimination *e, front *f, const PetscInt below[], int count,
+                                  PetscInt mark[])
+{
+  const PetscInt end = f->first + f->pivots;
+  PetscInt      *list, n = 0, most = f->pivots * (1 + e->faces);
+
+  PetscFunctionBeginUser;
+  for (int i = 0; i < count; i++) most += e->front[below[i]].size - e->front[below[i]].pivots;
+  PetscCall(PetscMalloc1(most, &list));
+  for (PetscInt p = f->first; p < end; p++) list[n++] = p;
+  for (PetscInt p = f->first; p < end; p++) {
+    for (int face = 0; face < e->faces; face++) {
+      const PetscInt there = over(e->grid, e->cell[p], face), q = there < 0 ? -1 : e->position[there];
+
+      if (q < end || mark[q] >= 0) continue;
+      mark[q] = 0;
+      list[n++] = q;
+    }
+  }
+  for (int i = 0; i < count; i++) {
+    const front *b = &e->front[below[i]];
+
+    for (PetscInt s = b->pivots; s < b->size; s++) {
+      const PetscInt q = b->state[s];
+
+      if (q < end || mark[q] >= 0) continue;
+      mark[q] = 0;
+      list[n++] = q;
+    }
+  }
+  qsort(list, (size_t)n, sizeof *list, by_number);
+  for (PetscInt i = 0; i < n; i++) mark[list[i]] = -1;
+  f->size = n;
+  f->state = list;
+  PetscFunctionReturn(0);
+}
+
+/* Rates of its own states, and what fronts below left. place[state]: where it is in the front. */
+static PetscErrorCode assemble(const fare_elimination *e, const front *f, const PetscInt below[], int count,
+                               const PetscInt place[], double A[])
+{
+  const PetscInt n = f->size, width = n + 1;
+
+  PetscFunctionBeginUser;
+  memset(A, 0, (size_t)(n * width) * sizeof *A);
+  for (PetscInt p = 0; p < f->pivots; p++) {
+    const PetscInt cell = e->cell[f->first + p];
+
+    A[p * width + n] += e->kill[cell];
+    for (int face = 0; face < e->faces; face++) {
+      const PetscInt there = over(e->grid, cell, face), q = there < 0 ? -1 : e->position[there];
+
+      if (q <= f->first + p) continue;
+      A[p * width + place[q]] += e->rate[cell * e->faces + face];
+      A[place[q] * width + p] += e->rate[there * e->faces + (face ^ 1)];
+    }
+  }
+  for (int i = 0; i < count; i++) {
+    front         *b = &e->front[below[i]];
+    const PetscInt m = b->size - b->pivots;
+
+    for (PetscInt r = 0; r < m; r++) {
+      double       *to = A + place[b->state[b->pivots + r]] * width;
+      const double *from = b->rest + r * (m + 1);
+
+      for (PetscInt c = 0; c < m; c++) to[place[b->state[b->pivots + c]]] += from[c];
+      to[n] += from[m];
+    }
+    PetscCall(PetscFree(b->rest));
+  }
+  PetscFunctionReturn(0);
+}
+
+/* Row k has its sum taken, and what comes from other states is divided by it. False where nothing leaves the
+ * state. */
+static PetscBool take_sum(PetscInt n, PetscInt k, double A[], double *sum)
+{
+  const PetscInt width = n + 1;
+
+  *sum = 0;
+  for (PetscInt j = k + 1; j <= n; j++) *sum += A[k * width + j];
+  if (!(*sum > 0) || !isfinite(*sum)) return PETSC_FALSE;
+  for (PetscInt i = k + 1; i < n; i++) A[i * width + k] /= *sum;
+  return PETSC_TRUE;
+}
+
+static void eliminate(double A[], PetscInt width, PetscInt k, PetscInt i, PetscInt from, PetscInt to)
+{
+  const double share = A[i * width + k];
+  double *restrict row = A + i * width;
+  const double *restrict pivot = A + k * width;
+
+  for (PetscInt j = from; j < to; j++) row[j] += share * pivot[j];
+}
+
+/* Eliminates the pivots: within a panel one by one, for all that comes after it together. *stuck: state that
+ * is never left. */
+static PetscErrorCode factor(front *f, PetscInt last, double A[], PetscInt *stuck)
+{
+  const PetscInt n = f->size, width = n + 1;
+
+  PetscFunctionBeginUser;
+  for (PetscInt begin = 0; begin < f->pivots; begin += PANEL) {
+    const PetscInt end = PetscMin(f->pivots, begin + PANEL);
+    PetscBLASInt   columns, rows, inner, lead;
+    const double   one = 1;
+
+    for (PetscInt k = begin; k < end; k++) {
+      if (!take_sum(n, k, A, &f->sum[k]) && f->first + k != last) *stuck = f->first + k;
+      if (*stuck >= 0) PetscFunctionReturn(0);
+      for (PetscInt i = k + 1; i < end; i++) eliminate(A, width, k, i, k + 1, width);
+      for (PetscInt i = end; i < n; i++) eliminate(A, width, k, i, k + 1, end);
+    }
+    if (end == n) continue;
+    PetscCall(PetscBLASIntCast(width - end, &columns));
+    PetscCall(PetscBLASIntCast(n - end, &rows));
+    PetscCall(PetscBLASIntCast(end - begin, &inner));
+    PetscCall(PetscBLASIntCast(width, &lead));
+    /* rows are columns to BLAS */
+    PetscCallBLAS("BLASgemm",
+                  BLASgemm_("N", "N", &columns, &rows, &inner, &one, A + begin * width + end, &lead,
+                            A + end * width + begin, &lead, &one, A + end * width + end, &lead));
+  }
+  PetscFunctionReturn(0);
+}
+
+/* Keeps the pivots' rows and columns, and what is left for the front above. */
+static PetscErrorCode keep(front *f, const double A[])
+{
+  const PetscInt n = f->size, width = n + 1, m = n - f->pivots;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc2(f->pivots * n, &f->rows, f->pivots * n, &f->columns));
+  for (PetscInt p = 0; p < f->pivots; p++) memcpy(f->rows + p * n, A + p * width, (size_t)n * sizeof *A);
+  for (PetscInt i = 0; i < n; i++)
+    memcpy(f->columns + i * f->pivots, A + i * width, (size_t)f->pivots * sizeof *A);
+  if (!m) PetscFunctionReturn(0);
+  PetscCall(PetscMalloc1(m * (m + 1), &f->rest));
+  for (PetscInt r = 0; r < m; r++)
+    memcpy(f->rest + r * (m + 1), A + (f->pivots + r) * width + f->pivots, (size_t)(m + 1) * sizeof *A);
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode factor_all(fare_elimination *e)
+{
+  PetscInt *waiting, *place, *mark, count = 0, stuck = -1;
+  double   *A = NULL;
+  size_t    room = 0;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc3(e->fronts + 1, &waiting, e->states, &place, e->states, &mark));
+  for (PetscInt p = 0; p < e->states; p++) mark[p] = -1;
+  for (PetscInt i = 0; i < e->fronts && stuck < 0; i++) {
+    front   *f = &e->front[i];
+    PetscInt below = count;
+
+    while (below > 0 && e->front[waiting[below - 1]].first >= f->begin) below--;
+    PetscCall(list_states(e, f, waiting + below, (int)(count - below), mark));
+    for (PetscInt s = 0; s < f->size; s++) place[f->state[s]] = s;
+    if ((size_t)(f->size * (f->size + 1)) > room) {
+      room = (size_t)(f->size * (f->size + 1));
+      PetscCall(PetscFree(A));
+      PetscCall(PetscMalloc1(room, &A));
+    }
+    PetscCall(PetscMalloc1(f->pivots, &f->sum));
+    PetscCall(assemble(e, f, waiting + below, (int)(count - below), place, A));
+    PetscCall(factor(f, e->closed ? e->states - 1 : -1, A, &stuck));
+    PetscCall(keep(f, A));
+    waiting[below] = i;
+    count = below + 1;
+  }
+  PetscCall(PetscFree(A));
+  PetscCall(PetscFree3(waiting, place, mark));
+  if (stuck >= 0) {
+    const PetscInt cell = e->cell[stuck];
+    char           text[128] = "";
+
+    for (int axis = 0, rest = (int)cell; axis < e->grid->dim; rest /= (int)e->grid->cells[axis], axis++) {
+      snprintf(text + strlen(text), sizeof text - strlen(text), "%s%.6g", axis ? ", " : "",
+               fare_grid_centre(e->grid, axis, rest % e->grid->cells[axis]));
+    }
+    FARE_FAIL(FARE_ERR_FAILED,
+              "analysis: nothing ever leaves the neighbourhood of (%s): the rates out of it are 0, or too "
+              "small for numbers",
+              text);
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode create_on_first(fare_elimination *e)
+{
+  const PetscInt low[FARE_DIM_MAX] = {0, 0, 0};
+
+  PetscFunctionBeginUser;
+  PetscCall(dissect(e, 0, low, e->grid->cells));
+  PetscCall(PetscMalloc1(e->states + 1, &e->x));
+  PetscCall(factor_all(e));
+  PetscCall(PetscFree2(e->rate, e->kill));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_elimination_create(const fare_killed *killed, double shift, PetscBool closed,
+                                       fare_elimination **elimination)
+{
+  fare_elimination *e;
+  PetscInt          cells, owned = killed->owned;
+  int               rank, mine = (int)owned;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscNew(&e));
+  *elimination = e;
+  e->grid = killed->grid;
+  e->closed = closed;
+  e->faces = 2 * e->grid->dim;
+  e->cells = cells = e->grid->cells[0] * e->grid->cells[1] * e->grid->cells[2];
+  PetscCallMPI(MPI_Comm_size(e->grid->comm, &e->ranks));
+  PetscCallMPI(MPI_Comm_rank(e->grid->comm, &rank));
+  if (rank) cells = 0;
+  PetscCall(PetscCalloc2(e->ranks, &e->counts, e->ranks, &e->offsets));
+  PetscCallMPI(MPI_Gather(&mine, 1, MPI_INT, e->counts, 1, MPI_INT, 0, e->grid->comm));
+  for (int r = 1; r < e->ranks; r++) e->offsets[r] = e->offsets[r - 1] + e->counts[r - 1];
+  PetscCall(PetscMalloc4(cells, &e->number, cells, &e->position, cells, &e->cell, cells, &e->work));
+  PetscCall(PetscMalloc2(cells * e->faces, &e->rate, cells, &e->kill));
+  PetscCall(gather_rates(killed, shift, e));
+  PetscCall(fare_error_agree(e->grid->comm, rank ? 0 : create_on_first(e)));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_elimination_destroy(fare_elimination **elimination)
+{
+  fare_elimination *e = *elimination;
+
+  PetscFunctionBeginUser;
+  if (!e) PetscFunctionReturn(0);
+  for (PetscInt i = 0; i < e->fronts; i++) {
+    PetscCall(PetscFree(e->front[i].state));
+    PetscCall(PetscFree(e->front[i].sum));
+    PetscCall(PetscFree(e->front[i].rest));
+    PetscCall(PetscFree2(e->front[i].rows, e->front[i].columns));
+  }
+  PetscCall(PetscFree(e->front));
+  PetscCall(PetscFree(e->x));
+  PetscCall(PetscFree2(e->counts, e->offsets));
+  PetscCall(PetscFree4(e->number, e->position, e->cell, e->work));
+  PetscCall(PetscFree2(e->rate, e->kill));
+  PetscCall(PetscFree(*elimination));
+  PetscFunctionReturn(0);
+}
+
+/* x of rank 0 from a vector, and back; what is no state keeps what the vector holds. */
+static PetscErrorCode fetch(fare_elimination *e, Vec from)
+{
+  const PetscScalar *value;
+  PetscInt           owned;
+  int                rank;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(e->grid->comm, &rank));
+  PetscCall(VecGetLocalSize(from, &owned));
+  PetscCall(VecGetArrayRead(from, &value));
+  PetscCallMPI(MPI_Gatherv(value, (int)owned, MPI_DOUBLE, e->work, e->counts, e->offsets, MPI_DOUBLE, 0,
+                           e->grid->comm));
+  PetscCall(VecRestoreArrayRead(from, &value));
+  for (PetscInt n = 0; n < e->cells && !rank; n++) {
+    if (e->position[e->number[n]] >= 0) e->x[e->position[e->number[n]]] = e->work[n];
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode hand_out(fare_elimination *e, Vec to)
+{
+  PetscScalar *value;
+  PetscInt     owned;
+  int          rank;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(e->grid->comm, &rank));
+  for (PetscInt n = 0; n < e->cells && !rank; n++) {
+    const PetscInt at = e->position[e->number[n]];
+
+    e->work[n] = at < 0 ? 0 : e->x[at];
+  }
+  PetscCall(VecGetLocalSize(to, &owned));
+  PetscCall(VecGetArray(to, &value));
+  PetscCallMPI(MPI_Scatterv(e->work, e->counts, e->offsets, MPI_DOUBLE, value, (int)owned, MPI_DOUBLE, 0,
+                            e->grid->comm));
+  PetscCall(VecRestoreArray(to, &value));
+  PetscFunctionReturn(0);
+}
+
+static void solve(fare_elimination *e)
+{
+  double *x = e->x;
+
+  for (PetscInt i = 0; i < e->fronts; i++) {
+    const front *f = &e->front[i];
+
+    for (PetscInt k = 0; k < f->pivots; k++) {
+      for (PetscInt s = k + 1; s < f->size; s++)
+        x[f->state[s]] += f->columns[s * f->pivots + k] * x[f->first + k];
+    }
+  }
+  for (PetscInt i = e->fronts - 1; i >= 0; i--) {
+    const front *f = &e->front[i];
+
+    for (PetscInt k = f->pivots - 1; k >= 0; k--) {
+      double sum = x[f->first + k];
+
+      for (PetscInt s = k + 1; s < f->size; s++) sum += f->rows[k * f->size + s] * x[f->state[s]];
+      x[f->first + k] = sum / f->sum[k];
+    }
+  }
+}
+
+static void solve_transposed(fare_elimination *e)
+{
+  double *x = e->x;
+
+  for (PetscInt i = 0; i < e->fronts; i++) {
+    const front *f = &e->front[i];
+
+    for (PetscInt k = 0; k < f->pivots; k++) {
+      x[f->first + k] /= f->sum[k];
+      for (PetscInt s = k + 1; s < f->size; s++) x[f->state[s]] += f->rows[k * f->size + s] * x[f->first + k];
+    }
+  }
+  for (PetscInt i = e->fronts - 1; i >= 0; i--) {
+    const front *f = &e->front[i];
+
+    for (PetscInt k = f->pivots - 1; k >= 0; k--) {
+      for (PetscInt s = k + 1; s < f->size; s++)
+        x[f->first + k] += f->columns[s * f->pivots + k] * x[f->state[s]];
+    }
+  }
+}
+
+/* From the last state back; what grows too large is made smaller, with all that was found before. */
+static void find_stationary(fare_elimination *e)
+{
+  double *x = e->x;
+
+  x[e->states - 1] = 1;
+  for (PetscInt i = e->fronts - 1; i >= 0; i--) {
+    const front *f = &e->front[i];
+    double       largest = 0;
+
+    for (PetscInt k = f->pivots - 1; k >= 0; k--) {
+      if (f->first + k == e->states - 1) continue;
+      x[f->first + k] = 0;
+      for (PetscInt s = k + 1; s < f->size; s++)
+        x[f->first + k] += f->columns[s * f->pivots + k] * x[f->state[s]];
+      largest = PetscMax(largest, x[f->first + k]);
+    }
+    for (PetscInt p = f->first; p < e->states && largest > HUGE_SUM; p++) x[p] /= largest;
+  }
+}
+
+PetscErrorCode fare_elimination_solve(fare_elimination *e, PetscBool transposed, Vec x)
+{
+  int rank;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(e->grid->comm, &rank));
+  PetscCall(fetch(e, x));
+  if (!rank && transposed) solve_transposed(e);
+  if (!rank && !transposed) solve(e);
+  PetscCall(hand_out(e, x));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_elimination_stationary(fare_elimination *e, Vec masses)
+{
+  PetscScalar sum;
+  int         rank;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(e->grid->comm, &rank));
+  if (!rank) find_stationary(e);
+  PetscCall(hand_out(e, masses));
+  PetscCall(VecSum(masses, &sum));
+  if (!(sum > 0) || !isfinite(sum))
+    FARE_FAIL(FARE_ERR_FAILED, "analysis: the masses at rest span more than numbers do");
+  PetscCall(VecScale(masses, 1 / sum));
+  PetscFunctionReturn(0);
+}

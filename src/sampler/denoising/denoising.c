@@ -1,0 +1,302 @@
+/* Training and drawing of the samplers that take noise out, level by level. */
+#include "denoising.h"
+#include "sampler/shared/posterior.h"
+
+#include <math.h>
+#include <string.h>
+
+/* The inputs of the network: u per axis, octaves of y per axis, then those that all particles of a block share: ln sigma and t. */
+static int position_inputs(const fare_generative *g, int dim)
+{
+  return dim * (1 + 2 * (int)g->octaves);
+}
+static int noise_inputs(const fare_denoising *d)
+{
+  return 1 + 2 * (int)d->noise_octaves;
+}
+
+PetscErrorCode fare_denoising_setup(fare_sampler *sampler)
+{
+  fare_denoising  *d   = sampler->state;
+  fare_generative *g   = &d->common;
+  const int        dim = fare_system_dimension(sampler->system), inputs = position_inputs(g, dim) + noise_inputs(d) + fare_generative_time_inputs(g);
+
+  PetscFunctionBeginUser;
+  if (d->sigma_min >= d->sigma_max) FARE_FAIL(FARE_ERR_INPUT, "ensemble %s (%s): sigma_min %g must be below sigma_max %g", sampler->name, sampler->type->name, d->sigma_min, d->sigma_max);
+  PetscCall(fare_learn_network(&g->learn, inputs, dim, fare_sampler_stream(sampler, "weights"), &g->network));
+  PetscFunctionReturn(0);
+}
+
+/* What a step of training works on. */
+typedef struct {
+  const fare_denoising *d;
+  fare_lesson           rows;
+  float                *sigma, *level, *e[FARE_DIM_MAX];              /* of the batch's rows; sigma as its normal until levels are made */
+  float                 target[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED; /* of the tile */
+} lesson;
+
+enum { DRAW_SIGMA = 1, DRAW_NOISE };
+
+static void draw_noise(lesson *l, uint64_t step)
+{
+  const fare_learn_batch *batch = l->rows.batch;
+  double                  e[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
+  int64_t                 block = -1;
+
+  for (int64_t i = 0; i < batch->count; i++) {
+    if (batch->number[i] / FARE_BLOCK != block) {
+      block = batch->number[i] / FARE_BLOCK;
+      l->d->noise(l->d, l->rows.dim, l->rows.stream, (uint64_t)block, step, DRAW_NOISE, e);
+    }
+    for (int axis = 0; axis < l->rows.dim; axis++) l->e[axis][i] = (float)e[axis][batch->number[i] % FARE_BLOCK];
+  }
+}
+
+static void draw(void *context, int64_t step, int64_t *rows)
+{
+  lesson               *l = context;
+  const fare_denoising *d = l->d;
+
+  fare_learn_batch_draw(l->rows.batch, l->rows.rows, l->rows.stream, (uint64_t)step);
+  fare_learn_batch_normals(l->rows.batch, l->rows.stream, (uint64_t)step, DRAW_SIGMA, l->sigma);
+  draw_noise(l, (uint64_t)step);
+  *rows = l->rows.batch->count;
+  if (d->predicts_noise) fare_denoising_levels_even((int)*rows, d->beta_min, d->beta_max, d->sigma_min, d->sigma_max, l->sigma, l->sigma, l->level);
+  else fare_denoising_levels((int)*rows, d->p_mean, d->p_std, d->sigma_min, d->sigma_max, l->sigma, l->sigma, l->level);
+}
+
+static void inputs(void *context, int64_t first, int n, float input[])
+{
+  lesson                *l = context;
+  const fare_generative *g = &l->d->common;
+  float                  y[FARE_BLOCK] FARE_ALIGNED;
+  float                 *to = input + (size_t)l->rows.dim * FARE_BLOCK;
+
+  for (int axis = 0; axis < l->rows.dim; axis++) {
+    fare_denoising_corrupt(n, l->sigma + first, l->rows.batch->x[axis] + first, l->e[axis] + first, y, input + (size_t)axis * FARE_BLOCK, l->target[axis]);
+    if (l->d->predicts_noise) memcpy(l->target[axis], l->e[axis] + first, (size_t)n * sizeof(float));
+    fare_learn_octaves((int)g->octaves, g->frequency, n, y, l->sigma + first, FARE_BLOCK, to);
+    to += (size_t)(2 * g->octaves) * FARE_BLOCK;
+  }
+  fare_generative_scalar(l->d->noise_octaves, n, l->level + first, FARE_BLOCK, to);
+  fare_lesson_times(&l->rows, first, n, to + (size_t)noise_inputs(l->d) * FARE_BLOCK);
+}
+
+static double loss(void *context, int64_t first, int n, const float output[], float d_output[])
+{
+  lesson *l   = context;
+  double  sum = 0;
+
+  for (int axis = 0; axis < l->rows.dim; axis++) {
+    sum += fare_generative_loss(n, l->rows.batch->weight + first, l->target[axis], output + (size_t)axis * FARE_BLOCK, d_output + (size_t)axis * FARE_BLOCK);
+  }
+  return sum;
+}
+
+PetscErrorCode fare_denoising_train(fare_sampler *sampler, const fare_training_set *data)
+{
+  fare_denoising    *d       = sampler->state;
+  lesson             l       = {.d = d};
+  fare_learn_problem problem = {.context = &l, .draw = draw, .inputs = inputs, .loss = loss};
+  const size_t       size    = (size_t)d->common.learn.batch;
+  PetscErrorCode     code;
+
+  PetscFunctionBeginUser;
+  if (sampler->mode != FARE_LEARNED) {
+    PetscCall(fare_posterior_train(sampler, data));
+    PetscFunctionReturn(0);
+  }
+  PetscCall(PetscMalloc2(size, &l.sigma, size, &l.level));
+  for (int axis = 0; axis < fare_system_dimension(sampler->system); axis++) PetscCall(PetscMalloc1(size, &l.e[axis]));
+  code = fare_lesson_begin(sampler, data, &l.rows);
+  if (!code) code = fare_generative_learn(sampler, &problem);
+  PetscCall(fare_lesson_end(&l.rows));
+  PetscCall(PetscFree2(l.sigma, l.level));
+  for (int axis = 0; axis < FARE_DIM_MAX; axis++) PetscCall(PetscFree(l.e[axis]));
+  PetscFunctionReturn(code);
+}
+
+/* One advance: what all blocks share. */
+typedef struct {
+  const fare_denoising *d;
+  fare_sampler_mode     mode;
+  int                   dim, common;
+  double               *sigma;  /* sampling_steps + 1 levels, the last 0 */
+  float                *shared; /* inputs of ln sigma and t */
+  float                *input;
+  fare_stream           latent, churn;
+} journey;
+
+/* Blocks that go together from level to level: one, or all where the field of a level is costly to make. */
+typedef struct {
+  int64_t     first, count;
+  fare_place *u, *v, *F;
+} party;
+
+static PetscErrorCode journey_begin(fare_sampler *sampler, double t, int dim, journey *j)
+{
+  const fare_denoising *d     = sampler->state;
+  const double          first = pow(d->sigma_max, 1 / d->rho), last = pow(d->sigma_min, 1 / d->rho);
+
+  PetscFunctionBeginUser;
+  *j        = (journey){.d = d, .mode = sampler->mode, .dim = dim, .common = noise_inputs(d) + fare_generative_time_inputs(&d->common)};
+  j->latent = fare_sampler_stream(sampler, "latent");
+  j->churn  = fare_sampler_stream(sampler, "churn");
+  PetscCall(PetscMalloc3((size_t)d->sampling_steps + 1, &j->sigma, (size_t)j->common, &j->shared, (size_t)position_inputs(&d->common, dim) * FARE_BLOCK, &j->input));
+  for (PetscInt64 i = 0; i < d->sampling_steps; i++) j->sigma[i] = pow(first + (double)i / (double)(d->sampling_steps - 1) * (last - first), d->rho);
+  j->sigma[d->sampling_steps] = 0;
+  fare_generative_time(sampler, t, j->shared + noise_inputs(d));
+  if (j->mode != FARE_LEARNED) PetscCall(fare_posterior_begin(sampler, d->augmented, t));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode journey_end(journey *j)
+{
+  PetscFunctionBeginUser;
+  PetscCall(PetscFree3(j->sigma, j->shared, j->input));
+  PetscFunctionReturn(0);
+}
+
+/* F at noise level sigma, of the network. */
+static void ask_network(journey *j, double sigma, const fare_place u, fare_place F)
+{
+  const fare_denoising  *d     = j->d;
+  const fare_generative *g     = &d->common;
+  const double           wide  = sqrt(1 + sigma * sigma);
+  const float            level = (float)PetscMin(1, 2 * log(sigma / d->sigma_min) / log(d->sigma_max / d->sigma_min) - 1);
+  float                  y[FARE_BLOCK] FARE_ALIGNED, spread[FARE_BLOCK] FARE_ALIGNED;
+  float                 *to = j->input + (size_t)j->dim * FARE_BLOCK;
+
+  for (int i = 0; i < FARE_BLOCK; i++) spread[i] = (float)sigma;
+  for (int axis = 0; axis < j->dim; axis++) {
+    memcpy(j->input + (size_t)axis * FARE_BLOCK, u[axis], sizeof y);
+    fare_generative_scale((float)wide, u[axis], y);
+    fare_learn_octaves((int)g->octaves, g->frequency, FARE_BLOCK, y, spread, FARE_BLOCK, to);
+    to += (size_t)(2 * g->octaves) * FARE_BLOCK;
+  }
+  fare_generative_scalar(d->noise_octaves, 1, &level, 1, j->shared);
+  fare_network_evaluate(g->network, FARE_BLOCK, j->input, j->common, j->shared, F[0]);
+  for (int axis = 0; axis < j->dim && d->predicts_noise; axis++) {
+    fare_generative_scale((float)-wide, F[axis], F[axis]);
+    fare_generative_euler((float)sigma, F[axis], u[axis], F[axis]);
+  }
+}
+
+/* The same of the exact denoiser: F = (D - c_skip y)/c_out. */
+static void ask_posterior(const journey *j, double sigma, const fare_place u, fare_place F)
+{
+  const double wide = sqrt(1 + sigma * sigma);
+  fare_place   y FARE_ALIGNED, mean FARE_ALIGNED;
+
+  for (int axis = 0; axis < j->dim; axis++) fare_generative_scale((float)wide, u[axis], y[axis]);
+  fare_posterior_mean(j->d->common.posterior, y, mean);
+  for (int axis = 0; axis < j->dim; axis++) {
+    fare_generative_euler((float)(-1 / wide), mean[axis], u[axis], F[axis]);
+    fare_generative_scale((float)(wide / sigma), F[axis], F[axis]);
+  }
+}
+
+/* F of a whole party at one level. */
+static PetscErrorCode ask(journey *j, double sigma, const party *p, fare_place u[], fare_place F[])
+{
+  PetscFunctionBeginUser;
+  if (j->mode != FARE_LEARNED) PetscCall(fare_posterior_level(j->d->common.posterior, sigma));
+  for (int64_t b = 0; b < p->count; b++) {
+    if (j->mode != FARE_LEARNED) ask_posterior(j, sigma, u[b], F[b]);
+    else ask_network(j, sigma, u[b], F[b]);
+  }
+  PetscFunctionReturn(0);
+}
+
+/* Adds noise that raises the level, and returns the new one (Karras et al., algorithm 2). */
+static double stir(const journey *j, uint64_t advance, PetscInt64 step, double sigma, const party *p)
+{
+  const double raised = sigma * (1 + PetscMin(j->d->churn / (double)j->d->sampling_steps, sqrt(2) - 1));
+  const float  keep = (float)sqrt((1 + sigma * sigma) / (1 + raised * raised)), add = (float)sqrt((raised * raised - sigma * sigma) / (1 + raised * raised));
+  double       z[FARE_BLOCK] FARE_ALIGNED;
+
+  for (int64_t b = 0; b < p->count; b++) {
+    for (int axis = 0; axis < j->dim; axis++) {
+      fare_random_normals(j->churn, (uint64_t)(p->first + b), advance * (uint64_t)j->d->sampling_steps + (uint64_t)step, (uint32_t)axis, z);
+      fare_generative_mix(keep, add, p->u[b][axis], z, p->u[b][axis]);
+    }
+  }
+  return raised;
+}
+
+/* Pure noise: u = y/sqrt(1 + sigma_max^2), where y is noise of the largest level on data of mean 0; normal noise is given the variance of the data, too. */
+static void begin_party(const journey *j, uint64_t advance, const party *p)
+{
+  const double sigma = j->d->sigma_max;
+  const float  scale = (float)(j->d->augmented ? sigma / sqrt(1 + sigma * sigma) : 1);
+  double       e[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
+
+  for (int64_t b = 0; b < p->count; b++) {
+    memset(p->u[b], 0, sizeof p->u[b]);
+    j->d->noise(j->d, j->dim, j->latent, (uint64_t)(p->first + b), advance, 0, e);
+    for (int axis = 0; axis < j->dim; axis++) fare_generative_mix(0, scale, p->u[b][axis], e[axis], p->u[b][axis]);
+  }
+}
+
+/* From noise to data. */
+static PetscErrorCode travel(journey *j, uint64_t advance, const party *p)
+{
+  const fare_denoising *d = j->d;
+
+  PetscFunctionBeginUser;
+  begin_party(j, advance, p);
+  for (PetscInt64 i = 0; i < d->sampling_steps; i++) {
+    const double next  = j->sigma[i + 1];
+    const double sigma = d->stochastic && i > 0 && next > 0 ? stir(j, advance, i, j->sigma[i], p) : j->sigma[i];
+    const float  h     = (float)(atan(sigma) - atan(next));
+    fare_place  *to    = next > 0 ? p->v : p->u;
+
+    PetscCall(ask(j, sigma, p, p->u, p->F));
+    for (int64_t b = 0; b < p->count; b++) {
+      for (int axis = 0; axis < j->dim; axis++) fare_generative_euler(h, p->u[b][axis], p->F[b][axis], to[b][axis]);
+    }
+    if (next <= 0) break;
+    for (int64_t b = 0; b < p->count; b++) {
+      for (int axis = 0; axis < j->dim; axis++) fare_generative_euler(h / 2, p->u[b][axis], p->F[b][axis], p->u[b][axis]);
+    }
+    PetscCall(ask(j, next, p, p->v, p->F));
+    for (int64_t b = 0; b < p->count; b++) {
+      for (int axis = 0; axis < j->dim; axis++) fare_generative_euler(h / 2, p->u[b][axis], p->F[b][axis], p->u[b][axis]);
+    }
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_denoising_advance(fare_sampler *sampler, double t, fare_ensemble *ensemble)
+{
+  fare_denoising *d     = sampler->state;
+  const int64_t   group = sampler->mode == FARE_LEARNED ? 1 : PetscMax(1, ensemble->blocks);
+  journey         j;
+  party           p;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_generative_check_ready(sampler));
+  PetscCall(journey_begin(sampler, t, ensemble->dim, &j));
+  PetscCall(PetscMalloc3((size_t)group, &p.u, (size_t)group, &p.v, (size_t)group, &p.F));
+  for (int64_t b = 0; b < ensemble->blocks; b += group) {
+    p.first = ensemble->first_block + b;
+    p.count = group;
+    PetscCall(travel(&j, d->common.advances, &p));
+    for (int64_t k = 0; k < group; k++) fare_generative_place(sampler, p.u[k], ensemble, b + k);
+  }
+  PetscCall(PetscFree3(p.u, p.v, p.F));
+  PetscCall(journey_end(&j));
+  d->common.advances++;
+  if (sampler->mode == FARE_LEARNED) sampler->cost.network_evaluations += ensemble->local * (2 * d->sampling_steps - 1);
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_denoising_expect(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+{
+  const fare_denoising *d = sampler->state;
+
+  PetscFunctionBeginUser;
+  if (sampler->mode != FARE_LEARNED) PetscFunctionReturn(0);
+  cost->network_evaluations += d->common.learn.steps * d->common.learn.batch + particles * (2 * d->sampling_steps - 1) * sampler->schedule.count;
+  PetscFunctionReturn(0);
+}

@@ -1,0 +1,393 @@
+/*
+  Training of energies by the likelihood: its gradient is the mean of dE over the data less that over the density exp(-E) of the energy as it stands, which walkers
+  represent. They stay in blocks, each at one training time, whole on one rank: a population of its own, with its own weights and resampling.
+*/
+#include "sampler/equilibrium/boltzmann.h"
+#include "energy_model.h"
+
+#include <math.h>
+#include <string.h>
+
+#define ALIGNED         __attribute__((aligned(64)))
+#define LEAST_EFFECTIVE 0.5 /* of the walkers of a block, below which they are resampled */
+
+typedef struct {
+  int64_t  number; /* among all blocks: names its random numbers */
+  int      group;
+  uint64_t moves;
+  double   z[FARE_DIM_MAX][FARE_BLOCK], f[FARE_DIM_MAX][FARE_BLOCK], U[FARE_BLOCK], weight[FARE_BLOCK];
+  double   h, log_ratio; /* ln Z/Z_0, Z_0 that of a normal */
+} flock;
+
+/* What a step of training works on. Its rows are data, then walkers; the loss of a row is weight E + extra. */
+typedef struct {
+  fare_sampler      *sampler;
+  fare_energy_model *m;
+  fare_contrast      kind;
+  int                dim, groups; /* of training times told apart */
+  const double      *times;
+  fare_lesson        lesson;
+  fare_learn_batch  *batch;
+  fare_energy       *energy;
+  PetscBool         *visits; /* which times the step visits */
+  int64_t            visited, each, all, local; /* flocks per step, per group, on all ranks, and here */
+  flock             *flocks;
+  int64_t            data, rows, capacity;
+  float             *z[FARE_DIM_MAX], *weight, *extra;
+  int               *group;
+} lesson;
+
+static fare_chains chains_of(flock *w)
+{
+  return (fare_chains){.z = {w->z[0], w->z[1], w->z[2]}, .f = {w->f[0], w->f[1], w->f[2]}, .U = w->U};
+}
+
+static void permute(const int from[FARE_BLOCK], double a[FARE_BLOCK])
+{
+  double b[FARE_BLOCK];
+
+  memcpy(b, a, sizeof b);
+  for (int i = 0; i < FARE_BLOCK; i++) a[i] = b[from[i]];
+}
+
+/* Systematic resampling within a flock whose weights have mean 1. */
+static void resample(flock *w, int dim, double u)
+{
+  int    ancestor[FARE_BLOCK], made = 0;
+  double sum = 0;
+
+  for (int i = 0; i < FARE_BLOCK; i++) {
+    sum += w->weight[i];
+    while (made < FARE_BLOCK && (made + u < sum || i == FARE_BLOCK - 1)) ancestor[made++] = i;
+  }
+  for (int axis = 0; axis < dim; axis++) {
+    permute(ancestor, w->z[axis]);
+    permute(ancestor, w->f[axis]);
+  }
+  permute(ancestor, w->U);
+  for (int i = 0; i < FARE_BLOCK; i++) w->weight[i] = 1;
+}
+
+static void reweigh(const lesson *l, flock *w, const double cost[FARE_BLOCK])
+{
+  double least = HUGE_VAL, sum = 0, square = 0;
+
+  for (int i = 0; i < FARE_BLOCK; i++) least = w->weight[i] > 0 && cost[i] < least ? cost[i] : least;
+  fare_weights_scale(least, cost, w->weight);
+  for (int i = 0; i < FARE_BLOCK; i++) sum += w->weight[i];
+  for (int i = 0; i < FARE_BLOCK; i++) square += w->weight[i] * w->weight[i];
+  for (int i = 0; i < FARE_BLOCK; i++) w->weight[i] *= FARE_BLOCK / sum;
+  w->log_ratio += log(sum / FARE_BLOCK) - least;
+  if (sum * sum / square < LEAST_EFFECTIVE * FARE_BLOCK) {
+    double u[FARE_BLOCK];
+
+    fare_random_uniforms(fare_sampler_stream(l->sampler, "walkers/resampling"), (uint64_t)w->number, w->moves, 0, u);
+    resample(w, l->dim, u[0]);
+  }
+}
+
+/* One unadjusted step on the energy of the last look, weighed on the present one. */
+static void move_weighted(const lesson *l, fare_energy *energy, flock *w)
+{
+  const fare_chains c = chains_of(w);
+  double            cost[FARE_BLOCK] ALIGNED;
+
+  fare_chains_unadjusted(energy, w->h, fare_sampler_stream(l->sampler, "walkers"), (uint64_t)w->number, w->moves, &c, cost);
+  reweigh(l, w, cost);
+  w->moves++;
+  fare_chains_wrap(energy, &c);
+}
+
+/* One adjusted step and one jump on the present energy, the step tuned as it goes. */
+static void move_chains(const lesson *l, fare_energy *energy, flock *w)
+{
+  const fare_chains c      = chains_of(w);
+  const fare_stream stream = fare_sampler_stream(l->sampler, "walkers");
+  const int         moved  = fare_chains_local(energy, 1, w->h, stream, (uint64_t)w->number, w->moves, 0, FARE_BLOCK, &c);
+
+  fare_chains_jump(energy, stream, (uint64_t)w->number, w->moves, (uint32_t)l->dim + 1, &c);
+  fare_chains_wrap(energy, &c);
+  w->h = fare_chains_tune(w->h, moved, FARE_BLOCK, 30);
+  w->moves++;
+}
+
+static void move_flock(lesson *l, fare_energy *energy, flock *w)
+{
+  const fare_chains c = chains_of(w);
+
+  if (l->kind == FARE_CONTRAST_PERSISTENT) fare_chains_evaluate(energy, &c);
+  for (PetscInt64 n = 0; n < l->m->walker_moves; n++) {
+    if (l->kind == FARE_CONTRAST_PERSISTENT) move_chains(l, energy, w);
+    else move_weighted(l, energy, w);
+  }
+  l->sampler->cost.network_evaluations += FARE_BLOCK * l->m->walker_moves * (l->kind == FARE_CONTRAST_PERSISTENT ? 2 : 1);
+}
+
+/* Normal, as the energy of a network is that is still 0. */
+static void start_flock(const lesson *l, flock *w)
+{
+  const fare_chains c = chains_of(w);
+
+  w->h         = l->m->walker_step;
+  w->log_ratio = 0;
+  for (int i = 0; i < FARE_BLOCK; i++) w->weight[i] = 1;
+  fare_energy_draw(l->energy, fare_sampler_stream(l->sampler, "walkers/start"), (uint64_t)w->number, c.z);
+  (void)l->energy->move(l->energy, l->times[w->group]);
+  fare_chains_evaluate(l->energy, &c);
+}
+
+static void add_row(lesson *l, const float *const z[], int64_t i, int group, double weight, double extra)
+{
+  for (int axis = 0; axis < l->dim; axis++) l->z[axis][l->rows] = z[axis][i];
+  l->group[l->rows]    = group;
+  l->weight[l->rows]   = (float)weight;
+  l->extra[l->rows++]  = (float)extra;
+}
+
+/* Of the batch the rows at times that are visited; all in all as many, over all ranks, as the batch of the options has. */
+static void add_data(lesson *l, double share)
+{
+  for (int64_t i = 0; i < l->batch->count; i++) {
+    if (l->m->conditioned && !l->visits[l->batch->group[i]]) continue;
+    add_row(l, (const float *const *)l->batch->x, i, l->batch->group[i], share * (double)l->batch->weight[i], 0);
+  }
+  l->data = l->rows;
+}
+
+/* With the cross-entropy in mind, E + ln Z of the data: ln Z is that of the walkers, and first order in what the energy is off from theirs. */
+static void add_flock(lesson *l, const flock *w, double share)
+{
+  float        z[FARE_DIM_MAX][FARE_BLOCK];
+  const float *at[FARE_DIM_MAX] = {z[0], z[1], z[2]};
+  double       log_normal       = 0;
+
+  for (int axis = 0; axis < l->dim; axis++) {
+    log_normal += l->energy->periodic[axis] ? log(l->energy->length[axis]) : 0.5 * log(2 * PETSC_PI);
+    for (int i = 0; i < FARE_BLOCK; i++) z[axis][i] = (float)w->z[axis][i];
+  }
+  for (int i = 0; i < FARE_BLOCK; i++) {
+    const double extra = l->kind == FARE_CONTRAST_JARZYNSKI ? w->U[i] + w->log_ratio + log_normal : 0;
+
+    add_row(l, at, i, w->group, -share * w->weight[i], share * w->weight[i] * extra);
+  }
+}
+
+static void draw_held_out(lesson *l, int64_t step)
+{
+  const double of_data = (double)l->m->common.learn.batch / (double)l->batch->size, of_walkers = (double)l->m->common.learn.batch / (double)(l->all * FARE_BLOCK);
+
+  for (int g = 0; g < l->groups; g++) l->visits[g] = PETSC_TRUE;
+  fare_learn_batch_draw(l->batch, l->lesson.rows, l->lesson.stream, (uint64_t)step);
+  add_data(l, of_data);
+  for (int64_t i = 0; i < l->local; i++) add_flock(l, &l->flocks[i], of_walkers);
+}
+
+/* The flock that visit number v of all training is for. */
+static int64_t flock_of(const lesson *l, int64_t v)
+{
+  return v / l->groups % l->each * l->groups + v % l->groups;
+}
+
+static void draw(void *context, int64_t step, int64_t *rows)
+{
+  lesson      *l     = context;
+  const double share = (double)l->m->common.learn.batch / (double)(l->visited * FARE_BLOCK);
+
+  l->rows = 0;
+  if (step >= FARE_LEARN_HELD_OUT) {
+    draw_held_out(l, step);
+    *rows = l->rows;
+    return;
+  }
+  for (int64_t i = 0; i < l->local && step == 0; i++) start_flock(l, &l->flocks[i]);
+  for (int g = 0; g < l->groups; g++) l->visits[g] = PETSC_FALSE;
+  for (int64_t n = 0; n < l->visited; n++) l->visits[(step * l->visited + n) % l->groups] = PETSC_TRUE;
+  fare_learn_batch_draw(l->batch, l->lesson.rows, l->lesson.stream, (uint64_t)step);
+  add_data(l, share);
+  for (int64_t n = 0; n < l->visited; n++) {
+    const int64_t number = flock_of(l, step * l->visited + n);
+
+    for (int64_t i = 0; i < l->local; i++) {
+      if (l->flocks[i].number != number) continue;
+      (void)l->energy->move(l->energy, l->times[l->flocks[i].group]);
+      move_flock(l, l->energy, &l->flocks[i]);
+      add_flock(l, &l->flocks[i], share);
+    }
+  }
+  *rows = l->rows;
+}
+
+static void inputs(void *context, int64_t first, int n, float input[])
+{
+  lesson      *l      = context;
+  const int    times  = fare_generative_time_inputs(&l->m->common);
+  float       *to     = input + (size_t)fare_energy_model_position_inputs(l->sampler) * FARE_BLOCK;
+  const float *at[FARE_DIM_MAX] = {NULL};
+
+  for (int axis = 0; axis < l->dim; axis++) at[axis] = l->z[axis] + first;
+  fare_energy_model_inputs(l->sampler, n, at, input);
+  for (int k = 0; k < times && l->m->conditioned; k++) {
+    for (int i = 0; i < n; i++) to[k * FARE_BLOCK + i] = l->lesson.times[l->group[first + i] * times + k];
+  }
+}
+
+static double loss(void *context, int64_t first, int n, const float output[], float d_output[])
+{
+  const lesson *l   = context;
+  double        sum = 0;
+
+  for (int i = 0; i < n; i++) {
+    double E = output[i];
+
+    for (int axis = 0; axis < l->dim; axis++) {
+      const double z = l->z[axis][first + i];
+
+      if (!l->energy->periodic[axis]) E += 0.5 * z * z;
+    }
+    d_output[i] = l->weight[first + i];
+    sum += (double)l->weight[first + i] * E + (double)l->extra[first + i];
+  }
+  return sum;
+}
+
+/* All that walkers are, flock by flock: for a training that is stopped and goes on. */
+enum { MOVES, STEP, RATIO, ARRAYS };
+
+static size_t flock_numbers(const lesson *l)
+{
+  return ARRAYS + (size_t)(2 + 2 * l->dim) * FARE_BLOCK;
+}
+
+static double *flock_array(flock *w, int dim, int i)
+{
+  return i == 0 ? w->U : i == 1 ? w->weight : i < 2 + dim ? w->z[i - 2] : w->f[i - 2 - dim];
+}
+
+static void keep(void *context, double numbers[])
+{
+  lesson *l = context;
+
+  for (int64_t i = 0; i < l->local; i++) {
+    flock  *w  = &l->flocks[i];
+    double *to = numbers + (size_t)w->number * flock_numbers(l);
+
+    to[MOVES] = (double)w->moves;
+    to[STEP]  = w->h;
+    to[RATIO] = w->log_ratio;
+    for (int k = 0; k < 2 + 2 * l->dim; k++) memcpy(to + ARRAYS + k * FARE_BLOCK, flock_array(w, l->dim, k), sizeof w->U);
+  }
+}
+
+static void recall(void *context, const double numbers[])
+{
+  lesson *l = context;
+
+  for (int64_t i = 0; i < l->local; i++) {
+    flock        *w    = &l->flocks[i];
+    const double *from = numbers + (size_t)w->number * flock_numbers(l);
+
+    w->moves     = (uint64_t)from[MOVES];
+    w->h         = from[STEP];
+    w->log_ratio = from[RATIO];
+    for (int k = 0; k < 2 + 2 * l->dim; k++) memcpy(flock_array(w, l->dim, k), from + ARRAYS + k * FARE_BLOCK, sizeof w->U);
+  }
+}
+
+static int64_t visits_per_step(const fare_energy_model *m, int groups)
+{
+  const int64_t wanted = PetscMax(1, (m->common.learn.batch + FARE_BLOCK / 2) / FARE_BLOCK);
+
+  return !m->conditioned || wanted <= groups ? wanted : (wanted + groups / 2) / groups * groups;
+}
+
+static PetscErrorCode make_flocks(lesson *l)
+{
+  int rank, size;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(l->sampler->comm, &rank));
+  PetscCallMPI(MPI_Comm_size(l->sampler->comm, &size));
+  l->each  = (l->m->walkers + FARE_BLOCK - 1) / FARE_BLOCK;
+  l->all   = l->each * l->groups;
+  l->local = (l->all - rank + size - 1) / size;
+  PetscCall(PetscCalloc1(l->local, &l->flocks));
+  for (int64_t i = 0; i < l->local; i++) {
+    l->flocks[i].number = rank + i * size;
+    l->flocks[i].group  = (int)(l->flocks[i].number % l->groups);
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode begin(fare_sampler *sampler, const fare_training_set *data, fare_contrast kind, lesson *l)
+{
+  fare_energy_model *m = sampler->state;
+
+  PetscFunctionBeginUser;
+  *l         = (lesson){.sampler = sampler, .m = m, .kind = kind, .dim = fare_system_dimension(sampler->system), .groups = m->conditioned ? data->count : 1, .times = data->times};
+  l->visited = visits_per_step(m, l->groups);
+  PetscCall(fare_lesson_begin(sampler, data, &l->lesson));
+  PetscCall(fare_learn_batch_create(l->dim, FARE_BLOCK * (m->conditioned && l->visited < l->groups ? l->groups : l->visited), &l->batch));
+  PetscCall(fare_energy_of_network(sampler, &l->energy));
+  fare_energy_set_walls(l->energy, &sampler->walls);
+  PetscCall(PetscCalloc1(l->groups, &l->visits));
+  PetscCall(make_flocks(l));
+  l->capacity = l->batch->size + PetscMax(l->visited, l->local) * FARE_BLOCK;
+  PetscCall(PetscMalloc3(l->capacity, &l->weight, l->capacity, &l->extra, l->capacity, &l->group));
+  for (int axis = 0; axis < l->dim; axis++) PetscCall(PetscMalloc1(l->capacity, &l->z[axis]));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode end(lesson *l)
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_lesson_end(&l->lesson));
+  PetscCall(fare_learn_batch_destroy(&l->batch));
+  PetscCall(fare_energy_destroy(&l->energy));
+  PetscCall(PetscFree(l->visits));
+  PetscCall(PetscFree(l->flocks));
+  PetscCall(PetscFree3(l->weight, l->extra, l->group));
+  for (int axis = 0; axis < l->dim; axis++) PetscCall(PetscFree(l->z[axis]));
+  PetscFunctionReturn(0);
+}
+
+/* An oracle only needs to know where it is, and what it pools. */
+static PetscErrorCode train_oracle(fare_sampler *sampler, const fare_training_set *data)
+{
+  fare_energy_model *m = sampler->state;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_generative_scale_exact(sampler, data));
+  m->times = m->conditioned ? 0 : (size_t)data->count;
+  PetscCall(PetscFree(m->time));
+  PetscCall(PetscMalloc1(m->times, &m->time));
+  PetscCall(PetscArraycpy(m->time, data->times, m->times));
+  m->common.ready = PETSC_TRUE;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_energy_model_train(fare_sampler *sampler, const fare_training_set *data, fare_contrast kind)
+{
+  fare_learn_problem problem = {.draw = draw, .inputs = inputs, .loss = loss, .keep = keep, .recall = recall};
+  lesson             l       = {0};
+  PetscErrorCode     code;
+
+  PetscFunctionBeginUser;
+  if (sampler->mode == FARE_ORACLE) {
+    PetscCall(train_oracle(sampler, data));
+    PetscFunctionReturn(0);
+  }
+  code            = begin(sampler, data, kind, &l);
+  problem.context = &l;
+  problem.kept    = (size_t)l.all * flock_numbers(&l);
+  if (!code) code = fare_generative_learn(sampler, &problem);
+  PetscCall(end(&l));
+  PetscFunctionReturn(code);
+}
+
+int64_t fare_energy_model_rows(const fare_sampler *sampler, fare_contrast kind)
+{
+  const fare_energy_model *m       = sampler->state;
+  const int64_t            visited = PetscMax(1, (m->common.learn.batch + FARE_BLOCK / 2) / FARE_BLOCK);
+
+  return m->common.learn.steps * visited * FARE_BLOCK * (2 + m->walker_moves * (kind == FARE_CONTRAST_PERSISTENT ? 2 : 1));
+}

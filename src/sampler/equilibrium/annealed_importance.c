@@ -1,0 +1,172 @@
+/*
+  Annealed importance sampling along the protocol: particles in equilibrium at the start are carried through small changes of the potential with their work as
+  weights, so that at every moment they represent exp(-V(x,t)/kT) and the mean weight is the ratio of partition functions. That is the density of an
+  equilibrium that never was, not p(x,t), unless the energy is -ln p(x,t) itself: as an oracle it is, and then they follow p.
+*/
+#include "sampler/energy/energy.h"
+
+#include <math.h>
+
+#define LEAST_EFFECTIVE 0.02 /* a smaller share of effective particles is worth a warning */
+#define TUNING          20
+
+typedef struct {
+  fare_annealing annealing;
+  PetscBool      begun, warned;
+  double         time;   /* where particles stand */
+  fare_energy   *energy;
+} importance;
+
+static const fare_field fields[] = {
+  FARE_ANNEALING_FIELDS(importance, annealing, "mala", "20", "1", "0.01"),
+  FARE_FIELDS_END,
+};
+
+static PetscErrorCode check(const void *state, const fare_system *system)
+{
+  PetscFunctionBeginUser;
+  (void)state;
+  if (!fare_system_has_potential(system)) FARE_FAIL(FARE_ERR_INPUT, "sampler 'annealed_importance' needs a potential, and system '%s' has none", fare_system_type_of(system)->name);
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode need_energy(fare_sampler *sampler)
+{
+  importance *s = sampler->state;
+
+  PetscFunctionBeginUser;
+  if (s->energy) PetscFunctionReturn(0);
+  if (sampler->mode == FARE_ORACLE) PetscCall(fare_energy_of_densities(sampler->exact, 0, NULL, NULL, NULL, &s->energy));
+  else PetscCall(fare_energy_of_system(sampler->system, &s->energy));
+  fare_energy_set_walls(s->energy, &sampler->walls);
+  PetscFunctionReturn(0);
+}
+
+/* In the density at the start, with the step of moves tuned there. */
+static PetscErrorCode begin(fare_sampler *sampler, double t, fare_ensemble *ensemble, int64_t *evaluations)
+{
+  const fare_initial boltzmann = {.density = FARE_INITIAL_BOLTZMANN, .box = sampler->initial->box};
+  importance        *s         = sampler->state;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_ensemble_draw(ensemble, sampler->mode == FARE_ORACLE ? sampler->initial : &boltzmann, sampler->system, t, fare_sampler_stream(sampler, "initial")));
+  PetscCall(fare_annealing_begin(&s->annealing, ensemble));
+  if (s->annealing.relaxation == FARE_RELAX_MALA) {
+    PetscCall(s->energy->move(s->energy, t));
+    PetscCall(fare_annealing_tune(&s->annealing, s->energy, fare_sampler_stream(sampler, "moves"), TUNING, ensemble, evaluations));
+  }
+  s->begun = PETSC_TRUE;
+  PetscFunctionReturn(0);
+}
+
+/* What the weights have found out, once at the end. */
+static void report(const fare_sampler *sampler)
+{
+  const importance     *s        = sampler->state;
+  const fare_annealing *a        = &s->annealing;
+  const fare_schedule  *schedule = &sampler->schedule;
+  const double          kT = fare_system_kT(sampler->system, schedule->end), error = sqrt(a->variance);
+  char                  what[160];
+
+  if (sampler->mode == FARE_ORACLE) snprintf(what, sizeof what, "ln of the mean weight %.5f +- %.5f, which should be 0", a->log_ratio, error);
+  else if (fare_system_drives(sampler->system, FARE_KT)) snprintf(what, sizeof what, "ln Z(%g)/Z(%g) = %.5f +- %.5f", schedule->end, schedule->start, a->log_ratio, error);
+  else snprintf(what, sizeof what, "free energy difference %.5f +- %.5f between times %g and %g", -kT * a->log_ratio, kT * error, schedule->start, schedule->end);
+  fare_log("%s: %s; %lld resamplings, at least %.3g%% of the particles effective, %.3g particles of the start have descendants that count", sampler->name, what, (long long)a->resamplings, 100 * a->least, a->families);
+}
+
+static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *ensemble)
+{
+  importance *s           = sampler->state;
+  int64_t     evaluations = 0;
+
+  PetscFunctionBeginUser;
+  PetscCall(need_energy(sampler));
+  if (!s->begun) PetscCall(begin(sampler, t, ensemble, &evaluations));
+  else PetscCall(fare_annealing_carry(&s->annealing, s->energy, s->time, t, s->annealing.protocol_steps, fare_sampler_stream(sampler, "moves"), fare_sampler_stream(sampler, "resampling"), ensemble, &evaluations));
+  s->time = t;
+  if (sampler->mode != FARE_ORACLE) sampler->cost.force_evaluations += evaluations;
+  if (s->annealing.least < LEAST_EFFECTIVE && !s->warned) {
+    fare_warn("%s: only %.2g%% of the particles are effective at time %g; more protocol_steps or relaxations help", sampler->name, 100 * s->annealing.least, t);
+    s->warned = PETSC_TRUE;
+  }
+  if (t >= sampler->schedule.end) report(sampler);
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+{
+  const importance *s      = sampler->state;
+  const int64_t     tuning = s->annealing.relaxation == FARE_RELAX_MALA ? 1 + TUNING : 0;
+
+  PetscFunctionBeginUser;
+  if (sampler->mode != FARE_ORACLE) cost->force_evaluations += particles * (tuning + (sampler->schedule.count - 1) * fare_annealing_evaluations(&s->annealing, s->annealing.protocol_steps));
+  PetscFunctionReturn(0);
+}
+
+/* As an oracle it aims at p itself, so far as the interpolation of -ln p goes. */
+static PetscErrorCode target(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
+{
+  importance *s = sampler->state;
+
+  PetscFunctionBeginUser;
+  if (sampler->mode != FARE_ORACLE) {
+    PetscCall(fare_grid_boltzmann(grid, sampler->system, t, masses));
+  } else {
+    PetscCall(need_energy(sampler));
+    PetscCall(s->energy->move(s->energy, t));
+    PetscCall(fare_energy_masses(s->energy, grid, masses));
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode save(fare_sampler *sampler, fare_store *to, const char *group)
+{
+  const importance *s = sampler->state;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_put_int(to, group, "begun", s->begun));
+  PetscCall(fare_store_put_real(to, group, "time", s->time));
+  PetscCall(fare_annealing_save(&s->annealing, to, group));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *group)
+{
+  importance *s = sampler->state;
+  int64_t     begun;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_get_int(from, group, "begun", &begun));
+  PetscCall(fare_store_get_real(from, group, "time", &s->time));
+  PetscCall(fare_annealing_load(&s->annealing, sampler->comm, from, group));
+  s->begun = begun ? PETSC_TRUE : PETSC_FALSE;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode destroy(fare_sampler *sampler)
+{
+  importance *s = sampler->state;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_energy_destroy(&s->energy));
+  PetscCall(fare_annealing_end(&s->annealing));
+  PetscFunctionReturn(0);
+}
+
+const fare_sampler_type fare_sampler_annealed_importance = {
+  .name      = "annealed_importance",
+  .summary   = "weighted particles in equilibrium with the potential as it changes, and the free energy it costs",
+  .reference = "Jarzynski, Phys. Rev. E 56, 5018 (1997); Neal, Stat. Comput. 11, 125 (2001)",
+  .family    = FARE_EQUILIBRIUM,
+  .walls      = FARE_WALLS_KEPT,
+  .size      = sizeof(importance),
+  .modes     = FARE_ORACLE,
+  .fields    = fields,
+  .check     = check,
+  .advance   = advance,
+  .target    = target,
+  .expect    = expect,
+  .save      = save,
+  .load      = load,
+  .destroy   = destroy,
+};

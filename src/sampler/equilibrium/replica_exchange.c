@@ -1,0 +1,310 @@
+/*
+  Parallel tempering on the potential frozen at each moment: every particle is the coldest of a ladder of replicas at rising temperatures, kT at the bottom. A sweep is one
+  Metropolis-adjusted Langevin step of each replica and an exchange between neighbours, of even and odd pairs in turn. Hot replicas cross barriers, and what
+  they find comes down the ladder.
+*/
+#include "sampler/energy/energy.h"
+
+#include <math.h>
+#include <string.h>
+
+#define ALIGNED           __attribute__((aligned(64)))
+#define TEMPERATURES_MOST 64
+#define HEALTHY_LEAST     0.2 /* accepted exchanges; fewer and the ladder hardly conducts */
+#define HEALTHY_MOST      0.4 /* more and fewer temperatures would do */
+
+typedef struct {
+  PetscInt64 sweeps, tuning, temperatures;
+  double     highest, step;
+
+  PetscBool      begun, warned;
+  uint64_t       sweep;                                                    /* made so far: the counter of random numbers */
+  double         h[TEMPERATURES_MOST];                                     /* local steps */
+  int64_t        tried[TEMPERATURES_MOST], exchanged[TEMPERATURES_MOST];   /* with the replica above, by all particles */
+  fare_ensemble *replica[TEMPERATURES_MOST];                               /* above the bottom, which is the ensemble itself: from 1 on */
+  fare_energy   *energy;
+} ladder;
+
+static const fare_field fields[] = {
+  {"temperatures", FARE_INTEGER, offsetof(ladder, temperatures), "3", 2, TEMPERATURES_MOST, NULL, "", "replicas of every particle, in a ladder of temperatures with equal ratios"},
+  {"highest", FARE_REAL, offsetof(ladder, highest), "20", 1.0001, 1e6, NULL, "kT", "highest temperature"},
+  {"sweeps", FARE_INTEGER, offsetof(ladder, sweeps), "80", 1, 1e6, NULL, "", "sweeps per snapshot, each a local step of every replica and exchanges"},
+  {"tuning", FARE_INTEGER, offsetof(ladder, tuning), "20", 0, 1e6, NULL, "", "sweeps before those that tune the local steps"},
+  {"step", FARE_REAL, offsetof(ladder, step), "0.01", 1e-12, 1e6, NULL, "length^2", "local step h at the lowest temperature to begin tuning from"},
+  FARE_FIELDS_END,
+};
+
+/* The temperature of a replica, in kT. */
+static double temperature(const ladder *s, PetscInt64 k)
+{
+  return pow(s->highest, (double)k / (double)(s->temperatures - 1));
+}
+
+static PetscErrorCode check(const void *state, const fare_system *system)
+{
+  PetscFunctionBeginUser;
+  (void)state;
+  if (!fare_system_has_potential(system)) FARE_FAIL(FARE_ERR_INPUT, "sampler 'replica_exchange' needs a potential, and system '%s' has none", fare_system_type_of(system)->name);
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode setup(fare_sampler *sampler)
+{
+  ladder *s = sampler->state;
+
+  PetscFunctionBeginUser;
+  for (PetscInt64 k = 0; k < s->temperatures; k++) s->h[k] = s->step * temperature(s, k);
+  PetscCall(fare_energy_of_system(sampler->system, &s->energy));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode destroy(fare_sampler *sampler)
+{
+  ladder *s = sampler->state;
+
+  PetscFunctionBeginUser;
+  for (PetscInt64 k = 1; k < s->temperatures; k++) PetscCall(fare_ensemble_destroy(&s->replica[k]));
+  PetscCall(fare_energy_destroy(&s->energy));
+  PetscFunctionReturn(0);
+}
+
+/* All replicas of a block, and how often what happened among its particles that count. */
+typedef struct {
+  int         counted;
+  fare_chains at[TEMPERATURES_MOST];
+  int64_t     moved[TEMPERATURES_MOST], tried[TEMPERATURES_MOST], exchanged[TEMPERATURES_MOST];
+} block_ladder;
+
+/* Draws of a sweep: those of the replicas' local steps one after the other, then those of exchanges. */
+static uint32_t draw_of(const ladder *s, PetscInt64 k)
+{
+  return (uint32_t)k * (uint32_t)(s->energy->dim + 1);
+}
+
+static void swap(double *a, double *b)
+{
+  const double c = *a;
+
+  *a = *b;
+  *b = c;
+}
+
+/* Particle by particle with probability min(1, exp((1/T_k - 1/T_{k+1}) (U_k - U_{k+1}))). */
+static void exchange(const ladder *s, PetscInt64 k, fare_stream stream, uint64_t block, uint64_t sweep, block_ladder *l)
+{
+  const double       gap = 1 / temperature(s, k) - 1 / temperature(s, k + 1);
+  const fare_chains *low = &l->at[k], *high = &l->at[k + 1];
+  double             u[FARE_BLOCK] ALIGNED;
+
+  fare_random_uniforms(stream, block, sweep, draw_of(s, s->temperatures) + (uint32_t)k, u);
+  l->tried[k] += l->counted;
+  for (int i = 0; i < FARE_BLOCK; i++) {
+    if (!(log(u[i]) < gap * (low->U[i] - high->U[i]))) continue;
+    swap(&low->U[i], &high->U[i]);
+    for (int axis = 0; axis < s->energy->dim; axis++) {
+      swap(&low->z[axis][i], &high->z[axis][i]);
+      swap(&low->f[axis][i], &high->f[axis][i]);
+    }
+    l->exchanged[k] += i < l->counted;
+  }
+}
+
+static void sweep_block(const ladder *s, fare_stream stream, uint64_t block, uint64_t sweep, block_ladder *l)
+{
+  for (PetscInt64 k = 0; k < s->temperatures; k++) {
+    l->moved[k] += fare_chains_local(s->energy, temperature(s, k), s->h[k], stream, block, sweep, draw_of(s, k), l->counted, &l->at[k]);
+    fare_chains_wrap(s->energy, &l->at[k]);
+  }
+  for (PetscInt64 k = (PetscInt64)(sweep % 2); k + 1 < s->temperatures; k += 2) exchange(s, k, stream, block, sweep, l);
+}
+
+/* Takes everything through sweeps and adds to the counts of local steps that moved, over all ranks. */
+static PetscErrorCode sweep_all(fare_sampler *sampler, int64_t sweeps, fare_ensemble *ensemble, int64_t moved[])
+{
+  ladder           *s      = sampler->state;
+  const fare_stream stream = fare_sampler_stream(sampler, "chains");
+  int64_t           counts[3 * TEMPERATURES_MOST] = {0};
+  block_ladder      l;
+  double           *U, *f[FARE_DIM_MAX] = {NULL};
+  const size_t      each = (size_t)s->temperatures * FARE_BLOCK;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc1(each, &U));
+  for (int axis = 0; axis < ensemble->dim; axis++) PetscCall(PetscMalloc1(each, &f[axis]));
+  memset(&l, 0, sizeof l);
+  for (int64_t b = 0; b < ensemble->blocks; b++) {
+    l.counted = (int)PetscMin(FARE_BLOCK, ensemble->local - b * FARE_BLOCK);
+    for (PetscInt64 k = 0; k < s->temperatures; k++) {
+      double *const *x = k ? s->replica[k]->x : ensemble->x;
+
+      l.at[k] = (fare_chains){.U = U + k * FARE_BLOCK};
+      for (int axis = 0; axis < ensemble->dim; axis++) {
+        l.at[k].z[axis] = x[axis] + b * FARE_BLOCK;
+        l.at[k].f[axis] = f[axis] + k * FARE_BLOCK;
+      }
+      fare_chains_evaluate(s->energy, &l.at[k]);
+    }
+    for (int64_t i = 0; i < sweeps; i++) sweep_block(s, stream, (uint64_t)(ensemble->first_block + b), s->sweep + (uint64_t)i, &l);
+  }
+  s->sweep += (uint64_t)sweeps;
+  PetscCall(PetscFree(U));
+  for (int axis = 0; axis < ensemble->dim; axis++) PetscCall(PetscFree(f[axis]));
+  memcpy(counts, l.moved, sizeof l.moved);
+  memcpy(counts + TEMPERATURES_MOST, l.tried, sizeof l.tried);
+  memcpy(counts + 2 * TEMPERATURES_MOST, l.exchanged, sizeof l.exchanged);
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, counts, 3 * TEMPERATURES_MOST, MPI_INT64_T, MPI_SUM, ensemble->comm));
+  for (PetscInt64 k = 0; k < s->temperatures; k++) {
+    moved[k] += counts[k];
+    s->tried[k] += counts[TEMPERATURES_MOST + k];
+    s->exchanged[k] += counts[2 * TEMPERATURES_MOST + k];
+  }
+  PetscFunctionReturn(0);
+}
+
+/* All replicas begin where their particle does. */
+static PetscErrorCode begin(fare_sampler *sampler, double t, fare_ensemble *ensemble)
+{
+  ladder *s = sampler->state;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_ensemble_draw(ensemble, sampler->initial, sampler->system, t, fare_sampler_stream(sampler, "initial")));
+  for (PetscInt64 k = 1; k < s->temperatures; k++) {
+    PetscCall(fare_ensemble_create(ensemble->comm, ensemble->dim, ensemble->count, &s->replica[k]));
+    PetscCall(fare_ensemble_copy(ensemble, s->replica[k]));
+  }
+  s->begun = PETSC_TRUE;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode tune(fare_sampler *sampler, fare_ensemble *ensemble)
+{
+  ladder *s = sampler->state;
+
+  PetscFunctionBeginUser;
+  for (int64_t round = 0; round < s->tuning; round++) {
+    int64_t moved[TEMPERATURES_MOST] = {0};
+
+    PetscCall(sweep_all(sampler, 1, ensemble, moved));
+    for (PetscInt64 k = 0; k < s->temperatures; k++) s->h[k] = fare_chains_tune(s->h[k], moved[k], ensemble->count, round);
+  }
+  PetscFunctionReturn(0);
+}
+
+/* Acceptance of exchanges so far: once it is too low, and at the end of the schedule. */
+static void report(const fare_sampler *sampler, double t)
+{
+  ladder *s     = sampler->state;
+  double  least = 1, most = 0;
+
+  for (PetscInt64 k = 0; k + 1 < s->temperatures; k++) {
+    const double share = s->tried[k] ? (double)s->exchanged[k] / (double)s->tried[k] : 0;
+
+    least = PetscMin(least, share);
+    most  = PetscMax(most, share);
+  }
+  if (least < HEALTHY_LEAST && !s->warned) {
+    fare_warn("%s: only %.1f%% of the exchanges between two temperatures are accepted (%.0f%% to %.0f%% is healthy); raise temperatures or lower highest", sampler->name, 100 * least, 100 * HEALTHY_LEAST, 100 * HEALTHY_MOST);
+    s->warned = PETSC_TRUE;
+  }
+  if (t < sampler->schedule.end) return;
+  fare_log("%s: %.1f%% to %.1f%% of the exchanges between neighbouring temperatures accepted%s", sampler->name, 100 * least, 100 * most, least > HEALTHY_MOST ? "; fewer temperatures would do" : "");
+}
+
+static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *ensemble)
+{
+  ladder *s                        = sampler->state;
+  int64_t moved[TEMPERATURES_MOST] = {0};
+
+  PetscFunctionBeginUser;
+  if (!s->begun) PetscCall(begin(sampler, t, ensemble));
+  fare_energy_set_walls(s->energy, &sampler->walls);
+  PetscCall(s->energy->move(s->energy, t));
+  PetscCall(tune(sampler, ensemble));
+  PetscCall(sweep_all(sampler, s->sweeps, ensemble, moved));
+  sampler->cost.force_evaluations += ensemble->local * s->temperatures * (1 + 2 * s->tuning + s->sweeps);
+  report(sampler, t);
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+{
+  const ladder *s = sampler->state;
+
+  PetscFunctionBeginUser;
+  cost->force_evaluations += particles * s->temperatures * (1 + 2 * s->tuning + s->sweeps) * sampler->schedule.count;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode target(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
+{
+  PetscFunctionBeginUser;
+  PetscCall(fare_grid_boltzmann(grid, sampler->system, t, masses));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode save(fare_sampler *sampler, fare_store *to, const char *group)
+{
+  const ladder *s = sampler->state;
+  double        tried[TEMPERATURES_MOST], exchanged[TEMPERATURES_MOST];
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_put_int(to, group, "begun", s->begun));
+  PetscCall(fare_store_put_int(to, group, "sweep", (int64_t)s->sweep));
+  PetscCall(fare_store_put_reals(to, group, "step", (size_t)s->temperatures, s->h));
+  for (PetscInt64 k = 0; k < s->temperatures; k++) tried[k] = (double)s->tried[k];
+  for (PetscInt64 k = 0; k < s->temperatures; k++) exchanged[k] = (double)s->exchanged[k];
+  PetscCall(fare_store_put_reals(to, group, "tried", (size_t)s->temperatures, tried));
+  PetscCall(fare_store_put_reals(to, group, "exchanged", (size_t)s->temperatures, exchanged));
+  if (!s->begun) PetscFunctionReturn(0);
+  for (PetscInt64 k = 1; k < s->temperatures; k++) {
+    char path[512];
+
+    snprintf(path, sizeof path, "%s/replica_%lld", group, (long long)k);
+    PetscCall(fare_places_save(s->replica[k], to, path));
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *group)
+{
+  ladder *s = sampler->state;
+  int64_t begun, sweep;
+  double  tried[TEMPERATURES_MOST], exchanged[TEMPERATURES_MOST];
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_get_int(from, group, "begun", &begun));
+  PetscCall(fare_store_get_int(from, group, "sweep", &sweep));
+  PetscCall(fare_store_get_reals(from, group, "step", (size_t)s->temperatures, s->h));
+  PetscCall(fare_store_get_reals(from, group, "tried", (size_t)s->temperatures, tried));
+  PetscCall(fare_store_get_reals(from, group, "exchanged", (size_t)s->temperatures, exchanged));
+  for (PetscInt64 k = 0; k < s->temperatures; k++) s->tried[k] = (int64_t)tried[k];
+  for (PetscInt64 k = 0; k < s->temperatures; k++) s->exchanged[k] = (int64_t)exchanged[k];
+  s->begun = begun ? PETSC_TRUE : PETSC_FALSE;
+  s->sweep = (uint64_t)sweep;
+  if (!begun) PetscFunctionReturn(0);
+  for (PetscInt64 k = 1; k < s->temperatures; k++) {
+    char path[512];
+
+    snprintf(path, sizeof path, "%s/replica_%lld", group, (long long)k);
+    PetscCall(fare_places_load(sampler->comm, fare_system_dimension(sampler->system), from, path, &s->replica[k]));
+  }
+  PetscFunctionReturn(0);
+}
+
+const fare_sampler_type fare_sampler_replica_exchange = {
+  .name      = "replica_exchange",
+  .summary   = "equilibrium on the potential frozen at each moment, by replicas at a ladder of temperatures",
+  .reference = "Swendsen and Wang, Phys. Rev. Lett. 57, 2607 (1986); Geyer (1991); Earl and Deem, Phys. Chem. Chem. Phys. 7, 3910 (2005)",
+  .family    = FARE_EQUILIBRIUM,
+  .walls      = FARE_WALLS_KEPT,
+  .size      = sizeof(ladder),
+  .fields    = fields,
+  .check     = check,
+  .setup     = setup,
+  .advance   = advance,
+  .target    = target,
+  .expect    = expect,
+  .save      = save,
+  .load      = load,
+  .destroy   = destroy,
+};

@@ -1,0 +1,289 @@
+/* The ways of flow matching: from noise to data, and back with the density. */
+#include "flow_matching.h"
+#include "sampler/shared/posterior.h"
+
+#include <petscdmda.h>
+
+#include <math.h>
+#include <string.h>
+
+#define LEAST_TAU 1e-4 /* where the exact velocity stands for that at 0: its noise level has no end there */
+
+/* Runge-Kutta methods of which every stage goes on from the one before: stage s is at time c and place u + h a k. */
+typedef struct {
+  int    stages;
+  double c[4], a[4], b[4];
+} scheme;
+static const scheme euler     = {1, {0}, {0}, {1}};
+static const scheme schemes[] = {
+  [FARE_FLOW_HEUN] = {2, {0, 1}, {0, 1}, {1. / 2, 1. / 2}},
+  [FARE_FLOW_RK4]  = {4, {0, 1. / 2, 1. / 2, 1}, {0, 1. / 2, 1. / 2, 1}, {1. / 6, 1. / 3, 1. / 3, 1. / 6}},
+};
+
+/* What all blocks share. */
+typedef struct {
+  const fare_flow_matching *s;
+  fare_sampler_mode         mode;
+  int                       dim, common;
+  float                    *shared, *input, *direction; /* inputs of tau and t; a tile of all inputs; its derivatives along one axis */
+} voyage;
+
+/* Blocks that go together from step to step: one, or all where the field of a moment is costly to make. */
+typedef struct {
+  int64_t     first, count;
+  fare_place *u, *w, *v, *next; /* where a step began, where a stage is, its velocity, where the step leads */
+} party;
+
+static PetscErrorCode voyage_begin(fare_sampler *sampler, double t, voyage *w)
+{
+  const fare_flow_matching *s   = sampler->state;
+  const int                 dim = fare_system_dimension(sampler->system);
+  size_t                    tile;
+
+  PetscFunctionBeginUser;
+  *w   = (voyage){.s = s, .mode = sampler->mode, .dim = dim, .common = fare_flow_tau_inputs(s) + fare_generative_time_inputs(&s->common)};
+  tile = (size_t)(fare_flow_position_inputs(s, dim) + w->common) * FARE_BLOCK;
+  PetscCall(PetscMalloc3((size_t)w->common, &w->shared, tile, &w->input, tile, &w->direction));
+  fare_generative_time(sampler, t, w->shared + fare_flow_tau_inputs(s));
+  if (w->mode != FARE_LEARNED) PetscCall(fare_posterior_begin(sampler, 0, t));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode voyage_end(voyage *w)
+{
+  PetscFunctionBeginUser;
+  PetscCall(PetscFree3(w->shared, w->input, w->direction));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode party_create(int64_t count, party *p)
+{
+  PetscFunctionBeginUser;
+  p->count = count;
+  PetscCall(PetscMalloc4((size_t)count, &p->u, (size_t)count, &p->w, (size_t)count, &p->v, (size_t)count, &p->next));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode party_destroy(party *p)
+{
+  PetscFunctionBeginUser;
+  PetscCall(PetscFree4(p->u, p->w, p->v, p->next));
+  PetscFunctionReturn(0);
+}
+
+/* The network's inputs for a block at tau. */
+static void fill_inputs(voyage *w, double tau, const fare_place u)
+{
+  const fare_generative *g           = &w->s->common;
+  const int              independent = w->s->coupling == FARE_FLOW_INDEPENDENT;
+  const float            level       = (float)(2 * tau - 1);
+  float                  y[FARE_BLOCK] FARE_ALIGNED, spread[FARE_BLOCK] FARE_ALIGNED;
+  float                 *to = w->input + (size_t)w->dim * FARE_BLOCK;
+
+  for (int axis = 0; axis < w->dim; axis++) {
+    memcpy(w->input + (size_t)axis * FARE_BLOCK, u[axis], sizeof y);
+    fare_flow_position(independent, tau, u[axis], y, spread);
+    fare_learn_octaves((int)g->octaves, g->frequency, FARE_BLOCK, y, spread, FARE_BLOCK, to);
+    to += (size_t)(2 * g->octaves) * FARE_BLOCK;
+  }
+  fare_generative_scalar(w->s->noise_octaves, 1, &level, 1, w->shared);
+}
+
+static void add_slope(const voyage *w, double slope, const fare_place u, fare_place v)
+{
+  for (int axis = 0; axis < w->dim; axis++) fare_generative_euler((float)slope, v[axis], u[axis], v[axis]);
+}
+
+static void ask_network(voyage *w, double tau, const fare_place u, fare_place v)
+{
+  fill_inputs(w, tau, u);
+  fare_network_evaluate(w->s->common.network, FARE_BLOCK, w->input, w->common, w->shared, v[0]);
+  add_slope(w, fare_flow_slope(w->s->coupling == FARE_FLOW_INDEPENDENT, tau), u, v);
+}
+
+/* The velocity and its divergence, axis by axis by derivatives along it. */
+static void ask_divergence(voyage *w, double tau, const fare_place u, fare_place v, double divergence[FARE_BLOCK])
+{
+  const fare_generative *g           = &w->s->common;
+  const int              independent = w->s->coupling == FARE_FLOW_INDEPENDENT, own = fare_flow_position_inputs(w->s, w->dim), octaves = 2 * (int)g->octaves;
+  const double           slope       = fare_flow_slope(independent, tau);
+  fare_place             along FARE_ALIGNED;
+
+  fill_inputs(w, tau, u);
+  for (int k = 0; k < w->common; k++) {
+    for (int i = 0; i < FARE_BLOCK; i++) w->input[(own + k) * FARE_BLOCK + i] = w->shared[k];
+  }
+  for (int i = 0; i < FARE_BLOCK; i++) divergence[i] = w->dim * slope;
+  for (int axis = 0; axis < w->dim; axis++) {
+    const size_t features = (size_t)(w->dim + axis * octaves) * FARE_BLOCK;
+
+    memset(w->direction, 0, (size_t)(own + w->common) * FARE_BLOCK * sizeof(float));
+    for (int i = 0; i < FARE_BLOCK; i++) w->direction[axis * FARE_BLOCK + i] = 1;
+    fare_flow_octave_slopes(independent, tau, (int)g->octaves, g->frequency, w->input + features, w->direction + features);
+    fare_network_tangent(g->network, FARE_BLOCK, w->input, w->direction, v[0], along[0]);
+    for (int i = 0; i < FARE_BLOCK; i++) divergence[i] += (double)along[axis][i];
+  }
+  add_slope(w, slope, u, v);
+}
+
+/* v = (D - u)/(1 - tau), which is u at the end, where no noise is left. */
+static void ask_posterior(const voyage *w, double tau, const fare_place u, fare_place v)
+{
+  const double from = PetscMax(tau, LEAST_TAU);
+  fare_place   y FARE_ALIGNED, mean FARE_ALIGNED;
+
+  if (tau >= 1) {
+    memcpy(v, u, sizeof y);
+    return;
+  }
+  for (int axis = 0; axis < w->dim; axis++) fare_generative_scale((float)(1 / from), u[axis], y[axis]);
+  fare_posterior_mean(w->s->common.posterior, y, mean);
+  for (int axis = 0; axis < w->dim; axis++) {
+    fare_generative_euler(-1, mean[axis], u[axis], v[axis]);
+    fare_generative_scale((float)(1 / (1 - from)), v[axis], v[axis]);
+  }
+}
+
+/* Velocities of a whole party at one moment; `divergence` of its only block, or NULL. */
+static PetscErrorCode ask(voyage *w, double tau, const party *p, double divergence[])
+{
+  PetscFunctionBeginUser;
+  if (w->mode != FARE_LEARNED && tau < 1) PetscCall(fare_posterior_level(w->s->common.posterior, (1 - PetscMax(tau, LEAST_TAU)) / PetscMax(tau, LEAST_TAU)));
+  for (int64_t b = 0; b < p->count; b++) {
+    if (w->mode != FARE_LEARNED) ask_posterior(w, tau, p->w[b], p->v[b]);
+    else if (divergence) ask_divergence(w, tau, p->w[b], p->v[b], divergence);
+    else ask_network(w, tau, p->w[b], p->v[b]);
+  }
+  PetscFunctionReturn(0);
+}
+
+/* One step from tau over h; adds the integral of the divergence to `integral` where that is given. */
+static PetscErrorCode make_step(voyage *w, const scheme *with, double tau, double h, const party *p, double integral[])
+{
+  double divergence[FARE_BLOCK] FARE_ALIGNED;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscArraycpy(p->next, p->u, p->count));
+  PetscCall(PetscArraycpy(p->w, p->u, p->count));
+  for (int s = 0; s < with->stages; s++) {
+    for (int64_t b = 0; s > 0 && b < p->count; b++) {
+      for (int axis = 0; axis < w->dim; axis++) fare_generative_euler((float)(h * with->a[s]), p->u[b][axis], p->v[b][axis], p->w[b][axis]);
+    }
+    PetscCall(ask(w, tau + with->c[s] * h, p, integral ? divergence : NULL));
+    for (int64_t b = 0; b < p->count; b++) {
+      for (int axis = 0; axis < w->dim; axis++) fare_generative_euler((float)(h * with->b[s]), p->next[b][axis], p->v[b][axis], p->next[b][axis]);
+    }
+    for (int i = 0; integral && i < FARE_BLOCK; i++) integral[i] += h * with->b[s] * divergence[i];
+  }
+  PetscCall(PetscArraycpy(p->u, p->next, p->count));
+  PetscFunctionReturn(0);
+}
+
+/* The moments between steps, 0 and 1 exactly. */
+static double moment(const fare_flow_matching *s, PetscInt64 i)
+{
+  return 1 - pow(1 - (double)i / (double)s->sampling_steps, s->grading);
+}
+
+/* The last step of an empirical optimum goes straight to a particle: the velocity at the end knows only of the noise that is left. */
+static PetscErrorCode travel(voyage *w, const party *p)
+{
+  const fare_flow_matching *s = w->s;
+
+  PetscFunctionBeginUser;
+  for (PetscInt64 i = 0; i < s->sampling_steps; i++) {
+    const scheme *with = w->mode == FARE_EMPIRICAL && i == s->sampling_steps - 1 ? &euler : &schemes[s->solver];
+
+    PetscCall(make_step(w, with, moment(s, i), moment(s, i + 1) - moment(s, i), p, NULL));
+  }
+  PetscFunctionReturn(0);
+}
+
+static void begin_party(const voyage *w, fare_stream latent, const party *p)
+{
+  double z[FARE_BLOCK] FARE_ALIGNED;
+
+  for (int64_t b = 0; b < p->count; b++) {
+    memset(p->u[b], 0, sizeof p->u[b]);
+    for (int axis = 0; axis < w->dim; axis++) {
+      fare_random_normals(latent, (uint64_t)(p->first + b), w->s->common.advances, (uint32_t)axis, z);
+      fare_generative_mix(0, 1, p->u[b][axis], z, p->u[b][axis]);
+    }
+  }
+}
+
+PetscErrorCode fare_flow_draw(fare_sampler *sampler, double t, fare_ensemble *ensemble)
+{
+  const int64_t group = sampler->mode == FARE_LEARNED ? 1 : PetscMax(1, ensemble->blocks);
+  voyage        w;
+  party         p;
+
+  PetscFunctionBeginUser;
+  PetscCall(voyage_begin(sampler, t, &w));
+  PetscCall(party_create(group, &p));
+  for (int64_t b = 0; b < ensemble->blocks; b += group) {
+    p.first = ensemble->first_block + b;
+    begin_party(&w, fare_sampler_stream(sampler, "latent"), &p);
+    PetscCall(travel(&w, &p));
+    for (int64_t k = 0; k < group; k++) fare_generative_place(sampler, p.u[k], ensemble, b + k);
+  }
+  PetscCall(party_destroy(&p));
+  PetscCall(voyage_end(&w));
+  PetscFunctionReturn(0);
+}
+
+/* Centres of owned cells [first, first + n), scaled; those past the last are copies of it. */
+static void cells_of(const fare_generative *g, const fare_grid *grid, PetscInt first, PetscInt n, fare_place u)
+{
+  for (PetscInt i = 0; i < FARE_BLOCK; i++) {
+    PetscInt rest = first + PetscMin(i, n - 1);
+
+    for (int axis = 0; axis < grid->dim; axis++) {
+      u[axis][i] = (float)((fare_grid_centre(grid, axis, grid->start[axis] + rest % grid->count[axis]) - g->mean[axis]) / g->sd[axis]);
+      rest /= grid->count[axis];
+    }
+  }
+}
+
+/* Masses of one block of cells: that of noise where they come from, times exp(-integral of the divergence), per volume of a scaled cell. */
+static PetscErrorCode masses_of(voyage *w, const fare_grid *grid, PetscInt n, const party *p, PetscScalar mass[])
+{
+  const fare_flow_matching *s                    = w->s;
+  double                    integral[FARE_BLOCK] = {0}, volume = fare_grid_volume(grid);
+
+  PetscFunctionBeginUser;
+  for (int axis = 0; axis < w->dim; axis++) volume /= s->common.sd[axis];
+  for (PetscInt64 i = s->sampling_steps; i > 0; i--) PetscCall(make_step(w, &schemes[s->solver], moment(s, i), moment(s, i - 1) - moment(s, i), p, integral));
+  for (PetscInt i = 0; i < n; i++) {
+    double exponent = integral[i] - 0.5 * w->dim * log(2 * PETSC_PI); /* integral runs from 1 to 0 */
+
+    for (int axis = 0; axis < w->dim; axis++) exponent -= 0.5 * (double)p->u[0][axis][i] * (double)p->u[0][axis][i];
+    mass[i] = volume * exp(exponent);
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_flow_density(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
+{
+  const fare_generative *g     = sampler->state;
+  const PetscInt         cells = grid->count[0] * grid->count[1] * grid->count[2];
+  PetscScalar           *mass;
+  voyage                 w;
+  party                  p = {0};
+
+  PetscFunctionBeginUser;
+  PetscCall(DMCreateGlobalVector(grid->dm, masses));
+  PetscCall(voyage_begin(sampler, t, &w));
+  PetscCall(party_create(1, &p));
+  PetscCall(VecGetArray(*masses, &mass));
+  for (PetscInt first = 0; first < cells; first += FARE_BLOCK) {
+    const PetscInt n = PetscMin(FARE_BLOCK, cells - first);
+
+    cells_of(g, grid, first, n, p.u[0]);
+    PetscCall(masses_of(&w, grid, n, &p, mass + first));
+  }
+  PetscCall(VecRestoreArray(*masses, &mass));
+  PetscCall(party_destroy(&p));
+  PetscCall(voyage_end(&w));
+  PetscFunctionReturn(0);
+}

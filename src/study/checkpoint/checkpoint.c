@@ -1,0 +1,527 @@
+/*
+  Checkpoints. A file is complete or absent (it is written beside its name and renamed), carries a checksum of itself in its name, and is read only where that still holds; the last
+  two are kept, so that one which is damaged later leaves another.
+*/
+#include "study/run/study.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#define FORMAT    "fare-checkpoint 4"
+#define KEPT      2
+#define NUMBER_MOST 100000000000 /* what a name can hold, and one more */
+#define PATH_SIZE (PETSC_MAX_PATH_LEN + 128)
+#define NAME_SIZE 64
+
+/* What rank 0 holds whole. */
+static PetscErrorCode put_bytes(MPI_Comm comm, fare_store *store, const char *path, size_t bytes, const void *data)
+{
+  const uint64_t global = bytes, start = 0;
+  uint64_t       count;
+  int            rank;
+
+  PetscFunctionBeginUser;
+  if (!bytes) PetscFunctionReturn(0);
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  count = rank ? 0 : bytes;
+  PetscCall(fare_store_write(store, path, FARE_STORE_UINT8, 1, &global, &start, &count, data));
+  PetscFunctionReturn(0);
+}
+
+/* At most `bytes` of it, on every rank. */
+static PetscErrorCode get_bytes(fare_store *store, const char *path, size_t bytes, void *data)
+{
+  const uint64_t start = 0;
+  uint64_t       extent[4] = {0};
+  PetscBool      has;
+  int            rank;
+
+  PetscFunctionBeginUser;
+  if (!bytes) PetscFunctionReturn(0);
+  PetscCall(fare_store_has(store, path, &has));
+  if (!has) PetscFunctionReturn(0);
+  PetscCall(fare_store_extents(store, path, &rank, extent));
+  extent[0] = PetscMin(extent[0], bytes);
+  PetscCall(fare_store_read(store, path, FARE_STORE_UINT8, 1, &start, extent, data));
+  PetscFunctionReturn(0);
+}
+
+/* Padding is stepped like any particle, so it is kept, too: whole blocks, in the order of their numbers. */
+static PetscErrorCode put_ensemble(fare_store *store, const char *group, const fare_ensemble *ensemble)
+{
+  const uint64_t global = (uint64_t)((ensemble->count + FARE_BLOCK - 1) / FARE_BLOCK) * FARE_BLOCK, start = (uint64_t)ensemble->first_block * FARE_BLOCK, count = (uint64_t)ensemble->blocks * FARE_BLOCK;
+  char           path[PATH_SIZE];
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_group(store, group));
+  PetscCall(fare_store_put_real(store, group, "time", ensemble->time));
+  PetscCall(fare_store_put_int(store, group, "weighted", ensemble->weight ? 1 : 0));
+  for (int axis = 0; axis < ensemble->dim; axis++) {
+    snprintf(path, sizeof path, "%.400s/x%d", group, axis);
+    PetscCall(fare_store_write(store, path, FARE_STORE_FLOAT64, 1, &global, &start, &count, ensemble->x[axis]));
+  }
+  if (!ensemble->weight) PetscFunctionReturn(0);
+  snprintf(path, sizeof path, "%.400s/weight", group);
+  PetscCall(fare_store_write(store, path, FARE_STORE_FLOAT64, 1, &global, &start, &count, ensemble->weight));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode get_ensemble(fare_store *store, const char *group, fare_ensemble *ensemble)
+{
+  const uint64_t start = (uint64_t)ensemble->first_block * FARE_BLOCK, count = (uint64_t)ensemble->blocks * FARE_BLOCK;
+  int64_t        weighted;
+  char           path[PATH_SIZE];
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_get_real(store, group, "time", &ensemble->time));
+  PetscCall(fare_store_get_int(store, group, "weighted", &weighted));
+  for (int axis = 0; axis < ensemble->dim; axis++) {
+    snprintf(path, sizeof path, "%.400s/x%d", group, axis);
+    PetscCall(fare_store_read(store, path, FARE_STORE_FLOAT64, 1, &start, &count, ensemble->x[axis]));
+  }
+  if (!weighted) PetscFunctionReturn(0);
+  PetscCall(fare_ensemble_weigh(ensemble));
+  snprintf(path, sizeof path, "%.400s/weight", group);
+  PetscCall(fare_store_read(store, path, FARE_STORE_FLOAT64, 1, &start, &count, ensemble->weight));
+  PetscFunctionReturn(0);
+}
+
+/* Over all ranks: the slowest's seconds, the sum of evaluations. */
+static PetscErrorCode put_cost(MPI_Comm comm, fare_store *store, const char *group, const fare_cost *mine)
+{
+  fare_cost cost;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_cost_gather(comm, mine, &cost));
+  PetscCall(fare_store_put_real(store, group, "train_seconds", cost.train_seconds));
+  PetscCall(fare_store_put_real(store, group, "sample_seconds", cost.sample_seconds));
+  PetscCall(fare_store_put_int(store, group, "force_evaluations", cost.force_evaluations));
+  PetscCall(fare_store_put_int(store, group, "network_evaluations", cost.network_evaluations));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode get_cost(MPI_Comm comm, fare_store *store, const char *group, fare_cost *cost)
+{
+  int rank;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  PetscCall(fare_store_get_real(store, group, "train_seconds", &cost->train_seconds));
+  PetscCall(fare_store_get_real(store, group, "sample_seconds", &cost->sample_seconds));
+  PetscCall(fare_store_get_int(store, group, "force_evaluations", &cost->force_evaluations));
+  PetscCall(fare_store_get_int(store, group, "network_evaluations", &cost->network_evaluations));
+  if (rank) cost->force_evaluations = cost->network_evaluations = 0; /* sums are rank 0's from here on */
+  PetscFunctionReturn(0);
+}
+
+/* Of a method that is still being trained. */
+static PetscErrorCode put_training(fare_run *run, fare_store *store, size_t i, const char *group)
+{
+  char path[PATH_SIZE + 16];
+
+  PetscFunctionBeginUser;
+  snprintf(path, sizeof path, "%s/training", group);
+  PetscCall(fare_store_group(store, path));
+  PetscCall(put_cost(run->comm, store, path, &run->sampler[i]->cost));
+  PetscCall(fare_learn_state_save(run->sampler[i]->session.state, run->comm, store, path));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode put_method(fare_run *run, fare_store *store, size_t i)
+{
+  const fare_plan_ensemble *e = &run->plan->ensemble[i];
+  char                      group[PATH_SIZE], path[PATH_SIZE + 16];
+
+  PetscFunctionBeginUser;
+  snprintf(group, sizeof group, "/methods/%s", e->name);
+  PetscCall(fare_store_group(store, group));
+  PetscCall(fare_store_put_int(store, group, "ready", run->ready[i]));
+  PetscCall(fare_store_put_int(store, group, "made", run->made[i]));
+  if (run->results.failure[i]) PetscCall(fare_store_put_string(store, group, "failure", run->results.failure[i]));
+  if (run->sampler[i]->session.state) PetscCall(put_training(run, store, i, group));
+  if (!run->ready[i] || run->results.failure[i]) PetscFunctionReturn(0);
+  PetscCall(put_cost(run->comm, store, group, &run->sampler[i]->cost));
+  snprintf(path, sizeof path, "%s/state", group);
+  PetscCall(fare_store_group(store, path));
+  if (e->type->save) PetscCall(e->type->save(run->sampler[i], store, path));
+  snprintf(path, sizeof path, "%s/particles", group);
+  PetscCall(put_ensemble(store, path, run->ensemble[i]));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_checkpoint_has(fare_run *run, size_t i, PetscBool *ready)
+{
+  char    group[PATH_SIZE];
+  int64_t value = 0;
+
+  PetscFunctionBeginUser;
+  snprintf(group, sizeof group, "/methods/%s", run->plan->ensemble[i].name);
+  if (run->from) PetscCall(fare_store_get_int(run->from, group, "ready", &value));
+  *ready = value ? PETSC_TRUE : PETSC_FALSE;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_checkpoint_load_training(fare_run *run, size_t i)
+{
+  char      path[PATH_SIZE];
+  PetscBool has;
+
+  PetscFunctionBeginUser;
+  if (!run->from) PetscFunctionReturn(0);
+  snprintf(path, sizeof path, "/methods/%s/training", run->plan->ensemble[i].name);
+  PetscCall(fare_store_has(run->from, path, &has));
+  if (!has) PetscFunctionReturn(0);
+  PetscCall(get_cost(run->comm, run->from, path, &run->sampler[i]->cost));
+  PetscCall(fare_learn_state_load(&run->sampler[i]->session.state, run->from, path));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_checkpoint_load(fare_run *run, size_t i)
+{
+  const fare_plan_ensemble *e = &run->plan->ensemble[i];
+  char                      group[PATH_SIZE], path[PATH_SIZE + 16], why[2048];
+  int64_t                   made, next;
+
+  PetscFunctionBeginUser;
+  snprintf(group, sizeof group, "/methods/%s", e->name);
+  if (!fare_store_get_string(run->from, group, "failure", sizeof why, why)) {
+    free(run->results.failure[i]);
+    run->results.failure[i] = strdup(why);
+    PetscFunctionReturn(0);
+  }
+  PetscCall(fare_store_get_int(run->from, group, "made", &made));
+  PetscCall(fare_store_get_int(run->from, "/", "next", &next));
+  if (made != next && made != next + 1) FARE_FAIL(FARE_ERR_FAILED, "--resume: ensemble %s of the checkpoint has come to %lld snapshots, the study to %lld", e->name, (long long)made, (long long)next);
+  run->made[i] = made;
+  PetscCall(get_cost(run->comm, run->from, group, &run->sampler[i]->cost));
+  snprintf(path, sizeof path, "%s/state", group);
+  if (e->type->load) PetscCall(e->type->load(run->sampler[i], run->from, path));
+  snprintf(path, sizeof path, "%s/particles", group);
+  PetscCall(get_ensemble(run->from, path, run->ensemble[i]));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode measure_names(const fare_plan *plan, fare_text *to)
+{
+  PetscFunctionBeginUser;
+  for (size_t m = 0; m < plan->measures; m++) fare_text_add(to, "%s ", plan->measure[m]->name);
+  fare_text_add(to, "%zu", sizeof(fare_measured));
+  PetscFunctionReturn(0);
+}
+
+static size_t series_bins(const fare_results *results)
+{
+  size_t bins = 1;
+
+  for (int i = 0; i < results->bin_axes; i++) bins *= results->bin_extent[i];
+  return bins;
+}
+
+/* Every name a series has, known to every rank though rank 0 alone holds them. */
+static PetscErrorCode series_name(const fare_run *run, size_t i, char name[FARE_LABEL_SIZE])
+{
+  PetscFunctionBeginUser;
+  if (i < run->results.series) snprintf(name, FARE_LABEL_SIZE, "%s", run->results.binned[i].name);
+  PetscCallMPI(MPI_Bcast(name, FARE_LABEL_SIZE, MPI_CHAR, 0, run->comm));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode put_results(fare_run *run, fare_store *store, PetscInt64 next)
+{
+  const fare_results *r = &run->results;
+  size_t              series = r->series;
+  fare_text           names  = {0};
+  char                path[PATH_SIZE], name[FARE_LABEL_SIZE] = "";
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_group(store, "/results"));
+  PetscCall(measure_names(run->plan, &names));
+  PetscCall(fare_store_put_string(store, "/results", "measures", names.text));
+  fare_text_free(&names);
+  for (size_t i = 0; i < r->comparisons; i++) {
+    snprintf(path, sizeof path, "/results/measured/%s", r->comparison[i].label);
+    PetscCall(put_bytes(run->comm, store, path, (size_t)next * run->plan->measures * sizeof(fare_measured), r->comparison[i].measured));
+  }
+  for (size_t i = 0; i < run->plan->ensembles; i++) {
+    snprintf(path, sizeof path, "/results/census/%s", run->plan->ensemble[i].name);
+    PetscCall(put_bytes(run->comm, store, path, (size_t)next * sizeof(fare_census), r->census[i]));
+  }
+  PetscCallMPI(MPI_Bcast(&series, sizeof series, MPI_BYTE, 0, run->comm));
+  for (size_t i = 0; i < series; i++) {
+    PetscCall(series_name(run, i, name));
+    snprintf(path, sizeof path, "/results/series/%s", name);
+    PetscCall(put_bytes(run->comm, store, path, (size_t)next * series_bins(r) * sizeof(float), i < r->series ? r->binned[i].mass : NULL));
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode get_results(fare_run *run, fare_store *store, PetscInt64 next, PetscBool *measured)
+{
+  fare_results  *r      = &run->results;
+  size_t         series = r->series;
+  fare_text      names  = {0};
+  char           path[PATH_SIZE], name[FARE_LABEL_SIZE] = "", before[4096];
+  float         *scratch;
+  PetscErrorCode code = 0;
+
+  PetscFunctionBeginUser;
+  for (size_t i = 0; i < run->plan->ensembles; i++) {
+    snprintf(path, sizeof path, "/results/census/%s", run->plan->ensemble[i].name);
+    PetscCall(get_bytes(store, path, (size_t)next * sizeof(fare_census), r->census[i]));
+  }
+  PetscCall(fare_store_get_string(store, "/results", "measures", sizeof before, before));
+  PetscCall(measure_names(run->plan, &names));
+  *measured = strcmp(before, names.text) ? PETSC_FALSE : PETSC_TRUE;
+  fare_text_free(&names);
+  if (!*measured) PetscFunctionReturn(0);
+  for (size_t i = 0; i < r->comparisons; i++) {
+    snprintf(path, sizeof path, "/results/measured/%s", r->comparison[i].label);
+    PetscCall(get_bytes(store, path, (size_t)next * run->plan->measures * sizeof(fare_measured), r->comparison[i].measured));
+  }
+  PetscCallMPI(MPI_Bcast(&series, sizeof series, MPI_BYTE, 0, run->comm));
+  PetscCall(PetscMalloc1((size_t)next * series_bins(r), &scratch));
+  for (size_t i = 0; i < series && !code; i++) {
+    code = series_name(run, i, name);
+    snprintf(path, sizeof path, "/results/series/%s", name);
+    if (!code) code = get_bytes(store, path, (size_t)next * series_bins(r) * sizeof(float), i < r->series ? r->binned[i].mass : scratch);
+  }
+  PetscCall(PetscFree(scratch));
+  PetscFunctionReturn(code);
+}
+
+/* Sizes and checksums of the snapshots that are there, one after the other: what the run that goes on will trust. */
+static PetscErrorCode put_files(fare_run *run, fare_store *store, PetscInt64 next)
+{
+  const uint64_t global[2] = {(uint64_t)next, 2}, start[2] = {0, 0};
+  uint64_t       count[2] = {0, 2};
+  int            rank;
+
+  PetscFunctionBeginUser;
+  if (!next) PetscFunctionReturn(0);
+  PetscCallMPI(MPI_Comm_rank(run->comm, &rank));
+  count[0] = rank ? 0 : global[0];
+  PetscCall(fare_store_write(store, "/files", FARE_STORE_UINT64, 2, global, start, count, run->results.file));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode get_files(fare_run *run, fare_store *store, PetscInt64 next)
+{
+  const uint64_t count[2] = {(uint64_t)next, 2}, start[2] = {0, 0};
+
+  PetscFunctionBeginUser;
+  if (next) PetscCall(fare_store_read(store, "/files", FARE_STORE_UINT64, 2, start, count, run->results.file));
+  PetscFunctionReturn(0);
+}
+
+/* The numbers of sound names, newest first; on one rank. */
+typedef struct {
+  size_t count;
+  struct {
+    long          number;
+    unsigned long sum;
+    char          name[NAME_SIZE];
+  } file[64];
+} listing;
+
+static int newer(const void *a, const void *b)
+{
+  const long x = *(const long *)a, y = *(const long *)b;
+
+  return x < y ? 1 : x > y ? -1 : 0;
+}
+
+static PetscErrorCode list_files(const char *folder, listing *list)
+{
+  DIR           *directory = opendir(folder);
+  struct dirent *entry;
+
+  PetscFunctionBeginUser;
+  list->count = 0;
+  while (directory && (entry = readdir(directory)) && list->count < PETSC_STATIC_ARRAY_LENGTH(list->file)) {
+    int end = 0;
+
+    if (sscanf(entry->d_name, "checkpoint_%12ld_%8lx.h5%n", &list->file[list->count].number, &list->file[list->count].sum, &end) != 2 || !end || entry->d_name[end]) continue;
+    snprintf(list->file[list->count].name, NAME_SIZE, "%.*s", NAME_SIZE - 1, entry->d_name);
+    list->count++;
+  }
+  if (directory) closedir(directory);
+  qsort(list->file, list->count, sizeof *list->file, newer);
+  PetscFunctionReturn(0);
+}
+
+/* Gives the file its checksum and takes away those that are no longer kept; on one rank. */
+static PetscErrorCode seal(const char *folder, const char *path, int64_t number, uint64_t sum, char sealed[PATH_SIZE + NAME_SIZE])
+{
+  char          old[PATH_SIZE + NAME_SIZE];
+  listing       list;
+
+  PetscFunctionBeginUser;
+  snprintf(sealed, PATH_SIZE + NAME_SIZE, "%s/checkpoint_%06lld_%08llx.h5", folder, (long long)number, (unsigned long long)sum);
+  if (rename(path, sealed)) FARE_FAIL(FARE_ERR_FAILED, "%s: cannot be renamed: %s", path, strerror(errno));
+  PetscCall(list_files(folder, &list));
+  for (size_t i = KEPT; i < list.count; i++) {
+    snprintf(old, sizeof old, "%s/%s", folder, list.file[i].name);
+    unlink(old);
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode put_all(fare_run *run, fare_store *store, PetscInt64 next)
+{
+  fare_text plan = {0};
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_put_string(store, "/", "format", FORMAT));
+  PetscCall(fare_store_put_string(store, "/", "version", fare_version()));
+  PetscCall(fare_store_put_int(store, "/", "number", run->checkpoints));
+  PetscCall(fare_store_put_int(store, "/", "next", next));
+  PetscCall(fare_store_put_int(store, "/", "under_way", run->under_way == next));
+  PetscCall(fare_plan_write(run->plan, &plan));
+  PetscCall(fare_store_write_text(store, "/plan", plan.text));
+  fare_text_free(&plan);
+  PetscCall(put_results(run, store, next));
+  PetscCall(put_files(run, store, next));
+  PetscCall(fare_checkpoint_put_truth(run, store, next));
+  for (size_t i = 0; i < run->plan->ensembles; i++) PetscCall(put_method(run, store, i));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_checkpoint_write(fare_run *run, PetscInt64 next)
+{
+  const double   began = fare_seconds();
+  char           folder[PATH_SIZE], path[PATH_SIZE + 32], sealed[PATH_SIZE + NAME_SIZE] = "";
+  fare_store    *store;
+  fare_checksum  sum;
+  PetscErrorCode code;
+  int            rank;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(run->comm, &rank));
+  PetscCall(fare_record_hold(run->record));
+  snprintf(folder, sizeof folder, "%s/checkpoints", run->plan->directory);
+  snprintf(path, sizeof path, "%s/checkpoint_%06lld.h5", folder, (long long)run->checkpoints);
+  PetscCall(fare_store_create(run->comm, path, &store));
+  code = put_all(run, store, next);
+  if (!code) code = fare_store_commit(&store);
+  else fare_store_close(&store);
+  PetscCall(code);
+  PetscCall(fare_store_checksum(run->comm, path, &sum));
+  if (rank == 0) code = seal(folder, path, run->checkpoints, sum.crc32, sealed);
+  PetscCall(fare_error_agree(run->comm, code));
+  PetscCallMPI(MPI_Bcast(sealed, sizeof sealed, MPI_CHAR, 0, run->comm));
+  fare_advise("--resume goes on from %s", sealed);
+  run->checkpoints++;
+  run->last_checkpoint = fare_seconds();
+  run->checkpointing += fare_seconds() - began;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode get_all(fare_run *run, fare_store *store, PetscInt64 *next, PetscBool *measured)
+{
+  fare_text      plan = {0};
+  char           format[64], version[64];
+  int64_t        number, at, under_way;
+  PetscErrorCode code;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_get_string(store, "/", "format", sizeof format, format));
+  PetscCall(fare_store_get_string(store, "/", "version", sizeof version, version));
+  if (strcmp(format, FORMAT) || strcmp(version, fare_version())) FARE_FAIL(FARE_ERR_INPUT, "--resume: the checkpoint was written by FARE %s as '%s'; this is FARE %s, which reads '%s'", version, format, fare_version(), FORMAT);
+  PetscCall(fare_store_get_int(store, "/", "number", &number));
+  PetscCall(fare_store_get_int(store, "/", "next", &at));
+  PetscCall(fare_store_get_int(store, "/", "under_way", &under_way));
+  if (number < 0 || number > NUMBER_MOST || at < 0 || at > NUMBER_MOST) FARE_FAIL(FARE_ERR_INPUT, "--resume: a checkpoint number %lld after %lld snapshots cannot be", (long long)number, (long long)at);
+  PetscCall(fare_store_read_text(store, "/plan", &plan));
+  code = fare_plan_continues(run->plan, plan.text, under_way ? at + 1 : at);
+  fare_text_free(&plan);
+  PetscCall(code);
+  if (at > run->plan->snapshots.count) FARE_FAIL(FARE_ERR_INPUT, "--resume: the checkpoint was written after %lld snapshots, the plan has %lld", (long long)at, (long long)run->plan->snapshots.count);
+  run->checkpoints = number + 1;
+  *next            = at;
+  PetscCall(get_results(run, store, at, measured));
+  PetscCall(get_files(run, store, at));
+  PetscFunctionReturn(0);
+}
+
+/* The newest file from the at-th on whose checksum holds; "" where there is none. On one rank. */
+static void choose(const char *folder, const listing *list, size_t *at, char path[PATH_SIZE])
+{
+  for (; *at < list->count; ++*at) {
+    fare_checksum sum;
+
+    snprintf(path, PATH_SIZE, "%s/%s", folder, list->file[*at].name);
+    if (!fare_store_checksum(PETSC_COMM_SELF, path, &sum) && sum.crc32 == list->file[*at].sum) return;
+    fare_warn("checkpoint %s is damaged (its checksum does not hold)%s", path, *at + 1 < list->count ? "; the one before it is used" : "");
+  }
+  *path = '\0';
+}
+
+PetscBool fare_checkpoint_find(const char *directory, size_t size, char path[])
+{
+  char    folder[PATH_SIZE - NAME_SIZE];
+  listing list;
+
+  snprintf(folder, sizeof folder, "%.*s/checkpoints", PETSC_MAX_PATH_LEN, directory);
+  if (list_files(folder, &list) || !list.count) return PETSC_FALSE;
+  snprintf(path, size, "%s/%s", folder, list.file[0].name);
+  return PETSC_TRUE;
+}
+
+/* Opens the file, and closes it again where a snapshot before it is not whole: that one is made again on the way from an earlier moment. */
+static PetscErrorCode try_open(fare_run *run, const char *path, PetscInt64 *next, PetscBool *measured)
+{
+  PetscInt64     bad = 0;
+  PetscErrorCode code;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_store_open(run->comm, path, &run->from));
+  code = get_all(run, run->from, next, measured);
+  if (!code) code = fare_run_check_snapshots(run, *next, &bad);
+  if (code || bad < *next) PetscCall(fare_store_close(&run->from));
+  if (code) PetscFunctionReturn(code);
+  if (bad < *next) fare_results_forget_series(&run->results);
+  if (bad < *next) fare_warn("%s; what follows it is made again, too", fare_error_message());
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_checkpoint_open(fare_run *run, PetscInt64 *next, PetscBool *measured)
+{
+  char           folder[PATH_SIZE - NAME_SIZE], path[PATH_SIZE] = "";
+  listing        list = {0};
+  size_t         at   = 0;
+  int64_t        newest;
+  PetscErrorCode code = 0;
+  int            rank;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(run->comm, &rank));
+  snprintf(folder, sizeof folder, "%.*s/checkpoints", PETSC_MAX_PATH_LEN, run->plan->directory);
+  if (rank == 0) code = list_files(folder, &list);
+  PetscCall(fare_error_agree(run->comm, code));
+  newest = list.count ? list.file[0].number + 1 : 0;
+  for (;; at++) {
+    if (rank == 0) choose(folder, &list, &at, path);
+    PetscCallMPI(MPI_Bcast(path, PATH_SIZE, MPI_CHAR, 0, run->comm));
+    if (!*path) break;
+    PetscCall(try_open(run, path, next, measured));
+    if (run->from) break;
+  }
+  PetscCallMPI(MPI_Bcast(&newest, 1, MPI_INT64_T, 0, run->comm));
+  run->checkpoints     = PetscMax(run->checkpoints, newest); /* whatever was chosen: numbers tell which is newest */
+  run->last_checkpoint = fare_seconds();
+  if (!run->from) {
+    *next     = 0;
+    *measured = PETSC_TRUE;
+    fare_log("no checkpoint to go on from: the study begins anew");
+    PetscFunctionReturn(0);
+  }
+  fare_advise("--resume goes on from %s", path);
+  fare_log("going on from %s: %lld of %lld snapshots are there", path, (long long)*next, (long long)run->plan->snapshots.count);
+  PetscFunctionReturn(0);
+}

@@ -1,0 +1,149 @@
+/*
+  The truth in a checkpoint, and what follows it. Its vectors are kept as boxes of the whole grid, so that another number of ranks reads them, too. A truth that every rank has for
+  itself is written by the first.
+*/
+#include "study/run/study.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define GROUP     "/truth"
+#define PATH_SIZE 128
+#define SAME_TIME 1e-9 /* of the time between snapshots */
+
+/* Where this rank's cells stand in a dataset, slowest axis first; nothing where another rank writes the same. */
+typedef struct {
+  uint64_t global[FARE_DIM_MAX], start[FARE_DIM_MAX], count[FARE_DIM_MAX];
+} box;
+
+static PetscErrorCode box_of(MPI_Comm comm, const fare_grid *grid, PetscBool write, box *b)
+{
+  int rank, owners;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  PetscCallMPI(MPI_Comm_size(grid->comm, &owners));
+  for (int i = 0; i < grid->dim; i++) {
+    const int axis = grid->dim - 1 - i;
+
+    b->global[i] = (uint64_t)grid->cells[axis];
+    b->start[i]  = (uint64_t)grid->start[axis];
+    b->count[i]  = write && owners == 1 && rank ? 0 : (uint64_t)grid->count[axis];
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode put_part(fare_run *run, fare_store *store, int part)
+{
+  const uint64_t   all = FARE_TRUTH_NUMBERS, none = 0;
+  const fare_grid *grid;
+  Vec              vector[FARE_TRUTH_VECTORS];
+  double           numbers[FARE_TRUTH_NUMBERS];
+  char             path[PATH_SIZE];
+  uint64_t         count;
+  int              vectors, rank;
+  box              b;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(run->comm, &rank));
+  PetscCall(fare_truth_part(run->truth, part, &grid, &vectors, vector));
+  PetscCall(fare_truth_save(run->truth, part, numbers));
+  snprintf(path, sizeof path, GROUP "/%d/numbers", part);
+  count = rank ? 0 : all;
+  PetscCall(fare_store_write(store, path, FARE_STORE_FLOAT64, 1, &all, &none, &count, numbers));
+  PetscCall(box_of(run->comm, grid, PETSC_TRUE, &b));
+  for (int v = 0; v < vectors; v++) {
+    const PetscScalar *values;
+
+    snprintf(path, sizeof path, GROUP "/%d/vector_%d", part, v);
+    PetscCall(VecGetArrayRead(vector[v], &values));
+    PetscCall(fare_store_write(store, path, FARE_STORE_FLOAT64, grid->dim, b.global, b.start, b.count, values));
+    PetscCall(VecRestoreArrayRead(vector[v], &values));
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode get_part(fare_run *run, int part)
+{
+  const fare_grid *grid;
+  Vec              vector[FARE_TRUTH_VECTORS];
+  char             path[PATH_SIZE];
+  int              vectors;
+  box              b;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_truth_part(run->truth, part, &grid, &vectors, vector));
+  PetscCall(box_of(run->comm, grid, PETSC_FALSE, &b));
+  for (int v = 0; v < vectors; v++) {
+    PetscScalar *values;
+
+    snprintf(path, sizeof path, GROUP "/%d/vector_%d", part, v);
+    PetscCall(VecGetArray(vector[v], &values));
+    PetscCall(fare_store_read(run->from, path, FARE_STORE_FLOAT64, grid->dim, b.start, b.count, values));
+    PetscCall(VecRestoreArray(vector[v], &values));
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_checkpoint_put_truth(fare_run *run, fare_store *store, PetscInt64 next)
+{
+  const uint64_t all = (uint64_t)next * sizeof(fare_truth_status), none = 0;
+  uint64_t       count;
+  int            rank;
+
+  PetscFunctionBeginUser;
+  if (!run->truth || run->truth_lost || !next) PetscFunctionReturn(0);
+  PetscCallMPI(MPI_Comm_rank(run->comm, &rank));
+  count = rank ? 0 : all;
+  PetscCall(fare_store_write(store, GROUP "/status", FARE_STORE_UINT8, 1, &all, &none, &count, run->results.truth));
+  for (int part = 0; part < fare_truth_parts(run->truth); part++) PetscCall(put_part(run, store, part));
+  if (run->thermo) PetscCall(fare_thermo_save(run->thermo, run->comm, store, GROUP "/thermodynamics"));
+  PetscFunctionReturn(0);
+}
+
+/* The numbers of one part; they are refused where they are not of the last snapshot that was made, or of the way to the next. */
+static PetscErrorCode get_numbers(fare_run *run, PetscInt64 next, int part)
+{
+  const fare_schedule *schedule = &run->plan->snapshots;
+  const uint64_t       all = FARE_TRUTH_NUMBERS, none = 0;
+  const double         gap = (schedule->end - schedule->start) / (double)PetscMax(1, schedule->count - 1), last = fare_schedule_time(schedule, next - 1);
+  double               time;
+  double               numbers[FARE_TRUTH_NUMBERS];
+  char                 path[PATH_SIZE], why[FARE_REASON_SIZE];
+  PetscErrorCode       code;
+
+  PetscFunctionBeginUser;
+  snprintf(path, sizeof path, GROUP "/%d/numbers", part);
+  PetscCall(fare_store_read(run->from, path, FARE_STORE_FLOAT64, 1, &none, &all, numbers));
+  code = fare_truth_load(run->truth, part, numbers);
+  if (code == FARE_ERR_FAILED) {
+    snprintf(why, sizeof why, "%s", fare_error_message());
+    FARE_FAIL(FARE_ERR_FAILED, "--resume: %s of the checkpoint: %s", path, why);
+  }
+  PetscCall(code);
+  time = fare_truth_get_status(run->truth)->time;
+  if (!(time >= last - SAME_TIME * gap && time <= last + (1 + SAME_TIME) * gap)) FARE_FAIL(FARE_ERR_FAILED, "--resume: %s of the checkpoint: the truth is at time %g, the last snapshot at %g and the next at %g", path, time, last, last + gap);
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_checkpoint_get_truth(fare_run *run, PetscInt64 next, PetscBool *has)
+{
+  const uint64_t status = (uint64_t)next * sizeof(fare_truth_status), none = 0;
+
+  PetscFunctionBeginUser;
+  *has = PETSC_TRUE;
+  if (!run->truth || !next) PetscFunctionReturn(0);
+  PetscCall(fare_store_has(run->from, GROUP "/status", has));
+  if (!*has) PetscFunctionReturn(0);
+  PetscCall(fare_store_read(run->from, GROUP "/status", FARE_STORE_UINT8, 1, &none, &status, run->results.truth));
+  for (int part = 0; part < fare_truth_parts(run->truth); part++) PetscCall(get_part(run, part));
+  for (int part = 0; part < fare_truth_parts(run->truth); part++) PetscCall(get_numbers(run, next, part));
+  if (!run->thermo) PetscFunctionReturn(0);
+  /* it begins where the truth is */
+  PetscCall(fare_thermo_destroy(&run->thermo));
+  PetscCall(fare_thermo_create(run->truth, run->plan->system, &run->plan->thermodynamics, &run->thermo));
+  run->results.thermo = run->thermo;
+  PetscCall(fare_thermo_load(run->thermo, run->from, GROUP "/thermodynamics"));
+  PetscFunctionReturn(0);
+}

@@ -1,0 +1,217 @@
+/* Whether a plan goes on with what another has begun, or asks for what it has found: compared value by value. */
+#include "study/run/study.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SAME_TIME 1e-9 /* of the time between snapshots */
+
+/* The table `fields` stands for the whole section: it is there in both plans, or in neither. */
+static PetscErrorCode compare_section(const fare_field *fields, const fare_node *begun, const void *now, const char *key, fare_difference *d)
+{
+  PetscFunctionBeginUser;
+  if (now) PetscCall(fare_fields_compare(fields, NULL, begun, now, key, d));
+  else fare_texts_compare(begun ? "there" : "not there", "not there", key, d);
+  PetscFunctionReturn(0);
+}
+
+/* The method's own keys, and those of its training. */
+static PetscErrorCode compare_method(const fare_plan_ensemble *e, const fare_node *begun, const char *path, fare_difference *d)
+{
+  void          *state = calloc(1, e->type->size);
+  char           key[256];
+  PetscErrorCode code;
+
+  PetscFunctionBeginUser;
+  if (!state) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  code = fare_fields_read(e->type->fields, fare_ensemble_fields, e->node, state);
+  if (!code) code = fare_fields_compare(e->type->fields, fare_ensemble_fields, begun, state, path, d);
+  PetscCall(fare_fields_free(e->type->fields, state));
+  free(state);
+  PetscCall(code);
+  fare_key_join(path, "train", sizeof key, key);
+  PetscCall(compare_section(fare_training_fields, fare_node_find(begun, "train"), e->type->train ? &e->training : NULL, key, d));
+  PetscFunctionReturn(0);
+}
+
+/* The method is compared before its keys, which are others for another. */
+static PetscErrorCode compare_ensemble(const fare_plan_ensemble *e, const fare_node *begun, fare_difference *d)
+{
+  static const char *const ways[] = {"sampler", "plugin"};
+  const char *const        now[]  = {e->sampler, e->plugin};
+  fare_plan_ensemble       line   = *e;
+  char                     path[128], key[256];
+
+  PetscFunctionBeginUser;
+  line.name = e->line;
+  fare_key_join("ensembles", e->line, sizeof path, path);
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(ways) && begun; i++) {
+    const fare_node *node = fare_node_find(begun, ways[i]);
+
+    fare_key_join(path, ways[i], sizeof key, key);
+    fare_texts_compare(node && fare_node_kind_of(node) == FARE_NODE_SCALAR ? fare_node_text(node) : "none", now[i] ? now[i] : "none", key, d);
+  }
+  PetscCall(fare_fields_compare(fare_ensemble_fields, e->type->fields, begun, &line, path, d));
+  if (d->kind == FARE_ALIKE) PetscCall(compare_method(e, begun, path, d));
+  PetscFunctionReturn(0);
+}
+
+/* Matched by name: everything that a study keeps of them is filed under it, and so are their random numbers. */
+static PetscErrorCode compare_ensembles(const fare_plan *plan, const fare_node *list, fare_difference *d)
+{
+  const PetscBool is_list = list && fare_node_kind_of(list) == FARE_NODE_LIST ? PETSC_TRUE : PETSC_FALSE;
+  size_t          lines   = 0;
+
+  PetscFunctionBeginUser;
+  for (size_t i = 0; i < plan->ensembles; i++) {
+    if (plan->ensemble[i].seed) continue;
+    lines++;
+    PetscCall(compare_ensemble(&plan->ensemble[i], fare_node_named(list, plan->ensemble[i].line), d));
+  }
+  for (size_t i = 0; is_list && i < fare_node_size(list); i++) {
+    const fare_node *name = fare_node_find(fare_node_item(list, i), "name");
+    PetscBool        has  = PETSC_FALSE;
+    char             key[256];
+
+    if (!name || fare_node_kind_of(name) != FARE_NODE_SCALAR) continue;
+    for (size_t k = 0; k < plan->ensembles; k++) has |= !strcmp(plan->ensemble[k].line, fare_node_text(name));
+    fare_key_join("ensembles", fare_node_text(name), sizeof key, key);
+    if (!has) fare_texts_compare("there", "not there", key, d);
+  }
+  fare_counts_compare(is_list ? fare_node_size(list) : 0, lines, "ensembles", d);
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode compare_scalar(const fare_node *root, const char *key, const char *now, fare_difference *d)
+{
+  const fare_node *node = fare_node_find(root, key);
+
+  PetscFunctionBeginUser;
+  fare_texts_compare(node && fare_node_kind_of(node) == FARE_NODE_SCALAR ? fare_node_text(node) : "not there", now, key, d);
+  PetscFunctionReturn(0);
+}
+
+/* All but measures, output, and how far the study goes. */
+static PetscErrorCode compare_plans(const fare_plan *plan, const fare_node *root, const fare_schedule *begun, fare_difference *d)
+{
+  fare_schedule start = plan->snapshots;
+  char          seed[32];
+
+  PetscFunctionBeginUser;
+  start.end   = begun->end;
+  start.count = begun->count;
+  snprintf(seed, sizeof seed, "%lld", (long long)plan->seed);
+  PetscCall(compare_scalar(root, "study", plan->study, d));
+  PetscCall(compare_scalar(root, "seed", seed, d));
+  PetscCall(fare_system_compare(plan->system, fare_node_find(root, "system"), fare_node_find(root, "drive"), d));
+  PetscCall(compare_section(fare_initial_fields, fare_node_find(root, "initial"), &plan->initial, "initial", d));
+  PetscCall(compare_section(fare_schedule_fields, fare_node_find(root, "snapshots"), &start, "snapshots", d));
+  PetscCall(compare_section(fare_truth_fields, fare_node_find(root, "truth"), plan->has_truth ? &plan->truth : NULL, "truth", d));
+  PetscCall(compare_section(fare_thermo_fields, fare_node_find(root, "thermodynamics"), plan->has_thermodynamics ? &plan->thermodynamics : NULL, "thermodynamics", d));
+  PetscCall(compare_ensembles(plan, fare_node_find(root, "ensembles"), d));
+  PetscCall(fare_analyses_compare(plan->analyses, plan->analysis, fare_node_find(root, "analysis"), d));
+  PetscCall(compare_section(fare_record_fields, fare_node_find(root, "record"), &plan->record, "record", d));
+  PetscFunctionReturn(0);
+}
+
+/* What was measured: the same measures, in any order. */
+static PetscErrorCode compare_measures(const fare_plan *plan, const fare_node *list, fare_difference *d)
+{
+  const size_t count = list && fare_node_kind_of(list) == FARE_NODE_LIST ? fare_node_size(list) : 0;
+
+  PetscFunctionBeginUser;
+  for (size_t m = 0; m < plan->measures; m++) {
+    PetscBool has = PETSC_FALSE;
+
+    for (size_t i = 0; i < count; i++) has |= fare_node_kind_of(fare_node_item(list, i)) == FARE_NODE_SCALAR && !strcmp(fare_node_text(fare_node_item(list, i)), plan->measure[m]->name);
+    if (!has) fare_texts_compare("none", plan->measure[m]->name, "measures", d);
+  }
+  fare_counts_compare(count, plan->measures, "measures", d);
+  PetscFunctionReturn(0);
+}
+
+/* More snapshots may follow, if those that there are keep their times and no method has learned from where the end was. */
+static PetscErrorCode compare_schedules(const fare_plan *plan, const fare_schedule *old, PetscInt64 next)
+{
+  const fare_schedule *now = &plan->snapshots;
+  const double         gap = (now->end - now->start) / (double)PetscMax(1, now->count - 1);
+
+  PetscFunctionBeginUser;
+  if (old->end == now->end && old->count == now->count) PetscFunctionReturn(0);
+  for (size_t i = 0; i < plan->ensembles; i++) {
+    if (plan->ensemble[i].type->train) FARE_FAIL(FARE_ERR_INPUT, "--resume: the snapshots end at %g now and ended at %g, but ensemble %s learns from them all: begin it anew", now->end, old->end, plan->ensemble[i].name);
+  }
+  for (PetscInt64 k = 0; k < next; k++) {
+    const double before = fare_schedule_time(old, k), after = fare_schedule_time(now, k);
+
+    if (k >= now->count || fabs(after - before) > SAME_TIME * gap) FARE_FAIL(FARE_ERR_INPUT, "--resume: snapshot %lld was to be at time %g, where the plan now has %s%g; only more snapshots at the end may be asked for", (long long)k, before, k >= now->count ? "none: it ends at " : "", k >= now->count ? now->end : after);
+  }
+  PetscFunctionReturn(0);
+}
+
+/* Parses a plan as fare_plan_write leaves it; the caller destroys it. */
+static PetscErrorCode parse(const char *text, fare_config **config, fare_schedule *schedule)
+{
+  PetscErrorCode code;
+
+  PetscFunctionBeginUser;
+  PetscCall(fare_config_parse("the plan that was begun", text, strlen(text), config));
+  code = fare_fields_read(fare_schedule_fields, NULL, fare_node_find(fare_config_root(*config), "snapshots"), schedule);
+  if (code) PetscCall(fare_config_destroy(config));
+  PetscFunctionReturn(code);
+}
+
+static PetscErrorCode refuse(const char *what, const fare_difference *d)
+{
+  const char *advice = "go on with that version, or begin the study anew with --overwrite";
+
+  switch (d->kind) {
+  case FARE_ALIKE: return 0;
+  case FARE_DIFFERENT: return fare_error(FARE_ERR_INPUT, "%s another plan: %s was %s, now it is %s", what, d->key, d->before, d->now);
+  case FARE_LACKING: return fare_error(FARE_ERR_INPUT, "%s another version of FARE, whose plans have no %s; %s", what, d->key, advice);
+  case FARE_UNKNOWN: return fare_error(FARE_ERR_INPUT, "%s another version of FARE, whose plans have %s, which this one does not know; %s", what, d->key, advice);
+  }
+  return 0;
+}
+
+PetscErrorCode fare_plan_continues(const fare_plan *plan, const char *begun, PetscInt64 next)
+{
+  fare_difference difference = {FARE_ALIKE};
+  fare_schedule   schedule   = {0};
+  fare_config    *config;
+  PetscErrorCode  code;
+
+  PetscFunctionBeginUser;
+  PetscCall(parse(begun, &config, &schedule));
+  code = compare_plans(plan, fare_config_root(config), &schedule, &difference);
+  PetscCall(fare_config_destroy(&config));
+  PetscCall(code);
+  PetscCall(refuse("--resume: the study was begun with", &difference));
+  PetscCall(compare_schedules(plan, &schedule, next));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_plan_compare(const fare_plan *plan, const char *found, fare_plan_relation *relation)
+{
+  fare_difference difference = {FARE_ALIKE};
+  fare_schedule   schedule   = {0};
+  fare_config    *config;
+  PetscErrorCode  code;
+
+  PetscFunctionBeginUser;
+  *relation = FARE_PLAN_OTHER;
+  PetscCall(parse(found, &config, &schedule));
+  code = compare_plans(plan, fare_config_root(config), &schedule, &difference);
+  if (!code && difference.kind == FARE_ALIKE) {
+    *relation = FARE_PLAN_EXTENDED;
+    code      = compare_measures(plan, fare_node_find(fare_config_root(config), "measures"), &difference);
+    if (!code) code = compare_section(fare_schedule_fields, fare_node_find(fare_config_root(config), "snapshots"), &plan->snapshots, "snapshots", &difference);
+  }
+  PetscCall(fare_config_destroy(&config));
+  PetscCall(code);
+  if (difference.kind == FARE_ALIKE) *relation = FARE_PLAN_SAME;
+  (void)refuse("the study was begun with", &difference);
+  PetscFunctionReturn(0);
+}

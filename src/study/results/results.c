@@ -1,0 +1,191 @@
+/* What a run finds, as it grows from snapshot to snapshot. */
+#include "study/run/study.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Most bins per axis that a series keeps; what is measured is not affected. */
+static const uint64_t kept_most[FARE_DIM_MAX] = {4096, 128, 32};
+
+static const char *const suffix[] = {[FARE_SAMPLES_TRUTH] = "", [FARE_DENSITY_TRUTH] = "_density", [FARE_SAMPLES_TARGET] = "_target"};
+
+static PetscErrorCode add_comparison(fare_results *r, size_t ensemble, fare_comparison_kind kind)
+{
+  const size_t   cells = (size_t)r->plan->snapshots.count * r->plan->measures;
+  fare_compared *c     = &r->comparison[r->comparisons++];
+
+  PetscFunctionBeginUser;
+  snprintf(c->label, sizeof c->label, "%s%s", r->plan->ensemble[ensemble].name, suffix[kind]);
+  c->ensemble = ensemble;
+  c->kind     = kind;
+  c->measured = calloc(PetscMax(1, cells), sizeof *c->measured);
+  if (!c->measured) FARE_FAIL(FARE_ERR_FAILED, "out of memory for results");
+  for (size_t i = 0; i < cells; i++) {
+    fare_measured *at = &c->measured[i];
+
+    at->value = at->corrected = at->low = at->high = at->floor_mean = at->floor_high = at->excess = at->significance = at->p_value = at->effective = at->independent = at->truth_error = NAN;
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode add_series(fare_results *r, const char *name, const char *ending)
+{
+  size_t bins = 1;
+
+  PetscFunctionBeginUser;
+  for (int i = 0; i < r->bin_axes; i++) bins *= r->bin_extent[i];
+  snprintf(r->binned[r->series].name, sizeof r->binned[r->series].name, "%s%s", name, ending);
+  r->binned[r->series].mass = calloc((size_t)r->plan->snapshots.count * bins, sizeof *r->binned[r->series].mass);
+  if (!r->binned[r->series++].mass) FARE_FAIL(FARE_ERR_FAILED, "out of memory for results");
+  PetscFunctionReturn(0);
+}
+
+/* Series have bins of the binning, joined in equal numbers until there are few enough. */
+static void choose_bins(fare_results *r, const fare_binning *binning, const fare_grid *grid)
+{
+  uint64_t extent[FARE_DIM_MAX];
+
+  fare_binning_extents(binning, extent);
+  r->bin_axes = grid->dim;
+  for (int i = 0; i < grid->dim; i++) {
+    const int      axis   = grid->dim - 1 - i;
+    const uint64_t joined = (extent[axis] + kept_most[grid->dim - 1] - 1) / kept_most[grid->dim - 1];
+
+    r->bin_extent[i] = (extent[axis] + joined - 1) / joined;
+    r->bin_lower[i]  = grid->lower[axis];
+    r->bin_upper[i]  = grid->upper[axis];
+  }
+}
+
+PetscErrorCode fare_results_create(const fare_plan *plan, const fare_binning *binning, const fare_grid *grid, fare_results *r)
+{
+  const size_t n = plan->ensembles;
+  int          rank;
+
+  PetscFunctionBeginUser;
+  memset(r, 0, sizeof *r);
+  r->plan       = plan;
+  r->trained    = calloc((size_t)plan->snapshots.count, sizeof *r->trained);
+  r->file       = calloc((size_t)plan->snapshots.count, sizeof *r->file);
+  r->truth      = plan->has_truth ? calloc((size_t)plan->snapshots.count, sizeof *r->truth) : NULL;
+  r->comparison = calloc(3 * n + 1, sizeof *r->comparison);
+  r->cost       = calloc(n + 1, sizeof *r->cost);
+  r->census     = calloc(n + 1, sizeof *r->census);
+  r->failure    = calloc(n + 1, sizeof *r->failure);
+  r->curve      = calloc(n + 1, sizeof *r->curve);
+  r->binned     = calloc(2 * n + 1, sizeof *r->binned);
+  if (!r->trained || !r->file || (plan->has_truth && !r->truth) || !r->comparison || !r->cost || !r->census || !r->failure || !r->curve || !r->binned) {
+    FARE_FAIL(FARE_ERR_FAILED, "out of memory for results");
+  }
+  memcpy(r->cells, grid->cells, sizeof r->cells);
+  choose_bins(r, binning, grid);
+  for (size_t i = 0; i < n; i++) {
+    const fare_plan_ensemble *e = &plan->ensemble[i];
+
+    r->census[i] = calloc((size_t)plan->snapshots.count, sizeof *r->census[i]);
+    if (!r->census[i]) FARE_FAIL(FARE_ERR_FAILED, "out of memory for results");
+    for (PetscInt64 k = 0; k < plan->snapshots.count; k++) {
+      r->census[i][k].outside = r->census[i][k].survival = NAN;
+      if (e->type->train && !e->oracle && fare_training_includes(&e->training, k)) r->trained[k] = PETSC_TRUE;
+    }
+    if (!plan->has_truth) continue;
+    PetscCall(add_comparison(r, i, FARE_SAMPLES_TRUTH));
+    if (!fare_sampler_type_aims(e->type, fare_plan_ensemble_mode(e))) continue;
+    PetscCall(add_comparison(r, i, FARE_DENSITY_TRUTH));
+    PetscCall(add_comparison(r, i, FARE_SAMPLES_TARGET));
+  }
+  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
+  if (rank) PetscFunctionReturn(0);
+  if (plan->has_truth) PetscCall(add_series(r, "truth", ""));
+  for (size_t i = 0; i < n; i++) {
+    PetscCall(add_series(r, plan->ensemble[i].name, ""));
+    if (plan->has_truth && fare_sampler_type_aims(plan->ensemble[i].type, fare_plan_ensemble_mode(&plan->ensemble[i]))) PetscCall(add_series(r, plan->ensemble[i].name, suffix[FARE_DENSITY_TRUTH]));
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_results_free(fare_results *r)
+{
+  PetscFunctionBeginUser;
+  for (size_t i = 0; i < r->comparisons; i++) free(r->comparison[i].measured);
+  for (size_t i = 0; i < r->series; i++) free(r->binned[i].mass);
+  for (size_t i = 0; r->failure && i < r->plan->ensembles; i++) free(r->failure[i]);
+  for (size_t i = 0; r->census && i < r->plan->ensembles; i++) free(r->census[i]);
+  free(r->census);
+  free(r->trained);
+  free(r->file);
+  free(r->truth);
+  free(r->comparison);
+  free(r->cost);
+  free(r->failure);
+  free(r->curve);
+  free(r->binned);
+  memset(r, 0, sizeof *r);
+  PetscFunctionReturn(0);
+}
+
+void fare_results_forget_series(fare_results *r)
+{
+  size_t bins = 1;
+
+  for (int i = 0; i < r->bin_axes; i++) bins *= r->bin_extent[i];
+  for (size_t i = 0; i < r->series; i++) memset(r->binned[i].mass, 0, (size_t)r->plan->snapshots.count * bins * sizeof *r->binned[i].mass);
+}
+
+fare_compared *fare_results_comparison(fare_results *r, size_t ensemble, fare_comparison_kind kind)
+{
+  for (size_t i = 0; i < r->comparisons; i++) {
+    if (r->comparison[i].ensemble == ensemble && r->comparison[i].kind == kind) return &r->comparison[i];
+  }
+  return NULL;
+}
+
+/* A measure without bias has a floor of mean 0, and is judged by the floor's width. */
+fare_approach fare_results_approach(const fare_results *r, size_t ensemble)
+{
+  fare_approach of    = {FARE_CONVERGED_UNKNOWN, NAN, NAN};
+  double        value = 0, floor = 0, high = 0, excess = 0;
+  PetscInt64    count = 0;
+
+  for (size_t i = 0; i < r->comparisons && r->plan->measures; i++) {
+    if (r->comparison[i].ensemble != ensemble || r->comparison[i].kind != FARE_SAMPLES_TARGET) continue;
+    for (PetscInt64 k = 0; k < r->plan->snapshots.count; k++) {
+      const fare_measured *at = &r->comparison[i].measured[(size_t)k * r->plan->measures];
+
+      if (isnan(at->value)) continue;
+      count++;
+      value += at->value;
+      floor += at->floor_mean;
+      high += at->floor_high;
+      excess += at->excess;
+    }
+  }
+  if (!count) return of;
+  of.value = value / (double)count;
+  of.floor = floor / (double)count;
+  of.state = excess < 0.1 * PetscMax(floor, high - floor) ? FARE_CONVERGED : FARE_NOT_CONVERGED;
+  return of;
+}
+
+void fare_results_keep(fare_results *r, const char *name, PetscInt64 snapshot, const fare_binning *binning, const fare_binned *binned)
+{
+  fare_binned_series *series = NULL;
+  uint64_t            extent[FARE_DIM_MAX] = {1, 1, 1}, kept[FARE_DIM_MAX] = {1, 1, 1}, joined[FARE_DIM_MAX] = {1, 1, 1};
+  float              *mass;
+
+  for (size_t i = 0; i < r->series && !series; i++) series = strcmp(r->binned[i].name, name) ? NULL : &r->binned[i];
+  if (!series) return; /* another rank's */
+  fare_binning_extents(binning, extent);
+  for (int axis = 0; axis < r->bin_axes; axis++) {
+    kept[axis]   = r->bin_extent[r->bin_axes - 1 - axis];
+    joined[axis] = (extent[axis] + kept[axis] - 1) / kept[axis];
+  }
+  mass = series->mass + (size_t)snapshot * kept[0] * kept[1] * kept[2];
+  for (uint64_t z = 0, i = 0; z < extent[2]; z++) {
+    for (uint64_t y = 0; y < extent[1]; y++) {
+      for (uint64_t x = 0; x < extent[0]; x++, i++) mass[((z / joined[2]) * kept[1] + y / joined[1]) * kept[0] + x / joined[0]] += (float)binned->mass[i];
+    }
+  }
+}

@@ -1,0 +1,129 @@
+/*
+  A bound on the error of the time method. For any path u(t) through the computed masses, the error e = P - u obeys e' = L e - r with the residual
+  r = u' - L u; the propagator of a rate matrix never expands the L1 norm, so the error at the end is at most the integral of |r| over time, and that
+  whatever the method was. Over a step u is the polynomial through the masses at both its ends and at the ends of the steps before. Derivatives of the masses
+  would give as high an order with fewer points, but L P carries the round-off of P times the largest rate, and L is applied once more.
+  The integral is by three Gauss points in each step.
+*/
+#include "truth/truth.h"
+
+#define HISTORY FARE_RESIDUAL_HISTORY /* points of the polynomial: its residual is of fifth order */
+#define POINTS  3
+static const double point[POINTS] = {0.1127016653792583, 0.5, 0.8872983346207417}, weight[POINTS] = {5. / 18, 8. / 18, 5. / 18};
+
+struct fare_residual {
+  int    count;
+  double t[HISTORY]; /* the latest last */
+  Vec    masses[HISTORY], u, du, Lu;
+};
+
+PetscErrorCode fare_residual_create(double t, Vec masses, fare_residual **residual)
+{
+  fare_residual *r;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscNew(&r));
+  *residual = r;
+  for (int i = 0; i < HISTORY; i++) PetscCall(VecDuplicate(masses, &r->masses[i]));
+  PetscCall(VecDuplicate(masses, &r->u));
+  PetscCall(VecDuplicate(masses, &r->du));
+  PetscCall(VecDuplicate(masses, &r->Lu));
+  PetscCall(fare_residual_restart(r, t, masses));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_residual_restart(fare_residual *r, double t, Vec masses)
+{
+  PetscFunctionBeginUser;
+  r->t[0]  = t;
+  r->count = 1;
+  PetscCall(VecCopy(masses, r->masses[0]));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_residual_destroy(fare_residual **residual)
+{
+  fare_residual *r = *residual;
+
+  PetscFunctionBeginUser;
+  if (!r) PetscFunctionReturn(0);
+  for (int i = 0; i < HISTORY; i++) PetscCall(VecDestroy(&r->masses[i]));
+  PetscCall(VecDestroy(&r->u));
+  PetscCall(VecDestroy(&r->du));
+  PetscCall(VecDestroy(&r->Lu));
+  PetscCall(PetscFree(*residual));
+  PetscFunctionReturn(0);
+}
+
+void fare_residual_vectors(const fare_residual *r, Vec vector[])
+{
+  for (int i = 0; i < HISTORY; i++) vector[i] = r->masses[i];
+}
+
+void fare_residual_save(const fare_residual *r, double numbers[])
+{
+  numbers[0] = r->count;
+  for (int i = 0; i < HISTORY; i++) numbers[1 + i] = r->t[i];
+}
+
+void fare_residual_load(fare_residual *r, const double numbers[])
+{
+  r->count = (int)numbers[0];
+  for (int i = 0; i < HISTORY; i++) r->t[i] = numbers[1 + i];
+}
+
+static PetscErrorCode push(fare_residual *r, double t, Vec masses)
+{
+  PetscFunctionBeginUser;
+  if (r->count == HISTORY) {
+    const Vec oldest = r->masses[0];
+
+    for (int i = 0; i + 1 < HISTORY; i++) {
+      r->t[i]      = r->t[i + 1];
+      r->masses[i] = r->masses[i + 1];
+    }
+    r->masses[HISTORY - 1] = oldest;
+    r->count--;
+  }
+  r->t[r->count] = t;
+  PetscCall(VecCopy(masses, r->masses[r->count++]));
+  PetscFunctionReturn(0);
+}
+
+/* Coefficients of the masses in the Lagrange polynomial and in its derivative at t. */
+static void lagrange(const fare_residual *r, double t, PetscScalar c[], PetscScalar d[])
+{
+  for (int i = 0; i < r->count; i++) {
+    c[i] = 1;
+    d[i] = 0;
+    for (int k = 0; k < r->count; k++) {
+      if (k == i) continue;
+      d[i] = (d[i] * (t - r->t[k]) + c[i]) / (r->t[i] - r->t[k]);
+      c[i] *= (t - r->t[k]) / (r->t[i] - r->t[k]);
+    }
+  }
+}
+
+PetscErrorCode fare_residual_step(fare_residual *r, fare_operator *op, double t, Vec masses, double *bound)
+{
+  const double from = r->t[r->count - 1], h = t - from;
+
+  PetscFunctionBeginUser;
+  PetscCall(push(r, t, masses));
+  for (int q = 0; q < POINTS; q++) {
+    const double at = from + point[q] * h;
+    PetscScalar  c[HISTORY], d[HISTORY];
+    PetscReal    norm;
+
+    lagrange(r, at, c, d);
+    PetscCall(VecSet(r->u, 0));
+    PetscCall(VecSet(r->du, 0));
+    PetscCall(VecMAXPY(r->u, r->count, c, r->masses));
+    PetscCall(VecMAXPY(r->du, r->count, d, r->masses));
+    PetscCall(fare_operator_apply(op, at, r->u, r->Lu));
+    PetscCall(VecAXPY(r->du, -1, r->Lu));
+    PetscCall(VecNorm(r->du, NORM_1, &norm));
+    *bound += h * weight[q] * norm;
+  }
+  PetscFunctionReturn(0);
+}
