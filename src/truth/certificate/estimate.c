@@ -1,11 +1,14 @@
 /*
-  The error in space, from three grids that each have half as many cells per axis as the one before. Where the error falls by a factor r from grid to grid, that of the
-  finest is |finest - next| / (r - 1). The scheme says how large r is at best (fare_operator_ratio); the third grid shows how large it is, in each neighbourhood, and
-  smaller counts: at a singular end, or where drift outruns diffusion, or with a start narrower than a cell, the error falls more slowly. The coarser two grids tell the
-  error as well, and the larger of both counts: two grids may agree by accident. A start or a kink within a cell, and steep cells, make that likely: the estimate
-  is then twice as large.
+  The error in space, from three grids that each have half as many cells per axis as the one before. Where the
+  error falls by a factor r from grid to grid, that of the finest is |finest - next| / (r - 1). The scheme
+  says how large r is at best (fare_operator_ratio); the third grid shows how large it is, in each
+  neighbourhood, and smaller counts: at a singular end, or where drift outruns diffusion, or with a start
+  narrower than a cell, the error falls more slowly. The coarser two grids tell the error as well, and the
+  larger of both counts: two grids may agree by accident. A start or a kink within a cell, and steep cells,
+  make that likely: the estimate is then twice as large.
 
-  What no difference of grids shows is said to be in doubt: cells that hold mass and are too steep, a density on a few cells, an error that is large or hardly falls.
+  What no difference of grids shows is said to be in doubt: cells that hold mass and are too steep, a density
+  on a few cells, an error that is large or hardly falls.
 */
 #include "truth/rates/operator.h"
 
@@ -15,37 +18,42 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SMOOTHINGS   4    /* of the differences, before they are divided by each other */
-#define NOMINAL      0.75 /* of the scheme's ratio is near enough to it */
-#define RATIO_WRONG  1.5  /* used where the error does not even fall, which tells nothing */
-#define FAR_MOST     3    /* times as much as the finer two grids: what the coarser two may count for */
-#define NARROW       1.0  /* cells for a standard deviation of the start */
-#define ROUGH        1.0  /* kT: a kink, a jump or a bump within a cell */
-#define STEEP        2.0  /* kT over a cell: grids may agree by accident */
-#define STEEP_HIGH   5.0  /* and they tell nothing */
-#define STEEP_SOME   0.2  /* worth naming where the error is large */
-#define STEEP_MOST   1e3  /* there is no diffusion */
-#define ACCIDENTS    2    /* times as large is the estimate where they are likely */
-#define FILLED_LEAST 4.0  /* cells */
-#define ERROR_LARGE  0.1  /* no grid is in its asymptotic range there */
-#define ERROR_SOME   0.01 /* in doubt where it hardly falls */
+#define SMOOTHINGS   4     /* of the differences, before they are divided by each other */
+#define NOMINAL      0.75  /* of the scheme's ratio is near enough to it */
+#define RATIO_WRONG  1.5   /* used where the error does not even fall, which tells nothing */
+#define FAR_MOST     3     /* times as much as the finer two grids: what the coarser two may count for */
+#define NARROW       1.0   /* cells for a standard deviation of the start */
+#define ROUGH        1.0   /* kT: a kink, a jump or a bump within a cell */
+#define STEEP        2.0   /* kT over a cell: grids may agree by accident */
+#define STEEP_HIGH   5.0   /* and they tell nothing */
+#define STEEP_SOME   0.2   /* worth naming where the error is large */
+#define STEEP_MOST   1e3   /* there is no diffusion */
+#define ACCIDENTS    2     /* times as large is the estimate where they are likely */
+#define FILLED_LEAST 4.0   /* cells */
+#define ERROR_LARGE  0.1   /* no grid is in its asymptotic range there */
+#define ERROR_SOME   0.01  /* in doubt where it hardly falls */
 #define NOISE        1e-10 /* differences tell nothing */
-#define END_SHARE    0.5  /* of the error, in the four cells at the ends of an axis */
-#define ERROR_AIM    0.05 /* for the cells that are advised */
+#define END_SHARE    0.5   /* of the error, in the four cells at the ends of an axis */
+#define ERROR_AIM    0.05  /* for the cells that are advised */
 #define FINER_MOST   64.0
 
 struct fare_estimate {
   const fare_system *system;
   const fare_grid   *grid, *half_grid, *quarter_grid; /* the last is NULL where it cannot be */
-  double             narrow[FARE_DIM_MAX];            /* standard deviation of the narrowest component of the start, 0: it has none */
-  Vec                difference;                      /* on the half grid */
-  Vec                near, far;                       /* |finest - half| and |half - quarter|, on the quarter grid */
-  fare_patch        *patch;
-  double            *ones, *sums;
-  double             rest_error; /* of the density at rest, by the quadrature of the rates; < 0: not known yet */
+  /* standard deviation of the narrowest component of the start, 0: it has none */
+  double narrow[FARE_DIM_MAX];
+  Vec    difference; /* on the half grid */
+  /* |finest - half| and |half - quarter|, on the quarter grid */
+  Vec         near, far;
+  fare_patch *patch;
+  double     *ones, *sums;
+  /* of the density at rest, by the quadrature of the rates; < 0: not known yet */
+  double rest_error;
 };
 
-PetscErrorCode fare_estimate_create(const fare_grid *grid, const fare_grid *half_grid, const fare_grid *quarter_grid, const fare_system *system, const fare_initial *initial, fare_estimate **estimate)
+PetscErrorCode fare_estimate_create(const fare_grid *grid, const fare_grid *half_grid,
+  const fare_grid *quarter_grid, const fare_system *system, const fare_initial *initial,
+  fare_estimate **estimate)
 {
   fare_estimate *e;
 
@@ -87,7 +95,10 @@ PetscErrorCode fare_estimate_destroy(fare_estimate **estimate)
   PetscFunctionReturn(0);
 }
 
-/* Sums over neighbours, again and again: the same for both differences, so that their ratio is of a neighbourhood. */
+/*
+  Sums over neighbours, again and again: the same for both differences, so that their ratio is of a
+  neighbourhood.
+*/
 static PetscErrorCode smooth(const fare_estimate *e, Vec v)
 {
   double *const ones[] = {e->ones, e->ones, e->ones};
@@ -97,7 +108,8 @@ static PetscErrorCode smooth(const fare_estimate *e, Vec v)
   PetscCall(VecGetArray(v, &values));
   for (int i = 0; i < SMOOTHINGS; i++) {
     PetscCall(fare_patch_exchange(e->patch, values));
-    fare_patch_apply(e->patch, ones, ones, 1, -4.0 * e->grid->dim, values, e->sums); /* neighbours, and 2 dim times itself */
+    /* neighbours, and 2 dim times itself */
+    fare_patch_apply(e->patch, ones, ones, 1, -4.0 * e->grid->dim, values, e->sums);
     for (PetscInt n = 0; n < e->patch->owned; n++) values[n] = e->sums[n];
   }
   PetscCall(VecRestoreArray(v, &values));
@@ -171,18 +183,21 @@ static PetscErrorCode look_at_ends(const fare_estimate *e, double end[FARE_DIM_M
   PetscCall(VecGetLocalSize(e->difference, &cells));
   PetscCall(VecGetArrayRead(e->difference, &error));
   for (PetscInt n = 0; n < cells; n++) {
-    const PetscInt at[] = {n % half->count[0], n / half->count[0] % half->count[1], n / half->count[0] / half->count[1]};
+    const PetscInt at[] = {
+      n % half->count[0], n / half->count[0] % half->count[1], n / half->count[0] / half->count[1]};
 
     sums[FARE_DIM_MAX] += fabs(error[n]);
     for (int axis = 0; axis < half->dim; axis++) {
       const PetscInt index = half->start[axis] + at[axis];
 
-      if (half->end[axis] != FARE_END_PERIODIC && (index < 2 || index >= half->cells[axis] - 2)) sums[axis] += fabs(error[n]);
+      if (half->end[axis] != FARE_END_PERIODIC && (index < 2 || index >= half->cells[axis] - 2))
+        sums[axis] += fabs(error[n]);
     }
   }
   PetscCall(VecRestoreArrayRead(e->difference, &error));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, FARE_DIM_MAX + 1, MPI_DOUBLE, MPI_SUM, half->comm));
-  for (int axis = 0; axis < FARE_DIM_MAX; axis++) end[axis] = sums[FARE_DIM_MAX] > 0 ? sums[axis] / sums[FARE_DIM_MAX] : 0;
+  for (int axis = 0; axis < FARE_DIM_MAX; axis++)
+    end[axis] = sums[FARE_DIM_MAX] > 0 ? sums[axis] / sums[FARE_DIM_MAX] : 0;
   PetscFunctionReturn(0);
 }
 
@@ -194,16 +209,23 @@ static int largest(const double of[])
   return axis;
 }
 
-/* Cells for an error of ERROR_AIM by the order that was seen, and fine enough for the length that is the cause. */
+/*
+  Cells for an error of ERROR_AIM by the order that was seen, and fine enough for the length that is the
+  cause.
+*/
 static void advise(const fare_estimate *e, const double finer[], fare_truth_status *status)
 {
-  const double seen = status->observed > 0 ? log2(PetscMin(PetscMax(status->observed, FARE_RATIO_LEAST), 4)) : 1, order = status->error_space > ERROR_LARGE ? PetscMax(seen, 1) : seen;
+  const double seen =
+                 status->observed > 0 ? log2(PetscMin(PetscMax(status->observed, FARE_RATIO_LEAST), 4)) : 1,
+               order = status->error_space > ERROR_LARGE ? PetscMax(seen, 1) : seen;
   const double all   = status->error_space > ERROR_AIM ? pow(status->error_space / ERROR_AIM, 1 / order) : 1;
 
   for (int axis = 0; axis < e->grid->dim; axis++) {
-    const double factor = PetscMin(FINER_MOST, PetscMax(PetscMax(all, finer[axis]), 1)), cells = (double)e->grid->cells[axis];
+    const double factor = PetscMin(FINER_MOST, PetscMax(PetscMax(all, finer[axis]), 1)),
+                 cells  = (double)e->grid->cells[axis];
 
-    status->advised[axis] = 4 * ceil(PetscMax(factor * cells, all > 1 || finer[axis] > 1 ? cells + 1 : 2 * cells) / 4 - 1e-9);
+    status->advised[axis] =
+      4 * ceil(PetscMax(factor * cells, all > 1 || finer[axis] > 1 ? cells + 1 : 2 * cells) / 4 - 1e-9);
   }
 }
 
@@ -214,8 +236,12 @@ static void set_doubt(fare_truth_status *status, fare_doubt doubt, int axis, dou
   status->doubt_size = size;
 }
 
-/* Of an error that is large or hardly falls: an end, or the length that the cells are farthest from resolving, or none that is known. */
-static PetscErrorCode name_cause(const fare_estimate *e, const fare_resolution *look, const double narrower[], fare_doubt steep_is, fare_truth_status *status)
+/*
+  Of an error that is large or hardly falls: an end, or the length that the cells are farthest from resolving,
+  or none that is known.
+*/
+static PetscErrorCode name_cause(const fare_estimate *e, const fare_resolution *look, const double narrower[],
+  fare_doubt steep_is, fare_truth_status *status)
 {
   const int start = largest(narrower), steep = largest(look->steep);
   double    end[FARE_DIM_MAX];
@@ -224,27 +250,40 @@ static PetscErrorCode name_cause(const fare_estimate *e, const fare_resolution *
   PetscFunctionBeginUser;
   PetscCall(look_at_ends(e, end));
   last = largest(end);
-  if (end[last] > END_SHARE && narrower[start] <= NARROW && look->steep[steep] <= STEEP) set_doubt(status, FARE_DOUBT_END, last, status->observed);
-  else if (narrower[start] > NARROW && narrower[start] > look->steep[steep]) set_doubt(status, FARE_DOUBT_START, start, e->narrow[start]);
-  else if (look->steep[steep] > STEEP_SOME) set_doubt(status, steep_is, steep, look->steep[steep]);
-  else set_doubt(status, FARE_DOUBT_UNKNOWN, 0, status->observed);
+  if (end[last] > END_SHARE && narrower[start] <= NARROW && look->steep[steep] <= STEEP)
+    set_doubt(status, FARE_DOUBT_END, last, status->observed);
+  else if (narrower[start] > NARROW && narrower[start] > look->steep[steep])
+    set_doubt(status, FARE_DOUBT_START, start, e->narrow[start]);
+  else if (look->steep[steep] > STEEP_SOME)
+    set_doubt(status, steep_is, steep, look->steep[steep]);
+  else
+    set_doubt(status, FARE_DOUBT_UNKNOWN, 0, status->observed);
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode doubt(const fare_estimate *e, const fare_resolution *look, const double narrower[], fare_truth_status *status)
+static PetscErrorCode doubt(
+  const fare_estimate *e, const fare_resolution *look, const double narrower[], fare_truth_status *status)
 {
   const int        steep    = largest(look->steep);
-  const fare_doubt steep_is = fare_system_type_of(e->system)->drift || fare_system_type_of(e->system)->extra ? FARE_DOUBT_DRIFT : FARE_DOUBT_WELLS;
-  const PetscBool  hardly_falls = status->observed > 0 && status->observed < FARE_RATIO_LEAST && status->error_space > ERROR_SOME ? PETSC_TRUE : PETSC_FALSE;
-  double           finer[FARE_DIM_MAX];
+  const fare_doubt steep_is = fare_system_type_of(e->system)->drift || fare_system_type_of(e->system)->extra
+    ? FARE_DOUBT_DRIFT
+    : FARE_DOUBT_WELLS;
+  const PetscBool  hardly_falls =
+    status->observed > 0 && status->observed < FARE_RATIO_LEAST && status->error_space > ERROR_SOME
+     ? PETSC_TRUE
+     : PETSC_FALSE;
+  double finer[FARE_DIM_MAX];
 
   PetscFunctionBeginUser;
   set_doubt(status, FARE_DOUBT_NONE, 0, 0);
   for (int axis = 0; axis < e->grid->dim; axis++) status->advised[axis] = 0;
   if (status->error_space <= NOISE) PetscFunctionReturn(0);
-  if (look->steep[steep] > STEEP_HIGH) set_doubt(status, steep_is, steep, look->steep[steep]);
-  else if (look->filled < FILLED_LEAST) set_doubt(status, FARE_DOUBT_FEW, 0, look->filled);
-  else if (hardly_falls || status->error_space > ERROR_LARGE) PetscCall(name_cause(e, look, narrower, steep_is, status));
+  if (look->steep[steep] > STEEP_HIGH)
+    set_doubt(status, steep_is, steep, look->steep[steep]);
+  else if (look->filled < FILLED_LEAST)
+    set_doubt(status, FARE_DOUBT_FEW, 0, look->filled);
+  else if (hardly_falls || status->error_space > ERROR_LARGE)
+    PetscCall(name_cause(e, look, narrower, steep_is, status));
   if (status->doubt == FARE_DOUBT_NONE) PetscFunctionReturn(0);
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
     finer[axis] = PetscMax(narrower[axis], look->steep[axis] < STEEP_MOST ? look->steep[axis] / STEEP : 0);
@@ -255,11 +294,12 @@ static PetscErrorCode doubt(const fare_estimate *e, const fare_resolution *look,
 }
 
 /* The differences of the finer two grids and of the coarser two, where there are any. */
-static PetscErrorCode scale(fare_estimate *e, Vec half, Vec quarter, double nominal, const fare_resolution *look, PetscBool is_narrow, fare_truth_status *status)
+static PetscErrorCode scale(fare_estimate *e, Vec half, Vec quarter, double nominal,
+  const fare_resolution *look, PetscBool is_narrow, fare_truth_status *status)
 {
-  const PetscBool is_steep = look->steep[largest(look->steep)] > STEEP ? PETSC_TRUE : PETSC_FALSE;
+  const PetscBool is_steep  = look->steep[largest(look->steep)] > STEEP ? PETSC_TRUE : PETSC_FALSE;
   const double    accidents = is_narrow || is_steep || look->rough > ROUGH ? ACCIDENTS : 1;
-  double          sum[2] = {0, 0}, far, least;
+  double          sum[2]    = {0, 0}, far, least;
   PetscReal       norm;
 
   PetscFunctionBeginUser;
@@ -275,7 +315,8 @@ static PetscErrorCode scale(fare_estimate *e, Vec half, Vec quarter, double nomi
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_estimate_space(fare_estimate *e, Vec masses, Vec half, Vec quarter, double nominal, Vec error_field, fare_truth_status *status)
+PetscErrorCode fare_estimate_space(fare_estimate *e, Vec masses, Vec half, Vec quarter, double nominal,
+  Vec error_field, fare_truth_status *status)
 {
   double          narrower[FARE_DIM_MAX] = {0};
   PetscReal       norm;
@@ -288,7 +329,8 @@ PetscErrorCode fare_estimate_space(fare_estimate *e, Vec masses, Vec half, Vec q
   PetscCall(fare_grid_restrict(e->half_grid, masses, e->difference));
   PetscCall(VecAXPY(e->difference, -1, half));
   PetscCall(fare_resolution_look(e->grid, e->system, status->time, masses, &look));
-  PetscCall(scale(e, half, quarter, nominal, &look, narrower[largest(narrower)] > NARROW ? PETSC_TRUE : PETSC_FALSE, status));
+  PetscCall(scale(e, half, quarter, nominal, &look,
+    narrower[largest(narrower)] > NARROW ? PETSC_TRUE : PETSC_FALSE, status));
   PetscCall(VecNorm(e->difference, NORM_1, &norm));
   if (e->rest_error < 0) PetscCall(fare_grid_rest_error(e->grid, e->system, status->time, &e->rest_error));
   status->error_space = PetscMin(2, norm + e->rest_error);
@@ -297,27 +339,52 @@ PetscErrorCode fare_estimate_space(fare_estimate *e, Vec masses, Vec half, Vec q
   PetscFunctionReturn(0);
 }
 
-void fare_truth_doubt_text(const fare_system *system, const fare_truth_status *status, size_t size, char text[])
+void fare_truth_doubt_text(
+  const fare_system *system, const fare_truth_status *status, size_t size, char text[])
 {
   const char *axis = fare_system_axis_name(system, status->doubt_axis);
   double      all  = 1;
   size_t      used;
 
   switch (status->doubt) {
-  case FARE_DOUBT_NONE: snprintf(text, size, "%s", ""); return;
-  case FARE_DOUBT_WELLS: snprintf(text, size, "the cells are too coarse for the potential, which changes by %.1f kT over a cell along %s", status->doubt_size, axis); break;
-  case FARE_DOUBT_DRIFT:
-    if (status->doubt_size < STEEP_MOST) snprintf(text, size, "drift dominates diffusion (cell Peclet number %.3g along %s)", status->doubt_size, axis);
-    else snprintf(text, size, "drift dominates: there is no diffusion along %s to balance it", axis);
+  case FARE_DOUBT_NONE:
+    snprintf(text, size, "%s", "");
+    return;
+  case FARE_DOUBT_WELLS:
+    snprintf(text, size,
+      "the cells are too coarse for the potential, which changes by %.1f kT over a cell along %s",
+      status->doubt_size, axis);
     break;
-  case FARE_DOUBT_START: snprintf(text, size, "the initial density is narrower than a cell (standard deviation %.3g along %s)", status->doubt_size, axis); break;
-  case FARE_DOUBT_END: snprintf(text, size, "the density is singular or steep at an end of %s (cells half as wide lower the error by %.2g only)", axis, status->doubt_size); break;
-  case FARE_DOUBT_FEW: snprintf(text, size, "the density fills no more than %.2g cells", status->doubt_size); break;
-  case FARE_DOUBT_UNKNOWN: snprintf(text, size, "the error does not fall with finer cells as it should (by %.2g when they are halved)", status->doubt_size); break;
+  case FARE_DOUBT_DRIFT:
+    if (status->doubt_size < STEEP_MOST)
+      snprintf(
+        text, size, "drift dominates diffusion (cell Peclet number %.3g along %s)", status->doubt_size, axis);
+    else
+      snprintf(text, size, "drift dominates: there is no diffusion along %s to balance it", axis);
+    break;
+  case FARE_DOUBT_START:
+    snprintf(text, size, "the initial density is narrower than a cell (standard deviation %.3g along %s)",
+      status->doubt_size, axis);
+    break;
+  case FARE_DOUBT_END:
+    snprintf(text, size,
+      "the density is singular or steep at an end of %s (cells half as wide lower the error by %.2g only)",
+      axis, status->doubt_size);
+    break;
+  case FARE_DOUBT_FEW:
+    snprintf(text, size, "the density fills no more than %.2g cells", status->doubt_size);
+    break;
+  case FARE_DOUBT_UNKNOWN:
+    snprintf(text, size,
+      "the error does not fall with finer cells as it should (by %.2g when they are halved)",
+      status->doubt_size);
+    break;
   }
   for (int a = 0; a < fare_system_dimension(system); a++) all *= status->advised[a];
   used = strlen(text);
-  snprintf(text + used, size - used, all > FARE_CELLS_MAX ? "; more cells would be needed than there can be" : "; take %.0f", status->advised[0]);
+  snprintf(text + used, size - used,
+    all > FARE_CELLS_MAX ? "; more cells would be needed than there can be" : "; take %.0f",
+    status->advised[0]);
   for (int a = 1; a < fare_system_dimension(system) && all <= FARE_CELLS_MAX; a++) {
     used = strlen(text);
     snprintf(text + used, size - used, " x %.0f", status->advised[a]);
