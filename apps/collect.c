@@ -1,4 +1,7 @@
-/* collect: the tables of a sweep's points in one, and figures over what was swept. Drawn by Python, as reports are. */
+/*
+  collect: the tables of a sweep's points in one, and figures over what was swept. Drawn by Python, as reports
+  are.
+*/
 #include "fare.h"
 
 #include <stdio.h>
@@ -9,8 +12,11 @@ static PetscErrorCode collect(const fare_arguments *arguments)
   struct stat about;
 
   PetscFunctionBeginUser;
-  if (arguments->count != 2 || arguments->argument[1][0] == '-') PetscCall(fare_usage(&fare_command_collect, "which directory?"));
-  if (stat(arguments->argument[1], &about) || !S_ISDIR(about.st_mode)) FARE_FAIL(FARE_ERR_INPUT, "%s: no such directory; give the one that holds the sweep's points", arguments->argument[1]);
+  if (arguments->count != 2 || arguments->argument[1][0] == '-')
+    PetscCall(fare_usage(&fare_command_collect, "which directory?"));
+  if (stat(arguments->argument[1], &about) || !S_ISDIR(about.st_mode))
+    FARE_FAIL(FARE_ERR_INPUT, "%s: no such directory; give the one that holds the sweep's points",
+      arguments->argument[1]);
   snprintf(fare_collect_pending, sizeof fare_collect_pending, "%s", arguments->argument[1]);
   PetscFunctionReturn(0);
 }

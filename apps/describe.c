@@ -39,7 +39,9 @@ static PetscBool describe_column(const char *wanted, PetscBool show)
 
   for (size_t i = 0; (name = fare_score_column_at(i, &meaning)); i++) {
     if (strcmp(name, wanted)) continue;
-    if (show) printf("%s: %s\n\nA column of `fare score`, in --json and --csv, beside every measure.\n", name, meaning);
+    if (show)
+      printf(
+        "%s: %s\n\nA column of `fare score`, in --json and --csv, beside every measure.\n", name, meaning);
     return PETSC_TRUE;
   }
   return PETSC_FALSE;
@@ -101,7 +103,8 @@ static const struct {
   const char *one, *many;
   const char *(*at)(size_t i, const char **summary);
   PetscErrorCode (*describe)(const char *name);
-  PetscBool (*describe_also)(const char *name, PetscBool show); /* whether a name that is not listed is known; may be NULL */
+  /* whether a name that is not listed is known; may be NULL */
+  PetscBool (*describe_also)(const char *name, PetscBool show);
 } registries[] = {
   {"system", "systems", system_at, describe_system, NULL},
   {"sampler", "samplers", sampler_at, describe_sampler, NULL},
@@ -144,7 +147,9 @@ static PetscErrorCode list(const fare_arguments *arguments)
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
-  if (arguments->count > 2 || (arguments->count == 2 && which == REGISTRIES)) PetscCall(fare_usage(&fare_command_list, "cannot list '%.60s'", arguments->argument[arguments->count - 1]));
+  if (arguments->count > 2 || (arguments->count == 2 && which == REGISTRIES))
+    PetscCall(
+      fare_usage(&fare_command_list, "cannot list '%.60s'", arguments->argument[arguments->count - 1]));
   for (size_t i = 0; i < REGISTRIES && rank == 0; i++) {
     if (which < REGISTRIES && i != which) continue;
     if (which == REGISTRIES && i) printf("\n");
@@ -162,9 +167,11 @@ static PetscErrorCode unknown(size_t which, const char *name)
   PetscErrorCode code;
 
   PetscFunctionBeginUser;
-  while (count < MOST && (names[count] = registries[which].at(count, &summary))) fare_text_add(&text, "%s%s", count ? ", " : "", names[count]), count++;
+  while (count < MOST && (names[count] = registries[which].at(count, &summary)))
+    fare_text_add(&text, "%s%s", count ? ", " : "", names[count]), count++;
   nearest = fare_nearest(name, names, count);
-  code    = fare_error(FARE_ERR_INPUT, "unknown %s '%.60s'%s%s%s; there are: %s", registries[which].one, name, nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", text.text);
+  code    = fare_error(FARE_ERR_INPUT, "unknown %s '%.60s'%s%s%s; there are: %s", registries[which].one, name,
+    nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", text.text);
   fare_text_free(&text);
   PetscFunctionReturn(code);
 }
@@ -183,13 +190,16 @@ static PetscErrorCode describe(const fare_arguments *arguments)
   }
   if (arguments->count != 3) PetscCall(fare_usage(&fare_command_describe, "describe what?"));
   which = find_registry(arguments->argument[1]);
-  if (which == REGISTRIES) PetscCall(fare_usage(&fare_command_describe, "no kind of thing is called '%.60s'", arguments->argument[1]));
+  if (which == REGISTRIES)
+    PetscCall(
+      fare_usage(&fare_command_describe, "no kind of thing is called '%.60s'", arguments->argument[1]));
   for (size_t i = 0; (name = registries[which].at(i, &summary)); i++) {
     if (strcmp(name, arguments->argument[2])) continue;
     if (rank == 0) PetscCall(registries[which].describe(name));
     PetscFunctionReturn(0);
   }
-  if (registries[which].describe_also && registries[which].describe_also(arguments->argument[2], rank == 0 ? PETSC_TRUE : PETSC_FALSE)) {
+  if (registries[which].describe_also &&
+    registries[which].describe_also(arguments->argument[2], rank == 0 ? PETSC_TRUE : PETSC_FALSE)) {
     PetscFunctionReturn(0);
   }
   PetscCall(unknown(which, arguments->argument[2]));

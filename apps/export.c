@@ -18,28 +18,36 @@ static PetscErrorCode export(const fare_arguments *arguments)
   PetscFunctionBeginUser;
   for (int i = 1; i < arguments->count; i++) {
     const char  *word  = arguments->argument[i];
-    const char **value = !strncmp(word, "--out", 5) && (word[5] == '=' || !word[5]) ? &out : !strncmp(word, "--ensemble", 10) && (word[10] == '=' || !word[10]) ? &ensemble : NULL;
+    const char **value = !strncmp(word, "--out", 5) && (word[5] == '=' || !word[5]) ? &out
+      : !strncmp(word, "--ensemble", 10) && (word[10] == '=' || !word[10])          ? &ensemble
+                                                                                    : NULL;
 
     if (value && strchr(word, '=')) {
       *value = strchr(word, '=') + 1;
     } else if (value) {
-      if (i + 1 == arguments->count) PetscCall(fare_usage(&fare_command_export, "%s needs a value behind it", word));
+      if (i + 1 == arguments->count)
+        PetscCall(fare_usage(&fare_command_export, "%s needs a value behind it", word));
       *value = arguments->argument[++i];
     } else if (!strcmp(word, "--grid")) {
       grid = PETSC_TRUE;
     } else if (*word == '-') {
       PetscCall(unknown_option(word));
     } else if (directory) {
-      PetscCall(fare_usage(&fare_command_export, "one directory at a time, got '%.60s' and '%.60s'", directory, word));
+      PetscCall(fare_usage(
+        &fare_command_export, "one directory at a time, got '%.60s' and '%.60s'", directory, word));
     } else {
       directory = word;
     }
   }
   if (!directory) PetscCall(fare_usage(&fare_command_export, "which study?"));
-  if (out && strlen(out) >= PETSC_MAX_PATH_LEN) PetscCall(fare_usage(&fare_command_export, "the name behind --out is longer than a path can be"));
-  if (grid && ensemble) PetscCall(fare_usage(&fare_command_export, "--grid writes the truth, --ensemble particles: choose one"));
-  if (grid) PetscCall(fare_export_grid(PETSC_COMM_WORLD, directory, out));
-  else PetscCall(fare_export(PETSC_COMM_WORLD, directory, ensemble, out));
+  if (out && strlen(out) >= PETSC_MAX_PATH_LEN)
+    PetscCall(fare_usage(&fare_command_export, "the name behind --out is longer than a path can be"));
+  if (grid && ensemble)
+    PetscCall(fare_usage(&fare_command_export, "--grid writes the truth, --ensemble particles: choose one"));
+  if (grid)
+    PetscCall(fare_export_grid(PETSC_COMM_WORLD, directory, out));
+  else
+    PetscCall(fare_export(PETSC_COMM_WORLD, directory, ensemble, out));
   PetscFunctionReturn(0);
 }
 
@@ -48,8 +56,10 @@ const fare_command fare_command_export = {
   .synopsis = "export DIR [--ensemble NAME | --grid] [--out FILE.h5]",
   .summary  = "writes the particles of a finished study as one file to train a generator on",
   .help     = "fare export out/prinz_driven --out prinz_training.h5\n\n"
-              "The file holds /times [T], /samples [T, N, d] and /trained [T] (1: learn from it, 0: held out); docs/scoring.md has the format.\n"
+              "The file holds /times [T], /samples [T, N, d] and /trained [T] (1: learn from it, 0: held out); "
+              "docs/scoring.md has the format.\n"
               "Without --ensemble: the one that was simulated. Without --out: STUDY_training.h5 here.\n"
-              "With --grid: the cells of the truth and its masses there, to be compared with a density; without --out STUDY_grid.h5.\n",
+              "With --grid: the cells of the truth and its masses there, to be compared with a density; without "
+              "--out STUDY_grid.h5.\n",
   .run      = export,
 };

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-const fare_command *const fare_commands[] = {&fare_command_run, &fare_command_check, &fare_command_status, &fare_command_list, &fare_command_describe, &fare_command_info, &fare_command_report, &fare_command_sweep, &fare_command_collect, &fare_command_export, &fare_command_score, &fare_command_help, NULL};
+const fare_command *const fare_commands[] = {&fare_command_run, &fare_command_check, &fare_command_status,
+  &fare_command_list, &fare_command_describe, &fare_command_info, &fare_command_report, &fare_command_sweep,
+  &fare_command_collect, &fare_command_export, &fare_command_score, &fare_command_help, NULL};
 
 PetscErrorCode fare_usage(const fare_command *command, const char *format, ...)
 {
@@ -16,7 +18,8 @@ PetscErrorCode fare_usage(const fare_command *command, const char *format, ...)
   va_start(arguments, format);
   vsnprintf(what, sizeof what, format, arguments);
   va_end(arguments);
-  return fare_error(FARE_ERR_INPUT, "%s (usage: fare %s; more with fare %s --help)", what, command->synopsis, command->name);
+  return fare_error(
+    FARE_ERR_INPUT, "%s (usage: fare %s; more with fare %s --help)", what, command->synopsis, command->name);
 }
 
 static const fare_command *find(const char *name)
@@ -38,8 +41,9 @@ static PetscErrorCode unknown(const char *name)
     names[count] = fare_commands[count]->name;
     fare_text_add(&list, "%s%s", count ? ", " : "", names[count]);
   }
-  nearest = fare_nearest(name, names, count);
-  PetscErrorCode code = fare_error(FARE_ERR_INPUT, "unknown subcommand '%.60s'%s%s%s; there are: %s", name, nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", list.text);
+  nearest             = fare_nearest(name, names, count);
+  PetscErrorCode code = fare_error(FARE_ERR_INPUT, "unknown subcommand '%.60s'%s%s%s; there are: %s", name,
+    nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", list.text);
 
   fare_text_free(&list);
   PetscFunctionReturn(code);
@@ -53,7 +57,11 @@ static PetscErrorCode check_launcher(void)
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, &size));
-  if (size == 1 && tasks && atoi(tasks) > 1 && !getenv("OMPI_COMM_WORLD_SIZE")) FARE_FAIL(FARE_ERR_INPUT, "srun started %s tasks, but MPI knows of one only: start with srun --mpi=pmix (srun --mpi=list shows what there is), or with mpirun", tasks);
+  if (size == 1 && tasks && atoi(tasks) > 1 && !getenv("OMPI_COMM_WORLD_SIZE"))
+    FARE_FAIL(FARE_ERR_INPUT,
+      "srun started %s tasks, but MPI knows of one only: start with srun --mpi=pmix (srun --mpi=list shows "
+      "what there is), or with mpirun",
+      tasks);
   PetscFunctionReturn(0);
 }
 
@@ -85,7 +93,7 @@ static PetscErrorCode dispatch(const fare_arguments *arguments)
 int main(int argc, char **argv)
 {
   fare_arguments arguments = {argc - 1, argv + 1};
-  int            options   = argc, code, rank = 0;
+  int            options = argc, code, rank = 0;
   char         **petsc;
 
   /* what stands behind "--" is PETSc's, and only that */
@@ -98,12 +106,15 @@ int main(int argc, char **argv)
   petsc[0] = argv[0];
   for (int i = options + 1; i < argc; i++) petsc[i - options] = argv[i];
   /* a request to stop may come before MPI is up, where it would end one rank alone */
-  if (arguments.count && !strcmp(arguments.argument[0], fare_command_run.name) && fare_stop_listen(0)) return FARE_EXIT_FAILED;
+  if (arguments.count && !strcmp(arguments.argument[0], fare_command_run.name) && fare_stop_listen(0))
+    return FARE_EXIT_FAILED;
   if (fare_initialize(PetscMax(1, argc - options), petsc)) return FARE_EXIT_FAILED;
   MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
   code = fare_finalize(dispatch(&arguments));
   free(petsc);
-  if (code == FARE_EXIT_DONE && rank == 0 && *fare_report_pending) code = fare_report_draw(fare_report_pending);
-  if (code == FARE_EXIT_DONE && rank == 0 && *fare_collect_pending) code = fare_collect_draw(fare_collect_pending);
+  if (code == FARE_EXIT_DONE && rank == 0 && *fare_report_pending)
+    code = fare_report_draw(fare_report_pending);
+  if (code == FARE_EXIT_DONE && rank == 0 && *fare_collect_pending)
+    code = fare_collect_draw(fare_collect_pending);
   return code;
 }

@@ -15,7 +15,9 @@ typedef struct {
   PetscErrorCode (*run)(const fare_arguments *arguments);
 } fare_command;
 
-extern const fare_command fare_command_run, fare_command_check, fare_command_status, fare_command_list, fare_command_describe, fare_command_info, fare_command_report, fare_command_sweep, fare_command_collect, fare_command_export, fare_command_score, fare_command_help;
+extern const fare_command fare_command_run, fare_command_check, fare_command_status, fare_command_list,
+  fare_command_describe, fare_command_info, fare_command_report, fare_command_sweep, fare_command_collect,
+  fare_command_export, fare_command_score, fare_command_help;
 extern const fare_command *const fare_commands[]; /* NULL ends it */
 
 /* FARE_ERR_INPUT that ends with how the command is called. */
@@ -29,16 +31,23 @@ typedef struct {
   size_t      count;
   const char *assignment[FARE_ASSIGNMENTS_MAX];
 } fare_study_words;
-/* Takes the i-th argument, and where that is --set the one behind it, unless it is an option of another kind. */
-PetscErrorCode fare_study_word(const fare_command *command, const fare_arguments *arguments, int *i, fare_study_words *words, PetscBool *taken);
+/*
+  Takes the i-th argument, and where that is --set the one behind it, unless it is an option of another kind.
+*/
+PetscErrorCode fare_study_word(const fare_command *command, const fare_arguments *arguments, int *i,
+  fare_study_words *words, PetscBool *taken);
 /* FARE_ERR_INPUT, with the nearest of the names. */
-PetscErrorCode fare_unknown_option(const fare_command *command, const char *word, size_t count, const char *const names[]);
+PetscErrorCode fare_unknown_option(
+  const fare_command *command, const char *word, size_t count, const char *const names[]);
 
 /* The report that is still to be made of a directory when MPI has ended, or "". */
 extern char fare_report_pending[PETSC_MAX_PATH_LEN];
 /* The directory whose sweep is still to be collected, or "". */
 extern char fare_collect_pending[PETSC_MAX_PATH_LEN];
-/* Draws DIRECTORY/report.html with the Python that was found when FARE was built, and says where it is. Outside MPI. Returns an exit code. */
+/*
+  Draws DIRECTORY/report.html with the Python that was found when FARE was built, and says where it is.
+  Outside MPI. Returns an exit code.
+*/
 int fare_report_draw(const char *directory);
 /* The same for DIRECTORY/sweep.csv and sweep.html. */
 int fare_collect_draw(const char *directory);

@@ -13,13 +13,18 @@ static PetscErrorCode help(const fare_arguments *arguments)
   if (arguments->count > 2) PetscCall(fare_usage(&fare_command_help, "one subcommand at a time"));
   for (size_t i = 0; arguments->count > 1 && fare_commands[i]; i++) {
     if (strcmp(fare_commands[i]->name, arguments->argument[1])) continue;
-    if (rank == 0) printf("%s\nusage: fare %s\n%s\n", fare_commands[i]->help, fare_commands[i]->synopsis, fare_commands[i]->summary);
+    if (rank == 0)
+      printf("%s\nusage: fare %s\n%s\n", fare_commands[i]->help, fare_commands[i]->synopsis,
+        fare_commands[i]->summary);
     PetscFunctionReturn(0);
   }
-  if (arguments->count > 1 && arguments->argument[1][0] != '-') PetscCall(fare_usage(&fare_command_help, "there is no subcommand '%.60s'", arguments->argument[1]));
+  if (arguments->count > 1 && arguments->argument[1][0] != '-')
+    PetscCall(fare_usage(&fare_command_help, "there is no subcommand '%.60s'", arguments->argument[1]));
   if (rank) PetscFunctionReturn(0);
   printf("mpirun -n 4 fare run input/prinz_driven.yaml\n\n");
-  printf("FARE %s tells how far a generator's distribution is from the exact one,\nat every moment of a driven system.\n\n", fare_version());
+  printf("FARE %s tells how far a generator's distribution is from the exact one,\nat every moment of a "
+         "driven system.\n\n",
+    fare_version());
   PetscCall(fare_table_create(2, &table));
   PetscCall(fare_table_cell(table, "subcommand"));
   PetscCall(fare_table_cell(table, "what it does"));
@@ -29,8 +34,10 @@ static PetscErrorCode help(const fare_arguments *arguments)
   }
   PetscCall(fare_table_print(table, stdout));
   PetscCall(fare_table_destroy(&table));
-  printf("\nfare help SUBCOMMAND shows an example and all options. Those behind -- go to PETSc, for instance:\n-- -truth_ksp_monitor -log_view\n");
-  printf("Exit codes: 0 done, 1 failed, 2 bad input or usage, 75 stopped on request with a checkpoint\n(--resume goes on).\n");
+  printf("\nfare help SUBCOMMAND shows an example and all options. Those behind -- go to PETSc, for "
+         "instance:\n-- -truth_ksp_monitor -log_view\n");
+  printf("Exit codes: 0 done, 1 failed, 2 bad input or usage, 75 stopped on request with a "
+         "checkpoint\n(--resume goes on).\n");
   PetscFunctionReturn(0);
 }
 

@@ -36,7 +36,8 @@ static PetscErrorCode print_mesh(fare_store *file, const char *path, const char 
   PetscFunctionBeginUser;
   PetscCall(fare_store_extents(file, path, &rank, extent));
   fare_text_add(&shown, "  mesh      %-20s", name);
-  for (int i = 0; i < rank; i++) fare_text_add(&shown, "%s%llu", i ? " x " : "", (unsigned long long)extent[i]);
+  for (int i = 0; i < rank; i++)
+    fare_text_add(&shown, "%s%llu", i ? " x " : "", (unsigned long long)extent[i]);
   fare_text_add(&shown, " cells\n");
   PetscFunctionReturn(0);
 }
@@ -56,7 +57,9 @@ static PetscErrorCode print_species(fare_store *file, const char *path, const ch
     if (has) PetscCall(fare_store_extents(file, position, &rank, extent));
     dim += has;
   }
-  if (dim) fare_text_add(&shown, "  particles %-20s%llu in %d dimension%s\n", name, (unsigned long long)extent[0], dim, dim > 1 ? "s" : "");
+  if (dim)
+    fare_text_add(&shown, "  particles %-20s%llu in %d dimension%s\n", name, (unsigned long long)extent[0],
+      dim, dim > 1 ? "s" : "");
   PetscFunctionReturn(0);
 }
 
@@ -120,13 +123,15 @@ static PetscErrorCode print_study(fare_store *file)
   PetscCall(fare_store_get_int(file, "/provenance", "ranks", &ranks));
   PetscCall(fare_store_get_real(file, "/provenance", "seconds", &seconds));
   PetscCall(fare_store_extents(file, "/snapshots/time", &rank, times));
-  fare_text_add(&shown, "study %s: FARE %s, %s, %lld rank%s, %.1f s, %llu snapshots\n", study, version, date, (long long)ranks, ranks > 1 ? "s" : "", seconds, (unsigned long long)times[0]);
+  fare_text_add(&shown, "study %s: FARE %s, %s, %lld rank%s, %.1f s, %llu snapshots\n", study, version, date,
+    (long long)ranks, ranks > 1 ? "s" : "", seconds, (unsigned long long)times[0]);
   PetscCall(fare_store_has(file, "/truth", &has));
   if (has) {
     PetscCall(fare_store_get_string(file, "/truth", "system", sizeof system, system));
     PetscCall(fare_store_get_real(file, "/truth", "tolerance", &tolerance));
     fare_text_add(&shown, "  truth     system %s, tolerance %g\n", system, tolerance);
-    if (!fare_store_get_string(file, "/truth", "unresolved", sizeof unresolved, unresolved) && *unresolved) fare_text_add(&shown, "            UNRESOLVED in space: %s\n", unresolved);
+    if (!fare_store_get_string(file, "/truth", "unresolved", sizeof unresolved, unresolved) && *unresolved)
+      fare_text_add(&shown, "            UNRESOLVED in space: %s\n", unresolved);
   }
   PetscCall(walk(file, "/ensembles", print_ensemble));
   PetscCall(walk(file, "/comparisons", print_comparison));
@@ -146,14 +151,18 @@ static PetscErrorCode print_samples(fare_store *file)
   PetscCall(fare_store_has(file, "/weights", &weights));
   PetscCall(fare_store_has(file, "/log_density", &density));
   if (rank == 3) {
-    fare_text_add(&shown, "samples at %llu times: %llu particles in %llu dimension%s", (unsigned long long)extent[0],
-                  (unsigned long long)extent[1], (unsigned long long)extent[2], extent[2] > 1 ? "s" : "");
+    fare_text_add(&shown, "samples at %llu times: %llu particles in %llu dimension%s",
+      (unsigned long long)extent[0], (unsigned long long)extent[1], (unsigned long long)extent[2],
+      extent[2] > 1 ? "s" : "");
   } else { /* in one dimension, or at one time */
     fare_text_add(&shown, "samples:");
-    for (int i = 0; i < rank; i++) fare_text_add(&shown, "%s %llu", i ? " x" : "", (unsigned long long)extent[i]);
+    for (int i = 0; i < rank; i++)
+      fare_text_add(&shown, "%s %llu", i ? " x" : "", (unsigned long long)extent[i]);
   }
   fare_text_add(&shown, "%s%s\n", weights ? ", with weights" : "", density ? ", with their own density" : "");
-  if (!fare_store_get_string(file, "/", "study", sizeof study, study) && !fare_store_get_string(file, "/", "ensemble", sizeof ensemble, ensemble)) fare_text_add(&shown, "  from      ensemble %s of study %s\n", ensemble, study);
+  if (!fare_store_get_string(file, "/", "study", sizeof study, study) &&
+    !fare_store_get_string(file, "/", "ensemble", sizeof ensemble, ensemble))
+    fare_text_add(&shown, "  from      ensemble %s of study %s\n", ensemble, study);
   PetscFunctionReturn(0);
 }
 
@@ -176,7 +185,8 @@ static PetscErrorCode print_checkpoint(fare_store *file)
   PetscCall(fare_store_get_int(file, "/", "number", &number));
   PetscCall(fare_store_get_int(file, "/", "next", &next));
   PetscCall(fare_store_get_string(file, "/", "version", sizeof version, version));
-  fare_text_add(&shown, "checkpoint %lld of FARE %s: %lld snapshots are behind it\n", (long long)number, version, (long long)next);
+  fare_text_add(&shown, "checkpoint %lld of FARE %s: %lld snapshots are behind it\n", (long long)number,
+    version, (long long)next);
   PetscCall(walk(file, "/methods", print_method));
   PetscFunctionReturn(0);
 }
@@ -202,7 +212,9 @@ static PetscErrorCode print_file(fare_store *file, const char *path)
     PetscFunctionReturn(0);
   }
   PetscCall(fare_store_has(file, "/comparisons", &has));
-  if (!has) FARE_FAIL(FARE_ERR_INPUT, "%s: HDF5, but neither a study, nor a snapshot, nor a checkpoint, nor samples of FARE", path);
+  if (!has)
+    FARE_FAIL(FARE_ERR_INPUT,
+      "%s: HDF5, but neither a study, nor a snapshot, nor a checkpoint, nor samples of FARE", path);
   PetscCall(print_study(file));
   PetscFunctionReturn(0);
 }
@@ -218,7 +230,8 @@ static PetscErrorCode open_and_print(const char *path)
     code = print_file(file, path);
     PetscCall(fare_store_close(&file));
   }
-  PetscFunctionReturn(code == FARE_ERR_FAILED ? FARE_ERR_INPUT : code); /* the message says what is wrong with the file that was named */
+  /* the message says what is wrong with the file that was named */
+  PetscFunctionReturn(code == FARE_ERR_FAILED ? FARE_ERR_INPUT : code);
 }
 
 static PetscErrorCode info_here(const char *path)
@@ -244,7 +257,8 @@ static PetscErrorCode info(const fare_arguments *arguments)
   int            rank;
 
   PetscFunctionBeginUser;
-  if (arguments->count != 2 || arguments->argument[1][0] == '-') PetscCall(fare_usage(&fare_command_info, "which result?"));
+  if (arguments->count != 2 || arguments->argument[1][0] == '-')
+    PetscCall(fare_usage(&fare_command_info, "which result?"));
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
   if (rank == 0) code = info_here(arguments->argument[1]);
   if (rank == 0 && !code && shown.text) fputs(shown.text, stdout);

@@ -1,4 +1,7 @@
-/* report: figures and report.html from what a study left. Drawn by Python, in a process of its own after MPI has ended. */
+/*
+  report: figures and report.html from what a study left. Drawn by Python, in a process of its own after MPI
+  has ended.
+*/
 #include "fare.h"
 
 #include <spawn.h>
@@ -18,9 +21,11 @@ static PetscErrorCode report(const fare_arguments *arguments)
   char        path[PETSC_MAX_PATH_LEN];
 
   PetscFunctionBeginUser;
-  if (arguments->count != 2 || arguments->argument[1][0] == '-') PetscCall(fare_usage(&fare_command_report, "which directory?"));
+  if (arguments->count != 2 || arguments->argument[1][0] == '-')
+    PetscCall(fare_usage(&fare_command_report, "which directory?"));
   snprintf(path, sizeof path, "%s/study.h5", arguments->argument[1]);
-  if (stat(path, &about)) FARE_FAIL(FARE_ERR_INPUT, "%s: no finished study there (no study.h5)", arguments->argument[1]);
+  if (stat(path, &about))
+    FARE_FAIL(FARE_ERR_INPUT, "%s: no finished study there (no study.h5)", arguments->argument[1]);
   snprintf(fare_report_pending, sizeof fare_report_pending, "%s", arguments->argument[1]);
   PetscFunctionReturn(0);
 }
@@ -41,20 +46,25 @@ static PetscBool find_script(const char *name, size_t size, char path[])
 static int draw(const char *name, const char *directory, const char *again, const char *numbers)
 {
   char        python[PETSC_MAX_PATH_LEN] = FARE_PYTHON, script[PETSC_MAX_PATH_LEN], where[PETSC_MAX_PATH_LEN];
-  char *const command[] = {python, script, where, NULL};
+  char *const command[]                  = {python, script, where, NULL};
   pid_t       child;
   int         status;
 
   if (!*python || !find_script(name, sizeof script, script)) {
-    fprintf(stderr, "fare: no %s: %s%s (the numbers are in %s)\n", again, *python ? name : "FARE was built without a Python that has h5py, numpy and matplotlib", *python ? " was not found" : "", numbers);
+    fprintf(stderr, "fare: no %s: %s%s (the numbers are in %s)\n", again,
+      *python ? name : "FARE was built without a Python that has h5py, numpy and matplotlib",
+      *python ? " was not found" : "", numbers);
     return FARE_EXIT_DONE;
   }
   snprintf(where, sizeof where, "%s", directory);
   fflush(NULL);
-  if (posix_spawn(&child, python, NULL, NULL, command, environ) || waitpid(child, &status, 0) != child) status = -1;
-  if (WIFEXITED(status) && WEXITSTATUS(status) == FARE_EXIT_INPUT) return FARE_EXIT_INPUT; /* it has said what is wrong with the directory */
+  if (posix_spawn(&child, python, NULL, NULL, command, environ) || waitpid(child, &status, 0) != child)
+    status = -1;
+  /* it has said what is wrong with the directory */
+  if (WIFEXITED(status) && WEXITSTATUS(status) == FARE_EXIT_INPUT) return FARE_EXIT_INPUT;
   if (!WIFEXITED(status) || WEXITSTATUS(status)) {
-    fprintf(stderr, "fare: %s could not be drawn; the numbers are whole in %s, `fare %s %s` tries again\n", name, numbers, again, directory);
+    fprintf(stderr, "fare: %s could not be drawn; the numbers are whole in %s, `fare %s %s` tries again\n",
+      name, numbers, again, directory);
     return FARE_EXIT_FAILED;
   }
   return FARE_EXIT_DONE;
@@ -62,8 +72,8 @@ static int draw(const char *name, const char *directory, const char *again, cons
 
 int fare_report_draw(const char *directory)
 {
-  char      numbers[PETSC_MAX_PATH_LEN + 64];
-  int       code;
+  char numbers[PETSC_MAX_PATH_LEN + 64];
+  int  code;
 
   snprintf(numbers, sizeof numbers, "%s/study.h5 and measures.csv", directory);
   code = draw("fare_report.py", directory, "report", numbers);
@@ -76,7 +86,8 @@ int fare_collect_draw(const char *directory)
   char numbers[PETSC_MAX_PATH_LEN + 64];
 
   snprintf(numbers, sizeof numbers, "the points' own directories in %s", directory);
-  return draw("fare_sweep.py", directory, "collect", numbers); /* it says itself what it has made, and which points are missing */
+  /* it says itself what it has made, and which points are missing */
+  return draw("fare_sweep.py", directory, "collect", numbers);
 }
 
 const fare_command fare_command_report = {

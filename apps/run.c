@@ -10,22 +10,27 @@ typedef struct {
   fare_run_options run;
   double           seconds; /* to stop after; 0: never */
   PetscBool        report;
-  PetscInt64       point;   /* of a sweep; -1: all of them, or no sweep */
+  PetscInt64       point; /* of a sweep; -1: all of them, or no sweep */
 } options;
 
-static PetscErrorCode seconds(const fare_command *command, const fare_arguments *arguments, int *i, double least, double *value)
+static PetscErrorCode seconds(
+  const fare_command *command, const fare_arguments *arguments, int *i, double least, double *value)
 {
   const char *word = arguments->argument[*i];
   char       *end;
 
   PetscFunctionBeginUser;
-  if (*i + 1 == arguments->count) PetscCall(fare_usage(command, "%s needs a number of seconds behind it", word));
+  if (*i + 1 == arguments->count)
+    PetscCall(fare_usage(command, "%s needs a number of seconds behind it", word));
   *value = strtod(arguments->argument[++*i], &end);
-  if (end == arguments->argument[*i] || *end || !(*value >= least && *value < 1e9)) PetscCall(fare_usage(command, "%s: expected a number of seconds of at least %g, got '%.60s'", word, least, arguments->argument[*i]));
+  if (end == arguments->argument[*i] || *end || !(*value >= least && *value < 1e9))
+    PetscCall(fare_usage(command, "%s: expected a number of seconds of at least %g, got '%.60s'", word, least,
+      arguments->argument[*i]));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode whole_number(const fare_command *command, const fare_arguments *arguments, int *i, PetscInt64 *value)
+static PetscErrorCode whole_number(
+  const fare_command *command, const fare_arguments *arguments, int *i, PetscInt64 *value)
 {
   const char *word = arguments->argument[*i];
   char       *end;
@@ -33,13 +38,16 @@ static PetscErrorCode whole_number(const fare_command *command, const fare_argum
   PetscFunctionBeginUser;
   if (*i + 1 == arguments->count) PetscCall(fare_usage(command, "%s needs a number behind it", word));
   *value = strtoll(arguments->argument[++*i], &end, 10);
-  if (end == arguments->argument[*i] || *end || *value < 0) PetscCall(fare_usage(command, "%s: expected a number from 0, got '%.60s'", word, arguments->argument[*i]));
+  if (end == arguments->argument[*i] || *end || *value < 0)
+    PetscCall(
+      fare_usage(command, "%s: expected a number from 0, got '%.60s'", word, arguments->argument[*i]));
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode parse(const fare_command *command, const fare_arguments *arguments, options *o)
 {
-  static const char *const names[] = {"--set", "--help", "--overwrite", "--no-report", "--resume", "--max-seconds", "--checkpoint-seconds", "--grace-seconds", "--point"};
+  static const char *const names[] = {"--set", "--help", "--overwrite", "--no-report", "--resume",
+    "--max-seconds", "--checkpoint-seconds", "--grace-seconds", "--point"};
   const PetscBool          is_run  = command == &fare_command_run ? PETSC_TRUE : PETSC_FALSE;
 
   PetscFunctionBeginUser;
@@ -55,10 +63,12 @@ static PetscErrorCode parse(const fare_command *command, const fare_arguments *a
     PetscCall(fare_study_word(command, arguments, &i, &o->words, &taken));
     if (taken) continue;
     if (is_run && !strcmp(word, "--overwrite")) {
-      if (o->run.mode == FARE_RECORD_RESUME) PetscCall(fare_usage(command, "--overwrite begins anew and --resume goes on: choose one"));
+      if (o->run.mode == FARE_RECORD_RESUME)
+        PetscCall(fare_usage(command, "--overwrite begins anew and --resume goes on: choose one"));
       o->run.mode = FARE_RECORD_OVERWRITE;
     } else if (is_run && !strcmp(word, "--resume")) {
-      if (o->run.mode == FARE_RECORD_OVERWRITE) PetscCall(fare_usage(command, "--overwrite begins anew and --resume goes on: choose one"));
+      if (o->run.mode == FARE_RECORD_OVERWRITE)
+        PetscCall(fare_usage(command, "--overwrite begins anew and --resume goes on: choose one"));
       o->run.mode = FARE_RECORD_RESUME;
     } else if (is_run && !strcmp(word, "--max-seconds")) {
       PetscCall(seconds(command, arguments, &i, 1e-3, &o->seconds));
@@ -81,8 +91,11 @@ static PetscErrorCode parse(const fare_command *command, const fare_arguments *a
 static PetscErrorCode run_one(const options *o, PetscInt64 point, fare_plan **plan)
 {
   PetscFunctionBeginUser;
-  if (point < 0) PetscCall(fare_plan_read(PETSC_COMM_WORLD, o->words.study, o->words.count, o->words.assignment, plan));
-  else PetscCall(fare_sweep_plan(PETSC_COMM_WORLD, o->words.study, o->words.count, o->words.assignment, point, plan));
+  if (point < 0)
+    PetscCall(fare_plan_read(PETSC_COMM_WORLD, o->words.study, o->words.count, o->words.assignment, plan));
+  else
+    PetscCall(
+      fare_sweep_plan(PETSC_COMM_WORLD, o->words.study, o->words.count, o->words.assignment, point, plan));
   PetscCall(fare_study_run(PETSC_COMM_WORLD, *plan, &o->run));
   PetscFunctionReturn(0);
 }
@@ -92,8 +105,10 @@ static void announce(const fare_plan *plan, PetscInt64 points)
 {
   fare_text text = {0};
 
-  for (size_t i = 0; i < plan->swept.count; i++) fare_text_add(&text, "%s%s = %s", i ? ", " : "", plan->swept.key[i], plan->swept.value[i]);
-  fare_log("point %lld of 0 ... %lld is done: %s", (long long)plan->swept.point, (long long)points - 1, text.text);
+  for (size_t i = 0; i < plan->swept.count; i++)
+    fare_text_add(&text, "%s%s = %s", i ? ", " : "", plan->swept.key[i], plan->swept.value[i]);
+  fare_log(
+    "point %lld of 0 ... %lld is done: %s", (long long)plan->swept.point, (long long)points - 1, text.text);
   fare_text_free(&text);
 }
 
@@ -109,13 +124,19 @@ static PetscErrorCode run_all(options *o, PetscInt64 points)
     const PetscErrorCode code = run_one(o, point, &plan);
 
     if (code && code != FARE_ERR_FAILED) PetscFunctionReturn(code);
-    if (code) fare_warn("point %lld: %s; the sweep goes on without it", (long long)point, fare_error_message());
-    else announce(plan, points);
+    if (code)
+      fare_warn("point %lld: %s; the sweep goes on without it", (long long)point, fare_error_message());
+    else
+      announce(plan, points);
     failed += code ? 1 : 0;
-    if (o->report && plan) snprintf(fare_collect_pending, sizeof fare_collect_pending, "%.*s", (int)(strrchr(plan->directory, '/') - plan->directory), plan->directory);
+    if (o->report && plan)
+      snprintf(fare_collect_pending, sizeof fare_collect_pending, "%.*s",
+        (int)(strrchr(plan->directory, '/') - plan->directory), plan->directory);
     PetscCall(fare_plan_destroy(&plan));
   }
-  if (failed) FARE_FAIL(FARE_ERR_FAILED, "%lld of %lld points failed; `fare sweep %s` says which, and why", (long long)failed, (long long)points, o->words.study);
+  if (failed)
+    FARE_FAIL(FARE_ERR_FAILED, "%lld of %lld points failed; `fare sweep %s` says which, and why",
+      (long long)failed, (long long)points, o->words.study);
   PetscFunctionReturn(0);
 }
 
@@ -159,7 +180,8 @@ static PetscErrorCode check_plan(const fare_plan *plan)
   PetscCall(fare_error_agree(PETSC_COMM_WORLD, code));
   code = fare_plan_check_memory(PETSC_COMM_WORLD, plan);
   if (!code) code = fare_record_check(PETSC_COMM_WORLD, plan->directory, FARE_RECORD_NEW);
-  if (code == FARE_ERR_INPUT && rank == 0) printf("\nThe study is sound, but `fare run` would refuse: %s\n", fare_error_message());
+  if (code == FARE_ERR_INPUT && rank == 0)
+    printf("\nThe study is sound, but `fare run` would refuse: %s\n", fare_error_message());
   if (!code && rank == 0) printf("\nThe study is sound.\n");
   PetscFunctionReturn(code == FARE_ERR_INPUT ? 0 : code);
 }
@@ -177,12 +199,17 @@ static PetscErrorCode check(const fare_arguments *arguments)
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
   PetscCall(fare_sweep_count(PETSC_COMM_WORLD, o.words.study, o.words.count, o.words.assignment, &points));
   for (PetscInt64 point = 1; point < points; point++) {
-    PetscCall(fare_sweep_plan(PETSC_COMM_WORLD, o.words.study, o.words.count, o.words.assignment, point, &plan));
+    PetscCall(
+      fare_sweep_plan(PETSC_COMM_WORLD, o.words.study, o.words.count, o.words.assignment, point, &plan));
     PetscCall(fare_plan_destroy(&plan));
   }
-  if (points) PetscCall(fare_sweep_plan(PETSC_COMM_WORLD, o.words.study, o.words.count, o.words.assignment, 0, &plan));
-  else PetscCall(fare_plan_read(PETSC_COMM_WORLD, o.words.study, o.words.count, o.words.assignment, &plan));
-  if (points && rank == 0) printf("# A sweep of %lld points, all of them sound by themselves; this is point 0:\n\n", (long long)points);
+  if (points)
+    PetscCall(fare_sweep_plan(PETSC_COMM_WORLD, o.words.study, o.words.count, o.words.assignment, 0, &plan));
+  else
+    PetscCall(fare_plan_read(PETSC_COMM_WORLD, o.words.study, o.words.count, o.words.assignment, &plan));
+  if (points && rank == 0)
+    printf(
+      "# A sweep of %lld points, all of them sound by themselves; this is point 0:\n\n", (long long)points);
   PetscCall(check_plan(plan));
   PetscCall(fare_plan_destroy(&plan));
   PetscFunctionReturn(0);
@@ -200,8 +227,11 @@ static PetscErrorCode status(const fare_arguments *arguments)
   PetscFunctionBeginUser;
   PetscCall(parse(&fare_command_status, arguments, &o));
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
-  if (o.point < 0) PetscCall(fare_plan_read(PETSC_COMM_WORLD, o.words.study, o.words.count, o.words.assignment, &plan));
-  else PetscCall(fare_sweep_plan(PETSC_COMM_WORLD, o.words.study, o.words.count, o.words.assignment, o.point, &plan));
+  if (o.point < 0)
+    PetscCall(fare_plan_read(PETSC_COMM_WORLD, o.words.study, o.words.count, o.words.assignment, &plan));
+  else
+    PetscCall(
+      fare_sweep_plan(PETSC_COMM_WORLD, o.words.study, o.words.count, o.words.assignment, o.point, &plan));
   if (rank == 0) {
     state = fare_study_look(plan, sizeof why, why);
     printf("%s %s\n", fare_study_state_names[state], plan->directory);
@@ -225,13 +255,19 @@ const fare_command fare_command_status = {
 
 const fare_command fare_command_run = {
   .name     = "run",
-  .synopsis = "run STUDY.yaml [--set key=value ...] [--overwrite | --resume] [--point K] [--max-seconds S] [--checkpoint-seconds S] [--grace-seconds S] [--no-report] [-- PETSc options]",
+  .synopsis = "run STUDY.yaml [--set key=value ...] [--overwrite | --resume] [--point K] [--max-seconds S] "
+              "[--checkpoint-seconds S] [--grace-seconds S] [--no-report] [-- PETSc options]",
   .summary  = "runs the whole study, alone or under mpirun or srun, and prints its results",
-  .help     = "mpirun -n 4 fare run input/prinz_driven.yaml --set truth.cells=2048 --set ensembles.langevin.particles=1e6\n"
-              "fare run input/prinz_driven.yaml --resume        goes on, to the same bits, where that study was stopped or killed; begins it where it has not begun\n"
-              "fare run input/regimes.yaml --point 3            one point of a sweep; without --point all of them in turn\n\n"
-              "SIGUSR1, SIGTERM and the end of --max-seconds stop a study after the snapshot under way, or on the way to it once that has taken 10 seconds (--grace-seconds), with a\n"
-              "checkpoint and exit code 75: run it again with --resume. Checkpoints are written every 300 seconds (--checkpoint-seconds; 0: after every snapshot) and when a study ends.\n",
+  .help     = "mpirun -n 4 fare run input/prinz_driven.yaml --set truth.cells=2048 --set "
+              "ensembles.langevin.particles=1e6\n"
+              "fare run input/prinz_driven.yaml --resume        goes on, to the same bits, where that study was "
+              "stopped or killed; begins it where it has not begun\n"
+              "fare run input/regimes.yaml --point 3            one point of a sweep; without --point all of "
+              "them in turn\n\n"
+              "SIGUSR1, SIGTERM and the end of --max-seconds stop a study after the snapshot under way, or on "
+              "the way to it once that has taken 10 seconds (--grace-seconds), with a\n"
+              "checkpoint and exit code 75: run it again with --resume. Checkpoints are written every 300 "
+              "seconds (--checkpoint-seconds; 0: after every snapshot) and when a study ends.\n",
   .run      = run,
 };
 

@@ -26,7 +26,8 @@ static PetscErrorCode unknown_measure(const char *word)
     fare_text_add(&list, "%s%s", count ? ", " : "", names[count]);
   }
   nearest = fare_nearest(word, names, count);
-  code    = fare_error(FARE_ERR_INPUT, "unknown measure '%.60s'%s%s%s; there are: %s", word, nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", list.text);
+  code    = fare_error(FARE_ERR_INPUT, "unknown measure '%.60s'%s%s%s; there are: %s", word,
+    nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", list.text);
   fare_text_free(&list);
   return code;
 }
@@ -40,7 +41,8 @@ static const fare_measure_type *find_measure(const char *word)
 }
 
 /* kl,wasserstein_1 */
-static PetscErrorCode read_measures(const char *list, const fare_measure_type *measure[MEASURES_MOST], size_t *count)
+static PetscErrorCode read_measures(
+  const char *list, const fare_measure_type *measure[MEASURES_MOST], size_t *count)
 {
   PetscFunctionBeginUser;
   *count = 0;
@@ -50,11 +52,13 @@ static PetscErrorCode read_measures(const char *list, const fare_measure_type *m
     char        word[64];
 
     snprintf(word, sizeof word, "%.*s", PetscMin(length, 63), list);
-    if (*count == MEASURES_MOST) PetscCall(fare_usage(&fare_command_score, "at most %d measures", MEASURES_MOST));
+    if (*count == MEASURES_MOST)
+      PetscCall(fare_usage(&fare_command_score, "at most %d measures", MEASURES_MOST));
     measure[*count] = find_measure(word);
     if (!measure[*count]) PetscCall(unknown_measure(word));
     for (size_t i = 0; i < *count; i++) {
-      if (measure[i] == measure[*count]) PetscCall(fare_usage(&fare_command_score, "measure '%s' stands there twice", word));
+      if (measure[i] == measure[*count])
+        PetscCall(fare_usage(&fare_command_score, "measure '%s' stands there twice", word));
     }
     ++*count;
     list = comma ? comma + 1 : NULL;
@@ -70,13 +74,17 @@ static PetscErrorCode read_replicates(const char *word, int *replicates)
   PetscFunctionBeginUser;
   errno = 0;
   value = strtol(word, &end, 10);
-  if (errno || *end || end == word || value < REPLICATES_LEAST || value > REPLICATES_MOST) PetscCall(fare_usage(&fare_command_score, "--replicates: expected a whole number from %d to %d, got '%.60s'", REPLICATES_LEAST, REPLICATES_MOST, word));
+  if (errno || *end || end == word || value < REPLICATES_LEAST || value > REPLICATES_MOST)
+    PetscCall(
+      fare_usage(&fare_command_score, "--replicates: expected a whole number from %d to %d, got '%.60s'",
+        REPLICATES_LEAST, REPLICATES_MOST, word));
   *replicates = (int)value;
   PetscFunctionReturn(0);
 }
 
 /* The value of `--name value` or `--name=value`, or NULL; moves *i on to it. */
-static PetscErrorCode option_value(const fare_arguments *arguments, int *i, const char *name, const char **value)
+static PetscErrorCode option_value(
+  const fare_arguments *arguments, int *i, const char *name, const char **value)
 {
   const char  *word   = arguments->argument[*i];
   const size_t length = strlen(name);
@@ -85,7 +93,8 @@ static PetscErrorCode option_value(const fare_arguments *arguments, int *i, cons
   *value = NULL;
   if (!strncmp(word, name, length) && word[length] == '=') *value = word + length + 1;
   if (strcmp(word, name)) PetscFunctionReturn(0);
-  if (++*i == arguments->count) PetscCall(fare_usage(&fare_command_score, "%s needs a value behind it", name));
+  if (++*i == arguments->count)
+    PetscCall(fare_usage(&fare_command_score, "%s needs a value behind it", name));
   *value = arguments->argument[*i];
   PetscFunctionReturn(0);
 }
@@ -93,7 +102,8 @@ static PetscErrorCode option_value(const fare_arguments *arguments, int *i, cons
 static PetscErrorCode choose_form(fare_score_form form, fare_score_options *o)
 {
   PetscFunctionBeginUser;
-  if (o->form != FARE_SCORE_TABLE && o->form != form) PetscCall(fare_usage(&fare_command_score, "either --json or --csv"));
+  if (o->form != FARE_SCORE_TABLE && o->form != form)
+    PetscCall(fare_usage(&fare_command_score, "either --json or --csv"));
   o->form = form;
   PetscFunctionReturn(0);
 }
@@ -101,12 +111,18 @@ static PetscErrorCode choose_form(fare_score_form form, fare_score_options *o)
 static PetscErrorCode read_word(const char *word, fare_score_options *o)
 {
   PetscFunctionBeginUser;
-  if (!strcmp(word, "--json")) PetscCall(choose_form(FARE_SCORE_JSON, o));
-  else if (!strcmp(word, "--csv")) PetscCall(choose_form(FARE_SCORE_CSV, o));
-  else if (*word == '-') PetscCall(unknown_option(word));
-  else if (!o->directory) o->directory = word;
-  else if (!o->samples) o->samples = word;
-  else PetscCall(fare_usage(&fare_command_score, "one directory and one file, got '%.60s' too", word));
+  if (!strcmp(word, "--json"))
+    PetscCall(choose_form(FARE_SCORE_JSON, o));
+  else if (!strcmp(word, "--csv"))
+    PetscCall(choose_form(FARE_SCORE_CSV, o));
+  else if (*word == '-')
+    PetscCall(unknown_option(word));
+  else if (!o->directory)
+    o->directory = word;
+  else if (!o->samples)
+    o->samples = word;
+  else
+    PetscCall(fare_usage(&fare_command_score, "one directory and one file, got '%.60s' too", word));
   PetscFunctionReturn(0);
 }
 
@@ -121,9 +137,12 @@ static PetscErrorCode score(const fare_arguments *arguments)
 
     PetscCall(option_value(arguments, &i, "--measures", &measures));
     if (!measures) PetscCall(option_value(arguments, &i, "--replicates", &replicates));
-    if (measures) PetscCall(read_measures(measures, measure, &o.measures));
-    else if (replicates) PetscCall(read_replicates(replicates, &o.replicates));
-    else PetscCall(read_word(arguments->argument[i], &o));
+    if (measures)
+      PetscCall(read_measures(measures, measure, &o.measures));
+    else if (replicates)
+      PetscCall(read_replicates(replicates, &o.replicates));
+    else
+      PetscCall(read_word(arguments->argument[i], &o));
   }
   if (!o.directory) PetscCall(fare_usage(&fare_command_score, "which study's truth, and which samples?"));
   if (!o.samples) PetscCall(fare_usage(&fare_command_score, "which samples?"));
@@ -132,12 +151,14 @@ static PetscErrorCode score(const fare_arguments *arguments)
 }
 
 const fare_command fare_command_score = {
-  .name     = "score",
-  .synopsis = "score TRUTH_DIR SAMPLES.h5 [--json | --csv] [--measures kl,wasserstein_1,...] [--replicates 200]",
-  .summary  = "measures samples from anywhere against the truth of a finished study",
-  .help     = "fare score out/prinz_driven mine.h5\n"
-              "fare score out/prinz_driven mine.h5 --measures kl,wasserstein_1 --json > mine.json\n\n"
-              "mine.h5 holds /times [T] and /samples [T, N, d] (postproc/write_samples.py writes it; docs/scoring.md has the format).\n"
-              "TRUTH_DIR is what `fare run` left. Times are matched to its snapshots; some of them are enough.\n",
-  .run      = score,
+  .name = "score",
+  .synopsis =
+    "score TRUTH_DIR SAMPLES.h5 [--json | --csv] [--measures kl,wasserstein_1,...] [--replicates 200]",
+  .summary = "measures samples from anywhere against the truth of a finished study",
+  .help    = "fare score out/prinz_driven mine.h5\n"
+             "fare score out/prinz_driven mine.h5 --measures kl,wasserstein_1 --json > mine.json\n\n"
+             "mine.h5 holds /times [T] and /samples [T, N, d] (postproc/write_samples.py writes it; "
+             "docs/scoring.md has the format).\n"
+             "TRUTH_DIR is what `fare run` left. Times are matched to its snapshots; some of them are enough.\n",
+  .run     = score,
 };

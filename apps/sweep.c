@@ -21,15 +21,21 @@ static PetscErrorCode parse(const fare_arguments *arguments, options *o)
 
     PetscCall(fare_study_word(&fare_command_sweep, arguments, &i, &o->words, &taken));
     if (taken) continue;
-    if (!strcmp(word, "--missing")) o->missing = PETSC_TRUE;
-    else if (!strcmp(word, "--directory")) o->directory = PETSC_TRUE;
-    else PetscCall(fare_unknown_option(&fare_command_sweep, word, PETSC_STATIC_ARRAY_LENGTH(names), names));
+    if (!strcmp(word, "--missing"))
+      o->missing = PETSC_TRUE;
+    else if (!strcmp(word, "--directory"))
+      o->directory = PETSC_TRUE;
+    else
+      PetscCall(fare_unknown_option(&fare_command_sweep, word, PETSC_STATIC_ARRAY_LENGTH(names), names));
   }
   if (!o->words.study) PetscCall(fare_usage(&fare_command_sweep, "which study?"));
   PetscFunctionReturn(0);
 }
 
-/* The points that are not done as an array range of SLURM: 0-3,7. Call once more with the number of points to end it. */
+/*
+  The points that are not done as an array range of SLURM: 0-3,7. Call once more with the number of points to
+  end it.
+*/
 typedef struct {
   fare_text  text;
   PetscInt64 first, last; /* of the run of numbers under way; first -1: none */
@@ -41,7 +47,9 @@ static void add_point(ranges *r, PetscInt64 point)
     r->last = point;
     return;
   }
-  if (r->first >= 0) fare_text_add(&r->text, r->first == r->last ? "%s%lld" : "%s%lld-%lld", r->text.length ? "," : "", (long long)r->first, (long long)r->last);
+  if (r->first >= 0)
+    fare_text_add(&r->text, r->first == r->last ? "%s%lld" : "%s%lld-%lld", r->text.length ? "," : "",
+      (long long)r->first, (long long)r->last);
   r->first = r->last = point;
 }
 
@@ -61,16 +69,17 @@ static PetscErrorCode row(const fare_plan *plan, fare_study_state state, fare_ta
   PetscFunctionBeginUser;
   PetscCall(fare_table_cell(table, "%lld", (long long)plan->swept.point));
   PetscCall(fare_table_cell(table, "%s", fare_study_state_names[state]));
-  for (size_t i = 0; i < plan->swept.count; i++) PetscCall(fare_table_cell(table, "%s", plan->swept.value[i]));
+  for (size_t i = 0; i < plan->swept.count; i++)
+    PetscCall(fare_table_cell(table, "%s", plan->swept.value[i]));
   PetscCall(fare_table_cell(table, "%s", plan->directory));
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode print(const options *o, PetscInt64 points)
 {
-  ranges      missing = {.first = -1};
-  fare_text   reasons = {0};
-  fare_table *table   = NULL;
+  ranges      missing                  = {.first = -1};
+  fare_text   reasons                  = {0};
+  fare_table *table                    = NULL;
   PetscInt64  count[FARE_STUDY_STATES] = {0};
 
   PetscFunctionBeginUser;
@@ -79,7 +88,8 @@ static PetscErrorCode print(const options *o, PetscInt64 points)
     fare_study_state state;
     char             why[1024];
 
-    PetscCall(fare_sweep_plan(PETSC_COMM_SELF, o->words.study, o->words.count, o->words.assignment, point, &plan));
+    PetscCall(
+      fare_sweep_plan(PETSC_COMM_SELF, o->words.study, o->words.count, o->words.assignment, point, &plan));
     state = fare_study_look(plan, sizeof why, why);
     count[state]++;
     if (state != FARE_STUDY_DONE) add_point(&missing, point);
@@ -94,8 +104,10 @@ static PetscErrorCode print(const options *o, PetscInt64 points)
     printf("%s\n", missing.text.text ? missing.text.text : "");
   } else {
     PetscCall(fare_table_print(table, stdout));
-    printf("\n%s%lld points: %lld done, %lld unfinished, %lld failed, %lld missing", reasons.text ? reasons.text : "", (long long)points,
-           (long long)count[FARE_STUDY_DONE], (long long)count[FARE_STUDY_UNFINISHED], (long long)count[FARE_STUDY_FAILED], (long long)count[FARE_STUDY_MISSING]);
+    printf("\n%s%lld points: %lld done, %lld unfinished, %lld failed, %lld missing",
+      reasons.text ? reasons.text : "", (long long)points, (long long)count[FARE_STUDY_DONE],
+      (long long)count[FARE_STUDY_UNFINISHED], (long long)count[FARE_STUDY_FAILED],
+      (long long)count[FARE_STUDY_MISSING]);
     if (count[FARE_STUDY_OTHER]) printf(", %lld of another plan", (long long)count[FARE_STUDY_OTHER]);
     printf("\n");
     if (missing.text.length) printf("still to be run: --array=%s\n", missing.text.text);
@@ -137,7 +149,8 @@ const fare_command fare_command_sweep = {
   .name     = "sweep",
   .synopsis = "sweep STUDY.yaml [--missing | --directory] [--set key=value ...]",
   .summary  = "lists the points of a sweep, how far each is, and the array range still to be run",
-  .help     = "sbatch --array=$(fare sweep input/regimes.yaml --missing) jobs/slurm/array.sh input/regimes.yaml\n\n"
-              "--missing prints that range alone, --directory the directory that holds all points.\n",
-  .run      = run,
+  .help =
+    "sbatch --array=$(fare sweep input/regimes.yaml --missing) jobs/slurm/array.sh input/regimes.yaml\n\n"
+    "--missing prints that range alone, --directory the directory that holds all points.\n",
+  .run = run,
 };

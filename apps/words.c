@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-PetscErrorCode fare_study_word(const fare_command *command, const fare_arguments *arguments, int *i, fare_study_words *words, PetscBool *taken)
+PetscErrorCode fare_study_word(const fare_command *command, const fare_arguments *arguments, int *i,
+  fare_study_words *words, PetscBool *taken)
 {
   const char     *word = arguments->argument[*i];
   const PetscBool set  = !strcmp(word, "--set") || !strncmp(word, "--set=", 6) ? PETSC_TRUE : PETSC_FALSE;
@@ -11,19 +12,24 @@ PetscErrorCode fare_study_word(const fare_command *command, const fare_arguments
   PetscFunctionBeginUser;
   *taken = set || *word != '-' ? PETSC_TRUE : PETSC_FALSE;
   if (set) {
-    if (!word[5] && *i + 1 == arguments->count) PetscCall(fare_usage(command, "--set needs key=value behind it"));
-    if (words->count == FARE_ASSIGNMENTS_MAX) PetscCall(fare_usage(command, "at most %d --set", FARE_ASSIGNMENTS_MAX));
+    if (!word[5] && *i + 1 == arguments->count)
+      PetscCall(fare_usage(command, "--set needs key=value behind it"));
+    if (words->count == FARE_ASSIGNMENTS_MAX)
+      PetscCall(fare_usage(command, "at most %d --set", FARE_ASSIGNMENTS_MAX));
     words->assignment[words->count++] = word[5] ? word + 6 : arguments->argument[++*i];
   } else if (*taken) {
-    if (words->study) PetscCall(fare_usage(command, "one study at a time, got '%.60s' and '%.60s'", words->study, word));
+    if (words->study)
+      PetscCall(fare_usage(command, "one study at a time, got '%.60s' and '%.60s'", words->study, word));
     words->study = word;
   }
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_unknown_option(const fare_command *command, const char *word, size_t count, const char *const names[])
+PetscErrorCode fare_unknown_option(
+  const fare_command *command, const char *word, size_t count, const char *const names[])
 {
   const char *nearest = fare_nearest(word, names, count);
 
-  return fare_usage(command, "unknown option '%.60s'%s%s%s", word, nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "");
+  return fare_usage(command, "unknown option '%.60s'%s%s%s", word, nearest ? " (did you mean '" : "",
+    nearest ? nearest : "", nearest ? "'?)" : "");
 }

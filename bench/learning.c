@@ -1,6 +1,6 @@
 /*
-  Rows per second of CPU time of one core, in training (with Adam, as fare_learn_train does it) and in evaluation, for a network whose inputs lie ready:
-    bench_learning INPUTS WIDTH LAYERS OUTPUTS BATCH SECONDS
+  Rows per second of CPU time of one core, in training (with Adam, as fare_learn_train does it) and in
+  evaluation, for a network whose inputs lie ready: bench_learning INPUTS WIDTH LAYERS OUTPUTS BATCH SECONDS
   prints both. Driven by learning.py, which compares.
 */
 #include <fare/fare.h>
@@ -19,7 +19,8 @@ static double cpu_seconds(void)
   struct rusage usage;
 
   getrusage(RUSAGE_SELF, &usage);
-  return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + 1e-6 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+  return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+    1e-6 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
 
 static void draw(void *context, int64_t step, int64_t *rows)
@@ -56,17 +57,18 @@ static double loss(void *context, int64_t first, int n, const float output[], fl
 
 static PetscErrorCode measure(const fare_network_shape *shape, int batch, double seconds)
 {
-  const int          tiles   = batch / FARE_BLOCK;
-  lesson             l       = {.inputs = shape->inputs, .outputs = shape->outputs, .batch = tiles * FARE_BLOCK};
+  const int          tiles = batch / FARE_BLOCK;
+  lesson             l = {.inputs = shape->inputs, .outputs = shape->outputs, .batch = tiles * FARE_BLOCK};
   fare_learn_problem problem = {.what = "bench", .context = &l, .draw = draw, .inputs = inputs, .loss = loss};
-  fare_learn_options options = {.steps = 20, .batch = l.batch, .warmup = 10, .learning_rate = 1e-3, .ema = 0.999};
-  fare_random        random  = {.stream = fare_stream_make(1, "bench")};
-  const size_t       in = (size_t)l.batch * (size_t)l.inputs, out = (size_t)l.batch * (size_t)l.outputs;
-  fare_network      *network;
-  fare_curve         curve = {0};
-  int64_t            rows = 0, evaluations = 0;
-  double             began, training, evaluating;
-  float             *output;
+  fare_learn_options options = {
+    .steps = 20, .batch = l.batch, .warmup = 10, .learning_rate = 1e-3, .ema = 0.999};
+  fare_random   random = {.stream = fare_stream_make(1, "bench")};
+  const size_t  in = (size_t)l.batch * (size_t)l.inputs, out = (size_t)l.batch * (size_t)l.outputs;
+  fare_network *network;
+  fare_curve    curve = {0};
+  int64_t       rows = 0, evaluations = 0;
+  double        began, training, evaluating;
+  float        *output;
 
   PetscFunctionBeginUser;
   PetscCall(PetscMalloc3(in, &l.input, out, &l.target, out, &output));
@@ -75,9 +77,12 @@ static PetscErrorCode measure(const fare_network_shape *shape, int batch, double
   PetscCall(fare_network_create(shape, fare_stream_make(1, "weights"), &network));
   PetscCall(fare_learn_train(PETSC_COMM_SELF, network, &options, &problem, &curve, &rows)); /* warms up */
   rows = 0;
-  for (began = cpu_seconds(), training = 0; training < seconds; training = cpu_seconds() - began) PetscCall(fare_learn_train(PETSC_COMM_SELF, network, &options, &problem, &curve, &rows));
+  for (began = cpu_seconds(), training = 0; training < seconds; training = cpu_seconds() - began)
+    PetscCall(fare_learn_train(PETSC_COMM_SELF, network, &options, &problem, &curve, &rows));
   for (began = cpu_seconds(), evaluating = 0; evaluating < seconds; evaluating = cpu_seconds() - began) {
-    for (int tile = 0; tile < tiles; tile++) fare_network_evaluate(network, FARE_BLOCK, l.input + (size_t)tile * (size_t)l.inputs * FARE_BLOCK, 0, NULL, output + (size_t)tile * (size_t)l.outputs * FARE_BLOCK);
+    for (int tile = 0; tile < tiles; tile++)
+      fare_network_evaluate(network, FARE_BLOCK, l.input + (size_t)tile * (size_t)l.inputs * FARE_BLOCK, 0,
+        NULL, output + (size_t)tile * (size_t)l.outputs * FARE_BLOCK);
     evaluations += l.batch;
   }
   printf("%.6g %.6g\n", (double)rows / training, (double)evaluations / evaluating);

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Throughput of training and evaluating a small network: FARE against PyTorch, on one core, with the same BLAS.
+"""Throughput of training and evaluating a small network: FARE against PyTorch, on one core, with the same
+BLAS.
 
     bench/learning.py [--build DIR] [--seconds S] [--rounds N] [--markdown]
 
-Builds bench_learning in the build tree, then measures both in turn, round after round, in seconds of CPU time; the medians of rows per second are printed.
+Builds bench_learning in the build tree, then measures both in turn, round after round, in seconds of CPU
+time; the medians of rows per second are printed.
 PyTorch is that of the Python that runs this (on Debian: apt-get install python3-torch, /usr/bin/python3).
 """
 import argparse
@@ -16,7 +18,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BATCH = 4096
-# inputs, width, hidden layers, outputs; the first is what the sampler diffusion has by default in one dimension
+# inputs, width, hidden layers, outputs; the first is what the sampler diffusion has by default in one
+# dimension
 SHAPES = [(25, 64, 3, 1), (25, 128, 3, 1), (47, 128, 4, 3), (47, 256, 3, 3)]
 
 
@@ -57,16 +60,24 @@ def torch_rates(shape, seconds):
 
 
 def fare_rates(program, shape, seconds):
-    out = subprocess.run([program, *map(str, shape), str(BATCH), str(seconds)], check=True, capture_output=True, text=True).stdout
+    out = subprocess.run(
+        [program, *map(str, shape), str(BATCH), str(seconds)], check=True, capture_output=True, text=True
+    ).stdout
     return [float(word) for word in out.split("\n")[-2].split()]
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build", help="build tree (default: build)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--build", type=pathlib.Path, default=ROOT / "build", help="build tree (default: build)"
+    )
     parser.add_argument("--seconds", type=float, default=1.0, help="CPU seconds of each measurement")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--markdown", action="store_true", help="print the table of docs/benchmarks_learning.md")
+    parser.add_argument(
+        "--markdown", action="store_true", help="print the table of docs/benchmarks_learning.md"
+    )
     arguments = parser.parse_args()
 
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
@@ -76,18 +87,39 @@ def main():
     try:
         import torch
     except ImportError:
-        sys.exit("learning.py: no PyTorch for this Python; on Debian: apt-get install python3-torch, and run it with /usr/bin/python3")
-    subprocess.run(["cmake", "--build", arguments.build, "--target", "bench_learning"], check=True, stdout=subprocess.DEVNULL)
+        sys.exit(
+            "learning.py: no PyTorch for this Python; on Debian: apt-get install python3-torch, and run it"
+            " with /usr/bin/python3"
+        )
+    subprocess.run(
+        ["cmake", "--build", arguments.build, "--target", "bench_learning"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
     program = arguments.build / "bin" / "bench_learning"
 
-    print(f"batch {BATCH}, one core, thousands of rows per second of CPU time; PyTorch {torch.__version__}; medians of {arguments.rounds} rounds of {arguments.seconds} s")
-    heading = ["inputs-width x layers-outputs", "training: FARE", "PyTorch", "ratio", "evaluation: FARE", "PyTorch", "ratio"]
+    print(
+        f"batch {BATCH}, one core, thousands of rows per second of CPU time; PyTorch {torch.__version__};"
+        f" medians of {arguments.rounds} rounds of {arguments.seconds} s"
+    )
+    heading = [
+        "inputs-width x layers-outputs",
+        "training: FARE",
+        "PyTorch",
+        "ratio",
+        "evaluation: FARE",
+        "PyTorch",
+        "ratio",
+    ]
     form = "| " + " | ".join(["{}"] * 7) + " |" if arguments.markdown else "{:>30}" + " {:>16}" * 6
     print(form.format(*heading))
     if arguments.markdown:
         print("|---" * 7 + "|")
     for shape in SHAPES:
-        rounds = [(fare_rates(program, shape, arguments.seconds), torch_rates(shape, arguments.seconds)) for _ in range(arguments.rounds)]
+        rounds = [
+            (fare_rates(program, shape, arguments.seconds), torch_rates(shape, arguments.seconds))
+            for _ in range(arguments.rounds)
+        ]
         cells = ["{}-{} x {}-{}".format(*shape)]
         for k in range(2):
             ours, theirs = (statistics.median(r[who][k] for r in rounds) for who in range(2))

@@ -1,7 +1,8 @@
 /*
-  Steps per second and core of the particle engine on the driven Prinz potential, beside the same algorithm written the usual way, and beside what it
-  cannot do without: its random numbers alone, and its exponentials alone, at the same vector width. Processor time, the best of several turns; all take turns, so that
-  a busy machine is busy for all. Nothing is asserted.
+  Steps per second and core of the particle engine on the driven Prinz potential, beside the same algorithm
+  written the usual way, and beside what it cannot do without: its random numbers alone, and its exponentials
+  alone, at the same vector width. Processor time, the best of several turns; all take turns, so that a busy
+  machine is busy for all. Nothing is asserted.
 */
 #include "particles/particles.h"
 
@@ -41,9 +42,18 @@ static void integrate(fare_langevin_kernel kernel)
   }
 }
 
-static void euler_maruyama(void) { integrate(fare_langevin_euler_maruyama); }
-static void leimkuhler_matthews(void) { integrate(fare_langevin_leimkuhler_matthews); }
-static void heun(void) { integrate(fare_langevin_heun); }
+static void euler_maruyama(void)
+{
+  integrate(fare_langevin_euler_maruyama);
+}
+static void leimkuhler_matthews(void)
+{
+  integrate(fare_langevin_leimkuhler_matthews);
+}
+static void heun(void)
+{
+  integrate(fare_langevin_heun);
+}
 
 static void uniforms(void)
 {
@@ -59,7 +69,8 @@ static void normals(void)
 
 static void forces(void)
 {
-  for (uint64_t n = 0; n < BLOCKS * STEPS; n++) run.type->force(1, theta + n % STEPS * FARE_PARAMETERS_MAX, FARE_BLOCK, (const double *const *)at, to);
+  for (uint64_t n = 0; n < BLOCKS * STEPS; n++)
+    run.type->force(1, theta + n % STEPS * FARE_PARAMETERS_MAX, FARE_BLOCK, (const double *const *)at, to);
   sink = y[0];
 }
 
@@ -93,16 +104,18 @@ typedef struct {
 
 enum { UNIFORMS, NORMALS, EXPONENTIALS, LIBRARY, FORCES, EULER, LEIMKUHLER, HEUN, USUAL };
 static subject subjects[] = {
-  [UNIFORMS]     = {"uniforms alone", uniforms, (double)BLOCKS * STEPS * FARE_BLOCK, HUGE_VAL},
-  [NORMALS]      = {"normals alone", normals, (double)BLOCKS * STEPS * FARE_BLOCK, HUGE_VAL},
-  [EXPONENTIALS] = {"exponentials alone (2)", exponentials, (double)BLOCKS * STEPS * FARE_BLOCK, HUGE_VAL},
-  [LIBRARY]      = {"exponentials of libmvec alone (3)", library_exponentials, (double)BLOCKS * STEPS * FARE_BLOCK, HUGE_VAL},
-  [FORCES]       = {"forces alone", forces, (double)BLOCKS * STEPS * FARE_BLOCK, HUGE_VAL},
-  [EULER]        = {"FARE, euler_maruyama", euler_maruyama, (double)BLOCKS * STEPS * FARE_BLOCK, HUGE_VAL},
-  [LEIMKUHLER]   = {"FARE, leimkuhler_matthews", leimkuhler_matthews, (double)BLOCKS * STEPS * FARE_BLOCK, HUGE_VAL},
-  [HEUN]         = {"FARE, heun", heun, (double)BLOCKS * STEPS * FARE_BLOCK, HUGE_VAL},
+  [UNIFORMS]     = {"uniforms alone", uniforms, (double)BLOCKS *STEPS *FARE_BLOCK, HUGE_VAL},
+  [NORMALS]      = {"normals alone", normals, (double)BLOCKS *STEPS *FARE_BLOCK, HUGE_VAL},
+  [EXPONENTIALS] = {"exponentials alone (2)", exponentials, (double)BLOCKS *STEPS *FARE_BLOCK, HUGE_VAL},
+  [LIBRARY] = {"exponentials of libmvec alone (3)", library_exponentials, (double)BLOCKS *STEPS *FARE_BLOCK,
+    HUGE_VAL},
+  [FORCES]  = {"forces alone", forces, (double)BLOCKS *STEPS *FARE_BLOCK, HUGE_VAL},
+  [EULER]   = {"FARE, euler_maruyama", euler_maruyama, (double)BLOCKS *STEPS *FARE_BLOCK, HUGE_VAL},
+  [LEIMKUHLER] = {"FARE, leimkuhler_matthews", leimkuhler_matthews, (double)BLOCKS *STEPS *FARE_BLOCK,
+    HUGE_VAL},
+  [HEUN]       = {"FARE, heun", heun, (double)BLOCKS *STEPS *FARE_BLOCK, HUGE_VAL},
 #ifdef BENCH_USUAL
-  [USUAL] = {"the usual way, euler_maruyama", usual, (double)SLOW * STEPS, HUGE_VAL},
+  [USUAL] = {"the usual way, euler_maruyama", usual, (double)SLOW *STEPS, HUGE_VAL},
 #endif
 };
 
@@ -113,14 +126,19 @@ static double nanoseconds(int i)
 
 static void prepare(void)
 {
-  run = (fare_langevin_run){.type = fare_system_type_find("prinz"), .dim = 1, .steps = STEPS, .theta = theta, .dt = DT, .noise = fare_stream_make(1, "bench")};
+  run = (fare_langevin_run){.type = fare_system_type_find("prinz"),
+    .dim                          = 1,
+    .steps                        = STEPS,
+    .theta                        = theta,
+    .dt                           = DT,
+    .noise                        = fare_stream_make(1, "bench")};
   for (int n = 0; n <= STEPS; n++) {
     double *p = theta + (size_t)n * FARE_PARAMETERS_MAX;
 
-    tilt[n]          = 4 * sin(2 * M_PI * n * DT);
-    p[FARE_KT]       = p[FARE_MOBILITY] = 1;
-    p[FARE_OWN]      = 4;
-    p[FARE_OWN + 1]  = tilt[n];
+    tilt[n]    = 4 * sin(2 * M_PI * n * DT);
+    p[FARE_KT] = p[FARE_MOBILITY] = 1;
+    p[FARE_OWN]                   = 4;
+    p[FARE_OWN + 1]               = tilt[n];
   }
 }
 
@@ -142,11 +160,15 @@ int main(void)
   }
   printf("one core, driven Prinz potential, double precision, kernels for %s\n", fare_random_instructions());
   printf("%-36s%14s%16s\n", "", "ns a step", "steps a second");
-  for (size_t i = 0; i < count; i++) printf("%-36s%14.2f%16.3g\n", subjects[i].name, nanoseconds((int)i), 1e9 / nanoseconds((int)i));
+  for (size_t i = 0; i < count; i++)
+    printf("%-36s%14.2f%16.3g\n", subjects[i].name, nanoseconds((int)i), 1e9 / nanoseconds((int)i));
   bound = nanoseconds(NORMALS) + nanoseconds(EXPONENTIALS);
-  printf("bound (normals and two exponentials): %.2f ns, %.3g steps a second; euler_maruyama takes %.2f times as long\n", bound, 1e9 / bound, nanoseconds(EULER) / bound);
+  printf("bound (normals and two exponentials): %.2f ns, %.3g steps a second; euler_maruyama takes %.2f "
+         "times as long\n",
+    bound, 1e9 / bound, nanoseconds(EULER) / bound);
 #ifdef BENCH_USUAL
-  printf("euler_maruyama takes %.1f times less than the usual way\n", nanoseconds(USUAL) / nanoseconds(EULER));
+  printf(
+    "euler_maruyama takes %.1f times less than the usual way\n", nanoseconds(USUAL) / nanoseconds(EULER));
 #else
   printf("the usual way was not built: no C++ compiler\n");
 #endif

@@ -1,8 +1,9 @@
 /*
-  One snapshot's worth of each thing that particles do together: steps between two snapshots, deposit on a grid that all ranks share, bins for measures, and the snapshot itself;
-  with the messages and bytes that this rank gives to MPI, counted by MPI's profiling interface (what the library of MPI does
-  inside itself to write a file is not seen by it). A line of numbers for bench/scaling.py, which runs it on
-  several numbers of ranks.
+  One snapshot's worth of each thing that particles do together: steps between two snapshots, deposit on a
+  grid that all ranks share, bins for measures, and the snapshot itself; with the messages and bytes that this
+  rank gives to MPI, counted by MPI's profiling interface (what the library of MPI does inside itself to write
+  a file is not seen by it). A line of numbers for bench/scaling.py, which runs it on several numbers of
+  ranks.
 
       mpirun -n 4 build/bin/bench_scaling DIMENSION PARTICLES CELLS_PER_AXIS STEPS DIRECTORY
 */
@@ -22,7 +23,10 @@
 #undef MPI_Alltoallv
 #undef MPI_Bcast
 
-/* Calls that carry data, and the bytes that this rank hands over in them: what it sends, or its contribution to what all combine. */
+/*
+  Calls that carry data, and the bytes that this rank hands over in them: what it sends, or its contribution
+  to what all combine.
+*/
 static int64_t calls, bytes;
 
 static void count(int64_t elements, MPI_Datatype type)
@@ -51,7 +55,8 @@ int MPI_Reduce_scatter(const void *from, void *to, const int n[], MPI_Datatype t
   return PMPI_Reduce_scatter(from, to, n, type, op, comm);
 }
 
-int MPI_Alltoall(const void *from, int n, MPI_Datatype type, void *to, int m, MPI_Datatype other, MPI_Comm comm)
+int MPI_Alltoall(
+  const void *from, int n, MPI_Datatype type, void *to, int m, MPI_Datatype other, MPI_Comm comm)
 {
   int size;
 
@@ -60,7 +65,8 @@ int MPI_Alltoall(const void *from, int n, MPI_Datatype type, void *to, int m, MP
   return PMPI_Alltoall(from, n, type, to, m, other, comm);
 }
 
-int MPI_Alltoallv(const void *from, const int n[], const int at[], MPI_Datatype type, void *to, const int m[], const int by[], MPI_Datatype other, MPI_Comm comm)
+int MPI_Alltoallv(const void *from, const int n[], const int at[], MPI_Datatype type, void *to, const int m[],
+  const int by[], MPI_Datatype other, MPI_Comm comm)
 {
   int64_t all = 0;
   int     size, rank;
@@ -94,7 +100,8 @@ static spent now(void)
   struct timespec processor;
 
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &processor);
-  return (spent){{fare_seconds(), (double)processor.tv_sec + 1e-9 * (double)processor.tv_nsec, (double)calls, (double)bytes}};
+  return (spent){{fare_seconds(), (double)processor.tv_sec + 1e-9 * (double)processor.tv_nsec, (double)calls,
+    (double)bytes}};
 }
 
 static PetscErrorCode since(const spent *began, spent *took)
@@ -104,7 +111,8 @@ static PetscErrorCode since(const spent *began, spent *took)
   return PMPI_Allreduce(MPI_IN_PLACE, took->value, 4, MPI_DOUBLE, MPI_MAX, PETSC_COMM_WORLD);
 }
 
-static PetscErrorCode work(int part, fare_sampler *sampler, double t, fare_ensemble *ensemble, const fare_grid *grid, const fare_binning *binning, fare_record *record)
+static PetscErrorCode work(int part, fare_sampler *sampler, double t, fare_ensemble *ensemble,
+  const fare_grid *grid, const fare_binning *binning, fare_record *record)
 {
   fare_binned binned;
   double      outside;
@@ -132,7 +140,8 @@ static PetscErrorCode work(int part, fare_sampler *sampler, double t, fare_ensem
 }
 
 /* The second of two turns counts: in the first, memory is new and MPI makes its connections. */
-static PetscErrorCode measure(fare_sampler *sampler, fare_ensemble *ensemble, const fare_grid *grid, const fare_binning *binning, fare_record *record, int64_t cells)
+static PetscErrorCode measure(fare_sampler *sampler, fare_ensemble *ensemble, const fare_grid *grid,
+  const fare_binning *binning, fare_record *record, int64_t cells)
 {
   int rank, ranks;
 
@@ -148,7 +157,9 @@ static PetscErrorCode measure(fare_sampler *sampler, fare_ensemble *ensemble, co
       began = now();
       PetscCall(work(part, sampler, turn, ensemble, grid, binning, record));
       PetscCallMPI(since(&began, &took));
-      if (rank == 0 && turn == 2) printf("%d %lld %lld %s %.6g %.6g %.0f %.0f\n", ranks, (long long)ensemble->count, (long long)cells, names[part], took.value[0], took.value[1], took.value[2], took.value[3]);
+      if (rank == 0 && turn == 2)
+        printf("%d %lld %lld %s %.6g %.6g %.0f %.0f\n", ranks, (long long)ensemble->count, (long long)cells,
+          names[part], took.value[0], took.value[1], took.value[2], took.value[3]);
     }
   }
   PetscFunctionReturn(0);
@@ -157,9 +168,9 @@ static PetscErrorCode measure(fare_sampler *sampler, fare_ensemble *ensemble, co
 static PetscErrorCode run(int dim, int64_t particles, PetscInt cells, int steps, const char *directory)
 {
   static const char *const names_of_systems[] = {"prinz", "quadruple_well", "ornstein_uhlenbeck"};
-  const fare_initial       initial  = {.density = FARE_INITIAL_BOLTZMANN};
-  const fare_schedule      schedule = {0, 2, 3};
-  const PetscInt           axes[]   = {cells, cells, cells};
+  const fare_initial       initial            = {.density = FARE_INITIAL_BOLTZMANN};
+  const fare_schedule      schedule           = {0, 2, 3};
+  const PetscInt           axes[]             = {cells, cells, cells};
   char                     options[64];
   const fare_system_type  *type = fare_system_type_find(names_of_systems[dim - 1]);
   fare_system             *system;
@@ -179,7 +190,8 @@ static PetscErrorCode run(int dim, int64_t particles, PetscInt cells, int steps,
   snprintf(options, sizeof options, "{dt: %.17g}", 1. / steps);
   PetscCall(fare_system_create(type, dim, &system));
   PetscCall(fare_config_parse("bench", options, strlen(options), &config));
-  PetscCall(fare_sampler_create(PETSC_COMM_WORLD, fare_sampler_type_find("langevin"), "walk", fare_config_root(config), NULL, 1, system, &initial, &schedule, &sampler));
+  PetscCall(fare_sampler_create(PETSC_COMM_WORLD, fare_sampler_type_find("langevin"), "walk",
+    fare_config_root(config), NULL, 1, system, &initial, &schedule, &sampler));
   PetscCall(fare_ensemble_create(PETSC_COMM_WORLD, dim, particles, &ensemble));
   PetscCall(fare_grid_create(PETSC_COMM_WORLD, dim, axes, type->lower, type->upper, NULL, &grid));
   PetscCall(fare_binning_create(grid, &binning));
@@ -188,7 +200,8 @@ static PetscErrorCode run(int dim, int64_t particles, PetscInt cells, int steps,
   getrusage(RUSAGE_SELF, &usage);
   megabytes = (double)usage.ru_maxrss / 1024;
   PetscCallMPI(PMPI_Allreduce(MPI_IN_PLACE, &megabytes, 1, MPI_DOUBLE, MPI_MAX, PETSC_COMM_WORLD));
-  if (rank == 0) printf("%d %lld %lld memory %.1f 0 0 0\n", ranks, (long long)particles, (long long)cells, megabytes);
+  if (rank == 0)
+    printf("%d %lld %lld memory %.1f 0 0 0\n", ranks, (long long)particles, (long long)cells, megabytes);
   PetscCall(fare_record_destroy(&record));
   PetscCall(fare_binning_destroy(&binning));
   PetscCall(fare_grid_destroy(&grid));
@@ -204,6 +217,8 @@ int main(int argc, char **argv)
   PetscErrorCode code;
 
   if (fare_initialize(1, argv)) return FARE_EXIT_FAILED;
-  code = argc < 6 ? fare_error(FARE_ERR_INPUT, "usage: bench_scaling DIMENSION PARTICLES CELLS_PER_AXIS STEPS DIRECTORY") : run(atoi(argv[1]), atoll(argv[2]), atoi(argv[3]), atoi(argv[4]), argv[5]);
+  code = argc < 6
+    ? fare_error(FARE_ERR_INPUT, "usage: bench_scaling DIMENSION PARTICLES CELLS_PER_AXIS STEPS DIRECTORY")
+    : run(atoi(argv[1]), atoll(argv[2]), atoi(argv[3]), atoi(argv[4]), argv[5]);
   return fare_finalize(code);
 }

@@ -3,7 +3,8 @@
 
     bench/scaling.py [--build build] [--ranks 1 2 4] [--mpirun "mpirun --oversubscribe"]
 
-Prints tables of wall and processor seconds of the slowest rank, calls to MPI, and bytes handed over per rank. On a machine with fewer cores than ranks the
+Prints tables of wall and processor seconds of the slowest rank, calls to MPI, and bytes handed over per rank.
+On a machine with fewer cores than ranks the
 processor seconds are those to look at. Nothing is asserted. docs/scaling.md goes on from there to many ranks.
 """
 import argparse
@@ -16,13 +17,33 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # dimension, particles (of all ranks when strong, of each when weak), cells per axis, steps
-CASES = [("one dimension", 1, 2_000_000, 4096, 200), ("two dimensions, grid larger than the particles of a rank", 2, 500_000, 2048, 50), ("three dimensions, few cells for many particles", 3, 1_000_000, 48, 50)]
+CASES = [
+    ("one dimension", 1, 2_000_000, 4096, 200),
+    ("two dimensions, grid larger than the particles of a rank", 2, 500_000, 2048, 50),
+    ("three dimensions, few cells for many particles", 3, 1_000_000, 48, 50),
+]
 
 
 def run(arguments, ranks, case, particles, directory):
     _, dimension, _, cells, steps = case
-    command = [*shlex.split(arguments.mpirun), "-n", str(ranks), str(pathlib.Path(arguments.build) / "bin" / "bench_scaling"), str(dimension), str(particles), str(cells), str(steps), directory]
-    environment = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
+    command = [
+        *shlex.split(arguments.mpirun),
+        "-n",
+        str(ranks),
+        str(pathlib.Path(arguments.build) / "bin" / "bench_scaling"),
+        str(dimension),
+        str(particles),
+        str(cells),
+        str(steps),
+        directory,
+    ]
+    environment = dict(
+        os.environ,
+        OMPI_ALLOW_RUN_AS_ROOT="1",
+        OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
+        OPENBLAS_NUM_THREADS="1",
+        OMP_NUM_THREADS="1",
+    )
     output = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
     rows = {}
     for line in output.splitlines():
@@ -33,13 +54,23 @@ def run(arguments, ranks, case, particles, directory):
 
 def table(title, results):
     print(f"\n{title}\n")
-    print("| ranks | " + " | ".join(f"{part}: s, CPU s" for part in ("steps", "deposit", "bins", "snapshot")) + " | MPI calls | deposit bytes | bins bytes | snapshot bytes | peak MB a rank |")
+    print(
+        "| ranks | "
+        + " | ".join(f"{part}: s, CPU s" for part in ("steps", "deposit", "bins", "snapshot"))
+        + " | MPI calls | deposit bytes | bins bytes | snapshot bytes | peak MB a rank |"
+    )
     print("|---" * 10 + "|")
     for ranks, rows in results:
-        cells = [f"{rows[part][0]:.3f}, {rows[part][1]:.3f}" for part in ("steps", "deposit", "bins", "snapshot")]
+        cells = [
+            f"{rows[part][0]:.3f}, {rows[part][1]:.3f}" for part in ("steps", "deposit", "bins", "snapshot")
+        ]
         calls = sum(rows[part][2] for part in ("steps", "deposit", "bins", "snapshot"))
         volumes = [f"{rows[part][3]:.3g}" for part in ("deposit", "bins", "snapshot")]
-        print("| " + " | ".join([str(ranks), *cells, f"{calls:.0f}", *volumes, f"{rows['memory'][0]:.0f}"]) + " |")
+        print(
+            "| "
+            + " | ".join([str(ranks), *cells, f"{calls:.0f}", *volumes, f"{rows['memory'][0]:.0f}"])
+            + " |"
+        )
 
 
 def main():
@@ -52,8 +83,18 @@ def main():
     with tempfile.TemporaryDirectory() as place:
         for case in CASES:
             for kind in ("strong", "weak"):
-                results = [(ranks, run(arguments, ranks, case, case[2] * (ranks if kind == "weak" else 1), place)) for ranks in arguments.ranks]
-                table(f"{kind} scaling, {case[0]}: {case[2]:,} particles{' a rank' if kind == 'weak' else ''}, {case[3]} cells an axis, {case[4]} steps", results)
+                results = [
+                    (ranks, run(arguments, ranks, case, case[2] * (ranks if kind == "weak" else 1), place))
+                    for ranks in arguments.ranks
+                ]
+                table(
+                    (
+                        f"{kind} scaling, {case[0]}:"
+                        f" {case[2]:,} particles{' a rank' if kind == 'weak' else ''}, {case[3]} cells an"
+                        f" axis, {case[4]} steps"
+                    ),
+                    results,
+                )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 /*
-  Writing snapshots of many particles, beside one plain sequential write of as many bytes to the same disk; both end with the data on the disk. Turn by turn, with the
-  median of all turns; nothing is asserted.
+  Writing snapshots of many particles, beside one plain sequential write of as many bytes to the same disk;
+  both end with the data on the disk. Turn by turn, with the median of all turns; nothing is asserted.
 
       mpirun -n 2 build/bin/bench_snapshot_io DIRECTORY [PARTICLES [TURNS [PRECISION COMPRESSION]]]
 
@@ -30,32 +30,39 @@ static double median(int count, double values[])
   return count % 2 ? values[count / 2] : 0.5 * (values[count / 2 - 1] + values[count / 2]);
 }
 
-/* Seconds of rank 0 for `bytes` written to `path` and flushed; the bytes are of the particles, which no disk can compress much. */
-static PetscErrorCode write_plainly(const char *path, const fare_ensemble *ensemble, size_t bytes, double *seconds)
+/*
+  Seconds of rank 0 for `bytes` written to `path` and flushed; the bytes are of the particles, which no disk
+  can compress much.
+*/
+static PetscErrorCode write_plainly(
+  const char *path, const fare_ensemble *ensemble, size_t bytes, double *seconds)
 {
-  const size_t have = (size_t)ensemble->local * sizeof(double);
+  const size_t have  = (size_t)ensemble->local * sizeof(double);
   const double began = fare_seconds();
-  int          bad = 0, rank, file;
+  int          bad   = 0, rank, file;
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(ensemble->comm, &rank));
   if (rank == 0) {
     file = open(path, O_CREAT | O_WRONLY | O_TRUNC, 0666);
     for (size_t at = 0; at < bytes && !bad;) {
-      const size_t from = at % (have - PetscMin(have - 1, PIECE)), piece = PetscMin(PetscMin(PIECE, bytes - at), have - from);
+      const size_t from  = at % (have - PetscMin(have - 1, PIECE)),
+                   piece = PetscMin(PetscMin(PIECE, bytes - at), have - from);
 
       bad = write(file, (const char *)ensemble->x[0] + from, piece) != (ssize_t)piece;
       at += piece;
     }
-    bad = bad || fsync(file) || close(file);
+    bad      = bad || fsync(file) || close(file);
     *seconds = fare_seconds() - began;
     unlink(path);
   }
-  PetscFunctionReturn(fare_error_agree(ensemble->comm, bad ? fare_error(FARE_ERR_FAILED, "%s: cannot be written", path) : 0));
+  PetscFunctionReturn(
+    fare_error_agree(ensemble->comm, bad ? fare_error(FARE_ERR_FAILED, "%s: cannot be written", path) : 0));
 }
 
 /* Seconds of the slowest rank for a snapshot, part by part: begin, particles, end. */
-static PetscErrorCode write_snapshot(fare_record *record, int64_t index, const fare_ensemble *ensemble, double seconds[3])
+static PetscErrorCode write_snapshot(
+  fare_record *record, int64_t index, const fare_ensemble *ensemble, double seconds[3])
 {
   double at[4];
 
@@ -73,7 +80,8 @@ static PetscErrorCode write_snapshot(fare_record *record, int64_t index, const f
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode run(const char *directory, int64_t particles, int turns, const fare_record_options *options)
+static PetscErrorCode run(
+  const char *directory, int64_t particles, int turns, const fare_record_options *options)
 {
   static const char *const folders[] = {"snapshots", "figures", "checkpoints", ""};
 
@@ -98,7 +106,10 @@ static PetscErrorCode run(const char *directory, int64_t particles, int turns, c
   PetscCall(PetscMalloc2(turns, &plain, turns, &whole));
   snprintf(place, sizeof place, "%s/snapshots/plain", directory);
   snprintf(path, sizeof path, "%s/snapshots/snapshot_000000.h5", directory);
-  if (rank == 0) printf("%lld particles on %d rank%s, precision %s, compression %d\n%8s%10s%12s%10s%12s%10s\n", (long long)particles, ranks, ranks > 1 ? "s" : "", options->precision ? "single" : "double", (int)options->compression, "MB", "begin", "particles", "end", "MB/s", "plain");
+  if (rank == 0)
+    printf("%lld particles on %d rank%s, precision %s, compression %d\n%8s%10s%12s%10s%12s%10s\n",
+      (long long)particles, ranks, ranks > 1 ? "s" : "", options->precision ? "single" : "double",
+      (int)options->compression, "MB", "begin", "particles", "end", "MB/s", "plain");
   for (int turn = 0; turn < turns; turn++) {
     PetscCall(write_snapshot(record, 0, ensemble, parts));
     whole[turn] = parts[0] + parts[1] + parts[2];
@@ -106,9 +117,13 @@ static PetscErrorCode run(const char *directory, int64_t particles, int turns, c
     if (rank == 0) unlink(path);
     PetscCallMPI(MPI_Bcast(&bytes, sizeof bytes, MPI_BYTE, 0, PETSC_COMM_WORLD));
     PetscCall(write_plainly(place, ensemble, bytes, &plain[turn]));
-    if (rank == 0) printf("%8.1f%10.3f%12.3f%10.3f%12.0f%10.0f\n", 1e-6 * (double)bytes, parts[0], parts[1], parts[2], 1e-6 * (double)bytes / whole[turn], 1e-6 * (double)bytes / plain[turn]);
+    if (rank == 0)
+      printf("%8.1f%10.3f%12.3f%10.3f%12.0f%10.0f\n", 1e-6 * (double)bytes, parts[0], parts[1], parts[2],
+        1e-6 * (double)bytes / whole[turn], 1e-6 * (double)bytes / plain[turn]);
   }
-  if (rank == 0) printf("snapshots are written at %.0f%% of the speed of a plain write\n", 100 * median(turns, plain) / median(turns, whole));
+  if (rank == 0)
+    printf("snapshots are written at %.0f%% of the speed of a plain write\n",
+      100 * median(turns, plain) / median(turns, whole));
   PetscCall(PetscFree2(plain, whole));
   PetscCall(fare_record_destroy(&record));
   if (rank == 0) {
@@ -132,6 +147,9 @@ int main(int argc, char **argv)
     options.precision   = !strcmp(argv[4], "single");
     options.compression = atoi(argv[5]);
   }
-  code = argc < 2 ? fare_error(FARE_ERR_INPUT, "usage: bench_snapshot_io DIRECTORY [PARTICLES [TURNS [PRECISION COMPRESSION]]]") : run(argv[1], argc > 2 ? atoll(argv[2]) : 10000000, argc > 3 ? atoi(argv[3]) : 5, &options);
+  code = argc < 2
+    ? fare_error(
+        FARE_ERR_INPUT, "usage: bench_snapshot_io DIRECTORY [PARTICLES [TURNS [PRECISION COMPRESSION]]]")
+    : run(argv[1], argc > 2 ? atoll(argv[2]) : 10000000, argc > 3 ? atoi(argv[3]) : 5, &options);
   return fare_finalize(code);
 }

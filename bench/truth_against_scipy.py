@@ -3,8 +3,10 @@
 
     bench/truth_against_scipy.py [--one] [--two] [--command build/bin/fare]
 
-The script is the usual one: finite volumes with Scharfetter-Gummel fluxes, the potential evaluated once, solve_ivp with the analytic sparse Jacobian, the faster of BDF and Radau.
-Reported are seconds, the true L1 error at the end (against FARE on a far finer grid, tolerance 1e-11) and ratios; nothing is asserted.
+The script is the usual one: finite volumes with Scharfetter-Gummel fluxes, the potential evaluated once,
+solve_ivp with the analytic sparse Jacobian, the faster of BDF and Radau.
+Reported are seconds, the true L1 error at the end (against FARE on a far finer grid, tolerance 1e-11) and
+ratios; nothing is asserted.
 """
 import argparse
 import pathlib
@@ -41,7 +43,13 @@ class ScharfetterGummel:
             low = [slice(None)] * len(cells)
             high = [slice(None)] * len(cells)
             low[axis], high[axis] = slice(None, -1), slice(1, None)
-            self.faces.append((number[tuple(low)].ravel(), number[tuple(high)].ravel(), (self.V[tuple(high)] - self.V[tuple(low)]).ravel() / kT))
+            self.faces.append(
+                (
+                    number[tuple(low)].ravel(),
+                    number[tuple(high)].ravel(),
+                    (self.V[tuple(high)] - self.V[tuple(low)]).ravel() / kT,
+                )
+            )
 
     def matrix(self, t):
         rows, columns, values = [], [], []
@@ -53,7 +61,9 @@ class ScharfetterGummel:
             columns += [below, above, below, above]
             values += [up, down, -up, -down]
         n = self.V.size
-        return sparse.csc_matrix((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=(n, n))
+        return sparse.csc_matrix(
+            (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=(n, n)
+        )
 
     def solve(self, start, end, method, rtol):
         held = {}
@@ -64,15 +74,41 @@ class ScharfetterGummel:
             return held["L"]
 
         began = time.perf_counter()
-        result = solve_ivp(lambda t, p: at(t) @ p, (0, end), start, method=method, jac=lambda t, p: at(t), rtol=rtol, atol=rtol / start.size, t_eval=[end])
+        result = solve_ivp(
+            lambda t, p: at(t) @ p,
+            (0, end),
+            start,
+            method=method,
+            jac=lambda t, p: at(t),
+            rtol=rtol,
+            atol=rtol / start.size,
+            t_eval=[end],
+        )
         return result.y[:, -1], time.perf_counter() - began
 
 
 def run_fare(command, study, directory, cells, tolerance):
     """Masses at the last snapshot, in the order x, y, and the seconds that the time stepping took."""
     path = pathlib.Path(directory) / f"fare_{cells}_{tolerance}"
-    subprocess.run([command, "run", study, "--no-report", "--overwrite", "--set", f"output.directory={path}", "--set", f"truth.cells={[cells] * study_dimension(study)}",
-                    "--set", f"truth.tolerance={tolerance}", "--set", "truth.estimate=false"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [
+            command,
+            "run",
+            study,
+            "--no-report",
+            "--overwrite",
+            "--set",
+            f"output.directory={path}",
+            "--set",
+            f"truth.cells={[cells] * study_dimension(study)}",
+            "--set",
+            f"truth.tolerance={tolerance}",
+            "--set",
+            "truth.estimate=false",
+        ],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
     with h5py.File(path / "study.h5") as file:
         seconds = float(file["truth"].attrs["seconds"])
         last = len(file["snapshots/time"]) - 1
@@ -109,12 +145,19 @@ def table(title, rows):
 
 def one_dimension(command, directory):
     study = directory / "one.yaml"
-    study.write_text("study: one\nsystem: {name: prinz}\ndrive: [{parameter: tilt, waveform: sine, amplitude: 4.0, period: 1.0}]\n"
-                     "snapshots: {start: 0, end: 1, count: 2}\ntruth: {cells: [2048]}\n")
+    study.write_text(
+        "study: one\nsystem: {name: prinz}\ndrive: [{parameter: tilt, waveform: sine, amplitude: 4.0, period:"
+        " 1.0}]\nsnapshots: {start: 0, end: 1, count: 2}\ntruth: {cells: [2048]}\n"
+    )
     reference, _ = run_fare(command, study, directory, 16384, 1e-11)
 
     def prinz(x):
-        return 4 * (x**8 + 0.8 * np.exp(-80 * x**2) + 0.2 * np.exp(-80 * (x - 0.5) ** 2) + 0.5 * np.exp(-40 * (x + 0.5) ** 2))
+        return 4 * (
+            x**8
+            + 0.8 * np.exp(-80 * x**2)
+            + 0.2 * np.exp(-80 * (x - 0.5) ** 2)
+            + 0.5 * np.exp(-40 * (x + 0.5) ** 2)
+        )
 
     rows = []
     script = {}
@@ -132,22 +175,29 @@ def one_dimension(command, directory):
         rows.append((f"FARE, {cells} cells, tolerance {tolerance:g}", seconds, error(masses, reference)))
         fare[cells] = (seconds, rows[-1][2])
     table("Driven Prinz potential, t in [0, 1]", rows)
-    print(f"same grid (2048 cells): FARE is {script[2048][0] / fare[2048][0]:.1f} times as fast, its error {script[2048][1] / fare[2048][1]:.0f} times as small")
+    print(
+        f"same grid (2048 cells): FARE is {script[2048][0] / fare[2048][0]:.1f} times as fast, its error"
+        f" {script[2048][1] / fare[2048][1]:.0f} times as small"
+    )
     alike = min((seconds for seconds, off in fare.values() if off <= script[2048][1]), default=np.nan)
     print(f"at the script's own error there: FARE is {script[2048][0] / alike:.0f} times as fast")
 
 
 def two_dimensions(command, directory):
     study = directory / "two.yaml"
-    study.write_text("study: two\nsystem: {name: quadruple_well}\ndrive: [{parameter: tilt, waveform: sine, amplitude: 0.5, period: 5.0}]\n"
-                     "initial: {density: gaussian, mean: [-1, -1], sd: [0.2, 0.2]}\nsnapshots: {start: 0, end: 10, count: 2}\n"
-                     "truth: {cells: [256, 256], lower: [-2.5, -2.5], upper: [2.5, 2.5]}\n")
+    study.write_text(
+        "study: two\nsystem: {name: quadruple_well}\ndrive: [{parameter: tilt, waveform: sine, amplitude:"
+        " 0.5, period: 5.0}]\ninitial: {density: gaussian, mean: [-1, -1], sd: [0.2, 0.2]}\nsnapshots:"
+        " {start: 0, end: 10, count: 2}\ntruth: {cells: [256, 256], lower: [-2.5, -2.5], upper: [2.5, 2.5]}\n"
+    )
     reference, _ = run_fare(command, study, directory, 512, 1e-8)
 
     def wells(x, y):
         return x**4 - x**3 / 16 - 2 * x**2 + 3 * x / 16 + y**4 - y**3 / 8 - 2 * y**2 + 3 * y / 8
 
-    problem = ScharfetterGummel(wells, 0.18, lambda t: 0.5 * np.sin(2 * np.pi * t / 5), [-2.5] * 2, [2.5] * 2, [256, 256])
+    problem = ScharfetterGummel(
+        wells, 0.18, lambda t: 0.5 * np.sin(2 * np.pi * t / 5), [-2.5] * 2, [2.5] * 2, [256, 256]
+    )
     start = np.exp(-(((problem.centres[0] + 1) ** 2 + (problem.centres[1] + 1) ** 2) / 0.08)).ravel()
     masses, script = problem.solve(start / start.sum(), 10.0, "BDF", 1e-6)
     rows = [("SciPy BDF, 256 x 256 cells, rtol 1e-6", script, error(masses.reshape(256, 256), reference))]

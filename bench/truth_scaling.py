@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
-"""Cost and memory of the truth as its grid and the ranks grow, beside what the machine's memory bandwidth allows.
+"""Cost and memory of the truth as its grid and the ranks grow, beside what the machine's memory bandwidth
+allows.
 
     bench/truth_scaling.py [--large | --largest] [--ranks 1 2] [--command build/bin/fare]
 
-The cases are the driven quadruple well in two dimensions and eight driven wells in three, tolerance 1e-6, without companions. For each: nanoseconds per cell and step (times ranks), iterations per solve, bytes per
-cell as fare_truth_bytes states them and as the process took them (peak resident size, less that of a tiny grid), and the bound: the bytes that a step moves if each of its loops
-reads and writes its arrays once and finds nothing in cache, divided by the bandwidth of a sum of two arrays into a third on as many cores, measured just before. A grid that stays in cache can be
+The cases are the driven quadruple well in two dimensions and eight driven wells in three, tolerance 1e-6,
+without companions. For each: nanoseconds per cell and step (times ranks), iterations per solve, bytes per
+cell as fare_truth_bytes states them and as the process took them (peak resident size, less that of a tiny
+grid), and the bound: the bytes that a step moves if each of its loops
+reads and writes its arrays once and finds nothing in cache, divided by the bandwidth of a sum of two arrays
+into a third on as many cores, measured just before. A grid that stays in cache can be
 faster than that bound. Nothing is asserted.
 """
 import argparse
@@ -22,17 +26,24 @@ import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 STUDY = {
-    2: "study: two\nsystem: {name: quadruple_well}\ndrive: [{parameter: tilt, waveform: sine, amplitude: 0.5, period: 5.0}]\n"
-       "initial: {density: gaussian, mean: [-1, -1], sd: [0.2, 0.2]}\nsnapshots: {start: 0, end: 2, count: 2}\n"
-       "truth: {cells: [64, 64], lower: [-2.5, -2.5], upper: [2.5, 2.5], tolerance: 1.0e-6, estimate: false}\n",
-    3: "study: three\nsystem: {name: wells_3d}\ndrive: [{parameter: tilt, waveform: sine, amplitude: 1.0, period: 1.0}]\n"
-       "initial: {density: gaussian, mean: [-1, -1, -1], sd: [0.3, 0.3, 0.3]}\nsnapshots: {start: 0, end: 0.5, count: 2}\n"
-       "truth: {cells: [16, 16, 16], tolerance: 1.0e-6, estimate: false}\n",
+    2: (
+        "study: two\nsystem: {name: quadruple_well}\ndrive: [{parameter: tilt, waveform: sine, amplitude:"
+        " 0.5, period: 5.0}]\ninitial: {density: gaussian, mean: [-1, -1], sd: [0.2, 0.2]}\nsnapshots:"
+        " {start: 0, end: 2, count: 2}\ntruth: {cells: [64, 64], lower: [-2.5, -2.5], upper: [2.5, 2.5],"
+        " tolerance: 1.0e-6, estimate: false}\n"
+    ),
+    3: (
+        "study: three\nsystem: {name: wells_3d}\ndrive: [{parameter: tilt, waveform: sine, amplitude: 1.0,"
+        " period: 1.0}]\ninitial: {density: gaussian, mean: [-1, -1, -1], sd: [0.3, 0.3, 0.3]}\nsnapshots:"
+        " {start: 0, end: 0.5, count: 2}\ntruth: {cells: [16, 16, 16], tolerance: 1.0e-6, estimate: false}\n"
+    ),
 }
 
 
 def doubles_moved(dim, iterations):
-    """Per cell and step, read or written, a single as half: rates from kept exponentials, factors of lines, vectors of the method, and for each iteration a cycle over all grids, a product and its share of GMRES."""
+    """Per cell and step, read or written, a single as half: rates from kept exponentials, factors of lines,
+    vectors of the method, and for each iteration a cycle over all grids, a product and its share of GMRES.
+    """
     all_grids = 4 / 3 if dim == 2 else 8 / 7
     rates = (11 if dim == 2 else 13) + 2 + 2 * dim
     factors = 3 * dim + (2 * dim + (dim + 2) / 2) * all_grids + dim * (all_grids - 1)
@@ -83,7 +94,20 @@ def resident_peak(process):
 
 def run(command, study, place, dim, cells, ranks):
     out, log = place / f"out_{dim}_{cells}_{ranks}", place / "log"
-    arguments = [command, "run", str(study), "--no-report", "--overwrite", "--set", f"output.directory={out}", "--set", f"truth.cells={[cells] * dim}", "--", "-log_view", f":{log}"]
+    arguments = [
+        command,
+        "run",
+        str(study),
+        "--no-report",
+        "--overwrite",
+        "--set",
+        f"output.directory={out}",
+        "--set",
+        f"truth.cells={[cells] * dim}",
+        "--",
+        "-log_view",
+        f":{log}",
+    ]
     if ranks > 1:
         arguments = ["mpirun", "--bind-to", "none", "--oversubscribe", "-n", str(ranks)] + arguments
     process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL)
@@ -93,12 +117,27 @@ def run(command, study, place, dim, cells, ranks):
         raise SystemExit(f"the run failed: {' '.join(arguments)}")
     with h5py.File(out / "study.h5") as file:
         seconds, steps = (float(file["truth"].attrs[key]) for key in ("seconds", "steps"))
-    counts = {event: int(count) for event, count in re.findall(r"^(KSPSolve|PCApply)\s+(\d+)", log.read_text(), re.M)}
+    counts = {
+        event: int(count)
+        for event, count in re.findall(r"^(KSPSolve|PCApply)\s+(\d+)", log.read_text(), re.M)
+    }
     return seconds, steps, counts["PCApply"] / counts["KSPSolve"], peak
 
 
 def stated_bytes(command, study, dim, cells, place):
-    text = subprocess.run([command, "check", str(study), "--set", f"truth.cells={[cells] * dim}", "--set", f"output.directory={place / 'none'}"], capture_output=True, text=True).stdout
+    text = subprocess.run(
+        [
+            command,
+            "check",
+            str(study),
+            "--set",
+            f"truth.cells={[cells] * dim}",
+            "--set",
+            f"output.directory={place / 'none'}",
+        ],
+        capture_output=True,
+        text=True,
+    ).stdout
     number, unit = re.search(r"about ([0-9.]+) ([KMG])iB", text).groups()
     return float(number) * {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}[unit]
 
@@ -114,13 +153,21 @@ def main():
     sizes = {2: [128, 256, 512] + [1024] * arguments.large, 3: [32, 64] + [128] * arguments.large}
     if arguments.largest:
         sizes = {2: [2048], 3: []}
-    os.environ.update(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMPI_MCA_rmaps_base_oversubscribe="1", OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
+    os.environ.update(
+        OMPI_ALLOW_RUN_AS_ROOT="1",
+        OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
+        OMPI_MCA_rmaps_base_oversubscribe="1",
+        OPENBLAS_NUM_THREADS="1",
+        OMP_NUM_THREADS="1",
+    )
     with tempfile.TemporaryDirectory() as directory:
         place = pathlib.Path(directory)
         for ranks in arguments.ranks:
             speed = bandwidth(ranks)
             print(f"\n{ranks} rank{'s' * (ranks > 1)}, sum of arrays at {speed / 1e9:.1f} GB/s")
-            print(f"{'cells':>14}{'steps':>7}{'ns/cell/step':>14}{'its/solve':>11}{'bound, ns':>11}{'distance':>10}{'bytes/cell':>12}{'stated':>8}")
+            print(
+                f"{'cells':>14}{'steps':>7}{'ns/cell/step':>14}{'its/solve':>11}{'bound, ns':>11}{'distance':>10}{'bytes/cell':>12}{'stated':>8}"
+            )
             for dim, text in STUDY.items():
                 study = place / f"{dim}.yaml"
                 study.write_text(text)
@@ -129,8 +176,13 @@ def main():
                     seconds, steps, iterations, peak = run(command, study, place, dim, cells, ranks)
                     total = cells**dim
                     cost, bound = 1e9 * seconds / steps / total, 8e9 * doubles_moved(dim, iterations) / speed
-                    print(f"{'x'.join([str(cells)] * dim):>14}{steps:7.0f}{cost * ranks:14.1f}{iterations:11.2f}{bound * ranks:11.1f}{cost / bound:10.2f}"
-                          f"{(peak - tiny) / total:12.0f}{stated_bytes(command, study, dim, cells, place) / total:8.0f}", flush=True)
+                    print(
+                        (
+                            f"{'x'.join([str(cells)] * dim):>14}{steps:7.0f}{cost * ranks:14.1f}{iterations:11.2f}{bound * ranks:11.1f}{cost / bound:10.2f}"
+                            f"{(peak - tiny) / total:12.0f}{stated_bytes(command, study, dim, cells, place) / total:8.0f}"
+                        ),
+                        flush=True,
+                    )
 
 
 if __name__ == "__main__":

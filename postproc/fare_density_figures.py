@@ -42,11 +42,15 @@ def _time_edges(times: np.ndarray) -> np.ndarray:
     if len(times) == 1:
         return np.array([times[0] - 0.5, times[0] + 0.5])
     middle = 0.5 * (times[1:] + times[:-1])
-    return np.concatenate([[times[0] - (middle[0] - times[0])], middle, [times[-1] + (times[-1] - middle[-1])]])
+    return np.concatenate(
+        [[times[0] - (middle[0] - times[0])], middle, [times[-1] + (times[-1] - middle[-1])]]
+    )
 
 
 def space_time(study: Study) -> Figure | None:
-    """Density over time along the first axis: truth and ensembles on one colour scale, and below, what differs from the truth."""
+    """Density over time along the first axis: truth and ensembles on one colour scale, and below, what
+    differs from the truth.
+    """
     names = _drawn(study)
     if not names:
         return None
@@ -57,26 +61,40 @@ def space_time(study: Study) -> Figure | None:
     images = {name: _rebinned(masses[:, inside], fine, 256)[0] for name, masses in marginals.items()}
     for name, masses in marginals.items():
         images[name][masses.sum(axis=1) == 0] = np.nan  # times that an ensemble did not reach
-    differences = {name: image - images["truth"] for name, image in images.items() if name != "truth"} if "truth" in images else {}
+    differences = (
+        {name: image - images["truth"] for name, image in images.items() if name != "truth"}
+        if "truth" in images
+        else {}
+    )
     fig, axes = _panels(len(names), 2 if differences else 1)
     t, colour = _time_edges(study.times), {"truth": TRUTH, **colours(study)}
     kinds = [("{}", images, "viridis", 0, "density")]
     if differences:
         kinds.append(("{} − truth", differences, "RdBu_r", -1, "density − truth"))
     for step, (title, shown, palette, low, label) in enumerate(kinds):
-        top = max((np.nanquantile(abs(image), 0.999) for image in shown.values() if np.isfinite(image).any()), default=0) or 1.0
+        top = (
+            max(
+                (np.nanquantile(abs(image), 0.999) for image in shown.values() if np.isfinite(image).any()),
+                default=0,
+            )
+            or 1.0
+        )
         for i, name in enumerate(names):
             if name not in shown:
                 continue
             block, column = divmod(i, axes.shape[1])
             ax = axes[block * len(kinds) + step, column]
-            image = ax.pcolormesh(t, edges, shown[name].T, cmap=palette, vmin=low * top, vmax=top, rasterized=True)
+            image = ax.pcolormesh(
+                t, edges, shown[name].T, cmap=palette, vmin=low * top, vmax=top, rasterized=True
+            )
             ax.set_visible(True)
             ax.set_title(title.format(name), color=colour[name], loc="left")
             ax.set_xlim(t[0], t[-1])
         for row in axes[step :: len(kinds)]:
             place = row[-1].get_position()
-            bar = fig.add_axes((place.x1 + 0.15 / fig.get_figwidth(), place.y0, 0.13 / fig.get_figwidth(), place.height))
+            bar = fig.add_axes(
+                (place.x1 + 0.15 / fig.get_figwidth(), place.y0, 0.13 / fig.get_figwidth(), place.height)
+            )
             fig.colorbar(image, cax=bar, label=label, extend="max" if low == 0 else "both")
     for (row, column), ax in np.ndenumerate(axes):
         below = row + 1 < len(axes) and axes[row + 1, column].get_visible()
@@ -88,7 +106,9 @@ def space_time(study: Study) -> Figure | None:
 
 
 def _panels(count: int, kinds: int) -> tuple[Figure, np.ndarray]:
-    """Invisible axes in rows of at most four, `kinds` rows for each; margins in inches, with room for colour bars at the right."""
+    """Invisible axes in rows of at most four, `kinds` rows for each; margins in inches, with room for colour
+    bars at the right.
+    """
     columns = min(count, 4)
     rows = -(-count // columns) * kinds
     left, right, top, bottom, width, height, apart, above = 0.7, 1.05, 0.3, 0.55, 2.3, 2.1, 0.28, 0.45
@@ -96,7 +116,9 @@ def _panels(count: int, kinds: int) -> tuple[Figure, np.ndarray]:
     down = top + rows * height + (rows - 1) * above + bottom
     fig = Figure(figsize=(across, down), layout="none")
     axes = fig.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    fig.subplots_adjust(left / across, bottom / down, 1 - right / across, 1 - top / down, apart / width, above / height)
+    fig.subplots_adjust(
+        left / across, bottom / down, 1 - right / across, 1 - top / down, apart / width, above / height
+    )
     for ax in axes.flat:
         ax.set_visible(False)
         ax.grid(False)
@@ -105,7 +127,9 @@ def _panels(count: int, kinds: int) -> tuple[Figure, np.ndarray]:
 
 def chosen_times(study: Study, count: int = 6) -> list[int]:
     """Indices spread over the study; every second one is held out where the study has held-out times."""
-    indices = np.unique(np.linspace(0, len(study.times) - 1, min(count, len(study.times))).round().astype(int)).tolist()
+    indices = np.unique(
+        np.linspace(0, len(study.times) - 1, min(count, len(study.times))).round().astype(int)
+    ).tolist()
     held_out = np.flatnonzero(study.held_out)
     if held_out.size:
         indices[1::2] = [int(held_out[abs(held_out - k).argmin()]) for k in indices[1::2]]
@@ -147,7 +171,9 @@ def _overlays(study: Study) -> Figure:
     close_grid(axes, len(times), "x")
     for ax in axes[:, 0]:
         ax.set_ylabel("density")
-    handles = [Line2D([], [], color=TRUTH if name == "truth" else colour[name], label=name) for name in marginals]
+    handles = [
+        Line2D([], [], color=TRUTH if name == "truth" else colour[name], label=name) for name in marginals
+    ]
     legend(fig, handles, min(6, len(handles)))
     return fig
 
@@ -155,10 +181,16 @@ def _overlays(study: Study) -> Figure:
 def _images(study: Study) -> Figure:
     times, names, bins = chosen_times(study, 5), _drawn(study), study.bins
     planes = {name: study.marginal(name, 2)[times] for name in names}
-    seen = [_support(study, {name: plane.sum(axis=2 - axis) for name, plane in planes.items()}) for axis in (0, 1)]
+    seen = [
+        _support(study, {name: plane.sum(axis=2 - axis) for name, plane in planes.items()}) for axis in (0, 1)
+    ]
     x, y = (bins.edges[axis][inside.start : inside.stop + 1] for axis, inside in enumerate(seen))
-    densities = {name: plane[:, seen[0], seen[1]] / np.outer(np.diff(x), np.diff(y)) for name, plane in planes.items()}
-    scale = [densities["truth"]] if "truth" in densities else densities.values()  # what is much denser than the truth leaves the scale, not all the others in the dark
+    densities = {
+        name: plane[:, seen[0], seen[1]] / np.outer(np.diff(x), np.diff(y)) for name, plane in planes.items()
+    }
+    scale = (
+        [densities["truth"]] if "truth" in densities else densities.values()
+    )  # what is much denser than the truth leaves the scale, not all the others in the dark
     top = 1.2 * max(np.quantile(density, 0.9995) for density in scale)
     fig = Figure(figsize=(2.1 * len(times) + 1.2, 2.1 * len(names) + 0.4))
     axes = fig.subplots(len(names), len(times), sharex=True, sharey=True, squeeze=False)
@@ -167,12 +199,27 @@ def _images(study: Study) -> Figure:
             image = ax.pcolormesh(x, y, density.T, cmap="viridis", vmin=0, vmax=top, rasterized=True)
             ax.grid(False)
         row[0].set_ylabel("y")
-        row[0].annotate(_broken(name), (-0.42, 0.5), xycoords="axes fraction", rotation=90, va="center", ha="right", weight="bold",
-                        color=TRUTH if name == "truth" else colours(study)[name])
+        row[0].annotate(
+            _broken(name),
+            (-0.42, 0.5),
+            xycoords="axes fraction",
+            rotation=90,
+            va="center",
+            ha="right",
+            weight="bold",
+            color=TRUTH if name == "truth" else colours(study)[name],
+        )
     for above, below, k in zip(axes[0], axes[-1], times):
         above.set_title(_moment(study, k).replace(" (", "\n("), loc="left")
         below.set_xlabel("x")
-    fig.colorbar(image, ax=axes, label="density" if bins.dimension == 2 else "density (third axis summed)", aspect=max(40, 9 * len(names)), extend="max", extendfrac=0.02)
+    fig.colorbar(
+        image,
+        ax=axes,
+        label="density" if bins.dimension == 2 else "density (third axis summed)",
+        aspect=max(40, 9 * len(names)),
+        extend="max",
+        extendfrac=0.02,
+    )
     return fig
 
 

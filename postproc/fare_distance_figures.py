@@ -1,4 +1,6 @@
-"""Figures of how far each ensemble is from the truth: over time, against what it has cost, and in the order of the ranking."""
+"""Figures of how far each ensemble is from the truth: over time, against what it has cost, and in the order
+of the ranking.
+"""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -10,7 +12,20 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from fare_drawing import MANY, PALETTE, TRUTH, close_grid, colours, describe, headline, legend, log_limits, mean, shown, unit
+from fare_drawing import (
+    MANY,
+    PALETTE,
+    TRUTH,
+    close_grid,
+    colours,
+    describe,
+    headline,
+    legend,
+    log_limits,
+    mean,
+    shown,
+    unit,
+)
 from fare_results import Comparison, Measured, Study
 
 # What is drawn of one ensemble shares its colour; the line says which of its comparisons it is.
@@ -23,12 +38,20 @@ KINDS = dict(zip(MARKERS, ("#555555", *PALETTE)))
 def compared(study: Study) -> list[Comparison]:
     """Comparisons of the ensembles that are shown; of many, only that of samples with the truth."""
     names, few = set(shown(study)), len(study.ensembles) <= MANY
-    return [c for c in study.comparisons.values() if c.ensemble in names and (few or (c.of == "samples" and c.against == "truth"))]
+    return [
+        c
+        for c in study.comparisons.values()
+        if c.ensemble in names and (few or (c.of == "samples" and c.against == "truth"))
+    ]
 
 
 def _learns(study: Study, comparison: Comparison) -> bool:
     ensemble = study.ensembles.get(comparison.ensemble)
-    return bool(ensemble and study.trained.any() and (ensemble.train_seconds > 0 or ensemble.loss is not None or ensemble.family == "generative"))
+    return bool(
+        ensemble
+        and study.trained.any()
+        and (ensemble.train_seconds > 0 or ensemble.loss is not None or ensemble.family == "generative")
+    )
 
 
 def divergences(study: Study) -> Figure | None:
@@ -46,7 +69,11 @@ def divergences(study: Study) -> Figure | None:
         ax.set_title(name.replace("_", " "), loc="left")
         ax.set_ylabel(unit(measured[0]))
         ax.set_yscale("log")
-        ax.set_ylim(log_limits(np.concatenate([m.value for m in measured]), np.concatenate([m.floor_size for m in measured])))
+        ax.set_ylim(
+            log_limits(
+                np.concatenate([m.value for m in measured]), np.concatenate([m.floor_size for m in measured])
+            )
+        )
         if not any((m.value > 0).any() for m in measured):
             ax.text(0.5, 0.5, "0 at all times", transform=ax.transAxes, ha="center", color="#555555")
         for comparison in comparisons:
@@ -58,7 +85,9 @@ def divergences(study: Study) -> Figure | None:
 
 
 def _shade(study: Study, comparison: Comparison) -> tuple[float, ...]:
-    """The ensemble's colour; darker for its exact density, which lies on the samples' line where the sampler has converged."""
+    """The ensemble's colour; darker for its exact density, which lies on the samples' line where the sampler
+    has converged.
+    """
     colour = matplotlib.colors.to_rgb(colours(study).get(comparison.ensemble, "#666666"))
     return tuple(0.5 * c for c in colour) if comparison.of == "density" else colour
 
@@ -66,21 +95,47 @@ def _shade(study: Study, comparison: Comparison) -> tuple[float, ...]:
 def _course(ax, study: Study, comparison: Comparison, measured: Measured) -> None:
     colour = _shade(study, comparison)
     value = np.where(measured.value > 0, measured.value, np.nan)
-    ax.plot(study.times, value, color=colour, ls=LINES.get((comparison.of, comparison.against), "-"), lw=1.5, marker="" if len(value) > 1 else "o")
+    ax.plot(
+        study.times,
+        value,
+        color=colour,
+        ls=LINES.get((comparison.of, comparison.against), "-"),
+        lw=1.5,
+        marker="" if len(value) > 1 else "o",
+    )
     if comparison.samples and not (measured.floor_mean <= 1e-3 * measured.floor_high).any():
         if len(value) > 1:
-            ax.fill_between(study.times, measured.floor_mean, measured.floor_high, color=colour, alpha=0.25, lw=0)
+            ax.fill_between(
+                study.times, measured.floor_mean, measured.floor_high, color=colour, alpha=0.25, lw=0
+            )
         else:
             ax.vlines(study.times, measured.floor_mean, measured.floor_high, color=colour, alpha=0.25, lw=12)
     if _learns(study, comparison) and comparison.against == "truth":
         ax.plot(study.times[study.trained], value[study.trained], ls="", marker="o", ms=4, color=colour)
-        ax.plot(study.times[study.held_out], value[study.held_out], ls="", marker="o", ms=4, mfc="white", mew=1.1, color=colour)
+        ax.plot(
+            study.times[study.held_out],
+            value[study.held_out],
+            ls="",
+            marker="o",
+            ms=4,
+            mfc="white",
+            mew=1.1,
+            color=colour,
+        )
 
 
 def _keys(study: Study) -> list:
     keys: list = []
     for comparison in compared(study):
-        keys.append(Line2D([], [], color=_shade(study, comparison), ls=LINES.get((comparison.of, comparison.against), "-"), label=describe(comparison)))
+        keys.append(
+            Line2D(
+                [],
+                [],
+                color=_shade(study, comparison),
+                ls=LINES.get((comparison.of, comparison.against), "-"),
+                label=describe(comparison),
+            )
+        )
     if any(_learns(study, c) for c in compared(study)):
         keys.append(Line2D([], [], color="#555555", ls="", marker="o", ms=4.5, label="trained on"))
         keys.append(Line2D([], [], color="#555555", ls="", marker="o", ms=4.5, mfc="white", label="held out"))
@@ -92,23 +147,55 @@ def _keys(study: Study) -> list:
 def costs(study: Study) -> Figure | None:
     """What each ensemble has cost against how far it is from the truth."""
     against = {c.ensemble: c for c in compared(study) if c.against == "truth" and c.of == "samples"}
-    against = {ensemble: c for ensemble, c in against.items() if any(np.isfinite(mean(m.value)) for m in c.measures.values())}
+    against = {
+        ensemble: c
+        for ensemble, c in against.items()
+        if any(np.isfinite(mean(m.value)) for m in c.measures.values())
+    }
     first = headline(study)
-    names = [name for name in dict.fromkeys((first, "wasserstein_1")) if any(name in c.measures for c in against.values())]
+    names = [
+        name
+        for name in dict.fromkeys((first, "wasserstein_1"))
+        if any(name in c.measures for c in against.values())
+    ]
     if not names:
         return None
     crowded = len(against) > len(PALETTE)  # so that names find no room beside their points
     fig = Figure(figsize=(5.4 * len(names) + 0.2, 4.8 if crowded else 3.6))
     axes = fig.subplots(1, len(names), squeeze=False)[0]
-    points = [_points(ax, study, {ensemble: c.measures[name] for ensemble, c in against.items() if name in c.measures}, not crowded) for ax, name in zip(axes, names)]
+    points = [
+        _points(
+            ax,
+            study,
+            {ensemble: c.measures[name] for ensemble, c in against.items() if name in c.measures},
+            not crowded,
+        )
+        for ax, name in zip(axes, names)
+    ]
     for ax, name in zip(axes, names):
         label = unit(next(c.measures[name] for c in against.values() if name in c.measures))
         ax.set_ylabel(f"{name.replace('_', ' ')} ({label})" if label else name.replace("_", " "))
         ax.set_xlabel("training and sampling (s, slowest rank)")
-    keys = [Line2D([], [], color=colours(study)[name], ls="", marker="o", ms=7, label=name) for name in against] if crowded else []
+    keys = (
+        [Line2D([], [], color=colours(study)[name], ls="", marker="o", ms=7, label=name) for name in against]
+        if crowded
+        else []
+    )
     keys.append(Line2D([], [], color="#555555", ls="", marker="o", ms=7, label="average over times"))
     if study.held_out.any():
-        keys.append(Line2D([], [], color="#555555", ls="", marker="o", ms=10, mfc="none", mew=1.4, label="average over held-out times"))
+        keys.append(
+            Line2D(
+                [],
+                [],
+                color="#555555",
+                ls="",
+                marker="o",
+                ms=10,
+                mfc="none",
+                mew=1.4,
+                label="average over held-out times",
+            )
+        )
     keys.append(Line2D([], [], color="#555555", ls="", marker="_", ms=11, mew=2, label="noise floor"))
     if any(point.beyond for some in points for point in some):
         keys.append(Line2D([], [], color="#555555", ls="", marker="^", ms=7, label="beyond the axis"))
@@ -137,33 +224,69 @@ def _points(ax, study: Study, measured: dict[str, Measured], named: bool) -> lis
     found = []
     for name, m in measured.items():
         learned = study.held_out.any() and study.ensembles[name].train_seconds > 0
-        found.append(_Point(name, max(study.ensembles[name].seconds, 1e-3), mean(m.value), mean(m.floor_mean), mean(m.value[study.held_out]) if learned else np.nan))
+        found.append(
+            _Point(
+                name,
+                max(study.ensembles[name].seconds, 1e-3),
+                mean(m.value),
+                mean(m.floor_mean),
+                mean(m.value[study.held_out]) if learned else np.nan,
+            )
+        )
     found = [point for point in found if np.isfinite(point.average)]
-    seconds = [point.seconds for point in found] + ([study.truth.seconds] if study.truth and study.truth.seconds > 0 else [])
+    seconds = [point.seconds for point in found] + (
+        [study.truth.seconds] if study.truth and study.truth.seconds > 0 else []
+    )
     ax.set_xscale("log")
     ax.set_yscale("log")
-    ax.set_xlim(_room(min(seconds, default=1), max(seconds, default=1), max((len(point.name) for point in found if named), default=0)))
+    ax.set_xlim(
+        _room(
+            min(seconds, default=1),
+            max(seconds, default=1),
+            max((len(point.name) for point in found if named), default=0),
+        )
+    )
     marks = np.array([value for point in found for value in (point.average, point.held_out, point.floor)])
     low, high = log_limits(marks, np.array([point.floor for point in found]))
     low = max(low, marks[marks > low].min(initial=high) / 2)
     high = max(1.5 * high, 10 * low)
     ax.set_ylim(low, high)
-    ax.xaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5) if np.ptp(np.log10(ax.get_xlim())) < 3 else (1,), numticks=20))
+    ax.xaxis.set_major_locator(
+        matplotlib.ticker.LogLocator(
+            subs=(1, 2, 5) if np.ptp(np.log10(ax.get_xlim())) < 3 else (1,), numticks=20
+        )
+    )
     ax.xaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
     ax.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
-    found = [replace(p, average=min(max(p.average, low), high), beyond="v" if p.average < low else "^" if p.average > high else "") for p in found]
+    found = [
+        replace(
+            p,
+            average=min(max(p.average, low), high),
+            beyond="v" if p.average < low else "^" if p.average > high else "",
+        )
+        for p in found
+    ]
     for point in found:
         _mark(ax, point, colours(study)[point.name])
     if study.truth and study.truth.seconds > 0:
         ax.axvline(study.truth.seconds, color=TRUTH, lw=1, ls=(0, (4, 3)), zorder=0)
-        ax.annotate("truth", (study.truth.seconds, 1), xycoords=("data", "axes fraction"), xytext=(3, -3), textcoords="offset points", va="top")
+        ax.annotate(
+            "truth",
+            (study.truth.seconds, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(3, -3),
+            textcoords="offset points",
+            va="top",
+        )
     return found
 
 
 def _mark(ax, point: _Point, colour: str) -> None:
     ax.plot([point.seconds, point.seconds], [point.floor, point.average], color=colour, lw=1, alpha=0.6)
     ax.plot(point.seconds, point.floor, ls="", marker="_", ms=13, mew=2, color=colour)
-    ax.plot(point.seconds, point.average, ls="", marker=point.beyond or "o", ms=8, color=colour, clip_on=False)
+    ax.plot(
+        point.seconds, point.average, ls="", marker=point.beyond or "o", ms=8, color=colour, clip_on=False
+    )
     ax.plot(point.seconds, point.held_out, ls="", marker="o", ms=12, mfc="none", mew=1.5, color=colour)
 
 
@@ -206,14 +329,38 @@ def _names(ax, study: Study, points: list[_Point]) -> None:
     for p in sorted(points, key=lambda p: -p.average):
         x, y = _place(ax, p.seconds, p.average)
         width, height = 6.6 * len(p.name), 11.0
-        around = [(side, up) for up in (-4, 5, -13, 16, -25, 28, -37, 40, -49, *range(52, 180, 12)) for side in (9, -9 - width)] + [(-0.5 * width, up) for up in (9, -19, 21, -31)]
-        around = [(side, up) for side, up in around if left < x + side and x + side + width < right and bottom < y + up and y + up + height < top] or [(9, -4)]
+        around = [
+            (side, up)
+            for up in (-4, 5, -13, 16, -25, 28, -37, 40, -49, *range(52, 180, 12))
+            for side in (9, -9 - width)
+        ] + [(-0.5 * width, up) for up in (9, -19, 21, -31)]
+        around = [
+            (side, up)
+            for side, up in around
+            if left < x + side and x + side + width < right and bottom < y + up and y + up + height < top
+        ] or [(9, -4)]
         boxes = [(x + side, y + up - 1, x + side + width, y + up + height - 1) for side, up in around]
-        best = min(range(len(boxes)), key=lambda i: 10 * _covered(boxes[i], marks) + 3 * _covered(boxes[i], lines) + abs(around[i][1]) / 20)
+        best = min(
+            range(len(boxes)),
+            key=lambda i: 10 * _covered(boxes[i], marks)
+            + 3 * _covered(boxes[i], lines)
+            + abs(around[i][1]) / 20,
+        )
         marks.append(boxes[best])
         far = abs(around[best][1] + 4) > 12
-        ax.annotate(p.name, (p.seconds, p.average), xytext=around[best], textcoords="offset points", color=shades[p.name], weight="bold",
-                    arrowprops={"arrowstyle": "-", "color": shades[p.name], "lw": 0.5, "alpha": 0.6, "shrinkB": 4} if far else None)
+        ax.annotate(
+            p.name,
+            (p.seconds, p.average),
+            xytext=around[best],
+            textcoords="offset points",
+            color=shades[p.name],
+            weight="bold",
+            arrowprops=(
+                {"arrowstyle": "-", "color": shades[p.name], "lw": 0.5, "alpha": 0.6, "shrinkB": 4}
+                if far
+                else None
+            ),
+        )
 
 
 def _room(low: float, high: float, letters: int) -> tuple[float, float]:
@@ -225,13 +372,18 @@ def _room(low: float, high: float, letters: int) -> tuple[float, float]:
 
 
 def ranking(study: Study) -> Figure | None:
-    """A row for each line in the order of the ranking: its distance and floor, and what one training and its samples cost; bars are standard deviations over trainings, or the standard error of a single one."""
+    """A row for each line in the order of the ranking: its distance and floor, and what one training and its
+    samples cost; bars are standard deviations over trainings, or the standard error of a single one.
+    """
     placed = [line for line in study.ranking if line.place]
     if not placed:
         return None
     fig = Figure(figsize=(9.0, 1.3 + 0.235 * len(placed)))
     left, right = fig.subplots(1, 2, sharey=True, width_ratios=(2, 1))
-    for ax, label in ((left, f"{study.ranked_by.replace('_', ' ')}, over {study.ranked_over}"), (right, "seconds: training, with samples")):
+    for ax, label in (
+        (left, f"{study.ranked_by.replace('_', ' ')}, over {study.ranked_over}"),
+        (right, "seconds: training, with samples"),
+    ):
         ax.set_xscale("log")
         ax.set_xlabel(label)
     low, high = log_limits(np.array([r.mean for r in placed]), np.array([r.floor for r in placed]))
@@ -242,9 +394,19 @@ def ranking(study: Study) -> Figure | None:
         left.plot([r.floor, at], [row, row], color=colour, lw=1, alpha=0.6)
         left.plot(r.floor, row, ls="", marker="|", ms=9, mew=2, color=colour)
         if at == r.mean:
-            left.errorbar(at, row, xerr=[[min(bar, 0.9 * at)], [bar]], fmt=MARKERS[r.mode], ms=6, capsize=3, color=colour)
+            left.errorbar(
+                at,
+                row,
+                xerr=[[min(bar, 0.9 * at)], [bar]],
+                fmt=MARKERS[r.mode],
+                ms=6,
+                capsize=3,
+                color=colour,
+            )
         else:
-            left.plot(at, row, ls="", marker="<" if r.mean < low else ">", ms=7, color=colour, clip_on=False)  # beyond the axis
+            left.plot(
+                at, row, ls="", marker="<" if r.mean < low else ">", ms=7, color=colour, clip_on=False
+            )  # beyond the axis
         train, sample = max(r.train_seconds, 0.0), max(r.train_seconds + r.sample_seconds, 1e-2)
         right.plot(sample, row, ls="", marker=MARKERS[r.mode], ms=6, color=colour)
         if train > 1e-2:
@@ -253,6 +415,26 @@ def ranking(study: Study) -> Figure | None:
     left.set_yticks(range(len(placed)), [f"{r.line}  {r.place}" for r in placed])
     left.set_ylim(len(placed) - 0.4, -0.6)
     kinds = [mode for mode in MARKERS if any(r.mode == mode for r in placed)]
-    keys = [Line2D([], [], color=KINDS[mode], ls="", marker=MARKERS[mode], ms=7, label="nothing is learned" if mode == "none" else mode) for mode in kinds]
-    legend(fig, [*keys, Line2D([], [], color="#555555", ls="", marker="|", ms=11, mew=2, label="noise floor; training alone")], 5)
+    keys = [
+        Line2D(
+            [],
+            [],
+            color=KINDS[mode],
+            ls="",
+            marker=MARKERS[mode],
+            ms=7,
+            label="nothing is learned" if mode == "none" else mode,
+        )
+        for mode in kinds
+    ]
+    legend(
+        fig,
+        [
+            *keys,
+            Line2D(
+                [], [], color="#555555", ls="", marker="|", ms=11, mew=2, label="noise floor; training alone"
+            ),
+        ],
+        5,
+    )
     return fig

@@ -1,4 +1,6 @@
-"""What the figures of a study and of a sweep share: colours, which ensembles are shown, legends, and the limits of logarithmic axes."""
+"""What the figures of a study and of a sweep share: colours, which ensembles are shown, legends, and the
+limits of logarithmic axes.
+"""
 from __future__ import annotations
 
 import numpy as np
@@ -8,7 +10,13 @@ from fare_results import Comparison, Measured, Study
 
 # Okabe and Ito's colours, which are told apart by colour-blind readers too; black is kept for the truth.
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a6a00")
-MORE = ("#332288", "#882255", "#117733", "#8c8c8c", "#661100")  # Tol's muted ones, where there are more ensembles than that
+MORE = (
+    "#332288",
+    "#882255",
+    "#117733",
+    "#8c8c8c",
+    "#661100",
+)  # Tol's muted ones, where there are more ensembles than that
 MANY = len(PALETTE) + len(MORE)  # as many as one figure can show
 TRUTH = "#000000"
 STYLE = {
@@ -34,7 +42,9 @@ EXTREME = 1e290  # beyond it, and below its inverse, the ticks of an axis would 
 
 
 def shown(study: Study, most: int = MANY) -> list[str]:
-    """Ensembles that figures show. Where all are too many: one training of each line; where these are, without oracles and empirical optima; where these are, what is nearest to the truth, and the baseline."""
+    """Ensembles that figures show. Where all are too many: one training of each line; where these are,
+    without oracles and empirical optima; where these are, what is nearest to the truth, and the baseline.
+    """
     if len(study.ensembles) <= most:
         return list(study.ensembles)
     first = {line.line if line.line in study.ensembles else f"{line.line}-1": line for line in study.ranking}
@@ -61,7 +71,9 @@ def headline(study: Study) -> str | None:
 
 def legend(fig: Figure, handles: list, columns: int) -> None:
     """Above the axes, in a strip that the layout leaves free; in fewer columns where the labels are long."""
-    columns = max(1, min(columns, int(fig.get_figwidth() / (0.65 + 0.085 * max(len(h.get_label()) for h in handles)))))
+    columns = max(
+        1, min(columns, int(fig.get_figwidth() / (0.65 + 0.085 * max(len(h.get_label()) for h in handles))))
+    )
     strip = 0.24 * -(-len(handles) // columns) + 0.1
     fig.set_figheight(fig.get_figheight() + max(0.0, strip - 0.6))  # figures are made with room for two rows
     fig.get_layout_engine().set(rect=(0, 0, 1, 1 - strip / fig.get_figheight()))
@@ -71,7 +83,9 @@ def legend(fig: Figure, handles: list, columns: int) -> None:
 def describe(comparison: Comparison) -> str:
     if comparison.against == "target":
         return f"{comparison.ensemble} against its own target"
-    return f"{comparison.ensemble}, exact target density" if comparison.of == "density" else comparison.ensemble
+    return (
+        f"{comparison.ensemble}, exact target density" if comparison.of == "density" else comparison.ensemble
+    )
 
 
 def mean(values: np.ndarray) -> float:
@@ -85,8 +99,13 @@ def unit(measured: Measured) -> str:
 
 
 def log_limits(values: np.ndarray, floors: np.ndarray | tuple = ()) -> tuple[float, float]:
-    """Of a logarithmic axis, over DECADES at the most: from below the floors, or where there are none so as to hold most of the values. What lies beyond leaves the axis."""
-    values, floors = (np.sort(numbers[(numbers > 1 / EXTREME) & (numbers < EXTREME)]) for numbers in (np.asarray(values, float), np.asarray(floors, float)))
+    """Of a logarithmic axis, over DECADES at the most: from below the floors, or where there are none so as
+    to hold most of the values. What lies beyond leaves the axis.
+    """
+    values, floors = (
+        np.sort(numbers[(numbers > 1 / EXTREME) & (numbers < EXTREME)])
+        for numbers in (np.asarray(values, float), np.asarray(floors, float))
+    )
     if not values.size:
         return 0.1, 1.0
     low = floors[0] / 4 if floors.size else 0.5 * values[-1 - np.argmax(_held(values)[::-1])]

@@ -1,4 +1,6 @@
-"""The figures of a FARE study, as matplotlib figures. Each function returns None where the study has nothing to draw."""
+"""The figures of a FARE study, as matplotlib figures. Each function returns None where the study has nothing
+to draw.
+"""
 from __future__ import annotations
 
 import matplotlib.ticker
@@ -13,7 +15,11 @@ from fare_results import Study
 
 def training(study: Study) -> Figure | None:
     """The training loss of each sampler that recorded one."""
-    losses = {name: study.ensembles[name].loss for name in shown(study) if study.ensembles[name].loss is not None and len(study.ensembles[name].loss)}
+    losses = {
+        name: study.ensembles[name].loss
+        for name in shown(study)
+        if study.ensembles[name].loss is not None and len(study.ensembles[name].loss)
+    }
     if not losses:
         return None
     fig = Figure(figsize=(6.4, 3.2))
@@ -40,9 +46,26 @@ def truth_error(study: Study) -> Figure | None:
     fig = Figure(figsize=(11.0, 3.2))
     left, right = fig.subplots(1, 2)
     dot = "o" if len(t) == 1 else ""
-    _logarithmic(left, t, {"total": (truth.error, TRUTH, "-"), "space": (truth.error_space, PALETTE[0], "--"), "time": (truth.error_time, PALETTE[1], "-.")}, dot)
+    _logarithmic(
+        left,
+        t,
+        {
+            "total": (truth.error, TRUTH, "-"),
+            "space": (truth.error_space, PALETTE[0], "--"),
+            "time": (truth.error_time, PALETTE[1], "-."),
+        },
+        dot,
+    )
     left.set_ylabel("L1 error of the density, estimated")
-    _logarithmic(right, t, {"|mass − 1|": (abs(truth.mass_drift), PALETTE[2], "-"), "boundary mass": (truth.boundary_mass, PALETTE[3], "--")}, dot)
+    _logarithmic(
+        right,
+        t,
+        {
+            "|mass − 1|": (abs(truth.mass_drift), PALETTE[2], "-"),
+            "boundary mass": (truth.boundary_mass, PALETTE[3], "--"),
+        },
+        dot,
+    )
     right.set_ylabel("mass")
     return fig
 
@@ -52,10 +75,22 @@ def thermodynamics(study: Study) -> Figure | None:
     columns, dot = study.thermodynamics, "o" if len(study.times) == 1 else ""
     if not columns:
         return None
-    balance = {"work": "work", "extra_work": "work of the extra force", "heat": "heat", "dissipated_work": "dissipated work", "kl_to_equilibrium": "KL to equilibrium"}
-    rates = {"production_total_rate": "total", "production_housekeeping_rate": "housekeeping", "production_excess_rate": "excess"}
+    balance = {
+        "work": "work",
+        "extra_work": "work of the extra force",
+        "heat": "heat",
+        "dissipated_work": "dissipated work",
+        "kl_to_equilibrium": "KL to equilibrium",
+    }
+    rates = {
+        "production_total_rate": "total",
+        "production_housekeeping_rate": "housekeeping",
+        "production_excess_rate": "excess",
+    }
     panels = [(balance, "energy, and KL in nats"), (rates, "entropy production per time")]
-    panels = [({name: label for name, label in shown.items() if name in columns}, axis) for shown, axis in panels]
+    panels = [
+        ({name: label for name, label in shown.items() if name in columns}, axis) for shown, axis in panels
+    ]
     panels = [panel for panel in panels if panel[0]]
     if not panels:
         panels = [({"entropy": "entropy"}, "entropy")]
@@ -63,7 +98,14 @@ def thermodynamics(study: Study) -> Figure | None:
     axes = np.atleast_1d(fig.subplots(1, len(panels) + bool(study.work)))
     for ax, (shown, label) in zip(axes, panels):
         for (name, text), colour in zip(shown.items(), (TRUTH, *PALETTE)):
-            ax.plot(columns["time"], columns[name], color=colour, marker=dot, label=text, ls="-" if colour == TRUTH else (0, (5, 2)) if name.endswith("housekeeping_rate") else "-.")
+            ax.plot(
+                columns["time"],
+                columns[name],
+                color=colour,
+                marker=dot,
+                label=text,
+                ls="-" if colour == TRUTH else (0, (5, 2)) if name.endswith("housekeeping_rate") else "-.",
+            )
         ax.set(xlabel="time t", ylabel=label)
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncol=2, borderaxespad=0.2)
     if study.work:

@@ -42,7 +42,9 @@ class Snapshot:
                 iterations = list(file["data"])
                 self._group = f"data/{iterations[0]}"
                 self.index = int(iterations[0])
-                self.time = float(file[self._group].attrs["time"]) * float(file[self._group].attrs["timeUnitSI"])
+                self.time = float(file[self._group].attrs["time"]) * float(
+                    file[self._group].attrs["timeUnitSI"]
+                )
                 self.meshes = tuple(file[self._group].get("meshes", {}))
                 self.species = tuple(file[self._group].get("particles", {}))
             except (KeyError, IndexError, ValueError) as reason:
@@ -59,13 +61,21 @@ class Snapshot:
         with open_file(self.path) as file:
             data = self._member(file, "meshes", mesh, self.meshes)
             i, a = _axes(data)[axis], data.attrs
-            return (a["gridGlobalOffset"][i] + a["gridSpacing"][i] * np.arange(data.shape[i] + 1)) * a["gridUnitSI"]
+            return (a["gridGlobalOffset"][i] + a["gridSpacing"][i] * np.arange(data.shape[i] + 1)) * a[
+                "gridUnitSI"
+            ]
 
     def positions(self, species: str) -> np.ndarray:
         """(n, dimension)"""
         with open_file(self.path) as file:
             group = self._member(file, "particles", species, self.species)
-            return np.stack([_component(group["position"][x]) + _component(group["positionOffset"][x]) for x in group["position"]], axis=1)
+            return np.stack(
+                [
+                    _component(group["position"][x]) + _component(group["positionOffset"][x])
+                    for x in group["position"]
+                ],
+                axis=1,
+            )
 
     def weights(self, species: str) -> np.ndarray:
         """(n,): normalised to the sum 1"""
@@ -78,7 +88,9 @@ class Snapshot:
         with open_file(self.path) as file:
             return _component(self._member(file, "particles", species, self.species)["id"])
 
-    def _member(self, file: h5py.File, kind: str, name: str, known: tuple[str, ...]) -> h5py.Group | h5py.Dataset:
+    def _member(
+        self, file: h5py.File, kind: str, name: str, known: tuple[str, ...]
+    ) -> h5py.Group | h5py.Dataset:
         if name not in known:
             raise FareError(f"{self.path}: no {kind} '{name}' (there are: {', '.join(known) or 'none'})")
         return file[self._group][kind][name]

@@ -33,7 +33,9 @@ class Study:
         if not self.path.exists():
             written = len(list(self.directory.glob("snapshots/snapshot_*.h5")))
             if written:
-                raise FareError(f"{self.directory}: the study is unfinished ({written} snapshots, no study.h5)")
+                raise FareError(
+                    f"{self.directory}: the study is unfinished ({written} snapshots, no study.h5)"
+                )
             raise FareError(f"{self.directory}: not the directory of a FARE study (it has no study.h5)")
         with open_file(self.path) as file:
             try:
@@ -45,7 +47,9 @@ class Study:
         layout = text_of(file.attrs.get("format", ""))
         if not layout.startswith("fare-study 1."):
             raise FareError(f"{self.path}: not a FARE study of format 1 (its format is '{layout}')")
-        self.provenance: dict[str, object] = {"software": f"{text_of(file.attrs['software'])} {text_of(file.attrs['softwareVersion'])}"}
+        self.provenance: dict[str, object] = {
+            "software": f"{text_of(file.attrs['software'])} {text_of(file.attrs['softwareVersion'])}"
+        }
         self.provenance.update((key, scalar_of(value)) for key, value in file["provenance"].attrs.items())
         if not self.provenance.get("finished"):
             raise FareError(f"{self.path}: the study is unfinished (its run was stopped)")
@@ -70,28 +74,49 @@ class Study:
         """Nearest to the truth first; empty where there is nothing to rank."""
         self.splits: list[Split] = []
         if group is not None:
-            self.ranking = sorted((_from_attributes(Ranked, name, lines) for name, lines in group["lines"].items()), key=lambda r: (not r.place, r.excess))
-            self.splits = [_from_attributes(Split, name, split) for name, split in group.get("splits", {}).items()]
+            self.ranking = sorted(
+                (_from_attributes(Ranked, name, lines) for name, lines in group["lines"].items()),
+                key=lambda r: (not r.place, r.excess),
+            )
+            self.splits = [
+                _from_attributes(Split, name, split) for name, split in group.get("splits", {}).items()
+            ]
             self.ranked_by = text_of(group.attrs["measure"])
             self.baseline_converged = int(group.attrs.get("baseline_converged", -1))
             """Of the line that factors are relative to, as `converged` of each line."""
-            self.ranked_over = f"{int(group.attrs['times'])} {'held-out ' if group.attrs['held_out'] else ''}times"
+            self.ranked_over = (
+                f"{int(group.attrs['times'])} {'held-out ' if group.attrs['held_out'] else ''}times"
+            )
         self.swept: dict[str, str] = {}
         """Keys and values, as text, of a point of a sweep."""
         if "sweep" in file:
-            keys, values = (map(text_of, np.atleast_1d(file["sweep"].attrs[name])) for name in ("keys", "values"))
+            keys, values = (
+                map(text_of, np.atleast_1d(file["sweep"].attrs[name])) for name in ("keys", "values")
+            )
             self.swept = dict(zip(keys, values))
             self.swept_points = int(file["sweep"].attrs["points"])
         group = file.get("thermodynamics", {})
-        self.thermodynamics: dict[str, np.ndarray] = {name: group[name][:] for name in group if isinstance(group[name], h5py.Dataset)}
+        self.thermodynamics: dict[str, np.ndarray] = {
+            name: group[name][:] for name in group if isinstance(group[name], h5py.Dataset)
+        }
         """Columns over time, as in thermodynamics.csv; empty unless the plan asked for them."""
         self.work: dict[str, object] = {}
         """Of particles both ways through the protocol: what was estimated, and `density`, the histograms of W and of minus the reversed W."""
-        self.mean_kl_to_equilibrium = float(group.attrs["mean_kl_to_equilibrium"]) if "kl_to_equilibrium" in self.thermodynamics else float("nan")
+        self.mean_kl_to_equilibrium = (
+            float(group.attrs["mean_kl_to_equilibrium"])
+            if "kl_to_equilibrium" in self.thermodynamics
+            else float("nan")
+        )
         """Over time, by the quadrature between snapshots, too."""
         if "particles" in group:
-            self.work = {key: scalar_of(value) if np.ndim(value) == 0 else value for key, value in group["particles"].attrs.items()}
-            self.work.update(density=group["particles/density"][:], free_energy_change=float(group.attrs["free_energy_change"]))
+            self.work = {
+                key: scalar_of(value) if np.ndim(value) == 0 else value
+                for key, value in group["particles"].attrs.items()
+            }
+            self.work.update(
+                density=group["particles/density"][:],
+                free_energy_change=float(group.attrs["free_energy_change"]),
+            )
 
         self.rates = self._rates(file.get("analysis", {}))
         """Decay rates of the density, the slowest first, where the plan asks for an analysis `relaxation`."""
@@ -117,25 +142,51 @@ class Study:
 
     @staticmethod
     def _truth(group: h5py.Group) -> Truth:
-        series = {name: group[name][:] for name in ("error", "error_space", "error_time", "mass_drift", "minimum", "boundary_mass")}
+        series = {
+            name: group[name][:]
+            for name in ("error", "error_space", "error_time", "mass_drift", "minimum", "boundary_mass")
+        }
         cells = tuple(int(n) for n in np.atleast_1d(group.attrs["cells"]))
         a = group.attrs
-        return Truth(text_of(a["system"]), cells, float(a["tolerance"]), float(a["seconds"]), int(a["steps"]), **series, unresolved=text_of(a["unresolved"]) if "unresolved" in a else "")
+        return Truth(
+            text_of(a["system"]),
+            cells,
+            float(a["tolerance"]),
+            float(a["seconds"]),
+            int(a["steps"]),
+            **series,
+            unresolved=text_of(a["unresolved"]) if "unresolved" in a else "",
+        )
 
     @staticmethod
     def _ensemble(name: str, group: h5py.Group) -> Ensemble:
         attributes = {key: scalar_of(value) for key, value in group.attrs.items()}
-        wanted = {f.name: attributes[f.name] for f in fields(Ensemble) if f.name not in ("name", "loss", "failure")}
+        wanted = {
+            f.name: attributes[f.name] for f in fields(Ensemble) if f.name not in ("name", "loss", "failure")
+        }
         loss = group["loss"][:] if "loss" in group else None
         return Ensemble(name=name, loss=loss, failure=attributes.get("failure", ""), **wanted)
 
     def _comparison(self, label: str, group: h5py.Group) -> Comparison:
         measures = {}
         for name in self._in_plan_order(group):
-            series = {f.name: group[name][f.name][:] for f in fields(Measured) if f.name not in ("summary", "unit") and (f.default is MISSING or f.name in group[name])}
-            measures[name] = Measured(text_of(group[name].attrs["summary"]), text_of(group[name].attrs["unit"]), **series)
+            series = {
+                f.name: group[name][f.name][:]
+                for f in fields(Measured)
+                if f.name not in ("summary", "unit") and (f.default is MISSING or f.name in group[name])
+            }
+            measures[name] = Measured(
+                text_of(group[name].attrs["summary"]), text_of(group[name].attrs["unit"]), **series
+            )
         a = group.attrs
-        return Comparison(label, text_of(a["ensemble"]), text_of(a["of"]), text_of(a["against"]), int(a["samples"]), measures)
+        return Comparison(
+            label,
+            text_of(a["ensemble"]),
+            text_of(a["of"]),
+            text_of(a["against"]),
+            int(a["samples"]),
+            measures,
+        )
 
     def _in_plan_order(self, names: Iterable[str]) -> list[str]:
         """HDF5 lists names by the alphabet; people expect the order that they wrote."""
@@ -155,11 +206,15 @@ class Study:
 
     @property
     def held_out(self) -> np.ndarray:
-        """True at times that no sampler was trained on, in a study where one was trained; all false where nothing learns."""
+        """True at times that no sampler was trained on, in a study where one was trained; all false where
+        nothing learns.
+        """
         return ~self.trained if self.trained.any() else np.zeros(len(self.times), bool)
 
     def masses(self, name: str) -> np.ndarray:
-        """(T, nx, ny, nz): mass in each fine bin, of "truth", of an ensemble, or of E's known target density, "E_density"."""
+        """(T, nx, ny, nz): mass in each fine bin, of "truth", of an ensemble, or of E's known target density,
+        "E_density".
+        """
         return self.marginal(name, self.bins.dimension if self.bins else 1)
 
     def density(self, name: str) -> np.ndarray:
@@ -167,13 +222,20 @@ class Study:
         return self.masses(name) / self.bins.volumes
 
     def marginal(self, name: str, axes: int = 1) -> np.ndarray:
-        """(T, nx, ...): masses summed over all but the first axes. Reads one time at a time, so that 3-D results fit in memory."""
+        """(T, nx, ...): masses summed over all but the first axes. Reads one time at a time, so that 3-D
+        results fit in memory.
+        """
         if name not in self.densities:
-            raise FareError(f"{self.path}: no density '{name}' (there are: {', '.join(self.densities) or 'none'})")
+            raise FareError(
+                f"{self.path}: no density '{name}' (there are: {', '.join(self.densities) or 'none'})"
+            )
         with open_file(self.path) as file:
             data = file["binned"][name]
             if data.shape != (len(self.times), *self.bins.extent[::-1]):
-                raise FareError(f"{self.path}: /binned/{name} has extents {data.shape}, which are not those of /snapshots and /bins")
+                raise FareError(
+                    f"{self.path}: /binned/{name} has extents {data.shape}, which are not those of /snapshots"
+                    " and /bins"
+                )
             others = tuple(range(axes, self.bins.dimension))
             return np.array([data[k].T.sum(axis=others, dtype=float) for k in range(len(self.times))])
 
@@ -184,7 +246,14 @@ class Study:
 
 def _from_attributes(kind: type, line: str, group: h5py.Group) -> object:
     """A dataclass whose fields are attributes of a group."""
-    return kind(line=line, **{f.name: scalar_of(group.attrs[f.name]) for f in fields(kind) if f.name != "line" and (f.default is MISSING or f.name in group.attrs)})
+    return kind(
+        line=line,
+        **{
+            f.name: scalar_of(group.attrs[f.name])
+            for f in fields(kind)
+            if f.name != "line" and (f.default is MISSING or f.name in group.attrs)
+        },
+    )
 
 
 @dataclass(frozen=True)
@@ -210,7 +279,11 @@ class Sweep:
         self.points: dict[int, Study] = {}
         self.lacking: dict[int, str] = {}
         """Why a point is not among them."""
-        folders = {int(path.name[6:]): path for path in self.directory.glob("point_*") if re.fullmatch(r"point_\d+", path.name) and path.is_dir()}
+        folders = {
+            int(path.name[6:]): path
+            for path in self.directory.glob("point_*")
+            if re.fullmatch(r"point_\d+", path.name) and path.is_dir()
+        }
         if not folders:
             raise FareError(f"{self.directory}: no points of a sweep there (no point_0000, ...)")
         for number, folder in sorted(folders.items()):
@@ -231,10 +304,16 @@ class Sweep:
         except FareError as reason:
             failed = folder / "failure.txt"
             text = failed.read_text(errors="replace").strip() if failed.exists() else ""
-            self.lacking[number] = f"failed: {text.splitlines()[0]}" if text else "unfinished" if not (folder / "study.h5").exists() else str(reason)
+            self.lacking[number] = (
+                f"failed: {text.splitlines()[0]}"
+                if text
+                else "unfinished" if not (folder / "study.h5").exists() else str(reason)
+            )
 
     def _axes(self) -> list[Axis]:
-        """Keys whose values are the same at the same points belong together; a key that never changes is no axis."""
+        """Keys whose values are the same at the same points belong together; a key that never changes is no
+        axis.
+        """
         groups: dict[tuple[int, ...], list[str]] = {}
         for key in self.keys:
             values = [study.swept.get(key, "") for study in self.points.values()]

@@ -1,4 +1,6 @@
-"""The figures of a FARE sweep, from its points and the rows of its tables. Each function returns None where there is nothing to draw."""
+"""The figures of a FARE sweep, from its points and the rows of its tables. Each function returns None where
+there is nothing to draw.
+"""
 from __future__ import annotations
 
 import math
@@ -16,21 +18,37 @@ from fare_results import Axis, Sweep
 
 Row = dict[str, Union[str, int, float]]
 SAMPLES = 1e6  # whose noise floor the map is read against
-NEAR = 0.01    # nats above the floor within which a sampler counts as following the truth
+NEAR = 0.01  # nats above the floor within which a sampler counts as following the truth
 
 CAPTIONS = {
-    "measures": "Distance from the truth, averaged over times, against what was swept; dashed, in the colour of the ensemble: its noise floor. A cross at the top: the ensemble ended early there.",
+    "measures": (
+        "Distance from the truth, averaged over times, against what was swept; dashed, in the colour of the"
+        " ensemble: its noise floor. A cross at the top: the ensemble ended early there."
+    ),
     "costs": "The same against what it cost.",
-    "maps": "Distance from the truth, averaged over times, over both of the swept axes. Starred: within twice the noise floor.",
-    "regimes": f"Left: how far the exact density is from Boltzmann's of the moment, averaged over the snapshots after the first, and what {SAMPLES:,.0f} exact samples would show: below that line equilibrium sampling is right. "
-    "Right: dissipated work by the end (lines) and the lag bound under it, kT times the divergence from equilibrium there (dotted).",
-    "tracking": f"Where each sampler stays within {NEAR:g} nats of its noise floor (filled) and where not (open); the number is its excess in nats. Grey: where equilibrium is right by the truth alone.",
+    "maps": (
+        "Distance from the truth, averaged over times, over both of the swept axes. Starred: within twice the"
+        " noise floor."
+    ),
+    "regimes": (
+        "Left: how far the exact density is from Boltzmann's of the moment, averaged over the snapshots"
+        f" after the first, and what {SAMPLES:,.0f} exact samples would show: below that line equilibrium"
+        " sampling is right. Right: dissipated work by the end (lines) and the lag bound under it, kT times"
+        " the divergence from equilibrium there (dotted)."
+    ),
+    "tracking": (
+        f"Where each sampler stays within {NEAR:g} nats of its noise floor (filled) and where not (open); the"
+        " number is its excess in nats. Grey: where equilibrium is right by the truth alone."
+    ),
 }
 
 
 def driven_period(sweep: Sweep) -> str | None:
     """The swept key that is the period of a drive."""
-    return next((key for key in sweep.keys if re.fullmatch(r"drive[.\[]\d+\]?\.period", key) and sweep.numbers(key)), None)
+    return next(
+        (key for key in sweep.keys if re.fullmatch(r"drive[.\[]\d+\]?\.period", key) and sweep.numbers(key)),
+        None,
+    )
 
 
 def is_right(state: Row) -> bool:
@@ -85,7 +103,17 @@ def measures(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
             _line(ax, at, shades[ensemble])
             if ensemble in failed:
                 x = [x for x, row in at if row["failure"]]
-                ax.plot(x, [1 - _apart(failed) * failed.index(ensemble)] * len(x), ls="", marker="x", ms=7, mew=2, color=shades[ensemble], transform=ax.get_xaxis_transform(), clip_on=False)
+                ax.plot(
+                    x,
+                    [1 - _apart(failed) * failed.index(ensemble)] * len(x),
+                    ls="",
+                    marker="x",
+                    ms=7,
+                    mew=2,
+                    color=shades[ensemble],
+                    transform=ax.get_xaxis_transform(),
+                    clip_on=False,
+                )
         _scale(ax, "x", list(places.values()), labels)
         ax.set_title(name.replace("_", " "), loc="left")
     close_grid(axes, len(names), axis.name)
@@ -94,12 +122,19 @@ def measures(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
 
 
 def _shades(rows: list[Row]) -> dict[str, str]:
-    return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(dict.fromkeys(str(row["ensemble"]) for row in rows))}
+    return {
+        name: PALETTE[i % len(PALETTE)]
+        for i, name in enumerate(dict.fromkeys(str(row["ensemble"]) for row in rows))
+    }
 
 
 def _keys(shades: dict[str, str]) -> list[Line2D]:
     keys = [Line2D([], [], color=shade, marker="o", ms=5, label=name) for name, shade in shades.items()]
-    return [*keys, Line2D([], [], color="#555555", ls=(0, (4, 2)), lw=1, label="noise floor"), Line2D([], [], color="#555555", ls="", marker="x", ms=7, mew=2, label="ended early")]
+    return [
+        *keys,
+        Line2D([], [], color="#555555", ls=(0, (4, 2)), lw=1, label="noise floor"),
+        Line2D([], [], color="#555555", ls="", marker="x", ms=7, mew=2, label="ended early"),
+    ]
 
 
 def _line(ax, at: list[tuple[float, Row]], shade: str) -> None:
@@ -109,7 +144,9 @@ def _line(ax, at: list[tuple[float, Row]], shade: str) -> None:
 
 
 def _logarithmic(ax, rows: list[Row]) -> list[str]:
-    """The axis of a measure, where it is positive, with room at the top for a row of crosses of each ensemble that ended early, which are returned."""
+    """The axis of a measure, where it is positive, with room at the top for a row of crosses of each ensemble
+    that ended early, which are returned.
+    """
     failed = list(dict.fromkeys(str(row["ensemble"]) for row in rows if row["failure"]))
     whole = [row for row in rows if not row["failure"]]
     if any(row["average"] > 0 for row in whole):
@@ -130,16 +167,40 @@ def costs(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
     if len(sweep.axes) != 1 or first is None:
         return None
     axis, shades = sweep.axes[0], _shades(rows)
-    spent = {"training and sampling (s, slowest rank)": lambda row: max(row["train_seconds"] + row["sample_seconds"], 1e-4), "force evaluations": lambda row: row["force_evaluations"], "network evaluations": lambda row: row["network_evaluations"]}
+    spent = {
+        "training and sampling (s, slowest rank)": lambda row: max(
+            row["train_seconds"] + row["sample_seconds"], 1e-4
+        ),
+        "force evaluations": lambda row: row["force_evaluations"],
+        "network evaluations": lambda row: row["network_evaluations"],
+    }
     spent = {label: cost for label, cost in spent.items() if any(cost(row) > 0 for row in rows)}
     fig = Figure(figsize=(5.0 * len(spent) + 0.4, 3.6))
     for ax, (label, cost) in zip(np.atleast_1d(fig.subplots(1, len(spent))), spent.items()):
-        _logarithmic(ax, [row for lines in _samples(rows, first).values() for row in lines if not row["failure"]])
+        _logarithmic(
+            ax, [row for lines in _samples(rows, first).values() for row in lines if not row["failure"]]
+        )
         for ensemble, lines in _samples(rows, first).items():
             places, _ = _places(sweep, axis, _own_key(axis, ensemble))
-            lines = [row for row in sorted(lines, key=lambda row: places[row["point"]]) if not row["failure"] and cost(row) > 0]
-            ax.plot([cost(row) for row in lines], [row["average"] for row in lines], color=shades[ensemble], marker="o", ms=5)
-            ax.plot([cost(row) for row in lines], [row["floor"] for row in lines], color=shades[ensemble], ls=(0, (4, 2)), lw=1)
+            lines = [
+                row
+                for row in sorted(lines, key=lambda row: places[row["point"]])
+                if not row["failure"] and cost(row) > 0
+            ]
+            ax.plot(
+                [cost(row) for row in lines],
+                [row["average"] for row in lines],
+                color=shades[ensemble],
+                marker="o",
+                ms=5,
+            )
+            ax.plot(
+                [cost(row) for row in lines],
+                [row["floor"] for row in lines],
+                color=shades[ensemble],
+                ls=(0, (4, 2)),
+                lw=1,
+            )
         ax.set_xscale("log")
         ax.set_xlabel(label)
         ax.set_ylabel(first.replace("_", " "))
@@ -157,7 +218,9 @@ def maps(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
     if not values:
         return None
     low, high = log_limits(values)
-    scale = matplotlib.colors.LogNorm(max(low, min(values)), max(min(high, max(values)), 1.0001 * max(low, min(values))), clip=True)
+    scale = matplotlib.colors.LogNorm(
+        max(low, min(values)), max(min(high, max(values)), 1.0001 * max(low, min(values))), clip=True
+    )
     fig = Figure(figsize=(4.4 * len(lines) + 1.0, 3.6))
     axes = np.atleast_1d(fig.subplots(1, len(lines), sharey=True))
     for ax, (ensemble, line) in zip(axes, lines.items()):
@@ -170,21 +233,36 @@ def maps(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
                 continue
             colour = matplotlib.colormaps["viridis"](scale(row["average"]))
             ax.bar(x, 1, 1, y - 0.5, color=colour, edgecolor="white", lw=0.5)
-            ax.annotate(f"{row['average']:.2g}{'*' if row['average'] <= 2 * row['floor'] else ''}", (x, y), ha="center", va="center", fontsize=8, color="black" if sum(colour[:3]) > 1.5 else "white")
+            ax.annotate(
+                f"{row['average']:.2g}{'*' if row['average'] <= 2 * row['floor'] else ''}",
+                (x, y),
+                ha="center",
+                va="center",
+                fontsize=8,
+                color="black" if sum(colour[:3]) > 1.5 else "white",
+            )
         for i, which in enumerate("xy"):
             names = grids[i][1]
-            getattr(ax, f"set_{which}ticks")(range(len(ticks[i])), [names[int(v)] if names else f"{v:.4g}" for v in ticks[i]])
+            getattr(ax, f"set_{which}ticks")(
+                range(len(ticks[i])), [names[int(v)] if names else f"{v:.4g}" for v in ticks[i]]
+            )
             getattr(ax, f"set_{which}lim")(-0.5, len(ticks[i]) - 0.5)
         ax.set_xlabel(sweep.axes[0].name)
         ax.set_title(ensemble, loc="left")
         ax.grid(False)
     axes[0].set_ylabel(sweep.axes[1].name)
-    fig.colorbar(matplotlib.cm.ScalarMappable(scale, "viridis"), ax=list(axes), label=f"{first.replace('_', ' ')}, average over times")
+    fig.colorbar(
+        matplotlib.cm.ScalarMappable(scale, "viridis"),
+        ax=list(axes),
+        label=f"{first.replace('_', ' ')}, average over times",
+    )
     return fig
 
 
 def _families(sweep: Sweep, states: list[Row]) -> tuple[str, str, dict[tuple, list[Row]]]:
-    """The states in order of the drive's frequency, by the values of all that is swept besides the period; the key to plot against and its label."""
+    """The states in order of the drive's frequency, by the values of all that is swept besides the period;
+    the key to plot against and its label.
+    """
     period = driven_period(sweep)
     others = [axis.keys[0] for axis in sweep.axes if period not in axis.keys]
     families: dict[tuple, list[Row]] = {}
@@ -207,16 +285,32 @@ def regimes(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
         x = [float(s[key]) for s in line]
         left.plot(x, [s["kl_at_snapshots"] for s in line], color=shade, marker="o", ms=5)
         left.plot(x, [s["floor_of_a_million"] for s in line], color=TRUTH, ls=(0, (4, 2)), lw=1)
-        left.plot([float(s[key]) for s in line if is_right(s)], [s["kl_at_snapshots"] for s in line if is_right(s)], ls="", marker="o", ms=11, mfc="none", mew=1.4, color=TRUTH)
+        left.plot(
+            [float(s[key]) for s in line if is_right(s)],
+            [s["kl_at_snapshots"] for s in line if is_right(s)],
+            ls="",
+            marker="o",
+            ms=11,
+            mfc="none",
+            mew=1.4,
+            color=TRUTH,
+        )
         right.plot(x, [s["dissipated_work"] for s in line], color=shade, marker="o", ms=5)
         right.plot(x, [s["kT_kl_at_end"] for s in line], color=shade, ls=(0, (1, 1.4)))
         handles.append(Line2D([], [], color=shade, marker="o", ms=5, label=", ".join(family) or "truth"))
-    for ax, title in ((left, "KL from the instantaneous equilibrium, nats"), (right, "dissipated work by the end")):
+    for ax, title in (
+        (left, "KL from the instantaneous equilibrium, nats"),
+        (right, "dissipated work by the end"),
+    ):
         ax.set_xscale("log")
         ax.set_yscale("log")
         ax.set_xlabel(label)
         ax.set_title(title, loc="left")
-    handles += [Line2D([], [], color=TRUTH, ls=(0, (4, 2)), lw=1, label="floor of a million samples"), Line2D([], [], color=TRUTH, ls="", marker="o", ms=9, mfc="none", label="equilibrium is right"), Line2D([], [], color="#555555", ls=(0, (1, 1.4)), label="lag bound, kT KL")]
+    handles += [
+        Line2D([], [], color=TRUTH, ls=(0, (4, 2)), lw=1, label="floor of a million samples"),
+        Line2D([], [], color=TRUTH, ls="", marker="o", ms=9, mfc="none", label="equilibrium is right"),
+        Line2D([], [], color="#555555", ls=(0, (1, 1.4)), label="lag bound, kT KL"),
+    ]
     legend(fig, handles, 6)
     return fig
 
@@ -227,17 +321,39 @@ def tracking(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
     if not driven_period(sweep) or not states or not lines:
         return None
     key, label, families = _families(sweep, states)
-    height = {state["point"]: list(families).index(family) for family, line in families.items() for state in line}
+    height = {
+        state["point"]: list(families).index(family) for family, line in families.items() for state in line
+    }
     across = {state["point"]: float(state[key]) for state in states}
     fig = Figure(figsize=(4.6 * len(lines) + 0.6, 0.55 * len(families) + 1.6))
     shades = _shades(rows)
     for ax, (ensemble, line) in zip(np.atleast_1d(fig.subplots(1, len(lines), sharey=True)), lines.items()):
         right = [s["point"] for s in states if is_right(s)]
-        ax.plot([across[p] for p in right], [height[p] for p in right], ls="", marker="s", ms=34, color="#e2e2e2")
+        ax.plot(
+            [across[p] for p in right], [height[p] for p in right], ls="", marker="s", ms=34, color="#e2e2e2"
+        )
         for row in line:
-            near, at = row["excess"] <= NEAR and not row["failure"], (across[row["point"]], height[row["point"]])
-            ax.plot(*at, ls="", marker="o", ms=10, mew=1.5, color=shades[ensemble], mfc=shades[ensemble] if near else "white")
-            ax.annotate(f"{row['excess']:.1g}" if math.isfinite(row["excess"]) else "–", at, xytext=(0, 8), textcoords="offset points", ha="center", fontsize=7)
+            near, at = row["excess"] <= NEAR and not row["failure"], (
+                across[row["point"]],
+                height[row["point"]],
+            )
+            ax.plot(
+                *at,
+                ls="",
+                marker="o",
+                ms=10,
+                mew=1.5,
+                color=shades[ensemble],
+                mfc=shades[ensemble] if near else "white",
+            )
+            ax.annotate(
+                f"{row['excess']:.1g}" if math.isfinite(row["excess"]) else "–",
+                at,
+                xytext=(0, 8),
+                textcoords="offset points",
+                ha="center",
+                fontsize=7,
+            )
         ax.set_xscale("log")
         ax.margins(0.1)
         ax.set_ylim(-0.6, len(families) - 0.2)

@@ -9,7 +9,9 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Bins:
-    """Fine bins: blocks of cells of the grid, fixed before any sample was looked at. The last one of an axis may be narrower."""
+    """Fine bins: blocks of cells of the grid, fixed before any sample was looked at. The last one of an axis
+    may be narrower.
+    """
 
     edges: tuple[np.ndarray, ...]
     """Boundaries of the bins, for each axis."""
@@ -106,18 +108,24 @@ class Measured:
 
     @property
     def floor_size(self) -> np.ndarray:
-        """How large exact draws show the measure to be: of one without bias the floor's mean is 0, and its width is what counts."""
+        """How large exact draws show the measure to be: of one without bias the floor's mean is 0, and its
+        width is what counts.
+        """
         return np.maximum(self.floor_mean, self.floor_high - self.floor_mean)
 
     @property
     def within_noise(self) -> np.ndarray:
-        """True at times where the value could be that of exact draws (95%), the truth's own error allowed for."""
+        """True at times where the value could be that of exact draws (95%), the truth's own error allowed
+        for.
+        """
         return self.value <= self.floor_high + self.truth_error
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Samples of an ensemble (of = "samples"), or its known target density ("density"), against "truth" or its own "target"."""
+    """Samples of an ensemble (of = "samples"), or its known target density ("density"), against "truth" or
+    its own "target".
+    """
 
     label: str
     ensemble: str
@@ -130,7 +138,9 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Ranked:
-    """A line of the study's `ensembles` over its trainings, by the headline measure averaged over the judged times."""
+    """A line of the study's `ensembles` over its trainings, by the headline measure averaged over the judged
+    times.
+    """
 
     line: str
     place: int

@@ -1,4 +1,5 @@
-"""Writes samples for `fare score TRUTH_DIR SAMPLES.h5` (docs/scoring.md). Needs h5py and numpy alone; copy it into your own project if you like.
+"""Writes samples for `fare score TRUTH_DIR SAMPLES.h5` (docs/scoring.md). Needs h5py and numpy alone; copy it
+into your own project if you like.
 
     from write_samples import write_samples
     write_samples("mine.h5", times, samples)  # times (T,), samples (T, N, d), or a list of T arrays (N_k, d)
@@ -10,7 +11,9 @@ import numpy as np
 
 
 def write_samples(path, times, samples, weights=None, log_density=None):
-    """One axis may be left out: (T, N) and (N_k,) are samples in one dimension. `weights` and `log_density`, shaped as samples without their last axis, may be absent."""
+    """One axis may be left out: (T, N) and (N_k,) are samples in one dimension. `weights` and `log_density`,
+    shaped as samples without their last axis, may be absent.
+    """
     times = np.asarray(times, dtype=np.float64)
     if len(times) != len(samples):
         raise ValueError(f"{len(times)} times, but samples at {len(samples)}")
@@ -24,5 +27,7 @@ def write_samples(path, times, samples, weights=None, log_density=None):
             group = file.create_group(f"time_{k:06d}")
             group.attrs["time"] = times[k]
             group["samples"] = np.asarray(at).reshape(len(at), -1)
-            group.update({name: np.asarray(column[k]) for name, column in columns.items() if column is not None})
+            group.update(
+                {name: np.asarray(column[k]) for name, column in columns.items() if column is not None}
+            )
     os.replace(f"{path}.tmp", path)

@@ -55,7 +55,11 @@ def main() -> int:
             other = included(path, match)
             if other is None or other == mine or (other == "fare" and mine == "apps"):
                 continue
-            if other not in LEVEL or LEVEL[other] > LEVEL[mine] or (LEVEL[other] == LEVEL[mine] and other not in PEERS[mine]):
+            if (
+                other not in LEVEL
+                or LEVEL[other] > LEVEL[mine]
+                or (LEVEL[other] == LEVEL[mine] and other not in PEERS[mine])
+            ):
                 line = path.read_text()[: match.start()].count("\n") + 1
                 print(f"{path.relative_to(ROOT)}:{line}: {mine} must not include {other}")
                 wrong += 1

@@ -1,4 +1,7 @@
-/* config: a YAML file as a tree that remembers line and column, and tables of fields that read it into structs. */
+/*
+  config: a YAML file as a tree that remembers line and column, and tables of fields that read it into
+  structs.
+*/
 #ifndef FARE_CONFIG_H
 #define FARE_CONFIG_H
 
@@ -12,26 +15,39 @@ typedef enum { FARE_NODE_SCALAR, FARE_NODE_LIST, FARE_NODE_MAP } fare_node_kind;
 PetscErrorCode fare_config_read(MPI_Comm comm, const char *path, fare_config **config);
 /* The same from memory; `name` stands for the file in messages. Not collective. */
 PetscErrorCode fare_config_parse(const char *name, const char *text, size_t length, fare_config **config);
-/* Applies `key.path[0].key=value` (the value in YAML) as `--set` does; creates what is missing in maps, after an error perhaps in vain. Not collective. */
+/*
+  Applies `key.path[0].key=value` (the value in YAML) as `--set` does; creates what is missing in maps, after
+  an error perhaps in vain. Not collective.
+*/
 PetscErrorCode fare_config_set(fare_config *config, const char *assignment);
-/* The key of the assignment that the last error was found in; NULL where it was none of a document, or in a file. Not collective. */
-const char *fare_config_error_key(void);
-PetscErrorCode fare_config_destroy(fare_config **config);
+/*
+  The key of the assignment that the last error was found in; NULL where it was none of a document, or in a
+  file. Not collective.
+*/
+const char      *fare_config_error_key(void);
+PetscErrorCode   fare_config_destroy(fare_config **config);
 const fare_node *fare_config_root(const fare_config *config);
 
 /* Nodes belong to their document. Functions that look for a thing return NULL when it is not there. */
-fare_node_kind   fare_node_kind_of(const fare_node *node);
-size_t           fare_node_size(const fare_node *node);                      /* entries of a list or map */
-const fare_node *fare_node_item(const fare_node *node, size_t i);            /* i-th entry of a list, or value of a map */
-const char      *fare_node_key(const fare_node *map, size_t i);              /* i-th key of a map */
-const fare_node *fare_node_find(const fare_node *map, const char *key);      /* value under a key; NULL for a NULL map */
-const fare_node *fare_node_named(const fare_node *list, const char *name);   /* the map of a list whose key `name` is this; NULL for a NULL list */
-const char      *fare_node_text(const fare_node *scalar);                    /* text of a scalar */
+fare_node_kind fare_node_kind_of(const fare_node *node);
+size_t         fare_node_size(const fare_node *node); /* entries of a list or map */
+/* i-th entry of a list, or value of a map */
+const fare_node *fare_node_item(const fare_node *node, size_t i);
+const char      *fare_node_key(const fare_node *map, size_t i); /* i-th key of a map */
+/* value under a key; NULL for a NULL map */
+const fare_node *fare_node_find(const fare_node *map, const char *key);
+/* the map of a list whose key `name` is this; NULL for a NULL list */
+const fare_node *fare_node_named(const fare_node *list, const char *name);
+const char      *fare_node_text(const fare_node *scalar); /* text of a scalar */
 /* FARE_ERR_INPUT with "file:line:column: path: message". */
 PetscErrorCode fare_node_error(const fare_node *node, const char *format, ...) PETSC_ATTRIBUTE_FORMAT(2, 3);
 /* The same at the i-th key of a map instead of its value. */
-PetscErrorCode fare_node_error_at_key(const fare_node *map, size_t i, const char *format, ...) PETSC_ATTRIBUTE_FORMAT(3, 4);
-/* The same for a scalar that names none of a registry, whose i-th name is name_at(i), NULL behind the last: "unknown sampler 'x' (did you mean 'y'?); there are: ...". */
+PetscErrorCode fare_node_error_at_key(const fare_node *map, size_t i, const char *format, ...)
+  PETSC_ATTRIBUTE_FORMAT(3, 4);
+/*
+  The same for a scalar that names none of a registry, whose i-th name is name_at(i), NULL behind the last:
+  "unknown sampler 'x' (did you mean 'y'?); there are: ...".
+*/
 PetscErrorCode fare_node_unknown(const fare_node *scalar, const char *what, const char *(*name_at)(size_t i));
 /* That a scalar can name a thing (fare_is_word). */
 PetscErrorCode fare_node_check_name(const fare_node *scalar);
@@ -65,46 +81,67 @@ typedef struct {
 } fare_integers;
 
 typedef struct {
-  const char        *key;
-  fare_field_kind    kind;
-  size_t             offset;   /* of the member in the struct */
-  const char        *fallback; /* the default as YAML text; NULL: the key is required; "": may be absent (0, NULL or empty) */
-  double             least, most; /* allowed range of numbers, entry by entry, both included; -HUGE_VAL, HUGE_VAL for none */
-  const char *const *choices;  /* NULL-terminated, for FARE_CHOICE and FARE_CHOICES */
-  const char        *unit;     /* "" when dimensionless */
-  const char        *meaning;  /* one line, begins with a small letter, no full stop */
+  const char     *key;
+  fare_field_kind kind;
+  size_t          offset; /* of the member in the struct */
+  const char
+    *fallback; /* the default as YAML text; NULL: the key is required; "": may be absent (0, NULL or empty) */
+  /* allowed range of numbers, entry by entry, both included; -HUGE_VAL, HUGE_VAL for none */
+  double             least, most;
+  const char *const *choices; /* NULL-terminated, for FARE_CHOICE and FARE_CHOICES */
+  const char        *unit;    /* "" when dimensionless */
+  const char        *meaning; /* one line, begins with a small letter, no full stop */
 } fare_field;
-#define FARE_FIELDS_END {NULL, FARE_REAL, 0, NULL, 0, 0, NULL, NULL, NULL}
+#define FARE_FIELDS_END                              \
+  {                                                  \
+    NULL, FARE_REAL, 0, NULL, 0, 0, NULL, NULL, NULL \
+  }
 
 /*
-  Fills `into` from `map` (NULL: defaults alone) by the table `fields`, which FARE_FIELDS_END ends; what it held before is not freed. Unknown
-  keys are refused unless a second table `more` (may be NULL) names them. Strings and lists become the struct's: fare_fields_free; after an
-  error there are none. Not collective.
+  Fills `into` from `map` (NULL: defaults alone) by the table `fields`, which FARE_FIELDS_END ends; what it
+  held before is not freed. Unknown keys are refused unless a second table `more` (may be NULL) names them.
+  Strings and lists become the struct's: fare_fields_free; after an error there are none. Not collective.
 */
-PetscErrorCode fare_fields_read(const fare_field *fields, const fare_field *more, const fare_node *map, void *into);
+PetscErrorCode fare_fields_read(
+  const fare_field *fields, const fare_field *more, const fare_node *map, void *into);
 PetscErrorCode fare_fields_free(const fare_field *fields, void *from);
-/* Writes `key: value` lines in YAML, `indent` spaces deep: what was read, defaults filled in. FARE_NODE fields are left out. */
+/*
+  Writes `key: value` lines in YAML, `indent` spaces deep: what was read, defaults filled in. FARE_NODE fields
+  are left out.
+*/
 PetscErrorCode fare_fields_write(const fare_field *fields, const void *from, int indent, fare_text *to);
 
-/* The first difference between a plan that was written and one that is held. FARE_LACKING, FARE_UNKNOWN: a key that plans of this version always, or never, have. */
+/*
+  The first difference between a plan that was written and one that is held. FARE_LACKING, FARE_UNKNOWN: a key
+  that plans of this version always, or never, have.
+*/
 typedef enum { FARE_ALIKE, FARE_DIFFERENT, FARE_LACKING, FARE_UNKNOWN } fare_difference_kind;
 #define FARE_SHOWN_SIZE 192
 typedef struct {
   fare_difference_kind kind;
-  char                 key[256];                                /* "ensembles.walk.dt" */
-  char                 before[FARE_SHOWN_SIZE], now[FARE_SHOWN_SIZE]; /* both values; of long ones the part where they differ */
+  char                 key[256]; /* "ensembles.walk.dt" */
+  /* both values; of long ones the part where they differ */
+  char before[FARE_SHOWN_SIZE], now[FARE_SHOWN_SIZE];
 } fare_difference;
 /*
-  Compares two structs value by value: the one that `fields` reads from the map `before`, as fare_fields_write left it there, and
-  `now`. Keys of the table `more` (may be NULL) and fields of kind FARE_NODE are left alone. `path` leads the key of a difference.
-  Does nothing where *difference holds one already. FARE_ERR_INPUT where `before` does not read. Not collective.
+  Compares two structs value by value: the one that `fields` reads from the map `before`, as fare_fields_write
+  left it there, and `now`. Keys of the table `more` (may be NULL) and fields of kind FARE_NODE are left
+  alone. `path` leads the key of a difference. Does nothing where *difference holds one already.
+  FARE_ERR_INPUT where `before` does not read. Not collective.
 */
-PetscErrorCode fare_fields_compare(const fare_field *fields, const fare_field *more, const fare_node *before, const void *now,
-                                   const char *path, fare_difference *difference);
-/* Whether two structs that fare_fields_read has filled hold the same values, but for keys of the table `except` (may be NULL). */
+PetscErrorCode fare_fields_compare(const fare_field *fields, const fare_field *more, const fare_node *before,
+  const void *now, const char *path, fare_difference *difference);
+/*
+  Whether two structs that fare_fields_read has filled hold the same values, but for keys of the table
+  `except` (may be NULL).
+*/
 PetscBool fare_fields_equal(const fare_field *fields, const fare_field *except, const void *a, const void *b);
-/* As fare_fields_compare, for two nodes of documents (either may be NULL): numbers compare as numbers, maps in any order. Not collective. */
-PetscErrorCode fare_nodes_compare(const fare_node *before, const fare_node *now, const char *path, fare_difference *difference);
+/*
+  As fare_fields_compare, for two nodes of documents (either may be NULL): numbers compare as numbers, maps in
+  any order. Not collective.
+*/
+PetscErrorCode fare_nodes_compare(
+  const fare_node *before, const fare_node *now, const char *path, fare_difference *difference);
 /* Two texts, and two numbers of things. Not collective. */
 void fare_texts_compare(const char *before, const char *now, const char *path, fare_difference *difference);
 void fare_counts_compare(size_t before, size_t now, const char *path, fare_difference *difference);

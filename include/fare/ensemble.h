@@ -1,4 +1,7 @@
-/* ensemble: weighted samples of a state, distributed over ranks in whole blocks so that results do not depend on the layout. */
+/*
+  ensemble: weighted samples of a state, distributed over ranks in whole blocks so that results do not depend
+  on the layout.
+*/
 #ifndef FARE_ENSEMBLE_H
 #define FARE_ENSEMBLE_H
 
@@ -7,8 +10,9 @@
 #include <math.h>
 
 /*
-  A data container that kernels work on directly. Particles of blocks [first_block, first_block + blocks) live here; their ids are
-  FARE_BLOCK*first_block + i. The last block of all is padded: padding is stepped like any particle but never counted or written.
+  A data container that kernels work on directly. Particles of blocks [first_block, first_block + blocks) live
+  here; their ids are FARE_BLOCK*first_block + i. The last block of all is padded: padding is stepped like any
+  particle but never counted or written.
 */
 typedef struct {
   MPI_Comm comm;
@@ -31,48 +35,61 @@ PetscErrorCode fare_ensemble_weigh(fare_ensemble *ensemble);
 size_t fare_ensemble_bytes(int dim);
 
 /*
-  Weights as whole numbers, which add up to the same in any order and on any number of ranks: units of 1 where there are no weights, else of
-  the largest weight over a power of two that leaves room for the sum of all. FARE_ERR_FAILED when no weight is positive. Collective.
+  Weights as whole numbers, which add up to the same in any order and on any number of ranks: units of 1 where
+  there are no weights, else of the largest weight over a power of two that leaves room for the sum of all.
+  FARE_ERR_FAILED when no weight is positive. Collective.
 */
 typedef struct {
   double largest, units; /* the largest weight, and the units it counts for */
 } fare_weight_units;
-PetscErrorCode fare_ensemble_units(const fare_ensemble *ensemble, fare_weight_units *units);
-static inline int64_t fare_weight_units_of(const fare_weight_units *units, const fare_ensemble *ensemble, int64_t particle)
+PetscErrorCode        fare_ensemble_units(const fare_ensemble *ensemble, fare_weight_units *units);
+static inline int64_t fare_weight_units_of(
+  const fare_weight_units *units, const fare_ensemble *ensemble, int64_t particle)
 {
   return ensemble->weight ? (int64_t)llrint(ensemble->weight[particle] / units->largest * units->units) : 1;
 }
 
 /*
-  Independent draws from the initial density on its box, exact but for rounding: the same bits on any rank count. Gaussians are drawn without a box unless they are bounded. FARE_ERR_FAILED
-  where the density is zero or not finite. Collective.
+  Independent draws from the initial density on its box, exact but for rounding: the same bits on any rank
+  count. Gaussians are drawn without a box unless they are bounded. FARE_ERR_FAILED where the density is zero
+  or not finite. Collective.
 */
-PetscErrorCode fare_ensemble_draw(fare_ensemble *ensemble, const fare_initial *initial, const fare_system *system, double t, fare_stream stream);
+PetscErrorCode fare_ensemble_draw(fare_ensemble *ensemble, const fare_initial *initial,
+  const fare_system *system, double t, fare_stream stream);
 
 /*
-  Walls. n points are moved in place: reflected at ends that reflect, as often as it takes; where `clamp` is set, put on an end that absorbs and lies in front of them. sign[axis][i], where
-  `sign` is not NULL, becomes -1 where a direction along the axis is turned over, else 1. Numbers that are not finite stay as they are. Returns how many points were moved. Not collective.
+  Walls. n points are moved in place: reflected at ends that reflect, as often as it takes; where `clamp` is
+  set, put on an end that absorbs and lies in front of them. sign[axis][i], where `sign` is not NULL, becomes
+  -1 where a direction along the axis is turned over, else 1. Numbers that are not finite stay as they are.
+  Returns how many points were moved. Not collective.
 */
-int64_t fare_walls_fold(const fare_walls *walls, int64_t n, PetscBool clamp, double *const x[], double *const sign[]);
+int64_t fare_walls_fold(
+  const fare_walls *walls, int64_t n, PetscBool clamp, double *const x[], double *const sign[]);
 /* Kernel: whether any of n points lies beyond an end that has a wall. */
 int fare_walls_crossed(const fare_walls *walls, int64_t n, const double *const x[]);
 /* cost[i], where the point x[axis][i] lies beyond a wall, becomes infinite: there is no density. */
 void fare_walls_refuse(const fare_walls *walls, int64_t n, const double *const x[], double cost[]);
-/* Where all particles are: shares of the whole ensemble. A particle that is absorbed has weight 0 and lies on the end that it left through. */
+/*
+  Where all particles are: shares of the whole ensemble. A particle that is absorbed has weight 0 and lies on
+  the end that it left through.
+*/
 typedef struct {
-  double outside;                   /* share of weight beyond an end; not a number without walls */
-  double folded;                    /* share of particles that were drawn outside and then reflected into the box: the sampler's to count */
+  double outside; /* share of weight beyond an end; not a number without walls */
+  /* share of particles that were drawn outside and then reflected into the box: the sampler's to count */
+  double folded;
   double survival;                  /* 1 less those that are absorbed */
   double absorbed[FARE_DIM_MAX][2]; /* at each end */
 } fare_census;
 /* The same on any number of ranks. Collective over ensemble->comm. */
-PetscErrorCode fare_ensemble_census(const fare_ensemble *ensemble, const fare_walls *walls, fare_census *census);
+PetscErrorCode fare_ensemble_census(
+  const fare_ensemble *ensemble, const fare_walls *walls, fare_census *census);
 
 /* A hash of ids, positions and weights that does not depend on the layout. Collective. */
 PetscErrorCode fare_ensemble_checksum(const fare_ensemble *ensemble, uint64_t *sum);
 /* FARE_ERR_FAILED naming the first particle that is not finite. Collective. */
 PetscErrorCode fare_ensemble_is_valid(const fare_ensemble *ensemble);
 /* Mean and variance per axis; effective sample size (sum w)^2 / sum w^2. Collective. */
-PetscErrorCode fare_ensemble_moments(const fare_ensemble *ensemble, double mean[], double variance[], double *effective);
+PetscErrorCode fare_ensemble_moments(
+  const fare_ensemble *ensemble, double mean[], double variance[], double *effective);
 
 #endif

@@ -1,6 +1,6 @@
 /*
-  learn: small dense networks and their training, alike on every rank. All works in float32 on tiles of at most FARE_BLOCK rows,
-  as structure of arrays: value k of row r is at [k * FARE_BLOCK + r].
+  learn: small dense networks and their training, alike on every rank. All works in float32 on tiles of at
+  most FARE_BLOCK rows, as structure of arrays: value k of row r is at [k * FARE_BLOCK + r].
 */
 #ifndef FARE_LEARN_H
 #define FARE_LEARN_H
@@ -10,62 +10,97 @@
 #include <fare/store.h>
 
 /*
-  Fixed features: sin and cos of 2^k frequency u for k = 0, 1, ... octaves - 1, as out[2k] and out[2k + 1], each `stride` long. Where
-  `spread` is given, u is uncertain by that standard deviation and each feature is its mean, smaller by exp(-(2^k frequency spread)^2/2). A kernel.
+  Fixed features: sin and cos of 2^k frequency u for k = 0, 1, ... octaves - 1, as out[2k] and out[2k + 1],
+  each `stride` long. Where `spread` is given, u is uncertain by that standard deviation and each feature is
+  its mean, smaller by exp(-(2^k frequency spread)^2/2). A kernel.
 */
-void fare_learn_octaves(int octaves, double frequency, int n, const float u[], const float spread[], int stride, float out[]);
+void fare_learn_octaves(
+  int octaves, double frequency, int n, const float u[], const float spread[], int stride, float out[]);
 
-/* A network: `layers` hidden layers of `width` with SiLU, then a linear one. Not collective, except save and load. */
+/*
+  A network: `layers` hidden layers of `width` with SiLU, then a linear one. Not collective, except save and
+  load.
+*/
 typedef struct {
   int inputs, width, layers, outputs;
 } fare_network_shape;
 typedef struct fare_network fare_network;
 
-/* Weights are normal with variance 2/inputs of a layer, biases zero, the last layer zero: it begins as the function 0. */
-PetscErrorCode fare_network_create(const fare_network_shape *shape, fare_stream stream, fare_network **network);
+/*
+  Weights are normal with variance 2/inputs of a layer, biases zero, the last layer zero: it begins as the
+  function 0.
+*/
+PetscErrorCode fare_network_create(
+  const fare_network_shape *shape, fare_stream stream, fare_network **network);
 PetscErrorCode fare_network_destroy(fare_network **network);
-/* Hidden layers beyond the first add their input to their output (He et al., arXiv 1512.03385). Before the network is used; off in a new one. */
-void fare_network_set_residual(fare_network *network, PetscBool residual);
+/*
+  Hidden layers beyond the first add their input to their output (He et al., arXiv 1512.03385). Before the
+  network is used; off in a new one.
+*/
+void                      fare_network_set_residual(fare_network *network, PetscBool residual);
 const fare_network_shape *fare_network_shape_of(const fare_network *network);
-size_t fare_network_count(const fare_network *network);   /* of weights and biases */
-float *fare_network_weights(fare_network *network);       /* borrowed; layer after layer: weights[out][in], then biases[out] */
+size_t                    fare_network_count(const fare_network *network); /* of weights and biases */
+/* borrowed; layer after layer: weights[out][in], then biases[out] */
+float *fare_network_weights(fare_network *network);
 /*
-  Output for a tile of which the last `shared` inputs are the same in all rows: `common` gives them, `input` the others. A whole tile of
-  FARE_BLOCK rows has the same bits whenever and wherever it is evaluated.
+  Output for a tile of which the last `shared` inputs are the same in all rows: `common` gives them, `input`
+  the others. A whole tile of FARE_BLOCK rows has the same bits whenever and wherever it is evaluated.
 */
-void fare_network_evaluate(fare_network *network, int rows, const float input[], int shared, const float common[], float output[]);
-/* The same for inputs that all differ, kept for calls of backward, which adds to `gradient`; that and d_input may be NULL. */
+void fare_network_evaluate(
+  fare_network *network, int rows, const float input[], int shared, const float common[], float output[]);
+/*
+  The same for inputs that all differ, kept for calls of backward, which adds to `gradient`; that and d_input
+  may be NULL.
+*/
 void fare_network_forward(fare_network *network, int rows, const float input[], float output[]);
-void fare_network_backward(fare_network *network, int rows, const float input[], const float d_output[], float gradient[], float d_input[]);
+void fare_network_backward(fare_network *network, int rows, const float input[], const float d_output[],
+  float gradient[], float d_input[]);
 /*
-  Output, and its derivative J direction along a direction of the input that may differ from row to row; kept for calls of the function below. That adds to
-  `gradient` the derivatives of the sum over rows of d_output output + d_along (J direction), and sets d_input to those by the input, with `direction`
-  held; either may be NULL. So the loss of a derivative is trained: of ds/dx, say, with direction dL/d(ds/dx) and d_along 1. With d_output 0 and d_along 1,
-  d_input is the Hessian of a scalar network times `direction`.
+  Output, and its derivative J direction along a direction of the input that may differ from row to row; kept
+  for calls of the function below. That adds to `gradient` the derivatives of the sum over rows of d_output
+  output + d_along (J direction), and sets d_input to those by the input, with `direction` held; either may be
+  NULL. So the loss of a derivative is trained: of ds/dx, say, with direction dL/d(ds/dx) and d_along 1. With
+  d_output 0 and d_along 1, d_input is the Hessian of a scalar network times `direction`.
 */
-void fare_network_tangent(fare_network *network, int rows, const float input[], const float direction[], float output[], float d_output_along[]);
-void fare_network_tangent_backward(fare_network *network, int rows, const float input[], const float direction[], const float d_output[], const float d_along[], float gradient[], float d_input[]);
-/* As the dataset `path` with the shape as attributes; loading refuses another shape, or residual blocks where there were none. Collective. */
+void fare_network_tangent(fare_network *network, int rows, const float input[], const float direction[],
+  float output[], float d_output_along[]);
+void fare_network_tangent_backward(fare_network *network, int rows, const float input[],
+  const float direction[], const float d_output[], const float d_along[], float gradient[], float d_input[]);
+/*
+  As the dataset `path` with the shape as attributes; loading refuses another shape, or residual blocks where
+  there were none. Collective.
+*/
 PetscErrorCode fare_network_save(fare_network *network, MPI_Comm comm, fare_store *to, const char *path);
 PetscErrorCode fare_network_load(fare_network *network, fare_store *from, const char *path);
 
 /*
-  What is learned from: this rank's share of rows in groups (one per condition, e.g. a time), centred and scaled to variance 1 over all
-  groups together. Rows have a number within their group, over all ranks.
+  What is learned from: this rank's share of rows in groups (one per condition, e.g. a time), centred and
+  scaled to variance 1 over all groups together. Rows have a number within their group, over all ranks.
 */
 typedef struct fare_learn_rows fare_learn_rows;
 PetscErrorCode fare_learn_rows_create(MPI_Comm comm, int dim, int groups, fare_learn_rows **rows);
 PetscErrorCode fare_learn_rows_destroy(fare_learn_rows **rows);
-/* This rank's rows [first, first + local) of the `count` of a group; weight may be NULL. Arrays are borrowed until standardise copies them. */
-void fare_learn_rows_set(fare_learn_rows *rows, int group, int64_t count, int64_t first, int64_t local, const double *const x[], const double weight[]);
-/* Keeps every k-th row of a group from training, k the whole number nearest to 1/share (at least 2), for batches of held-out rows; 0: none, as it begins. Any time before a batch is drawn. */
+/*
+  This rank's rows [first, first + local) of the `count` of a group; weight may be NULL. Arrays are borrowed
+  until standardise copies them.
+*/
+void fare_learn_rows_set(fare_learn_rows *rows, int group, int64_t count, int64_t first, int64_t local,
+  const double *const x[], const double weight[]);
+/*
+  Keeps every k-th row of a group from training, k the whole number nearest to 1/share (at least 2), for
+  batches of held-out rows; 0: none, as it begins. Any time before a batch is drawn.
+*/
 void fare_learn_rows_hold_out(fare_learn_rows *rows, double share);
-/* Centres, scales and copies; once, after all groups are set. FARE_ERR_FAILED where rows are not finite or do not spread. Collective. */
+/*
+  Centres, scales and copies; once, after all groups are set. FARE_ERR_FAILED where rows are not finite or do
+  not spread. Collective.
+*/
 PetscErrorCode fare_learn_rows_standardise(fare_learn_rows *rows, double mean[], double sd[]);
 
 /*
-  Those rows of one batch that live here. Which rows a batch holds depends on the stream, the step and its size alone: every rank draws
-  all and keeps its own, so that shares are fair however rows are spread, and a rank without rows has none.
+  Those rows of one batch that live here. Which rows a batch holds depends on the stream, the step and its
+  size alone: every rank draws all and keeps its own, so that shares are fair however rows are spread, and a
+  rank without rows has none.
 */
 typedef struct {
   int64_t  size, count; /* rows on all ranks, and here */
@@ -77,17 +112,23 @@ PetscErrorCode fare_learn_batch_create(int dim, int64_t size, fare_learn_batch *
 PetscErrorCode fare_learn_batch_destroy(fare_learn_batch **batch);
 /* A step so large asks for held-out rows: step - FARE_LEARN_HELD_OUT counts batches of them. */
 #define FARE_LEARN_HELD_OUT ((int64_t)1 << 55)
-/* Groups in turn, rows of a group with equal chance; not those held out, or from FARE_LEARN_HELD_OUT on only those. Not collective. */
-void fare_learn_batch_draw(fare_learn_batch *batch, const fare_learn_rows *rows, fare_stream stream, uint64_t step);
+/*
+  Groups in turn, rows of a group with equal chance; not those held out, or from FARE_LEARN_HELD_OUT on only
+  those. Not collective.
+*/
+void fare_learn_batch_draw(
+  fare_learn_batch *batch, const fare_learn_rows *rows, fare_stream stream, uint64_t step);
 /* One normal for each row here; `draw` (from 1) tells apart several. Not collective. */
-void fare_learn_batch_normals(const fare_learn_batch *batch, fare_stream stream, uint64_t step, uint32_t draw, float z[]);
+void fare_learn_batch_normals(
+  const fare_learn_batch *batch, fare_stream stream, uint64_t step, uint32_t draw, float z[]);
 
 /* How the loss fell: its mean over the steps up to step[i] since the point before. */
 typedef struct {
-  size_t  count;
+  size_t   count;
   int64_t *step;
   double  *loss;
-  double  *validation; /* of held-out rows, by the averaged weights at that step; NULL where none are held out */
+  /* of held-out rows, by the averaged weights at that step; NULL where none are held out */
+  double *validation;
 } fare_curve;
 PetscErrorCode fare_curve_free(fare_curve *curve);
 /* Collective. */
@@ -100,29 +141,43 @@ typedef struct {
   double     learning_rate, ema, holdout;
   PetscBool  residual;
 } fare_learn_options;
-#define FARE_LEARN_FIELDS(type, member, width_, layers_, steps_, batch_, rate_) \
-  {"width", FARE_INTEGER, offsetof(type, member.width), width_, 1, 4096, NULL, "", "width of the network's hidden layers"}, \
-  {"layers", FARE_INTEGER, offsetof(type, member.layers), layers_, 1, 64, NULL, "", "hidden layers"}, \
-  {"steps", FARE_INTEGER, offsetof(type, member.steps), steps_, 1, 1e9, NULL, "", "steps of training"}, \
-  {"batch", FARE_INTEGER, offsetof(type, member.batch), batch_, 1, 1e8, NULL, "", "training particles per step, over all ranks"}, \
-  {"warmup", FARE_INTEGER, offsetof(type, member.warmup), "200", 0, 1e9, NULL, "", "steps over which the learning rate rises before it falls like a cosine"}, \
-  {"learning_rate", FARE_REAL, offsetof(type, member.learning_rate), rate_, 1e-12, 1e3, NULL, "", "largest learning rate of Adam"}, \
-  {"ema", FARE_REAL, offsetof(type, member.ema), "0.999", 0, 0.999999, NULL, "", "decay per step of the average of weights that is sampled with"}, \
-  {"residual", FARE_BOOLEAN, offsetof(type, member.residual), "false", 0, 0, NULL, "", "hidden layers beyond the first add their input to their output"}, \
-  {"holdout", FARE_REAL, offsetof(type, member.holdout), "0", 0, 0.5, NULL, "", "share of the training particles kept out of training, for the loss of validation"}, \
-  {"patience", FARE_INTEGER, offsetof(type, member.patience), "0", 0, 1e6, NULL, "", "with holdout: training ends after so many points of the curve (200 in all) without a better loss of validation, and the best weights are kept; 0: neither"}
+#define FARE_LEARN_FIELDS(type, member, width_, layers_, steps_, batch_, rate_)                              \
+  {"width", FARE_INTEGER, offsetof(type, member.width), width_, 1, 4096, NULL, "",                           \
+    "width of the network's hidden layers"},                                                                 \
+    {"layers", FARE_INTEGER, offsetof(type, member.layers), layers_, 1, 64, NULL, "", "hidden layers"},      \
+    {"steps", FARE_INTEGER, offsetof(type, member.steps), steps_, 1, 1e9, NULL, "", "steps of training"},    \
+    {"batch", FARE_INTEGER, offsetof(type, member.batch), batch_, 1, 1e8, NULL, "",                          \
+      "training particles per step, over all ranks"},                                                        \
+    {"warmup", FARE_INTEGER, offsetof(type, member.warmup), "200", 0, 1e9, NULL, "",                         \
+      "steps over which the learning rate rises before it falls like a cosine"},                             \
+    {"learning_rate", FARE_REAL, offsetof(type, member.learning_rate), rate_, 1e-12, 1e3, NULL, "",          \
+      "largest learning rate of Adam"},                                                                      \
+    {"ema", FARE_REAL, offsetof(type, member.ema), "0.999", 0, 0.999999, NULL, "",                           \
+      "decay per step of the average of weights that is sampled with"},                                      \
+    {"residual", FARE_BOOLEAN, offsetof(type, member.residual), "false", 0, 0, NULL, "",                     \
+      "hidden layers beyond the first add their input to their output"},                                     \
+    {"holdout", FARE_REAL, offsetof(type, member.holdout), "0", 0, 0.5, NULL, "",                            \
+      "share of the training particles kept out of training, for the loss of validation"},                   \
+  {                                                                                                          \
+    "patience", FARE_INTEGER, offsetof(type, member.patience), "0", 0, 1e6, NULL, "",                        \
+      "with holdout: training ends after so many points of the curve (200 in all) without a better loss of " \
+      "validation, and the best weights are kept; 0: neither"                                                \
+  }
 
 /* The network of these options. */
-PetscErrorCode fare_learn_network(const fare_learn_options *options, int inputs, int outputs, fare_stream stream, fare_network **network);
+PetscErrorCode fare_learn_network(
+  const fare_learn_options *options, int inputs, int outputs, fare_stream stream, fare_network **network);
 
 /* The learning rate of a step (from 0): rises linearly over the warm-up, then falls to 0 like a cosine. */
 double fare_learn_rate(const fare_learn_options *options, int64_t step);
 
 /*
-  Training that can stop and go on. `state` is all that training stands on between two steps: where one is found, training goes on from there, to the same
-  bits given the number of ranks; it is kept where training was stopped, and NULL once it has ended. `pause` is called again and again between steps, `state` being
-  up to date: it may save that, and sets *stop (alike on all ranks) for training to end with FARE_ERR_STOPPED. Batches are functions of the step, so
-  nothing else need be kept, but for what a problem says. A method adds the line `.session = &...` to its problem, and has the rest done by whoever owns the session.
+  Training that can stop and go on. `state` is all that training stands on between two steps: where one is
+  found, training goes on from there, to the same bits given the number of ranks; it is kept where training
+  was stopped, and NULL once it has ended. `pause` is called again and again between steps, `state` being up
+  to date: it may save that, and sets *stop (alike on all ranks) for training to end with FARE_ERR_STOPPED.
+  Batches are functions of the step, so nothing else need be kept, but for what a problem says. A method adds
+  the line `.session = &...` to its problem, and has the rest done by whoever owns the session.
 */
 typedef struct fare_learn_state fare_learn_state;
 typedef struct {
@@ -130,8 +185,11 @@ typedef struct {
   void             *context;
   PetscErrorCode (*pause)(void *context, int64_t step, PetscBool *stop); /* may be NULL. Collective. */
 } fare_learn_session;
-/* Collective. What is loaded must fit network and options when training goes on, else FARE_ERR_FAILED there. */
-PetscErrorCode fare_learn_state_save(const fare_learn_state *state, MPI_Comm comm, fare_store *to, const char *group);
+/*
+  Collective. What is loaded must fit network and options when training goes on, else FARE_ERR_FAILED there.
+*/
+PetscErrorCode fare_learn_state_save(
+  const fare_learn_state *state, MPI_Comm comm, fare_store *to, const char *group);
 PetscErrorCode fare_learn_state_load(fare_learn_state **state, fare_store *from, const char *group);
 PetscErrorCode fare_learn_state_destroy(fare_learn_state **state);
 
@@ -139,18 +197,24 @@ PetscErrorCode fare_learn_state_destroy(fare_learn_state **state);
 typedef struct {
   const char *what; /* leads messages */
   void       *context;
-  /* Draws the batch of a step (held-out rows from FARE_LEARN_HELD_OUT on, as fare_learn_batch_draw does) and says how many of its rows are here. */
+  /*
+    Draws the batch of a step (held-out rows from FARE_LEARN_HELD_OUT on, as fare_learn_batch_draw does) and
+    says how many of its rows are here.
+  */
   void (*draw)(void *context, int64_t step, int64_t *rows);
   /* Inputs of rows [first, first + n), n at most FARE_BLOCK. */
   void (*inputs)(void *context, int64_t first, int n, float input[]);
   /* The sum of these rows' losses, and its derivatives by the outputs. */
   double (*loss)(void *context, int64_t first, int n, const float output[], float d_output[]);
-  /* In place of those two, where one pass forward and one backward do not make the gradient: adds it to `gradient` (NULL: not wanted) and returns the sum of losses. */
+  /*
+    In place of those two, where one pass forward and one backward do not make the gradient: adds it to
+    `gradient` (NULL: not wanted) and returns the sum of losses.
+  */
   double (*gradient)(void *context, fare_network *network, int64_t first, int n, float gradient[]);
   fare_learn_session *session; /* NULL: training cannot be stopped */
   /*
-    Where training stands on more than weights and step: so many numbers over all ranks. `keep` puts down those of this rank among zeros, `recall` is given all of
-    them before a training that was stopped goes on.
+    Where training stands on more than weights and step: so many numbers over all ranks. `keep` puts down
+    those of this rank among zeros, `recall` is given all of them before a training that was stopped goes on.
   */
   size_t kept;
   void (*keep)(void *context, double numbers[]);
@@ -158,13 +222,16 @@ typedef struct {
 } fare_learn_problem;
 
 /*
-  Adam (Kingma and Ba, arXiv 1412.6980) on the mean loss of the batches; at the end the network holds the average of its weights. Gradients are
-  summed over ranks, so every rank takes the same step to the same bits, given the number of ranks. Adds the rows evaluated here to
-  `evaluations`. FARE_ERR_FAILED on every rank when the loss is not finite, FARE_ERR_STOPPED when the session was stopped. Collective.
+  Adam (Kingma and Ba, arXiv 1412.6980) on the mean loss of the batches; at the end the network holds the
+  average of its weights. Gradients are summed over ranks, so every rank takes the same step to the same bits,
+  given the number of ranks. Adds the rows evaluated here to `evaluations`. FARE_ERR_FAILED on every rank when
+  the loss is not finite, FARE_ERR_STOPPED when the session was stopped. Collective.
 
-  With options->holdout every point of the curve also has the loss of held-out rows, always the same ones with the same noise; with options->patience the network
-  ends with the averaged weights of the point where that was least.
+  With options->holdout every point of the curve also has the loss of held-out rows, always the same ones with
+  the same noise; with options->patience the network ends with the averaged weights of the point where that
+  was least.
 */
-PetscErrorCode fare_learn_train(MPI_Comm comm, fare_network *network, const fare_learn_options *options, const fare_learn_problem *problem, fare_curve *curve, int64_t *evaluations);
+PetscErrorCode fare_learn_train(MPI_Comm comm, fare_network *network, const fare_learn_options *options,
+  const fare_learn_problem *problem, fare_curve *curve, int64_t *evaluations);
 
 #endif

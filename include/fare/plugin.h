@@ -23,8 +23,9 @@ typedef enum {
 
 /* The one symbol that a plugin exports. */
 typedef struct {
-  int         abi, kind; /* FARE_PLUGIN_ABI, a fare_plugin_kind */
-  size_t      size;      /* of what descriptor points to: tells two builds of one ABI version apart that disagree after all */
+  int abi, kind; /* FARE_PLUGIN_ABI, a fare_plugin_kind */
+  /* of what descriptor points to: tells two builds of one ABI version apart that disagree after all */
+  size_t      size;
   const void *descriptor;
 } fare_plugin;
 
@@ -32,16 +33,21 @@ typedef struct {
 const fare_field *fare_expression_fields(void);
 
 /*
-  Opens the shared object and checks all of what it exports but the descriptor's insides. `path` as dlopen wants it: with a slash. What is wrong is a fare_node_error at `node`; the
-  library (for dlclose) may be there even then. Not collective.
+  Opens the shared object and checks all of what it exports but the descriptor's insides. `path` as dlopen
+  wants it: with a slash. What is wrong is a fare_node_error at `node`; the library (for dlclose) may be there
+  even then. Not collective.
 */
-PetscErrorCode fare_plugin_open(const fare_node *node, const char *path, fare_plugin_kind kind, size_t size, void **library, const void **descriptor);
-/* An absolute path, so that the resolved plan reads back from anywhere; the caller frees it. Not collective. */
+PetscErrorCode fare_plugin_open(const fare_node *node, const char *path, fare_plugin_kind kind, size_t size,
+  void **library, const void **descriptor);
+/*
+  An absolute path, so that the resolved plan reads back from anywhere; the caller frees it. Not collective.
+*/
 PetscErrorCode fare_plugin_path(const fare_node *node, const char *path, char **full);
 
 #define FARE_PLUGIN_SYMBOL "fare_plugin_export"
-#define FARE_PLUGIN_SYSTEM(type) \
-  __attribute__((visibility("default"))) extern const fare_plugin fare_plugin_export; \
-  const fare_plugin fare_plugin_export = {FARE_PLUGIN_ABI, FARE_PLUGIN_IS_SYSTEM, sizeof(fare_system_type), &(type)}
+#define FARE_PLUGIN_SYSTEM(type)                                                         \
+  __attribute__((visibility("default"))) extern const fare_plugin fare_plugin_export;    \
+  const fare_plugin                                               fare_plugin_export = { \
+                                                  FARE_PLUGIN_ABI, FARE_PLUGIN_IS_SYSTEM, sizeof(fare_system_type), &(type)}
 
 #endif

@@ -1,6 +1,7 @@
 /*
-  random: counter-based random numbers (Philox4x32-10; Salmon, Moraes, Dror and Shaw, SC11). A number is a pure function
-  of seed, stream, block, step and draw: nothing is carried along, so results depend on neither rank count nor restart.
+  random: counter-based random numbers (Philox4x32-10; Salmon, Moraes, Dror and Shaw, SC11). A number is a
+  pure function of seed, stream, block, step and draw: nothing is carried along, so results depend on neither
+  rank count nor restart.
 */
 #ifndef FARE_RANDOM_H
 #define FARE_RANDOM_H
@@ -19,12 +20,18 @@ fare_stream fare_stream_make(uint64_t seed, const char *name);
 void fare_philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 
 /*
-  FARE_BLOCK numbers for the particles of global block `block` at step `step` (below 2^56), one per particle; `draw` tells
-  apart several of one step. Uniforms lie in (0,1); normals have mean 0 and variance 1 (Box-Muller on 52-bit uniforms). Kernels.
+  FARE_BLOCK numbers for the particles of global block `block` at step `step` (below 2^56), one per particle;
+  `draw` tells apart several of one step. Uniforms lie in (0,1); normals have mean 0 and variance 1
+  (Box-Muller on 52-bit uniforms). Kernels.
 */
-void fare_random_uniforms(fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double u[FARE_BLOCK]);
-void fare_random_normals(fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double z[FARE_BLOCK]);
-/* The vector instructions that kernels were compiled for, such as "AVX-512": together with the compiler, what the last bits of a result depend on. */
+void fare_random_uniforms(
+  fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double u[FARE_BLOCK]);
+void fare_random_normals(
+  fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double z[FARE_BLOCK]);
+/*
+  The vector instructions that kernels were compiled for, such as "AVX-512": together with the compiler, what
+  the last bits of a result depend on.
+*/
 const char *fare_random_instructions(void);
 
 /* One number after the other, for work that is not per particle. Zero `next` to begin. */
@@ -33,9 +40,12 @@ typedef struct {
   uint64_t    sequence; /* tells apart independent sequences of one stream, e.g. bootstrap replicates */
   uint64_t    next;
 } fare_random;
-double  fare_random_uniform(fare_random *random);
-double  fare_random_normal(fare_random *random);
-/* Binomial(n, p), exact in distribution (inversion for small n p, else transformed rejection: Hoermann, J. Stat. Comput. Simul. 46, 1993). */
+double fare_random_uniform(fare_random *random);
+double fare_random_normal(fare_random *random);
+/*
+  Binomial(n, p), exact in distribution (inversion for small n p, else transformed rejection: Hoermann, J.
+  Stat. Comput. Simul. 46, 1993).
+*/
 int64_t fare_random_binomial(fare_random *random, int64_t n, double p);
 /* Multinomial: n draws over k classes with probabilities p (sum 1), by conditional binomials. */
 void fare_random_multinomial(fare_random *random, int64_t n, size_t k, const double p[], int64_t counts[]);

@@ -1,6 +1,7 @@
 /*
-  record: what a study leaves behind. Snapshots follow openPMD 1.1 (file-based, HDF5), one file each: meshes for densities, one
-  particle species per ensemble, all at the same instant. The format is specified in docs/format.md.
+  record: what a study leaves behind. Snapshots follow openPMD 1.1 (file-based, HDF5), one file each: meshes
+  for densities, one particle species per ensemble, all at the same instant. The format is specified in
+  docs/format.md.
 */
 #ifndef FARE_RECORD_H
 #define FARE_RECORD_H
@@ -16,15 +17,20 @@ typedef enum { FARE_RECORD_NEW, FARE_RECORD_OVERWRITE, FARE_RECORD_RESUME } fare
 /* Whether `directory` can be begun in this mode: otherwise FARE_ERR_INPUT. Writes nothing. Collective. */
 PetscErrorCode fare_record_check(MPI_Comm comm, const char *directory, fare_record_mode mode);
 /*
-  Checks and makes the directory; when that fails nothing is left behind. OVERWRITE removes what an earlier study wrote there, and only
-  that; RESUME leaves it, and begins where there is nothing. The directory is this run's then until fare_record_destroy: its file
-  run.lock names host and process, and is touched now and then to tell that they live. FARE_ERR_INPUT where another run has it. Collective.
+  Checks and makes the directory; when that fails nothing is left behind. OVERWRITE removes what an earlier
+  study wrote there, and only that; RESUME leaves it, and begins where there is nothing. The directory is this
+  run's then until fare_record_destroy: its file run.lock names host and process, and is touched now and then
+  to tell that they live. FARE_ERR_INPUT where another run has it. Collective.
 */
-PetscErrorCode fare_record_create(MPI_Comm comm, const char *directory, fare_record_mode mode, fare_record **record);
+PetscErrorCode fare_record_create(
+  MPI_Comm comm, const char *directory, fare_record_mode mode, fare_record **record);
 PetscErrorCode fare_record_destroy(fare_record **record);
-/* FARE_ERR_FAILED where the directory is no longer this run's, because it was removed, or the lock was. Collective. */
+/*
+  FARE_ERR_FAILED where the directory is no longer this run's, because it was removed, or the lock was.
+  Collective.
+*/
 PetscErrorCode fare_record_hold(const fare_record *record);
-const char *fare_record_directory(const fare_record *record);
+const char    *fare_record_directory(const fare_record *record);
 /* DIRECTORY/name, valid until the next call. */
 const char *fare_record_path(fare_record *record, const char *name);
 /* What is written of ensembles. Measures see all particles, whatever is set here. */
@@ -44,13 +50,24 @@ int64_t fare_record_kept(const fare_record_options *options, int64_t particles);
 /* Writes a text file DIRECTORY/name whole or not at all. Collective; rank 0 writes. */
 PetscErrorCode fare_record_text(fare_record *record, const char *name, const fare_text *text);
 
-/* A snapshot: begin, any number of meshes and species, end (which gives the file its name). dt is the time between snapshots. Collective. */
+/*
+  A snapshot: begin, any number of meshes and species, end (which gives the file its name). dt is the time
+  between snapshots. Collective.
+*/
 PetscErrorCode fare_record_begin(fare_record *record, int64_t index, double time, double dt);
-/* Cell averages: masses / cell volume. `comment` says what it is. The grid is distributed as the record is, or every rank has all of it. */
-PetscErrorCode fare_record_mesh(fare_record *record, const char *name, const char *comment, const fare_grid *grid, Vec masses);
+/*
+  Cell averages: masses / cell volume. `comment` says what it is. The grid is distributed as the record is, or
+  every rank has all of it.
+*/
+PetscErrorCode fare_record_mesh(
+  fare_record *record, const char *name, const char *comment, const fare_grid *grid, Vec masses);
 PetscErrorCode fare_record_species(fare_record *record, const char *name, const fare_ensemble *ensemble);
-/* Positions and weights that fare_record_species wrote to the snapshot `index`. Collective; FARE_ERR_FAILED where all particles are not there to their last bit. */
-PetscErrorCode fare_record_read_species(fare_record *record, int64_t index, const char *name, fare_ensemble *ensemble);
+/*
+  Positions and weights that fare_record_species wrote to the snapshot `index`. Collective; FARE_ERR_FAILED
+  where all particles are not there to their last bit.
+*/
+PetscErrorCode fare_record_read_species(
+  fare_record *record, int64_t index, const char *name, fare_ensemble *ensemble);
 /* A number of this instant, as an attribute of /fare/GROUP. */
 PetscErrorCode fare_record_number(fare_record *record, const char *group, const char *name, double value);
 PetscErrorCode fare_record_end(fare_record *record);

@@ -1,4 +1,7 @@
-/* sampler: a method that makes an ensemble represent time t. One file per method in src/sampler, named once in list.h there. */
+/*
+  sampler: a method that makes an ensemble represent time t. One file per method in src/sampler, named once in
+  list.h there.
+*/
 #ifndef FARE_SAMPLER_H
 #define FARE_SAMPLER_H
 
@@ -10,7 +13,10 @@
 typedef enum { FARE_EQUILIBRIUM, FARE_SIMULATION, FARE_GENERATIVE } fare_sampler_family;
 extern const char *const fare_sampler_family_names[];
 
-/* What a method has spent. Seconds are of this rank; evaluations are of this rank, one per particle or network row. */
+/*
+  What a method has spent. Seconds are of this rank; evaluations are of this rank, one per particle or network
+  row.
+*/
 typedef struct {
   double  train_seconds, sample_seconds;
   int64_t force_evaluations, network_evaluations;
@@ -24,15 +30,17 @@ typedef struct {
 } fare_training_set;
 
 /*
-  Where a method that learns takes its field (score, velocity, energy, coupling) from: a trained network; the exact density, which leaves the method's own
-  error alone; or the closed-form optimum for the finite training set, which is what a perfect training would make of it. Bits, for what a method can.
+  Where a method that learns takes its field (score, velocity, energy, coupling) from: a trained network; the
+  exact density, which leaves the method's own error alone; or the closed-form optimum for the finite training
+  set, which is what a perfect training would make of it. Bits, for what a method can.
 */
 typedef enum { FARE_LEARNED = 0, FARE_ORACLE = 1, FARE_EMPIRICAL = 2 } fare_sampler_mode;
 extern const char *const fare_sampler_mode_names[];
 
 /*
-  What a method makes of walls (see fare_walls): nothing, so that particles may leave the box, which is told and counted; it keeps particles inside itself; or what it has drawn is reflected into
-  the box. FARE_WALLS_ABSORBED is for a method that keeps particles inside and lets them be absorbed, too.
+  What a method makes of walls (see fare_walls): nothing, so that particles may leave the box, which is told
+  and counted; it keeps particles inside itself; or what it has drawn is reflected into the box.
+  FARE_WALLS_ABSORBED is for a method that keeps particles inside and lets them be absorbed, too.
 */
 typedef enum { FARE_WALLS_IGNORED, FARE_WALLS_KEPT, FARE_WALLS_FOLDED, FARE_WALLS_ABSORBED } fare_walls_way;
 extern const char *const fare_walls_meanings[]; /* for people */
@@ -43,27 +51,49 @@ typedef struct fare_sampler fare_sampler;
 typedef struct {
   const char         *name, *summary, *reference;
   fare_sampler_family family;
-  size_t              size;   /* of the method's own state, which begins zeroed with the fields filled in */
-  int                 modes;  /* FARE_ORACLE, FARE_EMPIRICAL or both, where it can run so; 0: it only runs as it is */
-  fare_walls_way      walls;
-  const fare_field   *fields; /* its parameters, members of that state: read from YAML, described, documented, saved */
-  /* FARE_ERR_INPUT where the method, with these fields, cannot run on the system; may be NULL. Called before anything runs. */
+  size_t              size; /* of the method's own state, which begins zeroed with the fields filled in */
+  /* FARE_ORACLE, FARE_EMPIRICAL or both, where it can run so; 0: it only runs as it is */
+  int            modes;
+  fare_walls_way walls;
+  /* its parameters, members of that state: read from YAML, described, documented, saved */
+  const fare_field *fields;
+  /*
+    FARE_ERR_INPUT where the method, with these fields, cannot run on the system; may be NULL. Called before
+    anything runs.
+  */
   PetscErrorCode (*check)(const void *state, const fare_system *system);
-  /* FARE_ERR_INPUT where the method, with these fields, cannot run in this one of its modes; may be NULL. Called before anything runs. */
+  /*
+    FARE_ERR_INPUT where the method, with these fields, cannot run in this one of its modes; may be NULL.
+    Called before anything runs.
+  */
   PetscErrorCode (*check_mode)(const void *state, fare_sampler_mode mode);
-  /* FARE_ERR_INPUT where the method, with these fields, cannot run between these walls; may be NULL. Called before anything runs. */
+  /*
+    FARE_ERR_INPUT where the method, with these fields, cannot run between these walls; may be NULL. Called
+    before anything runs.
+  */
   PetscErrorCode (*check_walls)(const void *state, const fare_walls *walls);
   PetscErrorCode (*setup)(fare_sampler *sampler); /* may be NULL */
-  /* NULL where nothing is learned. As an oracle the set has its times alone, and sampler->exact the densities; as the empirical optimum the method copies what it needs. */
+  /*
+    NULL where nothing is learned. As an oracle the set has its times alone, and sampler->exact the densities;
+    as the empirical optimum the method copies what it needs.
+  */
   PetscErrorCode (*train)(fare_sampler *sampler, const fare_training_set *data);
   /* Moves or draws the ensemble to time t; t never decreases. The first call has t = the schedule's start. */
   PetscErrorCode (*advance)(fare_sampler *sampler, double t, fare_ensemble *ensemble);
-  /* The cell masses of the density that the method aims at, where it is known (new vector); NULL: p(x,t) itself. */
+  /*
+    The cell masses of the density that the method aims at, where it is known (new vector); NULL: p(x,t)
+    itself.
+  */
   PetscErrorCode (*target)(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses);
-  int target_modes; /* where that density is known of an oracle or the empirical optimum alone: their bits; 0: in every mode */
-  /* The evaluations that a whole schedule with so many particles will take, training sets aside; NULL: unknown. Runs nothing. */
+  /* where that density is known of an oracle or the empirical optimum alone: their bits; 0: in every mode */
+  int target_modes;
+  /*
+    The evaluations that a whole schedule with so many particles will take, training sets aside; NULL:
+    unknown. Runs nothing.
+  */
   PetscErrorCode (*expect)(fare_sampler *sampler, int64_t particles, fare_cost *cost);
-  const fare_curve *(*curve)(const fare_sampler *sampler); /* how the loss of training fell, borrowed; NULL where nothing is learned */
+  /* how the loss of training fell, borrowed; NULL where nothing is learned */
+  const fare_curve *(*curve)(const fare_sampler *sampler);
   PetscErrorCode (*save)(fare_sampler *sampler, fare_store *to, const char *group);
   PetscErrorCode (*load)(fare_sampler *sampler, fare_store *from, const char *group);
   PetscErrorCode (*destroy)(fare_sampler *sampler); /* may be NULL; fields are freed by the caller */
@@ -80,39 +110,55 @@ struct fare_sampler {
   fare_schedule            schedule;
   fare_sampler_mode        mode;
   fare_walls               walls; /* of the truth's box; dim 0: none */
-  int64_t                  folded; /* particles of this rank that the last advance left outside, and that were reflected into the box */
-  const fare_densities    *exact; /* borrowed; with FARE_ORACLE from before training on, otherwise NULL */
-  fare_learn_session       session; /* the owner's: lets training and long advances be stopped, and go on; methods hand it to fare_learn_train */
-  void                    *state;
-  fare_cost                cost;
-  double                   since;   /* when the seconds in cost were last brought up to date */
+  /* particles of this rank that the last advance left outside, and that were reflected into the box */
+  int64_t               folded;
+  const fare_densities *exact; /* borrowed; with FARE_ORACLE from before training on, otherwise NULL */
+  /*
+    the owner's: lets training and long advances be stopped, and go on; methods hand it to fare_learn_train
+  */
+  fare_learn_session session;
+  void              *state;
+  fare_cost          cost;
+  double             since; /* when the seconds in cost were last brought up to date */
 };
 
 /* Whether the method has a `target` when it runs in this mode. */
-PetscBool fare_sampler_type_aims(const fare_sampler_type *type, fare_sampler_mode mode);
+PetscBool                fare_sampler_type_aims(const fare_sampler_type *type, fare_sampler_mode mode);
 const fare_sampler_type *fare_sampler_type_find(const char *name); /* NULL when unknown */
 const fare_sampler_type *fare_sampler_type_at(size_t i);           /* NULL past the last */
-PetscErrorCode fare_sampler_type_describe(const fare_sampler_type *type, FILE *to);
+PetscErrorCode           fare_sampler_type_describe(const fare_sampler_type *type, FILE *to);
 
 /*
-  A method from the shared object at `path`; docs/plugins_and_expressions.md. The caller ends with dlclose(*library), after an error too. What is wrong is a
-  fare_node_error at `node`. Collective over PETSC_COMM_WORLD: what fails on one rank fails on all.
+  A method from the shared object at `path`; docs/plugins_and_expressions.md. The caller ends with
+  dlclose(*library), after an error too. What is wrong is a fare_node_error at `node`. Collective over
+  PETSC_COMM_WORLD: what fails on one rank fails on all.
 */
-PetscErrorCode fare_sampler_type_load(const fare_node *node, const char *path, void **library, const fare_sampler_type **type);
+PetscErrorCode fare_sampler_type_load(
+  const fare_node *node, const char *path, void **library, const fare_sampler_type **type);
 
 /* Reads the method's fields from `node` (keys of `more` belong to the caller) and sets it up. Collective. */
-PetscErrorCode fare_sampler_create(MPI_Comm comm, const fare_sampler_type *type, const char *name, const fare_node *node, const fare_field *more, uint64_t seed, const fare_system *system, const fare_initial *initial, const fare_schedule *schedule, fare_sampler **sampler);
-/* Before training, where the method is not to learn; `exact` for an oracle, which borrows it. FARE_ERR_INPUT where the method cannot run so. Not collective. */
-PetscErrorCode fare_sampler_set_mode(fare_sampler *sampler, fare_sampler_mode mode, const fare_densities *exact);
-/* Before training and the first advance, where there are walls. FARE_ERR_INPUT where an end absorbs and the method does not, or where it cannot run between them. Not collective. */
+PetscErrorCode fare_sampler_create(MPI_Comm comm, const fare_sampler_type *type, const char *name,
+  const fare_node *node, const fare_field *more, uint64_t seed, const fare_system *system,
+  const fare_initial *initial, const fare_schedule *schedule, fare_sampler **sampler);
+/*
+  Before training, where the method is not to learn; `exact` for an oracle, which borrows it. FARE_ERR_INPUT
+  where the method cannot run so. Not collective.
+*/
+PetscErrorCode fare_sampler_set_mode(
+  fare_sampler *sampler, fare_sampler_mode mode, const fare_densities *exact);
+/*
+  Before training and the first advance, where there are walls. FARE_ERR_INPUT where an end absorbs and the
+  method does not, or where it cannot run between them. Not collective.
+*/
 PetscErrorCode fare_sampler_set_walls(fare_sampler *sampler, const fare_walls *walls);
 PetscErrorCode fare_sampler_destroy(fare_sampler **sampler);
 /* These time what they call into sampler->cost. Collective. */
 PetscErrorCode fare_sampler_train(fare_sampler *sampler, const fare_training_set *data);
 PetscErrorCode fare_sampler_advance(fare_sampler *sampler, double t, fare_ensemble *ensemble);
 /*
-  For a method, in the middle of an advance that takes long, where `save` keeps all that a run needs to go on with this advance to the same bits; the ensemble's time is still that before it.
-  FARE_ERR_STOPPED where the advance is to end there. Collective: ranks come here equally often.
+  For a method, in the middle of an advance that takes long, where `save` keeps all that a run needs to go on
+  with this advance to the same bits; the ensemble's time is still that before it. FARE_ERR_STOPPED where the
+  advance is to end there. Collective: ranks come here equally often.
 */
 PetscErrorCode fare_sampler_pause(fare_sampler *sampler);
 /* The stream called NAME/purpose. */

@@ -1,6 +1,7 @@
 /*
-  system: the physics. Either dX = mobility (-grad V + F) dt + sqrt(2 mobility kT) dW, or in general dX_k = f_k(X,t) dt +
-  sqrt(2 D_k(X,t)) dW_k; always in the sense of Ito, all dimensionless, with named parameters of which any can be driven in time by a waveform.
+  system: the physics. Either dX = mobility (-grad V + F) dt + sqrt(2 mobility kT) dW, or in general dX_k =
+  f_k(X,t) dt + sqrt(2 D_k(X,t)) dW_k; always in the sense of Ito, all dimensionless, with named parameters of
+  which any can be driven in time by a waveform.
 */
 #ifndef FARE_SYSTEM_H
 #define FARE_SYSTEM_H
@@ -14,44 +15,64 @@ typedef struct {
   double      value, least, most; /* default and allowed range (at every moment, driven or not) */
   const char *meaning;
 } fare_parameter;
-#define FARE_PARAMETERS_END {NULL, 0, 0, 0, NULL}
+#define FARE_PARAMETERS_END \
+  {                         \
+    NULL, 0, 0, 0, NULL     \
+  }
 /*
-  A system with a potential begins its table with kT; one whose drift is mobility (-grad V + F) goes on with mobility, at these places, most
-  simply by FARE_COMMON_PARAMETERS. Its own begin at FARE_OWN then. A system without a potential has a table of its own altogether.
+  A system with a potential begins its table with kT; one whose drift is mobility (-grad V + F) goes on with
+  mobility, at these places, most simply by FARE_COMMON_PARAMETERS. Its own begin at FARE_OWN then. A system
+  without a potential has a table of its own altogether.
 */
 enum { FARE_KT = 0, FARE_MOBILITY = 1, FARE_OWN = 2 };
-#define FARE_TEMPERATURE {"kT", 1.0, 1e-6, 1e6, "temperature times Boltzmann's constant"}
-#define FARE_COMMON_PARAMETERS \
-  FARE_TEMPERATURE, {"mobility", 1.0, 1e-6, 1e6, "inverse friction; the diffusion coefficient is mobility times kT"}
+#define FARE_TEMPERATURE                                           \
+  {                                                                \
+    "kT", 1.0, 1e-6, 1e6, "temperature times Boltzmann's constant" \
+  }
+#define FARE_COMMON_PARAMETERS                                                                     \
+  FARE_TEMPERATURE,                                                                                \
+  {                                                                                                \
+    "mobility", 1.0, 1e-6, 1e6, "inverse friction; the diffusion coefficient is mobility times kT" \
+  }
 
 /*
-  What a system provides: one const descriptor, exported by its one file in src/system/library and named once in list.h there.
-  The functions are kernels: a batch of n points as structure of arrays, x[axis][point], and theta, the parameters'
-  values at one moment in the order of the table.
+  What a system provides: one const descriptor, exported by its one file in src/system/library and named once
+  in list.h there. The functions are kernels: a batch of n points as structure of arrays, x[axis][point], and
+  theta, the parameters' values at one moment in the order of the table.
 */
 typedef struct {
   const char           *name, *summary, *reference;
-  int                   dimension_least, dimension_most; /* equal where the dimension is fixed */
-  const char           *axes[FARE_DIM_MAX];              /* names of the axes; NULL: x, y, z */
-  const fare_parameter *parameters;                      /* FARE_PARAMETERS_END ends it */
+  int                   dimension_least, dimension_most;          /* equal where the dimension is fixed */
+  const char           *axes[FARE_DIM_MAX];                       /* names of the axes; NULL: x, y, z */
+  const fare_parameter *parameters;                               /* FARE_PARAMETERS_END ends it */
   double                lower[FARE_DIM_MAX], upper[FARE_DIM_MAX]; /* default domain of the truth */
   PetscBool             periodic[FARE_DIM_MAX];
-  /* V(x), of which exp(-V/kT) is the equilibrium of the undriven system (the energy, where x is a phase space); NULL where there is none */
+  /*
+    V(x), of which exp(-V/kT) is the equilibrium of the undriven system (the energy, where x is a phase
+    space); NULL where there is none
+  */
   void (*potential)(int dim, const double *theta, size_t n, const double *const x[], double V[]);
   /* total force -grad V + F, per axis; there when `potential` is; a system without a potential has `drift` */
   void (*force)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
   /* F alone, the part that is no gradient; NULL where there is none */
   void (*extra)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
-  /* V = sum_k a_k(theta) phi_k(x): lets a solver evaluate the phi_k once. shapes = 0 where V has no such form. phi[k][point]. */
+  /*
+    V = sum_k a_k(theta) phi_k(x): lets a solver evaluate the phi_k once. shapes = 0 where V has no such form.
+    phi[k][point].
+  */
   int shapes;
   void (*shape)(int dim, size_t n, const double *const x[], double *const phi[]);
   void (*coefficients)(int dim, const double *theta, double a[]);
-  /* The general form: Ito drift f_k and diffusion D_k >= 0 (not its root), per axis; both or neither. NULL: mobility (-grad V + F) and mobility kT. */
+  /*
+    The general form: Ito drift f_k and diffusion D_k >= 0 (not its root), per axis; both or neither. NULL:
+    mobility (-grad V + F) and mobility kT.
+  */
   void (*drift)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
   void (*diffusion)(int dim, const double *theta, size_t n, const double *const x[], double *const D[]);
   /*
-    Where drift and diffusion are those of a body with inertia, axis 0 its position and axis 1 its velocity, dx = v dt, dv = (a(x) - friction v) dt + sqrt(2 heating) dW:
-    its parts, for integrators that take them apart; both or neither.
+    Where drift and diffusion are those of a body with inertia, axis 0 its position and axis 1 its velocity,
+    dx = v dt, dv = (a(x) - friction v) dt + sqrt(2 heating) dW: its parts, for integrators that take them
+    apart; both or neither.
   */
   void (*acceleration)(const double *theta, size_t n, const double position[], double a[]);
   void (*bath)(const double *theta, double *friction, double *heating);
@@ -62,56 +83,82 @@ const fare_system_type *fare_system_type_at(size_t i);           /* NULL past th
 
 /* A waveform: theta(t) from a parameter's base value. Registry in src/system/waveform.c. */
 typedef struct fare_waveform_type fare_waveform_type;
-const char *fare_waveform_name_at(size_t i);    /* NULL past the last */
-const char *fare_waveform_meaning_at(size_t i);
-PetscErrorCode fare_waveform_describe(const char *name, FILE *to);
+const char                       *fare_waveform_name_at(size_t i); /* NULL past the last */
+const char                       *fare_waveform_meaning_at(size_t i);
+PetscErrorCode                    fare_waveform_describe(const char *name, FILE *to);
 
 typedef struct fare_system fare_system;
 
 /* A system with default parameters and nothing driven. dimension 0: the least. Not collective. */
-PetscErrorCode fare_system_create(const fare_system_type *type, int dimension, fare_system **system);
+PetscErrorCode    fare_system_create(const fare_system_type *type, int dimension, fare_system **system);
 const fare_field *fare_system_fields(void); /* keys of the plan's `system:` section */
-/* From the plan's `system:` and `drive:` (may be NULL) nodes. Collective over PETSC_COMM_WORLD where the system is a plugin or an expression. */
-PetscErrorCode fare_system_from_config(const fare_node *system_node, const fare_node *drive_node, fare_system **system);
+/*
+  From the plan's `system:` and `drive:` (may be NULL) nodes. Collective over PETSC_COMM_WORLD where the
+  system is a plugin or an expression.
+*/
+PetscErrorCode fare_system_from_config(
+  const fare_node *system_node, const fare_node *drive_node, fare_system **system);
 PetscErrorCode fare_system_destroy(fare_system **system);
 PetscErrorCode fare_system_set(fare_system *system, const char *parameter, double value);
 /* Adds a sine, theta(t) = base + amplitude sin(2 pi t/period + phase), for programs and tests. */
-PetscErrorCode fare_system_drive_sine(fare_system *system, const char *parameter, double amplitude, double period, double phase);
+PetscErrorCode fare_system_drive_sine(
+  fare_system *system, const char *parameter, double amplitude, double period, double phase);
 /* Adds a waveform from a node {parameter: ..., waveform: ..., ...}. Several on one parameter add up. */
 PetscErrorCode fare_system_drive(fare_system *system, const fare_node *node);
-/* Checks that every driven parameter stays in its range over [start, end], and that a potential closes round periodic axes. */
+/*
+  Checks that every driven parameter stays in its range over [start, end], and that a potential closes round
+  periodic axes.
+*/
 PetscErrorCode fare_system_check(const fare_system *system, double start, double end);
 /* The plan's system and drive sections, resolved, as YAML. */
 PetscErrorCode fare_system_write(const fare_system *system, fare_text *to);
-/* The first difference between the sections `system` and `drive` (NULL: none) that fare_system_write has left and this system. Not collective. */
-PetscErrorCode fare_system_compare(const fare_system *system, const fare_node *system_node, const fare_node *drive_node,
-                                   fare_difference *difference);
+/*
+  The first difference between the sections `system` and `drive` (NULL: none) that fare_system_write has left
+  and this system. Not collective.
+*/
+PetscErrorCode fare_system_compare(const fare_system *system, const fare_node *system_node,
+  const fare_node *drive_node, fare_difference *difference);
 PetscErrorCode fare_system_type_describe(const fare_system_type *type, FILE *to);
 
 const fare_system_type *fare_system_type_of(const fare_system *system);
-int       fare_system_dimension(const fare_system *system);
-PetscBool fare_system_is_driven(const fare_system *system);
-/* The shortest time between start and end in which the drive goes somewhere and bends or jumps back: three corners, of which a jump is two; infinite when there is none. */
+int                     fare_system_dimension(const fare_system *system);
+PetscBool               fare_system_is_driven(const fare_system *system);
+/*
+  The shortest time between start and end in which the drive goes somewhere and bends or jumps back: three
+  corners, of which a jump is two; infinite when there is none.
+*/
 double fare_system_shortest_pulse(const fare_system *system, double start, double end);
-PetscBool fare_system_has_formulas(const fare_system *system); /* whether its functions are the user's own: formulas, or a plugin */
-PetscBool fare_system_drives(const fare_system *system, int parameter); /* whether a waveform moves the parameter at this place of the table */
+/* whether its functions are the user's own: formulas, or a plugin */
+PetscBool fare_system_has_formulas(const fare_system *system);
+/* whether a waveform moves the parameter at this place of the table */
+PetscBool fare_system_drives(const fare_system *system, int parameter);
 /* The first time after t at which a driven parameter jumps; infinite when there is none. */
 double fare_system_next_jump(const fare_system *system, double t);
-/* The first time after t at which a driven parameter, its slope or a higher derivative jumps; infinite when there is none. */
+/*
+  The first time after t at which a driven parameter, its slope or a higher derivative jumps; infinite when
+  there is none.
+*/
 double fare_system_next_corner(const fare_system *system, double t);
-/* The longest step from t to the next corner with which a time method sees how the drive varies; infinite: any. */
+/*
+  The longest step from t to the next corner with which a time method sees how the drive varies; infinite:
+  any.
+*/
 double fare_system_longest_step(const fare_system *system, double t);
 /* Parameters at time t, in the table's order; theta has FARE_PARAMETERS_MAX places. */
-void   fare_system_parameters(const fare_system *system, double t, double theta[]);
-double fare_system_kT(const fare_system *system, double t);
-PetscBool fare_system_has_potential(const fare_system *system);
+void        fare_system_parameters(const fare_system *system, double t, double theta[]);
+double      fare_system_kT(const fare_system *system, double t);
+PetscBool   fare_system_has_potential(const fare_system *system);
 const char *fare_system_axis_name(const fare_system *system, int axis);
 /* Batches at time t; x[axis][point]. Potential and force only where there is a potential. */
-void fare_system_potential(const fare_system *system, double t, size_t n, const double *const x[], double V[]);
-void fare_system_force(const fare_system *system, double t, size_t n, const double *const x[], double *const f[]);
+void fare_system_potential(
+  const fare_system *system, double t, size_t n, const double *const x[], double V[]);
+void fare_system_force(
+  const fare_system *system, double t, size_t n, const double *const x[], double *const f[]);
 /* Ito drift and diffusion, per axis, of any system. */
-void fare_system_drift(const fare_system *system, double t, size_t n, const double *const x[], double *const f[]);
-void fare_system_diffusion(const fare_system *system, double t, size_t n, const double *const x[], double *const D[]);
+void fare_system_drift(
+  const fare_system *system, double t, size_t n, const double *const x[], double *const f[]);
+void fare_system_diffusion(
+  const fare_system *system, double t, size_t n, const double *const x[], double *const D[]);
 
 /* Where a density lies: outside of it there is none, and periodic axes close at its ends. */
 typedef struct {
@@ -120,7 +167,10 @@ typedef struct {
 } fare_box;
 fare_box fare_system_box(const fare_system *system); /* the default domain of its truth */
 
-/* What particles meet at the two ends of each axis, below and above: the boundary conditions of a truth. Zeroed: no walls. */
+/*
+  What particles meet at the two ends of each axis, below and above: the boundary conditions of a truth.
+  Zeroed: no walls.
+*/
 typedef enum { FARE_WALL_NONE, FARE_WALL_REFLECTING, FARE_WALL_ABSORBING } fare_wall;
 typedef struct {
   int       dim; /* 0: no walls */
@@ -131,23 +181,32 @@ typedef struct {
 } fare_walls;
 
 /* The density at the start: what the truth integrates over cells and ensembles draw from. */
-typedef enum { FARE_INITIAL_BOLTZMANN, FARE_INITIAL_GAUSSIAN, FARE_INITIAL_UNIFORM, FARE_INITIAL_MIXTURE, FARE_INITIAL_POINT, FARE_INITIAL_SNAPSHOT } fare_initial_kind;
+typedef enum {
+  FARE_INITIAL_BOLTZMANN,
+  FARE_INITIAL_GAUSSIAN,
+  FARE_INITIAL_UNIFORM,
+  FARE_INITIAL_MIXTURE,
+  FARE_INITIAL_POINT,
+  FARE_INITIAL_SNAPSHOT
+} fare_initial_kind;
 typedef struct fare_saved fare_saved; /* a density on cells, from a file */
 typedef struct {
-  int        density;  /* a fare_initial_kind */
-  fare_reals mean, sd; /* gaussian and point: per axis; mixture: component after component */
-  fare_reals weights;  /* mixture: one per component */
-  char      *file;     /* snapshot */
-  fare_saved *saved;   /* what is in it */
-  const fare_box *box; /* borrowed: where a truth is, its own; NULL: the system's */
-  PetscBool  bounded;  /* gaussians, too, are drawn inside the box along axes that end */
+  int             density;  /* a fare_initial_kind */
+  fare_reals      mean, sd; /* gaussian and point: per axis; mixture: component after component */
+  fare_reals      weights;  /* mixture: one per component */
+  char           *file;     /* snapshot */
+  fare_saved     *saved;    /* what is in it */
+  const fare_box *box;      /* borrowed: where a truth is, its own; NULL: the system's */
+  PetscBool       bounded;  /* gaussians, too, are drawn inside the box along axes that end */
 } fare_initial;
 extern const fare_field fare_initial_fields[];
-PetscErrorCode fare_initial_from_config(const fare_node *node, const fare_system *system, fare_initial *initial);
+PetscErrorCode          fare_initial_from_config(
+           const fare_node *node, const fare_system *system, fare_initial *initial);
 PetscErrorCode fare_initial_free(fare_initial *initial);
-fare_box fare_initial_box(const fare_initial *initial, const fare_system *system);
+fare_box       fare_initial_box(const fare_initial *initial, const fare_system *system);
 /* ln of the density up to a constant, at n points of its box. Round periodic axes gaussians are wrapped. */
-void fare_initial_log_density(const fare_initial *initial, const fare_system *system, double t, size_t n, const double *const x[], double log_density[]);
+void fare_initial_log_density(const fare_initial *initial, const fare_system *system, double t, size_t n,
+  const double *const x[], double log_density[]);
 
 /* When snapshots are taken: times come from the index, never from adding up. */
 typedef struct {
@@ -155,6 +214,6 @@ typedef struct {
   PetscInt64 count;
 } fare_schedule;
 extern const fare_field fare_schedule_fields[];
-double fare_schedule_time(const fare_schedule *schedule, PetscInt64 index);
+double                  fare_schedule_time(const fare_schedule *schedule, PetscInt64 index);
 
 #endif

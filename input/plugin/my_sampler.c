@@ -1,6 +1,8 @@
 /*
-  A sampler of one's own: it fits a normal distribution to the training particles of every training time, goes over from one to the next in a straight line, and draws. Where the
-  dynamics are linear that is exact; in wells it shows what it cannot do. Change what it learns and how it draws; README.md tells how to build it and how a study names it.
+  A sampler of one's own: it fits a normal distribution to the training particles of every training time, goes
+  over from one to the next in a straight line, and draws. Where the dynamics are linear that is exact; in
+  wells it shows what it cannot do. Change what it learns and how it draws; README.md tells how to build it
+  and how a study names it.
 */
 #include <fare/sampler_plugin.h>
 
@@ -16,7 +18,8 @@ typedef struct {
 } normals;
 
 static const fare_field fields[] = {
-  {"widen", FARE_REAL, offsetof(normals, widen), "1", 1e-3, 1e3, NULL, "", "factor on the standard deviations"},
+  {"widen", FARE_REAL, offsetof(normals, widen), "1", 1e-3, 1e3, NULL, "",
+    "factor on the standard deviations"},
   FARE_FIELDS_END,
 };
 
@@ -42,7 +45,8 @@ static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data
     double variance[FARE_DIM_MAX], effective;
 
     s->time[k] = data->times[k];
-    PetscCall(fare_ensemble_moments(data->at[k], s->mean + k * dim, variance, &effective)); /* over all ranks */
+    /* over all ranks */
+    PetscCall(fare_ensemble_moments(data->at[k], s->mean + k * dim, variance, &effective));
     for (int axis = 0; axis < dim; axis++) s->sd[k * dim + axis] = sqrt(variance[axis]);
   }
   PetscFunctionReturn(0);
@@ -60,13 +64,15 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   part = s->times > 1 ? (t - s->time[k]) / (s->time[k + 1] - s->time[k]) : 0;
   for (int axis = 0; axis < ensemble->dim; axis++) {
     const int    here = k * ensemble->dim + axis, there = s->times > 1 ? here + ensemble->dim : here;
-    const double mean = s->mean[here] + part * (s->mean[there] - s->mean[here]), sd = s->widen * (s->sd[here] + part * (s->sd[there] - s->sd[here]));
+    const double mean = s->mean[here] + part * (s->mean[there] - s->mean[here]),
+                 sd   = s->widen * (s->sd[here] + part * (s->sd[there] - s->sd[here]));
 
     /* whole blocks by their numbers, so that the bits do not depend on the number of ranks */
     for (int64_t b = 0; b < ensemble->blocks; b++) {
       double *x = ensemble->x[axis] + b * FARE_BLOCK;
 
-      fare_random_normals(stream, (uint64_t)(ensemble->first_block + b), (uint64_t)s->draws, (uint32_t)axis, x);
+      fare_random_normals(
+        stream, (uint64_t)(ensemble->first_block + b), (uint64_t)s->draws, (uint32_t)axis, x);
       for (int i = 0; i < FARE_BLOCK; i++) x[i] = mean + sd * x[i];
     }
   }
@@ -77,8 +83,9 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
 /* For checkpoints: what is learned and what is counted. */
 static PetscErrorCode save(fare_sampler *sampler, fare_store *to, const char *group)
 {
-  const size_t all = (size_t)((normals *)sampler->state)->times * (size_t)fare_system_dimension(sampler->system);
-  normals     *s   = sampler->state;
+  const size_t all =
+    (size_t)((normals *)sampler->state)->times * (size_t)fare_system_dimension(sampler->system);
+  normals *s = sampler->state;
 
   PetscFunctionBeginUser;
   PetscCall(fare_store_put_int(to, group, "draws", s->draws));

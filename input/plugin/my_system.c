@@ -1,6 +1,7 @@
 /*
-  A system of one's own: a ring on which a particle is driven round, V = height cos(n phi) with a torque that no potential has. Change the formulas, the
-  parameters and the descriptor; README.md tells how to build it and how a study names it.
+  A system of one's own: a ring on which a particle is driven round, V = height cos(n phi) with a torque that
+  no potential has. Change the formulas, the parameters and the descriptor; README.md tells how to build it
+  and how a study names it.
 */
 #include <fare/plugin.h>
 

@@ -5,8 +5,10 @@
     python3 postproc/examples/numpy_generator.py training.h5 mine.h5
     fare score out/prinz_driven mine.h5
 
-At each time that may be learned from it fits a kernel density estimate, smoothed by Silverman's rule. Times held out are never looked at: there it draws from the
-mixture of the fits before and after, weighted by how near each is. Exact mixtures of marginals are no dynamics, and the score shows it.
+At each time that may be learned from it fits a kernel density estimate, smoothed by Silverman's rule. Times
+held out are never looked at: there it draws from the
+mixture of the fits before and after, weighted by how near each is. Exact mixtures of marginals are no
+dynamics, and the score shows it.
 """
 import pathlib
 import sys
@@ -19,7 +21,9 @@ from write_samples import write_samples
 
 
 def bandwidth(x):
-    """Silverman's rule for each axis; the smaller of spread measures, since wells make a distribution wide and its features narrow."""
+    """Silverman's rule for each axis; the smaller of spread measures, since wells make a distribution wide
+    and its features narrow.
+    """
     n, d = x.shape
     spread = np.minimum(x.std(axis=0), (np.quantile(x, 0.75, axis=0) - np.quantile(x, 0.25, axis=0)) / 1.349)
     return spread * (4 / (n * (d + 2))) ** (1 / (d + 4))
@@ -38,7 +42,10 @@ def neighbours(times, trained, t):
 def draw(data, widths, where, n, rng):
     """n draws from the mixture of kernel density estimates at the indices `where`."""
     counts = rng.multinomial(n, [share for _, share in where])
-    parts = [data[k][rng.integers(len(data[k]), size=count)] + widths[k] * rng.normal(size=(count, data.shape[2])) for (k, _), count in zip(where, counts)]
+    parts = [
+        data[k][rng.integers(len(data[k]), size=count)] + widths[k] * rng.normal(size=(count, data.shape[2]))
+        for (k, _), count in zip(where, counts)
+    ]
     return rng.permutation(np.concatenate(parts))
 
 

@@ -5,8 +5,10 @@
     python3 postproc/examples/torch_flow_matching.py training.h5 mine.h5
     fare score out/prinz_driven mine.h5
 
-A network learns the velocity v(x, tau, t) that carries noise (tau = 0) to the density at physical time t (tau = 1) along straight lines x = (1 - tau) z + tau x_1, by
-regression on x_1 - z (Lipman et al., ICLR 2023). t is a feature, so times held out are interpolated. Samples solve dx/dtau = v by the midpoint rule.
+A network learns the velocity v(x, tau, t) that carries noise (tau = 0) to the density at physical time t (tau
+= 1) along straight lines x = (1 - tau) z + tau x_1, by
+regression on x_1 - z (Lipman et al., ICLR 2023). t is a feature, so times held out are interpolated. Samples
+solve dx/dtau = v by the midpoint rule.
 In Debian and Ubuntu PyTorch is the package python3-torch.
 """
 import argparse
@@ -27,7 +29,9 @@ from write_samples import write_samples
 
 
 class Velocity(torch.nn.Module):
-    """x in units of the data, tau and t in [0, 1]; of all three also sines and cosines, without which narrow wells are learned slowly."""
+    """x in units of the data, tau and t in [0, 1]; of all three also sines and cosines, without which narrow
+    wells are learned slowly.
+    """
 
     def __init__(self, dimension, width, frequencies=6):
         super().__init__()
@@ -39,12 +43,17 @@ class Velocity(torch.nn.Module):
         self.network = torch.nn.Sequential(*layers, torch.nn.Linear(width, dimension))
 
     def forward(self, x, tau, t):
-        phases = torch.cat([tau * self.frequency, t * self.frequency, (0.5 * x[:, :, None] * self.frequency).flatten(1)], dim=1)
+        phases = torch.cat(
+            [tau * self.frequency, t * self.frequency, (0.5 * x[:, :, None] * self.frequency).flatten(1)],
+            dim=1,
+        )
         return self.network(torch.cat([x, phases.sin(), phases.cos()], dim=1))
 
 
 def train(data, t, width, steps, batch):
-    """data (T, n, d), normalised; t (T, 1). Returns the average of the weights over training, which is smoother than the last ones."""
+    """data (T, n, d), normalised; t (T, 1). Returns the average of the weights over training, which is
+    smoother than the last ones.
+    """
     model = Velocity(data.shape[2], width)
     average = Velocity(data.shape[2], width)
     average.load_state_dict(model.state_dict())
@@ -78,7 +87,9 @@ def sample(model, t, n, dimension, steps=32):
 
 
 def main():
-    options = argparse.ArgumentParser(description="Conditional flow matching on a training set of `fare export`.")
+    options = argparse.ArgumentParser(
+        description="Conditional flow matching on a training set of `fare export`."
+    )
     options.add_argument("training")
     options.add_argument("samples")
     options.add_argument("--steps", type=int, default=4000)
@@ -89,14 +100,25 @@ def main():
     asked = options.parse_args()
     torch.manual_seed(asked.seed)
     with h5py.File(asked.training) as file:
-        times, trained, data = file["times"][:], file["trained"][:].astype(bool), file["samples"][:][file["trained"][:] == 1]
+        times, trained, data = (
+            file["times"][:],
+            file["trained"][:].astype(bool),
+            file["samples"][:][file["trained"][:] == 1],
+        )
     centre, scale = data.mean(axis=(0, 1)), data.std(axis=(0, 1))
     t = torch.tensor((times - times[0]) / (times[-1] - times[0]), dtype=torch.float32)[:, None]
     normalised = torch.tensor((data - centre) / scale, dtype=torch.float32)
-    model, loss = train(normalised, t[torch.from_numpy(np.flatnonzero(trained))], asked.width, asked.steps, asked.batch)
-    samples = np.stack([sample(model, at[None], asked.count, data.shape[2]).numpy() * scale + centre for at in t])
+    model, loss = train(
+        normalised, t[torch.from_numpy(np.flatnonzero(trained))], asked.width, asked.steps, asked.batch
+    )
+    samples = np.stack(
+        [sample(model, at[None], asked.count, data.shape[2]).numpy() * scale + centre for at in t]
+    )
     write_samples(asked.samples, times, samples)
-    print(f"{asked.samples}: {asked.count} samples at each of {len(times)} times, learned from {trained.sum()} of them, last loss {loss:.3f}")
+    print(
+        f"{asked.samples}: {asked.count} samples at each of {len(times)} times, learned from"
+        f" {trained.sum()} of them, last loss {loss:.3f}"
+    )
 
 
 if __name__ == "__main__":

@@ -18,8 +18,9 @@ static const fare_analysis_type *const types[] = {
 };
 #define TYPES PETSC_STATIC_ARRAY_LENGTH(types)
 
-#define ANYWHERE      1e9
-#define CELLS_UNKNOWN (1 << 20) /* per axis, where the truth finds its own: every box of a plan holds some centre then */
+#define ANYWHERE 1e9
+/* per axis, where the truth finds its own: every box of a plan holds some centre then */
+#define CELLS_UNKNOWN (1 << 20)
 
 struct fare_analysis {
   char                     *name, *kind;
@@ -29,18 +30,22 @@ struct fare_analysis {
   const fare_system        *system;
   const fare_analysis_type *type;
   void                     *state;
-  fare_grid                *quarter, *half, *grid; /* cells four times and twice as wide: NULL without estimate, or where there are too few cells */
-  fare_findings             found;
-  char                     *failure; /* why it ended without a result, or NULL */
-  double                    seconds;
+  /* cells four times and twice as wide: NULL without estimate, or where there are too few cells */
+  fare_grid    *quarter, *half, *grid;
+  fare_findings found;
+  char         *failure; /* why it ended without a result, or NULL */
+  double        seconds;
 };
 
 #define AT(member) offsetof(fare_analysis, member)
 const fare_field fare_analysis_fields[] = {
   {"name", FARE_STRING, AT(name), NULL, 0, 0, NULL, "", "letters, digits, _ and -"},
-  {"kind", FARE_STRING, AT(kind), NULL, 0, 0, NULL, "", "stationary, periodic, relaxation, passage, committor, driven_passage or driven_committor"},
-  {"time", FARE_REAL, AT(time), "0", -1e12, 1e12, NULL, "time", "at which driven parameters are frozen, or the period begins"},
-  {"estimate", FARE_BOOLEAN, AT(estimate), "true", 0, 0, NULL, "", "also compute on half as many cells per axis, which tells the errors"},
+  {"kind", FARE_STRING, AT(kind), NULL, 0, 0, NULL, "",
+    "stationary, periodic, relaxation, passage, committor, driven_passage or driven_committor"},
+  {"time", FARE_REAL, AT(time), "0", -1e12, 1e12, NULL, "time",
+    "at which driven parameters are frozen, or the period begins"},
+  {"estimate", FARE_BOOLEAN, AT(estimate), "true", 0, 0, NULL, "",
+    "also compute on half as many cells per axis, which tells the errors"},
   FARE_FIELDS_END,
 };
 
@@ -73,12 +78,14 @@ PetscErrorCode fare_analysis_describe(const char *kind, FILE *to)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode check_name(const fare_node *node, const fare_analysis *analysis, size_t before, fare_analysis *const others[])
+static PetscErrorCode check_name(
+  const fare_node *node, const fare_analysis *analysis, size_t before, fare_analysis *const others[])
 {
   PetscFunctionBeginUser;
   PetscCall(fare_node_check_name(node));
   for (size_t i = 0; i < before; i++) {
-    if (!strcmp(others[i]->name, analysis->name)) PetscCall(fare_node_error(node, "there is an analysis '%s' already", analysis->name));
+    if (!strcmp(others[i]->name, analysis->name))
+      PetscCall(fare_node_error(node, "there is an analysis '%s' already", analysis->name));
   }
   PetscFunctionReturn(0);
 }
@@ -88,16 +95,19 @@ static PetscErrorCode read_kind(const fare_node *node, fare_analysis *a)
   const fare_node *kind;
 
   PetscFunctionBeginUser;
-  if (fare_node_kind_of(node) != FARE_NODE_MAP) PetscCall(fare_node_error(node, "expected a map {name: ..., kind: ..., ...}"));
+  if (fare_node_kind_of(node) != FARE_NODE_MAP)
+    PetscCall(fare_node_error(node, "expected a map {name: ..., kind: ..., ...}"));
   kind = fare_node_find(node, "kind");
   if (!kind) PetscCall(fare_node_error(node, "missing key 'kind' (%s)", fare_analysis_fields[1].meaning));
-  if (fare_node_kind_of(kind) != FARE_NODE_SCALAR) PetscCall(fare_node_error(kind, "expected the kind of an analysis"));
+  if (fare_node_kind_of(kind) != FARE_NODE_SCALAR)
+    PetscCall(fare_node_error(kind, "expected the kind of an analysis"));
   a->type = find(fare_node_text(kind));
   if (!a->type) PetscCall(fare_node_unknown(kind, "analysis", fare_analysis_name_at));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode read_one(const fare_node *node, const fare_analysis_context *context, size_t before, fare_analysis *const others[], fare_analysis *a)
+static PetscErrorCode read_one(const fare_node *node, const fare_analysis_context *context, size_t before,
+  fare_analysis *const others[], fare_analysis *a)
 {
   fare_analysis_context coarsest = *context;
 
@@ -124,7 +134,9 @@ static fare_analysis_context context_of(const fare_system *system, const fare_tr
     context.lower[axis] = truth->lower.count ? truth->lower.values[axis] : type->lower[axis];
     context.upper[axis] = truth->upper.count ? truth->upper.values[axis] : type->upper[axis];
     context.open[axis]  = truth->fit_domain && !type->periodic[axis] ? PETSC_TRUE : PETSC_FALSE;
-    context.end[axis]   = truth->ends.count ? (fare_end)truth->ends.values[axis] : type->periodic[axis] ? FARE_END_PERIODIC : FARE_END_REFLECTING;
+    context.end[axis]   = truth->ends.count ? (fare_end)truth->ends.values[axis]
+        : type->periodic[axis]              ? FARE_END_PERIODIC
+                                            : FARE_END_REFLECTING;
     if (context.open[axis]) context.lower[axis] = -ANYWHERE;
     if (context.open[axis]) context.upper[axis] = ANYWHERE;
     context.cells[axis] = truth->cells.count ? (PetscInt)truth->cells.values[axis] : CELLS_UNKNOWN;
@@ -161,7 +173,8 @@ PetscErrorCode fare_analyses_destroy(size_t *count, fare_analysis ***analyses)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_analyses_from_config(const fare_node *list, const fare_system *system, const fare_truth_options *truth, size_t *count, fare_analysis ***analyses)
+PetscErrorCode fare_analyses_from_config(const fare_node *list, const fare_system *system,
+  const fare_truth_options *truth, size_t *count, fare_analysis ***analyses)
 {
   const fare_analysis_context context = context_of(system, truth);
   PetscErrorCode              code    = 0;
@@ -170,12 +183,13 @@ PetscErrorCode fare_analyses_from_config(const fare_node *list, const fare_syste
   *count    = 0;
   *analyses = NULL;
   if (!list) PetscFunctionReturn(0);
-  if (fare_node_kind_of(list) != FARE_NODE_LIST) PetscCall(fare_node_error(list, "expected a list of maps {name: ..., kind: ..., ...}"));
+  if (fare_node_kind_of(list) != FARE_NODE_LIST)
+    PetscCall(fare_node_error(list, "expected a list of maps {name: ..., kind: ..., ...}"));
   *analyses = calloc(fare_node_size(list) + 1, sizeof **analyses);
   if (!*analyses) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   for (size_t i = 0; i < fare_node_size(list) && !code; i++) {
     PetscCall(PetscNew(&(*analyses)[i]));
-    code = read_one(fare_node_item(list, i), &context, i, *analyses, (*analyses)[i]);
+    code   = read_one(fare_node_item(list, i), &context, i, *analyses, (*analyses)[i]);
     *count = i + 1;
   }
   if (code) PetscCall(fare_analyses_destroy(count, analyses));
@@ -222,7 +236,8 @@ PetscErrorCode fare_analyses_write(size_t count, fare_analysis *const analyses[]
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode compare_one(const fare_analysis *a, const fare_node *before, fare_difference *difference)
+static PetscErrorCode compare_one(
+  const fare_analysis *a, const fare_node *before, fare_difference *difference)
 {
   const fare_node *kind = fare_node_find(before, "kind");
   char             path[128], key[256];
@@ -230,17 +245,21 @@ static PetscErrorCode compare_one(const fare_analysis *a, const fare_node *befor
   PetscFunctionBeginUser;
   fare_key_join("analysis", a->name, sizeof path, path);
   fare_key_join(path, "kind", sizeof key, key);
-  if (kind && fare_node_kind_of(kind) == FARE_NODE_SCALAR) fare_texts_compare(fare_node_text(kind), a->type->name, key, difference);
+  if (kind && fare_node_kind_of(kind) == FARE_NODE_SCALAR)
+    fare_texts_compare(fare_node_text(kind), a->type->name, key, difference);
   PetscCall(fare_fields_compare(fare_analysis_fields, a->type->fields, before, a, path, difference));
   PetscCall(fare_fields_compare(a->type->fields, fare_analysis_fields, before, a->state, path, difference));
   for (const fare_field *f = a->type->fields; f->key; f++) {
     fare_key_join(path, f->key, sizeof key, key);
-    if (f->kind == FARE_NODE) PetscCall(fare_nodes_compare(fare_node_find(before, f->key), fare_node_find(a->node, f->key), key, difference));
+    if (f->kind == FARE_NODE)
+      PetscCall(
+        fare_nodes_compare(fare_node_find(before, f->key), fare_node_find(a->node, f->key), key, difference));
   }
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_analyses_compare(size_t count, fare_analysis *const analyses[], const fare_node *list, fare_difference *difference)
+PetscErrorCode fare_analyses_compare(
+  size_t count, fare_analysis *const analyses[], const fare_node *list, fare_difference *difference)
 {
   PetscFunctionBeginUser;
   for (size_t i = 0; i < count && difference->kind == FARE_ALIKE; i++) {
@@ -261,26 +280,32 @@ static PetscErrorCode create_grids(fare_analysis *a, const fare_grid *grid)
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_size(grid->comm, &ranks));
   for (int axis = 0; axis < grid->dim; axis++) {
-    cells[axis] = grid->cells[axis] / 2;
-    even        = grid->cells[axis] % 2 ? PETSC_FALSE : even;
+    cells[axis]  = grid->cells[axis] / 2;
+    even         = grid->cells[axis] % 2 ? PETSC_FALSE : even;
     fourth[axis] = grid->cells[axis] / 4;
     if (grid->cells[axis] % 4 || fourth[axis] < PetscMax(least, ranks)) twice_even = PETSC_FALSE;
   }
   if (a->estimate && even) {
     if (twice_even) {
-      PetscCall(fare_grid_create(grid->comm, grid->dim, fourth, grid->lower, grid->upper, grid->end, &a->quarter));
+      PetscCall(
+        fare_grid_create(grid->comm, grid->dim, fourth, grid->lower, grid->upper, grid->end, &a->quarter));
       PetscCall(fare_grid_refine(a->quarter, &a->half));
     } else {
-      PetscCall(fare_grid_create(grid->comm, grid->dim, cells, grid->lower, grid->upper, grid->end, &a->half));
+      PetscCall(
+        fare_grid_create(grid->comm, grid->dim, cells, grid->lower, grid->upper, grid->end, &a->half));
     }
     PetscCall(fare_grid_refine(a->half, &a->grid));
   } else {
-    PetscCall(fare_grid_create(grid->comm, grid->dim, grid->cells, grid->lower, grid->upper, grid->end, &a->grid));
+    PetscCall(
+      fare_grid_create(grid->comm, grid->dim, grid->cells, grid->lower, grid->upper, grid->end, &a->grid));
   }
   PetscFunctionReturn(0);
 }
 
-/* How much larger errors are on the half grid. Where a density lies is not known for all kinds, so that every cell counts alike. */
+/*
+  How much larger errors are on the half grid. Where a density lies is not known for all kinds, so that every
+  cell counts alike.
+*/
 static PetscErrorCode ratio_of_errors(const fare_analysis *a, double *ratio)
 {
   fare_operator *op;
@@ -312,7 +337,8 @@ static PetscErrorCode compute(fare_analysis *a, const fare_grid *grid)
   /* a set may hold the centre of none of the widest cells */
   if (a->quarter) code = a->type->run(a->state, a->quarter, a->system, a->time, &a->found, &coarser);
   if (code && code != FARE_ERR_INPUT && code != FARE_ERR_FAILED) PetscFunctionReturn(code);
-  PetscCall(fare_findings_estimate(a->grid, a->half, a->quarter, ratio, &coarse, code ? NULL : &coarser, &a->found));
+  PetscCall(
+    fare_findings_estimate(a->grid, a->half, a->quarter, ratio, &coarse, code ? NULL : &coarser, &a->found));
   PetscCall(fare_findings_free(&coarse));
   PetscCall(fare_findings_free(&coarser));
   PetscFunctionReturn(0);
@@ -344,7 +370,8 @@ PetscErrorCode fare_analyses_run(size_t count, fare_analysis *const analyses[], 
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_analyses_save(MPI_Comm comm, size_t count, fare_analysis *const analyses[], fare_store *store)
+PetscErrorCode fare_analyses_save(
+  MPI_Comm comm, size_t count, fare_analysis *const analyses[], fare_store *store)
 {
   char group[128];
 
@@ -374,23 +401,28 @@ PetscErrorCode fare_analyses_print(size_t count, fare_analysis *const analyses[]
   if (!count) PetscFunctionReturn(0);
   fprintf(to, "\nAnalyses of the grid (errors estimated by half as many cells per axis)\n");
   PetscCall(fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table));
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(names); i++) PetscCall(fare_table_cell(table, "%s", names[i]));
-  for (size_t i = 0; i < count; i++) PetscCall(fare_findings_print(&analyses[i]->found, analyses[i]->name, table));
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(names); i++)
+    PetscCall(fare_table_cell(table, "%s", names[i]));
+  for (size_t i = 0; i < count; i++)
+    PetscCall(fare_findings_print(&analyses[i]->found, analyses[i]->name, table));
   PetscCall(fare_table_print(table, to));
   PetscCall(fare_table_destroy(&table));
   for (size_t i = 0; i < count; i++) {
-    if (analyses[i]->failure) fprintf(to, "\nAnalysis %s failed: %s\n", analyses[i]->name, analyses[i]->failure);
+    if (analyses[i]->failure)
+      fprintf(to, "\nAnalysis %s failed: %s\n", analyses[i]->name, analyses[i]->failure);
   }
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_analysis_value(const fare_analysis *analysis, const char *name, size_t i, double *value, double *error)
+PetscErrorCode fare_analysis_value(
+  const fare_analysis *analysis, const char *name, size_t i, double *value, double *error)
 {
   const fare_finding *f = fare_findings_find(&analysis->found, name);
 
   PetscFunctionBeginUser;
   if (analysis->failure) FARE_FAIL(FARE_ERR_FAILED, "%s", analysis->failure);
-  if (!f || i >= f->extent[0] * f->extent[1]) FARE_FAIL(FARE_ERR_INPUT, "analysis '%s' has no value '%s' at %zu", analysis->name, name, i);
+  if (!f || i >= f->extent[0] * f->extent[1])
+    FARE_FAIL(FARE_ERR_INPUT, "analysis '%s' has no value '%s' at %zu", analysis->name, name, i);
   *value = f->value[i];
   if (error) *error = f->error ? f->error[i] : NAN;
   PetscFunctionReturn(0);

@@ -28,18 +28,25 @@ typedef struct {
   const char *meaning;
   int         rank;
   uint64_t    extent[2];
-  PetscBool   curve;          /* so many that they are for figures: kept, not printed */
-  PetscBool   by_start;       /* one for each start of a driven analysis */
-  double     *value, *error; /* error: estimated; NaN where unknown, NULL where there is none because the numbers were given */
-  double     *least;         /* part of the error that other grids do not tell, NULL: none */
-  /* of values at points: the fields that they are taken from, extent[1] points of each or, of a single one, extent[0] */
+  PetscBool   curve;    /* so many that they are for figures: kept, not printed */
+  PetscBool   by_start; /* one for each start of a driven analysis */
+  /* error: estimated; NaN where unknown, NULL where there is none because the numbers were given */
+  double *value, *error;
+  double *least; /* part of the error that other grids do not tell, NULL: none */
+  /*
+    of values at points: the fields that they are taken from, extent[1] points of each or, of a single one,
+    extent[0]
+  */
   int                fields;
   Vec               *field;
   fare_held          held;
   const fare_points *points;
 } fare_finding;
 
-/* A field on the grid: values at centres, cell masses that are kept as densities, or masses of which the L1 error is found too. */
+/*
+  A field on the grid: values at centres, cell masses that are kept as densities, or masses of which the L1
+  error is found too.
+*/
 typedef enum { FARE_MESH_VALUES, FARE_MESH_MASSES, FARE_MESH_ESTIMATED } fare_mesh_kind;
 typedef struct {
   char           name[48];
@@ -54,7 +61,10 @@ typedef struct {
   fare_mesh    mesh[FARE_MESHES_MAX];
 } fare_findings;
 
-/* What keys are checked against: the box of the grid, and its wider cells where errors are estimated; where that box is yet to be found, one as large as any. */
+/*
+  What keys are checked against: the box of the grid, and its wider cells where errors are estimated; where
+  that box is yet to be found, one as large as any.
+*/
 typedef struct {
   const fare_system *system;
   int                dim;
@@ -69,36 +79,64 @@ struct fare_analysis_type {
   const char       *name, *summary, *reference;
   size_t            size; /* of its own state, which begins zeroed with the fields filled in */
   const fare_field *fields;
-  PetscErrorCode (*check)(void *state, const fare_node *node, const fare_analysis_context *context, double time); /* may be NULL */
-  /* Computes on one grid. `like`: what was found on the finer grid, for kinds that have an order to match; NULL there. */
-  PetscErrorCode (*run)(const void *state, const fare_grid *grid, const fare_system *system, double time, const fare_findings *like, fare_findings *found);
+  /* may be NULL */
+  PetscErrorCode (*check)(
+    void *state, const fare_node *node, const fare_analysis_context *context, double time);
+  /*
+    Computes on one grid. `like`: what was found on the finer grid, for kinds that have an order to match;
+    NULL there.
+  */
+  PetscErrorCode (*run)(const void *state, const fare_grid *grid, const fare_system *system, double time,
+    const fare_findings *like, fare_findings *found);
   PetscErrorCode (*destroy)(void *state); /* may be NULL; fields are freed by the caller */
 };
 
-/* Numbers that have an error: in a row, in rows, and as a curve; numbers that have none (all copied); and a field (taken over). No numbers, no finding. */
-PetscErrorCode fare_found(fare_findings *found, const char *name, const char *meaning, size_t count, const double value[]);
-PetscErrorCode fare_found_table(fare_findings *found, const char *name, const char *meaning, size_t rows, size_t columns, const double value[]);
-PetscErrorCode fare_found_curve(fare_findings *found, const char *name, const char *meaning, size_t count, const double value[]);
-/* Values of fields at points, a row of each where there are several; `known`: error of all of them that the grid does not tell. References the fields, borrows regions and points. */
-PetscErrorCode fare_found_at_points(fare_findings *found, const char *name, const char *meaning, const fare_grid *grid, const fare_held *held, int fields, Vec field[], const fare_points *points, double known);
-PetscErrorCode fare_found_exact(fare_findings *found, const char *name, const char *meaning, size_t rows, size_t columns, const double value[]);
-PetscErrorCode fare_found_mesh(fare_findings *found, const char *name, const char *meaning, fare_mesh_kind kind, Vec values);
+/*
+  Numbers that have an error: in a row, in rows, and as a curve; numbers that have none (all copied); and a
+  field (taken over). No numbers, no finding.
+*/
+PetscErrorCode fare_found(
+  fare_findings *found, const char *name, const char *meaning, size_t count, const double value[]);
+PetscErrorCode fare_found_table(fare_findings *found, const char *name, const char *meaning, size_t rows,
+  size_t columns, const double value[]);
+PetscErrorCode fare_found_curve(
+  fare_findings *found, const char *name, const char *meaning, size_t count, const double value[]);
+/*
+  Values of fields at points, a row of each where there are several; `known`: error of all of them that the
+  grid does not tell. References the fields, borrows regions and points.
+*/
+PetscErrorCode fare_found_at_points(fare_findings *found, const char *name, const char *meaning,
+  const fare_grid *grid, const fare_held *held, int fields, Vec field[], const fare_points *points,
+  double known);
+PetscErrorCode fare_found_exact(fare_findings *found, const char *name, const char *meaning, size_t rows,
+  size_t columns, const double value[]);
+PetscErrorCode fare_found_mesh(
+  fare_findings *found, const char *name, const char *meaning, fare_mesh_kind kind, Vec values);
 /* Adds to the errors of what was found last. */
-PetscErrorCode fare_found_known(fare_findings *found, const double least[]);
+PetscErrorCode      fare_found_known(fare_findings *found, const double least[]);
 const fare_finding *fare_findings_find(const fare_findings *found, const char *name);
 /*
-  Errors of what was found on `grid` by what was found on `half`, of cells twice as wide, where they are `ratio` times as large; and on `quarter`, of cells four times as wide, which tells where the
-  other difference is small by chance (NULL: none). At points the largest difference within two of the wider cells counts.
+  Errors of what was found on `grid` by what was found on `half`, of cells twice as wide, where they are
+  `ratio` times as large; and on `quarter`, of cells four times as wide, which tells where the other
+  difference is small by chance (NULL: none). At points the largest difference within two of the wider cells
+  counts.
 */
-PetscErrorCode fare_findings_estimate(const fare_grid *grid, const fare_grid *half, const fare_grid *quarter, double ratio, const fare_findings *coarse, const fare_findings *coarser, fare_findings *found);
-/* Values at `count` points: see interpolate.c. spread (may be NULL): by how much that differs from one order less. Collective. */
-PetscErrorCode fare_interpolate(const fare_grid *grid, const fare_held *held, Vec values, size_t count, const double x[], double at[], double spread[]);
-PetscErrorCode fare_findings_save(MPI_Comm comm, const fare_findings *found, const fare_grid *grid, fare_store *store, const char *group);
+PetscErrorCode fare_findings_estimate(const fare_grid *grid, const fare_grid *half, const fare_grid *quarter,
+  double ratio, const fare_findings *coarse, const fare_findings *coarser, fare_findings *found);
+/*
+  Values at `count` points: see interpolate.c. spread (may be NULL): by how much that differs from one order
+  less. Collective.
+*/
+PetscErrorCode fare_interpolate(const fare_grid *grid, const fare_held *held, Vec values, size_t count,
+  const double x[], double at[], double spread[]);
+PetscErrorCode fare_findings_save(
+  MPI_Comm comm, const fare_findings *found, const fare_grid *grid, fare_store *store, const char *group);
 PetscErrorCode fare_findings_print(const fare_findings *found, const char *name, fare_table *table);
 PetscErrorCode fare_findings_free(fare_findings *found);
 
 /* From {lower: [...], upper: [...]} or a list of such; a bound that is absent is the grid's end. */
-PetscErrorCode fare_region_read(const fare_node *node, const fare_analysis_context *context, fare_region *region);
+PetscErrorCode fare_region_read(
+  const fare_node *node, const fare_analysis_context *context, fare_region *region);
 PetscErrorCode fare_region_free(fare_region *region);
 /* Some box of `a` and some box of `b` share more than a boundary. */
 PetscBool fare_region_overlaps(const fare_region *a, const fare_region *b);
@@ -107,60 +145,85 @@ PetscBool fare_region_is_beyond(const fare_region *region, const double lower[],
 /* Whether an end of an axis absorbs. side 0: the lower one. */
 static inline PetscBool fare_end_absorbs(fare_end end, int side)
 {
-  return end == FARE_END_ABSORBING || end == (side ? FARE_END_ABSORBING_ABOVE : FARE_END_ABSORBING_BELOW) ? PETSC_TRUE : PETSC_FALSE;
+  return end == FARE_END_ABSORBING || end == (side ? FARE_END_ABSORBING_ABOVE : FARE_END_ABSORBING_BELOW)
+    ? PETSC_TRUE
+    : PETSC_FALSE;
 }
 /* The part of a cell that lies in it. */
 double fare_region_share(const fare_region *region, const fare_grid *grid, const PetscInt index[]);
-/* Where the edge from the centre x, outside, to its neighbour along `axis`, inside, crosses the boundary: within (0, 1]. side 0: below. */
-double fare_region_crossing(const fare_region *region, const fare_grid *grid, const double x[], int axis, int side);
+/*
+  Where the edge from the centre x, outside, to its neighbour along `axis`, inside, crosses the boundary:
+  within (0, 1]. side 0: below.
+*/
+double fare_region_crossing(
+  const fare_region *region, const fare_grid *grid, const double x[], int axis, int side);
 
-/* How far it is from x, outside, along an axis to where the set begins; HUGE_VAL: it is not met. side 0: downward. period: of the axis, 0: none. */
+/*
+  How far it is from x, outside, along an axis to where the set begins; HUGE_VAL: it is not met. side 0:
+  downward. period: of the axis, 0: none.
+*/
 double fare_region_reach(const fare_region *region, const double x[], int axis, int side, double period);
 /* A list of points, each a list of coordinates, or of numbers for one axis; NULL: none. */
-PetscErrorCode fare_points_read(const fare_node *node, const fare_analysis_context *context, fare_points *points);
+PetscErrorCode fare_points_read(
+  const fare_node *node, const fare_analysis_context *context, fare_points *points);
 PetscErrorCode fare_points_free(fare_points *points);
 
 /*
-  A solver for A x = b, preconditioned by P: by factors where those are affordable, else by multigrid. PETSc options: prefix analysis_. Collective.
+  A solver for A x = b, preconditioned by P: by factors where those are affordable, else by multigrid. PETSc
+  options: prefix analysis_. Collective.
 */
 PetscErrorCode fare_solver_create(const fare_grid *grid, Mat A, Mat P, KSP *ksp);
 /* The same choice of preconditioner for a solver of somebody else's. */
 PetscErrorCode fare_solver_choose(const fare_grid *grid, KSP ksp);
 /*
-  Iterative refinement: x += solve(residual(x)) until the residual stops falling or is at most `enough`. residual() gives b - A x in the form that rounds
-  least and the norm that it is relative to, and may normalise x. `what` begins the message where `most` is not reached.
+  Iterative refinement: x += solve(residual(x)) until the residual stops falling or is at most `enough`.
+  residual() gives b - A x in the form that rounds least and the norm that it is relative to, and may
+  normalise x. `what` begins the message where `most` is not reached.
 */
 typedef PetscErrorCode (*fare_residual_function)(void *context, Vec x, Vec residual, double *scale);
-PetscErrorCode fare_solver_refine(KSP ksp, fare_residual_function residual, void *context, double enough, double most, const char *what, Vec x, fare_solved *solved);
+PetscErrorCode fare_solver_refine(KSP ksp, fare_residual_function residual, void *context, double enough,
+  double most, const char *what, Vec x, fare_solved *solved);
 
 /*
-  Factors of M, the matrix of sum_j r(i->j) (x_i - x_j) outside of targets, plus `shift`, by eliminating states without a subtraction: see elimination.c. `closed`: as if no end absorbed.
-  FARE_ERR_FAILED where a state is never left. Rank 0 has them. Collective.
+  Factors of M, the matrix of sum_j r(i->j) (x_i - x_j) outside of targets, plus `shift`, by eliminating
+  states without a subtraction: see elimination.c. `closed`: as if no end absorbed. FARE_ERR_FAILED where a
+  state is never left. Rank 0 has them. Collective.
 */
 typedef struct fare_killed      fare_killed;
 typedef struct fare_elimination fare_elimination;
 /* Whether a grid has few enough cells for that, and no option asks for another solver. */
-PetscBool fare_elimination_serves(const fare_grid *grid);
-PetscErrorCode fare_elimination_create(const fare_killed *killed, double shift, PetscBool closed, fare_elimination **elimination);
+PetscBool      fare_elimination_serves(const fare_grid *grid);
+PetscErrorCode fare_elimination_create(
+  const fare_killed *killed, double shift, PetscBool closed, fare_elimination **elimination);
 PetscErrorCode fare_elimination_destroy(fare_elimination **elimination);
-/* x = M^-1 x, or M^-T x, outside of targets and 0 inside. Relative accuracy of every entry where none of x is negative. Collective. */
+/*
+  x = M^-1 x, or M^-T x, outside of targets and 0 inside. Relative accuracy of every entry where none of x is
+  negative. Collective.
+*/
 PetscErrorCode fare_elimination_solve(fare_elimination *elimination, PetscBool transposed, Vec x);
-/* M^T x = 0, sum 1, of one that is closed and has no shift and no targets. Relative accuracy of every entry. Collective. */
+/*
+  M^T x = 0, sum 1, of one that is closed and has no shift and no targets. Relative accuracy of every entry.
+  Collective.
+*/
 PetscErrorCode fare_elimination_stationary(fare_elimination *elimination, Vec masses);
 
 /*
-  The generator with states removed: cells in `target` hold given values (backward), or those of the stationary density (forward). An edge that
-  crosses into a target ends where it crosses, its rate as if the potential were linear along it. `cut`: what the rate is divided by.
+  The generator with states removed: cells in `target` hold given values (backward), or those of the
+  stationary density (forward). An edge that crosses into a target ends where it crosses, its rate as if the
+  potential were linear along it. `cut`: what the rate is divided by.
 */
 struct fare_killed {
-  const fare_grid  *grid;
-  fare_operator    *op;
-  PetscInt          owned, *column;    /* [n * faces + face]: global number of the neighbour, -1 at an end */
-  double           *leaving, *entering, *cut, *part; /* [n * faces + face]; part: of an edge that is outside */
-  signed char      *in, *beyond;       /* which target a cell, and the neighbour over a face, is in; -1: none */
-  fare_elimination *elimination;       /* of these rates, once something was solved with them */
+  const fare_grid *grid;
+  fare_operator   *op;
+  PetscInt         owned, *column; /* [n * faces + face]: global number of the neighbour, -1 at an end */
+  /* [n * faces + face]; part: of an edge that is outside */
+  double *leaving, *entering, *cut, *part;
+  /* which target a cell, and the neighbour over a face, is in; -1: none */
+  signed char      *in, *beyond;
+  fare_elimination *elimination; /* of these rates, once something was solved with them */
 };
-PetscErrorCode fare_killed_create(const fare_grid *grid, const fare_system *system, double t, int targets, const fare_region *const target[], fare_killed **killed);
+PetscErrorCode fare_killed_create(const fare_grid *grid, const fare_system *system, double t, int targets,
+  const fare_region *const target[], fare_killed **killed);
 PetscErrorCode fare_killed_destroy(fare_killed **killed);
 /* Brings the rates to time t. Collective. */
 PetscErrorCode fare_killed_move(fare_killed *killed, double t);
@@ -168,20 +231,36 @@ PetscErrorCode fare_killed_move(fare_killed *killed, double t);
 PetscErrorCode fare_killed_matrix(const fare_killed *killed, Mat *M);
 /* shift + scale times that sum, into a matrix of that pattern; still the identity in targets. */
 PetscErrorCode fare_killed_fill(const fare_killed *killed, double shift, double scale, Mat M);
-/* r_i = b - sum_j r(i->j) (x_i - x_j) outside, 0 inside: differences first, so that a nearly constant x costs no digits. scale: L1 norm of its terms. Collective. */
+/*
+  r_i = b - sum_j r(i->j) (x_i - x_j) outside, 0 inside: differences first, so that a nearly constant x costs
+  no digits. scale: L1 norm of its terms. Collective.
+*/
 PetscErrorCode fare_killed_residual(const fare_killed *killed, double b, Vec x, Vec r, double *scale);
 /* x = value[target] inside, as it is outside. */
 PetscErrorCode fare_killed_hold(const fare_killed *killed, const double value[], Vec x);
-/* Solves sum_j r(i->j) (x_i - x_j) = b_i outside, x = value[target] inside, none of them negative. New vector. Collective. */
-PetscErrorCode fare_killed_solve(fare_killed *killed, double b, const double value[], const char *what, Vec *x, fare_solved *solved);
-/* The probability that an end is where paths are absorbed, not the targets or another end. New vector. Collective. */
+/*
+  Solves sum_j r(i->j) (x_i - x_j) = b_i outside, x = value[target] inside, none of them negative. New vector.
+  Collective.
+*/
+PetscErrorCode fare_killed_solve(
+  fare_killed *killed, double b, const double value[], const char *what, Vec *x, fare_solved *solved);
+/*
+  The probability that an end is where paths are absorbed, not the targets or another end. New vector.
+  Collective.
+*/
 PetscErrorCode fare_killed_exit(fare_killed *killed, int axis, int side, Vec *x);
 /* Makes killed->elimination, where that serves. Collective. */
 PetscErrorCode fare_killed_eliminate(fare_killed *killed);
 
-/* u' S v of the symmetric matrix S of sqrt(r(i->j) r(j->i)), as a sum over faces of products of differences. Collective. */
+/*
+  u' S v of the symmetric matrix S of sqrt(r(i->j) r(j->i)), as a sum over faces of products of differences.
+  Collective.
+*/
 PetscErrorCode fare_spectrum_form(const fare_killed *faces, Vec u, Vec v, double *form);
-/* Finds modes again whose rates the eigensolver cannot resolve. `rest`: masses that are at rest where no end absorbs; `closed`: none does. See slow_modes.c. Collective. */
+/*
+  Finds modes again whose rates the eigensolver cannot resolve. `rest`: masses that are at rest where no end
+  absorbs; `closed`: none does. See slow_modes.c. Collective.
+*/
 PetscErrorCode fare_spectrum_refine(fare_killed *faces, PetscBool closed, Vec rest, fare_spectrum *spectrum);
 
 /* Keys that both kinds of passage share. begin: none where `from` and `leave` are absent. */
@@ -193,18 +272,31 @@ typedef struct {
   fare_points      at;
 } fare_passage_keys;
 extern const char *const fare_passage_weights[];
-#define FARE_PASSAGE_FIELDS(at) \
-  {"target", FARE_NODE, (at) + offsetof(fare_passage_keys, target), "", 0, 0, NULL, "", "the set to reach: a box {lower: [...], upper: [...]} or a list of such"}, \
-  {"leave", FARE_NODE, (at) + offsetof(fare_passage_keys, leave), "", 0, 0, NULL, "", "instead of a target: the set to get out of"}, \
-  {"from", FARE_NODE, (at) + offsetof(fare_passage_keys, from), "", 0, 0, NULL, "", "set over which the mean time is taken; what is left, unless given"}, \
-  {"weight", FARE_CHOICE, (at) + offsetof(fare_passage_keys, weight), "stationary", 0, 0, fare_passage_weights, "", "density in that set by which it is weighted"}, \
-  {"points", FARE_NODE, (at) + offsetof(fare_passage_keys, points), "", 0, 0, NULL, "", "list of points from which to give the time"}, \
-  {"meshes", FARE_BOOLEAN, (at) + offsetof(fare_passage_keys, meshes), "true", 0, 0, NULL, "", "also keep the times on the grid"}
-PetscErrorCode fare_passage_check(fare_passage_keys *keys, const fare_node *node, const fare_analysis_context *context);
+#define FARE_PASSAGE_FIELDS(at)                                                                 \
+  {"target", FARE_NODE, (at) + offsetof(fare_passage_keys, target), "", 0, 0, NULL, "",         \
+    "the set to reach: a box {lower: [...], upper: [...]} or a list of such"},                  \
+    {"leave", FARE_NODE, (at) + offsetof(fare_passage_keys, leave), "", 0, 0, NULL, "",         \
+      "instead of a target: the set to get out of"},                                            \
+    {"from", FARE_NODE, (at) + offsetof(fare_passage_keys, from), "", 0, 0, NULL, "",           \
+      "set over which the mean time is taken; what is left, unless given"},                     \
+    {"weight", FARE_CHOICE, (at) + offsetof(fare_passage_keys, weight), "stationary", 0, 0,     \
+      fare_passage_weights, "", "density in that set by which it is weighted"},                 \
+    {"points", FARE_NODE, (at) + offsetof(fare_passage_keys, points), "", 0, 0, NULL, "",       \
+      "list of points from which to give the time"},                                            \
+  {                                                                                             \
+    "meshes", FARE_BOOLEAN, (at) + offsetof(fare_passage_keys, meshes), "true", 0, 0, NULL, "", \
+      "also keep the times on the grid"                                                         \
+  }
+PetscErrorCode fare_passage_check(
+  fare_passage_keys *keys, const fare_node *node, const fare_analysis_context *context);
 PetscErrorCode fare_passage_free(fare_passage_keys *keys);
-/* Masses in the set that it begins from, sum 1: parameters frozen at t. And times at the points. Collective. */
-PetscErrorCode fare_passage_begin(const fare_passage_keys *keys, const fare_grid *grid, const fare_system *system, double t, Vec *masses);
-PetscErrorCode fare_passage_at_points(const fare_passage_keys *keys, const fare_grid *grid, const char *meaning, int count, Vec times[], double known, fare_findings *found);
+/*
+  Masses in the set that it begins from, sum 1: parameters frozen at t. And times at the points. Collective.
+*/
+PetscErrorCode fare_passage_begin(
+  const fare_passage_keys *keys, const fare_grid *grid, const fare_system *system, double t, Vec *masses);
+PetscErrorCode fare_passage_at_points(const fare_passage_keys *keys, const fare_grid *grid,
+  const char *meaning, int count, Vec times[], double known, fare_findings *found);
 
 /* Keys that both kinds of committor share; `kept` says which fields. */
 typedef struct {
@@ -213,55 +305,84 @@ typedef struct {
   fare_region      from, to;
   fare_points      at;
 } fare_committor_keys;
-#define FARE_COMMITTOR_FIELDS(at, kept) \
-  {"a", FARE_NODE, (at) + offsetof(fare_committor_keys, a), NULL, 0, 0, NULL, "", "the set to come from: a box {lower: [...], upper: [...]} or a list of such"}, \
-  {"b", FARE_NODE, (at) + offsetof(fare_committor_keys, b), NULL, 0, 0, NULL, "", "the set to go to"}, \
-  {"points", FARE_NODE, (at) + offsetof(fare_committor_keys, points), "", 0, 0, NULL, "", "list of points at which to give the committor"}, \
-  {"meshes", FARE_BOOLEAN, (at) + offsetof(fare_committor_keys, meshes), "true", 0, 0, NULL, "", "also keep " kept}
+#define FARE_COMMITTOR_FIELDS(at, kept)                                                                  \
+  {"a", FARE_NODE, (at) + offsetof(fare_committor_keys, a), NULL, 0, 0, NULL, "",                        \
+    "the set to come from: a box {lower: [...], upper: [...]} or a list of such"},                       \
+    {"b", FARE_NODE, (at) + offsetof(fare_committor_keys, b), NULL, 0, 0, NULL, "", "the set to go to"}, \
+    {"points", FARE_NODE, (at) + offsetof(fare_committor_keys, points), "", 0, 0, NULL, "",              \
+      "list of points at which to give the committor"},                                                  \
+  {                                                                                                      \
+    "meshes", FARE_BOOLEAN, (at) + offsetof(fare_committor_keys, meshes), "true", 0, 0, NULL, "",        \
+      "also keep " kept                                                                                  \
+  }
 PetscErrorCode fare_committor_check(fare_committor_keys *keys, const fare_analysis_context *context);
 PetscErrorCode fare_committor_free(fare_committor_keys *keys);
 /* q, of cells, at the points: 0 within a, 1 within b, or the other way round: `complement`. Collective. */
-PetscErrorCode fare_committor_at_points(const fare_committor_keys *keys, const fare_grid *grid, PetscBool complement, const char *meaning, int count, Vec q[], double known, fare_findings *found);
+PetscErrorCode fare_committor_at_points(const fare_committor_keys *keys, const fare_grid *grid,
+  PetscBool complement, const char *meaning, int count, Vec q[], double known, fare_findings *found);
 
-/* Steps of a moving generator, backward on x (dx/ds = b - M x, s = -t) or forward on masses (dP/dt = -M^T P). See stepper.c. */
+/*
+  Steps of a moving generator, backward on x (dx/ds = b - M x, s = -t) or forward on masses (dP/dt = -M^T P).
+  See stepper.c.
+*/
 #define FARE_STEPPER_STAGES 5
 typedef struct {
   fare_killed *killed;
-  PetscBool    forward, lags;   /* lags: factors are used again */
-  double       b, factored;     /* factored: width that they are of; 0: none yet */
+  PetscBool    forward, lags; /* lags: factors are used again */
+  double       b, factored;   /* factored: width that they are of; 0: none yet */
   Mat          A, transposed;
   KSP          ksp;
   Vec          base, r, *slope;
-  PetscInt     spent, steps;    /* iterations of the last solve; steps so far */
+  PetscInt     spent, steps; /* iterations of the last solve; steps so far */
 } fare_stepper;
-PetscErrorCode fare_stepper_create(const fare_grid *grid, const fare_system *system, double t, int targets, const fare_region *const target[], PetscBool forward, fare_stepper **stepper);
+PetscErrorCode fare_stepper_create(const fare_grid *grid, const fare_system *system, double t, int targets,
+  const fare_region *const target[], PetscBool forward, fare_stepper **stepper);
 PetscErrorCode fare_stepper_destroy(fare_stepper **stepper);
-/* One step; rates are taken between within[0] and within[1], at neither. *lived, where not NULL, grows by the integral of the sum of x. Collective. */
-PetscErrorCode fare_stepper_step(fare_stepper *stepper, double from, double to, const double within[2], Vec x, double *lived);
+/*
+  One step; rates are taken between within[0] and within[1], at neither. *lived, where not NULL, grows by the
+  integral of the sum of x. Collective.
+*/
+PetscErrorCode fare_stepper_step(
+  fare_stepper *stepper, double from, double to, const double within[2], Vec x, double *lived);
 
-/* The way from one time to another, either way: pieces between stops and jumps of the drive, with smaller steps behind a jump and, where it is `rough`, at the beginning. */
+/*
+  The way from one time to another, either way: pieces between stops and jumps of the drive, with smaller
+  steps behind a jump and, where it is `rough`, at the beginning.
+*/
 typedef struct {
   double    from, to;
-  PetscInt  steps;    /* on level 0; twice as many on each further one */
-  int       stop;     /* that it ends at, -1: none */
+  PetscInt  steps; /* on level 0; twice as many on each further one */
+  int       stop;  /* that it ends at, -1: none */
   PetscBool rough;
 } fare_time_piece;
 typedef struct {
   int              pieces, begin; /* begin: the stop that it begins at, -1: none */
   fare_time_piece *piece;
 } fare_timeline;
-PetscErrorCode fare_timeline_create(const fare_system *system, double from, double to, int stops, const double stop[], PetscBool rough, fare_timeline **timeline);
+PetscErrorCode fare_timeline_create(const fare_system *system, double from, double to, int stops,
+  const double stop[], PetscBool rough, fare_timeline **timeline);
 PetscErrorCode fare_timeline_destroy(fare_timeline **timeline);
 /* Takes x all the way; visit() sees it at every stop. `lived` and `visit` may be NULL. Collective. */
 typedef PetscErrorCode (*fare_visit_function)(void *context, int stop, double t, Vec x);
-PetscErrorCode fare_timeline_run(const fare_timeline *timeline, int level, fare_stepper *stepper, Vec x, double *lived, fare_visit_function visit, void *context);
-/* Error of what steps of this level give, from its difference to the level before and the difference before that. */
+PetscErrorCode fare_timeline_run(const fare_timeline *timeline, int level, fare_stepper *stepper, Vec x,
+  double *lived, fare_visit_function visit, void *context);
+/*
+  Error of what steps of this level give, from its difference to the level before and the difference before
+  that.
+*/
 double fare_step_error(int level, double difference, double before);
 #define FARE_LEVELS_MAX 12
 
-/* That something is driven, and that the drive repeats after `period` where that is not 0; else an error at the node, which names the kind for systems that stand still. */
-PetscErrorCode fare_period_check(const fare_node *node, const fare_system *system, double start, double period, const char *instead);
-/* Keys that kinds of driven systems share, their rows, and what they come to: the span and the times `starts` at which paths begin. */
+/*
+  That something is driven, and that the drive repeats after `period` where that is not 0; else an error at
+  the node, which names the kind for systems that stand still.
+*/
+PetscErrorCode fare_period_check(
+  const fare_node *node, const fare_system *system, double start, double period, const char *instead);
+/*
+  Keys that kinds of driven systems share, their rows, and what they come to: the span and the times `starts`
+  at which paths begin.
+*/
 typedef struct {
   double     period, span, tolerance;
   int        after; /* a fare_after */
@@ -269,25 +390,36 @@ typedef struct {
 } fare_driven_keys;
 #define FARE_STARTS_MAX 40
 extern const char *const fare_driven_after[];
-#define FARE_DRIVEN_FIELDS(at) \
-  {"period", FARE_REAL, (at) + offsetof(fare_driven_keys, period), "0", 0, 1e12, NULL, "time", "after which the drive repeats; or give span"}, \
-  {"span", FARE_REAL, (at) + offsetof(fare_driven_keys, span), "0", 0, 1e12, NULL, "time", "how long from time on the drive is followed"}, \
-  {"after", FARE_CHOICE, (at) + offsetof(fare_driven_keys, after), "frozen", 0, 0, fare_driven_after, "", "the span: frozen: all stays as it is then; over: who has not arrived by then does not count"}, \
-  {"starts", FARE_INTEGER, (at) + offsetof(fare_driven_keys, starts), "1", 1, FARE_STARTS_MAX, NULL, "", "times at which paths begin: the first is time, the others divide the span into equal parts"}, \
-  {"tolerance", FARE_REAL, (at) + offsetof(fare_driven_keys, tolerance), "1e-6", 1e-11, 0.1, NULL, "", "estimated error of the steps in time, relative to the largest value"}
-PetscErrorCode fare_driven_check(const fare_driven_keys *keys, const fare_node *node, const fare_system *system, double time, const char *instead);
+#define FARE_DRIVEN_FIELDS(at)                                                                              \
+  {"period", FARE_REAL, (at) + offsetof(fare_driven_keys, period), "0", 0, 1e12, NULL, "time",              \
+    "after which the drive repeats; or give span"},                                                         \
+    {"span", FARE_REAL, (at) + offsetof(fare_driven_keys, span), "0", 0, 1e12, NULL, "time",                \
+      "how long from time on the drive is followed"},                                                       \
+    {"after", FARE_CHOICE, (at) + offsetof(fare_driven_keys, after), "frozen", 0, 0, fare_driven_after, "", \
+      "the span: frozen: all stays as it is then; over: who has not arrived by then does not count"},       \
+    {"starts", FARE_INTEGER, (at) + offsetof(fare_driven_keys, starts), "1", 1, FARE_STARTS_MAX, NULL, "",  \
+      "times at which paths begin: the first is time, the others divide the span into equal parts"},        \
+  {                                                                                                         \
+    "tolerance", FARE_REAL, (at) + offsetof(fare_driven_keys, tolerance), "1e-6", 1e-11, 0.1, NULL, "",     \
+      "estimated error of the steps in time, relative to the largest value"                                 \
+  }
+PetscErrorCode fare_driven_check(const fare_driven_keys *keys, const fare_node *node,
+  const fare_system *system, double time, const char *instead);
 PetscErrorCode fare_driven_plan(const fare_driven_keys *keys, double time, fare_span *span, double starts[]);
-PetscErrorCode fare_driven_keep(const fare_driven_keys *keys, const fare_driven *driven, const double starts[], const char *what, fare_findings *found);
+PetscErrorCode fare_driven_keep(const fare_driven_keys *keys, const fare_driven *driven,
+  const double starts[], const char *what, fare_findings *found);
 
 /* The layout of a ghosted local vector: where a cell is in it, and how far its neighbours along each axis. */
 typedef struct {
   PetscInt start[FARE_DIM_MAX], count[FARE_DIM_MAX], stride[FARE_DIM_MAX];
 } fare_ghosts;
 PetscErrorCode fare_ghosts_of(const fare_grid *grid, fare_ghosts *ghosts);
-void           fare_cell_index(const fare_grid *grid, PetscInt n, PetscInt index[]); /* of the n-th owned cell */
+/* of the n-th owned cell */
+void                   fare_cell_index(const fare_grid *grid, PetscInt n, PetscInt index[]);
 static inline PetscInt fare_ghosts_at(const fare_ghosts *g, const PetscInt index[])
 {
-  return ((index[2] - g->start[2]) * g->count[1] + index[1] - g->start[1]) * g->count[0] + index[0] - g->start[0];
+  return ((index[2] - g->start[2]) * g->count[1] + index[1] - g->start[1]) * g->count[0] + index[0] -
+    g->start[0];
 }
 static inline PetscInt fare_grid_owned(const fare_grid *grid)
 {

@@ -1,10 +1,12 @@
 /*
-  Committors and rates between two sets. q+ (to reach b before a) solves L^T q = 0 with q = 0 in a, 1 in b; the reactive masses g = pi q- (came from a
-  rather than from b) solve L g = 0 with g = pi in a, 0 in b. With no detailed balance q- is not 1 - q+. On edges cut by a boundary (killed.c) the flow is
+  Committors and rates between two sets. q+ (to reach b before a) solves L^T q = 0 with q = 0 in a, 1 in b;
+  the reactive masses g = pi q- (came from a rather than from b) solve L g = 0 with g = pi in a, 0 in b. With
+  no detailed balance q- is not 1 - q+. On edges cut by a boundary (killed.c) the flow is
 
     J_g = r'(i->j) (g_i - pi_i) + J_pi,
 
-  which leaves pi itself unchanged. Both matrices are transposes of each other, so the flux out of a equals that into b exactly.
+  which leaves pi itself unchanged. Both matrices are transposes of each other, so the flux out of a equals
+  that into b exactly.
 */
 #include "analysis.h"
 
@@ -21,7 +23,8 @@ typedef struct {
 } problem;
 
 /* What flows out of the i-th cell over a face, of masses g given here and there, and pi. */
-static double flow_out(const problem *p, PetscInt at, double g_here, double g_there, double pi_here, double pi_there)
+static double flow_out(
+  const problem *p, PetscInt at, double g_here, double g_there, double pi_here, double pi_there)
 {
   const fare_killed *k   = p->killed;
   const double       cut = k->leaving[at] / k->cut[at];
@@ -58,7 +61,8 @@ static PetscErrorCode residual(void *context, Vec g, Vec r, double *scale)
     fare_cell_index(k->grid, n, index);
     here = fare_ghosts_at(&ghosts, index);
     for (int face = 0; face < faces; face++) {
-      const PetscInt at = n * faces + face, there = k->column[at] < 0 ? here : here + (face % 2 ? 1 : -1) * ghosts.stride[face / 2];
+      const PetscInt at    = n * faces + face,
+                     there = k->column[at] < 0 ? here : here + (face % 2 ? 1 : -1) * ghosts.stride[face / 2];
 
       to[n] -= flow_out(p, at, value[here], value[there], pi[here], pi[there]);
       *scale += k->leaving[at] * pi[here];
@@ -154,8 +158,11 @@ static PetscErrorCode count_transitions(const problem *p, fare_reaction *reactio
       const PetscInt at = n * faces + face;
 
       if (k->column[at] < 0 || k->beyond[at] < 0) continue;
-      if (k->beyond[at] == A) sum[0] -= q[n] * flow_out(p, at, 0, 0, pi[here], pi[here + (face % 2 ? 1 : -1) * ghosts.stride[face / 2]]);
-      else sum[1] += flow_out(p, at, g[n], 0, 0, 0);
+      if (k->beyond[at] == A)
+        sum[0] -=
+          q[n] * flow_out(p, at, 0, 0, pi[here], pi[here + (face % 2 ? 1 : -1) * ghosts.stride[face / 2]]);
+      else
+        sum[1] += flow_out(p, at, g[n], 0, 0, 0);
     }
   }
   PetscCall(VecRestoreArrayRead(p->stationary, &pi));
@@ -190,11 +197,12 @@ static PetscErrorCode find_rates(problem *p, Vec stationary, fare_reaction *reac
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_reaction_solve(const fare_grid *grid, const fare_system *system, double t, const fare_region *a, const fare_region *b, Vec stationary, fare_reaction *reaction, fare_solved *solved)
+PetscErrorCode fare_reaction_solve(const fare_grid *grid, const fare_system *system, double t,
+  const fare_region *a, const fare_region *b, Vec stationary, fare_reaction *reaction, fare_solved *solved)
 {
-  const fare_region *targets[]     = {[A] = a, [B] = b};
-  const double       to_b[]        = {[A] = 0, [B] = 1}, to_a[] = {[A] = 1, [B] = 0};
-  problem            p             = {0};
+  const fare_region *targets[] = {[A] = a, [B] = b};
+  const double       to_b[] = {[A] = 0, [B] = 1}, to_a[] = {[A] = 1, [B] = 0};
+  problem            p = {0};
   fare_solved        complement;
 
   PetscFunctionBeginUser;
@@ -222,7 +230,8 @@ PetscErrorCode fare_committor_check(fare_committor_keys *keys, const fare_analys
   PetscFunctionBeginUser;
   PetscCall(fare_region_read(keys->a, context, &keys->from));
   PetscCall(fare_region_read(keys->b, context, &keys->to));
-  if (fare_region_overlaps(&keys->from, &keys->to)) PetscCall(fare_node_error(keys->b, "the sets a and b overlap"));
+  if (fare_region_overlaps(&keys->from, &keys->to))
+    PetscCall(fare_node_error(keys->b, "the sets a and b overlap"));
   PetscCall(fare_points_read(keys->points, context, &keys->at));
   PetscFunctionReturn(0);
 }
@@ -236,12 +245,14 @@ PetscErrorCode fare_committor_free(fare_committor_keys *keys)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_committor_at_points(const fare_committor_keys *keys, const fare_grid *grid, PetscBool complement, const char *meaning, int count, Vec q[], double known, fare_findings *found)
+PetscErrorCode fare_committor_at_points(const fare_committor_keys *keys, const fare_grid *grid,
+  PetscBool complement, const char *meaning, int count, Vec q[], double known, fare_findings *found)
 {
   const fare_held held = {2, {&keys->from, &keys->to}, {complement ? 1 : 0, complement ? 0 : 1}};
 
   PetscFunctionBeginUser;
-  PetscCall(fare_found_at_points(found, complement ? "to_a" : "committor", meaning, grid, &held, count, q, &keys->at, known));
+  PetscCall(fare_found_at_points(
+    found, complement ? "to_a" : "committor", meaning, grid, &held, count, q, &keys->at, known));
   PetscFunctionReturn(0);
 }
 
@@ -250,7 +261,8 @@ static const fare_field fields[] = {
   FARE_FIELDS_END,
 };
 
-static PetscErrorCode check(void *state, const fare_node *node, const fare_analysis_context *context, double time)
+static PetscErrorCode check(
+  void *state, const fare_node *node, const fare_analysis_context *context, double time)
 {
   PetscFunctionBeginUser;
   (void)node, (void)time;
@@ -263,29 +275,36 @@ static PetscErrorCode keep_rates(const fare_reaction *reaction, fare_findings *f
   const double imbalance = fabs(reaction->flux_a - reaction->flux_b) / reaction->flux_b;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_found(found, "flux", "transitions from a to b per time in the steady state", 1, &reaction->flux_b));
-  PetscCall(fare_found(found, "rate_ab", "of transitions per time spent having come from a", 1, &reaction->rate_ab));
-  PetscCall(fare_found(found, "rate_ba", "of transitions per time spent having come from b", 1, &reaction->rate_ba));
-  PetscCall(fare_found_exact(found, "imbalance", "relative difference of the fluxes out of a and into b", 1, 1, &imbalance));
+  PetscCall(
+    fare_found(found, "flux", "transitions from a to b per time in the steady state", 1, &reaction->flux_b));
+  PetscCall(
+    fare_found(found, "rate_ab", "of transitions per time spent having come from a", 1, &reaction->rate_ab));
+  PetscCall(
+    fare_found(found, "rate_ba", "of transitions per time spent having come from b", 1, &reaction->rate_ba));
+  PetscCall(fare_found_exact(
+    found, "imbalance", "relative difference of the fluxes out of a and into b", 1, 1, &imbalance));
   PetscFunctionReturn(0);
 }
 
 /* There is no steady state, and no rate in it, where an end absorbs. */
-static PetscErrorCode solve(const fare_committor_keys *s, const fare_grid *grid, const fare_system *system, double time, fare_reaction *reaction, fare_solved *solved)
+static PetscErrorCode solve(const fare_committor_keys *s, const fare_grid *grid, const fare_system *system,
+  double time, fare_reaction *reaction, fare_solved *solved)
 {
   Vec         stationary = NULL;
   fare_solved guess;
   PetscBool   closed = PETSC_TRUE;
 
   PetscFunctionBeginUser;
-  for (int axis = 0; axis < grid->dim; axis++) closed = grid->end[axis] >= FARE_END_ABSORBING ? PETSC_FALSE : closed;
+  for (int axis = 0; axis < grid->dim; axis++)
+    closed = grid->end[axis] >= FARE_END_ABSORBING ? PETSC_FALSE : closed;
   if (closed) PetscCall(fare_stationary_solve(grid, system, time, &stationary, &guess));
   PetscCall(fare_reaction_solve(grid, system, time, &s->from, &s->to, stationary, reaction, solved));
   PetscCall(VecDestroy(&stationary));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_system *system, double time, const fare_findings *like, fare_findings *found)
+static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_system *system, double time,
+  const fare_findings *like, fare_findings *found)
 {
   const fare_committor_keys *s = state;
   fare_reaction              reaction;
@@ -294,15 +313,22 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
   PetscFunctionBeginUser;
   (void)like;
   PetscCall(solve(s, grid, system, time, &reaction, &solved));
-  PetscCall(fare_committor_at_points(s, grid, PETSC_FALSE, "probability to reach b before a, at the points", 1, &reaction.committor, 0, found));
-  PetscCall(fare_committor_at_points(s, grid, PETSC_TRUE, "probability to reach a before b, at the points", 1, &reaction.complement, 0, found));
-  PetscCall(fare_found_exact(found, "points", "where `committor` and `to_a` are given", s->at.count, (size_t)grid->dim, s->at.x));
+  PetscCall(fare_committor_at_points(s, grid, PETSC_FALSE, "probability to reach b before a, at the points",
+    1, &reaction.committor, 0, found));
+  PetscCall(fare_committor_at_points(s, grid, PETSC_TRUE, "probability to reach a before b, at the points", 1,
+    &reaction.complement, 0, found));
+  PetscCall(fare_found_exact(
+    found, "points", "where `committor` and `to_a` are given", s->at.count, (size_t)grid->dim, s->at.x));
   if (reaction.reactive) PetscCall(keep_rates(&reaction, found));
-  PetscCall(fare_found_exact(found, "residual", "of the equation, relative to its terms", 1, 1, &solved.residual));
+  PetscCall(
+    fare_found_exact(found, "residual", "of the equation, relative to its terms", 1, 1, &solved.residual));
   if (s->meshes) {
-    PetscCall(fare_found_mesh(found, "committor", "probability to reach b before a from the centre of each cell", FARE_MESH_VALUES, reaction.committor));
+    PetscCall(fare_found_mesh(found, "committor",
+      "probability to reach b before a from the centre of each cell", FARE_MESH_VALUES, reaction.committor));
     reaction.committor = NULL;
-    if (reaction.reactive) PetscCall(fare_found_mesh(found, "from_a", "density of those that come from a rather than from b", FARE_MESH_ESTIMATED, reaction.reactive));
+    if (reaction.reactive)
+      PetscCall(fare_found_mesh(found, "from_a", "density of those that come from a rather than from b",
+        FARE_MESH_ESTIMATED, reaction.reactive));
     reaction.reactive = NULL;
   }
   PetscCall(fare_reaction_free(&reaction));

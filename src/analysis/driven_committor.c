@@ -1,4 +1,7 @@
-/* The probability to reach one set before another while the drive goes on: dq/dt = -L(t)^T q with q = 0 in a, 1 in b, backward in time. */
+/*
+  The probability to reach one set before another while the drive goes on: dq/dt = -L(t)^T q with q = 0 in a,
+  1 in b, backward in time.
+*/
 #include "analysis.h"
 
 typedef struct {
@@ -13,7 +16,8 @@ static const fare_field fields[] = {
   FARE_FIELDS_END,
 };
 
-static PetscErrorCode check(void *state, const fare_node *node, const fare_analysis_context *context, double time)
+static PetscErrorCode check(
+  void *state, const fare_node *node, const fare_analysis_context *context, double time)
 {
   committor *s = state;
 
@@ -23,17 +27,21 @@ static PetscErrorCode check(void *state, const fare_node *node, const fare_analy
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode keep_points(const committor *s, const fare_grid *grid, Vec q[], double known, fare_findings *found)
+static PetscErrorCode keep_points(
+  const committor *s, const fare_grid *grid, Vec q[], double known, fare_findings *found)
 {
   PetscFunctionBeginUser;
-  PetscCall(fare_committor_at_points(&s->sets, grid, PETSC_FALSE, "probability to reach b before a: of each start, at the points", (int)s->keys.starts, q, known, found));
-  PetscCall(fare_found_exact(found, "points", "where `committor` is given", s->sets.at.count, (size_t)grid->dim, s->sets.at.x));
+  PetscCall(fare_committor_at_points(&s->sets, grid, PETSC_FALSE,
+    "probability to reach b before a: of each start, at the points", (int)s->keys.starts, q, known, found));
+  PetscCall(fare_found_exact(
+    found, "points", "where `committor` is given", s->sets.at.count, (size_t)grid->dim, s->sets.at.x));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_system *system, double time, const fare_findings *like, fare_findings *found)
+static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_system *system, double time,
+  const fare_findings *like, fare_findings *found)
 {
-  const committor *s = state;
+  const committor *s     = state;
   const int        count = (int)s->keys.starts;
   double           starts[FARE_STARTS_MAX];
   Vec              q[FARE_STARTS_MAX];
@@ -43,15 +51,20 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
   PetscFunctionBeginUser;
   (void)like;
   PetscCall(fare_driven_plan(&s->keys, time, &span, starts));
-  PetscCall(fare_driven_committor_solve(grid, system, &span, &s->sets.from, &s->sets.to, count, starts, q, &driven));
+  PetscCall(
+    fare_driven_committor_solve(grid, system, &span, &s->sets.from, &s->sets.to, count, starts, q, &driven));
   PetscCall(keep_points(s, grid, q, driven.error * driven.largest, found));
   PetscCall(fare_driven_keep(&s->keys, &driven, starts, "times from which `committor` is given", found));
   for (int k = 0; k < count; k++) {
     char name[32];
 
     snprintf(name, sizeof name, "committor_%d", k);
-    if (s->sets.meshes) PetscCall(fare_found_mesh(found, name, "probability to reach b before a from the centre of each cell, from this start", FARE_MESH_VALUES, q[k]));
-    else PetscCall(VecDestroy(&q[k]));
+    if (s->sets.meshes)
+      PetscCall(fare_found_mesh(found, name,
+        "probability to reach b before a from the centre of each cell, from this start", FARE_MESH_VALUES,
+        q[k]));
+    else
+      PetscCall(VecDestroy(&q[k]));
   }
   PetscFunctionReturn(0);
 }
@@ -66,8 +79,8 @@ static PetscErrorCode destroy(void *state)
 }
 
 const fare_analysis_type fare_analysis_driven_committor = {
-  .name      = "driven_committor",
-  .summary   = "probability to reach one set before another while the drive goes on, by the time of the start",
+  .name    = "driven_committor",
+  .summary = "probability to reach one set before another while the drive goes on, by the time of the start",
   .reference = "Helfmann, Ribera Borrell, Schuette and Koltai, J. Nonlinear Sci. 30, 3321 (2020)",
   .size      = sizeof(committor),
   .fields    = fields,

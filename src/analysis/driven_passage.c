@@ -1,4 +1,7 @@
-/* The mean time until a set is reached while the drive goes on, dtau/dt = -1 - L(t)^T tau backward in time; and of paths from a set, when they get there, forward. */
+/*
+  The mean time until a set is reached while the drive goes on, dtau/dt = -1 - L(t)^T tau backward in time;
+  and of paths from a set, when they get there, forward.
+*/
 #include "analysis.h"
 
 typedef struct {
@@ -12,23 +15,30 @@ typedef struct {
 static const fare_field fields[] = {
   FARE_DRIVEN_FIELDS(AT(keys)),
   FARE_PASSAGE_FIELDS(AT(sets)),
-  {"survival", FARE_INTEGER, AT(survival), "0", 0, 100000, NULL, "", "times at which to give what is left of paths that begin in `from` at the first start, and how many arrive per time"},
-  {"horizon", FARE_REAL, AT(horizon), "0", 0, 1e12, NULL, "time", "how long after the start survival is followed; the span or period unless given"},
+  {"survival", FARE_INTEGER, AT(survival), "0", 0, 100000, NULL, "",
+    "times at which to give what is left of paths that begin in `from` at the first start, and how many "
+    "arrive per time"},
+  {"horizon", FARE_REAL, AT(horizon), "0", 0, 1e12, NULL, "time",
+    "how long after the start survival is followed; the span or period unless given"},
   FARE_FIELDS_END,
 };
 
-static PetscErrorCode check(void *state, const fare_node *node, const fare_analysis_context *context, double time)
+static PetscErrorCode check(
+  void *state, const fare_node *node, const fare_analysis_context *context, double time)
 {
   passage *s = state;
 
   PetscFunctionBeginUser;
   PetscCall(fare_driven_check(&s->keys, node, context->system, time, "passage"));
   PetscCall(fare_passage_check(&s->sets, node, context));
-  if (s->survival && !s->sets.begin.boxes) PetscCall(fare_node_error(fare_node_find(node, "survival"), "survival needs a set to begin from: give 'from'"));
+  if (s->survival && !s->sets.begin.boxes)
+    PetscCall(
+      fare_node_error(fare_node_find(node, "survival"), "survival needs a set to begin from: give 'from'"));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode keep_survival(const passage *s, const fare_grid *grid, const fare_system *system, const fare_span *span, Vec begin, fare_findings *found)
+static PetscErrorCode keep_survival(const passage *s, const fare_grid *grid, const fare_system *system,
+  const fare_span *span, Vec begin, fare_findings *found)
 {
   const double   length = s->horizon > 0 ? s->horizon : span->end - span->start;
   const int      count  = (int)s->survival;
@@ -39,21 +49,26 @@ static PetscErrorCode keep_survival(const passage *s, const fare_grid *grid, con
   PetscFunctionBeginUser;
   PetscCall(PetscMalloc4(count, &times, count, &left, count, &density, count, &survival));
   for (int i = 0; i < count; i++) times[i] = span->start + length * (i + 1) / count;
-  PetscCall(fare_survival_solve(grid, system, &s->sets.absorbing, begin, span->start, s->keys.tolerance, count, times, survival, &driven));
+  PetscCall(fare_survival_solve(grid, system, &s->sets.absorbing, begin, span->start, s->keys.tolerance,
+    count, times, survival, &driven));
   for (int i = 0; i < count; i++) left[i] = survival[i].survival;
   for (int i = 0; i < count; i++) density[i] = survival[i].density;
-  PetscCall(fare_found_exact(found, "survival_times", "at which `survival` and `passage_density` are given", (size_t)count, 1, times));
+  PetscCall(fare_found_exact(
+    found, "survival_times", "at which `survival` and `passage_density` are given", (size_t)count, 1, times));
   found->finding[found->findings - 1].curve = PETSC_TRUE;
   for (int i = 0; i < count; i++) times[i] = driven.error;
-  PetscCall(fare_found_curve(found, "survival", "part of the paths from the set, begun at the first start, that has not arrived", (size_t)count, left));
+  PetscCall(fare_found_curve(found, "survival",
+    "part of the paths from the set, begun at the first start, that has not arrived", (size_t)count, left));
   PetscCall(fare_found_known(found, times));
   PetscCall(fare_found_curve(found, "passage_density", "of their times of arrival", (size_t)count, density));
-  PetscCall(fare_found_exact(found, "survival_step_error", "estimated, of the steps in time", 1, 1, &driven.error));
+  PetscCall(
+    fare_found_exact(found, "survival_step_error", "estimated, of the steps in time", 1, 1, &driven.error));
   PetscCall(PetscFree4(times, left, density, survival));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode keep_means(const passage *s, const fare_grid *grid, const fare_system *system, const fare_span *span, Vec times[], double known, fare_findings *found)
+static PetscErrorCode keep_means(const passage *s, const fare_grid *grid, const fare_system *system,
+  const fare_span *span, Vec times[], double known, fare_findings *found)
 {
   double mean[FARE_STARTS_MAX], rate[FARE_STARTS_MAX], least[FARE_STARTS_MAX];
   Vec    begin;
@@ -78,7 +93,8 @@ static PetscErrorCode keep_means(const passage *s, const fare_grid *grid, const 
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_system *system, double time, const fare_findings *like, fare_findings *found)
+static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_system *system, double time,
+  const fare_findings *like, fare_findings *found)
 {
   const passage *s     = state;
   const int      count = (int)s->keys.starts;
@@ -90,16 +106,25 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
   PetscFunctionBeginUser;
   (void)like;
   PetscCall(fare_driven_plan(&s->keys, time, &span, starts));
-  PetscCall(fare_driven_passage_solve(grid, system, &span, &s->sets.absorbing, count, starts, times, &driven));
+  PetscCall(
+    fare_driven_passage_solve(grid, system, &span, &s->sets.absorbing, count, starts, times, &driven));
   PetscCall(keep_means(s, grid, system, &span, times, driven.error * driven.largest, found));
-  PetscCall(fare_passage_at_points(&s->sets, grid, s->keys.after == FARE_AFTER_OVER ? "mean time, until the span is over at most: of each start, from the points" : "mean time: of each start, from the points", count, times, driven.error * driven.largest, found));
-  PetscCall(fare_driven_keep(&s->keys, &driven, starts, "times from which `time`, `mean` and `rate` are given", found));
+  PetscCall(fare_passage_at_points(&s->sets, grid,
+    s->keys.after == FARE_AFTER_OVER
+      ? "mean time, until the span is over at most: of each start, from the points"
+      : "mean time: of each start, from the points",
+    count, times, driven.error * driven.largest, found));
+  PetscCall(fare_driven_keep(
+    &s->keys, &driven, starts, "times from which `time`, `mean` and `rate` are given", found));
   for (int k = 0; k < count; k++) {
     char name[32];
 
     snprintf(name, sizeof name, "passage_time_%d", k);
-    if (s->sets.meshes) PetscCall(fare_found_mesh(found, name, "mean first-passage time from the centre of each cell, from this start", FARE_MESH_VALUES, times[k]));
-    else PetscCall(VecDestroy(&times[k]));
+    if (s->sets.meshes)
+      PetscCall(fare_found_mesh(found, name,
+        "mean first-passage time from the centre of each cell, from this start", FARE_MESH_VALUES, times[k]));
+    else
+      PetscCall(VecDestroy(&times[k]));
   }
   PetscFunctionReturn(0);
 }
@@ -113,8 +138,10 @@ static PetscErrorCode destroy(void *state)
 
 const fare_analysis_type fare_analysis_driven_passage = {
   .name      = "driven_passage",
-  .summary   = "mean time until a set is reached or left while the drive goes on, by the time of the start, and when paths arrive",
-  .reference = "Gardiner, Handbook of Stochastic Methods (Springer), chapter 5: the backward equation, with coefficients that move",
+  .summary   = "mean time until a set is reached or left while the drive goes on, by the time of the start, "
+               "and when paths arrive",
+  .reference = "Gardiner, Handbook of Stochastic Methods (Springer), chapter 5: the backward equation, with "
+               "coefficients that move",
   .size      = sizeof(passage),
   .fields    = fields,
   .check     = check,

@@ -1,7 +1,11 @@
-/* Mean first-passage times: L^T tau = -1 outside the target, tau = 0 in it (Gardiner, Handbook of Stochastic Methods, ch. 5). */
+/*
+  Mean first-passage times: L^T tau = -1 outside the target, tau = 0 in it (Gardiner, Handbook of Stochastic
+  Methods, ch. 5).
+*/
 #include "analysis.h"
 
-PetscErrorCode fare_passage_solve(const fare_grid *grid, const fare_system *system, double t, const fare_region *target, Vec *times, fare_solved *solved)
+PetscErrorCode fare_passage_solve(const fare_grid *grid, const fare_system *system, double t,
+  const fare_region *target, Vec *times, fare_solved *solved)
 {
   const fare_region *targets[] = {target};
   const double       zero      = 0;
@@ -15,11 +19,15 @@ PetscErrorCode fare_passage_solve(const fare_grid *grid, const fare_system *syst
 }
 
 typedef enum { BY_STATIONARY, BY_BOLTZMANN, BY_UNIFORM } weight_kind;
-const char *const fare_passage_weights[] = {[BY_STATIONARY] = "stationary", [BY_BOLTZMANN] = "boltzmann", [BY_UNIFORM] = "uniform", NULL};
+const char *const fare_passage_weights[] = {
+  [BY_STATIONARY] = "stationary", [BY_BOLTZMANN] = "boltzmann", [BY_UNIFORM] = "uniform", NULL};
 
 static const fare_field fields[] = {FARE_PASSAGE_FIELDS(0), FARE_FIELDS_END};
 
-/* The whole box is left through ends that absorb. A bound that cuts no more than half a cell off the box leaves nothing to arrive in. */
+/*
+  The whole box is left through ends that absorb. A bound that cuts no more than half a cell off the box
+  leaves nothing to arrive in.
+*/
 static PetscErrorCode check_left(const fare_passage_keys *s, const fare_analysis_context *context)
 {
   const fare_region *left    = &s->absorbing;
@@ -33,34 +41,51 @@ static PetscErrorCode check_left(const fare_passage_keys *s, const fare_analysis
     open |= context->open[axis];
     if (!s->leave || left->boxes > 1 || context->open[axis]) continue;
     for (int side = 0; side < 2; side++) {
-      const double cut = side ? context->upper[axis] - left->upper[axis] : left->lower[axis] - context->lower[axis];
+      const double cut =
+        side ? context->upper[axis] - left->upper[axis] : left->lower[axis] - context->lower[axis];
 
-      if (cut > 0 && cut < half) PetscCall(fare_node_error(s->leave, "what lies beyond %g along %s is so narrow that it holds the centre of no cell (of %lld cells): give the end itself, %g", side ? left->upper[axis] : left->lower[axis], fare_system_axis_name(context->system, axis), (long long)context->cells[axis], side ? context->upper[axis] : context->lower[axis]));
+      if (cut > 0 && cut < half)
+        PetscCall(fare_node_error(s->leave,
+          "what lies beyond %g along %s is so narrow that it holds the centre of no cell (of %lld cells): "
+          "give the end itself, %g",
+          side ? left->upper[axis] : left->lower[axis], fare_system_axis_name(context->system, axis),
+          (long long)context->cells[axis], side ? context->upper[axis] : context->lower[axis]));
     }
   }
-  if (!open && !absorbs && fare_region_is_beyond(left, context->lower, context->upper)) PetscCall(fare_node_error(s->leave, "the set is the whole box, which no path leaves: none of its ends absorbs"));
+  if (!open && !absorbs && fare_region_is_beyond(left, context->lower, context->upper))
+    PetscCall(
+      fare_node_error(s->leave, "the set is the whole box, which no path leaves: none of its ends absorbs"));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_passage_check(fare_passage_keys *s, const fare_node *node, const fare_analysis_context *context)
+PetscErrorCode fare_passage_check(
+  fare_passage_keys *s, const fare_node *node, const fare_analysis_context *context)
 {
   PetscBool absorbs = PETSC_FALSE, rests;
 
   PetscFunctionBeginUser;
-  if (!s->target == !s->leave) PetscCall(fare_node_error(node, "expected one of 'target' and 'leave', got %s", s->target ? "both" : "neither"));
+  if (!s->target == !s->leave)
+    PetscCall(
+      fare_node_error(node, "expected one of 'target' and 'leave', got %s", s->target ? "both" : "neither"));
   PetscCall(fare_region_read(s->target ? s->target : s->leave, context, &s->absorbing));
   if (s->leave) s->absorbing.outside = PETSC_TRUE;
   PetscCall(check_left(s, context));
   for (int axis = 0; axis < context->dim; axis++) absorbs |= context->end[axis] >= FARE_END_ABSORBING;
   rests = s->weight == BY_STATIONARY && absorbs ? PETSC_FALSE : PETSC_TRUE;
-  if (!rests && (s->from || fare_node_find(node, "weight"))) PetscCall(fare_node_error(s->from ? s->from : fare_node_find(node, "weight"), "no density is stationary where an end absorbs: weigh the set otherwise, with weight: uniform or boltzmann"));
-  if (rests && (s->from || s->leave)) PetscCall(fare_region_read(s->from ? s->from : s->leave, context, &s->begin));
-  if (s->weight == BY_BOLTZMANN && !fare_system_has_potential(context->system)) PetscCall(fare_node_error(fare_node_find(node, "weight"), "the system has no potential"));
+  if (!rests && (s->from || fare_node_find(node, "weight")))
+    PetscCall(fare_node_error(s->from ? s->from : fare_node_find(node, "weight"),
+      "no density is stationary where an end absorbs: weigh the set otherwise, with weight: uniform or "
+      "boltzmann"));
+  if (rests && (s->from || s->leave))
+    PetscCall(fare_region_read(s->from ? s->from : s->leave, context, &s->begin));
+  if (s->weight == BY_BOLTZMANN && !fare_system_has_potential(context->system))
+    PetscCall(fare_node_error(fare_node_find(node, "weight"), "the system has no potential"));
   PetscCall(fare_points_read(s->points, context, &s->at));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode check(void *state, const fare_node *node, const fare_analysis_context *context, double time)
+static PetscErrorCode check(
+  void *state, const fare_node *node, const fare_analysis_context *context, double time)
 {
   PetscFunctionBeginUser;
   (void)time;
@@ -68,22 +93,30 @@ static PetscErrorCode check(void *state, const fare_node *node, const fare_analy
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode weigh(const fare_passage_keys *s, const fare_grid *grid, const fare_system *system, double t, Vec *masses)
+static PetscErrorCode weigh(
+  const fare_passage_keys *s, const fare_grid *grid, const fare_system *system, double t, Vec *masses)
 {
   const fare_initial uniform = {.density = FARE_INITIAL_UNIFORM};
   fare_solved        solved;
 
   PetscFunctionBeginUser;
   switch ((weight_kind)s->weight) {
-  case BY_STATIONARY: PetscCall(fare_stationary_solve(grid, system, t, masses, &solved)); break;
-  case BY_BOLTZMANN: PetscCall(fare_grid_boltzmann(grid, system, t, masses)); break;
-  case BY_UNIFORM: PetscCall(fare_grid_initial(grid, &uniform, system, t, masses)); break;
+  case BY_STATIONARY:
+    PetscCall(fare_stationary_solve(grid, system, t, masses, &solved));
+    break;
+  case BY_BOLTZMANN:
+    PetscCall(fare_grid_boltzmann(grid, system, t, masses));
+    break;
+  case BY_UNIFORM:
+    PetscCall(fare_grid_initial(grid, &uniform, system, t, masses));
+    break;
   }
   PetscFunctionReturn(0);
 }
 
 /* Cells that lie in the set by a part count by that part. */
-PetscErrorCode fare_passage_begin(const fare_passage_keys *s, const fare_grid *grid, const fare_system *system, double t, Vec *masses)
+PetscErrorCode fare_passage_begin(
+  const fare_passage_keys *s, const fare_grid *grid, const fare_system *system, double t, Vec *masses)
 {
   PetscScalar *w, sum;
 
@@ -103,18 +136,21 @@ PetscErrorCode fare_passage_begin(const fare_passage_keys *s, const fare_grid *g
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_passage_at_points(const fare_passage_keys *s, const fare_grid *grid, const char *meaning, int count, Vec times[], double known, fare_findings *found)
+PetscErrorCode fare_passage_at_points(const fare_passage_keys *s, const fare_grid *grid, const char *meaning,
+  int count, Vec times[], double known, fare_findings *found)
 {
   const fare_held held = {1, {&s->absorbing}, {0}};
 
   PetscFunctionBeginUser;
   PetscCall(fare_found_at_points(found, "time", meaning, grid, &held, count, times, &s->at, known));
-  PetscCall(fare_found_exact(found, "points", "where `time` is given, and at which end paths are absorbed", s->at.count, (size_t)grid->dim, s->at.x));
+  PetscCall(fare_found_exact(found, "points", "where `time` is given, and at which end paths are absorbed",
+    s->at.count, (size_t)grid->dim, s->at.x));
   PetscFunctionReturn(0);
 }
 
 /* Where ends absorb: how many paths end at each, from the points and from the set. */
-static PetscErrorCode keep_exits(const fare_passage_keys *s, fare_killed *killed, const fare_system *system, Vec begin, fare_findings *found)
+static PetscErrorCode keep_exits(
+  const fare_passage_keys *s, fare_killed *killed, const fare_system *system, Vec begin, fare_findings *found)
 {
   const fare_grid *grid = killed->grid;
   const fare_held  held = {1, {&s->absorbing}, {0}};
@@ -135,14 +171,16 @@ static PetscErrorCode keep_exits(const fare_passage_keys *s, fare_killed *killed
         PetscCall(fare_found(found, name, "part of the paths from the set that this end absorbs", 1, &mean));
       }
       snprintf(name, sizeof name, "%s_%.16s", end, fare_system_axis_name(system, axis));
-      PetscCall(fare_found_at_points(found, name, "probability that this end absorbs, from the points", grid, &held, 1, &exits, &s->at, 0));
+      PetscCall(fare_found_at_points(found, name, "probability that this end absorbs, from the points", grid,
+        &held, 1, &exits, &s->at, 0));
       PetscCall(VecDestroy(&exits));
     }
   }
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_system *system, double time, const fare_findings *like, fare_findings *found)
+static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_system *system, double time,
+  const fare_findings *like, fare_findings *found)
 {
   const fare_passage_keys *s = state;
   double                   rate;
@@ -168,9 +206,13 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
   PetscCall(keep_exits(s, killed, system, begin, found));
   PetscCall(fare_killed_destroy(&killed));
   PetscCall(VecDestroy(&begin));
-  PetscCall(fare_found_exact(found, "residual", "of the equation, relative to its terms", 1, 1, &solved.residual));
-  if (s->meshes) PetscCall(fare_found_mesh(found, "passage_time", "mean first-passage time from the centre of each cell", FARE_MESH_VALUES, times));
-  else PetscCall(VecDestroy(&times));
+  PetscCall(
+    fare_found_exact(found, "residual", "of the equation, relative to its terms", 1, 1, &solved.residual));
+  if (s->meshes)
+    PetscCall(fare_found_mesh(found, "passage_time", "mean first-passage time from the centre of each cell",
+      FARE_MESH_VALUES, times));
+  else
+    PetscCall(VecDestroy(&times));
   PetscFunctionReturn(0);
 }
 

@@ -1,6 +1,7 @@
 /*
-  The periodic steady state of a periodic drive, without waiting for it: the masses P that one period brings back, (I - Phi) P = 0, by GMRES on the
-  evolution over whole periods. Phi keeps the sum and contracts all else, so few periods suffice even where relaxation takes many.
+  The periodic steady state of a periodic drive, without waiting for it: the masses P that one period brings
+  back, (I - Phi) P = 0, by GMRES on the evolution over whole periods. Phi keeps the sum and contracts all
+  else, so few periods suffice even where relaxation takes many.
 */
 #include "analysis.h"
 
@@ -25,7 +26,8 @@ static PetscErrorCode evolve(cycle *c, Vec P, Vec y)
   PetscFunctionBeginUser;
   PetscCall(VecDuplicate(P, &state));
   PetscCall(VecCopy(P, state));
-  PetscCall(fare_evolution_create(c->grid, c->system, c->start, c->tolerance, PETSC_FALSE, state, &evolution));
+  PetscCall(
+    fare_evolution_create(c->grid, c->system, c->start, c->tolerance, PETSC_FALSE, state, &evolution));
   evolution->is_linear = PETSC_TRUE;
   PetscCall(fare_evolution_advance(evolution, c->start + c->period));
   PetscCall(VecCopy(evolution->masses, y));
@@ -34,7 +36,10 @@ static PetscErrorCode evolve(cycle *c, Vec P, Vec y)
   PetscFunctionReturn(0);
 }
 
-/* y = (I - Phi) v for v of sum 0, as a difference of evolved densities: Phi v = s (Phi(P + v/s) - Phi P), s the size of v. */
+/*
+  y = (I - Phi) v for v of sum 0, as a difference of evolved densities: Phi v = s (Phi(P + v/s) - Phi P), s
+  the size of v.
+*/
 static PetscErrorCode multiply(Mat shell, Vec v, Vec y)
 {
   cycle    *c;
@@ -99,7 +104,8 @@ static PetscErrorCode create_solver(cycle *c, Vec like, KSP *ksp)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_periodic_solve(const fare_grid *grid, const fare_system *system, double start, double period, double tolerance, Vec *masses, fare_solved *solved)
+PetscErrorCode fare_periodic_solve(const fare_grid *grid, const fare_system *system, double start,
+  double period, double tolerance, Vec *masses, fare_solved *solved)
 {
   cycle       c       = {grid, system, start, period, tolerance, NULL, NULL, 0};
   fare_solved guessed = {0};
@@ -126,12 +132,16 @@ typedef struct {
 #define AT(member) offsetof(periodic, member)
 static const fare_field fields[] = {
   {"period", FARE_REAL, AT(period), NULL, 1e-12, 1e12, NULL, "time", "after which the drive repeats"},
-  {"tolerance", FARE_REAL, AT(tolerance), "1e-8", 1e-14, 0.1, NULL, "", "estimated L1 error that one time step may add"},
-  {"panels", FARE_INTEGER, AT(panels), "64", 1, 1e5, NULL, "", "parts of the period over each of which the current is integrated at 3 Gauss points; jumps of the drive should fall between them"},
+  {"tolerance", FARE_REAL, AT(tolerance), "1e-8", 1e-14, 0.1, NULL, "",
+    "estimated L1 error that one time step may add"},
+  {"panels", FARE_INTEGER, AT(panels), "64", 1, 1e5, NULL, "",
+    "parts of the period over each of which the current is integrated at 3 Gauss points; jumps of the drive "
+    "should fall between them"},
   FARE_FIELDS_END,
 };
 
-static PetscErrorCode check(void *state, const fare_node *node, const fare_analysis_context *context, double time)
+static PetscErrorCode check(
+  void *state, const fare_node *node, const fare_analysis_context *context, double time)
 {
   const periodic *s = state;
 
@@ -141,11 +151,13 @@ static PetscErrorCode check(void *state, const fare_node *node, const fare_analy
 }
 
 /* The mean over the period of d<x>/dt, from P at its start. */
-static PetscErrorCode mean_velocity(const fare_grid *grid, const fare_system *system, double start, double period, double tolerance, PetscInt64 panels, Vec P, double velocity[])
+static PetscErrorCode mean_velocity(const fare_grid *grid, const fare_system *system, double start,
+  double period, double tolerance, PetscInt64 panels, Vec P, double velocity[])
 {
-  static const double place[] = {0.1127016653792583, 0.5, 0.8872983346207417}, weight[] = {5. / 18, 8. / 18, 5. / 18};
-  fare_evolution     *evolution;
-  Vec                 state, J;
+  static const double place[]  = {0.1127016653792583, 0.5, 0.8872983346207417},
+                      weight[] = {5. / 18, 8. / 18, 5. / 18};
+  fare_evolution *evolution;
+  Vec             state, J;
 
   PetscFunctionBeginUser;
   for (int axis = 0; axis < grid->dim; axis++) velocity[axis] = 0;
@@ -173,7 +185,8 @@ static PetscErrorCode mean_velocity(const fare_grid *grid, const fare_system *sy
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_system *system, double time, const fare_findings *like, fare_findings *found)
+static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_system *system, double time,
+  const fare_findings *like, fare_findings *found)
 {
   const periodic *s = state;
   double          velocity[FARE_DIM_MAX], periods;
@@ -185,10 +198,13 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
   PetscCall(fare_periodic_solve(grid, system, time, s->period, s->tolerance, &P, &solved));
   periods = (double)solved.iterations;
   PetscCall(mean_velocity(grid, system, time, s->period, s->tolerance, s->panels, P, velocity));
-  PetscCall(fare_found(found, "velocity", "d<x>/dt per axis, averaged over the period", (size_t)grid->dim, velocity));
-  PetscCall(fare_found_exact(found, "residual", "L1 distance of the density from itself a period later", 1, 1, &solved.residual));
+  PetscCall(
+    fare_found(found, "velocity", "d<x>/dt per axis, averaged over the period", (size_t)grid->dim, velocity));
+  PetscCall(fare_found_exact(
+    found, "residual", "L1 distance of the density from itself a period later", 1, 1, &solved.residual));
   PetscCall(fare_found_exact(found, "periods", "evolved to find it", 1, 1, &periods));
-  PetscCall(fare_found_mesh(found, "density", "probability density at the start of the period, averaged over each cell", FARE_MESH_ESTIMATED, P));
+  PetscCall(fare_found_mesh(found, "density",
+    "probability density at the start of the period, averaged over each cell", FARE_MESH_ESTIMATED, P));
   PetscFunctionReturn(0);
 }
 

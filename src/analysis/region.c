@@ -7,7 +7,9 @@
 static PetscBool box_has(const fare_region *r, size_t box, const double x[])
 {
   for (int axis = 0; axis < r->dim; axis++) {
-    if (!(x[axis] >= r->lower[box * (size_t)r->dim + (size_t)axis] && x[axis] <= r->upper[box * (size_t)r->dim + (size_t)axis])) return PETSC_FALSE;
+    if (!(x[axis] >= r->lower[box * (size_t)r->dim + (size_t)axis] &&
+          x[axis] <= r->upper[box * (size_t)r->dim + (size_t)axis]))
+      return PETSC_FALSE;
   }
   return PETSC_TRUE;
 }
@@ -46,9 +48,11 @@ double fare_region_share(const fare_region *region, const fare_grid *grid, const
 
     for (int axis = 0; axis < region->dim; axis++) {
       const size_t at    = box * (size_t)region->dim + (size_t)axis;
-      const double below = fare_grid_centre(grid, axis, index[axis]) - 0.5 * grid->spacing[axis], above = below + grid->spacing[axis];
+      const double below = fare_grid_centre(grid, axis, index[axis]) - 0.5 * grid->spacing[axis],
+                   above = below + grid->spacing[axis];
 
-      part *= PetscMax(0, PetscMin(above, region->upper[at]) - PetscMax(below, region->lower[at])) / grid->spacing[axis];
+      part *= PetscMax(0, PetscMin(above, region->upper[at]) - PetscMax(below, region->lower[at])) /
+        grid->spacing[axis];
     }
     share += part;
   }
@@ -56,21 +60,28 @@ double fare_region_share(const fare_region *region, const fare_grid *grid, const
   return region->outside ? 1 - share : share;
 }
 
-double fare_region_crossing(const fare_region *region, const fare_grid *grid, const double x[], int axis, int side)
+double fare_region_crossing(
+  const fare_region *region, const fare_grid *grid, const double x[], int axis, int side)
 {
   const double least = 1e-6, h = grid->spacing[axis], sign = side ? 1 : -1;
   double       crossing = region->outside ? 0 : 1, there[FARE_DIM_MAX];
 
   for (int a = 0; a < region->dim; a++) there[a] = x[a];
   there[axis] += sign * h;
-  /* over a periodic end the neighbour is at the other one; distances are measured from the centre that lies in the box */
+  /*
+    over a periodic end the neighbour is at the other one; distances are measured from the centre that lies in
+    the box
+  */
   if (there[axis] > grid->upper[axis]) there[axis] -= grid->upper[axis] - grid->lower[axis];
   if (there[axis] < grid->lower[axis]) there[axis] += grid->upper[axis] - grid->lower[axis];
   for (size_t box = 0; box < region->boxes; box++) {
     const size_t at = box * (size_t)region->dim + (size_t)axis;
 
-    if (region->outside && box_has(region, box, x)) crossing = PetscMax(crossing, sign * ((side ? region->upper[at] : region->lower[at]) - x[axis]) / h);
-    if (!region->outside && box_has(region, box, there)) crossing = PetscMin(crossing, 1 - sign * (there[axis] - (side ? region->lower[at] : region->upper[at])) / h);
+    if (region->outside && box_has(region, box, x))
+      crossing = PetscMax(crossing, sign * ((side ? region->upper[at] : region->lower[at]) - x[axis]) / h);
+    if (!region->outside && box_has(region, box, there))
+      crossing =
+        PetscMin(crossing, 1 - sign * (there[axis] - (side ? region->lower[at] : region->upper[at])) / h);
   }
   return PetscMin(1, PetscMax(least, crossing));
 }
@@ -98,7 +109,7 @@ double fare_region_reach(const fare_region *region, const double x[], int axis, 
   for (size_t box = 0; box < region->boxes; box++) {
     const size_t at    = box * (size_t)region->dim + (size_t)axis;
     const double lower = region->lower[at], upper = region->upper[at];
-    double       way   = side ? lower - x[axis] : x[axis] - upper;
+    double       way = side ? lower - x[axis] : x[axis] - upper;
 
     if (region->outside) {
       if (box_has(region, box, x)) reach = PetscMax(reach, side ? upper - x[axis] : x[axis] - lower);
@@ -116,49 +127,66 @@ typedef struct {
   fare_reals lower, upper;
 } box_section;
 static const fare_field box_fields[] = {
-  {"lower", FARE_REALS, offsetof(box_section, lower), "", -HUGE_VAL, HUGE_VAL, NULL, "length", "lower corner; the grid's own unless given"},
-  {"upper", FARE_REALS, offsetof(box_section, upper), "", -HUGE_VAL, HUGE_VAL, NULL, "length", "upper corner; the grid's own unless given"},
+  {"lower", FARE_REALS, offsetof(box_section, lower), "", -HUGE_VAL, HUGE_VAL, NULL, "length",
+    "lower corner; the grid's own unless given"},
+  {"upper", FARE_REALS, offsetof(box_section, upper), "", -HUGE_VAL, HUGE_VAL, NULL, "length",
+    "upper corner; the grid's own unless given"},
   FARE_FIELDS_END,
 };
 
 /* Centres of cells of the coarsest grid between two bounds. */
 static double centres_between(const fare_analysis_context *context, int axis, double lower, double upper)
 {
-  const double h = (context->upper[axis] - context->lower[axis]) / (double)context->cells[axis];
-  const double first = PetscMax(0, ceil((lower - context->lower[axis]) / h - 0.5)), last = PetscMin((double)context->cells[axis] - 1, floor((upper - context->lower[axis]) / h - 0.5));
+  const double h     = (context->upper[axis] - context->lower[axis]) / (double)context->cells[axis];
+  const double first = PetscMax(0, ceil((lower - context->lower[axis]) / h - 0.5)),
+               last =
+                 PetscMin((double)context->cells[axis] - 1, floor((upper - context->lower[axis]) / h - 0.5));
 
   return last - first + 1;
 }
 
-static PetscErrorCode check_box(const fare_node *node, const fare_analysis_context *context, const box_section *box, const double lower[], const double upper[])
+static PetscErrorCode check_box(const fare_node *node, const fare_analysis_context *context,
+  const box_section *box, const double lower[], const double upper[])
 {
-  static const char *const keys[] = {"lower", "upper"};
+  static const char *const keys[]  = {"lower", "upper"};
   const fare_reals *const  given[] = {&box->lower, &box->upper};
 
   PetscFunctionBeginUser;
-  if (!box->lower.count && !box->upper.count) PetscCall(fare_node_error(node, "expected a box {lower: [...], upper: [...]}, got neither"));
+  if (!box->lower.count && !box->upper.count)
+    PetscCall(fare_node_error(node, "expected a box {lower: [...], upper: [...]}, got neither"));
   for (int side = 0; side < 2; side++) {
-    if (given[side]->count && given[side]->count != (size_t)context->dim) PetscCall(fare_node_error(fare_node_find(node, keys[side]), "expected %d number%s for a %d-dimensional system, got %zu", context->dim, context->dim > 1 ? "s" : "", context->dim, given[side]->count));
+    if (given[side]->count && given[side]->count != (size_t)context->dim)
+      PetscCall(fare_node_error(fare_node_find(node, keys[side]),
+        "expected %d number%s for a %d-dimensional system, got %zu", context->dim,
+        context->dim > 1 ? "s" : "", context->dim, given[side]->count));
   }
   for (int axis = 0; axis < context->dim; axis++) {
     const char *name = fare_system_axis_name(context->system, axis);
 
-    if (given[0]->count && given[1]->count && !(given[0]->values[axis] < given[1]->values[axis])) PetscCall(fare_node_error(fare_node_find(node, "upper"), "upper must lie above lower, got %g and %g", given[1]->values[axis], given[0]->values[axis]));
-    if (!(PetscMax(lower[axis], context->lower[axis]) < PetscMin(upper[axis], context->upper[axis]))) PetscCall(fare_node_error(node, "[%g, %g] along %s lies outside the truth's box, [%g, %g]", lower[axis], upper[axis], name, context->lower[axis], context->upper[axis]));
+    if (given[0]->count && given[1]->count && !(given[0]->values[axis] < given[1]->values[axis]))
+      PetscCall(fare_node_error(fare_node_find(node, "upper"), "upper must lie above lower, got %g and %g",
+        given[1]->values[axis], given[0]->values[axis]));
+    if (!(PetscMax(lower[axis], context->lower[axis]) < PetscMin(upper[axis], context->upper[axis])))
+      PetscCall(fare_node_error(node, "[%g, %g] along %s lies outside the truth's box, [%g, %g]", lower[axis],
+        upper[axis], name, context->lower[axis], context->upper[axis]));
     if (!context->open[axis] && centres_between(context, axis, lower[axis], upper[axis]) < 1) {
-      PetscCall(fare_node_error(node, "[%g, %g] along %s is so narrow that it holds the centre of no cell (of %lld cells)", lower[axis], upper[axis], name, (long long)context->cells[axis]));
+      PetscCall(fare_node_error(node,
+        "[%g, %g] along %s is so narrow that it holds the centre of no cell (of %lld cells)", lower[axis],
+        upper[axis], name, (long long)context->cells[axis]));
     }
   }
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode read_box(const fare_node *node, const fare_analysis_context *context, double lower[], double upper[])
+static PetscErrorCode read_box(
+  const fare_node *node, const fare_analysis_context *context, double lower[], double upper[])
 {
   box_section    box;
   PetscErrorCode code = 0;
 
   PetscFunctionBeginUser;
-  if (fare_node_kind_of(node) != FARE_NODE_MAP) PetscCall(fare_node_error(node, "expected a box {lower: [...], upper: [...]} or a list of such"));
+  if (fare_node_kind_of(node) != FARE_NODE_MAP)
+    PetscCall(fare_node_error(node, "expected a box {lower: [...], upper: [...]} or a list of such"));
   PetscCall(fare_fields_read(box_fields, NULL, node, &box));
   for (int axis = 0; axis < context->dim; axis++) {
     lower[axis] = (size_t)axis < box.lower.count ? box.lower.values[axis] : context->lower[axis];
@@ -169,19 +197,24 @@ static PetscErrorCode read_box(const fare_node *node, const fare_analysis_contex
   PetscFunctionReturn(code);
 }
 
-PetscErrorCode fare_region_read(const fare_node *node, const fare_analysis_context *context, fare_region *region)
+PetscErrorCode fare_region_read(
+  const fare_node *node, const fare_analysis_context *context, fare_region *region)
 {
   const PetscBool is_list = fare_node_kind_of(node) == FARE_NODE_LIST ? PETSC_TRUE : PETSC_FALSE;
   const size_t    boxes = is_list ? fare_node_size(node) : 1, dim = (size_t)context->dim;
 
   PetscFunctionBeginUser;
-  if (!boxes) PetscCall(fare_node_error(node, "expected a box {lower: [...], upper: [...]} or a list of such, got an empty list"));
+  if (!boxes)
+    PetscCall(fare_node_error(
+      node, "expected a box {lower: [...], upper: [...]} or a list of such, got an empty list"));
   region->dim   = context->dim;
   region->boxes = boxes;
   region->lower = calloc(boxes * dim, sizeof *region->lower);
   region->upper = calloc(boxes * dim, sizeof *region->upper);
   if (!region->lower || !region->upper) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
-  for (size_t box = 0; box < boxes; box++) PetscCall(read_box(is_list ? fare_node_item(node, box) : node, context, region->lower + box * dim, region->upper + box * dim));
+  for (size_t box = 0; box < boxes; box++)
+    PetscCall(read_box(is_list ? fare_node_item(node, box) : node, context, region->lower + box * dim,
+      region->upper + box * dim));
   PetscFunctionReturn(0);
 }
 
@@ -194,25 +227,32 @@ PetscErrorCode fare_region_free(fare_region *region)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_points_read(const fare_node *node, const fare_analysis_context *context, fare_points *points)
+PetscErrorCode fare_points_read(
+  const fare_node *node, const fare_analysis_context *context, fare_points *points)
 {
   const size_t dim = (size_t)context->dim;
 
   PetscFunctionBeginUser;
   if (!node) PetscFunctionReturn(0);
-  if (fare_node_kind_of(node) != FARE_NODE_LIST) PetscCall(fare_node_error(node, "expected a list of points, each a list of %zu number%s", dim, dim > 1 ? "s" : ""));
+  if (fare_node_kind_of(node) != FARE_NODE_LIST)
+    PetscCall(fare_node_error(
+      node, "expected a list of points, each a list of %zu number%s", dim, dim > 1 ? "s" : ""));
   points->x = calloc(fare_node_size(node) * dim + 1, sizeof *points->x);
   if (!points->x) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   for (size_t i = 0; i < fare_node_size(node); i++) {
     const fare_node *point = fare_node_item(node, i);
-    const PetscBool  bare  = dim == 1 && fare_node_kind_of(point) == FARE_NODE_SCALAR ? PETSC_TRUE : PETSC_FALSE;
+    const PetscBool  bare =
+      dim == 1 && fare_node_kind_of(point) == FARE_NODE_SCALAR ? PETSC_TRUE : PETSC_FALSE;
 
-    if (!bare && (fare_node_kind_of(point) != FARE_NODE_LIST || fare_node_size(point) != dim)) PetscCall(fare_node_error(point, "expected a point, a list of %zu number%s", dim, dim > 1 ? "s" : ""));
+    if (!bare && (fare_node_kind_of(point) != FARE_NODE_LIST || fare_node_size(point) != dim))
+      PetscCall(fare_node_error(point, "expected a point, a list of %zu number%s", dim, dim > 1 ? "s" : ""));
     for (size_t axis = 0; axis < dim; axis++) {
       double *x = &points->x[i * dim + axis];
 
       PetscCall(fare_node_real(bare ? point : fare_node_item(point, axis), x));
-      if (!(*x >= context->lower[axis] && *x <= context->upper[axis])) PetscCall(fare_node_error(point, "%g lies outside the truth's box, [%g, %g]", *x, context->lower[axis], context->upper[axis]));
+      if (!(*x >= context->lower[axis] && *x <= context->upper[axis]))
+        PetscCall(fare_node_error(point, "%g lies outside the truth's box, [%g, %g]", *x,
+          context->lower[axis], context->upper[axis]));
     }
     points->count = i + 1;
   }

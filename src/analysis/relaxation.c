@@ -1,7 +1,8 @@
 /*
-  Relaxation rates and modes: eigenvalues of -L nearest to 0, by Krylov-Schur in shift-and-invert mode (SLEPc; Stewart, SIAM J. Matrix Anal. Appl. 23, 601
-  (2001)). Under detailed balance L is similar to the symmetric matrix of sqrt(r(i->j) r(j->i)), and each rate is found once more as a sum of
-  squares over faces, sum (sqrt(r_ij) u_i - sqrt(r_ji) u_j)^2, in which nothing cancels. The slowest are found anew by slow_modes.c.
+  Relaxation rates and modes: eigenvalues of -L nearest to 0, by Krylov-Schur in shift-and-invert mode (SLEPc;
+  Stewart, SIAM J. Matrix Anal. Appl. 23, 601 (2001)). Under detailed balance L is similar to the symmetric
+  matrix of sqrt(r(i->j) r(j->i)), and each rate is found once more as a sum of squares over faces, sum
+  (sqrt(r_ij) u_i - sqrt(r_ji) u_j)^2, in which nothing cancels. The slowest are found anew by slow_modes.c.
 */
 #include "analysis.h"
 
@@ -39,7 +40,8 @@ static PetscErrorCode assemble(const fare_killed *faces, PetscBool symmetric, Ma
       const double entry = symmetric ? sqrt(faces->leaving[at] * faces->entering[at]) : faces->entering[at];
 
       sum += faces->leaving[at];
-      if (faces->column[at] >= 0) PetscCall(MatSetValue(*A, first + n, faces->column[at], -entry, ADD_VALUES));
+      if (faces->column[at] >= 0)
+        PetscCall(MatSetValue(*A, first + n, faces->column[at], -entry, ADD_VALUES));
     }
     PetscCall(MatSetValue(*A, first + n, first + n, sum, ADD_VALUES));
   }
@@ -65,19 +67,21 @@ static PetscErrorCode begin_slepc(void)
 static PetscErrorCode choose_shift(const fare_grid *grid, const fare_system *system, double t, double *shift)
 {
   double        middle[FARE_DIM_MAX], D[FARE_DIM_MAX];
-  const double *x[FARE_DIM_MAX] = {&middle[0], &middle[1], &middle[2]};
+  const double *x[FARE_DIM_MAX]  = {&middle[0], &middle[1], &middle[2]};
   double *const to[FARE_DIM_MAX] = {&D[0], &D[1], &D[2]};
 
   PetscFunctionBeginUser;
   for (int axis = 0; axis < grid->dim; axis++) middle[axis] = 0.5 * (grid->lower[axis] + grid->upper[axis]);
   fare_system_diffusion(system, t, 1, x, to);
   *shift = 0;
-  for (int axis = 0; axis < grid->dim; axis++) *shift = PetscMax(*shift, D[axis] / PetscSqr(grid->upper[axis] - grid->lower[axis]));
+  for (int axis = 0; axis < grid->dim; axis++)
+    *shift = PetscMax(*shift, D[axis] / PetscSqr(grid->upper[axis] - grid->lower[axis]));
   *shift = *shift > 0 ? -*shift : -1;
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode solve(const fare_grid *grid, const fare_system *system, double t, Mat A, PetscBool symmetric, PetscInt count, EPS *eps)
+static PetscErrorCode solve(const fare_grid *grid, const fare_system *system, double t, Mat A,
+  PetscBool symmetric, PetscInt count, EPS *eps)
 {
   PetscBool factored;
   PetscInt  converged;
@@ -107,7 +111,8 @@ static PetscErrorCode solve(const fare_grid *grid, const fare_system *system, do
   PetscCall(EPSSetFromOptions(*eps));
   PetscCall(EPSSolve(*eps));
   PetscCall(EPSGetConverged(*eps, &converged));
-  if (converged < count) FARE_FAIL(FARE_ERR_FAILED, "relaxation: only %d of %d rates converged", (int)converged, (int)count);
+  if (converged < count)
+    FARE_FAIL(FARE_ERR_FAILED, "relaxation: only %d of %d rates converged", (int)converged, (int)count);
   PetscFunctionReturn(0);
 }
 
@@ -125,8 +130,8 @@ static int by_rate(const void *a, const void *b)
 }
 
 /* What L would keep at rest if its ends were closed. New vector. */
-static PetscErrorCode masses_at_rest(fare_killed *faces, const fare_system *system, double t, EPS eps,
-                                     PetscBool symmetric, Vec *rest)
+static PetscErrorCode masses_at_rest(
+  fare_killed *faces, const fare_system *system, double t, EPS eps, PetscBool symmetric, Vec *rest)
 {
   fare_elimination *elimination = NULL;
   PetscErrorCode    code        = FARE_ERR_FAILED;
@@ -134,7 +139,8 @@ static PetscErrorCode masses_at_rest(fare_killed *faces, const fare_system *syst
 
   PetscFunctionBeginUser;
   PetscCall(DMCreateGlobalVector(faces->grid->dm, rest));
-  if (fare_elimination_serves(faces->grid)) code = fare_elimination_create(faces, 0, PETSC_TRUE, &elimination);
+  if (fare_elimination_serves(faces->grid))
+    code = fare_elimination_create(faces, 0, PETSC_TRUE, &elimination);
   if (!code) code = fare_elimination_stationary(elimination, *rest);
   PetscCall(fare_elimination_destroy(&elimination));
   if (!code) PetscFunctionReturn(0);
@@ -144,8 +150,10 @@ static PetscErrorCode masses_at_rest(fare_killed *faces, const fare_system *syst
     PetscCall(fare_grid_boltzmann(faces->grid, system, t, rest));
   } else {
     PetscCall(EPSGetEigenvector(eps, 0, *rest, NULL));
-    if (symmetric) PetscCall(VecPointwiseMult(*rest, *rest, *rest));
-    else PetscCall(VecAbs(*rest));
+    if (symmetric)
+      PetscCall(VecPointwiseMult(*rest, *rest, *rest));
+    else
+      PetscCall(VecAbs(*rest));
     PetscCall(VecNorm(*rest, NORM_1, &sum));
     PetscCall(VecScale(*rest, 1 / sum));
   }
@@ -183,15 +191,18 @@ static PetscErrorCode gather(const fare_killed *faces, EPS eps, Vec root, eigenv
     s->rate[k]      = value[k].rate;
     s->frequency[k] = value[k].frequency;
     PetscCall(VecDuplicate(unused, &s->mode[k]));
-    if (value[k].frequency < 0) PetscCall(EPSGetEigenvector(eps, value[k].from, unused, s->mode[k]));
-    else PetscCall(EPSGetEigenvector(eps, value[k].from, s->mode[k], unused));
+    if (value[k].frequency < 0)
+      PetscCall(EPSGetEigenvector(eps, value[k].from, unused, s->mode[k]));
+    else
+      PetscCall(EPSGetEigenvector(eps, value[k].from, s->mode[k], unused));
     PetscCall(finish_mode(s->mode[k], root));
   }
   PetscCall(VecDestroy(&unused));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode finish(fare_killed *faces, const fare_system *system, double t, EPS eps, eigenvalue *value, fare_spectrum *spectrum)
+static PetscErrorCode finish(fare_killed *faces, const fare_system *system, double t, EPS eps,
+  eigenvalue *value, fare_spectrum *spectrum)
 {
   PetscBool closed = PETSC_TRUE;
   Vec       rest, root = NULL;
@@ -213,7 +224,8 @@ static PetscErrorCode finish(fare_killed *faces, const fare_system *system, doub
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_spectrum_solve(const fare_grid *grid, const fare_system *system, double t, PetscInt count, fare_spectrum *spectrum)
+PetscErrorCode fare_spectrum_solve(
+  const fare_grid *grid, const fare_system *system, double t, PetscInt count, fare_spectrum *spectrum)
 {
   fare_killed *faces;
   eigenvalue  *value;
@@ -260,12 +272,15 @@ typedef struct {
 } relaxation;
 
 static const fare_field fields[] = {
-  {"count", FARE_INTEGER, offsetof(relaxation, count), "6", 1, 32, NULL, "", "how many rates, from the one nearest to 0; one more where that would cut a complex pair"},
-  {"modes", FARE_BOOLEAN, offsetof(relaxation, modes), "false", 0, 0, NULL, "", "also keep the modes on the grid"},
+  {"count", FARE_INTEGER, offsetof(relaxation, count), "6", 1, 32, NULL, "",
+    "how many rates, from the one nearest to 0; one more where that would cut a complex pair"},
+  {"modes", FARE_BOOLEAN, offsetof(relaxation, modes), "false", 0, 0, NULL, "",
+    "also keep the modes on the grid"},
   FARE_FIELDS_END,
 };
 
-static PetscErrorCode check(void *state, const fare_node *node, const fare_analysis_context *context, double time)
+static PetscErrorCode check(
+  void *state, const fare_node *node, const fare_analysis_context *context, double time)
 {
   const relaxation *s     = state;
   double            cells = 1;
@@ -273,15 +288,18 @@ static PetscErrorCode check(void *state, const fare_node *node, const fare_analy
   PetscFunctionBeginUser;
   (void)time;
   for (int axis = 0; axis < context->dim; axis++) cells *= (double)context->cells[axis];
-  if (4 * (double)(s->count + 2) > cells) PetscCall(fare_node_error(fare_node_find(node, "count"), "%lld rates are too many for %g cells", (long long)s->count, cells));
+  if (4 * (double)(s->count + 2) > cells)
+    PetscCall(fare_node_error(
+      fare_node_find(node, "count"), "%lld rates are too many for %g cells", (long long)s->count, cells));
   PetscFunctionReturn(0);
 }
 
 /* Brings the coarse grid's eigenvalues into the order of the fine one's: each next to the nearest. */
 static void match(const fare_spectrum *s, const fare_findings *like, double rate[], double frequency[])
 {
-  const fare_finding *rates = fare_findings_find(like, "rate"), *frequencies = fare_findings_find(like, "frequency");
-  PetscBool           taken[64] = {PETSC_FALSE};
+  const fare_finding *rates       = fare_findings_find(like, "rate"),
+                     *frequencies = fare_findings_find(like, "frequency");
+  PetscBool taken[64]             = {PETSC_FALSE};
 
   for (size_t k = 0; k < rates->extent[0]; k++) {
     PetscInt best     = -1;
@@ -300,11 +318,12 @@ static void match(const fare_spectrum *s, const fare_findings *like, double rate
   }
 }
 
-static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_system *system, double time, const fare_findings *like, fare_findings *found)
+static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_system *system, double time,
+  const fare_findings *like, fare_findings *found)
 {
-  const relaxation *s = state;
-  const char       *rate_meaning = "decay rates of the modes", *frequency_meaning = "their angular frequencies";
-  fare_spectrum     spectrum;
+  const relaxation *s        = state;
+  const char   *rate_meaning = "decay rates of the modes", *frequency_meaning = "their angular frequencies";
+  fare_spectrum spectrum;
 
   PetscFunctionBeginUser;
   PetscCall(fare_spectrum_solve(grid, system, time, (PetscInt)s->count + (like ? 2 : 0), &spectrum));
@@ -323,7 +342,8 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
 
       snprintf(name, sizeof name, "mode_%d", (int)k);
       PetscCall(PetscObjectReference((PetscObject)spectrum.mode[k]));
-      PetscCall(fare_found_mesh(found, name, "density of a mode, of L1 norm 1", FARE_MESH_MASSES, spectrum.mode[k]));
+      PetscCall(
+        fare_found_mesh(found, name, "density of a mode, of L1 norm 1", FARE_MESH_MASSES, spectrum.mode[k]));
     }
   }
   PetscCall(fare_spectrum_free(&spectrum));
@@ -331,11 +351,12 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
 }
 
 const fare_analysis_type fare_analysis_relaxation = {
-  .name      = "relaxation",
-  .summary   = "slowest decay rates and modes of the density",
-  .reference = "eigenvalues of -L by SLEPc (Hernandez, Roman and Vidal, ACM Trans. Math. Softw. 31, 351 (2005))",
-  .size      = sizeof(relaxation),
-  .fields    = fields,
-  .check     = check,
-  .run       = run,
+  .name    = "relaxation",
+  .summary = "slowest decay rates and modes of the density",
+  .reference =
+    "eigenvalues of -L by SLEPc (Hernandez, Roman and Vidal, ACM Trans. Math. Softw. 31, 351 (2005))",
+  .size   = sizeof(relaxation),
+  .fields = fields,
+  .check  = check,
+  .run    = run,
 };

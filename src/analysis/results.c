@@ -1,4 +1,7 @@
-/* What an analysis finds: numbers with their errors, and fields; kept, estimated, written and shown alike for all kinds. */
+/*
+  What an analysis finds: numbers with their errors, and fields; kept, estimated, written and shown alike for
+  all kinds.
+*/
 #include "analysis.h"
 
 #include <petscdmda.h>
@@ -9,14 +12,16 @@
 
 #define PATH_SIZE 256
 
-static PetscErrorCode add(fare_findings *found, const char *name, const char *meaning, int rank, size_t rows, size_t columns, const double value[])
+static PetscErrorCode add(fare_findings *found, const char *name, const char *meaning, int rank, size_t rows,
+  size_t columns, const double value[])
 {
   fare_finding *f = &found->finding[found->findings];
   const size_t  n = rows * columns;
 
   PetscFunctionBeginUser;
   if (!n) PetscFunctionReturn(0);
-  if (found->findings == FARE_FINDINGS_MAX) FARE_FAIL(FARE_ERR_FAILED, "analysis: more than %d findings", FARE_FINDINGS_MAX);
+  if (found->findings == FARE_FINDINGS_MAX)
+    FARE_FAIL(FARE_ERR_FAILED, "analysis: more than %d findings", FARE_FINDINGS_MAX);
   found->findings++;
   PetscCall(PetscStrncpy(f->name, name, sizeof f->name));
   f->meaning   = meaning;
@@ -27,12 +32,13 @@ static PetscErrorCode add(fare_findings *found, const char *name, const char *me
   memcpy(f->value, value, n * sizeof *value);
   f->curve = PETSC_FALSE;
   f->error = f->least = NULL;
-  f->fields = 0;
-  f->field  = NULL;
+  f->fields           = 0;
+  f->field            = NULL;
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode add_with_error(fare_findings *found, const char *name, const char *meaning, int rank, size_t rows, size_t columns, const double value[])
+static PetscErrorCode add_with_error(fare_findings *found, const char *name, const char *meaning, int rank,
+  size_t rows, size_t columns, const double value[])
 {
   fare_finding *f = &found->finding[found->findings];
 
@@ -44,21 +50,24 @@ static PetscErrorCode add_with_error(fare_findings *found, const char *name, con
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_found(fare_findings *found, const char *name, const char *meaning, size_t count, const double value[])
+PetscErrorCode fare_found(
+  fare_findings *found, const char *name, const char *meaning, size_t count, const double value[])
 {
   PetscFunctionBeginUser;
   PetscCall(add_with_error(found, name, meaning, 1, count, 1, value));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_found_table(fare_findings *found, const char *name, const char *meaning, size_t rows, size_t columns, const double value[])
+PetscErrorCode fare_found_table(fare_findings *found, const char *name, const char *meaning, size_t rows,
+  size_t columns, const double value[])
 {
   PetscFunctionBeginUser;
   PetscCall(add_with_error(found, name, meaning, 2, rows, columns, value));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_found_curve(fare_findings *found, const char *name, const char *meaning, size_t count, const double value[])
+PetscErrorCode fare_found_curve(
+  fare_findings *found, const char *name, const char *meaning, size_t count, const double value[])
 {
   PetscFunctionBeginUser;
   PetscCall(add_with_error(found, name, meaning, 1, count, 1, value));
@@ -66,19 +75,22 @@ PetscErrorCode fare_found_curve(fare_findings *found, const char *name, const ch
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_found_exact(fare_findings *found, const char *name, const char *meaning, size_t rows, size_t columns, const double value[])
+PetscErrorCode fare_found_exact(fare_findings *found, const char *name, const char *meaning, size_t rows,
+  size_t columns, const double value[])
 {
   PetscFunctionBeginUser;
   PetscCall(add(found, name, meaning, columns > 1 ? 2 : 1, rows, columns, value));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_found_mesh(fare_findings *found, const char *name, const char *meaning, fare_mesh_kind kind, Vec values)
+PetscErrorCode fare_found_mesh(
+  fare_findings *found, const char *name, const char *meaning, fare_mesh_kind kind, Vec values)
 {
   fare_mesh *m = &found->mesh[found->meshes];
 
   PetscFunctionBeginUser;
-  if (found->meshes == FARE_MESHES_MAX) FARE_FAIL(FARE_ERR_FAILED, "analysis: more than %d fields", FARE_MESHES_MAX);
+  if (found->meshes == FARE_MESHES_MAX)
+    FARE_FAIL(FARE_ERR_FAILED, "analysis: more than %d fields", FARE_MESHES_MAX);
   found->meshes++;
   PetscCall(PetscStrncpy(m->name, name, sizeof m->name));
   m->meaning = meaning;
@@ -98,7 +110,9 @@ PetscErrorCode fare_found_known(fare_findings *found, const double least[])
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_found_at_points(fare_findings *found, const char *name, const char *meaning, const fare_grid *grid, const fare_held *held, int fields, Vec field[], const fare_points *points, double known)
+PetscErrorCode fare_found_at_points(fare_findings *found, const char *name, const char *meaning,
+  const fare_grid *grid, const fare_held *held, int fields, Vec field[], const fare_points *points,
+  double known)
 {
   const size_t  n = points->count * (size_t)fields;
   double       *value, *spread;
@@ -107,10 +121,14 @@ PetscErrorCode fare_found_at_points(fare_findings *found, const char *name, cons
   PetscFunctionBeginUser;
   if (!n) PetscFunctionReturn(0);
   PetscCall(PetscMalloc2(n, &value, n, &spread));
-  for (int k = 0; k < fields; k++) PetscCall(fare_interpolate(grid, held, field[k], points->count, points->x, value + (size_t)k * points->count, spread + (size_t)k * points->count));
+  for (int k = 0; k < fields; k++)
+    PetscCall(fare_interpolate(grid, held, field[k], points->count, points->x,
+      value + (size_t)k * points->count, spread + (size_t)k * points->count));
   for (size_t i = 0; i < n; i++) spread[i] += known;
-  if (fields > 1) PetscCall(fare_found_table(found, name, meaning, (size_t)fields, points->count, value));
-  else PetscCall(fare_found(found, name, meaning, points->count, value));
+  if (fields > 1)
+    PetscCall(fare_found_table(found, name, meaning, (size_t)fields, points->count, value));
+  else
+    PetscCall(fare_found(found, name, meaning, points->count, value));
   PetscCall(fare_found_known(found, spread));
   f         = &found->finding[found->findings - 1];
   f->held   = *held;
@@ -148,7 +166,8 @@ PetscErrorCode fare_findings_free(fare_findings *found)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode density_error(const fare_grid *half, double share, const fare_mesh *fine, const fare_mesh *coarse, double *error)
+static PetscErrorCode density_error(
+  const fare_grid *half, double share, const fare_mesh *fine, const fare_mesh *coarse, double *error)
 {
   PetscReal norm;
   Vec       sums;
@@ -163,8 +182,11 @@ static PetscErrorCode density_error(const fare_grid *half, double share, const f
   PetscFunctionReturn(0);
 }
 
-/* Raises errors[] to `share` of the largest differences of values at and near the points; `reach`: how near. */
-static PetscErrorCode look_around(const fare_finding *f, const fare_grid *grid, const fare_finding *coarse, const fare_grid *wider, double share, const double reach[])
+/*
+  Raises errors[] to `share` of the largest differences of values at and near the points; `reach`: how near.
+*/
+static PetscErrorCode look_around(const fare_finding *f, const fare_grid *grid, const fare_finding *coarse,
+  const fare_grid *wider, double share, const double reach[])
 {
   static const double steps[] = {0, -2, -1, 1, 2};
   const size_t        count = f->points->count, dim = (size_t)grid->dim;
@@ -185,7 +207,8 @@ static PetscErrorCode look_around(const fare_finding *f, const fare_grid *grid, 
         PetscCall(fare_interpolate(wider, &f->held, coarse->field[k], count, x, there, NULL));
         for (size_t i = 0; i < count; i++) {
           double      *error = &f->error[(size_t)k * count + i];
-          const double value = fabs(f->value[(size_t)k * count + i]), size = PetscMax(fabs(here[i]), fabs(there[i]));
+          const double value = fabs(f->value[(size_t)k * count + i]),
+                       size  = PetscMax(fabs(here[i]), fabs(there[i]));
           /* where values span decades, between the difference and the relative one */
           const double ratio = size > value ? sqrt(value / size) : 1;
 
@@ -198,14 +221,16 @@ static PetscErrorCode look_around(const fare_finding *f, const fare_grid *grid, 
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode estimate(fare_finding *f, const fare_grid *grid, const fare_grid *half, const fare_grid *quarter, double ratio, const fare_finding *coarse, const fare_finding *coarser)
+static PetscErrorCode estimate(fare_finding *f, const fare_grid *grid, const fare_grid *half,
+  const fare_grid *quarter, double ratio, const fare_finding *coarse, const fare_finding *coarser)
 {
   const double rounding = 1e-12, share = 1 / (ratio - 1), further = share / ratio;
   const size_t n = f->extent[0] * f->extent[1];
 
   PetscFunctionBeginUser;
   for (size_t k = 0; k < n; k++) f->error[k] = share * fabs(f->value[k] - coarse->value[k]);
-  for (size_t k = 0; k < n && coarser; k++) f->error[k] = PetscMax(f->error[k], further * fabs(coarse->value[k] - coarser->value[k]));
+  for (size_t k = 0; k < n && coarser; k++)
+    f->error[k] = PetscMax(f->error[k], further * fabs(coarse->value[k] - coarser->value[k]));
   if (f->fields) PetscCall(look_around(f, grid, coarse, half, share, half->spacing));
   if (f->fields && coarser) {
     fare_finding as_fine = *coarse;
@@ -217,7 +242,8 @@ static PetscErrorCode estimate(fare_finding *f, const fare_grid *grid, const far
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_findings_estimate(const fare_grid *grid, const fare_grid *half, const fare_grid *quarter, double ratio, const fare_findings *coarse, const fare_findings *coarser, fare_findings *found)
+PetscErrorCode fare_findings_estimate(const fare_grid *grid, const fare_grid *half, const fare_grid *quarter,
+  double ratio, const fare_findings *coarse, const fare_findings *coarser, fare_findings *found)
 {
   const double share = 1 / (ratio - 1); /* of the difference */
 
@@ -226,7 +252,9 @@ PetscErrorCode fare_findings_estimate(const fare_grid *grid, const fare_grid *ha
     fare_finding       *f    = &found->finding[i];
     const fare_finding *same = fare_findings_find(coarse, f->name);
 
-    if (f->error && same) PetscCall(estimate(f, grid, half, quarter, ratio, same, coarser ? fare_findings_find(coarser, f->name) : NULL));
+    if (f->error && same)
+      PetscCall(
+        estimate(f, grid, half, quarter, ratio, same, coarser ? fare_findings_find(coarser, f->name) : NULL));
   }
   for (int i = 0; i < found->meshes; i++) {
     double error;
@@ -244,7 +272,8 @@ PetscErrorCode fare_findings_estimate(const fare_grid *grid, const fare_grid *ha
 }
 
 /* A whole array that rank 0 holds. */
-static PetscErrorCode save_array(MPI_Comm comm, fare_store *store, const char *path, const fare_finding *f, const double *data)
+static PetscErrorCode save_array(
+  MPI_Comm comm, fare_store *store, const char *path, const fare_finding *f, const double *data)
 {
   const uint64_t start[2] = {0, 0};
   uint64_t       count[2] = {0, 0};
@@ -268,11 +297,13 @@ static PetscErrorCode save_finding(MPI_Comm comm, const fare_finding *f, fare_st
   if (!f->error) PetscFunctionReturn(0);
   snprintf(path, sizeof path, "%s/%s_error", group, f->name);
   PetscCall(save_array(comm, store, path, f, f->error));
-  PetscCall(fare_store_put_string(store, path, "comment", "estimated by half as many cells per axis; NaN: not estimated"));
+  PetscCall(fare_store_put_string(
+    store, path, "comment", "estimated by half as many cells per axis; NaN: not estimated"));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode describe_mesh(const fare_mesh *m, const fare_grid *grid, fare_store *store, const char *path)
+static PetscErrorCode describe_mesh(
+  const fare_mesh *m, const fare_grid *grid, fare_store *store, const char *path)
 {
   static const char *const names[FARE_DIM_MAX] = {"x", "y", "z"};
   const char              *labels[FARE_DIM_MAX];
@@ -294,7 +325,8 @@ static PetscErrorCode describe_mesh(const fare_mesh *m, const fare_grid *grid, f
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode save_mesh(MPI_Comm comm, const fare_mesh *m, const fare_grid *grid, fare_store *store, const char *group)
+static PetscErrorCode save_mesh(
+  MPI_Comm comm, const fare_mesh *m, const fare_grid *grid, fare_store *store, const char *group)
 {
   const double       scale = m->kind == FARE_MESH_VALUES ? 1 : 1 / fare_grid_volume(grid);
   uint64_t           global[FARE_DIM_MAX], start[FARE_DIM_MAX], count[FARE_DIM_MAX];
@@ -328,7 +360,8 @@ static PetscErrorCode save_mesh(MPI_Comm comm, const fare_mesh *m, const fare_gr
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_findings_save(MPI_Comm comm, const fare_findings *found, const fare_grid *grid, fare_store *store, const char *group)
+PetscErrorCode fare_findings_save(
+  MPI_Comm comm, const fare_findings *found, const fare_grid *grid, fare_store *store, const char *group)
 {
   PetscFunctionBeginUser;
   for (int i = 0; i < found->findings; i++) PetscCall(save_finding(comm, &found->finding[i], store, group));
@@ -342,16 +375,19 @@ static PetscErrorCode add_coordinates(const fare_finding *points, size_t i, char
   for (uint64_t axis = 0; axis < points->extent[1]; axis++) {
     const size_t used = strlen(text);
 
-    snprintf(text + used, size - used, "%s%.6g", axis ? ", " : " at ", points->value[i * points->extent[1] + axis]);
+    snprintf(
+      text + used, size - used, "%s%.6g", axis ? ", " : " at ", points->value[i * points->extent[1] + axis]);
   }
   PetscFunctionReturn(0);
 }
 
 /* Which of several: the point and the start that it belongs to, or its number. */
-static PetscErrorCode place_text(const fare_finding *f, const fare_finding *points, const fare_finding *starts, size_t i, char *text, size_t size)
+static PetscErrorCode place_text(const fare_finding *f, const fare_finding *points,
+  const fare_finding *starts, size_t i, char *text, size_t size)
 {
-  const PetscBool at_point = points && f->fields ? PETSC_TRUE : PETSC_FALSE, from_start = starts && (f->fields || f->by_start) ? PETSC_TRUE : PETSC_FALSE;
-  const size_t    columns = at_point ? points->extent[0] : 1;
+  const PetscBool at_point   = points && f->fields ? PETSC_TRUE : PETSC_FALSE,
+                  from_start = starts && (f->fields || f->by_start) ? PETSC_TRUE : PETSC_FALSE;
+  const size_t columns       = at_point ? points->extent[0] : 1;
 
   PetscFunctionBeginUser;
   *text = '\0';
@@ -367,11 +403,12 @@ static PetscErrorCode place_text(const fare_finding *f, const fare_finding *poin
 
 PetscErrorCode fare_findings_print(const fare_findings *found, const char *name, fare_table *table)
 {
-  const fare_finding *points = fare_findings_find(found, "points"), *starts = fare_findings_find(found, "starts");
+  const fare_finding *points = fare_findings_find(found, "points"),
+                     *starts = fare_findings_find(found, "starts");
 
   PetscFunctionBeginUser;
   for (int i = 0; i < found->findings; i++) {
-    const fare_finding *f = &found->finding[i];
+    const fare_finding *f     = &found->finding[i];
     const size_t        count = f == points || f == starts || f->curve ? 0 : f->extent[0] * f->extent[1];
 
     for (size_t k = 0; k < count; k++) {
@@ -380,8 +417,13 @@ PetscErrorCode fare_findings_print(const fare_findings *found, const char *name,
       PetscCall(place_text(f, points, starts, k, place, sizeof place));
       PetscCall(fare_table_cell(table, "%s", name));
       PetscCall(fare_table_cell(table, "%s%s", f->name, place));
-      PetscCall(fare_table_cell(table, f->error ? "%.9g" : f->value[k] == floor(f->value[k]) ? "%.6g" : "%.2g", f->value[k]));
-      PetscCall(fare_table_cell(table, f->error && !isnan(f->error[k]) ? "%.1e" : "-", f->error ? f->error[k] : 0));
+      PetscCall(fare_table_cell(table,
+        f->error                              ? "%.9g"
+          : f->value[k] == floor(f->value[k]) ? "%.6g"
+                                              : "%.2g",
+        f->value[k]));
+      PetscCall(
+        fare_table_cell(table, f->error && !isnan(f->error[k]) ? "%.1e" : "-", f->error ? f->error[k] : 0));
       PetscCall(fare_table_cell(table, "%s", f->meaning));
     }
   }

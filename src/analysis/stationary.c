@@ -1,6 +1,8 @@
 /*
-  The stationary density: L P = 0. By elimination, which keeps the digits of populations that only rare events balance. Where that does not serve: refined from a first guess with (sigma I - L)^-1 as the preconditioner, which with a small sigma is inverse
-  iteration, and for sigma = 1/step a step of backward Euler: positive, and keeping the sum. No potential is needed.
+  The stationary density: L P = 0. By elimination, which keeps the digits of populations that only rare events
+  balance. Where that does not serve: refined from a first guess with (sigma I - L)^-1 as the preconditioner,
+  which with a small sigma is inverse iteration, and for sigma = 1/step a step of backward Euler: positive,
+  and keeping the sum. No potential is needed.
 */
 #include "analysis.h"
 
@@ -15,7 +17,10 @@ typedef struct {
   Vec            flow;
 } problem;
 
-/* L P of the normalised P, relative to all that flows. What it sums to is round-off, of which the solver would make mass. */
+/*
+  L P of the normalised P, relative to all that flows. What it sums to is round-off, of which the solver would
+  make mass.
+*/
 static PetscErrorCode residual(void *context, Vec P, Vec r, double *scale)
 {
   problem    *p = context;
@@ -44,8 +49,10 @@ static PetscErrorCode first_guess(const fare_grid *grid, const fare_system *syst
   const fare_initial uniform = {.density = FARE_INITIAL_UNIFORM};
 
   PetscFunctionBeginUser;
-  if (fare_system_has_potential(system)) PetscCall(fare_grid_boltzmann(grid, system, t, masses));
-  else PetscCall(fare_grid_initial(grid, &uniform, system, t, masses));
+  if (fare_system_has_potential(system))
+    PetscCall(fare_grid_boltzmann(grid, system, t, masses));
+  else
+    PetscCall(fare_grid_initial(grid, &uniform, system, t, masses));
   PetscFunctionReturn(0);
 }
 
@@ -115,8 +122,12 @@ static PetscErrorCode eliminate(const fare_grid *grid, const fare_system *system
   PetscFunctionReturn(code);
 }
 
-/* The masses of Boltzmann are kept where they are at rest: wells are filled as they should be, whatever divides them. */
-static PetscErrorCode solve(const fare_grid *grid, const fare_system *system, problem *p, Vec masses, fare_solved *solved)
+/*
+  The masses of Boltzmann are kept where they are at rest: wells are filled as they should be, whatever
+  divides them.
+*/
+static PetscErrorCode solve(
+  const fare_grid *grid, const fare_system *system, problem *p, Vec masses, fare_solved *solved)
 {
   const double   at_rest = 1e-15, most = 1e-9;
   PetscErrorCode code;
@@ -124,7 +135,8 @@ static PetscErrorCode solve(const fare_grid *grid, const fare_system *system, pr
 
   PetscFunctionBeginUser;
   PetscCall(relative_residual(p, masses, solved));
-  if (fare_system_has_potential(system) && fare_operator_is_gradient(p->op) && solved->residual <= at_rest) PetscFunctionReturn(0);
+  if (fare_system_has_potential(system) && fare_operator_is_gradient(p->op) && solved->residual <= at_rest)
+    PetscFunctionReturn(0);
   if (fare_elimination_serves(grid)) {
     PetscCall(VecDuplicate(masses, &other));
     code = eliminate(grid, system, p->t, other);
@@ -140,13 +152,16 @@ static PetscErrorCode solve(const fare_grid *grid, const fare_system *system, pr
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_stationary_solve(const fare_grid *grid, const fare_system *system, double t, Vec *masses, fare_solved *solved)
+PetscErrorCode fare_stationary_solve(
+  const fare_grid *grid, const fare_system *system, double t, Vec *masses, fare_solved *solved)
 {
   problem p = {.t = t};
 
   PetscFunctionBeginUser;
   for (int axis = 0; axis < grid->dim; axis++) {
-    if (grid->end[axis] >= FARE_END_ABSORBING) FARE_FAIL(FARE_ERR_INPUT, "analysis: no density is stationary where axis %s ends in absorption", fare_system_axis_name(system, axis));
+    if (grid->end[axis] >= FARE_END_ABSORBING)
+      FARE_FAIL(FARE_ERR_INPUT, "analysis: no density is stationary where axis %s ends in absorption",
+        fare_system_axis_name(system, axis));
   }
   PetscCall(fare_operator_create(grid, system, &p.op));
   PetscCall(find_through(&p));
@@ -158,7 +173,8 @@ PetscErrorCode fare_stationary_solve(const fare_grid *grid, const fare_system *s
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_velocity(const fare_grid *grid, const fare_system *system, double t, Vec P, double velocity[])
+PetscErrorCode fare_velocity(
+  const fare_grid *grid, const fare_system *system, double t, Vec P, double velocity[])
 {
   fare_operator *op;
   Vec            J;
@@ -183,12 +199,14 @@ typedef struct {
 } stationary;
 
 static const fare_field fields[] = {
-  {"meshes", FARE_BOOLEAN, offsetof(stationary, meshes), "true", 0, 0, NULL, "", "also keep the density and its currents on the grid"},
+  {"meshes", FARE_BOOLEAN, offsetof(stationary, meshes), "true", 0, 0, NULL, "",
+    "also keep the density and its currents on the grid"},
   FARE_FIELDS_END,
 };
 
 /* Density of the current at centres: the mean over the two faces of each cell. */
-static PetscErrorCode keep_currents(const fare_grid *grid, const fare_system *system, double t, Vec P, fare_findings *found)
+static PetscErrorCode keep_currents(
+  const fare_grid *grid, const fare_system *system, double t, Vec P, fare_findings *found)
 {
   fare_operator *op;
   fare_ghosts    ghosts;
@@ -214,21 +232,24 @@ static PetscErrorCode keep_currents(const fare_grid *grid, const fare_system *sy
       PetscInt index[FARE_DIM_MAX], here;
 
       fare_cell_index(grid, n, index);
-      here  = fare_ghosts_at(&ghosts, index);
-      at[n] = 0.5 * per_area * (J[here] + (index[axis] > ghosts.start[axis] ? J[here - ghosts.stride[axis]] : 0));
+      here = fare_ghosts_at(&ghosts, index);
+      at[n] =
+        0.5 * per_area * (J[here] + (index[axis] > ghosts.start[axis] ? J[here - ghosts.stride[axis]] : 0));
     }
     PetscCall(VecRestoreArray(centres, &at));
     PetscCall(VecRestoreArrayRead(local, &J));
     PetscCall(DMRestoreLocalVector(grid->dm, &local));
     PetscCall(VecDestroy(&faces));
     snprintf(name, sizeof name, "current_%s", fare_system_axis_name(system, axis));
-    PetscCall(fare_found_mesh(found, name, "probability current at centres of cells", FARE_MESH_VALUES, centres));
+    PetscCall(
+      fare_found_mesh(found, name, "probability current at centres of cells", FARE_MESH_VALUES, centres));
   }
   PetscCall(fare_operator_destroy(&op));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_system *system, double time, const fare_findings *like, fare_findings *found)
+static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_system *system, double time,
+  const fare_findings *like, fare_findings *found)
 {
   const stationary *s = state;
   double            velocity[FARE_DIM_MAX];
@@ -242,15 +263,17 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
   PetscCall(fare_found(found, "velocity", "mean drift d<x>/dt per axis", (size_t)grid->dim, velocity));
   PetscCall(fare_found_exact(found, "residual", "|L P| relative to what flows", 1, 1, &solved.residual));
   if (s->meshes) PetscCall(keep_currents(grid, system, time, P, found));
-  PetscCall(fare_found_mesh(found, "density", "stationary probability density, averaged over each cell", FARE_MESH_ESTIMATED, P));
+  PetscCall(fare_found_mesh(
+    found, "density", "stationary probability density, averaged over each cell", FARE_MESH_ESTIMATED, P));
   PetscFunctionReturn(0);
 }
 
 const fare_analysis_type fare_analysis_stationary = {
-  .name      = "stationary",
-  .summary   = "density and currents that nothing driven comes to, with or without a potential",
-  .reference = "L P = 0 by elimination without subtractions (Grassmann, Taksar and Heyman, Oper. Res. 33, 1107 (1985))",
-  .size      = sizeof(stationary),
-  .fields    = fields,
-  .run       = run,
+  .name    = "stationary",
+  .summary = "density and currents that nothing driven comes to, with or without a potential",
+  .reference =
+    "L P = 0 by elimination without subtractions (Grassmann, Taksar and Heyman, Oper. Res. 33, 1107 (1985))",
+  .size   = sizeof(stationary),
+  .fields = fields,
+  .run    = run,
 };

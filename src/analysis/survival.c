@@ -1,4 +1,7 @@
-/* How many have not yet reached a target, and when they do: the forward equation of a moving generator without the target. */
+/*
+  How many have not yet reached a target, and when they do: the forward equation of a moving generator without
+  the target.
+*/
 #include "analysis.h"
 
 #include <math.h>
@@ -7,7 +10,8 @@ typedef struct {
   fare_stepper  *stepper;
   fare_survival *survival;
   double         lived;
-  Vec            ones, leaves; /* 1 outside the target; what leaves each cell for good per time, with the sign - */
+  /* 1 outside the target; what leaves each cell for good per time, with the sign - */
+  Vec ones, leaves;
 } problem;
 
 static PetscErrorCode look(void *context, int stop, double t, Vec P)
@@ -43,7 +47,8 @@ static PetscErrorCode run(problem *p, const fare_timeline *line, int level, Vec 
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode solve_all(problem *p, const fare_timeline *line, Vec masses, double tolerance, int count, fare_driven *driven)
+static PetscErrorCode solve_all(
+  problem *p, const fare_timeline *line, Vec masses, double tolerance, int count, fare_driven *driven)
 {
   double *before, last = 0;
 
@@ -64,11 +69,17 @@ static PetscErrorCode solve_all(problem *p, const fare_timeline *line, Vec masse
     driven->iterations = level + 1;
   }
   PetscCall(PetscFree(before));
-  if (!(driven->error <= tolerance)) FARE_FAIL(FARE_ERR_FAILED, "analysis: an error of %.1e is left in the survival with %lld steps in time, more than the tolerance %g", driven->error, (long long)driven->steps, tolerance);
+  if (!(driven->error <= tolerance))
+    FARE_FAIL(FARE_ERR_FAILED,
+      "analysis: an error of %.1e is left in the survival with %lld steps in time, more than the tolerance "
+      "%g",
+      driven->error, (long long)driven->steps, tolerance);
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_survival_solve(const fare_grid *grid, const fare_system *system, const fare_region *target, Vec masses, double start, double tolerance, int count, const double times[], fare_survival survival[], fare_driven *driven)
+PetscErrorCode fare_survival_solve(const fare_grid *grid, const fare_system *system,
+  const fare_region *target, Vec masses, double start, double tolerance, int count, const double times[],
+  fare_survival survival[], fare_driven *driven)
 {
   const fare_region *targets[] = {target};
   problem            p         = {.survival = survival};
@@ -76,11 +87,15 @@ PetscErrorCode fare_survival_solve(const fare_grid *grid, const fare_system *sys
 
   PetscFunctionBeginUser;
   *driven = (fare_driven){0};
-  if (count < 1 || !(times[0] >= start)) FARE_FAIL(FARE_ERR_INPUT, "analysis: survival is asked for at a time before the start, %g", start);
+  if (count < 1 || !(times[0] >= start))
+    FARE_FAIL(FARE_ERR_INPUT, "analysis: survival is asked for at a time before the start, %g", start);
   for (int i = 1; i < count; i++) {
-    if (!(times[i] > times[i - 1])) FARE_FAIL(FARE_ERR_INPUT, "analysis: times of survival must rise, got %g after %g", times[i], times[i - 1]);
+    if (!(times[i] > times[i - 1]))
+      FARE_FAIL(
+        FARE_ERR_INPUT, "analysis: times of survival must rise, got %g after %g", times[i], times[i - 1]);
   }
-  if (!(times[count - 1] > start)) FARE_FAIL(FARE_ERR_INPUT, "analysis: survival is asked for at the start alone");
+  if (!(times[count - 1] > start))
+    FARE_FAIL(FARE_ERR_INPUT, "analysis: survival is asked for at the start alone");
   PetscCall(fare_stepper_create(grid, system, start, 1, targets, PETSC_TRUE, &p.stepper));
   PetscCall(fare_timeline_create(system, start, times[count - 1], count, times, PETSC_TRUE, &line));
   PetscCall(VecDuplicate(masses, &p.ones));

@@ -33,7 +33,8 @@ static void show(const char *value, size_t at, char shown[FARE_SHOWN_SIZE])
   }
   while (from && continues(value[from])) from--;
   while (to < length && continues(value[to])) to++;
-  snprintf(shown, FARE_SHOWN_SIZE, "%s%.*s%s", from ? "..." : "", (int)(to - from), value + from, to < length ? "..." : "");
+  snprintf(shown, FARE_SHOWN_SIZE, "%s%.*s%s", from ? "..." : "", (int)(to - from), value + from,
+    to < length ? "..." : "");
 }
 
 static void found(const char *path, const char *before, const char *now, fare_difference *d)
@@ -61,7 +62,10 @@ void fare_counts_compare(size_t before, size_t now, const char *path, fare_diffe
   fare_texts_compare(a, b, path, d);
 }
 
-/* Whether plans of this version have the key in any case: lists and strings are written where they are given alone. */
+/*
+  Whether plans of this version have the key in any case: lists and strings are written where they are given
+  alone.
+*/
 static int is_always_written(const fare_field *f)
 {
   return f->kind == FARE_REAL || f->kind == FARE_INTEGER || f->kind == FARE_BOOLEAN || f->kind == FARE_CHOICE;
@@ -76,7 +80,8 @@ static int has_row(const fare_field *fields, const char *key)
 }
 
 /* A map that lacks what is always written, or has what never is, was written by another version. */
-static void compare_keys(const fare_field *fields, const fare_field *more, const fare_node *before, const char *path, fare_difference *d)
+static void compare_keys(const fare_field *fields, const fare_field *more, const fare_node *before,
+  const char *path, fare_difference *d)
 {
   const char *name = NULL;
 
@@ -122,18 +127,24 @@ static int is_same(const fare_field *field, const void *a, const void *b)
   const char *x, *y;
 
   switch (field->kind) {
-  case FARE_REAL: return *(const double *)a == *(const double *)b;
-  case FARE_INTEGER: return *(const PetscInt64 *)a == *(const PetscInt64 *)b;
-  case FARE_BOOLEAN: return *(const PetscBool *)a == *(const PetscBool *)b;
-  case FARE_CHOICE: return *(const int *)a == *(const int *)b;
+  case FARE_REAL:
+    return *(const double *)a == *(const double *)b;
+  case FARE_INTEGER:
+    return *(const PetscInt64 *)a == *(const PetscInt64 *)b;
+  case FARE_BOOLEAN:
+    return *(const PetscBool *)a == *(const PetscBool *)b;
+  case FARE_CHOICE:
+    return *(const int *)a == *(const int *)b;
   case FARE_STRING:
     x = *(char *const *)a;
     y = *(char *const *)b;
     return x && y ? !strcmp(x, y) : x == y;
   case FARE_REALS:
   case FARE_INTEGERS:
-  case FARE_CHOICES: return count_of(field, a) == count_of(field, b) && first_unlike(field, a, b) == count_of(field, a);
-  case FARE_NODE: return 1;
+  case FARE_CHOICES:
+    return count_of(field, a) == count_of(field, b) && first_unlike(field, a, b) == count_of(field, a);
+  case FARE_NODE:
+    return 1;
   }
   return 1;
 }
@@ -147,14 +158,17 @@ static void write_entry(const fare_field *field, const void *list, size_t at, fa
     return;
   }
   entry.kind = field->kind == FARE_REALS ? FARE_REAL : FARE_INTEGER;
-  if (field->kind == FARE_REALS) fare_field_write(&entry, &((const fare_reals *)list)->values[at], to);
-  else fare_field_write(&entry, &((const fare_integers *)list)->values[at], to);
+  if (field->kind == FARE_REALS)
+    fare_field_write(&entry, &((const fare_reals *)list)->values[at], to);
+  else
+    fare_field_write(&entry, &((const fare_integers *)list)->values[at], to);
 }
 
 /* A long list is shown by the entry that differs. */
-static void compare_long_lists(const fare_field *field, const void *before, const void *now, const char *key, fare_difference *d)
+static void compare_long_lists(
+  const fare_field *field, const void *before, const void *now, const char *key, fare_difference *d)
 {
-  const size_t at   = first_unlike(field, before, now);
+  const size_t at = first_unlike(field, before, now);
   fare_text    a = {0}, b = {0};
   char         place[256];
 
@@ -166,17 +180,22 @@ static void compare_long_lists(const fare_field *field, const void *before, cons
   fare_text_free(&b);
 }
 
-static void compare_field(const fare_field *field, const void *before, const void *now, const char *path, fare_difference *d)
+static void compare_field(
+  const fare_field *field, const void *before, const void *now, const char *path, fare_difference *d)
 {
   fare_text a = {0}, b = {0};
   char      key[256];
 
   if (is_same(field, before, now)) return;
   fare_key_join(path, field->key, sizeof key, key);
-  if (field->kind != FARE_STRING || *(char *const *)before) fare_field_write(field, before, &a);
-  else fare_text_add(&a, "none");
-  if (field->kind != FARE_STRING || *(char *const *)now) fare_field_write(field, now, &b);
-  else fare_text_add(&b, "none");
+  if (field->kind != FARE_STRING || *(char *const *)before)
+    fare_field_write(field, before, &a);
+  else
+    fare_text_add(&a, "none");
+  if (field->kind != FARE_STRING || *(char *const *)now)
+    fare_field_write(field, now, &b);
+  else
+    fare_text_add(&b, "none");
   if (is_list(field) && PetscMax(a.length, b.length) > WHOLE) {
     fare_counts_compare(count_of(field, before), count_of(field, now), key, d);
     if (d->kind == FARE_ALIKE) compare_long_lists(field, before, now, key, d);
@@ -190,13 +209,14 @@ static void compare_field(const fare_field *field, const void *before, const voi
 PetscBool fare_fields_equal(const fare_field *fields, const fare_field *except, const void *a, const void *b)
 {
   for (const fare_field *f = fields; f->key; f++) {
-    if (!has_row(except, f->key) && !is_same(f, (const char *)a + f->offset, (const char *)b + f->offset)) return PETSC_FALSE;
+    if (!has_row(except, f->key) && !is_same(f, (const char *)a + f->offset, (const char *)b + f->offset))
+      return PETSC_FALSE;
   }
   return PETSC_TRUE;
 }
 
-PetscErrorCode fare_fields_compare(const fare_field *fields, const fare_field *more, const fare_node *before, const void *now,
-                                   const char *path, fare_difference *d)
+PetscErrorCode fare_fields_compare(const fare_field *fields, const fare_field *more, const fare_node *before,
+  const void *now, const char *path, fare_difference *d)
 {
   size_t         size = 0;
   char          *read;
@@ -231,7 +251,8 @@ static int is_number(const fare_node *node, double *value)
   return !*end;
 }
 
-static void compare_scalars(const fare_node *before, const fare_node *now, const char *path, fare_difference *d)
+static void compare_scalars(
+  const fare_node *before, const fare_node *now, const char *path, fare_difference *d)
 {
   const fare_field number  = {.kind = FARE_REAL};
   fare_text        text[2] = {{0}};
@@ -249,9 +270,11 @@ static void compare_scalars(const fare_node *before, const fare_node *now, const
   fare_text_free(&text[1]);
 }
 
-static const char *const kinds[] = {[FARE_NODE_SCALAR] = "a single value", [FARE_NODE_LIST] = "a list", [FARE_NODE_MAP] = "a map"};
+static const char *const kinds[] = {
+  [FARE_NODE_SCALAR] = "a single value", [FARE_NODE_LIST] = "a list", [FARE_NODE_MAP] = "a map"};
 
-PetscErrorCode fare_nodes_compare(const fare_node *before, const fare_node *now, const char *path, fare_difference *d)
+PetscErrorCode fare_nodes_compare(
+  const fare_node *before, const fare_node *now, const char *path, fare_difference *d)
 {
   char key[256];
 
@@ -261,8 +284,10 @@ PetscErrorCode fare_nodes_compare(const fare_node *before, const fare_node *now,
     found(path, before ? kinds[before->kind] : "not there", now ? kinds[now->kind] : "not there", d);
     PetscFunctionReturn(0);
   }
-  if (before->kind == FARE_NODE_SCALAR) compare_scalars(before, now, path, d);
-  else if (before->kind == FARE_NODE_LIST) fare_counts_compare(before->count, now->count, path, d);
+  if (before->kind == FARE_NODE_SCALAR)
+    compare_scalars(before, now, path, d);
+  else if (before->kind == FARE_NODE_LIST)
+    fare_counts_compare(before->count, now->count, path, d);
   for (size_t i = 0; before->kind == FARE_NODE_LIST && i < before->count && d->kind == FARE_ALIKE; i++) {
     snprintf(key, sizeof key, "%.220s[%zu]", path, i);
     PetscCall(fare_nodes_compare(before->item[i], now->item[i], key, d));

@@ -18,13 +18,18 @@ PetscErrorCode fare_config_parse(const char *name, const char *text, size_t leng
   if (!c) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   code = fare_string_copy(name, strlen(name), &c->name);
   if (!code) code = fare_parse_yaml(c->name, PETSC_TRUE, text, length, "", &c->root);
-  if (!code && c->root->kind != FARE_NODE_MAP) code = fare_node_error(c->root, "expected keys and values (study: ..., system: ...), got a %s", c->root->kind == FARE_NODE_LIST ? "list" : "single value");
+  if (!code && c->root->kind != FARE_NODE_MAP)
+    code = fare_node_error(c->root, "expected keys and values (study: ..., system: ...), got a %s",
+      c->root->kind == FARE_NODE_LIST ? "list" : "single value");
   if (code) PetscCall(fare_config_destroy(&c));
   *config = c;
   PetscFunctionReturn(code);
 }
 
-/* The whole of a file; the longest that is read is a little more than parsing accepts, so that parsing can refuse it. */
+/*
+  The whole of a file; the longest that is read is a little more than parsing accepts, so that parsing can
+  refuse it.
+*/
 static PetscErrorCode slurp(const char *path, char **text, size_t *length)
 {
   const size_t limit = (16u << 20) + 1;
@@ -96,20 +101,27 @@ const fare_node *fare_config_root(const fare_config *config)
   return config->root;
 }
 
-/* Where a value stands is known only when its place has been found: the paths in it are led by that of the place. */
+/*
+  Where a value stands is known only when its place has been found: the paths in it are led by that of the
+  place.
+*/
 static PetscErrorCode move_to_path(fare_node *node, const char *path)
 {
   fare_text full = {0};
 
   PetscFunctionBeginUser;
-  fare_text_add(&full, "%.150s%s%.100s", path, *path && *node->path && *node->path != '[' ? "." : "", node->path);
+  fare_text_add(
+    &full, "%.150s%s%.100s", path, *path && *node->path && *node->path != '[' ? "." : "", node->path);
   free(node->path);
   node->path = full.text;
   for (size_t i = 0; i < node->count; i++) PetscCall(move_to_path(node->item[i], path));
   PetscFunctionReturn(0);
 }
 
-/* One step of a path: the place under `word`, which is a key of a map, or an index or a name in a list. NULL: not there. */
+/*
+  One step of a path: the place under `word`, which is a key of a map, or an index or a name in a list. NULL:
+  not there.
+*/
 static fare_node **step(fare_node *at, const char *word)
 {
   if (at->kind == FARE_NODE_MAP) {
@@ -142,10 +154,12 @@ static PetscErrorCode assign(fare_node *root, const char *source, char *path, fa
   for (char *word = strtok_r(path, ".[]", &rest), *after; word; word = after) {
     fare_node **place = step(at, word);
 
-    if (++depth > FARE_CONFIG_DEPTH) PetscFunctionReturn(fare_config_error(source, 0, 0, "", "nested too deeply"));
+    if (++depth > FARE_CONFIG_DEPTH)
+      PetscFunctionReturn(fare_config_error(source, 0, 0, "", "nested too deeply"));
     after = strtok_r(NULL, ".[]", &rest);
     if (!place && at->kind != FARE_NODE_MAP) {
-      PetscFunctionReturn(fare_config_error(source, 0, 0, at->path, "there is no '%.60s' in this %s", word, at->kind == FARE_NODE_LIST ? "list" : "value"));
+      PetscFunctionReturn(fare_config_error(source, 0, 0, at->path, "there is no '%.60s' in this %s", word,
+        at->kind == FARE_NODE_LIST ? "list" : "value"));
     }
     if (!place) {
       fare_node *made = NULL;
@@ -177,7 +191,9 @@ PetscErrorCode fare_config_set(fare_config *config, const char *assignment)
   PetscErrorCode code;
 
   PetscFunctionBeginUser;
-  if (!equals || equals == assignment) PetscFunctionReturn(fare_config_error("--set", 0, 0, "", "expected key=value, for instance --set truth.cells=1024, got '%.200s'", assignment));
+  if (!equals || equals == assignment)
+    PetscFunctionReturn(fare_config_error("--set", 0, 0, "",
+      "expected key=value, for instance --set truth.cells=1024, got '%.200s'", assignment));
   fare_text_add(&label, FARE_ASSIGNED "%.200s", assignment);
   sources = realloc(config->source, (config->sources + 1) * sizeof *sources);
   if (!sources) FARE_FAIL(FARE_ERR_FAILED, "out of memory");

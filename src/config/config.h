@@ -4,16 +4,16 @@
 
 #include <fare/config.h>
 
-#define FARE_ASSIGNED "--set " /* begins the source of a node that an assignment made */
-#define FARE_CONFIG_DEPTH 32 /* of a document, and of the path of an assignment */
+#define FARE_ASSIGNED     "--set " /* begins the source of a node that an assignment made */
+#define FARE_CONFIG_DEPTH 32       /* of a document, and of the path of an assignment */
 
 struct fare_node {
   fare_node_kind kind;
-  char          *text;         /* of a scalar */
-  PetscBool      quoted;       /* a quoted scalar is a string, whatever it looks like */
-  size_t         count;        /* of a list or map */
+  char          *text;   /* of a scalar */
+  PetscBool      quoted; /* a quoted scalar is a string, whatever it looks like */
+  size_t         count;  /* of a list or map */
   fare_node    **item;
-  char         **key;          /* of a map */
+  char         **key; /* of a map */
   int           *key_line, *key_column;
   int            line, column; /* from 1; 0 outside files */
   char          *path;         /* "ensembles[0].particles"; "" for the root */
@@ -27,17 +27,24 @@ struct fare_config {
   fare_node *root;
 };
 
-PetscErrorCode fare_node_create(fare_node_kind kind, const char *source, int line, int column, const char *path, fare_node **node);
+PetscErrorCode fare_node_create(
+  fare_node_kind kind, const char *source, int line, int column, const char *path, fare_node **node);
 PetscErrorCode fare_node_destroy(fare_node **node);
 /* Appends an entry; `key` NULL for a list. The child becomes the parent's. */
-PetscErrorCode fare_node_append(fare_node *parent, const char *key, int key_line, int key_column, fare_node *child);
+PetscErrorCode fare_node_append(
+  fare_node *parent, const char *key, int key_line, int key_column, fare_node *child);
 /* A value as YAML; the size of what a field of a kind fills. */
-void   fare_field_write(const fare_field *field, const void *at, fare_text *to);
-size_t fare_field_size(fare_field_kind kind);
+void           fare_field_write(const fare_field *field, const void *at, fare_text *to);
+size_t         fare_field_size(fare_field_kind kind);
 PetscErrorCode fare_string_copy(const char *text, size_t length, char **copy);
-/* A tree from YAML text. `path` is the root's. Where it is no file, places in it mean nothing to the reader and are left out. */
-PetscErrorCode fare_parse_yaml(const char *source, PetscBool is_file, const char *text, size_t length, const char *path, fare_node **root);
+/*
+  A tree from YAML text. `path` is the root's. Where it is no file, places in it mean nothing to the reader
+  and are left out.
+*/
+PetscErrorCode fare_parse_yaml(
+  const char *source, PetscBool is_file, const char *text, size_t length, const char *path, fare_node **root);
 /* FARE_ERR_INPUT in one line: source, place (unless line is 0), path (unless it is "") and what is wrong. */
-PetscErrorCode fare_config_error(const char *source, int line, int column, const char *path, const char *format, ...) PETSC_ATTRIBUTE_FORMAT(5, 6);
+PetscErrorCode fare_config_error(const char *source, int line, int column, const char *path,
+  const char *format, ...) PETSC_ATTRIBUTE_FORMAT(5, 6);
 
 #endif

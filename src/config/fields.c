@@ -25,9 +25,12 @@ static void range_text(const fare_field *field, char *text, size_t size)
   const int below = isfinite(field->least), above = isfinite(field->most);
 
   *text = '\0';
-  if (below && above) snprintf(text, size, " from %g to %g", field->least, field->most);
-  else if (below) snprintf(text, size, " of at least %g", field->least);
-  else if (above) snprintf(text, size, " of at most %g", field->most);
+  if (below && above)
+    snprintf(text, size, " from %g to %g", field->least, field->most);
+  else if (below)
+    snprintf(text, size, " of at least %g", field->least);
+  else if (above)
+    snprintf(text, size, " of at most %g", field->most);
 }
 
 static PetscErrorCode expected(const fare_field *field, const fare_node *node, const char *what)
@@ -35,7 +38,8 @@ static PetscErrorCode expected(const fare_field *field, const fare_node *node, c
   char range[64];
 
   range_text(field, range, sizeof range);
-  return fare_node_error(node, "expected %s%s, got %.60s", what, range, *what_is(node) ? what_is(node) : "nothing");
+  return fare_node_error(
+    node, "expected %s%s, got %.60s", what, range, *what_is(node) ? what_is(node) : "nothing");
 }
 
 static int in_range(const fare_field *field, double value)
@@ -52,16 +56,21 @@ static PetscErrorCode read_real(const fare_field *field, const fare_node *node, 
   PetscFunctionReturn(0);
 }
 
-/* Whole numbers may be written 200000, 2e5 or 2.0e5. From 2^53 on doubles have gaps, so such ones are refused. */
+/*
+  Whole numbers may be written 200000, 2e5 or 2.0e5. From 2^53 on doubles have gaps, so such ones are refused.
+*/
 static PetscErrorCode read_integer(const fare_field *field, const fare_node *node, PetscInt64 *value)
 {
   double real;
   char  *end;
 
   PetscFunctionBeginUser;
-  if (node->kind != FARE_NODE_SCALAR || node->quoted || !*node->text || strspn(node->text, "0123456789+-.eE") != strlen(node->text)) PetscCall(expected(field, node, "a whole number"));
+  if (node->kind != FARE_NODE_SCALAR || node->quoted || !*node->text ||
+    strspn(node->text, "0123456789+-.eE") != strlen(node->text))
+    PetscCall(expected(field, node, "a whole number"));
   real = strtod(node->text, &end);
-  if (*end || !isfinite(real) || real != floor(real) || fabs(real) >= 0x1p53 || !in_range(field, real)) PetscCall(expected(field, node, "a whole number"));
+  if (*end || !isfinite(real) || real != floor(real) || fabs(real) >= 0x1p53 || !in_range(field, real))
+    PetscCall(expected(field, node, "a whole number"));
   *value = (PetscInt64)real;
   PetscFunctionReturn(0);
 }
@@ -98,7 +107,8 @@ static PetscErrorCode read_choice(const fare_field *field, const fare_node *node
     fare_text_add(&list, "%s%s", count ? ", " : "", field->choices[count]);
   }
   nearest = node->kind == FARE_NODE_SCALAR ? fare_nearest(node->text, field->choices, count) : NULL;
-  code    = fare_node_error(node, "expected one of %s; got %.60s%s%s%s", list.text, what_is(node), nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "");
+  code    = fare_node_error(node, "expected one of %s; got %.60s%s%s%s", list.text, what_is(node),
+    nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "");
   fare_text_free(&list);
   PetscFunctionReturn(code);
 }
@@ -114,7 +124,11 @@ static PetscErrorCode read_list(const fare_field *field, const fare_node *node, 
   const size_t count = node->kind == FARE_NODE_LIST ? node->count : 1;
 
   PetscFunctionBeginUser;
-  if (node->kind == FARE_NODE_MAP) PetscCall(expected(field, node, field->kind == FARE_REALS ? "a list of numbers" : field->kind == FARE_INTEGERS ? "a list of whole numbers" : "a list of choices"));
+  if (node->kind == FARE_NODE_MAP)
+    PetscCall(expected(field, node,
+      field->kind == FARE_REALS        ? "a list of numbers"
+        : field->kind == FARE_INTEGERS ? "a list of whole numbers"
+                                       : "a list of choices"));
   if (field->kind == FARE_REALS) {
     fare_reals *list = into;
 
@@ -142,21 +156,28 @@ static PetscErrorCode read_list(const fare_field *field, const fare_node *node, 
   PetscFunctionReturn(0);
 }
 
-/* A word may hold anything but what would break a line: control characters, and the line ends that YAML knows besides (U+0085, U+2028, U+2029). */
+/*
+  A word may hold anything but what would break a line: control characters, and the line ends that YAML knows
+  besides (U+0085, U+2028, U+2029).
+*/
 static PetscErrorCode read_string(const fare_node *node, char **value)
 {
-  static const char *const nulls[] = {"", "~", "null", "Null", "NULL"}, *const breaks[] = {"\xC2\x85", "\xE2\x80\xA8", "\xE2\x80\xA9"};
+  static const char *const        nulls[]  = {"", "~", "null", "Null", "NULL"},
+                           *const breaks[] = {"\xC2\x85", "\xE2\x80\xA8", "\xE2\x80\xA9"};
 
   PetscFunctionBeginUser;
-  if (node->kind != FARE_NODE_SCALAR) PetscCall(fare_node_error(node, "expected a word, got %s", what_is(node)));
+  if (node->kind != FARE_NODE_SCALAR)
+    PetscCall(fare_node_error(node, "expected a word, got %s", what_is(node)));
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(nulls) && !node->quoted; i++) {
     if (!strcmp(node->text, nulls[i])) PetscCall(fare_node_error(node, "expected a word, got nothing"));
   }
   for (const char *c = node->text; *c; c++) {
-    if (iscntrl((unsigned char)*c)) PetscCall(fare_node_error(node, "expected a word, got one with a control character in it"));
+    if (iscntrl((unsigned char)*c))
+      PetscCall(fare_node_error(node, "expected a word, got one with a control character in it"));
   }
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(breaks); i++) {
-    if (strstr(node->text, breaks[i])) PetscCall(fare_node_error(node, "expected a word, got one with a line break in it"));
+    if (strstr(node->text, breaks[i]))
+      PetscCall(fare_node_error(node, "expected a word, got one with a line break in it"));
   }
   PetscCall(fare_string_copy(node->text, strlen(node->text), value));
   PetscFunctionReturn(0);
@@ -168,15 +189,29 @@ static PetscErrorCode read_field(const fare_field *field, const fare_node *node,
 
   PetscFunctionBeginUser;
   switch (field->kind) {
-  case FARE_REAL: PetscCall(read_real(field, node, to)); break;
-  case FARE_INTEGER: PetscCall(read_integer(field, node, to)); break;
-  case FARE_BOOLEAN: PetscCall(read_boolean(field, node, to)); break;
-  case FARE_CHOICE: PetscCall(read_choice(field, node, to)); break;
+  case FARE_REAL:
+    PetscCall(read_real(field, node, to));
+    break;
+  case FARE_INTEGER:
+    PetscCall(read_integer(field, node, to));
+    break;
+  case FARE_BOOLEAN:
+    PetscCall(read_boolean(field, node, to));
+    break;
+  case FARE_CHOICE:
+    PetscCall(read_choice(field, node, to));
+    break;
   case FARE_REALS:
   case FARE_INTEGERS:
-  case FARE_CHOICES: PetscCall(read_list(field, node, to)); break;
-  case FARE_NODE: *(const fare_node **)to = node; break;
-  case FARE_STRING: PetscCall(read_string(node, to)); break;
+  case FARE_CHOICES:
+    PetscCall(read_list(field, node, to));
+    break;
+  case FARE_NODE:
+    *(const fare_node **)to = node;
+    break;
+  case FARE_STRING:
+    PetscCall(read_string(node, to));
+    break;
   }
   PetscFunctionReturn(0);
 }
@@ -189,7 +224,8 @@ static PetscErrorCode read_fallback(const fare_field *field, void *into)
 
   PetscFunctionBeginUser;
   if (!*field->fallback) PetscFunctionReturn(0); /* absent: zero, NULL or empty */
-  PetscCall(fare_parse_yaml("default", PETSC_FALSE, field->fallback, strlen(field->fallback), field->key, &node));
+  PetscCall(
+    fare_parse_yaml("default", PETSC_FALSE, field->fallback, strlen(field->fallback), field->key, &node));
   code = read_field(field, node, into);
   PetscCall(fare_node_destroy(&node));
   PetscFunctionReturn(code);
@@ -210,30 +246,45 @@ static PetscErrorCode check_keys(const fare_field *fields, const fare_field *mor
 size_t fare_field_size(fare_field_kind kind)
 {
   static const size_t sizes[] = {
-    [FARE_REAL] = sizeof(double),  [FARE_INTEGER] = sizeof(PetscInt64), [FARE_BOOLEAN] = sizeof(PetscBool),      [FARE_STRING] = sizeof(char *),
-    [FARE_CHOICE] = sizeof(int),   [FARE_REALS] = sizeof(fare_reals),   [FARE_INTEGERS] = sizeof(fare_integers), [FARE_CHOICES] = sizeof(fare_integers), [FARE_NODE] = sizeof(const fare_node *),
+    [FARE_REAL]     = sizeof(double),
+    [FARE_INTEGER]  = sizeof(PetscInt64),
+    [FARE_BOOLEAN]  = sizeof(PetscBool),
+    [FARE_STRING]   = sizeof(char *),
+    [FARE_CHOICE]   = sizeof(int),
+    [FARE_REALS]    = sizeof(fare_reals),
+    [FARE_INTEGERS] = sizeof(fare_integers),
+    [FARE_CHOICES]  = sizeof(fare_integers),
+    [FARE_NODE]     = sizeof(const fare_node *),
   };
 
   return sizes[kind];
 }
 
-static PetscErrorCode read_all(const fare_field *fields, const fare_field *more, const fare_node *map, void *into)
+static PetscErrorCode read_all(
+  const fare_field *fields, const fare_field *more, const fare_node *map, void *into)
 {
   PetscFunctionBeginUser;
-  if (map && map->kind != FARE_NODE_MAP) PetscCall(fare_node_error(map, "expected a map of keys and values, got %.60s", *what_is(map) ? what_is(map) : "nothing"));
+  if (map && map->kind != FARE_NODE_MAP)
+    PetscCall(fare_node_error(
+      map, "expected a map of keys and values, got %.60s", *what_is(map) ? what_is(map) : "nothing"));
   if (map) PetscCall(check_keys(fields, more, map));
   for (const fare_field *f = fields; f->key; f++) {
     const fare_node *node = fare_node_find(map, f->key);
 
-    if (node) PetscCall(read_field(f, node, into));
-    else if (f->fallback) PetscCall(read_fallback(f, into));
-    else if (map) PetscCall(fare_node_error(map, "missing key '%s' (%s)", f->key, f->meaning));
-    else FARE_FAIL(FARE_ERR_INPUT, "missing key '%s' (%s)", f->key, f->meaning);
+    if (node)
+      PetscCall(read_field(f, node, into));
+    else if (f->fallback)
+      PetscCall(read_fallback(f, into));
+    else if (map)
+      PetscCall(fare_node_error(map, "missing key '%s' (%s)", f->key, f->meaning));
+    else
+      FARE_FAIL(FARE_ERR_INPUT, "missing key '%s' (%s)", f->key, f->meaning);
   }
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_fields_read(const fare_field *fields, const fare_field *more, const fare_node *map, void *into)
+PetscErrorCode fare_fields_read(
+  const fare_field *fields, const fare_field *more, const fare_node *map, void *into)
 {
   PetscErrorCode code;
 
@@ -279,10 +330,18 @@ static void write_real(double value, fare_text *to)
 void fare_field_write(const fare_field *field, const void *at, fare_text *to)
 {
   switch (field->kind) {
-  case FARE_REAL: write_real(*(const double *)at, to); break;
-  case FARE_INTEGER: fare_text_add(to, "%lld", (long long)*(const PetscInt64 *)at); break;
-  case FARE_BOOLEAN: fare_text_add(to, "%s", *(const PetscBool *)at ? "true" : "false"); break;
-  case FARE_CHOICE: fare_text_add(to, "%s", field->choices[*(const int *)at]); break;
+  case FARE_REAL:
+    write_real(*(const double *)at, to);
+    break;
+  case FARE_INTEGER:
+    fare_text_add(to, "%lld", (long long)*(const PetscInt64 *)at);
+    break;
+  case FARE_BOOLEAN:
+    fare_text_add(to, "%s", *(const PetscBool *)at ? "true" : "false");
+    break;
+  case FARE_CHOICE:
+    fare_text_add(to, "%s", field->choices[*(const int *)at]);
+    break;
   case FARE_STRING:
     fare_text_add(to, "'");
     for (const char *c = *(char *const *)at; *c; c++) fare_text_add(to, *c == '\'' ? "''" : "%c", *c);
@@ -298,15 +357,18 @@ void fare_field_write(const fare_field *field, const void *at, fare_text *to)
     break;
   case FARE_INTEGERS:
     fare_text_add(to, "[");
-    for (size_t i = 0; i < ((const fare_integers *)at)->count; i++) fare_text_add(to, "%s%lld", i ? ", " : "", (long long)((const fare_integers *)at)->values[i]);
+    for (size_t i = 0; i < ((const fare_integers *)at)->count; i++)
+      fare_text_add(to, "%s%lld", i ? ", " : "", (long long)((const fare_integers *)at)->values[i]);
     fare_text_add(to, "]");
     break;
   case FARE_CHOICES:
     fare_text_add(to, "[");
-    for (size_t i = 0; i < ((const fare_integers *)at)->count; i++) fare_text_add(to, "%s%s", i ? ", " : "", field->choices[((const fare_integers *)at)->values[i]]);
+    for (size_t i = 0; i < ((const fare_integers *)at)->count; i++)
+      fare_text_add(to, "%s%s", i ? ", " : "", field->choices[((const fare_integers *)at)->values[i]]);
     fare_text_add(to, "]");
     break;
-  case FARE_NODE: break;
+  case FARE_NODE:
+    break;
   }
 }
 
@@ -316,12 +378,17 @@ static int is_absent(const fare_field *field, const void *at)
   const int means_empty = field->fallback && !*field->fallback;
 
   switch (field->kind) {
-  case FARE_STRING: return !*(char *const *)at;
-  case FARE_REALS: return means_empty && !((const fare_reals *)at)->count;
+  case FARE_STRING:
+    return !*(char *const *)at;
+  case FARE_REALS:
+    return means_empty && !((const fare_reals *)at)->count;
   case FARE_INTEGERS:
-  case FARE_CHOICES: return means_empty && !((const fare_integers *)at)->count;
-  case FARE_NODE: return 1;
-  default: return 0;
+  case FARE_CHOICES:
+    return means_empty && !((const fare_integers *)at)->count;
+  case FARE_NODE:
+    return 1;
+  default:
+    return 0;
   }
 }
 
@@ -340,8 +407,15 @@ PetscErrorCode fare_fields_write(const fare_field *fields, const void *from, int
 }
 
 static const char *const kind_names[] = {
-  [FARE_REAL] = "number", [FARE_INTEGER] = "whole number", [FARE_BOOLEAN] = "true or false", [FARE_STRING] = "word", [FARE_CHOICE] = "choice",
-  [FARE_REALS] = "numbers", [FARE_INTEGERS] = "whole numbers", [FARE_CHOICES] = "choices", [FARE_NODE] = "section",
+  [FARE_REAL]     = "number",
+  [FARE_INTEGER]  = "whole number",
+  [FARE_BOOLEAN]  = "true or false",
+  [FARE_STRING]   = "word",
+  [FARE_CHOICE]   = "choice",
+  [FARE_REALS]    = "numbers",
+  [FARE_INTEGERS] = "whole numbers",
+  [FARE_CHOICES]  = "choices",
+  [FARE_NODE]     = "section",
 };
 
 static PetscErrorCode describe_range(const fare_field *f, fare_table *table)
@@ -351,10 +425,14 @@ static PetscErrorCode describe_range(const fare_field *f, fare_table *table)
   PetscFunctionBeginUser;
   if (f->kind == FARE_CHOICE || f->kind == FARE_CHOICES) {
     for (size_t i = 0; f->choices[i]; i++) fare_text_add(&text, "%s%s", i ? " | " : "", f->choices[i]);
-  } else if (f->kind == FARE_REAL || f->kind == FARE_INTEGER || f->kind == FARE_REALS || f->kind == FARE_INTEGERS) {
-    if (isfinite(f->least) && isfinite(f->most)) fare_text_add(&text, "[%g, %g]", f->least, f->most);
-    else if (isfinite(f->least)) fare_text_add(&text, ">= %g", f->least);
-    else if (isfinite(f->most)) fare_text_add(&text, "<= %g", f->most);
+  } else if (f->kind == FARE_REAL || f->kind == FARE_INTEGER || f->kind == FARE_REALS ||
+    f->kind == FARE_INTEGERS) {
+    if (isfinite(f->least) && isfinite(f->most))
+      fare_text_add(&text, "[%g, %g]", f->least, f->most);
+    else if (isfinite(f->least))
+      fare_text_add(&text, ">= %g", f->least);
+    else if (isfinite(f->most))
+      fare_text_add(&text, "<= %g", f->most);
   }
   PetscCall(fare_table_cell(table, "%s", text.text ? text.text : ""));
   fare_text_free(&text);
@@ -368,11 +446,15 @@ PetscErrorCode fare_fields_describe(const fare_field *fields, FILE *to)
 
   PetscFunctionBeginUser;
   PetscCall(fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table));
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(names); i++) PetscCall(fare_table_cell(table, "%s", names[i]));
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(names); i++)
+    PetscCall(fare_table_cell(table, "%s", names[i]));
   for (const fare_field *f = fields; f->key; f++) {
     PetscCall(fare_table_cell(table, "%s", f->key));
     PetscCall(fare_table_cell(table, "%s", kind_names[f->kind]));
-    PetscCall(fare_table_cell(table, "%s", !f->fallback ? "required" : *f->fallback ? f->fallback : "(none)"));
+    PetscCall(fare_table_cell(table, "%s",
+      !f->fallback     ? "required"
+        : *f->fallback ? f->fallback
+                       : "(none)"));
     PetscCall(describe_range(f, table));
     PetscCall(fare_table_cell(table, "%s", f->unit));
     PetscCall(fare_table_cell(table, "%s", f->meaning));

@@ -18,7 +18,8 @@ PetscErrorCode fare_string_copy(const char *text, size_t length, char **copy)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_node_create(fare_node_kind kind, const char *source, int line, int column, const char *path, fare_node **node)
+PetscErrorCode fare_node_create(
+  fare_node_kind kind, const char *source, int line, int column, const char *path, fare_node **node)
 {
   PetscFunctionBeginUser;
   *node = calloc(1, sizeof **node);
@@ -64,7 +65,8 @@ static PetscErrorCode grow(void *array, size_t count, size_t size)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_node_append(fare_node *parent, const char *key, int key_line, int key_column, fare_node *child)
+PetscErrorCode fare_node_append(
+  fare_node *parent, const char *key, int key_line, int key_column, fare_node *child)
 {
   const size_t n = parent->count;
 
@@ -130,7 +132,7 @@ const char *fare_node_text(const fare_node *scalar)
 static struct {
   char     key[256]; /* "": in none */
   uint64_t number;   /* of the message */
-} assigned; /* the assignment that the last mistake of a document was in */
+} assigned;          /* the assignment that the last mistake of a document was in */
 
 const char *fare_config_error_key(void)
 {
@@ -138,7 +140,8 @@ const char *fare_config_error_key(void)
 }
 
 /* Messages quote what people wrote; they stay one line whatever that holds. */
-static PetscErrorCode complain(const char *source, int line, int column, const char *path, const char *format, va_list arguments)
+static PetscErrorCode complain(
+  const char *source, int line, int column, const char *path, const char *format, va_list arguments)
 {
   char place[32] = "", what[1024], text[2048];
 
@@ -149,13 +152,15 @@ static PetscErrorCode complain(const char *source, int line, int column, const c
     if (iscntrl((unsigned char)*c)) *c = '?';
   }
   (void)fare_error(FARE_ERR_INPUT, "%s", text);
-  snprintf(assigned.key, sizeof assigned.key, "%s", strncmp(source, FARE_ASSIGNED, strlen(FARE_ASSIGNED)) ? "" : source + strlen(FARE_ASSIGNED));
+  snprintf(assigned.key, sizeof assigned.key, "%s",
+    strncmp(source, FARE_ASSIGNED, strlen(FARE_ASSIGNED)) ? "" : source + strlen(FARE_ASSIGNED));
   assigned.key[strcspn(assigned.key, "=")] = '\0';
-  assigned.number = fare_error_number();
+  assigned.number                          = fare_error_number();
   return FARE_ERR_INPUT;
 }
 
-PetscErrorCode fare_config_error(const char *source, int line, int column, const char *path, const char *format, ...)
+PetscErrorCode fare_config_error(
+  const char *source, int line, int column, const char *path, const char *format, ...)
 {
   va_list        arguments;
   PetscErrorCode code;
@@ -202,7 +207,8 @@ PetscErrorCode fare_node_unknown(const fare_node *scalar, const char *what, cons
     fare_text_add(&list, "%s%s", count ? ", " : "", names[count]);
   }
   nearest = fare_nearest(scalar->text, names, count);
-  code    = fare_node_error(scalar, "unknown %s '%.60s'%s%s%s; there are: %s", what, scalar->text, nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", list.text);
+  code    = fare_node_error(scalar, "unknown %s '%.60s'%s%s%s; there are: %s", what, scalar->text,
+    nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", list.text);
   fare_text_free(&list);
   return code;
 }
@@ -212,7 +218,8 @@ PetscErrorCode fare_node_check_name(const fare_node *scalar)
   const size_t length = strlen(scalar->text);
 
   if (!length || length > 64) return fare_node_error(scalar, "expected a name of 1 to 64 characters");
-  if (!fare_is_word(scalar->text)) return fare_node_error(scalar, "expected a name of letters, digits, _ and -, got '%.60s'", scalar->text);
+  if (!fare_is_word(scalar->text))
+    return fare_node_error(scalar, "expected a name of letters, digits, _ and -, got '%.60s'", scalar->text);
   return 0;
 }
 
@@ -221,11 +228,15 @@ PetscErrorCode fare_node_real(const fare_node *node, double *value)
   char *end;
 
   PetscFunctionBeginUser;
-  if (node->kind != FARE_NODE_SCALAR) PetscCall(fare_node_error(node, "expected a number, got a %s", node->kind == FARE_NODE_LIST ? "list" : "map"));
+  if (node->kind != FARE_NODE_SCALAR)
+    PetscCall(
+      fare_node_error(node, "expected a number, got a %s", node->kind == FARE_NODE_LIST ? "list" : "map"));
   /* strtod alone would take hexadecimal, infinity and NaN too */
   *value = strtod(node->text, &end);
-  if (node->quoted || !*node->text || *end || strspn(node->text, "0123456789+-.eE") != strlen(node->text)) PetscCall(fare_node_error(node, "expected a finite number, got '%.60s'", node->text));
-  if (!isfinite(*value)) PetscCall(fare_node_error(node, "expected a finite number, got '%.60s', which is too large", node->text));
+  if (node->quoted || !*node->text || *end || strspn(node->text, "0123456789+-.eE") != strlen(node->text))
+    PetscCall(fare_node_error(node, "expected a finite number, got '%.60s'", node->text));
+  if (!isfinite(*value))
+    PetscCall(fare_node_error(node, "expected a finite number, got '%.60s', which is too large", node->text));
   PetscFunctionReturn(0);
 }
 
@@ -239,13 +250,16 @@ PetscErrorCode fare_node_check_keys(const fare_node *map, const char *const name
     while (k < count && strcmp(names[k], map->key[i])) k++;
     if (k < count) continue;
     nearest = fare_nearest(map->key[i], names, count);
-    if (nearest) PetscCall(fare_node_error_at_key(map, i, "unknown key '%.100s' (did you mean '%s'?)", map->key[i], nearest));
+    if (nearest)
+      PetscCall(
+        fare_node_error_at_key(map, i, "unknown key '%.100s' (did you mean '%s'?)", map->key[i], nearest));
     else {
       fare_text      list = {0};
       PetscErrorCode code;
 
       for (k = 0; k < count; k++) fare_text_add(&list, "%s%s", k ? ", " : "", names[k]);
-      code = fare_node_error_at_key(map, i, "unknown key '%.100s'; there are: %s", map->key[i], list.text ? list.text : "none");
+      code = fare_node_error_at_key(
+        map, i, "unknown key '%.100s'; there are: %s", map->key[i], list.text ? list.text : "none");
       fare_text_free(&list);
       PetscFunctionReturn(code);
     }

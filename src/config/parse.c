@@ -1,4 +1,7 @@
-/* YAML into our tree, by libyaml's events, so that every place is known and nothing is built for input that will be refused. */
+/*
+  YAML into our tree, by libyaml's events, so that every place is known and nothing is built for input that
+  will be refused.
+*/
 #include "config.h"
 
 #include <stdio.h>
@@ -6,7 +9,10 @@
 #include <string.h>
 #include <yaml.h>
 
-/* More than any study needs, and little enough that no input takes long or much memory; so is FARE_CONFIG_DEPTH. */
+/*
+  More than any study needs, and little enough that no input takes long or much memory; so is
+  FARE_CONFIG_DEPTH.
+*/
 #define BYTES_MAX  (16u << 20)
 #define VALUES_MAX 500000
 #define KEYS_MAX   1000
@@ -39,7 +45,8 @@ static yaml_mark_t mark_at(const reader *r, size_t offset)
     if (r->text[i] == '\n') {
       mark.line++;
       mark.column = 0;
-    } else if (((unsigned char)r->text[i] & 0xC0) != 0x80) { /* bytes that continue a character count for nothing */
+      /* bytes that continue a character count for nothing */
+    } else if (((unsigned char)r->text[i] & 0xC0) != 0x80) {
       mark.column++;
     }
   }
@@ -58,10 +65,15 @@ static PetscErrorCode next(reader *r)
     if (p->error == YAML_READER_ERROR) {
       const yaml_mark_t mark = mark_at(r, p->problem_offset);
 
-      PetscFunctionReturn(fare_config_error(r->source, line_of(r, &mark), (int)mark.column + 1, "", "not UTF-8 text (%s)", p->problem));
+      PetscFunctionReturn(fare_config_error(
+        r->source, line_of(r, &mark), (int)mark.column + 1, "", "not UTF-8 text (%s)", p->problem));
     }
-    if (p->problem && strstr(p->problem, "cannot start any token")) PetscCall(complain(r, &p->problem_mark, "not YAML: a character that cannot start a value here (a tab? indent with spaces)"));
-    PetscFunctionReturn(fare_config_error(r->source, line_of(r, &p->problem_mark), (int)p->problem_mark.column + 1, "", "not YAML: %s%s%s", p->problem ? p->problem : "?", p->context ? " " : "", p->context ? p->context : ""));
+    if (p->problem && strstr(p->problem, "cannot start any token"))
+      PetscCall(complain(r, &p->problem_mark,
+        "not YAML: a character that cannot start a value here (a tab? indent with spaces)"));
+    PetscFunctionReturn(fare_config_error(r->source, line_of(r, &p->problem_mark),
+      (int)p->problem_mark.column + 1, "", "not YAML: %s%s%s", p->problem ? p->problem : "?",
+      p->context ? " " : "", p->context ? p->context : ""));
   }
   r->has_event = PETSC_TRUE;
   PetscFunctionReturn(0);
@@ -70,8 +82,11 @@ static PetscErrorCode next(reader *r)
 static PetscErrorCode refuse_extras(const reader *r, const yaml_char_t *anchor, const yaml_char_t *tag)
 {
   PetscFunctionBeginUser;
-  if (anchor) PetscCall(complain(r, &r->event.start_mark, "anchors and aliases are not supported; write the value out"));
-  if (tag) PetscCall(complain(r, &r->event.start_mark, "tags are not supported; a study has no types to name"));
+  if (anchor)
+    PetscCall(
+      complain(r, &r->event.start_mark, "anchors and aliases are not supported; write the value out"));
+  if (tag)
+    PetscCall(complain(r, &r->event.start_mark, "tags are not supported; a study has no types to name"));
   PetscFunctionReturn(0);
 }
 
@@ -102,15 +117,20 @@ static PetscErrorCode read_key(reader *r, const fare_node *map, char *key, size_
   const size_t n    = r->event.data.scalar.length;
 
   PetscFunctionBeginUser;
-  if (r->event.type != YAML_SCALAR_EVENT) PetscCall(complain(r, &r->event.start_mark, "a key must be a plain word"));
+  if (r->event.type != YAML_SCALAR_EVENT)
+    PetscCall(complain(r, &r->event.start_mark, "a key must be a plain word"));
   PetscCall(refuse_extras(r, r->event.data.scalar.anchor, r->event.data.scalar.tag));
   if (map->count == KEYS_MAX) PetscCall(complain(r, &r->event.start_mark, "more keys than any study has"));
-  if (n == 0 || n >= size || memchr(text, '\0', n)) PetscCall(complain(r, &r->event.start_mark, "a key must be a word of at most 100 characters"));
+  if (n == 0 || n >= size || memchr(text, '\0', n))
+    PetscCall(complain(r, &r->event.start_mark, "a key must be a word of at most 100 characters"));
   memcpy(key, text, n + 1);
   for (size_t i = 0; i < map->count; i++) {
     if (strcmp(map->key[i], key)) continue;
-    if (!r->is_file) PetscFunctionReturn(fare_config_error(r->source, 0, 0, map->path, "key '%s' stands here twice", key));
-    PetscFunctionReturn(fare_config_error(r->source, line_of(r, &r->event.start_mark), (int)r->event.start_mark.column + 1, map->path, "key '%s' stands here twice (first in line %d)", key, map->key_line[i]));
+    if (!r->is_file)
+      PetscFunctionReturn(fare_config_error(r->source, 0, 0, map->path, "key '%s' stands here twice", key));
+    PetscFunctionReturn(
+      fare_config_error(r->source, line_of(r, &r->event.start_mark), (int)r->event.start_mark.column + 1,
+        map->path, "key '%s' stands here twice (first in line %d)", key, map->key_line[i]));
   }
   PetscFunctionReturn(0);
 }
@@ -156,7 +176,8 @@ static PetscErrorCode read_node(reader *r, int depth, const char *path, fare_nod
 
   PetscFunctionBeginUser;
   if (depth > FARE_CONFIG_DEPTH) PetscCall(complain(r, &r->event.start_mark, "nested too deeply"));
-  if (++r->values > VALUES_MAX) PetscCall(complain(r, &r->event.start_mark, "more values than any study has"));
+  if (++r->values > VALUES_MAX)
+    PetscCall(complain(r, &r->event.start_mark, "more values than any study has"));
   switch (r->event.type) {
   case YAML_SCALAR_EVENT:
     PetscCall(refuse_extras(r, r->event.data.scalar.anchor, r->event.data.scalar.tag));
@@ -173,7 +194,9 @@ static PetscErrorCode read_node(reader *r, int depth, const char *path, fare_nod
     PetscCall(fare_node_create(FARE_NODE_MAP, r->source, line, column, path, node));
     code = read_map(r, depth + 1, *node);
     break;
-  default: PetscCall(complain(r, &r->event.start_mark, "anchors and aliases are not supported; write the value out"));
+  default:
+    PetscCall(
+      complain(r, &r->event.start_mark, "anchors and aliases are not supported; write the value out"));
   }
   if (code) PetscCall(fare_node_destroy(node));
   PetscFunctionReturn(code);
@@ -184,16 +207,19 @@ static PetscErrorCode read_document(reader *r, const char *path, fare_node **roo
   PetscFunctionBeginUser;
   PetscCall(next(r)); /* stream start */
   PetscCall(next(r));
-  if (r->event.type == YAML_STREAM_END_EVENT) PetscFunctionReturn(fare_config_error(r->source, 0, 0, "", "there is nothing in it"));
+  if (r->event.type == YAML_STREAM_END_EVENT)
+    PetscFunctionReturn(fare_config_error(r->source, 0, 0, "", "there is nothing in it"));
   PetscCall(next(r));
   PetscCall(read_node(r, 0, path, root));
   PetscCall(next(r)); /* document end */
   PetscCall(next(r));
-  if (r->event.type != YAML_STREAM_END_EVENT) PetscCall(complain(r, &r->event.start_mark, "a second document; one study per file"));
+  if (r->event.type != YAML_STREAM_END_EVENT)
+    PetscCall(complain(r, &r->event.start_mark, "a second document; one study per file"));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_parse_yaml(const char *source, PetscBool is_file, const char *text, size_t length, const char *path, fare_node **root)
+PetscErrorCode fare_parse_yaml(
+  const char *source, PetscBool is_file, const char *text, size_t length, const char *path, fare_node **root)
 {
   static const char mark[] = "\xEF\xBB\xBF";
   reader            r      = {.source = source, .text = text, .is_file = is_file};
@@ -201,11 +227,13 @@ PetscErrorCode fare_parse_yaml(const char *source, PetscBool is_file, const char
 
   PetscFunctionBeginUser;
   *root = NULL;
-  if (is_file && length >= sizeof mark - 1 && !memcmp(text, mark, sizeof mark - 1)) { /* what some editors begin UTF-8 with */
+  /* what some editors begin UTF-8 with */
+  if (is_file && length >= sizeof mark - 1 && !memcmp(text, mark, sizeof mark - 1)) {
     r.text = text += sizeof mark - 1;
     length -= sizeof mark - 1;
   }
-  if (length > BYTES_MAX) PetscFunctionReturn(fare_config_error(source, 0, 0, "", "larger than 16 MiB, which no study is"));
+  if (length > BYTES_MAX)
+    PetscFunctionReturn(fare_config_error(source, 0, 0, "", "larger than 16 MiB, which no study is"));
   if (!yaml_parser_initialize(&r.parser)) FARE_FAIL(FARE_ERR_FAILED, "%s: out of memory", source);
   yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
   yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, length);

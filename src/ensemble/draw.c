@@ -8,15 +8,18 @@
 
 #define ATTEMPTS   100000 /* for one particle */
 #define ROUNDING   1e-12
-#define SLACK_MOST 8.0    /* with which thousands are made */
+#define SLACK_MOST 8.0 /* with which thousands are made */
 
 /*
-  Draws one block by rejection: every attempt has numbers of its own for all particles of the block, of which those use theirs that are not placed yet. `slack` is added to bounds; *excess: by how
-  much the density was found above one all the same. Returns how many are left without a place.
+  Draws one block by rejection: every attempt has numbers of its own for all particles of the block, of which
+  those use theirs that are not placed yet. `slack` is added to bounds; *excess: by how much the density was
+  found above one all the same. Returns how many are left without a place.
 */
-static int draw_block(const fare_envelope *from, const fare_initial *initial, const fare_system *system, double t, fare_stream stream, uint64_t block, double slack, double *const x[], double *excess)
+static int draw_block(const fare_envelope *from, const fare_initial *initial, const fare_system *system,
+  double t, fare_stream stream, uint64_t block, double slack, double *const x[], double *excess)
 {
-  double        u[FARE_BLOCK], height[FARE_BLOCK], inside[FARE_DIM_MAX][FARE_BLOCK], place[FARE_DIM_MAX][FARE_BLOCK], bound[FARE_BLOCK], density[FARE_BLOCK];
+  double u[FARE_BLOCK], height[FARE_BLOCK], inside[FARE_DIM_MAX][FARE_BLOCK], place[FARE_DIM_MAX][FARE_BLOCK],
+    bound[FARE_BLOCK], density[FARE_BLOCK];
   const double *at[FARE_DIM_MAX] = {place[0], place[1], place[2]};
   int           waiting[FARE_BLOCK], left = FARE_BLOCK;
 
@@ -25,19 +28,24 @@ static int draw_block(const fare_envelope *from, const fare_initial *initial, co
     int stay = 0;
 
     fare_random_uniforms(stream, block, attempt, 0, u);
-    for (int axis = 0; axis < from->dim; axis++) fare_random_uniforms(stream, block, attempt, (uint32_t)axis + 1, inside[axis]);
+    for (int axis = 0; axis < from->dim; axis++)
+      fare_random_uniforms(stream, block, attempt, (uint32_t)axis + 1, inside[axis]);
     fare_random_uniforms(stream, block, attempt, (uint32_t)from->dim + 1, height);
     for (int k = 0; k < left; k++) {
       const int64_t cell = fare_envelope_find(from, u[waiting[k]]);
 
-      for (int axis = 0; axis < from->dim; axis++) place[axis][k] = fare_envelope_place(from, cell, axis, inside[axis][waiting[k]]);
+      for (int axis = 0; axis < from->dim; axis++)
+        place[axis][k] = fare_envelope_place(from, cell, axis, inside[axis][waiting[k]]);
       bound[k] = density[k] = from->bound[cell];
     }
     if (!from->flat) fare_initial_log_density(initial, system, t, (size_t)left, at, density);
     for (int k = 0; k < left; k++) {
       PetscBool accept = log(height[waiting[k]]) <= density[k] - bound[k] - slack ? PETSC_TRUE : PETSC_FALSE;
 
-      for (int axis = 0; axis < from->dim; axis++) accept = accept && place[axis][k] >= from->box.lower[axis] && place[axis][k] <= from->box.upper[axis] ? PETSC_TRUE : PETSC_FALSE;
+      for (int axis = 0; axis < from->dim; axis++)
+        accept = accept && place[axis][k] >= from->box.lower[axis] && place[axis][k] <= from->box.upper[axis]
+          ? PETSC_TRUE
+          : PETSC_FALSE;
       *excess = PetscMax(*excess, density[k] - bound[k] - slack);
       for (int axis = 0; axis < from->dim && accept; axis++) x[axis][waiting[k]] = place[axis][k];
       if (!accept) waiting[stay++] = waiting[k];
@@ -47,8 +55,12 @@ static int draw_block(const fare_envelope *from, const fare_initial *initial, co
   return left;
 }
 
-/* Where the density was anywhere above its bound, all bounds are raised by so much and everything is drawn again. */
-static PetscErrorCode draw_by_rejection(fare_ensemble *ensemble, const fare_initial *initial, const fare_system *system, double t, fare_stream stream)
+/*
+  Where the density was anywhere above its bound, all bounds are raised by so much and everything is drawn
+  again.
+*/
+static PetscErrorCode draw_by_rejection(fare_ensemble *ensemble, const fare_initial *initial,
+  const fare_system *system, double t, fare_stream stream)
 {
   fare_envelope from;
   double        slack = 0, worst[2]; /* excess, particles left */
@@ -60,19 +72,25 @@ static PetscErrorCode draw_by_rejection(fare_ensemble *ensemble, const fare_init
     for (int64_t b = 0; b < ensemble->blocks; b++) {
       double *x[FARE_DIM_MAX];
 
-      for (int axis = 0; axis < FARE_DIM_MAX; axis++) x[axis] = ensemble->x[axis] ? ensemble->x[axis] + b * FARE_BLOCK : NULL;
-      worst[1] += draw_block(&from, initial, system, t, stream, (uint64_t)(ensemble->first_block + b), slack, x, &worst[0]);
+      for (int axis = 0; axis < FARE_DIM_MAX; axis++)
+        x[axis] = ensemble->x[axis] ? ensemble->x[axis] + b * FARE_BLOCK : NULL;
+      worst[1] += draw_block(
+        &from, initial, system, t, stream, (uint64_t)(ensemble->first_block + b), slack, x, &worst[0]);
     }
     PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, worst, 2, MPI_DOUBLE, MPI_MAX, ensemble->comm));
     if (worst[0] > 0) slack += worst[0] + ROUNDING;
   } while (worst[0] > 0 && slack < SLACK_MOST && worst[1] <= 0);
   PetscCall(fare_envelope_destroy(&from));
-  if (slack >= SLACK_MOST || worst[1] > 0) FARE_FAIL(FARE_ERR_FAILED, "the density at time %g cannot be drawn from: it has steps, or peaks too narrow to be seen in its box", t);
+  if (slack >= SLACK_MOST || worst[1] > 0)
+    FARE_FAIL(FARE_ERR_FAILED,
+      "the density at time %g cannot be drawn from: it has steps, or peaks too narrow to be seen in its box",
+      t);
   PetscFunctionReturn(0);
 }
 
 /* The component that each particle of a block belongs to. */
-static void choose_components(const fare_initial *initial, fare_stream stream, uint64_t block, uint64_t attempt, int dim, size_t component[FARE_BLOCK])
+static void choose_components(const fare_initial *initial, fare_stream stream, uint64_t block,
+  uint64_t attempt, int dim, size_t component[FARE_BLOCK])
 {
   double u[FARE_BLOCK], sum = 0;
 
@@ -83,21 +101,27 @@ static void choose_components(const fare_initial *initial, fare_stream stream, u
   for (int i = 0; i < FARE_BLOCK; i++) {
     double left = u[i] * sum;
 
-    while (component[i] + 1 < initial->weights.count && left > initial->weights.values[component[i]]) left -= initial->weights.values[component[i]++];
+    while (component[i] + 1 < initial->weights.count && left > initial->weights.values[component[i]])
+      left -= initial->weights.values[component[i]++];
   }
 }
 
-/* Draws a block from gaussians; of those that lie outside the box where draws are bounded, what later attempts give. Returns how many are left outside. */
-static int draw_gaussian_block(const fare_initial *initial, const fare_box *box, int dim, fare_stream stream, uint64_t block, double *const x[])
+/*
+  Draws a block from gaussians; of those that lie outside the box where draws are bounded, what later attempts
+  give. Returns how many are left outside.
+*/
+static int draw_gaussian_block(const fare_initial *initial, const fare_box *box, int dim, fare_stream stream,
+  uint64_t block, double *const x[])
 {
   double    place[FARE_DIM_MAX][FARE_BLOCK];
   size_t    component[FARE_BLOCK];
   PetscBool placed[FARE_BLOCK] = {PETSC_FALSE};
-  int       left = FARE_BLOCK;
+  int       left               = FARE_BLOCK;
 
   for (uint64_t attempt = 0; left && attempt < ATTEMPTS; attempt++) {
     choose_components(initial, stream, block, attempt, dim, component);
-    for (int axis = 0; axis < dim; axis++) fare_random_normals(stream, block, attempt, (uint32_t)axis, place[axis]);
+    for (int axis = 0; axis < dim; axis++)
+      fare_random_normals(stream, block, attempt, (uint32_t)axis, place[axis]);
     for (int i = 0; i < FARE_BLOCK; i++) {
       PetscBool inside = PETSC_TRUE;
 
@@ -106,7 +130,9 @@ static int draw_gaussian_block(const fare_initial *initial, const fare_box *box,
         const size_t at = component[i] * (size_t)dim + (size_t)axis;
 
         x[axis][i] = initial->mean.values[at] + initial->sd.values[at] * place[axis][i];
-        if (initial->bounded && !box->periodic[axis] && !(x[axis][i] >= box->lower[axis] && x[axis][i] <= box->upper[axis])) inside = PETSC_FALSE;
+        if (initial->bounded && !box->periodic[axis] &&
+          !(x[axis][i] >= box->lower[axis] && x[axis][i] <= box->upper[axis]))
+          inside = PETSC_FALSE;
       }
       placed[i] = inside;
       left -= inside ? 1 : 0;
@@ -115,7 +141,8 @@ static int draw_gaussian_block(const fare_initial *initial, const fare_box *box,
   return left;
 }
 
-static PetscErrorCode draw_gaussian(fare_ensemble *ensemble, const fare_initial *initial, const fare_system *system, double t, fare_stream stream)
+static PetscErrorCode draw_gaussian(fare_ensemble *ensemble, const fare_initial *initial,
+  const fare_system *system, double t, fare_stream stream)
 {
   const fare_box box  = fare_initial_box(initial, system);
   int            left = 0;
@@ -124,19 +151,26 @@ static PetscErrorCode draw_gaussian(fare_ensemble *ensemble, const fare_initial 
   for (int64_t b = 0; b < ensemble->blocks; b++) {
     double *x[FARE_DIM_MAX];
 
-    for (int axis = 0; axis < FARE_DIM_MAX; axis++) x[axis] = ensemble->x[axis] ? ensemble->x[axis] + b * FARE_BLOCK : NULL;
-    left += draw_gaussian_block(initial, &box, ensemble->dim, stream, (uint64_t)(ensemble->first_block + b), x);
+    for (int axis = 0; axis < FARE_DIM_MAX; axis++)
+      x[axis] = ensemble->x[axis] ? ensemble->x[axis] + b * FARE_BLOCK : NULL;
+    left +=
+      draw_gaussian_block(initial, &box, ensemble->dim, stream, (uint64_t)(ensemble->first_block + b), x);
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &left, 1, MPI_INT, MPI_MAX, ensemble->comm));
-  if (left) FARE_FAIL(FARE_ERR_FAILED, "the density at time %g cannot be drawn from: next to nothing of it lies in its box", t);
+  if (left)
+    FARE_FAIL(FARE_ERR_FAILED,
+      "the density at time %g cannot be drawn from: next to nothing of it lies in its box", t);
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_ensemble_draw(fare_ensemble *ensemble, const fare_initial *initial, const fare_system *system, double t, fare_stream stream)
+PetscErrorCode fare_ensemble_draw(fare_ensemble *ensemble, const fare_initial *initial,
+  const fare_system *system, double t, fare_stream stream)
 {
   PetscFunctionBeginUser;
-  if (initial->mean.count) PetscCall(draw_gaussian(ensemble, initial, system, t, stream));
-  else PetscCall(draw_by_rejection(ensemble, initial, system, t, stream));
+  if (initial->mean.count)
+    PetscCall(draw_gaussian(ensemble, initial, system, t, stream));
+  else
+    PetscCall(draw_by_rejection(ensemble, initial, system, t, stream));
   ensemble->time = t;
   PetscFunctionReturn(0);
 }

@@ -56,7 +56,8 @@ PetscErrorCode fare_ensemble_copy(const fare_ensemble *from, fare_ensemble *to)
   const size_t bytes = (size_t)(from->blocks * FARE_BLOCK) * sizeof(double);
 
   PetscFunctionBeginUser;
-  if (from->count != to->count || from->dim != to->dim || from->blocks != to->blocks) FARE_FAIL(FARE_ERR_FAILED, "ensembles of different shape cannot be copied");
+  if (from->count != to->count || from->dim != to->dim || from->blocks != to->blocks)
+    FARE_FAIL(FARE_ERR_FAILED, "ensembles of different shape cannot be copied");
   for (int axis = 0; axis < from->dim; axis++) memcpy(to->x[axis], from->x[axis], bytes);
   if (from->weight) {
     if (!to->weight) PetscCall(allocate(from->blocks * FARE_BLOCK, &to->weight));
@@ -90,7 +91,8 @@ PetscErrorCode fare_ensemble_units(const fare_ensemble *ensemble, fare_weight_un
   of->largest = 0;
   for (int64_t i = 0; i < ensemble->local; i++) of->largest = PetscMax(of->largest, ensemble->weight[i]);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &of->largest, 1, MPI_DOUBLE, MPI_MAX, ensemble->comm));
-  if (!(of->largest > 0)) FARE_FAIL(FARE_ERR_FAILED, "no particle has a positive weight at time %g", ensemble->time);
+  if (!(of->largest > 0))
+    FARE_FAIL(FARE_ERR_FAILED, "no particle has a positive weight at time %g", ensemble->time);
   while (ensemble->count >> bits) bits++;
   of->units = ldexp(1, PetscMin(62 - bits, 52));
   PetscFunctionReturn(0);
@@ -136,17 +138,21 @@ PetscErrorCode fare_ensemble_is_valid(const fare_ensemble *ensemble)
   for (int64_t i = 0; i < ensemble->local && !code; i++) {
     for (int axis = 0; axis < ensemble->dim && !code; axis++) {
       if (!isfinite(ensemble->x[axis][i])) {
-        code = fare_error(FARE_ERR_FAILED, "particle %lld on rank %d is not finite at time %g (axis %d: %g)", (long long)(ensemble->first_block * FARE_BLOCK + i), rank, ensemble->time, axis, ensemble->x[axis][i]);
+        code = fare_error(FARE_ERR_FAILED, "particle %lld on rank %d is not finite at time %g (axis %d: %g)",
+          (long long)(ensemble->first_block * FARE_BLOCK + i), rank, ensemble->time, axis,
+          ensemble->x[axis][i]);
       }
     }
     if (!code && ensemble->weight && !(ensemble->weight[i] >= 0 && isfinite(ensemble->weight[i]))) {
-      code = fare_error(FARE_ERR_FAILED, "particle %lld on rank %d has weight %g at time %g", (long long)(ensemble->first_block * FARE_BLOCK + i), rank, ensemble->weight[i], ensemble->time);
+      code = fare_error(FARE_ERR_FAILED, "particle %lld on rank %d has weight %g at time %g",
+        (long long)(ensemble->first_block * FARE_BLOCK + i), rank, ensemble->weight[i], ensemble->time);
     }
   }
   PetscFunctionReturn(fare_error_agree(ensemble->comm, code));
 }
 
-PetscErrorCode fare_ensemble_moments(const fare_ensemble *ensemble, double mean[], double variance[], double *effective)
+PetscErrorCode fare_ensemble_moments(
+  const fare_ensemble *ensemble, double mean[], double variance[], double *effective)
 {
   enum { W, W2, FIRST };
   double sum[FIRST + 2 * FARE_DIM_MAX] = {0};
@@ -170,7 +176,8 @@ PetscErrorCode fare_ensemble_moments(const fare_ensemble *ensemble, double mean[
       sum[FIRST + 2 * axis + 1] += w * d * d;
     }
   }
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sum, FIRST + 2 * FARE_DIM_MAX, MPI_DOUBLE, MPI_SUM, ensemble->comm));
+  PetscCallMPI(
+    MPI_Allreduce(MPI_IN_PLACE, sum, FIRST + 2 * FARE_DIM_MAX, MPI_DOUBLE, MPI_SUM, ensemble->comm));
   for (int axis = 0; axis < ensemble->dim; axis++) {
     const double d = sum[FIRST + 2 * axis] / sum[W];
 

@@ -40,13 +40,14 @@ static double hold(double x, double lower, double upper, const fare_wall at[2])
   return x;
 }
 
-int64_t fare_walls_fold(const fare_walls *w, int64_t n, PetscBool clamp, double *const x[], double *const sign[])
+int64_t fare_walls_fold(
+  const fare_walls *w, int64_t n, PetscBool clamp, double *const x[], double *const sign[])
 {
   int64_t moved = 0;
 
   for (int64_t i = 0; i < n; i++) {
     double turned[FARE_DIM_MAX] = {1, 1, 1};
-    int    beyond = 0;
+    int    beyond               = 0;
 
     for (int axis = 0; axis < w->dim; axis++) {
       const double before = x[axis][i];
@@ -78,7 +79,8 @@ static int end_of(const fare_walls *w, double *const x[], int64_t i)
 static PetscBool is_outside(const fare_walls *w, const double *const x[], int64_t i)
 {
   for (int axis = 0; axis < w->dim; axis++) {
-    if ((w->at[axis][0] && x[axis][i] < w->lower[axis]) || (w->at[axis][1] && x[axis][i] > w->upper[axis])) return PETSC_TRUE;
+    if ((w->at[axis][0] && x[axis][i] < w->lower[axis]) || (w->at[axis][1] && x[axis][i] > w->upper[axis]))
+      return PETSC_TRUE;
   }
   return PETSC_FALSE;
 }

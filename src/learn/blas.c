@@ -1,6 +1,9 @@
-/* A word of warning where products of matrices, which is where training spends its time, are those of a reference BLAS. */
+/*
+  A word of warning where products of matrices, which is where training spends its time, are those of a
+  reference BLAS.
+*/
 #ifdef __linux__
-  #define _GNU_SOURCE /* dladdr */
+#define _GNU_SOURCE /* dladdr */
 #endif
 #include "blas.h"
 
@@ -9,7 +12,8 @@
 #include <fare/learn.h>
 
 #define WIDTH 64
-#define SLOW  12e9 /* operations per second; on a processor where OpenBLAS does 90e9, the reference library does 6e9 */
+/* operations per second; on a processor where OpenBLAS does 90e9, the reference library does 6e9 */
+#define SLOW 12e9
 
 /* Best of a few products of the size that networks make. */
 static double operations_per_second(void)
@@ -21,14 +25,18 @@ static double operations_per_second(void)
     const double began = fare_seconds();
     double       spent;
 
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, WIDTH, FARE_BLOCK, WIDTH, 1, w, WIDTH, a, FARE_BLOCK, 0, b, FARE_BLOCK);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, WIDTH, FARE_BLOCK, WIDTH, 1, w, WIDTH, a,
+      FARE_BLOCK, 0, b, FARE_BLOCK);
     spent = fare_seconds() - began;
     if (spent > 0) best = PetscMax(best, 2. * WIDTH * WIDTH * FARE_BLOCK / spent);
   }
   return best;
 }
 
-/* The library that a product of ours is made by is asked, not whichever comes first in the program: others may be loaded for PETSc. */
+/*
+  The library that a product of ours is made by is asked, not whichever comes first in the program: others may
+  be loaded for PETSc.
+*/
 static PetscBool is_openblas(const char **file)
 {
   Dl_info   where;
@@ -55,5 +63,8 @@ void fare_learn_check_blas(void)
   checked = PETSC_TRUE;
   if (is_openblas(&file)) return;
   rate = operations_per_second();
-  if (rate < SLOW) fare_warn("BLAS (%s) does %.1f GFlop/s here, as a reference library does: training will take many times longer than with OpenBLAS (libopenblas-dev)", file, 1e-9 * rate);
+  if (rate < SLOW)
+    fare_warn("BLAS (%s) does %.1f GFlop/s here, as a reference library does: training will take many times "
+              "longer than with OpenBLAS (libopenblas-dev)",
+      file, 1e-9 * rate);
 }

@@ -11,7 +11,8 @@ PetscErrorCode fare_curve_begin(fare_curve *curve, PetscBool validated)
   curve->step = calloc(CURVE_POINTS, sizeof *curve->step);
   curve->loss = calloc(CURVE_POINTS, sizeof *curve->loss);
   if (validated) curve->validation = calloc(CURVE_POINTS, sizeof *curve->validation);
-  if (!curve->step || !curve->loss || (validated && !curve->validation)) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  if (!curve->step || !curve->loss || (validated && !curve->validation))
+    FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   PetscFunctionReturn(0);
 }
 
@@ -70,12 +71,14 @@ PetscErrorCode fare_curve_load(fare_curve *curve, fare_store *from, const char *
   PetscCall(fare_curve_begin(curve, validated));
   snprintf(path, sizeof path, "%s/step", group);
   PetscCall(fare_store_extents(from, path, &rank, global));
-  if (rank != 1 || global[0] > CURVE_POINTS) FARE_FAIL(FARE_ERR_FAILED, "%s is not a curve of at most %d points", group, CURVE_POINTS);
+  if (rank != 1 || global[0] > CURVE_POINTS)
+    FARE_FAIL(FARE_ERR_FAILED, "%s is not a curve of at most %d points", group, CURVE_POINTS);
   PetscCall(fare_store_read(from, path, FARE_STORE_INT64, 1, &start, global, curve->step));
   snprintf(path, sizeof path, "%s/loss", group);
   PetscCall(fare_store_read(from, path, FARE_STORE_FLOAT64, 1, &start, global, curve->loss));
   snprintf(path, sizeof path, "%s/validation", group);
-  if (validated) PetscCall(fare_store_read(from, path, FARE_STORE_FLOAT64, 1, &start, global, curve->validation));
+  if (validated)
+    PetscCall(fare_store_read(from, path, FARE_STORE_FLOAT64, 1, &start, global, curve->validation));
   curve->count = global[0];
   PetscFunctionReturn(0);
 }

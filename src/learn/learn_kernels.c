@@ -77,23 +77,26 @@ void fare_multiply(int width, int rows, const float slope[], const float d[], fl
 {
   for (int k = 0; k < width; k++) {
 #pragma omp simd
-    for (int i = 0; i < rows; i++) out[k * FARE_BLOCK + i] = slope[k * FARE_BLOCK + i] * d[k * FARE_BLOCK + i];
+    for (int i = 0; i < rows; i++)
+      out[k * FARE_BLOCK + i] = slope[k * FARE_BLOCK + i] * d[k * FARE_BLOCK + i];
   }
 }
 
-void fare_silu_along(int width, int rows, const float bias[], const float skip[], const float skip_along[], float h[], float along[], float slope[], float bend[])
+void fare_silu_along(int width, int rows, const float bias[], const float skip[], const float skip_along[],
+  float h[], float along[], float slope[], float bend[])
 {
   for (int k = 0; k < width; k++) {
-    const size_t row        = (size_t)k * FARE_BLOCK;
-    float *restrict a       = h + row;
-    float *restrict e       = along + row;
-    float *restrict d       = slope + row;
-    float *restrict f       = bend + row;
-    const float b           = bias[k];
+    const size_t row  = (size_t)k * FARE_BLOCK;
+    float *restrict a = h + row;
+    float *restrict e = along + row;
+    float *restrict d = slope + row;
+    float *restrict f = bend + row;
+    const float b     = bias[k];
 
 #pragma omp simd
     for (int i = 0; i < rows; i++) {
-      const float x = a[i] + b, s = logistic(x), rest = s * (1.0f - s), first = s + x * rest, second = rest * (2.0f + x * (1.0f - 2.0f * s));
+      const float x = a[i] + b, s = logistic(x), rest = s * (1.0f - s), first = s + x * rest,
+                  second = rest * (2.0f + x * (1.0f - 2.0f * s));
 
       a[i] = x * s;
       d[i] = first;
@@ -109,26 +112,32 @@ void fare_silu_along(int width, int rows, const float bias[], const float skip[]
   }
 }
 
-void fare_multiply_along(int width, int rows, const float slope[], const float bend[], const float d[], const float e[], float d_out[], float e_out[])
+void fare_multiply_along(int width, int rows, const float slope[], const float bend[], const float d[],
+  const float e[], float d_out[], float e_out[])
 {
   for (int k = 0; k < width; k++) {
     const size_t row = (size_t)k * FARE_BLOCK;
 
 #pragma omp simd
     for (int i = 0; i < rows; i++) {
-      d_out[row + (size_t)i] = slope[row + (size_t)i] * d[row + (size_t)i] + bend[row + (size_t)i] * e[row + (size_t)i];
+      d_out[row + (size_t)i] =
+        slope[row + (size_t)i] * d[row + (size_t)i] + bend[row + (size_t)i] * e[row + (size_t)i];
       e_out[row + (size_t)i] = slope[row + (size_t)i] * e[row + (size_t)i];
     }
   }
 }
 
-void fare_learn_octaves(int octaves, double frequency, int n, const float u[], const float spread[], int stride, float out[])
+void fare_learn_octaves(
+  int octaves, double frequency, int n, const float u[], const float spread[], int stride, float out[])
 {
   const float w = (float)frequency;
   float       fade[FARE_BLOCK] __attribute__((aligned(64)));
 
   if (octaves < 1) return;
-  /* sine and cosine in loops of their own, see random; further octaves by sin 2a = 2 sin a cos a, cos 2a = 1 - 2 sin^2 a */
+    /*
+      sine and cosine in loops of their own, see random; further octaves by sin 2a = 2 sin a cos a, cos 2a = 1
+      - 2 sin^2 a
+    */
 #pragma omp simd
   for (int i = 0; i < n; i++) out[i] = sinf(w * u[i]);
 #pragma omp simd
@@ -162,10 +171,12 @@ void fare_learn_octaves(int octaves, double frequency, int n, const float u[], c
 
 const fare_adam fare_adam_usual = {0.9f, 0.999f, 1e-8f};
 
-void fare_adam_step(const fare_adam *adam, double rate, int64_t step, size_t n, const float gradient[], float m[], float v[], float w[])
+void fare_adam_step(const fare_adam *adam, double rate, int64_t step, size_t n, const float gradient[],
+  float m[], float v[], float w[])
 {
   const float b1 = adam->beta1, b2 = adam->beta2, epsilon = adam->epsilon;
-  const float scale = (float)(rate / (1 - pow(b1, (double)step))), unbias = (float)(1 / (1 - pow(b2, (double)step)));
+  const float scale  = (float)(rate / (1 - pow(b1, (double)step))),
+              unbias = (float)(1 / (1 - pow(b2, (double)step)));
 
 #pragma omp simd
   for (size_t i = 0; i < n; i++) {

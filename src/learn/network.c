@@ -1,6 +1,6 @@
 /*
-  Dense networks. Activations are kept value by value, rows side by side, so that every layer is one product W a of matrices and every
-  elementwise loop runs along rows.
+  Dense networks. Activations are kept value by value, rows side by side, so that every layer is one product W
+  a of matrices and every elementwise loop runs along rows.
 */
 #include "kernels.h"
 
@@ -21,8 +21,9 @@ struct fare_network {
   float             *slope;      /* derivative of each hidden activation */
   float             *along;      /* derivative of each hidden layer along a direction of the input */
   float             *bend;       /* and of its slope */
-  float             *d;          /* of the loss: by a layer's output and by its argument, then the same for what is along */
-  float             *bias;       /* of the first layer with the shared inputs added */
+  /* of the loss: by a layer's output and by its argument, then the same for what is along */
+  float *d;
+  float *bias; /* of the first layer with the shared inputs added */
 };
 
 /* Where a layer's weights begin, and its extents. Layer `layers` is the last, linear one. */
@@ -34,7 +35,7 @@ typedef struct {
 static layer layer_at(const fare_network_shape *s, int i)
 {
   const size_t width = (size_t)s->width, first = (size_t)(s->inputs + 1) * width;
-  layer        l     = {i == 0 ? s->inputs : s->width, i == s->layers ? s->outputs : s->width, 0, 0};
+  layer        l = {i == 0 ? s->inputs : s->width, i == s->layers ? s->outputs : s->width, 0, 0};
 
   if (i > 0) l.weights = first + (size_t)(i - 1) * (width + 1) * width;
   l.biases = l.weights + (size_t)l.in * (size_t)l.out;
@@ -57,7 +58,8 @@ static PetscErrorCode allocate(size_t n, float **array)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_network_create(const fare_network_shape *shape, fare_stream stream, fare_network **network)
+PetscErrorCode fare_network_create(
+  const fare_network_shape *shape, fare_stream stream, fare_network **network)
 {
   const size_t  values = (size_t)shape->width * FARE_BLOCK;
   fare_random   random = {.stream = stream};
@@ -80,12 +82,14 @@ PetscErrorCode fare_network_create(const fare_network_shape *shape, fare_stream 
   for (int i = 0; i < shape->layers; i++) {
     const layer l = layer_at(shape, i);
 
-    for (size_t k = l.weights; k < l.biases; k++) n->weights[k] = (float)(sqrt(2. / l.in) * fare_random_normal(&random));
+    for (size_t k = l.weights; k < l.biases; k++)
+      n->weights[k] = (float)(sqrt(2. / l.in) * fare_random_normal(&random));
   }
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_learn_network(const fare_learn_options *options, int inputs, int outputs, fare_stream stream, fare_network **network)
+PetscErrorCode fare_learn_network(
+  const fare_learn_options *options, int inputs, int outputs, fare_stream stream, fare_network **network)
 {
   const fare_network_shape shape = {inputs, (int)options->width, (int)options->layers, outputs};
 
@@ -141,10 +145,12 @@ static PetscBool is_residual(const fare_network *n, int i)
 /* to = W from, of a layer's first `in` inputs. */
 static void product(const fare_network *n, layer l, int in, int rows, const float from[], float to[])
 {
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, l.out, rows, in, 1, n->weights + l.weights, l.in, from, FARE_BLOCK, 0, to, FARE_BLOCK);
+  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, l.out, rows, in, 1, n->weights + l.weights, l.in,
+    from, FARE_BLOCK, 0, to, FARE_BLOCK);
 }
 
-void fare_network_evaluate(fare_network *network, int rows, const float input[], int shared, const float common[], float output[])
+void fare_network_evaluate(
+  fare_network *network, int rows, const float input[], int shared, const float common[], float output[])
 {
   const int    own  = network->shape.inputs - shared;
   const float *from = input;
@@ -156,12 +162,15 @@ void fare_network_evaluate(fare_network *network, int rows, const float input[],
 
     if (i == 0 && shared) {
       memcpy(network->bias, bias, (size_t)l.out * sizeof(float));
-      cblas_sgemv(CblasRowMajor, CblasNoTrans, l.out, shared, 1, network->weights + l.weights + own, l.in, common, 1, 1, network->bias, 1);
+      cblas_sgemv(CblasRowMajor, CblasNoTrans, l.out, shared, 1, network->weights + l.weights + own, l.in,
+        common, 1, 1, network->bias, 1);
       bias = network->bias;
     }
     product(network, l, i == 0 ? own : l.in, rows, from, to);
-    if (i < network->shape.layers) fare_silu(l.out, rows, bias, is_residual(network, i) ? from : NULL, to);
-    else fare_add_bias(l.out, rows, bias, to);
+    if (i < network->shape.layers)
+      fare_silu(l.out, rows, bias, is_residual(network, i) ? from : NULL, to);
+    else
+      fare_add_bias(l.out, rows, bias, to);
     from = to;
   }
 }
@@ -176,13 +185,17 @@ void fare_network_forward(fare_network *network, int rows, const float input[], 
     float       *to   = i == network->shape.layers ? output : at(network->activation, network, i);
 
     product(network, l, l.in, rows, from, to);
-    if (i < network->shape.layers) fare_silu_slope(l.out, rows, bias, is_residual(network, i) ? from : NULL, to, at(network->slope, network, i));
-    else fare_add_bias(l.out, rows, bias, to);
+    if (i < network->shape.layers)
+      fare_silu_slope(
+        l.out, rows, bias, is_residual(network, i) ? from : NULL, to, at(network->slope, network, i));
+    else
+      fare_add_bias(l.out, rows, bias, to);
     from = to;
   }
 }
 
-void fare_network_tangent(fare_network *network, int rows, const float input[], const float direction[], float output[], float d_output_along[])
+void fare_network_tangent(fare_network *network, int rows, const float input[], const float direction[],
+  float output[], float d_output_along[])
 {
   const float *from = input, *from_along = direction;
 
@@ -190,12 +203,16 @@ void fare_network_tangent(fare_network *network, int rows, const float input[], 
     const layer  l    = layer_at(&network->shape, i);
     const float *bias = network->weights + l.biases;
     const int    last = i == network->shape.layers, residual = is_residual(network, i);
-    float       *to = last ? output : at(network->activation, network, i), *to_along = last ? d_output_along : at(network->along, network, i);
+    float       *to = last ? output : at(network->activation, network, i),
+          *to_along = last ? d_output_along : at(network->along, network, i);
 
     product(network, l, l.in, rows, from, to);
     product(network, l, l.in, rows, from_along, to_along);
-    if (last) fare_add_bias(l.out, rows, bias, to);
-    else fare_silu_along(l.out, rows, bias, residual ? from : NULL, residual ? from_along : NULL, to, to_along, at(network->slope, network, i), at(network->bend, network, i));
+    if (last)
+      fare_add_bias(l.out, rows, bias, to);
+    else
+      fare_silu_along(l.out, rows, bias, residual ? from : NULL, residual ? from_along : NULL, to, to_along,
+        at(network->slope, network, i), at(network->bend, network, i));
     from       = to;
     from_along = to_along;
   }
@@ -204,21 +221,27 @@ void fare_network_tangent(fare_network *network, int rows, const float input[], 
 /* gradient of W += d a^T */
 static void gradient_of_weights(layer l, int rows, const float d[], const float from[], float gradient[])
 {
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, l.out, l.in, rows, 1, d, FARE_BLOCK, from, FARE_BLOCK, 1, gradient + l.weights, l.in);
+  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, l.out, l.in, rows, 1, d, FARE_BLOCK, from, FARE_BLOCK,
+    1, gradient + l.weights, l.in);
 }
 
-/* Derivative by a layer's input: W^T d, in a residual block besides what `to` holds, the derivative by its output. */
+/*
+  Derivative by a layer's input: W^T d, in a residual block besides what `to` holds, the derivative by its
+  output.
+*/
 static void product_back(const fare_network *n, int i, int rows, const float d[], float to[])
 {
   const layer l = layer_at(&n->shape, i);
 
-  cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, l.in, rows, l.out, 1, n->weights + l.weights, l.in, d, FARE_BLOCK, is_residual(n, i), to, FARE_BLOCK);
+  cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, l.in, rows, l.out, 1, n->weights + l.weights, l.in, d,
+    FARE_BLOCK, is_residual(n, i), to, FARE_BLOCK);
 }
 
-void fare_network_backward(fare_network *network, int rows, const float input[], const float d_output[], float gradient[], float d_input[])
+void fare_network_backward(fare_network *network, int rows, const float input[], const float d_output[],
+  float gradient[], float d_input[])
 {
   float       *d_layer = at(network->d, network, 0), *d_argument = at(network->d, network, 1);
-  const float *d       = d_output;
+  const float *d = d_output;
 
   for (int i = network->shape.layers; i >= 0; i--) {
     const layer l  = layer_at(&network->shape, i);
@@ -234,9 +257,11 @@ void fare_network_backward(fare_network *network, int rows, const float input[],
   }
 }
 
-void fare_network_tangent_backward(fare_network *network, int rows, const float input[], const float direction[], const float d_output[], const float d_along[], float gradient[], float d_input[])
+void fare_network_tangent_backward(fare_network *network, int rows, const float input[],
+  const float direction[], const float d_output[], const float d_along[], float gradient[], float d_input[])
 {
-  float       *d_layer = at(network->d, network, 0), *d_argument = at(network->d, network, 1), *e_layer = at(network->d, network, 2), *e_argument = at(network->d, network, 3);
+  float *d_layer = at(network->d, network, 0), *d_argument = at(network->d, network, 1),
+        *e_layer = at(network->d, network, 2), *e_argument = at(network->d, network, 3);
   const float *d = d_output, *e = d_along;
 
   for (int i = network->shape.layers; i >= 0; i--) {
@@ -250,7 +275,8 @@ void fare_network_tangent_backward(fare_network *network, int rows, const float 
     if (i) {
       product_back(network, i, rows, d, d_layer);
       product_back(network, i, rows, e, e_layer);
-      fare_multiply_along(l.in, rows, at(network->slope, network, i - 1), at(network->bend, network, i - 1), d_layer, e_layer, d_argument, e_argument);
+      fare_multiply_along(l.in, rows, at(network->slope, network, i - 1), at(network->bend, network, i - 1),
+        d_layer, e_layer, d_argument, e_argument);
     } else if (d_input) {
       product_back(network, i, rows, d, d_input);
     }
@@ -286,7 +312,8 @@ PetscErrorCode fare_network_save(fare_network *network, MPI_Comm comm, fare_stor
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   count = rank ? 0 : global;
   PetscCall(fare_store_write(to, path, FARE_STORE_FLOAT32, 1, &global, &start, &count, network->weights));
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(extents); i++) PetscCall(fare_store_put_int(to, path, extents[i].name, extent(&network->shape, i)));
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(extents); i++)
+    PetscCall(fare_store_put_int(to, path, extents[i].name, extent(&network->shape, i)));
   PetscCall(fare_store_put_int(to, path, blocks, network->residual));
   PetscFunctionReturn(0);
 }
@@ -301,10 +328,14 @@ PetscErrorCode fare_network_load(fare_network *network, fare_store *from, const 
     int64_t value;
 
     PetscCall(fare_store_get_int(from, path, extents[i].name, &value));
-    if (value != extent(&network->shape, i)) FARE_FAIL(FARE_ERR_FAILED, "the network in %s has %s %lld, not %d", path, extents[i].name, (long long)value, extent(&network->shape, i));
+    if (value != extent(&network->shape, i))
+      FARE_FAIL(FARE_ERR_FAILED, "the network in %s has %s %lld, not %d", path, extents[i].name,
+        (long long)value, extent(&network->shape, i));
   }
   PetscCall(fare_store_get_int(from, path, blocks, &residual));
-  if (residual != network->residual) FARE_FAIL(FARE_ERR_FAILED, "the network in %s has %sresidual blocks, this one has%s", path, residual ? "" : "no ", network->residual ? "" : " none");
+  if (residual != network->residual)
+    FARE_FAIL(FARE_ERR_FAILED, "the network in %s has %sresidual blocks, this one has%s", path,
+      residual ? "" : "no ", network->residual ? "" : " none");
   PetscCall(fare_store_read(from, path, FARE_STORE_FLOAT32, 1, &start, &count, network->weights));
   PetscFunctionReturn(0);
 }

@@ -1,4 +1,7 @@
-/* What is learned from, and batches of it: counter-based, so that a batch is the same whichever rank holds which row. */
+/*
+  What is learned from, and batches of it: counter-based, so that a batch is the same whichever rank holds
+  which row.
+*/
 #include <fare/learn.h>
 
 #include <math.h>
@@ -6,14 +9,15 @@
 typedef struct {
   int64_t       count, first, local;
   const double *given[FARE_DIM_MAX], *given_weight; /* borrowed until they are copied */
-  float        *x[FARE_DIM_MAX], *weight;           /* weights have mean 1 over the group; NULL where all are equal */
+  /* weights have mean 1 over the group; NULL where all are equal */
+  float *x[FARE_DIM_MAX], *weight;
 } group;
 
 struct fare_learn_rows {
-  MPI_Comm  comm;
-  int       dim, groups;
-  int64_t   period; /* every so-many-th row of a group is held out; 0: none */
-  group    *group;
+  MPI_Comm comm;
+  int      dim, groups;
+  int64_t  period; /* every so-many-th row of a group is held out; 0: none */
+  group   *group;
 };
 
 PetscErrorCode fare_learn_rows_create(MPI_Comm comm, int dim, int groups, fare_learn_rows **rows)
@@ -45,7 +49,8 @@ PetscErrorCode fare_learn_rows_destroy(fare_learn_rows **rows)
   PetscFunctionReturn(0);
 }
 
-void fare_learn_rows_set(fare_learn_rows *rows, int index, int64_t count, int64_t first, int64_t local, const double *const x[], const double weight[])
+void fare_learn_rows_set(fare_learn_rows *rows, int index, int64_t count, int64_t first, int64_t local,
+  const double *const x[], const double weight[])
 {
   group *g = &rows->group[index];
 
@@ -66,8 +71,12 @@ static double weight_of(const group *g, int64_t i)
   return g->given_weight ? g->given_weight[i] : 1;
 }
 
-/* Sums of the weights and of w (x - about)^power in every group, over all ranks: sum[group][0] and sum[group][1 + axis]. */
-static PetscErrorCode sums(const fare_learn_rows *r, const double about[], int power, double sum[][1 + FARE_DIM_MAX])
+/*
+  Sums of the weights and of w (x - about)^power in every group, over all ranks: sum[group][0] and
+  sum[group][1 + axis].
+*/
+static PetscErrorCode sums(
+  const fare_learn_rows *r, const double about[], int power, double sum[][1 + FARE_DIM_MAX])
 {
   PetscFunctionBeginUser;
   for (int index = 0; index < r->groups; index++) {
@@ -83,7 +92,8 @@ static PetscErrorCode sums(const fare_learn_rows *r, const double about[], int p
       }
     }
   }
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sum, r->groups * (1 + FARE_DIM_MAX), MPI_DOUBLE, MPI_SUM, r->comm));
+  PetscCallMPI(
+    MPI_Allreduce(MPI_IN_PLACE, sum, r->groups * (1 + FARE_DIM_MAX), MPI_DOUBLE, MPI_SUM, r->comm));
   PetscFunctionReturn(0);
 }
 
@@ -96,7 +106,8 @@ static double over_groups(const fare_learn_rows *r, int axis, double sum[][1 + F
   return mean;
 }
 
-static PetscErrorCode copy(fare_learn_rows *r, group *g, double weight_sum, const double mean[], const double sd[])
+static PetscErrorCode copy(
+  fare_learn_rows *r, group *g, double weight_sum, const double mean[], const double sd[])
 {
   int weighted = g->given_weight != NULL;
 
@@ -104,23 +115,26 @@ static PetscErrorCode copy(fare_learn_rows *r, group *g, double weight_sum, cons
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &weighted, 1, MPI_INT, MPI_MAX, r->comm));
   for (int axis = 0; axis < r->dim; axis++) {
     PetscCall(PetscMalloc1((size_t)g->local, &g->x[axis]));
-    for (int64_t i = 0; i < g->local; i++) g->x[axis][i] = (float)((g->given[axis][i] - mean[axis]) / sd[axis]);
+    for (int64_t i = 0; i < g->local; i++)
+      g->x[axis][i] = (float)((g->given[axis][i] - mean[axis]) / sd[axis]);
   }
   if (weighted) {
     PetscCall(PetscMalloc1((size_t)g->local, &g->weight));
-    for (int64_t i = 0; i < g->local; i++) g->weight[i] = (float)(weight_of(g, i) * (double)g->count / weight_sum);
+    for (int64_t i = 0; i < g->local; i++)
+      g->weight[i] = (float)(weight_of(g, i) * (double)g->count / weight_sum);
   }
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_learn_rows_standardise(fare_learn_rows *rows, double mean[], double sd[])
 {
-  double (*sum)[1 + FARE_DIM_MAX];
+  double(*sum)[1 + FARE_DIM_MAX];
   PetscErrorCode code = 0;
 
   PetscFunctionBeginUser;
   for (int g = 0; g < rows->groups; g++) {
-    if (rows->group[g].count < 1) FARE_FAIL(FARE_ERR_FAILED, "nothing to learn from: group %d of %d is empty", g + 1, rows->groups);
+    if (rows->group[g].count < 1)
+      FARE_FAIL(FARE_ERR_FAILED, "nothing to learn from: group %d of %d is empty", g + 1, rows->groups);
   }
   PetscCall(PetscMalloc1((size_t)rows->groups, &sum));
   for (int axis = 0; axis < rows->dim; axis++) mean[axis] = 0;
@@ -129,8 +143,11 @@ PetscErrorCode fare_learn_rows_standardise(fare_learn_rows *rows, double mean[],
   PetscCall(sums(rows, mean, 2, sum));
   for (int axis = 0; axis < rows->dim; axis++) {
     sd[axis] = sqrt(over_groups(rows, axis, sum));
-    if (!(isfinite(mean[axis]) && isfinite(sd[axis]))) code = fare_error(FARE_ERR_FAILED, "the particles to learn from are not all finite (axis %d)", axis);
-    else if (sd[axis] <= 0) code = fare_error(FARE_ERR_FAILED, "the particles to learn from are all at the same place %g along axis %d", mean[axis], axis);
+    if (!(isfinite(mean[axis]) && isfinite(sd[axis])))
+      code = fare_error(FARE_ERR_FAILED, "the particles to learn from are not all finite (axis %d)", axis);
+    else if (sd[axis] <= 0)
+      code = fare_error(FARE_ERR_FAILED,
+        "the particles to learn from are all at the same place %g along axis %d", mean[axis], axis);
   }
   for (int g = 0; g < rows->groups && !code; g++) PetscCall(copy(rows, &rows->group[g], sum[g][0], mean, sd));
   PetscCall(PetscFree(sum));
@@ -173,7 +190,8 @@ static int64_t choose(const fare_learn_rows *rows, const group *g, PetscBool hel
   return kept ? i + i / (rows->period - 1) : i;
 }
 
-void fare_learn_batch_draw(fare_learn_batch *batch, const fare_learn_rows *rows, fare_stream stream, uint64_t step)
+void fare_learn_batch_draw(
+  fare_learn_batch *batch, const fare_learn_rows *rows, fare_stream stream, uint64_t step)
 {
   const PetscBool held_out = step >= (uint64_t)FARE_LEARN_HELD_OUT ? PETSC_TRUE : PETSC_FALSE;
   double          u[FARE_BLOCK];
@@ -196,7 +214,8 @@ void fare_learn_batch_draw(fare_learn_batch *batch, const fare_learn_rows *rows,
   }
 }
 
-void fare_learn_batch_normals(const fare_learn_batch *batch, fare_stream stream, uint64_t step, uint32_t draw, float z[])
+void fare_learn_batch_normals(
+  const fare_learn_batch *batch, fare_stream stream, uint64_t step, uint32_t draw, float z[])
 {
   double  normal[FARE_BLOCK];
   int64_t block = -1;

@@ -26,7 +26,8 @@ static PetscErrorCode allocate(size_t count, fare_learn_state **state)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_learn_state_create(size_t count, const float weights[], int64_t steps, PetscBool validated, fare_learn_state **state)
+PetscErrorCode fare_learn_state_create(
+  size_t count, const float weights[], int64_t steps, PetscBool validated, fare_learn_state **state)
 {
   PetscFunctionBeginUser;
   PetscCall(allocate(count, state));
@@ -62,7 +63,8 @@ PetscErrorCode fare_learn_state_destroy(fare_learn_state **state)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_learn_state_save(const fare_learn_state *state, MPI_Comm comm, fare_store *to, const char *group)
+PetscErrorCode fare_learn_state_save(
+  const fare_learn_state *state, MPI_Comm comm, fare_store *to, const char *group)
 {
   const uint64_t global = state->count, kept = state->kept, start = 0;
   uint64_t       count;
@@ -85,7 +87,8 @@ PetscErrorCode fare_learn_state_save(const fare_learn_state *state, MPI_Comm com
   PetscCall(fare_store_put_int(to, group, "since", state->since));
   snprintf(path, sizeof path, "%s/kept", group);
   count = rank ? 0 : kept;
-  if (kept) PetscCall(fare_store_write(to, path, FARE_STORE_FLOAT64, 1, &kept, &start, &count, state->numbers));
+  if (kept)
+    PetscCall(fare_store_write(to, path, FARE_STORE_FLOAT64, 1, &kept, &start, &count, state->numbers));
   snprintf(path, sizeof path, "%s/curve", group);
   PetscCall(fare_curve_save(&state->curve, comm, to, path));
   PetscFunctionReturn(0);
@@ -118,7 +121,9 @@ static PetscBool is_sound(const fare_learn_state *s)
   if (s->step < 0 || s->steps < s->step || s->steps > INT64_MAX / CURVE_POINTS) return PETSC_FALSE;
   if (s->summed < 0 || s->summed > s->step || s->since < 0 || s->since > CURVE_POINTS) return PETSC_FALSE;
   if (isnan(s->sum) || isnan(s->least)) return PETSC_FALSE;
-  return s->curve.count == (size_t)(s->steps ? PetscMin(s->step, s->step * CURVE_POINTS / s->steps) : 0) ? PETSC_TRUE : PETSC_FALSE;
+  return s->curve.count == (size_t)(s->steps ? PetscMin(s->step, s->step * CURVE_POINTS / s->steps) : 0)
+    ? PETSC_TRUE
+    : PETSC_FALSE;
 }
 
 static PetscErrorCode read_into(fare_learn_state *s, fare_store *from, const char *group)

@@ -7,21 +7,23 @@
 #define CURVE_POINTS 200
 
 struct fare_learn_state {
-  size_t     count;              /* of weights */
-  int64_t    step, steps;        /* the next one; how many there are */
-  float     *weights, *m, *v;    /* of Adam; weights are the network's own between pauses */
-  float     *mean, *best;        /* the average of weights, and that of the point with the least loss of validation */
-  double     sum;                /* of losses since the curve's last point */
+  size_t  count;           /* of weights */
+  int64_t step, steps;     /* the next one; how many there are */
+  float  *weights, *m, *v; /* of Adam; weights are the network's own between pauses */
+  /* the average of weights, and that of the point with the least loss of validation */
+  float     *mean, *best;
+  double     sum; /* of losses since the curve's last point */
   int64_t    summed;
-  double     least;              /* loss of validation */
-  int64_t    since;              /* points without a lesser one */
+  double     least; /* loss of validation */
+  int64_t    since; /* points without a lesser one */
   fare_curve curve;
-  size_t     kept;               /* what the problem keeps besides, whole on every rank */
+  size_t     kept; /* what the problem keeps besides, whole on every rank */
   double    *numbers;
 };
 
 /* Before the first step, with the network's weights. */
-PetscErrorCode fare_learn_state_create(size_t count, const float weights[], int64_t steps, PetscBool validated, fare_learn_state **state);
+PetscErrorCode fare_learn_state_create(
+  size_t count, const float weights[], int64_t steps, PetscBool validated, fare_learn_state **state);
 /* Room for so many numbers, zero. */
 PetscErrorCode fare_learn_state_keep(fare_learn_state *state, size_t kept);
 /* With room for CURVE_POINTS points. */

@@ -1,4 +1,7 @@
-/* The training loop: batches in tiles, gradients summed over ranks, Adam, the average of weights, the curve of the loss, early stopping. */
+/*
+  The training loop: batches in tiles, gradients summed over ranks, Adam, the average of weights, the curve of
+  the loss, early stopping.
+*/
 #include "blas.h"
 #include "kernels.h"
 #include "state.h"
@@ -8,7 +11,10 @@
 #define PAUSE_STEPS        64 /* between two looks whether to stop */
 #define VALIDATION_BATCHES 4  /* the same ones at every point of the curve */
 
-/* What a step needs beside the state, allocated once. Gradient and summed loss lie together, so that one sum over ranks serves both. */
+/*
+  What a step needs beside the state, allocated once. Gradient and summed loss lie together, so that one sum
+  over ranks serves both.
+*/
 typedef struct {
   MPI_Comm                  comm;
   fare_network             *network;
@@ -27,8 +33,10 @@ static PetscErrorCode lesson_begin(lesson *l)
 
   PetscFunctionBeginUser;
   l->weights = fare_network_weights(l->network);
-  PetscCall(PetscCalloc3((size_t)shape->inputs * FARE_BLOCK, &l->input, outputs, &l->output, outputs, &l->d_output));
-  PetscCall(PetscCalloc2(fare_network_count(l->network) + 1, &l->gradient, fare_network_count(l->network), &l->aside));
+  PetscCall(
+    PetscCalloc3((size_t)shape->inputs * FARE_BLOCK, &l->input, outputs, &l->output, outputs, &l->d_output));
+  PetscCall(PetscCalloc2(
+    fare_network_count(l->network) + 1, &l->gradient, fare_network_count(l->network), &l->aside));
   PetscFunctionReturn(0);
 }
 
@@ -63,8 +71,10 @@ static double batch_loss(lesson *l, int64_t step, float gradient[], int64_t *row
       continue;
     }
     p->inputs(p->context, first, n, l->input);
-    if (gradient) fare_network_forward(l->network, n, l->input, l->output);
-    else fare_network_evaluate(l->network, n, l->input, 0, NULL, l->output);
+    if (gradient)
+      fare_network_forward(l->network, n, l->input, l->output);
+    else
+      fare_network_evaluate(l->network, n, l->input, 0, NULL, l->output);
     sum += p->loss(p->context, first, n, l->output, l->d_output);
     if (gradient) fare_network_backward(l->network, n, l->input, l->d_output, gradient, NULL);
   }
@@ -91,7 +101,7 @@ static PetscErrorCode gradient_of(lesson *l, int64_t step, double *loss)
 /* The mean loss of held-out rows by the averaged weights. */
 static PetscErrorCode validation_of(lesson *l, double *loss)
 {
-  const size_t count = l->state->count;
+  const size_t count  = l->state->count;
   double       sum[2] = {0, 0};
 
   PetscFunctionBeginUser;
@@ -110,7 +120,9 @@ static PetscErrorCode validation_of(lesson *l, double *loss)
   PetscFunctionReturn(0);
 }
 
-/* Whether a point of the curve ends with this step: CURVE_POINTS of them, evenly, the last at the last step. */
+/*
+  Whether a point of the curve ends with this step: CURVE_POINTS of them, evenly, the last at the last step.
+*/
 static int ends_point(int64_t step, int64_t steps)
 {
   return (step + 1) * CURVE_POINTS / steps > step * CURVE_POINTS / steps;
@@ -156,10 +168,13 @@ static PetscErrorCode pause_of(lesson *l)
   if (l->problem->kept) {
     PetscCall(fare_learn_state_keep(l->state, l->problem->kept));
     l->problem->keep(l->problem->context, l->state->numbers);
-    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, l->state->numbers, (int)l->problem->kept, MPI_DOUBLE, MPI_SUM, l->comm));
+    PetscCallMPI(
+      MPI_Allreduce(MPI_IN_PLACE, l->state->numbers, (int)l->problem->kept, MPI_DOUBLE, MPI_SUM, l->comm));
   }
   PetscCall(session->pause(session->context, l->state->step, &stop));
-  if (stop) FARE_FAIL(FARE_ERR_STOPPED, "%s: stopped before step %lld of %lld", l->problem->what, (long long)l->state->step, (long long)l->state->steps);
+  if (stop)
+    FARE_FAIL(FARE_ERR_STOPPED, "%s: stopped before step %lld of %lld", l->problem->what,
+      (long long)l->state->step, (long long)l->state->steps);
   PetscFunctionReturn(0);
 }
 
@@ -171,12 +186,17 @@ static PetscErrorCode steps_of(lesson *l, fare_progress *progress)
 
   PetscFunctionBeginUser;
   while (s->step < s->steps && !over) {
-    const double rate = fare_learn_rate(l->options, s->step), decay = PetscMin(l->options->ema, (1 + (double)s->step) / (10 + (double)s->step));
-    double       loss = 0;
+    const double rate  = fare_learn_rate(l->options, s->step),
+                 decay = PetscMin(l->options->ema, (1 + (double)s->step) / (10 + (double)s->step));
+    double loss        = 0;
 
-    if (l->problem->session && l->problem->session->pause && s->step > began && s->step % PAUSE_STEPS == 0) PetscCall(pause_of(l));
+    if (l->problem->session && l->problem->session->pause && s->step > began && s->step % PAUSE_STEPS == 0)
+      PetscCall(pause_of(l));
     PetscCall(gradient_of(l, s->step, &loss));
-    if (!isfinite(loss)) FARE_FAIL(FARE_ERR_FAILED, "%s: the loss is not finite at step %lld of %lld (learning rate %g); try a smaller learning_rate", l->problem->what, (long long)s->step, (long long)s->steps, rate);
+    if (!isfinite(loss))
+      FARE_FAIL(FARE_ERR_FAILED,
+        "%s: the loss is not finite at step %lld of %lld (learning rate %g); try a smaller learning_rate",
+        l->problem->what, (long long)s->step, (long long)s->steps, rate);
     fare_adam_step(&fare_adam_usual, rate, s->step + 1, s->count, l->gradient, s->m, s->v, l->weights);
     fare_average_step(decay, s->count, l->weights, s->mean);
     s->sum += loss;
@@ -184,7 +204,10 @@ static PetscErrorCode steps_of(lesson *l, fare_progress *progress)
     s->step++;
     if (ends_point(s->step - 1, s->steps)) PetscCall(add_point(l, progress, &over));
   }
-  if (over) fare_log("%s: ended at step %lld of %lld, held-out particles having gained nothing for %lld points of the curve", l->problem->what, (long long)s->step, (long long)s->steps, (long long)s->since);
+  if (over)
+    fare_log(
+      "%s: ended at step %lld of %lld, held-out particles having gained nothing for %lld points of the curve",
+      l->problem->what, (long long)s->step, (long long)s->steps, (long long)s->since);
   PetscFunctionReturn(0);
 }
 
@@ -195,9 +218,14 @@ static PetscErrorCode finish(lesson *l)
   float                   bad = 0;
 
   PetscFunctionBeginUser;
-  PetscCall(PetscArraycpy(l->weights, l->options->patience > 0 && s->least < HUGE_VAL ? s->best : s->mean, s->count));
+  PetscCall(
+    PetscArraycpy(l->weights, l->options->patience > 0 && s->least < HUGE_VAL ? s->best : s->mean, s->count));
   for (size_t i = 0; i < s->count; i++) bad += l->weights[i] * 0; /* 0, or NaN once one is not finite */
-  if (bad != 0) FARE_FAIL(FARE_ERR_FAILED, "%s: the weights are not finite after the last step %lld (learning rate %g); try a smaller learning_rate", l->problem->what, (long long)s->step, l->options->learning_rate);
+  if (bad != 0)
+    FARE_FAIL(FARE_ERR_FAILED,
+      "%s: the weights are not finite after the last step %lld (learning rate %g); try a smaller "
+      "learning_rate",
+      l->problem->what, (long long)s->step, l->options->learning_rate);
   PetscFunctionReturn(0);
 }
 
@@ -211,10 +239,13 @@ static PetscErrorCode state_of(lesson *l)
   PetscFunctionBeginUser;
   if (session && session->state) {
     l->state = session->state;
-    if (l->state->count != count || l->state->steps != l->options->steps || (l->state->curve.validation != NULL) != validated || l->state->kept != l->problem->kept) FARE_FAIL(FARE_ERR_FAILED, "%s: what was saved is the state of another training", l->problem->what);
+    if (l->state->count != count || l->state->steps != l->options->steps ||
+      (l->state->curve.validation != NULL) != validated || l->state->kept != l->problem->kept)
+      FARE_FAIL(FARE_ERR_FAILED, "%s: what was saved is the state of another training", l->problem->what);
     PetscCall(PetscArraycpy(l->weights, l->state->weights, count));
     if (l->problem->kept) l->problem->recall(l->problem->context, l->state->numbers);
-    fare_log("%s: goes on at step %lld of %lld", l->problem->what, (long long)l->state->step, (long long)l->state->steps);
+    fare_log("%s: goes on at step %lld of %lld", l->problem->what, (long long)l->state->step,
+      (long long)l->state->steps);
     PetscFunctionReturn(0);
   }
   PetscCall(fare_learn_state_create(count, l->weights, l->options->steps, validated, &l->state));
@@ -222,9 +253,11 @@ static PetscErrorCode state_of(lesson *l)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_learn_train(MPI_Comm comm, fare_network *network, const fare_learn_options *options, const fare_learn_problem *problem, fare_curve *curve, int64_t *evaluations)
+PetscErrorCode fare_learn_train(MPI_Comm comm, fare_network *network, const fare_learn_options *options,
+  const fare_learn_problem *problem, fare_curve *curve, int64_t *evaluations)
 {
-  lesson         l = {.comm = comm, .network = network, .options = options, .problem = problem, .evaluations = evaluations};
+  lesson l = {
+    .comm = comm, .network = network, .options = options, .problem = problem, .evaluations = evaluations};
   fare_progress  progress;
   PetscErrorCode code;
 

@@ -1,20 +1,26 @@
 /*
-  Measures of samples or a density against the truth, with the floor that exact draws of as many samples would show, and with bias and interval from the samples without one group
-  after the other.
+  Measures of samples or a density against the truth, with the floor that exact draws of as many samples would
+  show, and with bias and interval from the samples without one group after the other.
 */
 #include "noise.h"
 
 #include <math.h>
 #include <string.h>
 
-#define FLOOR_HIGH   0.95
-#define ROUND_OFF    1e-12 /* relative: few samples in few bins often give the very same value by another order of sums */
-#define MARGIN       0.5   /* of the correction of a norm, added to the upper end: of many parts like their noise the jackknife takes off too much */
+#define FLOOR_HIGH 0.95
+/* relative: few samples in few bins often give the very same value by another order of sums */
+#define ROUND_OFF 1e-12
+/*
+  of the correction of a norm, added to the upper end: of many parts like their noise the jackknife takes off
+  too much
+*/
+#define MARGIN       0.5
 #define INSIDE       0.025 /* what exact draws reach this often is not told from 0 */
-#define BEHIND_LEAST 40   /* effective samples behind the estimate of the noise of uneven weights */
-#define BARE_MOST    0.005/* of the truth, in pools that have hardly any samples of uneven weights */
-#define EVEN_LEAST   0.9  /* effective samples per distinct one: weights that vary less leave no pool bare */
-#define NORMAL_LEVEL 1.959963984540054 /* 95% of a normal distribution lie within so many standard deviations */
+#define BEHIND_LEAST 40    /* effective samples behind the estimate of the noise of uneven weights */
+#define BARE_MOST    0.005 /* of the truth, in pools that have hardly any samples of uneven weights */
+#define EVEN_LEAST   0.9   /* effective samples per distinct one: weights that vary less leave no pool bare */
+/* 95% of a normal distribution lie within so many standard deviations */
+#define NORMAL_LEVEL 1.959963984540054
 
 const char *const fare_interval_reasons[FARE_INTERVAL_KINDS] = {
   [FARE_INTERVAL]         = "",
@@ -33,14 +39,18 @@ typedef struct {
   fare_sides                      sides;
   size_t                          count;
   const fare_measure_type *const *type;
-  fare_binned                     samples; /* as they are looked at: with their independent number, in groups that do not depend on each other; borrows all */
-  fare_noise                      noise;
-  double                         *plain; /* per measure, of all samples: what the interval is made from */
+  /*
+    as they are looked at: with their independent number, in groups that do not depend on each other; borrows
+    all
+  */
+  fare_binned samples;
+  fare_noise  noise;
+  double     *plain; /* per measure, of all samples: what the interval is made from */
 } comparing;
 
 static double evaluate_plain(const comparing *c, size_t m)
 {
-  const fare_measure_type *type = c->type[m];
+  const fare_measure_type *type  = c->type[m];
   const double             value = type->plain ? type->plain(&c->sides.seen) : type->evaluate(&c->sides.seen);
 
   return type->norm ? value * value : value;
@@ -54,8 +64,12 @@ static PetscErrorCode share(const comparing *c, size_t n, double values[])
   PetscFunctionReturn(0);
 }
 
-/* With the covariance that groups show: as it is where bins are looked at, and blended with that of independent draws for sums over many pools. */
-static PetscErrorCode draw_correlated(comparing *c, int replicates, int r, fare_random *random, double values[])
+/*
+  With the covariance that groups show: as it is where bins are looked at, and blended with that of
+  independent draws for sums over many pools.
+*/
+static PetscErrorCode draw_correlated(
+  comparing *c, int replicates, int r, fare_random *random, double values[])
 {
   double normal[FARE_GROUPS + 1], *drawn;
 
@@ -63,11 +77,13 @@ static PetscErrorCode draw_correlated(comparing *c, int replicates, int r, fare_
   PetscCall(PetscMalloc1(c->sides.pools, &drawn));
   memcpy(drawn, c->sides.q_raw, c->sides.pools * sizeof *drawn);
   for (size_t g = 0; g <= c->samples.groups; g++) normal[g] = fare_random_normal(random);
-  for (size_t g = 0; g < c->samples.groups; g++) normal[g] = (normal[g] + normal[g + 1]) * M_SQRT1_2; /* neighbours may depend on each other */
+  /* neighbours may depend on each other */
+  for (size_t g = 0; g < c->samples.groups; g++) normal[g] = (normal[g] + normal[g + 1]) * M_SQRT1_2;
   for (int pools = 0; pools < 2; pools++) {
     fare_sides_show_correlated(&c->sides, pools ? c->noise.blend : 1, drawn, normal);
     for (size_t m = 0; m < c->count; m++) {
-      if (c->type[m]->pools == (PetscBool)pools) values[m * (size_t)replicates + (size_t)r] = c->type[m]->evaluate(&c->sides.seen);
+      if (c->type[m]->pools == (PetscBool)pools)
+        values[m * (size_t)replicates + (size_t)r] = c->type[m]->evaluate(&c->sides.seen);
     }
   }
   PetscCall(PetscFree(drawn));
@@ -91,13 +107,17 @@ static PetscErrorCode draw_exactly(comparing *c, int replicates, fare_stream str
       PetscCall(draw_correlated(c, replicates, r, &random, values));
       continue;
     }
-    for (size_t m = 0; m < c->count; m++) values[m * (size_t)replicates + (size_t)r] = c->type[m]->evaluate(&c->sides.seen);
+    for (size_t m = 0; m < c->count; m++)
+      values[m * (size_t)replicates + (size_t)r] = c->type[m]->evaluate(&c->sides.seen);
   }
   PetscCall(share(c, c->count * (size_t)replicates, values));
   PetscFunctionReturn(0);
 }
 
-/* values[count * groups + group] is how much the masses change. A group with all the weight makes nothing of the rest: `whole` is false. */
+/*
+  values[count * groups + group] is how much the masses change. A group with all the weight makes nothing of
+  the rest: `whole` is false.
+*/
 static PetscErrorCode leave_out(comparing *c, int groups, double values[], PetscBool *whole)
 {
   const size_t all  = (c->count + 1) * (size_t)groups;
@@ -130,7 +150,8 @@ static void find_moments(int n, const double values[], double *mean, double *var
 }
 
 /* Sorts the values. Leaves their variance, on the scale of the interval. */
-static PetscErrorCode find_floor(const fare_measure_type *type, int replicates, double values[], fare_measured *result, double *variance)
+static PetscErrorCode find_floor(
+  const fare_measure_type *type, int replicates, double values[], fare_measured *result, double *variance)
 {
   double mean, spread;
   int    reach = 0;
@@ -149,7 +170,10 @@ static PetscErrorCode find_floor(const fare_measure_type *type, int replicates, 
   PetscFunctionReturn(0);
 }
 
-/* By how much the variance of correlated samples is larger than groups of them show that depend on their neighbours: one more lag, unless it is negative. */
+/*
+  By how much the variance of correlated samples is larger than groups of them show that depend on their
+  neighbours: one more lag, unless it is negative.
+*/
 static double beyond_groups(int n, const double values[], double mean, double variance)
 {
   double lag = 0;
@@ -163,7 +187,9 @@ static double student(int freedom)
 {
   const double z = NORMAL_LEVEL, z3 = z * z * z, z5 = z3 * z * z, z7 = z5 * z * z, f = 1. / freedom;
 
-  return z + f * ((z3 + z) / 4 + f * ((5 * z5 + 16 * z3 + 3 * z) / 96 + f * (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / 384));
+  return z +
+    f *
+    ((z3 + z) / 4 + f * ((5 * z5 + 16 * z3 + 3 * z) / 96 + f * (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / 384));
 }
 
 static double back_to_scale(const fare_measure_type *type, double value)
@@ -172,26 +198,35 @@ static double back_to_scale(const fare_measure_type *type, double value)
 }
 
 /*
-  With s the value, or the square of a norm: its bias by the jackknife over groups, for divergences from the floor to the share that this has in the value; and an interval of what is left, whose variance is the floor's at 0 and grows with it by 4 tau^2, the
-  jackknife's variance over s. A root stabilises that; with one degree of freedom, s = x^2, this is x +- t tau. docs/measures.md derives it.
+  With s the value, or the square of a norm: its bias by the jackknife over groups, for divergences from the
+  floor to the share that this has in the value; and an interval of what is left, whose variance is the
+  floor's at 0 and grows with it by 4 tau^2, the jackknife's variance over s. A root stabilises that; with one
+  degree of freedom, s = x^2, this is x +- t tau. docs/measures.md derives it.
 */
-static void find_interval(const fare_measure_type *type, double s, int groups, const double without[], PetscBool correlated, int floor_known, double floor_variance, fare_measured *result)
+static void find_interval(const fare_measure_type *type, double s, int groups, const double without[],
+  PetscBool correlated, int floor_known, double floor_variance, fare_measured *result)
 {
   double mean, variance, bias, left, tau, student_t, scatter, least, ends;
 
   find_moments(groups, without, &mean, &variance);
   if (correlated) variance *= beyond_groups(groups, without, mean, variance);
   bias = (groups - 1) * (mean - s);
-  if (floor_known && !type->norm && !type->plain && s > 0) bias += PetscMin(1, result->floor_mean / s) * (result->floor_mean - bias);
+  if (floor_known && !type->norm && !type->plain && s > 0)
+    bias += PetscMin(1, result->floor_mean / s) * (result->floor_mean - bias);
   left              = s - bias;
   result->corrected = back_to_scale(type, left);
   tau               = s > 0 ? 0.5 * sqrt((groups - 1) * variance / s) : 0;
   student_t         = student(correlated ? PetscMax(9, (groups - 1) / 2) : groups - 1);
-  /* tau times the root, and the ends without the difference of two large numbers: tau is nothing where groups are alike, as where none of them has a sample in the tail */
+  /*
+    tau times the root, and the ends without the difference of two large numbers: tau is nothing where groups
+    are alike, as where none of them has a sample in the tail
+  */
   scatter      = sqrt(PetscMax(0, tau * tau * (left + 0.5 * tau * tau) + 0.25 * floor_variance));
   least        = tau > 0 ? PetscMax(left, -0.5 * tau * tau - floor_variance / (4 * tau * tau)) : left;
   ends         = least + tau * tau * (1 + student_t * student_t);
-  result->low  = scatter > student_t * tau * tau && !(result->p_value > INSIDE) ? back_to_scale(type, PetscMax(0, ends - 2 * student_t * scatter)) : 0;
+  result->low  = scatter > student_t * tau * tau && !(result->p_value > INSIDE)
+     ? back_to_scale(type, PetscMax(0, ends - 2 * student_t * scatter))
+     : 0;
   result->high = back_to_scale(type, PetscMax(0, ends + 2 * student_t * scatter));
   if (type->norm) result->high += MARGIN * PetscMax(0, result->value - PetscMax(0, result->corrected));
 }
@@ -214,7 +249,9 @@ static fare_interval find_reason(const comparing *c, PetscBool whole)
   if (!q->groups) return FARE_NO_GROUPS;
   if (!whole) return FARE_ONE_GROUP;
   if (q->square && q->behind < BEHIND_LEAST) return FARE_FEW_WEIGHTS;
-  if (q->square && q->effective < EVEN_LEAST * (double)q->distinct / c->noise.design && fare_sides_bare(&c->sides) > BARE_MOST) return FARE_BARE_POOLS;
+  if (q->square && q->effective < EVEN_LEAST * (double)q->distinct / c->noise.design &&
+    fare_sides_bare(&c->sides) > BARE_MOST)
+    return FARE_BARE_POOLS;
   return c->noise.too_long ? FARE_LONG_CORRELATION : FARE_INTERVAL;
 }
 
@@ -229,7 +266,8 @@ static PetscErrorCode judge(comparing *c, int replicates, fare_stream stream, fa
   PetscCall(PetscMalloc2(c->count * (size_t)replicates, &draws, (c->count + 1) * (size_t)groups, &without));
   if (groups) PetscCall(leave_out(c, groups, without, &whole));
   if (replicates > 0) PetscCall(draw_exactly(c, replicates, stream, draws));
-  if (whole && !c->noise.correlated) independent = independent_samples(&c->sides, groups, without + c->count * (size_t)groups);
+  if (whole && !c->noise.correlated)
+    independent = independent_samples(&c->sides, groups, without + c->count * (size_t)groups);
   interval = find_reason(c, whole);
   if (interval) independent = PetscMin(independent, c->samples.effective);
   for (size_t m = 0; m < c->count; m++) {
@@ -237,10 +275,14 @@ static PetscErrorCode judge(comparing *c, int replicates, fare_stream stream, fa
 
     results[m].interval = isnan(results[m].value) ? FARE_NO_VALUE : interval;
     if (isnan(results[m].value)) continue; /* nothing can be said of it */
-    if (replicates > 0) PetscCall(find_floor(c->type[m], replicates, draws + m * (size_t)replicates, &results[m], &variance));
+    if (replicates > 0)
+      PetscCall(find_floor(c->type[m], replicates, draws + m * (size_t)replicates, &results[m], &variance));
     results[m].independent = independent;
-    if (!interval && c->noise.correlated && independent < c->type[m]->fewest) results[m].interval = FARE_FEW_INDEPENDENT;
-    if (!results[m].interval) find_interval(c->type[m], c->plain[m], groups, without + m * (size_t)groups, c->noise.correlated, replicates > 0, variance, &results[m]);
+    if (!interval && c->noise.correlated && independent < c->type[m]->fewest)
+      results[m].interval = FARE_FEW_INDEPENDENT;
+    if (!results[m].interval)
+      find_interval(c->type[m], c->plain[m], groups, without + m * (size_t)groups, c->noise.correlated,
+        replicates > 0, variance, &results[m]);
   }
   PetscCall(PetscFree2(draws, without));
   PetscFunctionReturn(0);
@@ -251,23 +293,29 @@ static void begin(comparing *c, const fare_binned *p, const fare_binned *p_corre
 {
   fare_sides_show_samples(&c->sides);
   fare_sides_show_truth(&c->sides, p_corrected ? p_corrected : p);
-  for (size_t m = 0; m < c->count; m++) results[m] = (fare_measured){.truth_error = c->type[m]->evaluate(&c->sides.seen)};
+  for (size_t m = 0; m < c->count; m++)
+    results[m] = (fare_measured){.truth_error = c->type[m]->evaluate(&c->sides.seen)};
   fare_sides_show_truth(&c->sides, p);
   for (size_t m = 0; m < c->count; m++) {
     const double value = c->type[m]->evaluate(&c->sides.seen);
 
-    c->plain[m] = evaluate_plain(c, m);
+    c->plain[m]      = evaluate_plain(c, m);
     results[m].value = results[m].excess = results[m].corrected = results[m].low = results[m].high = value;
     results[m].effective = results[m].independent = c->sides.samples->effective;
     results[m].p_value                            = 1;
     results[m].truth_error                        = fabs(results[m].truth_error - value);
     if (c->sides.n) results[m].corrected = results[m].low = results[m].high = NAN;
-    if (isnan(value)) results[m].p_value = results[m].significance = results[m].floor_mean = results[m].floor_high = NAN;
+    if (isnan(value))
+      results[m].p_value = results[m].significance = results[m].floor_mean = results[m].floor_high = NAN;
   }
 }
 
-/* Correlated samples stand for their independent number, in pools as in half counts, and are looked at in groups that do not depend on each other. */
-static PetscErrorCode look_at_noise(comparing *c, const fare_binning *binning, const fare_binned *p, const fare_binned *p_corrected)
+/*
+  Correlated samples stand for their independent number, in pools as in half counts, and are looked at in
+  groups that do not depend on each other.
+*/
+static PetscErrorCode look_at_noise(
+  comparing *c, const fare_binning *binning, const fare_binned *p, const fare_binned *p_corrected)
 {
   PetscFunctionBeginUser;
   fare_sides_show_samples(&c->sides);
@@ -284,13 +332,17 @@ static PetscErrorCode look_at_noise(comparing *c, const fare_binning *binning, c
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_measure_compare(MPI_Comm comm, const fare_binning *binning, const fare_binned *p, const fare_binned *p_corrected, const fare_binned *q, size_t count, const fare_measure_type *const types[], int replicates, fare_stream stream, fare_measured results[])
+PetscErrorCode fare_measure_compare(MPI_Comm comm, const fare_binning *binning, const fare_binned *p,
+  const fare_binned *p_corrected, const fare_binned *q, size_t count, const fare_measure_type *const types[],
+  int replicates, fare_stream stream, fare_measured results[])
 {
   comparing c = {.comm = comm, .count = count, .type = types};
 
   PetscFunctionBeginUser;
   for (size_t m = 0; m < count; m++) {
-    if (types[m]->dimension_most && binning->grid.dim > types[m]->dimension_most) FARE_FAIL(FARE_ERR_INPUT, "measure %s is defined in at most %d dimension%s, not in %d", types[m]->name, types[m]->dimension_most, types[m]->dimension_most == 1 ? "" : "s", binning->grid.dim);
+    if (types[m]->dimension_most && binning->grid.dim > types[m]->dimension_most)
+      FARE_FAIL(FARE_ERR_INPUT, "measure %s is defined in at most %d dimension%s, not in %d", types[m]->name,
+        types[m]->dimension_most, types[m]->dimension_most == 1 ? "" : "s", binning->grid.dim);
   }
   PetscCall(PetscMalloc1(count, &c.plain));
   c.samples = *q;

@@ -4,8 +4,9 @@
 #include <math.h>
 #include <string.h>
 
-#define DIGITS_MOST 4                 /* positions with so few decimals are rounded: equal ones are no copies */
-#define ROUNDING    ldexp(1, -22)     /* relative: of single precision */
+/* positions with so few decimals are rounded: equal ones are no copies */
+#define DIGITS_MOST 4
+#define ROUNDING    ldexp(1, -22) /* relative: of single precision */
 #define NO_ROW      UINT64_MAX
 
 /* What a rank sends to the one that looks for equal positions, and what it hears back. */
@@ -46,7 +47,8 @@ static uint64_t hash_of(const fare_binning *b, const fare_ensemble *e, int64_t i
   for (int axis = 0; axis < e->dim; axis++) {
     const double x = e->x[axis][i];
 
-    if (!(x > b->grid.lower[axis] && x < b->grid.upper[axis])) return NO_ROW; /* what was clipped to an end is there for another reason */
+    /* what was clipped to an end is there for another reason */
+    if (!(x > b->grid.lower[axis] && x < b->grid.upper[axis])) return NO_ROW;
     h = stir(h, x);
   }
   return h == NO_ROW ? 0 : h;
@@ -159,9 +161,11 @@ static PetscErrorCode ask(MPI_Comm comm, const routes *r, const position there[]
   PetscCallMPI(MPI_Type_commit(&of_position));
   PetscCallMPI(MPI_Type_contiguous(sizeof(answer), MPI_BYTE, &of_answer));
   PetscCallMPI(MPI_Type_commit(&of_answer));
-  PetscCallMPI(MPI_Alltoallv(there, r->send, r->send_at, of_position, got, r->receive, r->receive_at, of_position, comm));
+  PetscCallMPI(MPI_Alltoallv(
+    there, r->send, r->send_at, of_position, got, r->receive, r->receive_at, of_position, comm));
   PetscCall(match(r->received, got, told));
-  PetscCallMPI(MPI_Alltoallv(told, r->receive, r->receive_at, of_answer, back, r->send, r->send_at, of_answer, comm));
+  PetscCallMPI(
+    MPI_Alltoallv(told, r->receive, r->receive_at, of_answer, back, r->send, r->send_at, of_answer, comm));
   PetscCallMPI(MPI_Type_free(&of_position));
   PetscCallMPI(MPI_Type_free(&of_answer));
   PetscCall(PetscFree2(got, told));
@@ -169,7 +173,8 @@ static PetscErrorCode ask(MPI_Comm comm, const routes *r, const position there[]
 }
 
 /* Rows in the order of the ranks that look at them, and what comes back put where they stand. */
-static PetscErrorCode exchange(const fare_ensemble *e, double largest, const uint64_t hash[], int64_t first[], double weight[])
+static PetscErrorCode exchange(
+  const fare_ensemble *e, double largest, const uint64_t hash[], int64_t first[], double weight[])
 {
   const int64_t begin = e->first_block * FARE_BLOCK;
   routes        r;
@@ -182,7 +187,9 @@ static PetscErrorCode exchange(const fare_ensemble *e, double largest, const uin
   PetscCall(PetscMalloc3(r.count, &there, r.count, &back, r.size, &next));
   for (int rank = 0; rank < r.size; rank++) next[rank] = r.send_at[rank];
   for (int64_t i = 0; i < e->local; i++) {
-    if (hash[i] != NO_ROW) there[next[owner_of(&r, hash[i])]++] = (position){hash[i], begin + i, e->weight ? e->weight[i] / largest : 1};
+    if (hash[i] != NO_ROW)
+      there[next[owner_of(&r, hash[i])]++] =
+        (position){hash[i], begin + i, e->weight ? e->weight[i] / largest : 1};
   }
   PetscCall(ask(e->comm, &r, there, back));
   for (int rank = 0; rank < r.size; rank++) next[rank] = r.send_at[rank];
@@ -198,7 +205,8 @@ static PetscErrorCode exchange(const fare_ensemble *e, double largest, const uin
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_copies_find(const fare_binning *binning, const fare_ensemble *e, double largest, int64_t first[], double weight[], int64_t *copies)
+PetscErrorCode fare_copies_find(const fare_binning *binning, const fare_ensemble *e, double largest,
+  int64_t first[], double weight[], int64_t *copies)
 {
   PetscBool rounded = PETSC_FALSE;
   uint64_t *hash;

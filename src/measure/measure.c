@@ -28,9 +28,12 @@ const fare_measure_type *fare_measure_type_find(const char *name)
 PetscErrorCode fare_measure_type_describe(const fare_measure_type *type, FILE *to)
 {
   PetscFunctionBeginUser;
-  fprintf(to, "measure %s: %s\n%s\nunit: %s\ndimensions: ", type->name, type->summary, type->reference, type->unit);
-  if (type->dimension_most) fprintf(to, "at most %d\n", type->dimension_most);
-  else fprintf(to, "any\n");
+  fprintf(
+    to, "measure %s: %s\n%s\nunit: %s\ndimensions: ", type->name, type->summary, type->reference, type->unit);
+  if (type->dimension_most)
+    fprintf(to, "at most %d\n", type->dimension_most);
+  else
+    fprintf(to, "any\n");
   fprintf(to, "\n%s\n", type->definition);
   PetscFunctionReturn(0);
 }

@@ -1,14 +1,15 @@
 /*
-  Design effects. The masses of pools of n independent rows have the covariance (diag(q) - q q')/n. Groups show the one that there is; the two are compared in two metrics, of which the first is Pearson's and
-  the second sees what pools do together. Rao and Scott, J. Am. Stat. Assoc. 76, 221 (1981).
+  Design effects. The masses of pools of n independent rows have the covariance (diag(q) - q q')/n. Groups
+  show the one that there is; the two are compared in two metrics, of which the first is Pearson's and the
+  second sees what pools do together. Rao and Scott, J. Am. Stat. Assoc. 76, 221 (1981).
 */
 #include "noise.h"
 
 #include <math.h>
 #include <string.h>
 
-#define SURE         3. /* standard errors above 1 that a design effect must be */
-#define JOINED       2. /* standard errors that neighbouring groups must have in common to be joined */
+#define SURE          3. /* standard errors above 1 that a design effect must be */
+#define JOINED        2. /* standard errors that neighbouring groups must have in common to be joined */
 #define GROUPS_FEWEST 10 /* of joined ones */
 
 typedef struct {
@@ -32,7 +33,9 @@ static void take_deviations(const fare_sides *s, size_t groups, const double gro
   }
 }
 
-/* What independent rows would show: variances of the masses of pools, or of their sums from the first pool on. */
+/*
+  What independent rows would show: variances of the masses of pools, or of their sums from the first pool on.
+*/
 static double expected_scatter(const fare_sides *s, PetscBool sums, const double weight[])
 {
   double below = 0, square = 0, all = 0;
@@ -65,7 +68,8 @@ static void show(const fare_sides *s, size_t groups, const double group[], Petsc
   of->groups = groups;
   of->pools  = s->pools;
   take_deviations(s, groups, group, of->x);
-  for (size_t k = 0; k < s->pools; k++) of->weight[k] = sums ? s->p_raw[k] + s->q_whole[k] : 2 / PetscMax(s->p_raw[k] + s->q_whole[k], 1e-300);
+  for (size_t k = 0; k < s->pools; k++)
+    of->weight[k] = sums ? s->p_raw[k] + s->q_whole[k] : 2 / PetscMax(s->p_raw[k] + s->q_whole[k], 1e-300);
   for (size_t g = 0; g < groups; g++) {
     double below = 0, *x = of->x + g * s->pools;
 
@@ -80,7 +84,7 @@ static void show(const fare_sides *s, size_t groups, const double group[], Petsc
 /* Trace of the covariance that groups show, and its standard error relative to it. */
 static double trace(const scatter *of, double *error)
 {
-  const double n = (double)of->groups;
+  const double n   = (double)of->groups;
   double       sum = 0, squares = 0;
 
   for (size_t g = 0; g < of->groups; g++) {
@@ -93,10 +97,13 @@ static double trace(const scatter *of, double *error)
   return sum * n / (n - 1);
 }
 
-/* The correlation of neighbours, and how much that is in standard errors of what independent groups would have. */
+/*
+  The correlation of neighbours, and how much that is in standard errors of what independent groups would
+  have.
+*/
 static double neighbours(const scatter *of, double *errors)
 {
-  const size_t n = of->groups;
+  const size_t n   = of->groups;
   double       lag = 0, own = 0, others = 0;
 
   for (size_t g = 0; g < n; g++) {
@@ -142,8 +149,9 @@ static PetscBool depend(const fare_sides *s, size_t groups, const double group[]
 }
 
 /*
-  The share of the groups' own covariance with which that of pools has the trace and the sum of squares that an estimate without bias gives: of as few groups as there are the sum of squares is too
-  large by the square of the trace over their number.
+  The share of the groups' own covariance with which that of pools has the trace and the sum of squares that
+  an estimate without bias gives: of as few groups as there are the sum of squares is too large by the square
+  of the trace over their number.
 */
 static double find_blend(const scatter *of)
 {
@@ -152,7 +160,8 @@ static double find_blend(const scatter *of)
 
   for (size_t g = 0; g < of->groups; g++) {
     sum += of->gram[g * of->groups + g];
-    for (size_t h = 0; h < of->groups; h++) squares += of->gram[g * of->groups + h] * of->gram[g * of->groups + h];
+    for (size_t h = 0; h < of->groups; h++)
+      squares += of->gram[g * of->groups + h] * of->gram[g * of->groups + h];
   }
   sum *= n / (n - 1);
   squares *= n / (n - 1) * n / (n - 1);
@@ -183,7 +192,9 @@ static PetscErrorCode look(const fare_sides *s, scatter *of, fare_noise *noise)
     join(stride, &noise->groups, noise->group);
   }
   show(s, noise->groups, noise->group, PETSC_FALSE, of);
-  noise->design = PetscMax(1, trace(of, &error) * (1 + PetscMax(0, neighbours(of, &errors))) / expected_scatter(s, PETSC_FALSE, of->weight));
+  noise->design = PetscMax(1,
+    trace(of, &error) * (1 + PetscMax(0, neighbours(of, &errors))) /
+      expected_scatter(s, PETSC_FALSE, of->weight));
   noise->blend  = find_blend(of);
   PetscFunctionReturn(0);
 }

@@ -4,10 +4,11 @@
 #include <math.h>
 #include <string.h>
 
-#define POOL_LEAST 5.  /* expected samples in a pool */
-#define BARE       3   /* distinct samples: a pool with fewer is bare */
-#define HEAVY      2.  /* times the mean: rows that count for so much in bare pools are those of a proposal that is too narrow */
-#define SCALE_MOST 2.  /* that deviations of groups are scaled by for the difference of truth and samples */
+#define POOL_LEAST 5. /* expected samples in a pool */
+#define BARE       3  /* distinct samples: a pool with fewer is bare */
+/* times the mean: rows that count for so much in bare pools are those of a proposal that is too narrow */
+#define HEAVY      2.
+#define SCALE_MOST 2. /* that deviations of groups are scaled by for the difference of truth and samples */
 
 double fare_sides_square(const fare_sides *s, size_t pool)
 {
@@ -27,8 +28,9 @@ static void sort_masses(const fare_sides *s, const fare_binned *of, double poole
 }
 
 /*
-  Sums of squares of shares by pools, scaled to the effective number, and from them the density of draws that have this noise where samples have the masses of the truth: a draw in a pool counts for
-  e = sum of squares over mass, and p/e are drawn.
+  Sums of squares of shares by pools, scaled to the effective number, and from them the density of draws that
+  have this noise where samples have the masses of the truth: a draw in a pool counts for e = sum of squares
+  over mass, and p/e are drawn.
 */
 static PetscErrorCode sort_squares(fare_sides *s)
 {
@@ -52,7 +54,8 @@ static PetscErrorCode sort_squares(fare_sides *s)
   for (size_t i = 0; i < bins; i++) {
     const size_t pool = s->pool_seen[i];
 
-    s->proposal[i] = s->p_bin[i] / (mass[pool] > 0 && s->square[pool] > 0 ? s->square[pool] / mass[pool] : 1 / s->samples->effective);
+    s->proposal[i] = s->p_bin[i] /
+      (mass[pool] > 0 && s->square[pool] > 0 ? s->square[pool] / mass[pool] : 1 / s->samples->effective);
     draws += s->proposal[i];
   }
   for (size_t i = 0; i < bins; i++) s->proposal[i] /= draws;
@@ -60,7 +63,8 @@ static PetscErrorCode sort_squares(fare_sides *s)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_sides_create(const fare_binning *binning, const fare_binned *p, const fare_binned *p_corrected, const fare_binned *q, fare_sides *s)
+PetscErrorCode fare_sides_create(const fare_binning *binning, const fare_binned *p,
+  const fare_binned *p_corrected, const fare_binned *q, fare_sides *s)
 {
   const size_t bins = binning->all_seen;
 
@@ -71,13 +75,30 @@ PetscErrorCode fare_sides_create(const fare_binning *binning, const fare_binned 
   s->n       = q->samples ? PetscMax(1, llround(q->effective)) : 0;
   s->pools   = binning->bins;
   PetscCall(PetscMalloc2(binning->bins, &s->pool, bins, &s->pool_seen));
-  if (s->n) PetscCall(fare_binning_pool(binning, p->mass, POOL_LEAST / (double)s->n, s->pool, &s->pools));
-  else s->least = fare_pool_thin(binning->bins, p->mass, p_corrected ? p_corrected->mass : NULL, s->pool, &s->pools);
+  if (s->n)
+    PetscCall(fare_binning_pool(binning, p->mass, POOL_LEAST / (double)s->n, s->pool, &s->pools));
+  else
+    s->least =
+      fare_pool_thin(binning->bins, p->mass, p_corrected ? p_corrected->mass : NULL, s->pool, &s->pools);
   for (size_t i = 0; i < binning->bins; i++) s->pool_seen[binning->seen_of[i]] = s->pool[i];
-  PetscCall(PetscMalloc5(s->pools + 1, &s->p, s->pools + 1, &s->p_raw, s->pools + 1, &s->q, s->pools + 1, &s->q_raw, s->pools + 1, &s->q_whole));
-  PetscCall(PetscMalloc6(bins, &s->p_bin, bins, &s->q_bin, bins, &s->q_bin_whole, bins, &s->tail, bins, &s->well, bins, &s->counts));
-  s->seen = (fare_comparison){.dim = binning->grid.dim, .n = s->n ? (double)s->n : HUGE_VAL, .pools = s->pools + 1, .p = s->p, .q = s->q, .p_raw = s->p_raw, .q_raw = s->q_raw,
-                              .bins = bins, .p_bin = s->p_bin, .q_bin = s->q_bin, .edge = binning->edge, .projections = &binning->projections, .tail = s->tail, .well = s->well};
+  PetscCall(PetscMalloc5(s->pools + 1, &s->p, s->pools + 1, &s->p_raw, s->pools + 1, &s->q, s->pools + 1,
+    &s->q_raw, s->pools + 1, &s->q_whole));
+  PetscCall(PetscMalloc6(bins, &s->p_bin, bins, &s->q_bin, bins, &s->q_bin_whole, bins, &s->tail, bins,
+    &s->well, bins, &s->counts));
+  s->seen = (fare_comparison){.dim = binning->grid.dim,
+    .n                             = s->n ? (double)s->n : HUGE_VAL,
+    .pools                         = s->pools + 1,
+    .p                             = s->p,
+    .q                             = s->q,
+    .p_raw                         = s->p_raw,
+    .q_raw                         = s->q_raw,
+    .bins                          = bins,
+    .p_bin                         = s->p_bin,
+    .q_bin                         = s->q_bin,
+    .edge                          = binning->edge,
+    .projections                   = &binning->projections,
+    .tail                          = s->tail,
+    .well                          = s->well};
   sort_masses(s, p, s->p_raw, s->p_bin);
   PetscCall(sort_squares(s));
   PetscCall(fare_regions_find(binning, s->p_bin, s->tail, s->well, &s->seen.wells));
@@ -96,7 +117,10 @@ PetscErrorCode fare_sides_destroy(fare_sides *s)
   PetscFunctionReturn(0);
 }
 
-/* The truth has no mass outside and is given half a count there; the pools have some of their own, unless its error empties one. */
+/*
+  The truth has no mass outside and is given half a count there; the pools have some of their own, unless its
+  error empties one.
+*/
 static void apply_half_count_outside(fare_sides *s)
 {
   const double n = (double)s->n;
@@ -104,7 +128,10 @@ static void apply_half_count_outside(fare_sides *s)
   for (size_t i = 0; i <= s->pools; i++) s->p[i] = PetscMax(n * s->p_raw[i], 0.5) / (n + 0.5);
 }
 
-/* Where its mass is not known the truth is given as much as the other density has, up to the least that would be known; the rest is scaled to sum 1 with it. */
+/*
+  Where its mass is not known the truth is given as much as the other density has, up to the least that would
+  be known; the rest is scaled to sum 1 with it.
+*/
 static void give_least(fare_sides *s)
 {
   double given = 0;
@@ -119,8 +146,10 @@ static void give_least(fare_sides *s)
 void fare_sides_show_truth(fare_sides *s, const fare_binned *p)
 {
   sort_masses(s, p, s->p_raw, s->p_bin);
-  if (s->n) apply_half_count_outside(s);
-  else give_least(s);
+  if (s->n)
+    apply_half_count_outside(s);
+  else
+    give_least(s);
 }
 
 /* Jeffreys' half count in each of the declared pools, from the masses already in q_raw. */
@@ -160,7 +189,8 @@ static void draw(fare_sides *s, fare_random *random)
 
   fare_random_multinomial(random, s->draws, bins, s->proposal ? s->proposal : s->p_bin, s->counts);
   for (size_t i = 0; i < bins; i++) {
-    s->q_bin[i] = s->counts[i] && s->proposal ? (double)s->counts[i] * (s->p_bin[i] / s->proposal[i]) : (double)s->counts[i];
+    s->q_bin[i] = s->counts[i] && s->proposal ? (double)s->counts[i] * (s->p_bin[i] / s->proposal[i])
+                                              : (double)s->counts[i];
     all += s->q_bin[i];
   }
   for (size_t i = 0; i < bins; i++) s->q_bin[i] /= s->proposal ? all : (double)s->n;
@@ -177,8 +207,8 @@ void fare_sides_show_draws(fare_sides *s, fare_random *random)
 
 PetscErrorCode fare_sides_correlate(fare_sides *s)
 {
-  const fare_binned *q      = s->samples;
-  const size_t       bins   = s->binning->all_seen, groups = q->groups;
+  const fare_binned *q    = s->samples;
+  const size_t       bins = s->binning->all_seen, groups = q->groups;
   const double       spread = sqrt((double)groups / (double)(groups - 1));
 
   PetscFunctionBeginUser;
@@ -191,7 +221,8 @@ PetscErrorCode fare_sides_correlate(fare_sides *s)
     for (size_t k = 0; k < s->pools; k++) {
       const double scale = s->q_whole[k] > 0 ? sqrt(s->p_raw[k] / s->q_whole[k]) : 1;
 
-      to[k] = (to[k] - of[bins + 2] * s->q_whole[k]) * spread * PetscMin(SCALE_MOST, PetscMax(1 / SCALE_MOST, scale));
+      to[k] = (to[k] - of[bins + 2] * s->q_whole[k]) * spread *
+        PetscMin(SCALE_MOST, PetscMax(1 / SCALE_MOST, scale));
       sum += to[k];
     }
     for (size_t k = 0; k < s->pools; k++) to[k] -= s->p_raw[k] * sum; /* nothing is outside */
@@ -239,7 +270,8 @@ PetscBool fare_sides_show_without(fare_sides *s, size_t group)
   const double      *out = q->group + group * (bins + FARE_GROUP_EXTRA), rest = 1 - out[bins + 2];
 
   if (!(rest > 0)) return PETSC_FALSE;
-  for (size_t i = 0; i < bins; i++) s->q_bin[i] = PetscMax(0, s->q_bin_whole[i] - out[i]) / rest; /* round-off may not go below nothing */
+  /* round-off may not go below nothing */
+  for (size_t i = 0; i < bins; i++) s->q_bin[i] = PetscMax(0, s->q_bin_whole[i] - out[i]) / rest;
   pool_seen(s);
   s->seen.q_below    = PetscMax(0, q->below - out[bins]) / rest;
   s->seen.q_above    = PetscMax(0, q->mass[q->bins] - q->below - out[bins + 1]) / rest;

@@ -3,15 +3,15 @@
 
 #include "support/kernel_math.h"
 
-#define HALF (FARE_BLOCK / 2)
-#define ROUNDS 10
+#define HALF       (FARE_BLOCK / 2)
+#define ROUNDS     10
 #define KEY_STEP_0 0x9E3779B9u
 #define KEY_STEP_1 0xBB67AE85u
-#define QUARTER (FARE_BLOCK / 8)
+#define QUARTER    (FARE_BLOCK / 8)
 
 /*
-  Words of 32 bits stand in lanes as wide as what the processor multiplies well: 64 bits where it has a full 64-bit product (and the upper half may
-  hold anything), else 32. The numbers are the same.
+  Words of 32 bits stand in lanes as wide as what the processor multiplies well: 64 bits where it has a full
+  64-bit product (and the upper half may hold anything), else 32. The numbers are the same.
 */
 #ifdef __AVX512DQ__
 typedef uint64_t word;
@@ -23,7 +23,10 @@ typedef struct {
   word c0, c1, c2, c3;
 } counter;
 
-/* One of the rounds of Philox4x32: two 32x32->64 multiplications on a counter of four words (Salmon et al. 2011). */
+/*
+  One of the rounds of Philox4x32: two 32x32->64 multiplications on a counter of four words (Salmon et al.
+  2011).
+*/
 static inline void mix(counter *at, uint32_t k0, uint32_t k1)
 {
   const uint64_t a = (uint64_t)0xD2511F53u * (uint32_t)at->c0, b = (uint64_t)0xCD9E8D57u * (uint32_t)at->c2;
@@ -66,13 +69,15 @@ static inline void store(const counter *at, double *first, double *second)
 }
 
 /* Four counters side by side in one pass, since each waits for its own multiplications. */
-void fare_random_uniforms(fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double u[FARE_BLOCK])
+void fare_random_uniforms(
+  fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double u[FARE_BLOCK])
 {
   const uint32_t c1 = (uint32_t)block, c2 = (uint32_t)step, c3 = (draw & 0xFFu) | (uint32_t)(step >> 32) << 8;
 
 #pragma omp simd
   for (word i = 0; i < QUARTER; i++) {
-    counter  a = {i, c1, c2, c3}, b = {i + QUARTER, c1, c2, c3}, c = {i + 2 * QUARTER, c1, c2, c3}, d = {i + 3 * QUARTER, c1, c2, c3};
+    counter a = {i, c1, c2, c3}, b = {i + QUARTER, c1, c2, c3}, c = {i + 2 * QUARTER, c1, c2, c3},
+            d   = {i + 3 * QUARTER, c1, c2, c3};
     uint32_t k0 = stream.key[0], k1 = stream.key[1];
 
 #pragma GCC unroll 10
@@ -92,7 +97,8 @@ void fare_random_uniforms(fare_stream stream, uint64_t block, uint64_t step, uin
 }
 
 /* Box and Muller 1958: both normals of a pair. */
-void fare_random_normals(fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double z[FARE_BLOCK])
+void fare_random_normals(
+  fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double z[FARE_BLOCK])
 {
   double u[FARE_BLOCK] __attribute__((aligned(64)));
 

@@ -26,7 +26,8 @@ fare_stream fare_stream_make(uint64_t seed, const char *name)
 double fare_random_uniform(fare_random *random)
 {
   const uint64_t index      = random->next++;
-  const uint32_t counter[4] = {(uint32_t)(index >> 1), (uint32_t)(index >> 33), (uint32_t)random->sequence, (uint32_t)(random->sequence >> 32)};
+  const uint32_t counter[4] = {(uint32_t)(index >> 1), (uint32_t)(index >> 33), (uint32_t)random->sequence,
+    (uint32_t)(random->sequence >> 32)};
   uint32_t       out[4];
   uint64_t       bits;
 

@@ -1,4 +1,6 @@
-/* The directory of a study: begun only where nothing can be lost, and texts in it that are whole or absent. */
+/*
+  The directory of a study: begun only where nothing can be lost, and texts in it that are whole or absent.
+*/
 #include "record.h"
 
 #include <dirent.h>
@@ -10,9 +12,25 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What a study writes, besides numbered snapshots. These names, and these with .tmp, are its own; anything else in the directory is somebody's. */
+/*
+  What a study writes, besides numbered snapshots. These names, and these with .tmp, are its own; anything
+  else in the directory is somebody's.
+*/
 static const char *const own[] = {
-  "study.h5", "measures.csv", "ends.csv", "ranking.csv", "thermodynamics.csv", "report.html", "figures/density.png", "figures/snapshots.png", "figures/divergences.png", "figures/costs.png", "figures/ranking.png", "figures/training.png", "figures/truth_error.png", "figures/thermodynamics.png",
+  "study.h5",
+  "measures.csv",
+  "ends.csv",
+  "ranking.csv",
+  "thermodynamics.csv",
+  "report.html",
+  "figures/density.png",
+  "figures/snapshots.png",
+  "figures/divergences.png",
+  "figures/costs.png",
+  "figures/ranking.png",
+  "figures/training.png",
+  "figures/truth_error.png",
+  "figures/thermodynamics.png",
   "failure.txt",
 };
 static const char *const folders[] = {"snapshots", "figures", "checkpoints"};
@@ -26,8 +44,10 @@ static void existing_ancestor(const char *path, char *ancestor, size_t size)
   while (*ancestor && stat(ancestor, &about)) {
     char *slash = strrchr(ancestor, '/');
 
-    if (slash && slash != ancestor) *slash = '\0';
-    else snprintf(ancestor, size, "%s", slash ? "/" : ".");
+    if (slash && slash != ancestor)
+      *slash = '\0';
+    else
+      snprintf(ancestor, size, "%s", slash ? "/" : ".");
   }
 }
 
@@ -37,19 +57,30 @@ static PetscErrorCode check_here(const char *directory, fare_record_mode mode)
   struct stat about;
 
   PetscFunctionBeginUser;
-  if (strlen(directory) > PETSC_MAX_PATH_LEN - 64) FARE_FAIL(FARE_ERR_INPUT, "output.directory: longer than a path can be");
-  if (!lstat(directory, &about) && !S_ISDIR(about.st_mode) && !S_ISLNK(about.st_mode)) FARE_FAIL(FARE_ERR_INPUT, "output.directory: %s exists and is no directory", directory);
-  if (!stat(directory, &about) && mode == FARE_RECORD_NEW) FARE_FAIL(FARE_ERR_INPUT, "output.directory: %s exists already; choose another (--set output.directory=...) or replace it with --overwrite, or go on with --resume", directory);
+  if (strlen(directory) > PETSC_MAX_PATH_LEN - 64)
+    FARE_FAIL(FARE_ERR_INPUT, "output.directory: longer than a path can be");
+  if (!lstat(directory, &about) && !S_ISDIR(about.st_mode) && !S_ISLNK(about.st_mode))
+    FARE_FAIL(FARE_ERR_INPUT, "output.directory: %s exists and is no directory", directory);
+  if (!stat(directory, &about) && mode == FARE_RECORD_NEW)
+    FARE_FAIL(FARE_ERR_INPUT,
+      "output.directory: %s exists already; choose another (--set output.directory=...) or replace it with "
+      "--overwrite, or go on with --resume",
+      directory);
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(folders); i++) {
     char path[PETSC_MAX_PATH_LEN];
 
     snprintf(path, sizeof path, "%s/%s", directory, folders[i]);
-    if (!stat(path, &about) && !S_ISDIR(about.st_mode)) FARE_FAIL(FARE_ERR_INPUT, "output.directory: %s exists and is no directory", path);
+    if (!stat(path, &about) && !S_ISDIR(about.st_mode))
+      FARE_FAIL(FARE_ERR_INPUT, "output.directory: %s exists and is no directory", path);
   }
   existing_ancestor(directory, ancestor, sizeof ancestor);
-  if (stat(ancestor, &about)) FARE_FAIL(FARE_ERR_INPUT, "output.directory: %s: %s", ancestor, strerror(errno));
-  if (!S_ISDIR(about.st_mode)) FARE_FAIL(FARE_ERR_INPUT, "output.directory: cannot make %s: %s is no directory", directory, ancestor);
-  if (access(ancestor, W_OK | X_OK)) FARE_FAIL(FARE_ERR_INPUT, "output.directory: cannot make %s: %s: %s", directory, ancestor, strerror(errno));
+  if (stat(ancestor, &about))
+    FARE_FAIL(FARE_ERR_INPUT, "output.directory: %s: %s", ancestor, strerror(errno));
+  if (!S_ISDIR(about.st_mode))
+    FARE_FAIL(FARE_ERR_INPUT, "output.directory: cannot make %s: %s is no directory", directory, ancestor);
+  if (access(ancestor, W_OK | X_OK))
+    FARE_FAIL(
+      FARE_ERR_INPUT, "output.directory: cannot make %s: %s: %s", directory, ancestor, strerror(errno));
   PetscFunctionReturn(0);
 }
 
@@ -149,7 +180,8 @@ static PetscErrorCode make_here(const char *directory, fare_record_mode mode, fa
   if (mode == FARE_RECORD_OVERWRITE) remove_own(directory);
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(folders) && !code; i++) {
     snprintf(path, sizeof path, "%s/%s", directory, folders[i]);
-    if (mkdir(path, 0777) && errno != EEXIST) code = fare_error(FARE_ERR_INPUT, "output.directory: cannot make %s: %s", path, strerror(errno));
+    if (mkdir(path, 0777) && errno != EEXIST)
+      code = fare_error(FARE_ERR_INPUT, "output.directory: cannot make %s: %s", path, strerror(errno));
   }
   if (code) {
     snprintf(why, sizeof why, "%s", fare_error_message());
@@ -159,7 +191,8 @@ static PetscErrorCode make_here(const char *directory, fare_record_mode mode, fa
   PetscFunctionReturn(code);
 }
 
-PetscErrorCode fare_record_create(MPI_Comm comm, const char *directory, fare_record_mode mode, fare_record **record)
+PetscErrorCode fare_record_create(
+  MPI_Comm comm, const char *directory, fare_record_mode mode, fare_record **record)
 {
   PetscErrorCode code = 0;
   fare_lock     *lock = NULL;
@@ -174,7 +207,7 @@ PetscErrorCode fare_record_create(MPI_Comm comm, const char *directory, fare_rec
   PetscCall(PetscNew(record));
   (*record)->comm = comm;
   (*record)->lock = lock;
-  snprintf((*record)->directory, sizeof (*record)->directory, "%s", directory);
+  snprintf((*record)->directory, sizeof(*record)->directory, "%s", directory);
   PetscFunctionReturn(0);
 }
 

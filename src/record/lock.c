@@ -1,7 +1,8 @@
 /*
-  One directory, one run. The file run.lock says who writes: host, process and job. It is made whole under another name and linked,
-  which succeeds once on every file system, NFS included. Its holder touches it every few seconds, so that one that is gone without
-  a word can be told from one that works: by its process on the same machine, by its beat on another.
+  One directory, one run. The file run.lock says who writes: host, process and job. It is made whole under
+  another name and linked, which succeeds once on every file system, NFS included. Its holder touches it every
+  few seconds, so that one that is gone without a word can be told from one that works: by its process on the
+  same machine, by its beat on another.
 */
 #include "record.h"
 
@@ -23,7 +24,10 @@
 #define SILENCE   60.0 /* seconds without one after which a run elsewhere is gone */
 #define LINGER    2.0  /* seconds that a process that is being killed may take to be gone */
 
-/* Who holds a directory. A machine is known by its boot and its space of process ids: host names may be shared. */
+/*
+  Who holds a directory. A machine is known by its boot and its space of process ids: host names may be
+  shared.
+*/
 typedef struct {
   char               host[WORD_SIZE], machine[WORD_SIZE], job[WORD_SIZE];
   long               process;
@@ -60,10 +64,16 @@ static PetscBool process_stat(long process, char *state, unsigned long long *sta
   snprintf(path, sizeof path, "/proc/%ld/stat", process);
   read_word(path, sizeof line, line);
   rest = strrchr(line, ')'); /* the name in front may hold anything */
-  return rest && sscanf(rest + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", state, started) == 2 ? PETSC_TRUE : PETSC_FALSE;
+  return rest &&
+      sscanf(rest + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+        state, started) == 2
+    ? PETSC_TRUE
+    : PETSC_FALSE;
 }
 
-/* The job that this process belongs to, which a batch system may start again elsewhere under the same name. */
+/*
+  The job that this process belongs to, which a batch system may start again elsewhere under the same name.
+*/
 static void find_job(holder *h)
 {
   static const char *const names[] = {"SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID"};
@@ -94,7 +104,9 @@ static void find_self(holder *h)
 
 static void write_holder(const holder *h, char text[TEXT_SIZE])
 {
-  snprintf(text, TEXT_SIZE, "host %.250s\nprocess %ld\nstarted %llu\nmachine %.250s\njob %.250s\nrestart %ld\n", h->host, h->process, h->started, h->machine, *h->job ? h->job : "-", h->restart);
+  snprintf(text, TEXT_SIZE,
+    "host %.250s\nprocess %ld\nstarted %llu\nmachine %.250s\njob %.250s\nrestart %ld\n", h->host, h->process,
+    h->started, h->machine, *h->job ? h->job : "-", h->restart);
 }
 
 /* What the file says, and when it was touched last; false where there is none. */
@@ -106,12 +118,14 @@ static PetscBool read_holder(const char *path, holder *h, char text[TEXT_SIZE], 
 
   memset(h, 0, sizeof *h);
   if (file < 0) return PETSC_FALSE;
-  n = read(file, text, TEXT_SIZE - 1);
+  n                   = read(file, text, TEXT_SIZE - 1);
   text[n > 0 ? n : 0] = '\0';
   if (fstat(file, &about)) memset(&about, 0, sizeof about);
   *touched = about.st_mtim;
   close(file);
-  if (sscanf(text, "host %255s process %ld started %llu machine %255s job %255s restart %ld", h->host, &h->process, &h->started, h->machine, h->job, &h->restart) != 6) snprintf(h->host, sizeof h->host, "an unknown host");
+  if (sscanf(text, "host %255s process %ld started %llu machine %255s job %255s restart %ld", h->host,
+        &h->process, &h->started, h->machine, h->job, &h->restart) != 6)
+    snprintf(h->host, sizeof h->host, "an unknown host");
   return PETSC_TRUE;
 }
 
@@ -125,11 +139,13 @@ static verdict judge(const holder *h, const holder *self)
   if (!strcmp(h->host, self->host) && !strcmp(h->machine, self->machine)) {
     const PetscBool told = process_stat(h->process, &state, &started);
 
-    if (h->process == self->process && h->started == self->started) return GONE; /* this one, which has ended a study without a word */
+    /* this one, which has ended a study without a word */
+    if (h->process == self->process && h->started == self->started) return GONE;
     if (kill((pid_t)h->process, 0) && errno == ESRCH) return GONE;
     return told && (state == 'Z' || state == 'X' || (h->started && started != h->started)) ? GONE : ALIVE;
   }
-  if (strcmp(h->job, "-") && !strcmp(h->job, self->job) && h->restart != self->restart) return GONE; /* this job, before it was requeued */
+  /* this job, before it was requeued */
+  if (strcmp(h->job, "-") && !strcmp(h->job, self->job) && h->restart != self->restart) return GONE;
   return UNKNOWN;
 }
 
@@ -140,12 +156,18 @@ static double seconds_of(const struct timespec *time)
 
 static PetscErrorCode refuse(const char *path, const holder *h)
 {
-  return fare_error(FARE_ERR_INPUT, "output.directory: %.*s: another run writes there (process %ld on %s); let it end, or choose another directory. If there is no such run, remove %s",
-                    (int)(strlen(path) - sizeof NAME), path, h->process, h->host, path);
+  return fare_error(FARE_ERR_INPUT,
+    "output.directory: %.*s: another run writes there (process %ld on %s); let it end, or choose another "
+    "directory. If there is no such run, remove %s",
+    (int)(strlen(path) - sizeof NAME), path, h->process, h->host, path);
 }
 
-/* Waits until the holder of `path` is known to be gone, or to work, in which case it is refused. `aside`: a file of our own beside it, which has the same clock. */
-static PetscErrorCode watch(const char *path, const char *aside, const holder *self, char text[TEXT_SIZE], PetscBool *gone)
+/*
+  Waits until the holder of `path` is known to be gone, or to work, in which case it is refused. `aside`: a
+  file of our own beside it, which has the same clock.
+*/
+static PetscErrorCode watch(
+  const char *path, const char *aside, const holder *self, char text[TEXT_SIZE], PetscBool *gone)
 {
   const double    began = fare_seconds();
   PetscBool       said  = PETSC_FALSE;
@@ -166,8 +188,11 @@ static PetscErrorCode watch(const char *path, const char *aside, const holder *s
       if (seconds_of(&touched) != seconds_of(&first)) PetscFunctionReturn(refuse(path, &h));
       (void)utimensat(AT_FDCWD, aside, NULL, 0);
       if (!read_holder(aside, &me, ignored, &now)) now = touched;
-      if (seconds_of(&now) - seconds_of(&touched) > SILENCE) v = GONE;
-      else if (!said) fare_log("%s is held by process %ld on %s: looking for up to %.0f s whether that still runs", path, h.process, h.host, SILENCE);
+      if (seconds_of(&now) - seconds_of(&touched) > SILENCE)
+        v = GONE;
+      else if (!said)
+        fare_log("%s is held by process %ld on %s: looking for up to %.0f s whether that still runs", path,
+          h.process, h.host, SILENCE);
       said = PETSC_TRUE;
     }
     if (v == GONE) PetscFunctionReturn(0);
@@ -184,8 +209,10 @@ static PetscErrorCode take_away(const char *path, const char *aside, const char 
 
   PetscFunctionBeginUser;
   snprintf(old, sizeof old, "%s.old", aside);
-  if (rename(path, old) && errno != ENOENT) FARE_FAIL(FARE_ERR_FAILED, "%s: cannot be removed: %s", path, strerror(errno));
-  if (read_holder(old, &h, found, &touched) && strcmp(found, text)) (void)!link(old, path); /* it was another by then */
+  if (rename(path, old) && errno != ENOENT)
+    FARE_FAIL(FARE_ERR_FAILED, "%s: cannot be removed: %s", path, strerror(errno));
+  /* it was another by then */
+  if (read_holder(old, &h, found, &touched) && strcmp(found, text)) (void)!link(old, path);
   unlink(old);
   PetscFunctionReturn(0);
 }
@@ -299,8 +326,13 @@ PetscErrorCode fare_lock_check(const fare_lock *lock)
   holder          h;
 
   PetscFunctionBeginUser;
-  if (!read_holder(lock->path, &h, text, &touched)) FARE_FAIL(FARE_ERR_FAILED, "%s is gone: the directory is no longer this run's, which writes nothing more there", lock->path);
-  if (strcmp(text, lock->text)) FARE_FAIL(FARE_ERR_FAILED, "%s: process %ld on %s has taken the directory over; this run writes nothing more there", lock->path, h.process, h.host);
+  if (!read_holder(lock->path, &h, text, &touched))
+    FARE_FAIL(FARE_ERR_FAILED,
+      "%s is gone: the directory is no longer this run's, which writes nothing more there", lock->path);
+  if (strcmp(text, lock->text))
+    FARE_FAIL(FARE_ERR_FAILED,
+      "%s: process %ld on %s has taken the directory over; this run writes nothing more there", lock->path,
+      h.process, h.host);
   PetscFunctionReturn(0);
 }
 

@@ -6,7 +6,10 @@
 
 /* Holds a directory for this process. */
 typedef struct fare_lock fare_lock;
-/* FARE_ERR_INPUT where another run holds it, with its host and process. The lock of a run that is gone is taken over. On one rank. */
+/*
+  FARE_ERR_INPUT where another run holds it, with its host and process. The lock of a run that is gone is
+  taken over. On one rank.
+*/
 PetscErrorCode fare_lock_take(const char *directory, fare_lock **lock);
 /* FARE_ERR_FAILED where the directory was taken away or over since. On one rank. */
 PetscErrorCode fare_lock_check(const fare_lock *lock);
@@ -15,11 +18,11 @@ PetscErrorCode fare_lock_release(fare_lock **lock);
 
 struct fare_record {
   fare_record_options options;
-  MPI_Comm    comm;
-  char        directory[PETSC_MAX_PATH_LEN], path[PETSC_MAX_PATH_LEN + 64];
-  fare_lock  *lock;  /* of rank 0 */
-  fare_store *store; /* of the snapshot under way */
-  int64_t     index;
+  MPI_Comm            comm;
+  char                directory[PETSC_MAX_PATH_LEN], path[PETSC_MAX_PATH_LEN + 64];
+  fare_lock          *lock;  /* of rank 0 */
+  fare_store         *store; /* of the snapshot under way */
+  int64_t             index;
 };
 
 /* Least and greatest of n numbers; n = 0: infinite and the wrong way round. A kernel. */

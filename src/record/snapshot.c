@@ -1,4 +1,7 @@
-/* Snapshots by the openPMD standard 1.1.0 (openPMD-standard, STANDARD.md): its attributes, nothing left out that it requires. */
+/*
+  Snapshots by the openPMD standard 1.1.0 (openPMD-standard, STANDARD.md): its attributes, nothing left out
+  that it requires.
+*/
 #include "record.h"
 
 #include <float.h>
@@ -12,7 +15,8 @@
 static const char *const axis_names[FARE_DIM_MAX] = {"x", "y", "z"};
 static const double      dimensionless[7]         = {0};
 
-static const char *place(char path[PATH_SIZE], const fare_record *record, const char *format, const char *name, const char *component)
+static const char *place(char path[PATH_SIZE], const fare_record *record, const char *format,
+  const char *name, const char *component)
 {
   char rest[PATH_SIZE - 32];
 
@@ -78,7 +82,8 @@ static PetscErrorCode describe_record(fare_store *s, const char *path)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode describe_mesh(fare_store *s, const char *path, const char *comment, const fare_grid *grid)
+static PetscErrorCode describe_mesh(
+  fare_store *s, const char *path, const char *comment, const fare_grid *grid)
 {
   const char *labels[FARE_DIM_MAX];
   double      centred[FARE_DIM_MAX], spacing[FARE_DIM_MAX], offset[FARE_DIM_MAX];
@@ -119,7 +124,8 @@ static PetscErrorCode is_written_here(const fare_record *record, const fare_grid
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_record_mesh(fare_record *record, const char *name, const char *comment, const fare_grid *grid, Vec masses)
+PetscErrorCode fare_record_mesh(
+  fare_record *record, const char *name, const char *comment, const fare_grid *grid, Vec masses)
 {
   char               path[PATH_SIZE];
   uint64_t           global[FARE_DIM_MAX], start[FARE_DIM_MAX], count[FARE_DIM_MAX];
@@ -142,7 +148,8 @@ PetscErrorCode fare_record_mesh(fare_record *record, const char *name, const cha
   PetscCall(VecGetArrayRead(masses, &mass));
   for (PetscInt i = 0; i < n; i++) density[i] = mass[i] / fare_grid_volume(grid);
   PetscCall(VecRestoreArrayRead(masses, &mass));
-  PetscCall(fare_store_write(record->store, place(path, record, "meshes/%s%s", name, ""), FARE_STORE_FLOAT64, grid->dim, global, start, count, density));
+  PetscCall(fare_store_write(record->store, place(path, record, "meshes/%s%s", name, ""), FARE_STORE_FLOAT64,
+    grid->dim, global, start, count, density));
   PetscCall(PetscFree(density));
   PetscCall(describe_mesh(record->store, path, comment, grid));
   PetscFunctionReturn(0);
@@ -159,13 +166,18 @@ static PetscErrorCode constant_component(fare_store *s, const char *path, double
   PetscFunctionReturn(0);
 }
 
-static const char *const precisions[] = {[FARE_RECORD_DOUBLE] = "double", [FARE_RECORD_SINGLE] = "single", NULL};
+static const char *const precisions[] = {
+  [FARE_RECORD_DOUBLE] = "double", [FARE_RECORD_SINGLE] = "single", NULL};
 
 const fare_field fare_record_fields[] = {
-  {"particles", FARE_INTEGER, offsetof(fare_record_options, particles), "0", 0, 1e15, NULL, "", "most that snapshots keep of each ensemble, evenly spaced by id; 0: all"},
-  {"precision", FARE_CHOICE, offsetof(fare_record_options, precision), "double", 0, 0, precisions, "", "of positions in snapshots"},
-  {"compression", FARE_INTEGER, offsetof(fare_record_options, compression), "0", 0, 9, NULL, "", "level of gzip for particles in snapshots; 0: none, and much faster"},
-  {"densities", FARE_BOOLEAN, offsetof(fare_record_options, densities), "false", 0, 0, NULL, "", "also keep all particles of each ensemble as a density on the truth's grid, NAME_density"},
+  {"particles", FARE_INTEGER, offsetof(fare_record_options, particles), "0", 0, 1e15, NULL, "",
+    "most that snapshots keep of each ensemble, evenly spaced by id; 0: all"},
+  {"precision", FARE_CHOICE, offsetof(fare_record_options, precision), "double", 0, 0, precisions, "",
+    "of positions in snapshots"},
+  {"compression", FARE_INTEGER, offsetof(fare_record_options, compression), "0", 0, 9, NULL, "",
+    "level of gzip for particles in snapshots; 0: none, and much faster"},
+  {"densities", FARE_BOOLEAN, offsetof(fare_record_options, densities), "false", 0, 0, NULL, "",
+    "also keep all particles of each ensemble as a density on the truth's grid, NAME_density"},
   FARE_FIELDS_END,
 };
 
@@ -182,8 +194,8 @@ int64_t fare_record_kept(const fare_record_options *options, int64_t particles)
 }
 
 /*
-  Where the particles that this rank writes stand among all that are written. Of N particles the K that are kept have the ids floor(j N/K): which they are depends
-  on no number of ranks.
+  Where the particles that this rank writes stand among all that are written. Of N particles the K that are
+  kept have the ids floor(j N/K): which they are depends on no number of ranks.
 */
 typedef struct {
   uint64_t global, start, count;
@@ -206,15 +218,20 @@ static uint64_t id_of(const extent *of, uint64_t kept)
 static extent extent_of(const fare_record *record, const fare_ensemble *ensemble)
 {
   const int64_t first = PetscMin(ensemble->first_block * FARE_BLOCK, ensemble->count);
-  extent        of    = {.global = (uint64_t)fare_record_kept(&record->options, ensemble->count), .all = ensemble->count};
+  extent        of    = {
+              .global = (uint64_t)fare_record_kept(&record->options, ensemble->count), .all = ensemble->count};
 
   of.start = kept_below(&of, first);
   of.count = kept_below(&of, first + ensemble->local) - of.start;
   return of;
 }
 
-/* One number of each particle that is kept, as double or rounded to single; straight from the ensemble where nothing is changed. */
-static PetscErrorCode write_column(fare_record *record, const char *path, const fare_ensemble *ensemble, const extent *of, PetscBool single, const double from[])
+/*
+  One number of each particle that is kept, as double or rounded to single; straight from the ensemble where
+  nothing is changed.
+*/
+static PetscErrorCode write_column(fare_record *record, const char *path, const fare_ensemble *ensemble,
+  const extent *of, PetscBool single, const double from[])
 {
   const uint64_t first = (uint64_t)(ensemble->first_block * FARE_BLOCK);
   void          *kept  = NULL;
@@ -222,17 +239,20 @@ static PetscErrorCode write_column(fare_record *record, const char *path, const 
   PetscFunctionBeginUser;
   if (single) {
     PetscCall(PetscMalloc1(of->count * sizeof(float), (char **)&kept));
-    for (uint64_t i = 0; i < of->count; i++) ((float *)kept)[i] = (float)from[id_of(of, of->start + i) - first];
+    for (uint64_t i = 0; i < of->count; i++)
+      ((float *)kept)[i] = (float)from[id_of(of, of->start + i) - first];
   } else if (of->global < (uint64_t)of->all) {
     PetscCall(PetscMalloc1(of->count * sizeof(double), (char **)&kept));
     for (uint64_t i = 0; i < of->count; i++) ((double *)kept)[i] = from[id_of(of, of->start + i) - first];
   }
-  PetscCall(fare_store_write(record->store, path, single ? FARE_STORE_FLOAT32 : FARE_STORE_FLOAT64, 1, &of->global, &of->start, &of->count, kept ? kept : from));
+  PetscCall(fare_store_write(record->store, path, single ? FARE_STORE_FLOAT32 : FARE_STORE_FLOAT64, 1,
+    &of->global, &of->start, &of->count, kept ? kept : from));
   PetscCall(PetscFree(kept));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode write_positions(fare_record *record, const char *name, const fare_ensemble *ensemble, const extent *of)
+static PetscErrorCode write_positions(
+  fare_record *record, const char *name, const fare_ensemble *ensemble, const extent *of)
 {
   const PetscBool single = record->options.precision == FARE_RECORD_SINGLE ? PETSC_TRUE : PETSC_FALSE;
   char            path[PATH_SIZE], species[128];
@@ -240,16 +260,22 @@ static PetscErrorCode write_positions(fare_record *record, const char *name, con
   PetscFunctionBeginUser;
   snprintf(species, sizeof species, "%s", name);
   for (int axis = 0; axis < ensemble->dim; axis++) {
-    PetscCall(write_column(record, place(path, record, "particles/%s/position/%s", species, axis_names[axis]), ensemble, of, single, ensemble->x[axis]));
+    PetscCall(write_column(record, place(path, record, "particles/%s/position/%s", species, axis_names[axis]),
+      ensemble, of, single, ensemble->x[axis]));
     PetscCall(fare_store_put_real(record->store, path, "unitSI", 1));
-    PetscCall(constant_component(record->store, place(path, record, "particles/%s/positionOffset/%s", species, axis_names[axis]), 0, of->global));
+    PetscCall(constant_component(record->store,
+      place(path, record, "particles/%s/positionOffset/%s", species, axis_names[axis]), 0, of->global));
   }
   PetscCall(describe_record(record->store, place(path, record, "particles/%s/%s", species, "position")));
-  PetscCall(describe_record(record->store, place(path, record, "particles/%s/%s", species, "positionOffset")));
+  PetscCall(
+    describe_record(record->store, place(path, record, "particles/%s/%s", species, "positionOffset")));
   PetscFunctionReturn(0);
 }
 
-/* In pieces, for they are nowhere in memory; all at once where they are compressed in chunks that two pieces may share. */
+/*
+  In pieces, for they are nowhere in memory; all at once where they are compressed in chunks that two pieces
+  may share.
+*/
 static PetscErrorCode write_ids(fare_record *record, const char *path, const extent *of)
 {
   const uint64_t most = record->options.compression ? PetscMax(of->count, 1) : ID_PIECE, nothing = 0;
@@ -258,7 +284,8 @@ static PetscErrorCode write_ids(fare_record *record, const char *path, const ext
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &rounds, 1, MPI_UINT64_T, MPI_MAX, record->comm));
   PetscCall(PetscMalloc1(PetscMin(most, of->count), &id));
-  PetscCall(fare_store_write(record->store, path, FARE_STORE_UINT64, 1, &of->global, &nothing, &nothing, NULL));
+  PetscCall(
+    fare_store_write(record->store, path, FARE_STORE_UINT64, 1, &of->global, &nothing, &nothing, NULL));
   for (uint64_t round = 0, done = 0; round < rounds; round++) {
     const uint64_t start = of->start + done, count = PetscMin(most, of->count - done);
 
@@ -273,7 +300,8 @@ static PetscErrorCode write_ids(fare_record *record, const char *path, const ext
 }
 
 /* A number that rank 0 writes for all. */
-static PetscErrorCode write_patch_record(fare_record *record, const char *path, fare_store_type type, const void *value)
+static PetscErrorCode write_patch_record(
+  fare_record *record, const char *path, fare_store_type type, const void *value)
 {
   const uint64_t one = 1, start = 0;
   uint64_t       count;
@@ -288,29 +316,35 @@ static PetscErrorCode write_patch_record(fare_record *record, const char *path, 
 }
 
 /* In the type that positions have. The width is such that lower + width > last in spite of rounding. */
-static PetscErrorCode write_patch_along(fare_record *record, const char *name, int axis, double lower, double last)
+static PetscErrorCode write_patch_along(
+  fare_record *record, const char *name, int axis, double lower, double last)
 {
-  const float     lower_single = (float)lower, last_single = (float)last;
-  const double    width        = last - lower + 4 * DBL_EPSILON * (fabs(lower) + fabs(last)) + DBL_MIN;
-  const float     width_single = last_single - lower_single + 4 * FLT_EPSILON * (fabsf(lower_single) + fabsf(last_single)) + FLT_MIN;
-  const PetscBool single       = record->options.precision == FARE_RECORD_SINGLE ? PETSC_TRUE : PETSC_FALSE;
+  const float  lower_single = (float)lower, last_single = (float)last;
+  const double width = last - lower + 4 * DBL_EPSILON * (fabs(lower) + fabs(last)) + DBL_MIN;
+  const float  width_single =
+    last_single - lower_single + 4 * FLT_EPSILON * (fabsf(lower_single) + fabsf(last_single)) + FLT_MIN;
+  const PetscBool single = record->options.precision == FARE_RECORD_SINGLE ? PETSC_TRUE : PETSC_FALSE;
   char            path[PATH_SIZE], component[32];
 
   PetscFunctionBeginUser;
   snprintf(component, sizeof component, "offset/%s", axis_names[axis]);
   place(path, record, "particles/%s/particlePatches/%s", name, component);
-  PetscCall(write_patch_record(record, path, single ? FARE_STORE_FLOAT32 : FARE_STORE_FLOAT64, single ? (const void *)&lower_single : &lower));
+  PetscCall(write_patch_record(record, path, single ? FARE_STORE_FLOAT32 : FARE_STORE_FLOAT64,
+    single ? (const void *)&lower_single : &lower));
   snprintf(component, sizeof component, "extent/%s", axis_names[axis]);
   place(path, record, "particles/%s/particlePatches/%s", name, component);
-  PetscCall(write_patch_record(record, path, single ? FARE_STORE_FLOAT32 : FARE_STORE_FLOAT64, single ? (const void *)&width_single : &width));
+  PetscCall(write_patch_record(record, path, single ? FARE_STORE_FLOAT32 : FARE_STORE_FLOAT64,
+    single ? (const void *)&width_single : &width));
   PetscFunctionReturn(0);
 }
 
 /*
-  One patch of all particles: blocks go to ranks by number, not by place, so a patch per rank would be as wide, and the file
-  would depend on the number of ranks. Its upper bound is excluded, as the standard has it, so it lies just beyond the last particle.
+  One patch of all particles: blocks go to ranks by number, not by place, so a patch per rank would be as
+  wide, and the file would depend on the number of ranks. Its upper bound is excluded, as the standard has it,
+  so it lies just beyond the last particle.
 */
-static PetscErrorCode write_patches(fare_record *record, const char *name, const fare_ensemble *ensemble, const extent *of)
+static PetscErrorCode write_patches(
+  fare_record *record, const char *name, const fare_ensemble *ensemble, const extent *of)
 {
   const uint64_t none = 0;
   double         bounds[2 * FARE_DIM_MAX];
@@ -323,11 +357,18 @@ static PetscErrorCode write_patches(fare_record *record, const char *name, const
     bounds[2 * axis + 1] = -bounds[2 * axis + 1];
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, bounds, 2 * FARE_DIM_MAX, MPI_DOUBLE, MPI_MIN, record->comm));
-  PetscCall(write_patch_record(record, place(path, record, "particles/%s/particlePatches/%s", name, "numParticles"), FARE_STORE_UINT64, &of->global));
-  PetscCall(write_patch_record(record, place(path, record, "particles/%s/particlePatches/%s", name, "numParticlesOffset"), FARE_STORE_UINT64, &none));
-  for (int axis = 0; axis < ensemble->dim; axis++) PetscCall(write_patch_along(record, name, axis, bounds[2 * axis], -bounds[2 * axis + 1]));
-  PetscCall(describe_record(record->store, place(path, record, "particles/%s/particlePatches/%s", name, "offset")));
-  PetscCall(describe_record(record->store, place(path, record, "particles/%s/particlePatches/%s", name, "extent")));
+  PetscCall(
+    write_patch_record(record, place(path, record, "particles/%s/particlePatches/%s", name, "numParticles"),
+      FARE_STORE_UINT64, &of->global));
+  PetscCall(write_patch_record(record,
+    place(path, record, "particles/%s/particlePatches/%s", name, "numParticlesOffset"), FARE_STORE_UINT64,
+    &none));
+  for (int axis = 0; axis < ensemble->dim; axis++)
+    PetscCall(write_patch_along(record, name, axis, bounds[2 * axis], -bounds[2 * axis + 1]));
+  PetscCall(
+    describe_record(record->store, place(path, record, "particles/%s/particlePatches/%s", name, "offset")));
+  PetscCall(
+    describe_record(record->store, place(path, record, "particles/%s/particlePatches/%s", name, "extent")));
   PetscFunctionReturn(0);
 }
 
@@ -360,7 +401,9 @@ PetscErrorCode fare_record_species(fare_record *record, const char *name, const 
     PetscCall(fare_store_put_real(record->store, path, "weightingPower", 0));
   }
   PetscCall(write_patches(record, name, ensemble, &of));
-  if (of.global < (uint64_t)of.all) PetscCall(fare_store_put_int(record->store, place(path, record, "particles/%s%s", name, ""), "particlesSimulated", of.all));
+  if (of.global < (uint64_t)of.all)
+    PetscCall(fare_store_put_int(
+      record->store, place(path, record, "particles/%s%s", name, ""), "particlesSimulated", of.all));
   PetscFunctionReturn(0);
 }
 

@@ -3,20 +3,26 @@
 
 #include <stdio.h>
 
-static PetscErrorCode read_column(fare_store *store, const char *path, const fare_ensemble *ensemble, double to[])
+static PetscErrorCode read_column(
+  fare_store *store, const char *path, const fare_ensemble *ensemble, double to[])
 {
-  const uint64_t start = (uint64_t)PetscMin(ensemble->first_block * FARE_BLOCK, ensemble->count), count = (uint64_t)ensemble->local;
-  uint64_t       extent[4] = {0};
-  int            rank;
+  const uint64_t start = (uint64_t)PetscMin(ensemble->first_block * FARE_BLOCK, ensemble->count),
+                 count = (uint64_t)ensemble->local;
+  uint64_t extent[4]   = {0};
+  int      rank;
 
   PetscFunctionBeginUser;
   PetscCall(fare_store_extents(store, path, &rank, extent));
-  if (rank != 1 || extent[0] != (uint64_t)ensemble->count) FARE_FAIL(FARE_ERR_FAILED, "%s holds %llu of %lld particles; snapshots that were thinned cannot be measured again", path, (unsigned long long)extent[0], (long long)ensemble->count);
+  if (rank != 1 || extent[0] != (uint64_t)ensemble->count)
+    FARE_FAIL(FARE_ERR_FAILED,
+      "%s holds %llu of %lld particles; snapshots that were thinned cannot be measured again", path,
+      (unsigned long long)extent[0], (long long)ensemble->count);
   PetscCall(fare_store_read(store, path, FARE_STORE_FLOAT64, 1, &start, &count, to));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode read_species(fare_store *store, int64_t index, const char *name, fare_ensemble *ensemble)
+static PetscErrorCode read_species(
+  fare_store *store, int64_t index, const char *name, fare_ensemble *ensemble)
 {
   static const char axis_names[] = "xyz";
   char              path[512];
@@ -25,7 +31,8 @@ static PetscErrorCode read_species(fare_store *store, int64_t index, const char 
 
   PetscFunctionBeginUser;
   for (int axis = 0; axis < ensemble->dim; axis++) {
-    snprintf(path, sizeof path, "/data/%lld/particles/%s/position/%c", (long long)index, name, axis_names[axis]);
+    snprintf(
+      path, sizeof path, "/data/%lld/particles/%s/position/%c", (long long)index, name, axis_names[axis]);
     PetscCall(read_column(store, path, ensemble, ensemble->x[axis]));
   }
   /* a constant component is a group; only particles that differ in weight have a dataset */
@@ -36,7 +43,8 @@ static PetscErrorCode read_species(fare_store *store, int64_t index, const char 
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_record_read_species(fare_record *record, int64_t index, const char *name, fare_ensemble *ensemble)
+PetscErrorCode fare_record_read_species(
+  fare_record *record, int64_t index, const char *name, fare_ensemble *ensemble)
 {
   char           path[PETSC_MAX_PATH_LEN + 64];
   fare_store    *store;

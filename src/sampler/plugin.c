@@ -11,13 +11,23 @@ static PetscErrorCode check_fields(const fare_node *node, const fare_sampler_typ
   int count = 0;
 
   PetscFunctionBeginUser;
-  if (!type->fields) PetscFunctionReturn(fare_node_error(node, "sampler '%s' has no table of fields (one that holds FARE_FIELDS_END alone will do)", type->name));
+  if (!type->fields)
+    PetscFunctionReturn(fare_node_error(node,
+      "sampler '%s' has no table of fields (one that holds FARE_FIELDS_END alone will do)", type->name));
   for (; type->fields[count].key; count++) {
     const fare_field *field = &type->fields[count];
 
-    if (count == FIELDS_MOST) PetscFunctionReturn(fare_node_error(node, "sampler '%s' has more than %d fields, or FARE_FIELDS_END is missing", type->name, FIELDS_MOST));
-    if (!fare_is_word(field->key) || !field->meaning || !field->unit) PetscFunctionReturn(fare_node_error(node, "sampler '%s': field %d needs a key of letters, digits, _ and -, a unit and a meaning", type->name, count));
-    if (field->offset >= type->size) PetscFunctionReturn(fare_node_error(node, "sampler '%s': field '%s' lies outside the state, which has %zu bytes", type->name, field->key, type->size));
+    if (count == FIELDS_MOST)
+      PetscFunctionReturn(fare_node_error(node,
+        "sampler '%s' has more than %d fields, or FARE_FIELDS_END is missing", type->name, FIELDS_MOST));
+    if (!fare_is_word(field->key) || !field->meaning || !field->unit)
+      PetscFunctionReturn(fare_node_error(node,
+        "sampler '%s': field %d needs a key of letters, digits, _ and -, a unit and a meaning", type->name,
+        count));
+    if (field->offset >= type->size)
+      PetscFunctionReturn(
+        fare_node_error(node, "sampler '%s': field '%s' lies outside the state, which has %zu bytes",
+          type->name, field->key, type->size));
   }
   PetscFunctionReturn(0);
 }
@@ -27,21 +37,33 @@ static PetscErrorCode check(const fare_node *node, const fare_sampler_type *type
   const char *wrong = NULL;
 
   PetscFunctionBeginUser;
-  if (!fare_is_word(type->name)) PetscFunctionReturn(fare_node_error(node, "the sampler needs a name of 1 to 64 letters, digits, _ and -"));
-  if (!type->summary || !type->reference) PetscFunctionReturn(fare_node_error(node, "sampler '%s' needs a summary and a reference (which may be \"\")", type->name));
-  if (type->family < FARE_EQUILIBRIUM || type->family > FARE_GENERATIVE) wrong = "a family that there is not";
-  else if (!type->size) wrong = "a state of no size";
-  else if (!type->advance) wrong = "no 'advance'";
-  else if (!type->save != !type->load) wrong = "one of 'save' and 'load' but not both";
-  else if (type->train && !type->save) wrong = "a 'train' but no 'save' and 'load', so that no run could go on with what it has learned";
-  else if (type->modes && !type->train) wrong = "modes but no 'train'";
-  else if (type->modes & ~(FARE_ORACLE | FARE_EMPIRICAL)) wrong = "modes that there are not";
+  if (!fare_is_word(type->name))
+    PetscFunctionReturn(
+      fare_node_error(node, "the sampler needs a name of 1 to 64 letters, digits, _ and -"));
+  if (!type->summary || !type->reference)
+    PetscFunctionReturn(
+      fare_node_error(node, "sampler '%s' needs a summary and a reference (which may be \"\")", type->name));
+  if (type->family < FARE_EQUILIBRIUM || type->family > FARE_GENERATIVE)
+    wrong = "a family that there is not";
+  else if (!type->size)
+    wrong = "a state of no size";
+  else if (!type->advance)
+    wrong = "no 'advance'";
+  else if (!type->save != !type->load)
+    wrong = "one of 'save' and 'load' but not both";
+  else if (type->train && !type->save)
+    wrong = "a 'train' but no 'save' and 'load', so that no run could go on with what it has learned";
+  else if (type->modes && !type->train)
+    wrong = "modes but no 'train'";
+  else if (type->modes & ~(FARE_ORACLE | FARE_EMPIRICAL))
+    wrong = "modes that there are not";
   if (wrong) PetscFunctionReturn(fare_node_error(node, "sampler '%s' has %s", type->name, wrong));
   PetscCall(check_fields(node, type));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_sampler_type_load(const fare_node *node, const char *path, void **library, const fare_sampler_type **type)
+PetscErrorCode fare_sampler_type_load(
+  const fare_node *node, const char *path, void **library, const fare_sampler_type **type)
 {
   const void    *descriptor = NULL;
   char          *full       = NULL;
@@ -49,7 +71,9 @@ PetscErrorCode fare_sampler_type_load(const fare_node *node, const char *path, v
 
   PetscFunctionBeginUser;
   code = fare_plugin_path(node, path, &full);
-  if (!code) code = fare_plugin_open(node, full, FARE_PLUGIN_IS_SAMPLER, FARE_PLUGIN_SAMPLER_SIZE, library, &descriptor);
+  if (!code)
+    code =
+      fare_plugin_open(node, full, FARE_PLUGIN_IS_SAMPLER, FARE_PLUGIN_SAMPLER_SIZE, library, &descriptor);
   if (!code) code = check(node, descriptor);
   if (!code) *type = descriptor;
   free(full);

@@ -44,14 +44,21 @@ PetscBool fare_sampler_type_aims(const fare_sampler_type *type, fare_sampler_mod
 PetscErrorCode fare_sampler_type_describe(const fare_sampler_type *type, FILE *to)
 {
   PetscFunctionBeginUser;
-  fprintf(to, "sampler %s: %s\n%s\nfamily: %s%s\n\n", type->name, type->summary, type->reference, fare_sampler_family_names[type->family], type->train ? ", learned from a training set" : "");
+  fprintf(to, "sampler %s: %s\n%s\nfamily: %s%s\n\n", type->name, type->summary, type->reference,
+    fare_sampler_family_names[type->family], type->train ? ", learned from a training set" : "");
   fprintf(to, "ends of the truth's box: %s\n\n", fare_walls_meanings[type->walls]);
-  if (type->modes) fprintf(to, "also runs with %s%s%s in place of what is learned\n\n", type->modes & FARE_ORACLE ? "`oracle: true`" : "", type->modes == (FARE_ORACLE | FARE_EMPIRICAL) ? " or " : "", type->modes & FARE_EMPIRICAL ? "`empirical: true`" : "");
+  if (type->modes)
+    fprintf(to, "also runs with %s%s%s in place of what is learned\n\n",
+      type->modes & FARE_ORACLE ? "`oracle: true`" : "",
+      type->modes == (FARE_ORACLE | FARE_EMPIRICAL) ? " or " : "",
+      type->modes & FARE_EMPIRICAL ? "`empirical: true`" : "");
   PetscCall(fare_fields_describe(type->fields, to));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_sampler_create(MPI_Comm comm, const fare_sampler_type *type, const char *name, const fare_node *node, const fare_field *more, uint64_t seed, const fare_system *system, const fare_initial *initial, const fare_schedule *schedule, fare_sampler **sampler)
+PetscErrorCode fare_sampler_create(MPI_Comm comm, const fare_sampler_type *type, const char *name,
+  const fare_node *node, const fare_field *more, uint64_t seed, const fare_system *system,
+  const fare_initial *initial, const fare_schedule *schedule, fare_sampler **sampler)
 {
   fare_sampler *s;
 
@@ -73,10 +80,13 @@ PetscErrorCode fare_sampler_create(MPI_Comm comm, const fare_sampler_type *type,
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_sampler_set_mode(fare_sampler *sampler, fare_sampler_mode mode, const fare_densities *exact)
+PetscErrorCode fare_sampler_set_mode(
+  fare_sampler *sampler, fare_sampler_mode mode, const fare_densities *exact)
 {
   PetscFunctionBeginUser;
-  if (mode & ~sampler->type->modes) FARE_FAIL(FARE_ERR_INPUT, "sampler %s cannot run as %s", sampler->type->name, mode == FARE_ORACLE ? "an oracle" : "the empirical optimum");
+  if (mode & ~sampler->type->modes)
+    FARE_FAIL(FARE_ERR_INPUT, "sampler %s cannot run as %s", sampler->type->name,
+      mode == FARE_ORACLE ? "an oracle" : "the empirical optimum");
   if (sampler->type->check_mode) PetscCall(sampler->type->check_mode(sampler->state, mode));
   sampler->mode  = mode;
   sampler->exact = exact;
@@ -89,7 +99,10 @@ PetscErrorCode fare_sampler_set_walls(fare_sampler *sampler, const fare_walls *w
 
   PetscFunctionBeginUser;
   if (walls->absorbing && type->walls != FARE_WALLS_ABSORBED) {
-    FARE_FAIL(FARE_ERR_INPUT, "sampler '%s' knows no absorption, and an end of the truth's box absorbs: use 'langevin', or other 'ends'", type->name);
+    FARE_FAIL(FARE_ERR_INPUT,
+      "sampler '%s' knows no absorption, and an end of the truth's box absorbs: use 'langevin', or other "
+      "'ends'",
+      type->name);
   }
   if (type->check_walls) PetscCall(type->check_walls(sampler->state, walls));
   sampler->walls = *walls;
@@ -137,7 +150,9 @@ PetscErrorCode fare_sampler_pause(fare_sampler *sampler)
   spend(sampler, &sampler->cost.sample_seconds);
   PetscCall(sampler->session.pause(sampler->session.context, 0, &stop));
   sampler->since = fare_seconds();
-  if (stop) FARE_FAIL(FARE_ERR_STOPPED, "ensemble %s (%s): stopped in the middle of an advance", sampler->name, sampler->type->name);
+  if (stop)
+    FARE_FAIL(FARE_ERR_STOPPED, "ensemble %s (%s): stopped in the middle of an advance", sampler->name,
+      sampler->type->name);
   PetscFunctionReturn(0);
 }
 
@@ -151,7 +166,8 @@ static void fold(fare_sampler *sampler, fare_ensemble *ensemble)
     const int64_t counted         = PetscMax(0, PetscMin(FARE_BLOCK, ensemble->local - b * FARE_BLOCK));
 
     for (int axis = 0; axis < ensemble->dim; axis++) x[axis] = ensemble->x[axis] + b * FARE_BLOCK;
-    if (fare_walls_crossed(&sampler->walls, FARE_BLOCK, (const double *const *)x)) sampler->folded += fare_walls_fold(&sampler->walls, counted, PETSC_FALSE, x, NULL);
+    if (fare_walls_crossed(&sampler->walls, FARE_BLOCK, (const double *const *)x))
+      sampler->folded += fare_walls_fold(&sampler->walls, counted, PETSC_FALSE, x, NULL);
   }
 }
 

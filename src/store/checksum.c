@@ -1,4 +1,7 @@
-/* Size and checksum of a file, read back by all ranks together: each takes a part, and CRC-32s of parts join to that of the whole. */
+/*
+  Size and checksum of a file, read back by all ranks together: each takes a part, and CRC-32s of parts join
+  to that of the whole.
+*/
 #include "store.h"
 
 #include <errno.h>
@@ -52,8 +55,10 @@ static PetscErrorCode size_of(MPI_Comm comm, const char *path, uint64_t *bytes)
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  if (rank == 0 && stat(path, &about)) code = fare_error(FARE_ERR_FAILED, "%s: %s", path, strerror(errno));
-  else if (rank == 0) *bytes = (uint64_t)about.st_size;
+  if (rank == 0 && stat(path, &about))
+    code = fare_error(FARE_ERR_FAILED, "%s: %s", path, strerror(errno));
+  else if (rank == 0)
+    *bytes = (uint64_t)about.st_size;
   PetscCall(fare_error_agree(comm, code));
   PetscCallMPI(MPI_Bcast(bytes, 1, MPI_UINT64_T, 0, comm));
   PetscFunctionReturn(0);
@@ -61,7 +66,7 @@ static PetscErrorCode size_of(MPI_Comm comm, const char *path, uint64_t *bytes)
 
 PetscErrorCode fare_store_checksum(MPI_Comm comm, const char *path, fare_checksum *checksum)
 {
-  part           mine = {0, 0}, *all;
+  part           mine  = {0, 0}, *all;
   uint64_t       bytes = 0, readers;
   int            rank, ranks;
   PetscErrorCode code = 0;
@@ -72,7 +77,8 @@ PetscErrorCode fare_store_checksum(MPI_Comm comm, const char *path, fare_checksu
   PetscCall(size_of(comm, path, &bytes));
   readers = PetscMin((uint64_t)ranks, bytes / PART + 1);
   if ((uint64_t)rank < readers) {
-    const uint64_t from = bytes / readers * (uint64_t)rank, to = (uint64_t)rank + 1 == readers ? bytes : from + bytes / readers;
+    const uint64_t from = bytes / readers * (uint64_t)rank,
+                   to   = (uint64_t)rank + 1 == readers ? bytes : from + bytes / readers;
 
     code = sum_part(path, from, to - from, &mine);
   }
@@ -81,7 +87,8 @@ PetscErrorCode fare_store_checksum(MPI_Comm comm, const char *path, fare_checksu
   PetscCallMPI(MPI_Allgather(&mine, 2, MPI_UINT64_T, all, 2, MPI_UINT64_T, comm));
   checksum->bytes = bytes;
   checksum->crc32 = all[0].sum;
-  for (uint64_t i = 1; i < readers; i++) checksum->crc32 = crc32_combine(checksum->crc32, all[i].sum, (z_off_t)all[i].bytes);
+  for (uint64_t i = 1; i < readers; i++)
+    checksum->crc32 = crc32_combine(checksum->crc32, all[i].sum, (z_off_t)all[i].bytes);
   PetscCall(PetscFree(all));
   PetscFunctionReturn(0);
 }

@@ -1,6 +1,9 @@
-/* A file from its first byte to its name: written aside, reserved before it is written, verified and flushed before it is named. */
+/*
+  A file from its first byte to its name: written aside, reserved before it is written, verified and flushed
+  before it is named.
+*/
 #ifdef __linux__
-  #define _GNU_SOURCE /* fallocate */
+#define _GNU_SOURCE /* fallocate */
 #endif
 #include "store.h"
 
@@ -12,7 +15,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
 
 #define WHY_SIZE 512
 
@@ -30,8 +32,9 @@ const char *fare_store_library(void)
 }
 
 /*
-  The innermost message of HDF5's error stack, which names the cause; that of the search for a plugin is left out, for it says
-  where HDF5 has looked for what it lacks. The walk goes outwards and ends with the first that is kept.
+  The innermost message of HDF5's error stack, which names the cause; that of the search for a plugin is left
+  out, for it says where HDF5 has looked for what it lacks. The walk goes outwards and ends with the first
+  that is kept.
 */
 static herr_t innermost(unsigned n, const H5E_error2_t *error, void *text)
 {
@@ -55,7 +58,10 @@ static void hold_hdf5_quiet(void)
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
 }
 
-/* For reading: every rank by itself, for HDF5 waits for ranks that have failed where it reads by way of MPI-IO. */
+/*
+  For reading: every rank by itself, for HDF5 waits for ranks that have failed where it reads by way of
+  MPI-IO.
+*/
 static hid_t reading_list(void)
 {
   const hid_t list = H5Pcreate(H5P_FILE_ACCESS);
@@ -130,9 +136,12 @@ PetscErrorCode fare_store_reserve(fare_store *store, uint64_t from, uint64_t len
 
   PetscFunctionBeginUser;
   /* the reservation alone would pass a limit that the write then meets */
-  if (store->place >= 0 && length && from + length > store->limit) code = fare_error(FARE_ERR_FAILED, "%s: cannot be written: %s (ulimit -f)", store->path, strerror(EFBIG));
+  if (store->place >= 0 && length && from + length > store->limit)
+    code = fare_error(FARE_ERR_FAILED, "%s: cannot be written: %s (ulimit -f)", store->path, strerror(EFBIG));
 #ifdef __linux__
-  if (!code && store->place >= 0 && length && fallocate(store->place, FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)length) && errno != EOPNOTSUPP && errno != ENOSYS && errno != EINTR) {
+  if (!code && store->place >= 0 && length &&
+    fallocate(store->place, FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)length) && errno != EOPNOTSUPP &&
+    errno != ENOSYS && errno != EINTR) {
     code = fare_error(FARE_ERR_FAILED, "%s: cannot be written: %s", store->path, strerror(errno));
   }
 #endif
@@ -154,11 +163,15 @@ PetscErrorCode fare_store_reserve_end(fare_store *store, uint64_t length)
   PetscFunctionReturn(0);
 }
 
-/* A file that will be thrown away gives its room back first, so that HDF5 can close it on a full disk too. Collective. */
+/*
+  A file that will be thrown away gives its room back first, so that HDF5 can close it on a full disk too.
+  Collective.
+*/
 static PetscErrorCode give_up(fare_store *store)
 {
   PetscFunctionBeginUser;
-  if (store->place >= 0 && ftruncate(store->place, 0)) fare_warn("%s: cannot be emptied: %s", store->temporary, strerror(errno));
+  if (store->place >= 0 && ftruncate(store->place, 0))
+    fare_warn("%s: cannot be emptied: %s", store->temporary, strerror(errno));
   PetscCallMPI(MPI_Barrier(store->comm));
   PetscFunctionReturn(0);
 }
@@ -176,7 +189,8 @@ static uint64_t limit_of_files(void)
 {
   struct rlimit limit;
 
-  return getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : (uint64_t)limit.rlim_cur;
+  return getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX
+                                                                            : (uint64_t)limit.rlim_cur;
 }
 
 PetscErrorCode fare_store_create(MPI_Comm comm, const char *path, fare_store **store)
@@ -193,7 +207,8 @@ PetscErrorCode fare_store_create(MPI_Comm comm, const char *path, fare_store **s
   /* whether the place can be written at all is tried by one rank, so that all hear the same plain reason */
   if (rank == 0) {
     s->place = open(s->temporary, O_CREAT | O_WRONLY | O_TRUNC, 0666);
-    if (s->place < 0) code = fare_error(FARE_ERR_FAILED, "%s: cannot be written: %s", s->temporary, strerror(errno));
+    if (s->place < 0)
+      code = fare_error(FARE_ERR_FAILED, "%s: cannot be written: %s", s->temporary, strerror(errno));
   }
   code     = fare_error_agree(comm, code);
   s->limit = limit_of_files();
@@ -205,7 +220,8 @@ PetscErrorCode fare_store_create(MPI_Comm comm, const char *path, fare_store **s
     code    = fare_error_agree(comm, s->file < 0 ? fare_store_failed(s->temporary, "cannot be created") : 0);
     H5Pclose(how);
   }
-  if (!code) code = fare_store_reserve(s, 0, FARE_STORE_HEADROOM); /* once more, for it was emptied as it was created */
+  /* once more, for it was emptied as it was created */
+  if (!code) code = fare_store_reserve(s, 0, FARE_STORE_HEADROOM);
   if (code) PetscCall(s->file < 0 ? discard(&s) : fare_store_close(&s));
   *store = s;
   PetscFunctionReturn(code);
@@ -234,7 +250,8 @@ static PetscErrorCode verify(const fare_store *store)
   const hid_t    file = H5Fopen(store->temporary, H5F_ACC_RDONLY, H5P_DEFAULT);
   PetscErrorCode code = 0;
 
-  if (file < 0 || H5Ovisit2(file, H5_INDEX_NAME, H5_ITER_NATIVE, seen, NULL, H5O_INFO_BASIC) < 0) code = fare_store_failed(store->temporary, "was not written whole (disk full?)");
+  if (file < 0 || H5Ovisit2(file, H5_INDEX_NAME, H5_ITER_NATIVE, seen, NULL, H5O_INFO_BASIC) < 0)
+    code = fare_store_failed(store->temporary, "was not written whole (disk full?)");
   if (file >= 0) H5Fclose(file);
   return code;
 }
@@ -245,7 +262,8 @@ static PetscErrorCode give_name(const fare_store *store)
   char parent[PETSC_MAX_PATH_LEN];
 
   snprintf(parent, sizeof parent, "%s", store->path);
-  if (fsync(store->place) || rename(store->temporary, store->path) || sync_directory(dirname(parent))) return fare_error(FARE_ERR_FAILED, "%s: cannot be completed: %s", store->path, strerror(errno));
+  if (fsync(store->place) || rename(store->temporary, store->path) || sync_directory(dirname(parent)))
+    return fare_error(FARE_ERR_FAILED, "%s: cannot be completed: %s", store->path, strerror(errno));
   return 0;
 }
 
@@ -258,12 +276,19 @@ PetscErrorCode fare_store_commit(fare_store **store)
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(s->comm, &rank));
   code = fare_store_reserve(s, size_of(s), FARE_STORE_HEADROOM);
-  if (!code) code = fare_error_agree(s->comm, H5Fflush(s->file, H5F_SCOPE_LOCAL) < 0 ? fare_store_failed(s->temporary, "cannot be completed (disk full?)") : 0);
+  if (!code)
+    code = fare_error_agree(s->comm,
+      H5Fflush(s->file, H5F_SCOPE_LOCAL) < 0
+        ? fare_store_failed(s->temporary, "cannot be completed (disk full?)")
+        : 0);
   if (!code) code = fare_store_reserve(s, 0, size_of(s));
   if (code) PetscCall(give_up(s));
-  if (H5Fclose(s->file) < 0 && !code) code = fare_store_failed(s->temporary, "cannot be completed (disk full, or a handle left open)");
+  if (H5Fclose(s->file) < 0 && !code)
+    code = fare_store_failed(s->temporary, "cannot be completed (disk full, or a handle left open)");
   code = fare_error_agree(s->comm, code);
-  if (rank == 0 && !code && ftruncate(s->place, (off_t)size_of(s))) code = fare_error(FARE_ERR_FAILED, "%s: cannot be completed: %s", s->path, strerror(errno)); /* gives back what was held free */
+  /* gives back what was held free */
+  if (rank == 0 && !code && ftruncate(s->place, (off_t)size_of(s)))
+    code = fare_error(FARE_ERR_FAILED, "%s: cannot be completed: %s", s->path, strerror(errno));
   if (rank == 0 && !code) code = verify(s);
   if (rank == 0 && !code) code = give_name(s);
   if (rank == 0 && code) unlink(s->temporary);
@@ -314,7 +339,8 @@ PetscErrorCode fare_store_close(fare_store **store)
   if (!s) PetscFunctionReturn(0);
   PetscCallMPI(MPI_Comm_rank(s->comm, &rank));
   if (s->writing) PetscCall(give_up(s));
-  code = fare_error_agree(s->comm, H5Fclose(s->file) < 0 ? fare_store_failed(s->path, "cannot be closed") : 0);
+  code =
+    fare_error_agree(s->comm, H5Fclose(s->file) < 0 ? fare_store_failed(s->path, "cannot be closed") : 0);
   if (s->writing && rank == 0) unlink(s->temporary);
   PetscCall(store_free(store));
   PetscFunctionReturn(code);

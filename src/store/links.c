@@ -1,4 +1,7 @@
-/* Links that lead out of a file, and the files that they lead to: looked at before HDF5 opens them, for it would wait on a named pipe for ever. */
+/*
+  Links that lead out of a file, and the files that they lead to: looked at before HDF5 opens them, for it
+  would wait on a named pipe for ever.
+*/
 #include "store.h"
 
 #include <errno.h>
@@ -18,8 +21,10 @@ PetscErrorCode fare_store_look_at_file(const char *path)
 
   PetscFunctionBeginUser;
   if (stat(path, &about)) FARE_FAIL(FARE_ERR_FAILED, "%s: %s", path, strerror(errno));
-  if (S_ISDIR(about.st_mode)) FARE_FAIL(FARE_ERR_FAILED, "%s: not a whole HDF5 file: it is a directory", path);
-  if (!S_ISREG(about.st_mode)) FARE_FAIL(FARE_ERR_FAILED, "%s: a named pipe, socket or device, not a file", path);
+  if (S_ISDIR(about.st_mode))
+    FARE_FAIL(FARE_ERR_FAILED, "%s: not a whole HDF5 file: it is a directory", path);
+  if (!S_ISREG(about.st_mode))
+    FARE_FAIL(FARE_ERR_FAILED, "%s: a named pipe, socket or device, not a file", path);
   PetscFunctionReturn(0);
 }
 
@@ -33,7 +38,7 @@ static void directory_of(const char *file, size_t size, char to[])
 
 void fare_store_prefix(const char *in, const char *prefix, size_t length, size_t size, char to[])
 {
-  static const char origin[] = "${ORIGIN}";
+  static const char origin[]           = "${ORIGIN}";
   char              beside[PLACE_SIZE] = "";
 
   if (length >= sizeof origin - 1 && !strncmp(prefix, origin, sizeof origin - 1)) {
@@ -45,10 +50,12 @@ void fare_store_prefix(const char *in, const char *prefix, size_t length, size_t
 }
 
 /*
-  The i-th place where HDF5 looks for a file that `in` names: as an absolute path, by a variable of the environment, beside
-  `in`, and in the working directory. False past the last; an empty name where there is no such place.
+  The i-th place where HDF5 looks for a file that `in` names: as an absolute path, by a variable of the
+  environment, beside `in`, and in the working directory. False past the last; an empty name where there is no
+  such place.
 */
-static PetscBool candidate(const char *in, const char *variable, const char *name, size_t i, char to[PLACE_SIZE])
+static PetscBool candidate(
+  const char *in, const char *variable, const char *name, size_t i, char to[PLACE_SIZE])
 {
   const char *prefix = getenv(variable), *bare = *name == '/' ? strrchr(name, '/') + 1 : name;
   size_t      n = 1;
@@ -67,13 +74,15 @@ static PetscBool candidate(const char *in, const char *variable, const char *nam
     prefix += length + (prefix[length] == ':');
   }
   directory_of(in, sizeof at, at);
-  if (i == n && strcmp(at, ".")) snprintf(to, PLACE_SIZE, "%s/%s", at, bare);
-  else snprintf(to, PLACE_SIZE, "%s", bare);
+  if (i == n && strcmp(at, "."))
+    snprintf(to, PLACE_SIZE, "%s/%s", at, bare);
+  else
+    snprintf(to, PLACE_SIZE, "%s", bare);
   return i <= n + 1 ? PETSC_TRUE : PETSC_FALSE;
 }
 
-PetscErrorCode fare_store_open_beside(const char *in, const char *variable, const char *name, size_t size,
-                                      char found[], hid_t *file)
+PetscErrorCode fare_store_open_beside(
+  const char *in, const char *variable, const char *name, size_t size, char found[], hid_t *file)
 {
   char        place[PLACE_SIZE];
   struct stat about;
@@ -94,7 +103,8 @@ PetscErrorCode fare_store_open_beside(const char *in, const char *variable, cons
 static PetscErrorCode look(const char *in, hid_t file, const char *path, int followed);
 
 /* `rest` is what of the path comes behind the link. */
-static PetscErrorCode look_outside(const char *in, const char *value, size_t size, const char *rest, int followed)
+static PetscErrorCode look_outside(
+  const char *in, const char *value, size_t size, const char *rest, int followed)
 {
   const char    *name, *object;
   char           found[PLACE_SIZE], path[LINK_NAME_MAX];
@@ -113,8 +123,8 @@ static PetscErrorCode look_outside(const char *in, const char *value, size_t siz
 }
 
 /* `link` ends at `rest` in `path`, and is of a kind that leads elsewhere. */
-static PetscErrorCode look_behind(const char *in, hid_t file, const char *link, const char *rest,
-                                  const H5L_info_t *about, int followed)
+static PetscErrorCode look_behind(
+  const char *in, hid_t file, const char *link, const char *rest, const H5L_info_t *about, int followed)
 {
   char value[LINK_NAME_MAX + 1] = "", path[2 * LINK_NAME_MAX], *slash;
 
@@ -131,10 +141,12 @@ static PetscErrorCode look_behind(const char *in, hid_t file, const char *link, 
     PetscFunctionReturn(0);
   }
   snprintf(path, sizeof path, "%s", link);
-  slash = strrchr(path, '/');
+  slash    = strrchr(path, '/');
   slash[1] = '\0';
-  if (*value == '/') snprintf(path, sizeof path, "%s%s", value, rest);
-  else snprintf(slash + 1, sizeof path - (size_t)(slash + 1 - path), "%s%s", value, rest);
+  if (*value == '/')
+    snprintf(path, sizeof path, "%s%s", value, rest);
+  else
+    snprintf(slash + 1, sizeof path - (size_t)(slash + 1 - path), "%s%s", value, rest);
   PetscCall(look(in, file, path, followed + 1));
   PetscFunctionReturn(0);
 }

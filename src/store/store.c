@@ -72,7 +72,8 @@ PetscErrorCode fare_store_has(fare_store *store, const char *path, PetscBool *ha
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode put_attribute(fare_store *store, const char *path, const char *name, hid_t type, hid_t space, const void *value)
+static PetscErrorCode put_attribute(
+  fare_store *store, const char *path, const char *name, hid_t type, hid_t space, const void *value)
 {
   hid_t          object, attribute;
   PetscErrorCode code;
@@ -80,13 +81,14 @@ static PetscErrorCode put_attribute(fare_store *store, const char *path, const c
   PetscFunctionBeginUser;
   H5(object, H5Oopen(store->file, path, H5P_DEFAULT), store->path, path);
   attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
-  code      = attribute < 0 || H5Awrite(attribute, type, value) < 0 ? fare_store_failed(store->path, name) : 0;
+  code = attribute < 0 || H5Awrite(attribute, type, value) < 0 ? fare_store_failed(store->path, name) : 0;
   if (attribute >= 0) H5Aclose(attribute);
   H5Oclose(object);
   PetscFunctionReturn(code);
 }
 
-static PetscErrorCode put_scalar(fare_store *store, const char *path, const char *name, hid_t type, const void *value)
+static PetscErrorCode put_scalar(
+  fare_store *store, const char *path, const char *name, hid_t type, const void *value)
 {
   const hid_t    space = H5Screate(H5S_SCALAR);
   PetscErrorCode code  = put_attribute(store, path, name, type, space, value);
@@ -95,7 +97,8 @@ static PetscErrorCode put_scalar(fare_store *store, const char *path, const char
   return code;
 }
 
-static PetscErrorCode put_array(fare_store *store, const char *path, const char *name, hid_t type, size_t count, const void *value)
+static PetscErrorCode put_array(
+  fare_store *store, const char *path, const char *name, hid_t type, size_t count, const void *value)
 {
   const hsize_t  extent = count;
   const hid_t    space  = H5Screate_simple(1, &extent, NULL);
@@ -124,7 +127,8 @@ PetscErrorCode fare_store_put_string(fare_store *store, const char *path, const 
   return code;
 }
 
-PetscErrorCode fare_store_put_strings(fare_store *store, const char *path, const char *name, size_t count, const char *const values[])
+PetscErrorCode fare_store_put_strings(
+  fare_store *store, const char *path, const char *name, size_t count, const char *const values[])
 {
   PetscErrorCode code;
   size_t         longest = 1;
@@ -147,7 +151,8 @@ PetscErrorCode fare_store_put_real(fare_store *store, const char *path, const ch
   return put_scalar(store, path, name, H5T_NATIVE_DOUBLE, &value);
 }
 
-PetscErrorCode fare_store_put_reals(fare_store *store, const char *path, const char *name, size_t count, const double values[])
+PetscErrorCode fare_store_put_reals(
+  fare_store *store, const char *path, const char *name, size_t count, const double values[])
 {
   return put_array(store, path, name, H5T_NATIVE_DOUBLE, count, values);
 }
@@ -162,13 +167,15 @@ PetscErrorCode fare_store_put_int(fare_store *store, const char *path, const cha
   return put_scalar(store, path, name, H5T_NATIVE_INT64, &value);
 }
 
-PetscErrorCode fare_store_put_uint64s(fare_store *store, const char *path, const char *name, size_t count, const uint64_t values[])
+PetscErrorCode fare_store_put_uint64s(
+  fare_store *store, const char *path, const char *name, size_t count, const uint64_t values[])
 {
   return put_array(store, path, name, H5T_NATIVE_UINT64, count, values);
 }
 
 /* Of exactly `count` values, for which there is room. */
-static PetscErrorCode get_attribute(fare_store *store, const char *path, const char *name, hid_t type, size_t count, void *value)
+static PetscErrorCode get_attribute(
+  fare_store *store, const char *path, const char *name, hid_t type, size_t count, void *value)
 {
   PetscBool has;
   hid_t     attribute, space;
@@ -178,10 +185,12 @@ static PetscErrorCode get_attribute(fare_store *store, const char *path, const c
   PetscCall(fare_store_has(store, path, &has));
   attribute = has ? H5Aopen_by_name(store->file, path, name, H5P_DEFAULT, H5P_DEFAULT) : -1;
   space     = attribute < 0 ? -1 : H5Aget_space(attribute);
-  if (space >= 0 && H5Sget_simple_extent_npoints(space) == (hssize_t)count) status = H5Aread(attribute, type, value);
+  if (space >= 0 && H5Sget_simple_extent_npoints(space) == (hssize_t)count)
+    status = H5Aread(attribute, type, value);
   if (space >= 0) H5Sclose(space);
   if (attribute >= 0) H5Aclose(attribute);
-  if (status < 0) FARE_FAIL(FARE_ERR_FAILED, "%s: %s has no attribute '%s' of the kind expected", store->path, path, name);
+  if (status < 0)
+    FARE_FAIL(FARE_ERR_FAILED, "%s: %s has no attribute '%s' of the kind expected", store->path, path, name);
   PetscFunctionReturn(0);
 }
 
@@ -193,7 +202,8 @@ PetscErrorCode fare_store_has_attribute(fare_store *store, const char *path, con
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_store_get_string(fare_store *store, const char *path, const char *name, size_t size, char value[])
+PetscErrorCode fare_store_get_string(
+  fare_store *store, const char *path, const char *name, size_t size, char value[])
 {
   PetscErrorCode code;
   hid_t          type;
@@ -214,7 +224,8 @@ PetscErrorCode fare_store_get_real(fare_store *store, const char *path, const ch
   return get_attribute(store, path, name, H5T_NATIVE_DOUBLE, 1, value);
 }
 
-PetscErrorCode fare_store_get_reals(fare_store *store, const char *path, const char *name, size_t count, double values[])
+PetscErrorCode fare_store_get_reals(
+  fare_store *store, const char *path, const char *name, size_t count, double values[])
 {
   PetscBool has;
   hid_t     attribute, space;
@@ -229,7 +240,8 @@ PetscErrorCode fare_store_get_reals(fare_store *store, const char *path, const c
     H5Sclose(space);
     H5Aclose(attribute);
   }
-  if (there != (hssize_t)count) FARE_FAIL(FARE_ERR_FAILED, "%s: %s has no attribute '%s' of %zu numbers", store->path, path, name, count);
+  if (there != (hssize_t)count)
+    FARE_FAIL(FARE_ERR_FAILED, "%s: %s has no attribute '%s' of %zu numbers", store->path, path, name, count);
   PetscCall(get_attribute(store, path, name, H5T_NATIVE_DOUBLE, count, values));
   PetscFunctionReturn(0);
 }
@@ -242,11 +254,16 @@ PetscErrorCode fare_store_get_int(fare_store *store, const char *path, const cha
 static hid_t hdf5_type(fare_store_type type)
 {
   switch (type) {
-  case FARE_STORE_FLOAT64: return H5T_NATIVE_DOUBLE;
-  case FARE_STORE_FLOAT32: return H5T_NATIVE_FLOAT;
-  case FARE_STORE_INT64: return H5T_NATIVE_INT64;
-  case FARE_STORE_UINT64: return H5T_NATIVE_UINT64;
-  case FARE_STORE_UINT8: return H5T_NATIVE_UINT8;
+  case FARE_STORE_FLOAT64:
+    return H5T_NATIVE_DOUBLE;
+  case FARE_STORE_FLOAT32:
+    return H5T_NATIVE_FLOAT;
+  case FARE_STORE_INT64:
+    return H5T_NATIVE_INT64;
+  case FARE_STORE_UINT64:
+    return H5T_NATIVE_UINT64;
+  case FARE_STORE_UINT8:
+    return H5T_NATIVE_UINT8;
   }
   return -1;
 }
@@ -256,8 +273,11 @@ static void to_hsize(int rank, const uint64_t from[], hsize_t to[])
   for (int i = 0; i < rank; i++) to[i] = from[i];
 }
 
-/* Moves this rank's box between memory and a dataset: written by all ranks together, read by each for itself. */
-static PetscErrorCode transfer(fare_store *store, const char *path, hid_t dataset, fare_store_type type, int rank, const uint64_t start[], const uint64_t count[], void *in, const void *out)
+/*
+  Moves this rank's box between memory and a dataset: written by all ranks together, read by each for itself.
+*/
+static PetscErrorCode transfer(fare_store *store, const char *path, hid_t dataset, fare_store_type type,
+  int rank, const uint64_t start[], const uint64_t count[], void *in, const void *out)
 {
   const hid_t    space = H5Dget_space(dataset), how = H5Pcreate(H5P_DATASET_XFER);
   hsize_t        first[RANK_MAX], extent[RANK_MAX];
@@ -279,7 +299,9 @@ static PetscErrorCode transfer(fare_store *store, const char *path, hid_t datase
   }
   if (store->writing) H5Pset_dxpl_mpio(how, H5FD_MPIO_COLLECTIVE);
   /* HDF5 1.10.8 fails to write nothing into a dataset of no elements, which has no place in the file */
-  if (H5Sget_simple_extent_npoints(space) > 0) status = out ? H5Dwrite(dataset, hdf5_type(type), memory, space, how, out) : H5Dread(dataset, hdf5_type(type), memory, space, how, in);
+  if (H5Sget_simple_extent_npoints(space) > 0)
+    status = out ? H5Dwrite(dataset, hdf5_type(type), memory, space, how, out)
+                 : H5Dread(dataset, hdf5_type(type), memory, space, how, in);
   if (status < 0) code = fare_store_failed(store->path, path);
   H5Sclose(memory);
   H5Sclose(space);
@@ -307,7 +329,10 @@ void fare_store_set_compression(fare_store *store, int level)
   store->compression = level;
 }
 
-/* How a dataset lies in the file: in one piece, at the place it has from the start; or in compressed chunks, whose places nobody knows before. */
+/*
+  How a dataset lies in the file: in one piece, at the place it has from the start; or in compressed chunks,
+  whose places nobody knows before.
+*/
 static hid_t creation_list(const fare_store *store, int rank, const hsize_t extent[])
 {
   const hsize_t chunk = CHUNK;
@@ -322,7 +347,8 @@ static hid_t creation_list(const fare_store *store, int rank, const hsize_t exte
 }
 
 /* Room for the data before it is written. */
-static PetscErrorCode reserve_for(fare_store *store, hid_t dataset, fare_store_type type, int rank, const hsize_t extent[])
+static PetscErrorCode reserve_for(
+  fare_store *store, hid_t dataset, fare_store_type type, int rank, const hsize_t extent[])
 {
   uint64_t bytes = H5Tget_size(hdf5_type(type));
 
@@ -336,7 +362,10 @@ static PetscErrorCode reserve_for(fare_store *store, hid_t dataset, fare_store_t
   PetscFunctionReturn(0);
 }
 
-/* Asked before a dataset is made: HDF5 places what describes it behind it, and could not close the file beyond the limit. */
+/*
+  Asked before a dataset is made: HDF5 places what describes it behind it, and could not close the file beyond
+  the limit.
+*/
 static PetscErrorCode fits(fare_store *store, fare_store_type type, int rank, const uint64_t global[])
 {
   uint64_t bytes = H5Tget_size(hdf5_type(type));
@@ -350,11 +379,12 @@ static PetscErrorCode fits(fare_store *store, fare_store_type type, int rank, co
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_store_write(fare_store *store, const char *path, fare_store_type type, int rank, const uint64_t global[], const uint64_t start[], const uint64_t count[], const void *data)
+PetscErrorCode fare_store_write(fare_store *store, const char *path, fare_store_type type, int rank,
+  const uint64_t global[], const uint64_t start[], const uint64_t count[], const void *data)
 {
-  hsize_t        extent[RANK_MAX];
-  hid_t          space, list, dataset;
-  PetscErrorCode code;
+  hsize_t             extent[RANK_MAX];
+  hid_t               space, list, dataset;
+  PetscErrorCode      code;
   static const double nothing[1];
 
   PetscFunctionBeginUser;
@@ -373,7 +403,8 @@ PetscErrorCode fare_store_write(fare_store *store, const char *path, fare_store_
   PetscFunctionReturn(code);
 }
 
-PetscErrorCode fare_store_fill(fare_store *store, const char *path, fare_store_type type, int rank, const uint64_t start[], const uint64_t count[], const void *data)
+PetscErrorCode fare_store_fill(fare_store *store, const char *path, fare_store_type type, int rank,
+  const uint64_t start[], const uint64_t count[], const void *data)
 {
   static const double nothing[1];
   hid_t               dataset;
@@ -404,7 +435,8 @@ PetscErrorCode fare_store_kind_of(fare_store *store, const char *path, fare_stor
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_store_read(fare_store *store, const char *path, fare_store_type type, int rank, const uint64_t start[], const uint64_t count[], void *data)
+PetscErrorCode fare_store_read(fare_store *store, const char *path, fare_store_type type, int rank,
+  const uint64_t start[], const uint64_t count[], void *data)
 {
   uint64_t       global[RANK_MAX];
   int            dataset_rank;
@@ -413,9 +445,12 @@ PetscErrorCode fare_store_read(fare_store *store, const char *path, fare_store_t
 
   PetscFunctionBeginUser;
   PetscCall(fare_store_extents(store, path, &dataset_rank, global));
-  if (dataset_rank != rank) FARE_FAIL(FARE_ERR_FAILED, "%s: %s has %d extents, not %d", store->path, path, dataset_rank, rank);
+  if (dataset_rank != rank)
+    FARE_FAIL(FARE_ERR_FAILED, "%s: %s has %d extents, not %d", store->path, path, dataset_rank, rank);
   for (int i = 0; i < rank; i++) {
-    if (count[i] > global[i] || start[i] > global[i] - count[i]) code = fare_error(FARE_ERR_FAILED, "%s: %s is too short (%llu along axis %d)", store->path, path, (unsigned long long)global[i], i);
+    if (count[i] > global[i] || start[i] > global[i] - count[i])
+      code = fare_error(FARE_ERR_FAILED, "%s: %s is too short (%llu along axis %d)", store->path, path,
+        (unsigned long long)global[i], i);
   }
   PetscCall(fare_error_agree(store->comm, code)); /* every rank has a box of its own */
   dataset = H5Dopen2(store->file, path, H5P_DEFAULT);
@@ -439,7 +474,8 @@ PetscErrorCode fare_store_extents(fare_store *store, const char *path, int *rank
   *rank = H5Sget_simple_extent_dims(space, extent, NULL);
   H5Sclose(space);
   H5Dclose(dataset);
-  if (*rank < 0 || *rank > RANK_MAX) FARE_FAIL(FARE_ERR_FAILED, "%s: %s has more than %d extents", store->path, path, RANK_MAX);
+  if (*rank < 0 || *rank > RANK_MAX)
+    FARE_FAIL(FARE_ERR_FAILED, "%s: %s has more than %d extents", store->path, path, RANK_MAX);
   for (int i = 0; i < *rank; i++) global[i] = extent[i];
   PetscFunctionReturn(0);
 }
@@ -468,7 +504,9 @@ PetscErrorCode fare_store_write_text(fare_store *store, const char *path, const 
   type    = string_type(strlen(text));
   space   = H5Screate(H5S_SCALAR);
   dataset = H5Dcreate2(store->file, path, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-  code    = dataset < 0 || H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text) < 0 ? fare_store_failed(store->path, path) : 0;
+  code    = dataset < 0 || H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text) < 0
+       ? fare_store_failed(store->path, path)
+       : 0;
   if (dataset >= 0) H5Dclose(dataset);
   H5Sclose(space);
   H5Tclose(type);
@@ -491,7 +529,9 @@ PetscErrorCode fare_store_read_text(fare_store *store, const char *path, fare_te
   space  = H5Dget_space(dataset);
   length = H5Tget_size(type);
   PetscCall(PetscCalloc1(length + 1, &read));
-  if (H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0 && H5Sget_simple_extent_npoints(space) == 1) status = H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, read);
+  if (H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0 &&
+    H5Sget_simple_extent_npoints(space) == 1)
+    status = H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, read);
   if (status >= 0) fare_text_add(text, "%s", read);
   PetscCall(PetscFree(read));
   H5Sclose(space);
@@ -501,7 +541,8 @@ PetscErrorCode fare_store_read_text(fare_store *store, const char *path, fare_te
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_store_child(fare_store *store, const char *group, size_t i, size_t size, char name[], PetscBool *has)
+PetscErrorCode fare_store_child(
+  fare_store *store, const char *group, size_t i, size_t size, char name[], PetscBool *has)
 {
   H5G_info_t about;
   PetscBool  exists;
@@ -509,8 +550,10 @@ PetscErrorCode fare_store_child(fare_store *store, const char *group, size_t i, 
   PetscFunctionBeginUser;
   *has = PETSC_FALSE;
   PetscCall(fare_store_has(store, group, &exists));
-  if (!exists || H5Gget_info_by_name(store->file, group, &about, H5P_DEFAULT) < 0 || i >= about.nlinks) PetscFunctionReturn(0);
-  if (H5Lget_name_by_idx(store->file, group, H5_INDEX_NAME, H5_ITER_INC, i, name, size, H5P_DEFAULT) < 0) PetscCall(fare_store_failed(store->path, group));
+  if (!exists || H5Gget_info_by_name(store->file, group, &about, H5P_DEFAULT) < 0 || i >= about.nlinks)
+    PetscFunctionReturn(0);
+  if (H5Lget_name_by_idx(store->file, group, H5_INDEX_NAME, H5_ITER_INC, i, name, size, H5P_DEFAULT) < 0)
+    PetscCall(fare_store_failed(store->path, group));
   *has = PETSC_TRUE;
   PetscFunctionReturn(0);
 }

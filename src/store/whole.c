@@ -1,4 +1,6 @@
-/* Whether a dataset is whole: HDF5 fills what was never written, or has gone, with zeros, and says nothing. */
+/*
+  Whether a dataset is whole: HDF5 fills what was never written, or has gone, with zeros, and says nothing.
+*/
 #include "store.h"
 
 #include <errno.h>
@@ -12,7 +14,7 @@
 
 /* What is known of a dataset that is looked at. */
 typedef struct {
-  const char *in, *path; /* the file and the place in it, as they are asked for */
+  const char *in, *path;       /* the file and the place in it, as they are asked for */
   char        home[NAME_SIZE]; /* the file that it lies in, where links lead to it */
   hid_t       set, space, list;
   hsize_t     elements, bytes; /* bytes as they lie in the file */
@@ -29,7 +31,8 @@ static PetscErrorCode check_chunks(const subject *s)
 
   PetscFunctionBeginUser;
   rank = H5Sget_simple_extent_dims(s->space, extent, NULL);
-  if (rank < 0 || H5Pget_chunk(s->list, rank, chunk) != rank || H5Dget_num_chunks(s->set, s->space, &written) < 0) {
+  if (rank < 0 || H5Pget_chunk(s->list, rank, chunk) != rank ||
+    H5Dget_num_chunks(s->set, s->space, &written) < 0) {
     PetscCall(fare_store_failed(s->in, s->path));
   }
   for (int i = 0; i < rank; i++) {
@@ -37,15 +40,17 @@ static PetscErrorCode check_chunks(const subject *s)
     expected *= (double)(extent[i] / chunk[i] + (extent[i] % chunk[i] ? 1 : 0));
   }
   if ((double)written >= expected) PetscFunctionReturn(0);
-  FARE_FAIL(FARE_ERR_FAILED, "%s: %s claims more numbers than have ever been written to it: %.0f of its %.0f chunks are missing "
-            "(was its writer stopped?)", s->in, s->path, expected - (double)written, expected);
+  FARE_FAIL(FARE_ERR_FAILED,
+    "%s: %s claims more numbers than have ever been written to it: %.0f of its %.0f chunks are missing "
+    "(was its writer stopped?)",
+    s->in, s->path, expected - (double)written, expected);
 }
 
 /* Raw files beside the HDF5 file, one behind the other; HDF5 takes what they lack for zeros. */
 static PetscErrorCode check_external(const subject *s, int count)
 {
   const char *prefix = getenv("HDF5_EXTFILE_PREFIX");
-  hsize_t     left = s->bytes, size;
+  hsize_t     left   = s->bytes, size;
   struct stat about;
   off_t       offset;
   char        name[PETSC_MAX_PATH_LEN] = "", where[PETSC_MAX_PATH_LEN] = "", place[NAME_SIZE];
@@ -56,8 +61,10 @@ static PetscErrorCode check_external(const subject *s, int count)
     if (H5Pget_external(s->list, (unsigned)i, sizeof name - 1, name, &offset, &size) < 0) {
       PetscCall(fare_store_failed(s->in, s->path));
     }
-    if (*where && *name != '/') snprintf(place, sizeof place, "%s/%s", where, name);
-    else snprintf(place, sizeof place, "%s", name);
+    if (*where && *name != '/')
+      snprintf(place, sizeof place, "%s/%s", where, name);
+    else
+      snprintf(place, sizeof place, "%s", name);
     if (stat(place, &about)) {
       FARE_FAIL(FARE_ERR_FAILED, "%s: %s: external file %s: %s", s->in, s->path, place, strerror(errno));
     }
@@ -66,12 +73,14 @@ static PetscErrorCode check_external(const subject *s, int count)
     }
     size = PetscMin(size, left);
     if (about.st_size < offset || (hsize_t)(about.st_size - offset) < size) {
-      FARE_FAIL(FARE_ERR_FAILED, "%s: %s: external file %s has %lld bytes; the dataset needs %llu from byte %lld on", s->in,
-                s->path, place, (long long)about.st_size, (unsigned long long)size, (long long)offset);
+      FARE_FAIL(FARE_ERR_FAILED,
+        "%s: %s: external file %s has %lld bytes; the dataset needs %llu from byte %lld on", s->in, s->path,
+        place, (long long)about.st_size, (unsigned long long)size, (long long)offset);
     }
     left -= size;
   }
-  if (left) FARE_FAIL(FARE_ERR_FAILED, "%s: %s claims more numbers than its external files hold", s->in, s->path);
+  if (left)
+    FARE_FAIL(FARE_ERR_FAILED, "%s: %s claims more numbers than its external files hold", s->in, s->path);
   PetscFunctionReturn(0);
 }
 
@@ -90,10 +99,12 @@ static PetscErrorCode add_selection(const subject *s, hid_t mapped, hid_t covere
   rank   = H5Sget_simple_extent_ndims(mapped);
   blocks = H5Sget_select_type(mapped) == H5S_SEL_HYPERSLABS ? H5Sget_select_hyper_nblocks(mapped) : -1;
   if (blocks < 0 || rank != H5Sget_simple_extent_ndims(covered)) {
-    FARE_FAIL(FARE_ERR_FAILED, "%s: %s: a virtual dataset with a mapping that is not made of boxes", s->in, s->path);
+    FARE_FAIL(
+      FARE_ERR_FAILED, "%s: %s: a virtual dataset with a mapping that is not made of boxes", s->in, s->path);
   }
   for (hssize_t b = 0; b < blocks; b++) {
-    if (H5Sget_select_hyper_blocklist(mapped, (hsize_t)b, 1, corner) < 0) PetscCall(fare_store_failed(s->in, s->path));
+    if (H5Sget_select_hyper_blocklist(mapped, (hsize_t)b, 1, corner) < 0)
+      PetscCall(fare_store_failed(s->in, s->path));
     for (int i = 0; i < rank; i++) block[i] = corner[rank + i] - corner[i] + 1;
     if (H5Sselect_hyperslab(covered, H5S_SELECT_OR, corner, NULL, block, NULL) < 0) {
       PetscCall(fare_store_failed(s->in, s->path));
@@ -114,7 +125,8 @@ static PetscErrorCode check_extent(hid_t set, hid_t selected, hid_t mapped, cons
   if (H5Sget_select_type(selected) == H5S_SEL_ALL) {
     fits = fits && H5Sget_simple_extent_npoints(space) == H5Sget_select_npoints(mapped);
   } else {
-    fits = fits && rank == H5Sget_simple_extent_ndims(selected) && H5Sget_select_bounds(selected, first, last) >= 0;
+    fits = fits && rank == H5Sget_simple_extent_ndims(selected) &&
+      H5Sget_select_bounds(selected, first, last) >= 0;
     for (int i = 0; fits && i < rank; i++) fits = last[i] < extent[i];
   }
   H5Sclose(space);
@@ -130,13 +142,15 @@ static PetscErrorCode check_source(const subject *s, size_t i, hid_t selected, h
 
   PetscFunctionBeginUser;
   if (H5Pget_virtual_filename(s->list, i, name, sizeof name) < 0 ||
-      H5Pget_virtual_dsetname(s->list, i, path + 1, sizeof path - 1) < 0) {
+    H5Pget_virtual_dsetname(s->list, i, path + 1, sizeof path - 1) < 0) {
     PetscCall(fare_store_failed(s->in, s->path));
   }
   if (path[1] == '/') memmove(path, path + 1, strlen(path));
   snprintf(found, sizeof found, "%s", s->home);
-  if (!strcmp(name, ".")) file = H5Iget_file_id(s->set);
-  else PetscCall(fare_store_open_beside(s->home, "HDF5_VDS_PREFIX", name, sizeof found, found, &file));
+  if (!strcmp(name, "."))
+    file = H5Iget_file_id(s->set);
+  else
+    PetscCall(fare_store_open_beside(s->home, "HDF5_VDS_PREFIX", name, sizeof found, found, &file));
   code = fare_store_look_along(found, file, path);
   if (!code) code = check_subject(file, found, path, s->nested + 1);
   if (!code) {
@@ -155,7 +169,8 @@ static PetscErrorCode check_mapping(const subject *s, size_t i, hid_t covered)
   PetscErrorCode code;
 
   PetscFunctionBeginUser;
-  code = mapped < 0 || selected < 0 ? fare_store_failed(s->in, s->path) : check_source(s, i, selected, mapped);
+  code =
+    mapped < 0 || selected < 0 ? fare_store_failed(s->in, s->path) : check_source(s, i, selected, mapped);
   if (code) {
     snprintf(why, sizeof why, "%s", fare_error_message());
     fare_error(code, "%s: %s is virtual, and not all that it is made of is there: %s", s->in, s->path, why);
@@ -178,14 +193,18 @@ static PetscErrorCode check_virtual(const subject *s)
   }
   for (size_t i = 0; i < count && !code; i++) code = check_mapping(s, i, covered);
   if (!code && H5Sget_select_npoints(covered) != (hssize_t)s->elements) {
-    code = fare_error(FARE_ERR_FAILED, "%s: %s is virtual, and nothing is mapped to %lld of its %llu numbers", s->in, s->path,
-                      (long long)s->elements - (long long)H5Sget_select_npoints(covered), (unsigned long long)s->elements);
+    code = fare_error(FARE_ERR_FAILED, "%s: %s is virtual, and nothing is mapped to %lld of its %llu numbers",
+      s->in, s->path, (long long)s->elements - (long long)H5Sget_select_npoints(covered),
+      (unsigned long long)s->elements);
   }
   H5Sclose(covered);
   PetscFunctionReturn(code);
 }
 
-/* Mappings without an end are made out from their sources when HDF5 is first asked for the extents: too late to look at those. */
+/*
+  Mappings without an end are made out from their sources when HDF5 is first asked for the extents: too late
+  to look at those.
+*/
 static PetscErrorCode refuse_unlimited(const subject *s)
 {
   size_t    count = 0;
@@ -193,7 +212,8 @@ static PetscErrorCode refuse_unlimited(const subject *s)
 
   PetscFunctionBeginUser;
   if (s->nested == NESTED_MOST) {
-    FARE_FAIL(FARE_ERR_FAILED, "%s: %s: more than %d virtual datasets within each other", s->in, s->path, NESTED_MOST);
+    FARE_FAIL(FARE_ERR_FAILED, "%s: %s: more than %d virtual datasets within each other", s->in, s->path,
+      NESTED_MOST);
   }
   if (H5Pget_virtual_count(s->list, &count) < 0) PetscCall(fare_store_failed(s->in, s->path));
   for (size_t i = 0; i < count && fits; i++) {
@@ -203,8 +223,9 @@ static PetscErrorCode refuse_unlimited(const subject *s)
     if (mapped >= 0) H5Sclose(mapped);
   }
   if (fits) PetscFunctionReturn(0);
-  FARE_FAIL(FARE_ERR_FAILED, "%s: %s is virtual with an unlimited mapping, which is not read; copy it into a plain dataset",
-            s->in, s->path);
+  FARE_FAIL(FARE_ERR_FAILED,
+    "%s: %s is virtual with an unlimited mapping, which is not read; copy it into a plain dataset", s->in,
+    s->path);
 }
 
 /* Everything that was opened for it is closed by the caller. */
@@ -223,17 +244,23 @@ static PetscErrorCode check_opened(subject *s)
   s->space = H5Dget_space(s->set);
   elements = s->space < 0 ? -1 : H5Sget_simple_extent_npoints(s->space);
   if (!each || elements < 0) PetscCall(fare_store_failed(s->in, s->path));
-  if (H5Sget_simple_extent_type(s->space) == H5S_NULL) FARE_FAIL(FARE_ERR_FAILED, "%s: %s holds nothing", s->in, s->path);
+  if (H5Sget_simple_extent_type(s->space) == H5S_NULL)
+    FARE_FAIL(FARE_ERR_FAILED, "%s: %s holds nothing", s->in, s->path);
   s->elements = (hsize_t)elements;
   s->bytes    = s->elements * each;
   raw         = H5Pget_external_count(s->list);
   if (!elements) PetscFunctionReturn(0);
-  if (s->elements > UINT64_MAX / each) FARE_FAIL(FARE_ERR_FAILED, "%s: %s claims more numbers than a file can hold", s->in, s->path);
-  if (H5Pget_layout(s->list) == H5D_VIRTUAL) PetscCall(check_virtual(s));
-  else if (H5Pget_layout(s->list) == H5D_CHUNKED) PetscCall(check_chunks(s));
-  else if (raw > 0) PetscCall(check_external(s, raw));
+  if (s->elements > UINT64_MAX / each)
+    FARE_FAIL(FARE_ERR_FAILED, "%s: %s claims more numbers than a file can hold", s->in, s->path);
+  if (H5Pget_layout(s->list) == H5D_VIRTUAL)
+    PetscCall(check_virtual(s));
+  else if (H5Pget_layout(s->list) == H5D_CHUNKED)
+    PetscCall(check_chunks(s));
+  else if (raw > 0)
+    PetscCall(check_external(s, raw));
   else if (H5Dget_storage_size(s->set) < s->bytes) {
-    FARE_FAIL(FARE_ERR_FAILED, "%s: %s claims more numbers than have ever been written to it", s->in, s->path);
+    FARE_FAIL(
+      FARE_ERR_FAILED, "%s: %s claims more numbers than have ever been written to it", s->in, s->path);
   }
   PetscFunctionReturn(0);
 }

@@ -1,4 +1,7 @@
-/* A rank that crashes says which one it is and what it was doing, where PETSc would print a page. The handler calls nothing that is not safe in one. */
+/*
+  A rank that crashes says which one it is and what it was doing, where PETSc would print a page. The handler
+  calls nothing that is not safe in one.
+*/
 #include "crash.h"
 
 #include <signal.h>
@@ -11,7 +14,7 @@
 #define STACK_SIZE (1 << 16)
 
 static char doing[TEXT_SIZE], advice[PETSC_MAX_PATH_LEN + TEXT_SIZE];
-static char who[32]; /* "fare: rank 1: " */
+static char who[32];           /* "fare: rank 1: " */
 static char stack[STACK_SIZE]; /* for the handler, where a rank has used up its own */
 
 static const struct {
@@ -80,10 +83,11 @@ static void crashed(int number)
 
 PetscErrorCode fare_crash_listen(void)
 {
-  struct sigaction action = {.sa_handler = crashed, .sa_flags = (int)(SA_RESETHAND | SA_NODEFER | SA_ONSTACK)};
-  const stack_t    own    = {.ss_sp = stack, .ss_size = sizeof stack};
-  PetscBool        unwanted;
-  int              rank;
+  struct sigaction action = {
+    .sa_handler = crashed, .sa_flags = (int)(SA_RESETHAND | SA_NODEFER | SA_ONSTACK)};
+  const stack_t own = {.ss_sp = stack, .ss_size = sizeof stack};
+  PetscBool     unwanted;
+  int           rank;
 
   PetscFunctionBeginUser;
   PetscCall(PetscOptionsHasName(NULL, NULL, "-no_signal_handler", &unwanted));
@@ -92,6 +96,7 @@ PetscErrorCode fare_crash_listen(void)
   snprintf(who, sizeof who, "fare: rank %d: ", rank);
   sigemptyset(&action.sa_mask);
   (void)sigaltstack(&own, NULL); /* without it a stack that is used up ends the rank without a word */
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(crashes); i++) (void)sigaction(crashes[i].number, &action, NULL);
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(crashes); i++)
+    (void)sigaction(crashes[i].number, &action, NULL);
   PetscFunctionReturn(0);
 }

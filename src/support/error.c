@@ -14,7 +14,7 @@
 #define NAP          1000 /* microseconds between two looks whether the others have come */
 
 static char     message[MESSAGE_SIZE];
-static uint64_t messages; /* that were kept so far */
+static uint64_t messages;                   /* that were kept so far */
 static MPI_Comm settlement = MPI_COMM_NULL; /* where nothing else is ever sent */
 
 static int is_ours(PetscErrorCode code)
@@ -30,7 +30,10 @@ PetscErrorCode fare_error(PetscErrorCode code, const char *format, ...)
   va_start(arguments, format);
   vsnprintf(message, sizeof message, format, arguments);
   va_end(arguments);
-  /* one line, whatever names of files it quotes; a caret under a formula has lines of its own and is made with '\n' by us */
+  /*
+    one line, whatever names of files it quotes; a caret under a formula has lines of its own and is made with
+    '\n' by us
+  */
   for (char *c = message; *c; c++) {
     if (((unsigned char)*c < ' ' && *c != '\n') || *c == 0x7F) *c = '?';
   }
@@ -74,7 +77,9 @@ static double patience(void)
 /* The others wait in a call that this rank will never make. */
 static void end_all(int rank)
 {
-  fprintf(stderr, "fare: rank %d: %s%s%s; the other ranks do not know and wait for it elsewhere%s%s\n", rank, message, *fare_crash_doing() ? ", in " : "", fare_crash_doing(), *fare_advice() ? "; " : "", fare_advice());
+  fprintf(stderr, "fare: rank %d: %s%s%s; the other ranks do not know and wait for it elsewhere%s%s\n", rank,
+    message, *fare_crash_doing() ? ", in " : "", fare_crash_doing(), *fare_advice() ? "; " : "",
+    fare_advice());
   fflush(NULL);
   MPI_Abort(PETSC_COMM_WORLD, FARE_EXIT_FAILED);
 }
@@ -83,7 +88,8 @@ static void name_rank(int rank)
 {
   char alone[MESSAGE_SIZE];
 
-  snprintf(alone, sizeof alone, "rank %d: %.*s%s%s", rank, MESSAGE_SIZE / 2, message, *fare_crash_doing() ? ", in " : "", fare_crash_doing());
+  snprintf(alone, sizeof alone, "rank %d: %.*s%s%s", rank, MESSAGE_SIZE / 2, message,
+    *fare_crash_doing() ? ", in " : "", fare_crash_doing());
   memcpy(message, alone, sizeof message);
 }
 
@@ -120,14 +126,21 @@ PetscErrorCode fare_error_settle(PetscErrorCode code, PetscBool *alike)
 /* Failures of PETSc that are no faults of a program: solvers, memory, options. */
 static int is_trouble(PetscErrorCode code)
 {
-  return code == PETSC_ERR_MEM || code == PETSC_ERR_FP || code == PETSC_ERR_CONV_FAILED || code == PETSC_ERR_NOT_CONVERGED || code == PETSC_ERR_MAT_LU_ZRPVT || code == PETSC_ERR_ARG_UNKNOWN_TYPE || code == PETSC_ERR_USER_INPUT;
+  return code == PETSC_ERR_MEM || code == PETSC_ERR_FP || code == PETSC_ERR_CONV_FAILED ||
+    code == PETSC_ERR_NOT_CONVERGED || code == PETSC_ERR_MAT_LU_ZRPVT || code == PETSC_ERR_ARG_UNKNOWN_TYPE ||
+    code == PETSC_ERR_USER_INPUT;
 }
 
-/* PETSc calls this at every level an error passes. Ours stay silent until fare_finalize, and trouble becomes ours; the rest get PETSc's trace. */
-static PetscErrorCode handle_error(MPI_Comm comm, int line, const char *function, const char *file, PetscErrorCode code, PetscErrorType type, const char *text, void *context)
+/*
+  PETSc calls this at every level an error passes. Ours stay silent until fare_finalize, and trouble becomes
+  ours; the rest get PETSc's trace.
+*/
+static PetscErrorCode handle_error(MPI_Comm comm, int line, const char *function, const char *file,
+  PetscErrorCode code, PetscErrorType type, const char *text, void *context)
 {
   if (is_ours(code)) return code;
-  if (type == PETSC_ERROR_INITIAL) fare_error(code, "PETSc: %s (error %d in %s)", text ? text : "", (int)code, function ? function : "?");
+  if (type == PETSC_ERROR_INITIAL)
+    fare_error(code, "PETSc: %s (error %d in %s)", text ? text : "", (int)code, function ? function : "?");
   for (char *c = message; *c; c++) *c = *c == '\n' ? ' ' : *c;
   if (is_trouble(code)) return FARE_ERR_FAILED;
   return PetscTraceBackErrorHandler(comm, line, function, file, code, type, text, context);
@@ -146,7 +159,10 @@ PetscErrorCode fare_initialize(int argc, char **argv)
 {
   PetscErrorCode code;
 
-  /* Open MPI 4.1 overruns a buffer of 256 bytes there when the path of a file is long; nothing here has a shared file pointer */
+  /*
+    Open MPI 4.1 overruns a buffer of 256 bytes there when the path of a file is long; nothing here has a
+    shared file pointer
+  */
   setenv("OMPI_MCA_sharedfp", "^lockedfile", 0);
   signal(SIGXFSZ, SIG_IGN); /* a file that grows beyond the limit is an error of the write */
   code = PetscInitialize(&argc, &argv, NULL, NULL);

@@ -1,6 +1,7 @@
 /*
-  Elementary functions for kernels: branch-free and inline, so that a plain loop over a batch becomes vector code of any width without a call. Errors are
-  those stated, in units in the last place; arguments beyond those stated give nonsense, silently. Coefficients are minimax fits.
+  Elementary functions for kernels: branch-free and inline, so that a plain loop over a batch becomes vector
+  code of any width without a call. Errors are those stated, in units in the last place; arguments beyond
+  those stated give nonsense, silently. Coefficients are minimax fits.
 */
 #ifndef FARE_KERNEL_MATH_H
 #define FARE_KERNEL_MATH_H
@@ -9,11 +10,14 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Begins the body of a function that is lost if sums are taken apart: LLVM makes (a - b) c into a c - b c where it is allowed to, though a and b be 2^52. */
+/*
+  Begins the body of a function that is lost if sums are taken apart: LLVM makes (a - b) c into a c - b c
+  where it is allowed to, though a and b be 2^52.
+*/
 #ifdef __clang__
-  #define FARE_SUMS_AS_WRITTEN _Pragma("clang fp reassociate(off)")
+#define FARE_SUMS_AS_WRITTEN _Pragma("clang fp reassociate(off)")
 #else
-  #define FARE_SUMS_AS_WRITTEN
+#define FARE_SUMS_AS_WRITTEN
 #endif
 
 #define FARE_LOG2E 1.4426950408889634
@@ -55,7 +59,10 @@ static inline double fare_kernel_exp2(double t)
   return fare_from_bits(fare_bits(p) + (fare_bits(n + FARE_SHIFT) << 52));
 }
 
-/* ln u for normal positive u; 4 units. By u = 2^k m with sqrt(1/2) <= m < sqrt 2 and ln m = 2 artanh((m - 1)/(m + 1)). */
+/*
+  ln u for normal positive u; 4 units. By u = 2^k m with sqrt(1/2) <= m < sqrt 2 and ln m = 2 artanh((m -
+  1)/(m + 1)).
+*/
 static inline double fare_kernel_log(double u)
 {
   FARE_SUMS_AS_WRITTEN
@@ -75,7 +82,10 @@ static inline double fare_kernel_log(double u)
   return k * M_LN2 + (2 * s + s * w * p);
 }
 
-/* Cosine and sine of v turns, 0 <= v <= 1; 4e-16 absolute. Quarters of a turn are exact, what is left is at most an eighth. */
+/*
+  Cosine and sine of v turns, 0 <= v <= 1; 4e-16 absolute. Quarters of a turn are exact, what is left is at
+  most an eighth.
+*/
 static inline void fare_kernel_turn(double v, double *cosine, double *sine)
 {
   FARE_SUMS_AS_WRITTEN
@@ -97,7 +107,8 @@ static inline void fare_kernel_turn(double v, double *cosine, double *sine)
   c = c * w - 4.934802200544679;
   c = c * w + 1;
   /* odd quarters exchange the two, and each changes its sign where it must */
-  const uint64_t quarter = fare_bits(n + FARE_SHIFT), exchange = (fare_bits(s) ^ fare_bits(c)) & -(quarter & 1);
+  const uint64_t quarter  = fare_bits(n + FARE_SHIFT),
+                 exchange = (fare_bits(s) ^ fare_bits(c)) & -(quarter & 1);
 
   *cosine = fare_from_bits(fare_bits(c) ^ exchange ^ ((quarter + 1) & 2) << 62);
   *sine   = fare_from_bits(fare_bits(s) ^ exchange ^ (quarter & 2) << 62);

@@ -19,7 +19,10 @@ double fare_seconds(void)
   return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* Whether a line can be rewritten. mpirun gives every rank a terminal of its own, which says nothing about where it ends: there FARE_PROGRESS tells. */
+/*
+  Whether a line can be rewritten. mpirun gives every rank a terminal of its own, which says nothing about
+  where it ends: there FARE_PROGRESS tells.
+*/
 static int is_terminal(void)
 {
   const char *told = getenv("FARE_PROGRESS");
@@ -83,9 +86,12 @@ void fare_progress_begin(fare_progress *progress, const char *what, double total
 
 static void duration(double seconds, char *text, size_t size)
 {
-  if (seconds < 90) snprintf(text, size, "%.0f s", seconds);
-  else if (seconds < 5400) snprintf(text, size, "%.1f min", seconds / 60);
-  else snprintf(text, size, "%.1f h", seconds / 3600);
+  if (seconds < 90)
+    snprintf(text, size, "%.0f s", seconds);
+  else if (seconds < 5400)
+    snprintf(text, size, "%.1f min", seconds / 60);
+  else
+    snprintf(text, size, "%.1f h", seconds / 3600);
 }
 
 void fare_progress_update(fare_progress *progress, double done, const char *note)
@@ -100,10 +106,12 @@ void fare_progress_update(fare_progress *progress, double done, const char *note
   progress->shown = now;
   if (fraction > 0) duration((now - progress->began) * (1 / fraction - 1), left, sizeof left);
   if (terminal) {
-    printf("\r[%8.1f s] %s %3.0f %%, %s left%s%s\033[K", since_start(), progress->what, 100 * fraction, left, note ? "; " : "", note ? note : "");
+    printf("\r[%8.1f s] %s %3.0f %%, %s left%s%s\033[K", since_start(), progress->what, 100 * fraction, left,
+      note ? "; " : "", note ? note : "");
     fflush(stdout);
   } else {
-    fare_log("%s %3.0f %%, %s left%s%s", progress->what, 100 * fraction, left, note ? "; " : "", note ? note : "");
+    fare_log(
+      "%s %3.0f %%, %s left%s%s", progress->what, 100 * fraction, left, note ? "; " : "", note ? note : "");
   }
 }
 

@@ -1,4 +1,7 @@
-/* Being asked to stop, by a signal or by the clock. Who sends SIGTERM again after a while does not want to wait for the next safe point: then it has its usual effect. */
+/*
+  Being asked to stop, by a signal or by the clock. Who sends SIGTERM again after a while does not want to
+  wait for the next safe point: then it has its usual effect.
+*/
 #include <fare/support.h>
 
 #include <math.h>
@@ -32,7 +35,8 @@ PetscErrorCode fare_stop_listen(double seconds)
 
   PetscFunctionBeginUser;
   sigemptyset(&action.sa_mask);
-  if (sigaction(SIGTERM, &action, NULL) || sigaction(SIGUSR1, &action, NULL)) FARE_FAIL(FARE_ERR_FAILED, "cannot listen to SIGTERM and SIGUSR1");
+  if (sigaction(SIGTERM, &action, NULL) || sigaction(SIGUSR1, &action, NULL))
+    FARE_FAIL(FARE_ERR_FAILED, "cannot listen to SIGTERM and SIGUSR1");
   deadline = seconds > 0 ? fare_seconds() + seconds : HUGE_VAL;
   PetscFunctionReturn(0);
 }

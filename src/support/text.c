@@ -99,8 +99,10 @@ PetscErrorCode fare_table_print(const fare_table *table, FILE *to)
     const int    last   = column + 1 == (size_t)table->columns;
     const int    pad    = width[column] - shown_width(cell);
 
-    if (right[column]) fprintf(to, "%*s%s", pad, "", cell);
-    else fprintf(to, "%s%*s", cell, last ? 0 : pad, "");
+    if (right[column])
+      fprintf(to, "%*s%s", pad, "", cell);
+    else
+      fprintf(to, "%s%*s", cell, last ? 0 : pad, "");
     fputs(last ? "\n" : "  ", to);
   }
   PetscCall(PetscFree2(width, right));
@@ -122,7 +124,10 @@ static int same_letter(char a, char b)
   return tolower((unsigned char)a) == tolower((unsigned char)b);
 }
 
-/* Edit distance of two short words (insertion, deletion, substitution), by rows of the usual table; case does not count. */
+/*
+  Edit distance of two short words (insertion, deletion, substitution), by rows of the usual table; case does
+  not count.
+*/
 static int edit_distance(const char *a, const char *b)
 {
   const int m = (int)strlen(a), n = (int)strlen(b);

@@ -8,11 +8,17 @@
 static const char *const kinds[] = {"boltzmann", "gaussian", "uniform", "mixture", "point", "snapshot", NULL};
 
 const fare_field fare_initial_fields[] = {
-  {"density", FARE_CHOICE, offsetof(fare_initial, density), "boltzmann", 0, 0, kinds, "", "boltzmann: exp(-V/kT) at the start; gaussian; uniform: over the truth's box; mixture: of gaussians; point: a narrow gaussian; snapshot: the density of a file"},
-  {"mean", FARE_REALS, offsetof(fare_initial, mean), "", -1e6, 1e6, NULL, "", "gaussian, point: place per axis; mixture: of one component after the other"},
-  {"sd", FARE_REALS, offsetof(fare_initial, sd), "", 1e-9, 1e6, NULL, "", "gaussian, mixture: standard deviation, as mean; point: a hundredth of the domain unless given"},
-  {"weights", FARE_REALS, offsetof(fare_initial, weights), "", 1e-12, 1e12, NULL, "", "mixture: of its components, of any sum"},
-  {"file", FARE_STRING, offsetof(fare_initial, file), "", 0, 0, NULL, "", "snapshot: a snapshot_*.h5 of a study of this dimension"},
+  {"density", FARE_CHOICE, offsetof(fare_initial, density), "boltzmann", 0, 0, kinds, "",
+    "boltzmann: exp(-V/kT) at the start; gaussian; uniform: over the truth's box; mixture: of gaussians; "
+    "point: a narrow gaussian; snapshot: the density of a file"},
+  {"mean", FARE_REALS, offsetof(fare_initial, mean), "", -1e6, 1e6, NULL, "",
+    "gaussian, point: place per axis; mixture: of one component after the other"},
+  {"sd", FARE_REALS, offsetof(fare_initial, sd), "", 1e-9, 1e6, NULL, "",
+    "gaussian, mixture: standard deviation, as mean; point: a hundredth of the domain unless given"},
+  {"weights", FARE_REALS, offsetof(fare_initial, weights), "", 1e-12, 1e12, NULL, "",
+    "mixture: of its components, of any sum"},
+  {"file", FARE_STRING, offsetof(fare_initial, file), "", 0, 0, NULL, "",
+    "snapshot: a snapshot_*.h5 of a study of this dimension"},
   FARE_FIELDS_END,
 };
 
@@ -25,19 +31,28 @@ static const fare_node *place(const fare_node *node, const char *key)
 /* Which keys a kind has: others are refused, lest they be thought to do something. */
 static PetscErrorCode check_keys(const fare_node *node, const fare_initial *initial)
 {
-  const int         kind      = initial->density;
-  const PetscBool   gaussians = kind == FARE_INITIAL_GAUSSIAN || kind == FARE_INITIAL_MIXTURE || kind == FARE_INITIAL_POINT ? PETSC_TRUE : PETSC_FALSE;
-  const char *const stray     = !gaussians && initial->mean.count ? "mean" : !gaussians && initial->sd.count ? "sd" : kind != FARE_INITIAL_MIXTURE && initial->weights.count ? "weights" : kind != FARE_INITIAL_SNAPSHOT && initial->file ? "file" : NULL;
+  const int       kind = initial->density;
+  const PetscBool gaussians =
+    kind == FARE_INITIAL_GAUSSIAN || kind == FARE_INITIAL_MIXTURE || kind == FARE_INITIAL_POINT ? PETSC_TRUE
+                                                                                                : PETSC_FALSE;
+  const char *const stray = !gaussians && initial->mean.count ? "mean"
+    : !gaussians && initial->sd.count                         ? "sd"
+    : kind != FARE_INITIAL_MIXTURE && initial->weights.count  ? "weights"
+    : kind != FARE_INITIAL_SNAPSHOT && initial->file          ? "file"
+                                                              : NULL;
 
   PetscFunctionBeginUser;
   if (stray) PetscCall(fare_node_error(place(node, stray), "not for density: %s", kinds[kind]));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode check_numbers(const fare_node *node, const char *key, size_t wanted, size_t given, const char *what)
+static PetscErrorCode check_numbers(
+  const fare_node *node, const char *key, size_t wanted, size_t given, const char *what)
 {
   PetscFunctionBeginUser;
-  if (given != wanted) PetscCall(fare_node_error(place(node, key), "%s needs %zu number%s in '%s', got %zu", what, wanted, wanted > 1 ? "s" : "", key, given));
+  if (given != wanted)
+    PetscCall(fare_node_error(place(node, key), "%s needs %zu number%s in '%s', got %zu", what, wanted,
+      wanted > 1 ? "s" : "", key, given));
   PetscFunctionReturn(0);
 }
 
@@ -52,7 +67,8 @@ static PetscErrorCode widen_point(const fare_system *system, fare_initial *initi
   initial->sd.values = calloc(dim, sizeof *initial->sd.values);
   if (!initial->sd.values) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   initial->sd.count = dim;
-  for (size_t axis = 0; axis < dim; axis++) initial->sd.values[axis] = 0.01 * (type->upper[axis] - type->lower[axis]);
+  for (size_t axis = 0; axis < dim; axis++)
+    initial->sd.values[axis] = 0.01 * (type->upper[axis] - type->lower[axis]);
   PetscFunctionReturn(0);
 }
 
@@ -68,9 +84,15 @@ static PetscErrorCode check(const fare_node *node, const fare_system *system, fa
   switch ((fare_initial_kind)initial->density) {
   case FARE_INITIAL_BOLTZMANN:
     if (fare_system_has_potential(system)) break;
-    if (node) PetscCall(fare_node_error(node, "system '%s' has no potential, so no Boltzmann density to begin with: give another", name));
-    FARE_FAIL(FARE_ERR_INPUT, "initial: system '%s' has no potential, so no Boltzmann density to begin with: give another, say {density: gaussian, mean: [...], sd: [...]}", name);
-  case FARE_INITIAL_UNIFORM: break;
+    if (node)
+      PetscCall(fare_node_error(
+        node, "system '%s' has no potential, so no Boltzmann density to begin with: give another", name));
+    FARE_FAIL(FARE_ERR_INPUT,
+      "initial: system '%s' has no potential, so no Boltzmann density to begin with: give another, say "
+      "{density: gaussian, mean: [...], sd: [...]}",
+      name);
+  case FARE_INITIAL_UNIFORM:
+    break;
   case FARE_INITIAL_POINT:
     PetscCall(check_numbers(node, "mean", dim, initial->mean.count, what));
     PetscCall(widen_point(system, initial));
@@ -81,7 +103,8 @@ static PetscErrorCode check(const fare_node *node, const fare_system *system, fa
     PetscCall(check_numbers(node, "sd", dim, initial->sd.count, what));
     break;
   case FARE_INITIAL_MIXTURE:
-    if (!initial->weights.count) PetscCall(fare_node_error(node, "a mixture needs 'weights', one per component"));
+    if (!initial->weights.count)
+      PetscCall(fare_node_error(node, "a mixture needs 'weights', one per component"));
     PetscCall(check_numbers(node, "mean", dim * initial->weights.count, initial->mean.count, what));
     PetscCall(check_numbers(node, "sd", dim * initial->weights.count, initial->sd.count, what));
     break;
@@ -93,7 +116,8 @@ static PetscErrorCode check(const fare_node *node, const fare_system *system, fa
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_initial_from_config(const fare_node *node, const fare_system *system, fare_initial *initial)
+PetscErrorCode fare_initial_from_config(
+  const fare_node *node, const fare_system *system, fare_initial *initial)
 {
   PetscErrorCode code;
 
@@ -120,7 +144,10 @@ fare_box fare_initial_box(const fare_initial *initial, const fare_system *system
 #define IMAGES 9.0 /* standard deviations from the nearest image to those that no longer count */
 #define EVEN   1.5 /* turns: so wide a gaussian is even round the circle, to rounding */
 
-/* ln of a gaussian at a distance from its mean; round a circle, of all its images: what lies beyond one end comes in at the other, as particles do. */
+/*
+  ln of a gaussian at a distance from its mean; round a circle, of all its images: what lies beyond one end
+  comes in at the other, as particles do.
+*/
 static double log_gaussian(double distance, double sd, double period)
 {
   double near, sum = 0;
@@ -130,12 +157,14 @@ static double log_gaussian(double distance, double sd, double period)
   if (sd > EVEN * period) return log(sqrt(2 * PETSC_PI) * sd / period);
   near = distance - period * nearbyint(distance / period);
   most = 1 + (int)(IMAGES * sd / period);
-  for (int k = -most; k <= most; k++) sum += exp(-0.5 * k * period * (2 * near + k * period) / (sd * sd)); /* to the nearest, which may be next to nothing */
+  /* to the nearest, which may be next to nothing */
+  for (int k = -most; k <= most; k++) sum += exp(-0.5 * k * period * (2 * near + k * period) / (sd * sd));
   return log(sum) - 0.5 * (near / sd) * (near / sd);
 }
 
 /* ln of a sum of gaussians, the largest taken out before summing. */
-static double log_gaussians(const fare_initial *initial, int dim, const double period[], const double *const x[], size_t i)
+static double log_gaussians(
+  const fare_initial *initial, int dim, const double period[], const double *const x[], size_t i)
 {
   const size_t components = initial->weights.count ? initial->weights.count : 1;
   double       highest = -HUGE_VAL, sum = 0;
@@ -147,22 +176,28 @@ static double log_gaussians(const fare_initial *initial, int dim, const double p
       for (int axis = 0; axis < dim; axis++) {
         const size_t at = c * (size_t)dim + (size_t)axis;
 
-        exponent += log_gaussian(x[axis][i] - initial->mean.values[at], initial->sd.values[at], period[axis]) - (components > 1 ? log(initial->sd.values[at]) : 0);
+        exponent +=
+          log_gaussian(x[axis][i] - initial->mean.values[at], initial->sd.values[at], period[axis]) -
+          (components > 1 ? log(initial->sd.values[at]) : 0);
       }
-      if (pass) sum += exp(exponent - highest);
-      else highest = PetscMax(highest, exponent);
+      if (pass)
+        sum += exp(exponent - highest);
+      else
+        highest = PetscMax(highest, exponent);
     }
   }
   return components > 1 ? highest + log(sum) : highest;
 }
 
-void fare_initial_log_density(const fare_initial *initial, const fare_system *system, double t, size_t n, const double *const x[], double log_density[])
+void fare_initial_log_density(const fare_initial *initial, const fare_system *system, double t, size_t n,
+  const double *const x[], double log_density[])
 {
   const fare_box box = fare_initial_box(initial, system);
   const int      dim = fare_system_dimension(system);
   double         period[FARE_DIM_MAX];
 
-  for (int axis = 0; axis < dim; axis++) period[axis] = box.periodic[axis] ? box.upper[axis] - box.lower[axis] : 0;
+  for (int axis = 0; axis < dim; axis++)
+    period[axis] = box.periodic[axis] ? box.upper[axis] - box.lower[axis] : 0;
   switch ((fare_initial_kind)initial->density) {
   case FARE_INITIAL_BOLTZMANN:
     fare_system_potential(system, t, n, x, log_density);
@@ -176,14 +211,19 @@ void fare_initial_log_density(const fare_initial *initial, const fare_system *sy
   case FARE_INITIAL_UNIFORM:
     for (size_t i = 0; i < n; i++) log_density[i] = 0;
     break;
-  case FARE_INITIAL_SNAPSHOT: fare_saved_log_density(initial->saved, n, x, log_density); break;
+  case FARE_INITIAL_SNAPSHOT:
+    fare_saved_log_density(initial->saved, n, x, log_density);
+    break;
   }
 }
 
 const fare_field fare_schedule_fields[] = {
-  {"start", FARE_REAL, offsetof(fare_schedule, start), "0", -1e12, 1e12, NULL, "time", "time of the first snapshot, when everything begins"},
-  {"end", FARE_REAL, offsetof(fare_schedule, end), NULL, -1e12, 1e12, NULL, "time", "time of the last snapshot"},
-  {"count", FARE_INTEGER, offsetof(fare_schedule, count), NULL, 2, 1e6, NULL, "", "number of snapshots, evenly spaced, both ends among them"},
+  {"start", FARE_REAL, offsetof(fare_schedule, start), "0", -1e12, 1e12, NULL, "time",
+    "time of the first snapshot, when everything begins"},
+  {"end", FARE_REAL, offsetof(fare_schedule, end), NULL, -1e12, 1e12, NULL, "time",
+    "time of the last snapshot"},
+  {"count", FARE_INTEGER, offsetof(fare_schedule, count), NULL, 2, 1e6, NULL, "",
+    "number of snapshots, evenly spaced, both ends among them"},
   FARE_FIELDS_END,
 };
 

@@ -71,7 +71,7 @@ static void accelerate(int slot, const double *theta, size_t n, const double pos
 {
   const fare_system_type *type = slots[slot].own;
   double                  inside[FARE_DIM_MAX][RUN];
-  const double           *at[FARE_DIM_MAX], *const x[] = {position};
+  const double *at[FARE_DIM_MAX], *const x[] = {position};
 
   for (size_t first = 0; first < n; first += RUN) {
     const size_t count = n - first < RUN ? n - first : RUN;
@@ -81,37 +81,39 @@ static void accelerate(int slot, const double *theta, size_t n, const double pos
   }
 }
 
-#define VECTOR(slot, name) \
-  static void name##_##slot(int dim, const double *theta, size_t n, const double *const x[], \
-    double *const v[]) \
-  { \
-    call(slot, (function){.vector = slots[slot].own->name}, dim, dim, theta, n, x, v); \
+#define VECTOR(slot, name)                                                              \
+  static void name##_##slot(                                                            \
+    int dim, const double *theta, size_t n, const double *const x[], double *const v[]) \
+  {                                                                                     \
+    call(slot, (function){.vector = slots[slot].own->name}, dim, dim, theta, n, x, v);  \
   }
-#define SLOT(slot) \
-  VECTOR(slot, force) \
-  VECTOR(slot, extra) \
-  VECTOR(slot, drift) \
-  VECTOR(slot, diffusion) \
+#define SLOT(slot)                                                                                          \
+  VECTOR(slot, force)                                                                                       \
+  VECTOR(slot, extra)                                                                                       \
+  VECTOR(slot, drift)                                                                                       \
+  VECTOR(slot, diffusion)                                                                                   \
   static void potential_##slot(int dim, const double *theta, size_t n, const double *const x[], double V[]) \
-  { \
-    call(slot, (function){.scalar = slots[slot].own->potential}, 1, dim, theta, n, x, &V); \
-  } \
-  static void shape_##slot(int dim, size_t n, const double *const x[], double *const phi[]) \
-  { \
+  {                                                                                                         \
+    call(slot, (function){.scalar = slots[slot].own->potential}, 1, dim, theta, n, x, &V);                  \
+  }                                                                                                         \
+  static void shape_##slot(int dim, size_t n, const double *const x[], double *const phi[])                 \
+  {                                                                                                         \
     call(slot, (function){.shape = slots[slot].own->shape}, slots[slot].own->shapes, dim, NULL, n, x, phi); \
-  } \
-  static void acceleration_##slot(const double *theta, size_t n, const double position[], double a[]) \
-  { \
-    accelerate(slot, theta, n, position, a); \
+  }                                                                                                         \
+  static void acceleration_##slot(const double *theta, size_t n, const double position[], double a[])       \
+  {                                                                                                         \
+    accelerate(slot, theta, n, position, a);                                                                \
   }
+/* clang-format off */
 SLOT(0) SLOT(1) SLOT(2) SLOT(3) SLOT(4) SLOT(5) SLOT(6) SLOT(7)
+/* clang-format on */
 
-#define FUNCTIONS(slot) \
-  { \
+#define FUNCTIONS(slot)                                                                         \
+  {                                                                                             \
     potential_##slot, force_##slot, extra_##slot, shape_##slot, drift_##slot, diffusion_##slot, \
-    acceleration_##slot \
+      acceleration_##slot                                                                       \
   }
-static const struct {
+  static const struct {
   void (*potential)(int dim, const double *theta, size_t n, const double *const x[], double V[]);
   void (*force)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
   void (*extra)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);

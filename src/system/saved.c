@@ -7,7 +7,7 @@
 
 struct fare_saved {
   int      dim;
-  uint64_t cells[FARE_DIM_MAX];                         /* x, y, z */
+  uint64_t cells[FARE_DIM_MAX]; /* x, y, z */
   double   lower[FARE_DIM_MAX], spacing[FARE_DIM_MAX];
   double  *density; /* x fastest */
 };
@@ -25,7 +25,9 @@ static PetscErrorCode read(fare_store *store, int dim, fare_saved *m)
   if (!has) FARE_FAIL(FARE_ERR_FAILED, "has no snapshot in it");
   snprintf(path, sizeof path, "/data/%s/meshes/density", iteration);
   PetscCall(fare_store_extents(store, path, &m->dim, extent));
-  if (m->dim != dim) FARE_FAIL(FARE_ERR_FAILED, "its density has %d dimension%s, the system %d", m->dim, m->dim > 1 ? "s" : "", dim);
+  if (m->dim != dim)
+    FARE_FAIL(
+      FARE_ERR_FAILED, "its density has %d dimension%s, the system %d", m->dim, m->dim > 1 ? "s" : "", dim);
   PetscCall(fare_store_get_reals(store, path, "gridSpacing", (size_t)dim, spacing));
   PetscCall(fare_store_get_reals(store, path, "gridGlobalOffset", (size_t)dim, lower));
   for (int i = 0; i < dim; i++) {
@@ -43,12 +45,12 @@ static PetscErrorCode read(fare_store *store, int dim, fare_saved *m)
 PetscErrorCode fare_saved_read(const fare_node *node, const char *file, int dim, fare_saved **saved)
 {
   fare_store    *store;
-  fare_saved     *m;
+  fare_saved    *m;
   PetscErrorCode code;
 
   PetscFunctionBeginUser;
   *saved = NULL;
-  m     = calloc(1, sizeof *m);
+  m      = calloc(1, sizeof *m);
   if (!m) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   code = fare_store_open(PETSC_COMM_SELF, file, &store);
   if (!code) {

@@ -4,12 +4,18 @@
 
 #include <fare/system.h>
 
-/* The mesh `density` of a snapshot; every rank reads for itself. FARE_ERR_INPUT at `node` where the file is none, or of another dimension. */
+/*
+  The mesh `density` of a snapshot; every rank reads for itself. FARE_ERR_INPUT at `node` where the file is
+  none, or of another dimension.
+*/
 PetscErrorCode fare_saved_read(const fare_node *node, const char *file, int dim, fare_saved **saved);
 PetscErrorCode fare_saved_destroy(fare_saved **saved);
 /* Its cells: how many along each axis, where the first begins, and how wide each is. */
 void fare_saved_cells(const fare_saved *saved, int64_t cells[], double lower[], double spacing[]);
-/* ln of the density of the cell that each point lies in; -infinity outside and where the density is not positive. */
+/*
+  ln of the density of the cell that each point lies in; -infinity outside and where the density is not
+  positive.
+*/
 void fare_saved_log_density(const fare_saved *saved, size_t n, const double *const x[], double log_density[]);
 
 #endif

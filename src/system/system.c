@@ -15,9 +15,9 @@ static const fare_system_type *const types[] = {
 #undef FARE_SYSTEM
 };
 
-#define DRIVES_MAX     16
-#define CHECKED_TIMES  4096 /* moments at which the range of a driven parameter is looked at */
-#define CHECKED_RINGS  64   /* of which one in so many for whether the potential closes */
+#define DRIVES_MAX      16
+#define CHECKED_TIMES   4096   /* moments at which the range of a driven parameter is looked at */
+#define CHECKED_RINGS   64     /* of which one in so many for whether the potential closes */
 #define CHECKED_CORNERS 100000 /* of waveforms, beside them, at most */
 
 struct fare_system {
@@ -63,7 +63,7 @@ static int parameter_find(const fare_system_type *type, const char *name)
 static void unknown_parameter(const fare_system_type *type, const char *name, fare_text *text)
 {
   const char *names[FARE_PARAMETERS_MAX] = {NULL}, *nearest;
-  const int   count = parameter_count(type);
+  const int   count                      = parameter_count(type);
 
   for (int i = 0; i < count; i++) names[i] = type->parameters[i].name;
   nearest = fare_nearest(name, names, (size_t)count);
@@ -78,7 +78,8 @@ PetscErrorCode fare_system_create(const fare_system_type *type, int dimension, f
   PetscFunctionBeginUser;
   if (!dimension) dimension = type->dimension_least;
   if (dimension < type->dimension_least || dimension > type->dimension_most) {
-    FARE_FAIL(FARE_ERR_INPUT, "system '%s' has %d to %d dimensions, not %d", type->name, type->dimension_least, type->dimension_most, dimension);
+    FARE_FAIL(FARE_ERR_INPUT, "system '%s' has %d to %d dimensions, not %d", type->name,
+      type->dimension_least, type->dimension_most, dimension);
   }
   PetscCall(PetscNew(system));
   (*system)->type      = type;
@@ -103,8 +104,10 @@ PetscErrorCode fare_system_set(fare_system *system, const char *parameter, doubl
   const fare_parameter *row   = &system->type->parameters[index < 0 ? 0 : index];
 
   PetscFunctionBeginUser;
-  if (index < 0) FARE_FAIL(FARE_ERR_INPUT, "system '%s' has no parameter '%s'", system->type->name, parameter);
-  if (!(value >= row->least && value <= row->most)) FARE_FAIL(FARE_ERR_INPUT, "%s = %g is outside [%g, %g]", parameter, value, row->least, row->most);
+  if (index < 0)
+    FARE_FAIL(FARE_ERR_INPUT, "system '%s' has no parameter '%s'", system->type->name, parameter);
+  if (!(value >= row->least && value <= row->most))
+    FARE_FAIL(FARE_ERR_INPUT, "%s = %g is outside [%g, %g]", parameter, value, row->least, row->most);
   system->base[index] = value;
   PetscFunctionReturn(0);
 }
@@ -122,13 +125,15 @@ static PetscErrorCode add_drive(fare_system *system, int parameter, fare_wavefor
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_system_drive_sine(fare_system *system, const char *parameter, double amplitude, double period, double phase)
+PetscErrorCode fare_system_drive_sine(
+  fare_system *system, const char *parameter, double amplitude, double period, double phase)
 {
   const int     index = parameter_find(system->type, parameter);
   fare_waveform waveform;
 
   PetscFunctionBeginUser;
-  if (index < 0) FARE_FAIL(FARE_ERR_INPUT, "system '%s' has no parameter '%s'", system->type->name, parameter);
+  if (index < 0)
+    FARE_FAIL(FARE_ERR_INPUT, "system '%s' has no parameter '%s'", system->type->name, parameter);
   PetscCall(fare_waveform_sine(parameter, amplitude, period, phase, &waveform));
   PetscCall(add_drive(system, index, &waveform));
   PetscFunctionReturn(0);
@@ -162,7 +167,8 @@ static PetscErrorCode read_parameters(fare_system *system, const fare_node *map)
 
   PetscFunctionBeginUser;
   if (!map) PetscFunctionReturn(0);
-  if (fare_node_kind_of(map) != FARE_NODE_MAP) PetscCall(fare_node_error(map, "expected a map of parameter names and values"));
+  if (fare_node_kind_of(map) != FARE_NODE_MAP)
+    PetscCall(fare_node_error(map, "expected a map of parameter names and values"));
   for (size_t i = 0; i < fare_node_size(map); i++) {
     const int             index = parameter_find(system->type, fare_node_key(map, i));
     const fare_parameter *row   = &system->type->parameters[index < 0 ? 0 : index];
@@ -176,7 +182,9 @@ static PetscErrorCode read_parameters(fare_system *system, const fare_node *map)
       PetscFunctionReturn(code);
     }
     PetscCall(fare_node_real(fare_node_item(map, i), &value));
-    if (value < row->least || value > row->most) PetscCall(fare_node_error(fare_node_item(map, i), "expected a number from %g to %g, got %g", row->least, row->most, value));
+    if (value < row->least || value > row->most)
+      PetscCall(fare_node_error(
+        fare_node_item(map, i), "expected a number from %g to %g, got %g", row->least, row->most, value));
     system->base[index] = value;
   }
   PetscFunctionReturn(0);
@@ -189,11 +197,16 @@ typedef struct {
 } system_section;
 
 static const fare_field section_fields[] = {
-  {"name", FARE_STRING, offsetof(system_section, name), "", 0, 0, NULL, "", "one of `fare list systems`; or one of these two instead:"},
-  {"plugin", FARE_STRING, offsetof(system_section, plugin), "", 0, 0, NULL, "", "shared object with a system of your own; a relative path starts from the working directory"},
-  {"expression", FARE_NODE, offsetof(system_section, expression), "", 0, 0, NULL, "", "a system by formulas; every symbol in them that is no axis is a parameter"},
-  {"dimension", FARE_INTEGER, offsetof(system_section, dimension), "0", 0, FARE_DIM_MAX, NULL, "", "of the state, where the system leaves a choice; 0: its least"},
-  {"parameters", FARE_NODE, offsetof(system_section, parameters), "", 0, 0, NULL, "", "values of the system's parameters, by name"},
+  {"name", FARE_STRING, offsetof(system_section, name), "", 0, 0, NULL, "",
+    "one of `fare list systems`; or one of these two instead:"},
+  {"plugin", FARE_STRING, offsetof(system_section, plugin), "", 0, 0, NULL, "",
+    "shared object with a system of your own; a relative path starts from the working directory"},
+  {"expression", FARE_NODE, offsetof(system_section, expression), "", 0, 0, NULL, "",
+    "a system by formulas; every symbol in them that is no axis is a parameter"},
+  {"dimension", FARE_INTEGER, offsetof(system_section, dimension), "0", 0, FARE_DIM_MAX, NULL, "",
+    "of the state, where the system leaves a choice; 0: its least"},
+  {"parameters", FARE_NODE, offsetof(system_section, parameters), "", 0, 0, NULL, "",
+    "values of the system's parameters, by name"},
   FARE_FIELDS_END,
 };
 
@@ -208,24 +221,32 @@ static const char *system_name_at(size_t i)
 }
 
 /* The type that the section names: of the library, of a shared object, or of formulas. */
-static PetscErrorCode find_type(const fare_node *node, const system_section *section, fare_origin *origin, const fare_system_type **type)
+static PetscErrorCode find_type(
+  const fare_node *node, const system_section *section, fare_origin *origin, const fare_system_type **type)
 {
   const int given = !!section->name + !!section->plugin + !!section->expression;
 
   PetscFunctionBeginUser;
-  if (!given && node) PetscCall(fare_node_error(node, "missing key 'name' (one of `fare list systems`); or 'plugin' or 'expression' for a system of your own"));
+  if (!given && node)
+    PetscCall(fare_node_error(node,
+      "missing key 'name' (one of `fare list systems`); or 'plugin' or 'expression' for a system of your "
+      "own"));
   if (!given) FARE_FAIL(FARE_ERR_INPUT, "system: missing key 'name'");
   if (given > 1) PetscCall(fare_node_error(node, "'name', 'plugin' and 'expression' exclude each other"));
   if (section->plugin) {
     PetscCall(fare_plugin_system(fare_node_find(node, "plugin"), section->plugin, origin, type));
   } else if (section->expression) {
-    PetscCall(fare_expression_system(section->expression, section->parameters, section->dimension, origin, type));
+    PetscCall(
+      fare_expression_system(section->expression, section->parameters, section->dimension, origin, type));
   } else {
     *type = fare_system_type_find(section->name);
     if (!*type) PetscCall(fare_node_unknown(fare_node_find(node, "name"), "system", system_name_at));
   }
-  if (section->dimension && (section->dimension < (*type)->dimension_least || section->dimension > (*type)->dimension_most)) {
-    PetscCall(fare_node_error(fare_node_find(node, "dimension"), "system '%s' has %d to %d dimensions, got %d", (*type)->name, (*type)->dimension_least, (*type)->dimension_most, (int)section->dimension));
+  if (section->dimension &&
+    (section->dimension < (*type)->dimension_least || section->dimension > (*type)->dimension_most)) {
+    PetscCall(
+      fare_node_error(fare_node_find(node, "dimension"), "system '%s' has %d to %d dimensions, got %d",
+        (*type)->name, (*type)->dimension_least, (*type)->dimension_most, (int)section->dimension));
   }
   PetscFunctionReturn(0);
 }
@@ -248,7 +269,8 @@ static PetscErrorCode from_section(const fare_node *node, const system_section *
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_system_from_config(const fare_node *system_node, const fare_node *drive_node, fare_system **system)
+PetscErrorCode fare_system_from_config(
+  const fare_node *system_node, const fare_node *drive_node, fare_system **system)
 {
   system_section section = {0};
   PetscErrorCode code;
@@ -260,8 +282,10 @@ PetscErrorCode fare_system_from_config(const fare_node *system_node, const fare_
   PetscCall(fare_fields_free(section_fields, &section));
   PetscCall(code);
   if (!drive_node) PetscFunctionReturn(0);
-  if (fare_node_kind_of(drive_node) != FARE_NODE_LIST) PetscCall(fare_node_error(drive_node, "expected a list of maps {parameter: ..., waveform: ..., ...}"));
-  for (size_t i = 0; i < fare_node_size(drive_node); i++) PetscCall(fare_system_drive(*system, fare_node_item(drive_node, i)));
+  if (fare_node_kind_of(drive_node) != FARE_NODE_LIST)
+    PetscCall(fare_node_error(drive_node, "expected a list of maps {parameter: ..., waveform: ..., ...}"));
+  for (size_t i = 0; i < fare_node_size(drive_node); i++)
+    PetscCall(fare_system_drive(*system, fare_node_item(drive_node, i)));
   PetscFunctionReturn(0);
 }
 
@@ -277,17 +301,21 @@ static PetscErrorCode check_ranges(const fare_system *system, double t)
     const double          value = theta[system->driven[i]];
 
     if (!(value >= row->least && value <= row->most)) {
-      FARE_FAIL(FARE_ERR_INPUT, "%s reaches %g at time %g, outside its range [%g, %g]", row->name, value, t, row->least, row->most);
+      FARE_FAIL(FARE_ERR_INPUT, "%s reaches %g at time %g, outside its range [%g, %g]", row->name, value, t,
+        row->least, row->most);
     }
   }
   PetscFunctionReturn(0);
 }
 
-/* The potential at both ends of every periodic axis: where it does not close, no density is that of Boltzmann, and the seam would be a wall. */
+/*
+  The potential at both ends of every periodic axis: where it does not close, no density is that of Boltzmann,
+  and the seam would be a wall.
+*/
 static PetscErrorCode check_rings(const fare_system *system, double t)
 {
   enum { PLACES = 16 };
-  const fare_system_type *type = system->type;
+  const fare_system_type *type      = system->type;
   const double            tolerance = 1e-6;
   double                  at[FARE_DIM_MAX][PLACES], V[2][PLACES];
   const double           *x[FARE_DIM_MAX] = {at[0], at[1], at[2]};
@@ -297,15 +325,18 @@ static PetscErrorCode check_rings(const fare_system *system, double t)
     if (!type->periodic[axis]) continue;
     for (int side = 0; side < 2; side++) {
       for (int i = 0; i < PLACES; i++) {
-        for (int a = 0; a < system->dimension; a++) at[a][i] = type->lower[a] + (type->upper[a] - type->lower[a]) * fmod(0.37 + 0.71 * i * (a + 1), 1);
+        for (int a = 0; a < system->dimension; a++)
+          at[a][i] = type->lower[a] + (type->upper[a] - type->lower[a]) * fmod(0.37 + 0.71 * i * (a + 1), 1);
         at[axis][i] = side ? fare_ring_end(type->lower[axis], type->upper[axis]) : type->lower[axis];
       }
       fare_system_potential(system, t, PLACES, x, V[side]);
     }
     for (int i = 0; i < PLACES; i++) {
       if (fabs(V[1][i] - V[0][i]) <= tolerance * (1 + fabs(V[0][i]))) continue;
-      FARE_FAIL(FARE_ERR_INPUT, "at time %g the potential is not periodic along '%s': %.9g at its lower end, %.9g at its upper; a force round and round is an extra force beside the potential", t,
-                fare_system_axis_name(system, axis), V[0][i], V[1][i]);
+      FARE_FAIL(FARE_ERR_INPUT,
+        "at time %g the potential is not periodic along '%s': %.9g at its lower end, %.9g at its upper; a "
+        "force round and round is an extra force beside the potential",
+        t, fare_system_axis_name(system, axis), V[0][i], V[1][i]);
     }
   }
   PetscFunctionReturn(0);
@@ -322,7 +353,8 @@ PetscErrorCode fare_system_check(const fare_system *system, double start, double
     PetscCall(check_ranges(system, t));
     if (k % CHECKED_RINGS == 0) PetscCall(check_rings(system, t));
   }
-  for (double t = fare_system_next_corner(system, start); t < end && corners < CHECKED_CORNERS; t = fare_system_next_corner(system, t)) {
+  for (double t = fare_system_next_corner(system, start); t < end && corners < CHECKED_CORNERS;
+       t        = fare_system_next_corner(system, t)) {
     PetscCall(check_ranges(system, t));
     if (corners++ < CHECKED_TIMES) PetscCall(check_rings(system, t));
   }
@@ -333,10 +365,13 @@ PetscErrorCode fare_system_write(const fare_system *system, fare_text *to)
 {
   PetscFunctionBeginUser;
   fare_text_add(to, "system:\n");
-  if (system->origin.plan.text) fare_text_add(to, "%s", system->origin.plan.text);
-  else fare_text_add(to, "  name: %s\n", system->type->name);
+  if (system->origin.plan.text)
+    fare_text_add(to, "%s", system->origin.plan.text);
+  else
+    fare_text_add(to, "  name: %s\n", system->type->name);
   fare_text_add(to, "  dimension: %d\n  parameters:\n", system->dimension);
-  for (int i = 0; system->type->parameters[i].name; i++) fare_text_add(to, "    %s: %.17g\n", system->type->parameters[i].name, system->base[i]);
+  for (int i = 0; system->type->parameters[i].name; i++)
+    fare_text_add(to, "    %s: %.17g\n", system->type->parameters[i].name, system->base[i]);
   if (system->drives) fare_text_add(to, "drive:\n");
   for (int i = 0; i < system->drives; i++) {
     fare_text_add(to, "  -\n");
@@ -345,7 +380,8 @@ PetscErrorCode fare_system_write(const fare_system *system, fare_text *to)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode compare_parameters(const fare_system *system, const fare_node *before, fare_difference *difference)
+static PetscErrorCode compare_parameters(
+  const fare_system *system, const fare_node *before, fare_difference *difference)
 {
   fare_text      text = {0};
   fare_config   *config;
@@ -353,7 +389,8 @@ static PetscErrorCode compare_parameters(const fare_system *system, const fare_n
 
   PetscFunctionBeginUser;
   fare_text_add(&text, "{");
-  for (int i = 0; system->type->parameters[i].name; i++) fare_text_add(&text, "%s%s: %.17g", i ? ", " : "", system->type->parameters[i].name, system->base[i]);
+  for (int i = 0; system->type->parameters[i].name; i++)
+    fare_text_add(&text, "%s%s: %.17g", i ? ", " : "", system->type->parameters[i].name, system->base[i]);
   fare_text_add(&text, "}");
   code = fare_config_parse("parameters", text.text, text.length, &config);
   fare_text_free(&text);
@@ -364,7 +401,8 @@ static PetscErrorCode compare_parameters(const fare_system *system, const fare_n
 }
 
 /* Where it comes from: a name, a shared object, or formulas. */
-static PetscErrorCode compare_origin(const fare_system *system, const fare_node *before, fare_difference *difference)
+static PetscErrorCode compare_origin(
+  const fare_system *system, const fare_node *before, fare_difference *difference)
 {
   static const char *const keys[] = {"name", "plugin", "expression"};
   fare_text                text   = {0};
@@ -372,8 +410,10 @@ static PetscErrorCode compare_origin(const fare_system *system, const fare_node 
   PetscErrorCode           code;
 
   PetscFunctionBeginUser;
-  if (system->origin.plan.text) fare_text_add(&text, "%s", system->origin.plan.text);
-  else fare_text_add(&text, "  name: %s\n", system->type->name);
+  if (system->origin.plan.text)
+    fare_text_add(&text, "%s", system->origin.plan.text);
+  else
+    fare_text_add(&text, "  name: %s\n", system->type->name);
   code = fare_config_parse("system", text.text, text.length, &config);
   fare_text_free(&text);
   PetscCall(code);
@@ -381,18 +421,23 @@ static PetscErrorCode compare_origin(const fare_system *system, const fare_node 
     char path[64];
 
     snprintf(path, sizeof path, "system.%s", keys[i]);
-    code = fare_nodes_compare(fare_node_find(before, keys[i]), fare_node_find(fare_config_root(config), keys[i]), path, difference);
+    code = fare_nodes_compare(
+      fare_node_find(before, keys[i]), fare_node_find(fare_config_root(config), keys[i]), path, difference);
   }
   PetscCall(fare_config_destroy(&config));
   PetscFunctionReturn(code);
 }
 
-PetscErrorCode fare_system_compare(const fare_system *system, const fare_node *system_node, const fare_node *drive_node, fare_difference *difference)
+PetscErrorCode fare_system_compare(const fare_system *system, const fare_node *system_node,
+  const fare_node *drive_node, fare_difference *difference)
 {
-  const size_t         drives = drive_node && fare_node_kind_of(drive_node) == FARE_NODE_LIST ? fare_node_size(drive_node) : 0;
-  const system_section now    = {.dimension = system->dimension};
+  const size_t drives =
+    drive_node && fare_node_kind_of(drive_node) == FARE_NODE_LIST ? fare_node_size(drive_node) : 0;
+  const system_section now = {.dimension = system->dimension};
   /* the rest of the section is compared apart */
-  static const fare_field dimension[] = {{"dimension", FARE_INTEGER, offsetof(system_section, dimension), "0", 0, FARE_DIM_MAX, NULL, "", ""}, FARE_FIELDS_END};
+  static const fare_field dimension[] = {
+    {"dimension", FARE_INTEGER, offsetof(system_section, dimension), "0", 0, FARE_DIM_MAX, NULL, "", ""},
+    FARE_FIELDS_END};
 
   PetscFunctionBeginUser;
   PetscCall(compare_origin(system, system_node, difference));
@@ -421,9 +466,14 @@ PetscErrorCode fare_system_type_describe(const fare_system_type *type, FILE *to)
 
   PetscFunctionBeginUser;
   fprintf(to, "system %s: %s\n%s\n", type->name, type->summary, type->reference);
-  if (type->dimension_least == type->dimension_most) fprintf(to, "dimension %d; domain of the truth unless told otherwise:", type->dimension_least);
-  else fprintf(to, "dimension %d to %d; domain of the truth unless told otherwise:", type->dimension_least, type->dimension_most);
-  for (int axis = 0; axis < type->dimension_most; axis++) fprintf(to, "%s %s in [%g, %g]%s", axis ? "," : "", axis_name(type, axis), type->lower[axis], type->upper[axis], type->periodic[axis] ? " periodic" : "");
+  if (type->dimension_least == type->dimension_most)
+    fprintf(to, "dimension %d; domain of the truth unless told otherwise:", type->dimension_least);
+  else
+    fprintf(to, "dimension %d to %d; domain of the truth unless told otherwise:", type->dimension_least,
+      type->dimension_most);
+  for (int axis = 0; axis < type->dimension_most; axis++)
+    fprintf(to, "%s %s in [%g, %g]%s", axis ? "," : "", axis_name(type, axis), type->lower[axis],
+      type->upper[axis], type->periodic[axis] ? " periodic" : "");
   fprintf(to, "\nparameters, each of which can be driven by any waveform:\n\n");
   PetscCall(fare_table_create(4, &table));
   PetscCall(fare_table_cell(table, "parameter"));
@@ -485,7 +535,8 @@ double fare_system_next_jump(const fare_system *system, double t)
 {
   double first = HUGE_VAL;
 
-  for (int i = 0; i < system->drives; i++) first = PetscMin(first, fare_waveform_next_jump(&system->drive[i], t));
+  for (int i = 0; i < system->drives; i++)
+    first = PetscMin(first, fare_waveform_next_jump(&system->drive[i], t));
   return first;
 }
 
@@ -493,7 +544,8 @@ double fare_system_next_corner(const fare_system *system, double t)
 {
   double first = HUGE_VAL;
 
-  for (int i = 0; i < system->drives; i++) first = PetscMin(first, fare_waveform_next_corner(&system->drive[i], t));
+  for (int i = 0; i < system->drives; i++)
+    first = PetscMin(first, fare_waveform_next_corner(&system->drive[i], t));
   return first;
 }
 
@@ -501,17 +553,20 @@ double fare_system_longest_step(const fare_system *system, double t)
 {
   double longest = HUGE_VAL;
 
-  for (int i = 0; i < system->drives; i++) longest = PetscMin(longest, fare_waveform_longest_step(&system->drive[i], t));
+  for (int i = 0; i < system->drives; i++)
+    longest = PetscMin(longest, fare_waveform_longest_step(&system->drive[i], t));
   return longest;
 }
 
 double fare_system_shortest_pulse(const fare_system *system, double start, double end)
 {
   double shortest = HUGE_VAL, before[2] = {-HUGE_VAL, -HUGE_VAL};
-  int    corners  = 0;
+  int    corners = 0;
 
-  for (double t = fare_system_next_corner(system, start); t < end && corners++ < CHECKED_CORNERS; t = fare_system_next_corner(system, t)) {
-    const PetscBool jumps = fare_system_next_jump(system, before[1] > start ? before[1] : start) <= t ? PETSC_TRUE : PETSC_FALSE;
+  for (double t = fare_system_next_corner(system, start); t < end && corners++ < CHECKED_CORNERS;
+       t        = fare_system_next_corner(system, t)) {
+    const PetscBool jumps =
+      fare_system_next_jump(system, before[1] > start ? before[1] : start) <= t ? PETSC_TRUE : PETSC_FALSE;
 
     if (t - before[1] <= 1e-12 * fabs(t)) continue; /* the same time but for rounding */
     shortest  = PetscMin(shortest, t - before[jumps ? 1 : 0]);
@@ -552,7 +607,8 @@ void fare_system_potential(const fare_system *system, double t, size_t n, const 
   system->type->potential(system->dimension, theta, n, x, V);
 }
 
-void fare_system_force(const fare_system *system, double t, size_t n, const double *const x[], double *const f[])
+void fare_system_force(
+  const fare_system *system, double t, size_t n, const double *const x[], double *const f[])
 {
   double theta[FARE_PARAMETERS_MAX];
 
@@ -560,7 +616,8 @@ void fare_system_force(const fare_system *system, double t, size_t n, const doub
   system->type->force(system->dimension, theta, n, x, f);
 }
 
-void fare_system_drift(const fare_system *system, double t, size_t n, const double *const x[], double *const f[])
+void fare_system_drift(
+  const fare_system *system, double t, size_t n, const double *const x[], double *const f[])
 {
   double theta[FARE_PARAMETERS_MAX];
 
@@ -575,7 +632,8 @@ void fare_system_drift(const fare_system *system, double t, size_t n, const doub
   }
 }
 
-void fare_system_diffusion(const fare_system *system, double t, size_t n, const double *const x[], double *const D[])
+void fare_system_diffusion(
+  const fare_system *system, double t, size_t n, const double *const x[], double *const D[])
 {
   double theta[FARE_PARAMETERS_MAX];
 

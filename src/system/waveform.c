@@ -8,27 +8,60 @@
 
 static const char *const names[] = {"constant", "sine", "square", "ramp", "smoothstep", "tabulated", NULL};
 
-#define FIELD_PARAMETER {"parameter", FARE_STRING, AT(parameter), NULL, 0, 0, NULL, "", "name of the parameter that is driven"}
-#define FIELD_WAVEFORM  {"waveform", FARE_CHOICE, AT(waveform), NULL, 0, 0, names, "", "how it moves"}
-#define FIELD_AMPLITUDE {"amplitude", FARE_REAL, AT(amplitude), NULL, ANY, NULL, "of the parameter", "what is added to the parameter's own value, times the shape"}
-#define FIELD_PERIOD    {"period", FARE_REAL, AT(period), NULL, 1e-12, 1e12, NULL, "time", "time of one cycle"}
-#define FIELD_PHASE     {"phase", FARE_REAL, AT(phase), "0", ANY, NULL, "rad", "added to the angle 2 pi (t - start)/period"}
-#define FIELD_START     {"start", FARE_REAL, AT(start), "0", ANY, NULL, "time", "where the cycle or the ramp begins"}
-#define FIELD_END       {"end", FARE_REAL, AT(end), NULL, ANY, NULL, "time", "where the ramp ends; after it the parameter stays"}
+#define FIELD_PARAMETER                                                                                   \
+  {                                                                                                       \
+    "parameter", FARE_STRING, AT(parameter), NULL, 0, 0, NULL, "", "name of the parameter that is driven" \
+  }
+#define FIELD_WAVEFORM                                                           \
+  {                                                                              \
+    "waveform", FARE_CHOICE, AT(waveform), NULL, 0, 0, names, "", "how it moves" \
+  }
+#define FIELD_AMPLITUDE                                                         \
+  {                                                                             \
+    "amplitude", FARE_REAL, AT(amplitude), NULL, ANY, NULL, "of the parameter", \
+      "what is added to the parameter's own value, times the shape"             \
+  }
+#define FIELD_PERIOD                                                                      \
+  {                                                                                       \
+    "period", FARE_REAL, AT(period), NULL, 1e-12, 1e12, NULL, "time", "time of one cycle" \
+  }
+#define FIELD_PHASE                                                                                    \
+  {                                                                                                    \
+    "phase", FARE_REAL, AT(phase), "0", ANY, NULL, "rad", "added to the angle 2 pi (t - start)/period" \
+  }
+#define FIELD_START                                                                             \
+  {                                                                                             \
+    "start", FARE_REAL, AT(start), "0", ANY, NULL, "time", "where the cycle or the ramp begins" \
+  }
+#define FIELD_END                                                                                           \
+  {                                                                                                         \
+    "end", FARE_REAL, AT(end), NULL, ANY, NULL, "time", "where the ramp ends; after it the parameter stays" \
+  }
 
-static const fare_field constant_fields[] = {FIELD_PARAMETER, FIELD_WAVEFORM, FIELD_AMPLITUDE, FARE_FIELDS_END};
-static const fare_field sine_fields[] = {FIELD_PARAMETER, FIELD_WAVEFORM, FIELD_AMPLITUDE, FIELD_PERIOD, FIELD_PHASE, FIELD_START, FARE_FIELDS_END};
+static const fare_field constant_fields[] = {
+  FIELD_PARAMETER, FIELD_WAVEFORM, FIELD_AMPLITUDE, FARE_FIELDS_END};
+static const fare_field sine_fields[] = {
+  FIELD_PARAMETER, FIELD_WAVEFORM, FIELD_AMPLITUDE, FIELD_PERIOD, FIELD_PHASE, FIELD_START, FARE_FIELDS_END};
 static const fare_field square_fields[] = {
-  FIELD_PARAMETER, FIELD_WAVEFORM, FIELD_AMPLITUDE, FIELD_PERIOD, FIELD_PHASE, FIELD_START,
-  {"duty", FARE_REAL, AT(duty), "0.5", 0, 1, NULL, "", "part of the cycle that is spent at +amplitude; the rest at -amplitude"},
+  FIELD_PARAMETER,
+  FIELD_WAVEFORM,
+  FIELD_AMPLITUDE,
+  FIELD_PERIOD,
+  FIELD_PHASE,
+  FIELD_START,
+  {"duty", FARE_REAL, AT(duty), "0.5", 0, 1, NULL, "",
+    "part of the cycle that is spent at +amplitude; the rest at -amplitude"},
   FARE_FIELDS_END,
 };
-static const fare_field ramp_fields[] = {FIELD_PARAMETER, FIELD_WAVEFORM, FIELD_AMPLITUDE, FIELD_START, FIELD_END, FARE_FIELDS_END};
+static const fare_field ramp_fields[] = {
+  FIELD_PARAMETER, FIELD_WAVEFORM, FIELD_AMPLITUDE, FIELD_START, FIELD_END, FARE_FIELDS_END};
 static const fare_field tabulated_fields[] = {
-  FIELD_PARAMETER, FIELD_WAVEFORM,
+  FIELD_PARAMETER,
+  FIELD_WAVEFORM,
   {"amplitude", FARE_REAL, AT(amplitude), "1", ANY, NULL, "", "factor for the values"},
   {"times", FARE_REALS, AT(times), NULL, ANY, NULL, "time", "increasing times"},
-  {"values", FARE_REALS, AT(values), NULL, ANY, NULL, "of the parameter", "what is added at those times; linear between, constant beyond"},
+  {"values", FARE_REALS, AT(values), NULL, ANY, NULL, "of the parameter",
+    "what is added at those times; linear between, constant beyond"},
   FARE_FIELDS_END,
 };
 
@@ -48,7 +81,10 @@ static double sine(const fare_waveform *w, double t)
   return sin(angle(w, t));
 }
 
-/* The time at which so many cycles have passed since phase 0. An edge has this time to the last bit, for value and next_edge alike. */
+/*
+  The time at which so many cycles have passed since phase 0. An edge has this time to the last bit, for value
+  and next_edge alike.
+*/
 static double time_of_cycle(const fare_waveform *w, double cycles)
 {
   return w->start + (cycles - w->phase / (2 * M_PI)) * w->period;
@@ -98,8 +134,10 @@ static double tabulated(const fare_waveform *w, double t)
   while (above - below > 1) {
     const size_t middle = (below + above) / 2;
 
-    if (times[middle] <= t) below = middle;
-    else above = middle;
+    if (times[middle] <= t)
+      below = middle;
+    else
+      above = middle;
   }
   return values[below] + (values[above] - values[below]) * (t - times[below]) / (times[above] - times[below]);
 }
@@ -119,14 +157,18 @@ static double next_entry(const fare_waveform *w, double t)
   while (first < last) {
     const size_t middle = (first + last) / 2;
 
-    if (times[middle] > t) last = middle;
-    else first = middle + 1;
+    if (times[middle] > t)
+      last = middle;
+    else
+      first = middle + 1;
   }
   return first < w->times.count ? times[first] : HUGE_VAL;
 }
 
-#define STEPS_PER_PERIOD 8 /* of a sine, at least: between its turns a method must see more than its zeros */
-#define STEPS_PER_RAMP   4 /* of a smoothstep */
+#define STEPS_PER_PERIOD                                                                                 \
+  8                      /* of a sine, at least: between its turns a method must see more than its zeros \
+                          */
+#define STEPS_PER_RAMP 4 /* of a smoothstep */
 
 static double sine_step(const fare_waveform *w)
 {
@@ -141,14 +183,16 @@ static double smoothstep_step(const fare_waveform *w)
 /* In the order of `names`. */
 static const fare_waveform_type types[] = {
   {"constant", "base + amplitude", constant_fields, constant, .next_jump = NULL},
-  {"sine", "base + amplitude sin(2 pi (t - start)/period + phase)", sine_fields, sine, .longest_step = sine_step},
-  {"square", "base + amplitude for the first part of each cycle, base - amplitude for the rest", square_fields, square,
-   .next_jump = next_edge, .next_corner = next_edge},
-  {"ramp", "base until start, then linearly to base + amplitude at end", ramp_fields, ramp, .next_corner = next_end},
+  {"sine", "base + amplitude sin(2 pi (t - start)/period + phase)", sine_fields, sine,
+    .longest_step = sine_step},
+  {"square", "base + amplitude for the first part of each cycle, base - amplitude for the rest",
+    square_fields, square, .next_jump = next_edge, .next_corner = next_edge},
+  {"ramp", "base until start, then linearly to base + amplitude at end", ramp_fields, ramp,
+    .next_corner = next_end},
   {"smoothstep", "as ramp, by s^2 (3 - 2 s), without kinks", ramp_fields, smoothstep, .next_corner = next_end,
-   .longest_step = smoothstep_step},
-  {"tabulated", "base + amplitude times a table's values, linear between its times", tabulated_fields, tabulated,
-   .next_corner = next_entry},
+    .longest_step = smoothstep_step},
+  {"tabulated", "base + amplitude times a table's values, linear between its times", tabulated_fields,
+    tabulated, .next_corner = next_entry},
 };
 
 const fare_waveform_type *fare_waveform_type_at(size_t i)
@@ -209,11 +253,17 @@ static PetscErrorCode check(const fare_node *node, const fare_waveform *w)
   const fare_field *fields = types[w->waveform].fields;
 
   PetscFunctionBeginUser;
-  if (fields == ramp_fields && !(w->end > w->start)) PetscCall(fare_node_error(fare_node_find(node, "end"), "the ramp must end after it starts (%g), got %g", w->start, w->end));
+  if (fields == ramp_fields && !(w->end > w->start))
+    PetscCall(fare_node_error(
+      fare_node_find(node, "end"), "the ramp must end after it starts (%g), got %g", w->start, w->end));
   if (fields == tabulated_fields) {
-    if (w->times.count < 1 || w->times.count != w->values.count) PetscCall(fare_node_error(fare_node_find(node, "values"), "needs as many values as times (%zu), got %zu", w->times.count, w->values.count));
+    if (w->times.count < 1 || w->times.count != w->values.count)
+      PetscCall(fare_node_error(fare_node_find(node, "values"),
+        "needs as many values as times (%zu), got %zu", w->times.count, w->values.count));
     for (size_t i = 1; i < w->times.count; i++) {
-      if (!(w->times.values[i] > w->times.values[i - 1])) PetscCall(fare_node_error(fare_node_find(node, "times"), "times must increase, got %g after %g", w->times.values[i], w->times.values[i - 1]));
+      if (!(w->times.values[i] > w->times.values[i - 1]))
+        PetscCall(fare_node_error(fare_node_find(node, "times"), "times must increase, got %g after %g",
+          w->times.values[i], w->times.values[i - 1]));
     }
   }
   PetscFunctionReturn(0);
@@ -225,10 +275,12 @@ static PetscErrorCode find_type(const fare_node *node, size_t *type)
   const fare_node *named;
 
   PetscFunctionBeginUser;
-  if (fare_node_kind_of(node) != FARE_NODE_MAP) PetscCall(fare_node_error(node, "expected a map {parameter: ..., waveform: ..., ...}"));
+  if (fare_node_kind_of(node) != FARE_NODE_MAP)
+    PetscCall(fare_node_error(node, "expected a map {parameter: ..., waveform: ..., ...}"));
   named = fare_node_find(node, "waveform");
   if (!named) PetscCall(fare_node_error(node, "missing key 'waveform'"));
-  if (fare_node_kind_of(named) != FARE_NODE_SCALAR) PetscCall(fare_node_error(named, "expected the name of a waveform"));
+  if (fare_node_kind_of(named) != FARE_NODE_SCALAR)
+    PetscCall(fare_node_error(named, "expected the name of a waveform"));
   for (*type = 0; *type < PETSC_STATIC_ARRAY_LENGTH(types); ++*type) {
     if (!strcmp(types[*type].name, fare_node_text(named))) PetscFunctionReturn(0);
   }
@@ -263,19 +315,22 @@ PetscErrorCode fare_waveform_write(const fare_waveform *waveform, int indent, fa
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_waveform_compare(const fare_waveform *waveform, const fare_node *before, const char *path, fare_difference *difference)
+PetscErrorCode fare_waveform_compare(
+  const fare_waveform *waveform, const fare_node *before, const char *path, fare_difference *difference)
 {
   const fare_node *named = fare_node_find(before, "waveform");
   char             key[256];
 
   PetscFunctionBeginUser;
   fare_key_join(path, "waveform", sizeof key, key);
-  if (named && fare_node_kind_of(named) == FARE_NODE_SCALAR) fare_texts_compare(fare_node_text(named), types[waveform->waveform].name, key, difference);
+  if (named && fare_node_kind_of(named) == FARE_NODE_SCALAR)
+    fare_texts_compare(fare_node_text(named), types[waveform->waveform].name, key, difference);
   PetscCall(fare_fields_compare(types[waveform->waveform].fields, NULL, before, waveform, path, difference));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_waveform_sine(const char *parameter, double amplitude, double period, double phase, fare_waveform *waveform)
+PetscErrorCode fare_waveform_sine(
+  const char *parameter, double amplitude, double period, double phase, fare_waveform *waveform)
 {
   PetscFunctionBeginUser;
   memset(waveform, 0, sizeof *waveform);

@@ -16,21 +16,28 @@ struct fare_waveform_type {
   const char       *name, *meaning;
   const fare_field *fields;
   double (*shape)(const fare_waveform *waveform, double t); /* s(t) */
-  double (*next_jump)(const fare_waveform *waveform, double t); /* the first jump of s after t; NULL: there are none */
-  double (*next_corner)(const fare_waveform *waveform, double t); /* the first time after t at which s or a derivative jumps; NULL: there are none */
-  double (*longest_step)(const fare_waveform *waveform); /* between corners, of a method that is to see how s varies; NULL: any */
+  /* the first jump of s after t; NULL: there are none */
+  double (*next_jump)(const fare_waveform *waveform, double t);
+  /* the first time after t at which s or a derivative jumps; NULL: there are none */
+  double (*next_corner)(const fare_waveform *waveform, double t);
+  /* between corners, of a method that is to see how s varies; NULL: any */
+  double (*longest_step)(const fare_waveform *waveform);
 };
 
 const fare_waveform_type *fare_waveform_type_at(size_t i);
-PetscErrorCode fare_waveform_from_config(const fare_node *node, fare_waveform *waveform);
-PetscErrorCode fare_waveform_sine(const char *parameter, double amplitude, double period, double phase, fare_waveform *waveform);
+PetscErrorCode            fare_waveform_from_config(const fare_node *node, fare_waveform *waveform);
+PetscErrorCode            fare_waveform_sine(
+             const char *parameter, double amplitude, double period, double phase, fare_waveform *waveform);
 PetscErrorCode fare_waveform_free(fare_waveform *waveform);
 double fare_waveform_next_jump(const fare_waveform *waveform, double t); /* infinite when there is none */
-double fare_waveform_next_corner(const fare_waveform *waveform, double t); /* of value or slope; infinite when there is none */
-double fare_waveform_longest_step(const fare_waveform *waveform, double t); /* from t to the next corner; infinite: any */
-double fare_waveform_at(const fare_waveform *waveform, double t); /* amplitude s(t) */
+/* of value or slope; infinite when there is none */
+double fare_waveform_next_corner(const fare_waveform *waveform, double t);
+/* from t to the next corner; infinite: any */
+double         fare_waveform_longest_step(const fare_waveform *waveform, double t);
+double         fare_waveform_at(const fare_waveform *waveform, double t); /* amplitude s(t) */
 PetscErrorCode fare_waveform_write(const fare_waveform *waveform, int indent, fare_text *to);
 /* The first difference to a map that fare_waveform_write has left. */
-PetscErrorCode fare_waveform_compare(const fare_waveform *waveform, const fare_node *before, const char *path, fare_difference *difference);
+PetscErrorCode fare_waveform_compare(
+  const fare_waveform *waveform, const fare_node *before, const char *path, fare_difference *difference);
 
 #endif

@@ -1,6 +1,8 @@
 /*
-  The work chain: energies change, then masses relax at the new energies. Relaxation is backward Euler with rates whose stationary masses are those of Boltzmann to the last
-  bit, so that work relations that hold for any such chain (Jarzynski, Phys. Rev. E 56, 5018 (1997); Crooks, J. Stat. Phys. 90, 1481 (1998)) hold to round-off.
+  The work chain: energies change, then masses relax at the new energies. Relaxation is backward Euler with
+  rates whose stationary masses are those of Boltzmann to the last bit, so that work relations that hold for
+  any such chain (Jarzynski, Phys. Rev. E 56, 5018 (1997); Crooks, J. Stat. Phys. 90, 1481 (1998)) hold to
+  round-off.
 */
 #include "thermo.h"
 
@@ -15,11 +17,11 @@ struct fare_chain {
   const fare_system *system;
   double             start, end, kT;
   PetscInt64         steps;
-  double             first, last;     /* equilibrium free energies */
+  double             first, last; /* equilibrium free energies */
   fare_operator     *op;
   fare_ghosts        ghosts;
   double            *leaving, *entering;
-  PetscScalar       *entry;           /* row by row: the diagonal, then a neighbour for each face */
+  PetscScalar       *entry; /* row by row: the diagonal, then a neighbour for each face */
   Mat                A;
   KSP                ksp;
   Vec                U, next, change; /* energies before and after a change, and a place for work */
@@ -27,7 +29,8 @@ struct fare_chain {
 
 static double time_of(const fare_chain *chain, PetscInt64 n)
 {
-  return n == chain->steps ? chain->end : chain->start + (chain->end - chain->start) * (double)n / (double)chain->steps;
+  return n == chain->steps ? chain->end
+                           : chain->start + (chain->end - chain->start) * (double)n / (double)chain->steps;
 }
 
 static PetscErrorCode create_matrix(fare_chain *chain)
@@ -49,11 +52,13 @@ static PetscErrorCode create_matrix(fare_chain *chain)
     here = fare_ghosts_at(&chain->ghosts, index);
     for (PetscInt e = 0; e < width; e++) rows[n * width + e] = columns[n * width + e] = global[here];
     for (int face = 0; face < 2 * grid->dim; face++) {
-      const int      axis   = face / 2, up = face % 2;
+      const int      axis = face / 2, up = face % 2;
       const PetscInt beyond = index[axis] + (up ? 1 : -1);
 
-      if (grid->end[axis] != FARE_END_PERIODIC && (beyond < 0 || beyond >= grid->cells[axis])) columns[n * width + 1 + face] = -1;
-      else columns[n * width + 1 + face] = global[here + (up ? 1 : -1) * chain->ghosts.stride[axis]];
+      if (grid->end[axis] != FARE_END_PERIODIC && (beyond < 0 || beyond >= grid->cells[axis]))
+        columns[n * width + 1 + face] = -1;
+      else
+        columns[n * width + 1 + face] = global[here + (up ? 1 : -1) * chain->ghosts.stride[axis]];
     }
   }
   PetscCall(ISLocalToGlobalMappingRestoreIndices(mapping, &global));
@@ -65,7 +70,10 @@ static PetscErrorCode create_matrix(fare_chain *chain)
   PetscFunctionReturn(0);
 }
 
-/* I - step L at time t with energies U. Rates r(i->j) become sqrt(r_ij r_ji) exp((U_i - U_j)/2kT): the same up to quadrature in space, in detailed balance to round-off. */
+/*
+  I - step L at time t with energies U. Rates r(i->j) become sqrt(r_ij r_ji) exp((U_i - U_j)/2kT): the same up
+  to quadrature in space, in detailed balance to round-off.
+*/
 static PetscErrorCode assemble(fare_chain *chain, double t, double step, Vec U)
 {
   const fare_grid   *grid  = chain->grid;
@@ -90,7 +98,8 @@ static PetscErrorCode assemble(fare_chain *chain, double t, double step, Vec U)
 
       row[1 + face] = 0;
       if (!(both > 0)) continue;
-      const double gain = exp(0.5 * (u[here + (face % 2 ? 1 : -1) * chain->ghosts.stride[face / 2]] - u[here]) / chain->kT);
+      const double gain =
+        exp(0.5 * (u[here + (face % 2 ? 1 : -1) * chain->ghosts.stride[face / 2]] - u[here]) / chain->kT);
 
       row[0] += step * sqrt(both) / gain;
       row[1 + face] = -step * sqrt(both) * gain;
@@ -138,7 +147,8 @@ static PetscErrorCode create_solver(fare_chain *chain)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_chain_create(const fare_grid *grid, const fare_system *system, double start, double end, PetscInt64 steps, fare_chain **chain)
+PetscErrorCode fare_chain_create(const fare_grid *grid, const fare_system *system, double start, double end,
+  PetscInt64 steps, fare_chain **chain)
 {
   const PetscInt owned = fare_grid_owned(grid), faces = 2 * grid->dim;
   double         log_sum;
@@ -146,9 +156,14 @@ PetscErrorCode fare_chain_create(const fare_grid *grid, const fare_system *syste
 
   PetscFunctionBeginUser;
   *chain = NULL;
-  if (!(fare_thermo_defines(system) & FARE_HAS_CHAIN)) FARE_FAIL(FARE_ERR_INPUT, "a work chain needs a potential, no other force, and a constant kT, which system '%s' does not have here", fare_system_type_of(system)->name);
+  if (!(fare_thermo_defines(system) & FARE_HAS_CHAIN))
+    FARE_FAIL(FARE_ERR_INPUT,
+      "a work chain needs a potential, no other force, and a constant kT, which system '%s' does not have "
+      "here",
+      fare_system_type_of(system)->name);
   for (int axis = 0; axis < grid->dim; axis++) {
-    if (grid->end[axis] >= FARE_END_ABSORBING) FARE_FAIL(FARE_ERR_INPUT, "a work chain needs a box that nothing leaves");
+    if (grid->end[axis] >= FARE_END_ABSORBING)
+      FARE_FAIL(FARE_ERR_INPUT, "a work chain needs a box that nothing leaves");
   }
   PetscCall(PetscNew(&c));
   *chain    = c;
@@ -160,7 +175,8 @@ PetscErrorCode fare_chain_create(const fare_grid *grid, const fare_system *syste
   c->kT     = fare_system_kT(system, start);
   PetscCall(fare_operator_create(grid, system, &c->op));
   PetscCall(fare_ghosts_of(grid, &c->ghosts));
-  PetscCall(PetscMalloc3(owned * faces, &c->leaving, owned * faces, &c->entering, owned * (1 + faces), &c->entry));
+  PetscCall(
+    PetscMalloc3(owned * faces, &c->leaving, owned * faces, &c->entering, owned * (1 + faces), &c->entry));
   PetscCall(create_matrix(c));
   PetscCall(create_solver(c));
   PetscCall(DMCreateGlobalVector(grid->dm, &c->U));
@@ -238,8 +254,10 @@ PetscErrorCode fare_chain_follow(fare_chain *chain, Vec given, fare_chain_row ro
   PetscCall(VecDuplicate(chain->U, &before));
   PetscCall(VecDuplicate(chain->U, &P));
   PetscCall(fare_cell_energies(chain->grid, chain->system, chain->start, chain->U));
-  if (given) PetscCall(VecCopy(given, P));
-  else PetscCall(equilibrium(chain, chain->U, P, &log_sum));
+  if (given)
+    PetscCall(VecCopy(given, P));
+  else
+    PetscCall(equilibrium(chain, chain->U, P, &log_sum));
   rows[0] = (fare_chain_row){.time = chain->start};
   PetscCall(evaluate(chain, P, chain->U, rest, &rows[0]));
   for (PetscInt64 n = 0; n < chain->steps; n++) {
@@ -275,8 +293,12 @@ PetscErrorCode fare_chain_follow(fare_chain *chain, Vec given, fare_chain_row ro
 /* What happens to `count` vectors when the energies change: called with the change in chain->change. */
 typedef PetscErrorCode (*weigh)(fare_chain *chain, int count, Vec g[], void *context);
 
-/* All vectors, begun as multiples of the equilibrium masses, through the protocol or its reverse, in which each step is undone in turn: first relaxation, then change. */
-static PetscErrorCode drive(fare_chain *chain, PetscBool reversed, int count, const double begin[], Vec g[], weigh weigh_change, void *context)
+/*
+  All vectors, begun as multiples of the equilibrium masses, through the protocol or its reverse, in which
+  each step is undone in turn: first relaxation, then change.
+*/
+static PetscErrorCode drive(fare_chain *chain, PetscBool reversed, int count, const double begin[], Vec g[],
+  weigh weigh_change, void *context)
 {
   const double step = (chain->end - chain->start) / (double)chain->steps;
   double       log_sum;
@@ -289,7 +311,8 @@ static PetscErrorCode drive(fare_chain *chain, PetscBool reversed, int count, co
   for (int i = 1; i < count; i++) PetscCall(VecAXPBY(g[i], begin[i], 0, g[0]));
   PetscCall(VecScale(g[0], begin[0]));
   for (PetscInt64 k = 0; k < chain->steps; k++) {
-    const double here = time_of(chain, reversed ? chain->steps - k : k), there = time_of(chain, reversed ? chain->steps - k - 1 : k + 1);
+    const double here  = time_of(chain, reversed ? chain->steps - k : k),
+                 there = time_of(chain, reversed ? chain->steps - k - 1 : k + 1);
 
     PetscCall(fare_cell_energies(chain->grid, chain->system, there, chain->next));
     PetscCall(assemble(chain, reversed ? here : there, step, reversed ? chain->U : chain->next));
@@ -314,9 +337,9 @@ typedef struct {
 /* g *= exp(-lambda dU), and its sum is taken out lest it leave the range of numbers. */
 static PetscErrorCode weigh_exponentially(fare_chain *chain, int count, Vec g[], void *context)
 {
-  generation  *to = context;
-  PetscScalar  sum;
-  Vec          factor;
+  generation *to = context;
+  PetscScalar sum;
+  Vec         factor;
 
   PetscFunctionBeginUser;
   PetscCall(VecDuplicate(chain->change, &factor));
@@ -333,7 +356,8 @@ static PetscErrorCode weigh_exponentially(fare_chain *chain, int count, Vec g[],
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_chain_generate(fare_chain *chain, PetscBool reversed, int count, const double lambda[], double log_mean[])
+PetscErrorCode fare_chain_generate(
+  fare_chain *chain, PetscBool reversed, int count, const double lambda[], double log_mean[])
 {
   generation  to = {lambda, log_mean};
   PetscScalar sum;

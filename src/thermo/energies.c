@@ -7,8 +7,8 @@
 #include <string.h>
 
 /* As in the rates: six points along one axis, the tensor product of three along more. */
-#define POINTS_1D (2 * FARE_HALF_POINTS)
-#define POINTS    3
+#define POINTS_1D  (2 * FARE_HALF_POINTS)
+#define POINTS     3
 #define POINTS_MAX 27
 static const double offset_of[POINTS] = {-0.3872983346207417, 0, 0.3872983346207417};
 static const double weight_of[POINTS] = {5. / 18, 8. / 18, 5. / 18};
@@ -37,10 +37,11 @@ PetscErrorCode fare_cell_energies(const fare_grid *grid, const fare_system *syst
 {
   const PetscInt owned = grid->count[0] * grid->count[1] * grid->count[2];
   const double   T     = fare_system_kT(system, t);
-  double         offset[POINTS_MAX][FARE_DIM_MAX], weight[POINTS_MAX], x[FARE_DIM_MAX][RUN], centre[FARE_DIM_MAX][RUN], *V;
-  const double  *points[FARE_DIM_MAX] = {x[0], x[1], x[2]};
-  const int      count = list_points(grid->dim, offset, weight);
-  PetscScalar   *energy;
+  double         offset[POINTS_MAX][FARE_DIM_MAX], weight[POINTS_MAX], x[FARE_DIM_MAX][RUN],
+    centre[FARE_DIM_MAX][RUN], *V;
+  const double *points[FARE_DIM_MAX] = {x[0], x[1], x[2]};
+  const int     count                = list_points(grid->dim, offset, weight);
+  PetscScalar  *energy;
 
   PetscFunctionBeginUser;
   PetscCall(PetscMalloc1(RUN * count, &V));
@@ -92,7 +93,10 @@ void fare_lobatto_make(int count, fare_lobatto *rule)
   for (int i = 0; i < count; i++) {
     x[i] = -cos(M_PI * i / last);
     /* zeros of (1 - x^2) P'(x) = last (P_{last-1} - x P_last), whose derivative is -last (last + 1) P_last */
-    for (int round = 0; round < 50; round++) x[i] += i > 0 && i < last ? (legendre(last - 1, x[i]) - x[i] * legendre(last, x[i])) / ((last + 1) * legendre(last, x[i])) : 0;
+    for (int round = 0; round < 50; round++)
+      x[i] += i > 0 && i < last
+        ? (legendre(last - 1, x[i]) - x[i] * legendre(last, x[i])) / ((last + 1) * legendre(last, x[i]))
+        : 0;
     P[i] = legendre(last, x[i]);
   }
   for (int i = 0; i < count; i++) {

@@ -9,22 +9,26 @@ typedef struct {
   double mean[2], variance[2];
 } moments;
 
-static PetscErrorCode chain_moments(const fare_grid *grid, const fare_system *system, double start, double end, PetscInt64 steps, moments *m)
+static PetscErrorCode chain_moments(
+  const fare_grid *grid, const fare_system *system, double start, double end, PetscInt64 steps, moments *m)
 {
   fare_chain *chain;
 
   PetscFunctionBeginUser;
   PetscCall(fare_chain_create(grid, system, start, end, steps, &chain));
-  for (int way = 0; way < 2; way++) PetscCall(fare_chain_moments(chain, way, &m->mean[way], &m->variance[way]));
+  for (int way = 0; way < 2; way++)
+    PetscCall(fare_chain_moments(chain, way, &m->mean[way], &m->variance[way]));
   PetscCall(fare_chain_destroy(&chain));
   PetscFunctionReturn(0);
 }
 
 /*
-  Errors of a chain's moments against continuous time and space: two chains on the companion's grid tell both. Steps are of first order: with n in the place of N
-  the moments change by (N - n)/n times the error of N. On half as many cells the error in space is `ratio` times as large.
+  Errors of a chain's moments against continuous time and space: two chains on the companion's grid tell both.
+  Steps are of first order: with n in the place of N the moments change by (N - n)/n times the error of N. On
+  half as many cells the error in space is `ratio` times as large.
 */
-static PetscErrorCode chain_errors(const fare_thermo *thermo, double start, double end, PetscInt64 steps, double ratio, fare_work_summary *s)
+static PetscErrorCode chain_errors(
+  const fare_thermo *thermo, double start, double end, PetscInt64 steps, double ratio, fare_work_summary *s)
 {
   const fare_system *system = fare_thermo_system(thermo);
   const fare_grid   *half   = fare_thermo_half_grid(thermo);
@@ -38,13 +42,16 @@ static PetscErrorCode chain_errors(const fare_thermo *thermo, double start, doub
   PetscCall(chain_moments(half, system, start, end, steps, &coarse));
   PetscCall(chain_moments(half, system, start, end, fewer, &quick));
   for (int way = 0; way < 2; way++) {
-    s->chain_mean_error[way]     = fabs(s->chain_mean[way] - coarse.mean[way]) / (ratio - 1) + share * fabs(coarse.mean[way] - quick.mean[way]);
-    s->chain_variance_error[way] = fabs(s->chain_variance[way] - coarse.variance[way]) / (ratio - 1) + share * fabs(coarse.variance[way] - quick.variance[way]);
+    s->chain_mean_error[way] = fabs(s->chain_mean[way] - coarse.mean[way]) / (ratio - 1) +
+      share * fabs(coarse.mean[way] - quick.mean[way]);
+    s->chain_variance_error[way] = fabs(s->chain_variance[way] - coarse.variance[way]) / (ratio - 1) +
+      share * fabs(coarse.variance[way] - quick.variance[way]);
   }
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode run_chain(const fare_thermo *thermo, double start, double end, PetscInt64 steps, fare_work_summary *s)
+static PetscErrorCode run_chain(
+  const fare_thermo *thermo, double start, double end, PetscInt64 steps, fare_work_summary *s)
 {
   const fare_system *system = fare_thermo_system(thermo);
   const double       kT = fare_system_kT(system, start), lambda = 1 / kT;
@@ -60,20 +67,25 @@ static PetscErrorCode run_chain(const fare_thermo *thermo, double start, double 
   s->chain_lag   = HUGE_VAL;
   for (PetscInt64 n = 1; n <= steps; n++) {
     s->chain_lag       = PetscMin(s->chain_lag, row[n].dissipated_work - kT * row[n].kl_to_equilibrium);
-    s->chain_first_law = PetscMax(s->chain_first_law, fabs(row[n].energy - row[n - 1].energy - (row[n].work - row[n - 1].work) - (row[n].heat - row[n - 1].heat)));
+    s->chain_first_law = PetscMax(s->chain_first_law,
+      fabs(row[n].energy - row[n - 1].energy - (row[n].work - row[n - 1].work) -
+        (row[n].heat - row[n - 1].heat)));
   }
-  for (int way = 0; way < 2; way++) PetscCall(fare_chain_moments(chain, way, &s->chain_mean[way], &s->chain_variance[way]));
+  for (int way = 0; way < 2; way++)
+    PetscCall(fare_chain_moments(chain, way, &s->chain_mean[way], &s->chain_variance[way]));
   PetscCall(fare_chain_generate(chain, PETSC_FALSE, 1, &lambda, &s->chain_jarzynski));
   s->chain_jarzynski *= -kT;
   PetscCall(PetscFree(row));
   PetscCall(fare_chain_destroy(&chain));
-  PetscCall(chain_errors(thermo, start, end, steps, fare_thermo_rows(thermo)[fare_thermo_count(thermo) - 1].ratio, s));
+  PetscCall(chain_errors(
+    thermo, start, end, steps, fare_thermo_rows(thermo)[fare_thermo_count(thermo) - 1].ratio, s));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_thermo_finish(fare_thermo *thermo, MPI_Comm comm, double start, double end, uint64_t seed, fare_work_summary *s)
+PetscErrorCode fare_thermo_finish(
+  fare_thermo *thermo, MPI_Comm comm, double start, double end, uint64_t seed, fare_work_summary *s)
 {
-  const fare_thermo_row     *row     = fare_thermo_rows(thermo), *error = fare_thermo_errors(thermo);
+  const fare_thermo_row     *row = fare_thermo_rows(thermo), *error = fare_thermo_errors(thermo);
   const size_t               last    = fare_thermo_count(thermo) - 1;
   const fare_thermo_options *options = fare_thermo_options_of(thermo);
   const fare_box             box     = fare_grid_box(fare_thermo_grid(thermo));

@@ -1,4 +1,7 @@
-/* Free energies from the work of many trajectories: Jarzynski's average, and Bennett's acceptance ratio of work both ways. */
+/*
+  Free energies from the work of many trajectories: Jarzynski's average, and Bennett's acceptance ratio of
+  work both ways.
+*/
 #include "thermo.h"
 
 #include <math.h>
@@ -34,12 +37,14 @@ static void fermi(double kT, double shift, size_t n, const double work[], double
 }
 
 /*
-  With M = kT ln(n/m): sum_F f(M + W - dF) = sum_R f(-M + W + dF), f the Fermi function (Bennett, J. Comput. Phys. 22, 245 (1976); Shirts, Bair, Hooker and Pande, Phys. Rev. Lett. 91,
-  140601 (2003)). The left side rises with dF and the right falls: bisection.
+  With M = kT ln(n/m): sum_F f(M + W - dF) = sum_R f(-M + W + dF), f the Fermi function (Bennett, J. Comput.
+  Phys. 22, 245 (1976); Shirts, Bair, Hooker and Pande, Phys. Rev. Lett. 91, 140601 (2003)). The left side
+  rises with dF and the right falls: bisection.
 */
-fare_bennett fare_bennett_estimate(double kT, size_t n, const double forward[], size_t m, const double reverse[])
+fare_bennett fare_bennett_estimate(
+  double kT, size_t n, const double forward[], size_t m, const double reverse[])
 {
-  const double M = kT * log((double)n / (double)m);
+  const double M   = kT * log((double)n / (double)m);
   double       low = HUGE_VAL, high = -HUGE_VAL, sum[2], squares[2];
   fare_bennett found;
 
@@ -58,13 +63,17 @@ fare_bennett fare_bennett_estimate(double kT, size_t n, const double forward[], 
 
     fermi(kT, M - middle, n, forward, &sum[0], &squares[0]);
     fermi(kT, middle - M, m, reverse, &sum[1], &squares[1]);
-    if (sum[0] < sum[1]) low = middle;
-    else high = middle;
+    if (sum[0] < sum[1])
+      low = middle;
+    else
+      high = middle;
   }
   found.estimate = 0.5 * (low + high);
   fermi(kT, M - found.estimate, n, forward, &sum[0], &squares[0]);
   fermi(kT, found.estimate - M, m, reverse, &sum[1], &squares[1]);
-  found.error   = kT * sqrt(PetscMax(0, squares[0] / (sum[0] * sum[0]) - 1 / (double)n + squares[1] / (sum[1] * sum[1]) - 1 / (double)m));
+  found.error = kT *
+    sqrt(PetscMax(
+      0, squares[0] / (sum[0] * sum[0]) - 1 / (double)n + squares[1] / (sum[1] * sum[1]) - 1 / (double)m));
   found.overlap = sum[0] / (double)n + sum[1] / (double)m;
   return found;
 }

@@ -4,31 +4,42 @@
 const char *const fare_relaxation_names[] = {"metropolis", "euler_maruyama", "heun", NULL};
 
 const fare_field fare_thermo_fields[] = {
-  {"points", FARE_INTEGER, offsetof(fare_thermo_options, points), "5", 3, FARE_POINTS_MAX, NULL, "", "of the quadrature in time between snapshots, both snapshots counted"},
-  {"steps", FARE_INTEGER, offsetof(fare_thermo_options, steps), "0", 0, 1e7, NULL, "", "of the work chain from equilibrium, over the whole study; 0: none"},
-  {"particles", FARE_INTEGER, offsetof(fare_thermo_options, particles), "0", 0, 1e8, NULL, "", "whose work is measured, forward and reversed, from equilibrium; 0: none"},
-  {"dt", FARE_REAL, offsetof(fare_thermo_options, dt), "1e-3", 1e-12, 1e3, NULL, "time", "largest step of these particles"},
-  {"relaxation", FARE_CHOICE, offsetof(fare_thermo_options, relaxation), "metropolis", 0, 0, fare_relaxation_names, "", "how they move between changes of the energy: metropolis keeps the work relations exact for any dt, the others do shadow work"},
-  {"currents", FARE_BOOLEAN, offsetof(fare_thermo_options, currents), "false", 0, 0, NULL, "", "also record the probability currents at every snapshot"},
+  {"points", FARE_INTEGER, offsetof(fare_thermo_options, points), "5", 3, FARE_POINTS_MAX, NULL, "",
+    "of the quadrature in time between snapshots, both snapshots counted"},
+  {"steps", FARE_INTEGER, offsetof(fare_thermo_options, steps), "0", 0, 1e7, NULL, "",
+    "of the work chain from equilibrium, over the whole study; 0: none"},
+  {"particles", FARE_INTEGER, offsetof(fare_thermo_options, particles), "0", 0, 1e8, NULL, "",
+    "whose work is measured, forward and reversed, from equilibrium; 0: none"},
+  {"dt", FARE_REAL, offsetof(fare_thermo_options, dt), "1e-3", 1e-12, 1e3, NULL, "time",
+    "largest step of these particles"},
+  {"relaxation", FARE_CHOICE, offsetof(fare_thermo_options, relaxation), "metropolis", 0, 0,
+    fare_relaxation_names, "",
+    "how they move between changes of the energy: metropolis keeps the work relations exact for any dt, the "
+    "others do shadow work"},
+  {"currents", FARE_BOOLEAN, offsetof(fare_thermo_options, currents), "false", 0, 0, NULL, "",
+    "also record the probability currents at every snapshot"},
   FARE_FIELDS_END,
 };
 
 int fare_thermo_defines(const fare_system *system)
 {
-  const fare_system_type *type       = fare_system_type_of(system);
-  const PetscBool         isothermal = type->potential && !fare_system_drives(system, FARE_KT) ? PETSC_TRUE : PETSC_FALSE;
-  PetscBool               diffuses   = PETSC_TRUE;
-  int                     defined    = FARE_HAS_ENTROPY;
+  const fare_system_type *type = fare_system_type_of(system);
+  const PetscBool         isothermal =
+    type->potential && !fare_system_drives(system, FARE_KT) ? PETSC_TRUE : PETSC_FALSE;
+  PetscBool diffuses = PETSC_TRUE;
+  int       defined  = FARE_HAS_ENTROPY;
 
   if (type->diffusion) {
     double        at[FARE_DIM_MAX], D[FARE_DIM_MAX];
-    const double *x[FARE_DIM_MAX] = {&at[0], &at[1], &at[2]};
+    const double *x[FARE_DIM_MAX]  = {&at[0], &at[1], &at[2]};
     double *const to[FARE_DIM_MAX] = {&D[0], &D[1], &D[2]};
 
     /* off the middle, where a noise that is multiplied by x would vanish */
-    for (int axis = 0; axis < fare_system_dimension(system); axis++) at[axis] = 0.4 * type->lower[axis] + 0.6 * type->upper[axis];
+    for (int axis = 0; axis < fare_system_dimension(system); axis++)
+      at[axis] = 0.4 * type->lower[axis] + 0.6 * type->upper[axis];
     fare_system_diffusion(system, 0, 1, x, to);
-    for (int axis = 0; axis < fare_system_dimension(system); axis++) diffuses = diffuses && D[axis] > 0 ? PETSC_TRUE : PETSC_FALSE;
+    for (int axis = 0; axis < fare_system_dimension(system); axis++)
+      diffuses = diffuses && D[axis] > 0 ? PETSC_TRUE : PETSC_FALSE;
   }
   if (type->potential) defined |= FARE_HAS_ENERGY;
   if (diffuses) defined |= FARE_HAS_PRODUCTION;
@@ -40,16 +51,27 @@ int fare_thermo_defines(const fare_system *system)
   return defined;
 }
 
-PetscErrorCode fare_thermo_options_from_config(const fare_node *node, const fare_system *system, const fare_truth_options *truth, fare_thermo_options *options)
+PetscErrorCode fare_thermo_options_from_config(const fare_node *node, const fare_system *system,
+  const fare_truth_options *truth, fare_thermo_options *options)
 {
   const PetscBool works = fare_thermo_defines(system) & FARE_HAS_CHAIN ? PETSC_TRUE : PETSC_FALSE;
 
   PetscFunctionBeginUser;
   PetscCall(fare_fields_read(fare_thermo_fields, NULL, node, options));
   for (size_t i = 0; i < truth->ends.count; i++) {
-    if (truth->ends.values[i] >= FARE_END_ABSORBING) PetscCall(fare_node_error(node, "thermodynamics needs a box that nothing leaves, and truth.ends absorbs"));
+    if (truth->ends.values[i] >= FARE_END_ABSORBING)
+      PetscCall(
+        fare_node_error(node, "thermodynamics needs a box that nothing leaves, and truth.ends absorbs"));
   }
-  if (options->steps && !works) PetscCall(fare_node_error(fare_node_find(node, "steps"), "a work chain needs a potential, no other force, and a constant kT, which system '%s' does not have here", fare_system_type_of(system)->name));
-  if (options->particles && !works) PetscCall(fare_node_error(fare_node_find(node, "particles"), "work relations need a potential, no other force, and a constant kT, which system '%s' does not have here", fare_system_type_of(system)->name));
+  if (options->steps && !works)
+    PetscCall(fare_node_error(fare_node_find(node, "steps"),
+      "a work chain needs a potential, no other force, and a constant kT, which system '%s' does not have "
+      "here",
+      fare_system_type_of(system)->name));
+  if (options->particles && !works)
+    PetscCall(fare_node_error(fare_node_find(node, "particles"),
+      "work relations need a potential, no other force, and a constant kT, which system '%s' does not have "
+      "here",
+      fare_system_type_of(system)->name));
   PetscFunctionReturn(0);
 }

@@ -1,6 +1,7 @@
 /*
-  Entropy production of a density on the grid: sums over faces, as for any Markov chain (Schnakenberg, Rev. Mod. Phys. 48, 571 (1976); Hatano and Sasa, Phys. Rev. Lett. 86, 3463
-  (2001); Esposito and Van den Broeck, Phys. Rev. Lett. 104, 090601 (2010)).
+  Entropy production of a density on the grid: sums over faces, as for any Markov chain (Schnakenberg, Rev.
+  Mod. Phys. 48, 571 (1976); Hatano and Sasa, Phys. Rev. Lett. 86, 3463 (2001); Esposito and Van den Broeck,
+  Phys. Rev. Lett. 104, 090601 (2010)).
 */
 #include "thermo.h"
 
@@ -34,10 +35,14 @@ static PetscErrorCode end_ghosted(const fare_grid *grid, Vec of, Vec *local, con
   PetscFunctionReturn(0);
 }
 
-/* One face: masses p, energies u and masses at rest r of the cells below and above it. Any but p may be NULL. */
-static void add_face(double up, double down, const double p[2], const double *u, const double *r, double T, fare_production *sum)
+/*
+  One face: masses p, energies u and masses at rest r of the cells below and above it. Any but p may be NULL.
+*/
+static void add_face(
+  double up, double down, const double p[2], const double *u, const double *r, double T, fare_production *sum)
 {
-  const double a = up * p[0], b = down * p[1], J = a - b, least = PetscMin(p[0], p[1]), most = PetscMax(p[0], p[1]);
+  const double a = up * p[0], b = down * p[1], J = a - b, least = PetscMin(p[0], p[1]),
+               most = PetscMax(p[0], p[1]);
 
   if (u) sum->absorbed += J * (u[1] - u[0]);
   if (most < MATTERS && least < NOISE) return;
@@ -56,7 +61,9 @@ static void add_face(double up, double down, const double p[2], const double *u,
   sum->excess += J * log(p[0] * r[1] / (p[1] * r[0]));
 }
 
-static void add_cells(const fare_grid *grid, const fare_ghosts *ghosts, const double *leaving, const double *entering, const PetscScalar *p, const PetscScalar *u, const PetscScalar *r, double T, fare_production *sum)
+static void add_cells(const fare_grid *grid, const fare_ghosts *ghosts, const double *leaving,
+  const double *entering, const PetscScalar *p, const PetscScalar *u, const PetscScalar *r, double T,
+  fare_production *sum)
 {
   for (PetscInt n = 0; n < fare_grid_owned(grid); n++) {
     PetscInt index[FARE_DIM_MAX], here;
@@ -68,12 +75,15 @@ static void add_cells(const fare_grid *grid, const fare_ghosts *ghosts, const do
       const double   up = leaving[face], down = entering[face];
 
       if (up == 0 && down == 0) continue; /* a closed end, or rates that underflow */
-      add_face(up, down, (const double[2]){p[here], p[above]}, u ? (const double[2]){u[here], u[above]} : NULL, r ? (const double[2]){r[here], r[above]} : NULL, T, sum);
+      add_face(up, down, (const double[2]){p[here], p[above]},
+        u ? (const double[2]){u[here], u[above]} : NULL, r ? (const double[2]){r[here], r[above]} : NULL, T,
+        sum);
     }
   }
 }
 
-PetscErrorCode fare_production_rates(const fare_grid *grid, const fare_system *system, fare_operator *op, double t, Vec P, Vec U, Vec rest, fare_production *rates)
+PetscErrorCode fare_production_rates(const fare_grid *grid, const fare_system *system, fare_operator *op,
+  double t, Vec P, Vec U, Vec rest, fare_production *rates)
 {
   const int          defined = fare_thermo_defines(system);
   fare_production    sum     = {0};
@@ -83,7 +93,8 @@ PetscErrorCode fare_production_rates(const fare_grid *grid, const fare_system *s
   double            *leaving, *entering;
 
   PetscFunctionBeginUser;
-  PetscCall(PetscMalloc2(fare_grid_owned(grid) * 2 * grid->dim, &leaving, fare_grid_owned(grid) * 2 * grid->dim, &entering));
+  PetscCall(PetscMalloc2(
+    fare_grid_owned(grid) * 2 * grid->dim, &leaving, fare_grid_owned(grid) * 2 * grid->dim, &entering));
   PetscCall(fare_operator_faces(op, t, leaving, entering));
   PetscCall(fare_ghosts_of(grid, &ghosts));
   PetscCall(ghosted(grid, P, &local[0], &p));
@@ -94,7 +105,8 @@ PetscErrorCode fare_production_rates(const fare_grid *grid, const fare_system *s
   PetscCall(end_ghosted(grid, U, &local[1], &u));
   PetscCall(end_ghosted(grid, P, &local[0], &p));
   PetscCall(PetscFree2(leaving, entering));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &sum, sizeof sum / sizeof(double), MPI_DOUBLE, MPI_SUM, grid->comm));
+  PetscCallMPI(
+    MPI_Allreduce(MPI_IN_PLACE, &sum, sizeof sum / sizeof(double), MPI_DOUBLE, MPI_SUM, grid->comm));
   if (!rest) sum.excess = sum.total; /* detailed balance: nothing is spent on keeping house */
   if (!(defined & FARE_HAS_EXTRA)) sum.power = 0;
   if (!(defined & FARE_HAS_PRODUCTION)) sum.total = sum.housekeeping = sum.excess = NAN;

@@ -1,9 +1,11 @@
 /*
-  Thermodynamics along a truth. Between snapshots the truth stops at the points of a quadrature, where masses P and energies U are kept; work and heat
-  are the quadratures of sum P dU/dt and sum U dP/dt with derivatives of the polynomials through the points, and because summation by parts holds for these
-  the first law closes to round-off however few points there are.
+  Thermodynamics along a truth. Between snapshots the truth stops at the points of a quadrature, where masses
+  P and energies U are kept; work and heat are the quadratures of sum P dU/dt and sum U dP/dt with derivatives
+  of the polynomials through the points, and because summation by parts holds for these the first law closes
+  to round-off however few points there are.
 
-  The same is followed on the grids of the truth's companions. What they differ by tells how far each number may be from that of the continuum.
+  The same is followed on the grids of the truth's companions. What they differ by tells how far each number
+  may be from that of the continuum.
 */
 #include "thermo.h"
 
@@ -28,8 +30,9 @@ typedef struct {
   fare_operator   *op;
   moment           point[FARE_POINTS_MAX];
   PetscBool        rest_is_known;
-  Vec              rest; /* stationary density, where there is no detailed balance; NULL where it could not be found */
-  fare_thermo_row  sum;  /* integrals so far */
+  /* stationary density, where there is no detailed balance; NULL where it could not be found */
+  Vec              rest;
+  fare_thermo_row  sum; /* integrals so far */
   fare_thermo_row *row;
 } track;
 
@@ -55,7 +58,7 @@ static PetscErrorCode evaluate(const fare_grid *grid, Vec P, Vec U, double T, st
 {
   const double       volume = fare_grid_volume(grid);
   const PetscInt     n      = fare_grid_owned(grid);
-  const PetscScalar *p, *u  = NULL;
+  const PetscScalar *p, *u = NULL;
   double             sum[3] = {0}, Z = 0;
   PetscReal          lowest = 0;
 
@@ -100,7 +103,10 @@ static PetscErrorCode find_rest(fare_thermo *thermo, track *of, double t)
   PetscCall(VecDestroy(&of->rest));
   code = fare_stationary_solve(of->grid, thermo->system, t, &of->rest, &solved);
   if (code == FARE_ERR_FAILED) {
-    if (!thermo->warned) fare_warn("thermodynamics: no stationary density at time %g (%s); housekeeping and excess are left open", t, fare_error_message());
+    if (!thermo->warned)
+      fare_warn(
+        "thermodynamics: no stationary density at time %g (%s); housekeeping and excess are left open", t,
+        fare_error_message());
     thermo->warned = PETSC_TRUE;
     PetscCall(VecDestroy(&of->rest));
     code = 0;
@@ -110,7 +116,9 @@ static PetscErrorCode find_rest(fare_thermo *thermo, track *of, double t)
   PetscFunctionReturn(0);
 }
 
-/* Fills a moment with the masses of now; t is when the parameters are taken, which may be just before a jump. */
+/*
+  Fills a moment with the masses of now; t is when the parameters are taken, which may be just before a jump.
+*/
 static PetscErrorCode observe(fare_thermo *thermo, track *of, double t, moment *m)
 {
   const double T = thermo->defined & FARE_HAS_ENERGY ? fare_system_kT(thermo->system, t) : 1;
@@ -146,7 +154,8 @@ static double integral(const fare_lobatto *rule, const track *of, size_t offset,
 {
   double sum = 0;
 
-  for (int k = 0; k < rule->count; k++) sum += rule->weight[k] * length * *(const double *)((const char *)&of->point[k] + offset);
+  for (int k = 0; k < rule->count; k++)
+    sum += rule->weight[k] * length * *(const double *)((const char *)&of->point[k] + offset);
   return sum;
 }
 
@@ -179,14 +188,17 @@ static PetscErrorCode add_work(const fare_thermo *thermo, track *of, double leng
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode add_production(const fare_thermo *thermo, track *of, double length, double heat, double T)
+static PetscErrorCode add_production(
+  const fare_thermo *thermo, track *of, double length, double heat, double T)
 {
   const fare_lobatto *rule = &thermo->rule;
   fare_thermo_row    *sum  = &of->sum;
-  const PetscBool isothermal = thermo->defined & FARE_HAS_ENERGY && !fare_system_drives(thermo->system, FARE_KT) ? PETSC_TRUE : PETSC_FALSE;
-  const double    total = integral(rule, of, offsetof(moment, rates.total), length);
-  state           first, last;
-  double          by_balance = NAN;
+  const PetscBool     isothermal =
+    thermo->defined & FARE_HAS_ENERGY && !fare_system_drives(thermo->system, FARE_KT) ? PETSC_TRUE
+                                                                                          : PETSC_FALSE;
+  const double total = integral(rule, of, offsetof(moment, rates.total), length);
+  state        first, last;
+  double       by_balance = NAN;
 
   PetscFunctionBeginUser;
   if (isothermal) {
@@ -198,11 +210,16 @@ static PetscErrorCode add_production(const fare_thermo *thermo, track *of, doubl
   sum->total += isfinite(total) || !isothermal ? total : by_balance;
   if (isfinite(total) && isothermal) sum->balance += by_balance - total;
   sum->housekeeping += integral(rule, of, offsetof(moment, rates.housekeeping), length);
-  sum->excess += thermo->needs_rest || isfinite(total) ? integral(rule, of, offsetof(moment, rates.excess), length) : by_balance;
+  sum->excess += thermo->needs_rest || isfinite(total)
+    ? integral(rule, of, offsetof(moment, rates.excess), length)
+    : by_balance;
   PetscFunctionReturn(0);
 }
 
-/* From the last point of the panel before to `end`, in between which nothing jumps; parameters at the end are those of `end_at`. */
+/*
+  From the last point of the panel before to `end`, in between which nothing jumps; parameters at the end are
+  those of `end_at`.
+*/
 static PetscErrorCode cross_panel(fare_thermo *thermo, double start, double end, double end_at)
 {
   const int    last = thermo->rule.count - 1;
@@ -238,7 +255,8 @@ static PetscErrorCode cross_stretches(fare_thermo *thermo, double start, double 
   const fare_box box = fare_grid_box(thermo->track[0].grid);
 
   PetscFunctionBeginUser;
-  for (double corner = fare_drive_stretch(thermo->system, &box, start, end); corner < end; corner = fare_drive_stretch(thermo->system, &box, start, end)) {
+  for (double corner = fare_drive_stretch(thermo->system, &box, start, end); corner < end;
+       corner        = fare_drive_stretch(thermo->system, &box, start, end)) {
     PetscCall(cross_panel(thermo, start, corner, corner));
     start = corner;
   }
@@ -288,30 +306,39 @@ static PetscErrorCode make_row(const fare_thermo *thermo, track *of, double t)
   PetscCall(velocity(of, t, last->P, row->velocity));
   row->dissipated_work = row->work - (row->equilibrium_free_energy - of->row[0].equilibrium_free_energy);
   if (!(defined & FARE_HAS_FREE_WORK)) row->dissipated_work = NAN;
-  if (!(defined & FARE_HAS_ENERGY)) row->work = row->extra_work = row->heat = row->kl_integral = row->energy_balance = NAN;
+  if (!(defined & FARE_HAS_ENERGY))
+    row->work = row->extra_work = row->heat = row->kl_integral = row->energy_balance = NAN;
   if (!(defined & FARE_HAS_BALANCE)) row->balance = NAN;
   PetscFunctionReturn(0);
 }
 
 static double difference(const fare_thermo *thermo, size_t k, size_t offset, int a, int b)
 {
-  return fabs(*(const double *)((const char *)&thermo->track[a].row[k] + offset) - *(const double *)((const char *)&thermo->track[b].row[k] + offset));
+  return fabs(*(const double *)((const char *)&thermo->track[a].row[k] + offset) -
+    *(const double *)((const char *)&thermo->track[b].row[k] + offset));
 }
 
 #define ACCIDENT 3 /* by how much two grids may differ too little by accident */
 
-/* The error in space of one member of row k: from two grids, by the ratio that three show for the density; or from the coarser two, where the finer ones agree by accident. */
+/*
+  The error in space of one member of row k: from two grids, by the ratio that three show for the density; or
+  from the coarser two, where the finer ones agree by accident.
+*/
 static double space_error(const fare_thermo *thermo, size_t k, size_t offset)
 {
-  const double ratio = thermo->track[0].row[k].ratio, near = difference(thermo, k, offset, 0, FARE_TRUTH_HALF);
-  const double far = thermo->tracks > FARE_TRUTH_QUARTER ? difference(thermo, k, offset, FARE_TRUTH_HALF, FARE_TRUTH_QUARTER) : 0;
+  const double ratio = thermo->track[0].row[k].ratio,
+               near  = difference(thermo, k, offset, 0, FARE_TRUTH_HALF);
+  const double far   = thermo->tracks > FARE_TRUTH_QUARTER
+      ? difference(thermo, k, offset, FARE_TRUTH_HALF, FARE_TRUTH_QUARTER)
+      : 0;
 
   return fmax(near, fmin(far / ratio, ACCIDENT * near)) / (ratio - 1);
 }
 
 /*
-  The error in space and time of one member of row k. The difference of two grids may vanish by accident where the error changes its sign, so
-  this is the largest of the last three rows, and for integrals over time the largest of all rows so far.
+  The error in space and time of one member of row k. The difference of two grids may vanish by accident where
+  the error changes its sign, so this is the largest of the last three rows, and for integrals over time the
+  largest of all rows so far.
 */
 static double grid_error(const fare_thermo *thermo, size_t k, size_t offset, PetscBool is_integral)
 {
@@ -325,24 +352,32 @@ static double grid_error(const fare_thermo *thermo, size_t k, size_t offset, Pet
   return isnan(difference(thermo, k, offset, 0, FARE_TRUTH_HALF)) ? NAN : space + time;
 }
 
-static const size_t integrals[] = {
-  offsetof(fare_thermo_row, work), offsetof(fare_thermo_row, extra_work), offsetof(fare_thermo_row, heat), offsetof(fare_thermo_row, dissipated_work),
-  offsetof(fare_thermo_row, total), offsetof(fare_thermo_row, housekeeping), offsetof(fare_thermo_row, excess), offsetof(fare_thermo_row, kl_integral)};
-static const size_t states[] = {
-  offsetof(fare_thermo_row, energy), offsetof(fare_thermo_row, entropy), offsetof(fare_thermo_row, free_energy), offsetof(fare_thermo_row, equilibrium_free_energy),
-  offsetof(fare_thermo_row, kl_to_equilibrium), offsetof(fare_thermo_row, total_rate), offsetof(fare_thermo_row, housekeeping_rate), offsetof(fare_thermo_row, excess_rate),
-  offsetof(fare_thermo_row, velocity[0]), offsetof(fare_thermo_row, velocity[1]), offsetof(fare_thermo_row, velocity[2])};
+static const size_t integrals[] = {offsetof(fare_thermo_row, work), offsetof(fare_thermo_row, extra_work),
+  offsetof(fare_thermo_row, heat), offsetof(fare_thermo_row, dissipated_work),
+  offsetof(fare_thermo_row, total), offsetof(fare_thermo_row, housekeeping),
+  offsetof(fare_thermo_row, excess), offsetof(fare_thermo_row, kl_integral)};
+static const size_t states[]    = {offsetof(fare_thermo_row, energy), offsetof(fare_thermo_row, entropy),
+     offsetof(fare_thermo_row, free_energy), offsetof(fare_thermo_row, equilibrium_free_energy),
+     offsetof(fare_thermo_row, kl_to_equilibrium), offsetof(fare_thermo_row, total_rate),
+     offsetof(fare_thermo_row, housekeeping_rate), offsetof(fare_thermo_row, excess_rate),
+     offsetof(fare_thermo_row, velocity[0]), offsetof(fare_thermo_row, velocity[1]),
+     offsetof(fare_thermo_row, velocity[2])};
 
 /* Errors of row k: those of the grid, and with integrals what the balances say of the quadrature. */
 static void make_errors(fare_thermo *thermo, size_t k)
 {
-  const fare_thermo_row *row   = &thermo->track[0].row[k];
-  fare_thermo_row       *error = &thermo->error[k];
-  const double           quadrature = isnan(row->energy_balance) ? 0 : row->energy_balance, balance = isnan(row->balance) ? 0 : fabs(row->balance);
+  const fare_thermo_row *row        = &thermo->track[0].row[k];
+  fare_thermo_row       *error      = &thermo->error[k];
+  const double           quadrature = isnan(row->energy_balance) ? 0 : row->energy_balance,
+               balance              = isnan(row->balance) ? 0 : fabs(row->balance);
 
   *error = (fare_thermo_row){.time = row->time, .energy_balance = NAN, .balance = NAN};
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(states); i++) *(double *)((char *)error + states[i]) = thermo->tracks > 1 ? grid_error(thermo, k, states[i], PETSC_FALSE) : NAN;
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(integrals); i++) *(double *)((char *)error + integrals[i]) = thermo->tracks > 1 ? grid_error(thermo, k, integrals[i], PETSC_TRUE) : NAN;
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(states); i++)
+    *(double *)((char *)error + states[i]) =
+      thermo->tracks > 1 ? grid_error(thermo, k, states[i], PETSC_FALSE) : NAN;
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(integrals); i++)
+    *(double *)((char *)error + integrals[i]) =
+      thermo->tracks > 1 ? grid_error(thermo, k, integrals[i], PETSC_TRUE) : NAN;
   error->work += quadrature;
   error->extra_work += quadrature;
   error->heat += quadrature;
@@ -357,7 +392,8 @@ static PetscErrorCode make_room(fare_thermo *thermo, size_t count)
   PetscFunctionBeginUser;
   if (count <= thermo->room) PetscFunctionReturn(0);
   thermo->room = 2 * count + 64;
-  for (int i = 0; i < thermo->tracks; i++) PetscCall(PetscRealloc(thermo->room * sizeof(fare_thermo_row), &thermo->track[i].row));
+  for (int i = 0; i < thermo->tracks; i++)
+    PetscCall(PetscRealloc(thermo->room * sizeof(fare_thermo_row), &thermo->track[i].row));
   PetscCall(PetscRealloc(thermo->room * sizeof(fare_thermo_row), &thermo->error));
   PetscFunctionReturn(0);
 }
@@ -373,7 +409,7 @@ static PetscErrorCode add_row(fare_thermo *thermo, double t)
 
 static PetscErrorCode create_track(fare_thermo *thermo, int part)
 {
-  track *of = &thermo->track[part];
+  track *of     = &thermo->track[part];
   Vec    masses = fare_truth_part_masses(thermo->truth, part);
 
   PetscFunctionBeginUser;
@@ -387,7 +423,8 @@ static PetscErrorCode create_track(fare_thermo *thermo, int part)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_thermo_create(fare_truth *truth, const fare_system *system, const fare_thermo_options *options, fare_thermo **thermo)
+PetscErrorCode fare_thermo_create(
+  fare_truth *truth, const fare_system *system, const fare_thermo_options *options, fare_thermo **thermo)
 {
   const fare_system_type *type  = fare_system_type_of(system);
   const double            start = fare_truth_get_status(truth)->time;
@@ -417,7 +454,8 @@ PetscErrorCode fare_thermo_advance(fare_thermo *thermo, double t)
 
   PetscFunctionBeginUser;
   if (!(t > from)) PetscFunctionReturn(0);
-  for (double jump = fare_system_next_jump(thermo->system, from); jump <= t; jump = fare_system_next_jump(thermo->system, jump)) {
+  for (double jump = fare_system_next_jump(thermo->system, from); jump <= t;
+       jump        = fare_system_next_jump(thermo->system, jump)) {
     PetscCall(cross_stretches(thermo, from, jump, jump - 2e-12 * PetscMax(1, fabs(jump))));
     for (int i = 0; i < thermo->tracks; i++) PetscCall(cross_jump(thermo, &thermo->track[i], jump));
     from = jump;
@@ -520,7 +558,8 @@ PetscErrorCode fare_thermo_current(fare_thermo *thermo, int axis, Vec *current)
   PetscCall(fare_ghosts_of(grid, &ghosts));
   PetscCall(VecDuplicate(fare_truth_masses(thermo->truth), &faces));
   PetscCall(VecDuplicate(faces, current));
-  PetscCall(fare_operator_current(thermo->track[0].op, fare_truth_get_status(thermo->truth)->time, fare_truth_masses(thermo->truth), axis, faces));
+  PetscCall(fare_operator_current(thermo->track[0].op, fare_truth_get_status(thermo->truth)->time,
+    fare_truth_masses(thermo->truth), axis, faces));
   PetscCall(DMGetLocalVector(grid->dm, &local));
   PetscCall(DMGlobalToLocal(grid->dm, faces, INSERT_VALUES, local));
   PetscCall(VecGetArrayRead(local, &J));
@@ -530,7 +569,8 @@ PetscErrorCode fare_thermo_current(fare_thermo *thermo, int axis, Vec *current)
 
     fare_cell_index(grid, n, index);
     here  = fare_ghosts_at(&ghosts, index);
-    at[n] = 0.5 * grid->spacing[axis] * (J[here] + (index[axis] > ghosts.start[axis] ? J[here - ghosts.stride[axis]] : 0));
+    at[n] = 0.5 * grid->spacing[axis] *
+      (J[here] + (index[axis] > ghosts.start[axis] ? J[here - ghosts.stride[axis]] : 0));
   }
   PetscCall(VecRestoreArray(*current, &at));
   PetscCall(VecRestoreArrayRead(local, &J));

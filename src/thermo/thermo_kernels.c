@@ -3,7 +3,8 @@
 
 #include <math.h>
 
-void fare_average_boltzmann(size_t n, int points, const double weight[], double T, double *restrict V, double *restrict energy)
+void fare_average_boltzmann(
+  size_t n, int points, const double weight[], double T, double *restrict V, double *restrict energy)
 {
   double *restrict sum = V; /* the first point's place serves once its value is used */
 

@@ -1,7 +1,8 @@
 /*
-  The work of single particles. The protocol is cut into steps; in each the energy changes, which is work, and then the particle moves at the new energy. Moved by Metropolis' rule
-  (the step of Roberts and Tweedie, Bernoulli 2, 341 (1996)) Boltzmann's density is kept exactly, so that Jarzynski's and Crooks' relations hold for any step; unadjusted
-  steps keep another density, which does work of its own that is not counted.
+  The work of single particles. The protocol is cut into steps; in each the energy changes, which is work, and
+  then the particle moves at the new energy. Moved by Metropolis' rule (the step of Roberts and Tweedie,
+  Bernoulli 2, 341 (1996)) Boltzmann's density is kept exactly, so that Jarzynski's and Crooks' relations hold
+  for any step; unadjusted steps keep another density, which does work of its own that is not counted.
 */
 #include "thermo.h"
 
@@ -27,21 +28,26 @@ typedef struct {
   int64_t                *wild;
 } passage;
 
-static int64_t move_metropolis(const passage *way, const double *theta, uint64_t block, uint64_t step, double *const x[])
+static int64_t move_metropolis(
+  const passage *way, const double *theta, uint64_t block, uint64_t step, double *const x[])
 {
   double        place[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, force[2 * FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
   double        V[FARE_BLOCK] ALIGNED, U[FARE_BLOCK] ALIGNED, e[FARE_BLOCK] ALIGNED, cost[FARE_BLOCK] ALIGNED;
-  double *const y[FARE_DIM_MAX] = {place[0], place[1], place[2]}, *const f[FARE_DIM_MAX] = {force[0], force[1], force[2]}, *const g[FARE_DIM_MAX] = {force[3], force[4], force[5]};
+  double *const y[FARE_DIM_MAX]          = {place[0], place[1], place[2]},
+                *const f[FARE_DIM_MAX]   = {force[0], force[1], force[2]},
+                *const g[FARE_DIM_MAX]   = {force[3], force[4], force[5]};
   const double *const from[FARE_DIM_MAX] = {x[0], x[1], x[2]}, *const to[FARE_DIM_MAX] = {y[0], y[1], y[2]};
-  const double  h        = theta[FARE_MOBILITY] * theta[FARE_KT] * way->dt;
-  int64_t       accepted = 0;
+  const double h        = theta[FARE_MOBILITY] * theta[FARE_KT] * way->dt;
+  int64_t      accepted = 0;
 
   way->type->potential(way->dim, theta, FARE_BLOCK, from, V);
   way->type->force(way->dim, theta, FARE_BLOCK, from, f);
-  fare_boltzmann_propose(way->dim, h, theta[FARE_KT], from, (const double *const *)f, way->noise, block, step, y, e);
+  fare_boltzmann_propose(
+    way->dim, h, theta[FARE_KT], from, (const double *const *)f, way->noise, block, step, y, e);
   way->type->potential(way->dim, theta, FARE_BLOCK, to, U);
   way->type->force(way->dim, theta, FARE_BLOCK, to, g);
-  fare_boltzmann_cost(way->dim, h, theta[FARE_KT], from, (const double *const *)f, V, to, (const double *const *)g, U, cost);
+  fare_boltzmann_cost(
+    way->dim, h, theta[FARE_KT], from, (const double *const *)f, V, to, (const double *const *)g, U, cost);
   fare_walls_refuse(&way->walls, FARE_BLOCK, to, cost);
   for (int i = 0; i < FARE_BLOCK; i++) {
     const int accept = cost[i] <= e[i];
@@ -56,18 +62,29 @@ static int64_t move_metropolis(const passage *way, const double *theta, uint64_t
 static int64_t move(const passage *way, const double *theta, uint64_t block, uint64_t step, double *const x[])
 {
   double            still[2 * FARE_PARAMETERS_MAX]; /* schemes that look ahead see the same */
-  fare_langevin_run run = {.type = way->type, .dim = way->dim, .steps = 1, .theta = still, .dt = way->dt, .noise = way->noise, .first_step = step, .walls = &way->walls, .wild = way->wild};
+  fare_langevin_run run = {.type = way->type,
+    .dim                         = way->dim,
+    .steps                       = 1,
+    .theta                       = still,
+    .dt                          = way->dt,
+    .noise                       = way->noise,
+    .first_step                  = step,
+    .walls                       = &way->walls,
+    .wild                        = way->wild};
 
   if (way->relaxation == FARE_RELAX_METROPOLIS) return move_metropolis(way, theta, block, step, x);
   memcpy(still, theta, FARE_PARAMETERS_MAX * sizeof *still);
   memcpy(still + FARE_PARAMETERS_MAX, theta, FARE_PARAMETERS_MAX * sizeof *still);
-  if (way->relaxation == FARE_RELAX_HEUN) fare_langevin_heun(&run, block, x);
-  else fare_langevin_euler_maruyama(&run, block, x);
+  if (way->relaxation == FARE_RELAX_HEUN)
+    fare_langevin_heun(&run, block, x);
+  else
+    fare_langevin_euler_maruyama(&run, block, x);
   return FARE_BLOCK;
 }
 
 /* work += V(x, there) - V(x, here) */
-static void change(const passage *way, const double *here, const double *there, double *const x[], double *work)
+static void change(
+  const passage *way, const double *here, const double *there, double *const x[], double *work)
 {
   const double *const at[FARE_DIM_MAX] = {x[0], x[1], x[2]};
   double              V[FARE_BLOCK] ALIGNED, U[FARE_BLOCK] ALIGNED;
@@ -78,7 +95,10 @@ static void change(const passage *way, const double *here, const double *there, 
   for (int i = 0; i < FARE_BLOCK; i++) work[i] += U[i] - V[i];
 }
 
-/* All of this rank's particles through the steps of `way`. The reverse undoes each step in turn: it moves first. */
+/*
+  All of this rank's particles through the steps of `way`. The reverse undoes each step in turn: it moves
+  first.
+*/
 static int64_t pass(const passage *way, fare_ensemble *ensemble, double *work)
 {
   int64_t accepted = 0;
@@ -87,7 +107,8 @@ static int64_t pass(const passage *way, fare_ensemble *ensemble, double *work)
     const uint64_t block = (uint64_t)(ensemble->first_block + b);
     double        *x[FARE_DIM_MAX];
 
-    for (int axis = 0; axis < FARE_DIM_MAX; axis++) x[axis] = ensemble->x[axis] ? ensemble->x[axis] + b * FARE_BLOCK : NULL;
+    for (int axis = 0; axis < FARE_DIM_MAX; axis++)
+      x[axis] = ensemble->x[axis] ? ensemble->x[axis] + b * FARE_BLOCK : NULL;
     for (int64_t k = 0; k < way->steps; k++) {
       const double *here = way->theta + k * FARE_PARAMETERS_MAX, *there = here + FARE_PARAMETERS_MAX;
 
@@ -109,22 +130,35 @@ static fare_walls mirrors(const fare_system *system, const fare_box *box)
   for (int axis = 0; axis < walls.dim; axis++) {
     walls.lower[axis] = box ? box->lower[axis] : own.lower[axis];
     walls.upper[axis] = box ? box->upper[axis] : own.upper[axis];
-    walls.at[axis][0] = walls.at[axis][1] = (box ? box : &own)->periodic[axis] ? FARE_WALL_NONE : FARE_WALL_REFLECTING;
+    walls.at[axis][0] = walls.at[axis][1] =
+      (box ? box : &own)->periodic[axis] ? FARE_WALL_NONE : FARE_WALL_REFLECTING;
   }
   return walls;
 }
 
-/* Draws particles from equilibrium at the beginning of one way and takes them to its end; work: blocks*FARE_BLOCK numbers, zero. */
-static PetscErrorCode travel(const fare_system *system, const fare_box *box, double start, double end, PetscBool reversed, int relaxation, int64_t steps, uint64_t seed, fare_ensemble *ensemble, double *work, double *share)
+/*
+  Draws particles from equilibrium at the beginning of one way and takes them to its end; work:
+  blocks*FARE_BLOCK numbers, zero.
+*/
+static PetscErrorCode travel(const fare_system *system, const fare_box *box, double start, double end,
+  PetscBool reversed, int relaxation, int64_t steps, uint64_t seed, fare_ensemble *ensemble, double *work,
+  double *share)
 {
-  const fare_initial initial = {.density = FARE_INITIAL_BOLTZMANN, .box = box};
-  const char        *names[2][2] = {{"thermodynamics/forward/initial", "thermodynamics/forward/noise"}, {"thermodynamics/reverse/initial", "thermodynamics/reverse/noise"}};
-  passage            way = {.type = fare_system_type_of(system), .dim = ensemble->dim, .relaxation = relaxation, .reversed = reversed, .dt = (end - start) / (double)steps, .noise = fare_stream_make(seed, names[reversed][1])};
-  int64_t            moves[3] = {0, 0, 0};
+  const fare_initial initial     = {.density = FARE_INITIAL_BOLTZMANN, .box = box};
+  const char        *names[2][2] = {{"thermodynamics/forward/initial", "thermodynamics/forward/noise"},
+           {"thermodynamics/reverse/initial", "thermodynamics/reverse/noise"}};
+  passage            way         = {.type = fare_system_type_of(system),
+                       .dim               = ensemble->dim,
+                       .relaxation        = relaxation,
+                       .reversed          = reversed,
+                       .dt                = (end - start) / (double)steps,
+                       .noise             = fare_stream_make(seed, names[reversed][1])};
+  int64_t            moves[3]    = {0, 0, 0};
   double            *theta;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_ensemble_draw(ensemble, &initial, system, reversed ? end : start, fare_stream_make(seed, names[reversed][0])));
+  PetscCall(fare_ensemble_draw(
+    ensemble, &initial, system, reversed ? end : start, fare_stream_make(seed, names[reversed][0])));
   PetscCall(PetscMalloc1((RUN_MAX + 1) * FARE_PARAMETERS_MAX, &theta));
   way.theta = theta;
   way.walls = mirrors(system, box);
@@ -135,7 +169,8 @@ static PetscErrorCode travel(const fare_system *system, const fare_box *box, dou
     for (int64_t k = 0; k <= way.steps; k++) {
       const int64_t n = reversed ? steps - way.first - k : way.first + k;
 
-      fare_system_parameters(system, n == steps ? end : start + way.dt * (double)n, theta + k * FARE_PARAMETERS_MAX);
+      fare_system_parameters(
+        system, n == steps ? end : start + way.dt * (double)n, theta + k * FARE_PARAMETERS_MAX);
     }
     moves[0] += pass(&way, ensemble, work);
     moves[1] += ensemble->blocks * FARE_BLOCK * way.steps;
@@ -144,11 +179,18 @@ static PetscErrorCode travel(const fare_system *system, const fare_box *box, dou
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, moves, 3, MPI_INT64_T, MPI_SUM, ensemble->comm));
   *share = (double)moves[0] / (double)moves[1];
   PetscCall(fare_ensemble_is_valid(ensemble));
-  if (moves[2]) FARE_FAIL(FARE_ERR_FAILED, "work of particles: drift has carried them farther beyond the box, in a step of %g, than the box is long: thermodynamics.dt is too large", way.dt);
+  if (moves[2])
+    FARE_FAIL(FARE_ERR_FAILED,
+      "work of particles: drift has carried them farther beyond the box, in a step of %g, than the box is "
+      "long: thermodynamics.dt is too large",
+      way.dt);
   PetscFunctionReturn(0);
 }
 
-/* The work of all particles in the order of their ids, on every rank: sums over it have the same bits on any number of ranks. */
+/*
+  The work of all particles in the order of their ids, on every rank: sums over it have the same bits on any
+  number of ranks.
+*/
 static PetscErrorCode gather(const fare_ensemble *ensemble, const double *work, double *all)
 {
   int ranks, *counts, *displacements, mine = (int)ensemble->local;
@@ -158,7 +200,8 @@ static PetscErrorCode gather(const fare_ensemble *ensemble, const double *work, 
   PetscCall(PetscMalloc2(ranks, &counts, ranks, &displacements));
   PetscCallMPI(MPI_Allgather(&mine, 1, MPI_INT, counts, 1, MPI_INT, ensemble->comm));
   for (int r = 0, sum = 0; r < ranks; sum += counts[r++]) displacements[r] = sum;
-  PetscCallMPI(MPI_Allgatherv(work, mine, MPI_DOUBLE, all, counts, displacements, MPI_DOUBLE, ensemble->comm));
+  PetscCallMPI(
+    MPI_Allgatherv(work, mine, MPI_DOUBLE, all, counts, displacements, MPI_DOUBLE, ensemble->comm));
   PetscCall(PetscFree2(counts, displacements));
   PetscFunctionReturn(0);
 }
@@ -175,10 +218,11 @@ static void moments(size_t n, const double work[], int way, fare_work *w)
     variance += square / (double)(n - 1);
     fourth += square * square / (double)n;
   }
-  w->mean[way]           = mean;
-  w->variance[way]       = variance;
-  w->mean_error[way]     = sqrt(variance / (double)n);
-  w->variance_error[way] = sqrt(fmax(0, fourth - variance * variance * ((double)n - 3) / ((double)n - 1)) / (double)n);
+  w->mean[way]       = mean;
+  w->variance[way]   = variance;
+  w->mean_error[way] = sqrt(variance / (double)n);
+  w->variance_error[way] =
+    sqrt(fmax(0, fourth - variance * variance * ((double)n - 3) / ((double)n - 1)) / (double)n);
 }
 
 /* Histograms of W forward and of -W reversed over the same bins. */
@@ -203,7 +247,8 @@ static void fill_histograms(size_t n, const double forward[], const double rever
   }
 }
 
-PetscErrorCode fare_work_simulate(MPI_Comm comm, const fare_system *system, const fare_box *box, double start, double end, const fare_thermo_options *options, uint64_t seed, fare_work *w)
+PetscErrorCode fare_work_simulate(MPI_Comm comm, const fare_system *system, const fare_box *box, double start,
+  double end, const fare_thermo_options *options, uint64_t seed, fare_work *w)
 {
   const size_t   n = (size_t)options->particles;
   double        *work[2], *mine, kT;
@@ -211,7 +256,11 @@ PetscErrorCode fare_work_simulate(MPI_Comm comm, const fare_system *system, cons
 
   PetscFunctionBeginUser;
   memset(w, 0, sizeof *w);
-  if (!(fare_thermo_defines(system) & FARE_HAS_CHAIN)) FARE_FAIL(FARE_ERR_INPUT, "work relations need a potential, no other force, and a constant kT, which system '%s' does not have here", fare_system_type_of(system)->name);
+  if (!(fare_thermo_defines(system) & FARE_HAS_CHAIN))
+    FARE_FAIL(FARE_ERR_INPUT,
+      "work relations need a potential, no other force, and a constant kT, which system '%s' does not have "
+      "here",
+      fare_system_type_of(system)->name);
   if (n < 2) FARE_FAIL(FARE_ERR_INPUT, "work relations need at least 2 particles, got %zu", n);
   kT            = fare_system_kT(system, start);
   w->particles  = options->particles;
@@ -221,7 +270,8 @@ PetscErrorCode fare_work_simulate(MPI_Comm comm, const fare_system *system, cons
   PetscCall(PetscMalloc3(n, &work[0], n, &work[1], PetscMax(1, ensemble->blocks * FARE_BLOCK), &mine));
   for (int way = 0; way < 2; way++) {
     memset(mine, 0, (size_t)(ensemble->blocks * FARE_BLOCK) * sizeof *mine);
-    PetscCall(travel(system, box, start, end, way, options->relaxation, w->steps, seed, ensemble, mine, &w->accepted[way]));
+    PetscCall(travel(
+      system, box, start, end, way, options->relaxation, w->steps, seed, ensemble, mine, &w->accepted[way]));
     PetscCall(gather(ensemble, mine, work[way]));
     moments(n, work[way], way, w);
     w->jarzynski[way] = fare_jarzynski_estimate(kT, n, work[way]);

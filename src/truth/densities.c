@@ -13,7 +13,8 @@ static PetscErrorCode create_arrays(const fare_grid *from, const fare_schedule *
   size_t cells = 1;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_grid_create(PETSC_COMM_SELF, from->dim, from->cells, from->lower, from->upper, from->end, &d->grid));
+  PetscCall(
+    fare_grid_create(PETSC_COMM_SELF, from->dim, from->cells, from->lower, from->upper, from->end, &d->grid));
   for (int axis = 0; axis < from->dim; axis++) cells *= (size_t)from->cells[axis];
   d->count  = schedule->count;
   d->times  = calloc((size_t)d->count, sizeof *d->times);
@@ -22,7 +23,9 @@ static PetscErrorCode create_arrays(const fare_grid *from, const fare_schedule *
   for (PetscInt64 k = 0; k < d->count; k++) {
     d->times[k]  = fare_schedule_time(schedule, k);
     d->masses[k] = malloc(cells * sizeof *d->masses[k]);
-    if (!d->masses[k]) FARE_FAIL(FARE_ERR_FAILED, "out of memory for the densities of oracles: %lld times %zu cells", (long long)d->count, cells);
+    if (!d->masses[k])
+      FARE_FAIL(FARE_ERR_FAILED, "out of memory for the densities of oracles: %lld times %zu cells",
+        (long long)d->count, cells);
   }
   PetscFunctionReturn(0);
 }
@@ -54,7 +57,8 @@ static PetscErrorCode gather(const fare_grid *grid, Vec masses, double to[])
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_densities_create(MPI_Comm comm, const fare_system *system, const fare_initial *initial, const fare_schedule *schedule, const fare_truth_options *options, fare_densities **densities)
+PetscErrorCode fare_densities_create(MPI_Comm comm, const fare_system *system, const fare_initial *initial,
+  const fare_schedule *schedule, const fare_truth_options *options, fare_densities **densities)
 {
   fare_truth_options alone = *options;
   fare_densities    *d;

@@ -3,38 +3,49 @@
 
 #include <math.h>
 
-/* Whether a term is linear in x, so that it is the same in all cells relative to their centres. `tilts`: axes along which it is not constant. */
+/*
+  Whether a term is linear in x, so that it is the same in all cells relative to their centres. `tilts`: axes
+  along which it is not constant.
+*/
 static PetscBool is_linear(const fare_system *system, int term, PetscBool tilts[])
 {
   enum { POINTS = 3 };
-  const fare_system_type *type = fare_system_type_of(system);
-  const int               dim = fare_system_dimension(system);
+  const fare_system_type *type   = fare_system_type_of(system);
+  const int               dim    = fare_system_dimension(system);
   PetscBool               linear = PETSC_TRUE;
-  double                  at[FARE_DIM_MAX][POINTS], values[FARE_PARAMETERS_MAX][POINTS], *phi[FARE_PARAMETERS_MAX];
-  const double           *x[FARE_DIM_MAX];
+  double        at[FARE_DIM_MAX][POINTS], values[FARE_PARAMETERS_MAX][POINTS], *phi[FARE_PARAMETERS_MAX];
+  const double *x[FARE_DIM_MAX];
 
   for (int k = 0; k < type->shapes; k++) phi[k] = values[k];
   for (int axis = 0; axis < dim; axis++) {
     for (int a = 0; a < dim; a++) {
-      for (int i = 0; i < POINTS; i++) at[a][i] = type->lower[a] + (type->upper[a] - type->lower[a]) * (0.31 + (a == axis ? 0.19 * i : 0));
+      for (int i = 0; i < POINTS; i++)
+        at[a][i] = type->lower[a] + (type->upper[a] - type->lower[a]) * (0.31 + (a == axis ? 0.19 * i : 0));
       x[a] = at[a];
     }
     type->shape(dim, POINTS, x, phi);
-    if (fabs(values[term][0] - 2 * values[term][1] + values[term][2]) > 1e-9 * (fabs(values[term][0]) + fabs(values[term][1]) + fabs(values[term][2]))) linear = PETSC_FALSE;
+    if (fabs(values[term][0] - 2 * values[term][1] + values[term][2]) >
+      1e-9 * (fabs(values[term][0]) + fabs(values[term][1]) + fabs(values[term][2])))
+      linear = PETSC_FALSE;
     if (values[term][0] != values[term][1]) tilts[axis] = PETSC_TRUE;
   }
   return linear;
 }
 
-/* Doubles per cell of the rates of a gradient force, and those that are needed only while they are made. See rates_gradient.c. */
+/*
+  Doubles per cell of the rates of a gradient force, and those that are needed only while they are made. See
+  rates_gradient.c.
+*/
 static double gradient_doubles(const fare_system *system, double *passing)
 {
-  const fare_system_type *type = fare_system_type_of(system);
-  const int               dim = fare_system_dimension(system);
-  const double            points = fare_points_per_cell(dim), always = (dim == 1 ? 5 : 1) + (type->extra ? (FARE_LINE_POINTS + 5) * dim : 0);
-  PetscBool               tilts[FARE_DIM_MAX] = {PETSC_FALSE}, kept = fare_system_drives(system, FARE_KT) ? PETSC_FALSE : PETSC_TRUE;
-  int                     moving[FARE_PARAMETERS_MAX], terms, along = 0, bent = 0;
-  double                  groups;
+  const fare_system_type *type   = fare_system_type_of(system);
+  const int               dim    = fare_system_dimension(system);
+  const double            points = fare_points_per_cell(dim),
+               always            = (dim == 1 ? 5 : 1) + (type->extra ? (FARE_LINE_POINTS + 5) * dim : 0);
+  PetscBool tilts[FARE_DIM_MAX]  = {PETSC_FALSE},
+            kept                 = fare_system_drives(system, FARE_KT) ? PETSC_FALSE : PETSC_TRUE;
+  int    moving[FARE_PARAMETERS_MAX], terms, along = 0, bent = 0;
+  double groups;
 
   *passing = dim;
   if (!type->shapes) return always + points;
@@ -43,25 +54,35 @@ static double gradient_doubles(const fare_system *system, double *passing)
   for (int axis = 0; axis < dim; axis++) along += tilts[axis];
   *passing += type->shapes;
   if (bent || !kept) return always + terms + points * (1 + bent);
-  /* sums of exponentials: one for each half-edge and for the cell, but one for each point where the moving terms change along that axis */
-  groups = 2 * (dim - along) + FARE_LINE_POINTS * along + (dim == 1 && along ? FARE_LINE_POINTS : pow(FARE_CELL_POINTS, along));
+  /*
+    sums of exponentials: one for each half-edge and for the cell, but one for each point where the moving
+    terms change along that axis
+  */
+  groups = 2 * (dim - along) + FARE_LINE_POINTS * along +
+    (dim == 1 && along ? FARE_LINE_POINTS : pow(FARE_CELL_POINTS, along));
   if (type->extra) return always + terms + points + groups;
-  *passing = PetscMax(points, *passing + points - groups); /* all points while the sums are made of them; shapes before */
+  /* all points while the sums are made of them; shapes before */
+  *passing = PetscMax(points, *passing + points - groups);
   return always + terms + groups;
 }
 
 double fare_truth_bytes(const fare_system *system, const fare_truth_options *options)
 {
   const fare_system_type *type = fare_system_type_of(system);
-  const int               dim = fare_system_dimension(system);
-  const double            coarser = dim == 2 ? 1. / 3 : 1. / 7; /* cells of all coarser grids of multigrid, each with 3 dim + 5 numbers of single precision */
-  const double            solver = dim == 1 ? 3.0 * (1 + 2 * dim) + 6 : (1.5 * dim + 2.5) * (1 + coarser) + 20; /* matrix and factors; or multigrid, and vectors of GMRES */
-  const double            numbering = 2.5; /* of a grid's cells */
-  const double            stepper = type->drift || type->extra ? 28 : 10, bound = options->estimate ? 10 : 1;
-  double                  passing, rates = 2 * dim + (type->drift ? 6 * dim : 0), each, cells = 1, layered = 1, companions = options->estimate ? 2 : 0, coarsest = options->estimate ? 1 : 0;
+  const int               dim  = fare_system_dimension(system);
+  /* cells of all coarser grids of multigrid, each with 3 dim + 5 numbers of single precision */
+  const double coarser = dim == 2 ? 1. / 3 : 1. / 7;
+  /* matrix and factors; or multigrid, and vectors of GMRES */
+  const double solver    = dim == 1 ? 3.0 * (1 + 2 * dim) + 6 : (1.5 * dim + 2.5) * (1 + coarser) + 20;
+  const double numbering = 2.5; /* of a grid's cells */
+  const double stepper = type->drift || type->extra ? 28 : 10, bound = options->estimate ? 10 : 1;
+  double       passing, rates = 2 * dim + (type->drift ? 6 * dim : 0), each, cells = 1, layered = 1,
+                  companions = options->estimate ? 2 : 0, coarsest = options->estimate ? 1 : 0;
 
-  if (type->drift) passing = 0;
-  else rates += gradient_doubles(system, &passing);
+  if (type->drift)
+    passing = 0;
+  else
+    rates += gradient_doubles(system, &passing);
   for (size_t i = 0; i < options->cells.count; i++) {
     cells *= (double)options->cells.values[i];
     layered *= (double)options->cells.values[i] + 2;
@@ -69,10 +90,13 @@ double fare_truth_bytes(const fare_system *system, const fare_truth_options *opt
     coarsest /= 4;
   }
   each = layered * rates + cells * (solver + stepper + numbering);
-  return 8 * PetscMax(layered * (rates + passing) + cells * numbering, each * (1 + companions + coarsest) + bound * cells);
+  return 8 *
+    PetscMax(
+      layered * (rates + passing) + cells * numbering, each * (1 + companions + coarsest) + bound * cells);
 }
 
-PetscErrorCode fare_truth_check_memory(MPI_Comm comm, const fare_system *system, const fare_truth_options *options)
+PetscErrorCode fare_truth_check_memory(
+  MPI_Comm comm, const fare_system *system, const fare_truth_options *options)
 {
   double         asked, there;
   PetscErrorCode code = 0;
@@ -81,6 +105,9 @@ PetscErrorCode fare_truth_check_memory(MPI_Comm comm, const fare_system *system,
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_size(comm, &ranks));
   PetscCall(fare_memory_of_machine(comm, fare_truth_bytes(system, options) / ranks, &asked, &there));
-  if (asked > there) code = fare_error(FARE_ERR_INPUT, "truth.cells: a grid of so many cells needs about %.3g GiB on this machine, %.3g GiB are free", asked / 0x1p30, there / 0x1p30);
+  if (asked > there)
+    code = fare_error(FARE_ERR_INPUT,
+      "truth.cells: a grid of so many cells needs about %.3g GiB on this machine, %.3g GiB are free",
+      asked / 0x1p30, there / 0x1p30);
   PetscFunctionReturn(fare_error_agree(comm, code));
 }

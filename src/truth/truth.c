@@ -1,7 +1,9 @@
 /*
-  The truth: masses on the grid that was asked for, and two companions on a grid of half as many cells per axis and one on a grid of a quarter. The first shares the tolerance of
-  the truth, and differs from it by the error in space; the second has a tighter one, and differs from the first by the error in time. The third shows how the error in space falls from grid to grid. (A looser one
-  would be cheaper, but it takes the same steps as the first where snapshots are so dense that they, not the tolerance, set the step.)
+  The truth: masses on the grid that was asked for, and two companions on a grid of half as many cells per
+  axis and one on a grid of a quarter. The first shares the tolerance of the truth, and differs from it by the
+  error in space; the second has a tighter one, and differs from the first by the error in time. The third
+  shows how the error in space falls from grid to grid. (A looser one would be cheaper, but it takes the same
+  steps as the first where snapshots are so dense that they, not the tolerance, set the step.)
 */
 #include "truth.h"
 
@@ -9,49 +11,70 @@
 
 #include <math.h>
 
-/* A tolerance TIGHTER times as small has an error in time as many times as small; how much larger the error of cells twice as wide is, the rates know. */
-#define TIGHTER    16.0
-#define TIME_SHARE (TIGHTER / (TIGHTER - 1))
+/*
+  A tolerance TIGHTER times as small has an error in time as many times as small; how much larger the error of
+  cells twice as wide is, the rates know.
+*/
+#define TIGHTER     16.0
+#define TIME_SHARE  (TIGHTER / (TIGHTER - 1))
 #define CELLS_MAX   (1 << 28)
 #define RATIO_LEAST 1.25 /* as in estimate.c */
 #define SAME_TURNS  1e-9
-#define WORST       (FARE_TRUTH_NUMBERS - 1) /* among the numbers of the first part, beyond those of its evolution */
+/* among the numbers of the first part, beyond those of its evolution */
+#define WORST         (FARE_TRUTH_NUMBERS - 1)
 #define QUARTER_LEAST 4 /* cells of the coarsest companion per axis */
-#define SAME_TIME   1e-9
+#define SAME_TIME     1e-9
 
 struct fare_truth {
-  fare_grid        *grid, *half_grid, *quarter_grid; /* half_grid: NULL without estimate; quarter_grid: where cells are no multiple of 4, too */
+  /* half_grid: NULL without estimate; quarter_grid: where cells are no multiple of 4, too */
+  fare_grid        *grid, *half_grid, *quarter_grid;
   fare_evolution   *main, *half, *half_tighter, *quarter;
   fare_estimate    *estimate;
   Vec               error_field, half_difference;
   fare_truth_status status;
 };
 
-static const char *const end_names[] = {"reflecting", "periodic", "absorbing", "absorbing_below", "absorbing_above", NULL};
+static const char *const end_names[] = {
+  "reflecting", "periodic", "absorbing", "absorbing_below", "absorbing_above", NULL};
 
 const fare_field fare_truth_fields[] = {
-  {"cells", FARE_INTEGERS, offsetof(fare_truth_options, cells), "", 4, CELLS_MAX, NULL, "", "cells per axis, each an even number; or give accuracy"},
-  {"accuracy", FARE_REAL, offsetof(fare_truth_options, accuracy), "0", 0, 1, NULL, "", "estimated L1 error to stay below at every snapshot: cells and tolerance are found by pilot runs; 0: as given"},
-  {"lower", FARE_REALS, offsetof(fare_truth_options, lower), "", -1e9, 1e9, NULL, "length", "lower corner of the box; the system's own unless given"},
-  {"upper", FARE_REALS, offsetof(fare_truth_options, upper), "", -1e9, 1e9, NULL, "length", "upper corner of the box; the system's own unless given"},
-  {"ends", FARE_CHOICES, offsetof(fare_truth_options, ends), "", 0, 0, end_names, "", "per axis; periodic where the system is, reflecting elsewhere, unless given"},
-  {"tolerance", FARE_REAL, offsetof(fare_truth_options, tolerance), "1e-8", 1e-14, 0.1, NULL, "", "estimated L1 error that one time step may add"},
-  {"extrapolate", FARE_BOOLEAN, offsetof(fare_truth_options, extrapolate), "false", 0, 0, NULL, "", "also record the density with its estimated error added: of higher order where it is smooth, but it may be negative"},
-  {"estimate", FARE_BOOLEAN, offsetof(fare_truth_options, estimate), "true", 0, 0, NULL, "", "also evolve coarser companions that tell the error"},
-  {"fit_domain", FARE_BOOLEAN, offsetof(fare_truth_options, fit_domain), "false", 0, 0, NULL, "", "find the box by pilot runs: the smallest that holds all but 1e-10 of the mass at all times"},
+  {"cells", FARE_INTEGERS, offsetof(fare_truth_options, cells), "", 4, CELLS_MAX, NULL, "",
+    "cells per axis, each an even number; or give accuracy"},
+  {"accuracy", FARE_REAL, offsetof(fare_truth_options, accuracy), "0", 0, 1, NULL, "",
+    "estimated L1 error to stay below at every snapshot: cells and tolerance are found by pilot runs; 0: as "
+    "given"},
+  {"lower", FARE_REALS, offsetof(fare_truth_options, lower), "", -1e9, 1e9, NULL, "length",
+    "lower corner of the box; the system's own unless given"},
+  {"upper", FARE_REALS, offsetof(fare_truth_options, upper), "", -1e9, 1e9, NULL, "length",
+    "upper corner of the box; the system's own unless given"},
+  {"ends", FARE_CHOICES, offsetof(fare_truth_options, ends), "", 0, 0, end_names, "",
+    "per axis; periodic where the system is, reflecting elsewhere, unless given"},
+  {"tolerance", FARE_REAL, offsetof(fare_truth_options, tolerance), "1e-8", 1e-14, 0.1, NULL, "",
+    "estimated L1 error that one time step may add"},
+  {"extrapolate", FARE_BOOLEAN, offsetof(fare_truth_options, extrapolate), "false", 0, 0, NULL, "",
+    "also record the density with its estimated error added: of higher order where it is smooth, but it may "
+    "be negative"},
+  {"estimate", FARE_BOOLEAN, offsetof(fare_truth_options, estimate), "true", 0, 0, NULL, "",
+    "also evolve coarser companions that tell the error"},
+  {"fit_domain", FARE_BOOLEAN, offsetof(fare_truth_options, fit_domain), "false", 0, 0, NULL, "",
+    "find the box by pilot runs: the smallest that holds all but 1e-10 of the mass at all times"},
   FARE_FIELDS_END,
 };
 
 static PetscErrorCode check_count(const fare_node *node, const char *key, int dim, size_t count)
 {
   PetscFunctionBeginUser;
-  if (count != (size_t)dim) PetscCall(fare_node_error(fare_node_find(node, key), "expected %d number%s for a %d-dimensional system, got %zu", dim, dim > 1 ? "s" : "", dim, count));
+  if (count != (size_t)dim)
+    PetscCall(fare_node_error(fare_node_find(node, key),
+      "expected %d number%s for a %d-dimensional system, got %zu", dim, dim > 1 ? "s" : "", dim, count));
   PetscFunctionReturn(0);
 }
 
 static fare_end end_of(const fare_system *system, const fare_truth_options *options, int axis)
 {
-  return options->ends.count ? (fare_end)options->ends.values[axis] : fare_system_type_of(system)->periodic[axis] ? FARE_END_PERIODIC : FARE_END_REFLECTING;
+  return options->ends.count                      ? (fare_end)options->ends.values[axis]
+    : fare_system_type_of(system)->periodic[axis] ? FARE_END_PERIODIC
+                                                  : FARE_END_REFLECTING;
 }
 
 fare_box fare_truth_box(const fare_system *system, const fare_truth_options *options)
@@ -76,46 +99,74 @@ fare_walls fare_truth_walls(const fare_system *system, const fare_truth_options 
 }
 
 /* A circle closes only where the system does: anywhere else drift would jump there. */
-static PetscErrorCode check_circle(const fare_node *node, const fare_system *system, const fare_truth_options *options, int axis)
+static PetscErrorCode check_circle(
+  const fare_node *node, const fare_system *system, const fare_truth_options *options, int axis)
 {
-  const fare_box   own = fare_system_box(system), box = fare_truth_box(system, options);
-  const double     period = own.upper[axis] - own.lower[axis], turns = (box.upper[axis] - box.lower[axis]) / period;
-  const fare_node *list   = fare_node_find(node, own.periodic[axis] ? "upper" : "ends"), *place = list && fare_node_kind_of(list) == FARE_NODE_LIST ? fare_node_item(list, (size_t)axis) : list;
-  const char      *name   = fare_system_axis_name(system, axis);
+  const fare_box own = fare_system_box(system), box = fare_truth_box(system, options);
+  const double   period  = own.upper[axis] - own.lower[axis],
+               turns     = (box.upper[axis] - box.lower[axis]) / period;
+  const fare_node *list  = fare_node_find(node, own.periodic[axis] ? "upper" : "ends"),
+                  *place = list && fare_node_kind_of(list) == FARE_NODE_LIST
+    ? fare_node_item(list, (size_t)axis)
+    : list;
+  const char *name       = fare_system_axis_name(system, axis);
 
   PetscFunctionBeginUser;
   if (!box.periodic[axis]) PetscFunctionReturn(0);
-  if (!own.periodic[axis]) PetscCall(fare_node_error(place, "system '%s' is not periodic along %s", fare_system_type_of(system)->name, name));
+  if (!own.periodic[axis])
+    PetscCall(fare_node_error(
+      place, "system '%s' is not periodic along %s", fare_system_type_of(system)->name, name));
   if (fabs(turns - PetscMax(1, nearbyint(turns))) > SAME_TURNS * turns) {
-    PetscCall(fare_node_error(place, "%s is periodic: its ends lie one period (%.12g) or several apart, not %.12g; without lower and upper they are the system's own", name, period, turns * period));
+    PetscCall(fare_node_error(place,
+      "%s is periodic: its ends lie one period (%.12g) or several apart, not %.12g; without lower and upper "
+      "they are the system's own",
+      name, period, turns * period));
   }
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_truth_options_from_config(const fare_node *node, const fare_system *system, fare_truth_options *options)
+PetscErrorCode fare_truth_options_from_config(
+  const fare_node *node, const fare_system *system, fare_truth_options *options)
 {
   const int dim   = fare_system_dimension(system);
   double    total = 1;
 
   PetscFunctionBeginUser;
   PetscCall(fare_fields_read(fare_truth_fields, NULL, node, options));
-  if (!options->cells.count && !(options->accuracy > 0)) PetscCall(fare_node_error(node, "missing key 'cells' (cells per axis), or 'accuracy' in its place"));
-  if (options->cells.count && options->accuracy > 0) PetscCall(fare_node_error(fare_node_find(node, "accuracy"), "give either cells or accuracy, which chooses them"));
-  if (options->extrapolate && !options->estimate) PetscCall(fare_node_error(fare_node_find(node, "extrapolate"), "extrapolation needs the estimate, which is switched off"));
-  if (options->accuracy > 0 && !options->estimate) PetscCall(fare_node_error(fare_node_find(node, "accuracy"), "an accuracy needs the estimate, which is switched off"));
+  if (!options->cells.count && !(options->accuracy > 0))
+    PetscCall(fare_node_error(node, "missing key 'cells' (cells per axis), or 'accuracy' in its place"));
+  if (options->cells.count && options->accuracy > 0)
+    PetscCall(
+      fare_node_error(fare_node_find(node, "accuracy"), "give either cells or accuracy, which chooses them"));
+  if (options->extrapolate && !options->estimate)
+    PetscCall(fare_node_error(
+      fare_node_find(node, "extrapolate"), "extrapolation needs the estimate, which is switched off"));
+  if (options->accuracy > 0 && !options->estimate)
+    PetscCall(fare_node_error(
+      fare_node_find(node, "accuracy"), "an accuracy needs the estimate, which is switched off"));
   if (options->cells.count) PetscCall(check_count(node, "cells", dim, options->cells.count));
   if (options->lower.count) PetscCall(check_count(node, "lower", dim, options->lower.count));
   if (options->upper.count) PetscCall(check_count(node, "upper", dim, options->upper.count));
   if (options->ends.count) PetscCall(check_count(node, "ends", dim, options->ends.count));
-  if (options->fit_domain && (options->lower.count || options->upper.count)) PetscCall(fare_node_error(fare_node_find(node, "fit_domain"), "give either lower and upper or fit_domain, which finds them"));
-  if (!options->lower.count != !options->upper.count) PetscCall(fare_node_error(node, "lower and upper go together"));
+  if (options->fit_domain && (options->lower.count || options->upper.count))
+    PetscCall(fare_node_error(
+      fare_node_find(node, "fit_domain"), "give either lower and upper or fit_domain, which finds them"));
+  if (!options->lower.count != !options->upper.count)
+    PetscCall(fare_node_error(node, "lower and upper go together"));
   for (int axis = 0; axis < dim; axis++) {
     if (options->cells.count) total *= (double)options->cells.values[axis];
-    if (options->cells.count && options->cells.values[axis] % 2) PetscCall(fare_node_error(fare_node_find(node, "cells"), "expected an even number of cells, got %lld (the error estimate compares with half as many)", (long long)options->cells.values[axis]));
-    if (options->lower.count && !(options->lower.values[axis] < options->upper.values[axis])) PetscCall(fare_node_error(fare_node_find(node, "upper"), "upper must lie above lower, got %g and %g", options->upper.values[axis], options->lower.values[axis]));
+    if (options->cells.count && options->cells.values[axis] % 2)
+      PetscCall(fare_node_error(fare_node_find(node, "cells"),
+        "expected an even number of cells, got %lld (the error estimate compares with half as many)",
+        (long long)options->cells.values[axis]));
+    if (options->lower.count && !(options->lower.values[axis] < options->upper.values[axis]))
+      PetscCall(fare_node_error(fare_node_find(node, "upper"), "upper must lie above lower, got %g and %g",
+        options->upper.values[axis], options->lower.values[axis]));
     PetscCall(check_circle(node, system, options, axis));
   }
-  if (total > CELLS_MAX) PetscCall(fare_node_error(fare_node_find(node, "cells"), "%g cells are more than the %d that there can be", total, CELLS_MAX));
+  if (total > CELLS_MAX)
+    PetscCall(fare_node_error(
+      fare_node_find(node, "cells"), "%g cells are more than the %d that there can be", total, CELLS_MAX));
   PetscFunctionReturn(0);
 }
 
@@ -126,21 +177,27 @@ PetscErrorCode fare_truth_options_free(fare_truth_options *options)
   PetscFunctionReturn(0);
 }
 
-/* Whether there can be a grid of a quarter as many cells, on as many ranks along each axis as the grid of half. */
+/*
+  Whether there can be a grid of a quarter as many cells, on as many ranks along each axis as the grid of
+  half.
+*/
 static PetscErrorCode has_quarter(const fare_grid *half, PetscBool *has)
 {
   PetscInt ranks[FARE_DIM_MAX];
 
   PetscFunctionBeginUser;
-  PetscCall(DMDAGetInfo(half->dm, NULL, NULL, NULL, NULL, &ranks[0], &ranks[1], &ranks[2], NULL, NULL, NULL, NULL, NULL, NULL));
+  PetscCall(DMDAGetInfo(
+    half->dm, NULL, NULL, NULL, NULL, &ranks[0], &ranks[1], &ranks[2], NULL, NULL, NULL, NULL, NULL, NULL));
   *has = PETSC_TRUE;
   for (int axis = 0; axis < half->dim; axis++) {
-    if (half->cells[axis] % 2 || half->cells[axis] / 2 < QUARTER_LEAST || half->cells[axis] / 2 < ranks[axis]) *has = PETSC_FALSE;
+    if (half->cells[axis] % 2 || half->cells[axis] / 2 < QUARTER_LEAST || half->cells[axis] / 2 < ranks[axis])
+      *has = PETSC_FALSE;
   }
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode create_grids(MPI_Comm comm, const fare_system *system, const fare_truth_options *options, fare_truth *truth)
+static PetscErrorCode create_grids(
+  MPI_Comm comm, const fare_system *system, const fare_truth_options *options, fare_truth *truth)
 {
   const int      dim = fare_system_dimension(system);
   const fare_box box = fare_truth_box(system, options);
@@ -169,7 +226,8 @@ static PetscErrorCode create_grids(MPI_Comm comm, const fare_system *system, con
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode create_companions(fare_truth *truth, const fare_system *system, double start, double tolerance)
+static PetscErrorCode create_companions(
+  fare_truth *truth, const fare_system *system, double start, double tolerance)
 {
   Vec masses, same, coarse;
 
@@ -182,10 +240,13 @@ static PetscErrorCode create_companions(fare_truth *truth, const fare_system *sy
   if (truth->quarter_grid) {
     PetscCall(DMCreateGlobalVector(truth->quarter_grid->dm, &coarse));
     PetscCall(fare_grid_restrict(truth->quarter_grid, masses, coarse));
-    PetscCall(fare_evolution_create(truth->quarter_grid, system, start, tolerance, PETSC_FALSE, coarse, &truth->quarter));
+    PetscCall(fare_evolution_create(
+      truth->quarter_grid, system, start, tolerance, PETSC_FALSE, coarse, &truth->quarter));
   }
-  PetscCall(fare_evolution_create(truth->half_grid, system, start, tolerance, PETSC_FALSE, masses, &truth->half));
-  PetscCall(fare_evolution_create(truth->half_grid, system, start, tolerance / TIGHTER, PETSC_FALSE, same, &truth->half_tighter));
+  PetscCall(
+    fare_evolution_create(truth->half_grid, system, start, tolerance, PETSC_FALSE, masses, &truth->half));
+  PetscCall(fare_evolution_create(
+    truth->half_grid, system, start, tolerance / TIGHTER, PETSC_FALSE, same, &truth->half_tighter));
   truth->half_tighter->parts = 2;
   PetscFunctionReturn(0);
 }
@@ -193,7 +254,9 @@ static PetscErrorCode create_companions(fare_truth *truth, const fare_system *sy
 /* Ends that neither absorb nor join: what lies there might go on in a larger box. */
 static PetscBool is_closed(fare_end end, PetscBool below)
 {
-  return end == FARE_END_REFLECTING || end == (below ? FARE_END_ABSORBING_ABOVE : FARE_END_ABSORBING_BELOW) ? PETSC_TRUE : PETSC_FALSE;
+  return end == FARE_END_REFLECTING || end == (below ? FARE_END_ABSORBING_ABOVE : FARE_END_ABSORBING_BELOW)
+    ? PETSC_TRUE
+    : PETSC_FALSE;
 }
 
 /* The mass in the outermost cells at closed ends: if it is not tiny the box is too small. */
@@ -209,11 +272,12 @@ static PetscErrorCode boundary_mass(const fare_truth *truth, double *mass)
     for (PetscInt j = 0; j < grid->count[1]; j++) {
       for (PetscInt i = 0; i < grid->count[0]; i++, n++) {
         const PetscInt index[FARE_DIM_MAX] = {grid->start[0] + i, grid->start[1] + j, grid->start[2] + k};
-        PetscBool      outermost = PETSC_FALSE;
+        PetscBool      outermost           = PETSC_FALSE;
 
         for (int axis = 0; axis < grid->dim; axis++) {
           if (index[axis] == 0 && is_closed(grid->end[axis], PETSC_TRUE)) outermost = PETSC_TRUE;
-          if (index[axis] == grid->cells[axis] - 1 && is_closed(grid->end[axis], PETSC_FALSE)) outermost = PETSC_TRUE;
+          if (index[axis] == grid->cells[axis] - 1 && is_closed(grid->end[axis], PETSC_FALSE))
+            outermost = PETSC_TRUE;
         }
         if (outermost) *mass += p[n];
       }
@@ -235,17 +299,21 @@ static PetscErrorCode estimate_error(fare_truth *truth)
   PetscCall(VecWAXPY(truth->half_difference, -1, truth->half_tighter->masses, truth->half->masses));
   PetscCall(VecNorm(truth->half_difference, NORM_1, &norm));
   status->error_time = TIME_SHARE * norm;
-  PetscCall(fare_estimate_space(truth->estimate, truth->main->masses, truth->half->masses, truth->quarter ? truth->quarter->masses : NULL, ratio, truth->error_field, status));
+  PetscCall(fare_estimate_space(truth->estimate, truth->main->masses, truth->half->masses,
+    truth->quarter ? truth->quarter->masses : NULL, ratio, truth->error_field, status));
   status->error = status->error_space + status->error_time;
-  status->ratio = status->observed > 0 ? PetscMin(ratio, PetscMax(status->observed, RATIO_LEAST)) : PetscMin(ratio, 2);
+  status->ratio =
+    status->observed > 0 ? PetscMin(ratio, PetscMax(status->observed, RATIO_LEAST)) : PetscMin(ratio, 2);
   PetscFunctionReturn(0);
 }
 
-/* What is absorbed, at each end, with the error that the companions tell, as they tell that of the density. */
+/*
+  What is absorbed, at each end, with the error that the companions tell, as they tell that of the density.
+*/
 static PetscErrorCode absorbed(fare_truth *truth)
 {
   fare_truth_status *status = &truth->status;
-  const double       ratio = status->ratio;
+  const double       ratio  = status->ratio;
   double             half[2], rate[FARE_DIM_MAX][2];
 
   PetscFunctionBeginUser;
@@ -259,11 +327,14 @@ static PetscErrorCode absorbed(fare_truth *truth)
   if (!truth->half_grid) PetscFunctionReturn(0);
   PetscCall(fare_evolution_absorbed(truth->half, &half[0], rate));
   PetscCall(fare_evolution_absorbed(truth->half_tighter, &half[1], rate));
-  status->survival_error = fabs(status->survival - half[0]) / (ratio - 1) + TIME_SHARE * fabs(half[0] - half[1]);
+  status->survival_error =
+    fabs(status->survival - half[0]) / (ratio - 1) + TIME_SHARE * fabs(half[0] - half[1]);
   for (int end = 0; end < 2 * FARE_DIM_MAX; end++) {
-    const double coarse = truth->half->exits.absorbed[end / 2][end % 2], tighter = truth->half_tighter->exits.absorbed[end / 2][end % 2];
+    const double coarse  = truth->half->exits.absorbed[end / 2][end % 2],
+                 tighter = truth->half_tighter->exits.absorbed[end / 2][end % 2];
 
-    status->absorbed_error[end / 2][end % 2] = fabs(status->absorbed[end / 2][end % 2] - coarse) / (ratio - 1) + TIME_SHARE * fabs(coarse - tighter);
+    status->absorbed_error[end / 2][end % 2] =
+      fabs(status->absorbed[end / 2][end % 2] - coarse) / (ratio - 1) + TIME_SHARE * fabs(coarse - tighter);
   }
   PetscFunctionReturn(0);
 }
@@ -287,7 +358,8 @@ static PetscErrorCode update_status(fare_truth *truth)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_truth_create(MPI_Comm comm, const fare_system *system, const fare_initial *initial, double start, const fare_truth_options *options, fare_truth **truth)
+PetscErrorCode fare_truth_create(MPI_Comm comm, const fare_system *system, const fare_initial *initial,
+  double start, const fare_truth_options *options, fare_truth **truth)
 {
   fare_truth *t;
   Vec         masses;
@@ -302,7 +374,8 @@ PetscErrorCode fare_truth_create(MPI_Comm comm, const fare_system *system, const
   PetscCall(create_grids(comm, system, options, t));
   PetscCall(fare_grid_initial(t->grid, initial, system, start, &masses));
   PetscCall(VecDuplicate(masses, &t->error_field));
-  PetscCall(fare_evolution_create(t->grid, system, start, options->tolerance, options->estimate, masses, &t->main));
+  PetscCall(
+    fare_evolution_create(t->grid, system, start, options->tolerance, options->estimate, masses, &t->main));
   if (t->half_grid) {
     PetscCall(create_companions(t, system, start, options->tolerance));
     PetscCall(fare_estimate_create(t->grid, t->half_grid, t->quarter_grid, system, initial, &t->estimate));
@@ -336,7 +409,9 @@ PetscErrorCode fare_truth_advance(fare_truth *truth, double t)
   const double began = fare_seconds();
 
   PetscFunctionBeginUser;
-  if (t < truth->main->before - SAME_TIME * PetscMax(1, fabs(t))) FARE_FAIL(FARE_ERR_FAILED, "truth: it is at time %g already and does not go back to %g", truth->main->before, t);
+  if (t < truth->main->before - SAME_TIME * PetscMax(1, fabs(t)))
+    FARE_FAIL(
+      FARE_ERR_FAILED, "truth: it is at time %g already and does not go back to %g", truth->main->before, t);
   PetscCall(fare_evolution_advance(truth->main, t));
   if (truth->half_grid) {
     PetscCall(fare_evolution_advance(truth->half, t));
@@ -369,7 +444,8 @@ PetscErrorCode fare_truth_destroy(fare_truth **truth)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_truth_part(const fare_truth *truth, int part, const fare_grid **grid, int *vectors, Vec vector[FARE_TRUTH_VECTORS])
+PetscErrorCode fare_truth_part(
+  const fare_truth *truth, int part, const fare_grid **grid, int *vectors, Vec vector[FARE_TRUTH_VECTORS])
 {
   PetscFunctionBeginUser;
   *grid    = part_of(truth, part)->grid;
@@ -391,12 +467,14 @@ PetscErrorCode fare_truth_load(fare_truth *truth, int part, const double numbers
 
   PetscFunctionBeginUser;
   PetscCall(fare_evolution_load(part_of(truth, part), numbers));
-  if (part && part_of(truth, part)->before > part_of(truth, part - 1)->before) FARE_FAIL(FARE_ERR_FAILED, "what was saved is of a truth whose companions are ahead of it");
+  if (part && part_of(truth, part)->before > part_of(truth, part - 1)->before)
+    FARE_FAIL(FARE_ERR_FAILED, "what was saved is of a truth whose companions are ahead of it");
   if (!(worst >= 0 && worst <= 2)) FARE_FAIL(FARE_ERR_FAILED, "what was saved has an error of %g", worst);
   truth->status.worst = worst;
-  truth->status.time = part_of(truth, part)->before;
+  truth->status.time  = part_of(truth, part)->before;
   if (part < fare_truth_parts(truth) - 1) PetscFunctionReturn(0);
-  if (truth->half) PetscCall(fare_operator_rates(truth->half->op, truth->half->before)); /* the estimate asks them about the scheme's order */
+  /* the estimate asks them about the scheme's order */
+  if (truth->half) PetscCall(fare_operator_rates(truth->half->op, truth->half->before));
   PetscCall(update_status(truth));
   truth->status.worst = worst; /* in the middle of a way parts are not at one time */
   PetscFunctionReturn(0);

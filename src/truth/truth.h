@@ -4,11 +4,16 @@
 
 #include <fare/truth.h>
 
-/* Gauss-Legendre points of half a cell: offsets from the centre in units of the spacing, within (0, 1/2), and weights of sum 1. */
+/*
+  Gauss-Legendre points of half a cell: offsets from the centre in units of the spacing, within (0, 1/2), and
+  weights of sum 1.
+*/
 #define FARE_HALF_POINTS 3
 extern const double fare_half_offset[FARE_HALF_POINTS], fare_half_weight[FARE_HALF_POINTS];
 
-/* The q-th of 2 FARE_HALF_POINTS points of a cell along one axis; multiplies *weight (sum 1 over the points). */
+/*
+  The q-th of 2 FARE_HALF_POINTS points of a cell along one axis; multiplies *weight (sum 1 over the points).
+*/
 static inline void fare_cell_point(int q, double *offset, double *weight)
 {
   const int half = q % FARE_HALF_POINTS;
@@ -21,7 +26,8 @@ static inline void fare_cell_point(int q, double *offset, double *weight)
 static inline fare_wall fare_end_wall(fare_end end, int side)
 {
   if (end == FARE_END_PERIODIC) return FARE_WALL_NONE;
-  if (end == FARE_END_ABSORBING || end == (side ? FARE_END_ABSORBING_ABOVE : FARE_END_ABSORBING_BELOW)) return FARE_WALL_ABSORBING;
+  if (end == FARE_END_ABSORBING || end == (side ? FARE_END_ABSORBING_ABOVE : FARE_END_ABSORBING_BELOW))
+    return FARE_WALL_ABSORBING;
   return FARE_WALL_REFLECTING;
 }
 /* Walls of a box whose axes have these ends. */
@@ -37,31 +43,44 @@ PetscErrorCode fare_grid_prolong(const fare_grid *coarse, Vec from, Vec fine);
 PetscErrorCode fare_operator_rates(fare_operator *op, double t);
 /* Whether the force is a gradient, so that the spectrum is real. */
 PetscBool fare_operator_is_gradient(const fare_operator *op);
-/* How many times as large this grid's error in space is as that of cells half as wide: 4, down to 2 where fluxes are upwind. Of the rates last made. Collective. */
+/*
+  How many times as large this grid's error in space is as that of cells half as wide: 4, down to 2 where
+  fluxes are upwind. Of the rates last made. Collective.
+*/
 PetscErrorCode fare_operator_ratio(const fare_operator *op, Vec masses, double *ratio);
 
 /*
-  The error in space from the masses of a grid and of one and two coarser ones; see estimate.c. quarter_grid and quarter are NULL where there is no such grid. Fills error_field, and
-  error_space, ratio and doubt of a status that has time and error_time. Collective.
+  The error in space from the masses of a grid and of one and two coarser ones; see estimate.c. quarter_grid
+  and quarter are NULL where there is no such grid. Fills error_field, and error_space, ratio and doubt of a
+  status that has time and error_time. Collective.
 */
 typedef struct fare_estimate fare_estimate;
-PetscErrorCode fare_estimate_create(const fare_grid *grid, const fare_grid *half_grid, const fare_grid *quarter_grid, const fare_system *system, const fare_initial *initial, fare_estimate **estimate);
-PetscErrorCode fare_estimate_space(fare_estimate *estimate, Vec masses, Vec half, Vec quarter, double nominal, Vec error_field, fare_truth_status *status);
+PetscErrorCode               fare_estimate_create(const fare_grid *grid, const fare_grid *half_grid,
+                const fare_grid *quarter_grid, const fare_system *system, const fare_initial *initial,
+                fare_estimate **estimate);
+PetscErrorCode fare_estimate_space(fare_estimate *estimate, Vec masses, Vec half, Vec quarter, double nominal,
+  Vec error_field, fare_truth_status *status);
 PetscErrorCode fare_estimate_destroy(fare_estimate **estimate);
 /* What a grid may not resolve; see roughness.c. Collective. */
 typedef struct {
-  double rough, steep; /* largest changes of U/kT over a cell that holds mass: of kinks, jumps and bumps within it, and all */
-  double filled;       /* cells that hold the mass */
+  /* largest changes of U/kT over a cell that holds mass: of kinks, jumps and bumps within it, and all */
+  double rough, steep;
+  double filled; /* cells that hold the mass */
 } fare_resolution;
-PetscErrorCode fare_resolution_look(const fare_grid *grid, const fare_system *system, double t, Vec masses, fare_resolution *resolution);
-/* L1 distance between the Boltzmann masses at which the rates are at rest and those of finer quadrature: 0 without a potential. Collective. */
-PetscErrorCode fare_grid_rest_error(const fare_grid *grid, const fare_system *system, double t, double *error);
+PetscErrorCode fare_resolution_look(
+  const fare_grid *grid, const fare_system *system, double t, Vec masses, fare_resolution *resolution);
+/*
+  L1 distance between the Boltzmann masses at which the rates are at rest and those of finer quadrature: 0
+  without a potential. Collective.
+*/
+PetscErrorCode fare_grid_rest_error(
+  const fare_grid *grid, const fare_system *system, double t, double *error);
 /* Whether the initial density is Gaussian or a mixture of such. */
 PetscBool fare_initial_is_gaussian(const fare_initial *initial);
 
 /* The integral of the L1 residual, a bound on the error of the time method. See residual.c. Collective. */
 typedef struct fare_residual fare_residual;
-PetscErrorCode fare_residual_create(double t, Vec masses, fare_residual **residual);
+PetscErrorCode               fare_residual_create(double t, Vec masses, fare_residual **residual);
 /* Begins anew: what comes is not smoothly joined to what was. */
 PetscErrorCode fare_residual_restart(fare_residual *residual, double t, Vec masses);
 PetscErrorCode fare_residual_destroy(fare_residual **residual);
@@ -71,23 +90,29 @@ void fare_residual_vectors(const fare_residual *residual, Vec vector[]);
 void fare_residual_save(const fare_residual *residual, double numbers[]);
 void fare_residual_load(fare_residual *residual, const double numbers[]);
 /* Adds what the step that has just ended at t with these masses contributes. */
-PetscErrorCode fare_residual_step(fare_residual *residual, fare_operator *op, double t, Vec masses, double *bound);
+PetscErrorCode fare_residual_step(
+  fare_residual *residual, fare_operator *op, double t, Vec masses, double *bound);
 
 /*
-  The end of the longest stretch that begins at `from` and ends by `to` on which the drive is smooth and does not turn behind the back of a step: the next corner of
-  a waveform, or where the drift of a system by formulas turns in the box. See drive.c. Not collective; alike on all ranks.
+  The end of the longest stretch that begins at `from` and ends by `to` on which the drive is smooth and does
+  not turn behind the back of a step: the next corner of a waveform, or where the drift of a system by
+  formulas turns in the box. See drive.c. Not collective; alike on all ranks.
 */
 double fare_drive_stretch(const fare_system *system, const fare_box *box, double from, double to);
 
 /*
-  Masses on one grid, evolved in time with one tolerance: by the backward differentiation of bdf.c, or by PETSc's TS, whichever is not NULL. `largest_step` is
-  where the next advance begins, whatever small step the last one took to end on time.
+  Masses on one grid, evolved in time with one tolerance: by the backward differentiation of bdf.c, or by
+  PETSc's TS, whichever is not NULL. `largest_step` is where the next advance begins, whatever small step the
+  last one took to end on time.
 */
-/* What has left through each end, by a polynomial through the latest rates of loss. Plain numbers, saved and loaded as they are. */
+/*
+  What has left through each end, by a polynomial through the latest rates of loss. Plain numbers, saved and
+  loaded as they are.
+*/
 #define FARE_EXIT_POINTS 4
 typedef struct {
-  double points, left;                         /* rates known; mass at the latest of them */
-  double t[FARE_EXIT_POINTS];                  /* the latest last */
+  double points, left;        /* rates known; mass at the latest of them */
+  double t[FARE_EXIT_POINTS]; /* the latest last */
   double rate[FARE_EXIT_POINTS][FARE_DIM_MAX][2];
   double absorbed[FARE_DIM_MAX][2];
 } fare_exits;
@@ -103,29 +128,40 @@ typedef struct {
   fare_operator     *op;
   fare_bdf          *bdf;
   TS                 ts;
-  KSP                ksp;            /* of bdf, or borrowed from ts */
-  Mat                A;              /* shift - L: assembled on one axis or where an option wants it, otherwise a shell */
-  fare_multigrid    *multigrid;      /* NULL where the preconditioner is PETSc's */
-  double             shift;          /* of A and of the preconditioner */
-  PetscInt           prepared;       /* version of the rates that they are of */
-  Vec                masses;
-  double             tolerance, largest_step, before; /* time before the step under way */
-  int                parts;          /* steps in the place of each longest one that the way to a snapshot allows */
-  PetscBool          is_linear;      /* masses of both signs are evolved as they are: for linear algebra on whole evolutions */
-  PetscBool          absorbs;        /* some end does: mass is lost there, and only there */
-  fare_exits         exits;
-  double             mass_drift, minimum, lifted; /* worst so far; minimum is of the density; lifted: mass that a solve was given to keep it from being negative */
-  PetscInt           steps, rejected, solves, iterations;
-  PetscInt           seen[3];        /* of those TS counts that are in rejected, solves and iterations */
-  fare_residual     *residual;       /* NULL: the time error is not bounded */
-  double             time_bound;     /* on the L1 error of the time method so far */
-  double             goal, longest;  /* of the smooth way under way: its end, and its longest step; 0: none is */
-  double             next_step;      /* of ts, in the middle of such a way */
-  PetscErrorCode   (*pause)(void *context); /* see fare_truth_set_pause */
-  void              *pause_context;
+  KSP                ksp; /* of bdf, or borrowed from ts */
+  /* shift - L: assembled on one axis or where an option wants it, otherwise a shell */
+  Mat             A;
+  fare_multigrid *multigrid; /* NULL where the preconditioner is PETSc's */
+  double          shift;     /* of A and of the preconditioner */
+  PetscInt        prepared;  /* version of the rates that they are of */
+  Vec             masses;
+  double          tolerance, largest_step, before; /* time before the step under way */
+  /* steps in the place of each longest one that the way to a snapshot allows */
+  int parts;
+  /* masses of both signs are evolved as they are: for linear algebra on whole evolutions */
+  PetscBool  is_linear;
+  PetscBool  absorbs; /* some end does: mass is lost there, and only there */
+  fare_exits exits;
+  /*
+    worst so far; minimum is of the density; lifted: mass that a solve was given to keep it from being
+    negative
+  */
+  double         mass_drift, minimum, lifted;
+  PetscInt       steps, rejected, solves, iterations;
+  PetscInt       seen[3];    /* of those TS counts that are in rejected, solves and iterations */
+  fare_residual *residual;   /* NULL: the time error is not bounded */
+  double         time_bound; /* on the L1 error of the time method so far */
+  /* of the smooth way under way: its end, and its longest step; 0: none is */
+  double goal, longest;
+  double next_step;                       /* of ts, in the middle of such a way */
+  PetscErrorCode (*pause)(void *context); /* see fare_truth_set_pause */
+  void *pause_context;
 } fare_evolution;
 
-/* What evolution.c is made of. Solver: A of the time and shift last prepared. Stepper: by TS, or own. Collective. */
+/*
+  What evolution.c is made of. Solver: A of the time and shift last prepared. Stepper: by TS, or own.
+  Collective.
+*/
 PetscErrorCode fare_solver_create_matrix(fare_evolution *e, double start);
 PetscErrorCode fare_solver_configure(fare_evolution *e, KSP ksp);
 PetscErrorCode fare_solver_prepare(fare_evolution *e, double t, double shift);
@@ -138,30 +174,37 @@ PetscErrorCode fare_bdf_advance(fare_evolution *e, double t, double longest);
 PetscErrorCode fare_bdf_restart(fare_evolution *e, double t);
 PetscErrorCode fare_bdf_destroy(fare_bdf **bdf);
 #define FARE_BDF_POINTS 6
-void fare_bdf_vectors(const fare_bdf *bdf, Vec vector[]); /* the first has the latest masses */
+void fare_bdf_vectors(const fare_bdf *bdf, Vec vector[]);  /* the first has the latest masses */
 void fare_bdf_save(const fare_bdf *bdf, double numbers[]); /* FARE_BDF_POINTS + 4 */
-PetscErrorCode fare_bdf_load(fare_bdf *bdf, const double numbers[]); /* FARE_ERR_FAILED where no step can be taken from them */
-/* Called by a stepper when masses are those of time t; and then, when its own state is that of time t, too, though not yet at the end of its way. */
+/* FARE_ERR_FAILED where no step can be taken from them */
+PetscErrorCode fare_bdf_load(fare_bdf *bdf, const double numbers[]);
+/*
+  Called by a stepper when masses are those of time t; and then, when its own state is that of time t, too,
+  though not yet at the end of its way.
+*/
 PetscErrorCode fare_evolution_stepped(fare_evolution *e, double t, Vec masses, double smallest);
 PetscErrorCode fare_evolution_pause(fare_evolution *e, double t);
 /*
-  Called by a stepper with the sum of the masses as a solve has left it, before it is put right: FARE_ERR_FAILED where it is off by more than the solver's tolerance and
-  rounding explain, for then L itself does not keep it. Collective.
+  Called by a stepper with the sum of the masses as a solve has left it, before it is put right:
+  FARE_ERR_FAILED where it is off by more than the solver's tolerance and rounding explain, for then L itself
+  does not keep it. Collective.
 */
 PetscErrorCode fare_evolution_check_mass(fare_evolution *e, double t, double sum);
 
 /* Collective. Takes `masses` over as its state. PETSc options: prefix truth_. */
-PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *system, double start, double tolerance, PetscBool bound, Vec masses, fare_evolution **evolution);
+PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *system, double start,
+  double tolerance, PetscBool bound, Vec masses, fare_evolution **evolution);
 PetscErrorCode fare_evolution_advance(fare_evolution *evolution, double t);
 /*
-  The state, from which an evolution that was created alike goes on to the same bits: numbers, and vectors that are borrowed, in a fixed order. Before
-  fare_evolution_load the caller fills those. Collective.
+  The state, from which an evolution that was created alike goes on to the same bits: numbers, and vectors
+  that are borrowed, in a fixed order. Before fare_evolution_load the caller fills those. Collective.
 */
-int fare_evolution_vectors(const fare_evolution *evolution, Vec vector[FARE_TRUTH_VECTORS]);
+int            fare_evolution_vectors(const fare_evolution *evolution, Vec vector[FARE_TRUTH_VECTORS]);
 PetscErrorCode fare_evolution_save(const fare_evolution *evolution, double numbers[FARE_TRUTH_NUMBERS]);
 PetscErrorCode fare_evolution_load(fare_evolution *evolution, const double numbers[FARE_TRUTH_NUMBERS]);
 /* The mass that is left, and what is absorbed at each end per time. Collective. */
-PetscErrorCode fare_evolution_absorbed(fare_evolution *evolution, double *survival, double flux[FARE_DIM_MAX][2]);
+PetscErrorCode fare_evolution_absorbed(
+  fare_evolution *evolution, double *survival, double flux[FARE_DIM_MAX][2]);
 PetscErrorCode fare_evolution_destroy(fare_evolution **evolution);
 
 #endif

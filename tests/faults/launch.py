@@ -1,4 +1,6 @@
-"""How tests of faults start the program, on one rank or several, with a watchdog; what it says; and what it leaves."""
+"""How tests of faults start the program, on one rank or several, with a watchdog; what it says; and what it
+leaves.
+"""
 import json
 import os
 import pathlib
@@ -13,8 +15,19 @@ SOURCE = pathlib.Path(os.environ.get("FARE_SOURCE_DIR", pathlib.Path(__file__).r
 BINARY = pathlib.Path(os.environ.get("FARE_BINARY_DIR", SOURCE / "build"))
 FARE = os.environ.get("FARE_COMMAND", str(BINARY / "bin" / "fare"))
 MPIEXEC = os.environ.get("FARE_MPIEXEC", "mpiexec")
-ENVIRONMENT = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMPI_MCA_rmaps_base_oversubscribe="1", OMPI_MCA_hwloc_base_binding_policy="none", OMPI_MCA_mpi_yield_when_idle="1")
-ALONE = {"OMPI_MCA_ess_singleton_isolated": "1", "OMPI_MCA_pml": "ob1", "OMPI_MCA_btl": "self"}  # a process alone needs no network and no daemon, and starts four times as fast without looking for them
+ENVIRONMENT = dict(
+    os.environ,
+    OMPI_ALLOW_RUN_AS_ROOT="1",
+    OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
+    OMPI_MCA_rmaps_base_oversubscribe="1",
+    OMPI_MCA_hwloc_base_binding_policy="none",
+    OMPI_MCA_mpi_yield_when_idle="1",
+)
+ALONE = {
+    "OMPI_MCA_ess_singleton_isolated": "1",
+    "OMPI_MCA_pml": "ob1",
+    "OMPI_MCA_btl": "self",
+}  # a process alone needs no network and no daemon, and starts four times as fast without looking for them
 HANGS = 60  # seconds after which a command is taken to hang
 LINGERS = 15  # seconds that ranks may live on when their launcher has ended
 
@@ -28,7 +41,9 @@ def send(number, pids):
 
 
 def processes(mark):
-    """Ids of the processes that have this in their environment: all that a launcher has started, whoever is their parent by now."""
+    """Ids of the processes that have this in their environment: all that a launcher has started, whoever is
+    their parent by now.
+    """
     found = []
     for entry in pathlib.Path("/proc").iterdir():
         try:
@@ -40,10 +55,21 @@ def processes(mark):
 
 
 def execute(arguments, where, ranks=0, hangs=HANGS, **environment):
-    """The finished process, with bytes of stdout and stderr; a returncode of "hangs" where the watchdog had to end it, or where ranks live on."""
+    """The finished process, with bytes of stdout and stderr; a returncode of "hangs" where the watchdog had
+    to end it, or where ranks live on.
+    """
     launch = [MPIEXEC, "-n", str(ranks)] if ranks else []
-    with tempfile.TemporaryDirectory(prefix="fare-") as session:  # Open MPI's own files: isolated processes would share them
-        process = subprocess.Popen([*launch, FARE, *map(str, arguments)], cwd=where, env={**ENVIRONMENT, **({} if ranks else ALONE), "TMPDIR": session, **environment}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with tempfile.TemporaryDirectory(
+        prefix="fare-"
+    ) as session:  # Open MPI's own files: isolated processes would share them
+        process = subprocess.Popen(
+            [*launch, FARE, *map(str, arguments)],
+            cwd=where,
+            env={**ENVIRONMENT, **({} if ranks else ALONE), "TMPDIR": session, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         try:
             said = process.communicate(timeout=hangs)
             code, deadline = process.returncode, time.monotonic() + LINGERS
@@ -61,22 +87,38 @@ def execute(arguments, where, ranks=0, hangs=HANGS, **environment):
 def own_lines(said):
     """What FARE says on stderr, without what mpirun adds about an exit code and without warnings."""
     text = said.decode(errors="replace") if isinstance(said, bytes) else said
-    return [line for line in re.sub(r"^-{5,}\n(?:.*\n)*?-{5,}\n", "", text, flags=re.M).splitlines() if line.startswith("fare: ")]
+    return [
+        line
+        for line in re.sub(r"^-{5,}\n(?:.*\n)*?-{5,}\n", "", text, flags=re.M).splitlines()
+        if line.startswith("fare: ")
+    ]
 
 
 def tree(where):
     """Everything below a directory: contents of files, None for directories."""
-    return {str(path.relative_to(where)): path.read_bytes() if path.is_file() else None for path in sorted(where.rglob("*"))}
+    return {
+        str(path.relative_to(where)): path.read_bytes() if path.is_file() else None
+        for path in sorted(where.rglob("*"))
+    }
 
 
 def refusal(done, message, ranks):
-    """What is wrong with how the program refused something, which is to take one line and exit code 2, or None."""
+    """What is wrong with how the program refused something, which is to take one line and exit code 2, or
+    None.
+    """
     said = done.stderr.decode(errors="replace")
-    lines = [line for line in said.split("\n") if line and (not ranks or line.startswith("fare:") or "FARE" in line or "rror" in line and "mpi" not in line)]
+    lines = [
+        line
+        for line in said.split("\n")
+        if line
+        and (not ranks or line.startswith("fare:") or "FARE" in line or "rror" in line and "mpi" not in line)
+    ]
     if done.returncode == "hangs":
         return f"hangs for {HANGS} s"
     if done.returncode != 2:
-        return f"exit code {done.returncode}, not 2: {said[:1500]}{done.stdout.decode(errors='replace')[-300:]}"
+        return (
+            f"exit code {done.returncode}, not 2: {said[:1500]}{done.stdout.decode(errors='replace')[-300:]}"
+        )
     if len(lines) != 1 or not lines[0].startswith("fare: "):
         return f"{len(lines)} lines: {said[:600]!r}"
     if message not in lines[0]:
@@ -92,9 +134,17 @@ def compile_plugin(place, name, source):
     """place/name.so, built with the headers that FARE itself was built with."""
     commands = json.loads((BINARY / "compile_commands.json").read_text())
     command = next(c["command"] for c in commands if c["file"].endswith("src/system/system.c")).split()
-    includes = [w for i, w in enumerate(command) if w.startswith("-I") or w == "-isystem" or command[i - 1] == "-isystem"]
+    includes = [
+        w
+        for i, w in enumerate(command)
+        if w.startswith("-I") or w == "-isystem" or command[i - 1] == "-isystem"
+    ]
     file = place / f"{name}.c"
     file.write_text(source)
-    done = subprocess.run([command[0], "-w", "-fPIC", "-shared", *includes, "-o", str(place / f"{name}.so"), str(file)], capture_output=True, text=True)
+    done = subprocess.run(
+        [command[0], "-w", "-fPIC", "-shared", *includes, "-o", str(place / f"{name}.so"), str(file)],
+        capture_output=True,
+        text=True,
+    )
     if done.returncode:
         sys.exit(f"{name}: {done.stderr}")

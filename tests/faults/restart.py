@@ -1,10 +1,17 @@
-"""What tests of stopping and going on share: a study that has a bit of everything, how it is run, and whether two directories hold the same bits."""
+"""What tests of stopping and going on share: a study that has a bit of everything, how it is run, and whether
+two directories hold the same bits.
+"""
 import subprocess
 
 import h5py
 import numpy as np
 
-from launch import ENVIRONMENT, FARE, MPIEXEC, SOURCE  # SOURCE: for tests of clusters, which take all from here
+from launch import (
+    ENVIRONMENT,
+    FARE,
+    MPIEXEC,
+    SOURCE,
+)  # SOURCE: for tests of clusters, which take all from here
 
 STUDY = """\
 study: interrupted
@@ -26,7 +33,9 @@ def command(ranks, *arguments):
 
 
 def run(where, ranks, *arguments):
-    return subprocess.run(command(ranks, *arguments), cwd=where, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+    return subprocess.run(
+        command(ranks, *arguments), cwd=where, env=ENVIRONMENT, capture_output=True, text=True, timeout=300
+    )
 
 
 def bits(path, parts):
@@ -47,7 +56,9 @@ def bits(path, parts):
 
 
 def differences(a, b):
-    """Names of what is not the same in two finished studies: snapshots, tables, and what was binned; not when they ran and how long they took."""
+    """Names of what is not the same in two finished studies: snapshots, tables, and what was binned; not when
+    they ran and how long they took.
+    """
     wrong = []
     names = {path.name for directory in (a, b) for path in (directory / "snapshots").iterdir()}
     for name in sorted(names):
@@ -57,7 +68,9 @@ def differences(a, b):
             continue
         x, y = bits(one, ["data"]), bits(two, ["data"])
         wrong += [f"{name}: {key}" for key in sorted(x.keys() | y.keys()) if x.get(key) != y.get(key)]
-    x, y = (bits(directory / "study.h5", ["comparisons", "binned", "bins", "snapshots"]) for directory in (a, b))
+    x, y = (
+        bits(directory / "study.h5", ["comparisons", "binned", "bins", "snapshots"]) for directory in (a, b)
+    )
     wrong += [f"study.h5: {key}" for key in sorted(x.keys() | y.keys()) if x.get(key) != y.get(key)]
     if (a / "measures.csv").read_bytes() != (b / "measures.csv").read_bytes():
         wrong.append("measures.csv")

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """
-A mistake of the user's costs one clear line, exit code 2, and leaves nothing: on one rank, and on three as on one.
+A mistake of the user's costs one clear line, exit code 2, and leaves nothing: on one rank, and on three as on
+one.
 fare-test: labels=faults timeout=300
 """
 import ast
@@ -45,28 +46,89 @@ truth: {cells: [16, 16]}
 """
 LEARNS = "  - {name: learned, sampler: diffusion, particles: 100, steps: 10"
 
-# (what is replaced in the sound study, by what, the path in the message, what the message says); @ marks the place it must name.
+# (what is replaced in the sound study, by what, the path in the message, what the message says); @ marks the
+# place it must name.
 EDITS = [
     # unknown keys, in every section
     ("seed: 1", "@sed: 1", "", "unknown key 'sed' (did you mean 'seed'?)"),
     ("seed: 1", "@colour: red", "", "unknown key 'colour'; there are: study, seed, system,"),
-    ("{name: prinz,", "{name: prinz, @parameter: {},", "system", "unknown key 'parameter' (did you mean 'parameters'?)"),
-    ("{kT: 1.0}", "{@kt: 1.0}", "system.parameters", "system 'prinz' has no parameter 'kt' (did you mean 'kT'?); it has kT, mobility"),
+    (
+        "{name: prinz,",
+        "{name: prinz, @parameter: {},",
+        "system",
+        "unknown key 'parameter' (did you mean 'parameters'?)",
+    ),
+    (
+        "{kT: 1.0}",
+        "{@kt: 1.0}",
+        "system.parameters",
+        "system 'prinz' has no parameter 'kt' (did you mean 'kT'?); it has kT, mobility",
+    ),
     ("period: 1.0}", "@perod: 1.0}", "drive[0]", "unknown key 'perod' (did you mean 'period'?)"),
-    ("{density: boltzmann}", "{@densty: boltzmann}", "initial", "unknown key 'densty' (did you mean 'density'?)"),
+    (
+        "{density: boltzmann}",
+        "{@densty: boltzmann}",
+        "initial",
+        "unknown key 'densty' (did you mean 'density'?)",
+    ),
     ("{start: 0.0,", "{@begin: 0.0,", "snapshots", "unknown key 'begin'"),
     ("{cells: [64],", "{@cell: [64],", "truth", "unknown key 'cell' (did you mean 'cells'?)"),
-    ("particles: 100, dt", "@particle: 100, dt", "ensembles[0]", "unknown key 'particle' (did you mean 'particles'?)"),
+    (
+        "particles: 100, dt",
+        "@particle: 100, dt",
+        "ensembles[0]",
+        "unknown key 'particle' (did you mean 'particles'?)",
+    ),
     ("dt: 1.0e-2}", "dt: 1.0e-2, @sweeps: 3}", "ensembles[0]", "unknown key 'sweeps'"),
-    ("measures:", LEARNS + ", train: {@time: all}}\nmeasures:", "ensembles[2].train", "unknown key 'time' (did you mean 'times'?)"),
-    ("{directory: out/faulty}", "{@directry: out/faulty}", "output", "unknown key 'directry' (did you mean 'directory'?)"),
+    (
+        "measures:",
+        LEARNS + ", train: {@time: all}}\nmeasures:",
+        "ensembles[2].train",
+        "unknown key 'time' (did you mean 'times'?)",
+    ),
+    (
+        "{directory: out/faulty}",
+        "{@directry: out/faulty}",
+        "output",
+        "unknown key 'directry' (did you mean 'directory'?)",
+    ),
     # unknown things: the message says which there are
-    ("prinz,", "@printz,", "system.name", "unknown system 'printz' (did you mean 'prinz'?); there are: prinz,"),
-    ("sampler: langevin", "sampler: @langevine", "ensembles[0].sampler", "unknown sampler 'langevine' (did you mean 'langevin'?); there are: langevin, boltzmann"),
-    ("[kl, wasserstein_1]", "[kl, @wasserstien_1]", "measures[1]", "unknown measure 'wasserstien_1' (did you mean 'wasserstein_1'?); there are: kl,"),
-    ("waveform: sine", "waveform: @sinus", "drive[0].waveform", "unknown waveform 'sinus' (did you mean 'sine'?); there are: constant, sine, square"),
-    ("boltzmann}", "@maxwell}", "initial.density", "expected one of boltzmann, gaussian, uniform, mixture, point, snapshot"),
-    ("dt: 1.0e-2}", "dt: 1.0e-2, integrator: @hune}", "ensembles[0].integrator", "expected one of euler_maruyama, leimkuhler_matthews, heun, baoab; got hune (did you mean 'heun'?)"),
+    (
+        "prinz,",
+        "@printz,",
+        "system.name",
+        "unknown system 'printz' (did you mean 'prinz'?); there are: prinz,",
+    ),
+    (
+        "sampler: langevin",
+        "sampler: @langevine",
+        "ensembles[0].sampler",
+        "unknown sampler 'langevine' (did you mean 'langevin'?); there are: langevin, boltzmann",
+    ),
+    (
+        "[kl, wasserstein_1]",
+        "[kl, @wasserstien_1]",
+        "measures[1]",
+        "unknown measure 'wasserstien_1' (did you mean 'wasserstein_1'?); there are: kl,",
+    ),
+    (
+        "waveform: sine",
+        "waveform: @sinus",
+        "drive[0].waveform",
+        "unknown waveform 'sinus' (did you mean 'sine'?); there are: constant, sine, square",
+    ),
+    (
+        "boltzmann}",
+        "@maxwell}",
+        "initial.density",
+        "expected one of boltzmann, gaussian, uniform, mixture, point, snapshot",
+    ),
+    (
+        "dt: 1.0e-2}",
+        "dt: 1.0e-2, integrator: @hune}",
+        "ensembles[0].integrator",
+        "expected one of euler_maruyama, leimkuhler_matthews, heun, baoab; got hune (did you mean 'heun'?)",
+    ),
     # missing keys, and sections of the wrong kind
     ("study: faulty\n", "", None, "missing key 'study'"),
     ("name: prinz, ", "", None, "system: missing key 'name'"),
@@ -82,79 +144,315 @@ EDITS = [
     ("drive:\n  - {", "drive:\n  @{", "drive", "expected a list"),
     ("{density: boltzmann}", "@boltzmann", "initial", "expected a map"),
     ("{cells: [64], tolerance: 1.0e-4}", "@4096", "truth", "expected a map"),
-    ("truth: {cells: [64], tolerance: 1.0e-4}", "truth:", None, "truth: expected a map of keys and values, got nothing"),
+    (
+        "truth: {cells: [64], tolerance: 1.0e-4}",
+        "truth:",
+        None,
+        "truth: expected a map of keys and values, got nothing",
+    ),
     ("[kl, wasserstein_1]", "@kl", "measures", "expected a list"),
     ("[kl, wasserstein_1]", "[@[kl]]", "measures[0]", "expected the name of a measure"),
     ("name: walk", "name: @[walk]", "ensembles[0].name", "expected a word, got a list"),
-    ("  - {name: walk, sampler: langevin, particles: 100, dt: 1.0e-2}", "  - @walk", "ensembles[0]", "expected a map"),
+    (
+        "  - {name: walk, sampler: langevin, particles: 100, dt: 1.0e-2}",
+        "  - @walk",
+        "ensembles[0]",
+        "expected a map",
+    ),
     # counts
-    *[("particles: 100, dt", f"particles: @{bad}, dt", "ensembles[0].particles", "expected a whole number from 1 to 1e+12, got") for bad in ("-5", "0", "1.5", "1e30", "99999999999999999999", "0x10", "'100'", '"100"', "ten", "", "~", "[1]", "1_000", "1e-3", "+", "1e", "true")],
-    *[("count: 2", f"count: @{bad}", "snapshots.count", "expected a whole number from 2 to 1e+06, got") for bad in ("1", "0", "-2", "2.5", "1e7")],
-    *[("seed: 1", f"seed: @{bad}", "seed", "expected a whole number") for bad in ("-1", "0.5", "9007199254740993", "1e300", "0xff")],
-    *[("[64]", f"[@{bad}]", "truth.cells[0]", "expected a whole number") for bad in ("-64", "0", "2", "64.5", "1e12", "'64'", "[64]")],
-    *[("sweeps: 1,", f"sweeps: @{bad},", "ensembles[1].sweeps", "expected a whole number") for bad in ("0", "-1", "0.1")],
-    ("name: prinz,", "name: prinz, dimension: @2,", "system.dimension", "system 'prinz' has 1 to 1 dimensions, got 2"),
-    ("name: prinz,", "name: prinz, dimension: @4,", "system.dimension", "expected a whole number from 0 to 3, got 4"),
+    *[
+        (
+            "particles: 100, dt",
+            f"particles: @{bad}, dt",
+            "ensembles[0].particles",
+            "expected a whole number from 1 to 1e+12, got",
+        )
+        for bad in (
+            "-5",
+            "0",
+            "1.5",
+            "1e30",
+            "99999999999999999999",
+            "0x10",
+            "'100'",
+            '"100"',
+            "ten",
+            "",
+            "~",
+            "[1]",
+            "1_000",
+            "1e-3",
+            "+",
+            "1e",
+            "true",
+        )
+    ],
+    *[
+        ("count: 2", f"count: @{bad}", "snapshots.count", "expected a whole number from 2 to 1e+06, got")
+        for bad in ("1", "0", "-2", "2.5", "1e7")
+    ],
+    *[
+        ("seed: 1", f"seed: @{bad}", "seed", "expected a whole number")
+        for bad in ("-1", "0.5", "9007199254740993", "1e300", "0xff")
+    ],
+    *[
+        ("[64]", f"[@{bad}]", "truth.cells[0]", "expected a whole number")
+        for bad in ("-64", "0", "2", "64.5", "1e12", "'64'", "[64]")
+    ],
+    *[
+        ("sweeps: 1,", f"sweeps: @{bad},", "ensembles[1].sweeps", "expected a whole number")
+        for bad in ("0", "-1", "0.1")
+    ],
+    (
+        "name: prinz,",
+        "name: prinz, dimension: @2,",
+        "system.dimension",
+        "system 'prinz' has 1 to 1 dimensions, got 2",
+    ),
+    (
+        "name: prinz,",
+        "name: prinz, dimension: @4,",
+        "system.dimension",
+        "expected a whole number from 0 to 3, got 4",
+    ),
     ("[64]", "@[65]", "truth.cells", "expected an even number of cells, got 65"),
     # dimensions
     ("[64]", "@[64, 64]", "truth.cells", "expected 1 number for a 1-dimensional system, got 2"),
-    ("{cells: [64]", "@{cells: []", "truth", "missing key 'cells' (cells per axis), or 'accuracy' in its place"),
+    (
+        "{cells: [64]",
+        "@{cells: []",
+        "truth",
+        "missing key 'cells' (cells per axis), or 'accuracy' in its place",
+    ),
     ("[64]", "[64], accuracy: @1e-3", "truth.accuracy", "give either cells or accuracy, which chooses them"),
     ("cells: [64]", "accuracy: @-1", "truth.accuracy", "expected a number from 0 to 1, got -1"),
-    ("[64]", "[64], lower: @[-2, -2], upper: [2]", "truth.lower", "expected 1 number for a 1-dimensional system, got 2"),
-    ("[64]", "[64], lower: [-2], upper: @[2, 2]", "truth.upper", "expected 1 number for a 1-dimensional system, got 2"),
+    (
+        "[64]",
+        "[64], lower: @[-2, -2], upper: [2]",
+        "truth.lower",
+        "expected 1 number for a 1-dimensional system, got 2",
+    ),
+    (
+        "[64]",
+        "[64], lower: [-2], upper: @[2, 2]",
+        "truth.upper",
+        "expected 1 number for a 1-dimensional system, got 2",
+    ),
     ("{cells: [64]", "@{cells: [64], lower: [-2]", "truth", "lower and upper go together"),
     ("[64]", "[64], lower: [2], upper: @[-2]", "truth.upper", "upper must lie above lower, got -2 and 2"),
     ("[64]", "[64], ends: [@periodic]", "truth.ends[0]", "system 'prinz' is not periodic along x"),
-    ("[64]", "[64], ends: @periodic, lower: [0], upper: [2]", "truth.ends", "system 'prinz' is not periodic along x"),
-    ("{density: boltzmann}", "{density: gaussian, mean: @[0, 0], sd: [1]}", "initial.mean", "a gaussian in 1 dimension needs 1 number in 'mean', got 2"),
-    ("{density: boltzmann}", "{density: gaussian, mean: [0], sd: @[1, 1]}", "initial.sd", "a gaussian in 1 dimension needs 1 number in 'sd', got 2"),
-    ("{density: boltzmann}", "@{density: gaussian, sd: [1]}", "initial", "a gaussian in 1 dimension needs 1 number in 'mean', got 0"),
-    ("{density: boltzmann}", "{density: gaussian, mean: [0], sd: [@0]}", "initial.sd[0]", "expected a number from 1e-09 to 1e+06, got 0"),
-    ("{density: boltzmann}", "{density: gaussian, mean: [0], sd: [@-1]}", "initial.sd[0]", "expected a number from 1e-09 to 1e+06, got -1"),
-    ("{density: boltzmann}", "{density: boltzmann, mean: @[0]}", "initial.mean", "not for density: boltzmann"),
-    ("{density: boltzmann}", "{density: gaussian, mean: @[50], sd: [1]}", "initial.mean", "50 lies outside the truth's box, [-2, 2]"),
+    (
+        "[64]",
+        "[64], ends: @periodic, lower: [0], upper: [2]",
+        "truth.ends",
+        "system 'prinz' is not periodic along x",
+    ),
+    (
+        "{density: boltzmann}",
+        "{density: gaussian, mean: @[0, 0], sd: [1]}",
+        "initial.mean",
+        "a gaussian in 1 dimension needs 1 number in 'mean', got 2",
+    ),
+    (
+        "{density: boltzmann}",
+        "{density: gaussian, mean: [0], sd: @[1, 1]}",
+        "initial.sd",
+        "a gaussian in 1 dimension needs 1 number in 'sd', got 2",
+    ),
+    (
+        "{density: boltzmann}",
+        "@{density: gaussian, sd: [1]}",
+        "initial",
+        "a gaussian in 1 dimension needs 1 number in 'mean', got 0",
+    ),
+    (
+        "{density: boltzmann}",
+        "{density: gaussian, mean: [0], sd: [@0]}",
+        "initial.sd[0]",
+        "expected a number from 1e-09 to 1e+06, got 0",
+    ),
+    (
+        "{density: boltzmann}",
+        "{density: gaussian, mean: [0], sd: [@-1]}",
+        "initial.sd[0]",
+        "expected a number from 1e-09 to 1e+06, got -1",
+    ),
+    (
+        "{density: boltzmann}",
+        "{density: boltzmann, mean: @[0]}",
+        "initial.mean",
+        "not for density: boltzmann",
+    ),
+    (
+        "{density: boltzmann}",
+        "{density: gaussian, mean: @[50], sd: [1]}",
+        "initial.mean",
+        "50 lies outside the truth's box, [-2, 2]",
+    ),
     # numbers that are none
-    *[("amplitude: 4.0", f"amplitude: @{bad}", "drive[0].amplitude", f"expected a finite number, got '{bad}'") for bad in (".nan", ".NaN", "nan", "NaN", ".inf", "-.inf", "+.Inf", "inf", "-infinity", "1e999", "-1e999", "0x1p3", "4.0.0", "1e+")],
-    *[("{kT: 1.0}", f"{{kT: @{bad}}}", "system.parameters.kT", "expected a finite number") for bad in (".nan", ".inf", "1e999", "'1'", "warm")],
-    *[("tolerance: 1.0e-4", f"tolerance: @{bad}", "truth.tolerance", "expected a") for bad in (".nan", ".inf", "0", "-1e-8", "1", "1e-999", "'1e-4'", "[1e-4]")],
-    *[("start: 0.0", f"start: @{bad}", "snapshots.start", "expected a") for bad in (".nan", "-.inf", "-1e999", "1e13")],
+    *[
+        (
+            "amplitude: 4.0",
+            f"amplitude: @{bad}",
+            "drive[0].amplitude",
+            f"expected a finite number, got '{bad}'",
+        )
+        for bad in (
+            ".nan",
+            ".NaN",
+            "nan",
+            "NaN",
+            ".inf",
+            "-.inf",
+            "+.Inf",
+            "inf",
+            "-infinity",
+            "1e999",
+            "-1e999",
+            "0x1p3",
+            "4.0.0",
+            "1e+",
+        )
+    ],
+    *[
+        ("{kT: 1.0}", f"{{kT: @{bad}}}", "system.parameters.kT", "expected a finite number")
+        for bad in (".nan", ".inf", "1e999", "'1'", "warm")
+    ],
+    *[
+        ("tolerance: 1.0e-4", f"tolerance: @{bad}", "truth.tolerance", "expected a")
+        for bad in (".nan", ".inf", "0", "-1e-8", "1", "1e-999", "'1e-4'", "[1e-4]")
+    ],
+    *[
+        ("start: 0.0", f"start: @{bad}", "snapshots.start", "expected a")
+        for bad in (".nan", "-.inf", "-1e999", "1e13")
+    ],
     *[("dt: 1.0e-2", f"dt: @{bad}", "ensembles[0].dt", "expected a number") for bad in ("0", "-1", "1e4")],
     ("{kT: 1.0}", "{kT: @-1}", "system.parameters.kT", "expected a number from 1e-06 to 1e+06, got -1"),
-    ("tolerance: 1.0e-4", "tolerance: 1.0e-4, estimate: @maybe", "truth.estimate", "expected true or false, got maybe"),
+    (
+        "tolerance: 1.0e-4",
+        "tolerance: 1.0e-4, estimate: @maybe",
+        "truth.estimate",
+        "expected true or false, got maybe",
+    ),
     # what does not go together
     ("end: 0.02", "end: @-1", "snapshots.end", "the end must lie after the start (0), got -1"),
     ("end: 0.02", "end: @0.0", "snapshots.end", "the end must lie after the start (0), got 0"),
-    ("parameter: tilt", "parameter: @tlt", "drive[0].parameter", "system 'prinz' has no parameter 'tlt' (did you mean 'tilt'?); it has kT, mobility"),
-    ("drive:\n  - {parameter: tilt, waveform: sine, amplitude: 4.0, period: 1.0}", "drive:\n  @- {parameter: kT, waveform: ramp, amplitude: -2, end: 0.02}", "drive", "kT reaches"),
-    ("waveform: sine, amplitude: 4.0, period: 1.0", "waveform: ramp, amplitude: 4.0, start: 1, end: @1", "drive[0].end", "the ramp must end after it starts (1), got 1"),
-    ("waveform: sine, amplitude: 4.0, period: 1.0", "waveform: tabulated, times: [0, 1], values: @[1]", "drive[0].values", "needs as many values as times (2), got 1"),
-    ("waveform: sine, amplitude: 4.0, period: 1.0", "waveform: tabulated, times: [], values: @[]", "drive[0].values", "needs as many values as times (0), got 0"),
-    ("waveform: sine, amplitude: 4.0, period: 1.0", "waveform: tabulated, times: @[0, 2, 1], values: [1, 2, 3]", "drive[0].times", "times must increase, got 1 after 2"),
+    (
+        "parameter: tilt",
+        "parameter: @tlt",
+        "drive[0].parameter",
+        "system 'prinz' has no parameter 'tlt' (did you mean 'tilt'?); it has kT, mobility",
+    ),
+    (
+        "drive:\n  - {parameter: tilt, waveform: sine, amplitude: 4.0, period: 1.0}",
+        "drive:\n  @- {parameter: kT, waveform: ramp, amplitude: -2, end: 0.02}",
+        "drive",
+        "kT reaches",
+    ),
+    (
+        "waveform: sine, amplitude: 4.0, period: 1.0",
+        "waveform: ramp, amplitude: 4.0, start: 1, end: @1",
+        "drive[0].end",
+        "the ramp must end after it starts (1), got 1",
+    ),
+    (
+        "waveform: sine, amplitude: 4.0, period: 1.0",
+        "waveform: tabulated, times: [0, 1], values: @[1]",
+        "drive[0].values",
+        "needs as many values as times (2), got 1",
+    ),
+    (
+        "waveform: sine, amplitude: 4.0, period: 1.0",
+        "waveform: tabulated, times: [], values: @[]",
+        "drive[0].values",
+        "needs as many values as times (0), got 0",
+    ),
+    (
+        "waveform: sine, amplitude: 4.0, period: 1.0",
+        "waveform: tabulated, times: @[0, 2, 1], values: [1, 2, 3]",
+        "drive[0].times",
+        "times must increase, got 1 after 2",
+    ),
     ("period: 1.0", "period: @0", "drive[0].period", "expected a number from 1e-12 to 1e+12, got 0"),
     ("name: rest", "name: @walk", "ensembles[1].name", "there is an ensemble 'walk' already"),
     ("name: walk", "name: @truth", "ensembles[0].name", "'truth' is the name of the density on the grid"),
-    ("name: walk", "name: rest_density", None, "'rest_density' is the name of results of the ensemble 'rest'"),
+    (
+        "name: walk",
+        "name: rest_density",
+        None,
+        "'rest_density' is the name of results of the ensemble 'rest'",
+    ),
     ("name: walk", "name: rest_target", None, "'rest_target' is the name of results of the ensemble 'rest'"),
-    *[("name: walk", f"name: @{bad}", "ensembles[0].name", "expected a name of letters, digits, _ and -, got '") for bad in ("a/b", "../a", "'a b'", "a.b", "größe", "~x")],
-    ("name: walk", "name: @'a\tb'", "ensembles[0].name", "expected a word, got one with a control character in it"),
+    *[
+        (
+            "name: walk",
+            f"name: @{bad}",
+            "ensembles[0].name",
+            "expected a name of letters, digits, _ and -, got '",
+        )
+        for bad in ("a/b", "../a", "'a b'", "a.b", "größe", "~x")
+    ],
+    (
+        "name: walk",
+        "name: @'a\tb'",
+        "ensembles[0].name",
+        "expected a word, got one with a control character in it",
+    ),
     ("name: walk", "name: @''", "ensembles[0].name", "expected a name of 1 to 64 characters"),
     ("name: walk", "name: @" + "n" * 65, "ensembles[0].name", "expected a name of 1 to 64 characters"),
     ("study: faulty", "study: @" + "n" * 65, "study", "expected a name of 1 to 64 characters"),
     ("study: faulty", "study: @a/b", "study", "expected a name of letters, digits, _ and -, got 'a/b'"),
     ("study: faulty", "study:@", "study", "expected a word, got nothing"),
     ("study: faulty", "study: @~", "study", "expected a word, got nothing"),
-    ("dt: 1.0e-2}", "dt: 1.0e-2, train: @{times: all}}", "ensembles[0].train", "sampler 'langevin' learns nothing: remove 'train'"),
-    ("measures:", LEARNS + ", train: {particles: @0}}\nmeasures:", "ensembles[2].train.particles", "expected a whole number"),
-    ("measures:", LEARNS.replace("- {", "- @{") + ", sigma_min: 1, sigma_max: 1}\nmeasures:", "ensembles[2]", "ensemble learned (diffusion): sigma_min 1 must be below sigma_max 1"),
-    ("measures:", LEARNS.replace("diffusion", "action_matching").replace("steps: 10", "transport_steps: 1, entropic: true") + ", oracle: @true}\nmeasures:", "ensembles[2].oracle", "an oracle of action_matching is not entropic"),
-    ("truth: {cells: [64], tolerance: 1.0e-4}\n", "", None, "measures: measures compare with a truth: add a section 'truth'"),
+    (
+        "dt: 1.0e-2}",
+        "dt: 1.0e-2, train: @{times: all}}",
+        "ensembles[0].train",
+        "sampler 'langevin' learns nothing: remove 'train'",
+    ),
+    (
+        "measures:",
+        LEARNS + ", train: {particles: @0}}\nmeasures:",
+        "ensembles[2].train.particles",
+        "expected a whole number",
+    ),
+    (
+        "measures:",
+        LEARNS.replace("- {", "- @{") + ", sigma_min: 1, sigma_max: 1}\nmeasures:",
+        "ensembles[2]",
+        "ensemble learned (diffusion): sigma_min 1 must be below sigma_max 1",
+    ),
+    (
+        "measures:",
+        LEARNS.replace("diffusion", "action_matching").replace(
+            "steps: 10", "transport_steps: 1, entropic: true"
+        )
+        + ", oracle: @true}\nmeasures:",
+        "ensembles[2].oracle",
+        "an oracle of action_matching is not entropic",
+    ),
+    (
+        "truth: {cells: [64], tolerance: 1.0e-4}\n",
+        "",
+        None,
+        "measures: measures compare with a truth: add a section 'truth'",
+    ),
     ("[kl, wasserstein_1]", "[kl, @kl]", "measures[1]", "measure 'kl' stands here twice"),
     # the directory
     ("out/faulty", "@''", "output.directory", "expected a directory, got nothing"),
     ("out/faulty", "@~", "output.directory", "expected a word, got nothing"),
-    ("out/faulty", '@"out/a\\nb"', "output.directory", "expected a word, got one with a control character in it"),
-    ("out/faulty", '@"out/a\\u2028b"', "output.directory", "expected a word, got one with a line break in it"),
+    (
+        "out/faulty",
+        '@"out/a\\nb"',
+        "output.directory",
+        "expected a word, got one with a control character in it",
+    ),
+    (
+        "out/faulty",
+        '@"out/a\\u2028b"',
+        "output.directory",
+        "expected a word, got one with a line break in it",
+    ),
     ("out/faulty", "occupied", None, "output.directory: occupied exists already"),
     ("out/faulty", "file", None, "output.directory: file exists and is no directory"),
     ("out/faulty", "file/below/it", None, "cannot make file/below/it: file is no directory"),
@@ -166,11 +464,26 @@ EDITS = [
     ("{kT: 1.0}", "@*there", "", "anchors and aliases are not supported"),
     ("seed: 1", "seed: @!!int 1", "", "tags are not supported"),
     ("seed: 1", "seed: 1\n@seed: 2", "", "key 'seed' stands here twice (first in line 2)"),
-    ("{start: 0.0,", "{start: 0.0, @start: 1.0,", "snapshots", "key 'start' stands here twice (first in line 7)"),
+    (
+        "{start: 0.0,",
+        "{start: 0.0, @start: 1.0,",
+        "snapshots",
+        "key 'start' stands here twice (first in line 7)",
+    ),
     ("seed: 1", "? @[seed]\n: 1", "", "a key must be a plain word"),
     ("seed: 1", "@" + "k" * 101 + ": 1", "", "a key must be a word of at most 100 characters"),
-    ("output: {directory: out/faulty}", "output:\n@\tdirectory: out/faulty", "", "not YAML: a character that cannot start a value here (a tab?"),
-    ("output: {directory: out/faulty}", "output: {directory: out/faulty}\n@---\nstudy: another", "", "a second document; one study per file"),
+    (
+        "output: {directory: out/faulty}",
+        "output:\n@\tdirectory: out/faulty",
+        "",
+        "not YAML: a character that cannot start a value here (a tab?",
+    ),
+    (
+        "output: {directory: out/faulty}",
+        "output: {directory: out/faulty}\n@---\nstudy: another",
+        "",
+        "a second document; one study per file",
+    ),
     ("{start: 0.0, end: 0.02, count: 2}", "[0.0, 0.02", None, "not YAML: "),
     ("seed: 1", 'seed: "@a\\xZZ"', None, "not YAML: "),
 ]
@@ -180,17 +493,41 @@ FILES = [
     ("empty", b"", "study.yaml: there is nothing in it"),
     ("a comment", b"# nothing but this\n", "study.yaml: there is nothing in it"),
     ("a document without content", b"---\n...\n", "expected keys and values"),
-    ("a list", b"- study: x\n", "study.yaml:1:1: expected keys and values (study: ..., system: ...), got a list"),
-    ("a word", b"study\n", "study.yaml:1:1: expected keys and values (study: ..., system: ...), got a single value"),
+    (
+        "a list",
+        b"- study: x\n",
+        "study.yaml:1:1: expected keys and values (study: ..., system: ...), got a list",
+    ),
+    (
+        "a word",
+        b"study\n",
+        "study.yaml:1:1: expected keys and values (study: ..., system: ...), got a single value",
+    ),
     ("not YAML", b"study: x: y\n", "study.yaml:1:9: not YAML: mapping values are not allowed"),
     ("an alias to itself", b"study: &a [*a]\n", "study.yaml:1:8: anchors and aliases are not supported"),
     ("an alias that nothing has", b"study: *a\n", "study.yaml:1:8: anchors and aliases are not supported"),
-    ("a zero byte", SOUND.encode().replace(b"seed: 1", b"seed: 1\0"), "study.yaml:2:8: not UTF-8 text (control characters are not allowed)"),
-    ("a zero byte, escaped", SOUND.encode().replace(b"seed: 1", b'seed: "1\\0"'), "study.yaml:2:7: a value with a zero byte in it"),
-    ("a stray byte", SOUND.encode().replace(b"seed: 1", "name: größe ".encode() + b"\xff"), "study.yaml:2:13: not UTF-8 text (invalid leading UTF-8 octet)"),
+    (
+        "a zero byte",
+        SOUND.encode().replace(b"seed: 1", b"seed: 1\0"),
+        "study.yaml:2:8: not UTF-8 text (control characters are not allowed)",
+    ),
+    (
+        "a zero byte, escaped",
+        SOUND.encode().replace(b"seed: 1", b'seed: "1\\0"'),
+        "study.yaml:2:7: a value with a zero byte in it",
+    ),
+    (
+        "a stray byte",
+        SOUND.encode().replace(b"seed: 1", "name: größe ".encode() + b"\xff"),
+        "study.yaml:2:13: not UTF-8 text (invalid leading UTF-8 octet)",
+    ),
     ("half a character", SOUND.encode() + b"# \xe2\x80", "not UTF-8 text (incomplete UTF-8 octet sequence)"),
     ("UTF-16", SOUND.encode("utf-16"), "study.yaml:1:1: not UTF-8 text"),
-    ("random bytes", bytes((i * 7919 + i * i * 31) % 256 for i in range(4096)), "study.yaml:1:1: not UTF-8 text"),
+    (
+        "random bytes",
+        bytes((i * 7919 + i * i * 31) % 256 for i in range(4096)),
+        "study.yaml:1:1: not UTF-8 text",
+    ),
     ("an HDF5 file", b"\x89HDF\r\n\x1a\n" + b"\0" * 512, "study.yaml:1:1: not UTF-8 text"),
     ("17 MiB", b"# " + b"x" * (17 << 20) + b"\n", "study.yaml: larger than 16 MiB"),
     ("deep brackets", b"study: " + b"[" * 100000, "nested too deeply"),
@@ -198,17 +535,59 @@ FILES = [
     ("deep braces", b"{a: " * 100000, "nested too deeply"),
     ("deep dashes", b"- " * 100000 + b"x\n", "nested too deeply"),
     ("deep questions", b"? " * 100000 + b"x\n", "a key must be a plain word"),
-    ("many keys", b"".join(b"key%d: 1\n" % i for i in range(200000)), "study.yaml:1001:1: more keys than any study has"),
+    (
+        "many keys",
+        b"".join(b"key%d: 1\n" % i for i in range(200000)),
+        "study.yaml:1001:1: more keys than any study has",
+    ),
     ("many values", b"study: [" + b"1," * 4000000 + b"1]\n", "more values than any study has"),
     ("a long line of quotes", b"study: " + b"'" * 1000001 + b"\n", "not YAML"),
-    ("neither truth nor ensembles", b"study: x\nsystem: {name: prinz}\nsnapshots: {end: 1, count: 2}\n", "study.yaml:1:1: nothing to do: neither 'truth' nor 'ensembles'"),
-    ("a circle that does not close", CIRCLE.encode(), "study.yaml:4:43: truth.upper[0]: x is periodic: its ends lie one period (6.28318530718) or several apart, not 6; without lower and upper they are the system's own"),
-    ("half a circle", CIRCLE.replace("[-3]", "[0]").replace("[3]", "[3.14159265358979]").encode(), "study.yaml:4:42: truth.upper[0]: x is periodic: its ends lie one period (6.28318530718) or several apart, not 3.14159265359"),
-    ("a period that is nearly right", CIRCLE.replace("[-3]", "[0]").replace("[3]", "[6.2831853]").encode(), "study.yaml:4:42: truth.upper[0]: x is periodic"),
-    ("two turns of a circle for chains", CIRCLE.replace("[-3]", "[0]").replace("[3]", "[12.5663706144]").encode(), "study.yaml:4:41: truth.upper: ensemble 'rest' keeps its particles within one period along x"),
-    ("a circle of formulas", RING.replace("[16, 16]", "[16, 16], lower: [0, -1], upper: [2, 1]").encode(), "study.yaml:4:50: truth.upper[0]: x is periodic: its ends lie one period (3) or several apart, not 2"),
-    ("an axis of formulas that ends", RING.replace("[16, 16]", "[16, 16], ends: [periodic, periodic]").encode(), "study.yaml:4:43: truth.ends[1]: system 'expression' is not periodic along y"),
-    ("neither, though a list is there", b"study: x\nsystem: {name: prinz}\nsnapshots: {end: 1, count: 2}\nensembles: []\n", "nothing to do: neither 'truth' nor 'ensembles'"),
+    (
+        "neither truth nor ensembles",
+        b"study: x\nsystem: {name: prinz}\nsnapshots: {end: 1, count: 2}\n",
+        "study.yaml:1:1: nothing to do: neither 'truth' nor 'ensembles'",
+    ),
+    (
+        "a circle that does not close",
+        CIRCLE.encode(),
+        (
+            "study.yaml:4:43: truth.upper[0]: x is periodic: its ends lie one period (6.28318530718) or"
+            " several apart, not 6; without lower and upper they are the system's own"
+        ),
+    ),
+    (
+        "half a circle",
+        CIRCLE.replace("[-3]", "[0]").replace("[3]", "[3.14159265358979]").encode(),
+        (
+            "study.yaml:4:42: truth.upper[0]: x is periodic: its ends lie one period (6.28318530718) or"
+            " several apart, not 3.14159265359"
+        ),
+    ),
+    (
+        "a period that is nearly right",
+        CIRCLE.replace("[-3]", "[0]").replace("[3]", "[6.2831853]").encode(),
+        "study.yaml:4:42: truth.upper[0]: x is periodic",
+    ),
+    (
+        "two turns of a circle for chains",
+        CIRCLE.replace("[-3]", "[0]").replace("[3]", "[12.5663706144]").encode(),
+        "study.yaml:4:41: truth.upper: ensemble 'rest' keeps its particles within one period along x",
+    ),
+    (
+        "a circle of formulas",
+        RING.replace("[16, 16]", "[16, 16], lower: [0, -1], upper: [2, 1]").encode(),
+        "study.yaml:4:50: truth.upper[0]: x is periodic: its ends lie one period (3) or several apart, not 2",
+    ),
+    (
+        "an axis of formulas that ends",
+        RING.replace("[16, 16]", "[16, 16], ends: [periodic, periodic]").encode(),
+        "study.yaml:4:43: truth.ends[1]: system 'expression' is not periodic along y",
+    ),
+    (
+        "neither, though a list is there",
+        b"study: x\nsystem: {name: prinz}\nsnapshots: {end: 1, count: 2}\nensembles: []\n",
+        "nothing to do: neither 'truth' nor 'ensembles'",
+    ),
 ]
 
 # (arguments, what the message says)
@@ -224,7 +603,10 @@ COMMANDS = [
     (["run", "study.yaml", "--overwirte"], "unknown option '--overwirte' (did you mean '--overwrite'?)"),
     (["run", "-x", "study.yaml"], "unknown option '-x' (usage: fare run"),
     (["check", "study.yaml", "--overwrite"], "unknown option '--overwrite' (usage: fare check"),
-    (["rn", "study.yaml"], "unknown subcommand 'rn' (did you mean 'run'?); there are: run, check, status, list"),
+    (
+        ["rn", "study.yaml"],
+        "unknown subcommand 'rn' (did you mean 'run'?); there are: run, check, status, list",
+    ),
     (["study.yaml"], "unknown subcommand 'study.yaml'; there are: run, check, status, list"),
     (["--overwrite"], "unknown subcommand '--overwrite'"),
     (["help", "rum"], "there is no subcommand 'rum'"),
@@ -237,7 +619,10 @@ COMMANDS = [
     (["describe", "system", "printz"], "unknown system 'printz' (did you mean 'prinz'?); there are: prinz,"),
     (["describe", "sampler", "magic"], "unknown sampler 'magic'; there are: langevin, boltzmann"),
     (["describe", "measure", "lk"], "unknown measure 'lk'"),
-    (["describe", "waveform", "sin"], "unknown waveform 'sin' (did you mean 'sine'?); there are: constant, sine"),
+    (
+        ["describe", "waveform", "sin"],
+        "unknown waveform 'sin' (did you mean 'sine'?); there are: constant, sine",
+    ),
     (["info"], "which result?"),
     (["info", "missing"], "fare: missing: No such file or directory"),
     (["info", "occupied"], "fare: occupied: no finished study there (no study.h5)"),
@@ -252,30 +637,54 @@ COMMANDS = [
     *[
         (["run", "study.yaml", "--set", assignment], message)
         for assignment, message in [
-            ("truth.cells", "--set: expected key=value, for instance --set truth.cells=1024, got 'truth.cells'"),
+            (
+                "truth.cells",
+                "--set: expected key=value, for instance --set truth.cells=1024, got 'truth.cells'",
+            ),
             ("=4", "--set: expected key=value, for instance --set truth.cells=1024, got '=4'"),
             ("", "--set: expected key=value"),
             ("truth.cells=", "--set truth.cells=: nothing after '='"),
             ("...=4", "--set ...=4: expected key=value, got nothing before '='"),
             ("truth.cells=-5", "--set truth.cells=-5: truth.cells: expected a whole number"),
-            ("truth.cells=[64, 65.5]", "--set truth.cells=[64, 65.5]: truth.cells[1]: expected a whole number"),
+            (
+                "truth.cells=[64, 65.5]",
+                "--set truth.cells=[64, 65.5]: truth.cells[1]: expected a whole number",
+            ),
             ("truth.cells[0]=x", "--set truth.cells[0]=x: truth.cells[0]: expected a whole number"),
             ("truth.cells[1]=4", "--set truth.cells[1]=4: truth.cells: there is no '1' in this list"),
             ("truth.cells[-1]=4", "--set truth.cells[-1]=4: truth.cells: there is no '-1' in this list"),
-            ("ensembles[2].particles=1", "--set ensembles[2].particles=1: ensembles: there is no '2' in this list"),
-            ("ensembles.wlak.particles=1", "--set ensembles.wlak.particles=1: ensembles: there is no 'wlak' in this list"),
-            ("ensembles.walk.particle=1", "--set ensembles.walk.particle=1: ensembles[0]: unknown key 'particle' (did you mean 'particles'?)"),
+            (
+                "ensembles[2].particles=1",
+                "--set ensembles[2].particles=1: ensembles: there is no '2' in this list",
+            ),
+            (
+                "ensembles.wlak.particles=1",
+                "--set ensembles.wlak.particles=1: ensembles: there is no 'wlak' in this list",
+            ),
+            (
+                "ensembles.walk.particle=1",
+                (
+                    "--set ensembles.walk.particle=1: ensembles[0]: unknown key 'particle' (did you mean"
+                    " 'particles'?)"
+                ),
+            ),
             ("trut.cells=4", "--set trut.cells=4: unknown key 'trut' (did you mean 'truth'?)"),
             ("truth.cells.deep=4", "--set truth.cells.deep=4: truth.cells: there is no 'deep' in this list"),
             ("seed.of=4", "--set seed.of=4: seed: there is no 'of' in this value"),
-            ("truth={cels: [4]}", "--set truth={cels: [4]}: truth: unknown key 'cels' (did you mean 'cells'?)"),
+            (
+                "truth={cels: [4]}",
+                "--set truth={cels: [4]}: truth: unknown key 'cels' (did you mean 'cells'?)",
+            ),
             ("truth={cells: [5.5]}", "--set truth={cells: [5.5]}: truth.cells[0]: expected a whole number"),
             ("seed=[", "--set seed=[: not YAML"),
             ("seed=&a 1", "--set seed=&a 1: anchors and aliases are not supported"),
             ("seed=1\n--- 2", "--set seed=1?--- 2: "),
             ("seed={a: 1, a: 2}", "--set seed={a: 1, a: 2}: key 'a' stands here twice"),
             ("seed=# nothing", "--set seed=# nothing: there is nothing in it"),
-            ("drive[0].amplitude=.nan", "--set drive[0].amplitude=.nan: drive[0].amplitude: expected a finite number"),
+            (
+                "drive[0].amplitude=.nan",
+                "--set drive[0].amplitude=.nan: drive[0].amplitude: expected a finite number",
+            ),
             ("output.directory=occupied", "output.directory: occupied exists already"),
             ("output.directory=", "nothing after '='"),
             ("seed=" + "9" * 100000, "expected a whole number"),
@@ -289,8 +698,23 @@ COMMANDS = [
 
 # These run on three ranks too: who complains, how often, and who waits for whom are questions of their own.
 ON_THREE_RANKS = [
-    "missing.yaml", "'which study?", "'--overwirte'", "unknown system 'printz'", "info truncated.h5", "info missing", "report occupied", "--set truth.cells=-5", "unknown key 'sed'", "got nothing before", "nested too deeply", "file/below/it", "exists already",
-    "/proc/fare", "sigma_min", "kT reaches", "a zero byte",
+    "missing.yaml",
+    "'which study?",
+    "'--overwirte'",
+    "unknown system 'printz'",
+    "info truncated.h5",
+    "info missing",
+    "report occupied",
+    "--set truth.cells=-5",
+    "unknown key 'sed'",
+    "got nothing before",
+    "nested too deeply",
+    "file/below/it",
+    "exists already",
+    "/proc/fare",
+    "sigma_min",
+    "kT reaches",
+    "a zero byte",
 ]
 
 
@@ -307,13 +731,21 @@ def edited(old, new, path, message):
         return Case(f"{new[:60]!r}: {message[:60]}", ["run", "study.yaml"], text.encode(), message)
     at = text.index("@")
     line, column = text.count("\n", 0, at) + 1, at - (text.rfind("\n", 0, at) + 1) + 1
-    return Case(f"{new[:60]!r}: {message[:60]}", ["run", "study.yaml"], text.replace("@", "", 1).encode(), f"fare: study.yaml:{line}:{column}: {path}{': ' if path else ''}{message}")
+    return Case(
+        f"{new[:60]!r}: {message[:60]}",
+        ["run", "study.yaml"],
+        text.replace("@", "", 1).encode(),
+        f"fare: study.yaml:{line}:{column}: {path}{': ' if path else ''}{message}",
+    )
 
 
 def all_cases():
     cases = [edited(*edit) for edit in EDITS]
     cases += [Case(name, ["run", "study.yaml"], content, message) for name, content, message in FILES]
-    cases += [Case(" ".join(arguments)[:60] + ": " + message[:60], arguments, SOUND.encode(), message) for arguments, message in COMMANDS]
+    cases += [
+        Case(" ".join(arguments)[:60] + ": " + message[:60], arguments, SOUND.encode(), message)
+        for arguments, message in COMMANDS
+    ]
     return cases
 
 
@@ -341,9 +773,28 @@ def complaint(case, snapshot, ranks):
 def overwrite_spares_the_rest(where):
     """--overwrite replaces what FARE wrote, all of it, and nothing else."""
     root = where / "out" / "faulty"
-    figures = next(node.value for node in ast.parse((SOURCE / "postproc" / "fare_figures.py").read_text()).body if isinstance(node, ast.Assign) and node.targets[0].id == "FIGURES")
-    own = ["snapshots/snapshot_000099.h5", "snapshots/snapshot_000001.h5.tmp", "report.html", "study.h5.tmp", *[f"figures/{key.value}.png" for key in figures.keys]]
-    foreign = ["notes.txt", "study_of_mine.h5", "measures_old.csv", "report_old.html", "snapshots/mine.h5", "snapshots/snapshot_best.h5", "figures/photo.png", "data/deep.txt"]
+    figures = next(
+        node.value
+        for node in ast.parse((SOURCE / "postproc" / "fare_figures.py").read_text()).body
+        if isinstance(node, ast.Assign) and node.targets[0].id == "FIGURES"
+    )
+    own = [
+        "snapshots/snapshot_000099.h5",
+        "snapshots/snapshot_000001.h5.tmp",
+        "report.html",
+        "study.h5.tmp",
+        *[f"figures/{key.value}.png" for key in figures.keys],
+    ]
+    foreign = [
+        "notes.txt",
+        "study_of_mine.h5",
+        "measures_old.csv",
+        "report_old.html",
+        "snapshots/mine.h5",
+        "snapshots/snapshot_best.h5",
+        "figures/photo.png",
+        "data/deep.txt",
+    ]
     (root / "data").mkdir()
     for name in own + foreign:
         (root / name).write_bytes(f"this is {name}".encode())
@@ -359,7 +810,12 @@ def overwrite_spares_the_rest(where):
     for name in foreign:
         assert after.get(name) == f"this is {name}".encode(), f"{name} did not survive --overwrite"
     assert not set(own) & set(after), f"left by --overwrite: {set(own) & set(after)}"
-    assert {"study.h5", "measures.csv", "snapshots/snapshot_000000.h5", "snapshots/snapshot_000001.h5"} <= set(after), sorted(after)
+    assert {
+        "study.h5",
+        "measures.csv",
+        "snapshots/snapshot_000000.h5",
+        "snapshots/snapshot_000001.h5",
+    } <= set(after), sorted(after)
     shutil.rmtree(root / "snapshots")
     (root / "snapshots").write_text("a file in the way\n")
     before = tree(where)
@@ -370,20 +826,41 @@ def overwrite_spares_the_rest(where):
 
 RESOLVABLE = {
     "sound": SOUND,
-    "names that YAML reads otherwise": SOUND.replace("study: faulty", "study: 'null'").replace("name: walk", "name: '-'").replace("name: rest", "name: '007'"),
+    "names that YAML reads otherwise": (
+        SOUND.replace("study: faulty", "study: 'null'")
+        .replace("name: walk", "name: '-'")
+        .replace("name: rest", "name: '007'")
+    ),
     "a directory with quotes": SOUND.replace("out/faulty", '"it\'s {here}: #1, \\"größe\\" "'),
     "no directory": SOUND.replace("output: {directory: out/faulty}\n", ""),
     "truth alone": re.sub(r"ensembles:\n.*\n.*\n", "", SOUND),
-    "ensembles alone": SOUND.replace("truth: {cells: [64], tolerance: 1.0e-4}\n", "").replace("measures: [kl, wasserstein_1]\n", ""),
+    "ensembles alone": SOUND.replace("truth: {cells: [64], tolerance: 1.0e-4}\n", "").replace(
+        "measures: [kl, wasserstein_1]\n", ""
+    ),
     "no measures": SOUND.replace("[kl, wasserstein_1]", "[]"),
-    "odd numbers": SOUND.replace("amplitude: 4.0", "amplitude: 0.1000000000000000055").replace("0.02", "0.020000000000000004").replace("seed: 1", "seed: 9.007199254740991e15").replace("tolerance: 1.0e-4", "tolerance: 3.3333333333333335e-5"),
+    "odd numbers": (
+        SOUND.replace("amplitude: 4.0", "amplitude: 0.1000000000000000055")
+        .replace("0.02", "0.020000000000000004")
+        .replace("seed: 1", "seed: 9.007199254740991e15")
+        .replace("tolerance: 1.0e-4", "tolerance: 3.3333333333333335e-5")
+    ),
     "every waveform": SOUND.replace(
         "initial:",
-        "  - {parameter: tilt, waveform: constant, amplitude: -1}\n  - {parameter: tilt, waveform: square, amplitude: 1e-3, period: 3, duty: 0.25, phase: 1, start: -1}\n  - {parameter: tilt, waveform: ramp, amplitude: 1, end: 1}\n"
-        "  - {parameter: height, waveform: smoothstep, amplitude: 1, start: 1, end: 2}\n  - {parameter: tilt, waveform: tabulated, times: [0, 0.1, 1], values: [1, -2.5, 3e-3], amplitude: 2}\ninitial:",
+        (
+            "  - {parameter: tilt, waveform: constant, amplitude: -1}\n  - {parameter: tilt, waveform:"
+            " square, amplitude: 1e-3, period: 3, duty: 0.25, phase: 1, start: -1}\n  - {parameter: tilt,"
+            " waveform: ramp, amplitude: 1, end: 1}\n  - {parameter: height, waveform: smoothstep, amplitude:"
+            " 1, start: 1, end: 2}\n  - {parameter: tilt, waveform: tabulated, times: [0, 0.1, 1], values:"
+            " [1, -2.5, 3e-3], amplitude: 2}\ninitial:"
+        ),
     ),
-    "three dimensions": SOUND.replace("{name: prinz, parameters: {kT: 1.0}}", "{name: ornstein_uhlenbeck, dimension: 3}")
-    .replace("parameter: tilt", "parameter: centre").replace("boltzmann}", "gaussian, mean: [0.1, -0.5, 0], sd: [1, 2, 0.3]}").replace("[64]", "[8, 10, 12], lower: [-5, -6, -7], upper: [5, 6, 7.5]").replace(", wasserstein_1", ""),
+    "three dimensions": (
+        SOUND.replace("{name: prinz, parameters: {kT: 1.0}}", "{name: ornstein_uhlenbeck, dimension: 3}")
+        .replace("parameter: tilt", "parameter: centre")
+        .replace("boltzmann}", "gaussian, mean: [0.1, -0.5, 0], sd: [1, 2, 0.3]}")
+        .replace("[64]", "[8, 10, 12], lower: [-5, -6, -7], upper: [5, 6, 7.5]")
+        .replace(", wasserstein_1", "")
+    ),
     "learned": SOUND.replace("measures:", LEARNS + ", train: {times: all, dt: 0.01}}\nmeasures:"),
 }
 
@@ -394,11 +871,15 @@ def check_is_a_fixed_point(name, text, where):
     for step in range(2):
         (where / "plan.yaml").write_text(text, encoding="utf-8")
         done = execute(["check", "plan.yaml"], where)
-        assert done.returncode == 0 and not done.stderr, f"{name}, reading {step + 1}: {done.stderr.decode(errors='replace')}"
+        assert (
+            done.returncode == 0 and not done.stderr
+        ), f"{name}, reading {step + 1}: {done.stderr.decode(errors='replace')}"
         parts = done.stdout.decode().split("\n\n")
         text = parts[parts[0].startswith("# A sweep of ")] + "\n"  # of a sweep, its first point
         printed.append(text)
-    assert printed[0] == printed[1], f"{name}: a plan that was printed reads back as another:\n{printed[0]}\n{printed[1]}"
+    assert (
+        printed[0] == printed[1]
+    ), f"{name}: a plan that was printed reads back as another:\n{printed[0]}\n{printed[1]}"
 
 
 def main():
@@ -410,9 +891,15 @@ def main():
         assert done.returncode == 0 and not done.stderr, f"the sound study does not run: {done}"
         snapshot = (where / "out" / "faulty" / "snapshots" / "snapshot_000001.h5").read_bytes()
         done = execute(["check", "study.yaml"], where)
-        assert done.returncode == 0 and b"would refuse: output.directory: out/faulty exists already" in done.stdout, done
+        assert (
+            done.returncode == 0
+            and b"would refuse: output.directory: out/faulty exists already" in done.stdout
+        ), done
         overwrite_spares_the_rest(where)
-        studies = {**RESOLVABLE, **{path.name: path.read_text() for path in sorted((SOURCE / "input").glob("*.yaml"))}}
+        studies = {
+            **RESOLVABLE,
+            **{path.name: path.read_text() for path in sorted((SOURCE / "input").glob("*.yaml"))},
+        }
         for title, text in studies.items():
             try:
                 check_is_a_fixed_point(title, text, where)
@@ -426,7 +913,16 @@ def main():
                 failures.append(f"{case.name}: {reason}")
     several = []
     for words in ON_THREE_RANKS:
-        case = next((c for c in cases if words.strip("'") in " ".join(c.arguments) or words.strip("'") in c.message or words == c.name), None)
+        case = next(
+            (
+                c
+                for c in cases
+                if words.strip("'") in " ".join(c.arguments)
+                or words.strip("'") in c.message
+                or words == c.name
+            ),
+            None,
+        )
         assert case, f"no case has {words!r}"
         several.append(case)
     for case in several:
@@ -435,7 +931,10 @@ def main():
             failures.append(f"on 3 ranks, {case.name}: {reason}")
     for failure in failures:
         print("FAILED", failure)
-    print(f"{len(cases)} cases on one rank, {len(several)} on three, {len(studies)} plans printed and read back; {len(failures)} failures")
+    print(
+        f"{len(cases)} cases on one rank, {len(several)} on three, {len(studies)} plans printed and read"
+        f" back; {len(failures)} failures"
+    )
     return 1 if failures else 0
 
 

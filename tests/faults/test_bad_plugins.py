@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """
-A plugin (a system or a sampler) or a formula that will not do costs one clear line (a formula two more, with a caret) and leaves nothing: on one rank, on three, and where only some ranks see it.
+A plugin (a system or a sampler) or a formula that will not do costs one clear line (a formula two more, with
+a caret) and leaves nothing: on one rank, on three, and where only some ranks see it.
 fare-test: labels=faults timeout=300
 """
 import concurrent.futures
@@ -36,19 +37,52 @@ const fare_system_type mine = {
 };
 FARE_PLUGIN_SYSTEM(mine);
 """
-EXPORT = "__attribute__((visibility(\"default\"))) extern const fare_plugin fare_plugin_export; const fare_plugin fare_plugin_export = {%s};"
+EXPORT = (
+    '__attribute__((visibility("default"))) extern const fare_plugin fare_plugin_export; const fare_plugin'
+    " fare_plugin_export = {%s};"
+)
 OWN = '{"k", 1.0, 0.0, 10.0, "stiffness"}'
 FORCES = ".potential = potential, .force = force"
 GENERAL = ".drift = force, .diffusion = force"
 # (name, what is replaced, by what, what the message says)
 BAD = [
     ("unresolved", "-theta[2] * x[0][i]", "nobody_has_this(x[0][i])", "cannot be loaded: .*nobody_has_this"),
-    ("nameless", "FARE_PLUGIN_SYSTEM(mine);", "", "'.*/nameless.so' is no plugin of FARE: it exports no 'fare_plugin_export'"),
-    ("older", "FARE_PLUGIN_SYSTEM(mine);", EXPORT % "0, 1, sizeof mine, &mine", "was built for plugins of version 0, this FARE takes [1-9]"),
-    ("kindless", "FARE_PLUGIN_SYSTEM(mine);", EXPORT % "FARE_PLUGIN_ABI, 77, sizeof mine, &mine", "of a kind that this FARE does not know, expected a system"),
-    ("formulas", "FARE_PLUGIN_SYSTEM(mine);", EXPORT % "FARE_PLUGIN_ABI, FARE_PLUGIN_IS_FORMULAS, sizeof mine, &mine", "is formulas compiled by FARE, expected a system"),
-    ("smaller", "FARE_PLUGIN_SYSTEM(mine);", EXPORT % "FARE_PLUGIN_ABI, 1, sizeof mine - 8, &mine", "was built against other headers"),
-    ("empty", "FARE_PLUGIN_SYSTEM(mine);", EXPORT % "FARE_PLUGIN_ABI, 1, sizeof mine, NULL", "was built against other headers"),
+    (
+        "nameless",
+        "FARE_PLUGIN_SYSTEM(mine);",
+        "",
+        "'.*/nameless.so' is no plugin of FARE: it exports no 'fare_plugin_export'",
+    ),
+    (
+        "older",
+        "FARE_PLUGIN_SYSTEM(mine);",
+        EXPORT % "0, 1, sizeof mine, &mine",
+        "was built for plugins of version 0, this FARE takes [1-9]",
+    ),
+    (
+        "kindless",
+        "FARE_PLUGIN_SYSTEM(mine);",
+        EXPORT % "FARE_PLUGIN_ABI, 77, sizeof mine, &mine",
+        "of a kind that this FARE does not know, expected a system",
+    ),
+    (
+        "formulas",
+        "FARE_PLUGIN_SYSTEM(mine);",
+        EXPORT % "FARE_PLUGIN_ABI, FARE_PLUGIN_IS_FORMULAS, sizeof mine, &mine",
+        "is formulas compiled by FARE, expected a system",
+    ),
+    (
+        "smaller",
+        "FARE_PLUGIN_SYSTEM(mine);",
+        EXPORT % "FARE_PLUGIN_ABI, 1, sizeof mine - 8, &mine",
+        "was built against other headers",
+    ),
+    (
+        "empty",
+        "FARE_PLUGIN_SYSTEM(mine);",
+        EXPORT % "FARE_PLUGIN_ABI, 1, sizeof mine, NULL",
+        "was built against other headers",
+    ),
     ("unnamed", '.name = "mine",', "", "the system needs a name"),
     ("misnamed", '"mine"', '"my system"', "the system needs a name"),
     ("silent", '.summary = "a trap",', "", "system 'mine' needs a summary"),
@@ -57,14 +91,29 @@ BAD = [
     ("crossed", ".dimension_least = 1", ".dimension_least = 2", "system 'mine' has 2 to 1 dimensions"),
     ("boxless", ".upper = {3}", ".upper = {-3}", r"the domain of axis 0, \[-3, -3\], is empty or not finite"),
     ("tableless", ".parameters = parameters,", "", "system 'mine' has no table of parameters"),
-    ("endless", OWN + ", FARE_PARAMETERS_END", ", ".join(OWN.replace('"k"', f'"k{i}"') for i in range(40)), "has more than 31 parameters, or FARE_PARAMETERS_END is missing"),
+    (
+        "endless",
+        OWN + ", FARE_PARAMETERS_END",
+        ", ".join(OWN.replace('"k"', f'"k{i}"') for i in range(40)),
+        "has more than 31 parameters, or FARE_PARAMETERS_END is missing",
+    ),
     ("twice", OWN, OWN + ", " + OWN, "system 'mine' has two parameters 'k'"),
-    ("outside", OWN, '{"k", 11.0, 0.0, 10.0, "stiffness"}', r"the default of 'k', 11, is outside its range \[0, 10\]"),
+    (
+        "outside",
+        OWN,
+        '{"k", 11.0, 0.0, 10.0, "stiffness"}',
+        r"the default of 'k', 11, is outside its range \[0, 10\]",
+    ),
     ("meaningless", OWN, '{"k", 1.0, 0.0, 10.0, NULL}', "parameter 2 needs a name of letters"),
     ("cold", "FARE_COMMON_PARAMETERS, ", "", "the first parameter must be kT"),
     ("stuck", "FARE_COMMON_PARAMETERS", "FARE_TEMPERATURE", "the second parameter must be mobility"),
     ("still", FORCES, ".axes = {NULL}", "system 'mine' has neither 'force' nor 'drift'"),
-    ("forceless", FORCES, ".potential = potential, " + GENERAL, "system 'mine' has a 'potential' but no 'force'"),
+    (
+        "forceless",
+        FORCES,
+        ".potential = potential, " + GENERAL,
+        "system 'mine' has a 'potential' but no 'force'",
+    ),
     ("noiseless", FORCES, ".drift = force", "system 'mine' has a 'drift' but no 'diffusion'"),
     ("driftless", FORCES, FORCES + ", .diffusion = force", "system 'mine' has a 'diffusion' but no 'drift'"),
     ("baseless", FORCES, ".extra = force, " + GENERAL, "system 'mine' has an 'extra' force but no 'force'"),
@@ -84,9 +133,24 @@ const fare_sampler_type mine = {
 FARE_PLUGIN_SAMPLER(mine);
 """
 BAD_SAMPLERS = [
-    ("s_older", "FARE_PLUGIN_SAMPLER(mine);", EXPORT % "0, 3, FARE_PLUGIN_SAMPLER_SIZE, &mine", "was built for plugins of version 0"),
-    ("s_smaller", "FARE_PLUGIN_SAMPLER(mine);", EXPORT % "FARE_PLUGIN_ABI, 3, FARE_PLUGIN_SAMPLER_SIZE - 8, &mine", "was built against other headers"),
-    ("s_system", "FARE_PLUGIN_SAMPLER(mine);", EXPORT % "FARE_PLUGIN_ABI, FARE_PLUGIN_IS_SYSTEM, sizeof mine, &mine", "is a system, expected a sampler"),
+    (
+        "s_older",
+        "FARE_PLUGIN_SAMPLER(mine);",
+        EXPORT % "0, 3, FARE_PLUGIN_SAMPLER_SIZE, &mine",
+        "was built for plugins of version 0",
+    ),
+    (
+        "s_smaller",
+        "FARE_PLUGIN_SAMPLER(mine);",
+        EXPORT % "FARE_PLUGIN_ABI, 3, FARE_PLUGIN_SAMPLER_SIZE - 8, &mine",
+        "was built against other headers",
+    ),
+    (
+        "s_system",
+        "FARE_PLUGIN_SAMPLER(mine);",
+        EXPORT % "FARE_PLUGIN_ABI, FARE_PLUGIN_IS_SYSTEM, sizeof mine, &mine",
+        "is a system, expected a sampler",
+    ),
     ("s_unnamed", '.name = "mine",', "", "the sampler needs a name"),
     ("s_silent", '.summary = "nothing",', "", "sampler 'mine' needs a summary"),
     ("s_family", "FARE_GENERATIVE", "(fare_sampler_family)7", "has a family that there is not"),
@@ -96,11 +160,16 @@ BAD_SAMPLERS = [
     ("s_forgetful", ".save = keep, .load = keep", ".save = NULL", "has a 'train' but no 'save' and 'load'"),
     ("s_modes", ".size =", ".modes = 8, .size =", "has modes that there are not"),
     ("s_fieldless", ".fields = fields,", "", "has no table of fields"),
-    ("s_field", 'FARE_REAL, 0, "1"', 'FARE_REAL, 64, "1"', "field 'widen' lies outside the state, which has 8 bytes"),
+    (
+        "s_field",
+        'FARE_REAL, 0, "1"',
+        'FARE_REAL, 64, "1"',
+        "field 'widen' lies outside the state, which has 8 bytes",
+    ),
     ("s_meaningless", '"how wide"', "NULL", "field 0 needs a key of letters"),
 ]
-FORMULA = "{expression: {potential: \"x^2 + tanhh(x)\", lower: [-2], upper: [2]}}"
-SOUND_FORMULA = "{expression: {potential: \"x^2\", lower: [-2], upper: [2]}}"
+FORMULA = '{expression: {potential: "x^2 + tanhh(x)", lower: [-2], upper: [2]}}'
+SOUND_FORMULA = '{expression: {potential: "x^2", lower: [-2], upper: [2]}}'
 failures = []
 
 
@@ -113,7 +182,14 @@ def expect(what, holds, detail=""):
 def start(arguments, where, launch=(), **environment):
     where.mkdir()
     try:
-        return subprocess.run([*launch, FARE, *map(str, arguments)], cwd=where, capture_output=True, text=True, timeout=HANGS, env={**ENVIRONMENT, **environment})
+        return subprocess.run(
+            [*launch, FARE, *map(str, arguments)],
+            cwd=where,
+            capture_output=True,
+            text=True,
+            timeout=HANGS,
+            env={**ENVIRONMENT, **environment},
+        )
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess(arguments, "hangs", "", "")
 
@@ -125,7 +201,13 @@ def own_lines(done):
 
 def refused(what, done, code, message, lines=1, left=()):
     said = own_lines(done)
-    holds = done.returncode == code and len(said) == lines and re.search(message, said[0]) is not None and not done.stdout and all(not any(p.iterdir()) for p in left)
+    holds = (
+        done.returncode == code
+        and len(said) == lines
+        and re.search(message, said[0]) is not None
+        and not done.stdout
+        and all(not any(p.iterdir()) for p in left)
+    )
     expect(what, holds, f"exit code {done.returncode}, said {said}")
 
 
@@ -137,7 +219,13 @@ def check_plugin(place, name, path, message, system=None, key="plugin"):
     where = place / f"{name}.run"
     done = start(["run", study], where)
     column = len("system: ") + system.index(key + ": ") + len(key) + 3 if key else 9
-    refused(name, done, 2, f"^fare: {re.escape(str(study))}:2:{column}: system{'.' + key if key else ''}: .*(?:{message})", left=[where])
+    refused(
+        name,
+        done,
+        2,
+        f"^fare: {re.escape(str(study))}:2:{column}: system{'.' + key if key else ''}: .*(?:{message})",
+        left=[where],
+    )
 
 
 def bad_plugins(place):
@@ -151,7 +239,11 @@ def bad_plugins(place):
     (place / "folder.so").mkdir()
     (place / "short.so").write_bytes((place / "nameless.so").read_bytes()[:40])
     cases += [
-        ("missing", "./missing.so", "there is no file './missing.so' .a relative path starts from the working directory"),
+        (
+            "missing",
+            "./missing.so",
+            "there is no file './missing.so' .a relative path starts from the working directory",
+        ),
         ("text", place / "text.so", "cannot be loaded: .*text.so"),
         ("folder", place / "folder.so", "is no file, let alone a shared object"),
         ("short", place / "short.so", "cannot be loaded: .*short.so"),
@@ -161,7 +253,14 @@ def bad_plugins(place):
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda c: check_plugin(place, *c), cases))
     check_plugin(place, "both", None, "exclude each other", system="{name: prinz, plugin: ./x.so}", key=None)
-    check_plugin(place, "neither", None, "missing key 'name' .*'plugin' or 'expression'", system="{parameters: {kT: 1}}", key=None)
+    check_plugin(
+        place,
+        "neither",
+        None,
+        "missing key 'name' .*'plugin' or 'expression'",
+        system="{parameters: {kT: 1}}",
+        key=None,
+    )
 
 
 def bad_samplers(place):
@@ -172,16 +271,31 @@ def bad_samplers(place):
         list(pool.map(lambda c: compile_plugin(place, c[0], SAMPLER.replace(c[1], c[2])), BAD_SAMPLERS))
     for i, (name, _, _, message) in enumerate([*BAD_SAMPLERS, ("s_missing", "", "", "there is no file")]):
         study, where = place / f"{name}.yaml", place / f"{name}.run"
-        study.write_text(f"study: faulty\nsystem: {{name: prinz}}\nsnapshots: {{start: 0.0, end: 0.1, count: 2}}\nensembles:\n  - {{name: it, particles: 100, plugin: {place}/{name}.so}}\n")
+        study.write_text(
+            "study: faulty\nsystem: {name: prinz}\nsnapshots: {start: 0.0, end: 0.1, count:"
+            f" 2}}\nensembles:\n  - {{name: it, particles: 100, plugin: {place}/{name}.so}}\n"
+        )
         launch = (MPIEXEC, "-n", "3") if i % 5 == 0 else ()
-        refused(f"{name}{' on three ranks' if launch else ''}", start(["run", study], where, launch), 2, rf"^fare: {re.escape(str(study))}:5:\d+: ensembles\[0\].plugin: .*(?:{message})", left=[where])
+        refused(
+            f"{name}{' on three ranks' if launch else ''}",
+            start(["run", study], where, launch),
+            2,
+            rf"^fare: {re.escape(str(study))}:5:\d+: ensembles\[0\].plugin: .*(?:{message})",
+            left=[where],
+        )
 
 
 def on_three_ranks(place):
     three = (MPIEXEC, "-n", "3")
     for name in ("unresolved", "older", "still", "missing", "text"):
         where = place / f"{name}.three"
-        refused(f"{name} on three ranks", start(["run", place / f"{name}.yaml"], where, three), 2, f"^fare: .*{name}.yaml:2:.*system.plugin: ", left=[where])
+        refused(
+            f"{name} on three ranks",
+            start(["run", place / f"{name}.yaml"], where, three),
+            2,
+            f"^fare: .*{name}.yaml:2:.*system.plugin: ",
+            left=[where],
+        )
     compile_plugin(place, "sound", PLUGIN)
     study = place / "seen_by_some.yaml"
     study.write_text(STUDY.format(system="{plugin: sound.so}"))
@@ -189,12 +303,38 @@ def on_three_ranks(place):
     (place / "without").mkdir()
     shutil.copy(place / "sound.so", place / "with" / "sound.so")
     for first, second in (("with", "without"), ("without", "with")):
-        launch = (MPIEXEC, "-n", "1", "-wdir", str(place / first), FARE, "run", str(study), ":", "-n", "2", "-wdir", str(place / second))
+        launch = (
+            MPIEXEC,
+            "-n",
+            "1",
+            "-wdir",
+            str(place / first),
+            FARE,
+            "run",
+            str(study),
+            ":",
+            "-n",
+            "2",
+            "-wdir",
+            str(place / second),
+        )
         where = place / f"{first}_first"
-        refused(f"a plugin that only some ranks see ({first} first)", start(["run", study], where, launch), 2, "^fare: .*seen_by_some.yaml:2:18: system.plugin: there is no file 'sound.so'", left=[where, place / "without"])
+        refused(
+            f"a plugin that only some ranks see ({first} first)",
+            start(["run", study], where, launch),
+            2,
+            "^fare: .*seen_by_some.yaml:2:18: system.plugin: there is no file 'sound.so'",
+            left=[where, place / "without"],
+        )
         expect("nothing is left beside it", [f.name for f in (place / "with").iterdir()] == ["sound.so"])
-    done = start(["check", study], place / "with" / "sound", (MPIEXEC, "-n", "3", "-wdir", str(place / "with")))
-    expect("the same plugin is taken where all see it", done.returncode == 0 and "plugin: '" in done.stdout, done.stderr)
+    done = start(
+        ["check", study], place / "with" / "sound", (MPIEXEC, "-n", "3", "-wdir", str(place / "with"))
+    )
+    expect(
+        "the same plugin is taken where all see it",
+        done.returncode == 0 and "plugin: '" in done.stdout,
+        done.stderr,
+    )
 
 
 def formulas(place):
@@ -207,23 +347,69 @@ def formulas(place):
         there = f"on {ranks} rank{'s' if ranks > 1 else ''}"
         where = [place / f"formula.{ranks}.{i}" for i in range(8)]
         done = start(["run", study], where[0], launch, FARE_CACHE=str(cache))
-        refused(f"an unknown function {there}", done, 2, f"^fare: {study}:2:34: system.expression.potential: unknown function 'tanhh' .did you mean 'tanh'", lines=3, left=where[:1])
-        expect("with a caret under it", own_lines(done)[1:] == ["  x^2 + tanhh(x)", "        ^"], own_lines(done))
+        refused(
+            f"an unknown function {there}",
+            done,
+            2,
+            (
+                f"^fare: {study}:2:34: system.expression.potential: unknown function 'tanhh' .did you mean"
+                " 'tanh'"
+            ),
+            lines=3,
+            left=where[:1],
+        )
+        expect(
+            "with a caret under it", own_lines(done)[1:] == ["  x^2 + tanhh(x)", "        ^"], own_lines(done)
+        )
         expect("and no compiler was asked", not cache.exists())
-        refused(f"no compiler {there}", start(["run", sound], where[1], launch, FARE_CACHE=str(cache), CC="no-such-cc"), 1, "formulas need a C compiler .*'no-such-cc'", left=[where[1], cache])
-        refused(f"a compiler that fails {there}", start(["run", sound], where[2], launch, FARE_CACHE=str(cache), CC="cc -fno-such-flag"), 1, "the C compiler failed on the formulas: 'cc': .*no-such-flag", left=[where[2], cache])
-        refused(f"a compiler that says nothing {there}", start(["run", sound], where[3], launch, FARE_CACHE=str(cache), CC="false"), 1, "the C compiler failed on the formulas: 'false': it said nothing", left=[where[3], cache])
-        refused(f"a cache that cannot be {there}", start(["run", sound], where[4], launch, FARE_CACHE=str(study / "below")), 1, "cache of compiled formulas '.*formula.yaml/below'", left=[where[4]])
+        refused(
+            f"no compiler {there}",
+            start(["run", sound], where[1], launch, FARE_CACHE=str(cache), CC="no-such-cc"),
+            1,
+            "formulas need a C compiler .*'no-such-cc'",
+            left=[where[1], cache],
+        )
+        refused(
+            f"a compiler that fails {there}",
+            start(["run", sound], where[2], launch, FARE_CACHE=str(cache), CC="cc -fno-such-flag"),
+            1,
+            "the C compiler failed on the formulas: 'cc': .*no-such-flag",
+            left=[where[2], cache],
+        )
+        refused(
+            f"a compiler that says nothing {there}",
+            start(["run", sound], where[3], launch, FARE_CACHE=str(cache), CC="false"),
+            1,
+            "the C compiler failed on the formulas: 'false': it said nothing",
+            left=[where[3], cache],
+        )
+        refused(
+            f"a cache that cannot be {there}",
+            start(["run", sound], where[4], launch, FARE_CACHE=str(study / "below")),
+            1,
+            "cache of compiled formulas '.*formula.yaml/below'",
+            left=[where[4]],
+        )
         common = place / f"common.{ranks}"
         common.mkdir()
         common.chmod(0o777)
-        refused(f"a cache that anybody writes {there}", start(["run", sound], where[5], launch, FARE_CACHE=str(common)), 1, "others may write there, and what it holds is executed", left=[where[5], common])
+        refused(
+            f"a cache that anybody writes {there}",
+            start(["run", sound], where[5], launch, FARE_CACHE=str(common)),
+            1,
+            "others may write there, and what it holds is executed",
+            left=[where[5], common],
+        )
         broken = place / f"broken.{ranks}"
         done = start(["check", sound], where[6], launch, FARE_CACHE=str(broken))
         (compiled,) = broken.iterdir()
         compiled.write_bytes(b"\x7fELF")
         done = start(["run", sound], where[7], launch, FARE_CACHE=str(broken))
-        expect(f"a broken file in the cache {there} is compiled again", done.returncode == 0 and len(compiled.read_bytes()) > 1000, f"exit code {done.returncode}: {done.stderr}")
+        expect(
+            f"a broken file in the cache {there} is compiled again",
+            done.returncode == 0 and len(compiled.read_bytes()) > 1000,
+            f"exit code {done.returncode}: {done.stderr}",
+        )
         shutil.rmtree(cache)
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """
-A file of samples that is none, and a directory without a truth, cost one clear line and exit code 2: on one rank, and on three as on one.
+A file of samples that is none, and a directory without a truth, cost one clear line and exit code 2: on one
+rank, and on three as on one.
 fare-test: labels=faults timeout=300
 """
 import os
@@ -210,7 +211,9 @@ def unfiltered(path):
     """Chunks that went through a filter that nobody has: its number is changed behind the writer's back."""
     arrays(samples=None)(path)
     with h5py.File(path, "a") as file:
-        file.create_dataset("samples", data=np.round(SAMPLES, 1), chunks=(1, 500, 1), compression="gzip", shuffle=True)
+        file.create_dataset(
+            "samples", data=np.round(SAMPLES, 1), chunks=(1, 500, 1), compression="gzip", shuffle=True
+        )
     content = path.read_bytes()
     message = content.index(b"deflate\0") - 8  # number, length of the name, flags, number of values
     assert content[message : message + 2] == b"\1\0"
@@ -245,17 +248,42 @@ FILES = [
     ("half a file", cut(0.5), "samples.h5: not a whole HDF5 file", True),
     ("a byte short", cut(0.99999), "samples.h5: not a whole HDF5 file", False),
     ("garbled chunks", garbled, "samples.h5: /samples: ", True),
-    ("an empty file", lambda path: h5py.File(path, "w").close(), "samples.h5: no samples there: neither /times [T] and /samples [T, N, d], nor groups /time_000", True),
+    (
+        "an empty file",
+        lambda path: h5py.File(path, "w").close(),
+        "samples.h5: no samples there: neither /times [T] and /samples [T, N, d], nor groups /time_000",
+        True,
+    ),
     ("no times", arrays(times=None), "samples.h5: has no dataset /times [T]", False),
-    ("no samples", arrays(samples=None), "samples.h5: has no dataset /samples [T, N, d] (times, samples, axes)", False),
+    (
+        "no samples",
+        arrays(samples=None),
+        "samples.h5: has no dataset /samples [T, N, d] (times, samples, axes)",
+        False,
+    ),
     ("both layouts", both, "has /samples or /times and groups /time_... too", False),
-    ("samples a group", grouped_arrays, "samples.h5: /samples holds no numbers; expected a dataset [T, N, d]", False),
+    (
+        "samples a group",
+        grouped_arrays,
+        "samples.h5: /samples holds no numbers; expected a dataset [T, N, d]",
+        False,
+    ),
     ("one extent", arrays(samples=SAMPLES[0, :, 0]), "/samples has 1 extent; expected [T, N, d]", True),
-    ("six extents", arrays(samples=SAMPLES.reshape(T, N, 1, 1, 1, 1)), "/samples has more than 4 extents", False),
+    (
+        "six extents",
+        arrays(samples=SAMPLES.reshape(T, N, 1, 1, 1, 1)),
+        "/samples has more than 4 extents",
+        False,
+    ),
     ("a scalar", arrays(samples=1.5), "/samples has 0 extents; expected [T, N, d]", False),
     ("times a table", arrays(times=TIMES[:, None]), "/times has 2 extents; expected [T]", False),
     ("fewer times", arrays(times=TIMES[:3]), "/times has 3 times, /samples has 4", True),
-    ("two axes", arrays(samples=np.dstack([SAMPLES, SAMPLES])), "/samples has 2 axes, the truth in small has 1", True),
+    (
+        "two axes",
+        arrays(samples=np.dstack([SAMPLES, SAMPLES])),
+        "/samples has 2 axes, the truth in small has 1",
+        True,
+    ),
     ("no axes", arrays(samples=SAMPLES[:, :, :0]), "/samples has 0 axes, the truth in small has 1", False),
     ("zero samples", arrays(samples=SAMPLES[:, :0]), "/samples holds no samples (N = 0)", True),
     ("zero times", arrays(times=TIMES[:0], samples=SAMPLES[:0]), "/times is empty", False),
@@ -263,86 +291,411 @@ FILES = [
     ("words", arrays(samples=np.full((T, N, 1), b"word")), "/samples holds no numbers", False),
     ("complex numbers", arrays(samples=SAMPLES.astype(complex)), "/samples holds no numbers", False),
     ("words for times", arrays(times=np.array([b"0", b"1", b"2", b"3"])), "/times holds no numbers", False),
-    ("not a number", arrays(samples=edited(SAMPLES, (2, 17), NAN)), "/samples[2, 17, 0] is nan (time 0.2, row 17)", False),
-    ("not a number, on the last rank", arrays(samples=edited(edited(SAMPLES, (3, N - 1), NAN), (3, N - 3), -NAN)), f"/samples[3, {N - 3}, 0] is", True),
-    ("infinity", arrays(samples=edited(SAMPLES, (0, 0), -INF)), "/samples[0, 0, 0] is -inf (time 0, row 0)", False),
-    ("a negative weight", arrays(weights=edited(WEIGHTS, (1, 5), -1)), "/weights[1, 5] is -1 (time 0.1, row 5); weights are finite and not negative", True),
-    ("a weight that is no number", arrays(weights=edited(WEIGHTS, (3, N - 1), NAN)), f"/weights[3, {N - 1}] is nan", True),
+    (
+        "not a number",
+        arrays(samples=edited(SAMPLES, (2, 17), NAN)),
+        "/samples[2, 17, 0] is nan (time 0.2, row 17)",
+        False,
+    ),
+    (
+        "not a number, on the last rank",
+        arrays(samples=edited(edited(SAMPLES, (3, N - 1), NAN), (3, N - 3), -NAN)),
+        f"/samples[3, {N - 3}, 0] is",
+        True,
+    ),
+    (
+        "infinity",
+        arrays(samples=edited(SAMPLES, (0, 0), -INF)),
+        "/samples[0, 0, 0] is -inf (time 0, row 0)",
+        False,
+    ),
+    (
+        "a negative weight",
+        arrays(weights=edited(WEIGHTS, (1, 5), -1)),
+        "/weights[1, 5] is -1 (time 0.1, row 5); weights are finite and not negative",
+        True,
+    ),
+    (
+        "a weight that is no number",
+        arrays(weights=edited(WEIGHTS, (3, N - 1), NAN)),
+        f"/weights[3, {N - 1}] is nan",
+        True,
+    ),
     ("an infinite weight", arrays(weights=edited(WEIGHTS, (3, 0), INF)), "/weights[3, 0] is inf", False),
-    ("no weight at all", arrays(weights=edited(WEIGHTS, 2, 0)), "all weights are 0 at time 0.2 (index 2)", True),
-    ("too few weights", arrays(weights=WEIGHTS[:, :-1]), f"/weights has {N - 1} along axis 1, the samples have {N}", False),
-    ("weights with an axis", arrays(weights=WEIGHTS[:, :, None]), "/weights has 3 extents; expected [T, N]", False),
-    ("a log-density too short", arrays(log_density=WEIGHTS[:3]), "/log_density has 3 along axis 0, the samples have 4", False),
-    ("a time after the end", arrays(times=TIMES + 1), "/times[1] = 1.1 is not the time of a snapshot of small; there are 11: 0, 0.1, 0.2, ..., 1; the nearest is 1", True),
-    ("a time before the start", arrays(times=TIMES - 0.1), "/times[0] = -0.1 is not the time of a snapshot", False),
-    ("a time between", arrays(times=edited(TIMES, 2, 0.2501)), "/times[2] = 0.2501 is not the time of a snapshot of small; there are 11: 0, 0.1, 0.2, ..., 1; the nearest is 0.3", False),
-    ("a time nearly right", arrays(times=edited(TIMES, 2, 0.20001)), "/times[2] = 0.20001 is not the time", False),
+    (
+        "no weight at all",
+        arrays(weights=edited(WEIGHTS, 2, 0)),
+        "all weights are 0 at time 0.2 (index 2)",
+        True,
+    ),
+    (
+        "too few weights",
+        arrays(weights=WEIGHTS[:, :-1]),
+        f"/weights has {N - 1} along axis 1, the samples have {N}",
+        False,
+    ),
+    (
+        "weights with an axis",
+        arrays(weights=WEIGHTS[:, :, None]),
+        "/weights has 3 extents; expected [T, N]",
+        False,
+    ),
+    (
+        "a log-density too short",
+        arrays(log_density=WEIGHTS[:3]),
+        "/log_density has 3 along axis 0, the samples have 4",
+        False,
+    ),
+    (
+        "a time after the end",
+        arrays(times=TIMES + 1),
+        (
+            "/times[1] = 1.1 is not the time of a snapshot of small; there are 11: 0, 0.1, 0.2, ..., 1; the"
+            " nearest is 1"
+        ),
+        True,
+    ),
+    (
+        "a time before the start",
+        arrays(times=TIMES - 0.1),
+        "/times[0] = -0.1 is not the time of a snapshot",
+        False,
+    ),
+    (
+        "a time between",
+        arrays(times=edited(TIMES, 2, 0.2501)),
+        (
+            "/times[2] = 0.2501 is not the time of a snapshot of small; there are 11: 0, 0.1, 0.2, ..., 1;"
+            " the nearest is 0.3"
+        ),
+        False,
+    ),
+    (
+        "a time nearly right",
+        arrays(times=edited(TIMES, 2, 0.20001)),
+        "/times[2] = 0.20001 is not the time",
+        False,
+    ),
     ("a time that is no number", arrays(times=edited(TIMES, 3, NAN)), "/times[3] is nan, not a time", True),
     ("a time twice", arrays(times=edited(TIMES, 3, 0.1)), "/times[3] = 0.1: that time is there twice", False),
-    ("samples never written", claimed("samples", (T, 10**6, 1)), "/samples claims more numbers than have ever been written to it", True),
-    ("chunks never written", claimed("samples", (T, 10**6, 1), chunks=(1, 1000, 1)), "/samples claims more numbers than have ever been written to it", False),
-    ("weights never written", claimed("weights", (T, N)), "/weights claims more numbers than have ever been written to it", False),
-    ("log-densities never written", claimed("log_density", (T, N), chunks=(1, N)), "/log_density claims more numbers", False),
-    ("chunks of a stopped writer", stopped(), "/samples claims more numbers than have ever been written to it: 4 of its 16 chunks are missing", True),
+    (
+        "samples never written",
+        claimed("samples", (T, 10**6, 1)),
+        "/samples claims more numbers than have ever been written to it",
+        True,
+    ),
+    (
+        "chunks never written",
+        claimed("samples", (T, 10**6, 1), chunks=(1, 1000, 1)),
+        "/samples claims more numbers than have ever been written to it",
+        False,
+    ),
+    (
+        "weights never written",
+        claimed("weights", (T, N)),
+        "/weights claims more numbers than have ever been written to it",
+        False,
+    ),
+    (
+        "log-densities never written",
+        claimed("log_density", (T, N), chunks=(1, N)),
+        "/log_density claims more numbers",
+        False,
+    ),
+    (
+        "chunks of a stopped writer",
+        stopped(),
+        "/samples claims more numbers than have ever been written to it: 4 of its 16 chunks are missing",
+        True,
+    ),
     ("chunks in the middle", hole, "4 of its 28 chunks are missing", True),
-    ("compressed chunks of a stopped writer", stopped(compression="gzip"), "4 of its 16 chunks are missing", True),
+    (
+        "compressed chunks of a stopped writer",
+        stopped(compression="gzip"),
+        "4 of its 16 chunks are missing",
+        True,
+    ),
     ("chunks filled with ones", stopped(fillvalue=1.0), "4 of its 16 chunks are missing", False),
-    ("weights of a stopped writer", stopped("weights", (T, N), (1, N)), "/weights claims more numbers than have ever been written to it: 1 of its 4 chunks", True),
-    ("log-densities of a stopped writer", stopped("log_density", (T, N), (1, N)), "/log_density claims more numbers", False),
-    ("a short external file", external("short.bin", SAMPLES[:3].tobytes()), f"/samples: external file short.bin has {3 * 8 * N} bytes; the dataset needs {4 * 8 * N}", True),
-    ("no external file", external("none.bin"), "/samples: external file none.bin: No such file or directory", True),
-    ("an external pipe", lambda path: external(pipe(path.parent / "pipe"))(path), "/samples: external file pipe: not a regular file", True),
+    (
+        "weights of a stopped writer",
+        stopped("weights", (T, N), (1, N)),
+        "/weights claims more numbers than have ever been written to it: 1 of its 4 chunks",
+        True,
+    ),
+    (
+        "log-densities of a stopped writer",
+        stopped("log_density", (T, N), (1, N)),
+        "/log_density claims more numbers",
+        False,
+    ),
+    (
+        "a short external file",
+        external("short.bin", SAMPLES[:3].tobytes()),
+        f"/samples: external file short.bin has {3 * 8 * N} bytes; the dataset needs {4 * 8 * N}",
+        True,
+    ),
+    (
+        "no external file",
+        external("none.bin"),
+        "/samples: external file none.bin: No such file or directory",
+        True,
+    ),
+    (
+        "an external pipe",
+        lambda path: external(pipe(path.parent / "pipe"))(path),
+        "/samples: external file pipe: not a regular file",
+        True,
+    ),
     ("a pipe", pipe, "samples.h5: a named pipe, socket or device, not a file", True),
-    ("a link to a pipe", lambda path: path.symlink_to(pipe(path.parent / "pipe")), "samples.h5: a named pipe, socket or device, not a file", True),
-    ("a link to nowhere", lambda path: path.symlink_to("nowhere.h5"), "samples.h5: No such file or directory", True),
-    ("a link into a pipe", linked(lambda path: h5py.ExternalLink(pipe(path.parent / "pipe"), "/samples")), "/samples is a link that leads nowhere: pipe: a named pipe", True),
-    ("a link into no file", linked(lambda path: h5py.ExternalLink("nowhere.h5", "/samples")), "/samples is a link that leads nowhere: nowhere.h5: No such file or directory", True),
-    ("a link into a text", linked(lambda path: h5py.ExternalLink("small.yaml", "/samples")), "/samples is a link that leads nowhere: small.yaml: not a whole HDF5 file: ", False),
+    (
+        "a link to a pipe",
+        lambda path: path.symlink_to(pipe(path.parent / "pipe")),
+        "samples.h5: a named pipe, socket or device, not a file",
+        True,
+    ),
+    (
+        "a link to nowhere",
+        lambda path: path.symlink_to("nowhere.h5"),
+        "samples.h5: No such file or directory",
+        True,
+    ),
+    (
+        "a link into a pipe",
+        linked(lambda path: h5py.ExternalLink(pipe(path.parent / "pipe"), "/samples")),
+        "/samples is a link that leads nowhere: pipe: a named pipe",
+        True,
+    ),
+    (
+        "a link into no file",
+        linked(lambda path: h5py.ExternalLink("nowhere.h5", "/samples")),
+        "/samples is a link that leads nowhere: nowhere.h5: No such file or directory",
+        True,
+    ),
+    (
+        "a link into a text",
+        linked(lambda path: h5py.ExternalLink("small.yaml", "/samples")),
+        "/samples is a link that leads nowhere: small.yaml: not a whole HDF5 file: ",
+        False,
+    ),
     ("a link into half a file", linked(to_truncated), "cut.h5: not a whole HDF5 file: truncated file", False),
-    ("a link to no dataset of another file", linked(lambda path: h5py.ExternalLink("sound.h5", "/here")), "/samples is a link that leads nowhere: sound.h5: there is no /here", False),
-    ("a soft link to nowhere", linked(lambda path: h5py.SoftLink("/here/or/there")), "/samples is a link that leads nowhere: samples.h5: there is no /here", True),
-    ("a soft link to itself", linked(lambda path: h5py.SoftLink("/samples")), "/samples is a link that leads nowhere: more than 16 links follow each other", True),
-    ("a group behind a pipe", piped_group, "/time_002 is a link that leads nowhere: pipe: a named pipe", True),
-    ("a virtual dataset with a gap", virtual(times=(0, 1, 3)), f"/samples is virtual, and nothing is mapped to {N} of its {T * N} numbers", True),
-    ("a virtual dataset without a part", virtual(missing=(2,)), "/samples is virtual, and not all that it is made of is there: gone.h5: No such file or directory", True),
-    ("a virtual dataset of short parts", virtual(short=(1,)), "part1.h5: /x has not the extents that are taken from it", False),
-    ("a virtual dataset of a stopped writer", virtual(stop=(3,)), "part3.h5: /x claims more numbers than have ever been written to it: 19 of its 20 chunks are missing", True),
-    ("a virtual dataset without an end", unlimited, "/samples is virtual with an unlimited mapping, which is not read", True),
-    ("a filter that nobody has", unfiltered, "samples.h5: /samples: required filter 'deflate' is not registered", True),
-    ("a wrong checksum", checksummed, "samples.h5: /samples: data error detected by Fletcher32 checksum", True),
+    (
+        "a link to no dataset of another file",
+        linked(lambda path: h5py.ExternalLink("sound.h5", "/here")),
+        "/samples is a link that leads nowhere: sound.h5: there is no /here",
+        False,
+    ),
+    (
+        "a soft link to nowhere",
+        linked(lambda path: h5py.SoftLink("/here/or/there")),
+        "/samples is a link that leads nowhere: samples.h5: there is no /here",
+        True,
+    ),
+    (
+        "a soft link to itself",
+        linked(lambda path: h5py.SoftLink("/samples")),
+        "/samples is a link that leads nowhere: more than 16 links follow each other",
+        True,
+    ),
+    (
+        "a group behind a pipe",
+        piped_group,
+        "/time_002 is a link that leads nowhere: pipe: a named pipe",
+        True,
+    ),
+    (
+        "a virtual dataset with a gap",
+        virtual(times=(0, 1, 3)),
+        f"/samples is virtual, and nothing is mapped to {N} of its {T * N} numbers",
+        True,
+    ),
+    (
+        "a virtual dataset without a part",
+        virtual(missing=(2,)),
+        "/samples is virtual, and not all that it is made of is there: gone.h5: No such file or directory",
+        True,
+    ),
+    (
+        "a virtual dataset of short parts",
+        virtual(short=(1,)),
+        "part1.h5: /x has not the extents that are taken from it",
+        False,
+    ),
+    (
+        "a virtual dataset of a stopped writer",
+        virtual(stop=(3,)),
+        "part3.h5: /x claims more numbers than have ever been written to it: 19 of its 20 chunks are missing",
+        True,
+    ),
+    (
+        "a virtual dataset without an end",
+        unlimited,
+        "/samples is virtual with an unlimited mapping, which is not read",
+        True,
+    ),
+    (
+        "a filter that nobody has",
+        unfiltered,
+        "samples.h5: /samples: required filter 'deflate' is not registered",
+        True,
+    ),
+    (
+        "a wrong checksum",
+        checksummed,
+        "samples.h5: /samples: data error detected by Fletcher32 checksum",
+        True,
+    ),
     ("times that are empty", empty_space, "/times holds nothing", False),
-    ("weight", arrays(weight=WEIGHTS), "samples.h5: unknown dataset 'weight' (did you mean 'weights'?)", True),
+    (
+        "weight",
+        arrays(weight=WEIGHTS),
+        "samples.h5: unknown dataset 'weight' (did you mean 'weights'?)",
+        True,
+    ),
     ("logp", arrays(logp=WEIGHTS), "samples.h5: unknown dataset 'logp' (did you mean 'log_density'?)", False),
-    ("a line break in a misspelt name", arrays(**{"s\nmples": SAMPLES, "samples": None}), "samples.h5: unknown dataset 's?mples' (did you mean 'samples'?)", False),
-    ("time", arrays(times=None, time=TIMES), "samples.h5: unknown dataset 'time' (did you mean 'times'?)", False),
-    ("positions", arrays(samples=None, positions=SAMPLES), "samples.h5: unknown dataset 'positions' (did you mean 'samples'?)", False),
-    ("a group's weight", groups(weight=np.ones(12)), "samples.h5: unknown dataset 'weight' in /time_002 (did you mean 'weights'?)", False),
-    ("a group's log_prob", groups(log_prob=np.ones(12)), "unknown dataset 'log_prob' in /time_002 (did you mean 'log_density'?)", False),
-    ("weights of no time", arrays(weights=WEIGHTS[0, :-1]), f"/weights has {N - 1} along axis 0, the samples have {N}", False),
-    ("log-densities of no time", arrays(log_density=WEIGHTS[0]), "/log_density has 1 extent; expected [T, N]", False),
+    (
+        "a line break in a misspelt name",
+        arrays(**{"s\nmples": SAMPLES, "samples": None}),
+        "samples.h5: unknown dataset 's?mples' (did you mean 'samples'?)",
+        False,
+    ),
+    (
+        "time",
+        arrays(times=None, time=TIMES),
+        "samples.h5: unknown dataset 'time' (did you mean 'times'?)",
+        False,
+    ),
+    (
+        "positions",
+        arrays(samples=None, positions=SAMPLES),
+        "samples.h5: unknown dataset 'positions' (did you mean 'samples'?)",
+        False,
+    ),
+    (
+        "a group's weight",
+        groups(weight=np.ones(12)),
+        "samples.h5: unknown dataset 'weight' in /time_002 (did you mean 'weights'?)",
+        False,
+    ),
+    (
+        "a group's log_prob",
+        groups(log_prob=np.ones(12)),
+        "unknown dataset 'log_prob' in /time_002 (did you mean 'log_density'?)",
+        False,
+    ),
+    (
+        "weights of no time",
+        arrays(weights=WEIGHTS[0, :-1]),
+        f"/weights has {N - 1} along axis 0, the samples have {N}",
+        False,
+    ),
+    (
+        "log-densities of no time",
+        arrays(log_density=WEIGHTS[0]),
+        "/log_density has 1 extent; expected [T, N]",
+        False,
+    ),
     ("one time of four", arrays(times=0.1), "/times has 1 time, /samples has 4", True),
-    ("a wrong scalar time", arrays(times=0.15, samples=SAMPLES[0]), "/times = 0.15 is not the time of a snapshot", False),
-    ("trained at too few times", arrays(trained=np.ones(3, int)), "/times has 4 times, /trained has 3", False),
-    ("a split that is none", arrays(trained=np.array([0, 1, 2, 0])), "/trained[2] is 2; expected 1 (learned from) or 0 (held out)", True),
-    ("a split of words", arrays(trained=np.array([b"a", b"b", b"c", b"d"])), "/trained holds no numbers", False),
-    ("a line break in a name", broken_name, "the name of group 0, which begins as that of a time, has a control character in it", True),
-    ("a group without a time", groups(time=None), "/time_002 has no attribute 'time' of the kind expected", True),
-    ("a word for a group's time", groups(time="soon"), "/time_002 has no attribute 'time' of the kind expected", False),
-    ("two times in a group", groups(time=[0.1, 0.2]), "/time_002 has no attribute 'time' of the kind expected", False),
-    ("a group's time between", groups(time=0.25), "/time_002, time = 0.25 is not the time of a snapshot", False),
+    (
+        "a wrong scalar time",
+        arrays(times=0.15, samples=SAMPLES[0]),
+        "/times = 0.15 is not the time of a snapshot",
+        False,
+    ),
+    (
+        "trained at too few times",
+        arrays(trained=np.ones(3, int)),
+        "/times has 4 times, /trained has 3",
+        False,
+    ),
+    (
+        "a split that is none",
+        arrays(trained=np.array([0, 1, 2, 0])),
+        "/trained[2] is 2; expected 1 (learned from) or 0 (held out)",
+        True,
+    ),
+    (
+        "a split of words",
+        arrays(trained=np.array([b"a", b"b", b"c", b"d"])),
+        "/trained holds no numbers",
+        False,
+    ),
+    (
+        "a line break in a name",
+        broken_name,
+        "the name of group 0, which begins as that of a time, has a control character in it",
+        True,
+    ),
+    (
+        "a group without a time",
+        groups(time=None),
+        "/time_002 has no attribute 'time' of the kind expected",
+        True,
+    ),
+    (
+        "a word for a group's time",
+        groups(time="soon"),
+        "/time_002 has no attribute 'time' of the kind expected",
+        False,
+    ),
+    (
+        "two times in a group",
+        groups(time=[0.1, 0.2]),
+        "/time_002 has no attribute 'time' of the kind expected",
+        False,
+    ),
+    (
+        "a group's time between",
+        groups(time=0.25),
+        "/time_002, time = 0.25 is not the time of a snapshot",
+        False,
+    ),
     ("a group's time twice", groups(time=0.1), "/time_002, time = 0.1: that time is there twice", False),
-    ("a group without samples", groups(samples=None), "has no dataset /time_002/samples [N, d] (samples, axes)", True),
-    ("a group of no samples", groups(samples=SAMPLES[0, :0]), "/time_002/samples holds no samples (N = 0)", False),
-    ("a group of two axes", groups(samples=np.zeros((10, 2))), "/time_002/samples has 2 axes, the truth in small has 1", False),
-    ("infinity in a group", groups(samples=edited(SAMPLES[2], 1999, INF)), "/time_002/samples[1999, 0] is inf (time 0.2, row 1999)", True),
-    ("a group's weights", groups(samples=SAMPLES[2, :9], weights=-np.ones(9)), "/time_002/weights[0] is -1", False),
-    ("a group's weights too many", groups(weights=np.ones(9)), "/time_002/weights has 9 along axis 0, the samples have 12", False),
+    (
+        "a group without samples",
+        groups(samples=None),
+        "has no dataset /time_002/samples [N, d] (samples, axes)",
+        True,
+    ),
+    (
+        "a group of no samples",
+        groups(samples=SAMPLES[0, :0]),
+        "/time_002/samples holds no samples (N = 0)",
+        False,
+    ),
+    (
+        "a group of two axes",
+        groups(samples=np.zeros((10, 2))),
+        "/time_002/samples has 2 axes, the truth in small has 1",
+        False,
+    ),
+    (
+        "infinity in a group",
+        groups(samples=edited(SAMPLES[2], 1999, INF)),
+        "/time_002/samples[1999, 0] is inf (time 0.2, row 1999)",
+        True,
+    ),
+    (
+        "a group's weights",
+        groups(samples=SAMPLES[2, :9], weights=-np.ones(9)),
+        "/time_002/weights[0] is -1",
+        False,
+    ),
+    (
+        "a group's weights too many",
+        groups(weights=np.ones(9)),
+        "/time_002/weights has 9 along axis 0, the samples have 12",
+        False,
+    ),
 ]
 
 
 def without_truth(where):
-    (where / "bare.yaml").write_text(STUDY.replace("truth: {cells: [32], tolerance: 1e-3}\n", "").replace("small", "bare"))
-    assert execute(["run", "bare.yaml", "--no-report", "--set", "output.directory=bare"], where).returncode == 0
+    (where / "bare.yaml").write_text(
+        STUDY.replace("truth: {cells: [32], tolerance: 1e-3}\n", "").replace("small", "bare")
+    )
+    assert (
+        execute(["run", "bare.yaml", "--no-report", "--set", "output.directory=bare"], where).returncode == 0
+    )
 
 
 def damaged(where, name, damage):
@@ -358,8 +711,16 @@ def make_directories(where):
     damaged(where, "unfinished", lambda path: (path / "study.h5").unlink())
     damaged(where, "unseen", lambda path: shutil.rmtree(path / "snapshots"))
     damaged(where, "gap", lambda path: (path / "snapshots" / "snapshot_000002.h5").unlink())
-    damaged(where, "cut", lambda path: (path / "study.h5").write_bytes((path / "study.h5").read_bytes()[:5000]))
-    damaged(where, "shuffled", lambda path: shutil.copy(path / "snapshots" / "snapshot_000003.h5", path / "snapshots" / "snapshot_000002.h5"))
+    damaged(
+        where, "cut", lambda path: (path / "study.h5").write_bytes((path / "study.h5").read_bytes()[:5000])
+    )
+    damaged(
+        where,
+        "shuffled",
+        lambda path: shutil.copy(
+            path / "snapshots" / "snapshot_000003.h5", path / "snapshots" / "snapshot_000002.h5"
+        ),
+    )
     (where / "other").mkdir()
     arrays()(where / "other" / "study.h5")
 
@@ -388,15 +749,30 @@ COMMANDS = [
     (["score", "small", "sound.h5", "more.h5"], "one directory and one file, got 'more.h5' too", False),
     (["score", "small", "sound.h5", "--jsn"], "unknown option '--jsn' (did you mean '--json'?)", False),
     (["score", "small", "sound.h5", "--json", "--csv"], "either --json or --csv", False),
-    (["score", "small", "sound.h5", "--measures", "kl,wasserstien_1"], "unknown measure 'wasserstien_1' (did you mean 'wasserstein_1'?); there are: kl,", True),
+    (
+        ["score", "small", "sound.h5", "--measures", "kl,wasserstien_1"],
+        "unknown measure 'wasserstien_1' (did you mean 'wasserstein_1'?); there are: kl,",
+        True,
+    ),
     (["score", "small", "sound.h5", "--measures="], "unknown measure ''", False),
     (["score", "small", "sound.h5", "--measures", "kl,kl"], "measure 'kl' stands there twice", False),
     (["score", "small", "sound.h5", "--measures"], "--measures needs a value behind it", False),
-    *[(["score", "small", "sound.h5", "--replicates", bad], "--replicates: expected a whole number from 40 to 100000, got", False) for bad in ("0", "39", "-200", "1e3", "100001", "many", "", "99999999999999999999")],
+    *[
+        (
+            ["score", "small", "sound.h5", "--replicates", bad],
+            "--replicates: expected a whole number from 40 to 100000, got",
+            False,
+        )
+        for bad in ("0", "39", "-200", "1e3", "100001", "many", "", "99999999999999999999")
+    ],
     (["export"], "which study?", False),
     (["export", "nowhere"], "nowhere: no such directory", True),
     (["export", "empty"], "empty: no finished study there", False),
-    (["export", "small", "--ensemble", "wlak"], "small: the study has no ensemble 'wlak'; there are: rest (equilibrium), walk (simulation)", True),
+    (
+        ["export", "small", "--ensemble", "wlak"],
+        "small: the study has no ensemble 'wlak'; there are: rest (equilibrium), walk (simulation)",
+        True,
+    ),
     (["export", "small", "--ensemble", ""], "small: the study has no ensemble ''", False),
     (["export", "small", "--out"], "--out needs a value behind it", False),
     (["export", "small", "--output", "x.h5"], "unknown option '--output'", False),
@@ -434,7 +810,10 @@ def main():
             if write:
                 write(path)
             for ranks in (0, 3) if on_three else (0,):
-                reason, tried = complaint(["score", "small", "samples.h5", "--json"], message, where, ranks), tried + 1
+                reason, tried = (
+                    complaint(["score", "small", "samples.h5", "--json"], message, where, ranks),
+                    tried + 1,
+                )
                 if reason:
                     failures.append(f"{title}{', on 3 ranks' if ranks else ''}: {reason}")
             if path.is_dir():

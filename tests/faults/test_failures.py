@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """
-What goes wrong in the middle of a study on three ranks: a particle that is no number, a rank that fails alone, crashes or is killed, a solver that does not converge. One line says which
-rank, what it was doing and from where the study can go on; nothing hangs; what was written is whole; and going on without the fault gives the bits of a study that never had it.
+What goes wrong in the middle of a study on three ranks: a particle that is no number, a rank that fails
+alone, crashes or is killed, a solver that does not converge. One line says which
+rank, what it was doing and from where the study can go on; nothing hangs; what was written is whole; and
+going on without the fault gives the bits of a study that never had it.
 fare-test: labels=faults timeout=900
 """
 import pathlib
@@ -112,7 +114,8 @@ truth: {cells: [32, 32], lower: [-3, -2], upper: [3, 2], tolerance: 1.0e-4}
 ensembles:
   - {name: walk, sampler: langevin, particles: 2000, dt: 1.0e-2}
 """
-# Its potential has no value in one corner when the line y = s - 2 has come that far: ranks elsewhere see nothing of it.
+# Its potential has no value in one corner when the line y = s - 2 has come that far: ranks elsewhere see
+# nothing of it.
 CORNER = """\
 study: corner
 system: {expression: {axes: [x, y], potential: "x^2 + y^2 + 0.01*log(y + 2 - s)", lower: [-1, -1], upper: [1, 1]}, parameters: {s: 0.0}}
@@ -133,8 +136,22 @@ LAST = rf"--resume goes on from (\S+/checkpoints/checkpoint_00000{FAULTY - 1}_[0
 PLACE = r", in ensemble faulty \(mine\) on its way to time 0\.3; "
 # (fault, rank that has it, what the one line says, or None where only the launcher can say anything)
 ENDS = [
-    ("error", 1, rf"rank 1: PETSc: no luck \(error 82 in fault\){PLACE}the other ranks do not know and wait for it elsewhere; {LAST}"),
-    ("error", 0, rf"rank 0: PETSc: no luck \(error 82 in fault\){PLACE}the other ranks do not know and wait for it elsewhere; {LAST}"),
+    (
+        "error",
+        1,
+        (
+            rf"rank 1: PETSc: no luck \(error 82 in fault\){PLACE}the other ranks do not know and wait for it"
+            rf" elsewhere; {LAST}"
+        ),
+    ),
+    (
+        "error",
+        0,
+        (
+            rf"rank 0: PETSc: no luck \(error 82 in fault\){PLACE}the other ranks do not know and wait for it"
+            rf" elsewhere; {LAST}"
+        ),
+    ),
     ("segv", 2, rf"rank 2: segmentation fault{PLACE}{LAST}"),
     ("stack", 1, rf"rank 1: segmentation fault{PLACE}{LAST}"),
     ("abort", 0, rf"rank 0: aborted{PLACE}{LAST}"),
@@ -153,14 +170,32 @@ def expect(holds, what, detail=""):
 
 def run(where, study, out, *arguments, fault=None, ranks=RANKS):
     environment = {"FARE_PATIENCE": PATIENCE, **({"FARE_TEST_FAULT": fault} if fault else {})}
-    return execute(["run", study, "--no-report", "--checkpoint-seconds", "0", "--set", f"output.directory={out}", *arguments], where, ranks, **environment)
+    return execute(
+        [
+            "run",
+            study,
+            "--no-report",
+            "--checkpoint-seconds",
+            "0",
+            "--set",
+            f"output.directory={out}",
+            *arguments,
+        ],
+        where,
+        ranks,
+        **environment,
+    )
 
 
 def are_whole(directory):
-    """The numbers of the snapshots there, if all that has a name can be read to the end and nothing else is left."""
+    """The numbers of the snapshots there, if all that has a name can be read to the end and nothing else is
+    left.
+    """
     numbers = []
     for path in sorted(directory.rglob("*")):
-        if path.is_file() and path.suffix not in (".h5", ".txt", ".csv") and path.name != "run.lock":  # which the next run takes over
+        if (
+            path.is_file() and path.suffix not in (".h5", ".txt", ".csv") and path.name != "run.lock"
+        ):  # which the next run takes over
             return f"left behind: {path.name}"
         if path.suffix != ".h5":
             continue
@@ -184,37 +219,85 @@ def check_ends(where):
         expect(done.returncode not in (0, "hangs"), f"{what}: it ends", f"{done.returncode}")
         found = pattern and len(lines) == 1 and re.fullmatch("fare: " + pattern, lines[0])
         if kind == "error":
-            expect(b"goes on without it" not in done.stderr, f"{what}: it does not go on alone", done.stderr[-800:])
+            expect(
+                b"goes on without it" not in done.stderr,
+                f"{what}: it does not go on alone",
+                done.stderr[-800:],
+            )
         if pattern:
-            expect(bool(found), f"{what}: one line says so", f"{lines}\n{done.stderr.decode(errors='replace')[-1500:]}")
+            expect(
+                bool(found),
+                f"{what}: one line says so",
+                f"{lines}\n{done.stderr.decode(errors='replace')[-1500:]}",
+            )
         else:
-            expect(not lines and re.search(rf"rank {rank} |,{rank}\]".encode(), done.stderr) is not None, f"{what}: the launcher says so", done.stderr[-1500:])
+            expect(
+                not lines and re.search(rf"rank {rank} |,{rank}\]".encode(), done.stderr) is not None,
+                f"{what}: the launcher says so",
+                done.stderr[-1500:],
+            )
         if found:
             expect((where / found[1]).is_file(), f"{what}: the checkpoint that it names is there")
         if kind in ("error", "segv"):
-            expect(b"PETSC ERROR" not in done.stderr and b"MPI_ERR" not in done.stderr, f"{what}: no trace", done.stderr[-1500:])
+            expect(
+                b"PETSC ERROR" not in done.stderr and b"MPI_ERR" not in done.stderr,
+                f"{what}: no trace",
+                done.stderr[-1500:],
+            )
         left = [path for path in (where / out).rglob("*.tmp")]
-        expect(not left and are_whole(where / out) == list(range(FAULTY)), f"{what}: what was written is whole", f"{left} {are_whole(where / out)}")
+        expect(
+            not left and are_whole(where / out) == list(range(FAULTY)),
+            f"{what}: what was written is whole",
+            f"{left} {are_whole(where / out)}",
+        )
         done = run(where, "study.yaml", out, "--resume")
-        wrong = restart.differences(where / "whole", where / out) if done.returncode == 0 else done.stderr[-800:]
+        wrong = (
+            restart.differences(where / "whole", where / out) if done.returncode == 0 else done.stderr[-800:]
+        )
         expect(not wrong, f"{what}: it goes on to the same bits", wrong[:5])
 
 
 def check_particles(where):
     """The ensemble ends and says where; the others lose nothing."""
-    count = {r: max(0, min(PARTICLES, first_particle(r + 1) if r + 1 < RANKS else PARTICLES) - first_particle(r)) for r in range(RANKS)}
-    for kind, rank, particle, says in [("nan", 1, first_particle(1) + 5, "is not finite at time 0.3 (axis 0: "), ("infinite", 2, first_particle(2) + count[2] - 1, "is not finite at time 0.3 (axis 0: inf)"), ("weight", -1, first_particle(1) + 7, "has weight -1 at time 0.3")]:
+    count = {
+        r: max(0, min(PARTICLES, first_particle(r + 1) if r + 1 < RANKS else PARTICLES) - first_particle(r))
+        for r in range(RANKS)
+    }
+    for kind, rank, particle, says in [
+        ("nan", 1, first_particle(1) + 5, "is not finite at time 0.3 (axis 0: "),
+        ("infinite", 2, first_particle(2) + count[2] - 1, "is not finite at time 0.3 (axis 0: inf)"),
+        ("weight", -1, first_particle(1) + 7, "has weight -1 at time 0.3"),
+    ]:
         done = run(where, "study.yaml", kind, fault=f"{kind} {rank} 0.3")
         on = 1 if rank < 0 else rank
         expected = f"ensemble faulty (mine): particle {particle} on rank {on} {says}"
         said = done.stderr.decode(errors="replace")
-        expect(done.returncode == 0 and said.count(expected) == 1 and "the study goes on without it" in said, f"{kind}: said where", f"{done.returncode} {expected!r}: {said[-800:]}")
-        expect(are_whole(where / kind) == list(range(SNAPSHOTS)), f"{kind}: the study is whole", are_whole(where / kind))
+        expect(
+            done.returncode == 0 and said.count(expected) == 1 and "the study goes on without it" in said,
+            f"{kind}: said where",
+            f"{done.returncode} {expected!r}: {said[-800:]}",
+        )
+        expect(
+            are_whole(where / kind) == list(range(SNAPSHOTS)),
+            f"{kind}: the study is whole",
+            are_whole(where / kind),
+        )
         same = []
         for k in range(SNAPSHOTS):
-            with h5py.File(where / kind / "snapshots" / f"snapshot_{k:06d}.h5") as one, h5py.File(where / "whole" / "snapshots" / f"snapshot_{k:06d}.h5") as two:
+            with h5py.File(where / kind / "snapshots" / f"snapshot_{k:06d}.h5") as one, h5py.File(
+                where / "whole" / "snapshots" / f"snapshot_{k:06d}.h5"
+            ) as two:
                 there = "faulty" in one[f"data/{k}/particles"]
-                same.append(there == (k < FAULTY) and all(np.array_equal(one[f"data/{k}/particles/{e}/position/x"], two[f"data/{k}/particles/{e}/position/x"]) for e in ("before", "after")))
+                same.append(
+                    there == (k < FAULTY)
+                    and all(
+                        np.array_equal(
+                            one[f"data/{k}/particles/{e}/position/x"],
+                            two[f"data/{k}/particles/{e}/position/x"],
+                        )
+                        for e in ("before", "after")
+                    )
+                )
         expect(all(same), f"{kind}: the others have the same bits, and it has its snapshots before", same)
         with h5py.File(where / kind / "study.h5") as file:
             kept = [value for value in find_texts(file) if expected in value]
@@ -235,26 +318,64 @@ def find_texts(file):
 
 
 def check_system(where):
-    """A drift that is no number: for particles the ensembles that follow it end; for the truth the study does."""
+    """A drift that is no number: for particles the ensembles that follow it end; for the truth the study
+    does.
+    """
     (where / "broken.yaml").write_text(BROKEN.replace("TRUTH\n", "measures: []\n"))
     done = run(where, "broken.yaml", "broken")
     said = done.stderr.decode(errors="replace")
-    match = re.search(r"ensemble walk \(langevin\): particle (\d+) on rank (\d) is not finite at time (0\.\d+) \(axis 0: -?nan\)", said)
-    expect(done.returncode == 0 and bool(match) and said.count("goes on without it") == 2, "a drift that is no number ends the walk and what learns from it", f"{done.returncode} {said[-900:]}")
+    match = re.search(
+        (
+            r"ensemble walk \(langevin\): particle (\d+) on rank (\d) is not finite at time (0\.\d+) \(axis"
+            r" 0: -?nan\)"
+        ),
+        said,
+    )
+    expect(
+        done.returncode == 0 and bool(match) and said.count("goes on without it") == 2,
+        "a drift that is no number ends the walk and what learns from it",
+        f"{done.returncode} {said[-900:]}",
+    )
     if match:
         particle, rank, time = int(match[1]), int(match[2]), float(match[3])
-        owner = next(r for r in range(RANKS) if particle < (-(-5000 // BLOCK) * (r + 1) // RANKS) * BLOCK or r == RANKS - 1)
+        owner = next(
+            r
+            for r in range(RANKS)
+            if particle < (-(-5000 // BLOCK) * (r + 1) // RANKS) * BLOCK or r == RANKS - 1
+        )
         expect(owner == rank, "it names the rank that has the particle", f"{particle} {rank} {owner}")
         expect(abs(time - 0.3) < 1e-12, "and the time after k = 1 + t / 0.5 passes 1.5", time)
-    expect("ensemble learned (diffusion), what it learns from: ensemble training (langevin): particle" in said, "and the one that learns is told apart", said[-900:])
-    (where / "broken.yaml").write_text(BROKEN.replace("TRUTH", "truth: {cells: [64], tolerance: 1e-5}").replace("  - {name: learned, sampler: diffusion, particles: 2000, steps: 20, batch: 512, train: {particles: 2000}}\n", ""))
+    expect(
+        "ensemble learned (diffusion), what it learns from: ensemble training (langevin): particle" in said,
+        "and the one that learns is told apart",
+        said[-900:],
+    )
+    (where / "broken.yaml").write_text(
+        BROKEN.replace("TRUTH", "truth: {cells: [64], tolerance: 1e-5}").replace(
+            (
+                "  - {name: learned, sampler: diffusion, particles: 2000, steps: 20, batch: 512, train:"
+                " {particles: 2000}}\n"
+            ),
+            "",
+        )
+    )
     done = run(where, "broken.yaml", "broken_truth")
     lines = own_lines(done.stderr)
-    match = len(lines) == 1 and re.fullmatch(r"fare: truth: .* at time (0\.\d+).*; --resume goes on from (\S+checkpoint_\d+_[0-9a-f]{8}\.h5)", lines[0])
-    expect(done.returncode == 1 and bool(match), "a drift that is no number ends the truth", f"{done.returncode} {lines} {done.stderr[-800:]}")
+    match = len(lines) == 1 and re.fullmatch(
+        r"fare: truth: .* at time (0\.\d+).*; --resume goes on from (\S+checkpoint_\d+_[0-9a-f]{8}\.h5)",
+        lines[0],
+    )
+    expect(
+        done.returncode == 1 and bool(match),
+        "a drift that is no number ends the truth",
+        f"{done.returncode} {lines} {done.stderr[-800:]}",
+    )
     if match:
         expect(0.2 < float(match[1]) <= 0.3 and (where / match[2]).is_file(), "and says when", match[0])
-        expect((where / "broken_truth" / "failure.txt").read_text() == lines[0].removeprefix("fare: ") + "\n", "the directory keeps why")
+        expect(
+            (where / "broken_truth" / "failure.txt").read_text() == lines[0].removeprefix("fare: ") + "\n",
+            "the directory keeps why",
+        )
 
 
 def check_solvers(where):
@@ -262,30 +383,73 @@ def check_solvers(where):
     reference = run(where, "plane.yaml", "plane", ranks=2)
     expect(reference.returncode == 0, "the study in the plane runs", reference.stderr[-500:])
     for name, options, says in [
-        ("unpreconditioned", ["-truth_ksp_type", "richardson", "-truth_pc_type", "none"], r"fare: truth: the time stepping gave up at time \S+ with step \S+ \(DIVERGED_\w+\)"),
-        ("strict", ["-truth_ksp_type", "richardson", "-truth_pc_type", "none", "-truth_ksp_error_if_not_converged"], r"fare: PETSc: .*(not converged|did not converge|divergence)"),
+        (
+            "unpreconditioned",
+            ["-truth_ksp_type", "richardson", "-truth_pc_type", "none"],
+            r"fare: truth: the time stepping gave up at time \S+ with step \S+ \(DIVERGED_\w+\)",
+        ),
+        (
+            "strict",
+            ["-truth_ksp_type", "richardson", "-truth_pc_type", "none", "-truth_ksp_error_if_not_converged"],
+            r"fare: PETSc: .*(not converged|did not converge|divergence)",
+        ),
         ("nonsense", ["-truth_ksp_type", "nonsense"], r"fare: PETSc: .*nonsense"),
     ]:
         done = run(where, "plane.yaml", name, "--", *options, ranks=2)
         lines = own_lines(done.stderr)
-        expect(done.returncode == 1 and len(lines) == 1 and re.match(says, lines[0]) is not None, f"a solver, {name}: one line says so", f"{done.returncode} {lines} {done.stderr[-1500:]}")
+        expect(
+            done.returncode == 1 and len(lines) == 1 and re.match(says, lines[0]) is not None,
+            f"a solver, {name}: one line says so",
+            f"{done.returncode} {lines} {done.stderr[-1500:]}",
+        )
         expect(b"PETSC ERROR" not in done.stderr, f"a solver, {name}: no trace", done.stderr[-1500:])
 
 
 def check_rescue(where):
-    """What is trained when the truth fails is in a last checkpoint, from which the study goes on to the same bits."""
-    study = STUDY.replace("./mine.so, particles", "./mine.so, speed: 2, particles") + "  - {name: learned, sampler: diffusion, particles: 500, steps: 64, batch: 512, train: {particles: 1000}}\n"
+    """What is trained when the truth fails is in a last checkpoint, from which the study goes on to the same
+    bits.
+    """
+    study = (
+        STUDY.replace("./mine.so, particles", "./mine.so, speed: 2, particles")
+        + "  - {name: learned, sampler: diffusion, particles: 500, steps: 64, batch: 512, train: {particles:"
+        " 1000}}\n"
+    )
     (where / "rescue.yaml").write_text(study)
     done = run(where, "rescue.yaml", "unbroken", "--checkpoint-seconds", "1000")
     expect(done.returncode == 0, "the study to be rescued runs", done.stderr[-500:])
     expect(b"simulating the training set" in done.stdout, "it learns", done.stdout[-900:])
-    done = run(where, "rescue.yaml", "rescued", "--checkpoint-seconds", "1000", "--", "-truth_ts_type", "bdf", "-truth_ksp_type", "richardson", "-truth_pc_type", "none")
+    done = run(
+        where,
+        "rescue.yaml",
+        "rescued",
+        "--checkpoint-seconds",
+        "1000",
+        "--",
+        "-truth_ts_type",
+        "bdf",
+        "-truth_ksp_type",
+        "richardson",
+        "-truth_pc_type",
+        "none",
+    )
     lines = own_lines(done.stderr)
     match = len(lines) == 1 and re.search(r"--resume goes on from (\S+)", lines[0])
-    expect(done.returncode == 1 and bool(match) and (where / match[1]).is_file(), "a truth that fails leaves a checkpoint", f"{lines} {done.stderr[-900:]}")
+    expect(
+        done.returncode == 1 and bool(match) and (where / match[1]).is_file(),
+        "a truth that fails leaves a checkpoint",
+        f"{lines} {done.stderr[-900:]}",
+    )
     done = run(where, "rescue.yaml", "rescued", "--resume")
-    expect(done.returncode == 0 and b"going on from" in done.stdout and b"simulating the training set" not in done.stdout, "from which nothing is learned again", done.stdout[-1500:])
-    wrong = restart.differences(where / "unbroken", where / "rescued") if done.returncode == 0 else done.stderr
+    expect(
+        done.returncode == 0
+        and b"going on from" in done.stdout
+        and b"simulating the training set" not in done.stdout,
+        "from which nothing is learned again",
+        done.stdout[-1500:],
+    )
+    wrong = (
+        restart.differences(where / "unbroken", where / "rescued") if done.returncode == 0 else done.stderr
+    )
     expect(not wrong, "and it goes on to the same bits", wrong[:4])
 
 
@@ -296,15 +460,33 @@ def check_corner(where):
         out = f"corner{ranks}"
         done = run(where, "corner.yaml", out, ranks=ranks)
         lines = own_lines(done.stderr)
-        says = rf"fare: truth: the potential is not finite at time \S+, at \(\S+, -0\.9\d+\); --resume goes on from {out}/checkpoints/\S+"
-        expect(done.returncode == 1 and len(lines) == 1 and re.fullmatch(says, lines[0]) is not None, f"a place without a potential, {ranks} ranks: one line says so", f"{done.returncode} {lines} {done.stderr[-900:]}")
-        expect((where / out / "failure.txt").is_file(), f"a place without a potential, {ranks} ranks: it is on record")
+        says = (
+            r"fare: truth: the potential is not finite at time \S+, at \(\S+, -0\.9\d+\); --resume goes on"
+            rf" from {out}/checkpoints/\S+"
+        )
+        expect(
+            done.returncode == 1 and len(lines) == 1 and re.fullmatch(says, lines[0]) is not None,
+            f"a place without a potential, {ranks} ranks: one line says so",
+            f"{done.returncode} {lines} {done.stderr[-900:]}",
+        )
+        expect(
+            (where / out / "failure.txt").is_file(),
+            f"a place without a potential, {ranks} ranks: it is on record",
+        )
 
 
 def check_impatience(where):
-    """The second SIGTERM ends what has no safe point near; the first, even if it comes twice at once, does not."""
+    """The second SIGTERM ends what has no safe point near; the first, even if it comes twice at once, does
+    not.
+    """
     (where / "endless.yaml").write_text(ENDLESS)
-    process = subprocess.Popen([FARE, "run", "endless.yaml", "--no-report"], cwd=where, env={**ENVIRONMENT, **ALONE}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [FARE, "run", "endless.yaml", "--no-report"],
+        cwd=where,
+        env={**ENVIRONMENT, **ALONE},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     try:
         while process.poll() is None and not (where / "out" / "endless" / "snapshots").is_dir():
             time.sleep(0.1)
@@ -330,7 +512,15 @@ def main():
         if done.returncode:
             print("FAILED: the study without a fault:", done.stderr.decode(errors="replace"))
             return 1
-        for check in (check_particles, check_ends, check_system, check_solvers, check_rescue, check_corner, check_impatience):
+        for check in (
+            check_particles,
+            check_ends,
+            check_system,
+            check_solvers,
+            check_rescue,
+            check_corner,
+            check_impatience,
+        ):
             check(where)
     print(f"{len(failures)} failures")
     return 1 if failures else 0

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """
-A disk that fills up at one moment or another: one line says so, what has a name is whole, and nothing else stays.
+A disk that fills up at one moment or another: one line says so, what has a name is whole, and nothing else
+stays.
 fare-test: labels=faults timeout=300
 """
 import os
@@ -23,24 +24,48 @@ truth: {{cells: [{CELLS}], tolerance: 1.0e-4}}
 ensembles: [{{name: walk, sampler: langevin, particles: {PARTICLES}, dt: 1.0e-2}}]
 measures: [kl]
 """
-# A snapshot takes 340 KiB, and 256 more are held free while it is written. The disk ends within the first, at many places of a later one, and behind the last.
+# A snapshot takes 340 KiB, and 256 more are held free while it is written. The disk ends within the first, at
+# many places of a later one, and behind the last.
 KIBIBYTES = [4, 40, 240, 300, 560, 580, *range(700, 1060, 40), 1620, 1628]
 
 
 def in_a_small_world(where, kibibytes, command):
-    """Runs a command with a file system of that size, its own, at where/disk; what is on it afterwards is copied to where/left."""
-    script = 'mount -t tmpfs -o size=$1k fare disk || exit 99; shift; "$@"; code=$?; mkdir left; cp -r disk/. left; exit $code'
+    """Runs a command with a file system of that size, its own, at where/disk; what is on it afterwards is
+    copied to where/left.
+    """
+    script = (
+        'mount -t tmpfs -o size=$1k fare disk || exit 99; shift; "$@"; code=$?; mkdir left; cp -r disk/.'
+        " left; exit $code"
+    )
     namespace = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
-    return subprocess.run([*namespace, "sh", "-c", script, "sh", str(kibibytes), *command], cwd=where, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        [*namespace, "sh", "-c", script, "sh", str(kibibytes), *command],
+        cwd=where,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
 
 
 def is_whole(path):
     with h5py.File(path) as file:
         if path.name == "study.h5":
-            return file["provenance"].attrs["finished"] == 1 and np.all(np.isfinite(file["comparisons/walk/kl/value"][()]))
+            return file["provenance"].attrs["finished"] == 1 and np.all(
+                np.isfinite(file["comparisons/walk/kl/value"][()])
+            )
         step = file[f"data/{int(path.stem[-6:])}"]
-        x, ids, density = step["particles/walk/position/x"][()], step["particles/walk/id"][()], step["meshes/density"][()]
-        return np.all(np.isfinite(x)) and np.count_nonzero(x) == PARTICLES and np.array_equal(ids, np.arange(PARTICLES)) and abs(density.sum() * step["meshes/density"].attrs["gridSpacing"][0] - 1) < 1e-4
+        x, ids, density = (
+            step["particles/walk/position/x"][()],
+            step["particles/walk/id"][()],
+            step["meshes/density"][()],
+        )
+        return (
+            np.all(np.isfinite(x))
+            and np.count_nonzero(x) == PARTICLES
+            and np.array_equal(ids, np.arange(PARTICLES))
+            and abs(density.sum() * step["meshes/density"].attrs["gridSpacing"][0] - 1) < 1e-4
+        )
 
 
 def check(kibibytes, ranks):
@@ -49,7 +74,21 @@ def check(kibibytes, ranks):
         where = pathlib.Path(name)
         (where / "disk").mkdir()
         (where / "study.yaml").write_text(STUDY)
-        done = in_a_small_world(where, kibibytes, [MPIEXEC, "-n", str(ranks), FARE, "run", "study.yaml", "--no-report", "--set", "output.directory=disk/out"])
+        done = in_a_small_world(
+            where,
+            kibibytes,
+            [
+                MPIEXEC,
+                "-n",
+                str(ranks),
+                FARE,
+                "run",
+                "study.yaml",
+                "--no-report",
+                "--set",
+                "output.directory=disk/out",
+            ],
+        )
         lines = [line for line in done.stderr.split("\n") if line.startswith("fare: ")]
         files = [p for p in (where / "left").rglob("*") if p.is_file()]
         snapshots = sum(p.name.startswith("snapshot_") for p in files)

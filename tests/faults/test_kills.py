@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """
-A study on three ranks is killed at fifty random instants, in every way that clusters know, and goes on each time: in the end it has the bits of one that nobody stopped.
+A study on three ranks is killed at fifty random instants, in every way that clusters know, and goes on each
+time: in the end it has the bits of one that nobody stopped.
 fare-test: labels=faults timeout=900
 """
 import os
@@ -17,7 +18,13 @@ import restart
 from launch import send
 
 RANKS, KILLS, SEED, PATIENCE = 3, 50, 20, 120
-WAYS = ["one rank is killed", "all ranks are killed", "the launcher is killed", "asked by SIGUSR1", "asked by SIGTERM"]
+WAYS = [
+    "one rank is killed",
+    "all ranks are killed",
+    "the launcher is killed",
+    "asked by SIGUSR1",
+    "asked by SIGTERM",
+]
 
 
 def ranks_of(launcher):
@@ -50,7 +57,14 @@ def interrupt(launcher, way, dice):
 
 def once(where, way, wait, dice):
     """Runs on and interrupts after `wait` seconds; the exit code, 0 where the study was faster."""
-    launcher = subprocess.Popen(restart.command(RANKS, "--resume", "--checkpoint-seconds", "0"), cwd=where, env=restart.ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    launcher = subprocess.Popen(
+        restart.command(RANKS, "--resume", "--checkpoint-seconds", "0"),
+        cwd=where,
+        env=restart.ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     deadline = time.monotonic() + wait
     while launcher.poll() is None and (time.monotonic() < deadline or len(ranks_of(launcher.pid)) < RANKS):
         time.sleep(0.01)
@@ -86,13 +100,20 @@ def main():
                     break
                 kills += 1
                 counts[way] += 1
-                if code == "hangs" or (way == WAYS[3] and code not in (75, -signal.SIGUSR1, 128 + signal.SIGUSR1) and "signal 10" not in said):
+                if code == "hangs" or (
+                    way == WAYS[3]
+                    and code not in (75, -signal.SIGUSR1, 128 + signal.SIGUSR1)
+                    and "signal 10" not in said
+                ):
                     failures.append(f"{way}: {code}: {said[-600:]}")
             if code == 0:
                 failures += restart.differences(where / "whole", where / f"out{rounds}")
     for failure in failures[:10]:
         print("FAILED:", failure)
-    print(f"{kills} interruptions in {rounds} studies ({', '.join(f'{n} times {way}' for way, n in counts.items())}), {len(failures)} differences")
+    print(
+        f"{kills} interruptions in {rounds} studies"
+        f" ({', '.join(f'{n} times {way}' for way, n in counts.items())}), {len(failures)} differences"
+    )
     return 1 if failures else 0
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """
-A snapshot that takes long does not hold up a request to stop: a study that is stopped between two steps of its truth or of its particles, again and again, ends with the bits of one that nobody stopped.
+A snapshot that takes long does not hold up a request to stop: a study that is stopped between two steps of
+its truth or of its particles, again and again, ends with the bits of one that nobody stopped.
 fare-test: labels=faults timeout=900
 """
 import pathlib
@@ -16,10 +17,14 @@ import restart
 from launch import execute, processes, send
 
 MAIN, HALF, TIGHTER = range(3)  # parts of a truth
-TIME, LONGEST = 0, 28  # numbers of a part: where it is; the longest step of the way that it is on, 0 between two ways
+TIME, LONGEST = (
+    0,
+    28,
+)  # numbers of a part: where it is; the longest step of the way that it is on, 0 between two ways
 STOPS_MOST = 200
 
-# its own method in time, where the force is a gradient, and a drive that jumps between snapshots; two axes, so that ranks have the truth together
+# its own method in time, where the force is a gradient, and a drive that jumps between snapshots; two axes,
+# so that ranks have the truth together
 DRIVEN = """\
 study: driven
 seed: 3
@@ -72,7 +77,12 @@ def expect(truth, message):
 
 
 def run(where, ranks, out, *arguments):
-    return execute(["run", "study.yaml", "--no-report", "--set", f"output.directory={out}", *arguments], where, ranks, hangs=120)
+    return execute(
+        ["run", "study.yaml", "--no-report", "--set", f"output.directory={out}", *arguments],
+        where,
+        ranks,
+        hangs=120,
+    )
 
 
 def newest(where, out):
@@ -99,10 +109,23 @@ def same(where, whole, out, what):
 
 
 def stop_again_and_again(where, ranks, what, grace, wanted):
-    """Stopped at once, or when a snapshot has taken so long: at every place where it can be, if that is no time at all."""
+    """Stopped at once, or when a snapshot has taken so long: at every place where it can be, if that is no
+    time at all.
+    """
     seen = set()
     for stops in range(STOPS_MOST):  # each run makes one step or one run of steps
-        done = run(where, ranks, "stopped", "--resume", "--max-seconds", "0.001", "--grace-seconds", grace, "--checkpoint-seconds", "1000")
+        done = run(
+            where,
+            ranks,
+            "stopped",
+            "--resume",
+            "--max-seconds",
+            "0.001",
+            "--grace-seconds",
+            grace,
+            "--checkpoint-seconds",
+            "1000",
+        )
         if done.returncode != 75:
             break
         look(newest(where, "stopped"), seen)
@@ -113,10 +136,18 @@ def stop_again_and_again(where, ranks, what, grace, wanted):
 
 
 def kill_in_the_middle(where, ranks, what):
-    """Killed between two of the checkpoints that are written on the way to a snapshot, where each has one step less to do; those that are written change nothing themselves."""
+    """Killed between two of the checkpoints that are written on the way to a snapshot, where each has one
+    step less to do; those that are written change nothing themselves.
+    """
     arguments = ["--resume", "--grace-seconds", "0", "--checkpoint-seconds", "0"]
     with tempfile.TemporaryDirectory(prefix="fare-") as session:
-        study = subprocess.Popen(restart.command(ranks, *arguments, "--set", "output.directory=killed"), cwd=where, env={**restart.ENVIRONMENT, "TMPDIR": session}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        study = subprocess.Popen(
+            restart.command(ranks, *arguments, "--set", "output.directory=killed"),
+            cwd=where,
+            env={**restart.ENVIRONMENT, "TMPDIR": session},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         while study.poll() is None and len(list((where / "killed" / "snapshots").glob("*.h5"))) < 2:
             time.sleep(0.002)
         expect(study.poll() is None, f"{what} is too fast to be killed")
@@ -130,8 +161,25 @@ def kill_in_the_middle(where, ranks, what):
 
 
 def main():
-    studies = [("driven", DRIVEN, 0, "0", {("truth", MAIN), ("truth", HALF), ("truth", TIGHTER), ("done", "walk"), ("made", "walk"), ("made", "frozen")}), ("driven on two ranks", DRIVEN, 2, "0.02", set()),
-               ("swirl", SWIRL, 0, "0", {("truth", MAIN), ("truth", TIGHTER), ("done", "walk")}), ("work", WORK, 0, "0", {("done", "walk"), ("made", "walk")})]
+    studies = [
+        (
+            "driven",
+            DRIVEN,
+            0,
+            "0",
+            {
+                ("truth", MAIN),
+                ("truth", HALF),
+                ("truth", TIGHTER),
+                ("done", "walk"),
+                ("made", "walk"),
+                ("made", "frozen"),
+            },
+        ),
+        ("driven on two ranks", DRIVEN, 2, "0.02", set()),
+        ("swirl", SWIRL, 0, "0", {("truth", MAIN), ("truth", TIGHTER), ("done", "walk")}),
+        ("work", WORK, 0, "0", {("done", "walk"), ("made", "walk")}),
+    ]
     for what, text, ranks, grace, wanted in studies:
         with tempfile.TemporaryDirectory(prefix="fare-pauses-") as name:
             where = pathlib.Path(name)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """
-What surrounds a study: long paths, a byte order mark, limits on file sizes, and a cache of compiled formulas that was damaged or that others could write.
+What surrounds a study: long paths, a byte order mark, limits on file sizes, and a cache of compiled formulas
+that was damaged or that others could write.
 fare-test: labels=faults timeout=300
 """
 import os
@@ -45,22 +46,38 @@ def check_paths(where):
     for length, ranks in ((225, 0), (226, 2), (256, 0), (1030, 0), (LONGEST, 0)):
         path = long_path(where, length)
         done = run(where, "--set", f"output.directory={path}", ranks=ranks)
-        expect(done.returncode == 0 and (pathlib.Path(path) / "study.h5").exists(), f"a path of {length} bytes on {ranks} ranks: {done.returncode} {done.stderr[-300:]!r}")
+        expect(
+            done.returncode == 0 and (pathlib.Path(path) / "study.h5").exists(),
+            f"a path of {length} bytes on {ranks} ranks: {done.returncode} {done.stderr[-300:]!r}",
+        )
     for path in (long_path(where, LONGEST + 2), long_path(where, 5000), "n" * 256):
         done = run(where, "--set", f"output.directory={path}")
         lines = own_lines(done.stderr)
-        expect(done.returncode == 2 and len(lines) == 1 and lines[0].startswith("fare: output.directory: "), f"a path of {len(path)} bytes: {done.returncode} {done.stderr[-300:]!r}")
+        expect(
+            done.returncode == 2 and len(lines) == 1 and lines[0].startswith("fare: output.directory: "),
+            f"a path of {len(path)} bytes: {done.returncode} {done.stderr[-300:]!r}",
+        )
 
 
 def check_mark(where):
     (where / "marked.yaml").write_bytes(b"\xef\xbb\xbf" + STUDY.encode())
     done = execute(["check", "marked.yaml"], where)
     expect(done.returncode == 0, f"a byte order mark: {done.returncode} {done.stderr!r}")
-    for text, place in (("study: x\nsistem: 1\n", "2:1"), ("\u00fcber: x\n", "1:1"), ("study: [", "2:1"), (STUDY.replace("study: around", "study: 'a b'"), "1:8")):
+    for text, place in (
+        ("study: x\nsistem: 1\n", "2:1"),
+        ("\u00fcber: x\n", "1:1"),
+        ("study: [", "2:1"),
+        (STUDY.replace("study: around", "study: 'a b'"), "1:8"),
+    ):
         (where / "marked.yaml").write_bytes(b"\xef\xbb\xbf" + text.encode())
         (where / "plain.yaml").write_bytes(text.encode())
         marked, plain = (execute(["check", f"{name}.yaml"], where) for name in ("marked", "plain"))
-        expect(marked.returncode == 2 and marked.stderr.startswith(f"fare: marked.yaml:{place}: ".encode()) and marked.stderr.replace(b"marked", b"plain") == plain.stderr, f"{text[:20]!r} behind a mark: {marked.stderr!r}, without: {plain.stderr!r}")
+        expect(
+            marked.returncode == 2
+            and marked.stderr.startswith(f"fare: marked.yaml:{place}: ".encode())
+            and marked.stderr.replace(b"marked", b"plain") == plain.stderr,
+            f"{text[:20]!r} behind a mark: {marked.stderr!r}, without: {plain.stderr!r}",
+        )
     (where / "marked.yaml").write_bytes(b"study: x\n\xef\xbb\xbfsystem: 1\n")
     expect(execute(["check", "marked.yaml"], where).returncode == 2, "a mark in the middle")
 
@@ -68,21 +85,59 @@ def check_mark(where):
 def limited(where, kibibytes, *arguments):
     script = f'ulimit -f {kibibytes}; exec "$@" 2>errors'
     errors = where / "errors"
-    done = subprocess.run(["sh", "-c", script, "sh", FARE, "run", "study.yaml", "--no-report", *arguments], cwd=where, env={**ENVIRONMENT, **ALONE}, capture_output=True, timeout=60)
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", FARE, "run", "study.yaml", "--no-report", *arguments],
+        cwd=where,
+        env={**ENVIRONMENT, **ALONE},
+        capture_output=True,
+        timeout=60,
+    )
     return done.returncode, own_lines(errors.read_bytes())
 
 
 def check_limits(where):
-    """Files may grow to a size that the first snapshot meets at many places, or a later one; what was there is whole, and the study goes on."""
+    """Files may grow to a size that the first snapshot meets at many places, or a later one; what was there
+    is whole, and the study goes on.
+    """
     for blocks in (40, 600, 640, 700, 760, 840, 1100):  # of 512 bytes, as POSIX counts
         code, lines = limited(where, blocks, "--resume", "--set", "output.directory=limited")
-        expect(code == 1 and len(lines) == 1 and "File too large" in lines[0] and "snapshot_000000.h5" in lines[0], f"{blocks} blocks: {code} {lines}")
-    expect([p for p in (where / "limited").rglob("*") if p.suffix in (".h5", ".tmp", ".lock")] == [], "nothing is left by halves")
-    done = run(where, "--set", "output.directory=limited", "--resume", "--set", "snapshots.count=2", "--set", "snapshots.end=0.1", "--set", "ensembles.walk.particles=4000")
-    code, lines = limited(where, 560, "--resume", "--set", "output.directory=limited", "--set", "ensembles.walk.particles=4000")
-    expect(done.returncode == 0 and code == 1 and len(lines) == 1 and "File too large" in lines[0], f"a limit met later: {done.returncode} {code} {lines}")
-    done = run(where, "--set", "output.directory=limited", "--resume", "--set", "ensembles.walk.particles=4000")
-    expect(done.returncode == 0 and b"2 of 3 snapshots are there" in done.stdout, f"without the limit it goes on: {done.returncode} {done.stdout[-500:]!r} {done.stderr!r}")
+        expect(
+            code == 1
+            and len(lines) == 1
+            and "File too large" in lines[0]
+            and "snapshot_000000.h5" in lines[0],
+            f"{blocks} blocks: {code} {lines}",
+        )
+    expect(
+        [p for p in (where / "limited").rglob("*") if p.suffix in (".h5", ".tmp", ".lock")] == [],
+        "nothing is left by halves",
+    )
+    done = run(
+        where,
+        "--set",
+        "output.directory=limited",
+        "--resume",
+        "--set",
+        "snapshots.count=2",
+        "--set",
+        "snapshots.end=0.1",
+        "--set",
+        "ensembles.walk.particles=4000",
+    )
+    code, lines = limited(
+        where, 560, "--resume", "--set", "output.directory=limited", "--set", "ensembles.walk.particles=4000"
+    )
+    expect(
+        done.returncode == 0 and code == 1 and len(lines) == 1 and "File too large" in lines[0],
+        f"a limit met later: {done.returncode} {code} {lines}",
+    )
+    done = run(
+        where, "--set", "output.directory=limited", "--resume", "--set", "ensembles.walk.particles=4000"
+    )
+    expect(
+        done.returncode == 0 and b"2 of 3 snapshots are there" in done.stdout,
+        f"without the limit it goes on: {done.returncode} {done.stdout[-500:]!r} {done.stderr!r}",
+    )
 
 
 def density(where, out):
@@ -102,27 +157,55 @@ def check_cache(where):
     done, whole = evolve()
     entry = next(cache.glob("formulas-*.so"))
     made, there = entry.read_bytes(), entry.stat().st_ino
-    expect(done.returncode == 0 and list(cache.iterdir()) == [entry], f"the cache: {done.stderr!r} {list(cache.iterdir())}")
+    expect(
+        done.returncode == 0 and list(cache.iterdir()) == [entry],
+        f"the cache: {done.stderr!r} {list(cache.iterdir())}",
+    )
     expect(evolve()[1] == whole and entry.stat().st_ino == there, "an entry that is whole is used")
-    for what, damaged in (("cut", made[:5000]), ("empty", b""), ("a bit", made[:3000] + bytes([made[3000] ^ 1]) + made[3001:]), ("without its seal", made[:-24]), ("text", b"no object at all" * 100), ("zeros", bytes(len(made)))):
+    for what, damaged in (
+        ("cut", made[:5000]),
+        ("empty", b""),
+        ("a bit", made[:3000] + bytes([made[3000] ^ 1]) + made[3001:]),
+        ("without its seal", made[:-24]),
+        ("text", b"no object at all" * 100),
+        ("zeros", bytes(len(made))),
+    ):
         entry.write_bytes(damaged)
         done, values = evolve()
-        expect(done.returncode == 0 and values == whole and entry.read_bytes()[-24:-16] == made[-24:-16] and len(entry.read_bytes()) == len(made), f"an entry that is {what}: {done.returncode} {done.stderr[-300:]!r}")
+        expect(
+            done.returncode == 0
+            and values == whole
+            and entry.read_bytes()[-24:-16] == made[-24:-16]
+            and len(entry.read_bytes()) == len(made),
+            f"an entry that is {what}: {done.returncode} {done.stderr[-300:]!r}",
+        )
     for mode in (0o775, 0o757):
         cache.chmod(mode)
         done, _ = evolve()
-        expect(done.returncode == 1 and b"others may write there" in done.stderr, f"a cache of mode {mode:o}: {done.returncode} {done.stderr!r}")
+        expect(
+            done.returncode == 1 and b"others may write there" in done.stderr,
+            f"a cache of mode {mode:o}: {done.returncode} {done.stderr!r}",
+        )
     cache.chmod(0o700)
     entry.chmod(0o722)
     there = entry.stat().st_ino
-    expect(evolve()[1] == whole and entry.stat().st_ino != there, "an entry that others may write to is made again")
+    expect(
+        evolve()[1] == whole and entry.stat().st_ino != there,
+        "an entry that others may write to is made again",
+    )
     if os.geteuid() == 0:
         os.chown(entry, 12345, 12345)
         there = entry.stat().st_ino
-        expect(evolve()[1] == whole and entry.stat().st_ino != there and entry.stat().st_uid == 0, "an entry of somebody else is made again")
+        expect(
+            evolve()[1] == whole and entry.stat().st_ino != there and entry.stat().st_uid == 0,
+            "an entry of somebody else is made again",
+        )
         os.chown(cache, 12345, 12345)
         done, _ = evolve()
-        expect(done.returncode == 1 and b"others may write there" in done.stderr, f"a cache of somebody else: {done.returncode} {done.stderr!r}")
+        expect(
+            done.returncode == 1 and b"others may write there" in done.stderr,
+            f"a cache of somebody else: {done.returncode} {done.stderr!r}",
+        )
 
 
 def main():

@@ -1,14 +1,15 @@
 /*
-  Fuzzing without a fuzzer: seeds, mutated in the same way on every run. Input n depends on n alone, and a process of its own reads them one after the other, so that one that crashes or
-  hangs is known by its number and does not end the rest. More of them by hand:
+  Fuzzing without a fuzzer: seeds, mutated in the same way on every run. Input n depends on n alone, and a
+  process of its own reads them one after the other, so that one that crashes or hangs is known by its number
+  and does not end the rest. More of them by hand:
 
     test_fuzz_NAME [first [count]]
 
-  A target defines FUZZ_LONGEST (of an input) and FUZZ_ROUNDS (inputs in a usual run) before it includes this. With FARE_LIBFUZZER it is one for libFuzzer,
-  whose the mutations are then (test_fuzz.sh).
+  A target defines FUZZ_LONGEST (of an input) and FUZZ_ROUNDS (inputs in a usual run) before it includes this.
+  With FARE_LIBFUZZER it is one for libFuzzer, whose the mutations are then (test_fuzz.sh).
 */
 #ifndef _GNU_SOURCE
-  #define _GNU_SOURCE /* dladdr */
+#define _GNU_SOURCE /* dladdr */
 #endif
 #ifndef FARE_FUZZ_DRIVER_H
 #define FARE_FUZZ_DRIVER_H
@@ -26,14 +27,23 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { FUZZ_SEEDS_MAX = 128, FUZZ_PATIENCE = 20 /* seconds for one input */, FUZZ_SPAN = 100000 /* inputs for one process */, FUZZ_FRAMES = 64, FUZZ_LIBRARY = 79 /* exit code: not ours */ };
+enum {
+  FUZZ_SEEDS_MAX = 128,
+  FUZZ_PATIENCE  = 20 /* seconds for one input */,
+  FUZZ_SPAN      = 100000 /* inputs for one process */,
+  FUZZ_FRAMES    = 64,
+  FUZZ_LIBRARY   = 79 /* exit code: not ours */
+};
 
 typedef struct {
   size_t  size;
   uint8_t data[FUZZ_LONGEST];
 } fuzz_input;
 
-/* What the process that reads tells the one that waits. `at`: the input under way; `next`: the first that is still to be read. */
+/*
+  What the process that reads tells the one that waits. `at`: the input under way; `next`: the first that is
+  still to be read.
+*/
 typedef struct {
   long at, next, read, refused;
 } fuzz_progress;
@@ -42,8 +52,9 @@ static fuzz_input     fuzz_seeds[FUZZ_SEEDS_MAX];
 static size_t         fuzz_count;
 static uint64_t       fuzz_state;
 static fuzz_progress *fuzz_shared;
-static int            fuzz_is_spoilt; /* by something that HDF5 cannot get rid of: the next input wants another process */
-static char           fuzz_folder[256]; /* of this run alone: for inputs, and for files of Open MPI */
+/* by something that HDF5 cannot get rid of: the next input wants another process */
+static int  fuzz_is_spoilt;
+static char fuzz_folder[256]; /* of this run alone: for inputs, and for files of Open MPI */
 
 static void must(int truth, const char *what)
 {
@@ -110,7 +121,9 @@ static inline void fuzz_mutate(fuzz_input *x, const char *const tokens[], size_t
   case 1:
     if (at < x->size) x->data[at] = (uint8_t)fuzz_below(256);
     break;
-  case 2: x->size = at; break;
+  case 2:
+    x->size = at;
+    break;
   case 3: { /* a piece goes */
     const size_t gone = PetscMin(n, x->size - at);
 
@@ -160,7 +173,8 @@ static void fuzz_crashed(int number)
   void     *frames[FUZZ_FRAMES];
   const int count = backtrace(frames, FUZZ_FRAMES), skipped = 2; /* this one, and the kernel's */
 
-  fprintf(stderr, "input %ld: signal %d%s\n", fuzz_shared->at, number, number == SIGALRM ? " (it hangs)" : "");
+  fprintf(
+    stderr, "input %ld: signal %d%s\n", fuzz_shared->at, number, number == SIGALRM ? " (it hangs)" : "");
   backtrace_symbols_fd(frames + skipped, PetscMax(0, count - skipped), STDERR_FILENO);
   if (fuzz_is_in_hdf5(frames + skipped, count - skipped)) _exit(FUZZ_LIBRARY);
   _exit(1);
@@ -169,8 +183,8 @@ static void fuzz_crashed(int number)
 static void fuzz_listen(void)
 {
   static char      stack[1 << 16];
-  struct sigaction action = {.sa_handler = fuzz_crashed, .sa_flags = (int)(SA_ONSTACK | SA_RESETHAND)};
-  const stack_t    own    = {.ss_sp = stack, .ss_size = sizeof stack};
+  struct sigaction action    = {.sa_handler = fuzz_crashed, .sa_flags = (int)(SA_ONSTACK | SA_RESETHAND)};
+  const stack_t    own       = {.ss_sp = stack, .ss_size = sizeof stack};
   const int        numbers[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGALRM};
 
   sigaltstack(&own, NULL);
@@ -184,7 +198,8 @@ static void fuzz_take(fuzz_input *x, const fuzz_input *seed)
 }
 
 /* Reads inputs [first, end), or fewer where one has spoilt the process; the seeds as they are come first. */
-static inline void fuzz_read(long first, long end, const char *const tokens[], size_t count, int (*read_one)(const uint8_t *data, size_t size))
+static inline void fuzz_read(long first, long end, const char *const tokens[], size_t count,
+  int (*read_one)(const uint8_t *data, size_t size))
 {
   static fuzz_input x;
 
@@ -193,7 +208,8 @@ static inline void fuzz_read(long first, long end, const char *const tokens[], s
     fuzz_state      = ((uint64_t)n + 1) * 0x9E3779B97F4A7C15u;
     for (int i = 0; i < 8; i++) fuzz_below(2);
     fuzz_take(&x, &fuzz_seeds[n < (long)fuzz_count ? (size_t)n : fuzz_below(fuzz_count)]);
-    for (size_t changes = n < (long)fuzz_count ? 0 : 1 + fuzz_below(6); changes; changes--) fuzz_mutate(&x, tokens, count);
+    for (size_t changes = n < (long)fuzz_count ? 0 : 1 + fuzz_below(6); changes; changes--)
+      fuzz_mutate(&x, tokens, count);
     alarm(FUZZ_PATIENCE);
     fuzz_shared->refused += read_one(x.data, x.size) ? 1 : 0;
     fuzz_shared->read++;
@@ -202,10 +218,14 @@ static inline void fuzz_read(long first, long end, const char *const tokens[], s
   alarm(0);
 }
 
-/* A folder of this run's own, in memory where that can be; and Open MPI for one process alone, which another may follow. */
+/*
+  A folder of this run's own, in memory where that can be; and Open MPI for one process alone, which another
+  may follow.
+*/
 static int fuzz_prepare(void)
 {
-  snprintf(fuzz_folder, sizeof fuzz_folder, "%s/fare-fuzz-XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
+  snprintf(
+    fuzz_folder, sizeof fuzz_folder, "%s/fare-fuzz-XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
   if (!mkdtemp(fuzz_folder)) return 1;
   setenv("TMPDIR", fuzz_folder, 1);
   setenv("OMPI_MCA_ess_singleton_isolated", "1", 1);
@@ -230,11 +250,13 @@ static inline long fuzz_span(void)
 
 static void fuzz_report(FILE *to, long library, const char *what)
 {
-  fprintf(to, "%ld inputs%s, %ld refused, %ld of them crashed inside HDF5\n", fuzz_shared->read + library, what, fuzz_shared->refused, library);
+  fprintf(to, "%ld inputs%s, %ld refused, %ld of them crashed inside HDF5\n", fuzz_shared->read + library,
+    what, fuzz_shared->refused, library);
 }
 
 /* In a process of its own. */
-static inline int fuzz_reader(char *program, long end, void (*begin)(void), const char *const tokens[], size_t count, int (*read_one)(const uint8_t *data, size_t size))
+static inline int fuzz_reader(char *program, long end, void (*begin)(void), const char *const tokens[],
+  size_t count, int (*read_one)(const uint8_t *data, size_t size))
 {
   char *none[] = {program, (char *)"-no_signal_handler", NULL};
 
@@ -246,7 +268,8 @@ static inline int fuzz_reader(char *program, long end, void (*begin)(void), cons
   return fare_finalize(0);
 }
 
-static inline int fuzz_run(int argc, char **argv, void (*begin)(void), const char *const tokens[], size_t count, int (*read_one)(const uint8_t *data, size_t size))
+static inline int fuzz_run(int argc, char **argv, void (*begin)(void), const char *const tokens[],
+  size_t count, int (*read_one)(const uint8_t *data, size_t size))
 {
   const long first = argc > 1 ? atol(argv[1]) : 0, end = first + (argc > 2 ? atol(argv[2]) : FUZZ_ROUNDS);
   long       library = 0;
@@ -261,9 +284,12 @@ static inline int fuzz_run(int argc, char **argv, void (*begin)(void), const cha
 
     fuzz_shared->at = fuzz_shared->next;
     reader          = fork();
-    if (reader == 0) exit(fuzz_reader(argv[0], PetscMin(end, (fuzz_span() + 1) * FUZZ_SPAN), begin, tokens, count, read_one));
+    if (reader == 0)
+      exit(
+        fuzz_reader(argv[0], PetscMin(end, (fuzz_span() + 1) * FUZZ_SPAN), begin, tokens, count, read_one));
     if (reader < 0 || waitpid(reader, &status, 0) < 0) return 1;
-    if (fuzz_shared->next % FUZZ_SPAN == 0 && fuzz_shared->next < end) fuzz_report(stderr, library, " so far");
+    if (fuzz_shared->next % FUZZ_SPAN == 0 && fuzz_shared->next < end)
+      fuzz_report(stderr, library, " so far");
     if (status == 0) continue;
     if (!WIFEXITED(status) || WEXITSTATUS(status) != FUZZ_LIBRARY) {
       fprintf(stderr, "FAILED at input %ld: try `%s %ld 1`\n", fuzz_shared->at, argv[0], fuzz_shared->at);
@@ -278,7 +304,7 @@ static inline int fuzz_run(int argc, char **argv, void (*begin)(void), const cha
 }
 
 #ifdef FARE_LIBFUZZER
-  #include <sanitizer/lsan_interface.h>
+#include <sanitizer/lsan_interface.h>
 
 int LLVMFuzzerRunDriver(int *argc, char ***argv, int (*read_one)(const uint8_t *data, size_t size));
 
@@ -299,12 +325,18 @@ static void fuzz_write_seeds(const char *folder)
 
     snprintf(path, sizeof path, "%s/seed_%02zu", folder, i);
     file = fopen(path, "wb");
-    must(file && fwrite(fuzz_seeds[i].data, 1, fuzz_seeds[i].size, file) == fuzz_seeds[i].size && !fclose(file), "writing a seed");
+    must(
+      file && fwrite(fuzz_seeds[i].data, 1, fuzz_seeds[i].size, file) == fuzz_seeds[i].size && !fclose(file),
+      "writing a seed");
   }
 }
 
-/* The whole of main: libFuzzer with the seeds as a corpus, left where FARE_FUZZ_CORPUS says. What MPI, PETSc and HDF5 keep is not ours. */
-static inline int fuzz_main(int argc, char **argv, void (*begin)(void), const char *const tokens[], size_t count, int (*read_one)(const uint8_t *data, size_t size))
+/*
+  The whole of main: libFuzzer with the seeds as a corpus, left where FARE_FUZZ_CORPUS says. What MPI, PETSc
+  and HDF5 keep is not ours.
+*/
+static inline int fuzz_main(int argc, char **argv, void (*begin)(void), const char *const tokens[],
+  size_t count, int (*read_one)(const uint8_t *data, size_t size))
 {
   char *none[] = {argv[0], (char *)"-no_signal_handler", NULL};
 
@@ -320,10 +352,12 @@ static inline int fuzz_main(int argc, char **argv, void (*begin)(void), const ch
 }
 #else
 /*
-  The whole of main. `begin`, in the process that reads, makes ready and may add seeds; read_one returns whether the input was refused. Crashes inside HDF5, which checks little of what a
-  file says of itself, are counted and their stacks shown, but are not ours.
+  The whole of main. `begin`, in the process that reads, makes ready and may add seeds; read_one returns
+  whether the input was refused. Crashes inside HDF5, which checks little of what a file says of itself, are
+  counted and their stacks shown, but are not ours.
 */
-static inline int fuzz_main(int argc, char **argv, void (*begin)(void), const char *const tokens[], size_t count, int (*read_one)(const uint8_t *data, size_t size))
+static inline int fuzz_main(int argc, char **argv, void (*begin)(void), const char *const tokens[],
+  size_t count, int (*read_one)(const uint8_t *data, size_t size))
 {
   const int failed = fuzz_run(argc, argv, begin, tokens, count, read_one);
 

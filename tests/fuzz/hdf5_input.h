@@ -1,4 +1,7 @@
-/* An input as an HDF5 file: 'R' and the bytes of one; or what is patched in the bytes of a sound one ('P') or edited by HDF5 itself (any other), behind its number. */
+/*
+  An input as an HDF5 file: 'R' and the bytes of one; or what is patched in the bytes of a sound one ('P') or
+  edited by HDF5 itself (any other), behind its number.
+*/
 #ifndef FARE_FUZZ_HDF5_INPUT_H
 #define FARE_FUZZ_HDF5_INPUT_H
 
@@ -12,12 +15,21 @@
 #include <sys/resource.h>
 
 #if defined(FARE_LIBFUZZER) || defined(__SANITIZE_ADDRESS__)
-  #define FUZZ_RAW 0 /* what HDF5 does to memory over bytes that are no file is not ours to report: files are edited by HDF5 itself, and numbers are patched */
+/*
+  what HDF5 does to memory over bytes that are no file is not ours to report: files are edited by HDF5
+  itself, and numbers are patched
+*/
+#define FUZZ_RAW 0
 #else
-  #define FUZZ_RAW 1
+#define FUZZ_RAW 1
 #endif
 
-enum { INPUT_SOUND_MAX = 4, INPUT_PATCHED = 12 /* seeds of every sound file */, INPUT_EDITS_MOST = 4, INPUT_BY_DISK = 64 /* one in so many inputs is read from the disk, as files are */ };
+enum {
+  INPUT_SOUND_MAX  = 4,
+  INPUT_PATCHED    = 12 /* seeds of every sound file */,
+  INPUT_EDITS_MOST = 4,
+  INPUT_BY_DISK    = 64 /* one in so many inputs is read from the disk, as files are */
+};
 
 typedef struct {
   fuzz_input   file;
@@ -32,7 +44,8 @@ static ssize_t      input_left; /* handles that HDF5 has left open itself, as it
 /* No more memory than a file of samples should take, and silence. */
 static inline void input_begin(void)
 {
-  const struct rlimit most = {(rlim_t)2 << 30, (rlim_t)2 << 30}; /* a dataset that was never written may claim any size */
+  /* a dataset that was never written may claim any size */
+  const struct rlimit most = {(rlim_t)2 << 30, (rlim_t)2 << 30};
 
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
   if (FUZZ_RAW) setrlimit(RLIMIT_AS, &most);
@@ -68,7 +81,9 @@ static inline void input_add(const char *path)
   must(to->file.size < FUZZ_LONGEST, "a sound file that fits an input");
   patch_find(to->file.data, to->file.size, &to->places);
   file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-  must(!H5Ovisit2(file, H5_INDEX_NAME, H5_ITER_INC, edit_seen, &to->objects, H5O_INFO_BASIC) && !H5Fclose(file), "looking through a sound file");
+  must(
+    !H5Ovisit2(file, H5_INDEX_NAME, H5_ITER_INC, edit_seen, &to->objects, H5O_INFO_BASIC) && !H5Fclose(file),
+    "looking through a sound file");
   for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)(i * i * 37 + i * 11 + input_sounds);
   for (size_t i = 0; i < INPUT_PATCHED; i++) {
     uint8_t *seed = bytes + 64 * i;
@@ -90,7 +105,8 @@ static inline void input_add(const char *path)
 }
 
 /* Writes the file that the input means. */
-static inline void input_make(const char *path, const uint8_t *data, size_t size, const char *const names[], size_t count)
+static inline void input_make(
+  const char *path, const uint8_t *data, size_t size, const char *const names[], size_t count)
 {
   static uint8_t      bytes[FUZZ_LONGEST];
   const int           raw = size && *data == 'R', patched = size > 1 && *data == 'P';
@@ -100,11 +116,14 @@ static inline void input_make(const char *path, const uint8_t *data, size_t size
     input_write(path, data + 1, FUZZ_RAW ? size - 1 : 0);
   } else if (patched) {
     memcpy(bytes, from->file.data, from->file.size);
-    for (size_t at = 2; at + PATCH_BYTES <= size; at += PATCH_BYTES) patch(bytes, &from->places, data + at, !FUZZ_RAW);
+    for (size_t at = 2; at + PATCH_BYTES <= size; at += PATCH_BYTES)
+      patch(bytes, &from->places, data + at, !FUZZ_RAW);
     input_write(path, bytes, from->file.size);
   } else {
     input_write(path, from->file.data, from->file.size);
-    if (size) edit_file(path, &from->objects, data + 1, PetscMin(size - 1, INPUT_EDITS_MOST * EDIT_BYTES), names, count);
+    if (size)
+      edit_file(
+        path, &from->objects, data + 1, PetscMin(size - 1, INPUT_EDITS_MOST * EDIT_BYTES), names, count);
   }
   input_left   = H5Fget_obj_count(H5F_OBJ_ALL, H5F_OBJ_ALL);
   memory_is_on = (size + (size ? data[size - 1] : 0)) % INPUT_BY_DISK ? 1 : 0;
@@ -133,9 +152,11 @@ static inline void input_done(const uint8_t *data, size_t size)
 /* A refusal is ours, says something, and says it in one line. */
 static inline void input_must_be_refusal(PetscErrorCode code, int failed_too)
 {
-  must(code == FARE_ERR_INPUT || (failed_too && code == FARE_ERR_FAILED), "an error other than FARE_ERR_INPUT");
+  must(
+    code == FARE_ERR_INPUT || (failed_too && code == FARE_ERR_FAILED), "an error other than FARE_ERR_INPUT");
   must(*fare_error_message() != '\0', "a refusal without a word");
-  for (const char *c = fare_error_message(); *c; c++) must(!iscntrl((unsigned char)*c), "a message of more than one line");
+  for (const char *c = fare_error_message(); *c; c++)
+    must(!iscntrl((unsigned char)*c), "a message of more than one line");
 }
 
 #endif

@@ -1,9 +1,10 @@
 /*
-  HDF5 without locks and lists of properties, which take most of the time where files are small. These stand before HDF5's
-  functions of the same names; while `memory_is_on` a file is read by its driver for memory, and lists are not made.
+  HDF5 without locks and lists of properties, which take most of the time where files are small. These stand
+  before HDF5's functions of the same names; while `memory_is_on` a file is read by its driver for memory, and
+  lists are not made.
 */
 #ifndef _GNU_SOURCE
-  #define _GNU_SOURCE /* RTLD_NEXT */
+#define _GNU_SOURCE /* RTLD_NEXT */
 #endif
 #ifndef FARE_FUZZ_HDF5_MEMORY_H
 #define FARE_FUZZ_HDF5_MEMORY_H
@@ -25,7 +26,7 @@ static void *memory_behind(const char *name)
 }
 
 #define MEMORY_BEHIND(type, name, arguments) \
-  static type(*behind) arguments; \
+  static type(*behind) arguments;            \
   if (!behind) *(void **)&behind = memory_behind(#name)
 
 hid_t H5Fopen(const char *path, unsigned flags, hid_t how)

@@ -9,10 +9,12 @@
 enum { TIMES = 4, READ = 2 /* of them are in a file */, PARTICLES = 70 };
 
 static double        times[TIMES] = {0, 0.1, 0.2, 0.3};
-static fare_finished study        = {.comm = MPI_COMM_NULL, .directory = "study", .dim = 1, .snapshots = TIMES, .time = times};
-static char          path[300];
+static fare_finished study        = {
+         .comm = MPI_COMM_NULL, .directory = "study", .dim = 1, .snapshots = TIMES, .time = times};
+static char path[300];
 
-static const char *const names[] = {"/samples", "/times", "/weights", "/log_density", "/time_000", "/time_001", "/time_002/samples", "/time_001/weights", "/time_a", "/time_000/log_density"};
+static const char *const names[] = {"/samples", "/times", "/weights", "/log_density", "/time_000",
+  "/time_001", "/time_002/samples", "/time_001/weights", "/time_a", "/time_000/log_density"};
 
 static void ok(PetscErrorCode code)
 {
@@ -84,11 +86,14 @@ static int read_time(const fare_samples *samples, size_t i)
     input_must_be_refusal(code, !strncmp(fare_error_message(), "out of memory", 13));
     return 1;
   }
-  for (int64_t p = 0; p < e->local; p++) must(isfinite(e->x[0][p]) && (!e->weight || e->weight[p] >= 0), "a sample that is no number");
+  for (int64_t p = 0; p < e->local; p++)
+    must(isfinite(e->x[0][p]) && (!e->weight || e->weight[p] >= 0), "a sample that is no number");
   if (samples->has_log_density) {
     code = fare_samples_read_log_density(samples, i, e, &log_density);
-    if (code) input_must_be_refusal(code, 0);
-    else free(log_density);
+    if (code)
+      input_must_be_refusal(code, 0);
+    else
+      free(log_density);
   }
   must(!fare_ensemble_destroy(&e), "destroying");
   return code != 0;

@@ -1,5 +1,8 @@
 /* fare-test: labels=parallel ranks=1,2,3,4 timeout=60 */
-/* Particles on the cells of a grid that ranks share: to the bit what a slow count of all particles on each rank gives, whichever way they are exchanged. */
+/*
+  Particles on the cells of a grid that ranks share: to the bit what a slow count of all particles on each
+  rank gives, whichever way they are exchanged.
+*/
 #include "fare_test.h"
 
 #include <petscdmda.h>
@@ -12,12 +15,14 @@ static const struct {
   PetscInt cells[FARE_DIM_MAX];
   int      dim;
   int64_t  count;
-} cases[] = {{{101, 1, 1}, 1, 20011}, {{13, 7, 1}, 2, 20011}, {{9, 5, 7}, 3, 20011}, {{30011, 1, 1}, 1, 20011}, {{301, 203, 1}, 2, 20011}, {{41, 37, 53}, 3, 20011}, {{64, 64, 1}, 2, 100}};
+} cases[] = {{{101, 1, 1}, 1, 20011}, {{13, 7, 1}, 2, 20011}, {{9, 5, 7}, 3, 20011},
+  {{30011, 1, 1}, 1, 20011}, {{301, 203, 1}, 2, 20011}, {{41, 37, 53}, 3, 20011}, {{64, 64, 1}, 2, 100}};
 
 static fare_ensemble *make(MPI_Comm comm, int dim, int64_t count, PetscBool weighted)
 {
-  double         mean[] = {0.5, 1, 0}, sd[] = {1.2, 1, 1};
-  fare_initial   initial = {.density = FARE_INITIAL_GAUSSIAN, .mean = {(size_t)dim, mean}, .sd = {(size_t)dim, sd}};
+  double       mean[] = {0.5, 1, 0}, sd[] = {1.2, 1, 1};
+  fare_initial initial = {
+    .density = FARE_INITIAL_GAUSSIAN, .mean = {(size_t)dim, mean}, .sd = {(size_t)dim, sd}};
   fare_system   *system;
   fare_ensemble *e;
 
@@ -27,7 +32,8 @@ static fare_ensemble *make(MPI_Comm comm, int dim, int64_t count, PetscBool weig
   if (weighted) {
     e->weight = aligned_alloc(64, (size_t)PetscMax(1, e->blocks) * FARE_BLOCK * sizeof(double));
     assert_non_null(e->weight);
-    for (int64_t i = 0; i < e->blocks * FARE_BLOCK; i++) e->weight[i] = exp(20 * sin((double)(e->first_block * FARE_BLOCK + i)));
+    for (int64_t i = 0; i < e->blocks * FARE_BLOCK; i++)
+      e->weight[i] = exp(20 * sin((double)(e->first_block * FARE_BLOCK + i)));
   }
   assert_ok(fare_system_destroy(&system));
   return e;
@@ -51,8 +57,11 @@ static double *count_slowly(const fare_grid *grid, const fare_ensemble *e)
 
       while (grid->end[axis] == FARE_END_PERIODIC && x < lower[axis]) x += upper[axis] - lower[axis];
       while (grid->end[axis] == FARE_END_PERIODIC && x > upper[axis]) x -= upper[axis] - lower[axis];
-      if (x < lower[axis] || x > upper[axis]) at = cells;
-      else at = at * (size_t)grid->cells[axis] + (size_t)floor((x - lower[axis]) / ((upper[axis] - lower[axis]) / (double)grid->cells[axis]));
+      if (x < lower[axis] || x > upper[axis])
+        at = cells;
+      else
+        at = at * (size_t)grid->cells[axis] +
+          (size_t)floor((x - lower[axis]) / ((upper[axis] - lower[axis]) / (double)grid->cells[axis]));
     }
     sum[at] += fare_weight_units_of(&units, e, i);
   }
@@ -64,15 +73,17 @@ static double *count_slowly(const fare_grid *grid, const fare_ensemble *e)
 
 static void check(int which, PetscBool weighted, PetscBool periodic, MPI_Comm grid_comm)
 {
-  const fare_end     around[] = {FARE_END_PERIODIC, FARE_END_PERIODIC, FARE_END_PERIODIC};
-  fare_ensemble     *e = make(PETSC_COMM_WORLD, cases[which].dim, cases[which].count, weighted), *alone = make(PETSC_COMM_SELF, cases[which].dim, cases[which].count, weighted);
+  const fare_end around[] = {FARE_END_PERIODIC, FARE_END_PERIODIC, FARE_END_PERIODIC};
+  fare_ensemble *e        = make(PETSC_COMM_WORLD, cases[which].dim, cases[which].count, weighted),
+                *alone    = make(PETSC_COMM_SELF, cases[which].dim, cases[which].count, weighted);
   const PetscScalar *mass;
   fare_grid         *grid;
   double            *expected, outside;
   PetscInt           wrong = 0;
   Vec                masses;
 
-  assert_ok(fare_grid_create(grid_comm, cases[which].dim, cases[which].cells, lower, upper, periodic ? around : NULL, &grid));
+  assert_ok(fare_grid_create(
+    grid_comm, cases[which].dim, cases[which].cells, lower, upper, periodic ? around : NULL, &grid));
   expected = count_slowly(grid, alone);
   assert_ok(fare_deposit(grid, e, &masses, &outside));
   assert_true(outside == expected[grid->cells[0] * grid->cells[1] * grid->cells[2]]);
@@ -80,7 +91,10 @@ static void check(int which, PetscBool weighted, PetscBool periodic, MPI_Comm gr
   assert_ok(VecGetArrayRead(masses, &mass));
   for (PetscInt k = 0, at = 0; k < grid->count[2]; k++) {
     for (PetscInt j = 0; j < grid->count[1]; j++) {
-      for (PetscInt i = 0; i < grid->count[0]; i++, at++) wrong += mass[at] != expected[((grid->start[2] + k) * grid->cells[1] + grid->start[1] + j) * grid->cells[0] + grid->start[0] + i];
+      for (PetscInt i = 0; i < grid->count[0]; i++, at++)
+        wrong += mass[at] !=
+          expected[((grid->start[2] + k) * grid->cells[1] + grid->start[1] + j) * grid->cells[0] +
+            grid->start[0] + i];
     }
   }
   assert_int_equal(wrong, 0);

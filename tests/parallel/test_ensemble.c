@@ -60,8 +60,9 @@ static void draws_from_boltzmann(void **state)
 static void draws_gaussians_and_uniforms(void **state)
 {
   double       means[] = {0.5, -1, 2}, sds[] = {0.1, 1, 2};
-  fare_initial gaussian = {.density = FARE_INITIAL_GAUSSIAN, .mean = {3, means}, .sd = {3, sds}}, uniform = {.density = FARE_INITIAL_UNIFORM};
-  fare_system *system;
+  fare_initial gaussian = {.density = FARE_INITIAL_GAUSSIAN, .mean = {3, means}, .sd = {3, sds}},
+               uniform  = {.density = FARE_INITIAL_UNIFORM};
+  fare_system   *system;
   fare_ensemble *e;
   double         mean[FARE_DIM_MAX], variance[FARE_DIM_MAX], effective;
 
@@ -92,7 +93,8 @@ static void a_bad_particle_is_named(void **state)
   (void)state;
   assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 1, COUNT, &e));
   assert_ok(fare_ensemble_is_valid(e));
-  if (e->first_block * FARE_BLOCK <= COUNT - 1 && COUNT - 1 < (e->first_block + e->blocks) * FARE_BLOCK) e->x[0][COUNT - 1 - e->first_block * FARE_BLOCK] = NAN;
+  if (e->first_block * FARE_BLOCK <= COUNT - 1 && COUNT - 1 < (e->first_block + e->blocks) * FARE_BLOCK)
+    e->x[0][COUNT - 1 - e->first_block * FARE_BLOCK] = NAN;
   assert_int_equal(fare_ensemble_is_valid(e), FARE_ERR_FAILED);
   assert_non_null(strstr(fare_error_message(), "particle 20010 "));
   assert_ok(fare_ensemble_destroy(&e));

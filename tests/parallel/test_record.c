@@ -1,5 +1,8 @@
 /* fare-test: labels=parallel ranks=1,3 timeout=60 */
-/* Snapshots read back as they were written, with the attributes and types that openPMD 1.1 asks for; directories that spare what is not FARE's. */
+/*
+  Snapshots read back as they were written, with the attributes and types that openPMD 1.1 asks for;
+  directories that spare what is not FARE's.
+*/
 #include "fare_test.h"
 
 #include <hdf5.h>
@@ -73,7 +76,8 @@ static void make_grid(MPI_Comm comm, fare_grid **grid, Vec *masses)
   assert_ok(DMCreateGlobalVector((*grid)->dm, masses));
   assert_ok(VecGetArray(*masses, &mass));
   for (PetscInt j = 0, n = 0; j < (*grid)->count[1]; j++) {
-    for (PetscInt i = 0; i < (*grid)->count[0]; i++, n++) mass[n] = mass_of((*grid)->start[0] + i, (*grid)->start[1] + j);
+    for (PetscInt i = 0; i < (*grid)->count[0]; i++, n++)
+      mass[n] = mass_of((*grid)->start[0] + i, (*grid)->start[1] + j);
   }
   assert_ok(VecRestoreArray(*masses, &mass));
 }
@@ -83,7 +87,8 @@ static fare_ensemble *make_ensemble(PetscBool weighted)
   fare_ensemble *e;
 
   assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 2, COUNT, &e));
-  if (weighted) e->weight = calloc((size_t)(e->blocks * FARE_BLOCK + 1), sizeof(double)); /* freed with the ensemble */
+  /* freed with the ensemble */
+  if (weighted) e->weight = calloc((size_t)(e->blocks * FARE_BLOCK + 1), sizeof(double));
   for (int64_t i = 0; i < e->local; i++) {
     const int64_t id = e->first_block * FARE_BLOCK + i;
 
@@ -112,7 +117,8 @@ static void write_snapshot(fare_record *record, MPI_Comm grid_comm)
   assert_ok(fare_ensemble_destroy(&heavy));
 }
 
-static void assert_same_numbers(fare_store *store, const char *path, uint64_t count, double (*expected)(int64_t id))
+static void assert_same_numbers(
+  fare_store *store, const char *path, uint64_t count, double (*expected)(int64_t id))
 {
   const uint64_t zero = 0;
   uint64_t       extent[4];
@@ -125,7 +131,8 @@ static void assert_same_numbers(fare_store *store, const char *path, uint64_t co
   data = malloc(count * sizeof *data);
   assert_ok(fare_store_read(store, path, FARE_STORE_FLOAT64, 1, &zero, &count, data));
   for (uint64_t i = 0; i < count; i++) {
-    if (data[i] != expected((int64_t)i)) fail_msg("%s[%d] = %.17g, expected %.17g", path, (int)i, data[i], expected((int64_t)i));
+    if (data[i] != expected((int64_t)i))
+      fail_msg("%s[%d] = %.17g, expected %.17g", path, (int)i, data[i], expected((int64_t)i));
   }
   free(data);
 }
@@ -147,7 +154,10 @@ static double weight_of(int64_t id)
   return 0.5 + (double)(id % 7);
 }
 
-/* One patch holds all particles, and its bounds are as tight as they may be: the lower included, the upper not. */
+/*
+  One patch holds all particles, and its bounds are as tight as they may be: the lower included, the upper
+  not.
+*/
 static void assert_one_patch(fare_store *store, const char *species)
 {
   static const char *const axes[] = {"x", "y"};
@@ -221,13 +231,15 @@ static void check_snapshot(void)
 
 static void snapshots_read_back(void **state)
 {
-  const MPI_Comm comms[] = {PETSC_COMM_WORLD, PETSC_COMM_SELF}; /* a grid that is spread, and one that every rank has */
+  /* a grid that is spread, and one that every rank has */
+  const MPI_Comm comms[] = {PETSC_COMM_WORLD, PETSC_COMM_SELF};
 
   (void)state;
   for (int i = 0; i < 2; i++) {
     fare_record *record;
 
-    assert_ok(fare_record_create(PETSC_COMM_WORLD, directory, i ? FARE_RECORD_OVERWRITE : FARE_RECORD_NEW, &record));
+    assert_ok(
+      fare_record_create(PETSC_COMM_WORLD, directory, i ? FARE_RECORD_OVERWRITE : FARE_RECORD_NEW, &record));
     write_snapshot(record, comms[i]);
     assert_ok(fare_record_destroy(&record));
     assert_null(record);
@@ -238,7 +250,10 @@ static void snapshots_read_back(void **state)
   assert_int_equal(H5Fget_obj_count((hid_t)H5F_OBJ_ALL, H5F_OBJ_ALL), 0);
 }
 
-/* What an attribute must be: F 64-bit floating, U32 and U64 unsigned, S string; with how many entries, 0 for a scalar. */
+/*
+  What an attribute must be: F 64-bit floating, U32 and U64 unsigned, S string; with how many entries, 0 for a
+  scalar.
+*/
 typedef enum { F, U32, U64, S } kind;
 typedef struct {
   const char *at, *name;
@@ -246,35 +261,73 @@ typedef struct {
   int         count;
 } rule;
 
-/* openPMD 1.1.0, "Required" and "Recommended", as far as they apply to this snapshot; records and components have theirs below. */
+/*
+  openPMD 1.1.0, "Required" and "Recommended", as far as they apply to this snapshot; records and components
+  have theirs below.
+*/
 static const rule rules[] = {
-  {"/", "openPMD", S, 0}, {"/", "openPMDextension", U32, 0}, {"/", "basePath", S, 0}, {"/", "meshesPath", S, 0}, {"/", "particlesPath", S, 0}, {"/", "iterationEncoding", S, 0}, {"/", "iterationFormat", S, 0},
-  {"/", "author", S, 0}, {"/", "software", S, 0}, {"/", "softwareVersion", S, 0}, {"/", "date", S, 0},
-  {"/data/7", "time", F, 0}, {"/data/7", "dt", F, 0}, {"/data/7", "timeUnitSI", F, 0},
+  {"/", "openPMD", S, 0},
+  {"/", "openPMDextension", U32, 0},
+  {"/", "basePath", S, 0},
+  {"/", "meshesPath", S, 0},
+  {"/", "particlesPath", S, 0},
+  {"/", "iterationEncoding", S, 0},
+  {"/", "iterationFormat", S, 0},
+  {"/", "author", S, 0},
+  {"/", "software", S, 0},
+  {"/", "softwareVersion", S, 0},
+  {"/", "date", S, 0},
+  {"/data/7", "time", F, 0},
+  {"/data/7", "dt", F, 0},
+  {"/data/7", "timeUnitSI", F, 0},
 #define MESH "/data/7/meshes/density"
-  {MESH, "geometry", S, 0}, {MESH, "dataOrder", S, 0}, {MESH, "axisLabels", S, 2}, {MESH, "gridSpacing", F, 2}, {MESH, "gridGlobalOffset", F, 2}, {MESH, "gridUnitSI", F, 0}, {MESH, "position", F, 2}, {MESH, "comment", S, 0},
+  {MESH, "geometry", S, 0},
+  {MESH, "dataOrder", S, 0},
+  {MESH, "axisLabels", S, 2},
+  {MESH, "gridSpacing", F, 2},
+  {MESH, "gridGlobalOffset", F, 2},
+  {MESH, "gridUnitSI", F, 0},
+  {MESH, "position", F, 2},
+  {MESH, "comment", S, 0},
 #define HEAVY "/data/7/particles/heavy"
 #define WALK  "/data/7/particles/walk"
-  {WALK "/weighting", "value", F, 0}, {WALK "/weighting", "shape", U64, 1}, {WALK "/positionOffset/x", "value", F, 0}, {WALK "/positionOffset/y", "shape", U64, 1},
+  {WALK "/weighting", "value", F, 0},
+  {WALK "/weighting", "shape", U64, 1},
+  {WALK "/positionOffset/x", "value", F, 0},
+  {WALK "/positionOffset/y", "shape", U64, 1},
 };
-static const char *const records[]    = {MESH, HEAVY "/position", HEAVY "/positionOffset", HEAVY "/id", HEAVY "/weighting", WALK "/weighting", HEAVY "/particlePatches/offset", HEAVY "/particlePatches/extent"};
+static const char *const records[]    = {MESH, HEAVY "/position", HEAVY "/positionOffset", HEAVY "/id",
+     HEAVY "/weighting", WALK "/weighting", HEAVY "/particlePatches/offset", HEAVY "/particlePatches/extent"};
 static const char *const components[] = {
-  MESH, HEAVY "/position/x", HEAVY "/position/y", HEAVY "/positionOffset/x", HEAVY "/id", HEAVY "/weighting", WALK "/weighting", HEAVY "/particlePatches/numParticles", HEAVY "/particlePatches/numParticlesOffset",
-  HEAVY "/particlePatches/offset/x", HEAVY "/particlePatches/extent/y",
+  MESH,
+  HEAVY "/position/x",
+  HEAVY "/position/y",
+  HEAVY "/positionOffset/x",
+  HEAVY "/id",
+  HEAVY "/weighting",
+  WALK "/weighting",
+  HEAVY "/particlePatches/numParticles",
+  HEAVY "/particlePatches/numParticlesOffset",
+  HEAVY "/particlePatches/offset/x",
+  HEAVY "/particlePatches/extent/y",
 };
 
 static int is_as_ruled(hid_t file, const char *at, const char *name, kind of, int count)
 {
-  const hid_t     attribute = H5Aopen_by_name(file, at, name, H5P_DEFAULT, H5P_DEFAULT);
-  const hid_t     type = attribute < 0 ? -1 : H5Aget_type(attribute), space = attribute < 0 ? -1 : H5Aget_space(attribute);
-  int             good = 0;
+  const hid_t attribute = H5Aopen_by_name(file, at, name, H5P_DEFAULT, H5P_DEFAULT);
+  const hid_t type      = attribute < 0 ? -1 : H5Aget_type(attribute),
+              space     = attribute < 0 ? -1 : H5Aget_space(attribute);
+  int good              = 0;
 
   if (attribute >= 0) {
-    good = count ? H5Sget_simple_extent_ndims(space) == 1 && H5Sget_simple_extent_npoints(space) == count : H5Sget_simple_extent_type(space) == H5S_SCALAR;
+    good = count ? H5Sget_simple_extent_ndims(space) == 1 && H5Sget_simple_extent_npoints(space) == count
+                 : H5Sget_simple_extent_type(space) == H5S_SCALAR;
     if (of == F) good = good && H5Tequal(type, H5T_IEEE_F64LE) > 0;
     if (of == U32) good = good && H5Tequal(type, H5T_STD_U32LE) > 0;
     if (of == U64) good = good && H5Tequal(type, H5T_STD_U64LE) > 0;
-    if (of == S) good = good && H5Tget_class(type) == H5T_STRING && !H5Tis_variable_str(type) && H5Tget_cset(type) == H5T_CSET_ASCII;
+    if (of == S)
+      good = good && H5Tget_class(type) == H5T_STRING && !H5Tis_variable_str(type) &&
+        H5Tget_cset(type) == H5T_CSET_ASCII;
     H5Tclose(type);
     H5Sclose(space);
     H5Aclose(attribute);
@@ -298,12 +351,14 @@ static void attributes_are_as_openpmd_has_them(void **state)
 
     snprintf(path, sizeof path, "%s/snapshots/snapshot_000007.h5", directory);
     file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-    for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(rules); i++) bad += !is_as_ruled(file, rules[i].at, rules[i].name, rules[i].type, rules[i].count);
+    for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(rules); i++)
+      bad += !is_as_ruled(file, rules[i].at, rules[i].name, rules[i].type, rules[i].count);
     for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(records); i++) {
       bad += !is_as_ruled(file, records[i], "unitDimension", F, 7);
       bad += !is_as_ruled(file, records[i], "timeOffset", F, 0);
     }
-    for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(components); i++) bad += !is_as_ruled(file, components[i], "unitSI", F, 0);
+    for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(components); i++)
+      bad += !is_as_ruled(file, components[i], "unitSI", F, 0);
     H5Fclose(file);
   }
   MPI_Bcast(&bad, 1, MPI_INT, 0, PETSC_COMM_WORLD);
@@ -348,9 +403,11 @@ static void assert_refused(PetscErrorCode code, const char *part)
 
 static void directories_are_begun_once(void **state)
 {
-  static const char *const own[] = {"study.h5", "study.h5.tmp", "measures.csv", "report.html", "snapshots/snapshot_000000.h5", "snapshots/snapshot_1234567.h5.tmp", "figures/density.png"};
-  static const char *const foreign[] = {"study.h5.bak", "my.h5", "measures2.csv", "snapshots/snapshot_.h5", "snapshots/snapshot_12.h5", "snapshots/snapshot_0000001.h5.old", "snapshots/x.h5", "figures/mine.png"};
-  fare_record             *record = (fare_record *)1;
+  static const char *const own[]     = {"study.h5", "study.h5.tmp", "measures.csv", "report.html",
+        "snapshots/snapshot_000000.h5", "snapshots/snapshot_1234567.h5.tmp", "figures/density.png"};
+  static const char *const foreign[] = {"study.h5.bak", "my.h5", "measures2.csv", "snapshots/snapshot_.h5",
+    "snapshots/snapshot_12.h5", "snapshots/snapshot_0000001.h5.old", "snapshots/x.h5", "figures/mine.png"};
+  fare_record             *record    = (fare_record *)1;
   char                     path[512];
 
   (void)state;
@@ -364,10 +421,12 @@ static void directories_are_begun_once(void **state)
   assert_null(record);
   put("a/file");
   snprintf(path, sizeof path, "%s/a/file", directory);
-  assert_refused(fare_record_create(PETSC_COMM_WORLD, path, FARE_RECORD_OVERWRITE, &record), "a/file exists and is no directory");
+  assert_refused(fare_record_create(PETSC_COMM_WORLD, path, FARE_RECORD_OVERWRITE, &record),
+    "a/file exists and is no directory");
   snprintf(path, sizeof path, "%s/a/file/c/d", directory);
   assert_refused(fare_record_check(PETSC_COMM_WORLD, path, FARE_RECORD_NEW), "a/file is no directory");
-  snprintf(path, sizeof path, "%s/new/%0300d", directory, 0); /* a name that is too long for the file system */
+  /* a name that is too long for the file system */
+  snprintf(path, sizeof path, "%s/new/%0300d", directory, 0);
   assert_refused(fare_record_create(PETSC_COMM_WORLD, path, FARE_RECORD_NEW, &record), "cannot make");
   assert_false(exists("new")); /* what was made on the way is gone */
 
@@ -414,6 +473,10 @@ static void texts_are_whole(void **state)
 
 #define RECORD_TEST(name) cmocka_unit_test_setup_teardown(name, prepare, clean)
 static const struct CMUnitTest tests[] = {
-  RECORD_TEST(snapshots_read_back), RECORD_TEST(attributes_are_as_openpmd_has_them), RECORD_TEST(what_is_not_ended_is_not_there), RECORD_TEST(directories_are_begun_once), RECORD_TEST(texts_are_whole),
+  RECORD_TEST(snapshots_read_back),
+  RECORD_TEST(attributes_are_as_openpmd_has_them),
+  RECORD_TEST(what_is_not_ended_is_not_there),
+  RECORD_TEST(directories_are_begun_once),
+  RECORD_TEST(texts_are_whole),
 };
 FARE_TEST_MAIN(tests)

@@ -1,5 +1,8 @@
 /* fare-test: labels=parallel ranks=1,2,3,4 timeout=60 */
-/* What is kept of particles when a study asks for less: which ones, how precisely, how small; the same on any number of ranks. */
+/*
+  What is kept of particles when a study asks for less: which ones, how precisely, how small; the same on any
+  number of ranks.
+*/
 #include "fare_test.h"
 
 #include <hdf5.h>
@@ -104,7 +107,8 @@ static void check_file(uint64_t kept, PetscBool single, PetscBool weighted)
 
     wrong += id[j] != (double)expected;
     for (int axis = 0; axis < 2; axis++) {
-      wrong += x[axis][j] != (single ? (double)(float)coordinate(axis, expected) : coordinate(axis, expected));
+      wrong +=
+        x[axis][j] != (single ? (double)(float)coordinate(axis, expected) : coordinate(axis, expected));
       low[axis]  = fmin(low[axis], x[axis][j]);
       high[axis] = fmax(high[axis], x[axis][j]);
     }
@@ -113,7 +117,8 @@ static void check_file(uint64_t kept, PetscBool single, PetscBool weighted)
   assert_true(wrong == 0);
   assert_true(read_one(store, "particlePatches/numParticles") == (double)kept);
   for (int axis = 0; axis < 2; axis++) {
-    const double offset = read_one(store, axis ? "particlePatches/offset/y" : "particlePatches/offset/x"), extent = read_one(store, axis ? "particlePatches/extent/y" : "particlePatches/extent/x");
+    const double offset = read_one(store, axis ? "particlePatches/offset/y" : "particlePatches/offset/x"),
+                 extent = read_one(store, axis ? "particlePatches/extent/y" : "particlePatches/extent/x");
 
     assert_true(offset <= low[axis] && high[axis] < offset + extent);
     assert_near(offset, coordinate(axis, 0) - cos(0) - 1, 1e-6);
@@ -138,8 +143,9 @@ static void what_is_kept_does_not_depend_on_ranks(void **state)
 
   (void)state;
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(most); i++) {
-    const fare_record_options options = {.particles = most[i], .precision = i % 2 ? FARE_RECORD_SINGLE : FARE_RECORD_DOUBLE};
-    const int64_t             kept    = fare_record_kept(&options, COUNT);
+    const fare_record_options options = {
+      .particles = most[i], .precision = i % 2 ? FARE_RECORD_SINGLE : FARE_RECORD_DOUBLE};
+    const int64_t kept = fare_record_kept(&options, COUNT);
 
     assert_int_equal(kept, most[i] && most[i] < COUNT ? most[i] : COUNT);
     write_with(&options, i % 3 ? PETSC_TRUE : PETSC_FALSE);
@@ -167,9 +173,11 @@ static void compression_makes_it_smaller(void **state)
   options.compression = 4;
   write_with(&options, PETSC_TRUE);
   check_file(COUNT, PETSC_TRUE, PETSC_TRUE);
-  assert_true(size_of_file() < plain / 2); /* ids and seven weights are half of all, and nearly nothing compressed */
+  /* ids and seven weights are half of all, and nearly nothing compressed */
+  assert_true(size_of_file() < plain / 2);
   if (rank == 0) {
-    const hid_t f = H5Fopen(file, H5F_ACC_RDONLY, H5P_DEFAULT), d = H5Dopen2(f, "/data/2/particles/walk/position/x", H5P_DEFAULT), type = H5Dget_type(d);
+    const hid_t f = H5Fopen(file, H5F_ACC_RDONLY, H5P_DEFAULT),
+                d = H5Dopen2(f, "/data/2/particles/walk/position/x", H5P_DEFAULT), type = H5Dget_type(d);
 
     assert_int_equal(H5Tget_size(type), 4);
     assert_true(H5Dget_storage_size(d) < COUNT * sizeof(float));
@@ -182,7 +190,7 @@ static void compression_makes_it_smaller(void **state)
 
 static void options_are_read(void **state)
 {
-  const char         *text = "{particles: 100000, precision: single, compression: 4}", *bad = "{compression: 10}";
+  const char *text = "{particles: 100000, precision: single, compression: 4}", *bad = "{compression: 10}";
   fare_record_options options;
   fare_config        *config;
 
@@ -192,12 +200,15 @@ static void options_are_read(void **state)
   assert_ok(fare_config_parse("test", text, strlen(text), &config));
   assert_ok(fare_fields_read(fare_record_fields, NULL, fare_config_root(config), &options));
   assert_ok(fare_config_destroy(&config));
-  assert_true(options.particles == 100000 && options.precision == FARE_RECORD_SINGLE && options.compression == 4);
+  assert_true(
+    options.particles == 100000 && options.precision == FARE_RECORD_SINGLE && options.compression == 4);
   assert_ok(fare_config_parse("test", bad, strlen(bad), &config));
-  assert_int_equal(fare_fields_read(fare_record_fields, NULL, fare_config_root(config), &options), FARE_ERR_INPUT);
+  assert_int_equal(
+    fare_fields_read(fare_record_fields, NULL, fare_config_root(config), &options), FARE_ERR_INPUT);
   assert_ok(fare_config_destroy(&config));
 }
 
 #define OPTIONS_TEST(name) cmocka_unit_test_setup_teardown(name, prepare, prepare)
-static const struct CMUnitTest tests[] = {OPTIONS_TEST(what_is_kept_does_not_depend_on_ranks), OPTIONS_TEST(compression_makes_it_smaller), OPTIONS_TEST(options_are_read)};
+static const struct CMUnitTest tests[] = {OPTIONS_TEST(what_is_kept_does_not_depend_on_ranks),
+  OPTIONS_TEST(compression_makes_it_smaller), OPTIONS_TEST(options_are_read)};
 FARE_TEST_MAIN(tests)

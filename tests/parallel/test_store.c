@@ -1,5 +1,8 @@
 /* fare-test: labels=parallel ranks=1,2,3 timeout=60 */
-/* Files that are whole or absent: what is written reads back on any layout, and what is damaged is the same error on every rank. */
+/*
+  Files that are whole or absent: what is written reads back on any layout, and what is damaged is the same
+  error on every rank.
+*/
 #include "fare_test.h"
 
 #include <hdf5.h>
@@ -80,7 +83,8 @@ static void write_matrix(fare_store *store, const char *name)
   for (uint64_t i = 0; i < count[0]; i++) {
     for (uint64_t j = 0; j < COLUMNS; j++) data[i * COLUMNS + j] = entry(start[0] + i, j);
   }
-  assert_ok(fare_store_write(store, name, FARE_STORE_FLOAT64, 2, global, start, count, count[0] ? data : NULL));
+  assert_ok(
+    fare_store_write(store, name, FARE_STORE_FLOAT64, 2, global, start, count, count[0] ? data : NULL));
 }
 
 static void write_file(void)
@@ -111,7 +115,8 @@ static void arrays_read_back_on_any_layout(void **state)
   assert_ok(fare_store_write(store, "/one", FARE_STORE_INT64, 1, &one, &zero, &mine, &(int64_t){-7}));
   assert_ok(fare_store_write(store, "/float", FARE_STORE_FLOAT32, 1, &one, &zero, &mine, &(float){0.5f}));
   assert_ok(fare_store_write(store, "/byte", FARE_STORE_UINT8, 1, &one, &zero, &mine, &(uint8_t){200}));
-  assert_ok(fare_store_write(store, "/large", FARE_STORE_UINT64, 1, &one, &zero, &mine, &(uint64_t){UINT64_MAX}));
+  assert_ok(
+    fare_store_write(store, "/large", FARE_STORE_UINT64, 1, &one, &zero, &mine, &(uint64_t){UINT64_MAX}));
   assert_ok(fare_store_commit(&store));
   assert_null(store);
   assert_true(exists(path));
@@ -122,15 +127,18 @@ static void arrays_read_back_on_any_layout(void **state)
   assert_int_equal(axes, 2);
   assert_int_equal(extent[0], ROWS);
   assert_int_equal(extent[1], COLUMNS);
-  assert_ok(fare_store_read(store, "/deep/down/matrix", FARE_STORE_FLOAT64, 2, start, count, data)); /* boxes that overlap */
+  /* boxes that overlap */
+  assert_ok(fare_store_read(store, "/deep/down/matrix", FARE_STORE_FLOAT64, 2, start, count, data));
   for (uint64_t i = 0; i < 3; i++) {
     for (uint64_t j = 0; j < 2; j++) assert_near(data[i * 2 + j], entry(start[0] + i, 1 + j), 0);
   }
   count[0] = rank ? 0 : ROWS;
   start[0] = start[1] = 0;
   count[1]            = COLUMNS;
-  assert_ok(fare_store_read(store, "/deep/down/matrix", FARE_STORE_FLOAT64, 2, start, count, rank ? NULL : data));
-  for (uint64_t i = 0; i < ROWS * COLUMNS && !rank; i++) assert_near(data[i], entry(i / COLUMNS, i % COLUMNS), 0);
+  assert_ok(
+    fare_store_read(store, "/deep/down/matrix", FARE_STORE_FLOAT64, 2, start, count, rank ? NULL : data));
+  for (uint64_t i = 0; i < ROWS * COLUMNS && !rank; i++)
+    assert_near(data[i], entry(i / COLUMNS, i % COLUMNS), 0);
   assert_ok(fare_store_extents(store, "/nothing", &axes, extent));
   assert_int_equal(extent[0], 0);
   assert_ok(fare_store_read(store, "/nothing", FARE_STORE_FLOAT64, 1, &zero, &zero, NULL));
@@ -160,7 +168,9 @@ static void groups_and_names(void **state)
   static const struct {
     const char *path;
     PetscBool   has;
-  } cases[] = {{"/", PETSC_TRUE}, {"/a", PETSC_TRUE}, {"a", PETSC_TRUE}, {"/a/b/c", PETSC_TRUE}, {"/a/b/d", PETSC_FALSE}, {"/x", PETSC_FALSE}, {"x", PETSC_FALSE}, {"/x/y", PETSC_FALSE}, {"/a/b/c/matrix", PETSC_TRUE}, {"/a/b/c/matrix/below", PETSC_FALSE}};
+  } cases[] = {{"/", PETSC_TRUE}, {"/a", PETSC_TRUE}, {"a", PETSC_TRUE}, {"/a/b/c", PETSC_TRUE},
+    {"/a/b/d", PETSC_FALSE}, {"/x", PETSC_FALSE}, {"x", PETSC_FALSE}, {"/x/y", PETSC_FALSE},
+    {"/a/b/c/matrix", PETSC_TRUE}, {"/a/b/c/matrix/below", PETSC_FALSE}};
   static const char *const names[] = {"b", "z"};
   fare_store              *store;
   char                     name[32];
@@ -226,19 +236,27 @@ static void attributes_read_back(void **state)
   assert_ok(fare_store_get_int(store, "/g", "uint32", &integer));
   assert_true(integer == 4000000000);
   /* what is not there, or has another shape than there is room for */
-  assert_all_say(fare_store_get_real(store, "/g", "none", &real), "/g has no attribute 'none' of the kind expected");
+  assert_all_say(
+    fare_store_get_real(store, "/g", "none", &real), "/g has no attribute 'none' of the kind expected");
   assert_all_say(fare_store_get_real(store, "/none", "real", &real), "/none has no attribute 'real'");
-  assert_all_say(fare_store_get_real(store, "/", "string", &real), "no attribute 'string' of the kind expected");
-  assert_all_say(fare_store_get_string(store, "/g", "real", sizeof text, text), "no attribute 'real' of the kind expected");
+  assert_all_say(
+    fare_store_get_real(store, "/", "string", &real), "no attribute 'string' of the kind expected");
+  assert_all_say(fare_store_get_string(store, "/g", "real", sizeof text, text),
+    "no attribute 'real' of the kind expected");
   real = 42;
-  assert_all_say(fare_store_get_real(store, "/g", "reals", &real), "no attribute 'reals' of the kind expected");
+  assert_all_say(
+    fare_store_get_real(store, "/g", "reals", &real), "no attribute 'reals' of the kind expected");
   assert_near(real, 42, 0);
-  assert_all_say(fare_store_get_int(store, "/g", "uint64s", &integer), "no attribute 'uint64s' of the kind expected");
-  assert_all_say(fare_store_get_string(store, "/g", "strings", sizeof text, text), "no attribute 'strings' of the kind expected");
+  assert_all_say(
+    fare_store_get_int(store, "/g", "uint64s", &integer), "no attribute 'uint64s' of the kind expected");
+  assert_all_say(fare_store_get_string(store, "/g", "strings", sizeof text, text),
+    "no attribute 'strings' of the kind expected");
   assert_ok(fare_store_close(&store));
 }
 
-/* Types as other programs see them: fixed-length ASCII strings in scalar dataspaces, no one-element arrays. */
+/*
+  Types as other programs see them: fixed-length ASCII strings in scalar dataspaces, no one-element arrays.
+*/
 static void types_are_as_the_standards_ask(void **state)
 {
   fare_store *store;
@@ -261,7 +279,9 @@ static void types_are_as_the_standards_ask(void **state)
       type      = H5Aget_type(attribute);
       space     = H5Aget_space(attribute);
       bad += H5Sget_simple_extent_type(space) != H5S_SCALAR;
-      if (i == 0) bad += H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) || H5Tget_size(type) != 7 || H5Tget_cset(type) != H5T_CSET_ASCII;
+      if (i == 0)
+        bad += H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) || H5Tget_size(type) != 7 ||
+          H5Tget_cset(type) != H5T_CSET_ASCII;
       if (i == 1) bad += H5Tequal(type, H5T_NATIVE_DOUBLE) <= 0;
       if (i == 2) bad += H5Tequal(type, H5T_NATIVE_UINT32) <= 0;
       H5Sclose(space);
@@ -305,7 +325,8 @@ static void places_that_cannot_be_written(void **state)
   char        below[80];
 
   (void)state;
-  assert_all_say(fare_store_create(PETSC_COMM_WORLD, "no/such/directory/f.h5", &store), "no/such/directory/f.h5.tmp: cannot be written: No such file or directory");
+  assert_all_say(fare_store_create(PETSC_COMM_WORLD, "no/such/directory/f.h5", &store),
+    "no/such/directory/f.h5.tmp: cannot be written: No such file or directory");
   assert_null(store);
   write_file();
   snprintf(below, sizeof below, "%s/f.h5", path);
@@ -395,15 +416,21 @@ static void boxes_beyond_the_data(void **state)
   assert_ok(fare_store_open(PETSC_COMM_WORLD, path, &store));
   share(start, count);
   if (rank == size - 1) count[0]++;
-  assert_all_say(fare_store_read(store, "/deep/down/matrix", FARE_STORE_FLOAT64, 2, start, count, data), "/deep/down/matrix is too short (17 along axis 0)");
+  assert_all_say(fare_store_read(store, "/deep/down/matrix", FARE_STORE_FLOAT64, 2, start, count, data),
+    "/deep/down/matrix is too short (17 along axis 0)");
   share(start, count);
   if (rank == size - 1) start[1] = UINT64_MAX; /* start + count wraps around */
-  assert_all_say(fare_store_read(store, "/deep/down/matrix", FARE_STORE_FLOAT64, 2, start, count, data), "is too short (5 along axis 1)");
-  assert_all_say(fare_store_read(store, "/deep/down/matrix", FARE_STORE_FLOAT64, 1, &line, &line, data), "/deep/down/matrix has 2 extents, not 1");
-  assert_all_say(fare_store_read(store, "/deep/down", FARE_STORE_FLOAT64, 2, start, count, data), "has no dataset /deep/down");
-  assert_all_say(fare_store_read(store, "/none", FARE_STORE_FLOAT64, 2, start, count, data), "has no dataset /none");
+  assert_all_say(fare_store_read(store, "/deep/down/matrix", FARE_STORE_FLOAT64, 2, start, count, data),
+    "is too short (5 along axis 1)");
+  assert_all_say(fare_store_read(store, "/deep/down/matrix", FARE_STORE_FLOAT64, 1, &line, &line, data),
+    "/deep/down/matrix has 2 extents, not 1");
+  assert_all_say(fare_store_read(store, "/deep/down", FARE_STORE_FLOAT64, 2, start, count, data),
+    "has no dataset /deep/down");
+  assert_all_say(
+    fare_store_read(store, "/none", FARE_STORE_FLOAT64, 2, start, count, data), "has no dataset /none");
   share(start, count);
-  assert_ok(fare_store_read(store, "/deep/down/matrix", FARE_STORE_FLOAT64, 2, start, count, data)); /* and it goes on */
+  /* and it goes on */
+  assert_ok(fare_store_read(store, "/deep/down/matrix", FARE_STORE_FLOAT64, 2, start, count, data));
   for (uint64_t i = 0; i < count[0]; i++) assert_near(data[i * COLUMNS], entry(start[0] + i, 0), 0);
   assert_ok(fare_store_close(&store));
 }
@@ -438,8 +465,15 @@ static void leaked_handles_are_found(void **state)
 
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, prepare, clean)
 static const struct CMUnitTest tests[] = {
-  STORE_TEST(arrays_read_back_on_any_layout), STORE_TEST(groups_and_names), STORE_TEST(attributes_read_back), STORE_TEST(types_are_as_the_standards_ask),
-  STORE_TEST(what_is_not_committed_is_not_there), STORE_TEST(places_that_cannot_be_written), STORE_TEST(damaged_files_are_the_same_error_everywhere),
-  STORE_TEST(damage_inside_never_hangs), STORE_TEST(boxes_beyond_the_data), STORE_TEST(leaked_handles_are_found),
+  STORE_TEST(arrays_read_back_on_any_layout),
+  STORE_TEST(groups_and_names),
+  STORE_TEST(attributes_read_back),
+  STORE_TEST(types_are_as_the_standards_ask),
+  STORE_TEST(what_is_not_committed_is_not_there),
+  STORE_TEST(places_that_cannot_be_written),
+  STORE_TEST(damaged_files_are_the_same_error_everywhere),
+  STORE_TEST(damage_inside_never_hangs),
+  STORE_TEST(boxes_beyond_the_data),
+  STORE_TEST(leaked_handles_are_found),
 };
 FARE_TEST_MAIN(tests)

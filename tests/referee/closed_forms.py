@@ -29,14 +29,28 @@ def integrate(slope, y, t0, t1, steps=4000):
 
 def dragged_trap():
     """A trap whose centre swings and whose stiffness jumps."""
+
     def theta(t):
         return {"k": 1.0 if t < 0.3 else 4.0, "c": math.sin(9 * t), "kT": 0.5, "mobility": 1.0}
+
     edges, y, exact = np.linspace(-5, 5, 41), np.array([0.4, 0.04]), []
     for a, b in ((0, 0.3), (0.3, 0.8)):
         k = theta((a + b) / 2)["k"]
         y = integrate(lambda t, y: np.array([-k * (y[0] - math.sin(9 * t)), 1.0 - 2 * k * y[1]]), y, a, b)
         exact.append(normal(edges, y[0], math.sqrt(y[1])))
-    problem = Problem(-5, 5, "rr", [], theta, [0.3], 0.1, [0, 0.3, 0.8], lambda x: np.exp(-0.5 * ((x - 0.4) / 0.2) ** 2), potential=lambda x, p: 0.5 * p["k"] * (x - p["c"]) ** 2, narrow=[(0.4, 0.2)])
+    problem = Problem(
+        -5,
+        5,
+        "rr",
+        [],
+        theta,
+        [0.3],
+        0.1,
+        [0, 0.3, 0.8],
+        lambda x: np.exp(-0.5 * ((x - 0.4) / 0.2) ** 2),
+        potential=lambda x, p: 0.5 * p["k"] * (x - p["c"]) ** 2,
+        narrow=[(0.4, 0.2)],
+    )
     return problem, edges, exact
 
 
@@ -44,17 +58,45 @@ def absorbing_ends():
     """Brownian motion from an even density: a series of sines."""
     D, times, edges = 0.7, [0, 0.02, 0.3], np.linspace(0, 1, 31)
     k = np.pi * (2 * np.arange(400) + 1)
-    exact = [(4 / k ** 2 * np.exp(-D * k ** 2 * t)) @ -np.diff(np.cos(np.outer(k, edges)), axis=1) for t in times[1:]]
-    problem = Problem(0, 1, "aa", [s for j in range(2, 14) for s in (0.25 ** j, 1 - 0.25 ** j)], lambda t: {}, [], 0.3, times, lambda x: 0 * x + 1, drift=lambda x, p: 0 * x, diffusion=lambda x, p: 0 * x + D)
+    exact = [
+        (4 / k**2 * np.exp(-D * k**2 * t)) @ -np.diff(np.cos(np.outer(k, edges)), axis=1)
+        for t in times[1:]
+    ]
+    problem = Problem(
+        0,
+        1,
+        "aa",
+        [s for j in range(2, 14) for s in (0.25**j, 1 - 0.25**j)],
+        lambda t: {},
+        [],
+        0.3,
+        times,
+        lambda x: 0 * x + 1,
+        drift=lambda x, p: 0 * x,
+        diffusion=lambda x, p: 0 * x + D,
+    )
     return problem, edges, exact
 
 
 def drifting_ring():
     """A wrapped Gaussian that drifts round."""
     D, f, t, edges = 0.05, 3.0, 0.9, np.linspace(0, 1, 25)
-    exact = [normal(edges, 0.3 + f * t, math.sqrt(0.05 ** 2 + 2 * D * t), np.arange(-8.0, 4.0))]
+    exact = [normal(edges, 0.3 + f * t, math.sqrt(0.05**2 + 2 * D * t), np.arange(-8.0, 4.0))]
     start = sum_of_images(0.3, 0.05)
-    problem = Problem(0, 1, "ring", [], lambda t: {}, [], t, [0, t], start, drift=lambda x, p: f + 0 * x, diffusion=lambda x, p: D + 0 * x, narrow=[(0.3, 0.05)])
+    problem = Problem(
+        0,
+        1,
+        "ring",
+        [],
+        lambda t: {},
+        [],
+        t,
+        [0, t],
+        start,
+        drift=lambda x, p: f + 0 * x,
+        diffusion=lambda x, p: D + 0 * x,
+        narrow=[(0.3, 0.05)],
+    )
     return problem, edges, exact
 
 
@@ -69,9 +111,22 @@ def kinked_diffusion():
 
     def density(x):
         return 1 / (1 + np.abs(x))
+
     half = np.diff(edges) / 2
     masses = (density((edges[1:] + edges[:-1])[:, None] / 2 + half[:, None] * x) * w).sum(axis=1) * half
-    problem = Problem(-1, 1, "ring", [0.0], lambda t: {}, [], 2.0, [0, 2.0], density, drift=lambda x, p: 0 * x, diffusion=lambda x, p: 1 + np.abs(x))
+    problem = Problem(
+        -1,
+        1,
+        "ring",
+        [0.0],
+        lambda t: {},
+        [],
+        2.0,
+        [0, 2.0],
+        density,
+        drift=lambda x, p: 0 * x,
+        diffusion=lambda x, p: 1 + np.abs(x),
+    )
     return problem, edges, [masses / masses.sum()]
 
 
@@ -81,16 +136,33 @@ def swirl():
     k, w, D, sd, t = 1.5, 2.0, 0.6, 0.6, 0.5
     theta = {"kT": D, "mobility": 1.0, "stiffness": k, "rotation": w, "tilt": 0.0, "tilt_y": 0.0}
     edges = [np.linspace(-8, 8, 33), np.linspace(-8, 8, 41)]
-    spread, at = math.sqrt(D / k + (sd ** 2 - D / k) * math.exp(-2 * k * t)), 1.2 * math.exp(-k * t)
-    exact = np.outer(normal(edges[1], at * math.sin(w * t), spread), normal(edges[0], at * math.cos(w * t), spread)).ravel()
-    problem = planes.Plane(shape, shape.lower, shape.upper, lambda t: theta, [], t, [0, t], lambda x, y: np.exp(-0.5 * ((x - 1.2) ** 2 + y ** 2) / sd ** 2))
+    spread, at = math.sqrt(D / k + (sd**2 - D / k) * math.exp(-2 * k * t)), 1.2 * math.exp(-k * t)
+    exact = np.outer(
+        normal(edges[1], at * math.sin(w * t), spread), normal(edges[0], at * math.cos(w * t), spread)
+    ).ravel()
+    problem = planes.Plane(
+        shape,
+        shape.lower,
+        shape.upper,
+        lambda t: theta,
+        [],
+        t,
+        [0, t],
+        lambda x, y: np.exp(-0.5 * ((x - 1.2) ** 2 + y**2) / sd**2),
+    )
     return problem, edges, [exact]
 
 
 def check():
     """Prints the errors; true where all are small and known to be."""
     good = True
-    for make, solve in ((dragged_trap, reference), (absorbing_ends, reference), (drifting_ring, reference), (kinked_diffusion, reference), (swirl, planes)):
+    for make, solve in (
+        (dragged_trap, reference),
+        (absorbing_ends, reference),
+        (drifting_ring, reference),
+        (kinked_diffusion, reference),
+        (swirl, planes),
+    ):
         problem, edges, exact = make()
         masses, own = solve.reference(problem, edges)
         errors = [np.abs(m - e).sum() for m, e in zip(masses[1:], exact)]

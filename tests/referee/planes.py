@@ -1,6 +1,8 @@
 """
-Random studies of two axes, underdamped ones among them, and their reference: Fourier series along both axes of a box that is a ring or at whose ends there is next to nothing,
-Runge and Kutta's classical method with steps well below its limit of stability. Gradients are taken by complex steps.
+Random studies of two axes, underdamped ones among them, and their reference: Fourier series along both axes
+of a box that is a ring or at whose ends there is next to nothing,
+Runge and Kutta's classical method with steps well below its limit of stability. Gradients are taken by
+complex steps.
 """
 import dataclasses
 import math
@@ -43,38 +45,182 @@ def warm(rng, low, high, **more):
 
 
 def kramers(wells):
-    slope = {"(x^2 - 1)^2": "4*x*(x^2 - 1)",
-             "(x^8 + 0.8*exp(-80*x^2) + 0.2*exp(-80*(x - 0.5)^2) + 0.5*exp(-40*(x + 0.5)^2))":
-             "(8*x^7 - 128*x*exp(-80*x^2) - 32*(x - 0.5)*exp(-80*(x - 0.5)^2) - 40*(x + 0.5)*exp(-40*(x + 0.5)^2))"}[wells]
-    return {"potential": f"0.5*mass*v^2 + height*{wells} - tilt*x", "drift": ("v", f"(tilt - height*{slope})/mass - friction*v"), "diffusion": ("0", "friction*kT/mass")}
+    slope = {
+        "(x^2 - 1)^2": "4*x*(x^2 - 1)",
+        "(x^8 + 0.8*exp(-80*x^2) + 0.2*exp(-80*(x - 0.5)^2) + 0.5*exp(-40*(x + 0.5)^2))": (
+            "(8*x^7 - 128*x*exp(-80*x^2) - 32*(x - 0.5)*exp(-80*(x - 0.5)^2) - 40*(x + 0.5)*exp(-40*(x +"
+            " 0.5)^2))"
+        ),
+    }[wells]
+    return {
+        "potential": f"0.5*mass*v^2 + height*{wells} - tilt*x",
+        "drift": ("v", f"(tilt - height*{slope})/mass - friction*v"),
+        "diffusion": ("0", "friction*kT/mass"),
+    }
 
 
 PI2 = (math.pi, math.pi)
 SHAPES = [
-    Shape("torus", lambda r: warm(r, 0.2, 5, a=signed(r, 0.1, 1.5), b=signed(r, 0.1, 1.5), c=signed(r, 0.1, 1), f=r.uniform(-2, 2), g=r.uniform(-1, 1)), (-math.pi, -math.pi), PI2, (True, True),
-          potential="a*cos(x) + b*cos(y) + c*cos(x - y)", extra=("f", "g*sin(x)"), driven=("kT", "mobility", "a", "b", "c", "f", "g")),
-    Shape("torus_drift", lambda r: {"f": r.uniform(-2, 2), "c": r.uniform(-1, 1), "g": r.uniform(-2, 2), "d": r.uniform(-1, 1), "D0": log_uniform(r, 0.1, 3), "D1": log_uniform(r, 0.1, 3), "s": r.uniform(-0.7, 0.7)},
-          (-math.pi, -math.pi), PI2, (True, True), drift=("f + c*sin(y)", "g + d*cos(x)"), diffusion=("D0*(1 + s*cos(x - y))", "D1*(1 + s*sin(x))"), driven=("f", "c", "g", "d", "D0", "D1", "s"), boltzmann=False),
-    Shape("wells", lambda r: warm(r, 0.15, 1, a=log_uniform(r, 0.7, 3), k=log_uniform(r, 1.5, 5), c=r.uniform(-0.7, 0.7), tilt=r.uniform(-0.5, 0.5), swirl=r.uniform(-1, 1)), (-2.8, -4), (2.8, 4),
-          potential="a*(x^2 - 1)^2 + 0.5*k*(y - c*x)^2 - tilt*x", extra=("-swirl*y", "swirl*x"), driven=("kT", "mobility", "a", "k", "c", "tilt", "swirl")),
-    Shape("tube", lambda r: warm(r, 0.15, 1, a=log_uniform(r, 0.3, 2), k=log_uniform(r, 2, 6), f=r.uniform(-2, 2)), (-math.pi, -3.5), (math.pi, 3.5), (True, False),
-          potential="-a*cos(x) + 0.5*k*(y - 0.5*sin(x))^2", extra=("f", "0"), driven=("kT", "mobility", "a", "k", "f")),
-    Shape("rotational_ou", lambda r: warm(r, 0.3, 1.5, stiffness=log_uniform(r, 0.8, 3), rotation=r.uniform(-3, 3), tilt=r.uniform(-1, 1), tilt_y=r.uniform(-1, 1)), (-8, -8), (8, 8), builtin="rotational_ou",
-          potential="0.5*stiffness*(x^2 + y^2) - tilt*x - tilt_y*y", extra=("-rotation*y", "rotation*x"), driven=("kT", "mobility", "stiffness", "rotation", "tilt", "tilt_y")),
-    Shape("maier_stein", lambda r: {"alpha": log_uniform(r, 0.5, 5), "mu": log_uniform(r, 0.5, 3), "diffusion": log_uniform(r, 0.02, 0.12), "tilt": r.uniform(-0.2, 0.2), "tilt_y": r.uniform(-0.2, 0.2)}, (-2.4, -2.4), (2.4, 2.4),
-          builtin="maier_stein", drift=("x - x^3 - alpha*x*y^2 + tilt", "-mu*(1 + x^2)*y + tilt_y"), diffusion=("diffusion", "diffusion"), driven=("alpha", "mu", "tilt", "tilt_y", "diffusion"), boltzmann=False),
-    Shape("kramers_double_well", lambda r: {"kT": log_uniform(r, 0.3, 1.2), "mass": log_uniform(r, 0.7, 2), "friction": log_uniform(r, 0.3, 5), "height": log_uniform(r, 0.5, 3), "tilt": r.uniform(-0.5, 0.5)}, (-2.6, -8), (2.6, 8),
-          builtin="kramers_double_well", axes=("x", "v"), driven=("kT", "friction", "height", "tilt"), **kramers("(x^2 - 1)^2")),
-    Shape("kramers_prinz", lambda r: {"kT": log_uniform(r, 0.4, 1.2), "mass": log_uniform(r, 0.7, 2), "friction": log_uniform(r, 0.3, 5), "height": log_uniform(r, 1, 4), "tilt": r.uniform(-0.5, 0.5)}, (-1.8, -8), (1.8, 8),
-          builtin="kramers_prinz", axes=("x", "v"), driven=("kT", "friction", "height", "tilt"), points=(128, 112), **kramers("(x^8 + 0.8*exp(-80*x^2) + 0.2*exp(-80*(x - 0.5)^2) + 0.5*exp(-40*(x + 0.5)^2))")),
-    Shape("swing_equation", lambda r: {"power": r.uniform(-0.8, 0.8), "coupling": log_uniform(r, 0.3, 1.5), "inertia": log_uniform(r, 0.7, 2), "damping": log_uniform(r, 0.2, 1.5), "diffusion": log_uniform(r, 0.03, 0.3)}, (-math.pi, -6), (math.pi, 7), (True, False),
-          builtin="swing_equation", axes=("angle", "speed"), drift=("y", "(power - coupling*sin(x) - damping*y)/inertia"), diffusion=("0", "diffusion"), driven=("power", "coupling", "damping", "diffusion"), boltzmann=False),
+    Shape(
+        "torus",
+        lambda r: warm(
+            r,
+            0.2,
+            5,
+            a=signed(r, 0.1, 1.5),
+            b=signed(r, 0.1, 1.5),
+            c=signed(r, 0.1, 1),
+            f=r.uniform(-2, 2),
+            g=r.uniform(-1, 1),
+        ),
+        (-math.pi, -math.pi),
+        PI2,
+        (True, True),
+        potential="a*cos(x) + b*cos(y) + c*cos(x - y)",
+        extra=("f", "g*sin(x)"),
+        driven=("kT", "mobility", "a", "b", "c", "f", "g"),
+    ),
+    Shape(
+        "torus_drift",
+        lambda r: {
+            "f": r.uniform(-2, 2),
+            "c": r.uniform(-1, 1),
+            "g": r.uniform(-2, 2),
+            "d": r.uniform(-1, 1),
+            "D0": log_uniform(r, 0.1, 3),
+            "D1": log_uniform(r, 0.1, 3),
+            "s": r.uniform(-0.7, 0.7),
+        },
+        (-math.pi, -math.pi),
+        PI2,
+        (True, True),
+        drift=("f + c*sin(y)", "g + d*cos(x)"),
+        diffusion=("D0*(1 + s*cos(x - y))", "D1*(1 + s*sin(x))"),
+        driven=("f", "c", "g", "d", "D0", "D1", "s"),
+        boltzmann=False,
+    ),
+    Shape(
+        "wells",
+        lambda r: warm(
+            r,
+            0.15,
+            1,
+            a=log_uniform(r, 0.7, 3),
+            k=log_uniform(r, 1.5, 5),
+            c=r.uniform(-0.7, 0.7),
+            tilt=r.uniform(-0.5, 0.5),
+            swirl=r.uniform(-1, 1),
+        ),
+        (-2.8, -4),
+        (2.8, 4),
+        potential="a*(x^2 - 1)^2 + 0.5*k*(y - c*x)^2 - tilt*x",
+        extra=("-swirl*y", "swirl*x"),
+        driven=("kT", "mobility", "a", "k", "c", "tilt", "swirl"),
+    ),
+    Shape(
+        "tube",
+        lambda r: warm(r, 0.15, 1, a=log_uniform(r, 0.3, 2), k=log_uniform(r, 2, 6), f=r.uniform(-2, 2)),
+        (-math.pi, -3.5),
+        (math.pi, 3.5),
+        (True, False),
+        potential="-a*cos(x) + 0.5*k*(y - 0.5*sin(x))^2",
+        extra=("f", "0"),
+        driven=("kT", "mobility", "a", "k", "f"),
+    ),
+    Shape(
+        "rotational_ou",
+        lambda r: warm(
+            r,
+            0.3,
+            1.5,
+            stiffness=log_uniform(r, 0.8, 3),
+            rotation=r.uniform(-3, 3),
+            tilt=r.uniform(-1, 1),
+            tilt_y=r.uniform(-1, 1),
+        ),
+        (-8, -8),
+        (8, 8),
+        builtin="rotational_ou",
+        potential="0.5*stiffness*(x^2 + y^2) - tilt*x - tilt_y*y",
+        extra=("-rotation*y", "rotation*x"),
+        driven=("kT", "mobility", "stiffness", "rotation", "tilt", "tilt_y"),
+    ),
+    Shape(
+        "maier_stein",
+        lambda r: {
+            "alpha": log_uniform(r, 0.5, 5),
+            "mu": log_uniform(r, 0.5, 3),
+            "diffusion": log_uniform(r, 0.02, 0.12),
+            "tilt": r.uniform(-0.2, 0.2),
+            "tilt_y": r.uniform(-0.2, 0.2),
+        },
+        (-2.4, -2.4),
+        (2.4, 2.4),
+        builtin="maier_stein",
+        drift=("x - x^3 - alpha*x*y^2 + tilt", "-mu*(1 + x^2)*y + tilt_y"),
+        diffusion=("diffusion", "diffusion"),
+        driven=("alpha", "mu", "tilt", "tilt_y", "diffusion"),
+        boltzmann=False,
+    ),
+    Shape(
+        "kramers_double_well",
+        lambda r: {
+            "kT": log_uniform(r, 0.3, 1.2),
+            "mass": log_uniform(r, 0.7, 2),
+            "friction": log_uniform(r, 0.3, 5),
+            "height": log_uniform(r, 0.5, 3),
+            "tilt": r.uniform(-0.5, 0.5),
+        },
+        (-2.6, -8),
+        (2.6, 8),
+        builtin="kramers_double_well",
+        axes=("x", "v"),
+        driven=("kT", "friction", "height", "tilt"),
+        **kramers("(x^2 - 1)^2"),
+    ),
+    Shape(
+        "kramers_prinz",
+        lambda r: {
+            "kT": log_uniform(r, 0.4, 1.2),
+            "mass": log_uniform(r, 0.7, 2),
+            "friction": log_uniform(r, 0.3, 5),
+            "height": log_uniform(r, 1, 4),
+            "tilt": r.uniform(-0.5, 0.5),
+        },
+        (-1.8, -8),
+        (1.8, 8),
+        builtin="kramers_prinz",
+        axes=("x", "v"),
+        driven=("kT", "friction", "height", "tilt"),
+        points=(128, 112),
+        **kramers("(x^8 + 0.8*exp(-80*x^2) + 0.2*exp(-80*(x - 0.5)^2) + 0.5*exp(-40*(x + 0.5)^2))"),
+    ),
+    Shape(
+        "swing_equation",
+        lambda r: {
+            "power": r.uniform(-0.8, 0.8),
+            "coupling": log_uniform(r, 0.3, 1.5),
+            "inertia": log_uniform(r, 0.7, 2),
+            "damping": log_uniform(r, 0.2, 1.5),
+            "diffusion": log_uniform(r, 0.03, 0.3),
+        },
+        (-math.pi, -6),
+        (math.pi, 7),
+        (True, False),
+        builtin="swing_equation",
+        axes=("angle", "speed"),
+        drift=("y", "(power - coupling*sin(x) - damping*y)/inertia"),
+        diffusion=("0", "diffusion"),
+        driven=("power", "coupling", "damping", "diffusion"),
+        boltzmann=False,
+    ),
 ]
 
 
 @dataclasses.dataclass
 class Plane:
     """The problem for the reference."""
+
     shape: Shape
     lower: tuple
     upper: tuple
@@ -86,7 +232,10 @@ class Plane:
 
     def __post_init__(self):
         self.potential = formula(self.shape.potential) if self.shape.potential else None
-        self.extra, self.drift, self.diffusion = ([formula(t) for t in texts] for texts in (self.shape.extra, self.shape.drift, self.shape.diffusion))
+        self.extra, self.drift, self.diffusion = (
+            [formula(t) for t in texts]
+            for texts in (self.shape.extra, self.shape.drift, self.shape.diffusion)
+        )
 
     def coefficients(self, x, y, t):
         """Drift and diffusion along both axes."""
@@ -94,7 +243,10 @@ class Plane:
         if self.drift:
             return [f(x, y, theta) for f in self.drift], [D(x, y, theta) for D in self.diffusion]
         step = 1e-30j
-        f = [-self.potential(x + step, y, theta).imag / 1e-30, -self.potential(x, y + step, theta).imag / 1e-30]
+        f = [
+            -self.potential(x + step, y, theta).imag / 1e-30,
+            -self.potential(x, y + step, theta).imag / 1e-30,
+        ]
         for k, extra in enumerate(self.extra):
             f[k] = f[k] + extra(x, y, theta)
         return [theta["mobility"] * g for g in f], [theta["mobility"] * theta["kT"] + 0 * x * y] * 2
@@ -108,7 +260,7 @@ class Fourier:
         self.x, self.y = axis[0][None, :], axis[1][:, None]
         kx, ky = (2j * math.pi * np.fft.fftfreq(n, l / n) for n, l in zip(points, self.length))
         kx[points[0] // 2] = ky[points[1] // 2] = 0
-        self.kx, self.ky = kx[None, :points[0] // 2 + 1], ky[:, None]
+        self.kx, self.ky = kx[None, : points[0] // 2 + 1], ky[:, None]
         self.p = problem.start(self.x, self.y) + 0 * self.x * self.y
         self.p = self.p / self.p.sum()
         self.at, self.steps, self.wall = None, 0, 0.0
@@ -121,14 +273,24 @@ class Fourier:
     def slope(self, t, p):
         (fx, fy), (Dx, Dy) = self.rates(t)
         hat = np.fft.rfft2(np.stack([fx * p, fy * p, Dx * p, Dy * p]))
-        return np.fft.irfft2(self.kx * (self.kx * hat[2] - hat[0]) + self.ky * (self.ky * hat[3] - hat[1]), s=p.shape)
+        return np.fft.irfft2(
+            self.kx * (self.kx * hat[2] - hat[0]) + self.ky * (self.ky * hat[3] - hat[1]), s=p.shape
+        )
 
     def advance(self, t0, t1):
         step = 0.0
         for t in np.linspace(t0, t1, 5):
-            f, D = self.problem.coefficients(self.x, self.y, min(max(t, t0 + 1e-12 * (t1 - t0)), t1 - 1e-12 * (t1 - t0)))
+            f, D = self.problem.coefficients(
+                self.x, self.y, min(max(t, t0 + 1e-12 * (t1 - t0)), t1 - 1e-12 * (t1 - t0))
+            )
             k = [math.pi * n / l for n, l in zip(self.n, self.length)]
-            step = max(step, sum(np.max(np.abs(D[i])) * k[i] ** 2 / 2.2 + np.max(np.abs(f[i])) * k[i] / 2.2 for i in range(2)))
+            step = max(
+                step,
+                sum(
+                    np.max(np.abs(D[i])) * k[i] ** 2 / 2.2 + np.max(np.abs(f[i])) * k[i] / 2.2
+                    for i in range(2)
+                ),
+            )
         steps = max(4, math.ceil((t1 - t0) * step), math.ceil((t1 - t0) / (self.problem.longest / 8)))
         self.steps += steps
         if self.steps > 40000:
@@ -183,34 +345,68 @@ def run(problem, edges, points):
 def reference(problem, edges):
     """Masses, and the L1 error that they have at most, by fewer waves and longer steps."""
     points = problem.shape.points
-    (fine, wall), (rough, _) = (run(problem, edges, n) for n in (points, tuple(2 * round(0.4 * n) for n in points)))
+    (fine, wall), (rough, _) = (
+        run(problem, edges, n) for n in (points, tuple(2 * round(0.4 * n) for n in points))
+    )
     return fine, np.abs(fine - rough).sum(axis=1) + 10 * wall
 
 
 def gaussian(mean, sd, length, ring):
     """One Gaussian, wrapped round rings."""
+
     def along(x, m, s, l, round_):
         images = (-2, -1, 0, 1, 2) if round_ else (0,)
         return sum(np.exp(-0.5 * ((x - m + k * l) / s) ** 2) for k in images)
-    return lambda x, y: along(x, mean[0], sd[0], length[0], ring[0]) * along(y, mean[1], sd[1], length[1], ring[1])
+
+    return lambda x, y: along(x, mean[0], sd[0], length[0], ring[0]) * along(
+        y, mean[1], sd[1], length[1], ring[1]
+    )
 
 
 def choose_start(rng, shape, boltzmann):
     """Its YAML, its density, and its name."""
-    kind = str(rng.choice(["gaussian", "gaussian", "mixture"] + ["boltzmann"] * 2 * shape.boltzmann + ["uniform"] * all(shape.ring)))
+    kind = str(
+        rng.choice(
+            ["gaussian", "gaussian", "mixture"]
+            + ["boltzmann"] * 2 * shape.boltzmann
+            + ["uniform"] * all(shape.ring)
+        )
+    )
     if kind == "boltzmann":
         return "{density: boltzmann}", boltzmann, kind
     if kind == "uniform":
         return "{density: uniform}", lambda x, y: 1 + 0 * x * y, kind
     length = [b - a for a, b in zip(shape.lower, shape.upper)]
     count = 2 if kind == "mixture" else 1
-    means = [[float((a + b) / 2 + l * rng.uniform(-0.4 if r else -0.18, 0.4 if r else 0.18)) for a, b, l, r in zip(shape.lower, shape.upper, length, shape.ring)] for _ in range(count)]
-    sds = [[float(l * math.exp(rng.uniform(math.log(2.6 / n), math.log(0.06)))) for l, n in zip(length, shape.points)] for _ in range(count)]
+    means = [
+        [
+            float((a + b) / 2 + l * rng.uniform(-0.4 if r else -0.18, 0.4 if r else 0.18))
+            for a, b, l, r in zip(shape.lower, shape.upper, length, shape.ring)
+        ]
+        for _ in range(count)
+    ]
+    sds = [
+        [
+            float(l * math.exp(rng.uniform(math.log(2.6 / n), math.log(0.06))))
+            for l, n in zip(length, shape.points)
+        ]
+        for _ in range(count)
+    ]
     weights = [float(rng.uniform(0.3, 1)) for _ in range(count)]
-    text = "[" + ", ".join(number(m) for one in means for m in one) + "], sd: [" + ", ".join(number(s) for one in sds for s in one) + "]"
+    text = (
+        "["
+        + ", ".join(number(m) for one in means for m in one)
+        + "], sd: ["
+        + ", ".join(number(s) for one in sds for s in one)
+        + "]"
+    )
     parts = [gaussian(m, s, length, shape.ring) for m, s in zip(means, sds)]
     heights = [w / (s[0] * s[1]) for w, s in zip(weights, sds)]
-    yaml = f"{{density: {kind}, " + (f"weights: [{', '.join(map(number, weights))}], " if count > 1 else "") + f"mean: {text}}}"
+    yaml = (
+        f"{{density: {kind}, "
+        + (f"weights: [{', '.join(map(number, weights))}], " if count > 1 else "")
+        + f"mean: {text}}}"
+    )
     return yaml, lambda x, y: sum(h * part(x, y) for h, part in zip(heights, parts)), kind
 
 
@@ -236,9 +432,15 @@ def make(seed):
     rng = np.random.default_rng([2027, seed])
     shape = SHAPES[rng.integers(len(SHAPES))]
     parameters = {k: float(v) for k, v in shape.draw(rng).items()}
-    cells = [(4 if seed % 8 else 2) * int(round(log_uniform(rng, 8, 48) / (2 if seed % 8 else 1))) for _ in range(2)]
+    cells = [
+        (4 if seed % 8 else 2) * int(round(log_uniform(rng, 8, 48) / (2 if seed % 8 else 1)))
+        for _ in range(2)
+    ]
     end = log_uniform(rng, 0.05, 1.5)
-    drives = [Drive(rng, str(p), parameters[p], end, shape) for p in rng.permutation(shape.driven)[:int(rng.choice([0, 1, 2], p=[0.3, 0.5, 0.2]))]]
+    drives = [
+        Drive(rng, str(p), parameters[p], end, shape)
+        for p in rng.permutation(shape.driven)[: int(rng.choice([0, 1, 2], p=[0.3, 0.5, 0.2]))]
+    ]
 
     def theta(t):
         now = dict(parameters)
@@ -250,12 +452,44 @@ def make(seed):
         now = theta(0.0)
         u = formula(shape.potential)(x, y, now) / now["kT"]
         return np.exp(-(u - u.min()))
+
     start, density, kind = choose_start(rng, shape, boltzmann)
     count, tolerance = int(rng.integers(2, 4)), 10.0 ** -float(rng.choice([4, 5, 6, 7]))
-    yaml = f"study: referee_plane_{seed}\n" + system_yaml(shape, parameters) + ("drive:\n" + "".join(d.yaml for d in drives) if drives else "")
+    yaml = (
+        f"study: referee_plane_{seed}\n"
+        + system_yaml(shape, parameters)
+        + ("drive:\n" + "".join(d.yaml for d in drives) if drives else "")
+    )
     yaml += f"initial: {start}\nsnapshots: {{start: 0.0, end: {number(end)}, count: {count}}}\n"
-    yaml += f"truth: {{cells: [{cells[0]}, {cells[1]}], lower: [{', '.join(map(number, shape.lower))}], upper: [{', '.join(map(number, shape.upper))}], tolerance: {tolerance:.0e}}}\n"
-    problem = Plane(shape, shape.lower, shape.upper, theta, sorted({b for d in drives for b in d.breaks if 0 < b < end}), min([end] + [d.longest for d in drives]), [end * k / (count - 1) for k in range(count)], density)
-    tags = {"shape": shape.name, "ends": "ring" if all(shape.ring) else "box", "start": kind, "start_cells": math.inf, "cells": f"{cells[0]} x {cells[1]}", "tolerance": tolerance,
-            "drive": "+".join(f"{d.kind}({d.parameter})" for d in drives) or "none", "kT": parameters.get("kT", 0), "end": end}
-    return Study(seed, yaml, problem, [np.linspace(a, b, n + 1) for a, b, n in zip(shape.lower, shape.upper, cells)], tags)
+    yaml += (
+        f"truth: {{cells: [{cells[0]}, {cells[1]}], lower: [{', '.join(map(number, shape.lower))}], upper:"
+        f" [{', '.join(map(number, shape.upper))}], tolerance: {tolerance:.0e}}}\n"
+    )
+    problem = Plane(
+        shape,
+        shape.lower,
+        shape.upper,
+        theta,
+        sorted({b for d in drives for b in d.breaks if 0 < b < end}),
+        min([end] + [d.longest for d in drives]),
+        [end * k / (count - 1) for k in range(count)],
+        density,
+    )
+    tags = {
+        "shape": shape.name,
+        "ends": "ring" if all(shape.ring) else "box",
+        "start": kind,
+        "start_cells": math.inf,
+        "cells": f"{cells[0]} x {cells[1]}",
+        "tolerance": tolerance,
+        "drive": "+".join(f"{d.kind}({d.parameter})" for d in drives) or "none",
+        "kT": parameters.get("kT", 0),
+        "end": end,
+    }
+    return Study(
+        seed,
+        yaml,
+        problem,
+        [np.linspace(a, b, n + 1) for a, b, n in zip(shape.lower, shape.upper, cells)],
+        tags,
+    )

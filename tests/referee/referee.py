@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """
-Random studies, judged by a reference that shares no code with FARE. Prints the histogram of FARE's estimate of its own error over the true error, and every silent offender: an estimate
+Random studies, judged by a reference that shares no code with FARE. Prints the histogram of FARE's estimate
+of its own error over the true error, and every silent offender: an estimate
 below a third of the true error, without a warning.
 
     tests/referee/referee.py --command build/tests/referee_truths                    # 200 studies
@@ -25,13 +26,21 @@ import planes
 import reference
 import studies
 
-FLOOR = 1e-9   # L1 errors below are round-off
+FLOOR = 1e-9  # L1 errors below are round-off
 THIRD = 3.0
 PORTION = 200  # studies of one process
-KNOWN = 0.2    # part of the true error that the reference may leave open, for the study to be counted
+KNOWN = 0.2  # part of the true error that the reference may leave open, for the study to be counted
 BINS = [0, 0.01, 0.03, 0.1, 1 / 3, 0.5, 0.7, 0.9, 1.1, 1.5, 2, 3, 10, 100, np.inf]
-WORDS = {"sound": "sound", "warned": "with a warning", "silent": "silent and below a third", "silent at the start": "so at the start", "exact": "exact to round-off", "refused": "refused", "failed": "failed",
-         "no reference": "dropped: the reference had not converged"}
+WORDS = {
+    "sound": "sound",
+    "warned": "with a warning",
+    "silent": "silent and below a third",
+    "silent at the start": "so at the start",
+    "exact": "exact to round-off",
+    "refused": "refused",
+    "failed": "failed",
+    "no reference": "dropped: the reference had not converged",
+}
 ENVIRONMENT = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
 
 
@@ -41,7 +50,14 @@ def run_fare(command, paths, timeout):
     left = list(paths)
     while left:
         try:
-            done = subprocess.run([command], input="\n".join(map(str, left)) + "\n", env=ENVIRONMENT, capture_output=True, text=True, timeout=timeout)
+            done = subprocess.run(
+                [command],
+                input="\n".join(map(str, left)) + "\n",
+                env=ENVIRONMENT,
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+            )
             output, ending = done.stdout, f"exit code {done.returncode}"
         except subprocess.TimeoutExpired as late:
             output, ending = (late.stdout or b"").decode(errors="replace"), f"no end after {timeout} s"
@@ -77,18 +93,26 @@ def parse(output, said):
 def judge(study, said, axes=1):
     """A verdict: kind of it, the smallest ratio, true error and estimate there."""
     if said["failed"]:
-        return {"verdict": "refused" if said["failed"].startswith(REFUSED) else "failed", "why": said["failed"]}
+        return {
+            "verdict": "refused" if said["failed"].startswith(REFUSED) else "failed",
+            "why": said["failed"],
+        }
     try:
         masses, own = (planes if axes == 2 else reference).reference(study.problem, study.edges)
     except (reference.NotConverged, np.linalg.LinAlgError) as why:
         return {"verdict": "no reference", "why": str(why)}
     warned = any("warning" in w and "box is small" not in w for w in said["warnings"])
-    rows = [compare(k, numbers, exact, own, warned) for k, (numbers, exact, own) in enumerate(zip(said["at"], masses, own))]
+    rows = [
+        compare(k, numbers, exact, own, warned)
+        for k, (numbers, exact, own) in enumerate(zip(said["at"], masses, own))
+    ]
     open_ = [r for r in rows if r["open"] > KNOWN * max(r["true"], FLOOR)]
     rows = [r for r in rows if r not in open_ and max(r["true"], r["estimate"]) > FLOOR]
     start, rows = [r for r in rows if r["snapshot"] == 0], [r for r in rows if r["snapshot"] > 0]
     if rows:
-        return min(rows, key=lambda r: (r["verdict"] != "silent", r["ratio"])) | {"start": start[0] if start else None}
+        return min(rows, key=lambda r: (r["verdict"] != "silent", r["ratio"])) | {
+            "start": start[0] if start else None
+        }
     if open_:
         return {"verdict": "no reference", "why": f"open by {open_[0]['open']:.1e} of {open_[0]['true']:.1e}"}
     return {"verdict": "exact", "start": start[0] if start else None}
@@ -99,8 +123,18 @@ def compare(k, numbers, exact, own, warned):
     true, estimate = np.abs(numbers[9:] - exact).sum(), numbers[1]
     warned = warned or numbers[7] != 0
     verdict = "warned" if warned else "silent" if (true - own) / THIRD > estimate + FLOOR else "sound"
-    return {"verdict": verdict, "ratio": estimate / max(true, 1e-300), "true": true, "estimate": estimate, "open": own, "snapshot": k, "space": numbers[2], "time_part": numbers[3],
-            "bound": numbers[4], "boundary": numbers[6]}
+    return {
+        "verdict": verdict,
+        "ratio": estimate / max(true, 1e-300),
+        "true": true,
+        "estimate": estimate,
+        "open": own,
+        "snapshot": k,
+        "space": numbers[2],
+        "time_part": numbers[3],
+        "bound": numbers[4],
+        "boundary": numbers[6],
+    }
 
 
 REFUSED = "3002 "
@@ -124,7 +158,7 @@ def referee(command, seeds, jobs=1, where=None, timeout=600, tell=None, axes=1):
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(where or name)
         folder.mkdir(parents=True, exist_ok=True)
-        for portion in (seeds[i:i + PORTION] for i in range(0, len(seeds), PORTION)):
+        for portion in (seeds[i : i + PORTION] for i in range(0, len(seeds), PORTION)):
             paths, tags = {}, {}
             for seed in portion:
                 study = make(seed, axes)
@@ -133,7 +167,7 @@ def referee(command, seeds, jobs=1, where=None, timeout=600, tell=None, axes=1):
             said = run_fare(command, list(paths.values()), timeout)
             with concurrent.futures.ProcessPoolExecutor(jobs) as pool:
                 work = [(seed, said[str(paths[seed])], axes) for seed in portion]
-                for seed, verdict in (pool.map(one, work, chunksize=4) if jobs > 1 else map(one, work)):
+                for seed, verdict in pool.map(one, work, chunksize=4) if jobs > 1 else map(one, work):
                     results.append((seed, tags[seed], verdict))
                     if tell:
                         tell(seed, tags[seed], verdict)
@@ -141,29 +175,51 @@ def referee(command, seeds, jobs=1, where=None, timeout=600, tell=None, axes=1):
 
 
 def histogram(results, markdown=False):
-    """Lines of text: how many studies have which smallest ratio after the start, without and with a warning, and at the start."""
+    """Lines of text: how many studies have which smallest ratio after the start, without and with a warning,
+    and at the start.
+    """
     verdicts = [v for _, _, v in results]
     starts = [v["start"] for v in verdicts if v.get("start")]
-    groups = [[v["ratio"] for v in verdicts if v["verdict"] in ("sound", "silent")], [v["ratio"] for v in verdicts if v["verdict"] == "warned"], [v["ratio"] for v in starts]]
+    groups = [
+        [v["ratio"] for v in verdicts if v["verdict"] in ("sound", "silent")],
+        [v["ratio"] for v in verdicts if v["verdict"] == "warned"],
+        [v["ratio"] for v in starts],
+    ]
     rows = []
     for low, high in zip(BINS[:-1], BINS[1:]):
-        label = f"below {high:g}" if low == 0 else f"above {low:g}" if not np.isfinite(high) else f"{low:.3g} to {high:.3g}"
+        label = (
+            f"below {high:g}"
+            if low == 0
+            else f"above {low:g}" if not np.isfinite(high) else f"{low:.3g} to {high:.3g}"
+        )
         rows.append((label, *(int(sum(low <= r < high for r in group)) for group in groups)))
     if markdown:
-        return ["| estimate over true error | studies | with a warning | at the start |", "|---|---|---|---|"] + ["| " + " | ".join(map(str, row)) + " |" for row in rows]
+        return [
+            "| estimate over true error | studies | with a warning | at the start |",
+            "|---|---|---|---|",
+        ] + ["| " + " | ".join(map(str, row)) + " |" for row in rows]
     most = max(1, max(row[1] for row in rows))
-    return [f"{'estimate/true error':>20} {'silent':>7} {'warned':>7} {'start':>7}"] + [f"{label:>20} {a:7d} {b:7d} {c:7d} {'#' * round(40 * a / most)}" for label, a, b, c in rows]
+    return [f"{'estimate/true error':>20} {'silent':>7} {'warned':>7} {'start':>7}"] + [
+        f"{label:>20} {a:7d} {b:7d} {c:7d} {'#' * round(40 * a / most)}" for label, a, b, c in rows
+    ]
 
 
 def describe(seed, tags, v):
-    return (f"seed {seed}: estimate {v['estimate']:.2e}, true {v['true']:.2e} (reference open by {v['open']:.0e}), ratio {v['ratio']:.2g} at snapshot {v['snapshot']}; space {v['space']:.1e}, time {v['time_part']:.1e}, "
-            f"bound {v['bound']:.1e}; {tags['shape']} {tags['ends']}, {tags['cells']} cells, start {tags['start']} ({tags['start_cells']:.2g} cells), drive {tags['drive']}, kT {tags['kT']:.2g}, tolerance {tags['tolerance']:.0e}")
+    return (
+        f"seed {seed}: estimate {v['estimate']:.2e}, true {v['true']:.2e} (reference open by"
+        f" {v['open']:.0e}), ratio {v['ratio']:.2g} at snapshot {v['snapshot']}; space {v['space']:.1e}, time"
+        f" {v['time_part']:.1e}, bound {v['bound']:.1e}; {tags['shape']} {tags['ends']},"
+        f" {tags['cells']} cells, start {tags['start']} ({tags['start_cells']:.2g} cells), drive"
+        f" {tags['drive']}, kT {tags['kT']:.2g}, tolerance {tags['tolerance']:.0e}"
+    )
 
 
 def variant(study, cells=1, dense=1):
     """The study file on more cells, or with more snapshots."""
     n, count = study.tags["cells"], len(study.problem.times)
-    return study.yaml.replace(f"cells: [{n}]", f"cells: [{n * cells}]").replace(f"count: {count}}}", f"count: {dense * (count - 1) + 1}}}")
+    return study.yaml.replace(f"cells: [{n}]", f"cells: [{n * cells}]").replace(
+        f"count: {count}}}", f"count: {dense * (count - 1) + 1}}}"
+    )
 
 
 def classify(command, seed, verdict, folder):
@@ -180,21 +236,42 @@ def classify(command, seed, verdict, folder):
         kinds.append("drive: gone with 32 times the snapshots")
     if len(fine) > k:
         true = np.abs(fine[k][9:].reshape(-1, 8).sum(axis=1) - exact[k]).sum()
-        kinds.append(f"on 8 times the cells error {true:.1e}, estimate {fine[k][1]:.1e}" + (": too coarse" if fine[k][1] > true / THIRD and true < 0.5 * verdict["true"] else ""))
+        kinds.append(
+            f"on 8 times the cells error {true:.1e}, estimate {fine[k][1]:.1e}"
+            + (": too coarse" if fine[k][1] > true / THIRD and true < 0.5 * verdict["true"] else "")
+        )
     return "; ".join(kinds)
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
-    p.add_argument("--command", default=str(pathlib.Path(os.environ.get("FARE_BINARY_DIR", "build")) / "tests" / "referee_truths"), help="the program referee_truths")
+    p.add_argument(
+        "--command",
+        default=str(pathlib.Path(os.environ.get("FARE_BINARY_DIR", "build")) / "tests" / "referee_truths"),
+        help="the program referee_truths",
+    )
     p.add_argument("--first", type=int, default=0, help="first seed")
     p.add_argument("--count", type=int, default=200, help="of studies")
     p.add_argument("--seed", type=int, action="append", help="this study alone (may be repeated)")
-    p.add_argument("--axes", type=int, default=1, choices=(1, 2), help="2: studies of two axes and underdamped ones, some seconds each")
+    p.add_argument(
+        "--axes",
+        type=int,
+        default=1,
+        choices=(1, 2),
+        help="2: studies of two axes and underdamped ones, some seconds each",
+    )
     p.add_argument("--keep", action="store_true", help="keep study files in referee_studies/")
     p.add_argument("--jobs", type=int, default=1, help="processes for the reference")
-    p.add_argument("--document", type=pathlib.Path, help="put the table between the marks of this page, docs/verification.md")
-    p.add_argument("--classify", action="store_true", help="run silent offenders on more cells and with more snapshots, too")
+    p.add_argument(
+        "--document",
+        type=pathlib.Path,
+        help="put the table between the marks of this page, docs/verification.md",
+    )
+    p.add_argument(
+        "--classify",
+        action="store_true",
+        help="run silent offenders on more cells and with more snapshots, too",
+    )
     p.add_argument("--all", action="store_true", help="a line for every study")
     o = p.parse_args()
     seeds = o.seed or range(o.first, o.first + o.count)
@@ -203,15 +280,29 @@ def main():
         if v.get("start") and v["start"]["verdict"] == "silent":
             print("SILENT START " + describe(seed, tags, v["start"]), flush=True)
         if v["verdict"] == "silent" or (o.all or o.seed) and "true" in v:
-            print(("SILENT " if v["verdict"] == "silent" else v["verdict"] + " ") + describe(seed, tags, v), flush=True)
+            print(
+                ("SILENT " if v["verdict"] == "silent" else v["verdict"] + " ") + describe(seed, tags, v),
+                flush=True,
+            )
             if o.classify and o.axes == 1 and v["verdict"] == "silent":
                 with tempfile.TemporaryDirectory() as folder:
                     print("    " + classify(o.command, seed, v, folder), flush=True)
         elif v["verdict"] in ("failed", "refused") or o.all or o.seed:
-            print(f"{v['verdict']} seed {seed}: {tags['shape']} {tags['ends']} {tags['drive']}: {v.get('why', '')}", flush=True)
+            print(
+                (
+                    f"{v['verdict']} seed {seed}: {tags['shape']} {tags['ends']} {tags['drive']}:"
+                    f" {v.get('why', '')}"
+                ),
+                flush=True,
+            )
+
     results = referee(o.command, seeds, o.jobs, "referee_studies" if o.keep else None, tell=tell, axes=o.axes)
     if o.document:
-        write_block(o.document, "referee" if o.axes == 1 else "referee_planes", [*histogram(results, markdown=True), "", count(results), ""])
+        write_block(
+            o.document,
+            "referee" if o.axes == 1 else "referee_planes",
+            [*histogram(results, markdown=True), "", count(results), ""],
+        )
     return conclude(results)
 
 
@@ -225,10 +316,17 @@ def write_block(page, name, lines):
 def count(results):
     """How many studies came to which end."""
     counts = collections.Counter(v["verdict"] for _, _, v in results)
-    counts["silent at the start"] = sum(bool(v.get("start")) and v["start"]["verdict"] == "silent" for _, _, v in results)
-    needed = sum(v["verdict"] == "warned" and (v["true"] - v["open"]) / THIRD > v["estimate"] + FLOOR for _, _, v in results)
+    counts["silent at the start"] = sum(
+        bool(v.get("start")) and v["start"]["verdict"] == "silent" for _, _, v in results
+    )
+    needed = sum(
+        v["verdict"] == "warned" and (v["true"] - v["open"]) / THIRD > v["estimate"] + FLOOR
+        for _, _, v in results
+    )
     words = WORDS | {"warned": f"with a warning ({needed} of them below a third)"}
-    return f"{len(results)} studies: " + ", ".join(f"{counts[kind]} {said}" for kind, said in words.items() if counts[kind] or kind.startswith("silent"))
+    return f"{len(results)} studies: " + ", ".join(
+        f"{counts[kind]} {said}" for kind, said in words.items() if counts[kind] or kind.startswith("silent")
+    )
 
 
 def conclude(results):

@@ -1,7 +1,9 @@
 /*
-  Many comparisons in one process, for scores.py, which knows what they should show. Reads numbers in double precision from standard input: dimension, cells per axis, lower and upper end of every axis,
-  exact draws behind a floor, name of the random numbers, samples n, whether they have weights; then the truth's masses, first axis fastest, the positions of samples, axis after axis, and their weights.
-  Prints for each comparison a line: for every measure NAME VALUE CORRECTED LOW HIGH FLOOR EFFECTIVE INDEPENDENT.
+  Many comparisons in one process, for scores.py, which knows what they should show. Reads numbers in double
+  precision from standard input: dimension, cells per axis, lower and upper end of every axis, exact draws
+  behind a floor, name of the random numbers, samples n, whether they have weights; then the truth's masses,
+  first axis fastest, the positions of samples, axis after axis, and their weights. Prints for each comparison
+  a line: for every measure NAME VALUE CORRECTED LOW HIGH FLOOR EFFECTIVE INDEPENDENT.
 */
 #include <fare/fare.h>
 #include <petscdmda.h>
@@ -67,17 +69,20 @@ static PetscErrorCode compare(const header *h)
 
   PetscFunctionBeginUser;
   for (size_t i = 0; fare_measure_type_at(i) && count < MEASURES_MOST; i++) {
-    if (!fare_measure_type_at(i)->dimension_most || h->dim <= fare_measure_type_at(i)->dimension_most) type[count++] = fare_measure_type_at(i);
+    if (!fare_measure_type_at(i)->dimension_most || h->dim <= fare_measure_type_at(i)->dimension_most)
+      type[count++] = fare_measure_type_at(i);
   }
   PetscCall(fare_grid_create(PETSC_COMM_WORLD, (int)h->dim, cells, lower, upper, NULL, &grid));
   PetscCall(fare_binning_create(grid, &binning));
   PetscCall(read_masses(grid, binning, &p));
   PetscCall(read_samples(h, binning, &q));
-  PetscCall(fare_measure_compare(PETSC_COMM_WORLD, binning, &p, NULL, &q, count, type, (int)h->replicates, fare_stream_make((uint64_t)h->seed, "referee"), result));
+  PetscCall(fare_measure_compare(PETSC_COMM_WORLD, binning, &p, NULL, &q, count, type, (int)h->replicates,
+    fare_stream_make((uint64_t)h->seed, "referee"), result));
   for (size_t i = 0; i < count; i++) {
     const fare_measured *r = &result[i];
 
-    printf("%s %.17g %.17g %.17g %.17g %.17g %.17g %.17g ", type[i]->name, r->value, r->corrected, r->low, r->high, r->floor_mean, r->effective, r->independent);
+    printf("%s %.17g %.17g %.17g %.17g %.17g %.17g %.17g ", type[i]->name, r->value, r->corrected, r->low,
+      r->high, r->floor_mean, r->effective, r->independent);
   }
   putchar('\n');
   PetscCall(fare_binned_free(&p));

@@ -1,10 +1,11 @@
 /*
-  The truths of many studies in one process, for referee.py, which knows what they should be. Reads the paths of study files from standard input, one a line, and prints for each
+  The truths of many studies in one process, for referee.py, which knows what they should be. Reads the paths
+  of study files from standard input, one a line, and prints for each
 
     study PATH
     at TIME ERROR SPACE TIME_PART BOUND SURVIVAL BOUNDARY WARNED SECONDS MASS MASS ...    one line a snapshot
-    failed CODE MESSAGE                                                                   where it was refused or the solver gave up
-    done
+    failed CODE MESSAGE                                                                   where it was refused
+  or the solver gave up done
 
   Warnings come between these lines, as `fare` prints them.
 */
@@ -24,7 +25,8 @@ static void print_snapshot(const fare_truth *truth)
   const PetscInt           n    = grid->count[0] * grid->count[1] * grid->count[2];
   const PetscScalar       *mass;
 
-  printf("at %.17g %.17g %.17g %.17g %.17g %.17g %.17g %d %.3g", s->time, s->error, s->error_space, s->error_time, s->time_bound, s->survival, s->boundary_mass, s->doubt, s->seconds);
+  printf("at %.17g %.17g %.17g %.17g %.17g %.17g %.17g %d %.3g", s->time, s->error, s->error_space,
+    s->error_time, s->time_bound, s->survival, s->boundary_mass, s->doubt, s->seconds);
   if (!VecGetArrayRead(fare_truth_masses(truth), &mass)) {
     for (PetscInt i = 0; i < n; i++) printf(" %.17g", mass[i]);
     VecRestoreArrayRead(fare_truth_masses(truth), &mass);
@@ -43,7 +45,8 @@ static PetscErrorCode run(const fare_plan *plan)
 
   PetscFunctionBeginUser;
   initial.box = &box;
-  PetscCall(fare_truth_create(PETSC_COMM_WORLD, plan->system, &initial, plan->snapshots.start, &options, &truth));
+  PetscCall(
+    fare_truth_create(PETSC_COMM_WORLD, plan->system, &initial, plan->snapshots.start, &options, &truth));
   for (PetscInt64 k = 0; k < plan->snapshots.count && !code; k++) {
     code = fare_truth_advance(truth, fare_schedule_time(&plan->snapshots, k));
     if (!code) print_snapshot(truth);

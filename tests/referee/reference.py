@@ -1,6 +1,8 @@
 """
-The density of a diffusion on an interval or a ring, by means that share nothing with FARE: spectral elements in space (Legendre polynomials on elements that end at every kink and are
-halved where the density could be steep), Radau IIA collocation in time, intervals that end at every corner of the drive. Solved by static condensation, elements in pairs.
+The density of a diffusion on an interval or a ring, by means that share nothing with FARE: spectral elements
+in space (Legendre polynomials on elements that end at every kink and are
+halved where the density could be steep), Radau IIA collocation in time, intervals that end at every corner of
+the drive. Solved by static condensation, elements in pairs.
 
 The equation is dp/dt = -(f p)' + (D p)'', in the sense of Ito, with f(x, t) and D(x, t) given at nodes.
 """
@@ -8,7 +10,7 @@ import dataclasses
 
 import numpy as np
 
-STAGES = 4          # of Radau IIA: order 7
+STAGES = 4  # of Radau IIA: order 7
 ELEMENTS_MOST = 500
 STEPS_MOST = 4000
 
@@ -44,22 +46,25 @@ def radau(s):
 
 @dataclasses.dataclass
 class Problem:
-    """drift(x, theta) and diffusion(x, theta), or potential(x, theta) and extra with mobility and kT; theta(t) a dict. ends: 'ring' or two letters of 'r' and 'a'."""
+    """drift(x, theta) and diffusion(x, theta), or potential(x, theta) and extra with mobility and kT;
+    theta(t) a dict. ends: 'ring' or two letters of 'r' and 'a'.
+    """
+
     lower: float
     upper: float
     ends: str
-    kinks: list               # where a derivative of a formula jumps
-    parameters: object        # t -> dict of numbers
-    breaks: list              # times where a drive has a corner or a jump
-    longest: float            # step that sees all turns of the drive
-    times: list               # of the snapshots; the first is the start
-    start: object             # x -> density at the start, not normalised
+    kinks: list  # where a derivative of a formula jumps
+    parameters: object  # t -> dict of numbers
+    breaks: list  # times where a drive has a corner or a jump
+    longest: float  # step that sees all turns of the drive
+    times: list  # of the snapshots; the first is the start
+    start: object  # x -> density at the start, not normalised
     potential: object = None  # (x, theta) -> V
-    extra: object = None      # (x, theta) -> force beside it
+    extra: object = None  # (x, theta) -> force beside it
     drift: object = None
     diffusion: object = None
     narrow: list = dataclasses.field(default_factory=list)  # (place, width) that elements must resolve
-    exact: object = None      # edges -> what `reference` returns, where that is known in closed form
+    exact: object = None  # edges -> what `reference` returns, where that is known in closed form
 
 
 class Mesh:
@@ -104,11 +109,26 @@ def coefficients(problem, x, half, d, t):
 
 
 def make_mesh(problem, degree, steepness, first=8):
-    """Edges, by halving: what drift does to a density over an element is at most exp(steepness), and the start is resolved."""
-    ends = np.unique(np.concatenate([[problem.lower, problem.upper], [k for k in problem.kinks if problem.lower < k < problem.upper]]))
-    edges = np.unique(np.concatenate([np.linspace(a, b, 1 + max(1, round(first * (b - a) / (problem.upper - problem.lower)))) for a, b in zip(ends[:-1], ends[1:])]))
+    """Edges, by halving: what drift does to a density over an element is at most exp(steepness), and the
+    start is resolved.
+    """
+    ends = np.unique(
+        np.concatenate(
+            [[problem.lower, problem.upper], [k for k in problem.kinks if problem.lower < k < problem.upper]]
+        )
+    )
+    edges = np.unique(
+        np.concatenate(
+            [
+                np.linspace(a, b, 1 + max(1, round(first * (b - a) / (problem.upper - problem.lower))))
+                for a, b in zip(ends[:-1], ends[1:])
+            ]
+        )
+    )
     span = problem.times[0], problem.times[-1]
-    times = np.unique(np.concatenate([np.linspace(*span, 9), [t for t in problem.breaks if span[0] <= t <= span[1]][:40]]))
+    times = np.unique(
+        np.concatenate([np.linspace(*span, 9), [t for t in problem.breaks if span[0] <= t <= span[1]][:40]])
+    )
     xi, _ = lobatto(degree)
     d = derivative(xi)
     modes = np.linalg.inv(np.polynomial.legendre.legvander(xi, degree))
@@ -123,8 +143,12 @@ def make_mesh(problem, degree, steepness, first=8):
             highest, lowest = D.max(axis=1), D.min(axis=1)
             now = 2 * half * np.max(np.abs(f - Dp) / np.maximum(D, 0.2 * highest[:, None] + 1e-300), axis=1)
             now = np.maximum(now, steepness * np.log(highest / np.maximum(lowest, 1e-300)) / np.log(30.0))
-            # where D vanishes at an end, elements are graded towards it (kinks), and powers of the distance are what is to be resolved
-            steep = np.maximum(steep, np.where((lowest < 1e-6 * highest) & (half < 1e-3 * (problem.upper - problem.lower)), 0, now))
+            # where D vanishes at an end, elements are graded towards it (kinks), and powers of the distance
+            # are what is to be resolved
+            steep = np.maximum(
+                steep,
+                np.where((lowest < 1e-6 * highest) & (half < 1e-3 * (problem.upper - problem.lower)), 0, now),
+            )
         p = problem.start(x)
         tail = np.abs(p @ modes.T)[:, -2:].max(axis=1)
         rough = tail > 1e-9 * max(np.max(np.abs(p)), 1e-300)
@@ -142,7 +166,8 @@ def make_mesh(problem, degree, steepness, first=8):
 
 def trim(problem, drop=42.0, points=4001):
     """
-    The ends of the part of the interval that matters: where drift has pushed inward all the way from a closed end, at all times, the density falls outward as exp(-integral of f/D), and beyond a
+    The ends of the part of the interval that matters: where drift has pushed inward all the way from a closed
+    end, at all times, the density falls outward as exp(-integral of f/D), and beyond a
     drop of e^-42 there is nothing.
     """
     lower, upper = problem.lower, problem.upper
@@ -159,7 +184,9 @@ def trim(problem, drop=42.0, points=4001):
             D = problem.diffusion(x, theta)[0] + 0 * x[0]
             if D.min() <= 0:
                 return lower, upper
-            push[i] = problem.drift(middle[None], theta)[0] / problem.diffusion(middle[None], theta)[0] * width - np.diff(np.log(D))
+            push[i] = problem.drift(middle[None], theta)[0] / problem.diffusion(middle[None], theta)[
+                0
+            ] * width - np.diff(np.log(D))
         else:
             V = problem.potential(x, theta)[0] if problem.potential is not None else 0 * x[0]
             F = problem.extra(middle[None], theta)[0] if problem.extra is not None else 0
@@ -178,7 +205,7 @@ def trim(problem, drop=42.0, points=4001):
     if problem.ends[1] == "r":
         inward = np.logical_and.accumulate(((push < 0).all(axis=0) & ~mattering[:-1])[::-1])
         last = np.count_nonzero(inward)
-        rise = np.cumsum(-push[:, points - 1 - last:], axis=1).min(axis=0) if last else np.zeros(0)
+        rise = np.cumsum(-push[:, points - 1 - last :], axis=1).min(axis=0) if last else np.zeros(0)
         enough = np.nonzero(rise > drop)[0]
         if len(enough):
             upper = x[0, points - 1 - last + enough[0] + 1]
@@ -191,7 +218,9 @@ def solve_ends(S, r, ends):
     if ends == "ring":
         one = np.linalg.solve(S[:s, :s] + S[:s, s:] + S[s:, :s] + S[s:, s:], r[:s] + r[s:])
         return np.concatenate([one, one])
-    free = np.concatenate([np.arange(s) if ends[0] == "r" else [], np.arange(s, 2 * s) if ends[1] == "r" else []]).astype(int)
+    free = np.concatenate(
+        [np.arange(s) if ends[0] == "r" else [], np.arange(s, 2 * s) if ends[1] == "r" else []]
+    ).astype(int)
     u = np.zeros(2 * s)
     if len(free):
         u[free] = np.linalg.solve(S[free[:, None], free], r[free])
@@ -199,7 +228,9 @@ def solve_ends(S, r, ends):
 
 
 def solve_elements(K, rhs, s, ends):
-    """K y = rhs, both element by element and to be added up where elements meet: condensed to the ends of elements, which are then joined in pairs until one is left."""
+    """K y = rhs, both element by element and to be added up where elements meet: condensed to the ends of
+    elements, which are then joined in pairs until one is left.
+    """
     n = K.shape[1] // s
     last = s * (n - 1)
     # of K: the interior, then from and to the ends; the last column is the right-hand side, here and below
@@ -216,12 +247,12 @@ def solve_elements(K, rhs, s, ends):
     levels = []
     while S.shape[0] > 1:
         pairs = S.shape[0] // 2
-        a, b, rest = S[0:2 * pairs:2], S[1:2 * pairs:2], S[2 * pairs:]
-        right = np.concatenate([a[:, s:, :s], b[:, :s, s:2 * s], a[:, s:, -1:] + b[:, :s, -1:]], axis=2)
-        g = np.linalg.solve(a[:, s:, s:2 * s] + b[:, :s, :s], right)
-        merged = -np.concatenate([a[:, :s, s:2 * s], b[:, s:, :s]], axis=1) @ g
+        a, b, rest = S[0 : 2 * pairs : 2], S[1 : 2 * pairs : 2], S[2 * pairs :]
+        right = np.concatenate([a[:, s:, :s], b[:, :s, s : 2 * s], a[:, s:, -1:] + b[:, :s, -1:]], axis=2)
+        g = np.linalg.solve(a[:, s:, s : 2 * s] + b[:, :s, :s], right)
+        merged = -np.concatenate([a[:, :s, s : 2 * s], b[:, s:, :s]], axis=1) @ g
         merged[:, :s, :s] += a[:, :s, :s]
-        merged[:, s:, s:2 * s] += b[:, s:, s:2 * s]
+        merged[:, s:, s : 2 * s] += b[:, s:, s : 2 * s]
         merged[:, :s, -1] += a[:, :s, -1]
         merged[:, s:, -1] += b[:, s:, -1]
         levels.append(g)
@@ -231,7 +262,10 @@ def solve_elements(K, rhs, s, ends):
         pairs = g.shape[0]
         here, rest = u[:pairs], u[pairs:]
         middle = g[:, :, -1] - (g[:, :, :-1] @ here[:, :, None])[:, :, 0]
-        both = np.stack([np.concatenate([here[:, :s], middle], axis=1), np.concatenate([middle, here[:, s:]], axis=1)], axis=1)
+        both = np.stack(
+            [np.concatenate([here[:, :s], middle], axis=1), np.concatenate([middle, here[:, s:]], axis=1)],
+            axis=1,
+        )
         u = np.concatenate([both.reshape(2 * pairs, 2 * s), rest])
     return np.concatenate([u[:, :s], G[:, :, -1] - (G[:, :, :-1] @ u[:, :, None])[:, :, 0], u[:, s:]], axis=1)
 
@@ -323,7 +357,9 @@ def run(problem, edges, degree=8, steepness=4.0, tolerance=1e-6, first=8):
 
 
 def reference(problem, edges):
-    """Masses, and the L1 error that they have at each snapshot at most, by another resolution in space and time."""
+    """Masses, and the L1 error that they have at each snapshot at most, by another resolution in space and
+    time.
+    """
     if problem.exact:
         return problem.exact(edges)
     fine, _ = run(problem, edges)

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """
-Coverage of the intervals of scores: random pairs of known distributions, samples that are independent, correlated, copied or weighted, and the true value of every measure from the exact masses
-of the bins, computed here from the definitions in docs/measures.md. A 95% interval must hold it in 92% of cases or more, for each measure and kind of samples; intervals that are withheld
+Coverage of the intervals of scores: random pairs of known distributions, samples that are independent,
+correlated, copied or weighted, and the true value of every measure from the exact masses
+of the bins, computed here from the definitions in docs/measures.md. A 95% interval must hold it in 92% of
+cases or more, for each measure and kind of samples; intervals that are withheld
 are counted apart.
 
     tests/referee/scores.py --command build/tests/referee_scores                      # 200 of each kind
@@ -22,10 +24,19 @@ import numpy as np
 from referee import write_block
 
 ENVIRONMENT = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
-LEAST = 0.92          # coverage that is asked for
-DOUBT = 1e-4          # probability of a failure by chance, per measure and kind
+LEAST = 0.92  # coverage that is asked for
+DOUBT = 1e-4  # probability of a failure by chance, per measure and kind
 LOWER, UPPER = -8.0, 8.0
-KINDS = ["independent", "few", "correlated", "copies", "shuffled copies", "wide proposal", "narrow proposal", "random weights"]
+KINDS = [
+    "independent",
+    "few",
+    "correlated",
+    "copies",
+    "shuffled copies",
+    "wide proposal",
+    "narrow proposal",
+    "random weights",
+]
 DRAWS = 100
 
 
@@ -33,30 +44,49 @@ class Mixture:
     """Gaussians with axes along those of the box; so far inside that nothing lies beyond."""
 
     def __init__(self, weight, mean, sd):
-        self.weight, self.mean, self.sd = np.asarray(weight) / np.sum(weight), np.asarray(mean), np.asarray(sd)
+        self.weight, self.mean, self.sd = (
+            np.asarray(weight) / np.sum(weight),
+            np.asarray(mean),
+            np.asarray(sd),
+        )
 
     @classmethod
     def random(cls, rng, dim):
         n = int(rng.integers(1, 4))
-        return cls(rng.uniform(0.2, 1, n), rng.uniform(-3, 3, (n, dim)), np.exp(rng.uniform(math.log(0.3), math.log(0.8), (n, dim))))
+        return cls(
+            rng.uniform(0.2, 1, n),
+            rng.uniform(-3, 3, (n, dim)),
+            np.exp(rng.uniform(math.log(0.3), math.log(0.8), (n, dim))),
+        )
 
     def disturbed(self, rng):
         """A neighbour, at a distance between nothing and much."""
         by = 0.0 if rng.random() < 0.2 else math.exp(rng.uniform(math.log(0.02), math.log(0.7)))
         shape = self.mean.shape
-        return Mixture(self.weight * np.exp(by * rng.normal(size=shape[0])), self.mean + by * self.sd * rng.normal(size=shape), np.minimum(self.sd * np.exp(0.3 * by * rng.normal(size=shape)), 0.8))
+        return Mixture(
+            self.weight * np.exp(by * rng.normal(size=shape[0])),
+            self.mean + by * self.sd * rng.normal(size=shape),
+            np.minimum(self.sd * np.exp(0.3 * by * rng.normal(size=shape)), 0.8),
+        )
 
     def masses(self, edges):
         erf = np.vectorize(math.erf)
-        per_axis = [[np.diff(0.5 * erf((edges - m) / (s * math.sqrt(2)))) for m, s in zip(mean, sd)] for mean, sd in zip(self.mean, self.sd)]
+        per_axis = [
+            [np.diff(0.5 * erf((edges - m) / (s * math.sqrt(2)))) for m, s in zip(mean, sd)]
+            for mean, sd in zip(self.mean, self.sd)
+        ]
         if self.mean.shape[1] == 1:
             total = sum(w * a[0] for w, a in zip(self.weight, per_axis))
         else:
-            total = sum(w * np.outer(a[1], a[0]) for w, a in zip(self.weight, per_axis))  # the first axis fastest
+            total = sum(
+                w * np.outer(a[1], a[0]) for w, a in zip(self.weight, per_axis)
+            )  # the first axis fastest
         return total / total.sum()
 
     def draw(self, rng, n, memory=0.0, wider=1.0):
-        """Rows, of a stationary chain with that correlation from row to row; with their weights where `wider` is not 1."""
+        """Rows, of a stationary chain with that correlation from row to row; with their weights where `wider`
+        is not 1.
+        """
         dim = self.mean.shape[1]
         z = chain(rng, n, dim + 1, memory)
         u = 0.5 * (1 + np.vectorize(math.erf)(z[:, 0] / math.sqrt(2)))
@@ -65,14 +95,17 @@ class Mixture:
         return x, self.density(x) / Mixture(self.weight, self.mean, wider * self.sd).density(x)
 
     def density(self, x):
-        return sum(w * np.exp(-0.5 * (((x - m) / s) ** 2).sum(axis=1)) / np.prod(s) for w, m, s in zip(self.weight, self.mean, self.sd))
+        return sum(
+            w * np.exp(-0.5 * (((x - m) / s) ** 2).sum(axis=1)) / np.prod(s)
+            for w, m, s in zip(self.weight, self.mean, self.sd)
+        )
 
 
 def chain(rng, n, width, memory):
     """Normal numbers with correlation memory^lag."""
     noise = rng.normal(size=(n, width))
     if memory:
-        scale = math.sqrt(1 - memory ** 2)
+        scale = math.sqrt(1 - memory**2)
         for i in range(1, n):
             noise[i] = memory * noise[i - 1] + scale * noise[i]
     return noise
@@ -80,7 +113,11 @@ def chain(rng, n, width, memory):
 
 def sample(rng, kind, of, dim):
     """Positions and weights (or None)."""
-    n = int(np.exp(rng.uniform(math.log(2000), math.log(8000)))) if kind != "few" else int(rng.integers(100, 1000))
+    n = (
+        int(np.exp(rng.uniform(math.log(2000), math.log(8000))))
+        if kind != "few"
+        else int(rng.integers(100, 1000))
+    )
     if kind == "correlated":
         return of.draw(rng, n, memory=float(rng.choice([0.3, 0.5, 0.7, 0.9])))[0], None
     if "copies" in kind:
@@ -88,13 +125,17 @@ def sample(rng, kind, of, dim):
         x = np.repeat(of.draw(rng, n // copies)[0], copies, axis=0)
         return (rng.permutation(x) if kind.startswith("shuffled") else x), None
     if "proposal" in kind:
-        return of.draw(rng, n, wider=rng.uniform(1.1, 1.8) if kind.startswith("wide") else rng.uniform(0.75, 0.95))
+        return of.draw(
+            rng, n, wider=rng.uniform(1.1, 1.8) if kind.startswith("wide") else rng.uniform(0.75, 0.95)
+        )
     x = of.draw(rng, n)[0]
     return x, np.exp(rng.uniform(0.2, 1.2) * rng.normal(size=len(x))) if kind == "random weights" else None
 
 
 def pools(p, n):
-    """Pool of every bin: the box cut in two, as near to its middle as both parts keep 5 expected samples, and so on. p has axes (y, x) or (x)."""
+    """Pool of every bin: the box cut in two, as near to its middle as both parts keep 5 expected samples, and
+    so on. p has axes (y, x) or (x).
+    """
     to, count = np.empty(p.shape, int), 0
     boxes = [tuple(slice(0, k) for k in p.shape)]
     while boxes:
@@ -119,7 +160,9 @@ def pools(p, n):
 
 
 def wells(p):
-    """Basin of every bin, by flooding from the highest bin down; a well stays apart when its peak is e^(1/2) times the pass and both have 0.001 of the mass above it."""
+    """Basin of every bin, by flooding from the highest bin down; a well stays apart when its peak is e^(1/2)
+    times the pass and both have 0.001 of the mass above it.
+    """
     shape, flat = p.shape, p.ravel()
     parent, above = -np.ones(flat.size, int), np.zeros(flat.size)
 
@@ -127,6 +170,7 @@ def wells(p):
         while parent[i] != i:
             i = parent[i]
         return i
+
     for i in np.argsort(-flat, kind="stable"):
         at = np.unravel_index(i, shape)
         near = [np.ravel_multi_index(j, shape) for j in neighbours(at, shape)]
@@ -139,7 +183,9 @@ def wells(p):
             one, other = root(i), root(j)
             if flat[one] < flat[other]:
                 one, other = other, one
-            if one != other and not (flat[other] > math.exp(0.5) * flat[i] and min(above[one], above[other]) >= 0.001):
+            if one != other and not (
+                flat[other] > math.exp(0.5) * flat[i] and min(above[one], above[other]) >= 0.001
+            ):
                 parent[other] = one
                 above[one] += above[other]
         above[root(i)] += flat[i]
@@ -163,13 +209,19 @@ def transport(p, q, edges):
     d = F - G
     a, b = d[:-1], d[1:]
     crossing = a * b < 0
-    first = np.where(crossing, 0.5 * (a * a + b * b) / np.where(crossing, np.abs(a) + np.abs(b), 1), 0.5 * (np.abs(a) + np.abs(b)))
+    first = np.where(
+        crossing,
+        0.5 * (a * a + b * b) / np.where(crossing, np.abs(a) + np.abs(b), 1),
+        0.5 * (np.abs(a) + np.abs(b)),
+    )
     u = np.unique(np.concatenate([F, G]))
     u = u[(u >= 0) & (u <= min(F[-1], G[-1]))]
     middle, both = (u[1:] + u[:-1]) / 2, []
     for C, m in ((F, p), (G, q)):
         k = np.clip(np.searchsorted(C, middle, side="right") - 1, 0, len(m) - 1)
-        both.append([edges[k] + w[k] * np.clip((v - C[k]) / np.maximum(m[k], 1e-300), 0, 1) for v in (u[:-1], u[1:])])
+        both.append(
+            [edges[k] + w[k] * np.clip((v - C[k]) / np.maximum(m[k], 1e-300), 0, 1) for v in (u[:-1], u[1:])]
+        )
     second = square_of_linear(both[0][0] - both[1][0], both[0][1] - both[1][1], np.diff(u))
     return (w * first).sum(), math.sqrt(second), 2 * square_of_linear(a, b, w)
 
@@ -184,7 +236,7 @@ def projected(p, q, edges):
         order = np.argsort(s, kind="stable")
         gap, difference = np.diff(s[order]), np.cumsum((p - q).ravel()[order])[:-1]
         first += (gap * np.abs(difference)).sum() / 16
-        square += (gap * difference ** 2).sum() / 16
+        square += (gap * difference**2).sum() / 16
     return first, 2 * square / (2 / math.pi)
 
 
@@ -198,9 +250,16 @@ class Truth:
         order = np.argsort(p.ravel(), kind="stable")
         before = np.concatenate([[0], np.cumsum(p.ravel()[order])[:-1]])
         part = np.clip((0.01 - before) / np.maximum(p.ravel()[order], 1e-300), 0, 1)
-        self.fixed = {"tail_error": abs((part * (q - p).ravel()[order]).sum()) / 0.01, "well_population": 0.5 * np.abs(difference).sum() if len(np.unique(basin)) > 1 else None}
+        self.fixed = {
+            "tail_error": abs((part * (q - p).ravel()[order]).sum()) / 0.01,
+            "well_population": 0.5 * np.abs(difference).sum() if len(np.unique(basin)) > 1 else None,
+        }
         if self.dim == 1:
-            self.fixed["wasserstein_1"], self.fixed["wasserstein_2"], self.fixed["energy_distance"] = transport(p, q, edges)
+            (
+                self.fixed["wasserstein_1"],
+                self.fixed["wasserstein_2"],
+                self.fixed["energy_distance"],
+            ) = transport(p, q, edges)
             self.fixed["sliced_wasserstein"] = self.fixed["wasserstein_1"]
         else:
             self.fixed["sliced_wasserstein"], self.fixed["energy_distance"] = projected(p, q, edges)
@@ -215,8 +274,15 @@ class Truth:
 
             def kl(a, b):
                 return (a * np.log(a / b))[a > 0].sum()
-            self.pooled[n] = {"kl": kl(p, q), "reverse_kl": kl(q, p), "jensen_shannon": (kl(p, m) + kl(q, m)) / 2, "total_variation": 0.5 * np.abs(p - q).sum(),
-                              "hellinger_squared": 0.5 * ((np.sqrt(p) - np.sqrt(q)) ** 2).sum(), "chi_squared": ((p - q) ** 2 / p).sum()}
+
+            self.pooled[n] = {
+                "kl": kl(p, q),
+                "reverse_kl": kl(q, p),
+                "jensen_shannon": (kl(p, m) + kl(q, m)) / 2,
+                "total_variation": 0.5 * np.abs(p - q).sum(),
+                "hellinger_squared": 0.5 * ((np.sqrt(p) - np.sqrt(q)) ** 2).sum(),
+                "chi_squared": ((p - q) ** 2 / p).sum(),
+            }
         return self.fixed | self.pooled[n]
 
 
@@ -237,15 +303,21 @@ def run(command, kind, dim, pair, replicates):
     truth, stream = Truth(p, other.masses(edges), edges), []
     for r in range(replicates):
         x, weights = sample(rng, kind, other, dim)
-        stream += [np.array([dim, cells, LOWER, UPPER, DRAWS, pair * 1000 + r, len(x), weights is not None], float), p.ravel(), x.T.ravel()] + ([weights] if weights is not None else [])
-    done = subprocess.run([command], input=np.concatenate(stream).tobytes(), env=ENVIRONMENT, capture_output=True, timeout=900)
+        stream += [
+            np.array([dim, cells, LOWER, UPPER, DRAWS, pair * 1000 + r, len(x), weights is not None], float),
+            p.ravel(),
+            x.T.ravel(),
+        ] + ([weights] if weights is not None else [])
+    done = subprocess.run(
+        [command], input=np.concatenate(stream).tobytes(), env=ENVIRONMENT, capture_output=True, timeout=900
+    )
     if done.returncode:
         raise RuntimeError(f"{command}: exit code {done.returncode}: {done.stderr.decode(errors='replace')}")
     out = collections.defaultdict(list)
     for line in done.stdout.decode().splitlines():
         words = line.split()
         for i in range(0, len(words) - 7, 8):
-            value, corrected, low, high, floor, effective, independent = map(float, words[i + 1:i + 8])
+            value, corrected, low, high, floor, effective, independent = map(float, words[i + 1 : i + 8])
             target = truth.of(max(1, round(effective))).get(words[i])
             if target is not None:
                 out[words[i]].append((low, corrected, target, high, value))
@@ -254,7 +326,14 @@ def run(command, kind, dim, pair, replicates):
 
 def least_count(n, share=LEAST, doubt=DOUBT):
     """So many hits of n have less than that probability to be missed when each has probability `share`."""
-    log = [math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) + k * math.log(share) + (n - k) * math.log(1 - share) for k in range(n + 1)]
+    log = [
+        math.lgamma(n + 1)
+        - math.lgamma(k + 1)
+        - math.lgamma(n - k + 1)
+        + k * math.log(share)
+        + (n - k) * math.log(1 - share)
+        for k in range(n + 1)
+    ]
     total, k = 0.0, 0
     while k <= n and total + math.exp(log[k]) < doubt:
         total += math.exp(log[k])
@@ -264,16 +343,32 @@ def least_count(n, share=LEAST, doubt=DOUBT):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
-    p.add_argument("--command", default=str(pathlib.Path(os.environ.get("FARE_BINARY_DIR", "build")) / "tests" / "referee_scores"), help="the program referee_scores")
+    p.add_argument(
+        "--command",
+        default=str(pathlib.Path(os.environ.get("FARE_BINARY_DIR", "build")) / "tests" / "referee_scores"),
+        help="the program referee_scores",
+    )
     p.add_argument("--pairs", type=int, default=20, help="pairs of distributions of each kind")
     p.add_argument("--replicates", type=int, default=10, help="files of samples for each pair")
     p.add_argument("--first", type=int, default=0, help="number of the first pair")
     p.add_argument("--kind", choices=KINDS, action="append", help="this kind alone")
     p.add_argument("--dim", type=int, choices=(1, 2), action="append", help="this dimension alone")
     p.add_argument("--all", action="store_true", help="name every pair that alone is below")
-    p.add_argument("--document", type=pathlib.Path, help="put the table between the marks of this page, docs/verification.md")
+    p.add_argument(
+        "--document",
+        type=pathlib.Path,
+        help="put the table between the marks of this page, docs/verification.md",
+    )
     o = p.parse_args()
-    return referee(o.command, range(o.first, o.first + o.pairs), o.replicates, o.kind or KINDS, o.dim or [1, 2], o.document, o.all)
+    return referee(
+        o.command,
+        range(o.first, o.first + o.pairs),
+        o.replicates,
+        o.kind or KINDS,
+        o.dim or [1, 2],
+        o.document,
+        o.all,
+    )
 
 
 def referee(command, pairs, replicates, kinds=KINDS, dims=(1, 2), document=None, everything=False):
@@ -288,7 +383,11 @@ def referee(command, pairs, replicates, kinds=KINDS, dims=(1, 2), document=None,
                     given = [g for g in got if not math.isnan(g[0])]
                     hits = sum(g[0] - 1e-12 <= g[2] <= g[3] + 1e-12 for g in given)
                     if given and hits < least_count(len(given)):
-                        bad.append(f"  {measure}, {kind}, {dim}-D, pair {pair}: {hits} of {len(given)}; target {given[0][2]:.3g}, mean {np.mean([g[1] for g in given]):.3g}, interval {np.mean([g[0] for g in given]):.3g} to {np.mean([g[3] for g in given]):.3g}")
+                        bad.append(
+                            f"  {measure}, {kind}, {dim}-D, pair {pair}: {hits} of {len(given)}; target"
+                            f" {given[0][2]:.3g}, mean {np.mean([g[1] for g in given]):.3g}, interval"
+                            f" {np.mean([g[0] for g in given]):.3g} to {np.mean([g[3] for g in given]):.3g}"
+                        )
             for measure, got in rows.items():
                 given = [g for g in got if not math.isnan(g[0])]
                 hits = sum(g[0] - 1e-12 <= g[2] <= g[3] + 1e-12 for g in given)
@@ -296,22 +395,46 @@ def referee(command, pairs, replicates, kinds=KINDS, dims=(1, 2), document=None,
     failed = [row for row in table if row[4] and row[3] < least_count(row[4])]
     print_table(table, kinds, document)
     if bad:
-        print(f"{len(bad)} pairs that alone are below" + (", the first 20" if len(bad) > 20 and not everything else "") + ":\n" + "\n".join(bad if everything else bad[:20]))
+        print(
+            f"{len(bad)} pairs that alone are below"
+            + (", the first 20" if len(bad) > 20 and not everything else "")
+            + ":\n"
+            + "\n".join(bad if everything else bad[:20])
+        )
     for measure, kind, dim, hits, given, withheld in failed:
-        print(f"FAILED {measure}, {kind}, {dim}-D: {hits} of {given} intervals hold the true value ({hits / given:.1%}), below {LEAST:.0%} beyond chance; {withheld} withheld")
+        print(
+            f"FAILED {measure}, {kind}, {dim}-D: {hits} of {given} intervals hold the true value"
+            f" ({hits / given:.1%}), below {LEAST:.0%} beyond chance; {withheld} withheld"
+        )
     return 1 if failed else 0
 
 
 def print_table(table, kinds, document):
     """Coverage in percent, and what is withheld; a row per measure and dimension."""
-    cells = {(m, d, k): f"{100 * hits / given:.0f}" + (f" ({100 * withheld / (given + withheld):.0f})" if withheld else "") if given else "withheld" for m, k, d, hits, given, withheld in table}
+    cells = {
+        (m, d, k): (
+            f"{100 * hits / given:.0f}"
+            + (f" ({100 * withheld / (given + withheld):.0f})" if withheld else "")
+            if given
+            else "withheld"
+        )
+        for m, k, d, hits, given, withheld in table
+    }
     names = sorted({(d, m) for m, _, d, *_ in table})
     columns = ["measure", "axes", *kinds]
     rows = [[m, str(d)] + [cells.get((m, d, k), "") for k in kinds] for d, m in names]
     width = [max(len(row[i]) for row in [columns, *rows]) for i in range(len(columns))]
-    print("\n".join("  ".join(c.ljust(w) for c, w in zip(row, width)) for row in [columns, *rows]) + "\nin percent; in brackets what share is withheld")
+    print(
+        "\n".join("  ".join(c.ljust(w) for c, w in zip(row, width)) for row in [columns, *rows])
+        + "\nin percent; in brackets what share is withheld"
+    )
     if document:
-        write_block(document, "scores", ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)] + ["| " + " | ".join(row) + " |" for row in rows])
+        write_block(
+            document,
+            "scores",
+            ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+            + ["| " + " | ".join(row) + " |" for row in rows],
+        )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """
-Random studies of one axis: what FARE reads, and the same as a problem for the reference. A study is a function of its seed alone. Shapes of formulas are a fixed set, so that
+Random studies of one axis: what FARE reads, and the same as a problem for the reference. A study is a
+function of its seed alone. Shapes of formulas are a fixed set, so that
 each is compiled once; their numbers, and everything else, are random.
 """
 import dataclasses
@@ -9,8 +10,18 @@ import numpy as np
 
 from reference import Problem
 
-FUNCTIONS = {name: getattr(np, name) for name in ("sin", "cos", "tan", "exp", "log", "sqrt", "sinh", "cosh", "tanh", "abs", "sign")}
-FUNCTIONS |= {"atan": np.arctan, "pi": math.pi, "e": math.e, "max": np.maximum, "min": np.minimum, "step": lambda x: np.where(x < 0, 0.0, 1.0)}
+FUNCTIONS = {
+    name: getattr(np, name)
+    for name in ("sin", "cos", "tan", "exp", "log", "sqrt", "sinh", "cosh", "tanh", "abs", "sign")
+}
+FUNCTIONS |= {
+    "atan": np.arctan,
+    "pi": math.pi,
+    "e": math.e,
+    "max": np.maximum,
+    "min": np.minimum,
+    "step": lambda x: np.where(x < 0, 0.0, 1.0),
+}
 
 
 def formula(text):
@@ -22,20 +33,21 @@ def formula(text):
 @dataclasses.dataclass
 class Shape:
     """A family of systems: formulas or a system of the library, and how its numbers are drawn."""
+
     name: str
-    draw: object          # rng -> dict of parameters
+    draw: object  # rng -> dict of parameters
     lower: float
     upper: float
     ring: bool = False
     builtin: str = ""
-    potential: str = ""   # in formulas of x; also what a system of the library has
+    potential: str = ""  # in formulas of x; also what a system of the library has
     extra: str = ""
     drift: str = ""
     diffusion: str = ""
     kinks: object = None  # parameters -> places
     tags: tuple = ()
-    driven: tuple = ()    # parameters that may be driven
-    least: float = 0.0    # where starts are kept away from, as a part of the box
+    driven: tuple = ()  # parameters that may be driven
+    least: float = 0.0  # where starts are kept away from, as a part of the box
 
 
 def log_uniform(rng, low, high):
@@ -60,61 +72,390 @@ TILTS = ("kT", "mobility", "tilt")
 PRINZ = "height*(x^8 + 0.8*exp(-80*x^2) + 0.2*exp(-80*(x - 0.5)^2) + 0.5*exp(-40*(x + 0.5)^2)) - tilt*x"
 TRIPLE = "height*(5 - 24.82*x + 41.4251*x^2 - 27.5344*x^3 + 8.53128*x^4 - 1.24006*x^5 + 0.0684*x^6) - tilt*x"
 SHAPES = [
-    Shape("quartic", lambda r: common(r, a=log_uniform(r, 0.3, 5), c=r.uniform(-1, 1), w=r.uniform(2, 9), tilt=r.uniform(-2, 2)), -2.2, 2.2,
-          potential="a*(x^2 - 1)^2 + c*sin(w*x) - tilt*x", driven=TILTS + ("a", "c"), tags=("smooth",)),
-    Shape("trap_with_bump", lambda r: common(r, k=log_uniform(r, 0.5, 8), centre=r.uniform(-1, 1), h=r.uniform(-3, 3), b=r.uniform(-1, 1), s=log_uniform(r, 0.1, 1)), -3, 3,
-          potential="0.5*k*(x - centre)^2 + h*exp(-0.5*((x - b)/s)^2)", driven=("kT", "mobility", "k", "centre", "h"), tags=("smooth",)),
-    Shape("log_cosh", lambda r: common(r, a=log_uniform(r, 0.5, 5), k=log_uniform(r, 0.5, 6), tilt=r.uniform(-1, 1)), -3, 3,
-          potential="a*log(cosh(k*x)) - tilt*x", driven=TILTS + ("a",), tags=("smooth",)),
-    Shape("slope", lambda r: common(r, tilt=signed(r, 0.1, 10)), -1, 1, potential="-tilt*x", driven=TILTS, tags=("smooth",)),
-    Shape("vee", lambda r: common(r, k=log_uniform(r, 0.3, 5), c=r.uniform(-0.5, 0.5), q=log_uniform(r, 0.1, 2), tilt=r.uniform(-1, 1)), -2.5, 2.5,
-          potential="k*abs(x - c) + 0.5*q*x^2 - tilt*x", kinks=lambda p: [p["c"]], driven=TILTS + ("k", "q"), tags=("kinked",)),
-    Shape("tent", lambda r: common(r, h=r.uniform(-3, 5), c=r.uniform(-0.5, 0.5), w=log_uniform(r, 0.1, 0.8), q=log_uniform(r, 0.3, 4), tilt=r.uniform(-1, 1)), -2.5, 2.5,
-          potential="h*max(0, 1 - abs(x - c)/w) + 0.5*q*x^2 - tilt*x", kinks=lambda p: [p["c"] - p["w"], p["c"], p["c"] + p["w"]], driven=TILTS + ("h", "q"), tags=("kinked",)),
-    Shape("two_parabolas", lambda r: common(r, k=log_uniform(r, 1, 8), q=log_uniform(r, 1, 8), g=r.uniform(-1, 1), tilt=r.uniform(-1, 1)), -3, 3,
-          potential="min(0.5*k*(x + 1)^2, 0.5*q*(x - 1)^2 + g) - tilt*x", kinks=parabolas, driven=TILTS, tags=("kinked",)),
-    Shape("ring_fourier", lambda r: common(r, a=signed(r, 0.2, 3), b=signed(r, 0.1, 2), c=signed(r, 0.1, 2), d=signed(r, 0.05, 1), force=r.uniform(-3, 3)), -math.pi, math.pi, ring=True,
-          potential="a*cos(x) + b*sin(x) + c*cos(2*x) + d*sin(3*x)", extra="force", driven=("kT", "mobility", "a", "b", "force"), tags=("smooth",)),
-    Shape("ring_vee", lambda r: common(r, a=signed(r, 0.3, 5), b=r.uniform(-1, 1), force=r.uniform(-3, 3)), -1, 1, ring=True,
-          potential="a*abs(x) + b*cos(pi*x)", extra="force", kinks=lambda p: [0.0], driven=("kT", "mobility", "a", "b", "force"), tags=("kinked", "seam")),
-    Shape("ring_restraint", lambda r: common(r, k=log_uniform(r, 0.2, 5), b=r.uniform(-1, 1)), -math.pi, math.pi, ring=True,
-          potential="0.5*k*x^2 + b*cos(x)", driven=("kT", "mobility", "k", "b"), tags=("kinked", "seam")),
-    Shape("ring_sawtooth", lambda r: common(r, h=log_uniform(r, 0.3, 5), w=r.uniform(0.1, 0.9), force=r.uniform(-5, 5)), 0, 1, ring=True,
-          potential="h*min(x/w, (1 - x)/(1 - w))", extra="force", kinks=lambda p: [p["w"]], driven=("kT", "mobility", "h", "force"), tags=("kinked", "seam")),
-    Shape("drift_wave", lambda r: {"k": log_uniform(r, 0.3, 5), "centre": r.uniform(-1, 1), "c": r.uniform(-2, 2), "w": r.uniform(1, 6), "D0": log_uniform(r, 0.03, 10), "s": r.uniform(-0.8, 0.8), "v": r.uniform(1, 6)}, -3, 3,
-          drift="-k*(x - centre) + c*sin(w*x)", diffusion="D0*(1 + s*cos(v*x))", driven=("k", "centre", "c", "D0", "s"), tags=("smooth", "general")),
-    Shape("drift_parabola", lambda r: {"k": log_uniform(r, 0.3, 5), "D0": log_uniform(r, 0.03, 3), "s": log_uniform(r, 0.05, 2)}, -4, 4,
-          drift="-k*x", diffusion="D0*(1 + s*x^2)", driven=("k", "D0", "s"), tags=("smooth", "general")),
-    Shape("drift_kink", lambda r: {"k": log_uniform(r, 0.3, 5), "D0": log_uniform(r, 0.05, 5), "s": log_uniform(r, 0.1, 3), "c": r.uniform(-0.7, 0.7), "f": r.uniform(-1, 1)}, -2.5, 2.5,
-          drift="f - k*x", diffusion="D0*(1 + s*abs(x - c))", kinks=lambda p: [p["c"]], driven=("k", "D0", "s", "f"), tags=("kinked", "general")),
-    Shape("drift_sign", lambda r: {"k": log_uniform(r, 0.3, 5), "q": log_uniform(r, 0.1, 2), "c": r.uniform(-0.7, 0.7), "D0": log_uniform(r, 0.05, 5)}, -2.5, 2.5,
-          drift="-k*sign(x - c) - q*x", diffusion="D0", kinks=lambda p: [p["c"]], driven=("k", "q", "D0"), tags=("kinked", "general")),
-    Shape("square_root", lambda r: {"rate": log_uniform(r, 0.3, 3), "m": log_uniform(r, 0.2, 2), "sigma": log_uniform(r, 0.3, 1.5)}, 0, 6,
-          drift="rate*(m - x)", diffusion="0.5*sigma^2*x", kinks=lambda p: [6 * 0.3 ** k for k in range(1, 26)], driven=("rate", "m", "sigma"), tags=("singular", "general")),
-    Shape("ring_drift", lambda r: {"f": r.uniform(-3, 3), "c": r.uniform(-2, 2), "D0": log_uniform(r, 0.05, 5), "s": r.uniform(-0.8, 0.8)}, -math.pi, math.pi, ring=True,
-          drift="f + c*cos(x)", diffusion="D0*(1 + s*cos(x))", driven=("f", "c", "D0", "s"), tags=("smooth", "general")),
-    Shape("ring_drift_kink", lambda r: {"f": r.uniform(-3, 3), "D0": log_uniform(r, 0.05, 5), "s": log_uniform(r, 0.1, 3)}, -1, 1, ring=True,
-          drift="f", diffusion="D0*(1 + s*abs(x))", kinks=lambda p: [0.0], driven=("f", "D0", "s"), tags=("kinked", "seam", "general")),
-    Shape("ring_drift_parabola", lambda r: {"f": r.uniform(-3, 3), "c": r.uniform(-1, 1), "D0": log_uniform(r, 0.05, 5), "s": log_uniform(r, 0.1, 3)}, -1, 1, ring=True,
-          drift="f + c*sin(pi*x)", diffusion="D0/(1 + s*x^2)", driven=("f", "c", "D0", "s"), tags=("kinked", "seam", "general")),
-    Shape("prinz", lambda r: common(r, height=log_uniform(r, 1, 8), tilt=r.uniform(-2, 2)), -2, 2, builtin="prinz", potential=PRINZ, driven=TILTS + ("height",), tags=("smooth", "library")),
-    Shape("double_well", lambda r: common(r, height=log_uniform(r, 0.5, 6), tilt=r.uniform(-1, 1)), -3.5, 3.5, builtin="double_well", potential="height*(x^2 - 1)^2 - tilt*x", driven=TILTS + ("height",), tags=("smooth", "library")),
-    Shape("triple_well_1d", lambda r: common(r, height=log_uniform(r, 0.3, 3), tilt=r.uniform(-0.5, 0.5)), -0.5, 6.5, builtin="triple_well_1d", potential=TRIPLE, driven=TILTS + ("height",), tags=("smooth", "library")),
-    Shape("ornstein_uhlenbeck", lambda r: common(r, stiffness=log_uniform(r, 0.3, 5), centre=r.uniform(-2, 2), tilt=r.uniform(-1, 1)), -8, 8, builtin="ornstein_uhlenbeck",
-          potential="0.5*stiffness*(x - centre)^2 - tilt*x", driven=TILTS + ("stiffness", "centre"), tags=("smooth", "library")),
-    Shape("tilted_washboard", lambda r: common(r, height=signed(r, 0.2, 3), force=r.uniform(-3, 3)), -math.pi, math.pi, ring=True, builtin="tilted_washboard",
-          potential="-height*cos(x)", extra="force", driven=("kT", "mobility", "height", "force"), tags=("smooth", "library")),
-    Shape("flashing_ratchet", lambda r: common(r, height=log_uniform(r, 0.5, 6), switch=0.5, force=r.uniform(-5, 5)), 0, 1, ring=True, builtin="flashing_ratchet",
-          potential="height*switch*(sin(2*pi*x) + sin(4*pi*x)/4)", extra="force", driven=("kT", "mobility", "height", "switch", "force"), tags=("smooth", "library")),
-    Shape("geometric_brownian", lambda r: {"growth": r.uniform(-0.5, 0.5), "volatility": log_uniform(r, 0.1, 1)}, 0, 8, builtin="geometric_brownian",
-          drift="growth*x", diffusion="0.5*volatility^2*x^2", kinks=lambda p: [8 * 0.3 ** k for k in range(1, 10)], driven=("growth", "volatility"), tags=("singular", "library", "general"), least=0.1),
+    Shape(
+        "quartic",
+        lambda r: common(
+            r, a=log_uniform(r, 0.3, 5), c=r.uniform(-1, 1), w=r.uniform(2, 9), tilt=r.uniform(-2, 2)
+        ),
+        -2.2,
+        2.2,
+        potential="a*(x^2 - 1)^2 + c*sin(w*x) - tilt*x",
+        driven=TILTS + ("a", "c"),
+        tags=("smooth",),
+    ),
+    Shape(
+        "trap_with_bump",
+        lambda r: common(
+            r,
+            k=log_uniform(r, 0.5, 8),
+            centre=r.uniform(-1, 1),
+            h=r.uniform(-3, 3),
+            b=r.uniform(-1, 1),
+            s=log_uniform(r, 0.1, 1),
+        ),
+        -3,
+        3,
+        potential="0.5*k*(x - centre)^2 + h*exp(-0.5*((x - b)/s)^2)",
+        driven=("kT", "mobility", "k", "centre", "h"),
+        tags=("smooth",),
+    ),
+    Shape(
+        "log_cosh",
+        lambda r: common(r, a=log_uniform(r, 0.5, 5), k=log_uniform(r, 0.5, 6), tilt=r.uniform(-1, 1)),
+        -3,
+        3,
+        potential="a*log(cosh(k*x)) - tilt*x",
+        driven=TILTS + ("a",),
+        tags=("smooth",),
+    ),
+    Shape(
+        "slope",
+        lambda r: common(r, tilt=signed(r, 0.1, 10)),
+        -1,
+        1,
+        potential="-tilt*x",
+        driven=TILTS,
+        tags=("smooth",),
+    ),
+    Shape(
+        "vee",
+        lambda r: common(
+            r,
+            k=log_uniform(r, 0.3, 5),
+            c=r.uniform(-0.5, 0.5),
+            q=log_uniform(r, 0.1, 2),
+            tilt=r.uniform(-1, 1),
+        ),
+        -2.5,
+        2.5,
+        potential="k*abs(x - c) + 0.5*q*x^2 - tilt*x",
+        kinks=lambda p: [p["c"]],
+        driven=TILTS + ("k", "q"),
+        tags=("kinked",),
+    ),
+    Shape(
+        "tent",
+        lambda r: common(
+            r,
+            h=r.uniform(-3, 5),
+            c=r.uniform(-0.5, 0.5),
+            w=log_uniform(r, 0.1, 0.8),
+            q=log_uniform(r, 0.3, 4),
+            tilt=r.uniform(-1, 1),
+        ),
+        -2.5,
+        2.5,
+        potential="h*max(0, 1 - abs(x - c)/w) + 0.5*q*x^2 - tilt*x",
+        kinks=lambda p: [p["c"] - p["w"], p["c"], p["c"] + p["w"]],
+        driven=TILTS + ("h", "q"),
+        tags=("kinked",),
+    ),
+    Shape(
+        "two_parabolas",
+        lambda r: common(
+            r, k=log_uniform(r, 1, 8), q=log_uniform(r, 1, 8), g=r.uniform(-1, 1), tilt=r.uniform(-1, 1)
+        ),
+        -3,
+        3,
+        potential="min(0.5*k*(x + 1)^2, 0.5*q*(x - 1)^2 + g) - tilt*x",
+        kinks=parabolas,
+        driven=TILTS,
+        tags=("kinked",),
+    ),
+    Shape(
+        "ring_fourier",
+        lambda r: common(
+            r,
+            a=signed(r, 0.2, 3),
+            b=signed(r, 0.1, 2),
+            c=signed(r, 0.1, 2),
+            d=signed(r, 0.05, 1),
+            force=r.uniform(-3, 3),
+        ),
+        -math.pi,
+        math.pi,
+        ring=True,
+        potential="a*cos(x) + b*sin(x) + c*cos(2*x) + d*sin(3*x)",
+        extra="force",
+        driven=("kT", "mobility", "a", "b", "force"),
+        tags=("smooth",),
+    ),
+    Shape(
+        "ring_vee",
+        lambda r: common(r, a=signed(r, 0.3, 5), b=r.uniform(-1, 1), force=r.uniform(-3, 3)),
+        -1,
+        1,
+        ring=True,
+        potential="a*abs(x) + b*cos(pi*x)",
+        extra="force",
+        kinks=lambda p: [0.0],
+        driven=("kT", "mobility", "a", "b", "force"),
+        tags=("kinked", "seam"),
+    ),
+    Shape(
+        "ring_restraint",
+        lambda r: common(r, k=log_uniform(r, 0.2, 5), b=r.uniform(-1, 1)),
+        -math.pi,
+        math.pi,
+        ring=True,
+        potential="0.5*k*x^2 + b*cos(x)",
+        driven=("kT", "mobility", "k", "b"),
+        tags=("kinked", "seam"),
+    ),
+    Shape(
+        "ring_sawtooth",
+        lambda r: common(r, h=log_uniform(r, 0.3, 5), w=r.uniform(0.1, 0.9), force=r.uniform(-5, 5)),
+        0,
+        1,
+        ring=True,
+        potential="h*min(x/w, (1 - x)/(1 - w))",
+        extra="force",
+        kinks=lambda p: [p["w"]],
+        driven=("kT", "mobility", "h", "force"),
+        tags=("kinked", "seam"),
+    ),
+    Shape(
+        "drift_wave",
+        lambda r: {
+            "k": log_uniform(r, 0.3, 5),
+            "centre": r.uniform(-1, 1),
+            "c": r.uniform(-2, 2),
+            "w": r.uniform(1, 6),
+            "D0": log_uniform(r, 0.03, 10),
+            "s": r.uniform(-0.8, 0.8),
+            "v": r.uniform(1, 6),
+        },
+        -3,
+        3,
+        drift="-k*(x - centre) + c*sin(w*x)",
+        diffusion="D0*(1 + s*cos(v*x))",
+        driven=("k", "centre", "c", "D0", "s"),
+        tags=("smooth", "general"),
+    ),
+    Shape(
+        "drift_parabola",
+        lambda r: {"k": log_uniform(r, 0.3, 5), "D0": log_uniform(r, 0.03, 3), "s": log_uniform(r, 0.05, 2)},
+        -4,
+        4,
+        drift="-k*x",
+        diffusion="D0*(1 + s*x^2)",
+        driven=("k", "D0", "s"),
+        tags=("smooth", "general"),
+    ),
+    Shape(
+        "drift_kink",
+        lambda r: {
+            "k": log_uniform(r, 0.3, 5),
+            "D0": log_uniform(r, 0.05, 5),
+            "s": log_uniform(r, 0.1, 3),
+            "c": r.uniform(-0.7, 0.7),
+            "f": r.uniform(-1, 1),
+        },
+        -2.5,
+        2.5,
+        drift="f - k*x",
+        diffusion="D0*(1 + s*abs(x - c))",
+        kinks=lambda p: [p["c"]],
+        driven=("k", "D0", "s", "f"),
+        tags=("kinked", "general"),
+    ),
+    Shape(
+        "drift_sign",
+        lambda r: {
+            "k": log_uniform(r, 0.3, 5),
+            "q": log_uniform(r, 0.1, 2),
+            "c": r.uniform(-0.7, 0.7),
+            "D0": log_uniform(r, 0.05, 5),
+        },
+        -2.5,
+        2.5,
+        drift="-k*sign(x - c) - q*x",
+        diffusion="D0",
+        kinks=lambda p: [p["c"]],
+        driven=("k", "q", "D0"),
+        tags=("kinked", "general"),
+    ),
+    Shape(
+        "square_root",
+        lambda r: {
+            "rate": log_uniform(r, 0.3, 3),
+            "m": log_uniform(r, 0.2, 2),
+            "sigma": log_uniform(r, 0.3, 1.5),
+        },
+        0,
+        6,
+        drift="rate*(m - x)",
+        diffusion="0.5*sigma^2*x",
+        kinks=lambda p: [6 * 0.3**k for k in range(1, 26)],
+        driven=("rate", "m", "sigma"),
+        tags=("singular", "general"),
+    ),
+    Shape(
+        "ring_drift",
+        lambda r: {
+            "f": r.uniform(-3, 3),
+            "c": r.uniform(-2, 2),
+            "D0": log_uniform(r, 0.05, 5),
+            "s": r.uniform(-0.8, 0.8),
+        },
+        -math.pi,
+        math.pi,
+        ring=True,
+        drift="f + c*cos(x)",
+        diffusion="D0*(1 + s*cos(x))",
+        driven=("f", "c", "D0", "s"),
+        tags=("smooth", "general"),
+    ),
+    Shape(
+        "ring_drift_kink",
+        lambda r: {"f": r.uniform(-3, 3), "D0": log_uniform(r, 0.05, 5), "s": log_uniform(r, 0.1, 3)},
+        -1,
+        1,
+        ring=True,
+        drift="f",
+        diffusion="D0*(1 + s*abs(x))",
+        kinks=lambda p: [0.0],
+        driven=("f", "D0", "s"),
+        tags=("kinked", "seam", "general"),
+    ),
+    Shape(
+        "ring_drift_parabola",
+        lambda r: {
+            "f": r.uniform(-3, 3),
+            "c": r.uniform(-1, 1),
+            "D0": log_uniform(r, 0.05, 5),
+            "s": log_uniform(r, 0.1, 3),
+        },
+        -1,
+        1,
+        ring=True,
+        drift="f + c*sin(pi*x)",
+        diffusion="D0/(1 + s*x^2)",
+        driven=("f", "c", "D0", "s"),
+        tags=("kinked", "seam", "general"),
+    ),
+    Shape(
+        "prinz",
+        lambda r: common(r, height=log_uniform(r, 1, 8), tilt=r.uniform(-2, 2)),
+        -2,
+        2,
+        builtin="prinz",
+        potential=PRINZ,
+        driven=TILTS + ("height",),
+        tags=("smooth", "library"),
+    ),
+    Shape(
+        "double_well",
+        lambda r: common(r, height=log_uniform(r, 0.5, 6), tilt=r.uniform(-1, 1)),
+        -3.5,
+        3.5,
+        builtin="double_well",
+        potential="height*(x^2 - 1)^2 - tilt*x",
+        driven=TILTS + ("height",),
+        tags=("smooth", "library"),
+    ),
+    Shape(
+        "triple_well_1d",
+        lambda r: common(r, height=log_uniform(r, 0.3, 3), tilt=r.uniform(-0.5, 0.5)),
+        -0.5,
+        6.5,
+        builtin="triple_well_1d",
+        potential=TRIPLE,
+        driven=TILTS + ("height",),
+        tags=("smooth", "library"),
+    ),
+    Shape(
+        "ornstein_uhlenbeck",
+        lambda r: common(r, stiffness=log_uniform(r, 0.3, 5), centre=r.uniform(-2, 2), tilt=r.uniform(-1, 1)),
+        -8,
+        8,
+        builtin="ornstein_uhlenbeck",
+        potential="0.5*stiffness*(x - centre)^2 - tilt*x",
+        driven=TILTS + ("stiffness", "centre"),
+        tags=("smooth", "library"),
+    ),
+    Shape(
+        "tilted_washboard",
+        lambda r: common(r, height=signed(r, 0.2, 3), force=r.uniform(-3, 3)),
+        -math.pi,
+        math.pi,
+        ring=True,
+        builtin="tilted_washboard",
+        potential="-height*cos(x)",
+        extra="force",
+        driven=("kT", "mobility", "height", "force"),
+        tags=("smooth", "library"),
+    ),
+    Shape(
+        "flashing_ratchet",
+        lambda r: common(r, height=log_uniform(r, 0.5, 6), switch=0.5, force=r.uniform(-5, 5)),
+        0,
+        1,
+        ring=True,
+        builtin="flashing_ratchet",
+        potential="height*switch*(sin(2*pi*x) + sin(4*pi*x)/4)",
+        extra="force",
+        driven=("kT", "mobility", "height", "switch", "force"),
+        tags=("smooth", "library"),
+    ),
+    Shape(
+        "geometric_brownian",
+        lambda r: {"growth": r.uniform(-0.5, 0.5), "volatility": log_uniform(r, 0.1, 1)},
+        0,
+        8,
+        builtin="geometric_brownian",
+        drift="growth*x",
+        diffusion="0.5*volatility^2*x^2",
+        kinks=lambda p: [8 * 0.3**k for k in range(1, 10)],
+        driven=("growth", "volatility"),
+        tags=("singular", "library", "general"),
+        least=0.1,
+    ),
 ]
 # Of these the density is known in closed form; every sixteenth study is one.
 KNOWN = [
-    Shape("still", lambda r: {"a": r.uniform(-0.5, 0.5), "k": signed(r, 0.3, 3), "D0": 0.0}, -5, 5, drift="a - k*x", diffusion="D0", driven=("a", "k"), tags=("no diffusion", "general")),
-    Shape("linear", lambda r: {"a": r.uniform(-0.5, 0.5), "k": log_uniform(r, 0.3, 3), "D0": log_uniform(r, 0.003, 0.5)}, -5, 5, drift="a - k*x", diffusion="D0", driven=("a", "k", "D0"), tags=("smooth", "general")),
+    Shape(
+        "still",
+        lambda r: {"a": r.uniform(-0.5, 0.5), "k": signed(r, 0.3, 3), "D0": 0.0},
+        -5,
+        5,
+        drift="a - k*x",
+        diffusion="D0",
+        driven=("a", "k"),
+        tags=("no diffusion", "general"),
+    ),
+    Shape(
+        "linear",
+        lambda r: {"a": r.uniform(-0.5, 0.5), "k": log_uniform(r, 0.3, 3), "D0": log_uniform(r, 0.003, 0.5)},
+        -5,
+        5,
+        drift="a - k*x",
+        diffusion="D0",
+        driven=("a", "k", "D0"),
+        tags=("smooth", "general"),
+    ),
 ]
-POSITIVE = {"kT", "mobility", "D0", "D1", "k", "q", "stiffness", "height", "sigma", "volatility", "rate", "m", "friction", "mass", "diffusion", "damping", "coupling", "mu", "alpha"}
+POSITIVE = {
+    "kT",
+    "mobility",
+    "D0",
+    "D1",
+    "k",
+    "q",
+    "stiffness",
+    "height",
+    "sigma",
+    "volatility",
+    "rate",
+    "m",
+    "friction",
+    "mass",
+    "diffusion",
+    "damping",
+    "coupling",
+    "mu",
+    "alpha",
+}
 
 
 def number(x):
@@ -126,7 +467,12 @@ class Drive:
 
     def __init__(self, rng, parameter, base, end, shape):
         self.parameter = parameter
-        self.kind = str(rng.choice(["constant", "sine", "square", "ramp", "smoothstep", "tabulated"], p=[0.05, 0.25, 0.2, 0.15, 0.1, 0.25]))
+        self.kind = str(
+            rng.choice(
+                ["constant", "sine", "square", "ramp", "smoothstep", "tabulated"],
+                p=[0.05, 0.25, 0.2, 0.15, 0.1, 0.25],
+            )
+        )
         room = 0.7 * abs(base) if parameter in POSITIVE else max(0.5 * abs(base), log_uniform(rng, 0.3, 4))
         if parameter == "s":
             room = 0.5 * abs(base)
@@ -147,7 +493,13 @@ class Drive:
     def _cycle(self, rng, end, text):
         self.period = log_uniform(rng, 0.08 * end, 4 * end)
         self.phase = float(rng.choice([0.0, rng.uniform(-3, 3)]))
-        text.extend([f"amplitude: {number(self.amplitude)}", f"period: {number(self.period)}", f"phase: {number(self.phase)}"])
+        text.extend(
+            [
+                f"amplitude: {number(self.amplitude)}",
+                f"period: {number(self.period)}",
+                f"phase: {number(self.phase)}",
+            ]
+        )
 
     def _sine(self, rng, end, text):
         self._cycle(rng, end, text)
@@ -166,7 +518,13 @@ class Drive:
     def _rise(self, rng, end, text):
         start = rng.uniform(-0.1, 0.9) * end
         length = log_uniform(rng, 0.003, 1) * end
-        text.extend([f"amplitude: {number(self.amplitude)}", f"start: {number(start)}", f"end: {number(start + length)}"])
+        text.extend(
+            [
+                f"amplitude: {number(self.amplitude)}",
+                f"start: {number(start)}",
+                f"end: {number(start + length)}",
+            ]
+        )
         self.breaks = [start, start + length]
         return lambda t: min(1.0, max(0.0, (t - start) / length))
 
@@ -189,7 +547,13 @@ class Drive:
             values = rng.uniform(-1, 1, size=len(times))
         if len(times) > 1 and min(np.diff(times)) < 1e-4 * end:
             times = np.linspace(0.1, 0.9, len(times)) * end
-        text.extend([f"amplitude: {number(self.amplitude)}", f"times: [{', '.join(map(number, times))}]", f"values: [{', '.join(map(number, values))}]"])
+        text.extend(
+            [
+                f"amplitude: {number(self.amplitude)}",
+                f"times: [{', '.join(map(number, times))}]",
+                f"values: [{', '.join(map(number, values))}]",
+            ]
+        )
         self.breaks = [float(t) for t in times]
         self.at = lambda t: self.amplitude * float(np.interp(t, times, values))
 
@@ -205,10 +569,22 @@ class Study:
 
 def gaussians(weights, means, sds, period):
     """A mixture, wrapped where there is a period."""
-    images = [0.0] if not period else [k * period for k in range(-math.ceil(9 * max(sds) / period) - 1, math.ceil(9 * max(sds) / period) + 2)]
+    images = (
+        [0.0]
+        if not period
+        else [
+            k * period
+            for k in range(-math.ceil(9 * max(sds) / period) - 1, math.ceil(9 * max(sds) / period) + 2)
+        ]
+    )
 
     def density(x):
-        return sum(w / s * np.exp(-0.5 * ((x - m - i) / s) ** 2) for w, m, s in zip(weights, means, sds) for i in images)
+        return sum(
+            w / s * np.exp(-0.5 * ((x - m - i) / s) ** 2)
+            for w, m, s in zip(weights, means, sds)
+            for i in images
+        )
+
     return density
 
 
@@ -216,7 +592,11 @@ class Start:
     """The density at the beginning."""
 
     def __init__(self, rng, shape, lower, upper, spacing, boltzmann):
-        kinds = ["gaussian", "uniform", "mixture", "point"] + (["boltzmann"] * 2 if shape.potential else []) + ["gaussian"]
+        kinds = (
+            ["gaussian", "uniform", "mixture", "point"]
+            + (["boltzmann"] * 2 if shape.potential else [])
+            + ["gaussian"]
+        )
         if shape.least or shape in KNOWN:
             kinds = ["gaussian"]
         self.kind = str(rng.choice(kinds))
@@ -229,7 +609,10 @@ class Start:
 
         def spread():
             sd = log_uniform(rng, max(0.15 * spacing, 0.002 * width), 0.3 * width)
-            return 0.3 * sd if shape in KNOWN else min(sd, 0.25 * shape.least * width / 4) if shape.least else sd
+            return (
+                0.3 * sd if shape in KNOWN else min(sd, 0.25 * shape.least * width / 4) if shape.least else sd
+            )
+
         if self.kind == "boltzmann":
             self.yaml, self.density = "{density: boltzmann}", boltzmann
             return
@@ -238,8 +621,15 @@ class Start:
             return
         if self.kind == "mixture":
             n = int(rng.integers(2, 4))
-            weights, means, sds = [rng.uniform(0.2, 1) for _ in range(n)], [place() for _ in range(n)], [spread() for _ in range(n)]
-            self.yaml = f"{{density: mixture, weights: [{', '.join(map(number, weights))}], mean: [{', '.join(map(number, means))}], sd: [{', '.join(map(number, sds))}]}}"
+            weights, means, sds = (
+                [rng.uniform(0.2, 1) for _ in range(n)],
+                [place() for _ in range(n)],
+                [spread() for _ in range(n)],
+            )
+            self.yaml = (
+                f"{{density: mixture, weights: [{', '.join(map(number, weights))}], mean:"
+                f" [{', '.join(map(number, means))}], sd: [{', '.join(map(number, sds))}]}}"
+            )
         elif self.kind == "point":
             weights, means, sds = [1.0], [place()], [0.01 * (shape.upper - shape.lower)]
             self.yaml = f"{{density: point, mean: [{number(means[0])}]}}"
@@ -258,7 +648,9 @@ def choose_ends(rng, shape):
         return "ring", ""
     if "singular" in shape.tags or shape in KNOWN or rng.random() < 0.6:
         return "rr", ""
-    name, letters = [("absorbing", "aa"), ("absorbing_below", "ar"), ("absorbing_above", "ra")][rng.integers(3)]
+    name, letters = [("absorbing", "aa"), ("absorbing_below", "ar"), ("absorbing_above", "ra")][
+        rng.integers(3)
+    ]
     return letters, name
 
 
@@ -267,7 +659,12 @@ def system_yaml(shape, parameters):
     if shape.builtin:
         return f"system: {{name: {shape.builtin}, parameters: {{{values}}}}}\n"
     lines = ["system:", "  expression:", "    axes: [x]"]
-    for key, text in (("potential", shape.potential), ("extra", shape.extra), ("drift", shape.drift), ("diffusion", shape.diffusion)):
+    for key, text in (
+        ("potential", shape.potential),
+        ("extra", shape.extra),
+        ("drift", shape.drift),
+        ("diffusion", shape.diffusion),
+    ):
         if text:
             lines.append(f"    {key}: " + (f'"{text}"' if key == "potential" else f'["{text}"]'))
     lines += [f"    lower: [{number(shape.lower)}]", f"    upper: [{number(shape.upper)}]"]
@@ -277,10 +674,14 @@ def system_yaml(shape, parameters):
 
 
 def linear(problem, start, edges):
-    """Masses at the snapshots, and what lies at the ends: drift a - k x keeps a Gaussian one, with m' = a - k m and v' = 2 D - 2 k v."""
+    """Masses at the snapshots, and what lies at the ends: drift a - k x keeps a Gaussian one, with m' = a - k
+    m and v' = 2 D - 2 k v.
+    """
+
     def slope(t, y, low, high):
         p = problem.parameters(min(max(t, low), high))
         return np.array([p["a"] - p["k"] * y[0], 2 * p["D0"] - 2 * p["k"] * y[1]])
+
     y, out = np.array([start[0], start[1] ** 2]), []
     marks = sorted({*problem.times, *problem.breaks})
     for a, b in zip([problem.times[0], *marks], marks):
@@ -312,10 +713,20 @@ def make(seed):
     half = log_uniform(rng, 8, 256)
     cells = 4 * int(round(half / 2)) if seed % 8 else 2 * int(round(half))
     spacing = (upper - lower) / cells
-    scale = 1.0 if shape in KNOWN else parameters.get("mobility", 1) * parameters["kT"] if "kT" in parameters else parameters.get("D0", 1)
-    end = log_uniform(rng, 0.05, 5) * (min(1.0, ((upper - lower) / 4) ** 2 / scale) if rng.random() < 0.5 else 1.0)
+    scale = (
+        1.0
+        if shape in KNOWN
+        else (
+            parameters.get("mobility", 1) * parameters["kT"]
+            if "kT" in parameters
+            else parameters.get("D0", 1)
+        )
+    )
+    end = log_uniform(rng, 0.05, 5) * (
+        min(1.0, ((upper - lower) / 4) ** 2 / scale) if rng.random() < 0.5 else 1.0
+    )
     drives = []
-    for parameter in rng.permutation(shape.driven)[:int(rng.choice([0, 1, 2], p=[0.3, 0.5, 0.2]))]:
+    for parameter in rng.permutation(shape.driven)[: int(rng.choice([0, 1, 2], p=[0.3, 0.5, 0.2]))]:
         drives.append(Drive(rng, str(parameter), parameters[parameter], end, shape))
 
     def theta(t):
@@ -323,31 +734,66 @@ def make(seed):
         for d in drives:
             now[d.parameter] += d.at(t)
         return now
-    functions = {key: formula(getattr(shape, key)) for key in ("potential", "extra", "drift", "diffusion") if getattr(shape, key)}
+
+    functions = {
+        key: formula(getattr(shape, key))
+        for key in ("potential", "extra", "drift", "diffusion")
+        if getattr(shape, key)
+    }
 
     def boltzmann(x):
         now = theta(0.0)
         u = functions["potential"](x, now) / now["kT"]
         grid = functions["potential"](np.linspace(lower, upper, 20001), now) / now["kT"]
         return np.exp(-(u - grid.min()))
+
     ends, end_name = choose_ends(rng, shape)
     start = Start(rng, shape, lower, upper, spacing, boltzmann)
     count = int(rng.integers(2, 5))
     tolerance = 10.0 ** -float(rng.choice([5, 6, 7, 8, 9]))
     kinks = list(shape.kinks(parameters)) if shape.kinks else []
-    at_ends = start.density(np.array([[lower, upper]]))[0] / max(start.density(np.linspace(lower, upper, 2001)[None]).max(), 1e-300)
+    at_ends = start.density(np.array([[lower, upper]]))[0] / max(
+        start.density(np.linspace(lower, upper, 2001)[None]).max(), 1e-300
+    )
     for side, letter in ((0, ends[0]), (1, ends[1])):
         if ends != "ring" and letter == "a" and at_ends[side] > 1e-12:
-            kinks += [(lower, upper)[side] + (1, -1)[side] * (upper - lower) * 0.25 ** k for k in range(2, 14)]
+            kinks += [
+                (lower, upper)[side] + (1, -1)[side] * (upper - lower) * 0.25**k for k in range(2, 14)
+            ]
     yaml = f"study: referee_{seed}\n" + system_yaml(shape, parameters)
     if drives:
         yaml += "drive:\n" + "".join(d.yaml for d in drives)
     yaml += f"initial: {start.yaml}\nsnapshots: {{start: 0.0, end: {number(end)}, count: {count}}}\n"
-    yaml += f"truth: {{cells: [{cells}], lower: [{number(lower)}], upper: [{number(upper)}]" + (f", ends: [{end_name}]" if end_name else "") + f", tolerance: {tolerance:.0e}}}\n"
-    problem = Problem(lower, upper, ends, kinks, theta, sorted({b for d in drives for b in d.breaks if 0 < b < end}), min([end] + [d.longest for d in drives]),
-                      [end * k / (count - 1) for k in range(count)], start.density, narrow=start.narrow, **functions)
+    yaml += (
+        f"truth: {{cells: [{cells}], lower: [{number(lower)}], upper: [{number(upper)}]"
+        + (f", ends: [{end_name}]" if end_name else "")
+        + f", tolerance: {tolerance:.0e}}}\n"
+    )
+    problem = Problem(
+        lower,
+        upper,
+        ends,
+        kinks,
+        theta,
+        sorted({b for d in drives for b in d.breaks if 0 < b < end}),
+        min([end] + [d.longest for d in drives]),
+        [end * k / (count - 1) for k in range(count)],
+        start.density,
+        narrow=start.narrow,
+        **functions,
+    )
     if shape in KNOWN:
         problem.exact = lambda edges: linear(problem, start.narrow[0], edges)
-    tags = {"shape": shape.name, "form": "/".join(shape.tags), "ends": ends, "start": start.kind, "start_cells": start.cells_wide, "cells": cells, "tolerance": tolerance,
-            "drive": "+".join(f"{d.kind}({d.parameter})" for d in drives) or "none", "kT": parameters.get("kT", scale), "end": end}
+    tags = {
+        "shape": shape.name,
+        "form": "/".join(shape.tags),
+        "ends": ends,
+        "start": start.kind,
+        "start_cells": start.cells_wide,
+        "cells": cells,
+        "tolerance": tolerance,
+        "drive": "+".join(f"{d.kind}({d.parameter})" for d in drives) or "none",
+        "kT": parameters.get("kT", scale),
+        "end": end,
+    }
     return Study(seed, yaml, problem, lower + (upper - lower) * np.arange(cells + 1) / cells, tags)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """
-Random studies of one axis against a reference that shares no code with FARE: no silent estimate below a third of the true error; and random pairs of distributions: intervals of scores hold
+Random studies of one axis against a reference that shares no code with FARE: no silent estimate below a third
+of the true error; and random pairs of distributions: intervals of scores hold
 the true value; and closed forms for the reference itself. Many more: referee.py and scores.py.
 fare-test: labels=referee arg=closed_forms
 fare-test: labels=referee timeout=900 arg=truths
@@ -10,7 +11,10 @@ import os
 import pathlib
 import sys
 
-os.environ.setdefault("FARE_CACHE", str(pathlib.Path(os.environ.get("FARE_BINARY_DIR", "build")).resolve() / "tests" / "formulas"))
+os.environ.setdefault(
+    "FARE_CACHE",
+    str(pathlib.Path(os.environ.get("FARE_BINARY_DIR", "build")).resolve() / "tests" / "formulas"),
+)
 import closed_forms
 import referee
 import scores

@@ -1,4 +1,6 @@
-"""A SLURM of one node, for tests: munged, slurmctld and slurmd in a directory and on ports of their own, and ended by their recorded ids."""
+"""A SLURM of one node, for tests: munged, slurmctld and slurmd in a directory and on ports of their own, and
+ended by their recorded ids.
+"""
 import os
 import pathlib
 import shutil
@@ -70,12 +72,22 @@ class Cluster:
         (self.where / "munge.key").write_bytes(os.urandom(1024))
         (self.where / "munge.key").chmod(0o400)
         configuration = self.where / "slurm.conf"
-        configuration.write_text(CONFIGURATION.format(host=host, ctld=ctld, d=d, where=self.where, user="root", cores=CORES))
+        configuration.write_text(
+            CONFIGURATION.format(host=host, ctld=ctld, d=d, where=self.where, user="root", cores=CORES)
+        )
         self.environment = dict(os.environ, SLURM_CONF=str(configuration))
 
     def start(self):
-        self.daemon("munged", "--foreground", "--force", f"--socket={self.where}/munge.socket", f"--key-file={self.where}/munge.key", f"--pid-file={self.where}/munged.pid", f"--log-file={self.where}/munged.log",
-                    f"--seed-file={self.where}/munged.seed")
+        self.daemon(
+            "munged",
+            "--foreground",
+            "--force",
+            f"--socket={self.where}/munge.socket",
+            f"--key-file={self.where}/munge.key",
+            f"--pid-file={self.where}/munged.pid",
+            f"--log-file={self.where}/munged.log",
+            f"--seed-file={self.where}/munged.seed",
+        )
         self.wait("munged", lambda: (self.where / "munge.socket").exists())
         self.daemon("slurmctld", "-D", "-c")
         self.daemon("slurmd", "-D", "-c")
@@ -83,18 +95,28 @@ class Cluster:
 
     def daemon(self, *command):
         with open(self.where / f"{command[0]}.out", "wb") as out:
-            self.daemons.append(subprocess.Popen(command, env=self.environment, stdout=out, stderr=out, start_new_session=True))
+            self.daemons.append(
+                subprocess.Popen(
+                    command, env=self.environment, stdout=out, stderr=out, start_new_session=True
+                )
+            )
 
     def wait(self, what, ready, seconds=60):
         for _ in range(10 * seconds):
             if ready():
                 return
             time.sleep(0.1)
-        logs = "".join((self.where / f"{name}.out").read_text(errors="replace")[-1500:] for name in ("munged", "slurmctld", "slurmd") if (self.where / f"{name}.out").exists())
+        logs = "".join(
+            (self.where / f"{name}.out").read_text(errors="replace")[-1500:]
+            for name in ("munged", "slurmctld", "slurmd")
+            if (self.where / f"{name}.out").exists()
+        )
         raise RuntimeError(f"{what} did not come up:\n{logs}")
 
     def run(self, *command, cwd=None, **more):
-        return subprocess.run(command, cwd=cwd, env=dict(self.environment, **more), capture_output=True, text=True, timeout=120)
+        return subprocess.run(
+            command, cwd=cwd, env=dict(self.environment, **more), capture_output=True, text=True, timeout=120
+        )
 
     def submit(self, cwd, *arguments, **more):
         done = self.run("sbatch", "--parsable", *arguments, cwd=cwd, **more)
@@ -108,7 +130,9 @@ class Cluster:
         return [line.split("JobState=")[1].split()[0] for line in shown.splitlines() if "JobState=" in line]
 
     def let_go(self, job):
-        """SLURM holds a requeued job back for two minutes, so that nothing is left of its last run; here ten seconds are enough."""
+        """SLURM holds a requeued job back for two minutes, so that nothing is left of its last run; here ten
+        seconds are enough.
+        """
         for _ in range(100):
             time.sleep(0.1)
             if "PENDING" not in self.states(job):
@@ -120,9 +144,15 @@ class Cluster:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             states = self.states(job)
-            if states and all(state in ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY") for state in states):
+            if states and all(
+                state in ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY")
+                for state in states
+            ):
                 return states
-            if "PENDING" in states and "Restarts=0" not in self.run("scontrol", "-o", "show", "job", job).stdout:
+            if (
+                "PENDING" in states
+                and "Restarts=0" not in self.run("scontrol", "-o", "show", "job", job).stdout
+            ):
                 self.let_go(job)
             time.sleep(0.5)
         return [*self.states(job), "NOT ENDED"]

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """
-The batch scripts as they are, under a real SLURM: one study, a sweep as an array with what collects behind it, and a job that is signalled, requeued, and ends with the same bits.
+The batch scripts as they are, under a real SLURM: one study, a sweep as an array with what collects behind
+it, and a job that is signalled, requeued, and ends with the same bits.
 fare-test: labels=slurm timeout=900
 """
 import os
@@ -42,7 +43,18 @@ def said(where, pattern):
 
 def check_study(slurm, where, whole):
     for launcher in ("srun", "mpirun"):
-        job = slurm.submit(where, "jobs/slurm/study.sh", "study.yaml", "--no-report", "--max-seconds", "3600", "--set", f"output.directory=by_{launcher}", *PETSC, FARE_LAUNCHER=launcher)
+        job = slurm.submit(
+            where,
+            "jobs/slurm/study.sh",
+            "study.yaml",
+            "--no-report",
+            "--max-seconds",
+            "3600",
+            "--set",
+            f"output.directory=by_{launcher}",
+            *PETSC,
+            FARE_LAUNCHER=launcher,
+        )
         states = slurm.finish(job)
         out = said(where, f"fare-{job}.out")
         expect(states == ["COMPLETED"], f"a study by {launcher}: {states}: {out[-1500:]}")
@@ -55,18 +67,32 @@ def check_study(slurm, where, whole):
 
 def check_singletons(slurm, where):
     done = slurm.run("srun", "--mpi=none", "-n", "2", restart.FARE, "list", "systems", cwd=where)
-    expect(done.returncode != 0 and "ornstein_uhlenbeck" not in done.stdout, f"srun without a PMI: {done.returncode} {done.stderr[-300:]}")
+    expect(
+        done.returncode != 0 and "ornstein_uhlenbeck" not in done.stdout,
+        f"srun without a PMI: {done.returncode} {done.stderr[-300:]}",
+    )
 
 
 def check_mistake(slurm, where):
     job = slurm.submit(where, "jobs/slurm/requeue.sh", "study.yaml", "--set", "truth.cells=-5")
     states = slurm.finish(job)
-    expect(states == ["FAILED"] and "truth.cells" in said(where, f"fare-{job}.out"), f"a mistake in the study: {states}")
+    expect(
+        states == ["FAILED"] and "truth.cells" in said(where, f"fare-{job}.out"),
+        f"a mistake in the study: {states}",
+    )
 
 
 def check_requeue(slurm, where, whole):
     """Signalled as SLURM does before the time limit, twice at moments of the study's middle."""
-    job = slurm.submit(where, "jobs/slurm/requeue.sh", "study.yaml", "--no-report", "--set", "output.directory=requeued", *PETSC)
+    job = slurm.submit(
+        where,
+        "jobs/slurm/requeue.sh",
+        "study.yaml",
+        "--no-report",
+        "--set",
+        "output.directory=requeued",
+        *PETSC,
+    )
     log, signalled = f"fare-{job}.out", 0
     deadline = time.monotonic() + 300
     while signalled < 2 and time.monotonic() < deadline:
@@ -82,7 +108,10 @@ def check_requeue(slurm, where, whole):
     states = slurm.finish(job)
     out = said(where, log)
     expect(states == ["COMPLETED"], f"the requeued job: {states}: {out[-1500:]}")
-    expect(out.count("FARE: stopped with a checkpoint; requeued") == 2, f"the job was to be requeued twice: {out[-1500:]}")
+    expect(
+        out.count("FARE: stopped with a checkpoint; requeued") == 2,
+        f"the job was to be requeued twice: {out[-1500:]}",
+    )
     if states == ["COMPLETED"] and not failures:
         wrong = restart.differences(whole, where / "requeued")
         expect(not wrong, f"the requeued study differs from one that nobody stopped: {wrong[:4]}")
@@ -90,12 +119,17 @@ def check_requeue(slurm, where, whole):
 
 def check_sweep(slurm, where):
     done = slurm.run("bash", "jobs/slurm/sweep.sh", "sweep.yaml", *PETSC, cwd=where)
-    expect(done.returncode == 0 and "points 0-1 are job" in done.stdout, f"submitting a sweep: {done.stdout} {done.stderr}")
+    expect(
+        done.returncode == 0 and "points 0-1 are job" in done.stdout,
+        f"submitting a sweep: {done.stdout} {done.stderr}",
+    )
     if done.returncode:
         return
     array, collect = (word.rstrip(";") for word in done.stdout.split(" job ")[1:3])
     array, collect = array.split()[0].rstrip(";"), collect.split()[0]
-    expect(slurm.finish(array) == ["COMPLETED"] * 2, f"the array: {said(where, f'fare-{array}_*.out')[-1500:]}")
+    expect(
+        slurm.finish(array) == ["COMPLETED"] * 2, f"the array: {said(where, f'fare-{array}_*.out')[-1500:]}"
+    )
     states = slurm.finish(collect)
     out = said(where, f"fare-collect-{collect}.out")
     expect(states == ["COMPLETED"] and "2 points: 2 done" in out, f"collecting: {states} {out[-1500:]}")
@@ -120,7 +154,9 @@ def main():
         expect(whole.returncode == 0, f"the study without SLURM: {whole.stderr}")
         (base / "slurm").mkdir()
         slurm = cluster.Cluster(base / "slurm")
-        slurm.environment.update(restart.ENVIRONMENT, SLURM_CONF=slurm.environment["SLURM_CONF"], FARE=restart.FARE)
+        slurm.environment.update(
+            restart.ENVIRONMENT, SLURM_CONF=slurm.environment["SLURM_CONF"], FARE=restart.FARE
+        )
         try:
             slurm.start()
             check_study(slurm, where, where / "whole")

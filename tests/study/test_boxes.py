@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """
-Particles begin where the truth does: on a box that the plan gives or that is found, evenly on it, round a circle and in a narrow well, simulated and learned from.
+Particles begin where the truth does: on a box that the plan gives or that is found, evenly on it, round a
+circle and in a narrow well, simulated and learned from.
 fare-test: labels=study timeout=300
 """
 import csv
@@ -16,21 +17,48 @@ from checks import conclude, expect, fare
 WALK = "ensembles: [{name: walk, sampler: langevin, integrator: heun, particles: 100000, dt: 1.0e-4}]\n"
 # (system and initial density, truth)
 STUDIES = {
-    "wide": ("system: {name: ornstein_uhlenbeck, parameters: {kT: 100}}\n", "{cells: [512], lower: [-60], upper: [60]}"),
-    "fitted": ("system: {name: ornstein_uhlenbeck, parameters: {kT: 10}}\n", "{cells: [512], fit_domain: true}"),
-    "even": ("system: {name: ornstein_uhlenbeck}\ninitial: {density: uniform}\n", "{cells: [512], lower: [-4], upper: [4]}"),
-    "narrow": ("system: {name: ornstein_uhlenbeck, dimension: 3, parameters: {stiffness: 400}}\n", "{cells: [24, 24, 24], lower: [-0.25, -0.25, -0.25], upper: [0.25, 0.25, 0.25], estimate: false}"),
-    "circle": ("system: {name: tilted_washboard}\ninitial: {density: gaussian, mean: [3.0], sd: [0.5]}\n", "{cells: [128]}"),
-    "point": ("system: {name: tilted_washboard}\ninitial: {density: point, mean: [3.14]}\n", "{cells: [512]}"),
-    "two turns": ("system: {name: tilted_washboard}\ninitial: {density: gaussian, mean: [9.2], sd: [0.5]}\n", "{cells: [256], lower: [-3.14159265359], upper: [9.42477796077]}"),
-    "other turn": ("system: {name: tilted_washboard}\ninitial: {density: gaussian, mean: [9.2], sd: [0.5]}\n", "{cells: [128]}"),
+    "wide": (
+        "system: {name: ornstein_uhlenbeck, parameters: {kT: 100}}\n",
+        "{cells: [512], lower: [-60], upper: [60]}",
+    ),
+    "fitted": (
+        "system: {name: ornstein_uhlenbeck, parameters: {kT: 10}}\n",
+        "{cells: [512], fit_domain: true}",
+    ),
+    "even": (
+        "system: {name: ornstein_uhlenbeck}\ninitial: {density: uniform}\n",
+        "{cells: [512], lower: [-4], upper: [4]}",
+    ),
+    "narrow": (
+        "system: {name: ornstein_uhlenbeck, dimension: 3, parameters: {stiffness: 400}}\n",
+        "{cells: [24, 24, 24], lower: [-0.25, -0.25, -0.25], upper: [0.25, 0.25, 0.25], estimate: false}",
+    ),
+    "circle": (
+        "system: {name: tilted_washboard}\ninitial: {density: gaussian, mean: [3.0], sd: [0.5]}\n",
+        "{cells: [128]}",
+    ),
+    "point": (
+        "system: {name: tilted_washboard}\ninitial: {density: point, mean: [3.14]}\n",
+        "{cells: [512]}",
+    ),
+    "two turns": (
+        "system: {name: tilted_washboard}\ninitial: {density: gaussian, mean: [9.2], sd: [0.5]}\n",
+        "{cells: [256], lower: [-3.14159265359], upper: [9.42477796077]}",
+    ),
+    "other turn": (
+        "system: {name: tilted_washboard}\ninitial: {density: gaussian, mean: [9.2], sd: [0.5]}\n",
+        "{cells: [128]}",
+    ),
 }
 
 
 def begins_alike(where, name, physics, truth):
     """KL at the start is no more than twenty draws of the truth in a row have, nearly."""
     directory = name.replace(" ", "_")
-    (where / f"{directory}.yaml").write_text(f"study: {directory}\n{physics}snapshots: {{end: 2.0e-4, count: 2}}\ntruth: {truth}\n{WALK}measures: [kl]\n")
+    (where / f"{directory}.yaml").write_text(
+        f"study: {directory}\n{physics}snapshots: {{end: 2.0e-4, count: 2}}\ntruth: {truth}\n{WALK}measures:"
+        " [kl]\n"
+    )
     done = fare(where, "run", f"{directory}.yaml", "--no-report")
     expect(done.returncode == 0, f"{name}: {done.stderr}")
     if done.returncode:
@@ -43,10 +71,14 @@ def begins_alike(where, name, physics, truth):
 
 
 def learns_from_the_box(where):
-    """The training set has the variance of the truth, kT/stiffness = 100, and not that of the system's own box, at most 64."""
+    """The training set has the variance of the truth, kT/stiffness = 100, and not that of the system's own
+    box, at most 64.
+    """
     (where / "learns.yaml").write_text(
-        "study: learns\nsystem: {name: ornstein_uhlenbeck, parameters: {kT: 100}}\nsnapshots: {end: 0.1, count: 3}\ntruth: {cells: [256], lower: [-60], upper: [60]}\n"
-        "ensembles: [{name: drawn, sampler: flow_matching, empirical: true, particles: 2000, train: {particles: 4000, dt: 0.01}}]\nmeasures: [kl]\n"
+        "study: learns\nsystem: {name: ornstein_uhlenbeck, parameters: {kT: 100}}\nsnapshots: {end: 0.1,"
+        " count: 3}\ntruth: {cells: [256], lower: [-60], upper: [60]}\nensembles: [{name: drawn, sampler:"
+        " flow_matching, empirical: true, particles: 2000, train: {particles: 4000, dt: 0.01}}]\nmeasures:"
+        " [kl]\n"
     )
     done = fare(where, "run", "learns.yaml", "--no-report")
     expect(done.returncode == 0, f"learns: {done.stderr}")

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """
-Ends of the truth's box in whole studies. Between mirrors every method stays inside, and those that can be exact are; what an end absorbs is told apart by end and agrees with the truth, on any number of ranks and
-after a stop; methods that know no absorption are refused; a method that sees no walls is said to leave; and a ranking says when it stands on chains that have not converged.
+Ends of the truth's box in whole studies. Between mirrors every method stays inside, and those that can be
+exact are; what an end absorbs is told apart by end and agrees with the truth, on any number of ranks and
+after a stop; methods that know no absorption are refused; a method that sees no walls is said to leave; and a
+ranking says when it stands on chains that have not converged.
 fare-test: labels=study timeout=600
 """
 import csv
@@ -89,7 +91,13 @@ output: {directory: stuck}
 def fare(where, *arguments, ranks=1, code=0):
     """What it says, once it has ended as it should."""
     done = start(where, *arguments, ranks=ranks)
-    expect(done.returncode == code, f"fare {' '.join(map(str, arguments))}: exit code {done.returncode}, expected {code}: {done.stderr[-600:]}")
+    expect(
+        done.returncode == code,
+        (
+            f"fare {' '.join(map(str, arguments))}: exit code {done.returncode}, expected {code}:"
+            f" {done.stderr[-600:]}"
+        ),
+    )
     return done.stdout + done.stderr
 
 
@@ -112,21 +120,37 @@ def check_mirrors(where):
     said = fare(where, "run", "slope.yaml", "--no-report")
     ends = rows(where / "slope" / "ends.csv")
     names = re.findall(r"name: (\w+)", SLOPE)
-    expect({row["of"] for row in ends} == {"truth", *names}, f"ends.csv is about {sorted({row['of'] for row in ends})}")
+    expect(
+        {row["of"] for row in ends} == {"truth", *names},
+        f"ends.csv is about {sorted({row['of'] for row in ends})}",
+    )
     for name in names:
         x = positions(where / "slope", name)
         expect(np.abs(x).max() <= 1, f"{name} reaches {np.abs(x).max()}")
-        expect(all(float(row["outside"]) == 0 for row in ends if row["of"] == name), f"{name} is said to be outside")
+        expect(
+            all(float(row["outside"]) == 0 for row in ends if row["of"] == name),
+            f"{name} is said to be outside",
+        )
         expect(re.search(rf"^{name} +(reflected|particles|what)", said, re.M), f"no word on where {name} is")
     with h5py.File(where / "slope" / "study.h5") as study:
         for name in EXACT:
             kl = study[f"comparisons/{name}/kl"]
-            expect((kl["value"][:] < 1.6 * kl["floor_high"][:]).all(), f"{name}: kl {kl['value'][:]}, floor {kl['floor_high'][:]}")
+            expect(
+                (kl["value"][:] < 1.6 * kl["floor_high"][:]).all(),
+                f"{name}: kl {kl['value'][:]}, floor {kl['floor_high'][:]}",
+            )
         expect(max(study["ensembles/diffusion/folded"][:]) > 0, "a hasty diffusion draws nothing outside")
-        expect(max(study["ensembles/memory/folded"][:]) < 0.1, f"what is learned from lies outside: {study['ensembles/memory/folded'][:]}")
+        expect(
+            max(study["ensembles/memory/folded"][:]) < 0.1,
+            f"what is learned from lies outside: {study['ensembles/memory/folded'][:]}",
+        )
         expect(study["ensembles/euler/outside"][:].max() == 0, "share outside in study.h5")
     checked = fare(where, "check", "slope.yaml")
-    for name, what in (("euler", "reflected at the ends"), ("chains", "particles stay inside"), ("diffusion", "what is drawn outside is reflected")):
+    for name, what in (
+        ("euler", "reflected at the ends"),
+        ("chains", "particles stay inside"),
+        ("diffusion", "what is drawn outside is reflected"),
+    ):
         expect(re.search(rf"^{name} .*; {what}", checked, re.M), f"check says nothing of the ends of {name}")
 
 
@@ -138,13 +162,36 @@ def check_absorption(where):
         ends = ("absorbed_x_below", "absorbed_x_above", "absorbed_y_above")
         for name in (*ends, "survival"):
             exact, share = truth[name][:], walk[name][:]
-            error = np.sqrt(np.maximum(exact * (1 - exact), 1 / n) / n) + truth[f"{name.replace('absorbed', 'absorbed_error')}" if name != "survival" else "survival_error"][:]
-            expect((np.abs(share - exact) < 4.5 * error).all(), f"{name}: {share}, truth {exact}, errors {error}")
-        expect("absorbed_y_below" not in walk and "absorbed_y_below" not in truth, "an end that reflects has absorbed")
-        expect(np.allclose(sum(truth[name][:] for name in ends) + truth["survival"][:], 1, atol=1e-9), "the truth loses mass elsewhere")
-        expect(np.allclose(sum(walk[name][:] for name in ends) + walk["survival"][:], 1, atol=1e-12), "particles vanish elsewhere")
+            error = (
+                np.sqrt(np.maximum(exact * (1 - exact), 1 / n) / n)
+                + truth[
+                    (
+                        f"{name.replace('absorbed', 'absorbed_error')}"
+                        if name != "survival"
+                        else "survival_error"
+                    )
+                ][:]
+            )
+            expect(
+                (np.abs(share - exact) < 4.5 * error).all(), f"{name}: {share}, truth {exact}, errors {error}"
+            )
+        expect(
+            "absorbed_y_below" not in walk and "absorbed_y_below" not in truth,
+            "an end that reflects has absorbed",
+        )
+        expect(
+            np.allclose(sum(truth[name][:] for name in ends) + truth["survival"][:], 1, atol=1e-9),
+            "the truth loses mass elsewhere",
+        )
+        expect(
+            np.allclose(sum(walk[name][:] for name in ends) + walk["survival"][:], 1, atol=1e-12),
+            "particles vanish elsewhere",
+        )
         kl = study["comparisons/walk/kl"]
-        expect((kl["value"][1:] < 1.5 * kl["floor_high"][1:]).all(), f"what is left: kl {kl['value'][:]}, floor {kl['floor_high'][:]}")
+        expect(
+            (kl["value"][1:] < 1.5 * kl["floor_high"][1:]).all(),
+            f"what is left: kl {kl['value'][:]}, floor {kl['floor_high'][:]}",
+        )
     expect("x below" in said and "y above" in said and "y below" not in said, "the table of what is absorbed")
     with h5py.File(where / "hole" / "snapshots" / "snapshot_000003.h5") as file:
         walk = file["data/3/particles/walk"]
@@ -152,14 +199,21 @@ def check_absorption(where):
         gone = np.abs(walk["position/x"][:][weight == 0]) == 1
         gone |= walk["position/y"][:][weight == 0] == 1
         expect(gone.all() and set(weight) == {0.0, 1.0}, "those that are gone lie on the ends, with weight 0")
-    return {name: (positions(where / "hole", "walk", name)) for name in ("x", "y")}
+    return {name: positions(where / "hole", "walk", name) for name in ("x", "y")}
 
 
 def check_same_bits(where, study, first):
     """`first`: of a whole run on one rank."""
     for out, ranks, stop in ((f"{study}_two", 2, False), (f"{study}_stopped", 1, True)):
         for seconds in ("0.001", None) if stop else (None,):
-            command = ["run", f"{study}.yaml", "--no-report", "--resume", "--set", f"output.directory={out}"] + (["--max-seconds", seconds, "--checkpoint-seconds", "0"] if seconds else [])
+            command = [
+                "run",
+                f"{study}.yaml",
+                "--no-report",
+                "--resume",
+                "--set",
+                f"output.directory={out}",
+            ] + (["--max-seconds", seconds, "--checkpoint-seconds", "0"] if seconds else [])
             fare(where, *command, ranks=ranks, code=75 if seconds else 0)
         for name, x in first.items():
             expect(np.array_equal(positions(where / out, "walk", name), x), f"{out}: other bits along {name}")
@@ -169,20 +223,46 @@ def check_same_bits(where, study, first):
 
 
 def check_refusals(where):
-    for sampler, more in (("boltzmann", ""), ("replica_exchange", ""), ("annealed_importance", ""), ("diffusion", ""), ("ebm", "")):
-        (where / "bad.yaml").write_text(HOLE.replace("sampler: langevin, particles: 20000, dt: 2.0e-3, integrator: heun", f"sampler: {sampler}, particles: 20000{more}"))
+    for sampler, more in (
+        ("boltzmann", ""),
+        ("replica_exchange", ""),
+        ("annealed_importance", ""),
+        ("diffusion", ""),
+        ("ebm", ""),
+    ):
+        (where / "bad.yaml").write_text(
+            HOLE.replace(
+                "sampler: langevin, particles: 20000, dt: 2.0e-3, integrator: heun",
+                f"sampler: {sampler}, particles: 20000{more}",
+            )
+        )
         said = fare(where, "check", "bad.yaml", code=2)
-        expect(re.search(rf"bad.yaml:8:\d+: ensembles\[0\]: sampler '{sampler}' knows no absorption", said), f"{sampler}: {said!r}")
+        expect(
+            re.search(rf"bad.yaml:8:\d+: ensembles\[0\]: sampler '{sampler}' knows no absorption", said),
+            f"{sampler}: {said!r}",
+        )
     (where / "bad.yaml").write_text(HOLE.replace("heun", "leimkuhler_matthews"))
-    expect("ensembles[0]: integrator 'leimkuhler_matthews' cannot tell" in fare(where, "check", "bad.yaml", code=2), "leimkuhler_matthews is taken")
+    expect(
+        "ensembles[0]: integrator 'leimkuhler_matthews' cannot tell"
+        in fare(where, "check", "bad.yaml", code=2),
+        "leimkuhler_matthews is taken",
+    )
 
 
 def check_unconverged(where):
     (where / "stuck.yaml").write_text(STUCK)
     said = fare(where, "run", "stuck.yaml")
     lines = {row["line"]: row for row in rows(where / "stuck" / "ranking.csv")}
-    expect(lines["chains"]["converged"] == "0" and lines["walk"]["converged"] == "-1" and all(row["baseline_converged"] == "0" for row in lines.values()), f"ranking.csv: {lines}")
-    expect(re.search(r"chains !", said) and re.search(r"walk( \*)? +\S+ +\S+ +\S+ +\S+ +\S+ ! ", said), f"marks of the ranking: {said[said.find('Ranking'):][:900]}")
+    expect(
+        lines["chains"]["converged"] == "0"
+        and lines["walk"]["converged"] == "-1"
+        and all(row["baseline_converged"] == "0" for row in lines.values()),
+        f"ranking.csv: {lines}",
+    )
+    expect(
+        re.search(r"chains !", said) and re.search(r"walk( \*)? +\S+ +\S+ +\S+ +\S+ +\S+ ! ", said),
+        f"marks of the ranking: {said[said.find('Ranking'):][:900]}",
+    )
     page = (where / "stuck" / "report.html").read_text()
     expect("chains !" in page and "have not converged to its own density" in page, "the report leaves it out")
 

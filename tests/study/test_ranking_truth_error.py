@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """
-A ranking over a truth with a large error of its own: that error decides what is noise and which lines share a place, and nothing else does here.
+A ranking over a truth with a large error of its own: that error decides what is noise and which lines share a
+place, and nothing else does here.
 fare-test: labels=study timeout=120
 """
 import csv
@@ -34,13 +35,30 @@ def main():
         done = fare(where, "run", "study.yaml", "--no-report", "--set", "output.directory=one")
         expect(done.returncode == 0, f"exit code {done.returncode}: {done.stderr[-300:]}")
         with open(where / "one" / "ranking.csv", newline="") as file:
-            rows = {row["line"]: {key: float(row[key]) for key in ("place", "noise", "excess", "error", "truth_error")} for row in csv.DictReader(file)}
+            rows = {
+                row["line"]: {
+                    key: float(row[key]) for key in ("place", "noise", "excess", "error", "truth_error")
+                }
+                for row in csv.DictReader(file)
+            }
         walk, middle, near = (rows[line] for line in ("walk", "middle", "near"))
-        expect(2 * walk["error"] < walk["excess"] <= 2 * walk["error"] + walk["truth_error"], f"the truth's error is to decide what is noise: {walk}")
+        expect(
+            2 * walk["error"] < walk["excess"] <= 2 * walk["error"] + walk["truth_error"],
+            f"the truth's error is to decide what is noise: {walk}",
+        )
         apart, noise = near["excess"] - middle["excess"], 2 * math.hypot(near["error"], middle["error"])
-        expect(noise < apart <= noise + max(near["truth_error"], middle["truth_error"]), f"the truth's error is to decide places: {middle}, {near}")
-        expect([rows[line]["noise"] for line in ("walk", "middle", "near", "still")] == [1, 0, 0, 0], f"what is noise: {rows}")
-        expect([rows[line]["place"] for line in ("walk", "middle", "near", "still")] == [1, 2, 2, 4], f"places: {rows}")
+        expect(
+            noise < apart <= noise + max(near["truth_error"], middle["truth_error"]),
+            f"the truth's error is to decide places: {middle}, {near}",
+        )
+        expect(
+            [rows[line]["noise"] for line in ("walk", "middle", "near", "still")] == [1, 0, 0, 0],
+            f"what is noise: {rows}",
+        )
+        expect(
+            [rows[line]["place"] for line in ("walk", "middle", "near", "still")] == [1, 2, 2, 4],
+            f"places: {rows}",
+        )
     return conclude()
 
 

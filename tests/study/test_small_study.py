@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """
-A small study from end to end, on one rank and on three: what it leaves is complete, the same on both, and right by an independent computation.
+A small study from end to end, on one rank and on three: what it leaves is complete, the same on both, and
+right by an independent computation.
 fare-test: labels=study timeout=300
 """
 import csv
@@ -41,7 +42,13 @@ def command(ranks, *arguments):
 
 
 def run(where, ranks, *arguments):
-    return subprocess.run(command(ranks, "run", "study.yaml", *arguments), cwd=where, env=ENVIRONMENT, capture_output=True, text=True)
+    return subprocess.run(
+        command(ranks, "run", "study.yaml", *arguments),
+        cwd=where,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+    )
 
 
 def snapshots_of(directory):
@@ -52,14 +59,21 @@ def check_files(directory, done, ranks):
     expect(done.returncode == 0, f"on {ranks} ranks: exit code {done.returncode}: {done.stderr}")
     expect(not done.stderr.strip(), f"on {ranks} ranks: stderr {done.stderr!r}")
     names = {str(p.relative_to(directory)) for p in directory.rglob("*") if p.is_file()}
-    checkpoints = {name for name in names if re.fullmatch(r"checkpoints/checkpoint_\d{6}_[0-9a-f]{8}\.h5", name)}
+    checkpoints = {
+        name for name in names if re.fullmatch(r"checkpoints/checkpoint_\d{6}_[0-9a-f]{8}\.h5", name)
+    }
     expect(len(checkpoints) == 1, f"on {ranks} ranks: checkpoints {sorted(checkpoints)}")
     names -= checkpoints
-    expected = {"study.h5", "measures.csv", "ranking.csv", "ends.csv"} | {f"snapshots/snapshot_{k:06d}.h5" for k in range(SNAPSHOTS)}
+    expected = {"study.h5", "measures.csv", "ranking.csv", "ends.csv"} | {
+        f"snapshots/snapshot_{k:06d}.h5" for k in range(SNAPSHOTS)
+    }
     expect(names == expected, f"on {ranks} ranks: files {sorted(names ^ expected)}")
     with h5py.File(directory / "study.h5") as file:
         provenance = file["provenance"].attrs
-        expect(provenance["ranks"] == ranks and provenance["seed"] == 11 and provenance["finished"] == 1, f"provenance on {ranks} ranks")
+        expect(
+            provenance["ranks"] == ranks and provenance["seed"] == 11 and provenance["finished"] == 1,
+            f"provenance on {ranks} ranks",
+        )
         expect(np.allclose(file["snapshots/time"], np.linspace(0, END, SNAPSHOTS), rtol=1e-15), "times")
 
 
@@ -92,15 +106,30 @@ def compare_runs(one, three):
     with h5py.File(one / "study.h5") as fa, h5py.File(three / "study.h5") as fb:
         for part in ("comparisons", "binned", "snapshots", "bins"):
             da, db = walk(fa[part]), walk(fb[part])
-            expect(da.keys() == db.keys() and all(same_bits(da[name], db[name]) for name in da), f"study.h5: {part} differs between 1 and 3 ranks")
-    expect((one / "measures.csv").read_bytes() == (three / "measures.csv").read_bytes(), "measures.csv differs between 1 and 3 ranks")
+            expect(
+                da.keys() == db.keys() and all(same_bits(da[name], db[name]) for name in da),
+                f"study.h5: {part} differs between 1 and 3 ranks",
+            )
+    expect(
+        (one / "measures.csv").read_bytes() == (three / "measures.csv").read_bytes(),
+        "measures.csv differs between 1 and 3 ranks",
+    )
 
 
 def boltzmann_masses(edges, tilt):
     """exp(-V) over each cell by Gauss-Legendre quadrature of NumPy's, V written here a second time."""
     nodes, weights = np.polynomial.legendre.leggauss(8)
     x = (edges[:-1, None] + edges[1:, None]) / 2 + nodes * (edges[1:, None] - edges[:-1, None]) / 2
-    potential = 4 * (x**8 + 0.8 * np.exp(-80 * x**2) + 0.2 * np.exp(-80 * (x - 0.5) ** 2) + 0.5 * np.exp(-40 * (x + 0.5) ** 2)) - tilt * x
+    potential = (
+        4
+        * (
+            x**8
+            + 0.8 * np.exp(-80 * x**2)
+            + 0.2 * np.exp(-80 * (x - 0.5) ** 2)
+            + 0.5 * np.exp(-40 * (x + 0.5) ** 2)
+        )
+        - tilt * x
+    )
     masses = (np.exp(-potential) * weights).sum(1)
     return masses / masses.sum()
 
@@ -116,7 +145,10 @@ def wasserstein_1(edges, p, q):
 
 def check_numbers(directory):
     with h5py.File(directory / "study.h5") as study:
-        value = {name: {m: study[f"comparisons/{name}/{m}/value"][()] for m in MEASURES} for name in ("langevin", "boltzmann", "boltzmann_density")}
+        value = {
+            name: {m: study[f"comparisons/{name}/{m}/value"][()] for m in MEASURES}
+            for name in ("langevin", "boltzmann", "boltzmann_density")
+        }
         for k, path in enumerate(snapshots_of(directory)):
             with h5py.File(path) as file:
                 step = file[f"data/{k}"]
@@ -132,20 +164,37 @@ def check_numbers(directory):
             kl = (p[inside] * np.log(p[inside] / q[inside])).sum()
             reverse = (q[inside] * np.log(q[inside] / p[inside])).sum()
             total = abs(p - q).sum() / 2
-            for name, expected in (("kl", kl), ("reverse_kl", reverse), ("total_variation", total), ("wasserstein_1", wasserstein_1(edges, p, q))):
+            for name, expected in (
+                ("kl", kl),
+                ("reverse_kl", reverse),
+                ("total_variation", total),
+                ("wasserstein_1", wasserstein_1(edges, p, q)),
+            ):
                 got = value["boltzmann_density"][name][k]
-                expect(abs(got - expected) < 1e-9 * (1 + abs(expected)), f"snapshot {k}: {name} of boltzmann's density {got}, NumPy has {expected}")
+                expect(
+                    abs(got - expected) < 1e-9 * (1 + abs(expected)),
+                    f"snapshot {k}: {name} of boltzmann's density {got}, NumPy has {expected}",
+                )
             for name, where in x.items():
-                expect(len(where) == PARTICLES[name] and np.all((where > edges[0]) & (where < edges[-1])), f"snapshot {k}: particles of {name}")
+                expect(
+                    len(where) == PARTICLES[name] and np.all((where > edges[0]) & (where < edges[-1])),
+                    f"snapshot {k}: particles of {name}",
+                )
                 samples = np.histogram(where, edges)[0] / len(where)
                 got, expected = value[name]["wasserstein_1"][k], wasserstein_1(edges, p, samples)
-                expect(abs(got - expected) < 1e-9, f"snapshot {k}: wasserstein_1 of {name} {got}, NumPy has {expected}")
+                expect(
+                    abs(got - expected) < 1e-9,
+                    f"snapshot {k}: wasserstein_1 of {name} {got}, NumPy has {expected}",
+                )
                 # the mean of n samples lies within 5 standard errors of its density's
                 centres = (edges[1:] + edges[:-1]) / 2
                 density = q if name == "boltzmann" else p
                 mean = (density * centres).sum()
                 sd = math.sqrt((density * centres**2).sum() - mean**2)
-                expect(abs(where.mean() - mean) < 5 * sd / math.sqrt(len(where)), f"snapshot {k}: mean of {name} {where.mean()}, expected {mean}")
+                expect(
+                    abs(where.mean() - mean) < 5 * sd / math.sqrt(len(where)),
+                    f"snapshot {k}: mean of {name} {where.mean()}, expected {mean}",
+                )
         # at t = 0 all are in equilibrium, later the frozen density is left behind
         kl = value["boltzmann_density"]["kl"]
         expect(kl[0] < 1e-9 and kl[2] > 0.1, f"KL of boltzmann's density: {kl}")
@@ -161,12 +210,19 @@ def check_csv(directory):
             k = int(np.argmin(abs(times - float(row["time"]))))
             group = comparisons[row["comparison"]][row["measure"]]
             for column in ("value", "floor_mean", "floor_high", "p_value", "excess", "truth_error"):
-                expect(abs(float(row[column]) - group[column][k]) <= 1e-8 * abs(group[column][k]), f"measures.csv: {row} against {group[column][k]} in study.h5")
+                expect(
+                    abs(float(row[column]) - group[column][k]) <= 1e-8 * abs(group[column][k]),
+                    f"measures.csv: {row} against {group[column][k]} in study.h5",
+                )
 
 
 def check_table(directory, printed):
     """The table that the run ends with says what study.h5 says."""
-    labels = {"langevin": "langevin", "boltzmann": "boltzmann", "boltzmann, exact density": "boltzmann_density"}
+    labels = {
+        "langevin": "langevin",
+        "boltzmann": "boltzmann",
+        "boltzmann, exact density": "boltzmann_density",
+    }
     with h5py.File(directory / "study.h5") as study:
         for measure in MEASURES:
             block = re.search(rf"^{measure}: .*\n.*\n((?:.+\n)+)", printed, re.M)
@@ -177,9 +233,18 @@ def check_table(directory, printed):
                 if not row:
                     continue
                 group = study[f"comparisons/{name}/{measure}"]
-                expected = [f"{group['value'][()].mean():.3e}", f"{group['value'][()].max():.3e}", f"{group['floor_mean'][()].mean():.3e}" if name != "boltzmann_density" else "-", f"{group['excess'][()].mean():.3e}", f"{group['truth_error'][()].max():.1e}"]
+                expected = [
+                    f"{group['value'][()].mean():.3e}",
+                    f"{group['value'][()].max():.3e}",
+                    f"{group['floor_mean'][()].mean():.3e}" if name != "boltzmann_density" else "-",
+                    f"{group['excess'][()].mean():.3e}",
+                    f"{group['truth_error'][()].max():.1e}",
+                ]
                 got = row.group(1).split()
-                close = len(got) == len(expected) and all(a == b or (b != "-" and abs(float(a) - float(b)) <= 1.01e-3 * abs(float(b))) for a, b in zip(got, expected))
+                close = len(got) == len(expected) and all(
+                    a == b or (b != "-" and abs(float(a) - float(b)) <= 1.01e-3 * abs(float(b)))
+                    for a, b in zip(got, expected)
+                )
                 expect(close, f"{measure} of {label}: printed {got}, study.h5 has {expected}")
 
 
@@ -187,7 +252,9 @@ def children(parent):
     found = []
     for entry in pathlib.Path("/proc").iterdir():
         try:
-            if entry.name.isdigit() and (entry / "stat").read_text().rsplit(")", 1)[1].split()[1] == str(parent):
+            if entry.name.isdigit() and (entry / "stat").read_text().rsplit(")", 1)[1].split()[1] == str(
+                parent
+            ):
                 found.append(int(entry.name))
         except OSError:
             pass
@@ -197,7 +264,22 @@ def children(parent):
 def kill_in_the_middle(where, ranks):
     """kill -9 of one rank: what has a name is whole, and the study can be begun again."""
     directory = where / f"killed{ranks}"
-    process = subprocess.Popen(command(ranks, "run", "study.yaml", "--no-report", "--set", f"output.directory={directory}", "--set", "snapshots.count=100001"), cwd=where, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command(
+            ranks,
+            "run",
+            "study.yaml",
+            "--no-report",
+            "--set",
+            f"output.directory={directory}",
+            "--set",
+            "snapshots.count=100001",
+        ),
+        cwd=where,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     while process.poll() is None and len(snapshots_of(directory)) < 4:
         time.sleep(0.01)
     expect(process.poll() is None, f"on {ranks} ranks the run ended before it was killed")
@@ -206,18 +288,32 @@ def kill_in_the_middle(where, ranks):
     os.kill(ranks_running[-1], signal.SIGKILL)
     expect(process.wait(60) != 0, "a run that was killed claims success")
     left = snapshots_of(directory)
-    expect([p.name for p in left] == [f"snapshot_{k:06d}.h5" for k in range(len(left))] and len(left) >= 4, f"snapshots {left[:3]}... {left[-1:]}")
+    expect(
+        [p.name for p in left] == [f"snapshot_{k:06d}.h5" for k in range(len(left))] and len(left) >= 4,
+        f"snapshots {left[:3]}... {left[-1:]}",
+    )
     for k, path in enumerate(left):
         with h5py.File(path) as file:
             step = file[f"data/{k}"]
-            whole = step["meshes/density"].shape == (CELLS,) and all(np.all(np.isfinite(step[f"particles/{name}/position/x"][()])) and len(step[f"particles/{name}/id"]) == n for name, n in PARTICLES.items())
+            whole = step["meshes/density"].shape == (CELLS,) and all(
+                np.all(np.isfinite(step[f"particles/{name}/position/x"][()]))
+                and len(step[f"particles/{name}/id"]) == n
+                for name, n in PARTICLES.items()
+            )
             mass = step["meshes/density"][()].sum() * step["meshes/density"].attrs["gridSpacing"][0]
-            expect(whole and abs(mass - 1) < 1e-6, f"{path.name} is not whole: mass {mass}")  # a part that is missing takes more than the solver
+            expect(
+                whole and abs(mass - 1) < 1e-6, f"{path.name} is not whole: mass {mass}"
+            )  # a part that is missing takes more than the solver
     aside = [p.name for p in directory.rglob("*") if p.is_file() and p not in left]
-    aside = [name for name in aside if name != "run.lock"]  # which a killed run leaves; the next takes it over
+    aside = [
+        name for name in aside if name != "run.lock"
+    ]  # which a killed run leaves; the next takes it over
     expect(aside in ([], [f"snapshot_{len(left):06d}.h5.tmp"]), f"also there: {aside}")
     info = subprocess.run([FARE, "info", str(directory)], env=ENVIRONMENT, capture_output=True, text=True)
-    expect(info.returncode == 2 and "no finished study there" in info.stderr, f"fare info of an unfinished study: {info}")
+    expect(
+        info.returncode == 2 and "no finished study there" in info.stderr,
+        f"fare info of an unfinished study: {info}",
+    )
     again = run(where, ranks, "--no-report", "--overwrite", "--set", f"output.directory={directory}")
     check_files(directory, again, ranks)
     return len(left)
@@ -227,7 +323,10 @@ def main():
     with tempfile.TemporaryDirectory(prefix="fare-study-") as name:
         where = pathlib.Path(name)
         (where / "study.yaml").write_text(STUDY)
-        done = {ranks: run(where, ranks, "--no-report", "--set", f"output.directory=out{ranks}") for ranks in (1, 3)}
+        done = {
+            ranks: run(where, ranks, "--no-report", "--set", f"output.directory=out{ranks}")
+            for ranks in (1, 3)
+        }
         for ranks in (1, 3):
             check_files(where / f"out{ranks}", done[ranks], ranks)
         if not failures:
@@ -237,7 +336,10 @@ def main():
             check_table(where / "out1", done[1].stdout)
             check_table(where / "out3", done[3].stdout)
         for ranks in (1, 3):
-            print(f"killed on {ranks} rank{'s' if ranks > 1 else ''} after {kill_in_the_middle(where, ranks)} whole snapshots")
+            print(
+                f"killed on {ranks} rank{'s' if ranks > 1 else ''} after"
+                f" {kill_in_the_middle(where, ranks)} whole snapshots"
+            )
     return conclude()
 
 

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """
-The study of all samplers, made small: each in every mode that it has. Oracles reach the floor, what is learned leaves equilibrium behind, ranking and split say what measures.csv says, what was
-stopped in training and between snapshots ends with the bits of what was not, and two ranks make what one makes where nothing is learned.
+The study of all samplers, made small: each in every mode that it has. Oracles reach the floor, what is
+learned leaves equilibrium behind, ranking and split say what measures.csv says, what was
+stopped in training and between snapshots ends with the bits of what was not, and two ranks make what one
+makes where nothing is learned.
 fare-test: labels=study timeout=900
 """
 import csv
@@ -27,7 +29,8 @@ truth: {{cells: [512], tolerance: 1.0e-6}}
 measures: [kl, total_variation]
 ensembles:
 """
-# Options that all lines of a sampler share, and what its learned lines have besides. Every sampler that is registered is here.
+# Options that all lines of a sampler share, and what its learned lines have besides. Every sampler that is
+# registered is here.
 SAMPLERS = {
     "langevin": ("dt: 1.0e-3, integrator: heun", None),
     "boltzmann": ("sweeps: 40", None),
@@ -42,12 +45,27 @@ SAMPLERS = {
     "ebm": ("sweeps: 5, burn_in: 60", "steps: 200, batch: 512"),
     "neq_ebm": ("walkers: 2048, start_steps: 60, protocol_steps: 5", "steps: 200, batch: 512"),
 }
-ORACLES = ["annealed_importance", "diffusion", "flow_matching", "poisson_flow", "normalizing_flow", "schrodinger_bridge", "action_matching", "ebm", "neq_ebm"]
+ORACLES = [
+    "annealed_importance",
+    "diffusion",
+    "flow_matching",
+    "poisson_flow",
+    "normalizing_flow",
+    "schrodinger_bridge",
+    "action_matching",
+    "ebm",
+    "neq_ebm",
+]
 EMPIRICAL = ["diffusion", "flow_matching", "poisson_flow"]
 LEARNED = [name for name, (_, learns) in SAMPLERS.items() if learns]
-# Whose exact field is not the truth: what they are nearest to is one density for all times, and Brownian motion between densities. They beat equilibrium by less.
+# Whose exact field is not the truth: what they are nearest to is one density for all times, and Brownian
+# motion between densities. They beat equilibrium by less.
 MODELS = {"ebm", "schrodinger_bridge"}
-FAR, NEAR_MODEL, FLOOR = 5, 3, 1.4  # least factors against boltzmann above the floor, and most of an oracle's distance in floors
+FAR, NEAR_MODEL, FLOOR = (
+    5,
+    3,
+    1.4,
+)  # least factors against boltzmann above the floor, and most of an oracle's distance in floors
 
 
 def lines_of(sampler):
@@ -70,11 +88,22 @@ def study_of(lines):
 
 def run(where, name, lines, *arguments, ranks=1):
     (where / f"{name}.yaml").write_text(study_of(lines))
-    return fare(where, "run", f"{name}.yaml", "--no-report", "--set", f"output.directory={name}", *arguments, ranks=ranks)
+    return fare(
+        where,
+        "run",
+        f"{name}.yaml",
+        "--no-report",
+        "--set",
+        f"output.directory={name}",
+        *arguments,
+        ranks=ranks,
+    )
 
 
 def compare(part, whole, what):
-    """Whatever is in the study of some lines is in that of all of them, to the bit: an ensemble does not depend on its company."""
+    """Whatever is in the study of some lines is in that of all of them, to the bit: an ensemble does not
+    depend on its company.
+    """
     for path in sorted((part / "snapshots").iterdir()):
         a, b = bits(path, ["data"]), bits(whole / "snapshots" / path.name, ["data"])
         wrong = [key for key in a if a[key] != b.get(key)]
@@ -89,8 +118,13 @@ def measures(directory):
     found = {}
     with open(directory / "measures.csv", newline="") as file:
         for row in csv.DictReader(file):
-            found.setdefault(row["comparison"], {}).setdefault(row["measure"], []).append({key: float(row[key]) for key in ("time", "value", "floor_mean", "truth_error")})
-    return {name: {measure: sorted(rows, key=lambda row: row["time"]) for measure, rows in of.items()} for name, of in found.items()}
+            found.setdefault(row["comparison"], {}).setdefault(row["measure"], []).append(
+                {key: float(row[key]) for key in ("time", "value", "floor_mean", "truth_error")}
+            )
+    return {
+        name: {measure: sorted(rows, key=lambda row: row["time"]) for measure, rows in of.items()}
+        for name, of in found.items()
+    }
 
 
 def column(rows, key, at=slice(1, None, 2)):
@@ -105,7 +139,12 @@ def summarise(found, lines):
         trainings = [f"{line}-{i + 1}" for i in range(SEEDS)] if line in LEARNED else [line]
         values = [column(found[name]["kl"], "value") for name in trainings]
         floors = [column(found[name]["kl"], "floor_mean") for name in trainings]
-        summary[line] = {"mean": np.mean(values), "spread": np.std(values, ddof=1) if len(values) > 1 else math.nan, "floor": np.mean(floors), "excess": np.mean(values) - np.mean(floors)}
+        summary[line] = {
+            "mean": np.mean(values),
+            "spread": np.std(values, ddof=1) if len(values) > 1 else math.nan,
+            "floor": np.mean(floors),
+            "excess": np.mean(values) - np.mean(floors),
+        }
     return summary
 
 
@@ -120,9 +159,17 @@ def check_ranking(directory, summary):
     for name, row in rows.items():
         wrong = [key for key, value in summary[name].items() if not same(float(row[key]), value)]
         expect(not wrong, f"ranking.csv: {name}: {[(key, row[key], summary[name][key]) for key in wrong]}")
-        expect(row["held_out"] == "1" and int(row["times"]) == SNAPSHOTS // 2 and row["lost"] == "0" and int(row["seeds"]) == (SEEDS if name in LEARNED else 1), f"ranking.csv: {row}")
+        expect(
+            row["held_out"] == "1"
+            and int(row["times"]) == SNAPSHOTS // 2
+            and row["lost"] == "0"
+            and int(row["seeds"]) == (SEEDS if name in LEARNED else 1),
+            f"ranking.csv: {row}",
+        )
         factor = summary["boltzmann"]["mean"] / summary[name]["mean"]
-        expect(same(float(row["factor"]), factor), f"{name} is {row['factor']} times closer, expected {factor}")
+        expect(
+            same(float(row["factor"]), factor), f"{name} is {row['factor']} times closer, expected {factor}"
+        )
     order = list(rows)
     expect(order == sorted(order, key=lambda name: summary[name]["excess"]), f"order {order}")
     with h5py.File(directory / "study.h5") as study:
@@ -131,13 +178,25 @@ def check_ranking(directory, summary):
     for name in LEARNED:
         split, learned, oracle = splits.get(name, {}), summary[name], summary[f"{name}_oracle"]
         expect(split.get("oracle") == f"{name}_oracle".encode(), f"{name} is split by {split.get('oracle')}")
-        wanted = {"finite_samples": learned["floor"], "method": oracle["excess"], "learning": learned["excess"] - oracle["excess"], "training_set": summary[f"{name}_empirical"]["excess"] - oracle["excess"] if name in EMPIRICAL else math.nan}
+        wanted = {
+            "finite_samples": learned["floor"],
+            "method": oracle["excess"],
+            "learning": learned["excess"] - oracle["excess"],
+            "training_set": (
+                summary[f"{name}_empirical"]["excess"] - oracle["excess"] if name in EMPIRICAL else math.nan
+            ),
+        }
         for key, value in wanted.items():
-            expect(same(float(split.get(key, math.inf)), value), f"{key} of {name}: {split.get(key)}, expected {value}")
+            expect(
+                same(float(split.get(key, math.inf)), value),
+                f"{key} of {name}: {split.get(key)}, expected {value}",
+            )
 
 
 def check_pooled(directory, found):
-    """The static energy at its best is the mean of the truth's densities over training times; its distance from the truth, by NumPy."""
+    """The static energy at its best is the mean of the truth's densities over training times; its distance
+    from the truth, by NumPy.
+    """
     with h5py.File(directory / "study.h5") as study:
         p = study["binned/truth"][()]
     pooled = p[::2].mean(axis=0)
@@ -155,32 +214,67 @@ def check_numbers(directory):
     equilibrium = summary["boltzmann"]["excess"]
     expect(equilibrium > 0.2, f"boltzmann is off by {equilibrium}")
     for name, of in summary.items():
-        print(f"{name:30s} kl {of['mean']:.4f} +- {of['spread']:.4f}, floor {of['floor']:.4f}, {equilibrium / max(of['excess'], 1e-3):.3g} times nearer than boltzmann above the floor")
-    for name in (*(f"{sampler}_oracle" for sampler in ORACLES if sampler not in MODELS), "dynamics_oracle", "langevin"):
-        expect(summary[name]["mean"] < FLOOR * summary[name]["floor"], f"{name} is {summary[name]['mean'] / summary[name]['floor']} floors away")
+        print(
+            f"{name:30s} kl {of['mean']:.4f} +- {of['spread']:.4f}, floor {of['floor']:.4f},"
+            f" {equilibrium / max(of['excess'], 1e-3):.3g} times nearer than boltzmann above the floor"
+        )
+    for name in (
+        *(f"{sampler}_oracle" for sampler in ORACLES if sampler not in MODELS),
+        "dynamics_oracle",
+        "langevin",
+    ):
+        expect(
+            summary[name]["mean"] < FLOOR * summary[name]["floor"],
+            f"{name} is {summary[name]['mean'] / summary[name]['floor']} floors away",
+        )
     for sampler in LEARNED:
         least = NEAR_MODEL if sampler in MODELS else FAR
-        expect(summary[sampler]["excess"] * least < equilibrium, f"{sampler} beats boltzmann by a factor of {equilibrium / summary[sampler]['excess']}, expected {least}")
+        expect(
+            summary[sampler]["excess"] * least < equilibrium,
+            (
+                f"{sampler} beats boltzmann by a factor of {equilibrium / summary[sampler]['excess']},"
+                f" expected {least}"
+            ),
+        )
     for sampler in MODELS:
-        expect(summary[f"{sampler}_oracle"]["mean"] > 2 * summary[f"{sampler}_oracle"]["floor"], f"the oracle of {sampler} is at the floor, though its model is not the truth")
+        expect(
+            summary[f"{sampler}_oracle"]["mean"] > 2 * summary[f"{sampler}_oracle"]["floor"],
+            f"the oracle of {sampler} is at the floor, though its model is not the truth",
+        )
     for sampler in EMPIRICAL:  # at training times its samples are as far off as samples of samples are
         rows, at = found[f"{sampler}_empirical"]["kl"], slice(0, None, 2)
-        expect(column(rows, "value", at) < 2 * column(rows, "floor_mean", at), f"{sampler}_empirical is {column(rows, 'value', at)} away at training times")
+        expect(
+            column(rows, "value", at) < 2 * column(rows, "floor_mean", at),
+            f"{sampler}_empirical is {column(rows, 'value', at)} away at training times",
+        )
     for sampler in ("replica_exchange", "annealed_importance"):
-        expect(0.8 < summary[sampler]["excess"] / equilibrium < 1.25, f"{sampler} is {summary[sampler]['excess']} away, boltzmann {equilibrium}")
+        expect(
+            0.8 < summary[sampler]["excess"] / equilibrium < 1.25,
+            f"{sampler} is {summary[sampler]['excess']} away, boltzmann {equilibrium}",
+        )
 
 
 def interrupt(where, sampler, seconds):
-    """Stops a study of one sampler at the first chance, twice after shares of the seconds that it takes, then after single snapshots; lets it end; returns where it was stopped."""
+    """Stops a study of one sampler at the first chance, twice after shares of the seconds that it takes, then
+    after single snapshots; lets it end; returns where it was stopped.
+    """
     lines, stops, limits = lines_of(sampler), [], [0.4 * seconds, 0.4 * seconds, 0.4 * seconds]
     limit = 0.001
     while True:
         done = run(where, sampler, lines, "--resume", *(["--max-seconds", str(limit)] if limit else []))
         if done.returncode != 75:
             break
-        stops.append(re.search(r"stopped on request (?:while (\S+) was being trained|with (\d+) of)", done.stderr).group(1, 2))
+        stops.append(
+            re.search(
+                r"stopped on request (?:while (\S+) was being trained|with (\d+) of)", done.stderr
+            ).group(1, 2)
+        )
         snapshots = [stop for stop in stops if int(stop[1] or 0)]  # 0: between two trainings
-        limit = 0.001 if 0 < len(snapshots) < 3 or not SAMPLERS[sampler][1] and not snapshots else limits.pop() if limits and not snapshots else 0
+        limit = (
+            0.001
+            if 0 < len(snapshots) < 3 or not SAMPLERS[sampler][1] and not snapshots
+            else limits.pop() if limits and not snapshots else 0
+        )
     expect(done.returncode == 0, f"{sampler}: exit code {done.returncode}: {done.stderr[-600:]}")
     return stops
 
@@ -189,9 +283,13 @@ def check_interrupted(where, seconds):
     between = 0
     for sampler in SAMPLERS:
         stops = interrupt(where, sampler, seconds[sampler])
-        trained, made = [stop[0] for stop in stops if stop[0]], [int(stop[1]) for stop in stops if int(stop[1] or 0)]
+        trained, made = [stop[0] for stop in stops if stop[0]], [
+            int(stop[1]) for stop in stops if int(stop[1] or 0)
+        ]
         print(f"{sampler}: stopped in training of {trained}, after snapshots {made}")
-        expect(bool(trained) if SAMPLERS[sampler][1] else len(made) >= 2, f"{sampler} was not stopped: {stops}")
+        expect(
+            bool(trained) if SAMPLERS[sampler][1] else len(made) >= 2, f"{sampler} was not stopped: {stops}"
+        )
         between += len(made) if SAMPLERS[sampler][1] else 0
         compare(where / sampler, where / "whole", f"{sampler}, stopped {len(stops)} times")
     expect(between > 0, "nothing that learns was stopped between snapshots")
@@ -200,8 +298,16 @@ def check_interrupted(where, seconds):
 def seconds_of(directory):
     """What each sampler takes, all its lines together."""
     with h5py.File(directory / "study.h5") as study:
-        cost = {name: group.attrs["train_seconds"] + group.attrs["sample_seconds"] for name, group in study["ensembles"].items()}
-    return {sampler: sum(cost[name] for line in lines_of(sampler) for name in cost if re.fullmatch(rf"{line}(-\d)?", name)) for sampler in SAMPLERS}
+        cost = {
+            name: group.attrs["train_seconds"] + group.attrs["sample_seconds"]
+            for name, group in study["ensembles"].items()
+        }
+    return {
+        sampler: sum(
+            cost[name] for line in lines_of(sampler) for name in cost if re.fullmatch(rf"{line}(-\d)?", name)
+        )
+        for sampler in SAMPLERS
+    }
 
 
 def check_registered():
@@ -214,11 +320,23 @@ def main():
     check_registered()
     with tempfile.TemporaryDirectory(prefix="fare-spectrum-") as name:
         where = pathlib.Path(name)
-        done = run(where, "whole", {name: options for sampler in SAMPLERS for name, options in lines_of(sampler).items()})
-        expect(done.returncode == 0 and "goes on without it" not in done.stderr, f"exit code {done.returncode}: {done.stderr[-1500:]}")
+        done = run(
+            where,
+            "whole",
+            {name: options for sampler in SAMPLERS for name, options in lines_of(sampler).items()},
+        )
+        expect(
+            done.returncode == 0 and "goes on without it" not in done.stderr,
+            f"exit code {done.returncode}: {done.stderr[-1500:]}",
+        )
         if not failures:
             check_numbers(where / "whole")
-            still = {name: options for sampler in SAMPLERS for name, options in lines_of(sampler).items() if name not in LEARNED}
+            still = {
+                name: options
+                for sampler in SAMPLERS
+                for name, options in lines_of(sampler).items()
+                if name not in LEARNED
+            }
             pair = run(where, "pair", still, ranks=2)
             expect(pair.returncode == 0, f"on 2 ranks: exit code {pair.returncode}: {pair.stderr[-1500:]}")
             compare(where / "pair", where / "whole", "on 2 ranks")

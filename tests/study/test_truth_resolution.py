@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """
-Truths off the asymptotic range, against closed forms: the estimated error is at least a third of the true one, or the study says that it is not resolved, why, and how many cells to take.
+Truths off the asymptotic range, against closed forms: the estimated error is at least a third of the true
+one, or the study says that it is not resolved, why, and how many cells to take.
 fare-test: labels=study timeout=300
 """
 import json
@@ -23,17 +24,27 @@ def normal(edges, mean, sd):
 
 def gamma_cells(edges, shape, mean):
     """Masses of a gamma law by its series, which shares nothing with a rate matrix."""
+
     def below(x):
         z, term, total, k = x * shape / mean, 1 / shape, 0.0, 0
         while term > 1e-17 * max(total, 1e-300):
             total, k = total + term, k + 1
             term *= z / (shape + k)
         return z**shape * math.exp(-z) * total / math.gamma(shape) if x > 0 else 0.0
+
     return np.diff([below(x) for x in edges])
 
 
 def formula(drift, diffusion, lower, upper):
-    return {"expression": {"axes": ["x"], "drift": [drift], "diffusion": [diffusion], "lower": [lower], "upper": [upper]}}
+    return {
+        "expression": {
+            "axes": ["x"],
+            "drift": [drift],
+            "diffusion": [diffusion],
+            "lower": [lower],
+            "upper": [upper],
+        }
+    }
 
 
 def still(potential, lower, upper):
@@ -42,29 +53,74 @@ def still(potential, lower, upper):
 
 # name, study, exact density of cells at the end, causes that may be named (0: none)
 CASES = [
-    ("transport that converges", {"system": formula("-1.3*(x-0.2)", "0", -3, 3), "initial": ([1.4], [0.3]), "end": 0.8, "cells": 768},
-     lambda e: normal(e, 0.2 + 1.2 * math.exp(-1.04), 0.3 * math.exp(-1.04)), {DRIFT}),
-    ("singular end", {"system": formula("0.4-x", "0.9*x", 0, 14), "initial": ([1.2], [0.2]), "end": 16.0, "cells": 512},
-     lambda e: gamma_cells(e, 0.4 / 0.9, 0.4), {0, END}),
-    ("narrow start", {"system": still("0.5*x^2", -5, 5), "initial": ([0.613], [0.004]), "end": 0.4, "cells": 256},
-     lambda e: normal(e, 0.613 * math.exp(-0.4), math.sqrt(4e-3**2 * math.exp(-0.8) + 1 - math.exp(-0.8))), {START}),
-    ("cold trap that moves away", {"system": {"expression": {"axes": ["x"], "potential": "4*x^2", "lower": [-2], "upper": [2]}, "parameters": {"kT": 0.02}}, "initial": ([1.1], [0.1]), "end": 0.1, "cells": 40},
-     lambda e: normal(e, 1.1 * math.exp(-0.8), math.sqrt(0.01 * math.exp(-1.6) + 0.0025 * (1 - math.exp(-1.6)))), {WELLS}),
-    ("cells that are no multiple of 4", {"system": still("0.5*x^2", -5, 5), "initial": ([1.0], [0.5]), "end": 0.5, "cells": 130},
-     lambda e: normal(e, math.exp(-0.5), math.sqrt(0.25 * math.exp(-1) + 1 - math.exp(-1))), {0}),
-    ("a smooth density", {"system": still("0.5*x^2", -5, 5), "initial": ([1.0], [0.5]), "end": 0.5, "cells": 128},
-     lambda e: normal(e, math.exp(-0.5), math.sqrt(0.25 * math.exp(-1) + 1 - math.exp(-1))), {0}),
+    (
+        "transport that converges",
+        {"system": formula("-1.3*(x-0.2)", "0", -3, 3), "initial": ([1.4], [0.3]), "end": 0.8, "cells": 768},
+        lambda e: normal(e, 0.2 + 1.2 * math.exp(-1.04), 0.3 * math.exp(-1.04)),
+        {DRIFT},
+    ),
+    (
+        "singular end",
+        {"system": formula("0.4-x", "0.9*x", 0, 14), "initial": ([1.2], [0.2]), "end": 16.0, "cells": 512},
+        lambda e: gamma_cells(e, 0.4 / 0.9, 0.4),
+        {0, END},
+    ),
+    (
+        "narrow start",
+        {"system": still("0.5*x^2", -5, 5), "initial": ([0.613], [0.004]), "end": 0.4, "cells": 256},
+        lambda e: normal(
+            e, 0.613 * math.exp(-0.4), math.sqrt(4e-3**2 * math.exp(-0.8) + 1 - math.exp(-0.8))
+        ),
+        {START},
+    ),
+    (
+        "cold trap that moves away",
+        {
+            "system": {
+                "expression": {"axes": ["x"], "potential": "4*x^2", "lower": [-2], "upper": [2]},
+                "parameters": {"kT": 0.02},
+            },
+            "initial": ([1.1], [0.1]),
+            "end": 0.1,
+            "cells": 40,
+        },
+        lambda e: normal(
+            e, 1.1 * math.exp(-0.8), math.sqrt(0.01 * math.exp(-1.6) + 0.0025 * (1 - math.exp(-1.6)))
+        ),
+        {WELLS},
+    ),
+    (
+        "cells that are no multiple of 4",
+        {"system": still("0.5*x^2", -5, 5), "initial": ([1.0], [0.5]), "end": 0.5, "cells": 130},
+        lambda e: normal(e, math.exp(-0.5), math.sqrt(0.25 * math.exp(-1) + 1 - math.exp(-1))),
+        {0},
+    ),
+    (
+        "a smooth density",
+        {"system": still("0.5*x^2", -5, 5), "initial": ([1.0], [0.5]), "end": 0.5, "cells": 128},
+        lambda e: normal(e, math.exp(-0.5), math.sqrt(0.25 * math.exp(-1) + 1 - math.exp(-1))),
+        {0},
+    ),
 ]
 
 
 def run(where, number, plan):
     mean, sd = plan["initial"]
-    study = {"study": f"s{number}", "system": plan["system"], "initial": {"density": "gaussian", "mean": mean, "sd": sd}, "snapshots": {"start": 0.0, "end": plan["end"], "count": 3}, "truth": {"cells": [plan["cells"]]}, "output": {"directory": f"s{number}"}}
+    study = {
+        "study": f"s{number}",
+        "system": plan["system"],
+        "initial": {"density": "gaussian", "mean": mean, "sd": sd},
+        "snapshots": {"start": 0.0, "end": plan["end"], "count": 3},
+        "truth": {"cells": [plan["cells"]]},
+        "output": {"directory": f"s{number}"},
+    }
     (where / f"s{number}.yaml").write_text(json.dumps(study))
     done = fare(where, "run", f"s{number}.yaml", "--no-report")
     expect(done.returncode == 0, f"exit code {done.returncode}\n{done.stderr}")
     with h5py.File(where / f"s{number}" / "study.h5") as file:
-        status = {key: file["truth"][key][-1] for key in ("error", "doubt", "error_ratio")} | {"why": file["truth"].attrs["unresolved"]}
+        status = {key: file["truth"][key][-1] for key in ("error", "doubt", "error_ratio")} | {
+            "why": file["truth"].attrs["unresolved"]
+        }
     with h5py.File(sorted((where / f"s{number}" / "snapshots").glob("*.h5"))[-1]) as file:
         (snapshot,) = file["data"].values()
         mesh = snapshot["meshes/density"]
@@ -78,13 +134,25 @@ def main():
         for i, (label, plan, exact, causes) in enumerate(CASES):
             said, status, masses, edges = run(where, i, plan)
             true, doubt = abs(masses - exact(edges)).sum(), int(status["doubt"])
-            print(f"{label}: true {true:.2e}, estimated {status['error']:.2e}, ratio {status['error_ratio']:.2f}, doubt {doubt} {status['why']}")
+            print(
+                f"{label}: true {true:.2e}, estimated {status['error']:.2e}, ratio"
+                f" {status['error_ratio']:.2f}, doubt {doubt} {status['why']}"
+            )
             held = doubt != WELLS  # where cells are far too coarse the warning alone is promised
-            expect(not held or true / 3 <= status["error"] <= 10 * true, f"{label}: estimate {status['error']:.2e} of a true error {true:.2e}")
+            expect(
+                not held or true / 3 <= status["error"] <= 10 * true,
+                f"{label}: estimate {status['error']:.2e} of a true error {true:.2e}",
+            )
             expect(doubt in causes, f"{label}: cause {doubt} is none of {causes}")
-            expect(said.count("not resolved in space") == (1 if doubt else 0), f"{label}: one warning or none\n{said}")
+            expect(
+                said.count("not resolved in space") == (1 if doubt else 0),
+                f"{label}: one warning or none\n{said}",
+            )
             expect(("UNRESOLVED" in said) == bool(doubt), f"{label}: the table does not tell\n{said}")
-            expect((status["error_ratio"] > 0) == (plan["cells"] % 4 == 0), f"{label}: ratio {status['error_ratio']}")
+            expect(
+                (status["error_ratio"] > 0) == (plan["cells"] % 4 == 0),
+                f"{label}: ratio {status['error_ratio']}",
+            )
             info = fare(where, "info", f"s{i}")
             expect(("UNRESOLVED" in info.stdout) == bool(doubt), f"{label}: info\n{info.stdout}{info.stderr}")
     return conclude()

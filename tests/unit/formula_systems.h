@@ -48,7 +48,9 @@ static inline PetscErrorCode system_of(const char *yaml, fare_config **config, f
   PetscErrorCode code = fare_config_parse("formulas.yaml", yaml, strlen(yaml), config);
 
   *system = NULL;
-  if (!code) code = fare_system_from_config(fare_node_find(fare_config_root(*config), "system"), fare_node_find(fare_config_root(*config), "drive"), system);
+  if (!code)
+    code = fare_system_from_config(fare_node_find(fare_config_root(*config), "system"),
+      fare_node_find(fare_config_root(*config), "drive"), system);
   return code;
 }
 

@@ -1,4 +1,6 @@
-/* What tests of measures share: bins of small grids, densities and samples on them, and all measures at once. */
+/*
+  What tests of measures share: bins of small grids, densities and samples on them, and all measures at once.
+*/
 #ifndef FARE_TESTS_MEASURES_H
 #define FARE_TESTS_MEASURES_H
 
@@ -8,8 +10,26 @@
 
 #include <petscdmda.h>
 
-enum { KL, REVERSE_KL, JENSEN_SHANNON, TOTAL_VARIATION, HELLINGER, CHI_SQUARED, PLUG_IN, SLICED = PLUG_IN, ENERGY, TAIL, WELLS, ANY_DIMENSION, WASSERSTEIN_1 = ANY_DIMENSION, WASSERSTEIN_2, MEASURES };
-static const char *const names[MEASURES] = {"kl", "reverse_kl", "jensen_shannon", "total_variation", "hellinger_squared", "chi_squared", "sliced_wasserstein", "energy_distance", "tail_error", "well_population", "wasserstein_1", "wasserstein_2"};
+enum {
+  KL,
+  REVERSE_KL,
+  JENSEN_SHANNON,
+  TOTAL_VARIATION,
+  HELLINGER,
+  CHI_SQUARED,
+  PLUG_IN,
+  SLICED = PLUG_IN,
+  ENERGY,
+  TAIL,
+  WELLS,
+  ANY_DIMENSION,
+  WASSERSTEIN_1 = ANY_DIMENSION,
+  WASSERSTEIN_2,
+  MEASURES
+};
+static const char *const names[MEASURES] = {"kl", "reverse_kl", "jensen_shannon", "total_variation",
+  "hellinger_squared", "chi_squared", "sliced_wasserstein", "energy_distance", "tail_error",
+  "well_population", "wasserstein_1", "wasserstein_2"};
 
 typedef struct {
   fare_grid    *grid;
@@ -70,16 +90,20 @@ static inline fare_binned samples(const bins *b, const double counts[], double b
   return binned;
 }
 
-static inline void compare(const bins *b, const fare_binned *p, const fare_binned *q, int replicates, uint64_t seed, fare_measured results[MEASURES])
+static inline void compare(const bins *b, const fare_binned *p, const fare_binned *q, int replicates,
+  uint64_t seed, fare_measured results[MEASURES])
 {
   const fare_measure_type *types[MEASURES];
 
   for (int m = 0; m < MEASURES; m++) types[m] = fare_measure_type_find(names[m]);
-  assert_ok(fare_measure_compare(PETSC_COMM_SELF, b->binning, p, NULL, q, b->grid->dim == 1 ? MEASURES : ANY_DIMENSION, types, replicates, fare_stream_make(seed, "floor"), results));
+  assert_ok(fare_measure_compare(PETSC_COMM_SELF, b->binning, p, NULL, q,
+    b->grid->dim == 1 ? MEASURES : ANY_DIMENSION, types, replicates, fare_stream_make(seed, "floor"),
+    results));
 }
 
 /* Compares two lists of cell masses as densities. */
-static inline void compare_densities(const bins *b, const double p_mass[], const double q_mass[], fare_measured results[MEASURES])
+static inline void compare_densities(
+  const bins *b, const double p_mass[], const double q_mass[], fare_measured results[MEASURES])
 {
   fare_binned p = density(b, p_mass), q = density(b, q_mass);
 
@@ -98,7 +122,9 @@ static inline double gaussian(double mean, double sd, double a, double b)
 
 static inline void fill_gaussian(const bins *b, double mean, double sd, double mass[])
 {
-  for (PetscInt i = 0; i < b->grid->cells[0]; i++) mass[i] = gaussian(mean, sd, b->grid->lower[0] + (double)i * b->grid->spacing[0], b->grid->lower[0] + (double)(i + 1) * b->grid->spacing[0]);
+  for (PetscInt i = 0; i < b->grid->cells[0]; i++)
+    mass[i] = gaussian(mean, sd, b->grid->lower[0] + (double)i * b->grid->spacing[0],
+      b->grid->lower[0] + (double)(i + 1) * b->grid->spacing[0]);
 }
 
 /* n draws by inversion of the cumulative function: another road than the multinomial's. */

@@ -1,4 +1,7 @@
-/* A network under test, and the same function by other means: plain loops in double, complex so that a step along the imaginary axis gives derivatives. */
+/*
+  A network under test, and the same function by other means: plain loops in double, complex so that a step
+  along the imaginary axis gives derivatives.
+*/
 #ifndef FARE_NETWORK_SUBJECT_H
 #define FARE_NETWORK_SUBJECT_H
 
@@ -10,7 +13,8 @@
 #define WIDTH 8  /* at least the inputs and outputs of every shape */
 
 /* Of one row. */
-static inline void reference(const fare_network_shape *s, PetscBool residual, const double w[], const double complex in[], double complex out[])
+static inline void reference(const fare_network_shape *s, PetscBool residual, const double w[],
+  const double complex in[], double complex out[])
 {
   double complex a[64], b[64];
 
@@ -30,7 +34,10 @@ static inline void reference(const fare_network_shape *s, PetscBool residual, co
   for (int k = 0; k < s->outputs; k++) out[k] = a[k];
 }
 
-/* A network with all weights away from zero; inputs, targets and a direction as rows of doubles, the first and last also as tiles. */
+/*
+  A network with all weights away from zero; inputs, targets and a direction as rows of doubles, the first and
+  last also as tiles.
+*/
 typedef struct {
   fare_network *network;
   PetscBool     residual;
@@ -48,12 +55,13 @@ static inline void subject_begin(const fare_network_shape *shape, PetscBool resi
   s->residual = residual;
   s->count    = fare_network_count(s->network);
   s->w        = calloc(s->count, sizeof *s->w);
-  for (size_t i = 0; i < s->count; i++) s->w[i] = fare_network_weights(s->network)[i] = (float)(0.5 * fare_random_normal(&random));
+  for (size_t i = 0; i < s->count; i++)
+    s->w[i] = fare_network_weights(s->network)[i] = (float)(0.5 * fare_random_normal(&random));
   for (int r = 0; r < ROWS; r++) {
     for (int k = 0; k < WIDTH; k++) {
-      s->in[r][k]     = s->input[k * FARE_BLOCK + r] = (float)(2 * fare_random_normal(&random));
-      s->target[r][k] = (float)fare_random_normal(&random);
-      s->way[r][k]    = s->direction[k * FARE_BLOCK + r] = (float)fare_random_normal(&random);
+      s->in[r][k] = s->input[k * FARE_BLOCK + r] = (float)(2 * fare_random_normal(&random));
+      s->target[r][k]                            = (float)fare_random_normal(&random);
+      s->way[r][k] = s->direction[k * FARE_BLOCK + r] = (float)fare_random_normal(&random);
     }
   }
 }
@@ -67,7 +75,8 @@ static inline void subject_end(subject *s)
 /* A number made of weights and inputs of a subject, and its derivative by one of them. */
 typedef double (*subject_value)(const fare_network_shape *shape, const subject *s);
 
-static inline double subject_difference(const fare_network_shape *shape, subject *s, subject_value value, double *by)
+static inline double subject_difference(
+  const fare_network_shape *shape, subject *s, subject_value value, double *by)
 {
   const double h = 1e-5, at = *by;
   double       up, down;
@@ -81,14 +90,18 @@ static inline double subject_difference(const fare_network_shape *shape, subject
 }
 
 /* Derivatives by every weight and input against differences of `value`, to 1e-5 of the largest weight's. */
-static inline void assert_derivatives(const fare_network_shape *shape, subject *s, subject_value value, const float gradient[], const float d_input[])
+static inline void assert_derivatives(const fare_network_shape *shape, subject *s, subject_value value,
+  const float gradient[], const float d_input[])
 {
   double largest = 0;
 
   for (size_t k = 0; k < s->count; k++) largest = fmax(largest, fabs((double)gradient[k]));
-  for (size_t k = 0; k < s->count; k++) assert_near(gradient[k], subject_difference(shape, s, value, &s->w[k]), 1e-5 * largest);
+  for (size_t k = 0; k < s->count; k++)
+    assert_near(gradient[k], subject_difference(shape, s, value, &s->w[k]), 1e-5 * largest);
   for (int r = 0; r < ROWS; r++) {
-    for (int k = 0; k < shape->inputs; k++) assert_near(d_input[k * FARE_BLOCK + r], subject_difference(shape, s, value, &s->in[r][k]), 1e-5 * largest);
+    for (int k = 0; k < shape->inputs; k++)
+      assert_near(
+        d_input[k * FARE_BLOCK + r], subject_difference(shape, s, value, &s->in[r][k]), 1e-5 * largest);
   }
 }
 

@@ -1,5 +1,8 @@
 /* fare-test: labels=unit ranks=1 timeout=60 */
-/* The loss of action matching and the field of its potential: float32 against plain loops in double, derivatives by differences and by complex steps. */
+/*
+  The loss of action matching and the field of its potential: float32 against plain loops in double,
+  derivatives by differences and by complex steps.
+*/
 #include "fare_test.h"
 
 #include "network_subject.h"
@@ -8,7 +11,12 @@
 
 enum { OCTAVES = 2, TIME_OCTAVES = 1, INPUTS = 2 * (1 + 2 * OCTAVES) + 1 + 2 * TIME_OCTAVES };
 
-static const fare_action_shape  shape = {.dim = 2, .octaves = OCTAVES, .time_octaves = TIME_OCTAVES, .inputs = INPUTS, .frequency = {0.8, 1.3}, .periodic = {PETSC_FALSE, PETSC_TRUE}};
+static const fare_action_shape  shape         = {.dim = 2,
+           .octaves                                   = OCTAVES,
+           .time_octaves                              = TIME_OCTAVES,
+           .inputs                                    = INPUTS,
+           .frequency                                 = {0.8, 1.3},
+           .periodic                                  = {PETSC_FALSE, PETSC_TRUE}};
 static const fare_network_shape network_shape = {INPUTS, 12, 2, 1};
 #define TILE 23
 
@@ -31,7 +39,8 @@ static void problem_begin(PetscBool residual, problem *p)
   assert_ok(fare_action_tile_create(&shape, &p->tile));
   p->count = fare_network_count(p->network);
   p->w     = calloc(p->count, sizeof *p->w);
-  for (size_t i = 0; i < p->count; i++) p->w[i] = fare_network_weights(p->network)[i] = (float)(0.4 * fare_random_normal(&random));
+  for (size_t i = 0; i < p->count; i++)
+    p->w[i] = fare_network_weights(p->network)[i] = (float)(0.4 * fare_random_normal(&random));
   for (int i = 0; i < TILE; i++) {
     for (int axis = 0; axis < 2; axis++) {
       p->z[axis][i] = (float)fare_random_normal(&random);
@@ -51,7 +60,8 @@ static void problem_end(problem *p)
 }
 
 /* s of one row, anew. */
-static double complex potential(const problem *p, PetscBool residual, double complex x, double complex y, double clock)
+static double complex potential(
+  const problem *p, PetscBool residual, double complex x, double complex y, double clock)
 {
   const double complex z[2] = {x, y};
   double complex       in[INPUTS], out[1];
@@ -84,8 +94,9 @@ static double reference_loss(const problem *p, PetscBool residual, PetscBool ent
   double sum = 0;
 
   for (int i = 0; i < TILE; i++) {
-    const double x = (double)p->z[0][i], y = (double)p->z[1][i], clock = (double)p->weights.clock[i], h = 0.02;
-    double       slope[2], up[2], down[2], action;
+    const double x = (double)p->z[0][i], y = (double)p->z[1][i], clock = (double)p->weights.clock[i],
+                 h = 0.02;
+    double slope[2], up[2], down[2], action;
 
     slopes(p, residual, x, y, clock, slope);
     action = 0.5 * (slope[0] * slope[0] + slope[1] * slope[1]);
@@ -94,7 +105,8 @@ static double reference_loss(const problem *p, PetscBool residual, PetscBool ent
       slopes(p, residual, x - h * !axis, y - h * axis, clock, down);
       action += (double)p->D[axis][i] * (up[axis] - down[axis]) / (2 * h);
     }
-    sum += (double)p->weights.action[i] * action + (double)p->weights.value[i] * creal(potential(p, residual, x, y, clock));
+    sum += (double)p->weights.action[i] * action +
+      (double)p->weights.value[i] * creal(potential(p, residual, x, y, clock));
   }
   return sum;
 }
@@ -112,7 +124,8 @@ static void fields_are_gradients(void **state)
       double slope[2];
 
       slopes(&p, residual, (double)p.z[0][i], (double)p.z[1][i], (double)p.weights.clock[i], slope);
-      for (int axis = 0; axis < 2; axis++) assert_near(gradient[axis][i], slope[axis], 1e-5 * (1 + fabs(slope[axis])));
+      for (int axis = 0; axis < 2; axis++)
+        assert_near(gradient[axis][i], slope[axis], 1e-5 * (1 + fabs(slope[axis])));
     }
     problem_end(&p);
   }
@@ -129,10 +142,14 @@ static void losses_agree_with_differences(void **state)
 
     problem_begin(residual, &p);
     gradient = calloc(p.count, sizeof *gradient);
-    got      = fare_action_loss(&shape, p.network, TILE, p.z, &p.weights, entropic ? p.D : NULL, &p.tile, gradient);
-    wanted   = reference_loss(&p, residual, entropic);
-    assert_near(got, wanted, (entropic ? 1e-3 : 1e-5) * (1 + fabs(wanted))); /* float32 differences over 0.04 */
-    assert_near(fare_action_loss(&shape, p.network, TILE, p.z, &p.weights, entropic ? p.D : NULL, &p.tile, NULL), got, 0);
+    got =
+      fare_action_loss(&shape, p.network, TILE, p.z, &p.weights, entropic ? p.D : NULL, &p.tile, gradient);
+    wanted = reference_loss(&p, residual, entropic);
+    /* float32 differences over 0.04 */
+    assert_near(got, wanted, (entropic ? 1e-3 : 1e-5) * (1 + fabs(wanted)));
+    assert_near(
+      fare_action_loss(&shape, p.network, TILE, p.z, &p.weights, entropic ? p.D : NULL, &p.tile, NULL), got,
+      0);
     for (size_t k = 0; k < p.count; k++) largest = fmax(largest, fabs((double)gradient[k]));
     for (size_t k = 0; k < p.count; k++) {
       const double w = p.w[k], h = 1e-5;
@@ -164,7 +181,8 @@ static void kernels_add_up(void **state)
   fare_action_step(0.3, FARE_BLOCK, x, v, out);
   for (int i = 0; i < FARE_BLOCK; i++) assert_near(out[i], sin(i) + 0.3 * cos(i), 1e-14);
   fare_action_gather(0.6, FARE_BLOCK, k[0], k[1], k[2], k[3], x);
-  for (int i = 0; i < FARE_BLOCK; i++) assert_near(x[i], sin(i) + 0.1 * (sin(i) + 2 * sin(i + 1) + 2 * sin(i + 2) + sin(i + 3)), 1e-14);
+  for (int i = 0; i < FARE_BLOCK; i++)
+    assert_near(x[i], sin(i) + 0.1 * (sin(i) + 2 * sin(i + 1) + 2 * sin(i + 2) + sin(i + 3)), 1e-14);
 }
 
 static const struct CMUnitTest tests[] = {

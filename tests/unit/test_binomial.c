@@ -9,15 +9,19 @@ static double log_pmf(double n, double p, double k)
   return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) + k * log(p) + (n - k) * log1p(-p);
 }
 
-/* Chi-square of counts against the exact probabilities; values with fewer than 10 expected are pooled, per tail. */
+/*
+  Chi-square of counts against the exact probabilities; values with fewer than 10 expected are pooled, per
+  tail.
+*/
 static void against_exact_probabilities(int64_t n, double p, int draws)
 {
   const double  mean = (double)n * p, sd = sqrt(mean * (1 - p));
-  const int64_t low = (int64_t)PetscMax(0, floor(mean - 12 * sd - 30)), high = (int64_t)PetscMin((double)n, ceil(mean + 12 * sd + 30));
-  const size_t  width  = (size_t)(high - low + 1);
-  int64_t      *seen   = calloc(width, sizeof *seen);
-  fare_random   random = {.stream = fare_stream_make(3, "binomial"), .sequence = (uint64_t)n};
-  double        chi = 0, degrees = -1, expected = 0, counted = 0;
+  const int64_t low   = (int64_t)PetscMax(0, floor(mean - 12 * sd - 30)),
+                high  = (int64_t)PetscMin((double)n, ceil(mean + 12 * sd + 30));
+  const size_t width  = (size_t)(high - low + 1);
+  int64_t     *seen   = calloc(width, sizeof *seen);
+  fare_random  random = {.stream = fare_stream_make(3, "binomial"), .sequence = (uint64_t)n};
+  double       chi = 0, degrees = -1, expected = 0, counted = 0;
 
   assert_non_null(seen);
   for (int i = 0; i < draws; i++) {
@@ -37,7 +41,8 @@ static void against_exact_probabilities(int64_t n, double p, int draws)
     expected = counted = 0;
   }
   assert_between(degrees, 1, width);
-  if (chi > degrees + 4 * sqrt(2 * degrees) + 4) fail_msg("n = %lld, p = %g: chi-square %g with %g degrees of freedom", (long long)n, p, chi, degrees);
+  if (chi > degrees + 4 * sqrt(2 * degrees) + 4)
+    fail_msg("n = %lld, p = %g: chi-square %g with %g degrees of freedom", (long long)n, p, chi, degrees);
   free(seen);
 }
 
@@ -46,11 +51,15 @@ static void follows_the_exact_probabilities(void **state)
   const struct {
     int64_t n;
     double  p;
-  } cases[] = {{1, 0.3}, {7, 0.5}, {19, 0.5}, {20, 0.5}, {25, 0.41}, {40, 0.25}, {40, 0.26}, {50, 0.97}, {1000, 0.001}, {1000, 0.01}, {1000, 0.9995}, {1000000, 3e-6}, {1000000, 1.1e-5}, {300, 0.7}, {4000, 0.5}, {100000, 0.02}};
+  } cases[] = {{1, 0.3}, {7, 0.5}, {19, 0.5}, {20, 0.5}, {25, 0.41}, {40, 0.25}, {40, 0.26}, {50, 0.97},
+    {1000, 0.001}, {1000, 0.01}, {1000, 0.9995}, {1000000, 3e-6}, {1000000, 1.1e-5}, {300, 0.7}, {4000, 0.5},
+    {100000, 0.02}};
 
   (void)state;
-  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) against_exact_probabilities(cases[i].n, cases[i].p, DRAWS);
-  against_exact_probabilities(1000, 0.0101, 60 * DRAWS); /* where rejection begins: an error of a percent in its tails must show */
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    against_exact_probabilities(cases[i].n, cases[i].p, DRAWS);
+  /* where rejection begins: an error of a percent in its tails must show */
+  against_exact_probabilities(1000, 0.0101, 60 * DRAWS);
 }
 
 /* Mean, variance, skewness and kurtosis where there are too many values to count each. */
@@ -59,18 +68,20 @@ static void has_the_moments_at_huge_n(void **state)
   const struct {
     int64_t n;
     double  p;
-  } cases[] = {{1000000000, 0.5}, {1000000000, 1e-3}, {1000000000000, 0.3}, {1000000000000, 0.999}, {1000000000000000, 1e-13}, {1000000000000000, 0.5}};
+  } cases[] = {{1000000000, 0.5}, {1000000000, 1e-3}, {1000000000000, 0.3}, {1000000000000, 0.999},
+    {1000000000000000, 1e-13}, {1000000000000000, 0.5}};
 
   (void)state;
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-    const double n = (double)cases[i].n, p = cases[i].p, sd = sqrt(n * p * (1 - p)), skewness = (1 - 2 * p) / sd, excess = (1 - 6 * p * (1 - p)) / (sd * sd);
-    double       m[5] = {0};
-    fare_random  random = {.stream = fare_stream_make(4, "moments"), .sequence = i};
+    const double n = (double)cases[i].n, p = cases[i].p, sd = sqrt(n * p * (1 - p)),
+                 skewness = (1 - 2 * p) / sd, excess = (1 - 6 * p * (1 - p)) / (sd * sd);
+    double      m[5]   = {0};
+    fare_random random = {.stream = fare_stream_make(4, "moments"), .sequence = i};
 
     for (int d = 0; d < DRAWS; d++) {
       /* about the mean as a whole number first, so that nothing is lost */
       const int64_t centre = llround(n * p), k = fare_random_binomial(&random, cases[i].n, p);
-      const double  z      = ((double)(k - centre) + ((double)centre - n * p)) / sd;
+      const double  z = ((double)(k - centre) + ((double)centre - n * p)) / sd;
 
       for (int power = 1; power <= 4; power++) m[power] += pow(z, power) / DRAWS;
     }
@@ -95,7 +106,10 @@ static void ends_are_certain(void **state)
   }
 }
 
-/* Whole sums, nothing where nothing may be, covariance -n p_i p_j, and chi-square of every draw with k - 1 degrees of freedom. */
+/*
+  Whole sums, nothing where nothing may be, covariance -n p_i p_j, and chi-square of every draw with k - 1
+  degrees of freedom.
+*/
 static void multinomials_share_out_everything(void **state)
 {
   enum { K = 37, N = 5000, REPEATS = 4000 };
@@ -118,8 +132,10 @@ static void multinomials_share_out_everything(void **state)
     fare_random_multinomial(&random, N, K, p, counts);
     for (int k = 0; k < K; k++) {
       assert_true(counts[k] >= 0);
-      if (p[k] == 0) assert_int_equal(counts[k], 0);
-      else chi += pow((double)counts[k] - N * p[k], 2) / (N * p[k]);
+      if (p[k] == 0)
+        assert_int_equal(counts[k], 0);
+      else
+        chi += pow((double)counts[k] - N * p[k], 2) / (N * p[k]);
       total += counts[k];
     }
     assert_int_equal(total, N);

@@ -55,7 +55,7 @@ static void trees_have_the_shape_of_their_text(void **state)
 
 static void errors_name_the_place(void **state)
 {
-  fare_config     *config = parsed("# a comment\na: 1\nb:\n    - x\n    - {c: gr\303\266\303\237e, d: [1, 2]}\n");
+  fare_config *config = parsed("# a comment\na: 1\nb:\n    - x\n    - {c: gr\303\266\303\237e, d: [1, 2]}\n");
   const fare_node *root = fare_config_root(config), *map = fare_node_item(fare_node_find(root, "b"), 1);
 
   (void)state;
@@ -63,7 +63,8 @@ static void errors_name_the_place(void **state)
   assert_says(fare_node_error(fare_node_find(root, "a"), "no"), "f.yaml:2:4: a: no");
   assert_says(fare_node_error(map, "no"), "f.yaml:5:7: b[1]: no");
   /* columns count characters, not bytes */
-  assert_says(fare_node_error(fare_node_item(fare_node_find(map, "d"), 1), "no"), "f.yaml:5:25: b[1].d[1]: no");
+  assert_says(
+    fare_node_error(fare_node_item(fare_node_find(map, "d"), 1), "no"), "f.yaml:5:25: b[1].d[1]: no");
   assert_says(fare_node_error_at_key(map, 1, "no"), "f.yaml:5:18: b[1]: no");
   assert_says(fare_node_error_at_key(root, 1, "no"), "f.yaml:3:1: no");
   /* and stay one line whatever they quote */
@@ -95,15 +96,18 @@ static void what_is_no_study_is_refused(void **state)
     {"'': 1\n", "f.yaml:1:1: a key must be a word of at most 100 characters"},
     {"\"a\\0b\": 1\n", "f.yaml:1:1: a key must be a word of at most 100 characters"},
     {"a: \"b\\0c\"\n", "f.yaml:1:4: a value with a zero byte in it"},
-    {"a: 1\n\tb: 2\n", "f.yaml:2:1: not YAML: found a tab character that violates indentation while scanning a plain scalar"},
-    {"a:\n\tb: 2\n", "f.yaml:2:1: not YAML: a character that cannot start a value here (a tab? indent with spaces)"},
+    {"a: 1\n\tb: 2\n",
+      "f.yaml:2:1: not YAML: found a tab character that violates indentation while scanning a plain scalar"},
+    {"a:\n\tb: 2\n",
+      "f.yaml:2:1: not YAML: a character that cannot start a value here (a tab? indent with spaces)"},
     {"a: 1\nb: \xFF\n", "f.yaml:2:4: not UTF-8 text (invalid leading UTF-8 octet)"},
     {"a: 1\nb: \x01\n", "f.yaml:2:4: not UTF-8 text (control characters are not allowed)"},
   };
   char *large = malloc((16u << 20) + 1);
 
   (void)state;
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(cases); i++) assert_refused(cases[i].text, strlen(cases[i].text), cases[i].message);
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(cases); i++)
+    assert_refused(cases[i].text, strlen(cases[i].text), cases[i].message);
   assert_refused("a: 1\nb: \0 2\n", 12, "f.yaml:2:4: not UTF-8 text (control characters are not allowed)");
   memset(large, '#', (16u << 20) + 1);
   assert_refused(large, (16u << 20) + 1, "f.yaml: larger than 16 MiB, which no study is");
@@ -122,7 +126,7 @@ static void sizes_are_bounded(void **state)
   for (int i = 0; i < 1001; i++) fare_text_add(&text, "k%d: 1\n", i);
   assert_refused(text.text, text.length, "f.yaml:1001:1: more keys than any study has");
   text.text[strstr(text.text, "k1000") - text.text] = '\0';
-  config = parsed(text.text);
+  config                                            = parsed(text.text);
   assert_int_equal(fare_node_size(fare_config_root(config)), 1000);
   assert_ok(fare_config_destroy(&config));
   text.length = 0;
@@ -151,23 +155,29 @@ static void files_are_read_or_refused(void **state)
   close(file);
   assert_ok(fare_config_read(PETSC_COMM_WORLD, path, &config));
   snprintf(expected, sizeof expected, "%s:1:8: a[1]: no", path);
-  assert_says(fare_node_error(fare_node_item(fare_node_find(fare_config_root(config), "a"), 1), "no"), expected);
+  assert_says(
+    fare_node_error(fare_node_item(fare_node_find(fare_config_root(config), "a"), 1), "no"), expected);
   assert_ok(fare_config_destroy(&config));
   unlink(path);
-  assert_says(fare_config_read(PETSC_COMM_WORLD, "missing.yaml", &config), "missing.yaml: No such file or directory");
+  assert_says(
+    fare_config_read(PETSC_COMM_WORLD, "missing.yaml", &config), "missing.yaml: No such file or directory");
   assert_null(config);
   assert_says(fare_config_read(PETSC_COMM_WORLD, ".", &config), ".: is a directory, not a study file");
-  assert_says(fare_config_read(PETSC_COMM_WORLD, "/dev/zero", &config), "/dev/zero: larger than 16 MiB, which no study is");
+  assert_says(fare_config_read(PETSC_COMM_WORLD, "/dev/zero", &config),
+    "/dev/zero: larger than 16 MiB, which no study is");
 }
 
 static void numbers_are_finite_and_decimal(void **state)
 {
-  static const char *const good[] = {"0", "-0", "+1", "1.5", ".5", "5.", "1e3", "-2.5E-3", "1e308", "00012", "9007199254740993"};
-  static const char *const bad[]  = {"''", "'1'", "\"1\"", ".nan", ".NaN", "nan", "NAN", ".inf", "-.inf", "inf", "Infinity", "1e999", "-1e999", "0x10", "0b1", "1_000", "1,5", "1 2", "1e", "e1", "+", ".", "1.5.2", "--1", "true", "~", "null", "1d3", "[1]", "{a: 1}"};
+  static const char *const good[] = {
+    "0", "-0", "+1", "1.5", ".5", "5.", "1e3", "-2.5E-3", "1e308", "00012", "9007199254740993"};
+  static const char *const bad[] = {"''", "'1'", "\"1\"", ".nan", ".NaN", "nan", "NAN", ".inf", "-.inf",
+    "inf", "Infinity", "1e999", "-1e999", "0x10", "0b1", "1_000", "1,5", "1 2", "1e", "e1", "+", ".", "1.5.2",
+    "--1", "true", "~", "null", "1d3", "[1]", "{a: 1}"};
 
   (void)state;
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(good); i++) {
-    fare_text    text   = {0};
+    fare_text    text = {0};
     double       value;
     fare_config *config;
 
@@ -179,13 +189,14 @@ static void numbers_are_finite_and_decimal(void **state)
     fare_text_free(&text);
   }
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(bad); i++) {
-    fare_text    text   = {0};
+    fare_text    text = {0};
     double       value;
     fare_config *config;
 
     fare_text_add(&text, "a: %s\n", bad[i]);
     config = parsed(text.text);
-    if (fare_node_real(fare_node_find(fare_config_root(config), "a"), &value) != FARE_ERR_INPUT) fail_msg("%s was taken for the number %g", bad[i], value);
+    if (fare_node_real(fare_node_find(fare_config_root(config), "a"), &value) != FARE_ERR_INPUT)
+      fail_msg("%s was taken for the number %g", bad[i], value);
     assert_non_null(strstr(fare_error_message(), "f.yaml:1:4: a: expected a "));
     assert_ok(fare_config_destroy(&config));
     fare_text_free(&text);
@@ -246,12 +257,16 @@ static void defaults_fill_in(void **state)
 
 static void values_are_read(void **state)
 {
-  fare_config *config = parsed("{real: -1e1, integer: 2.0e5, boolean: off, string: 'it''s: #1', choice: blue, reals: 3, integers: [], node: {x: [1]}, else: 1}");
-  static const fare_field more[] = {{"else", FARE_REAL, 0, NULL, 0, 0, NULL, "", "of somebody else"}, FARE_FIELDS_END};
-  everything   e;
+  fare_config *config = parsed("{real: -1e1, integer: 2.0e5, boolean: off, string: 'it''s: #1', choice: "
+                               "blue, reals: 3, integers: [], node: {x: [1]}, else: 1}");
+  static const fare_field more[] = {
+    {"else", FARE_REAL, 0, NULL, 0, 0, NULL, "", "of somebody else"}, FARE_FIELDS_END};
+  everything e;
 
   (void)state;
-  assert_says(fare_fields_read(fields, NULL, fare_config_root(config), &e), "f.yaml:1:119: unknown key 'else'; there are: real, integer, boolean, string, choice, reals, integers, node");
+  assert_says(fare_fields_read(fields, NULL, fare_config_root(config), &e),
+    "f.yaml:1:119: unknown key 'else'; there are: real, integer, boolean, string, choice, reals, integers, "
+    "node");
   assert_ok(fare_fields_read(fields, more, fare_config_root(config), &e));
   assert_near(e.real, -10, 0);
   assert_int_equal(e.integer, 200000);
@@ -289,14 +304,20 @@ static void mistakes_in_fields(void **state)
     {"{string: [a]}", "f.yaml:1:10: string: expected a word, got a list"},
     {"{string: \"a\\tb\"}", "f.yaml:1:10: string: expected a word, got one with a control character in it"},
     {"{string: \"a\\Nb\"}", "f.yaml:1:10: string: expected a word, got one with a line break in it"},
-    {"{choice: grene}", "f.yaml:1:10: choice: expected one of red, green, blue; got grene (did you mean 'green'?)"},
+    {"{choice: grene}",
+      "f.yaml:1:10: choice: expected one of red, green, blue; got grene (did you mean 'green'?)"},
     {"{choice: [red]}", "f.yaml:1:10: choice: expected one of red, green, blue; got a list"},
-    {"{string: kept, reals: [1, 2e6, 3]}", "f.yaml:1:27: reals[1]: expected a number of at most 1e+06, got 2e6"},
+    {"{string: kept, reals: [1, 2e6, 3]}",
+      "f.yaml:1:27: reals[1]: expected a number of at most 1e+06, got 2e6"},
     {"{reals: {a: 1}}", "f.yaml:1:9: reals: expected a list of numbers of at most 1e+06, got a map"},
-    {"{reals: [1], integers: [1, 101]}", "f.yaml:1:28: integers[1]: expected a whole number from -100 to 100, got 101"},
-    {"{reals: [1], integers: [[1]]}", "f.yaml:1:25: integers[0]: expected a whole number from -100 to 100, got a list"},
+    {"{reals: [1], integers: [1, 101]}",
+      "f.yaml:1:28: integers[1]: expected a whole number from -100 to 100, got 101"},
+    {"{reals: [1], integers: [[1]]}",
+      "f.yaml:1:25: integers[0]: expected a whole number from -100 to 100, got a list"},
     {"{string: kept, Integer: 1}", "f.yaml:1:16: unknown key 'Integer' (did you mean 'integer'?)"},
-    {"{whatever: 1}", "f.yaml:1:2: unknown key 'whatever'; there are: real, integer, boolean, string, choice, reals, integers, node"},
+    {"{whatever: 1}",
+      "f.yaml:1:2: unknown key 'whatever'; there are: real, integer, boolean, string, choice, reals, "
+      "integers, node"},
   };
 
   (void)state;
@@ -316,8 +337,12 @@ static void mistakes_in_fields(void **state)
 static void fields_go_round(void **state)
 {
   static const char *const texts[] = {
-    "{real: 0.1, string: 'it''s: \"#1\" '}", "{real: 0.30000000000000004, reals: [1e-300, -5e-324, 3.141592653589793, 1e-5, 100000], choice: red}",
-    "{integer: 999999999999999, integers: [-100, 0, 100], boolean: no}", "{string: 'null', reals: []}", "{string: '- [gr\303\266\303\237e]: {x} & *y ! | > % @ `'}", "{string: ''}",
+    "{real: 0.1, string: 'it''s: \"#1\" '}",
+    "{real: 0.30000000000000004, reals: [1e-300, -5e-324, 3.141592653589793, 1e-5, 100000], choice: red}",
+    "{integer: 999999999999999, integers: [-100, 0, 100], boolean: no}",
+    "{string: 'null', reals: []}",
+    "{string: '- [gr\303\266\303\237e]: {x} & *y ! | > % @ `'}",
+    "{string: ''}",
   };
 
   (void)state;
@@ -334,13 +359,15 @@ static void fields_go_round(void **state)
     assert_ok(fare_fields_read(fields, NULL, fare_config_root(config), &again));
     assert_ok(fare_fields_write(fields, &again, 2, &second));
     assert_string_equal(first.text, second.text);
-    assert_true(e.real == again.real && e.integer == again.integer && e.boolean == again.boolean && e.choice == again.choice);
+    assert_true(e.real == again.real && e.integer == again.integer && e.boolean == again.boolean &&
+      e.choice == again.choice);
     assert_int_equal(!e.string, !again.string);
     if (e.string) assert_string_equal(e.string, again.string);
     assert_int_equal(e.reals.count, again.reals.count);
     assert_int_equal(e.integers.count, again.integers.count);
     for (size_t k = 0; k < e.reals.count; k++) assert_true(e.reals.values[k] == again.reals.values[k]);
-    for (size_t k = 0; k < e.integers.count; k++) assert_true(e.integers.values[k] == again.integers.values[k]);
+    for (size_t k = 0; k < e.integers.count; k++)
+      assert_true(e.integers.values[k] == again.integers.values[k]);
     assert_ok(fare_fields_free(fields, &e));
     assert_ok(fare_fields_free(fields, &again));
     assert_ok(fare_config_destroy(&config));
@@ -351,10 +378,11 @@ static void fields_go_round(void **state)
 
 static void fields_are_described(void **state)
 {
-  static const char *const shown[] = {"key", "meaning", "integer", "whole number", "[1, 1e+15]", ">= -10", "<= 1e+06", "red | green | blue", "green", "(none)", "a switch", "section"};
-  char                    *text = NULL;
-  size_t                   size = 0;
-  FILE                    *to   = open_memstream(&text, &size);
+  static const char *const shown[] = {"key", "meaning", "integer", "whole number", "[1, 1e+15]", ">= -10",
+    "<= 1e+06", "red | green | blue", "green", "(none)", "a switch", "section"};
+  char                    *text    = NULL;
+  size_t                   size    = 0;
+  FILE                    *to      = open_memstream(&text, &size);
 
   (void)state;
   assert_ok(fare_fields_describe(fields, to));
@@ -395,7 +423,12 @@ static void assignments_change_what_they_name(void **state)
   assert_string_equal(fare_node_text(fare_node_item(list, 2)), "30");
   /* a message about it shows the assignment, and the path from the root */
   assert_says(fare_node_error(fare_node_item(list, 2), "no"), "--set list[2]=30: list[2]: no");
-  assert_says(fare_node_error(fare_node_find(fare_node_item(fare_node_find(fare_node_find(fare_node_item(list, 1), "new"), "z"), 1), "w"), "no"), "--set list.y.new={z: [1, {w: 2}]}: list[1].new.z[1].w: no");
+  assert_says(
+    fare_node_error(
+      fare_node_find(
+        fare_node_item(fare_node_find(fare_node_find(fare_node_item(list, 1), "new"), "z"), 1), "w"),
+      "no"),
+    "--set list.y.new={z: [1, {w: 2}]}: list[1].new.z[1].w: no");
   assert_says(fare_node_error_at_key(fare_config_root(config), 2, "no"), "--set map.deep=x=y: no");
   assert_says(fare_node_error_at_key(fare_config_root(config), 1, "no"), "f.yaml:2:1: no");
   assert_ok(fare_config_destroy(&config));
@@ -412,13 +445,17 @@ static void assignments_that_make_no_sense(void **state)
     {"a=", "--set a=: nothing after '='"},
     {"[]=1", "--set []=1: expected key=value, got nothing before '='"},
     {"list[3]=1", "--set list[3]=1: list: there is no '3' in this list"},
-    {"list[99999999999999999999999]=1", "--set list[99999999999999999999999]=1: list: there is no '99999999999999999999999' in this list"},
+    {"list[99999999999999999999999]=1",
+      "--set list[99999999999999999999999]=1: list: there is no '99999999999999999999999' in this list"},
     {"list.z=1", "--set list.z=1: list: there is no 'z' in this list"},
     {"list[2].x=1", "--set list[2].x=1: list[2]: there is no 'x' in this value"},
     {"a.b=1", "--set a.b=1: a: there is no 'b' in this value"},
     {"a=[", "--set a=[: not YAML: did not find expected node content while parsing a flow node"},
-    {"a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a=1", "--set a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a=1: a: there is no 'a' in this value"},
-    {"b.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a=1", "--set b.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a=1: nested too deeply"},
+    {"a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a=1",
+      "--set a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a=1: a: there is no 'a' in this "
+      "value"},
+    {"b.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a=1",
+      "--set b.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a=1: nested too deeply"},
     {"a={x: 1, x: 2}", "--set a={x: 1, x: 2}: key 'x' stands here twice"},
     {"a=*b", "--set a=*b: anchors and aliases are not supported; write the value out"},
     {"a=#", "--set a=#: there is nothing in it"},
@@ -428,16 +465,25 @@ static void assignments_that_make_no_sense(void **state)
   fare_config *config = parsed("a: 1\nlist: [{name: x, v: 1}, {name: y, v: 2}, 3]\n");
 
   (void)state;
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(cases); i++) assert_says(fare_config_set(config, cases[i].assignment), cases[i].message);
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(cases); i++)
+    assert_says(fare_config_set(config, cases[i].assignment), cases[i].message);
   assert_string_equal(text_at(config, "a", NULL), "1");
   assert_ok(fare_config_destroy(&config));
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(trees_have_the_shape_of_their_text), cmocka_unit_test(errors_name_the_place),  cmocka_unit_test(what_is_no_study_is_refused),
-  cmocka_unit_test(sizes_are_bounded),                  cmocka_unit_test(files_are_read_or_refused), cmocka_unit_test(numbers_are_finite_and_decimal),
-  cmocka_unit_test(defaults_fill_in),                   cmocka_unit_test(values_are_read),        cmocka_unit_test(mistakes_in_fields),
-  cmocka_unit_test(fields_go_round),                    cmocka_unit_test(fields_are_described),   cmocka_unit_test(assignments_change_what_they_name),
+  cmocka_unit_test(trees_have_the_shape_of_their_text),
+  cmocka_unit_test(errors_name_the_place),
+  cmocka_unit_test(what_is_no_study_is_refused),
+  cmocka_unit_test(sizes_are_bounded),
+  cmocka_unit_test(files_are_read_or_refused),
+  cmocka_unit_test(numbers_are_finite_and_decimal),
+  cmocka_unit_test(defaults_fill_in),
+  cmocka_unit_test(values_are_read),
+  cmocka_unit_test(mistakes_in_fields),
+  cmocka_unit_test(fields_go_round),
+  cmocka_unit_test(fields_are_described),
+  cmocka_unit_test(assignments_change_what_they_name),
   cmocka_unit_test(assignments_that_make_no_sense),
 };
 FARE_TEST_MAIN(tests)

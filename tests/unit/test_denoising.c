@@ -63,7 +63,10 @@ static void levels_stay_in_range(void **state)
   }
 }
 
-/* Of the variance-preserving process dx = -beta x dtau/2 + sqrt(beta) dW: stepped along with small steps, its mean factor a and variance v make the level sqrt(v)/a. */
+/*
+  Of the variance-preserving process dx = -beta x dtau/2 + sqrt(beta) dW: stepped along with small steps, its
+  mean factor a and variance v make the level sqrt(v)/a.
+*/
 static void even_levels_are_those_of_the_process(void **state)
 {
   enum { STEPS = 200000 };

@@ -15,7 +15,8 @@ static void nothing_stays_of_an_ensemble_without_room(void **state)
 #ifdef __SANITIZE_ADDRESS__
   skip(); /* the sanitizer ends the program over such a request */
 #endif
-  assert_int_equal(fare_ensemble_create(PETSC_COMM_WORLD, 3, most, &e), FARE_ERR_FAILED); /* what MPI allocates once is allocated here */
+  /* what MPI allocates once is allocated here */
+  assert_int_equal(fare_ensemble_create(PETSC_COMM_WORLD, 3, most, &e), FARE_ERR_FAILED);
   before = mallinfo2().uordblks;
   for (int i = 0; i < TIMES; i++) {
     e = (fare_ensemble *)&e;

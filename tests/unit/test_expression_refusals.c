@@ -1,8 +1,14 @@
 /* fare-test: labels=unit ranks=1 timeout=120 */
-/* Formulas that are refused: what is said of them, and the place that it is said of. Nothing of them is compiled. */
+/*
+  Formulas that are refused: what is said of them, and the place that it is said of. Nothing of them is
+  compiled.
+*/
 #include "formula_systems.h"
 
-/* Refused before any compiler sees it: the message, and a caret under the place of '@' in the formula (which is taken out). */
+/*
+  Refused before any compiler sees it: the message, and a caret under the place of '@' in the formula (which
+  is taken out).
+*/
 static void refusals_point_at_the_place(void **state)
 {
   static const struct {
@@ -51,14 +57,20 @@ static void refusals_point_at_the_place(void **state)
     fare_config *config;
     fare_system *system;
 
-    snprintf(yaml, sizeof yaml, "system:\n  expression: {lower: [-1], upper: [1], potential: \"%.*s%s\"}\n  parameters: {k: 1, tilt: 0}\n", (int)(at - cases[i].formula), cases[i].formula, at + 1);
+    snprintf(yaml, sizeof yaml,
+      "system:\n  expression: {lower: [-1], upper: [1], potential: \"%.*s%s\"}\n  parameters: {k: 1, tilt: "
+      "0}\n",
+      (int)(at - cases[i].formula), cases[i].formula, at + 1);
     for (const char *c = cases[i].formula; c < at; c++) column += *c != '\\';
     assert_int_equal(system_of(yaml, &config, &system), FARE_ERR_INPUT);
     assert_ok(fare_config_destroy(&config));
-    if (strncmp(fare_error_message(), "formulas.yaml:2:52: system.expression.potential: ", 49) || strncmp(fare_error_message() + 49, cases[i].what, strlen(cases[i].what))) fail_msg("%s: %s", cases[i].formula, fare_error_message());
+    if (strncmp(fare_error_message(), "formulas.yaml:2:52: system.expression.potential: ", 49) ||
+      strncmp(fare_error_message() + 49, cases[i].what, strlen(cases[i].what)))
+      fail_msg("%s: %s", cases[i].formula, fare_error_message());
     line = strrchr(fare_error_message(), '\n');
     assert_non_null(line);
-    if (strcspn(line + 1, "^") != (size_t)column + 2 || strlen(line + 1) != (size_t)column + 3) fail_msg("%s: caret elsewhere\n%s", cases[i].formula, fare_error_message());
+    if (strcspn(line + 1, "^") != (size_t)column + 2 || strlen(line + 1) != (size_t)column + 3)
+      fail_msg("%s: caret elsewhere\n%s", cases[i].formula, fare_error_message());
   }
   assert_int_equal(files_in_cache(), 0);
 }
@@ -75,7 +87,8 @@ static void long_formulas_are_shown_in_part(void **state)
   (void)state;
   for (int i = 0; i < 60; i++) fare_text_add(&formula, "x^%d + ", 2 + i % 8);
   fare_text_add(&formula, "wrong + x^2");
-  snprintf(yaml, sizeof yaml, "system: {expression: {lower: [-1], upper: [1], potential: \"%s\"}}\n", formula.text);
+  snprintf(
+    yaml, sizeof yaml, "system: {expression: {lower: [-1], upper: [1], potential: \"%s\"}}\n", formula.text);
   fare_text_free(&formula);
   assert_int_equal(system_of(yaml, &config, &system), FARE_ERR_INPUT);
   assert_ok(fare_config_destroy(&config));
@@ -96,7 +109,8 @@ static void other_refusals_name_the_key(void **state)
     {"lower: [-1], upper: [1], extra: x, force: x", "{}", "only beside a 'potential'"},
     {"lower: [-1], upper: [1], drift: x", "{}", "needs a 'diffusion' beside it"},
     {"lower: [-1], upper: [1], potential: x, diffusion: 1", "{}", "only beside a 'drift'"},
-    {"lower: [-1], upper: [1], potential: x, extra: [x, x]", "{}", "expected a list of 1 formula, one per axis"},
+    {"lower: [-1], upper: [1], potential: x, extra: [x, x]", "{}",
+      "expected a list of 1 formula, one per axis"},
     {"lower: [-1, -1], upper: [1, 1], force: x", "{}", "expected a list of 2 formulas, one per axis"},
     {"lower: [-1], upper: [1], potential: [x]", "{}", "expected a formula"},
     {"lower: [-1, 0], upper: [1], potential: x", "{}", "upper: expected 2 numbers, one per axis, got 1"},
@@ -108,8 +122,10 @@ static void other_refusals_name_the_key(void **state)
     {"axes: [q, q], lower: [0, 0], upper: [1, 1], potential: q", "{}", "'q' is an axis already"},
     {"axes: ['2x'], lower: [0], upper: [1], potential: x", "{}", "'2x' is no name for formulas"},
     {"axes: [kT], lower: [0], upper: [1], potential: kT", "{}", "'kT' is a parameter of every system"},
-    {"lower: [0], upper: [1], potential: x, periodic: [maybe]", "{}", "expected a list of 1 of true and false"},
-    {"lower: [0], upper: [1], potential: x, periodic: [true, true]", "{}", "expected a list of 1 of true and false"},
+    {"lower: [0], upper: [1], potential: x, periodic: [maybe]", "{}",
+      "expected a list of 1 of true and false"},
+    {"lower: [0], upper: [1], potential: x, periodic: [true, true]", "{}",
+      "expected a list of 1 of true and false"},
     {"lower: [0], upper: [1], potential: x, colour: red", "{}", "unknown key 'colour'"},
     {"upper: [1], potential: x", "{}", "missing key 'lower'"},
     {"lower: [0], upper: [1], potential: x", "{k: 1}", "no formula has a 'k'"},
@@ -119,9 +135,13 @@ static void other_refusals_name_the_key(void **state)
     {"lower: [0], upper: [1], potential: x", "{kT: -1}", "expected a number from 1e-06 to 1e+06"},
     {"lower: [-1], upper: [1], potential: log(x)", "{}", "the potential is"},
     {"lower: [-1], upper: [1], drift: [x], diffusion: [x]", "{}", "the diffusion is -"},
-    {"lower: [0], upper: [6.283], potential: sin(x), periodic: [true]", "{}", "the potential is not periodic along 'x'"},
-    {"lower: [0], upper: [6.283185307179586], potential: cos(x) - w*x, periodic: [true]", "{w: 1}", "the potential is not periodic along 'x'"},
-    {"lower: [0, 0], upper: [6.283185307179586, 1], drift: [cos(x), y], diffusion: [1, x*y], periodic: [true, false]", "{}", "expression.diffusion[1]: the diffusion is not periodic along 'x'"},
+    {"lower: [0], upper: [6.283], potential: sin(x), periodic: [true]", "{}",
+      "the potential is not periodic along 'x'"},
+    {"lower: [0], upper: [6.283185307179586], potential: cos(x) - w*x, periodic: [true]", "{w: 1}",
+      "the potential is not periodic along 'x'"},
+    {"lower: [0, 0], upper: [6.283185307179586, 1], drift: [cos(x), y], diffusion: [1, x*y], periodic: "
+     "[true, false]",
+      "{}", "expression.diffusion[1]: the diffusion is not periodic along 'x'"},
   };
 
   (void)state;
@@ -131,9 +151,12 @@ static void other_refusals_name_the_key(void **state)
     fare_system   *system;
     PetscErrorCode code;
 
-    snprintf(yaml, sizeof yaml, "system:\n  expression: {%s}\n  parameters: %s\n", cases[i].inside, cases[i].parameters);
+    snprintf(yaml, sizeof yaml, "system:\n  expression: {%s}\n  parameters: %s\n", cases[i].inside,
+      cases[i].parameters);
     code = system_of(yaml, &config, &system);
-    if (code != FARE_ERR_INPUT || strncmp(fare_error_message(), "formulas.yaml:", 14) || !strstr(fare_error_message(), cases[i].what)) fail_msg("%s: %d, %s", cases[i].inside, (int)code, fare_error_message());
+    if (code != FARE_ERR_INPUT || strncmp(fare_error_message(), "formulas.yaml:", 14) ||
+      !strstr(fare_error_message(), cases[i].what))
+      fail_msg("%s: %d, %s", cases[i].inside, (int)code, fare_error_message());
     assert_ok(fare_system_destroy(&system));
     assert_ok(fare_config_destroy(&config));
   }

@@ -1,15 +1,22 @@
 /* fare-test: labels=unit ranks=1 timeout=60 */
-/* Kernels of flow matching: what is learned is the velocity of the way that is shown, and derivatives are those of the features. */
+/*
+  Kernels of flow matching: what is learned is the velocity of the way that is shown, and derivatives are
+  those of the features.
+*/
 #include "fare_test.h"
 
 #include "sampler/flow/flow_matching.h"
 
 #define ROWS 41
 
-/* By differences along the way of each row: noise at 0, data at 1, and between them what the network says with its slope added. */
+/*
+  By differences along the way of each row: noise at 0, data at 1, and between them what the network says with
+  its slope added.
+*/
 static void targets_are_velocities_of_straight_ways(void **state)
 {
-  float tau[FARE_BLOCK], x[FARE_BLOCK], z[FARE_BLOCK], u[3][FARE_BLOCK], target[FARE_BLOCK], y[FARE_BLOCK], spread[FARE_BLOCK];
+  float tau[FARE_BLOCK], x[FARE_BLOCK], z[FARE_BLOCK], u[3][FARE_BLOCK], target[FARE_BLOCK], y[FARE_BLOCK],
+    spread[FARE_BLOCK];
 
   (void)state;
   for (int base = 0; base < 2; base++) {
@@ -30,12 +37,16 @@ static void targets_are_velocities_of_straight_ways(void **state)
     for (int i = 0; i < ROWS; i++) {
       const double velocity = ((double)u[2][i] - (double)u[1][i]) / 0x1p-5;
 
-      assert_near((double)target[i] + fare_flow_slope(base, (double)tau[i]) * (double)u[0][i], velocity, 2e-5);
+      assert_near(
+        (double)target[i] + fare_flow_slope(base, (double)tau[i]) * (double)u[0][i], velocity, 2e-5);
     }
   }
 }
 
-/* Where data and noise are normal, u has the variance s^2 = (1 - tau)^2 + tau^2, and the slope is that of ln s; there is none without the base. */
+/*
+  Where data and noise are normal, u has the variance s^2 = (1 - tau)^2 + tau^2, and the slope is that of ln
+  s; there is none without the base.
+*/
 static void slopes_keep_a_normal_normal(void **state)
 {
   const double h = 1e-5;
@@ -52,7 +63,8 @@ static void slopes_keep_a_normal_normal(void **state)
 /* Data seen through noise: u/tau is a datum with noise of the level (1 - tau)/tau. */
 static void octaves_stand_at_the_datum(void **state)
 {
-  float tau[FARE_BLOCK], x[FARE_BLOCK], z[FARE_BLOCK], u[FARE_BLOCK], target[FARE_BLOCK], y[2][FARE_BLOCK], spread[2][FARE_BLOCK];
+  float tau[FARE_BLOCK], x[FARE_BLOCK], z[FARE_BLOCK], u[FARE_BLOCK], target[FARE_BLOCK], y[2][FARE_BLOCK],
+    spread[2][FARE_BLOCK];
 
   (void)state;
   for (int faded = 0; faded < 2; faded++) {
@@ -64,7 +76,8 @@ static void octaves_stand_at_the_datum(void **state)
     fare_flow_corrupt(FARE_BLOCK, 0, faded, tau, x, z, u, target, y[0], spread[0]);
     fare_flow_position(faded, 0.35, u, y[1], spread[1]);
     for (int i = 0; i < FARE_BLOCK; i++) {
-      assert_near(y[1][i], faded ? (double)x[i] + 0.65 / 0.35 * (double)z[i] : 0.65 * (double)z[i] + 0.35 * (double)x[i], 1e-6);
+      assert_near(y[1][i],
+        faded ? (double)x[i] + 0.65 / 0.35 * (double)z[i] : 0.65 * (double)z[i] + 0.35 * (double)x[i], 1e-6);
       assert_near(spread[1][i], faded ? 0.65 / 0.35 : 0, 1e-6);
       assert_near(y[0][i], y[1][i], 1e-6);
       assert_near(spread[0][i], spread[1][i], 1e-6);
@@ -89,7 +102,9 @@ static void octave_slopes_are_derivatives(void **state)
       fare_learn_octaves(OCTAVES, frequency, FARE_BLOCK, y, spread, FARE_BLOCK, feature[side]);
     }
     fare_flow_octave_slopes(faded, tau, OCTAVES, frequency, feature[1], slope);
-    for (int k = 0; k < 2 * OCTAVES * FARE_BLOCK; k++) assert_near(slope[k], ((double)feature[2][k] - (double)feature[0][k]) / (2 * h), 2e-3 * (1 + fabs((double)slope[k])));
+    for (int k = 0; k < 2 * OCTAVES * FARE_BLOCK; k++)
+      assert_near(slope[k], ((double)feature[2][k] - (double)feature[0][k]) / (2 * h),
+        2e-3 * (1 + fabs((double)slope[k])));
   }
 }
 
@@ -115,7 +130,10 @@ static void times_are_even(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(targets_are_velocities_of_straight_ways), cmocka_unit_test(slopes_keep_a_normal_normal), cmocka_unit_test(octaves_stand_at_the_datum),
-  cmocka_unit_test(octave_slopes_are_derivatives), cmocka_unit_test(times_are_even),
+  cmocka_unit_test(targets_are_velocities_of_straight_ways),
+  cmocka_unit_test(slopes_keep_a_normal_normal),
+  cmocka_unit_test(octaves_stand_at_the_datum),
+  cmocka_unit_test(octave_slopes_are_derivatives),
+  cmocka_unit_test(times_are_even),
 };
 FARE_TEST_MAIN(tests)

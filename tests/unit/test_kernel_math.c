@@ -1,5 +1,7 @@
 /* fare-test: labels=unit ranks=1 timeout=60 */
-/* The elementary functions of kernels against the C library in extended precision, over all of their range. */
+/*
+  The elementary functions of kernels against the C library in extended precision, over all of their range.
+*/
 #include "fare_test.h"
 
 #include "support/kernel_math.h"
@@ -37,7 +39,8 @@ static void logarithms(void **state)
 
   (void)state;
   for (int i = 0; i < COUNT; i++) {
-    const double places[] = {exp(between(-700, 700, i)), between(0.4, 2.2, i), 1 - exp(between(-36, -1, i)), between(0x1p-53, 1e-3, i)};
+    const double places[] = {exp(between(-700, 700, i)), between(0.4, 2.2, i), 1 - exp(between(-36, -1, i)),
+      between(0x1p-53, 1e-3, i)};
 
     for (int k = 0; k < 4; k++) {
       if (places[k] != 1) worst = fmaxl(worst, fabsl(fare_kernel_log(places[k]) / logl(places[k]) - 1));
@@ -72,13 +75,16 @@ static void turns(void **state)
   }
 }
 
-/* The slope that Prinz's systems use, of two exponentials, against the formula with three; far out it is that of x^8 alone. */
+/*
+  The slope that Prinz's systems use, of two exponentials, against the formula with three; far out it is that
+  of x^8 alone.
+*/
 static void slope_of_prinz(void **state)
 {
-  const fare_system_type *type = fare_system_type_find("prinz");
+  const fare_system_type *type                       = fare_system_type_find("prinz");
   double                  theta[FARE_PARAMETERS_MAX] = {1, 1, 4, 0}, x[FARE_BLOCK], f[FARE_BLOCK];
-  const double *const     at[] = {x};
-  double *const           to[] = {f};
+  const double *const     at[]                       = {x};
+  double *const           to[]                       = {f};
 
   (void)state;
   for (int round = 0; round < 40; round++) {
@@ -88,7 +94,8 @@ static void slope_of_prinz(void **state)
     type->force(1, theta, FARE_BLOCK, at, to);
     for (int i = 0; i < FARE_BLOCK; i++) {
       const long double q = x[i], r = q - 0.5L, l = q + 0.5L;
-      const long double slope = 8 * powl(q, 7) - 128 * q * expl(-80 * q * q) - 32 * r * expl(-80 * r * r) - 40 * l * expl(-40 * l * l);
+      const long double slope = 8 * powl(q, 7) - 128 * q * expl(-80 * q * q) - 32 * r * expl(-80 * r * r) -
+        40 * l * expl(-40 * l * l);
 
       assert_near(f[i], (double)(-4 * slope), 1e-12 * (1 + (double)fabsl(slope)));
     }

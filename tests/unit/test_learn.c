@@ -1,5 +1,7 @@
 /* fare-test: labels=unit ranks=1,2,3 timeout=60 */
-/* What training is made of, against hand calculation: features, the optimiser, rows and batches on all ranks. */
+/*
+  What training is made of, against hand calculation: features, the optimiser, rows and batches on all ranks.
+*/
 #include "fare_test.h"
 
 #include "learn_rows.h"
@@ -23,7 +25,8 @@ static void octaves_are_sines_and_cosines(void **state)
   fare_learn_octaves(OCTAVES, w, ROWS, u, spread, ROWS, faded[0]);
   for (int k = 0; k < OCTAVES; k++) {
     for (int i = 0; i < ROWS; i++) {
-      const double angle = ldexp(w, k) * (double)u[i], fade = exp(-0.5 * pow(ldexp(w, k) * (double)spread[i], 2));
+      const double angle = ldexp(w, k) * (double)u[i],
+                   fade  = exp(-0.5 * pow(ldexp(w, k) * (double)spread[i], 2));
 
       assert_near(sharp[2 * k][i], sin(angle), 4e-5); /* float32 loses a bit per octave */
       assert_near(sharp[2 * k + 1][i], cos(angle), 4e-5);
@@ -52,7 +55,8 @@ static void adam_steps_by_hand(void **state)
       assert_near(w[k], W[k], 1e-6);
     }
     if (step == 1) {
-      assert_near(w[0], 0.99, 1e-6); /* the first step has the learning rate's size, whatever the gradient's */
+      /* the first step has the learning rate's size, whatever the gradient's */
+      assert_near(w[0], 0.99, 1e-6);
       assert_near(w[1], 2.01, 1e-6);
       assert_near(w[2], 3, 0);
     }
@@ -75,7 +79,8 @@ static void averages_are_geometric(void **state)
 
 static void the_rate_rises_and_falls(void **state)
 {
-  const fare_learn_options options = {.steps = 1100, .warmup = 100, .learning_rate = 0.02}, sudden = {.steps = 10, .learning_rate = 1};
+  const fare_learn_options options = {.steps = 1100, .warmup = 100, .learning_rate = 0.02},
+                           sudden  = {.steps = 10, .learning_rate = 1};
 
   (void)state;
   assert_near(fare_learn_rate(&options, 0), 0.02 / 100, 1e-15);
@@ -124,7 +129,7 @@ static void rows_are_standardised(void **state)
 static void batches_do_not_depend_on_ranks(void **state)
 {
   enum { SIZE = 1300 };
-  const fare_stream stream = fare_stream_make(2, "batch");
+  const fare_stream stream  = fare_stream_make(2, "batch");
   const MPI_Comm    comm[2] = {PETSC_COMM_WORLD, PETSC_COMM_SELF};
   static double     seen[2][5][SIZE];
   double            mean[FARE_DIM_MAX], sd[FARE_DIM_MAX], share[GROUPS] = {0};
@@ -141,7 +146,8 @@ static void batches_do_not_depend_on_ranks(void **state)
     fare_learn_batch_draw(batch, rows, stream, 77);
     fare_learn_batch_normals(batch, stream, 77, 1, z);
     for (int64_t i = 0; i < batch->count; i++) {
-      const double columns[5] = {(double)batch->x[0][i], (double)batch->x[1][i], (double)batch->weight[i], (double)z[i], 1 + batch->group[i]};
+      const double columns[5] = {(double)batch->x[0][i], (double)batch->x[1][i], (double)batch->weight[i],
+        (double)z[i], 1 + batch->group[i]};
 
       for (int c = 0; c < 5; c++) seen[k][c][batch->number[i]] += columns[c];
     }
@@ -157,7 +163,10 @@ static void batches_do_not_depend_on_ranks(void **state)
   for (int g = 0; g < GROUPS; g++) assert_between(share[g], SIZE / GROUPS, SIZE / GROUPS + 1);
 }
 
-/* Every fifth row is held out: batches of training have all others and none of those, batches of validation only those. */
+/*
+  Every fifth row is held out: batches of training have all others and none of those, batches of validation
+  only those.
+*/
 static void held_out_rows_stay_out(void **state)
 {
   enum { SIZE = 3000, BATCHES = 20 };
@@ -179,7 +188,9 @@ static void held_out_rows_stay_out(void **state)
     for (int64_t i = 0; i < batch->count; i++) {
       int row = 0;
 
-      while (row < counts[batch->group[i]] && (float)((value[batch->group[i]][0][row] - mean[0]) / sd[0]) != batch->x[0][i]) row++;
+      while (row < counts[batch->group[i]] &&
+        (float)((value[batch->group[i]][0][row] - mean[0]) / sd[0]) != batch->x[0][i])
+        row++;
       assert_true(row < counts[batch->group[i]]);
       seen[held][batch->group[i]][row]++;
     }

@@ -1,5 +1,8 @@
 /* fare-test: labels=unit ranks=1,2,3 timeout=120 */
-/* Training on all ranks: what it learns, what it does alike, when it ends early, and that it can stop in the middle and go on to the same bits. */
+/*
+  Training on all ranks: what it learns, what it does alike, when it ends early, and that it can stop in the
+  middle and go on to the same bits.
+*/
 #include "fare_test.h"
 
 #include "learn/state.h"
@@ -57,13 +60,16 @@ static double loss(void *context, int64_t first, int n, const float output[], fl
   return sum;
 }
 
-static const fare_learn_options usual = {.width = 16, .layers = 2, .batch = 900, .warmup = 10, .learning_rate = 0.01, .ema = 0.98};
+static const fare_learn_options usual = {
+  .width = 16, .layers = 2, .batch = 900, .warmup = 10, .learning_rate = 0.01, .ema = 0.98};
 
 /* Trains by these options, in a session where one is given, and leaves the lesson open. */
-static PetscErrorCode teach_by(MPI_Comm comm, const fare_learn_options *options, fare_learn_session *session, lesson *l, fare_network **network, fare_curve *curve, int64_t *evaluations)
+static PetscErrorCode teach_by(MPI_Comm comm, const fare_learn_options *options, fare_learn_session *session,
+  lesson *l, fare_network **network, fare_curve *curve, int64_t *evaluations)
 {
-  const fare_learn_problem problem = {.what = "training", .context = l, .draw = draw, .inputs = inputs, .loss = loss, .session = session};
-  double                   mean[FARE_DIM_MAX], sd[FARE_DIM_MAX];
+  const fare_learn_problem problem = {
+    .what = "training", .context = l, .draw = draw, .inputs = inputs, .loss = loss, .session = session};
+  double mean[FARE_DIM_MAX], sd[FARE_DIM_MAX];
 
   l->stream = fare_stream_make(6, "lesson");
   fill_rows(comm, PETSC_FALSE, &l->rows, mean, sd);
@@ -79,7 +85,8 @@ static void lesson_end(lesson *l)
   assert_ok(fare_learn_rows_destroy(&l->rows));
 }
 
-static PetscErrorCode teach(MPI_Comm comm, int64_t steps, int64_t bad_step, fare_network **network, fare_curve *curve, int64_t *evaluations)
+static PetscErrorCode teach(MPI_Comm comm, int64_t steps, int64_t bad_step, fare_network **network,
+  fare_curve *curve, int64_t *evaluations)
 {
   fare_learn_options options = usual;
   lesson             l       = {.bad_step = bad_step};
@@ -123,7 +130,10 @@ static void training_learns_and_ranks_agree(void **state)
   assert_ok(fare_network_destroy(&network));
 }
 
-/* The ranks' sum of gradients is the gradient of the whole batch: a few steps together are the steps of one rank but for rounding. */
+/*
+  The ranks' sum of gradients is the gradient of the whole batch: a few steps together are the steps of one
+  rank but for rounding.
+*/
 static void ranks_take_the_steps_of_one(void **state)
 {
   const MPI_Comm comm[2]  = {PETSC_COMM_WORLD, PETSC_COMM_SELF};
@@ -140,7 +150,8 @@ static void ranks_take_the_steps_of_one(void **state)
   }
   assert_int_equal(curve[0].count, 20);
   for (size_t i = 0; i < 20; i++) assert_near(curve[0].loss[i], curve[1].loss[i], 1e-4 * curve[1].loss[i]);
-  for (size_t i = 0; i < fare_network_count(network[0]); i++) assert_near(fare_network_weights(network[0])[i], fare_network_weights(network[1])[i], 1e-3);
+  for (size_t i = 0; i < fare_network_count(network[0]); i++)
+    assert_near(fare_network_weights(network[0])[i], fare_network_weights(network[1])[i], 1e-3);
   for (int k = 0; k < 2; k++) {
     assert_ok(fare_curve_free(&curve[k]));
     assert_ok(fare_network_destroy(&network[k]));
@@ -161,7 +172,10 @@ static void a_loss_that_is_not_finite_stops_all(void **state)
   assert_ok(fare_network_destroy(&network));
 }
 
-/* More weights than rows that differ: what is learned of noise does not hold for rows that are held out, and training sees that. */
+/*
+  More weights than rows that differ: what is learned of noise does not hold for rows that are held out, and
+  training sees that.
+*/
 static void training_ends_early(void **state)
 {
   fare_learn_options options = usual;
@@ -222,10 +236,11 @@ static void nothing_to_validate_with_is_an_error(void **state)
   fare_learn_options options = usual;
   fare_curve         curve   = {0};
   lesson             l       = {.bad_step = -1};
-  fare_learn_problem problem = {.what = "training", .context = &l, .draw = draw, .inputs = inputs, .loss = loss};
-  fare_network      *network;
-  int64_t            evaluations = 0;
-  double             mean[FARE_DIM_MAX], sd[FARE_DIM_MAX];
+  fare_learn_problem problem = {
+    .what = "training", .context = &l, .draw = draw, .inputs = inputs, .loss = loss};
+  fare_network *network;
+  int64_t       evaluations = 0;
+  double        mean[FARE_DIM_MAX], sd[FARE_DIM_MAX];
 
   (void)state;
   options.steps   = 10;
@@ -233,7 +248,8 @@ static void nothing_to_validate_with_is_an_error(void **state)
   fill_rows(PETSC_COMM_WORLD, PETSC_FALSE, &l.rows, mean, sd);
   assert_ok(fare_learn_batch_create(2, options.batch, &l.batch));
   assert_ok(fare_learn_network(&options, 1, 1, fare_stream_make(6, "weights"), &network));
-  assert_int_equal(fare_learn_train(PETSC_COMM_WORLD, network, &options, &problem, &curve, &evaluations), FARE_ERR_FAILED);
+  assert_int_equal(
+    fare_learn_train(PETSC_COMM_WORLD, network, &options, &problem, &curve, &evaluations), FARE_ERR_FAILED);
   assert_non_null(strstr(fare_error_message(), "no particles are held out"));
   lesson_end(&l);
   assert_ok(fare_curve_free(&curve));
@@ -263,14 +279,17 @@ static PetscErrorCode keep_and_stop(void *context, int64_t step, PetscBool *stop
   PetscFunctionReturn(0);
 }
 
-/* One training, and the same in three parts that know of each other through files alone: before any point of the curve, amid, and to the end. */
+/*
+  One training, and the same in three parts that know of each other through files alone: before any point of
+  the curve, amid, and to the end.
+*/
 static void stopped_training_goes_on_to_the_same_bits(void **state)
 {
   const int64_t      stops[] = {64, 4000, INT64_MAX};
   fare_learn_options options = usual;
   fare_curve         whole = {0}, curve = {0};
   fare_network      *network, *other;
-  lesson             l = {.bad_step = -1, .noise = 0.5};
+  lesson             l           = {.bad_step = -1, .noise = 0.5};
   int64_t            evaluations = 0, parts = 0;
   char               path[64];
   int                size;
@@ -285,7 +304,8 @@ static void stopped_training_goes_on_to_the_same_bits(void **state)
   options.residual = PETSC_TRUE;
   assert_ok(teach_by(PETSC_COMM_WORLD, &options, NULL, &l, &network, &whole, &evaluations));
   lesson_end(&l);
-  assert_true(whole.count > 56 && whole.count < 200); /* its patience was tried, and at an end, after where it stopped */
+  /* its patience was tried, and at an end, after where it stopped */
+  assert_true(whole.count > 56 && whole.count < 200);
   for (int part = 0; part < 3; part++) {
     fare_learn_session session = {0};
     attendant          a       = {.stop = stops[part], .path = path, .session = &session};
@@ -309,7 +329,8 @@ static void stopped_training_goes_on_to_the_same_bits(void **state)
       assert_int_equal(curve.count == 0, part == 0);
       assert_ok(fare_learn_state_destroy(&session.state));
       assert_ok(fare_network_destroy(&other));
-    } else assert_ok(code);
+    } else
+      assert_ok(code);
     assert_null(session.state);
   }
   assert_int_equal(parts, evaluations);
@@ -317,7 +338,8 @@ static void stopped_training_goes_on_to_the_same_bits(void **state)
   assert_memory_equal(curve.step, whole.step, whole.count * sizeof *whole.step);
   assert_memory_equal(curve.loss, whole.loss, whole.count * sizeof *whole.loss);
   assert_memory_equal(curve.validation, whole.validation, whole.count * sizeof *whole.validation);
-  assert_memory_equal(fare_network_weights(other), fare_network_weights(network), fare_network_count(network) * sizeof(float));
+  assert_memory_equal(
+    fare_network_weights(other), fare_network_weights(network), fare_network_count(network) * sizeof(float));
   assert_ok(fare_curve_free(&curve));
   assert_ok(fare_curve_free(&whole));
   assert_ok(fare_network_destroy(&network));
@@ -326,11 +348,11 @@ static void stopped_training_goes_on_to_the_same_bits(void **state)
 
 static void another_trainings_state_is_refused(void **state)
 {
-  fare_learn_options options = usual;
-  fare_curve         curve   = {0};
+  fare_learn_options options     = usual;
+  fare_curve         curve       = {0};
   int64_t            evaluations = 0;
-  fare_learn_session session = {0};
-  attendant          a       = {.stop = 64, .path = "test_learn_training_other.h5", .session = &session};
+  fare_learn_session session     = {0};
+  attendant          a           = {.stop = 64, .path = "test_learn_training_other.h5", .session = &session};
 
   (void)state;
   session.context = &a;
@@ -340,7 +362,8 @@ static void another_trainings_state_is_refused(void **state)
     fare_network *network;
 
     options.steps = bad ? 201 : 200;
-    assert_int_equal(teach_by(PETSC_COMM_WORLD, &options, &session, &l, &network, &curve, &evaluations), bad ? FARE_ERR_FAILED : FARE_ERR_STOPPED);
+    assert_int_equal(teach_by(PETSC_COMM_WORLD, &options, &session, &l, &network, &curve, &evaluations),
+      bad ? FARE_ERR_FAILED : FARE_ERR_STOPPED);
     assert_non_null(strstr(fare_error_message(), bad ? "another training" : "stopped before step 64 of 200"));
     lesson_end(&l);
     assert_ok(fare_network_destroy(&network));
@@ -353,18 +376,40 @@ static void another_trainings_state_is_refused(void **state)
 static void spoil(fare_learn_state *s, int how)
 {
   switch (how) {
-  case 0: break; /* sound */
-  case 1: s->step = -1; break;
-  case 2: s->step = 1001; break;
-  case 3: s->step = s->steps = INT64_MAX; break;
-  case 4: s->curve.count = 99; break;
-  case 5: s->curve.count = 200; break; /* the next point would have no room */
-  case 6: s->step = 3; break;
-  case 7: s->summed = -1; break;
-  case 8: s->summed = 501; break;
-  case 9: s->since = -1; break;
-  case 10: s->sum = NAN; break;
-  default: s->least = NAN;
+  case 0:
+    break; /* sound */
+  case 1:
+    s->step = -1;
+    break;
+  case 2:
+    s->step = 1001;
+    break;
+  case 3:
+    s->step = s->steps = INT64_MAX;
+    break;
+  case 4:
+    s->curve.count = 99;
+    break;
+  case 5:
+    s->curve.count = 200;
+    break; /* the next point would have no room */
+  case 6:
+    s->step = 3;
+    break;
+  case 7:
+    s->summed = -1;
+    break;
+  case 8:
+    s->summed = 501;
+    break;
+  case 9:
+    s->since = -1;
+    break;
+  case 10:
+    s->sum = NAN;
+    break;
+  default:
+    s->least = NAN;
   }
 }
 
@@ -393,7 +438,8 @@ static void states_that_cannot_be_are_refused(void **state)
     assert_ok(fare_learn_state_destroy(&s));
     assert_ok(fare_store_open(PETSC_COMM_WORLD, path, &store));
     code = fare_learn_state_load(&back, store, "/training");
-    if (code != (how ? FARE_ERR_FAILED : 0)) fail_msg("state %d: code %d, %s", how, (int)code, fare_error_message());
+    if (code != (how ? FARE_ERR_FAILED : 0))
+      fail_msg("state %d: code %d, %s", how, (int)code, fare_error_message());
     if (how) assert_non_null(strstr(fare_error_message(), "/training is not a state of training"));
     assert_int_equal(back == NULL, how != 0);
     assert_ok(fare_learn_state_destroy(&back));
@@ -415,15 +461,20 @@ static void weights_that_are_only_claimed_are_refused(void **state)
   MPI_Comm_size(PETSC_COMM_WORLD, &size);
   snprintf(path, sizeof path, "test_learn_claimed.%d.h5", size);
   if (rank == 0) {
-    const hid_t file  = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), group = H5Gcreate2(file, "/training", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-    const hid_t space = H5Screate_simple(1, &claimed, NULL), dataset = H5Dcreate2(group, "weights", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    const hid_t file    = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT),
+                group   = H5Gcreate2(file, "/training", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    const hid_t space   = H5Screate_simple(1, &claimed, NULL),
+                dataset = H5Dcreate2(
+                  group, "weights", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
 
-    assert_true(H5Dclose(dataset) >= 0 && H5Sclose(space) >= 0 && H5Gclose(group) >= 0 && H5Fclose(file) >= 0);
+    assert_true(
+      H5Dclose(dataset) >= 0 && H5Sclose(space) >= 0 && H5Gclose(group) >= 0 && H5Fclose(file) >= 0);
   }
   MPI_Barrier(PETSC_COMM_WORLD);
   assert_ok(fare_store_open(PETSC_COMM_WORLD, path, &store));
   assert_int_equal(fare_learn_state_load(&back, store, "/training"), FARE_ERR_FAILED);
-  assert_non_null(strstr(fare_error_message(), "/training/weights claims more numbers than have ever been written"));
+  assert_non_null(
+    strstr(fare_error_message(), "/training/weights claims more numbers than have ever been written"));
   assert_null(back);
   assert_ok(fare_store_close(&store));
 }
@@ -453,13 +504,14 @@ static double whole_gradient(void *context, fare_network *network, int64_t first
 
 static void a_gradient_of_ones_own_takes_the_same_steps(void **state)
 {
-  static whole_lesson w = {.lesson = {.bad_step = -1}};
+  static whole_lesson w       = {.lesson = {.bad_step = -1}};
   fare_learn_options  options = usual;
   lesson              l       = {.bad_step = -1};
-  fare_learn_problem  problem = {.what = "training", .context = &w, .draw = draw_whole, .gradient = whole_gradient};
-  fare_curve          curve   = {0};
-  fare_network       *one, *two;
-  int64_t             evaluations = 0;
+  fare_learn_problem  problem = {
+     .what = "training", .context = &w, .draw = draw_whole, .gradient = whole_gradient};
+  fare_curve    curve = {0};
+  fare_network *one, *two;
+  int64_t       evaluations = 0;
 
   (void)state;
   options.steps   = 40;
@@ -470,7 +522,8 @@ static void a_gradient_of_ones_own_takes_the_same_steps(void **state)
   w.lesson.stream = l.stream;
   assert_ok(fare_learn_network(&options, 1, 1, fare_stream_make(6, "weights"), &two));
   assert_ok(fare_learn_train(PETSC_COMM_WORLD, two, &options, &problem, &curve, &evaluations));
-  assert_memory_equal(fare_network_weights(one), fare_network_weights(two), fare_network_count(one) * sizeof(float));
+  assert_memory_equal(
+    fare_network_weights(one), fare_network_weights(two), fare_network_count(one) * sizeof(float));
   lesson_end(&l);
   assert_ok(fare_curve_free(&curve));
   assert_ok(fare_network_destroy(&one));
@@ -491,7 +544,8 @@ static void curves_are_kept(void **state)
   MPI_Comm_size(PETSC_COMM_WORLD, &size);
   snprintf(path, sizeof path, "test_learn_curve.%d.h5", size);
   assert_ok(fare_store_create(PETSC_COMM_WORLD, path, &store));
-  for (int k = 0; k < 2; k++) assert_ok(fare_curve_save(&curve[k], PETSC_COMM_WORLD, store, k ? "/b/curve" : "/a/curve"));
+  for (int k = 0; k < 2; k++)
+    assert_ok(fare_curve_save(&curve[k], PETSC_COMM_WORLD, store, k ? "/b/curve" : "/a/curve"));
   assert_ok(fare_store_commit(&store));
   assert_ok(fare_store_open(PETSC_COMM_WORLD, path, &store));
   for (int k = 0; k < 2; k++) {

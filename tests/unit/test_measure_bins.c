@@ -2,11 +2,14 @@
 /* Pools, bins and densities on them. */
 #include "measures.h"
 
-/* Pools hold enough, have every bin, lie together, and in one dimension none could be divided at a coarse bin's end. */
+/*
+  Pools hold enough, have every bin, lie together, and in one dimension none could be divided at a coarse
+  bin's end.
+*/
 static void pools_are_full_enough(void **state)
 {
   const PetscInt cells[][FARE_DIM_MAX] = {{8192, 1, 1}, {96, 128, 1}, {48, 30, 20}};
-  const double   counts[] = {3, 11, 1000, 200000, 1e8};
+  const double   counts[]              = {3, 11, 1000, 200000, 1e8};
 
   (void)state;
   for (int dim = 1; dim <= 3; dim++) {
@@ -37,11 +40,13 @@ static void pools_are_full_enough(void **state)
         assert_true(pool[i] < pools);
         sums[pool[i]] += mass[i];
       }
-      if (counts[c] < 10) assert_int_equal(pools, 1);
+      if (counts[c] < 10)
+        assert_int_equal(pools, 1);
       else {
         for (size_t k = 0; k < pools; k++) assert_between(counts[c] * sums[k], 5 * (1 - 1e-12), counts[c]);
       }
-      assert_true(pools >= fewer && pools <= (size_t)(b.binning->coarse[0] * b.binning->coarse[1] * b.binning->coarse[2]));
+      assert_true(pools >= fewer &&
+        pools <= (size_t)(b.binning->coarse[0] * b.binning->coarse[1] * b.binning->coarse[2]));
       fewer = pools;
       for (size_t i = 1; dim == 1 && i < n; i++) {
         double below = 0;
@@ -64,7 +69,8 @@ static void pools_are_full_enough(void **state)
 static void pools_are_cut_near_the_middle(void **state)
 {
   bins   b        = make_line(8, 0, 8);
-  double equal[8] = {0.125, 0.125, 0.125, 0.125, 0.125, 0.125, 0.125, 0.125}, skew[8] = {0.6, 0.1, 0.1, 0.1, 0.05, 0.05, 0, 0};
+  double equal[8] = {0.125, 0.125, 0.125, 0.125, 0.125, 0.125, 0.125, 0.125},
+         skew[8]  = {0.6, 0.1, 0.1, 0.1, 0.05, 0.05, 0, 0};
   size_t pool[8], pools;
 
   (void)state;
@@ -79,8 +85,8 @@ static void pools_are_cut_near_the_middle(void **state)
 
 static void bins_cover_cells_that_do_not_divide(void **state)
 {
-  bins   b = make_line(10001, 0, 10001);
-  double *ones = malloc(10001 * sizeof *ones);
+  bins        b    = make_line(10001, 0, 10001);
+  double     *ones = malloc(10001 * sizeof *ones);
   fare_binned p;
 
   (void)state;
@@ -107,7 +113,8 @@ static void densities_are_made_whole(void **state)
   Vec          v;
 
   (void)state;
-  assert_true(p.mass[0] == 0 && p.mass[1] == 0.25 && p.mass[2] == 0.75 && p.mass[4] == 0 && p.samples == 0 && p.effective == HUGE_VAL);
+  assert_true(p.mass[0] == 0 && p.mass[1] == 0.25 && p.mass[2] == 0.75 && p.mass[4] == 0 && p.samples == 0 &&
+    p.effective == HUGE_VAL);
   assert_ok(fare_binned_free(&p));
   for (int i = 0; i < 2; i++) {
     assert_ok(VecCreateSeqWithArray(PETSC_COMM_SELF, 1, 4, i ? bad : zero, &v));

@@ -8,7 +8,8 @@ static double binomial_mean(int n, double p, double (*f)(int n, double p, double
   double sum = 0;
 
   for (int k = 0; k <= n; k++) {
-    const double log_probability = lgamma(n + 1.) - lgamma(k + 1.) - lgamma(n - k + 1.) + k * log(p) + (n - k) * log1p(-p);
+    const double log_probability =
+      lgamma(n + 1.) - lgamma(k + 1.) - lgamma(n - k + 1.) + k * log(p) + (n - k) * log1p(-p);
 
     if (log_probability > -60) sum += exp(log_probability) * f(n, p, K, k);
   }
@@ -51,9 +52,11 @@ static double chi_squared_term(int n, double p, double K, int k)
 static void floors_have_the_means_of_theory(void **state)
 {
   enum { N = 256, SAMPLES = 10000, REPLICATES = 3000 };
-  double (*const terms[PLUG_IN])(int, double, double, int) = {kl_term, reverse_term, js_term, tv_term, hellinger_term, chi_squared_term};
-  bins          b = make_line(N, -4, 4);
-  double        mass[N], counts[N] = {[N / 2] = SAMPLES}, exact[PLUG_IN] = {0}, root = 0, width = 8. / N, cumulative = 0, tv = 0, law;
+  double (*const terms[PLUG_IN])(int, double, double, int) = {
+    kl_term, reverse_term, js_term, tv_term, hellinger_term, chi_squared_term};
+  bins   b = make_line(N, -4, 4);
+  double mass[N], counts[N] = {[N / 2] = SAMPLES}, exact[PLUG_IN] = {0}, root = 0, width = 8. / N,
+                  cumulative = 0, tv = 0, law;
   size_t        pool[N], pools;
   fare_binned   p, q = samples(&b, counts, 0, 0);
   fare_measured r[MEASURES];
@@ -79,11 +82,16 @@ static void floors_have_the_means_of_theory(void **state)
   law = ((double)pools - 1) / (2. * SAMPLES);
   /* the spread of 2n KL is that of chi-square: five standard errors of the mean */
   assert_near(r[KL].floor_mean, exact[KL], 5 * law * sqrt(2 / ((double)pools - 1) / REPLICATES));
-  assert_near(r[REVERSE_KL].floor_mean, exact[REVERSE_KL], 5 * law * sqrt(2 / ((double)pools - 1) / REPLICATES));
-  assert_near(r[JENSEN_SHANNON].floor_mean, exact[JENSEN_SHANNON], 5 * law / 4 * sqrt(2 / ((double)pools - 1) / REPLICATES));
-  assert_near(r[TOTAL_VARIATION].floor_mean, exact[TOTAL_VARIATION], 5 * tv / sqrt((double)pools * REPLICATES));
-  assert_near(r[HELLINGER].floor_mean, exact[HELLINGER], 5 * law / 4 * sqrt(2 / ((double)pools - 1) / REPLICATES));
-  assert_near(r[CHI_SQUARED].floor_mean, exact[CHI_SQUARED], 5 * law * 2 * sqrt(2 / ((double)pools - 1) / REPLICATES));
+  assert_near(
+    r[REVERSE_KL].floor_mean, exact[REVERSE_KL], 5 * law * sqrt(2 / ((double)pools - 1) / REPLICATES));
+  assert_near(r[JENSEN_SHANNON].floor_mean, exact[JENSEN_SHANNON],
+    5 * law / 4 * sqrt(2 / ((double)pools - 1) / REPLICATES));
+  assert_near(
+    r[TOTAL_VARIATION].floor_mean, exact[TOTAL_VARIATION], 5 * tv / sqrt((double)pools * REPLICATES));
+  assert_near(
+    r[HELLINGER].floor_mean, exact[HELLINGER], 5 * law / 4 * sqrt(2 / ((double)pools - 1) / REPLICATES));
+  assert_near(
+    r[CHI_SQUARED].floor_mean, exact[CHI_SQUARED], 5 * law * 2 * sqrt(2 / ((double)pools - 1) / REPLICATES));
   /* laws of first order in 1/n, which pools of 5 expected samples obey to some percent */
   assert_near(r[KL].floor_mean, law, 0.1 * law);
   assert_near(r[REVERSE_KL].floor_mean, law, 0.1 * law);
@@ -94,7 +102,8 @@ static void floors_have_the_means_of_theory(void **state)
   /* without bias: the mean is 0, to five standard errors whatever the number of samples */
   assert_near(r[ENERGY].floor_mean, 0, 5 * r[ENERGY].floor_high / sqrt(REPLICATES));
   assert_true(r[ENERGY].floor_high > 0);
-  assert_near(r[TAIL].floor_mean, sqrt(2 / M_PI * 0.99 / 0.01 / SAMPLES), 5 * sqrt(0.99 / 0.01 / SAMPLES / REPLICATES));
+  assert_near(
+    r[TAIL].floor_mean, sqrt(2 / M_PI * 0.99 / 0.01 / SAMPLES), 5 * sqrt(0.99 / 0.01 / SAMPLES / REPLICATES));
   law = sqrt(2 / (M_PI * SAMPLES)) * root;
   assert_near(r[WASSERSTEIN_1].floor_mean, law, 5 * law * 0.5 / sqrt(REPLICATES));
   for (int m = 0; m < MEASURES; m++) {
@@ -104,7 +113,9 @@ static void floors_have_the_means_of_theory(void **state)
   }
   /* the 95% quantile of KL by that of chi-square, Wilson and Hilferty */
   law = (double)pools - 1;
-  assert_near(r[JENSEN_SHANNON].floor_high, law * pow(1 - 2 / (9 * law) + 1.6448536 * sqrt(2 / (9 * law)), 3) / (8. * SAMPLES), 0.05 * r[JENSEN_SHANNON].floor_high);
+  assert_near(r[JENSEN_SHANNON].floor_high,
+    law * pow(1 - 2 / (9 * law) + 1.6448536 * sqrt(2 / (9 * law)), 3) / (8. * SAMPLES),
+    0.05 * r[JENSEN_SHANNON].floor_high);
   assert_ok(fare_binned_free(&p));
   assert_ok(fare_binned_free(&q));
   unmake(&b);
@@ -145,7 +156,9 @@ static void exact_draws_are_not_told_apart(void **state)
 
     if (m == WELLS) continue; /* there is one */
     qsort(values[m], SEEDS, sizeof values[m][0], ascending);
-    for (int i = 0; i < SEEDS; i++) distance = PetscMax(distance, PetscMax(fabs(values[m][i] - (double)i / SEEDS), fabs((i + 1.) / SEEDS - values[m][i])));
+    for (int i = 0; i < SEEDS; i++)
+      distance = PetscMax(
+        distance, PetscMax(fabs(values[m][i] - (double)i / SEEDS), fabs((i + 1.) / SEEDS - values[m][i])));
     assert_between(distance, 0, 1.63 / sqrt(SEEDS) + 1. / REPLICATES); /* 1% level */
     assert_near(mean[m], 0, 4 * sqrt(square[m] / SEEDS));
   }
@@ -194,28 +207,32 @@ static void effective_samples_make_the_floor(void **state)
 
   (void)state;
   fill_gaussian(&b, 0, 1, mass);
-  p        = density(&b, mass);
-  few      = draw(&b, &p, 400, 1);
-  weighted = few;
+  p                  = density(&b, mass);
+  few                = draw(&b, &p, 400, 1);
+  weighted           = few;
   weighted.samples   = 10000;
   weighted.effective = 400.3;
   compare(&b, &p, &few, 100, 1, of_few);
   compare(&b, &p, &weighted, 100, 1, of_weighted);
   for (int m = 0; m < MEASURES; m++) {
-    assert_true(of_few[m].effective == 400 && of_weighted[m].effective == 400.3 && of_weighted[m].independent == 400.3);
+    assert_true(
+      of_few[m].effective == 400 && of_weighted[m].effective == 400.3 && of_weighted[m].independent == 400.3);
     of_weighted[m].effective = of_weighted[m].independent = 400;
   }
   assert_memory_equal(of_few, of_weighted, sizeof of_few);
   weighted.effective = 10000;
   compare(&b, &p, &weighted, 100, 1, of_all);
   for (int m = 0; m < MEASURES; m++) {
-    if (m != WELLS) assert_true(of_all[m].floor_high < (m == ENERGY ? of_few[m].floor_high / 10 : of_few[m].floor_mean));
+    if (m != WELLS)
+      assert_true(of_all[m].floor_high < (m == ENERGY ? of_few[m].floor_high / 10 : of_few[m].floor_mean));
   }
   weighted.effective = 1; /* one pool is left; nothing is infinite */
   compare(&b, &p, &weighted, 100, 1, of_all);
   for (int m = 0; m < MEASURES; m++) {
-    if (m != ENERGY) assert_true(isfinite(of_all[m].value) && isfinite(of_all[m].floor_mean));
-    else assert_true(isnan(of_all[m].value) && isnan(of_all[m].p_value)); /* no two samples */
+    if (m != ENERGY)
+      assert_true(isfinite(of_all[m].value) && isfinite(of_all[m].floor_mean));
+    else
+      assert_true(isnan(of_all[m].value) && isnan(of_all[m].p_value)); /* no two samples */
   }
   assert_ok(fare_binned_free(&p));
   assert_ok(fare_binned_free(&few));
@@ -226,12 +243,13 @@ static void truth_errors_are_changes_of_the_value(void **state)
 {
   const double             half[] = {0.5, 0.5}, other[] = {0.52, 0.48}, third[] = {0.3, 0.7};
   const fare_measure_type *types[] = {fare_measure_type_find("kl"), fare_measure_type_find("wasserstein_1")};
-  bins                     b = make_line(2, 0, 2);
+  bins                     b       = make_line(2, 0, 2);
   fare_binned              p = density(&b, half), corrected = density(&b, other), q = density(&b, third);
   fare_measured            r[2];
 
   (void)state;
-  assert_ok(fare_measure_compare(PETSC_COMM_SELF, b.binning, &p, &corrected, &q, 2, types, 0, fare_stream_make(1, "floor"), r));
+  assert_ok(fare_measure_compare(
+    PETSC_COMM_SELF, b.binning, &p, &corrected, &q, 2, types, 0, fare_stream_make(1, "floor"), r));
   assert_near(r[0].truth_error, 0.52 * log(0.52 / 0.3) + 0.48 * log(0.48 / 0.7) - r[0].value, 1e-15);
   assert_near(r[1].value, 0.2, 1e-15);
   assert_near(r[1].truth_error, 0.02, 1e-15);
@@ -243,7 +261,7 @@ static void truth_errors_are_changes_of_the_value(void **state)
 
 static void measures_are_listed_and_know_their_limits(void **state)
 {
-  const PetscInt           cells[] = {4, 4};
+  const PetscInt           cells[]  = {4, 4};
   const double             ones[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
   const fare_measure_type *type;
   bins                     b = make(2, cells, 0, 1);
@@ -258,8 +276,13 @@ static void measures_are_listed_and_know_their_limits(void **state)
   for (; (type = fare_measure_type_at(count)); count++) {
     assert_ptr_equal(fare_measure_type_find(type->name), type);
     assert_true(*type->summary && *type->definition && *type->reference && *type->unit && type->evaluate);
-    if (type->dimension_most && type->dimension_most < 2) assert_int_equal(fare_measure_compare(PETSC_COMM_SELF, b.binning, &p, NULL, &p, 1, &type, 10, fare_stream_make(1, "floor"), &r), FARE_ERR_INPUT);
-    else assert_ok(fare_measure_compare(PETSC_COMM_SELF, b.binning, &p, NULL, &p, 1, &type, 10, fare_stream_make(1, "floor"), &r));
+    if (type->dimension_most && type->dimension_most < 2)
+      assert_int_equal(fare_measure_compare(PETSC_COMM_SELF, b.binning, &p, NULL, &p, 1, &type, 10,
+                         fare_stream_make(1, "floor"), &r),
+        FARE_ERR_INPUT);
+    else
+      assert_ok(fare_measure_compare(
+        PETSC_COMM_SELF, b.binning, &p, NULL, &p, 1, &type, 10, fare_stream_make(1, "floor"), &r));
   }
   for (int m = 0; m < MEASURES; m++) assert_non_null(fare_measure_type_find(names[m]));
   assert_true(count >= MEASURES);

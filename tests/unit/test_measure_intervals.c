@@ -1,5 +1,8 @@
 /* fare-test: labels=unit ranks=1 timeout=240 */
-/* Estimates without bias and their intervals, over hundreds of ensembles whose distance from the truth is known: near the floor, far from it, with copies and with weights. */
+/*
+  Estimates without bias and their intervals, over hundreds of ensembles whose distance from the truth is
+  known: near the floor, far from it, with copies and with weights.
+*/
 #include "measures.h"
 
 #include "measure/sides.h"
@@ -18,12 +21,14 @@ static void fill_mixture(const bins *b, const mixture *m, double mass[CELLS])
   for (PetscInt i = 0; i < CELLS; i++) {
     const double x = b->grid->lower[0] + (double)i * b->grid->spacing[0];
 
-    mass[i] = m->share * gaussian(m->one, m->sd, x, x + b->grid->spacing[0]) + (1 - m->share) * gaussian(m->other, m->sd, x, x + b->grid->spacing[0]);
+    mass[i] = m->share * gaussian(m->one, m->sd, x, x + b->grid->spacing[0]) +
+      (1 - m->share) * gaussian(m->other, m->sd, x, x + b->grid->spacing[0]);
   }
 }
 
 /* Each `copies` consecutive particles are one; drawn `wider` by that factor, and weighted for it. */
-static fare_binned draw_mixture(const bins *b, const mixture *m, int64_t n, int copies, double wider, uint64_t seed)
+static fare_binned draw_mixture(
+  const bins *b, const mixture *m, int64_t n, int copies, double wider, uint64_t seed)
 {
   const fare_stream stream = fare_stream_make(seed, "mixture");
   fare_ensemble    *e;
@@ -36,7 +41,8 @@ static fare_binned draw_mixture(const bins *b, const mixture *m, int64_t n, int 
   }
   for (int64_t i = 0; i < n; i++) {
     fare_random  random = {.stream = stream, .sequence = (uint64_t)(i / copies)};
-    const double at     = fare_random_uniform(&random) < m->share ? m->one : m->other, z = fare_random_normal(&random);
+    const double at     = fare_random_uniform(&random) < m->share ? m->one : m->other,
+                 z      = fare_random_normal(&random);
 
     e->x[0][i] = at + wider * m->sd * z;
     if (wider != 1) e->weight[i] = exp(0.5 * z * z * (1 - wider * wider));
@@ -47,7 +53,8 @@ static fare_binned draw_mixture(const bins *b, const mixture *m, int64_t n, int 
 }
 
 /* What infinitely many samples would show in the pools of n: no half counts, no noise. */
-static void find_targets(const bins *b, const fare_binned *p, const fare_binned *q, int64_t n, double target[MEASURES])
+static void find_targets(
+  const bins *b, const fare_binned *p, const fare_binned *q, int64_t n, double target[MEASURES])
 {
   fare_binned with = *q;
   fare_sides  s;
@@ -67,7 +74,8 @@ typedef struct {
   double target, value, corrected, spread, covers, zero, floor, effective, independent;
 } coverage;
 
-static void try_all(const mixture *truth, const mixture *ensemble, int64_t n, int copies, double wider, coverage of[MEASURES])
+static void try_all(
+  const mixture *truth, const mixture *ensemble, int64_t n, int copies, double wider, coverage of[MEASURES])
 {
   bins        b = make_line(CELLS, -6, 6);
   double      mass[CELLS], target[MEASURES];
@@ -100,7 +108,8 @@ static void try_all(const mixture *truth, const mixture *ensemble, int64_t n, in
   }
   for (int m = 0; m < MEASURES; m++) {
     of[m].spread = sqrt(PetscMax(0, of[m].spread - of[m].corrected * of[m].corrected));
-    print_message("%-18s %.5f, value %.5f, floor %.5f, corrected %.5f +- %.5f, covered %.3f\n", names[m], of[m].target, of[m].value, of[m].floor, of[m].corrected, of[m].spread, of[m].covers);
+    print_message("%-18s %.5f, value %.5f, floor %.5f, corrected %.5f +- %.5f, covered %.3f\n", names[m],
+      of[m].target, of[m].value, of[m].floor, of[m].corrected, of[m].spread, of[m].covers);
   }
   print_message("%.0f effective, %.1f independent\n", of[0].effective, of[0].independent);
   assert_ok(fare_binned_free(&p));
@@ -110,7 +119,10 @@ static void try_all(const mixture *truth, const mixture *ensemble, int64_t n, in
 
 #define STANDARD_ERROR sqrt(0.95 * 0.05 / SEEDS)
 
-/* Half a standard deviation apart: 95%, to three standard errors both ways, and no bias but what is small beside one ensemble's spread. */
+/*
+  Half a standard deviation apart: 95%, to three standard errors both ways, and no bias but what is small
+  beside one ensemble's spread.
+*/
 static void far_from_the_floor(void **state)
 {
   const mixture truth = {1, 0, 0, 1}, shifted = {1, 0.5, 0, 1};
@@ -126,7 +138,10 @@ static void far_from_the_floor(void **state)
   }
 }
 
-/* A tenth of a standard deviation apart: divergences lie below their floor. The total variation and the tail, of which nothing is seen, may be covered too often. */
+/*
+  A tenth of a standard deviation apart: divergences lie below their floor. The total variation and the tail,
+  of which nothing is seen, may be covered too often.
+*/
 static void near_the_floor(void **state)
 {
   const mixture truth = {1, 0, 0, 1}, shifted = {1, 0.1, 0, 1};
@@ -135,9 +150,13 @@ static void near_the_floor(void **state)
   (void)state;
   try_all(&truth, &shifted, 4000, 1, 1, of);
   for (int m = 0; m < MEASURES; m++) {
-    assert_between(of[m].covers, 0.95 - 4 * STANDARD_ERROR, m == TOTAL_VARIATION || m == TAIL || m == WELLS ? 1 : 0.95 + 3.5 * STANDARD_ERROR);
-    if (m == TOTAL_VARIATION || m == TAIL) assert_between(of[m].corrected, -of[m].target, of[m].value); /* docs/measures.md: no estimate is without bias */
-    else assert_near(of[m].corrected, of[m].target, (0.2 + 4 / sqrt(SEEDS)) * of[m].spread + 1e-12);
+    assert_between(of[m].covers, 0.95 - 4 * STANDARD_ERROR,
+      m == TOTAL_VARIATION || m == TAIL || m == WELLS ? 1 : 0.95 + 3.5 * STANDARD_ERROR);
+    /* docs/measures.md: no estimate is without bias */
+    if (m == TOTAL_VARIATION || m == TAIL)
+      assert_between(of[m].corrected, -of[m].target, of[m].value);
+    else
+      assert_near(of[m].corrected, of[m].target, (0.2 + 4 / sqrt(SEEDS)) * of[m].spread + 1e-12);
   }
 }
 
@@ -168,8 +187,10 @@ static void populations_of_wells(void **state)
   try_all(&truth, &wrong, 4000, 1, 1, of);
   assert_near(of[WELLS].target, 0.1, 1e-3);
   for (int m = 0; m < MEASURES; m++) {
-    assert_between(of[m].covers, 0.95 - 4 * STANDARD_ERROR, m == TAIL || m == TOTAL_VARIATION ? 1 : 0.95 + 3.5 * STANDARD_ERROR);
-    if (m != TAIL && m != TOTAL_VARIATION) assert_near(of[m].corrected, of[m].target, (0.2 + 4 / sqrt(SEEDS)) * of[m].spread);
+    assert_between(of[m].covers, 0.95 - 4 * STANDARD_ERROR,
+      m == TAIL || m == TOTAL_VARIATION ? 1 : 0.95 + 3.5 * STANDARD_ERROR);
+    if (m != TAIL && m != TOTAL_VARIATION)
+      assert_near(of[m].corrected, of[m].target, (0.2 + 4 / sqrt(SEEDS)) * of[m].spread);
   }
 }
 
@@ -188,7 +209,10 @@ static void copies_are_no_samples(void **state)
   }
 }
 
-/* Importance weights from a wider Gaussian, whose noise lies elsewhere than that of equal samples: floors cannot know, groups do. */
+/*
+  Importance weights from a wider Gaussian, whose noise lies elsewhere than that of equal samples: floors
+  cannot know, groups do.
+*/
 static void weights_are_seen_through(void **state)
 {
   const mixture truth = {1, 0, 0, 1}, shifted = {1, 0.3, 0, 1};
@@ -199,12 +223,16 @@ static void weights_are_seen_through(void **state)
   assert_between(of[0].effective, 3000, 5900);
   for (int m = 0; m < MEASURES; m++) {
     if (m != WELLS) assert_between(of[m].covers, 0.95 - 5 * STANDARD_ERROR, 1);
-    if (m != WELLS && m != TAIL && m != TOTAL_VARIATION) assert_near(of[m].corrected, of[m].target, (0.25 + 4 / sqrt(SEEDS)) * of[m].spread);
+    if (m != WELLS && m != TAIL && m != TOTAL_VARIATION)
+      assert_near(of[m].corrected, of[m].target, (0.25 + 4 / sqrt(SEEDS)) * of[m].spread);
   }
 }
 
 /* Too few samples for groups, and one that has all the weight: no interval, and no wrong one. */
-/* No sample in the thinnest part of the truth: groups are alike there to rounding, and the interval is as wide as the scatter of exact draws. */
+/*
+  No sample in the thinnest part of the truth: groups are alike there to rounding, and the interval is as wide
+  as the scatter of exact draws.
+*/
 static void nothing_in_the_tail(void **state)
 {
   const mixture truth = {1, 0, 0, 1}, narrow = {1, 0, 0, 0.3};
@@ -231,11 +259,11 @@ static void nothing_in_the_tail(void **state)
 
 static void without_groups_there_is_no_interval(void **state)
 {
-  const mixture truth = {1, 0, 0, 1};
-  bins          b     = make_line(CELLS, -6, 6);
-  double        mass[CELLS];
-  fare_binned   p, q;
-  fare_measured r[MEASURES];
+  const mixture  truth = {1, 0, 0, 1};
+  bins           b     = make_line(CELLS, -6, 6);
+  double         mass[CELLS];
+  fare_binned    p, q;
+  fare_measured  r[MEASURES];
   fare_ensemble *e;
 
   (void)state;
@@ -244,12 +272,15 @@ static void without_groups_there_is_no_interval(void **state)
   q = draw_mixture(&b, &truth, 9, 1, 1, 1);
   assert_int_equal(q.groups, 0);
   compare(&b, &p, &q, REPLICATES, 1, r);
-  for (int m = 0; m < MEASURES; m++) assert_true(isnan(r[m].low) && isnan(r[m].high) && isnan(r[m].corrected) && isfinite(r[m].value) && r[m].independent == 9);
+  for (int m = 0; m < MEASURES; m++)
+    assert_true(isnan(r[m].low) && isnan(r[m].high) && isnan(r[m].corrected) && isfinite(r[m].value) &&
+      r[m].independent == 9);
   assert_ok(fare_binned_free(&q));
   q = draw_mixture(&b, &truth, 10, 1, 1, 1);
   assert_int_equal(q.groups, 10);
   compare(&b, &p, &q, REPLICATES, 1, r);
-  for (int m = 0; m < MEASURES; m++) assert_true(isfinite(r[m].low) && isfinite(r[m].high) && r[m].low <= r[m].high);
+  for (int m = 0; m < MEASURES; m++)
+    assert_true(isfinite(r[m].low) && isfinite(r[m].high) && r[m].low <= r[m].high);
   assert_ok(fare_binned_free(&q));
   assert_ok(fare_ensemble_create(PETSC_COMM_SELF, 1, 1000, &e));
   e->weight = calloc((size_t)e->blocks * FARE_BLOCK, sizeof *e->weight);

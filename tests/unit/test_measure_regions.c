@@ -1,8 +1,14 @@
 /* fare-test: labels=unit ranks=1 timeout=120 */
-/* What some measures are made from: directions, the thinnest part of a density, its wells, and its logarithm at points. */
+/*
+  What some measures are made from: directions, the thinnest part of a density, its wells, and its logarithm
+  at points.
+*/
 #include "measures.h"
 
-/* Moments of a direction over the circle or sphere, and the mean of |x|, from the order of bins: the gaps tell each direction's component. */
+/*
+  Moments of a direction over the circle or sphere, and the mean of |x|, from the order of bins: the gaps tell
+  each direction's component.
+*/
 static void directions_are_a_quadrature(void **state)
 {
   (void)state;
@@ -12,7 +18,8 @@ static void directions_are_a_quadrature(void **state)
     const fare_projections *along   = &b.binning->projections;
     double                  sum = 0, first = 0, second = 0, fourth = 0, eighth = 0;
 
-    assert_int_equal(b.binning->all_seen, 2); /* middles a distance of 1 apart along the first axis: the gap is |x| */
+    /* middles a distance of 1 apart along the first axis: the gap is |x| */
+    assert_int_equal(b.binning->all_seen, 2);
     for (int d = 0; d < along->directions; d++) {
       const double x = along->gap[2 * d], w = along->weight[d];
 
@@ -31,13 +38,18 @@ static void directions_are_a_quadrature(void **state)
   }
 }
 
-/* E|N(m, s^2 I)|: closed in space; in the plane the average over angles of a component's, exponentially accurate by equal steps. */
+/*
+  E|N(m, s^2 I)|: closed in space; in the plane the average over angles of a component's, exponentially
+  accurate by equal steps.
+*/
 static double mean_length(int dim, double m, double s)
 {
   enum { ANGLES = 200 };
   double sum = 0;
 
-  if (dim == 3) return m > 0 ? s * sqrt(2 / M_PI) * exp(-m * m / (2 * s * s)) + (m + s * s / m) * erf(m / (s * M_SQRT2)) : 2 * s * sqrt(2 / M_PI);
+  if (dim == 3)
+    return m > 0 ? s * sqrt(2 / M_PI) * exp(-m * m / (2 * s * s)) + (m + s * s / m) * erf(m / (s * M_SQRT2))
+                 : 2 * s * sqrt(2 / M_PI);
   for (int k = 0; k < ANGLES; k++) {
     const double c = m * cos(M_PI * (k + 0.5) / ANGLES);
 
@@ -53,10 +65,10 @@ static void distances_along_projections(void **state)
 
   (void)state;
   for (int dim = 2; dim <= 3; dim++) {
-    const PetscInt few[] = {48, 48, 48};
+    const PetscInt few[]   = {48, 48, 48};
     const double   shift[] = {0.6, -0.3, 0.2};
-    bins           b   = make(dim, dim == 2 ? cells : few, -6, 6);
-    const size_t   all = (size_t)(b.grid->cells[0] * b.grid->cells[1] * b.grid->cells[2]);
+    bins           b       = make(dim, dim == 2 ? cells : few, -6, 6);
+    const size_t   all     = (size_t)(b.grid->cells[0] * b.grid->cells[1] * b.grid->cells[2]);
     double        *p = malloc(all * sizeof *p), *q = malloc(all * sizeof *q), length = 0, exact, width = 0;
     fare_measured  r[MEASURES];
 
@@ -89,7 +101,10 @@ static void distances_along_projections(void **state)
   }
 }
 
-/* The mean of the estimate over exact draws of a few samples is the energy distance itself, in every dimension: nothing of the noise is left. */
+/*
+  The mean of the estimate over exact draws of a few samples is the energy distance itself, in every
+  dimension: nothing of the noise is left.
+*/
 static void energy_distances_have_no_bias(void **state)
 {
   enum { SAMPLES = 12, SEEDS = 4000 };
@@ -131,7 +146,7 @@ static void energy_distances_have_no_bias(void **state)
 
 static void find(const bins *b, const double mass[], double tail[], int well[], int *wells)
 {
-  fare_binned p = density(b, mass);
+  fare_binned p    = density(b, mass);
   double     *seen = calloc(b->binning->all_seen, sizeof *seen);
 
   assert_non_null(seen);
@@ -155,7 +170,8 @@ static void tails_have_their_mass(void **state)
     const double x = -6 + 0.01 * (i + 0.5);
 
     sum += tail[i] * mass[i];
-    if (fabs(fabs(x) - 2.5758) > 0.01) assert_true(tail[i] == (fabs(x) > 2.5758)); /* 1% of a Gaussian lies beyond */
+    /* 1% of a Gaussian lies beyond */
+    if (fabs(fabs(x) - 2.5758) > 0.01) assert_true(tail[i] == (fabs(x) > 2.5758));
     assert_near(tail[i], tail[N - 1 - i], 1e-12); /* both sides, though round-off may order them */
   }
   assert_near(sum, FARE_TAIL, 1e-10);
@@ -166,7 +182,10 @@ static void tails_have_their_mass(void **state)
   unmake(&b);
 }
 
-/* Two wells with a ripple in one, one of 0.0005 of the mass, one that a pass too high does not part; bounded by minima of the density. */
+/*
+  Two wells with a ripple in one, one of 0.0005 of the mass, one that a pass too high does not part; bounded
+  by minima of the density.
+*/
 static void wells_are_basins(void **state)
 {
   enum { N = 800 };
@@ -195,7 +214,10 @@ static void wells_are_basins(void **state)
   unmake(&b);
 }
 
-/* A ring's well does not end where the ring is cut; one on the diagonal of a plane holds together, and two of them are two. */
+/*
+  A ring's well does not end where the ring is cut; one on the diagonal of a plane holds together, and two of
+  them are two.
+*/
 static void wells_in_other_shapes(void **state)
 {
   enum { N = 64 };
@@ -223,7 +245,8 @@ static void wells_in_other_shapes(void **state)
     for (int i = 0; i < N * N; i++) {
       const double x = (i % N + 0.5) / N, y = (i / N + 0.5) / N, along = x + y - 1, across = (x - y) * N;
 
-      mass[i] = exp(-across * across) * (one ? exp(-along * along) : exp(-20 * pow(along - 0.5, 2)) + 2 * exp(-20 * pow(along + 0.5, 2)));
+      mass[i] = exp(-across * across) *
+        (one ? exp(-along * along) : exp(-20 * pow(along - 0.5, 2)) + 2 * exp(-20 * pow(along + 0.5, 2)));
     }
     find(&b, mass, tail, well, &wells);
     assert_int_equal(wells, one ? 1 : 2);
@@ -232,12 +255,14 @@ static void wells_in_other_shapes(void **state)
   unmake(&b);
 }
 
-/* Against the formula: two sizes of bins show the fourth order, in one to three dimensions and round a ring. */
+/*
+  Against the formula: two sizes of bins show the fourth order, in one to three dimensions and round a ring.
+*/
 static void logarithms_at_points(void **state)
 {
   (void)state;
   for (int dim = 1; dim <= 4; dim++) {
-    const int     axes = PetscMin(dim, 3), ring = dim == 4;
+    const int      axes = PetscMin(dim, 3), ring = dim == 4;
     double         worst[2] = {0};
     fare_ensemble *e;
 
@@ -247,13 +272,14 @@ static void logarithms_at_points(void **state)
 
       for (int64_t block = 0; block < e->blocks; block++) {
         fare_random_uniforms(fare_stream_make(3, "points"), (uint64_t)block, (uint64_t)axis, 0, u);
-        for (int i = 0; i < FARE_BLOCK; i++) e->x[axis][block * FARE_BLOCK + i] = ring ? 10 * u[i] - 4 : 2 * (2 * u[i] - 1);
+        for (int i = 0; i < FARE_BLOCK; i++)
+          e->x[axis][block * FARE_BLOCK + i] = ring ? 10 * u[i] - 4 : 2 * (2 * u[i] - 1);
       }
     }
     for (int fine = 0; fine < 2; fine++) {
-      const PetscInt n       = (PetscInt)(e->dim == 3 ? 20 : 32) << fine, cells[] = {n, n, n};
+      const PetscInt n = (PetscInt)(e->dim == 3 ? 20 : 32) << fine, cells[] = {n, n, n};
       const double   low[] = {-3, -3, -3}, high[] = {3, 3, 3};
-      const fare_end periodic[] = {FARE_END_PERIODIC};
+      const fare_end periodic[]  = {FARE_END_PERIODIC};
       double        *log_density = malloc(1000 * sizeof *log_density), *mass, h = 6. / (double)n;
       fare_binned    p;
       bins           b;
@@ -271,7 +297,8 @@ static void logarithms_at_points(void **state)
         for (int axis = 0; axis < e->dim; axis++) {
           const double x = -3 + (double)(rest % (size_t)n) * h;
 
-          mass[i] *= ring ? h + 0.5 * 3 / M_PI * (sin((x + h) * M_PI / 3) - sin(x * M_PI / 3)) : gaussian(0.2, 1, x, x + h);
+          mass[i] *= ring ? h + 0.5 * 3 / M_PI * (sin((x + h) * M_PI / 3) - sin(x * M_PI / 3))
+                          : gaussian(0.2, 1, x, x + h);
           rest /= (size_t)n;
         }
       }
@@ -280,7 +307,8 @@ static void logarithms_at_points(void **state)
       for (int i = 0; i < 1000; i++) {
         double exact = ring ? log((1 + 0.5 * cos(e->x[0][i] * M_PI / 3)) / 6) : 0;
 
-        for (int axis = 0; !ring && axis < e->dim; axis++) exact += -0.5 * pow(e->x[axis][i] - 0.2, 2) - 0.5 * log(2 * M_PI) - log(gaussian(0.2, 1, -3, 3));
+        for (int axis = 0; !ring && axis < e->dim; axis++)
+          exact += -0.5 * pow(e->x[axis][i] - 0.2, 2) - 0.5 * log(2 * M_PI) - log(gaussian(0.2, 1, -3, 3));
         worst[fine] = PetscMax(worst[fine], fabs(log_density[i] - exact));
       }
       e->x[0][0] = ring ? NAN : 3.1;

@@ -1,5 +1,8 @@
 /* fare-test: labels=unit ranks=1,2 timeout=60 */
-/* Networks against plain loops in double and finite differences of those: values, derivatives, derivatives of derivatives along a direction. */
+/*
+  Networks against plain loops in double and finite differences of those: values, derivatives, derivatives of
+  derivatives along a direction.
+*/
 #include "fare_test.h"
 
 #include "network_subject.h"
@@ -18,7 +21,9 @@ static void forward_is_the_plain_function(void **state)
     subject                   s;
 
     subject_begin(shape, n % 2, &s);
-    assert_int_equal(s.count, (shape->inputs + 1) * shape->width + (shape->layers - 1) * (shape->width + 1) * shape->width + (shape->width + 1) * shape->outputs);
+    assert_int_equal(s.count,
+      (shape->inputs + 1) * shape->width + (shape->layers - 1) * (shape->width + 1) * shape->width +
+        (shape->width + 1) * shape->outputs);
     fare_network_forward(s.network, ROWS, s.input, output);
     for (int r = 0; r < ROWS; r++) {
       double complex in[WIDTH], out[WIDTH];
@@ -79,7 +84,8 @@ static void backward_agrees_with_differences(void **state)
     gradient = calloc(s.count, sizeof *gradient);
     fare_network_forward(s.network, ROWS, s.input, output);
     for (int k = 0; k < shape->outputs; k++) {
-      for (int r = 0; r < ROWS; r++) d_output[k * FARE_BLOCK + r] = output[k * FARE_BLOCK + r] - (float)s.target[r][k];
+      for (int r = 0; r < ROWS; r++)
+        d_output[k * FARE_BLOCK + r] = output[k * FARE_BLOCK + r] - (float)s.target[r][k];
     }
     fare_network_backward(s.network, ROWS, s.input, d_output, gradient, d_input);
     assert_derivatives(shape, &s, squares, gradient, d_input);
@@ -91,8 +97,8 @@ static void backward_agrees_with_differences(void **state)
 static void backward_adds_up(void **state)
 {
   const fare_network_shape shape = {3, 8, 1, 1};
-  float                    output[FARE_BLOCK], once[64] = {0}, twice[64] = {0}, with[3 * FARE_BLOCK], without[3 * FARE_BLOCK];
-  subject                  s;
+  float   output[FARE_BLOCK], once[64] = {0}, twice[64] = {0}, with[3 * FARE_BLOCK], without[3 * FARE_BLOCK];
+  subject s;
 
   (void)state;
   subject_begin(&shape, PETSC_TRUE, &s);
@@ -101,13 +107,19 @@ static void backward_adds_up(void **state)
   fare_network_backward(s.network, ROWS, s.input, output, twice, NULL);
   fare_network_backward(s.network, ROWS, s.input, output, NULL, without);
   fare_network_backward(s.network, ROWS, s.input, output, twice, NULL);
-  for (size_t k = 0; k < s.count; k++) assert_near(twice[k], 2 * once[k], 1e-5 * fabs((double)once[k]) + 1e-6);
-  for (int k = 0; k < 3; k++) assert_memory_equal(with + k * FARE_BLOCK, without + k * FARE_BLOCK, ROWS * sizeof(float));
+  for (size_t k = 0; k < s.count; k++)
+    assert_near(twice[k], 2 * once[k], 1e-5 * fabs((double)once[k]) + 1e-6);
+  for (int k = 0; k < 3; k++)
+    assert_memory_equal(with + k * FARE_BLOCK, without + k * FARE_BLOCK, ROWS * sizeof(float));
   subject_end(&s);
 }
 
-/* Outputs and their derivatives along the direction, of one row: by a step along the imaginary axis that rounding does not see. */
-static void reference_along(const fare_network_shape *shape, const subject *s, int r, double out[], double along[])
+/*
+  Outputs and their derivatives along the direction, of one row: by a step along the imaginary axis that
+  rounding does not see.
+*/
+static void reference_along(
+  const fare_network_shape *shape, const subject *s, int r, double out[], double along[])
 {
   const double   h = 1e-40;
   double complex in[WIDTH], to[WIDTH];
@@ -150,7 +162,8 @@ static void tangents_agree_with_backward(void **state)
   (void)state;
   for (size_t n = 0; n < 2 * SHAPES; n++) {
     const fare_network_shape *shape = &shapes[n / 2];
-    float   output[WIDTH * FARE_BLOCK], along[WIDTH * FARE_BLOCK], d_output[WIDTH * FARE_BLOCK], d_input[WIDTH * FARE_BLOCK];
+    float output[WIDTH * FARE_BLOCK], along[WIDTH * FARE_BLOCK], d_output[WIDTH * FARE_BLOCK],
+      d_input[WIDTH * FARE_BLOCK];
     subject s;
 
     subject_begin(shape, n % 2, &s);
@@ -170,7 +183,9 @@ static void tangents_agree_with_backward(void **state)
   }
 }
 
-/* Sum over rows of (out - target)^2/2 + (J direction)^2/2 + out (J direction): both parts and their product. */
+/*
+  Sum over rows of (out - target)^2/2 + (J direction)^2/2 + out (J direction): both parts and their product.
+*/
 static double squares_along(const fare_network_shape *shape, const subject *s)
 {
   double sum = 0;
@@ -179,7 +194,8 @@ static double squares_along(const fare_network_shape *shape, const subject *s)
     double out[WIDTH], along[WIDTH];
 
     reference_along(shape, s, r, out, along);
-    for (int k = 0; k < shape->outputs; k++) sum += 0.5 * pow(out[k] - s->target[r][k], 2) + 0.5 * along[k] * along[k] + out[k] * along[k];
+    for (int k = 0; k < shape->outputs; k++)
+      sum += 0.5 * pow(out[k] - s->target[r][k], 2) + 0.5 * along[k] * along[k] + out[k] * along[k];
   }
   return sum;
 }
@@ -189,7 +205,8 @@ static void tangent_backward_agrees_with_differences(void **state)
   (void)state;
   for (size_t n = 0; n < 2 * SHAPES; n++) {
     const fare_network_shape *shape = &shapes[n / 2];
-    float   output[WIDTH * FARE_BLOCK], along[WIDTH * FARE_BLOCK], d_output[WIDTH * FARE_BLOCK], d_along[WIDTH * FARE_BLOCK], d_input[WIDTH * FARE_BLOCK], *gradient;
+    float output[WIDTH * FARE_BLOCK], along[WIDTH * FARE_BLOCK], d_output[WIDTH * FARE_BLOCK],
+      d_along[WIDTH * FARE_BLOCK], d_input[WIDTH * FARE_BLOCK], *gradient;
     subject s;
 
     subject_begin(shape, n % 2, &s);
@@ -203,7 +220,8 @@ static void tangent_backward_agrees_with_differences(void **state)
         d_along[j]  = along[j] + output[j];
       }
     }
-    fare_network_tangent_backward(s.network, ROWS, s.input, s.direction, d_output, d_along, gradient, d_input);
+    fare_network_tangent_backward(
+      s.network, ROWS, s.input, s.direction, d_output, d_along, gradient, d_input);
     assert_derivatives(shape, &s, squares_along, gradient, d_input);
     free(gradient);
     subject_end(&s);
@@ -214,8 +232,9 @@ static void tangent_backward_agrees_with_differences(void **state)
 static void tangent_backward_contains_backward(void **state)
 {
   const fare_network_shape shape = {5, 17, 3, 2};
-  float                    output[2 * FARE_BLOCK], along[2 * FARE_BLOCK], zero[2 * FARE_BLOCK] = {0}, one[5 * FARE_BLOCK], two[5 * FARE_BLOCK], *gradient[2];
-  subject                  s;
+  float output[2 * FARE_BLOCK], along[2 * FARE_BLOCK], zero[2 * FARE_BLOCK] = {0}, one[5 * FARE_BLOCK],
+                                                                two[5 * FARE_BLOCK], *gradient[2];
+  subject s;
 
   (void)state;
   subject_begin(&shape, PETSC_TRUE, &s);
@@ -224,9 +243,12 @@ static void tangent_backward_contains_backward(void **state)
   fare_network_backward(s.network, ROWS, s.input, output, gradient[0], one);
   fare_network_tangent(s.network, ROWS, s.input, s.direction, output, along);
   fare_network_tangent_backward(s.network, ROWS, s.input, s.direction, output, zero, gradient[1], two);
-  for (size_t k = 0; k < s.count; k++) assert_near(gradient[1][k], gradient[0][k], 1e-5 * (1 + fabs((double)gradient[0][k])));
+  for (size_t k = 0; k < s.count; k++)
+    assert_near(gradient[1][k], gradient[0][k], 1e-5 * (1 + fabs((double)gradient[0][k])));
   for (int k = 0; k < 5; k++) {
-    for (int r = 0; r < ROWS; r++) assert_near(two[k * FARE_BLOCK + r], one[k * FARE_BLOCK + r], 1e-5 * (1 + fabs((double)one[k * FARE_BLOCK + r])));
+    for (int r = 0; r < ROWS; r++)
+      assert_near(
+        two[k * FARE_BLOCK + r], one[k * FARE_BLOCK + r], 1e-5 * (1 + fabs((double)one[k * FARE_BLOCK + r])));
   }
   for (int k = 0; k < 2; k++) free(gradient[k]);
   subject_end(&s);
@@ -235,9 +257,10 @@ static void tangent_backward_contains_backward(void **state)
 /* Far from zero SiLU is 0 or the identity, with no overflow on the way. */
 static void silu_has_its_limits(void **state)
 {
-  static float h[FARE_BLOCK], slope[FARE_BLOCK], again[FARE_BLOCK], along[FARE_BLOCK], steep[FARE_BLOCK], bend[FARE_BLOCK];
-  const float  bias[1] = {0};
-  const float  x[]     = {-1e4f, -200, -90, 0, 90, 200, 1e4f};
+  static float h[FARE_BLOCK], slope[FARE_BLOCK], again[FARE_BLOCK], along[FARE_BLOCK], steep[FARE_BLOCK],
+    bend[FARE_BLOCK];
+  const float bias[1] = {0};
+  const float x[]     = {-1e4f, -200, -90, 0, 90, 200, 1e4f};
 
   (void)state;
   memcpy(h, x, sizeof x);

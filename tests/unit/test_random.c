@@ -6,8 +6,10 @@ static void philox_known_answers(void **state)
 {
   const uint32_t cases[3][10] = {
     {0, 0, 0, 0, 0, 0, 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8},
-    {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd},
-    {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1},
+    {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0x408f276d, 0x41c83b0e,
+      0xa20bc7c6, 0x6d5451fd},
+    {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0xd16cfe09, 0x94fdcceb,
+      0x5001e420, 0x24126ea1},
   };
 
   (void)state;
@@ -51,7 +53,8 @@ static void normals_are_those_of_the_uniforms(void **state)
     for (int i = 0; i < FARE_BLOCK / 2; i++) {
       const double radius = sqrt(-2 * log(u[i])), angle = 2 * M_PI * u[i + FARE_BLOCK / 2];
 
-      worst = fmax(worst, fmax(fabs(z[i] - radius * cos(angle)), fabs(z[i + FARE_BLOCK / 2] - radius * sin(angle))));
+      worst = fmax(
+        worst, fmax(fabs(z[i] - radius * cos(angle)), fabs(z[i + FARE_BLOCK / 2] - radius * sin(angle))));
     }
   }
   assert_between(worst, 1e-18, 1e-14);

@@ -1,13 +1,16 @@
 /* fare-test: labels=unit ranks=1 timeout=60 */
-/* Splines: inverse against forward, slopes and derivatives of the loss against finite differences, densities against quadrature. */
+/*
+  Splines: inverse against forward, slopes and derivatives of the loss against finite differences, densities
+  against quadrature.
+*/
 #include "fare_test.h"
 
 #include "sampler/flow/spline.h"
 
 #include <stdlib.h>
 
-#define BINS 9
-#define ROWS 64
+#define BINS       9
+#define ROWS       64
 #define PARAMETERS (3 * BINS + 1)
 
 static float theta[PARAMETERS * FARE_BLOCK];
@@ -26,7 +29,7 @@ static void random_rows(fare_spline *spline)
 static void without_parameters_it_is_the_identity(void **state)
 {
   static const float none[PARAMETERS * FARE_BLOCK];
-  const double       x[5] = {-0.7, 0, 0.37, 1, 2.5};
+  const double       x[5]   = {-0.7, 0, 0.37, 1, 2.5};
   const int          row[5] = {0, 0, 0, 0, 0};
   fare_spline       *spline;
   double             y[5], log_slope[5];
@@ -71,9 +74,11 @@ static void inverse_and_slope_agree_with_forward(void **state)
         assert_true(y[2] > y[0] && y[0] > y[1]);
         assert_true(exp(log_slope[0]) > 1e-7); /* at worst a slope of 1e-3 in a flat bin */
         /* a knot between the three points, where the slope has a kink, is the worst case */
-        assert_near((y[2] - y[1]) / (2 * e), exp(log_slope[0]), 1e-6 + fabs(exp(log_slope[2]) - exp(log_slope[1])) + 1e-6 * exp(log_slope[0]) + 1e-9 / e);
+        assert_near((y[2] - y[1]) / (2 * e), exp(log_slope[0]),
+          1e-6 + fabs(exp(log_slope[2]) - exp(log_slope[1])) + 1e-6 * exp(log_slope[0]) + 1e-9 / e);
       }
-      for (int k = 0; k < BINS; k++) assert_true(spline->X[(k + 1) * FARE_BLOCK + r] - spline->X[k * FARE_BLOCK + r] > 0.999 * least);
+      for (int k = 0; k < BINS; k++)
+        assert_true(spline->X[(k + 1) * FARE_BLOCK + r] - spline->X[k * FARE_BLOCK + r] > 0.999 * least);
     }
     assert_ok(fare_spline_destroy(&spline));
   }
@@ -168,15 +173,21 @@ static void derivatives_are_those_of_the_loss(void **state)
           f[j] = loss_of(spline, pull);
         }
         *at = kept;
-        /* of fourth order, unless a knot passes a point meanwhile: then the loss itself is smooth to second order only */
-        assert_near(gradient[k * FARE_BLOCK + r], (f[0] - 8 * f[1] + 8 * f[2] - f[3]) / (12 * (double)step), 2e-4 * (1 + fabs(gradient[k * FARE_BLOCK + r])));
+        /*
+          of fourth order, unless a knot passes a point meanwhile: then the loss itself is smooth to second
+          order only
+        */
+        assert_near(gradient[k * FARE_BLOCK + r], (f[0] - 8 * f[1] + 8 * f[2] - f[3]) / (12 * (double)step),
+          2e-4 * (1 + fabs(gradient[k * FARE_BLOCK + r])));
       }
     }
     assert_ok(fare_spline_destroy(&spline));
   }
 }
 
-/* Equation 8 of the paper in single precision: where slopes are extreme its discriminant comes out negative. */
+/*
+  Equation 8 of the paper in single precision: where slopes are extreme its discriminant comes out negative.
+*/
 static float plain_discriminant(float h, float s, float d0, float d1, float rest)
 {
   const float q = d0 + d1 - 2 * s, a = h * (s - d0) + rest * q, b = h * d0 - rest * q, c = -s * rest;
@@ -184,7 +195,10 @@ static float plain_discriminant(float h, float s, float d0, float d1, float rest
   return b * b - 4 * a * c;
 }
 
-/* A steep bin between flat ones, and points that crowd at its upper end, where b^2 and 4 a c are almost the same. */
+/*
+  A steep bin between flat ones, and points that crowd at its upper end, where b^2 and 4 a c are almost the
+  same.
+*/
 static void rounding_makes_no_negative_discriminant(void **state)
 {
   enum { SETTINGS = 200, POINTS = 30 };
@@ -211,7 +225,8 @@ static void rounding_makes_no_negative_discriminant(void **state)
       assert_true(x >= spline->X[at] && x <= spline->X[next]);
       fare_spline_forward(spline, 1, &first, &x, &again, NULL);
       assert_near(again, y, 1e-9);
-      negative += plain_discriminant((float)h, (float)(h / w), (float)spline->S[at], (float)spline->S[next], (float)rest) < 0;
+      negative += plain_discriminant(
+                    (float)h, (float)(h / w), (float)spline->S[at], (float)spline->S[next], (float)rest) < 0;
     }
   }
   print_message("%d of %d discriminants are negative in single precision\n", negative, SETTINGS * POINTS);
@@ -220,8 +235,10 @@ static void rounding_makes_no_negative_discriminant(void **state)
 }
 
 /*
-  At the upper end of a bin the discriminant is (h d)^2, d the slope there, and made of terms like (h s)^2, so that rounding decides its sign where d is below 1e-8 of the mean slope s. The least slope
-  keeps away from that in double precision; with slopes below it, and heights shifted so that places next to the knot are numbers of their own, all set by hand, the knot must be found none the less.
+  At the upper end of a bin the discriminant is (h d)^2, d the slope there, and made of terms like (h s)^2, so
+  that rounding decides its sign where d is below 1e-8 of the mean slope s. The least slope keeps away from
+  that in double precision; with slopes below it, and heights shifted so that places next to the knot are
+  numbers of their own, all set by hand, the knot must be found none the less.
 */
 static void a_negative_discriminant_is_nothing(void **state)
 {
@@ -242,9 +259,11 @@ static void a_negative_discriminant_is_nothing(void **state)
 
       for (int j = 0; j <= BINS; j++) spline->Y[j * FARE_BLOCK + r] -= shift;
       for (int i = 1; i <= LAST; i++) {
-        const double y = -i * 1e-22, w = spline->X[next] - spline->X[at], h = spline->Y[next] - spline->Y[at], s = h / w, q = spline->S[at] + spline->S[next] - 2 * s;
-        const double a = h * (s - spline->S[at]) + (y - spline->Y[at]) * q, b = h * spline->S[at] - (y - spline->Y[at]) * q, c = -s * (y - spline->Y[at]);
-        double       x;
+        const double y = -i * 1e-22, w = spline->X[next] - spline->X[at], h = spline->Y[next] - spline->Y[at],
+                     s = h / w, q = spline->S[at] + spline->S[next] - 2 * s;
+        const double a = h * (s - spline->S[at]) + (y - spline->Y[at]) * q,
+                     b = h * spline->S[at] - (y - spline->Y[at]) * q, c = -s * (y - spline->Y[at]);
+        double x;
 
         negative += b * b - 4 * a * c < 0;
         fare_spline_inverse(spline, 1, &r, &y, &x);

@@ -30,10 +30,13 @@ static void prepare(const fare_system_type *type, int dim, double theta[], batch
   for (int i = 0; type->parameters[i].name; i++) {
     const fare_parameter *row = &type->parameters[i];
 
-    theta[i] = PetscMin(row->most, PetscMax(row->least, row->value + 0.3 * (0.5 + fare_random_uniform(&random))));
+    theta[i] =
+      PetscMin(row->most, PetscMax(row->least, row->value + 0.3 * (0.5 + fare_random_uniform(&random))));
   }
   for (int axis = 0; axis < dim; axis++) {
-    for (int i = 0; i < POINTS; i++) x[axis][i] = type->lower[axis] + (0.1 + 0.8 * fare_random_uniform(&random)) * (type->upper[axis] - type->lower[axis]);
+    for (int i = 0; i < POINTS; i++)
+      x[axis][i] = type->lower[axis] +
+        (0.1 + 0.8 * fare_random_uniform(&random)) * (type->upper[axis] - type->lower[axis]);
   }
 }
 
@@ -42,13 +45,15 @@ static fare_system *create(const fare_system_type *type, int dim, const double t
   fare_system *system;
 
   assert_ok(fare_system_create(type, dim, &system));
-  for (int i = 0; theta && type->parameters[i].name; i++) assert_ok(fare_system_set(system, type->parameters[i].name, theta[i]));
+  for (int i = 0; theta && type->parameters[i].name; i++)
+    assert_ok(fare_system_set(system, type->parameters[i].name, theta[i]));
   return system;
 }
 
-#define FOR_EACH_SYSTEM(type, dim) \
-  for (size_t i_ = 0; fare_system_type_at(i_); i_++) \
-    for (int dim = fare_system_type_at(i_)->dimension_least; dim <= fare_system_type_at(i_)->dimension_most; dim++) \
+#define FOR_EACH_SYSTEM(type, dim)                                                                           \
+  for (size_t i_ = 0; fare_system_type_at(i_); i_++)                                                         \
+    for (int dim = fare_system_type_at(i_)->dimension_least; dim <= fare_system_type_at(i_)->dimension_most; \
+         dim++)                                                                                              \
       for (const fare_system_type *type = fare_system_type_at(i_); type; type = NULL)
 
 static void tables_are_complete(void **state)
@@ -80,7 +85,9 @@ static void tables_are_complete(void **state)
   }
 }
 
-/* -grad V by Richardson-extrapolated central differences against the force less its part that is no gradient. */
+/*
+  -grad V by Richardson-extrapolated central differences against the force less its part that is no gradient.
+*/
 static void force_is_minus_gradient(void **state)
 {
   static batch  x, y, f, extra;
@@ -104,9 +111,12 @@ static void force_is_minus_gradient(void **state)
         type->potential(dim, theta, POINTS, in(y), V[k]);
       }
       for (int i = 0; i < POINTS; i++) {
-        const double slope = (V[0][i] - 8 * V[1][i] + 8 * V[2][i] - V[3][i]) / (12 * h), size = 1 + fabs(f[axis][i]) + fabs(V[1][i]);
+        const double slope = (V[0][i] - 8 * V[1][i] + 8 * V[2][i] - V[3][i]) / (12 * h),
+                     size  = 1 + fabs(f[axis][i]) + fabs(V[1][i]);
 
-        if (!(fabs(f[axis][i] - extra[axis][i] + slope) < 1e-6 * size)) fail_msg("%s, %d dimensions, axis %d at %g: force %g, -dV/dx %g", type->name, dim, axis, x[axis][i], f[axis][i], -slope);
+        if (!(fabs(f[axis][i] - extra[axis][i] + slope) < 1e-6 * size))
+          fail_msg("%s, %d dimensions, axis %d at %g: force %g, -dV/dx %g", type->name, dim, axis, x[axis][i],
+            f[axis][i], -slope);
       }
     }
   }
@@ -136,12 +146,16 @@ static void shapes_add_up_to_the_potential(void **state)
         sum += a[k] * phi[k][i];
         size += fabs(a[k] * phi[k][i]);
       }
-      if (!(fabs(sum - V[i]) <= 1e-13 * (1 + size))) fail_msg("%s: V %.17g, sum of shapes %.17g", type->name, V[i], sum);
+      if (!(fabs(sum - V[i]) <= 1e-13 * (1 + size)))
+        fail_msg("%s: V %.17g, sum of shapes %.17g", type->name, V[i], sum);
     }
   }
 }
 
-/* Drift and diffusion all over the default domain and a tenth of its width beyond, corners and centre among the points. */
+/*
+  Drift and diffusion all over the default domain and a tenth of its width beyond, corners and centre among
+  the points.
+*/
 static void drift_and_diffusion_are_finite(void **state)
 {
   enum { SIDE = 31 };
@@ -151,14 +165,15 @@ static void drift_and_diffusion_are_finite(void **state)
   FOR_EACH_SYSTEM(type, dim)
   {
     fare_system *system = create(type, dim, NULL);
-    const int    all = dim == 1 ? SIDE : dim == 2 ? SIDE * SIDE : SIDE * SIDE * SIDE;
+    const int    all    = dim == 1 ? SIDE : dim == 2 ? SIDE * SIDE : SIDE * SIDE * SIDE;
 
     for (int first = 0; first < all; first += POINTS) {
       const int n = PetscMin(POINTS, all - first);
 
       for (int i = 0; i < n; i++) {
         for (int axis = 0, rest = first + i; axis < dim; axis++, rest /= SIDE) {
-          x[axis][i] = type->lower[axis] + (type->upper[axis] - type->lower[axis]) * (-0.1 + 1.2 * (rest % SIDE) / (SIDE - 1));
+          x[axis][i] = type->lower[axis] +
+            (type->upper[axis] - type->lower[axis]) * (-0.1 + 1.2 * (rest % SIDE) / (SIDE - 1));
         }
       }
       fare_system_drift(system, 0, (size_t)n, in(x), out(f));
@@ -166,7 +181,8 @@ static void drift_and_diffusion_are_finite(void **state)
       for (int axis = 0; axis < dim; axis++) {
         for (int i = 0; i < n; i++) {
           if (!isfinite(f[axis][i]) || !isfinite(D[axis][i]) || D[axis][i] < 0)
-            fail_msg("%s, %d dimensions, axis %d, at %g, %g, %g: drift %g, diffusion %g", type->name, dim, axis, x[0][i], x[1][i], x[2][i], f[axis][i], D[axis][i]);
+            fail_msg("%s, %d dimensions, axis %d, at %g, %g, %g: drift %g, diffusion %g", type->name, dim,
+              axis, x[0][i], x[1][i], x[2][i], f[axis][i], D[axis][i]);
         }
       }
     }
@@ -178,7 +194,8 @@ static void compare_batches(const char *what, const fare_system_type *type, batc
 {
   for (int k = 0; k < count; k++) {
     for (int i = 0; i < POINTS; i++) {
-      if (!(fabs(a[k][i] - b[k][i]) <= 1e-12 * (1 + fabs(a[k][i])))) fail_msg("%s of %s is not periodic: %.17g, one period on %.17g", what, type->name, a[k][i], b[k][i]);
+      if (!(fabs(a[k][i] - b[k][i]) <= 1e-12 * (1 + fabs(a[k][i]))))
+        fail_msg("%s of %s is not periodic: %.17g, one period on %.17g", what, type->name, a[k][i], b[k][i]);
     }
   }
 }
@@ -224,14 +241,18 @@ static double step(double slope)
   return 0.01 / (5 + fabs(slope));
 }
 
-/* div(f p) - sum_k d^2(D_k p)/dx_k^2 of p = exp(-V/kT) over p, by differences of fourth order, in parts of the size of what cancels in it. */
+/*
+  div(f p) - sum_k d^2(D_k p)/dx_k^2 of p = exp(-V/kT) over p, by differences of fourth order, in parts of the
+  size of what cancels in it.
+*/
 static void stationarity_defect(const fare_system *system, batch x, double defect[])
 {
-  static const double first[] = {1. / 12, -2. / 3, 0, 2. / 3, -1. / 12}, second[] = {-1. / 12, 4. / 3, -5. / 2, 4. / 3, -1. / 12};
-  static batch        y, f, D, slope;
-  static double       V[POINTS], V0[POINTS];
-  const double        kT = fare_system_kT(system, 0);
-  double              size[POINTS] = {0};
+  static const double first[]  = {1. / 12, -2. / 3, 0, 2. / 3, -1. / 12},
+                      second[] = {-1. / 12, 4. / 3, -5. / 2, 4. / 3, -1. / 12};
+  static batch  y, f, D, slope;
+  static double V[POINTS], V0[POINTS];
+  const double  kT           = fare_system_kT(system, 0);
+  double        size[POINTS] = {0};
 
   memset(defect, 0, POINTS * sizeof *defect);
   fare_system_potential(system, 0, POINTS, in(x), V0);
@@ -275,7 +296,8 @@ static void boltzmann_is_stationary(void **state)
     if (!type->potential) continue;
     prepare(type, dim, theta, x);
     system = create(type, dim, theta);
-    if (!strcmp(type->name, "rotational_ou")) { /* its swirl runs along the level lines of V while these are centred */
+    /* its swirl runs along the level lines of V while these are centred */
+    if (!strcmp(type->name, "rotational_ou")) {
       assert_ok(fare_system_set(system, "tilt", 0));
       assert_ok(fare_system_set(system, "tilt_y", 0));
     } else if (type->extra) {
@@ -283,7 +305,9 @@ static void boltzmann_is_stationary(void **state)
     }
     stationarity_defect(system, x, defect);
     for (int i = 0; i < POINTS; i++) {
-      if (!(defect[i] < 1e-5)) fail_msg("%s, %d dimensions, at %g, %g, %g: dp/dt is %g of its terms", type->name, dim, x[0][i], x[1][i], x[2][i], defect[i]);
+      if (!(defect[i] < 1e-5))
+        fail_msg("%s, %d dimensions, at %g, %g, %g: dp/dt is %g of its terms", type->name, dim, x[0][i],
+          x[1][i], x[2][i], defect[i]);
     }
     inertial += type->drift ? 1 : 0;
     assert_ok(fare_system_destroy(&system));
@@ -291,14 +315,21 @@ static void boltzmann_is_stationary(void **state)
   assert_int_equal(inertial, 2);
 }
 
-/* The sum of exp(-(V - least)/kT) over a grid as wide again as the domain: all of it, and the part outside of the domain. */
-static void sum_boltzmann(const fare_system *system, double least, double *found, double *all, double *outside)
+/*
+  The sum of exp(-(V - least)/kT) over a grid as wide again as the domain: all of it, and the part outside of
+  the domain.
+*/
+static void sum_boltzmann(
+  const fare_system *system, double least, double *found, double *all, double *outside)
 {
   enum { ROW = 240 };
   const fare_system_type *type = fare_system_type_of(system);
-  const int               dim = fare_system_dimension(system), side = dim == 3 ? 60 : ROW, rows = dim == 1 ? 1 : dim == 2 ? side : side * side;
-  double                  x[FARE_DIM_MAX][ROW], V[ROW];
-  const double *const     px[] = {x[0], x[1], x[2]};
+  const int               dim = fare_system_dimension(system), side = dim == 3 ? 60 : ROW,
+            rows = dim == 1 ? 1
+    : dim == 2              ? side
+                            : side * side;
+  double              x[FARE_DIM_MAX][ROW], V[ROW];
+  const double *const px[] = {x[0], x[1], x[2]};
 
   *found = HUGE_VAL;
   *all = *outside = 0;
@@ -338,7 +369,9 @@ static void domain_holds_the_boltzmann_density(void **state)
     system = create(type, dim, NULL);
     sum_boltzmann(system, 0, &least, &all, &outside);
     sum_boltzmann(system, least, &least, &all, &outside);
-    if (!(outside <= 1e-10 * all)) fail_msg("%s, %d dimensions: %.3g of the Boltzmann density is outside of the default domain", type->name, dim, outside / all);
+    if (!(outside <= 1e-10 * all))
+      fail_msg("%s, %d dimensions: %.3g of the Boltzmann density is outside of the default domain",
+        type->name, dim, outside / all);
     assert_ok(fare_system_destroy(&system));
   }
 }
@@ -360,10 +393,12 @@ static void inertia_leaves_the_force(void **state)
     assert_ok(fare_system_create(fare_system_type_find(names[k][1]), 1, &overdamped));
     assert_string_equal(type->parameters[1].name, "mass");
     assert_string_equal(type->parameters[2].name, "friction");
-    for (int i = 3; type->parameters[i].name; i++) assert_ok(fare_system_set(overdamped, type->parameters[i].name, theta[i]));
+    for (int i = 3; type->parameters[i].name; i++)
+      assert_ok(fare_system_set(overdamped, type->parameters[i].name, theta[i]));
     fare_system_drift(inertial, 0, POINTS, in(x), out(f));
     fare_system_force(overdamped, 0, POINTS, in(x), out(g));
-    for (int i = 0; i < POINTS; i++) assert_near(theta[1] * (f[1][i] + theta[2] * x[1][i]), g[0][i], 1e-13 * (10 + fabs(g[0][i])));
+    for (int i = 0; i < POINTS; i++)
+      assert_near(theta[1] * (f[1][i] + theta[2] * x[1][i]), g[0][i], 1e-13 * (10 + fabs(g[0][i])));
     assert_ok(fare_system_destroy(&inertial));
     assert_ok(fare_system_destroy(&overdamped));
   }
@@ -379,7 +414,7 @@ static void toggle_switch_below_zero(void **state)
   for (int i = 0; i < POINTS; i++) {
     x[0][i] = -1e-3 * (i + 1);
     x[1][i] = y[1][i] = 0.02 * i;
-    y[0][i] = 0;
+    y[0][i]           = 0;
   }
   fare_system_drift(system, 0, POINTS, in(x), out(f));
   fare_system_drift(system, 0, POINTS, in(y), out(g));
@@ -398,9 +433,9 @@ static void toggle_switch_below_zero(void **state)
 static void five_well_at_the_origin(void **state)
 {
   const double at[] = {0, 0, 1e-200}, *const x[] = {at, at};
-  double       V[3], f[2][3];
-  double *const pf[] = {f[0], f[1]};
-  fare_system *system = create(fare_system_type_find("five_well"), 0, NULL);
+  double        V[3], f[2][3];
+  double *const pf[]   = {f[0], f[1]};
+  fare_system  *system = create(fare_system_type_find("five_well"), 0, NULL);
 
   (void)state;
   fare_system_potential(system, 0, 3, x, V);

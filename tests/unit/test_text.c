@@ -34,18 +34,21 @@ static void print(fare_table *table, char **text)
 /* Numbers go right, words left, and characters of two bytes count once. */
 static void tables_align(void **state)
 {
-  static const char *const cells[] = {"name", "value", "what", "a", "1.5", "first", "gr\303\266\303\237er", "-1e-10", "", "c", "-", "last one"};
+  static const char *const cells[] = {
+    "name", "value", "what", "a", "1.5", "first", "gr\303\266\303\237er", "-1e-10", "", "c", "-", "last one"};
   fare_table *table;
   char       *text;
 
   (void)state;
   assert_ok(fare_table_create(3, &table));
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(cells); i++) assert_ok(fare_table_cell(table, "%s", cells[i]));
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(cells); i++)
+    assert_ok(fare_table_cell(table, "%s", cells[i]));
   print(table, &text);
-  assert_string_equal(text, "name     value  what\n"
-                            "a          1.5  first\n"
-                            "gr\303\266\303\237er  -1e-10  \n"
-                            "c            -  last one\n");
+  assert_string_equal(text,
+    "name     value  what\n"
+    "a          1.5  first\n"
+    "gr\303\266\303\237er  -1e-10  \n"
+    "c            -  last one\n");
   free(text);
 }
 
@@ -99,6 +102,10 @@ static void messages_are_kept(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(texts_grow), cmocka_unit_test(tables_align), cmocka_unit_test(tables_without_rows), cmocka_unit_test(nearest_names), cmocka_unit_test(messages_are_kept),
+  cmocka_unit_test(texts_grow),
+  cmocka_unit_test(tables_align),
+  cmocka_unit_test(tables_without_rows),
+  cmocka_unit_test(nearest_names),
+  cmocka_unit_test(messages_are_kept),
 };
 FARE_TEST_MAIN(tests)

@@ -9,13 +9,14 @@ enum { TILT = 3 }; /* of prinz: kT, mobility, height, tilt */
 static fare_system *driven(const char *drive)
 {
   static const char *const head = "system: {name: prinz, parameters: {tilt: 0.5}}\ndrive:\n";
-  fare_text    text = {0};
-  fare_config *config;
-  fare_system *system;
+  fare_text                text = {0};
+  fare_config             *config;
+  fare_system             *system;
 
   fare_text_add(&text, "%s%s\n", head, drive);
   assert_ok(fare_config_parse("f.yaml", text.text, text.length, &config));
-  assert_ok(fare_system_from_config(fare_node_find(fare_config_root(config), "system"), fare_node_find(fare_config_root(config), "drive"), &system));
+  assert_ok(fare_system_from_config(fare_node_find(fare_config_root(config), "system"),
+    fare_node_find(fare_config_root(config), "drive"), &system));
   assert_ok(fare_config_destroy(&config));
   fare_text_free(&text);
   return system;
@@ -34,31 +35,46 @@ static void assert_follows(const char *drive, size_t count, const point points[]
     double theta[FARE_PARAMETERS_MAX];
 
     fare_system_parameters(system, points[i].t, theta);
-    if (!(fabs(theta[TILT] - points[i].tilt) <= tolerance)) fail_msg("%s: tilt(%g) = %.17g, expected %.17g", drive, points[i].t, theta[TILT], points[i].tilt);
+    if (!(fabs(theta[TILT] - points[i].tilt) <= tolerance))
+      fail_msg("%s: tilt(%g) = %.17g, expected %.17g", drive, points[i].t, theta[TILT], points[i].tilt);
     assert_near(theta[FARE_KT], 1, 0); /* the others stand still */
   }
   assert_ok(fare_system_destroy(&system));
 }
-#define FOLLOWS(drive, tolerance, ...) assert_follows(drive, sizeof((const point[]){__VA_ARGS__}) / sizeof(point), (const point[]){__VA_ARGS__}, tolerance)
+#define FOLLOWS(drive, tolerance, ...) \
+  assert_follows(                      \
+    drive, sizeof((const point[]){__VA_ARGS__}) / sizeof(point), (const point[]){__VA_ARGS__}, tolerance)
 
 static void formulas(void **state)
 {
   (void)state;
   FOLLOWS("  - {parameter: tilt, waveform: constant, amplitude: -2}", 0, {-1e9, -1.5}, {0, -1.5}, {7, -1.5});
   /* sine of period 4 that begins at t = 1 */
-  FOLLOWS("  - {parameter: tilt, waveform: sine, amplitude: 3, period: 4, start: 1}", 1e-14, {1, 0.5}, {2, 3.5}, {3, 0.5}, {4, -2.5}, {1 + 1. / 3, 2}, {-1, 0.5}, {0, -2.5});
+  FOLLOWS("  - {parameter: tilt, waveform: sine, amplitude: 3, period: 4, start: 1}", 1e-14, {1, 0.5},
+    {2, 3.5}, {3, 0.5}, {4, -2.5}, {1 + 1. / 3, 2}, {-1, 0.5}, {0, -2.5});
   /* a quarter of a cycle ahead it is a cosine; sin(pi/6) = 1/2 at phase pi/6 */
-  FOLLOWS("  - {parameter: tilt, waveform: sine, amplitude: 2, period: 1, phase: 1.5707963267948966}", 1e-14, {0, 2.5}, {0.25, 0.5}, {0.5, -1.5}, {1. / 6, 1.5});
-  FOLLOWS("  - {parameter: tilt, waveform: square, amplitude: 2, period: 4}", 0, {0, 2.5}, {1.9, 2.5}, {2, -1.5}, {3.9, -1.5}, {4, 2.5}, {-0.1, -1.5}, {-2.1, 2.5});
-  FOLLOWS("  - {parameter: tilt, waveform: square, amplitude: 2, period: 4, duty: 0.25, start: 1}", 0, {1, 2.5}, {1.99, 2.5}, {2, -1.5}, {4.99, -1.5}, {5, 2.5});
-  FOLLOWS("  - {parameter: tilt, waveform: square, amplitude: 2, period: 4, phase: 3.141592653589793}", 0, {0, -1.5}, {1.9, -1.5}, {2, 2.5}, {3.9, 2.5}, {4, -1.5});
-  FOLLOWS("  - {parameter: tilt, waveform: square, amplitude: 2, period: 4, duty: 0}", 0, {0, -1.5}, {3.9, -1.5});
-  FOLLOWS("  - {parameter: tilt, waveform: square, amplitude: 2, period: 4, duty: 1}", 0, {0, 2.5}, {3.9, 2.5}, {4, 2.5});
-  FOLLOWS("  - {parameter: tilt, waveform: ramp, amplitude: 8, start: 1, end: 5}", 1e-14, {-3, 0.5}, {1, 0.5}, {2, 2.5}, {3, 4.5}, {4.5, 7.5}, {5, 8.5}, {1e9, 8.5});
+  FOLLOWS("  - {parameter: tilt, waveform: sine, amplitude: 2, period: 1, phase: 1.5707963267948966}", 1e-14,
+    {0, 2.5}, {0.25, 0.5}, {0.5, -1.5}, {1. / 6, 1.5});
+  FOLLOWS("  - {parameter: tilt, waveform: square, amplitude: 2, period: 4}", 0, {0, 2.5}, {1.9, 2.5},
+    {2, -1.5}, {3.9, -1.5}, {4, 2.5}, {-0.1, -1.5}, {-2.1, 2.5});
+  FOLLOWS("  - {parameter: tilt, waveform: square, amplitude: 2, period: 4, duty: 0.25, start: 1}", 0,
+    {1, 2.5}, {1.99, 2.5}, {2, -1.5}, {4.99, -1.5}, {5, 2.5});
+  FOLLOWS("  - {parameter: tilt, waveform: square, amplitude: 2, period: 4, phase: 3.141592653589793}", 0,
+    {0, -1.5}, {1.9, -1.5}, {2, 2.5}, {3.9, 2.5}, {4, -1.5});
+  FOLLOWS(
+    "  - {parameter: tilt, waveform: square, amplitude: 2, period: 4, duty: 0}", 0, {0, -1.5}, {3.9, -1.5});
+  FOLLOWS("  - {parameter: tilt, waveform: square, amplitude: 2, period: 4, duty: 1}", 0, {0, 2.5},
+    {3.9, 2.5}, {4, 2.5});
+  FOLLOWS("  - {parameter: tilt, waveform: ramp, amplitude: 8, start: 1, end: 5}", 1e-14, {-3, 0.5}, {1, 0.5},
+    {2, 2.5}, {3, 4.5}, {4.5, 7.5}, {5, 8.5}, {1e9, 8.5});
   /* s^2 (3 - 2 s) at s = 1/4, 1/2, 3/4: 5/32, 1/2, 27/32 */
-  FOLLOWS("  - {parameter: tilt, waveform: smoothstep, amplitude: 32, start: 1, end: 5}", 1e-13, {0, 0.5}, {1, 0.5}, {2, 5.5}, {3, 16.5}, {4, 27.5}, {5, 32.5}, {6, 32.5});
-  FOLLOWS("  - {parameter: tilt, waveform: tabulated, times: [-1, 0, 2, 3], values: [1, 3, -1, 0]}", 1e-14, {-9, 1.5}, {-1, 1.5}, {-0.5, 2.5}, {0, 3.5}, {1, 1.5}, {1.5, 0.5}, {2, -0.5}, {2.5, 0}, {3, 0.5}, {9, 0.5});
-  FOLLOWS("  - {parameter: tilt, waveform: tabulated, times: 4, values: 5, amplitude: -2}", 0, {0, -9.5}, {4, -9.5}, {5, -9.5});
+  FOLLOWS("  - {parameter: tilt, waveform: smoothstep, amplitude: 32, start: 1, end: 5}", 1e-13, {0, 0.5},
+    {1, 0.5}, {2, 5.5}, {3, 16.5}, {4, 27.5}, {5, 32.5}, {6, 32.5});
+  FOLLOWS("  - {parameter: tilt, waveform: tabulated, times: [-1, 0, 2, 3], values: [1, 3, -1, 0]}", 1e-14,
+    {-9, 1.5}, {-1, 1.5}, {-0.5, 2.5}, {0, 3.5}, {1, 1.5}, {1.5, 0.5}, {2, -0.5}, {2.5, 0}, {3, 0.5},
+    {9, 0.5});
+  FOLLOWS("  - {parameter: tilt, waveform: tabulated, times: 4, values: 5, amplitude: -2}", 0, {0, -9.5},
+    {4, -9.5}, {5, -9.5});
 }
 
 /* Whole cycles end where they should however many there were: the flank belongs to the new cycle. */
@@ -81,8 +97,9 @@ static void squares_do_not_drift(void **state)
 static void jumps_are_known(void **state)
 {
   const double jumps[] = {0.5, 1.0, 2.5, 3.0, 4.5};
-  fare_system *system  = driven("  - {parameter: tilt, waveform: square, amplitude: 2, period: 2, start: 0.5, duty: 0.25}");
-  double       t       = 0;
+  fare_system *system =
+    driven("  - {parameter: tilt, waveform: square, amplitude: 2, period: 2, start: 0.5, duty: 0.25}");
+  double t = 0;
 
   (void)state;
   for (size_t i = 0; i < sizeof jumps / sizeof jumps[0]; i++) {
@@ -104,13 +121,14 @@ static void jumps_are_known(void **state)
 static void corners_are_known(void **state)
 {
   const double corners[] = {-1, 0, 0.25, 0.5, 2, 2.25, 2.5, 3, 4};
-  fare_system *system    = driven("  - {parameter: tilt, waveform: tabulated, times: [-1, 0, 2, 3], values: [1, 3, -1, 0]}\n"
-                                  "  - {parameter: tilt, waveform: ramp, amplitude: 1, start: 0.5, end: 2.5}\n"
-                                  "  - {parameter: kT, waveform: smoothstep, amplitude: 0.5, start: 0.25, end: 2.25}\n"
-                                  "  - {parameter: tilt, waveform: tabulated, amplitude: 0, times: [1, 1.5], values: [0, 1]}\n"
-                                  "  - {parameter: kT, waveform: square, amplitude: 0.1, period: 4, duty: 1}\n"
-                                  "  - {parameter: tilt, waveform: square, amplitude: 1, period: 4, duty: 0.5, start: -4}");
-  double       t         = -1.5;
+  fare_system *system =
+    driven("  - {parameter: tilt, waveform: tabulated, times: [-1, 0, 2, 3], values: [1, 3, -1, 0]}\n"
+           "  - {parameter: tilt, waveform: ramp, amplitude: 1, start: 0.5, end: 2.5}\n"
+           "  - {parameter: kT, waveform: smoothstep, amplitude: 0.5, start: 0.25, end: 2.25}\n"
+           "  - {parameter: tilt, waveform: tabulated, amplitude: 0, times: [1, 1.5], values: [0, 1]}\n"
+           "  - {parameter: kT, waveform: square, amplitude: 0.1, period: 4, duty: 1}\n"
+           "  - {parameter: tilt, waveform: square, amplitude: 1, period: 4, duty: 0.5, start: -4}");
+  double t = -1.5;
 
   (void)state;
   for (size_t i = 0; i < sizeof corners / sizeof corners[0]; i++) {
@@ -123,7 +141,10 @@ static void corners_are_known(void **state)
   assert_ok(fare_system_destroy(&system));
 }
 
-/* An edge that rounding puts just behind a time is still to come, however long the period; the one at the time itself is not. */
+/*
+  An edge that rounding puts just behind a time is still to come, however long the period; the one at the time
+  itself is not.
+*/
 static void edges_are_neither_lost_nor_met_twice(void **state)
 {
   fare_system *system = driven("  - {parameter: tilt, waveform: square, amplitude: 2, period: 0.3}");
@@ -143,8 +164,9 @@ static void edges_are_neither_lost_nor_met_twice(void **state)
 /* At the time of an edge, to the last bit, the parameter has its new value; just before it, the old one. */
 static void values_change_at_edges(void **state)
 {
-  static const char *const drives[] = {"period: 0.821482822012462, duty: 0.6774096071571505", "period: 0.7176933999453554, duty: 0.4259075153526154, phase: 1",
-                                       "period: 1731.7, duty: 0.1, start: -3.3", "period: 1.0e-3, duty: 0.3333, phase: 2.2, start: 0.7"};
+  static const char *const drives[] = {"period: 0.821482822012462, duty: 0.6774096071571505",
+    "period: 0.7176933999453554, duty: 0.4259075153526154, phase: 1",
+    "period: 1731.7, duty: 0.1, start: -3.3", "period: 1.0e-3, duty: 0.3333, phase: 2.2, start: 0.7"};
 
   (void)state;
   for (size_t i = 0; i < sizeof drives / sizeof drives[0]; i++) {
@@ -188,7 +210,9 @@ static void steps_follow_the_drive(void **state)
 static void several_add_up(void **state)
 {
   (void)state;
-  FOLLOWS("  - {parameter: tilt, waveform: constant, amplitude: 1}\n  - {parameter: tilt, waveform: ramp, amplitude: 4, end: 2}\n  - {parameter: tilt, waveform: sine, amplitude: 2, period: 4}", 1e-14, {0, 1.5}, {1, 5.5}, {2, 5.5}, {3, 3.5});
+  FOLLOWS("  - {parameter: tilt, waveform: constant, amplitude: 1}\n  - {parameter: tilt, waveform: ramp, "
+          "amplitude: 4, end: 2}\n  - {parameter: tilt, waveform: sine, amplitude: 2, period: 4}",
+    1e-14, {0, 1.5}, {1, 5.5}, {2, 5.5}, {3, 3.5});
 }
 
 static void ranges_hold_at_every_moment(void **state)
@@ -201,12 +225,17 @@ static void ranges_hold_at_every_moment(void **state)
     {"  - {parameter: kT, waveform: ramp, amplitude: -2, start: 1, end: 2}", 0, 1, 0},
     {"  - {parameter: kT, waveform: ramp, amplitude: -2, start: 1, end: 2}", 0, 1.4, 0},
     {"  - {parameter: kT, waveform: ramp, amplitude: -2, start: 1, end: 2}", 0, 1.6, FARE_ERR_INPUT},
-    {"  - {parameter: kT, waveform: tabulated, times: [0, 30, 30.0001, 30.0002], values: [0, 0, -2, 0]}", 0, 100, FARE_ERR_INPUT},
+    {"  - {parameter: kT, waveform: tabulated, times: [0, 30, 30.0001, 30.0002], values: [0, 0, -2, 0]}", 0,
+      100, FARE_ERR_INPUT},
     {"  - {parameter: kT, waveform: sine, amplitude: 0.99, period: 1}", 0, 100, 0},
     {"  - {parameter: kT, waveform: sine, amplitude: 1.01, period: 1}", 0, 1, FARE_ERR_INPUT},
     {"  - {parameter: kT, waveform: constant, amplitude: -1}", 0, 1, FARE_ERR_INPUT},
-    {"  - {parameter: kT, waveform: constant, amplitude: 1e308}\n  - {parameter: kT, waveform: constant, amplitude: 1e308}", 0, 1, FARE_ERR_INPUT},
-    {"  - {parameter: kT, waveform: constant, amplitude: -2}\n  - {parameter: kT, waveform: constant, amplitude: 2}", 0, 1, 0},
+    {"  - {parameter: kT, waveform: constant, amplitude: 1e308}\n  - {parameter: kT, waveform: constant, "
+     "amplitude: 1e308}",
+      0, 1, FARE_ERR_INPUT},
+    {"  - {parameter: kT, waveform: constant, amplitude: -2}\n  - {parameter: kT, waveform: constant, "
+     "amplitude: 2}",
+      0, 1, 0},
   };
 
   (void)state;
@@ -214,7 +243,9 @@ static void ranges_hold_at_every_moment(void **state)
     fare_system   *system = driven(cases[i].drive);
     PetscErrorCode code   = fare_system_check(system, cases[i].start, cases[i].end);
 
-    if (code != cases[i].code) fail_msg("%s over [%g, %g]: %d, expected %d", cases[i].drive, cases[i].start, cases[i].end, (int)code, (int)cases[i].code);
+    if (code != cases[i].code)
+      fail_msg("%s over [%g, %g]: %d, expected %d", cases[i].drive, cases[i].start, cases[i].end, (int)code,
+        (int)cases[i].code);
     if (code) assert_non_null(strstr(fare_error_message(), "kT reaches "));
     assert_ok(fare_system_destroy(&system));
   }
@@ -225,18 +256,30 @@ static void mistakes(void **state)
   static const struct {
     const char *node, *message;
   } cases[] = {
-    {"{parameter: tilt, waveform: ramp, amplitude: 1, start: 2, end: 2}", "f.yaml:1:71: drive.end: the ramp must end after it starts (2), got 2"},
-    {"{parameter: tilt, waveform: smoothstep, amplitude: 1, start: 2, end: 1}", "f.yaml:1:77: drive.end: the ramp must end after it starts (2), got 1"},
-    {"{parameter: tilt, waveform: tabulated, times: [0, 1, 1], values: [1, 2, 3]}", "f.yaml:1:54: drive.times: times must increase, got 1 after 1"},
-    {"{parameter: tilt, waveform: tabulated, times: [0, 1], values: [1, 2, 3]}", "f.yaml:1:70: drive.values: needs as many values as times (2), got 3"},
-    {"{parameter: tilt, waveform: square, amplitude: 1, period: 1, duty: 1.5}", "f.yaml:1:75: drive.duty: expected a number from 0 to 1, got 1.5"},
-    {"{parameter: tilt, waveform: sine, amplitude: 1, period: -1}", "f.yaml:1:64: drive.period: expected a number from 1e-12 to 1e+12, got -1"},
-    {"{parameter: tilt, waveform: sine, amplitude: 1, period: 1, duty: 0.5}", "f.yaml:1:67: drive: unknown key 'duty'; there are: parameter, waveform, amplitude, period, phase, start"},
-    {"{parameter: tilt, waveform: saw, amplitude: 1}", "f.yaml:1:36: drive.waveform: unknown waveform 'saw'; there are: constant, sine, square, ramp, smoothstep, tabulated"},
+    {"{parameter: tilt, waveform: ramp, amplitude: 1, start: 2, end: 2}",
+      "f.yaml:1:71: drive.end: the ramp must end after it starts (2), got 2"},
+    {"{parameter: tilt, waveform: smoothstep, amplitude: 1, start: 2, end: 1}",
+      "f.yaml:1:77: drive.end: the ramp must end after it starts (2), got 1"},
+    {"{parameter: tilt, waveform: tabulated, times: [0, 1, 1], values: [1, 2, 3]}",
+      "f.yaml:1:54: drive.times: times must increase, got 1 after 1"},
+    {"{parameter: tilt, waveform: tabulated, times: [0, 1], values: [1, 2, 3]}",
+      "f.yaml:1:70: drive.values: needs as many values as times (2), got 3"},
+    {"{parameter: tilt, waveform: square, amplitude: 1, period: 1, duty: 1.5}",
+      "f.yaml:1:75: drive.duty: expected a number from 0 to 1, got 1.5"},
+    {"{parameter: tilt, waveform: sine, amplitude: 1, period: -1}",
+      "f.yaml:1:64: drive.period: expected a number from 1e-12 to 1e+12, got -1"},
+    {"{parameter: tilt, waveform: sine, amplitude: 1, period: 1, duty: 0.5}",
+      "f.yaml:1:67: drive: unknown key 'duty'; there are: parameter, waveform, amplitude, period, phase, "
+      "start"},
+    {"{parameter: tilt, waveform: saw, amplitude: 1}",
+      "f.yaml:1:36: drive.waveform: unknown waveform 'saw'; there are: constant, sine, square, ramp, "
+      "smoothstep, tabulated"},
     {"{parameter: tilt, waveform: [sine]}", "f.yaml:1:36: drive.waveform: expected the name of a waveform"},
     {"{parameter: tilt}", "f.yaml:1:8: drive: missing key 'waveform'"},
     {"sine", "f.yaml:1:8: drive: expected a map {parameter: ..., waveform: ..., ...}"},
-    {"{parameter: slope, waveform: constant, amplitude: 1}", "f.yaml:1:20: drive.parameter: system 'prinz' has no parameter 'slope'; it has kT, mobility, height, tilt"},
+    {"{parameter: slope, waveform: constant, amplitude: 1}",
+      "f.yaml:1:20: drive.parameter: system 'prinz' has no parameter 'slope'; it has kT, mobility, height, "
+      "tilt"},
   };
   fare_system *system;
 
@@ -248,7 +291,8 @@ static void mistakes(void **state)
 
     fare_text_add(&text, "drive: %s", cases[i].node);
     assert_ok(fare_config_parse("f.yaml", text.text, text.length, &config));
-    assert_int_equal(fare_system_drive(system, fare_node_find(fare_config_root(config), "drive")), FARE_ERR_INPUT);
+    assert_int_equal(
+      fare_system_drive(system, fare_node_find(fare_config_root(config), "drive")), FARE_ERR_INPUT);
     assert_string_equal(fare_error_message(), cases[i].message);
     assert_ok(fare_config_destroy(&config));
     fare_text_free(&text);
@@ -262,7 +306,7 @@ static void listed_and_described(void **state)
 {
   char  *text = NULL;
   size_t size = 0, count = 0;
-  FILE  *to   = open_memstream(&text, &size);
+  FILE  *to = open_memstream(&text, &size);
 
   (void)state;
   for (; fare_waveform_name_at(count); count++) {
@@ -279,14 +323,19 @@ static void listed_and_described(void **state)
 
 static void written_and_read_back(void **state)
 {
-  fare_system *system = driven("  - {parameter: tilt, waveform: square, amplitude: 0.1, period: 3, duty: 0.3, phase: -1, start: 0.7}\n  - {parameter: tilt, waveform: tabulated, times: [0, 0.1], values: [1e-3, -7]}\n  - {parameter: height, waveform: smoothstep, amplitude: 1, end: 2}"), *again;
+  fare_system *system =
+                driven("  - {parameter: tilt, waveform: square, amplitude: 0.1, period: 3, duty: 0.3, phase: "
+                       "-1, start: 0.7}\n  - {parameter: tilt, waveform: tabulated, times: [0, 0.1], values: "
+                       "[1e-3, -7]}\n  - {parameter: height, waveform: smoothstep, amplitude: 1, end: 2}"),
+              *again;
   fare_config *config;
   fare_text    text = {0};
 
   (void)state;
   assert_ok(fare_system_write(system, &text));
   assert_ok(fare_config_parse("written", text.text, text.length, &config));
-  assert_ok(fare_system_from_config(fare_node_find(fare_config_root(config), "system"), fare_node_find(fare_config_root(config), "drive"), &again));
+  assert_ok(fare_system_from_config(fare_node_find(fare_config_root(config), "system"),
+    fare_node_find(fare_config_root(config), "drive"), &again));
   for (int i = -50; i < 50; i++) {
     double theta[FARE_PARAMETERS_MAX], theta_again[FARE_PARAMETERS_MAX];
 
@@ -301,9 +350,17 @@ static void written_and_read_back(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(formulas),  cmocka_unit_test(squares_do_not_drift), cmocka_unit_test(jumps_are_known),
-  cmocka_unit_test(corners_are_known),  cmocka_unit_test(edges_are_neither_lost_nor_met_twice), cmocka_unit_test(values_change_at_edges),
-  cmocka_unit_test(steps_follow_the_drive), cmocka_unit_test(several_add_up),        cmocka_unit_test(ranges_hold_at_every_moment),
-  cmocka_unit_test(mistakes),  cmocka_unit_test(listed_and_described), cmocka_unit_test(written_and_read_back),
+  cmocka_unit_test(formulas),
+  cmocka_unit_test(squares_do_not_drift),
+  cmocka_unit_test(jumps_are_known),
+  cmocka_unit_test(corners_are_known),
+  cmocka_unit_test(edges_are_neither_lost_nor_met_twice),
+  cmocka_unit_test(values_change_at_edges),
+  cmocka_unit_test(steps_follow_the_drive),
+  cmocka_unit_test(several_add_up),
+  cmocka_unit_test(ranges_hold_at_every_moment),
+  cmocka_unit_test(mistakes),
+  cmocka_unit_test(listed_and_described),
+  cmocka_unit_test(written_and_read_back),
 };
 FARE_TEST_MAIN(tests)

@@ -14,15 +14,18 @@ typedef struct {
   int                     dim;
   const char             *drives[3]; /* YAML */
   double                  lower, upper, start, end;
-  PetscInt                cells;     /* of the coarser grid; the finer has twice as many */
+  PetscInt                cells;                 /* of the coarser grid; the finer has twice as many */
   double (*density)(const double x[], double t); /* up to a factor */
-  double   error, order;             /* the largest error on the finer grid; the order is met within a tenth */
+  /* the largest error on the finer grid; the order is met within a tenth */
+  double   error, order;
   fare_end ends;
 } closed_form;
 
 /* Gauss and Legendre, five points of a cell in units of half its width. */
-static const double node[]   = {-0.9061798459386640, -0.5384693101056831, 0, 0.5384693101056831, 0.9061798459386640};
-static const double weight[] = {0.2369268850561891, 0.4786286704993665, 0.5688888888888889, 0.4786286704993665, 0.2369268850561891};
+static const double node[] = {
+  -0.9061798459386640, -0.5384693101056831, 0, 0.5384693101056831, 0.9061798459386640};
+static const double weight[] = {
+  0.2369268850561891, 0.4786286704993665, 0.5688888888888889, 0.4786286704993665, 0.2369268850561891};
 
 static inline double cell_mass(const closed_form *c, const fare_grid *grid, const double centre[], double t)
 {
@@ -49,10 +52,12 @@ static inline void exact_masses(const closed_form *c, const fare_grid *grid, dou
 
   assert_ok(VecGetArray(masses, &mass));
   for (PetscInt n = 0; n < grid->count[0] * grid->count[1] * grid->count[2]; n++) {
-    const PetscInt at[] = {n % grid->count[0], n / grid->count[0] % grid->count[1], n / grid->count[0] / grid->count[1]};
-    double         centre[3];
+    const PetscInt at[] = {
+      n % grid->count[0], n / grid->count[0] % grid->count[1], n / grid->count[0] / grid->count[1]};
+    double centre[3];
 
-    for (int axis = 0; axis < c->dim; axis++) centre[axis] = fare_grid_centre(grid, axis, grid->start[axis] + at[axis]);
+    for (int axis = 0; axis < c->dim; axis++)
+      centre[axis] = fare_grid_centre(grid, axis, grid->start[axis] + at[axis]);
     mass[n] = cell_mass(c, grid, centre, t);
   }
   assert_ok(VecRestoreArray(masses, &mass));
@@ -83,7 +88,7 @@ static inline fare_grid *make_grid(const closed_form *c, PetscInt cells)
 {
   const PetscInt n[]     = {cells, cells, cells};
   const double   lower[] = {c->lower, c->lower, c->lower}, upper[] = {c->upper, c->upper, c->upper};
-  const fare_end ends[]  = {c->ends, c->ends, c->ends};
+  const fare_end ends[] = {c->ends, c->ends, c->ends};
   fare_grid     *grid;
 
   assert_ok(fare_grid_create(PETSC_COMM_WORLD, c->dim, n, lower, upper, ends, &grid));
@@ -101,7 +106,8 @@ static inline double error_on(const closed_form *c, const fare_system *system, P
   assert_ok(DMCreateGlobalVector(grid->dm, &masses));
   assert_ok(VecDuplicate(masses, &exact));
   exact_masses(c, grid, c->start, masses);
-  assert_ok(fare_evolution_create(grid, system, c->start, c->dim == 1 ? 1e-9 : 1e-7, PETSC_FALSE, masses, &evolution));
+  assert_ok(fare_evolution_create(
+    grid, system, c->start, c->dim == 1 ? 1e-9 : 1e-7, PETSC_FALSE, masses, &evolution));
   for (int half = 1; half <= 2; half++) {
     const double t = c->start + 0.5 * half * (c->end - c->start);
     PetscReal    error;
@@ -123,7 +129,8 @@ static inline void holds(const closed_form *c)
   fare_system *system = make_system(c);
   const double coarse = error_on(c, system, c->cells), fine = error_on(c, system, 2 * c->cells);
 
-  if (getenv("FARE_TEST_SHOW")) fare_log("%s, %d-D: %.2e and %.2e, order %.2f", c->type->name, c->dim, coarse, fine, log2(coarse / fine));
+  if (getenv("FARE_TEST_SHOW"))
+    fare_log("%s, %d-D: %.2e and %.2e, order %.2f", c->type->name, c->dim, coarse, fine, log2(coarse / fine));
   assert_between(fine, 0, c->error);
   assert_between(log2(coarse / fine), c->order - 0.1, c->order + 0.1);
   assert_ok(fare_system_destroy(&system));

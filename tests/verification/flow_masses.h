@@ -6,7 +6,8 @@
 
 #define METHOD "normalizing_flow"
 
-static inline void flow_begin(MPI_Comm comm, fare_system *system, const fare_schedule *schedule, const char *options, student *s)
+static inline void flow_begin(
+  MPI_Comm comm, fare_system *system, const fare_schedule *schedule, const char *options, student *s)
 {
   student_begin(comm, METHOD, "flow", system, schedule, options, s);
 }

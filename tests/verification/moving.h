@@ -11,7 +11,9 @@
 
 static const fare_schedule moving_times = {0, 1, 2 * TIMES - 1};
 
-/* Two wells that move along and change their weights: p = w N(c - apart, 0.2^2) + (1 - w) N(c + apart, 0.3^2). */
+/*
+  Two wells that move along and change their weights: p = w N(c - apart, 0.2^2) + (1 - w) N(c + apart, 0.3^2).
+*/
 static inline double wells_centre(double t)
 {
   return 0.4 * sin(2 * M_PI * t);
@@ -27,7 +29,8 @@ static inline double wells_cumulative(double apart, double t, double x)
   const double w[2] = {wells_left_weight(t), 1 - wells_left_weight(t)};
   double       sum  = 0;
 
-  for (int k = 0; k < 2; k++) sum += w[k] * 0.5 * erfc((wells_centre(t) + (k ? apart : -apart) - x) / (wells_width[k] * sqrt(2)));
+  for (int k = 0; k < 2; k++)
+    sum += w[k] * 0.5 * erfc((wells_centre(t) + (k ? apart : -apart) - x) / (wells_width[k] * sqrt(2)));
   return sum;
 }
 
@@ -72,7 +75,8 @@ static inline void fill_gaussian(const student *s, int k, double t, fare_ensembl
   for (int64_t b = 0; b < e->blocks; b++) {
     double z[2][FARE_BLOCK];
 
-    for (uint32_t j = 0; j < 2; j++) fare_random_normals(stream, (uint64_t)(e->first_block + b), (uint64_t)k, j, z[j]);
+    for (uint32_t j = 0; j < 2; j++)
+      fare_random_normals(stream, (uint64_t)(e->first_block + b), (uint64_t)k, j, z[j]);
     for (int i = 0; i < FARE_BLOCK; i++) {
       e->x[0][b * FARE_BLOCK + i] = mean_of(t) + sd_of(t) * z[0][i];
       e->x[1][b * FARE_BLOCK + i] = e->x[0][b * FARE_BLOCK + i] / 2 + z[1][i] / 4;
@@ -92,12 +96,16 @@ static inline void teach_moving(student *s, int64_t count)
   teach(s, count, fare_system_dimension(s->system) == 1 ? fill_wells : fill_gaussian);
 }
 
-/* KL(p || samples) over bins of equal probability, by the closed form; its floor under exact samples is (BINS - 1)/(2 n). */
+/*
+  KL(p || samples) over bins of equal probability, by the closed form; its floor under exact samples is (BINS
+  - 1)/(2 n).
+*/
 static inline double wells_divergence(const fare_ensemble *e, double t)
 {
   double count[BINS] = {0}, kl = 0;
 
-  for (int64_t i = 0; i < e->local; i++) count[(int)PetscMin(BINS - 1, BINS * wells_cumulative(APART, t, e->x[0][i]))]++;
+  for (int64_t i = 0; i < e->local; i++)
+    count[(int)PetscMin(BINS - 1, BINS * wells_cumulative(APART, t, e->x[0][i]))]++;
   MPI_Allreduce(MPI_IN_PLACE, count, BINS, MPI_DOUBLE, MPI_SUM, e->comm);
   for (int b = 0; b < BINS; b++) kl -= log((count[b] + 0.5) * BINS / ((double)e->count + 0.5 * BINS)) / BINS;
   return kl;
@@ -105,7 +113,10 @@ static inline double wells_divergence(const fare_ensemble *e, double t)
 
 #define WELLS_FLOOR ((BINS - 1) / (2. * DRAWN))
 
-/* Draws at all times of the schedule and asserts that trained and held-out ones are close to the truth: on average within `good`. */
+/*
+  Draws at all times of the schedule and asserts that trained and held-out ones are close to the truth: on
+  average within `good`.
+*/
 static inline void assert_good_wells(student *s, double good)
 {
   double         mean[2] = {0};
@@ -124,11 +135,15 @@ static inline void assert_good_wells(student *s, double good)
   }
   assert_between(mean[0], 0.5 * WELLS_FLOOR, good);
   assert_between(mean[1], 0.5 * WELLS_FLOOR, good);
-  print_message("mean KL %.5f at trained times, %.5f at held-out times, floor %.5f\n", mean[0], mean[1], WELLS_FLOOR);
+  print_message(
+    "mean KL %.5f at trained times, %.5f at held-out times, floor %.5f\n", mean[0], mean[1], WELLS_FLOOR);
   assert_ok(fare_ensemble_destroy(&e));
 }
 
-/* Draws at all times and asserts mean and covariance of the Gaussian, within five standard errors and what a network may be off by: 3% of the sd, 6% of the variances. */
+/*
+  Draws at all times and asserts mean and covariance of the Gaussian, within five standard errors and what a
+  network may be off by: 3% of the sd, 6% of the variances.
+*/
 static inline void assert_good_gaussian(student *s, int64_t count)
 {
   fare_ensemble *e;
@@ -140,7 +155,8 @@ static inline void assert_good_gaussian(student *s, int64_t count)
 
     assert_ok(fare_sampler_advance(s->sampler, t, e));
     assert_ok(fare_ensemble_moments(e, mean, variance, &effective));
-    for (int64_t i = 0; i < e->local; i++) cross += (e->x[0][i] - mean[0]) * (e->x[1][i] - mean[1]) / (double)count;
+    for (int64_t i = 0; i < e->local; i++)
+      cross += (e->x[0][i] - mean[0]) * (e->x[1][i] - mean[1]) / (double)count;
     MPI_Allreduce(MPI_IN_PLACE, &cross, 1, MPI_DOUBLE, MPI_SUM, s->sampler->comm);
     assert_near(mean[0], mean_of(t), (5 / sqrt((double)count) + 0.03) * sqrt(s1));
     assert_near(mean[1], mean_of(t) / 2, (5 / sqrt((double)count) + 0.03) * sqrt(s2));
@@ -151,7 +167,10 @@ static inline void assert_good_gaussian(student *s, int64_t count)
   assert_ok(fare_ensemble_destroy(&e));
 }
 
-/* What was saved draws on as the original does, together or on one rank: every block has its bits wherever it lives. `steps`: of the training, each of which is kept with its loss. */
+/*
+  What was saved draws on as the original does, together or on one rank: every block has its bits wherever it
+  lives. `steps`: of the training, each of which is kept with its loss.
+*/
 static inline void assert_saved_draw_the_same(const char *method, const char *options, size_t steps)
 {
   const MPI_Comm comm[3] = {PETSC_COMM_WORLD, PETSC_COMM_WORLD, PETSC_COMM_SELF};

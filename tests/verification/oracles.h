@@ -1,4 +1,7 @@
-/* What tests of exact fields share: samplers that take theirs from exact densities, and samplers that take it from a training set. */
+/*
+  What tests of exact fields share: samplers that take theirs from exact densities, and samplers that take it
+  from a training set.
+*/
 #ifndef ORACLES_H
 #define ORACLES_H
 
@@ -20,8 +23,11 @@ static inline void driven_begin(PetscInt64 cells, driven *d)
 {
   const fare_truth_options options = {.cells = {1, &cells}, .tolerance = 1e-7};
 
-  *d = (driven){.initial = {.density = FARE_INITIAL_BOLTZMANN}, .schedule = {0, 1, SNAPSHOTS}, .system = make_driven("prinz", 1, "tilt", 4)};
-  assert_ok(fare_densities_create(PETSC_COMM_SELF, d->system, &d->initial, &d->schedule, &options, &d->exact));
+  *d = (driven){.initial = {.density = FARE_INITIAL_BOLTZMANN},
+    .schedule            = {0, 1, SNAPSHOTS},
+    .system              = make_driven("prinz", 1, "tilt", 4)};
+  assert_ok(
+    fare_densities_create(PETSC_COMM_SELF, d->system, &d->initial, &d->schedule, &options, &d->exact));
 }
 
 static inline void driven_end(driven *d)
@@ -38,7 +44,8 @@ static inline fare_sampler *make(MPI_Comm comm, const driven *d, const char *met
   return sampler;
 }
 
-static inline fare_sampler *make_oracle(MPI_Comm comm, const driven *d, const char *method, const char *options)
+static inline fare_sampler *make_oracle(
+  MPI_Comm comm, const driven *d, const char *method, const char *options)
 {
   fare_sampler           *sampler = make(comm, d, method, options);
   const fare_training_set times   = {SNAPSHOTS, d->exact->times, NULL};
@@ -47,8 +54,12 @@ static inline fare_sampler *make_oracle(MPI_Comm comm, const driven *d, const ch
   return sampler;
 }
 
-/* A sampler of an Ornstein-Uhlenbeck system whose training set holds `count` particles at each of times 0, 1/2 and 1; x[k][axis]. */
-static inline void remember(MPI_Comm comm, int dim, const char *method, const char *options, int64_t count, fare_system **system, fare_sampler **sampler, fare_ensemble *at[3])
+/*
+  A sampler of an Ornstein-Uhlenbeck system whose training set holds `count` particles at each of times 0, 1/2
+  and 1; x[k][axis].
+*/
+static inline void remember(MPI_Comm comm, int dim, const char *method, const char *options, int64_t count,
+  fare_system **system, fare_sampler **sampler, fare_ensemble *at[3])
 {
   static const fare_schedule schedule = {0, 1, 5};
   static const fare_initial  initial  = {.density = FARE_INITIAL_BOLTZMANN};
@@ -61,7 +72,9 @@ static inline void remember(MPI_Comm comm, int dim, const char *method, const ch
   for (int k = 0; k < 3; k++) {
     assert_ok(fare_ensemble_create(comm, dim, count, &at[k]));
     for (int64_t b = 0; b < at[k]->blocks; b++) {
-      for (int axis = 0; axis < dim; axis++) fare_random_normals(fare_stream_make(4, "remember"), (uint64_t)(at[k]->first_block + b), (uint64_t)k, (uint32_t)axis, at[k]->x[axis] + b * FARE_BLOCK);
+      for (int axis = 0; axis < dim; axis++)
+        fare_random_normals(fare_stream_make(4, "remember"), (uint64_t)(at[k]->first_block + b), (uint64_t)k,
+          (uint32_t)axis, at[k]->x[axis] + b * FARE_BLOCK);
     }
   }
   assert_ok(fare_sampler_train(*sampler, &data));

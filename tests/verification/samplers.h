@@ -1,4 +1,7 @@
-/* What tests of samplers share: one made from its options, written to a file and read from it, and the same bits whoever draws them. */
+/*
+  What tests of samplers share: one made from its options, written to a file and read from it, and the same
+  bits whoever draws them.
+*/
 #ifndef SAMPLERS_H
 #define SAMPLERS_H
 
@@ -24,18 +27,22 @@ static inline fare_system *make_driven(const char *name, int dim, const char *pa
 }
 
 /* `options` are YAML; of seed and name come the random numbers. */
-static inline fare_sampler *make_named(MPI_Comm comm, const char *method, const char *name, const char *options, uint64_t seed, const fare_system *system, const fare_initial *initial, const fare_schedule *schedule)
+static inline fare_sampler *make_named(MPI_Comm comm, const char *method, const char *name,
+  const char *options, uint64_t seed, const fare_system *system, const fare_initial *initial,
+  const fare_schedule *schedule)
 {
   fare_sampler *sampler;
   fare_config  *config;
 
   assert_ok(fare_config_parse("test", options, strlen(options), &config));
-  assert_ok(fare_sampler_create(comm, fare_sampler_type_find(method), name, fare_config_root(config), NULL, seed, system, initial, schedule, &sampler));
+  assert_ok(fare_sampler_create(comm, fare_sampler_type_find(method), name, fare_config_root(config), NULL,
+    seed, system, initial, schedule, &sampler));
   assert_ok(fare_config_destroy(&config));
   return sampler;
 }
 
-static inline fare_sampler *make_sampler(MPI_Comm comm, const char *method, const char *options, uint64_t seed, const fare_system *system, const fare_initial *initial, const fare_schedule *schedule)
+static inline fare_sampler *make_sampler(MPI_Comm comm, const char *method, const char *options,
+  uint64_t seed, const fare_system *system, const fare_initial *initial, const fare_schedule *schedule)
 {
   return make_named(comm, method, method, options, seed, system, initial, schedule);
 }
@@ -70,20 +77,26 @@ static inline void path_for(const char *what, char path[PATH_SIZE])
   snprintf(path, PATH_SIZE, "test_%s.%d.h5", what, size);
 }
 
-/* Through all times of the schedule: together, on each rank alone, and together with a second sampler that is read from `path` before the last of them and takes over the particles. */
-static inline void assert_same_bits(const char *method, const char *options, uint64_t seed, const fare_system *system, const fare_initial *initial, const fare_schedule *schedule, const char *path)
+/*
+  Through all times of the schedule: together, on each rank alone, and together with a second sampler that is
+  read from `path` before the last of them and takes over the particles.
+*/
+static inline void assert_same_bits(const char *method, const char *options, uint64_t seed,
+  const fare_system *system, const fare_initial *initial, const fare_schedule *schedule, const char *path)
 {
   const MPI_Comm comm[2] = {PETSC_COMM_WORLD, PETSC_COMM_SELF};
   const int      dim = fare_system_dimension(system), last = (int)schedule->count - 1;
   uint64_t       sum[2], after;
 
   for (int k = 0; k < 2; k++) {
-    fare_sampler  *sampler = make_sampler(comm[k], method, options, seed, system, initial, schedule), *again = make_sampler(comm[k], method, options, seed, system, initial, schedule);
+    fare_sampler *sampler = make_sampler(comm[k], method, options, seed, system, initial, schedule),
+                 *again   = make_sampler(comm[k], method, options, seed, system, initial, schedule);
     fare_ensemble *e, *copy;
 
     assert_ok(fare_ensemble_create(comm[k], dim, 5000, &e));
     assert_ok(fare_ensemble_create(comm[k], dim, 5000, &copy));
-    for (int n = 0; n < last; n++) assert_ok(fare_sampler_advance(sampler, fare_schedule_time(schedule, n), e));
+    for (int n = 0; n < last; n++)
+      assert_ok(fare_sampler_advance(sampler, fare_schedule_time(schedule, n), e));
     if (k == 0) {
       save_sampler(sampler, path);
       load_sampler(again, path);

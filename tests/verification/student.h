@@ -1,4 +1,7 @@
-/* What tests of learned samplers share: a sampler, the system it stands for and the exact densities, and how it is taught. */
+/*
+  What tests of learned samplers share: a sampler, the system it stands for and the exact densities, and how
+  it is taught.
+*/
 #ifndef STUDENT_H
 #define STUDENT_H
 
@@ -12,12 +15,13 @@ typedef struct {
   fare_system    *system;
   fare_initial    initial; /* of what it holds, only the student's own is used */
   fare_schedule   schedule;
-  fare_densities *exact;   /* NULL unless solved */
+  fare_densities *exact; /* NULL unless solved */
   fare_sampler   *sampler;
 } student;
 
 /* Takes the system over. What `s` holds before: where particles begin, and the exact densities, if any. */
-static inline void student_begin(MPI_Comm comm, const char *method, const char *name, fare_system *system, const fare_schedule *schedule, const char *options, student *s)
+static inline void student_begin(MPI_Comm comm, const char *method, const char *name, fare_system *system,
+  const fare_schedule *schedule, const char *options, student *s)
 {
   s->system   = system;
   s->schedule = *schedule;
@@ -31,11 +35,15 @@ static inline void student_end(student *s)
   assert_ok(fare_system_destroy(&s->system));
 }
 
-/* Every second time of the schedule is learned from; held out are those between, and the last where their number is even. */
+/*
+  Every second time of the schedule is learned from; held out are those between, and the last where their
+  number is even.
+*/
 static inline void training_times(const student *s, double times[], int *count)
 {
   *count = 0;
-  for (PetscInt64 k = 0; k < s->schedule.count; k += 2) times[(*count)++] = fare_schedule_time(&s->schedule, k);
+  for (PetscInt64 k = 0; k < s->schedule.count; k += 2)
+    times[(*count)++] = fare_schedule_time(&s->schedule, k);
 }
 
 /* Fills an ensemble for training time k. */
@@ -57,10 +65,12 @@ static inline void teach(student *s, int64_t count, filler fill)
 }
 
 /* Exact densities from equilibrium, on so many cells of each axis. Before student_begin. */
-static inline void solve_exactly(student *s, const fare_system *system, const fare_schedule *schedule, PetscInt cells, double tolerance)
+static inline void solve_exactly(
+  student *s, const fare_system *system, const fare_schedule *schedule, PetscInt cells, double tolerance)
 {
   PetscInt64               each[FARE_DIM_MAX] = {cells, cells, cells};
-  const fare_truth_options options            = {.cells = {(size_t)fare_system_dimension(system), each}, .tolerance = tolerance};
+  const fare_truth_options options            = {
+               .cells = {(size_t)fare_system_dimension(system), each}, .tolerance = tolerance};
 
   s->initial = (fare_initial){.density = FARE_INITIAL_BOLTZMANN};
   assert_ok(fare_densities_create(PETSC_COMM_SELF, system, &s->initial, schedule, &options, &s->exact));
@@ -72,7 +82,8 @@ static inline void fill_exact(const student *s, int k, double t, fare_ensemble *
   const PetscInt64 at = fare_densities_find(s->exact, t);
 
   assert_true(at >= 0);
-  assert_ok(fare_quantile_draw(s->exact->grid, s->exact->masses[at], fare_stream_make(8, "exact"), (uint64_t)k, e));
+  assert_ok(
+    fare_quantile_draw(s->exact->grid, s->exact->masses[at], fare_stream_make(8, "exact"), (uint64_t)k, e));
 }
 
 #endif

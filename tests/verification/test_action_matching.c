@@ -1,5 +1,8 @@
 /* fare-test: labels=verification ranks=1,2 timeout=240 */
-/* Action matching learned from densities of closed form that move, particle by particle; its oracle against closed forms on grids that are halved. */
+/*
+  Action matching learned from densities of closed form that move, particle by particle; its oracle against
+  closed forms on grids that are halved.
+*/
 #include "student.h"
 
 #define TIMES 21
@@ -24,7 +27,8 @@ static void fill(fare_ensemble *e, double t, uint64_t step)
       double z[FARE_BLOCK];
 
       fare_random_normals(stream, (uint64_t)(e->first_block + b), step, (uint32_t)axis, z);
-      for (int i = 0; i < FARE_BLOCK; i++) e->x[axis][b * FARE_BLOCK + i] = mean_of(t, axis) + sd_of(t, axis) * z[i];
+      for (int i = 0; i < FARE_BLOCK; i++)
+        e->x[axis][b * FARE_BLOCK + i] = mean_of(t, axis) + sd_of(t, axis) * z[i];
     }
   }
 }
@@ -70,11 +74,14 @@ static PetscErrorCode teach_from(student *s, int first, int64_t count)
 
 #define START_1 "{density: gaussian, mean: [0.0], sd: [0.4]}"
 #define START_2 "{density: gaussian, mean: [0.0, 0.0], sd: [0.4, 0.5]}"
-#define NETWORK "width: 24, layers: 2, batch: 1024, learning_rate: 5.0e-3, octaves: 1, time_octaves: 2, transport_steps: 4"
+#define NETWORK                                                                                              \
+  "width: 24, layers: 2, batch: 1024, learning_rate: 5.0e-3, octaves: 1, time_octaves: 2, transport_steps: " \
+  "4"
 
 /*
-  Each particle goes where the exact flow takes it: z = (x - m(t))/s(t) stays as it is along each axis, since s(x,t) = sum_k m_k' x_k + (s_k'/s_k)(x_k - m_k)^2/2 does
-  that. Root mean square over particles, in standard deviations.
+  Each particle goes where the exact flow takes it: z = (x - m(t))/s(t) stays as it is along each axis, since
+  s(x,t) = sum_k m_k' x_k + (s_k'/s_k)(x_k - m_k)^2/2 does that. Root mean square over particles, in standard
+  deviations.
 */
 static void particles_follow_the_exact_flow(void **state)
 {
@@ -90,15 +97,21 @@ static void particles_follow_the_exact_flow(void **state)
     assert_ok(fare_sampler_advance(s.sampler, 0, e));
     assert_ok(fare_ensemble_copy(e, start));
     for (int k = 1; k < TIMES; k++) {
-      const double t = (double)k / (TIMES - 1);
+      const double t                 = (double)k / (TIMES - 1);
       double       off[FARE_DIM_MAX] = {0};
 
       assert_ok(fare_sampler_advance(s.sampler, t, e));
       for (int axis = 0; axis < dim; axis++) {
-        for (int64_t i = 0; i < e->local; i++) off[axis] += pow((e->x[axis][i] - mean_of(t, axis)) / sd_of(t, axis) - (start->x[axis][i] - mean_of(0, axis)) / sd_of(0, axis), 2) / COUNT;
+        for (int64_t i = 0; i < e->local; i++)
+          off[axis] += pow((e->x[axis][i] - mean_of(t, axis)) / sd_of(t, axis) -
+                           (start->x[axis][i] - mean_of(0, axis)) / sd_of(0, axis),
+                         2) /
+            COUNT;
       }
       MPI_Allreduce(MPI_IN_PLACE, off, FARE_DIM_MAX, MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD);
-      if (k == TIMES - 1) print_message("dimension %d: %.4f and %.4f standard deviations off at the end\n", dim, sqrt(off[0]), sqrt(off[1]));
+      if (k == TIMES - 1)
+        print_message("dimension %d: %.4f and %.4f standard deviations off at the end\n", dim, sqrt(off[0]),
+          sqrt(off[1]));
       for (int axis = 0; axis < dim; axis++) assert_between(sqrt(off[axis]), 0, 0.08);
     }
     assert_ok(fare_ensemble_destroy(&e));
@@ -132,30 +145,38 @@ static void entropic_particles_have_the_right_moments(void **state)
   end(&s);
 }
 
-/* The exact densities of the Ornstein-Uhlenbeck process (stiffness 1, kT 1, mobility 1) from a Gaussian, on so many cells. */
+/*
+  The exact densities of the Ornstein-Uhlenbeck process (stiffness 1, kT 1, mobility 1) from a Gaussian, on so
+  many cells.
+*/
 static void solve(student *s, PetscInt cells)
 {
-  const size_t       dim = (size_t)fare_system_dimension(s->system);
-  PetscInt64         n[FARE_DIM_MAX] = {cells, cells, cells};
+  const size_t       dim                 = (size_t)fare_system_dimension(s->system);
+  PetscInt64         n[FARE_DIM_MAX]     = {cells, cells, cells};
   double             lower[FARE_DIM_MAX] = {-7, -7, -7}, upper[FARE_DIM_MAX] = {7, 7, 7};
-  fare_truth_options options = {.cells = {dim, n}, .lower = {dim, lower}, .upper = {dim, upper}, .tolerance = 1e-7};
+  fare_truth_options options = {
+    .cells = {dim, n}, .lower = {dim, lower}, .upper = {dim, upper}, .tolerance = 1e-7};
 
-  assert_ok(fare_densities_create(s->sampler->comm, s->system, &s->initial, &s->schedule, &options, &s->exact));
+  assert_ok(
+    fare_densities_create(s->sampler->comm, s->system, &s->initial, &s->schedule, &options, &s->exact));
 }
 
 #define SHIFTED_1 "{density: gaussian, mean: [1.5], sd: [0.5]}"
 #define SHIFTED_2 "{density: gaussian, mean: [1.5, -0.5], sd: [0.5, 1.2]}"
 
-/* Greatest root mean square, over times, of how far particles are from x = m(t) + s(t)/s(0) (x_0 - m(0)), the flow of least action, in standard deviations. */
+/*
+  Greatest root mean square, over times, of how far particles are from x = m(t) + s(t)/s(0) (x_0 - m(0)), the
+  flow of least action, in standard deviations.
+*/
 static double oracle_error(int dim, PetscInt cells, const char *options, uint64_t *sum)
 {
-  const double    mean[2] = {1.5, -0.5}, sd[2] = {0.5, 1.2};
-  const MPI_Comm  comm = PETSC_COMM_WORLD;
-  double          worst = 0;
-  fare_ensemble  *e, *start;
-  double          times[TIMES];
+  const double            mean[2] = {1.5, -0.5}, sd[2] = {0.5, 1.2};
+  const MPI_Comm          comm  = PETSC_COMM_WORLD;
+  double                  worst = 0;
+  fare_ensemble          *e, *start;
+  double                  times[TIMES];
   const fare_training_set none = {TIMES, times, NULL};
-  student         s;
+  student                 s;
 
   begin(comm, dim, options, dim == 1 ? SHIFTED_1 : SHIFTED_2, &s);
   solve(&s, cells);
@@ -167,14 +188,17 @@ static double oracle_error(int dim, PetscInt cells, const char *options, uint64_
   assert_ok(fare_sampler_advance(s.sampler, 0, e));
   assert_ok(fare_ensemble_copy(e, start));
   for (int k = 1; k < TIMES; k++) {
-    const double decay = exp(-times[k]);
+    const double decay  = exp(-times[k]);
     double       off[2] = {0};
 
     assert_ok(fare_sampler_advance(s.sampler, times[k], e));
     for (int axis = 0; axis < dim; axis++) {
       const double width = sqrt(1 + (sd[axis] * sd[axis] - 1) * decay * decay);
 
-      for (int64_t i = 0; i < e->local; i++) off[axis] += pow((e->x[axis][i] - decay * mean[axis]) / width - (start->x[axis][i] - mean[axis]) / sd[axis], 2) / COUNT;
+      for (int64_t i = 0; i < e->local; i++)
+        off[axis] +=
+          pow((e->x[axis][i] - decay * mean[axis]) / width - (start->x[axis][i] - mean[axis]) / sd[axis], 2) /
+          COUNT;
     }
     MPI_Allreduce(MPI_IN_PLACE, off, 2, MPI_DOUBLE, MPI_SUM, comm);
     for (int axis = 0; axis < dim; axis++) worst = fmax(worst, sqrt(off[axis]));
@@ -186,7 +210,10 @@ static double oracle_error(int dim, PetscInt cells, const char *options, uint64_
   return worst;
 }
 
-/* One dimension: an error of the order of the cells' width squared. Two: that and the one of taking p linear in t between snapshots. */
+/*
+  One dimension: an error of the order of the cells' width squared. Two: that and the one of taking p linear
+  in t between snapshots.
+*/
 static void oracles_are_as_good_as_their_grid(void **state)
 {
   double   coarse, fine;
@@ -220,7 +247,9 @@ static void carried(MPI_Comm comm, const char *path, const char *options, uint64
   end(&s);
 }
 
-/* Together or on one rank, deterministic or with noise: the same bits; and other bits with noise than without. */
+/*
+  Together or on one rank, deterministic or with noise: the same bits; and other bits with noise than without.
+*/
 static void ranks_make_no_difference(void **state)
 {
   uint64_t sum[2][2];

@@ -1,5 +1,8 @@
 /* fare-test: labels=verification ranks=1,2 timeout=300 */
-/* Committors, passage times and survival while a drive goes on: against the frozen ones, spectral series of a drift that switches, the forward equation and each other. */
+/*
+  Committors, passage times and survival while a drive goes on: against the frozen ones, spectral series of a
+  drift that switches, the forward equation and each other.
+*/
 #include "analyses.h"
 
 /* Of one axis: every rank by itself, as studies of one axis are run. */
@@ -28,13 +31,17 @@ static double largest(Vec a)
   return norm;
 }
 
-/* A drive of amplitude 0 changes nothing, be it said to repeat or to stop; the rare passage takes a million periods. */
+/*
+  A drive of amplitude 0 changes nothing, be it said to repeat or to stop; the rare passage takes a million
+  periods.
+*/
 static void a_drive_that_does_nothing_gives_frozen_values(void **state)
 {
   const struct {
     double kT;
-  } cases[] = {{0.4}, {0.08}};
-  const fare_region a = {1, 1, (double[]){-9}, (double[]){-0.9}, PETSC_FALSE}, b = {1, 1, (double[]){0.83}, (double[]){9}, PETSC_FALSE};
+  } cases[]           = {{0.4}, {0.08}};
+  const fare_region a = {1, 1, (double[]){-9}, (double[]){-0.9}, PETSC_FALSE},
+                    b = {1, 1, (double[]){0.83}, (double[]){9}, PETSC_FALSE};
 
   (void)state;
   for (size_t c = 0; c < 2; c++) {
@@ -61,7 +68,10 @@ static void a_drive_that_does_nothing_gives_frozen_values(void **state)
       assert_ok(fare_reaction_free(&frozen));
       assert_ok(fare_passage_solve(grid, system, 0, &b, &tau, &solved));
       assert_ok(fare_driven_passage_solve(grid, system, &span, &b, 2, at, now, &driven));
-      if (getenv("FARE_TEST_SHOW")) fare_log("kT %g: passage times up to %g, off frozen by %.1e, %d ways of %d steps", cases[c].kT, largest(tau), largest_difference(now[1], tau) / largest(tau), (int)driven.iterations, (int)driven.steps);
+      if (getenv("FARE_TEST_SHOW"))
+        fare_log("kT %g: passage times up to %g, off frozen by %.1e, %d ways of %d steps", cases[c].kT,
+          largest(tau), largest_difference(now[1], tau) / largest(tau), (int)driven.iterations,
+          (int)driven.steps);
       for (int k = 0; k < 2; k++) {
         assert_between(largest_difference(now[k], tau), 0, 1e-7 * largest(tau));
         assert_ok(VecDestroy(&now[k]));
@@ -76,8 +86,9 @@ static void a_drive_that_does_nothing_gives_frozen_values(void **state)
 /* The slower the drive the nearer to what is frozen at the start, in proportion to its speed. */
 static void slow_drives_come_near_to_frozen_values(void **state)
 {
-  const fare_region a = {1, 1, (double[]){-9}, (double[]){-0.5}, PETSC_FALSE}, b = {1, 1, (double[]){0.5}, (double[]){9}, PETSC_FALSE};
-  double            off[2][2];
+  const fare_region a = {1, 1, (double[]){-9}, (double[]){-0.5}, PETSC_FALSE},
+                    b = {1, 1, (double[]){0.5}, (double[]){9}, PETSC_FALSE};
+  double off[2][2];
 
   (void)state;
   for (int k = 0; k < 2; k++) {
@@ -104,7 +115,9 @@ static void slow_drives_come_near_to_frozen_values(void **state)
     assert_ok(fare_grid_destroy(&grid));
     assert_ok(fare_system_destroy(&system));
   }
-  if (getenv("FARE_TEST_SHOW")) fare_log("slow drives: committor off by %.2e and %.2e, passage time by %.2e and %.2e", off[0][0], off[1][0], off[0][1], off[1][1]);
+  if (getenv("FARE_TEST_SHOW"))
+    fare_log("slow drives: committor off by %.2e and %.2e, passage time by %.2e and %.2e", off[0][0],
+      off[1][0], off[0][1], off[1][1]);
   for (int i = 0; i < 2; i++) {
     assert_between(off[0][i], 1e-5, 0.1);
     assert_between(log2(off[0][i] / off[1][i]), 0.9, 1.1);
@@ -112,8 +125,9 @@ static void slow_drives_come_near_to_frozen_values(void **state)
 }
 
 /*
-  Brownian motion with D = 1 on (0, L) with a drift v that switches its sign. Where the drift is constant, u = e^{-vx/2} sum_n a_n sin(n pi x/L) decays by exp(-(n^2 pi^2/L^2 + v^2/4) s),
-  apart from what is frozen: tau or q in closed form.
+  Brownian motion with D = 1 on (0, L) with a drift v that switches its sign. Where the drift is constant, u =
+  e^{-vx/2} sum_n a_n sin(n pi x/L) decays by exp(-(n^2 pi^2/L^2 + v^2/4) s), apart from what is frozen: tau
+  or q in closed form.
 */
 enum { NODES = 2000, MODES = 150 };
 typedef struct {
@@ -145,11 +159,14 @@ static void interval_back(interval *w, PetscBool is_time, double v, double span)
 
   for (int i = 0; i <= NODES; i++) next[i] = frozen_value(w, is_time, v, w->L * i / NODES);
   for (int n = 0; n < MODES; n++) {
-    const double *sine = w->sine + n * (NODES + 1), decay = exp(-(pow((n + 1) * M_PI / w->L, 2) + v * v / 4) * span);
-    double        a    = 0;
+    const double *sine = w->sine + n * (NODES + 1),
+                 decay = exp(-(pow((n + 1) * M_PI / w->L, 2) + v * v / 4) * span);
+    double a           = 0;
 
     if (decay < 1e-18) break;
-    for (int i = 1; i < NODES; i++) a += 2.0 / NODES * sine[i] * exp(v * w->L * i / NODES / 2) * (w->u[i] - frozen_value(w, is_time, v, w->L * i / NODES));
+    for (int i = 1; i < NODES; i++)
+      a += 2.0 / NODES * sine[i] * exp(v * w->L * i / NODES / 2) *
+        (w->u[i] - frozen_value(w, is_time, v, w->L * i / NODES));
     for (int i = 0; i <= NODES; i++) next[i] += decay * a * sine[i] * exp(-v * w->L * i / NODES / 2);
   }
   memcpy(w->u, next, sizeof next);
@@ -163,9 +180,15 @@ static double interval_at(const interval *w, double x)
   return w->u[i] + (place - i) * (w->u[i + 1] - w->u[i]);
 }
 
-/* The interval begins at x = -0.5 of the ring; its ends lie within cells. Drift +3 in the first half of the period, -3 in the second. */
-#define RING  "analysis: [{name: one, kind: driven_committor, period: 0.4, starts: 4, a: {lower: [-0.9], upper: [-0.5]}, b: {lower: [0.8], upper: [1.4]}, points: [-0.2, 0.3]}, " \
-              "{name: two, kind: driven_passage, period: 0.4, starts: 4, leave: {lower: [-0.5], upper: [0.8]}, points: [-0.2, 0.3]}]"
+/*
+  The interval begins at x = -0.5 of the ring; its ends lie within cells. Drift +3 in the first half of the
+  period, -3 in the second.
+*/
+#define RING                                                                                                 \
+  "analysis: [{name: one, kind: driven_committor, period: 0.4, starts: 4, a: {lower: [-0.9], upper: "        \
+  "[-0.5]}, b: {lower: [0.8], upper: [1.4]}, points: [-0.2, 0.3]}, "                                         \
+  "{name: two, kind: driven_passage, period: 0.4, starts: 4, leave: {lower: [-0.5], upper: [0.8]}, points: " \
+  "[-0.2, 0.3]}]"
 static void a_drift_that_switches_is_a_series(void **state)
 {
   static const double point[] = {0.3, 0.8};
@@ -201,13 +224,18 @@ static void a_drift_that_switches_is_a_series(void **state)
   free_section(&s);
 }
 
-/* One and a half periods and no more: who is still on the way then does not count, or has taken as long as that. */
+/*
+  One and a half periods and no more: who is still on the way then does not count, or has taken as long as
+  that.
+*/
 static void a_span_may_end(void **state)
 {
-  const fare_region a = {1, 1, (double[]){-0.9}, (double[]){-0.5}, PETSC_FALSE}, b = {1, 1, (double[]){0.8}, (double[]){1.4}, PETSC_FALSE}, out = {1, 1, (double[]){-0.5}, (double[]){0.8}, PETSC_TRUE};
-  const fare_span   span = {0.2, 0.8, FARE_AFTER_OVER, 1e-7};
-  const double      at   = 0.2, point[] = {-0.2, 0.3};
-  static interval   w;
+  const fare_region a   = {1, 1, (double[]){-0.9}, (double[]){-0.5}, PETSC_FALSE},
+                    b   = {1, 1, (double[]){0.8}, (double[]){1.4}, PETSC_FALSE},
+                    out = {1, 1, (double[]){-0.5}, (double[]){0.8}, PETSC_TRUE};
+  const fare_span span  = {0.2, 0.8, FARE_AFTER_OVER, 1e-7};
+  const double    at = 0.2, point[] = {-0.2, 0.3};
+  static interval w;
 
   (void)state;
   for (int kind = 0; kind < 2; kind++) {
@@ -224,12 +252,15 @@ static void a_span_may_end(void **state)
       assert_ok(fare_system_set(system, "push", 0));
       drive(system, "{parameter: push, waveform: square, amplitude: 3, period: 0.4}");
       grid = make_own_grid(system, 400 << k);
-      if (kind) assert_ok(fare_driven_passage_solve(grid, system, &span, &out, 1, &at, &u, &driven));
-      else assert_ok(fare_driven_committor_solve(grid, system, &span, &a, &b, 1, &at, &u, &driven));
+      if (kind)
+        assert_ok(fare_driven_passage_solve(grid, system, &span, &out, 1, &at, &u, &driven));
+      else
+        assert_ok(fare_driven_committor_solve(grid, system, &span, &a, &b, 1, &at, &u, &driven));
       assert_ok(fare_grid_interpolate(grid, u, 2, point, value));
       interval_create(&w, 1.3);
       if (!kind) w.u[NODES] = 1;
-      for (int half = 0; half < 3; half++) interval_back(&w, kind ? PETSC_TRUE : PETSC_FALSE, half % 2 ? 3 : -3, 0.2);
+      for (int half = 0; half < 3; half++)
+        interval_back(&w, kind ? PETSC_TRUE : PETSC_FALSE, half % 2 ? 3 : -3, 0.2);
       off[k] = 0;
       for (int i = 0; i < 2; i++) off[k] = PetscMax(off[k], fabs(value[i] - interval_at(&w, point[i] + 0.5)));
       free(w.sine);
@@ -237,7 +268,9 @@ static void a_span_may_end(void **state)
       assert_ok(fare_grid_destroy(&grid));
       assert_ok(fare_system_destroy(&system));
     }
-    if (getenv("FARE_TEST_SHOW")) fare_log("%s until the end of a span: off by %.2e at 400 cells, %.2e at 800", kind ? "passage time" : "committor", off[0], off[1]);
+    if (getenv("FARE_TEST_SHOW"))
+      fare_log("%s until the end of a span: off by %.2e at 400 cells, %.2e at 800",
+        kind ? "passage time" : "committor", off[0], off[1]);
     assert_between(off[0], 0, 3e-4);
     assert_between(off[1], 0, 8e-5);
   }
@@ -258,19 +291,22 @@ static Vec left_wells(const fare_grid *grid, const fare_system *system)
   return masses;
 }
 
-/* <p0, tau(., t0)> is the integral of what survives of p0: of the whole of it where the drive repeats, of a part where the span ends. The density of arrivals is its slope. */
+/*
+  <p0, tau(., t0)> is the integral of what survives of p0: of the whole of it where the drive repeats, of a
+  part where the span ends. The density of arrivals is its slope.
+*/
 static void backward_and_forward_agree(void **state)
 {
   enum { TIMES = 400 };
-  const fare_region b      = {1, 1, (double[]){0.5}, (double[]){9}, PETSC_FALSE};
-  const double      start  = 0.3, end = 1.9;
-  fare_system      *system = make_system(fare_system_type_find("prinz"), 1);
-  fare_grid        *grid   = make_own_grid(system, 256);
+  const fare_region    b     = {1, 1, (double[]){0.5}, (double[]){9}, PETSC_FALSE};
+  const double         start = 0.3, end = 1.9;
+  fare_system         *system = make_system(fare_system_type_find("prinz"), 1);
+  fare_grid           *grid   = make_own_grid(system, 256);
   static fare_survival survival[TIMES];
-  double            times[TIMES], arrived;
-  fare_driven       driven;
-  Vec               p0, tau;
-  PetscScalar       mean;
+  double               times[TIMES], arrived;
+  fare_driven          driven;
+  Vec                  p0, tau;
+  PetscScalar          mean;
 
   (void)state;
   assert_ok(fare_system_drive_sine(system, "tilt", 4, 1, 0));
@@ -278,22 +314,28 @@ static void backward_and_forward_agree(void **state)
   for (int k = 0; k < TIMES; k++) times[k] = start + (end - start) * k / (TIMES - 1);
   assert_ok(fare_survival_solve(grid, system, &b, p0, start, 1e-9, TIMES, times, survival, &driven));
   assert_near(survival[0].survival, 1, 1e-14);
-  assert_ok(fare_driven_passage_solve(grid, system, &(fare_span){start, end, FARE_AFTER_OVER, 1e-9}, &b, 1, &start, &tau, &driven));
+  assert_ok(fare_driven_passage_solve(
+    grid, system, &(fare_span){start, end, FARE_AFTER_OVER, 1e-9}, &b, 1, &start, &tau, &driven));
   assert_ok(VecDot(tau, p0, &mean));
   assert_ok(VecDestroy(&tau));
-  if (getenv("FARE_TEST_SHOW")) fare_log("span that ends: mean %.12g, lived %.12g", mean, survival[TIMES - 1].lived);
+  if (getenv("FARE_TEST_SHOW"))
+    fare_log("span that ends: mean %.12g, lived %.12g", mean, survival[TIMES - 1].lived);
   assert_near(mean, survival[TIMES - 1].lived, 1e-7 * mean);
   /* behind the first tenth, where the density is smooth, by the trapezoidal rule */
   arrived = 0;
-  for (int k = TIMES / 10; k + 1 < TIMES; k++) arrived += 0.5 * (times[k + 1] - times[k]) * (survival[k].density + survival[k + 1].density);
+  for (int k = TIMES / 10; k + 1 < TIMES; k++)
+    arrived += 0.5 * (times[k + 1] - times[k]) * (survival[k].density + survival[k + 1].density);
   assert_near(arrived, survival[TIMES / 10].survival - survival[TIMES - 1].survival, 1e-5);
 
   for (int k = 0; k < 10; k++) times[k] = start + 3 * (k + 1);
   assert_ok(fare_survival_solve(grid, system, &b, p0, start, 1e-9, 10, times, survival, &driven));
   assert_between(survival[9].survival, 0, 1e-7);
-  assert_ok(fare_driven_passage_solve(grid, system, &(fare_span){start, start + 1, FARE_AFTER_PERIODIC, 1e-8}, &b, 1, &start, &tau, &driven));
+  assert_ok(fare_driven_passage_solve(
+    grid, system, &(fare_span){start, start + 1, FARE_AFTER_PERIODIC, 1e-8}, &b, 1, &start, &tau, &driven));
   assert_ok(VecDot(tau, p0, &mean));
-  if (getenv("FARE_TEST_SHOW")) fare_log("drive that repeats: mean %.12g, lived %.12g, %.1e left", mean, survival[9].lived, survival[9].survival);
+  if (getenv("FARE_TEST_SHOW"))
+    fare_log("drive that repeats: mean %.12g, lived %.12g, %.1e left", mean, survival[9].lived,
+      survival[9].survival);
   assert_near(mean, survival[9].lived, 3e-7 * mean);
   assert_ok(VecDestroy(&tau));
   assert_ok(VecDestroy(&p0));
@@ -301,24 +343,33 @@ static void backward_and_forward_agree(void **state)
   assert_ok(fare_system_destroy(&system));
 }
 
-/* Another method in time, another way to end: the truth on a box that absorbs where the target begins, at a face of both grids. */
+/*
+  Another method in time, another way to end: the truth on a box that absorbs where the target begins, at a
+  face of both grids.
+*/
 static void survival_is_that_of_an_end_that_absorbs(void **state)
 {
-  const fare_region  b       = {1, 1, (double[]){0.5}, (double[]){9}, PETSC_FALSE};
-  const double       times[] = {0.2, 0.7, 1.5};
-  fare_initial       initial = {.density = FARE_INITIAL_GAUSSIAN, .mean = {1, (double[]){-0.6}}, .sd = {1, (double[]){0.15}}};
-  double             off[2];
+  const fare_region b       = {1, 1, (double[]){0.5}, (double[]){9}, PETSC_FALSE};
+  const double      times[] = {0.2, 0.7, 1.5};
+  fare_initial      initial = {
+         .density = FARE_INITIAL_GAUSSIAN, .mean = {1, (double[]){-0.6}}, .sd = {1, (double[]){0.15}}};
+  double off[2];
 
   (void)state;
   for (int k = 0; k < 2; k++) {
     PetscInt64         cells[] = {160 << k}, ends[] = {FARE_END_ABSORBING_ABOVE};
-    fare_truth_options options = {.cells = {1, cells}, .lower = {1, (double[]){-2}}, .upper = {1, (double[]){0.5}}, .ends = {1, ends}, .tolerance = 1e-9};
+    fare_truth_options options = {.cells = {1, cells},
+      .lower                             = {1, (double[]){-2}},
+      .upper                             = {1, (double[]){0.5}},
+      .ends                              = {1, ends},
+      .tolerance                         = 1e-9};
     fare_system       *system  = make_system(fare_system_type_find("prinz"), 1);
-    fare_grid         *grid    = make_own_grid(system, (PetscInt)(cells[0] * 8 / 5)); /* cells as wide, on [-2, 2] */
-    fare_survival      survival[3];
-    fare_driven        driven;
-    fare_truth        *truth;
-    Vec                p0;
+    /* cells as wide, on [-2, 2] */
+    fare_grid    *grid = make_own_grid(system, (PetscInt)(cells[0] * 8 / 5));
+    fare_survival survival[3];
+    fare_driven   driven;
+    fare_truth   *truth;
+    Vec           p0;
 
     assert_ok(fare_system_drive_sine(system, "tilt", 4, 1, 0));
     assert_ok(fare_grid_initial(grid, &initial, system, 0, &p0));
@@ -336,30 +387,36 @@ static void survival_is_that_of_an_end_that_absorbs(void **state)
     assert_ok(fare_grid_destroy(&grid));
     assert_ok(fare_system_destroy(&system));
   }
-  if (getenv("FARE_TEST_SHOW")) fare_log("survival off the truth's by %.2e at 256 cells, %.2e at 512", off[0], off[1]);
+  if (getenv("FARE_TEST_SHOW"))
+    fare_log("survival off the truth's by %.2e at 256 cells, %.2e at 512", off[0], off[1]);
   assert_between(off[0], 0, 1e-6);
   assert_between(off[1], 0, 1e-6);
 }
 
-/* Survival, and the time lived, of a Gaussian in an interval or a square, in a trap whose stiffness swings. */
+/*
+  Survival, and the time lived, of a Gaussian in an interval or a square, in a trap whose stiffness swings.
+*/
 static void leave_a_square(int dim, PetscInt cells, const double times[3], fare_survival survival[3])
 {
-  const double      side[2][2] = {{-0.93, -0.93}, {1.21, 1.21}}, ends[2][2] = {{-2, -2}, {2, 2}}, start = 0;
-  const fare_region out        = {dim, 1, (double *)side[0], (double *)side[1], PETSC_TRUE};
-  const fare_initial initial   = {.density = FARE_INITIAL_GAUSSIAN, .mean = {(size_t)dim, (double[]){0.2, 0.2}}, .sd = {(size_t)dim, (double[]){0.2, 0.2}}};
-  const PetscInt    n[]        = {cells, cells};
-  fare_system      *system     = make_system(fare_system_type_find("ornstein_uhlenbeck"), dim);
-  fare_driven       driven;
-  fare_grid        *grid;
-  Vec               p0, tau;
-  PetscScalar       mean;
+  const double       side[2][2] = {{-0.93, -0.93}, {1.21, 1.21}}, ends[2][2] = {{-2, -2}, {2, 2}}, start = 0;
+  const fare_region  out     = {dim, 1, (double *)side[0], (double *)side[1], PETSC_TRUE};
+  const fare_initial initial = {.density = FARE_INITIAL_GAUSSIAN,
+    .mean                                = {(size_t)dim, (double[]){0.2, 0.2}},
+    .sd                                  = {(size_t)dim, (double[]){0.2, 0.2}}};
+  const PetscInt     n[]     = {cells, cells};
+  fare_system       *system  = make_system(fare_system_type_find("ornstein_uhlenbeck"), dim);
+  fare_driven        driven;
+  fare_grid         *grid;
+  Vec                p0, tau;
+  PetscScalar        mean;
 
   assert_ok(fare_system_set(system, "stiffness", 2));
   assert_ok(fare_system_drive_sine(system, "stiffness", 1.5, 0.9, 0.4));
   assert_ok(fare_grid_create(PETSC_COMM_WORLD, dim, n, ends[0], ends[1], NULL, &grid));
   assert_ok(fare_grid_initial(grid, &initial, system, 0, &p0));
   assert_ok(fare_survival_solve(grid, system, &out, p0, 0, 1e-7, 3, times, survival, &driven));
-  assert_ok(fare_driven_passage_solve(grid, system, &(fare_span){0, times[2], FARE_AFTER_OVER, 1e-6}, &out, 1, &start, &tau, &driven));
+  assert_ok(fare_driven_passage_solve(
+    grid, system, &(fare_span){0, times[2], FARE_AFTER_OVER, 1e-6}, &out, 1, &start, &tau, &driven));
   assert_ok(VecDot(tau, p0, &mean));
   assert_near(mean, survival[2].lived, 3e-6 * mean);
   assert_ok(VecDestroy(&tau));
@@ -368,7 +425,10 @@ static void leave_a_square(int dim, PetscInt cells, const double times[3], fare_
   assert_ok(fare_system_destroy(&system));
 }
 
-/* Axes that know nothing of each other: out of a square survives what survives along both, but for what cells of two dimensions average. */
+/*
+  Axes that know nothing of each other: out of a square survives what survives along both, but for what cells
+  of two dimensions average.
+*/
 static void survival_in_a_square_is_a_product(void **state)
 {
   const double  times[] = {0.2, 0.5, 0.9};
@@ -381,7 +441,9 @@ static void survival_in_a_square_is_a_product(void **state)
     leave_a_square(2, 24 << k, times, two);
     for (int i = 0; i < 3; i++) off[k] = PetscMax(off[k], fabs(two[i].survival - pow(one[i].survival, 2)));
   }
-  if (getenv("FARE_TEST_SHOW")) fare_log("square: survival %.9g, off the product by %.2e at 24 cells, %.2e at 48", two[2].survival, off[0], off[1]);
+  if (getenv("FARE_TEST_SHOW"))
+    fare_log("square: survival %.9g, off the product by %.2e at 24 cells, %.2e at 48", two[2].survival,
+      off[0], off[1]);
   assert_between(off[1], 0, 4e-4);
   assert_between(log2(off[0] / off[1]), 1.8, 2.2);
 }
@@ -391,13 +453,20 @@ static void bad_sections_say_why(void **state)
   const struct {
     const char *yaml, *message;
   } cases[] = {
-    {"analysis: [{name: a, kind: driven_passage, target: {lower: [1]}}]", "expected one of 'period' and 'span', got neither"},
-    {"analysis: [{name: a, kind: driven_passage, period: 1, span: 2, target: {lower: [1]}}]", "expected one of 'period' and 'span', got both"},
-    {"analysis: [{name: a, kind: driven_passage, period: 0.7, target: {lower: [1]}}]", "the drive does not repeat after 0.7"},
-    {"analysis: [{name: a, kind: driven_passage, period: 1, after: over, target: {lower: [1]}}]", "a drive that repeats is never over"},
-    {"analysis: [{name: a, kind: driven_passage, period: 1, survival: 10, target: {lower: [1]}}]", "survival needs a set to begin from"},
-    {"analysis: [{name: a, kind: driven_passage, period: 1, starts: 41, target: {lower: [1]}}]", "from 1 to 40"},
-    {"analysis: [{name: a, kind: driven_committor, period: 1, a: {upper: [0.5]}, b: {lower: [0.4]}}]", "the sets a and b overlap"},
+    {"analysis: [{name: a, kind: driven_passage, target: {lower: [1]}}]",
+      "expected one of 'period' and 'span', got neither"},
+    {"analysis: [{name: a, kind: driven_passage, period: 1, span: 2, target: {lower: [1]}}]",
+      "expected one of 'period' and 'span', got both"},
+    {"analysis: [{name: a, kind: driven_passage, period: 0.7, target: {lower: [1]}}]",
+      "the drive does not repeat after 0.7"},
+    {"analysis: [{name: a, kind: driven_passage, period: 1, after: over, target: {lower: [1]}}]",
+      "a drive that repeats is never over"},
+    {"analysis: [{name: a, kind: driven_passage, period: 1, survival: 10, target: {lower: [1]}}]",
+      "survival needs a set to begin from"},
+    {"analysis: [{name: a, kind: driven_passage, period: 1, starts: 41, target: {lower: [1]}}]",
+      "from 1 to 40"},
+    {"analysis: [{name: a, kind: driven_committor, period: 1, a: {upper: [0.5]}, b: {lower: [0.4]}}]",
+      "the sets a and b overlap"},
   };
   fare_system *still = make_system(fare_system_type_find("prinz"), 1);
   section      s;
@@ -408,25 +477,34 @@ static void bad_sections_say_why(void **state)
 
     assert_ok(fare_system_drive_sine(system, "tilt", 4, 1, 0));
     assert_int_equal(read_section(system, 64, cases[c].yaml, &s), FARE_ERR_INPUT);
-    if (!strstr(fare_error_message(), cases[c].message)) fail_msg("expected '%s' in '%s'", cases[c].message, fare_error_message());
+    if (!strstr(fare_error_message(), cases[c].message))
+      fail_msg("expected '%s' in '%s'", cases[c].message, fare_error_message());
     if (strncmp(fare_error_message(), "plan.yaml:", 10)) fail_msg("no place in '%s'", fare_error_message());
     free_section(&s);
   }
-  assert_int_equal(read_section(still, 64, "analysis: [{name: a, kind: driven_passage, period: 1, target: {lower: [1]}}]", &s), FARE_ERR_INPUT);
+  assert_int_equal(read_section(still, 64,
+                     "analysis: [{name: a, kind: driven_passage, period: 1, target: {lower: [1]}}]", &s),
+    FARE_ERR_INPUT);
   assert_non_null(strstr(fare_error_message(), "nothing is driven: ask for 'passage' instead"));
   free_section(&s);
 }
 
-/* Sections are written so that they read back to the same; numbers of all starts are in the file as computed, with their errors; survival and its integral fit. */
+/*
+  Sections are written so that they read back to the same; numbers of all starts are in the file as computed,
+  with their errors; survival and its integral fit.
+*/
 static void what_is_found_is_kept(void **state)
 {
-  const char  *yaml = "analysis:\n  - {name: q, kind: driven_committor, period: 1.0, starts: 3, a: {upper: [-0.5]}, b: {lower: [0.5]}, points: [0.05, -0.1]}\n"
-                      "  - {name: t, kind: driven_passage, span: 1.5, after: over, target: {lower: [0.5]}, from: {upper: [-0.5]}, weight: boltzmann, survival: 5}\n";
-  fare_system *system = make_system(fare_system_type_find("prinz"), 1), *other = make_system(fare_system_type_find("prinz"), 1);
-  fare_text    first = {0}, second = {0};
-  double       kept[6], errors[6], left[5], mesh[128], value, error;
-  fare_store  *store;
-  section      s, again;
+  const char  *yaml   = "analysis:\n  - {name: q, kind: driven_committor, period: 1.0, starts: 3, a: {upper: "
+                        "[-0.5]}, b: {lower: [0.5]}, points: [0.05, -0.1]}\n"
+                        "  - {name: t, kind: driven_passage, span: 1.5, after: over, target: {lower: [0.5]}, "
+                        "from: {upper: [-0.5]}, weight: boltzmann, survival: 5}\n";
+  fare_system *system = make_system(fare_system_type_find("prinz"), 1),
+              *other  = make_system(fare_system_type_find("prinz"), 1);
+  fare_text      first = {0}, second = {0};
+  double         kept[6], errors[6], left[5], mesh[128], value, error;
+  fare_store    *store;
+  section        s, again;
   const uint64_t start[] = {0, 0}, table[] = {3, 2}, five = 5, all = 128;
 
   (void)state;
@@ -446,13 +524,15 @@ static void what_is_found_is_kept(void **state)
   assert_ok(fare_store_commit(&store));
   assert_ok(fare_store_open(PETSC_COMM_WORLD, "test_analysis_driven.h5", &store));
   assert_ok(fare_store_read(store, "/analysis/q/committor", FARE_STORE_FLOAT64, 2, start, table, kept));
-  assert_ok(fare_store_read(store, "/analysis/q/committor_error", FARE_STORE_FLOAT64, 2, start, table, errors));
+  assert_ok(
+    fare_store_read(store, "/analysis/q/committor_error", FARE_STORE_FLOAT64, 2, start, table, errors));
   for (size_t i = 0; i < 6; i++) {
     assert_ok(fare_analysis_value(s.analysis[0], "committor", i, &value, &error));
     assert_true(kept[i] == value && errors[i] == error);
     assert_between(error, 1e-9, 2e-2);
   }
-  assert_ok(fare_store_read(store, "/analysis/q/meshes/committor_2", FARE_STORE_FLOAT64, 1, start, &all, mesh));
+  assert_ok(
+    fare_store_read(store, "/analysis/q/meshes/committor_2", FARE_STORE_FLOAT64, 1, start, &all, mesh));
   assert_true(mesh[0] == 0 && mesh[127] == 1);
   assert_ok(fare_store_read(store, "/analysis/t/survival", FARE_STORE_FLOAT64, 1, start, &five, left));
   for (int i = 1; i < 5; i++) assert_true(left[i] < left[i - 1] && left[i] > 0);

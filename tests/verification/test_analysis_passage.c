@@ -2,7 +2,10 @@
 /* Passage times, committors and rates between sets against quadrature, series and each other. */
 #include "analyses.h"
 
-/* tau(x) = (1/D) int_x^b dy e^{U(y)/T} int_{-inf}^y dz e^{-U(z)/T}, to a boundary that lies anywhere in a cell. */
+/*
+  tau(x) = (1/D) int_x^b dy e^{U(y)/T} int_{-inf}^y dz e^{-U(z)/T}, to a boundary that lies anywhere in a
+  cell.
+*/
 static void passage_times_are_double_integrals(void **state)
 {
   const struct {
@@ -11,17 +14,21 @@ static void passage_times_are_double_integrals(void **state)
     double      kT, x, b, lower;
     const char *yaml;
   } cases[] = {
-    {"ornstein_uhlenbeck", harmonic, 1, -0.5, 1.5, -6, "analysis: [{name: up, kind: passage, target: {lower: [1.5]}, points: [-0.5, 2.0]}]"},
-    {"double_well", two_wells, 0.25, -1, 0, -3.5, "analysis: [{name: top, kind: passage, target: {lower: [0]}, points: [[-1]]}]"},
-    {"double_well", two_wells, 0.25, -1, 0.7321, -3.5, "analysis: [{name: over, kind: passage, target: {lower: [0.7321], upper: [3]}, points: [-1.0]}]"},
+    {"ornstein_uhlenbeck", harmonic, 1, -0.5, 1.5, -6,
+      "analysis: [{name: up, kind: passage, target: {lower: [1.5]}, points: [-0.5, 2.0]}]"},
+    {"double_well", two_wells, 0.25, -1, 0, -3.5,
+      "analysis: [{name: top, kind: passage, target: {lower: [0]}, points: [[-1]]}]"},
+    {"double_well", two_wells, 0.25, -1, 0.7321, -3.5,
+      "analysis: [{name: over, kind: passage, target: {lower: [0.7321], upper: [3]}, points: [-1.0]}]"},
   };
 
   (void)state;
   for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
     fare_system *system = make_system(fare_system_type_find(cases[c].name), 1);
-    const double exact  = integral(cases[c].U, cases[c].kT, 1, cases[c].x, cases[c].b, 1, cases[c].lower) / cases[c].kT;
-    double       value;
-    section      s;
+    const double exact =
+      integral(cases[c].U, cases[c].kT, 1, cases[c].x, cases[c].b, 1, cases[c].lower) / cases[c].kT;
+    double  value;
+    section s;
 
     assert_ok(fare_system_set(system, "kT", cases[c].kT));
     run_section(system, 1024, cases[c].yaml, &s);
@@ -38,7 +45,7 @@ static void passage_times_are_double_integrals(void **state)
 /* The error stays of second order, in the cells, wherever the boundary lies in its cell. */
 static void boundaries_are_exact_to_second_order(void **state)
 {
-  const double exact = integral(harmonic, 1, 1, 0, 1.2, 1, -6);
+  const double exact    = integral(harmonic, 1, 1, 0, 1.2, 1, -6);
   double       worst[2] = {0, 0};
 
   (void)state;
@@ -52,7 +59,8 @@ static void boundaries_are_exact_to_second_order(void **state)
       fare_grid   *grid;
       Vec          times;
 
-      assert_ok(fare_grid_create(PETSC_COMM_WORLD, 1, &cells, (double[]){-6 + shift}, (double[]){6 + shift}, NULL, &grid));
+      assert_ok(fare_grid_create(
+        PETSC_COMM_WORLD, 1, &cells, (double[]){-6 + shift}, (double[]){6 + shift}, NULL, &grid));
       assert_ok(fare_passage_solve(grid, system, 0, &target, &times, &solved));
       assert_ok(fare_grid_interpolate(grid, times, 1, point, &tau));
       worst[k] = PetscMax(worst[k], fabs(tau - exact));
@@ -66,13 +74,17 @@ static void boundaries_are_exact_to_second_order(void **state)
   assert_between(log2(worst[0] / worst[1]), 1.8, 2.2);
 }
 
-/* q(x) = int_a^x e^{U/T} / int_a^b e^{U/T}, flux D/(Z int_a^b e^{U/T}), and detailed balance: k_ab/k_ba from q. */
+/*
+  q(x) = int_a^x e^{U/T} / int_a^b e^{U/T}, flux D/(Z int_a^b e^{U/T}), and detailed balance: k_ab/k_ba from
+  q.
+*/
 static void committors_are_integrals(void **state)
 {
   const double T = 0.4, a = -0.9, b = 0.83, top = 0.1;
-  const double barrier = integral(two_wells, T, 1, a, b, 0, 0), Z = integral(two_wells, T, -1, -3.5, 3.5, 0, 0);
-  const double flux = T / (Z * barrier);
-  fare_system *system = make_system(fare_system_type_find("double_well"), 1);
+  const double barrier = integral(two_wells, T, 1, a, b, 0, 0),
+               Z       = integral(two_wells, T, -1, -3.5, 3.5, 0, 0);
+  const double flux    = T / (Z * barrier);
+  fare_system *system  = make_system(fare_system_type_find("double_well"), 1);
   double       rate_ab, rate_ba, imbalance, from_a, here = 0;
   section      s;
 
@@ -85,7 +97,10 @@ static void committors_are_integrals(void **state)
   }
   from_a = (integral(two_wells, T, -1, -3.5, a, 0, 0) + here) / Z;
   assert_ok(fare_system_set(system, "kT", T));
-  run_section(system, 1400, "analysis: [{name: over, kind: committor, a: {upper: [-0.9]}, b: [{lower: [0.83], upper: [1.5]}, {lower: [1.5]}], points: [-0.5, 0.1, 1.0]}]", &s);
+  run_section(system, 1400,
+    "analysis: [{name: over, kind: committor, a: {upper: [-0.9]}, b: [{lower: [0.83], upper: [1.5]}, {lower: "
+    "[1.5]}], points: [-0.5, 0.1, 1.0]}]",
+    &s);
   check_value(&s, 0, "committor", 0, integral(two_wells, T, 1, a, -0.5, 0, 0) / barrier, 4, 1e-4);
   check_value(&s, 0, "committor", 1, integral(two_wells, T, 1, a, top, 0, 0) / barrier, 4, 1e-4);
   check_value(&s, 0, "committor", 2, 1, 1, 1e-4);
@@ -99,10 +114,14 @@ static void committors_are_integrals(void **state)
   free_section(&s);
 }
 
-/* Once around a pushed ring: a -> b and back through the other side. Both fluxes agree, and pi q- is no longer pi (1 - q+). */
+/*
+  Once around a pushed ring: a -> b and back through the other side. Both fluxes agree, and pi q- is no longer
+  pi (1 - q+).
+*/
 static void reactions_without_detailed_balance(void **state)
 {
-  fare_region   a = {1, 1, (double[]){-0.5}, (double[]){0.5}, PETSC_FALSE}, b = {1, 2, (double[]){2.6, -M_PI}, (double[]){M_PI, -2.6}, PETSC_FALSE};
+  fare_region a        = {1, 1, (double[]){-0.5}, (double[]){0.5}, PETSC_FALSE},
+              b        = {1, 2, (double[]){2.6, -M_PI}, (double[]){M_PI, -2.6}, PETSC_FALSE};
   fare_system  *system = make_system(&washboard, 1);
   double        mean[2], flux[2];
   fare_grid    *grid;
@@ -138,11 +157,14 @@ static void reactions_without_detailed_balance(void **state)
   assert_ok(fare_system_destroy(&system));
 }
 
-/* A barrier of 12.5 kT: the first rate is the sum of the rates of both wells, by committor and by passage time, and they follow the double integral. */
+/*
+  A barrier of 12.5 kT: the first rate is the sum of the rates of both wells, by committor and by passage
+  time, and they follow the double integral.
+*/
 static void rare_events_agree(void **state)
 {
-  const double T = 0.08;
-  const double tau = integral(two_wells, T, 1, -1, 1, 1, -3.5) / T;
+  const double T      = 0.08;
+  const double tau    = integral(two_wells, T, 1, -1, 1, 1, -3.5) / T;
   fare_system *system = make_system(fare_system_type_find("double_well"), 1);
   double       first, ab, ba, mean, escape, residual;
   section      s;
@@ -150,12 +172,13 @@ static void rare_events_agree(void **state)
   (void)state;
   assert_ok(fare_system_set(system, "kT", T));
   run_section(system, 1400,
-              "analysis:\n"
-              "  - {name: rates, kind: relaxation, count: 3}\n"
-              "  - {name: over, kind: committor, a: {upper: [-1]}, b: {lower: [1]}}\n"
-              "  - {name: passage, kind: passage, target: {lower: [1]}, from: {lower: [-1.2], upper: [-0.8]}, points: [-1]}\n"
-              "  - {name: escape, kind: passage, leave: {upper: [0]}}\n",
-              &s);
+    "analysis:\n"
+    "  - {name: rates, kind: relaxation, count: 3}\n"
+    "  - {name: over, kind: committor, a: {upper: [-1]}, b: {lower: [1]}}\n"
+    "  - {name: passage, kind: passage, target: {lower: [1]}, from: {lower: [-1.2], upper: [-0.8]}, points: "
+    "[-1]}\n"
+    "  - {name: escape, kind: passage, leave: {upper: [0]}}\n",
+    &s);
   check_value(&s, 2, "time", 0, tau, 4, 2e-3 * tau);
   assert_ok(fare_analysis_value(s.analysis[0], "rate", 1, &first, NULL));
   assert_ok(fare_analysis_value(s.analysis[1], "rate_ab", 0, &ab, NULL));
@@ -163,7 +186,9 @@ static void rare_events_agree(void **state)
   assert_ok(fare_analysis_value(s.analysis[2], "mean", 0, &mean, NULL));
   assert_ok(fare_analysis_value(s.analysis[3], "rate", 0, &escape, NULL));
   assert_ok(fare_analysis_value(s.analysis[3], "residual", 0, &residual, NULL));
-  if (getenv("FARE_TEST_SHOW")) fare_log("first rate %.9g, rates %.9g + %.9g, 2/tau %.9g, escape %.9g, residual %.1e, 1/tau exact %.9g", first, ab, ba, 2 / mean, escape, residual, 1 / tau);
+  if (getenv("FARE_TEST_SHOW"))
+    fare_log("first rate %.9g, rates %.9g + %.9g, 2/tau %.9g, escape %.9g, residual %.1e, 1/tau exact %.9g",
+      first, ab, ba, 2 / mean, escape, residual, 1 / tau);
   assert_near(ab, ba, 1e-6 * ab);
   assert_near(first, ab + ba, 2e-4 * first);
   assert_near(first, 2 / mean, 2e-3 * first);
@@ -171,23 +196,32 @@ static void rare_events_agree(void **state)
   free_section(&s);
 }
 
-/* Mean exit time of free diffusion from a square, at its middle: Poisson's equation by its sine series, boundaries within cells. */
+/*
+  Mean exit time of free diffusion from a square, at its middle: Poisson's equation by its sine series,
+  boundaries within cells.
+*/
 static void exit_from_a_square(void **state)
 {
-  const double a = 1.37;
+  const double a      = 1.37;
   double       series = 0, value, error;
   fare_system *system = make_system(&swirl, 2);
   section      s;
 
   (void)state;
   /* -laplacian u = 1 on (0, 1)^2, at the middle: sum over odd m, n */
-  for (int m = 1; m < 400; m += 2) series += 4 / pow(M_PI * m, 3) * (m % 4 == 1 ? 1 : -1) * (1 - 1 / cosh(0.5 * M_PI * m));
+  for (int m = 1; m < 400; m += 2)
+    series += 4 / pow(M_PI * m, 3) * (m % 4 == 1 ? 1 : -1) * (1 - 1 / cosh(0.5 * M_PI * m));
   assert_near(series, 0.0736713532, 1e-8);
   assert_ok(fare_system_set(system, "stiffness", 0));
   assert_ok(fare_system_set(system, "swirl", 0));
-  run_section(system, 128, "analysis: [{name: exit, kind: passage, leave: {lower: [-0.67, -0.35], upper: [0.7, 1.02]}, points: [[0.015, 0.335]]}]", &s);
+  run_section(system, 128,
+    "analysis: [{name: exit, kind: passage, leave: {lower: [-0.67, -0.35], upper: [0.7, 1.02]}, points: "
+    "[[0.015, 0.335]]}]",
+    &s);
   assert_ok(fare_analysis_value(s.analysis[0], "time", 0, &value, &error));
-  if (getenv("FARE_TEST_SHOW")) fare_log("exit from a square %.9g, expected %.9g, estimated error %.1e", value, series * a * a / 0.5, error);
+  if (getenv("FARE_TEST_SHOW"))
+    fare_log(
+      "exit from a square %.9g, expected %.9g, estimated error %.1e", value, series * a * a / 0.5, error);
   assert_near(value, series * a * a / 0.5, 5e-3 * value);
   assert_between(error, 1e-6, 5e-3 * value);
   free_section(&s);

@@ -38,7 +38,9 @@ static double gaussian_mass(double s, double a, double b)
   return 0.5 * (erf(b / sqrt(2 * s)) - erf(a / sqrt(2 * s)));
 }
 
-/* Rotational Ornstein-Uhlenbeck: a Gaussian of variance D/k whatever the swirl, with currents omega (-y, x) p. */
+/*
+  Rotational Ornstein-Uhlenbeck: a Gaussian of variance D/k whatever the swirl, with currents omega (-y, x) p.
+*/
 static double distance_to_gaussian(const fare_grid *grid, Vec P, double variance)
 {
   const PetscScalar *p;
@@ -50,7 +52,8 @@ static double distance_to_gaussian(const fare_grid *grid, Vec P, double variance
     double   mass = 1;
 
     for (int axis = 0; axis < grid->dim; axis++) {
-      const double x = fare_grid_centre(grid, axis, grid->start[axis] + rest % grid->count[axis]), half = 0.5 * grid->spacing[axis];
+      const double x    = fare_grid_centre(grid, axis, grid->start[axis] + rest % grid->count[axis]),
+                   half = 0.5 * grid->spacing[axis];
 
       mass *= gaussian_mass(variance, x - half, x + half);
       rest /= grid->count[axis];
@@ -68,11 +71,11 @@ static void stationary_needs_no_potential(void **state)
 
   (void)state;
   for (int k = 0; k < 2; k++) {
-    fare_system *system = make_system(&swirl, 2);
-    fare_grid   *grid   = make_grid(system, 50 << k);
-    fare_solved  solved;
-    double       sum[2] = {0, 0};
-    Vec          P, J;
+    fare_system       *system = make_system(&swirl, 2);
+    fare_grid         *grid   = make_grid(system, 50 << k);
+    fare_solved        solved;
+    double             sum[2] = {0, 0};
+    Vec                P, J;
     fare_operator     *op;
     const PetscScalar *j;
 
@@ -86,7 +89,8 @@ static void stationary_needs_no_potential(void **state)
       assert_ok(fare_operator_current(op, 0, P, axis, J));
       assert_ok(VecGetArrayRead(J, &j));
       for (PetscInt n = 0; n < grid->count[0] * grid->count[1]; n++) {
-        const double x = fare_grid_centre(grid, 0, grid->start[0] + n % grid->count[0]), y = fare_grid_centre(grid, 1, grid->start[1] + n / grid->count[0]);
+        const double x = fare_grid_centre(grid, 0, grid->start[0] + n % grid->count[0]),
+                     y = fare_grid_centre(grid, 1, grid->start[1] + n / grid->count[0]);
 
         sum[0] += j[n] * grid->spacing[axis] * (axis ? x : -y);
         sum[1] += j[n] * grid->spacing[axis];
@@ -106,20 +110,24 @@ static void stationary_needs_no_potential(void **state)
   assert_between(log2(error[0] / error[1]), 1.8, 2.2);
 }
 
-/* Stratonovich's velocity in a tilted cosine, recomputed by quadrature (periodic integrands: spectral), and as published. */
+/*
+  Stratonovich's velocity in a tilted cosine, recomputed by quadrature (periodic integrands: spectral), and as
+  published.
+*/
 static double washboard_velocity(double V0, double F, double T)
 {
   enum { N = 400 };
-  const double L = 2 * M_PI;
+  const double L     = 2 * M_PI;
   double       outer = 0;
 
   for (int i = 0; i < N; i++) {
-    const double x = L * i / N;
+    const double x     = L * i / N;
     double       inner = 0;
 
     /* the inner integrand is not periodic in y: composite Gauss */
     for (int j = 0; j < N; j++) {
-      static const double place[] = {0.1127016653792583, 0.5, 0.8872983346207417}, weight[] = {5. / 18, 8. / 18, 5. / 18};
+      static const double place[]  = {0.1127016653792583, 0.5, 0.8872983346207417},
+                          weight[] = {5. / 18, 8. / 18, 5. / 18};
 
       for (int q = 0; q < 3; q++) {
         const double y = L * (j + place[q]) / N;
@@ -140,7 +148,7 @@ static void washboard_has_the_known_velocity(void **state)
 
   (void)state;
   for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
-    const double exact = washboard_velocity(cases[c].V0, cases[c].F, cases[c].T);
+    const double exact  = washboard_velocity(cases[c].V0, cases[c].F, cases[c].T);
     fare_system *system = make_system(&washboard, 1);
     section      s;
 
@@ -178,12 +186,15 @@ static void rates_are_the_known_ones(void **state)
     assert_ok(fare_system_set(system, "kT", known[k].kT));
     run_section(system, 1024, "analysis: [{name: rates, kind: relaxation, count: 6}]", &s);
     check_value(&s, 0, "rate", 0, 0, 1, 1e-12);
-    for (int i = 1; i < known[k].count; i++) check_value(&s, 0, "rate", (size_t)i, known[k].rate[i], 1.05, 2e-4);
+    for (int i = 1; i < known[k].count; i++)
+      check_value(&s, 0, "rate", (size_t)i, known[k].rate[i], 1.05, 2e-4);
     free_section(&s);
   }
 }
 
-/* Eigenvalues n k -+ i omega m, m = n, n - 2, ..., of a rotational Ornstein-Uhlenbeck process: complex pairs. */
+/*
+  Eigenvalues n k -+ i omega m, m = n, n - 2, ..., of a rotational Ornstein-Uhlenbeck process: complex pairs.
+*/
 static void rates_come_in_complex_pairs(void **state)
 {
   static const double rate[] = {0, 1, 1, 2, 2, 2}, frequency[] = {0, 0.5, -0.5, 0, 1, -1};
@@ -199,7 +210,8 @@ static void rates_come_in_complex_pairs(void **state)
 
     assert_ok(fare_analysis_value(s.analysis[0], "rate", i, &found_rate, &error));
     assert_ok(fare_analysis_value(s.analysis[0], "frequency", i, &found_frequency, NULL));
-    for (size_t k = 1; k < 6; k++) matched += hypot(found_rate - rate[k], found_frequency - frequency[k]) < 0.03;
+    for (size_t k = 1; k < 6; k++)
+      matched += hypot(found_rate - rate[k], found_frequency - frequency[k]) < 0.03;
     assert_int_equal(matched, 1);
     assert_between(error, 1e-3, 0.03);
   }
@@ -209,11 +221,11 @@ static void rates_come_in_complex_pairs(void **state)
 /* A mode decays as its rate says: exp(-rate t) by evolution in time. */
 static void modes_decay_at_their_rates(void **state)
 {
-  fare_system  *system = make_system(fare_system_type_find("prinz"), 1);
-  fare_grid    *grid   = make_grid(system, 256);
+  fare_system   *system = make_system(fare_system_type_find("prinz"), 1);
+  fare_grid     *grid   = make_grid(system, 256);
   fare_operator *op;
-  fare_spectrum spectrum;
-  Vec           flow;
+  fare_spectrum  spectrum;
+  Vec            flow;
 
   (void)state;
   assert_ok(fare_system_set(system, "tilt", 0.8));
@@ -250,14 +262,18 @@ static void flashing_ratchet_has_the_known_velocity(void **state)
     section      s;
 
     assert_ok(fare_system_set(system, "height", 0.5 * cases[c].height));
-    snprintf(yaml, sizeof yaml, "{parameter: height, waveform: square, amplitude: %g, period: 0.1}", 0.5 * cases[c].height);
+    snprintf(yaml, sizeof yaml, "{parameter: height, waveform: square, amplitude: %g, period: 0.1}",
+      0.5 * cases[c].height);
     drive(system, yaml);
     /* every rank by itself, as studies of one axis are run */
-    run_section_on(PETSC_COMM_SELF, system, 256, "analysis: [{name: cycle, kind: periodic, period: 0.1, panels: 64, tolerance: 1e-8}]", &s);
+    run_section_on(PETSC_COMM_SELF, system, 256,
+      "analysis: [{name: cycle, kind: periodic, period: 0.1, panels: 64, tolerance: 1e-8}]", &s);
     assert_ok(fare_analysis_value(s.analysis[0], "velocity", 0, &velocity, &error));
     assert_ok(fare_analysis_value(s.analysis[0], "periods", 0, &periods, NULL));
     assert_ok(fare_analysis_value(s.analysis[0], "residual", 0, &residual, NULL));
-    if (getenv("FARE_TEST_SHOW")) fare_log("ratchet %g: velocity %.9g, expected %.7g, estimated error %.1e, %g periods, residual %.1e", cases[c].height, velocity, cases[c].velocity, error, periods, residual);
+    if (getenv("FARE_TEST_SHOW"))
+      fare_log("ratchet %g: velocity %.9g, expected %.7g, estimated error %.1e, %g periods, residual %.1e",
+        cases[c].height, velocity, cases[c].velocity, error, periods, residual);
     assert_near(velocity, cases[c].velocity, 1.2 * error + 1e-5);
     assert_between(error, 0, 5e-4);
     assert_between(residual, 0, 1e-6);
@@ -266,10 +282,13 @@ static void flashing_ratchet_has_the_known_velocity(void **state)
   }
 }
 
-/* What GMRES finds is what evolution comes to by waiting; where relaxation takes 30 periods it is found in a few. */
+/*
+  What GMRES finds is what evolution comes to by waiting; where relaxation takes 30 periods it is found in a
+  few.
+*/
 static void periodic_states_are_where_evolution_goes(void **state)
 {
-  fare_system       *system   = make_system(fare_system_type_find("prinz"), 1);
+  fare_system       *system    = make_system(fare_system_type_find("prinz"), 1);
   fare_initial       boltzmann = {.density = FARE_INITIAL_BOLTZMANN};
   PetscInt64         cells[]   = {256};
   fare_truth_options options   = {.cells = {1, cells}, .tolerance = 1e-9};
@@ -287,7 +306,9 @@ static void periodic_states_are_where_evolution_goes(void **state)
   assert_ok(fare_truth_create(PETSC_COMM_WORLD, system, &boltzmann, 0, &options, &truth));
   for (int k = 1; k <= 60; k++) assert_ok(fare_truth_advance(truth, 0.25 * k)); /* exp(-1.2 x 15) = 2e-8 */
   assert_between(l1_distance(P, fare_truth_masses(truth)), 0, 3e-7);
-  if (getenv("FARE_TEST_SHOW")) fare_log("periodic: %d periods, residual %.1e, off evolution by %.1e", (int)solved.iterations, solved.residual, l1_distance(P, fare_truth_masses(truth)));
+  if (getenv("FARE_TEST_SHOW"))
+    fare_log("periodic: %d periods, residual %.1e, off evolution by %.1e", (int)solved.iterations,
+      solved.residual, l1_distance(P, fare_truth_masses(truth)));
   assert_ok(fare_truth_destroy(&truth));
   assert_ok(VecDestroy(&P));
   assert_ok(fare_grid_destroy(&grid));

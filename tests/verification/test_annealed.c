@@ -1,5 +1,8 @@
 /* fare-test: labels=verification ranks=1,2,3 timeout=120 */
-/* Weighted particles along a protocol: the free energy against quadrature, weights that are exact at any step, and what an oracle makes of it. */
+/*
+  Weighted particles along a protocol: the free energy against quadrature, weights that are exact at any step,
+  and what an oracle makes of it.
+*/
 #include "samplers.h"
 
 #define METHOD "annealed_importance"
@@ -41,8 +44,12 @@ static double log_partition(const fare_system *system, double t)
   return log(sum);
 }
 
-/* Several independent runs: their mean within its standard error of the exact value, and their spread what each says it is. */
-static void free_energy(const char *name, const char *parameter, double amplitude, const char *options, double end, int resampled)
+/*
+  Several independent runs: their mean within its standard error of the exact value, and their spread what
+  each says it is.
+*/
+static void free_energy(
+  const char *name, const char *parameter, double amplitude, const char *options, double end, int resampled)
 {
   const fare_initial  initial  = {.density = FARE_INITIAL_BOLTZMANN};
   const fare_schedule schedule = {0, end, 3};
@@ -52,7 +59,8 @@ static void free_energy(const char *name, const char *parameter, double amplitud
   double              sum = 0, square = 0, claimed = 0, lowest = 1;
 
   for (int run = 0; run < runs; run++) {
-    fare_sampler  *sampler = make_named(PETSC_COMM_WORLD, METHOD, "annealed", options, 100 + (uint64_t)run, system, &initial, &schedule);
+    fare_sampler *sampler = make_named(
+      PETSC_COMM_WORLD, METHOD, "annealed", options, 100 + (uint64_t)run, system, &initial, &schedule);
     fare_ensemble *e;
     double         ratio, error, least;
 
@@ -66,7 +74,10 @@ static void free_energy(const char *name, const char *parameter, double amplitud
     assert_ok(fare_ensemble_destroy(&e));
     assert_ok(fare_sampler_destroy(&sampler));
   }
-  print_message("%s, %s: ln Z/Z_0 = %.5f +- %.5f (claimed of one run %.5f, found %.5f), exact %.5f, least effective %.3f\n", name, options, sum, sqrt(claimed / runs), sqrt(claimed), sqrt((square - sum * sum) * runs / (runs - 1)), exact, lowest);
+  print_message("%s, %s: ln Z/Z_0 = %.5f +- %.5f (claimed of one run %.5f, found %.5f), exact %.5f, least "
+                "effective %.3f\n",
+    name, options, sum, sqrt(claimed / runs), sqrt(claimed), sqrt((square - sum * sum) * runs / (runs - 1)),
+    exact, lowest);
   assert_near(sum, exact, 4 * sqrt(claimed / runs));
   assert_between((square - sum * sum) * runs / (runs - 1) / claimed, 0.2, 3.5);
   assert_true(!resampled == !(lowest < 0.5));
@@ -83,8 +94,9 @@ static void free_energies_are_exact(void **state)
 }
 
 /*
-  What weights by the work alone would make of unadjusted steps, without noise: mass and variance of the weighted density, normal all the way, in a trap whose stiffness
-  goes through so many values from 1 to 1 + amplitude along a quarter of a sine.
+  What weights by the work alone would make of unadjusted steps, without noise: mass and variance of the
+  weighted density, normal all the way, in a trap whose stiffness goes through so many values from 1 to 1 +
+  amplitude along a quarter of a sine.
 */
 static double log_ratio_by_work_alone(double amplitude, int steps, double h)
 {
@@ -105,10 +117,14 @@ static void weights_are_exact_at_large_steps(void **state)
   const double exact = -0.5 * log(2.5);
 
   (void)state;
-  free_energy("ornstein_uhlenbeck", "stiffness", 1.5, "{protocol_steps: 20, relaxation: langevin, step: 0.1}", 0.25, 0);
-  free_energy("ornstein_uhlenbeck", "stiffness", 1.5, "{protocol_steps: 8, relaxation: langevin, step: 0.3}", 0.25, 0);
-  print_message("by the work alone: %.4f and %.4f, exact %.4f\n", log_ratio_by_work_alone(1.5, 40, 0.1), log_ratio_by_work_alone(1.5, 16, 0.3), exact);
-  assert_true(fabs(log_ratio_by_work_alone(1.5, 40, 0.1) - exact) > 0.02); /* four standard errors of the runs above are 0.005 */
+  free_energy(
+    "ornstein_uhlenbeck", "stiffness", 1.5, "{protocol_steps: 20, relaxation: langevin, step: 0.1}", 0.25, 0);
+  free_energy(
+    "ornstein_uhlenbeck", "stiffness", 1.5, "{protocol_steps: 8, relaxation: langevin, step: 0.3}", 0.25, 0);
+  print_message("by the work alone: %.4f and %.4f, exact %.4f\n", log_ratio_by_work_alone(1.5, 40, 0.1),
+    log_ratio_by_work_alone(1.5, 16, 0.3), exact);
+  /* four standard errors of the runs above are 0.005 */
+  assert_true(fabs(log_ratio_by_work_alone(1.5, 40, 0.1) - exact) > 0.02);
   assert_true(fabs(log_ratio_by_work_alone(1.5, 16, 0.3) - exact) > 0.05);
 }
 
@@ -116,13 +132,14 @@ static void weights_are_exact_at_large_steps(void **state)
 static double chi_square(const fare_ensemble *e, const fare_grid *grid, Vec masses, double *degrees)
 {
   double             share[40] = {0}, sum[2] = {0}, effective, chi = 0;
-  const PetscInt     per_bin   = grid->cells[0] / 40;
+  const PetscInt     per_bin = grid->cells[0] / 40;
   const PetscScalar *p;
 
   for (int64_t i = 0; i < e->local; i++) {
     const double w = e->weight[i];
 
-    share[(int)PetscMax(0, PetscMin(39, floor((e->x[0][i] - grid->lower[0]) / (grid->upper[0] - grid->lower[0]) * 40)))] += w;
+    share[(int)PetscMax(
+      0, PetscMin(39, floor((e->x[0][i] - grid->lower[0]) / (grid->upper[0] - grid->lower[0]) * 40)))] += w;
     sum[0] += w;
     sum[1] += w * w;
   }
@@ -144,8 +161,10 @@ static double chi_square(const fare_ensemble *e, const fare_grid *grid, Vec mass
 }
 
 /*
-  Driven Prinz from equilibrium: as an oracle the particles have the density of the truth, which is far from the instantaneous equilibrium; with V alone they have the latter.
-  Particles made by resampling are not independent, so chi-square may be somewhat larger than its number of degrees of freedom, but not by the distance of the two.
+  Driven Prinz from equilibrium: as an oracle the particles have the density of the truth, which is far from
+  the instantaneous equilibrium; with V alone they have the latter. Particles made by resampling are not
+  independent, so chi-square may be somewhat larger than its number of degrees of freedom, but not by the
+  distance of the two.
 */
 static void an_oracle_follows_the_truth(void **state)
 {
@@ -160,8 +179,10 @@ static void an_oracle_follows_the_truth(void **state)
 
   (void)state;
   assert_ok(fare_densities_create(PETSC_COMM_SELF, system, &initial, &schedule, &options, &exact));
-  oracle = make_named(PETSC_COMM_WORLD, METHOD, "annealed", "{protocol_steps: 10, relaxations: 4}", 7, system, &initial, &schedule);
-  plain  = make_named(PETSC_COMM_WORLD, METHOD, "annealed", "{protocol_steps: 10, relaxations: 4}", 7, system, &initial, &schedule);
+  oracle = make_named(PETSC_COMM_WORLD, METHOD, "annealed", "{protocol_steps: 10, relaxations: 4}", 7, system,
+    &initial, &schedule);
+  plain  = make_named(PETSC_COMM_WORLD, METHOD, "annealed", "{protocol_steps: 10, relaxations: 4}", 7, system,
+     &initial, &schedule);
   assert_ok(fare_sampler_set_mode(oracle, FARE_ORACLE, exact));
   assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 1, 40000, &e));
   assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 1, 40000, &f));
@@ -174,13 +195,16 @@ static void an_oracle_follows_the_truth(void **state)
     assert_ok(oracle->type->target(oracle, exact->times[k], exact->grid, &target));
     assert_ok(plain->type->target(plain, exact->times[k], exact->grid, &boltzmann));
     assert_ok(VecDuplicate(target, &truth));
-    for (PetscInt c = 0; c < exact->grid->cells[0]; c++) assert_ok(VecSetValue(truth, c, exact->masses[k][c], INSERT_VALUES));
+    for (PetscInt c = 0; c < exact->grid->cells[0]; c++)
+      assert_ok(VecSetValue(truth, c, exact->masses[k][c], INSERT_VALUES));
     assert_ok(VecAssemblyBegin(truth));
     assert_ok(VecAssemblyEnd(truth));
     chi[0] = chi_square(e, exact->grid, truth, &degrees[0]);
     chi[1] = chi_square(f, exact->grid, boltzmann, &degrees[1]);
     chi[2] = chi_square(e, exact->grid, boltzmann, &degrees[2]);
-    print_message("time %g: chi-square of the oracle %.1f of %g, of the plain one %.1f of %g; oracle against the equilibrium %.0f\n", exact->times[k], chi[0], degrees[0], chi[1], degrees[1], chi[2]);
+    print_message("time %g: chi-square of the oracle %.1f of %g, of the plain one %.1f of %g; oracle against "
+                  "the equilibrium %.0f\n",
+      exact->times[k], chi[0], degrees[0], chi[1], degrees[1], chi[2]);
     assert_between(chi[0], 0, 2.5 * degrees[0]);
     assert_between(chi[1], 0, 2.5 * degrees[1]);
     if (k > 0) assert_true(chi[2] > 20 * degrees[2]);

@@ -1,5 +1,8 @@
 /* fare-test: labels=verification ranks=1,2 timeout=120 */
-/* BAOAB against what is known of it in closed form, against the equation of motion, and against the truth of a driven system. */
+/*
+  BAOAB against what is known of it in closed form, against the equation of motion, and against the truth of a
+  driven system.
+*/
 #include "samplers.h"
 
 #define SEED 3
@@ -7,7 +10,12 @@
 /* A trap V = stiffness (x - centre)^2/2 for a body with inertia: what the library has no system for. */
 enum { STIFFNESS = FARE_KT + 1, MASS, FRICTION, CENTRE };
 static const fare_parameter parameters[] = {
-  {"kT", 1.0, 0, 10, "temperature"}, {"stiffness", 1.0, 0, 100, "of the trap"}, {"mass", 1.0, 0.01, 100, "of the body"}, {"friction", 1.0, 0, 100, "rate"}, {"centre", 0.0, -10, 10, "of the trap"}, FARE_PARAMETERS_END,
+  {"kT", 1.0, 0, 10, "temperature"},
+  {"stiffness", 1.0, 0, 100, "of the trap"},
+  {"mass", 1.0, 0.01, 100, "of the body"},
+  {"friction", 1.0, 0, 100, "rate"},
+  {"centre", 0.0, -10, 10, "of the trap"},
+  FARE_PARAMETERS_END,
 };
 
 static void acceleration(const double *theta, size_t n, const double position[], double a[])
@@ -33,10 +41,22 @@ static void diffusion(int dim, const double *theta, size_t n, const double *cons
   for (size_t i = 0; i < n; i++) D[1][i] = theta[FRICTION] * theta[FARE_KT] / theta[MASS];
 }
 static const fare_system_type trap = {
-  .name = "trap", .summary = "", .reference = "", .dimension_least = 2, .dimension_most = 2, .parameters = parameters, .lower = {-5, -5}, .upper = {5, 5}, .drift = drift, .diffusion = diffusion, .acceleration = acceleration, .bath = bath,
+  .name            = "trap",
+  .summary         = "",
+  .reference       = "",
+  .dimension_least = 2,
+  .dimension_most  = 2,
+  .parameters      = parameters,
+  .lower           = {-5, -5},
+  .upper           = {5, 5},
+  .drift           = drift,
+  .diffusion       = diffusion,
+  .acceleration    = acceleration,
+  .bath            = bath,
 };
 
-static fare_sampler *make(const fare_system *system, const fare_initial *initial, const fare_schedule *schedule, double dt)
+static fare_sampler *make(
+  const fare_system *system, const fare_initial *initial, const fare_schedule *schedule, double dt)
 {
   char options[128];
 
@@ -45,8 +65,9 @@ static fare_sampler *make(const fare_system *system, const fare_initial *initial
 }
 
 /*
-  In a stationary trap the positions have the variance kT/stiffness at every stable step, and the velocities kT/mass (1 - h^2 stiffness/(4 mass)): Leimkuhler and
-  Matthews 2013. Started with neither; at the largest step here the velocities are off by a quarter.
+  In a stationary trap the positions have the variance kT/stiffness at every stable step, and the velocities
+  kT/mass (1 - h^2 stiffness/(4 mass)): Leimkuhler and Matthews 2013. Started with neither; at the largest
+  step here the velocities are off by a quarter.
 */
 static void variances_are_those_of_the_scheme(void **state)
 {
@@ -75,14 +96,18 @@ static void variances_are_those_of_the_scheme(void **state)
     assert_ok(fare_ensemble_moments(e, mean, variance, &effective));
     assert_near(variance[0], kT / k, 5 * kT / k * sqrt(2. / count));
     assert_near(variance[1], velocity, 5 * velocity * sqrt(2. / count));
-    assert_true(fabs(velocity - kT / m) > 20 * velocity * sqrt(2. / count)); /* the bias is visible at these steps */
+    /* the bias is visible at these steps */
+    assert_true(fabs(velocity - kT / m) > 20 * velocity * sqrt(2. / count));
     assert_ok(fare_ensemble_destroy(&e));
     assert_ok(fare_sampler_destroy(&sampler));
     assert_ok(fare_system_destroy(&system));
   }
 }
 
-/* Position and velocity at t = 2 without noise, in a trap whose centre is dragged and with friction that rises. */
+/*
+  Position and velocity at t = 2 without noise, in a trap whose centre is dragged and with friction that
+  rises.
+*/
 static void deterministic(double dt, double *position, double *velocity)
 {
   double              at[] = {0.5, 0.2}, wide[] = {1e-300, 1e-300};
@@ -163,7 +188,8 @@ static double against_truth(const fare_ensemble *e, const fare_truth *truth, dou
 
   assert_ok(VecGetArrayRead(fare_truth_masses(truth), &mass));
   assert_ok(VecGetArrayRead(fare_truth_error_field(truth), &error));
-  for (PetscInt n = 0; n < grid->count[0] * grid->count[1]; n++) p[(grid->start[0] + n % grid->count[0]) / per_bin] += mass[n] + error[n];
+  for (PetscInt n = 0; n < grid->count[0] * grid->count[1]; n++)
+    p[(grid->start[0] + n % grid->count[0]) / per_bin] += mass[n] + error[n];
   assert_ok(VecRestoreArrayRead(fare_truth_masses(truth), &mass));
   assert_ok(VecRestoreArrayRead(fare_truth_error_field(truth), &error));
   for (int64_t i = 0; i < e->local; i++) {
@@ -190,9 +216,10 @@ static double against_truth(const fare_ensemble *e, const fare_truth *truth, dou
 
 static void follows_the_truth_of_a_driven_system(void **state)
 {
-  double              chi, degrees, lower[] = {-1.5, -6}, upper[] = {1.5, 6};
-  PetscInt64          cells[] = {576, 144};
-  fare_truth_options  options = {.cells = {2, cells}, .lower = {2, lower}, .upper = {2, upper}, .tolerance = 1e-4, .estimate = PETSC_TRUE};
+  double             chi, degrees, lower[] = {-1.5, -6}, upper[] = {1.5, 6};
+  PetscInt64         cells[] = {576, 144};
+  fare_truth_options options = {
+    .cells = {2, cells}, .lower = {2, lower}, .upper = {2, upper}, .tolerance = 1e-4, .estimate = PETSC_TRUE};
   const fare_initial  initial  = {.density = FARE_INITIAL_BOLTZMANN};
   const fare_schedule schedule = {0, 0.6, 3};
   fare_system        *system;
@@ -221,11 +248,12 @@ static void follows_the_truth_of_a_driven_system(void **state)
 /* Every system that can be taken apart is the sum of its parts. */
 static void parts_make_up_drift_and_diffusion(void **state)
 {
-  double        place[2][FARE_BLOCK], f[2][FARE_BLOCK], D[2][FARE_BLOCK], a[FARE_BLOCK], friction, heating, theta[FARE_PARAMETERS_MAX];
-  const double *x[FARE_DIM_MAX] = {place[0], place[1], NULL};
+  double place[2][FARE_BLOCK], f[2][FARE_BLOCK], D[2][FARE_BLOCK], a[FARE_BLOCK], friction, heating,
+    theta[FARE_PARAMETERS_MAX];
+  const double *x[FARE_DIM_MAX]  = {place[0], place[1], NULL};
   double *const to[FARE_DIM_MAX] = {f[0], f[1], NULL}, *const spread[FARE_DIM_MAX] = {D[0], D[1], NULL};
-  fare_random   random = {.stream = fare_stream_make(1, "places")};
-  int           found  = 0;
+  fare_random random = {.stream = fare_stream_make(1, "places")};
+  int         found  = 0;
 
   (void)state;
   for (size_t s = 0; fare_system_type_at(s); s++) {
@@ -235,7 +263,9 @@ static void parts_make_up_drift_and_diffusion(void **state)
     if (!type->acceleration) continue;
     found++;
     assert_ok(fare_system_create(type, 0, &system));
-    for (int p = 0; type->parameters[p].name; p++) assert_ok(fare_system_set(system, type->parameters[p].name, PetscMin(type->parameters[p].most, 0.3 + 0.25 * p)));
+    for (int p = 0; type->parameters[p].name; p++)
+      assert_ok(fare_system_set(
+        system, type->parameters[p].name, PetscMin(type->parameters[p].most, 0.3 + 0.25 * p)));
     for (int axis = 0; axis < 2; axis++) {
       for (int i = 0; i < FARE_BLOCK; i++) place[axis][i] = fare_random_normal(&random);
     }
@@ -267,7 +297,9 @@ static void is_refused_without_inertia(void **state)
   (void)state;
   assert_ok(fare_system_create(fare_system_type_find("prinz"), 1, &system));
   assert_ok(fare_config_parse("test", options, strlen(options), &config));
-  assert_int_equal(fare_sampler_create(PETSC_COMM_WORLD, fare_sampler_type_find("langevin"), "langevin", fare_config_root(config), NULL, 3, system, &initial, &schedule, &sampler), FARE_ERR_INPUT);
+  assert_int_equal(fare_sampler_create(PETSC_COMM_WORLD, fare_sampler_type_find("langevin"), "langevin",
+                     fare_config_root(config), NULL, 3, system, &initial, &schedule, &sampler),
+    FARE_ERR_INPUT);
   assert_ok(fare_sampler_destroy(&sampler));
   assert_ok(fare_config_destroy(&config));
   assert_ok(fare_system_destroy(&system));

@@ -45,9 +45,9 @@ static double chi_square(const fare_ensemble *e, const fare_system *system, doub
 static void reaches_equilibrium_from_one_well(void **state)
 {
   double         at[] = {-0.74}, wide[] = {0.05};
-  fare_initial   initial = {.density = FARE_INITIAL_GAUSSIAN, .mean = {1, at}, .sd = {1, wide}};
+  fare_initial   initial  = {.density = FARE_INITIAL_GAUSSIAN, .mean = {1, at}, .sd = {1, wide}};
   fare_schedule  schedule = {0, 1, 2};
-  fare_system   *system = make_driven("prinz", 1, "tilt", 4);
+  fare_system   *system   = make_driven("prinz", 1, "tilt", 4);
   fare_sampler  *sampler;
   fare_ensemble *e;
 
@@ -67,14 +67,17 @@ static void reaches_equilibrium_from_one_well(void **state)
   assert_ok(fare_system_destroy(&system));
 }
 
-/* At temperatures other than 1 both moves of a sweep must know it: the variance of a trap is kT over its stiffness. */
+/*
+  At temperatures other than 1 both moves of a sweep must know it: the variance of a trap is kT over its
+  stiffness.
+*/
 static void equilibrium_at_other_temperatures(void **state)
 {
-  static const double  kT[]     = {0.2, 4};
-  const fare_initial   initial  = {.density = FARE_INITIAL_BOLTZMANN};
-  const fare_schedule  schedule = {0, 1, 2};
-  const int64_t        count    = 100000;
-  double               m[FARE_DIM_MAX], v[FARE_DIM_MAX], effective;
+  static const double kT[]     = {0.2, 4};
+  const fare_initial  initial  = {.density = FARE_INITIAL_BOLTZMANN};
+  const fare_schedule schedule = {0, 1, 2};
+  const int64_t       count    = 100000;
+  double              m[FARE_DIM_MAX], v[FARE_DIM_MAX], effective;
 
   (void)state;
   for (int i = 0; i < 2; i++) {

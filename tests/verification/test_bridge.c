@@ -1,7 +1,8 @@
 /* fare-test: labels=verification ranks=1 timeout=240 */
 /*
-  Bridges between two densities on a grid: the Gaussian one in closed form (Mallasto, Gerolin and Minh, arXiv 2006.03416), a dense matrix exponential as a second
-  method, the propagator's adjoint; and couplings of particles.
+  Bridges between two densities on a grid: the Gaussian one in closed form (Mallasto, Gerolin and Minh, arXiv
+  2006.03416), a dense matrix exponential as a second method, the propagator's adjoint; and couplings of
+  particles.
 */
 #include "fare_test.h"
 
@@ -32,7 +33,8 @@ static void moments(const fare_grid *grid, const double masses[], double *mean, 
 {
   *mean = *variance = 0;
   for (PetscInt i = 0; i < grid->cells[0]; i++) *mean += masses[i] * fare_grid_centre(grid, 0, i);
-  for (PetscInt i = 0; i < grid->cells[0]; i++) *variance += masses[i] * pow(fare_grid_centre(grid, 0, i) - *mean, 2);
+  for (PetscInt i = 0; i < grid->cells[0]; i++)
+    *variance += masses[i] * pow(fare_grid_centre(grid, 0, i) - *mean, 2);
 }
 
 static double distance(PetscInt n, const double p[], const double q[])
@@ -43,7 +45,10 @@ static double distance(PetscInt n, const double p[], const double q[])
   return sum;
 }
 
-/* From N(m0, s0^2) to N(m1, s1^2) by a Brownian reference that gains the variance g: covariance of the ends, and relative entropy. */
+/*
+  From N(m0, s0^2) to N(m1, s1^2) by a Brownian reference that gains the variance g: covariance of the ends,
+  and relative entropy.
+*/
 static const double m0 = -0.5, s0 = 0.5, m1 = 0.8, s1 = 0.9;
 
 static double covariance(double g)
@@ -85,9 +90,18 @@ static void gaussians_end(gaussians *g)
 /* The bridge at three times between, with so many steps. */
 static const double part[3] = {0.25, 0.5, 0.8};
 
-static void solve(const gaussians *g, double T, PetscInt64 steps, double place[3][CELLS], fare_bridge_result *result)
+static void solve(
+  const gaussians *g, double T, PetscInt64 steps, double place[3][CELLS], fare_bridge_result *result)
 {
-  const fare_bridge bridge    = {.grid = g->grid, .reference = g->brownian, .start = 1, .end = 1 + T, .p0 = g->p0, .p1 = g->p1, .steps = steps, .iterations = 5000, .tolerance = 1e-12};
+  const fare_bridge bridge    = {.grid = g->grid,
+       .reference                      = g->brownian,
+       .start                          = 1,
+       .end                            = 1 + T,
+       .p0                             = g->p0,
+       .p1                             = g->p1,
+       .steps                          = steps,
+       .iterations                     = 5000,
+       .tolerance                      = 1e-12};
   const double      times[3]  = {1 + part[0] * T, 1 + part[1] * T, 1 + part[2] * T};
   double *const     masses[3] = {place[0], place[1], place[2]};
 
@@ -97,7 +111,8 @@ static void solve(const gaussians *g, double T, PetscInt64 steps, double place[3
 
 static void gaussian_bridges_have_their_closed_form(void **state)
 {
-  static const double D[2] = {1, 0.3}, T = 0.5; /* the smaller, the more rounds, and the finer cells and steps that the entropy of going so far takes */
+  /* the smaller, the more rounds, and the finer cells and steps that the entropy of going so far takes */
+  static const double D[2] = {1, 0.3}, T = 0.5;
 
   (void)state;
   for (int i = 0; i < 2; i++) {
@@ -109,15 +124,18 @@ static void gaussian_bridges_have_their_closed_form(void **state)
     gaussians_begin(D[i], &g);
     solve(&g, T, i ? 256 : 64, place, &result);
     for (int k = 0; k < 3; k++) {
-      const double s = part[k], expected = (1 - s) * (1 - s) * s0 * s0 + s * s * s1 * s1 + 2 * s * (1 - s) * c + gain * s * (1 - s);
-      double       mean, variance, shape[CELLS];
+      const double s = part[k],
+                   expected =
+                     (1 - s) * (1 - s) * s0 * s0 + s * s * s1 * s1 + 2 * s * (1 - s) * c + gain * s * (1 - s);
+      double mean, variance, shape[CELLS];
 
       moments(g.grid, place[k], &mean, &variance);
       worst = fmax(worst, fmax(fabs(mean - ((1 - s) * m0 + s * m1)), fabs(variance - expected)));
       gaussian(g.grid, (1 - s) * m0 + s * m1, sqrt(expected), shape);
       assert_between(distance(CELLS, place[k], shape), 0, 2e-3);
     }
-    print_message("D = %g: moments off by %.2e; entropy %.5f, off by %.2e; %lld rounds\n", D[i], worst, entropy(gain), result.entropy - entropy(gain), (long long)result.iterations);
+    print_message("D = %g: moments off by %.2e; entropy %.5f, off by %.2e; %lld rounds\n", D[i], worst,
+      entropy(gain), result.entropy - entropy(gain), (long long)result.iterations);
     assert_between(worst, 0, 5e-4);
     assert_near(result.entropy, entropy(gain), 2e-3 * entropy(gain));
     gaussians_end(&g);
@@ -139,7 +157,10 @@ static void steps_are_of_second_order(void **state)
   gaussians_end(&g);
 }
 
-/* In any dimension, driven, with a force that is no gradient, round circles: y . K x = K^T y . x, to what rounding leaves, and K keeps the sum. */
+/*
+  In any dimension, driven, with a force that is no gradient, round circles: y . K x = K^T y . x, to what
+  rounding leaves, and K keeps the sum.
+*/
 static void backward_is_the_adjoint_of_forward(void **state)
 {
   static const struct {
@@ -147,15 +168,17 @@ static void backward_is_the_adjoint_of_forward(void **state)
     int         dim;
     PetscInt    cells[3];
     PetscBool   driven;
-  } cases[] = {{"quadruple_well", 2, {14, 9, 1}, PETSC_TRUE}, {"rotational_ou", 2, {11, 14, 1}, PETSC_FALSE}, {"tilted_washboard", 1, {37, 1, 1}, PETSC_FALSE}, {"tilted_washboard", 1, {3, 1, 1}, PETSC_FALSE}, {"wells_3d", 3, {6, 5, 4}, PETSC_FALSE}};
+  } cases[] = {{"quadruple_well", 2, {14, 9, 1}, PETSC_TRUE}, {"rotational_ou", 2, {11, 14, 1}, PETSC_FALSE},
+    {"tilted_washboard", 1, {37, 1, 1}, PETSC_FALSE}, {"tilted_washboard", 1, {3, 1, 1}, PETSC_FALSE},
+    {"wells_3d", 3, {6, 5, 4}, PETSC_FALSE}};
   enum { MOST = 200 };
   const double time[4] = {0.1, 0.2, 0.35, 0.4};
-  fare_random  random = {.stream = fare_stream_make(6, "adjoint")};
+  fare_random  random  = {.stream = fare_stream_make(6, "adjoint")};
 
   (void)state;
   for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
     const fare_system_type *type = fare_system_type_find(cases[k].name);
-    const PetscInt          n = cases[k].cells[0] * cases[k].cells[1] * cases[k].cells[2];
+    const PetscInt          n    = cases[k].cells[0] * cases[k].cells[1] * cases[k].cells[2];
     fare_system            *system;
     fare_propagator        *K;
     fare_grid              *grid;
@@ -163,8 +186,10 @@ static void backward_is_the_adjoint_of_forward(void **state)
     double                  x[MOST], y[MOST], Kx[MOST], Ky[MOST], one = 0, other = 0, sum[2] = {0};
 
     assert_true(n <= MOST);
-    for (int axis = 0; axis < cases[k].dim; axis++) end[axis] = type->periodic[axis] ? FARE_END_PERIODIC : FARE_END_REFLECTING;
-    assert_ok(fare_grid_create(PETSC_COMM_SELF, cases[k].dim, cases[k].cells, type->lower, type->upper, end, &grid));
+    for (int axis = 0; axis < cases[k].dim; axis++)
+      end[axis] = type->periodic[axis] ? FARE_END_PERIODIC : FARE_END_REFLECTING;
+    assert_ok(
+      fare_grid_create(PETSC_COMM_SELF, cases[k].dim, cases[k].cells, type->lower, type->upper, end, &grid));
     assert_ok(fare_system_create(type, cases[k].dim, &system));
     if (cases[k].driven) assert_ok(fare_system_drive_sine(system, "tilt", 1, 0.5, 0));
     assert_ok(fare_propagator_create(grid, system, 4, time, 12, 1, &K));
@@ -192,8 +217,8 @@ static void steps_solve_what_they_should(void **state)
 {
   enum { N = 24 };
   const PetscInt   cells[1] = {N};
-  const double     time[2] = {0, 0.05};
-  fare_random      random = {.stream = fare_stream_make(6, "steps")};
+  const double     time[2]  = {0, 0.05};
+  fare_random      random   = {.stream = fare_stream_make(6, "steps")};
   fare_system     *system;
   fare_operator   *op;
   fare_propagator *K;
@@ -201,7 +226,7 @@ static void steps_solve_what_they_should(void **state)
   (void)state;
   assert_ok(fare_system_create(fare_system_type_find("tilted_washboard"), 1, &system));
   for (int periodic = 0; periodic < 2; periodic++) {
-    const fare_system_type *type = fare_system_type_of(system);
+    const fare_system_type *type   = fare_system_type_of(system);
     const fare_end          end[1] = {periodic ? FARE_END_PERIODIC : FARE_END_REFLECTING};
     double                  x[N], y[N];
     const PetscScalar      *flow;
@@ -228,7 +253,9 @@ static void steps_solve_what_they_should(void **state)
   assert_ok(fare_system_destroy(&system));
 }
 
-/* Far from a point mass K is tiny, but positive at every distance: no rounding of larger numbers drowns it. */
+/*
+  Far from a point mass K is tiny, but positive at every distance: no rounding of larger numbers drowns it.
+*/
 static void what_is_tiny_stays_positive(void **state)
 {
   enum { N = 512 };
@@ -294,17 +321,17 @@ static void exponential(double L[FEW][FEW], double t, double E[FEW][FEW])
 
 static void dense_matrices_give_the_same_bridge(void **state)
 {
-  static double       L[FEW][FEW], half[FEW][FEW], whole[FEW][FEW];
-  const PetscInt      cells[1] = {FEW};
-  const double        lower[1] = {-1.6}, upper[1] = {1.6}, T = 0.3, times[1] = {T / 2};
-  double              p0[FEW], p1[FEW], a[FEW], b[FEW], middle[FEW], got[FEW], expected = 0;
-  double *const       masses[1] = {got};
-  fare_system        *system;
-  fare_operator      *op;
-  fare_grid          *grid;
-  Vec                 x, y;
-  fare_bridge_result  result;
-  fare_bridge         bridge;
+  static double      L[FEW][FEW], half[FEW][FEW], whole[FEW][FEW];
+  const PetscInt     cells[1] = {FEW};
+  const double       lower[1] = {-1.6}, upper[1] = {1.6}, T = 0.3, times[1] = {T / 2};
+  double             p0[FEW], p1[FEW], a[FEW], b[FEW], middle[FEW], got[FEW], expected = 0;
+  double *const      masses[1] = {got};
+  fare_system       *system;
+  fare_operator     *op;
+  fare_grid         *grid;
+  Vec                x, y;
+  fare_bridge_result result;
+  fare_bridge        bridge;
 
   (void)state;
   assert_ok(fare_grid_create(PETSC_COMM_SELF, 1, cells, lower, upper, NULL, &grid));
@@ -355,9 +382,18 @@ static void dense_matrices_give_the_same_bridge(void **state)
     }
     middle[k] = ahead * back;
   }
-  bridge = (fare_bridge){.grid = grid, .reference = system, .start = 0, .end = T, .p0 = p0, .p1 = p1, .steps = 512, .iterations = 5000, .tolerance = 1e-12};
+  bridge = (fare_bridge){.grid = grid,
+    .reference                 = system,
+    .start                     = 0,
+    .end                       = T,
+    .p0                        = p0,
+    .p1                        = p1,
+    .steps                     = 512,
+    .iterations                = 5000,
+    .tolerance                 = 1e-12};
   assert_ok(fare_bridge_solve(&bridge, 1, times, masses, &result));
-  print_message("dense: L1 %.2e, entropy %.6f and %.6f, %lld rounds\n", distance(FEW, got, middle), expected, result.entropy, (long long)result.iterations);
+  print_message("dense: L1 %.2e, entropy %.6f and %.6f, %lld rounds\n", distance(FEW, got, middle), expected,
+    result.entropy, (long long)result.iterations);
   assert_between(result.mismatch, 0, 1e-12);
   assert_between(distance(FEW, got, middle), 0, 1e-5);
   assert_near(result.entropy, expected, 1e-5);
@@ -366,7 +402,9 @@ static void dense_matrices_give_the_same_bridge(void **state)
   assert_ok(fare_grid_destroy(&grid));
 }
 
-/* Particles at the quantiles of two Gaussians: the coupling has their bridge's covariance, and its marginals. */
+/*
+  Particles at the quantiles of two Gaussians: the coupling has their bridge's covariance, and its marginals.
+*/
 static void couplings_of_particles_are_entropic(void **state)
 {
   static double  x[FARE_BLOCK], y[FARE_BLOCK], p[FARE_BLOCK], z[FARE_BLOCK];
@@ -380,12 +418,14 @@ static void couplings_of_particles_are_entropic(void **state)
     while (high - low > 1e-12) {
       const double middle = (low + high) / 2;
 
-      if (normal_below(middle) < (i + 0.5) / FARE_BLOCK) low = middle;
-      else high = middle;
+      if (normal_below(middle) < (i + 0.5) / FARE_BLOCK)
+        low = middle;
+      else
+        high = middle;
     }
-    z[i] = low;
-    p[i] = 1. / FARE_BLOCK;
-    x[i] = m0 + s0 * z[i];
+    z[i]                      = low;
+    p[i]                      = 1. / FARE_BLOCK;
+    x[i]                      = m0 + s0 * z[i];
     y[(i * 197) % FARE_BLOCK] = m1 + s1 * z[i]; /* in any order */
   }
   assert_ok(fare_coupling_create(&coupling));
@@ -393,10 +433,13 @@ static void couplings_of_particles_are_entropic(void **state)
     const double *from = x, *to = y, c = covariance(spread[k] * spread[k]);
     double        cross = 0, left;
 
-    left = fare_coupling_solve(coupling, 1, &spread[k], period, FARE_BLOCK, &from, p, FARE_BLOCK, &to, p, 1e-3, 5000);
+    left = fare_coupling_solve(
+      coupling, 1, &spread[k], period, FARE_BLOCK, &from, p, FARE_BLOCK, &to, p, 1e-3, 5000);
     assert_between(left, 0, 1e-3);
     for (int i = 0; i < FARE_BLOCK; i++) {
-      for (int j = 0; j < 64; j++) cross += (x[i] - m0) * (y[fare_coupling_partner(coupling, i, (j + 0.5) / 64)] - m1) / (64. * FARE_BLOCK);
+      for (int j = 0; j < 64; j++)
+        cross +=
+          (x[i] - m0) * (y[fare_coupling_partner(coupling, i, (j + 0.5) / 64)] - m1) / (64. * FARE_BLOCK);
     }
     print_message("spread %g: covariance %.4f of the bridge's %.4f\n", spread[k], cross, c);
     assert_near(cross, c, 0.02 * s0 * s1);
@@ -405,13 +448,15 @@ static void couplings_of_particles_are_entropic(void **state)
 }
 
 /*
-  Ends so far apart that every pair costs hundreds: exp(-cost) is nothing, and all partners would be alike. Potentials that are taken into the exponent leave the covariance that two normals of width s
-  have at any distance.
+  Ends so far apart that every pair costs hundreds: exp(-cost) is nothing, and all partners would be alike.
+  Potentials that are taken into the exponent leave the covariance that two normals of width s have at any
+  distance.
 */
 static void couplings_reach_over_a_distance(void **state)
 {
-  static double  x[FARE_BLOCK], y[FARE_BLOCK], p[FARE_BLOCK];
-  const double   s = 0.3, spread[1] = {0.2}, period[1] = {0}, g = spread[0] * spread[0], c = 0.5 * (sqrt(4 * s * s * s * s + g * g) - g), *from = x, *to = y;
+  static double x[FARE_BLOCK], y[FARE_BLOCK], p[FARE_BLOCK];
+  const double  s = 0.3, spread[1] = {0.2}, period[1] = {0}, g = spread[0] * spread[0],
+               c = 0.5 * (sqrt(4 * s * s * s * s + g * g) - g), *from = x, *to = y;
   fare_coupling *coupling;
   double         cross = 0;
 
@@ -422,17 +467,22 @@ static void couplings_reach_over_a_distance(void **state)
     while (high - low > 1e-12) {
       const double middle = (low + high) / 2;
 
-      if (normal_below(middle) < (i + 0.5) / FARE_BLOCK) low = middle;
-      else high = middle;
+      if (normal_below(middle) < (i + 0.5) / FARE_BLOCK)
+        low = middle;
+      else
+        high = middle;
     }
-    p[i] = 1. / FARE_BLOCK;
-    x[i] = s * low;
+    p[i]                      = 1. / FARE_BLOCK;
+    x[i]                      = s * low;
     y[(i * 197) % FARE_BLOCK] = 6 + s * low;
   }
   assert_ok(fare_coupling_create(&coupling));
-  assert_between(fare_coupling_solve(coupling, 1, spread, period, FARE_BLOCK, &from, p, FARE_BLOCK, &to, p, 1e-3, 5000), 0, 1e-3);
+  assert_between(
+    fare_coupling_solve(coupling, 1, spread, period, FARE_BLOCK, &from, p, FARE_BLOCK, &to, p, 1e-3, 5000), 0,
+    1e-3);
   for (int i = 0; i < FARE_BLOCK; i++) {
-    for (int j = 0; j < 64; j++) cross += x[i] * (y[fare_coupling_partner(coupling, i, (j + 0.5) / 64)] - 6) / (64. * FARE_BLOCK);
+    for (int j = 0; j < 64; j++)
+      cross += x[i] * (y[fare_coupling_partner(coupling, i, (j + 0.5) / 64)] - 6) / (64. * FARE_BLOCK);
   }
   print_message("at a distance: covariance %.4f of the bridge's %.4f\n", cross, c);
   assert_near(cross, c, 0.02 * s * s);

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """
-Densities: cells are exported and compared without noise, in one and two dimensions and on any number of ranks; a density at samples stays near its cell sums where the truth has empty cells.
+Densities: cells are exported and compared without noise, in one and two dimensions and on any number of
+ranks; a density at samples stays near its cell sums where the truth has empty cells.
 fare-test: labels=verification timeout=240
 """
 import csv
@@ -18,7 +19,12 @@ import numpy as np
 SOURCE = pathlib.Path(os.environ.get("FARE_SOURCE_DIR", pathlib.Path(__file__).resolve().parents[2]))
 FARE = os.environ.get("FARE_COMMAND", str(SOURCE / "build" / "bin" / "fare"))
 MPIEXEC = os.environ.get("FARE_MPIEXEC", "mpiexec")
-ENVIRONMENT = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMPI_MCA_rmaps_base_oversubscribe="1")
+ENVIRONMENT = dict(
+    os.environ,
+    OMPI_ALLOW_RUN_AS_ROOT="1",
+    OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
+    OMPI_MCA_rmaps_base_oversubscribe="1",
+)
 LINE = """\
 study: line
 system: {name: ornstein_uhlenbeck}
@@ -44,8 +50,12 @@ def expect(truth, message):
 
 def fare(*arguments, ranks=0, code=0):
     launch = [MPIEXEC, "-n", str(ranks)] if ranks else []
-    done = subprocess.run([*launch, FARE, *map(str, arguments)], env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
-    assert done.returncode == code, f"fare {' '.join(map(str, arguments))}: exit code {done.returncode}: {done.stderr}"
+    done = subprocess.run(
+        [*launch, FARE, *map(str, arguments)], env=ENVIRONMENT, capture_output=True, text=True, timeout=120
+    )
+    assert (
+        done.returncode == code
+    ), f"fare {' '.join(map(str, arguments))}: exit code {done.returncode}: {done.stderr}"
     return done.stderr if code else done.stdout
 
 
@@ -77,11 +87,28 @@ def cells_of_a_line(where):
     grid = where / "grid.h5"
     fare("export", directory, "--grid", "--out", grid)
     with h5py.File(grid) as file:
-        times, edges, centres, mass, error = (file[name][...] for name in ("times", "edges/x", "centres/x", "truth_mass", "truth_error"))
-        expect(file.attrs["cell_volume"] == 0.08 or abs(file.attrs["cell_volume"] - 0.08) < 1e-15, "volume of a cell")
-        expect(list(file.attrs["lower"]) == [-6] and list(file.attrs["upper"]) == [6] and list(file.attrs["periodic"]) == [0], "box of the grid")
-    expect(np.allclose(edges, np.linspace(-6, 6, 151), atol=1e-14) and np.allclose(centres, 0.5 * (edges[1:] + edges[:-1]), atol=1e-14), "edges and middles")
-    expect(mass.shape == (3, 150) and error.shape == mass.shape and np.allclose(mass.sum(axis=1), 1, atol=1e-9), "masses sum to 1")
+        times, edges, centres, mass, error = (
+            file[name][...] for name in ("times", "edges/x", "centres/x", "truth_mass", "truth_error")
+        )
+        expect(
+            file.attrs["cell_volume"] == 0.08 or abs(file.attrs["cell_volume"] - 0.08) < 1e-15,
+            "volume of a cell",
+        )
+        expect(
+            list(file.attrs["lower"]) == [-6]
+            and list(file.attrs["upper"]) == [6]
+            and list(file.attrs["periodic"]) == [0],
+            "box of the grid",
+        )
+    expect(
+        np.allclose(edges, np.linspace(-6, 6, 151), atol=1e-14)
+        and np.allclose(centres, 0.5 * (edges[1:] + edges[:-1]), atol=1e-14),
+        "edges and middles",
+    )
+    expect(
+        mass.shape == (3, 150) and error.shape == mass.shape and np.allclose(mass.sum(axis=1), 1, atol=1e-9),
+        "masses sum to 1",
+    )
     mean, sd = math.exp(-1), math.sqrt(0.25 * math.exp(-2) + 1 - math.exp(-2))
     exact = np.array([math.erf((e - mean) / sd / math.sqrt(2)) for e in edges])
     expect(np.abs(mass[2] - 0.5 * np.diff(exact)).sum() < 5e-3, "masses are those of the closed form")
@@ -90,21 +117,39 @@ def cells_of_a_line(where):
     q = np.array([gaussian(centres, 0.3, 1.1)] * 3)
     shares = q * 0.08 / (q * 0.08).sum(axis=1, keepdims=True)
     sparse = np.where(p > 0, p, 1)
-    unknown = mass <= 2 * np.abs(error)  # measured as one cell; masses there are round-off, but Hellinger's distance takes their square roots
+    unknown = mass <= 2 * np.abs(
+        error
+    )  # measured as one cell; masses there are round-off, but Hellinger's distance takes their square roots
     merged = np.sqrt((p * unknown).sum(axis=1) * (shares * unknown).sum(axis=1))
     expect((merged < 1e-8).all(), "only the tails are unknown")
-    for name, values in (("log_density_cells", np.log(q) + 0.7), ("cell_mass", shares)):  # a density need not be normalised, masses are
+    for name, values in (
+        ("log_density_cells", np.log(q) + 0.7),
+        ("cell_mass", shares),
+    ):  # a density need not be normalised, masses are
         path = write(where / "cells.h5", times=times, **{name: values})
         found = score(directory, path, ranks=2)
         for k, time in enumerate(times):
-            expected = {"kl": np.sum(p[k] * np.log(sparse[k] / shares[k])), "total_variation": 0.5 * np.abs(p[k] - shares[k]).sum(), "hellinger_squared": 1 - np.sqrt(p[k] * shares[k]).sum()}
+            expected = {
+                "kl": np.sum(p[k] * np.log(sparse[k] / shares[k])),
+                "total_variation": 0.5 * np.abs(p[k] - shares[k]).sum(),
+                "hellinger_squared": 1 - np.sqrt(p[k] * shares[k]).sum(),
+            }
             for measure, value in expected.items():
                 row = found[round(float(time), 6), measure]
                 low = value - (merged[k] if measure == "hellinger_squared" else 0)
-                expect(low - 1e-11 < float(row["value"]) < value + 1e-11 and row["low"] == row["value"] == row["high"] and float(row["floor"]) == 0, f"{name}, {measure} at {time}: {row['value']}, expected {value}")
+                expect(
+                    low - 1e-11 < float(row["value"]) < value + 1e-11
+                    and row["low"] == row["value"] == row["high"]
+                    and float(row["floor"]) == 0,
+                    f"{name}, {measure} at {time}: {row['value']}, expected {value}",
+                )
     path = write(where / "cells.h5", times=times[:1], cell_mass=0.75 * shares[:1])
     found = score(directory, path, "--measures", "kl,total_variation")
-    expect(abs(float(found[0, "kl"]["value"]) - (np.sum(p[0] * np.log(sparse[0] / shares[0])) - math.log(0.75))) < 1e-11, "a quarter outside costs -ln(3/4)")
+    expect(
+        abs(float(found[0, "kl"]["value"]) - (np.sum(p[0] * np.log(sparse[0] / shares[0])) - math.log(0.75)))
+        < 1e-11,
+        "a quarter outside costs -ln(3/4)",
+    )
     return directory, times, shares
 
 
@@ -112,19 +157,29 @@ def refusals(where, directory, times, shares):
     bad = shares.copy()
     bad[1, 3] = -1e-3
     cases = [
-        ({"cell_mass": bad}, "masses are not negative"), ({"cell_mass": 2 * shares}, "sum to 1 at most"), ({"cell_mass": shares[:, :-1]}, "149 cells along x"), ({"cell_mass": shares[:2]}, "/times has 3"),
-        ({"log_density_cells": np.where(bad < 0, np.nan, 0)}, "finite numbers"), ({"log_density_cells": np.full_like(shares, -np.inf)}, "0 in all cells"), ({"cell_mass": shares, "samples": np.zeros((3, 5, 1))}, "expected one"),
+        ({"cell_mass": bad}, "masses are not negative"),
+        ({"cell_mass": 2 * shares}, "sum to 1 at most"),
+        ({"cell_mass": shares[:, :-1]}, "149 cells along x"),
+        ({"cell_mass": shares[:2]}, "/times has 3"),
+        ({"log_density_cells": np.where(bad < 0, np.nan, 0)}, "finite numbers"),
+        ({"log_density_cells": np.full_like(shares, -np.inf)}, "0 in all cells"),
+        ({"cell_mass": shares, "samples": np.zeros((3, 5, 1))}, "expected one"),
     ]
     for datasets, words in cases:
         said = fare("score", directory, write(where / "bad.h5", times=times, **datasets), code=2)
         expect(words in said and len(said.splitlines()) == 1, f"expected '{words}', got {said!r}")
     expect("no-such" in fare("export", where / "no-such", "--grid", code=2), "no study")
     expect("choose one" in fare("export", directory, "--grid", "--ensemble", "a", code=2), "grid or ensemble")
-    expect("exists already" in fare("export", directory, "--grid", "--out", where / "grid.h5", code=2), "a file is not replaced")
+    expect(
+        "exists already" in fare("export", directory, "--grid", "--out", where / "grid.h5", code=2),
+        "a file is not replaced",
+    )
 
 
 def empty_cells(where):
-    """A wide mixture against a truth that is narrow: most of its cells are empty, and the density of samples is compared with sums over cells."""
+    """A wide mixture against a truth that is narrow: most of its cells are empty, and the density of samples
+    is compared with sums over cells.
+    """
     directory = study(where, "flat", FLAT)
     grid = where / "flat.h5"
     fare("export", directory, "--grid", "--out", grid)
@@ -151,18 +206,36 @@ def empty_cells(where):
         for measure, value in (("density_mass", 1), ("kl_density", kl)):
             row = found[at, measure]
             reach = (float(row["high"]) - float(row["low"])) / 2
-            expect(abs(float(row["value"]) - value) < 2 * reach + 0.02 * value and reach < 0.1, f"{measure} at {at}: {row['value']} +- {reach}, cells have {value}")
-        expect(float(found[at, "reverse_kl_density"]["value"]) < math.log(2 * n + 1), "D(q||p) is bounded by half a count")
-    edge = np.argwhere((mass[2][1:-1, 1:-1] < 1e-24))  # points all round empty cells, one at a time in mass: none may hold more than the cells beside it
+            expect(
+                abs(float(row["value"]) - value) < 2 * reach + 0.02 * value and reach < 0.1,
+                f"{measure} at {at}: {row['value']} +- {reach}, cells have {value}",
+            )
+        expect(
+            float(found[at, "reverse_kl_density"]["value"]) < math.log(2 * n + 1),
+            "D(q||p) is bounded by half a count",
+        )
+    edge = np.argwhere(
+        (mass[2][1:-1, 1:-1] < 1e-24)
+    )  # points all round empty cells, one at a time in mass: none may hold more than the cells beside it
     rows = edge[:: max(1, len(edge) // 500)] + 1
-    points = np.stack([x[rows[:, 1]], y[rows[:, 0]]], axis=1)[:, None, :] + (rng.random((len(rows), 40, 2)) - 0.5) * 3 * [x[1] - x[0], y[1] - y[0]]
+    points = np.stack([x[rows[:, 1]], y[rows[:, 0]]], axis=1)[:, None, :] + (
+        rng.random((len(rows), 40, 2)) - 0.5
+    ) * 3 * [x[1] - x[0], y[1] - y[0]]
     points = points.reshape(1, -1, 2)
     inside = (np.abs(points) < 2.2).all(axis=2)[0]
     points = points[:, inside]
     path = write(where / "edge.h5", times=times[2:], samples=points, log_density=np.zeros(points.shape[:2]))
-    most = float(score(directory, path, "--measures", "density_mass")[round(float(times[2]), 6), "density_mass"]["value"])
-    near = max(mass[2][max(0, j - 2) : j + 3, max(0, i - 2) : i + 3].max() for j, i in rows) / ((x[1] - x[0]) * (y[1] - y[0]))
-    expect(most <= near, f"points beside empty cells have a mean density of {most}, cells there at most {near}")
+    most = float(
+        score(directory, path, "--measures", "density_mass")[round(float(times[2]), 6), "density_mass"][
+            "value"
+        ]
+    )
+    near = max(mass[2][max(0, j - 2) : j + 3, max(0, i - 2) : i + 3].max() for j, i in rows) / (
+        (x[1] - x[0]) * (y[1] - y[0])
+    )
+    expect(
+        most <= near, f"points beside empty cells have a mean density of {most}, cells there at most {near}"
+    )
 
 
 with tempfile.TemporaryDirectory() as folder:

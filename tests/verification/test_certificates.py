@@ -11,8 +11,16 @@ import tempfile
 
 SOURCE = pathlib.Path(os.environ.get("FARE_SOURCE_DIR", pathlib.Path(__file__).resolve().parents[2]))
 COMMAND = os.environ.get("FARE_COMMAND", str(SOURCE / "build" / "bin" / "fare"))
-# one of each class: driven in one and two dimensions, periodic with jumps, multiplicative noise, a swirl, inertia
-SUBSET = {"prinz": 1.9, "flashing_ratchet": 1.9, "geometric_brownian": 1.9, "quadruple_well": 1.9, "rotational_ou": 1.9, "swing_equation": 0.85}
+# one of each class: driven in one and two dimensions, periodic with jumps, multiplicative noise, a swirl,
+# inertia
+SUBSET = {
+    "prinz": 1.9,
+    "flashing_ratchet": 1.9,
+    "geometric_brownian": 1.9,
+    "quadruple_well": 1.9,
+    "rotational_ou": 1.9,
+    "swing_equation": 0.85,
+}
 
 
 def load():
@@ -33,9 +41,20 @@ def main():
                 continue
             row = verification.certificate(runner, case)
             ratios = verification.ratios(row["estimate"], row["error"])
-            holds = all(0.3 <= r <= 10 for r in ratios) and min(row["order"]) > SUBSET[row["name"]] and row["loose_error"][-1] < row["bound"]
+            holds = (
+                all(0.3 <= r <= 10 for r in ratios)
+                and min(row["order"]) > SUBSET[row["name"]]
+                and row["loose_error"][-1] < row["bound"]
+            )
             failures += not holds
-            print("ok  " if holds else "FAIL", f"{row['name']}: estimate / true error {verification.span(ratios, '{:.2f}')}, order {verification.span(row['order'], '{:.2f}')}, error in time {row['loose_error'][-1]:.1e} of at most {row['bound']:.1e}")
+            print(
+                "ok  " if holds else "FAIL",
+                (
+                    f"{row['name']}: estimate / true error {verification.span(ratios, '{:.2f}')}, order"
+                    f" {verification.span(row['order'], '{:.2f}')}, error in time"
+                    f" {row['loose_error'][-1]:.1e} of at most {row['bound']:.1e}"
+                ),
+            )
     if not set(SUBSET) <= listed:
         sys.exit(f"no case for {sorted(set(SUBSET) - listed)}")
     return 1 if failures else 0

@@ -1,7 +1,7 @@
 /* fare-test: labels=verification ranks=1,2,3 timeout=120 */
 /*
-  What chains and weights are made of: resampling that is systematic, weights against plain sums, and steps that are tuned to the acceptance they should have, counted again by chains in the
-  plainest form.
+  What chains and weights are made of: resampling that is systematic, weights against plain sums, and steps
+  that are tuned to the acceptance they should have, counted again by chains in the plainest form.
 */
 #include "fare_test.h"
 
@@ -36,7 +36,10 @@ static void gather_weights(const fare_ensemble *e, double all[COUNT])
   MPI_Allreduce(MPI_IN_PLACE, all, COUNT, MPI_DOUBLE, MPI_SUM, e->comm);
 }
 
-/* A particle with n w/sum expected offspring has that number rounded down or up, never less or more; and over all phases u its mean. Independent draws would stray from it by a root of it. */
+/*
+  A particle with n w/sum expected offspring has that number rounded down or up, never less or more; and over
+  all phases u its mean. Independent draws would stray from it by a root of it.
+*/
 static void resampling_is_systematic(void **state)
 {
   enum { PHASES = 50 };
@@ -70,7 +73,10 @@ static void resampling_is_systematic(void **state)
   for (int i = 0; i < COUNT; i++) assert_near(mean[i], COUNT * weight[i] / sum, 1.0001 / PHASES);
 }
 
-/* New weights, their mean and how many particles they are worth, with costs that no exponential function has a number for. */
+/*
+  New weights, their mean and how many particles they are worth, with costs that no exponential function has a
+  number for.
+*/
 static void weights_are_those_of_plain_sums(void **state)
 {
   static const double shifts[] = {0, 5000, -5000};
@@ -78,11 +84,12 @@ static void weights_are_those_of_plain_sums(void **state)
 
   (void)state;
   for (size_t k = 0; k < PETSC_STATIC_ARRAY_LENGTH(shifts); k++) {
-    fare_ensemble *e = weighted(PETSC_COMM_WORLD, 0.7);
+    fare_ensemble *e   = weighted(PETSC_COMM_WORLD, 0.7);
     double         sum = 0, total = 0, square = 0, log_mean, effective;
 
     gather_weights(e, before);
-    for (int64_t i = 0; i < e->blocks * FARE_BLOCK; i++) cost[i] = shifts[k] + 1.2 * sin((double)(e->first_block * FARE_BLOCK + i));
+    for (int64_t i = 0; i < e->blocks * FARE_BLOCK; i++)
+      cost[i] = shifts[k] + 1.2 * sin((double)(e->first_block * FARE_BLOCK + i));
     assert_ok(fare_weights_multiply(e, cost, &log_mean, &effective));
     gather_weights(e, after);
     for (int i = 0; i < COUNT; i++) {
@@ -92,7 +99,8 @@ static void weights_are_those_of_plain_sums(void **state)
     }
     for (int i = 0; i < COUNT; i++) total += after[i];
     assert_near(total, COUNT, 1e-8);
-    for (int i = 0; i < COUNT; i++) assert_near(after[i], before[i] * COUNT / sum, 1e-11 * COUNT * before[i] / sum + 1e-300);
+    for (int i = 0; i < COUNT; i++)
+      assert_near(after[i], before[i] * COUNT / sum, 1e-11 * COUNT * before[i] / sum + 1e-300);
     assert_near(log_mean, log(sum / COUNT) - shifts[k], 1e-9);
     assert_near(effective, sum * sum / square / COUNT, 1e-11);
     assert_ok(fare_ensemble_destroy(&e));
@@ -107,7 +115,8 @@ static fare_sampler *make(const char *type, const char *options, const fare_syst
   fare_config               *config;
 
   assert_ok(fare_config_parse("test", options, strlen(options), &config));
-  assert_ok(fare_sampler_create(PETSC_COMM_WORLD, fare_sampler_type_find(type), type, fare_config_root(config), NULL, 5, system, &initial, &schedule, &sampler));
+  assert_ok(fare_sampler_create(PETSC_COMM_WORLD, fare_sampler_type_find(type), type,
+    fare_config_root(config), NULL, 5, system, &initial, &schedule, &sampler));
   assert_ok(fare_config_destroy(&config));
   return sampler;
 }
@@ -122,12 +131,17 @@ static void read_kept(fare_sampler *sampler, const char *key, size_t count, doub
   assert_ok(sampler->type->save(sampler, store, "sampler"));
   assert_ok(fare_store_commit(&store));
   assert_ok(fare_store_open(PETSC_COMM_WORLD, path, &store));
-  if (count == 1) assert_ok(fare_store_get_real(store, "sampler", key, to));
-  else assert_ok(fare_store_get_reals(store, "sampler", key, count, to));
+  if (count == 1)
+    assert_ok(fare_store_get_real(store, "sampler", key, to));
+  else
+    assert_ok(fare_store_get_reals(store, "sampler", key, count, to));
   assert_ok(fare_store_close(&store));
 }
 
-/* Share of the steps that Metropolis and Hastings accept on a normal density of so many dimensions and this variance, at equilibrium. */
+/*
+  Share of the steps that Metropolis and Hastings accept on a normal density of so many dimensions and this
+  variance, at equilibrium.
+*/
 static double accepted_at(double h, double variance, int dim)
 {
   fare_random random   = {.stream = fare_stream_make(7, "acceptance")};
@@ -138,7 +152,8 @@ static double accepted_at(double h, double variance, int dim)
     double cost = 0;
 
     for (int axis = 0; axis < dim; axis++) {
-      const double x = sqrt(variance) * fare_random_normal(&random), y = x - h * x / variance + sqrt(2 * h) * fare_random_normal(&random);
+      const double x     = sqrt(variance) * fare_random_normal(&random),
+                   y     = x - h * x / variance + sqrt(2 * h) * fare_random_normal(&random);
       const double forth = y - x + h * x / variance, back = x - y + h * y / variance;
 
       cost += (y * y - x * x) / (2 * variance) + (back * back - forth * forth) / (4 * h);
@@ -155,7 +170,9 @@ static void steps_are_tuned_to_their_acceptance(void **state)
   static const struct {
     const char *type, *options;
     int         rungs;
-  } cases[] = {{"boltzmann", "{tuning: 40}", 1}, {"replica_exchange", "{temperatures: 3, highest: 20, tuning: 40, sweeps: 400}", RUNGS}, {"annealed_importance", "{step: 1.0}", 1}};
+  } cases[] = {{"boltzmann", "{tuning: 40}", 1},
+    {"replica_exchange", "{temperatures: 3, highest: 20, tuning: 40, sweeps: 400}", RUNGS},
+    {"annealed_importance", "{step: 1.0}", 1}};
 
   (void)state;
   for (int dim = 1; dim <= 3; dim += 2) {
@@ -194,7 +211,8 @@ static void steps_are_tuned_to_their_acceptance(void **state)
             for (int axis = 0; axis < dim; axis++) V += 0.5 * high * pow(fare_random_normal(&random), 2);
             expected += PetscMin(1, exp((1 / low - 1 / high) * (U - V))) / 100000;
           }
-          print_message("%d-D, rungs %d and %d: %.4f of the exchanges, expected %.4f\n", dim, k, k + 1, exchanged[k] / tried[k], expected);
+          print_message("%d-D, rungs %d and %d: %.4f of the exchanges, expected %.4f\n", dim, k, k + 1,
+            exchanged[k] / tried[k], expected);
           assert_near(exchanged[k] / tried[k], expected, 0.01);
         }
       }
@@ -206,8 +224,10 @@ static void steps_are_tuned_to_their_acceptance(void **state)
 }
 
 /*
-  An energy learned with walkers that take steps so large that without their weights, or with those of the work alone, they would have another density than the energy they stand for: on data of
-  variance 1 and E = k z^2/2, steps h keep the variance 1/(k - h k^2/2), so that training would come to rest at k = (1 - sqrt(1 - 2 h))/h = 1.225 for h = 0.3, and tell a variance of 0.816.
+  An energy learned with walkers that take steps so large that without their weights, or with those of the
+  work alone, they would have another density than the energy they stand for: on data of variance 1 and E = k
+  z^2/2, steps h keep the variance 1/(k - h k^2/2), so that training would come to rest at k = (1 - sqrt(1 - 2
+  h))/h = 1.225 for h = 0.3, and tell a variance of 0.816.
 */
 static void walkers_are_weighed_at_large_steps(void **state)
 {
@@ -224,7 +244,10 @@ static void walkers_are_weighed_at_large_steps(void **state)
 
   (void)state;
   assert_ok(fare_system_create(fare_system_type_find("ornstein_uhlenbeck"), 1, &system));
-  sampler = make("neq_ebm", "{width: 16, layers: 2, steps: 600, batch: 4096, walkers: 4096, walker_step: 0.3, octaves: 1, time_octaves: 0, learning_rate: 4.0e-3, ema: 0.99, warmup: 50}", system);
+  sampler = make("neq_ebm",
+    "{width: 16, layers: 2, steps: 600, batch: 4096, walkers: 4096, walker_step: 0.3, octaves: 1, "
+    "time_octaves: 0, learning_rate: 4.0e-3, ema: 0.99, warmup: 50}",
+    system);
   for (int k = 0; k < 2; k++) {
     assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 1, 20000, &at[k]));
     for (int64_t b = 0; b < at[k]->blocks; b++) {
@@ -239,10 +262,12 @@ static void walkers_are_weighed_at_large_steps(void **state)
   assert_ok(sampler->type->target(sampler, 0.5, grid, &masses));
   assert_int_equal(VecGetArrayRead(masses, &mass), 0);
   for (PetscInt i = 0; i < cells[0]; i++) {
-    for (int power = 0; power < 3; power++) sum[power] += mass[i] * pow((fare_grid_centre(grid, 0, i) - centre) / width, power);
+    for (int power = 0; power < 3; power++)
+      sum[power] += mass[i] * pow((fare_grid_centre(grid, 0, i) - centre) / width, power);
   }
   assert_int_equal(VecRestoreArrayRead(masses, &mass), 0);
-  print_message("variance %.3f of the data's, 0.816 of it without the weights of steps\n", sum[2] - sum[1] * sum[1]);
+  print_message(
+    "variance %.3f of the data's, 0.816 of it without the weights of steps\n", sum[2] - sum[1] * sum[1]);
   assert_near(sum[0], 1, 1e-9);
   assert_near(sum[1], 0, 0.06);
   assert_near(sum[2] - sum[1] * sum[1], 1, 0.06);

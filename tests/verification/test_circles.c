@@ -1,8 +1,9 @@
 /* fare-test: labels=verification ranks=1,2 timeout=400 */
 /*
-  Learned samplers that claim to close a circle, on a density that runs to and fro over the ends of the box, where what is cut open would show a step. The spline flow is in
-  test_normalizing_flow; diffusion, Poisson flow and flow matching claim no more than to stay in the box (test_every_sampler). In closed form: a normal wrapped round the circle has the mean
-  exp(-k^2 s^2/2) of cos k(x - c), and 0 of sin k(x - c).
+  Learned samplers that claim to close a circle, on a density that runs to and fro over the ends of the box,
+  where what is cut open would show a step. The spline flow is in test_normalizing_flow; diffusion, Poisson
+  flow and flow matching claim no more than to stay in the box (test_every_sampler). In closed form: a normal
+  wrapped round the circle has the mean exp(-k^2 s^2/2) of cos k(x - c), and 0 of sin k(x - c).
 */
 #include "fare_test.h"
 
@@ -23,7 +24,8 @@ static void fill(fare_ensemble *e, double t, uint64_t step)
     double z[FARE_BLOCK];
 
     fare_random_normals(fare_stream_make(8, "circle"), (uint64_t)(e->first_block + b), step, 0, z);
-    for (int i = 0; i < FARE_BLOCK; i++) e->x[0][b * FARE_BLOCK + i] = remainder(centre(t) + WIDTH * z[i], 2 * M_PI);
+    for (int i = 0; i < FARE_BLOCK; i++)
+      e->x[0][b * FARE_BLOCK + i] = remainder(centre(t) + WIDTH * z[i], 2 * M_PI);
   }
 }
 
@@ -47,7 +49,9 @@ static void harmonics(const fare_ensemble *e, double t, double cosine[2], double
   }
 }
 
-/* Means of both harmonics within `most` of the closed form at all times but the first, trained and held out. */
+/*
+  Means of both harmonics within `most` of the closed form at all times but the first, trained and held out.
+*/
 static void check(const char *method, const char *options, double most)
 {
   const fare_schedule     schedule = {0, 1, 2 * TIMES - 1};
@@ -62,7 +66,8 @@ static void check(const char *method, const char *options, double most)
   assert_ok(fare_system_create(fare_system_type_find("tilted_washboard"), 1, &system));
   assert_true(fare_system_type_of(system)->periodic[0]);
   assert_ok(fare_config_parse("test", options, strlen(options), &config));
-  assert_ok(fare_sampler_create(PETSC_COMM_WORLD, fare_sampler_type_find(method), method, fare_config_root(config), NULL, 11, system, &initial, &schedule, &sampler));
+  assert_ok(fare_sampler_create(PETSC_COMM_WORLD, fare_sampler_type_find(method), method,
+    fare_config_root(config), NULL, 11, system, &initial, &schedule, &sampler));
   assert_ok(fare_config_destroy(&config));
   for (int k = 0; k < TIMES; k++) {
     times[k] = (double)k / (TIMES - 1);
@@ -78,7 +83,9 @@ static void check(const char *method, const char *options, double most)
 
     assert_ok(fare_sampler_advance(sampler, t, e));
     harmonics(e, t, cosine, sine);
-    for (int j = 0; j < 2; j++) worst = fmax(worst, fmax(fabs(cosine[j] - exp(-0.5 * (j + 1) * (j + 1) * WIDTH * WIDTH)), fabs(sine[j])));
+    for (int j = 0; j < 2; j++)
+      worst =
+        fmax(worst, fmax(fabs(cosine[j] - exp(-0.5 * (j + 1) * (j + 1) * WIDTH * WIDTH)), fabs(sine[j])));
     for (int64_t i = 0; i < e->local && k; i++) assert_between(e->x[0][i], -M_PI, M_PI);
   }
   print_message("%s %s: harmonics off by %.4f at most\n", method, options, worst);
@@ -103,7 +110,10 @@ static void bridges_close(void **state)
   check("schrodinger_bridge", "{steps: 1500, pairs: 4096, " SMALL "}", 0.08);
 }
 
-/* What a network of bridges is told of a place is the same one turn on, of energies too (test_energy_models: forces_are_derivatives). */
+/*
+  What a network of bridges is told of a place is the same one turn on, of energies too (test_energy_models:
+  forces_are_derivatives).
+*/
 static void features_close(void **state)
 {
   const fare_schedule schedule = {0, 1, 2};
@@ -119,10 +129,11 @@ static void features_close(void **state)
   (void)state;
   assert_ok(fare_system_create(fare_system_type_find("tilted_washboard"), 1, &system));
   assert_ok(fare_config_parse("test", "{octaves: 3}", 12, &config));
-  assert_ok(fare_sampler_create(PETSC_COMM_WORLD, fare_sampler_type_find("schrodinger_bridge"), "bridge", fare_config_root(config), NULL, 11, system, &initial, &schedule, &sampler));
+  assert_ok(fare_sampler_create(PETSC_COMM_WORLD, fare_sampler_type_find("schrodinger_bridge"), "bridge",
+    fare_config_root(config), NULL, 11, system, &initial, &schedule, &sampler));
   assert_ok(fare_config_destroy(&config));
   ((fare_generative *)sampler->state)->sd[0] = 0.8;
-  inputs = fare_schrodinger_place_inputs(sampler);
+  inputs                                     = fare_schrodinger_place_inputs(sampler);
   assert_int_equal(inputs, 6);
   for (int i = 0; i < FARE_BLOCK; i++) {
     z[i]  = (float)(0.01 * i - 2);
@@ -143,5 +154,6 @@ static void actions_close(void **state)
   check("action_matching", "{entropic: true, steps: 1000, transport_steps: 4, " SMALL "}", 0.15);
 }
 
-static const struct CMUnitTest tests[] = {cmocka_unit_test(energies_close), cmocka_unit_test(bridges_close), cmocka_unit_test(features_close), cmocka_unit_test(actions_close)};
+static const struct CMUnitTest tests[] = {cmocka_unit_test(energies_close), cmocka_unit_test(bridges_close),
+  cmocka_unit_test(features_close), cmocka_unit_test(actions_close)};
 FARE_TEST_MAIN(tests)

@@ -1,5 +1,7 @@
 /* fare-test: labels=verification ranks=1,2 timeout=300 */
-/* Densities that are known in closed form, of systems that nothing drives; and numbers known from elsewhere. */
+/*
+  Densities that are known in closed form, of systems that nothing drives; and numbers known from elsewhere.
+*/
 #include "closed_form.h"
 
 #include <fare/analysis.h>
@@ -20,7 +22,15 @@ static double rest(const double x[], double t)
 
 static void a_swirl_in_a_trap(void **state)
 {
-  closed_form  c = {.type = fare_system_type_find("rotational_ou"), .dim = 2, .lower = -6, .upper = 6, .end = 1.5, .cells = 48, .density = spiral, .error = 5e-3, .order = 2};
+  closed_form  c = {.type = fare_system_type_find("rotational_ou"),
+     .dim                 = 2,
+     .lower               = -6,
+     .upper               = 6,
+     .end                 = 1.5,
+     .cells               = 48,
+     .density             = spiral,
+     .error               = 5e-3,
+     .order               = 2};
   double       error[2];
   fare_system *system;
 
@@ -48,14 +58,19 @@ static void a_swirl_in_a_trap(void **state)
   assert_ok(fare_system_destroy(&system));
 }
 
-/* A force across the slope, -c S grad V with S a rotation by a right angle, drives a current along lines of equal V and leaves exp(-V/kT). */
+/*
+  A force across the slope, -c S grad V with S a rotation by a right angle, drives a current along lines of
+  equal V and leaves exp(-V/kT).
+*/
 enum { ACROSS = FARE_OWN };
-static const fare_parameter across_parameters[] = {FARE_COMMON_PARAMETERS, {"across", 1, -10, 10, "force across the slope"}, FARE_PARAMETERS_END};
+static const fare_parameter across_parameters[] = {
+  FARE_COMMON_PARAMETERS, {"across", 1, -10, 10, "force across the slope"}, FARE_PARAMETERS_END};
 
 static void across_potential(int dim, const double *theta, size_t n, const double *const x[], double V[])
 {
   (void)dim, (void)theta;
-  for (size_t i = 0; i < n; i++) V[i] = pow(x[0][i] * x[0][i] - 1, 2) + 2 * x[1][i] * x[1][i] + 0.5 * x[0][i] * x[1][i];
+  for (size_t i = 0; i < n; i++)
+    V[i] = pow(x[0][i] * x[0][i] - 1, 2) + 2 * x[1][i] * x[1][i] + 0.5 * x[0][i] * x[1][i];
 }
 
 static void across_extra(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
@@ -77,8 +92,15 @@ static void across_force(int dim, const double *theta, size_t n, const double *c
 }
 
 static const fare_system_type across = {
-  .name = "across", .dimension_least = 2, .dimension_most = 2, .parameters = across_parameters, .lower = {-2.6, -2.6}, .upper = {2.6, 2.6},
-  .potential = across_potential, .force = across_force, .extra = across_extra,
+  .name            = "across",
+  .dimension_least = 2,
+  .dimension_most  = 2,
+  .parameters      = across_parameters,
+  .lower           = {-2.6, -2.6},
+  .upper           = {2.6, 2.6},
+  .potential       = across_potential,
+  .force           = across_force,
+  .extra           = across_extra,
 };
 
 static double across_density(const double x[], double t)
@@ -89,15 +111,28 @@ static double across_density(const double x[], double t)
 
 static void a_force_across_the_slope_keeps_equilibrium(void **state)
 {
-  const closed_form c = {.type = &across, .dim = 2, .lower = -2.6, .upper = 2.6, .end = 1, .cells = 48, .density = across_density, .error = 1.2e-3, .order = 2};
+  const closed_form c = {.type = &across,
+    .dim                       = 2,
+    .lower                     = -2.6,
+    .upper                     = 2.6,
+    .end                       = 1,
+    .cells                     = 48,
+    .density                   = across_density,
+    .error                     = 1.2e-3,
+    .order                     = 2};
 
   (void)state;
   holds(&c);
 }
 
-/* V = -strength ln cosh x. With strength 1 and D = 1/2 it is Benes's dX = tanh X dt + dW; with a negative one a trap with known rates. */
+/*
+  V = -strength ln cosh x. With strength 1 and D = 1/2 it is Benes's dX = tanh X dt + dW; with a negative one
+  a trap with known rates.
+*/
 enum { STRENGTH = FARE_OWN };
-static const fare_parameter hyperbolic_parameters[] = {{"kT", 0.5, 1e-6, 1e6, "temperature"}, {"mobility", 1, 1e-6, 1e6, "mobility"}, {"strength", 1, -100, 100, "push away from 0"}, FARE_PARAMETERS_END};
+static const fare_parameter hyperbolic_parameters[] = {{"kT", 0.5, 1e-6, 1e6, "temperature"},
+  {"mobility", 1, 1e-6, 1e6, "mobility"}, {"strength", 1, -100, 100, "push away from 0"},
+  FARE_PARAMETERS_END};
 
 static void hyperbolic_potential(int dim, const double *theta, size_t n, const double *const x[], double V[])
 {
@@ -105,14 +140,22 @@ static void hyperbolic_potential(int dim, const double *theta, size_t n, const d
   for (size_t i = 0; i < n; i++) V[i] = -theta[STRENGTH] * log(cosh(x[0][i]));
 }
 
-static void hyperbolic_force(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
+static void hyperbolic_force(
+  int dim, const double *theta, size_t n, const double *const x[], double *const f[])
 {
   (void)dim;
   for (size_t i = 0; i < n; i++) f[0][i] = theta[STRENGTH] * tanh(x[0][i]);
 }
 
 static const fare_system_type hyperbolic = {
-  .name = "hyperbolic", .dimension_least = 1, .dimension_most = 1, .parameters = hyperbolic_parameters, .lower = {-9}, .upper = {9}, .potential = hyperbolic_potential, .force = hyperbolic_force,
+  .name            = "hyperbolic",
+  .dimension_least = 1,
+  .dimension_most  = 1,
+  .parameters      = hyperbolic_parameters,
+  .lower           = {-9},
+  .upper           = {9},
+  .potential       = hyperbolic_potential,
+  .force           = hyperbolic_force,
 };
 
 static double benes_density(const double x[], double t)
@@ -124,7 +167,16 @@ static double benes_density(const double x[], double t)
 
 static void benes(void **state)
 {
-  const closed_form c = {.type = &hyperbolic, .dim = 1, .lower = -9, .upper = 9, .start = 0.2, .end = 1.7, .cells = 128, .density = benes_density, .error = 1.2e-3, .order = 2};
+  const closed_form c = {.type = &hyperbolic,
+    .dim                       = 1,
+    .lower                     = -9,
+    .upper                     = 9,
+    .start                     = 0.2,
+    .end                       = 1.7,
+    .cells                     = 128,
+    .density                   = benes_density,
+    .error                     = 1.2e-3,
+    .order                     = 2};
 
   (void)state;
   holds(&c);
@@ -169,17 +221,30 @@ static double lognormal(const double x[], double t)
 
 static void geometric_brownian_motion_is_lognormal(void **state)
 {
-  const closed_form c = {.type = fare_system_type_find("geometric_brownian"), .dim = 1, .lower = 0, .upper = 8, .start = 0.3, .end = 2, .cells = 512, .density = lognormal, .error = 2e-4, .order = 2};
+  const closed_form c = {.type = fare_system_type_find("geometric_brownian"),
+    .dim                       = 1,
+    .lower                     = 0,
+    .upper                     = 8,
+    .start                     = 0.3,
+    .end                       = 2,
+    .cells                     = 512,
+    .density                   = lognormal,
+    .error                     = 2e-4,
+    .order                     = 2};
 
   (void)state;
   holds(&c);
 }
 
-/* x' = v, v' = -x - gamma v + noise: a Gaussian. test_general.c looks at its moments, this at the density with its correlation. */
+/*
+  x' = v, v' = -x - gamma v + noise: a Gaussian. test_general.c looks at its moments, this at the density with
+  its correlation.
+*/
 #define FRICTION 0.8
 static const fare_parameter oscillator_parameters[] = {FARE_PARAMETERS_END};
 
-static void oscillator_drift(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
+static void oscillator_drift(
+  int dim, const double *theta, size_t n, const double *const x[], double *const f[])
 {
   (void)dim, (void)theta;
   for (size_t i = 0; i < n; i++) {
@@ -188,7 +253,8 @@ static void oscillator_drift(int dim, const double *theta, size_t n, const doubl
   }
 }
 
-static void oscillator_diffusion(int dim, const double *theta, size_t n, const double *const x[], double *const D[])
+static void oscillator_diffusion(
+  int dim, const double *theta, size_t n, const double *const x[], double *const D[])
 {
   (void)dim, (void)theta, (void)x;
   for (size_t i = 0; i < n; i++) {
@@ -198,25 +264,47 @@ static void oscillator_diffusion(int dim, const double *theta, size_t n, const d
 }
 
 static const fare_system_type oscillator = {
-  .name = "oscillator", .dimension_least = 2, .dimension_most = 2, .axes = {"x", "v"}, .parameters = oscillator_parameters, .lower = {-6, -6}, .upper = {6, 6},
-  .drift = oscillator_drift, .diffusion = oscillator_diffusion,
+  .name            = "oscillator",
+  .dimension_least = 2,
+  .dimension_most  = 2,
+  .axes            = {"x", "v"},
+  .parameters      = oscillator_parameters,
+  .lower           = {-6, -6},
+  .upper           = {6, 6},
+  .drift           = oscillator_drift,
+  .diffusion       = oscillator_diffusion,
 };
 
-/* With kT = 1 the deviation of mean and covariance from equilibrium goes by the flow M(t) of the oscillator without noise. */
+/*
+  With kT = 1 the deviation of mean and covariance from equilibrium goes by the flow M(t) of the oscillator
+  without noise.
+*/
 static double oscillator_density(const double x[], double t)
 {
-  const double w = sqrt(1 - FRICTION * FRICTION / 4), decay = exp(-FRICTION * t / 2), s = sin(w * t) / w, c = cos(w * t);
-  const double M[2][2] = {{decay * (c + FRICTION / 2 * s), decay * s}, {-decay * s, decay * (c - FRICTION / 2 * s)}};
-  const double off[]   = {0.36 - 1, 0.81 - 1};
-  const double xx = 1 + M[0][0] * M[0][0] * off[0] + M[0][1] * M[0][1] * off[1], vv = 1 + M[1][0] * M[1][0] * off[0] + M[1][1] * M[1][1] * off[1];
-  const double xv = M[0][0] * M[1][0] * off[0] + M[0][1] * M[1][1] * off[1], dx = x[0] - M[0][0], dv = x[1] - M[1][0];
+  const double w = sqrt(1 - FRICTION * FRICTION / 4), decay = exp(-FRICTION * t / 2), s = sin(w * t) / w,
+               c       = cos(w * t);
+  const double M[2][2] = {
+    {decay * (c + FRICTION / 2 * s), decay * s}, {-decay * s, decay * (c - FRICTION / 2 * s)}};
+  const double off[] = {0.36 - 1, 0.81 - 1};
+  const double xx    = 1 + M[0][0] * M[0][0] * off[0] + M[0][1] * M[0][1] * off[1],
+               vv    = 1 + M[1][0] * M[1][0] * off[0] + M[1][1] * M[1][1] * off[1];
+  const double xv = M[0][0] * M[1][0] * off[0] + M[0][1] * M[1][1] * off[1], dx = x[0] - M[0][0],
+               dv = x[1] - M[1][0];
 
   return exp(-(vv * dx * dx - 2 * xv * dx * dv + xx * dv * dv) / (2 * (xx * vv - xv * xv)));
 }
 
 static void an_underdamped_oscillator(void **state)
 {
-  const closed_form c = {.type = &oscillator, .dim = 2, .lower = -6, .upper = 6, .end = 1.5, .cells = 96, .density = oscillator_density, .error = 4e-2, .order = 0.93};
+  const closed_form c = {.type = &oscillator,
+    .dim                       = 2,
+    .lower                     = -6,
+    .upper                     = 6,
+    .end                       = 1.5,
+    .cells                     = 96,
+    .density                   = oscillator_density,
+    .error                     = 4e-2,
+    .order                     = 0.93};
 
   (void)state;
   holds(&c);
@@ -238,7 +326,14 @@ static void no_force(int dim, const double *theta, size_t n, const double *const
 }
 
 static const fare_system_type free_motion = {
-  .name = "free_motion", .dimension_least = 1, .dimension_most = 1, .parameters = free_parameters, .lower = {0}, .upper = {1}, .potential = no_potential, .force = no_force,
+  .name            = "free_motion",
+  .dimension_least = 1,
+  .dimension_most  = 1,
+  .parameters      = free_parameters,
+  .lower           = {0},
+  .upper           = {1},
+  .potential       = no_potential,
+  .force           = no_force,
 };
 
 static double sine_series(const double x[], double t)
@@ -251,7 +346,17 @@ static double sine_series(const double x[], double t)
 
 static void brownian_motion_between_ends_that_absorb(void **state)
 {
-  const closed_form c = {.type = &free_motion, .dim = 1, .lower = 0, .upper = 1, .start = 0.02, .end = 0.17, .cells = 64, .density = sine_series, .error = 1e-4, .order = 2, .ends = FARE_END_ABSORBING};
+  const closed_form c = {.type = &free_motion,
+    .dim                       = 1,
+    .lower                     = 0,
+    .upper                     = 1,
+    .start                     = 0.02,
+    .end                       = 0.17,
+    .cells                     = 64,
+    .density                   = sine_series,
+    .error                     = 1e-4,
+    .order                     = 2,
+    .ends                      = FARE_END_ABSORBING};
 
   (void)state;
   holds(&c);

@@ -4,7 +4,10 @@
 
 #include <fare/analysis.h>
 
-/* A trap whose centre swings and whose stiffness is 1 + 2 t: m' = -k (m - sin pi t), s' = 2 - 2 k s, by the classical Runge-Kutta method. */
+/*
+  A trap whose centre swings and whose stiffness is 1 + 2 t: m' = -k (m - sin pi t), s' = 2 - 2 k s, by the
+  classical Runge-Kutta method.
+*/
 static void trap_slope(double t, const double y[2], int axis, double slope[2])
 {
   const double k = 1 + 2 * t;
@@ -36,7 +39,7 @@ static void trap_moments(int axis, double t, double y[2])
 
 static double trap_density(int dim, const double x[], double t)
 {
-  static double known = -1, y[3][2];
+  static double known    = -1, y[3][2];
   double        exponent = 0;
 
   if (t != known) {
@@ -65,8 +68,13 @@ static double trap_3d(const double x[], double t)
 static void a_trap_that_moves_and_stiffens(void **state)
 {
   closed_form c = {
-    .type = fare_system_type_find("ornstein_uhlenbeck"), .lower = -5, .upper = 5, .end = 1, .order = 2,
-    .drives = {"{parameter: centre, waveform: sine, amplitude: 1, period: 2}", "{parameter: stiffness, waveform: ramp, amplitude: 2, start: 0, end: 1}"},
+    .type   = fare_system_type_find("ornstein_uhlenbeck"),
+    .lower  = -5,
+    .upper  = 5,
+    .end    = 1,
+    .order  = 2,
+    .drives = {"{parameter: centre, waveform: sine, amplitude: 1, period: 2}",
+      "{parameter: stiffness, waveform: ramp, amplitude: 2, start: 0, end: 1}"},
   };
 
   (void)state;
@@ -78,18 +86,26 @@ static void a_trap_that_moves_and_stiffens(void **state)
   holds(&c);
 }
 
-/* The Prinz potential as it moves, V(x - shift), with a uniform force beside it that is its speed over the mobility: exp(-V(x - shift)/kT) exactly. */
+/*
+  The Prinz potential as it moves, V(x - shift), with a uniform force beside it that is its speed over the
+  mobility: exp(-V(x - shift)/kT) exactly.
+*/
 enum { SHIFT = FARE_OWN, SPEED };
-static const fare_parameter travelling_parameters[] = {FARE_COMMON_PARAMETERS, {"shift", 0, -10, 10, "place"}, {"speed", 1, -10, 10, "of the shift"}, FARE_PARAMETERS_END};
+static const fare_parameter travelling_parameters[] = {FARE_COMMON_PARAMETERS, {"shift", 0, -10, 10, "place"},
+  {"speed", 1, -10, 10, "of the shift"}, FARE_PARAMETERS_END};
 
 static double prinz(double x)
 {
-  return 4 * (pow(x, 8) + 0.8 * exp(-80 * x * x) + 0.2 * exp(-80 * pow(x - 0.5, 2)) + 0.5 * exp(-40 * pow(x + 0.5, 2)));
+  return 4 *
+    (pow(x, 8) + 0.8 * exp(-80 * x * x) + 0.2 * exp(-80 * pow(x - 0.5, 2)) +
+      0.5 * exp(-40 * pow(x + 0.5, 2)));
 }
 
 static double prinz_slope(double x)
 {
-  return 4 * (8 * pow(x, 7) - 128 * x * exp(-80 * x * x) - 32 * (x - 0.5) * exp(-80 * pow(x - 0.5, 2)) - 40 * (x + 0.5) * exp(-40 * pow(x + 0.5, 2)));
+  return 4 *
+    (8 * pow(x, 7) - 128 * x * exp(-80 * x * x) - 32 * (x - 0.5) * exp(-80 * pow(x - 0.5, 2)) -
+      40 * (x + 0.5) * exp(-40 * pow(x + 0.5, 2)));
 }
 
 static void travelling_potential(int dim, const double *theta, size_t n, const double *const x[], double V[])
@@ -98,21 +114,31 @@ static void travelling_potential(int dim, const double *theta, size_t n, const d
   for (size_t i = 0; i < n; i++) V[i] = prinz(x[0][i] - theta[SHIFT]);
 }
 
-static void travelling_extra(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
+static void travelling_extra(
+  int dim, const double *theta, size_t n, const double *const x[], double *const f[])
 {
   (void)dim, (void)x;
   for (size_t i = 0; i < n; i++) f[0][i] = theta[SPEED] / theta[FARE_MOBILITY];
 }
 
-static void travelling_force(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
+static void travelling_force(
+  int dim, const double *theta, size_t n, const double *const x[], double *const f[])
 {
   (void)dim;
-  for (size_t i = 0; i < n; i++) f[0][i] = theta[SPEED] / theta[FARE_MOBILITY] - prinz_slope(x[0][i] - theta[SHIFT]);
+  for (size_t i = 0; i < n; i++)
+    f[0][i] = theta[SPEED] / theta[FARE_MOBILITY] - prinz_slope(x[0][i] - theta[SHIFT]);
 }
 
 static const fare_system_type travelling = {
-  .name = "travelling", .dimension_least = 1, .dimension_most = 1, .parameters = travelling_parameters, .lower = {-1.6}, .upper = {2.4},
-  .potential = travelling_potential, .force = travelling_force, .extra = travelling_extra,
+  .name            = "travelling",
+  .dimension_least = 1,
+  .dimension_most  = 1,
+  .parameters      = travelling_parameters,
+  .lower           = {-1.6},
+  .upper           = {2.4},
+  .potential       = travelling_potential,
+  .force           = travelling_force,
+  .extra           = travelling_extra,
 };
 
 static double travelling_density(const double x[], double t)
@@ -123,8 +149,16 @@ static double travelling_density(const double x[], double t)
 static void a_potential_travels_with_a_force(void **state)
 {
   const closed_form c = {
-    .type = &travelling, .dim = 1, .lower = -1.6, .upper = 2.4, .end = 1, .cells = 256, .density = travelling_density, .error = 1.5e-4, .order = 2,
-    .drives = {"{parameter: shift, waveform: ramp, amplitude: 1, start: 0, end: 1}"},
+    .type    = &travelling,
+    .dim     = 1,
+    .lower   = -1.6,
+    .upper   = 2.4,
+    .end     = 1,
+    .cells   = 256,
+    .density = travelling_density,
+    .error   = 1.5e-4,
+    .order   = 2,
+    .drives  = {"{parameter: shift, waveform: ramp, amplitude: 1, start: 0, end: 1}"},
   };
 
   (void)state;
@@ -132,12 +166,14 @@ static void a_potential_travels_with_a_force(void **state)
 }
 
 /*
-  Two logistic bumps at -1 and 1 whose weights change at a rate. With C the cumulative of p, the force -dC/dt / p moves just as much mass over the barrier as equilibrium asks
-  for, at any speed.
+  Two logistic bumps at -1 and 1 whose weights change at a rate. With C the cumulative of p, the force -dC/dt
+  / p moves just as much mass over the barrier as equilibrium asks for, at any speed.
 */
 enum { SHARE = FARE_OWN, RATE };
 #define BUMP 0.2
-static const fare_parameter bumps_parameters[] = {FARE_COMMON_PARAMETERS, {"share", 0.1, 0, 1, "of the bump at 1"}, {"rate", 0.7, -10, 10, "of change of the share"}, FARE_PARAMETERS_END};
+static const fare_parameter bumps_parameters[] = {FARE_COMMON_PARAMETERS,
+  {"share", 0.1, 0, 1, "of the bump at 1"}, {"rate", 0.7, -10, 10, "of change of the share"},
+  FARE_PARAMETERS_END};
 
 static double bump(double x)
 {
@@ -173,12 +209,22 @@ static void bumps_extra(int dim, const double *theta, size_t n, const double *co
 static void bumps_force(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
 {
   bumps_extra(dim, theta, n, x, f);
-  for (size_t i = 0; i < n; i++) f[0][i] += theta[FARE_KT] * ((1 - theta[SHARE]) * bump_slope(x[0][i] + 1) + theta[SHARE] * bump_slope(x[0][i] - 1)) / bumps(theta[SHARE], x[0][i]);
+  for (size_t i = 0; i < n; i++)
+    f[0][i] += theta[FARE_KT] *
+      ((1 - theta[SHARE]) * bump_slope(x[0][i] + 1) + theta[SHARE] * bump_slope(x[0][i] - 1)) /
+      bumps(theta[SHARE], x[0][i]);
 }
 
 static const fare_system_type two_bumps = {
-  .name = "two_bumps", .dimension_least = 1, .dimension_most = 1, .parameters = bumps_parameters, .lower = {-4.5}, .upper = {4.5},
-  .potential = bumps_potential, .force = bumps_force, .extra = bumps_extra,
+  .name            = "two_bumps",
+  .dimension_least = 1,
+  .dimension_most  = 1,
+  .parameters      = bumps_parameters,
+  .lower           = {-4.5},
+  .upper           = {4.5},
+  .potential       = bumps_potential,
+  .force           = bumps_force,
+  .extra           = bumps_extra,
 };
 
 static double bumps_density(const double x[], double t)
@@ -189,8 +235,16 @@ static double bumps_density(const double x[], double t)
 static void a_counterdiabatic_force_keeps_equilibrium(void **state)
 {
   const closed_form c = {
-    .type = &two_bumps, .dim = 1, .lower = -4.5, .upper = 4.5, .end = 1, .cells = 256, .density = bumps_density, .error = 3e-4, .order = 2,
-    .drives = {"{parameter: share, waveform: ramp, amplitude: 0.7, start: 0, end: 1}"},
+    .type    = &two_bumps,
+    .dim     = 1,
+    .lower   = -4.5,
+    .upper   = 4.5,
+    .end     = 1,
+    .cells   = 256,
+    .density = bumps_density,
+    .error   = 3e-4,
+    .order   = 2,
+    .drives  = {"{parameter: share, waveform: ramp, amplitude: 0.7, start: 0, end: 1}"},
   };
 
   (void)state;
@@ -198,7 +252,8 @@ static void a_counterdiabatic_force_keeps_equilibrium(void **state)
 }
 
 /* Amplitude and lag of the fundamental of <x>, over one period of the periodic state. */
-static void swing(const fare_grid *grid, const fare_system *system, double period, double *amplitude, double *lag)
+static void swing(
+  const fare_grid *grid, const fare_system *system, double period, double *amplitude, double *lag)
 {
   enum { POINTS = 32 };
   fare_evolution *evolution;
@@ -214,7 +269,8 @@ static void swing(const fare_grid *grid, const fare_system *system, double perio
 
     assert_ok(fare_evolution_advance(evolution, period * k / POINTS));
     assert_ok(VecGetArrayRead(evolution->masses, &p));
-    for (PetscInt i = 0; i < grid->count[0]; i++) mean += p[i] * fare_grid_centre(grid, 0, grid->start[0] + i);
+    for (PetscInt i = 0; i < grid->count[0]; i++)
+      mean += p[i] * fare_grid_centre(grid, 0, grid->start[0] + i);
     assert_ok(VecRestoreArrayRead(evolution->masses, &p));
     MPI_Allreduce(MPI_IN_PLACE, &mean, 1, MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD);
     in_step += 2.0 / POINTS * mean * cos(2 * M_PI * k / POINTS);

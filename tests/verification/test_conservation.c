@@ -43,9 +43,14 @@ static void ring_diffusion(int dim, const double *theta, size_t n, const double 
 }
 
 #define ROUND .periodic = {PETSC_TRUE, PETSC_TRUE, PETSC_TRUE}
-#define RING .lower = {-0.5, -0.5, -0.5}, .upper = {2, 2, 2}, .dimension_least = 1, .dimension_most = 3
+#define RING  .lower = {-0.5, -0.5, -0.5}, .upper = {2, 2, 2}, .dimension_least = 1, .dimension_most = 3
 static const fare_system_type ring = {
-  .name = "ring", RING, ROUND, .parameters = none, .drift = ring_drift, .diffusion = ring_diffusion,
+  .name = "ring",
+  RING,
+  ROUND,
+  .parameters = none,
+  .drift      = ring_drift,
+  .diffusion  = ring_diffusion,
 };
 
 /* V = 4 |x - 0.75|, whose slope jumps at the seam, and a force round and round that varies. */
@@ -79,8 +84,13 @@ static void kink_force(int dim, const double *theta, size_t n, const double *con
 }
 
 static const fare_system_type kink = {
-  .name = "kink", RING, ROUND, .parameters = common,
-  .potential = kink_potential, .force = kink_force, .extra = kink_extra,
+  .name = "kink",
+  RING,
+  ROUND,
+  .parameters = common,
+  .potential  = kink_potential,
+  .force      = kink_force,
+  .extra      = kink_extra,
 };
 
 /* Depends on where in the batch a point stands, as no function of a place does: the two sides of a shared
@@ -94,11 +104,16 @@ static void torn_diffusion(int dim, const double *theta, size_t n, const double 
 }
 
 static const fare_system_type torn = {
-  .name = "torn", RING, ROUND, .parameters = none, .drift = ring_drift, .diffusion = torn_diffusion,
+  .name = "torn",
+  RING,
+  ROUND,
+  .parameters = none,
+  .drift      = ring_drift,
+  .diffusion  = torn_diffusion,
 };
 
-static void negative_diffusion(int dim, const double *theta, size_t n, const double *const x[],
-  double *const D[])
+static void negative_diffusion(
+  int dim, const double *theta, size_t n, const double *const x[], double *const D[])
 {
   (void)theta;
   for (int axis = 0; axis < dim; axis++) {
@@ -116,12 +131,16 @@ static void hollow_drift(int dim, const double *theta, size_t n, const double *c
 }
 
 static const fare_system_type hollow = {
-  .name = "hollow", RING, .parameters = none, .drift = hollow_drift, .diffusion = ring_diffusion,
+  .name = "hollow",
+  RING,
+  .parameters = none,
+  .drift      = hollow_drift,
+  .diffusion  = ring_diffusion,
 };
 
 /* Fine in the box, negative or no number beyond its walls, where nobody should ask. */
-static void bounded_diffusion(int dim, const double *theta, size_t n, const double *const x[],
-  double *const D[])
+static void bounded_diffusion(
+  int dim, const double *theta, size_t n, const double *const x[], double *const D[])
 {
   (void)theta;
   for (int axis = 0; axis < dim; axis++) {
@@ -130,11 +149,19 @@ static void bounded_diffusion(int dim, const double *theta, size_t n, const doub
 }
 
 static const fare_system_type bounded = {
-  .name = "bounded", RING, .parameters = none, .drift = ring_drift, .diffusion = bounded_diffusion,
+  .name = "bounded",
+  RING,
+  .parameters = none,
+  .drift      = ring_drift,
+  .diffusion  = bounded_diffusion,
 };
 
 static const fare_system_type negative = {
-  .name = "negative", RING, .parameters = none, .drift = ring_drift, .diffusion = negative_diffusion,
+  .name = "negative",
+  RING,
+  .parameters = none,
+  .drift      = ring_drift,
+  .diffusion  = negative_diffusion,
 };
 
 typedef struct {
@@ -148,7 +175,7 @@ static setting set(const fare_system_type *type, int dim, PetscInt cells, double
   const PetscInt count[] = {cells, cells, cells};
   const double   end_at  = -0.5 + turns * WIDTH;
   const double   lower[] = {-0.5, -0.5, -0.5}, upper[] = {end_at, end_at, end_at};
-  const fare_end ends[]  = {end, end, end};
+  const fare_end ends[] = {end, end, end};
   setting        s;
 
   assert_ok(fare_system_create(type, dim, &s.system));

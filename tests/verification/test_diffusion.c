@@ -1,11 +1,15 @@
 /* fare-test: labels=verification ranks=1,2 timeout=240 */
-/* Diffusion learned in earnest, in little time, from densities of closed form that move: two wells in one dimension, a Gaussian in two. */
+/*
+  Diffusion learned in earnest, in little time, from densities of closed form that move: two wells in one
+  dimension, a Gaussian in two.
+*/
 #include "moving.h"
 
 #define SAMPLE 16384 /* particles of each training time */
 #define GOOD   0.006 /* what so short a training reaches everywhere */
 
-#define WELLS "{width: 32, layers: 3, steps: 4000, batch: 1024, learning_rate: 4.0e-3, octaves: 4, time_octaves: 2"
+#define WELLS \
+  "{width: 32, layers: 3, steps: 4000, batch: 1024, learning_rate: 4.0e-3, octaves: 4, time_octaves: 2"
 
 static void two_moving_wells(void **state)
 {
@@ -31,7 +35,9 @@ static void two_moving_wells(void **state)
   student_end(&stochastic);
 }
 
-/* The variance-preserving process with predicted noise: another training, levels of its own, the same flow. */
+/*
+  The variance-preserving process with predicted noise: another training, levels of its own, the same flow.
+*/
 static void the_variance_preserving_form(void **state)
 {
   student s;
@@ -51,7 +57,9 @@ static void a_moving_gaussian_in_two_dimensions(void **state)
   student s;
 
   (void)state;
-  moving_begin(PETSC_COMM_WORLD, "diffusion", 2, "{width: 32, layers: 2, steps: 3000, batch: 1024, learning_rate: 4.0e-3, octaves: 1, time_octaves: 2}", &s);
+  moving_begin(PETSC_COMM_WORLD, "diffusion", 2,
+    "{width: 32, layers: 2, steps: 3000, batch: 1024, learning_rate: 4.0e-3, octaves: 1, time_octaves: 2}",
+    &s);
   teach_moving(&s, SAMPLE);
   assert_good_gaussian(&s, 20000);
   student_end(&s);

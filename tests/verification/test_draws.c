@@ -1,7 +1,9 @@
 /* fare-test: labels=verification ranks=1,2,3 timeout=240 */
 /*
-  Draws of initial densities on boxes that are not the system's own: counted in cells they follow the cells' masses, wells far narrower than the box have the moments and weights of the closed
-  form, and every number of ranks draws the same. Gaussians round a circle are those of the Fourier series, in the truth as in the particles.
+  Draws of initial densities on boxes that are not the system's own: counted in cells they follow the cells'
+  masses, wells far narrower than the box have the moments and weights of the closed form, and every number of
+  ranks draws the same. Gaussians round a circle are those of the Fourier series, in the truth as in the
+  particles.
 */
 #include "fare_test.h"
 
@@ -23,16 +25,24 @@ typedef struct {
 } scene;
 
 static const scene scenes[] = {
-  {"ornstein_uhlenbeck", 1, {{"kT", 100}}, FARE_INITIAL_BOLTZMANN, {{-60}, {60}, {PETSC_FALSE}}, 512, 1, 200000},
+  {"ornstein_uhlenbeck", 1, {{"kT", 100}}, FARE_INITIAL_BOLTZMANN, {{-60}, {60}, {PETSC_FALSE}}, 512, 1,
+    200000},
   {"ornstein_uhlenbeck", 1, {{"kT", 1}}, FARE_INITIAL_UNIFORM, {{-4}, {4}, {PETSC_FALSE}}, 512, 1, 200000},
-  {"ornstein_uhlenbeck", 2, {{"kT", 1}}, FARE_INITIAL_UNIFORM, {{-1, 20}, {3, 21}, {PETSC_FALSE}}, 32, 1, 100000},
-  {"ornstein_uhlenbeck", 2, {{"stiffness", 400}}, FARE_INITIAL_BOLTZMANN, {{-0.25, -0.25}, {0.25, 0.25}, {PETSC_FALSE}}, 64, 1, 200000},
-  {"ornstein_uhlenbeck", 3, {{"stiffness", 400}}, FARE_INITIAL_BOLTZMANN, {{-0.25, -0.25, -0.25}, {0.25, 0.25, 0.25}, {PETSC_FALSE}}, 16, 2, 200000},
+  {"ornstein_uhlenbeck", 2, {{"kT", 1}}, FARE_INITIAL_UNIFORM, {{-1, 20}, {3, 21}, {PETSC_FALSE}}, 32, 1,
+    100000},
+  {"ornstein_uhlenbeck", 2, {{"stiffness", 400}}, FARE_INITIAL_BOLTZMANN,
+    {{-0.25, -0.25}, {0.25, 0.25}, {PETSC_FALSE}}, 64, 1, 200000},
+  {"ornstein_uhlenbeck", 3, {{"stiffness", 400}}, FARE_INITIAL_BOLTZMANN,
+    {{-0.25, -0.25, -0.25}, {0.25, 0.25, 0.25}, {PETSC_FALSE}}, 16, 2, 200000},
   {"prinz", 1, {{"kT", 0.2}}, FARE_INITIAL_BOLTZMANN, {{-1.3}, {0.4}, {PETSC_FALSE}}, 128, 4, 200000},
-  {"quadruple_well", 2, {{"kT", 0.05}}, FARE_INITIAL_BOLTZMANN, {{-2, -1.5}, {1.5, 2}, {PETSC_FALSE}}, 50, 4, 200000},
-  {"mueller_brown", 2, {{"kT", 0.3}}, FARE_INITIAL_BOLTZMANN, {{-3.4, -1.4}, {1.6, 3.4}, {PETSC_FALSE}}, 60, 4, 200000},
-  {"wells_3d", 3, {{"kT", 0.1}}, FARE_INITIAL_BOLTZMANN, {{-2, -2, -2}, {2, 2, 2}, {PETSC_FALSE}}, 24, 3, 300000},
-  {"tilted_washboard", 1, {{"kT", 0.3}}, FARE_INITIAL_BOLTZMANN, {{-1}, {-1 + 4 * M_PI}, {PETSC_TRUE}}, 128, 1, 200000},
+  {"quadruple_well", 2, {{"kT", 0.05}}, FARE_INITIAL_BOLTZMANN, {{-2, -1.5}, {1.5, 2}, {PETSC_FALSE}}, 50, 4,
+    200000},
+  {"mueller_brown", 2, {{"kT", 0.3}}, FARE_INITIAL_BOLTZMANN, {{-3.4, -1.4}, {1.6, 3.4}, {PETSC_FALSE}}, 60,
+    4, 200000},
+  {"wells_3d", 3, {{"kT", 0.1}}, FARE_INITIAL_BOLTZMANN, {{-2, -2, -2}, {2, 2, 2}, {PETSC_FALSE}}, 24, 3,
+    300000},
+  {"tilted_washboard", 1, {{"kT", 0.3}}, FARE_INITIAL_BOLTZMANN, {{-1}, {-1 + 4 * M_PI}, {PETSC_TRUE}}, 128,
+    1, 200000},
 };
 
 /* Masses of bins, from those of the cells in them. */
@@ -42,9 +52,12 @@ static void sum_bins(const fare_grid *grid, PetscInt split, Vec masses, double *
 
   assert_ok(VecGetArrayRead(masses, &mass));
   for (PetscInt n = 0; n < grid->cells[0] * grid->cells[1] * grid->cells[2]; n++) {
-    PetscInt bin = 0, rest[FARE_DIM_MAX] = {n % grid->cells[0], n / grid->cells[0] % grid->cells[1], n / grid->cells[0] / grid->cells[1]};
+    PetscInt bin                = 0,
+             rest[FARE_DIM_MAX] = {
+               n % grid->cells[0], n / grid->cells[0] % grid->cells[1], n / grid->cells[0] / grid->cells[1]};
 
-    for (int axis = grid->dim - 1; axis >= 0; axis--) bin = bin * (grid->cells[axis] / split) + rest[axis] / split;
+    for (int axis = grid->dim - 1; axis >= 0; axis--)
+      bin = bin * (grid->cells[axis] / split) + rest[axis] / split;
     bins[bin] += mass[n];
   }
   assert_ok(VecRestoreArrayRead(masses, &mass));
@@ -60,20 +73,27 @@ static double count(const fare_ensemble *e, const fare_box *box, PetscInt bins, 
     PetscBool inside = PETSC_TRUE;
 
     for (int axis = e->dim - 1; axis >= 0; axis--) {
-      const double length = box->upper[axis] - box->lower[axis], at = (e->x[axis][i] - box->lower[axis]) / length, within = box->periodic[axis] ? at - floor(at) : at;
+      const double length = box->upper[axis] - box->lower[axis],
+                   at     = (e->x[axis][i] - box->lower[axis]) / length,
+                   within = box->periodic[axis] ? at - floor(at) : at;
 
       if (!(within >= 0 && within <= 1)) inside = PETSC_FALSE;
       bin = bin * bins + (inside ? PetscMin(bins - 1, (PetscInt)(within * (double)bins)) : 0);
     }
-    if (inside) counts[bin]++;
-    else outside++;
+    if (inside)
+      counts[bin]++;
+    else
+      outside++;
   }
   MPI_Allreduce(MPI_IN_PLACE, counts, (int)all, MPI_DOUBLE, MPI_SUM, e->comm);
   MPI_Allreduce(MPI_IN_PLACE, &outside, 1, MPI_DOUBLE, MPI_SUM, e->comm);
   return outside;
 }
 
-/* Pearson's statistic of bins with at least ten expected and of the rest as one, in standard deviations over its mean. */
+/*
+  Pearson's statistic of bins with at least ten expected and of the rest as one, in standard deviations over
+  its mean.
+*/
 static double pearson(PetscInt bins, const double mass[], const double counts[], double particles)
 {
   double sum = 0, degrees = -1, rest[2] = {0, 0};
@@ -99,7 +119,8 @@ static double pearson(PetscInt bins, const double mass[], const double counts[],
 }
 
 /* Draws over all ranks, and alone: the bits must be the same. */
-static fare_ensemble *draw(const fare_initial *initial, const fare_system *system, double t, int64_t particles)
+static fare_ensemble *draw(
+  const fare_initial *initial, const fare_system *system, double t, int64_t particles)
 {
   const fare_stream stream = fare_stream_make(3, "draw");
   fare_ensemble    *e, *alone;
@@ -118,17 +139,20 @@ static fare_ensemble *draw(const fare_initial *initial, const fare_system *syste
 }
 
 /* Particles and the truth begin alike. */
-static void compare(const char *name, const fare_initial *initial, const fare_system *system, const fare_box *box, PetscInt bins, PetscInt split, int64_t particles)
+static void compare(const char *name, const fare_initial *initial, const fare_system *system,
+  const fare_box *box, PetscInt bins, PetscInt split, int64_t particles)
 {
   const int      dim = fare_system_dimension(system);
-  const PetscInt n = bins * split, cells[FARE_DIM_MAX] = {n, n, n}, all = (PetscInt)lround(pow((double)bins, dim));
+  const PetscInt n = bins * split, cells[FARE_DIM_MAX] = {n, n, n},
+                 all = (PetscInt)lround(pow((double)bins, dim));
   fare_end       ends[FARE_DIM_MAX];
   fare_grid     *grid;
   fare_ensemble *e;
   Vec            masses;
   double        *mass, *counts, sigma;
 
-  for (int axis = 0; axis < FARE_DIM_MAX; axis++) ends[axis] = box->periodic[axis] ? FARE_END_PERIODIC : FARE_END_REFLECTING;
+  for (int axis = 0; axis < FARE_DIM_MAX; axis++)
+    ends[axis] = box->periodic[axis] ? FARE_END_PERIODIC : FARE_END_REFLECTING;
   assert_ok(fare_grid_create(PETSC_COMM_SELF, dim, cells, box->lower, box->upper, ends, &grid));
   assert_ok(fare_grid_initial(grid, initial, system, 0, &masses));
   assert_ok(PetscCalloc2(all, &mass, all, &counts));
@@ -153,14 +177,16 @@ static void draws_follow_the_masses_of_cells(void **state)
     fare_system       *system;
 
     assert_ok(fare_system_create(fare_system_type_find(s->system), s->dim, &system));
-    for (int i = 0; i < 3 && s->parameter[i].name; i++) assert_ok(fare_system_set(system, s->parameter[i].name, s->parameter[i].value));
+    for (int i = 0; i < 3 && s->parameter[i].name; i++)
+      assert_ok(fare_system_set(system, s->parameter[i].name, s->parameter[i].value));
     compare(s->system, &initial, system, &s->box, s->bins, s->split, s->particles);
     assert_ok(fare_system_destroy(&system));
   }
 }
 
 /* Sums of z^power over all particles along an axis, z = (x - centre)/sd, over those with x > above. */
-static double mean_power(const fare_ensemble *e, int axis, double centre, double sd, int power, double above, double *share)
+static double mean_power(
+  const fare_ensemble *e, int axis, double centre, double sd, int power, double above, double *share)
 {
   double sums[2] = {0, 0};
 
@@ -174,7 +200,9 @@ static double mean_power(const fare_ensemble *e, int axis, double centre, double
   return sums[1] / sums[0];
 }
 
-/* A standard normal variable's, within five standard deviations: variances of z, z^2 and z^4 are 1, 2 and 96. */
+/*
+  A standard normal variable's, within five standard deviations: variances of z, z^2 and z^4 are 1, 2 and 96.
+*/
 static void check_normal(const fare_ensemble *e, int axis, double centre, double sd, double above)
 {
   const double n = (double)e->count * (isfinite(above) ? 0.5 : 1);
@@ -205,11 +233,14 @@ static void narrow_wells_have_their_moments(void **state)
   }
 }
 
-/* Two wells at -1 and 1 whose depths differ by 0.4 kT, with kT a ten-thousandth of the barrier. The third order of the potential shifts a mean by some kT. */
+/*
+  Two wells at -1 and 1 whose depths differ by 0.4 kT, with kT a ten-thousandth of the barrier. The third
+  order of the potential shifts a mean by some kT.
+*/
 static void narrow_wells_have_their_weights(void **state)
 {
   const fare_initial initial = {.density = FARE_INITIAL_BOLTZMANN};
-  const double       kT      = 1e-4, right = 1 / (1 + exp(-0.4));
+  const double       kT = 1e-4, right = 1 / (1 + exp(-0.4));
 
   (void)state;
   for (int dim = 1; dim <= 3; dim++) {
@@ -223,15 +254,20 @@ static void narrow_wells_have_their_weights(void **state)
     e = draw(&initial, system, 0, 50000);
     mean_power(e, 0, 0, 1, 1, 0, &share);
     assert_near(share, right, MOST_SIGMA * sqrt(right * (1 - right) / (double)e->count));
-    assert_near(mean_power(e, 0, 1, sqrt(kT / 8), 2, 0, NULL), 1, MOST_SIGMA * sqrt(2 / (0.5 * (double)e->count)));
+    assert_near(
+      mean_power(e, 0, 1, sqrt(kT / 8), 2, 0, NULL), 1, MOST_SIGMA * sqrt(2 / (0.5 * (double)e->count)));
     for (int axis = 1; axis < dim; axis++) check_normal(e, axis, 0, sqrt(kT / 4), -HUGE_VAL);
     assert_ok(fare_ensemble_destroy(&e));
     assert_ok(fare_system_destroy(&system));
   }
 }
 
-/* A kink, V = 40 |x| + 3 |y|; a step up outside of a circle or ball; a comb of clefts in every third of a first cell, at none of the points that are looked at. */
-static const fare_parameter parameters[] = {FARE_COMMON_PARAMETERS, {"height", 1, 0, 100, ""}, FARE_PARAMETERS_END};
+/*
+  A kink, V = 40 |x| + 3 |y|; a step up outside of a circle or ball; a comb of clefts in every third of a
+  first cell, at none of the points that are looked at.
+*/
+static const fare_parameter parameters[] = {
+  FARE_COMMON_PARAMETERS, {"height", 1, 0, 100, ""}, FARE_PARAMETERS_END};
 
 static void kink_potential(int dim, const double *theta, size_t n, const double *const x[], double V[])
 {
@@ -241,7 +277,9 @@ static void kink_potential(int dim, const double *theta, size_t n, const double 
 
 static void step_potential(int dim, const double *theta, size_t n, const double *const x[], double V[])
 {
-  for (size_t i = 0; i < n; i++) V[i] = x[0][i] * x[0][i] + x[1][i] * x[1][i] + (dim > 2 ? x[2][i] * x[2][i] : 0) > 0.25 ? theta[FARE_OWN] : 0;
+  for (size_t i = 0; i < n; i++)
+    V[i] =
+      x[0][i] * x[0][i] + x[1][i] * x[1][i] + (dim > 2 ? x[2][i] * x[2][i] : 0) > 0.25 ? theta[FARE_OWN] : 0;
 }
 
 static void comb_potential(int dim, const double *theta, size_t n, const double *const x[], double V[])
@@ -250,17 +288,36 @@ static void comb_potential(int dim, const double *theta, size_t n, const double 
   for (size_t i = 0; i < n; i++) V[i] = fmod(x[0][i] * 49152, 1) < 0.25 ? -theta[FARE_OWN] : 0;
 }
 
-static const fare_system_type kink = {.name = "kink", .dimension_least = 2, .dimension_most = 2, .parameters = parameters, .lower = {-0.9, -1}, .upper = {1, 1.1}, .potential = kink_potential};
-static const fare_system_type step = {.name = "step", .dimension_least = 2, .dimension_most = 3, .parameters = parameters, .lower = {-1, -1, -1}, .upper = {1, 1, 1}, .potential = step_potential};
-static const fare_system_type comb = {.name = "comb", .dimension_least = 1, .dimension_most = 1, .parameters = parameters, .lower = {0}, .upper = {1}, .potential = comb_potential};
+static const fare_system_type kink = {.name = "kink",
+  .dimension_least                          = 2,
+  .dimension_most                           = 2,
+  .parameters                               = parameters,
+  .lower                                    = {-0.9, -1},
+  .upper                                    = {1, 1.1},
+  .potential                                = kink_potential};
+static const fare_system_type step = {.name = "step",
+  .dimension_least                          = 2,
+  .dimension_most                           = 3,
+  .parameters                               = parameters,
+  .lower                                    = {-1, -1, -1},
+  .upper                                    = {1, 1, 1},
+  .potential                                = step_potential};
+static const fare_system_type comb = {.name = "comb",
+  .dimension_least                          = 1,
+  .dimension_most                           = 1,
+  .parameters                               = parameters,
+  .lower                                    = {0},
+  .upper                                    = {1},
+  .potential                                = comb_potential};
 
 static void kinks_are_kept(void **state)
 {
   const fare_initial initial = {.density = FARE_INITIAL_BOLTZMANN};
-  const double       right = (1 - exp(-40.)) / (2 - exp(-40.) - exp(-36.)), upper = (1 - exp(-3.3)) / (2 - exp(-3.) - exp(-3.3));
-  double             share;
-  fare_system       *system;
-  fare_ensemble     *e;
+  const double       right   = (1 - exp(-40.)) / (2 - exp(-40.) - exp(-36.)),
+               upper         = (1 - exp(-3.3)) / (2 - exp(-3.) - exp(-3.3));
+  double         share;
+  fare_system   *system;
+  fare_ensemble *e;
 
   (void)state;
   assert_ok(fare_system_create(&kink, 2, &system));
@@ -274,7 +331,8 @@ static void kinks_are_kept(void **state)
 }
 
 /* As a share of all: particles for which the potential is below its middle. */
-static void check_share_below(const fare_system_type *type, int dim, double height, double middle, double exact)
+static void check_share_below(
+  const fare_system_type *type, int dim, double height, double middle, double exact)
 {
   const fare_initial initial = {.density = FARE_INITIAL_BOLTZMANN};
   fare_system       *system;
@@ -285,14 +343,16 @@ static void check_share_below(const fare_system_type *type, int dim, double heig
   assert_ok(fare_system_set(system, "height", height));
   e = draw(&initial, system, 0, 20000);
   for (int64_t i = 0; i < e->local; i++) {
-    const double *const x[FARE_DIM_MAX] = {e->x[0] + i, dim > 1 ? e->x[1] + i : NULL, dim > 2 ? e->x[2] + i : NULL};
-    double              V;
+    const double *const x[FARE_DIM_MAX] = {
+      e->x[0] + i, dim > 1 ? e->x[1] + i : NULL, dim > 2 ? e->x[2] + i : NULL};
+    double V;
 
     fare_system_potential(system, 0, 1, x, &V);
     below += V < middle;
   }
   MPI_Allreduce(MPI_IN_PLACE, &below, 1, MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD);
-  print_message("%s of height %g, %d axes: %.5f below, exact %.5f\n", type->name, height, dim, below / (double)e->count, exact);
+  print_message("%s of height %g, %d axes: %.5f below, exact %.5f\n", type->name, height, dim,
+    below / (double)e->count, exact);
   assert_near(below / (double)e->count, exact, MOST_SIGMA * sqrt(exact * (1 - exact) / (double)e->count));
   assert_ok(fare_ensemble_destroy(&e));
   assert_ok(fare_system_destroy(&system));
@@ -309,7 +369,10 @@ static void steps_are_kept(void **state)
   check_share_below(&step, 3, 2, 1, ball / (ball + exp(-2.) * (8 - ball)));
 }
 
-/* What passes the bounds that were made is found in drawing, and raises them: or is an error where that would take for ever. */
+/*
+  What passes the bounds that were made is found in drawing, and raises them: or is an error where that would
+  take for ever.
+*/
 static void what_was_not_seen_is_found(void **state)
 {
   const fare_initial initial = {.density = FARE_INITIAL_BOLTZMANN};
@@ -331,10 +394,12 @@ static void what_was_not_seen_is_found(void **state)
 /* A normal wrapped round a circle of the given length, in a cell [a, b]: the Fourier series, integrated. */
 static double wrapped(double a, double b, double mean, double sd, double length)
 {
-  const double k = 2 * M_PI / length;
+  const double k   = 2 * M_PI / length;
   double       sum = (b - a) / length;
 
-  for (int j = 1; j < 100000 && 0.5 * j * j * k * k * sd * sd < 60; j++) sum += exp(-0.5 * j * j * k * k * sd * sd) / (M_PI * j) * (sin(j * k * (b - mean)) - sin(j * k * (a - mean)));
+  for (int j = 1; j < 100000 && 0.5 * j * j * k * k * sd * sd < 60; j++)
+    sum +=
+      exp(-0.5 * j * j * k * k * sd * sd) / (M_PI * j) * (sin(j * k * (b - mean)) - sin(j * k * (a - mean)));
   return sum;
 }
 
@@ -344,19 +409,33 @@ static void gaussians_are_wrapped(void **state)
     double mean[2], sd[2], weight[2];
     int    turns;
   } cases[] = {
-    {{3.0}, {0.5}, {1}, 1}, {{M_PI}, {0.2}, {1}, 1}, {{-3.1}, {3}, {1}, 1}, {{7.0}, {0.5}, {1}, 2}, {{1.0}, {9.4}, {1}, 1}, {{1.0}, {9.45}, {1}, 1}, {{1.0}, {1000}, {1}, 1}, {{-20.0}, {0.7}, {1}, 1}, {{3.0, 0.5}, {0.4, 2.5}, {1, 3}, 1}, {{3.0, 0.5}, {0.4, 50}, {2, 1}, 2},
+    {{3.0}, {0.5}, {1}, 1},
+    {{M_PI}, {0.2}, {1}, 1},
+    {{-3.1}, {3}, {1}, 1},
+    {{7.0}, {0.5}, {1}, 2},
+    {{1.0}, {9.4}, {1}, 1},
+    {{1.0}, {9.45}, {1}, 1},
+    {{1.0}, {1000}, {1}, 1},
+    {{-20.0}, {0.7}, {1}, 1},
+    {{3.0, 0.5}, {0.4, 2.5}, {1, 3}, 1},
+    {{3.0, 0.5}, {0.4, 50}, {2, 1}, 2},
   };
   fare_system *system;
 
   (void)state;
   assert_ok(fare_system_create(fare_system_type_find("tilted_washboard"), 1, &system));
   for (size_t k = 0; k < PETSC_STATIC_ARRAY_LENGTH(cases); k++) {
-    const size_t       components = cases[k].weight[1] > 0 ? 2 : 1;
-    const fare_box     box        = {{-M_PI}, {-M_PI + 2 * M_PI * cases[k].turns}, {PETSC_TRUE}};
-    double             mean[2] = {cases[k].mean[0], cases[k].mean[1]}, sd[2] = {cases[k].sd[0], cases[k].sd[1]}, weight[2] = {cases[k].weight[0], cases[k].weight[1]};
-    const fare_initial initial = {.density = components > 1 ? FARE_INITIAL_MIXTURE : FARE_INITIAL_GAUSSIAN, .mean = {components, mean}, .sd = {components, sd}, .weights = {components > 1 ? 2 : 0, weight}, .box = &box};
-    const PetscInt     cells = 256;
-    const fare_end     end   = FARE_END_PERIODIC;
+    const size_t   components = cases[k].weight[1] > 0 ? 2 : 1;
+    const fare_box box        = {{-M_PI}, {-M_PI + 2 * M_PI * cases[k].turns}, {PETSC_TRUE}};
+    double         mean[2] = {cases[k].mean[0], cases[k].mean[1]}, sd[2] = {cases[k].sd[0], cases[k].sd[1]},
+           weight[2]           = {cases[k].weight[0], cases[k].weight[1]};
+    const fare_initial initial = {.density = components > 1 ? FARE_INITIAL_MIXTURE : FARE_INITIAL_GAUSSIAN,
+      .mean                                = {components, mean},
+      .sd                                  = {components, sd},
+      .weights                             = {components > 1 ? 2 : 0, weight},
+      .box                                 = &box};
+    const PetscInt     cells   = 256;
+    const fare_end     end     = FARE_END_PERIODIC;
     const PetscScalar *mass;
     fare_grid         *grid;
     Vec                masses;
@@ -369,7 +448,9 @@ static void gaussians_are_wrapped(void **state)
       const double a = fare_grid_centre(grid, 0, i) - 0.5 * grid->spacing[0], b = a + grid->spacing[0];
       double       exact = 0;
 
-      for (size_t c = 0; c < components; c++) exact += weight[c] / (weight[0] + weight[1]) * wrapped(a, b, mean[c], sd[c], box.upper[0] - box.lower[0]);
+      for (size_t c = 0; c < components; c++)
+        exact +=
+          weight[c] / (weight[0] + weight[1]) * wrapped(a, b, mean[c], sd[c], box.upper[0] - box.lower[0]);
       error += fabs(mass[i] - exact);
     }
     assert_ok(VecRestoreArrayRead(masses, &mass));
@@ -400,7 +481,10 @@ static void gaussians_end_with_an_axis(void **state)
   assert_ok(fare_grid_initial(grid, &initial, system, 0, &masses));
   assert_ok(VecGetArrayRead(masses, &mass));
   assert_between(mass[0], 0, 1e-30);
-  assert_near(mass[63], 0.5 * (erf((upper - 3) / sqrt(0.5)) - erf((upper - grid->spacing[0] - 3) / sqrt(0.5))) / (0.5 * (1 + erf((upper - 3) / sqrt(0.5)))), 1e-9);
+  assert_near(mass[63],
+    0.5 * (erf((upper - 3) / sqrt(0.5)) - erf((upper - grid->spacing[0] - 3) / sqrt(0.5))) /
+      (0.5 * (1 + erf((upper - 3) / sqrt(0.5)))),
+    1e-9);
   assert_ok(VecRestoreArrayRead(masses, &mass));
   assert_ok(VecDestroy(&masses));
   assert_ok(fare_grid_destroy(&grid));
@@ -414,9 +498,11 @@ static void write_density(const char *path, uint64_t rows, uint64_t columns, con
   fare_store    *store;
 
   assert_ok(fare_store_create(PETSC_COMM_SELF, path, &store));
-  assert_ok(fare_store_write(store, "/data/0/meshes/density", FARE_STORE_FLOAT64, 2, global, start, global, density));
+  assert_ok(
+    fare_store_write(store, "/data/0/meshes/density", FARE_STORE_FLOAT64, 2, global, start, global, density));
   assert_ok(fare_store_put_reals(store, "/data/0/meshes/density", "gridSpacing", 2, (double[]){1, 0.5}));
-  assert_ok(fare_store_put_reals(store, "/data/0/meshes/density", "gridGlobalOffset", 2, (double[]){0, -0.75}));
+  assert_ok(
+    fare_store_put_reals(store, "/data/0/meshes/density", "gridGlobalOffset", 2, (double[]){0, -0.75}));
   assert_ok(fare_store_commit(&store));
 }
 
@@ -426,15 +512,16 @@ static void write_density(const char *path, uint64_t rows, uint64_t columns, con
 static void snapshots_are_drawn_cell_by_cell(void **state)
 {
   static const double density[ROWS][COLUMNS] = {{1, 2, 0, 4, 1}, {0, 3, 1, -1, 2}, {5, 1, 1, 0.5, 7}};
-  const fare_box      box = {{-0.5, 0.25}, {1.75, 5}, {PETSC_FALSE}}, elsewhere = {{10, 10}, {11, 11}, {PETSC_FALSE}};
-  const int64_t       n   = 100000;
-  double              mass[ROWS * COLUMNS], counts[ROWS * COLUMNS] = {0}, total = 0, fraction[2] = {0, 0};
-  char                path[64], yaml[128];
-  fare_initial        initial = {0};
-  fare_system        *system;
-  fare_config        *config;
-  fare_ensemble      *e;
-  int                 rank, size;
+  const fare_box      box                    = {{-0.5, 0.25}, {1.75, 5}, {PETSC_FALSE}},
+                 elsewhere                   = {{10, 10}, {11, 11}, {PETSC_FALSE}};
+  const int64_t  n                           = 100000;
+  double         mass[ROWS * COLUMNS], counts[ROWS * COLUMNS] = {0}, total = 0, fraction[2] = {0, 0};
+  char           path[64], yaml[128];
+  fare_initial   initial = {0};
+  fare_system   *system;
+  fare_config   *config;
+  fare_ensemble *e;
+  int            rank, size;
 
   (void)state;
   MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
@@ -449,7 +536,8 @@ static void snapshots_are_drawn_cell_by_cell(void **state)
   assert_ok(fare_config_destroy(&config));
   initial.box = &box;
   for (int j = 0; j < ROWS; j++) {
-    for (int i = 0; i < COLUMNS; i++) total += mass[j * COLUMNS + i] = fmax(0, density[j][i]) * (i ? 0.5 : 0.25) * (j ? 1 : 0.75);
+    for (int i = 0; i < COLUMNS; i++)
+      total += mass[j * COLUMNS + i] = fmax(0, density[j][i]) * (i ? 0.5 : 0.25) * (j ? 1 : 0.75);
   }
   for (int k = 0; k < ROWS * COLUMNS; k++) mass[k] /= total;
   e = draw(&initial, system, 0, n);
@@ -481,13 +569,16 @@ static void snapshots_are_drawn_cell_by_cell(void **state)
   if (rank == 0) unlink(path);
 }
 
-/* From a trap of stiffness 1 to one of 4 the free energy changes by kT ln(4)/2, if particles begin in the whole of a box that is wide enough. */
+/*
+  From a trap of stiffness 1 to one of 4 the free energy changes by kT ln(4)/2, if particles begin in the
+  whole of a box that is wide enough.
+*/
 static void work_begins_in_the_box(void **state)
 {
   const fare_box            box     = {{-60}, {60}, {PETSC_FALSE}};
   const fare_thermo_options options = {.particles = 20000, .dt = 5e-3, .relaxation = FARE_RELAX_METROPOLIS};
-  const char               *yaml    = "{parameter: stiffness, waveform: ramp, amplitude: 3, start: 0, end: 1}";
-  const double              exact   = 30 * log(2.);
+  const char               *yaml  = "{parameter: stiffness, waveform: ramp, amplitude: 3, start: 0, end: 1}";
+  const double              exact = 30 * log(2.);
   fare_system              *system;
   fare_config              *config;
   fare_work                 w;
@@ -499,7 +590,8 @@ static void work_begins_in_the_box(void **state)
   assert_ok(fare_system_drive(system, fare_config_root(config)));
   assert_ok(fare_config_destroy(&config));
   assert_ok(fare_work_simulate(PETSC_COMM_WORLD, system, &box, 0, 1, &options, 4, &w));
-  print_message("free energy %.3f +- %.3f (Jarzynski), %.3f +- %.3f (Bennett), exact %.3f\n", w.jarzynski[0].estimate, w.jarzynski[0].error, w.bennett.estimate, w.bennett.error, exact);
+  print_message("free energy %.3f +- %.3f (Jarzynski), %.3f +- %.3f (Bennett), exact %.3f\n",
+    w.jarzynski[0].estimate, w.jarzynski[0].error, w.bennett.estimate, w.bennett.error, exact);
   assert_between(w.jarzynski[0].error, 0, 0.2);
   assert_near(w.jarzynski[0].estimate, exact, MOST_SIGMA * w.jarzynski[0].error);
   assert_near(w.bennett.estimate, exact, MOST_SIGMA * w.bennett.error);
@@ -507,9 +599,15 @@ static void work_begins_in_the_box(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(draws_follow_the_masses_of_cells), cmocka_unit_test(narrow_wells_have_their_moments), cmocka_unit_test(narrow_wells_have_their_weights),
-  cmocka_unit_test(kinks_are_kept),                   cmocka_unit_test(steps_are_kept),                  cmocka_unit_test(what_was_not_seen_is_found),
-  cmocka_unit_test(gaussians_are_wrapped),            cmocka_unit_test(gaussians_end_with_an_axis),      cmocka_unit_test(snapshots_are_drawn_cell_by_cell),
+  cmocka_unit_test(draws_follow_the_masses_of_cells),
+  cmocka_unit_test(narrow_wells_have_their_moments),
+  cmocka_unit_test(narrow_wells_have_their_weights),
+  cmocka_unit_test(kinks_are_kept),
+  cmocka_unit_test(steps_are_kept),
+  cmocka_unit_test(what_was_not_seen_is_found),
+  cmocka_unit_test(gaussians_are_wrapped),
+  cmocka_unit_test(gaussians_end_with_an_axis),
+  cmocka_unit_test(snapshots_are_drawn_cell_by_cell),
   cmocka_unit_test(work_begins_in_the_box),
 };
 FARE_TEST_MAIN(tests)

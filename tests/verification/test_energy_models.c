@@ -1,5 +1,8 @@
 /* fare-test: labels=verification ranks=1,2 timeout=240 */
-/* Energies: forces against differences, exact ones against the truth, learned ones against what they should have learned. */
+/*
+  Energies: forces against differences, exact ones against the truth, learned ones against what they should
+  have learned.
+*/
 #include "samplers.h"
 
 #include "sampler/energy/energy_model.h"
@@ -7,7 +10,10 @@
 #define SNAPSHOTS 9
 #define SEED      11
 
-/* The driven Prinz potential over one period from equilibrium, its exact densities, and particles of it at every second time. */
+/*
+  The driven Prinz potential over one period from equilibrium, its exact densities, and particles of it at
+  every second time.
+*/
 typedef struct {
   fare_system      *system;
   fare_initial      initial;
@@ -26,10 +32,11 @@ static subject *prinz(MPI_Comm comm, int64_t particles)
   fare_sampler      *simulation;
   fare_ensemble     *e;
 
-  s = (subject){.initial = {.density = FARE_INITIAL_BOLTZMANN}, .schedule = {0, 1, SNAPSHOTS}};
+  s        = (subject){.initial = {.density = FARE_INITIAL_BOLTZMANN}, .schedule = {0, 1, SNAPSHOTS}};
   s.system = make_driven("prinz", 1, "tilt", 4);
   assert_ok(fare_densities_create(PETSC_COMM_SELF, s.system, &s.initial, &s.schedule, &options, &s.exact));
-  simulation = make_sampler(comm, "langevin", "{dt: 0.001, integrator: heun}", SEED, s.system, &s.initial, &s.schedule);
+  simulation =
+    make_sampler(comm, "langevin", "{dt: 0.001, integrator: heun}", SEED, s.system, &s.initial, &s.schedule);
   assert_ok(fare_ensemble_create(comm, 1, particles, &e));
   for (int k = 0; k < SNAPSHOTS && particles > 1; k++) {
     const double t = fare_schedule_time(&s.schedule, k);
@@ -66,8 +73,12 @@ static double divergence(const fare_densities *exact, const double p[], Vec q)
   return sum;
 }
 
-/* Chi-square of weighted counts over 32 bins against cell masses, as if every effective particle were an independent one. */
-static double chi_square(const fare_ensemble *e, const fare_grid *grid, const double masses[], double *degrees)
+/*
+  Chi-square of weighted counts over 32 bins against cell masses, as if every effective particle were an
+  independent one.
+*/
+static double chi_square(
+  const fare_ensemble *e, const fare_grid *grid, const double masses[], double *degrees)
 {
   double         share[32] = {0}, sum[2] = {0}, chi = 0;
   const PetscInt per_bin = grid->cells[0] / 32;
@@ -75,7 +86,8 @@ static double chi_square(const fare_ensemble *e, const fare_grid *grid, const do
   for (int64_t i = 0; i < e->local; i++) {
     const double w = e->weight ? e->weight[i] : 1;
 
-    share[(int)PetscMax(0, PetscMin(31, floor((e->x[0][i] - grid->lower[0]) / (grid->upper[0] - grid->lower[0]) * 32)))] += w;
+    share[(int)PetscMax(
+      0, PetscMin(31, floor((e->x[0][i] - grid->lower[0]) / (grid->upper[0] - grid->lower[0]) * 32)))] += w;
     sum[0] += w;
     sum[1] += w * w;
   }
@@ -103,7 +115,10 @@ static void check_force(fare_energy *energy, double step, double tolerance)
   fare_random   random          = {.stream = fare_stream_make(4, "places")};
 
   for (int axis = 0; axis < energy->dim; axis++) {
-    for (int i = 0; i < FARE_BLOCK; i++) place[0][axis][i] = energy->periodic[axis] ? energy->lower[axis] + energy->length[axis] * (2 * fare_random_uniform(&random) - 0.5) : fare_random_normal(&random);
+    for (int i = 0; i < FARE_BLOCK; i++)
+      place[0][axis][i] = energy->periodic[axis]
+        ? energy->lower[axis] + energy->length[axis] * (2 * fare_random_uniform(&random) - 0.5)
+        : fare_random_normal(&random);
   }
   for (int axis = 0; axis < energy->dim; axis++) {
     for (int side = 0; side < 2; side++) {
@@ -118,18 +133,23 @@ static void check_force(fare_energy *energy, double step, double tolerance)
 
       energy->evaluate(energy, FARE_BLOCK, z, U[0], f);
     }
-    for (int i = 0; i < FARE_BLOCK; i++) assert_near(f[axis][i], -(U[2][i] - U[1][i]) / (2 * step), tolerance * (1 + fabs(f[axis][i])));
+    for (int i = 0; i < FARE_BLOCK; i++)
+      assert_near(f[axis][i], -(U[2][i] - U[1][i]) / (2 * step), tolerance * (1 + fabs(f[axis][i])));
   }
 }
 
-/* Of an exact energy with one axis of each kind, and of a network with random weights; round a ring both come back to the same. */
+/*
+  Of an exact energy with one axis of each kind, and of a network with random weights; round a ring both come
+  back to the same.
+*/
 static void forces_are_derivatives(void **state)
 {
-  const fare_initial  initial   = {.density = FARE_INITIAL_GAUSSIAN, .mean = {2, (double[]){0.5, 0.3}}, .sd = {2, (double[]){0.6, 0.7}}};
-  const fare_schedule schedule  = {0, 0.2, 3};
-  const double        shift[]   = {0.2, 0.1}, scale[] = {0.8, 1.3};
-  PetscInt64          cells[]   = {48, 40};
-  fare_truth_options  options   = {.cells = {2, cells}, .tolerance = 1e-4};
+  const fare_initial initial = {
+    .density = FARE_INITIAL_GAUSSIAN, .mean = {2, (double[]){0.5, 0.3}}, .sd = {2, (double[]){0.6, 0.7}}};
+  const fare_schedule schedule = {0, 0.2, 3};
+  const double        shift[] = {0.2, 0.1}, scale[] = {0.8, 1.3};
+  PetscInt64          cells[] = {48, 40};
+  fare_truth_options  options = {.cells = {2, cells}, .tolerance = 1e-4};
   fare_sampler       *sampler;
   fare_system        *system;
   fare_densities     *exact;
@@ -147,9 +167,11 @@ static void forces_are_derivatives(void **state)
   assert_ok(fare_energy_destroy(&energy));
   assert_ok(fare_densities_destroy(&exact));
 
-  sampler = make_sampler(PETSC_COMM_WORLD, "ebm", "{width: 16, layers: 2, conditioned: true, octaves: 2}", SEED, system, &initial, &schedule);
+  sampler = make_sampler(PETSC_COMM_WORLD, "ebm", "{width: 16, layers: 2, conditioned: true, octaves: 2}",
+    SEED, system, &initial, &schedule);
   g       = sampler->state;
-  for (size_t i = 0; i < fare_network_count(g->network); i++) fare_network_weights(g->network)[i] = 0.3f * (float)fare_random_normal(&random);
+  for (size_t i = 0; i < fare_network_count(g->network); i++)
+    fare_network_weights(g->network)[i] = 0.3f * (float)fare_random_normal(&random);
   for (int axis = 0; axis < 2; axis++) {
     g->mean[axis] = shift[axis];
     g->sd[axis]   = scale[axis];
@@ -158,7 +180,8 @@ static void forces_are_derivatives(void **state)
   assert_ok(energy->move(energy, 0.13));
   check_force(energy, 3e-3, 2e-3); /* in float32 */
   {
-    double        there[2][FARE_BLOCK] = {{0.4}, {-0.3}}, round[2][FARE_BLOCK] = {{0.4 + energy->length[0]}, {-0.3}}, U[2][FARE_BLOCK], f[2][FARE_BLOCK];
+    double there[2][FARE_BLOCK] = {{0.4}, {-0.3}}, round[2][FARE_BLOCK] = {{0.4 + energy->length[0]}, {-0.3}},
+           U[2][FARE_BLOCK], f[2][FARE_BLOCK];
     const double *z[2][FARE_DIM_MAX] = {{there[0], there[1]}, {round[0], round[1]}};
     double *const to[FARE_DIM_MAX]   = {f[0], f[1]};
 
@@ -170,20 +193,25 @@ static void forces_are_derivatives(void **state)
   assert_ok(fare_system_destroy(&system));
 }
 
-/* With the exact energies all methods but the static one follow p(x,t); that one stays with the mean over the training times. */
+/*
+  With the exact energies all methods but the static one follow p(x,t); that one stays with the mean over the
+  training times.
+*/
 static void oracles_have_the_densities_they_claim(void **state)
 {
   static const struct {
     const char *type, *options;
     int         pooled;
-  } cases[] = {{"ebm", "{}", 1}, {"ebm", "{conditioned: true}", 0}, {"neq_ebm", "{}", 0}, {"neq_ebm", "{relaxation: mala, protocol_steps: 5}", 0}};
+  } cases[]               = {{"ebm", "{}", 1}, {"ebm", "{conditioned: true}", 0}, {"neq_ebm", "{}", 0},
+                  {"neq_ebm", "{relaxation: mala, protocol_steps: 5}", 0}};
   subject          *s     = prinz(PETSC_COMM_WORLD, 1);
   const double      all[] = {0, 0.25, 0.5, 0.75, 1};
   fare_training_set times = {5, all, NULL};
 
   (void)state;
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-    fare_sampler  *sampler = make_sampler(PETSC_COMM_WORLD, cases[i].type, cases[i].options, SEED, s->system, &s->initial, &s->schedule);
+    fare_sampler *sampler = make_sampler(
+      PETSC_COMM_WORLD, cases[i].type, cases[i].options, SEED, s->system, &s->initial, &s->schedule);
     fare_ensemble *e;
     double         pooled[800] = {0};
 
@@ -213,7 +241,9 @@ static void oracles_have_the_densities_they_claim(void **state)
   destroy(s);
 }
 
-/* Mean over all snapshots of D(p||q), for the density that a sampler aims at; and its particles against that. */
+/*
+  Mean over all snapshots of D(p||q), for the density that a sampler aims at; and its particles against that.
+*/
 static double drawn(fare_sampler *sampler, const subject *s)
 {
   fare_ensemble *e;
@@ -254,14 +284,18 @@ static double entropy(const subject *s, const fare_sampler *sampler)
 }
 
 /*
-  With Jarzynski weights the walkers know ln Z, so the loss is the cross-entropy of data and energy: after a short training as good as the integral of it. (In a long one it
-  gets too low, as the network comes to know the walkers that it is compared with; more of them are a cure.)
+  With Jarzynski weights the walkers know ln Z, so the loss is the cross-entropy of data and energy: after a
+  short training as good as the integral of it. (In a long one it gets too low, as the network comes to know
+  the walkers that it is compared with; more of them are a cure.)
 */
 static void the_loss_is_the_cross_entropy(void **state)
 {
   subject      *s       = prinz(PETSC_COMM_WORLD, 20000);
-  fare_sampler *sampler = make_sampler(PETSC_COMM_WORLD, "neq_ebm", "{width: 16, layers: 2, steps: 400, ema: 0, batch: 4096, learning_rate: 1e-3, walkers: 4096, time_octaves: 2}", SEED, s->system, &s->initial, &s->schedule);
-  double        last = 0, exact;
+  fare_sampler *sampler = make_sampler(PETSC_COMM_WORLD, "neq_ebm",
+    "{width: 16, layers: 2, steps: 400, ema: 0, batch: 4096, learning_rate: 1e-3, walkers: 4096, "
+    "time_octaves: 2}",
+    SEED, s->system, &s->initial, &s->schedule);
+  double        last    = 0, exact;
 
   (void)state;
   assert_ok(fare_sampler_train(sampler, &s->data));
@@ -278,20 +312,21 @@ static void the_loss_is_the_cross_entropy(void **state)
 
     for (size_t i = curve->count - 20; i < curve->count; i++) last += curve->loss[i] / 20;
   }
-  print_message("cross-entropy %.4f by the walkers, %.4f by quadrature, %.4f with the exact density\n", last, exact, entropy(s, sampler));
+  print_message("cross-entropy %.4f by the walkers, %.4f by quadrature, %.4f with the exact density\n", last,
+    exact, entropy(s, sampler));
   assert_near(last, exact, 0.02);
   assert_ok(fare_sampler_destroy(&sampler));
   destroy(s);
 }
 
 /*
-  Small trainings. The energy conditioned on time must be 50 times closer to the truth than the equilibrium of the moment; the one for all times no closer than the pooled
-  density is, but near that.
+  Small trainings. The energy conditioned on time must be 50 times closer to the truth than the equilibrium of
+  the moment; the one for all times no closer than the pooled density is, but near that.
 */
 static void learned_energies_are_near_what_they_learn(void **state)
 {
-  subject     *s = prinz(PETSC_COMM_WORLD, 20000);
-  double       equilibrium = 0, pooled[800] = {0}, best = 0;
+  subject      *s           = prinz(PETSC_COMM_WORLD, 20000);
+  double        equilibrium = 0, pooled[800] = {0}, best = 0;
   fare_sampler *sampler;
 
   (void)state;
@@ -304,10 +339,15 @@ static void learned_energies_are_near_what_they_learn(void **state)
     for (int c = 0; c < 800 && k % 2 == 0; c++) pooled[c] += s->exact->masses[k][c] / 5;
   }
   for (int k = 0; k < SNAPSHOTS; k++) {
-    for (int c = 0; c < 800; c++) best += s->exact->masses[k][c] > 0 ? s->exact->masses[k][c] * log(s->exact->masses[k][c] / pooled[c]) / SNAPSHOTS : 0;
+    for (int c = 0; c < 800; c++)
+      best += s->exact->masses[k][c] > 0
+        ? s->exact->masses[k][c] * log(s->exact->masses[k][c] / pooled[c]) / SNAPSHOTS
+        : 0;
   }
 
-  sampler = make_sampler(PETSC_COMM_WORLD, "neq_ebm", "{width: 32, layers: 2, steps: 1500, time_octaves: 2, walkers: 4096}", SEED, s->system, &s->initial, &s->schedule);
+  sampler = make_sampler(PETSC_COMM_WORLD, "neq_ebm",
+    "{width: 32, layers: 2, steps: 1500, time_octaves: 2, walkers: 4096}", SEED, s->system, &s->initial,
+    &s->schedule);
   assert_ok(fare_sampler_train(sampler, &s->data));
   {
     const double off = drawn(sampler, s);
@@ -317,7 +357,9 @@ static void learned_energies_are_near_what_they_learn(void **state)
   }
   assert_ok(fare_sampler_destroy(&sampler));
 
-  sampler = make_sampler(PETSC_COMM_WORLD, "ebm", "{width: 32, layers: 2, steps: 1500, time_octaves: 2, conditioned: true, walkers: 512, burn_in: 60}", SEED, s->system, &s->initial, &s->schedule);
+  sampler = make_sampler(PETSC_COMM_WORLD, "ebm",
+    "{width: 32, layers: 2, steps: 1500, time_octaves: 2, conditioned: true, walkers: 512, burn_in: 60}",
+    SEED, s->system, &s->initial, &s->schedule);
   assert_ok(fare_sampler_train(sampler, &s->data));
   {
     const double off = drawn(sampler, s);
@@ -327,7 +369,9 @@ static void learned_energies_are_near_what_they_learn(void **state)
   }
   assert_ok(fare_sampler_destroy(&sampler));
 
-  sampler = make_sampler(PETSC_COMM_WORLD, "ebm", "{width: 32, layers: 2, steps: 800, walkers: 2048, burn_in: 60}", SEED, s->system, &s->initial, &s->schedule);
+  sampler =
+    make_sampler(PETSC_COMM_WORLD, "ebm", "{width: 32, layers: 2, steps: 800, walkers: 2048, burn_in: 60}",
+      SEED, s->system, &s->initial, &s->schedule);
   assert_ok(fare_sampler_train(sampler, &s->data));
   {
     const double off = drawn(sampler, s);
@@ -339,27 +383,34 @@ static void learned_energies_are_near_what_they_learn(void **state)
   destroy(s);
 }
 
-/* Trained on all ranks together, saved, and read by all together and by each alone: the same particles, also after a second stop on the way. */
+/*
+  Trained on all ranks together, saved, and read by all together and by each alone: the same particles, also
+  after a second stop on the way.
+*/
 static void same_bits_on_any_ranks_and_after_loading(void **state)
 {
-  static const char *const types[] = {"ebm", "neq_ebm"};
-  static const char *const options[] = {"{width: 8, layers: 1, steps: 60, walkers: 512, burn_in: 5, sweeps: 2, tuning: 2, conditioned: true}", "{width: 8, layers: 1, steps: 60, start_steps: 20, resample_below: 0.95}"};
-  const MPI_Comm           comm[3] = {PETSC_COMM_WORLD, PETSC_COMM_SELF, PETSC_COMM_WORLD};
-  subject                 *s = prinz(PETSC_COMM_WORLD, 3000);
-  char                     path[PATH_SIZE], half[PATH_SIZE];
+  static const char *const types[]   = {"ebm", "neq_ebm"};
+  static const char *const options[] = {
+    "{width: 8, layers: 1, steps: 60, walkers: 512, burn_in: 5, sweeps: 2, tuning: 2, conditioned: true}",
+    "{width: 8, layers: 1, steps: 60, start_steps: 20, resample_below: 0.95}"};
+  const MPI_Comm comm[3] = {PETSC_COMM_WORLD, PETSC_COMM_SELF, PETSC_COMM_WORLD};
+  subject       *s       = prinz(PETSC_COMM_WORLD, 3000);
+  char           path[PATH_SIZE], half[PATH_SIZE];
 
   (void)state;
   path_for("energy_models", path);
   path_for("energy_models_half", half);
   for (int type = 0; type < 2; type++) {
-    fare_sampler *trained = make_sampler(PETSC_COMM_WORLD, types[type], options[type], SEED, s->system, &s->initial, &s->schedule);
-    uint64_t      sum[3];
+    fare_sampler *trained =
+      make_sampler(PETSC_COMM_WORLD, types[type], options[type], SEED, s->system, &s->initial, &s->schedule);
+    uint64_t sum[3];
 
     assert_ok(fare_sampler_train(trained, &s->data));
     save_sampler(trained, path);
     assert_ok(fare_sampler_destroy(&trained));
     for (int k = 0; k < 3; k++) {
-      fare_sampler  *sampler = make_sampler(comm[k], types[type], options[type], SEED, s->system, &s->initial, &s->schedule);
+      fare_sampler *sampler =
+        make_sampler(comm[k], types[type], options[type], SEED, s->system, &s->initial, &s->schedule);
       fare_ensemble *e;
 
       load_sampler(sampler, path);
@@ -368,7 +419,8 @@ static void same_bits_on_any_ranks_and_after_loading(void **state)
       if (k == 2) {
         save_sampler(sampler, half);
         assert_ok(fare_sampler_destroy(&sampler));
-        sampler = make_sampler(comm[k], types[type], options[type], SEED, s->system, &s->initial, &s->schedule);
+        sampler =
+          make_sampler(comm[k], types[type], options[type], SEED, s->system, &s->initial, &s->schedule);
         load_sampler(sampler, half);
       }
       for (int n = 3; n < 6; n++) assert_ok(fare_sampler_advance(sampler, s->exact->times[n], e));
@@ -395,15 +447,20 @@ static PetscErrorCode stop_once(void *context, int64_t step, PetscBool *stop)
 /* Walkers and their weights live from step to step, so they have to be kept with the network. */
 static void a_training_that_stops_goes_on_to_the_same_bits(void **state)
 {
-  static const char *const types[] = {"ebm", "neq_ebm"}, *const options = "{width: 8, layers: 1, steps: 150, walkers: 1024, batch: 1024}";
-  subject                 *s = prinz(PETSC_COMM_WORLD, 3000);
-  char                     path[PATH_SIZE];
+  static const char *const        types[] = {"ebm", "neq_ebm"},
+                           *const options = "{width: 8, layers: 1, steps: 150, walkers: 1024, batch: 1024}";
+  subject                        *s       = prinz(PETSC_COMM_WORLD, 3000);
+  char                            path[PATH_SIZE];
 
   (void)state;
   path_for("energy_models", path);
   for (int type = 0; type < 2; type++) {
-    fare_sampler          *whole = make_sampler(PETSC_COMM_WORLD, types[type], options, SEED, s->system, &s->initial, &s->schedule), *first = make_sampler(PETSC_COMM_WORLD, types[type], options, 11, s->system, &s->initial, &s->schedule);
-    fare_sampler          *second = make_sampler(PETSC_COMM_WORLD, types[type], options, SEED, s->system, &s->initial, &s->schedule);
+    fare_sampler *whole = make_sampler(
+                   PETSC_COMM_WORLD, types[type], options, SEED, s->system, &s->initial, &s->schedule),
+                 *first = make_sampler(
+                   PETSC_COMM_WORLD, types[type], options, 11, s->system, &s->initial, &s->schedule);
+    fare_sampler *second =
+      make_sampler(PETSC_COMM_WORLD, types[type], options, SEED, s->system, &s->initial, &s->schedule);
     const fare_generative *a = whole->state, *b = second->state;
     fare_store            *store;
     int64_t                at = 0;
@@ -421,7 +478,8 @@ static void a_training_that_stops_goes_on_to_the_same_bits(void **state)
     assert_ok(fare_learn_state_load(&second->session.state, store, "training"));
     assert_ok(fare_store_close(&store));
     assert_ok(fare_sampler_train(second, &s->data));
-    assert_memory_equal(fare_network_weights(a->network), fare_network_weights(b->network), fare_network_count(a->network) * sizeof(float));
+    assert_memory_equal(fare_network_weights(a->network), fare_network_weights(b->network),
+      fare_network_count(a->network) * sizeof(float));
     assert_ok(fare_sampler_destroy(&whole));
     assert_ok(fare_sampler_destroy(&second));
   }

@@ -1,7 +1,8 @@
 /* fare-test: labels=verification ranks=1,2 timeout=600 */
 /*
-  Every sampler that is registered, in one, two and three dimensions and round a circle, in every mode that it has, with trainings of a few steps: what it draws is finite and spread out, and where its
-  field is exact, or it tells the density that it aims at, has the moments of that.
+  Every sampler that is registered, in one, two and three dimensions and round a circle, in every mode that it
+  has, with trainings of a few steps: what it draws is finite and spread out, and where its field is exact, or
+  it tells the density that it aims at, has the moments of that.
 */
 #include "fare_test.h"
 
@@ -13,19 +14,27 @@ static const struct {
   double      half_width; /* of the grid; 0: that of the system */
   PetscInt64  cells;
   int64_t     particles;
-  const char *sampling_steps; /* from noise to data: more where a density has a step, as one that is cut open */
+  /* from noise to data: more where a density has a step, as one that is cut open */
+  const char *sampling_steps;
 } scenes[] = {
-  {1, "ornstein_uhlenbeck", "{parameter: centre, waveform: sine, amplitude: 2.0, period: 2.0}", "{density: gaussian, mean: [0.5], sd: [0.7]}", 6, 192, 3000, "8"},
-  {2, "ornstein_uhlenbeck", "{parameter: centre, waveform: sine, amplitude: 2.0, period: 2.0}", "{density: gaussian, mean: [0.5, 0.0], sd: [0.7, 1.0]}", 5, 40, 3000, "8"},
-  {3, "ornstein_uhlenbeck", "{parameter: centre, waveform: sine, amplitude: 2.0, period: 2.0}", "{density: gaussian, mean: [0.5, 0.0, -0.3], sd: [0.7, 1.0, 0.8]}", 4, 24, 1000, "6"},
-  {1, "tilted_washboard", "{parameter: height, waveform: sine, amplitude: 0.5, period: 2.0}", "{density: gaussian, mean: [2.0], sd: [0.7]}", 0, 96, 3000, "24"},
-  {2, "swing_equation", "{parameter: power, waveform: sine, amplitude: 0.2, period: 2.0}", "{density: gaussian, mean: [2.0, 0.0], sd: [0.7, 0.8]}", 0, 48, 3000, "24"},
+  {1, "ornstein_uhlenbeck", "{parameter: centre, waveform: sine, amplitude: 2.0, period: 2.0}",
+    "{density: gaussian, mean: [0.5], sd: [0.7]}", 6, 192, 3000, "8"},
+  {2, "ornstein_uhlenbeck", "{parameter: centre, waveform: sine, amplitude: 2.0, period: 2.0}",
+    "{density: gaussian, mean: [0.5, 0.0], sd: [0.7, 1.0]}", 5, 40, 3000, "8"},
+  {3, "ornstein_uhlenbeck", "{parameter: centre, waveform: sine, amplitude: 2.0, period: 2.0}",
+    "{density: gaussian, mean: [0.5, 0.0, -0.3], sd: [0.7, 1.0, 0.8]}", 4, 24, 1000, "6"},
+  {1, "tilted_washboard", "{parameter: height, waveform: sine, amplitude: 0.5, period: 2.0}",
+    "{density: gaussian, mean: [2.0], sd: [0.7]}", 0, 96, 3000, "24"},
+  {2, "swing_equation", "{parameter: power, waveform: sine, amplitude: 0.2, period: 2.0}",
+    "{density: gaussian, mean: [2.0, 0.0], sd: [0.7, 0.8]}", 0, 48, 3000, "24"},
 };
 
 /* Little training and few steps, of whatever of these a sampler has. */
 static const struct {
   const char *key, *value;
-} cheap[] = {{"dt", "0.01"}, {"width", "8"}, {"layers", "1"}, {"steps", "6"}, {"batch", "512"}, {"walkers", "512"}, {"pairs", "1024"}, {"burn_in", "20"}, {"start_steps", "40"}, {"fit_steps", "6"}, {"bins", "6"}, {"transport_steps", "4"}};
+} cheap[] = {{"dt", "0.01"}, {"width", "8"}, {"layers", "1"}, {"steps", "6"}, {"batch", "512"},
+  {"walkers", "512"}, {"pairs", "1024"}, {"burn_in", "20"}, {"start_steps", "40"}, {"fit_steps", "6"},
+  {"bins", "6"}, {"transport_steps", "4"}};
 
 static void options_of(const fare_sampler_type *type, const char *sampling_steps, char *to, size_t size)
 {
@@ -33,11 +42,14 @@ static void options_of(const fare_sampler_type *type, const char *sampling_steps
 
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(cheap); i++) {
     for (const fare_field *f = type->fields; f->key; f++) {
-      if (!strcmp(f->key, cheap[i].key)) length += (size_t)snprintf(to + length, size - length, "%s%s: %s", length > 1 ? ", " : "", f->key, cheap[i].value);
+      if (!strcmp(f->key, cheap[i].key))
+        length += (size_t)snprintf(
+          to + length, size - length, "%s%s: %s", length > 1 ? ", " : "", f->key, cheap[i].value);
     }
   }
   for (const fare_field *f = type->fields; f->key; f++) {
-    if (!strcmp(f->key, "sampling_steps")) length += (size_t)snprintf(to + length, size - length, ", sampling_steps: %s", sampling_steps);
+    if (!strcmp(f->key, "sampling_steps"))
+      length += (size_t)snprintf(to + length, size - length, ", sampling_steps: %s", sampling_steps);
   }
   snprintf(to + length, size - length, "}");
 }
@@ -61,7 +73,8 @@ static fare_sampler *sampler_of(const scene *s, const fare_sampler_type *type, c
   fare_config  *config;
 
   assert_ok(fare_config_parse("test", options, strlen(options), &config));
-  assert_ok(fare_sampler_create(PETSC_COMM_WORLD, type, type->name, fare_config_root(config), NULL, 21, s->system, &s->initial, &s->schedule, &sampler));
+  assert_ok(fare_sampler_create(PETSC_COMM_WORLD, type, type->name, fare_config_root(config), NULL, 21,
+    s->system, &s->initial, &s->schedule, &sampler));
   assert_ok(fare_config_destroy(&config));
   return sampler;
 }
@@ -69,15 +82,18 @@ static fare_sampler *sampler_of(const scene *s, const fare_sampler_type *type, c
 /* The exact densities, and particles of the dynamics at every second time. */
 static void scene_begin(size_t which, scene *s)
 {
-  const double       w = scenes[which].half_width;
+  const double       w                   = scenes[which].half_width;
   double             lower[FARE_DIM_MAX] = {-w, -w, -w}, upper[FARE_DIM_MAX] = {w, w, w};
   PetscInt64         cells[FARE_DIM_MAX] = {scenes[which].cells, scenes[which].cells, scenes[which].cells};
-  fare_truth_options options = {.tolerance = 1e-5};
+  fare_truth_options options             = {.tolerance = 1e-5};
   fare_sampler      *simulation;
   fare_ensemble     *e;
   fare_config       *config;
 
-  *s            = (scene){.dim = scenes[which].dim, .particles = scenes[which].particles, .sampling_steps = scenes[which].sampling_steps, .schedule = {0, 0.8, TIMES}};
+  *s            = (scene){.dim = scenes[which].dim,
+               .particles      = scenes[which].particles,
+               .sampling_steps = scenes[which].sampling_steps,
+               .schedule       = {0, 0.8, TIMES}};
   options.cells = (fare_integers){(size_t)s->dim, cells};
   if (w > 0) options.lower = (fare_reals){(size_t)s->dim, lower};
   if (w > 0) options.upper = (fare_reals){(size_t)s->dim, upper};
@@ -88,7 +104,8 @@ static void scene_begin(size_t which, scene *s)
   assert_ok(fare_config_parse("test", scenes[which].initial, strlen(scenes[which].initial), &config));
   assert_ok(fare_initial_from_config(fare_config_root(config), s->system, &s->initial));
   assert_ok(fare_config_destroy(&config));
-  assert_ok(fare_densities_create(PETSC_COMM_WORLD, s->system, &s->initial, &s->schedule, &options, &s->exact));
+  assert_ok(
+    fare_densities_create(PETSC_COMM_WORLD, s->system, &s->initial, &s->schedule, &options, &s->exact));
   simulation = sampler_of(s, fare_sampler_type_find("langevin"), "{dt: 0.01}");
   assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, s->dim, s->particles, &e));
   for (int k = 0; k < TIMES; k++) {
@@ -112,7 +129,10 @@ static void scene_end(scene *s)
   assert_ok(fare_system_destroy(&s->system));
 }
 
-/* Two functions of a place along an axis whose means are compared: x and x^2, round a circle its cosine and sine. */
+/*
+  Two functions of a place along an axis whose means are compared: x and x^2, round a circle its cosine and
+  sine.
+*/
 static void features(const scene *s, int axis, double x, double to[2])
 {
   const fare_system_type *type = fare_system_type_of(s->system);
@@ -171,13 +191,17 @@ static moments moments_of(const scene *s, const fare_ensemble *e)
   MPI_Allreduce(MPI_IN_PLACE, sum, 2 + 4 * FARE_DIM_MAX, MPI_DOUBLE, MPI_SUM, e->comm);
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
     for (int k = 0; k < 2; k++) m.mean[axis][k] = sum[2 + 4 * axis + k] / sum[0];
-    for (int k = 0; k < 2; k++) m.variance[axis][k] = sum[4 + 4 * axis + k] / sum[0] - m.mean[axis][k] * m.mean[axis][k];
+    for (int k = 0; k < 2; k++)
+      m.variance[axis][k] = sum[4 + 4 * axis + k] / sum[0] - m.mean[axis][k] * m.mean[axis][k];
   }
   m.effective = sum[0] * sum[0] / sum[1];
   return m;
 }
 
-/* What the ensemble should have the moments of: the density that is told, of an exact field the truth; false where there is nothing to compare. */
+/*
+  What the ensemble should have the moments of: the density that is told, of an exact field the truth; false
+  where there is nothing to compare.
+*/
 static PetscBool aim_of(const scene *s, fare_sampler *sampler, PetscInt64 k, moments *m)
 {
   const PetscScalar *mass;
@@ -195,7 +219,10 @@ static PetscBool aim_of(const scene *s, fare_sampler *sampler, PetscInt64 k, mom
   return sampler->mode == FARE_ORACLE || sampler->type->family == FARE_SIMULATION ? PETSC_TRUE : PETSC_FALSE;
 }
 
-/* Five standard errors, with those of weighted particles made larger as they are not independent, and what cells so wide may be off by. */
+/*
+  Five standard errors, with those of weighted particles made larger as they are not independent, and what
+  cells so wide may be off by.
+*/
 static void check_draws(const scene *s, fare_sampler *sampler, PetscInt64 k, const fare_ensemble *e)
 {
   const fare_system_type *type = fare_system_type_of(s->system);
@@ -206,13 +233,19 @@ static void check_draws(const scene *s, fare_sampler *sampler, PetscInt64 k, con
   for (int axis = 0; axis < s->dim; axis++) {
     for (int64_t i = 0; i < e->local; i++) {
       assert_true(isfinite(e->x[axis][i]));
-      if (type->periodic[axis] && sampler->type->train && k) assert_between(e->x[axis][i], type->lower[axis], type->upper[axis]);
+      if (type->periodic[axis] && sampler->type->train && k)
+        assert_between(e->x[axis][i], type->lower[axis], type->upper[axis]);
     }
     assert_true(got.variance[axis][0] + got.variance[axis][1] > 1e-4);
     for (int j = 0; j < 2 && known; j++) {
-      const double spread = sqrt(want.variance[axis][j]), off = got.mean[axis][j] - want.mean[axis][j], most = ((e->weight ? 8 : 5) / sqrt(got.effective) + 0.08) * spread;
+      const double spread = sqrt(want.variance[axis][j]), off = got.mean[axis][j] - want.mean[axis][j],
+                   most = ((e->weight ? 8 : 5) / sqrt(got.effective) + 0.08) * spread;
 
-      if (!(fabs(off) <= most)) fail_msg("%s, mode %s, %s in %d dimensions, t = %g, axis %d: mean of feature %d is %.4f, expected %.4f within %.4f", sampler->type->name, fare_sampler_mode_names[sampler->mode], type->name, s->dim, s->exact->times[k], axis, j, got.mean[axis][j], want.mean[axis][j], most);
+      if (!(fabs(off) <= most))
+        fail_msg("%s, mode %s, %s in %d dimensions, t = %g, axis %d: mean of feature %d is %.4f, expected "
+                 "%.4f within %.4f",
+          sampler->type->name, fare_sampler_mode_names[sampler->mode], type->name, s->dim, s->exact->times[k],
+          axis, j, got.mean[axis][j], want.mean[axis][j], most);
     }
   }
 }
@@ -302,6 +335,10 @@ static void round_a_circle_and_along_a_line(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(one_dimension), cmocka_unit_test(two_dimensions), cmocka_unit_test(three_dimensions), cmocka_unit_test(round_a_circle), cmocka_unit_test(round_a_circle_and_along_a_line),
+  cmocka_unit_test(one_dimension),
+  cmocka_unit_test(two_dimensions),
+  cmocka_unit_test(three_dimensions),
+  cmocka_unit_test(round_a_circle),
+  cmocka_unit_test(round_a_circle_and_along_a_line),
 };
 FARE_TEST_MAIN(tests)

@@ -1,5 +1,8 @@
 /* fare-test: labels=verification ranks=1 timeout=300 */
-/* The means behind exact fields, against sums in the plainest form and the closed form of a Gaussian; and samplers with the field of a training set give back that set. */
+/*
+  The means behind exact fields, against sums in the plainest form and the closed form of a Gaussian; and
+  samplers with the field of a training set give back that set.
+*/
 #include "oracles.h"
 
 #include "sampler/denoising/poisson_flow.h"
@@ -13,18 +16,23 @@ static double nearest(const fare_ensemble *e, int64_t i, const fare_ensemble *to
   for (int64_t j = 0; j < to->local; j++) {
     double square = 0;
 
-    for (int axis = 0; axis < e->dim; axis++) square += (e->x[axis][i] - to->x[axis][j]) * (e->x[axis][i] - to->x[axis][j]);
+    for (int axis = 0; axis < e->dim; axis++)
+      square += (e->x[axis][i] - to->x[axis][j]) * (e->x[axis][i] - to->x[axis][j]);
     least = PetscMin(least, square);
   }
   return least;
 }
 
-/* At a training time every particle drawn is one that was learned from; between two times it is one of theirs, by shares that are linear in time. */
+/*
+  At a training time every particle drawn is one that was learned from; between two times it is one of theirs,
+  by shares that are linear in time.
+*/
 static void the_empirical_optimum_gives_back_the_training_set(void **state)
 {
   static const struct {
     const char *method, *options;
-    int         steps[FARE_DIM_MAX]; /* fewer where they are dear: the tables of Poisson flow in three dimensions */
+    /* fewer where they are dear: the tables of Poisson flow in three dimensions */
+    int steps[FARE_DIM_MAX];
   } all[] = {
     {"diffusion", "sigma_min: 1.0e-3", {60, 60, 60}},
     {"poisson_flow", "sigma_min: 1.0e-3", {60, 60, 30}},
@@ -57,7 +65,8 @@ static void the_empirical_optimum_gives_back_the_training_set(void **state)
 }
 
 /* sum of K x over sum of K, one by one. */
-static void plain_mean(const fare_ensemble *data, const fare_generative *g, int augmented, double sigma, const double y[], double mean[])
+static void plain_mean(const fare_ensemble *data, const fare_generative *g, int augmented, double sigma,
+  const double y[], double mean[])
 {
   double sum = 0, least = HUGE_VAL;
 
@@ -66,18 +75,25 @@ static void plain_mean(const fare_ensemble *data, const fare_generative *g, int 
     for (int64_t j = 0; j < data->local; j++) {
       double square = 0, weight;
 
-      for (int axis = 0; axis < data->dim; axis++) square += pow((data->x[axis][j] - g->mean[axis]) / g->sd[axis] - y[axis], 2);
+      for (int axis = 0; axis < data->dim; axis++)
+        square += pow((data->x[axis][j] - g->mean[axis]) / g->sd[axis] - y[axis], 2);
       least = PetscMin(least, square);
       if (!pass) continue;
-      weight = augmented ? pow((square + augmented * sigma * sigma) / (least + augmented * sigma * sigma), -0.5 * (data->dim + augmented)) : exp((least - square) / (2 * sigma * sigma));
+      weight = augmented ? pow((square + augmented * sigma * sigma) / (least + augmented * sigma * sigma),
+                             -0.5 * (data->dim + augmented))
+                         : exp((least - square) / (2 * sigma * sigma));
       sum += weight;
-      for (int axis = 0; axis < data->dim; axis++) mean[axis] += weight * (data->x[axis][j] - g->mean[axis]) / g->sd[axis];
+      for (int axis = 0; axis < data->dim; axis++)
+        mean[axis] += weight * (data->x[axis][j] - g->mean[axis]) / g->sd[axis];
     }
   }
   for (int axis = 0; axis < data->dim; axis++) mean[axis] /= sum;
 }
 
-/* E[x | y] of a training set at levels that are summed on a mesh and at levels that are summed one by one, where noisy data are; in units of the data's sd. */
+/*
+  E[x | y] of a training set at levels that are summed on a mesh and at levels that are summed one by one,
+  where noisy data are; in units of the data's sd.
+*/
 static void means_are_those_of_plain_sums(void **state)
 {
   static const double sigmas[] = {20, 2, 0.5, 0.1, 0.02};
@@ -94,17 +110,21 @@ static void means_are_those_of_plain_sums(void **state)
       char             options[64];
 
       snprintf(options, sizeof options, kinds[kind] ? "{dimensions: %d}" : "{}", kinds[kind]);
-      remember(PETSC_COMM_SELF, dim, kinds[kind] ? "poisson_flow" : "diffusion", options, 1000, &system, &sampler, at);
+      remember(PETSC_COMM_SELF, dim, kinds[kind] ? "poisson_flow" : "diffusion", options, 1000, &system,
+        &sampler, at);
       g = sampler->state;
       assert_ok(fare_posterior_begin(sampler, kinds[kind], 0.5));
       for (size_t s = 0; s < PETSC_STATIC_ARRAY_LENGTH(sigmas); s++) {
         double     noise[FARE_DIM_MAX][FARE_BLOCK];
         fare_place y, mean;
 
-        for (uint32_t axis = 0; axis < (uint32_t)dim; axis++) fare_random_normals(fare_stream_make(4, "noise"), 0, s, axis, noise[axis]);
+        for (uint32_t axis = 0; axis < (uint32_t)dim; axis++)
+          fare_random_normals(fare_stream_make(4, "noise"), 0, s, axis, noise[axis]);
         if (kinds[kind]) fare_poisson_noise(dim, kinds[kind], fare_stream_make(4, "noise"), 0, s, 0, noise);
         for (int axis = 0; axis < dim; axis++) {
-          for (int i = 0; i < FARE_BLOCK; i++) y[axis][i] = (float)((at[1]->x[axis][i] - g->mean[axis]) / g->sd[axis] + sigmas[s] * noise[axis][i]);
+          for (int i = 0; i < FARE_BLOCK; i++)
+            y[axis][i] =
+              (float)((at[1]->x[axis][i] - g->mean[axis]) / g->sd[axis] + sigmas[s] * noise[axis][i]);
         }
         assert_ok(fare_posterior_level(g->posterior, sigmas[s]));
         fare_posterior_mean(g->posterior, y, mean);
@@ -113,7 +133,8 @@ static void means_are_those_of_plain_sums(void **state)
 
           for (int axis = 0; axis < dim; axis++) where[axis] = (double)y[axis][i];
           plain_mean(at[1], g, kinds[kind], sigmas[s], where, plain);
-          for (int axis = 0; axis < dim; axis++) worst = PetscMax(worst, fabs((double)mean[axis][i] - plain[axis]) / PetscMin(1, sigmas[s]));
+          for (int axis = 0; axis < dim; axis++)
+            worst = PetscMax(worst, fabs((double)mean[axis][i] - plain[axis]) / PetscMin(1, sigmas[s]));
         }
       }
       print_message("%d axes, D = %d: largest error %.1e of min(sd, sigma)\n", dim, kinds[kind], worst);
@@ -123,23 +144,27 @@ static void means_are_those_of_plain_sums(void **state)
   }
 }
 
-/* Where the density is normal, with mean m and variance v along an axis, E[x | y] = (v y + sigma^2 m)/(v + sigma^2). */
+/*
+  Where the density is normal, with mean m and variance v along an axis, E[x | y] = (v y + sigma^2 m)/(v +
+  sigma^2).
+*/
 static void the_oracle_of_a_gaussian(void **state)
 {
   static const PetscInt cells[FARE_DIM_MAX][FARE_DIM_MAX] = {{512, 1, 1}, {128, 96, 1}, {48, 40, 44}};
-  static const double   lower[] = {-5, -4, -3}, upper[] = {5, 6, 4}, centre[] = {0.3, 0.8, -0.2}, width[] = {0.8, 0.9, 0.6};
-  static const double   sigmas[] = {40, 1, 0.2};
-  double                times[]  = {0};
+  static const double   lower[] = {-5, -4, -3}, upper[] = {5, 6, 4}, centre[] = {0.3, 0.8, -0.2},
+                      width[]  = {0.8, 0.9, 0.6};
+  static const double sigmas[] = {40, 1, 0.2};
+  double              times[]  = {0};
 
   (void)state;
   for (int dim = 1; dim <= 3; dim++) {
-    const fare_training_set set = {1, times, NULL};
-    fare_densities    exact = {.count = 1, .times = times};
-    driven            d     = {.schedule = {0, 0, 1}, .initial = {.density = FARE_INITIAL_BOLTZMANN}, .exact = &exact};
-    double           *mass, worst = 0;
-    fare_sampler     *sampler;
-    fare_generative  *g;
-    PetscInt          count = 1;
+    const fare_training_set set   = {1, times, NULL};
+    fare_densities          exact = {.count = 1, .times = times};
+    driven  d = {.schedule = {0, 0, 1}, .initial = {.density = FARE_INITIAL_BOLTZMANN}, .exact = &exact};
+    double *mass, worst = 0;
+    fare_sampler    *sampler;
+    fare_generative *g;
+    PetscInt         count = 1;
 
     assert_ok(fare_grid_create(PETSC_COMM_SELF, dim, cells[dim - 1], lower, upper, NULL, &exact.grid));
     for (int axis = 0; axis < dim; axis++) count *= exact.grid->cells[axis];
@@ -150,14 +175,16 @@ static void the_oracle_of_a_gaussian(void **state)
 
       mass[i] = 1;
       for (int axis = 0; axis < dim; axis++) {
-        const double x = fare_grid_centre(exact.grid, axis, rest % exact.grid->cells[axis]) - centre[axis], half = exact.grid->spacing[axis] / 2;
+        const double x    = fare_grid_centre(exact.grid, axis, rest % exact.grid->cells[axis]) - centre[axis],
+                     half = exact.grid->spacing[axis] / 2;
 
-        mass[i] *= 0.5 * (erf((x + half) / (width[axis] * sqrt(2))) - erf((x - half) / (width[axis] * sqrt(2))));
+        mass[i] *=
+          0.5 * (erf((x + half) / (width[axis] * sqrt(2))) - erf((x - half) / (width[axis] * sqrt(2))));
         rest /= exact.grid->cells[axis];
       }
     }
     d.system = make_system("ornstein_uhlenbeck", dim);
-    sampler = make(PETSC_COMM_SELF, &d, "diffusion", "{}");
+    sampler  = make(PETSC_COMM_SELF, &d, "diffusion", "{}");
     assert_ok(fare_sampler_train(sampler, &set));
     g = sampler->state;
     for (int axis = 0; axis < dim; axis++) {
@@ -177,7 +204,8 @@ static void the_oracle_of_a_gaussian(void **state)
       assert_ok(fare_posterior_level(g->posterior, sigmas[s]));
       fare_posterior_mean(g->posterior, y, mean);
       for (int axis = 0; axis < dim; axis++) {
-        for (int i = 0; i < FARE_BLOCK; i++) worst = PetscMax(worst, fabs((double)mean[axis][i] - (double)y[axis][i] / (1 + variance)));
+        for (int i = 0; i < FARE_BLOCK; i++)
+          worst = PetscMax(worst, fabs((double)mean[axis][i] - (double)y[axis][i] / (1 + variance)));
       }
     }
     print_message("%d axes: largest error %.1e sd\n", dim, worst);

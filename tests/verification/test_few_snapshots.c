@@ -1,7 +1,8 @@
 /* fare-test: labels=verification ranks=1,2 timeout=240 */
 /*
-  Action matching from two snapshots far apart, where a sum over snapshots would need dense times: the density between them is taken as (1 - l) p_0 + l p_1, so that particles of p_0 must have its
-  moments half-way, where it has two peaks, and those of p_1 at the end.
+  Action matching from two snapshots far apart, where a sum over snapshots would need dense times: the density
+  between them is taken as (1 - l) p_0 + l p_1, so that particles of p_0 must have its moments half-way, where
+  it has two peaks, and those of p_1 at the end.
 */
 #include "fare_test.h"
 
@@ -19,7 +20,8 @@ static void fill(fare_ensemble *e, uint64_t k)
 
 static void a_mixture_lies_between_two_snapshots(void **state)
 {
-  const char             *options  = "{width: 32, layers: 3, steps: 2500, batch: 2048, learning_rate: 4.0e-3, octaves: 2, time_octaves: 2, transport_steps: 32}";
+  const char *options = "{width: 32, layers: 3, steps: 2500, batch: 2048, learning_rate: 4.0e-3, octaves: 2, "
+                        "time_octaves: 2, transport_steps: 32}";
   const fare_schedule     schedule = {0, 1, 3};
   double                  at[1] = {mean[0]}, wide[1] = {sd[0]};
   const fare_initial      initial = {.density = FARE_INITIAL_GAUSSIAN, .mean = {1, at}, .sd = {1, wide}};
@@ -32,7 +34,8 @@ static void a_mixture_lies_between_two_snapshots(void **state)
   (void)state;
   assert_ok(fare_system_create(fare_system_type_find("ornstein_uhlenbeck"), 1, &system));
   assert_ok(fare_config_parse("test", options, strlen(options), &config));
-  assert_ok(fare_sampler_create(PETSC_COMM_WORLD, fare_sampler_type_find("action_matching"), "action", fare_config_root(config), NULL, 11, system, &initial, &schedule, &sampler));
+  assert_ok(fare_sampler_create(PETSC_COMM_WORLD, fare_sampler_type_find("action_matching"), "action",
+    fare_config_root(config), NULL, 11, system, &initial, &schedule, &sampler));
   assert_ok(fare_config_destroy(&config));
   for (uint64_t k = 0; k < 2; k++) {
     assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 1, 16384, &taught[k]));
@@ -41,8 +44,10 @@ static void a_mixture_lies_between_two_snapshots(void **state)
   assert_ok(fare_sampler_train(sampler, &data));
   assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 1, 8192, &e));
   for (int n = 0; n < 3; n++) {
-    const double l = 0.5 * n, m = (1 - l) * mean[0] + l * mean[1], v = (1 - l) * (sd[0] * sd[0] + mean[0] * mean[0]) + l * (sd[1] * sd[1] + mean[1] * mean[1]) - m * m;
-    double       got, variance, effective;
+    const double l = 0.5 * n, m = (1 - l) * mean[0] + l * mean[1],
+                 v = (1 - l) * (sd[0] * sd[0] + mean[0] * mean[0]) + l * (sd[1] * sd[1] + mean[1] * mean[1]) -
+      m * m;
+    double got, variance, effective;
 
     assert_ok(fare_sampler_advance(sampler, l, e));
     assert_ok(fare_ensemble_moments(e, &got, &variance, &effective));

@@ -1,5 +1,8 @@
 /* fare-test: labels=verification ranks=1,2 timeout=400 */
-/* Flow matching learned in little time from densities of closed form; the density that it says it draws from, against what it draws; how noise and data are paired. */
+/*
+  Flow matching learned in little time from densities of closed form; the density that it says it draws from,
+  against what it draws; how noise and data are paired.
+*/
 #include "moving.h"
 
 #include "sampler/flow/flow_matching.h"
@@ -7,7 +10,8 @@
 #define SAMPLE 16384 /* particles of each training time */
 #define GOOD   0.008 /* what so short a training reaches everywhere */
 
-#define WELLS "{width: 32, layers: 3, steps: 4000, batch: 1024, learning_rate: 4.0e-3, octaves: 4, time_octaves: 2"
+#define WELLS \
+  "{width: 32, layers: 3, steps: 4000, batch: 1024, learning_rate: 4.0e-3, octaves: 4, time_octaves: 2"
 
 /* The masses that the sampler says it draws from, whole on every rank. */
 static double *said(student *s, double t, const fare_grid *grid)
@@ -20,7 +24,8 @@ static double *said(student *s, double t, const fare_grid *grid)
   assert_ok(s->sampler->type->target(s->sampler, t, grid, &masses));
   assert_ok(VecGetArrayRead(masses, &local));
   for (PetscInt j = 0, at = 0; j < grid->count[1]; j++) {
-    for (PetscInt i = 0; i < grid->count[0]; i++, at++) mass[(grid->start[1] + j) * grid->cells[0] + grid->start[0] + i] = local[at];
+    for (PetscInt i = 0; i < grid->count[0]; i++, at++)
+      mass[(grid->start[1] + j) * grid->cells[0] + grid->start[0] + i] = local[at];
   }
   assert_ok(VecRestoreArrayRead(masses, &local));
   assert_ok(VecDestroy(&masses));
@@ -46,12 +51,16 @@ static double shares_against(const fare_ensemble *e, const fare_grid *grid, cons
     count[bin[cell]]++;
   }
   MPI_Allreduce(MPI_IN_PLACE, count, BINS, MPI_DOUBLE, MPI_SUM, e->comm);
-  for (int b = 0; b < BINS; b++) kl += share[b] * log(share[b] * ((double)e->count + 0.5 * BINS) / (count[b] + 0.5));
+  for (int b = 0; b < BINS; b++)
+    kl += share[b] * log(share[b] * ((double)e->count + 0.5 * BINS) / (count[b] + 0.5));
   free(bin);
   return kl;
 }
 
-/* Its mass is 1, it is close to the truth, and samples follow it as exact draws would: closer than they follow the truth. */
+/*
+  Its mass is 1, it is close to the truth, and samples follow it as exact draws would: closer than they follow
+  the truth.
+*/
 static void assert_density_said(student *s)
 {
   const double   lower = -3.2, upper = 3.2, n = 65536, floor_of_draws = (BINS - 1) / (2 * n);
@@ -66,14 +75,17 @@ static void assert_density_said(student *s)
     double      *mass = said(s, t, grid), sum = 0, kl = 0, samples;
 
     for (PetscInt i = 0; i < cells; i++) {
-      const double x = fare_grid_centre(grid, 0, i), half = grid->spacing[0] / 2, p = wells_cumulative(APART, t, x + half) - wells_cumulative(APART, t, x - half);
+      const double x = fare_grid_centre(grid, 0, i), half = grid->spacing[0] / 2,
+                   p = wells_cumulative(APART, t, x + half) - wells_cumulative(APART, t, x - half);
 
       sum += mass[i];
       kl += p > 0 ? p * log(p / mass[i]) : 0;
     }
     assert_ok(fare_sampler_advance(s->sampler, t, e));
     samples = shares_against(e, grid, mass);
-    print_message("t = %g: mass 1 + %.1e, KL of the truth to it %.5f, of itself to samples %.6f, exact draws %.6f\n", t, sum - 1, kl, samples, floor_of_draws);
+    print_message(
+      "t = %g: mass 1 + %.1e, KL of the truth to it %.5f, of itself to samples %.6f, exact draws %.6f\n", t,
+      sum - 1, kl, samples, floor_of_draws);
     assert_near(sum, 1, 2e-3);
     assert_between(kl, 0, 3 * GOOD);
     assert_between(samples, 0, floor_of_draws * (1 + 5 * sqrt(2. / (BINS - 1))));
@@ -85,8 +97,9 @@ static void assert_density_said(student *s)
 
 static void two_moving_wells(void **state)
 {
-  static const char *const options[] = {WELLS "}", WELLS ", coupling: optimal_transport, solver: heun, sampling_steps: 40}"};
-  int                      size;
+  static const char *const options[] = {
+    WELLS "}", WELLS ", coupling: optimal_transport, solver: heun, sampling_steps: 40}"};
+  int size;
 
   (void)state;
   MPI_Comm_size(PETSC_COMM_WORLD, &size);
@@ -117,7 +130,10 @@ static void a_moving_gaussian_in_two_dimensions(void **state)
     student    s;
     double    *mass, sum = 0, mean[2] = {0}, s11 = 0, s12 = 0, s22 = 0;
 
-    snprintf(text, sizeof text, "{width: 32, layers: 2, steps: 2000, batch: 1024, learning_rate: 4.0e-3, octaves: 1, time_octaves: 2, coupling: %s}", options[k]);
+    snprintf(text, sizeof text,
+      "{width: 32, layers: 2, steps: 2000, batch: 1024, learning_rate: 4.0e-3, octaves: 1, time_octaves: 2, "
+      "coupling: %s}",
+      options[k]);
     moving_begin(PETSC_COMM_WORLD, "flow_matching", 2, text, &s);
     teach_moving(&s, SAMPLE);
     assert_good_gaussian(&s, 20000);
@@ -125,7 +141,8 @@ static void a_moving_gaussian_in_two_dimensions(void **state)
     mass = said(&s, 0.45, grid);
     for (PetscInt j = 0; j < cells[1]; j++) {
       for (PetscInt i = 0; i < cells[0]; i++) {
-        const double m = mass[j * cells[0] + i], x = fare_grid_centre(grid, 0, i), y = fare_grid_centre(grid, 1, j);
+        const double m = mass[j * cells[0] + i], x = fare_grid_centre(grid, 0, i),
+                     y = fare_grid_centre(grid, 1, j);
 
         sum += m;
         mean[0] += m * x;
@@ -138,7 +155,8 @@ static void a_moving_gaussian_in_two_dimensions(void **state)
     {
       const double v = sd_of(0.45) * sd_of(0.45), w = v / 4 + 1. / 16;
 
-      print_message("%s: mass 1 + %.1e, variances off by %.1e %.1e, covariance by %.1e\n", options[k], sum - 1, s11 - mean[0] * mean[0] - v, s22 - mean[1] * mean[1] - w, s12 - mean[0] * mean[1] - v / 2);
+      print_message("%s: mass 1 + %.1e, variances off by %.1e %.1e, covariance by %.1e\n", options[k],
+        sum - 1, s11 - mean[0] * mean[0] - v, s22 - mean[1] * mean[1] - w, s12 - mean[0] * mean[1] - v / 2);
       assert_near(sum, 1, 5e-3);
       assert_near(mean[0], mean_of(0.45), 0.03 * sqrt(v));
       assert_near(mean[1], mean_of(0.45) / 2, 0.03 * sqrt(w));
@@ -205,13 +223,14 @@ static double least_cost(int n, const double *cost)
 }
 
 /*
-  Two groups whose data lie far apart, in one batch. Within each, pairs are as good as the best assignment (exactly in one dimension); and each group keeps the noise that it had: were pairs
-  sought across groups, the right-hand group would take the right-hand half of all noise.
+  Two groups whose data lie far apart, in one batch. Within each, pairs are as good as the best assignment
+  (exactly in one dimension); and each group keeps the noise that it had: were pairs sought across groups, the
+  right-hand group would take the right-hand half of all noise.
 */
 static void pairs_are_near_the_best_and_within_groups(void **state)
 {
-  float          x[FARE_DIM_MAX][2 * ROWS], z[FARE_DIM_MAX][2 * ROWS], before[FARE_DIM_MAX][2 * ROWS];
-  int            group[2 * ROWS];
+  float           x[FARE_DIM_MAX][2 * ROWS], z[FARE_DIM_MAX][2 * ROWS], before[FARE_DIM_MAX][2 * ROWS];
+  int             group[2 * ROWS];
   fare_flow_pairs pairs;
 
   (void)state;
@@ -219,15 +238,15 @@ static void pairs_are_near_the_best_and_within_groups(void **state)
   for (int dim = 1; dim <= 3; dim++) {
     const float *const at[FARE_DIM_MAX]   = {x[0], x[1], x[2]};
     float *const       from[FARE_DIM_MAX] = {z[0], z[1], z[2]};
-    double            *cost = calloc(ROWS * ROWS, sizeof *cost);
+    double            *cost               = calloc(ROWS * ROWS, sizeof *cost);
     double             normal[FARE_BLOCK], noise[FARE_BLOCK];
 
     for (int axis = 0; axis < dim; axis++) {
       fare_random_normals(fare_stream_make(3, "x"), 0, (uint64_t)dim, (uint32_t)axis, normal);
       fare_random_normals(fare_stream_make(3, "z"), 0, (uint64_t)dim, (uint32_t)axis, noise);
       for (int i = 0; i < 2 * ROWS; i++) {
-        group[i]     = 2 - i % 2;
-        x[axis][i]   = (float)((group[i] == 1 ? 3 : -3) + (0.5 + axis) * normal[i]);
+        group[i]        = 2 - i % 2;
+        x[axis][i]      = (float)((group[i] == 1 ? 3 : -3) + (0.5 + axis) * normal[i]);
         before[axis][i] = z[axis][i] = (float)noise[i];
       }
     }
@@ -247,7 +266,8 @@ static void pairs_are_near_the_best_and_within_groups(void **state)
           sum += pow((double)z[axis][row[i]] - axis, 3);
         }
         for (int j = 0; j < n; j++) {
-          for (int axis = 0; axis < dim; axis++) cost[i * n + j] += pow((double)x[axis][row[i]] - (double)before[axis][row[j]], 2);
+          for (int axis = 0; axis < dim; axis++)
+            cost[i * n + j] += pow((double)x[axis][row[i]] - (double)before[axis][row[j]], 2);
         }
       }
       best = least_cost(n, cost);
@@ -264,7 +284,8 @@ static void pairs_are_near_the_best_and_within_groups(void **state)
 static void saved_networks_draw_the_same(void **state)
 {
   (void)state;
-  assert_saved_draw_the_same("flow_matching", "{width: 16, layers: 2, steps: 60, batch: 700, coupling: optimal_transport}", 60);
+  assert_saved_draw_the_same(
+    "flow_matching", "{width: 16, layers: 2, steps: 60, batch: 700, coupling: optimal_transport}", 60);
 }
 
 static const struct CMUnitTest tests[] = {

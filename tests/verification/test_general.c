@@ -6,7 +6,8 @@
 
 /* A linear drift about the origin, f = -k x + omega (-y, x), with constant diffusion. */
 enum { K, OMEGA, DIFFUSION };
-static const fare_parameter rotation_parameters[] = {{"k", 1, -10, 10, "pull"}, {"omega", 1, -10, 10, "rotation"}, {"D", 0.5, 0, 10, "diffusion"}, FARE_PARAMETERS_END};
+static const fare_parameter rotation_parameters[] = {{"k", 1, -10, 10, "pull"},
+  {"omega", 1, -10, 10, "rotation"}, {"D", 0.5, 0, 10, "diffusion"}, FARE_PARAMETERS_END};
 
 static void rotation_drift(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
 {
@@ -17,7 +18,8 @@ static void rotation_drift(int dim, const double *theta, size_t n, const double 
   }
 }
 
-static void constant_diffusion(int dim, const double *theta, size_t n, const double *const x[], double *const D[])
+static void constant_diffusion(
+  int dim, const double *theta, size_t n, const double *const x[], double *const D[])
 {
   (void)x;
   for (int axis = 0; axis < dim; axis++) {
@@ -26,14 +28,23 @@ static void constant_diffusion(int dim, const double *theta, size_t n, const dou
 }
 
 static const fare_system_type rotation = {
-  .name = "rotation", .dimension_least = 2, .dimension_most = 2, .parameters = rotation_parameters, .lower = {-5, -5}, .upper = {5, 5}, .drift = rotation_drift, .diffusion = constant_diffusion,
+  .name            = "rotation",
+  .dimension_least = 2,
+  .dimension_most  = 2,
+  .parameters      = rotation_parameters,
+  .lower           = {-5, -5},
+  .upper           = {5, 5},
+  .drift           = rotation_drift,
+  .diffusion       = constant_diffusion,
 };
 
 /* x' = v, v' = -x - gamma v + noise: diffusion along one axis alone. */
 enum { GAMMA, T };
-static const fare_parameter oscillator_parameters[] = {{"gamma", 1, 0, 10, "friction"}, {"T", 1, 0, 10, "temperature"}, FARE_PARAMETERS_END};
+static const fare_parameter oscillator_parameters[] = {
+  {"gamma", 1, 0, 10, "friction"}, {"T", 1, 0, 10, "temperature"}, FARE_PARAMETERS_END};
 
-static void oscillator_drift(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
+static void oscillator_drift(
+  int dim, const double *theta, size_t n, const double *const x[], double *const f[])
 {
   (void)dim;
   for (size_t i = 0; i < n; i++) {
@@ -42,7 +53,8 @@ static void oscillator_drift(int dim, const double *theta, size_t n, const doubl
   }
 }
 
-static void oscillator_diffusion(int dim, const double *theta, size_t n, const double *const x[], double *const D[])
+static void oscillator_diffusion(
+  int dim, const double *theta, size_t n, const double *const x[], double *const D[])
 {
   (void)dim, (void)x;
   for (size_t i = 0; i < n; i++) {
@@ -52,11 +64,20 @@ static void oscillator_diffusion(int dim, const double *theta, size_t n, const d
 }
 
 static const fare_system_type oscillator = {
-  .name = "oscillator", .dimension_least = 2, .dimension_most = 2, .axes = {"x", "v"}, .parameters = oscillator_parameters, .lower = {-6, -6}, .upper = {6, 6}, .drift = oscillator_drift, .diffusion = oscillator_diffusion,
+  .name            = "oscillator",
+  .dimension_least = 2,
+  .dimension_most  = 2,
+  .axes            = {"x", "v"},
+  .parameters      = oscillator_parameters,
+  .lower           = {-6, -6},
+  .upper           = {6, 6},
+  .drift           = oscillator_drift,
+  .diffusion       = oscillator_diffusion,
 };
 
 /* Geometric Brownian motion: dX = 0.3 X dt + 0.4 X dW, in the sense of Ito. */
-static const fare_parameter growth_parameters[] = {{"mu", 0.3, -10, 10, "growth"}, {"sigma", 0.4, 0, 10, "volatility"}, FARE_PARAMETERS_END};
+static const fare_parameter growth_parameters[] = {
+  {"mu", 0.3, -10, 10, "growth"}, {"sigma", 0.4, 0, 10, "volatility"}, FARE_PARAMETERS_END};
 
 static void growth_drift(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
 {
@@ -64,14 +85,22 @@ static void growth_drift(int dim, const double *theta, size_t n, const double *c
   for (size_t i = 0; i < n; i++) f[0][i] = theta[0] * x[0][i];
 }
 
-static void growth_diffusion(int dim, const double *theta, size_t n, const double *const x[], double *const D[])
+static void growth_diffusion(
+  int dim, const double *theta, size_t n, const double *const x[], double *const D[])
 {
   (void)dim;
   for (size_t i = 0; i < n; i++) D[0][i] = 0.5 * theta[1] * theta[1] * x[0][i] * x[0][i];
 }
 
 static const fare_system_type growth = {
-  .name = "growth", .dimension_least = 1, .dimension_most = 1, .parameters = growth_parameters, .lower = {0}, .upper = {20}, .drift = growth_drift, .diffusion = growth_diffusion,
+  .name            = "growth",
+  .dimension_least = 1,
+  .dimension_most  = 1,
+  .parameters      = growth_parameters,
+  .lower           = {0},
+  .upper           = {20},
+  .drift           = growth_drift,
+  .diffusion       = growth_diffusion,
 };
 
 /* Mean and second moment along an axis of masses at cell centres. */
@@ -95,7 +124,8 @@ static void moments(const fare_grid *grid, Vec masses, int axis, double *mean, d
 }
 
 /* Moments at time t of a system from a Gaussian, on a grid. */
-static void evolve(const fare_system_type *type, double at[], double wide[], PetscInt64 cells, double t, double mean[], double second[])
+static void evolve(const fare_system_type *type, double at[], double wide[], PetscInt64 cells, double t,
+  double mean[], double second[])
 {
   const size_t       dim     = (size_t)type->dimension_least;
   PetscInt64         n[]     = {cells, cells, cells};
@@ -107,7 +137,8 @@ static void evolve(const fare_system_type *type, double at[], double wide[], Pet
   assert_ok(fare_system_create(type, 0, &system));
   assert_ok(fare_truth_create(PETSC_COMM_WORLD, system, &initial, 0, &options, &truth));
   assert_ok(fare_truth_advance(truth, t));
-  for (int axis = 0; axis < type->dimension_least; axis++) moments(fare_truth_grid(truth), fare_truth_masses(truth), axis, &mean[axis], &second[axis]);
+  for (int axis = 0; axis < type->dimension_least; axis++)
+    moments(fare_truth_grid(truth), fare_truth_masses(truth), axis, &mean[axis], &second[axis]);
   assert_between(fare_truth_get_status(truth)->mass_drift, 0, 1e-12);
   assert_between(fare_truth_get_status(truth)->minimum, -1e-14, 1);
   assert_ok(fare_truth_destroy(&truth));
@@ -117,7 +148,7 @@ static void evolve(const fare_system_type *type, double at[], double wide[], Pet
 /* m(t) = e^{-kt} R(omega t) m(0); the variance of each axis relaxes to D/k. The scheme is of second order. */
 static void a_rotating_trap_rotates(void **state)
 {
-  double at[] = {1, 0}, wide[] = {0.6, 0.6}, mean[2][2], second[2][2];
+  double       at[] = {1, 0}, wide[] = {0.6, 0.6}, mean[2][2], second[2][2];
   const double t = 0.7, m[] = {exp(-t) * cos(t), exp(-t) * sin(t)}, s = 0.5 + (0.36 - 0.5) * exp(-2 * t);
 
   (void)state;
@@ -131,11 +162,14 @@ static void a_rotating_trap_rotates(void **state)
   }
 }
 
-/* Where diffusion vanishes along an axis the flux is upwind: of first order, positive. Moments from the linear equations, by small steps. */
+/*
+  Where diffusion vanishes along an axis the flux is upwind: of first order, positive. Moments from the linear
+  equations, by small steps.
+*/
 static void an_oscillator_swings(void **state)
 {
-  double at[] = {1, 0}, wide[] = {0.6, 0.8}, mean[3][2], second[3][2];
-  double m[2] = {1, 0}, xx = 0.36, xv = 0, vv = 0.64;
+  double       at[] = {1, 0}, wide[] = {0.6, 0.8}, mean[3][2], second[3][2];
+  double       m[2] = {1, 0}, xx = 0.36, xv = 0, vv = 0.64;
   const double h = 1e-5, t = 1;
 
   (void)state;
@@ -157,7 +191,10 @@ static void an_oscillator_swings(void **state)
   assert_near(2 * second[2][1] - second[1][1], vv + m[1] * m[1], 0.02);
 }
 
-/* E X = x0 e^{mu t}, E X^2 = E X0^2 e^{(2 mu + sigma^2) t}: Stratonovich would have mu + sigma^2/2 in the mean. */
+/*
+  E X = x0 e^{mu t}, E X^2 = E X0^2 e^{(2 mu + sigma^2) t}: Stratonovich would have mu + sigma^2/2 in the
+  mean.
+*/
 static void geometric_brownian_motion_grows_as_ito_says(void **state)
 {
   double at[] = {1.5}, wide[] = {0.1}, mean[2], second[2];
@@ -194,13 +231,30 @@ static void unit_diffusion(int dim, const double *theta, size_t n, const double 
 }
 
 static const fare_system_type free_gradient = {
-  .name = "free", .dimension_least = 1, .dimension_most = 1, .parameters = free_parameters, .lower = {0}, .upper = {1}, .potential = no_potential, .force = no_force,
+  .name            = "free",
+  .dimension_least = 1,
+  .dimension_most  = 1,
+  .parameters      = free_parameters,
+  .lower           = {0},
+  .upper           = {1},
+  .potential       = no_potential,
+  .force           = no_force,
 };
 static const fare_system_type free_general = {
-  .name = "free_general", .dimension_least = 1, .dimension_most = 1, .parameters = free_parameters, .lower = {0}, .upper = {1}, .drift = no_force, .diffusion = unit_diffusion,
+  .name            = "free_general",
+  .dimension_least = 1,
+  .dimension_most  = 1,
+  .parameters      = free_parameters,
+  .lower           = {0},
+  .upper           = {1},
+  .drift           = no_force,
+  .diffusion       = unit_diffusion,
 };
 
-/* From a uniform start, with D = 1: survival = sum over odd n of 8/(pi n)^2 e^{-(pi n)^2 t}; one end alone absorbs as half of an interval twice as long. */
+/*
+  From a uniform start, with D = 1: survival = sum over odd n of 8/(pi n)^2 e^{-(pi n)^2 t}; one end alone
+  absorbs as half of an interval twice as long.
+*/
 static double survival(double length, double t)
 {
   double sum = 0;
@@ -222,7 +276,7 @@ static void ends_absorb(void **state)
   for (int k = 0; k < 6; k++) {
     const fare_system_type *type = types[k % 2];
     const fare_end          end  = cases[k / 2].end;
-    const double            t    = 0.15, exact = survival(cases[k / 2].length, t);
+    const double            t = 0.15, exact = survival(cases[k / 2].length, t);
     double                  left[2];
     fare_system            *system;
 

@@ -1,7 +1,8 @@
 /* fare-test: labels=verification ranks=1,2 timeout=120 */
 /*
-  Noise that grows with the state, in the sense of Ito: dX = mu X dt + sigma X dW has the mean exp(mu t) and the second moment exp((2 mu + sigma^2) t) of where it began, and ln X the variance sigma^2 t.
-  In Stratonovich's sense the mean would be exp((mu + sigma^2/2) t). Simulations say so as the truth does.
+  Noise that grows with the state, in the sense of Ito: dX = mu X dt + sigma X dW has the mean exp(mu t) and
+  the second moment exp((2 mu + sigma^2) t) of where it began, and ln X the variance sigma^2 t. In
+  Stratonovich's sense the mean would be exp((mu + sigma^2/2) t). Simulations say so as the truth does.
 */
 #include "fare_test.h"
 
@@ -28,7 +29,8 @@ static void particles_are_ito(void **state)
     fare_config   *config;
 
     assert_ok(fare_config_parse("test", options[k], strlen(options[k]), &config));
-    assert_ok(fare_sampler_create(PETSC_COMM_WORLD, fare_sampler_type_find("langevin"), "langevin", fare_config_root(config), NULL, 3, system, &initial, &schedule, &sampler));
+    assert_ok(fare_sampler_create(PETSC_COMM_WORLD, fare_sampler_type_find("langevin"), "langevin",
+      fare_config_root(config), NULL, 3, system, &initial, &schedule, &sampler));
     assert_ok(fare_config_destroy(&config));
     assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 1, COUNT, &e));
     assert_ok(fare_sampler_advance(sampler, 0, e));

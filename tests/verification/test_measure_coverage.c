@@ -1,6 +1,7 @@
 /* fare-test: labels=verification ranks=1 timeout=240 */
 /*
-  Intervals hold the true value as often as they say, whatever the rows: independent, correlated, copied, weighted. FARE_COVERAGE_SEEDS=1000 makes the table of docs/measures.md.
+  Intervals hold the true value as often as they say, whatever the rows: independent, correlated, copied,
+  weighted. FARE_COVERAGE_SEEDS=1000 makes the table of docs/measures.md.
 */
 #include "unit/measures.h"
 
@@ -21,7 +22,8 @@ typedef struct {
   PetscBool   shuffled;
   weighting   weights;
   double      parameter; /* standard deviation of the logarithm or of the proposal; weight of the strip */
-  double      least;     /* coverage that the usual run asks for, of all measures; intervals may be withheld where it is 0 */
+  /* coverage that the usual run asks for, of all measures; intervals may be withheld where it is 0 */
+  double least;
 } rows;
 
 static const rows lines[] = {
@@ -82,7 +84,8 @@ static fare_binned make_density(const bins *b, double shift)
 
   assert_non_null(mass);
   for (PetscInt i = 0; i < n * m; i++) {
-    const double x = -6 + (double)(i % n) * b->grid->spacing[0], y = -6 + (double)(i / n) * b->grid->spacing[1];
+    const double x = -6 + (double)(i % n) * b->grid->spacing[0],
+                 y = -6 + (double)(i / n) * b->grid->spacing[1];
 
     mass[i] = gaussian(shift, 1, x, x + b->grid->spacing[0]);
     if (b->grid->dim > 1) mass[i] *= gaussian(0, 1, y, y + b->grid->spacing[1]);
@@ -106,7 +109,8 @@ static void draw_row(const rows *of, fare_random *random, double x[])
   do {
     for (int axis = 0; axis < of->dim; axis++) x[axis] = fare_random_normal(random);
     if (of->weights == PROPOSAL) x[0] *= of->parameter;
-  } while ((of->weights == HEAVY_STRIP || of->weights == LIGHT_STRIP) && fare_random_uniform(random) * greatest > 1 / weigh(of, x[0]));
+  } while ((of->weights == HEAVY_STRIP || of->weights == LIGHT_STRIP) &&
+    fare_random_uniform(random) * greatest > 1 / weigh(of, x[0]));
 }
 
 static void shuffle(fare_random *random, fare_ensemble *e)
@@ -125,7 +129,7 @@ static void shuffle(fare_random *random, fare_ensemble *e)
 
 static fare_binned draw_rows(const bins *b, const rows *of, uint64_t seed)
 {
-  fare_random    random = {.stream = fare_stream_make(seed, of->name), .sequence = (uint64_t)of->n};
+  fare_random    random          = {.stream = fare_stream_make(seed, of->name), .sequence = (uint64_t)of->n};
   double         x[FARE_DIM_MAX] = {0}, z[FARE_DIM_MAX];
   fare_ensemble *e;
   fare_binned    q;
@@ -135,11 +139,15 @@ static fare_binned draw_rows(const bins *b, const rows *of, uint64_t seed)
   for (int64_t i = 0; i < of->n; i++) {
     if (i % of->copies == 0) {
       draw_row(of, &random, z);
-      for (int axis = 0; axis < of->dim; axis++) x[axis] = i ? of->correlation * x[axis] + sqrt(1 - of->correlation * of->correlation) * z[axis] : z[axis];
+      for (int axis = 0; axis < of->dim; axis++)
+        x[axis] =
+          i ? of->correlation * x[axis] + sqrt(1 - of->correlation * of->correlation) * z[axis] : z[axis];
     }
     for (int axis = 0; axis < of->dim; axis++) e->x[axis][i] = x[axis] + (axis ? 0 : of->shift);
-    if (of->weights == LOGNORMAL) e->weight[i] = exp(of->parameter * fare_random_normal(&random));
-    else if (of->weights != EVEN) e->weight[i] = weigh(of, x[0]);
+    if (of->weights == LOGNORMAL)
+      e->weight[i] = exp(of->parameter * fare_random_normal(&random));
+    else if (of->weights != EVEN)
+      e->weight[i] = weigh(of, x[0]);
   }
   if (of->shuffled) shuffle(&random, e);
   assert_ok(fare_binning_ensemble(b->binning, e, &q));
@@ -148,7 +156,8 @@ static fare_binned draw_rows(const bins *b, const rows *of, uint64_t seed)
 }
 
 /* What infinitely many rows would show in the pools that these are seen in. */
-static void find_targets(const bins *b, const fare_binned *p, const fare_binned *exact, const fare_binned *q, double target[MEASURES])
+static void find_targets(const bins *b, const fare_binned *p, const fare_binned *exact, const fare_binned *q,
+  double target[MEASURES])
 {
   fare_binned with = *exact;
   fare_noise  noise;
@@ -166,12 +175,14 @@ static void find_targets(const bins *b, const fare_binned *p, const fare_binned 
   memcpy(s.q, s.q_raw, (s.pools + 1) * sizeof *s.q);
   memcpy(s.p, s.p_raw, (s.pools + 1) * sizeof *s.p);
   s.seen.n = HUGE_VAL;
-  for (int m = 0; m < (b->grid->dim == 1 ? MEASURES : ANY_DIMENSION); m++) target[m] = fare_measure_type_find(names[m])->evaluate(&s.seen);
+  for (int m = 0; m < (b->grid->dim == 1 ? MEASURES : ANY_DIMENSION); m++)
+    target[m] = fare_measure_type_find(names[m])->evaluate(&s.seen);
   assert_ok(fare_sides_destroy(&s));
 }
 
 typedef struct {
-  double covered[MEASURES], given[MEASURES], effective, independent, likely, value[MEASURES], target[MEASURES], floor[MEASURES];
+  double covered[MEASURES], given[MEASURES], effective, independent, likely, value[MEASURES],
+    target[MEASURES], floor[MEASURES];
 } coverage;
 
 static void cover(const rows *of, int seeds, coverage *c)
@@ -210,18 +221,23 @@ static void cover(const rows *of, int seeds, coverage *c)
 }
 
 /* In the order of columns; the truth has one well. */
-static const int shown[] = {KL, REVERSE_KL, JENSEN_SHANNON, TOTAL_VARIATION, HELLINGER, CHI_SQUARED, ENERGY, TAIL, WASSERSTEIN_1, WASSERSTEIN_2};
+static const int shown[] = {KL, REVERSE_KL, JENSEN_SHANNON, TOTAL_VARIATION, HELLINGER, CHI_SQUARED, ENERGY,
+  TAIL, WASSERSTEIN_1, WASSERSTEIN_2};
 
 /* Those of which hardly any interval is given have no coverage to speak of. */
 static void print_line(const rows *of, const coverage *c)
 {
-  printf("| %s | %d | %d | %g | %.0f | %.0f |", of->name, of->dim, of->n, of->shift, c->effective, c->independent);
+  printf(
+    "| %s | %d | %d | %g | %.0f | %.0f |", of->name, of->dim, of->n, of->shift, c->effective, c->independent);
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(shown); i++) {
     const int m = shown[i] == WASSERSTEIN_1 && of->dim > 1 ? SLICED : shown[i];
 
-    if (m == WASSERSTEIN_2 && of->dim > 1) printf(" - |");
-    else if (c->given[m] < 0.1) printf(" none |");
-    else printf(" %.1f |", 100 * c->covered[m]);
+    if (m == WASSERSTEIN_2 && of->dim > 1)
+      printf(" - |");
+    else if (c->given[m] < 0.1)
+      printf(" none |");
+    else
+      printf(" %.1f |", 100 * c->covered[m]);
   }
   printf(" %.0f | %.0f |\n", 100 * c->given[KL], 100 * c->likely);
   fflush(stdout);
@@ -231,11 +247,13 @@ static void print_line(const rows *of, const coverage *c)
 static void check_line(const rows *of, const coverage *c, int seeds)
 {
   if (of->least > 0 && c->given[KL] < 0.85) fail_msg("%s: intervals given for %.2f", of->name, c->given[KL]);
-  if (of->shift == 0 && c->likely < 0.95 - 4 * sqrt(0.05 * 0.95 / seeds) && c->given[KL] > 0.5) fail_msg("%s: p above 0.05 for %.3f of right rows", of->name, c->likely);
+  if (of->shift == 0 && c->likely < 0.95 - 4 * sqrt(0.05 * 0.95 / seeds) && c->given[KL] > 0.5)
+    fail_msg("%s: p above 0.05 for %.3f of right rows", of->name, c->likely);
   for (int m = 0; m < (of->dim == 1 ? MEASURES : ANY_DIMENSION); m++) {
     const double given = c->given[m] * seeds;
 
-    if (given >= 20 && c->covered[m] < 0.92 - 4 * sqrt(0.08 * 0.92 / given)) fail_msg("%s, shift %g: %s covers %.3f", of->name, of->shift, names[m], c->covered[m]);
+    if (given >= 20 && c->covered[m] < 0.92 - 4 * sqrt(0.08 * 0.92 / given))
+      fail_msg("%s, shift %g: %s covers %.3f", of->name, of->shift, names[m], c->covered[m]);
   }
 }
 
@@ -245,7 +263,9 @@ static void intervals_hold_the_true_value(void **state)
   const int   seeds = asked ? atoi(asked) : SEEDS;
 
   (void)state;
-  printf("| rows | axes | number | shift | effective | independent | kl | reverse_kl | jensen_shannon | total_variation | hellinger_squared | chi_squared | energy_distance | tail_error | wasserstein_1, sliced | wasserstein_2 | given | p > 0.05 |\n");
+  printf("| rows | axes | number | shift | effective | independent | kl | reverse_kl | jensen_shannon | "
+         "total_variation | hellinger_squared | chi_squared | energy_distance | tail_error | wasserstein_1, "
+         "sliced | wasserstein_2 | given | p > 0.05 |\n");
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(lines); i++) {
     coverage c;
 

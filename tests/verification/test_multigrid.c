@@ -1,5 +1,8 @@
 /* fare-test: labels=verification ranks=1,2,4 timeout=120 */
-/* The preconditioner of grids in two and three dimensions: solves are right by the assembled matrix, and take as few iterations on fine grids and several ranks as on coarse ones. */
+/*
+  The preconditioner of grids in two and three dimensions: solves are right by the assembled matrix, and take
+  as few iterations on fine grids and several ranks as on coarse ones.
+*/
 #include "fare_test.h"
 
 #include "truth/solver/level.h"
@@ -17,7 +20,7 @@ typedef struct {
 static void make(fixture *f, const char *name, int dim, PetscInt cells, fare_end end)
 {
   const PetscInt          n[FARE_DIM_MAX] = {cells, cells, cells};
-  const fare_system_type *type = fare_system_type_find(name);
+  const fare_system_type *type            = fare_system_type_find(name);
   fare_end                ends[FARE_DIM_MAX];
 
   for (int axis = 0; axis < dim; axis++) ends[axis] = type->periodic[axis] ? FARE_END_PERIODIC : end;
@@ -52,7 +55,10 @@ static PetscErrorCode precondition(PC pc, Vec from, Vec to)
   PetscFunctionReturn(0);
 }
 
-/* Iterations that reduce the residual of a rough right side by 1e-8; checks the solution against the assembled matrix. */
+/*
+  Iterations that reduce the residual of a rough right side by 1e-8; checks the solution against the assembled
+  matrix.
+*/
 static int iterations(const char *name, int dim, PetscInt cells, fare_end end, double shift)
 {
   fixture     f;
@@ -97,7 +103,10 @@ static int iterations(const char *name, int dim, PetscInt cells, fare_end end, d
   return (int)count;
 }
 
-/* A gradient force, a rotating one, and one without diffusion along an axis, which is periodic; from steps that are long by any measure to short ones. */
+/*
+  A gradient force, a rotating one, and one without diffusion along an axis, which is periodic; from steps
+  that are long by any measure to short ones.
+*/
 static void iterations_are_flat(void **state)
 {
   const struct {
@@ -106,8 +115,12 @@ static void iterations_are_flat(void **state)
     PetscInt    cells;
     fare_end    end;
   } known[] = {
-    {"quadruple_well", 2, 32, FARE_END_REFLECTING}, {"quadruple_well", 2, 32, FARE_END_ABSORBING}, {"rotational_ou", 2, 32, FARE_END_REFLECTING},
-    {"swing_equation", 2, 32, FARE_END_REFLECTING}, {"wells_3d", 3, 16, FARE_END_REFLECTING},      {"wells_3d", 3, 16, FARE_END_ABSORBING},
+    {"quadruple_well", 2, 32, FARE_END_REFLECTING},
+    {"quadruple_well", 2, 32, FARE_END_ABSORBING},
+    {"rotational_ou", 2, 32, FARE_END_REFLECTING},
+    {"swing_equation", 2, 32, FARE_END_REFLECTING},
+    {"wells_3d", 3, 16, FARE_END_REFLECTING},
+    {"wells_3d", 3, 16, FARE_END_ABSORBING},
   };
 
   (void)state;
@@ -135,7 +148,9 @@ static double sum_of(const fare_level *level, const float *masses)
   return sum;
 }
 
-/* The residual of x in A = shift - L, summed over children. Lines are not factored, so that x stays as it is. */
+/*
+  The residual of x in A = shift - L, summed over children. Lines are not factored, so that x stays as it is.
+*/
 static void restrict_residual(fare_level *fine, fare_level *coarse, double shift, float *scratch)
 {
   assert_ok(fare_patch_forget(fine->patch));
@@ -144,14 +159,18 @@ static void restrict_residual(fare_level *fine, fare_level *coarse, double shift
   fare_level_add_beyond(fine, coarse);
 }
 
-/* Flows on all grids keep the mass, also between ranks, and so do summing and interpolating; to round-off of single precision. */
+/*
+  Flows on all grids keep the mass, also between ranks, and so do summing and interpolating; to round-off of
+  single precision.
+*/
 static void coarser_grids_keep_mass(void **state)
 {
   const PetscBool twice[] = {PETSC_TRUE, PETSC_TRUE, PETSC_TRUE};
   const struct {
     const char *name;
     int         dim;
-  } known[] = {{"quadruple_well", 2}, {"wells_3d", 3}, {"swing_equation", 2}}; /* the last is periodic along an axis */
+    /* the last is periodic along an axis */
+  } known[] = {{"quadruple_well", 2}, {"wells_3d", 3}, {"swing_equation", 2}};
 
   (void)state;
   for (size_t c = 0; c < sizeof known / sizeof known[0]; c++) {
@@ -173,7 +192,8 @@ static void coarser_grids_keep_mass(void **state)
       if (l) fare_level_coarsen_rates(&level[l - 1], &level[l]);
     }
     assert_ok(PetscMalloc1(FARE_LEVEL_SCRATCH * level[0].patch->count[0], &scratch));
-    for (PetscInt i = 0; i < f.op->owned; i++) level[0].b[i] = level[0].x[i] = (float)(1 + sin(3.7 * (double)i));
+    for (PetscInt i = 0; i < f.op->owned; i++)
+      level[0].b[i] = level[0].x[i] = (float)(1 + sin(3.7 * (double)i));
     sum = sum_of(&level[0], level[0].x);
     restrict_residual(&level[0], &level[1], -1, scratch); /* 2 x + L x */
     assert_near(sum_of(&level[1], level[1].b), 2 * sum, 1e-5 * sum);

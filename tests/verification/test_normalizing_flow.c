@@ -1,7 +1,7 @@
 /* fare-test: labels=verification ranks=1,2 timeout=240 */
 /*
-  Spline flows: their cell masses against closed forms, what short trainings reach on densities of closed form and on exact ones. Divergences are between masses of
-  cells, so that no samples' noise is in them.
+  Spline flows: their cell masses against closed forms, what short trainings reach on densities of closed form
+  and on exact ones. Divergences are between masses of cells, so that no samples' noise is in them.
 */
 #include "flow_masses.h"
 
@@ -25,11 +25,11 @@ static void fill_far_wells(const student *s, int k, double t, fare_ensemble *e)
 static void two_wells_keep_their_weights(void **state)
 {
   enum { CELLS = 400 };
-  const PetscInt      cells[1] = {CELLS};
-  const double        lower[1] = {-4}, upper[1] = {4};
-  double              mean[2] = {0}, worst = 0;
-  fare_grid          *grid;
-  student             s = {0};
+  const PetscInt cells[1] = {CELLS};
+  const double   lower[1] = {-4}, upper[1] = {4};
+  double         mean[2] = {0}, worst = 0;
+  fare_grid     *grid;
+  student        s = {0};
 
   (void)state;
   flow_begin(PETSC_COMM_WORLD, make_system("ornstein_uhlenbeck", 1), &moving_times, SMALL, &s);
@@ -41,7 +41,8 @@ static void two_wells_keep_their_weights(void **state)
 
     masses_of(&s, t, grid, q);
     for (int i = 0; i < CELLS; i++) {
-      p[i] = wells_cumulative(FAR, t, lower[0] + (i + 1) * grid->spacing[0]) - wells_cumulative(FAR, t, lower[0] + i * grid->spacing[0]);
+      p[i] = wells_cumulative(FAR, t, lower[0] + (i + 1) * grid->spacing[0]) -
+        wells_cumulative(FAR, t, lower[0] + i * grid->spacing[0]);
       sum += q[i];
       if (fare_grid_centre(grid, 0, i) < middle) left += q[i];
     }
@@ -50,14 +51,18 @@ static void two_wells_keep_their_weights(void **state)
     worst = fmax(worst, divergence(CELLS, p, q));
     mean[k % 2] += divergence(CELLS, p, q) / (TIMES - k % 2);
   }
-  print_message("two wells: mean KL %.5f at trained times, %.5f at held-out times, at most %.5f\n", mean[0], mean[1], worst);
+  print_message("two wells: mean KL %.5f at trained times, %.5f at held-out times, at most %.5f\n", mean[0],
+    mean[1], worst);
   assert_between(mean[0], 0, 0.004);
   assert_between(mean[1], 0, 0.004);
   assert_ok(fare_grid_destroy(&grid));
   student_end(&s);
 }
 
-/* x_1 = m(t) + s(t) z_1, x_2 = x_1/2 + x_1^2/4 + z_2/4: bent, moving, breathing; masses of cells by quadrature along x_1. */
+/*
+  x_1 = m(t) + s(t) z_1, x_2 = x_1/2 + x_1^2/4 + z_2/4: bent, moving, breathing; masses of cells by quadrature
+  along x_1.
+*/
 static double bent_mean(double t)
 {
   return 0.5 * cos(M_PI * t);
@@ -75,7 +80,8 @@ static void fill_bent(const student *s, int k, double t, fare_ensemble *e)
   for (int64_t b = 0; b < e->blocks; b++) {
     double z[2][FARE_BLOCK];
 
-    for (uint32_t j = 0; j < 2; j++) fare_random_normals(stream, (uint64_t)(e->first_block + b), (uint64_t)k, j, z[j]);
+    for (uint32_t j = 0; j < 2; j++)
+      fare_random_normals(stream, (uint64_t)(e->first_block + b), (uint64_t)k, j, z[j]);
     for (int i = 0; i < FARE_BLOCK; i++) {
       const double x = bent_mean(t) + bent_sd(t) * z[0][i];
 
@@ -91,9 +97,11 @@ static double bent_mass(double t, double x, double y, double h)
   double sum = 0;
 
   for (int q = 0; q < POINTS; q++) {
-    const double a = x + (q + 0.5) / POINTS * h, z = (a - bent_mean(t)) / bent_sd(t), centre = a / 2 + a * a / 4;
+    const double a = x + (q + 0.5) / POINTS * h, z = (a - bent_mean(t)) / bent_sd(t),
+                 centre = a / 2 + a * a / 4;
 
-    sum += exp(-0.5 * z * z) / (sqrt(2 * M_PI) * bent_sd(t)) * h / POINTS * (normal_below(4 * (y + h - centre)) - normal_below(4 * (y - centre)));
+    sum += exp(-0.5 * z * z) / (sqrt(2 * M_PI) * bent_sd(t)) * h / POINTS *
+      (normal_below(4 * (y + h - centre)) - normal_below(4 * (y - centre)));
   }
   return sum;
 }
@@ -101,11 +109,11 @@ static double bent_mass(double t, double x, double y, double h)
 static void a_bent_density_in_two_dimensions(void **state)
 {
   enum { CELLS = 48 };
-  const PetscInt      cells[2] = {CELLS, CELLS};
-  const double        lower[2] = {-3.6, -2.4}, upper[2] = {3.6, 4.8};
-  double              mean[2] = {0}, *p = calloc(CELLS * CELLS, sizeof *p), *q = calloc(CELLS * CELLS, sizeof *q);
-  fare_grid          *grid;
-  student             s = {0};
+  const PetscInt cells[2] = {CELLS, CELLS};
+  const double   lower[2] = {-3.6, -2.4}, upper[2] = {3.6, 4.8};
+  double         mean[2] = {0}, *p = calloc(CELLS * CELLS, sizeof *p), *q = calloc(CELLS * CELLS, sizeof *q);
+  fare_grid     *grid;
+  student        s = {0};
 
   (void)state;
   flow_begin(PETSC_COMM_WORLD, make_system("ornstein_uhlenbeck", 2), &moving_times, SMALL, &s);
@@ -117,7 +125,9 @@ static void a_bent_density_in_two_dimensions(void **state)
 
     masses_of(&s, t, grid, q);
     for (int j = 0; j < CELLS; j++) {
-      for (int i = 0; i < CELLS; i++) p[j * CELLS + i] = bent_mass(t, lower[0] + i * grid->spacing[0], lower[1] + j * grid->spacing[1], grid->spacing[0]);
+      for (int i = 0; i < CELLS; i++)
+        p[j * CELLS + i] =
+          bent_mass(t, lower[0] + i * grid->spacing[0], lower[1] + j * grid->spacing[1], grid->spacing[0]);
     }
     for (int i = 0; i < CELLS * CELLS; i++) sum += q[i];
     assert_near(sum, 1, 2e-3); /* but for what lies outside */
@@ -158,9 +168,9 @@ static void compare_held_out(student *s, double *learned, double *boltzmann)
 
 static void driven_prinz_is_learned(void **state)
 {
-  fare_system        *system = make_driven("prinz", 1, "tilt", 4);
-  student             s = {0};
-  double              learned, boltzmann;
+  fare_system *system = make_driven("prinz", 1, "tilt", 4);
+  student      s      = {0};
+  double       learned, boltzmann;
 
   (void)state;
   solve_exactly(&s, system, &moving_times, 256, 1e-6);
@@ -176,8 +186,8 @@ static void driven_prinz_is_learned(void **state)
 static void the_quadruple_well_is_learned(void **state)
 {
   const fare_schedule schedule = {0, 5, 2 * TIMES - 1};
-  fare_system        *system = make_system("quadruple_well", 2);
-  student             s = {0};
+  fare_system        *system   = make_system("quadruple_well", 2);
+  student             s        = {0};
   double              learned, boltzmann;
 
   (void)state;
@@ -208,21 +218,22 @@ static void fill_circle(const student *s, int k, double t, fare_ensemble *e)
     double z[FARE_BLOCK];
 
     fare_random_normals(stream, (uint64_t)(e->first_block + b), (uint64_t)k, 0, z);
-    for (int i = 0; i < FARE_BLOCK; i++) e->x[0][b * FARE_BLOCK + i] = circle_centre(t) + 0.5 * z[i]; /* not wrapped */
+    /* not wrapped */
+    for (int i = 0; i < FARE_BLOCK; i++) e->x[0][b * FARE_BLOCK + i] = circle_centre(t) + 0.5 * z[i];
   }
 }
 
 static void a_density_round_a_circle(void **state)
 {
   enum { CELLS = 200 };
-  const PetscInt      cells[1] = {CELLS};
-  const fare_end      end[1]   = {FARE_END_PERIODIC};
-  fare_system        *system   = make_system("tilted_washboard", 1);
-  const double       *lower = fare_system_type_of(system)->lower, *upper = fare_system_type_of(system)->upper;
-  double              mean = 0;
-  fare_ensemble      *e;
-  fare_grid          *grid;
-  student             s = {0};
+  const PetscInt cells[1] = {CELLS};
+  const fare_end end[1]   = {FARE_END_PERIODIC};
+  fare_system   *system   = make_system("tilted_washboard", 1);
+  const double  *lower = fare_system_type_of(system)->lower, *upper = fare_system_type_of(system)->upper;
+  double         mean = 0;
+  fare_ensemble *e;
+  fare_grid     *grid;
+  student        s = {0};
 
   (void)state;
   assert_true(fare_system_type_of(system)->periodic[0]);

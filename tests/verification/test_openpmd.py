@@ -35,7 +35,9 @@ measures: []
 output: {{directory: out{dim}}}
 """
     (where / "study.yaml").write_text(text)
-    done = subprocess.run([FARE, "run", "study.yaml", "--no-report"], cwd=where, capture_output=True, text=True)
+    done = subprocess.run(
+        [FARE, "run", "study.yaml", "--no-report"], cwd=where, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     files = sorted((where / f"out{dim}" / "snapshots").iterdir())
     assert [f.name for f in files] == ["snapshot_000000.h5", "snapshot_000001.h5"], files
@@ -48,7 +50,12 @@ def is_text(value, *allowed):
 
 
 def is_float(value, shape=()):
-    return isinstance(value, (np.floating, np.ndarray)) and value.dtype.kind == "f" and np.shape(value) == shape and bool(np.all(np.isfinite(value)))
+    return (
+        isinstance(value, (np.floating, np.ndarray))
+        and value.dtype.kind == "f"
+        and np.shape(value) == shape
+        and bool(np.all(np.isfinite(value)))
+    )
 
 
 def is_float64(value, shape=()):
@@ -80,13 +87,19 @@ class Rules:
         if isinstance(node, h5py.Group):
             self.holds(f"{node.name}: a constant component is empty", len(node) == 0)
             self.attribute(node, "value", lambda v: np.shape(v) == () and np.dtype(type(v)).kind in "fui")
-            self.attribute(node, "shape", lambda v: isinstance(v, np.ndarray) and v.dtype == np.uint64 and tuple(v) == shape)
+            self.attribute(
+                node,
+                "shape",
+                lambda v: isinstance(v, np.ndarray) and v.dtype == np.uint64 and tuple(v) == shape,
+            )
         else:
             self.holds(f"{node.name}: shape {node.shape}, expected {shape}", node.shape == shape)
 
 
 def values(node):
-    return np.full(tuple(node.attrs["shape"]), node.attrs["value"]) if isinstance(node, h5py.Group) else node[()]
+    return (
+        np.full(tuple(node.attrs["shape"]), node.attrs["value"]) if isinstance(node, h5py.Group) else node[()]
+    )
 
 
 def check_root(rules):
@@ -99,11 +112,17 @@ def check_root(rules):
     rules.attribute(root, "iterationEncoding", is_text, "fileBased")
     pattern = rules.attribute(root, "iterationFormat", is_text)
     name = re.sub(r"%0?(\d*)T", lambda m: f"{1:0{m.group(1) or 1}d}", pattern.decode())
-    rules.holds(f"iterationFormat {pattern} gives the file's name", name == pathlib.Path(rules.file.filename).name)
+    rules.holds(
+        f"iterationFormat {pattern} gives the file's name", name == pathlib.Path(rules.file.filename).name
+    )
     rules.attribute(root, "author", is_text)
     rules.attribute(root, "software", is_text, "FARE")
     rules.attribute(root, "softwareVersion", is_text)
-    rules.attribute(root, "date", lambda v: is_text(v) and re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}", v.decode()))
+    rules.attribute(
+        root,
+        "date",
+        lambda v: is_text(v) and re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}", v.decode()),
+    )
     rules.holds("names under /data are integers", list(rules.file["data"]) == ["1"])
     rules.holds("groups beside /data are FARE's own", set(root) == {"data", "fare"})
 
@@ -120,7 +139,9 @@ def check_mesh(rules, mesh, dim):
     rules.record(mesh)
     rules.attribute(mesh, "geometry", is_text, "cartesian")
     rules.attribute(mesh, "dataOrder", is_text, "C")
-    labels = rules.attribute(mesh, "axisLabels", lambda v: isinstance(v, np.ndarray) and v.dtype.kind == "S" and v.shape == (dim,))
+    labels = rules.attribute(
+        mesh, "axisLabels", lambda v: isinstance(v, np.ndarray) and v.dtype.kind == "S" and v.shape == (dim,)
+    )
     order = [AXES.index(label.decode()) for label in labels]  # of the extents, slowest first
     rules.holds(f"{mesh.name}: axes {labels}", sorted(order) == list(range(dim)))
     extents = tuple(CELLS[dim][axis] for axis in order)
@@ -130,11 +151,16 @@ def check_mesh(rules, mesh, dim):
     rules.attribute(mesh, "gridUnitSI", is_float64)
     position = rules.attribute(mesh, "position", is_float, (dim,))
     rules.holds(f"{mesh.name}: cell averages stand at 0.5", np.all(position == 0.5))
-    rules.holds(f"{mesh.name}: the box", np.all(offset == LOWER) and np.allclose(offset + spacing * extents, UPPER, rtol=1e-14))
+    rules.holds(
+        f"{mesh.name}: the box",
+        np.all(offset == LOWER) and np.allclose(offset + spacing * extents, UPPER, rtol=1e-14),
+    )
 
 
 def check_density(rules, mesh, dim):
-    """The trap of stiffness 1 is dragged along x alone: its mean there obeys m' = sin(2 pi t) - m, m(1) = 0. A swap of axes would show."""
+    """The trap of stiffness 1 is dragged along x alone: its mean there obeys m' = sin(2 pi t) - m, m(1) = 0.
+    A swap of axes would show.
+    """
     w = 2 * np.pi
     t = 0.25
     mean = (np.sin(w * t) - w * np.cos(w * t) + w * np.exp(-t)) / (1 + w * w)
@@ -147,23 +173,36 @@ def check_density(rules, mesh, dim):
         marginal = mass.sum(tuple(k for k in range(dim) if k != i))
         m = (marginal * centres).sum()
         expected = mean if mesh.attrs["axisLabels"][i] == b"x" else 0
-        rules.holds(f"{mesh.name}: mean {m} along {mesh.attrs['axisLabels'][i]}, expected {expected}", abs(m - expected) < 0.02 * spacing[i])
+        rules.holds(
+            f"{mesh.name}: mean {m} along {mesh.attrs['axisLabels'][i]}, expected {expected}",
+            abs(m - expected) < 0.02 * spacing[i],
+        )
 
 
 def check_species(rules, species, dim):
     components = set(AXES[:dim])
     for name in ("position", "positionOffset"):
         rules.record(species[name])
-        rules.holds(f"{species.name}/{name} has {components}", isinstance(species[name], h5py.Group) and set(species[name]) == components)
+        rules.holds(
+            f"{species.name}/{name} has {components}",
+            isinstance(species[name], h5py.Group) and set(species[name]) == components,
+        )
         for axis in components:
             rules.component(species[name][axis], (COUNT,))
     for name in ("weighting", "id"):
         rules.record(species[name])
         rules.component(species[name], (COUNT,))
-    rules.holds(f"{species.name}: id", species["id"].dtype == np.uint64 and np.array_equal(species["id"][()], np.arange(COUNT)))
+    rules.holds(
+        f"{species.name}: id",
+        species["id"].dtype == np.uint64 and np.array_equal(species["id"][()], np.arange(COUNT)),
+    )
     for name in ("position", "positionOffset", "weighting", "id"):
-        rules.attribute(species[name], "macroWeighted", lambda v: isinstance(v, np.uint32) and v == (name == "weighting"))
-        rules.attribute(species[name], "weightingPower", lambda v: is_float64(v) and v == (name == "weighting"))
+        rules.attribute(
+            species[name], "macroWeighted", lambda v: isinstance(v, np.uint32) and v == (name == "weighting")
+        )
+        rules.attribute(
+            species[name], "weightingPower", lambda v: is_float64(v) and v == (name == "weighting")
+        )
     check_patches(rules, species, components)
 
 
@@ -174,7 +213,10 @@ def check_patches(rules, species, components):
     for node in (number, first):
         rules.holds(f"{node.name}: {node.dtype}", node.dtype == np.uint64 and node.ndim == 1)
         rules.component(node, number.shape)
-    rules.holds(f"{patches.name}: patches cover all particles", number[()].sum() == COUNT and np.array_equal(first[()], np.cumsum(number[()]) - number[()]))
+    rules.holds(
+        f"{patches.name}: patches cover all particles",
+        number[()].sum() == COUNT and np.array_equal(first[()], np.cumsum(number[()]) - number[()]),
+    )
     for name in ("offset", "extent"):
         rules.record(patches[name])
         rules.holds(f"{patches.name}/{name} has {components}", set(patches[name]) == components)
@@ -182,9 +224,14 @@ def check_patches(rules, species, components):
             rules.component(patches[name][axis], number.shape)
     for axis in components:
         place = values(species["position"][axis]) + values(species["positionOffset"][axis])
-        for n, start, lower, extent in zip(number[()], first[()], patches["offset"][axis][()], patches["extent"][axis][()]):
+        for n, start, lower, extent in zip(
+            number[()], first[()], patches["offset"][axis][()], patches["extent"][axis][()]
+        ):
             inside = place[int(start) : int(start + n)]
-            rules.holds(f"{patches.name}: [{lower}, {lower + extent}) along {axis}", np.all(inside >= lower) and np.all(inside < lower + extent))
+            rules.holds(
+                f"{patches.name}: [{lower}, {lower + extent}) along {axis}",
+                np.all(inside >= lower) and np.all(inside < lower + extent),
+            )
 
 
 def check(path, dim):
@@ -213,7 +260,11 @@ def validate(paths):
         return 0
     errors = 0
     for path in paths:
-        done = subprocess.run([sys.executable, "-m", "openpmd_validator.check_h5", "-i", str(path)], capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "openpmd_validator.check_h5", "-i", str(path)],
+            capture_output=True,
+            text=True,
+        )
         if "Result: 0 Errors" not in done.stdout:
             print(done.stdout, done.stderr)
             errors += 1

@@ -1,5 +1,8 @@
 /* fare-test: labels=verification ranks=1,2,3,4 timeout=120 */
-/* The generator: a rate matrix, at rest in the Boltzmann density, of second order, with the published relaxation rates. */
+/*
+  The generator: a rate matrix, at rest in the Boltzmann density, of second order, with the published
+  relaxation rates.
+*/
 #include "fare_test.h"
 
 #include <petscdmda.h>
@@ -35,7 +38,8 @@ static const struct {
   const char *name;
   int         dim;
   PetscInt    cells;
-} cases[] = {{"prinz", 1, 200}, {"ornstein_uhlenbeck", 1, 64}, {"double_well", 2, 40}, {"ornstein_uhlenbeck", 3, 14}};
+} cases[] = {
+  {"prinz", 1, 200}, {"ornstein_uhlenbeck", 1, 64}, {"double_well", 2, 40}, {"ornstein_uhlenbeck", 3, 14}};
 #define CASES (sizeof cases / sizeof cases[0])
 
 /* A = -L: off-diagonals at most 0, columns sum to 0, so mass is conserved and nothing becomes negative. */
@@ -58,8 +62,10 @@ static void is_a_rate_matrix(void **state)
     for (PetscInt row = first; row < last; row++) {
       assert_ok(MatGetRow(A, row, &n, &column, &value));
       for (PetscInt i = 0; i < n; i++) {
-        if (column[i] == row) assert_true(value[i] > 0);
-        else assert_true(value[i] <= 0);
+        if (column[i] == row)
+          assert_true(value[i] > 0);
+        else
+          assert_true(value[i] <= 0);
       }
       assert_ok(MatRestoreRow(A, row, &n, &column, &value));
     }
@@ -76,12 +82,18 @@ static void is_a_rate_matrix(void **state)
   }
 }
 
-/* L p = 0 for the Boltzmann masses, which are integrated by another quadrature; each row to round-off of its own terms. */
+/*
+  L p = 0 for the Boltzmann masses, which are integrated by another quadrature; each row to round-off of its
+  own terms.
+*/
 static void is_at_rest_in_boltzmann(void **state)
 {
   (void)state;
   for (size_t c = 0; c < CASES; c++) {
-    /* the cell's own quadrature is shared in one dimension; in more it is of sixth order, which these cells resolve */
+    /*
+      the cell's own quadrature is shared in one dimension; in more it is of sixth order, which these cells
+      resolve
+    */
     const double tolerance = cases[c].dim == 1 ? 1e-12 : 2e-3;
     fixture      f;
     Vec          p, flow, through;
@@ -170,7 +182,10 @@ static void apply_agrees_with_the_matrix(void **state)
   }
 }
 
-/* Detailed balance makes A similar to the symmetric matrix with -sqrt(r(i->j) r(j->i)) off the diagonal, which needs no p. */
+/*
+  Detailed balance makes A similar to the symmetric matrix with -sqrt(r(i->j) r(j->i)) off the diagonal, which
+  needs no p.
+*/
 static void symmetrise(Mat A, Mat *S)
 {
   Mat                back;
@@ -186,7 +201,8 @@ static void symmetrise(Mat A, Mat *S)
     assert_ok(MatGetRow(back, row, &m, NULL, &other));
     assert_int_equal(n, m);
     for (PetscInt i = 0; i < n; i++) {
-      if (column[i] != row) assert_ok(MatSetValue(*S, row, column[i], -sqrt(value[i] * other[i]), INSERT_VALUES));
+      if (column[i] != row)
+        assert_ok(MatSetValue(*S, row, column[i], -sqrt(value[i] * other[i]), INSERT_VALUES));
     }
     assert_ok(MatRestoreRow(back, row, &m, NULL, &other));
     assert_ok(MatRestoreRow(A, row, &n, &column, &value));
@@ -273,9 +289,9 @@ static void has_the_known_relaxation_rates(void **state)
 /* Rates follow a parameter that is driven, and the cached shapes give what the potential itself gives. */
 static void follows_the_protocol(void **state)
 {
-  fixture     f, still;
-  Vec         p, moving, fixed;
-  PetscReal   difference, size;
+  fixture   f, still;
+  Vec       p, moving, fixed;
+  PetscReal difference, size;
 
   (void)state;
   make(&f, "prinz", 1, 128);

@@ -1,13 +1,19 @@
 /* fare-test: labels=verification ranks=1,2 timeout=600 */
-/* Samplers that know their field: from the exact density they must draw that density, but for an error of their own that falls at the order of their solver. */
+/*
+  Samplers that know their field: from the exact density they must draw that density, but for an error of
+  their own that falls at the order of their solver.
+*/
 #include "oracles.h"
 
 #define BINS 40
 
-/* KL(p || samples) over bins of whole cells of about the same mass at time k; nothing may lie outside the grid. */
+/*
+  KL(p || samples) over bins of whole cells of about the same mass at time k; nothing may lie outside the
+  grid.
+*/
 static double divergence(const driven *d, int k, const fare_ensemble *e)
 {
-  const fare_grid *grid = d->exact->grid;
+  const fare_grid *grid       = d->exact->grid;
   double           mass[BINS] = {0}, count[BINS] = {0}, below = 0, kl = 0;
   int             *bin;
 
@@ -24,7 +30,8 @@ static double divergence(const driven *d, int k, const fare_ensemble *e)
     count[bin[cell]]++;
   }
   MPI_Allreduce(MPI_IN_PLACE, count, BINS, MPI_DOUBLE, MPI_SUM, e->comm);
-  for (int b = 0; b < BINS; b++) kl += mass[b] * log(mass[b] * ((double)e->count + 0.5 * BINS) / (count[b] + 0.5));
+  for (int b = 0; b < BINS; b++)
+    kl += mass[b] * log(mass[b] * ((double)e->count + 0.5 * BINS) / (count[b] + 0.5));
   free(bin);
   return kl;
 }
@@ -33,7 +40,8 @@ static const struct oracle {
   const char *method, *options;
 } oracles[] = {
   {"diffusion", "{sampling_steps: 48}"},
-  {"diffusion", "{sampling_steps: 64, sigma_min: 1.0e-6}"}, /* the score has no bound, what the steps make of it has */
+  /* the score has no bound, what the steps make of it has */
+  {"diffusion", "{sampling_steps: 64, sigma_min: 1.0e-6}"},
   {"diffusion", "{parametrisation: vp, sampling_steps: 48}"},
   {"diffusion", "{solver: sde, sampling_steps: 128}"},
   {"poisson_flow", "{dimensions: 8, sampling_steps: 48}"},
@@ -60,11 +68,17 @@ static void oracles_draw_the_exact_density(void **state)
     for (int k = 0; k < SNAPSHOTS; k++) {
       assert_ok(fare_sampler_advance(sampler, d.exact->times[k], e));
       mean += divergence(&d, k, e) / SNAPSHOTS;
-      assert_true(divergence(&d, (k + 1) % SNAPSHOTS, e) > (k + 1 < SNAPSHOTS ? 0.05 : 0.01)); /* it is this time's density and no other's */
+      /* it is this time's density and no other's */
+      assert_true(divergence(&d, (k + 1) % SNAPSHOTS, e) > (k + 1 < SNAPSHOTS ? 0.05 : 0.01));
     }
-    print_message("%s %s: mean KL %.3e, exact draws have %.3e\n", oracles[i].method, oracles[i].options, mean, floor);
-    /* 2 n KL of exact draws is chi squared with BINS - 1 degrees of freedom; the mean of five is within 5 standard deviations, and the methods' own error may add a fifth */
-    assert_between(mean, floor * (1 - 5 * sqrt(2. / (SNAPSHOTS * (BINS - 1)))), floor * (1.2 + 5 * sqrt(2. / (SNAPSHOTS * (BINS - 1)))));
+    print_message(
+      "%s %s: mean KL %.3e, exact draws have %.3e\n", oracles[i].method, oracles[i].options, mean, floor);
+    /*
+      2 n KL of exact draws is chi squared with BINS - 1 degrees of freedom; the mean of five is within 5
+      standard deviations, and the methods' own error may add a fifth
+    */
+    assert_between(mean, floor * (1 - 5 * sqrt(2. / (SNAPSHOTS * (BINS - 1)))),
+      floor * (1.2 + 5 * sqrt(2. / (SNAPSHOTS * (BINS - 1)))));
     assert_ok(fare_ensemble_destroy(&e));
     assert_ok(fare_sampler_destroy(&sampler));
   }
@@ -123,7 +137,8 @@ static void errors_fall_at_the_order_of_the_solver(void **state)
       assert_ok(fare_ensemble_destroy(&at[k]));
     }
     order = log2(error[0] / error[2]) / 2;
-    print_message("%s, %s: %.2e %.2e %.2e, order %.2f\n", all[i].method, all[i].options, error[0], error[1], error[2], order);
+    print_message("%s, %s: %.2e %.2e %.2e, order %.2f\n", all[i].method, all[i].options, error[0], error[1],
+      error[2], order);
     assert_between(order, all[i].order - 0.4, all[i].order + 1);
     assert_ok(fare_ensemble_destroy(&best));
   }
@@ -148,15 +163,19 @@ static void oracles_do_not_know_of_ranks(void **state)
         fare_system   *system;
         fare_sampler  *sampler;
 
-        if (mode) remember(comm[k], 1, methods[i], "{sampling_steps: 8}", 1500, &system, &sampler, at);
-        else sampler = make_oracle(comm[k], &d, methods[i], "{sampling_steps: 8}");
+        if (mode)
+          remember(comm[k], 1, methods[i], "{sampling_steps: 8}", 1500, &system, &sampler, at);
+        else
+          sampler = make_oracle(comm[k], &d, methods[i], "{sampling_steps: 8}");
         assert_ok(fare_ensemble_create(comm[k], 1, 1500, &e));
         assert_ok(fare_sampler_advance(sampler, 0.25, e));
         assert_ok(fare_sampler_advance(sampler, 0.5, e));
         assert_ok(fare_ensemble_checksum(e, &sum[k]));
         assert_ok(fare_ensemble_destroy(&e));
-        if (mode) forget(&system, &sampler, at);
-        else assert_ok(fare_sampler_destroy(&sampler));
+        if (mode)
+          forget(&system, &sampler, at);
+        else
+          assert_ok(fare_sampler_destroy(&sampler));
       }
       assert_true(sum[0] == sum[1]);
     }
@@ -181,9 +200,12 @@ static void they_go_on_from_a_file(void **state)
       fare_system   *system;
       fare_sampler  *sampler, *other;
 
-      if (mode) remember(PETSC_COMM_WORLD, 1, methods[i], "{sampling_steps: 8}", 700, &system, &sampler, at);
-      else sampler = make_oracle(PETSC_COMM_WORLD, &d, methods[i], "{sampling_steps: 8}");
-      other = make_sampler(PETSC_COMM_WORLD, methods[i], "{sampling_steps: 8}", 5, sampler->system, sampler->initial, &sampler->schedule);
+      if (mode)
+        remember(PETSC_COMM_WORLD, 1, methods[i], "{sampling_steps: 8}", 700, &system, &sampler, at);
+      else
+        sampler = make_oracle(PETSC_COMM_WORLD, &d, methods[i], "{sampling_steps: 8}");
+      other = make_sampler(PETSC_COMM_WORLD, methods[i], "{sampling_steps: 8}", 5, sampler->system,
+        sampler->initial, &sampler->schedule);
       assert_ok(fare_sampler_set_mode(other, sampler->mode, sampler->exact));
       assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 1, 1500, &e));
       assert_ok(fare_sampler_advance(sampler, 0.25, e));
@@ -196,14 +218,18 @@ static void they_go_on_from_a_file(void **state)
       assert_true(sum[0] == sum[1]);
       assert_ok(fare_ensemble_destroy(&e));
       assert_ok(fare_sampler_destroy(&other));
-      if (mode) forget(&system, &sampler, at);
-      else assert_ok(fare_sampler_destroy(&sampler));
+      if (mode)
+        forget(&system, &sampler, at);
+      else
+        assert_ok(fare_sampler_destroy(&sampler));
     }
   }
   driven_end(&d);
 }
 
-/* An oracle is nothing to be taught: it needs no particles, and says when a time is none of the schedule's. */
+/*
+  An oracle is nothing to be taught: it needs no particles, and says when a time is none of the schedule's.
+*/
 static void oracles_refuse_other_times(void **state)
 {
   fare_sampler  *sampler;

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """
-Systems that FARE was not built with: the template of input/plugin against an installed FARE, and formulas, both held against closed forms and built-in systems.
+Systems that FARE was not built with: the template of input/plugin against an installed FARE, and formulas,
+both held against closed forms and built-in systems.
 fare-test: labels=verification timeout=300
 """
 import os
@@ -37,7 +38,14 @@ def expect(what, holds):
 
 
 def command(arguments, where, **environment):
-    return subprocess.run([str(a) for a in arguments], cwd=where, capture_output=True, text=True, timeout=240, env={**os.environ, **environment})
+    return subprocess.run(
+        [str(a) for a in arguments],
+        cwd=where,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env={**os.environ, **environment},
+    )
 
 
 def checked(arguments, where, **environment):
@@ -68,7 +76,17 @@ def plan_of(output, where):
 def build_template(place):
     checked(["cmake", "--install", BINARY, "--prefix", place / "prefix"], place)
     shutil.copytree(place / "prefix" / "share" / "fare" / "input" / "plugin", place / "plugin")
-    checked(["cmake", "-S", place / "plugin", "-B", place / "plugin" / "build", f"-DCMAKE_PREFIX_PATH={place / 'prefix'}"], place)
+    checked(
+        [
+            "cmake",
+            "-S",
+            place / "plugin",
+            "-B",
+            place / "plugin" / "build",
+            f"-DCMAKE_PREFIX_PATH={place / 'prefix'}",
+        ],
+        place,
+    )
     checked(["cmake", "--build", place / "plugin" / "build"], place)
     return place / "plugin"
 
@@ -82,77 +100,194 @@ def template(place):
     nodes, weights = np.polynomial.legendre.leggauss(7)
     boltzmann = (np.exp(-1.5 * np.cos(3 * (phi[:, None] + nodes * np.pi / 256))) * weights / 2).sum(axis=1)
     boltzmann /= boltzmann.sum() * 2 * np.pi / 256
-    expect(f"the ring rests in its Boltzmann density (off by {abs(still / boltzmann - 1).max():.1e})", abs(still / boltzmann - 1).max() < 1e-6)
+    expect(
+        f"the ring rests in its Boltzmann density (off by {abs(still / boltzmann - 1).max():.1e})",
+        abs(still / boltzmann - 1).max() < 1e-6,
+    )
 
     moved = run("my_system.yaml", "moved", plugin, *small)
     expect("a torque that swings moves it", abs(moved[1] - boltzmann).max() > 0.01)
-    formula = "{axes: [phi], potential: 'height*cos(wells*phi)', extra: [torque], lower: [%.17g], upper: [%.17g], periodic: [true]}" % (-np.pi, np.pi)
+    formula = (
+        "{axes: [phi], potential: 'height*cos(wells*phi)', extra: [torque], lower: [%.17g], upper: [%.17g],"
+        " periodic: [true]}" % (-np.pi, np.pi)
+    )
     text = (plugin / "my_system.yaml").read_text()
-    (plugin / "formula.yaml").write_text(text.replace("plugin: build/my_system.so,", f"expression: {formula},").replace("wells: 3}", "wells: 3, torque: 0}"))
+    (plugin / "formula.yaml").write_text(
+        text.replace("plugin: build/my_system.so,", f"expression: {formula},").replace(
+            "wells: 3}", "wells: 3, torque: 0}"
+        )
+    )
     same = run("formula.yaml", "formula", plugin, *small)
-    expect(f"as a formula it has the same densities (off by {abs(same - moved).max():.1e})", abs(same - moved).max() < 1e-12)
+    expect(
+        f"as a formula it has the same densities (off by {abs(same - moved).max():.1e})",
+        abs(same - moved).max() < 1e-12,
+    )
 
     # what was written as the resolved plan runs from anywhere
     (place / "elsewhere").mkdir()
     (place / "elsewhere" / "plan.yaml").write_text(plan_of("moved", plugin))
     again = run("plan.yaml", "again", place / "elsewhere", "--set", "study=my_system")
     expect("the resolved plan of a plugin reads back", np.array_equal(again, moved))
-    expect("and to the same plan", plan_of("again", place / "elsewhere").replace("'again'", "'moved'") == plan_of("moved", plugin))
+    expect(
+        "and to the same plan",
+        plan_of("again", place / "elsewhere").replace("'again'", "'moved'") == plan_of("moved", plugin),
+    )
 
 
 def sampler(plugin):
-    """The template of a sampler: exact where the dynamics are linear, the same on one rank and three, and after it was stopped."""
-    small = ["--set", "truth.cells=256", "--set", "measures=[kl]", "--set", "ensembles.langevin.particles=2000", "--set", "ensembles.boltzmann.particles=2000"]
+    """The template of a sampler: exact where the dynamics are linear, the same on one rank and three, and
+    after it was stopped.
+    """
+    small = [
+        "--set",
+        "truth.cells=256",
+        "--set",
+        "measures=[kl]",
+        "--set",
+        "ensembles.langevin.particles=2000",
+        "--set",
+        "ensembles.boltzmann.particles=2000",
+    ]
     run("my_sampler.yaml", "linear", plugin, *small)
     run("my_sampler.yaml", "on_three", plugin, *small, ranks=3)
     for k in range(30):
-        done = command([FARE, "run", "my_sampler.yaml", "--no-report", "--resume", "--max-seconds", "0.001", "--checkpoint-seconds", "0", "--set", "output.directory=stopped", *small], plugin)
+        done = command(
+            [
+                FARE,
+                "run",
+                "my_sampler.yaml",
+                "--no-report",
+                "--resume",
+                "--max-seconds",
+                "0.001",
+                "--checkpoint-seconds",
+                "0",
+                "--set",
+                "output.directory=stopped",
+                *small,
+            ],
+            plugin,
+        )
         if done.returncode != 75:
             break
-    expect(f"a study with a sampler of one's own goes on when it was stopped ({k} times)", done.returncode == 0 and k > 5)
+    expect(
+        f"a study with a sampler of one's own goes on when it was stopped ({k} times)",
+        done.returncode == 0 and k > 5,
+    )
 
     def read(output):
         with h5py.File(plugin / output / "study.h5") as data:
             kl = data["comparisons/mine/kl"]
-            return kl["value"][...], kl["floor_mean"][...], kl["floor_high"][...], dict(data["ensembles/mine"].attrs)
+            return (
+                kl["value"][...],
+                kl["floor_mean"][...],
+                kl["floor_high"][...],
+                dict(data["ensembles/mine"].attrs),
+            )
 
     value, mean, high, about = read("linear")
-    expect(f"normal distributions follow a trap that is dragged to within the noise ({value.mean():.2e}, floor {mean.mean():.2e})", value.mean() < 1.1 * mean.mean() and (value > high).sum() <= 4)
-    expect("study.h5 has the name that the plugin gives", str(about["sampler"].decode() if isinstance(about["sampler"], bytes) else about["sampler"]) == "moving_normal")
+    expect(
+        (
+            f"normal distributions follow a trap that is dragged to within the noise ({value.mean():.2e},"
+            f" floor {mean.mean():.2e})"
+        ),
+        value.mean() < 1.1 * mean.mean() and (value > high).sum() <= 4,
+    )
+    expect(
+        "study.h5 has the name that the plugin gives",
+        str(about["sampler"].decode() if isinstance(about["sampler"], bytes) else about["sampler"])
+        == "moving_normal",
+    )
     for other in ("on_three", "stopped"):
         a, b = (plugin / output / "measures.csv" for output in ("linear", other))
         expect(f"its numbers are the same {other.replace('_', ' ')}", a.read_bytes() == b.read_bytes())
     (plugin / "plan.yaml").write_text(plan_of("linear", plugin))
     again = command([FARE, "check", "plan.yaml"], plugin)
-    expect("the resolved plan with a sampler of one's own reads back", again.returncode == 0 and "build/my_sampler.so" in again.stdout)
-    wide = command([FARE, "run", "my_sampler.yaml", "--no-report", "--set", "output.directory=wide", "--set", "ensembles.mine.widen=2", *small], plugin)
+    expect(
+        "the resolved plan with a sampler of one's own reads back",
+        again.returncode == 0 and "build/my_sampler.so" in again.stdout,
+    )
+    wide = command(
+        [
+            FARE,
+            "run",
+            "my_sampler.yaml",
+            "--no-report",
+            "--set",
+            "output.directory=wide",
+            "--set",
+            "ensembles.mine.widen=2",
+            *small,
+        ],
+        plugin,
+    )
     expect("its own parameter is read", wide.returncode == 0 and read("wide")[0].mean() > 10 * mean.mean())
-    for setting, said in [("ensembles.mine.widen=-1", "widen"), ("ensembles.mine.wide=1", "did you mean 'widen'"), ("ensembles.mine.sampler=langevin", "not both"), ("ensembles.mine.oracle=true", "does not run so"), ("ensembles.mine.plugin=build/my_system.so", "is a system, expected a sampler")]:
+    for setting, said in [
+        ("ensembles.mine.widen=-1", "widen"),
+        ("ensembles.mine.wide=1", "did you mean 'widen'"),
+        ("ensembles.mine.sampler=langevin", "not both"),
+        ("ensembles.mine.oracle=true", "does not run so"),
+        ("ensembles.mine.plugin=build/my_system.so", "is a system, expected a sampler"),
+    ]:
         bad = command([FARE, "check", "my_sampler.yaml", "--set", setting], plugin)
-        expect(f"{setting} is refused: {bad.stderr.strip()[:120]}", bad.returncode == 2 and said in bad.stderr and bad.stderr.count("\n") == 1)
+        expect(
+            f"{setting} is refused: {bad.stderr.strip()[:120]}",
+            bad.returncode == 2 and said in bad.stderr and bad.stderr.count("\n") == 1,
+        )
 
 
 def formulas(place):
     (place / "built_in.yaml").write_text(DRIVEN.format(system="{name: prinz}"))
-    (place / "formula.yaml").write_text(DRIVEN.format(system=f'{{expression: {{potential: "{PRINZ}", lower: [-2], upper: [2]}}, parameters: {{height: 4.0, tilt: 0.0}}}}'))
+    (place / "formula.yaml").write_text(
+        DRIVEN.format(
+            system=(
+                f'{{expression: {{potential: "{PRINZ}", lower: [-2], upper: [2]}}, parameters: {{height: 4.0,'
+                " tilt: 0.0}}"
+            )
+        )
+    )
     built_in = run("built_in.yaml", "built_in", place)
     formula = run("formula.yaml", "formula", place)
-    expect(f"prinz as a formula has the densities of prinz (off by {abs(formula - built_in).max():.1e})", abs(formula - built_in).max() < 1e-12)
+    expect(
+        f"prinz as a formula has the densities of prinz (off by {abs(formula - built_in).max():.1e})",
+        abs(formula - built_in).max() < 1e-12,
+    )
     expect("which move", abs(built_in[1] - built_in[0]).max() > 0.1)
     (place / "plan.yaml").write_text(plan_of("formula", place))
-    expect("the resolved plan of a formula reads back", np.array_equal(run("plan.yaml", "again", place), formula))
+    expect(
+        "the resolved plan of a formula reads back", np.array_equal(run("plan.yaml", "again", place), formula)
+    )
 
 
 def cache_is_shared(place):
-    """Jobs and ranks that all find an empty cache: one object afterwards, no leftovers, and nobody saw half a file."""
+    """Jobs and ranks that all find an empty cache: one object afterwards, no leftovers, and nobody saw half a
+    file.
+    """
     empty = place / "empty"
     study = place / "formula.yaml"
-    jobs = [subprocess.Popen([MPIEXEC, "-n", "2", FARE, "check", str(study)], cwd=place, env={**os.environ, "FARE_CACHE": str(empty)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(3)]
+    jobs = [
+        subprocess.Popen(
+            [MPIEXEC, "-n", "2", FARE, "check", str(study)],
+            cwd=place,
+            env={**os.environ, "FARE_CACHE": str(empty)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(3)
+    ]
     codes = [job.communicate(timeout=120) and job.returncode for job in jobs]
     left = [f.name for f in empty.iterdir()]
-    expect(f"three jobs at once with an empty cache: {codes}, {left}", codes == [0, 0, 0] and len(left) == 1 and left[0].endswith(".so"))
+    expect(
+        f"three jobs at once with an empty cache: {codes}, {left}",
+        codes == [0, 0, 0] and len(left) == 1 and left[0].endswith(".so"),
+    )
     done = command([FARE, "check", study], place, FARE_CACHE=str(empty), CC="no-compiler-is-called-this")
-    expect("another compiler is another object", done.returncode == 1 and "no-compiler-is-called-this" in done.stderr and len(list(empty.iterdir())) == 1)
+    expect(
+        "another compiler is another object",
+        done.returncode == 1
+        and "no-compiler-is-called-this" in done.stderr
+        and len(list(empty.iterdir())) == 1,
+    )
     compiler = place / "compiler"
     compiler.write_text('#!/bin/sh\nexec cc "$@"\n')
     compiler.chmod(0o700)

@@ -13,10 +13,13 @@ static int by_size(const void *a, const void *b)
   return (x > y) - (x < y);
 }
 
-/* Largest distance of the sorted radii' cumulative from that of the density rho^(N - 1) (rho^2 + D)^(-(N + D)/2), in the variable a = arctan(rho/sqrt D): sin^(N - 1) a cos^(D - 1) a. */
+/*
+  Largest distance of the sorted radii' cumulative from that of the density rho^(N - 1) (rho^2 + D)^(-(N +
+  D)/2), in the variable a = arctan(rho/sqrt D): sin^(N - 1) a cos^(D - 1) a.
+*/
 static double kolmogorov_smirnov(int dim, int D, size_t n, double radius[])
 {
-  const int steps = 200000;
+  const int steps      = 200000;
   double   *cumulative = calloc((size_t)steps + 1, sizeof *cumulative), worst = 0;
 
   for (int k = 0; k < steps; k++) {
@@ -26,7 +29,8 @@ static double kolmogorov_smirnov(int dim, int D, size_t n, double radius[])
   }
   qsort(radius, n, sizeof *radius, by_size);
   for (size_t i = 0; i < n; i++) {
-    const double at = atan(radius[i] / sqrt(D)) / (M_PI / 2) * steps, f = at - floor(at), *c = cumulative + (int)PetscMin(at, steps - 1);
+    const double at = atan(radius[i] / sqrt(D)) / (M_PI / 2) * steps, f = at - floor(at),
+                 *c = cumulative + (int)PetscMin(at, steps - 1);
     const double p  = (c[0] + f * (c[1] - c[0])) / cumulative[steps];
 
     worst = PetscMax(worst, PetscMax(fabs(p - (double)i / (double)n), fabs((double)(i + 1) / (double)n - p)));
@@ -44,7 +48,7 @@ static void the_noise_has_its_distribution(void **state)
   (void)state;
   for (int dim = 1; dim <= 3; dim++) {
     for (size_t k = 0; k < PETSC_STATIC_ARRAY_LENGTH(Ds); k++) {
-      const int D = Ds[k];
+      const int D                       = Ds[k];
       double    direction[FARE_DIM_MAX] = {0}, square[FARE_DIM_MAX] = {0}, clipped, distance;
       int       touched = 0;
 
@@ -71,14 +75,16 @@ static void the_noise_has_its_distribution(void **state)
       assert_between(distance, 0, bound);
       /* the mistake of clipping b = rho^2/(rho^2 + D) would be seen at once where it touches many */
       for (int i = 0; i < DRAWS; i++) {
-        const double b = radius[i] * radius[i] / (radius[i] * radius[i] + D), c = PetscMin(PetscMax(b, 1e-3), 1 - 1e-3);
+        const double b = radius[i] * radius[i] / (radius[i] * radius[i] + D),
+                     c = PetscMin(PetscMax(b, 1e-3), 1 - 1e-3);
 
         touched += b != c;
         radius[i] = sqrt(D * c / (1 - c));
       }
       clipped = kolmogorov_smirnov(dim, D, DRAWS, radius);
       if (dim == 1 && D == 128) {
-        print_message("N = 1, D = 128: distance %.4f, clipped %.4f; clipping touches %.1f%% of draws\n", distance, clipped, 100. * touched / DRAWS);
+        print_message("N = 1, D = 128: distance %.4f, clipped %.4f; clipping touches %.1f%% of draws\n",
+          distance, clipped, 100. * touched / DRAWS);
         assert_between((double)touched / DRAWS, 0.27, 0.29);
         assert_true(clipped > 50 * bound);
       }
@@ -112,7 +118,8 @@ static void gammas_have_their_moments(void **state)
   }
 }
 
-#define WELLS "{width: 32, layers: 3, steps: 4000, batch: 1024, learning_rate: 4.0e-3, octaves: 4, time_octaves: 2"
+#define WELLS \
+  "{width: 32, layers: 3, steps: 4000, batch: 1024, learning_rate: 4.0e-3, octaves: 4, time_octaves: 2"
 
 static void two_moving_wells(void **state)
 {
@@ -136,7 +143,9 @@ static void a_moving_gaussian_in_two_dimensions(void **state)
   student s;
 
   (void)state;
-  moving_begin(PETSC_COMM_WORLD, "poisson_flow", 2, "{width: 32, layers: 2, steps: 3000, batch: 1024, learning_rate: 4.0e-3, octaves: 1, time_octaves: 2}", &s);
+  moving_begin(PETSC_COMM_WORLD, "poisson_flow", 2,
+    "{width: 32, layers: 2, steps: 3000, batch: 1024, learning_rate: 4.0e-3, octaves: 1, time_octaves: 2}",
+    &s);
   teach_moving(&s, 16384);
   assert_good_gaussian(&s, 20000);
   student_end(&s);
@@ -145,7 +154,8 @@ static void a_moving_gaussian_in_two_dimensions(void **state)
 static void saved_networks_draw_the_same(void **state)
 {
   (void)state;
-  assert_saved_draw_the_same("poisson_flow", "{width: 16, layers: 2, steps: 60, batch: 700, sampling_steps: 18}", 60);
+  assert_saved_draw_the_same(
+    "poisson_flow", "{width: 16, layers: 2, steps: 60, batch: 700, sampling_steps: 18}", 60);
 }
 
 static const struct CMUnitTest tests[] = {

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """
-No pulse of a drive is stepped over, however far apart snapshots are: means of a trap in closed form, m(t) the integral of exp(-(t - s)) tilt(s), for every
+No pulse of a drive is stepped over, however far apart snapshots are: means of a trap in closed form, m(t) the
+integral of exp(-(t - s)) tilt(s), for every
 waveform, in one and two dimensions, by formulas, and by both time methods; and the work of a pulse.
 fare-test: labels=verification timeout=300
 """
@@ -19,15 +20,25 @@ MPIEXEC = os.environ.get("FARE_MPIEXEC", "mpiexec")
 
 TRAP = "{name: ornstein_uhlenbeck}"
 TRAP_2D = "{name: ornstein_uhlenbeck, dimension: 2}"
-DRIFT = "{expression: {axes: [x], drift: ['tilt - x'], diffusion: ['1'], lower: [-7], upper: [7]}, parameters: {tilt: 0}}"
+DRIFT = (
+    "{expression: {axes: [x], drift: ['tilt - x'], diffusion: ['1'], lower: [-7], upper: [7]}, parameters:"
+    " {tilt: 0}}"
+)
 # a pulse that a formula makes of a parameter that only rises
-MADE = "{expression: {axes: [x], potential: 'x^2/2 - 4*exp(-((s - 0.6171)/0.004)^2)*x', lower: [-7], upper: [7]}, parameters: {s: 0}}"
+MADE = (
+    "{expression: {axes: [x], potential: 'x^2/2 - 4*exp(-((s - 0.6171)/0.004)^2)*x', lower: [-7], upper:"
+    " [7]}, parameters: {s: 0}}"
+)
 
-TRIANGLE = "{parameter: tilt, waveform: tabulated, amplitude: 8, times: [0, 7.03, 7.11, 7.19], values: [0, 0, 1, 0]}"
+TRIANGLE = (
+    "{parameter: tilt, waveform: tabulated, amplitude: 8, times: [0, 7.03, 7.11, 7.19], values: [0, 0, 1, 0]}"
+)
 RAMP = "{parameter: tilt, waveform: ramp, amplitude: 1.5, start: 8.9, end: 9.7}"
 SMOOTH = "{parameter: tilt, waveform: smoothstep, amplitude: 1.5, start: 9.2, end: 9.3}"
 SQUARE = "{parameter: tilt, waveform: square, amplitude: 2, period: 2.5, duty: 0.02}"
-SINE = "{parameter: tilt, waveform: sine, amplitude: 10, period: 0.009765625, phase: 0.7}"  # 512 periods between snapshots
+SINE = (  # 512 periods between snapshots
+    "{parameter: tilt, waveform: sine, amplitude: 10, period: 0.009765625, phase: 0.7}"
+)
 RISE = "{parameter: s, waveform: ramp, amplitude: 1, start: 0, end: 10}"
 failures = []
 
@@ -54,7 +65,7 @@ def sine(t):
 
 
 def made(t):
-    return 4 * np.exp(-(((t / 10) - 0.6171) / 0.004) ** 2)
+    return 4 * np.exp(-((((t / 10) - 0.6171) / 0.004) ** 2))
 
 
 def expect(what, holds):
@@ -66,11 +77,28 @@ def expect(what, holds):
 def run(place, name, system, drive, cells, *more, ranks=0, petsc=()):
     """The study's file, and the density, its place and the estimated error of every snapshot."""
     study = place / f"{name}.yaml"
-    study.write_text(f"study: pulse\nsystem: {system}\ndrive: [{drive}]\ninitial: {{density: gaussian, mean: {[0.0] * len(cells)}, sd: {[1.0] * len(cells)}}}\n"
-                     f"snapshots: {{start: 0.0, end: 10.0, count: 3}}\ntruth: {{cells: {cells}}}\n")
+    study.write_text(
+        f"study: pulse\nsystem: {system}\ndrive: [{drive}]\ninitial: {{density: gaussian, mean:"
+        f" {[0.0] * len(cells)}, sd: {[1.0] * len(cells)}}}\nsnapshots: {{start: 0.0, end: 10.0, count:"
+        f" 3}}\ntruth: {{cells: {cells}}}\n"
+    )
     launch = [MPIEXEC, "-n", str(ranks)] if ranks else []
-    done = subprocess.run([*launch, FARE, "run", study, "--no-report", "--set", f"output.directory={place / name}", *more, *(["--", *petsc] if petsc else [])],
-                          capture_output=True, text=True, timeout=240)
+    done = subprocess.run(
+        [
+            *launch,
+            FARE,
+            "run",
+            study,
+            "--no-report",
+            "--set",
+            f"output.directory={place / name}",
+            *more,
+            *(["--", *petsc] if petsc else []),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
     if done.returncode:
         sys.exit(f"{name}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
     return place / name
@@ -98,15 +126,27 @@ def exact_mean(tilt, t):
 
 
 def follows(place, name, system, drive, tilt, cells, tolerance, more=(), **how):
-    worst = max(abs(mean - exact_mean(tilt, t)) for t, mean in means(run(place, name, system, drive, cells, *more, **how)) if t > 0)
-    expect(f"{name}: means off by {worst:.1e} (at most {tolerance:.0e}); the largest is {max(abs(exact_mean(tilt, t)) for t in (5.0, 10.0)):.2g}", worst < tolerance)
+    worst = max(
+        abs(mean - exact_mean(tilt, t))
+        for t, mean in means(run(place, name, system, drive, cells, *more, **how))
+        if t > 0
+    )
+    expect(
+        (
+            f"{name}: means off by {worst:.1e} (at most {tolerance:.0e}); the largest is"
+            f" {max(abs(exact_mean(tilt, t)) for t in (5.0, 10.0)):.2g}"
+        ),
+        worst < tolerance,
+    )
 
 
 def work(place):
     """W = - integral of m(t) d tilt, along the mean of the trap."""
     output = run(place, "work", TRAP, TRIANGLE, [512], "--set", "thermodynamics.points=4")
     t = np.linspace(7.03, 7.19, 16001)
-    m = np.array([np.sum(np.exp(-(t[i] - t[: i + 1])) * triangle(t[: i + 1])) for i in range(0, len(t), 40)]) * (t[1] - t[0])
+    m = np.array(
+        [np.sum(np.exp(-(t[i] - t[: i + 1])) * triangle(t[: i + 1])) for i in range(0, len(t), 40)]
+    ) * (t[1] - t[0])
     exact = -float(np.sum(0.5 * (m[1:] + m[:-1]) * np.diff(triangle(t[::40]))))
     with h5py.File(output / "study.h5") as data:
         found = float(data["thermodynamics/work"][-1])
@@ -114,7 +154,9 @@ def work(place):
 
 
 def generator(tilt, lower, upper, cells):
-    """Of dX = (tilt - X) dt + sqrt(2) dW by fluxes of Scharfetter and Gummel, with a wall below and an end that absorbs above."""
+    """Of dX = (tilt - X) dt + sqrt(2) dW by fluxes of Scharfetter and Gummel, with a wall below and an end
+    that absorbs above.
+    """
     h = (upper - lower) / cells
     x = lower + h * (np.arange(cells) + 0.5)
     z = (tilt - (x + h / 2)) * h
@@ -135,12 +177,20 @@ def survival(place):
     for _ in range(710):
         p = rest @ p
     for k in range(80):  # the pulse, from 7.10 to 7.14, by Crank and Nicolson
-        L = generator(160 * np.interp(7.10 + (k + 0.5) * 5e-4, [7.10, 7.12, 7.14], [0, 1, 0]), lower, upper, cells)
+        L = generator(
+            160 * np.interp(7.10 + (k + 0.5) * 5e-4, [7.10, 7.12, 7.14], [0, 1, 0]), lower, upper, cells
+        )
         p = np.linalg.solve(one - 2.5e-4 * L, p + 2.5e-4 * (L @ p))
     for _ in range(286):
         p = rest @ p
-    push = "{parameter: tilt, waveform: tabulated, amplitude: 160, times: [0, 7.10, 7.12, 7.14], values: [0, 0, 1, 0]}"
-    kind = "{name: few, kind: driven_passage, span: 10, after: over, starts: 1, target: {lower: [3.5]}, from: {upper: [1.0]}, survival: 2, horizon: 10, tolerance: 1.0e-3}"
+    push = (
+        "{parameter: tilt, waveform: tabulated, amplitude: 160, times: [0, 7.10, 7.12, 7.14], values: [0, 0,"
+        " 1, 0]}"
+    )
+    kind = (
+        "{name: few, kind: driven_passage, span: 10, after: over, starts: 1, target: {lower: [3.5]}, from:"
+        " {upper: [1.0]}, survival: 2, horizon: 10, tolerance: 1.0e-3}"
+    )
     output = run(place, "survival", TRAP, push, [3072], "--set", f"analysis=[{kind}]")
     with h5py.File(output / "study.h5") as data:
         found = float(data["analysis/few/survival"][-1])
@@ -154,10 +204,21 @@ def main():
         follows(place, "ramp", TRAP, RAMP, ramp, [512], 2e-4)
         follows(place, "smoothstep", TRAP, SMOOTH, smooth, [512], 2e-4)
         follows(place, "square", TRAP, SQUARE, square, [512], 1e-4)
-        follows(place, "sine", TRAP, SINE, sine, [256], 1e-3, more=("--set", "truth.estimate=false", "--set", "truth.tolerance=1e-5"))
+        follows(
+            place,
+            "sine",
+            TRAP,
+            SINE,
+            sine,
+            [256],
+            1e-3,
+            more=("--set", "truth.estimate=false", "--set", "truth.tolerance=1e-5"),
+        )
         follows(place, "triangle_2d", TRAP_2D, TRIANGLE, triangle, [64, 64], 5e-3, ranks=2)
         follows(place, "triangle_drift", DRIFT, TRIANGLE, triangle, [512], 1e-4)
-        follows(place, "triangle_ts", TRAP, TRIANGLE, triangle, [256], 5e-4, petsc=["-truth_ts_type", "arkimex"])
+        follows(
+            place, "triangle_ts", TRAP, TRIANGLE, triangle, [256], 5e-4, petsc=["-truth_ts_type", "arkimex"]
+        )
         follows(place, "made", MADE, RISE, made, [512], 1e-4)
         work(place)
         survival(place)

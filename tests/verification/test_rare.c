@@ -5,15 +5,16 @@
 
 static double prinz_potential(double x)
 {
-  return 4 * (pow(x, 8) + 0.8 * exp(-80 * x * x) + 0.2 * exp(-80 * (x - 0.5) * (x - 0.5)) +
-              0.5 * exp(-40 * (x + 0.5) * (x + 0.5)));
+  return 4 *
+    (pow(x, 8) + 0.8 * exp(-80 * x * x) + 0.2 * exp(-80 * (x - 0.5) * (x - 0.5)) +
+      0.5 * exp(-40 * (x + 0.5) * (x + 0.5)));
 }
 
 /* ln of tau(x) = (1/kT) int_x^b dy e^{U(y)/kT} int_lower^y dz e^{-U(z)/kT}, in logarithms. */
 static double log_passage(potential U, double kT, double lower, double x, double b)
 {
   enum { N = 40000 };
-  const double h = (b - lower) / N;
+  const double h      = (b - lower) / N;
   double       inside = -HUGE_VAL, sum = -HUGE_VAL;
 
   for (int i = 0; i < N; i++) {
@@ -21,7 +22,7 @@ static double log_passage(potential U, double kT, double lower, double x, double
     double       part;
 
     inside = fmax(inside, half) + log1p(exp(-fabs(inside - half)));
-    part = log(h / kT) + u + inside;
+    part   = log(h / kT) + u + inside;
     if (y > x) sum = fmax(sum, part) + log1p(exp(-fabs(sum - part)));
     inside = fmax(inside, half) + log1p(exp(-fabs(inside - half)));
   }
@@ -46,24 +47,24 @@ static void no_barrier_is_too_high(void **state)
     double      height, lower, x, b;
     const char *sets;
   } cases[] = {
-      {"double_well", two_wells, 1, -3.5, -1, 1, "target: {lower: [1]}, points: [-1]"},
-      {"prinz", prinz_potential, 3.2, -1.5, -0.7, 0.7, "target: {lower: [0.7]}, points: [-0.7]"},
+    {"double_well", two_wells, 1, -3.5, -1, 1, "target: {lower: [1]}, points: [-1]"},
+    {"prinz", prinz_potential, 3.2, -1.5, -0.7, 0.7, "target: {lower: [0.7]}, points: [-0.7]"},
   };
   const double barrier[] = {12, 33, 60};
 
   (void)state;
   for (size_t c = 0; c < 2; c++) {
     for (size_t k = 0; k < 3; k++) {
-      const double kT = cases[c].height / barrier[k],
+      const double kT    = cases[c].height / barrier[k],
                    exact = exp(log_passage(cases[c].U, kT, cases[c].lower, cases[c].x, cases[c].b));
       double  tau, error, ab, ba, first, zero;
       char    yaml[512];
       section s;
 
       snprintf(yaml, sizeof yaml,
-               "analysis:\n  - {name: t, kind: passage, %s}\n  - {name: r, kind: relaxation, count: 2}\n"
-               "  - {name: c, kind: committor, a: {upper: [%g]}, b: {lower: [%g]}}\n",
-               cases[c].sets, cases[c].x, cases[c].b);
+        "analysis:\n  - {name: t, kind: passage, %s}\n  - {name: r, kind: relaxation, count: 2}\n"
+        "  - {name: c, kind: committor, a: {upper: [%g]}, b: {lower: [%g]}}\n",
+        cases[c].sets, cases[c].x, cases[c].b);
       run_section(make_cold(cases[c].name, 1, kT), 1024, yaml, &s);
       assert_ok(fare_analysis_value(s.analysis[0], "time", 0, &tau, &error));
       assert_ok(fare_analysis_value(s.analysis[1], "rate", 0, &zero, NULL));
@@ -72,7 +73,7 @@ static void no_barrier_is_too_high(void **state)
       assert_ok(fare_analysis_value(s.analysis[2], "rate_ba", 0, &ba, NULL));
       if (getenv("FARE_TEST_SHOW"))
         fare_log("%s %g kT: %.9g +- %.1e, expected %.9g; rates %.9g, %.9g + %.9g", cases[c].name, barrier[k],
-                 tau, error, exact, first, ab, ba);
+          tau, error, exact, first, ab, ba);
       assert_near(tau, exact, 1e-5 * exact);
       assert_between(error, 1e-12 * tau, 1e-3 * tau);
       assert_true(zero == 0);
@@ -89,8 +90,8 @@ static void two_axes_keep_digits(void **state)
 {
   const char *yaml[] = {"analysis: [{name: t, kind: passage, target: {lower: [0.8]}, points: [-1]}, {name: "
                         "r, kind: relaxation, count: 2}]",
-                        "analysis: [{name: t, kind: passage, target: {lower: [0.8, -9]}, points: [[-1, "
-                        "0.3]]}, {name: r, kind: relaxation, count: 2}]"};
+    "analysis: [{name: t, kind: passage, target: {lower: [0.8, -9]}, points: [[-1, "
+    "0.3]]}, {name: r, kind: relaxation, count: 2}]"};
   double      tau[2], rate[2];
 
   (void)state;
@@ -101,7 +102,7 @@ static void two_axes_keep_digits(void **state)
     assert_ok(read_section(system, 96, yaml[k], &s));
     s.grid = NULL;
     assert_ok(fare_grid_create(PETSC_COMM_WORLD, 1 + k, (PetscInt[]){96, 96}, (double[]){-1.6, -1},
-                               (double[]){1.6, 1}, NULL, &s.grid));
+      (double[]){1.6, 1}, NULL, &s.grid));
     assert_ok(fare_analyses_run(s.count, s.analysis, s.grid));
     assert_ok(fare_analysis_value(s.analysis[0], "time", 0, &tau[k], NULL));
     assert_ok(fare_analysis_value(s.analysis[1], "rate", 1, &rate[k], NULL));
@@ -127,15 +128,15 @@ static void cold_diffusion(int dim, const double *theta, size_t n, const double 
   for (size_t i = 0; i < n; i++) D[0][i] = theta[0];
 }
 static const fare_parameter   cold_parameters[] = {{"noise", 1. / 30, 1e-6, 100, ""}, FARE_PARAMETERS_END};
-static const fare_system_type cold = {
-    .name = "cold",
-    .dimension_least = 1,
-    .dimension_most = 1,
-    .parameters = cold_parameters,
-    .lower = {-1.8},
-    .upper = {1.8},
-    .drift = cubic_drift,
-    .diffusion = cold_diffusion,
+static const fare_system_type cold              = {
+               .name            = "cold",
+               .dimension_least = 1,
+               .dimension_most  = 1,
+               .parameters      = cold_parameters,
+               .lower           = {-1.8},
+               .upper           = {1.8},
+               .drift           = cubic_drift,
+               .diffusion       = cold_diffusion,
 };
 
 static double tilted(double x)
@@ -146,10 +147,10 @@ static double tilted(double x)
 static void populations_balance_over_barriers(void **state)
 {
   const double T = 1. / 30, left = integral(tilted, T, -1, -1.8, 0, 0, 0),
-               right = integral(tilted, T, -1, 0, 1.8, 0, 0);
+               right        = integral(tilted, T, -1, 0, 1.8, 0, 0);
   fare_system       *system = make_system(&cold, 1);
-  fare_grid         *grid = make_grid_on(PETSC_COMM_SELF, system, 1024);
-  double             sum = 0;
+  fare_grid         *grid   = make_grid_on(PETSC_COMM_SELF, system, 1024);
+  double             sum    = 0;
   fare_solved        solved;
   const PetscScalar *p;
   Vec                P;
@@ -214,14 +215,13 @@ static void bars_hold_at_points(void **state)
     for (int i = 0; i < FINE; i++) {
       const double y = lower + i * h;
 
-      inside[i + 1] = inside[i] + h / 6 *
-                                      (exp(-two_wells(y) / kT) + 4 * exp(-two_wells(y + h / 2) / kT) +
-                                       exp(-two_wells(y + h) / kT));
+      inside[i + 1] = inside[i] +
+        h / 6 * (exp(-two_wells(y) / kT) + 4 * exp(-two_wells(y + h / 2) / kT) + exp(-two_wells(y + h) / kT));
       barrier[i + 1] = y < a - h ? 0
-                                 : barrier[i] + h / 6 *
-                                                    (exp(two_wells(fmax(a, y)) / kT) +
-                                                     4 * exp(two_wells(fmax(a, y) + h / 2) / kT) +
-                                                     exp(two_wells(y + h) / kT));
+                                 : barrier[i] +
+          h / 6 *
+            (exp(two_wells(fmax(a, y)) / kT) + 4 * exp(two_wells(fmax(a, y) + h / 2) / kT) +
+              exp(two_wells(y + h) / kT));
     }
     for (int i = FINE - 1; i >= 0; i--) {
       const double y = lower + i * h, in = i ? inside[i] * exp(fmin(700, two_wells(y) / kT)) : 0;
@@ -232,13 +232,13 @@ static void bars_hold_at_points(void **state)
     for (int i = 0; i < POINTS; i++) {
       const double at = a + (b - a) * fmod(0.5 + 0.6180339887498949 * i, 1), place = (at - lower) / h,
                    share = place - floor(place);
-      const int below = (int)place;
+      const int below    = (int)place;
       char      one[32];
 
       snprintf(one, sizeof one, "%s%.16g", i ? ", " : "", at);
       strcat(points, one);
-      q[i] = integral(two_wells, kT, 1, a, at, 0, 0);
-      p[i] = integral(two_wells, kT, 1, at, b, 0, 0);
+      q[i]   = integral(two_wells, kT, 1, a, at, 0, 0);
+      p[i]   = integral(two_wells, kT, 1, at, b, 0, 0);
       tau[i] = outer[below] * (1 - share) + outer[below + 1] * share;
     }
     for (int i = 0; i < POINTS; i++) {
@@ -248,9 +248,9 @@ static void bars_hold_at_points(void **state)
       p[i] /= all;
     }
     snprintf(yaml, sizeof yaml,
-             "analysis:\n  - {name: t, kind: passage, target: {lower: [%g]}, points: [%s]}\n  - {name: c, "
-             "kind: committor, a: {upper: [%g]}, b: {lower: [%g]}, points: [%s]}\n",
-             b, points, a, b, points);
+      "analysis:\n  - {name: t, kind: passage, target: {lower: [%g]}, points: [%s]}\n  - {name: c, "
+      "kind: committor, a: {upper: [%g]}, b: {lower: [%g]}, points: [%s]}\n",
+      b, points, a, b, points);
     run_section(make_cold("double_well", 1, kT), cases[c].cells, yaml, &s);
     check_points(&s, 0, "time", tau);
     check_points(&s, 1, "committor", q);
@@ -267,7 +267,7 @@ static void bars_hold_in_a_square(void **state)
   const double a = 1.37, corner[] = {-0.67, -0.35};
   fare_system *system = make_system(&swirl, 2);
   char         yaml[200 + 48 * COUNT] =
-      "analysis: [{name: exit, kind: passage, leave: {lower: [-0.67, -0.35], upper: [0.7, 1.02]}, points: [";
+    "analysis: [{name: exit, kind: passage, leave: {lower: [-0.67, -0.35], upper: [0.7, 1.02]}, points: [";
   double  exact[COUNT], ratio[COUNT];
   section s;
 
@@ -281,7 +281,7 @@ static void bars_hold_in_a_square(void **state)
       const double k = M_PI * m, far = fabs(y - 0.5);
 
       exact[i] +=
-          4 / pow(k, 3) * sin(k * x) * (1 - (exp(k * (far - 0.5)) + exp(-k * (far + 0.5))) / (1 + exp(-k)));
+        4 / pow(k, 3) * sin(k * x) * (1 - (exp(k * (far - 0.5)) + exp(-k * (far + 0.5))) / (1 + exp(-k)));
     }
     exact[i] *= a * a / 0.5;
     snprintf(one, sizeof one, "%s[%.16g, %.16g]", i ? ", " : "", corner[0] + a * x, corner[1] + a * y);
@@ -309,22 +309,22 @@ static void bars_hold_in_a_square(void **state)
 /* Ends at -1 and 1 that absorb, in a well between them: half of all leave at each. */
 static void the_whole_box_is_left_through_its_ends(void **state)
 {
-  const char *text = "analysis: [{name: t, kind: passage, leave: {lower: [-2], upper: [2]}, points: [0.0]}]";
-  const char *part = "analysis: [{name: t, kind: passage, leave: {lower: [-0.9995], upper: [2]}}]";
+  const char *text  = "analysis: [{name: t, kind: passage, leave: {lower: [-2], upper: [2]}, points: [0.0]}]";
+  const char *part  = "analysis: [{name: t, kind: passage, leave: {lower: [-0.9995], upper: [2]}}]";
   PetscInt64  cells = 512, closed = FARE_END_REFLECTING, open = FARE_END_ABSORBING;
   fare_truth_options truth = {
-      .cells = {1, &cells}, .lower = {1, (double[]){-1}}, .upper = {1, (double[]){1}}, .ends = {1, &open}};
-  const fare_end end[] = {FARE_END_ABSORBING, FARE_END_ABSORBING, FARE_END_ABSORBING};
+    .cells = {1, &cells}, .lower = {1, (double[]){-1}}, .upper = {1, (double[]){1}}, .ends = {1, &open}};
+  const fare_end end[]  = {FARE_END_ABSORBING, FARE_END_ABSORBING, FARE_END_ABSORBING};
   fare_system   *system = make_system(fare_system_type_find("ornstein_uhlenbeck"), 1);
   double         value, error, up, down;
   section        s = {.system = system};
 
   (void)state;
   assert_ok(fare_config_parse("plan.yaml", text, strlen(text), &s.config));
-  assert_ok(fare_analyses_from_config(fare_node_find(fare_config_root(s.config), "analysis"), system, &truth,
-                                      &s.count, &s.analysis));
+  assert_ok(fare_analyses_from_config(
+    fare_node_find(fare_config_root(s.config), "analysis"), system, &truth, &s.count, &s.analysis));
   assert_ok(
-      fare_grid_create(PETSC_COMM_WORLD, 1, (PetscInt[]){512}, (double[]){-1}, (double[]){1}, end, &s.grid));
+    fare_grid_create(PETSC_COMM_WORLD, 1, (PetscInt[]){512}, (double[]){-1}, (double[]){1}, end, &s.grid));
   assert_ok(fare_analyses_run(s.count, s.analysis, s.grid));
   assert_ok(fare_analysis_value(s.analysis[0], "time", 0, &value, &error));
   assert_ok(fare_analysis_value(s.analysis[0], "upper_x", 0, &up, NULL));
@@ -338,15 +338,15 @@ static void the_whole_box_is_left_through_its_ends(void **state)
   /* closed ends are not left, and half a cell is no set */
   truth.ends.values = &closed;
   assert_int_equal(fare_analyses_from_config(fare_node_find(fare_config_root(s.config), "analysis"), system,
-                                             &truth, &s.count, &s.analysis),
-                   FARE_ERR_INPUT);
+                     &truth, &s.count, &s.analysis),
+    FARE_ERR_INPUT);
   assert_non_null(strstr(fare_error_message(), "whole box"));
   assert_ok(fare_config_destroy(&s.config));
   truth.ends.values = &open;
   assert_ok(fare_config_parse("plan.yaml", part, strlen(part), &s.config));
   assert_int_equal(fare_analyses_from_config(fare_node_find(fare_config_root(s.config), "analysis"), system,
-                                             &truth, &s.count, &s.analysis),
-                   FARE_ERR_INPUT);
+                     &truth, &s.count, &s.analysis),
+    FARE_ERR_INPUT);
   assert_non_null(strstr(fare_error_message(), "so narrow"));
   free_section(&s);
 }
@@ -360,12 +360,12 @@ static void lost_digits_are_an_error(void **state)
   (void)state;
   assert_ok(PetscOptionsSetValue(NULL, "-analysis_pc_type", "lu"));
   run_section_on(PETSC_COMM_SELF, make_cold("double_well", 1, 1. / 40), 512,
-                 "analysis: [{name: t, kind: passage, target: {lower: [1]}, points: [-1]}, {name: r, kind: "
-                 "relaxation, count: 2}]",
-                 &s);
+    "analysis: [{name: t, kind: passage, target: {lower: [1]}, points: [-1]}, {name: r, kind: "
+    "relaxation, count: 2}]",
+    &s);
   for (size_t i = 0; i < 2; i++) {
-    assert_int_equal(fare_analysis_value(s.analysis[i], i ? "rate" : "time", 0, &value, NULL),
-                     FARE_ERR_FAILED);
+    assert_int_equal(
+      fare_analysis_value(s.analysis[i], i ? "rate" : "time", 0, &value, NULL), FARE_ERR_FAILED);
     assert_non_null(strstr(fare_error_message(), "barrier"));
   }
   assert_ok(PetscOptionsClearValue(NULL, "-analysis_pc_type"));
@@ -373,12 +373,12 @@ static void lost_digits_are_an_error(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(no_barrier_is_too_high),
-    cmocka_unit_test(two_axes_keep_digits),
-    cmocka_unit_test(populations_balance_over_barriers),
-    cmocka_unit_test(bars_hold_at_points),
-    cmocka_unit_test(bars_hold_in_a_square),
-    cmocka_unit_test(the_whole_box_is_left_through_its_ends),
-    cmocka_unit_test(lost_digits_are_an_error),
+  cmocka_unit_test(no_barrier_is_too_high),
+  cmocka_unit_test(two_axes_keep_digits),
+  cmocka_unit_test(populations_balance_over_barriers),
+  cmocka_unit_test(bars_hold_at_points),
+  cmocka_unit_test(bars_hold_in_a_square),
+  cmocka_unit_test(the_whole_box_is_left_through_its_ends),
+  cmocka_unit_test(lost_digits_are_an_error),
 };
 FARE_TEST_MAIN(tests)

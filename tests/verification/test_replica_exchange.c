@@ -1,5 +1,8 @@
 /* fare-test: labels=verification ranks=1,2,3 timeout=120 */
-/* Parallel tempering against the exact density where chains that only step locally stay in their well, and what it keeps. */
+/*
+  Parallel tempering against the exact density where chains that only step locally stay in their well, and
+  what it keeps.
+*/
 #include "samplers.h"
 
 #define METHOD "replica_exchange"
@@ -28,7 +31,10 @@ static double share_right(const fare_ensemble *e)
   return n / (double)e->count;
 }
 
-/* A barrier of 12 kT: exp(-12) of the local steps that come near it cross. All begin on the left; the ladder must bring the exact share to the right, at both tilts. */
+/*
+  A barrier of 12 kT: exp(-12) of the local steps that come near it cross. All begin on the left; the ladder
+  must bring the exact share to the right, at both tilts.
+*/
 static void crosses_a_barrier_that_local_steps_do_not(void **state)
 {
   double              at[] = {-1}, wide[] = {0.1};
@@ -41,7 +47,8 @@ static void crosses_a_barrier_that_local_steps_do_not(void **state)
 
   (void)state;
   assert_ok(fare_system_set(system, "height", 12));
-  sampler = make_sampler(PETSC_COMM_WORLD, METHOD, "{temperatures: 4, highest: 16, sweeps: 400}", 5, system, &initial, &schedule);
+  sampler = make_sampler(
+    PETSC_COMM_WORLD, METHOD, "{temperatures: 4, highest: 16, sweeps: 400}", 5, system, &initial, &schedule);
   assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 1, count, &e));
   for (int k = 0; k < 2; k++) {
     const double t = 0.25 * k, exact = right_half(system, t);
@@ -63,7 +70,7 @@ static void is_at_the_floor_of_its_target(void **state)
   const fare_schedule schedule = {0, 0.5, 3};
   const PetscInt      cells[]  = {64};
   const double        lower[] = {-2}, upper[] = {2};
-  fare_system        *system   = make_driven("prinz", 1, "tilt", 4);
+  fare_system        *system = make_driven("prinz", 1, "tilt", 4);
   fare_sampler       *sampler;
   fare_ensemble      *e;
   fare_grid          *grid;
@@ -79,7 +86,8 @@ static void is_at_the_floor_of_its_target(void **state)
 
     assert_ok(fare_sampler_advance(sampler, 0.25 * k, e));
     assert_ok(sampler->type->target(sampler, 0.25 * k, grid, &masses));
-    for (int64_t i = 0; i < e->local; i++) count[(int)PetscMax(0, PetscMin(63, floor((e->x[0][i] + 2) * 16)))]++;
+    for (int64_t i = 0; i < e->local; i++)
+      count[(int)PetscMax(0, PetscMin(63, floor((e->x[0][i] + 2) * 16)))]++;
     MPI_Allreduce(MPI_IN_PLACE, count, 64, MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD);
     assert_ok(VecGetArrayRead(masses, &p));
     for (int c = 0; c < 64; c++) {

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """
-The report and the reader on small studies written here by docs/format.md, with the numbers computed a second time.
+The report and the reader on small studies written here by docs/format.md, with the numbers computed a second
+time.
 fare-test: labels=verification timeout=600
 """
 import base64
@@ -25,8 +26,19 @@ from fare_results import FareError, Study  # noqa: E402
 TIMES = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
 TRAINED = np.array([1, 0, 1, 0, 1], np.uint8)
 SERIES = ("value", "floor_mean", "floor_high", "p_value", "excess", "truth_error")
-ADDED = ("corrected", "low", "high", "significance", "effective", "independent")  # what results of the first format do not have
-ENSEMBLES = {"walk": ("langevin", "simulation"), "still": ("boltzmann", "equilibrium"), "learned": ("diffusion", "generative")}
+ADDED = (
+    "corrected",
+    "low",
+    "high",
+    "significance",
+    "effective",
+    "independent",
+)  # what results of the first format do not have
+ENSEMBLES = {
+    "walk": ("langevin", "simulation"),
+    "still": ("boltzmann", "equilibrium"),
+    "learned": ("diffusion", "generative"),
+}
 COMPARISONS = {
     "walk": ("walk", "samples", "truth", 4000),
     "still": ("still", "samples", "truth", 4000),
@@ -59,24 +71,56 @@ def write_study(directory, extent=(32,), truth=True, finished=1, old=False):
     directory.mkdir(parents=True, exist_ok=True)
     dim, expected = len(extent), {}
     with h5py.File(directory / "study.h5", "w") as file:
-        set_attributes(file, study="small & <driven>", software="FARE", softwareVersion="0.1.0", format="fare-study 1.0")
-        file["plan"] = text("study: small\nensembles:\n" + "".join(f"  - {{name: {name}}}\n" for name in ENSEMBLES) + "measures: [kl, total_variation]\n")
+        set_attributes(
+            file, study="small & <driven>", software="FARE", softwareVersion="0.1.0", format="fare-study 1.0"
+        )
+        file["plan"] = text(
+            "study: small\nensembles:\n"
+            + "".join(f"  - {{name: {name}}}\n" for name in ENSEMBLES)
+            + "measures: [kl, total_variation]\n"
+        )
         provenance = file.create_group("provenance")
-        set_attributes(provenance, date="2025-01-31 12:00:00 +0000", mpi="m", petsc="p", hdf5="h", blas="b", host="n")
-        set_attributes(provenance, ranks=np.int64(2), seed=np.int64(1), seconds=1.5, finished=np.int64(finished))
+        set_attributes(
+            provenance, date="2025-01-31 12:00:00 +0000", mpi="m", petsc="p", hdf5="h", blas="b", host="n"
+        )
+        set_attributes(
+            provenance, ranks=np.int64(2), seed=np.int64(1), seconds=1.5, finished=np.int64(finished)
+        )
         file["snapshots/time"], file["snapshots/trained"] = TIMES, TRAINED
         bins = file.create_group("bins")  # slowest axis first
-        set_attributes(bins, dimension=np.int64(dim), extent=np.array(extent[::-1], np.uint64), lower=np.zeros(dim), upper=np.arange(1.0, dim + 1)[::-1])
+        set_attributes(
+            bins,
+            dimension=np.int64(dim),
+            extent=np.array(extent[::-1], np.uint64),
+            lower=np.zeros(dim),
+            upper=np.arange(1.0, dim + 1)[::-1],
+        )
         for name in (*ENSEMBLES, *(["truth", "still_density"] if truth else [])):
-            file[f"binned/{name}"] = np.array([blobs(extent, 0 if "still" in name else t).T for t in TIMES], np.float32)
+            file[f"binned/{name}"] = np.array(
+                [blobs(extent, 0 if "still" in name else t).T for t in TIMES], np.float32
+            )
         for name, (sampler, family) in ENSEMBLES.items():
             group = file.create_group(f"ensembles/{name}")
-            set_attributes(group, sampler=sampler, family=family, particles=np.int64(4000), train_seconds=3.25 if name == "learned" else 0.0, sample_seconds=1.5)
+            set_attributes(
+                group,
+                sampler=sampler,
+                family=family,
+                particles=np.int64(4000),
+                train_seconds=3.25 if name == "learned" else 0.0,
+                sample_seconds=1.5,
+            )
             set_attributes(group, force_evaluations=np.int64(123456), network_evaluations=np.int64(0))
         file["ensembles/learned/loss"] = np.array([[0, 1.0], [10, 0.5], [20, 0.4]])
         if truth:
             group = file.create_group("truth")
-            set_attributes(group, system="prinz", cells=np.array(extent, np.uint64), tolerance=1e-8, seconds=0.5, steps=np.int64(99))
+            set_attributes(
+                group,
+                system="prinz",
+                cells=np.array(extent, np.uint64),
+                tolerance=1e-8,
+                seconds=0.5,
+                steps=np.int64(99),
+            )
             for name in ("error", "error_space", "error_time", "mass_drift", "minimum", "boundary_mass"):
                 group[name] = 1e-7 * random.random(len(TIMES))
             for label, (ensemble, of, against, samples) in COMPARISONS.items():
@@ -85,19 +129,41 @@ def write_study(directory, extent=(32,), truth=True, finished=1, old=False):
                 for measure in ("kl", "total_variation"):
                     value = LEVEL[label] * (1 + 0.2 * random.random(len(TIMES)))
                     floor = (1e-4 if samples else 0) * (1 + 0.1 * random.random(len(TIMES)))
-                    series = (value, floor, 1.5 * floor, random.random(len(TIMES)), value - floor, 1e-9 * random.random(len(TIMES)))
+                    series = (
+                        value,
+                        floor,
+                        1.5 * floor,
+                        random.random(len(TIMES)),
+                        value - floor,
+                        1e-9 * random.random(len(TIMES)),
+                    )
                     set_attributes(group.create_group(measure), summary=f"about {measure}", unit="nats")
                     for name, numbers in zip(SERIES, series):
                         group[measure][name] = numbers
                         expected[label, measure, name] = numbers
-                    for name, numbers in () if old else zip(ADDED, (0.9 * value - floor, 0.8 * value, 1.2 * value, value / 1e-5, *[np.full(len(TIMES), samples or np.inf)] * 2)):
+                    for name, numbers in (
+                        ()
+                        if old
+                        else zip(
+                            ADDED,
+                            (
+                                0.9 * value - floor,
+                                0.8 * value,
+                                1.2 * value,
+                                value / 1e-5,
+                                *[np.full(len(TIMES), samples or np.inf)] * 2,
+                            ),
+                        )
+                    ):
                         group[measure][name] = numbers
                         expected[label, measure, name] = numbers
     return expected
 
 
 def run(*arguments):
-    return subprocess.run([sys.executable, "-B", REPORT, *map(str, arguments)], capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-B", REPORT, *map(str, arguments)], capture_output=True, text=True
+    )
 
 
 class Page(html.parser.HTMLParser):
@@ -111,12 +177,18 @@ class Page(html.parser.HTMLParser):
     def handle_starttag(self, tag, attributes):
         attributes = dict(attributes)
         self.tags.add(tag)
-        self.references += [attributes[key] for key in ("src", "href", "srcset", "data", "poster", "action", "xlink:href") if key in attributes]
+        self.references += [
+            attributes[key]
+            for key in ("src", "href", "srcset", "data", "poster", "action", "xlink:href")
+            if key in attributes
+        ]
         if tag == "tr":
             self.row = None
             if "data-comparison" in attributes:
                 self.row = []
-                self.rows.setdefault((attributes["data-comparison"], attributes["data-measure"]), []).append(self.row)
+                self.rows.setdefault((attributes["data-comparison"], attributes["data-measure"]), []).append(
+                    self.row
+                )
 
     def handle_data(self, data):
         if self.row is not None and data.strip():
@@ -125,7 +197,9 @@ class Page(html.parser.HTMLParser):
 
 def check_self_contained(source):
     page = Page(source)
-    assert page.references and all(r.startswith("data:image/") for r in page.references), [r[:60] for r in page.references]
+    assert page.references and all(r.startswith("data:image/") for r in page.references), [
+        r[:60] for r in page.references
+    ]
     assert not page.tags & {"script", "link", "iframe", "object", "embed"}, page.tags
     assert not re.search(r"@import|url\(", source)
     kinds = set()
@@ -154,10 +228,18 @@ def check_numbers(page, expected):
         for row, at in zip(rows, (np.full(len(TIMES), True), TRAINED == 0)):
             value, floor, high, _, excess, error = (expected[label, measure, name][at] for name in SERIES)
             assert near(row[1], sum(value) / len(value)), (label, measure, row)
-            assert near(row[2], max(value)) and float(row[3]) == TIMES[at][list(value).index(max(value))], (label, measure, row)
+            assert near(row[2], max(value)) and float(row[3]) == TIMES[at][list(value).index(max(value))], (
+                label,
+                measure,
+                row,
+            )
             if COMPARISONS[label][3]:
                 assert near(row[4], np.mean(floor)) and near(row[5], np.mean(high)), (label, measure, row)
-                assert abs(float(row[6]) - np.mean(excess)) <= 0.0051 * abs(np.mean(excess)), (label, measure, row)
+                assert abs(float(row[6]) - np.mean(excess)) <= 0.0051 * abs(np.mean(excess)), (
+                    label,
+                    measure,
+                    row,
+                )
             else:
                 assert row[4] == row[5] == row[6] == "–", row
             inside = sum(1 for v, h, e in zip(value, high, error) if v <= h + e)
@@ -173,9 +255,17 @@ def check_summary(source, expected):
     paragraph = re.sub("<[^>]*>", "", re.search(r'<p class="summary">(.*?)</p>', source, re.S)[1])
     assert "walk tracks the truth" in paragraph and "still departs from the truth" in paragraph, paragraph
     assert "learned tracks the truth closely, but not to within the noise" in paragraph, paragraph
-    found = re.search(r"The best generative one, learned, is ([\d.]+)-fold closer to the truth than still; over the 2 held-out times alone, ([\d.]+)-fold", paragraph)
+    found = re.search(
+        (
+            r"The best generative one, learned, is ([\d.]+)-fold closer to the truth than still; over the 2"
+            r" held-out times alone, ([\d.]+)-fold"
+        ),
+        paragraph,
+    )
     for shown, at in zip(found.groups(), (slice(None), TRAINED == 0)):
-        factor = np.mean(expected["still", "kl", "value"][at]) / np.mean(expected["learned", "kl", "value"][at])
+        factor = np.mean(expected["still", "kl", "value"][at]) / np.mean(
+            expected["learned", "kl", "value"][at]
+        )
         assert abs(float(shown) - factor) <= 0.051 * factor, (shown, factor)
 
 
@@ -188,7 +278,9 @@ def check_report(root):
     check_numbers(check_self_contained(source), expected)
     check_summary(source, expected)
     figures = {path.name for path in (root / "line" / "figures").iterdir()}
-    assert figures == {f"{name}.png" for name in ("density", "snapshots", "divergences", "costs", "training", "truth_error")}, figures
+    assert figures == {
+        f"{name}.png" for name in ("density", "snapshots", "divergences", "costs", "training", "truth_error")
+    }, figures
     assert not list((root / "line").rglob("*.tmp"))
 
 
@@ -214,11 +306,17 @@ def check_measures_without_bias(root):
     done = run(root / "unbiased")
     assert done.returncode == 0 and not done.stderr, done.stderr
     source = (root / "unbiased" / "report.html").read_text()
-    assert re.search(r'data-comparison="walk" data-measure="kl"><td>[^<]*</td><td class="noise">', source), "walk is not told from exact draws"
+    assert re.search(
+        r'data-comparison="walk" data-measure="kl"><td>[^<]*</td><td class="noise">', source
+    ), "walk is not told from exact draws"
 
 
 def check_other_shapes(root):
-    for name, options, absent in (("plane", {"extent": (12, 20)}, set()), ("space", {"extent": (6, 8, 10)}, set()), ("alone", {"truth": False}, {"divergences.png", "costs.png", "truth_error.png"})):
+    for name, options, absent in (
+        ("plane", {"extent": (12, 20)}, set()),
+        ("space", {"extent": (6, 8, 10)}, set()),
+        ("alone", {"truth": False}, {"divergences.png", "costs.png", "truth_error.png"}),
+    ):
         write_study(root / name, **options)
         done = run(root / name)
         assert done.returncode == 0 and not done.stderr, (name, done.stderr)
@@ -226,18 +324,24 @@ def check_other_shapes(root):
         assert not absent & {path.name for path in (root / name / "figures").iterdir()}, name
     write_study(root / "figures_only")
     assert run("--figures-only", root / "figures_only").returncode == 0
-    assert (root / "figures_only/figures/density.png").exists() and not (root / "figures_only/report.html").exists()
+    assert (root / "figures_only/figures/density.png").exists() and not (
+        root / "figures_only/report.html"
+    ).exists()
 
 
 def spread_out(directory, times, ensembles, measures, awkward=False):
-    """A study on one axis with as many of each as is asked; where it is awkward, with values that logarithmic axes do not like, in its ranking, too."""
+    """A study on one axis with as many of each as is asked; where it is awkward, with values that logarithmic
+    axes do not like, in its ranking, too.
+    """
     kinds = list(ENSEMBLES.values())
     t, names = np.linspace(0, 1, times), [f"sampler_{i}" for i in range(ensembles)]
     write_study(directory)
     with h5py.File(directory / "study.h5", "r+") as file:
         for group in ("ensembles", "comparisons", "binned", "snapshots"):
             del file[group]
-        file["plan"][...] = text("study: small\nensembles:\n" + "".join(f"  - {{name: {name}}}\n" for name in names))
+        file["plan"][...] = text(
+            "study: small\nensembles:\n" + "".join(f"  - {{name: {name}}}\n" for name in names)
+        )
         file["snapshots/time"], file["snapshots/trained"] = t, np.arange(times) % 2 == 0
         for name in ("truth", *names):
             file[f"binned/{name}"] = np.array([blobs((32,), at) for at in t], np.float32)
@@ -246,34 +350,105 @@ def spread_out(directory, times, ensembles, measures, awkward=False):
             file["truth"][name] = 1e-7 * random.random(times)
         for i, name in enumerate(names):
             sampler, family = kinds[i % len(kinds)]
-            set_attributes(file.create_group(f"ensembles/{name}"), sampler=sampler, family=family, particles=np.int64(4000), train_seconds=float(i % 3 == 2), sample_seconds=0.5 * (i + 1), force_evaluations=np.int64(1), network_evaluations=np.int64(0))
-            set_attributes(file.create_group(f"comparisons/{name}"), ensemble=name, of="samples", against="truth", samples=np.int64(4000))
+            set_attributes(
+                file.create_group(f"ensembles/{name}"),
+                sampler=sampler,
+                family=family,
+                particles=np.int64(4000),
+                train_seconds=float(i % 3 == 2),
+                sample_seconds=0.5 * (i + 1),
+                force_evaluations=np.int64(1),
+                network_evaluations=np.int64(0),
+            )
+            set_attributes(
+                file.create_group(f"comparisons/{name}"),
+                ensemble=name,
+                of="samples",
+                against="truth",
+                samples=np.int64(4000),
+            )
             for k in range(measures):
                 group = file.create_group(f"comparisons/{name}/measure_{k}")
                 set_attributes(group, summary="about it", unit="nats")
                 value, floor = 1e-3 * (1 + i) * (1 + random.random(times)), np.full(times, 1e-4)
                 if awkward:  # beyond what an axis can show, nowhere positive, or not a number
-                    value = (value, np.where(t > 0, value, 4e301), 0 * value, -value, np.full(times, 1e305), np.full(times, np.inf), np.full(times, np.nan))[(i + k) % 7]
+                    value = (
+                        value,
+                        np.where(t > 0, value, 4e301),
+                        0 * value,
+                        -value,
+                        np.full(times, 1e305),
+                        np.full(times, np.inf),
+                        np.full(times, np.nan),
+                    )[(i + k) % 7]
                     floor = floor * (k % 2)
                 for series, numbers in zip(SERIES, (value, floor, 1.5 * floor, floor, value - floor, floor)):
                     group[series] = numbers
         if awkward:
-            set_attributes(file.create_group("ranking"), measure="measure_0", times=np.int64(times), held_out=np.int64(0))
+            set_attributes(
+                file.create_group("ranking"), measure="measure_0", times=np.int64(times), held_out=np.int64(0)
+            )
             for i, name in enumerate(names):
                 line = file.create_group(f"ranking/lines/{name}")
-                set_attributes(line, sampler="s", family="simulation", mode="none", **{key: np.int64(i + 1) for key in ("place", "particles", "seeds", "lost", "noise", "force_evaluations", "network_evaluations")})
-                set_attributes(line, mean=(1e-3, 4e301, 0.0, -1e-3, 1e305, 2e-3)[i % 6], spread=np.nan, **dict.fromkeys(("error", "floor", "excess", "truth_error", "factor", "train_seconds", "sample_seconds"), 1e-3))
+                set_attributes(
+                    line,
+                    sampler="s",
+                    family="simulation",
+                    mode="none",
+                    **{
+                        key: np.int64(i + 1)
+                        for key in (
+                            "place",
+                            "particles",
+                            "seeds",
+                            "lost",
+                            "noise",
+                            "force_evaluations",
+                            "network_evaluations",
+                        )
+                    },
+                )
+                set_attributes(
+                    line,
+                    mean=(1e-3, 4e301, 0.0, -1e-3, 1e305, 2e-3)[i % 6],
+                    spread=np.nan,
+                    **dict.fromkeys(
+                        (
+                            "error",
+                            "floor",
+                            "excess",
+                            "truth_error",
+                            "factor",
+                            "train_seconds",
+                            "sample_seconds",
+                        ),
+                        1e-3,
+                    ),
+                )
 
 
 def check_any_number(root):
     """Of snapshots, ensembles and measures."""
-    for case in ((1, 3, 2), (2, 1, 1), (3, 0, 0), (5, 2, 0), (5, 1, 5), (9, 14, 3), (40, 2, 11), (5, 7, 7, True)):
+    for case in (
+        (1, 3, 2),
+        (2, 1, 1),
+        (3, 0, 0),
+        (5, 2, 0),
+        (5, 1, 5),
+        (9, 14, 3),
+        (40, 2, 11),
+        (5, 7, 7, True),
+    ):
         directory = root / "x".join(map(str, case))
         spread_out(directory, *case)
         done = run("--figures-only", directory)
         assert done.returncode == 0 and not done.stderr, (case, done.stderr)
         drawn = {path.stem for path in (directory / "figures").iterdir()}
-        assert ({"divergences", "costs"} <= drawn) == bool(case[1] and case[2]) and {"density", "snapshots", "truth_error"} <= drawn, (case, drawn)
+        assert ({"divergences", "costs"} <= drawn) == bool(case[1] and case[2]) and {
+            "density",
+            "snapshots",
+            "truth_error",
+        } <= drawn, (case, drawn)
         assert ("ranking" in drawn) == (len(case) > 3), (case, drawn)
 
 
@@ -318,22 +493,42 @@ def check_snapshot(root):
         set_attributes(file.create_group("data/2"), time=0.5, dt=0.25, timeUnitSI=1.0)
         for name in ("density", "density_error"):
             mesh = file.create_dataset(f"data/2/meshes/{name}", data=averages.T)
-            set_attributes(mesh, axisLabels=np.array([b"y", b"x"]), gridSpacing=np.array([0.4, 0.5]), gridGlobalOffset=np.array([-1.0, 2.0]), gridUnitSI=1.0, unitSI=1.0)
+            set_attributes(
+                mesh,
+                axisLabels=np.array([b"y", b"x"]),
+                gridSpacing=np.array([0.4, 0.5]),
+                gridGlobalOffset=np.array([-1.0, 2.0]),
+                gridUnitSI=1.0,
+                unitSI=1.0,
+            )
         species = file.create_group("data/2/particles/walk")
         for axis, name in enumerate("xy"):
             species[f"position/{name}"] = x[:, axis]
             set_attributes(species[f"position/{name}"], unitSI=1.0)
-            set_attributes(species.create_group(f"positionOffset/{name}"), value=10.0, shape=np.array([7], np.uint64), unitSI=1.0)
+            set_attributes(
+                species.create_group(f"positionOffset/{name}"),
+                value=10.0,
+                shape=np.array([7], np.uint64),
+                unitSI=1.0,
+            )
         species["id"] = ids
         set_attributes(species["id"], unitSI=1.0)
-        set_attributes(species.create_group("weighting"), value=1.0, shape=np.array([7], np.uint64), unitSI=1.0)
+        set_attributes(
+            species.create_group("weighting"), value=1.0, shape=np.array([7], np.uint64), unitSI=1.0
+        )
     snapshot = Study(root / "plane").snapshot(-3)
     assert snapshot.time == 0.5 and snapshot.index == 2 and snapshot.species == ("walk",)
     assert (snapshot.mesh() == averages).all() and (snapshot.mesh("density_error") == averages).all()
-    assert np.allclose(snapshot.edges(0), 2 + 0.5 * np.arange(4)) and np.allclose(snapshot.edges(1), -1 + 0.4 * np.arange(6))
+    assert np.allclose(snapshot.edges(0), 2 + 0.5 * np.arange(4)) and np.allclose(
+        snapshot.edges(1), -1 + 0.4 * np.arange(6)
+    )
     assert np.allclose(snapshot.positions("walk"), x + 10) and np.allclose(snapshot.weights("walk"), 1 / 7)
     assert snapshot.ids("walk").dtype == np.uint64 and (snapshot.ids("walk") == ids).all()
-    for wrong in (lambda: snapshot.positions("nobody"), lambda: Study(root / "plane").masses("nobody"), lambda: Study(root / "plane").snapshot(0)):
+    for wrong in (
+        lambda: snapshot.positions("nobody"),
+        lambda: Study(root / "plane").masses("nobody"),
+        lambda: Study(root / "plane").snapshot(0),
+    ):
         try:
             wrong()
         except FareError as reason:
@@ -355,12 +550,23 @@ def check_mistakes(root):
     (root / "other").mkdir()
     with h5py.File(root / "other" / "study.h5", "w") as file:
         file["x"] = 1
-    cases = {"nowhere": "no such directory", "empty": "no study.h5", "begun": "unfinished", "noise": "HDF5", "stopped": "unfinished", "cut": "not a whole study", "other": "not a FARE study"}
+    cases = {
+        "nowhere": "no such directory",
+        "empty": "no study.h5",
+        "begun": "unfinished",
+        "noise": "HDF5",
+        "stopped": "unfinished",
+        "cut": "not a whole study",
+        "other": "not a FARE study",
+    }
     for name, says in cases.items():
         before = sorted(root.rglob("*"))
         done = run(root / name)
         assert done.returncode == 2 and not done.stdout, (name, done)
-        assert done.stderr.count("\n") == 1 and says in done.stderr and str(root / name) in done.stderr, (name, done.stderr)
+        assert done.stderr.count("\n") == 1 and says in done.stderr and str(root / name) in done.stderr, (
+            name,
+            done.stderr,
+        )
         assert sorted(root.rglob("*")) == before, f"{name}: something was written"
     for arguments in ((), ("--unknown", root / "line")):
         done = run(*arguments)
@@ -370,7 +576,17 @@ def check_mistakes(root):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
-        for check in (check_report, check_old_results, check_measures_without_bias, check_other_shapes, check_any_number, check_logarithmic_axes, check_reader, check_snapshot, check_mistakes):
+        for check in (
+            check_report,
+            check_old_results,
+            check_measures_without_bias,
+            check_other_shapes,
+            check_any_number,
+            check_logarithmic_axes,
+            check_reader,
+            check_snapshot,
+            check_mistakes,
+        ):
             check(root)
             print(f"{check.__name__}: passed")
     return 0

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """
-Rings: formulas that mean what they say inside the box alone, in one, two and three axes, against a quadrature round the ring; with boxes of another place or of
+Rings: formulas that mean what they say inside the box alone, in one, two and three axes, against a quadrature
+round the ring; with boxes of another place or of
 several periods, on one rank and two, for the truth and for particles; and what does not close is refused.
 fare-test: labels=verification timeout=300
 """
@@ -23,7 +24,12 @@ LOWER, UPPER = -0.5, 2.0
 RINGS = {
     "kink": ("0", "2 - abs(x - 0.75)", lambda x: 0 * x, lambda x: 2 - abs(x - 0.75)),
     "bowl": ("1.5", "0.5 + (x - 0.75)^2", lambda x: 1.5 + 0 * x, lambda x: 0.5 + (x - 0.75) ** 2),
-    "root": ("-1 + (x - 0.75)^2", "0.2 + sqrt((x + 0.5)*(2 - x))", lambda x: -1 + (x - 0.75) ** 2, lambda x: 0.2 + np.sqrt((x + 0.5) * (2 - x))),
+    "root": (
+        "-1 + (x - 0.75)^2",
+        "0.2 + sqrt((x + 0.5)*(2 - x))",
+        lambda x: -1 + (x - 0.75) ** 2,
+        lambda x: 0.2 + np.sqrt((x + 0.5) * (2 - x)),
+    ),
 }
 
 
@@ -49,13 +55,22 @@ def exact(drift, diffusion, cells, inside=256):
 
 
 def launch(arguments, ranks=0, where=None):
-    return subprocess.run([*([MPIEXEC, "-n", str(ranks)] if ranks else []), *map(str, arguments)], cwd=where, capture_output=True, text=True, timeout=240)
+    return subprocess.run(
+        [*([MPIEXEC, "-n", str(ranks)] if ranks else []), *map(str, arguments)],
+        cwd=where,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
 
 
 def run(place, name, study, *more, ranks=0):
     file = place / f"{name}.yaml"
     file.write_text(study)
-    done = launch([FARE, "run", file, "--no-report", "--overwrite", "--set", f"output.directory={place / name}", *more], ranks)
+    done = launch(
+        [FARE, "run", file, "--no-report", "--overwrite", "--set", f"output.directory={place / name}", *more],
+        ranks,
+    )
     if done.returncode:
         sys.exit(f"{name}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
     return place / name
@@ -72,8 +87,13 @@ def last(output):
 
 def study(axes, drift, diffusion, cells, more="", end=20.0):
     dim = len(axes)
-    return (f"study: ring\nsystem:\n  expression:\n    axes: {axes}\n    drift: {drift}\n    diffusion: {diffusion}\n    lower: {[LOWER] * dim}\n    upper: {[UPPER] * dim}\n"
-            f"    periodic: {['true'] * dim}\n".replace("'true'", "true") + f"initial: {{density: uniform}}\nsnapshots: {{start: 0.0, end: {end}, count: 3}}\ntruth: {{cells: {cells}}}\n{more}")
+    return (
+        f"study: ring\nsystem:\n  expression:\n    axes: {axes}\n    drift: {drift}\n    diffusion:"
+        f" {diffusion}\n    lower: {[LOWER] * dim}\n    upper: {[UPPER] * dim}\n    periodic:"
+        f" {['true'] * dim}\n".replace("'true'", "true")
+        + f"initial: {{density: uniform}}\nsnapshots: {{start: 0.0, end: {end}, count: 3}}\ntruth: {{cells:"
+        f" {cells}}}\n{more}"
+    )
 
 
 def one_axis(place):
@@ -86,12 +106,23 @@ def one_axis(place):
             off = float(abs(mass - p).sum())
             with h5py.File(output / "study.h5") as data:
                 velocity = float(data["analysis/st/velocity"][0])
-            expect(f"{name}, {ranks or 1} rank(s): L1 error {off:.1e}, estimated {error:.1e}; velocity {velocity:.6f}, exactly {v:.6f}",
-                   off < 2e-3 and off < 3 * error + 1e-9 and abs(velocity - v) < 2e-3 * (1 + abs(v)))
+            expect(
+                (
+                    f"{name}, {ranks or 1} rank(s): L1 error {off:.1e}, estimated {error:.1e}; velocity"
+                    f" {velocity:.6f}, exactly {v:.6f}"
+                ),
+                off < 2e-3 and off < 3 * error + 1e-9 and abs(velocity - v) < 2e-3 * (1 + abs(v)),
+            )
     drift, diffusion, f, D = RINGS["bowl"]
     p, _ = exact(f, D, 200)
     # three periods that begin elsewhere: cells of [0.75, 8.25], of which the first is number 100 of the box
-    output = run(place, "turns", study(["x"], [drift], [diffusion], [600]).replace("cells: [600]", "cells: [600], lower: [0.75], upper: [8.25]"))
+    output = run(
+        place,
+        "turns",
+        study(["x"], [drift], [diffusion], [600]).replace(
+            "cells: [600]", "cells: [600], lower: [0.75], upper: [8.25]"
+        ),
+    )
     mass, error = last(output)
     off = float(abs(mass - np.tile(np.roll(p, -100), 3) / 3).sum())
     expect(f"three periods from elsewhere: L1 error {off:.1e}, estimated {error:.1e}", off < 1e-3)
@@ -101,24 +132,61 @@ def more_axes(place):
     (f1, D1, fa, Da), (f2, D2, fb, Db) = RINGS["bowl"], RINGS["kink"]
     a, b = exact(fa, Da, 48)[0], exact(fb, Db, 48)[0]
     for ranks in (0, 2):
-        mass, error = last(run(place, "two", study(["x", "y"], [f1, f2], [D1, D2.replace("x", "y")], [48, 48], end=10.0), ranks=ranks))
+        mass, error = last(
+            run(
+                place,
+                "two",
+                study(["x", "y"], [f1, f2], [D1, D2.replace("x", "y")], [48, 48], end=10.0),
+                ranks=ranks,
+            )
+        )
         off = float(abs(mass - b[:, None] * a[None, :]).sum())
-        expect(f"two axes, {ranks or 1} rank(s): L1 error {off:.1e}, estimated {error:.1e}", off < 2e-3 and off < 3 * error)
+        expect(
+            f"two axes, {ranks or 1} rank(s): L1 error {off:.1e}, estimated {error:.1e}",
+            off < 2e-3 and off < 3 * error,
+        )
     a, b = exact(fa, Da, 16)[0], exact(fb, Db, 16)[0]
-    mass, error = last(run(place, "three", study(["x", "y", "z"], [f1, f2, f2], [D1, D2.replace("x", "y"), D2.replace("x", "z")], [16, 16, 16], end=6.0), "--set", "truth.tolerance=1e-6", ranks=2))
+    mass, error = last(
+        run(
+            place,
+            "three",
+            study(
+                ["x", "y", "z"],
+                [f1, f2, f2],
+                [D1, D2.replace("x", "y"), D2.replace("x", "z")],
+                [16, 16, 16],
+                end=6.0,
+            ),
+            "--set",
+            "truth.tolerance=1e-6",
+            ranks=2,
+        )
+    )
     off = float(abs(mass - b[:, None, None] * b[None, :, None] * a[None, None, :]).sum())
     expect(f"three axes: L1 error {off:.1e}, estimated {error:.1e}", off < 1e-2 and off < 3 * error)
 
 
 def potentials(place):
     """A slope that jumps at the seam, alone and with a force round and round that varies."""
-    text = ("study: ring\nsystem:\n  expression:\n    axes: [x]\n    potential: '3*abs(x - 0.75)'\n{extra}    lower: [-0.5]\n    upper: [2]\n    periodic: [true]\n"
-            "initial: {{density: uniform}}\nsnapshots: {{start: 0.0, end: 20.0, count: 3}}\ntruth: {{cells: [400]}}\n")
-    for extra, f in (("", lambda x: 0 * x), ("    extra: ['1 + 2*(x - 0.75)^2']\n", lambda x: 1 + 2 * (x - 0.75) ** 2)):
+    text = (
+        "study: ring\nsystem:\n  expression:\n    axes: [x]\n    potential: '3*abs(x - 0.75)'\n{extra}   "
+        " lower: [-0.5]\n    upper: [2]\n    periodic: [true]\ninitial: {{density: uniform}}\nsnapshots:"
+        " {{start: 0.0, end: 20.0, count: 3}}\ntruth: {{cells: [400]}}\n"
+    )
+    for extra, f in (
+        ("", lambda x: 0 * x),
+        ("    extra: ['1 + 2*(x - 0.75)^2']\n", lambda x: 1 + 2 * (x - 0.75) ** 2),
+    ):
         p, _ = exact(lambda x: f(x) - 3 * np.sign(x - 0.75), lambda x: 1 + 0 * x, 400)
         mass, error = last(run(place, "potential", text.format(extra=extra)))
         off = float(abs(mass - p).sum())
-        expect(f"a potential with a kink at the seam{', and a force' if extra else ''}: L1 error {off:.1e}, estimated {error:.1e}", off < 1e-4 and off < 3 * error + 1e-9)
+        expect(
+            (
+                f"a potential with a kink at the seam{', and a force' if extra else ''}: L1 error {off:.1e},"
+                f" estimated {error:.1e}"
+            ),
+            off < 1e-4 and off < 3 * error + 1e-9,
+        )
 
 
 def particles(place):
@@ -127,8 +195,13 @@ def particles(place):
     ensembles = "ensembles: [{name: l, sampler: langevin, particles: 20000, dt: 1.0e-3}]\nmeasures: [kl]\n"
     output = run(place, "particles", study(["x"], [drift], [diffusion], [200], ensembles, end=4.0))
     with h5py.File(output / "study.h5") as data:
-        value, high = (float(np.ravel(data[f"comparisons/l/kl/{key}"][()])[-1]) for key in ("value", "floor_high"))
-    expect(f"particles that have gone round: kl {value:.1e}, of exact samples at most {high:.1e}", value < 1.3 * high)
+        value, high = (
+            float(np.ravel(data[f"comparisons/l/kl/{key}"][()])[-1]) for key in ("value", "floor_high")
+        )
+    expect(
+        f"particles that have gone round: kl {value:.1e}, of exact samples at most {high:.1e}",
+        value < 1.3 * high,
+    )
 
 
 PLUGIN = r"""
@@ -155,10 +228,25 @@ def plugin(place):
     flags = subprocess.run(["pkg-config", "--cflags", "PETSc"], capture_output=True, text=True).stdout.split()
     (place / "bowl.c").write_text(PLUGIN)
     compiler = os.environ.get("CC", "mpicc")
-    built = launch([compiler, "-shared", "-fPIC", "-O2", f"-I{SOURCE / 'include'}", *flags, place / "bowl.c", "-o", place / "bowl.so"])
+    built = launch(
+        [
+            compiler,
+            "-shared",
+            "-fPIC",
+            "-O2",
+            f"-I{SOURCE / 'include'}",
+            *flags,
+            place / "bowl.c",
+            "-o",
+            place / "bowl.so",
+        ]
+    )
     if built.returncode:
         sys.exit(f"the plugin cannot be compiled:\n{built.stderr}")
-    text = f"study: ring\nsystem: {{plugin: '{place / 'bowl.so'}'}}\ninitial: {{density: uniform}}\nsnapshots: {{start: 0.0, end: 20.0, count: 3}}\ntruth: {{cells: [400], lower: [0.75], upper: [3.25]}}\n"
+    text = (
+        f"study: ring\nsystem: {{plugin: '{place / 'bowl.so'}'}}\ninitial: {{density: uniform}}\nsnapshots:"
+        " {start: 0.0, end: 20.0, count: 3}\ntruth: {cells: [400], lower: [0.75], upper: [3.25]}\n"
+    )
     _, _, f, D = RINGS["bowl"]
     p, _ = exact(f, D, 400)
     mass, error = last(run(place, "plugin", text))
@@ -167,21 +255,45 @@ def plugin(place):
 
 
 def refusals(place):
-    tilted = ("study: ring\nsystem:\n  expression: {{axes: [x], potential: '{V}', lower: [-1], upper: [1], periodic: [true]}}\n{parameters}{drive}"
-              "initial: {{density: uniform}}\nsnapshots: {{start: 0.0, end: 1.0, count: 3}}\ntruth: {{cells: [64]}}\n")
-    pulse = "drive: [{parameter: tilt, waveform: tabulated, times: [0, 0.41001, 0.41002, 0.41003], values: [0, 0, 1, 0]}]\n"
+    tilted = (
+        "study: ring\nsystem:\n  expression: {{axes: [x], potential: '{V}', lower: [-1], upper: [1],"
+        " periodic: [true]}}\n{parameters}{drive}initial: {{density: uniform}}\nsnapshots: {{start: 0.0, end:"
+        " 1.0, count: 3}}\ntruth: {{cells: [64]}}\n"
+    )
+    pulse = (
+        "drive: [{parameter: tilt, waveform: tabulated, times: [0, 0.41001, 0.41002, 0.41003], values: [0, 0,"
+        " 1, 0]}]\n"
+    )
     cases = [
-        ("a tilt that is there", "cos(pi*x) - tilt*x", "  parameters: {tilt: 1}\n", "", "the potential is not periodic along 'x'"),
-        ("a tilt that comes with a pulse", "cos(pi*x) - tilt*x", "  parameters: {tilt: 0}\n", pulse, "at time 0.41002 the potential is not periodic along 'x'"),
+        (
+            "a tilt that is there",
+            "cos(pi*x) - tilt*x",
+            "  parameters: {tilt: 1}\n",
+            "",
+            "the potential is not periodic along 'x'",
+        ),
+        (
+            "a tilt that comes with a pulse",
+            "cos(pi*x) - tilt*x",
+            "  parameters: {tilt: 0}\n",
+            pulse,
+            "at time 0.41002 the potential is not periodic along 'x'",
+        ),
     ]
     for name, V, parameters, drive, message in cases:
         file = place / "refused.yaml"
         file.write_text(tilted.format(V=V, parameters=parameters, drive=drive))
         done = launch([FARE, "run", file, "--set", f"output.directory={place / 'refused'}"])
-        expect(f"{name}: {done.stderr.strip()[:160]}", done.returncode == 2 and message in done.stderr and "refused.yaml:" in done.stderr)
+        expect(
+            f"{name}: {done.stderr.strip()[:160]}",
+            done.returncode == 2 and message in done.stderr and "refused.yaml:" in done.stderr,
+        )
     file.write_text(study(["x"], ["-x"], ["1"], [64]))
     done = launch([FARE, "run", file, "--set", f"output.directory={place / 'refused'}"])
-    expect(f"a drift that jumps at the seam: {done.stderr.strip()[:160]}", done.returncode == 2 and "the drift is not periodic along 'x'" in done.stderr)
+    expect(
+        f"a drift that jumps at the seam: {done.stderr.strip()[:160]}",
+        done.returncode == 2 and "the drift is not periodic along 'x'" in done.stderr,
+    )
 
 
 def main():

@@ -1,7 +1,8 @@
 /* fare-test: labels=verification ranks=1,2 timeout=300 */
 /*
-  The sampler of bridges: with the true dynamics as reference it has the truth at held-out times, with Brownian motion it does not, and by how much is told; what is
-  learned has the closed form of Gaussian bridges, and follows the driven Prinz potential.
+  The sampler of bridges: with the true dynamics as reference it has the truth at held-out times, with
+  Brownian motion it does not, and by how much is told; what is learned has the closed form of Gaussian
+  bridges, and follows the driven Prinz potential.
 */
 #include "student.h"
 
@@ -41,7 +42,8 @@ static double distance_at(student *s, PetscInt64 k)
   PetscInt           n;
   Vec                masses;
 
-  assert_ok(fare_schrodinger_target(s->sampler, fare_schedule_time(&s->schedule, k), s->exact->grid, &masses));
+  assert_ok(
+    fare_schrodinger_target(s->sampler, fare_schedule_time(&s->schedule, k), s->exact->grid, &masses));
   VecGetSize(masses, &n);
   VecGetArrayRead(masses, &mass);
   for (PetscInt i = 0; i < n; i++) sum += fabs(mass[i] - s->exact->masses[k][i]);
@@ -68,15 +70,19 @@ static void the_true_dynamics_give_the_truth(void **state)
     double      end, most;
   } cases[] = {
     {"prinz", SINE, "{reference: dynamics, fit_steps: 128}", 1, 256, 0.5, 1e-5},
-    {"prinz", "{parameter: tilt, waveform: square, amplitude: 4.0, period: 0.13}", "{reference: dynamics, fit_steps: 128}", 1, 128, 0.3, 1e-4}, /* jumps within bridges, and far from snapshots */
-    {"quadruple_well", "{parameter: tilt, waveform: sine, amplitude: 0.6, period: 5.0}", "{reference: dynamics, fit_steps: 24}", 2, 32, 2, 3e-4},
+    /* jumps within bridges, and far from snapshots */
+    {"prinz", "{parameter: tilt, waveform: square, amplitude: 4.0, period: 0.13}",
+      "{reference: dynamics, fit_steps: 128}", 1, 128, 0.3, 1e-4},
+    {"quadruple_well", "{parameter: tilt, waveform: sine, amplitude: 0.6, period: 5.0}",
+      "{reference: dynamics, fit_steps: 24}", 2, 32, 2, 3e-4},
     {"rotational_ou", NULL, "{reference: dynamics, fit_steps: 12}", 2, 32, 0.4, 1e-4},
   };
 
   (void)state;
   for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
-    const fare_schedule     schedule = {0, cases[k].end, 6}; /* the last snapshot is held out: the reference alone leads there */
-    fare_system            *system = system_of(cases[k].system, cases[k].dim, cases[k].wave);
+    /* the last snapshot is held out: the reference alone leads there */
+    const fare_schedule     schedule = {0, cases[k].end, 6};
+    fare_system            *system   = system_of(cases[k].system, cases[k].dim, cases[k].wave);
     const fare_schrodinger *b;
     student                 s = {0};
     double                  worst;
@@ -86,7 +92,8 @@ static void the_true_dynamics_give_the_truth(void **state)
     make_oracle(&s);
     b     = s.sampler->state;
     worst = worst_held_out(&s);
-    print_message("%s: held-out densities off by %.2e in L1; relative entropy of the first bridge %.2e\n", cases[k].system, worst, b->entropy[0]);
+    print_message("%s: held-out densities off by %.2e in L1; relative entropy of the first bridge %.2e\n",
+      cases[k].system, worst, b->entropy[0]);
     assert_between(worst, 0, cases[k].most);
     for (int i = 0; i + 1 < b->count; i++) {
       assert_between(b->mismatch[i], 0, 1e-12);
@@ -99,7 +106,7 @@ static void the_true_dynamics_give_the_truth(void **state)
 static void brownian_references_are_told_apart(void **state)
 {
   static const char *const options[2] = {"{noise: 1.0}", "{noise: 0.3}"};
-  const fare_schedule      schedule = {0, 0.5, 11};
+  const fare_schedule      schedule   = {0, 0.5, 11};
 
   (void)state;
   for (int k = 0; k < 2; k++) {
@@ -113,7 +120,9 @@ static void brownian_references_are_told_apart(void **state)
     make_oracle(&s);
     b     = s.sampler->state;
     worst = worst_held_out(&s);
-    print_message("Brownian %s: held-out densities off by %.3f in L1; relative entropy of the first bridge %.4f\n", options[k], worst, b->entropy[0]);
+    print_message(
+      "Brownian %s: held-out densities off by %.3f in L1; relative entropy of the first bridge %.4f\n",
+      options[k], worst, b->entropy[0]);
     assert_between(worst, k ? 0.1 : 0.3, k ? 0.5 : 1); /* a modelling error, no rounding */
     for (int i = 0; i + 1 < b->count; i++) {
       assert_between(b->mismatch[i], 0, 1e-12);
@@ -127,7 +136,7 @@ static void brownian_references_are_told_apart(void **state)
 static void oracles_draw_the_same_on_any_ranks(void **state)
 {
   const fare_schedule schedule = {0, 0.4, 5};
-  const MPI_Comm      comm[2] = {PETSC_COMM_WORLD, PETSC_COMM_SELF};
+  const MPI_Comm      comm[2]  = {PETSC_COMM_WORLD, PETSC_COMM_SELF};
   uint64_t            sum[2];
 
   (void)state;
@@ -143,10 +152,13 @@ static void oracles_draw_the_same_on_any_ranks(void **state)
     assert_ok(fare_ensemble_create(comm[k], 1, count, &e));
     assert_int_equal(fare_sampler_advance(s.sampler, 0, e), FARE_ERR_FAILED); /* nothing is solved yet */
     make_oracle(&s);
-    for (int i = 0; i < 2; i++) assert_ok(fare_sampler_advance(s.sampler, fare_schedule_time(&schedule, i), e));
+    for (int i = 0; i < 2; i++)
+      assert_ok(fare_sampler_advance(s.sampler, fare_schedule_time(&schedule, i), e));
     assert_ok(fare_ensemble_checksum(e, &sum[k]));
     assert_ok(fare_ensemble_moments(e, mean, variance, &effective));
-    for (PetscInt i = 0; i < 128; i++) expected += ((const fare_schrodinger *)s.sampler->state)->masses[1][i] * fare_grid_centre(s.exact->grid, 0, i);
+    for (PetscInt i = 0; i < 128; i++)
+      expected +=
+        ((const fare_schrodinger *)s.sampler->state)->masses[1][i] * fare_grid_centre(s.exact->grid, 0, i);
     assert_near(mean[0], expected, 5 * sqrt(variance[0] / (double)count));
     assert_int_equal(fare_sampler_advance(s.sampler, 0.123, e), FARE_ERR_FAILED);
     assert_ok(fare_ensemble_destroy(&e));
@@ -155,7 +167,9 @@ static void oracles_draw_the_same_on_any_ranks(void **state)
   assert_true(sum[0] == sum[1]);
 }
 
-/* From N(0, 1) at 0, where the sampler's own particles begin, to N(1, 0.5^2) at 1 along x; along y it stays. */
+/*
+  From N(0, 1) at 0, where the sampler's own particles begin, to N(1, 0.5^2) at 1 along x; along y it stays.
+*/
 static void fill_gaussian(const student *s, int k, double t, fare_ensemble *e)
 {
   const fare_stream stream = fare_stream_make(8, "gaussian");
@@ -171,22 +185,30 @@ static void fill_gaussian(const student *s, int k, double t, fare_ensemble *e)
   }
 }
 
-#define SHORT "{width: 32, layers: 2, steps: 1500, batch: 2048, octaves: 1, time_octaves: 1, pairs: 16384, noise: 1.0}"
+#define SHORT \
+  "{width: 32, layers: 2, steps: 1500, batch: 2048, octaves: 1, time_octaves: 1, pairs: 16384, noise: 1.0}"
 
-/* kT = mobility = 1: the reference gains the variance 2 over the bridge. Pairs at random would have the covariance 0 in place of c. */
+/*
+  kT = mobility = 1: the reference gains the variance 2 over the bridge. Pairs at random would have the
+  covariance 0 in place of c.
+*/
 static void gaussians_are_bridged_as_the_closed_form_says(void **state)
 {
   const fare_schedule schedule = {0, 1, 3};
 
   (void)state;
   for (int dim = 1; dim <= 2; dim++) {
-    const double   g = 2, s0 = 1, s1 = 0.5, c = 0.5 * (sqrt(4 * s0 * s0 * s1 * s1 + g * g) - g), still = 0.5 * (sqrt(4 + g * g) - g);
-    const double   middle = 0.25 * (s0 * s0 + s1 * s1 + 2 * c + g), unpaired = middle - 0.5 * c, stays = 0.25 * (2 + 2 * still + g);
+    const double g = 2, s0 = 1, s1 = 0.5, c = 0.5 * (sqrt(4 * s0 * s0 * s1 * s1 + g * g) - g),
+                 still  = 0.5 * (sqrt(4 + g * g) - g);
+    const double middle = 0.25 * (s0 * s0 + s1 * s1 + 2 * c + g), unpaired = middle - 0.5 * c,
+                 stays     = 0.25 * (2 + 2 * still + g);
     double         zero[2] = {0, 0}, one[2] = {1, 1}, mean[FARE_DIM_MAX], variance[FARE_DIM_MAX], effective;
     fare_ensemble *e;
-    student        s = {.initial = {.density = FARE_INITIAL_GAUSSIAN, .mean = {(size_t)dim, zero}, .sd = {(size_t)dim, one}}};
+    student        s = {
+             .initial = {.density = FARE_INITIAL_GAUSSIAN, .mean = {(size_t)dim, zero}, .sd = {(size_t)dim, one}}};
 
-    student_begin(PETSC_COMM_WORLD, METHOD, "bridge", system_of("ornstein_uhlenbeck", dim, NULL), &schedule, SHORT, &s);
+    student_begin(
+      PETSC_COMM_WORLD, METHOD, "bridge", system_of("ornstein_uhlenbeck", dim, NULL), &schedule, SHORT, &s);
     teach(&s, 32768, fill_gaussian);
     assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, dim, 50000, &e));
     for (int k = 0; k < 3; k++) {
@@ -209,7 +231,7 @@ static void gaussians_are_bridged_as_the_closed_form_says(void **state)
 static double divergence(const student *s, PetscInt64 k, const fare_ensemble *e, const double q[])
 {
   enum { BINS = 32 };
-  const fare_grid *grid = s->exact->grid;
+  const fare_grid *grid    = s->exact->grid;
   double           p[BINS] = {0}, have[BINS] = {0}, sum = 0, all = 0;
 
   for (PetscInt i = 0; i < grid->cells[0]; i++) p[i * BINS / grid->cells[0]] += s->exact->masses[k][i];
@@ -233,15 +255,16 @@ static double divergence(const student *s, PetscInt64 k, const fare_ensemble *e,
 
 static void the_driven_prinz_potential_is_followed(void **state)
 {
-  const fare_schedule schedule = {0, 0.6, 13};
-  fare_system        *system = system_of("prinz", 1, SINE);
+  const fare_schedule schedule   = {0, 0.6, 13};
+  fare_system        *system     = system_of("prinz", 1, SINE);
   double              learned[2] = {0}, boltzmann[2] = {0};
   fare_ensemble      *e;
   student             s = {0};
 
   (void)state;
   solve_exactly(&s, system, &schedule, 256, 1e-9);
-  student_begin(PETSC_COMM_WORLD, METHOD, "bridge", system, &schedule, "{width: 48, steps: 3000, batch: 2048, pairs: 8192}", &s);
+  student_begin(PETSC_COMM_WORLD, METHOD, "bridge", system, &schedule,
+    "{width: 48, steps: 3000, batch: 2048, pairs: 8192}", &s);
   teach(&s, 16384, fill_exact);
   assert_true(s.sampler->type->curve(s.sampler)->count == 200);
   assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 1, 30000, &e));
@@ -259,7 +282,8 @@ static void the_driven_prinz_potential_is_followed(void **state)
     VecRestoreArrayRead(masses, &mass);
     VecDestroy(&masses);
   }
-  print_message("mean KL at trained times %.4f, of Boltzmann %.4f; at held-out times %.4f, %.4f\n", learned[0], boltzmann[0], learned[1], boltzmann[1]);
+  print_message("mean KL at trained times %.4f, of Boltzmann %.4f; at held-out times %.4f, %.4f\n",
+    learned[0], boltzmann[0], learned[1], boltzmann[1]);
   assert_between(learned[0], 0, 0.01); /* the floor is 0.0005 */
   assert_true(learned[0] + learned[1] < (boltzmann[0] + boltzmann[1]) / 10);
   assert_ok(fare_ensemble_destroy(&e));
@@ -281,7 +305,8 @@ static void saved_bridges_go_on_the_same(void **state)
   for (int k = 0; k < 2; k++) {
     student s = {.initial = {.density = FARE_INITIAL_BOLTZMANN}};
 
-    student_begin(PETSC_COMM_WORLD, METHOD, "bridge", system_of("ornstein_uhlenbeck", 2, NULL), &schedule, "{width: 16, layers: 2, steps: 40, batch: 600, pairs: 2048}", &s);
+    student_begin(PETSC_COMM_WORLD, METHOD, "bridge", system_of("ornstein_uhlenbeck", 2, NULL), &schedule,
+      "{width: 16, layers: 2, steps: 40, batch: 600, pairs: 2048}", &s);
     assert_int_equal(fare_sampler_advance(s.sampler, 0, e), FARE_ERR_FAILED);
     if (k == 0) {
       teach(&s, 3000, fill_gaussian);
@@ -306,7 +331,7 @@ static void what_cannot_be_bridged_is_refused(void **state)
   const fare_schedule     schedule = {0, 1, 3};
   double                  times[2] = {0, 1};
   fare_ensemble          *at[2];
-  const fare_training_set data = {2, times, at};
+  const fare_training_set data   = {2, times, at};
   fare_system            *system = system_of("kramers_double_well", 2, NULL);
   fare_sampler           *sampler;
   fare_config            *config;
@@ -314,13 +339,16 @@ static void what_cannot_be_bridged_is_refused(void **state)
 
   (void)state;
   assert_ok(fare_config_parse("test", "{}", 2, &config));
-  assert_int_equal(fare_sampler_create(PETSC_COMM_WORLD, fare_sampler_type_find(METHOD), METHOD, fare_config_root(config), NULL, 11, system, &s.initial, &schedule, &sampler), FARE_ERR_INPUT);
+  assert_int_equal(fare_sampler_create(PETSC_COMM_WORLD, fare_sampler_type_find(METHOD), METHOD,
+                     fare_config_root(config), NULL, 11, system, &s.initial, &schedule, &sampler),
+    FARE_ERR_INPUT);
   assert_non_null(strstr(fare_error_message(), "has none along x"));
   assert_ok(fare_sampler_destroy(&sampler));
   assert_ok(fare_config_destroy(&config));
   assert_ok(fare_system_destroy(&system));
 
-  student_begin(PETSC_COMM_WORLD, METHOD, "bridge", system_of("prinz", 1, NULL), &schedule, "{reference: dynamics}", &s);
+  student_begin(
+    PETSC_COMM_WORLD, METHOD, "bridge", system_of("prinz", 1, NULL), &schedule, "{reference: dynamics}", &s);
   for (int k = 0; k < 2; k++) assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 1, 1000, &at[k]));
   assert_int_equal(fare_sampler_train(s.sampler, &data), FARE_ERR_INPUT);
   assert_non_null(strstr(fare_error_message(), "goes with 'oracle: true'"));

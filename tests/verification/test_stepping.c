@@ -1,5 +1,8 @@
 /* fare-test: labels=verification ranks=1,2,3,4 timeout=300 */
-/* Steps in time: an error that follows the tolerance, an estimate that holds where tolerances are loose, and a state that is saved and restored to the same bits. */
+/*
+  Steps in time: an error that follows the tolerance, an estimate that holds where tolerances are loose, and a
+  state that is saved and restored to the same bits.
+*/
 #include "fare_test.h"
 
 typedef struct {
@@ -8,7 +11,10 @@ typedef struct {
   PetscInt64  cells[FARE_DIM_MAX];
 } drive;
 
-static const drive line = {"prinz", "tilt", 4, 1, {256}}, plane = {"quadruple_well", "tilt", 0.5, 0.5, {48, 48}}, swing = {"swing_equation", "coupling", 0.3, 1, {32, 32}}, box = {"wells_3d", "tilt", 1, 1, {16, 16, 16}};
+static const drive line  = {"prinz", "tilt", 4, 1, {256}},
+                   plane = {"quadruple_well", "tilt", 0.5, 0.5, {48, 48}},
+                   swing = {"swing_equation", "coupling", 0.3, 1, {32, 32}},
+                   box   = {"wells_3d", "tilt", 1, 1, {16, 16, 16}};
 
 static fare_system *create_system(const drive *d)
 {
@@ -22,13 +28,15 @@ static fare_system *create_system(const drive *d)
   return system;
 }
 
-static fare_truth *create_truth_on(MPI_Comm comm, const drive *d, const fare_system *system, double tolerance, PetscBool estimate)
+static fare_truth *create_truth_on(
+  MPI_Comm comm, const drive *d, const fare_system *system, double tolerance, PetscBool estimate)
 {
   static double       mean[] = {-0.7, -0.7, -0.7}, sd[] = {0.3, 0.3, 0.3};
   static fare_initial initial = {.density = FARE_INITIAL_GAUSSIAN, .mean = {0, mean}, .sd = {0, sd}};
-  PetscInt64         cells[FARE_DIM_MAX];
-  fare_truth_options options = {.cells = {(size_t)fare_system_dimension(system), cells}, .tolerance = tolerance, .estimate = estimate};
-  fare_truth        *truth;
+  PetscInt64          cells[FARE_DIM_MAX];
+  fare_truth_options  options = {
+     .cells = {(size_t)fare_system_dimension(system), cells}, .tolerance = tolerance, .estimate = estimate};
+  fare_truth *truth;
 
   memcpy(cells, d->cells, sizeof cells);
   initial.mean.count = initial.sd.count = options.cells.count;
@@ -36,7 +44,8 @@ static fare_truth *create_truth_on(MPI_Comm comm, const drive *d, const fare_sys
   return truth;
 }
 
-static fare_truth *create_truth(const drive *d, const fare_system *system, double tolerance, PetscBool estimate)
+static fare_truth *create_truth(
+  const drive *d, const fare_system *system, double tolerance, PetscBool estimate)
 {
   return create_truth_on(PETSC_COMM_WORLD, d, system, tolerance, estimate);
 }
@@ -53,7 +62,10 @@ static double distance(const fare_truth *a, const fare_truth *b)
   return norm;
 }
 
-/* A hundredth of the tolerance has an error about as many times as small, which is not more than all steps may add. */
+/*
+  A hundredth of the tolerance has an error about as many times as small, which is not more than all steps may
+  add.
+*/
 static void the_error_follows_the_tolerance(void **state)
 {
   const drive *drives[] = {&line, &plane, &box};
@@ -81,7 +93,10 @@ static void the_error_follows_the_tolerance(void **state)
   }
 }
 
-/* Where the tolerance would allow a step across several periods of the drive, or from snapshot to snapshot, the estimate still tells the error in time. */
+/*
+  Where the tolerance would allow a step across several periods of the drive, or from snapshot to snapshot,
+  the estimate still tells the error in time.
+*/
 static void loose_tolerances_are_estimated(void **state)
 {
   const drive *drives[] = {&line, &plane, &swing};
@@ -91,7 +106,8 @@ static void loose_tolerances_are_estimated(void **state)
     for (double interval = 0.1; interval < 10; interval *= 5) {
       for (double tolerance = 0.1; tolerance > 1e-4; tolerance /= 10) {
         fare_system *system = create_system(drives[i]);
-        fare_truth  *exact = create_truth(drives[i], system, 1e-8, PETSC_TRUE), *truth = create_truth(drives[i], system, tolerance, PETSC_TRUE);
+        fare_truth  *exact  = create_truth(drives[i], system, 1e-8, PETSC_TRUE),
+                   *truth   = create_truth(drives[i], system, tolerance, PETSC_TRUE);
 
         for (int k = 1; k <= 3; k++) {
           assert_ok(fare_truth_advance(exact, interval * k));
@@ -114,7 +130,8 @@ static void a_restored_state_goes_on_to_the_same_bits(void **state)
   (void)state;
   for (int i = 0; i < 3; i++) {
     fare_system *system = create_system(drives[i]);
-    fare_truth  *whole = create_truth(drives[i], system, 1e-6, PETSC_TRUE), *second = create_truth(drives[i], system, 1e-6, PETSC_TRUE);
+    fare_truth  *whole  = create_truth(drives[i], system, 1e-6, PETSC_TRUE),
+               *second  = create_truth(drives[i], system, 1e-6, PETSC_TRUE);
 
     assert_ok(fare_truth_advance(whole, 0.13));
     assert_int_equal(fare_truth_parts(second), FARE_TRUTH_PARTS_MAX);
@@ -134,7 +151,8 @@ static void a_restored_state_goes_on_to_the_same_bits(void **state)
     for (int k = 0; k < 3; k++) {
       const fare_truth_status *a = fare_truth_get_status(whole), *b = fare_truth_get_status(second);
 
-      assert_true(a->time == b->time && a->error == b->error && a->time_bound == b->time_bound && a->steps == b->steps && a->iterations == b->iterations && a->minimum == b->minimum);
+      assert_true(a->time == b->time && a->error == b->error && a->time_bound == b->time_bound &&
+        a->steps == b->steps && a->iterations == b->iterations && a->minimum == b->minimum);
       assert_true(distance(whole, second) == 0);
       assert_ok(fare_truth_advance(whole, 0.2 + 0.3 * k));
       assert_true(distance(whole, second) > 1e-6);
@@ -146,7 +164,10 @@ static void a_restored_state_goes_on_to_the_same_bits(void **state)
   }
 }
 
-/* On several ranks or on one, in two and three dimensions and with complex eigenvalues: the same density to what the solver leaves. */
+/*
+  On several ranks or on one, in two and three dimensions and with complex eigenvalues: the same density to
+  what the solver leaves.
+*/
 static void ranks_do_not_matter(void **state)
 {
   const drive *drives[]  = {&plane, &swing, &box};
@@ -154,9 +175,10 @@ static void ranks_do_not_matter(void **state)
 
   (void)state;
   for (int i = 0; i < 3; i++) {
-    fare_system       *system   = create_system(drives[i]);
-    fare_truth        *together = create_truth(drives[i], system, tolerance, PETSC_FALSE), *alone = create_truth_on(PETSC_COMM_SELF, drives[i], system, tolerance, PETSC_FALSE);
-    const fare_grid   *grid     = fare_truth_grid(together);
+    fare_system *system     = create_system(drives[i]);
+    fare_truth  *together   = create_truth(drives[i], system, tolerance, PETSC_FALSE),
+               *alone       = create_truth_on(PETSC_COMM_SELF, drives[i], system, tolerance, PETSC_FALSE);
+    const fare_grid   *grid = fare_truth_grid(together);
     const PetscScalar *a, *b;
     double             difference = 0;
 
@@ -165,7 +187,9 @@ static void ranks_do_not_matter(void **state)
     assert_ok(VecGetArrayRead(fare_truth_masses(together), &a));
     assert_ok(VecGetArrayRead(fare_truth_masses(alone), &b));
     for (PetscInt n = 0; n < grid->count[0] * grid->count[1] * grid->count[2]; n++) {
-      const PetscInt x = grid->start[0] + n % grid->count[0], y = grid->start[1] + n / grid->count[0] % grid->count[1], z = grid->start[2] + n / grid->count[0] / grid->count[1];
+      const PetscInt x = grid->start[0] + n % grid->count[0],
+                     y = grid->start[1] + n / grid->count[0] % grid->count[1],
+                     z = grid->start[2] + n / grid->count[0] / grid->count[1];
 
       difference += fabs(a[n] - b[x + grid->cells[0] * (y + grid->cells[1] * z)]);
     }

@@ -1,12 +1,16 @@
 /* fare-test: labels=verification ranks=1,2 timeout=300 */
-/* Thermodynamics on the grid: identities to round-off, closed forms of Gaussian systems, and published averages. */
+/*
+  Thermodynamics on the grid: identities to round-off, closed forms of Gaussian systems, and published
+  averages.
+*/
 #include "fare_test.h"
 
 #define EXACT 1e-10
 
 static const fare_initial boltzmann = {.density = FARE_INITIAL_BOLTZMANN};
 
-static fare_truth *make_truth(const fare_system *system, const fare_initial *initial, PetscInt64 cells, double half_width)
+static fare_truth *make_truth(
+  const fare_system *system, const fare_initial *initial, PetscInt64 cells, double half_width)
 {
   PetscInt64         n[]     = {cells, cells, cells};
   double             lower[] = {-half_width, -half_width}, upper[] = {half_width, half_width};
@@ -23,7 +27,8 @@ static fare_truth *make_truth(const fare_system *system, const fare_initial *ini
 }
 
 /* Through `count` equal intervals to `end`; rows are copied to the caller, who frees them. */
-static fare_thermo_row *follow(const fare_system *system, const fare_initial *initial, PetscInt64 cells, double half_width, double end, int count, int points)
+static fare_thermo_row *follow(const fare_system *system, const fare_initial *initial, PetscInt64 cells,
+  double half_width, double end, int count, int points)
 {
   const fare_thermo_options options = {.points = points};
   fare_truth               *truth   = make_truth(system, initial, cells, half_width);
@@ -35,7 +40,8 @@ static fare_thermo_row *follow(const fare_system *system, const fare_initial *in
   assert_int_equal(fare_thermo_count(thermo), count + 1);
   rows = malloc((size_t)(count + 1) * sizeof *rows);
   memcpy(rows, fare_thermo_rows(thermo), (size_t)(count + 1) * sizeof *rows);
-  assert_near(fare_thermo_mean_kl(thermo), rows[count].kl_integral / end, isnan(rows[count].kl_integral) ? HUGE_VAL : 0);
+  assert_near(fare_thermo_mean_kl(thermo), rows[count].kl_integral / end,
+    isnan(rows[count].kl_integral) ? HUGE_VAL : 0);
   assert_ok(fare_thermo_destroy(&thermo));
   assert_ok(fare_truth_destroy(&truth));
   return rows;
@@ -67,10 +73,15 @@ static fare_system *make_system(const char *name, int dimension)
   return system;
 }
 
-/* Every identity of METHODS 3 for a chain from equilibrium, and those that hold from anywhere for one from the wrong place. */
+/*
+  Every identity of METHODS 3 for a chain from equilibrium, and those that hold from anywhere for one from the
+  wrong place.
+*/
 static void check_chain(const fare_system *system, PetscInt64 cells, double end, PetscInt64 steps)
 {
-  const double    kT = fare_system_kT(system, 0), b = 1 / kT, lambda[] = {b, 0.3 * b, 0.5 * b, -0.4 * b, 1.6 * b}, mirrored[] = {0, b - lambda[1], b - lambda[2], b - lambda[3], b - lambda[4]}, one = b;
+  const double kT = fare_system_kT(system, 0), b = 1 / kT,
+               lambda[]   = {b, 0.3 * b, 0.5 * b, -0.4 * b, 1.6 * b},
+               mirrored[] = {0, b - lambda[1], b - lambda[2], b - lambda[3], b - lambda[4]}, one = b;
   double          forward[5], reverse[5], back, dF;
   fare_truth     *truth = make_truth(system, &boltzmann, cells, 0);
   fare_chain     *chain;
@@ -101,11 +112,15 @@ static void check_chain(const fare_system *system, PetscInt64 cells, double end,
     assert_between(row[0].kl_to_equilibrium, start ? 0.05 : -EXACT, start ? 10 : EXACT);
     assert_true(row[steps].dissipated_work - row[0].dissipated_work > 1e-3);
     for (PetscInt64 n = 1; n <= steps; n++) {
-      assert_near(row[n].energy - row[n - 1].energy, row[n].work - row[n - 1].work + row[n].heat - row[n - 1].heat, EXACT);
+      assert_near(row[n].energy - row[n - 1].energy,
+        row[n].work - row[n - 1].work + row[n].heat - row[n - 1].heat, EXACT);
       assert_between(row[n].produced - row[n - 1].produced, -1e-13, HUGE_VAL);
-      assert_between(row[n].dissipated_work - kT * (row[n].kl_to_equilibrium - row[0].kl_to_equilibrium), -1e-12, HUGE_VAL);
-      assert_near(b * row[n].dissipated_work, row[n].kl_to_equilibrium - row[0].kl_to_equilibrium + row[n].produced, EXACT);
-      assert_near(row[n].energy - kT * row[n].entropy, row[n].equilibrium_free_energy + kT * row[n].kl_to_equilibrium, EXACT);
+      assert_between(row[n].dissipated_work - kT * (row[n].kl_to_equilibrium - row[0].kl_to_equilibrium),
+        -1e-12, HUGE_VAL);
+      assert_near(b * row[n].dissipated_work,
+        row[n].kl_to_equilibrium - row[0].kl_to_equilibrium + row[n].produced, EXACT);
+      assert_near(row[n].energy - kT * row[n].entropy,
+        row[n].equilibrium_free_energy + kT * row[n].kl_to_equilibrium, EXACT);
     }
   }
   assert_ok(VecDestroy(&P));
@@ -160,7 +175,10 @@ static void moments_are_derivatives(void **state)
   assert_ok(fare_system_destroy(&system));
 }
 
-/* All constants 1, speed 1 until time 2. The trap is ahead of the mean by 1 - exp(-t), and the density keeps its shape. */
+/*
+  All constants 1, speed 1 until time 2. The trap is ahead of the mean by 1 - exp(-t), and the density keeps
+  its shape.
+*/
 static void a_dragged_trap(void **state)
 {
   const double    t = 2, behind = 1 - exp(-t), W = t - behind;
@@ -191,7 +209,10 @@ static void a_dragged_trap(void **state)
   assert_near(EXTRAPOLATED(velocity[0]), behind, 1e-6);
 #undef EXTRAPOLATED
   assert_between(row[1].energy_balance, 0, 1e-7);
-  /* the work of trajectories: Gaussian, its variance twice its mean; the chain tends to it in first order of its step */
+  /*
+    the work of trajectories: Gaussian, its variance twice its mean; the chain tends to it in first order of
+    its step
+  */
   for (int i = 0; i < 2; i++) {
     fare_truth *truth = make_truth(system, &boltzmann, 512, 0);
     fare_chain *chain;
@@ -203,7 +224,8 @@ static void a_dragged_trap(void **state)
       double       log_mean[3];
 
       assert_ok(fare_chain_generate(chain, PETSC_FALSE, 3, lambda, log_mean));
-      for (int l = 0; l < 3; l++) assert_near(log_mean[l], -lambda[l] * mean[1] + 0.5 * lambda[l] * lambda[l] * variance[1], 1e-2);
+      for (int l = 0; l < 3; l++)
+        assert_near(log_mean[l], -lambda[l] * mean[1] + 0.5 * lambda[l] * lambda[l] * variance[1], 1e-2);
     }
     assert_ok(fare_chain_destroy(&chain));
     assert_ok(fare_truth_destroy(&truth));
@@ -216,7 +238,8 @@ static void a_dragged_trap(void **state)
 /* At a jump from c to -c the mean m does work 2 k c m; in between there is none. */
 static void a_trap_that_jumps(void **state)
 {
-  const double     first = 2 * 1, m = -1 + 2 * exp(-0.5), second = -2 * m; /* from 1, then from where half a period at -1 has brought it */
+  /* from 1, then from where half a period at -1 has brought it */
+  const double     first = 2 * 1, m = -1 + 2 * exp(-0.5), second = -2 * m;
   fare_system     *system = make_system("ornstein_uhlenbeck", 1);
   fare_thermo_row *row[2];
 
@@ -228,16 +251,20 @@ static void a_trap_that_jumps(void **state)
   assert_near(row[1][1].work, 0, 1e-12);
   assert_near(row[1][2].work + (row[1][2].work - row[0][2].work) / 3, first, 1e-6);
   assert_near(row[1][3].work + (row[1][3].work - row[0][3].work) / 3, first + second, 1e-6);
-  for (int k = 1; k <= 3; k++) assert_near(row[1][k].energy - row[1][0].energy, row[1][k].work + row[1][k].heat, 1e-12);
+  for (int k = 1; k <= 3; k++)
+    assert_near(row[1][k].energy - row[1][0].energy, row[1][k].work + row[1][k].heat, 1e-12);
   free(row[0]);
   free(row[1]);
   assert_ok(fare_system_destroy(&system));
 }
 
-/* Isotropic Gaussian of variance s: housekeeping 2 w^2 s, excess 2 s (1 - 1/s)^2, for kT, mobility and stiffness 1. */
+/*
+  Isotropic Gaussian of variance s: housekeeping 2 w^2 s, excess 2 s (1 - 1/s)^2, for kT, mobility and
+  stiffness 1.
+*/
 static void a_rotating_trap(void **state)
 {
-  const double     w = 1.5;
+  const double     w      = 1.5;
   double           mean[] = {0, 0}, sd[] = {0.7, 0.7};
   fare_initial     narrow = {.density = FARE_INITIAL_GAUSSIAN, .mean = {2, mean}, .sd = {2, sd}};
   fare_system     *system = make_system("rotational_ou", 2);
@@ -247,14 +274,17 @@ static void a_rotating_trap(void **state)
   assert_ok(fare_system_set(system, "rotation", w));
   for (int i = 0; i < 2; i++) row[i] = follow(system, &narrow, 64 << i, 6, 0.4, 2, 7);
   for (int k = 0; k <= 2; k++) {
-    const double t = 0.2 * k, s = 1 + (0.49 - 1) * exp(-2 * t), rates[] = {2 * w * w * s, 2 * s * (1 - 1 / s) * (1 - 1 / s)};
-    const double work = 2 * w * w * (t + (0.49 - 1) * (1 - exp(-2 * t)) / 2);
+    const double t = 0.2 * k, s = 1 + (0.49 - 1) * exp(-2 * t),
+                 rates[] = {2 * w * w * s, 2 * s * (1 - 1 / s) * (1 - 1 / s)};
+    const double work    = 2 * w * w * (t + (0.49 - 1) * (1 - exp(-2 * t)) / 2);
 
     for (int i = 0; i < 2; i++) {
-      assert_near(row[i][k].total_rate, row[i][k].housekeeping_rate + row[i][k].excess_rate, EXACT * row[i][k].total_rate);
+      assert_near(row[i][k].total_rate, row[i][k].housekeeping_rate + row[i][k].excess_rate,
+        EXACT * row[i][k].total_rate);
       assert_between(row[i][k].housekeeping_rate, 0, HUGE_VAL);
       assert_between(row[i][k].excess_rate, 0, HUGE_VAL);
-      assert_near(row[i][k].energy - row[i][0].energy, row[i][k].work + row[i][k].extra_work + row[i][k].heat, 1e-12);
+      assert_near(
+        row[i][k].energy - row[i][0].energy, row[i][k].work + row[i][k].extra_work + row[i][k].heat, 1e-12);
       assert_near(row[i][k].work, 0, 0);
     }
 #define EXTRAPOLATED(member) (row[1][k].member + (row[1][k].member - row[0][k].member) / 3)
@@ -283,9 +313,9 @@ static void productions_add_up(void **state)
 {
   double             mean[] = {-0.8, 0.1}, sd[] = {0.3, 0.25};
   const fare_initial somewhere = {.density = FARE_INITIAL_GAUSSIAN, .mean = {2, mean}, .sd = {2, sd}};
-  fare_system       *system = make_system("maier_stein", 2);
-  fare_truth        *truth  = make_truth(system, &somewhere, 48, 0);
-  const fare_grid   *grid   = fare_truth_grid(truth);
+  fare_system       *system    = make_system("maier_stein", 2);
+  fare_truth        *truth     = make_truth(system, &somewhere, 48, 0);
+  const fare_grid   *grid      = fare_truth_grid(truth);
   fare_operator     *op;
   fare_solved        solved;
   fare_production    rates;
@@ -322,12 +352,16 @@ static void productions_add_up(void **state)
   assert_ok(fare_system_destroy(&system));
 }
 
-/* The divergence from the Boltzmann density of the moment: at five instants to all digits that were published, and its averages over 40 snapshots of two periods. */
+/*
+  The divergence from the Boltzmann density of the moment: at five instants to all digits that were published,
+  and its averages over 40 snapshots of two periods.
+*/
 static void the_lag_of_the_prinz_potential(void **state)
 {
   static const struct {
     double amplitude, period, mean, digit;
-  } cases[] = {{4, 0.1, 0.838, 1e-3}, {4, 1, 0.669, 1e-3}, {4, 10, 0.0893, 1e-4}, {4, 100, 1.33e-3, 1e-5}, {0.5, 0.1, 1.60e-2, 1e-4}, {0.5, 1, 1.37e-2, 1e-4}, {0.5, 10, 2.85e-3, 1e-5}, {0.5, 100, 3.94e-5, 1e-7}};
+  } cases[] = {{4, 0.1, 0.838, 1e-3}, {4, 1, 0.669, 1e-3}, {4, 10, 0.0893, 1e-4}, {4, 100, 1.33e-3, 1e-5},
+    {0.5, 0.1, 1.60e-2, 1e-4}, {0.5, 1, 1.37e-2, 1e-4}, {0.5, 10, 2.85e-3, 1e-5}, {0.5, 100, 3.94e-5, 1e-7}};
   static const struct {
     int    snapshot;
     double kl;
@@ -349,7 +383,8 @@ static void the_lag_of_the_prinz_potential(void **state)
       assert_near(row[k].housekeeping_rate, 0, 0);
       assert_between(row[k].total_rate, 0, HUGE_VAL);
       /* closure: what is lost beyond the lag was produced, within what the quadrature says of itself */
-      assert_near(row[k].dissipated_work - row[k].kl_to_equilibrium, row[k].total, fabs(row[k].balance) + 1e-10);
+      assert_near(
+        row[k].dissipated_work - row[k].kl_to_equilibrium, row[k].total, fabs(row[k].balance) + 1e-10);
       assert_near(row[k].balance, 0, 1e-4 + row[k].energy_balance);
     }
     assert_near(sum, cases[c].mean, cases[c].digit);
@@ -359,7 +394,9 @@ static void the_lag_of_the_prinz_potential(void **state)
 
       for (int k = 0; fine && k <= 40; k++) finer[k] = fine[k].kl_to_equilibrium;
       free(fine);
-      assert_near(finer[instants[i].snapshot] + (finer[instants[i].snapshot] - row[instants[i].snapshot].kl_to_equilibrium) / 3, instants[i].kl, 6e-6);
+      assert_near(finer[instants[i].snapshot] +
+          (finer[instants[i].snapshot] - row[instants[i].snapshot].kl_to_equilibrium) / 3,
+        instants[i].kl, 6e-6);
     }
     free(row);
     assert_ok(fare_system_destroy(&system));
@@ -384,22 +421,30 @@ static void the_quadrature_knows_its_error(void **state)
   assert_ok(fare_system_destroy(&system));
 }
 
-/* Phase space: no transition along x has a reverse, so that production is known from heat and entropy alone. */
+/*
+  Phase space: no transition along x has a reverse, so that production is known from heat and entropy alone.
+*/
 static void what_is_not_defined_is_absent(void **state)
 {
-  fare_system     *kramers = make_system("kramers_double_well", 2), *lorenz = make_system("lorenz63_noise", 3), *hot = make_system("prinz", 1), *swirl = make_system("rotational_ou", 2);
+  fare_system *kramers = make_system("kramers_double_well", 2), *lorenz = make_system("lorenz63_noise", 3),
+              *hot = make_system("prinz", 1), *swirl = make_system("rotational_ou", 2);
   fare_thermo_row *row;
   fare_truth      *truth;
   fare_chain      *chain;
 
   (void)state;
-  assert_int_equal(fare_thermo_defines(kramers), FARE_HAS_ENTROPY | FARE_HAS_ENERGY | FARE_HAS_FREE_WORK | FARE_HAS_TOTAL);
+  assert_int_equal(
+    fare_thermo_defines(kramers), FARE_HAS_ENTROPY | FARE_HAS_ENERGY | FARE_HAS_FREE_WORK | FARE_HAS_TOTAL);
   assert_int_equal(fare_thermo_defines(lorenz), FARE_HAS_ENTROPY | FARE_HAS_PRODUCTION | FARE_HAS_TOTAL);
-  assert_int_equal(fare_thermo_defines(swirl), FARE_HAS_ENTROPY | FARE_HAS_ENERGY | FARE_HAS_PRODUCTION | FARE_HAS_TOTAL | FARE_HAS_EXTRA | FARE_HAS_BALANCE);
+  assert_int_equal(fare_thermo_defines(swirl),
+    FARE_HAS_ENTROPY | FARE_HAS_ENERGY | FARE_HAS_PRODUCTION | FARE_HAS_TOTAL | FARE_HAS_EXTRA |
+      FARE_HAS_BALANCE);
   assert_ok(fare_system_drive_sine(hot, "kT", 0.1, 1, 0));
-  assert_int_equal(fare_thermo_defines(hot), FARE_HAS_ENTROPY | FARE_HAS_ENERGY | FARE_HAS_PRODUCTION | FARE_HAS_TOTAL);
+  assert_int_equal(
+    fare_thermo_defines(hot), FARE_HAS_ENTROPY | FARE_HAS_ENERGY | FARE_HAS_PRODUCTION | FARE_HAS_TOTAL);
   row = follow(kramers, &boltzmann, 32, 0, 0.1, 1, 3);
-  assert_true(isnan(row[1].total_rate) && isnan(row[1].excess_rate) && isfinite(row[1].energy) && isfinite(row[1].total) && isfinite(row[1].dissipated_work));
+  assert_true(isnan(row[1].total_rate) && isnan(row[1].excess_rate) && isfinite(row[1].energy) &&
+    isfinite(row[1].total) && isfinite(row[1].dissipated_work));
   free(row);
   row = follow(hot, &boltzmann, 64, 0, 0.1, 1, 3);
   assert_true(isnan(row[1].dissipated_work) && isfinite(row[1].work) && row[1].total > 0);
@@ -413,7 +458,10 @@ static void what_is_not_defined_is_absent(void **state)
   assert_ok(fare_system_destroy(&swirl));
 }
 
-/* Three intervals and a fourth; or three, saved, and the fourth by another instrument that has read them: the same bits. */
+/*
+  Three intervals and a fourth; or three, saved, and the fourth by another instrument that has read them: the
+  same bits.
+*/
 static void it_goes_on_from_a_checkpoint(void **state)
 {
   const fare_thermo_options options = {.points = 5};
@@ -451,9 +499,17 @@ static void it_goes_on_from_a_checkpoint(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(identities_of_a_driven_prinz), cmocka_unit_test(identities_in_two_dimensions), cmocka_unit_test(moments_are_derivatives), cmocka_unit_test(a_dragged_trap),
-  cmocka_unit_test(a_trap_that_jumps), cmocka_unit_test(a_rotating_trap), cmocka_unit_test(productions_add_up), cmocka_unit_test(the_lag_of_the_prinz_potential),
-  cmocka_unit_test(the_quadrature_knows_its_error), cmocka_unit_test(what_is_not_defined_is_absent), cmocka_unit_test(it_goes_on_from_a_checkpoint),
+  cmocka_unit_test(identities_of_a_driven_prinz),
+  cmocka_unit_test(identities_in_two_dimensions),
+  cmocka_unit_test(moments_are_derivatives),
+  cmocka_unit_test(a_dragged_trap),
+  cmocka_unit_test(a_trap_that_jumps),
+  cmocka_unit_test(a_rotating_trap),
+  cmocka_unit_test(productions_add_up),
+  cmocka_unit_test(the_lag_of_the_prinz_potential),
+  cmocka_unit_test(the_quadrature_knows_its_error),
+  cmocka_unit_test(what_is_not_defined_is_absent),
+  cmocka_unit_test(it_goes_on_from_a_checkpoint),
 };
 
 FARE_TEST_MAIN(tests)

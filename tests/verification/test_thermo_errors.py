@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """
-The error bars of thermodynamics against moment equations. The density of a driven harmonic trap is Gaussian, so its mean and variance give every
-quantity exactly. The true error of each must lie within three bars on every grid, and bars must not be useless.
+The error bars of thermodynamics against moment equations. The density of a driven harmonic trap is Gaussian,
+so its mean and variance give every
+quantity exactly. The true error of each must lie within three bars on every grid, and bars must not be
+useless.
 fare-test: labels=verification timeout=300
 """
 import csv
@@ -17,7 +19,19 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "study"))
 from checks import conclude, expect, fare  # noqa: E402
 
 ROUND_OFF = 1e-9
-NAMES = ["energy", "entropy", "free_energy", "equilibrium_free_energy", "kl_to_equilibrium", "work", "heat", "dissipated_work", "production_total", "production_total_rate", "velocity_1"]
+NAMES = [
+    "energy",
+    "entropy",
+    "free_energy",
+    "equilibrium_free_energy",
+    "kl_to_equilibrium",
+    "work",
+    "heat",
+    "dissipated_work",
+    "production_total",
+    "production_total_rate",
+    "velocity_1",
+]
 
 
 def waveform(drive, t, before):
@@ -65,8 +79,16 @@ def state(study, t, mean, variance, work, first):
     F = -0.5 * kT * math.log(2 * math.pi * kT / k) - p["tilt"] * p["centre"] - p["tilt"] ** 2 / (2 * k)
     velocity = -mobility * k * (mean - rest)
     local = (kT / variance - k) * mobility  # the current over the density is velocity + local (x - mean)
-    row = dict(energy=E, entropy=S, free_energy=E - kT * S, equilibrium_free_energy=F, kl_to_equilibrium=(E - kT * S - F) / kT, work=work, velocity_1=velocity,
-               production_total_rate=(velocity ** 2 + local ** 2 * variance) / (mobility * kT))
+    row = dict(
+        energy=E,
+        entropy=S,
+        free_energy=E - kT * S,
+        equilibrium_free_energy=F,
+        kl_to_equilibrium=(E - kT * S - F) / kT,
+        work=work,
+        velocity_1=velocity,
+        production_total_rate=(velocity**2 + local**2 * variance) / (mobility * kT),
+    )
     first = first or row
     row["heat"] = E - first["energy"] - work
     row["dissipated_work"] = work - (F - first["equilibrium_free_energy"])
@@ -84,10 +106,20 @@ def exact(study):
         p = parameters(study, t, before)
         later, earlier = parameters(study, t + small), parameters(study, t - small)
         if any(abs(t - edge) < 2 * small for edge in [0.0, *edges]):  # one-sided at a jump
-            later, earlier = (parameters(study, t, True), parameters(study, t - 2 * small)) if before else (parameters(study, t + 2 * small), parameters(study, t))
+            later, earlier = (
+                (parameters(study, t, True), parameters(study, t - 2 * small))
+                if before
+                else (parameters(study, t + 2 * small), parameters(study, t))
+            )
         rate = (energy(later, y[0], y[1]) - energy(earlier, y[0], y[1])) / (2 * small)
         k = p["mobility"] * p["stiffness"]
-        return np.array([-k * (y[0] - p["centre"]) + p["mobility"] * p["tilt"], -2 * k * y[1] + 2 * p["mobility"] * p["kT"], rate])
+        return np.array(
+            [
+                -k * (y[0] - p["centre"]) + p["mobility"] * p["tilt"],
+                -2 * k * y[1] + 2 * p["mobility"] * p["kT"],
+                rate,
+            ]
+        )
 
     p = parameters(study, 0.0)
     y = np.array([p["centre"] + p["tilt"] / p["stiffness"], p["kT"] / p["stiffness"], 0.0])
@@ -105,7 +137,9 @@ def exact(study):
             d = slope(now + (i + 1) * h if not last else stop, y + h * c, last and stop in edges)
             y = y + h / 6 * (a + 2 * b + 2 * c + d)
         if stop in edges:
-            y[2] += energy(parameters(study, stop), y[0], y[1]) - energy(parameters(study, stop, True), y[0], y[1])
+            y[2] += energy(parameters(study, stop), y[0], y[1]) - energy(
+                parameters(study, stop, True), y[0], y[1]
+            )
         now = stop
         if any(abs(stop - t) < 1e-12 for t in times):
             rows.append(state(study, stop, *y, rows[0]))
@@ -115,13 +149,48 @@ def exact(study):
 def random_study(draw, name, cells, tolerance):
     kT, stiffness = 10 ** draw.uniform(-0.7, 0.3), draw.uniform(1, 4)
     half = 5.5 * math.sqrt(kT / (0.4 * stiffness)) + 2.5
-    drives = [{"parameter": "stiffness", "waveform": "smoothstep", "amplitude": float(draw.uniform(-0.6, 1.5) * stiffness), "start": 0.1, "end": 0.7},
-              {"parameter": "centre", "waveform": "sine", "amplitude": 0.7, "period": float(draw.uniform(0.5, 2)), "phase": float(draw.uniform(0, 6))},
-              {"parameter": "tilt", "waveform": "square", "amplitude": float(draw.uniform(0.2, 1)), "period": float(draw.uniform(0.4, 0.9)), "duty": float(draw.uniform(0.2, 0.8))}]
+    drives = [
+        {
+            "parameter": "stiffness",
+            "waveform": "smoothstep",
+            "amplitude": float(draw.uniform(-0.6, 1.5) * stiffness),
+            "start": 0.1,
+            "end": 0.7,
+        },
+        {
+            "parameter": "centre",
+            "waveform": "sine",
+            "amplitude": 0.7,
+            "period": float(draw.uniform(0.5, 2)),
+            "phase": float(draw.uniform(0, 6)),
+        },
+        {
+            "parameter": "tilt",
+            "waveform": "square",
+            "amplitude": float(draw.uniform(0.2, 1)),
+            "period": float(draw.uniform(0.4, 0.9)),
+            "duty": float(draw.uniform(0.2, 0.8)),
+        },
+    ]
     kept = [drive for drive in drives if draw.random() < 0.7] or drives[1:2]
-    return {"study": name, "system": {"name": "ornstein_uhlenbeck", "parameters": {"kT": float(kT), "mobility": float(draw.uniform(0.5, 2)), "stiffness": float(stiffness), "centre": 0.1, "tilt": 0.2}},
-            "drive": kept, "initial": {"density": "boltzmann"}, "snapshots": {"start": 0.0, "end": 1.2, "count": 7},
-            "truth": {"cells": [cells], "lower": [float(-half)], "upper": [float(half)], "tolerance": tolerance}, "thermodynamics": {}}
+    return {
+        "study": name,
+        "system": {
+            "name": "ornstein_uhlenbeck",
+            "parameters": {
+                "kT": float(kT),
+                "mobility": float(draw.uniform(0.5, 2)),
+                "stiffness": float(stiffness),
+                "centre": 0.1,
+                "tilt": 0.2,
+            },
+        },
+        "drive": kept,
+        "initial": {"density": "boltzmann"},
+        "snapshots": {"start": 0.0, "end": 1.2, "count": 7},
+        "truth": {"cells": [cells], "lower": [float(-half)], "upper": [float(half)], "tolerance": tolerance},
+        "thermodynamics": {},
+    }
 
 
 def main():
@@ -129,10 +198,14 @@ def main():
     ratios = []
     with tempfile.TemporaryDirectory() as place:
         where = pathlib.Path(place)
-        for number, (cells, tolerance) in enumerate([(64, 1e-8), (128, 1e-8), (128, 1e-4), (256, 1e-8), (512, 1e-6), (1024, 1e-8), (2048, 1e-5)]):
+        for number, (cells, tolerance) in enumerate(
+            [(64, 1e-8), (128, 1e-8), (128, 1e-4), (256, 1e-8), (512, 1e-6), (1024, 1e-8), (2048, 1e-5)]
+        ):
             study = random_study(draw, f"trap{number}", cells, tolerance)
             (where / f"trap{number}.yaml").write_text(json.dumps(study))
-            done = fare(where, "run", f"trap{number}.yaml", "--no-report", "--set", f"output.directory=trap{number}")
+            done = fare(
+                where, "run", f"trap{number}.yaml", "--no-report", "--set", f"output.directory=trap{number}"
+            )
             expect(done.returncode == 0, f"study {number}: {done.stderr}")
             if done.returncode:
                 continue
@@ -143,11 +216,20 @@ def main():
             for k, (row, true) in enumerate(zip(rows, right)):
                 for name in NAMES:
                     error, bar = abs(float(row[name]) - true[name]), float(row[f"{name}_error"])
-                    expect(error <= 3 * bar + ROUND_OFF, f"study {number} ({cells} cells), row {k}, {name}: {row[name]} +- {bar:.2g}, exact {true[name]:.12g}")
+                    expect(
+                        error <= 3 * bar + ROUND_OFF,
+                        (
+                            f"study {number} ({cells} cells), row {k}, {name}: {row[name]} +- {bar:.2g},"
+                            f" exact {true[name]:.12g}"
+                        ),
+                    )
                     if error > 1e3 * ROUND_OFF:
                         ratios.append(bar / error)
     ratios = np.array(ratios)
-    print(f"bar over error, {len(ratios)} numbers: median {np.median(ratios):.2f}, least {ratios.min():.2f}, 95% below {np.quantile(ratios, 0.95):.1f}")
+    print(
+        f"bar over error, {len(ratios)} numbers: median {np.median(ratios):.2f}, least {ratios.min():.2f},"
+        f" 95% below {np.quantile(ratios, 0.95):.1f}"
+    )
     expect(len(ratios) > 200 and np.median(ratios) < 5, "bars are of the size of errors")
     return conclude()
 

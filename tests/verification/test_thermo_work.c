@@ -17,10 +17,12 @@ static fare_system *driven(const char *name, int dimension, const char *waveform
 }
 
 /* Exact change of the free energy, and the mean and variance of the work of so many steps, both ways. */
-static double on_the_grid(const fare_system *system, PetscInt64 cells, double end, PetscInt64 steps, double mean[2], double variance[2])
+static double on_the_grid(const fare_system *system, PetscInt64 cells, double end, PetscInt64 steps,
+  double mean[2], double variance[2])
 {
   PetscInt64         n[]     = {cells, cells};
-  fare_truth_options options = {.cells = {(size_t)fare_system_dimension(system), n}, .tolerance = 1e-6, .estimate = PETSC_FALSE};
+  fare_truth_options options = {
+    .cells = {(size_t)fare_system_dimension(system), n}, .tolerance = 1e-6, .estimate = PETSC_FALSE};
   const fare_initial initial = {.density = FARE_INITIAL_BOLTZMANN};
   fare_truth        *truth;
   fare_chain        *chain;
@@ -51,9 +53,10 @@ static void check_estimates(const fare_work *w, double dF, double largest_error)
 static void particles_of_a_driven_prinz(void **state)
 {
   const fare_thermo_options options = {.particles = 20000, .dt = 1e-3, .relaxation = FARE_RELAX_METROPOLIS};
-  fare_system              *system  = driven("prinz", 1, "{parameter: tilt, waveform: ramp, amplitude: 2, start: 0, end: 0.5}");
-  fare_work                 w, alone;
-  double                    mean[2], variance[2], dF, sum[2] = {0, 0};
+  fare_system              *system =
+    driven("prinz", 1, "{parameter: tilt, waveform: ramp, amplitude: 2, start: 0, end: 0.5}");
+  fare_work w, alone;
+  double    mean[2], variance[2], dF, sum[2] = {0, 0};
 
   (void)state;
   assert_ok(fare_work_simulate(PETSC_COMM_WORLD, system, NULL, 0, 0.5, &options, 11, &w));
@@ -66,7 +69,8 @@ static void particles_of_a_driven_prinz(void **state)
   for (int way = 0; way < 2; way++) assert_near(w.variance[way], variance[way], 0.1 * variance[way]);
   assert_true(w.mean[0] > dF && w.mean[1] > -dF);
   for (int way = 0; way < 2; way++) {
-    for (int bin = 0; bin < FARE_WORK_BINS; bin++) sum[way] += w.density[way][bin] * (w.upper - w.lower) / FARE_WORK_BINS;
+    for (int bin = 0; bin < FARE_WORK_BINS; bin++)
+      sum[way] += w.density[way][bin] * (w.upper - w.lower) / FARE_WORK_BINS;
     assert_near(sum[way], 1, 1e-9);
   }
   assert_ok(fare_work_simulate(PETSC_COMM_SELF, system, NULL, 0, 0.5, &options, 11, &alone));
@@ -78,9 +82,10 @@ static void particles_of_a_driven_prinz(void **state)
 static void large_steps_need_metropolis(void **state)
 {
   fare_thermo_options options = {.particles = 40000, .dt = 0.25, .relaxation = FARE_RELAX_METROPOLIS};
-  fare_system        *system  = driven("ornstein_uhlenbeck", 1, "{parameter: stiffness, waveform: ramp, amplitude: 3, start: 0, end: 1}");
-  const double        dF      = 0.5 * log(4);
-  fare_work           exact, euler;
+  fare_system        *system =
+    driven("ornstein_uhlenbeck", 1, "{parameter: stiffness, waveform: ramp, amplitude: 3, start: 0, end: 1}");
+  const double dF = 0.5 * log(4);
+  fare_work    exact, euler;
 
   (void)state;
   assert_ok(fare_work_simulate(PETSC_COMM_WORLD, system, NULL, 0, 1, &options, 3, &exact));
@@ -108,10 +113,11 @@ static int ascending(const void *a, const void *b)
 static void work_on_a_dragged_trap_is_gaussian(void **state)
 {
   const fare_thermo_options options = {.particles = 20000, .dt = 5e-3, .relaxation = FARE_RELAX_HEUN};
-  fare_system              *system  = driven("ornstein_uhlenbeck", 1, "{parameter: centre, waveform: ramp, amplitude: 2, start: 0, end: 2}");
-  const double              W = 1.1353352832, n = (double)options.particles;
-  double                    widest = 0, cumulative = 0;
-  fare_work                 w;
+  fare_system              *system =
+    driven("ornstein_uhlenbeck", 1, "{parameter: centre, waveform: ramp, amplitude: 2, start: 0, end: 2}");
+  const double W = 1.1353352832, n = (double)options.particles;
+  double       widest = 0, cumulative = 0;
+  fare_work    w;
 
   (void)state;
   assert_ok(fare_work_simulate(PETSC_COMM_WORLD, system, NULL, 0, 2, &options, 5, &w));
@@ -120,7 +126,10 @@ static void work_on_a_dragged_trap_is_gaussian(void **state)
     assert_near(w.variance[way] / (2 * w.mean[way]), 1, 4 * sqrt(2 / n) + 0.02);
   }
   check_estimates(&w, 0, 0.05);
-  /* Kolmogorov's distance between histogram and Gaussian at the ends of bins; 1.95/sqrt(n) is exceeded once in a thousand */
+  /*
+    Kolmogorov's distance between histogram and Gaussian at the ends of bins; 1.95/sqrt(n) is exceeded once in
+    a thousand
+  */
   for (int bin = 0; bin < FARE_WORK_BINS; bin++) {
     const double at = w.lower + (w.upper - w.lower) * (bin + 1) / FARE_WORK_BINS;
 
@@ -134,9 +143,10 @@ static void work_on_a_dragged_trap_is_gaussian(void **state)
 static void two_dimensions(void **state)
 {
   const fare_thermo_options options = {.particles = 10000, .dt = 0.02, .relaxation = FARE_RELAX_METROPOLIS};
-  fare_system              *system  = driven("quadruple_well", 2, "{parameter: tilt, waveform: ramp, amplitude: 0.5, start: 0, end: 1}");
-  double                    mean[2], variance[2], dF;
-  fare_work                 w;
+  fare_system              *system =
+    driven("quadruple_well", 2, "{parameter: tilt, waveform: ramp, amplitude: 0.5, start: 0, end: 1}");
+  double    mean[2], variance[2], dF;
+  fare_work w;
 
   (void)state;
   assert_ok(fare_work_simulate(PETSC_COMM_WORLD, system, NULL, 0, 1, &options, 8, &w));
@@ -145,13 +155,16 @@ static void two_dimensions(void **state)
   assert_ok(fare_system_destroy(&system));
 }
 
-/* Gaussian work of mean s^2/2 both ways has no change of free energy at kT 1. Errors and overlap that the estimators state are those that are seen. */
+/*
+  Gaussian work of mean s^2/2 both ways has no change of free energy at kT 1. Errors and overlap that the
+  estimators state are those that are seen.
+*/
 static void stated_errors_are_those_seen(void **state)
 {
   enum { REPLICATES = 400, N = 1000, M = 500 };
-  const double s = 1.2;
+  const double s      = 1.2;
   fare_random  random = {fare_stream_make(7, "test"), 0, 0};
-  double       forward[N], reverse[M], found[2][REPLICATES], stated[2] = {0, 0}, overlap = 0, exact = 0, p5, p95;
+  double forward[N], reverse[M], found[2][REPLICATES], stated[2] = {0, 0}, overlap = 0, exact = 0, p5, p95;
 
   (void)state;
   for (int r = 0; r < REPLICATES; r++) {
@@ -173,7 +186,8 @@ static void stated_errors_are_those_seen(void **state)
 
     for (int r = 0; r < REPLICATES; r++) mean += found[k][r] / REPLICATES;
     for (int r = 0; r < REPLICATES; r++) variance += pow(found[k][r] - mean, 2) / (REPLICATES - 1);
-    assert_near(mean, 0, 5 * sqrt(variance / REPLICATES) + (k ? 0 : variance / 4)); /* the average of exponentials is biased by variance/2kT */
+    /* the average of exponentials is biased by variance/2kT */
+    assert_near(mean, 0, 5 * sqrt(variance / REPLICATES) + (k ? 0 : variance / 4));
     assert_between(stated[k] / sqrt(variance), 0.85, 1.15);
     qsort(found[k], REPLICATES, sizeof(double), ascending);
   }
@@ -182,7 +196,8 @@ static void stated_errors_are_those_seen(void **state)
   assert_between((p95 - p5) / (2 * 1.645 * stated[1]), 0.85, 1.15);
   /* overlap: the integral of p q (n + m)/(n p + m q) over the work, p forward and q of minus the reversed */
   for (int i = -8000; i <= 8000; i++) {
-    const double x = i * 1e-3, p = exp(-0.5 * pow((x - 0.5 * s * s) / s, 2)), q = exp(-0.5 * pow((x + 0.5 * s * s) / s, 2));
+    const double x = i * 1e-3, p = exp(-0.5 * pow((x - 0.5 * s * s) / s, 2)),
+                 q = exp(-0.5 * pow((x + 0.5 * s * s) / s, 2));
 
     exact += 1e-3 * p * q * (N + M) / (N * p + M * q) / (s * sqrt(2 * M_PI));
   }
@@ -190,7 +205,11 @@ static void stated_errors_are_those_seen(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(particles_of_a_driven_prinz), cmocka_unit_test(large_steps_need_metropolis), cmocka_unit_test(work_on_a_dragged_trap_is_gaussian), cmocka_unit_test(two_dimensions), cmocka_unit_test(stated_errors_are_those_seen),
+  cmocka_unit_test(particles_of_a_driven_prinz),
+  cmocka_unit_test(large_steps_need_metropolis),
+  cmocka_unit_test(work_on_a_dragged_trap_is_gaussian),
+  cmocka_unit_test(two_dimensions),
+  cmocka_unit_test(stated_errors_are_those_seen),
 };
 
 FARE_TEST_MAIN(tests)

@@ -1,24 +1,31 @@
 /* fare-test: labels=verification ranks=1,2,3,4 timeout=300 */
-/* The truth in time: closed forms, published moments, orders, and whether its estimate of its own error is honest. */
+/*
+  The truth in time: closed forms, published moments, orders, and whether its estimate of its own error is
+  honest.
+*/
 #include "fare_test.h"
 
-static fare_truth *make_on(MPI_Comm comm, const fare_system *system, const fare_initial *initial, PetscInt64 cells, double tolerance, PetscBool estimate)
+static fare_truth *make_on(MPI_Comm comm, const fare_system *system, const fare_initial *initial,
+  PetscInt64 cells, double tolerance, PetscBool estimate)
 {
   PetscInt64         n[]     = {cells, cells, cells};
-  fare_truth_options options = {.cells = {(size_t)fare_system_dimension(system), n}, .tolerance = tolerance, .estimate = estimate};
-  fare_truth        *truth;
+  fare_truth_options options = {
+    .cells = {(size_t)fare_system_dimension(system), n}, .tolerance = tolerance, .estimate = estimate};
+  fare_truth *truth;
 
   assert_ok(fare_truth_create(comm, system, initial, 0, &options, &truth));
   return truth;
 }
 
-static fare_truth *make(const fare_system *system, const fare_initial *initial, PetscInt64 cells, double tolerance, PetscBool estimate)
+static fare_truth *make(const fare_system *system, const fare_initial *initial, PetscInt64 cells,
+  double tolerance, PetscBool estimate)
 {
   return make_on(PETSC_COMM_WORLD, system, initial, cells, tolerance, estimate);
 }
 
 /* Whole on every rank, to be compared cell by cell with one on another grid. */
-static fare_truth *make_alone(const fare_system *system, const fare_initial *initial, PetscInt64 cells, double tolerance, PetscBool estimate)
+static fare_truth *make_alone(const fare_system *system, const fare_initial *initial, PetscInt64 cells,
+  double tolerance, PetscBool estimate)
 {
   return make_on(PETSC_COMM_SELF, system, initial, cells, tolerance, estimate);
 }
@@ -56,7 +63,7 @@ static void moments(const fare_truth *truth, double *mean, double *variance)
 /* L1 distance to a truth on a grid of a whole number of times as many cells; both are whole on this rank. */
 static double distance_to_finer(const fare_truth *truth, const fare_truth *finer)
 {
-  const PetscInt     cells = fare_truth_grid(truth)->cells[0], ratio = fare_truth_grid(finer)->cells[0] / cells;
+  const PetscInt cells = fare_truth_grid(truth)->cells[0], ratio = fare_truth_grid(finer)->cells[0] / cells;
   const PetscScalar *coarse, *fine;
   double             sum = 0;
 
@@ -75,8 +82,12 @@ static double distance_to_finer(const fare_truth *truth, const fare_truth *finer
   return sum;
 }
 
-/* Moments at time 1 on two grids: they must converge in second order, so that the extrapolated ones are much better than either. */
-static void extrapolated_moments(const fare_system *system, const fare_initial *initial, double exact_mean, double exact_variance)
+/*
+  Moments at time 1 on two grids: they must converge in second order, so that the extrapolated ones are much
+  better than either.
+*/
+static void extrapolated_moments(
+  const fare_system *system, const fare_initial *initial, double exact_mean, double exact_variance)
 {
   double mean[2], variance[2];
 
@@ -106,17 +117,19 @@ static void a_dragged_trap_stays_gaussian(void **state)
   assert_ok(fare_system_set(system, "kT", D));
   assert_ok(fare_system_drive_sine(system, "centre", 1, 1, 0));
   /* m' = -k (m - sin w t), s' = -2 k s + 2 D */
-  extrapolated_moments(system, &initial, (0.5 + k * w / (k * k + w * w)) * exp(-k * t) + k * (k * sin(w * t) - w * cos(w * t)) / (k * k + w * w), D / k + (0.09 - D / k) * exp(-2 * k * t));
+  extrapolated_moments(system, &initial,
+    (0.5 + k * w / (k * k + w * w)) * exp(-k * t) + k * (k * sin(w * t) - w * cos(w * t)) / (k * k + w * w),
+    D / k + (0.09 - D / k) * exp(-2 * k * t));
   assert_ok(fare_system_destroy(&system));
 }
 
 /* A trap whose stiffness rises from 1 to 4 in unit time, from equilibrium. */
 static void a_breathing_trap_has_the_known_variance(void **state)
 {
-  const char         *drive   = "{parameter: stiffness, waveform: ramp, amplitude: 3, start: 0, end: 1}";
-  const fare_initial  initial = {.density = FARE_INITIAL_BOLTZMANN};
-  fare_config        *config;
-  fare_system        *system;
+  const char        *drive   = "{parameter: stiffness, waveform: ramp, amplitude: 3, start: 0, end: 1}";
+  const fare_initial initial = {.density = FARE_INITIAL_BOLTZMANN};
+  fare_config       *config;
+  fare_system       *system;
 
   (void)state;
   assert_ok(fare_config_parse("drive", drive, strlen(drive), &config));
@@ -151,10 +164,11 @@ static void two_dimensions_factorise(void **state)
 /* Computed independently: Richardson-extrapolated from 4096 and 8192 cells, Radau, 1e-9. */
 static void driven_prinz_has_the_known_moments(void **state)
 {
-  const fare_initial initial = {.density = FARE_INITIAL_BOLTZMANN};
-  const double       known[][3] = {{0.25, 0.344465, 0.230744}, {0.75, 0.000326, 0.219484}, {1.00, -0.119008, 0.273332}, {1.25, 0.218609, 0.262550}, {2.00, -0.151363, 0.272819}};
-  fare_system       *system = driven_prinz();
-  fare_truth        *truth  = make(system, &initial, 4096, 1e-8, PETSC_FALSE);
+  const fare_initial initial    = {.density = FARE_INITIAL_BOLTZMANN};
+  const double       known[][3] = {{0.25, 0.344465, 0.230744}, {0.75, 0.000326, 0.219484},
+          {1.00, -0.119008, 0.273332}, {1.25, 0.218609, 0.262550}, {2.00, -0.151363, 0.272819}};
+  fare_system       *system     = driven_prinz();
+  fare_truth        *truth      = make(system, &initial, 4096, 1e-8, PETSC_FALSE);
   double             mean, variance;
 
   (void)state;
@@ -173,7 +187,10 @@ static void driven_prinz_has_the_known_moments(void **state)
   assert_ok(fare_system_destroy(&system));
 }
 
-/* Error against a reference on a much finer grid: falls with the second order in space, and the estimate is near it at every snapshot. */
+/*
+  Error against a reference on a much finer grid: falls with the second order in space, and the estimate is
+  near it at every snapshot.
+*/
 static void the_estimate_is_honest(void **state)
 {
   enum { LEVELS = 5, USUAL = 4 }; /* the last is what the driven Prinz study uses */
@@ -181,12 +198,13 @@ static void the_estimate_is_honest(void **state)
   const struct {
     PetscInt64 cells;
     double     tolerance;
-  } level[LEVELS] = {{256, 1e-8}, {512, 1e-8}, {1024, 1e-8}, {4096, 1e-5}, {4096, 1e-8}};
+  } level[LEVELS]        = {{256, 1e-8}, {512, 1e-8}, {1024, 1e-8}, {4096, 1e-5}, {4096, 1e-8}};
   fare_system *system    = driven_prinz();
   fare_truth  *reference = make_alone(system, &initial, 16384, 1e-10, PETSC_FALSE), *truth[LEVELS];
 
   (void)state;
-  for (int i = 0; i < LEVELS; i++) truth[i] = make_alone(system, &initial, level[i].cells, level[i].tolerance, PETSC_TRUE);
+  for (int i = 0; i < LEVELS; i++)
+    truth[i] = make_alone(system, &initial, level[i].cells, level[i].tolerance, PETSC_TRUE);
   for (int k = 1; k <= 3; k++) {
     double error[LEVELS];
 
@@ -242,7 +260,10 @@ static void the_one_step_method_has_order_four(void **state)
   assert_ok(fare_system_destroy(&system));
 }
 
-/* The bound on the error in time holds, against a run of the same grid with a far tighter tolerance, and follows the tolerance down. */
+/*
+  The bound on the error in time holds, against a run of the same grid with a far tighter tolerance, and
+  follows the tolerance down.
+*/
 static void the_bound_holds(void **state)
 {
   const fare_initial initial = {.density = FARE_INITIAL_BOLTZMANN};
@@ -270,10 +291,10 @@ static void the_bound_holds(void **state)
 /* Distributed or alone: the same density to the solver's tolerance. */
 static void ranks_do_not_matter(void **state)
 {
-  PetscInt64         n[]     = {1024};
-  fare_truth_options options = {.cells = {1, n}, .tolerance = 1e-8, .estimate = PETSC_TRUE};
-  const fare_initial initial = {.density = FARE_INITIAL_BOLTZMANN};
-  fare_system       *system  = driven_prinz();
+  PetscInt64         n[]      = {1024};
+  fare_truth_options options  = {.cells = {1, n}, .tolerance = 1e-8, .estimate = PETSC_TRUE};
+  const fare_initial initial  = {.density = FARE_INITIAL_BOLTZMANN};
+  fare_system       *system   = driven_prinz();
   fare_truth        *together = make(system, &initial, 1024, 1e-8, PETSC_TRUE), *alone;
   const PetscScalar *a, *b;
   const fare_grid   *grid = fare_truth_grid(together);
@@ -294,8 +315,13 @@ static void ranks_do_not_matter(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(a_dragged_trap_stays_gaussian),      cmocka_unit_test(a_breathing_trap_has_the_known_variance), cmocka_unit_test(two_dimensions_factorise),
-  cmocka_unit_test(driven_prinz_has_the_known_moments), cmocka_unit_test(the_estimate_is_honest),                  cmocka_unit_test(the_one_step_method_has_order_four),
-  cmocka_unit_test(the_bound_holds),                    cmocka_unit_test(ranks_do_not_matter),
+  cmocka_unit_test(a_dragged_trap_stays_gaussian),
+  cmocka_unit_test(a_breathing_trap_has_the_known_variance),
+  cmocka_unit_test(two_dimensions_factorise),
+  cmocka_unit_test(driven_prinz_has_the_known_moments),
+  cmocka_unit_test(the_estimate_is_honest),
+  cmocka_unit_test(the_one_step_method_has_order_four),
+  cmocka_unit_test(the_bound_holds),
+  cmocka_unit_test(ranks_do_not_matter),
 };
 FARE_TEST_MAIN(tests)

@@ -1,6 +1,7 @@
 /*
-  The generator with target states removed, for the backward equation. Where an edge from a cell outside crosses into a target, the target begins
-  at the crossing and not at the neighbour's centre: with U linear along the edge its resistance is that of the whole edge times
+  The generator with target states removed, for the backward equation. Where an edge from a cell outside
+  crosses into a target, the target begins at the crossing and not at the neighbour's centre: with U linear
+  along the edge its resistance is that of the whole edge times
 
     w = (e^{z s} - 1)/(e^z - 1),  z = ln(r(j->i)/r(i->j)),
 
@@ -46,7 +47,9 @@ static void centre(const fare_grid *grid, const PetscInt index[], double x[])
   for (int axis = 0; axis < grid->dim; axis++) x[axis] = fare_grid_centre(grid, axis, index[axis]);
 }
 
-/* Which cells are in a target, and how much of an edge that crosses into one is outside: NaN where none does. */
+/*
+  Which cells are in a target, and how much of an edge that crosses into one is outside: NaN where none does.
+*/
 static PetscErrorCode look_at_faces(fare_killed *k, int targets, const fare_region *const target[])
 {
   const int              faces = 2 * k->grid->dim;
@@ -74,7 +77,8 @@ static PetscErrorCode look_at_faces(fare_killed *k, int targets, const fare_regi
       k->column[at] = global[fare_ghosts_at(&ghosts, index) + (face % 2 ? 1 : -1) * ghosts.stride[face / 2]];
       centre(k->grid, there, y);
       k->beyond[at] = (signed char)target_of(targets, target, y);
-      if (k->in[n] < 0 && k->beyond[at] >= 0) k->part[at] = fare_region_crossing(target[k->beyond[at]], k->grid, x, face / 2, face % 2);
+      if (k->in[n] < 0 && k->beyond[at] >= 0)
+        k->part[at] = fare_region_crossing(target[k->beyond[at]], k->grid, x, face / 2, face % 2);
     }
   }
   PetscCall(ISLocalToGlobalMappingRestoreIndices(mapping, &global));
@@ -101,7 +105,8 @@ static PetscErrorCode check_targets(const fare_killed *k, int targets, const far
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_killed_create(const fare_grid *grid, const fare_system *system, double t, int targets, const fare_region *const target[], fare_killed **killed)
+PetscErrorCode fare_killed_create(const fare_grid *grid, const fare_system *system, double t, int targets,
+  const fare_region *const target[], fare_killed **killed)
 {
   fare_killed *k;
   size_t       faces;
@@ -128,7 +133,10 @@ PetscErrorCode fare_killed_move(fare_killed *k, double t)
   PetscFunctionBeginUser;
   PetscCall(fare_elimination_destroy(&k->elimination));
   PetscCall(fare_operator_faces(k->op, t, k->leaving, k->entering));
-  for (PetscInt at = 0; at < faces; at++) k->cut[at] = !isnan(k->part[at]) && k->leaving[at] > 0 ? resistance(k->leaving[at], k->entering[at], k->part[at]) : 1;
+  for (PetscInt at = 0; at < faces; at++)
+    k->cut[at] = !isnan(k->part[at]) && k->leaving[at] > 0
+      ? resistance(k->leaving[at], k->entering[at], k->part[at])
+      : 1;
   PetscFunctionReturn(0);
 }
 
@@ -174,7 +182,8 @@ PetscErrorCode fare_killed_fill(const fare_killed *k, double shift, double scale
 
     for (PetscInt at = n * faces; at < (n + 1) * faces && k->in[n] < 0; at++) {
       sum += k->leaving[at] / k->cut[at];
-      if (k->column[at] >= 0 && k->beyond[at] < 0) PetscCall(MatSetValue(M, row, k->column[at], -scale * k->leaving[at], ADD_VALUES));
+      if (k->column[at] >= 0 && k->beyond[at] < 0)
+        PetscCall(MatSetValue(M, row, k->column[at], -scale * k->leaving[at], ADD_VALUES));
     }
     PetscCall(MatSetValue(M, row, row, k->in[n] < 0 ? shift + scale * sum : 1, ADD_VALUES));
   }
@@ -208,9 +217,10 @@ PetscErrorCode fare_killed_residual(const fare_killed *k, double b, Vec x, Vec r
     to[n] = b;
     *scale += fabs(b);
     for (int face = 0; face < faces; face++) {
-      const PetscInt at    = n * faces + face;
-      const double   there = k->column[at] < 0 ? 0 : value[here + (face % 2 ? 1 : -1) * ghosts.stride[face / 2]];
-      const double   flow  = k->leaving[at] > 0 ? k->leaving[at] / k->cut[at] * (value[here] - there) : 0;
+      const PetscInt at = n * faces + face;
+      const double   there =
+        k->column[at] < 0 ? 0 : value[here + (face % 2 ? 1 : -1) * ghosts.stride[face / 2]];
+      const double flow = k->leaving[at] > 0 ? k->leaving[at] / k->cut[at] * (value[here] - there) : 0;
 
       to[n] -= flow;
       *scale += fabs(flow);
@@ -248,7 +258,10 @@ static PetscErrorCode residual(void *context, Vec x, Vec r, double *scale)
   PetscFunctionReturn(0);
 }
 
-/* What iterations lose: each rate out of a cell is known to 1e-16 of itself, and that counts as often as a path leaves cells before it is over. */
+/*
+  What iterations lose: each rate out of a cell is known to 1e-16 of itself, and that counts as often as a
+  path leaves cells before it is over.
+*/
 static PetscErrorCode check_digits(Mat M, KSP ksp, const char *what)
 {
   const double most = 1e-6, one = 1;
@@ -267,10 +280,14 @@ static PetscErrorCode check_digits(Mat M, KSP ksp, const char *what)
   PetscCall(VecDestroy(&ones));
   PetscCall(VecDestroy(&diagonal));
   if (PETSC_MACHINE_EPSILON * longest * fastest <= most) PetscFunctionReturn(0);
-  FARE_FAIL(FARE_ERR_FAILED, "%s: the barrier is too high for the iterative solver: %.0e passages between neighbours to one over it, of which %.0e can be told apart; take fewer cells, which are eliminated exactly, or a larger kT", what, longest * fastest, most / PETSC_MACHINE_EPSILON);
+  FARE_FAIL(FARE_ERR_FAILED,
+    "%s: the barrier is too high for the iterative solver: %.0e passages between neighbours to one over it, "
+    "of which %.0e can be told apart; take fewer cells, which are eliminated exactly, or a larger kT",
+    what, longest * fastest, most / PETSC_MACHINE_EPSILON);
 }
 
-static PetscErrorCode iterate(const fare_killed *k, const problem *p, const char *what, Vec x, fare_solved *solved)
+static PetscErrorCode iterate(
+  const fare_killed *k, const problem *p, const char *what, Vec x, fare_solved *solved)
 {
   Mat M;
   KSP ksp;
@@ -292,7 +309,8 @@ PetscErrorCode fare_killed_eliminate(fare_killed *k)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_killed_solve(fare_killed *k, double b, const double value[], const char *what, Vec *x, fare_solved *solved)
+PetscErrorCode fare_killed_solve(
+  fare_killed *k, double b, const double value[], const char *what, Vec *x, fare_solved *solved)
 {
   const problem p = {k, b};
   double        scale;

@@ -1,6 +1,8 @@
 /*
-  Backward equations of driven systems: from the end of the span to its start, or over the period again and again. The latter is an affine map x -> c + K x of which the fixed
-  point is wanted; (I - K) d = c + K x - x by GMRES, one product of which is one period, so that rare events take no longer than others. Then all again with half the steps.
+  Backward equations of driven systems: from the end of the span to its start, or over the period again and
+  again. The latter is an affine map x -> c + K x of which the fixed point is wanted; (I - K) d = c + K x - x
+  by GMRES, one product of which is one period, so that rare events take no longer than others. Then all again
+  with half the steps.
 */
 #include "analysis/analysis.h"
 
@@ -12,10 +14,10 @@ typedef struct {
   const fare_span *span;
   fare_stepper    *stepper;
   fare_timeline   *line;
-  const double    *value;      /* in each target */
-  double           b, scale;   /* scale: L1 norm of c outside of targets */
+  const double    *value;    /* in each target */
+  double           b, scale; /* scale: L1 norm of c outside of targets */
   int              level, runs;
-  Vec             *at;         /* x at each stop */
+  Vec             *at; /* x at each stop */
 } problem;
 
 /* x from the end to the start; linear: without b, and 0 in targets. */
@@ -83,7 +85,8 @@ static PetscErrorCode find_periodic(problem *p, Vec x, fare_driven *driven)
   PetscFunctionBeginUser;
   PetscCall(find_scale(p, x));
   PetscCall(VecGetLocalSize(x, &owned));
-  PetscCall(MatCreateShell(PetscObjectComm((PetscObject)x), owned, owned, PETSC_DETERMINE, PETSC_DETERMINE, p, &shell));
+  PetscCall(MatCreateShell(
+    PetscObjectComm((PetscObject)x), owned, owned, PETSC_DETERMINE, PETSC_DETERMINE, p, &shell));
   PetscCall(MatShellSetOperation(shell, MATOP_MULT, (void (*)(void))multiply));
   PetscCall(KSPCreate(PetscObjectComm((PetscObject)x), &ksp));
   PetscCall(KSPSetOperators(ksp, shell, shell));
@@ -93,7 +96,8 @@ static PetscErrorCode find_periodic(problem *p, Vec x, fare_driven *driven)
   PetscCall(KSPSetTolerances(ksp, 1e-4, 1e-300, PETSC_DEFAULT, 200));
   PetscCall(KSPSetOptionsPrefix(ksp, "analysis_driven_periodic_"));
   PetscCall(KSPSetFromOptions(ksp));
-  PetscCall(fare_solver_refine(ksp, residual, p, 0.01 * p->span->tolerance, p->span->tolerance, "periodic solution of the backward equation", x, &solved));
+  PetscCall(fare_solver_refine(ksp, residual, p, 0.01 * p->span->tolerance, p->span->tolerance,
+    "periodic solution of the backward equation", x, &solved));
   driven->residual = solved.residual;
   PetscCall(KSPDestroy(&ksp));
   PetscCall(MatDestroy(&shell));
@@ -129,7 +133,10 @@ static PetscErrorCode solve_level(problem *p, Vec end, fare_driven *driven)
   PetscFunctionReturn(0);
 }
 
-/* The largest change of any value since the level before, relative to the largest value; `before` is brought up to date. */
+/*
+  The largest change of any value since the level before, relative to the largest value; `before` is brought
+  up to date.
+*/
 static PetscErrorCode change(int count, Vec now[], Vec before[], double *relative, double *most)
 {
   PetscReal difference = 0, largest = 0, norm;
@@ -166,11 +173,16 @@ static PetscErrorCode solve_all(problem *p, int count, Vec end, fare_driven *dri
   }
   for (int i = 0; i < count; i++) PetscCall(VecDestroy(&before[i]));
   PetscCall(PetscFree(before));
-  if (!(driven->error <= p->span->tolerance)) FARE_FAIL(FARE_ERR_FAILED, "analysis: an error of %.1e is left with %lld steps in time, more than the tolerance %g", driven->error, (long long)driven->steps, p->span->tolerance);
+  if (!(driven->error <= p->span->tolerance))
+    FARE_FAIL(FARE_ERR_FAILED,
+      "analysis: an error of %.1e is left with %lld steps in time, more than the tolerance %g", driven->error,
+      (long long)driven->steps, p->span->tolerance);
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode solve(const fare_grid *grid, const fare_system *system, const fare_span *span, int targets, const fare_region *const target[], double b, const double value[], int count, const double starts[], Vec at[], fare_driven *driven)
+static PetscErrorCode solve(const fare_grid *grid, const fare_system *system, const fare_span *span,
+  int targets, const fare_region *const target[], double b, const double value[], int count,
+  const double starts[], Vec at[], fare_driven *driven)
 {
   problem     p = {.span = span, .value = value, .b = b, .at = at};
   fare_solved frozen;
@@ -178,15 +190,22 @@ static PetscErrorCode solve(const fare_grid *grid, const fare_system *system, co
 
   PetscFunctionBeginUser;
   *driven = (fare_driven){0};
-  if (!(span->end > span->start)) FARE_FAIL(FARE_ERR_INPUT, "analysis: the span must end after it starts (%g), got %g", span->start, span->end);
+  if (!(span->end > span->start))
+    FARE_FAIL(
+      FARE_ERR_INPUT, "analysis: the span must end after it starts (%g), got %g", span->start, span->end);
   for (int i = 0; i < count; i++) {
-    if (!(starts[i] >= span->start && starts[i] <= span->end)) FARE_FAIL(FARE_ERR_INPUT, "analysis: a start at %g lies outside the span, [%g, %g]", starts[i], span->start, span->end);
-    if (i && !(starts[i] > starts[i - 1])) FARE_FAIL(FARE_ERR_INPUT, "analysis: starts must rise, got %g after %g", starts[i], starts[i - 1]);
+    if (!(starts[i] >= span->start && starts[i] <= span->end))
+      FARE_FAIL(FARE_ERR_INPUT, "analysis: a start at %g lies outside the span, [%g, %g]", starts[i],
+        span->start, span->end);
+    if (i && !(starts[i] > starts[i - 1]))
+      FARE_FAIL(FARE_ERR_INPUT, "analysis: starts must rise, got %g after %g", starts[i], starts[i - 1]);
   }
   PetscCall(fare_stepper_create(grid, system, span->end, targets, target, PETSC_FALSE, &p.stepper));
-  PetscCall(fare_timeline_create(system, span->end, span->start, count, starts, span->after == FARE_AFTER_OVER ? PETSC_TRUE : PETSC_FALSE, &p.line));
+  PetscCall(fare_timeline_create(system, span->end, span->start, count, starts,
+    span->after == FARE_AFTER_OVER ? PETSC_TRUE : PETSC_FALSE, &p.line));
   if (span->after == FARE_AFTER_FROZEN) {
-    PetscCall(fare_killed_solve(p.stepper->killed, b, value, "frozen solution at the end of the span", &end, &frozen));
+    PetscCall(fare_killed_solve(
+      p.stepper->killed, b, value, "frozen solution at the end of the span", &end, &frozen));
     driven->residual = frozen.residual;
   } else {
     PetscCall(DMCreateGlobalVector(grid->dm, &end));
@@ -201,7 +220,9 @@ static PetscErrorCode solve(const fare_grid *grid, const fare_system *system, co
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_driven_passage_solve(const fare_grid *grid, const fare_system *system, const fare_span *span, const fare_region *target, int count, const double starts[], Vec times[], fare_driven *driven)
+PetscErrorCode fare_driven_passage_solve(const fare_grid *grid, const fare_system *system,
+  const fare_span *span, const fare_region *target, int count, const double starts[], Vec times[],
+  fare_driven *driven)
 {
   const fare_region *targets[] = {target};
   const double       zero      = 0;
@@ -211,7 +232,9 @@ PetscErrorCode fare_driven_passage_solve(const fare_grid *grid, const fare_syste
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_driven_committor_solve(const fare_grid *grid, const fare_system *system, const fare_span *span, const fare_region *a, const fare_region *b, int count, const double starts[], Vec committor[], fare_driven *driven)
+PetscErrorCode fare_driven_committor_solve(const fare_grid *grid, const fare_system *system,
+  const fare_span *span, const fare_region *a, const fare_region *b, int count, const double starts[],
+  Vec committor[], fare_driven *driven)
 {
   const fare_region *targets[] = {a, b};
   const double       value[]   = {0, 1};
@@ -222,7 +245,8 @@ PetscErrorCode fare_driven_committor_solve(const fare_grid *grid, const fare_sys
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode check_repeats(const fare_node *node, const fare_system *system, double start, double period)
+static PetscErrorCode check_repeats(
+  const fare_node *node, const fare_system *system, double start, double period)
 {
   enum { MOMENTS = 1000 };
   double now[FARE_PARAMETERS_MAX] = {0}, later[FARE_PARAMETERS_MAX] = {0};
@@ -230,35 +254,44 @@ static PetscErrorCode check_repeats(const fare_node *node, const fare_system *sy
 
   PetscFunctionBeginUser;
   for (int i = 0; i < MOMENTS; i++) {
-    const double                t    = start + period * (i + 0.5) / MOMENTS;
-    const fare_parameter *const rows = fare_system_type_of(system)->parameters;
+    const double                t       = start + period * (i + 0.5) / MOMENTS;
+    const fare_parameter *const rows    = fare_system_type_of(system)->parameters;
     int                         differs = 0;
 
     fare_system_parameters(system, t, now);
     fare_system_parameters(system, t + period, later);
-    for (int k = 0; rows[k].name; k++) differs |= fabs(later[k] - now[k]) > 1e-6 * PetscMax(1e-3, PetscMax(fabs(now[k]), fabs(later[k])));
+    for (int k = 0; rows[k].name; k++)
+      differs |= fabs(later[k] - now[k]) > 1e-6 * PetscMax(1e-3, PetscMax(fabs(now[k]), fabs(later[k])));
     apart += differs;
   }
   /* at a jump round-off may decide on which side a moment lies */
-  if (apart > MOMENTS / 100) PetscCall(fare_node_error(fare_node_find(node, "period"), "the drive does not repeat after %g", period));
+  if (apart > MOMENTS / 100)
+    PetscCall(fare_node_error(fare_node_find(node, "period"), "the drive does not repeat after %g", period));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_period_check(const fare_node *node, const fare_system *system, double start, double period, const char *instead)
+PetscErrorCode fare_period_check(
+  const fare_node *node, const fare_system *system, double start, double period, const char *instead)
 {
   PetscFunctionBeginUser;
-  if (!fare_system_is_driven(system)) PetscCall(fare_node_error(node, "nothing is driven: ask for '%s' instead", instead));
+  if (!fare_system_is_driven(system))
+    PetscCall(fare_node_error(node, "nothing is driven: ask for '%s' instead", instead));
   if (period > 0) PetscCall(check_repeats(node, system, start, period));
   PetscFunctionReturn(0);
 }
 
 const char *const fare_driven_after[] = {[FARE_AFTER_FROZEN] = "frozen", [FARE_AFTER_OVER] = "over", NULL};
 
-PetscErrorCode fare_driven_check(const fare_driven_keys *keys, const fare_node *node, const fare_system *system, double time, const char *instead)
+PetscErrorCode fare_driven_check(const fare_driven_keys *keys, const fare_node *node,
+  const fare_system *system, double time, const char *instead)
 {
   PetscFunctionBeginUser;
-  if (!(keys->period > 0) == !(keys->span > 0)) PetscCall(fare_node_error(node, "expected one of 'period' and 'span', got %s", keys->span > 0 ? "both" : "neither"));
-  if (keys->period > 0 && keys->after == FARE_AFTER_OVER) PetscCall(fare_node_error(fare_node_find(node, "after"), "a drive that repeats is never over; give a span in place of the period"));
+  if (!(keys->period > 0) == !(keys->span > 0))
+    PetscCall(fare_node_error(
+      node, "expected one of 'period' and 'span', got %s", keys->span > 0 ? "both" : "neither"));
+  if (keys->period > 0 && keys->after == FARE_AFTER_OVER)
+    PetscCall(fare_node_error(fare_node_find(node, "after"),
+      "a drive that repeats is never over; give a span in place of the period"));
   PetscCall(fare_period_check(node, system, time, keys->period, instead));
   PetscFunctionReturn(0);
 }
@@ -268,20 +301,25 @@ PetscErrorCode fare_driven_plan(const fare_driven_keys *keys, double time, fare_
   const double length = keys->period > 0 ? keys->period : keys->span;
 
   PetscFunctionBeginUser;
-  *span = (fare_span){time, time + length, keys->period > 0 ? FARE_AFTER_PERIODIC : (fare_after)keys->after, keys->tolerance};
+  *span = (fare_span){
+    time, time + length, keys->period > 0 ? FARE_AFTER_PERIODIC : (fare_after)keys->after, keys->tolerance};
   for (PetscInt64 k = 0; k < keys->starts; k++) starts[k] = time + length * (double)k / (double)keys->starts;
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_driven_keep(const fare_driven_keys *keys, const fare_driven *driven, const double starts[], const char *what, fare_findings *found)
+PetscErrorCode fare_driven_keep(const fare_driven_keys *keys, const fare_driven *driven,
+  const double starts[], const char *what, fare_findings *found)
 {
   const double steps = (double)driven->steps, ways = (double)driven->iterations;
 
   PetscFunctionBeginUser;
   PetscCall(fare_found_exact(found, "starts", what, (size_t)keys->starts, 1, starts));
-  PetscCall(fare_found_exact(found, "step_error", "estimated, of the steps in time, relative to the largest value", 1, 1, &driven->error));
+  PetscCall(fare_found_exact(found, "step_error",
+    "estimated, of the steps in time, relative to the largest value", 1, 1, &driven->error));
   PetscCall(fare_found_exact(found, "steps", "in time over the span", 1, 1, &steps));
-  PetscCall(fare_found_exact(found, "ways", "from the end of the span to its start that were gone to find it", 1, 1, &ways));
-  PetscCall(fare_found_exact(found, "residual", "of the periodic solution, or of the frozen one at the end", 1, 1, &driven->residual));
+  PetscCall(fare_found_exact(
+    found, "ways", "from the end of the span to its start that were gone to find it", 1, 1, &ways));
+  PetscCall(fare_found_exact(
+    found, "residual", "of the periodic solution, or of the frozen one at the end", 1, 1, &driven->residual));
   PetscFunctionReturn(0);
 }

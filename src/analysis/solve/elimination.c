@@ -46,8 +46,7 @@ struct fare_elimination {
   int             *counts, *offsets; /* of owned cells by rank, and the first of each rank: rank 0 */
   PetscInt        *number;           /* of gathered cells in natural order, rank 0 */
   PetscInt        *position, *cell;  /* of a cell in the order of elimination, -1: none; and back */
-  double          *rate,
-      *kill; /* between cells over faces, and out: in natural order; gone with the factors made */
+  double  *rate, *kill; /* between cells over faces, and out: in natural order; gone with the factors made */
   PetscInt fronts, room;
   front   *front;
   double  *x, *work; /* by order of elimination; in the order of gathering */
@@ -55,7 +54,7 @@ struct fare_elimination {
 
 PetscBool fare_elimination_serves(const fare_grid *grid)
 {
-  const double cells = (double)grid->cells[0] * (double)grid->cells[1] * (double)grid->cells[2];
+  const double cells  = (double)grid->cells[0] * (double)grid->cells[1] * (double)grid->cells[2];
   PetscBool    chosen = PETSC_FALSE;
 
   /* somebody asked for a solver of PETSc's */
@@ -101,9 +100,9 @@ static PetscErrorCode gather_rates(const fare_killed *k, double shift, fare_elim
 
     fare_cell_index(e->grid, n, index);
     mine[n] = natural(e->grid, index);
-    *kill = k->in[n] >= 0 ? -1 : shift;
+    *kill   = k->in[n] >= 0 ? -1 : shift;
     for (int face = 0; face < e->faces; face++) {
-      const PetscInt  at = n * e->faces + face;
+      const PetscInt  at    = n * e->faces + face;
       const PetscBool stays = k->column[at] >= 0 && k->beyond[at] < 0 ? PETSC_TRUE : PETSC_FALSE;
 
       to[face] = stays && k->in[n] < 0 ? k->leaving[at] : 0;
@@ -111,14 +110,14 @@ static PetscErrorCode gather_rates(const fare_killed *k, double shift, fare_elim
     }
   }
   for (int r = 0; r < e->ranks && !rank; r++) e->counts[r] *= width, e->offsets[r] *= width;
-  PetscCallMPI(MPI_Gatherv(row, (int)k->owned * width, MPI_DOUBLE, all, e->counts, e->offsets, MPI_DOUBLE, 0,
-                           e->grid->comm));
+  PetscCallMPI(MPI_Gatherv(
+    row, (int)k->owned * width, MPI_DOUBLE, all, e->counts, e->offsets, MPI_DOUBLE, 0, e->grid->comm));
   for (int r = 0; r < e->ranks && !rank; r++) e->counts[r] /= width, e->offsets[r] /= width;
-  PetscCallMPI(MPI_Gatherv(mine, (int)k->owned, MPIU_INT, e->number, e->counts, e->offsets, MPIU_INT, 0,
-                           e->grid->comm));
+  PetscCallMPI(
+    MPI_Gatherv(mine, (int)k->owned, MPIU_INT, e->number, e->counts, e->offsets, MPIU_INT, 0, e->grid->comm));
   for (PetscInt n = 0; n < e->cells && !rank; n++) {
     memcpy(e->rate + e->number[n] * e->faces, all + n * width, (size_t)e->faces * sizeof *e->rate);
-    e->kill[e->number[n]] = all[n * width + e->faces];
+    e->kill[e->number[n]]     = all[n * width + e->faces];
     e->position[e->number[n]] = e->kill[e->number[n]] >= 0 ? 0 : -1;
   }
   PetscCall(PetscFree2(row, mine));
@@ -127,8 +126,8 @@ static PetscErrorCode gather_rates(const fare_killed *k, double shift, fare_elim
 }
 
 /* One more front, of the states among the cells of a box; `begin`: the first state of the parts below. */
-static PetscErrorCode add_front(fare_elimination *e, const PetscInt low[], const PetscInt high[],
-                                PetscInt begin)
+static PetscErrorCode add_front(
+  fare_elimination *e, const PetscInt low[], const PetscInt high[], PetscInt begin)
 {
   front *f;
 
@@ -147,7 +146,7 @@ static PetscErrorCode add_front(fare_elimination *e, const PetscInt low[], const
         const PetscInt cell = natural(e->grid, (PetscInt[]){i, j, k});
 
         if (e->position[cell] < 0) continue;
-        e->position[cell] = e->states;
+        e->position[cell]    = e->states;
         e->cell[e->states++] = cell;
         f->pivots++;
       }
@@ -160,7 +159,7 @@ static PetscErrorCode add_front(fare_elimination *e, const PetscInt low[], const
 /* Cells from low to high, high excluded: halves, then the layer between them. A ring is cut first. */
 static PetscErrorCode dissect(fare_elimination *e, int ring, const PetscInt low[], const PetscInt high[])
 {
-  const PetscInt begin = e->states,
+  const PetscInt begin                = e->states,
                  extent[FARE_DIM_MAX] = {high[0] - low[0], high[1] - low[1], high[2] - low[2]};
   PetscInt upper[FARE_DIM_MAX], lower[FARE_DIM_MAX], middle;
   int      axis = 0;
@@ -180,7 +179,7 @@ static PetscErrorCode dissect(fare_elimination *e, int ring, const PetscInt low[
     upper[ring] = high[ring];
     PetscCall(add_front(e, lower, upper, begin));
   } else {
-    middle = low[axis] + extent[axis] / 2;
+    middle      = low[axis] + extent[axis] / 2;
     upper[axis] = middle;
     PetscCall(dissect(e, ring, low, upper));
     lower[axis] = middle + 1;
@@ -202,8 +201,8 @@ static int by_number(const void *a, const void *b)
 
 /* The states of a front: its own, their neighbours that come later, and those of the fronts below. `mark` is
  * -1 everywhere, and is left so. */
-static PetscErrorCode list_states(const fare_elimination *e, front *f, const PetscInt below[], int count,
-                                  PetscInt mark[])
+static PetscErrorCode list_states(
+  const fare_elimination *e, front *f, const PetscInt below[], int count, PetscInt mark[])
 {
   const PetscInt end = f->first + f->pivots;
   PetscInt      *list, n = 0, most = f->pivots * (1 + e->faces);
@@ -217,7 +216,7 @@ static PetscErrorCode list_states(const fare_elimination *e, front *f, const Pet
       const PetscInt there = over(e->grid, e->cell[p], face), q = there < 0 ? -1 : e->position[there];
 
       if (q < end || mark[q] >= 0) continue;
-      mark[q] = 0;
+      mark[q]   = 0;
       list[n++] = q;
     }
   }
@@ -228,20 +227,20 @@ static PetscErrorCode list_states(const fare_elimination *e, front *f, const Pet
       const PetscInt q = b->state[s];
 
       if (q < end || mark[q] >= 0) continue;
-      mark[q] = 0;
+      mark[q]   = 0;
       list[n++] = q;
     }
   }
   qsort(list, (size_t)n, sizeof *list, by_number);
   for (PetscInt i = 0; i < n; i++) mark[list[i]] = -1;
-  f->size = n;
+  f->size  = n;
   f->state = list;
   PetscFunctionReturn(0);
 }
 
 /* Rates of its own states, and what fronts below left. place[state]: where it is in the front. */
 static PetscErrorCode assemble(const fare_elimination *e, const front *f, const PetscInt below[], int count,
-                               const PetscInt place[], double A[])
+  const PetscInt place[], double A[])
 {
   const PetscInt n = f->size, width = n + 1;
 
@@ -264,7 +263,7 @@ static PetscErrorCode assemble(const fare_elimination *e, const front *f, const 
     const PetscInt m = b->size - b->pivots;
 
     for (PetscInt r = 0; r < m; r++) {
-      double       *to = A + place[b->state[b->pivots + r]] * width;
+      double       *to   = A + place[b->state[b->pivots + r]] * width;
       const double *from = b->rest + r * (m + 1);
 
       for (PetscInt c = 0; c < m; c++) to[place[b->state[b->pivots + c]]] += from[c];
@@ -290,8 +289,8 @@ static PetscBool take_sum(PetscInt n, PetscInt k, double A[], double *sum)
 
 static void eliminate(double A[], PetscInt width, PetscInt k, PetscInt i, PetscInt from, PetscInt to)
 {
-  const double share = A[i * width + k];
-  double *restrict row = A + i * width;
+  const double share           = A[i * width + k];
+  double *restrict row         = A + i * width;
   const double *restrict pivot = A + k * width;
 
   for (PetscInt j = from; j < to; j++) row[j] += share * pivot[j];
@@ -322,8 +321,8 @@ static PetscErrorCode factor(front *f, PetscInt last, double A[], PetscInt *stuc
     PetscCall(PetscBLASIntCast(width, &lead));
     /* rows are columns to BLAS */
     PetscCallBLAS("BLASgemm",
-                  BLASgemm_("N", "N", &columns, &rows, &inner, &one, A + begin * width + end, &lead,
-                            A + end * width + begin, &lead, &one, A + end * width + end, &lead));
+      BLASgemm_("N", "N", &columns, &rows, &inner, &one, A + begin * width + end, &lead,
+        A + end * width + begin, &lead, &one, A + end * width + end, &lead));
   }
   PetscFunctionReturn(0);
 }
@@ -348,14 +347,14 @@ static PetscErrorCode keep(front *f, const double A[])
 static PetscErrorCode factor_all(fare_elimination *e)
 {
   PetscInt *waiting, *place, *mark, count = 0, stuck = -1;
-  double   *A = NULL;
+  double   *A    = NULL;
   size_t    room = 0;
 
   PetscFunctionBeginUser;
   PetscCall(PetscMalloc3(e->fronts + 1, &waiting, e->states, &place, e->states, &mark));
   for (PetscInt p = 0; p < e->states; p++) mark[p] = -1;
   for (PetscInt i = 0; i < e->fronts && stuck < 0; i++) {
-    front   *f = &e->front[i];
+    front   *f     = &e->front[i];
     PetscInt below = count;
 
     while (below > 0 && e->front[waiting[below - 1]].first >= f->begin) below--;
@@ -371,22 +370,22 @@ static PetscErrorCode factor_all(fare_elimination *e)
     PetscCall(factor(f, e->closed ? e->states - 1 : -1, A, &stuck));
     PetscCall(keep(f, A));
     waiting[below] = i;
-    count = below + 1;
+    count          = below + 1;
   }
   PetscCall(PetscFree(A));
   PetscCall(PetscFree3(waiting, place, mark));
   if (stuck >= 0) {
-    const PetscInt cell = e->cell[stuck];
+    const PetscInt cell      = e->cell[stuck];
     char           text[128] = "";
 
     for (int axis = 0, rest = (int)cell; axis < e->grid->dim; rest /= (int)e->grid->cells[axis], axis++) {
       snprintf(text + strlen(text), sizeof text - strlen(text), "%s%.6g", axis ? ", " : "",
-               fare_grid_centre(e->grid, axis, rest % e->grid->cells[axis]));
+        fare_grid_centre(e->grid, axis, rest % e->grid->cells[axis]));
     }
     FARE_FAIL(FARE_ERR_FAILED,
-              "analysis: nothing ever leaves the neighbourhood of (%s): the rates out of it are 0, or too "
-              "small for numbers",
-              text);
+      "analysis: nothing ever leaves the neighbourhood of (%s): the rates out of it are 0, or too "
+      "small for numbers",
+      text);
   }
   PetscFunctionReturn(0);
 }
@@ -403,19 +402,19 @@ static PetscErrorCode create_on_first(fare_elimination *e)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_elimination_create(const fare_killed *killed, double shift, PetscBool closed,
-                                       fare_elimination **elimination)
+PetscErrorCode fare_elimination_create(
+  const fare_killed *killed, double shift, PetscBool closed, fare_elimination **elimination)
 {
   fare_elimination *e;
   PetscInt          cells, owned = killed->owned;
-  int               rank, mine = (int)owned;
+  int               rank, mine   = (int)owned;
 
   PetscFunctionBeginUser;
   PetscCall(PetscNew(&e));
   *elimination = e;
-  e->grid = killed->grid;
-  e->closed = closed;
-  e->faces = 2 * e->grid->dim;
+  e->grid      = killed->grid;
+  e->closed    = closed;
+  e->faces     = 2 * e->grid->dim;
   e->cells = cells = e->grid->cells[0] * e->grid->cells[1] * e->grid->cells[2];
   PetscCallMPI(MPI_Comm_size(e->grid->comm, &e->ranks));
   PetscCallMPI(MPI_Comm_rank(e->grid->comm, &rank));
@@ -462,8 +461,8 @@ static PetscErrorCode fetch(fare_elimination *e, Vec from)
   PetscCallMPI(MPI_Comm_rank(e->grid->comm, &rank));
   PetscCall(VecGetLocalSize(from, &owned));
   PetscCall(VecGetArrayRead(from, &value));
-  PetscCallMPI(MPI_Gatherv(value, (int)owned, MPI_DOUBLE, e->work, e->counts, e->offsets, MPI_DOUBLE, 0,
-                           e->grid->comm));
+  PetscCallMPI(
+    MPI_Gatherv(value, (int)owned, MPI_DOUBLE, e->work, e->counts, e->offsets, MPI_DOUBLE, 0, e->grid->comm));
   PetscCall(VecRestoreArrayRead(from, &value));
   for (PetscInt n = 0; n < e->cells && !rank; n++) {
     if (e->position[e->number[n]] >= 0) e->x[e->position[e->number[n]]] = e->work[n];
@@ -486,8 +485,8 @@ static PetscErrorCode hand_out(fare_elimination *e, Vec to)
   }
   PetscCall(VecGetLocalSize(to, &owned));
   PetscCall(VecGetArray(to, &value));
-  PetscCallMPI(MPI_Scatterv(e->work, e->counts, e->offsets, MPI_DOUBLE, value, (int)owned, MPI_DOUBLE, 0,
-                            e->grid->comm));
+  PetscCallMPI(MPI_Scatterv(
+    e->work, e->counts, e->offsets, MPI_DOUBLE, value, (int)owned, MPI_DOUBLE, 0, e->grid->comm));
   PetscCall(VecRestoreArray(to, &value));
   PetscFunctionReturn(0);
 }
@@ -545,7 +544,7 @@ static void find_stationary(fare_elimination *e)
 
   x[e->states - 1] = 1;
   for (PetscInt i = e->fronts - 1; i >= 0; i--) {
-    const front *f = &e->front[i];
+    const front *f       = &e->front[i];
     double       largest = 0;
 
     for (PetscInt k = f->pivots - 1; k >= 0; k--) {

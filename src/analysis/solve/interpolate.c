@@ -68,7 +68,7 @@ static void remove_node(line *l, int i)
 {
   if (i < l->below) l->below--;
   for (l->count--; i < l->count; i++) {
-    l->at[i] = l->at[i + 1];
+    l->at[i]    = l->at[i + 1];
     l->value[i] = l->value[i + 1];
   }
 }
@@ -81,14 +81,14 @@ static double limited(const line *l, double v)
 
   for (int i = 0; i < l->count; i++) {
     least = PetscMin(least, l->value[i]);
-    most = PetscMax(most, l->value[i]);
+    most  = PetscMax(most, l->value[i]);
     if (i + 1 < l->count) up += l->value[i + 1] >= l->value[i], down += l->value[i + 1] <= l->value[i];
     if (i != l->below - 1 && i != l->below) continue;
-    low = PetscMin(low, l->value[i]);
+    low  = PetscMin(low, l->value[i]);
     high = PetscMax(high, l->value[i]);
   }
   slack = up == l->count - 1 || down == l->count - 1 ? 0 : 0.25 * (most - least);
-  v = PetscMin(high + slack, PetscMax(low - slack, v));
+  v     = PetscMin(high + slack, PetscMax(low - slack, v));
   return least >= 0 ? PetscMax(0, v) : v;
 }
 
@@ -101,7 +101,7 @@ static double join(line *l, PetscBool low)
     if (l->at[i] == 0) return l->value[i];
     positive &= l->value[i] > 0;
     least = PetscMin(least, l->value[i]);
-    most = PetscMax(most, l->value[i]);
+    most  = PetscMax(most, l->value[i]);
   }
   if (low && l->count > 2) remove_node(l, fabs(l->at[0]) > fabs(l->at[l->count - 1]) ? 0 : l->count - 1);
   for (int i = 0; i < l->count; i++) logs[i] = positive ? log(l->value[i]) : 0;
@@ -116,7 +116,7 @@ static double along(const place *p, int axis, double x[], PetscInt corner, Petsc
 
 /* Nodes on one side, the nearest first. */
 static int look(const place *p, int axis, int side, double x[], PetscInt corner, PetscInt stride, double at[],
-                double value[])
+  double value[])
 {
   const fare_grid *grid = p->grid;
   const double     h = grid->spacing[axis], here = p->x[axis], width = grid->upper[axis] - grid->lower[axis];
@@ -124,32 +124,32 @@ static int look(const place *p, int axis, int side, double x[], PetscInt corner,
 
   for (int i = 0; i < NODES / 2; i++) {
     const int      offset = side ? 2 + i : 1 - i;
-    const PetscInt index = p->base[axis] + offset - 1;
+    const PetscInt index  = p->base[axis] + offset - 1;
     const double   centre = grid->lower[axis] + h * ((double)index + 0.5);
     int            set;
 
     if ((index < 0 || index >= grid->cells[axis]) && fare_end_absorbs(grid->end[axis], side)) {
-      at[count] = fabs((side ? grid->upper[axis] : grid->lower[axis]) - here) / h;
+      at[count]      = fabs((side ? grid->upper[axis] : grid->lower[axis]) - here) / h;
       value[count++] = 0;
       break;
     }
     x[axis] = fare_grid_centre(grid, axis, fold(grid, axis, index));
-    set = held_at(p->held, x);
+    set     = held_at(p->held, x);
     if (set >= 0) {
-      x[axis] = here;
-      at[count] =
-          PetscMin(fabs(centre - here), fare_region_reach(p->held->region[set], x, axis, side,
-                                                          grid->end[axis] == FARE_END_PERIODIC ? width : 0)) /
-          h;
+      x[axis]   = here;
+      at[count] = PetscMin(fabs(centre - here),
+                    fare_region_reach(p->held->region[set], x, axis, side,
+                      grid->end[axis] == FARE_END_PERIODIC ? width : 0)) /
+        h;
       value[count++] = p->held->value[set];
       if (count == 2 && at[1] - at[0] < CLOSE) {
-        at[0] = at[1];
+        at[0]    = at[1];
         value[0] = value[1];
-        count = 1;
+        count    = 1;
       }
       break;
     }
-    at[count] = fabs(centre - here) / h;
+    at[count]      = fabs(centre - here) / h;
     value[count++] = along(p, axis - 1, x, corner + offset * stride, stride / NODES);
   }
   x[axis] = here;
@@ -165,26 +165,26 @@ static double along(const place *p, int axis, double x[], PetscInt corner, Petsc
 
   if (axis < 0) return p->value[corner];
   x[axis] = p->x[axis];
-  set = held_at(p->held, x);
+  set     = held_at(p->held, x);
   if (set >= 0) return p->held->value[set];
   for (int side = 0; side < 2; side++)
     count[side] = look(p, axis, side, x, corner, stride, at[side], value[side]);
   for (int i = count[0] - 1; i >= 0; i--, l.count++) {
-    l.at[l.count] = -at[0][i];
+    l.at[l.count]    = -at[0][i];
     l.value[l.count] = value[0][i];
   }
   l.below = count[0];
   for (int i = 0; i < count[1]; i++, l.count++) {
     if (l.count && at[1][i] == l.at[l.count - 1]) l.count--, l.below = l.count; /* both at the point itself */
-    l.at[l.count] = at[1][i];
+    l.at[l.count]    = at[1][i];
     l.value[l.count] = value[1][i];
   }
   return join(&l, p->low);
 }
 
 /* The values of cells around all points, on all ranks. */
-static PetscErrorCode gather(const fare_grid *grid, Vec values, size_t count, const place at[],
-                             double around[])
+static PetscErrorCode gather(
+  const fare_grid *grid, Vec values, size_t count, const place at[], double around[])
 {
   const int          corners = grid->dim == 1 ? NODES : grid->dim == 2 ? NODES * NODES : CORNER;
   const PetscScalar *value;
@@ -207,13 +207,13 @@ static PetscErrorCode gather(const fare_grid *grid, Vec values, size_t count, co
     }
   }
   PetscCall(VecRestoreArrayRead(values, &value));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, around, (PetscMPIInt)(count * (size_t)corners), MPI_DOUBLE,
-                             MPI_SUM, grid->comm));
+  PetscCallMPI(MPI_Allreduce(
+    MPI_IN_PLACE, around, (PetscMPIInt)(count * (size_t)corners), MPI_DOUBLE, MPI_SUM, grid->comm));
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_interpolate(const fare_grid *grid, const fare_held *held, Vec values, size_t count,
-                                const double x[], double at[], double spread[])
+  const double x[], double at[], double spread[])
 {
   const size_t dim = (size_t)grid->dim, corners = dim == 1 ? NODES : dim == 2 ? NODES * NODES : CORNER;
   place       *p;
@@ -225,7 +225,7 @@ PetscErrorCode fare_interpolate(const fare_grid *grid, const fare_held *held, Ve
     p[i].grid = grid;
     p[i].held = held;
     for (int axis = 0; axis < grid->dim; axis++) {
-      p[i].x[axis] = x[i * dim + (size_t)axis];
+      p[i].x[axis]    = x[i * dim + (size_t)axis];
       p[i].base[axis] = (PetscInt)floor((p[i].x[axis] - grid->lower[axis]) / grid->spacing[axis] - 0.5);
     }
   }
@@ -234,18 +234,19 @@ PetscErrorCode fare_interpolate(const fare_grid *grid, const fare_held *held, Ve
     double point[FARE_DIM_MAX] = {p[i].x[0], p[i].x[1], p[i].x[2]};
 
     p[i].value = around + i * corners;
-    at[i] = along(&p[i], grid->dim - 1, point, 0, (PetscInt)(corners / NODES));
+    at[i]      = along(&p[i], grid->dim - 1, point, 0, (PetscInt)(corners / NODES));
     if (!spread) continue;
-    p[i].low = PETSC_TRUE;
-    spread[i] = 0.5 * fabs(along(&p[i], grid->dim - 1, point, 0, (PetscInt)(corners / NODES)) -
-                           at[i]); /* the cubic is closer than that: half covers it */
+    p[i].low  = PETSC_TRUE;
+    spread[i] = 0.5 *
+      fabs(along(&p[i], grid->dim - 1, point, 0, (PetscInt)(corners / NODES)) -
+        at[i]); /* the cubic is closer than that: half covers it */
   }
   PetscCall(PetscFree2(p, around));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_grid_interpolate(const fare_grid *grid, Vec values, size_t count, const double x[],
-                                     double at[])
+PetscErrorCode fare_grid_interpolate(
+  const fare_grid *grid, Vec values, size_t count, const double x[], double at[])
 {
   PetscFunctionBeginUser;
   PetscCall(fare_interpolate(grid, NULL, values, count, x, at, NULL));

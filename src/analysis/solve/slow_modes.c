@@ -71,7 +71,7 @@ PetscErrorCode fare_spectrum_form(const fare_killed *faces, Vec u, Vec v, double
 static double fastest_rate(const fare_killed *faces)
 {
   const int width = 2 * faces->grid->dim;
-  double    most = 0;
+  double    most  = 0;
 
   for (PetscInt n = 0; n < faces->owned; n++) {
     double sum = 0;
@@ -177,7 +177,7 @@ static PetscErrorCode find_again(problem *s, PetscInt k)
   const double      least = 1e-290;
   double           *rate = &s->spectrum->rate[k], before = HUGE_VAL, sigma = 0;
   fare_elimination *elimination = NULL;
-  Vec               p = s->u[k], y;
+  Vec               p           = s->u[k], y;
   PetscScalar       product;
   PetscReal         norm;
   PetscBool         done = PETSC_FALSE;
@@ -201,7 +201,7 @@ static PetscErrorCode find_again(problem *s, PetscInt k)
     else
       product = norm;
     before = *rate;
-    *rate = 1 / product - sigma;
+    *rate  = 1 / product - sigma;
     PetscCall(VecCopy(y, p));
     PetscCall(VecScale(p, 1 / norm));
     done = sigma < *rate && fabs(*rate - before) <= CONVERGED * *rate ? PETSC_TRUE : PETSC_FALSE;
@@ -210,7 +210,7 @@ static PetscErrorCode find_again(problem *s, PetscInt k)
   PetscCall(VecDestroy(&y));
   if (!done)
     FARE_FAIL(FARE_ERR_FAILED, "relaxation: rate %d, of about %.1e, cannot be told from those near it",
-              (int)k, *rate);
+      (int)k, *rate);
   PetscFunctionReturn(0);
 }
 
@@ -254,21 +254,21 @@ PetscErrorCode fare_spectrum_refine(fare_killed *faces, PetscBool closed, Vec re
 
   PetscFunctionBeginUser;
   while (s.slow < spectrum->count &&
-         (s.slow < s.first || hypot(spectrum->rate[s.slow], spectrum->frequency[s.slow]) < SLOW * fastest))
+    (s.slow < s.first || hypot(spectrum->rate[s.slow], spectrum->frequency[s.slow]) < SLOW * fastest))
     s.slow++;
   if (s.first) spectrum->rate[0] = spectrum->frequency[0] = 0;
   if (s.slow == s.first && !s.first) PetscFunctionReturn(0);
   if (s.slow > s.first && !fare_elimination_serves(faces->grid)) {
     FARE_FAIL(FARE_ERR_FAILED,
-              "relaxation: a barrier makes rate %d smaller than %.0e of the fastest on the grid, which the "
-              "iterative solver cannot resolve: take fewer cells, or a larger kT",
-              (int)s.first, SLOW);
+      "relaxation: a barrier makes rate %d smaller than %.0e of the fastest on the grid, which the "
+      "iterative solver cannot resolve: take fewer cells, or a larger kT",
+      (int)s.first, SLOW);
   }
   if (s.slow > s.first + 1 && !spectrum->symmetric) {
     FARE_FAIL(FARE_ERR_FAILED,
-              "relaxation: barriers make %d rates smaller than %.0e of the fastest on the grid; without "
-              "detailed balance one can be resolved: ask for fewer rates, or take a larger kT",
-              (int)(s.slow - s.first), SLOW);
+      "relaxation: barriers make %d rates smaller than %.0e of the fastest on the grid; without "
+      "detailed balance one can be resolved: ask for fewer rates, or take a larger kT",
+      (int)(s.slow - s.first), SLOW);
   }
   PetscCall(VecDuplicate(rest, &s.root));
   PetscCall(VecCopy(rest, s.root));

@@ -1,4 +1,7 @@
-/* Linear problems of generators: which solver, and iterative refinement with residuals in the form of flows, which round least. */
+/*
+  Linear problems of generators: which solver, and iterative refinement with residuals in the form of flows,
+  which round least.
+*/
 #include "analysis/analysis.h"
 
 #include <petscdmda.h>
@@ -49,8 +52,10 @@ PetscErrorCode fare_solver_choose(const fare_grid *grid, KSP ksp)
   PetscCall(KSPGMRESSetRestart(ksp, 100));
   PetscCall(KSPSetPCSide(ksp, PC_RIGHT));
   PetscCall(KSPGetPC(ksp, &pc));
-  if (grid->dim < 3 || cells <= FACTORED_3D) PetscCall(choose_factors(grid, ranks, pc));
-  else PetscCall(choose_multigrid(ranks, pc));
+  if (grid->dim < 3 || cells <= FACTORED_3D)
+    PetscCall(choose_factors(grid, ranks, pc));
+  else
+    PetscCall(choose_multigrid(ranks, pc));
   PetscFunctionReturn(0);
 }
 
@@ -66,7 +71,8 @@ PetscErrorCode fare_solver_create(const fare_grid *grid, Mat A, Mat P, KSP *ksp)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode relative_residual(fare_residual_function residual, void *context, Vec x, Vec r, double *relative)
+static PetscErrorCode relative_residual(
+  fare_residual_function residual, void *context, Vec x, Vec r, double *relative)
 {
   PetscReal norm;
   double    scale;
@@ -78,7 +84,8 @@ static PetscErrorCode relative_residual(fare_residual_function residual, void *c
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_solver_refine(KSP ksp, fare_residual_function residual, void *context, double enough, double most, const char *what, Vec x, fare_solved *solved)
+PetscErrorCode fare_solver_refine(KSP ksp, fare_residual_function residual, void *context, double enough,
+  double most, const char *what, Vec x, fare_solved *solved)
 {
   enum { ROUNDS = 40 };
   Vec      r, step, best;
@@ -109,14 +116,17 @@ PetscErrorCode fare_solver_refine(KSP ksp, fare_residual_function residual, void
   PetscCall(VecDestroy(&r));
   PetscCall(VecDestroy(&step));
   PetscCall(VecDestroy(&best));
-  if (!(solved->residual <= most)) FARE_FAIL(FARE_ERR_FAILED, "%s: not solved, its residual stays at %g (at most %g is expected)", what, solved->residual, most);
+  if (!(solved->residual <= most))
+    FARE_FAIL(FARE_ERR_FAILED, "%s: not solved, its residual stays at %g (at most %g is expected)", what,
+      solved->residual, most);
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_ghosts_of(const fare_grid *grid, fare_ghosts *g)
 {
   PetscFunctionBeginUser;
-  PetscCall(DMDAGetGhostCorners(grid->dm, &g->start[0], &g->start[1], &g->start[2], &g->count[0], &g->count[1], &g->count[2]));
+  PetscCall(DMDAGetGhostCorners(
+    grid->dm, &g->start[0], &g->start[1], &g->start[2], &g->count[0], &g->count[1], &g->count[2]));
   for (int axis = grid->dim; axis < FARE_DIM_MAX; axis++) {
     g->start[axis] = 0;
     g->count[axis] = 1;

@@ -1,7 +1,9 @@
 /*
-  The generator with targets removed, as it moves: dx/ds = b - M x backward in time, dP/dt = -M^T P forward, by the L-stable method of order 4 of Hairer and Wanner
-  (Solving Ordinary Differential Equations II, table IV.6.5). Stages are solved for their increments from residuals in the form of flows, so that what is nearly
-  constant stays so to round-off, however long the way. Steps are laid out beforehand: the evolution is linear in x, and half as wide ones tell its error.
+  The generator with targets removed, as it moves: dx/ds = b - M x backward in time, dP/dt = -M^T P forward,
+  by the L-stable method of order 4 of Hairer and Wanner (Solving Ordinary Differential Equations II, table
+  IV.6.5). Stages are solved for their increments from residuals in the form of flows, so that what is nearly
+  constant stays so to round-off, however long the way. Steps are laid out beforehand: the evolution is linear
+  in x, and half as wide ones tell its error.
 */
 #include "analysis/analysis.h"
 
@@ -12,14 +14,14 @@
 
 #define STAGES   FARE_STEPPER_STAGES
 #define DIAGONAL 0.25
-#define FEW      8    /* iterations, after which factors of an earlier step no longer serve */
-#define FIRST    16   /* steps over the whole way, at the least, on level 0 */
-#define LEAST    8    /* behind a jump */
-#define GRADED   3    /* power by which steps grow behind a jump */
+#define FEW      8  /* iterations, after which factors of an earlier step no longer serve */
+#define FIRST    16 /* steps over the whole way, at the least, on level 0 */
+#define LEAST    8  /* behind a jump */
+#define GRADED   3  /* power by which steps grow behind a jump */
 #define MARKS    100000
 #define NOTHING  1e-150 /* a residual whose square is no number */
 
-static const double place[STAGES] = {0.25, 0.75, 11. / 20, 0.5, 1};
+static const double place[STAGES]        = {0.25, 0.75, 11. / 20, 0.5, 1};
 static const double part[STAGES][STAGES] = {
   {0.25},
   {0.5, 0.25},
@@ -29,8 +31,9 @@ static const double part[STAGES][STAGES] = {
 };
 
 /*
-  Steps are short, so that ranks hardly feel each other: each has the factors of its own part. (MUMPS, which serves frozen problems, takes ten times as long for one solve, of
-  which there are thousands.) In three dimensions factors are dear, and multigrid serves.
+  Steps are short, so that ranks hardly feel each other: each has the factors of its own part. (MUMPS, which
+  serves frozen problems, takes ten times as long for one solve, of which there are thousands.) In three
+  dimensions factors are dear, and multigrid serves.
 */
 static PetscErrorCode choose(const fare_grid *grid, int ranks, KSP ksp)
 {
@@ -48,7 +51,9 @@ static PetscErrorCode choose(const fare_grid *grid, int ranks, KSP ksp)
   PetscFunctionReturn(0);
 }
 
-/* Factors of the parts, where nobody has asked for something else: only from now on does the solver know them. */
+/*
+  Factors of the parts, where nobody has asked for something else: only from now on does the solver know them.
+*/
 static PetscErrorCode choose_parts(KSP ksp)
 {
   PetscBool parts, chosen;
@@ -70,7 +75,8 @@ static PetscErrorCode choose_parts(KSP ksp)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_stepper_create(const fare_grid *grid, const fare_system *system, double t, int targets, const fare_region *const target[], PetscBool forward, fare_stepper **stepper)
+PetscErrorCode fare_stepper_create(const fare_grid *grid, const fare_system *system, double t, int targets,
+  const fare_region *const target[], PetscBool forward, fare_stepper **stepper)
 {
   fare_stepper *s;
   PetscMPIInt   ranks;
@@ -116,7 +122,9 @@ PetscErrorCode fare_stepper_destroy(fare_stepper **stepper)
 static PetscErrorCode solve(fare_stepper *s, double width, Vec increment)
 {
   Mat                A    = s->forward ? s->transposed : s->A;
-  const PetscBool    kept = s->lags && s->factored > 0.5 * width && s->factored < 2 * width && s->spent <= FEW ? PETSC_TRUE : PETSC_FALSE;
+  const PetscBool    kept = s->lags && s->factored > 0.5 * width && s->factored < 2 * width && s->spent <= FEW
+       ? PETSC_TRUE
+       : PETSC_FALSE;
   KSPConvergedReason reason;
   PetscReal          norm;
 
@@ -136,12 +144,16 @@ static PetscErrorCode solve(fare_stepper *s, double width, Vec increment)
     PetscCall(KSPGetIterationNumber(s->ksp, &s->spent));
     if (reason > 0) PetscFunctionReturn(0);
   }
-  FARE_FAIL(FARE_ERR_FAILED, "analysis: the solver of a step of width %g gave up (%s)", width, KSPConvergedReasons[reason]);
+  FARE_FAIL(FARE_ERR_FAILED, "analysis: the solver of a step of width %g gave up (%s)", width,
+    KSPConvergedReasons[reason]);
 }
 
-PetscErrorCode fare_stepper_step(fare_stepper *s, double from, double to, const double within[2], Vec x, double *lived)
+PetscErrorCode fare_stepper_step(
+  fare_stepper *s, double from, double to, const double within[2], Vec x, double *lived)
 {
-  const double h = fabs(to - from), width = DIAGONAL * h, edge = PetscMin(0.25, 1e-10 + 1e-13 * fabs(from) / fabs(within[1] - within[0])) * (within[1] - within[0]);
+  const double h = fabs(to - from), width = DIAGONAL * h,
+               edge = PetscMin(0.25, 1e-10 + 1e-13 * fabs(from) / fabs(within[1] - within[0])) *
+    (within[1] - within[0]);
 
   PetscFunctionBeginUser;
   for (int i = 0; i < STAGES; i++) {
@@ -187,32 +199,42 @@ static int by_time(const void *a, const void *b)
   return (l->at > r->at) - (l->at < r->at);
 }
 
-/* Marks at the jumps of the drive and at the ends of its smooth stretches, where `to` is not NULL; returns how many. */
+/*
+  Marks at the jumps of the drive and at the ends of its smooth stretches, where `to` is not NULL; returns how
+  many.
+*/
 static int mark_drive(const fare_system *system, double start, double end, mark *to)
 {
   const double   same = 1e-9 * (end - start);
   const fare_box box  = fare_system_box(system);
   int            n    = 0;
 
-  for (double jump = fare_system_next_jump(system, start - same); jump <= end + same && n <= MARKS; jump = fare_system_next_jump(system, jump)) {
+  for (double jump = fare_system_next_jump(system, start - same); jump <= end + same && n <= MARKS;
+       jump        = fare_system_next_jump(system, jump)) {
     if (to) to[n] = (mark){PetscMin(end, PetscMax(start, jump)), -1, PETSC_TRUE};
     n++;
   }
-  for (double t = fare_drive_stretch(system, &box, start, end); t < end && n <= MARKS; t = fare_drive_stretch(system, &box, t, end)) {
+  for (double t = fare_drive_stretch(system, &box, start, end); t < end && n <= MARKS;
+       t        = fare_drive_stretch(system, &box, t, end)) {
     if (to) to[n] = (mark){t, -1, PETSC_FALSE};
     n++;
   }
   return n;
 }
 
-/* Both ends, stops, jumps and corners of the drive, in time; those that are the same but for rounding are one. */
-static PetscErrorCode find_marks(const fare_system *system, double start, double end, int stops, const double stop[], mark **marks, int *count)
+/*
+  Both ends, stops, jumps and corners of the drive, in time; those that are the same but for rounding are one.
+*/
+static PetscErrorCode find_marks(const fare_system *system, double start, double end, int stops,
+  const double stop[], mark **marks, int *count)
 {
   const double same = 1e-9 * (end - start);
   const int    own = mark_drive(system, start, end, NULL), n = 2 + stops + own;
 
   PetscFunctionBeginUser;
-  if (own > MARKS) FARE_FAIL(FARE_ERR_INPUT, "analysis: the drive jumps or bends more than %d times between %g and %g", MARKS, start, end);
+  if (own > MARKS)
+    FARE_FAIL(FARE_ERR_INPUT, "analysis: the drive jumps or bends more than %d times between %g and %g",
+      MARKS, start, end);
   PetscCall(PetscCalloc1(n, marks));
   (*marks)[0] = (mark){start, -1, PETSC_FALSE};
   (*marks)[1] = (mark){end, -1, PETSC_FALSE};
@@ -233,7 +255,8 @@ static PetscErrorCode find_marks(const fare_system *system, double start, double
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_timeline_create(const fare_system *system, double from, double to, int stops, const double stop[], PetscBool rough, fare_timeline **timeline)
+PetscErrorCode fare_timeline_create(const fare_system *system, double from, double to, int stops,
+  const double stop[], PetscBool rough, fare_timeline **timeline)
 {
   const double   start = PetscMin(from, to), end = PetscMax(from, to);
   fare_timeline *line;
@@ -247,14 +270,16 @@ PetscErrorCode fare_timeline_create(const fare_system *system, double from, doub
   *timeline   = line;
   line->begin = from < to ? marks[0].stop : marks[count - 1].stop;
   for (int i = 0; i + 1 < count; i++) {
-    const mark     *a = from < to ? &marks[i] : &marks[count - 1 - i], *b = from < to ? a + 1 : a - 1;
+    const mark      *a = from < to ? &marks[i] : &marks[count - 1 - i], *b = from < to ? a + 1 : a - 1;
     fare_time_piece *p = &line->piece[line->pieces++];
 
     p->from  = a->at;
     p->to    = b->at;
     p->stop  = b->stop;
     p->rough = a->jump || (rough && i == 0) ? PETSC_TRUE : PETSC_FALSE;
-    p->steps = (PetscInt)ceil(fabs(p->to - p->from) / PetscMin((end - start) / FIRST, fare_system_longest_step(system, 0.5 * (p->from + p->to))) - 1e-9);
+    p->steps = (PetscInt)ceil(fabs(p->to - p->from) /
+        PetscMin((end - start) / FIRST, fare_system_longest_step(system, 0.5 * (p->from + p->to))) -
+      1e-9);
     if (p->rough) p->steps = PetscMax(LEAST, 2 * p->steps);
   }
   PetscCall(PetscFree(marks));
@@ -270,18 +295,21 @@ PetscErrorCode fare_timeline_destroy(fare_timeline **timeline)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_timeline_run(const fare_timeline *line, int level, fare_stepper *s, Vec x, double *lived, fare_visit_function visit, void *context)
+PetscErrorCode fare_timeline_run(const fare_timeline *line, int level, fare_stepper *s, Vec x, double *lived,
+  fare_visit_function visit, void *context)
 {
   PetscFunctionBeginUser;
   if (visit && line->begin >= 0) PetscCall(visit(context, line->begin, line->piece[0].from, x));
   for (int i = 0; i < line->pieces; i++) {
     const fare_time_piece *p         = &line->piece[i];
-    const double           within[2] = {PetscMin(p->from, p->to), PetscMax(p->from, p->to)}, power = p->rough ? GRADED : 1;
-    const PetscInt         steps     = p->steps << level;
-    double                 now       = p->from;
+    const double           within[2] = {PetscMin(p->from, p->to), PetscMax(p->from, p->to)},
+                 power               = p->rough ? GRADED : 1;
+    const PetscInt steps             = p->steps << level;
+    double         now               = p->from;
 
     for (PetscInt k = 1; k <= steps; k++) {
-      const double next = k == steps ? p->to : p->from + (p->to - p->from) * pow((double)k / (double)steps, power);
+      const double next =
+        k == steps ? p->to : p->from + (p->to - p->from) * pow((double)k / (double)steps, power);
 
       PetscCall(fare_stepper_step(s, now, next, within, x, lived));
       now = next;

@@ -4,7 +4,8 @@
 #include <math.h>
 
 /* Most bins along an axis in one, two and three dimensions: no set has more than 2^18. */
-static const PetscInt fine_most[FARE_DIM_MAX] = {4096, 512, 64}, coarse_most[FARE_DIM_MAX] = {FARE_COARSE_MOST, 64, 24};
+static const PetscInt fine_most[FARE_DIM_MAX]   = {4096, 512, 64},
+                      coarse_most[FARE_DIM_MAX] = {FARE_COARSE_MOST, 64, 24};
 
 #define GROUPS_LEAST 10 /* fewer samples are not put into groups */
 
@@ -28,7 +29,10 @@ static PetscErrorCode choose_seen(fare_binning *b)
   PetscCall(PetscMalloc1(b->bins, &b->seen_of));
   for (PetscInt k = 0, at = 0; k < b->fine[2]; k++) {
     for (PetscInt j = 0; j < b->fine[1]; j++) {
-      for (PetscInt i = 0; i < b->fine[0]; i++, at++) b->seen_of[at] = (size_t)((k * b->cells[2] / b->step[2] * b->seen[1] + j * b->cells[1] / b->step[1]) * b->seen[0] + i * b->cells[0] / b->step[0]);
+      for (PetscInt i = 0; i < b->fine[0]; i++, at++)
+        b->seen_of[at] =
+          (size_t)((k * b->cells[2] / b->step[2] * b->seen[1] + j * b->cells[1] / b->step[1]) * b->seen[0] +
+            i * b->cells[0] / b->step[0]);
     }
   }
   PetscCall(fare_projections_create(b, &b->projections));
@@ -52,7 +56,8 @@ PetscErrorCode fare_binning_create(const fare_grid *grid, fare_binning **binning
     b->bins *= (size_t)b->fine[axis];
   }
   PetscCall(PetscMalloc1((size_t)b->fine[0] + 1, &b->edge));
-  for (PetscInt i = 0; i < b->fine[0]; i++) b->edge[i] = grid->lower[0] + (double)(i * b->cells[0]) * grid->spacing[0];
+  for (PetscInt i = 0; i < b->fine[0]; i++)
+    b->edge[i] = grid->lower[0] + (double)(i * b->cells[0]) * grid->spacing[0];
   b->edge[b->fine[0]] = grid->upper[0];
   PetscCall(choose_seen(b));
   *binning = b;
@@ -101,11 +106,14 @@ PetscErrorCode fare_binning_density(const fare_binning *binning, Vec masses, far
   PetscCall(VecGetArrayRead(masses, &mass));
   for (PetscInt k = 0, at = 0; k < grid->count[2]; k++) {
     for (PetscInt j = 0; j < grid->count[1]; j++) {
-      for (PetscInt i = 0; i < grid->count[0]; i++, at++) binned->mass[bin_of_cell(binning, grid->start[0] + i, grid->start[1] + j, grid->start[2] + k)] += mass[at];
+      for (PetscInt i = 0; i < grid->count[0]; i++, at++)
+        binned->mass[bin_of_cell(binning, grid->start[0] + i, grid->start[1] + j, grid->start[2] + k)] +=
+          mass[at];
     }
   }
   PetscCall(VecRestoreArrayRead(masses, &mass));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, binned->mass, (PetscMPIInt)binning->bins, MPI_DOUBLE, MPI_SUM, grid->comm));
+  PetscCallMPI(
+    MPI_Allreduce(MPI_IN_PLACE, binned->mass, (PetscMPIInt)binning->bins, MPI_DOUBLE, MPI_SUM, grid->comm));
   for (size_t i = 0; i < binning->bins; i++) {
     if (binned->mass[i] < 0) binned->mass[i] = 0;
     total += binned->mass[i];
@@ -146,8 +154,9 @@ static size_t bin_of_particle(const fare_binning *b, const double *const x[], in
 }
 
 /*
-  Whole numbers of weight, to be added up over ranks: of fine bins, the outside, what lies below; squares and fourth powers of the weight of each distinct
-  position, their number; then of groups. With uneven weights also squares and distinct rows of each bin that is seen, and of the outside.
+  Whole numbers of weight, to be added up over ranks: of fine bins, the outside, what lies below; squares and
+  fourth powers of the weight of each distinct position, their number; then of groups. With uneven weights
+  also squares and distinct rows of each bin that is seen, and of the outside.
 */
 typedef struct {
   size_t   outside, below, squares, fourths, distinct, groups, stride, first_group, uneven, count;
@@ -197,7 +206,8 @@ static PetscErrorCode cut_groups(const fare_ensemble *e, copies *c)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode find_copies(const fare_binning *binning, const fare_ensemble *e, const fare_weight_units *units, copies *c)
+static PetscErrorCode find_copies(
+  const fare_binning *binning, const fare_ensemble *e, const fare_weight_units *units, copies *c)
 {
   int64_t repeated;
 
@@ -226,16 +236,23 @@ static int64_t group_of(const copies *c, int64_t count, int64_t groups, int64_t 
   return g;
 }
 
-static void add_particles(const fare_binning *binning, const fare_ensemble *ensemble, const fare_weight_units *units, const copies *c, tally *t)
+static void add_particles(const fare_binning *binning, const fare_ensemble *ensemble,
+  const fare_weight_units *units, const copies *c, tally *t)
 {
-  int64_t *const groups = t->sum + t->first_group, *const uneven = t->count > t->uneven ? t->sum + t->uneven : NULL;
+  int64_t *const        groups = t->sum + t->first_group,
+                 *const uneven = t->count > t->uneven ? t->sum + t->uneven : NULL;
 
   for (int64_t i = 0; i < ensemble->local; i++) {
-    const double    w     = ensemble->weight ? ensemble->weight[i] / units->largest : 1, all = (c->first ? c->weight[i] : w) / c->most;
-    const int64_t   add   = fare_weight_units_of(units, ensemble, i), id = ensemble->first_block * FARE_BLOCK + i, first = c->first ? c->first[i] : id;
-    const int64_t   square = llrint(w * all * c->unit), distinct = first == id && w > 0 ? 1 : 0;
-    const size_t    bin   = bin_of_particle(binning, (const double *const *)ensemble->x, i), seen = bin < t->outside ? binning->seen_of[bin] : binning->all_seen;
-    const PetscBool below = bin == t->outside && ensemble->dim == 1 && ensemble->x[0][i] < binning->grid.lower[0] ? PETSC_TRUE : PETSC_FALSE;
+    const double w    = ensemble->weight ? ensemble->weight[i] / units->largest : 1,
+                 all  = (c->first ? c->weight[i] : w) / c->most;
+    const int64_t add = fare_weight_units_of(units, ensemble, i), id = ensemble->first_block * FARE_BLOCK + i,
+                  first  = c->first ? c->first[i] : id;
+    const int64_t square = llrint(w * all * c->unit), distinct = first == id && w > 0 ? 1 : 0;
+    const size_t  bin = bin_of_particle(binning, (const double *const *)ensemble->x, i),
+                 seen = bin < t->outside ? binning->seen_of[bin] : binning->all_seen;
+    const PetscBool below =
+      bin == t->outside && ensemble->dim == 1 && ensemble->x[0][i] < binning->grid.lower[0] ? PETSC_TRUE
+                                                                                            : PETSC_FALSE;
 
     t->sum[bin] += add;
     t->sum[t->squares] += square;
@@ -254,7 +271,8 @@ static void add_particles(const fare_binning *binning, const fare_ensemble *ense
 }
 
 /* From whole numbers to shares of all weight. */
-static PetscErrorCode take_shares(const fare_binning *binning, const tally *t, double unit, const copies *c, fare_binned *binned)
+static PetscErrorCode take_shares(
+  const fare_binning *binning, const tally *t, double unit, const copies *c, fare_binned *binned)
 {
   const size_t seen    = binning->all_seen + 1;
   const double squares = (double)t->sum[t->squares];
@@ -269,7 +287,8 @@ static PetscErrorCode take_shares(const fare_binning *binning, const tally *t, d
   PetscCall(PetscMalloc1(binning->bins + 1, &binned->mass));
   PetscCall(PetscMalloc1(t->groups * t->stride, &binned->group));
   for (size_t i = 0; i <= t->outside; i++) binned->mass[i] = (double)t->sum[i] / (double)total;
-  for (size_t i = 0; i < t->groups * t->stride; i++) binned->group[i] = (double)t->sum[t->first_group + i] / (double)total;
+  for (size_t i = 0; i < t->groups * t->stride; i++)
+    binned->group[i] = (double)t->sum[t->first_group + i] / (double)total;
   if (t->count == t->uneven) PetscFunctionReturn(0);
   PetscCall(PetscMalloc1(2 * seen, &binned->square));
   for (size_t i = 0; i < seen; i++) {
@@ -291,7 +310,8 @@ static PetscErrorCode are_even(const fare_ensemble *e, const fare_weight_units *
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_binning_ensemble(const fare_binning *binning, const fare_ensemble *ensemble, fare_binned *binned)
+PetscErrorCode fare_binning_ensemble(
+  const fare_binning *binning, const fare_ensemble *ensemble, fare_binned *binned)
 {
   fare_weight_units units;
   PetscBool         even = PETSC_FALSE;
@@ -299,13 +319,16 @@ PetscErrorCode fare_binning_ensemble(const fare_binning *binning, const fare_ens
   tally             t;
 
   PetscFunctionBeginUser;
-  if (ensemble->dim != binning->grid.dim) FARE_FAIL(FARE_ERR_FAILED, "an ensemble of dimension %d does not fit a grid of dimension %d", ensemble->dim, binning->grid.dim);
+  if (ensemble->dim != binning->grid.dim)
+    FARE_FAIL(FARE_ERR_FAILED, "an ensemble of dimension %d does not fit a grid of dimension %d",
+      ensemble->dim, binning->grid.dim);
   PetscCall(fare_ensemble_units(ensemble, &units));
   PetscCall(are_even(ensemble, &units, &even));
   PetscCall(find_copies(binning, ensemble, &units, &c));
   PetscCall(tally_create(binning, c.distinct, even && !c.first ? PETSC_FALSE : PETSC_TRUE, &t));
   add_particles(binning, ensemble, &units, &c, &t);
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, t.sum, (PetscMPIInt)t.count, MPI_INT64_T, MPI_SUM, ensemble->comm));
+  PetscCallMPI(
+    MPI_Allreduce(MPI_IN_PLACE, t.sum, (PetscMPIInt)t.count, MPI_INT64_T, MPI_SUM, ensemble->comm));
   *binned = (fare_binned){.bins = binning->bins, .samples = ensemble->count, .groups = t.groups};
   PetscCall(take_shares(binning, &t, units.units, &c, binned));
   PetscCall(PetscFree(t.sum));

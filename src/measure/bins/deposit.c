@@ -1,4 +1,7 @@
-/* Particles on the cells of a distributed grid. No rank holds more than its own cells and what its own particles touch. */
+/*
+  Particles on the cells of a distributed grid. No rank holds more than its own cells and what its own
+  particles touch.
+*/
 #include <fare/measure.h>
 
 #include <math.h>
@@ -8,9 +11,11 @@
 /* Where cells live: how each axis is cut, and where each rank's cells begin among all, rank after rank. */
 typedef struct {
   const fare_grid *grid;
-  PetscInt         ranks[FARE_DIM_MAX], *piece[FARE_DIM_MAX], *begin[FARE_DIM_MAX]; /* piece[axis][cell] holds a cell; begin[axis][piece] is its first */
-  const PetscInt  *first;                                                           /* of each rank, and the number of all cells */
-  PetscMPIInt      size;
+  /* piece[axis][cell] holds a cell; begin[axis][piece] is its first */
+  PetscInt ranks[FARE_DIM_MAX], *piece[FARE_DIM_MAX], *begin[FARE_DIM_MAX];
+  /* of each rank, and the number of all cells */
+  const PetscInt *first;
+  PetscMPIInt     size;
 } layout;
 
 /* A place among all cells, and whole units of weight in it. */
@@ -26,7 +31,8 @@ static PetscErrorCode layout_create(const fare_grid *grid, Vec masses, layout *l
   *l = (layout){.grid = grid};
   PetscCallMPI(MPI_Comm_size(grid->comm, &l->size));
   PetscCall(DMDAGetOwnershipRanges(grid->dm, &owned[0], &owned[1], &owned[2]));
-  PetscCall(DMDAGetInfo(grid->dm, NULL, NULL, NULL, NULL, &l->ranks[0], &l->ranks[1], &l->ranks[2], NULL, NULL, NULL, NULL, NULL, NULL));
+  PetscCall(DMDAGetInfo(grid->dm, NULL, NULL, NULL, NULL, &l->ranks[0], &l->ranks[1], &l->ranks[2], NULL,
+    NULL, NULL, NULL, NULL, NULL));
   PetscCall(VecGetOwnershipRanges(masses, &l->first));
   for (int axis = 0; axis < grid->dim; axis++) {
     PetscCall(PetscMalloc2(grid->cells[axis], &l->piece[axis], l->ranks[axis] + 1, &l->begin[axis]));
@@ -65,7 +71,8 @@ static int64_t place_of(const layout *l, const fare_ensemble *ensemble, int64_t 
   PetscInt rank = 0, within = 0;
 
   for (int axis = l->grid->dim - 1; axis >= 0; axis--) {
-    const PetscInt cell = cell_along(l->grid, axis, ensemble->x[axis][particle]), piece = cell < 0 ? 0 : l->piece[axis][cell];
+    const PetscInt cell  = cell_along(l->grid, axis, ensemble->x[axis][particle]),
+                   piece = cell < 0 ? 0 : l->piece[axis][cell];
 
     if (cell < 0) return -1;
     rank   = rank * l->ranks[axis] + piece;
@@ -88,14 +95,17 @@ static int64_t merge(int64_t count, entry entries[])
 
   if (count > 1) qsort(entries, (size_t)count, sizeof *entries, by_place);
   for (int64_t i = 0; i < count; i++) {
-    if (kept && entries[kept - 1].place == entries[i].place) entries[kept - 1].units += entries[i].units;
-    else entries[kept++] = entries[i];
+    if (kept && entries[kept - 1].place == entries[i].place)
+      entries[kept - 1].units += entries[i].units;
+    else
+      entries[kept++] = entries[i];
   }
   return kept;
 }
 
 /* What each rank has to say to each other one; most say nothing to most. */
-static PetscErrorCode exchange(MPI_Comm comm, const layout *l, int64_t count, const entry entries[], int64_t *received, entry **mine)
+static PetscErrorCode exchange(
+  MPI_Comm comm, const layout *l, int64_t count, const entry entries[], int64_t *received, entry **mine)
 {
   PetscMPIInt *numbers, *send, *send_at, *receive, *receive_at;
   MPI_Datatype pair;
@@ -128,7 +138,8 @@ static PetscErrorCode exchange(MPI_Comm comm, const layout *l, int64_t count, co
 }
 
 /* Units in the cells of this rank, where cells are many: each rank sends what its particles touch. */
-static PetscErrorCode deposit_sparse(const layout *l, const fare_ensemble *ensemble, const fare_weight_units *weight, PetscInt own, int64_t units[], int64_t *outside)
+static PetscErrorCode deposit_sparse(const layout *l, const fare_ensemble *ensemble,
+  const fare_weight_units *weight, PetscInt own, int64_t units[], int64_t *outside)
 {
   entry   *entries, *mine = NULL;
   int64_t  count = 0, received = 0;
@@ -142,8 +153,10 @@ static PetscErrorCode deposit_sparse(const layout *l, const fare_ensemble *ensem
   for (int64_t i = 0; i < ensemble->local; i++) {
     const entry e = {place_of(l, ensemble, i), fare_weight_units_of(weight, ensemble, i)};
 
-    if (e.place < 0) *outside += e.units;
-    else entries[count++] = e;
+    if (e.place < 0)
+      *outside += e.units;
+    else
+      entries[count++] = e;
   }
   count = merge(count, entries);
   PetscCall(exchange(ensemble->comm, l, count, entries, &received, &mine));
@@ -154,8 +167,11 @@ static PetscErrorCode deposit_sparse(const layout *l, const fare_ensemble *ensem
   PetscFunctionReturn(0);
 }
 
-/* The same where all cells together are fewer than the particles of a rank, or every rank has the whole grid. */
-static PetscErrorCode deposit_dense(const layout *l, const fare_ensemble *ensemble, const fare_weight_units *weight, int64_t units[], int64_t *outside)
+/*
+  The same where all cells together are fewer than the particles of a rank, or every rank has the whole grid.
+*/
+static PetscErrorCode deposit_dense(const layout *l, const fare_ensemble *ensemble,
+  const fare_weight_units *weight, int64_t units[], int64_t *outside)
 {
   const PetscInt cells = l->first[l->size];
   PetscMPIInt   *own;
@@ -166,17 +182,22 @@ static PetscErrorCode deposit_dense(const layout *l, const fare_ensemble *ensemb
   for (int64_t i = 0; i < ensemble->local; i++) {
     const int64_t place = place_of(l, ensemble, i), add = fare_weight_units_of(weight, ensemble, i);
 
-    if (place < 0) *outside += add;
-    else all[place] += add;
+    if (place < 0)
+      *outside += add;
+    else
+      all[place] += add;
   }
   for (int rank = 0; rank < l->size; rank++) own[rank] = (PetscMPIInt)(l->first[rank + 1] - l->first[rank]);
-  if (l->size == 1) PetscCallMPI(MPI_Allreduce(all, units, own[0], MPI_INT64_T, MPI_SUM, ensemble->comm));
-  else PetscCallMPI(MPI_Reduce_scatter(all, units, own, MPI_INT64_T, MPI_SUM, ensemble->comm));
+  if (l->size == 1)
+    PetscCallMPI(MPI_Allreduce(all, units, own[0], MPI_INT64_T, MPI_SUM, ensemble->comm));
+  else
+    PetscCallMPI(MPI_Reduce_scatter(all, units, own, MPI_INT64_T, MPI_SUM, ensemble->comm));
   PetscCall(PetscFree2(all, own));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_deposit(const fare_grid *grid, const fare_ensemble *ensemble, Vec *masses, double *outside)
+PetscErrorCode fare_deposit(
+  const fare_grid *grid, const fare_ensemble *ensemble, Vec *masses, double *outside)
 {
   int64_t          *units, sums[2] = {0}; /* outside, and in all */
   fare_weight_units weight;
@@ -187,15 +208,20 @@ PetscErrorCode fare_deposit(const fare_grid *grid, const fare_ensemble *ensemble
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_size(ensemble->comm, &ranks));
-  if (ensemble->dim != grid->dim) FARE_FAIL(FARE_ERR_FAILED, "an ensemble of dimension %d does not fit a grid of dimension %d", ensemble->dim, grid->dim);
+  if (ensemble->dim != grid->dim)
+    FARE_FAIL(FARE_ERR_FAILED, "an ensemble of dimension %d does not fit a grid of dimension %d",
+      ensemble->dim, grid->dim);
   PetscCall(fare_ensemble_units(ensemble, &weight));
   PetscCall(DMCreateGlobalVector(grid->dm, masses));
   PetscCall(VecGetLocalSize(*masses, &own));
   PetscCall(layout_create(grid, *masses, &l));
-  if (l.size != 1 && l.size != ranks) FARE_FAIL(FARE_ERR_FAILED, "a grid on %d ranks does not fit an ensemble on %d", (int)l.size, (int)ranks);
+  if (l.size != 1 && l.size != ranks)
+    FARE_FAIL(FARE_ERR_FAILED, "a grid on %d ranks does not fit an ensemble on %d", (int)l.size, (int)ranks);
   PetscCall(PetscMalloc1(own, &units));
-  if (l.size == 1 || l.first[l.size] <= ensemble->count / ranks) PetscCall(deposit_dense(&l, ensemble, &weight, units, &sums[0]));
-  else PetscCall(deposit_sparse(&l, ensemble, &weight, own, units, &sums[0]));
+  if (l.size == 1 || l.first[l.size] <= ensemble->count / ranks)
+    PetscCall(deposit_dense(&l, ensemble, &weight, units, &sums[0]));
+  else
+    PetscCall(deposit_sparse(&l, ensemble, &weight, own, units, &sums[0]));
   for (int64_t i = 0; i < ensemble->local; i++) sums[1] += fare_weight_units_of(&weight, ensemble, i);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_INT64_T, MPI_SUM, ensemble->comm));
   PetscCall(VecGetArrayWrite(*masses, &mass));

@@ -1,12 +1,19 @@
-/* ln of a density at points, from its averages over bins: means are turned into values at the middles, and those are joined by cubics, but not through bins that are empty. */
+/*
+  ln of a density at points, from its averages over bins: means are turned into values at the middles, and
+  those are joined by cubics, but not through bins that are empty.
+*/
 #include "binning.h"
 
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
 
-#define EMPTY  1e-24 /* a bin with less mass is empty: no solver knows so little */
-#define SMOOTH 4.    /* ln p may differ by so much over a stencil; beyond, cubics may not leave the range of the bins next to the point */
+#define EMPTY 1e-24 /* a bin with less mass is empty: no solver knows so little */
+/*
+  ln p may differ by so much over a stencil; beyond, cubics may not leave the range of the bins next to the
+  point
+*/
+#define SMOOTH 4.
 
 static double width(const fare_binning *b, int axis)
 {
@@ -23,7 +30,8 @@ typedef struct {
 /* Whether the bins of an axis go on evenly beyond its ends. */
 static PetscBool goes_round(const fare_binning *b, int axis)
 {
-  return b->grid.end[axis] == FARE_END_PERIODIC && b->grid.cells[axis] % b->cells[axis] == 0 ? PETSC_TRUE : PETSC_FALSE;
+  return b->grid.end[axis] == FARE_END_PERIODIC && b->grid.cells[axis] % b->cells[axis] == 0 ? PETSC_TRUE
+                                                                                             : PETSC_FALSE;
 }
 
 /* Lagrange's cubic where two bins lie on either side, else the line through two. */
@@ -43,13 +51,15 @@ static void make_stencil(const fare_binning *b, int axis, double x, stencil *s)
     return;
   }
   u  = at - (double)base;
-  *s = (stencil){4, {base - 1, base, base + 1, base + 2}, {-u * (u - 1) * (u - 2) / 6, (u + 1) * (u - 1) * (u - 2) / 2, -(u + 1) * u * (u - 2) / 2, (u + 1) * u * (u - 1) / 6}};
+  *s = (stencil){4, {base - 1, base, base + 1, base + 2},
+    {-u * (u - 1) * (u - 2) / 6, (u + 1) * (u - 1) * (u - 2) / 2, -(u + 1) * u * (u - 2) / 2,
+      (u + 1) * u * (u - 1) / 6}};
   for (int i = 0; i < 4; i++) s->bin[i] = (s->bin[i] + n) % n;
 }
 
 /*
-  ln of the average over a bin less h^2/24 (f'' + f'^2) for each axis, f being the logarithm: the value in the middle to fourth order. Where a neighbour is missing or
-  empty the average stands for it.
+  ln of the average over a bin less h^2/24 (f'' + f'^2) for each axis, f being the logarithm: the value in the
+  middle to fourth order. Where a neighbour is missing or empty the average stands for it.
 */
 static void find_middles(const fare_binning *b, const double mass[], double average[], double middle[])
 {
@@ -62,7 +72,8 @@ static void find_middles(const fare_binning *b, const double mass[], double aver
     for (int axis = 0; axis < b->grid.dim; axis++) {
       const PetscInt at = rest % b->fine[axis];
 
-      volume *= b->grid.spacing[axis] * (double)PetscMin(b->cells[axis], b->grid.cells[axis] - at * b->cells[axis]);
+      volume *=
+        b->grid.spacing[axis] * (double)PetscMin(b->cells[axis], b->grid.cells[axis] - at * b->cells[axis]);
       rest /= b->fine[axis];
     }
     average[i] = middle[i] = mass[i] >= EMPTY ? log(mass[i]) - log(volume) : log(DBL_MIN);
@@ -80,7 +91,8 @@ static void find_middles(const fare_binning *b, const double mass[], double aver
       if (!(mass[i] >= EMPTY && mass[one] >= EMPTY && mass[other] >= EMPTY)) continue;
       up   = average[other] - average[i];
       down = average[i] - average[one];
-      if (fabs(up) < 1 && fabs(down) < 1) middle[i] -= (up - down + 0.25 * (up + down) * (up + down)) / 24; /* else the grid does not resolve it */
+      /* else the grid does not resolve it */
+      if (fabs(up) < 1 && fabs(down) < 1) middle[i] -= (up - down + 0.25 * (up + down) * (up + down)) / 24;
     }
     stride *= (size_t)b->fine[axis];
   }
@@ -113,8 +125,10 @@ static view look_around(const fare_binning *b, const double middle[], const doub
   stencil s[FARE_DIM_MAX];
 
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
-    if (axis < b->grid.dim) make_stencil(b, axis, x[axis], &s[axis]);
-    else s[axis] = (stencil){1, {0}, {1}};
+    if (axis < b->grid.dim)
+      make_stencil(b, axis, x[axis], &s[axis]);
+    else
+      s[axis] = (stencil){1, {0}, {1}};
   }
   for (int k = 0; k < s[2].count; k++) {
     for (int j = 0; j < s[1].count; j++) {
@@ -122,7 +136,8 @@ static view look_around(const fare_binning *b, const double middle[], const doub
       const PetscBool near = is_near(&s[2], k) && is_near(&s[1], j) ? PETSC_TRUE : PETSC_FALSE;
 
       for (int i = 0; i < s[0].count; i++) {
-        add_bin(&of, s[2].weight[k] * s[1].weight[j] * s[0].weight[i], middle[row + (size_t)s[0].bin[i]], near && is_near(&s[0], i) ? PETSC_TRUE : PETSC_FALSE);
+        add_bin(&of, s[2].weight[k] * s[1].weight[j] * s[0].weight[i], middle[row + (size_t)s[0].bin[i]],
+          near && is_near(&s[0], i) ? PETSC_TRUE : PETSC_FALSE);
       }
     }
   }
@@ -135,15 +150,20 @@ static size_t own_bin(const fare_binning *b, const double x[FARE_DIM_MAX])
   size_t at = 0;
 
   for (int axis = b->grid.dim - 1; axis >= 0; axis--) {
-    const PetscInt cell = PetscMin((PetscInt)((x[axis] - b->grid.lower[axis]) / b->grid.spacing[axis]), b->grid.cells[axis] - 1);
+    const PetscInt cell =
+      PetscMin((PetscInt)((x[axis] - b->grid.lower[axis]) / b->grid.spacing[axis]), b->grid.cells[axis] - 1);
 
     at = at * (size_t)b->fine[axis] + (size_t)(cell / b->cells[axis]);
   }
   return at;
 }
 
-/* Beside an empty bin the average of the point's own: nothing is gained or lost where p has no logarithm to be joined. */
-static double interpolate(const fare_binning *b, const double average[], const double middle[], const double x[FARE_DIM_MAX])
+/*
+  Beside an empty bin the average of the point's own: nothing is gained or lost where p has no logarithm to be
+  joined.
+*/
+static double interpolate(
+  const fare_binning *b, const double average[], const double middle[], const double x[FARE_DIM_MAX])
 {
   const view of = look_around(b, middle, x);
 
@@ -152,7 +172,8 @@ static double interpolate(const fare_binning *b, const double average[], const d
   return of.sum;
 }
 
-PetscErrorCode fare_binning_log_density(const fare_binning *binning, const fare_binned *p, const fare_ensemble *ensemble, double log_density[])
+PetscErrorCode fare_binning_log_density(
+  const fare_binning *binning, const fare_binned *p, const fare_ensemble *ensemble, double log_density[])
 {
   double *average, *middle;
 
@@ -165,7 +186,8 @@ PetscErrorCode fare_binning_log_density(const fare_binning *binning, const fare_
 
     for (int axis = 0; axis < binning->grid.dim; axis++) {
       x[axis] = fare_binning_wrap(binning, axis, ensemble->x[axis][i]);
-      if (!(x[axis] >= binning->grid.lower[axis] && x[axis] <= binning->grid.upper[axis])) inside = PETSC_FALSE;
+      if (!(x[axis] >= binning->grid.lower[axis] && x[axis] <= binning->grid.upper[axis]))
+        inside = PETSC_FALSE;
     }
     log_density[i] = inside ? interpolate(binning, average, middle, x) : log(DBL_MIN);
   }

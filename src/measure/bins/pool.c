@@ -1,10 +1,16 @@
-/* Coarse bins pooled into boxes that the truth fills well enough for plug-in estimates; between densities, fine bins that it fills too little for any. */
+/*
+  Coarse bins pooled into boxes that the truth fills well enough for plug-in estimates; between densities,
+  fine bins that it fills too little for any.
+*/
 #include "binning.h"
 
 #include <math.h>
 
-#define KNOWN_ERRORS  2.    /* a mass is known where it is so many times its error */
-#define DENSITY_LEAST 1e-24 /* and more than this: 1e-16, the round-off of another density, squared and divided by it is next to nothing */
+#define KNOWN_ERRORS 2. /* a mass is known where it is so many times its error */
+/*
+  and more than this: 1e-16, the round-off of another density, squared and divided by it is next to nothing
+*/
+#define DENSITY_LEAST 1e-24
 
 typedef struct {
   PetscInt low[FARE_DIM_MAX], high[FARE_DIM_MAX]; /* of coarse bins, high excluded */
@@ -49,7 +55,9 @@ static PetscInt find_cut(const pooling *of, const box *in, int axis)
   for (PetscInt s = n; s > 0; s--) above[s - 1] = above[s] + slices[s - 1];
   for (PetscInt s = 1; s < n; s++) {
     below += slices[s - 1];
-    if (below >= of->least && above[s] >= of->least && (!best || PetscAbsInt(2 * s - n) < PetscAbsInt(2 * best - n))) best = s;
+    if (below >= of->least && above[s] >= of->least &&
+      (!best || PetscAbsInt(2 * s - n) < PetscAbsInt(2 * best - n)))
+      best = s;
   }
   return best;
 }
@@ -60,7 +68,7 @@ static void divide(pooling *of, const box *in)
 
   for (int attempt = 0; attempt < of->binning->grid.dim; attempt++) {
     PetscInt cut;
-    int      axis = -1;
+    int      axis  = -1;
     box      below = *in, above = *in;
 
     for (int a = 0; a < of->binning->grid.dim; a++) {
@@ -76,7 +84,8 @@ static void divide(pooling *of, const box *in)
   }
   for (PetscInt k = in->low[2]; k < in->high[2]; k++) {
     for (PetscInt j = in->low[1]; j < in->high[1]; j++) {
-      for (PetscInt i = in->low[0]; i < in->high[0]; i++) of->pool[coarse_at(of->binning, i, j, k)] = of->pools;
+      for (PetscInt i = in->low[0]; i < in->high[0]; i++)
+        of->pool[coarse_at(of->binning, i, j, k)] = of->pools;
     }
   }
   of->pools++;
@@ -87,12 +96,14 @@ static void coarse_of_fine(const fare_binning *b, size_t to[])
 {
   for (PetscInt k = 0, at = 0; k < b->fine[2]; k++) {
     for (PetscInt j = 0; j < b->fine[1]; j++) {
-      for (PetscInt i = 0; i < b->fine[0]; i++, at++) to[at] = coarse_at(b, i / b->block[0], j / b->block[1], k / b->block[2]);
+      for (PetscInt i = 0; i < b->fine[0]; i++, at++)
+        to[at] = coarse_at(b, i / b->block[0], j / b->block[1], k / b->block[2]);
     }
   }
 }
 
-PetscErrorCode fare_binning_pool(const fare_binning *binning, const double mass[], double least, size_t pool[], size_t *pools)
+PetscErrorCode fare_binning_pool(
+  const fare_binning *binning, const double mass[], double least, size_t pool[], size_t *pools)
 {
   const size_t coarse = (size_t)(binning->coarse[0] * binning->coarse[1] * binning->coarse[2]);
   box          all;
@@ -124,7 +135,8 @@ typedef struct {
 /* What a bin must have for its mass to be known, and whether it has. */
 static double least_of(const knowledge *k, size_t i)
 {
-  return k->corrected ? PetscMax(DENSITY_LEAST, k->errors * fabs(k->corrected[i] - k->mass[i])) : DENSITY_LEAST;
+  return k->corrected ? PetscMax(DENSITY_LEAST, k->errors * fabs(k->corrected[i] - k->mass[i]))
+                      : DENSITY_LEAST;
 }
 
 static PetscBool is_thin(const knowledge *k, size_t i)
@@ -142,7 +154,8 @@ static double thin_mass(const knowledge *k)
   return sum;
 }
 
-double fare_pool_thin(size_t bins, const double mass[], const double corrected[], size_t pool[], size_t *pools)
+double fare_pool_thin(
+  size_t bins, const double mass[], const double corrected[], size_t pool[], size_t *pools)
 {
   knowledge k     = {.bins = bins, .mass = mass, .corrected = corrected, .errors = KNOWN_ERRORS};
   double    least = DENSITY_LEAST;

@@ -1,4 +1,7 @@
-/* Directions to project on: quadratures of the half circle and the half sphere, and the order of bins along each. */
+/*
+  Directions to project on: quadratures of the half circle and the half sphere, and the order of bins along
+  each.
+*/
 #include "binning.h"
 
 #include <math.h>
@@ -6,8 +9,9 @@
 #define DIRECTIONS 16
 
 /*
-  Equal angles in the plane, off the axes. In space the 6 axes through the vertices of an icosahedron and the 10 through those of a dodecahedron, with the weights that
-  integrate every polynomial of degree 9 (Stroud, Approximate Calculation of Multiple Integrals, U3: 9-1, 1971).
+  Equal angles in the plane, off the axes. In space the 6 axes through the vertices of an icosahedron and the
+  10 through those of a dodecahedron, with the weights that integrate every polynomial of degree 9 (Stroud,
+  Approximate Calculation of Multiple Integrals, U3: 9-1, 1971).
 */
 static void plane(double direction[DIRECTIONS][FARE_DIM_MAX], double weight[DIRECTIONS])
 {
@@ -28,8 +32,10 @@ static void space(double direction[DIRECTIONS][FARE_DIM_MAX], double weight[DIRE
 
   for (int axis = 0; axis < 3; axis++) {
     for (int sign = -1; sign <= 1; sign += 2) {
-      for (int solid = 0; solid < 2; solid++, d++) { /* (0, 1, golden) of the icosahedron, (0, golden, 1/golden) of the dodecahedron, and their turns */
-        const double second = solid ? golden : 1, third = solid ? 1 / golden : golden, length = hypot(second, third);
+      /* (0, 1, golden) of the icosahedron, (0, golden, 1/golden) of the dodecahedron, and their turns */
+      for (int solid = 0; solid < 2; solid++, d++) {
+        const double second = solid ? golden : 1, third = solid ? 1 / golden : golden,
+                     length = hypot(second, third);
 
         direction[d][axis]           = 0;
         direction[d][(axis + 1) % 3] = second / length;
@@ -52,7 +58,8 @@ static double middle(const fare_binning *b, int axis, PetscInt i)
 }
 
 /* Orders all bins along one direction. `at` is for work. */
-static PetscErrorCode put_in_order(const fare_binning *b, const double direction[FARE_DIM_MAX], double at[], PetscInt order[], double gap[])
+static PetscErrorCode put_in_order(
+  const fare_binning *b, const double direction[FARE_DIM_MAX], double at[], PetscInt order[], double gap[])
 {
   size_t n = 0;
 
@@ -61,7 +68,8 @@ static PetscErrorCode put_in_order(const fare_binning *b, const double direction
     for (PetscInt j = 0; j < b->seen[1]; j++) {
       for (PetscInt i = 0; i < b->seen[0]; i++, n++) {
         order[n] = (PetscInt)n;
-        at[n]    = direction[0] * middle(b, 0, i) + direction[1] * middle(b, 1, j) + (b->grid.dim > 2 ? direction[2] * middle(b, 2, k) : 0);
+        at[n]    = direction[0] * middle(b, 0, i) + direction[1] * middle(b, 1, j) +
+          (b->grid.dim > 2 ? direction[2] * middle(b, 2, k) : 0);
       }
     }
   }
@@ -82,9 +90,13 @@ PetscErrorCode fare_projections_create(const fare_binning *binning, fare_project
   PetscCall(PetscMalloc1(DIRECTIONS * binning->all_seen, &order));
   PetscCall(PetscMalloc1(DIRECTIONS * binning->all_seen, &gap));
   PetscCall(PetscMalloc1(binning->all_seen, &at));
-  if (binning->grid.dim == 2) plane(direction, weight);
-  else space(direction, weight);
-  for (size_t d = 0; d < DIRECTIONS; d++) PetscCall(put_in_order(binning, direction[d], at, order + d * binning->all_seen, gap + d * binning->all_seen));
+  if (binning->grid.dim == 2)
+    plane(direction, weight);
+  else
+    space(direction, weight);
+  for (size_t d = 0; d < DIRECTIONS; d++)
+    PetscCall(
+      put_in_order(binning, direction[d], at, order + d * binning->all_seen, gap + d * binning->all_seen));
   PetscCall(PetscFree(at));
   *projections = (fare_projections){DIRECTIONS, weight, order, gap};
   PetscFunctionReturn(0);
@@ -93,7 +105,7 @@ PetscErrorCode fare_projections_create(const fare_binning *binning, fare_project
 PetscErrorCode fare_projections_destroy(fare_projections *projections)
 {
   double   *weight = (double *)projections->weight, *gap = (double *)projections->gap;
-  PetscInt *order  = (PetscInt *)projections->order;
+  PetscInt *order = (PetscInt *)projections->order;
 
   PetscFunctionBeginUser;
   PetscCall(PetscFree(weight));

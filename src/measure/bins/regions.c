@@ -4,7 +4,8 @@
 #include <float.h>
 #include <math.h>
 
-#define SAME_DENSITY 1e-6  /* relative: bins that differ by less are alike, so that round-off of a symmetric density decides nothing */
+/* relative: bins that differ by less are alike, so that round-off of a symmetric density decides nothing */
+#define SAME_DENSITY 1e-6
 #define DEPTH_LEAST  0.5   /* ln(peak/pass) that keeps a well apart */
 #define MASS_LEAST   0.001 /* above the pass, to be a well; so there are at most 1000 */
 #define NEIGHBOURS   26
@@ -37,8 +38,8 @@ static PetscErrorCode put_in_order(search *s)
         if (b->grid.dim > 1) volume *= width(b, 1, j);
         if (b->grid.dim > 2) volume *= width(b, 2, k);
         s->density[n] = s->sorted[n] = s->mass[n] / volume;
-        s->order[n]   = (PetscInt)n;
-        s->parent[n]  = -1;
+        s->order[n]                  = (PetscInt)n;
+        s->parent[n]                 = -1;
       }
     }
   }
@@ -66,11 +67,14 @@ static void find_tail(const search *s, double tail[])
   }
 }
 
-/* Bins that touch a bin, over corners too: along a narrow ridge off the axes nothing else would hold together. */
+/*
+  Bins that touch a bin, over corners too: along a narrow ridge off the axes nothing else would hold together.
+*/
 static int find_neighbours(const fare_binning *b, PetscInt bin, PetscInt neighbour[NEIGHBOURS])
 {
-  const PetscInt at[FARE_DIM_MAX] = {bin % b->seen[0], bin / b->seen[0] % b->seen[1], bin / b->seen[0] / b->seen[1]};
-  int            count            = 0;
+  const PetscInt at[FARE_DIM_MAX] = {
+    bin % b->seen[0], bin / b->seen[0] % b->seen[1], bin / b->seen[0] / b->seen[1]};
+  int count = 0;
 
   for (int turn = 0; turn < 27; turn++) {
     const int move[FARE_DIM_MAX] = {turn % 3 - 1, turn / 3 % 3 - 1, turn / 9 - 1};
@@ -79,7 +83,8 @@ static int find_neighbours(const fare_binning *b, PetscInt bin, PetscInt neighbo
 
     for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
       to[axis] = at[axis] + move[axis];
-      if (axis < b->grid.dim && b->grid.end[axis] == FARE_END_PERIODIC) to[axis] = (to[axis] + b->seen[axis]) % b->seen[axis];
+      if (axis < b->grid.dim && b->grid.end[axis] == FARE_END_PERIODIC)
+        to[axis] = (to[axis] + b->seen[axis]) % b->seen[axis];
       if (to[axis] < 0 || to[axis] >= b->seen[axis]) inside = PETSC_FALSE;
     }
     if (inside) neighbour[count++] = (to[2] * b->seen[1] + to[1]) * b->seen[0] + to[0];
@@ -98,7 +103,10 @@ static int peak_of(search *s, PetscInt bin)
   return peak;
 }
 
-/* From the highest bin down: a bin belongs to its highest neighbour's well, and is the pass between that and the wells of the others. */
+/*
+  From the highest bin down: a bin belongs to its highest neighbour's well, and is the pass between that and
+  the wells of the others.
+*/
 static void add_bin(search *s, PetscInt bin)
 {
   PetscInt  neighbour[NEIGHBOURS];
@@ -123,14 +131,18 @@ static void add_bin(search *s, PetscInt bin)
       one   = other;
       other = lower;
     }
-    if (one == other || (s->density[other] > exp(DEPTH_LEAST) * s->density[bin] && PetscMin(s->above[one], s->above[other]) >= MASS_LEAST)) continue;
+    if (one == other ||
+      (s->density[other] > exp(DEPTH_LEAST) * s->density[bin] &&
+        PetscMin(s->above[one], s->above[other]) >= MASS_LEAST))
+      continue;
     s->parent[other] = one;
     s->above[one] += s->above[other];
   }
   s->above[peak_of(s, bin)] += s->mass[bin];
 }
 
-PetscErrorCode fare_regions_find(const fare_binning *binning, const double mass[], double tail[], int well[], int *wells)
+PetscErrorCode fare_regions_find(
+  const fare_binning *binning, const double mass[], double tail[], int well[], int *wells)
 {
   const size_t n = binning->all_seen;
   search       s = {.binning = binning, .mass = mass};

@@ -15,9 +15,12 @@ static double evaluate(const fare_comparison *c)
 const fare_measure_type fare_measure_chi_squared = {
   .name       = "chi_squared",
   .summary    = "chi-squared divergence of the ensemble from the truth: Pearson's statistic per sample",
-  .definition = "sum over pools and the outside of (p - q)^2/p, q = n_k/n. Outside the grid, where the truth has no mass, the divisor is half a\n"
-                "count, (1/2)/(n + 1/2). n times it is Pearson's statistic, chi-squared with one degree of freedom less than pools for exact samples.\n"
-                "Of a density: bins in which the truth has less mass than is known of it are one pool, and its divisor is what the density has there,\n"
+  .definition = "sum over pools and the outside of (p - q)^2/p, q = n_k/n. Outside the grid, where the truth "
+                "has no mass, the divisor is half a\n"
+                "count, (1/2)/(n + 1/2). n times it is Pearson's statistic, chi-squared with one degree of "
+                "freedom less than pools for exact samples.\n"
+                "Of a density: bins in which the truth has less mass than is known of it are one pool, and "
+                "its divisor is what the density has there,\n"
                 "up to that least mass.",
   .reference  = "Pearson, Philos. Mag. 50, 157 (1900); Gibbs and Su, Int. Stat. Rev. 70, 419 (2002)",
   .unit       = "1",

@@ -4,8 +4,9 @@
 #include <math.h>
 
 /*
-  Twice the integral of (F - G)^2, F and G linear within bins. Sampling adds var G(x) to the integrand, of which (M - G^2)/(n - 1) is an estimate without bias: a part u into a bin
-  G = sum_below q + u q_bin is a mean over samples, and M = sum_below q + u^2 q_bin that of their squares.
+  Twice the integral of (F - G)^2, F and G linear within bins. Sampling adds var G(x) to the integrand, of
+  which (M - G^2)/(n - 1) is an estimate without bias: a part u into a bin G = sum_below q + u q_bin is a mean
+  over samples, and M = sum_below q + u^2 q_bin that of their squares.
 */
 static double on_a_line(const fare_comparison *c, double n)
 {
@@ -63,10 +64,14 @@ static double plain(const fare_comparison *c)
 const fare_measure_type fare_measure_energy_distance = {
   .name       = "energy_distance",
   .summary    = "energy distance, without bias: 0 on average for exact samples, and sometimes negative",
-  .definition = "2E|X-Y| - E|X-X'| - E|Y-Y'|, an MMD with the kernel -|x-y|, with the last mean over pairs of different samples. Twice the integral of\n"
-                "(F - G)^2 less its mean under sampling on fine bins; in two and three dimensions the same along 16 fixed directions, which is\n"
-                "the energy distance but for the quadrature. What is outside counts as in wasserstein_1 and sliced_wasserstein. One sample has none.",
-  .reference  = "Szekely and Rizzo, J. Stat. Plan. Inference 143, 1249 (2013); Gretton et al., J. Mach. Learn. Res. 13, 723 (2012)",
+  .definition = "2E|X-Y| - E|X-X'| - E|Y-Y'|, an MMD with the kernel -|x-y|, with the last mean over pairs "
+                "of different samples. Twice the integral of\n"
+                "(F - G)^2 less its mean under sampling on fine bins; in two and three dimensions the same "
+                "along 16 fixed directions, which is\n"
+                "the energy distance but for the quadrature. What is outside counts as in wasserstein_1 and "
+                "sliced_wasserstein. One sample has none.",
+  .reference  = "Szekely and Rizzo, J. Stat. Plan. Inference 143, 1249 (2013); Gretton et al., J. Mach. "
+                "Learn. Res. 13, 723 (2012)",
   .unit       = "length",
   .evaluate   = evaluate,
   .plain      = plain,

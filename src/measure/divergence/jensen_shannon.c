@@ -16,11 +16,12 @@ static double evaluate(const fare_comparison *c)
 }
 
 const fare_measure_type fare_measure_jensen_shannon = {
-  .name       = "jensen_shannon",
-  .summary    = "Jensen-Shannon divergence: symmetric, at most ln 2",
-  .definition = "(D(p||m) + D(q||m))/2 with m = (p + q)/2 over pools and the outside, q = n_k/n; no rule is needed.",
-  .reference  = "Lin, IEEE Trans. Inf. Theory 37, 145 (1991)",
-  .unit       = "nats",
-  .pools      = PETSC_TRUE,
-  .evaluate   = evaluate,
+  .name    = "jensen_shannon",
+  .summary = "Jensen-Shannon divergence: symmetric, at most ln 2",
+  .definition =
+    "(D(p||m) + D(q||m))/2 with m = (p + q)/2 over pools and the outside, q = n_k/n; no rule is needed.",
+  .reference = "Lin, IEEE Trans. Inf. Theory 37, 145 (1991)",
+  .unit      = "nats",
+  .pools     = PETSC_TRUE,
+  .evaluate  = evaluate,
 };

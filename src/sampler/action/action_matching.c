@@ -1,8 +1,10 @@
 /*
-  Action matching: particles of the first density are carried along by dx/dt = grad s(x,t), or entropic by dx = grad s dt + sqrt(2 D) dW, from one time to the next; s is
-  learned from snapshots. Flow time is physical time: what is made at t has been everywhere before.
+  Action matching: particles of the first density are carried along by dx/dt = grad s(x,t), or entropic by dx
+  = grad s dt + sqrt(2 D) dW, from one time to the next; s is learned from snapshots. Flow time is physical
+  time: what is made at t has been everywhere before.
 
-  Gradients are taken of scaled positions, so that the flow is that of least action where lengths are measured in standard deviations.
+  Gradients are taken of scaled positions, so that the flow is that of least action where lengths are measured
+  in standard deviations.
 */
 #include "action_matching.h"
 
@@ -11,8 +13,10 @@
 
 static const fare_field fields[] = {
   FARE_GENERATIVE_FIELDS(fare_action, common, "64", "3", "6000", "2048", "3e-3", "4", "4"),
-  {"transport_steps", FARE_INTEGER, offsetof(fare_action, transport_steps), "8", 1, 1e7, NULL, "", "steps of integration from one snapshot to the next: Runge-Kutta of order 4, entropic Heun"},
-  {"entropic", FARE_BOOLEAN, offsetof(fare_action, entropic), "false", 0, 0, NULL, "", "particles diffuse as those of the system do, and the field learned is the drift that goes with it"},
+  {"transport_steps", FARE_INTEGER, offsetof(fare_action, transport_steps), "8", 1, 1e7, NULL, "",
+    "steps of integration from one snapshot to the next: Runge-Kutta of order 4, entropic Heun"},
+  {"entropic", FARE_BOOLEAN, offsetof(fare_action, entropic), "false", 0, 0, NULL, "",
+    "particles diffuse as those of the system do, and the field learned is the drift that goes with it"},
   FARE_FIELDS_END,
 };
 
@@ -29,7 +33,8 @@ static PetscErrorCode check_mode(const void *state, fare_sampler_mode mode)
   const fare_action *a = state;
 
   PetscFunctionBeginUser;
-  if (mode == FARE_ORACLE && a->entropic) FARE_FAIL(FARE_ERR_INPUT, "an oracle of action_matching is not entropic: remove one of the two");
+  if (mode == FARE_ORACLE && a->entropic)
+    FARE_FAIL(FARE_ERR_INPUT, "an oracle of action_matching is not entropic: remove one of the two");
   PetscFunctionReturn(0);
 }
 
@@ -40,13 +45,18 @@ static PetscErrorCode setup(fare_sampler *sampler)
   fare_action_shape      *s    = &a->shape;
 
   PetscFunctionBeginUser;
-  *s        = (fare_action_shape){.dim = fare_system_dimension(sampler->system), .octaves = (int)a->common.octaves, .time_octaves = (int)a->common.time_octaves};
+  *s        = (fare_action_shape){.dim = fare_system_dimension(sampler->system),
+           .octaves                    = (int)a->common.octaves,
+           .time_octaves               = (int)a->common.time_octaves};
   s->inputs = s->dim * (1 + 2 * s->octaves) + fare_generative_time_inputs(&a->common);
   for (int axis = 0; axis < s->dim; axis++) {
     s->periodic[axis] = type->periodic[axis];
-    if (s->periodic[axis] && !s->octaves) FARE_FAIL(FARE_ERR_INPUT, "ensemble %s (action_matching): a periodic axis needs octaves: 1 or more", sampler->name);
+    if (s->periodic[axis] && !s->octaves)
+      FARE_FAIL(FARE_ERR_INPUT, "ensemble %s (action_matching): a periodic axis needs octaves: 1 or more",
+        sampler->name);
   }
-  PetscCall(fare_learn_network(&a->common.learn, s->inputs, 1, fare_sampler_stream(sampler, "weights"), &a->common.network));
+  PetscCall(fare_learn_network(
+    &a->common.learn, s->inputs, 1, fare_sampler_stream(sampler, "weights"), &a->common.network));
   PetscFunctionReturn(0);
 }
 
@@ -57,7 +67,9 @@ PetscErrorCode fare_action_prepare(fare_sampler *sampler)
 
   PetscFunctionBeginUser;
   for (int axis = 0; axis < a->shape.dim; axis++) {
-    a->shape.frequency[axis] = a->shape.periodic[axis] ? 2 * PETSC_PI * a->common.sd[axis] / (type->upper[axis] - type->lower[axis]) : a->common.frequency;
+    a->shape.frequency[axis] = a->shape.periodic[axis]
+      ? 2 * PETSC_PI * a->common.sd[axis] / (type->upper[axis] - type->lower[axis])
+      : a->common.frequency;
   }
   PetscFunctionReturn(0);
 }
@@ -122,16 +134,18 @@ static void runge_kutta(journey *j, double t, block x)
   for (int stage = 1; stage < 4; stage++) {
     const double part = stage == 3 ? j->h : j->h / 2;
 
-    for (int axis = 0; axis < dim; axis++) fare_action_step(part, FARE_BLOCK, x[axis], k[stage - 1][axis], y[axis]);
+    for (int axis = 0; axis < dim; axis++)
+      fare_action_step(part, FARE_BLOCK, x[axis], k[stage - 1][axis], y[axis]);
     velocity(j, t + part, y, k[stage]);
   }
-  for (int axis = 0; axis < dim; axis++) fare_action_gather(j->h, FARE_BLOCK, k[0][axis], k[1][axis], k[2][axis], k[3][axis], x[axis]);
+  for (int axis = 0; axis < dim; axis++)
+    fare_action_gather(j->h, FARE_BLOCK, k[0][axis], k[1][axis], k[2][axis], k[3][axis], x[axis]);
 }
 
 /* Heun with noise of the diffusion where the step begins: order 2 in the drift, Ito. */
 static void heun(journey *j, double t, uint64_t number, uint64_t step, block x)
 {
-  const int     dim = j->a->shape.dim;
+  const int     dim              = j->a->shape.dim;
   const double *at[FARE_DIM_MAX] = {x[0], x[1], x[2]};
   block         D, v, w, y, z;
   double *const to[FARE_DIM_MAX] = {D[0], D[1], D[2]};
@@ -155,12 +169,15 @@ static void carry(journey *j, fare_ensemble *ensemble, int64_t b)
 {
   block x = {{0}};
 
-  for (int axis = 0; axis < ensemble->dim; axis++) memcpy(x[axis], ensemble->x[axis] + b * FARE_BLOCK, sizeof x[axis]);
+  for (int axis = 0; axis < ensemble->dim; axis++)
+    memcpy(x[axis], ensemble->x[axis] + b * FARE_BLOCK, sizeof x[axis]);
   for (int64_t step = 0; step < j->steps; step++) {
     const double t = j->from + (double)step * j->h;
 
-    if (j->a->entropic) heun(j, t, (uint64_t)(ensemble->first_block + b), j->a->steps + (uint64_t)step, x);
-    else runge_kutta(j, t, x);
+    if (j->a->entropic)
+      heun(j, t, (uint64_t)(ensemble->first_block + b), j->a->steps + (uint64_t)step, x);
+    else
+      runge_kutta(j, t, x);
   }
   for (int axis = 0; axis < ensemble->dim; axis++) {
     fare_generative_wrap(j->sampler, axis, FARE_BLOCK, x[axis]);
@@ -172,9 +189,11 @@ static void carry(journey *j, fare_ensemble *ensemble, int64_t b)
 static int64_t steps_between(const fare_sampler *sampler, double from, double to)
 {
   const fare_schedule *schedule = &sampler->schedule;
-  const double         interval = schedule->count > 1 ? (schedule->end - schedule->start) / (double)(schedule->count - 1) : 1;
+  const double         interval =
+    schedule->count > 1 ? (schedule->end - schedule->start) / (double)(schedule->count - 1) : 1;
 
-  return ((const fare_action *)sampler->state)->transport_steps * (int64_t)PetscMax(1, llround((to - from) / interval));
+  return ((const fare_action *)sampler->state)->transport_steps *
+    (int64_t)PetscMax(1, llround((to - from) / interval));
 }
 
 static int evaluations(const fare_action *a)
@@ -185,12 +204,14 @@ static int evaluations(const fare_action *a)
 static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *ensemble)
 {
   fare_action *a = sampler->state;
-  journey      j = {.sampler = sampler, .a = a, .from = ensemble->time, .noise = fare_sampler_stream(sampler, "noise")};
+  journey      j = {
+         .sampler = sampler, .a = a, .from = ensemble->time, .noise = fare_sampler_stream(sampler, "noise")};
 
   PetscFunctionBeginUser;
   PetscCall(fare_generative_check_ready(sampler));
   if (!a->begun) {
-    PetscCall(fare_ensemble_draw(ensemble, sampler->initial, sampler->system, t, fare_sampler_stream(sampler, "initial")));
+    PetscCall(fare_ensemble_draw(
+      ensemble, sampler->initial, sampler->system, t, fare_sampler_stream(sampler, "initial")));
     a->begun = PETSC_TRUE;
     PetscFunctionReturn(0);
   }
@@ -203,8 +224,10 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
     double *x[FARE_DIM_MAX] = {NULL};
 
     for (int axis = 0; axis < ensemble->dim; axis++) x[axis] = ensemble->x[axis] + b * FARE_BLOCK;
-    if (a->oracle) fare_action_oracle_carry(a->oracle, j.steps, FARE_BLOCK, x);
-    else carry(&j, ensemble, b);
+    if (a->oracle)
+      fare_action_oracle_carry(a->oracle, j.steps, FARE_BLOCK, x);
+    else
+      carry(&j, ensemble, b);
   }
   PetscCall(fare_action_tile_destroy(&j.tile));
   a->steps += (uint64_t)j.steps;
@@ -218,7 +241,8 @@ static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost
 
   PetscFunctionBeginUser;
   if (sampler->mode != FARE_LEARNED) PetscFunctionReturn(0);
-  cost->network_evaluations += a->common.learn.steps * a->common.learn.batch * fare_action_passes(a) + particles * a->transport_steps * evaluations(a) * (sampler->schedule.count - 1);
+  cost->network_evaluations += a->common.learn.steps * a->common.learn.batch * fare_action_passes(a) +
+    particles * a->transport_steps * evaluations(a) * (sampler->schedule.count - 1);
   PetscFunctionReturn(0);
 }
 
@@ -247,16 +271,18 @@ static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *
   a->begun = begun ? PETSC_TRUE : PETSC_FALSE;
   a->steps = (uint64_t)steps;
   PetscCall(fare_action_prepare(sampler));
-  if (sampler->mode == FARE_ORACLE && a->common.ready && !a->oracle) PetscCall(fare_action_oracle_create(sampler->exact, a->common.sd, &a->oracle));
+  if (sampler->mode == FARE_ORACLE && a->common.ready && !a->oracle)
+    PetscCall(fare_action_oracle_create(sampler->exact, a->common.sd, &a->oracle));
   PetscFunctionReturn(0);
 }
 
 const fare_sampler_type fare_sampler_action_matching = {
-  .name       = "action_matching",
-  .summary    = "particles carried along by the gradient of a learned potential that moves one snapshot to the next",
+  .name = "action_matching",
+  .summary =
+    "particles carried along by the gradient of a learned potential that moves one snapshot to the next",
   .reference  = "Neklyudov, Brekelmans, Severo and Makhzani, arXiv 2210.06662 (2022)",
   .family     = FARE_GENERATIVE,
-  .walls       = FARE_WALLS_FOLDED,
+  .walls      = FARE_WALLS_FOLDED,
   .size       = sizeof(fare_action),
   .modes      = FARE_ORACLE,
   .fields     = fields,

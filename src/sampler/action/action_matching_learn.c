@@ -1,16 +1,19 @@
 /*
-  Learning the potential s(z,t) from snapshots p_0, p_1, ... at t_0, t_1, ... Between two of them the density is taken as p = (1 - l) p_k + l p_{k+1}, t = t_k + l dt_k,
-  and then the action of Neklyudov et al.,
+  Learning the potential s(z,t) from snapshots p_0, p_1, ... at t_0, t_1, ... Between two of them the density
+  is taken as p = (1 - l) p_k + l p_{k+1}, t = t_k + l dt_k, and then the action of Neklyudov et al.,
 
-    E_first s(t_first) - E_last s(t_last) + int E_p [|grad s|^2/2 + ds/dt (+ sum_k D_k d^2 s/dz_k^2, entropic)] dt,
+    E_first s(t_first) - E_last s(t_last) + int E_p [|grad s|^2/2 + ds/dt (+ sum_k D_k d^2 s/dz_k^2,
+  entropic)] dt,
 
   is, integrated by parts in every interval, with l even in (0,1),
 
-    sum_k E_l { dt_k [(1 - l) E_k A(t) + l E_{k+1} A(t)] + E_k s(t) - E_{k+1} s(t) },   A = |grad s|^2/2 (+ sum D d^2 s/dz^2).
+    sum_k E_l { dt_k [(1 - l) E_k A(t) + l E_{k+1} A(t)] + E_k s(t) - E_{k+1} s(t) },   A = |grad s|^2/2 (+
+  sum D d^2 s/dz^2).
 
-  It is bounded below however far apart the snapshots are (the sum over them of the former is not: s may fall in t at the snapshots alone and rise in between), and its
-  least value is where grad s carries every snapshot exactly to the next. One particle of snapshot k is shown to both intervals beside it, l on one side as on the
-  other, so that s(t_k + l dt_k) - s(t_k - l dt_{k-1}) is a small number with little noise.
+  It is bounded below however far apart the snapshots are (the sum over them of the former is not: s may fall
+  in t at the snapshots alone and rise in between), and its least value is where grad s carries every snapshot
+  exactly to the next. One particle of snapshot k is shown to both intervals beside it, l on one side as on
+  the other, so that s(t_k + l dt_k) - s(t_k - l dt_{k-1}) is a small number with little noise.
 
   The derivative of |grad s|^2/2 by the weights is that of grad s along itself, held: one pass of a tangent.
 */
@@ -19,14 +22,16 @@
 #include <math.h>
 #include <string.h>
 
-#define STEP 0.02f /* in z, of the difference that stands for a second derivative: the mean of it over so much to either side */
+/* in z, of the difference that stands for a second derivative: the mean of it over so much to either side */
+#define STEP 0.02f
 
 PetscErrorCode fare_action_tile_create(const fare_action_shape *shape, fare_action_tile *t)
 {
   const size_t inputs = (size_t)shape->inputs * FARE_BLOCK;
 
   PetscFunctionBeginUser;
-  PetscCall(PetscCalloc7(inputs, &t->input, inputs, &t->d_input, inputs, &t->direction, FARE_BLOCK, &t->output, FARE_BLOCK, &t->along, FARE_BLOCK, &t->d_output, FARE_BLOCK, &t->d_along));
+  PetscCall(PetscCalloc7(inputs, &t->input, inputs, &t->d_input, inputs, &t->direction, FARE_BLOCK,
+    &t->output, FARE_BLOCK, &t->along, FARE_BLOCK, &t->d_output, FARE_BLOCK, &t->d_along));
   PetscFunctionReturn(0);
 }
 
@@ -47,21 +52,25 @@ static void fill_inputs(const fare_action_shape *s, int n, fare_place z, const f
 {
   for (int axis = 0; axis < s->dim; axis++) {
     for (int i = 0; i < n; i++) input[axis * FARE_BLOCK + i] = s->periodic[axis] ? 0 : z[axis][i];
-    fare_learn_octaves(s->octaves, s->frequency[axis], n, z[axis], NULL, FARE_BLOCK, input + octaves_at(s, axis));
+    fare_learn_octaves(
+      s->octaves, s->frequency[axis], n, z[axis], NULL, FARE_BLOCK, input + octaves_at(s, axis));
   }
   fare_generative_scalar(s->time_octaves, n, clock, FARE_BLOCK, input + octaves_at(s, s->dim));
 }
 
 /* The direction of the inputs when z moves along `way`; that of the times is zero from the start. */
-static void fill_direction(const fare_action_shape *s, int n, fare_place way, const float input[], float direction[])
+static void fill_direction(
+  const fare_action_shape *s, int n, fare_place way, const float input[], float direction[])
 {
   for (int axis = 0; axis < s->dim; axis++) {
     for (int i = 0; i < n; i++) direction[axis * FARE_BLOCK + i] = s->periodic[axis] ? 0 : way[axis][i];
-    fare_action_push(s->octaves, s->frequency[axis], n, input + octaves_at(s, axis), way[axis], direction + octaves_at(s, axis));
+    fare_action_push(s->octaves, s->frequency[axis], n, input + octaves_at(s, axis), way[axis],
+      direction + octaves_at(s, axis));
   }
 }
 
-void fare_action_evaluate(const fare_action_shape *s, fare_network *network, int n, fare_place z, const float clock[], fare_action_tile *t, fare_place gradient)
+void fare_action_evaluate(const fare_action_shape *s, fare_network *network, int n, fare_place z,
+  const float clock[], fare_action_tile *t, fare_place gradient)
 {
   float one[FARE_BLOCK] FARE_ALIGNED;
 
@@ -72,7 +81,8 @@ void fare_action_evaluate(const fare_action_shape *s, fare_network *network, int
   for (int axis = 0; axis < s->dim; axis++) {
     const size_t first = octaves_at(s, axis);
 
-    fare_action_chain(s->octaves, s->frequency[axis], n, t->input + first, s->periodic[axis] ? NULL : t->d_input + axis * FARE_BLOCK, t->d_input + first, gradient[axis]);
+    fare_action_chain(s->octaves, s->frequency[axis], n, t->input + first,
+      s->periodic[axis] ? NULL : t->d_input + axis * FARE_BLOCK, t->d_input + first, gradient[axis]);
   }
 }
 
@@ -104,9 +114,10 @@ static void fill_side(const lesson *l, int64_t first, int n, int later, double t
   for (int i = 0; i < n; i++) {
     const fare_learn_batch *batch = l->rows.batch;
     const int               k = batch->group[first + i], other = later ? k + 1 : k - 1;
-    const double            part  = 0.5 * erfc(-(double)l->uniform[first + i] / sqrt(2)), weight = (double)batch->weight[first + i] / l->mean_interval;
-    const PetscBool         there = other >= 0 && other < l->count ? PETSC_TRUE : PETSC_FALSE;
-    const double            interval = there ? l->times[other] - l->times[k] : 0;
+    const double            part = 0.5 * erfc(-(double)l->uniform[first + i] / sqrt(2)),
+                 weight          = (double)batch->weight[first + i] / l->mean_interval;
+    const PetscBool there        = other >= 0 && other < l->count ? PETSC_TRUE : PETSC_FALSE;
+    const double    interval     = there ? l->times[other] - l->times[k] : 0;
 
     t[i]         = l->times[k] + part * interval;
     w->clock[i]  = (float)fare_action_clock(l->sampler, t[i]);
@@ -122,7 +133,8 @@ static void fill_diffusion(const lesson *l, int n, fare_place z, const double t[
   double                 x[FARE_DIM_MAX][FARE_BLOCK], d[FARE_DIM_MAX][FARE_BLOCK];
   const int              together = fare_system_is_driven(l->sampler->system) ? 1 : n;
 
-  for (int axis = 0; axis < l->rows.dim; axis++) fare_generative_shift(g->mean[axis], g->sd[axis], z[axis], x[axis]);
+  for (int axis = 0; axis < l->rows.dim; axis++)
+    fare_generative_shift(g->mean[axis], g->sd[axis], z[axis], x[axis]);
   for (int i = 0; i < n; i += together) {
     const double *from[FARE_DIM_MAX] = {x[0] + i, x[1] + i, x[2] + i};
     double *const to[FARE_DIM_MAX]   = {d[0] + i, d[1] + i, d[2] + i};
@@ -134,16 +146,23 @@ static void fill_diffusion(const lesson *l, int n, fare_place z, const double t[
   }
 }
 
-/* One pass of a tangent along `way` from the tile's inputs, and the gradient of d_output s + d_along (grad s . way). */
-static void tangent(const fare_action_shape *shape, fare_network *network, int n, fare_place way, fare_action_tile *t, float gradient[])
+/*
+  One pass of a tangent along `way` from the tile's inputs, and the gradient of d_output s + d_along (grad s .
+  way).
+*/
+static void tangent(const fare_action_shape *shape, fare_network *network, int n, fare_place way,
+  fare_action_tile *t, float gradient[])
 {
   fill_direction(shape, n, way, t->input, t->direction);
   fare_network_tangent(network, n, t->input, t->direction, t->output, t->along);
-  if (gradient) fare_network_tangent_backward(network, n, t->input, t->direction, t->d_output, t->d_along, gradient, NULL);
+  if (gradient)
+    fare_network_tangent_backward(
+      network, n, t->input, t->direction, t->d_output, t->d_along, gradient, NULL);
 }
 
 /* The sum of action D d^2 s/dz^2 along one axis, from the two first derivatives beside z. */
-static double bend(const fare_action_shape *shape, fare_network *network, int n, int axis, fare_place z, const fare_action_weights *w, const float D[], fare_action_tile *t, float gradient[])
+static double bend(const fare_action_shape *shape, fare_network *network, int n, int axis, fare_place z,
+  const fare_action_weights *w, const float D[], fare_action_tile *t, float gradient[])
 {
   fare_place way = {{0}}, beside;
   double     sum = 0;
@@ -163,7 +182,8 @@ static double bend(const fare_action_shape *shape, fare_network *network, int n,
   return sum;
 }
 
-double fare_action_loss(const fare_action_shape *shape, fare_network *network, int n, fare_place z, const fare_action_weights *w, fare_place D, fare_action_tile *t, float gradient[])
+double fare_action_loss(const fare_action_shape *shape, fare_network *network, int n, fare_place z,
+  const fare_action_weights *w, fare_place D, fare_action_tile *t, float gradient[])
 {
   fare_place way = {{0}};
   double     sum = 0;
@@ -181,7 +201,8 @@ double fare_action_loss(const fare_action_shape *shape, fare_network *network, i
     t->d_along[i]  = 1;
   }
   if (gradient) tangent(shape, network, n, way, t, gradient);
-  for (int axis = 0; D && axis < shape->dim; axis++) sum += bend(shape, network, n, axis, z, w, D[axis], t, gradient);
+  for (int axis = 0; D && axis < shape->dim; axis++)
+    sum += bend(shape, network, n, axis, z, w, D[axis], t, gradient);
   return sum;
 }
 
@@ -192,11 +213,12 @@ int fare_action_passes(const fare_action *a)
 
 static double gradient_of(void *context, fare_network *network, int64_t first, int n, float gradient[])
 {
-  lesson    *l = context;
-  fare_place z = {{0}}, D;
+  lesson    *l   = context;
+  fare_place z   = {{0}}, D;
   double     sum = 0;
 
-  for (int axis = 0; axis < l->rows.dim; axis++) memcpy(z[axis], l->rows.batch->x[axis] + first, (size_t)n * sizeof(float));
+  for (int axis = 0; axis < l->rows.dim; axis++)
+    memcpy(z[axis], l->rows.batch->x[axis] + first, (size_t)n * sizeof(float));
   for (int later = 0; later < 2; later++) {
     fare_action_weights w;
     double              t[FARE_BLOCK];
@@ -205,11 +227,15 @@ static double gradient_of(void *context, fare_network *network, int64_t first, i
     if (l->a->entropic) fill_diffusion(l, n, z, t, D);
     sum += fare_action_loss(&l->a->shape, network, n, z, &w, l->a->entropic ? D : NULL, &l->tile, gradient);
   }
-  l->sampler->cost.network_evaluations += n * (fare_action_passes(l->a) - 1); /* the one is counted by who calls */
+  /* the one is counted by who calls */
+  l->sampler->cost.network_evaluations += n * (fare_action_passes(l->a) - 1);
   return sum;
 }
 
-/* A rate at which the data move, in z: by the changes of means and widths from snapshot to snapshot; entropic, by diffusion too. */
+/*
+  A rate at which the data move, in z: by the changes of means and widths from snapshot to snapshot; entropic,
+  by diffusion too.
+*/
 static PetscErrorCode find_speed(fare_sampler *sampler, const fare_training_set *data)
 {
   fare_action *a   = sampler->state;
@@ -223,13 +249,16 @@ static PetscErrorCode find_speed(fare_sampler *sampler, const fare_training_set 
       const double sd = a->common.sd[axis];
 
       now[1][axis] = sqrt(now[1][axis]);
-      if (k) sum += (pow((now[0][axis] - before[0][axis]) / sd, 2) + pow((now[1][axis] - before[1][axis]) / sd, 2)) / pow(data->times[k] - data->times[k - 1], 2) / (dim * (data->count - 1));
+      if (k)
+        sum +=
+          (pow((now[0][axis] - before[0][axis]) / sd, 2) + pow((now[1][axis] - before[1][axis]) / sd, 2)) /
+          pow(data->times[k] - data->times[k - 1], 2) / (dim * (data->count - 1));
     }
     memcpy(before, now, sizeof now);
   }
   if (a->entropic) {
     const double *at[FARE_DIM_MAX] = {&a->common.mean[0], &a->common.mean[1], &a->common.mean[2]};
-    double        D[FARE_DIM_MAX], *const to[FARE_DIM_MAX] = {&D[0], &D[1], &D[2]};
+    double D[FARE_DIM_MAX], *const to[FARE_DIM_MAX] = {&D[0], &D[1], &D[2]};
 
     fare_system_diffusion(sampler->system, data->times[0], 1, at, to);
     for (int axis = 0; axis < dim; axis++) sum += pow(D[axis] / pow(a->common.sd[axis], 2), 2) / dim;
@@ -243,9 +272,16 @@ static PetscErrorCode check_times(const fare_sampler *sampler, const fare_traini
   const double length = sampler->schedule.end - sampler->schedule.start;
 
   PetscFunctionBeginUser;
-  if (data->count < 2) FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (action_matching) learns motion from at least two training times", sampler->name);
-  if (fabs(data->times[0] - sampler->schedule.start) > 1e-9 * length) FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (action_matching) must be trained from the first snapshot on, not from t = %g", sampler->name, data->times[0]);
-  if (data->times[data->count - 1] < sampler->schedule.end - 1e-9 * length) fare_warn("ensemble %s (action_matching): nothing is learned of times after t = %g", sampler->name, data->times[data->count - 1]);
+  if (data->count < 2)
+    FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (action_matching) learns motion from at least two training times",
+      sampler->name);
+  if (fabs(data->times[0] - sampler->schedule.start) > 1e-9 * length)
+    FARE_FAIL(FARE_ERR_FAILED,
+      "ensemble %s (action_matching) must be trained from the first snapshot on, not from t = %g",
+      sampler->name, data->times[0]);
+  if (data->times[data->count - 1] < sampler->schedule.end - 1e-9 * length)
+    fare_warn("ensemble %s (action_matching): nothing is learned of times after t = %g", sampler->name,
+      data->times[data->count - 1]);
   PetscFunctionReturn(0);
 }
 

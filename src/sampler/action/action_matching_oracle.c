@@ -1,10 +1,14 @@
-/* The field of action matching from exact densities: the monotone map in one dimension, a flux found on the grid in more. */
+/*
+  The field of action matching from exact densities: the monotone map in one dimension, a flux found on the
+  grid in more.
+*/
 #include "action_matching.h"
 
 #include <math.h>
 #include <petscksp.h>
 
-#define FLOOR    1e-12 /* least density of the elliptic problem, over the largest: where there is less, next to nothing flows */
+/* least density of the elliptic problem, over the largest: where there is less, next to nothing flows */
+#define FLOOR    1e-12
 #define FACTORED 50000 /* cells in three dimensions that are factored; beyond, multigrid */
 
 struct fare_action_oracle {
@@ -12,7 +16,7 @@ struct fare_action_oracle {
   double                scale[FARE_DIM_MAX], interval;
   PetscInt64            from, to;
   PetscInt              cells;
-  double               *cumulative[2]; /* one dimension: at the lower end of each cell, and 1 */
+  double               *cumulative[2];      /* one dimension: at the lower end of each cell, and 1 */
   double               *flux[FARE_DIM_MAX]; /* through the face above each cell, per area */
   Mat                   A;
   Vec                   phi, change;
@@ -71,7 +75,8 @@ static PetscErrorCode create_solver(fare_action_oracle *o)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_action_oracle_create(const fare_densities *exact, const double scale[], fare_action_oracle **oracle)
+PetscErrorCode fare_action_oracle_create(
+  const fare_densities *exact, const double scale[], fare_action_oracle **oracle)
 {
   fare_action_oracle *o;
 
@@ -80,12 +85,13 @@ PetscErrorCode fare_action_oracle_create(const fare_densities *exact, const doub
   *oracle  = o;
   o->exact = exact;
   o->from = o->to = -1;
-  o->cells = stride_of(o, exact->grid->dim);
+  o->cells        = stride_of(o, exact->grid->dim);
   PetscCall(PetscArraycpy(o->scale, scale, exact->grid->dim));
   if (exact->grid->dim == 1) {
     for (int k = 0; k < 2; k++) PetscCall(PetscMalloc1((size_t)o->cells + 1, &o->cumulative[k]));
   } else {
-    for (int axis = 0; axis < exact->grid->dim; axis++) PetscCall(PetscMalloc1((size_t)o->cells, &o->flux[axis]));
+    for (int axis = 0; axis < exact->grid->dim; axis++)
+      PetscCall(PetscMalloc1((size_t)o->cells, &o->flux[axis]));
     PetscCall(create_solver(o));
   }
   PetscFunctionReturn(0);
@@ -123,7 +129,10 @@ static double conductance(const fare_action_oracle *o, int axis, PetscInt i, Pet
   return PetscMax(0.25 * (p[i] + p[j] + q[i] + q[j]), least) / volume * o->scale[axis] * o->scale[axis] / h;
 }
 
-/* div J = -dp/dt cell by cell; one cell, where there is most, is tied to zero, since phi is known up to a constant. */
+/*
+  div J = -dp/dt cell by cell; one cell, where there is most, is tied to zero, since phi is known up to a
+  constant.
+*/
 static PetscErrorCode assemble(fare_action_oracle *o, double least, PetscInt most)
 {
   const fare_grid *grid   = o->exact->grid;
@@ -133,7 +142,8 @@ static PetscErrorCode assemble(fare_action_oracle *o, double least, PetscInt mos
   PetscFunctionBeginUser;
   PetscCall(MatZeroEntries(o->A));
   PetscCall(VecGetArray(o->change, &change));
-  for (PetscInt i = 0; i < o->cells; i++) change[i] = (o->exact->masses[o->to][i] - o->exact->masses[o->from][i]) / volume / o->interval;
+  for (PetscInt i = 0; i < o->cells; i++)
+    change[i] = (o->exact->masses[o->to][i] - o->exact->masses[o->from][i]) / volume / o->interval;
   PetscCall(VecRestoreArray(o->change, &change));
   for (PetscInt i = 0; i < o->cells; i++) {
     for (int axis = 0; axis < grid->dim; axis++) {
@@ -159,14 +169,17 @@ static PetscErrorCode solve(fare_action_oracle *o)
   const PetscScalar *phi;
 
   PetscFunctionBeginUser;
-  for (PetscInt i = 0; i < o->cells; i++) most = o->exact->masses[o->from][i] > o->exact->masses[o->from][most] ? i : most;
+  for (PetscInt i = 0; i < o->cells; i++)
+    most = o->exact->masses[o->from][i] > o->exact->masses[o->from][most] ? i : most;
   if (above(o, most, 0) < 0) most--;
   least = FLOOR * o->exact->masses[o->from][most];
   PetscCall(assemble(o, least, most));
   PetscCall(KSPSetOperators(o->ksp, o->A, o->A));
   PetscCall(KSPSolve(o->ksp, o->change, o->phi));
   PetscCall(KSPGetConvergedReason(o->ksp, &reason));
-  if (reason < 0) FARE_FAIL(FARE_ERR_FAILED, "the oracle of action matching found no flux between t = %g and %g (%s)", o->exact->times[o->from], o->exact->times[o->to], KSPConvergedReasons[reason]);
+  if (reason < 0)
+    FARE_FAIL(FARE_ERR_FAILED, "the oracle of action matching found no flux between t = %g and %g (%s)",
+      o->exact->times[o->from], o->exact->times[o->to], KSPConvergedReasons[reason]);
   PetscCall(VecGetArrayRead(o->phi, &phi));
   for (int axis = 0; axis < o->exact->grid->dim; axis++) {
     for (PetscInt i = 0; i < o->cells; i++) {
@@ -184,9 +197,12 @@ PetscErrorCode fare_action_oracle_between(fare_action_oracle *o, double from, do
   PetscFunctionBeginUser;
   o->from = fare_densities_find(o->exact, from);
   o->to   = fare_densities_find(o->exact, to);
-  if (o->from < 0 || o->to < 0) FARE_FAIL(FARE_ERR_FAILED, "the oracle of action matching knows the times of the schedule alone, not %g", o->from < 0 ? from : to);
+  if (o->from < 0 || o->to < 0)
+    FARE_FAIL(FARE_ERR_FAILED, "the oracle of action matching knows the times of the schedule alone, not %g",
+      o->from < 0 ? from : to);
   o->interval = to - from;
-  if (o->exact->grid->dim > 1) PetscCall(solve(o));
+  if (o->exact->grid->dim > 1)
+    PetscCall(solve(o));
   else {
     accumulate(o, o->from, o->cumulative[0]);
     accumulate(o, o->to, o->cumulative[1]);
@@ -198,22 +214,30 @@ PetscErrorCode fare_action_oracle_between(fare_action_oracle *o, double from, do
 static double mapped(const fare_action_oracle *o, double x)
 {
   const fare_grid *grid = o->exact->grid;
-  const double     place = PetscMin(PetscMax((x - grid->lower[0]) / grid->spacing[0], 0), (double)o->cells * (1 - 1e-15));
-  const PetscInt   cell  = (PetscInt)place;
-  const double    *from = o->cumulative[0], *to = o->cumulative[1];
-  const double     u     = from[cell] + (place - (double)cell) * (from[cell + 1] - from[cell]);
-  PetscInt         low = 0, high = o->cells; /* to[low] <= u <= to[high] */
+  const double     place =
+    PetscMin(PetscMax((x - grid->lower[0]) / grid->spacing[0], 0), (double)o->cells * (1 - 1e-15));
+  const PetscInt cell = (PetscInt)place;
+  const double  *from = o->cumulative[0], *to = o->cumulative[1];
+  const double   u   = from[cell] + (place - (double)cell) * (from[cell + 1] - from[cell]);
+  PetscInt       low = 0, high = o->cells; /* to[low] <= u <= to[high] */
 
   while (high - low > 1) {
     const PetscInt middle = (low + high) / 2;
 
-    if (to[middle] <= u) low = middle;
-    else high = middle;
+    if (to[middle] <= u)
+      low = middle;
+    else
+      high = middle;
   }
-  return grid->lower[0] + grid->spacing[0] * ((double)low + (to[high] > to[low] ? PetscMin(1, (u - to[low]) / (to[high] - to[low])) : 0.5));
+  return grid->lower[0] +
+    grid->spacing[0] *
+    ((double)low + (to[high] > to[low] ? PetscMin(1, (u - to[low]) / (to[high] - to[low])) : 0.5));
 }
 
-/* Two neighbours along an axis and the weight of the upper one, for values at `offset` spacings from the box's lower end; -1 where there is no value but zero. */
+/*
+  Two neighbours along an axis and the weight of the upper one, for values at `offset` spacings from the box's
+  lower end; -1 where there is no value but zero.
+*/
 typedef struct {
   PetscInt at[2];
   double   upper;
@@ -224,12 +248,15 @@ static pair pair_at(const fare_action_oracle *o, int axis, double x, double offs
   const fare_grid *grid  = o->exact->grid;
   const PetscInt   n     = grid->cells[axis];
   const double     place = (x - grid->lower[axis]) / grid->spacing[axis] - offset, low = floor(place);
-  pair             p     = {{(PetscInt)low, (PetscInt)low + 1}, place - low};
+  pair             p = {{(PetscInt)low, (PetscInt)low + 1}, place - low};
 
   for (int k = 0; k < 2; k++) {
-    if (is_periodic(o, axis)) p.at[k] = (p.at[k] % n + n) % n;
-    else if (p.at[k] < 0) p.at[k] = zero_below ? -1 : 0;
-    else if (p.at[k] > n - 1) p.at[k] = n - 1; /* through the last face nothing flows */
+    if (is_periodic(o, axis))
+      p.at[k] = (p.at[k] % n + n) % n;
+    else if (p.at[k] < 0)
+      p.at[k] = zero_below ? -1 : 0;
+    else if (p.at[k] > n - 1)
+      p.at[k] = n - 1; /* through the last face nothing flows */
   }
   return p;
 }
@@ -264,7 +291,9 @@ static void velocity(const fare_action_oracle *o, double share, const double x[]
   double           density;
 
   for (int axis = 0; axis < grid->dim; axis++) centred[axis] = pair_at(o, axis, x[axis], 0.5, 0);
-  density = ((1 - share) * interpolated(o, centred, o->exact->masses[o->from]) + share * interpolated(o, centred, o->exact->masses[o->to])) / fare_grid_volume(grid);
+  density = ((1 - share) * interpolated(o, centred, o->exact->masses[o->from]) +
+              share * interpolated(o, centred, o->exact->masses[o->to])) /
+    fare_grid_volume(grid);
   for (int axis = 0; axis < grid->dim; axis++) {
     const double fastest = (grid->upper[axis] - grid->lower[axis]) / o->interval;
     const pair   middle  = centred[axis];
@@ -300,8 +329,11 @@ static void carry_one(const fare_action_oracle *o, int64_t steps, double x[])
     velocity(o, share + whole, y, k[3]);
     for (int axis = 0; axis < grid->dim; axis++) {
       x[axis] += h / 6 * (k[0][axis] + 2 * k[1][axis] + 2 * k[2][axis] + k[3][axis]);
-      if (!is_periodic(o, axis)) x[axis] = PetscMin(PetscMax(x[axis], grid->lower[axis]), grid->upper[axis]);
-      else x[axis] -= (grid->upper[axis] - grid->lower[axis]) * floor((x[axis] - grid->lower[axis]) / (grid->upper[axis] - grid->lower[axis]));
+      if (!is_periodic(o, axis))
+        x[axis] = PetscMin(PetscMax(x[axis], grid->lower[axis]), grid->upper[axis]);
+      else
+        x[axis] -= (grid->upper[axis] - grid->lower[axis]) *
+          floor((x[axis] - grid->lower[axis]) / (grid->upper[axis] - grid->lower[axis]));
     }
   }
 }

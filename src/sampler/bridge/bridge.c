@@ -6,8 +6,12 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define DIFFUSION(axis) {"D_" axis, 1.0, 0.0, 1e12, "diffusion coefficient along " axis}
-static const fare_parameter parameters[] = {DIFFUSION("x"), DIFFUSION("y"), DIFFUSION("z"), FARE_PARAMETERS_END};
+#define DIFFUSION(axis)                                            \
+  {                                                                \
+    "D_" axis, 1.0, 0.0, 1e12, "diffusion coefficient along " axis \
+  }
+static const fare_parameter parameters[] = {
+  DIFFUSION("x"), DIFFUSION("y"), DIFFUSION("z"), FARE_PARAMETERS_END};
 
 static void no_drift(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
 {
@@ -54,7 +58,8 @@ typedef struct {
   double            *log_a, *log_b, *log_Ka, *log_Kb, *work;
 } fitting;
 
-static PetscErrorCode fitting_create(const fare_bridge *bridge, int marks, const double time[], int refine, fitting *f)
+static PetscErrorCode fitting_create(
+  const fare_bridge *bridge, int marks, const double time[], int refine, fitting *f)
 {
   PetscInt n;
 
@@ -62,7 +67,8 @@ static PetscErrorCode fitting_create(const fare_bridge *bridge, int marks, const
   *f = (fitting){.of = bridge, .marks = marks};
   n = f->cells = bridge->grid->cells[0] * bridge->grid->cells[1] * bridge->grid->cells[2];
   PetscCall(PetscCalloc5(n, &f->log_a, n, &f->log_b, n, &f->log_Ka, n, &f->log_Kb, n, &f->work));
-  PetscCall(fare_propagator_create(bridge->grid, bridge->reference, marks, time, bridge->steps, refine, &f->K));
+  PetscCall(
+    fare_propagator_create(bridge->grid, bridge->reference, marks, time, bridge->steps, refine, &f->K));
   PetscFunctionReturn(0);
 }
 
@@ -110,15 +116,16 @@ static PetscErrorCode carry_back(fitting *f, int i, int j, const double log_b[],
 }
 
 /*
-  Moves ln a towards ln p - ln K^T b, by `relax` times the way, and says by how much, in L1, the end had not been p. What the reference cannot reach from
-  anywhere is left out: it is below the smallest number.
+  Moves ln a towards ln p - ln K^T b, by `relax` times the way, and says by how much, in L1, the end had not
+  been p. What the reference cannot reach from anywhere is left out: it is below the smallest number.
 */
 static double fit(PetscInt cells, const double p[], const double log_K[], double relax, double log_values[])
 {
   double mismatch = 0;
 
   for (PetscInt i = 0; i < cells; i++) {
-    const double old = log_values[i], aim = p[i] > 0 && log_K[i] > -HUGE_VAL ? log(p[i]) - log_K[i] : -HUGE_VAL;
+    const double old = log_values[i],
+                 aim = p[i] > 0 && log_K[i] > -HUGE_VAL ? log(p[i]) - log_K[i] : -HUGE_VAL;
 
     mismatch += fabs((old > -HUGE_VAL ? exp(old + log_K[i]) : 0) - p[i]);
     log_values[i] = old > -HUGE_VAL && aim > -HUGE_VAL ? old + relax * (aim - old) : aim;
@@ -127,13 +134,15 @@ static double fit(PetscInt cells, const double p[], const double log_K[], double
 }
 
 /*
-  Plain fitting makes the mismatch smaller by about the same factor r in each round, near 1 where the noise of the reference is small. Relaxed by 2/(1 + sqrt(1 - r)), as
-  in successive over-relaxation, it takes the root of as many rounds (Thibault et al., arXiv 1711.01851); r is measured in plain rounds. Should a relaxed round not
-  help, plain ones go on.
+  Plain fitting makes the mismatch smaller by about the same factor r in each round, near 1 where the noise of
+  the reference is small. Relaxed by 2/(1 + sqrt(1 - r)), as in successive over-relaxation, it takes the root
+  of as many rounds (Thibault et al., arXiv 1711.01851); r is measured in plain rounds. Should a relaxed round
+  not help, plain ones go on.
 */
 typedef struct {
   double relax, before, least;
-  int    plain, settled; /* rounds since relaxation last began or ended, and plain ones with the same factor as the one before */
+  /* rounds since relaxation last began or ended, and plain ones with the same factor as the one before */
+  int    plain, settled;
   double factor;
 } pace;
 
@@ -166,7 +175,7 @@ static PetscErrorCode iterate(fitting *f, fare_bridge_result *result)
     PetscCall(carry_back(f, 0, last, f->log_b, f->log_Kb));
     start = fit(f->cells, f->of->p0, f->log_Kb, p.relax, f->log_a);
     PetscCall(carry(f, 0, last, f->log_a, f->log_Ka));
-    end = fit(f->cells, f->of->p1, f->log_Ka, p.relax, f->log_b);
+    end              = fit(f->cells, f->of->p1, f->log_Ka, p.relax, f->log_b);
     result->mismatch = PetscMax(start, end);
     adapt(&p, result->mismatch);
   } while (++result->iterations < f->of->iterations && result->mismatch > f->of->tolerance);
@@ -199,7 +208,10 @@ static PetscErrorCode density_at(fitting *f, int mark, double masses[])
   PetscFunctionReturn(0);
 }
 
-/* What the two step lengths give, to first order nothing of the step: 2 fine - coarse, and where that is no density the fine one. */
+/*
+  What the two step lengths give, to first order nothing of the step: 2 fine - coarse, and where that is no
+  density the fine one.
+*/
 static void extrapolate(PetscInt cells, const double coarse[], const double fine[], double masses[])
 {
   double sum = 0;
@@ -213,14 +225,17 @@ static void extrapolate(PetscInt cells, const double coarse[], const double fine
 }
 
 /* The ends, the times asked for and the corners of the drive, in order; asked[k] is where times[k] stands. */
-static PetscErrorCode mark_times(const fare_bridge *bridge, int count, const double times[], int asked[], int *marks, double **time)
+static PetscErrorCode mark_times(
+  const fare_bridge *bridge, int count, const double times[], int asked[], int *marks, double **time)
 {
   const double same = 1e-9 * (bridge->end - bridge->start);
-  int          n = 1, k = 0;
+  int          n = 1, k  = 0;
   double       jump, now = bridge->start;
 
   PetscFunctionBeginUser;
-  for (jump = fare_system_next_corner(bridge->reference, now); jump < bridge->end; jump = fare_system_next_jump(bridge->reference, jump)) n++;
+  for (jump = fare_system_next_corner(bridge->reference, now); jump < bridge->end;
+       jump = fare_system_next_jump(bridge->reference, jump))
+    n++;
   PetscCall(PetscMalloc1((size_t)(n + count + 1), time));
   n          = 1;
   (*time)[0] = bridge->start;
@@ -241,7 +256,8 @@ static PetscErrorCode mark_times(const fare_bridge *bridge, int count, const dou
 }
 
 /* One propagator's bridge; `log_b` begins as a guess, zero for none, and is left for the next. */
-static PetscErrorCode solve_once(const fare_bridge *bridge, int marks, const double time[], int refine, int count, const int asked[], double log_b[], double *const masses[], fare_bridge_result *result)
+static PetscErrorCode solve_once(const fare_bridge *bridge, int marks, const double time[], int refine,
+  int count, const int asked[], double log_b[], double *const masses[], fare_bridge_result *result)
 {
   fitting f;
 
@@ -261,7 +277,8 @@ static PetscErrorCode solve_once(const fare_bridge *bridge, int marks, const dou
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_bridge_solve(const fare_bridge *bridge, int count, const double times[], double *const masses[], fare_bridge_result *result)
+PetscErrorCode fare_bridge_solve(const fare_bridge *bridge, int count, const double times[],
+  double *const masses[], fare_bridge_result *result)
 {
   const PetscInt     cells = bridge->grid->cells[0] * bridge->grid->cells[1] * bridge->grid->cells[2];
   fare_bridge_result coarse;

@@ -1,6 +1,7 @@
 /*
-  Sinkhorn's iterations on a matrix exp(f + g - cost) into which the potentials f and g are taken from time to time, so that no number of it gets lost however
-  small the noise (Schmitzer, SIAM J. Sci. Comput. 41, A1443 (2019)).
+  Sinkhorn's iterations on a matrix exp(f + g - cost) into which the potentials f and g are taken from time to
+  time, so that no number of it gets lost however small the noise (Schmitzer, SIAM J. Sci. Comput. 41, A1443
+  (2019)).
 */
 #include "bridge_coupling.h"
 
@@ -69,7 +70,9 @@ static double once(fare_coupling *c, const double p[], const double q[])
   return mismatch;
 }
 
-double fare_coupling_solve(fare_coupling *c, int dim, const double spread[], const double period[], int n, const double *const x[], const double p[], int m, const double *const y[], const double q[], double tolerance, int rounds)
+double fare_coupling_solve(fare_coupling *c, int dim, const double spread[], const double period[], int n,
+  const double *const x[], const double p[], int m, const double *const y[], const double q[],
+  double tolerance, int rounds)
 {
   double mismatch = HUGE_VAL;
 
@@ -77,7 +80,8 @@ double fare_coupling_solve(fare_coupling *c, int dim, const double spread[], con
   c->m = m;
   for (int i = 0; i < n; i++) {
     memset(c->cost[i], 0, sizeof c->cost[i]);
-    for (int axis = 0; axis < dim; axis++) fare_coupling_cost(m, x[axis][i], spread[axis], period[axis], y[axis], c->cost[i]);
+    for (int axis = 0; axis < dim; axis++)
+      fare_coupling_cost(m, x[axis][i], spread[axis], period[axis], y[axis], c->cost[i]);
   }
   begin(c);
   absorb(c, PETSC_TRUE);

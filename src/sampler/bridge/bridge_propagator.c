@@ -1,8 +1,9 @@
 /*
-  Every step solves (1 - h L_x) P' = P along the strands of cells of the first axis, then so of the next: to first order in h what 1 - h L would give (Godunov's splitting),
-  each a tridiagonal system. Such a matrix has positive entries on its diagonal and none elsewhere, and so have its factors: with P >= 0 a solve only adds
-  numbers that are not negative, and each of them keeps its relative precision, be it ever so small. This is what bridges need, whose factors a and b range
-  over hundreds of powers of ten.
+  Every step solves (1 - h L_x) P' = P along the strands of cells of the first axis, then so of the next: to
+  first order in h what 1 - h L would give (Godunov's splitting), each a tridiagonal system. Such a matrix has
+  positive entries on its diagonal and none elsewhere, and so have its factors: with P >= 0 a solve only adds
+  numbers that are not negative, and each of them keeps its relative precision, be it ever so small. This is
+  what bridges need, whose factors a and b range over hundreds of powers of ten.
 */
 #include "bridge_propagator.h"
 
@@ -28,7 +29,8 @@ struct fare_propagator {
   double      *leaving, *entering; /* rates of all cells over their faces */
 };
 
-static PetscErrorCode factorise(const fare_propagator *p, const fare_grid *grid, int axis, double h, factors *f)
+static PetscErrorCode factorise(
+  const fare_propagator *p, const fare_grid *grid, int axis, double h, factors *f)
 {
   const PetscBool closed = grid->end[axis] == FARE_END_PERIODIC ? PETSC_TRUE : PETSC_FALSE;
 
@@ -47,7 +49,8 @@ static PetscErrorCode factorise(const fare_propagator *p, const fare_grid *grid,
 }
 
 /* A step like the one before has its factors. */
-static PetscErrorCode add_step(fare_propagator *p, const fare_grid *grid, const fare_system *system, fare_operator *op, double middle, double h)
+static PetscErrorCode add_step(fare_propagator *p, const fare_grid *grid, const fare_system *system,
+  fare_operator *op, double middle, double h)
 {
   step *last = p->steps ? &p->step[p->steps - 1] : NULL, *s = &p->step[p->steps++];
 
@@ -88,7 +91,8 @@ static PetscErrorCode create(const fare_grid *grid, int marks, PetscInt64 steps,
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_propagator_create(const fare_grid *grid, const fare_system *system, int marks, const double time[], PetscInt64 steps, int refine, fare_propagator **propagator)
+PetscErrorCode fare_propagator_create(const fare_grid *grid, const fare_system *system, int marks,
+  const double time[], PetscInt64 steps, int refine, fare_propagator **propagator)
 {
   fare_propagator *p;
   fare_operator   *op;
@@ -104,7 +108,8 @@ PetscErrorCode fare_propagator_create(const fare_grid *grid, const fare_system *
     const double     h = (time[i + 1] - time[i]) / (double)n;
 
     p->first[i] = p->steps;
-    for (PetscInt64 k = 0; k < n; k++) PetscCall(add_step(p, grid, system, op, time[i] + ((double)k + 0.5) * h, h));
+    for (PetscInt64 k = 0; k < n; k++)
+      PetscCall(add_step(p, grid, system, op, time[i] + ((double)k + 0.5) * h, h));
   }
   p->first[marks - 1] = p->steps;
   PetscCall(fare_operator_destroy(&op));
@@ -138,7 +143,8 @@ void fare_propagator_forward(const fare_propagator *p, int i, int j, double valu
     for (int axis = 0; axis < p->dim; axis++) {
       const factors *f = &p->step[k].axis[axis];
 
-      fare_strands_solve(&p->strands[axis], f->inverse, f->below, f->above, f->last_row, f->last_column, values);
+      fare_strands_solve(
+        &p->strands[axis], f->inverse, f->below, f->above, f->last_row, f->last_column, values);
     }
   }
 }
@@ -149,7 +155,8 @@ void fare_propagator_backward(const fare_propagator *p, int i, int j, double val
     for (int axis = p->dim - 1; axis >= 0; axis--) {
       const factors *f = &p->step[k - 1].axis[axis];
 
-      fare_strands_solve_transposed(&p->strands[axis], f->inverse, f->below, f->above, f->last_row, f->last_column, values);
+      fare_strands_solve_transposed(
+        &p->strands[axis], f->inverse, f->below, f->above, f->last_row, f->last_column, values);
     }
   }
 }

@@ -1,4 +1,7 @@
-/* Inside bridges: the propagator of a reference process over an interval, and its adjoint, applied and never formed. */
+/*
+  Inside bridges: the propagator of a reference process over an interval, and its adjoint, applied and never
+  formed.
+*/
 #ifndef FARE_BRIDGE_PROPAGATOR_H
 #define FARE_BRIDGE_PROPAGATOR_H
 
@@ -7,29 +10,36 @@
 typedef struct fare_propagator fare_propagator;
 
 /*
-  Implicit Euler steps between `marks` ascending times, of which the first and the last are the ends: each part gets its share of `steps`, times `refine`, so that
-  a refined propagator has steps of exactly half, a third ... the length.
+  Implicit Euler steps between `marks` ascending times, of which the first and the last are the ends: each
+  part gets its share of `steps`, times `refine`, so that a refined propagator has steps of exactly half, a
+  third ... the length.
 */
-PetscErrorCode fare_propagator_create(const fare_grid *grid, const fare_system *system, int marks, const double time[], PetscInt64 steps, int refine, fare_propagator **propagator);
+PetscErrorCode fare_propagator_create(const fare_grid *grid, const fare_system *system, int marks,
+  const double time[], PetscInt64 steps, int refine, fare_propagator **propagator);
 PetscErrorCode fare_propagator_destroy(fare_propagator **propagator);
 /* values = K values from mark i to mark j, and K^T values from mark j back to mark i; i <= j. */
 void fare_propagator_forward(const fare_propagator *propagator, int i, int j, double values[]);
 void fare_propagator_backward(const fare_propagator *propagator, int i, int j, double values[]);
 
 /*
-  Kernels. Strands of cells along one axis: cell i of strand (outer, inner) stands at (outer length + i) inners + inner. The matrix of a strand has `diagonal` - and off it only
-  what is not positive: -below[i] in row i before the diagonal, -above[i] after it, round the ends where a strand is closed.
+  Kernels. Strands of cells along one axis: cell i of strand (outer, inner) stands at (outer length + i)
+  inners + inner. The matrix of a strand has `diagonal` - and off it only what is not positive: -below[i] in
+  row i before the diagonal, -above[i] after it, round the ends where a strand is closed.
 */
 typedef struct {
   PetscInt outers, length, inners;
 } fare_strands;
 /*
-  LU factors in place: `diagonal` becomes the inverse pivots, `below` and `above` the factors' entries next to them. closed: `last_row` and `last_column` hold those of the last
-  row and column, which fill in; otherwise they are NULL. Nothing is subtracted but from pivots.
+  LU factors in place: `diagonal` becomes the inverse pivots, `below` and `above` the factors' entries next to
+  them. closed: `last_row` and `last_column` hold those of the last row and column, which fill in; otherwise
+  they are NULL. Nothing is subtracted but from pivots.
 */
-void fare_strands_factorise(const fare_strands *of, double diagonal[], double below[], double above[], double last_row[], double last_column[]);
+void fare_strands_factorise(const fare_strands *of, double diagonal[], double below[], double above[],
+  double last_row[], double last_column[]);
 /* Systems with these factors solved, in place, and those of the transposed matrix. */
-void fare_strands_solve(const fare_strands *of, const double inverse[], const double below[], const double above[], const double last_row[], const double last_column[], double x[]);
-void fare_strands_solve_transposed(const fare_strands *of, const double inverse[], const double below[], const double above[], const double last_row[], const double last_column[], double x[]);
+void fare_strands_solve(const fare_strands *of, const double inverse[], const double below[],
+  const double above[], const double last_row[], const double last_column[], double x[]);
+void fare_strands_solve_transposed(const fare_strands *of, const double inverse[], const double below[],
+  const double above[], const double last_row[], const double last_column[], double x[]);
 
 #endif

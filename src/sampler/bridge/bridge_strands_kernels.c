@@ -1,8 +1,12 @@
-/* Tridiagonal systems, many at once, that are closed or not. Loops run over strands side by side, which are neighbours in memory. */
+/*
+  Tridiagonal systems, many at once, that are closed or not. Loops run over strands side by side, which are
+  neighbours in memory.
+*/
 #include "support/kernel.h"
 #include "bridge_propagator.h"
 
-static void factorise_open(PetscInt length, PetscInt inners, double *diagonal, double *below, const double *above)
+static void factorise_open(
+  PetscInt length, PetscInt inners, double *diagonal, double *below, const double *above)
 {
   for (PetscInt k = 0; k < inners; k++) diagonal[k] = 1 / diagonal[k];
   for (PetscInt n = inners; n < length * inners; n += inners) {
@@ -17,8 +21,12 @@ static void factorise_open(PetscInt length, PetscInt inners, double *diagonal, d
   }
 }
 
-/* The last cell neighbours the first: its row and its column fill up, and hold what the last but one has to do with it besides. */
-static void factorise_closed(PetscInt length, PetscInt inners, double *diagonal, double *below, double *above, double *row, double *column)
+/*
+  The last cell neighbours the first: its row and its column fill up, and hold what the last but one has to do
+  with it besides.
+*/
+static void factorise_closed(PetscInt length, PetscInt inners, double *diagonal, double *below, double *above,
+  double *row, double *column)
 {
   const PetscInt end = (length - 1) * inners;
 
@@ -46,18 +54,23 @@ static void factorise_closed(PetscInt length, PetscInt inners, double *diagonal,
   }
 }
 
-void fare_strands_factorise(const fare_strands *of, double diagonal[], double below[], double above[], double last_row[], double last_column[])
+void fare_strands_factorise(const fare_strands *of, double diagonal[], double below[], double above[],
+  double last_row[], double last_column[])
 {
   for (PetscInt outer = 0; outer < of->outers; outer++) {
     const PetscInt at = outer * of->length * of->inners;
 
-    if (last_row) factorise_closed(of->length, of->inners, diagonal + at, below + at, above + at, last_row + at, last_column + at);
-    else factorise_open(of->length, of->inners, diagonal + at, below + at, above + at);
+    if (last_row)
+      factorise_closed(
+        of->length, of->inners, diagonal + at, below + at, above + at, last_row + at, last_column + at);
+    else
+      factorise_open(of->length, of->inners, diagonal + at, below + at, above + at);
   }
 }
 
 /* to += factor from, for strands side by side. */
-static inline void add(PetscInt inners, const double *restrict factor, const double *restrict from, double *restrict to)
+static inline void add(
+  PetscInt inners, const double *restrict factor, const double *restrict from, double *restrict to)
 {
 #pragma omp simd
   for (PetscInt k = 0; k < inners; k++) to[k] += factor[k] * from[k];
@@ -68,13 +81,15 @@ static inline void scale(PetscInt inners, const double *restrict factor, double 
   for (PetscInt k = 0; k < inners; k++) to[k] *= factor[k];
 }
 
-void fare_strands_solve(const fare_strands *of, const double inverse[], const double below[], const double above[], const double last_row[], const double last_column[], double x[])
+void fare_strands_solve(const fare_strands *of, const double inverse[], const double below[],
+  const double above[], const double last_row[], const double last_column[], double x[])
 {
   const PetscInt m = of->inners, end = (of->length - 1) * m;
 
   for (PetscInt at = 0; at < of->outers * of->length * m; at += of->length * m) {
-    const double *l = below + at, *v = inverse + at, *a = above + at, *row = last_row ? last_row + at : NULL, *column = last_column ? last_column + at : NULL;
-    double       *y = x + at;
+    const double *l = below + at, *v = inverse + at, *a = above + at, *row = last_row ? last_row + at : NULL,
+                 *column = last_column ? last_column + at : NULL;
+    double *y            = x + at;
 
     for (PetscInt n = m; n <= end; n += m) add(m, l + n, y + n - m, y + n);
     for (PetscInt n = 0; row && n < end; n += m) add(m, row + n, y + n, y + end);
@@ -87,13 +102,15 @@ void fare_strands_solve(const fare_strands *of, const double inverse[], const do
   }
 }
 
-void fare_strands_solve_transposed(const fare_strands *of, const double inverse[], const double below[], const double above[], const double last_row[], const double last_column[], double x[])
+void fare_strands_solve_transposed(const fare_strands *of, const double inverse[], const double below[],
+  const double above[], const double last_row[], const double last_column[], double x[])
 {
   const PetscInt m = of->inners, end = (of->length - 1) * m;
 
   for (PetscInt at = 0; at < of->outers * of->length * m; at += of->length * m) {
-    const double *l = below + at, *v = inverse + at, *a = above + at, *row = last_row ? last_row + at : NULL, *column = last_column ? last_column + at : NULL;
-    double       *y = x + at;
+    const double *l = below + at, *v = inverse + at, *a = above + at, *row = last_row ? last_row + at : NULL,
+                 *column = last_column ? last_column + at : NULL;
+    double *y            = x + at;
 
     for (PetscInt n = 0; n <= end; n += m) {
       if (n) add(m, a + n - m, y + n - m, y + n);

@@ -1,11 +1,13 @@
 /*
-  Schroedinger bridges between one training time and the next: the process nearest to a reference process that has the densities of both. Generative time is
-  physical time, and particles are carried along.
+  Schroedinger bridges between one training time and the next: the process nearest to a reference process that
+  has the densities of both. Generative time is physical time, and particles are carried along.
 
-  Learned by bridge matching, the first half-step of DSBM (Shi et al., arXiv 2303.16852), with couplings by entropic optimal transport as in [SF]2M (Tong et al.,
-  arXiv 2307.03672): between partners z_0 and z_1 the reference's own bridge is z_s = (1-s) z_0 + s z_1 + sigma sqrt(s(1-s)) xi, and the drift that takes the
-  mean of all such bridges is that of E[z_1 - z_0 - sigma sqrt(s/(1-s)) xi | z_s], which a network learns. The mean has the ends of its bridges; were the coupling
-  the entropic optimum of the two densities, it would be the Schroedinger bridge itself.
+  Learned by bridge matching, the first half-step of DSBM (Shi et al., arXiv 2303.16852), with couplings by
+  entropic optimal transport as in [SF]2M (Tong et al., arXiv 2307.03672): between partners z_0 and z_1 the
+  reference's own bridge is z_s = (1-s) z_0 + s z_1 + sigma sqrt(s(1-s)) xi, and the drift that takes the mean
+  of all such bridges is that of E[z_1 - z_0 - sigma sqrt(s/(1-s)) xi | z_s], which a network learns. The mean
+  has the ends of its bridges; were the coupling the entropic optimum of the two densities, it would be the
+  Schroedinger bridge itself.
 */
 #include "schrodinger_bridge.h"
 
@@ -19,14 +21,22 @@ static const char *const references[] = {"brownian", "dynamics", NULL};
 
 static const fare_field fields[] = {
   FARE_GENERATIVE_FIELDS(fare_schrodinger, common, "64", "3", "5000", "4096", "4e-3", "4", "4"),
-  {"reference", FARE_CHOICE, offsetof(fare_schrodinger, reference), "brownian", 0, 0, references, "", "the process that bridges are near to; dynamics, of the system itself, as an oracle alone"},
-  {"noise", FARE_REAL, offsetof(fare_schrodinger, noise), "0.3", 1e-3, 1e3, NULL, "", "brownian: its noise in units of the system's own, sqrt(2 D)"},
-  {"fit_steps", FARE_INTEGER, offsetof(fare_schrodinger, fit_steps), "32", 1, 4096, NULL, "", "oracle: time steps of the reference over each bridge (and twice as many, to extrapolate)"},
-  {"tolerance", FARE_REAL, offsetof(fare_schrodinger, tolerance), "1e-12", 1e-15, 1, NULL, "", "oracle: how near, in L1, the densities of both ends must be met"},
-  {"fit_rounds", FARE_INTEGER, offsetof(fare_schrodinger, fit_rounds), "10000", 1, 1e9, NULL, "", "oracle: rounds of proportional fitting at most"},
-  {"pairs", FARE_INTEGER, offsetof(fare_schrodinger, pairs), "16384", 1, 1e9, NULL, "", "training particles at each end of a bridge that are coupled, by blocks of 512"},
-  {"chord_octaves", FARE_INTEGER, offsetof(fare_schrodinger, chord_octaves), "2", 0, 16, NULL, "", "octaves of sines and cosines of the time within a bridge"},
-  {"sampling_steps", FARE_INTEGER, offsetof(fare_schrodinger, sampling_steps), "16", 1, 1e6, NULL, "", "time steps over each bridge, two network evaluations each"},
+  {"reference", FARE_CHOICE, offsetof(fare_schrodinger, reference), "brownian", 0, 0, references, "",
+    "the process that bridges are near to; dynamics, of the system itself, as an oracle alone"},
+  {"noise", FARE_REAL, offsetof(fare_schrodinger, noise), "0.3", 1e-3, 1e3, NULL, "",
+    "brownian: its noise in units of the system's own, sqrt(2 D)"},
+  {"fit_steps", FARE_INTEGER, offsetof(fare_schrodinger, fit_steps), "32", 1, 4096, NULL, "",
+    "oracle: time steps of the reference over each bridge (and twice as many, to extrapolate)"},
+  {"tolerance", FARE_REAL, offsetof(fare_schrodinger, tolerance), "1e-12", 1e-15, 1, NULL, "",
+    "oracle: how near, in L1, the densities of both ends must be met"},
+  {"fit_rounds", FARE_INTEGER, offsetof(fare_schrodinger, fit_rounds), "10000", 1, 1e9, NULL, "",
+    "oracle: rounds of proportional fitting at most"},
+  {"pairs", FARE_INTEGER, offsetof(fare_schrodinger, pairs), "16384", 1, 1e9, NULL, "",
+    "training particles at each end of a bridge that are coupled, by blocks of 512"},
+  {"chord_octaves", FARE_INTEGER, offsetof(fare_schrodinger, chord_octaves), "2", 0, 16, NULL, "",
+    "octaves of sines and cosines of the time within a bridge"},
+  {"sampling_steps", FARE_INTEGER, offsetof(fare_schrodinger, sampling_steps), "16", 1, 1e6, NULL, "",
+    "time steps over each bridge, two network evaluations each"},
   FARE_FIELDS_END,
 };
 
@@ -47,7 +57,8 @@ int fare_schrodinger_place_inputs(const fare_sampler *sampler)
 {
   int n = 0;
 
-  for (int axis = 0; axis < fare_system_dimension(sampler->system); axis++) n += 2 * octaves_of(sampler, axis) + (is_periodic(sampler, axis) ? 0 : 1);
+  for (int axis = 0; axis < fare_system_dimension(sampler->system); axis++)
+    n += 2 * octaves_of(sampler, axis) + (is_periodic(sampler, axis) ? 0 : 1);
   return n;
 }
 
@@ -63,7 +74,8 @@ void fare_schrodinger_places(const fare_sampler *sampler, int n, const float *co
       memcpy(input, z[axis], (size_t)n * sizeof(float));
       input += FARE_BLOCK;
     }
-    fare_learn_octaves(octaves_of(sampler, axis), type->periodic[axis] ? round : g->frequency, n, z[axis], NULL, FARE_BLOCK, input);
+    fare_learn_octaves(octaves_of(sampler, axis), type->periodic[axis] ? round : g->frequency, n, z[axis],
+      NULL, FARE_BLOCK, input);
     input += 2 * octaves_of(sampler, axis) * FARE_BLOCK;
   }
 }
@@ -75,15 +87,20 @@ int fare_schrodinger_chord_inputs(const fare_sampler *sampler)
   return 1 + 2 * (int)b->chord_octaves + fare_generative_time_inputs(&b->common);
 }
 
-void fare_schrodinger_chords(const fare_sampler *sampler, int n, const int k[], const float s[], int stride, float input[])
+void fare_schrodinger_chords(
+  const fare_sampler *sampler, int n, const int k[], const float s[], int stride, float input[])
 {
-  const fare_schrodinger *b      = sampler->state;
-  const double            length = sampler->schedule.end - sampler->schedule.start;
+  const fare_schrodinger *b                          = sampler->state;
+  const double            length                     = sampler->schedule.end - sampler->schedule.start;
   float                   z[FARE_BLOCK] FARE_ALIGNED = {0};
 
   for (int i = 0; i < n; i++) z[i] = 2 * s[i] - 1;
   fare_generative_scalar(b->chord_octaves, n, z, stride, input);
-  for (int i = 0; i < n; i++) z[i] = (float)(2 * (b->times[k[i]] + (b->times[k[i] + 1] - b->times[k[i]]) * (double)s[i] - sampler->schedule.start) / length - 1);
+  for (int i = 0; i < n; i++)
+    z[i] = (float)(2 *
+        (b->times[k[i]] + (b->times[k[i] + 1] - b->times[k[i]]) * (double)s[i] - sampler->schedule.start) /
+        length -
+      1);
   fare_generative_scalar(b->common.time_octaves, n, z, stride, input + (1 + 2 * b->chord_octaves) * stride);
 }
 
@@ -104,10 +121,16 @@ static PetscErrorCode check(const void *state, const fare_system *system)
   double *const           to[FARE_DIM_MAX] = {D, D + 1, D + 2};
 
   PetscFunctionBeginUser;
-  for (int axis = 0; axis < fare_system_dimension(system); axis++) x[axis] = type->lower[axis] + 0.4 * (type->upper[axis] - type->lower[axis]);
+  for (int axis = 0; axis < fare_system_dimension(system); axis++)
+    x[axis] = type->lower[axis] + 0.4 * (type->upper[axis] - type->lower[axis]);
   fare_system_diffusion(system, 0, 1, at, to);
-  for (int axis = 0; axis < fare_system_dimension(system) && b->reference == FARE_REFERENCE_BROWNIAN; axis++) {
-    if (!(D[axis] > 0)) FARE_FAIL(FARE_ERR_INPUT, "sampler 'schrodinger_bridge' with 'reference: brownian' needs noise along every axis, and system '%s' has none along %s", type->name, fare_system_axis_name(system, axis));
+  for (int axis = 0; axis < fare_system_dimension(system) && b->reference == FARE_REFERENCE_BROWNIAN;
+       axis++) {
+    if (!(D[axis] > 0))
+      FARE_FAIL(FARE_ERR_INPUT,
+        "sampler 'schrodinger_bridge' with 'reference: brownian' needs noise along every axis, and system "
+        "'%s' has none along %s",
+        type->name, fare_system_axis_name(system, axis));
   }
   PetscFunctionReturn(0);
 }
@@ -117,7 +140,9 @@ static PetscErrorCode setup(fare_sampler *sampler)
   fare_schrodinger *b = sampler->state;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_learn_network(&b->common.learn, fare_schrodinger_place_inputs(sampler) + fare_schrodinger_chord_inputs(sampler), fare_system_dimension(sampler->system), fare_sampler_stream(sampler, "weights"), &b->common.network));
+  PetscCall(fare_learn_network(&b->common.learn,
+    fare_schrodinger_place_inputs(sampler) + fare_schrodinger_chord_inputs(sampler),
+    fare_system_dimension(sampler->system), fare_sampler_stream(sampler, "weights"), &b->common.network));
   PetscFunctionReturn(0);
 }
 
@@ -143,8 +168,14 @@ PetscErrorCode fare_schrodinger_begin(fare_sampler *sampler, int count, const do
   fare_schrodinger *b = sampler->state;
 
   PetscFunctionBeginUser;
-  if (count < 2) FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (schrodinger_bridge): there is no bridge where particles are known at %d time", sampler->name, count);
-  if (times[0] > sampler->schedule.start) FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (schrodinger_bridge): the first training time %g is not the start %g", sampler->name, times[0], sampler->schedule.start);
+  if (count < 2)
+    FARE_FAIL(FARE_ERR_FAILED,
+      "ensemble %s (schrodinger_bridge): there is no bridge where particles are known at %d time",
+      sampler->name, count);
+  if (times[0] > sampler->schedule.start)
+    FARE_FAIL(FARE_ERR_FAILED,
+      "ensemble %s (schrodinger_bridge): the first training time %g is not the start %g", sampler->name,
+      times[0], sampler->schedule.start);
   PetscCall(forget(b));
   b->count     = count;
   b->snapshots = sampler->schedule.count;
@@ -163,7 +194,11 @@ static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data
   if (sampler->mode == FARE_ORACLE) {
     PetscCall(fare_schrodinger_solve(sampler, data));
   } else {
-    if (b->reference == FARE_REFERENCE_DYNAMICS) FARE_FAIL(FARE_ERR_INPUT, "ensemble %s (schrodinger_bridge): 'reference: dynamics' goes with 'oracle: true'; what is learned has a Brownian reference", sampler->name);
+    if (b->reference == FARE_REFERENCE_DYNAMICS)
+      FARE_FAIL(FARE_ERR_INPUT,
+        "ensemble %s (schrodinger_bridge): 'reference: dynamics' goes with 'oracle: true'; what is learned "
+        "has a Brownian reference",
+        sampler->name);
     PetscCall(fare_schrodinger_learn(sampler, data));
   }
   b->common.ready = PETSC_TRUE;
@@ -173,23 +208,28 @@ static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data
 /* What blocks share over one step. */
 typedef struct {
   fare_sampler *sampler;
-  double        h;                 /* in parts of the bridge */
+  double        h; /* in parts of the bridge */
   double        spread[FARE_DIM_MAX];
-  float        *before, *after;    /* inputs that all particles share at both ends of the step */
+  float        *before, *after; /* inputs that all particles share at both ends of the step */
   float        *input;
   fare_stream   stream;
 } stride;
 
-/* Heun's method for noise that is the same everywhere: of second order in the density (Kloeden and Platen 1992, section 15.1). */
+/*
+  Heun's method for noise that is the same everywhere: of second order in the density (Kloeden and Platen
+  1992, section 15.1).
+*/
 static void step_block(stride *j, uint64_t block, double *const x[])
 {
   fare_schrodinger *b   = j->sampler->state;
-  const int         dim = fare_system_dimension(j->sampler->system), shared = fare_schrodinger_chord_inputs(j->sampler);
-  fare_place        z FARE_ALIGNED, to FARE_ALIGNED, F FARE_ALIGNED, G FARE_ALIGNED;
-  const float      *places[FARE_DIM_MAX] = {z[0], z[1], z[2]}, *ahead[FARE_DIM_MAX] = {to[0], to[1], to[2]};
+  const int         dim = fare_system_dimension(j->sampler->system),
+            shared      = fare_schrodinger_chord_inputs(j->sampler);
+  fare_place z FARE_ALIGNED, to FARE_ALIGNED, F FARE_ALIGNED, G FARE_ALIGNED;
+  const float *places[FARE_DIM_MAX] = {z[0], z[1], z[2]}, *ahead[FARE_DIM_MAX] = {to[0], to[1], to[2]};
 
   for (int axis = 0; axis < dim; axis++) {
-    for (int i = 0; i < FARE_BLOCK; i++) z[axis][i] = (float)((x[axis][i] - b->common.mean[axis]) / b->common.sd[axis]);
+    for (int i = 0; i < FARE_BLOCK; i++)
+      z[axis][i] = (float)((x[axis][i] - b->common.mean[axis]) / b->common.sd[axis]);
   }
   fare_schrodinger_places(j->sampler, FARE_BLOCK, places, j->input);
   fare_network_evaluate(b->common.network, FARE_BLOCK, j->input, shared, j->before, F[0]);
@@ -197,7 +237,8 @@ static void step_block(stride *j, uint64_t block, double *const x[])
     double xi[FARE_BLOCK] FARE_ALIGNED;
 
     fare_random_normals(j->stream, block, b->steps, (uint32_t)axis, xi);
-    fare_generative_mix(1, (float)(j->spread[axis] * sqrt(j->h)), z[axis], xi, z[axis]); /* the noise is in both */
+    /* the noise is in both */
+    fare_generative_mix(1, (float)(j->spread[axis] * sqrt(j->h)), z[axis], xi, z[axis]);
     fare_generative_euler((float)j->h, z[axis], F[axis], to[axis]);
   }
   fare_schrodinger_places(j->sampler, FARE_BLOCK, ahead, j->input);
@@ -216,10 +257,12 @@ static PetscErrorCode cross(fare_sampler *sampler, int k, double from, double to
   fare_schrodinger *b      = sampler->state;
   const int         inputs = fare_schrodinger_chord_inputs(sampler);
   const PetscInt64  n      = PetscMax(1, (PetscInt64)ceil((to - from) * (double)b->sampling_steps - 1e-9));
-  stride            j      = {.sampler = sampler, .h = (to - from) / (double)n, .stream = fare_sampler_stream(sampler, "noise")};
+  stride            j      = {
+                    .sampler = sampler, .h = (to - from) / (double)n, .stream = fare_sampler_stream(sampler, "noise")};
 
   PetscFunctionBeginUser;
-  PetscCall(PetscMalloc3((size_t)inputs, &j.before, (size_t)inputs, &j.after, (size_t)fare_schrodinger_place_inputs(sampler) * FARE_BLOCK, &j.input));
+  PetscCall(PetscMalloc3((size_t)inputs, &j.before, (size_t)inputs, &j.after,
+    (size_t)fare_schrodinger_place_inputs(sampler) * FARE_BLOCK, &j.input));
   for (int axis = 0; axis < ensemble->dim; axis++) j.spread[axis] = fare_schrodinger_spread(sampler, k, axis);
   for (PetscInt64 i = 0; i < n; i++, b->steps++) {
     const float ends[2] = {(float)(from + (double)i * j.h), (float)(from + (double)(i + 1) * j.h)};
@@ -229,7 +272,8 @@ static PetscErrorCode cross(fare_sampler *sampler, int k, double from, double to
     for (int64_t block = 0; block < ensemble->blocks; block++) {
       double *x[FARE_DIM_MAX];
 
-      for (int axis = 0; axis < FARE_DIM_MAX; axis++) x[axis] = ensemble->x[axis] ? ensemble->x[axis] + block * FARE_BLOCK : NULL;
+      for (int axis = 0; axis < FARE_DIM_MAX; axis++)
+        x[axis] = ensemble->x[axis] ? ensemble->x[axis] + block * FARE_BLOCK : NULL;
       step_block(&j, (uint64_t)(ensemble->first_block + block), x);
     }
   }
@@ -264,11 +308,14 @@ static PetscErrorCode move(fare_sampler *sampler, double t, fare_ensemble *ensem
 
   PetscFunctionBeginUser;
   for (int k = 0; k + 1 < b->count; k++) {
-    const double length = b->times[k + 1] - b->times[k], from = PetscMax(b->now, b->times[k]), to = PetscMin(t, b->times[k + 1]);
+    const double length = b->times[k + 1] - b->times[k], from = PetscMax(b->now, b->times[k]),
+                 to = PetscMin(t, b->times[k + 1]);
 
-    if (to - from > tiny) PetscCall(cross(sampler, k, (from - b->times[k]) / length, (to - b->times[k]) / length, ensemble));
+    if (to - from > tiny)
+      PetscCall(cross(sampler, k, (from - b->times[k]) / length, (to - b->times[k]) / length, ensemble));
   }
-  if (t - PetscMax(b->now, b->times[b->count - 1]) > tiny) diffuse(sampler, t - PetscMax(b->now, b->times[b->count - 1]), ensemble);
+  if (t - PetscMax(b->now, b->times[b->count - 1]) > tiny)
+    diffuse(sampler, t - PetscMax(b->now, b->times[b->count - 1]), ensemble);
   b->now = t;
   PetscFunctionReturn(0);
 }
@@ -280,24 +327,31 @@ static PetscErrorCode masses_at(const fare_sampler *sampler, double t, const dou
   const PetscInt64        k = fare_densities_find(sampler->exact, t);
 
   PetscFunctionBeginUser;
-  if (k < 0) FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (schrodinger_bridge): an oracle knows its bridge at snapshots alone, not at time %g", sampler->name, t);
-  if (!b->masses) FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (schrodinger_bridge): its bridges are not solved yet", sampler->name);
+  if (k < 0)
+    FARE_FAIL(FARE_ERR_FAILED,
+      "ensemble %s (schrodinger_bridge): an oracle knows its bridge at snapshots alone, not at time %g",
+      sampler->name, t);
+  if (!b->masses)
+    FARE_FAIL(
+      FARE_ERR_FAILED, "ensemble %s (schrodinger_bridge): its bridges are not solved yet", sampler->name);
   *masses = b->masses[k];
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *ensemble)
 {
-  fare_schrodinger *b = sampler->state;
+  fare_schrodinger *b      = sampler->state;
   const double     *masses = NULL;
 
   PetscFunctionBeginUser;
   PetscCall(fare_generative_check_ready(sampler));
   if (sampler->mode == FARE_ORACLE) {
     PetscCall(masses_at(sampler, t, &masses));
-    PetscCall(fare_quantile_draw(sampler->exact->grid, masses, fare_sampler_stream(sampler, "latent"), b->common.advances, ensemble));
+    PetscCall(fare_quantile_draw(
+      sampler->exact->grid, masses, fare_sampler_stream(sampler, "latent"), b->common.advances, ensemble));
   } else if (!b->begun) {
-    PetscCall(fare_ensemble_draw(ensemble, sampler->initial, sampler->system, sampler->schedule.start, fare_sampler_stream(sampler, "initial")));
+    PetscCall(fare_ensemble_draw(ensemble, sampler->initial, sampler->system, sampler->schedule.start,
+      fare_sampler_stream(sampler, "initial")));
     b->begun = PETSC_TRUE;
     b->now   = sampler->schedule.start;
     PetscCall(move(sampler, t, ensemble));
@@ -324,11 +378,14 @@ static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost
   const fare_schrodinger *b = sampler->state;
 
   PetscFunctionBeginUser;
-  cost->network_evaluations += b->common.learn.steps * b->common.learn.batch + particles * b->sampling_steps * (sampler->schedule.count - 1);
+  cost->network_evaluations += b->common.learn.steps * b->common.learn.batch +
+    particles * b->sampling_steps * (sampler->schedule.count - 1);
   PetscFunctionReturn(0);
 }
 
-/* Of an oracle the bridges' relative entropies, for the record: they are solved again when a study goes on. */
+/*
+  Of an oracle the bridges' relative entropies, for the record: they are solved again when a study goes on.
+*/
 static PetscErrorCode save(fare_sampler *sampler, fare_store *to, const char *group)
 {
   const fare_schrodinger *b = sampler->state;
@@ -376,23 +433,24 @@ static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *
 }
 
 const fare_sampler_type fare_sampler_schrodinger_bridge = {
-  .name      = "schrodinger_bridge",
-  .summary   = "bridges from one training time to the next, nearest to a reference process; particles carried along",
-  .reference = "Shi et al., arXiv 2303.16852 (2023); Tong et al., arXiv 2307.03672 (2023)",
-  .family    = FARE_GENERATIVE,
-  .walls      = FARE_WALLS_FOLDED,
-  .size      = sizeof(fare_schrodinger),
-  .modes     = FARE_ORACLE,
-  .fields    = fields,
-  .check     = check,
-  .setup     = setup,
-  .train     = train,
-  .advance   = advance,
+  .name = "schrodinger_bridge",
+  .summary =
+    "bridges from one training time to the next, nearest to a reference process; particles carried along",
+  .reference    = "Shi et al., arXiv 2303.16852 (2023); Tong et al., arXiv 2307.03672 (2023)",
+  .family       = FARE_GENERATIVE,
+  .walls        = FARE_WALLS_FOLDED,
+  .size         = sizeof(fare_schrodinger),
+  .modes        = FARE_ORACLE,
+  .fields       = fields,
+  .check        = check,
+  .setup        = setup,
+  .train        = train,
+  .advance      = advance,
   .target       = fare_schrodinger_target,
   .target_modes = FARE_ORACLE,
-  .expect    = expect,
-  .curve     = fare_generative_curve,
-  .save      = save,
-  .load      = load,
-  .destroy   = destroy,
+  .expect       = expect,
+  .curve        = fare_generative_curve,
+  .save         = save,
+  .load         = load,
+  .destroy      = destroy,
 };

@@ -16,7 +16,9 @@ typedef struct {
   double *times;
   double  D[FARE_DIM_MAX]; /* of the Brownian reference */
 
-  /* with the exact densities of the ends: masses of the bridge at every snapshot, and what each bridge cost */
+  /*
+    with the exact densities of the ends: masses of the bridge at every snapshot, and what each bridge cost
+  */
   PetscInt64 snapshots;
   PetscInt   cells;
   double   **masses, *entropy, *mismatch;
@@ -36,11 +38,15 @@ PetscErrorCode fare_schrodinger_target(fare_sampler *sampler, double t, const fa
 /* Bridges between training particles, by a network. Collective. */
 PetscErrorCode fare_schrodinger_learn(fare_sampler *sampler, const fare_training_set *data);
 
-/* The network's own inputs of n rows at scaled positions z; and those of the part s of bridge k that is behind, n of them or one. */
+/*
+  The network's own inputs of n rows at scaled positions z; and those of the part s of bridge k that is
+  behind, n of them or one.
+*/
 int  fare_schrodinger_place_inputs(const fare_sampler *sampler);
 void fare_schrodinger_places(const fare_sampler *sampler, int n, const float *const z[], float input[]);
 int  fare_schrodinger_chord_inputs(const fare_sampler *sampler);
-void fare_schrodinger_chords(const fare_sampler *sampler, int n, const int k[], const float s[], int stride, float input[]);
+void fare_schrodinger_chords(
+  const fare_sampler *sampler, int n, const int k[], const float s[], int stride, float input[]);
 /* Standard deviation that the reference gains along an axis over bridge k, scaled. */
 double fare_schrodinger_spread(const fare_sampler *sampler, int k, int axis);
 

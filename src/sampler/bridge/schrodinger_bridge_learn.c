@@ -1,4 +1,7 @@
-/* What is learned: partners for the training particles of one time among those of the next, and the drift that takes the mean of the bridges between partners. */
+/*
+  What is learned: partners for the training particles of one time among those of the next, and the drift that
+  takes the mean of the bridges between partners.
+*/
 #include "bridge_coupling.h"
 #include "schrodinger_bridge.h"
 
@@ -7,12 +10,13 @@
 
 #define COUPLING_TOLERANCE 3e-3 /* of marginals of blocks that are themselves samples of 512 */
 #define COUPLING_ROUNDS    2000
-#define LAST               0.999 /* part of a bridge that batches go to: the noise of what is learned grows without bound towards its end */
+/* part of a bridge that batches go to: the noise of what is learned grows without bound towards its end */
+#define LAST 0.999
 
 /* Of every bridge, as rows of the two ends with the same numbers. */
 typedef struct {
-  int64_t  count, first, local; /* of all ranks, and here */
-  double  *x[2][FARE_DIM_MAX], *weight;
+  int64_t count, first, local; /* of all ranks, and here */
+  double *x[2][FARE_DIM_MAX], *weight;
 } partners;
 
 typedef struct {
@@ -29,15 +33,15 @@ typedef struct {
 /* The system's diffusion, averaged over all training particles, times the square of `noise`. */
 static PetscErrorCode mean_diffusion(fare_sampler *sampler, const fare_training_set *data)
 {
-  fare_schrodinger *b   = sampler->state;
-  const int         dim = fare_system_dimension(sampler->system);
+  fare_schrodinger *b                     = sampler->state;
+  const int         dim                   = fare_system_dimension(sampler->system);
   double            sum[FARE_DIM_MAX + 1] = {0};
 
   PetscFunctionBeginUser;
   for (int k = 0; k < data->count; k++) {
     for (int64_t block = 0; block < data->at[k]->blocks; block++) {
       double        D[FARE_DIM_MAX][FARE_BLOCK];
-      const double *x[FARE_DIM_MAX] = {NULL};
+      const double *x[FARE_DIM_MAX]  = {NULL};
       double *const to[FARE_DIM_MAX] = {D[0], D[1], D[2]};
 
       for (int axis = 0; axis < dim; axis++) x[axis] = data->at[k]->x[axis] + block * FARE_BLOCK;
@@ -63,15 +67,16 @@ static void shares(const fare_ensemble *e, int64_t first, int n, double p[])
 }
 
 /* Couples the particles of one block at both ends of bridge k, and appends the pairs. */
-static void couple_block(fare_sampler *sampler, fare_coupling *coupling, const fare_training_set *data, int k, int64_t block, partners *to)
+static void couple_block(fare_sampler *sampler, fare_coupling *coupling, const fare_training_set *data, int k,
+  int64_t block, partners *to)
 {
   const fare_schrodinger *b    = sampler->state;
   const fare_system_type *type = fare_system_type_of(sampler->system);
   const fare_ensemble    *e = data->at[k], *next = data->at[k + 1];
   const int64_t           first = block * FARE_BLOCK;
   const int               dim = e->dim, n = (int)PetscMin(FARE_BLOCK, e->local - first);
-  double                  spread[FARE_DIM_MAX], period[FARE_DIM_MAX], p[FARE_BLOCK], q[FARE_BLOCK], u[FARE_BLOCK];
-  const double           *x[FARE_DIM_MAX] = {NULL}, *y[FARE_DIM_MAX] = {NULL};
+  double        spread[FARE_DIM_MAX], period[FARE_DIM_MAX], p[FARE_BLOCK], q[FARE_BLOCK], u[FARE_BLOCK];
+  const double *x[FARE_DIM_MAX] = {NULL}, *y[FARE_DIM_MAX] = {NULL};
 
   for (int axis = 0; axis < dim; axis++) {
     spread[axis] = sqrt(2 * b->D[axis] * (data->times[k + 1] - data->times[k]));
@@ -82,7 +87,8 @@ static void couple_block(fare_sampler *sampler, fare_coupling *coupling, const f
   shares(e, first, n, p);
   shares(next, first, n, q);
   fare_coupling_solve(coupling, dim, spread, period, n, x, p, n, y, q, COUPLING_TOLERANCE, COUPLING_ROUNDS);
-  fare_random_uniforms(fare_sampler_stream(sampler, "partners"), (uint64_t)(e->first_block + block), (uint64_t)k, 0, u);
+  fare_random_uniforms(
+    fare_sampler_stream(sampler, "partners"), (uint64_t)(e->first_block + block), (uint64_t)k, 0, u);
   for (int i = 0; i < n; i++) {
     const int j = fare_coupling_partner(coupling, i, u[i]);
 
@@ -90,27 +96,35 @@ static void couple_block(fare_sampler *sampler, fare_coupling *coupling, const f
       const double d = y[axis][j] - x[axis][i];
 
       to->x[0][axis][to->local] = x[axis][i];
-      to->x[1][axis][to->local] = x[axis][i] + d - (period[axis] > 0 ? period[axis] * nearbyint(d / period[axis]) : 0);
+      to->x[1][axis][to->local] =
+        x[axis][i] + d - (period[axis] > 0 ? period[axis] * nearbyint(d / period[axis]) : 0);
     }
     to->weight[to->local++] = p[i] * n;
   }
 }
 
 /* Every so-many-th block, from the first on, whichever rank has it. */
-static PetscErrorCode couple(fare_sampler *sampler, fare_coupling *coupling, const fare_training_set *data, int k, partners *to)
+static PetscErrorCode couple(
+  fare_sampler *sampler, fare_coupling *coupling, const fare_training_set *data, int k, partners *to)
 {
-  const fare_schrodinger *b     = sampler->state;
-  const fare_ensemble    *e     = data->at[k];
-  const int64_t           all   = (e->count + FARE_BLOCK - 1) / FARE_BLOCK, every = PetscMax(1, all * FARE_BLOCK / b->pairs);
-  const int64_t           skip  = (every - e->first_block % every) % every;
-  const size_t            room  = (size_t)(e->blocks / every + 1) * FARE_BLOCK;
+  const fare_schrodinger *b   = sampler->state;
+  const fare_ensemble    *e   = data->at[k];
+  const int64_t           all = (e->count + FARE_BLOCK - 1) / FARE_BLOCK,
+                every         = PetscMax(1, all * FARE_BLOCK / b->pairs);
+  const int64_t skip          = (every - e->first_block % every) % every;
+  const size_t  room          = (size_t)(e->blocks / every + 1) * FARE_BLOCK;
 
   PetscFunctionBeginUser;
-  if (data->at[k + 1]->count != e->count) FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (schrodinger_bridge): expected as many training particles at each time, got %lld and %lld", sampler->name, (long long)e->count, (long long)data->at[k + 1]->count);
-  for (int axis = 0; axis < e->dim; axis++) PetscCall(PetscMalloc2(room, &to->x[0][axis], room, &to->x[1][axis]));
+  if (data->at[k + 1]->count != e->count)
+    FARE_FAIL(FARE_ERR_FAILED,
+      "ensemble %s (schrodinger_bridge): expected as many training particles at each time, got %lld and %lld",
+      sampler->name, (long long)e->count, (long long)data->at[k + 1]->count);
+  for (int axis = 0; axis < e->dim; axis++)
+    PetscCall(PetscMalloc2(room, &to->x[0][axis], room, &to->x[1][axis]));
   PetscCall(PetscMalloc1(room, &to->weight));
   to->first = (e->first_block + skip) / every * FARE_BLOCK;
-  for (int64_t block = skip; block < e->blocks && block * FARE_BLOCK < e->local; block += every) couple_block(sampler, coupling, data, k, block, to);
+  for (int64_t block = skip; block < e->blocks && block * FARE_BLOCK < e->local; block += every)
+    couple_block(sampler, coupling, data, k, block, to);
   PetscCallMPI(MPI_Allreduce(&to->local, &to->count, 1, MPI_INT64_T, MPI_SUM, sampler->comm));
   PetscFunctionReturn(0);
 }
@@ -141,14 +155,20 @@ static PetscErrorCode lesson_begin(fare_sampler *sampler, const fare_training_se
   const size_t      size = (size_t)b->common.learn.batch;
 
   PetscFunctionBeginUser;
-  *l = (lesson){.sampler = sampler, .dim = fare_system_dimension(sampler->system), .bridges = data->count - 1, .stream = fare_sampler_stream(sampler, "training")};
+  *l = (lesson){.sampler = sampler,
+    .dim                 = fare_system_dimension(sampler->system),
+    .bridges             = data->count - 1,
+    .stream              = fare_sampler_stream(sampler, "training")};
   PetscCall(PetscCalloc1((size_t)l->bridges, &l->pairs));
   PetscCall(PetscMalloc2(size, &l->s, size, &l->weight));
-  for (int axis = 0; axis < l->dim; axis++) PetscCall(PetscMalloc3(size, &l->xi[axis], size, &l->z[axis], size, &l->target[axis]));
+  for (int axis = 0; axis < l->dim; axis++)
+    PetscCall(PetscMalloc3(size, &l->xi[axis], size, &l->z[axis], size, &l->target[axis]));
   PetscCall(couple_all(l, data));
   for (int end = 0; end < 2; end++) {
     PetscCall(fare_learn_rows_create(sampler->comm, l->dim, l->bridges, &l->rows[end]));
-    for (int k = 0; k < l->bridges; k++) fare_learn_rows_set(l->rows[end], k, l->pairs[k].count, l->pairs[k].first, l->pairs[k].local, (const double *const *)l->pairs[k].x[end], data->at[k]->weight ? l->pairs[k].weight : NULL);
+    for (int k = 0; k < l->bridges; k++)
+      fare_learn_rows_set(l->rows[end], k, l->pairs[k].count, l->pairs[k].first, l->pairs[k].local,
+        (const double *const *)l->pairs[k].x[end], data->at[k]->weight ? l->pairs[k].weight : NULL);
     fare_learn_rows_hold_out(l->rows[end], b->common.learn.holdout);
     PetscCall(fare_learn_rows_standardise(l->rows[end], l->mean[end], l->sd[end]));
     PetscCall(fare_learn_batch_create(l->dim, b->common.learn.batch, &l->batch[end]));
@@ -162,7 +182,8 @@ static PetscErrorCode lesson_end(lesson *l)
 {
   PetscFunctionBeginUser;
   for (int k = 0; l->pairs && k < l->bridges; k++) {
-    for (int axis = 0; axis < l->dim; axis++) PetscCall(PetscFree2(l->pairs[k].x[0][axis], l->pairs[k].x[1][axis]));
+    for (int axis = 0; axis < l->dim; axis++)
+      PetscCall(PetscFree2(l->pairs[k].x[0][axis], l->pairs[k].x[1][axis]));
     PetscCall(PetscFree(l->pairs[k].weight));
   }
   PetscCall(PetscFree(l->pairs));
@@ -178,22 +199,26 @@ static PetscErrorCode lesson_end(lesson *l)
 enum { DRAW_TIME = 1, DRAW_NOISE };
 
 /*
-  Points of bridges between partners and the drift there. What is learned has the variance spread^2 s/(1-s) about its mean, which weights make up for, as far as it is
-  more than that of positions, 1.
+  Points of bridges between partners and the drift there. What is learned has the variance spread^2 s/(1-s)
+  about its mean, which weights make up for, as far as it is more than that of positions, 1.
 */
 static void draw(void *context, int64_t step, int64_t *rows)
 {
-  lesson          *l     = context;
+  lesson           *l    = context;
   fare_learn_batch *from = l->batch[0], *to = l->batch[1];
 
-  for (int end = 0; end < 2; end++) fare_learn_batch_draw(l->batch[end], l->rows[end], l->stream, (uint64_t)step);
+  for (int end = 0; end < 2; end++)
+    fare_learn_batch_draw(l->batch[end], l->rows[end], l->stream, (uint64_t)step);
   fare_learn_batch_normals(from, l->stream, (uint64_t)step, DRAW_TIME, l->s);
   for (int64_t i = 0; i < from->count; i++) l->s[i] = (float)(LAST * 0.5 * erfc(-(double)l->s[i] / sqrt(2)));
   for (int axis = 0; axis < l->dim; axis++) {
     fare_learn_batch_normals(from, l->stream, (uint64_t)step, DRAW_NOISE + (uint32_t)axis, l->xi[axis]);
     for (int64_t i = 0; i < from->count; i++) {
-      const double s = l->s[i], spread = fare_schrodinger_spread(l->sampler, from->group[i], axis), xi = l->xi[axis][i];
-      const double z0 = from->x[axis][i], z1 = (l->mean[1][axis] - l->mean[0][axis] + l->sd[1][axis] * to->x[axis][i]) / l->sd[0][axis];
+      const double s = l->s[i], spread = fare_schrodinger_spread(l->sampler, from->group[i], axis),
+                   xi = l->xi[axis][i];
+      const double z0 = from->x[axis][i],
+                   z1 =
+                     (l->mean[1][axis] - l->mean[0][axis] + l->sd[1][axis] * to->x[axis][i]) / l->sd[0][axis];
 
       l->z[axis][i]      = (float)((1 - s) * z0 + s * z1 + spread * sqrt(s * (1 - s)) * xi);
       l->target[axis][i] = (float)(z1 - z0 - spread * sqrt(s / (1 - s)) * xi);
@@ -204,12 +229,13 @@ static void draw(void *context, int64_t step, int64_t *rows)
 
 static void inputs(void *context, int64_t first, int n, float input[])
 {
-  lesson      *l = context;
+  lesson      *l               = context;
   const float *z[FARE_DIM_MAX] = {NULL};
 
   for (int axis = 0; axis < l->dim; axis++) z[axis] = l->z[axis] + first;
   fare_schrodinger_places(l->sampler, n, z, input);
-  fare_schrodinger_chords(l->sampler, n, l->batch[0]->group + first, l->s + first, FARE_BLOCK, input + fare_schrodinger_place_inputs(l->sampler) * FARE_BLOCK);
+  fare_schrodinger_chords(l->sampler, n, l->batch[0]->group + first, l->s + first, FARE_BLOCK,
+    input + fare_schrodinger_place_inputs(l->sampler) * FARE_BLOCK);
 }
 
 static double loss(void *context, int64_t first, int n, const float output[], float d_output[])
@@ -224,7 +250,8 @@ static double loss(void *context, int64_t first, int n, const float output[], fl
 
       l->weight[i] = (float)(batch->weight[i] / (1 + spread * spread * s / (1 - s)));
     }
-    sum += fare_generative_loss(n, l->weight + first, l->target[axis] + first, output + (size_t)axis * FARE_BLOCK, d_output + (size_t)axis * FARE_BLOCK);
+    sum += fare_generative_loss(n, l->weight + first, l->target[axis] + first,
+      output + (size_t)axis * FARE_BLOCK, d_output + (size_t)axis * FARE_BLOCK);
   }
   return sum;
 }

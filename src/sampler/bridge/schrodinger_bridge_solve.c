@@ -1,4 +1,6 @@
-/* The oracle: bridges between exact densities, each by one rank, their masses at all snapshots on every rank. */
+/*
+  The oracle: bridges between exact densities, each by one rank, their masses at all snapshots on every rank.
+*/
 #include "bridge.h"
 #include "schrodinger_bridge.h"
 
@@ -27,28 +29,37 @@ static PetscErrorCode mean_diffusion(fare_sampler *sampler, const fare_training_
       }
       if (!(mass[n] > 0)) continue;
       fare_system_diffusion(sampler->system, times->times[k], 1, at, to);
-      for (int axis = 0; axis < grid->dim; axis++) b->D[axis] += mass[n] * D[axis] * b->noise * b->noise / times->count;
+      for (int axis = 0; axis < grid->dim; axis++)
+        b->D[axis] += mass[n] * D[axis] * b->noise * b->noise / times->count;
     }
   }
   PetscFunctionReturn(0);
 }
 
 /* The bridge after training time k (the last one has no other end), with the snapshots that lie in it. */
-static PetscErrorCode solve_one(fare_sampler *sampler, const fare_system *reference, int k, fare_bridge_result *result)
+static PetscErrorCode solve_one(
+  fare_sampler *sampler, const fare_system *reference, int k, fare_bridge_result *result)
 {
   fare_schrodinger     *b     = sampler->state;
   const fare_densities *exact = sampler->exact;
-  const PetscInt64      first = fare_densities_find(exact, b->times[k]), last = k + 1 < b->count ? fare_densities_find(exact, b->times[k + 1]) : exact->count;
-  const int             count = (int)(last - first) - 1;
-  const fare_bridge     bridge = {
-        .grid = exact->grid, .reference = reference, .start = b->times[k], .end = k + 1 < b->count ? b->times[k + 1] : exact->times[exact->count - 1],
-        .p0 = exact->masses[first], .p1 = k + 1 < b->count ? exact->masses[last] : NULL,
-        .steps = b->fit_steps, .iterations = b->fit_rounds, .tolerance = b->tolerance};
+  const PetscInt64      first = fare_densities_find(exact, b->times[k]),
+                   last       = k + 1 < b->count ? fare_densities_find(exact, b->times[k + 1]) : exact->count;
+  const int         count     = (int)(last - first) - 1;
+  const fare_bridge bridge    = {.grid = exact->grid,
+       .reference                      = reference,
+       .start                          = b->times[k],
+       .end                            = k + 1 < b->count ? b->times[k + 1] : exact->times[exact->count - 1],
+       .p0                             = exact->masses[first],
+       .p1                             = k + 1 < b->count ? exact->masses[last] : NULL,
+       .steps                          = b->fit_steps,
+       .iterations                     = b->fit_rounds,
+       .tolerance                      = b->tolerance};
 
   PetscFunctionBeginUser;
   PetscCall(PetscArraycpy(b->masses[first], exact->masses[first], b->cells));
   *result = (fare_bridge_result){0};
-  if (bridge.end > bridge.start) PetscCall(fare_bridge_solve(&bridge, count, exact->times + first + 1, b->masses + first + 1, result));
+  if (bridge.end > bridge.start)
+    PetscCall(fare_bridge_solve(&bridge, count, exact->times + first + 1, b->masses + first + 1, result));
   PetscFunctionReturn(0);
 }
 
@@ -72,7 +83,8 @@ static PetscErrorCode solve_mine(fare_sampler *sampler, const fare_system *refer
     PetscCall(solve_one(sampler, reference, k, &result));
     b->entropy[k]  = result.entropy;
     b->mismatch[k] = result.mismatch;
-    snprintf(note, sizeof note, "%lld rounds, ends met to %.1e", (long long)result.iterations, result.mismatch);
+    snprintf(
+      note, sizeof note, "%lld rounds, ends met to %.1e", (long long)result.iterations, result.mismatch);
     fare_progress_update(&progress, k + 1, note);
   }
   fare_progress_end(&progress);
@@ -98,7 +110,7 @@ static PetscErrorCode share(fare_sampler *sampler)
 
 static void report(const fare_sampler *sampler)
 {
-  const fare_schrodinger *b = sampler->state;
+  const fare_schrodinger *b   = sampler->state;
   double                  sum = 0, most = 0, worst = 0;
 
   for (int k = 0; k + 1 < b->count; k++) {
@@ -106,14 +118,18 @@ static void report(const fare_sampler *sampler)
     most  = PetscMax(most, b->entropy[k]);
     worst = PetscMax(worst, b->mismatch[k]);
   }
-  fare_log("bridges of %s: relative entropy to the reference %.6g nats over all %d, at most %.4g in one; ends met to %.1e", sampler->name, sum, b->count - 1, most, worst);
-  if (worst > b->tolerance) fare_warn("bridges of %s meet their ends to %.1e only, not %.1e, in %lld rounds", sampler->name, worst, b->tolerance, (long long)b->fit_rounds);
+  fare_log("bridges of %s: relative entropy to the reference %.6g nats over all %d, at most %.4g in one; "
+           "ends met to %.1e",
+    sampler->name, sum, b->count - 1, most, worst);
+  if (worst > b->tolerance)
+    fare_warn("bridges of %s meet their ends to %.1e only, not %.1e, in %lld rounds", sampler->name, worst,
+      b->tolerance, (long long)b->fit_rounds);
 }
 
 PetscErrorCode fare_schrodinger_solve(fare_sampler *sampler, const fare_training_set *times)
 {
-  fare_schrodinger     *b     = sampler->state;
-  const fare_densities *exact = sampler->exact;
+  fare_schrodinger     *b        = sampler->state;
+  const fare_densities *exact    = sampler->exact;
   fare_system          *brownian = NULL;
   PetscErrorCode        code;
 
@@ -122,7 +138,8 @@ PetscErrorCode fare_schrodinger_solve(fare_sampler *sampler, const fare_training
   for (PetscInt64 i = 0; i < b->snapshots; i++) PetscCall(PetscMalloc1(b->cells, &b->masses[i]));
   PetscCall(fare_generative_scale_exact(sampler, times));
   PetscCall(mean_diffusion(sampler, times));
-  if (b->reference == FARE_REFERENCE_BROWNIAN) PetscCall(fare_bridge_brownian(exact->grid->dim, b->D, &brownian));
+  if (b->reference == FARE_REFERENCE_BROWNIAN)
+    PetscCall(fare_bridge_brownian(exact->grid->dim, b->D, &brownian));
   code = solve_mine(sampler, brownian ? brownian : sampler->system);
   PetscCall(fare_system_destroy(&brownian));
   PetscCall(fare_error_agree(sampler->comm, code));

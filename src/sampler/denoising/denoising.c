@@ -5,7 +5,10 @@
 #include <math.h>
 #include <string.h>
 
-/* The inputs of the network: u per axis, octaves of y per axis, then those that all particles of a block share: ln sigma and t. */
+/*
+  The inputs of the network: u per axis, octaves of y per axis, then those that all particles of a block
+  share: ln sigma and t.
+*/
 static int position_inputs(const fare_generative *g, int dim)
 {
   return dim * (1 + 2 * (int)g->octaves);
@@ -19,10 +22,13 @@ PetscErrorCode fare_denoising_setup(fare_sampler *sampler)
 {
   fare_denoising  *d   = sampler->state;
   fare_generative *g   = &d->common;
-  const int        dim = fare_system_dimension(sampler->system), inputs = position_inputs(g, dim) + noise_inputs(d) + fare_generative_time_inputs(g);
+  const int        dim = fare_system_dimension(sampler->system),
+            inputs     = position_inputs(g, dim) + noise_inputs(d) + fare_generative_time_inputs(g);
 
   PetscFunctionBeginUser;
-  if (d->sigma_min >= d->sigma_max) FARE_FAIL(FARE_ERR_INPUT, "ensemble %s (%s): sigma_min %g must be below sigma_max %g", sampler->name, sampler->type->name, d->sigma_min, d->sigma_max);
+  if (d->sigma_min >= d->sigma_max)
+    FARE_FAIL(FARE_ERR_INPUT, "ensemble %s (%s): sigma_min %g must be below sigma_max %g", sampler->name,
+      sampler->type->name, d->sigma_min, d->sigma_max);
   PetscCall(fare_learn_network(&g->learn, inputs, dim, fare_sampler_stream(sampler, "weights"), &g->network));
   PetscFunctionReturn(0);
 }
@@ -31,8 +37,9 @@ PetscErrorCode fare_denoising_setup(fare_sampler *sampler)
 typedef struct {
   const fare_denoising *d;
   fare_lesson           rows;
-  float                *sigma, *level, *e[FARE_DIM_MAX];              /* of the batch's rows; sigma as its normal until levels are made */
-  float                 target[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED; /* of the tile */
+  /* of the batch's rows; sigma as its normal until levels are made */
+  float *sigma, *level, *e[FARE_DIM_MAX];
+  float  target[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED; /* of the tile */
 } lesson;
 
 enum { DRAW_SIGMA = 1, DRAW_NOISE };
@@ -48,7 +55,8 @@ static void draw_noise(lesson *l, uint64_t step)
       block = batch->number[i] / FARE_BLOCK;
       l->d->noise(l->d, l->rows.dim, l->rows.stream, (uint64_t)block, step, DRAW_NOISE, e);
     }
-    for (int axis = 0; axis < l->rows.dim; axis++) l->e[axis][i] = (float)e[axis][batch->number[i] % FARE_BLOCK];
+    for (int axis = 0; axis < l->rows.dim; axis++)
+      l->e[axis][i] = (float)e[axis][batch->number[i] % FARE_BLOCK];
   }
 }
 
@@ -61,8 +69,12 @@ static void draw(void *context, int64_t step, int64_t *rows)
   fare_learn_batch_normals(l->rows.batch, l->rows.stream, (uint64_t)step, DRAW_SIGMA, l->sigma);
   draw_noise(l, (uint64_t)step);
   *rows = l->rows.batch->count;
-  if (d->predicts_noise) fare_denoising_levels_even((int)*rows, d->beta_min, d->beta_max, d->sigma_min, d->sigma_max, l->sigma, l->sigma, l->level);
-  else fare_denoising_levels((int)*rows, d->p_mean, d->p_std, d->sigma_min, d->sigma_max, l->sigma, l->sigma, l->level);
+  if (d->predicts_noise)
+    fare_denoising_levels_even(
+      (int)*rows, d->beta_min, d->beta_max, d->sigma_min, d->sigma_max, l->sigma, l->sigma, l->level);
+  else
+    fare_denoising_levels(
+      (int)*rows, d->p_mean, d->p_std, d->sigma_min, d->sigma_max, l->sigma, l->sigma, l->level);
 }
 
 static void inputs(void *context, int64_t first, int n, float input[])
@@ -73,7 +85,8 @@ static void inputs(void *context, int64_t first, int n, float input[])
   float                 *to = input + (size_t)l->rows.dim * FARE_BLOCK;
 
   for (int axis = 0; axis < l->rows.dim; axis++) {
-    fare_denoising_corrupt(n, l->sigma + first, l->rows.batch->x[axis] + first, l->e[axis] + first, y, input + (size_t)axis * FARE_BLOCK, l->target[axis]);
+    fare_denoising_corrupt(n, l->sigma + first, l->rows.batch->x[axis] + first, l->e[axis] + first, y,
+      input + (size_t)axis * FARE_BLOCK, l->target[axis]);
     if (l->d->predicts_noise) memcpy(l->target[axis], l->e[axis] + first, (size_t)n * sizeof(float));
     fare_learn_octaves((int)g->octaves, g->frequency, n, y, l->sigma + first, FARE_BLOCK, to);
     to += (size_t)(2 * g->octaves) * FARE_BLOCK;
@@ -88,7 +101,8 @@ static double loss(void *context, int64_t first, int n, const float output[], fl
   double  sum = 0;
 
   for (int axis = 0; axis < l->rows.dim; axis++) {
-    sum += fare_generative_loss(n, l->rows.batch->weight + first, l->target[axis], output + (size_t)axis * FARE_BLOCK, d_output + (size_t)axis * FARE_BLOCK);
+    sum += fare_generative_loss(n, l->rows.batch->weight + first, l->target[axis],
+      output + (size_t)axis * FARE_BLOCK, d_output + (size_t)axis * FARE_BLOCK);
   }
   return sum;
 }
@@ -107,7 +121,8 @@ PetscErrorCode fare_denoising_train(fare_sampler *sampler, const fare_training_s
     PetscFunctionReturn(0);
   }
   PetscCall(PetscMalloc2(size, &l.sigma, size, &l.level));
-  for (int axis = 0; axis < fare_system_dimension(sampler->system); axis++) PetscCall(PetscMalloc1(size, &l.e[axis]));
+  for (int axis = 0; axis < fare_system_dimension(sampler->system); axis++)
+    PetscCall(PetscMalloc1(size, &l.e[axis]));
   code = fare_lesson_begin(sampler, data, &l.rows);
   if (!code) code = fare_generative_learn(sampler, &problem);
   PetscCall(fare_lesson_end(&l.rows));
@@ -139,11 +154,16 @@ static PetscErrorCode journey_begin(fare_sampler *sampler, double t, int dim, jo
   const double          first = pow(d->sigma_max, 1 / d->rho), last = pow(d->sigma_min, 1 / d->rho);
 
   PetscFunctionBeginUser;
-  *j        = (journey){.d = d, .mode = sampler->mode, .dim = dim, .common = noise_inputs(d) + fare_generative_time_inputs(&d->common)};
+  *j        = (journey){.d = d,
+           .mode           = sampler->mode,
+           .dim            = dim,
+           .common         = noise_inputs(d) + fare_generative_time_inputs(&d->common)};
   j->latent = fare_sampler_stream(sampler, "latent");
   j->churn  = fare_sampler_stream(sampler, "churn");
-  PetscCall(PetscMalloc3((size_t)d->sampling_steps + 1, &j->sigma, (size_t)j->common, &j->shared, (size_t)position_inputs(&d->common, dim) * FARE_BLOCK, &j->input));
-  for (PetscInt64 i = 0; i < d->sampling_steps; i++) j->sigma[i] = pow(first + (double)i / (double)(d->sampling_steps - 1) * (last - first), d->rho);
+  PetscCall(PetscMalloc3((size_t)d->sampling_steps + 1, &j->sigma, (size_t)j->common, &j->shared,
+    (size_t)position_inputs(&d->common, dim) * FARE_BLOCK, &j->input));
+  for (PetscInt64 i = 0; i < d->sampling_steps; i++)
+    j->sigma[i] = pow(first + (double)i / (double)(d->sampling_steps - 1) * (last - first), d->rho);
   j->sigma[d->sampling_steps] = 0;
   fare_generative_time(sampler, t, j->shared + noise_inputs(d));
   if (j->mode != FARE_LEARNED) PetscCall(fare_posterior_begin(sampler, d->augmented, t));
@@ -160,12 +180,13 @@ static PetscErrorCode journey_end(journey *j)
 /* F at noise level sigma, of the network. */
 static void ask_network(journey *j, double sigma, const fare_place u, fare_place F)
 {
-  const fare_denoising  *d     = j->d;
-  const fare_generative *g     = &d->common;
-  const double           wide  = sqrt(1 + sigma * sigma);
-  const float            level = (float)PetscMin(1, 2 * log(sigma / d->sigma_min) / log(d->sigma_max / d->sigma_min) - 1);
-  float                  y[FARE_BLOCK] FARE_ALIGNED, spread[FARE_BLOCK] FARE_ALIGNED;
-  float                 *to = j->input + (size_t)j->dim * FARE_BLOCK;
+  const fare_denoising  *d    = j->d;
+  const fare_generative *g    = &d->common;
+  const double           wide = sqrt(1 + sigma * sigma);
+  const float            level =
+    (float)PetscMin(1, 2 * log(sigma / d->sigma_min) / log(d->sigma_max / d->sigma_min) - 1);
+  float  y[FARE_BLOCK] FARE_ALIGNED, spread[FARE_BLOCK] FARE_ALIGNED;
+  float *to = j->input + (size_t)j->dim * FARE_BLOCK;
 
   for (int i = 0; i < FARE_BLOCK; i++) spread[i] = (float)sigma;
   for (int axis = 0; axis < j->dim; axis++) {
@@ -186,7 +207,7 @@ static void ask_network(journey *j, double sigma, const fare_place u, fare_place
 static void ask_posterior(const journey *j, double sigma, const fare_place u, fare_place F)
 {
   const double wide = sqrt(1 + sigma * sigma);
-  fare_place   y FARE_ALIGNED, mean FARE_ALIGNED;
+  fare_place y FARE_ALIGNED, mean FARE_ALIGNED;
 
   for (int axis = 0; axis < j->dim; axis++) fare_generative_scale((float)wide, u[axis], y[axis]);
   fare_posterior_mean(j->d->common.posterior, y, mean);
@@ -202,8 +223,10 @@ static PetscErrorCode ask(journey *j, double sigma, const party *p, fare_place u
   PetscFunctionBeginUser;
   if (j->mode != FARE_LEARNED) PetscCall(fare_posterior_level(j->d->common.posterior, sigma));
   for (int64_t b = 0; b < p->count; b++) {
-    if (j->mode != FARE_LEARNED) ask_posterior(j, sigma, u[b], F[b]);
-    else ask_network(j, sigma, u[b], F[b]);
+    if (j->mode != FARE_LEARNED)
+      ask_posterior(j, sigma, u[b], F[b]);
+    else
+      ask_network(j, sigma, u[b], F[b]);
   }
   PetscFunctionReturn(0);
 }
@@ -212,19 +235,24 @@ static PetscErrorCode ask(journey *j, double sigma, const party *p, fare_place u
 static double stir(const journey *j, uint64_t advance, PetscInt64 step, double sigma, const party *p)
 {
   const double raised = sigma * (1 + PetscMin(j->d->churn / (double)j->d->sampling_steps, sqrt(2) - 1));
-  const float  keep = (float)sqrt((1 + sigma * sigma) / (1 + raised * raised)), add = (float)sqrt((raised * raised - sigma * sigma) / (1 + raised * raised));
-  double       z[FARE_BLOCK] FARE_ALIGNED;
+  const float  keep   = (float)sqrt((1 + sigma * sigma) / (1 + raised * raised)),
+              add     = (float)sqrt((raised * raised - sigma * sigma) / (1 + raised * raised));
+  double z[FARE_BLOCK] FARE_ALIGNED;
 
   for (int64_t b = 0; b < p->count; b++) {
     for (int axis = 0; axis < j->dim; axis++) {
-      fare_random_normals(j->churn, (uint64_t)(p->first + b), advance * (uint64_t)j->d->sampling_steps + (uint64_t)step, (uint32_t)axis, z);
+      fare_random_normals(j->churn, (uint64_t)(p->first + b),
+        advance * (uint64_t)j->d->sampling_steps + (uint64_t)step, (uint32_t)axis, z);
       fare_generative_mix(keep, add, p->u[b][axis], z, p->u[b][axis]);
     }
   }
   return raised;
 }
 
-/* Pure noise: u = y/sqrt(1 + sigma_max^2), where y is noise of the largest level on data of mean 0; normal noise is given the variance of the data, too. */
+/*
+  Pure noise: u = y/sqrt(1 + sigma_max^2), where y is noise of the largest level on data of mean 0; normal
+  noise is given the variance of the data, too.
+*/
 static void begin_party(const journey *j, uint64_t advance, const party *p)
 {
   const double sigma = j->d->sigma_max;
@@ -234,7 +262,8 @@ static void begin_party(const journey *j, uint64_t advance, const party *p)
   for (int64_t b = 0; b < p->count; b++) {
     memset(p->u[b], 0, sizeof p->u[b]);
     j->d->noise(j->d, j->dim, j->latent, (uint64_t)(p->first + b), advance, 0, e);
-    for (int axis = 0; axis < j->dim; axis++) fare_generative_mix(0, scale, p->u[b][axis], e[axis], p->u[b][axis]);
+    for (int axis = 0; axis < j->dim; axis++)
+      fare_generative_mix(0, scale, p->u[b][axis], e[axis], p->u[b][axis]);
   }
 }
 
@@ -246,22 +275,26 @@ static PetscErrorCode travel(journey *j, uint64_t advance, const party *p)
   PetscFunctionBeginUser;
   begin_party(j, advance, p);
   for (PetscInt64 i = 0; i < d->sampling_steps; i++) {
-    const double next  = j->sigma[i + 1];
-    const double sigma = d->stochastic && i > 0 && next > 0 ? stir(j, advance, i, j->sigma[i], p) : j->sigma[i];
-    const float  h     = (float)(atan(sigma) - atan(next));
-    fare_place  *to    = next > 0 ? p->v : p->u;
+    const double next = j->sigma[i + 1];
+    const double sigma =
+      d->stochastic && i > 0 && next > 0 ? stir(j, advance, i, j->sigma[i], p) : j->sigma[i];
+    const float h  = (float)(atan(sigma) - atan(next));
+    fare_place *to = next > 0 ? p->v : p->u;
 
     PetscCall(ask(j, sigma, p, p->u, p->F));
     for (int64_t b = 0; b < p->count; b++) {
-      for (int axis = 0; axis < j->dim; axis++) fare_generative_euler(h, p->u[b][axis], p->F[b][axis], to[b][axis]);
+      for (int axis = 0; axis < j->dim; axis++)
+        fare_generative_euler(h, p->u[b][axis], p->F[b][axis], to[b][axis]);
     }
     if (next <= 0) break;
     for (int64_t b = 0; b < p->count; b++) {
-      for (int axis = 0; axis < j->dim; axis++) fare_generative_euler(h / 2, p->u[b][axis], p->F[b][axis], p->u[b][axis]);
+      for (int axis = 0; axis < j->dim; axis++)
+        fare_generative_euler(h / 2, p->u[b][axis], p->F[b][axis], p->u[b][axis]);
     }
     PetscCall(ask(j, next, p, p->v, p->F));
     for (int64_t b = 0; b < p->count; b++) {
-      for (int axis = 0; axis < j->dim; axis++) fare_generative_euler(h / 2, p->u[b][axis], p->F[b][axis], p->u[b][axis]);
+      for (int axis = 0; axis < j->dim; axis++)
+        fare_generative_euler(h / 2, p->u[b][axis], p->F[b][axis], p->u[b][axis]);
     }
   }
   PetscFunctionReturn(0);
@@ -287,7 +320,8 @@ PetscErrorCode fare_denoising_advance(fare_sampler *sampler, double t, fare_ense
   PetscCall(PetscFree3(p.u, p.v, p.F));
   PetscCall(journey_end(&j));
   d->common.advances++;
-  if (sampler->mode == FARE_LEARNED) sampler->cost.network_evaluations += ensemble->local * (2 * d->sampling_steps - 1);
+  if (sampler->mode == FARE_LEARNED)
+    sampler->cost.network_evaluations += ensemble->local * (2 * d->sampling_steps - 1);
   PetscFunctionReturn(0);
 }
 
@@ -297,6 +331,7 @@ PetscErrorCode fare_denoising_expect(fare_sampler *sampler, int64_t particles, f
 
   PetscFunctionBeginUser;
   if (sampler->mode != FARE_LEARNED) PetscFunctionReturn(0);
-  cost->network_evaluations += d->common.learn.steps * d->common.learn.batch + particles * (2 * d->sampling_steps - 1) * sampler->schedule.count;
+  cost->network_evaluations += d->common.learn.steps * d->common.learn.batch +
+    particles * (2 * d->sampling_steps - 1) * sampler->schedule.count;
   PetscFunctionReturn(0);
 }

@@ -1,9 +1,11 @@
 /*
-  Score-based diffusion, conditioned on the physical time t: a network learns to take normal noise out of particles of all training times, and new particles of any time are
-  made out of noise. Generative time is the noise level sigma, kept apart from t.
+  Score-based diffusion, conditioned on the physical time t: a network learns to take normal noise out of
+  particles of all training times, and new particles of any time are made out of noise. Generative time is the
+  noise level sigma, kept apart from t.
 
-  Two parametrisations of one flow, drawn from in the same way: `edm` predicts what is preconditioned, at levels that are lognormal in training; `vp` predicts the noise, at
-  levels of the variance-preserving process, x_tau = exp(-B/2) x + sqrt(1 - exp(-B)) e with tau even in (0, 1): sigma^2 = exp(B) - 1.
+  Two parametrisations of one flow, drawn from in the same way: `edm` predicts what is preconditioned, at
+  levels that are lognormal in training; `vp` predicts the noise, at levels of the variance-preserving
+  process, x_tau = exp(-B/2) x + sqrt(1 - exp(-B)) e with tau even in (0, 1): sigma^2 = exp(B) - 1.
 */
 #include "denoising.h"
 
@@ -22,25 +24,33 @@ typedef struct {
 } diffusion;
 
 /*
-  Defaults from short trainings on the driven Prinz potential, two seeds each, D(truth||drawn) over 256 bins where exact draws have 0.0025: as they
-  stand 0.0038; two layers 0.0046; no octaves of the position 0.0052; a fifth octave of t 0.0040; 4 of t or 6 of the position no different
-  from these; width 96 0.0035 for twice the time. sigma_max is large because all times begin from one normal, off by the data's mean over sigma_max.
+  Defaults from short trainings on the driven Prinz potential, two seeds each, D(truth||drawn) over 256 bins
+  where exact draws have 0.0025: as they stand 0.0038; two layers 0.0046; no octaves of the position 0.0052; a
+  fifth octave of t 0.0040; 4 of t or 6 of the position no different from these; width 96 0.0035 for twice the
+  time. sigma_max is large because all times begin from one normal, off by the data's mean over sigma_max.
 */
 static const fare_field fields[] = {
   FARE_GENERATIVE_FIELDS(diffusion, denoising.common, "64", "3", "10000", "4096", "4e-3", "5", "3"),
   FARE_DENOISING_FIELDS(diffusion, denoising, "1.4"),
-  {"parametrisation", FARE_CHOICE, offsetof(diffusion, parametrisation), "edm", 0, 0, parametrisations, "", "what the network predicts, and at which levels it learns; vp sets sigma_min and sigma_max by its betas"},
-  {"beta_min", FARE_REAL, offsetof(diffusion, denoising.beta_min), "0.1", 1e-6, 1e3, NULL, "", "vp: rate of noise at tau = 0"},
-  {"beta_max", FARE_REAL, offsetof(diffusion, denoising.beta_max), "20", 1, 1e3, NULL, "", "vp: rate of noise at tau = 1"},
-  {"solver", FARE_CHOICE, offsetof(diffusion, solver), "ode", 0, 0, solvers, "", "the probability-flow equation, or the same with noise added before each step"},
-  {"churn", FARE_REAL, offsetof(diffusion, denoising.churn), "20", 0, 1e4, NULL, "", "sde: relative rise of the noise level by added noise, over all steps (at most 0.41 in each)"},
+  {"parametrisation", FARE_CHOICE, offsetof(diffusion, parametrisation), "edm", 0, 0, parametrisations, "",
+    "what the network predicts, and at which levels it learns; vp sets sigma_min and sigma_max by its betas"},
+  {"beta_min", FARE_REAL, offsetof(diffusion, denoising.beta_min), "0.1", 1e-6, 1e3, NULL, "",
+    "vp: rate of noise at tau = 0"},
+  {"beta_max", FARE_REAL, offsetof(diffusion, denoising.beta_max), "20", 1, 1e3, NULL, "",
+    "vp: rate of noise at tau = 1"},
+  {"solver", FARE_CHOICE, offsetof(diffusion, solver), "ode", 0, 0, solvers, "",
+    "the probability-flow equation, or the same with noise added before each step"},
+  {"churn", FARE_REAL, offsetof(diffusion, denoising.churn), "20", 0, 1e4, NULL, "",
+    "sde: relative rise of the noise level by added noise, over all steps (at most 0.41 in each)"},
   FARE_FIELDS_END,
 };
 
-static void noise(const fare_denoising *d, int dim, fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double e[FARE_DIM_MAX][FARE_BLOCK])
+static void noise(const fare_denoising *d, int dim, fare_stream stream, uint64_t block, uint64_t step,
+  uint32_t draw, double e[FARE_DIM_MAX][FARE_BLOCK])
 {
   (void)d;
-  for (int axis = 0; axis < dim; axis++) fare_random_normals(stream, block, step, draw + (uint32_t)axis, e[axis]);
+  for (int axis = 0; axis < dim; axis++)
+    fare_random_normals(stream, block, step, draw + (uint32_t)axis, e[axis]);
 }
 
 static double vp_level(const fare_denoising *d, double tau)
@@ -70,7 +80,7 @@ const fare_sampler_type fare_sampler_diffusion = {
   .summary   = "score-based diffusion conditioned on time: particles made out of noise by a network",
   .reference = "Song et al., arXiv 2011.13456 (2020); Karras et al., arXiv 2206.00364 (2022)",
   .family    = FARE_GENERATIVE,
-  .walls      = FARE_WALLS_FOLDED,
+  .walls     = FARE_WALLS_FOLDED,
   .size      = sizeof(diffusion),
   .modes     = FARE_ORACLE | FARE_EMPIRICAL,
   .fields    = fields,

@@ -1,8 +1,11 @@
 /*
-  Poisson flow (PFGM++), conditioned on the physical time t: particles of dimension N are charges in N + D dimensions, and new ones follow their field lines from far away. It is
-  diffusion with another noise, of density ~ (|e|^2 + r^2)^(-(N + D)/2) at r = sigma sqrt(D), whose heavy tails make the field less sharp; D -> infinity is diffusion.
+  Poisson flow (PFGM++), conditioned on the physical time t: particles of dimension N are charges in N + D
+  dimensions, and new ones follow their field lines from far away. It is diffusion with another noise, of
+  density ~ (|e|^2 + r^2)^(-(N + D)/2) at r = sigma sqrt(D), whose heavy tails make the field less sharp; D ->
+  infinity is diffusion.
 
-  The reference code clips the beta variate behind the noise to [1e-3, 1 - 1e-3], which at N = 1 and D = 128 changes 28% of all draws. Here it is exact.
+  The reference code clips the beta variate behind the noise to [1e-3, 1 - 1e-3], which at N = 1 and D = 128
+  changes 28% of all draws. Here it is exact.
 */
 #include "poisson_flow.h"
 
@@ -16,11 +19,13 @@ typedef struct {
 static const fare_field fields[] = {
   FARE_GENERATIVE_FIELDS(poisson_flow, denoising.common, "64", "3", "10000", "4096", "4e-3", "5", "3"),
   FARE_DENOISING_FIELDS(poisson_flow, denoising, "1.4"),
-  {"dimensions", FARE_INTEGER, offsetof(poisson_flow, dimensions), "32", 1, 1e6, NULL, "", "D, the dimensions added to those of the system: few make tails heavy, many make it diffusion"},
+  {"dimensions", FARE_INTEGER, offsetof(poisson_flow, dimensions), "32", 1, 1e6, NULL, "",
+    "D, the dimensions added to those of the system: few make tails heavy, many make it diffusion"},
   FARE_FIELDS_END,
 };
 
-static void noise(const fare_denoising *d, int dim, fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double e[FARE_DIM_MAX][FARE_BLOCK])
+static void noise(const fare_denoising *d, int dim, fare_stream stream, uint64_t block, uint64_t step,
+  uint32_t draw, double e[FARE_DIM_MAX][FARE_BLOCK])
 {
   fare_poisson_noise(dim, d->augmented, stream, block, step, draw, e);
 }
@@ -41,7 +46,7 @@ const fare_sampler_type fare_sampler_poisson_flow = {
   .summary   = "Poisson flow conditioned on time: particles follow field lines of charges in more dimensions",
   .reference = "Xu et al., arXiv 2209.11178 (2022); Xu et al. (PFGM++), arXiv 2302.04265 (2023)",
   .family    = FARE_GENERATIVE,
-  .walls      = FARE_WALLS_FOLDED,
+  .walls     = FARE_WALLS_FOLDED,
   .size      = sizeof(poisson_flow),
   .modes     = FARE_ORACLE | FARE_EMPIRICAL,
   .fields    = fields,

@@ -5,11 +5,13 @@
 
 #define ALIGNED __attribute__((aligned(64)))
 
-void fare_poisson_gammas(double shape, fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double gamma[FARE_BLOCK])
+void fare_poisson_gammas(
+  double shape, fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double gamma[FARE_BLOCK])
 {
   const double d = (shape < 1 ? shape + 1 : shape) - 1. / 3, c = 1 / sqrt(9 * d);
-  double       z[FARE_BLOCK] ALIGNED, u[FARE_BLOCK] ALIGNED, candidate[FARE_BLOCK] ALIGNED, excess[FARE_BLOCK] ALIGNED;
-  int          wanted[FARE_BLOCK], left = FARE_BLOCK;
+  double       z[FARE_BLOCK] ALIGNED, u[FARE_BLOCK] ALIGNED, candidate[FARE_BLOCK] ALIGNED,
+    excess[FARE_BLOCK] ALIGNED;
+  int wanted[FARE_BLOCK], left = FARE_BLOCK;
 
   for (int i = 0; i < FARE_BLOCK; i++) wanted[i] = 1;
   for (uint32_t attempt = 0; left; attempt++) {
@@ -34,11 +36,13 @@ void fare_poisson_gammas(double shape, fare_stream stream, uint64_t block, uint6
   for (int i = 0; i < FARE_BLOCK; i++) gamma[i] *= pow(u[i], 1 / shape);
 }
 
-void fare_poisson_noise(int dim, int augmented, fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double e[FARE_DIM_MAX][FARE_BLOCK])
+void fare_poisson_noise(int dim, int augmented, fare_stream stream, uint64_t block, uint64_t step,
+  uint32_t draw, double e[FARE_DIM_MAX][FARE_BLOCK])
 {
   double gamma[FARE_BLOCK] ALIGNED;
 
-  for (int axis = 0; axis < dim; axis++) fare_random_normals(stream, block, step, draw + (uint32_t)axis, e[axis]);
+  for (int axis = 0; axis < dim; axis++)
+    fare_random_normals(stream, block, step, draw + (uint32_t)axis, e[axis]);
   fare_poisson_gammas(0.5 * augmented, stream, block, step, draw + (uint32_t)dim, gamma);
   for (int axis = 0; axis < dim; axis++) {
 #pragma omp simd

@@ -1,7 +1,8 @@
 /*
-  An energy-based model of snapshots: what one gets who learns "the equilibrium" from data of a driven system. Static, it is one energy E(x) for the particles of all
-  training times together and says the same at every time; conditioned, E(x,t). Drawn from by Markov chains on the energy that go on from snapshot to snapshot, with
-  local steps and jumps as the sampler `boltzmann` makes on the potential.
+  An energy-based model of snapshots: what one gets who learns "the equilibrium" from data of a driven system.
+  Static, it is one energy E(x) for the particles of all training times together and says the same at every
+  time; conditioned, E(x,t). Drawn from by Markov chains on the energy that go on from snapshot to snapshot,
+  with local steps and jumps as the sampler `boltzmann` makes on the potential.
 */
 #include "energy_model.h"
 
@@ -15,11 +16,15 @@ typedef struct {
 
 static const fare_field fields[] = {
   FARE_ENERGY_MODEL_FIELDS(ebm, model, "4000", "4096", "1", "0.01"),
-  {"conditioned", FARE_BOOLEAN, offsetof(ebm, conditioned), "false", 0, 0, NULL, "", "an energy of its own at every time, in place of one for all"},
-  {"burn_in", FARE_INTEGER, offsetof(ebm, burn_in), "200", 1, 1e6, NULL, "", "sweeps at the first snapshot, from a normal; each a local step and a jump"},
+  {"conditioned", FARE_BOOLEAN, offsetof(ebm, conditioned), "false", 0, 0, NULL, "",
+    "an energy of its own at every time, in place of one for all"},
+  {"burn_in", FARE_INTEGER, offsetof(ebm, burn_in), "200", 1, 1e6, NULL, "",
+    "sweeps at the first snapshot, from a normal; each a local step and a jump"},
   {"sweeps", FARE_INTEGER, offsetof(ebm, sweeps), "20", 1, 1e6, NULL, "", "sweeps at every later snapshot"},
-  {"tuning", FARE_INTEGER, offsetof(ebm, tuning), "10", 0, 1e6, NULL, "", "sweeps before the first ones that tune the local step"},
-  {"step", FARE_REAL, offsetof(ebm, step), "0.01", 1e-12, 1e6, NULL, "sd^2", "local step h to begin tuning from"},
+  {"tuning", FARE_INTEGER, offsetof(ebm, tuning), "10", 0, 1e6, NULL, "",
+    "sweeps before the first ones that tune the local step"},
+  {"step", FARE_REAL, offsetof(ebm, step), "0.01", 1e-12, 1e6, NULL, "sd^2",
+    "local step h to begin tuning from"},
   FARE_FIELDS_END,
 };
 
@@ -39,7 +44,9 @@ static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data
   PetscFunctionReturn(0);
 }
 
-/* Takes all particles here, in z, through sweeps; returns how many local steps moved a particle that counts. */
+/*
+  Takes all particles here, in z, through sweeps; returns how many local steps moved a particle that counts.
+*/
 static PetscErrorCode sweep_all(fare_sampler *sampler, int64_t sweeps, fare_ensemble *e, int64_t *moved)
 {
   ebm              *s      = sampler->state;
@@ -105,7 +112,8 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *e)
     double *z[FARE_DIM_MAX] = {NULL};
 
     for (int axis = 0; axis < e->dim; axis++) z[axis] = e->x[axis] + b * FARE_BLOCK;
-    fare_energy_draw(s->model.energy, fare_sampler_stream(sampler, "latent"), (uint64_t)(e->first_block + b), z);
+    fare_energy_draw(
+      s->model.energy, fare_sampler_stream(sampler, "latent"), (uint64_t)(e->first_block + b), z);
   }
   if (first) PetscCall(tune(sampler, e));
   PetscCall(sweep_all(sampler, sweeps, e, &moved));
@@ -121,7 +129,8 @@ static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost
 
   PetscFunctionBeginUser;
   if (sampler->mode != FARE_LEARNED) PetscFunctionReturn(0);
-  cost->network_evaluations += fare_energy_model_rows(sampler, FARE_CONTRAST_PERSISTENT) + particles * (evaluations(s, 1) + (sampler->schedule.count - 1) * evaluations(s, 0));
+  cost->network_evaluations += fare_energy_model_rows(sampler, FARE_CONTRAST_PERSISTENT) +
+    particles * (evaluations(s, 1) + (sampler->schedule.count - 1) * evaluations(s, 0));
   PetscFunctionReturn(0);
 }
 
@@ -150,11 +159,12 @@ static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *
 }
 
 const fare_sampler_type fare_sampler_ebm = {
-  .name      = "ebm",
-  .summary   = "an energy learned from snapshots, one for all times or conditioned on time, and its equilibrium",
+  .name = "ebm",
+  .summary =
+    "an energy learned from snapshots, one for all times or conditioned on time, and its equilibrium",
   .reference = "Tieleman, ICML 2008, 1064; Du and Mordatch, arXiv 1903.08689 (2019)",
   .family    = FARE_GENERATIVE,
-  .walls      = FARE_WALLS_KEPT,
+  .walls     = FARE_WALLS_KEPT,
   .size      = sizeof(ebm),
   .modes     = FARE_ORACLE,
   .fields    = fields,

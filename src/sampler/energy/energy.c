@@ -48,7 +48,8 @@ static PetscErrorCode physical_move(fare_energy *energy, double t)
   PetscFunctionReturn(0);
 }
 
-static void physical_evaluate(fare_energy *energy, int n, const double *const z[], double U[], double *const f[])
+static void physical_evaluate(
+  fare_energy *energy, int n, const double *const z[], double U[], double *const f[])
 {
   const physical *p       = energy->context;
   const double    inverse = 1 / p->theta[FARE_KT];
@@ -71,7 +72,11 @@ PetscErrorCode fare_energy_of_system(const fare_system *system, fare_energy **en
   if (!p) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   PetscCall(PetscNew(&e));
   *p = (physical){.system = system, .type = type};
-  *e = (fare_energy){.dim = fare_system_dimension(system), .context = p, .move = physical_move, .evaluate = physical_evaluate, .destroy = destroy_context};
+  *e = (fare_energy){.dim = fare_system_dimension(system),
+    .context              = p,
+    .move                 = physical_move,
+    .evaluate             = physical_evaluate,
+    .destroy              = destroy_context};
   for (int axis = 0; axis < e->dim; axis++) {
     e->scale[axis]    = 1;
     e->periodic[axis] = type->periodic[axis];
@@ -131,14 +136,16 @@ PetscErrorCode fare_energy_blend(fare_energy *with, fare_energy **energy)
 void fare_energy_enter(const fare_energy *energy, fare_ensemble *ensemble)
 {
   for (int axis = 0; axis < ensemble->dim; axis++) {
-    for (int64_t i = 0; i < ensemble->blocks * FARE_BLOCK; i++) ensemble->x[axis][i] = (ensemble->x[axis][i] - energy->shift[axis]) / energy->scale[axis];
+    for (int64_t i = 0; i < ensemble->blocks * FARE_BLOCK; i++)
+      ensemble->x[axis][i] = (ensemble->x[axis][i] - energy->shift[axis]) / energy->scale[axis];
   }
 }
 
 void fare_energy_leave(const fare_energy *energy, fare_ensemble *ensemble)
 {
   for (int axis = 0; axis < ensemble->dim; axis++) {
-    for (int64_t i = 0; i < ensemble->blocks * FARE_BLOCK; i++) ensemble->x[axis][i] = energy->shift[axis] + energy->scale[axis] * ensemble->x[axis][i];
+    for (int64_t i = 0; i < ensemble->blocks * FARE_BLOCK; i++)
+      ensemble->x[axis][i] = energy->shift[axis] + energy->scale[axis] * ensemble->x[axis][i];
   }
 }
 
@@ -148,9 +155,10 @@ void fare_energy_leave(const fare_energy *energy, fare_ensemble *ensemble)
 static void draw_normals(const fare_energy *energy, int axis, fare_stream stream, uint64_t block, double z[])
 {
   const fare_walls *w     = &energy->walls;
-  const double      lower = w->dim && w->at[axis][0] ? w->lower[axis] : -HUGE_VAL, upper = w->dim && w->at[axis][1] ? w->upper[axis] : HUGE_VAL;
-  double            again[FARE_BLOCK];
-  int               left = 0;
+  const double      lower = w->dim && w->at[axis][0] ? w->lower[axis] : -HUGE_VAL,
+               upper      = w->dim && w->at[axis][1] ? w->upper[axis] : HUGE_VAL;
+  double again[FARE_BLOCK];
+  int    left = 0;
 
   fare_random_normals(stream, block, 0, (uint32_t)axis, z);
   for (int i = 0; i < FARE_BLOCK; i++) left += z[i] < lower || z[i] > upper;
@@ -162,7 +170,8 @@ static void draw_normals(const fare_energy *energy, int axis, fare_stream stream
       left -= z[i] >= lower && z[i] <= upper;
     }
   }
-  for (int i = 0; i < FARE_BLOCK && left; i++) z[i] = z[i] >= lower && z[i] <= upper ? z[i] : 0.5 * (lower + upper);
+  for (int i = 0; i < FARE_BLOCK && left; i++)
+    z[i] = z[i] >= lower && z[i] <= upper ? z[i] : 0.5 * (lower + upper);
 }
 
 void fare_energy_draw(const fare_energy *energy, fare_stream stream, uint64_t block, double *const z[])
@@ -170,7 +179,8 @@ void fare_energy_draw(const fare_energy *energy, fare_stream stream, uint64_t bl
   for (int axis = 0; axis < energy->dim; axis++) {
     if (energy->periodic[axis]) {
       fare_random_uniforms(stream, block, 0, (uint32_t)axis, z[axis]);
-      for (int i = 0; i < FARE_BLOCK; i++) z[axis][i] = energy->lower[axis] + energy->length[axis] * z[axis][i];
+      for (int i = 0; i < FARE_BLOCK; i++)
+        z[axis][i] = energy->lower[axis] + energy->length[axis] * z[axis][i];
     } else {
       draw_normals(energy, axis, stream, block, z[axis]);
     }
@@ -178,8 +188,9 @@ void fare_energy_draw(const fare_energy *energy, fare_stream stream, uint64_t bl
 }
 
 /* Points per axis of the quadrature in a cell: so many that a whole grid is still quickly done. */
-static const int quadrature[FARE_DIM_MAX + 1] = {0, 3, 2, 1};
-static const double nodes[4][3]   = {{0}, {0}, {-0.28867513459481287, 0.28867513459481287}, {-0.3872983346207417, 0, 0.3872983346207417}};
+static const int    quadrature[FARE_DIM_MAX + 1] = {0, 3, 2, 1};
+static const double nodes[4][3]                  = {
+                   {0}, {0}, {-0.28867513459481287, 0.28867513459481287}, {-0.3872983346207417, 0, 0.3872983346207417}};
 static const double weights[4][3] = {{0}, {1}, {0.5, 0.5}, {5. / 18, 8. / 18, 5. / 18}};
 
 /* What the points of cells are gathered in until there are enough of them to evaluate. */
@@ -194,8 +205,8 @@ typedef struct {
 static void flush(gathering *g)
 {
   const double *const z[FARE_DIM_MAX] = {g->z[0], g->z[1], g->z[2]};
-  double        force[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, U[FARE_BLOCK] ALIGNED;
-  double *const f[FARE_DIM_MAX] = {force[0], force[1], force[2]};
+  double              force[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, U[FARE_BLOCK] ALIGNED;
+  double *const       f[FARE_DIM_MAX] = {force[0], force[1], force[2]};
 
   if (g->count) g->energy->evaluate(g->energy, g->count, z, U, f);
   for (int i = 0; i < g->count; i++) {
@@ -218,7 +229,9 @@ static void add_cell(gathering *g, const fare_grid *grid, PetscInt cell, const P
     double weight = 1;
 
     for (int axis = 0, rest = p; axis < grid->dim; axis++, rest /= q) {
-      g->z[axis][g->count] = (fare_grid_centre(grid, axis, index[axis]) + nodes[q][rest % q] * grid->spacing[axis] - g->energy->shift[axis]) / g->energy->scale[axis];
+      g->z[axis][g->count] = (fare_grid_centre(grid, axis, index[axis]) +
+                               nodes[q][rest % q] * grid->spacing[axis] - g->energy->shift[axis]) /
+        g->energy->scale[axis];
       weight *= weights[q][rest % q];
     }
     g->weight[g->count] = weight;
@@ -238,7 +251,8 @@ PetscErrorCode fare_energy_masses(fare_energy *energy, const fare_grid *grid, Ve
   PetscCall(PetscCalloc2(cells, &g.sum, cells, &g.least));
   for (PetscInt cell = 0; cell < cells; cell++) g.least[cell] = HUGE_VAL;
   for (PetscInt cell = 0; cell < cells; cell++) {
-    const PetscInt i = cell % grid->count[0], j = cell / grid->count[0] % grid->count[1], k = cell / grid->count[0] / grid->count[1];
+    const PetscInt i = cell % grid->count[0], j = cell / grid->count[0] % grid->count[1],
+                   k                   = cell / grid->count[0] / grid->count[1];
     const PetscInt index[FARE_DIM_MAX] = {grid->start[0] + i, grid->start[1] + j, grid->start[2] + k};
 
     add_cell(&g, grid, cell, index);

@@ -1,21 +1,25 @@
 /*
-  Energies U(x,t), in units of kT, that Markov chains and weighted particles move on: of the system itself, of the exact density on the grid, of a
-  network. Whoever moves particles on one need not know which it is.
+  Energies U(x,t), in units of kT, that Markov chains and weighted particles move on: of the system itself, of
+  the exact density on the grid, of a network. Whoever moves particles on one need not know which it is.
 */
 #ifndef FARE_ENERGY_H
 #define FARE_ENERGY_H
 
 #include <fare/sampler.h>
 
-/* An energy at one moment. Its coordinates are z = (x - shift)/scale; shift 0 and scale 1 unless its maker says otherwise. */
+/*
+  An energy at one moment. Its coordinates are z = (x - shift)/scale; shift 0 and scale 1 unless its maker
+  says otherwise.
+*/
 typedef struct fare_energy fare_energy;
 struct fare_energy {
   int       dim;
   double    shift[FARE_DIM_MAX], scale[FARE_DIM_MAX];
   PetscBool periodic[FARE_DIM_MAX];
-  double    lower[FARE_DIM_MAX], length[FARE_DIM_MAX]; /* of the box that a periodic axis comes back to, in z */
+  /* of the box that a periodic axis comes back to, in z */
+  double     lower[FARE_DIM_MAX], length[FARE_DIM_MAX];
   fare_walls walls; /* in z; chains stay between them. dim 0: none */
-  void     *context;
+  void      *context;
   PetscErrorCode (*move)(fare_energy *energy, double t);
   /* U and f = -dU/dz at n <= FARE_BLOCK points. */
   void (*evaluate)(fare_energy *energy, int n, const double *const z[], double U[], double *const f[]);
@@ -25,20 +29,27 @@ struct fare_energy {
 /* V(x,t)/kT. */
 PetscErrorCode fare_energy_of_system(const fare_system *system, fare_energy **energy);
 /*
-  -ln p from the grid, with two continuous derivatives by x: of p(x,t), linear in t between the schedule's times, or with `count` > 0 of the mean of p over those
-  times. `shift` and `scale` may be NULL.
+  -ln p from the grid, with two continuous derivatives by x: of p(x,t), linear in t between the schedule's
+  times, or with `count` > 0 of the mean of p over those times. `shift` and `scale` may be NULL.
 */
-PetscErrorCode fare_energy_of_densities(const fare_densities *exact, int count, const double times[], const double shift[], const double scale[], fare_energy **energy);
-/* (1 - s) U_0 + s U, where U_0 = z^2/2 along each axis but 0 along a periodic one; its `move` takes s. Borrows the other. */
+PetscErrorCode fare_energy_of_densities(const fare_densities *exact, int count, const double times[],
+  const double shift[], const double scale[], fare_energy **energy);
+/*
+  (1 - s) U_0 + s U, where U_0 = z^2/2 along each axis but 0 along a periodic one; its `move` takes s. Borrows
+  the other.
+*/
 PetscErrorCode fare_energy_blend(fare_energy *with, fare_energy **energy);
 /* Walls in x, for particles on this energy. */
-void fare_energy_set_walls(fare_energy *energy, const fare_walls *walls);
+void           fare_energy_set_walls(fare_energy *energy, const fare_walls *walls);
 PetscErrorCode fare_energy_destroy(fare_energy **energy);
 
 /* Positions of all particles here to z, and back to x. */
 void fare_energy_enter(const fare_energy *energy, fare_ensemble *ensemble);
 void fare_energy_leave(const fare_energy *energy, fare_ensemble *ensemble);
-/* Draws z from exp(-U_0) of fare_energy_blend: a normal, where there are walls between them; along periodic axes uniform. */
+/*
+  Draws z from exp(-U_0) of fare_energy_blend: a normal, where there are walls between them; along periodic
+  axes uniform.
+*/
 void fare_energy_draw(const fare_energy *energy, fare_stream stream, uint64_t block, double *const z[]);
 /* Cell masses of exp(-U) as it is (new vector). Collective over the grid. */
 PetscErrorCode fare_energy_masses(fare_energy *energy, const fare_grid *grid, Vec *masses);
@@ -49,30 +60,44 @@ typedef struct {
 } fare_chains;
 /* The block's number b of arrays that hold many. */
 fare_chains fare_chains_at(int64_t b, double *const z[], double *const f[], double *U);
-void fare_chains_evaluate(fare_energy *energy, const fare_chains *c);
+void        fare_chains_evaluate(fare_energy *energy, const fare_chains *c);
 /* Brings periodic axes back into their box. */
 void fare_chains_wrap(const fare_energy *energy, const fare_chains *c);
 /*
-  One Metropolis-adjusted Langevin step on exp(-U/temperature), with the draws first .. first + dim of `step`; returns how many of the first `counted`
-  particles moved. One evaluation.
+  One Metropolis-adjusted Langevin step on exp(-U/temperature), with the draws first .. first + dim of `step`;
+  returns how many of the first `counted` particles moved. One evaluation.
 */
-int fare_chains_local(fare_energy *energy, double temperature, double h, fare_stream stream, uint64_t block, uint64_t step, uint32_t first, int counted, const fare_chains *c);
-/* A differential-evolution step, one half of the block by differences of the other, with three draws from `first` on. One evaluation. */
-void fare_chains_jump(fare_energy *energy, fare_stream stream, uint64_t block, uint64_t step, uint32_t first, const fare_chains *c);
+int fare_chains_local(fare_energy *energy, double temperature, double h, fare_stream stream, uint64_t block,
+  uint64_t step, uint32_t first, int counted, const fare_chains *c);
 /*
-  One unadjusted Langevin step on U = c->U with force c->f; evaluates the energy as it is, U', and gives the cost U'(y) - U(z) + ln q_U(y|z) - ln q_U'(z|y), with the draws first .. first + dim - 1. Walls
-  are mirrors: the step is weighed between z and y before reflection, where U' is as the mirror shows it, which is exact because the step that leads back is seen in the same mirror.
+  A differential-evolution step, one half of the block by differences of the other, with three draws from
+  `first` on. One evaluation.
 */
-void fare_chains_unadjusted(fare_energy *energy, double h, fare_stream stream, uint64_t block, uint64_t step, const fare_chains *c, double cost[FARE_BLOCK]);
+void fare_chains_jump(fare_energy *energy, fare_stream stream, uint64_t block, uint64_t step, uint32_t first,
+  const fare_chains *c);
+/*
+  One unadjusted Langevin step on U = c->U with force c->f; evaluates the energy as it is, U', and gives the
+  cost U'(y) - U(z) + ln q_U(y|z) - ln q_U'(z|y), with the draws first .. first + dim - 1. Walls are mirrors:
+  the step is weighed between z and y before reflection, where U' is as the mirror shows it, which is exact
+  because the step that leads back is seen in the same mirror.
+*/
+void fare_chains_unadjusted(fare_energy *energy, double h, fare_stream stream, uint64_t block, uint64_t step,
+  const fare_chains *c, double cost[FARE_BLOCK]);
 /* Kernel: y = z + h f/temperature + sqrt(2 h) normals, with the draws first .. first + dim - 1. */
-void fare_energy_propose(int dim, double h, double temperature, const double *const z[], const double *const f[], fare_stream stream, uint64_t block, uint64_t step, uint32_t first, double *const y[]);
-/* h after a step of tuning, number `round` from 0, in which `accepted` of `all` moved: towards an acceptance of 0.574. */
+void fare_energy_propose(int dim, double h, double temperature, const double *const z[],
+  const double *const f[], fare_stream stream, uint64_t block, uint64_t step, uint32_t first,
+  double *const y[]);
+/*
+  h after a step of tuning, number `round` from 0, in which `accepted` of `all` moved: towards an acceptance
+  of 0.574.
+*/
 double fare_chains_tune(double h, int64_t accepted, int64_t all, int64_t round);
 
 /*
-  Weighted particles, carried along a path of energies U_0, U_1, ... so that they represent exp(-U_k) at each (Jarzynski 1997, Neal 2001). Weights are the ensemble's
-  own, of mean 1. Either the energy changes and then Metropolis-adjusted steps relax, or unadjusted Langevin steps do, whose own error the weights make
-  good at any step size (Carbone et al. 2023).
+  Weighted particles, carried along a path of energies U_0, U_1, ... so that they represent exp(-U_k) at each
+  (Jarzynski 1997, Neal 2001). Weights are the ensemble's own, of mean 1. Either the energy changes and then
+  Metropolis-adjusted steps relax, or unadjusted Langevin steps do, whose own error the weights make good at
+  any step size (Carbone et al. 2023).
 */
 enum { FARE_RELAX_MALA, FARE_RELAX_LANGEVIN };
 extern const char *const fare_relaxations[];
@@ -83,46 +108,71 @@ typedef struct {
   double     step, least_effective;       /* h; share of effective particles below which they are resampled */
 
   PetscBool tuned;
-  uint64_t  moves;       /* made so far: the counter of random numbers */
+  uint64_t  moves; /* made so far: the counter of random numbers */
   int64_t   resamplings;
-  double    log_ratio;        /* ln Z/Z_0 of what they have been carried to */
-  double    variance;         /* of that, from how the weight is shared among the particles of the start (Chan and Lai 2013) */
-  double    families;         /* the number of those that share it, in the sense of effective particles */
-  double    effective, least; /* share of effective particles: now, and least so far */
-  fare_ensemble *ancestors;   /* position: the number of the particle of the start that each descends from; they never change places */
+  double    log_ratio; /* ln Z/Z_0 of what they have been carried to */
+  /* of that, from how the weight is shared among the particles of the start (Chan and Lai 2013) */
+  double variance;
+  double families;         /* the number of those that share it, in the sense of effective particles */
+  double effective, least; /* share of effective particles: now, and least so far */
+  /* position: the number of the particle of the start that each descends from; they never change places */
+  fare_ensemble *ancestors;
 } fare_annealing;
-#define FARE_ANNEALING_FIELDS(type, member, relaxation_, steps_, relaxations_, step_) \
-  {"protocol_steps", FARE_INTEGER, offsetof(type, member.protocol_steps), steps_, 1, 1e6, NULL, "", "small changes of the energy from one snapshot to the next"}, \
-  {"relaxation", FARE_CHOICE, offsetof(type, member.relaxation), relaxation_, 0, 0, fare_relaxations, "", "moves after each change: Metropolis-adjusted, or unadjusted with corrected weights"}, \
-  {"relaxations", FARE_INTEGER, offsetof(type, member.relaxations), relaxations_, 1, 1e6, NULL, "", "such moves after each change"}, \
-  {"step", FARE_REAL, offsetof(type, member.step), step_, 1e-12, 1e6, NULL, "length^2", "h of a move; mala tunes it at the start"}, \
-  {"resample_below", FARE_REAL, offsetof(type, member.least_effective), "0.5", 0, 1, NULL, "", "share of effective particles below which they are resampled"}
+#define FARE_ANNEALING_FIELDS(type, member, relaxation_, steps_, relaxations_, step_)                       \
+  {"protocol_steps", FARE_INTEGER, offsetof(type, member.protocol_steps), steps_, 1, 1e6, NULL, "",         \
+    "small changes of the energy from one snapshot to the next"},                                           \
+    {"relaxation", FARE_CHOICE, offsetof(type, member.relaxation), relaxation_, 0, 0, fare_relaxations, "", \
+      "moves after each change: Metropolis-adjusted, or unadjusted with corrected weights"},                \
+    {"relaxations", FARE_INTEGER, offsetof(type, member.relaxations), relaxations_, 1, 1e6, NULL, "",       \
+      "such moves after each change"},                                                                      \
+    {"step", FARE_REAL, offsetof(type, member.step), step_, 1e-12, 1e6, NULL, "length^2",                   \
+      "h of a move; mala tunes it at the start"},                                                           \
+  {                                                                                                         \
+    "resample_below", FARE_REAL, offsetof(type, member.least_effective), "0.5", 0, 1, NULL, "",             \
+      "share of effective particles below which they are resampled"                                         \
+  }
 
 /* Weights 1, nothing carried yet. */
 PetscErrorCode fare_annealing_begin(fare_annealing *a, fare_ensemble *ensemble);
 PetscErrorCode fare_annealing_end(fare_annealing *a);
 /* Tunes h on the energy as it is, which the ensemble should represent. Particles are in z. Collective. */
-PetscErrorCode fare_annealing_tune(fare_annealing *a, fare_energy *energy, fare_stream stream, int64_t rounds, fare_ensemble *ensemble, int64_t *evaluations);
-/* Carries particles, which are in z, along energy->move(from) .. energy->move(to) in so many steps. Adds the evaluations made here. Collective. */
-PetscErrorCode fare_annealing_carry(fare_annealing *a, fare_energy *energy, double from, double to, int64_t steps, fare_stream moves, fare_stream resampling, fare_ensemble *ensemble, int64_t *evaluations);
+PetscErrorCode fare_annealing_tune(fare_annealing *a, fare_energy *energy, fare_stream stream, int64_t rounds,
+  fare_ensemble *ensemble, int64_t *evaluations);
+/*
+  Carries particles, which are in z, along energy->move(from) .. energy->move(to) in so many steps. Adds the
+  evaluations made here. Collective.
+*/
+PetscErrorCode fare_annealing_carry(fare_annealing *a, fare_energy *energy, double from, double to,
+  int64_t steps, fare_stream moves, fare_stream resampling, fare_ensemble *ensemble, int64_t *evaluations);
 int64_t fare_annealing_evaluations(const fare_annealing *a, int64_t steps); /* per particle, of one carry */
 PetscErrorCode fare_annealing_save(const fare_annealing *a, fare_store *to, const char *group);
 PetscErrorCode fare_annealing_load(fare_annealing *a, MPI_Comm comm, fare_store *from, const char *group);
 
 /*
-  Multiplies weights by exp(-cost), makes their mean 1 and gives ln of the mean that it took and the share of effective particles. Sums run over blocks in
-  order, so they do not depend on the layout. Collective.
+  Multiplies weights by exp(-cost), makes their mean 1 and gives ln of the mean that it took and the share of
+  effective particles. Sums run over blocks in order, so they do not depend on the layout. Collective.
 */
-PetscErrorCode fare_weights_multiply(fare_ensemble *ensemble, const double cost[], double *log_mean, double *effective);
+PetscErrorCode fare_weights_multiply(
+  fare_ensemble *ensemble, const double cost[], double *log_mean, double *effective);
 /* Kernel: weight *= exp(min(least - cost, 0)), for a block. */
 void fare_weights_scale(double least, const double cost[FARE_BLOCK], double weight[FARE_BLOCK]);
-/* Systematic resampling of the whole ensemble, and of another that goes with it (may be NULL), with one uniform number; weights become 1. Collective. */
+/*
+  Systematic resampling of the whole ensemble, and of another that goes with it (may be NULL), with one
+  uniform number; weights become 1. Collective.
+*/
 PetscErrorCode fare_weights_resample(fare_ensemble *ensemble, fare_ensemble *with, double u);
-/* The sum of squares of the shares of all weight that particles of one ancestor have together, ancestors being in ascending order. Collective. */
-PetscErrorCode fare_weights_families(const fare_ensemble *ensemble, const fare_ensemble *ancestors, double *squares);
+/*
+  The sum of squares of the shares of all weight that particles of one ancestor have together, ancestors being
+  in ascending order. Collective.
+*/
+PetscErrorCode fare_weights_families(
+  const fare_ensemble *ensemble, const fare_ensemble *ancestors, double *squares);
 
-/* Positions of an ensemble that belongs to a sampler's state; load makes one of as many particles. Collective. */
+/*
+  Positions of an ensemble that belongs to a sampler's state; load makes one of as many particles. Collective.
+*/
 PetscErrorCode fare_places_save(const fare_ensemble *ensemble, fare_store *to, const char *group);
-PetscErrorCode fare_places_load(MPI_Comm comm, int dim, fare_store *from, const char *group, fare_ensemble **ensemble);
+PetscErrorCode fare_places_load(
+  MPI_Comm comm, int dim, fare_store *from, const char *group, fare_ensemble **ensemble);
 
 #endif

@@ -14,8 +14,10 @@ PetscErrorCode fare_annealing_begin(fare_annealing *a, fare_ensemble *e)
   const int64_t n = e->blocks * FARE_BLOCK;
 
   PetscFunctionBeginUser;
-  if (!e->weight) e->weight = aligned_alloc(64, (size_t)PetscMax(n, 8) * sizeof(double)); /* the ensemble's from here on */
-  PetscCall(fare_error_agree(e->comm, e->weight ? 0 : fare_error(FARE_ERR_FAILED, "out of memory for weights")));
+  /* the ensemble's from here on */
+  if (!e->weight) e->weight = aligned_alloc(64, (size_t)PetscMax(n, 8) * sizeof(double));
+  PetscCall(
+    fare_error_agree(e->comm, e->weight ? 0 : fare_error(FARE_ERR_FAILED, "out of memory for weights")));
   PetscCall(fare_ensemble_destroy(&a->ancestors));
   PetscCall(fare_ensemble_create(e->comm, 1, e->count, &a->ancestors));
   for (int64_t i = 0; i < n; i++) e->weight[i] = 1;
@@ -68,20 +70,27 @@ static void evaluate_all(fare_energy *energy, const walk *w)
   }
 }
 
-/* Metropolis-adjusted: the work of the change where the particle stands, then steps that leave the new energy's density as it is. */
-static void relax_adjusted(const fare_annealing *a, fare_energy *energy, fare_stream stream, uint64_t block, const fare_chains *c, double cost[])
+/*
+  Metropolis-adjusted: the work of the change where the particle stands, then steps that leave the new
+  energy's density as it is.
+*/
+static void relax_adjusted(const fare_annealing *a, fare_energy *energy, fare_stream stream, uint64_t block,
+  const fare_chains *c, double cost[])
 {
   for (int i = 0; i < FARE_BLOCK; i++) cost[i] = -c->U[i];
   fare_chains_evaluate(energy, c);
   for (int i = 0; i < FARE_BLOCK; i++) cost[i] += c->U[i];
-  for (PetscInt64 m = 0; m < a->relaxations; m++) fare_chains_local(energy, 1, a->step, stream, block, a->moves + (uint64_t)m, 0, 0, c);
+  for (PetscInt64 m = 0; m < a->relaxations; m++)
+    fare_chains_local(energy, 1, a->step, stream, block, a->moves + (uint64_t)m, 0, 0, c);
 }
 
 /*
-  Unadjusted: a step x -> y on the energy U that was, weighed as if it had to go back on the energy U' that is: the cost is U'(y) - U(x) + ln q_U(y|x) - ln q_U'(x|y), which
-  is Carbone's alpha_{k+1}(y,x) - alpha_k(x,y). Further steps go and come on the same energy.
+  Unadjusted: a step x -> y on the energy U that was, weighed as if it had to go back on the energy U' that
+  is: the cost is U'(y) - U(x) + ln q_U(y|x) - ln q_U'(x|y), which is Carbone's alpha_{k+1}(y,x) -
+  alpha_k(x,y). Further steps go and come on the same energy.
 */
-static void relax_unadjusted(const fare_annealing *a, fare_energy *energy, fare_stream stream, uint64_t block, const fare_chains *c, double cost[])
+static void relax_unadjusted(const fare_annealing *a, fare_energy *energy, fare_stream stream, uint64_t block,
+  const fare_chains *c, double cost[])
 {
   double once[FARE_BLOCK] ALIGNED;
 
@@ -98,14 +107,17 @@ static void relax_all(fare_annealing *a, fare_energy *energy, fare_stream stream
     const uint64_t    block = (uint64_t)(w->e->first_block + b);
     const fare_chains c     = fare_chains_at(b, w->e->x, w->f, w->U);
 
-    if (a->relaxation == FARE_RELAX_MALA) relax_adjusted(a, energy, stream, block, &c, w->cost + b * FARE_BLOCK);
-    else relax_unadjusted(a, energy, stream, block, &c, w->cost + b * FARE_BLOCK);
+    if (a->relaxation == FARE_RELAX_MALA)
+      relax_adjusted(a, energy, stream, block, &c, w->cost + b * FARE_BLOCK);
+    else
+      relax_unadjusted(a, energy, stream, block, &c, w->cost + b * FARE_BLOCK);
     fare_chains_wrap(energy, &c);
   }
   a->moves += (uint64_t)a->relaxations;
 }
 
-PetscErrorCode fare_annealing_carry(fare_annealing *a, fare_energy *energy, double from, double to, int64_t steps, fare_stream moves, fare_stream resampling, fare_ensemble *ensemble, int64_t *evaluations)
+PetscErrorCode fare_annealing_carry(fare_annealing *a, fare_energy *energy, double from, double to,
+  int64_t steps, fare_stream moves, fare_stream resampling, fare_ensemble *ensemble, int64_t *evaluations)
 {
   double squares;
   walk   w;
@@ -149,7 +161,8 @@ int64_t fare_annealing_evaluations(const fare_annealing *a, int64_t steps)
   return 1 + steps * (a->relaxations + (a->relaxation == FARE_RELAX_MALA ? 1 : 0));
 }
 
-PetscErrorCode fare_annealing_tune(fare_annealing *a, fare_energy *energy, fare_stream stream, int64_t rounds, fare_ensemble *ensemble, int64_t *evaluations)
+PetscErrorCode fare_annealing_tune(fare_annealing *a, fare_energy *energy, fare_stream stream, int64_t rounds,
+  fare_ensemble *ensemble, int64_t *evaluations)
 {
   walk w;
 
@@ -163,7 +176,8 @@ PetscErrorCode fare_annealing_tune(fare_annealing *a, fare_energy *energy, fare_
       const fare_chains c       = fare_chains_at(b, ensemble->x, w.f, w.U);
       const int64_t     counted = PetscMax(0, PetscMin(FARE_BLOCK, ensemble->local - b * FARE_BLOCK));
 
-      accepted += fare_chains_local(energy, 1, a->step, stream, (uint64_t)(ensemble->first_block + b), a->moves, 0, (int)counted, &c);
+      accepted += fare_chains_local(
+        energy, 1, a->step, stream, (uint64_t)(ensemble->first_block + b), a->moves, 0, (int)counted, &c);
     }
     PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &accepted, 1, MPI_INT64_T, MPI_SUM, ensemble->comm));
     a->step = fare_chains_tune(a->step, accepted, ensemble->count, round);

@@ -1,4 +1,7 @@
-/* Markov chains on an energy: the steps that samplers of an equilibrium are put together from. Each leaves exp(-U) as it is. */
+/*
+  Markov chains on an energy: the steps that samplers of an equilibrium are put together from. Each leaves
+  exp(-U) as it is.
+*/
 #include "sampler/equilibrium/boltzmann.h"
 #include "energy.h"
 
@@ -28,21 +31,27 @@ void fare_chains_evaluate(fare_energy *energy, const fare_chains *c)
 void fare_chains_wrap(const fare_energy *energy, const fare_chains *c)
 {
   for (int axis = 0; axis < energy->dim; axis++) {
-    for (int i = 0; i < FARE_BLOCK && energy->periodic[axis]; i++) c->z[axis][i] -= energy->length[axis] * floor((c->z[axis][i] - energy->lower[axis]) / energy->length[axis]);
+    for (int i = 0; i < FARE_BLOCK && energy->periodic[axis]; i++)
+      c->z[axis][i] -=
+        energy->length[axis] * floor((c->z[axis][i] - energy->lower[axis]) / energy->length[axis]);
   }
 }
 
-int fare_chains_local(fare_energy *energy, double temperature, double h, fare_stream stream, uint64_t block, uint64_t step, uint32_t first, int counted, const fare_chains *c)
+int fare_chains_local(fare_energy *energy, double temperature, double h, fare_stream stream, uint64_t block,
+  uint64_t step, uint32_t first, int counted, const fare_chains *c)
 {
-  double        place[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, force[FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
-  double        U[FARE_BLOCK] ALIGNED, e[FARE_BLOCK] ALIGNED, cost[FARE_BLOCK] ALIGNED;
-  double *const y[FARE_DIM_MAX] = {place[0], place[1], place[2]}, *const g[FARE_DIM_MAX] = {force[0], force[1], force[2]};
-  int           accepted = 0;
+  double               place[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, force[FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
+  double               U[FARE_BLOCK] ALIGNED, e[FARE_BLOCK] ALIGNED, cost[FARE_BLOCK] ALIGNED;
+  double *const        y[FARE_DIM_MAX] = {place[0], place[1], place[2]},
+                *const g[FARE_DIM_MAX] = {force[0], force[1], force[2]};
+  int                  accepted        = 0;
 
-  fare_energy_propose(energy->dim, h, temperature, (const double *const *)c->z, (const double *const *)c->f, stream, block, step, first, y);
+  fare_energy_propose(energy->dim, h, temperature, (const double *const *)c->z, (const double *const *)c->f,
+    stream, block, step, first, y);
   fare_boltzmann_exponentials(stream, block, step, first + (uint32_t)energy->dim, e);
   energy->evaluate(energy, FARE_BLOCK, (const double *const *)y, U, g);
-  fare_boltzmann_cost(energy->dim, h, temperature, (const double *const *)c->z, (const double *const *)c->f, c->U, (const double *const *)y, (const double *const *)g, U, cost);
+  fare_boltzmann_cost(energy->dim, h, temperature, (const double *const *)c->z, (const double *const *)c->f,
+    c->U, (const double *const *)y, (const double *const *)g, U, cost);
   fare_walls_refuse(&energy->walls, FARE_BLOCK, (const double *const *)y, cost);
   for (int i = 0; i < FARE_BLOCK; i++) {
     const int accept = cost[i] <= e[i];
@@ -62,21 +71,27 @@ static void turn(const double sign[FARE_BLOCK], double f[FARE_BLOCK])
   for (int i = 0; i < FARE_BLOCK; i++) f[i] *= sign[i];
 }
 
-void fare_chains_unadjusted(fare_energy *energy, double h, fare_stream stream, uint64_t block, uint64_t step, const fare_chains *c, double cost[FARE_BLOCK])
+void fare_chains_unadjusted(fare_energy *energy, double h, fare_stream stream, uint64_t block, uint64_t step,
+  const fare_chains *c, double cost[FARE_BLOCK])
 {
-  double        place[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, image[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, turned[FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
-  double        force[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, U[FARE_BLOCK] ALIGNED;
-  double *const y[FARE_DIM_MAX] = {place[0], place[1], place[2]}, *const g[FARE_DIM_MAX] = {force[0], force[1], force[2]};
-  double *const seen[FARE_DIM_MAX] = {image[0], image[1], image[2]}, *const sign[FARE_DIM_MAX] = {turned[0], turned[1], turned[2]};
-  int           mirrored;
+  double place[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, image[FARE_DIM_MAX][FARE_BLOCK] ALIGNED,
+    turned[FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
+  double               force[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, U[FARE_BLOCK] ALIGNED;
+  double *const        y[FARE_DIM_MAX]    = {place[0], place[1], place[2]},
+                *const g[FARE_DIM_MAX]    = {force[0], force[1], force[2]};
+  double *const        seen[FARE_DIM_MAX] = {image[0], image[1], image[2]},
+                *const sign[FARE_DIM_MAX] = {turned[0], turned[1], turned[2]};
+  int                  mirrored;
 
-  fare_energy_propose(energy->dim, h, 1, (const double *const *)c->z, (const double *const *)c->f, stream, block, step, 0, y);
+  fare_energy_propose(
+    energy->dim, h, 1, (const double *const *)c->z, (const double *const *)c->f, stream, block, step, 0, y);
   mirrored = energy->walls.dim && fare_walls_crossed(&energy->walls, FARE_BLOCK, (const double *const *)y);
   for (int axis = 0; axis < energy->dim; axis++) memcpy(seen[axis], y[axis], sizeof place[axis]);
   if (mirrored) fare_walls_fold(&energy->walls, FARE_BLOCK, PETSC_FALSE, seen, sign);
   energy->evaluate(energy, FARE_BLOCK, (const double *const *)seen, U, g);
   for (int axis = 0; axis < energy->dim && mirrored; axis++) turn(sign[axis], g[axis]);
-  fare_boltzmann_cost(energy->dim, h, 1, (const double *const *)c->z, (const double *const *)c->f, c->U, (const double *const *)y, (const double *const *)g, U, cost);
+  fare_boltzmann_cost(energy->dim, h, 1, (const double *const *)c->z, (const double *const *)c->f, c->U,
+    (const double *const *)y, (const double *const *)g, U, cost);
   for (int axis = 0; axis < energy->dim && mirrored; axis++) turn(sign[axis], g[axis]);
   memcpy(c->U, U, sizeof U);
   for (int axis = 0; axis < energy->dim; axis++) {
@@ -86,7 +101,8 @@ void fare_chains_unadjusted(fare_energy *energy, double h, fare_stream stream, u
 }
 
 /* Particles of one half move by differences of the other. */
-static void jump_half(fare_energy *energy, int moving, const double *u, const double *v, const double *e, const fare_chains *c)
+static void jump_half(
+  fare_energy *energy, int moving, const double *u, const double *v, const double *e, const fare_chains *c)
 {
   const int     standing = HALF - moving; /* 0 or HALF, whichever is not `moving` */
   double        place[FARE_DIM_MAX][HALF] ALIGNED, force[FARE_DIM_MAX][HALF] ALIGNED, U[HALF] ALIGNED;
@@ -94,9 +110,11 @@ static void jump_half(fare_energy *energy, int moving, const double *u, const do
   double *const g[FARE_DIM_MAX] = {force[0], force[1], force[2]};
 
   for (int i = 0; i < HALF; i++) {
-    const int j = (int)(u[moving + i] * HALF), k = (j + 1 + (int)(v[moving + i] * (HALF - 1))) % HALF; /* two different ones */
+    /* two different ones */
+    const int j = (int)(u[moving + i] * HALF), k = (j + 1 + (int)(v[moving + i] * (HALF - 1))) % HALF;
 
-    for (int axis = 0; axis < energy->dim; axis++) place[axis][i] = c->z[axis][moving + i] + c->z[axis][standing + j] - c->z[axis][standing + k];
+    for (int axis = 0; axis < energy->dim; axis++)
+      place[axis][i] = c->z[axis][moving + i] + c->z[axis][standing + j] - c->z[axis][standing + k];
   }
   energy->evaluate(energy, HALF, y, U, g);
   fare_walls_refuse(&energy->walls, HALF, y, U);
@@ -111,7 +129,8 @@ static void jump_half(fare_energy *energy, int moving, const double *u, const do
   }
 }
 
-void fare_chains_jump(fare_energy *energy, fare_stream stream, uint64_t block, uint64_t step, uint32_t first, const fare_chains *c)
+void fare_chains_jump(fare_energy *energy, fare_stream stream, uint64_t block, uint64_t step, uint32_t first,
+  const fare_chains *c)
 {
   double u[FARE_BLOCK] ALIGNED, v[FARE_BLOCK] ALIGNED, e[FARE_BLOCK] ALIGNED;
 

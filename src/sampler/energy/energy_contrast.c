@@ -1,6 +1,7 @@
 /*
-  Training of energies by the likelihood: its gradient is the mean of dE over the data less that over the density exp(-E) of the energy as it stands, which walkers
-  represent. They stay in blocks, each at one training time, whole on one rank: a population of its own, with its own weights and resampling.
+  Training of energies by the likelihood: its gradient is the mean of dE over the data less that over the
+  density exp(-E) of the energy as it stands, which walkers represent. They stay in blocks, each at one
+  training time, whole on one rank: a population of its own, with its own weights and resampling.
 */
 #include "sampler/equilibrium/boltzmann.h"
 #include "energy_model.h"
@@ -19,7 +20,9 @@ typedef struct {
   double   h, log_ratio; /* ln Z/Z_0, Z_0 that of a normal */
 } flock;
 
-/* What a step of training works on. Its rows are data, then walkers; the loss of a row is weight E + extra. */
+/*
+  What a step of training works on. Its rows are data, then walkers; the loss of a row is weight E + extra.
+*/
 typedef struct {
   fare_sampler      *sampler;
   fare_energy_model *m;
@@ -29,7 +32,7 @@ typedef struct {
   fare_lesson        lesson;
   fare_learn_batch  *batch;
   fare_energy       *energy;
-  PetscBool         *visits; /* which times the step visits */
+  PetscBool         *visits;                    /* which times the step visits */
   int64_t            visited, each, all, local; /* flocks per step, per group, on all ranks, and here */
   flock             *flocks;
   int64_t            data, rows, capacity;
@@ -81,7 +84,8 @@ static void reweigh(const lesson *l, flock *w, const double cost[FARE_BLOCK])
   if (sum * sum / square < LEAST_EFFECTIVE * FARE_BLOCK) {
     double u[FARE_BLOCK];
 
-    fare_random_uniforms(fare_sampler_stream(l->sampler, "walkers/resampling"), (uint64_t)w->number, w->moves, 0, u);
+    fare_random_uniforms(
+      fare_sampler_stream(l->sampler, "walkers/resampling"), (uint64_t)w->number, w->moves, 0, u);
     resample(w, l->dim, u[0]);
   }
 }
@@ -92,7 +96,8 @@ static void move_weighted(const lesson *l, fare_energy *energy, flock *w)
   const fare_chains c = chains_of(w);
   double            cost[FARE_BLOCK] ALIGNED;
 
-  fare_chains_unadjusted(energy, w->h, fare_sampler_stream(l->sampler, "walkers"), (uint64_t)w->number, w->moves, &c, cost);
+  fare_chains_unadjusted(
+    energy, w->h, fare_sampler_stream(l->sampler, "walkers"), (uint64_t)w->number, w->moves, &c, cost);
   reweigh(l, w, cost);
   w->moves++;
   fare_chains_wrap(energy, &c);
@@ -103,7 +108,8 @@ static void move_chains(const lesson *l, fare_energy *energy, flock *w)
 {
   const fare_chains c      = chains_of(w);
   const fare_stream stream = fare_sampler_stream(l->sampler, "walkers");
-  const int         moved  = fare_chains_local(energy, 1, w->h, stream, (uint64_t)w->number, w->moves, 0, FARE_BLOCK, &c);
+  const int         moved =
+    fare_chains_local(energy, 1, w->h, stream, (uint64_t)w->number, w->moves, 0, FARE_BLOCK, &c);
 
   fare_chains_jump(energy, stream, (uint64_t)w->number, w->moves, (uint32_t)l->dim + 1, &c);
   fare_chains_wrap(energy, &c);
@@ -117,10 +123,13 @@ static void move_flock(lesson *l, fare_energy *energy, flock *w)
 
   if (l->kind == FARE_CONTRAST_PERSISTENT) fare_chains_evaluate(energy, &c);
   for (PetscInt64 n = 0; n < l->m->walker_moves; n++) {
-    if (l->kind == FARE_CONTRAST_PERSISTENT) move_chains(l, energy, w);
-    else move_weighted(l, energy, w);
+    if (l->kind == FARE_CONTRAST_PERSISTENT)
+      move_chains(l, energy, w);
+    else
+      move_weighted(l, energy, w);
   }
-  l->sampler->cost.network_evaluations += FARE_BLOCK * l->m->walker_moves * (l->kind == FARE_CONTRAST_PERSISTENT ? 2 : 1);
+  l->sampler->cost.network_evaluations +=
+    FARE_BLOCK * l->m->walker_moves * (l->kind == FARE_CONTRAST_PERSISTENT ? 2 : 1);
 }
 
 /* Normal, as the energy of a network is that is still 0. */
@@ -139,22 +148,29 @@ static void start_flock(const lesson *l, flock *w)
 static void add_row(lesson *l, const float *const z[], int64_t i, int group, double weight, double extra)
 {
   for (int axis = 0; axis < l->dim; axis++) l->z[axis][l->rows] = z[axis][i];
-  l->group[l->rows]    = group;
-  l->weight[l->rows]   = (float)weight;
-  l->extra[l->rows++]  = (float)extra;
+  l->group[l->rows]   = group;
+  l->weight[l->rows]  = (float)weight;
+  l->extra[l->rows++] = (float)extra;
 }
 
-/* Of the batch the rows at times that are visited; all in all as many, over all ranks, as the batch of the options has. */
+/*
+  Of the batch the rows at times that are visited; all in all as many, over all ranks, as the batch of the
+  options has.
+*/
 static void add_data(lesson *l, double share)
 {
   for (int64_t i = 0; i < l->batch->count; i++) {
     if (l->m->conditioned && !l->visits[l->batch->group[i]]) continue;
-    add_row(l, (const float *const *)l->batch->x, i, l->batch->group[i], share * (double)l->batch->weight[i], 0);
+    add_row(
+      l, (const float *const *)l->batch->x, i, l->batch->group[i], share * (double)l->batch->weight[i], 0);
   }
   l->data = l->rows;
 }
 
-/* With the cross-entropy in mind, E + ln Z of the data: ln Z is that of the walkers, and first order in what the energy is off from theirs. */
+/*
+  With the cross-entropy in mind, E + ln Z of the data: ln Z is that of the walkers, and first order in what
+  the energy is off from theirs.
+*/
 static void add_flock(lesson *l, const flock *w, double share)
 {
   float        z[FARE_DIM_MAX][FARE_BLOCK];
@@ -174,7 +190,8 @@ static void add_flock(lesson *l, const flock *w, double share)
 
 static void draw_held_out(lesson *l, int64_t step)
 {
-  const double of_data = (double)l->m->common.learn.batch / (double)l->batch->size, of_walkers = (double)l->m->common.learn.batch / (double)(l->all * FARE_BLOCK);
+  const double of_data    = (double)l->m->common.learn.batch / (double)l->batch->size,
+               of_walkers = (double)l->m->common.learn.batch / (double)(l->all * FARE_BLOCK);
 
   for (int g = 0; g < l->groups; g++) l->visits[g] = PETSC_TRUE;
   fare_learn_batch_draw(l->batch, l->lesson.rows, l->lesson.stream, (uint64_t)step);
@@ -219,9 +236,9 @@ static void draw(void *context, int64_t step, int64_t *rows)
 
 static void inputs(void *context, int64_t first, int n, float input[])
 {
-  lesson      *l      = context;
-  const int    times  = fare_generative_time_inputs(&l->m->common);
-  float       *to     = input + (size_t)fare_energy_model_position_inputs(l->sampler) * FARE_BLOCK;
+  lesson      *l                = context;
+  const int    times            = fare_generative_time_inputs(&l->m->common);
+  float       *to               = input + (size_t)fare_energy_model_position_inputs(l->sampler) * FARE_BLOCK;
   const float *at[FARE_DIM_MAX] = {NULL};
 
   for (int axis = 0; axis < l->dim; axis++) at[axis] = l->z[axis] + first;
@@ -274,7 +291,8 @@ static void keep(void *context, double numbers[])
     to[MOVES] = (double)w->moves;
     to[STEP]  = w->h;
     to[RATIO] = w->log_ratio;
-    for (int k = 0; k < 2 + 2 * l->dim; k++) memcpy(to + ARRAYS + k * FARE_BLOCK, flock_array(w, l->dim, k), sizeof w->U);
+    for (int k = 0; k < 2 + 2 * l->dim; k++)
+      memcpy(to + ARRAYS + k * FARE_BLOCK, flock_array(w, l->dim, k), sizeof w->U);
   }
 }
 
@@ -289,7 +307,8 @@ static void recall(void *context, const double numbers[])
     w->moves     = (uint64_t)from[MOVES];
     w->h         = from[STEP];
     w->log_ratio = from[RATIO];
-    for (int k = 0; k < 2 + 2 * l->dim; k++) memcpy(flock_array(w, l->dim, k), from + ARRAYS + k * FARE_BLOCK, sizeof w->U);
+    for (int k = 0; k < 2 + 2 * l->dim; k++)
+      memcpy(flock_array(w, l->dim, k), from + ARRAYS + k * FARE_BLOCK, sizeof w->U);
   }
 }
 
@@ -318,15 +337,22 @@ static PetscErrorCode make_flocks(lesson *l)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode begin(fare_sampler *sampler, const fare_training_set *data, fare_contrast kind, lesson *l)
+static PetscErrorCode begin(
+  fare_sampler *sampler, const fare_training_set *data, fare_contrast kind, lesson *l)
 {
   fare_energy_model *m = sampler->state;
 
   PetscFunctionBeginUser;
-  *l         = (lesson){.sampler = sampler, .m = m, .kind = kind, .dim = fare_system_dimension(sampler->system), .groups = m->conditioned ? data->count : 1, .times = data->times};
+  *l         = (lesson){.sampler = sampler,
+            .m                   = m,
+            .kind                = kind,
+            .dim                 = fare_system_dimension(sampler->system),
+            .groups              = m->conditioned ? data->count : 1,
+            .times               = data->times};
   l->visited = visits_per_step(m, l->groups);
   PetscCall(fare_lesson_begin(sampler, data, &l->lesson));
-  PetscCall(fare_learn_batch_create(l->dim, FARE_BLOCK * (m->conditioned && l->visited < l->groups ? l->groups : l->visited), &l->batch));
+  PetscCall(fare_learn_batch_create(
+    l->dim, FARE_BLOCK * (m->conditioned && l->visited < l->groups ? l->groups : l->visited), &l->batch));
   PetscCall(fare_energy_of_network(sampler, &l->energy));
   fare_energy_set_walls(l->energy, &sampler->walls);
   PetscCall(PetscCalloc1(l->groups, &l->visits));
@@ -365,7 +391,8 @@ static PetscErrorCode train_oracle(fare_sampler *sampler, const fare_training_se
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_energy_model_train(fare_sampler *sampler, const fare_training_set *data, fare_contrast kind)
+PetscErrorCode fare_energy_model_train(
+  fare_sampler *sampler, const fare_training_set *data, fare_contrast kind)
 {
   fare_learn_problem problem = {.draw = draw, .inputs = inputs, .loss = loss, .keep = keep, .recall = recall};
   lesson             l       = {0};
@@ -389,5 +416,6 @@ int64_t fare_energy_model_rows(const fare_sampler *sampler, fare_contrast kind)
   const fare_energy_model *m       = sampler->state;
   const int64_t            visited = PetscMax(1, (m->common.learn.batch + FARE_BLOCK / 2) / FARE_BLOCK);
 
-  return m->common.learn.steps * visited * FARE_BLOCK * (2 + m->walker_moves * (kind == FARE_CONTRAST_PERSISTENT ? 2 : 1));
+  return m->common.learn.steps * visited * FARE_BLOCK *
+    (2 + m->walker_moves * (kind == FARE_CONTRAST_PERSISTENT ? 2 : 1));
 }

@@ -1,6 +1,7 @@
 /*
-  The energy -ln p of the exact density: cubic splines through its values at the centres of cells, so that the force is continuous and exactly the derivative of
-  the energy. Linear in time between the schedule's times: a geometric mean of the densities at both.
+  The energy -ln p of the exact density: cubic splines through its values at the centres of cells, so that the
+  force is continuous and exactly the derivative of the energy. Linear in time between the schedule's times: a
+  geometric mean of the densities at both.
 */
 #include "energy_grid.h"
 #include "energy.h"
@@ -9,14 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The density is lifted by this share of its largest value: where there is next to nothing the solver's values are not to be trusted. */
+/*
+  The density is lifted by this share of its largest value: where there is next to nothing the solver's values
+  are not to be trusted.
+*/
 #define LIFT 1e-12
 
 typedef struct {
   const fare_densities *exact;
   PetscInt64            count; /* of splines: one per time, or a single one */
   fare_energy_spline    now;
-  size_t                size;  /* coefficients of a spline */
+  size_t                size;   /* coefficients of a spline */
   double              **spline; /* made when first asked for */
   double               *masses; /* of the mean over times, where that is meant */
   PetscInt64            at;     /* whose coefficients `now` has, with `share` of the next */
@@ -26,7 +30,8 @@ typedef struct {
 /* Values at centres from averages over cells: p - h^2/24 p'' per axis, but no more than a fifth off. */
 static void to_centres(const fare_energy_spline *grid, const double masses[], double p[])
 {
-  const int64_t step[FARE_DIM_MAX] = {1, grid->cells[0], grid->cells[0] * grid->cells[1]}, all = step[2] * grid->cells[2];
+  const int64_t step[FARE_DIM_MAX] = {1, grid->cells[0], grid->cells[0] * grid->cells[1]},
+                all                = step[2] * grid->cells[2];
 
   for (int64_t n = 0; n < all; n++) {
     double bend = 0;
@@ -34,7 +39,9 @@ static void to_centres(const fare_energy_spline *grid, const double masses[], do
     for (int axis = 0; axis < grid->dim; axis++) {
       const int64_t cells = grid->cells[axis], i = n / step[axis] % cells;
       const int64_t below = i > 0 ? n - step[axis] : grid->periodic[axis] ? n + (cells - 1) * step[axis] : n;
-      const int64_t above = i < cells - 1 ? n + step[axis] : grid->periodic[axis] ? n - (cells - 1) * step[axis] : n;
+      const int64_t above = i < cells - 1 ? n + step[axis]
+        : grid->periodic[axis]            ? n - (cells - 1) * step[axis]
+                                          : n;
 
       bend += masses[below] - 2 * masses[n] + masses[above];
     }
@@ -42,7 +49,10 @@ static void to_centres(const fare_energy_spline *grid, const double masses[], do
   }
 }
 
-/* Solves c_{i-1} + 4 c_i + c_{i+1} = 6 y_i in place, n values `stride` apart; the second derivative is 0 at both ends. */
+/*
+  Solves c_{i-1} + 4 c_i + c_{i+1} = 6 y_i in place, n values `stride` apart; the second derivative is 0 at
+  both ends.
+*/
 static void solve_natural(int64_t n, int64_t stride, double y[], double work[])
 {
   if (n < 3) return;
@@ -51,17 +61,21 @@ static void solve_natural(int64_t n, int64_t stride, double y[], double work[])
   for (int64_t i = 1; i < n - 1; i++) {
     const double pivot = 4 - work[i - 1];
 
-    work[i]       = i < n - 2 ? 1 / pivot : 0;
-    y[i * stride] = (6 * y[i * stride] - y[(i - 1) * stride] - (i == n - 2 ? y[(n - 1) * stride] : 0)) / pivot;
+    work[i] = i < n - 2 ? 1 / pivot : 0;
+    y[i * stride] =
+      (6 * y[i * stride] - y[(i - 1) * stride] - (i == n - 2 ? y[(n - 1) * stride] : 0)) / pivot;
   }
   for (int64_t i = n - 3; i > 0; i--) y[i * stride] -= work[i] * y[(i + 1) * stride];
 }
 
-/* The same round a ring, by sweeps that reach as far as rounding does: the influence of a value falls like 0.268^distance. */
+/*
+  The same round a ring, by sweeps that reach as far as rounding does: the influence of a value falls like
+  0.268^distance.
+*/
 static void solve_ring(int64_t n, int64_t stride, double y[], double work[])
 {
-  const double  root = sqrt(3) - 2;
-  const int64_t far  = PetscMin(40, n);
+  const double  root   = sqrt(3) - 2;
+  const int64_t far    = PetscMin(40, n);
   double        before = 0, after = 0;
 
   for (int64_t i = 0; i < far; i++) before += pow(root, (double)i) * y[(n - i) % n * stride];
@@ -76,19 +90,25 @@ static void solve_ring(int64_t n, int64_t stride, double y[], double work[])
 /* Values at all cells to coefficients, axis by axis. */
 static void solve(const fare_energy_spline *grid, double y[], double work[])
 {
-  const int64_t step[FARE_DIM_MAX] = {1, grid->cells[0], grid->cells[0] * grid->cells[1]}, all = step[2] * grid->cells[2];
+  const int64_t step[FARE_DIM_MAX] = {1, grid->cells[0], grid->cells[0] * grid->cells[1]},
+                all                = step[2] * grid->cells[2];
 
   for (int axis = 0; axis < grid->dim; axis++) {
     for (int64_t n = 0; n < all; n++) {
       if (n / step[axis] % grid->cells[axis]) continue;
-      if (grid->periodic[axis]) solve_ring(grid->cells[axis], step[axis], y + n, work);
-      else solve_natural(grid->cells[axis], step[axis], y + n, work);
+      if (grid->periodic[axis])
+        solve_ring(grid->cells[axis], step[axis], y + n, work);
+      else
+        solve_natural(grid->cells[axis], step[axis], y + n, work);
     }
   }
 }
 
-/* A coefficient that may lie beyond the ends: round the ring, or along the straight line through the last two. */
-static double extended(const fare_energy_spline *grid, const double c[], int axis, int64_t stride, int64_t place, const int64_t index[])
+/*
+  A coefficient that may lie beyond the ends: round the ring, or along the straight line through the last two.
+*/
+static double extended(const fare_energy_spline *grid, const double c[], int axis, int64_t stride,
+  int64_t place, const int64_t index[])
 {
   int64_t n, i, end, inner;
   double  at, within;
@@ -106,15 +126,17 @@ static double extended(const fare_energy_spline *grid, const double c[], int axi
 
 static PetscErrorCode make_spline(const gridded *g, const double masses[], double **spline)
 {
-  const fare_energy_spline *grid    = &g->now;
-  const int64_t             all     = grid->cells[0] * grid->cells[1] * grid->cells[2], longest = PetscMax(grid->cells[0], PetscMax(grid->cells[1], grid->cells[2]));
-  double                    highest = 0, volume = 1, *c, *work;
+  const fare_energy_spline *grid = &g->now;
+  const int64_t             all  = grid->cells[0] * grid->cells[1] * grid->cells[2],
+                longest          = PetscMax(grid->cells[0], PetscMax(grid->cells[1], grid->cells[2]));
+  double highest = 0, volume = 1, *c, *work;
 
   PetscFunctionBeginUser;
   *spline = malloc(g->size * sizeof **spline);
   c       = malloc((size_t)all * sizeof *c);
   work    = malloc((size_t)longest * sizeof *work);
-  if (!*spline || !c || !work) FARE_FAIL(FARE_ERR_FAILED, "out of memory for an energy on %lld cells", (long long)all);
+  if (!*spline || !c || !work)
+    FARE_FAIL(FARE_ERR_FAILED, "out of memory for an energy on %lld cells", (long long)all);
   to_centres(grid, masses, c);
   for (int axis = 0; axis < grid->dim; axis++) volume *= grid->spacing[axis];
   for (int64_t n = 0; n < all; n++) highest = PetscMax(highest, c[n]);
@@ -162,8 +184,10 @@ static PetscErrorCode grid_move(fare_energy *energy, double t)
   }
   PetscCall(need(g, k));
   if (share > 0) PetscCall(need(g, k + 1));
-  if (share > 0) fare_energy_spline_between(share, g->size, g->spline[k], g->spline[k + 1], g->now.coefficient);
-  else memcpy(g->now.coefficient, g->spline[k], g->size * sizeof(double));
+  if (share > 0)
+    fare_energy_spline_between(share, g->size, g->spline[k], g->spline[k + 1], g->now.coefficient);
+  else
+    memcpy(g->now.coefficient, g->spline[k], g->size * sizeof(double));
   g->at    = k;
   g->share = share;
   PetscFunctionReturn(0);
@@ -197,7 +221,8 @@ static PetscErrorCode grid_destroy(fare_energy *energy)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode mean_masses(const fare_densities *exact, int64_t cells, int count, const double times[], double masses[])
+static PetscErrorCode mean_masses(
+  const fare_densities *exact, int64_t cells, int count, const double times[], double masses[])
 {
   PetscFunctionBeginUser;
   for (int i = 0; i < count; i++) {
@@ -209,10 +234,11 @@ static PetscErrorCode mean_masses(const fare_densities *exact, int64_t cells, in
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_energy_of_densities(const fare_densities *exact, int count, const double times[], const double shift[], const double scale[], fare_energy **energy)
+PetscErrorCode fare_energy_of_densities(const fare_densities *exact, int count, const double times[],
+  const double shift[], const double scale[], fare_energy **energy)
 {
-  const fare_grid *grid = exact->grid;
-  gridded         *g    = calloc(1, sizeof *g);
+  const fare_grid *grid  = exact->grid;
+  gridded         *g     = calloc(1, sizeof *g);
   int64_t          cells = 1;
   fare_energy     *e;
 
@@ -220,8 +246,10 @@ PetscErrorCode fare_energy_of_densities(const fare_densities *exact, int count, 
   if (!g) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   PetscCall(PetscNew(&e));
   *energy = e;
-  *g      = (gridded){.exact = exact, .count = count ? 1 : exact->count, .now = {.dim = grid->dim}, .size = 1, .at = -1};
-  *e      = (fare_energy){.dim = grid->dim, .context = g, .move = grid_move, .evaluate = grid_evaluate, .destroy = grid_destroy};
+  *g      = (gridded){
+         .exact = exact, .count = count ? 1 : exact->count, .now = {.dim = grid->dim}, .size = 1, .at = -1};
+  *e = (fare_energy){
+    .dim = grid->dim, .context = g, .move = grid_move, .evaluate = grid_evaluate, .destroy = grid_destroy};
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
     g->now.cells[axis]   = grid->cells[axis];
     g->now.stride[axis]  = (int64_t)g->size;
@@ -240,7 +268,8 @@ PetscErrorCode fare_energy_of_densities(const fare_densities *exact, int count, 
   g->spline          = calloc((size_t)g->count, sizeof *g->spline);
   g->now.coefficient = malloc(g->size * sizeof *g->now.coefficient);
   if (count) g->masses = calloc((size_t)cells, sizeof *g->masses);
-  if (!g->spline || !g->now.coefficient || (count && !g->masses)) FARE_FAIL(FARE_ERR_FAILED, "out of memory for an energy on %lld cells", (long long)cells);
+  if (!g->spline || !g->now.coefficient || (count && !g->masses))
+    FARE_FAIL(FARE_ERR_FAILED, "out of memory for an energy on %lld cells", (long long)cells);
   if (count) PetscCall(mean_masses(exact, cells, count, times, g->masses));
   PetscFunctionReturn(0);
 }

@@ -16,7 +16,8 @@ typedef struct {
 } fare_energy_spline;
 
 /* Value and minus its derivatives at n points; beyond an end that is not periodic a steep ramp is added. */
-void fare_energy_spline_evaluate(const fare_energy_spline *spline, int n, const double *const x[], double U[], double *const f[]);
+void fare_energy_spline_evaluate(
+  const fare_energy_spline *spline, int n, const double *const x[], double U[], double *const f[]);
 /* to = (1 - s) from + s with, n values. */
 void fare_energy_spline_between(double s, size_t n, const double from[], const double with[], double to[]);
 

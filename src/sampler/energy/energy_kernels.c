@@ -8,7 +8,10 @@
 /* Beyond the box the energy rises by this much per cell. */
 #define RAMP 50.
 
-/* Where a point lies along one axis: the first of four coefficients, their weights and the weights' derivatives by x, and what a ramp adds. */
+/*
+  Where a point lies along one axis: the first of four coefficients, their weights and the weights'
+  derivatives by x, and what a ramp adds.
+*/
 typedef struct {
   int64_t first;
   double  weight[4], slope[4], ramp, push;
@@ -31,8 +34,8 @@ static inline void locate(const fare_energy_spline *spline, int axis, double x, 
     u        = u < 0 ? 0 : last;
   }
   u -= 0.5;
-  i = (int64_t)floor(u);
-  t = u - (double)i;
+  i             = (int64_t)floor(u);
+  t             = u - (double)i;
   at->first     = i - 1 + FARE_SPLINE_MARGIN;
   at->weight[0] = (1 - t) * (1 - t) * (1 - t) / 6;
   at->weight[1] = (4 - 6 * t * t + 3 * t * t * t) / 6;
@@ -51,7 +54,8 @@ static inline void row(const double c[4], const position *at, double *value, dou
   *slope = at->slope[0] * c[0] + at->slope[1] * c[1] + at->slope[2] * c[2] + at->slope[3] * c[3];
 }
 
-void fare_energy_spline_evaluate(const fare_energy_spline *spline, int n, const double *const x[], double U[], double *const f[])
+void fare_energy_spline_evaluate(
+  const fare_energy_spline *spline, int n, const double *const x[], double U[], double *const f[])
 {
   static const position one  = {.weight = {1}};
   const int             rows = spline->dim > 1 ? 4 : 1, planes = spline->dim > 2 ? 4 : 1;
@@ -63,8 +67,9 @@ void fare_energy_spline_evaluate(const fare_energy_spline *spline, int n, const 
     for (int axis = 0; axis < spline->dim; axis++) locate(spline, axis, x[axis][i], &at[axis]);
     for (int k = 0; k < planes; k++) {
       for (int j = 0; j < rows; j++) {
-        const int64_t place = at[0].first + (at[1].first + j) * spline->stride[1] + (at[2].first + k) * spline->stride[2];
-        double        value, along;
+        const int64_t place =
+          at[0].first + (at[1].first + j) * spline->stride[1] + (at[2].first + k) * spline->stride[2];
+        double value, along;
 
         row(spline->coefficient + place, &at[0], &value, &along);
         sum += at[1].weight[j] * at[2].weight[k] * value;
@@ -87,7 +92,9 @@ void fare_energy_spline_between(double s, size_t n, const double from[], const d
   for (size_t i = 0; i < n; i++) to[i] = (1 - s) * from[i] + s * with[i];
 }
 
-void fare_energy_propose(int dim, double h, double temperature, const double *const z[], const double *const f[], fare_stream stream, uint64_t block, uint64_t step, uint32_t first, double *const y[])
+void fare_energy_propose(int dim, double h, double temperature, const double *const z[],
+  const double *const f[], fare_stream stream, uint64_t block, uint64_t step, uint32_t first,
+  double *const y[])
 {
   const double drift = h / temperature, spread = sqrt(2 * h);
 
@@ -108,11 +115,12 @@ void fare_weights_scale(double least, const double cost[FARE_BLOCK], double weig
   }
 }
 
-void fare_energy_octaves_back(int octaves, double frequency, int n, const float in[], const float d[], double f[])
+void fare_energy_octaves_back(
+  int octaves, double frequency, int n, const float in[], const float d[], double f[])
 {
   for (int k = 0; k < octaves; k++) {
-    const float  w     = (float)ldexp(frequency, k);
-    const float *sine  = in + (size_t)(2 * k) * FARE_BLOCK, *cosine = sine + FARE_BLOCK;
+    const float  w    = (float)ldexp(frequency, k);
+    const float *sine = in + (size_t)(2 * k) * FARE_BLOCK, *cosine = sine + FARE_BLOCK;
     const float *by_sine = d + (size_t)(2 * k) * FARE_BLOCK, *by_cosine = by_sine + FARE_BLOCK;
 
 #pragma omp simd

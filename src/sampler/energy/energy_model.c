@@ -1,4 +1,7 @@
-/* An energy that a network holds, or in its place the exact one: its inputs and forces, what is kept of it, and the density it means. */
+/*
+  An energy that a network holds, or in its place the exact one: its inputs and forces, what is kept of it,
+  and the density it means.
+*/
 #include "energy_model.h"
 
 #include <math.h>
@@ -25,7 +28,9 @@ static double length_of(const fare_sampler *sampler, int axis)
   return (type->upper[axis] - type->lower[axis]) / ((const fare_generative *)sampler->state)->sd[axis];
 }
 
-/* Round a ring only functions that close do: octaves of once round it, at least one; else z and its octaves. */
+/*
+  Round a ring only functions that close do: octaves of once round it, at least one; else z and its octaves.
+*/
 static int octaves_of(const fare_sampler *sampler, int axis)
 {
   const fare_generative *g = sampler->state;
@@ -35,14 +40,16 @@ static int octaves_of(const fare_sampler *sampler, int axis)
 
 static double frequency_of(const fare_sampler *sampler, int axis)
 {
-  return is_periodic(sampler, axis) ? 2 * PETSC_PI / length_of(sampler, axis) : ((const fare_generative *)sampler->state)->frequency;
+  return is_periodic(sampler, axis) ? 2 * PETSC_PI / length_of(sampler, axis)
+                                    : ((const fare_generative *)sampler->state)->frequency;
 }
 
 int fare_energy_model_position_inputs(const fare_sampler *sampler)
 {
   int inputs = 0;
 
-  for (int axis = 0; axis < fare_system_dimension(sampler->system); axis++) inputs += (is_periodic(sampler, axis) ? 0 : 1) + 2 * octaves_of(sampler, axis);
+  for (int axis = 0; axis < fare_system_dimension(sampler->system); axis++)
+    inputs += (is_periodic(sampler, axis) ? 0 : 1) + 2 * octaves_of(sampler, axis);
   return inputs;
 }
 
@@ -53,16 +60,17 @@ void fare_energy_model_inputs(const fare_sampler *sampler, int n, const float *c
       memcpy(input, z[axis], (size_t)n * sizeof(float));
       input += FARE_BLOCK;
     }
-    fare_learn_octaves(octaves_of(sampler, axis), frequency_of(sampler, axis), n, z[axis], NULL, FARE_BLOCK, input);
+    fare_learn_octaves(
+      octaves_of(sampler, axis), frequency_of(sampler, axis), n, z[axis], NULL, FARE_BLOCK, input);
     input += (size_t)(2 * octaves_of(sampler, axis)) * FARE_BLOCK;
   }
 }
 
 static PetscErrorCode learned_move(fare_energy *energy, double t)
 {
-  learned                 *l    = energy->context;
-  const fare_energy_model *m    = l->sampler->state;
-  float                   *time = l->input + (size_t)fare_energy_model_position_inputs(l->sampler) * FARE_BLOCK, features[64];
+  learned                 *l = energy->context;
+  const fare_energy_model *m = l->sampler->state;
+  float *time = l->input + (size_t)fare_energy_model_position_inputs(l->sampler) * FARE_BLOCK, features[64];
 
   PetscFunctionBeginUser;
   if (!m->conditioned) PetscFunctionReturn(0);
@@ -73,12 +81,13 @@ static PetscErrorCode learned_move(fare_energy *energy, double t)
   PetscFunctionReturn(0);
 }
 
-static void learned_evaluate(fare_energy *energy, int n, const double *const z[], double U[], double *const f[])
+static void learned_evaluate(
+  fare_energy *energy, int n, const double *const z[], double U[], double *const f[])
 {
-  learned        *l       = energy->context;
-  fare_network   *network = ((const fare_generative *)l->sampler->state)->network;
-  float           place[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, output[FARE_BLOCK] ALIGNED;
-  const float    *at[FARE_DIM_MAX] = {place[0], place[1], place[2]}, *in = l->input, *d = l->d_input;
+  learned      *l       = energy->context;
+  fare_network *network = ((const fare_generative *)l->sampler->state)->network;
+  float         place[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, output[FARE_BLOCK] ALIGNED;
+  const float  *at[FARE_DIM_MAX] = {place[0], place[1], place[2]}, *in = l->input, *d = l->d_input;
 
   for (int axis = 0; axis < energy->dim; axis++) {
     for (int i = 0; i < n; i++) place[axis][i] = (float)z[axis][i];
@@ -127,7 +136,11 @@ PetscErrorCode fare_energy_of_network(fare_sampler *sampler, fare_energy **energ
   l->sampler = sampler;
   PetscCall(PetscCalloc3(size, &l->input, size, &l->d_input, FARE_BLOCK, &l->d_output));
   for (int i = 0; i < FARE_BLOCK; i++) l->d_output[i] = 1;
-  *e = (fare_energy){.dim = fare_system_dimension(sampler->system), .context = l, .move = learned_move, .evaluate = learned_evaluate, .destroy = learned_destroy};
+  *e = (fare_energy){.dim = fare_system_dimension(sampler->system),
+    .context              = l,
+    .move                 = learned_move,
+    .evaluate             = learned_evaluate,
+    .destroy              = learned_destroy};
   for (int axis = 0; axis < e->dim; axis++) {
     e->shift[axis]    = g->mean[axis];
     e->scale[axis]    = g->sd[axis];
@@ -146,8 +159,10 @@ PetscErrorCode fare_energy_model_setup(fare_sampler *sampler, PetscBool conditio
 
   PetscFunctionBeginUser;
   m->conditioned = conditioned;
-  inputs         = fare_energy_model_position_inputs(sampler) + (conditioned ? fare_generative_time_inputs(&m->common) : 0);
-  PetscCall(fare_learn_network(&m->common.learn, inputs, 1, fare_sampler_stream(sampler, "weights"), &m->common.network));
+  inputs =
+    fare_energy_model_position_inputs(sampler) + (conditioned ? fare_generative_time_inputs(&m->common) : 0);
+  PetscCall(fare_learn_network(
+    &m->common.learn, inputs, 1, fare_sampler_stream(sampler, "weights"), &m->common.network));
   PetscFunctionReturn(0);
 }
 
@@ -157,8 +172,11 @@ PetscErrorCode fare_energy_model_at(fare_sampler *sampler, double t)
 
   PetscFunctionBeginUser;
   PetscCall(fare_generative_check_ready(sampler));
-  if (!m->energy && sampler->mode == FARE_ORACLE) PetscCall(fare_energy_of_densities(sampler->exact, m->conditioned ? 0 : (int)m->times, m->time, m->common.mean, m->common.sd, &m->energy));
-  else if (!m->energy) PetscCall(fare_energy_of_network(sampler, &m->energy));
+  if (!m->energy && sampler->mode == FARE_ORACLE)
+    PetscCall(fare_energy_of_densities(
+      sampler->exact, m->conditioned ? 0 : (int)m->times, m->time, m->common.mean, m->common.sd, &m->energy));
+  else if (!m->energy)
+    PetscCall(fare_energy_of_network(sampler, &m->energy));
   fare_energy_set_walls(m->energy, &sampler->walls);
   PetscCall(m->energy->move(m->energy, t));
   PetscFunctionReturn(0);

@@ -1,6 +1,7 @@
 /*
-  Energies that a network learns from snapshots: E(x) or E(x,t), in coordinates of mean 0 and variance 1, is the network's output plus z^2/2 along each axis that is
-  not periodic, so that it begins as a normal's. Trained by the likelihood, whose gradient compares the data with walkers in the density of the energy as it
+  Energies that a network learns from snapshots: E(x) or E(x,t), in coordinates of mean 0 and variance 1, is
+  the network's output plus z^2/2 along each axis that is not periodic, so that it begins as a normal's.
+  Trained by the likelihood, whose gradient compares the data with walkers in the density of the energy as it
   stands. The state of a method that uses it begins with a fare_energy_model.
 */
 #ifndef FARE_ENERGY_MODEL_H
@@ -10,8 +11,10 @@
 #include "sampler/shared/generative.h"
 
 typedef enum {
-  FARE_CONTRAST_PERSISTENT, /* walkers are Markov chains that go on while the energy changes, and lag behind it: Tieleman 2008 */
-  FARE_CONTRAST_JARZYNSKI   /* they move by unadjusted Langevin steps with weights that make good for both: Carbone et al. 2023 */
+  /* walkers are Markov chains that go on while the energy changes, and lag behind it: Tieleman 2008 */
+  FARE_CONTRAST_PERSISTENT,
+  FARE_CONTRAST_JARZYNSKI /* they move by unadjusted Langevin steps with weights that make good for both:
+                             Carbone et al. 2023 */
 } fare_contrast;
 
 typedef struct {
@@ -24,16 +27,26 @@ typedef struct {
   double      *time;
   fare_energy *energy;
 } fare_energy_model;
-#define FARE_ENERGY_MODEL_FIELDS(type, model, steps_, walkers_, moves_, walker_step_) \
-  FARE_GENERATIVE_FIELDS(type, model.common, "32", "2", steps_, "2048", "2e-3", "4", "3"), \
-  {"walkers", FARE_INTEGER, offsetof(type, model.walkers), walkers_, 1, 1e9, NULL, "", "particles that training compares the data with, at each training time it tells apart; in whole blocks of 512"}, \
-  {"walker_moves", FARE_INTEGER, offsetof(type, model.walker_moves), moves_, 1, 1e4, NULL, "", "moves of walkers before each comparison"}, \
-  {"walker_step", FARE_REAL, offsetof(type, model.walker_step), walker_step_, 1e-12, 1e3, NULL, "sd^2", "their step h to begin with"}
+#define FARE_ENERGY_MODEL_FIELDS(type, model, steps_, walkers_, moves_, walker_step_)                    \
+  FARE_GENERATIVE_FIELDS(type, model.common, "32", "2", steps_, "2048", "2e-3", "4", "3"),               \
+    {"walkers", FARE_INTEGER, offsetof(type, model.walkers), walkers_, 1, 1e9, NULL, "",                 \
+      "particles that training compares the data with, at each training time it tells apart; in whole "  \
+      "blocks of 512"},                                                                                  \
+    {"walker_moves", FARE_INTEGER, offsetof(type, model.walker_moves), moves_, 1, 1e4, NULL, "",         \
+      "moves of walkers before each comparison"},                                                        \
+  {                                                                                                      \
+    "walker_step", FARE_REAL, offsetof(type, model.walker_step), walker_step_, 1e-12, 1e3, NULL, "sd^2", \
+      "their step h to begin with"                                                                       \
+  }
 
 /* Of the method's own setup and train. Collective. */
 PetscErrorCode fare_energy_model_setup(fare_sampler *sampler, PetscBool conditioned);
-PetscErrorCode fare_energy_model_train(fare_sampler *sampler, const fare_training_set *data, fare_contrast contrast);
-/* Makes the model's `energy`, of the network or of the exact densities, if it is not there yet, and moves it to t. FARE_ERR_FAILED where nothing was learned. */
+PetscErrorCode fare_energy_model_train(
+  fare_sampler *sampler, const fare_training_set *data, fare_contrast contrast);
+/*
+  Makes the model's `energy`, of the network or of the exact densities, if it is not there yet, and moves it
+  to t. FARE_ERR_FAILED where nothing was learned.
+*/
 PetscErrorCode fare_energy_model_at(fare_sampler *sampler, double t);
 /* The rows that training will evaluate. */
 int64_t fare_energy_model_rows(const fare_sampler *sampler, fare_contrast contrast);
@@ -46,12 +59,19 @@ PetscErrorCode fare_energy_model_save(fare_sampler *sampler, fare_store *to, con
 PetscErrorCode fare_energy_model_load(fare_sampler *sampler, fare_store *from, const char *group);
 PetscErrorCode fare_energy_model_destroy(fare_sampler *sampler);
 
-/* For energy_contrast.c: the energy of the network with its present weights, and the network's inputs at n rows of z, with `time` of each row or NULL. */
+/*
+  For energy_contrast.c: the energy of the network with its present weights, and the network's inputs at n
+  rows of z, with `time` of each row or NULL.
+*/
 PetscErrorCode fare_energy_of_network(fare_sampler *sampler, fare_energy **energy);
 void fare_energy_model_inputs(const fare_sampler *sampler, int n, const float *const z[], float input[]);
 int  fare_energy_model_position_inputs(const fare_sampler *sampler);
 
-/* Kernel: f -= dU/dz through u and its octaves, where `d` holds the derivatives by these features: of sin and cos of 2^k frequency z, `in`, FARE_BLOCK apart. */
-void fare_energy_octaves_back(int octaves, double frequency, int n, const float in[], const float d[], double f[]);
+/*
+  Kernel: f -= dU/dz through u and its octaves, where `d` holds the derivatives by these features: of sin and
+  cos of 2^k frequency z, `in`, FARE_BLOCK apart.
+*/
+void fare_energy_octaves_back(
+  int octaves, double frequency, int n, const float in[], const float d[], double f[]);
 
 #endif

@@ -1,4 +1,7 @@
-/* Weights of an ensemble, and its systematic resampling. Sums run over blocks in order, so that they have the same bits on any number of ranks. */
+/*
+  Weights of an ensemble, and its systematic resampling. Sums run over blocks in order, so that they have the
+  same bits on any number of ranks.
+*/
 #include "energy.h"
 
 #include <math.h>
@@ -24,8 +27,8 @@ static int64_t counted(const fare_ensemble *e, int64_t b)
 /* Every rank's numbers, `each` per rank, behind one another; freed by the caller. */
 static PetscErrorCode gather(MPI_Comm comm, const double mine[], int64_t count, double all[])
 {
-  int  size, *counts, *places;
-  int  local = (int)count;
+  int size, *counts, *places;
+  int local = (int)count;
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_size(comm, &size));
@@ -64,7 +67,8 @@ static PetscErrorCode sums_free(block_sums *s)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_weights_multiply(fare_ensemble *e, const double cost[], double *log_mean, double *effective)
+PetscErrorCode fare_weights_multiply(
+  fare_ensemble *e, const double cost[], double *log_mean, double *effective)
 {
   double     least = HUGE_VAL, sum = 0, square = 0;
   block_sums s;
@@ -73,12 +77,17 @@ PetscErrorCode fare_weights_multiply(fare_ensemble *e, const double cost[], doub
   /* the cost of a particle that is worth nothing any more does not matter */
   for (int64_t i = 0; i < e->local; i++) least = e->weight[i] > 0 && cost[i] < least ? cost[i] : least;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &least, 1, MPI_DOUBLE, MPI_MIN, e->comm));
-  for (int64_t b = 0; b < e->blocks; b++) fare_weights_scale(least, cost + b * FARE_BLOCK, e->weight + b * FARE_BLOCK);
+  for (int64_t b = 0; b < e->blocks; b++)
+    fare_weights_scale(least, cost + b * FARE_BLOCK, e->weight + b * FARE_BLOCK);
   PetscCall(sum_blocks(e, &s));
   for (int64_t b = 0; b < s.blocks; b++) sum += s.weight[b];
   for (int64_t b = 0; b < s.blocks; b++) square += s.square[b];
   PetscCall(sums_free(&s));
-  if (!(sum > 0 && isfinite(sum))) FARE_FAIL(FARE_ERR_FAILED, "the weights of %lld particles have the sum %g: the step h is too large, or the energy changes too much at once", (long long)e->count, sum);
+  if (!(sum > 0 && isfinite(sum)))
+    FARE_FAIL(FARE_ERR_FAILED,
+      "the weights of %lld particles have the sum %g: the step h is too large, or the energy changes too "
+      "much at once",
+      (long long)e->count, sum);
   for (int64_t i = 0; i < e->blocks * FARE_BLOCK; i++) e->weight[i] *= (double)e->count / sum;
   *log_mean  = log(sum / (double)e->count) - least;
   *effective = sum * sum / square / (double)e->count;
@@ -117,7 +126,10 @@ static PetscErrorCode count_offspring(const fare_ensemble *e, double u, int64_t 
   PetscFunctionReturn(0);
 }
 
-/* What goes from this rank to each other and back: both sides hold whole ranges of new particles, in order of their numbers. */
+/*
+  What goes from this rank to each other and back: both sides hold whole ranges of new particles, in order of
+  their numbers.
+*/
 typedef struct {
   int  ranks;
   int *send, *send_at, *receive, *receive_at;
@@ -130,12 +142,15 @@ static int64_t overlap(int64_t a, int64_t b, int64_t c, int64_t d)
 
 static PetscErrorCode find_routes(const fare_ensemble *e, int64_t made_first, int64_t made_end, routes *r)
 {
-  int64_t mine[4] = {made_first, made_end, e->first_block * FARE_BLOCK, e->first_block * FARE_BLOCK + e->local}, *all;
+  int64_t mine[4] = {made_first, made_end, e->first_block * FARE_BLOCK,
+    e->first_block * FARE_BLOCK + e->local},
+          *all;
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_size(e->comm, &r->ranks));
   PetscCall(PetscMalloc1(4 * r->ranks, &all));
-  PetscCall(PetscMalloc4(r->ranks, &r->send, r->ranks, &r->send_at, r->ranks, &r->receive, r->ranks, &r->receive_at));
+  PetscCall(
+    PetscMalloc4(r->ranks, &r->send, r->ranks, &r->send_at, r->ranks, &r->receive, r->ranks, &r->receive_at));
   PetscCallMPI(MPI_Allgather(mine, 4, MPI_INT64_T, all, 4, MPI_INT64_T, e->comm));
   for (int rank = 0, out = 0, in = 0; rank < r->ranks; rank++) {
     r->send[rank]       = (int)overlap(mine[0], mine[1], all[4 * rank + 2], all[4 * rank + 3]);
@@ -150,13 +165,15 @@ static PetscErrorCode find_routes(const fare_ensemble *e, int64_t made_first, in
 }
 
 /* Copies of what lies at each particle here, sent to where the new ones live. */
-static PetscErrorCode move_offspring(const fare_ensemble *e, const int64_t offspring[], const routes *r, double made[], double x[])
+static PetscErrorCode move_offspring(
+  const fare_ensemble *e, const int64_t offspring[], const routes *r, double made[], double x[])
 {
   PetscFunctionBeginUser;
   for (int64_t i = 0; i < e->local; i++) {
     for (int64_t n = offspring[i]; n < offspring[i + 1]; n++) made[n - offspring[0]] = x[i];
   }
-  PetscCallMPI(MPI_Alltoallv(made, r->send, r->send_at, MPI_DOUBLE, x, r->receive, r->receive_at, MPI_DOUBLE, e->comm));
+  PetscCallMPI(
+    MPI_Alltoallv(made, r->send, r->send_at, MPI_DOUBLE, x, r->receive, r->receive_at, MPI_DOUBLE, e->comm));
   PetscFunctionReturn(0);
 }
 
@@ -172,7 +189,8 @@ PetscErrorCode fare_weights_resample(fare_ensemble *e, fare_ensemble *with, doub
   PetscCall(find_routes(e, offspring[0], offspring[e->local], &r));
   PetscCall(PetscMalloc1(offspring[e->local] - offspring[0], &made));
   for (int axis = 0; axis < e->dim; axis++) PetscCall(move_offspring(e, offspring, &r, made, e->x[axis]));
-  for (int axis = 0; with && axis < with->dim; axis++) PetscCall(move_offspring(e, offspring, &r, made, with->x[axis]));
+  for (int axis = 0; with && axis < with->dim; axis++)
+    PetscCall(move_offspring(e, offspring, &r, made, with->x[axis]));
   for (int64_t i = 0; i < e->blocks * FARE_BLOCK; i++) e->weight[i] = 1;
   PetscCall(PetscFree(made));
   PetscCall(PetscFree4(r.send, r.send_at, r.receive, r.receive_at));
@@ -180,7 +198,10 @@ PetscErrorCode fare_weights_resample(fare_ensemble *e, fare_ensemble *with, doub
   PetscFunctionReturn(0);
 }
 
-/* Of a block: its first and last family with what they have here, and the squares of those that begin and end in it. */
+/*
+  Of a block: its first and last family with what they have here, and the squares of those that begin and end
+  in it.
+*/
 enum { FIRST, FIRST_SUM, LAST, LAST_SUM, SQUARES, TOTAL, SUMMARY };
 
 static void summarise(const double weight[], const double ancestor[], int64_t n, double to[SUMMARY])
@@ -194,8 +215,10 @@ static void summarise(const double weight[], const double ancestor[], int64_t n,
     sum += weight[i];
     to[TOTAL] += weight[i];
     if (i + 1 < n && ancestor[i + 1] == ancestor[i]) continue;
-    if (ancestor[i] == to[FIRST]) to[FIRST_SUM] = sum;
-    else if (ancestor[i] < to[LAST]) to[SQUARES] += sum * sum;
+    if (ancestor[i] == to[FIRST])
+      to[FIRST_SUM] = sum;
+    else if (ancestor[i] < to[LAST])
+      to[SQUARES] += sum * sum;
     if (ancestor[i] == to[LAST]) to[LAST_SUM] = sum;
     sum = 0;
   }
@@ -208,7 +231,9 @@ PetscErrorCode fare_weights_families(const fare_ensemble *e, const fare_ensemble
 
   PetscFunctionBeginUser;
   PetscCall(PetscMalloc2(SUMMARY * e->blocks, &mine, SUMMARY * blocks, &all));
-  for (int64_t b = 0; b < e->blocks; b++) summarise(e->weight + b * FARE_BLOCK, ancestors->x[0] + b * FARE_BLOCK, counted(e, b), mine + b * SUMMARY);
+  for (int64_t b = 0; b < e->blocks; b++)
+    summarise(
+      e->weight + b * FARE_BLOCK, ancestors->x[0] + b * FARE_BLOCK, counted(e, b), mine + b * SUMMARY);
   PetscCall(gather(e->comm, mine, SUMMARY * e->blocks, all));
   *squares = 0;
   for (int64_t b = 0; b < blocks; b++) {
@@ -231,8 +256,10 @@ PetscErrorCode fare_weights_families(const fare_ensemble *e, const fare_ensemble
 
 PetscErrorCode fare_places_save(const fare_ensemble *e, fare_store *to, const char *group)
 {
-  const uint64_t global = (uint64_t)e->count, start = (uint64_t)PetscMin(e->first_block * FARE_BLOCK, e->count), count = (uint64_t)e->local;
-  char           path[512];
+  const uint64_t global = (uint64_t)e->count,
+                 start  = (uint64_t)PetscMin(e->first_block * FARE_BLOCK, e->count),
+                 count  = (uint64_t)e->local;
+  char path[512];
 
   PetscFunctionBeginUser;
   for (int axis = 0; axis < e->dim; axis++) {
@@ -242,7 +269,8 @@ PetscErrorCode fare_places_save(const fare_ensemble *e, fare_store *to, const ch
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_places_load(MPI_Comm comm, int dim, fare_store *from, const char *group, fare_ensemble **ensemble)
+PetscErrorCode fare_places_load(
+  MPI_Comm comm, int dim, fare_store *from, const char *group, fare_ensemble **ensemble)
 {
   char           path[512];
   uint64_t       global[4], start, count;

@@ -1,6 +1,7 @@
 /*
-  A time-dependent energy E(x,t), learned with walkers whose weights follow Jarzynski's equality through the changes of the network, so that the gradient of the
-  likelihood has no bias from walkers that lag behind. Particles are carried along physical time on E(.,t) with such weights too, from a normal to the first
+  A time-dependent energy E(x,t), learned with walkers whose weights follow Jarzynski's equality through the
+  changes of the network, so that the gradient of the likelihood has no bias from walkers that lag behind.
+  Particles are carried along physical time on E(.,t) with such weights too, from a normal to the first
   snapshot and from there to each next one.
 */
 #include "energy_model.h"
@@ -17,7 +18,8 @@ typedef struct {
 
 static const fare_field fields[] = {
   FARE_ENERGY_MODEL_FIELDS(neq_ebm, model, "4000", "4096", "4", "0.002"),
-  {"start_steps", FARE_INTEGER, offsetof(neq_ebm, start_steps), "200", 1, 1e6, NULL, "", "small changes of the energy from a normal's to that of the first snapshot"},
+  {"start_steps", FARE_INTEGER, offsetof(neq_ebm, start_steps), "200", 1, 1e6, NULL, "",
+    "small changes of the energy from a normal's to that of the first snapshot"},
   FARE_ANNEALING_FIELDS(neq_ebm, annealing, "langevin", "10", "5", "0.002"),
   FARE_FIELDS_END,
 };
@@ -47,11 +49,13 @@ static PetscErrorCode start(fare_sampler *sampler, fare_ensemble *e, int64_t *ev
     double *z[FARE_DIM_MAX] = {NULL};
 
     for (int axis = 0; axis < e->dim; axis++) z[axis] = e->x[axis] + b * FARE_BLOCK;
-    fare_energy_draw(s->model.energy, fare_sampler_stream(sampler, "latent"), (uint64_t)(e->first_block + b), z);
+    fare_energy_draw(
+      s->model.energy, fare_sampler_stream(sampler, "latent"), (uint64_t)(e->first_block + b), z);
   }
   PetscCall(fare_annealing_begin(&s->annealing, e));
   PetscCall(fare_energy_blend(s->model.energy, &blend));
-  PetscCall(fare_annealing_carry(&s->annealing, blend, 0, 1, s->start_steps, fare_sampler_stream(sampler, "moves"), fare_sampler_stream(sampler, "resampling"), e, evaluations));
+  PetscCall(fare_annealing_carry(&s->annealing, blend, 0, 1, s->start_steps,
+    fare_sampler_stream(sampler, "moves"), fare_sampler_stream(sampler, "resampling"), e, evaluations));
   PetscCall(fare_energy_destroy(&blend));
   PetscFunctionReturn(0);
 }
@@ -68,17 +72,22 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *e)
   } else {
     PetscCall(fare_energy_model_at(sampler, s->time));
     fare_energy_enter(s->model.energy, e);
-    PetscCall(fare_annealing_carry(&s->annealing, s->model.energy, s->time, t, s->annealing.protocol_steps, fare_sampler_stream(sampler, "moves"), fare_sampler_stream(sampler, "resampling"), e, &evaluations));
+    PetscCall(fare_annealing_carry(&s->annealing, s->model.energy, s->time, t, s->annealing.protocol_steps,
+      fare_sampler_stream(sampler, "moves"), fare_sampler_stream(sampler, "resampling"), e, &evaluations));
   }
   fare_energy_leave(s->model.energy, e);
   s->time = t;
   s->model.common.advances++;
   fare_energy_model_count(sampler, evaluations);
   if (s->annealing.least < LEAST_EFFECTIVE && !s->warned) {
-    fare_warn("%s: only %.2g%% of the particles are effective at time %g; more protocol_steps or a smaller step help", sampler->name, 100 * s->annealing.least, t);
+    fare_warn(
+      "%s: only %.2g%% of the particles are effective at time %g; more protocol_steps or a smaller step help",
+      sampler->name, 100 * s->annealing.least, t);
     s->warned = PETSC_TRUE;
   }
-  if (t >= sampler->schedule.end) fare_log("%s: %lld resamplings, at least %.3g%% of the particles effective", sampler->name, (long long)s->annealing.resamplings, 100 * s->annealing.least);
+  if (t >= sampler->schedule.end)
+    fare_log("%s: %lld resamplings, at least %.3g%% of the particles effective", sampler->name,
+      (long long)s->annealing.resamplings, 100 * s->annealing.least);
   PetscFunctionReturn(0);
 }
 
@@ -89,7 +98,9 @@ static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost
   PetscFunctionBeginUser;
   if (sampler->mode != FARE_LEARNED) PetscFunctionReturn(0);
   cost->network_evaluations += fare_energy_model_rows(sampler, FARE_CONTRAST_JARZYNSKI);
-  cost->network_evaluations += particles * (fare_annealing_evaluations(&s->annealing, s->start_steps) + (sampler->schedule.count - 1) * fare_annealing_evaluations(&s->annealing, s->annealing.protocol_steps));
+  cost->network_evaluations += particles *
+    (fare_annealing_evaluations(&s->annealing, s->start_steps) +
+      (sampler->schedule.count - 1) * fare_annealing_evaluations(&s->annealing, s->annealing.protocol_steps));
   PetscFunctionReturn(0);
 }
 
@@ -126,11 +137,12 @@ static PetscErrorCode destroy(fare_sampler *sampler)
 }
 
 const fare_sampler_type fare_sampler_neq_ebm = {
-  .name      = "neq_ebm",
-  .summary   = "a time-dependent energy learned with Jarzynski weights, and weighted particles carried along it",
+  .name = "neq_ebm",
+  .summary =
+    "a time-dependent energy learned with Jarzynski weights, and weighted particles carried along it",
   .reference = "Carbone, Hua, Coste and Vanden-Eijnden, arXiv 2305.19414 (2023)",
   .family    = FARE_GENERATIVE,
-  .walls      = FARE_WALLS_KEPT,
+  .walls     = FARE_WALLS_KEPT,
   .size      = sizeof(neq_ebm),
   .modes     = FARE_ORACLE,
   .fields    = fields,

@@ -1,7 +1,9 @@
 /*
-  Annealed importance sampling along the protocol: particles in equilibrium at the start are carried through small changes of the potential with their work as
-  weights, so that at every moment they represent exp(-V(x,t)/kT) and the mean weight is the ratio of partition functions. That is the density of an
-  equilibrium that never was, not p(x,t), unless the energy is -ln p(x,t) itself: as an oracle it is, and then they follow p.
+  Annealed importance sampling along the protocol: particles in equilibrium at the start are carried through
+  small changes of the potential with their work as weights, so that at every moment they represent
+  exp(-V(x,t)/kT) and the mean weight is the ratio of partition functions. That is the density of an
+  equilibrium that never was, not p(x,t), unless the energy is -ln p(x,t) itself: as an oracle it is, and then
+  they follow p.
 */
 #include "sampler/energy/energy.h"
 
@@ -13,7 +15,7 @@
 typedef struct {
   fare_annealing annealing;
   PetscBool      begun, warned;
-  double         time;   /* where particles stand */
+  double         time; /* where particles stand */
   fare_energy   *energy;
 } importance;
 
@@ -26,7 +28,9 @@ static PetscErrorCode check(const void *state, const fare_system *system)
 {
   PetscFunctionBeginUser;
   (void)state;
-  if (!fare_system_has_potential(system)) FARE_FAIL(FARE_ERR_INPUT, "sampler 'annealed_importance' needs a potential, and system '%s' has none", fare_system_type_of(system)->name);
+  if (!fare_system_has_potential(system))
+    FARE_FAIL(FARE_ERR_INPUT, "sampler 'annealed_importance' needs a potential, and system '%s' has none",
+      fare_system_type_of(system)->name);
   PetscFunctionReturn(0);
 }
 
@@ -36,8 +40,10 @@ static PetscErrorCode need_energy(fare_sampler *sampler)
 
   PetscFunctionBeginUser;
   if (s->energy) PetscFunctionReturn(0);
-  if (sampler->mode == FARE_ORACLE) PetscCall(fare_energy_of_densities(sampler->exact, 0, NULL, NULL, NULL, &s->energy));
-  else PetscCall(fare_energy_of_system(sampler->system, &s->energy));
+  if (sampler->mode == FARE_ORACLE)
+    PetscCall(fare_energy_of_densities(sampler->exact, 0, NULL, NULL, NULL, &s->energy));
+  else
+    PetscCall(fare_energy_of_system(sampler->system, &s->energy));
   fare_energy_set_walls(s->energy, &sampler->walls);
   PetscFunctionReturn(0);
 }
@@ -49,11 +55,13 @@ static PetscErrorCode begin(fare_sampler *sampler, double t, fare_ensemble *ense
   importance        *s         = sampler->state;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_ensemble_draw(ensemble, sampler->mode == FARE_ORACLE ? sampler->initial : &boltzmann, sampler->system, t, fare_sampler_stream(sampler, "initial")));
+  PetscCall(fare_ensemble_draw(ensemble, sampler->mode == FARE_ORACLE ? sampler->initial : &boltzmann,
+    sampler->system, t, fare_sampler_stream(sampler, "initial")));
   PetscCall(fare_annealing_begin(&s->annealing, ensemble));
   if (s->annealing.relaxation == FARE_RELAX_MALA) {
     PetscCall(s->energy->move(s->energy, t));
-    PetscCall(fare_annealing_tune(&s->annealing, s->energy, fare_sampler_stream(sampler, "moves"), TUNING, ensemble, evaluations));
+    PetscCall(fare_annealing_tune(
+      &s->annealing, s->energy, fare_sampler_stream(sampler, "moves"), TUNING, ensemble, evaluations));
   }
   s->begun = PETSC_TRUE;
   PetscFunctionReturn(0);
@@ -68,10 +76,17 @@ static void report(const fare_sampler *sampler)
   const double          kT = fare_system_kT(sampler->system, schedule->end), error = sqrt(a->variance);
   char                  what[160];
 
-  if (sampler->mode == FARE_ORACLE) snprintf(what, sizeof what, "ln of the mean weight %.5f +- %.5f, which should be 0", a->log_ratio, error);
-  else if (fare_system_drives(sampler->system, FARE_KT)) snprintf(what, sizeof what, "ln Z(%g)/Z(%g) = %.5f +- %.5f", schedule->end, schedule->start, a->log_ratio, error);
-  else snprintf(what, sizeof what, "free energy difference %.5f +- %.5f between times %g and %g", -kT * a->log_ratio, kT * error, schedule->start, schedule->end);
-  fare_log("%s: %s; %lld resamplings, at least %.3g%% of the particles effective, %.3g particles of the start have descendants that count", sampler->name, what, (long long)a->resamplings, 100 * a->least, a->families);
+  if (sampler->mode == FARE_ORACLE)
+    snprintf(what, sizeof what, "ln of the mean weight %.5f +- %.5f, which should be 0", a->log_ratio, error);
+  else if (fare_system_drives(sampler->system, FARE_KT))
+    snprintf(what, sizeof what, "ln Z(%g)/Z(%g) = %.5f +- %.5f", schedule->end, schedule->start, a->log_ratio,
+      error);
+  else
+    snprintf(what, sizeof what, "free energy difference %.5f +- %.5f between times %g and %g",
+      -kT * a->log_ratio, kT * error, schedule->start, schedule->end);
+  fare_log("%s: %s; %lld resamplings, at least %.3g%% of the particles effective, %.3g particles of the "
+           "start have descendants that count",
+    sampler->name, what, (long long)a->resamplings, 100 * a->least, a->families);
 }
 
 static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *ensemble)
@@ -81,12 +96,18 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
 
   PetscFunctionBeginUser;
   PetscCall(need_energy(sampler));
-  if (!s->begun) PetscCall(begin(sampler, t, ensemble, &evaluations));
-  else PetscCall(fare_annealing_carry(&s->annealing, s->energy, s->time, t, s->annealing.protocol_steps, fare_sampler_stream(sampler, "moves"), fare_sampler_stream(sampler, "resampling"), ensemble, &evaluations));
+  if (!s->begun)
+    PetscCall(begin(sampler, t, ensemble, &evaluations));
+  else
+    PetscCall(fare_annealing_carry(&s->annealing, s->energy, s->time, t, s->annealing.protocol_steps,
+      fare_sampler_stream(sampler, "moves"), fare_sampler_stream(sampler, "resampling"), ensemble,
+      &evaluations));
   s->time = t;
   if (sampler->mode != FARE_ORACLE) sampler->cost.force_evaluations += evaluations;
   if (s->annealing.least < LEAST_EFFECTIVE && !s->warned) {
-    fare_warn("%s: only %.2g%% of the particles are effective at time %g; more protocol_steps or relaxations help", sampler->name, 100 * s->annealing.least, t);
+    fare_warn(
+      "%s: only %.2g%% of the particles are effective at time %g; more protocol_steps or relaxations help",
+      sampler->name, 100 * s->annealing.least, t);
     s->warned = PETSC_TRUE;
   }
   if (t >= sampler->schedule.end) report(sampler);
@@ -99,7 +120,11 @@ static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost
   const int64_t     tuning = s->annealing.relaxation == FARE_RELAX_MALA ? 1 + TUNING : 0;
 
   PetscFunctionBeginUser;
-  if (sampler->mode != FARE_ORACLE) cost->force_evaluations += particles * (tuning + (sampler->schedule.count - 1) * fare_annealing_evaluations(&s->annealing, s->annealing.protocol_steps));
+  if (sampler->mode != FARE_ORACLE)
+    cost->force_evaluations += particles *
+      (tuning +
+        (sampler->schedule.count - 1) *
+          fare_annealing_evaluations(&s->annealing, s->annealing.protocol_steps));
   PetscFunctionReturn(0);
 }
 
@@ -154,11 +179,12 @@ static PetscErrorCode destroy(fare_sampler *sampler)
 }
 
 const fare_sampler_type fare_sampler_annealed_importance = {
-  .name      = "annealed_importance",
-  .summary   = "weighted particles in equilibrium with the potential as it changes, and the free energy it costs",
+  .name = "annealed_importance",
+  .summary =
+    "weighted particles in equilibrium with the potential as it changes, and the free energy it costs",
   .reference = "Jarzynski, Phys. Rev. E 56, 5018 (1997); Neal, Stat. Comput. 11, 125 (2001)",
   .family    = FARE_EQUILIBRIUM,
-  .walls      = FARE_WALLS_KEPT,
+  .walls     = FARE_WALLS_KEPT,
   .size      = sizeof(importance),
   .modes     = FARE_ORACLE,
   .fields    = fields,

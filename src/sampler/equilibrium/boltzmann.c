@@ -1,9 +1,10 @@
 /*
-  The equilibrium answer at every moment: exp(-V(x,t)/kT) with the potential frozen at t. Every particle is a Markov chain that
-  goes on from the snapshot before. A sweep is one Metropolis-adjusted Langevin step (local) and one differential-evolution
-  step, which adds the difference of two other particles of the same block: between particles in different wells
-  that is just the jump from well to well that a local step hardly ever makes. Half a block moves while the other half, which
-  lends the differences, stands still; so each half-step leaves the product of the particles' densities invariant.
+  The equilibrium answer at every moment: exp(-V(x,t)/kT) with the potential frozen at t. Every particle is a
+  Markov chain that goes on from the snapshot before. A sweep is one Metropolis-adjusted Langevin step (local)
+  and one differential-evolution step, which adds the difference of two other particles of the same block:
+  between particles in different wells that is just the jump from well to well that a local step hardly ever
+  makes. Half a block moves while the other half, which lends the differences, stands still; so each half-step
+  leaves the product of the particles' densities invariant.
 */
 #include "boltzmann.h"
 
@@ -23,9 +24,12 @@ typedef struct {
 } boltzmann;
 
 static const fare_field fields[] = {
-  {"sweeps", FARE_INTEGER, offsetof(boltzmann, sweeps), "80", 1, 1e6, NULL, "", "sweeps per snapshot, each a local step and a jump"},
-  {"tuning", FARE_INTEGER, offsetof(boltzmann, tuning), "20", 0, 1e6, NULL, "", "sweeps before those that tune the local step"},
-  {"step", FARE_REAL, offsetof(boltzmann, step), "0.01", 1e-12, 1e6, NULL, "length^2", "local step h to begin tuning from"},
+  {"sweeps", FARE_INTEGER, offsetof(boltzmann, sweeps), "80", 1, 1e6, NULL, "",
+    "sweeps per snapshot, each a local step and a jump"},
+  {"tuning", FARE_INTEGER, offsetof(boltzmann, tuning), "20", 0, 1e6, NULL, "",
+    "sweeps before those that tune the local step"},
+  {"step", FARE_REAL, offsetof(boltzmann, step), "0.01", 1e-12, 1e6, NULL, "length^2",
+    "local step h to begin tuning from"},
   FARE_FIELDS_END,
 };
 
@@ -52,15 +56,18 @@ static void evaluate(const target *to, const double *const x[], double *const f[
 /* Returns how many moved. A cost that is not a number is a rejection. */
 static int64_t local_step(const target *to, uint64_t block, uint64_t sweep, chains *c)
 {
-  double        place[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, force[FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
-  double        U[FARE_BLOCK] ALIGNED, e[FARE_BLOCK] ALIGNED, cost[FARE_BLOCK] ALIGNED;
-  double *const y[FARE_DIM_MAX] = {place[0], place[1], place[2]}, *const g[FARE_DIM_MAX] = {force[0], force[1], force[2]};
-  const double *const x[FARE_DIM_MAX] = {c->x[0], c->x[1], c->x[2]}, *const f[FARE_DIM_MAX] = {c->f[0], c->f[1], c->f[2]};
-  int64_t       accepted = 0;
+  double                     place[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, force[FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
+  double                     U[FARE_BLOCK] ALIGNED, e[FARE_BLOCK] ALIGNED, cost[FARE_BLOCK] ALIGNED;
+  double *const              y[FARE_DIM_MAX] = {place[0], place[1], place[2]},
+                *const       g[FARE_DIM_MAX] = {force[0], force[1], force[2]};
+  const double *const        x[FARE_DIM_MAX] = {c->x[0], c->x[1], c->x[2]},
+                      *const f[FARE_DIM_MAX] = {c->f[0], c->f[1], c->f[2]};
+  int64_t                    accepted        = 0;
 
   fare_boltzmann_propose(to->dim, to->h, to->theta[FARE_KT], x, f, to->stream, block, sweep, y, e);
   evaluate(to, (const double *const *)y, g, U);
-  fare_boltzmann_cost(to->dim, to->h, to->theta[FARE_KT], x, f, c->V, (const double *const *)y, (const double *const *)g, U, cost);
+  fare_boltzmann_cost(to->dim, to->h, to->theta[FARE_KT], x, f, c->V, (const double *const *)y,
+    (const double *const *)g, U, cost);
   fare_walls_refuse(to->walls, FARE_BLOCK, (const double *const *)y, cost);
   for (int i = 0; i < FARE_BLOCK; i++) {
     const int accept = cost[i] <= e[i];
@@ -76,16 +83,19 @@ static int64_t local_step(const target *to, uint64_t block, uint64_t sweep, chai
 }
 
 /* Particles of one half move by differences of the other. */
-static void jump_half(const target *to, int moving, const double *u, const double *v, const double *e, chains *c)
+static void jump_half(
+  const target *to, int moving, const double *u, const double *v, const double *e, chains *c)
 {
   const int     standing = HALF - moving; /* 0 or HALF, whichever is not `moving` */
   double        place[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, U[FARE_BLOCK] ALIGNED;
   const double *y[FARE_DIM_MAX] = {place[0], place[1], place[2]};
 
   for (int i = 0; i < HALF; i++) {
-    const int j = (int)(u[moving + i] * HALF), k = (j + 1 + (int)(v[moving + i] * (HALF - 1))) % HALF; /* two different ones */
+    /* two different ones */
+    const int j = (int)(u[moving + i] * HALF), k = (j + 1 + (int)(v[moving + i] * (HALF - 1))) % HALF;
 
-    for (int axis = 0; axis < to->dim; axis++) place[axis][i] = c->x[axis][moving + i] + c->x[axis][standing + j] - c->x[axis][standing + k];
+    for (int axis = 0; axis < to->dim; axis++)
+      place[axis][i] = c->x[axis][moving + i] + c->x[axis][standing + j] - c->x[axis][standing + k];
   }
   to->type->potential(to->dim, to->theta, HALF, y, U);
   fare_walls_refuse(to->walls, HALF, y, U);
@@ -93,7 +103,8 @@ static void jump_half(const target *to, int moving, const double *u, const doubl
     const int accept = (U[i] - c->V[moving + i]) / to->theta[FARE_KT] <= e[moving + i];
 
     c->V[moving + i] = accept ? U[i] : c->V[moving + i];
-    for (int axis = 0; axis < to->dim; axis++) c->x[axis][moving + i] = accept ? place[axis][i] : c->x[axis][moving + i];
+    for (int axis = 0; axis < to->dim; axis++)
+      c->x[axis][moving + i] = accept ? place[axis][i] : c->x[axis][moving + i];
   }
 }
 
@@ -110,17 +121,23 @@ static void jump(const target *to, uint64_t block, uint64_t sweep, chains *c)
   to->type->force(to->dim, to->theta, FARE_BLOCK, (const double *const *)c->x, f);
 }
 
-/* Round a periodic axis differences of particles would feed on themselves without bound, were they not brought back into its box. */
+/*
+  Round a periodic axis differences of particles would feed on themselves without bound, were they not brought
+  back into its box.
+*/
 static void wrap(const target *to, chains *c)
 {
   for (int axis = 0; axis < to->dim; axis++) {
     const double lower = to->type->lower[axis], length = to->type->upper[axis] - lower;
 
-    for (int i = 0; i < FARE_BLOCK && to->type->periodic[axis]; i++) c->x[axis][i] -= length * floor((c->x[axis][i] - lower) / length);
+    for (int i = 0; i < FARE_BLOCK && to->type->periodic[axis]; i++)
+      c->x[axis][i] -= length * floor((c->x[axis][i] - lower) / length);
   }
 }
 
-/* Takes all particles of this rank through sweeps; returns the share of local steps accepted here, as a count. */
+/*
+  Takes all particles of this rank through sweeps; returns the share of local steps accepted here, as a count.
+*/
 static int64_t sweep_all(const target *to, uint64_t first_sweep, int64_t sweeps, fare_ensemble *ensemble)
 {
   int64_t accepted = 0;
@@ -130,7 +147,8 @@ static int64_t sweep_all(const target *to, uint64_t first_sweep, int64_t sweeps,
     chains         c;
     double *const  f[FARE_DIM_MAX] = {c.f[0], c.f[1], c.f[2]};
 
-    for (int axis = 0; axis < FARE_DIM_MAX; axis++) c.x[axis] = ensemble->x[axis] ? ensemble->x[axis] + b * FARE_BLOCK : NULL;
+    for (int axis = 0; axis < FARE_DIM_MAX; axis++)
+      c.x[axis] = ensemble->x[axis] ? ensemble->x[axis] + b * FARE_BLOCK : NULL;
     evaluate(to, (const double *const *)c.x, f, c.V);
     for (int64_t i = 0; i < sweeps; i++) {
       accepted += local_step(to, block, first_sweep + (uint64_t)i, &c);
@@ -161,7 +179,9 @@ static PetscErrorCode check(const void *state, const fare_system *system)
 {
   PetscFunctionBeginUser;
   (void)state;
-  if (!fare_system_has_potential(system)) FARE_FAIL(FARE_ERR_INPUT, "sampler 'boltzmann' needs a potential, and system '%s' has none", fare_system_type_of(system)->name);
+  if (!fare_system_has_potential(system))
+    FARE_FAIL(FARE_ERR_INPUT, "sampler 'boltzmann' needs a potential, and system '%s' has none",
+      fare_system_type_of(system)->name);
   PetscFunctionReturn(0);
 }
 
@@ -171,11 +191,16 @@ static PetscErrorCode check(const void *state, const fare_system *system)
 static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *ensemble)
 {
   boltzmann *s  = sampler->state;
-  target     to = {.type = fare_system_type_of(sampler->system), .dim = ensemble->dim, .h = s->step, .stream = fare_sampler_stream(sampler, "chains"), .walls = &sampler->walls};
+  target     to = {.type = fare_system_type_of(sampler->system),
+        .dim             = ensemble->dim,
+        .h               = s->step,
+        .stream          = fare_sampler_stream(sampler, "chains"),
+        .walls           = &sampler->walls};
 
   PetscFunctionBeginUser;
   if (!s->begun) {
-    PetscCall(fare_ensemble_draw(ensemble, sampler->initial, sampler->system, t, fare_sampler_stream(sampler, "initial")));
+    PetscCall(fare_ensemble_draw(
+      ensemble, sampler->initial, sampler->system, t, fare_sampler_stream(sampler, "initial")));
     s->begun = PETSC_TRUE;
   }
   fare_system_parameters(sampler->system, t, to.theta);
@@ -232,7 +257,7 @@ const fare_sampler_type fare_sampler_boltzmann = {
   .summary   = "equilibrium on the potential frozen at each moment, by Markov chains",
   .reference = "Roberts and Tweedie, Bernoulli 2, 341 (1996); ter Braak, Stat. Comput. 16, 239 (2006)",
   .family    = FARE_EQUILIBRIUM,
-  .walls      = FARE_WALLS_KEPT,
+  .walls     = FARE_WALLS_KEPT,
   .size      = sizeof(boltzmann),
   .fields    = fields,
   .check     = check,

@@ -3,14 +3,16 @@
 
 #include <math.h>
 
-void fare_boltzmann_exponentials(fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double e[FARE_BLOCK])
+void fare_boltzmann_exponentials(
+  fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double e[FARE_BLOCK])
 {
   fare_random_uniforms(stream, block, step, draw, e);
 #pragma omp simd
   for (int i = 0; i < FARE_BLOCK; i++) e[i] = -log(e[i]);
 }
 
-void fare_boltzmann_propose(int dim, double h, double kT, const double *const x[], const double *const f[], fare_stream stream, uint64_t block, uint64_t step, double *const y[], double e[FARE_BLOCK])
+void fare_boltzmann_propose(int dim, double h, double kT, const double *const x[], const double *const f[],
+  fare_stream stream, uint64_t block, uint64_t step, double *const y[], double e[FARE_BLOCK])
 {
   const double drift = h / kT, spread = sqrt(2 * h);
 
@@ -22,7 +24,8 @@ void fare_boltzmann_propose(int dim, double h, double kT, const double *const x[
   fare_boltzmann_exponentials(stream, block, step, (uint32_t)dim, e);
 }
 
-void fare_boltzmann_cost(int dim, double h, double kT, const double *const x[], const double *const f[], const double *V, const double *const y[], const double *const g[], const double *U, double cost[FARE_BLOCK])
+void fare_boltzmann_cost(int dim, double h, double kT, const double *const x[], const double *const f[],
+  const double *V, const double *const y[], const double *const g[], const double *U, double cost[FARE_BLOCK])
 {
   const double drift = h / kT;
 
@@ -31,7 +34,8 @@ void fare_boltzmann_cost(int dim, double h, double kT, const double *const x[], 
   for (int axis = 0; axis < dim; axis++) {
 #pragma omp simd
     for (int i = 0; i < FARE_BLOCK; i++) {
-      const double forth = y[axis][i] - x[axis][i] - drift * f[axis][i], back = x[axis][i] - y[axis][i] - drift * g[axis][i];
+      const double forth = y[axis][i] - x[axis][i] - drift * f[axis][i],
+                   back  = x[axis][i] - y[axis][i] - drift * g[axis][i];
 
       cost[i] += (back * back - forth * forth) / (4 * h);
     }

@@ -1,7 +1,8 @@
 /*
-  Parallel tempering on the potential frozen at each moment: every particle is the coldest of a ladder of replicas at rising temperatures, kT at the bottom. A sweep is one
-  Metropolis-adjusted Langevin step of each replica and an exchange between neighbours, of even and odd pairs in turn. Hot replicas cross barriers, and what
-  they find comes down the ladder.
+  Parallel tempering on the potential frozen at each moment: every particle is the coldest of a ladder of
+  replicas at rising temperatures, kT at the bottom. A sweep is one Metropolis-adjusted Langevin step of each
+  replica and an exchange between neighbours, of even and odd pairs in turn. Hot replicas cross barriers, and
+  what they find comes down the ladder.
 */
 #include "sampler/energy/energy.h"
 
@@ -17,20 +18,27 @@ typedef struct {
   PetscInt64 sweeps, tuning, temperatures;
   double     highest, step;
 
-  PetscBool      begun, warned;
-  uint64_t       sweep;                                                    /* made so far: the counter of random numbers */
-  double         h[TEMPERATURES_MOST];                                     /* local steps */
-  int64_t        tried[TEMPERATURES_MOST], exchanged[TEMPERATURES_MOST];   /* with the replica above, by all particles */
-  fare_ensemble *replica[TEMPERATURES_MOST];                               /* above the bottom, which is the ensemble itself: from 1 on */
+  PetscBool begun, warned;
+  /* made so far: the counter of random numbers */
+  uint64_t sweep;
+  double   h[TEMPERATURES_MOST]; /* local steps */
+  /* with the replica above, by all particles */
+  int64_t tried[TEMPERATURES_MOST], exchanged[TEMPERATURES_MOST];
+  /* above the bottom, which is the ensemble itself: from 1 on */
+  fare_ensemble *replica[TEMPERATURES_MOST];
   fare_energy   *energy;
 } ladder;
 
 static const fare_field fields[] = {
-  {"temperatures", FARE_INTEGER, offsetof(ladder, temperatures), "3", 2, TEMPERATURES_MOST, NULL, "", "replicas of every particle, in a ladder of temperatures with equal ratios"},
+  {"temperatures", FARE_INTEGER, offsetof(ladder, temperatures), "3", 2, TEMPERATURES_MOST, NULL, "",
+    "replicas of every particle, in a ladder of temperatures with equal ratios"},
   {"highest", FARE_REAL, offsetof(ladder, highest), "20", 1.0001, 1e6, NULL, "kT", "highest temperature"},
-  {"sweeps", FARE_INTEGER, offsetof(ladder, sweeps), "80", 1, 1e6, NULL, "", "sweeps per snapshot, each a local step of every replica and exchanges"},
-  {"tuning", FARE_INTEGER, offsetof(ladder, tuning), "20", 0, 1e6, NULL, "", "sweeps before those that tune the local steps"},
-  {"step", FARE_REAL, offsetof(ladder, step), "0.01", 1e-12, 1e6, NULL, "length^2", "local step h at the lowest temperature to begin tuning from"},
+  {"sweeps", FARE_INTEGER, offsetof(ladder, sweeps), "80", 1, 1e6, NULL, "",
+    "sweeps per snapshot, each a local step of every replica and exchanges"},
+  {"tuning", FARE_INTEGER, offsetof(ladder, tuning), "20", 0, 1e6, NULL, "",
+    "sweeps before those that tune the local steps"},
+  {"step", FARE_REAL, offsetof(ladder, step), "0.01", 1e-12, 1e6, NULL, "length^2",
+    "local step h at the lowest temperature to begin tuning from"},
   FARE_FIELDS_END,
 };
 
@@ -44,7 +52,9 @@ static PetscErrorCode check(const void *state, const fare_system *system)
 {
   PetscFunctionBeginUser;
   (void)state;
-  if (!fare_system_has_potential(system)) FARE_FAIL(FARE_ERR_INPUT, "sampler 'replica_exchange' needs a potential, and system '%s' has none", fare_system_type_of(system)->name);
+  if (!fare_system_has_potential(system))
+    FARE_FAIL(FARE_ERR_INPUT, "sampler 'replica_exchange' needs a potential, and system '%s' has none",
+      fare_system_type_of(system)->name);
   PetscFunctionReturn(0);
 }
 
@@ -90,7 +100,8 @@ static void swap(double *a, double *b)
 }
 
 /* Particle by particle with probability min(1, exp((1/T_k - 1/T_{k+1}) (U_k - U_{k+1}))). */
-static void exchange(const ladder *s, PetscInt64 k, fare_stream stream, uint64_t block, uint64_t sweep, block_ladder *l)
+static void exchange(
+  const ladder *s, PetscInt64 k, fare_stream stream, uint64_t block, uint64_t sweep, block_ladder *l)
 {
   const double       gap = 1 / temperature(s, k) - 1 / temperature(s, k + 1);
   const fare_chains *low = &l->at[k], *high = &l->at[k + 1];
@@ -112,17 +123,20 @@ static void exchange(const ladder *s, PetscInt64 k, fare_stream stream, uint64_t
 static void sweep_block(const ladder *s, fare_stream stream, uint64_t block, uint64_t sweep, block_ladder *l)
 {
   for (PetscInt64 k = 0; k < s->temperatures; k++) {
-    l->moved[k] += fare_chains_local(s->energy, temperature(s, k), s->h[k], stream, block, sweep, draw_of(s, k), l->counted, &l->at[k]);
+    l->moved[k] += fare_chains_local(
+      s->energy, temperature(s, k), s->h[k], stream, block, sweep, draw_of(s, k), l->counted, &l->at[k]);
     fare_chains_wrap(s->energy, &l->at[k]);
   }
-  for (PetscInt64 k = (PetscInt64)(sweep % 2); k + 1 < s->temperatures; k += 2) exchange(s, k, stream, block, sweep, l);
+  for (PetscInt64 k = (PetscInt64)(sweep % 2); k + 1 < s->temperatures; k += 2)
+    exchange(s, k, stream, block, sweep, l);
 }
 
 /* Takes everything through sweeps and adds to the counts of local steps that moved, over all ranks. */
-static PetscErrorCode sweep_all(fare_sampler *sampler, int64_t sweeps, fare_ensemble *ensemble, int64_t moved[])
+static PetscErrorCode sweep_all(
+  fare_sampler *sampler, int64_t sweeps, fare_ensemble *ensemble, int64_t moved[])
 {
-  ladder           *s      = sampler->state;
-  const fare_stream stream = fare_sampler_stream(sampler, "chains");
+  ladder           *s                             = sampler->state;
+  const fare_stream stream                        = fare_sampler_stream(sampler, "chains");
   int64_t           counts[3 * TEMPERATURES_MOST] = {0};
   block_ladder      l;
   double           *U, *f[FARE_DIM_MAX] = {NULL};
@@ -144,7 +158,8 @@ static PetscErrorCode sweep_all(fare_sampler *sampler, int64_t sweeps, fare_ense
       }
       fare_chains_evaluate(s->energy, &l.at[k]);
     }
-    for (int64_t i = 0; i < sweeps; i++) sweep_block(s, stream, (uint64_t)(ensemble->first_block + b), s->sweep + (uint64_t)i, &l);
+    for (int64_t i = 0; i < sweeps; i++)
+      sweep_block(s, stream, (uint64_t)(ensemble->first_block + b), s->sweep + (uint64_t)i, &l);
   }
   s->sweep += (uint64_t)sweeps;
   PetscCall(PetscFree(U));
@@ -152,7 +167,8 @@ static PetscErrorCode sweep_all(fare_sampler *sampler, int64_t sweeps, fare_ense
   memcpy(counts, l.moved, sizeof l.moved);
   memcpy(counts + TEMPERATURES_MOST, l.tried, sizeof l.tried);
   memcpy(counts + 2 * TEMPERATURES_MOST, l.exchanged, sizeof l.exchanged);
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, counts, 3 * TEMPERATURES_MOST, MPI_INT64_T, MPI_SUM, ensemble->comm));
+  PetscCallMPI(
+    MPI_Allreduce(MPI_IN_PLACE, counts, 3 * TEMPERATURES_MOST, MPI_INT64_T, MPI_SUM, ensemble->comm));
   for (PetscInt64 k = 0; k < s->temperatures; k++) {
     moved[k] += counts[k];
     s->tried[k] += counts[TEMPERATURES_MOST + k];
@@ -167,7 +183,8 @@ static PetscErrorCode begin(fare_sampler *sampler, double t, fare_ensemble *ense
   ladder *s = sampler->state;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_ensemble_draw(ensemble, sampler->initial, sampler->system, t, fare_sampler_stream(sampler, "initial")));
+  PetscCall(fare_ensemble_draw(
+    ensemble, sampler->initial, sampler->system, t, fare_sampler_stream(sampler, "initial")));
   for (PetscInt64 k = 1; k < s->temperatures; k++) {
     PetscCall(fare_ensemble_create(ensemble->comm, ensemble->dim, ensemble->count, &s->replica[k]));
     PetscCall(fare_ensemble_copy(ensemble, s->replica[k]));
@@ -185,7 +202,8 @@ static PetscErrorCode tune(fare_sampler *sampler, fare_ensemble *ensemble)
     int64_t moved[TEMPERATURES_MOST] = {0};
 
     PetscCall(sweep_all(sampler, 1, ensemble, moved));
-    for (PetscInt64 k = 0; k < s->temperatures; k++) s->h[k] = fare_chains_tune(s->h[k], moved[k], ensemble->count, round);
+    for (PetscInt64 k = 0; k < s->temperatures; k++)
+      s->h[k] = fare_chains_tune(s->h[k], moved[k], ensemble->count, round);
   }
   PetscFunctionReturn(0);
 }
@@ -203,11 +221,14 @@ static void report(const fare_sampler *sampler, double t)
     most  = PetscMax(most, share);
   }
   if (least < HEALTHY_LEAST && !s->warned) {
-    fare_warn("%s: only %.1f%% of the exchanges between two temperatures are accepted (%.0f%% to %.0f%% is healthy); raise temperatures or lower highest", sampler->name, 100 * least, 100 * HEALTHY_LEAST, 100 * HEALTHY_MOST);
+    fare_warn("%s: only %.1f%% of the exchanges between two temperatures are accepted (%.0f%% to %.0f%% is "
+              "healthy); raise temperatures or lower highest",
+      sampler->name, 100 * least, 100 * HEALTHY_LEAST, 100 * HEALTHY_MOST);
     s->warned = PETSC_TRUE;
   }
   if (t < sampler->schedule.end) return;
-  fare_log("%s: %.1f%% to %.1f%% of the exchanges between neighbouring temperatures accepted%s", sampler->name, 100 * least, 100 * most, least > HEALTHY_MOST ? "; fewer temperatures would do" : "");
+  fare_log("%s: %.1f%% to %.1f%% of the exchanges between neighbouring temperatures accepted%s",
+    sampler->name, 100 * least, 100 * most, least > HEALTHY_MOST ? "; fewer temperatures would do" : "");
 }
 
 static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *ensemble)
@@ -231,7 +252,8 @@ static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost
   const ladder *s = sampler->state;
 
   PetscFunctionBeginUser;
-  cost->force_evaluations += particles * s->temperatures * (1 + 2 * s->tuning + s->sweeps) * sampler->schedule.count;
+  cost->force_evaluations +=
+    particles * s->temperatures * (1 + 2 * s->tuning + s->sweeps) * sampler->schedule.count;
   PetscFunctionReturn(0);
 }
 
@@ -286,7 +308,8 @@ static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *
     char path[512];
 
     snprintf(path, sizeof path, "%s/replica_%lld", group, (long long)k);
-    PetscCall(fare_places_load(sampler->comm, fare_system_dimension(sampler->system), from, path, &s->replica[k]));
+    PetscCall(
+      fare_places_load(sampler->comm, fare_system_dimension(sampler->system), from, path, &s->replica[k]));
   }
   PetscFunctionReturn(0);
 }
@@ -294,9 +317,10 @@ static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *
 const fare_sampler_type fare_sampler_replica_exchange = {
   .name      = "replica_exchange",
   .summary   = "equilibrium on the potential frozen at each moment, by replicas at a ladder of temperatures",
-  .reference = "Swendsen and Wang, Phys. Rev. Lett. 57, 2607 (1986); Geyer (1991); Earl and Deem, Phys. Chem. Chem. Phys. 7, 3910 (2005)",
+  .reference = "Swendsen and Wang, Phys. Rev. Lett. 57, 2607 (1986); Geyer (1991); Earl and Deem, Phys. "
+               "Chem. Chem. Phys. 7, 3910 (2005)",
   .family    = FARE_EQUILIBRIUM,
-  .walls      = FARE_WALLS_KEPT,
+  .walls     = FARE_WALLS_KEPT,
   .size      = sizeof(ladder),
   .fields    = fields,
   .check     = check,

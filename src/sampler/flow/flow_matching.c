@@ -1,42 +1,52 @@
 /*
-  Flow matching, conditioned on the physical time t: a velocity v(u, tau; t) that carries a normal variate at tau = 0 to the data at tau = 1, learned from straight ways
-  u = (1 - tau) z + tau x between the two. Where noise and data are paired at random, v = (D - u)/(1 - tau), with D = E[x | u/tau] the denoiser of noise level (1 - tau)/tau: what the
-  oracle and the empirical optimum take. The density of what is drawn follows from ln p along the same ways, d ln p/dtau = -div v, by the network's own derivatives.
+  Flow matching, conditioned on the physical time t: a velocity v(u, tau; t) that carries a normal variate at
+  tau = 0 to the data at tau = 1, learned from straight ways u = (1 - tau) z + tau x between the two. Where
+  noise and data are paired at random, v = (D - u)/(1 - tau), with D = E[x | u/tau] the denoiser of noise
+  level (1 - tau)/tau: what the oracle and the empirical optimum take. The density of what is drawn follows
+  from ln p along the same ways, d ln p/dtau = -div v, by the network's own derivatives.
 */
 #include "flow_matching.h"
 
 #include "sampler/shared/posterior.h"
 
 static const char *const couplings[] = {"independent", "optimal_transport", NULL};
-static const char *const solvers[] = {"heun", "rk4", NULL};
+static const char *const solvers[]   = {"heun", "rk4", NULL};
 
 static const fare_field fields[] = {
   FARE_GENERATIVE_FIELDS(fare_flow_matching, common, "64", "3", "10000", "4096", "4e-3", "5", "3"),
-  {"noise_octaves", FARE_INTEGER, offsetof(fare_flow_matching, noise_octaves), "3", 0, 16, NULL, "", "octaves of sines and cosines of tau, the lowest half a period over its range"},
-  {"coupling", FARE_CHOICE, offsetof(fare_flow_matching, coupling), "independent", 0, 0, couplings, "", "how noise and data are paired in training, always within one physical time"},
-  {"solver", FARE_CHOICE, offsetof(fare_flow_matching, solver), "rk4", 0, 0, solvers, "", "of the equation du/dtau = v: two or four evaluations of the network per step"},
-  {"sampling_steps", FARE_INTEGER, offsetof(fare_flow_matching, sampling_steps), "16", 2, 4096, NULL, "", "steps from noise to data"},
-  {"grading", FARE_REAL, offsetof(fare_flow_matching, grading), "2", 1, 10, NULL, "", "how strongly the steps crowd at the data: equal steps of (1 - tau)^(1/grading)"},
+  {"noise_octaves", FARE_INTEGER, offsetof(fare_flow_matching, noise_octaves), "3", 0, 16, NULL, "",
+    "octaves of sines and cosines of tau, the lowest half a period over its range"},
+  {"coupling", FARE_CHOICE, offsetof(fare_flow_matching, coupling), "independent", 0, 0, couplings, "",
+    "how noise and data are paired in training, always within one physical time"},
+  {"solver", FARE_CHOICE, offsetof(fare_flow_matching, solver), "rk4", 0, 0, solvers, "",
+    "of the equation du/dtau = v: two or four evaluations of the network per step"},
+  {"sampling_steps", FARE_INTEGER, offsetof(fare_flow_matching, sampling_steps), "16", 2, 4096, NULL, "",
+    "steps from noise to data"},
+  {"grading", FARE_REAL, offsetof(fare_flow_matching, grading), "2", 1, 10, NULL, "",
+    "how strongly the steps crowd at the data: equal steps of (1 - tau)^(1/grading)"},
   FARE_FIELDS_END,
 };
 
 static PetscErrorCode setup(fare_sampler *sampler)
 {
   fare_flow_matching *s   = sampler->state;
-  const int      dim = fare_system_dimension(sampler->system);
+  const int           dim = fare_system_dimension(sampler->system);
 
   PetscFunctionBeginUser;
-  PetscCall(fare_learn_network(&s->common.learn, fare_flow_position_inputs(s, dim) + fare_flow_tau_inputs(s) + fare_generative_time_inputs(&s->common), dim, fare_sampler_stream(sampler, "weights"), &s->common.network));
+  PetscCall(fare_learn_network(&s->common.learn,
+    fare_flow_position_inputs(s, dim) + fare_flow_tau_inputs(s) + fare_generative_time_inputs(&s->common),
+    dim, fare_sampler_stream(sampler, "weights"), &s->common.network));
   PetscFunctionReturn(0);
 }
 
 /* What a step of training works on. */
 typedef struct {
   const fare_flow_matching *s;
-  fare_lesson          rows;
-  fare_flow_pairs      pairs;
-  float               *tau, *level, *z[FARE_DIM_MAX];                  /* of the batch's rows; tau as its normal until times are made */
-  float                target[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED; /* of the tile */
+  fare_lesson               rows;
+  fare_flow_pairs           pairs;
+  /* of the batch's rows; tau as its normal until times are made */
+  float *tau, *level, *z[FARE_DIM_MAX];
+  float  target[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED; /* of the tile */
 } lesson;
 
 enum { DRAW_TAU = 1, DRAW_NOISE };
@@ -48,23 +58,26 @@ static void draw(void *context, int64_t step, int64_t *rows)
 
   fare_learn_batch_draw(l->rows.batch, l->rows.rows, l->rows.stream, (uint64_t)step);
   fare_learn_batch_normals(b, l->rows.stream, (uint64_t)step, DRAW_TAU, l->tau);
-  for (int axis = 0; axis < l->rows.dim; axis++) fare_learn_batch_normals(b, l->rows.stream, (uint64_t)step, DRAW_NOISE + (uint32_t)axis, l->z[axis]);
+  for (int axis = 0; axis < l->rows.dim; axis++)
+    fare_learn_batch_normals(b, l->rows.stream, (uint64_t)step, DRAW_NOISE + (uint32_t)axis, l->z[axis]);
   fare_flow_times((int)b->count, l->tau, l->tau, l->level);
-  if (l->s->coupling == FARE_FLOW_OPTIMAL_TRANSPORT) fare_flow_couple(&l->pairs, l->rows.dim, b->count, b->group, (const float *const *)b->x, l->z);
+  if (l->s->coupling == FARE_FLOW_OPTIMAL_TRANSPORT)
+    fare_flow_couple(&l->pairs, l->rows.dim, b->count, b->group, (const float *const *)b->x, l->z);
   *rows = b->count;
 }
 
 static void inputs(void *context, int64_t first, int n, float input[])
 {
-  lesson                *l = context;
-  const fare_flow_matching   *s = l->s;
-  const fare_generative *g = &s->common;
-  const int              independent = s->coupling == FARE_FLOW_INDEPENDENT;
-  float                  y[FARE_BLOCK] FARE_ALIGNED, spread[FARE_BLOCK] FARE_ALIGNED;
-  float                 *to = input + (size_t)l->rows.dim * FARE_BLOCK;
+  lesson                   *l           = context;
+  const fare_flow_matching *s           = l->s;
+  const fare_generative    *g           = &s->common;
+  const int                 independent = s->coupling == FARE_FLOW_INDEPENDENT;
+  float                     y[FARE_BLOCK] FARE_ALIGNED, spread[FARE_BLOCK] FARE_ALIGNED;
+  float                    *to = input + (size_t)l->rows.dim * FARE_BLOCK;
 
   for (int axis = 0; axis < l->rows.dim; axis++) {
-    fare_flow_corrupt(n, independent, independent, l->tau + first, l->rows.batch->x[axis] + first, l->z[axis] + first, input + (size_t)axis * FARE_BLOCK, l->target[axis], y, spread);
+    fare_flow_corrupt(n, independent, independent, l->tau + first, l->rows.batch->x[axis] + first,
+      l->z[axis] + first, input + (size_t)axis * FARE_BLOCK, l->target[axis], y, spread);
     fare_learn_octaves((int)g->octaves, g->frequency, n, y, spread, FARE_BLOCK, to);
     to += (size_t)(2 * g->octaves) * FARE_BLOCK;
   }
@@ -78,31 +91,39 @@ static double loss(void *context, int64_t first, int n, const float output[], fl
   double  sum = 0;
 
   for (int axis = 0; axis < l->rows.dim; axis++) {
-    sum += fare_generative_loss(n, l->rows.batch->weight + first, l->target[axis], output + (size_t)axis * FARE_BLOCK, d_output + (size_t)axis * FARE_BLOCK);
+    sum += fare_generative_loss(n, l->rows.batch->weight + first, l->target[axis],
+      output + (size_t)axis * FARE_BLOCK, d_output + (size_t)axis * FARE_BLOCK);
   }
   return sum;
 }
 
 static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data)
 {
-  fare_flow_matching     *s       = sampler->state;
-  lesson             l       = {.s = s};
-  fare_learn_problem problem = {.context = &l, .draw = draw, .inputs = inputs, .loss = loss};
-  const size_t       size    = (size_t)s->common.learn.batch;
-  PetscErrorCode     code;
+  fare_flow_matching *s       = sampler->state;
+  lesson              l       = {.s = s};
+  fare_learn_problem  problem = {.context = &l, .draw = draw, .inputs = inputs, .loss = loss};
+  const size_t        size    = (size_t)s->common.learn.batch;
+  PetscErrorCode      code;
 
   PetscFunctionBeginUser;
   if (sampler->mode != FARE_LEARNED) {
-    if (s->coupling != FARE_FLOW_INDEPENDENT) FARE_FAIL(FARE_ERR_INPUT, "ensemble %s (flow_matching): the velocity is known without learning for independent coupling alone", sampler->name);
+    if (s->coupling != FARE_FLOW_INDEPENDENT)
+      FARE_FAIL(FARE_ERR_INPUT,
+        "ensemble %s (flow_matching): the velocity is known without learning for independent coupling alone",
+        sampler->name);
     PetscCall(fare_posterior_train(sampler, data));
     PetscFunctionReturn(0);
   }
   for (int k = 0; k < data->count; k++) {
-    if (data->at[k]->weight && s->coupling == FARE_FLOW_OPTIMAL_TRANSPORT) FARE_FAIL(FARE_ERR_INPUT, "ensemble %s (flow_matching): optimal_transport needs training particles of equal weight", sampler->name);
+    if (data->at[k]->weight && s->coupling == FARE_FLOW_OPTIMAL_TRANSPORT)
+      FARE_FAIL(FARE_ERR_INPUT,
+        "ensemble %s (flow_matching): optimal_transport needs training particles of equal weight",
+        sampler->name);
   }
   PetscCall(PetscMalloc2(size, &l.tau, size, &l.level));
   PetscCall(fare_flow_pairs_create((int64_t)size, &l.pairs));
-  for (int axis = 0; axis < fare_system_dimension(sampler->system); axis++) PetscCall(PetscMalloc1(size, &l.z[axis]));
+  for (int axis = 0; axis < fare_system_dimension(sampler->system); axis++)
+    PetscCall(PetscMalloc1(size, &l.z[axis]));
   code = fare_lesson_begin(sampler, data, &l.rows);
   if (!code) code = fare_generative_learn(sampler, &problem);
   PetscCall(fare_lesson_end(&l.rows));
@@ -151,16 +172,18 @@ static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost
 
   PetscFunctionBeginUser;
   if (sampler->mode != FARE_LEARNED) PetscFunctionReturn(0);
-  cost->network_evaluations += s->common.learn.steps * s->common.learn.batch + particles * evaluations(s) * sampler->schedule.count;
+  cost->network_evaluations +=
+    s->common.learn.steps * s->common.learn.batch + particles * evaluations(s) * sampler->schedule.count;
   PetscFunctionReturn(0);
 }
 
 const fare_sampler_type fare_sampler_flow_matching = {
   .name      = "flow_matching",
-  .summary   = "flow matching conditioned on time: a velocity that carries noise to particles, with the density of what is drawn",
+  .summary   = "flow matching conditioned on time: a velocity that carries noise to particles, with the "
+               "density of what is drawn",
   .reference = "Lipman et al., arXiv 2210.02747 (2022); Tong et al., arXiv 2302.00482 (2023)",
   .family    = FARE_GENERATIVE,
-  .walls      = FARE_WALLS_FOLDED,
+  .walls     = FARE_WALLS_FOLDED,
   .size      = sizeof(fare_flow_matching),
   .modes     = FARE_ORACLE | FARE_EMPIRICAL,
   .fields    = fields,

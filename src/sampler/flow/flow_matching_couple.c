@@ -6,7 +6,8 @@
 PetscErrorCode fare_flow_pairs_create(int64_t most, fare_flow_pairs *p)
 {
   PetscFunctionBeginUser;
-  PetscCall(PetscMalloc5((size_t)most, &p->row, (size_t)most, &p->from, (size_t)most, &p->order, (size_t)most, &p->key, (size_t)most, &p->kept));
+  PetscCall(PetscMalloc5((size_t)most, &p->row, (size_t)most, &p->from, (size_t)most, &p->order, (size_t)most,
+    &p->key, (size_t)most, &p->kept));
   PetscFunctionReturn(0);
 }
 
@@ -44,7 +45,10 @@ static int main_axis(const fare_flow_pairs *p, PetscInt n, int dim, const float 
   return found;
 }
 
-/* One pass over all pairs; |x - z|^2 + |x' - z'|^2 is more than |x - z'|^2 + |x' - z|^2 where (x - x')(z - z') is negative. */
+/*
+  One pass over all pairs; |x - z|^2 + |x' - z'|^2 is more than |x - z'|^2 + |x' - z|^2 where (x - x')(z - z')
+  is negative.
+*/
 static int swap_pairs(fare_flow_pairs *p, PetscInt n, int dim, const float *const x[], float *const z[])
 {
   int swaps = 0;
@@ -54,7 +58,8 @@ static int swap_pairs(fare_flow_pairs *p, PetscInt n, int dim, const float *cons
       const PetscInt mine = p->from[i], other = p->from[j];
       float          gain = 0;
 
-      for (int axis = 0; axis < dim; axis++) gain += (x[axis][p->row[i]] - x[axis][p->row[j]]) * (z[axis][mine] - z[axis][other]);
+      for (int axis = 0; axis < dim; axis++)
+        gain += (x[axis][p->row[i]] - x[axis][p->row[j]]) * (z[axis][mine] - z[axis][other]);
       if (gain >= 0) continue;
       p->from[i] = other;
       p->from[j] = mine;
@@ -80,13 +85,15 @@ static void couple_group(fare_flow_pairs *p, PetscInt n, int dim, const float *c
   }
 }
 
-void fare_flow_couple(fare_flow_pairs *p, int dim, int64_t n, const int group[], const float *const x[], float *const z[])
+void fare_flow_couple(
+  fare_flow_pairs *p, int dim, int64_t n, const int group[], const float *const x[], float *const z[])
 {
   for (PetscInt i = 0; i < (PetscInt)n; i++) p->order[i] = i;
   for (PetscInt i = 0; i < (PetscInt)n; i++) p->key[i] = group[i];
   (void)PetscSortRealWithArrayInt((PetscInt)n, p->key, p->order);
   for (PetscInt begin = 0, end; begin < (PetscInt)n; begin = end) {
-    for (end = begin; end < (PetscInt)n && group[p->order[end]] == group[p->order[begin]]; end++) p->row[end - begin] = p->order[end];
+    for (end = begin; end < (PetscInt)n && group[p->order[end]] == group[p->order[begin]]; end++)
+      p->row[end - begin] = p->order[end];
     couple_group(p, end - begin, dim, x, z);
   }
 }

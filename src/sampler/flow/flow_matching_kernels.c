@@ -18,7 +18,8 @@ void fare_flow_times(int n, const float z[], float tau[], float level[])
   }
 }
 
-void fare_flow_position(int faded, double tau, const float u[FARE_BLOCK], float y[FARE_BLOCK], float spread[FARE_BLOCK])
+void fare_flow_position(
+  int faded, double tau, const float u[FARE_BLOCK], float y[FARE_BLOCK], float spread[FARE_BLOCK])
 {
   const float by = tau > LEAST_TAU ? (float)tau : (float)LEAST_TAU;
 
@@ -29,13 +30,14 @@ void fare_flow_position(int faded, double tau, const float u[FARE_BLOCK], float 
   }
 }
 
-void fare_flow_octave_slopes(int faded, double tau, int octaves, double frequency, const float feature[], float slope[])
+void fare_flow_octave_slopes(
+  int faded, double tau, int octaves, double frequency, const float feature[], float slope[])
 {
   const double by = faded ? (tau > LEAST_TAU ? tau : LEAST_TAU) : 1;
 
   for (int k = 0; k < octaves; k++, frequency *= 2) {
     const float *restrict sine = feature + 2 * k * FARE_BLOCK, *restrict cosine = sine + FARE_BLOCK;
-    const float rate           = (float)(frequency / by);
+    const float rate = (float)(frequency / by);
 
 #pragma omp simd
     for (int i = 0; i < FARE_BLOCK; i++) {
@@ -45,7 +47,8 @@ void fare_flow_octave_slopes(int faded, double tau, int octaves, double frequenc
   }
 }
 
-void fare_flow_corrupt(int n, int base, int faded, const float tau[], const float x[], const float z[], float u[], float target[], float y[], float spread[])
+void fare_flow_corrupt(int n, int base, int faded, const float tau[], const float x[], const float z[],
+  float u[], float target[], float y[], float spread[])
 {
   const float least = (float)LEAST_TAU;
 

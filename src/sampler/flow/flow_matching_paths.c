@@ -9,7 +9,10 @@
 
 #define LEAST_TAU 1e-4 /* where the exact velocity stands for that at 0: its noise level has no end there */
 
-/* Runge-Kutta methods of which every stage goes on from the one before: stage s is at time c and place u + h a k. */
+/*
+  Runge-Kutta methods of which every stage goes on from the one before: stage s is at time c and place u + h a
+  k.
+*/
 typedef struct {
   int    stages;
   double c[4], a[4], b[4];
@@ -25,7 +28,8 @@ typedef struct {
   const fare_flow_matching *s;
   fare_sampler_mode         mode;
   int                       dim, common;
-  float                    *shared, *input, *direction; /* inputs of tau and t; a tile of all inputs; its derivatives along one axis */
+  /* inputs of tau and t; a tile of all inputs; its derivatives along one axis */
+  float *shared, *input, *direction;
 } voyage;
 
 /* Blocks that go together from step to step: one, or all where the field of a moment is costly to make. */
@@ -41,7 +45,10 @@ static PetscErrorCode voyage_begin(fare_sampler *sampler, double t, voyage *w)
   size_t                    tile;
 
   PetscFunctionBeginUser;
-  *w   = (voyage){.s = s, .mode = sampler->mode, .dim = dim, .common = fare_flow_tau_inputs(s) + fare_generative_time_inputs(&s->common)};
+  *w   = (voyage){.s = s,
+      .mode          = sampler->mode,
+      .dim           = dim,
+      .common        = fare_flow_tau_inputs(s) + fare_generative_time_inputs(&s->common)};
   tile = (size_t)(fare_flow_position_inputs(s, dim) + w->common) * FARE_BLOCK;
   PetscCall(PetscMalloc3((size_t)w->common, &w->shared, tile, &w->input, tile, &w->direction));
   fare_generative_time(sampler, t, w->shared + fare_flow_tau_inputs(s));
@@ -60,7 +67,8 @@ static PetscErrorCode party_create(int64_t count, party *p)
 {
   PetscFunctionBeginUser;
   p->count = count;
-  PetscCall(PetscMalloc4((size_t)count, &p->u, (size_t)count, &p->w, (size_t)count, &p->v, (size_t)count, &p->next));
+  PetscCall(
+    PetscMalloc4((size_t)count, &p->u, (size_t)count, &p->w, (size_t)count, &p->v, (size_t)count, &p->next));
   PetscFunctionReturn(0);
 }
 
@@ -102,12 +110,14 @@ static void ask_network(voyage *w, double tau, const fare_place u, fare_place v)
 }
 
 /* The velocity and its divergence, axis by axis by derivatives along it. */
-static void ask_divergence(voyage *w, double tau, const fare_place u, fare_place v, double divergence[FARE_BLOCK])
+static void ask_divergence(
+  voyage *w, double tau, const fare_place u, fare_place v, double divergence[FARE_BLOCK])
 {
   const fare_generative *g           = &w->s->common;
-  const int              independent = w->s->coupling == FARE_FLOW_INDEPENDENT, own = fare_flow_position_inputs(w->s, w->dim), octaves = 2 * (int)g->octaves;
-  const double           slope       = fare_flow_slope(independent, tau);
-  fare_place             along FARE_ALIGNED;
+  const int              independent = w->s->coupling == FARE_FLOW_INDEPENDENT,
+            own = fare_flow_position_inputs(w->s, w->dim), octaves = 2 * (int)g->octaves;
+  const double     slope = fare_flow_slope(independent, tau);
+  fare_place along FARE_ALIGNED;
 
   fill_inputs(w, tau, u);
   for (int k = 0; k < w->common; k++) {
@@ -119,7 +129,8 @@ static void ask_divergence(voyage *w, double tau, const fare_place u, fare_place
 
     memset(w->direction, 0, (size_t)(own + w->common) * FARE_BLOCK * sizeof(float));
     for (int i = 0; i < FARE_BLOCK; i++) w->direction[axis * FARE_BLOCK + i] = 1;
-    fare_flow_octave_slopes(independent, tau, (int)g->octaves, g->frequency, w->input + features, w->direction + features);
+    fare_flow_octave_slopes(
+      independent, tau, (int)g->octaves, g->frequency, w->input + features, w->direction + features);
     fare_network_tangent(g->network, FARE_BLOCK, w->input, w->direction, v[0], along[0]);
     for (int i = 0; i < FARE_BLOCK; i++) divergence[i] += (double)along[axis][i];
   }
@@ -130,7 +141,7 @@ static void ask_divergence(voyage *w, double tau, const fare_place u, fare_place
 static void ask_posterior(const voyage *w, double tau, const fare_place u, fare_place v)
 {
   const double from = PetscMax(tau, LEAST_TAU);
-  fare_place   y FARE_ALIGNED, mean FARE_ALIGNED;
+  fare_place y FARE_ALIGNED, mean FARE_ALIGNED;
 
   if (tau >= 1) {
     memcpy(v, u, sizeof y);
@@ -148,17 +159,23 @@ static void ask_posterior(const voyage *w, double tau, const fare_place u, fare_
 static PetscErrorCode ask(voyage *w, double tau, const party *p, double divergence[])
 {
   PetscFunctionBeginUser;
-  if (w->mode != FARE_LEARNED && tau < 1) PetscCall(fare_posterior_level(w->s->common.posterior, (1 - PetscMax(tau, LEAST_TAU)) / PetscMax(tau, LEAST_TAU)));
+  if (w->mode != FARE_LEARNED && tau < 1)
+    PetscCall(fare_posterior_level(
+      w->s->common.posterior, (1 - PetscMax(tau, LEAST_TAU)) / PetscMax(tau, LEAST_TAU)));
   for (int64_t b = 0; b < p->count; b++) {
-    if (w->mode != FARE_LEARNED) ask_posterior(w, tau, p->w[b], p->v[b]);
-    else if (divergence) ask_divergence(w, tau, p->w[b], p->v[b], divergence);
-    else ask_network(w, tau, p->w[b], p->v[b]);
+    if (w->mode != FARE_LEARNED)
+      ask_posterior(w, tau, p->w[b], p->v[b]);
+    else if (divergence)
+      ask_divergence(w, tau, p->w[b], p->v[b], divergence);
+    else
+      ask_network(w, tau, p->w[b], p->v[b]);
   }
   PetscFunctionReturn(0);
 }
 
 /* One step from tau over h; adds the integral of the divergence to `integral` where that is given. */
-static PetscErrorCode make_step(voyage *w, const scheme *with, double tau, double h, const party *p, double integral[])
+static PetscErrorCode make_step(
+  voyage *w, const scheme *with, double tau, double h, const party *p, double integral[])
 {
   double divergence[FARE_BLOCK] FARE_ALIGNED;
 
@@ -167,11 +184,13 @@ static PetscErrorCode make_step(voyage *w, const scheme *with, double tau, doubl
   PetscCall(PetscArraycpy(p->w, p->u, p->count));
   for (int s = 0; s < with->stages; s++) {
     for (int64_t b = 0; s > 0 && b < p->count; b++) {
-      for (int axis = 0; axis < w->dim; axis++) fare_generative_euler((float)(h * with->a[s]), p->u[b][axis], p->v[b][axis], p->w[b][axis]);
+      for (int axis = 0; axis < w->dim; axis++)
+        fare_generative_euler((float)(h * with->a[s]), p->u[b][axis], p->v[b][axis], p->w[b][axis]);
     }
     PetscCall(ask(w, tau + with->c[s] * h, p, integral ? divergence : NULL));
     for (int64_t b = 0; b < p->count; b++) {
-      for (int axis = 0; axis < w->dim; axis++) fare_generative_euler((float)(h * with->b[s]), p->next[b][axis], p->v[b][axis], p->next[b][axis]);
+      for (int axis = 0; axis < w->dim; axis++)
+        fare_generative_euler((float)(h * with->b[s]), p->next[b][axis], p->v[b][axis], p->next[b][axis]);
     }
     for (int i = 0; integral && i < FARE_BLOCK; i++) integral[i] += h * with->b[s] * divergence[i];
   }
@@ -185,14 +204,18 @@ static double moment(const fare_flow_matching *s, PetscInt64 i)
   return 1 - pow(1 - (double)i / (double)s->sampling_steps, s->grading);
 }
 
-/* The last step of an empirical optimum goes straight to a particle: the velocity at the end knows only of the noise that is left. */
+/*
+  The last step of an empirical optimum goes straight to a particle: the velocity at the end knows only of the
+  noise that is left.
+*/
 static PetscErrorCode travel(voyage *w, const party *p)
 {
   const fare_flow_matching *s = w->s;
 
   PetscFunctionBeginUser;
   for (PetscInt64 i = 0; i < s->sampling_steps; i++) {
-    const scheme *with = w->mode == FARE_EMPIRICAL && i == s->sampling_steps - 1 ? &euler : &schemes[s->solver];
+    const scheme *with =
+      w->mode == FARE_EMPIRICAL && i == s->sampling_steps - 1 ? &euler : &schemes[s->solver];
 
     PetscCall(make_step(w, with, moment(s, i), moment(s, i + 1) - moment(s, i), p, NULL));
   }
@@ -233,31 +256,40 @@ PetscErrorCode fare_flow_draw(fare_sampler *sampler, double t, fare_ensemble *en
 }
 
 /* Centres of owned cells [first, first + n), scaled; those past the last are copies of it. */
-static void cells_of(const fare_generative *g, const fare_grid *grid, PetscInt first, PetscInt n, fare_place u)
+static void cells_of(
+  const fare_generative *g, const fare_grid *grid, PetscInt first, PetscInt n, fare_place u)
 {
   for (PetscInt i = 0; i < FARE_BLOCK; i++) {
     PetscInt rest = first + PetscMin(i, n - 1);
 
     for (int axis = 0; axis < grid->dim; axis++) {
-      u[axis][i] = (float)((fare_grid_centre(grid, axis, grid->start[axis] + rest % grid->count[axis]) - g->mean[axis]) / g->sd[axis]);
+      u[axis][i] =
+        (float)((fare_grid_centre(grid, axis, grid->start[axis] + rest % grid->count[axis]) - g->mean[axis]) /
+          g->sd[axis]);
       rest /= grid->count[axis];
     }
   }
 }
 
-/* Masses of one block of cells: that of noise where they come from, times exp(-integral of the divergence), per volume of a scaled cell. */
-static PetscErrorCode masses_of(voyage *w, const fare_grid *grid, PetscInt n, const party *p, PetscScalar mass[])
+/*
+  Masses of one block of cells: that of noise where they come from, times exp(-integral of the divergence),
+  per volume of a scaled cell.
+*/
+static PetscErrorCode masses_of(
+  voyage *w, const fare_grid *grid, PetscInt n, const party *p, PetscScalar mass[])
 {
   const fare_flow_matching *s                    = w->s;
   double                    integral[FARE_BLOCK] = {0}, volume = fare_grid_volume(grid);
 
   PetscFunctionBeginUser;
   for (int axis = 0; axis < w->dim; axis++) volume /= s->common.sd[axis];
-  for (PetscInt64 i = s->sampling_steps; i > 0; i--) PetscCall(make_step(w, &schemes[s->solver], moment(s, i), moment(s, i - 1) - moment(s, i), p, integral));
+  for (PetscInt64 i = s->sampling_steps; i > 0; i--)
+    PetscCall(make_step(w, &schemes[s->solver], moment(s, i), moment(s, i - 1) - moment(s, i), p, integral));
   for (PetscInt i = 0; i < n; i++) {
     double exponent = integral[i] - 0.5 * w->dim * log(2 * PETSC_PI); /* integral runs from 1 to 0 */
 
-    for (int axis = 0; axis < w->dim; axis++) exponent -= 0.5 * (double)p->u[0][axis][i] * (double)p->u[0][axis][i];
+    for (int axis = 0; axis < w->dim; axis++)
+      exponent -= 0.5 * (double)p->u[0][axis][i] * (double)p->u[0][axis][i];
     mass[i] = volume * exp(exponent);
   }
   PetscFunctionReturn(0);

@@ -1,9 +1,11 @@
 /*
-  A normalizing flow conditioned on the physical time t: monotone splines that carry p(x,t) to a density of closed form, axis after axis, each conditioned on
-  the axes before it. Its density is known in closed form, so that it is learned by likelihood, and compared with the truth without drawing anything.
+  A normalizing flow conditioned on the physical time t: monotone splines that carry p(x,t) to a density of
+  closed form, axis after axis, each conditioned on the axes before it. Its density is known in closed form,
+  so that it is learned by likelihood, and compared with the truth without drawing anything.
 
-  ln p(x|t) is a sum over axes, and every axis has a network of its own: each is learned by itself. The first one's parameters depend on t alone, so that its
-  network is asked once for each training time, whatever the batch.
+  ln p(x|t) is a sum over axes, and every axis has a network of its own: each is learned by itself. The first
+  one's parameters depend on t alone, so that its network is asked once for each training time, whatever the
+  batch.
 */
 #include "normalizing_flow.h"
 
@@ -40,7 +42,8 @@ int fare_flow_place_inputs(const fare_sampler *sampler, int axis)
 {
   int n = 0;
 
-  for (int k = 0; k < axis; k++) n += 2 * octaves_of(sampler, k) + (fare_flow_is_periodic(sampler, k) ? 0 : 1);
+  for (int k = 0; k < axis; k++)
+    n += 2 * octaves_of(sampler, k) + (fare_flow_is_periodic(sampler, k) ? 0 : 1);
   return n;
 }
 
@@ -53,7 +56,9 @@ void fare_flow_places(const fare_sampler *sampler, int axis, int n, const double
   for (int k = 0; k < axis; k++) {
     const PetscBool periodic = fare_flow_is_periodic(sampler, k);
 
-    for (int i = 0; i < n; i++) z[i] = (float)(periodic ? 2 * PETSC_PI * fare_flow_unit(s, k, x[k][i]) : (x[k][i] - g->mean[k]) / g->sd[k]);
+    for (int i = 0; i < n; i++)
+      z[i] =
+        (float)(periodic ? 2 * PETSC_PI * fare_flow_unit(s, k, x[k][i]) : (x[k][i] - g->mean[k]) / g->sd[k]);
     if (!periodic) {
       memcpy(input, z, (size_t)n * sizeof *z);
       input += FARE_BLOCK;
@@ -70,24 +75,28 @@ void fare_flow_condition(fare_sampler *sampler, int axis, const float time[], in
 
   fare_flow_places(sampler, axis, rows, x, s->input);
   /* a whole tile, so that a row's bits depend on nothing else */
-  fare_network_evaluate(fare_flow_network(s, axis), FARE_BLOCK, s->input, fare_generative_time_inputs(&s->common), time, s->theta);
+  fare_network_evaluate(fare_flow_network(s, axis), FARE_BLOCK, s->input,
+    fare_generative_time_inputs(&s->common), time, s->theta);
   fare_spline_knots(s->spline[axis], rows, s->theta);
 }
 
 static PetscErrorCode setup(fare_sampler *sampler)
 {
   fare_flow *s   = sampler->state;
-  const int  dim = fare_system_dimension(sampler->system), times = fare_generative_time_inputs(&s->common), outputs = 3 * (int)s->bins + 1;
+  const int  dim = fare_system_dimension(sampler->system), times = fare_generative_time_inputs(&s->common),
+            outputs = 3 * (int)s->bins + 1;
 
   PetscFunctionBeginUser;
   for (int axis = 0; axis < dim; axis++) {
     char purpose[32];
 
     snprintf(purpose, sizeof purpose, "weights_%d", axis);
-    PetscCall(fare_learn_network(&s->common.learn, fare_flow_place_inputs(sampler, axis) + times, outputs, fare_sampler_stream(sampler, purpose), axis ? &s->further[axis] : &s->common.network));
+    PetscCall(fare_learn_network(&s->common.learn, fare_flow_place_inputs(sampler, axis) + times, outputs,
+      fare_sampler_stream(sampler, purpose), axis ? &s->further[axis] : &s->common.network));
     PetscCall(fare_spline_create((int)s->bins, fare_flow_is_periodic(sampler, axis), &s->spline[axis]));
   }
-  PetscCall(PetscCalloc2((size_t)(fare_flow_place_inputs(sampler, dim) + times) * FARE_BLOCK, &s->input, (size_t)outputs * FARE_BLOCK, &s->theta));
+  PetscCall(PetscCalloc2((size_t)(fare_flow_place_inputs(sampler, dim) + times) * FARE_BLOCK, &s->input,
+    (size_t)outputs * FARE_BLOCK, &s->theta));
   PetscFunctionReturn(0);
 }
 
@@ -105,12 +114,15 @@ static PetscErrorCode destroy(fare_sampler *sampler)
   PetscFunctionReturn(0);
 }
 
-/* The interval of an axis: the circle, or the range of the particles, as far as it lies within six standard deviations. */
+/*
+  The interval of an axis: the circle, or the range of the particles, as far as it lies within six standard
+  deviations.
+*/
 static PetscErrorCode choose_interval(fare_sampler *sampler, const fare_training_set *data, int axis)
 {
-  const double            widest = 6;
-  const fare_system_type *type   = fare_system_type_of(sampler->system);
-  fare_flow              *s      = sampler->state;
+  const double            widest  = 6;
+  const fare_system_type *type    = fare_system_type_of(sampler->system);
+  fare_flow              *s       = sampler->state;
   double                  ends[2] = {-HUGE_VAL, -HUGE_VAL}; /* of -x and x */
 
   PetscFunctionBeginUser;
@@ -135,10 +147,11 @@ typedef struct {
   fare_lesson   base;
   int           axis, times;
   double        pull, constant; /* of the loss, which is -ln p with it */
-  double       *x[FARE_DIM_MAX], *v, *weight; /* of the batch's rows: earlier axes, and the axis learned on the unit interval */
-  int          *row;            /* of the first axis: where a particle's time stands in the tile */
-  float        *input, *output, *d_output;
-  int64_t       evaluations;    /* of the first axis */
+  /* of the batch's rows: earlier axes, and the axis learned on the unit interval */
+  double *x[FARE_DIM_MAX], *v, *weight;
+  int    *row; /* of the first axis: where a particle's time stands in the tile */
+  float  *input, *output, *d_output;
+  int64_t evaluations; /* of the first axis */
 } lesson;
 
 static void draw(void *context, int64_t step, int64_t *rows)
@@ -149,7 +162,8 @@ static void draw(void *context, int64_t step, int64_t *rows)
 
   fare_learn_batch_draw(l->base.batch, l->base.rows, l->base.stream, (uint64_t)step);
   for (int axis = 0; axis <= l->axis; axis++) {
-    for (int64_t i = 0; i < batch->count; i++) l->x[axis][i] = s->common.mean[axis] + s->common.sd[axis] * (double)batch->x[axis][i];
+    for (int64_t i = 0; i < batch->count; i++)
+      l->x[axis][i] = s->common.mean[axis] + s->common.sd[axis] * (double)batch->x[axis][i];
   }
   for (int64_t i = 0; i < batch->count; i++) {
     l->v[i]      = fare_flow_unit(s, l->axis, l->x[l->axis][i]);
@@ -160,7 +174,7 @@ static void draw(void *context, int64_t step, int64_t *rows)
 
 static void inputs(void *context, int64_t first, int n, float input[])
 {
-  lesson       *l = context;
+  lesson       *l               = context;
   const double *x[FARE_DIM_MAX] = {NULL};
 
   for (int axis = 0; axis < l->axis; axis++) x[axis] = l->x[axis] + first;
@@ -210,7 +224,8 @@ static double first_gradient(void *context, fare_network *network, int64_t first
     const int64_t count = gather(l, begin, tile, l->x[1], l->x[2], l->row);
 
     for (int k = 0; k < l->base.time_inputs; k++) {
-      for (int i = 0; i < tile; i++) l->input[k * FARE_BLOCK + i] = l->base.times[(begin + i) * l->base.time_inputs + k];
+      for (int i = 0; i < tile; i++)
+        l->input[k * FARE_BLOCK + i] = l->base.times[(begin + i) * l->base.time_inputs + k];
     }
     fare_network_forward(network, tile, l->input, l->output);
     fare_spline_knots(spline, tile, l->output);
@@ -233,7 +248,8 @@ static PetscErrorCode lesson_begin(fare_sampler *sampler, const fare_training_se
   l->times   = data->count;
   PetscCall(PetscMalloc3(size, &l->v, size, &l->weight, size, &l->row));
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) PetscCall(PetscMalloc1(size, &l->x[axis]));
-  PetscCall(PetscMalloc3((size_t)fare_generative_time_inputs(&s->common) * FARE_BLOCK, &l->input, outputs, &l->output, outputs, &l->d_output));
+  PetscCall(PetscMalloc3((size_t)fare_generative_time_inputs(&s->common) * FARE_BLOCK, &l->input, outputs,
+    &l->output, outputs, &l->d_output));
   PetscCall(fare_lesson_begin(sampler, data, &l->base));
   for (int axis = 0; axis < l->base.dim; axis++) PetscCall(choose_interval(sampler, data, axis));
   PetscFunctionReturn(0);
@@ -249,7 +265,9 @@ static PetscErrorCode lesson_end(lesson *l)
   PetscFunctionReturn(0);
 }
 
-/* Adds the losses of a further axis to the curve, as far as both go: so it becomes that of -ln p of all axes. */
+/*
+  Adds the losses of a further axis to the curve, as far as both go: so it becomes that of -ln p of all axes.
+*/
 static void join(const fare_curve *further, fare_curve *curve)
 {
   curve->count = PetscMin(curve->count, further->count);
@@ -261,19 +279,29 @@ static void join(const fare_curve *further, fare_curve *curve)
 
 static PetscErrorCode learn_axis(lesson *l, int axis)
 {
-  fare_sampler      *sampler     = l->sampler;
-  fare_flow         *s           = sampler->state;
-  fare_curve         curve       = {0};
-  int64_t            evaluations = 0;
-  char               what[160];
-  fare_learn_problem problem = {.what = what, .context = l, .draw = draw, .inputs = inputs, .loss = loss, .gradient = axis ? NULL : first_gradient, .session = l->base.dim == 1 ? &sampler->session : NULL}; /* one network's state is kept */
+  fare_sampler *sampler     = l->sampler;
+  fare_flow    *s           = sampler->state;
+  fare_curve    curve       = {0};
+  int64_t       evaluations = 0;
+  char          what[160];
+  /* one network's state is kept */
+  fare_learn_problem problem = {.what = what,
+    .context                          = l,
+    .draw                             = draw,
+    .inputs                           = inputs,
+    .loss                             = loss,
+    .gradient                         = axis ? NULL : first_gradient,
+    .session                          = l->base.dim == 1 ? &sampler->session : NULL};
 
   PetscFunctionBeginUser;
-  snprintf(what, sizeof what, "training %s%s%s", sampler->name, l->base.dim > 1 ? ", axis " : "", l->base.dim > 1 ? fare_system_axis_name(sampler->system, axis) : "");
-  l->axis     = axis;
-  l->pull     = fare_flow_is_periodic(sampler, axis) ? 0 : FARE_FLOW_PULL;
-  l->constant = log(s->upper[axis] - s->lower[axis]) + (l->pull > 0 ? 0.5 * log(2 * PETSC_PI) - log(l->pull) : 0);
-  PetscCall(fare_learn_train(sampler->comm, fare_flow_network(s, axis), &s->common.learn, &problem, axis ? &curve : &s->common.curve, &evaluations));
+  snprintf(what, sizeof what, "training %s%s%s", sampler->name, l->base.dim > 1 ? ", axis " : "",
+    l->base.dim > 1 ? fare_system_axis_name(sampler->system, axis) : "");
+  l->axis = axis;
+  l->pull = fare_flow_is_periodic(sampler, axis) ? 0 : FARE_FLOW_PULL;
+  l->constant =
+    log(s->upper[axis] - s->lower[axis]) + (l->pull > 0 ? 0.5 * log(2 * PETSC_PI) - log(l->pull) : 0);
+  PetscCall(fare_learn_train(sampler->comm, fare_flow_network(s, axis), &s->common.learn, &problem,
+    axis ? &curve : &s->common.curve, &evaluations));
   sampler->cost.network_evaluations += axis ? evaluations : l->evaluations;
   if (axis) join(&curve, &s->common.curve);
   PetscCall(fare_curve_free(&curve));
@@ -296,7 +324,8 @@ static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data
   PetscFunctionReturn(code);
 }
 
-static PetscErrorCode make_block(fare_sampler *sampler, const float time[], fare_stream latent, uint64_t block, double *const x[])
+static PetscErrorCode make_block(
+  fare_sampler *sampler, const float time[], fare_stream latent, uint64_t block, double *const x[])
 {
   static const int first[FARE_BLOCK]; /* all particles belong to the one row of the first axis */
   fare_flow       *s = sampler->state;
@@ -324,7 +353,10 @@ static PetscErrorCode exact_masses(const fare_sampler *sampler, double t, const 
   const PetscInt64 k = fare_densities_find(sampler->exact, t);
 
   PetscFunctionBeginUser;
-  if (k < 0) FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (normalizing_flow): an oracle knows the density at snapshots alone, not at time %g", sampler->name, t);
+  if (k < 0)
+    FARE_FAIL(FARE_ERR_FAILED,
+      "ensemble %s (normalizing_flow): an oracle knows the density at snapshots alone, not at time %g",
+      sampler->name, t);
   *masses = sampler->exact->masses[k];
   PetscFunctionReturn(0);
 }
@@ -347,7 +379,8 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   for (int64_t b = 0; b < ensemble->blocks; b++) {
     double *x[FARE_DIM_MAX];
 
-    for (int axis = 0; axis < FARE_DIM_MAX; axis++) x[axis] = ensemble->x[axis] ? ensemble->x[axis] + b * FARE_BLOCK : NULL;
+    for (int axis = 0; axis < FARE_DIM_MAX; axis++)
+      x[axis] = ensemble->x[axis] ? ensemble->x[axis] + b * FARE_BLOCK : NULL;
     PetscCall(make_block(sampler, time, latent, (uint64_t)(ensemble->first_block + b), x));
   }
   s->common.advances++;
@@ -375,7 +408,8 @@ static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost
   const int64_t    further = fare_system_dimension(sampler->system) - 1, count = sampler->schedule.count;
 
   PetscFunctionBeginUser;
-  cost->network_evaluations += s->common.learn.steps * (count + further * s->common.learn.batch) + count * (particles / FARE_BLOCK + 1 + further * particles);
+  cost->network_evaluations += s->common.learn.steps * (count + further * s->common.learn.batch) +
+    count * (particles / FARE_BLOCK + 1 + further * particles);
   PetscFunctionReturn(0);
 }
 
@@ -421,7 +455,7 @@ const fare_sampler_type fare_sampler_normalizing_flow = {
   .summary   = "monotone splines conditioned on time, learned by likelihood, with an exact density",
   .reference = "Durkan et al., arXiv 1906.04032 (2019)",
   .family    = FARE_GENERATIVE,
-  .walls      = FARE_WALLS_FOLDED,
+  .walls     = FARE_WALLS_FOLDED,
   .size      = sizeof(fare_flow),
   .modes     = FARE_ORACLE,
   .fields    = fields,

@@ -6,8 +6,9 @@
 #include "spline.h"
 
 /*
-  Axis k is laid on the unit interval, v = (x - lower)/(upper - lower), and from there by a spline on y, whose density is the normal one of u = PULL (y - 1/2);
-  of a periodic axis it is even. The spline's parameters are network k's answer to t and the coordinates of the axes before.
+  Axis k is laid on the unit interval, v = (x - lower)/(upper - lower), and from there by a spline on y, whose
+  density is the normal one of u = PULL (y - 1/2); of a periodic axis it is even. The spline's parameters are
+  network k's answer to t and the coordinates of the axes before.
 */
 typedef struct {
   fare_generative common; /* with the network of axis 0 */
@@ -35,10 +36,16 @@ static inline double fare_flow_place(const fare_flow *s, int axis, double v)
 int  fare_flow_place_inputs(const fare_sampler *sampler, int axis);
 void fare_flow_places(const fare_sampler *sampler, int axis, int n, const double *const x[], float input[]);
 fare_network *fare_flow_network(const fare_flow *s, int axis);
-/* The splines of an axis at time t (its `time` inputs) for n rows with coordinates x of the axes before; of the first axis one row, whatever n. */
+/*
+  The splines of an axis at time t (its `time` inputs) for n rows with coordinates x of the axes before; of
+  the first axis one row, whatever n.
+*/
 void fare_flow_condition(fare_sampler *sampler, int axis, const float time[], int n, const double *const x[]);
 
-/* Exact cell masses of what was learned: cumulative functions along each axis, at Gauss points of the axes before. Collective. */
+/*
+  Exact cell masses of what was learned: cumulative functions along each axis, at Gauss points of the axes
+  before. Collective.
+*/
 PetscErrorCode fare_flow_masses(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses);
 
 #endif

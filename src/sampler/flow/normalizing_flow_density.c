@@ -1,6 +1,7 @@
 /*
-  Cell masses of what a flow has learned. The mass of a cell is the integral over its earlier axes of p(x_1) p(x_2|x_1) ..., times a difference of the cumulative
-  function along the last one: the earlier ones at Gauss points, whose weights are scaled to the mass that their own axis gives the cell exactly.
+  Cell masses of what a flow has learned. The mass of a cell is the integral over its earlier axes of p(x_1)
+  p(x_2|x_1) ..., times a difference of the cumulative function along the last one: the earlier ones at Gauss
+  points, whose weights are scaled to the mass that their own axis gives the cell exactly.
 */
 #include "normalizing_flow.h"
 
@@ -12,7 +13,10 @@
 static const double offset[POINTS] = {0.1127016653792583, 0.5, 0.8872983346207417}; /* of the cell */
 static const double weight[POINTS] = {5. / 18, 8. / 18, 5. / 18};
 
-/* Points at which the axes so far are known, with the mass that each stands for and its cells' place in the vector. */
+/*
+  Points at which the axes so far are known, with the mass that each stands for and its cells' place in the
+  vector.
+*/
 typedef struct {
   int      count;
   double   x[FARE_DIM_MAX][FARE_BLOCK], mass[FARE_BLOCK];
@@ -71,7 +75,8 @@ static void add(integral *in, int axis, const nodes *parents, int row, double x,
 }
 
 /* Splits a cell's mass along `axis` over its Gauss points, nodes of the next axis. */
-static void split(integral *in, int axis, const nodes *parents, int row, double lower, double mass, PetscInt cell)
+static void split(
+  integral *in, int axis, const nodes *parents, int row, double lower, double mass, PetscInt cell)
 {
   double share[POINTS], highest = -HUGE_VAL, sum = 0;
 
@@ -80,31 +85,36 @@ static void split(integral *in, int axis, const nodes *parents, int row, double 
     highest  = PetscMax(highest, share[q]);
   }
   for (int q = 0; q < POINTS; q++) sum += share[q] = weight[q] * exp(share[q] - highest);
-  for (int q = 0; q < POINTS; q++) add(in, axis + 1, parents, row, lower + offset[q] * in->grid->spacing[axis], mass * share[q] / sum, cell);
+  for (int q = 0; q < POINTS; q++)
+    add(in, axis + 1, parents, row, lower + offset[q] * in->grid->spacing[axis], mass * share[q] / sum, cell);
 }
 
 /* Takes the nodes before `axis` along it, over the cells that this rank owns, and empties them. */
 static void spread(integral *in, int axis)
 {
-  const fare_grid *grid   = in->grid;
-  nodes           *from   = in->at[axis];
+  const fare_grid *grid            = in->grid;
+  nodes           *from            = in->at[axis];
   const double    *x[FARE_DIM_MAX] = {from->x[0], from->x[1], from->x[2]};
-  const PetscBool  even   = fare_flow_is_periodic(in->sampler, axis);
-  PetscInt         stride = 1;
+  const PetscBool  even            = fare_flow_is_periodic(in->sampler, axis);
+  PetscInt         stride          = 1;
 
   if (!from->count) return;
   for (int k = 0; k < axis; k++) stride *= grid->count[k];
   fare_flow_condition(in->sampler, axis, in->time, from->count, x);
   for (int row = 0; row < from->count; row++) {
-    double lower = grid->lower[axis] + grid->spacing[axis] * (double)grid->start[axis], below = forward(in, axis, row, lower, NULL);
+    double lower = grid->lower[axis] + grid->spacing[axis] * (double)grid->start[axis],
+           below = forward(in, axis, row, lower, NULL);
 
     for (PetscInt i = 0; i < grid->count[axis]; i++) {
-      const double   upper = grid->lower[axis] + grid->spacing[axis] * (double)(grid->start[axis] + i + 1), above = forward(in, axis, row, upper, NULL);
+      const double upper  = grid->lower[axis] + grid->spacing[axis] * (double)(grid->start[axis] + i + 1),
+                   above  = forward(in, axis, row, upper, NULL);
       const double   mass = from->mass[row] * base_mass(even, below, above);
       const PetscInt cell = from->cell[row] + stride * i;
 
-      if (axis + 1 == grid->dim) in->masses[cell] += mass;
-      else if (mass > 0) split(in, axis, from, row, lower, mass, cell);
+      if (axis + 1 == grid->dim)
+        in->masses[cell] += mass;
+      else if (mass > 0)
+        split(in, axis, from, row, lower, mass, cell);
       lower = upper;
       below = above;
     }

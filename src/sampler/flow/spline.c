@@ -4,7 +4,8 @@
 
 static double **array_at(fare_spline *s, int i)
 {
-  double **const arrays[] = {&s->width, &s->height, &s->X, &s->Y, &s->S, &s->rise, &s->dw, &s->dX, &s->dh, &s->dY, &s->dS};
+  double **const arrays[] = {
+    &s->width, &s->height, &s->X, &s->Y, &s->S, &s->rise, &s->dw, &s->dX, &s->dh, &s->dY, &s->dS};
 
   return i < (int)PETSC_STATIC_ARRAY_LENGTH(arrays) ? arrays[i] : NULL;
 }

@@ -15,7 +15,8 @@ static void shares(int bins, int n, const float theta[], double share[], double 
   for (int i = 0; i < n; i++) highest[i] = theta[i];
   for (int k = 1; k < bins; k++) {
 #pragma omp simd
-    for (int i = 0; i < n; i++) highest[i] = highest[i] > theta[k * FARE_BLOCK + i] ? highest[i] : theta[k * FARE_BLOCK + i];
+    for (int i = 0; i < n; i++)
+      highest[i] = highest[i] > theta[k * FARE_BLOCK + i] ? highest[i] : theta[k * FARE_BLOCK + i];
   }
   memset(sum, 0, sizeof sum);
   for (int k = 0; k < bins; k++) {
@@ -30,7 +31,8 @@ static void shares(int bins, int n, const float theta[], double share[], double 
 #pragma omp simd
     for (int i = 0; i < n; i++) {
       share[k * FARE_BLOCK + i] /= sum[i];
-      knot[(k + 1) * FARE_BLOCK + i] = knot[k * FARE_BLOCK + i] + LEAST + (1 - bins * LEAST) * share[k * FARE_BLOCK + i];
+      knot[(k + 1) * FARE_BLOCK + i] =
+        knot[k * FARE_BLOCK + i] + LEAST + (1 - bins * LEAST) * share[k * FARE_BLOCK + i];
     }
   }
   for (int i = 0; i < n; i++) knot[bins * FARE_BLOCK + i] = 1;
@@ -72,8 +74,10 @@ static int find(int bins, const double *knot, double value)
   while (above - below > 1) {
     const int middle = (below + above) / 2;
 
-    if (value >= knot[middle * FARE_BLOCK]) below = middle;
-    else above = middle;
+    if (value >= knot[middle * FARE_BLOCK])
+      below = middle;
+    else
+      above = middle;
   }
   return below;
 }
@@ -86,7 +90,8 @@ typedef struct {
 static piece piece_of(const fare_spline *spline, int r, int k)
 {
   const int at = k * FARE_BLOCK + r, next = at + FARE_BLOCK;
-  piece     p = {spline->X[at], spline->Y[at], spline->X[next] - spline->X[at], spline->Y[next] - spline->Y[at], spline->S[at], spline->S[next], 0};
+  piece p = {spline->X[at], spline->Y[at], spline->X[next] - spline->X[at], spline->Y[next] - spline->Y[at],
+    spline->S[at], spline->S[next], 0};
 
   p.s = p.h / p.w;
   return p;
@@ -101,7 +106,8 @@ static void evaluate(const piece *p, double x, double *y, double *slope)
   *slope = p->s * p->s * (p->d1 * a * a + 2 * p->s * a * b + p->d0 * b * b) / (den * den);
 }
 
-void fare_spline_forward(const fare_spline *spline, int n, const int row[], const double x[], double y[], double log_slope[])
+void fare_spline_forward(
+  const fare_spline *spline, int n, const int row[], const double x[], double y[], double log_slope[])
 {
   for (int i = 0; i < n; i++) {
     const int r = row ? row[i] : i, last = spline->bins * FARE_BLOCK + r;
@@ -124,7 +130,10 @@ void fare_spline_forward(const fare_spline *spline, int n, const int row[], cons
   }
 }
 
-/* Where within its bin y is reached, from 0 to 1: equations 6 to 8, with the root that does not cancel and rounding kept from making the discriminant negative. */
+/*
+  Where within its bin y is reached, from 0 to 1: equations 6 to 8, with the root that does not cancel and
+  rounding kept from making the discriminant negative.
+*/
 static double solve(const piece *p, double y)
 {
   const double q = p->d0 + p->d1 - 2 * p->s, rest = y - p->Y;
@@ -157,12 +166,16 @@ static double learn_piece(fare_spline *spline, int r, int k, double x, double we
 {
   const int    at = k * FARE_BLOCK + r;
   const piece  p  = piece_of(spline, r, k);
-  const double a = (x - p.X) / p.w, b = 1 - a, ab = a * b, q = p.d0 + p.d1 - 2 * p.s, den = p.s + q * ab, d_den = q * (b - a);
+  const double a = (x - p.X) / p.w, b = 1 - a, ab = a * b, q = p.d0 + p.d1 - 2 * p.s, den = p.s + q * ab,
+               d_den = q * (b - a);
   const double num = p.s * a * a + p.d0 * ab, d_num = 2 * p.s * a + p.d0 * (b - a);
-  const double top = p.d1 * a * a + 2 * p.s * ab + p.d0 * b * b, d_top = 2 * (p.d1 * a + p.s * (b - a) - p.d0 * b);
-  const double u = pull * (p.Y + p.h * num / den - 0.5), up = weight * pull * u, up_h = up * p.h / (den * den);
-  const double by_a  = up_h * (d_num * den - num * d_den) - weight * (d_top / top - 2 * d_den / den);
-  const double by_s  = up_h * (a * a * den - num * (1 - 2 * ab)) - weight * (2 / p.s + 2 * ab / top - 2 * (1 - 2 * ab) / den);
+  const double top   = p.d1 * a * a + 2 * p.s * ab + p.d0 * b * b,
+               d_top = 2 * (p.d1 * a + p.s * (b - a) - p.d0 * b);
+  const double u = pull * (p.Y + p.h * num / den - 0.5), up = weight * pull * u,
+               up_h = up * p.h / (den * den);
+  const double by_a = up_h * (d_num * den - num * d_den) - weight * (d_top / top - 2 * d_den / den);
+  const double by_s =
+    up_h * (a * a * den - num * (1 - 2 * ab)) - weight * (2 / p.s + 2 * ab / top - 2 * (1 - 2 * ab) / den);
   const double by_d0 = up_h * ab * (den - num) - weight * (b * b / top - 2 * ab / den);
   const double by_d1 = -up_h * ab * num - weight * (a * a / top - 2 * ab / den);
 
@@ -184,24 +197,30 @@ static double learn_tail(fare_spline *spline, int at, double end, double x, doub
   return weight * (0.5 * u * u - log(S));
 }
 
-double fare_spline_loss(fare_spline *spline, int n, const int row[], const double x[], const double weight[], double pull)
+double fare_spline_loss(
+  fare_spline *spline, int n, const int row[], const double x[], const double weight[], double pull)
 {
   double sum = 0;
 
   for (int i = 0; i < n; i++) {
     const int r = row ? row[i] : i, k = find(spline->bins, spline->X + r, x[i]);
 
-    if (k < 0) sum += learn_tail(spline, r, 0, x[i], weight[i], pull);
-    else if (k == spline->bins) sum += learn_tail(spline, spline->bins * FARE_BLOCK + r, 1, x[i], weight[i], pull);
-    else sum += learn_piece(spline, r, k, x[i], weight[i], pull);
+    if (k < 0)
+      sum += learn_tail(spline, r, 0, x[i], weight[i], pull);
+    else if (k == spline->bins)
+      sum += learn_tail(spline, spline->bins * FARE_BLOCK + r, 1, x[i], weight[i], pull);
+    else
+      sum += learn_piece(spline, r, k, x[i], weight[i], pull);
   }
   return sum;
 }
 
 /*
-  A share moves all knots behind it: d/dw_j = dw_j + sum_{k > j} dX_k. Through the softmax: d/dtheta_j = c p_j (d/dw_j - sum_k p_k d/dw_k).
+  A share moves all knots behind it: d/dw_j = dw_j + sum_{k > j} dX_k. Through the softmax: d/dtheta_j = c p_j
+  (d/dw_j - sum_k p_k d/dw_k).
 */
-static void share_gradient(int bins, int n, const double share[], const double own[], const double corner[], float d_theta[])
+static void share_gradient(
+  int bins, int n, const double share[], const double own[], const double corner[], float d_theta[])
 {
   double behind[FARE_BLOCK] = {0}, mean[FARE_BLOCK] = {0};
 
@@ -217,7 +236,9 @@ static void share_gradient(int bins, int n, const double share[], const double o
   }
   for (int k = 0; k < bins; k++) {
 #pragma omp simd
-    for (int i = 0; i < n; i++) d_theta[k * FARE_BLOCK + i] = (float)((1 - bins * LEAST) * share[k * FARE_BLOCK + i] * (d_theta[k * FARE_BLOCK + i] - mean[i]));
+    for (int i = 0; i < n; i++)
+      d_theta[k * FARE_BLOCK + i] =
+        (float)((1 - bins * LEAST) * share[k * FARE_BLOCK + i] * (d_theta[k * FARE_BLOCK + i] - mean[i]));
   }
 }
 
@@ -229,7 +250,8 @@ void fare_spline_gradient(const fare_spline *s, int n, float d_theta[])
   share_gradient(s->bins, n, s->height, s->dh, s->dY, d_theta + (size_t)s->bins * FARE_BLOCK);
   for (int k = 0; k <= s->bins; k++) {
 #pragma omp simd
-    for (int i = 0; i < n; i++) slopes[k * FARE_BLOCK + i] = (float)(s->rise[k * FARE_BLOCK + i] * s->dS[k * FARE_BLOCK + i]);
+    for (int i = 0; i < n; i++)
+      slopes[k * FARE_BLOCK + i] = (float)(s->rise[k * FARE_BLOCK + i] * s->dS[k * FARE_BLOCK + i]);
   }
   if (!s->circular) return;
   for (int i = 0; i < n; i++) {

@@ -1,4 +1,7 @@
-/* What samplers that learn from snapshots, conditioned on the physical time, have in common: inputs, rows, training, what is kept. */
+/*
+  What samplers that learn from snapshots, conditioned on the physical time, have in common: inputs, rows,
+  training, what is kept.
+*/
 #include "generative.h"
 #include "posterior.h"
 
@@ -27,8 +30,8 @@ void fare_generative_time(const fare_sampler *sampler, double t, float out[])
 
 void fare_generative_wrap(const fare_sampler *sampler, int axis, int64_t n, double x[])
 {
-  const fare_system_type *type   = fare_system_type_of(sampler->system);
-  const double            lower  = type->lower[axis], length = type->upper[axis] - lower;
+  const fare_system_type *type  = fare_system_type_of(sampler->system);
+  const double            lower = type->lower[axis], length = type->upper[axis] - lower;
 
   for (int64_t i = 0; i < n && type->periodic[axis]; i++) x[i] -= length * floor((x[i] - lower) / length);
 }
@@ -52,7 +55,9 @@ PetscErrorCode fare_lesson_begin(fare_sampler *sampler, const fare_training_set 
   PetscErrorCode code;
 
   PetscFunctionBeginUser;
-  *l = (fare_lesson){.dim = fare_system_dimension(sampler->system), .time_inputs = fare_generative_time_inputs(g), .stream = fare_sampler_stream(sampler, "training")};
+  *l = (fare_lesson){.dim = fare_system_dimension(sampler->system),
+    .time_inputs          = fare_generative_time_inputs(g),
+    .stream               = fare_sampler_stream(sampler, "training")};
   PetscCall(PetscMalloc1((size_t)(data->count * l->time_inputs), &l->times));
   PetscCall(PetscCalloc1((size_t)data->count, &x));
   PetscCall(fare_learn_rows_create(sampler->comm, l->dim, data->count, &l->rows));
@@ -60,7 +65,8 @@ PetscErrorCode fare_lesson_begin(fare_sampler *sampler, const fare_training_set 
     const fare_ensemble *e = data->at[k];
 
     PetscCall(wrapped(sampler, e, x[k]));
-    fare_learn_rows_set(l->rows, k, e->count, e->first_block * FARE_BLOCK, e->local, (const double *const *)x[k], e->weight);
+    fare_learn_rows_set(
+      l->rows, k, e->count, e->first_block * FARE_BLOCK, e->local, (const double *const *)x[k], e->weight);
     fare_generative_time(sampler, data->times[k], l->times + k * l->time_inputs);
   }
   fare_learn_rows_hold_out(l->rows, g->learn.holdout);
@@ -85,7 +91,8 @@ PetscErrorCode fare_lesson_end(fare_lesson *l)
 void fare_lesson_times(const fare_lesson *l, int64_t first, int n, float input[])
 {
   for (int k = 0; k < l->time_inputs; k++) {
-    for (int i = 0; i < n; i++) input[k * FARE_BLOCK + i] = l->times[l->batch->group[first + i] * l->time_inputs + k];
+    for (int i = 0; i < n; i++)
+      input[k * FARE_BLOCK + i] = l->times[l->batch->group[first + i] * l->time_inputs + k];
   }
 }
 
@@ -98,15 +105,16 @@ PetscErrorCode fare_generative_learn(fare_sampler *sampler, fare_learn_problem *
   snprintf(what, sizeof what, "training %s", sampler->name);
   problem->what    = what;
   problem->session = &sampler->session;
-  PetscCall(fare_learn_train(sampler->comm, g->network, &g->learn, problem, &g->curve, &sampler->cost.network_evaluations));
+  PetscCall(fare_learn_train(
+    sampler->comm, g->network, &g->learn, problem, &g->curve, &sampler->cost.network_evaluations));
   g->ready = PETSC_TRUE;
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_generative_scale_exact(fare_sampler *sampler, const fare_training_set *times)
 {
-  fare_generative      *g     = sampler->state;
-  const fare_densities *exact = sampler->exact;
+  fare_generative      *g                 = sampler->state;
+  const fare_densities *exact             = sampler->exact;
   double                sum[FARE_DIM_MAX] = {0}, square[FARE_DIM_MAX] = {0};
 
   PetscFunctionBeginUser;
@@ -114,7 +122,9 @@ PetscErrorCode fare_generative_scale_exact(fare_sampler *sampler, const fare_tra
     const PetscInt64 at   = fare_densities_find(exact, times->times[k]);
     const double    *mass = at < 0 ? NULL : exact->masses[at];
 
-    if (!mass) FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (%s): there is no exact density at time %g", sampler->name, sampler->type->name, times->times[k]);
+    if (!mass)
+      FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (%s): there is no exact density at time %g", sampler->name,
+        sampler->type->name, times->times[k]);
     for (PetscInt n = 0; n < exact->grid->cells[0] * exact->grid->cells[1] * exact->grid->cells[2]; n++) {
       PetscInt rest = n;
 
@@ -122,7 +132,9 @@ PetscErrorCode fare_generative_scale_exact(fare_sampler *sampler, const fare_tra
         const double x = fare_grid_centre(exact->grid, axis, rest % exact->grid->cells[axis]);
 
         sum[axis] += mass[n] * x / times->count;
-        square[axis] += mass[n] * (x * x - exact->grid->spacing[axis] * exact->grid->spacing[axis] / 12) / times->count; /* what the centres of cells have too much (Sheppard) */
+        /* what the centres of cells have too much (Sheppard) */
+        square[axis] +=
+          mass[n] * (x * x - exact->grid->spacing[axis] * exact->grid->spacing[axis] / 12) / times->count;
         rest /= exact->grid->cells[axis];
       }
     }
@@ -137,7 +149,9 @@ PetscErrorCode fare_generative_scale_exact(fare_sampler *sampler, const fare_tra
 PetscErrorCode fare_generative_check_ready(const fare_sampler *sampler)
 {
   PetscFunctionBeginUser;
-  if (!((const fare_generative *)sampler->state)->ready) FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (%s) must be trained, or loaded, before it can draw", sampler->name, sampler->type->name);
+  if (!((const fare_generative *)sampler->state)->ready)
+    FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (%s) must be trained, or loaded, before it can draw",
+      sampler->name, sampler->type->name);
   PetscFunctionReturn(0);
 }
 

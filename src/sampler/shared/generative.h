@@ -1,6 +1,7 @@
 /*
-  generative: what samplers that learn from snapshots, conditioned on the physical time t, have in common. The state of such a method begins with a
-  fare_generative, so that the functions below that fit into a descriptor can stand in it as they are.
+  generative: what samplers that learn from snapshots, conditioned on the physical time t, have in common. The
+  state of such a method begins with a fare_generative, so that the functions below that fit into a descriptor
+  can stand in it as they are.
 */
 #ifndef FARE_GENERATIVE_H
 #define FARE_GENERATIVE_H
@@ -17,8 +18,8 @@ typedef struct {
   PetscInt64         octaves, time_octaves;
   double             frequency;
 
-  PetscBool     ready;    /* trained or loaded */
-  uint64_t      advances; /* made so far: the counter of the random numbers */
+  PetscBool     ready;                                /* trained or loaded */
+  uint64_t      advances;                             /* made so far: the counter of the random numbers */
   double        mean[FARE_DIM_MAX], sd[FARE_DIM_MAX]; /* what learns or draws works with (x - mean)/sd */
   fare_network *network;                              /* made by the method's setup */
   fare_curve    curve;
@@ -26,11 +27,17 @@ typedef struct {
 } fare_generative;
 
 /* Its fields, as those of `type`, whose member `common` it is. */
-#define FARE_GENERATIVE_FIELDS(type, common, width_, layers_, steps_, batch_, rate_, octaves_, time_octaves_) \
-  FARE_LEARN_FIELDS(type, common.learn, width_, layers_, steps_, batch_, rate_), \
-  {"octaves", FARE_INTEGER, offsetof(type, common.octaves), octaves_, 0, 16, NULL, "", "octaves of sines and cosines of the position: narrow wells need them"}, \
-  {"frequency", FARE_REAL, offsetof(type, common.frequency), "1", 1e-3, 1e3, NULL, "1/sd", "lowest of them, positions being scaled to variance 1"}, \
-  {"time_octaves", FARE_INTEGER, offsetof(type, common.time_octaves), time_octaves_, 0, 16, NULL, "", "octaves of sines and cosines of t, the lowest half a period over the schedule"}
+#define FARE_GENERATIVE_FIELDS(                                                                        \
+  type, common, width_, layers_, steps_, batch_, rate_, octaves_, time_octaves_)                       \
+  FARE_LEARN_FIELDS(type, common.learn, width_, layers_, steps_, batch_, rate_),                       \
+    {"octaves", FARE_INTEGER, offsetof(type, common.octaves), octaves_, 0, 16, NULL, "",               \
+      "octaves of sines and cosines of the position: narrow wells need them"},                         \
+    {"frequency", FARE_REAL, offsetof(type, common.frequency), "1", 1e-3, 1e3, NULL, "1/sd",           \
+      "lowest of them, positions being scaled to variance 1"},                                         \
+  {                                                                                                    \
+    "time_octaves", FARE_INTEGER, offsetof(type, common.time_octaves), time_octaves_, 0, 16, NULL, "", \
+      "octaves of sines and cosines of t, the lowest half a period over the schedule"                  \
+  }
 
 /* z and the octaves of a number that runs over [-1, 1], `stride` apart: 1 + 2 octaves values. */
 void fare_generative_scalar(PetscInt64 octaves, int n, const float z[], int stride, float out[]);
@@ -56,24 +63,32 @@ PetscErrorCode fare_generative_learn(fare_sampler *sampler, fare_learn_problem *
 
 /* Into the box of a periodic axis; other axes are as they are. */
 void fare_generative_wrap(const fare_sampler *sampler, int axis, int64_t n, double x[]);
-/* Mean and standard deviation of the exact densities over the training times, as a lesson has them of its rows. */
+/*
+  Mean and standard deviation of the exact densities over the training times, as a lesson has them of its
+  rows.
+*/
 PetscErrorCode fare_generative_scale_exact(fare_sampler *sampler, const fare_training_set *times);
 /* FARE_ERR_FAILED where there is nothing to draw from yet. */
 PetscErrorCode fare_generative_check_ready(const fare_sampler *sampler);
 /* Scaled positions to true ones of block b, wrapped into the box along periodic axes. */
 void fare_generative_place(const fare_sampler *sampler, fare_place from, fare_ensemble *ensemble, int64_t b);
 
-/* Of the descriptor. Saved are the network, the training set of an empirical optimum, or of an oracle where it stands. */
+/*
+  Of the descriptor. Saved are the network, the training set of an empirical optimum, or of an oracle where it
+  stands.
+*/
 const fare_curve *fare_generative_curve(const fare_sampler *sampler);
-PetscErrorCode fare_generative_save(fare_sampler *sampler, fare_store *to, const char *group);
-PetscErrorCode fare_generative_load(fare_sampler *sampler, fare_store *from, const char *group);
-PetscErrorCode fare_generative_destroy(fare_sampler *sampler);
+PetscErrorCode    fare_generative_save(fare_sampler *sampler, fare_store *to, const char *group);
+PetscErrorCode    fare_generative_load(fare_sampler *sampler, fare_store *from, const char *group);
+PetscErrorCode    fare_generative_destroy(fare_sampler *sampler);
 
 /* Kernels. The sum of weight (F - target)^2, and its derivatives by F. */
 double fare_generative_loss(int n, const float weight[], const float target[], const float F[], float d[]);
 /* For a block: out = u + h F; out = a u + b z; out = a u; and to double, shift + scale u. */
-void fare_generative_euler(float h, const float u[FARE_BLOCK], const float F[FARE_BLOCK], float out[FARE_BLOCK]);
-void fare_generative_mix(float a, float b, const float u[FARE_BLOCK], const double z[FARE_BLOCK], float out[FARE_BLOCK]);
+void fare_generative_euler(
+  float h, const float u[FARE_BLOCK], const float F[FARE_BLOCK], float out[FARE_BLOCK]);
+void fare_generative_mix(
+  float a, float b, const float u[FARE_BLOCK], const double z[FARE_BLOCK], float out[FARE_BLOCK]);
 void fare_generative_scale(float a, const float u[FARE_BLOCK], float out[FARE_BLOCK]);
 void fare_generative_shift(double shift, double scale, const float u[FARE_BLOCK], double x[FARE_BLOCK]);
 

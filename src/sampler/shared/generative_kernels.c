@@ -15,13 +15,15 @@ double fare_generative_loss(int n, const float weight[], const float target[], c
   return sum;
 }
 
-void fare_generative_euler(float h, const float u[FARE_BLOCK], const float F[FARE_BLOCK], float out[FARE_BLOCK])
+void fare_generative_euler(
+  float h, const float u[FARE_BLOCK], const float F[FARE_BLOCK], float out[FARE_BLOCK])
 {
 #pragma omp simd
   for (int i = 0; i < FARE_BLOCK; i++) out[i] = u[i] + h * F[i];
 }
 
-void fare_generative_mix(float a, float b, const float u[FARE_BLOCK], const double z[FARE_BLOCK], float out[FARE_BLOCK])
+void fare_generative_mix(
+  float a, float b, const float u[FARE_BLOCK], const double z[FARE_BLOCK], float out[FARE_BLOCK])
 {
 #pragma omp simd
   for (int i = 0; i < FARE_BLOCK; i++) out[i] = a * u[i] + b * (float)z[i];

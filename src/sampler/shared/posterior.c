@@ -1,4 +1,6 @@
-/* E[x | y] of exact densities and of training sets: which data are meant, and by which way they are summed. */
+/*
+  E[x | y] of exact densities and of training sets: which data are meant, and by which way they are summed.
+*/
 #include "posterior_parts.h"
 
 #include <petscdmda.h>
@@ -22,7 +24,8 @@ static PetscErrorCode create_times(fare_posterior *p, int times)
 {
   PetscFunctionBeginUser;
   p->times = times;
-  PetscCall(PetscCalloc3((size_t)times, &p->time, (size_t)times, &p->members, (size_t)times, &p->given_weight));
+  PetscCall(
+    PetscCalloc3((size_t)times, &p->time, (size_t)times, &p->members, (size_t)times, &p->given_weight));
   for (int axis = 0; axis < p->dim; axis++) PetscCall(PetscCalloc1((size_t)times, &p->given[axis]));
   PetscFunctionReturn(0);
 }
@@ -45,7 +48,8 @@ static PetscErrorCode gather(MPI_Comm comm, int64_t local, int64_t count, const 
 }
 
 /* Particles of one training time, wrapped; weights with sum 1, NULL where all are equal. */
-static PetscErrorCode gather_time(const fare_sampler *sampler, const fare_ensemble *e, fare_posterior *p, int k)
+static PetscErrorCode gather_time(
+  const fare_sampler *sampler, const fare_ensemble *e, fare_posterior *p, int k)
 {
   double sum = 0;
 
@@ -73,12 +77,16 @@ static double moment(const fare_posterior *p, int axis, double about, int power)
   double sum = 0;
 
   for (int k = 0; k < p->times; k++) {
-    for (int64_t i = 0; i < p->members[k]; i++) sum += share_of(p, k, i) * pow(p->given[axis][k][i] - about, power);
+    for (int64_t i = 0; i < p->members[k]; i++)
+      sum += share_of(p, k, i) * pow(p->given[axis][k][i] - about, power);
   }
   return sum / p->times;
 }
 
-/* Mean and sd as a lesson has them, but of all particles in their order, so that they are the same on any number of ranks. */
+/*
+  Mean and sd as a lesson has them, but of all particles in their order, so that they are the same on any
+  number of ranks.
+*/
 static PetscErrorCode scale_times(const fare_sampler *sampler, fare_posterior *p)
 {
   fare_generative *g = sampler->state;
@@ -87,9 +95,12 @@ static PetscErrorCode scale_times(const fare_sampler *sampler, fare_posterior *p
   for (int axis = 0; axis < p->dim; axis++) {
     g->mean[axis] = moment(p, axis, 0, 1);
     g->sd[axis]   = sqrt(moment(p, axis, g->mean[axis], 2));
-    if (!(isfinite(g->sd[axis]) && g->sd[axis] > 0)) FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (%s): the training particles do not spread along axis %d", sampler->name, sampler->type->name, axis);
+    if (!(isfinite(g->sd[axis]) && g->sd[axis] > 0))
+      FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (%s): the training particles do not spread along axis %d",
+        sampler->name, sampler->type->name, axis);
     for (int k = 0; k < p->times; k++) {
-      for (int64_t i = 0; i < p->members[k]; i++) p->given[axis][k][i] = (p->given[axis][k][i] - g->mean[axis]) / g->sd[axis];
+      for (int64_t i = 0; i < p->members[k]; i++)
+        p->given[axis][k][i] = (p->given[axis][k][i] - g->mean[axis]) / g->sd[axis];
     }
   }
   PetscFunctionReturn(0);
@@ -137,7 +148,9 @@ static PetscErrorCode begin_cells(fare_posterior *p, double t)
   const PetscInt64       k    = fare_densities_find(p->sampler->exact, t);
 
   PetscFunctionBeginUser;
-  if (k < 0) FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (%s): there is no exact density at time %g", p->sampler->name, p->sampler->type->name, t);
+  if (k < 0)
+    FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (%s): there is no exact density at time %g", p->sampler->name,
+      p->sampler->type->name, t);
   p->cells = PETSC_TRUE;
   PetscCall(resize(p, (int64_t)grid->cells[0] * grid->cells[1] * grid->cells[2]));
   for (int axis = 0; axis < p->dim; axis++) {
@@ -196,8 +209,10 @@ PetscErrorCode fare_posterior_begin(fare_sampler *sampler, int augmented, double
   if (!g->posterior) PetscCall(create(sampler));
   g->posterior->augmented = augmented;
   g->posterior->level     = 0;
-  if (sampler->mode == FARE_ORACLE) PetscCall(begin_cells(g->posterior, t));
-  else PetscCall(begin_particles(g->posterior, t));
+  if (sampler->mode == FARE_ORACLE)
+    PetscCall(begin_cells(g->posterior, t));
+  else
+    PetscCall(begin_particles(g->posterior, t));
   PetscFunctionReturn(0);
 }
 
@@ -207,15 +222,19 @@ PetscErrorCode fare_posterior_level(fare_posterior *p, double sigma)
   if (sigma == p->level) PetscFunctionReturn(0);
   p->level    = sigma;
   p->by_table = fare_posterior_table_serves(p, sigma);
-  if (p->by_table) PetscCall(fare_posterior_table_make(p, sigma));
-  else PetscCall(fare_posterior_boxes_make(p, sigma));
+  if (p->by_table)
+    PetscCall(fare_posterior_table_make(p, sigma));
+  else
+    PetscCall(fare_posterior_boxes_make(p, sigma));
   PetscFunctionReturn(0);
 }
 
 void fare_posterior_mean(const fare_posterior *p, const fare_place y, fare_place mean)
 {
-  if (p->by_table) fare_posterior_lookup(&p->table, y, mean);
-  else fare_posterior_sum(&p->boxes, y, mean);
+  if (p->by_table)
+    fare_posterior_lookup(&p->table, y, mean);
+  else
+    fare_posterior_sum(&p->boxes, y, mean);
 }
 
 PetscErrorCode fare_posterior_destroy(fare_posterior **posterior)
@@ -239,7 +258,8 @@ PetscErrorCode fare_posterior_destroy(fare_posterior **posterior)
 }
 
 /* One array that rank 0 writes and every rank reads whole. */
-static PetscErrorCode put(MPI_Comm comm, fare_store *to, const char *group, const char *name, fare_store_type type, int64_t n, const void *values)
+static PetscErrorCode put(MPI_Comm comm, fare_store *to, const char *group, const char *name,
+  fare_store_type type, int64_t n, const void *values)
 {
   const uint64_t global = (uint64_t)n, start = 0;
   uint64_t       count;
@@ -254,7 +274,8 @@ static PetscErrorCode put(MPI_Comm comm, fare_store *to, const char *group, cons
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode get(fare_store *from, const char *group, const char *name, fare_store_type type, int64_t n, void *values)
+static PetscErrorCode get(
+  fare_store *from, const char *group, const char *name, fare_store_type type, int64_t n, void *values)
 {
   const uint64_t start = 0, count = (uint64_t)n;
   char           path[512];
@@ -283,7 +304,8 @@ PetscErrorCode fare_posterior_save(const fare_posterior *p, fare_store *to, cons
     snprintf(name, sizeof name, "weighted_%d", k);
     PetscCall(fare_store_put_int(to, group, name, p->given_weight[k] != NULL));
     snprintf(name, sizeof name, "weight_%d", k);
-    if (p->given_weight[k]) PetscCall(put(comm, to, group, name, FARE_STORE_FLOAT64, p->members[k], p->given_weight[k]));
+    if (p->given_weight[k])
+      PetscCall(put(comm, to, group, name, FARE_STORE_FLOAT64, p->members[k], p->given_weight[k]));
   }
   PetscFunctionReturn(0);
 }

@@ -37,7 +37,8 @@ PetscErrorCode fare_posterior_boxes_make(fare_posterior *p, double sigma)
 
   PetscFunctionBeginUser;
   PetscCall(fare_posterior_boxes_free(b));
-  *b = (fare_posterior_boxes){.dim = p->dim, .n = {1, 1, 1}, .reach = REACH, .sigma = sigma, .augmented = p->augmented};
+  *b = (fare_posterior_boxes){
+    .dim = p->dim, .n = {1, 1, 1}, .reach = REACH, .sigma = sigma, .augmented = p->augmented};
   for (int axis = 0; axis < p->dim; axis++) {
     const double extent = PetscMax(p->upper[axis] - p->lower[axis], 1e-6 * sigma);
 

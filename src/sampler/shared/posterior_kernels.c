@@ -5,7 +5,8 @@
 
 #define NOTHING 1e-280 /* a sum below this has lost its digits */
 
-void fare_posterior_contract(int outer, int from, int to, int inner, int width, const int begin[], const double weight[], const double in[], double out[])
+void fare_posterior_contract(int outer, int from, int to, int inner, int width, const int begin[],
+  const double weight[], const double in[], double out[])
 {
   for (int o = 0; o < outer; o++) {
     for (int i = 0; i < to; i++) {
@@ -23,7 +24,7 @@ void fare_posterior_contract(int outer, int from, int to, int inner, int width, 
       }
       for (int k = 0; k < inner; k++) b[k] = 0;
       for (int j = 0; j < width; j++) {
-#pragma omp simd
+#pragma omp      simd
         for (int k = 0; k < inner; k++) b[k] += w[j] * a[(size_t)j * (size_t)inner + (size_t)k];
       }
     }
@@ -33,7 +34,7 @@ void fare_posterior_contract(int outer, int from, int to, int inner, int width, 
 /* Where y stands on an axis, and the weights of its four nodes: cubic, or linear between the middle two. */
 static int nodes_of(const fare_posterior_table *t, int axis, double y, int cubic, double w[4])
 {
-  const double at   = (y - t->first[axis]) / t->spacing[axis], last = t->n[axis] - 2;
+  const double at = (y - t->first[axis]) / t->spacing[axis], last = t->n[axis] - 2;
   const double in   = at < 1 ? 1 : at > last ? last : at;
   const int    node = in < last - 1 ? (int)in : t->n[axis] - 3;
   const double f    = in - node;
@@ -57,7 +58,8 @@ static void sums_at(const fare_posterior_table *t, const double y[], int cubic, 
   for (int q = 0; q <= t->dim; q++) sum[q] = 0;
   for (int k = 0; k < nodes[2]; k++) {
     for (int j = 0; j < nodes[1]; j++) {
-      const size_t at    = ((size_t)(node[2] + k) * (size_t)t->n[1] + (size_t)(node[1] + j)) * (size_t)t->n[0] + (size_t)node[0];
+      const size_t at =
+        ((size_t)(node[2] + k) * (size_t)t->n[1] + (size_t)(node[1] + j)) * (size_t)t->n[0] + (size_t)node[0];
       const double share = w[2][k] * w[1][j];
 
       for (int q = 0; q <= t->dim; q++) {
@@ -76,8 +78,10 @@ void fare_posterior_lookup(const fare_posterior_table *t, const fare_place y, fa
 
     for (int axis = 0; axis < t->dim; axis++) at[axis] = (double)y[axis][i];
     sums_at(t, at, 1, sum);
-    if (sum[0] < NOTHING) sums_at(t, at, 0, sum); /* where sums fall so steeply that a cubic goes below 0, a line does not */
-    for (int axis = 0; axis < t->dim; axis++) mean[axis][i] = sum[0] < NOTHING ? y[axis][i] : (float)(sum[1 + axis] / sum[0]);
+    /* where sums fall so steeply that a cubic goes below 0, a line does not */
+    if (sum[0] < NOTHING) sums_at(t, at, 0, sum);
+    for (int axis = 0; axis < t->dim; axis++)
+      mean[axis][i] = sum[0] < NOTHING ? y[axis][i] : (float)(sum[1 + axis] / sum[0]);
   }
 }
 
@@ -105,15 +109,19 @@ static double nearest(const fare_posterior_boxes *b, const double y[], int64_t f
 }
 
 /* Adds weight and weight times place of particles, relative to one at the squared distance `least`. */
-static void add(const fare_posterior_boxes *b, const double y[], double least, int64_t from, int64_t to, double sum[1 + FARE_DIM_MAX])
+static void add(const fare_posterior_boxes *b, const double y[], double least, int64_t from, int64_t to,
+  double sum[1 + FARE_DIM_MAX])
 {
-  const double variance = b->sigma * b->sigma, r2 = b->augmented * variance, power = -0.5 * (b->dim + b->augmented);
-  double       s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+  const double variance = b->sigma * b->sigma, r2 = b->augmented * variance,
+               power = -0.5 * (b->dim + b->augmented);
+  double s0 = 0, s1 = 0, s2 = 0, s3 = 0;
 
 #pragma omp simd reduction(+ : s0, s1, s2, s3)
   for (int64_t i = from; i < to; i++) {
     const double square = distance(b, y, i);
-    const double w      = b->weight[i] * (b->augmented ? exp(power * log((square + r2) / (least + r2))) : exp((least - square) / (2 * variance)));
+    const double w      = b->weight[i] *
+      (b->augmented ? exp(power * log((square + r2) / (least + r2)))
+                    : exp((least - square) / (2 * variance)));
 
     s0 += w;
     s1 += w * b->x[0][i];
@@ -153,9 +161,9 @@ void fare_posterior_sum(const fare_posterior_boxes *b, const fare_place y, fare_
   const double beyond = b->augmented ? b->augmented * variance * (factor - 1) : 2 * log(1e8) * variance;
 
   for (int i = 0; i < FARE_BLOCK; i++) {
-    double       at[FARE_DIM_MAX] = {0, 0, 0}, sum[1 + FARE_DIM_MAX] = {0}, least = HUGE_VAL, covered = HUGE_VAL;
+    double at[FARE_DIM_MAX] = {0, 0, 0}, sum[1 + FARE_DIM_MAX] = {0}, least = HUGE_VAL, covered = HUGE_VAL;
     const int64_t all = b->begin[b->n[0] * b->n[1] * b->n[2]];
-    vicinity     v;
+    vicinity      v;
 
     for (int axis = 0; axis < b->dim; axis++) {
       at[axis] = (double)y[axis][i];
@@ -165,7 +173,8 @@ void fare_posterior_sum(const fare_posterior_boxes *b, const fare_place y, fare_
     for (int pass = 0; pass < 2; pass++) {
       for (int k = v.low[2]; k <= v.high[2]; k++) {
         for (int j = v.low[1]; j <= v.high[1]; j++) {
-          const int64_t row = ((int64_t)k * b->n[1] + j) * b->n[0], from = b->begin[row + v.low[0]], to = b->begin[row + v.high[0] + 1];
+          const int64_t row = ((int64_t)k * b->n[1] + j) * b->n[0], from = b->begin[row + v.low[0]],
+                        to = b->begin[row + v.high[0] + 1];
 
           if (pass) {
             add(b, at, least, from, to, sum);
@@ -178,7 +187,8 @@ void fare_posterior_sum(const fare_posterior_boxes *b, const fare_place y, fare_
       }
       if (!(factor * least + beyond <= covered * covered)) break;
     }
-    if (!(factor * least + beyond <= covered * covered)) { /* far from all: the boxes around do not hold all that counts */
+    /* far from all: the boxes around do not hold all that counts */
+    if (!(factor * least + beyond <= covered * covered)) {
       least = nearest(b, at, 0, all);
       add(b, at, least, 0, all, sum);
     }

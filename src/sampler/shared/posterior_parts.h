@@ -4,7 +4,10 @@
 
 #include "posterior.h"
 
-/* A mesh of y with sums over all data: of their weights, and of weight times place per axis. First axis fastest. */
+/*
+  A mesh of y with sums over all data: of their weights, and of weight times place per axis. First axis
+  fastest.
+*/
 typedef struct {
   int     dim, n[FARE_DIM_MAX];
   double  first[FARE_DIM_MAX], spacing[FARE_DIM_MAX];
@@ -30,13 +33,13 @@ struct fare_posterior {
   int64_t *members;
   double **given[FARE_DIM_MAX], **given_weight;
   /* data of the present time, and the box that they lie in */
-  PetscBool cells; /* of a grid, all of them in its order; otherwise particles */
-  int64_t   count;
-  double   *x[FARE_DIM_MAX], *weight, lower[FARE_DIM_MAX], upper[FARE_DIM_MAX];
-  int       extent[FARE_DIM_MAX];  /* cells per axis */
-  double    spacing[FARE_DIM_MAX]; /* of cells, 0 for particles */
-  double    level; /* what the following are for; 0: nothing yet */
-  PetscBool by_table;
+  PetscBool            cells; /* of a grid, all of them in its order; otherwise particles */
+  int64_t              count;
+  double              *x[FARE_DIM_MAX], *weight, lower[FARE_DIM_MAX], upper[FARE_DIM_MAX];
+  int                  extent[FARE_DIM_MAX];  /* cells per axis */
+  double               spacing[FARE_DIM_MAX]; /* of cells, 0 for particles */
+  double               level;                 /* what the following are for; 0: nothing yet */
+  PetscBool            by_table;
   fare_posterior_table table;
   fare_posterior_boxes boxes;
 };
@@ -49,10 +52,15 @@ PetscErrorCode fare_posterior_boxes_make(fare_posterior *p, double sigma);
 PetscErrorCode fare_posterior_boxes_free(fare_posterior_boxes *boxes);
 
 /*
-  Kernels. out[o][i][k] = sum over j in [begin[i], begin[i] + width) of weight[i][j - begin[i]] in[o][j][k], for o < outer, i < to, k < inner; `from` is the extent of j.
+  Kernels. out[o][i][k] = sum over j in [begin[i], begin[i] + width) of weight[i][j - begin[i]] in[o][j][k],
+  for o < outer, i < to, k < inner; `from` is the extent of j.
 */
-void fare_posterior_contract(int outer, int from, int to, int inner, int width, const int begin[], const double weight[], const double in[], double out[]);
-/* The quotient of sums, interpolated between four nodes along each axis; what lies outside the mesh is moved to its edge. */
+void fare_posterior_contract(int outer, int from, int to, int inner, int width, const int begin[],
+  const double weight[], const double in[], double out[]);
+/*
+  The quotient of sums, interpolated between four nodes along each axis; what lies outside the mesh is moved
+  to its edge.
+*/
 void fare_posterior_lookup(const fare_posterior_table *table, const fare_place y, fare_place mean);
 void fare_posterior_sum(const fare_posterior_boxes *boxes, const fare_place y, fare_place mean);
 

@@ -1,7 +1,9 @@
 /*
-  Sums over all data on a mesh of y, at one level of noise. Data are first spread over nodes about a quarter of the noise apart, each by the cubic B-spline, whose variance of
-  a third of the spacing squared is taken off the noise again; or, where cells are no closer than that, they are nodes themselves. Then the noise is applied axis by axis.
-  That of Poisson flow is a mixture of normals: (|e|^2 + r^2)^-a = integral of g^(a - 1) exp(-g (|e|^2 + r^2)) dg / Gamma(a), by the trapezoidal rule in ln g.
+  Sums over all data on a mesh of y, at one level of noise. Data are first spread over nodes about a quarter
+  of the noise apart, each by the cubic B-spline, whose variance of a third of the spacing squared is taken
+  off the noise again; or, where cells are no closer than that, they are nodes themselves. Then the noise is
+  applied axis by axis. That of Poisson flow is a mixture of normals: (|e|^2 + r^2)^-a = integral of g^(a - 1)
+  exp(-g (|e|^2 + r^2)) dg / Gamma(a), by the trapezoidal rule in ln g.
 */
 #include "posterior_parts.h"
 
@@ -9,22 +11,26 @@
 
 #define CUT 8.5 /* standard deviations after which a normal ends: exp(-36) of its peak */
 
-/* Per dimension: most nodes on an axis, with normal noise and with the mixture; nodes of the mesh in a standard deviation of the noise; how far it goes beyond the data. */
+/*
+  Per dimension: most nodes on an axis, with normal noise and with the mixture; nodes of the mesh in a
+  standard deviation of the noise; how far it goes beyond the data.
+*/
 static const int    most_nodes[FARE_DIM_MAX] = {4096, 256, 48}, most_mixed[FARE_DIM_MAX] = {4096, 96, 32};
 static const double fineness[FARE_DIM_MAX] = {8, 5, 3}, margin[2] = {6, 12};
 
 /* The two meshes along one axis. */
 typedef struct {
-  int     nodes, n;
-  double  first, spacing, spread; /* of nodes; variance that spreading adds */
-  double  own;                    /* variance of a cell */
-  double  y_first, y_spacing;
+  int    nodes, n;
+  double first, spacing, spread; /* of nodes; variance that spreading adds */
+  double own;                    /* variance of a cell */
+  double y_first, y_spacing;
 } axis_mesh;
 
 /* Normal noise of one component of the mixture along an axis. */
 typedef struct {
-  int    *begin, width;
-  double *weight, blend, scale; /* blend: the noise's part of the variance; scale: height by the narrowing that B-splines make up for */
+  int *begin, width;
+  /* blend: the noise's part of the variance; scale: height by the narrowing that B-splines make up for */
+  double *weight, blend, scale;
 } axis_noise;
 
 static int nodes_at_most(const fare_posterior *p)
@@ -50,7 +56,7 @@ PetscBool fare_posterior_table_serves(const fare_posterior *p, double sigma)
 static axis_mesh mesh_of(const fare_posterior *p, int axis, double sigma)
 {
   const double own = p->spacing[axis] * p->spacing[axis] / 4, s = sqrt(sigma * sigma + own);
-  axis_mesh    m   = {.own = own};
+  axis_mesh    m      = {.own = own};
   const double coarse = PetscMax(s / 4, extent_of(p, axis) / nodes_at_most(p));
   const double end    = margin[p->augmented > 0] * s;
 
@@ -97,13 +103,16 @@ static void deposit(const fare_posterior *p, const axis_mesh m[], double *const 
 
     if (p->weight[i] <= 0) continue;
     for (int axis = 0; axis < p->dim; axis++) {
-      nodes[axis] = spread(&m[axis], p->x[axis][i], p->cells ? rest % p->extent[axis] : 0, &node[axis], w[axis]);
+      nodes[axis] =
+        spread(&m[axis], p->x[axis][i], p->cells ? rest % p->extent[axis] : 0, &node[axis], w[axis]);
       if (p->cells) rest /= p->extent[axis];
     }
     for (int c = 0; c < nodes[2]; c++) {
       for (int b = 0; b < nodes[1]; b++) {
         for (int a = 0; a < nodes[0]; a++) {
-          const size_t at   = ((size_t)(node[2] + c) * (size_t)m[1].nodes + (size_t)(node[1] + b)) * (size_t)m[0].nodes + (size_t)(node[0] + a);
+          const size_t at =
+            ((size_t)(node[2] + c) * (size_t)m[1].nodes + (size_t)(node[1] + b)) * (size_t)m[0].nodes +
+            (size_t)(node[0] + a);
           const double mass = p->weight[i] * w[0][a] * w[1][b] * w[2][c];
 
           sum[0][at] += mass;
@@ -116,7 +125,8 @@ static void deposit(const fare_posterior *p, const axis_mesh m[], double *const 
 
 static PetscErrorCode noise_make(const axis_mesh *m, double variance, axis_noise *noise)
 {
-  const double wanted = variance + m->own - m->spread, kept = PetscMax(wanted, m->spacing * m->spacing / 4), deviation = sqrt(kept);
+  const double wanted = variance + m->own - m->spread, kept = PetscMax(wanted, m->spacing * m->spacing / 4),
+               deviation = sqrt(kept);
 
   PetscFunctionBeginUser;
   noise->width = (int)PetscMin(m->nodes, 2 * (int)ceil(CUT * deviation / m->spacing) + 1);
@@ -140,26 +150,30 @@ static size_t size_of(const axis_mesh m[], int axes_of_y)
 {
   size_t size = 1;
 
-  for (int axis = 0; axis < FARE_DIM_MAX; axis++) size *= (size_t)(axis < axes_of_y ? m[axis].n : m[axis].nodes);
+  for (int axis = 0; axis < FARE_DIM_MAX; axis++)
+    size *= (size_t)(axis < axes_of_y ? m[axis].n : m[axis].nodes);
   return size;
 }
 
 /* One sum with the noise applied along all axes, in `work[dim - 1]`. */
-static void apply(int dim, const axis_mesh m[], const axis_noise noise[], const double in[], double *const work[])
+static void apply(
+  int dim, const axis_mesh m[], const axis_noise noise[], const double in[], double *const work[])
 {
   int inner = 1;
 
   for (int axis = 0; axis < dim; axis++) {
     const int outer = (axis < 1 ? m[1].nodes : 1) * (axis < 2 ? m[2].nodes : 1);
 
-    fare_posterior_contract(outer, m[axis].nodes, m[axis].n, inner, noise[axis].width, noise[axis].begin, noise[axis].weight, in, work[axis]);
+    fare_posterior_contract(outer, m[axis].nodes, m[axis].n, inner, noise[axis].width, noise[axis].begin,
+      noise[axis].weight, in, work[axis]);
     in = work[axis];
     inner *= m[axis].n;
   }
 }
 
 /* Adds one component: the mean is blended with y itself, of which a cell's own width keeps a part. */
-static PetscErrorCode add_component(fare_posterior *p, const axis_mesh m[], double *const data[], double height, double variance, double *const work[])
+static PetscErrorCode add_component(fare_posterior *p, const axis_mesh m[], double *const data[],
+  double height, double variance, double *const work[])
 {
   fare_posterior_table *t = &p->table;
   axis_noise            noise[FARE_DIM_MAX];
@@ -175,9 +189,9 @@ static PetscErrorCode add_component(fare_posterior *p, const axis_mesh m[], doub
   PetscCall(PetscArraycpy(work[p->dim], work[p->dim - 1], size));
   for (size_t i = 0; i < size; i++) t->sum[0][i] += height * mass[i];
   for (int axis = 0; axis < p->dim; axis++) {
-    const double blend  = noise[axis].blend;
-    const size_t stride = axis == 0 ? 1 : (size_t)m[0].n * (size_t)(axis == 1 ? 1 : m[1].n);
-    const double *place = work[p->dim - 1];
+    const double  blend  = noise[axis].blend;
+    const size_t  stride = axis == 0 ? 1 : (size_t)m[0].n * (size_t)(axis == 1 ? 1 : m[1].n);
+    const double *place  = work[p->dim - 1];
 
     apply(p->dim, m, noise, data[1 + axis], work);
     for (size_t i = 0; i < size; i++) {
@@ -193,7 +207,8 @@ static PetscErrorCode add_component(fare_posterior *p, const axis_mesh m[], doub
 #define COMPONENTS 32 /* of the mixture */
 
 /* All components: one, or those of Poisson flow, ln g from well below its most likely ln a to above. */
-static PetscErrorCode add_components(fare_posterior *p, const axis_mesh m[], double *const data[], double sigma, double *const work[])
+static PetscErrorCode add_components(
+  fare_posterior *p, const axis_mesh m[], double *const data[], double sigma, double *const work[])
 {
   const double a = 0.5 * (p->dim + p->augmented), low = -10 / sqrt(a), step = 15 / sqrt(a) / (COMPONENTS - 1);
 
@@ -205,14 +220,15 @@ static PetscErrorCode add_components(fare_posterior *p, const axis_mesh m[], dou
   for (int k = 0; k < COMPONENTS; k++) {
     const double lift = low + k * step; /* ln(g/a) */
 
-    PetscCall(add_component(p, m, data, exp(a * (lift + 1 - exp(lift))), p->augmented * sigma * sigma / (2 * a * exp(lift)), work));
+    PetscCall(add_component(
+      p, m, data, exp(a * (lift + 1 - exp(lift))), p->augmented * sigma * sigma / (2 * a * exp(lift)), work));
   }
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_posterior_table_make(fare_posterior *p, double sigma)
 {
-  fare_posterior_table *t = &p->table;
+  fare_posterior_table *t               = &p->table;
   axis_mesh             m[FARE_DIM_MAX] = {{.nodes = 1, .n = 1}, {.nodes = 1, .n = 1}, {.nodes = 1, .n = 1}};
   double               *data[1 + FARE_DIM_MAX], *work[1 + FARE_DIM_MAX];
 

@@ -5,8 +5,9 @@
 #include "langevin.h"
 
 /*
-  Kick by half a step (B), drift by half (A), friction and noise exactly over a whole one (O), A, B: Leimkuhler and Matthews 2013. Order 2, and in a
-  stationary trap the positions have the exact variance at every stable step. One force a step. `run->theta` has one row more than steps.
+  Kick by half a step (B), drift by half (A), friction and noise exactly over a whole one (O), A, B:
+  Leimkuhler and Matthews 2013. Order 2, and in a stationary trap the positions have the exact variance at
+  every stable step. One force a step. `run->theta` has one row more than steps.
 */
 void fare_baoab(const fare_langevin_run *run, uint64_t block, double *const x[]);
 

@@ -6,8 +6,12 @@
 
 #define ALIGNED __attribute__((aligned(64)))
 
-/* The exact solution of dv = -friction v dt + sqrt(2 heating) dW over dt, v -> keep v + spread z, with the mean of both ends' parameters. */
-static void friction_and_noise(const fare_langevin_run *run, const double *theta, const double *next, double *keep, double *spread)
+/*
+  The exact solution of dv = -friction v dt + sqrt(2 heating) dW over dt, v -> keep v + spread z, with the
+  mean of both ends' parameters.
+*/
+static void friction_and_noise(
+  const fare_langevin_run *run, const double *theta, const double *next, double *keep, double *spread)
 {
   double friction[2], heating[2], rate, loss;
 
@@ -20,12 +24,14 @@ static void friction_and_noise(const fare_langevin_run *run, const double *theta
 }
 
 /* Ends of the box; q and v are where `from` tells before. Mirrors turn velocities over. */
-static void meet(const fare_langevin_run *run, uint64_t block, int step, double from[2][FARE_BLOCK], double spread, double *const x[])
+static void meet(const fare_langevin_run *run, uint64_t block, int step, double from[2][FARE_BLOCK],
+  double spread, double *const x[])
 {
   const double *const before[FARE_DIM_MAX]   = {from[0], from[1]};
   const double        variance[FARE_DIM_MAX] = {0, spread * spread};
 
-  if (fare_langevin_meets(run, (const double *const *)x)) fare_langevin_meet(run, block, step, before, variance, NULL, x, NULL);
+  if (fare_langevin_meets(run, (const double *const *)x))
+    fare_langevin_meet(run, block, step, before, variance, NULL, x, NULL);
 }
 
 void fare_baoab(const fare_langevin_run *run, uint64_t block, double *const x[])
@@ -37,8 +43,9 @@ void fare_baoab(const fare_langevin_run *run, uint64_t block, double *const x[])
 
   run->type->acceleration(run->theta, FARE_BLOCK, q, a);
   for (int step = 0; step < run->steps; step++) {
-    const double *theta = run->theta + (size_t)step * FARE_PARAMETERS_MAX, *next = theta + FARE_PARAMETERS_MAX;
-    double        keep, spread;
+    const double *theta = run->theta + (size_t)step * FARE_PARAMETERS_MAX,
+                 *next  = theta + FARE_PARAMETERS_MAX;
+    double keep, spread;
 
     friction_and_noise(run, theta, next, &keep, &spread);
     fare_random_normals(run->noise, block, run->first_step + (uint64_t)step, 0, z);

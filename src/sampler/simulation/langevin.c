@@ -10,8 +10,9 @@ enum { EULER_MARUYAMA, LEIMKUHLER_MATTHEWS, HEUN, BAOAB };
 static const char *const integrators[] = {"euler_maruyama", "leimkuhler_matthews", "heun", "baoab", NULL};
 
 static const struct {
-  fare_langevin_kernel kernel, general; /* for a drift mobility (-grad V + F) and constant noise; for any drift and diffusion, or NULL */
-  int                  forces;          /* per step */
+  /* for a drift mobility (-grad V + F) and constant noise; for any drift and diffusion, or NULL */
+  fare_langevin_kernel kernel, general;
+  int                  forces; /* per step */
 } schemes[] = {
   [EULER_MARUYAMA]      = {fare_langevin_euler_maruyama, fare_langevin_general_euler_maruyama, 1},
   [LEIMKUHLER_MATTHEWS] = {fare_langevin_leimkuhler_matthews, NULL, 1},
@@ -25,12 +26,15 @@ typedef struct {
   PetscBool begun;
   uint64_t  steps; /* taken in the intervals before: the counter of the random numbers */
   int64_t   done;  /* taken in the interval under way, where it was left in its middle */
-  fare_ensemble *frame; /* where noise spans two steps, between walls: positions are the signs of fare_langevin_run */
+  /* where noise spans two steps, between walls: positions are the signs of fare_langevin_run */
+  fare_ensemble *frame;
 } langevin;
 
 static const fare_field fields[] = {
-  {"dt", FARE_REAL, offsetof(langevin, dt), NULL, 1e-12, 1e3, NULL, "time", "largest step; the step used divides the time between snapshots"},
-  {"integrator", FARE_CHOICE, offsetof(langevin, integrator), "euler_maruyama", 0, 0, integrators, "", "scheme"},
+  {"dt", FARE_REAL, offsetof(langevin, dt), NULL, 1e-12, 1e3, NULL, "time",
+    "largest step; the step used divides the time between snapshots"},
+  {"integrator", FARE_CHOICE, offsetof(langevin, integrator), "euler_maruyama", 0, 0, integrators, "",
+    "scheme"},
   FARE_FIELDS_END,
 };
 
@@ -40,10 +44,14 @@ static PetscErrorCode check(const void *state, const fare_system *system)
 
   PetscFunctionBeginUser;
   if (s->integrator == BAOAB && !fare_system_type_of(system)->acceleration) {
-    FARE_FAIL(FARE_ERR_INPUT, "integrator 'baoab' is for a body with inertia, which system '%s' is not", fare_system_type_of(system)->name);
+    FARE_FAIL(FARE_ERR_INPUT, "integrator 'baoab' is for a body with inertia, which system '%s' is not",
+      fare_system_type_of(system)->name);
   }
   if (fare_system_type_of(system)->drift && !schemes[s->integrator].general) {
-    FARE_FAIL(FARE_ERR_INPUT, "integrator '%s' is for a force and constant noise, which system '%s' does not have: euler_maruyama takes any", integrators[s->integrator], fare_system_type_of(system)->name);
+    FARE_FAIL(FARE_ERR_INPUT,
+      "integrator '%s' is for a force and constant noise, which system '%s' does not have: euler_maruyama "
+      "takes any",
+      integrators[s->integrator], fare_system_type_of(system)->name);
   }
   PetscFunctionReturn(0);
 }
@@ -54,7 +62,9 @@ static PetscErrorCode check_walls(const void *state, const fare_walls *walls)
 
   PetscFunctionBeginUser;
   if (walls->absorbing && s->integrator == LEIMKUHLER_MATTHEWS) {
-    FARE_FAIL(FARE_ERR_INPUT, "integrator 'leimkuhler_matthews' cannot tell whether a path between two steps has met an end that absorbs: use 'euler_maruyama' or 'heun'");
+    FARE_FAIL(FARE_ERR_INPUT,
+      "integrator 'leimkuhler_matthews' cannot tell whether a path between two steps has met an end that "
+      "absorbs: use 'euler_maruyama' or 'heun'");
   }
   PetscFunctionReturn(0);
 }
@@ -65,7 +75,8 @@ static PetscErrorCode begin(fare_sampler *sampler, double t, fare_ensemble *ense
   langevin *s = sampler->state;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_ensemble_draw(ensemble, sampler->initial, sampler->system, t, fare_sampler_stream(sampler, "initial")));
+  PetscCall(fare_ensemble_draw(
+    ensemble, sampler->initial, sampler->system, t, fare_sampler_stream(sampler, "initial")));
   s->begun = PETSC_TRUE;
   if (sampler->walls.absorbing) PetscCall(fare_ensemble_weigh(ensemble));
   if (!sampler->walls.dim || s->integrator != LEIMKUHLER_MATTHEWS) PetscFunctionReturn(0);
@@ -82,7 +93,11 @@ static PetscErrorCode check_stable(const fare_sampler *sampler, double t, double
   PetscFunctionBeginUser;
   if (!sampler->walls.dim) PetscFunctionReturn(0);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &wild, 1, MPI_INT64_T, MPI_SUM, sampler->comm));
-  if (wild) FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (langevin): by time %g drift has carried particles farther beyond the box, in a step of %g, than the box is long (%lld times): dt is too large", sampler->name, t, dt, (long long)wild);
+  if (wild)
+    FARE_FAIL(FARE_ERR_FAILED,
+      "ensemble %s (langevin): by time %g drift has carried particles farther beyond the box, in a step of "
+      "%g, than the box is long (%lld times): dt is too large",
+      sampler->name, t, dt, (long long)wild);
   PetscFunctionReturn(0);
 }
 
@@ -94,22 +109,33 @@ static PetscErrorCode check_survivors(const fare_sampler *sampler, double t, con
   if (!sampler->walls.absorbing) PetscFunctionReturn(0);
   for (int64_t i = 0; i < ensemble->local; i++) left += ensemble->weight[i] > 0;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &left, 1, MPI_INT64_T, MPI_SUM, ensemble->comm));
-  if (!left) FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (langevin): all of its %lld particles are absorbed by time %g", sampler->name, (long long)ensemble->count, t);
+  if (!left)
+    FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (langevin): all of its %lld particles are absorbed by time %g",
+      sampler->name, (long long)ensemble->count, t);
   PetscFunctionReturn(0);
 }
 
-/* The parameters at the beginning of every step and at the end of the last, `first` steps behind t; to the same bits wherever a run begins. */
-static PetscErrorCode tabulate(const fare_system *system, double t, double dt, int64_t first, int steps, double **theta)
+/*
+  The parameters at the beginning of every step and at the end of the last, `first` steps behind t; to the
+  same bits wherever a run begins.
+*/
+static PetscErrorCode tabulate(
+  const fare_system *system, double t, double dt, int64_t first, int steps, double **theta)
 {
   PetscFunctionBeginUser;
   PetscCall(PetscMalloc1((size_t)(steps + 1) * FARE_PARAMETERS_MAX, theta));
-  for (int step = 0; step <= steps; step++) fare_system_parameters(system, t + (double)(first + step) * dt, *theta + (size_t)step * FARE_PARAMETERS_MAX);
+  for (int step = 0; step <= steps; step++)
+    fare_system_parameters(
+      system, t + (double)(first + step) * dt, *theta + (size_t)step * FARE_PARAMETERS_MAX);
   PetscFunctionReturn(0);
 }
 
-/* Steps are tabulated and taken in runs of at most this many, so that the table stays small; fewer where particles are so many that a run would take much more than a second. */
-#define RUN_MAX 1024
-#define RUN_MIN 16
+/*
+  Steps are tabulated and taken in runs of at most this many, so that the table stays small; fewer where
+  particles are so many that a run would take much more than a second.
+*/
+#define RUN_MAX   1024
+#define RUN_MIN   16
 #define RUN_STEPS (INT64_C(1) << 28) /* of all particles of a rank together */
 
 /* Alike on all ranks, which may be stopped between two runs. */
@@ -130,22 +156,31 @@ static int64_t steps_between(const langevin *s, double interval)
 
 static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *ensemble)
 {
-  langevin       *s        = sampler->state;
-  const double    interval = t - ensemble->time;
-  const int64_t   steps    = s->begun ? steps_between(s, interval) : 0;
-  const double    dt       = steps ? interval / (double)steps : 0, from = ensemble->time;
-  fare_langevin_run run    = {.type = fare_system_type_of(sampler->system), .dim = ensemble->dim, .dt = dt, .noise = fare_sampler_stream(sampler, "noise"), .walls = sampler->walls.dim ? &sampler->walls : NULL};
+  langevin         *s        = sampler->state;
+  const double      interval = t - ensemble->time;
+  const int64_t     steps    = s->begun ? steps_between(s, interval) : 0;
+  const double      dt = steps ? interval / (double)steps : 0, from = ensemble->time;
+  fare_langevin_run run = {.type = fare_system_type_of(sampler->system),
+    .dim                         = ensemble->dim,
+    .dt                          = dt,
+    .noise                       = fare_sampler_stream(sampler, "noise"),
+    .walls                       = sampler->walls.dim ? &sampler->walls : NULL};
 
-  const fare_langevin_kernel kernel = run.type->drift ? schemes[s->integrator].general : schemes[s->integrator].kernel;
-  int64_t                    longest = RUN_MAX, wild = 0;
+  const fare_langevin_kernel kernel =
+    run.type->drift ? schemes[s->integrator].general : schemes[s->integrator].kernel;
+  int64_t longest = RUN_MAX, wild = 0;
 
   PetscFunctionBeginUser;
   run.wild = &wild;
   PetscCall(longest_run(sampler, ensemble, &longest));
-  if (s->done > steps) FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (langevin): %lld steps are taken of an interval that has %lld", sampler->name, (long long)s->done, (long long)steps);
+  if (s->done > steps)
+    FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (langevin): %lld steps are taken of an interval that has %lld",
+      sampler->name, (long long)s->done, (long long)steps);
   if (!s->begun) PetscCall(begin(sampler, t, ensemble));
-  if (s->integrator == LEIMKUHLER_MATTHEWS && run.walls && (!s->frame || s->frame->blocks != ensemble->blocks || s->frame->dim != ensemble->dim)) {
-    FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (langevin): the halves of its noise that are still to come are not there", sampler->name);
+  if (s->integrator == LEIMKUHLER_MATTHEWS && run.walls &&
+    (!s->frame || s->frame->blocks != ensemble->blocks || s->frame->dim != ensemble->dim)) {
+    FARE_FAIL(FARE_ERR_FAILED,
+      "ensemble %s (langevin): the halves of its noise that are still to come are not there", sampler->name);
   }
   while (s->done < steps) {
     double *theta;
@@ -183,7 +218,8 @@ static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost
 
   PetscFunctionBeginUser;
   for (PetscInt64 k = 1; k < schedule->count; k++) {
-    cost->force_evaluations += particles * schemes[s->integrator].forces * steps_between(s, fare_schedule_time(schedule, k) - fare_schedule_time(schedule, k - 1));
+    cost->force_evaluations += particles * schemes[s->integrator].forces *
+      steps_between(s, fare_schedule_time(schedule, k) - fare_schedule_time(schedule, k - 1));
   }
   PetscFunctionReturn(0);
 }
@@ -213,12 +249,15 @@ static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *
   PetscCall(fare_store_get_int(from, group, "begun", &begun));
   PetscCall(fare_store_get_int(from, group, "steps", &steps));
   PetscCall(fare_store_get_int(from, group, "done", &s->done));
-  if (s->done < 0) FARE_FAIL(FARE_ERR_FAILED, "%s: %lld steps of an interval cannot have been taken", group, (long long)s->done);
+  if (s->done < 0)
+    FARE_FAIL(
+      FARE_ERR_FAILED, "%s: %lld steps of an interval cannot have been taken", group, (long long)s->done);
   s->begun = begun ? PETSC_TRUE : PETSC_FALSE;
   s->steps = (uint64_t)steps;
   snprintf(path, sizeof path, "%s/frame", group);
   PetscCall(fare_store_has(from, path, &has));
-  if (has) PetscCall(fare_places_load(sampler->comm, fare_system_dimension(sampler->system), from, path, &s->frame));
+  if (has)
+    PetscCall(fare_places_load(sampler->comm, fare_system_dimension(sampler->system), from, path, &s->frame));
   PetscFunctionReturn(0);
 }
 
@@ -230,18 +269,19 @@ static PetscErrorCode destroy(fare_sampler *sampler)
 }
 
 const fare_sampler_type fare_sampler_langevin = {
-  .name      = "langevin",
-  .summary   = "particles of the driven stochastic equation: the non-equilibrium simulation",
-  .reference = "Maruyama, Rend. Circ. Mat. Palermo 4, 48 (1955); Leimkuhler and Matthews, Appl. Math. Res. Express 2013, 34",
-  .family    = FARE_SIMULATION,
-  .walls      = FARE_WALLS_ABSORBED,
-  .size      = sizeof(langevin),
-  .fields    = fields,
-  .check     = check,
+  .name        = "langevin",
+  .summary     = "particles of the driven stochastic equation: the non-equilibrium simulation",
+  .reference   = "Maruyama, Rend. Circ. Mat. Palermo 4, 48 (1955); Leimkuhler and Matthews, Appl. Math. Res. "
+                 "Express 2013, 34",
+  .family      = FARE_SIMULATION,
+  .walls       = FARE_WALLS_ABSORBED,
+  .size        = sizeof(langevin),
+  .fields      = fields,
+  .check       = check,
   .check_walls = check_walls,
-  .advance   = advance,
-  .expect    = expect,
-  .save      = save,
-  .load      = load,
-  .destroy   = destroy,
+  .advance     = advance,
+  .expect      = expect,
+  .save        = save,
+  .load        = load,
+  .destroy     = destroy,
 };

@@ -8,26 +8,41 @@
 typedef struct {
   const fare_system_type *type;
   int                     dim, steps;
-  const double           *theta; /* parameters at every step's time, steps x FARE_PARAMETERS_MAX (one more for schemes that look ahead) */
-  double                  dt;
-  fare_stream             noise;
-  uint64_t                first_step;
-  const fare_walls       *walls;               /* NULL: none */
-  double                 *weight;              /* of the block's particles, where an end absorbs: 0 once that has happened */
-  int64_t                *wild;                /* counts steps that mirrors cannot make good, see fare_langevin_meet; there where walls are */
-  double                 *frame[FARE_DIM_MAX]; /* for noise that spans two steps, between walls: the block's signs of the half that is still to come */
+  /* parameters at every step's time, steps x FARE_PARAMETERS_MAX (one more for schemes that look ahead) */
+  const double     *theta;
+  double            dt;
+  fare_stream       noise;
+  uint64_t          first_step;
+  const fare_walls *walls; /* NULL: none */
+  /* of the block's particles, where an end absorbs: 0 once that has happened */
+  double *weight;
+  /* counts steps that mirrors cannot make good, see fare_langevin_meet; there where walls are */
+  int64_t *wild;
+  /* for noise that spans two steps, between walls: the block's signs of the half that is still to come */
+  double *frame[FARE_DIM_MAX];
 } fare_langevin_run;
 
 /*
-  What ends do to a block in a step that ended, without them, at x. Ends that reflect are mirrors; sign[axis][i], where `sign` is not NULL, is as of fare_walls_fold. A particle is absorbed where it has crossed an end that
-  absorbs, or where its path between `from` and x has: a Brownian bridge of variance s^2, `even` or, where that is not NULL, variance[axis][i], does so with probability exp(-2 a b/s^2), a and b being the distances of its ends
-  (Baldi, Ann. Appl. Probab. 23, 1644 (1995); Gobet, Stoch. Process. Appl. 87, 167 (2000)). It stays where it left, with weight 0. Uniform numbers are the draws dim + axis of the step.
-  A step that ends more than the box's length and ten standard deviations of its noise beyond an end was made by drift: the scheme is not stable there. It is reflected like any other, and counted.
+  What ends do to a block in a step that ended, without them, at x. Ends that reflect are mirrors;
+  sign[axis][i], where `sign` is not NULL, is as of fare_walls_fold. A particle is absorbed where it has
+  crossed an end that absorbs, or where its path between `from` and x has: a Brownian bridge of variance s^2,
+  `even` or, where that is not NULL, variance[axis][i], does so with probability exp(-2 a b/s^2), a and b
+  being the distances of its ends (Baldi, Ann. Appl. Probab. 23, 1644 (1995); Gobet, Stoch. Process. Appl. 87,
+  167 (2000)). It stays where it left, with weight 0. Uniform numbers are the draws dim + axis of the step. A
+  step that ends more than the box's length and ten standard deviations of its noise beyond an end was made by
+  drift: the scheme is not stable there. It is reflected like any other, and counted.
 */
-void fare_langevin_meet(const fare_langevin_run *run, uint64_t block, int step, const double *const from[], const double even[], const double *const variance[], double *const x[], double *const sign[]);
-/* Whether a kernel has to call it after a step: cheap where no particle has come to an end. `from` is needed only where an end absorbs. */
+void fare_langevin_meet(const fare_langevin_run *run, uint64_t block, int step, const double *const from[],
+  const double even[], const double *const variance[], double *const x[], double *const sign[]);
+/*
+  Whether a kernel has to call it after a step: cheap where no particle has come to an end. `from` is needed
+  only where an end absorbs.
+*/
 int fare_langevin_meets(const fare_langevin_run *run, const double *const x[]);
-/* Places where drift is to be evaluated within a step, as they are seen in a mirror: in place, with the signs that a drift found there has to be given. */
+/*
+  Places where drift is to be evaluated within a step, as they are seen in a mirror: in place, with the signs
+  that a drift found there has to be given.
+*/
 int fare_langevin_mirror(const fare_langevin_run *run, double *const place[], double *const sign[]);
 
 /* Each moves the FARE_BLOCK particles x[axis] of global block `block`. */
@@ -35,14 +50,20 @@ typedef void (*fare_langevin_kernel)(const fare_langevin_run *run, uint64_t bloc
 
 /* X += mobility f(X, t) dt + sqrt(2 D dt) R_n: Maruyama 1955. Weak order 1. */
 void fare_langevin_euler_maruyama(const fare_langevin_run *run, uint64_t block, double *const x[]);
-/* The same with (R_n + R_{n+1})/2 for R_n: Leimkuhler and Matthews 2013. Order 2 in the stationary density. */
+/*
+  The same with (R_n + R_{n+1})/2 for R_n: Leimkuhler and Matthews 2013. Order 2 in the stationary density.
+*/
 void fare_langevin_leimkuhler_matthews(const fare_langevin_run *run, uint64_t block, double *const x[]);
-/* Predictor and corrector with the mean of both drifts: weak order 2 for additive noise. Two forces a step. */
+/*
+  Predictor and corrector with the mean of both drifts: weak order 2 for additive noise. Two forces a step.
+*/
 void fare_langevin_heun(const fare_langevin_run *run, uint64_t block, double *const x[]);
 
 /* For any drift f and diffusion D: X += f dt + sqrt(2 D dt) R, of weak order 1 in the sense of Ito. */
 void fare_langevin_general_euler_maruyama(const fare_langevin_run *run, uint64_t block, double *const x[]);
-/* The same with the mean of both drifts of a predictor step: weak order 2 where the noise is constant, else 1. */
+/*
+  The same with the mean of both drifts of a predictor step: weak order 2 where the noise is constant, else 1.
+*/
 void fare_langevin_general_heun(const fare_langevin_run *run, uint64_t block, double *const x[]);
 
 #endif

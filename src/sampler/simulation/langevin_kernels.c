@@ -17,7 +17,8 @@ static inline double noise_scale(const fare_langevin_run *run, const double *the
 }
 
 /* x += a f + b z */
-static inline void move(double *restrict x, double a, const double *restrict f, double b, const double *restrict z)
+static inline void move(
+  double *restrict x, double a, const double *restrict f, double b, const double *restrict z)
 {
 #pragma omp simd
   for (int i = 0; i < FARE_BLOCK; i++) x[i] += a * f[i] + b * z[i];
@@ -30,22 +31,33 @@ typedef struct {
 
 static inline void remember(const fare_langevin_run *run, const double *const x[], places *to)
 {
-  for (int axis = 0; axis < run->dim && run->walls && run->walls->absorbing; axis++) memcpy(to->x[axis], x[axis], sizeof to->x[axis]);
+  for (int axis = 0; axis < run->dim && run->walls && run->walls->absorbing; axis++)
+    memcpy(to->x[axis], x[axis], sizeof to->x[axis]);
 }
 
-/* Ends of the box, after a step whose noise had this variance along every axis, or that along each of each particle. */
-static inline void meet(const fare_langevin_run *run, uint64_t block, int step, const places *before, double even, const double *const variance[], double *const x[])
+/*
+  Ends of the box, after a step whose noise had this variance along every axis, or that along each of each
+  particle.
+*/
+static inline void meet(const fare_langevin_run *run, uint64_t block, int step, const places *before,
+  double even, const double *const variance[], double *const x[])
 {
   const double *const from[FARE_DIM_MAX] = {before->x[0], before->x[1], before->x[2]};
   const double        all[FARE_DIM_MAX]  = {even, even, even};
 
-  if (fare_langevin_meets(run, (const double *const *)x)) fare_langevin_meet(run, block, step, from, all, variance, x, NULL);
+  if (fare_langevin_meets(run, (const double *const *)x))
+    fare_langevin_meet(run, block, step, from, all, variance, x, NULL);
 }
 
-/* Where a predictor has passed a mirror: the place that is seen in it, and signs for the drift there. Whether any has. */
-static inline int look_into_mirrors(const fare_langevin_run *run, const double *const predicted[], places *seen, places *sign)
+/*
+  Where a predictor has passed a mirror: the place that is seen in it, and signs for the drift there. Whether
+  any has.
+*/
+static inline int look_into_mirrors(
+  const fare_langevin_run *run, const double *const predicted[], places *seen, places *sign)
 {
-  double *const place[FARE_DIM_MAX] = {seen->x[0], seen->x[1], seen->x[2]}, *const turned[FARE_DIM_MAX] = {sign->x[0], sign->x[1], sign->x[2]};
+  double *const        place[FARE_DIM_MAX]  = {seen->x[0], seen->x[1], seen->x[2]},
+                *const turned[FARE_DIM_MAX] = {sign->x[0], sign->x[1], sign->x[2]};
 
   if (!run->walls || !fare_walls_crossed(run->walls, FARE_BLOCK, predicted)) return 0;
   for (int axis = 0; axis < run->dim; axis++) memcpy(seen->x[axis], predicted[axis], sizeof seen->x[axis]);
@@ -78,14 +90,16 @@ void fare_langevin_euler_maruyama(const fare_langevin_run *run, uint64_t block, 
 }
 
 /* Mirrors turn over, too, the half of a step's noise that belongs to the next. */
-static void meet_with_frames(const fare_langevin_run *run, uint64_t block, int step, double variance, double *const x[])
+static void meet_with_frames(
+  const fare_langevin_run *run, uint64_t block, int step, double variance, double *const x[])
 {
   const double even[FARE_DIM_MAX] = {variance, variance, variance};
 
   for (int axis = 0; axis < run->dim; axis++) {
     for (int i = 0; i < FARE_BLOCK; i++) run->frame[axis][i] = 1;
   }
-  if (fare_langevin_meets(run, (const double *const *)x)) fare_langevin_meet(run, block, step, NULL, even, NULL, x, run->frame);
+  if (fare_langevin_meets(run, (const double *const *)x))
+    fare_langevin_meet(run, block, step, NULL, even, NULL, x, run->frame);
 }
 
 void fare_langevin_leimkuhler_matthews(const fare_langevin_run *run, uint64_t block, double *const x[])
@@ -94,7 +108,8 @@ void fare_langevin_leimkuhler_matthews(const fare_langevin_run *run, uint64_t bl
   double *const f[FARE_DIM_MAX] = {force[0], force[1], force[2]};
 
   /* R_n of the first step is drawn again: counters make that the same number as the last step's R_{n+1} */
-  for (int axis = 0; axis < run->dim; axis++) fare_random_normals(run->noise, block, run->first_step, (uint32_t)axis, noise[0][axis]);
+  for (int axis = 0; axis < run->dim; axis++)
+    fare_random_normals(run->noise, block, run->first_step, (uint32_t)axis, noise[0][axis]);
   for (int step = 0; step < run->steps; step++) {
     const double *theta = theta_at(run, step);
     const double  drift = theta[FARE_MOBILITY] * run->dt, half = 0.5 * noise_scale(run, theta);
@@ -111,7 +126,8 @@ void fare_langevin_leimkuhler_matthews(const fare_langevin_run *run, uint64_t bl
         for (int i = 0; i < FARE_BLOCK; i++) q[i] += drift * force[axis][i] + half * (before[i] + after[i]);
       } else {
 #pragma omp simd
-        for (int i = 0; i < FARE_BLOCK; i++) q[i] += drift * force[axis][i] + half * (frame[i] * before[i] + after[i]);
+        for (int i = 0; i < FARE_BLOCK; i++)
+          q[i] += drift * force[axis][i] + half * (frame[i] * before[i] + after[i]);
       }
     }
     if (run->walls) meet_with_frames(run, block, step, 4 * half * half, x);
@@ -120,11 +136,13 @@ void fare_langevin_leimkuhler_matthews(const fare_langevin_run *run, uint64_t bl
 
 void fare_langevin_heun(const fare_langevin_run *run, uint64_t block, double *const x[])
 {
-  double        now[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, then[FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
-  double        predicted[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, z[FARE_BLOCK] ALIGNED;
-  double *const f[FARE_DIM_MAX] = {now[0], now[1], now[2]}, *const g[FARE_DIM_MAX] = {then[0], then[1], then[2]};
-  places        before, seen, sign;
-  const double *const y[FARE_DIM_MAX] = {predicted[0], predicted[1], predicted[2]}, *const image[FARE_DIM_MAX] = {seen.x[0], seen.x[1], seen.x[2]};
+  double                     now[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, then[FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
+  double                     predicted[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, z[FARE_BLOCK] ALIGNED;
+  double *const              f[FARE_DIM_MAX] = {now[0], now[1], now[2]},
+                *const       g[FARE_DIM_MAX] = {then[0], then[1], then[2]};
+  places                     before, seen, sign;
+  const double *const        y[FARE_DIM_MAX]     = {predicted[0], predicted[1], predicted[2]},
+                      *const image[FARE_DIM_MAX] = {seen.x[0], seen.x[1], seen.x[2]};
 
   for (int step = 0; step < run->steps; step++) {
     const double *theta = theta_at(run, step), *next = theta_at(run, step + 1);
@@ -150,14 +168,16 @@ void fare_langevin_heun(const fare_langevin_run *run, uint64_t block, double *co
 
       if (mirrored) turn(&sign, axis, then[axis]);
 #pragma omp simd
-      for (int i = 0; i < FARE_BLOCK; i++) q[i] = predicted[axis][i] + 0.5 * (drift_next * then[axis][i] - drift * now[axis][i]);
+      for (int i = 0; i < FARE_BLOCK; i++)
+        q[i] = predicted[axis][i] + 0.5 * (drift_next * then[axis][i] - drift * now[axis][i]);
     }
     meet(run, block, step, &before, spread * spread, NULL, x);
   }
 }
 
 /* z = sqrt(2 D dt) R, per axis; and 2 D dt where there are walls. */
-static void general_noise(const fare_langevin_run *run, const double *theta, uint64_t block, uint64_t step, const double *const x[], double *const z[], places *variance)
+static void general_noise(const fare_langevin_run *run, const double *theta, uint64_t block, uint64_t step,
+  const double *const x[], double *const z[], places *variance)
 {
   double        diffusion[FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
   double *const D[FARE_DIM_MAX] = {diffusion[0], diffusion[1], diffusion[2]};
@@ -176,17 +196,19 @@ static void general_noise(const fare_langevin_run *run, const double *theta, uin
 
 void fare_langevin_general_euler_maruyama(const fare_langevin_run *run, uint64_t block, double *const x[])
 {
-  double        drift[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, noise[FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
-  double *const f[FARE_DIM_MAX] = {drift[0], drift[1], drift[2]}, *const z[FARE_DIM_MAX] = {noise[0], noise[1], noise[2]};
-  places        before, variance;
-  const double *const spread[FARE_DIM_MAX] = {variance.x[0], variance.x[1], variance.x[2]};
+  double               drift[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, noise[FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
+  double *const        f[FARE_DIM_MAX] = {drift[0], drift[1], drift[2]},
+                *const z[FARE_DIM_MAX] = {noise[0], noise[1], noise[2]};
+  places               before, variance;
+  const double *const  spread[FARE_DIM_MAX] = {variance.x[0], variance.x[1], variance.x[2]};
 
   for (int step = 0; step < run->steps; step++) {
     const double *theta = theta_at(run, step);
 
     remember(run, (const double *const *)x, &before);
     run->type->drift(run->dim, theta, FARE_BLOCK, (const double *const *)x, f);
-    general_noise(run, theta, block, run->first_step + (uint64_t)step, (const double *const *)x, z, &variance);
+    general_noise(
+      run, theta, block, run->first_step + (uint64_t)step, (const double *const *)x, z, &variance);
     for (int axis = 0; axis < run->dim; axis++) move(x[axis], run->dt, f[axis], 1, z[axis]);
     meet(run, block, step, &before, 0, spread, x);
   }
@@ -194,13 +216,15 @@ void fare_langevin_general_euler_maruyama(const fare_langevin_run *run, uint64_t
 
 void fare_langevin_general_heun(const fare_langevin_run *run, uint64_t block, double *const x[])
 {
-  double        now[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, then[FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
-  double        predicted[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, noise[FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
-  double *const f[FARE_DIM_MAX] = {now[0], now[1], now[2]}, *const g[FARE_DIM_MAX] = {then[0], then[1], then[2]};
-  double *const z[FARE_DIM_MAX] = {noise[0], noise[1], noise[2]};
-  places        before, variance, seen, sign;
-  const double *const y[FARE_DIM_MAX] = {predicted[0], predicted[1], predicted[2]}, *const image[FARE_DIM_MAX] = {seen.x[0], seen.x[1], seen.x[2]};
-  const double *const spread[FARE_DIM_MAX] = {variance.x[0], variance.x[1], variance.x[2]};
+  double               now[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, then[FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
+  double               predicted[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, noise[FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
+  double *const        f[FARE_DIM_MAX] = {now[0], now[1], now[2]},
+                *const g[FARE_DIM_MAX] = {then[0], then[1], then[2]};
+  double *const        z[FARE_DIM_MAX] = {noise[0], noise[1], noise[2]};
+  places               before, variance, seen, sign;
+  const double *const  y[FARE_DIM_MAX]            = {predicted[0], predicted[1], predicted[2]},
+                      *const image[FARE_DIM_MAX]  = {seen.x[0], seen.x[1], seen.x[2]};
+  const double *const        spread[FARE_DIM_MAX] = {variance.x[0], variance.x[1], variance.x[2]};
 
   for (int step = 0; step < run->steps; step++) {
     const double *theta = theta_at(run, step), *next = theta_at(run, step + 1);
@@ -208,9 +232,11 @@ void fare_langevin_general_heun(const fare_langevin_run *run, uint64_t block, do
 
     remember(run, (const double *const *)x, &before);
     run->type->drift(run->dim, theta, FARE_BLOCK, (const double *const *)x, f);
-    general_noise(run, theta, block, run->first_step + (uint64_t)step, (const double *const *)x, z, &variance);
+    general_noise(
+      run, theta, block, run->first_step + (uint64_t)step, (const double *const *)x, z, &variance);
     for (int axis = 0; axis < run->dim; axis++) {
-      for (int i = 0; i < FARE_BLOCK; i++) predicted[axis][i] = x[axis][i] + run->dt * now[axis][i] + noise[axis][i];
+      for (int i = 0; i < FARE_BLOCK; i++)
+        predicted[axis][i] = x[axis][i] + run->dt * now[axis][i] + noise[axis][i];
     }
     mirrored = look_into_mirrors(run, y, &seen, &sign);
     run->type->drift(run->dim, next, FARE_BLOCK, mirrored ? image : y, g);

@@ -4,7 +4,8 @@
 #include <math.h>
 
 #define ALIGNED __attribute__((aligned(64)))
-#define NEVER   40.0 /* exponents beyond which a bridge does not cross an end: 4e-18 is less than uniform numbers resolve */
+/* exponents beyond which a bridge does not cross an end: 4e-18 is less than uniform numbers resolve */
+#define NEVER 40.0
 
 int fare_langevin_meets(const fare_langevin_run *run, const double *const x[])
 {
@@ -18,7 +19,10 @@ int fare_langevin_mirror(const fare_langevin_run *run, double *const place[], do
   return 1;
 }
 
-/* Twice the product of the distances of both ends of a step from an end of the box, over the variance; not positive where that is crossed. */
+/*
+  Twice the product of the distances of both ends of a step from an end of the box, over the variance; not
+  positive where that is crossed.
+*/
 typedef struct {
   double before, after, exponent;
 } approach;
@@ -36,8 +40,11 @@ static approach approach_of(const fare_walls *w, int axis, int side, double from
   return a;
 }
 
-/* The step of one particle along one axis: at which part of it an end is crossed, and which; 2 where none is. */
-static double crossing(const fare_walls *w, int axis, double from, double to, double variance, double u, int *side_crossed)
+/*
+  The step of one particle along one axis: at which part of it an end is crossed, and which; 2 where none is.
+*/
+static double crossing(
+  const fare_walls *w, int axis, double from, double to, double variance, double u, int *side_crossed)
 {
   double first = 2, tried = 0;
 
@@ -63,7 +70,8 @@ static double crossing(const fare_walls *w, int axis, double from, double to, do
 }
 
 /* Whether any particle comes near enough to an end of the axis for a bridge to matter. */
-static PetscBool comes_near(const fare_walls *w, int axis, const double from[], const double to[], double even, const double variance[])
+static PetscBool comes_near(
+  const fare_walls *w, int axis, const double from[], const double to[], double even, const double variance[])
 {
   for (int side = 0; side < 2; side++) {
     if (w->at[axis][side] != FARE_WALL_ABSORBING) continue;
@@ -77,7 +85,8 @@ static PetscBool comes_near(const fare_walls *w, int axis, const double from[], 
 }
 
 /* Those that an end has absorbed in this step are put on it; those of steps before stay where they are. */
-static void absorb(const fare_langevin_run *run, uint64_t block, int step, const double *const from[], const double even[], const double *const variance[], double *const x[])
+static void absorb(const fare_langevin_run *run, uint64_t block, int step, const double *const from[],
+  const double even[], const double *const variance[], double *const x[])
 {
   const fare_walls *w = run->walls;
   double            first[FARE_BLOCK], u[FARE_BLOCK] ALIGNED;
@@ -88,11 +97,13 @@ static void absorb(const fare_langevin_run *run, uint64_t block, int step, const
     if (w->at[axis][0] != FARE_WALL_ABSORBING && w->at[axis][1] != FARE_WALL_ABSORBING) continue;
     for (int i = 0; i < FARE_BLOCK; i++) u[i] = 2;
     if (comes_near(w, axis, from[axis], x[axis], even ? even[axis] : 0, variance ? variance[axis] : NULL)) {
-      fare_random_uniforms(run->noise, block, run->first_step + (uint64_t)step, (uint32_t)(run->dim + axis), u);
+      fare_random_uniforms(
+        run->noise, block, run->first_step + (uint64_t)step, (uint32_t)(run->dim + axis), u);
     }
     for (int i = 0; i < FARE_BLOCK; i++) {
       int          side = 0;
-      const double part = crossing(w, axis, from[axis][i], x[axis][i], variance ? variance[axis][i] : even[axis], u[i], &side);
+      const double part =
+        crossing(w, axis, from[axis][i], x[axis][i], variance ? variance[axis][i] : even[axis], u[i], &side);
 
       if (!(part < first[i])) continue;
       first[i]        = part;
@@ -113,7 +124,8 @@ static void absorb(const fare_langevin_run *run, uint64_t block, int step, const
 
 #define WILD 10.0 /* standard deviations */
 
-static void count_wild(const fare_langevin_run *run, const double even[], const double *const variance[], const double *const x[])
+static void count_wild(
+  const fare_langevin_run *run, const double even[], const double *const variance[], const double *const x[])
 {
   const fare_walls *w = run->walls;
 
@@ -129,7 +141,8 @@ static void count_wild(const fare_langevin_run *run, const double even[], const 
   }
 }
 
-void fare_langevin_meet(const fare_langevin_run *run, uint64_t block, int step, const double *const from[], const double even[], const double *const variance[], double *const x[], double *const sign[])
+void fare_langevin_meet(const fare_langevin_run *run, uint64_t block, int step, const double *const from[],
+  const double even[], const double *const variance[], double *const x[], double *const sign[])
 {
   count_wild(run, even, variance, (const double *const *)x);
   if (run->walls->absorbing) absorb(run, block, step, from, even, variance, x);

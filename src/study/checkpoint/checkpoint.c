@@ -1,6 +1,7 @@
 /*
-  Checkpoints. A file is complete or absent (it is written beside its name and renamed), carries a checksum of itself in its name, and is read only where that still holds; the last
-  two are kept, so that one which is damaged later leaves another.
+  Checkpoints. A file is complete or absent (it is written beside its name and renamed), carries a checksum of
+  itself in its name, and is read only where that still holds; the last two are kept, so that one which is
+  damaged later leaves another.
 */
 #include "study/run/study.h"
 
@@ -13,14 +14,15 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#define FORMAT    "fare-checkpoint 4"
-#define KEPT      2
+#define FORMAT      "fare-checkpoint 4"
+#define KEPT        2
 #define NUMBER_MOST 100000000000 /* what a name can hold, and one more */
-#define PATH_SIZE (PETSC_MAX_PATH_LEN + 128)
-#define NAME_SIZE 64
+#define PATH_SIZE   (PETSC_MAX_PATH_LEN + 128)
+#define NAME_SIZE   64
 
 /* What rank 0 holds whole. */
-static PetscErrorCode put_bytes(MPI_Comm comm, fare_store *store, const char *path, size_t bytes, const void *data)
+static PetscErrorCode put_bytes(
+  MPI_Comm comm, fare_store *store, const char *path, size_t bytes, const void *data)
 {
   const uint64_t global = bytes, start = 0;
   uint64_t       count;
@@ -37,7 +39,7 @@ static PetscErrorCode put_bytes(MPI_Comm comm, fare_store *store, const char *pa
 /* At most `bytes` of it, on every rank. */
 static PetscErrorCode get_bytes(fare_store *store, const char *path, size_t bytes, void *data)
 {
-  const uint64_t start = 0;
+  const uint64_t start     = 0;
   uint64_t       extent[4] = {0};
   PetscBool      has;
   int            rank;
@@ -55,8 +57,10 @@ static PetscErrorCode get_bytes(fare_store *store, const char *path, size_t byte
 /* Padding is stepped like any particle, so it is kept, too: whole blocks, in the order of their numbers. */
 static PetscErrorCode put_ensemble(fare_store *store, const char *group, const fare_ensemble *ensemble)
 {
-  const uint64_t global = (uint64_t)((ensemble->count + FARE_BLOCK - 1) / FARE_BLOCK) * FARE_BLOCK, start = (uint64_t)ensemble->first_block * FARE_BLOCK, count = (uint64_t)ensemble->blocks * FARE_BLOCK;
-  char           path[PATH_SIZE];
+  const uint64_t global = (uint64_t)((ensemble->count + FARE_BLOCK - 1) / FARE_BLOCK) * FARE_BLOCK,
+                 start  = (uint64_t)ensemble->first_block * FARE_BLOCK,
+                 count  = (uint64_t)ensemble->blocks * FARE_BLOCK;
+  char path[PATH_SIZE];
 
   PetscFunctionBeginUser;
   PetscCall(fare_store_group(store, group));
@@ -64,7 +68,8 @@ static PetscErrorCode put_ensemble(fare_store *store, const char *group, const f
   PetscCall(fare_store_put_int(store, group, "weighted", ensemble->weight ? 1 : 0));
   for (int axis = 0; axis < ensemble->dim; axis++) {
     snprintf(path, sizeof path, "%.400s/x%d", group, axis);
-    PetscCall(fare_store_write(store, path, FARE_STORE_FLOAT64, 1, &global, &start, &count, ensemble->x[axis]));
+    PetscCall(
+      fare_store_write(store, path, FARE_STORE_FLOAT64, 1, &global, &start, &count, ensemble->x[axis]));
   }
   if (!ensemble->weight) PetscFunctionReturn(0);
   snprintf(path, sizeof path, "%.400s/weight", group);
@@ -74,9 +79,10 @@ static PetscErrorCode put_ensemble(fare_store *store, const char *group, const f
 
 static PetscErrorCode get_ensemble(fare_store *store, const char *group, fare_ensemble *ensemble)
 {
-  const uint64_t start = (uint64_t)ensemble->first_block * FARE_BLOCK, count = (uint64_t)ensemble->blocks * FARE_BLOCK;
-  int64_t        weighted;
-  char           path[PATH_SIZE];
+  const uint64_t start = (uint64_t)ensemble->first_block * FARE_BLOCK,
+                 count = (uint64_t)ensemble->blocks * FARE_BLOCK;
+  int64_t weighted;
+  char    path[PATH_SIZE];
 
   PetscFunctionBeginUser;
   PetscCall(fare_store_get_real(store, group, "time", &ensemble->time));
@@ -143,7 +149,8 @@ static PetscErrorCode put_method(fare_run *run, fare_store *store, size_t i)
   PetscCall(fare_store_group(store, group));
   PetscCall(fare_store_put_int(store, group, "ready", run->ready[i]));
   PetscCall(fare_store_put_int(store, group, "made", run->made[i]));
-  if (run->results.failure[i]) PetscCall(fare_store_put_string(store, group, "failure", run->results.failure[i]));
+  if (run->results.failure[i])
+    PetscCall(fare_store_put_string(store, group, "failure", run->results.failure[i]));
   if (run->sampler[i]->session.state) PetscCall(put_training(run, store, i, group));
   if (!run->ready[i] || run->results.failure[i]) PetscFunctionReturn(0);
   PetscCall(put_cost(run->comm, store, group, &run->sampler[i]->cost));
@@ -197,7 +204,10 @@ PetscErrorCode fare_checkpoint_load(fare_run *run, size_t i)
   }
   PetscCall(fare_store_get_int(run->from, group, "made", &made));
   PetscCall(fare_store_get_int(run->from, "/", "next", &next));
-  if (made != next && made != next + 1) FARE_FAIL(FARE_ERR_FAILED, "--resume: ensemble %s of the checkpoint has come to %lld snapshots, the study to %lld", e->name, (long long)made, (long long)next);
+  if (made != next && made != next + 1)
+    FARE_FAIL(FARE_ERR_FAILED,
+      "--resume: ensemble %s of the checkpoint has come to %lld snapshots, the study to %lld", e->name,
+      (long long)made, (long long)next);
   run->made[i] = made;
   PetscCall(get_cost(run->comm, run->from, group, &run->sampler[i]->cost));
   snprintf(path, sizeof path, "%s/state", group);
@@ -234,7 +244,7 @@ static PetscErrorCode series_name(const fare_run *run, size_t i, char name[FARE_
 
 static PetscErrorCode put_results(fare_run *run, fare_store *store, PetscInt64 next)
 {
-  const fare_results *r = &run->results;
+  const fare_results *r      = &run->results;
   size_t              series = r->series;
   fare_text           names  = {0};
   char                path[PATH_SIZE], name[FARE_LABEL_SIZE] = "";
@@ -246,7 +256,8 @@ static PetscErrorCode put_results(fare_run *run, fare_store *store, PetscInt64 n
   fare_text_free(&names);
   for (size_t i = 0; i < r->comparisons; i++) {
     snprintf(path, sizeof path, "/results/measured/%s", r->comparison[i].label);
-    PetscCall(put_bytes(run->comm, store, path, (size_t)next * run->plan->measures * sizeof(fare_measured), r->comparison[i].measured));
+    PetscCall(put_bytes(run->comm, store, path, (size_t)next * run->plan->measures * sizeof(fare_measured),
+      r->comparison[i].measured));
   }
   for (size_t i = 0; i < run->plan->ensembles; i++) {
     snprintf(path, sizeof path, "/results/census/%s", run->plan->ensemble[i].name);
@@ -256,7 +267,8 @@ static PetscErrorCode put_results(fare_run *run, fare_store *store, PetscInt64 n
   for (size_t i = 0; i < series; i++) {
     PetscCall(series_name(run, i, name));
     snprintf(path, sizeof path, "/results/series/%s", name);
-    PetscCall(put_bytes(run->comm, store, path, (size_t)next * series_bins(r) * sizeof(float), i < r->series ? r->binned[i].mass : NULL));
+    PetscCall(put_bytes(run->comm, store, path, (size_t)next * series_bins(r) * sizeof(float),
+      i < r->series ? r->binned[i].mass : NULL));
   }
   PetscFunctionReturn(0);
 }
@@ -282,20 +294,26 @@ static PetscErrorCode get_results(fare_run *run, fare_store *store, PetscInt64 n
   if (!*measured) PetscFunctionReturn(0);
   for (size_t i = 0; i < r->comparisons; i++) {
     snprintf(path, sizeof path, "/results/measured/%s", r->comparison[i].label);
-    PetscCall(get_bytes(store, path, (size_t)next * run->plan->measures * sizeof(fare_measured), r->comparison[i].measured));
+    PetscCall(get_bytes(
+      store, path, (size_t)next * run->plan->measures * sizeof(fare_measured), r->comparison[i].measured));
   }
   PetscCallMPI(MPI_Bcast(&series, sizeof series, MPI_BYTE, 0, run->comm));
   PetscCall(PetscMalloc1((size_t)next * series_bins(r), &scratch));
   for (size_t i = 0; i < series && !code; i++) {
     code = series_name(run, i, name);
     snprintf(path, sizeof path, "/results/series/%s", name);
-    if (!code) code = get_bytes(store, path, (size_t)next * series_bins(r) * sizeof(float), i < r->series ? r->binned[i].mass : scratch);
+    if (!code)
+      code = get_bytes(store, path, (size_t)next * series_bins(r) * sizeof(float),
+        i < r->series ? r->binned[i].mass : scratch);
   }
   PetscCall(PetscFree(scratch));
   PetscFunctionReturn(code);
 }
 
-/* Sizes and checksums of the snapshots that are there, one after the other: what the run that goes on will trust. */
+/*
+  Sizes and checksums of the snapshots that are there, one after the other: what the run that goes on will
+  trust.
+*/
 static PetscErrorCode put_files(fare_run *run, fare_store *store, PetscInt64 next)
 {
   const uint64_t global[2] = {(uint64_t)next, 2}, start[2] = {0, 0};
@@ -315,7 +333,8 @@ static PetscErrorCode get_files(fare_run *run, fare_store *store, PetscInt64 nex
   const uint64_t count[2] = {(uint64_t)next, 2}, start[2] = {0, 0};
 
   PetscFunctionBeginUser;
-  if (next) PetscCall(fare_store_read(store, "/files", FARE_STORE_UINT64, 2, start, count, run->results.file));
+  if (next)
+    PetscCall(fare_store_read(store, "/files", FARE_STORE_UINT64, 2, start, count, run->results.file));
   PetscFunctionReturn(0);
 }
 
@@ -346,7 +365,10 @@ static PetscErrorCode list_files(const char *folder, listing *list)
   while (directory && (entry = readdir(directory)) && list->count < PETSC_STATIC_ARRAY_LENGTH(list->file)) {
     int end = 0;
 
-    if (sscanf(entry->d_name, "checkpoint_%12ld_%8lx.h5%n", &list->file[list->count].number, &list->file[list->count].sum, &end) != 2 || !end || entry->d_name[end]) continue;
+    if (sscanf(entry->d_name, "checkpoint_%12ld_%8lx.h5%n", &list->file[list->count].number,
+          &list->file[list->count].sum, &end) != 2 ||
+      !end || entry->d_name[end])
+      continue;
     snprintf(list->file[list->count].name, NAME_SIZE, "%.*s", NAME_SIZE - 1, entry->d_name);
     list->count++;
   }
@@ -356,13 +378,15 @@ static PetscErrorCode list_files(const char *folder, listing *list)
 }
 
 /* Gives the file its checksum and takes away those that are no longer kept; on one rank. */
-static PetscErrorCode seal(const char *folder, const char *path, int64_t number, uint64_t sum, char sealed[PATH_SIZE + NAME_SIZE])
+static PetscErrorCode seal(
+  const char *folder, const char *path, int64_t number, uint64_t sum, char sealed[PATH_SIZE + NAME_SIZE])
 {
-  char          old[PATH_SIZE + NAME_SIZE];
-  listing       list;
+  char    old[PATH_SIZE + NAME_SIZE];
+  listing list;
 
   PetscFunctionBeginUser;
-  snprintf(sealed, PATH_SIZE + NAME_SIZE, "%s/checkpoint_%06lld_%08llx.h5", folder, (long long)number, (unsigned long long)sum);
+  snprintf(sealed, PATH_SIZE + NAME_SIZE, "%s/checkpoint_%06lld_%08llx.h5", folder, (long long)number,
+    (unsigned long long)sum);
   if (rename(path, sealed)) FARE_FAIL(FARE_ERR_FAILED, "%s: cannot be renamed: %s", path, strerror(errno));
   PetscCall(list_files(folder, &list));
   for (size_t i = KEPT; i < list.count; i++) {
@@ -408,8 +432,10 @@ PetscErrorCode fare_checkpoint_write(fare_run *run, PetscInt64 next)
   snprintf(path, sizeof path, "%s/checkpoint_%06lld.h5", folder, (long long)run->checkpoints);
   PetscCall(fare_store_create(run->comm, path, &store));
   code = put_all(run, store, next);
-  if (!code) code = fare_store_commit(&store);
-  else fare_store_close(&store);
+  if (!code)
+    code = fare_store_commit(&store);
+  else
+    fare_store_close(&store);
   PetscCall(code);
   PetscCall(fare_store_checksum(run->comm, path, &sum));
   if (rank == 0) code = seal(folder, path, run->checkpoints, sum.crc32, sealed);
@@ -432,16 +458,23 @@ static PetscErrorCode get_all(fare_run *run, fare_store *store, PetscInt64 *next
   PetscFunctionBeginUser;
   PetscCall(fare_store_get_string(store, "/", "format", sizeof format, format));
   PetscCall(fare_store_get_string(store, "/", "version", sizeof version, version));
-  if (strcmp(format, FORMAT) || strcmp(version, fare_version())) FARE_FAIL(FARE_ERR_INPUT, "--resume: the checkpoint was written by FARE %s as '%s'; this is FARE %s, which reads '%s'", version, format, fare_version(), FORMAT);
+  if (strcmp(format, FORMAT) || strcmp(version, fare_version()))
+    FARE_FAIL(FARE_ERR_INPUT,
+      "--resume: the checkpoint was written by FARE %s as '%s'; this is FARE %s, which reads '%s'", version,
+      format, fare_version(), FORMAT);
   PetscCall(fare_store_get_int(store, "/", "number", &number));
   PetscCall(fare_store_get_int(store, "/", "next", &at));
   PetscCall(fare_store_get_int(store, "/", "under_way", &under_way));
-  if (number < 0 || number > NUMBER_MOST || at < 0 || at > NUMBER_MOST) FARE_FAIL(FARE_ERR_INPUT, "--resume: a checkpoint number %lld after %lld snapshots cannot be", (long long)number, (long long)at);
+  if (number < 0 || number > NUMBER_MOST || at < 0 || at > NUMBER_MOST)
+    FARE_FAIL(FARE_ERR_INPUT, "--resume: a checkpoint number %lld after %lld snapshots cannot be",
+      (long long)number, (long long)at);
   PetscCall(fare_store_read_text(store, "/plan", &plan));
   code = fare_plan_continues(run->plan, plan.text, under_way ? at + 1 : at);
   fare_text_free(&plan);
   PetscCall(code);
-  if (at > run->plan->snapshots.count) FARE_FAIL(FARE_ERR_INPUT, "--resume: the checkpoint was written after %lld snapshots, the plan has %lld", (long long)at, (long long)run->plan->snapshots.count);
+  if (at > run->plan->snapshots.count)
+    FARE_FAIL(FARE_ERR_INPUT, "--resume: the checkpoint was written after %lld snapshots, the plan has %lld",
+      (long long)at, (long long)run->plan->snapshots.count);
   run->checkpoints = number + 1;
   *next            = at;
   PetscCall(get_results(run, store, at, measured));
@@ -457,7 +490,8 @@ static void choose(const char *folder, const listing *list, size_t *at, char pat
 
     snprintf(path, PATH_SIZE, "%s/%s", folder, list->file[*at].name);
     if (!fare_store_checksum(PETSC_COMM_SELF, path, &sum) && sum.crc32 == list->file[*at].sum) return;
-    fare_warn("checkpoint %s is damaged (its checksum does not hold)%s", path, *at + 1 < list->count ? "; the one before it is used" : "");
+    fare_warn("checkpoint %s is damaged (its checksum does not hold)%s", path,
+      *at + 1 < list->count ? "; the one before it is used" : "");
   }
   *path = '\0';
 }
@@ -473,7 +507,10 @@ PetscBool fare_checkpoint_find(const char *directory, size_t size, char path[])
   return PETSC_TRUE;
 }
 
-/* Opens the file, and closes it again where a snapshot before it is not whole: that one is made again on the way from an earlier moment. */
+/*
+  Opens the file, and closes it again where a snapshot before it is not whole: that one is made again on the
+  way from an earlier moment.
+*/
 static PetscErrorCode try_open(fare_run *run, const char *path, PetscInt64 *next, PetscBool *measured)
 {
   PetscInt64     bad = 0;
@@ -513,7 +550,8 @@ PetscErrorCode fare_checkpoint_open(fare_run *run, PetscInt64 *next, PetscBool *
     if (run->from) break;
   }
   PetscCallMPI(MPI_Bcast(&newest, 1, MPI_INT64_T, 0, run->comm));
-  run->checkpoints     = PetscMax(run->checkpoints, newest); /* whatever was chosen: numbers tell which is newest */
+  /* whatever was chosen: numbers tell which is newest */
+  run->checkpoints     = PetscMax(run->checkpoints, newest);
   run->last_checkpoint = fare_seconds();
   if (!run->from) {
     *next     = 0;
@@ -522,6 +560,7 @@ PetscErrorCode fare_checkpoint_open(fare_run *run, PetscInt64 *next, PetscBool *
     PetscFunctionReturn(0);
   }
   fare_advise("--resume goes on from %s", path);
-  fare_log("going on from %s: %lld of %lld snapshots are there", path, (long long)*next, (long long)run->plan->snapshots.count);
+  fare_log("going on from %s: %lld of %lld snapshots are there", path, (long long)*next,
+    (long long)run->plan->snapshots.count);
   PetscFunctionReturn(0);
 }

@@ -1,6 +1,6 @@
 /*
-  The truth in a checkpoint, and what follows it. Its vectors are kept as boxes of the whole grid, so that another number of ranks reads them, too. A truth that every rank has for
-  itself is written by the first.
+  The truth in a checkpoint, and what follows it. Its vectors are kept as boxes of the whole grid, so that
+  another number of ranks reads them, too. A truth that every rank has for itself is written by the first.
 */
 #include "study/run/study.h"
 
@@ -12,7 +12,9 @@
 #define PATH_SIZE 128
 #define SAME_TIME 1e-9 /* of the time between snapshots */
 
-/* Where this rank's cells stand in a dataset, slowest axis first; nothing where another rank writes the same. */
+/*
+  Where this rank's cells stand in a dataset, slowest axis first; nothing where another rank writes the same.
+*/
 typedef struct {
   uint64_t global[FARE_DIM_MAX], start[FARE_DIM_MAX], count[FARE_DIM_MAX];
 } box;
@@ -58,7 +60,8 @@ static PetscErrorCode put_part(fare_run *run, fare_store *store, int part)
 
     snprintf(path, sizeof path, GROUP "/%d/vector_%d", part, v);
     PetscCall(VecGetArrayRead(vector[v], &values));
-    PetscCall(fare_store_write(store, path, FARE_STORE_FLOAT64, grid->dim, b.global, b.start, b.count, values));
+    PetscCall(
+      fare_store_write(store, path, FARE_STORE_FLOAT64, grid->dim, b.global, b.start, b.count, values));
     PetscCall(VecRestoreArrayRead(vector[v], &values));
   }
   PetscFunctionReturn(0);
@@ -96,22 +99,27 @@ PetscErrorCode fare_checkpoint_put_truth(fare_run *run, fare_store *store, Petsc
   if (!run->truth || run->truth_lost || !next) PetscFunctionReturn(0);
   PetscCallMPI(MPI_Comm_rank(run->comm, &rank));
   count = rank ? 0 : all;
-  PetscCall(fare_store_write(store, GROUP "/status", FARE_STORE_UINT8, 1, &all, &none, &count, run->results.truth));
+  PetscCall(
+    fare_store_write(store, GROUP "/status", FARE_STORE_UINT8, 1, &all, &none, &count, run->results.truth));
   for (int part = 0; part < fare_truth_parts(run->truth); part++) PetscCall(put_part(run, store, part));
   if (run->thermo) PetscCall(fare_thermo_save(run->thermo, run->comm, store, GROUP "/thermodynamics"));
   PetscFunctionReturn(0);
 }
 
-/* The numbers of one part; they are refused where they are not of the last snapshot that was made, or of the way to the next. */
+/*
+  The numbers of one part; they are refused where they are not of the last snapshot that was made, or of the
+  way to the next.
+*/
 static PetscErrorCode get_numbers(fare_run *run, PetscInt64 next, int part)
 {
   const fare_schedule *schedule = &run->plan->snapshots;
   const uint64_t       all = FARE_TRUTH_NUMBERS, none = 0;
-  const double         gap = (schedule->end - schedule->start) / (double)PetscMax(1, schedule->count - 1), last = fare_schedule_time(schedule, next - 1);
-  double               time;
-  double               numbers[FARE_TRUTH_NUMBERS];
-  char                 path[PATH_SIZE], why[FARE_REASON_SIZE];
-  PetscErrorCode       code;
+  const double         gap = (schedule->end - schedule->start) / (double)PetscMax(1, schedule->count - 1),
+               last        = fare_schedule_time(schedule, next - 1);
+  double         time;
+  double         numbers[FARE_TRUTH_NUMBERS];
+  char           path[PATH_SIZE], why[FARE_REASON_SIZE];
+  PetscErrorCode code;
 
   PetscFunctionBeginUser;
   snprintf(path, sizeof path, GROUP "/%d/numbers", part);
@@ -123,7 +131,10 @@ static PetscErrorCode get_numbers(fare_run *run, PetscInt64 next, int part)
   }
   PetscCall(code);
   time = fare_truth_get_status(run->truth)->time;
-  if (!(time >= last - SAME_TIME * gap && time <= last + (1 + SAME_TIME) * gap)) FARE_FAIL(FARE_ERR_FAILED, "--resume: %s of the checkpoint: the truth is at time %g, the last snapshot at %g and the next at %g", path, time, last, last + gap);
+  if (!(time >= last - SAME_TIME * gap && time <= last + (1 + SAME_TIME) * gap))
+    FARE_FAIL(FARE_ERR_FAILED,
+      "--resume: %s of the checkpoint: the truth is at time %g, the last snapshot at %g and the next at %g",
+      path, time, last, last + gap);
   PetscFunctionReturn(0);
 }
 
@@ -136,7 +147,8 @@ PetscErrorCode fare_checkpoint_get_truth(fare_run *run, PetscInt64 next, PetscBo
   if (!run->truth || !next) PetscFunctionReturn(0);
   PetscCall(fare_store_has(run->from, GROUP "/status", has));
   if (!*has) PetscFunctionReturn(0);
-  PetscCall(fare_store_read(run->from, GROUP "/status", FARE_STORE_UINT8, 1, &none, &status, run->results.truth));
+  PetscCall(
+    fare_store_read(run->from, GROUP "/status", FARE_STORE_UINT8, 1, &none, &status, run->results.truth));
   for (int part = 0; part < fare_truth_parts(run->truth); part++) PetscCall(get_part(run, part));
   for (int part = 0; part < fare_truth_parts(run->truth); part++) PetscCall(get_numbers(run, next, part));
   if (!run->thermo) PetscFunctionReturn(0);

@@ -1,4 +1,6 @@
-/* Whether a plan goes on with what another has begun, or asks for what it has found: compared value by value. */
+/*
+  Whether a plan goes on with what another has begun, or asks for what it has found: compared value by value.
+*/
 #include "study/run/study.h"
 
 #include <math.h>
@@ -9,16 +11,20 @@
 #define SAME_TIME 1e-9 /* of the time between snapshots */
 
 /* The table `fields` stands for the whole section: it is there in both plans, or in neither. */
-static PetscErrorCode compare_section(const fare_field *fields, const fare_node *begun, const void *now, const char *key, fare_difference *d)
+static PetscErrorCode compare_section(
+  const fare_field *fields, const fare_node *begun, const void *now, const char *key, fare_difference *d)
 {
   PetscFunctionBeginUser;
-  if (now) PetscCall(fare_fields_compare(fields, NULL, begun, now, key, d));
-  else fare_texts_compare(begun ? "there" : "not there", "not there", key, d);
+  if (now)
+    PetscCall(fare_fields_compare(fields, NULL, begun, now, key, d));
+  else
+    fare_texts_compare(begun ? "there" : "not there", "not there", key, d);
   PetscFunctionReturn(0);
 }
 
 /* The method's own keys, and those of its training. */
-static PetscErrorCode compare_method(const fare_plan_ensemble *e, const fare_node *begun, const char *path, fare_difference *d)
+static PetscErrorCode compare_method(
+  const fare_plan_ensemble *e, const fare_node *begun, const char *path, fare_difference *d)
 {
   void          *state = calloc(1, e->type->size);
   char           key[256];
@@ -32,12 +38,14 @@ static PetscErrorCode compare_method(const fare_plan_ensemble *e, const fare_nod
   free(state);
   PetscCall(code);
   fare_key_join(path, "train", sizeof key, key);
-  PetscCall(compare_section(fare_training_fields, fare_node_find(begun, "train"), e->type->train ? &e->training : NULL, key, d));
+  PetscCall(compare_section(
+    fare_training_fields, fare_node_find(begun, "train"), e->type->train ? &e->training : NULL, key, d));
   PetscFunctionReturn(0);
 }
 
 /* The method is compared before its keys, which are others for another. */
-static PetscErrorCode compare_ensemble(const fare_plan_ensemble *e, const fare_node *begun, fare_difference *d)
+static PetscErrorCode compare_ensemble(
+  const fare_plan_ensemble *e, const fare_node *begun, fare_difference *d)
 {
   static const char *const ways[] = {"sampler", "plugin"};
   const char *const        now[]  = {e->sampler, e->plugin};
@@ -51,14 +59,17 @@ static PetscErrorCode compare_ensemble(const fare_plan_ensemble *e, const fare_n
     const fare_node *node = fare_node_find(begun, ways[i]);
 
     fare_key_join(path, ways[i], sizeof key, key);
-    fare_texts_compare(node && fare_node_kind_of(node) == FARE_NODE_SCALAR ? fare_node_text(node) : "none", now[i] ? now[i] : "none", key, d);
+    fare_texts_compare(node && fare_node_kind_of(node) == FARE_NODE_SCALAR ? fare_node_text(node) : "none",
+      now[i] ? now[i] : "none", key, d);
   }
   PetscCall(fare_fields_compare(fare_ensemble_fields, e->type->fields, begun, &line, path, d));
   if (d->kind == FARE_ALIKE) PetscCall(compare_method(e, begun, path, d));
   PetscFunctionReturn(0);
 }
 
-/* Matched by name: everything that a study keeps of them is filed under it, and so are their random numbers. */
+/*
+  Matched by name: everything that a study keeps of them is filed under it, and so are their random numbers.
+*/
 static PetscErrorCode compare_ensembles(const fare_plan *plan, const fare_node *list, fare_difference *d)
 {
   const PetscBool is_list = list && fare_node_kind_of(list) == FARE_NODE_LIST ? PETSC_TRUE : PETSC_FALSE;
@@ -84,17 +95,20 @@ static PetscErrorCode compare_ensembles(const fare_plan *plan, const fare_node *
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode compare_scalar(const fare_node *root, const char *key, const char *now, fare_difference *d)
+static PetscErrorCode compare_scalar(
+  const fare_node *root, const char *key, const char *now, fare_difference *d)
 {
   const fare_node *node = fare_node_find(root, key);
 
   PetscFunctionBeginUser;
-  fare_texts_compare(node && fare_node_kind_of(node) == FARE_NODE_SCALAR ? fare_node_text(node) : "not there", now, key, d);
+  fare_texts_compare(
+    node && fare_node_kind_of(node) == FARE_NODE_SCALAR ? fare_node_text(node) : "not there", now, key, d);
   PetscFunctionReturn(0);
 }
 
 /* All but measures, output, and how far the study goes. */
-static PetscErrorCode compare_plans(const fare_plan *plan, const fare_node *root, const fare_schedule *begun, fare_difference *d)
+static PetscErrorCode compare_plans(
+  const fare_plan *plan, const fare_node *root, const fare_schedule *begun, fare_difference *d)
 {
   fare_schedule start = plan->snapshots;
   char          seed[32];
@@ -105,11 +119,15 @@ static PetscErrorCode compare_plans(const fare_plan *plan, const fare_node *root
   snprintf(seed, sizeof seed, "%lld", (long long)plan->seed);
   PetscCall(compare_scalar(root, "study", plan->study, d));
   PetscCall(compare_scalar(root, "seed", seed, d));
-  PetscCall(fare_system_compare(plan->system, fare_node_find(root, "system"), fare_node_find(root, "drive"), d));
-  PetscCall(compare_section(fare_initial_fields, fare_node_find(root, "initial"), &plan->initial, "initial", d));
+  PetscCall(
+    fare_system_compare(plan->system, fare_node_find(root, "system"), fare_node_find(root, "drive"), d));
+  PetscCall(
+    compare_section(fare_initial_fields, fare_node_find(root, "initial"), &plan->initial, "initial", d));
   PetscCall(compare_section(fare_schedule_fields, fare_node_find(root, "snapshots"), &start, "snapshots", d));
-  PetscCall(compare_section(fare_truth_fields, fare_node_find(root, "truth"), plan->has_truth ? &plan->truth : NULL, "truth", d));
-  PetscCall(compare_section(fare_thermo_fields, fare_node_find(root, "thermodynamics"), plan->has_thermodynamics ? &plan->thermodynamics : NULL, "thermodynamics", d));
+  PetscCall(compare_section(
+    fare_truth_fields, fare_node_find(root, "truth"), plan->has_truth ? &plan->truth : NULL, "truth", d));
+  PetscCall(compare_section(fare_thermo_fields, fare_node_find(root, "thermodynamics"),
+    plan->has_thermodynamics ? &plan->thermodynamics : NULL, "thermodynamics", d));
   PetscCall(compare_ensembles(plan, fare_node_find(root, "ensembles"), d));
   PetscCall(fare_analyses_compare(plan->analyses, plan->analysis, fare_node_find(root, "analysis"), d));
   PetscCall(compare_section(fare_record_fields, fare_node_find(root, "record"), &plan->record, "record", d));
@@ -125,14 +143,19 @@ static PetscErrorCode compare_measures(const fare_plan *plan, const fare_node *l
   for (size_t m = 0; m < plan->measures; m++) {
     PetscBool has = PETSC_FALSE;
 
-    for (size_t i = 0; i < count; i++) has |= fare_node_kind_of(fare_node_item(list, i)) == FARE_NODE_SCALAR && !strcmp(fare_node_text(fare_node_item(list, i)), plan->measure[m]->name);
+    for (size_t i = 0; i < count; i++)
+      has |= fare_node_kind_of(fare_node_item(list, i)) == FARE_NODE_SCALAR &&
+        !strcmp(fare_node_text(fare_node_item(list, i)), plan->measure[m]->name);
     if (!has) fare_texts_compare("none", plan->measure[m]->name, "measures", d);
   }
   fare_counts_compare(count, plan->measures, "measures", d);
   PetscFunctionReturn(0);
 }
 
-/* More snapshots may follow, if those that there are keep their times and no method has learned from where the end was. */
+/*
+  More snapshots may follow, if those that there are keep their times and no method has learned from where the
+  end was.
+*/
 static PetscErrorCode compare_schedules(const fare_plan *plan, const fare_schedule *old, PetscInt64 next)
 {
   const fare_schedule *now = &plan->snapshots;
@@ -141,12 +164,20 @@ static PetscErrorCode compare_schedules(const fare_plan *plan, const fare_schedu
   PetscFunctionBeginUser;
   if (old->end == now->end && old->count == now->count) PetscFunctionReturn(0);
   for (size_t i = 0; i < plan->ensembles; i++) {
-    if (plan->ensemble[i].type->train) FARE_FAIL(FARE_ERR_INPUT, "--resume: the snapshots end at %g now and ended at %g, but ensemble %s learns from them all: begin it anew", now->end, old->end, plan->ensemble[i].name);
+    if (plan->ensemble[i].type->train)
+      FARE_FAIL(FARE_ERR_INPUT,
+        "--resume: the snapshots end at %g now and ended at %g, but ensemble %s learns from them all: begin "
+        "it anew",
+        now->end, old->end, plan->ensemble[i].name);
   }
   for (PetscInt64 k = 0; k < next; k++) {
     const double before = fare_schedule_time(old, k), after = fare_schedule_time(now, k);
 
-    if (k >= now->count || fabs(after - before) > SAME_TIME * gap) FARE_FAIL(FARE_ERR_INPUT, "--resume: snapshot %lld was to be at time %g, where the plan now has %s%g; only more snapshots at the end may be asked for", (long long)k, before, k >= now->count ? "none: it ends at " : "", k >= now->count ? now->end : after);
+    if (k >= now->count || fabs(after - before) > SAME_TIME * gap)
+      FARE_FAIL(FARE_ERR_INPUT,
+        "--resume: snapshot %lld was to be at time %g, where the plan now has %s%g; only more snapshots at "
+        "the end may be asked for",
+        (long long)k, before, k >= now->count ? "none: it ends at " : "", k >= now->count ? now->end : after);
   }
   PetscFunctionReturn(0);
 }
@@ -158,7 +189,8 @@ static PetscErrorCode parse(const char *text, fare_config **config, fare_schedul
 
   PetscFunctionBeginUser;
   PetscCall(fare_config_parse("the plan that was begun", text, strlen(text), config));
-  code = fare_fields_read(fare_schedule_fields, NULL, fare_node_find(fare_config_root(*config), "snapshots"), schedule);
+  code = fare_fields_read(
+    fare_schedule_fields, NULL, fare_node_find(fare_config_root(*config), "snapshots"), schedule);
   if (code) PetscCall(fare_config_destroy(config));
   PetscFunctionReturn(code);
 }
@@ -168,10 +200,18 @@ static PetscErrorCode refuse(const char *what, const fare_difference *d)
   const char *advice = "go on with that version, or begin the study anew with --overwrite";
 
   switch (d->kind) {
-  case FARE_ALIKE: return 0;
-  case FARE_DIFFERENT: return fare_error(FARE_ERR_INPUT, "%s another plan: %s was %s, now it is %s", what, d->key, d->before, d->now);
-  case FARE_LACKING: return fare_error(FARE_ERR_INPUT, "%s another version of FARE, whose plans have no %s; %s", what, d->key, advice);
-  case FARE_UNKNOWN: return fare_error(FARE_ERR_INPUT, "%s another version of FARE, whose plans have %s, which this one does not know; %s", what, d->key, advice);
+  case FARE_ALIKE:
+    return 0;
+  case FARE_DIFFERENT:
+    return fare_error(
+      FARE_ERR_INPUT, "%s another plan: %s was %s, now it is %s", what, d->key, d->before, d->now);
+  case FARE_LACKING:
+    return fare_error(
+      FARE_ERR_INPUT, "%s another version of FARE, whose plans have no %s; %s", what, d->key, advice);
+  case FARE_UNKNOWN:
+    return fare_error(FARE_ERR_INPUT,
+      "%s another version of FARE, whose plans have %s, which this one does not know; %s", what, d->key,
+      advice);
   }
   return 0;
 }
@@ -207,7 +247,9 @@ PetscErrorCode fare_plan_compare(const fare_plan *plan, const char *found, fare_
   if (!code && difference.kind == FARE_ALIKE) {
     *relation = FARE_PLAN_EXTENDED;
     code      = compare_measures(plan, fare_node_find(fare_config_root(config), "measures"), &difference);
-    if (!code) code = compare_section(fare_schedule_fields, fare_node_find(fare_config_root(config), "snapshots"), &plan->snapshots, "snapshots", &difference);
+    if (!code)
+      code = compare_section(fare_schedule_fields, fare_node_find(fare_config_root(config), "snapshots"),
+        &plan->snapshots, "snapshots", &difference);
   }
   PetscCall(fare_config_destroy(&config));
   PetscCall(code);

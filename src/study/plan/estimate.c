@@ -1,4 +1,7 @@
-/* What a plan will take, before anything runs: memory and disk counted, time of the forces measured on this machine. */
+/*
+  What a plan will take, before anything runs: memory and disk counted, time of the forces measured on this
+  machine.
+*/
 #include "study/run/study.h"
 
 #include <stdio.h>
@@ -11,13 +14,14 @@ static double seconds_per_force(const fare_system *system, double t)
 {
   enum { ENOUGH = 2000 };
   static double           x[FARE_DIM_MAX][FARE_BLOCK], f[FARE_DIM_MAX][FARE_BLOCK];
-  const fare_system_type *type                 = fare_system_type_of(system);
-  const double *const     px[FARE_DIM_MAX]     = {x[0], x[1], x[2]};
-  double *const           pf[FARE_DIM_MAX]     = {f[0], f[1], f[2]};
+  const fare_system_type *type             = fare_system_type_of(system);
+  const double *const     px[FARE_DIM_MAX] = {x[0], x[1], x[2]};
+  double *const           pf[FARE_DIM_MAX] = {f[0], f[1], f[2]};
   double                  began;
 
   for (int axis = 0; axis < fare_system_dimension(system); axis++) {
-    for (int i = 0; i < FARE_BLOCK; i++) x[axis][i] = type->lower[axis] + (type->upper[axis] - type->lower[axis]) * (i + 0.5) / FARE_BLOCK;
+    for (int i = 0; i < FARE_BLOCK; i++)
+      x[axis][i] = type->lower[axis] + (type->upper[axis] - type->lower[axis]) * (i + 0.5) / FARE_BLOCK;
   }
   began = fare_seconds();
   for (int i = 0; i < ENOUGH; i++) fare_system_drift(system, t, FARE_BLOCK, px, pf);
@@ -29,15 +33,21 @@ static void print_truth(const fare_plan *plan, FILE *to, double *disk)
   double cells = 1;
 
   if (plan->truth.accuracy > 0) {
-    fprintf(to, "truth       as many cells as an L1 error of %g takes: pilot runs will tell\n", plan->truth.accuracy);
+    fprintf(to, "truth       as many cells as an L1 error of %g takes: pilot runs will tell\n",
+      plan->truth.accuracy);
     return;
   }
   for (size_t i = 0; i < plan->truth.cells.count; i++) cells *= (double)plan->truth.cells.values[i];
-  fprintf(to, "truth       %.4g cells%s, about %.1f MiB in all\n", cells, plan->truth.estimate ? " and two companions for its error" : "", fare_truth_bytes(plan->system, &plan->truth) / MEBI);
+  fprintf(to, "truth       %.4g cells%s, about %.1f MiB in all\n", cells,
+    plan->truth.estimate ? " and two companions for its error" : "",
+    fare_truth_bytes(plan->system, &plan->truth) / MEBI);
   *disk += 16 * cells;
 }
 
-/* What the simulation of a training set takes: times that are kept, and particles' steps until the last of them. */
+/*
+  What the simulation of a training set takes: times that are kept, and particles' steps until the last of
+  them.
+*/
 static PetscInt64 trained_times(const fare_plan *plan, const fare_training_options *training, double *steps)
 {
   PetscInt64 count = 0;
@@ -45,7 +55,8 @@ static PetscInt64 trained_times(const fare_plan *plan, const fare_training_optio
   *steps = 0;
   for (PetscInt64 k = 0; k < plan->snapshots.count; k++) {
     if (!fare_training_includes(training, k)) continue;
-    *steps = (double)training->particles * (fare_schedule_time(&plan->snapshots, k) - plan->snapshots.start) / training->dt;
+    *steps = (double)training->particles * (fare_schedule_time(&plan->snapshots, k) - plan->snapshots.start) /
+      training->dt;
     count++;
   }
   return count;
@@ -58,15 +69,19 @@ static PetscErrorCode expect(const fare_plan *plan, const fare_plan_ensemble *e,
 
   PetscFunctionBeginUser;
   *cost = (fare_cost){0};
-  PetscCall(fare_sampler_create(PETSC_COMM_SELF, e->type, e->name, e->node, fare_ensemble_fields, (uint64_t)plan->seed, plan->system, &plan->initial, &plan->snapshots, &sampler));
+  PetscCall(fare_sampler_create(PETSC_COMM_SELF, e->type, e->name, e->node, fare_ensemble_fields,
+    (uint64_t)plan->seed, plan->system, &plan->initial, &plan->snapshots, &sampler));
   PetscCall(fare_sampler_set_mode(sampler, fare_plan_ensemble_mode(e), NULL));
   if (e->type->expect) PetscCall(e->type->expect(sampler, e->particles, cost));
   PetscCall(fare_sampler_destroy(&sampler));
   PetscFunctionReturn(0);
 }
 
-/* Particles learned from, in a line of their own before the first ensemble that does; *set is the one before. */
-static void print_training(const fare_plan *plan, const fare_plan_ensemble *e, int ranks, const fare_training_options **set, FILE *to, double *forces)
+/*
+  Particles learned from, in a line of their own before the first ensemble that does; *set is the one before.
+*/
+static void print_training(const fare_plan *plan, const fare_plan_ensemble *e, int ranks,
+  const fare_training_options **set, FILE *to, double *forces)
 {
   double     steps;
   PetscInt64 times;
@@ -74,8 +89,11 @@ static void print_training(const fare_plan *plan, const fare_plan_ensemble *e, i
   if (!fare_training_is_simulated(e) || (*set && fare_training_is_shared(&e->training, *set))) return;
   *set  = &e->training;
   times = trained_times(plan, &e->training, &steps);
-  fprintf(to, "%-11s %.4g particles at %lld times, %.1f MiB on each rank, %.3g force evaluations\n", "training", (double)e->training.particles, (long long)times,
-          (double)times * (double)e->training.particles * (double)fare_ensemble_bytes(fare_system_dimension(plan->system)) / ranks / MEBI, 2 * steps);
+  fprintf(to, "%-11s %.4g particles at %lld times, %.1f MiB on each rank, %.3g force evaluations\n",
+    "training", (double)e->training.particles, (long long)times,
+    (double)times * (double)e->training.particles *
+      (double)fare_ensemble_bytes(fare_system_dimension(plan->system)) / ranks / MEBI,
+    2 * steps);
   *forces += 2 * steps; /* Heun */
 }
 
@@ -89,7 +107,8 @@ static const char *walls_for_people(const fare_plan *plan, const fare_plan_ensem
     if (walls.at[axis][0] || walls.at[axis][1]) ends = PETSC_TRUE;
   }
   if (!ends) return "no ends, all axes are periodic";
-  if (e->type->walls == FARE_WALLS_ABSORBED && !walls.absorbing) return "reflected at the ends of the truth's box";
+  if (e->type->walls == FARE_WALLS_ABSORBED && !walls.absorbing)
+    return "reflected at the ends of the truth's box";
   return fare_walls_meanings[e->type->walls];
 }
 
@@ -108,8 +127,10 @@ PetscErrorCode fare_plan_estimate(const fare_plan *plan, int ranks, FILE *to)
     fare_cost                 cost;
 
     print_training(plan, e, ranks, &set, to, &forces);
-    disk += (double)fare_record_kept(&plan->record, e->particles) * ((plan->record.precision == FARE_RECORD_SINGLE ? 4.0 : 8.0) * dim + 8);
-    fprintf(to, "%-11s %.4g particles, %.1f MiB on each rank", e->name, (double)e->particles, bytes / ranks / MEBI);
+    disk += (double)fare_record_kept(&plan->record, e->particles) *
+      ((plan->record.precision == FARE_RECORD_SINGLE ? 4.0 : 8.0) * dim + 8);
+    fprintf(
+      to, "%-11s %.4g particles, %.1f MiB on each rank", e->name, (double)e->particles, bytes / ranks / MEBI);
     PetscCall(expect(plan, e, &cost));
     if (cost.force_evaluations) fprintf(to, ", %.3g force evaluations", (double)cost.force_evaluations);
     if (cost.network_evaluations) fprintf(to, ", %.3g network evaluations", (double)cost.network_evaluations);
@@ -117,23 +138,32 @@ PetscErrorCode fare_plan_estimate(const fare_plan *plan, int ranks, FILE *to)
     if (plan->has_truth) fprintf(to, "; %s", walls_for_people(plan, e));
     fprintf(to, "\n");
   }
-  fprintf(to, "disk        %.1f MiB in %lld snapshots\n", disk * (double)plan->snapshots.count / MEBI, (long long)plan->snapshots.count);
-  if (forces > 0) fprintf(to, "forces      %.3g evaluations, %.2g ns each here, so at least %.3g s for all of them on %d rank%s (random numbers, networks and the truth come on top)\n", forces, 1e9 * force, force * forces / ranks, ranks, ranks > 1 ? "s" : "");
+  fprintf(to, "disk        %.1f MiB in %lld snapshots\n", disk * (double)plan->snapshots.count / MEBI,
+    (long long)plan->snapshots.count);
+  if (forces > 0)
+    fprintf(to,
+      "forces      %.3g evaluations, %.2g ns each here, so at least %.3g s for all of them on %d rank%s "
+      "(random numbers, networks and the truth come on top)\n",
+      forces, 1e9 * force, force * forces / ranks, ranks, ranks > 1 ? "s" : "");
   PetscFunctionReturn(0);
 }
 
 /*
-  A grid of one axis is solved faster by one rank than by several, so every rank solves it for itself: nobody waits for a message, and the truth has the
-  same bits on any number of ranks.
+  A grid of one axis is solved faster by one rank than by several, so every rank solves it for itself: nobody
+  waits for a message, and the truth has the same bits on any number of ranks.
 */
 MPI_Comm fare_plan_truth_comm(MPI_Comm comm, const fare_plan *plan, const fare_truth_options *options)
 {
-  const PetscBool small = !options->cells.count || options->cells.values[0] <= CELLS_ALONE ? PETSC_TRUE : PETSC_FALSE;
+  const PetscBool small =
+    !options->cells.count || options->cells.values[0] <= CELLS_ALONE ? PETSC_TRUE : PETSC_FALSE;
 
   return fare_system_dimension(plan->system) == 1 && small ? PETSC_COMM_SELF : comm;
 }
 
-/* Bytes that one rank of so many holds at once. Training sets follow each other: the largest, and the particles that it is simulated with. */
+/*
+  Bytes that one rank of so many holds at once. Training sets follow each other: the largest, and the
+  particles that it is simulated with.
+*/
 typedef struct {
   double truth, particles, training;
 } holdings;
@@ -150,7 +180,10 @@ static holdings held_by_a_rank(const fare_plan *plan, PetscBool alone, int ranks
 
     oracles |= e->oracle;
     of.particles += particle * (double)e->particles / ranks;
-    if (fare_training_is_simulated(e)) of.training = PetscMax(of.training, particle * (double)e->training.particles * (double)(trained_times(plan, &e->training, &steps) + 1) / ranks);
+    if (fare_training_is_simulated(e))
+      of.training = PetscMax(of.training,
+        particle * (double)e->training.particles * (double)(trained_times(plan, &e->training, &steps) + 1) /
+          ranks);
   }
   if (!plan->has_truth || !plan->truth.cells.count) return of;
   of.truth = fare_truth_bytes(plan->system, &plan->truth) / (alone ? 1 : ranks);
@@ -174,7 +207,10 @@ PetscErrorCode fare_plan_check_memory(MPI_Comm comm, const fare_plan *plan)
   PetscCall(fare_memory_of_machine(comm, of.truth + of.particles + of.training, &asked, &there));
   share = asked / PetscMax(1, of.truth + of.particles + of.training) / 0x1p30;
   if (asked > there) {
-    code = fare_error(FARE_ERR_INPUT, "the study needs about %.3g GiB of memory on this machine (truth %.3g, particles of ensembles %.3g, training set %.3g), %.3g GiB are free", asked / 0x1p30, share * of.truth, share * of.particles, share * of.training, there / 0x1p30);
+    code = fare_error(FARE_ERR_INPUT,
+      "the study needs about %.3g GiB of memory on this machine (truth %.3g, particles of ensembles %.3g, "
+      "training set %.3g), %.3g GiB are free",
+      asked / 0x1p30, share * of.truth, share * of.particles, share * of.training, there / 0x1p30);
   }
   PetscFunctionReturn(fare_error_agree(comm, code));
 }

@@ -8,7 +8,8 @@
 typedef struct {
   char            *study;
   PetscInt64       seed;
-  const fare_node *system, *drive, *initial, *snapshots, *truth, *analysis, *thermodynamics, *ensembles, *measures, *record, *output, *sweep;
+  const fare_node *system, *drive, *initial, *snapshots, *truth, *analysis, *thermodynamics, *ensembles,
+    *measures, *record, *output, *sweep;
 } sections;
 
 #define AT(member) offsetof(sections, member)
@@ -20,18 +21,24 @@ const fare_field fare_plan_fields[] = {
   {"initial", FARE_NODE, AT(initial), "", 0, 0, NULL, "", "density at the start"},
   {"snapshots", FARE_NODE, AT(snapshots), NULL, 0, 0, NULL, "", "when to look"},
   {"truth", FARE_NODE, AT(truth), "", 0, 0, NULL, "", "the grid; without it there is no truth"},
-  {"analysis", FARE_NODE, AT(analysis), "", 0, 0, NULL, "", "list of what else the grid is to tell: steady states, rates, passage times, committors"},
-  {"thermodynamics", FARE_NODE, AT(thermodynamics), "", 0, 0, NULL, "", "energy, entropy, work, heat and entropy production of the truth; {} for all defaults"},
+  {"analysis", FARE_NODE, AT(analysis), "", 0, 0, NULL, "",
+    "list of what else the grid is to tell: steady states, rates, passage times, committors"},
+  {"thermodynamics", FARE_NODE, AT(thermodynamics), "", 0, 0, NULL, "",
+    "energy, entropy, work, heat and entropy production of the truth; {} for all defaults"},
   {"ensembles", FARE_NODE, AT(ensembles), "", 0, 0, NULL, "", "list of samplers to compare"},
-  {"measures", FARE_NODE, AT(measures), "", 0, 0, NULL, "", "list of divergences; all that are defined in this dimension unless given"},
-  {"record", FARE_NODE, AT(record), "", 0, 0, NULL, "", "what is written of ensembles; all of it unless given"},
+  {"measures", FARE_NODE, AT(measures), "", 0, 0, NULL, "",
+    "list of divergences; all that are defined in this dimension unless given"},
+  {"record", FARE_NODE, AT(record), "", 0, 0, NULL, "",
+    "what is written of ensembles; all of it unless given"},
   {"output", FARE_NODE, AT(output), "", 0, 0, NULL, "", "where results go"},
-  {"sweep", FARE_NODE, AT(sweep), "", 0, 0, NULL, "", "list of keys and the values that they take in turn, each point a study of its own"},
+  {"sweep", FARE_NODE, AT(sweep), "", 0, 0, NULL, "",
+    "list of keys and the values that they take in turn, each point a study of its own"},
   FARE_FIELDS_END,
 };
 
 const fare_field fare_plan_output_fields[] = {
-  {"directory", FARE_STRING, offsetof(fare_plan_output, directory), "", 0, 0, NULL, "", "made by the run, which refuses one that exists; out/STUDY unless given"},
+  {"directory", FARE_STRING, offsetof(fare_plan_output, directory), "", 0, 0, NULL, "",
+    "made by the run, which refuses one that exists; out/STUDY unless given"},
   FARE_FIELDS_END,
 };
 
@@ -62,8 +69,10 @@ static PetscErrorCode read_measures(fare_plan *plan, const fare_node *list)
   size_t    most = list && fare_node_kind_of(list) == FARE_NODE_LIST ? fare_node_size(list) : 0;
 
   PetscFunctionBeginUser;
-  if (list && fare_node_kind_of(list) != FARE_NODE_LIST) PetscCall(fare_node_error(list, "expected a list of measures, for instance [kl, wasserstein_1]"));
-  if (list && most && !plan->has_truth) PetscCall(fare_node_error(list, "measures compare with a truth: add a section 'truth'"));
+  if (list && fare_node_kind_of(list) != FARE_NODE_LIST)
+    PetscCall(fare_node_error(list, "expected a list of measures, for instance [kl, wasserstein_1]"));
+  if (list && most && !plan->has_truth)
+    PetscCall(fare_node_error(list, "measures compare with a truth: add a section 'truth'"));
   while (!list && fare_measure_type_at(most)) most++;
   plan->measure = calloc(PetscMax(1, most), sizeof *plan->measure);
   if (!plan->measure) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
@@ -77,12 +86,16 @@ static PetscErrorCode read_measures(fare_plan *plan, const fare_node *list)
     const fare_node         *node = fare_node_item(list, i);
     const fare_measure_type *type;
 
-    if (fare_node_kind_of(node) != FARE_NODE_SCALAR) PetscCall(fare_node_error(node, "expected the name of a measure"));
+    if (fare_node_kind_of(node) != FARE_NODE_SCALAR)
+      PetscCall(fare_node_error(node, "expected the name of a measure"));
     type = fare_measure_type_find(fare_node_text(node));
     if (!type) PetscCall(fare_node_unknown(node, "measure", measure_name_at));
-    if (type->dimension_most && dim > type->dimension_most) PetscCall(fare_node_error(node, "measure '%s' is defined in up to %d dimension%s, the system has %d", type->name, type->dimension_most, type->dimension_most > 1 ? "s" : "", dim));
+    if (type->dimension_most && dim > type->dimension_most)
+      PetscCall(fare_node_error(node, "measure '%s' is defined in up to %d dimension%s, the system has %d",
+        type->name, type->dimension_most, type->dimension_most > 1 ? "s" : "", dim));
     for (size_t k = 0; k < plan->measures; k++) {
-      if (plan->measure[k] == type) PetscCall(fare_node_error(node, "measure '%s' stands here twice", type->name));
+      if (plan->measure[k] == type)
+        PetscCall(fare_node_error(node, "measure '%s' stands here twice", type->name));
     }
     PetscCall(add_measure(plan, type));
   }
@@ -113,11 +126,16 @@ static PetscErrorCode read_snapshots(fare_plan *plan, const fare_node *node)
 {
   PetscFunctionBeginUser;
   PetscCall(fare_fields_read(fare_schedule_fields, NULL, node, &plan->snapshots));
-  if (!(plan->snapshots.end > plan->snapshots.start)) PetscCall(fare_node_error(fare_node_find(node, "end"), "the end must lie after the start (%g), got %g", plan->snapshots.start, plan->snapshots.end));
+  if (!(plan->snapshots.end > plan->snapshots.start))
+    PetscCall(fare_node_error(fare_node_find(node, "end"), "the end must lie after the start (%g), got %g",
+      plan->snapshots.start, plan->snapshots.end));
   PetscFunctionReturn(0);
 }
 
-/* What lies outside the truth's box is not there for the truth: a gaussian begun outside would be squeezed into its last cells. */
+/*
+  What lies outside the truth's box is not there for the truth: a gaussian begun outside would be squeezed
+  into its last cells.
+*/
 static PetscErrorCode check_begins_inside(const fare_plan *plan, const fare_node *initial)
 {
   const fare_box box = fare_truth_box(plan->system, &plan->truth);
@@ -128,12 +146,16 @@ static PetscErrorCode check_begins_inside(const fare_plan *plan, const fare_node
     const double mean = plan->initial.mean.values[i];
 
     if (box.periodic[axis] || (mean > box.lower[axis] && mean < box.upper[axis])) continue;
-    PetscCall(fare_node_error(fare_node_find(initial, "mean"), "%g lies outside the truth's box, [%g, %g]", mean, box.lower[axis], box.upper[axis]));
+    PetscCall(fare_node_error(fare_node_find(initial, "mean"), "%g lies outside the truth's box, [%g, %g]",
+      mean, box.lower[axis], box.upper[axis]));
   }
   PetscFunctionReturn(0);
 }
 
-/* Methods other than simulation take a periodic axis to be one period long: their particles are brought back into it. */
+/*
+  Methods other than simulation take a periodic axis to be one period long: their particles are brought back
+  into it.
+*/
 static PetscErrorCode check_turns(const fare_plan *plan, const fare_node *truth)
 {
   const fare_box own = fare_system_box(plan->system), box = fare_truth_box(plan->system, &plan->truth);
@@ -141,8 +163,13 @@ static PetscErrorCode check_turns(const fare_plan *plan, const fare_node *truth)
   PetscFunctionBeginUser;
   for (size_t i = 0; i < plan->ensembles; i++) {
     for (int axis = 0; axis < fare_system_dimension(plan->system); axis++) {
-      if (!box.periodic[axis] || plan->ensemble[i].type->family == FARE_SIMULATION || box.upper[axis] - box.lower[axis] < 1.5 * (own.upper[axis] - own.lower[axis])) continue;
-      PetscCall(fare_node_error(fare_node_find(truth, "upper"), "ensemble '%s' keeps its particles within one period along %s, so the truth's box cannot be several periods long", plan->ensemble[i].name, fare_system_axis_name(plan->system, axis)));
+      if (!box.periodic[axis] || plan->ensemble[i].type->family == FARE_SIMULATION ||
+        box.upper[axis] - box.lower[axis] < 1.5 * (own.upper[axis] - own.lower[axis]))
+        continue;
+      PetscCall(fare_node_error(fare_node_find(truth, "upper"),
+        "ensemble '%s' keeps its particles within one period along %s, so the truth's box cannot be several "
+        "periods long",
+        plan->ensemble[i].name, fare_system_axis_name(plan->system, axis)));
     }
   }
   PetscFunctionReturn(0);
@@ -169,13 +196,20 @@ static PetscErrorCode read_sections(fare_plan *plan, const fare_node *root, sect
     PetscCall(fare_truth_options_from_config(s->truth, plan->system, &plan->truth));
     PetscCall(check_begins_inside(plan, s->initial));
   }
-  if (s->analysis && !plan->has_truth) PetscCall(fare_node_error(s->analysis, "analyses need a grid: add a section 'truth'"));
-  if (s->analysis) PetscCall(fare_analyses_from_config(s->analysis, plan->system, &plan->truth, &plan->analyses, &plan->analysis));
+  if (s->analysis && !plan->has_truth)
+    PetscCall(fare_node_error(s->analysis, "analyses need a grid: add a section 'truth'"));
+  if (s->analysis)
+    PetscCall(
+      fare_analyses_from_config(s->analysis, plan->system, &plan->truth, &plan->analyses, &plan->analysis));
   plan->has_thermodynamics = s->thermodynamics ? PETSC_TRUE : PETSC_FALSE;
-  if (s->thermodynamics && !plan->has_truth) PetscCall(fare_node_error(s->thermodynamics, "thermodynamics needs a grid: add a section 'truth'"));
-  if (s->thermodynamics) PetscCall(fare_thermo_options_from_config(s->thermodynamics, plan->system, &plan->truth, &plan->thermodynamics));
+  if (s->thermodynamics && !plan->has_truth)
+    PetscCall(fare_node_error(s->thermodynamics, "thermodynamics needs a grid: add a section 'truth'"));
+  if (s->thermodynamics)
+    PetscCall(
+      fare_thermo_options_from_config(s->thermodynamics, plan->system, &plan->truth, &plan->thermodynamics));
   PetscCall(fare_plan_read_ensembles(plan, s->ensembles));
-  if (!plan->has_truth && !plan->ensembles) PetscCall(fare_node_error(root, "nothing to do: neither 'truth' nor 'ensembles'"));
+  if (!plan->has_truth && !plan->ensembles)
+    PetscCall(fare_node_error(root, "nothing to do: neither 'truth' nor 'ensembles'"));
   if (plan->has_truth) PetscCall(check_turns(plan, s->truth));
   PetscCall(read_measures(plan, s->measures));
   PetscCall(fare_fields_read(fare_record_fields, NULL, s->record, &plan->record));
@@ -183,7 +217,8 @@ static PetscErrorCode read_sections(fare_plan *plan, const fare_node *root, sect
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_plan_read(MPI_Comm comm, const char *path, size_t count, const char *const assignments[], fare_plan **plan)
+PetscErrorCode fare_plan_read(
+  MPI_Comm comm, const char *path, size_t count, const char *const assignments[], fare_plan **plan)
 {
   sections       s = {0};
   fare_plan     *p;

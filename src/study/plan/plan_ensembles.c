@@ -10,21 +10,32 @@
 static const char *const training_times[] = {"every_second", "all", NULL};
 
 const fare_field fare_training_fields[] = {
-  {"times", FARE_CHOICE, offsetof(fare_training_options, times), "every_second", 0, 0, training_times, "", "which snapshots are learned from; every_second: the first, the third, ...; the rest are held out"},
-  {"particles", FARE_INTEGER, offsetof(fare_training_options, particles), "100000", 1, 1e12, NULL, "", "simulated particles at each of them"},
-  {"dt", FARE_REAL, offsetof(fare_training_options, dt), "5e-4", 1e-12, 1e3, NULL, "time", "step of that simulation (Heun)"},
+  {"times", FARE_CHOICE, offsetof(fare_training_options, times), "every_second", 0, 0, training_times, "",
+    "which snapshots are learned from; every_second: the first, the third, ...; the rest are held out"},
+  {"particles", FARE_INTEGER, offsetof(fare_training_options, particles), "100000", 1, 1e12, NULL, "",
+    "simulated particles at each of them"},
+  {"dt", FARE_REAL, offsetof(fare_training_options, dt), "5e-4", 1e-12, 1e3, NULL, "time",
+    "step of that simulation (Heun)"},
   FARE_FIELDS_END,
 };
 
 const fare_field fare_ensemble_fields[] = {
   {"name", FARE_STRING, offsetof(fare_plan_ensemble, name), NULL, 0, 0, NULL, "", "letters, digits, _ and -"},
-  {"sampler", FARE_STRING, offsetof(fare_plan_ensemble, sampler), "", 0, 0, NULL, "", "one of `fare list samplers`"},
-  {"plugin", FARE_STRING, offsetof(fare_plan_ensemble, plugin), "", 0, 0, NULL, "", "or a sampler of one's own: the path of a shared object"},
-  {"particles", FARE_INTEGER, offsetof(fare_plan_ensemble, particles), NULL, 1, 1e12, NULL, "", "on all ranks together"},
-  {"train", FARE_NODE, offsetof(fare_plan_ensemble, train), "", 0, 0, NULL, "", "what a method that learns learns from"},
-  {"oracle", FARE_BOOLEAN, offsetof(fare_plan_ensemble, oracle), "false", 0, 0, NULL, "", "take the exact score, velocity, energy or coupling from the grid in place of what is learned"},
-  {"empirical", FARE_BOOLEAN, offsetof(fare_plan_ensemble, empirical), "false", 0, 0, NULL, "", "take the closed-form optimum for the finite training set in place of what is learned"},
-  {"seeds", FARE_INTEGER, offsetof(fare_plan_ensemble, seeds), "1", 1, 1000, NULL, "", "as many ensembles NAME-1, NAME-2, ... with random numbers of their own, for the spread between trainings"},
+  {"sampler", FARE_STRING, offsetof(fare_plan_ensemble, sampler), "", 0, 0, NULL, "",
+    "one of `fare list samplers`"},
+  {"plugin", FARE_STRING, offsetof(fare_plan_ensemble, plugin), "", 0, 0, NULL, "",
+    "or a sampler of one's own: the path of a shared object"},
+  {"particles", FARE_INTEGER, offsetof(fare_plan_ensemble, particles), NULL, 1, 1e12, NULL, "",
+    "on all ranks together"},
+  {"train", FARE_NODE, offsetof(fare_plan_ensemble, train), "", 0, 0, NULL, "",
+    "what a method that learns learns from"},
+  {"oracle", FARE_BOOLEAN, offsetof(fare_plan_ensemble, oracle), "false", 0, 0, NULL, "",
+    "take the exact score, velocity, energy or coupling from the grid in place of what is learned"},
+  {"empirical", FARE_BOOLEAN, offsetof(fare_plan_ensemble, empirical), "false", 0, 0, NULL, "",
+    "take the closed-form optimum for the finite training set in place of what is learned"},
+  {"seeds", FARE_INTEGER, offsetof(fare_plan_ensemble, seeds), "1", 1, 1000, NULL, "",
+    "as many ensembles NAME-1, NAME-2, ... with random numbers of their own, for the spread between "
+    "trainings"},
   FARE_FIELDS_END,
 };
 
@@ -38,7 +49,10 @@ static const char *sampler_name_at(size_t i)
   return fare_sampler_type_at(i) ? fare_sampler_type_at(i)->name : NULL;
 }
 
-/* The method is set up once now, so that a mistake in its keys, or in how they go together, stops the study before it begins. */
+/*
+  The method is set up once now, so that a mistake in its keys, or in how they go together, stops the study
+  before it begins.
+*/
 static PetscErrorCode check_method(const fare_plan *plan, const fare_plan_ensemble *ensemble)
 {
   const fare_sampler_mode mode    = fare_plan_ensemble_mode(ensemble);
@@ -52,11 +66,13 @@ static PetscErrorCode check_method(const fare_plan *plan, const fare_plan_ensemb
   PetscCall(fare_fields_free(ensemble->type->fields, state));
   free(state);
   PetscCall(code);
-  code = fare_sampler_create(PETSC_COMM_SELF, ensemble->type, ensemble->name, ensemble->node, fare_ensemble_fields, (uint64_t)plan->seed, plan->system, &plan->initial, &plan->snapshots, &sampler);
+  code = fare_sampler_create(PETSC_COMM_SELF, ensemble->type, ensemble->name, ensemble->node,
+    fare_ensemble_fields, (uint64_t)plan->seed, plan->system, &plan->initial, &plan->snapshots, &sampler);
   if (code == FARE_ERR_INPUT) code = fare_plan_error_at(ensemble->node);
   if (!code) {
     code = fare_sampler_set_mode(sampler, mode, NULL);
-    if (code == FARE_ERR_INPUT) code = fare_plan_error_at(fare_node_find(ensemble->node, fare_sampler_mode_names[mode]));
+    if (code == FARE_ERR_INPUT)
+      code = fare_plan_error_at(fare_node_find(ensemble->node, fare_sampler_mode_names[mode]));
   }
   if (!code && plan->has_truth) {
     const fare_walls walls = fare_truth_walls(plan->system, &plan->truth);
@@ -69,14 +85,16 @@ static PetscErrorCode check_method(const fare_plan *plan, const fare_plan_ensemb
 }
 
 /* Results are filed under the names of ensembles, and of the densities that they aim at. */
-static PetscErrorCode check_unlike(const fare_node *node, const fare_plan_ensemble *a, const fare_plan_ensemble *b)
+static PetscErrorCode check_unlike(
+  const fare_node *node, const fare_plan_ensemble *a, const fare_plan_ensemble *b)
 {
   static const char *const endings[] = {"_density", "_target"};
   const size_t             length    = strlen(a->name);
 
   PetscFunctionBeginUser;
   for (size_t i = 0; a->type->target && i < PETSC_STATIC_ARRAY_LENGTH(endings); i++) {
-    if (!strncmp(b->name, a->name, length) && !strcmp(b->name + length, endings[i])) PetscCall(fare_node_error(node, "'%s' is the name of results of the ensemble '%s'", b->name, a->name));
+    if (!strncmp(b->name, a->name, length) && !strcmp(b->name + length, endings[i]))
+      PetscCall(fare_node_error(node, "'%s' is the name of results of the ensemble '%s'", b->name, a->name));
   }
   PetscFunctionReturn(0);
 }
@@ -84,12 +102,18 @@ static PetscErrorCode check_unlike(const fare_node *node, const fare_plan_ensemb
 /* What the keys `sampler` or `plugin` name. */
 static PetscErrorCode find_method(const fare_node *node, void **library, const fare_sampler_type **type)
 {
-  const fare_node *sampler = fare_node_find(node, "sampler"), *plugin = fare_node_find(node, "plugin"), *named = sampler ? sampler : plugin;
+  const fare_node *sampler = fare_node_find(node, "sampler"), *plugin = fare_node_find(node, "plugin"),
+                  *named = sampler ? sampler : plugin;
 
   PetscFunctionBeginUser;
-  if (!named) PetscCall(fare_node_error(node, "missing key 'sampler' (one of `fare list samplers`), or 'plugin' in its place"));
-  if (sampler && plugin) PetscCall(fare_node_error(plugin, "an ensemble has a sampler or a plugin, not both"));
-  if (fare_node_kind_of(named) != FARE_NODE_SCALAR) PetscCall(fare_node_error(named, sampler ? "expected the name of a sampler" : "expected the path of a shared object"));
+  if (!named)
+    PetscCall(
+      fare_node_error(node, "missing key 'sampler' (one of `fare list samplers`), or 'plugin' in its place"));
+  if (sampler && plugin)
+    PetscCall(fare_node_error(plugin, "an ensemble has a sampler or a plugin, not both"));
+  if (fare_node_kind_of(named) != FARE_NODE_SCALAR)
+    PetscCall(fare_node_error(
+      named, sampler ? "expected the name of a sampler" : "expected the path of a shared object"));
   if (plugin) {
     PetscCall(fare_sampler_type_load(plugin, fare_node_text(plugin), library, type));
     PetscFunctionReturn(0);
@@ -105,7 +129,8 @@ static PetscErrorCode read_own_keys(const fare_node *node, fare_plan_ensemble *e
   char *full = NULL;
 
   PetscFunctionBeginUser;
-  if (fare_node_kind_of(node) != FARE_NODE_MAP) PetscCall(fare_node_error(node, "expected a map {name: ..., sampler: ..., particles: ...}"));
+  if (fare_node_kind_of(node) != FARE_NODE_MAP)
+    PetscCall(fare_node_error(node, "expected a map {name: ..., sampler: ..., particles: ...}"));
   PetscCall(find_method(node, &ensemble->library, &ensemble->type));
   PetscCall(fare_fields_read(fare_ensemble_fields, ensemble->type->fields, node, ensemble));
   if (ensemble->plugin) PetscCall(fare_plugin_path(fare_node_find(node, "plugin"), ensemble->plugin, &full));
@@ -128,9 +153,13 @@ static PetscErrorCode check_mode(const fare_plan *plan, const fare_plan_ensemble
   const fare_node        *node = fare_node_find(ensemble->node, fare_sampler_mode_names[mode]);
 
   PetscFunctionBeginUser;
-  if (ensemble->oracle && ensemble->empirical) PetscCall(fare_node_error(node, "an ensemble is an oracle or the empirical optimum, not both"));
-  if (mode & ~ensemble->type->modes) PetscCall(fare_node_error(node, "sampler '%s' does not run so: remove '%s'", ensemble->type->name, fare_sampler_mode_names[mode]));
-  if (mode == FARE_ORACLE && !plan->has_truth) PetscCall(fare_node_error(node, "an oracle needs the exact density: add a section 'truth'"));
+  if (ensemble->oracle && ensemble->empirical)
+    PetscCall(fare_node_error(node, "an ensemble is an oracle or the empirical optimum, not both"));
+  if (mode & ~ensemble->type->modes)
+    PetscCall(fare_node_error(node, "sampler '%s' does not run so: remove '%s'", ensemble->type->name,
+      fare_sampler_mode_names[mode]));
+  if (mode == FARE_ORACLE && !plan->has_truth)
+    PetscCall(fare_node_error(node, "an oracle needs the exact density: add a section 'truth'"));
   PetscFunctionReturn(0);
 }
 
@@ -150,7 +179,8 @@ static PetscErrorCode name_seed(fare_plan_ensemble *ensemble, PetscInt64 seed)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode read_ensemble(const fare_plan *plan, const fare_node *node, PetscInt64 seed, fare_plan_ensemble *ensemble)
+static PetscErrorCode read_ensemble(
+  const fare_plan *plan, const fare_node *node, PetscInt64 seed, fare_plan_ensemble *ensemble)
 {
   PetscFunctionBeginUser;
   ensemble->node = node;
@@ -158,14 +188,21 @@ static PetscErrorCode read_ensemble(const fare_plan *plan, const fare_node *node
   PetscCall(name_seed(ensemble, seed));
   PetscCall(check_mode(plan, ensemble));
   for (const fare_plan_ensemble *other = plan->ensemble; other < ensemble; other++) {
-    if (!strcmp(other->name, ensemble->name)) PetscCall(fare_node_error(fare_node_find(node, "name"), "there is an ensemble '%s' already", ensemble->name));
+    if (!strcmp(other->name, ensemble->name))
+      PetscCall(
+        fare_node_error(fare_node_find(node, "name"), "there is an ensemble '%s' already", ensemble->name));
     PetscCall(check_unlike(fare_node_find(node, "name"), other, ensemble));
     PetscCall(check_unlike(fare_node_find(node, "name"), ensemble, other));
   }
-  if (!strcmp(ensemble->name, "truth")) PetscCall(fare_node_error(fare_node_find(node, "name"), "'truth' is the name of the density on the grid"));
+  if (!strcmp(ensemble->name, "truth"))
+    PetscCall(
+      fare_node_error(fare_node_find(node, "name"), "'truth' is the name of the density on the grid"));
   PetscCall(check_method(plan, ensemble));
-  if (ensemble->type->train) PetscCall(fare_fields_read(fare_training_fields, NULL, ensemble->train, &ensemble->training));
-  else if (ensemble->train) PetscCall(fare_node_error(ensemble->train, "sampler '%s' learns nothing: remove 'train'", ensemble->type->name));
+  if (ensemble->type->train)
+    PetscCall(fare_fields_read(fare_training_fields, NULL, ensemble->train, &ensemble->training));
+  else if (ensemble->train)
+    PetscCall(
+      fare_node_error(ensemble->train, "sampler '%s' learns nothing: remove 'train'", ensemble->type->name));
   PetscFunctionReturn(0);
 }
 
@@ -173,7 +210,8 @@ PetscErrorCode fare_plan_read_ensembles(fare_plan *plan, const fare_node *list)
 {
   PetscFunctionBeginUser;
   if (!list) PetscFunctionReturn(0);
-  if (fare_node_kind_of(list) != FARE_NODE_LIST) PetscCall(fare_node_error(list, "expected a list of maps {name: ..., sampler: ..., particles: ...}"));
+  if (fare_node_kind_of(list) != FARE_NODE_LIST)
+    PetscCall(fare_node_error(list, "expected a list of maps {name: ..., sampler: ..., particles: ...}"));
   for (size_t i = 0; i < fare_node_size(list); i++) {
     for (PetscInt64 seed = 0, seeds = 1; seed < seeds; seed++) {
       fare_plan_ensemble *more = realloc(plan->ensemble, (plan->ensembles + 1) * sizeof *more);

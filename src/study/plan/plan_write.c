@@ -51,7 +51,8 @@ PetscErrorCode fare_plan_write(const fare_plan *plan, fare_text *to)
   }
   if (plan->has_truth) {
     fare_text_add(to, "measures: [");
-    for (size_t i = 0; i < plan->measures; i++) fare_text_add(to, "%s%s", i ? ", " : "", plan->measure[i]->name);
+    for (size_t i = 0; i < plan->measures; i++)
+      fare_text_add(to, "%s%s", i ? ", " : "", plan->measure[i]->name);
     fare_text_add(to, "]\n");
   }
   PetscCall(fare_analyses_write(plan->analyses, plan->analysis, to));
@@ -75,19 +76,30 @@ PetscErrorCode fare_plan_describe(FILE *to)
   PetscFunctionBeginUser;
   fprintf(to, "A study file is YAML with these keys:\n");
   PetscCall(fare_fields_describe(fare_plan_fields, to));
-  PetscCall(describe_section(to, "system:   (`fare describe system NAME` lists its parameters)", fare_system_fields()));
-  PetscCall(describe_section(to, "system.expression:   (docs/plugins_and_expressions.md tells what formulas may be made of)", fare_expression_fields()));
-  fprintf(to, "\ndrive:   a list of maps {parameter: ..., waveform: ..., ...}; `fare describe waveform NAME` lists the keys of each\n");
+  PetscCall(describe_section(
+    to, "system:   (`fare describe system NAME` lists its parameters)", fare_system_fields()));
+  PetscCall(describe_section(to,
+    "system.expression:   (docs/plugins_and_expressions.md tells what formulas may be made of)",
+    fare_expression_fields()));
+  fprintf(to,
+    "\ndrive:   a list of maps {parameter: ..., waveform: ..., ...}; `fare describe waveform NAME` lists the "
+    "keys of each\n");
   PetscCall(describe_section(to, "initial:", fare_initial_fields));
   PetscCall(describe_section(to, "snapshots:", fare_schedule_fields));
   PetscCall(describe_section(to, "truth:", fare_truth_fields));
-  PetscCall(describe_section(to, "analysis:   a list of maps, in which the kind's own keys stand too (`fare describe analysis KIND`)", fare_analysis_fields));
+  PetscCall(describe_section(to,
+    "analysis:   a list of maps, in which the kind's own keys stand too (`fare describe analysis KIND`)",
+    fare_analysis_fields));
   PetscCall(describe_section(to, "thermodynamics:", fare_thermo_fields));
-  PetscCall(describe_section(to, "ensembles:   a list of maps, in which the sampler's own keys stand too (`fare describe sampler NAME`)", fare_ensemble_fields));
+  PetscCall(describe_section(to,
+    "ensembles:   a list of maps, in which the sampler's own keys stand too (`fare describe sampler NAME`)",
+    fare_ensemble_fields));
   PetscCall(describe_section(to, "ensembles[].train:", fare_training_fields));
   PetscCall(describe_section(to, "record:", fare_record_fields));
   PetscCall(describe_section(to, "output:", fare_plan_output_fields));
-  fprintf(to, "\nsweep:   a list of maps `KEY: [VALUE, VALUE, ...]`, KEY as for --set; keys of one map change together, maps multiply; in place of the list of values may stand a range:\n");
+  fprintf(to,
+    "\nsweep:   a list of maps `KEY: [VALUE, VALUE, ...]`, KEY as for --set; keys of one map change "
+    "together, maps multiply; in place of the list of values may stand a range:\n");
   PetscCall(fare_fields_describe(fare_sweep_range_fields, to));
   PetscFunctionReturn(0);
 }

@@ -1,4 +1,7 @@
-/* Which sampler comes nearest to the truth at what cost, over the trainings of each, and which part of its error is whose. */
+/*
+  Which sampler comes nearest to the truth at what cost, over the trainings of each, and which part of its
+  error is whose.
+*/
 #include "ranking.h"
 
 #include "sampler/shared/generative.h"
@@ -11,11 +14,15 @@
 #define QUANTILE 1.959964 /* of the normal distribution: half of a 95% interval in standard deviations */
 #define APART    2.0      /* standard errors between lines that are told apart */
 
-/* What the network is and how it trains: no business of an oracle, so lines that differ here alone are compared. */
+/*
+  What the network is and how it trains: no business of an oracle, so lines that differ here alone are
+  compared.
+*/
 typedef struct {
   fare_generative common;
 } generator;
-static const fare_field of_networks[] = {FARE_GENERATIVE_FIELDS(generator, common, "1", "1", "1", "1", "1", "0", "0"), FARE_FIELDS_END};
+static const fare_field of_networks[] = {
+  FARE_GENERATIVE_FIELDS(generator, common, "1", "1", "1", "1", "1", "0", "0"), FARE_FIELDS_END};
 
 static PetscBool is_judged(const fare_ranking *ranking, PetscInt64 k)
 {
@@ -37,7 +44,10 @@ typedef struct {
   double value, floor, truth_error, scatter;
 } averages;
 
-/* False where the training ended before the last of them. Samples of one time move on to the next, so their scatter is not averaged away. */
+/*
+  False where the training ended before the last of them. Samples of one time move on to the next, so their
+  scatter is not averaged away.
+*/
 static PetscBool average(const fare_ranking *ranking, size_t ensemble, averages *a)
 {
   const fare_results  *r = ranking->results;
@@ -45,16 +55,18 @@ static PetscBool average(const fare_ranking *ranking, size_t ensemble, averages 
 
   memset(a, 0, sizeof *a);
   for (size_t i = 0; i < r->comparisons; i++) {
-    if (r->comparison[i].ensemble == ensemble && r->comparison[i].kind == FARE_SAMPLES_TRUTH) c = &r->comparison[i];
+    if (r->comparison[i].ensemble == ensemble && r->comparison[i].kind == FARE_SAMPLES_TRUTH)
+      c = &r->comparison[i];
   }
   if (!c || r->failure[ensemble]) return PETSC_FALSE;
   for (PetscInt64 k = 0; k < r->plan->snapshots.count; k++) {
-    const fare_measured *at = &c->measured[(size_t)k * r->plan->measures + ranking->measure];
+    const fare_measured *at      = &c->measured[(size_t)k * r->plan->measures + ranking->measure];
     double               scatter = 0;
 
     if (!is_judged(ranking, k)) continue;
     if (isfinite(at->high - at->low)) scatter = 0.5 * (at->high - at->low) / QUANTILE;
-    if (at->significance != 0 && isfinite(at->significance)) scatter = PetscMax(scatter, at->excess / at->significance);
+    if (at->significance != 0 && isfinite(at->significance))
+      scatter = PetscMax(scatter, at->excess / at->significance);
     a->value += at->value / (double)ranking->times;
     a->floor += at->floor_mean / (double)ranking->times;
     a->truth_error += at->truth_error / (double)ranking->times;
@@ -63,7 +75,8 @@ static PetscBool average(const fare_ranking *ranking, size_t ensemble, averages 
   return isnan(a->value) ? PETSC_FALSE : PETSC_TRUE;
 }
 
-static void add_training(fare_ranked *line, const averages *a, const fare_cost *cost, double *squares, double *scatter)
+static void add_training(
+  fare_ranked *line, const averages *a, const fare_cost *cost, double *squares, double *scatter)
 {
   const double before = line->value, weight = 1.0 / ++line->seeds;
 
@@ -90,14 +103,19 @@ static void fill_line(const fare_ranking *ranking, size_t first, fare_ranked *li
     const fare_convergence converged = fare_results_approach(r, i).state;
     averages               a;
 
-    if (converged != FARE_CONVERGED_UNKNOWN && line->converged != FARE_NOT_CONVERGED) line->converged = converged;
-    if (average(ranking, i, &a)) add_training(line, &a, &r->cost[i], &squares, &scatter);
-    else line->lost++;
+    if (converged != FARE_CONVERGED_UNKNOWN && line->converged != FARE_NOT_CONVERGED)
+      line->converged = converged;
+    if (average(ranking, i, &a))
+      add_training(line, &a, &r->cost[i], &squares, &scatter);
+    else
+      line->lost++;
   }
-  if (!line->seeds) line->value = line->floor = line->truth_error = line->train_seconds = line->sample_seconds = line->force_evaluations = line->network_evaluations = NAN;
+  if (!line->seeds)
+    line->value = line->floor = line->truth_error = line->train_seconds = line->sample_seconds =
+      line->force_evaluations = line->network_evaluations = NAN;
   line->spread = line->seeds > 1 ? sqrt(squares / (line->seeds - 1)) : NAN;
-  line->error  = line->seeds ? PetscMax(scatter, line->seeds > 1 ? line->spread : 0) / sqrt(line->seeds) : NAN;
-  line->excess = line->value - line->floor;
+  line->error = line->seeds ? PetscMax(scatter, line->seeds > 1 ? line->spread : 0) / sqrt(line->seeds) : NAN;
+  line->excess   = line->value - line->floor;
   line->is_noise = line->excess <= APART * line->error + line->truth_error ? PETSC_TRUE : PETSC_FALSE;
 }
 
@@ -110,11 +128,17 @@ static int by_distance(const void *a, const void *b)
   return p->of < q->of ? -1 : 1;
 }
 
-/* A line shares the place of the one that leads it unless it is clearly farther away; two that are noise are never told apart. */
+/*
+  A line shares the place of the one that leads it unless it is clearly farther away; two that are noise are
+  never told apart.
+*/
 static PetscBool is_apart(const fare_ranked *leader, const fare_ranked *line)
 {
   if (leader->is_noise && line->is_noise) return PETSC_FALSE;
-  return line->excess - leader->excess > APART * hypot(leader->error, line->error) + PetscMax(leader->truth_error, line->truth_error) ? PETSC_TRUE : PETSC_FALSE;
+  return line->excess - leader->excess >
+      APART * hypot(leader->error, line->error) + PetscMax(leader->truth_error, line->truth_error)
+    ? PETSC_TRUE
+    : PETSC_FALSE;
 }
 
 static void give_places(fare_ranking *ranking)
@@ -132,7 +156,8 @@ static void compare_with_equilibrium(fare_ranking *ranking)
   const fare_ranked *baseline = NULL;
 
   for (int i = 0; i < ranking->lines; i++) {
-    if (ranking->line[i].seeds && !strcmp(ranking->line[i].of->type->name, "boltzmann") && !baseline) baseline = &ranking->line[i];
+    if (ranking->line[i].seeds && !strcmp(ranking->line[i].of->type->name, "boltzmann") && !baseline)
+      baseline = &ranking->line[i];
   }
   ranking->baseline = baseline ? baseline->converged : FARE_CONVERGED_UNKNOWN;
   for (int i = 0; i < ranking->lines; i++) {
@@ -161,7 +186,8 @@ static void free_options(const fare_plan_ensemble *e, void *options)
 }
 
 /* Whether two lines of one method have the same options, those of the network left out. */
-static PetscErrorCode have_same_options(const fare_plan_ensemble *a, const fare_plan_ensemble *b, PetscBool *same)
+static PetscErrorCode have_same_options(
+  const fare_plan_ensemble *a, const fare_plan_ensemble *b, PetscBool *same)
 {
   void *of_a, *of_b;
 
@@ -185,7 +211,9 @@ static PetscErrorCode find_mode(const fare_ranking *ranking, int like, fare_samp
     const fare_plan_ensemble *other = ranking->line[i].of;
     PetscBool                 same  = PETSC_FALSE;
 
-    if (other->type != e->type || fare_plan_ensemble_mode(other) != mode || !ranking->line[i].seeds || other->training.times != e->training.times) continue;
+    if (other->type != e->type || fare_plan_ensemble_mode(other) != mode || !ranking->line[i].seeds ||
+      other->training.times != e->training.times)
+      continue;
     PetscCall(have_same_options(e, other, &same));
     if (same) *found = i;
   }
@@ -196,10 +224,12 @@ static PetscErrorCode find_splits(fare_ranking *ranking)
 {
   PetscFunctionBeginUser;
   for (int i = 0; i < ranking->lines; i++) {
-    const fare_ranked *line = &ranking->line[i];
+    const fare_ranked *line  = &ranking->line[i];
     fare_split         split = {.learned = i};
 
-    if (!line->of->type->modes || !line->of->type->train || fare_plan_ensemble_mode(line->of) != FARE_LEARNED || !line->seeds) continue;
+    if (!line->of->type->modes || !line->of->type->train ||
+      fare_plan_ensemble_mode(line->of) != FARE_LEARNED || !line->seeds)
+      continue;
     PetscCall(find_mode(ranking, i, FARE_ORACLE, &split.oracle));
     PetscCall(find_mode(ranking, i, FARE_EMPIRICAL, &split.empirical));
     if (split.oracle >= 0) ranking->split[ranking->splits++] = split;

@@ -5,24 +5,33 @@
 #include "study/run/study.h"
 
 /*
-  One line of `ensembles:` over its trainings that went through. Distances are of the headline measure, averaged over the judged times: the held-out ones where
-  anything learned, else all.
+  One line of `ensembles:` over its trainings that went through. Distances are of the headline measure,
+  averaged over the judged times: the held-out ones where anything learned, else all.
 */
 typedef struct {
-  const fare_plan_ensemble *of;             /* its first training */
-  int                       seeds, lost;    /* trainings that count, and those that ended early */
-  double                    value, spread;  /* mean and standard deviation over trainings; the latter is not a number for one */
-  double                    error;          /* standard error of `value`: the larger of what trainings and samples scatter */
-  double                    floor, excess;  /* mean noise floor; value - floor */
-  double                    truth_error;    /* by how much the truth's own error may change the value */
-  double                    train_seconds, sample_seconds, force_evaluations, network_evaluations; /* means over trainings */
-  double                    factor;         /* times closer to the truth than `boltzmann`; not a number without one */
-  PetscBool                 is_noise;       /* cannot be told from exact samples */
-  fare_convergence          converged;      /* whether its samples, those of every training, have come to the density that its method aims at */
-  int                       place;          /* from 1; lines that cannot be told apart share one; 0: not placed, because no training went through */
+  const fare_plan_ensemble *of;          /* its first training */
+  int                       seeds, lost; /* trainings that count, and those that ended early */
+  /* mean and standard deviation over trainings; the latter is not a number for one */
+  double value, spread;
+  /* standard error of `value`: the larger of what trainings and samples scatter */
+  double error;
+  double floor, excess; /* mean noise floor; value - floor */
+  double truth_error;   /* by how much the truth's own error may change the value */
+  /* means over trainings */
+  double train_seconds, sample_seconds, force_evaluations, network_evaluations;
+  /* times closer to the truth than `boltzmann`; not a number without one */
+  double    factor;
+  PetscBool is_noise; /* cannot be told from exact samples */
+  /* whether its samples, those of every training, have come to the density that its method aims at */
+  fare_convergence converged;
+  /* from 1; lines that cannot be told apart share one; 0: not placed, because no training went through */
+  int place;
 } fare_ranked;
 
-/* Lines of one sampler with equal options, that differ in where the field comes from. Their place in `line`, or -1. */
+/*
+  Lines of one sampler with equal options, that differ in where the field comes from. Their place in `line`,
+  or -1.
+*/
 typedef struct {
   int learned, oracle, empirical;
 } fare_split;
@@ -34,11 +43,14 @@ typedef struct {
   PetscBool           held_out;
   fare_convergence    baseline; /* of the line that factors are relative to */
   int                 lines, splits;
-  fare_ranked        *line;    /* by distance above the floor */
+  fare_ranked        *line; /* by distance above the floor */
   fare_split         *split;
 } fare_ranking;
 
-/* lines is 0 where there is nothing to rank: fewer than two lines, or no truth. Not collective; results are the same on all ranks. */
+/*
+  lines is 0 where there is nothing to rank: fewer than two lines, or no truth. Not collective; results are
+  the same on all ranks.
+*/
 PetscErrorCode fare_ranking_create(const fare_results *results, fare_ranking *ranking);
 void           fare_ranking_free(fare_ranking *ranking);
 

@@ -12,7 +12,8 @@ typedef struct {
 
 static parts parts_of(const fare_ranking *ranking, const fare_split *split)
 {
-  const fare_ranked *learned = &ranking->line[split->learned], *oracle = &ranking->line[split->oracle], *empirical = split->empirical < 0 ? NULL : &ranking->line[split->empirical];
+  const fare_ranked *learned = &ranking->line[split->learned], *oracle = &ranking->line[split->oracle],
+                    *empirical = split->empirical < 0 ? NULL : &ranking->line[split->empirical];
 
   return (parts){
     .truth_error  = learned->truth_error,
@@ -52,20 +53,23 @@ static PetscErrorCode place(fare_table *table, const fare_ranking *ranking, int 
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode print_line(const fare_ranking *ranking, int i, PetscBool seeds, PetscBool factors, fare_table *table)
+static PetscErrorCode print_line(
+  const fare_ranking *ranking, int i, PetscBool seeds, PetscBool factors, fare_table *table)
 {
   const fare_ranked *line = &ranking->line[i];
 
   PetscFunctionBeginUser;
   PetscCall(place(table, ranking, i));
-  PetscCall(fare_table_cell(table, "%s%s%s", line->of->line, line->is_noise ? " *" : "", line->converged == FARE_NOT_CONVERGED ? " !" : ""));
+  PetscCall(fare_table_cell(table, "%s%s%s", line->of->line, line->is_noise ? " *" : "",
+    line->converged == FARE_NOT_CONVERGED ? " !" : ""));
   if (seeds) PetscCall(fare_table_cell(table, line->lost ? "%d (%d lost)" : "%d", line->seeds, line->lost));
   PetscCall(number(table, "%.3e", line->value));
   if (seeds) PetscCall(number(table, "%.1e", line->spread));
   PetscCall(number(table, "%.3e", line->floor));
   PetscCall(number(table, "%.3e", line->excess));
   PetscCall(number(table, "%.1e", line->error));
-  if (factors) PetscCall(number(table, ranking->baseline == FARE_NOT_CONVERGED ? "%.3g !" : "%.3g", line->factor));
+  if (factors)
+    PetscCall(number(table, ranking->baseline == FARE_NOT_CONVERGED ? "%.3g !" : "%.3g", line->factor));
   PetscCall(number(table, line->of->type->train ? "%.1f" : "-", line->train_seconds));
   PetscCall(number(table, "%.1f", line->sample_seconds));
   PetscCall(number(table, "%.3g", line->force_evaluations));
@@ -100,10 +104,20 @@ static PetscErrorCode print_lines(const fare_ranking *ranking, FILE *to)
   names[columns++] = "sampling [s]";
   names[columns++] = "forces";
   names[columns++] = "network";
-  fprintf(to, "\nRanking by %s above its noise floor, averaged over %lld %s; lines that cannot be told apart share a place%s%s%s\n", names[seeds ? 3 : 2], (long long)ranking->times, ranking->held_out ? "held-out times" : "times",
-          noise ? "; * marks what cannot be told from exact samples" : "", seeds ? "; means and standard deviations over trainings" : "", factors ? "; x boltzmann: how many times closer to the truth than equilibrium sampling" : "");
-  if (unconverged) fprintf(to, "! marks samples that have NOT CONVERGED to the density that their method aims at%s\n", factors && ranking->baseline == FARE_NOT_CONVERGED ? ", and all that is relative to them" : "");
-  if (fare_results_doubt(ranking->results) >= 0) fprintf(to, "UNRESOLVED: the truth's error is known to an order of magnitude at best, and places with it (see Truth above)\n");
+  fprintf(to,
+    "\nRanking by %s above its noise floor, averaged over %lld %s; lines that cannot be told apart share a "
+    "place%s%s%s\n",
+    names[seeds ? 3 : 2], (long long)ranking->times, ranking->held_out ? "held-out times" : "times",
+    noise ? "; * marks what cannot be told from exact samples" : "",
+    seeds ? "; means and standard deviations over trainings" : "",
+    factors ? "; x boltzmann: how many times closer to the truth than equilibrium sampling" : "");
+  if (unconverged)
+    fprintf(to, "! marks samples that have NOT CONVERGED to the density that their method aims at%s\n",
+      factors && ranking->baseline == FARE_NOT_CONVERGED ? ", and all that is relative to them" : "");
+  if (fare_results_doubt(ranking->results) >= 0)
+    fprintf(to,
+      "UNRESOLVED: the truth's error is known to an order of magnitude at best, and places with it (see "
+      "Truth above)\n");
   PetscCall(fare_table_create((int)columns, &table));
   PetscCall(heading(table, names, columns));
   for (int i = 0; i < ranking->lines; i++) PetscCall(print_line(ranking, i, seeds, factors, table));
@@ -114,12 +128,17 @@ static PetscErrorCode print_lines(const fare_ranking *ranking, FILE *to)
 
 static PetscErrorCode print_splits(const fare_ranking *ranking, FILE *to)
 {
-  static const char *const names[] = {"", "truth error", "finite samples", "the method's own", "learning", "of which training set", "+-"};
-  fare_table              *table;
+  static const char *const names[] = {
+    "", "truth error", "finite samples", "the method's own", "learning", "of which training set", "+-"};
+  fare_table *table;
 
   PetscFunctionBeginUser;
   if (!ranking->splits) PetscFunctionReturn(0);
-  fprintf(to, "\nWhere the %s comes from: floor of so many samples | what is left with the exact field (oracle - floor) | what learning adds (learned - oracle), and the part of it that the best fit to the training set has, too\n", ranking->results->plan->measure[ranking->measure]->name);
+  fprintf(to,
+    "\nWhere the %s comes from: floor of so many samples | what is left with the exact field (oracle - "
+    "floor) | what learning adds (learned - oracle), and the part of it that the best fit to the training "
+    "set has, too\n",
+    ranking->results->plan->measure[ranking->measure]->name);
   PetscCall(fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table));
   PetscCall(heading(table, names, PETSC_STATIC_ARRAY_LENGTH(names)));
   for (int i = 0; i < ranking->splits; i++) {
@@ -170,8 +189,12 @@ static const struct {
   const char *name;
   size_t      offset;
 } part_columns[] = {
-  {"truth_error", offsetof(parts, truth_error)}, {"finite_samples", offsetof(parts, samples)}, {"method", offsetof(parts, method)},
-  {"learning", offsetof(parts, learning)},       {"training_set", offsetof(parts, training_set)}, {"error", offsetof(parts, error)},
+  {"truth_error", offsetof(parts, truth_error)},
+  {"finite_samples", offsetof(parts, samples)},
+  {"method", offsetof(parts, method)},
+  {"learning", offsetof(parts, learning)},
+  {"training_set", offsetof(parts, training_set)},
+  {"error", offsetof(parts, error)},
 };
 
 static const char *mode_of(const fare_plan_ensemble *e)
@@ -190,16 +213,21 @@ PetscErrorCode fare_ranking_csv(const fare_ranking *ranking, fare_text *to)
 {
   PetscFunctionBeginUser;
   if (!ranking->lines) PetscFunctionReturn(0);
-  fare_text_add(to, "place,line,sampler,family,mode,particles,seeds,lost,noise,measure,times,held_out,converged,baseline_converged");
+  fare_text_add(to,
+    "place,line,sampler,family,mode,particles,seeds,lost,noise,measure,times,held_out,converged,baseline_"
+    "converged");
   for (size_t c = 0; c < PETSC_STATIC_ARRAY_LENGTH(columns); c++) fare_text_add(to, ",%s", columns[c].name);
   fare_text_add(to, "\n");
   for (int i = 0; i < ranking->lines; i++) {
     const fare_ranked        *line = &ranking->line[i];
     const fare_plan_ensemble *e    = line->of;
 
-    fare_text_add(to, "%d,%s,%s,%s,%s,%lld,%d,%d,%d,%s,%lld,%d,%d,%d", line->place, e->line, e->type->name, fare_sampler_family_names[e->type->family], mode_of(e), (long long)e->particles, line->seeds, line->lost, line->is_noise ? 1 : 0,
-                  ranking->results->plan->measure[ranking->measure]->name, (long long)ranking->times, ranking->held_out ? 1 : 0, line->converged, ranking->baseline);
-    for (size_t c = 0; c < PETSC_STATIC_ARRAY_LENGTH(columns); c++) fare_text_add(to, ",%.9g", value(line, columns[c].offset));
+    fare_text_add(to, "%d,%s,%s,%s,%s,%lld,%d,%d,%d,%s,%lld,%d,%d,%d", line->place, e->line, e->type->name,
+      fare_sampler_family_names[e->type->family], mode_of(e), (long long)e->particles, line->seeds,
+      line->lost, line->is_noise ? 1 : 0, ranking->results->plan->measure[ranking->measure]->name,
+      (long long)ranking->times, ranking->held_out ? 1 : 0, line->converged, ranking->baseline);
+    for (size_t c = 0; c < PETSC_STATIC_ARRAY_LENGTH(columns); c++)
+      fare_text_add(to, ",%.9g", value(line, columns[c].offset));
     fare_text_add(to, "\n");
   }
   PetscFunctionReturn(0);
@@ -223,7 +251,8 @@ static PetscErrorCode write_line(const fare_ranking *ranking, int i, fare_store 
   PetscCall(fare_store_put_int(store, path, "lost", line->lost));
   PetscCall(fare_store_put_int(store, path, "noise", line->is_noise ? 1 : 0));
   PetscCall(fare_store_put_int(store, path, "converged", line->converged));
-  for (size_t c = 0; c < PETSC_STATIC_ARRAY_LENGTH(columns); c++) PetscCall(fare_store_put_real(store, path, columns[c].name, value(line, columns[c].offset)));
+  for (size_t c = 0; c < PETSC_STATIC_ARRAY_LENGTH(columns); c++)
+    PetscCall(fare_store_put_real(store, path, columns[c].name, value(line, columns[c].offset)));
   PetscFunctionReturn(0);
 }
 
@@ -236,8 +265,10 @@ static PetscErrorCode write_split(const fare_ranking *ranking, const fare_split 
   snprintf(path, sizeof path, "/ranking/splits/%s", ranking->line[split->learned].of->line);
   PetscCall(fare_store_group(store, path));
   PetscCall(fare_store_put_string(store, path, "oracle", ranking->line[split->oracle].of->line));
-  if (split->empirical >= 0) PetscCall(fare_store_put_string(store, path, "empirical", ranking->line[split->empirical].of->line));
-  for (size_t c = 0; c < PETSC_STATIC_ARRAY_LENGTH(part_columns); c++) PetscCall(fare_store_put_real(store, path, part_columns[c].name, value(&p, part_columns[c].offset)));
+  if (split->empirical >= 0)
+    PetscCall(fare_store_put_string(store, path, "empirical", ranking->line[split->empirical].of->line));
+  for (size_t c = 0; c < PETSC_STATIC_ARRAY_LENGTH(part_columns); c++)
+    PetscCall(fare_store_put_real(store, path, part_columns[c].name, value(&p, part_columns[c].offset)));
   PetscFunctionReturn(0);
 }
 
@@ -246,7 +277,8 @@ PetscErrorCode fare_ranking_write(const fare_ranking *ranking, fare_store *store
   PetscFunctionBeginUser;
   if (!ranking->lines) PetscFunctionReturn(0);
   PetscCall(fare_store_group(store, "/ranking"));
-  PetscCall(fare_store_put_string(store, "/ranking", "measure", ranking->results->plan->measure[ranking->measure]->name));
+  PetscCall(fare_store_put_string(
+    store, "/ranking", "measure", ranking->results->plan->measure[ranking->measure]->name));
   PetscCall(fare_store_put_int(store, "/ranking", "times", ranking->times));
   PetscCall(fare_store_put_int(store, "/ranking", "held_out", ranking->held_out ? 1 : 0));
   PetscCall(fare_store_put_int(store, "/ranking", "baseline_converged", ranking->baseline));

@@ -9,7 +9,8 @@
 /* Most bins per axis that a series keeps; what is measured is not affected. */
 static const uint64_t kept_most[FARE_DIM_MAX] = {4096, 128, 32};
 
-static const char *const suffix[] = {[FARE_SAMPLES_TRUTH] = "", [FARE_DENSITY_TRUTH] = "_density", [FARE_SAMPLES_TARGET] = "_target"};
+static const char *const suffix[] = {
+  [FARE_SAMPLES_TRUTH] = "", [FARE_DENSITY_TRUTH] = "_density", [FARE_SAMPLES_TARGET] = "_target"};
 
 static PetscErrorCode add_comparison(fare_results *r, size_t ensemble, fare_comparison_kind kind)
 {
@@ -25,7 +26,8 @@ static PetscErrorCode add_comparison(fare_results *r, size_t ensemble, fare_comp
   for (size_t i = 0; i < cells; i++) {
     fare_measured *at = &c->measured[i];
 
-    at->value = at->corrected = at->low = at->high = at->floor_mean = at->floor_high = at->excess = at->significance = at->p_value = at->effective = at->independent = at->truth_error = NAN;
+    at->value = at->corrected = at->low = at->high = at->floor_mean = at->floor_high = at->excess =
+      at->significance = at->p_value = at->effective = at->independent = at->truth_error = NAN;
   }
   PetscFunctionReturn(0);
 }
@@ -37,7 +39,8 @@ static PetscErrorCode add_series(fare_results *r, const char *name, const char *
   PetscFunctionBeginUser;
   for (int i = 0; i < r->bin_axes; i++) bins *= r->bin_extent[i];
   snprintf(r->binned[r->series].name, sizeof r->binned[r->series].name, "%s%s", name, ending);
-  r->binned[r->series].mass = calloc((size_t)r->plan->snapshots.count * bins, sizeof *r->binned[r->series].mass);
+  r->binned[r->series].mass =
+    calloc((size_t)r->plan->snapshots.count * bins, sizeof *r->binned[r->series].mass);
   if (!r->binned[r->series++].mass) FARE_FAIL(FARE_ERR_FAILED, "out of memory for results");
   PetscFunctionReturn(0);
 }
@@ -59,7 +62,8 @@ static void choose_bins(fare_results *r, const fare_binning *binning, const fare
   }
 }
 
-PetscErrorCode fare_results_create(const fare_plan *plan, const fare_binning *binning, const fare_grid *grid, fare_results *r)
+PetscErrorCode fare_results_create(
+  const fare_plan *plan, const fare_binning *binning, const fare_grid *grid, fare_results *r)
 {
   const size_t n = plan->ensembles;
   int          rank;
@@ -76,7 +80,8 @@ PetscErrorCode fare_results_create(const fare_plan *plan, const fare_binning *bi
   r->failure    = calloc(n + 1, sizeof *r->failure);
   r->curve      = calloc(n + 1, sizeof *r->curve);
   r->binned     = calloc(2 * n + 1, sizeof *r->binned);
-  if (!r->trained || !r->file || (plan->has_truth && !r->truth) || !r->comparison || !r->cost || !r->census || !r->failure || !r->curve || !r->binned) {
+  if (!r->trained || !r->file || (plan->has_truth && !r->truth) || !r->comparison || !r->cost || !r->census ||
+    !r->failure || !r->curve || !r->binned) {
     FARE_FAIL(FARE_ERR_FAILED, "out of memory for results");
   }
   memcpy(r->cells, grid->cells, sizeof r->cells);
@@ -101,7 +106,9 @@ PetscErrorCode fare_results_create(const fare_plan *plan, const fare_binning *bi
   if (plan->has_truth) PetscCall(add_series(r, "truth", ""));
   for (size_t i = 0; i < n; i++) {
     PetscCall(add_series(r, plan->ensemble[i].name, ""));
-    if (plan->has_truth && fare_sampler_type_aims(plan->ensemble[i].type, fare_plan_ensemble_mode(&plan->ensemble[i]))) PetscCall(add_series(r, plan->ensemble[i].name, suffix[FARE_DENSITY_TRUTH]));
+    if (plan->has_truth &&
+      fare_sampler_type_aims(plan->ensemble[i].type, fare_plan_ensemble_mode(&plan->ensemble[i])))
+      PetscCall(add_series(r, plan->ensemble[i].name, suffix[FARE_DENSITY_TRUTH]));
   }
   PetscFunctionReturn(0);
 }
@@ -131,7 +138,8 @@ void fare_results_forget_series(fare_results *r)
   size_t bins = 1;
 
   for (int i = 0; i < r->bin_axes; i++) bins *= r->bin_extent[i];
-  for (size_t i = 0; i < r->series; i++) memset(r->binned[i].mass, 0, (size_t)r->plan->snapshots.count * bins * sizeof *r->binned[i].mass);
+  for (size_t i = 0; i < r->series; i++)
+    memset(r->binned[i].mass, 0, (size_t)r->plan->snapshots.count * bins * sizeof *r->binned[i].mass);
 }
 
 fare_compared *fare_results_comparison(fare_results *r, size_t ensemble, fare_comparison_kind kind)
@@ -169,13 +177,15 @@ fare_approach fare_results_approach(const fare_results *r, size_t ensemble)
   return of;
 }
 
-void fare_results_keep(fare_results *r, const char *name, PetscInt64 snapshot, const fare_binning *binning, const fare_binned *binned)
+void fare_results_keep(fare_results *r, const char *name, PetscInt64 snapshot, const fare_binning *binning,
+  const fare_binned *binned)
 {
-  fare_binned_series *series = NULL;
-  uint64_t            extent[FARE_DIM_MAX] = {1, 1, 1}, kept[FARE_DIM_MAX] = {1, 1, 1}, joined[FARE_DIM_MAX] = {1, 1, 1};
-  float              *mass;
+  fare_binned_series *series    = NULL;
+  uint64_t extent[FARE_DIM_MAX] = {1, 1, 1}, kept[FARE_DIM_MAX] = {1, 1, 1}, joined[FARE_DIM_MAX] = {1, 1, 1};
+  float   *mass;
 
-  for (size_t i = 0; i < r->series && !series; i++) series = strcmp(r->binned[i].name, name) ? NULL : &r->binned[i];
+  for (size_t i = 0; i < r->series && !series; i++)
+    series = strcmp(r->binned[i].name, name) ? NULL : &r->binned[i];
   if (!series) return; /* another rank's */
   fare_binning_extents(binning, extent);
   for (int axis = 0; axis < r->bin_axes; axis++) {
@@ -185,7 +195,8 @@ void fare_results_keep(fare_results *r, const char *name, PetscInt64 snapshot, c
   mass = series->mass + (size_t)snapshot * kept[0] * kept[1] * kept[2];
   for (uint64_t z = 0, i = 0; z < extent[2]; z++) {
     for (uint64_t y = 0; y < extent[1]; y++) {
-      for (uint64_t x = 0; x < extent[0]; x++, i++) mass[((z / joined[2]) * kept[1] + y / joined[1]) * kept[0] + x / joined[0]] += (float)binned->mass[i];
+      for (uint64_t x = 0; x < extent[0]; x++, i++)
+        mass[((z / joined[2]) * kept[1] + y / joined[1]) * kept[0] + x / joined[0]] += (float)binned->mass[i];
     }
   }
 }

@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Over snapshots where the method ran; `held_out` alone if asked. Not a number, `most` -HUGE_VAL, where it ran at none. */
+/*
+  Over snapshots where the method ran; `held_out` alone if asked. Not a number, `most` -HUGE_VAL, where it ran
+  at none.
+*/
 typedef struct {
   double     mean, most, floor, high, excess, truth_error, least_p;
   PetscInt64 count;
@@ -40,8 +43,10 @@ static PetscBool has_held_out(const fare_results *r)
   PetscBool some = PETSC_FALSE, all = PETSC_TRUE;
 
   for (PetscInt64 k = 0; k < r->plan->snapshots.count; k++) {
-    if (r->trained[k]) some = PETSC_TRUE;
-    else all = PETSC_FALSE;
+    if (r->trained[k])
+      some = PETSC_TRUE;
+    else
+      all = PETSC_FALSE;
   }
   return some && !all ? PETSC_TRUE : PETSC_FALSE;
 }
@@ -53,15 +58,19 @@ static PetscErrorCode heading(fare_table *table, const char *const names[], int 
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode divergence_row(const fare_results *r, const fare_compared *c, size_t m, PetscBool held_out, fare_table *table)
+static PetscErrorCode divergence_row(
+  const fare_results *r, const fare_compared *c, size_t m, PetscBool held_out, fare_table *table)
 {
   const summary   s       = summarise(r, c, m, PETSC_FALSE);
   const PetscBool density = c->kind == FARE_DENSITY_TRUTH ? PETSC_TRUE : PETSC_FALSE;
   const char     *name = r->plan->ensemble[c->ensemble].name, *of = density ? ", exact density" : "";
 
   PetscFunctionBeginUser;
-  if (s.count < r->plan->snapshots.count) PetscCall(fare_table_cell(table, "%s%s (%lld of %lld)", name, of, (long long)s.count, (long long)r->plan->snapshots.count));
-  else PetscCall(fare_table_cell(table, "%s%s", name, of));
+  if (s.count < r->plan->snapshots.count)
+    PetscCall(fare_table_cell(
+      table, "%s%s (%lld of %lld)", name, of, (long long)s.count, (long long)r->plan->snapshots.count));
+  else
+    PetscCall(fare_table_cell(table, "%s%s", name, of));
   PetscCall(fare_table_cell(table, "%.3e", s.mean));
   PetscCall(fare_table_cell(table, "%.3e", s.most));
   if (held_out) PetscCall(fare_table_cell(table, "%.3e", summarise(r, c, m, PETSC_TRUE).mean));
@@ -78,7 +87,8 @@ static PetscBool has_gaps(const fare_results *r)
     for (size_t m = 0; m < r->plan->measures; m++) {
       const PetscInt64 count = summarise(r, &r->comparison[i], m, PETSC_FALSE).count;
 
-      if (r->comparison[i].kind != FARE_SAMPLES_TARGET && count && count < r->plan->snapshots.count) return PETSC_TRUE;
+      if (r->comparison[i].kind != FARE_SAMPLES_TARGET && count && count < r->plan->snapshots.count)
+        return PETSC_TRUE;
     }
   }
   return PETSC_FALSE;
@@ -87,20 +97,30 @@ static PetscBool has_gaps(const fare_results *r)
 static PetscErrorCode print_divergences(const fare_results *r, FILE *to)
 {
   static const char *const names[] = {"", "time average", "maximum", "noise floor", "excess", "truth error"};
-  static const char *const with_held_out[] = {"", "time average", "maximum", "held-out average", "noise floor", "excess", "truth error"};
-  const PetscBool          held_out = has_held_out(r);
+  static const char *const with_held_out[] = {
+    "", "time average", "maximum", "held-out average", "noise floor", "excess", "truth error"};
+  const PetscBool held_out = has_held_out(r);
 
   PetscFunctionBeginUser;
-  fprintf(to, "\nDistance from the truth over %lld snapshots%s. A value within its noise floor is no distance at all; excess is what lies above the floor.%s\n", (long long)r->plan->snapshots.count, held_out ? ", and over those held out from training" : "",
-          has_gaps(r) ? " (K of N): that row is about K of the N snapshots alone, not to be compared with the others." : "");
+  fprintf(to,
+    "\nDistance from the truth over %lld snapshots%s. A value within its noise floor is no distance at all; "
+    "excess is what lies above the floor.%s\n",
+    (long long)r->plan->snapshots.count, held_out ? ", and over those held out from training" : "",
+    has_gaps(r)
+      ? " (K of N): that row is about K of the N snapshots alone, not to be compared with the others."
+      : "");
   for (size_t m = 0; m < r->plan->measures; m++) {
     fare_table *table;
 
-    fprintf(to, "\n%s: %s%s%s%s\n", r->plan->measure[m]->name, r->plan->measure[m]->summary, *r->plan->measure[m]->unit ? " [" : "", r->plan->measure[m]->unit, *r->plan->measure[m]->unit ? "]" : "");
+    fprintf(to, "\n%s: %s%s%s%s\n", r->plan->measure[m]->name, r->plan->measure[m]->summary,
+      *r->plan->measure[m]->unit ? " [" : "", r->plan->measure[m]->unit,
+      *r->plan->measure[m]->unit ? "]" : "");
     PetscCall(fare_table_create(held_out ? 7 : 6, &table));
     PetscCall(heading(table, held_out ? with_held_out : names, held_out ? 7 : 6));
     for (size_t i = 0; i < r->comparisons; i++) {
-      if (r->comparison[i].kind != FARE_SAMPLES_TARGET && summarise(r, &r->comparison[i], m, PETSC_FALSE).count) PetscCall(divergence_row(r, &r->comparison[i], m, held_out, table));
+      if (r->comparison[i].kind != FARE_SAMPLES_TARGET &&
+        summarise(r, &r->comparison[i], m, PETSC_FALSE).count)
+        PetscCall(divergence_row(r, &r->comparison[i], m, held_out, table));
     }
     PetscCall(fare_table_print(table, to));
     PetscCall(fare_table_destroy(&table));
@@ -110,12 +130,15 @@ static PetscErrorCode print_divergences(const fare_results *r, FILE *to)
 
 static PetscErrorCode print_costs(const fare_results *r, FILE *to)
 {
-  static const char *const names[] = {"", "sampler", "family", "particles", "training [s]", "sampling [s]", "force evaluations", "network evaluations"};
+  static const char *const names[] = {"", "sampler", "family", "particles", "training [s]", "sampling [s]",
+    "force evaluations", "network evaluations"};
   fare_table              *table;
 
   PetscFunctionBeginUser;
   if (!r->plan->ensembles) PetscFunctionReturn(0);
-  fprintf(to, "\nCost (seconds of the slowest rank; a force evaluation is one particle's force or potential, a network evaluation one row; training sets are counted with the forces)\n");
+  fprintf(to,
+    "\nCost (seconds of the slowest rank; a force evaluation is one particle's force or potential, a network "
+    "evaluation one row; training sets are counted with the forces)\n");
   PetscCall(fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table));
   PetscCall(heading(table, names, PETSC_STATIC_ARRAY_LENGTH(names)));
   for (size_t i = 0; i < r->plan->ensembles; i++) {
@@ -128,7 +151,8 @@ static PetscErrorCode print_costs(const fare_results *r, FILE *to)
     PetscCall(fare_table_cell(table, e->type->train ? "%.1f" : "-", r->cost[i].train_seconds));
     PetscCall(fare_table_cell(table, "%.1f", r->cost[i].sample_seconds));
     PetscCall(fare_table_cell(table, "%.3g", (double)r->cost[i].force_evaluations));
-    PetscCall(fare_table_cell(table, r->cost[i].network_evaluations ? "%.3g" : "-", (double)r->cost[i].network_evaluations));
+    PetscCall(fare_table_cell(
+      table, r->cost[i].network_evaluations ? "%.3g" : "-", (double)r->cost[i].network_evaluations));
   }
   PetscCall(fare_table_print(table, to));
   PetscCall(fare_table_destroy(&table));
@@ -140,7 +164,8 @@ static double largest(const fare_results *r, size_t ensemble, size_t offset)
 {
   double most = 0;
 
-  for (PetscInt64 k = 0; k < r->plan->snapshots.count; k++) most = fmax(most, *(const double *)((const char *)&r->census[ensemble][k] + offset));
+  for (PetscInt64 k = 0; k < r->plan->snapshots.count; k++)
+    most = fmax(most, *(const double *)((const char *)&r->census[ensemble][k] + offset));
   return most;
 }
 
@@ -151,7 +176,9 @@ static PetscErrorCode print_ends(const fare_results *r, FILE *to)
 
   PetscFunctionBeginUser;
   if (!r->truth || !r->plan->ensembles) PetscFunctionReturn(0);
-  fprintf(to, "\nShare of particles outside the truth's box, and of those that were drawn outside and reflected into it: the largest over the snapshots\n");
+  fprintf(to,
+    "\nShare of particles outside the truth's box, and of those that were drawn outside and reflected into "
+    "it: the largest over the snapshots\n");
   PetscCall(fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table));
   PetscCall(heading(table, names, PETSC_STATIC_ARRAY_LENGTH(names)));
   for (size_t i = 0; i < r->plan->ensembles; i++) {
@@ -166,11 +193,15 @@ static PetscErrorCode print_ends(const fare_results *r, FILE *to)
 }
 
 /* "share +- error", and how many of those the share is off. */
-static PetscErrorCode share_cell(fare_table *table, double share, double error, double truth, double truth_error)
+static PetscErrorCode share_cell(
+  fare_table *table, double share, double error, double truth, double truth_error)
 {
   PetscFunctionBeginUser;
-  if (isnan(truth)) PetscCall(fare_table_cell(table, "%.6f +- %.0e", share, error));
-  else PetscCall(fare_table_cell(table, "%.6f +- %.0e (%+.1f)", share, error, (share - truth) / fmax(hypot(error, truth_error), 1e-300)));
+  if (isnan(truth))
+    PetscCall(fare_table_cell(table, "%.6f +- %.0e", share, error));
+  else
+    PetscCall(fare_table_cell(table, "%.6f +- %.0e (%+.1f)", share, error,
+      (share - truth) / fmax(hypot(error, truth_error), 1e-300)));
   PetscFunctionReturn(0);
 }
 
@@ -182,20 +213,24 @@ static double counting_error(double share, double n)
 /* What each end has absorbed by the last snapshot, of the truth and of every ensemble. */
 static PetscErrorCode print_absorbed(const fare_results *r, FILE *to)
 {
-  const PetscInt64         last   = r->plan->snapshots.count - 1;
-  const fare_truth_status *truth  = r->truth ? &r->truth[last] : NULL;
-  const fare_walls         walls  = r->truth ? fare_truth_walls(r->plan->system, &r->plan->truth) : (fare_walls){0};
-  int                      columns = 2;
-  fare_table              *table;
+  const PetscInt64         last  = r->plan->snapshots.count - 1;
+  const fare_truth_status *truth = r->truth ? &r->truth[last] : NULL;
+  const fare_walls walls   = r->truth ? fare_truth_walls(r->plan->system, &r->plan->truth) : (fare_walls){0};
+  int              columns = 2;
+  fare_table      *table;
 
   PetscFunctionBeginUser;
   if (!walls.absorbing) PetscFunctionReturn(0);
   for (int end = 0; end < 2 * walls.dim; end++) columns += walls.at[end / 2][end % 2] == FARE_WALL_ABSORBING;
-  fprintf(to, "\nAbsorbed by the last snapshot; +- of the truth is estimated, of an ensemble the standard error, and in brackets how many of both it is off. Distances above are of what is left, scaled to sum 1\n");
+  fprintf(to,
+    "\nAbsorbed by the last snapshot; +- of the truth is estimated, of an ensemble the standard error, and "
+    "in brackets how many of both it is off. Distances above are of what is left, scaled to sum 1\n");
   PetscCall(fare_table_create(columns, &table));
   PetscCall(fare_table_cell(table, "%s", ""));
   for (int end = 0; end < 2 * walls.dim; end++) {
-    if (walls.at[end / 2][end % 2] == FARE_WALL_ABSORBING) PetscCall(fare_table_cell(table, "%s %s", fare_system_axis_name(r->plan->system, end / 2), end % 2 ? "above" : "below"));
+    if (walls.at[end / 2][end % 2] == FARE_WALL_ABSORBING)
+      PetscCall(fare_table_cell(
+        table, "%s %s", fare_system_axis_name(r->plan->system, end / 2), end % 2 ? "above" : "below"));
   }
   PetscCall(fare_table_cell(table, "left"));
   for (size_t row = 0; row <= r->plan->ensembles; row++) {
@@ -205,12 +240,18 @@ static PetscErrorCode print_absorbed(const fare_results *r, FILE *to)
     if (census && isnan(census->survival)) continue;
     PetscCall(fare_table_cell(table, "%s", row ? r->plan->ensemble[row - 1].name : "truth"));
     for (int end = 0; end < 2 * walls.dim; end++) {
-      const double exact = truth->absorbed[end / 2][end % 2], error = truth->absorbed_error[end / 2][end % 2], share = census ? census->absorbed[end / 2][end % 2] : exact;
+      const double exact = truth->absorbed[end / 2][end % 2], error = truth->absorbed_error[end / 2][end % 2],
+                   share = census ? census->absorbed[end / 2][end % 2] : exact;
 
-      if (walls.at[end / 2][end % 2] == FARE_WALL_ABSORBING) PetscCall(share_cell(table, share, census ? counting_error(exact, n) : error, census ? exact : NAN, error));
+      if (walls.at[end / 2][end % 2] == FARE_WALL_ABSORBING)
+        PetscCall(
+          share_cell(table, share, census ? counting_error(exact, n) : error, census ? exact : NAN, error));
     }
-    if (census) PetscCall(share_cell(table, census->survival, counting_error(truth->survival, n), truth->survival, truth->survival_error));
-    else PetscCall(share_cell(table, truth->survival, truth->survival_error, NAN, 0));
+    if (census)
+      PetscCall(share_cell(
+        table, census->survival, counting_error(truth->survival, n), truth->survival, truth->survival_error));
+    else
+      PetscCall(share_cell(table, truth->survival, truth->survival_error, NAN, 0));
   }
   PetscCall(fare_table_print(table, to));
   PetscCall(fare_table_destroy(&table));
@@ -234,12 +275,18 @@ static void print_doubt(const fare_results *r, FILE *to)
   PetscInt64       count = 0;
 
   if (worst < 0) {
-    if (!(r->truth[last].observed > 0)) fprintf(to, "       the order in space was not observed, so a low one is assumed: take multiples of 4 cells, at least 16, for a sharper estimate\n");
+    if (!(r->truth[last].observed > 0))
+      fprintf(to,
+        "       the order in space was not observed, so a low one is assumed: take multiples of 4 cells, at "
+        "least 16, for a sharper estimate\n");
     return;
   }
   for (PetscInt64 k = 0; k <= last; k++) count += r->truth[k].doubt ? 1 : 0;
   fare_truth_doubt_text(r->plan->system, &r->truth[worst], sizeof text, text);
-  fprintf(to, "       UNRESOLVED in space at %lld of %lld snapshots, where the estimate is an order of magnitude at best: at time %g %s\n", (long long)count, (long long)last + 1, r->truth[worst].time, text);
+  fprintf(to,
+    "       UNRESOLVED in space at %lld of %lld snapshots, where the estimate is an order of magnitude at "
+    "best: at time %g %s\n",
+    (long long)count, (long long)last + 1, r->truth[worst].time, text);
 }
 
 static void print_truth(const fare_results *r, FILE *to)
@@ -256,14 +303,27 @@ static void print_truth(const fare_results *r, FILE *to)
     boundary = PetscMax(boundary, r->truth[k].boundary_mass);
   }
   if (!r->plan->truth.estimate) {
-    fprintf(to, "\nTruth: its error was not estimated (truth.estimate is false); mass conserved to %.0e; smallest density %.1e; %lld steps, %.1f s\n", last->mass_drift, last->minimum, (long long)last->steps, last->seconds);
+    fprintf(to,
+      "\nTruth: its error was not estimated (truth.estimate is false); mass conserved to %.0e; smallest "
+      "density %.1e; %lld steps, %.1f s\n",
+      last->mass_drift, last->minimum, (long long)last->steps, last->seconds);
     return;
   }
-  fprintf(to, "\nTruth: L1 error estimated as %.1e or less (space %.1e, time %.1e; proven for time: at most %.1e); mass conserved to %.0e; smallest density %.1e; mass in cells at the ends at most %.0e; %lld steps, %.1f s\n", error, space, time, PetscMin(2, last->time_bound), last->mass_drift, last->minimum, boundary, (long long)last->steps,
-          last->seconds);
+  fprintf(to,
+    "\nTruth: L1 error estimated as %.1e or less (space %.1e, time %.1e; proven for time: at most %.1e); "
+    "mass conserved to %.0e; smallest density %.1e; mass in cells at the ends at most %.0e; %lld steps, %.1f "
+    "s\n",
+    error, space, time, PetscMin(2, last->time_bound), last->mass_drift, last->minimum, boundary,
+    (long long)last->steps, last->seconds);
   print_doubt(r, to);
-  if (last->lifted > 0) fprintf(to, "       to keep it from being negative a solve was given a mass of at most %.0e\n", last->lifted);
-  if (last->survival < 1) fprintf(to, "       absorbed at the ends: %.6g of the mass by the last snapshot, where %.6g is left and %.4g is lost per time\n", 1 - last->survival, last->survival, last->exit_flux);
+  if (last->lifted > 0)
+    fprintf(
+      to, "       to keep it from being negative a solve was given a mass of at most %.0e\n", last->lifted);
+  if (last->survival < 1)
+    fprintf(to,
+      "       absorbed at the ends: %.6g of the mass by the last snapshot, where %.6g is left and %.4g is "
+      "lost per time\n",
+      1 - last->survival, last->survival, last->exit_flux);
 }
 
 /* Samples against the density that their own method aims at. */
@@ -273,9 +333,15 @@ static void print_convergence(const fare_results *r, FILE *to)
     const fare_approach of = fare_results_approach(r, i);
 
     if (of.state == FARE_CONVERGED_UNKNOWN) continue;
-    fprintf(to, "\nConvergence of %s: %s to the density it aims at is %.2e on average, on exact samples %.2e: %s\n", r->plan->ensemble[i].name, r->plan->measure[0]->name, of.value, of.floor,
-            of.state == FARE_CONVERGED ? "converged" : "NOT CONVERGED, its row above is not that density's");
-    if (largest(r, i, offsetof(fare_census, folded)) > 0) fprintf(to, "That density is the one before reflection at the ends of the box, where up to %.3g of the samples were reflected\n", largest(r, i, offsetof(fare_census, folded)));
+    fprintf(to,
+      "\nConvergence of %s: %s to the density it aims at is %.2e on average, on exact samples %.2e: %s\n",
+      r->plan->ensemble[i].name, r->plan->measure[0]->name, of.value, of.floor,
+      of.state == FARE_CONVERGED ? "converged" : "NOT CONVERGED, its row above is not that density's");
+    if (largest(r, i, offsetof(fare_census, folded)) > 0)
+      fprintf(to,
+        "That density is the one before reflection at the ends of the box, where up to %.3g of the samples "
+        "were reflected\n",
+        largest(r, i, offsetof(fare_census, folded)));
   }
 }
 
@@ -296,7 +362,8 @@ PetscErrorCode fare_results_print(const fare_results *r, FILE *to)
   PetscCall(fare_analyses_print(r->plan->analyses, r->plan->analysis, to));
   print_convergence(r, to);
   for (size_t i = 0; i < r->plan->ensembles; i++) {
-    if (r->failure[i]) fprintf(to, "\nEnsemble %s ended early: %s\n", r->plan->ensemble[i].name, r->failure[i]);
+    if (r->failure[i])
+      fprintf(to, "\nEnsemble %s ended early: %s\n", r->plan->ensemble[i].name, r->failure[i]);
   }
   fprintf(to, "\n");
   PetscFunctionReturn(0);

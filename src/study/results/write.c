@@ -9,11 +9,14 @@
 
 #define PATH_SIZE 256
 
-static const char *const kinds[]    = {[FARE_SAMPLES_TRUTH] = "samples", [FARE_DENSITY_TRUTH] = "density", [FARE_SAMPLES_TARGET] = "samples"};
-static const char *const partners[] = {[FARE_SAMPLES_TRUTH] = "truth", [FARE_DENSITY_TRUTH] = "truth", [FARE_SAMPLES_TARGET] = "target"};
+static const char *const kinds[] = {
+  [FARE_SAMPLES_TRUTH] = "samples", [FARE_DENSITY_TRUTH] = "density", [FARE_SAMPLES_TARGET] = "samples"};
+static const char *const partners[] = {
+  [FARE_SAMPLES_TRUTH] = "truth", [FARE_DENSITY_TRUTH] = "truth", [FARE_SAMPLES_TARGET] = "target"};
 
 /* A whole array that rank 0 holds. */
-static PetscErrorCode write_array(MPI_Comm comm, fare_store *store, const char *path, fare_store_type type, int rank, const uint64_t extent[], const void *data)
+static PetscErrorCode write_array(MPI_Comm comm, fare_store *store, const char *path, fare_store_type type,
+  int rank, const uint64_t extent[], const void *data)
 {
   uint64_t start[4] = {0, 0, 0, 0}, count[4];
   int      me;
@@ -26,7 +29,8 @@ static PetscErrorCode write_array(MPI_Comm comm, fare_store *store, const char *
 }
 
 /* One number per snapshot, picked out of an array of structs. */
-static PetscErrorCode write_column(MPI_Comm comm, fare_store *store, const char *group, const char *name, PetscInt64 count, const void *first, size_t stride)
+static PetscErrorCode write_column(MPI_Comm comm, fare_store *store, const char *group, const char *name,
+  PetscInt64 count, const void *first, size_t stride)
 {
   const uint64_t extent = (uint64_t)count;
   char           path[PATH_SIZE + 32];
@@ -34,7 +38,8 @@ static PetscErrorCode write_column(MPI_Comm comm, fare_store *store, const char 
 
   PetscFunctionBeginUser;
   PetscCall(PetscMalloc1(count, &column));
-  for (PetscInt64 k = 0; k < count; k++) column[k] = *(const double *)((const char *)first + (size_t)k * stride);
+  for (PetscInt64 k = 0; k < count; k++)
+    column[k] = *(const double *)((const char *)first + (size_t)k * stride);
   snprintf(path, sizeof path, "%s/%s", group, name);
   PetscCall(write_array(comm, store, path, FARE_STORE_FLOAT64, 1, &extent, column));
   PetscCall(PetscFree(column));
@@ -82,7 +87,7 @@ static PetscErrorCode write_provenance(MPI_Comm comm, const fare_results *r, far
 static PetscErrorCode write_snapshots(MPI_Comm comm, const fare_results *r, fare_store *store)
 {
   const fare_schedule *schedule = &r->plan->snapshots;
-  const uint64_t       extent   = (uint64_t)schedule->count, files[2] = {extent, 2}; /* bytes and checksum */
+  const uint64_t       extent = (uint64_t)schedule->count, files[2] = {extent, 2}; /* bytes and checksum */
   double              *time;
   uint8_t             *trained;
 
@@ -105,10 +110,17 @@ static PetscErrorCode write_truth(MPI_Comm comm, const fare_results *r, fare_sto
     const char *name;
     size_t      offset;
   } columns[] = {
-    {"error", offsetof(fare_truth_status, error)},           {"error_space", offsetof(fare_truth_status, error_space)},
-    {"error_time", offsetof(fare_truth_status, error_time)}, {"error_ratio", offsetof(fare_truth_status, observed)}, {"time_bound", offsetof(fare_truth_status, time_bound)},
+    {"error", offsetof(fare_truth_status, error)},
+    {"error_space", offsetof(fare_truth_status, error_space)},
+    {"error_time", offsetof(fare_truth_status, error_time)},
+    {"error_ratio", offsetof(fare_truth_status, observed)},
+    {"time_bound", offsetof(fare_truth_status, time_bound)},
     {"mass_drift", offsetof(fare_truth_status, mass_drift)},
-    {"minimum", offsetof(fare_truth_status, minimum)}, {"lifted", offsetof(fare_truth_status, lifted)}, {"survival", offsetof(fare_truth_status, survival)}, {"exit_flux", offsetof(fare_truth_status, exit_flux)},       {"boundary_mass", offsetof(fare_truth_status, boundary_mass)},
+    {"minimum", offsetof(fare_truth_status, minimum)},
+    {"lifted", offsetof(fare_truth_status, lifted)},
+    {"survival", offsetof(fare_truth_status, survival)},
+    {"exit_flux", offsetof(fare_truth_status, exit_flux)},
+    {"boundary_mass", offsetof(fare_truth_status, boundary_mass)},
   };
   const PetscInt64         count = r->plan->snapshots.count;
   const int                dim   = fare_system_dimension(r->plan->system);
@@ -122,7 +134,9 @@ static PetscErrorCode write_truth(MPI_Comm comm, const fare_results *r, fare_sto
   if (!r->truth) PetscFunctionReturn(0);
   last = &r->truth[count - 1];
   PetscCall(fare_store_group(store, "/truth"));
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(columns); i++) PetscCall(write_column(comm, store, "/truth", columns[i].name, count, (const char *)r->truth + columns[i].offset, sizeof *r->truth));
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(columns); i++)
+    PetscCall(write_column(comm, store, "/truth", columns[i].name, count,
+      (const char *)r->truth + columns[i].offset, sizeof *r->truth));
   PetscCall(PetscMalloc1(count, &doubt));
   for (PetscInt64 k = 0; k < count; k++) doubt[k] = r->truth[k].doubt;
   PetscCall(write_column(comm, store, "/truth", "doubt", count, (const char *)doubt, sizeof *doubt));
@@ -159,12 +173,13 @@ static PetscErrorCode write_bins(MPI_Comm comm, const fare_results *r, fare_stor
   PetscCall(fare_store_group(store, "/binned"));
   PetscCallMPI(MPI_Bcast(&series, 1, MPI_INT, 0, comm));
   for (int i = 0; i < series; i++) {
-    const int   mine = i < (int)r->series; /* rank 0 alone has them */
+    const int   mine    = i < (int)r->series; /* rank 0 alone has them */
     const float nothing = 0;
 
     snprintf(path, sizeof path, "/binned/%s", mine ? r->binned[i].name : "");
     PetscCallMPI(MPI_Bcast(path, sizeof path, MPI_CHAR, 0, comm));
-    PetscCall(write_array(comm, store, path, FARE_STORE_FLOAT32, 1 + r->bin_axes, extent, mine ? r->binned[i].mass : &nothing));
+    PetscCall(write_array(
+      comm, store, path, FARE_STORE_FLOAT32, 1 + r->bin_axes, extent, mine ? r->binned[i].mass : &nothing));
   }
   PetscFunctionReturn(0);
 }
@@ -192,12 +207,14 @@ static PetscErrorCode write_loss(MPI_Comm comm, const fare_curve *curve, fare_st
 static PetscErrorCode end_name(const fare_results *r, const char *what, int end, size_t size, char name[])
 {
   PetscFunctionBeginUser;
-  snprintf(name, size, "%s_%s_%s", what, fare_system_axis_name(r->plan->system, end / 2), end % 2 ? "above" : "below");
+  snprintf(name, size, "%s_%s_%s", what, fare_system_axis_name(r->plan->system, end / 2),
+    end % 2 ? "above" : "below");
   PetscFunctionReturn(0);
 }
 
 /* Where the particles of an ensemble were at every snapshot. */
-static PetscErrorCode write_census(MPI_Comm comm, const fare_results *r, size_t i, fare_store *store, const char *path)
+static PetscErrorCode write_census(
+  MPI_Comm comm, const fare_results *r, size_t i, fare_store *store, const char *path)
 {
   const fare_walls walls = r->truth ? fare_truth_walls(r->plan->system, &r->plan->truth) : (fare_walls){0};
   const PetscInt64 count = r->plan->snapshots.count;
@@ -205,7 +222,8 @@ static PetscErrorCode write_census(MPI_Comm comm, const fare_results *r, size_t 
 
   PetscFunctionBeginUser;
   if (!r->truth) PetscFunctionReturn(0);
-  PetscCall(fare_store_put_string(store, path, "walls", fare_walls_meanings[r->plan->ensemble[i].type->walls]));
+  PetscCall(
+    fare_store_put_string(store, path, "walls", fare_walls_meanings[r->plan->ensemble[i].type->walls]));
   PetscCall(write_column(comm, store, path, "outside", count, &r->census[i]->outside, sizeof **r->census));
   PetscCall(write_column(comm, store, path, "folded", count, &r->census[i]->folded, sizeof **r->census));
   if (!walls.absorbing) PetscFunctionReturn(0);
@@ -213,7 +231,8 @@ static PetscErrorCode write_census(MPI_Comm comm, const fare_results *r, size_t 
   for (int end = 0; end < 2 * walls.dim; end++) {
     if (walls.at[end / 2][end % 2] != FARE_WALL_ABSORBING) continue;
     PetscCall(end_name(r, "absorbed", end, sizeof name, name));
-    PetscCall(write_column(comm, store, path, name, count, &r->census[i]->absorbed[end / 2][end % 2], sizeof **r->census));
+    PetscCall(write_column(
+      comm, store, path, name, count, &r->census[i]->absorbed[end / 2][end % 2], sizeof **r->census));
   }
   PetscFunctionReturn(0);
 }
@@ -226,15 +245,19 @@ static PetscErrorCode write_exits(MPI_Comm comm, const fare_results *r, fare_sto
   char             name[64];
 
   PetscFunctionBeginUser;
-  PetscCall(write_column(comm, store, "/truth", "survival_error", count, &r->truth->survival_error, sizeof *r->truth));
+  PetscCall(write_column(
+    comm, store, "/truth", "survival_error", count, &r->truth->survival_error, sizeof *r->truth));
   for (int end = 0; end < 2 * walls.dim; end++) {
     if (walls.at[end / 2][end % 2] != FARE_WALL_ABSORBING) continue;
     PetscCall(end_name(r, "absorbed", end, sizeof name, name));
-    PetscCall(write_column(comm, store, "/truth", name, count, &r->truth->absorbed[end / 2][end % 2], sizeof *r->truth));
+    PetscCall(write_column(
+      comm, store, "/truth", name, count, &r->truth->absorbed[end / 2][end % 2], sizeof *r->truth));
     PetscCall(end_name(r, "absorbed_error", end, sizeof name, name));
-    PetscCall(write_column(comm, store, "/truth", name, count, &r->truth->absorbed_error[end / 2][end % 2], sizeof *r->truth));
+    PetscCall(write_column(
+      comm, store, "/truth", name, count, &r->truth->absorbed_error[end / 2][end % 2], sizeof *r->truth));
     PetscCall(end_name(r, "exit_rate", end, sizeof name, name));
-    PetscCall(write_column(comm, store, "/truth", name, count, &r->truth->exit_rate[end / 2][end % 2], sizeof *r->truth));
+    PetscCall(write_column(
+      comm, store, "/truth", name, count, &r->truth->exit_rate[end / 2][end % 2], sizeof *r->truth));
   }
   PetscFunctionReturn(0);
 }
@@ -269,15 +292,22 @@ static const struct {
   const char *name;
   size_t      offset;
 } measured[] = {
-  {"value", offsetof(fare_measured, value)},           {"floor_mean", offsetof(fare_measured, floor_mean)},
-  {"floor_high", offsetof(fare_measured, floor_high)}, {"p_value", offsetof(fare_measured, p_value)},
-  {"excess", offsetof(fare_measured, excess)},         {"truth_error", offsetof(fare_measured, truth_error)},
-  {"corrected", offsetof(fare_measured, corrected)},   {"low", offsetof(fare_measured, low)},
-  {"high", offsetof(fare_measured, high)},             {"significance", offsetof(fare_measured, significance)},
-  {"effective", offsetof(fare_measured, effective)},   {"independent", offsetof(fare_measured, independent)},
+  {"value", offsetof(fare_measured, value)},
+  {"floor_mean", offsetof(fare_measured, floor_mean)},
+  {"floor_high", offsetof(fare_measured, floor_high)},
+  {"p_value", offsetof(fare_measured, p_value)},
+  {"excess", offsetof(fare_measured, excess)},
+  {"truth_error", offsetof(fare_measured, truth_error)},
+  {"corrected", offsetof(fare_measured, corrected)},
+  {"low", offsetof(fare_measured, low)},
+  {"high", offsetof(fare_measured, high)},
+  {"significance", offsetof(fare_measured, significance)},
+  {"effective", offsetof(fare_measured, effective)},
+  {"independent", offsetof(fare_measured, independent)},
 };
 
-static PetscErrorCode write_measure(MPI_Comm comm, const fare_results *r, const fare_compared *c, size_t m, fare_store *store)
+static PetscErrorCode write_measure(
+  MPI_Comm comm, const fare_results *r, const fare_compared *c, size_t m, fare_store *store)
 {
   char group[PATH_SIZE];
 
@@ -287,7 +317,8 @@ static PetscErrorCode write_measure(MPI_Comm comm, const fare_results *r, const 
   PetscCall(fare_store_put_string(store, group, "summary", r->plan->measure[m]->summary));
   PetscCall(fare_store_put_string(store, group, "unit", r->plan->measure[m]->unit));
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(measured); i++) {
-    PetscCall(write_column(comm, store, group, measured[i].name, r->plan->snapshots.count, (const char *)(c->measured + m) + measured[i].offset, r->plan->measures * sizeof *c->measured));
+    PetscCall(write_column(comm, store, group, measured[i].name, r->plan->snapshots.count,
+      (const char *)(c->measured + m) + measured[i].offset, r->plan->measures * sizeof *c->measured));
   }
   PetscFunctionReturn(0);
 }
@@ -318,15 +349,18 @@ static PetscErrorCode write_csv(const fare_results *r, fare_record *record)
 
   PetscFunctionBeginUser;
   fare_text_add(&text, "comparison,measure,time,trained");
-  for (size_t column = 0; column < PETSC_STATIC_ARRAY_LENGTH(measured); column++) fare_text_add(&text, ",%s", measured[column].name);
+  for (size_t column = 0; column < PETSC_STATIC_ARRAY_LENGTH(measured); column++)
+    fare_text_add(&text, ",%s", measured[column].name);
   fare_text_add(&text, "\n");
   for (size_t i = 0; i < r->comparisons; i++) {
     for (size_t m = 0; m < r->plan->measures; m++) {
       for (PetscInt64 k = 0; k < r->plan->snapshots.count; k++) {
         const char *at = (const char *)&r->comparison[i].measured[(size_t)k * r->plan->measures + m];
 
-        fare_text_add(&text, "%s,%s,%.17g,%d", r->comparison[i].label, r->plan->measure[m]->name, fare_schedule_time(&r->plan->snapshots, k), r->trained[k] ? 1 : 0);
-        for (size_t column = 0; column < PETSC_STATIC_ARRAY_LENGTH(measured); column++) fare_text_add(&text, ",%.9g", *(const double *)(at + measured[column].offset));
+        fare_text_add(&text, "%s,%s,%.17g,%d", r->comparison[i].label, r->plan->measure[m]->name,
+          fare_schedule_time(&r->plan->snapshots, k), r->trained[k] ? 1 : 0);
+        for (size_t column = 0; column < PETSC_STATIC_ARRAY_LENGTH(measured); column++)
+          fare_text_add(&text, ",%.9g", *(const double *)(at + measured[column].offset));
         fare_text_add(&text, "\n");
       }
     }
@@ -355,8 +389,12 @@ static PetscErrorCode write_ends_csv(const fare_results *r, fare_record *record)
       const fare_truth_status *truth  = &r->truth[k];
       const fare_census       *census = row ? &r->census[row - 1][k] : NULL;
 
-      fare_text_add(&text, "%s,%.17g,%.9g,%.9g,%.9g", row ? r->plan->ensemble[row - 1].name : "truth", fare_schedule_time(&r->plan->snapshots, k), census ? census->outside : 0, census ? census->folded : 0, census ? census->survival : truth->survival);
-      for (int end = 0; end < 2 * walls.dim; end++) fare_text_add(&text, ",%.9g", census ? census->absorbed[end / 2][end % 2] : truth->absorbed[end / 2][end % 2]);
+      fare_text_add(&text, "%s,%.17g,%.9g,%.9g,%.9g", row ? r->plan->ensemble[row - 1].name : "truth",
+        fare_schedule_time(&r->plan->snapshots, k), census ? census->outside : 0, census ? census->folded : 0,
+        census ? census->survival : truth->survival);
+      for (int end = 0; end < 2 * walls.dim; end++)
+        fare_text_add(
+          &text, ",%.9g", census ? census->absorbed[end / 2][end % 2] : truth->absorbed[end / 2][end % 2]);
       fare_text_add(&text, "\n");
     }
   }
@@ -399,7 +437,8 @@ static PetscErrorCode write_swept(const fare_swept *swept, fare_store *store)
   PetscCall(fare_store_put_int(store, "/sweep", "point", swept->point));
   PetscCall(fare_store_put_int(store, "/sweep", "points", swept->points));
   PetscCall(fare_store_put_strings(store, "/sweep", "keys", swept->count, (const char *const *)swept->key));
-  PetscCall(fare_store_put_strings(store, "/sweep", "values", swept->count, (const char *const *)swept->value));
+  PetscCall(
+    fare_store_put_strings(store, "/sweep", "values", swept->count, (const char *const *)swept->value));
   PetscFunctionReturn(0);
 }
 

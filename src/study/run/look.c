@@ -6,11 +6,17 @@
 #include <unistd.h>
 
 const char *const fare_study_state_names[] = {
-  [FARE_STUDY_MISSING] = "missing", [FARE_STUDY_UNFINISHED] = "unfinished", [FARE_STUDY_FAILED] = "failed",
-  [FARE_STUDY_DONE] = "done",       [FARE_STUDY_OTHER] = "other",
+  [FARE_STUDY_MISSING]    = "missing",
+  [FARE_STUDY_UNFINISHED] = "unfinished",
+  [FARE_STUDY_FAILED]     = "failed",
+  [FARE_STUDY_DONE]       = "done",
+  [FARE_STUDY_OTHER]      = "other",
 };
 
-/* How the plan in a file relates to this one. A file that cannot be read holds nothing that counts: it is taken for the beginning of this study. */
+/*
+  How the plan in a file relates to this one. A file that cannot be read holds nothing that counts: it is
+  taken for the beginning of this study.
+*/
 static fare_plan_relation relate(const fare_plan *plan, const char *path)
 {
   fare_plan_relation relation = FARE_PLAN_EXTENDED;
@@ -18,7 +24,9 @@ static fare_plan_relation relate(const fare_plan *plan, const char *path)
   fare_text          found = {0};
 
   if (fare_store_open(PETSC_COMM_SELF, path, &store)) return relation;
-  if (!fare_store_read_text(store, "/plan", &found) && found.text && fare_plan_compare(plan, found.text, &relation)) relation = FARE_PLAN_OTHER;
+  if (!fare_store_read_text(store, "/plan", &found) && found.text &&
+    fare_plan_compare(plan, found.text, &relation))
+    relation = FARE_PLAN_OTHER;
   fare_text_free(&found);
   (void)fare_store_close(&store);
   return relation;
@@ -46,8 +54,10 @@ fare_study_state fare_study_look(const fare_plan *plan, size_t size, char why[])
   *why = '\0';
   if (access(plan->directory, F_OK)) return FARE_STUDY_MISSING;
   snprintf(path, sizeof path, "%s/study.h5", plan->directory);
-  if (!access(path, R_OK)) relation = relate(plan, path);
-  else if (fare_checkpoint_find(plan->directory, sizeof path, path)) relation = relate(plan, path) == FARE_PLAN_OTHER ? FARE_PLAN_OTHER : relation;
+  if (!access(path, R_OK))
+    relation = relate(plan, path);
+  else if (fare_checkpoint_find(plan->directory, sizeof path, path))
+    relation = relate(plan, path) == FARE_PLAN_OTHER ? FARE_PLAN_OTHER : relation;
   if (relation == FARE_PLAN_SAME) return FARE_STUDY_DONE;
   if (relation == FARE_PLAN_OTHER) {
     snprintf(why, size, "%s", fare_error_message());

@@ -28,19 +28,26 @@ static PetscErrorCode bin_truth(fare_run *s, PetscInt64 k, truth_bins *bins)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode compare(fare_run *s, size_t i, fare_comparison_kind kind, PetscInt64 k, const fare_binned *p, const fare_binned *corrected, const fare_binned *q)
+static PetscErrorCode compare(fare_run *s, size_t i, fare_comparison_kind kind, PetscInt64 k,
+  const fare_binned *p, const fare_binned *corrected, const fare_binned *q)
 {
   fare_compared *to = fare_results_comparison(&s->results, i, kind);
   char           name[FARE_LABEL_SIZE + 64];
 
   PetscFunctionBeginUser;
   snprintf(name, sizeof name, "floor/%s/%lld", to->label, (long long)k);
-  PetscCall(fare_measure_compare(s->comm, s->binning, p, corrected, q, s->plan->measures, s->plan->measure, FARE_REPLICATES, fare_stream_make((uint64_t)s->plan->seed, name), to->measured + (size_t)k * s->plan->measures));
+  PetscCall(fare_measure_compare(s->comm, s->binning, p, corrected, q, s->plan->measures, s->plan->measure,
+    FARE_REPLICATES, fare_stream_make((uint64_t)s->plan->seed, name),
+    to->measured + (size_t)k * s->plan->measures));
   PetscFunctionReturn(0);
 }
 
-/* What the method aims at, where that is known: how far it is from the truth, and whether the samples have got there. */
-static PetscErrorCode compare_target(fare_run *s, size_t i, PetscInt64 k, double t, const truth_bins *truth, const fare_binned *samples)
+/*
+  What the method aims at, where that is known: how far it is from the truth, and whether the samples have got
+  there.
+*/
+static PetscErrorCode compare_target(
+  fare_run *s, size_t i, PetscInt64 k, double t, const truth_bins *truth, const fare_binned *samples)
 {
   char        name[FARE_LABEL_SIZE];
   fare_binned target;
@@ -58,7 +65,8 @@ static PetscErrorCode compare_target(fare_run *s, size_t i, PetscInt64 k, double
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode measure_ensemble(fare_run *s, size_t i, PetscInt64 k, double t, const truth_bins *truth, const fare_ensemble *ensemble)
+static PetscErrorCode measure_ensemble(
+  fare_run *s, size_t i, PetscInt64 k, double t, const truth_bins *truth, const fare_ensemble *ensemble)
 {
   const fare_plan_ensemble *e = &s->plan->ensemble[i];
   fare_binned               samples;
@@ -68,7 +76,8 @@ static PetscErrorCode measure_ensemble(fare_run *s, size_t i, PetscInt64 k, doub
   fare_results_keep(&s->results, e->name, k, s->binning, &samples);
   if (s->truth) {
     PetscCall(compare(s, i, FARE_SAMPLES_TRUTH, k, &truth->p, &truth->corrected, &samples));
-    if (fare_sampler_type_aims(e->type, fare_plan_ensemble_mode(e))) PetscCall(compare_target(s, i, k, t, truth, &samples));
+    if (fare_sampler_type_aims(e->type, fare_plan_ensemble_mode(e)))
+      PetscCall(compare_target(s, i, k, t, truth, &samples));
   }
   PetscCall(fare_binned_free(&samples));
   PetscFunctionReturn(0);
@@ -110,8 +119,10 @@ static PetscErrorCode advance_truth(fare_run *s, PetscInt64 k, PetscBool is_new)
   PetscFunctionBeginUser;
   fare_doing("the truth on its way to time %g", t);
   if (s->truth) PetscCall(let_truth_pause(s, is_new));
-  if (s->thermo) code = fare_thermo_advance(s->thermo, t);
-  else if (s->truth) code = fare_truth_advance(s->truth, t);
+  if (s->thermo)
+    code = fare_thermo_advance(s->thermo, t);
+  else if (s->truth)
+    code = fare_truth_advance(s->truth, t);
   if (code && code != FARE_ERR_STOPPED) s->truth_lost = PETSC_TRUE;
   PetscFunctionReturn(code);
 }
@@ -145,21 +156,29 @@ static PetscErrorCode record_currents(fare_run *s)
 
     snprintf(name, sizeof name, "current_%s", fare_system_axis_name(s->plan->system, axis));
     PetscCall(fare_thermo_current(s->thermo, axis, &current));
-    PetscCall(fare_record_mesh(s->record, name, "probability current at centres of cells", fare_run_grid(s), current));
+    PetscCall(fare_record_mesh(
+      s->record, name, "probability current at centres of cells", fare_run_grid(s), current));
     PetscCall(VecDestroy(&current));
   }
   PetscFunctionReturn(0);
 }
 
-/* The bound on the error in time is proven, the estimate is not: where they are far apart, one may be wrong. */
+/*
+  The bound on the error in time is proven, the estimate is not: where they are far apart, one may be wrong.
+*/
 static void compare_with_bound(fare_run *s, const fare_truth_status *status)
 {
-  const double far = 1e3, enough = 1e-3; /* times the estimated error in time; and more than all errors together */
+  /* times the estimated error in time; and more than all errors together */
+  const double far = 1e3, enough = 1e-3;
 
   if (s->warned_of_bound || !s->plan->truth.estimate) return;
-  if (!(status->time_bound > PetscMax(enough, 10 * status->error) && status->time_bound > far * status->error_time)) return;
-  fare_warn("the proven bound on the truth's error in time, %.1e at time %g, is far beyond the estimate, %.1e: a start or a jump that is too sudden for the bound makes that, or a wrong estimate; a smaller truth.tolerance tells",
-            PetscMin(2, status->time_bound), status->time, status->error_time);
+  if (!(status->time_bound > PetscMax(enough, 10 * status->error) &&
+        status->time_bound > far * status->error_time))
+    return;
+  fare_warn("the proven bound on the truth's error in time, %.1e at time %g, is far beyond the estimate, "
+            "%.1e: a start or a jump that is too sudden for the bound makes that, or a wrong estimate; a "
+            "smaller truth.tolerance tells",
+    PetscMin(2, status->time_bound), status->time, status->error_time);
   s->warned_of_bound = PETSC_TRUE;
 }
 
@@ -170,8 +189,13 @@ static PetscErrorCode record_truth(fare_run *s, PetscInt64 k)
   PetscFunctionBeginUser;
   s->results.truth[k] = *status;
   if (status->boundary_mass > BOUNDARY_MASS && !s->warned) {
-    fare_warn("the box is small: a mass of %.1e lies in the outermost cells at time %g; set truth.lower and truth.upper wider, or truth.fit_domain, unless the ends are meant%s", status->boundary_mass, status->time,
-              s->walls.inertial ? " (at the ends of its position the truth lets a body rest until its velocity turns, where particles are reflected: they are compared only as long as nothing comes there)" : "");
+    fare_warn("the box is small: a mass of %.1e lies in the outermost cells at time %g; set truth.lower and "
+              "truth.upper wider, or truth.fit_domain, unless the ends are meant%s",
+      status->boundary_mass, status->time,
+      s->walls.inertial
+        ? " (at the ends of its position the truth lets a body rest until its velocity turns, where "
+          "particles are reflected: they are compared only as long as nothing comes there)"
+        : "");
     s->warned = PETSC_TRUE;
   }
   compare_with_bound(s, status);
@@ -179,17 +203,23 @@ static PetscErrorCode record_truth(fare_run *s, PetscInt64 k)
     char text[FARE_REASON_SIZE];
 
     fare_truth_doubt_text(s->plan->system, status, sizeof text, text);
-    fare_warn("the truth is not resolved in space at time %g, where its estimated L1 error of %.1e is an order of magnitude at best: %s", status->time, status->error, text);
+    fare_warn("the truth is not resolved in space at time %g, where its estimated L1 error of %.1e is an "
+              "order of magnitude at best: %s",
+      status->time, status->error, text);
     s->doubted = PETSC_TRUE;
   }
-  PetscCall(fare_record_mesh(s->record, "density", "probability density, averaged over each cell", fare_run_grid(s), fare_truth_masses(s->truth)));
-  PetscCall(fare_record_mesh(s->record, "density_error", "estimated (exact - density), averaged over each cell", fare_run_grid(s), fare_truth_error_field(s->truth)));
+  PetscCall(fare_record_mesh(s->record, "density", "probability density, averaged over each cell",
+    fare_run_grid(s), fare_truth_masses(s->truth)));
+  PetscCall(
+    fare_record_mesh(s->record, "density_error", "estimated (exact - density), averaged over each cell",
+      fare_run_grid(s), fare_truth_error_field(s->truth)));
   if (s->plan->truth.extrapolate) {
     Vec better;
 
     PetscCall(VecDuplicate(fare_truth_masses(s->truth), &better));
     PetscCall(VecWAXPY(better, 1, fare_truth_masses(s->truth), fare_truth_error_field(s->truth)));
-    PetscCall(fare_record_mesh(s->record, "density_extrapolated", "density + density_error", fare_run_grid(s), better));
+    PetscCall(fare_record_mesh(
+      s->record, "density_extrapolated", "density + density_error", fare_run_grid(s), better));
     PetscCall(VecDestroy(&better));
   }
   if (s->thermo && s->plan->thermodynamics.currents) PetscCall(record_currents(s));
@@ -204,7 +234,10 @@ static PetscErrorCode record_truth(fare_run *s, PetscInt64 k)
   PetscFunctionReturn(0);
 }
 
-/* All particles on the grid of the truth, beside its density: what is left of them where a part alone is written. */
+/*
+  All particles on the grid of the truth, beside its density: what is left of them where a part alone is
+  written.
+*/
 static PetscErrorCode record_deposit(fare_run *s, size_t i)
 {
   char   name[FARE_LABEL_SIZE];
@@ -214,7 +247,8 @@ static PetscErrorCode record_deposit(fare_run *s, size_t i)
   PetscFunctionBeginUser;
   snprintf(name, sizeof name, "%s_density", s->plan->ensemble[i].name);
   PetscCall(fare_deposit(fare_run_grid(s), s->ensemble[i], &masses, &outside));
-  PetscCall(fare_record_mesh(s->record, name, "particles of the ensemble by cells", fare_run_grid(s), masses));
+  PetscCall(
+    fare_record_mesh(s->record, name, "particles of the ensemble by cells", fare_run_grid(s), masses));
   PetscCall(fare_record_number(s->record, name, "outside", outside));
   PetscCall(VecDestroy(&masses));
   PetscFunctionReturn(0);
@@ -234,7 +268,9 @@ static PetscErrorCode take_census(fare_run *s, size_t i, PetscInt64 k)
   census->folded = (double)folded / (double)e->particles;
   for (PetscInt64 past = 0; past < k; past++) before |= s->results.census[i][past].outside > 0;
   if (census->outside > 0 && !before) {
-    fare_warn("ensemble %s (%s): %.3g%% of its particles lie outside the truth's box at time %g; sampler '%s' sees no walls there", e->name, e->type->name, 100 * census->outside, s->ensemble[i]->time, e->type->name);
+    fare_warn("ensemble %s (%s): %.3g%% of its particles lie outside the truth's box at time %g; sampler "
+              "'%s' sees no walls there",
+      e->name, e->type->name, 100 * census->outside, s->ensemble[i]->time, e->type->name);
   }
   PetscFunctionReturn(0);
 }
@@ -258,7 +294,8 @@ static PetscErrorCode write_snapshot(fare_run *s, PetscInt64 k)
   const double         began    = fare_seconds();
 
   PetscFunctionBeginUser;
-  PetscCall(fare_record_begin(s->record, k, fare_schedule_time(schedule, k), (schedule->end - schedule->start) / (double)(schedule->count - 1)));
+  PetscCall(fare_record_begin(s->record, k, fare_schedule_time(schedule, k),
+    (schedule->end - schedule->start) / (double)(schedule->count - 1)));
   if (s->truth) PetscCall(record_truth(s, k));
   for (size_t i = 0; i < s->plan->ensembles; i++) {
     if (s->results.failure[i]) continue;
@@ -298,7 +335,10 @@ PetscErrorCode fare_run_snapshot(fare_run *s, PetscInt64 k)
   PetscFunctionReturn(0);
 }
 
-/* A snapshot that is there already: the truth is evolved through it again, and what is in its file is measured where other measures are asked for. */
+/*
+  A snapshot that is there already: the truth is evolved through it again, and what is in its file is measured
+  where other measures are asked for.
+*/
 PetscErrorCode fare_run_replay(fare_run *s, PetscInt64 k, PetscBool measured)
 {
   truth_bins bins;

@@ -24,10 +24,15 @@ static PetscErrorCode create_truth(fare_run *s)
   PetscFunctionBeginUser;
   for (size_t i = 0; i < plan->ensembles; i++) oracles |= plan->ensemble[i].oracle;
   fare_doing("the truth at its beginning");
-  PetscCall(fare_truth_fit_domain(fare_plan_truth_comm(s->comm, plan, &options), plan->system, &plan->initial, &plan->snapshots, &options));
-  PetscCall(fare_truth_fit(fare_plan_truth_comm(s->comm, plan, &options), plan->system, &plan->initial, &plan->snapshots, &options));
-  code = fare_truth_create(fare_plan_truth_comm(s->comm, plan, &options), plan->system, &plan->initial, plan->snapshots.start, &options, &s->truth);
-  if (!code && oracles) code = fare_densities_create(fare_plan_truth_comm(s->comm, plan, &options), plan->system, &plan->initial, &plan->snapshots, &options, &s->exact);
+  PetscCall(fare_truth_fit_domain(
+    fare_plan_truth_comm(s->comm, plan, &options), plan->system, &plan->initial, &plan->snapshots, &options));
+  PetscCall(fare_truth_fit(
+    fare_plan_truth_comm(s->comm, plan, &options), plan->system, &plan->initial, &plan->snapshots, &options));
+  code = fare_truth_create(fare_plan_truth_comm(s->comm, plan, &options), plan->system, &plan->initial,
+    plan->snapshots.start, &options, &s->truth);
+  if (!code && oracles)
+    code = fare_densities_create(fare_plan_truth_comm(s->comm, plan, &options), plan->system, &plan->initial,
+      &plan->snapshots, &options, &s->exact);
   if (options.accuracy > 0) free(options.cells.values);
   if (options.fit_domain) free(options.lower.values);
   if (options.fit_domain) free(options.upper.values);
@@ -65,13 +70,16 @@ static PetscErrorCode create_grid(fare_run *s)
 /* What particles cannot see as it is: they know the drive at the ends of their steps alone. */
 static PetscErrorCode warn_of_pulses(const fare_plan *plan, const fare_plan_ensemble *e)
 {
-  const double     pulse = fare_system_shortest_pulse(plan->system, plan->snapshots.start, plan->snapshots.end);
+  const double pulse = fare_system_shortest_pulse(plan->system, plan->snapshots.start, plan->snapshots.end);
   const fare_node *given = fare_node_find(e->node, "dt");
   double           dt    = fare_training_is_simulated(e) ? e->training.dt : 0;
 
   PetscFunctionBeginUser;
   if (given) PetscCall(fare_node_real(given, &dt));
-  if (dt > pulse * (1 + 1e-9)) fare_warn("ensemble %s: the drive has a pulse of %.3g, shorter than a step (dt: %.3g): particles see it wrongly or not at all, and the truth sees it", e->name, pulse, dt);
+  if (dt > pulse * (1 + 1e-9))
+    fare_warn("ensemble %s: the drive has a pulse of %.3g, shorter than a step (dt: %.3g): particles see it "
+              "wrongly or not at all, and the truth sees it",
+      e->name, pulse, dt);
   PetscFunctionReturn(0);
 }
 
@@ -82,21 +90,24 @@ static PetscErrorCode create(fare_run *s)
   PetscFunctionBeginUser;
   PetscCall(create_grid(s));
   PetscCall(fare_results_create(plan, s->binning, fare_run_grid(s), &s->results));
-  if (plan->has_thermodynamics) PetscCall(fare_thermo_create(s->truth, plan->system, &plan->thermodynamics, &s->thermo));
+  if (plan->has_thermodynamics)
+    PetscCall(fare_thermo_create(s->truth, plan->system, &plan->thermodynamics, &s->thermo));
   s->results.thermo = s->thermo;
-  s->sampler  = calloc(plan->ensembles + 1, sizeof *s->sampler);
-  s->ensemble = calloc(plan->ensembles + 1, sizeof *s->ensemble);
-  s->ready    = calloc(plan->ensembles + 1, sizeof *s->ready);
-  s->made     = calloc(plan->ensembles + 1, sizeof *s->made);
+  s->sampler        = calloc(plan->ensembles + 1, sizeof *s->sampler);
+  s->ensemble       = calloc(plan->ensembles + 1, sizeof *s->ensemble);
+  s->ready          = calloc(plan->ensembles + 1, sizeof *s->ready);
+  s->made           = calloc(plan->ensembles + 1, sizeof *s->made);
   if (!s->sampler || !s->ensemble || !s->ready || !s->made) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   for (size_t i = 0; i < plan->ensembles; i++) {
     const fare_plan_ensemble *e = &plan->ensemble[i];
 
     PetscCall(warn_of_pulses(plan, e));
-    PetscCall(fare_sampler_create(s->comm, e->type, e->name, e->node, fare_ensemble_fields, (uint64_t)plan->seed, plan->system, &s->initial, &plan->snapshots, &s->sampler[i]));
+    PetscCall(fare_sampler_create(s->comm, e->type, e->name, e->node, fare_ensemble_fields,
+      (uint64_t)plan->seed, plan->system, &s->initial, &plan->snapshots, &s->sampler[i]));
     PetscCall(fare_sampler_set_mode(s->sampler[i], fare_plan_ensemble_mode(e), e->oracle ? s->exact : NULL));
     PetscCall(fare_sampler_set_walls(s->sampler[i], &s->walls));
-    PetscCall(fare_ensemble_create(s->comm, fare_system_dimension(plan->system), e->particles, &s->ensemble[i]));
+    PetscCall(
+      fare_ensemble_create(s->comm, fare_system_dimension(plan->system), e->particles, &s->ensemble[i]));
     s->ready[i] = e->type->train ? PETSC_FALSE : PETSC_TRUE;
   }
   PetscFunctionReturn(0);
@@ -124,18 +135,24 @@ static PetscErrorCode destroy(fare_run *s)
   PetscFunctionReturn(0);
 }
 
-/* A method that fails numerically ends, says why in its row, and leaves the rest of the study alone. `when` is for a message that does not say whose it is. */
+/*
+  A method that fails numerically ends, says why in its row, and leaves the rest of the study alone. `when` is
+  for a message that does not say whose it is.
+*/
 PetscErrorCode fare_run_end_ensemble(fare_run *s, size_t i, const char *when, PetscErrorCode code)
 {
   const fare_plan_ensemble *e = &s->plan->ensemble[i];
   char                      own[FARE_LABEL_SIZE + 64], why[FARE_REASON_SIZE];
 
   PetscFunctionBeginUser;
-  if (code) code = fare_error_settle(code, NULL); /* ranks that have none are not here: the study cannot go on where they are any */
+  /* ranks that have none are not here: the study cannot go on where they are any */
+  if (code) code = fare_error_settle(code, NULL);
   if (code != FARE_ERR_FAILED) PetscFunctionReturn(code);
   snprintf(own, sizeof own, "ensemble %s (%s)", e->name, e->type->name);
-  if (strncmp(fare_error_message(), own, strlen(own))) snprintf(why, sizeof why, "%s%s: %.1500s", own, when, fare_error_message());
-  else snprintf(why, sizeof why, "%s", fare_error_message());
+  if (strncmp(fare_error_message(), own, strlen(own)))
+    snprintf(why, sizeof why, "%s%s: %.1500s", own, when, fare_error_message());
+  else
+    snprintf(why, sizeof why, "%s", fare_error_message());
   s->results.failure[i] = strdup(why);
   fare_warn("%s; the study goes on without it", s->results.failure[i]);
   PetscFunctionReturn(0);
@@ -165,7 +182,10 @@ PetscErrorCode fare_run_try_checkpoint(fare_run *s, PetscInt64 next)
   PetscFunctionReturn(0);
 }
 
-/* Whether to stop, and whether a checkpoint is due; neither before a time of fare_seconds. Alike on all ranks. Collective. */
+/*
+  Whether to stop, and whether a checkpoint is due; neither before a time of fare_seconds. Alike on all ranks.
+  Collective.
+*/
 PetscErrorCode fare_run_due(const fare_run *s, double from, int due[2])
 {
   const double now = fare_seconds();
@@ -183,7 +203,8 @@ static PetscErrorCode do_what_is_due(fare_run *s, PetscInt64 next, const int due
   PetscFunctionBeginUser;
   if (due[0]) {
     PetscCall(fare_checkpoint_write(s, next));
-    FARE_FAIL(FARE_ERR_STOPPED, "stopped on request with %lld of %lld snapshots made; --resume goes on in %s", (long long)next, (long long)s->plan->snapshots.count, s->plan->directory);
+    FARE_FAIL(FARE_ERR_STOPPED, "stopped on request with %lld of %lld snapshots made; --resume goes on in %s",
+      (long long)next, (long long)s->plan->snapshots.count, s->plan->directory);
   }
   if (due[1]) PetscCall(fare_run_try_checkpoint(s, next));
   PetscFunctionReturn(0);
@@ -216,8 +237,13 @@ static PetscErrorCode check_measurable(const fare_run *s)
 
   PetscFunctionBeginUser;
   for (size_t i = 0; i < s->plan->ensembles; i++) {
-    if (kept->precision == FARE_RECORD_DOUBLE && fare_record_kept(kept, s->plan->ensemble[i].particles) == s->plan->ensemble[i].particles) continue;
-    FARE_FAIL(FARE_ERR_INPUT, "--resume: other measures are asked for, but the snapshots in %s keep only a part of their particles, or round them (record)", s->plan->directory);
+    if (kept->precision == FARE_RECORD_DOUBLE &&
+      fare_record_kept(kept, s->plan->ensemble[i].particles) == s->plan->ensemble[i].particles)
+      continue;
+    FARE_FAIL(FARE_ERR_INPUT,
+      "--resume: other measures are asked for, but the snapshots in %s keep only a part of their particles, "
+      "or round them (record)",
+      s->plan->directory);
   }
   PetscFunctionReturn(0);
 }
@@ -232,11 +258,15 @@ PetscErrorCode fare_run_check_snapshots(fare_run *s, PetscInt64 next, PetscInt64
     fare_checksum        now;
     PetscErrorCode       code = fare_record_checksum(s->record, *bad, &now);
 
-    if (!code && then->bytes && (then->bytes != now.bytes || then->crc32 != now.crc32)) code = fare_error(FARE_ERR_FAILED, "snapshot %lld in %s/snapshots is not what was written there", (long long)*bad, s->plan->directory);
+    if (!code && then->bytes && (then->bytes != now.bytes || then->crc32 != now.crc32))
+      code = fare_error(FARE_ERR_FAILED, "snapshot %lld in %s/snapshots is not what was written there",
+        (long long)*bad, s->plan->directory);
     if (code == FARE_ERR_FAILED) break;
     PetscCall(code);
   }
-  if (fare_seconds() - began > 10) fare_log("reading %lld snapshots to see whether they are whole took %.0f s", (long long)*bad, fare_seconds() - began);
+  if (fare_seconds() - began > 10)
+    fare_log("reading %lld snapshots to see whether they are whole took %.0f s", (long long)*bad,
+      fare_seconds() - began);
   PetscFunctionReturn(0);
 }
 
@@ -244,7 +274,7 @@ PetscErrorCode fare_run_check_snapshots(fare_run *s, PetscInt64 next, PetscInt64
 static PetscErrorCode read_files(fare_run *s, const char *path)
 {
   const uint64_t start[2] = {0, 0}, count[2] = {(uint64_t)s->plan->snapshots.count, 2};
-  PetscErrorCode code     = 0;
+  PetscErrorCode code = 0;
   fare_store    *store;
   PetscBool      has;
 
@@ -256,7 +286,10 @@ static PetscErrorCode read_files(fare_run *s, const char *path)
   PetscFunctionReturn(code);
 }
 
-/* Whether nothing is left to do: the results are this plan's, and all snapshots are there as they were written. Results of another plan are refused. */
+/*
+  Whether nothing is left to do: the results are this plan's, and all snapshots are there as they were
+  written. Results of another plan are refused.
+*/
 static PetscErrorCode is_finished(fare_run *s, PetscBool *finished)
 {
   char           why[1024], path[PETSC_MAX_PATH_LEN + 16];
@@ -281,9 +314,9 @@ static PetscErrorCode is_finished(fare_run *s, PetscBool *finished)
 
 static PetscErrorCode run(fare_run *s)
 {
-  const PetscInt64 count = s->plan->snapshots.count;
-  const double     began = fare_seconds();
-  PetscInt64       next  = 0;
+  const PetscInt64 count    = s->plan->snapshots.count;
+  const double     began    = fare_seconds();
+  PetscInt64       next     = 0;
   PetscBool        measured = PETSC_TRUE, finished = PETSC_FALSE, has_truth = PETSC_TRUE;
   fare_progress    progress;
   int              rank;
@@ -306,17 +339,24 @@ static PetscErrorCode run(fare_run *s)
   for (PetscInt64 k = 0; k < count; k++) {
     char note[64];
 
-    if (k >= next) PetscCall(fare_run_snapshot(s, k));
-    else if (!measured || !has_truth) PetscCall(fare_run_replay(s, k, measured));
-    snprintf(note, sizeof note, "%lld of %lld, time %g", (long long)k + 1, (long long)count, fare_schedule_time(&s->plan->snapshots, k));
+    if (k >= next)
+      PetscCall(fare_run_snapshot(s, k));
+    else if (!measured || !has_truth)
+      PetscCall(fare_run_replay(s, k, measured));
+    snprintf(note, sizeof note, "%lld of %lld, time %g", (long long)k + 1, (long long)count,
+      fare_schedule_time(&s->plan->snapshots, k));
     fare_progress_update(&progress, (double)k + 1, note);
     if (k >= next && k + 1 < count) PetscCall(fare_run_checkpoint(s, k + 1));
   }
   fare_progress_end(&progress);
-  fare_log("of those seconds %.1f went into writing snapshots and %.1f into checkpoints", s->writing, s->checkpointing);
-  for (size_t i = 0; i < s->plan->ensembles; i++) PetscCall(fare_cost_gather(s->comm, &s->sampler[i]->cost, &s->results.cost[i]));
+  fare_log("of those seconds %.1f went into writing snapshots and %.1f into checkpoints", s->writing,
+    s->checkpointing);
+  for (size_t i = 0; i < s->plan->ensembles; i++)
+    PetscCall(fare_cost_gather(s->comm, &s->sampler[i]->cost, &s->results.cost[i]));
   if (s->plan->analyses) PetscCall(fare_analyses_run(s->plan->analyses, s->plan->analysis, fare_run_grid(s)));
-  if (s->thermo) PetscCall(fare_thermo_finish(s->thermo, s->comm, s->plan->snapshots.start, s->plan->snapshots.end, (uint64_t)s->plan->seed, &s->results.work));
+  if (s->thermo)
+    PetscCall(fare_thermo_finish(s->thermo, s->comm, s->plan->snapshots.start, s->plan->snapshots.end,
+      (uint64_t)s->plan->seed, &s->results.work));
   s->results.seconds = fare_seconds() - began;
   PetscCall(fare_results_write(s->comm, &s->results, s->record));
   PetscCall(fare_run_try_checkpoint(s, count)); /* for more snapshots, or other measures, later */
@@ -331,7 +371,8 @@ static PetscErrorCode rescue(fare_run *s)
   PetscErrorCode code;
 
   PetscFunctionBeginUser;
-  for (size_t i = 0; s->safe == 0 && i < s->plan->ensembles; i++) something |= s->ready[i] && s->plan->ensemble[i].type->train;
+  for (size_t i = 0; s->safe == 0 && i < s->plan->ensembles; i++)
+    something |= s->ready[i] && s->plan->ensemble[i].type->train;
   if (!something) PetscFunctionReturn(0);
   fare_doing("a last checkpoint");
   code = fare_run_try_checkpoint(s, s->safe);
@@ -355,7 +396,10 @@ static PetscErrorCode note_failure(fare_run *s, PetscErrorCode code, PetscBool a
   PetscFunctionReturn(code);
 }
 
-/* Frees what a run holds, whatever came of it, and keeps its message. After an error that only some ranks have nothing can be freed together. */
+/*
+  Frees what a run holds, whatever came of it, and keeps its message. After an error that only some ranks have
+  nothing can be freed together.
+*/
 static PetscErrorCode end(fare_run *s, PetscErrorCode code, PetscBool alike)
 {
   char why[FARE_REASON_SIZE];
@@ -368,7 +412,8 @@ static PetscErrorCode end(fare_run *s, PetscErrorCode code, PetscBool alike)
     PetscFunctionReturn(0);
   }
   snprintf(why, sizeof why, "%s", fare_error_message());
-  if (alike && (code == FARE_ERR_FAILED || code == FARE_ERR_INPUT || code == FARE_ERR_STOPPED)) (void)destroy(s);
+  if (alike && (code == FARE_ERR_FAILED || code == FARE_ERR_INPUT || code == FARE_ERR_STOPPED))
+    (void)destroy(s);
   PetscFunctionReturn(fare_error(code, "%s", why));
 }
 
@@ -384,7 +429,12 @@ static PetscErrorCode forget_failure(fare_run *s)
 
 PetscErrorCode fare_study_run(MPI_Comm comm, const fare_plan *plan, const fare_run_options *options)
 {
-  fare_run       s = {.comm = comm, .plan = plan, .options = options, .last_checkpoint = fare_seconds(), .safe = -1, .under_way = -1};
+  fare_run       s = {.comm = comm,
+          .plan             = plan,
+          .options          = options,
+          .last_checkpoint  = fare_seconds(),
+          .safe             = -1,
+          .under_way        = -1};
   PetscBool      alike;
   PetscErrorCode code;
   int            ranks;
@@ -394,7 +444,8 @@ PetscErrorCode fare_study_run(MPI_Comm comm, const fare_plan *plan, const fare_r
   PetscCall(fare_plan_check_memory(comm, plan)); /* before anything is written */
   PetscCall(fare_record_create(comm, plan->directory, options->mode, &s.record));
   PetscCall(fare_record_set(s.record, &plan->record));
-  fare_log("FARE %s: study %s on %d rank%s with %s, results in %s", fare_version(), plan->study, ranks, ranks > 1 ? "s" : "", fare_random_instructions(), plan->directory);
+  fare_log("FARE %s: study %s on %d rank%s with %s, results in %s", fare_version(), plan->study, ranks,
+    ranks > 1 ? "s" : "", fare_random_instructions(), plan->directory);
   PetscCall(forget_failure(&s));
   code = fare_error_settle(run(&s), &alike);
   if (code) code = note_failure(&s, code, alike);

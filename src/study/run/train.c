@@ -1,4 +1,6 @@
-/* The training of what learns, or its preparation as an oracle; in the middle of it a run may stop, and go on. */
+/*
+  The training of what learns, or its preparation as an oracle; in the middle of it a run may stop, and go on.
+*/
 #include "study.h"
 
 #include <math.h>
@@ -16,7 +18,8 @@ static PetscErrorCode train_oracle(fare_run *s, size_t i)
   PetscFunctionBeginUser;
   if (!at) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   for (PetscInt64 k = 0; k < schedule->count; k++) {
-    if (fare_training_includes(&s->plan->ensemble[i].training, k)) at[times.count++] = fare_schedule_time(schedule, k);
+    if (fare_training_includes(&s->plan->ensemble[i].training, k))
+      at[times.count++] = fare_schedule_time(schedule, k);
   }
   times.times = at;
   PetscCall(fare_run_end_ensemble(s, i, "", fare_sampler_train(s->sampler[i], &times)));
@@ -24,7 +27,10 @@ static PetscErrorCode train_oracle(fare_run *s, size_t i)
   PetscFunctionReturn(0);
 }
 
-/* Between two steps of a training, ranks as one: a checkpoint where one is due, and the end where that was asked for. */
+/*
+  Between two steps of a training, ranks as one: a checkpoint where one is due, and the end where that was
+  asked for.
+*/
 static PetscErrorCode pause_training(void *context, int64_t step, PetscBool *stop)
 {
   fare_run *s = context;
@@ -33,8 +39,10 @@ static PetscErrorCode pause_training(void *context, int64_t step, PetscBool *sto
   PetscFunctionBeginUser;
   (void)step;
   PetscCall(fare_run_due(s, -HUGE_VAL, due));
-  if (due[0]) PetscCall(fare_checkpoint_write(s, 0));
-  else if (due[1]) PetscCall(fare_run_try_checkpoint(s, 0));
+  if (due[0])
+    PetscCall(fare_checkpoint_write(s, 0));
+  else if (due[1])
+    PetscCall(fare_run_try_checkpoint(s, 0));
   *stop = due[0] ? PETSC_TRUE : PETSC_FALSE;
   PetscFunctionReturn(0);
 }
@@ -46,9 +54,12 @@ static PetscErrorCode train_method(fare_run *s, size_t i, const fare_training_se
   PetscFunctionBeginUser;
   s->sampler[i]->session.context = s;
   s->sampler[i]->session.pause   = pause_training;
-  fare_doing("ensemble %s (%s) while it is trained", s->plan->ensemble[i].name, s->plan->ensemble[i].type->name);
-  code                           = fare_sampler_train(s->sampler[i], data);
-  if (code == FARE_ERR_STOPPED) FARE_FAIL(code, "stopped on request while %s was being trained; --resume goes on in %s", s->plan->ensemble[i].name, s->plan->directory);
+  fare_doing(
+    "ensemble %s (%s) while it is trained", s->plan->ensemble[i].name, s->plan->ensemble[i].type->name);
+  code = fare_sampler_train(s->sampler[i], data);
+  if (code == FARE_ERR_STOPPED)
+    FARE_FAIL(code, "stopped on request while %s was being trained; --resume goes on in %s",
+      s->plan->ensemble[i].name, s->plan->directory);
   PetscCall(fare_run_end_ensemble(s, i, ", while it was trained", code));
   PetscFunctionReturn(0);
 }
@@ -86,7 +97,10 @@ static PetscErrorCode train_one(fare_run *s, size_t i, shared_set *set)
   PetscFunctionReturn(0);
 }
 
-/* What a checkpoint has learned is not learned again; what oracles and empirical optima look up is made again, for it is no part of one. */
+/*
+  What a checkpoint has learned is not learned again; what oracles and empirical optima look up is made again,
+  for it is no part of one.
+*/
 static PetscErrorCode train_all(fare_run *s, shared_set *set)
 {
   PetscFunctionBeginUser;
@@ -95,7 +109,8 @@ static PetscErrorCode train_all(fare_run *s, shared_set *set)
     PetscBool                 has;
 
     PetscCall(fare_checkpoint_has(s, i, &has));
-    if (e->type->train && (!has || fare_plan_ensemble_mode(e) != FARE_LEARNED)) PetscCall(train_one(s, i, set));
+    if (e->type->train && (!has || fare_plan_ensemble_mode(e) != FARE_LEARNED))
+      PetscCall(train_one(s, i, set));
     if (has) PetscCall(fare_checkpoint_load(s, i));
     s->ready[i] = PETSC_TRUE;
     if (e->type->curve) s->results.curve[i] = e->type->curve(s->sampler[i]);

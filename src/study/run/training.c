@@ -14,8 +14,12 @@ PetscBool fare_training_is_shared(const fare_training_options *a, const fare_tra
   return a->times == b->times && a->particles == b->particles && a->dt == b->dt ? PETSC_TRUE : PETSC_FALSE;
 }
 
-/* The simulation is the sampler `langevin` under a name of its own, so that no ensemble shares its random numbers. */
-static PetscErrorCode create_simulation(MPI_Comm comm, const fare_plan *plan, const fare_initial *initial, const fare_walls *walls, const fare_plan_ensemble *ensemble, fare_sampler **sampler)
+/*
+  The simulation is the sampler `langevin` under a name of its own, so that no ensemble shares its random
+  numbers.
+*/
+static PetscErrorCode create_simulation(MPI_Comm comm, const fare_plan *plan, const fare_initial *initial,
+  const fare_walls *walls, const fare_plan_ensemble *ensemble, fare_sampler **sampler)
 {
   fare_config   *config;
   fare_text      text = {0};
@@ -25,13 +29,15 @@ static PetscErrorCode create_simulation(MPI_Comm comm, const fare_plan *plan, co
   fare_text_add(&text, "{integrator: heun, dt: %.17g}", ensemble->training.dt);
   PetscCall(fare_config_parse("training", text.text, text.length, &config));
   fare_text_free(&text);
-  code = fare_sampler_create(comm, fare_sampler_type_find("langevin"), "training", fare_config_root(config), NULL, (uint64_t)plan->seed, plan->system, initial, &plan->snapshots, sampler);
+  code = fare_sampler_create(comm, fare_sampler_type_find("langevin"), "training", fare_config_root(config),
+    NULL, (uint64_t)plan->seed, plan->system, initial, &plan->snapshots, sampler);
   if (!code) code = fare_sampler_set_walls(*sampler, walls);
   PetscCall(fare_config_destroy(&config));
   PetscFunctionReturn(code);
 }
 
-static PetscErrorCode simulate(const fare_plan *plan, const fare_plan_ensemble *ensemble, fare_sampler *simulation, fare_ensemble *particles, fare_training_set *set, double times[])
+static PetscErrorCode simulate(const fare_plan *plan, const fare_plan_ensemble *ensemble,
+  fare_sampler *simulation, fare_ensemble *particles, fare_training_set *set, double times[])
 {
   fare_progress progress;
 
@@ -41,7 +47,8 @@ static PetscErrorCode simulate(const fare_plan *plan, const fare_plan_ensemble *
     if (!fare_training_includes(&ensemble->training, k)) continue;
     times[set->count] = fare_schedule_time(&plan->snapshots, k);
     PetscCall(fare_sampler_advance(simulation, times[set->count], particles));
-    PetscCall(fare_ensemble_create(particles->comm, particles->dim, ensemble->training.particles, &set->at[set->count]));
+    PetscCall(fare_ensemble_create(
+      particles->comm, particles->dim, ensemble->training.particles, &set->at[set->count]));
     PetscCall(fare_ensemble_copy(particles, set->at[set->count++]));
     fare_progress_update(&progress, (double)k + 1, NULL);
   }
@@ -49,7 +56,9 @@ static PetscErrorCode simulate(const fare_plan *plan, const fare_plan_ensemble *
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_training_simulate(MPI_Comm comm, const fare_plan *plan, const fare_initial *initial, const fare_walls *walls, const fare_plan_ensemble *ensemble, fare_training_set *set, int64_t *force_evaluations)
+PetscErrorCode fare_training_simulate(MPI_Comm comm, const fare_plan *plan, const fare_initial *initial,
+  const fare_walls *walls, const fare_plan_ensemble *ensemble, fare_training_set *set,
+  int64_t *force_evaluations)
 {
   fare_ensemble *particles  = NULL;
   fare_sampler  *simulation = NULL;
@@ -62,7 +71,9 @@ PetscErrorCode fare_training_simulate(MPI_Comm comm, const fare_plan *plan, cons
   set->times = times = calloc((size_t)plan->snapshots.count, sizeof *times);
   if (!set->at || !times) FARE_FAIL(FARE_ERR_FAILED, "out of memory for a training set");
   code = create_simulation(comm, plan, initial, walls, ensemble, &simulation);
-  if (!code) code = fare_ensemble_create(comm, fare_system_dimension(plan->system), ensemble->training.particles, &particles);
+  if (!code)
+    code = fare_ensemble_create(
+      comm, fare_system_dimension(plan->system), ensemble->training.particles, &particles);
   if (!code) code = simulate(plan, ensemble, simulation, particles, set, times);
   if (!code) *force_evaluations = simulation->cost.force_evaluations;
   PetscCall(fare_ensemble_destroy(&particles));

@@ -1,4 +1,7 @@
-/* The particles of one ensemble of a finished study, over all times, in one file: to be trained on in any language. docs/scoring.md has the format. */
+/*
+  The particles of one ensemble of a finished study, over all times, in one file: to be trained on in any
+  language. docs/scoring.md has the format.
+*/
 #include "score.h"
 
 #include <stdio.h>
@@ -11,10 +14,11 @@ typedef struct {
   const fare_finished *study;
   char                 name[128], sampler[64], family[64];
   int64_t              particles, simulated; /* in the snapshots, and how many there were */
-  PetscBool            weighted; /* by the first snapshot */
+  PetscBool            weighted;             /* by the first snapshot */
 } source;
 
-static PetscErrorCode attribute(const fare_finished *study, const char *ensemble, const char *name, size_t size, char value[])
+static PetscErrorCode attribute(
+  const fare_finished *study, const char *ensemble, const char *name, size_t size, char value[])
 {
   char path[PATH_SIZE];
 
@@ -23,7 +27,8 @@ static PetscErrorCode attribute(const fare_finished *study, const char *ensemble
 }
 
 /* All names, for the message that lists them; the simulated ones are counted, and the last of them kept. */
-static PetscErrorCode list_ensembles(const fare_finished *study, fare_text *names, size_t *simulated, char last[128])
+static PetscErrorCode list_ensembles(
+  const fare_finished *study, fare_text *names, size_t *simulated, char last[128])
 {
   char      name[128], family[64];
   PetscBool has = PETSC_TRUE;
@@ -73,23 +78,36 @@ static PetscErrorCode choose(const fare_finished *study, const char *asked, sour
 
   PetscFunctionBeginUser;
   code = list_ensembles(study, &names, &simulated, last);
-  if (!code && !names.text) code = fare_error(FARE_ERR_INPUT, "%s: the study has no ensembles, so there are no particles to export", study->directory);
-  if (!code && !asked && !simulated) code = fare_error(FARE_ERR_INPUT, "%s: no ensemble there was simulated; choose another with --ensemble: %s", study->directory, names.text);
-  if (!code && !asked && simulated > 1) code = fare_error(FARE_ERR_INPUT, "%s: several ensembles there were simulated; choose one with --ensemble: %s", study->directory, names.text);
+  if (!code && !names.text)
+    code = fare_error(FARE_ERR_INPUT, "%s: the study has no ensembles, so there are no particles to export",
+      study->directory);
+  if (!code && !asked && !simulated)
+    code =
+      fare_error(FARE_ERR_INPUT, "%s: no ensemble there was simulated; choose another with --ensemble: %s",
+        study->directory, names.text);
+  if (!code && !asked && simulated > 1)
+    code =
+      fare_error(FARE_ERR_INPUT, "%s: several ensembles there were simulated; choose one with --ensemble: %s",
+        study->directory, names.text);
   snprintf(of->name, sizeof of->name, "%s", asked ? asked : last);
   snprintf(path, sizeof path, "/ensembles/%.200s", of->name);
   if (!code) code = fare_store_has(study->store, path, &has);
-  if (!code && (!has || !*of->name || strchr(of->name, '/'))) code = fare_error(FARE_ERR_INPUT, "%s: the study has no ensemble '%.60s'; there are: %s", study->directory, of->name, names.text);
+  if (!code && (!has || !*of->name || strchr(of->name, '/')))
+    code = fare_error(FARE_ERR_INPUT, "%s: the study has no ensemble '%.60s'; there are: %s",
+      study->directory, of->name, names.text);
   fare_text_free(&names);
   PetscCall(code);
   PetscCall(attribute(study, of->name, "sampler", sizeof of->sampler, of->sampler));
   PetscCall(attribute(study, of->name, "family", sizeof of->family, of->family));
   PetscCall(count_particles(study, of));
-  if (!attribute(study, of->name, "failure", sizeof failure, failure)) FARE_FAIL(FARE_ERR_INPUT, "%s: ensemble %s ended early and has no particles at some times: %s", study->directory, of->name, failure);
+  if (!attribute(study, of->name, "failure", sizeof failure, failure))
+    FARE_FAIL(FARE_ERR_INPUT, "%s: ensemble %s ended early and has no particles at some times: %s",
+      study->directory, of->name, failure);
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode write_whole(const fare_finished *study, fare_store *to, const char *path, fare_store_type type, const void *data)
+static PetscErrorCode write_whole(
+  const fare_finished *study, fare_store *to, const char *path, fare_store_type type, const void *data)
 {
   const uint64_t extent = study->snapshots, start = 0;
   uint64_t       count;
@@ -106,11 +124,15 @@ static PetscErrorCode write_whole(const fare_finished *study, fare_store *to, co
 static PetscErrorCode begin(const source *from, fare_store *to)
 {
   const fare_finished *study     = from->study;
-  const uint64_t       extent[3] = {study->snapshots, (uint64_t)from->particles, (uint64_t)study->dim}, none[3] = {0, 0, 0};
-  char                 what[512], date[64];
+  const uint64_t       extent[3] = {study->snapshots, (uint64_t)from->particles, (uint64_t)study->dim},
+                 none[3]         = {0, 0, 0};
+  char what[512], date[64];
 
   PetscFunctionBeginUser;
-  snprintf(what, sizeof what, "particles of the ensemble %s (sampler %s) of the study %s: samples[time, particle, axis]; trained: 1 for times to learn from, 0 for times to be tested on", from->name, from->sampler, study->study);
+  snprintf(what, sizeof what,
+    "particles of the ensemble %s (sampler %s) of the study %s: samples[time, particle, axis]; trained: 1 "
+    "for times to learn from, 0 for times to be tested on",
+    from->name, from->sampler, study->study);
   fare_record_date(sizeof date, date);
   PetscCallMPI(MPI_Bcast(date, sizeof date, MPI_CHAR, 0, study->comm));
   PetscCall(fare_store_put_string(to, "/", "format", "fare-samples 1.0"));
@@ -120,7 +142,8 @@ static PetscErrorCode begin(const source *from, fare_store *to)
   PetscCall(fare_store_put_string(to, "/", "ensemble", from->name));
   PetscCall(fare_store_put_string(to, "/", "sampler", from->sampler));
   PetscCall(fare_store_put_string(to, "/", "family", from->family));
-  PetscCall(fare_store_put_string(to, "/", "split", study->learned ? "as the study was trained" : "every second time"));
+  PetscCall(fare_store_put_string(
+    to, "/", "split", study->learned ? "as the study was trained" : "every second time"));
   PetscCall(fare_store_put_int(to, "/", "seed", study->seed));
   PetscCall(fare_store_put_string(to, "/", "software", "FARE"));
   PetscCall(fare_store_put_string(to, "/", "softwareVersion", fare_version()));
@@ -128,7 +151,8 @@ static PetscErrorCode begin(const source *from, fare_store *to)
   PetscCall(write_whole(study, to, "/times", FARE_STORE_FLOAT64, study->time));
   PetscCall(write_whole(study, to, "/trained", FARE_STORE_UINT8, study->trained));
   PetscCall(fare_store_write(to, "/samples", FARE_STORE_FLOAT64, 3, extent, none, none, NULL));
-  if (from->weighted) PetscCall(fare_store_write(to, "/weights", FARE_STORE_FLOAT64, 2, extent, none, none, NULL));
+  if (from->weighted)
+    PetscCall(fare_store_write(to, "/weights", FARE_STORE_FLOAT64, 2, extent, none, none, NULL));
   PetscFunctionReturn(0);
 }
 
@@ -139,7 +163,8 @@ static const char *species(const source *from, size_t snapshot, const char *what
 }
 
 /* One component of all particles here. A weighting that is constant is a group, not a dataset. */
-static PetscErrorCode read_component(fare_store *snapshot, const char *path, uint64_t first, uint64_t count, double to[])
+static PetscErrorCode read_component(
+  fare_store *snapshot, const char *path, uint64_t first, uint64_t count, double to[])
 {
   fare_store_kind kind;
 
@@ -153,10 +178,11 @@ static PetscErrorCode read_component(fare_store *snapshot, const char *path, uin
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode copy(const source *from, size_t k, fare_store *snapshot, fare_store *to, uint64_t first, uint64_t count, double component[], double rows[])
+static PetscErrorCode copy(const source *from, size_t k, fare_store *snapshot, fare_store *to, uint64_t first,
+  uint64_t count, double component[], double rows[])
 {
-  static const char *const axes[] = {"position/x", "position/y", "position/z"};
-  const size_t             dim    = (size_t)from->study->dim;
+  static const char *const axes[]   = {"position/x", "position/y", "position/z"};
+  const size_t             dim      = (size_t)from->study->dim;
   const uint64_t           start[3] = {k, count ? first : 0, 0}, box[3] = {count ? 1 : 0, count, dim};
   char                     path[PATH_SIZE];
 
@@ -165,7 +191,9 @@ static PetscErrorCode copy(const source *from, size_t k, fare_store *snapshot, f
     PetscBool has;
 
     PetscCall(fare_store_has(snapshot, species(from, k, axes[axis], path), &has));
-    if (!has) FARE_FAIL(FARE_ERR_FAILED, "%s: snapshot %zu has no particles of %s", from->study->directory, k, from->name);
+    if (!has)
+      FARE_FAIL(
+        FARE_ERR_FAILED, "%s: snapshot %zu has no particles of %s", from->study->directory, k, from->name);
     PetscCall(read_component(snapshot, path, first, count, component));
     for (uint64_t i = 0; i < count; i++) rows[i * dim + axis] = component[i];
   }
@@ -225,7 +253,8 @@ static PetscErrorCode write_file(const source *from, const char *path)
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(from->study->comm, &rank));
-  if (rank == 0 && !access(path, F_OK)) code = fare_error(FARE_ERR_INPUT, "%s: exists already; choose another name with --out", path);
+  if (rank == 0 && !access(path, F_OK))
+    code = fare_error(FARE_ERR_INPUT, "%s: exists already; choose another name with --out", path);
   PetscCall(fare_error_agree(from->study->comm, code));
   PetscCall(fare_store_create(from->study->comm, path, &to));
   code = begin(from, to);
@@ -257,7 +286,10 @@ PetscErrorCode fare_export(MPI_Comm comm, const char *directory, const char *ens
 
     if (from.particles < from.simulated) snprintf(kept, sizeof kept, " of %lld", (long long)from.simulated);
     for (size_t k = 0; k < study.snapshots; k++) trained += study.trained[k];
-    printf("%s: %lld%s particles%s of %s in %d dimension%s at %zu times, %zu of them to train on (%s)\n", path, (long long)from.particles, kept, *kept ? ", as the record kept," : "", from.name, study.dim, study.dim > 1 ? "s" : "", study.snapshots, trained, study.learned ? "as the study was" : "every second");
+    printf("%s: %lld%s particles%s of %s in %d dimension%s at %zu times, %zu of them to train on (%s)\n",
+      path, (long long)from.particles, kept, *kept ? ", as the record kept," : "", from.name, study.dim,
+      study.dim > 1 ? "s" : "", study.snapshots, trained,
+      study.learned ? "as the study was" : "every second");
   }
   PetscCall(fare_finished_close(&study));
   PetscFunctionReturn(code);

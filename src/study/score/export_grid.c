@@ -1,4 +1,7 @@
-/* The cells of a finished study's truth, and its masses there: for generators whose density is known. docs/scoring.md has the format. */
+/*
+  The cells of a finished study's truth, and its masses there: for generators whose density is known.
+  docs/scoring.md has the format.
+*/
 #include "score.h"
 
 #include <stdio.h>
@@ -8,7 +11,8 @@
 static const char *const axis_names[FARE_DIM_MAX] = {"x", "y", "z"};
 
 /* One rank writes what all know. */
-static PetscErrorCode write_line(const fare_finished *study, fare_store *to, const char *path, size_t size, const double values[])
+static PetscErrorCode write_line(
+  const fare_finished *study, fare_store *to, const char *path, size_t size, const double values[])
 {
   const uint64_t extent = size, start = 0;
   uint64_t       count;
@@ -42,7 +46,8 @@ static PetscErrorCode write_axis(const fare_finished *study, int axis, fare_stor
 }
 
 /* Extents [T, cells..., x last], and the part of this rank at one time. */
-static void find_box(const fare_finished *study, size_t snapshot, uint64_t extent[4], uint64_t start[4], uint64_t count[4])
+static void find_box(
+  const fare_finished *study, size_t snapshot, uint64_t extent[4], uint64_t start[4], uint64_t count[4])
 {
   extent[0] = study->snapshots;
   start[0]  = snapshot;
@@ -66,7 +71,9 @@ static PetscErrorCode begin(const fare_finished *study, fare_store *to)
   PetscCallMPI(MPI_Bcast(date, sizeof date, MPI_CHAR, 0, study->comm));
   for (int axis = 0; axis < study->dim; axis++) periodic[axis] = grid->end[axis] == FARE_END_PERIODIC;
   PetscCall(fare_store_put_string(to, "/", "format", "fare-grid 1.0"));
-  PetscCall(fare_store_put_string(to, "/", "description", "masses of the truth in its cells: truth_mass[time, (z, y,) x]; fare score takes cell_mass or log_density_cells of the same extents"));
+  PetscCall(fare_store_put_string(to, "/", "description",
+    "masses of the truth in its cells: truth_mass[time, (z, y,) x]; fare score takes cell_mass or "
+    "log_density_cells of the same extents"));
   PetscCall(fare_store_put_string(to, "/", "study", study->study));
   PetscCall(fare_store_put_string(to, "/", "system", study->system));
   PetscCall(fare_store_put_string(to, "/", "software", "FARE"));
@@ -79,12 +86,15 @@ static PetscErrorCode begin(const fare_finished *study, fare_store *to)
   PetscCall(write_line(study, to, "/times", study->snapshots, study->time));
   for (int axis = 0; axis < study->dim; axis++) PetscCall(write_axis(study, axis, to));
   find_box(study, 0, extent, start, count);
-  PetscCall(fare_store_write(to, "/truth_mass", FARE_STORE_FLOAT64, study->dim + 1, extent, none, none, NULL));
-  PetscCall(fare_store_write(to, "/truth_error", FARE_STORE_FLOAT64, study->dim + 1, extent, none, none, NULL));
+  PetscCall(
+    fare_store_write(to, "/truth_mass", FARE_STORE_FLOAT64, study->dim + 1, extent, none, none, NULL));
+  PetscCall(
+    fare_store_write(to, "/truth_error", FARE_STORE_FLOAT64, study->dim + 1, extent, none, none, NULL));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode copy_mesh(const fare_finished *study, fare_store *from, size_t snapshot, const char *mesh, fare_store *to, const char *path, double buffer[])
+static PetscErrorCode copy_mesh(const fare_finished *study, fare_store *from, size_t snapshot,
+  const char *mesh, fare_store *to, const char *path, double buffer[])
 {
   const size_t cells = (size_t)(study->grid.count[0] * study->grid.count[1] * study->grid.count[2]);
   uint64_t     extent[4], start[4], count[4];
@@ -127,14 +137,17 @@ static PetscErrorCode write_file(const fare_finished *study, const char *path)
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(study->comm, &rank));
-  if (rank == 0 && !access(path, F_OK)) code = fare_error(FARE_ERR_INPUT, "%s: exists already; choose another name with --out", path);
+  if (rank == 0 && !access(path, F_OK))
+    code = fare_error(FARE_ERR_INPUT, "%s: exists already; choose another name with --out", path);
   PetscCall(fare_error_agree(study->comm, code));
   PetscCall(fare_store_create(study->comm, path, &to));
   code = begin(study, to);
   if (!code) code = copy_all(study, to);
   if (!code) code = fare_store_commit(&to);
   PetscCall(fare_store_close(&to));
-  if (!code && rank == 0) printf("%s: the truth of %s in %lld cells at %zu times\n", path, study->study, (long long)(study->grid.cells[0] * study->grid.cells[1] * study->grid.cells[2]), study->snapshots);
+  if (!code && rank == 0)
+    printf("%s: the truth of %s in %lld cells at %zu times\n", path, study->study,
+      (long long)(study->grid.cells[0] * study->grid.cells[1] * study->grid.cells[2]), study->snapshots);
   PetscFunctionReturn(code);
 }
 

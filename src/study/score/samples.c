@@ -1,4 +1,7 @@
-/* Somebody else's samples: a file looked through before any number is believed, then read one time after the other. docs/scoring.md has the format. */
+/*
+  Somebody else's samples: a file looked through before any number is believed, then read one time after the
+  other. docs/scoring.md has the format.
+*/
 #include "score.h"
 
 #include <ctype.h>
@@ -18,8 +21,8 @@ static const char *plural(uint64_t n)
 }
 
 /* What a dataset must be: numbers that are there, in at least so many extents and at most so many. */
-static PetscErrorCode check_dataset(const fare_samples *s, const char *path, const char *layout, int least, int most,
-                                    PetscBool integers, int *rank, uint64_t extent[4])
+static PetscErrorCode check_dataset(const fare_samples *s, const char *path, const char *layout, int least,
+  int most, PetscBool integers, int *rank, uint64_t extent[4])
 {
   fare_store_kind kind;
   PetscBool       has;
@@ -29,22 +32,27 @@ static PetscErrorCode check_dataset(const fare_samples *s, const char *path, con
   if (!has) FARE_FAIL(FARE_ERR_INPUT, "%s: has no dataset %s %s", s->path, path, layout);
   PetscCall(fare_store_kind_of(s->store, path, &kind));
   if (kind == FARE_STORE_NEITHER) {
-    FARE_FAIL(FARE_ERR_INPUT, "%s: %s holds no numbers; expected a dataset %s of float32 or float64", s->path, path, layout);
+    FARE_FAIL(FARE_ERR_INPUT, "%s: %s holds no numbers; expected a dataset %s of float32 or float64", s->path,
+      path, layout);
   }
   if (kind == FARE_STORE_INTEGERS && !integers) {
-    FARE_FAIL(FARE_ERR_INPUT, "%s: %s holds integers; expected %s of float32 or float64", s->path, path, layout);
+    FARE_FAIL(
+      FARE_ERR_INPUT, "%s: %s holds integers; expected %s of float32 or float64", s->path, path, layout);
   }
   PetscCall(fare_store_check_whole(s->store, path));
   PetscCall(fare_store_extents(s->store, path, rank, extent));
   if (*rank < least || *rank > most) {
-    FARE_FAIL(FARE_ERR_INPUT, "%s: %s has %d extent%s; expected %s", s->path, path, *rank, plural((uint64_t)*rank), layout);
+    FARE_FAIL(FARE_ERR_INPUT, "%s: %s has %d extent%s; expected %s", s->path, path, *rank,
+      plural((uint64_t)*rank), layout);
   }
   PetscFunctionReturn(0);
 }
 
-/* An optional companion of the samples with one number for each, in extents of which the first may be missing. */
-static PetscErrorCode check_companion(const fare_samples *s, const char *path, const char *layout, int least, int rank,
-                                      const uint64_t samples[], PetscBool integers, PetscBool *has, PetscBool *full)
+/*
+  An optional companion of the samples with one number for each, in extents of which the first may be missing.
+*/
+static PetscErrorCode check_companion(const fare_samples *s, const char *path, const char *layout, int least,
+  int rank, const uint64_t samples[], PetscBool integers, PetscBool *has, PetscBool *full)
 {
   uint64_t extent[4];
   int      there;
@@ -60,7 +68,7 @@ static PetscErrorCode check_companion(const fare_samples *s, const char *path, c
 
     if (extent[i] == expected) continue;
     FARE_FAIL(FARE_ERR_INPUT, "%s: %s has %llu along axis %d, the samples have %llu", s->path, path,
-              (unsigned long long)extent[i], i, (unsigned long long)expected);
+      (unsigned long long)extent[i], i, (unsigned long long)expected);
   }
   PetscFunctionReturn(0);
 }
@@ -68,9 +76,13 @@ static PetscErrorCode check_companion(const fare_samples *s, const char *path, c
 static PetscErrorCode check_samples(const fare_samples *s, const char *path, uint64_t n, uint64_t dim)
 {
   PetscFunctionBeginUser;
-  if (dim != (uint64_t)s->study->dim) FARE_FAIL(FARE_ERR_INPUT, "%s: %s has %llu ax%ss, the truth in %s has %d", s->path, path, (unsigned long long)dim, dim == 1 ? "i" : "e", s->study->directory, s->study->dim);
+  if (dim != (uint64_t)s->study->dim)
+    FARE_FAIL(FARE_ERR_INPUT, "%s: %s has %llu ax%ss, the truth in %s has %d", s->path, path,
+      (unsigned long long)dim, dim == 1 ? "i" : "e", s->study->directory, s->study->dim);
   if (!n) FARE_FAIL(FARE_ERR_INPUT, "%s: %s holds no samples (N = 0)", s->path, path);
-  if (n > SAMPLES_MOST) FARE_FAIL(FARE_ERR_INPUT, "%s: %s claims to hold %llu samples; at most %lld can be read", s->path, path, (unsigned long long)n, (long long)SAMPLES_MOST);
+  if (n > SAMPLES_MOST)
+    FARE_FAIL(FARE_ERR_INPUT, "%s: %s claims to hold %llu samples; at most %lld can be read", s->path, path,
+      (unsigned long long)n, (long long)SAMPLES_MOST);
   PetscFunctionReturn(0);
 }
 
@@ -78,7 +90,8 @@ static PetscErrorCode allocate(fare_samples *s, size_t times, PetscBool grouped)
 {
   PetscFunctionBeginUser;
   s->times = times;
-  PetscCall(PetscCalloc5(times, &s->snapshot, times, &s->count, times, &s->weighted, times, &s->trained, times, &s->flat));
+  PetscCall(PetscCalloc5(
+    times, &s->snapshot, times, &s->count, times, &s->weighted, times, &s->trained, times, &s->flat));
   if (grouped) PetscCall(PetscCalloc1(times, &s->group));
   PetscFunctionReturn(0);
 }
@@ -100,7 +113,9 @@ static void list_times(const fare_finished *study, fare_text *to)
 static PetscErrorCode match(fare_samples *s, size_t i, const char *named, double time)
 {
   const fare_finished *study   = s->study;
-  const double         spacing = study->snapshots > 1 ? (study->time[study->snapshots - 1] - study->time[0]) / (double)(study->snapshots - 1) : 1;
+  const double         spacing = study->snapshots > 1
+            ? (study->time[study->snapshots - 1] - study->time[0]) / (double)(study->snapshots - 1)
+            : 1;
   size_t               nearest = 0;
 
   PetscFunctionBeginUser;
@@ -113,24 +128,31 @@ static PetscErrorCode match(fare_samples *s, size_t i, const char *named, double
     PetscErrorCode code;
 
     list_times(study, &list);
-    code = fare_error(FARE_ERR_INPUT, "%s: %s = %.10g is not the time of a snapshot of %s; there are %zu: %s; the nearest is %.10g", s->path, named, time, study->directory, study->snapshots, list.text, study->time[nearest]);
+    code = fare_error(FARE_ERR_INPUT,
+      "%s: %s = %.10g is not the time of a snapshot of %s; there are %zu: %s; the nearest is %.10g", s->path,
+      named, time, study->directory, study->snapshots, list.text, study->time[nearest]);
     fare_text_free(&list);
     PetscFunctionReturn(code);
   }
   for (size_t other = 0; other < i; other++) {
-    if (s->snapshot[other] == nearest) FARE_FAIL(FARE_ERR_INPUT, "%s: %s = %.10g: that time is there twice", s->path, named, time);
+    if (s->snapshot[other] == nearest)
+      FARE_FAIL(FARE_ERR_INPUT, "%s: %s = %.10g: that time is there twice", s->path, named, time);
   }
   s->snapshot[i] = nearest;
   PetscFunctionReturn(0);
 }
 
-/* The extents T, N, d of samples, whichever of them a file leaves out: d in one dimension, T where there is one time. */
+/*
+  The extents T, N, d of samples, whichever of them a file leaves out: d in one dimension, T where there is
+  one time.
+*/
 static PetscErrorCode read_shape(fare_samples *s, uint64_t times, PetscBool *flat, uint64_t shape[3])
 {
   static const char layout[] = "[T, N, d] (times, samples, axes)";
-  const PetscBool   line = s->study->dim == 1 ? PETSC_TRUE : PETSC_FALSE, once = times == 1 ? PETSC_TRUE : PETSC_FALSE;
-  uint64_t          extent[4];
-  int               rank;
+  const PetscBool   line     = s->study->dim == 1 ? PETSC_TRUE : PETSC_FALSE,
+                  once       = times == 1 ? PETSC_TRUE : PETSC_FALSE;
+  uint64_t extent[4];
+  int      rank;
 
   PetscFunctionBeginUser;
   PetscCall(check_dataset(s, "/samples", layout, 3 - line - once, 3, PETSC_FALSE, &rank, extent));
@@ -140,8 +162,8 @@ static PetscErrorCode read_shape(fare_samples *s, uint64_t times, PetscBool *fla
   shape[1] = extent[s->timed ? 1 : 0];
   shape[2] = *flat ? 1 : extent[rank - 1];
   if (shape[0] != times) {
-    FARE_FAIL(FARE_ERR_INPUT, "%s: /times has %llu time%s, /samples has %llu", s->path, (unsigned long long)times, plural(times),
-              (unsigned long long)shape[0]);
+    FARE_FAIL(FARE_ERR_INPUT, "%s: /times has %llu time%s, /samples has %llu", s->path,
+      (unsigned long long)times, plural(times), (unsigned long long)shape[0]);
   }
   PetscCall(check_samples(s, "/samples", shape[1], shape[2]));
   PetscFunctionReturn(0);
@@ -161,7 +183,8 @@ static PetscErrorCode keep_trained(fare_samples *s, size_t i, const char *named,
 {
   PetscFunctionBeginUser;
   if (trained != 0 && trained != 1) {
-    FARE_FAIL(FARE_ERR_INPUT, "%s: %s is %g; expected 1 (learned from) or 0 (held out)", s->path, named, trained);
+    FARE_FAIL(
+      FARE_ERR_INPUT, "%s: %s is %g; expected 1 (learned from) or 0 (held out)", s->path, named, trained);
   }
   s->trained[i] = trained == 1;
   PetscFunctionReturn(0);
@@ -178,8 +201,8 @@ static PetscErrorCode read_trained(fare_samples *s, double buffer[])
   if (!s->has_trained) PetscFunctionReturn(0);
   PetscCall(check_dataset(s, "/trained", "[T]", s->times == 1 ? 0 : 1, 1, PETSC_TRUE, &rank, extent));
   if (rank && extent[0] != s->times) {
-    FARE_FAIL(FARE_ERR_INPUT, "%s: /times has %zu time%s, /trained has %llu", s->path, s->times, plural(s->times),
-              (unsigned long long)extent[0]);
+    FARE_FAIL(FARE_ERR_INPUT, "%s: /times has %zu time%s, /trained has %llu", s->path, s->times,
+      plural(s->times), (unsigned long long)extent[0]);
   }
   PetscCall(read_for_times(s, "/trained", rank, buffer));
   for (size_t i = 0; i < s->times; i++) {
@@ -220,8 +243,8 @@ static PetscErrorCode open_arrays(fare_samples *s)
   if (!times[0]) FARE_FAIL(FARE_ERR_INPUT, "%s: /times is empty", s->path);
   PetscCall(read_shape(s, times[0], &flat, shape));
   PetscCall(check_companion(s, "/weights", "[T, N]", 1, 2, shape, PETSC_TRUE, &weighted, &s->weights_timed));
-  PetscCall(check_companion(s, "/log_density", "[T, N]", times[0] == 1 ? 1 : 2, 2, shape, PETSC_FALSE, &s->has_log_density,
-                            &s->log_density_timed));
+  PetscCall(check_companion(s, "/log_density", "[T, N]", times[0] == 1 ? 1 : 2, 2, shape, PETSC_FALSE,
+    &s->has_log_density, &s->log_density_timed));
   PetscCall(allocate(s, (size_t)times[0], PETSC_FALSE));
   for (size_t i = 0; i < s->times; i++) {
     s->count[i]    = (int64_t)shape[1];
@@ -237,8 +260,8 @@ static PetscErrorCode open_arrays(fare_samples *s)
 /* /times [T] and a density on cells [T, (z, y,) x]. */
 static PetscErrorCode open_cells(fare_samples *s)
 {
-  const int      dim   = s->study->dim;
-  const char    *path  = fare_cells_path(s->cells);
+  const int      dim  = s->study->dim;
+  const char    *path = fare_cells_path(s->cells);
   uint64_t       times[4], extent[4];
   PetscErrorCode code;
   double        *buffer;
@@ -246,13 +269,19 @@ static PetscErrorCode open_cells(fare_samples *s)
 
   PetscFunctionBeginUser;
   PetscCall(check_dataset(s, "/times", "[T]", 1, 1, PETSC_TRUE, &rank, times));
-  PetscCall(check_dataset(s, path, "[T, cells of the axes, x last]", dim + 1, dim + 1, PETSC_FALSE, &rank, extent));
+  PetscCall(
+    check_dataset(s, path, "[T, cells of the axes, x last]", dim + 1, dim + 1, PETSC_FALSE, &rank, extent));
   if (!times[0]) FARE_FAIL(FARE_ERR_INPUT, "%s: /times is empty", s->path);
-  if (extent[0] != times[0]) FARE_FAIL(FARE_ERR_INPUT, "%s: /times has %llu time%s, %s has %llu", s->path, (unsigned long long)times[0], plural(times[0]), path, (unsigned long long)extent[0]);
+  if (extent[0] != times[0])
+    FARE_FAIL(FARE_ERR_INPUT, "%s: /times has %llu time%s, %s has %llu", s->path,
+      (unsigned long long)times[0], plural(times[0]), path, (unsigned long long)extent[0]);
   for (int axis = 0; axis < dim; axis++) {
     const uint64_t there = extent[dim - axis], cells = (uint64_t)s->study->grid.cells[axis];
 
-    if (there != cells) FARE_FAIL(FARE_ERR_INPUT, "%s: %s has %llu cells along %c, the truth in %s has %llu (fare export --grid writes them)", s->path, path, (unsigned long long)there, "xyz"[axis], s->study->directory, (unsigned long long)cells);
+    if (there != cells)
+      FARE_FAIL(FARE_ERR_INPUT,
+        "%s: %s has %llu cells along %c, the truth in %s has %llu (fare export --grid writes them)", s->path,
+        path, (unsigned long long)there, "xyz"[axis], s -> study -> directory, (unsigned long long)cells);
   }
   PetscCall(allocate(s, (size_t)times[0], PETSC_FALSE));
   PetscCall(PetscMalloc1(s->times, &buffer));
@@ -269,7 +298,9 @@ static PetscErrorCode find_cells(fare_samples *s, PetscBool samples)
   PetscFunctionBeginUser;
   PetscCall(fare_store_has(s->store, "/cell_mass", &mass));
   PetscCall(fare_store_has(s->store, "/log_density_cells", &density));
-  if (mass + density + samples > 1) FARE_FAIL(FARE_ERR_INPUT, "%s: has more than one of samples, /cell_mass and /log_density_cells; expected one", s->path);
+  if (mass + density + samples > 1)
+    FARE_FAIL(FARE_ERR_INPUT,
+      "%s: has more than one of samples, /cell_mass and /log_density_cells; expected one", s->path);
   s->cells = mass ? FARE_CELLS_MASS : density ? FARE_CELLS_LOG_DENSITY : FARE_CELLS_NONE;
   PetscFunctionReturn(0);
 }
@@ -285,8 +316,9 @@ static PetscErrorCode read_group_trained(fare_samples *s, size_t i)
   PetscCall(fare_store_has_attribute(s->store, s->group[i], "trained", &has));
   if (i == 0) s->has_trained = has;
   if (has != s->has_trained) {
-    FARE_FAIL(FARE_ERR_INPUT, "%s: %s has %s attribute 'trained', %s has %s; expected it at all times or at none", s->path,
-              s->group[i], has ? "an" : "no", s->group[0], has ? "none" : "one");
+    FARE_FAIL(FARE_ERR_INPUT,
+      "%s: %s has %s attribute 'trained', %s has %s; expected it at all times or at none", s->path,
+      s->group[i], has ? "an" : "no", s->group[0], has ? "none" : "one");
   }
   if (!has) PetscFunctionReturn(0);
   PetscCall(fare_store_get_real(s->store, s->group[i], "trained", &trained));
@@ -336,7 +368,10 @@ static PetscErrorCode find_groups(fare_samples *s, size_t *count)
     PetscCall(fare_store_child(s->store, "/", i, sizeof name, name, &has));
     if (!has || strncmp(name, "time_", 5)) continue;
     for (const char *c = name; *c; c++) {
-      if (iscntrl((unsigned char)*c)) FARE_FAIL(FARE_ERR_INPUT, "%s: the name of group %zu, which begins as that of a time, has a control character in it", s->path, i);
+      if (iscntrl((unsigned char)*c))
+        FARE_FAIL(FARE_ERR_INPUT,
+          "%s: the name of group %zu, which begins as that of a time, has a control character in it", s->path,
+          i);
     }
     if (s->group) snprintf(s->group[*count], GROUP_SIZE, "/%.*s", GROUP_SIZE - 2, name);
     ++*count;
@@ -359,12 +394,16 @@ static PetscErrorCode open_any(fare_samples *s)
     PetscCall(open_cells(s));
     PetscFunctionReturn(0);
   }
-  if ((samples || times) && groups) FARE_FAIL(FARE_ERR_INPUT, "%s: has /samples or /times and groups /time_... too; expected one or the other", s->path);
+  if ((samples || times) && groups)
+    FARE_FAIL(FARE_ERR_INPUT,
+      "%s: has /samples or /times and groups /time_... too; expected one or the other", s->path);
   if (samples || times) {
     PetscCall(open_arrays(s));
     PetscFunctionReturn(0);
   }
-  if (!groups) FARE_FAIL(FARE_ERR_INPUT, "%s: no samples there: neither /times [T] and /samples [T, N, d], nor groups /time_000, ...", s->path);
+  if (!groups)
+    FARE_FAIL(FARE_ERR_INPUT,
+      "%s: no samples there: neither /times [T] and /samples [T, N, d], nor groups /time_000, ...", s->path);
   PetscCall(allocate(s, groups, PETSC_TRUE));
   PetscCall(find_groups(s, &groups));
   s->has_log_density = PETSC_TRUE;
@@ -380,7 +419,8 @@ PetscErrorCode fare_samples_open(const fare_finished *study, const char *path, f
   memset(samples, 0, sizeof *samples);
   samples->comm  = study->comm;
   samples->study = study;
-  if (strlen(path) >= sizeof samples->path) FARE_FAIL(FARE_ERR_INPUT, "the name of the file is longer than a path can be");
+  if (strlen(path) >= sizeof samples->path)
+    FARE_FAIL(FARE_ERR_INPUT, "the name of the file is longer than a path can be");
   snprintf(samples->path, sizeof samples->path, "%s", path);
   code = fare_store_open(samples->comm, path, &samples->store);
   if (!code) code = open_any(samples);
@@ -394,16 +434,19 @@ PetscErrorCode fare_samples_close(fare_samples *samples)
 {
   PetscFunctionBeginUser;
   PetscCall(fare_store_close(&samples->store));
-  PetscCall(PetscFree5(samples->snapshot, samples->count, samples->weighted, samples->trained, samples->flat));
+  PetscCall(
+    PetscFree5(samples->snapshot, samples->count, samples->weighted, samples->trained, samples->flat));
   PetscCall(PetscFree(samples->group));
   PetscFunctionReturn(0);
 }
 
 /* A dataset that has numbers of one time, and where they are in it. */
 typedef struct {
-  char      path[2 * GROUP_SIZE], index[32]; /* "/samples" and "3, ", or "/time_003/samples" and nothing: for messages */
-  PetscBool timed;                           /* whether its first extent is time */
-  int       width;                           /* numbers of a row along an extent of their own; 0: one, without */
+  char path[2 * GROUP_SIZE],
+    index[32];     /* "/samples" and "3, ", or "/time_003/samples" and nothing: for messages */
+  PetscBool timed; /* whether its first extent is time */
+  /* numbers of a row along an extent of their own; 0: one, without */
+  int width;
 } rows_of;
 
 static rows_of rows_at(const fare_samples *s, size_t i, const char *name, PetscBool timed, int width)
@@ -416,7 +459,8 @@ static rows_of rows_at(const fare_samples *s, size_t i, const char *name, PetscB
 }
 
 /* Rows [first, first + rows) of the i-th time. */
-static PetscErrorCode read_rows(const fare_samples *s, size_t i, const rows_of *of, int64_t first, int64_t rows, double to[])
+static PetscErrorCode read_rows(
+  const fare_samples *s, size_t i, const rows_of *of, int64_t first, int64_t rows, double to[])
 {
   uint64_t start[3], count[3];
   int      rank = 0;
@@ -437,11 +481,11 @@ static PetscErrorCode read_rows(const fare_samples *s, size_t i, const rows_of *
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode bad_number(const fare_samples *s, const rows_of *of, int64_t row, const char *axis, double value,
-                                 double time, const char *rule)
+static PetscErrorCode bad_number(const fare_samples *s, const rows_of *of, int64_t row, const char *axis,
+  double value, double time, const char *rule)
 {
-  return fare_error(FARE_ERR_INPUT, "%s: %s[%s%lld%s] is %g (time %g, row %lld)%s", s->path, of->path, of->index, (long long)row,
-                    axis, value, time, (long long)row, rule);
+  return fare_error(FARE_ERR_INPUT, "%s: %s[%s%lld%s] is %g (time %g, row %lld)%s", s->path, of->path,
+    of->index, (long long)row, axis, value, time, (long long)row, rule);
 }
 
 /* What reading has found on this rank. */
@@ -451,7 +495,8 @@ typedef struct {
   int64_t        written; /* rows up to the last that has another number */
 } findings;
 
-static void take_row(const fare_samples *s, const rows_of *of, const double x[], int64_t row, fare_ensemble *e, findings *f)
+static void take_row(
+  const fare_samples *s, const rows_of *of, const double x[], int64_t row, fare_ensemble *e, findings *f)
 {
   const int64_t global = e->first_block * FARE_BLOCK + row;
   char          at[16] = "";
@@ -467,8 +512,8 @@ static void take_row(const fare_samples *s, const rows_of *of, const double x[],
 }
 
 /* Reads a chunk into the ensemble and looks at every number. */
-static PetscErrorCode read_chunk(const fare_samples *s, size_t i, int64_t from, int64_t rows, double buffer[], fare_ensemble *e,
-                                 findings *f)
+static PetscErrorCode read_chunk(
+  const fare_samples *s, size_t i, int64_t from, int64_t rows, double buffer[], fare_ensemble *e, findings *f)
 {
   static const char rule[]  = "; weights are finite and not negative";
   const int64_t     first   = e->first_block * FARE_BLOCK + from;
@@ -483,14 +528,16 @@ static PetscErrorCode read_chunk(const fare_samples *s, size_t i, int64_t from, 
   for (int64_t row = 0; row < rows; row++) {
     const double weight = e->weight[from + row];
 
-    if (!(weight >= 0 && isfinite(weight)) && !f->bad) f->bad = bad_number(s, &weights, first + row, "", weight, e->time, rule);
+    if (!(weight >= 0 && isfinite(weight)) && !f->bad)
+      f->bad = bad_number(s, &weights, first + row, "", weight, e->time, rule);
   }
   PetscFunctionReturn(0);
 }
 
 /*
-  Rows at the end that all hold what HDF5 has where nothing was written. Contiguous datasets, and those of parallel writers, have
-  their place from the start, so that nothing else shows that the writer was stopped; a density puts no two samples on one point.
+  Rows at the end that all hold what HDF5 has where nothing was written. Contiguous datasets, and those of
+  parallel writers, have their place from the start, so that nothing else shows that the writer was stopped; a
+  density puts no two samples on one point.
 */
 static PetscErrorCode warn_of_unwritten(const fare_samples *s, const fare_ensemble *e, findings *f)
 {
@@ -501,22 +548,24 @@ static PetscErrorCode warn_of_unwritten(const fare_samples *s, const fare_ensemb
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &f->written, 1, MPI_INT64_T, MPI_MAX, s->comm));
   rows = e->count - f->written;
   if (rows >= SOME || (rows == e->count && rows > 1)) {
-    fare_warn("%s: the last %lld of %lld samples at time %g are %g, as where nothing was written (was the writer stopped?)", s->path,
-              (long long)rows, (long long)e->count, e->time, f->fill);
+    fare_warn("%s: the last %lld of %lld samples at time %g are %g, as where nothing was written (was the "
+              "writer stopped?)",
+      s->path, (long long)rows, (long long)e->count, e->time, f->fill);
   }
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode read_all(const fare_samples *s, size_t i, double buffer[], fare_ensemble *e)
 {
-  const rows_of samples = rows_at(s, i, "samples", s->timed, 0);
-  int64_t       chunks  = (e->local + CHUNK - 1) / CHUNK;
+  const rows_of samples  = rows_at(s, i, "samples", s->timed, 0);
+  int64_t       chunks   = (e->local + CHUNK - 1) / CHUNK;
   double        heaviest = 0;
-  findings      f = {0};
+  findings      f        = {0};
 
   PetscFunctionBeginUser;
   PetscCall(fare_store_fill_value(s->store, samples.path, &f.fill));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &chunks, 1, MPI_INT64_T, MPI_MAX, s->comm)); /* reading is collective */
+  /* reading is collective */
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &chunks, 1, MPI_INT64_T, MPI_MAX, s->comm));
   for (int64_t c = 0; c < chunks; c++) {
     const int64_t from = PetscMin(c * CHUNK, e->local);
 
@@ -527,7 +576,8 @@ static PetscErrorCode read_all(const fare_samples *s, size_t i, double buffer[],
   if (!e->weight) PetscFunctionReturn(0);
   for (int64_t row = 0; row < e->local; row++) heaviest = PetscMax(heaviest, e->weight[row]);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &heaviest, 1, MPI_DOUBLE, MPI_MAX, s->comm));
-  if (!(heaviest > 0)) FARE_FAIL(FARE_ERR_INPUT, "%s: all weights are 0 at time %g (index %zu)", s->path, e->time, i);
+  if (!(heaviest > 0))
+    FARE_FAIL(FARE_ERR_INPUT, "%s: all weights are 0 at time %g (index %zu)", s->path, e->time, i);
   PetscFunctionReturn(0);
 }
 
@@ -541,8 +591,11 @@ PetscErrorCode fare_samples_read(const fare_samples *samples, size_t i, fare_ens
   *ensemble = NULL;
   PetscCall(fare_ensemble_create(samples->comm, samples->study->dim, samples->count[i], &e));
   e->time = samples->study->time[samples->snapshot[i]];
-  if (samples->weighted[i]) e->weight = calloc((size_t)PetscMax(1, e->blocks) * FARE_BLOCK, sizeof *e->weight); /* the ensemble's from here on */
-  if (samples->weighted[i] && !e->weight) code = fare_error(FARE_ERR_FAILED, "out of memory for %lld weights", (long long)samples->count[i]);
+  /* the ensemble's from here on */
+  if (samples->weighted[i])
+    e->weight = calloc((size_t)PetscMax(1, e->blocks) * FARE_BLOCK, sizeof *e->weight);
+  if (samples->weighted[i] && !e->weight)
+    code = fare_error(FARE_ERR_FAILED, "out of memory for %lld weights", (long long)samples->count[i]);
   code = fare_error_agree(samples->comm, code);
   if (!code) code = PetscMalloc1((size_t)e->dim * (size_t)PetscMin(CHUNK, PetscMax(1, e->local)), &buffer);
   if (!code) code = read_all(samples, i, buffer, e);
@@ -552,7 +605,8 @@ PetscErrorCode fare_samples_read(const fare_samples *samples, size_t i, fare_ens
   PetscFunctionReturn(fare_as_input(code));
 }
 
-PetscErrorCode fare_samples_read_log_density(const fare_samples *s, size_t i, const fare_ensemble *e, double **log_density)
+PetscErrorCode fare_samples_read_log_density(
+  const fare_samples *s, size_t i, const fare_ensemble *e, double **log_density)
 {
   int64_t        chunks = (e->local + CHUNK - 1) / CHUNK;
   const rows_of  of     = rows_at(s, i, "log_density", s->log_density_timed, 0);
@@ -560,10 +614,14 @@ PetscErrorCode fare_samples_read_log_density(const fare_samples *s, size_t i, co
 
   PetscFunctionBeginUser;
   *log_density = calloc((size_t)PetscMax(1, e->local), sizeof **log_density);
-  PetscCall(fare_error_agree(s->comm, *log_density ? 0 : fare_error(FARE_ERR_FAILED, "out of memory for %lld logarithms", (long long)e->count)));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &chunks, 1, MPI_INT64_T, MPI_MAX, s->comm)); /* reading is collective */
+  PetscCall(fare_error_agree(s->comm,
+    *log_density ? 0
+                 : fare_error(FARE_ERR_FAILED, "out of memory for %lld logarithms", (long long)e->count)));
+  /* reading is collective */
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &chunks, 1, MPI_INT64_T, MPI_MAX, s->comm));
   for (int64_t c = 0; c < chunks && !code; c++) {
-    const int64_t from = PetscMin(c * CHUNK, e->local), rows = PetscMin(CHUNK, e->local - from), first = e->first_block * FARE_BLOCK + from;
+    const int64_t from = PetscMin(c * CHUNK, e->local), rows = PetscMin(CHUNK, e->local - from),
+                  first = e->first_block * FARE_BLOCK + from;
 
     code = read_rows(s, i, &of, first, rows, *log_density + from);
     for (int64_t row = 0; row < rows && !code; row++) {

@@ -14,12 +14,12 @@ static const struct {
   const char *others[12];
 } known[] = {
   {"times", PETSC_TRUE, PETSC_FALSE, {"t", "ts", "timepoints", "timestamps", "snapshots"}},
-  {"samples", PETSC_TRUE, PETSC_TRUE, {"x", "xs", "data", "position", "positions", "particles", "points", "states"}},
+  {"samples", PETSC_TRUE, PETSC_TRUE,
+    {"x", "xs", "data", "position", "positions", "particles", "points", "states"}},
   {"weights", PETSC_TRUE, PETSC_TRUE, {"w", "ws", "weighting", "importance", "importance_weights"}},
-  {"log_density",
-   PETSC_TRUE,
-   PETSC_TRUE,
-   {"logp", "logq", "log_p", "log_q", "ln_q", "logprob", "log_prob", "log_probs", "log_likelihood", "density", "ll"}},
+  {"log_density", PETSC_TRUE, PETSC_TRUE,
+    {"logp", "logq", "log_p", "log_q", "ln_q", "logprob", "log_prob", "log_probs", "log_likelihood",
+      "density", "ll"}},
   {"cell_mass", PETSC_TRUE, PETSC_FALSE, {"cell_masses", "masses"}},
   {"log_density_cells", PETSC_TRUE, PETSC_FALSE, {"cell_log_density", "log_density_grid"}},
   {"trained", PETSC_TRUE, PETSC_FALSE, {"train", "training", "is_train", "split"}},
@@ -32,7 +32,8 @@ static PetscBool is_read(size_t i, const char *group)
 }
 
 /* What was meant, unless that is there too; NULL where nothing comes near. */
-static PetscErrorCode find_meant(const fare_samples *s, const char *group, const char *name, const char **meant)
+static PetscErrorCode find_meant(
+  const fare_samples *s, const char *group, const char *name, const char **meant)
 {
   const char *names[KNOWN];
   size_t      count = 0;
@@ -64,7 +65,8 @@ static const char *shown(const char *name, char to[NAME_SIZE])
   return to;
 }
 
-static PetscErrorCode check_name(const fare_samples *s, const char *group, const char *name, fare_text *unread)
+static PetscErrorCode check_name(
+  const fare_samples *s, const char *group, const char *name, fare_text *unread)
 {
   const char     *meant;
   char            path[2 * NAME_SIZE], line[NAME_SIZE];
@@ -77,10 +79,11 @@ static PetscErrorCode check_name(const fare_samples *s, const char *group, const
   PetscCall(find_meant(s, group, name, &meant));
   if (meant) {
     FARE_FAIL(FARE_ERR_INPUT, "%s: unknown dataset '%s'%s%s (did you mean '%s'?)", s->path, shown(name, line),
-              strcmp(group, "/") ? " in " : "", strcmp(group, "/") ? group : "", meant);
+      strcmp(group, "/") ? " in " : "", strcmp(group, "/") ? group : "", meant);
   }
   snprintf(path, sizeof path, "%s/%s", strcmp(group, "/") ? group : "", name);
-  if (fare_store_kind_of(s->store, path, &kind) || kind == FARE_STORE_NEITHER) PetscFunctionReturn(0); /* no numbers there */
+  /* no numbers there */
+  if (fare_store_kind_of(s->store, path, &kind) || kind == FARE_STORE_NEITHER) PetscFunctionReturn(0);
   fare_text_add(unread, "%s%s", unread->length ? ", " : "", shown(name, line));
   PetscFunctionReturn(0);
 }
@@ -99,7 +102,8 @@ PetscErrorCode fare_samples_check_names(const fare_samples *s, const char *group
     code = check_name(s, group, name, &unread);
   }
   if (!code && warn && unread.length) {
-    fare_warn("%s: not read in %s: %s (what is read: times, samples, weights, log_density, trained)", s->path, group, unread.text);
+    fare_warn("%s: not read in %s: %s (what is read: times, samples, weights, log_density, trained)", s->path,
+      group, unread.text);
   }
   fare_text_free(&unread);
   PetscFunctionReturn(code);

@@ -1,32 +1,40 @@
-/* Scoring: one time after the other, samples on bins against the truth on bins, with a floor and an interval for every value. */
+/*
+  Scoring: one time after the other, samples on bins against the truth on bins, with a floor and an interval
+  for every value.
+*/
 #include "score.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static PetscErrorCode score_binned(fare_scores *s, size_t i, const fare_binned *p, const fare_binned *corrected, const fare_binned *q)
+static PetscErrorCode score_binned(
+  fare_scores *s, size_t i, const fare_binned *p, const fare_binned *corrected, const fare_binned *q)
 {
   const size_t snapshot = s->samples->snapshot[i];
   char         name[64];
 
   PetscFunctionBeginUser;
   snprintf(name, sizeof name, "score/floor/%zu", snapshot);
-  PetscCall(fare_measure_compare(s->study->comm, s->study->binning, p, corrected, q, s->binned, s->measure, s->replicates, fare_stream_make((uint64_t)s->study->seed, name), s->at + i * s->measures));
+  PetscCall(fare_measure_compare(s->study->comm, s->study->binning, p, corrected, q, s->binned, s->measure,
+    s->replicates, fare_stream_make((uint64_t)s->study->seed, name), s->at + i * s->measures));
   s->effective[i] = q->effective;
   s->outside[i]   = q->mass[q->bins];
   PetscFunctionReturn(0);
 }
 
 /* What the samples' own density tells; nothing where they have none. */
-static PetscErrorCode score_density(fare_scores *s, size_t i, const fare_binned *p, const fare_binned *corrected, const fare_binned *q, const fare_ensemble *ensemble)
+static PetscErrorCode score_density(fare_scores *s, size_t i, const fare_binned *p,
+  const fare_binned *corrected, const fare_binned *q, const fare_ensemble *ensemble)
 {
   double *log_density;
 
   PetscFunctionBeginUser;
   if (s->binned == s->measures) PetscFunctionReturn(0);
   PetscCall(fare_samples_read_log_density(s->samples, i, ensemble, &log_density));
-  for (size_t m = s->binned; m < s->measures; m++) PetscCall(fare_score_density(s->study, s->measure[m], p, corrected, q, ensemble, log_density, &s->at[i * s->measures + m]));
+  for (size_t m = s->binned; m < s->measures; m++)
+    PetscCall(fare_score_density(
+      s->study, s->measure[m], p, corrected, q, ensemble, log_density, &s->at[i * s->measures + m]));
   free(log_density);
   PetscFunctionReturn(0);
 }
@@ -83,8 +91,12 @@ static PetscBool needs_density(const fare_measure_type *type)
   return type->evaluate ? PETSC_FALSE : PETSC_TRUE;
 }
 
-/* Those asked for, or all that are defined in this dimension and for these samples; those that need the samples' own density last. */
-static PetscErrorCode choose_measures(const fare_score_options *options, int dim, PetscBool has_density, fare_scores *s)
+/*
+  Those asked for, or all that are defined in this dimension and for these samples; those that need the
+  samples' own density last.
+*/
+static PetscErrorCode choose_measures(
+  const fare_score_options *options, int dim, PetscBool has_density, fare_scores *s)
 {
   size_t most = options->measures;
 
@@ -93,12 +105,17 @@ static PetscErrorCode choose_measures(const fare_score_options *options, int dim
   PetscCall(PetscCalloc1(most, &s->measure));
   for (int density = 0; density < 2; density++) {
     for (size_t i = 0; i < most; i++) {
-      const fare_measure_type *type    = options->measures ? options->measure[i] : fare_score_measure_at(i);
-      const PetscBool          defined = !type->dimension_most || dim <= type->dimension_most ? PETSC_TRUE : PETSC_FALSE;
+      const fare_measure_type *type = options->measures ? options->measure[i] : fare_score_measure_at(i);
+      const PetscBool          defined =
+        !type->dimension_most || dim <= type->dimension_most ? PETSC_TRUE : PETSC_FALSE;
 
       if (needs_density(type) != (PetscBool)density) continue;
-      if (!defined && options->measures) FARE_FAIL(FARE_ERR_INPUT, "measure %s is defined in at most %d dimension%s, the study has %d", type->name, type->dimension_most, type->dimension_most > 1 ? "s" : "", dim);
-      if (density && !has_density && options->measures) FARE_FAIL(FARE_ERR_INPUT, "%s: measure %s needs log_density at all times, which is not there", s->samples->path, type->name);
+      if (!defined && options->measures)
+        FARE_FAIL(FARE_ERR_INPUT, "measure %s is defined in at most %d dimension%s, the study has %d",
+          type->name, type->dimension_most, type->dimension_most > 1 ? "s" : "", dim);
+      if (density && !has_density && options->measures)
+        FARE_FAIL(FARE_ERR_INPUT, "%s: measure %s needs log_density at all times, which is not there",
+          s->samples->path, type->name);
       if (defined && (!density || has_density)) s->measure[s->measures++] = type;
     }
     if (!density) s->binned = s->measures;
@@ -116,7 +133,8 @@ static PetscErrorCode show(const fare_scores *s, fare_score_form form, FILE *to)
   if (form == FARE_SCORE_CSV) fare_scores_write_csv(s, &text);
   if (text.text) fputs(text.text, to);
   fare_text_free(&text);
-  if (fflush(to) || ferror(to)) FARE_FAIL(FARE_ERR_FAILED, "the scores could not be printed whole (disk full?)");
+  if (fflush(to) || ferror(to))
+    FARE_FAIL(FARE_ERR_FAILED, "the scores could not be printed whole (disk full?)");
   PetscFunctionReturn(0);
 }
 
@@ -127,8 +145,8 @@ static PetscErrorCode score_all(fare_scores *s, fare_score_form form, FILE *to)
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(s->study->comm, &rank));
-  PetscCall(PetscCalloc4(s->samples->times * s->measures, &s->at, s->samples->times, &s->effective, s->samples->times, &s->total,
-                         s->samples->times, &s->outside));
+  PetscCall(PetscCalloc4(s->samples->times * s->measures, &s->at, s->samples->times, &s->effective,
+    s->samples->times, &s->total, s->samples->times, &s->outside));
   for (size_t i = 0; i < s->samples->times && !code; i++) code = score_time(s, i);
   if (rank == 0 && !code) code = show(s, form, to);
   if (!code) fare_scores_warn(s);

@@ -6,23 +6,27 @@
 
 #define FARE_SCORE_PATH (PETSC_MAX_PATH_LEN + 64)
 
-/* What is wrong inside a file that the user named is the user's to hear of: FARE_ERR_FAILED becomes FARE_ERR_INPUT, the message stays. */
+/*
+  What is wrong inside a file that the user named is the user's to hear of: FARE_ERR_FAILED becomes
+  FARE_ERR_INPUT, the message stays.
+*/
 PetscErrorCode fare_as_input(PetscErrorCode code);
 
 /* A finished study. All is the same on every rank but the grid's slab. */
 typedef struct {
-  MPI_Comm      comm;
-  char          directory[PETSC_MAX_PATH_LEN], study[128], system[128];
-  fare_store   *store; /* study.h5, open */
-  int64_t       seed;
-  int           dim;
-  PetscBool     has_truth;
-  size_t        snapshots;
-  double       *time;
-  uint8_t      *trained;       /* as the study learned, or every second where it did not */
-  PetscBool     learned;       /* whether the study did */
-  fare_grid     grid;          /* of the truth, without a dm: whole layers of bins along its slowest axis here */
-  fare_binning *binning;       /* NULL without a truth */
+  MPI_Comm    comm;
+  char        directory[PETSC_MAX_PATH_LEN], study[128], system[128];
+  fare_store *store; /* study.h5, open */
+  int64_t     seed;
+  int         dim;
+  PetscBool   has_truth;
+  size_t      snapshots;
+  double     *time;
+  uint8_t    *trained; /* as the study learned, or every second where it did not */
+  PetscBool   learned; /* whether the study did */
+  /* of the truth, without a dm: whole layers of bins along its slowest axis here */
+  fare_grid     grid;
+  fare_binning *binning; /* NULL without a truth */
 } fare_finished;
 
 /* FARE_ERR_INPUT where the directory holds no finished study. Collective. */
@@ -30,12 +34,19 @@ PetscErrorCode fare_finished_open(MPI_Comm comm, const char *directory, fare_fin
 PetscErrorCode fare_finished_close(fare_finished *study);
 /* Makes the binning. FARE_ERR_INPUT without a truth. Collective. */
 PetscErrorCode fare_finished_open_truth(fare_finished *study);
-/* Its truth at a snapshot, and the truth with its estimated error added: the same bits on any number of ranks. The caller frees both. Collective. */
-PetscErrorCode fare_finished_truth(const fare_finished *study, size_t snapshot, fare_binned *p, fare_binned *corrected);
+/*
+  Its truth at a snapshot, and the truth with its estimated error added: the same bits on any number of ranks.
+  The caller frees both. Collective.
+*/
+PetscErrorCode fare_finished_truth(
+  const fare_finished *study, size_t snapshot, fare_binned *p, fare_binned *corrected);
 /* DIRECTORY/snapshots/snapshot_N.h5, opened. Collective. */
 PetscErrorCode fare_finished_snapshot(const fare_finished *study, size_t snapshot, fare_store **store);
 
-/* What a file has instead of samples: masses of the truth's cells, or the logarithm of the density in their middles. */
+/*
+  What a file has instead of samples: masses of the truth's cells, or the logarithm of the density in their
+  middles.
+*/
 typedef enum { FARE_CELLS_NONE, FARE_CELLS_MASS, FARE_CELLS_LOG_DENSITY } fare_cells;
 const char *fare_cells_path(fare_cells cells);
 
@@ -49,32 +60,51 @@ typedef struct {
   size_t              *snapshot; /* of each time */
   int64_t             *count;    /* samples at each time */
   PetscBool           *weighted;
-  uint8_t             *trained;          /* where has_trained: what the file says its generator learned from */
-  PetscBool           *flat;             /* whether a sample has no extent of its own: in one dimension */
-  PetscBool            has_trained, has_log_density; /* at all times */
-  PetscBool            timed, weights_timed, log_density_timed; /* whether arrays have an extent of times */
-  fare_cells           cells;           /* a density on cells: count is 0, and no samples can be read */
-  char               (*group)[64]; /* "/time_000" ..., or NULL where the file is arrays over all times */
+  /* where has_trained: what the file says its generator learned from */
+  uint8_t   *trained;
+  PetscBool *flat;                         /* whether a sample has no extent of its own: in one dimension */
+  PetscBool  has_trained, has_log_density; /* at all times */
+  PetscBool  timed, weights_timed, log_density_timed; /* whether arrays have an extent of times */
+  fare_cells cells;  /* a density on cells: count is 0, and no samples can be read */
+  char (*group)[64]; /* "/time_000" ..., or NULL where the file is arrays over all times */
 } fare_samples;
 
 /* Checks everything but the numbers: FARE_ERR_INPUT. Collective. */
 PetscErrorCode fare_samples_open(const fare_finished *study, const char *path, fare_samples *samples);
 PetscErrorCode fare_samples_close(fare_samples *samples);
-/* Names in a group of the file ("/" too): FARE_ERR_INPUT at one that was meant for another; `warn` of those that are not read. */
+/*
+  Names in a group of the file ("/" too): FARE_ERR_INPUT at one that was meant for another; `warn` of those
+  that are not read.
+*/
 PetscErrorCode fare_samples_check_names(const fare_samples *samples, const char *group, PetscBool warn);
-/* The samples of the i-th time; FARE_ERR_INPUT at the first that is not a finite number, or has a weight that is none. The caller destroys it. Collective. */
+/*
+  The samples of the i-th time; FARE_ERR_INPUT at the first that is not a finite number, or has a weight that
+  is none. The caller destroys it. Collective.
+*/
 PetscErrorCode fare_samples_read(const fare_samples *samples, size_t i, fare_ensemble **ensemble);
 
-/* ln q of the particles here, as the file has it; the caller frees it with free. FARE_ERR_INPUT at the first that is not finite. Collective. */
-PetscErrorCode fare_samples_read_log_density(const fare_samples *samples, size_t i, const fare_ensemble *ensemble, double **log_density);
+/*
+  ln q of the particles here, as the file has it; the caller frees it with free. FARE_ERR_INPUT at the first
+  that is not finite. Collective.
+*/
+PetscErrorCode fare_samples_read_log_density(
+  const fare_samples *samples, size_t i, const fare_ensemble *ensemble, double **log_density);
 
-/* The density on cells of the i-th time by bins, and the sum of its masses before it was scaled; the caller frees it. FARE_ERR_INPUT for what is no density. Collective. */
+/*
+  The density on cells of the i-th time by bins, and the sum of its masses before it was scaled; the caller
+  frees it. FARE_ERR_INPUT for what is no density. Collective.
+*/
 PetscErrorCode fare_cells_read(const fare_samples *samples, size_t i, fare_binned *q, double *total);
 
-/* Measures made from the samples' own density instead of from bins: they have no `evaluate`. NULL past the last. */
+/*
+  Measures made from the samples' own density instead of from bins: they have no `evaluate`. NULL past the
+  last.
+*/
 const fare_measure_type *fare_score_density_at(size_t i);
 /* One of them; the same bits on any number of ranks. Collective. */
-PetscErrorCode fare_score_density(const fare_finished *study, const fare_measure_type *type, const fare_binned *p, const fare_binned *corrected, const fare_binned *q, const fare_ensemble *ensemble, const double log_density[], fare_measured *measured);
+PetscErrorCode fare_score_density(const fare_finished *study, const fare_measure_type *type,
+  const fare_binned *p, const fare_binned *corrected, const fare_binned *q, const fare_ensemble *ensemble,
+  const double log_density[], fare_measured *measured);
 
 typedef struct {
   const fare_finished      *study;
@@ -88,8 +118,8 @@ typedef struct {
   fare_measured            *at;        /* [time * measures + measure] */
 } fare_scores;
 
-void           fare_scores_write_json(const fare_scores *scores, fare_text *to);
-void           fare_scores_write_csv(const fare_scores *scores, fare_text *to);
+void fare_scores_write_json(const fare_scores *scores, fare_text *to);
+void fare_scores_write_csv(const fare_scores *scores, fare_text *to);
 /* Warns where samples lie outside the truth's box. */
 void           fare_scores_warn(const fare_scores *scores);
 PetscErrorCode fare_scores_print(const fare_scores *scores, FILE *to);

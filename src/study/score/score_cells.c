@@ -1,4 +1,7 @@
-/* A density that is given on the truth's cells: read, looked at, and put into the truth's bins. There is no noise. */
+/*
+  A density that is given on the truth's cells: read, looked at, and put into the truth's bins. There is no
+  noise.
+*/
 #include "score.h"
 
 #include <math.h>
@@ -11,15 +14,20 @@
 static PetscErrorCode take_mass(const fare_samples *s, size_t i, size_t cells, double values[])
 {
   const double   volume = fare_grid_volume(&s->study->grid), time = s->study->time[s->snapshot[i]];
-  PetscErrorCode bad    = 0;
+  PetscErrorCode bad = 0;
 
   PetscFunctionBeginUser;
   for (size_t c = 0; c < cells && !bad; c++) {
     const double value = values[c];
 
     if (s->cells == FARE_CELLS_LOG_DENSITY) values[c] = exp(value) * volume;
-    if (isnan(value) || !isfinite(values[c])) bad = fare_error(FARE_ERR_INPUT, "%s: %s[%zu] has a cell with %g (time %g); expected finite numbers, or -inf for no density", s->path, fare_cells_path(s->cells), i, value, time);
-    else if (values[c] < 0) bad = fare_error(FARE_ERR_INPUT, "%s: %s[%zu] has a cell with %g (time %g); masses are not negative", s->path, fare_cells_path(s->cells), i, value, time);
+    if (isnan(value) || !isfinite(values[c]))
+      bad = fare_error(FARE_ERR_INPUT,
+        "%s: %s[%zu] has a cell with %g (time %g); expected finite numbers, or -inf for no density", s->path,
+        fare_cells_path(s->cells), i, value, time);
+    else if (values[c] < 0)
+      bad = fare_error(FARE_ERR_INPUT, "%s: %s[%zu] has a cell with %g (time %g); masses are not negative",
+        s->path, fare_cells_path(s->cells), i, value, time);
   }
   PetscFunctionReturn(fare_error_agree(s->comm, bad));
 }
@@ -31,7 +39,7 @@ const char *fare_cells_path(fare_cells cells)
 
 static PetscErrorCode read_cells(const fare_samples *s, size_t i, Vec masses, double *total)
 {
-  const fare_grid *grid = &s->study->grid;
+  const fare_grid *grid     = &s->study->grid;
   uint64_t         start[4] = {i}, count[4] = {1};
   PetscScalar     *mass;
   PetscInt         cells;
@@ -45,7 +53,8 @@ static PetscErrorCode read_cells(const fare_samples *s, size_t i, Vec masses, do
   }
   if (!cells) count[0] = start[0] = 0;
   PetscCall(VecGetArray(masses, &mass));
-  code = fare_store_read(s->store, fare_cells_path(s->cells), FARE_STORE_FLOAT64, s->study->dim + 1, start, count, mass);
+  code = fare_store_read(
+    s->store, fare_cells_path(s->cells), FARE_STORE_FLOAT64, s->study->dim + 1, start, count, mass);
   if (!code) code = take_mass(s, i, (size_t)cells, mass);
   PetscCall(VecRestoreArray(masses, &mass));
   PetscCall(code);
@@ -59,8 +68,12 @@ static PetscErrorCode fill(const fare_samples *s, size_t i, Vec masses, double t
   const double time = s->study->time[s->snapshot[i]];
 
   PetscFunctionBeginUser;
-  if (!(total > 0)) FARE_FAIL(FARE_ERR_INPUT, "%s: %s[%zu] is 0 in all cells (time %g)", s->path, fare_cells_path(s->cells), i, time);
-  if (s->cells == FARE_CELLS_MASS && total > 1 + SUM_ROUNDING) FARE_FAIL(FARE_ERR_INPUT, "%s: %s[%zu] sums to %g (time %g); masses of cells sum to 1 at most", s->path, fare_cells_path(s->cells), i, total, time);
+  if (!(total > 0))
+    FARE_FAIL(
+      FARE_ERR_INPUT, "%s: %s[%zu] is 0 in all cells (time %g)", s->path, fare_cells_path(s->cells), i, time);
+  if (s->cells == FARE_CELLS_MASS && total > 1 + SUM_ROUNDING)
+    FARE_FAIL(FARE_ERR_INPUT, "%s: %s[%zu] sums to %g (time %g); masses of cells sum to 1 at most", s->path,
+      fare_cells_path(s->cells), i, total, time);
   PetscCall(fare_binning_density(s->study->binning, masses, q));
   if (s->cells != FARE_CELLS_MASS || total >= 1 - SUM_ROUNDING) PetscFunctionReturn(0);
   for (size_t b = 0; b < q->bins; b++) q->mass[b] *= total;
@@ -75,7 +88,8 @@ PetscErrorCode fare_cells_read(const fare_samples *s, size_t i, fare_binned *q, 
   Vec              masses;
 
   PetscFunctionBeginUser;
-  PetscCall(VecCreateMPI(s->comm, grid->count[0] * grid->count[1] * grid->count[2], PETSC_DETERMINE, &masses));
+  PetscCall(
+    VecCreateMPI(s->comm, grid->count[0] * grid->count[1] * grid->count[2], PETSC_DETERMINE, &masses));
   code = read_cells(s, i, masses, total);
   if (!code) code = fill(s, i, masses, *total, q);
   PetscCall(VecDestroy(&masses));

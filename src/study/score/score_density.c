@@ -1,12 +1,16 @@
-/* What samples with their own density ln q tell without bins: means of functions of p/q, each with its standard error. */
+/*
+  What samples with their own density ln q tell without bins: means of functions of p/q, each with its
+  standard error.
+*/
 #include "score.h"
 
 #include <float.h>
 #include <math.h>
 
-#define GROUPS       50
-#define GROUPS_SURE  1.6 /* times the variance of independent rows, that of groups shows correlation: three standard errors */
-#define BEHIND_LEAST 40  /* effective samples behind the estimate of a variance */
+#define GROUPS 50
+/* times the variance of independent rows, that of groups shows correlation: three standard errors */
+#define GROUPS_SURE  1.6
+#define BEHIND_LEAST 40 /* effective samples behind the estimate of a variance */
 
 enum { REVERSE_KL, KL, MASS, KINDS };
 
@@ -15,22 +19,25 @@ static const fare_measure_type types[KINDS] = {
     {
       .name       = "reverse_kl_density",
       .summary    = "D(ensemble||truth) from the samples' own density: nothing is lost in bins",
-      .definition = "weighted mean over samples of ln q - ln p; where the truth has no mass, at most ln(2n + 1) for n samples: half a count.",
+      .definition = "weighted mean over samples of ln q - ln p; where the truth has no mass, at most ln(2n + "
+                    "1) for n samples: half a count.",
       .reference  = "Kullback and Leibler, Ann. Math. Stat. 22, 79 (1951)",
       .unit       = "nats",
     },
   [KL] =
     {
-      .name       = "kl_density",
-      .summary    = "D(truth||ensemble) from the samples' own density: the log-likelihood per sample that the truth's samples lose",
+      .name    = "kl_density",
+      .summary = "D(truth||ensemble) from the samples' own density: the log-likelihood per sample that the "
+                 "truth's samples lose",
       .definition = "weighted mean over samples of u ln u - u + 1, u = p/q: right where density_mass is 1.",
       .reference  = "Owen, Monte Carlo theory, methods and examples, chapter 9 (2013)",
       .unit       = "nats",
     },
   [MASS] =
     {
-      .name       = "density_mass",
-      .summary    = "mass of the truth that the samples' own density accounts for: 1 where it is normalised and covers the truth",
+      .name    = "density_mass",
+      .summary = "mass of the truth that the samples' own density accounts for: 1 where it is normalised and "
+                 "covers the truth",
       .definition = "weighted mean over samples of p/q.",
       .reference  = "Owen, Monte Carlo theory, methods and examples, chapter 9 (2013)",
       .unit       = "1",
@@ -46,8 +53,9 @@ const fare_measure_type *fare_score_density_at(size_t i)
 typedef struct {
   const fare_ensemble *e;
   double              *f;
-  double               w, wf, ww, dd, dddd; /* sums of weights, w f, squares of w, and the second and fourth powers of w (f - mean) */
-  double               groups;              /* sum over groups of the squares of their sums of w (f - mean) */
+  /* sums of weights, w f, squares of w, and the second and fourth powers of w (f - mean) */
+  double w, wf, ww, dd, dddd;
+  double groups; /* sum over groups of the squares of their sums of w (f - mean) */
 } sums;
 
 /* Where the truth is empty it is given half a count of n samples in D(q||p), which would be infinite. */
@@ -66,7 +74,8 @@ static double weight_of(const fare_ensemble *e, int64_t i)
 }
 
 /* By blocks, so that the order of all sums is the same on any number of ranks: `powers` of w f and of w. */
-static PetscErrorCode add_up(const sums *s, double mean, int powers, double *of_w, double *of_ww, double *of_wf)
+static PetscErrorCode add_up(
+  const sums *s, double mean, int powers, double *of_w, double *of_ww, double *of_wf)
 {
   const fare_ensemble *e      = s->e;
   const int64_t        blocks = (e->count + FARE_BLOCK - 1) / FARE_BLOCK;
@@ -83,7 +92,8 @@ static PetscErrorCode add_up(const sums *s, double mean, int powers, double *of_
     to[1] += w * w;
     to[2] += powers == 1 ? w * (s->f[i] - mean) : pow(fabs(w * (s->f[i] - mean)), powers);
   }
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, of, (PetscMPIInt)(blocks * 3), MPI_DOUBLE, MPI_SUM, e->comm)); /* all but one are 0 */
+  /* all but one are 0 */
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, of, (PetscMPIInt)(blocks * 3), MPI_DOUBLE, MPI_SUM, e->comm));
   *of_w = *of_ww = *of_wf = 0;
   for (int64_t b = 0; b < blocks; b++) {
     *of_w += of[3 * b];
@@ -97,9 +107,9 @@ static PetscErrorCode add_up(const sums *s, double mean, int powers, double *of_
 /* Over groups of consecutive rows, in whole parts of the greatest term: the same on any number of ranks. */
 static PetscErrorCode add_groups(sums *s, double mean)
 {
-  const fare_ensemble *e = s->e;
+  const fare_ensemble *e             = s->e;
   int64_t              group[GROUPS] = {0};
-  double               most = 0, unit;
+  double               most          = 0, unit;
 
   PetscFunctionBeginUser;
   s->groups = 0;
@@ -107,13 +117,17 @@ static PetscErrorCode add_groups(sums *s, double mean)
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_DOUBLE, MPI_MAX, e->comm));
   if (!(most > 0) || e->count < GROUPS) PetscFunctionReturn(0);
   unit = ldexp(1, 52 - (int)ceil(log2((double)e->count))) / most;
-  for (int64_t i = 0; i < e->local; i++) group[(e->first_block * FARE_BLOCK + i) * GROUPS / e->count] += llrint(weight_of(e, i) * (s->f[i] - mean) * unit);
+  for (int64_t i = 0; i < e->local; i++)
+    group[(e->first_block * FARE_BLOCK + i) * GROUPS / e->count] +=
+      llrint(weight_of(e, i) * (s->f[i] - mean) * unit);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, group, GROUPS, MPI_INT64_T, MPI_SUM, e->comm));
-  for (int g = 0; g < GROUPS; g++) s->groups += (double)group[g] / unit * ((double)group[g] / unit) * GROUPS / (GROUPS - 1);
+  for (int g = 0; g < GROUPS; g++)
+    s->groups += (double)group[g] / unit * ((double)group[g] / unit) * GROUPS / (GROUPS - 1);
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode find_sums(const fare_measure_type *type, const double log_p[], const double log_q[], sums *s)
+static PetscErrorCode find_sums(
+  const fare_measure_type *type, const double log_p[], const double log_q[], sums *s)
 {
   double w, ww;
 
@@ -126,7 +140,9 @@ static PetscErrorCode find_sums(const fare_measure_type *type, const double log_
   PetscFunctionReturn(0);
 }
 
-/* The variance of the mean of rows, of which copies count as one; of groups where they scatter more than that. */
+/*
+  The variance of the mean of rows, of which copies count as one; of groups where they scatter more than that.
+*/
 static double find_error(const sums *s, const fare_binned *q, double *level)
 {
   const double copied = PetscMax(1, s->w / s->ww * s->w / q->effective), rows = s->dd * copied;
@@ -137,7 +153,9 @@ static double find_error(const sums *s, const fare_binned *q, double *level)
   return sqrt(s->groups) / s->w;
 }
 
-/* Exact samples with their exact density have the value for each of them: no noise, and the floor is a point. */
+/*
+  Exact samples with their exact density have the value for each of them: no noise, and the floor is a point.
+*/
 static void judge(const fare_measure_type *type, const sums *s, const fare_binned *q, fare_measured *m)
 {
   double       level;
@@ -153,14 +171,17 @@ static void judge(const fare_measure_type *type, const sums *s, const fare_binne
   m->floor_mean = m->floor_high = exact;
   m->excess                     = mean - exact;
   m->significance               = m->excess == 0 ? 0 : m->excess / error;
-  m->p_value                    = type == &types[MASS] ? erfc(fabs(m->significance) * M_SQRT1_2) : 0.5 * erfc(m->significance * M_SQRT1_2);
+  m->p_value =
+    type == &types[MASS] ? erfc(fabs(m->significance) * M_SQRT1_2) : 0.5 * erfc(m->significance * M_SQRT1_2);
   if (m->excess == 0) m->p_value = 1;
   if (s->dd > 0 && s->dd / s->dddd * s->dd < BEHIND_LEAST) m->interval = FARE_FEW_WEIGHTS;
   if (s->e->count < 2) m->interval = FARE_NO_GROUPS;
   if (m->interval) m->low = m->high = m->p_value = m->significance = NAN; /* their noise is not known */
 }
 
-PetscErrorCode fare_score_density(const fare_finished *study, const fare_measure_type *type, const fare_binned *p, const fare_binned *corrected, const fare_binned *q, const fare_ensemble *ensemble, const double log_density[], fare_measured *measured)
+PetscErrorCode fare_score_density(const fare_finished *study, const fare_measure_type *type,
+  const fare_binned *p, const fare_binned *corrected, const fare_binned *q, const fare_ensemble *ensemble,
+  const double log_density[], fare_measured *measured)
 {
   sums    s = {.e = ensemble};
   double *log_p;

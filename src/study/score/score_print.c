@@ -16,7 +16,8 @@ static PetscBool is_held_out(const fare_scores *s, size_t i)
 {
   const PetscBool own = s->samples->has_trained;
 
-  return (own ? s->samples->trained[i] : s->study->trained[s->samples->snapshot[i]]) ? PETSC_FALSE : PETSC_TRUE;
+  return (own ? s->samples->trained[i] : s->study->trained[s->samples->snapshot[i]]) ? PETSC_FALSE
+                                                                                     : PETSC_TRUE;
 }
 
 /* Who says which times are held out: the file, the study that has learned, or nobody. */
@@ -70,7 +71,7 @@ static summary summarise(const fare_scores *s, size_t m)
     of.held_out += is_held_out(s, i) ? at->value : 0;
   }
   of.held_out /= (double)of.held_out_times; /* not a number without any */
-  if (of.most == -HUGE_VAL) of.most = NAN; /* no value was a number */
+  if (of.most == -HUGE_VAL) of.most = NAN;  /* no value was a number */
   return of;
 }
 
@@ -78,9 +79,12 @@ static void add_escaped(fare_text *to, const char *text)
 {
   fare_text_add(to, "\"");
   for (; *text; text++) {
-    if (*text == '"' || *text == '\\') fare_text_add(to, "\\%c", *text);
-    else if ((unsigned char)*text < 0x20) fare_text_add(to, "\\u%04x", (unsigned)(unsigned char)*text);
-    else fare_text_add(to, "%c", *text);
+    if (*text == '"' || *text == '\\')
+      fare_text_add(to, "\\%c", *text);
+    else if ((unsigned char)*text < 0x20)
+      fare_text_add(to, "\\u%04x", (unsigned)(unsigned char)*text);
+    else
+      fare_text_add(to, "%c", *text);
   }
   fare_text_add(to, "\"");
 }
@@ -96,8 +100,10 @@ static void add_text(fare_text *to, const char *key, const char *text)
 static void add_number(fare_text *to, const char *key, double number)
 {
   fare_text_add(to, "\"%s\": ", key);
-  if (isfinite(number)) fare_text_add(to, "%.17g", number);
-  else fare_text_add(to, "null");
+  if (isfinite(number))
+    fare_text_add(to, "%.17g", number);
+  else
+    fare_text_add(to, "null");
 }
 
 static void add_numbers(fare_text *to, size_t count, const char *const keys[], const double numbers[])
@@ -124,7 +130,8 @@ static const struct {
   {"corrected", "value less its estimated bias"},
   {"significance", "excess in standard deviations of the exact draws"},
   {"independent", "as many independent samples as scatter like groups of these"},
-  {"outside", "share of the samples' weight outside the truth's box, after wrapping along periodic axes: 0 to 1"},
+  {"outside",
+    "share of the samples' weight outside the truth's box, after wrapping along periodic axes: 0 to 1"},
 };
 #define COLUMNS PETSC_STATIC_ARRAY_LENGTH(columns)
 
@@ -138,22 +145,24 @@ const char *fare_score_column_at(size_t i, const char **meaning)
 
 static void take_columns(const fare_scores *s, size_t i, size_t m, double numbers[COLUMNS])
 {
-  const fare_measured *of           = &s->at[i * s->measures + m];
-  const double         all[COLUMNS] = {of->value,       of->floor_mean, of->floor_high, of->low,          of->high,
-                                       of->excess,      of->p_value,    of->truth_error, of->effective,   of->corrected,
-                                       of->significance, of->independent, s->outside[i]};
+  const fare_measured *of   = &s->at[i * s->measures + m];
+  const double all[COLUMNS] = {of->value, of->floor_mean, of->floor_high, of->low, of->high, of->excess,
+    of->p_value, of->truth_error, of->effective, of->corrected, of->significance, of->independent,
+    s->outside[i]};
 
   memcpy(numbers, all, sizeof all);
 }
 
 static void write_summary(const fare_scores *s, fare_text *to)
 {
-  static const char *const keys[] = {"average", "maximum", "held_out_average", "floor", "excess", "truth_error", "least_p_value", "corrected"};
+  static const char *const keys[] = {
+    "average", "maximum", "held_out_average", "floor", "excess", "truth_error", "least_p_value", "corrected"};
 
   fare_text_add(to, "  \"summary\": [");
   for (size_t m = 0; m < s->measures; m++) {
     const summary of        = summarise(s, m);
-    const double  numbers[] = {of.average, of.most, of.held_out, of.floor, of.excess, of.truth_error, of.least_p, of.corrected};
+    const double  numbers[] = {
+       of.average, of.most, of.held_out, of.floor, of.excess, of.truth_error, of.least_p, of.corrected};
 
     fare_text_add(to, "%s\n    {\"measure\": \"%s\", ", m ? "," : "", s->measure[m]->name);
     add_numbers(to, PETSC_STATIC_ARRAY_LENGTH(keys), keys, numbers);
@@ -175,7 +184,9 @@ void fare_scores_write_json(const fare_scores *s, fare_text *to)
   add_text(to, "samples", s->samples->path);
   add_text(to, "study", s->study->study);
   add_text(to, "system", s->study->system);
-  fare_text_add(to, "  \"dimension\": %d,\n  \"times\": %zu,\n  \"replicates\": %d,\n  \"seed\": %lld,\n  \"level\": 0.95,\n", s->study->dim, s->samples->times, s->replicates, (long long)s->study->seed);
+  fare_text_add(to,
+    "  \"dimension\": %d,\n  \"times\": %zu,\n  \"replicates\": %d,\n  \"seed\": %lld,\n  \"level\": 0.95,\n",
+    s->study->dim, s->samples->times, s->replicates, (long long)s->study->seed);
   add_text(to, "split", split_of(s));
   fare_text_add(to, "  \"split_differs\": %zu,\n  ", split_differs(s));
   add_number(to, "outside", s->outside[find_outside(s, &times)]);
@@ -189,12 +200,14 @@ void fare_scores_write_json(const fare_scores *s, fare_text *to)
       take_columns(s, i, m, numbers);
       fare_text_add(to, "%s\n    {", before);
       add_number(to, "time", s->study->time[s->samples->snapshot[i]]);
-      fare_text_add(to, ", \"held_out\": %s, \"measure\": \"%s\", ", is_held_out(s, i) ? "true" : "false", s->measure[m]->name);
+      fare_text_add(to, ", \"held_out\": %s, \"measure\": \"%s\", ", is_held_out(s, i) ? "true" : "false",
+        s->measure[m]->name);
       for (size_t c = 0; c < COLUMNS; c++) {
         if (c) fare_text_add(to, ", ");
         add_number(to, columns[c].name, numbers[c]);
       }
-      fare_text_add(to, ", \"samples\": %lld, \"no_interval\": \"%s\"}", (long long)s->samples->count[i], fare_interval_reasons[s->at[i * s->measures + m].interval]);
+      fare_text_add(to, ", \"samples\": %lld, \"no_interval\": \"%s\"}", (long long)s->samples->count[i],
+        fare_interval_reasons[s->at[i * s->measures + m].interval]);
       before = ",";
     }
   }
@@ -211,9 +224,11 @@ void fare_scores_write_csv(const fare_scores *s, fare_text *to)
       double numbers[COLUMNS];
 
       take_columns(s, i, m, numbers);
-      fare_text_add(to, "%.17g,%d,%s", s->study->time[s->samples->snapshot[i]], is_held_out(s, i) ? 1 : 0, s->measure[m]->name);
+      fare_text_add(to, "%.17g,%d,%s", s->study->time[s->samples->snapshot[i]], is_held_out(s, i) ? 1 : 0,
+        s->measure[m]->name);
       for (size_t c = 0; c < COLUMNS; c++) fare_text_add(to, ",%.17g", numbers[c]);
-      fare_text_add(to, ",%lld,%s\n", (long long)s->samples->count[i], fare_interval_reasons[s->at[i * s->measures + m].interval]);
+      fare_text_add(to, ",%lld,%s\n", (long long)s->samples->count[i],
+        fare_interval_reasons[s->at[i * s->measures + m].interval]);
     }
   }
 }
@@ -225,19 +240,22 @@ static void print_withheld(const fare_scores *s, FILE *to)
     size_t count = 0;
 
     for (size_t i = 0; i < s->samples->times * s->measures; i++) count += (int)s->at[i].interval == reason;
-    if (count) fprintf(to, "No interval for %zu of %zu values: %s.\n", count, s->samples->times * s->measures, fare_interval_reasons[reason]);
+    if (count)
+      fprintf(to, "No interval for %zu of %zu values: %s.\n", count, s->samples->times * s->measures,
+        fare_interval_reasons[reason]);
   }
 }
 
 static void print_split(const fare_scores *s, FILE *to)
 {
-  const char  *who   = "`fare export` marks as such (every second)";
+  const char  *who    = "`fare export` marks as such (every second)";
   const size_t differ = split_differs(s);
 
   if (s->study->learned) who = "the study did not train on";
   if (s->samples->has_trained) who = "/trained of the file leaves out";
   fprintf(to, "Held out: the times that %s. Per time, with 95%% intervals: --json or --csv.\n", who);
-  if (differ) fprintf(to, "The study's own samplers learned from another set: %zu of these times differ.\n", differ);
+  if (differ)
+    fprintf(to, "The study's own samplers learned from another set: %zu of these times differ.\n", differ);
 }
 
 void fare_scores_warn(const fare_scores *s)
@@ -246,13 +264,16 @@ void fare_scores_warn(const fare_scores *s)
   const size_t most = find_outside(s, &times);
 
   if (!times) return;
-  fare_warn("%s: at %zu of %zu times samples lie outside the truth's box, where the truth has nothing: %.3g%% of the weight at time %.10g",
-            s->samples->path, times, s->samples->times, 100 * s->outside[most], s->study->time[s->samples->snapshot[most]]);
+  fare_warn("%s: at %zu of %zu times samples lie outside the truth's box, where the truth has nothing: "
+            "%.3g%% of the weight at time %.10g",
+    s->samples->path, times, s->samples->times, 100 * s->outside[most],
+    s->study->time[s->samples->snapshot[most]]);
 }
 
 PetscErrorCode fare_scores_print(const fare_scores *s, FILE *to)
 {
-  static const char *const heading[] = {"measure", "unit", "time average", "maximum", "held-out average", "noise floor", "excess", "truth error", "smallest p", "p < 0.05 at"};
+  static const char *const heading[] = {"measure", "unit", "time average", "maximum", "held-out average",
+    "noise floor", "excess", "truth error", "smallest p", "p < 0.05 at"};
   int64_t                  fewest = s->samples->count[0], most = s->samples->count[0];
   double                   effective = s->effective[0], least_total = s->total[0], most_total = s->total[0];
   size_t                   outside;
@@ -261,22 +282,29 @@ PetscErrorCode fare_scores_print(const fare_scores *s, FILE *to)
 
   PetscFunctionBeginUser;
   for (size_t i = 1; i < s->samples->times; i++) {
-    fewest    = PetscMin(fewest, s->samples->count[i]);
-    most      = PetscMax(most, s->samples->count[i]);
-    effective = PetscMin(effective, s->effective[i]);
+    fewest      = PetscMin(fewest, s->samples->count[i]);
+    most        = PetscMax(most, s->samples->count[i]);
+    effective   = PetscMin(effective, s->effective[i]);
     least_total = PetscMin(least_total, s->total[i]);
     most_total  = PetscMax(most_total, s->total[i]);
   }
-  fprintf(to, "%s against the truth of study %s (%s, system %s)\n", s->samples->path, s->study->study, s->study->directory, s->study->system);
+  fprintf(to, "%s against the truth of study %s (%s, system %s)\n", s->samples->path, s->study->study,
+    s->study->directory, s->study->system);
   fprintf(to, "%zu of its %zu snapshots, ", s->samples->times, s->study->snapshots);
-  if (s->samples->cells) fprintf(to, "a density on cells that sum to %.9g at least and %.9g at most%s", least_total, most_total, s->samples->cells == FARE_CELLS_MASS ? " (the rest is outside)" : ", scaled to 1");
-  else if (fewest == most) fprintf(to, "%lld samples at each", (long long)most);
-  else fprintf(to, "%lld to %lld samples", (long long)fewest, (long long)most);
+  if (s->samples->cells)
+    fprintf(to, "a density on cells that sum to %.9g at least and %.9g at most%s", least_total, most_total,
+      s->samples->cells == FARE_CELLS_MASS ? " (the rest is outside)" : ", scaled to 1");
+  else if (fewest == most)
+    fprintf(to, "%lld samples at each", (long long)most);
+  else
+    fprintf(to, "%lld to %lld samples", (long long)fewest, (long long)most);
   if (s->samples->weighted[0]) fprintf(to, ", weighted, at least %.4g of them effective", effective);
-  if (outside) fprintf(to, "; outside the truth's box: at most %.3g%%, at %zu times", 100 * s->outside[worst], outside);
+  if (outside)
+    fprintf(to, "; outside the truth's box: at most %.3g%%, at %zu times", 100 * s->outside[worst], outside);
   fprintf(to, "\n\n");
   PetscCall(fare_table_create(PETSC_STATIC_ARRAY_LENGTH(heading), &table));
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(heading); i++) PetscCall(fare_table_cell(table, "%s", heading[i]));
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(heading); i++)
+    PetscCall(fare_table_cell(table, "%s", heading[i]));
   for (size_t m = 0; m < s->measures; m++) {
     const summary of = summarise(s, m);
 
@@ -294,10 +322,14 @@ PetscErrorCode fare_scores_print(const fare_scores *s, FILE *to)
   PetscCall(fare_table_print(table, to));
   PetscCall(fare_table_destroy(&table));
   if (s->samples->cells) {
-    fprintf(to, "\nSums over cells: there is no noise, and no floor. A value below the truth error is no distance at all.\n");
+    fprintf(to,
+      "\nSums over cells: there is no noise, and no floor. A value below the truth error is no distance at "
+      "all.\n");
     PetscFunctionReturn(0);
   }
-  fprintf(to, "\nA value within its noise floor is no distance at all; excess is what lies above the floor. Exact samples, drawn anew at each time, have p < 0.05 at about one time in 20.\n");
+  fprintf(to,
+    "\nA value within its noise floor is no distance at all; excess is what lies above the floor. Exact "
+    "samples, drawn anew at each time, have p < 0.05 at about one time in 20.\n");
   print_split(s, to);
   print_withheld(s, to);
   PetscFunctionReturn(0);

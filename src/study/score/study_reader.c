@@ -1,4 +1,7 @@
-/* A finished study read back from its directory: its times, and its truth on bins. Laid out as docs/format.md says. */
+/*
+  A finished study read back from its directory: its times, and its truth on bins. Laid out as docs/format.md
+  says.
+*/
 #include "score.h"
 
 #include <math.h>
@@ -23,13 +26,14 @@ PetscErrorCode fare_finished_snapshot(const fare_finished *study, size_t snapsho
 
 static PetscErrorCode read_times(fare_finished *f)
 {
-  const uint64_t start = 0;
+  const uint64_t start     = 0;
   uint64_t       extent[4] = {0};
   int            rank;
 
   PetscFunctionBeginUser;
   PetscCall(fare_store_extents(f->store, "/snapshots/time", &rank, extent));
-  if (rank != 1 || !extent[0]) FARE_FAIL(FARE_ERR_FAILED, "%s/study.h5: /snapshots/time holds no times", f->directory);
+  if (rank != 1 || !extent[0])
+    FARE_FAIL(FARE_ERR_FAILED, "%s/study.h5: /snapshots/time holds no times", f->directory);
   f->snapshots = (size_t)extent[0];
   PetscCall(PetscCalloc2(f->snapshots, &f->time, f->snapshots, &f->trained));
   PetscCall(fare_store_read(f->store, "/snapshots/time", FARE_STORE_FLOAT64, 1, &start, extent, f->time));
@@ -67,8 +71,10 @@ static PetscErrorCode read_system(fare_finished *f)
   PetscCall(read_plan(f, &config));
   system = fare_node_find(fare_config_root(config), "system");
   name   = fare_node_find(system, "name");
-  if (name && fare_node_kind_of(name) == FARE_NODE_SCALAR) snprintf(f->system, sizeof f->system, "%s", fare_node_text(name));
-  else snprintf(f->system, sizeof f->system, "%s", fare_node_find(system, "plugin") ? "plugin" : "expression");
+  if (name && fare_node_kind_of(name) == FARE_NODE_SCALAR)
+    snprintf(f->system, sizeof f->system, "%s", fare_node_text(name));
+  else
+    snprintf(f->system, sizeof f->system, "%s", fare_node_find(system, "plugin") ? "plugin" : "expression");
   PetscCall(fare_config_destroy(&config));
   PetscFunctionReturn(0);
 }
@@ -80,13 +86,16 @@ static PetscErrorCode read_study(fare_finished *f)
 
   PetscFunctionBeginUser;
   PetscCall(fare_store_get_string(f->store, "/", "format", sizeof format, format));
-  if (strncmp(format, "fare-study 1.", 13)) FARE_FAIL(FARE_ERR_INPUT, "%s/study.h5: its format is '%s', not a study of FARE of format 1", f->directory, format);
+  if (strncmp(format, "fare-study 1.", 13))
+    FARE_FAIL(FARE_ERR_INPUT, "%s/study.h5: its format is '%s', not a study of FARE of format 1",
+      f->directory, format);
   PetscCall(fare_store_get_string(f->store, "/", "study", sizeof f->study, f->study));
   PetscCall(fare_store_get_int(f->store, "/provenance", "finished", &finished));
   if (!finished) FARE_FAIL(FARE_ERR_INPUT, "%s: the study there is unfinished", f->directory);
   PetscCall(fare_store_get_int(f->store, "/provenance", "seed", &f->seed));
   PetscCall(fare_store_get_int(f->store, "/bins", "dimension", &dim));
-  if (dim < 1 || dim > FARE_DIM_MAX) FARE_FAIL(FARE_ERR_INPUT, "%s/study.h5: a study of %lld dimensions", f->directory, (long long)dim);
+  if (dim < 1 || dim > FARE_DIM_MAX)
+    FARE_FAIL(FARE_ERR_INPUT, "%s/study.h5: a study of %lld dimensions", f->directory, (long long)dim);
   f->dim = (int)dim;
   PetscCall(fare_store_has(f->store, "/truth", &f->has_truth));
   PetscCall(read_system(f));
@@ -101,9 +110,11 @@ static PetscErrorCode look(const char *directory)
   struct stat about;
 
   PetscFunctionBeginUser;
-  if (strlen(directory) >= PETSC_MAX_PATH_LEN) FARE_FAIL(FARE_ERR_INPUT, "the directory's name is longer than a path can be");
+  if (strlen(directory) >= PETSC_MAX_PATH_LEN)
+    FARE_FAIL(FARE_ERR_INPUT, "the directory's name is longer than a path can be");
   if (stat(directory, &about)) FARE_FAIL(FARE_ERR_INPUT, "%s: no such directory", directory);
-  if (!S_ISDIR(about.st_mode)) FARE_FAIL(FARE_ERR_INPUT, "%s: no directory; give the one that a study has left", directory);
+  if (!S_ISDIR(about.st_mode))
+    FARE_FAIL(FARE_ERR_INPUT, "%s: no directory; give the one that a study has left", directory);
   snprintf(path, sizeof path, "%s/study.h5", directory);
   if (stat(path, &about)) FARE_FAIL(FARE_ERR_INPUT, "%s: no finished study there (no study.h5)", directory);
   PetscFunctionReturn(0);
@@ -150,11 +161,16 @@ static PetscErrorCode read_ends(fare_finished *f)
   PetscCall(read_plan(f, &config));
   root = fare_config_root(config);
   PetscCall(fare_fields_read(fare_truth_fields, NULL, fare_node_find(root, "truth"), &options));
-  if (options.ends.count && options.ends.count != (size_t)f->dim) FARE_FAIL(FARE_ERR_INPUT, "%s/study.h5: its plan has %zu ends for %d axes", f->directory, options.ends.count, f->dim);
+  if (options.ends.count && options.ends.count != (size_t)f->dim)
+    FARE_FAIL(FARE_ERR_INPUT, "%s/study.h5: its plan has %zu ends for %d axes", f->directory,
+      options.ends.count, f->dim);
   if (!options.ends.count) PetscCall(fare_system_from_config(fare_node_find(root, "system"), NULL, &system));
   for (int axis = 0; axis < f->dim; axis++) {
-    if (system) f->grid.end[axis] = fare_system_type_of(system)->periodic[axis] ? FARE_END_PERIODIC : FARE_END_REFLECTING;
-    else f->grid.end[axis] = (fare_end)options.ends.values[axis];
+    if (system)
+      f->grid.end[axis] =
+        fare_system_type_of(system)->periodic[axis] ? FARE_END_PERIODIC : FARE_END_REFLECTING;
+    else
+      f->grid.end[axis] = (fare_end)options.ends.values[axis];
   }
   PetscCall(fare_system_destroy(&system));
   PetscCall(fare_truth_options_free(&options));
@@ -164,10 +180,10 @@ static PetscErrorCode read_ends(fare_finished *f)
 
 static PetscErrorCode read_grid(fare_finished *f)
 {
-  fare_store *first;
-  uint64_t    cells[4];
-  double      lower[FARE_DIM_MAX], upper[FARE_DIM_MAX];
-  int         rank;
+  fare_store    *first;
+  uint64_t       cells[4];
+  double         lower[FARE_DIM_MAX], upper[FARE_DIM_MAX];
+  int            rank;
   PetscErrorCode code;
 
   PetscFunctionBeginUser;
@@ -175,7 +191,9 @@ static PetscErrorCode read_grid(fare_finished *f)
   code = fare_store_extents(first, "/data/0/meshes/density", &rank, cells);
   PetscCall(fare_store_close(&first));
   PetscCall(code);
-  if (rank != f->dim) FARE_FAIL(FARE_ERR_INPUT, "%s: the density of the first snapshot has %d axes, the study %d", f->directory, rank, f->dim);
+  if (rank != f->dim)
+    FARE_FAIL(FARE_ERR_INPUT, "%s: the density of the first snapshot has %d axes, the study %d", f->directory,
+      rank, f->dim);
   PetscCall(fare_store_get_reals(f->store, "/bins", "lower", (size_t)f->dim, lower));
   PetscCall(fare_store_get_reals(f->store, "/bins", "upper", (size_t)f->dim, upper));
   f->grid.comm = f->comm;
@@ -219,7 +237,9 @@ static PetscErrorCode share_out(fare_finished *f)
 PetscErrorCode fare_finished_open_truth(fare_finished *study)
 {
   PetscFunctionBeginUser;
-  if (!study->has_truth) FARE_FAIL(FARE_ERR_INPUT, "%s: the study has no truth to compare with (its plan has no section 'truth')", study->directory);
+  if (!study->has_truth)
+    FARE_FAIL(FARE_ERR_INPUT, "%s: the study has no truth to compare with (its plan has no section 'truth')",
+      study->directory);
   PetscCall(fare_as_input(read_grid(study)));
   PetscCall(fare_as_input(read_ends(study)));
   PetscCall(share_out(study));
@@ -227,7 +247,8 @@ PetscErrorCode fare_finished_open_truth(fare_finished *study)
 }
 
 /* masses += volume * mesh, of the cells here. */
-static PetscErrorCode add_mesh(const fare_finished *f, fare_store *store, size_t snapshot, const char *name, double buffer[], Vec masses)
+static PetscErrorCode add_mesh(
+  const fare_finished *f, fare_store *store, size_t snapshot, const char *name, double buffer[], Vec masses)
 {
   char         path[128];
   uint64_t     start[FARE_DIM_MAX], count[FARE_DIM_MAX];
@@ -262,12 +283,16 @@ static PetscErrorCode check_snapshot(const fare_finished *f, fare_store *store, 
   snprintf(path, sizeof path, "/data/%zu/meshes/density", snapshot);
   PetscCall(fare_store_extents(store, path, &rank, cells));
   same = rank == f->dim && time == f->time[snapshot];
-  for (int axis = 0; axis < f->dim && same; axis++) same = cells[f->dim - 1 - axis] == (uint64_t)f->grid.cells[axis];
-  if (!same) FARE_FAIL(FARE_ERR_INPUT, "%s: snapshot %zu (time %.10g) is not the one that study.h5 tells of", f->directory, snapshot, time);
+  for (int axis = 0; axis < f->dim && same; axis++)
+    same = cells[f->dim - 1 - axis] == (uint64_t)f->grid.cells[axis];
+  if (!same)
+    FARE_FAIL(FARE_ERR_INPUT, "%s: snapshot %zu (time %.10g) is not the one that study.h5 tells of",
+      f->directory, snapshot, time);
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode read_truth(const fare_finished *f, fare_store *store, size_t snapshot, double buffer[], Vec masses, fare_binned *p, fare_binned *corrected)
+static PetscErrorCode read_truth(const fare_finished *f, fare_store *store, size_t snapshot, double buffer[],
+  Vec masses, fare_binned *p, fare_binned *corrected)
 {
   PetscFunctionBeginUser;
   PetscCall(check_snapshot(f, store, snapshot));
@@ -279,7 +304,8 @@ static PetscErrorCode read_truth(const fare_finished *f, fare_store *store, size
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_finished_truth(const fare_finished *study, size_t snapshot, fare_binned *p, fare_binned *corrected)
+PetscErrorCode fare_finished_truth(
+  const fare_finished *study, size_t snapshot, fare_binned *p, fare_binned *corrected)
 {
   const PetscInt n = study->grid.count[0] * study->grid.count[1] * study->grid.count[2];
   fare_store    *store;

@@ -20,8 +20,10 @@ typedef struct {
 const fare_field fare_sweep_range_fields[] = {
   {"from", FARE_REAL, offsetof(range, from), NULL, -1e300, 1e300, NULL, "", "first value"},
   {"to", FARE_REAL, offsetof(range, to), NULL, -1e300, 1e300, NULL, "", "last value"},
-  {"count", FARE_INTEGER, offsetof(range, count), NULL, 2, POINTS_MAX, NULL, "", "of values, both ends among them"},
-  {"spacing", FARE_CHOICE, offsetof(range, spacing), "linear", 0, 0, spacings, "", "equal differences, or equal ratios"},
+  {"count", FARE_INTEGER, offsetof(range, count), NULL, 2, POINTS_MAX, NULL, "",
+    "of values, both ends among them"},
+  {"spacing", FARE_CHOICE, offsetof(range, spacing), "linear", 0, 0, spacings, "",
+    "equal differences, or equal ratios"},
   FARE_FIELDS_END,
 };
 
@@ -60,12 +62,16 @@ static PetscErrorCode read_range(const fare_node *node, variation *v)
 
   PetscFunctionBeginUser;
   PetscCall(fare_fields_read(fare_sweep_range_fields, NULL, node, &r));
-  if (r.spacing == LOGARITHMIC && !(r.from * r.to > 0)) PetscCall(fare_node_error(node, "equal ratios need ends of the same sign and neither 0, got %g and %g", r.from, r.to));
+  if (r.spacing == LOGARITHMIC && !(r.from * r.to > 0))
+    PetscCall(fare_node_error(
+      node, "equal ratios need ends of the same sign and neither 0, got %g and %g", r.from, r.to));
   v->value = calloc((size_t)r.count, sizeof *v->value);
   if (!v->value) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   for (v->count = 0; v->count < (size_t)r.count; v->count++) {
     const double part  = (double)v->count / (double)(r.count - 1);
-    const double value = v->count + 1 == (size_t)r.count ? r.to : r.spacing == LINEAR ? r.from + part * (r.to - r.from) : r.from * pow(r.to / r.from, part);
+    const double value = v->count + 1 == (size_t)r.count ? r.to
+      : r.spacing == LINEAR                              ? r.from + part * (r.to - r.from)
+                                                         : r.from * pow(r.to / r.from, part);
     fare_text    text  = {0};
 
     fare_text_add(&text, "%.12g", value);
@@ -83,7 +89,9 @@ static PetscErrorCode read_values(const fare_node *node, variation *v)
     PetscCall(read_range(node, v));
     PetscFunctionReturn(0);
   }
-  if (fare_node_kind_of(node) != FARE_NODE_LIST || !count) PetscCall(fare_node_error(node, "expected a list of values, or a range {from: ..., to: ..., count: ...}"));
+  if (fare_node_kind_of(node) != FARE_NODE_LIST || !count)
+    PetscCall(
+      fare_node_error(node, "expected a list of values, or a range {from: ..., to: ..., count: ...}"));
   v->value = calloc(count, sizeof *v->value);
   if (!v->value) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   for (v->count = 0; v->count < count; v->count++) {
@@ -98,7 +106,9 @@ static PetscErrorCode read_values(const fare_node *node, variation *v)
 static PetscErrorCode read_axis(const fare_node *node, axis *a)
 {
   PetscFunctionBeginUser;
-  if (fare_node_kind_of(node) != FARE_NODE_MAP || !fare_node_size(node)) PetscCall(fare_node_error(node, "expected a map of keys and lists of values, for instance drive[0].period: [0.1, 1, 10]"));
+  if (fare_node_kind_of(node) != FARE_NODE_MAP || !fare_node_size(node))
+    PetscCall(fare_node_error(
+      node, "expected a map of keys and lists of values, for instance drive[0].period: [0.1, 1, 10]"));
   a->key = calloc(fare_node_size(node), sizeof *a->key);
   if (!a->key) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   for (size_t i = 0; i < fare_node_size(node); i++) {
@@ -107,9 +117,13 @@ static PetscErrorCode read_axis(const fare_node *node, axis *a)
     v->key = fare_node_key(node, i);
     v->map = node;
     v->at  = i;
-    if (!strncmp(v->key, "sweep", 5) || !strncmp(v->key, "output", 6)) PetscCall(fare_node_error_at_key(node, i, "this cannot be swept"));
+    if (!strncmp(v->key, "sweep", 5) || !strncmp(v->key, "output", 6))
+      PetscCall(fare_node_error_at_key(node, i, "this cannot be swept"));
     PetscCall(read_values(fare_node_item(node, i), v));
-    if (i && v->count != a->count) PetscCall(fare_node_error(fare_node_item(node, i), "keys of one map change together, so they need as many values: %zu here, %zu for %s", v->count, a->count, a->key[0].key));
+    if (i && v->count != a->count)
+      PetscCall(fare_node_error(fare_node_item(node, i),
+        "keys of one map change together, so they need as many values: %zu here, %zu for %s", v->count,
+        a->count, a->key[0].key));
     a->count = v->count;
   }
   PetscFunctionReturn(0);
@@ -134,7 +148,9 @@ static PetscErrorCode read_list(const fare_node *list, sweep *s)
 
   PetscFunctionBeginUser;
   if (!list) PetscFunctionReturn(0);
-  if (fare_node_kind_of(list) != FARE_NODE_LIST || !fare_node_size(list)) PetscCall(fare_node_error(list, "expected a list of maps, for instance - {drive[0].period: [0.1, 1, 10]}"));
+  if (fare_node_kind_of(list) != FARE_NODE_LIST || !fare_node_size(list))
+    PetscCall(
+      fare_node_error(list, "expected a list of maps, for instance - {drive[0].period: [0.1, 1, 10]}"));
   s->axis = calloc(fare_node_size(list), sizeof *s->axis);
   if (!s->axis) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   for (size_t i = 0; i < fare_node_size(list); i++) {
@@ -142,12 +158,14 @@ static PetscErrorCode read_list(const fare_node *list, sweep *s)
     PetscCall(read_axis(fare_node_item(list, i), &s->axis[i]));
     points *= (double)s->axis[i].count;
   }
-  if (points > POINTS_MAX) PetscCall(fare_node_error(list, "%g points are more than the %d that there can be", points, POINTS_MAX));
+  if (points > POINTS_MAX)
+    PetscCall(fare_node_error(list, "%g points are more than the %d that there can be", points, POINTS_MAX));
   s->points = (PetscInt64)points;
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode sweep_read(MPI_Comm comm, const char *path, size_t count, const char *const assignments[], sweep *s)
+static PetscErrorCode sweep_read(
+  MPI_Comm comm, const char *path, size_t count, const char *const assignments[], sweep *s)
 {
   PetscErrorCode code;
 
@@ -160,7 +178,8 @@ static PetscErrorCode sweep_read(MPI_Comm comm, const char *path, size_t count, 
   PetscFunctionReturn(code);
 }
 
-PetscErrorCode fare_sweep_count(MPI_Comm comm, const char *path, size_t count, const char *const assignments[], PetscInt64 *points)
+PetscErrorCode fare_sweep_count(
+  MPI_Comm comm, const char *path, size_t count, const char *const assignments[], PetscInt64 *points)
 {
   sweep s;
 
@@ -193,7 +212,8 @@ static PetscErrorCode choose(const sweep *s, PetscInt64 point, fare_swept *swept
     for (size_t k = 0; k < s->axis[i].keys; k++) {
       swept->key[swept->count]   = strdup(s->axis[i].key[k].key);
       swept->value[swept->count] = strdup(s->axis[i].key[k].value[n]);
-      if (!swept->key[swept->count] || !swept->value[swept->count]) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+      if (!swept->key[swept->count] || !swept->value[swept->count])
+        FARE_FAIL(FARE_ERR_FAILED, "out of memory");
       swept->count++;
     }
   }
@@ -201,10 +221,11 @@ static PetscErrorCode choose(const sweep *s, PetscInt64 point, fare_swept *swept
 }
 
 /* The study as it is, with the point's values set behind those of the command line. */
-static PetscErrorCode plan_with(MPI_Comm comm, const char *path, size_t count, const char *const assignments[], const fare_swept *swept, fare_plan **plan)
+static PetscErrorCode plan_with(MPI_Comm comm, const char *path, size_t count,
+  const char *const assignments[], const fare_swept *swept, fare_plan **plan)
 {
-  const size_t   all = count + swept->count;
-  fare_text     *set = calloc(swept->count, sizeof *set);
+  const size_t   all        = count + swept->count;
+  fare_text     *set        = calloc(swept->count, sizeof *set);
   const char   **assignment = calloc(all, sizeof *assignment);
   PetscErrorCode code;
 
@@ -243,7 +264,10 @@ static PetscErrorCode move_directory(fare_plan *plan)
   PetscFunctionReturn(0);
 }
 
-/* A mistake in what the sweep sets is one in the sweep: said at the key there, in place of a --set that nobody wrote. */
+/*
+  A mistake in what the sweep sets is one in the sweep: said at the key there, in place of a --set that nobody
+  wrote.
+*/
 static PetscErrorCode error_in_sweep(const sweep *s)
 {
   const char *const key = fare_config_error_key();
@@ -262,7 +286,8 @@ static PetscErrorCode error_in_sweep(const sweep *s)
   PetscFunctionReturn(FARE_ERR_INPUT);
 }
 
-PetscErrorCode fare_sweep_plan(MPI_Comm comm, const char *path, size_t count, const char *const assignments[], PetscInt64 point, fare_plan **plan)
+PetscErrorCode fare_sweep_plan(MPI_Comm comm, const char *path, size_t count, const char *const assignments[],
+  PetscInt64 point, fare_plan **plan)
 {
   fare_swept     swept = {0};
   sweep          s;
@@ -271,8 +296,11 @@ PetscErrorCode fare_sweep_plan(MPI_Comm comm, const char *path, size_t count, co
   PetscFunctionBeginUser;
   *plan = NULL;
   PetscCall(sweep_read(comm, path, count, assignments, &s));
-  if (!s.points) code = fare_error(FARE_ERR_INPUT, "%s: the study has no section 'sweep', so it has no points", path);
-  else if (point < 0 || point >= s.points) code = fare_error(FARE_ERR_INPUT, "%s: the sweep has points 0 to %lld, got %lld", path, (long long)s.points - 1, (long long)point);
+  if (!s.points)
+    code = fare_error(FARE_ERR_INPUT, "%s: the study has no section 'sweep', so it has no points", path);
+  else if (point < 0 || point >= s.points)
+    code = fare_error(FARE_ERR_INPUT, "%s: the sweep has points 0 to %lld, got %lld", path,
+      (long long)s.points - 1, (long long)point);
   if (!code) code = choose(&s, point, &swept);
   if (!code) {
     code = plan_with(comm, path, count, assignments, &swept, plan);

@@ -23,14 +23,21 @@ typedef struct {
 #define AT(member) offsetof(section, member)
 static const fare_field fields[] = {
   {"axes", FARE_NODE, AT(axes), "", 0, 0, NULL, "", "list of their names; x, y, z unless given"},
-  {"potential", FARE_NODE, AT(potential), "", 0, 0, NULL, "", "formula of V; the force is its gradient, taken exactly"},
-  {"extra", FARE_NODE, AT(extra), "", 0, 0, NULL, "", "list of formulas, one per axis: a force beside that of the potential"},
-  {"force", FARE_NODE, AT(force), "", 0, 0, NULL, "", "list of formulas, one per axis: the whole force, where there is no potential"},
-  {"drift", FARE_NODE, AT(drift), "", 0, 0, NULL, "", "list of formulas, one per axis: the drift in the sense of Ito, instead of a force"},
-  {"diffusion", FARE_NODE, AT(diffusion), "", 0, 0, NULL, "", "list of formulas, one per axis: D of dX = f dt + sqrt(2 D) dW, with the drift"},
-  {"lower", FARE_REALS, AT(lower), NULL, -1e12, 1e12, NULL, "", "lower ends of the domain of the truth, one per axis"},
+  {"potential", FARE_NODE, AT(potential), "", 0, 0, NULL, "",
+    "formula of V; the force is its gradient, taken exactly"},
+  {"extra", FARE_NODE, AT(extra), "", 0, 0, NULL, "",
+    "list of formulas, one per axis: a force beside that of the potential"},
+  {"force", FARE_NODE, AT(force), "", 0, 0, NULL, "",
+    "list of formulas, one per axis: the whole force, where there is no potential"},
+  {"drift", FARE_NODE, AT(drift), "", 0, 0, NULL, "",
+    "list of formulas, one per axis: the drift in the sense of Ito, instead of a force"},
+  {"diffusion", FARE_NODE, AT(diffusion), "", 0, 0, NULL, "",
+    "list of formulas, one per axis: D of dX = f dt + sqrt(2 D) dW, with the drift"},
+  {"lower", FARE_REALS, AT(lower), NULL, -1e12, 1e12, NULL, "",
+    "lower ends of the domain of the truth, one per axis"},
   {"upper", FARE_REALS, AT(upper), NULL, -1e12, 1e12, NULL, "", "upper ends"},
-  {"periodic", FARE_NODE, AT(periodic), "", 0, 0, NULL, "", "list of true or false, one per axis; false unless given"},
+  {"periodic", FARE_NODE, AT(periodic), "", 0, 0, NULL, "",
+    "list of true or false, one per axis; false unless given"},
   FARE_FIELDS_END,
 };
 
@@ -42,7 +49,8 @@ const fare_field *fare_expression_fields(void)
 typedef struct {
   const fare_node *node, *parameters;
   section          keys;
-  int              dim, common; /* common: parameters that are there unasked, kT and mobility or some of them */
+  /* common: parameters that are there unasked, kT and mobility or some of them */
+  int              dim, common;
   fare_symbols     symbols;
   fare_tree       *tree;
   fare_formulas    formulas;
@@ -61,7 +69,8 @@ static PetscErrorCode refuse_formula(const fare_node *node, const fare_formula_f
   while (from > text && ((unsigned char)*from & 0xC0) == 0x80) from--; /* not in the middle of a character */
   fare_node_error(node, "%s", fault->what);
   fare_text_add(&lines, "%s\n  %s", fare_error_message(), from > text ? "..." : "");
-  for (const char *c = from; *c && (c < from + SHOWN || ((unsigned char)*c & 0xC0) == 0x80); c++) fare_text_add(&lines, "%c", (unsigned char)*c < 0x20 || *c == 0x7F ? ' ' : *c);
+  for (const char *c = from; *c && (c < from + SHOWN || ((unsigned char)*c & 0xC0) == 0x80); c++)
+    fare_text_add(&lines, "%c", (unsigned char)*c < 0x20 || *c == 0x7F ? ' ' : *c);
   for (const char *c = from; c < text + fault->at; c++) width += ((unsigned char)*c & 0xC0) != 0x80;
   fare_text_add(&lines, "\n  %*s^", width + (from > text ? 3 : 0), "");
   fare_error(FARE_ERR_INPUT, "%s", lines.text);
@@ -74,8 +83,10 @@ static PetscErrorCode parse_formula(builder *b, const fare_node *node, int *root
   fare_formula_fault fault;
 
   PetscFunctionBeginUser;
-  if (fare_node_kind_of(node) != FARE_NODE_SCALAR) PetscCall(fare_node_error(node, "expected a formula, for instance \"k*x^2/2\""));
-  if (!fare_formula_parse(b->tree, &b->symbols, fare_node_text(node), root, &fault)) PetscCall(refuse_formula(node, &fault));
+  if (fare_node_kind_of(node) != FARE_NODE_SCALAR)
+    PetscCall(fare_node_error(node, "expected a formula, for instance \"k*x^2/2\""));
+  if (!fare_formula_parse(b->tree, &b->symbols, fare_node_text(node), root, &fault))
+    PetscCall(refuse_formula(node, &fault));
   PetscFunctionReturn(0);
 }
 
@@ -93,7 +104,9 @@ static PetscErrorCode parse_formulas(builder *b, const fare_node *list, int root
   for (int axis = 0; axis < b->dim; axis++) {
     const fare_node *node = entry(b, list, axis);
 
-    if (!node) PetscCall(fare_node_error(list, "expected a list of %d formula%s, one per axis", b->dim, b->dim > 1 ? "s" : ""));
+    if (!node)
+      PetscCall(fare_node_error(
+        list, "expected a list of %d formula%s, one per axis", b->dim, b->dim > 1 ? "s" : ""));
     PetscCall(parse_formula(b, node, &root[axis]));
   }
   PetscFunctionReturn(0);
@@ -102,18 +115,27 @@ static PetscErrorCode parse_formulas(builder *b, const fare_node *list, int root
 /* Which of the keys go together. */
 static PetscErrorCode check_form(const builder *b)
 {
-  const section   *s = &b->keys;
-  const fare_node *at = b->node;
+  const section   *s     = &b->keys;
+  const fare_node *at    = b->node;
   const char      *wrong = NULL;
 
   PetscFunctionBeginUser;
-  if (!s->potential && !s->force && !s->drift) wrong = "nothing moves it: give a 'potential', a 'force', or a 'drift' and a 'diffusion'";
-  else if (s->force && s->potential) at = s->force, wrong = "the force of a potential is its gradient; what is to be added to it goes under 'extra'";
-  else if (s->force && s->drift) at = s->force, wrong = "a drift stands instead of a force: give one of them";
-  else if (s->extra && !s->potential) at = s->extra, wrong = "only beside a 'potential'; without one the whole force goes under 'force'";
-  else if (s->extra && s->drift) at = s->extra, wrong = "a drift stands instead of a force: put it all under 'drift'";
-  else if (s->drift && !s->diffusion) at = s->drift, wrong = "needs a 'diffusion' beside it";
-  else if (s->diffusion && !s->drift) at = s->diffusion, wrong = "only beside a 'drift'; with a potential or a force the diffusion is mobility times kT";
+  if (!s->potential && !s->force && !s->drift)
+    wrong = "nothing moves it: give a 'potential', a 'force', or a 'drift' and a 'diffusion'";
+  else if (s->force && s->potential)
+    at    = s->force,
+    wrong = "the force of a potential is its gradient; what is to be added to it goes under 'extra'";
+  else if (s->force && s->drift)
+    at = s->force, wrong = "a drift stands instead of a force: give one of them";
+  else if (s->extra && !s->potential)
+    at = s->extra, wrong = "only beside a 'potential'; without one the whole force goes under 'force'";
+  else if (s->extra && s->drift)
+    at = s->extra, wrong = "a drift stands instead of a force: put it all under 'drift'";
+  else if (s->drift && !s->diffusion)
+    at = s->drift, wrong = "needs a 'diffusion' beside it";
+  else if (s->diffusion && !s->drift)
+    at    = s->diffusion,
+    wrong = "only beside a 'drift'; with a potential or a force the diffusion is mobility times kT";
   if (wrong) PetscCall(fare_node_error(at, "%s", wrong));
   PetscFunctionReturn(0);
 }
@@ -123,8 +145,10 @@ static PetscErrorCode check_name(const builder *b, const fare_node *map, size_t 
   const char *wrong = NULL;
 
   PetscFunctionBeginUser;
-  if (!fare_formula_is_name(name)) wrong = "is no name for formulas: letters, digits and _, a letter first";
-  else if (fare_formula_reserves(name)) wrong = "means something in formulas already: choose another name";
+  if (!fare_formula_is_name(name))
+    wrong = "is no name for formulas: letters, digits and _, a letter first";
+  else if (fare_formula_reserves(name))
+    wrong = "means something in formulas already: choose another name";
   for (int axis = 0; axis < b->symbols.axes && !wrong; axis++) {
     if (!strcmp(b->symbols.axis[axis], name)) wrong = "is an axis already";
   }
@@ -140,14 +164,23 @@ static PetscErrorCode read_axes(builder *b, PetscInt64 dimension)
   const fare_node         *axes                = b->keys.axes;
 
   PetscFunctionBeginUser;
-  if (axes && (fare_node_kind_of(axes) != FARE_NODE_LIST || fare_node_size(axes) < 1 || fare_node_size(axes) > FARE_DIM_MAX)) PetscCall(fare_node_error(axes, "expected a list of 1 to %d names", FARE_DIM_MAX));
-  b->dim = axes ? (int)fare_node_size(axes) : dimension ? (int)dimension : (int)PetscMin(b->keys.lower.count, 100);
-  if (dimension && dimension != b->dim) PetscCall(fare_node_error(axes, "dimension is %d, so expected as many names", (int)dimension));
-  if (b->dim < 1 || b->dim > FARE_DIM_MAX) PetscCall(fare_node_error(fare_node_find(b->node, "lower"), "expected 1 to %d numbers, one per axis, got %zu", FARE_DIM_MAX, b->keys.lower.count));
+  if (axes &&
+    (fare_node_kind_of(axes) != FARE_NODE_LIST || fare_node_size(axes) < 1 ||
+      fare_node_size(axes) > FARE_DIM_MAX))
+    PetscCall(fare_node_error(axes, "expected a list of 1 to %d names", FARE_DIM_MAX));
+  b->dim = axes ? (int)fare_node_size(axes)
+    : dimension ? (int)dimension
+                : (int)PetscMin(b->keys.lower.count, 100);
+  if (dimension && dimension != b->dim)
+    PetscCall(fare_node_error(axes, "dimension is %d, so expected as many names", (int)dimension));
+  if (b->dim < 1 || b->dim > FARE_DIM_MAX)
+    PetscCall(fare_node_error(fare_node_find(b->node, "lower"),
+      "expected 1 to %d numbers, one per axis, got %zu", FARE_DIM_MAX, b->keys.lower.count));
   for (int axis = 0; axis < b->dim; axis++) {
     const fare_node *node = axes ? fare_node_item(axes, (size_t)axis) : NULL;
 
-    if (node && fare_node_kind_of(node) != FARE_NODE_SCALAR) PetscCall(fare_node_error(node, "expected the name of an axis"));
+    if (node && fare_node_kind_of(node) != FARE_NODE_SCALAR)
+      PetscCall(fare_node_error(node, "expected the name of an axis"));
     if (node) PetscCall(check_name(b, NULL, (size_t)axis, fare_node_text(node)));
     fare_text_add(&b->made->axis[axis], "%s", node ? fare_node_text(node) : usual[axis]);
     b->symbols.axis[b->symbols.axes++] = b->made->axis[axis].text;
@@ -157,23 +190,30 @@ static PetscErrorCode read_axes(builder *b, PetscInt64 dimension)
 
 static PetscErrorCode read_domain(builder *b)
 {
-  const fare_reals *const bounds[]   = {&b->keys.lower, &b->keys.upper};
-  static const char *const names[]   = {"lower", "upper"};
-  fare_system_type        *type      = &b->made->type;
+  const fare_reals *const  bounds[] = {&b->keys.lower, &b->keys.upper};
+  static const char *const names[]  = {"lower", "upper"};
+  fare_system_type        *type     = &b->made->type;
 
   PetscFunctionBeginUser;
   for (int side = 0; side < 2; side++) {
-    if (bounds[side]->count != (size_t)b->dim) PetscCall(fare_node_error(fare_node_find(b->node, names[side]), "expected %d number%s, one per axis, got %zu", b->dim, b->dim > 1 ? "s" : "", bounds[side]->count));
+    if (bounds[side]->count != (size_t)b->dim)
+      PetscCall(fare_node_error(fare_node_find(b->node, names[side]),
+        "expected %d number%s, one per axis, got %zu", b->dim, b->dim > 1 ? "s" : "", bounds[side]->count));
   }
   for (int axis = 0; axis < b->dim; axis++) {
     const fare_node *periodic = b->keys.periodic ? entry(b, b->keys.periodic, axis) : NULL;
-    const char      *word     = periodic && fare_node_kind_of(periodic) == FARE_NODE_SCALAR ? fare_node_text(periodic) : NULL;
+    const char      *word =
+      periodic && fare_node_kind_of(periodic) == FARE_NODE_SCALAR ? fare_node_text(periodic) : NULL;
 
     type->lower[axis] = b->keys.lower.values[axis];
     type->upper[axis] = b->keys.upper.values[axis];
-    if (!(type->lower[axis] < type->upper[axis])) PetscCall(fare_node_error(fare_node_find(b->node, "upper"), "must lie above lower, [%g, %g] along '%s'", type->lower[axis], type->upper[axis], b->symbols.axis[axis]));
+    if (!(type->lower[axis] < type->upper[axis]))
+      PetscCall(fare_node_error(fare_node_find(b->node, "upper"), "must lie above lower, [%g, %g] along '%s'",
+        type->lower[axis], type->upper[axis], b->symbols.axis[axis]));
     if (!b->keys.periodic) continue;
-    if (!word || (strcmp(word, "true") && strcmp(word, "false"))) PetscCall(fare_node_error(periodic ? periodic : b->keys.periodic, "expected a list of %d of true and false, one per axis", b->dim));
+    if (!word || (strcmp(word, "true") && strcmp(word, "false")))
+      PetscCall(fare_node_error(periodic ? periodic : b->keys.periodic,
+        "expected a list of %d of true and false, one per axis", b->dim));
     type->periodic[axis] = strcmp(word, "true") ? PETSC_FALSE : PETSC_TRUE;
   }
   PetscFunctionReturn(0);
@@ -198,12 +238,15 @@ static PetscErrorCode read_parameters(builder *b)
   b->common = !b->keys.drift ? 2 : b->keys.potential ? 1 : 0;
   for (int i = 0; i < b->common; i++) {
     for (int axis = 0; axis < b->dim; axis++) {
-      if (!strcmp(b->symbols.axis[axis], common[i].name)) PetscCall(fare_node_error(b->keys.axes, "'%s' is a parameter of every system with a potential or a force", common[i].name));
+      if (!strcmp(b->symbols.axis[axis], common[i].name))
+        PetscCall(fare_node_error(
+          b->keys.axes, "'%s' is a parameter of every system with a potential or a force", common[i].name));
     }
     add_parameter(b, &common[i]);
   }
   if (!map) PetscFunctionReturn(0);
-  if (fare_node_kind_of(map) != FARE_NODE_MAP) PetscCall(fare_node_error(map, "expected a map of parameter names and values"));
+  if (fare_node_kind_of(map) != FARE_NODE_MAP)
+    PetscCall(fare_node_error(map, "expected a map of parameter names and values"));
   for (size_t i = 0; i < fare_node_size(map); i++) {
     fare_parameter row = {fare_node_key(map, i), 0, -HUGE_VAL, HUGE_VAL, "of the study's formulas"};
     int            k   = 0;
@@ -212,7 +255,8 @@ static PetscErrorCode read_parameters(builder *b)
     if (k < b->common) continue; /* read with those of any system */
     PetscCall(check_name(b, map, i, row.name));
     PetscCall(fare_node_real(fare_node_item(map, i), &row.value));
-    if (b->symbols.parameters == FARE_PARAMETERS_MAX - 1) PetscCall(fare_node_error_at_key(map, i, "more than %d parameters", FARE_PARAMETERS_MAX - 1));
+    if (b->symbols.parameters == FARE_PARAMETERS_MAX - 1)
+      PetscCall(fare_node_error_at_key(map, i, "more than %d parameters", FARE_PARAMETERS_MAX - 1));
     add_parameter(b, &row);
   }
   PetscFunctionReturn(0);
@@ -225,7 +269,8 @@ static PetscErrorCode check_use(const builder *b)
   for (int i = b->common; i < b->symbols.parameters; i++) {
     if (b->symbols.used[i]) continue;
     for (size_t k = 0; k < fare_node_size(b->parameters); k++) {
-      if (!strcmp(fare_node_key(b->parameters, k), b->symbols.parameter[i])) PetscCall(fare_node_error_at_key(b->parameters, k, "no formula has a '%s'", b->symbols.parameter[i]));
+      if (!strcmp(fare_node_key(b->parameters, k), b->symbols.parameter[i]))
+        PetscCall(fare_node_error_at_key(b->parameters, k, "no formula has a '%s'", b->symbols.parameter[i]));
     }
   }
   PetscFunctionReturn(0);
@@ -272,7 +317,8 @@ static PetscErrorCode compile_formulas(builder *b, fare_origin *origin)
   fare_formulas_emit(b->tree, &b->formulas, &source);
   if (b->tree->full) code = fare_node_error(b->node, "the formulas and their derivatives are too large");
   for (int i = 0; i < b->tree->count && !code; i++) {
-    if (b->tree->node[i].kind == FARE_X_NUMBER && !isfinite(b->tree->node[i].value)) code = fare_node_error(b->node, "a part of the formulas' derivatives comes to no finite number");
+    if (b->tree->node[i].kind == FARE_X_NUMBER && !isfinite(b->tree->node[i].value))
+      code = fare_node_error(b->node, "a part of the formulas' derivatives comes to no finite number");
   }
   if (!code) code = fare_formulas_compile(b->node, source.text, &origin->library, &kernels);
   fare_text_free(&source);
@@ -290,10 +336,12 @@ static PetscErrorCode compile_formulas(builder *b, fare_origin *origin)
 
 /* The functions of a descriptor that formulas make, one after the other. */
 typedef enum { POTENTIAL, FORCE, EXTRA, DRIFT, DIFFUSION, FUNCTIONS } function;
-static const char *const function_names[FUNCTIONS] = {"the potential", "the force", "the extra force", "the drift", "the diffusion"};
+static const char *const function_names[FUNCTIONS] = {
+  "the potential", "the force", "the extra force", "the drift", "the diffusion"};
 
 /* How many values per point: 1, one per axis, or 0 where the system has no such function. */
-static int evaluate(const builder *b, function which, const double *theta, const double *const x[], double *const v[])
+static int evaluate(
+  const builder *b, function which, const double *theta, const double *const x[], double *const v[])
 {
   const fare_system_type *type = &b->made->type;
 
@@ -319,24 +367,33 @@ static int evaluate(const builder *b, function which, const double *theta, const
 static const fare_node *formula_of(const builder *b, function which, int axis)
 {
   switch (which) {
-  case POTENTIAL: return b->keys.potential;
-  case FORCE: return b->keys.potential ? b->keys.potential : entry(b, b->keys.force, axis);
-  case EXTRA: return entry(b, b->keys.extra, axis);
-  case DRIFT: return entry(b, b->keys.drift, axis);
-  default: return entry(b, b->keys.diffusion, axis);
+  case POTENTIAL:
+    return b->keys.potential;
+  case FORCE:
+    return b->keys.potential ? b->keys.potential : entry(b, b->keys.force, axis);
+  case EXTRA:
+    return entry(b, b->keys.extra, axis);
+  case DRIFT:
+    return entry(b, b->keys.drift, axis);
+  default:
+    return entry(b, b->keys.diffusion, axis);
   }
 }
 
 /* All finite, and a diffusion not below zero. */
-static PetscErrorCode check_values(const builder *b, function which, int component, const double *const x[], const double value[])
+static PetscErrorCode check_values(
+  const builder *b, function which, int component, const double *const x[], const double value[])
 {
   PetscFunctionBeginUser;
   for (int i = 0; i < PROBES; i++) {
     fare_text place = {0};
 
     if (isfinite(value[i]) && !(which == DIFFUSION && value[i] < 0)) continue;
-    for (int axis = 0; axis < b->dim; axis++) fare_text_add(&place, "%s%s = %g", axis ? ", " : "", b->symbols.axis[axis], x[axis][i]);
-    PetscErrorCode code = fare_node_error(formula_of(b, which, component), "%s is %g at %s, inside lower and upper, with the parameters given", function_names[which], value[i], place.text);
+    for (int axis = 0; axis < b->dim; axis++)
+      fare_text_add(&place, "%s%s = %g", axis ? ", " : "", b->symbols.axis[axis], x[axis][i]);
+    PetscErrorCode code = fare_node_error(formula_of(b, which, component),
+      "%s is %g at %s, inside lower and upper, with the parameters given", function_names[which], value[i],
+      place.text);
 
     fare_text_free(&place);
     PetscFunctionReturn(code);
@@ -345,27 +402,35 @@ static PetscErrorCode check_values(const builder *b, function which, int compone
 }
 
 /* What is at the two ends of a periodic axis must be the same. */
-static PetscErrorCode check_period(const builder *b, function which, int component, int axis, const double low[], const double high[])
+static PetscErrorCode check_period(
+  const builder *b, function which, int component, int axis, const double low[], const double high[])
 {
   const double tolerance = 1e-6;
 
   PetscFunctionBeginUser;
   for (int i = 0; i < PROBES; i++) {
     if (fabs(high[i] - low[i]) <= tolerance * (1 + fabs(low[i]))) continue;
-    PetscCall(fare_node_error(formula_of(b, which, component), "%s is not periodic along '%s': %.9g at its lower end, %.9g at its upper; a force round and round goes under 'extra', and ends need all their digits", function_names[which],
-                              b->symbols.axis[axis], low[i], high[i]));
+    PetscCall(fare_node_error(formula_of(b, which, component),
+      "%s is not periodic along '%s': %.9g at its lower end, %.9g at its upper; a force round and round goes "
+      "under 'extra', and ends need all their digits",
+      function_names[which], b->symbols.axis[axis], low[i], high[i]));
   }
   PetscFunctionReturn(0);
 }
 
-/* Looks at all functions at points spread over the domain, so that a logarithm of what is negative shows now and not in the midst of a run. */
+/*
+  Looks at all functions at points spread over the domain, so that a logarithm of what is negative shows now
+  and not in the midst of a run.
+*/
 static PetscErrorCode probe(const builder *b)
 {
-  static const double     step[FARE_DIM_MAX] = {0.8191725133961645, 0.6710436067037893, 0.5497004779019703}; /* powers of 1/g, g^4 = g + 1, spread evenly in 3 dimensions */
+  /* powers of 1/g, g^4 = g + 1, spread evenly in 3 dimensions */
+  static const double     step[FARE_DIM_MAX] = {0.8191725133961645, 0.6710436067037893, 0.5497004779019703};
   static double           place[FARE_DIM_MAX][PROBES], end[PROBES], value[2][FARE_DIM_MAX][PROBES];
-  const double           *x[FARE_DIM_MAX] = {place[0], place[1], place[2]};
-  double *const           low[FARE_DIM_MAX] = {value[0][0], value[0][1], value[0][2]}, *const high[FARE_DIM_MAX] = {value[1][0], value[1][1], value[1][2]};
-  const fare_system_type *type = &b->made->type;
+  const double           *x[FARE_DIM_MAX]    = {place[0], place[1], place[2]};
+  double *const           low[FARE_DIM_MAX]  = {value[0][0], value[0][1], value[0][2]},
+                *const    high[FARE_DIM_MAX] = {value[1][0], value[1][1], value[1][2]};
+  const fare_system_type *type               = &b->made->type;
   double                  theta[FARE_PARAMETERS_MAX];
 
   PetscFunctionBeginUser;
@@ -376,7 +441,9 @@ static PetscErrorCode probe(const builder *b)
     if (given) PetscCall(fare_node_real(given, &theta[i]));
   }
   for (int axis = 0; axis < b->dim; axis++) {
-    for (int i = 0; i < PROBES; i++) place[axis][i] = type->lower[axis] + fmod(0.5 + step[axis] * (i + 1), 1) * (type->upper[axis] - type->lower[axis]);
+    for (int i = 0; i < PROBES; i++)
+      place[axis][i] =
+        type->lower[axis] + fmod(0.5 + step[axis] * (i + 1), 1) * (type->upper[axis] - type->lower[axis]);
   }
   for (int which = 0; which < FUNCTIONS; which++) {
     const int count = evaluate(b, which, theta, x, low);
@@ -389,7 +456,8 @@ static PetscErrorCode probe(const builder *b)
     for (int which = 0; which < FUNCTIONS; which++) {
       int count;
 
-      if (which == FORCE && type->potential) continue; /* where the potential is continuous its slope may jump, there as anywhere */
+      /* where the potential is continuous its slope may jump, there as anywhere */
+      if (which == FORCE && type->potential) continue;
       for (int i = 0; i < PROBES; i++) end[i] = type->lower[axis];
       evaluate(b, which, theta, x, low);
       for (int i = 0; i < PROBES; i++) end[i] = fare_ring_end(type->lower[axis], type->upper[axis]);
@@ -404,7 +472,8 @@ static PetscErrorCode probe(const builder *b)
 static void write_formula(const fare_node *node, fare_text *to)
 {
   fare_text_add(to, "'");
-  for (const char *c = fare_node_text(node); *c; c++) fare_text_add(to, "%c", strchr(" \t\r\n", *c) ? ' ' : *c);
+  for (const char *c = fare_node_text(node); *c; c++)
+    fare_text_add(to, "%c", strchr(" \t\r\n", *c) ? ' ' : *c);
   fare_text_add(to, "'");
 }
 
@@ -413,11 +482,13 @@ static PetscErrorCode write_plan(const builder *b, fare_text *to)
   const struct {
     const char      *key;
     const fare_node *list;
-  } lists[] = {{"force", b->keys.force}, {"extra", b->keys.extra}, {"drift", b->keys.drift}, {"diffusion", b->keys.diffusion}};
+  } lists[] = {{"force", b->keys.force}, {"extra", b->keys.extra}, {"drift", b->keys.drift},
+    {"diffusion", b->keys.diffusion}};
 
   PetscFunctionBeginUser;
   fare_text_add(to, "  expression:\n    axes: [");
-  for (int axis = 0; axis < b->dim; axis++) fare_text_add(to, "%s'%s'", axis ? ", " : "", b->symbols.axis[axis]);
+  for (int axis = 0; axis < b->dim; axis++)
+    fare_text_add(to, "%s'%s'", axis ? ", " : "", b->symbols.axis[axis]);
   fare_text_add(to, "]\n");
   if (b->keys.potential) {
     fare_text_add(to, "    potential: ");
@@ -427,15 +498,18 @@ static PetscErrorCode write_plan(const builder *b, fare_text *to)
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(lists); i++) {
     if (!lists[i].list) continue;
     for (int axis = 0; axis < b->dim; axis++) {
-      if (axis) fare_text_add(to, ", ");
-      else fare_text_add(to, "    %s: [", lists[i].key);
+      if (axis)
+        fare_text_add(to, ", ");
+      else
+        fare_text_add(to, "    %s: [", lists[i].key);
       write_formula(entry(b, lists[i].list, axis), to);
     }
     fare_text_add(to, "]\n");
   }
   PetscCall(fare_fields_write(fields, &b->keys, 4, to));
   fare_text_add(to, "    periodic: [");
-  for (int axis = 0; axis < b->dim; axis++) fare_text_add(to, "%s%s", axis ? ", " : "", b->made->type.periodic[axis] ? "true" : "false");
+  for (int axis = 0; axis < b->dim; axis++)
+    fare_text_add(to, "%s%s", axis ? ", " : "", b->made->type.periodic[axis] ? "true" : "false");
   fare_text_add(to, "]\n");
   PetscFunctionReturn(0);
 }
@@ -451,11 +525,11 @@ static PetscErrorCode build(builder *b, PetscInt64 dimension, fare_origin *origi
   PetscCall(read_domain(b));
   PetscCall(read_parameters(b));
   PetscCall(read_formulas(b));
-  type->name           = "expression";
-  type->summary        = "formulas of the study";
-  type->reference      = "";
+  type->name            = "expression";
+  type->summary         = "formulas of the study";
+  type->reference       = "";
   type->dimension_least = type->dimension_most = b->dim;
-  type->parameters     = b->made->parameter;
+  type->parameters                             = b->made->parameter;
   for (int axis = 0; axis < b->dim; axis++) type->axes[axis] = b->symbols.axis[axis];
   PetscCall(compile_formulas(b, origin));
   PetscCall(fare_system_type_check(b->node, type));
@@ -464,7 +538,8 @@ static PetscErrorCode build(builder *b, PetscInt64 dimension, fare_origin *origi
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_expression_system(const fare_node *node, const fare_node *parameters, PetscInt64 dimension, fare_origin *origin, const fare_system_type **type)
+PetscErrorCode fare_expression_system(const fare_node *node, const fare_node *parameters,
+  PetscInt64 dimension, fare_origin *origin, const fare_system_type **type)
 {
   builder        b = {.node = node, .parameters = parameters};
   PetscErrorCode code;

@@ -1,6 +1,7 @@
 /*
-  Inside system: formulas of a study. Text becomes a tree, the tree is differentiated and simplified, and printed as C, which is compiled once
-  and kept. Nothing of the text itself reaches the compiler: only what the tree knows how to print.
+  Inside system: formulas of a study. Text becomes a tree, the tree is differentiated and simplified, and
+  printed as C, which is compiled once and kept. Nothing of the text itself reaches the compiler: only what
+  the tree knows how to print.
 */
 #ifndef FARE_EXPRESSION_H
 #define FARE_EXPRESSION_H
@@ -11,7 +12,10 @@
 #define FARE_FORMULA_DEPTH  64    /* of parentheses, signs and powers within each other */
 #define FARE_TREE_NODES     32768 /* of all formulas of a study and their derivatives */
 
-/* What a node is. Up to FARE_X_POWER they are operators and leaves; the rest are the functions that formulas may call. */
+/*
+  What a node is. Up to FARE_X_POWER they are operators and leaves; the rest are the functions that formulas
+  may call.
+*/
 typedef enum {
   FARE_X_NUMBER,
   FARE_X_AXIS,
@@ -40,7 +44,10 @@ typedef enum {
   FARE_X_KINDS
 } fare_tree_kind;
 
-/* One node; children come before it. Equal nodes are one, so that a common part of two formulas is computed once. */
+/*
+  One node; children come before it. Equal nodes are one, so that a common part of two formulas is computed
+  once.
+*/
 typedef struct {
   fare_tree_kind kind;
   int            a, b;  /* children; of an axis or parameter: its index in a */
@@ -60,15 +67,18 @@ typedef struct {
 
 PetscErrorCode fare_tree_create(fare_tree **tree);
 PetscErrorCode fare_tree_destroy(fare_tree **tree);
-int fare_tree_number(fare_tree *tree, double value);
-int fare_tree_axis(fare_tree *tree, int axis);
-int fare_tree_parameter(fare_tree *tree, int parameter);
+int            fare_tree_number(fare_tree *tree, double value);
+int            fare_tree_axis(fare_tree *tree, int axis);
+int            fare_tree_parameter(fare_tree *tree, int parameter);
 /* Simplified; `b` is ignored where the kind has one child. */
-int fare_tree_make(fare_tree *tree, fare_tree_kind kind, int a, int b);
+int       fare_tree_make(fare_tree *tree, fare_tree_kind kind, int a, int b);
 PetscBool fare_tree_is(const fare_tree *tree, int node, double value);
 /* d node/d axis, exactly; jumps of abs, sign, step, min and max count for nothing. */
 int fare_tree_derivative(fare_tree *tree, int node, int axis);
-/* node = sum_k coefficient[k] shape[k], coefficients of parameters alone, shapes of axes alone. Returns how many, or 0 where that cannot be with at most `most`. */
+/*
+  node = sum_k coefficient[k] shape[k], coefficients of parameters alone, shapes of axes alone. Returns how
+  many, or 0 where that cannot be with at most `most`.
+*/
 int fare_tree_split(fare_tree *tree, int node, int most, int coefficient[], int shape[]);
 /* Powers as products and square roots, which vectorise. */
 int fare_tree_lower(fare_tree *tree, int node);
@@ -87,7 +97,8 @@ typedef struct {
 } fare_formula_fault;
 
 /* PETSC_FALSE: refused, see `fault`. */
-PetscBool fare_formula_parse(fare_tree *tree, fare_symbols *symbols, const char *text, int *root, fare_formula_fault *fault);
+PetscBool fare_formula_parse(
+  fare_tree *tree, fare_symbols *symbols, const char *text, int *root, fare_formula_fault *fault);
 /* Whether the word means something in formulas already: a function, pi or e. */
 PetscBool fare_formula_reserves(const char *word);
 PetscBool fare_formula_is_name(const char *word); /* letters, digits and _, beginning with a letter */
@@ -98,7 +109,8 @@ typedef struct {
   PetscBool has_potential, has_force, has_extra, has_general;
   int       potential, force[FARE_DIM_MAX], extra[FARE_DIM_MAX], drift[FARE_DIM_MAX], diffusion[FARE_DIM_MAX];
   int       shapes, coefficient[FARE_PARAMETERS_MAX], shape[FARE_PARAMETERS_MAX];
-  PetscBool periodic[FARE_DIM_MAX];                  /* axes along which points are brought into [lower, upper] first */
+  /* axes along which points are brought into [lower, upper] first */
+  PetscBool periodic[FARE_DIM_MAX];
   double    lower[FARE_DIM_MAX], upper[FARE_DIM_MAX];
 } fare_formulas;
 
@@ -117,13 +129,19 @@ typedef struct {
 /* Appends the C source of a plugin of kind FARE_PLUGIN_IS_FORMULAS. */
 void fare_formulas_emit(fare_tree *tree, const fare_formulas *formulas, fare_text *to);
 /*
-  Compiles source into the cache, unless it is there, and opens it on every rank. Where the compiler is missing or fails, or the cache cannot
-  be used, that is FARE_ERR_FAILED with a message at `node`. Collective over PETSC_COMM_WORLD.
+  Compiles source into the cache, unless it is there, and opens it on every rank. Where the compiler is
+  missing or fails, or the cache cannot be used, that is FARE_ERR_FAILED with a message at `node`. Collective
+  over PETSC_COMM_WORLD.
 */
-PetscErrorCode fare_formulas_compile(const fare_node *node, const char *source, void **library, const fare_formula_kernels **kernels);
+PetscErrorCode fare_formulas_compile(
+  const fare_node *node, const char *source, void **library, const fare_formula_kernels **kernels);
 
-/* The system that `expression: {...}` gives. `parameters` may be NULL; dimension 0: as many as there are bounds. Collective over PETSC_COMM_WORLD. */
-PetscErrorCode fare_expression_system(const fare_node *node, const fare_node *parameters, PetscInt64 dimension, fare_origin *origin, const fare_system_type **type);
+/*
+  The system that `expression: {...}` gives. `parameters` may be NULL; dimension 0: as many as there are
+  bounds. Collective over PETSC_COMM_WORLD.
+*/
+PetscErrorCode fare_expression_system(const fare_node *node, const fare_node *parameters,
+  PetscInt64 dimension, fare_origin *origin, const fare_system_type **type);
 PetscErrorCode fare_expression_destroy(fare_expression *expression);
 
 #endif

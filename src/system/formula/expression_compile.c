@@ -1,6 +1,7 @@
 /*
-  The compiler and its cache. A source is compiled once: the object is kept under the hash of all that it depends on, with a checksum
-  behind it, written aside, flushed and renamed. An entry that is damaged, or that others could have written, is compiled again.
+  The compiler and its cache. A source is compiled once: the object is kept under the hash of all that it
+  depends on, with a checksum behind it, written aside, flushed and renamed. An entry that is damaged, or that
+  others could have written, is compiled again.
 */
 #include "expression.h"
 
@@ -17,7 +18,9 @@
 
 #define WORDS_MAX 64
 #define PATH_SIZE PETSC_MAX_PATH_LEN
-#define SEEN_AFTER 10.0 /* seconds that a file system may take to show other nodes what rank 0 has written */
+#define SEEN_AFTER                                                                        \
+  10.0 /* seconds that a file system may take to show other nodes what rank 0 has written \
+        */
 
 extern char **environ;
 
@@ -35,7 +38,9 @@ static uint64_t processor(void)
   uint64_t hash = 0;
 
   while (file && fgets(line, sizeof line, file) && strcmp(line, "\n")) {
-    if (!strncmp(line, "model name", 10) || !strncmp(line, "flags", 5) || !strncmp(line, "Features", 8) || !strncmp(line, "CPU ", 4)) hash = hash_on(hash, line);
+    if (!strncmp(line, "model name", 10) || !strncmp(line, "flags", 5) || !strncmp(line, "Features", 8) ||
+      !strncmp(line, "CPU ", 4))
+      hash = hash_on(hash, line);
   }
   if (file) fclose(file);
   return hash;
@@ -50,10 +55,14 @@ static PetscErrorCode failed(const fare_node *node, const char *what, const char
 /* What others own, or may write to. What root owns is trusted. */
 static PetscBool is_others(const struct stat *about)
 {
-  return (about->st_uid && about->st_uid != geteuid()) || about->st_mode & (S_IWGRP | S_IWOTH) ? PETSC_TRUE : PETSC_FALSE;
+  return (about->st_uid && about->st_uid != geteuid()) || about->st_mode & (S_IWGRP | S_IWOTH) ? PETSC_TRUE
+                                                                                               : PETSC_FALSE;
 }
 
-/* What stands behind a shared object in the cache: loaders do not look there, and whoever loads it sees first that all of it is as it was written. */
+/*
+  What stands behind a shared object in the cache: loaders do not look there, and whoever loads it sees first
+  that all of it is as it was written.
+*/
 typedef struct {
   char     name[8];
   uint64_t bytes, sum; /* of what is in front */
@@ -84,15 +93,23 @@ static PetscBool is_sound(const char *path)
   seal        end;
 
   if (!file) return PETSC_FALSE;
-  if (!fstat(fileno(file), &about) && S_ISREG(about.st_mode) && !is_others(&about) && about.st_size > (off_t)sizeof end && !fseek(file, -(long)sizeof end, SEEK_END) && fread(&end, sizeof end, 1, file) == 1) {
+  if (!fstat(fileno(file), &about) && S_ISREG(about.st_mode) && !is_others(&about) &&
+    about.st_size > (off_t)sizeof end && !fseek(file, -(long)sizeof end, SEEK_END) &&
+    fread(&end, sizeof end, 1, file) == 1) {
     rewind(file);
-    sound = !memcmp(end.name, seal_name, sizeof end.name) && end.bytes == (uint64_t)about.st_size - sizeof end && sum_of(file, end.bytes) == end.sum ? PETSC_TRUE : PETSC_FALSE;
+    sound = !memcmp(end.name, seal_name, sizeof end.name) &&
+        end.bytes == (uint64_t)about.st_size - sizeof end && sum_of(file, end.bytes) == end.sum
+      ? PETSC_TRUE
+      : PETSC_FALSE;
   }
   fclose(file);
   return sound;
 }
 
-/* Puts the seal behind a shared object that was just made, and has it on the disk before it gets its name. 0 or an errno. */
+/*
+  Puts the seal behind a shared object that was just made, and has it on the disk before it gets its name. 0
+  or an errno.
+*/
 static int set_seal(const char *path)
 {
   FILE       *file = fopen(path, "r+b");
@@ -103,15 +120,23 @@ static int set_seal(const char *path)
   if (!file) return errno;
   memcpy(end.name, seal_name, sizeof end.name);
   errno = EIO;
-  if (fchmod(fileno(file), 0700) || fstat(fileno(file), &about)) why = errno;
-  else end.bytes = (uint64_t)about.st_size;
+  if (fchmod(fileno(file), 0700) || fstat(fileno(file), &about))
+    why = errno;
+  else
+    end.bytes = (uint64_t)about.st_size;
   if (!why) end.sum = sum_of(file, end.bytes);
-  if (!why && (end.sum == UINT64_MAX || fseek(file, 0, SEEK_END) || fwrite(&end, sizeof end, 1, file) != 1 || fflush(file) || fsync(fileno(file)))) why = errno;
+  if (!why &&
+    (end.sum == UINT64_MAX || fseek(file, 0, SEEK_END) || fwrite(&end, sizeof end, 1, file) != 1 ||
+      fflush(file) || fsync(fileno(file))))
+    why = errno;
   if (fclose(file) && !why) why = errno;
   return why;
 }
 
-/* The cache's directory, made with those above it when it is not there. What is in it gets executed, so nobody else may write there. */
+/*
+  The cache's directory, made with those above it when it is not there. What is in it gets executed, so nobody
+  else may write there.
+*/
 static PetscErrorCode find_cache(const fare_node *node, char *directory)
 {
   const char *own = getenv("FARE_CACHE"), *shared = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
@@ -119,25 +144,34 @@ static PetscErrorCode find_cache(const fare_node *node, char *directory)
   int         length;
 
   PetscFunctionBeginUser;
-  if (own && *own) length = snprintf(directory, PATH_SIZE, "%s", own);
-  else if (shared && *shared) length = snprintf(directory, PATH_SIZE, "%s/fare", shared);
-  else if (home && *home) length = snprintf(directory, PATH_SIZE, "%s/.cache/fare", home);
+  if (own && *own)
+    length = snprintf(directory, PATH_SIZE, "%s", own);
+  else if (shared && *shared)
+    length = snprintf(directory, PATH_SIZE, "%s/fare", shared);
+  else if (home && *home)
+    length = snprintf(directory, PATH_SIZE, "%s/.cache/fare", home);
   else {
     fare_node_error(node, "no place to keep compiled formulas: set FARE_CACHE to a directory");
     PetscFunctionReturn(FARE_ERR_FAILED);
   }
-  if (length >= PATH_SIZE - 64) PetscFunctionReturn(failed(node, "the cache of compiled formulas", directory, "too long a path"));
+  if (length >= PATH_SIZE - 64)
+    PetscFunctionReturn(failed(node, "the cache of compiled formulas", directory, "too long a path"));
   for (char *c = directory + 1; *c; c++) {
     if (*c != '/') continue;
     *c = '\0';
     mkdir(directory, 0755);
     *c = '/';
   }
-  if (mkdir(directory, 0700) && errno != EEXIST) PetscFunctionReturn(failed(node, "cannot make the cache of compiled formulas", directory, strerror(errno)));
-  if (stat(directory, &about)) PetscFunctionReturn(failed(node, "the cache of compiled formulas", directory, strerror(errno)));
-  if (!S_ISDIR(about.st_mode)) PetscFunctionReturn(failed(node, "the cache of compiled formulas", directory, "is no directory"));
+  if (mkdir(directory, 0700) && errno != EEXIST)
+    PetscFunctionReturn(
+      failed(node, "cannot make the cache of compiled formulas", directory, strerror(errno)));
+  if (stat(directory, &about))
+    PetscFunctionReturn(failed(node, "the cache of compiled formulas", directory, strerror(errno)));
+  if (!S_ISDIR(about.st_mode))
+    PetscFunctionReturn(failed(node, "the cache of compiled formulas", directory, "is no directory"));
   if (is_others(&about)) {
-    PetscFunctionReturn(failed(node, "the cache of compiled formulas", directory, "others may write there, and what it holds is executed; set FARE_CACHE to a directory of your own"));
+    PetscFunctionReturn(failed(node, "the cache of compiled formulas", directory,
+      "others may write there, and what it holds is executed; set FARE_CACHE to a directory of your own"));
   }
   PetscFunctionReturn(0);
 }
@@ -147,12 +181,16 @@ static int add_words(char *text, int count, char *word[])
 {
   char *rest = NULL;
 
-  for (char *w = strtok_r(text, " \t", &rest); w && count < WORDS_MAX - 8; w = strtok_r(NULL, " \t", &rest)) word[count++] = w;
+  for (char *w = strtok_r(text, " \t", &rest); w && count < WORDS_MAX - 8; w = strtok_r(NULL, " \t", &rest))
+    word[count++] = w;
   word[count] = NULL;
   return count;
 }
 
-/* Runs a command with its complaints in `log`. Returns 0, an errno when it could not be started, or -1 when it failed. */
+/*
+  Runs a command with its complaints in `log`. Returns 0, an errno when it could not be started, or -1 when it
+  failed.
+*/
 static int run(char *const command[], const char *log)
 {
   posix_spawn_file_actions_t actions;
@@ -194,10 +232,15 @@ static const char *compiler(void)
   return named && named[strspn(named, " \t")] ? named : FARE_FORMULA_CC;
 }
 
-/* cc FLAGS -c, then cc -shared: linked with -ffast-math, a shared object would change the arithmetic of the whole process. */
-static PetscErrorCode compile(const fare_node *node, const char *flags, char *source, char *object, char *library, const char *log)
+/*
+  cc FLAGS -c, then cc -shared: linked with -ffast-math, a shared object would change the arithmetic of the
+  whole process.
+*/
+static PetscErrorCode compile(
+  const fare_node *node, const char *flags, char *source, char *object, char *library, const char *log)
 {
-  char  cc[1024], options[1024], position[] = "-fPIC", only[] = "-c", quiet[] = "-w", output[] = "-o", shared[] = "-shared", math[] = "-lm", line[512];
+  char cc[1024], options[1024], position[] = "-fPIC", only[] = "-c", quiet[] = "-w", output[] = "-o",
+                                shared[] = "-shared", math[] = "-lm", line[512];
   char *command[WORDS_MAX];
   int   count, words, code;
 
@@ -206,13 +249,18 @@ static PetscErrorCode compile(const fare_node *node, const char *flags, char *so
   snprintf(options, sizeof options, "%s", flags);
   words = count = add_words(cc, 0, command);
   count         = add_words(options, count, command);
-  memcpy(command + count, (char *[]){position, quiet, only, output, object, source, NULL}, 7 * sizeof *command);
+  memcpy(
+    command + count, (char *[]){position, quiet, only, output, object, source, NULL}, 7 * sizeof *command);
   code = run(command, log);
   if (!code) {
-    memcpy(command + words, (char *[]){position, shared, output, library, object, math, NULL}, 7 * sizeof *command);
+    memcpy(command + words, (char *[]){position, shared, output, library, object, math, NULL},
+      7 * sizeof *command);
     code = run(command, log);
   }
-  if (code > 0) PetscFunctionReturn(failed(node, "formulas need a C compiler (CC, else the one FARE was built with), and this cannot be started:", command[0], strerror(code)));
+  if (code > 0)
+    PetscFunctionReturn(failed(node,
+      "formulas need a C compiler (CC, else the one FARE was built with), and this cannot be started:",
+      command[0], strerror(code)));
   if (code) {
     first_complaint(log, line, sizeof line);
     PetscFunctionReturn(failed(node, "the C compiler failed on the formulas:", command[0], line));
@@ -231,8 +279,12 @@ static PetscErrorCode write_source(const fare_node *node, const char *path, cons
   PetscFunctionReturn(0);
 }
 
-/* Makes `path`, unless it is there and whole. Whoever else makes it at the same moment has other temporary names, and the last to rename wins. */
-static PetscErrorCode provide(const fare_node *node, const char *directory, const char *path, const char *source, const char *flags)
+/*
+  Makes `path`, unless it is there and whole. Whoever else makes it at the same moment has other temporary
+  names, and the last to rename wins.
+*/
+static PetscErrorCode provide(
+  const fare_node *node, const char *directory, const char *path, const char *source, const char *flags)
 {
   enum { SOURCE, OBJECT, LIBRARY, LOG, FILES };
   static const char *const endings[FILES] = {".c", ".o", ".so.tmp", ".log"};
@@ -244,7 +296,10 @@ static PetscErrorCode provide(const fare_node *node, const char *directory, cons
   if (is_sound(path)) PetscFunctionReturn(0);
   snprintf(aside, sizeof aside, "%.4000s/compile-XXXXXX", directory);
   descriptor = mkstemp(aside);
-  if (descriptor < 0) PetscFunctionReturn(failed(node, "cannot write in the cache of compiled formulas (FARE_CACHE sets another)", directory, strerror(errno)));
+  if (descriptor < 0)
+    PetscFunctionReturn(
+      failed(node, "cannot write in the cache of compiled formulas (FARE_CACHE sets another)", directory,
+        strerror(errno)));
   close(descriptor);
   for (int i = 0; i < FILES; i++) snprintf(file[i], PATH_SIZE, "%.4060s%s", aside, endings[i]);
   code = write_source(node, file[SOURCE], source);
@@ -258,7 +313,8 @@ static PetscErrorCode provide(const fare_node *node, const char *directory, cons
 }
 
 /* The same path on all ranks, which a shared file system may show some of them late. */
-static PetscErrorCode open_on_every_rank(const fare_node *node, const char *path, void **library, const fare_formula_kernels **kernels)
+static PetscErrorCode open_on_every_rank(
+  const fare_node *node, const char *path, void **library, const fare_formula_kernels **kernels)
 {
   const double   began      = fare_seconds();
   const void    *descriptor = NULL;
@@ -266,16 +322,22 @@ static PetscErrorCode open_on_every_rank(const fare_node *node, const char *path
 
   PetscFunctionBeginUser;
   while (!is_sound(path) && fare_seconds() - began < SEEN_AFTER) usleep(20000);
-  if (access(path, R_OK)) code = failed(node, "compiled formulas are not there on every node (FARE_CACHE sets a directory that is):", path, strerror(errno));
-  else if (!is_sound(path)) code = failed(node, "compiled formulas are not whole on every node:", path, "its checksum does not hold");
-  else code = fare_plugin_open(node, path, FARE_PLUGIN_IS_FORMULAS, sizeof **kernels, library, &descriptor);
+  if (access(path, R_OK))
+    code = failed(node,
+      "compiled formulas are not there on every node (FARE_CACHE sets a directory that is):", path,
+      strerror(errno));
+  else if (!is_sound(path))
+    code = failed(node, "compiled formulas are not whole on every node:", path, "its checksum does not hold");
+  else
+    code = fare_plugin_open(node, path, FARE_PLUGIN_IS_FORMULAS, sizeof **kernels, library, &descriptor);
   if (code == FARE_ERR_INPUT) code = FARE_ERR_FAILED; /* what is in the cache is nobody's mistake */
   PetscCall(fare_error_agree(PETSC_COMM_WORLD, code));
   *kernels = descriptor;
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_formulas_compile(const fare_node *node, const char *source, void **library, const fare_formula_kernels **kernels)
+PetscErrorCode fare_formulas_compile(
+  const fare_node *node, const char *source, void **library, const fare_formula_kernels **kernels)
 {
   char           directory[PATH_SIZE] = "", path[PATH_SIZE] = "", flags[1024];
   const uint64_t mine = processor();
@@ -287,14 +349,19 @@ PetscErrorCode fare_formulas_compile(const fare_node *node, const char *source, 
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
   PetscCallMPI(MPI_Allreduce(&mine, &least, 1, MPI_UINT64_T, MPI_MIN, PETSC_COMM_WORLD));
   PetscCallMPI(MPI_Allreduce(&mine, &most, 1, MPI_UINT64_T, MPI_MAX, PETSC_COMM_WORLD));
-  /* what is tuned to one processor runs where all ranks have it; else, and where nothing is known of them, it is compiled for any */
-  snprintf(flags, sizeof flags, "%s %s", FARE_FORMULA_FLAGS, least == most && mine ? FARE_FORMULA_NATIVE_FLAGS : "");
+  /*
+    what is tuned to one processor runs where all ranks have it; else, and where nothing is known of them, it
+    is compiled for any
+  */
+  snprintf(
+    flags, sizeof flags, "%s %s", FARE_FORMULA_FLAGS, least == most && mine ? FARE_FORMULA_NATIVE_FLAGS : "");
   if (rank == 0) {
     hash = hash_on(hash_on(hash_on(hash, source), compiler()), flags);
     hash ^= least == most ? mine : 0;
     code = find_cache(node, directory);
     if (!code) {
-      snprintf(path, sizeof path, "%.4000s/formulas-%d-%016llx.so", directory, FARE_PLUGIN_ABI, (unsigned long long)hash);
+      snprintf(path, sizeof path, "%.4000s/formulas-%d-%016llx.so", directory, FARE_PLUGIN_ABI,
+        (unsigned long long)hash);
       code = provide(node, directory, path, source, flags);
     }
   }

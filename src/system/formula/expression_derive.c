@@ -25,7 +25,8 @@ static void mark(const fare_tree *tree, int node, int reached[])
     const fare_tree_node *n = &tree->node[i];
 
     if (!reached[i] || n->kind <= FARE_X_PARAMETER) continue;
-    reached[n->a] = reached[n->b] = 1; /* b is 0 where there is one child: one node more, which does no harm */
+    /* b is 0 where there is one child: one node more, which does no harm */
+    reached[n->a] = reached[n->b] = 1;
   }
 }
 
@@ -33,8 +34,11 @@ static void mark(const fare_tree *tree, int node, int reached[])
 static int derive_power(fare_tree *tree, int node, int du, int dv)
 {
   const int u = tree->node[node].a, v = tree->node[node].b;
-  const int by_base     = fare_tree_is(tree, du, 0) ? du : MAKE(MULTIPLY, MAKE(MULTIPLY, v, MAKE(POWER, u, MAKE(SUBTRACT, v, NUMBER(1)))), du);
-  const int by_exponent = fare_tree_is(tree, dv, 0) ? dv : MAKE(MULTIPLY, MAKE(MULTIPLY, node, MAKE(LOG, u, 0)), dv);
+  const int by_base = fare_tree_is(tree, du, 0)
+    ? du
+    : MAKE(MULTIPLY, MAKE(MULTIPLY, v, MAKE(POWER, u, MAKE(SUBTRACT, v, NUMBER(1)))), du);
+  const int by_exponent =
+    fare_tree_is(tree, dv, 0) ? dv : MAKE(MULTIPLY, MAKE(MULTIPLY, node, MAKE(LOG, u, 0)), dv);
 
   return MAKE(ADD, by_base, by_exponent);
 }
@@ -45,18 +49,30 @@ static int derive_function(fare_tree *tree, int node, int u)
   const int one = NUMBER(1), two = NUMBER(2);
 
   switch (tree->node[node].kind) {
-  case FARE_X_SIN: return MAKE(COS, u, 0);
-  case FARE_X_COS: return MAKE(MINUS, MAKE(SIN, u, 0), 0);
-  case FARE_X_TAN: return MAKE(ADD, one, MAKE(POWER, node, two));
-  case FARE_X_EXP: return node;
-  case FARE_X_LOG: return MAKE(DIVIDE, one, u);
-  case FARE_X_SQRT: return MAKE(DIVIDE, NUMBER(0.5), node);
-  case FARE_X_SINH: return MAKE(COSH, u, 0);
-  case FARE_X_COSH: return MAKE(SINH, u, 0);
-  case FARE_X_TANH: return MAKE(SUBTRACT, one, MAKE(POWER, node, two));
-  case FARE_X_ATAN: return MAKE(DIVIDE, one, MAKE(ADD, one, MAKE(POWER, u, two)));
-  case FARE_X_ABS: return MAKE(SIGN, u, 0);
-  default: return NUMBER(0); /* sign and step */
+  case FARE_X_SIN:
+    return MAKE(COS, u, 0);
+  case FARE_X_COS:
+    return MAKE(MINUS, MAKE(SIN, u, 0), 0);
+  case FARE_X_TAN:
+    return MAKE(ADD, one, MAKE(POWER, node, two));
+  case FARE_X_EXP:
+    return node;
+  case FARE_X_LOG:
+    return MAKE(DIVIDE, one, u);
+  case FARE_X_SQRT:
+    return MAKE(DIVIDE, NUMBER(0.5), node);
+  case FARE_X_SINH:
+    return MAKE(COSH, u, 0);
+  case FARE_X_COSH:
+    return MAKE(SINH, u, 0);
+  case FARE_X_TANH:
+    return MAKE(SUBTRACT, one, MAKE(POWER, node, two));
+  case FARE_X_ATAN:
+    return MAKE(DIVIDE, one, MAKE(ADD, one, MAKE(POWER, u, two)));
+  case FARE_X_ABS:
+    return MAKE(SIGN, u, 0);
+  default:
+    return NUMBER(0); /* sign and step */
   }
 }
 
@@ -69,19 +85,30 @@ static int derive_node(fare_tree *tree, int node, int axis, const int d[])
 
   switch (n.kind) {
   case FARE_X_NUMBER:
-  case FARE_X_PARAMETER: return NUMBER(0);
-  case FARE_X_AXIS: return NUMBER(n.a == axis);
-  case FARE_X_MINUS: return MAKE(MINUS, d[a], 0);
-  case FARE_X_ADD: return MAKE(ADD, d[a], d[b]);
-  case FARE_X_SUBTRACT: return MAKE(SUBTRACT, d[a], d[b]);
-  case FARE_X_MULTIPLY: return MAKE(ADD, MAKE(MULTIPLY, d[a], b), MAKE(MULTIPLY, a, d[b]));
-  case FARE_X_DIVIDE: return MAKE(DIVIDE, MAKE(SUBTRACT, d[a], MAKE(MULTIPLY, node, d[b])), b); /* (u' - (u/v) v')/v */
-  case FARE_X_POWER: return derive_power(tree, node, d[a], d[b]);
+  case FARE_X_PARAMETER:
+    return NUMBER(0);
+  case FARE_X_AXIS:
+    return NUMBER(n.a == axis);
+  case FARE_X_MINUS:
+    return MAKE(MINUS, d[a], 0);
+  case FARE_X_ADD:
+    return MAKE(ADD, d[a], d[b]);
+  case FARE_X_SUBTRACT:
+    return MAKE(SUBTRACT, d[a], d[b]);
+  case FARE_X_MULTIPLY:
+    return MAKE(ADD, MAKE(MULTIPLY, d[a], b), MAKE(MULTIPLY, a, d[b]));
+  /* (u' - (u/v) v')/v */
+  case FARE_X_DIVIDE:
+    return MAKE(DIVIDE, MAKE(SUBTRACT, d[a], MAKE(MULTIPLY, node, d[b])), b);
+  case FARE_X_POWER:
+    return derive_power(tree, node, d[a], d[b]);
   case FARE_X_MIN:
   case FARE_X_MAX:
-    chosen = MAKE(STEP, n.kind == FARE_X_MAX ? MAKE(SUBTRACT, a, b) : MAKE(SUBTRACT, b, a), 0); /* 1 where a is it */
+    /* 1 where a is it */
+    chosen = MAKE(STEP, n.kind == FARE_X_MAX ? MAKE(SUBTRACT, a, b) : MAKE(SUBTRACT, b, a), 0);
     return MAKE(ADD, MAKE(MULTIPLY, chosen, d[a]), MAKE(MULTIPLY, MAKE(SUBTRACT, NUMBER(1), chosen), d[b]));
-  default: return fare_tree_is(tree, d[a], 0) ? d[a] : MAKE(MULTIPLY, derive_function(tree, node, a), d[a]);
+  default:
+    return fare_tree_is(tree, d[a], 0) ? d[a] : MAKE(MULTIPLY, derive_function(tree, node, a), d[a]);
   }
 }
 
@@ -116,7 +143,8 @@ static int lower_power(fare_tree *tree, int u, int v)
   const int    whole    = exponent <= 64 ? (int)exponent : 0;
   int          result;
 
-  if (tree->node[u].kind == FARE_X_NUMBER && tree->node[u].value > 0) return MAKE(EXP, MAKE(MULTIPLY, NUMBER(log(tree->node[u].value)), v), 0);
+  if (tree->node[u].kind == FARE_X_NUMBER && tree->node[u].value > 0)
+    return MAKE(EXP, MAKE(MULTIPLY, NUMBER(log(tree->node[u].value)), v), 0);
   if (exponent > 64 || (exponent != whole && exponent != whole + 0.5)) return MAKE(POWER, u, v);
   result = whole ? whole_power(tree, u, whole) : NUMBER(1);
   if (exponent != whole) result = MAKE(MULTIPLY, result, MAKE(SQRT, u, 0));
@@ -133,9 +161,12 @@ int fare_tree_lower(fare_tree *tree, int node)
       const fare_tree_node n = tree->node[i];
 
       if (!reached[i]) continue;
-      if (n.kind <= FARE_X_PARAMETER) low[i] = i;
-      else if (n.kind == FARE_X_POWER) low[i] = lower_power(tree, low[n.a], low[n.b]);
-      else low[i] = fare_tree_make(tree, n.kind, low[n.a], low[n.b]);
+      if (n.kind <= FARE_X_PARAMETER)
+        low[i] = i;
+      else if (n.kind == FARE_X_POWER)
+        low[i] = lower_power(tree, low[n.a], low[n.b]);
+      else
+        low[i] = fare_tree_make(tree, n.kind, low[n.a], low[n.b]);
     }
     result = low[node];
   }
@@ -163,20 +194,23 @@ static void split(fare_tree *tree, int node, terms *to);
 
 static void split_product(fare_tree *tree, int a, int b, terms *to)
 {
-  terms left = {0}, other = {0}, *right = a == b ? &left : &other; /* a square is split once, or the work would double with every square in a square */
+  /* a square is split once, or the work would double with every square in a square */
+  terms left = {0}, other = {0}, *right = a == b ? &left : &other;
 
   split(tree, a, &left);
   if (left.count >= 0 && a != b) split(tree, b, right);
   if (left.count < 0 || right->count < 0) to->count = -1;
   for (int i = 0; i < left.count && to->count >= 0; i++) {
-    for (int k = 0; k < right->count; k++) add_term(to, MAKE(MULTIPLY, left.coefficient[i], right->coefficient[k]), MAKE(MULTIPLY, left.shape[i], right->shape[k]));
+    for (int k = 0; k < right->count; k++)
+      add_term(to, MAKE(MULTIPLY, left.coefficient[i], right->coefficient[k]),
+        MAKE(MULTIPLY, left.shape[i], right->shape[k]));
   }
 }
 
 static void split(fare_tree *tree, int node, terms *to)
 {
-  const fare_tree_node n   = tree->node[node];
-  const int            one = NUMBER(1);
+  const fare_tree_node n    = tree->node[node];
+  const int            one  = NUMBER(1);
   terms                part = {0};
 
   if (tree->full) to->count = -1;
@@ -201,16 +235,25 @@ static void split(fare_tree *tree, int node, terms *to)
     if (part.count < 0) to->count = -1;
     for (int i = 0; i < part.count; i++) add_term(to, MAKE(MINUS, part.coefficient[i], 0), part.shape[i]);
     break;
-  case FARE_X_MULTIPLY: split_product(tree, n.a, n.b, to); break;
+  case FARE_X_MULTIPLY:
+    split_product(tree, n.a, n.b, to);
+    break;
   case FARE_X_DIVIDE:
-    if (tree->node[n.b].of & FARE_OF_AXES && tree->node[n.b].of & FARE_OF_PARAMETERS) to->count = -1;
-    else split_product(tree, n.a, MAKE(DIVIDE, one, n.b), to);
+    if (tree->node[n.b].of & FARE_OF_AXES && tree->node[n.b].of & FARE_OF_PARAMETERS)
+      to->count = -1;
+    else
+      split_product(tree, n.a, MAKE(DIVIDE, one, n.b), to);
     break;
-  case FARE_X_POWER: /* squares are multiplied out, as of a trap that is dragged; higher powers would lose digits */
-    if (fare_tree_is(tree, n.b, 2)) split_product(tree, n.a, n.a, to);
-    else to->count = -1;
+  case FARE_X_POWER: /* squares are multiplied out, as of a trap that is dragged; higher powers would lose
+                        digits */
+    if (fare_tree_is(tree, n.b, 2))
+      split_product(tree, n.a, n.a, to);
+    else
+      to->count = -1;
     break;
-  default: to->count = -1; break;
+  default:
+    to->count = -1;
+    break;
   }
 }
 
@@ -242,7 +285,8 @@ int fare_tree_split(fare_tree *tree, int node, int most, int coefficient[], int 
 
   split(tree, node, &t);
   if (t.count <= 0 || tree->full) return 0;
-  for (int i = 0; i < t.count; i++) { /* numbers belong to shapes, so that terms no parameter is in become one */
+  /* numbers belong to shapes, so that terms no parameter is in become one */
+  for (int i = 0; i < t.count; i++) {
     const fare_tree_node c = tree->node[t.coefficient[i]];
 
     if (c.kind == FARE_X_NUMBER) {

@@ -22,8 +22,21 @@ static const struct {
   const char    *name;
   fare_tree_kind kind;
 } functions[] = {
-  {"sin", FARE_X_SIN},   {"cos", FARE_X_COS},   {"tan", FARE_X_TAN},   {"exp", FARE_X_EXP},   {"log", FARE_X_LOG}, {"sqrt", FARE_X_SQRT}, {"sinh", FARE_X_SINH}, {"cosh", FARE_X_COSH},
-  {"tanh", FARE_X_TANH}, {"atan", FARE_X_ATAN}, {"abs", FARE_X_ABS},   {"sign", FARE_X_SIGN}, {"step", FARE_X_STEP}, {"min", FARE_X_MIN},   {"max", FARE_X_MAX},
+  {"sin", FARE_X_SIN},
+  {"cos", FARE_X_COS},
+  {"tan", FARE_X_TAN},
+  {"exp", FARE_X_EXP},
+  {"log", FARE_X_LOG},
+  {"sqrt", FARE_X_SQRT},
+  {"sinh", FARE_X_SINH},
+  {"cosh", FARE_X_COSH},
+  {"tanh", FARE_X_TANH},
+  {"atan", FARE_X_ATAN},
+  {"abs", FARE_X_ABS},
+  {"sign", FARE_X_SIGN},
+  {"step", FARE_X_STEP},
+  {"min", FARE_X_MIN},
+  {"max", FARE_X_MAX},
 };
 #define FUNCTIONS ((int)PETSC_STATIC_ARRAY_LENGTH(functions))
 
@@ -81,7 +94,8 @@ static size_t name_length(const char *text)
 
 PetscBool fare_formula_is_name(const char *word)
 {
-  return name_length(word) && name_length(word) == strlen(word) && strlen(word) < NAME_SIZE ? PETSC_TRUE : PETSC_FALSE;
+  return name_length(word) && name_length(word) == strlen(word) && strlen(word) < NAME_SIZE ? PETSC_TRUE
+                                                                                            : PETSC_FALSE;
 }
 
 /* The first fault is the one that is told. */
@@ -119,7 +133,8 @@ static int make(parser *p, size_t at, fare_tree_kind kind, int a, int b)
   if (p->failed) return 0;
   node = fare_tree_make(p->tree, kind, a, b);
   if (p->tree->full) return refuse(p, at, "the formula is too large");
-  if (p->tree->node[node].kind == FARE_X_NUMBER && !isfinite(p->tree->node[node].value)) return refuse(p, at, "this comes to no finite number");
+  if (p->tree->node[node].kind == FARE_X_NUMBER && !isfinite(p->tree->node[node].value))
+    return refuse(p, at, "this comes to no finite number");
   return node;
 }
 
@@ -161,7 +176,8 @@ static int parse_arguments(parser *p, int function, size_t at)
   const PetscBool      many = kind == FARE_X_MIN || kind == FARE_X_MAX ? PETSC_TRUE : PETSC_FALSE;
   int                  node, count = 1;
 
-  if (!take(p, '(')) return refuse(p, p->at, "'%s' is a function: expected '(' behind it", functions[function].name);
+  if (!take(p, '('))
+    return refuse(p, p->at, "'%s' is a function: expected '(' behind it", functions[function].name);
   node = parse_sum(p);
   if (!many) node = make(p, at, kind, node, 0);
   while (peek(p) == ',' && !p->failed) {
@@ -172,7 +188,9 @@ static int parse_arguments(parser *p, int function, size_t at)
     count++;
   }
   if (many && count < 2) return refuse(p, at, "'%s' needs two arguments or more", functions[function].name);
-  if (!take(p, ')')) return refuse(p, p->at, "expected an operator, ')'%s, got %s", many ? " or ','" : "", p->text[p->at] ? "this" : "the end");
+  if (!take(p, ')'))
+    return refuse(p, p->at, "expected an operator, ')'%s, got %s", many ? " or ','" : "",
+      p->text[p->at] ? "this" : "the end");
   return node;
 }
 
@@ -188,18 +206,24 @@ static int refuse_name(parser *p, size_t at, const char *name, PetscBool called)
   for (int i = 0; i < s->axes && !called; i++) names[count++] = s->axis[i];
   for (int i = 0; i < s->parameters && !called; i++) names[count++] = s->parameter[i];
   for (int i = 0; i < CONSTANTS && !called; i++) names[count++] = constants[i].name;
-  for (size_t i = 0; i < count && list.length < 200; i++) fare_text_add(&list, "%s%s", i ? ", " : "", names[i]);
+  for (size_t i = 0; i < count && list.length < 200; i++)
+    fare_text_add(&list, "%s%s", i ? ", " : "", names[i]);
   nearest = fare_nearest(name, names, count);
-  if (called) refuse(p, at, "unknown function '%s'%s%s%s; there are: %s", name, nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", list.text);
-  else refuse(p, at, "unknown symbol '%s'%s%s%s: neither an axis nor given a value under system.parameters; there are: %s", name, nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", list.text);
+  if (called)
+    refuse(p, at, "unknown function '%s'%s%s%s; there are: %s", name, nearest ? " (did you mean '" : "",
+      nearest ? nearest : "", nearest ? "'?)" : "", list.text);
+  else
+    refuse(p, at,
+      "unknown symbol '%s'%s%s%s: neither an axis nor given a value under system.parameters; there are: %s",
+      name, nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", list.text);
   fare_text_free(&list);
   return 0;
 }
 
 static int parse_name(parser *p)
 {
-  fare_symbols *s      = p->symbols;
-  const size_t  at     = p->at, length = name_length(p->text + at);
+  fare_symbols *s  = p->symbols;
+  const size_t  at = p->at, length = name_length(p->text + at);
   char          name[NAME_SIZE];
   PetscBool     called;
   int           function;
@@ -212,12 +236,15 @@ static int parse_name(parser *p)
   if (function >= 0) return parse_arguments(p, function, at);
   called = peek(p) == '(' ? PETSC_TRUE : PETSC_FALSE;
   for (int i = 0; i < s->axes; i++) {
-    if (!strcmp(s->axis[i], name)) return called ? refuse(p, p->at, "'%s' is no function; a product is written %s*(...)", name, name) : fare_tree_axis(p->tree, i);
+    if (!strcmp(s->axis[i], name))
+      return called ? refuse(p, p->at, "'%s' is no function; a product is written %s*(...)", name, name)
+                    : fare_tree_axis(p->tree, i);
   }
   for (int i = 0; i < s->parameters; i++) {
     if (strcmp(s->parameter[i], name)) continue;
     s->used[i] = PETSC_TRUE;
-    return called ? refuse(p, p->at, "'%s' is no function; a product is written %s*(...)", name, name) : fare_tree_parameter(p->tree, i);
+    return called ? refuse(p, p->at, "'%s' is no function; a product is written %s*(...)", name, name)
+                  : fare_tree_parameter(p->tree, i);
   }
   for (int i = 0; i < CONSTANTS && !called; i++) {
     if (!strcmp(constants[i].name, name)) return fare_tree_number(p->tree, constants[i].value);
@@ -228,12 +255,13 @@ static int parse_name(parser *p)
 /* Anything that begins no number, name or parenthesis, with advice where the mistake is a common one. */
 static int refuse_atom(parser *p)
 {
-  const char          *here = p->text + p->at;
-  const unsigned char  c    = (unsigned char)*here;
+  const char         *here = p->text + p->at;
+  const unsigned char c    = (unsigned char)*here;
 
   if (!c) return refuse(p, p->at, "expected a number, a name or '(', got the end");
   if (c == '*' && p->at && here[-1] == '*') return refuse(p, p->at, "a power is written ^");
-  if (c == ')' || c == '*' || c == '/' || c == '^' || c == ',') return refuse(p, p->at, "expected a number, a name or '('");
+  if (c == ')' || c == '*' || c == '/' || c == '^' || c == ',')
+    return refuse(p, p->at, "expected a number, a name or '('");
   if (c >= 0x80) return refuse(p, p->at, "not a character of formulas, which are in plain ASCII");
   return refuse(p, p->at, "not a character of formulas");
 }
@@ -249,7 +277,8 @@ static int parse_atom(parser *p)
   if (c != '(') return refuse_atom(p);
   p->at++;
   node = parse_sum(p);
-  if (!take(p, ')')) return refuse(p, p->at, "expected an operator or ')', got %s", p->text[p->at] ? "this" : "the end");
+  if (!take(p, ')'))
+    return refuse(p, p->at, "expected an operator or ')', got %s", p->text[p->at] ? "this" : "the end");
   return node;
 }
 
@@ -303,7 +332,8 @@ static int parse_sum(parser *p)
   return node;
 }
 
-PetscBool fare_formula_parse(fare_tree *tree, fare_symbols *symbols, const char *text, int *root, fare_formula_fault *fault)
+PetscBool fare_formula_parse(
+  fare_tree *tree, fare_symbols *symbols, const char *text, int *root, fare_formula_fault *fault)
 {
   parser p = {.text = text, .tree = tree, .symbols = symbols, .fault = fault};
 
@@ -317,10 +347,14 @@ PetscBool fare_formula_parse(fare_tree *tree, fare_symbols *symbols, const char 
   if (!p.failed && peek(&p)) {
     const char c = p.text[p.at];
 
-    if (is_digit(c) || is_letter(c) || c == '(' || c == '.') refuse(&p, p.at, "expected an operator before this; a product is written with *");
-    else if (c == ')') refuse(&p, p.at, "a ')' without its '('");
-    else if (c == ',') refuse(&p, p.at, "a ',' outside a function's parentheses; the decimal sign is a point");
-    else refuse_atom(&p);
+    if (is_digit(c) || is_letter(c) || c == '(' || c == '.')
+      refuse(&p, p.at, "expected an operator before this; a product is written with *");
+    else if (c == ')')
+      refuse(&p, p.at, "a ')' without its '('");
+    else if (c == ',')
+      refuse(&p, p.at, "a ',' outside a function's parentheses; the decimal sign is a point");
+    else
+      refuse_atom(&p);
   }
   return p.failed ? PETSC_FALSE : PETSC_TRUE;
 }

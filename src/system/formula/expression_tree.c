@@ -53,7 +53,9 @@ static int find_or_add(fare_tree *tree, fare_tree_node n)
   for (int i = *bucket; i >= 0; i = tree->next[i]) {
     const fare_tree_node *other = &tree->node[i];
 
-    if (other->kind == n.kind && other->a == n.a && other->b == n.b && !memcmp(&other->value, &n.value, sizeof n.value)) return i;
+    if (other->kind == n.kind && other->a == n.a && other->b == n.b &&
+      !memcmp(&other->value, &n.value, sizeof n.value))
+      return i;
   }
   if (tree->count == FARE_TREE_NODES) {
     tree->full = PETSC_TRUE;
@@ -67,7 +69,8 @@ static int find_or_add(fare_tree *tree, fare_tree_node n)
 
 int fare_tree_number(fare_tree *tree, double value)
 {
-  return find_or_add(tree, (fare_tree_node){.kind = FARE_X_NUMBER, .value = value == 0 ? 0 : value}); /* no zero below zero */
+  /* no zero below zero */
+  return find_or_add(tree, (fare_tree_node){.kind = FARE_X_NUMBER, .value = value == 0 ? 0 : value});
 }
 
 int fare_tree_axis(fare_tree *tree, int axis)
@@ -77,7 +80,8 @@ int fare_tree_axis(fare_tree *tree, int axis)
 
 int fare_tree_parameter(fare_tree *tree, int parameter)
 {
-  return find_or_add(tree, (fare_tree_node){.kind = FARE_X_PARAMETER, .a = parameter, .of = FARE_OF_PARAMETERS});
+  return find_or_add(
+    tree, (fare_tree_node){.kind = FARE_X_PARAMETER, .a = parameter, .of = FARE_OF_PARAMETERS});
 }
 
 static PetscBool is_number(const fare_tree *tree, int node)
@@ -93,34 +97,58 @@ PetscBool fare_tree_is(const fare_tree *tree, int node, double value)
 static double compute(fare_tree_kind kind, double a, double b)
 {
   switch (kind) {
-  case FARE_X_MINUS: return -a;
-  case FARE_X_ADD: return a + b;
-  case FARE_X_SUBTRACT: return a - b;
-  case FARE_X_MULTIPLY: return a * b;
-  case FARE_X_DIVIDE: return a / b;
-  case FARE_X_POWER: return pow(a, b);
-  case FARE_X_SIN: return sin(a);
-  case FARE_X_COS: return cos(a);
-  case FARE_X_TAN: return tan(a);
-  case FARE_X_EXP: return exp(a);
-  case FARE_X_LOG: return log(a);
-  case FARE_X_SQRT: return sqrt(a);
-  case FARE_X_SINH: return sinh(a);
-  case FARE_X_COSH: return cosh(a);
-  case FARE_X_TANH: return tanh(a);
-  case FARE_X_ATAN: return atan(a);
-  case FARE_X_ABS: return fabs(a);
-  case FARE_X_SIGN: return (a > 0) - (a < 0);
-  case FARE_X_STEP: return a >= 0;
-  case FARE_X_MIN: return a < b ? a : b;
-  case FARE_X_MAX: return a > b ? a : b;
-  default: return NAN; /* leaves */
+  case FARE_X_MINUS:
+    return -a;
+  case FARE_X_ADD:
+    return a + b;
+  case FARE_X_SUBTRACT:
+    return a - b;
+  case FARE_X_MULTIPLY:
+    return a * b;
+  case FARE_X_DIVIDE:
+    return a / b;
+  case FARE_X_POWER:
+    return pow(a, b);
+  case FARE_X_SIN:
+    return sin(a);
+  case FARE_X_COS:
+    return cos(a);
+  case FARE_X_TAN:
+    return tan(a);
+  case FARE_X_EXP:
+    return exp(a);
+  case FARE_X_LOG:
+    return log(a);
+  case FARE_X_SQRT:
+    return sqrt(a);
+  case FARE_X_SINH:
+    return sinh(a);
+  case FARE_X_COSH:
+    return cosh(a);
+  case FARE_X_TANH:
+    return tanh(a);
+  case FARE_X_ATAN:
+    return atan(a);
+  case FARE_X_ABS:
+    return fabs(a);
+  case FARE_X_SIGN:
+    return (a > 0) - (a < 0);
+  case FARE_X_STEP:
+    return a >= 0;
+  case FARE_X_MIN:
+    return a < b ? a : b;
+  case FARE_X_MAX:
+    return a > b ? a : b;
+  default:
+    return NAN; /* leaves */
   }
 }
 
 static PetscBool has_two(fare_tree_kind kind)
 {
-  return (kind >= FARE_X_ADD && kind <= FARE_X_POWER) || kind == FARE_X_MIN || kind == FARE_X_MAX ? PETSC_TRUE : PETSC_FALSE;
+  return (kind >= FARE_X_ADD && kind <= FARE_X_POWER) || kind == FARE_X_MIN || kind == FARE_X_MAX
+    ? PETSC_TRUE
+    : PETSC_FALSE;
 }
 
 static int negated(const fare_tree *tree, int node)
@@ -156,15 +184,21 @@ static int make_product(fare_tree *tree, int a, int b)
   if (fare_tree_is(tree, b, 1)) return a;
   if (fare_tree_is(tree, a, -1)) return fare_tree_make(tree, FARE_X_MINUS, b, 0);
   if (fare_tree_is(tree, b, -1)) return fare_tree_make(tree, FARE_X_MINUS, a, 0);
-  if (negated(tree, a) >= 0) return fare_tree_make(tree, FARE_X_MINUS, fare_tree_make(tree, FARE_X_MULTIPLY, negated(tree, a), b), 0);
-  if (negated(tree, b) >= 0) return fare_tree_make(tree, FARE_X_MINUS, fare_tree_make(tree, FARE_X_MULTIPLY, a, negated(tree, b)), 0);
+  if (negated(tree, a) >= 0)
+    return fare_tree_make(tree, FARE_X_MINUS, fare_tree_make(tree, FARE_X_MULTIPLY, negated(tree, a), b), 0);
+  if (negated(tree, b) >= 0)
+    return fare_tree_make(tree, FARE_X_MINUS, fare_tree_make(tree, FARE_X_MULTIPLY, a, negated(tree, b)), 0);
   if (is_number(tree, b)) return fare_tree_make(tree, FARE_X_MULTIPLY, b, a);
   /* numbers come to the front, where they fold */
   if (right->kind == FARE_X_MULTIPLY && is_number(tree, right->a)) {
-    if (is_number(tree, a)) return fare_tree_make(tree, FARE_X_MULTIPLY, fare_tree_number(tree, left->value * tree->node[right->a].value), right->b);
-    return fare_tree_make(tree, FARE_X_MULTIPLY, right->a, fare_tree_make(tree, FARE_X_MULTIPLY, a, right->b));
+    if (is_number(tree, a))
+      return fare_tree_make(
+        tree, FARE_X_MULTIPLY, fare_tree_number(tree, left->value * tree->node[right->a].value), right->b);
+    return fare_tree_make(
+      tree, FARE_X_MULTIPLY, right->a, fare_tree_make(tree, FARE_X_MULTIPLY, a, right->b));
   }
-  if (left->kind == FARE_X_MULTIPLY && is_number(tree, left->a)) return fare_tree_make(tree, FARE_X_MULTIPLY, left->a, fare_tree_make(tree, FARE_X_MULTIPLY, left->b, b));
+  if (left->kind == FARE_X_MULTIPLY && is_number(tree, left->a))
+    return fare_tree_make(tree, FARE_X_MULTIPLY, left->a, fare_tree_make(tree, FARE_X_MULTIPLY, left->b, b));
   return -1;
 }
 
@@ -172,8 +206,10 @@ static int make_quotient(fare_tree *tree, int a, int b)
 {
   if (fare_tree_is(tree, a, 0) && !fare_tree_is(tree, b, 0)) return a;
   if (fare_tree_is(tree, b, 1)) return a;
-  if (negated(tree, a) >= 0) return fare_tree_make(tree, FARE_X_MINUS, fare_tree_make(tree, FARE_X_DIVIDE, negated(tree, a), b), 0);
-  if (negated(tree, b) >= 0) return fare_tree_make(tree, FARE_X_MINUS, fare_tree_make(tree, FARE_X_DIVIDE, a, negated(tree, b)), 0);
+  if (negated(tree, a) >= 0)
+    return fare_tree_make(tree, FARE_X_MINUS, fare_tree_make(tree, FARE_X_DIVIDE, negated(tree, a), b), 0);
+  if (negated(tree, b) >= 0)
+    return fare_tree_make(tree, FARE_X_MINUS, fare_tree_make(tree, FARE_X_DIVIDE, a, negated(tree, b)), 0);
   return -1;
 }
 
@@ -187,7 +223,8 @@ static int make_power(fare_tree *tree, int a, int b)
     const double n = tree->node[base->b].value, m = tree->node[b].value;
 
     /* (u^n)^m = u^(n m) for any u only where both are whole */
-    if (n == floor(n) && m == floor(m) && fabs(n * m) <= 64) return fare_tree_make(tree, FARE_X_POWER, base->a, fare_tree_number(tree, n * m));
+    if (n == floor(n) && m == floor(m) && fabs(n * m) <= 64)
+      return fare_tree_make(tree, FARE_X_POWER, base->a, fare_tree_number(tree, n * m));
   }
   return -1;
 }
@@ -196,15 +233,23 @@ static int make_power(fare_tree *tree, int a, int b)
 static int simplify(fare_tree *tree, fare_tree_kind kind, int a, int b)
 {
   switch (kind) {
-  case FARE_X_MINUS: return negated(tree, a);
-  case FARE_X_ADD: return make_sum(tree, a, b);
-  case FARE_X_SUBTRACT: return make_difference(tree, a, b);
-  case FARE_X_MULTIPLY: return make_product(tree, a, b);
-  case FARE_X_DIVIDE: return make_quotient(tree, a, b);
-  case FARE_X_POWER: return make_power(tree, a, b);
+  case FARE_X_MINUS:
+    return negated(tree, a);
+  case FARE_X_ADD:
+    return make_sum(tree, a, b);
+  case FARE_X_SUBTRACT:
+    return make_difference(tree, a, b);
+  case FARE_X_MULTIPLY:
+    return make_product(tree, a, b);
+  case FARE_X_DIVIDE:
+    return make_quotient(tree, a, b);
+  case FARE_X_POWER:
+    return make_power(tree, a, b);
   case FARE_X_MIN:
-  case FARE_X_MAX: return a == b ? a : -1;
-  default: return -1;
+  case FARE_X_MAX:
+    return a == b ? a : -1;
+  default:
+    return -1;
   }
 }
 
@@ -215,14 +260,17 @@ int fare_tree_make(fare_tree *tree, fare_tree_kind kind, int a, int b)
 
   if (tree->full) return 0;
   if (!two) b = 0;
-  if (is_number(tree, a) && (!two || is_number(tree, b))) return fare_tree_number(tree, compute(kind, tree->node[a].value, tree->node[b].value));
+  if (is_number(tree, a) && (!two || is_number(tree, b)))
+    return fare_tree_number(tree, compute(kind, tree->node[a].value, tree->node[b].value));
   simple = simplify(tree, kind, a, b);
   if (simple >= 0) return simple;
-  if ((kind == FARE_X_ADD || kind == FARE_X_MULTIPLY) && a > b && !is_number(tree, a)) { /* either order is the same node */
+  /* either order is the same node */
+  if ((kind == FARE_X_ADD || kind == FARE_X_MULTIPLY) && a > b && !is_number(tree, a)) {
     const int swapped = a;
 
     a = b;
     b = swapped;
   }
-  return find_or_add(tree, (fare_tree_node){.kind = kind, .a = a, .b = b, .of = tree->node[a].of | (two ? tree->node[b].of : 0)});
+  return find_or_add(tree,
+    (fare_tree_node){.kind = kind, .a = a, .b = b, .of = tree->node[a].of | (two ? tree->node[b].of : 0)});
 }

@@ -1,7 +1,8 @@
 /*
-  Five wells on a ring: V = depth cos(5 angle - phase) + stiffness (r - radius)^2 - tilt x - tilt_y y in polar coordinates. Its wells turn when
-  `phase` is driven and go out and in with `radius`; the published motion is a ramp of pi/2 per unit of time on phase and a sine of
-  amplitude 1/2 and period 1 on radius 3/2. Published with inverse temperature 5. The angle has no value at the origin, and the force no bound near it.
+  Five wells on a ring: V = depth cos(5 angle - phase) + stiffness (r - radius)^2 - tilt x - tilt_y y in polar
+  coordinates. Its wells turn when `phase` is driven and go out and in with `radius`; the published motion is
+  a ramp of pi/2 per unit of time on phase and a sine of amplitude 1/2 and period 1 on radius 3/2. Published
+  with inverse temperature 5. The angle has no value at the origin, and the force no bound near it.
 */
 #include "support/kernel.h"
 #include "library.h"
@@ -43,7 +44,8 @@ static void potential(int dim, const double *theta, size_t n, const double *cons
   for (size_t i = 0; i < n; i++) {
     const double p = x[0][i], q = x[1][i], inverse = inverse_radius(p, q), out = sqrt(p * p + q * q) - radius;
 
-    V[i] = depth_cos * five_times(p * inverse) + depth_sin * five_times(q * inverse) + k * out * out - fx * p - fy * q;
+    V[i] = depth_cos * five_times(p * inverse) + depth_sin * five_times(q * inverse) + k * out * out -
+      fx * p - fy * q;
   }
 }
 
@@ -57,7 +59,8 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
   for (size_t i = 0; i < n; i++) {
     const double p = x[0][i], q = x[1][i], inverse = inverse_radius(p, q), c = p * inverse, s = q * inverse;
     const double inward = 2 * k * (sqrt(p * p + q * q) - radius);
-    const double along  = 5 * (depth_cos * five_times(s) - depth_sin * five_times(c)) * inverse; /* in the sense of growing angle */
+    /* in the sense of growing angle */
+    const double along = 5 * (depth_cos * five_times(s) - depth_sin * five_times(c)) * inverse;
 
     f[0][i] = fx - inward * c - along * s;
     f[1][i] = fy - inward * s + along * c;

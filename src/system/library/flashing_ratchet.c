@@ -1,6 +1,7 @@
 /*
-  A lopsided periodic potential that is switched on and off, V = switch height (sin 2 pi x + sin(4 pi x)/4) on [0, 1], carries particles one way
-  without any mean force. On for half of each period: {parameter: switch, waveform: square, amplitude: 0.5, period: ...} about switch = 0.5.
+  A lopsided periodic potential that is switched on and off, V = switch height (sin 2 pi x + sin(4 pi x)/4) on
+  [0, 1], carries particles one way without any mean force. On for half of each period: {parameter: switch,
+  waveform: square, amplitude: 0.5, period: ...} about switch = 0.5.
 */
 #include "support/kernel.h"
 #include "library.h"
@@ -35,7 +36,8 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
 
   (void)dim;
 #pragma omp simd
-  for (size_t i = 0; i < n; i++) f[0][i] = pull - slope * (2 * cos(2 * M_PI * x[0][i]) + cos(4 * M_PI * x[0][i]));
+  for (size_t i = 0; i < n; i++)
+    f[0][i] = pull - slope * (2 * cos(2 * M_PI * x[0][i]) + cos(4 * M_PI * x[0][i]));
 }
 
 static void extra(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
@@ -60,9 +62,10 @@ static void coefficients(int dim, const double *theta, double a[])
 }
 
 const fare_system_type fare_system_flashing_ratchet = {
-  .name            = "flashing_ratchet",
-  .summary         = "lopsided periodic potential that is switched on and off and so drives a current",
-  .reference       = "Ajdari and Prost, C. R. Acad. Sci. Paris II 315, 1635 (1992); Reimann, Phys. Rep. 361, 57 (2002)",
+  .name    = "flashing_ratchet",
+  .summary = "lopsided periodic potential that is switched on and off and so drives a current",
+  .reference =
+    "Ajdari and Prost, C. R. Acad. Sci. Paris II 315, 1635 (1992); Reimann, Phys. Rep. 361, 57 (2002)",
   .dimension_least = 1,
   .dimension_most  = 1,
   .parameters      = parameters,

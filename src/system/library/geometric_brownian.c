@@ -1,4 +1,7 @@
-/* Noise that grows with the state: dX = growth X dt + volatility X dW in the sense of Ito, so D = volatility^2 X^2/2. ln X is Gaussian; x = 0 is never reached. */
+/*
+  Noise that grows with the state: dX = growth X dt + volatility X dW in the sense of Ito, so D = volatility^2
+  X^2/2. ln X is Gaussian; x = 0 is never reached.
+*/
 #include "support/kernel.h"
 #include "library.h"
 
@@ -29,9 +32,9 @@ static void diffusion(int dim, const double *theta, size_t n, const double *cons
 }
 
 const fare_system_type fare_system_geometric_brownian = {
-  .name            = "geometric_brownian",
-  .summary         = "noise in proportion to the state, as of prices and populations; lognormal in closed form",
-  .reference       = "Black and Scholes, J. Polit. Econ. 81, 637 (1973)",
+  .name      = "geometric_brownian",
+  .summary   = "noise in proportion to the state, as of prices and populations; lognormal in closed form",
+  .reference = "Black and Scholes, J. Polit. Econ. 81, 637 (1973)",
   .dimension_least = 1,
   .dimension_most  = 1,
   .parameters      = parameters,

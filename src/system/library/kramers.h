@@ -1,7 +1,8 @@
 /*
-  A body with inertia in one dimension: dx = v dt, dv = ((-V'(x) + tilt)/mass - friction v) dt + noise, with V = height wells(x). In equilibrium
-  exp(-E/kT) with the energy E = mass v^2/2 + V - tilt x, which is the `potential` here. A file of the library that includes this defines before it
-  KRAMERS_HEIGHT, the default height, KRAMERS_HEIGHT_MOST and KRAMERS_HEIGHT_MEANING, and the functions wells and slope, its derivative.
+  A body with inertia in one dimension: dx = v dt, dv = ((-V'(x) + tilt)/mass - friction v) dt + noise, with V
+  = height wells(x). In equilibrium exp(-E/kT) with the energy E = mass v^2/2 + V - tilt x, which is the
+  `potential` here. A file of the library that includes this defines before it KRAMERS_HEIGHT, the default
+  height, KRAMERS_HEIGHT_MOST and KRAMERS_HEIGHT_MEANING, and the functions wells and slope, its derivative.
 */
 #ifndef FARE_KRAMERS_PRIVATE_H
 #define FARE_KRAMERS_PRIVATE_H
@@ -84,8 +85,9 @@ static void coefficients(int dim, const double *theta, double a[])
 }
 
 /* All of a descriptor but what makes it one of its own. */
-#define KRAMERS_DESCRIPTOR \
-  .dimension_least = 2, .dimension_most = 2, .axes = {"x", "v"}, .parameters = parameters, .potential = potential, .force = force, .shapes = 3, .shape = shape, \
-  .coefficients = coefficients, .drift = drift, .diffusion = diffusion, .acceleration = acceleration, .bath = bath
+#define KRAMERS_DESCRIPTOR                                                                           \
+  .dimension_least = 2, .dimension_most = 2, .axes = {"x", "v"}, .parameters = parameters,           \
+  .potential = potential, .force = force, .shapes = 3, .shape = shape, .coefficients = coefficients, \
+  .drift = drift, .diffusion = diffusion, .acceleration = acceleration, .bath = bath
 
 #endif

@@ -1,4 +1,7 @@
-/* Lorenz's model of convection with the same noise along every axis: dx = sigma (y - x) dt, dy = (x (rho - z) - y) dt, dz = (x y - beta z) dt, each plus noise. */
+/*
+  Lorenz's model of convection with the same noise along every axis: dx = sigma (y - x) dt, dy = (x (rho - z)
+  - y) dt, dz = (x y - beta z) dt, each plus noise.
+*/
 #include "support/kernel.h"
 #include "library.h"
 
@@ -38,9 +41,9 @@ static void diffusion(int dim, const double *theta, size_t n, const double *cons
 }
 
 const fare_system_type fare_system_lorenz63_noise = {
-  .name            = "lorenz63_noise",
-  .summary         = "the chaotic attractor of Lorenz with noise: a density where single paths cannot be foretold",
-  .reference       = "Lorenz, J. Atmos. Sci. 20, 130 (1963); Allawala and Marston, Phys. Rev. E 94, 052218 (2016)",
+  .name      = "lorenz63_noise",
+  .summary   = "the chaotic attractor of Lorenz with noise: a density where single paths cannot be foretold",
+  .reference = "Lorenz, J. Atmos. Sci. 20, 130 (1963); Allawala and Marston, Phys. Rev. E 94, 052218 (2016)",
   .dimension_least = 3,
   .dimension_most  = 3,
   .parameters      = parameters,

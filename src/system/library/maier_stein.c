@@ -1,6 +1,7 @@
 /*
-  Two stable points at (+-1, 0) and a saddle between them without a potential: dx = (x - x^3 - alpha x y^2 + tilt) dt + noise,
-  dy = (-mu (1 + x^2) y + tilt_y) dt + noise. Only for alpha = mu the drift is a gradient; beyond alpha = 4 mu the way out leaves the axis.
+  Two stable points at (+-1, 0) and a saddle between them without a potential: dx = (x - x^3 - alpha x y^2 +
+  tilt) dt + noise, dy = (-mu (1 + x^2) y + tilt_y) dt + noise. Only for alpha = mu the drift is a gradient;
+  beyond alpha = 4 mu the way out leaves the axis.
 */
 #include "support/kernel.h"
 #include "library.h"

@@ -1,6 +1,7 @@
 /*
-  The surface of Mueller and Brown: three wells on a bent valley, V = scale sum_k A_k exp(a_k (x - x_k)^2 + b_k (x - x_k)(y - y_k) + c_k (y - y_k)^2).
-  As published (scale 1) its barriers are near 100; the default scale makes them some five kT.
+  The surface of Mueller and Brown: three wells on a bent valley, V = scale sum_k A_k exp(a_k (x - x_k)^2 +
+  b_k (x - x_k)(y - y_k) + c_k (y - y_k)^2). As published (scale 1) its barriers are near 100; the default
+  scale makes them some five kT.
 */
 #include "support/kernel.h"
 #include "library.h"
@@ -58,10 +59,17 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
 #pragma omp simd
   for (size_t i = 0; i < n; i++) {
     const double p = x[0][i], q = x[1][i];
-    const double e0 = term_0(p - 1, q), e1 = term_1(p, q - 0.5), e2 = term_2(p + 0.5, q - 1.5), e3 = term_3(p + 1, q - 1);
+    const double e0 = term_0(p - 1, q), e1 = term_1(p, q - 0.5), e2 = term_2(p + 0.5, q - 1.5),
+                 e3 = term_3(p + 1, q - 1);
 
-    f[0][i] = fx + scale * (2 * (p - 1) * e0 + 2 * p * e1 + (13 * (p + 0.5) - 11 * (q - 1.5)) * e2 - (1.4 * (p + 1) + 0.6 * (q - 1)) * e3);
-    f[1][i] = fy + scale * (20 * q * e0 + 20 * (q - 0.5) * e1 + (13 * (q - 1.5) - 11 * (p + 0.5)) * e2 - (1.4 * (q - 1) + 0.6 * (p + 1)) * e3);
+    f[0][i] = fx +
+      scale *
+        (2 * (p - 1) * e0 + 2 * p * e1 + (13 * (p + 0.5) - 11 * (q - 1.5)) * e2 -
+          (1.4 * (p + 1) + 0.6 * (q - 1)) * e3);
+    f[1][i] = fy +
+      scale *
+        (20 * q * e0 + 20 * (q - 0.5) * e1 + (13 * (q - 1.5) - 11 * (p + 0.5)) * e2 -
+          (1.4 * (q - 1) + 0.6 * (p + 1)) * e3);
   }
 }
 

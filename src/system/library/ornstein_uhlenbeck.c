@@ -1,6 +1,7 @@
 /*
-  A harmonic trap: V(x) = stiffness |x - centre e_1|^2 / 2 - tilt x_1. Gaussian for ever when it begins so. The variance at rest is kT/stiffness;
-  deeptime's process of this name has the noise 2 kT in place of sqrt(2 kT), and another variance therefore.
+  A harmonic trap: V(x) = stiffness |x - centre e_1|^2 / 2 - tilt x_1. Gaussian for ever when it begins so.
+  The variance at rest is kT/stiffness; deeptime's process of this name has the noise 2 kT in place of sqrt(2
+  kT), and another variance therefore.
 */
 #include "support/kernel.h"
 #include <fare/system.h>

@@ -1,6 +1,7 @@
 /*
-  Four wells in two dimensions, the "2-D Prinz potential" of some papers. By axis, x^4 - x^3/16 - 2 x^2 + 3 x/16 and
-  y^4 - y^3/8 - 2 y^2 + 3 y/8; here height (x^4 - 2 x^2) - asymmetry_x (x^3 - 3 x) and the same of y, so that the wells stay at
+  Four wells in two dimensions, the "2-D Prinz potential" of some papers. By axis, x^4 - x^3/16 - 2 x^2 + 3
+  x/16 and y^4 - y^3/8 - 2 y^2 + 3 y/8; here height (x^4 - 2 x^2) - asymmetry_x (x^3 - 3 x) and the same of y,
+  so that the wells stay at
   (+-1, +-1) and only their depths differ. The published noise sigma = 0.6 is kT = sigma^2/2 = 0.18.
   Without asymmetry it is the symmetric quadruple well (x^2 - 1)^2 + (y^2 - 1)^2 less a constant 2.
 */
@@ -21,7 +22,8 @@ static const fare_parameter parameters[] = {
 
 static void potential(int dim, const double *theta, size_t n, const double *const x[], double V[])
 {
-  const double height = theta[HEIGHT], ax = theta[ASYMMETRY_X], ay = theta[ASYMMETRY_Y], fx = theta[TILT], fy = theta[TILT_Y];
+  const double height = theta[HEIGHT], ax = theta[ASYMMETRY_X], ay = theta[ASYMMETRY_Y], fx = theta[TILT],
+               fy = theta[TILT_Y];
 
   (void)dim;
 #pragma omp simd
@@ -34,7 +36,8 @@ static void potential(int dim, const double *theta, size_t n, const double *cons
 
 static void force(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
 {
-  const double height = theta[HEIGHT], ax = theta[ASYMMETRY_X], ay = theta[ASYMMETRY_Y], fx = theta[TILT], fy = theta[TILT_Y];
+  const double height = theta[HEIGHT], ax = theta[ASYMMETRY_X], ay = theta[ASYMMETRY_Y], fx = theta[TILT],
+               fy = theta[TILT_Y];
 
   (void)dim;
 #pragma omp simd

@@ -1,6 +1,7 @@
 /*
-  A harmonic trap and a swirl around the origin: V = stiffness |x|^2/2 - tilt x - tilt_y y and the force rotation (-y, x), which is no gradient.
-  Gaussian for ever when it begins so; at rest of variance kT/stiffness without tilt, with entropy production 2 mobility rotation^2/stiffness.
+  A harmonic trap and a swirl around the origin: V = stiffness |x|^2/2 - tilt x - tilt_y y and the force
+  rotation (-y, x), which is no gradient. Gaussian for ever when it begins so; at rest of variance
+  kT/stiffness without tilt, with entropy production 2 mobility rotation^2/stiffness.
 */
 #include "support/kernel.h"
 #include "library.h"
@@ -22,7 +23,8 @@ static void potential(int dim, const double *theta, size_t n, const double *cons
 
   (void)dim;
 #pragma omp simd
-  for (size_t i = 0; i < n; i++) V[i] = 0.5 * k * (x[0][i] * x[0][i] + x[1][i] * x[1][i]) - fx * x[0][i] - fy * x[1][i];
+  for (size_t i = 0; i < n; i++)
+    V[i] = 0.5 * k * (x[0][i] * x[0][i] + x[1][i] * x[1][i]) - fx * x[0][i] - fy * x[1][i];
 }
 
 static void force(int dim, const double *theta, size_t n, const double *const x[], double *const f[])

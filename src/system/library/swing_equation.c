@@ -1,7 +1,8 @@
 /*
   A generator on a strong grid, whose rotor runs ahead of the grid by an angle: d angle = speed dt,
-  d speed = (power - coupling sin angle - damping speed)/inertia dt + noise. For |power| < coupling it can run in step with the grid or, out of step,
-  near the speed power/damping. On the circle of angles power is no gradient, so there is no potential.
+  d speed = (power - coupling sin angle - damping speed)/inertia dt + noise. For |power| < coupling it can run
+  in step with the grid or, out of step, near the speed power/damping. On the circle of angles power is no
+  gradient, so there is no potential.
 */
 #include "support/kernel.h"
 #include "library.h"
@@ -13,7 +14,9 @@ static const fare_parameter parameters[] = {
   {"coupling", 1.0, 0.0, 1e3, "largest power that the line can carry away"},
   {"inertia", 1.0, 1e-6, 1e6, "of the rotor"},
   {"damping", 0.25, 0.0, 1e6, "power lost per unit of speed"},
-  {"diffusion", 0.05, 0.0, 1e6, "diffusion coefficient of the speed: noise of the power, half its square, over the square of the inertia"},
+  {"diffusion", 0.05, 0.0, 1e6,
+    "diffusion coefficient of the speed: noise of the power, half its square, over the square of the "
+    "inertia"},
   FARE_PARAMETERS_END,
 };
 

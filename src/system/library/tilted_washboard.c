@@ -1,6 +1,6 @@
 /*
-  A particle pulled over a corrugated track: V = -height cos x on a circle and the constant force `force`. On a circle that force is no gradient:
-  the potential -force x would not come back to itself.
+  A particle pulled over a corrugated track: V = -height cos x on a circle and the constant force `force`. On
+  a circle that force is no gradient: the potential -force x would not come back to itself.
 */
 #include "support/kernel.h"
 #include "library.h"
@@ -54,9 +54,10 @@ static void coefficients(int dim, const double *theta, double a[])
 }
 
 const fare_system_type fare_system_tilted_washboard = {
-  .name            = "tilted_washboard",
-  .summary         = "cosine on a circle and a constant force: Brownian motor, Josephson junction, phase-locked loop",
-  .reference       = "Stratonovich, Radiotekh. Elektron. 3, 497 (1958); Reimann et al., Phys. Rev. Lett. 87, 010602 (2001)",
+  .name    = "tilted_washboard",
+  .summary = "cosine on a circle and a constant force: Brownian motor, Josephson junction, phase-locked loop",
+  .reference =
+    "Stratonovich, Radiotekh. Elektron. 3, 497 (1958); Reimann et al., Phys. Rev. Lett. 87, 010602 (2001)",
   .dimension_least = 1,
   .dimension_most  = 1,
   .parameters      = parameters,

@@ -1,7 +1,8 @@
 /*
-  Two genes that repress each other, as a chemical Langevin equation: x is made at the rate basal + production_x/(1 + (y/threshold)^hill), y likewise, both
-  vanish at the rate decay, and both kinds of events make noise, D = (made + vanished)/(2 volume).
-  Noise may carry a concentration below zero, where the chemistry means nothing. There Hill's function and the noise of decay are those at zero, so that D stays
+  Two genes that repress each other, as a chemical Langevin equation: x is made at the rate basal +
+  production_x/(1 + (y/threshold)^hill), y likewise, both vanish at the rate decay, and both kinds of events
+  make noise, D = (made + vanished)/(2 volume). Noise may carry a concentration below zero, where the
+  chemistry means nothing. There Hill's function and the noise of decay are those at zero, so that D stays
   positive, while the drift -decay x leads back.
 */
 #include "support/kernel.h"
@@ -26,7 +27,8 @@ static inline double positive(double x)
 }
 
 /* Rates at which one is made, given the other. */
-static void made(const double *theta, double production, size_t n, const double *restrict other, double *restrict rate)
+static void made(
+  const double *theta, double production, size_t n, const double *restrict other, double *restrict rate)
 {
   const double basal = theta[BASAL], inverse = 1 / theta[THRESHOLD], hill = theta[HILL];
 
@@ -57,9 +59,10 @@ static void diffusion(int dim, const double *theta, size_t n, const double *cons
 }
 
 const fare_system_type fare_system_toggle_switch = {
-  .name            = "toggle_switch",
-  .summary         = "two genes that repress each other, with the noise of few molecules",
-  .reference       = "Gardner, Cantor and Collins, Nature 403, 339 (2000); Gillespie, J. Chem. Phys. 113, 297 (2000)",
+  .name    = "toggle_switch",
+  .summary = "two genes that repress each other, with the noise of few molecules",
+  .reference =
+    "Gardner, Cantor and Collins, Nature 403, 339 (2000); Gillespie, J. Chem. Phys. 113, 297 (2000)",
   .dimension_least = 2,
   .dimension_most  = 2,
   .parameters      = parameters,

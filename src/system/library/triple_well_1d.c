@@ -1,7 +1,8 @@
 /*
-  Three wells in one dimension: V(x) = height (5 - 24.82 x + 41.4251 x^2 - 27.5344 x^3 + 8.53128 x^4 - 1.24006 x^5 + 0.0684 x^6) - tilt x.
-  The published noise 0.75 is kT = 0.75^2/2. The force is the slope of just this V; deeptime's is not quite (it has 34.125104 x^3
-  and 82.603155 x^2 where four and three times the coefficients are 34.12512 and 82.6032).
+  Three wells in one dimension: V(x) = height (5 - 24.82 x + 41.4251 x^2 - 27.5344 x^3 + 8.53128 x^4 - 1.24006
+  x^5 + 0.0684 x^6) - tilt x. The published noise 0.75 is kT = 0.75^2/2. The force is the slope of just this
+  V; deeptime's is not quite (it has 34.125104 x^3 and 82.603155 x^2 where four and three times the
+  coefficients are 34.12512 and 82.6032).
 */
 #include "support/kernel.h"
 #include "library.h"
@@ -41,7 +42,8 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
   for (size_t i = 0; i < n; i++) {
     const double y = q[i];
 
-    g[i] = tilt - height * (-24.82 + y * (82.8502 + y * (-82.6032 + y * (34.12512 + y * (-6.2003 + y * 0.4104)))));
+    g[i] =
+      tilt - height * (-24.82 + y * (82.8502 + y * (-82.6032 + y * (34.12512 + y * (-6.2003 + y * 0.4104)))));
   }
 }
 

@@ -1,7 +1,7 @@
 /*
   Two deep wells and a shallow one, joined by a direct and an indirect path:
-  V = hill G(0, 1/3) - shallow G(0, 5/3) - left G(-1, 0) - right G(1, 0) + walls (x^4 + (y - 1/3)^4) - tilt x - tilt_y y,
-  G(a, b) = exp(-(x - a)^2 - (y - b)^2). The published noise 1.09 is kT = 1.09^2/2.
+  V = hill G(0, 1/3) - shallow G(0, 5/3) - left G(-1, 0) - right G(1, 0) + walls (x^4 + (y - 1/3)^4) - tilt x
+  - tilt_y y, G(a, b) = exp(-(x - a)^2 - (y - b)^2). The published noise 1.09 is kT = 1.09^2/2.
 */
 #include "support/kernel.h"
 #include "library.h"
@@ -27,26 +27,30 @@ static inline double bump(double p, double q)
 
 static void potential(int dim, const double *theta, size_t n, const double *const x[], double V[])
 {
-  const double hill = theta[HILL], shallow = theta[SHALLOW], left = theta[LEFT], right = theta[RIGHT], walls = theta[WALLS], fx = theta[TILT], fy = theta[TILT_Y];
+  const double hill = theta[HILL], shallow = theta[SHALLOW], left = theta[LEFT], right = theta[RIGHT],
+               walls = theta[WALLS], fx = theta[TILT], fy = theta[TILT_Y];
 
   (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++) {
     const double p = x[0][i], q = x[1][i], r = q - 1. / 3;
 
-    V[i] = hill * bump(p, r) - shallow * bump(p, q - 5. / 3) - left * bump(p + 1, q) - right * bump(p - 1, q) + walls * (p * p * p * p + r * r * r * r) - fx * p - fy * q;
+    V[i] = hill * bump(p, r) - shallow * bump(p, q - 5. / 3) - left * bump(p + 1, q) -
+      right * bump(p - 1, q) + walls * (p * p * p * p + r * r * r * r) - fx * p - fy * q;
   }
 }
 
 static void force(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
 {
-  const double hill = theta[HILL], shallow = theta[SHALLOW], left = theta[LEFT], right = theta[RIGHT], walls = theta[WALLS], fx = theta[TILT], fy = theta[TILT_Y];
+  const double hill = theta[HILL], shallow = theta[SHALLOW], left = theta[LEFT], right = theta[RIGHT],
+               walls = theta[WALLS], fx = theta[TILT], fy = theta[TILT_Y];
 
   (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++) {
     const double p = x[0][i], q = x[1][i], r = q - 1. / 3, s = q - 5. / 3;
-    const double h = 2 * hill * bump(p, r), w = 2 * shallow * bump(p, s), a = 2 * left * bump(p + 1, q), b = 2 * right * bump(p - 1, q);
+    const double h = 2 * hill * bump(p, r), w = 2 * shallow * bump(p, s), a = 2 * left * bump(p + 1, q),
+                 b = 2 * right * bump(p - 1, q);
 
     f[0][i] = fx + (h - w) * p - a * (p + 1) - b * (p - 1) - 4 * walls * p * p * p;
     f[1][i] = fy + h * r - w * s - (a + b) * q - 4 * walls * r * r * r;

@@ -1,7 +1,8 @@
 /*
   Eight wells in three dimensions: three particles, each in two wells, and springs between them,
   V = height sum_k (x_k^2 - 1)^2 + coupling/2 sum_{j<k} (x_j - x_k)^2 - tilt x - tilt_y y - tilt_z z.
-  Without coupling the density is a product. Beyond coupling = 4/3 height only (-1,-1,-1) and (1,1,1) and the saddle between them are left.
+  Without coupling the density is a product. Beyond coupling = 4/3 height only (-1,-1,-1) and (1,1,1) and the
+  saddle between them are left.
 */
 #include "support/kernel.h"
 #include "library.h"

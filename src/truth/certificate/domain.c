@@ -1,6 +1,7 @@
 /*
-  The box, where the plan leaves it to the truth: the smallest outside of which next to no mass ever is. Pilots on few cells begin on the system's own box, widened to hold the
-  start; each box is cut to where the mass was, or widened where mass came to its end, until one stays as it is.
+  The box, where the plan leaves it to the truth: the smallest outside of which next to no mass ever is.
+  Pilots on few cells begin on the system's own box, widened to hold the start; each box is cut to where the
+  mass was, or widened where mass came to its end, until one stays as it is.
 */
 #include "truth/truth.h"
 
@@ -17,21 +18,28 @@
 #define SAME       0.8   /* of the width before: near enough to end */
 #define WIDEST     64.0  /* times the width of the first box */
 #define SPREAD     8.0   /* standard deviations of the start that the first box holds */
-#define STEEPEST   300.0 /* drift times width over diffusion of a cell with mass: the scheme's exponentials end at some 700 */
+/* drift times width over diffusion of a cell with mass: the scheme's exponentials end at some 700 */
+#define STEEPEST 300.0
 
 static const int pilot_cells[FARE_DIM_MAX] = {128, 64, 24}, most_cells[FARE_DIM_MAX] = {4096, 256, 48};
 
 typedef struct {
-  int       dim, cells;
-  PetscBool fitted[FARE_DIM_MAX];                                           /* axes that are neither periodic nor absorbing */
-  double    lower[FARE_DIM_MAX], upper[FARE_DIM_MAX], first[FARE_DIM_MAX];  /* first: width of the first box */
-  double   *below[FARE_DIM_MAX], *above[FARE_DIM_MAX];                      /* most mass ever below and above each face */
-  int       full[FARE_DIM_MAX];                                             /* which end mass came to: bit 0 below, bit 1 above */
-  double    time, mass;                                                     /* when it came there, and how much */
-  double    steepest;                                                       /* cell with mass */
+  int dim, cells;
+  /* axes that are neither periodic nor absorbing */
+  PetscBool fitted[FARE_DIM_MAX];
+  /* first: width of the first box */
+  double lower[FARE_DIM_MAX], upper[FARE_DIM_MAX], first[FARE_DIM_MAX];
+  /* most mass ever below and above each face */
+  double *below[FARE_DIM_MAX], *above[FARE_DIM_MAX];
+  /* which end mass came to: bit 0 below, bit 1 above */
+  int full[FARE_DIM_MAX];
+  /* when it came there, and how much */
+  double time, mass;
+  double steepest; /* cell with mass */
 } search;
 
-static PetscErrorCode first_box(const fare_system *system, const fare_initial *initial, const fare_truth_options *options, search *s)
+static PetscErrorCode first_box(
+  const fare_system *system, const fare_initial *initial, const fare_truth_options *options, search *s)
 {
   const fare_system_type *type = fare_system_type_of(system);
 
@@ -40,19 +48,23 @@ static PetscErrorCode first_box(const fare_system *system, const fare_initial *i
   s->dim   = fare_system_dimension(system);
   s->cells = pilot_cells[s->dim - 1];
   for (int axis = 0; axis < s->dim; axis++) {
-    const fare_end end = options->ends.count ? (fare_end)options->ends.values[axis] : type->periodic[axis] ? FARE_END_PERIODIC : FARE_END_REFLECTING;
+    const fare_end end = options->ends.count ? (fare_end)options->ends.values[axis]
+      : type->periodic[axis]                 ? FARE_END_PERIODIC
+                                             : FARE_END_REFLECTING;
 
     s->fitted[axis] = end == FARE_END_REFLECTING ? PETSC_TRUE : PETSC_FALSE;
     s->lower[axis]  = type->lower[axis];
     s->upper[axis]  = type->upper[axis];
     for (size_t i = (size_t)axis; i < initial->mean.count && s->fitted[axis]; i += (size_t)s->dim) {
-      const double reach = SPREAD * (i < initial->sd.count ? initial->sd.values[i] : 0.01 * (type->upper[axis] - type->lower[axis]));
+      const double reach = SPREAD *
+        (i < initial->sd.count ? initial->sd.values[i] : 0.01 * (type->upper[axis] - type->lower[axis]));
 
       s->lower[axis] = PetscMin(s->lower[axis], initial->mean.values[i] - reach);
       s->upper[axis] = PetscMax(s->upper[axis], initial->mean.values[i] + reach);
     }
     s->first[axis] = s->upper[axis] - s->lower[axis];
-    PetscCall(PetscMalloc2(most_cells[s->dim - 1] + 1, &s->below[axis], most_cells[s->dim - 1] + 1, &s->above[axis]));
+    PetscCall(
+      PetscMalloc2(most_cells[s->dim - 1] + 1, &s->below[axis], most_cells[s->dim - 1] + 1, &s->above[axis]));
   }
   PetscFunctionReturn(0);
 }
@@ -74,7 +86,8 @@ static PetscErrorCode layers(const fare_truth *truth, int axis, double mass[])
   for (PetscInt i = 0; i < grid->cells[axis]; i++) mass[i] = 0;
   PetscCall(VecGetArrayRead(fare_truth_masses(truth), &p));
   for (PetscInt n = 0; n < grid->count[0] * grid->count[1] * grid->count[2]; n++) {
-    const PetscInt at[FARE_DIM_MAX] = {n % grid->count[0], n / grid->count[0] % grid->count[1], n / grid->count[0] / grid->count[1]};
+    const PetscInt at[FARE_DIM_MAX] = {
+      n % grid->count[0], n / grid->count[0] % grid->count[1], n / grid->count[0] / grid->count[1]};
 
     mass[grid->start[axis] + at[axis]] += p[n];
   }
@@ -88,8 +101,12 @@ static double share(const search *s)
   return MASS / (2 * s->dim);
 }
 
-/* How much larger drift is than diffusion over a cell, along an axis that is fitted, among this rank's cells with mass. */
-static PetscErrorCode look_for_steep_cells(search *s, const fare_system *system, const fare_truth *truth, double t)
+/*
+  How much larger drift is than diffusion over a cell, along an axis that is fitted, among this rank's cells
+  with mass.
+*/
+static PetscErrorCode look_for_steep_cells(
+  search *s, const fare_system *system, const fare_truth *truth, double t)
 {
   const fare_grid   *grid = fare_truth_grid(truth);
   const PetscScalar *p;
@@ -97,17 +114,20 @@ static PetscErrorCode look_for_steep_cells(search *s, const fare_system *system,
   PetscFunctionBeginUser;
   PetscCall(VecGetArrayRead(fare_truth_masses(truth), &p));
   for (PetscInt n = 0; n < grid->count[0] * grid->count[1] * grid->count[2]; n++) {
-    const PetscInt at[FARE_DIM_MAX] = {n % grid->count[0], n / grid->count[0] % grid->count[1], n / grid->count[0] / grid->count[1]};
-    double         x[FARE_DIM_MAX], f[FARE_DIM_MAX], D[FARE_DIM_MAX];
-    double *const  to_f[] = {&f[0], &f[1], &f[2]}, *const to_D[] = {&D[0], &D[1], &D[2]};
+    const PetscInt at[FARE_DIM_MAX] = {
+      n % grid->count[0], n / grid->count[0] % grid->count[1], n / grid->count[0] / grid->count[1]};
+    double        x[FARE_DIM_MAX], f[FARE_DIM_MAX], D[FARE_DIM_MAX];
+    double *const to_f[] = {&f[0], &f[1], &f[2]}, *const to_D[] = {&D[0], &D[1], &D[2]};
     const double *const from[] = {&x[0], &x[1], &x[2]};
 
     if (p[n] < share(s)) continue;
-    for (int axis = 0; axis < s->dim; axis++) x[axis] = fare_grid_centre(grid, axis, grid->start[axis] + at[axis]);
+    for (int axis = 0; axis < s->dim; axis++)
+      x[axis] = fare_grid_centre(grid, axis, grid->start[axis] + at[axis]);
     fare_system_drift(system, t, 1, from, to_f);
     fare_system_diffusion(system, t, 1, from, to_D);
     for (int axis = 0; axis < s->dim; axis++) {
-      if (s->fitted[axis] && D[axis] > 0) s->steepest = PetscMax(s->steepest, fabs(f[axis]) * grid->spacing[axis] / D[axis]);
+      if (s->fitted[axis] && D[axis] > 0)
+        s->steepest = PetscMax(s->steepest, fabs(f[axis]) * grid->spacing[axis] / D[axis]);
     }
   }
   PetscCall(VecRestoreArrayRead(fare_truth_masses(truth), &p));
@@ -125,9 +145,11 @@ static PetscErrorCode look(search *s, const fare_truth *truth, double t, PetscBo
     if (!s->fitted[axis]) continue;
     PetscCall(layers(truth, axis, mass));
     sum = 0;
-    for (int i = 0; i <= s->cells; sum += i < s->cells ? mass[i] : 0, i++) s->below[axis][i] = PetscMax(s->below[axis][i], sum);
+    for (int i = 0; i <= s->cells; sum += i < s->cells ? mass[i] : 0, i++)
+      s->below[axis][i] = PetscMax(s->below[axis][i], sum);
     sum = 0;
-    for (int i = s->cells; i >= 0; sum += i > 0 ? mass[i - 1] : 0, i--) s->above[axis][i] = PetscMax(s->above[axis][i], sum);
+    for (int i = s->cells; i >= 0; sum += i > 0 ? mass[i - 1] : 0, i--)
+      s->above[axis][i] = PetscMax(s->above[axis][i], sum);
     if (mass[0] > share(s)) s->full[axis] |= 1;
     if (mass[s->cells - 1] > share(s)) s->full[axis] |= 2;
     if (!s->full[axis]) continue;
@@ -140,7 +162,8 @@ static PetscErrorCode look(search *s, const fare_truth *truth, double t, PetscBo
 }
 
 /* Times of snapshots, and others between them; it ends where mass has come to an end of the box. */
-static PetscErrorCode follow(search *s, const fare_system *system, fare_truth *truth, const fare_schedule *schedule, PetscBool *full)
+static PetscErrorCode follow(
+  search *s, const fare_system *system, fare_truth *truth, const fare_schedule *schedule, PetscBool *full)
 {
   const PetscInt64 parts = PetscMax(1, (LOOKS + schedule->count - 2) / PetscMax(1, schedule->count - 1));
 
@@ -160,11 +183,17 @@ static PetscErrorCode follow(search *s, const fare_system *system, fare_truth *t
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode pilot(MPI_Comm comm, const fare_system *system, const fare_initial *initial, const fare_schedule *schedule, const fare_truth_options *options, search *s, PetscBool *full)
+static PetscErrorCode pilot(MPI_Comm comm, const fare_system *system, const fare_initial *initial,
+  const fare_schedule *schedule, const fare_truth_options *options, search *s, PetscBool *full)
 {
   PetscInt64         cells[FARE_DIM_MAX] = {s->cells, s->cells, s->cells};
   const size_t       dim                 = (size_t)s->dim;
-  fare_truth_options coarse = {.cells = {dim, cells}, .lower = {dim, s->lower}, .upper = {dim, s->upper}, .ends = options->ends, .tolerance = TOLERANCE, .estimate = PETSC_FALSE};
+  fare_truth_options coarse              = {.cells = {dim, cells},
+                 .lower                            = {dim, s->lower},
+                 .upper                            = {dim, s->upper},
+                 .ends                             = options->ends,
+                 .tolerance                        = TOLERANCE,
+                 .estimate                         = PETSC_FALSE};
   fare_truth        *truth;
 
   PetscFunctionBeginUser;
@@ -195,8 +224,11 @@ static PetscErrorCode widen(search *s, const fare_system *system, int axis)
 
   PetscFunctionBeginUser;
   if (s->full[axis] && width > WIDEST * s->first[axis]) {
-    FARE_FAIL(FARE_ERR_INPUT, "truth.fit_domain: mass goes on to leave: at time %g there is %.1e at the end of [%g, %g] along %s, %.0f times as wide as the system's own; give lower and upper", s->time, s->mass, s->lower[axis],
-              s->upper[axis], fare_system_axis_name(system, axis), width / s->first[axis]);
+    FARE_FAIL(FARE_ERR_INPUT,
+      "truth.fit_domain: mass goes on to leave: at time %g there is %.1e at the end of [%g, %g] along %s, "
+      "%.0f times as wide as the system's own; give lower and upper",
+      s->time, s->mass, s->lower[axis], s->upper[axis], fare_system_axis_name(system, axis),
+      width / s->first[axis]);
   }
   if (s->full[axis] & 1) s->lower[axis] = rounded(s->lower[axis] - 0.5 * width, width, -1);
   if (s->full[axis] & 2) s->upper[axis] = rounded(s->upper[axis] + 0.5 * width, width, 1);
@@ -224,7 +256,8 @@ static PetscBool cut(search *s, int axis)
   return upper - lower >= SAME * width ? PETSC_TRUE : PETSC_FALSE;
 }
 
-static PetscErrorCode find_box(MPI_Comm comm, const fare_system *system, const fare_initial *initial, const fare_schedule *schedule, const fare_truth_options *options, search *s)
+static PetscErrorCode find_box(MPI_Comm comm, const fare_system *system, const fare_initial *initial,
+  const fare_schedule *schedule, const fare_truth_options *options, search *s)
 {
   PetscFunctionBeginUser;
   for (int i = 0; i < PILOTS_MAX; i++) {
@@ -233,25 +266,36 @@ static PetscErrorCode find_box(MPI_Comm comm, const fare_system *system, const f
     PetscCall(pilot(comm, system, initial, schedule, options, s, &full));
     for (int axis = 0; axis < s->dim; axis++) {
       if (!s->fitted[axis]) continue;
-      if (full) PetscCall(widen(s, system, axis));
-      else if (!cut(s, axis)) stays = PETSC_FALSE;
+      if (full)
+        PetscCall(widen(s, system, axis));
+      else if (!cut(s, axis))
+        stays = PETSC_FALSE;
     }
     if (full || !stays) continue;
     if (s->steepest <= STEEPEST) PetscFunctionReturn(0);
     if (2 * s->cells > most_cells[s->dim - 1]) break;
     s->cells *= 2;
   }
-  if (s->steepest > STEEPEST) FARE_FAIL(FARE_ERR_INPUT, "truth.fit_domain: in pilot runs with %d cells per axis drift is %.0f times as large as diffusion over a cell, and they tell nothing; give lower and upper", s->cells, s->steepest);
-  FARE_FAIL(FARE_ERR_FAILED, "truth.fit_domain: no box was found in %d pilot runs (at time %g a mass of %.1e was at an end of the last); give lower and upper", PILOTS_MAX, s->time, s->mass);
+  if (s->steepest > STEEPEST)
+    FARE_FAIL(FARE_ERR_INPUT,
+      "truth.fit_domain: in pilot runs with %d cells per axis drift is %.0f times as large as diffusion over "
+      "a cell, and they tell nothing; give lower and upper",
+      s->cells, s->steepest);
+  FARE_FAIL(FARE_ERR_FAILED,
+    "truth.fit_domain: no box was found in %d pilot runs (at time %g a mass of %.1e was at an end of the "
+    "last); give lower and upper",
+    PILOTS_MAX, s->time, s->mass);
 }
 
-PetscErrorCode fare_truth_fit_domain(MPI_Comm comm, const fare_system *system, const fare_initial *initial, const fare_schedule *schedule, fare_truth_options *options)
+PetscErrorCode fare_truth_fit_domain(MPI_Comm comm, const fare_system *system, const fare_initial *initial,
+  const fare_schedule *schedule, fare_truth_options *options)
 {
   search s;
 
   PetscFunctionBeginUser;
   if (!options->fit_domain) PetscFunctionReturn(0);
-  if (initial->density == FARE_INITIAL_UNIFORM) FARE_FAIL(FARE_ERR_INPUT, "truth.fit_domain: a uniform start fills any box; give lower and upper");
+  if (initial->density == FARE_INITIAL_UNIFORM)
+    FARE_FAIL(FARE_ERR_INPUT, "truth.fit_domain: a uniform start fills any box; give lower and upper");
   PetscCall(first_box(system, initial, options, &s));
   PetscCall(find_box(comm, system, initial, schedule, options, &s));
   options->lower.values = calloc((size_t)s.dim, sizeof *options->lower.values);
@@ -261,7 +305,8 @@ PetscErrorCode fare_truth_fit_domain(MPI_Comm comm, const fare_system *system, c
   for (int axis = 0; axis < s.dim; axis++) {
     options->lower.values[axis] = s.lower[axis];
     options->upper.values[axis] = s.upper[axis];
-    fare_log("truth: the box is [%g, %g] along %s", s.lower[axis], s.upper[axis], fare_system_axis_name(system, axis));
+    fare_log("truth: the box is [%g, %g] along %s", s.lower[axis], s.upper[axis],
+      fare_system_axis_name(system, axis));
   }
   PetscCall(free_search(&s));
   PetscFunctionReturn(0);

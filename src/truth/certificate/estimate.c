@@ -1,8 +1,10 @@
 /*
-  The error in space, from three grids that each have half as many cells per axis as the one before. Where the error falls by a factor r from grid to grid, that of the finest is
-  |finest - next| / (r - 1). The scheme says how large r is at best (fare_operator_ratio); the third grid shows how large it is, in each neighbourhood, and smaller counts: at a
-  singular end, or where drift outruns diffusion, or with a start narrower than a cell, the error falls more slowly. Where it hardly falls, or is large, it may be
-  anything, and the estimate is said to be in doubt.
+  The error in space, from three grids that each have half as many cells per axis as the one before. Where the
+  error falls by a factor r from grid to grid, that of the finest is |finest - next| / (r - 1). The scheme
+  says how large r is at best (fare_operator_ratio); the third grid shows how large it is, in each
+  neighbourhood, and smaller counts: at a singular end, or where drift outruns diffusion, or with a start
+  narrower than a cell, the error falls more slowly. Where it hardly falls, or is large, it may be anything,
+  and the estimate is said to be in doubt.
 */
 #include "truth/rates/operator.h"
 
@@ -17,35 +19,44 @@
 #define RATIO_LEAST 1.25 /* that is used */
 #define RATIO_WRONG 1.5  /* used where the error does not even fall, which tells nothing */
 #define RATIO_LOW   1.5  /* below it the error does not fall as it should */
-#define RATIO_HIGH  16.0 /* above it the third grid is too coarse to compare with, or the first two agree by accident */
+/* above it the third grid is too coarse to compare with, or the first two agree by accident */
+#define RATIO_HIGH  16.0
 #define SHARE_LOW   0.3  /* of the estimate may come from cells whose ratio is low */
 #define ERROR_LARGE 0.1  /* no grid is in its asymptotic range there */
 #define ERROR_SOME  0.01 /* in doubt where cells are steep, or where it was large before */
 #define PECLET_HIGH 1.0  /* change of U/kT over a cell, or drift times width over diffusion: steep */
 #define PECLET_SOME 0.2  /* worth naming where the error is large */
-#define ROUGH_SOME  0.02 /* kT: a cell has a kink or a bump; grids may then agree by accident, so the estimate is so many times as large */
+/*
+  kT: a cell has a kink or a bump; grids may then agree by accident, so the estimate is so many times as large
+*/
+#define ROUGH_SOME   0.02
 #define ROUGH_FACTOR 3.0
-#define ROUGH_HIGH  1.0  /* in doubt, as beyond */
-#define STEEP_HIGH  3.0
-#define FILLED_LEAST 4.0 /* cells */
-#define NOISE       1e-10 /* and whatever the time method leaves: differences tell nothing */
-#define END_SHARE   0.5  /* of the error, in the four cells at the ends of an axis */
-#define ERROR_AIM   0.05 /* for the cells that are advised */
-#define FINER_MOST  64.0
-#define CELLS_MAX   (1 << 28) /* as truth.c has it */
+#define ROUGH_HIGH   1.0 /* in doubt, as beyond */
+#define STEEP_HIGH   3.0
+#define FILLED_LEAST 4.0   /* cells */
+#define NOISE        1e-10 /* and whatever the time method leaves: differences tell nothing */
+#define END_SHARE    0.5   /* of the error, in the four cells at the ends of an axis */
+#define ERROR_AIM    0.05  /* for the cells that are advised */
+#define FINER_MOST   64.0
+#define CELLS_MAX    (1 << 28) /* as truth.c has it */
 
 struct fare_estimate {
   const fare_system *system;
   const fare_grid   *grid, *half_grid, *quarter_grid; /* the last is NULL where it cannot be */
-  double             narrow[FARE_DIM_MAX];            /* standard deviation of the narrowest component of the start, 0: it has none */
-  Vec                difference;                      /* on the half grid */
-  Vec                near, far;                       /* |finest - half| and |half - quarter|, on the quarter grid */
-  fare_patch        *patch;
-  double            *ones, *sums;
-  double             rest_error; /* of the density at rest, by the quadrature of the rates; < 0: not known yet */
+  /* standard deviation of the narrowest component of the start, 0: it has none */
+  double narrow[FARE_DIM_MAX];
+  Vec    difference; /* on the half grid */
+  /* |finest - half| and |half - quarter|, on the quarter grid */
+  Vec         near, far;
+  fare_patch *patch;
+  double     *ones, *sums;
+  /* of the density at rest, by the quadrature of the rates; < 0: not known yet */
+  double rest_error;
 };
 
-PetscErrorCode fare_estimate_create(const fare_grid *grid, const fare_grid *half_grid, const fare_grid *quarter_grid, const fare_system *system, const fare_initial *initial, fare_estimate **estimate)
+PetscErrorCode fare_estimate_create(const fare_grid *grid, const fare_grid *half_grid,
+  const fare_grid *quarter_grid, const fare_system *system, const fare_initial *initial,
+  fare_estimate **estimate)
 {
   fare_estimate *e;
 
@@ -87,7 +98,10 @@ PetscErrorCode fare_estimate_destroy(fare_estimate **estimate)
   PetscFunctionReturn(0);
 }
 
-/* Sums over neighbours, again and again: the same for both differences, so that their ratio is of a neighbourhood. */
+/*
+  Sums over neighbours, again and again: the same for both differences, so that their ratio is of a
+  neighbourhood.
+*/
 static PetscErrorCode smooth(const fare_estimate *e, Vec v)
 {
   double *const ones[] = {e->ones, e->ones, e->ones};
@@ -97,7 +111,8 @@ static PetscErrorCode smooth(const fare_estimate *e, Vec v)
   PetscCall(VecGetArray(v, &values));
   for (int i = 0; i < SMOOTHINGS; i++) {
     PetscCall(fare_patch_exchange(e->patch, values));
-    fare_patch_apply(e->patch, ones, ones, 1, -4.0 * e->grid->dim, values, e->sums); /* neighbours, and 2 dim times itself */
+    /* neighbours, and 2 dim times itself */
+    fare_patch_apply(e->patch, ones, ones, 1, -4.0 * e->grid->dim, values, e->sums);
     for (PetscInt n = 0; n < e->patch->owned; n++) values[n] = e->sums[n];
   }
   PetscCall(VecRestoreArray(v, &values));
@@ -132,7 +147,10 @@ static double factor_of(double ratio, double nominal)
   return 1 / ((ratio < 1 ? RATIO_WRONG : PetscMax(ratio, RATIO_LEAST)) - 1);
 }
 
-/* Multiplies the difference by the factor of each neighbourhood, in whose place `near` is left with; the share that comes from low ratios. */
+/*
+  Multiplies the difference by the factor of each neighbourhood, in whose place `near` is left with; the share
+  that comes from low ratios.
+*/
 static PetscErrorCode scale_difference(fare_estimate *e, double nominal, double *share)
 {
   const PetscScalar *far;
@@ -163,26 +181,38 @@ static PetscErrorCode scale_difference(fare_estimate *e, double nominal, double 
   PetscFunctionReturn(0);
 }
 
-/* |f| h / D along an axis, with h the spacing of the finest grid, on average over points of a cell of the half grid: at its centre alone narrow wells could hide. */
+/*
+  |f| h / D along an axis, with h the spacing of the finest grid, on average over points of a cell of the half
+  grid: at its centre alone narrow wells could hide.
+*/
 static double steepness(const fare_estimate *e, double t, const PetscInt at[], int axis)
 {
   enum { POINTS = 4 };
   const fare_grid *half = e->half_grid;
   double           x[FARE_DIM_MAX][POINTS], f[FARE_DIM_MAX][POINTS], D[FARE_DIM_MAX][POINTS], sum = 0;
-  double *const    to_f[] = {f[0], f[1], f[2]}, *const to_D[] = {D[0], D[1], D[2]};
+  double *const to_f[] = {f[0], f[1], f[2]}, *const to_D[] = {D[0], D[1], D[2]};
   const double *const from[] = {x[0], x[1], x[2]};
 
   for (int i = 0; i < POINTS; i++) {
-    for (int a = 0; a < half->dim; a++) x[a][i] = fare_grid_centre(half, a, half->start[a] + at[a]) + (a == axis ? ((i + 0.5) / POINTS - 0.5) * half->spacing[a] : 0);
+    for (int a = 0; a < half->dim; a++)
+      x[a][i] = fare_grid_centre(half, a, half->start[a] + at[a]) +
+        (a == axis ? ((i + 0.5) / POINTS - 0.5) * half->spacing[a] : 0);
   }
   fare_system_drift(e->system, t, POINTS, from, to_f);
   fare_system_diffusion(e->system, t, POINTS, from, to_D);
-  for (int i = 0; i < POINTS; i++) sum += D[axis][i] > 0 ? fabs(f[axis][i]) * e->grid->spacing[axis] / D[axis][i] : f[axis][i] != 0 ? HUGE_VAL : 0;
+  for (int i = 0; i < POINTS; i++)
+    sum += D[axis][i] > 0 ? fabs(f[axis][i]) * e->grid->spacing[axis] / D[axis][i]
+      : f[axis][i] != 0   ? HUGE_VAL
+                          : 0;
   return sum / POINTS;
 }
 
-/* Cell Peclet numbers |f| h / D along each axis (for a gradient force: the change of U/kT over a cell), on average over the estimated error; and its share in cells at the ends. */
-static PetscErrorCode look_at_cells(const fare_estimate *e, double t, double peclet[FARE_DIM_MAX], double end[FARE_DIM_MAX])
+/*
+  Cell Peclet numbers |f| h / D along each axis (for a gradient force: the change of U/kT over a cell), on
+  average over the estimated error; and its share in cells at the ends.
+*/
+static PetscErrorCode look_at_cells(
+  const fare_estimate *e, double t, double peclet[FARE_DIM_MAX], double end[FARE_DIM_MAX])
 {
   const fare_grid   *half    = e->half_grid;
   const double       highest = 1e3;
@@ -192,7 +222,8 @@ static PetscErrorCode look_at_cells(const fare_estimate *e, double t, double pec
   PetscFunctionBeginUser;
   PetscCall(VecGetArrayRead(e->difference, &error));
   for (PetscInt n = 0; n < half->count[0] * half->count[1] * half->count[2]; n++) {
-    const PetscInt at[] = {n % half->count[0], n / half->count[0] % half->count[1], n / half->count[0] / half->count[1]};
+    const PetscInt at[] = {
+      n % half->count[0], n / half->count[0] % half->count[1], n / half->count[0] / half->count[1]};
 
     if (error[n] == 0) continue;
     sums[2 * FARE_DIM_MAX] += fabs(error[n]);
@@ -201,7 +232,8 @@ static PetscErrorCode look_at_cells(const fare_estimate *e, double t, double pec
       const double   steep = steepness(e, t, at, axis);
 
       sums[axis] += fabs(error[n]) * (steep < highest ? steep : highest);
-      if (half->end[axis] != FARE_END_PERIODIC && (index < 2 || index >= half->cells[axis] - 2)) sums[FARE_DIM_MAX + axis] += fabs(error[n]);
+      if (half->end[axis] != FARE_END_PERIODIC && (index < 2 || index >= half->cells[axis] - 2))
+        sums[FARE_DIM_MAX + axis] += fabs(error[n]);
     }
   }
   PetscCall(VecRestoreArrayRead(e->difference, &error));
@@ -221,36 +253,47 @@ static int largest(const double of[])
   return axis;
 }
 
-/* Cells for an error of ERROR_AIM by the order that was seen, and fine enough for the length that is the cause. */
+/*
+  Cells for an error of ERROR_AIM by the order that was seen, and fine enough for the length that is the
+  cause.
+*/
 static void advise(const fare_estimate *e, const double finer[], fare_truth_status *status)
 {
-  const double seen = status->observed > 0 ? log2(PetscMin(PetscMax(status->observed, RATIO_LEAST), 4)) : 1, order = status->error_space > ERROR_LARGE ? PetscMax(seen, 1) : seen;
+  const double seen  = status->observed > 0 ? log2(PetscMin(PetscMax(status->observed, RATIO_LEAST), 4)) : 1,
+               order = status->error_space > ERROR_LARGE ? PetscMax(seen, 1) : seen;
   const double all   = status->error_space > ERROR_AIM ? pow(status->error_space / ERROR_AIM, 1 / order) : 1;
 
   for (int axis = 0; axis < e->grid->dim; axis++) {
-    const double factor = PetscMin(FINER_MOST, PetscMax(PetscMax(all, finer[axis]), 1)), cells = (double)e->grid->cells[axis];
+    const double factor = PetscMin(FINER_MOST, PetscMax(PetscMax(all, finer[axis]), 1)),
+                 cells  = (double)e->grid->cells[axis];
 
-    status->advised[axis] = 4 * ceil(PetscMax(factor * cells, all > 1 || finer[axis] > 1 ? cells + 1 : 2 * cells) / 4 - 1e-9);
+    status->advised[axis] =
+      4 * ceil(PetscMax(factor * cells, all > 1 || finer[axis] > 1 ? cells + 1 : 2 * cells) / 4 - 1e-9);
   }
 }
 
 /* The cause: the length that the cells are farthest from resolving, or an end, or none that is known. */
-static void name_cause(const fare_estimate *e, const double narrower[], const double peclet[], const double end[], fare_truth_status *status)
+static void name_cause(const fare_estimate *e, const double narrower[], const double peclet[],
+  const double end[], fare_truth_status *status)
 {
   const int start = largest(narrower), steep = largest(peclet), last = largest(end);
   double    finer[FARE_DIM_MAX];
 
-  for (int axis = 0; axis < FARE_DIM_MAX; axis++) finer[axis] = PetscMax(narrower[axis], peclet[axis] < 1e2 ? peclet[axis] / PECLET_HIGH : 0);
+  for (int axis = 0; axis < FARE_DIM_MAX; axis++)
+    finer[axis] = PetscMax(narrower[axis], peclet[axis] < 1e2 ? peclet[axis] / PECLET_HIGH : 0);
   if (end[last] > END_SHARE && !(narrower[start] > 1) && !(peclet[steep] > PECLET_HIGH)) {
     status->doubt      = FARE_DOUBT_END;
     status->doubt_axis = last;
     status->doubt_size = status->observed;
-  } else if (narrower[start] > 1 && narrower[start] > peclet[steep] / PECLET_HIGH && !(narrower[start] < 2 && peclet[steep] > PECLET_SOME && status->error_space > ERROR_LARGE)) {
+  } else if (narrower[start] > 1 && narrower[start] > peclet[steep] / PECLET_HIGH &&
+    !(narrower[start] < 2 && peclet[steep] > PECLET_SOME && status->error_space > ERROR_LARGE)) {
     status->doubt      = FARE_DOUBT_START;
     status->doubt_axis = start;
     status->doubt_size = e->narrow[start];
   } else if (peclet[steep] > (status->error_space > ERROR_LARGE ? PECLET_SOME : PECLET_HIGH)) {
-    status->doubt      = fare_system_type_of(e->system)->drift || fare_system_type_of(e->system)->extra ? FARE_DOUBT_DRIFT : FARE_DOUBT_WELLS;
+    status->doubt      = fare_system_type_of(e->system)->drift || fare_system_type_of(e->system)->extra
+           ? FARE_DOUBT_DRIFT
+           : FARE_DOUBT_WELLS;
     status->doubt_axis = steep;
     status->doubt_size = peclet[steep];
   } else if (narrower[start] > 1) {
@@ -265,21 +308,28 @@ static void name_cause(const fare_estimate *e, const double narrower[], const do
 }
 
 /* What no difference of grids may show. */
-static PetscErrorCode doubt_unseen(const fare_estimate *e, const fare_resolution *look, fare_truth_status *status)
+static PetscErrorCode doubt_unseen(
+  const fare_estimate *e, const fare_resolution *look, fare_truth_status *status)
 {
-  const double worst = PetscMax(look->rough / ROUGH_HIGH, PetscMax(look->steep / STEEP_HIGH, FILLED_LEAST / look->filled));
-  double       finer[FARE_DIM_MAX];
+  const double worst =
+    PetscMax(look->rough / ROUGH_HIGH, PetscMax(look->steep / STEEP_HIGH, FILLED_LEAST / look->filled));
+  double finer[FARE_DIM_MAX];
 
   PetscFunctionBeginUser;
   if (status->doubt != FARE_DOUBT_NONE || !(worst > 1)) PetscFunctionReturn(0);
-  status->doubt      = look->steep > STEEP_HIGH ? FARE_DOUBT_STEEP : look->rough > ROUGH_HIGH ? FARE_DOUBT_ROUGH : FARE_DOUBT_FEW;
-  status->doubt_size = status->doubt == FARE_DOUBT_STEEP ? look->steep : status->doubt == FARE_DOUBT_ROUGH ? look->rough : look->filled;
+  status->doubt      = look->steep > STEEP_HIGH ? FARE_DOUBT_STEEP
+         : look->rough > ROUGH_HIGH             ? FARE_DOUBT_ROUGH
+                                                : FARE_DOUBT_FEW;
+  status->doubt_size = status->doubt == FARE_DOUBT_STEEP ? look->steep
+    : status->doubt == FARE_DOUBT_ROUGH                  ? look->rough
+                                                         : look->filled;
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) finer[axis] = PetscMin(FINER_MOST, 2 * worst);
   advise(e, finer, status);
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode doubt(const fare_estimate *e, double share, double noise, const fare_resolution *look, fare_truth_status *status)
+static PetscErrorCode doubt(
+  const fare_estimate *e, double share, double noise, const fare_resolution *look, fare_truth_status *status)
 {
   double    narrower[FARE_DIM_MAX] = {0}, peclet[FARE_DIM_MAX] = {0}, end[FARE_DIM_MAX] = {0};
   PetscBool is_odd, is_narrow = PETSC_FALSE, is_steep = PETSC_FALSE;
@@ -292,20 +342,25 @@ static PetscErrorCode doubt(const fare_estimate *e, double share, double noise, 
     if (narrower[axis] > 1 + 1e-9 && status->error_space > 0) is_narrow = PETSC_TRUE;
   }
   if (status->error_space <= noise && !is_narrow) PetscFunctionReturn(0);
-  is_odd = status->observed > 0 && (status->observed < RATIO_LOW || status->observed > RATIO_HIGH || share > SHARE_LOW);
-  if (is_odd || is_narrow || status->error_space > ERROR_SOME) PetscCall(look_at_cells(e, status->time, peclet, end));
+  is_odd = status->observed > 0 &&
+    (status->observed < RATIO_LOW || status->observed > RATIO_HIGH || share > SHARE_LOW);
+  if (is_odd || is_narrow || status->error_space > ERROR_SOME)
+    PetscCall(look_at_cells(e, status->time, peclet, end));
   for (int axis = 0; axis < e->grid->dim; axis++) {
     if (peclet[axis] > PECLET_HIGH && peclet[axis] < 1e2) is_steep = PETSC_TRUE;
   }
-  if (is_odd || is_narrow || status->error_space > ERROR_LARGE || ((is_steep || status->worst > ERROR_LARGE) && status->error_space > ERROR_SOME)) name_cause(e, narrower, peclet, end, status);
+  if (is_odd || is_narrow || status->error_space > ERROR_LARGE ||
+    ((is_steep || status->worst > ERROR_LARGE) && status->error_space > ERROR_SOME))
+    name_cause(e, narrower, peclet, end, status);
   PetscCall(doubt_unseen(e, look, status));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_estimate_space(fare_estimate *e, Vec masses, Vec half, Vec quarter, double nominal, Vec error_field, fare_truth_status *status)
+PetscErrorCode fare_estimate_space(fare_estimate *e, Vec masses, Vec half, Vec quarter, double nominal,
+  Vec error_field, fare_truth_status *status)
 {
-  double    sum[2] = {0, 0}, share = 0;
-  PetscReal norm;
+  double          sum[2] = {0, 0}, share = 0;
+  PetscReal       norm;
   fare_resolution look;
 
   PetscFunctionBeginUser;
@@ -317,7 +372,8 @@ PetscErrorCode fare_estimate_space(fare_estimate *e, Vec masses, Vec half, Vec q
     PetscCall(scale_difference(e, nominal, &share));
     status->observed = sum[0] > 0 ? sum[1] / sum[0] : 0;
   } else {
-    PetscCall(VecScale(e->difference, 1 / (RATIO_LOW - 1))); /* the order is not seen: the lowest that is not in doubt is taken for it */
+    /* the order is not seen: the lowest that is not in doubt is taken for it */
+    PetscCall(VecScale(e->difference, 1 / (RATIO_LOW - 1)));
   }
   PetscCall(VecNorm(e->difference, NORM_1, &norm));
   if (status->observed > RATIO_HIGH && norm > 0 && sum[1] > norm * 3 * RATIO_HIGH) {
@@ -337,29 +393,60 @@ PetscErrorCode fare_estimate_space(fare_estimate *e, Vec masses, Vec half, Vec q
   PetscFunctionReturn(0);
 }
 
-void fare_truth_doubt_text(const fare_system *system, const fare_truth_status *status, size_t size, char text[])
+void fare_truth_doubt_text(
+  const fare_system *system, const fare_truth_status *status, size_t size, char text[])
 {
   const char *axis = fare_system_axis_name(system, status->doubt_axis);
   double      all  = 1;
   size_t      used;
 
   switch (status->doubt) {
-  case FARE_DOUBT_NONE: snprintf(text, size, "%s", ""); return;
-  case FARE_DOUBT_WELLS: snprintf(text, size, "the cells are too coarse for the potential, which changes by %.1f kT over a cell along %s", status->doubt_size, axis); break;
-  case FARE_DOUBT_DRIFT:
-    if (status->doubt_size < 900) snprintf(text, size, "drift dominates diffusion (cell Peclet number %.3g along %s)", status->doubt_size, axis);
-    else snprintf(text, size, "drift dominates: there is no diffusion along %s to balance it", axis);
+  case FARE_DOUBT_NONE:
+    snprintf(text, size, "%s", "");
+    return;
+  case FARE_DOUBT_WELLS:
+    snprintf(text, size,
+      "the cells are too coarse for the potential, which changes by %.1f kT over a cell along %s",
+      status->doubt_size, axis);
     break;
-  case FARE_DOUBT_START: snprintf(text, size, "the initial density is narrower than a cell (standard deviation %.3g along %s)", status->doubt_size, axis); break;
-  case FARE_DOUBT_END: snprintf(text, size, "the density is singular or steep at an end of %s (cells half as wide lower the error by %.2g only)", axis, status->doubt_size); break;
-  case FARE_DOUBT_STEEP: snprintf(text, size, "the potential, or drift over diffusion, changes by %.2g kT over a cell that holds mass", status->doubt_size); break;
-  case FARE_DOUBT_FEW: snprintf(text, size, "the density fills no more than %.2g cells", status->doubt_size); break;
-  case FARE_DOUBT_ROUGH: snprintf(text, size, "the drift has a kink, a jump or a bump within a cell (of %.2g kT)", status->doubt_size); break;
-  case FARE_DOUBT_UNKNOWN: snprintf(text, size, "the error does not fall with finer cells as it should (by %.2g when they are halved)", status->doubt_size); break;
+  case FARE_DOUBT_DRIFT:
+    if (status->doubt_size < 900)
+      snprintf(
+        text, size, "drift dominates diffusion (cell Peclet number %.3g along %s)", status->doubt_size, axis);
+    else
+      snprintf(text, size, "drift dominates: there is no diffusion along %s to balance it", axis);
+    break;
+  case FARE_DOUBT_START:
+    snprintf(text, size, "the initial density is narrower than a cell (standard deviation %.3g along %s)",
+      status->doubt_size, axis);
+    break;
+  case FARE_DOUBT_END:
+    snprintf(text, size,
+      "the density is singular or steep at an end of %s (cells half as wide lower the error by %.2g only)",
+      axis, status->doubt_size);
+    break;
+  case FARE_DOUBT_STEEP:
+    snprintf(text, size,
+      "the potential, or drift over diffusion, changes by %.2g kT over a cell that holds mass",
+      status->doubt_size);
+    break;
+  case FARE_DOUBT_FEW:
+    snprintf(text, size, "the density fills no more than %.2g cells", status->doubt_size);
+    break;
+  case FARE_DOUBT_ROUGH:
+    snprintf(
+      text, size, "the drift has a kink, a jump or a bump within a cell (of %.2g kT)", status->doubt_size);
+    break;
+  case FARE_DOUBT_UNKNOWN:
+    snprintf(text, size,
+      "the error does not fall with finer cells as it should (by %.2g when they are halved)",
+      status->doubt_size);
+    break;
   }
   for (int a = 0; a < fare_system_dimension(system); a++) all *= status->advised[a];
   used = strlen(text);
-  snprintf(text + used, size - used, all > CELLS_MAX ? "; more cells would be needed than there can be" : "; take %.0f", status->advised[0]);
+  snprintf(text + used, size - used,
+    all > CELLS_MAX ? "; more cells would be needed than there can be" : "; take %.0f", status->advised[0]);
   for (int a = 1; a < fare_system_dimension(system) && all <= CELLS_MAX; a++) {
     used = strlen(text);
     snprintf(text + used, size - used, " x %.0f", status->advised[a]);

@@ -1,6 +1,7 @@
 /*
-  Cells and tolerance for an accuracy that is asked for. Pilots run on coarse grids, each with twice the cells of the one before, until their errors in space fall
-  by the order of the scheme; what is missing is then extrapolated.
+  Cells and tolerance for an accuracy that is asked for. Pilots run on coarse grids, each with twice the cells
+  of the one before, until their errors in space fall by the order of the scheme; what is missing is then
+  extrapolated.
 */
 #include "truth/truth.h"
 
@@ -8,10 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PILOTS_MAX     12
-#define SAFETY         0.7  /* of the accuracy is aimed at, so that what is extrapolated may be off by as much */
-#define SHARE_OF_TIME  0.2  /* of the accuracy is left to the time method */
-#define CELLS_MAX      (1 << 28)
+#define PILOTS_MAX 12
+/* of the accuracy is aimed at, so that what is extrapolated may be off by as much */
+#define SAFETY        0.7
+#define SHARE_OF_TIME 0.2 /* of the accuracy is left to the time method */
+#define CELLS_MAX     (1 << 28)
 
 static const PetscInt64 first_cells[FARE_DIM_MAX] = {64, 32, 16};
 
@@ -22,7 +24,8 @@ typedef struct {
 } errors;
 
 /* The largest estimated errors over the schedule. */
-static PetscErrorCode pilot(MPI_Comm comm, const fare_system *system, const fare_initial *initial, const fare_schedule *schedule, const fare_truth_options *options, errors *most)
+static PetscErrorCode pilot(MPI_Comm comm, const fare_system *system, const fare_initial *initial,
+  const fare_schedule *schedule, const fare_truth_options *options, errors *most)
 {
   fare_truth *truth;
 
@@ -48,16 +51,21 @@ static PetscErrorCode multiply_cells(fare_truth_options *options, double factor)
 
   PetscFunctionBeginUser;
   for (size_t i = 0; i < options->cells.count; i++) {
-    const double cells = 4 * ceil(factor * (double)options->cells.values[i] / 4); /* so that there is a third grid */
+    /* so that there is a third grid */
+    const double cells = 4 * ceil(factor * (double)options->cells.values[i] / 4);
 
     total *= cells;
     options->cells.values[i] = (PetscInt64)PetscMin(cells, CELLS_MAX);
   }
-  if (total > CELLS_MAX) FARE_FAIL(FARE_ERR_INPUT, "truth.accuracy: %g would take %.2g cells, more than there can be; ask for less, or for a smaller box", options->accuracy, total);
+  if (total > CELLS_MAX)
+    FARE_FAIL(FARE_ERR_INPUT,
+      "truth.accuracy: %g would take %.2g cells, more than there can be; ask for less, or for a smaller box",
+      options->accuracy, total);
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_truth_fit(MPI_Comm comm, const fare_system *system, const fare_initial *initial, const fare_schedule *schedule, fare_truth_options *options)
+PetscErrorCode fare_truth_fit(MPI_Comm comm, const fare_system *system, const fare_initial *initial,
+  const fare_schedule *schedule, fare_truth_options *options)
 {
   const int dim    = fare_system_dimension(system);
   double    before = 0;
@@ -76,9 +84,12 @@ PetscErrorCode fare_truth_fit(MPI_Comm comm, const fare_system *system, const fa
 
     PetscCall(pilot(comm, system, initial, schedule, options, &now));
     order = before > 0 && now.space > 0 ? log2(before / now.space) : 0;
-    fare_log("truth: pilot with %lld cells along x, estimated L1 error %.2e in space%s, %.2e in time", (long long)options->cells.values[0], now.space, now.doubted ? " (in doubt)" : "", now.time);
-    if (now.time > SHARE_OF_TIME * options->accuracy) options->tolerance *= PetscMax(0.01, 0.5 * SHARE_OF_TIME * options->accuracy / now.time);
-    else if (!now.doubted && now.space + now.time <= left) PetscFunctionReturn(0);
+    fare_log("truth: pilot with %lld cells along x, estimated L1 error %.2e in space%s, %.2e in time",
+      (long long)options->cells.values[0], now.space, now.doubted ? " (in doubt)" : "", now.time);
+    if (now.time > SHARE_OF_TIME * options->accuracy)
+      options->tolerance *= PetscMax(0.01, 0.5 * SHARE_OF_TIME * options->accuracy / now.time);
+    else if (!now.doubted && now.space + now.time <= left)
+      PetscFunctionReturn(0);
     /* regular: the errors fall as they will go on to fall; from then on one jump is enough */
     if (!now.doubted && now.space > left && order > 0.8 && fabs(order - round(order)) < 0.15) {
       PetscCall(multiply_cells(options, pow(now.space / ((1 - SHARE_OF_TIME) * left), 1 / round(order))));
@@ -89,5 +100,9 @@ PetscErrorCode fare_truth_fit(MPI_Comm comm, const fare_system *system, const fa
     before = now.space;
     if (now.space > left || now.doubted) PetscCall(multiply_cells(options, 2));
   }
-  FARE_FAIL(FARE_ERR_FAILED, "truth.accuracy: %g was not reached in %d pilot runs (the last with %lld cells along x: %.2e in space, %.2e in time%s%s)", options->accuracy, PILOTS_MAX, (long long)options->cells.values[0], now.space, now.time, now.doubted ? "; " : "", now.why);
+  FARE_FAIL(FARE_ERR_FAILED,
+    "truth.accuracy: %g was not reached in %d pilot runs (the last with %lld cells along x: %.2e in space, "
+    "%.2e in time%s%s)",
+    options->accuracy, PILOTS_MAX, (long long)options->cells.values[0], now.space, now.time,
+    now.doubted ? "; " : "", now.why);
 }

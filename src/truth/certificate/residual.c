@@ -1,15 +1,17 @@
 /*
-  A bound on the error of the time method. For any path u(t) through the computed masses, the error e = P - u obeys e' = L e - r with the residual
-  r = u' - L u; the propagator of a rate matrix never expands the L1 norm, so the error at the end is at most the integral of |r| over time, and that
-  whatever the method was. Over a step u is the polynomial through the masses at both its ends and at the ends of the steps before. Derivatives of the masses
-  would give as high an order with fewer points, but L P carries the round-off of P times the largest rate, and L is applied once more.
-  The integral is by three Gauss points in each step.
+  A bound on the error of the time method. For any path u(t) through the computed masses, the error e = P - u
+  obeys e' = L e - r with the residual r = u' - L u; the propagator of a rate matrix never expands the L1
+  norm, so the error at the end is at most the integral of |r| over time, and that whatever the method was.
+  Over a step u is the polynomial through the masses at both its ends and at the ends of the steps before.
+  Derivatives of the masses would give as high an order with fewer points, but L P carries the round-off of P
+  times the largest rate, and L is applied once more. The integral is by three Gauss points in each step.
 */
 #include "truth/truth.h"
 
 #define HISTORY FARE_RESIDUAL_HISTORY /* points of the polynomial: its residual is of fifth order */
 #define POINTS  3
-static const double point[POINTS] = {0.1127016653792583, 0.5, 0.8872983346207417}, weight[POINTS] = {5. / 18, 8. / 18, 5. / 18};
+static const double point[POINTS]  = {0.1127016653792583, 0.5, 0.8872983346207417},
+                    weight[POINTS] = {5. / 18, 8. / 18, 5. / 18};
 
 struct fare_residual {
   int    count;

@@ -1,9 +1,11 @@
 /*
   What a grid may not resolve, seen without another grid: chance may make two or three coarse grids agree.
 
-  Roughness: a kink, a jump, or a bump of the drift that is narrower than a cell. At five points a quarter of a cell apart the fourth difference of a smooth drift is
-  small; that of a jump is up to six times as large as the jump. Steepness: the change of the potential, or of drift over diffusion, over a cell that holds mass; in a
-  harmonic well that is 3 where the standard deviation is about a cell. Filled: how many cells hold the mass, (sum p)^2/(sum p^2).
+  Roughness: a kink, a jump, or a bump of the drift that is narrower than a cell. At five points a quarter of
+  a cell apart the fourth difference of a smooth drift is small; that of a jump is up to six times as large as
+  the jump. Steepness: the change of the potential, or of drift over diffusion, over a cell that holds mass;
+  in a harmonic well that is 3 where the standard deviation is about a cell. Filled: how many cells hold the
+  mass, (sum p)^2/(sum p^2).
 */
 #include "truth/truth.h"
 
@@ -13,17 +15,22 @@
 #define MATTERS 1e-6 /* cells of less mass do not count for roughness */
 #define HOLDS   1e-3 /* cells of less mass, relative to the largest, do not count for steepness */
 
-/* |fourth difference of f| h/D and the mean of |f| h/D along an axis: changes of the potential over the cell, in units of kT. */
-static void look_at_cell(const fare_grid *grid, const fare_system *system, double t, const double centre[], int axis, double *rough, double *steep)
+/*
+  |fourth difference of f| h/D and the mean of |f| h/D along an axis: changes of the potential over the cell,
+  in units of kT.
+*/
+static void look_at_cell(const fare_grid *grid, const fare_system *system, double t, const double centre[],
+  int axis, double *rough, double *steep)
 {
   static const double difference[POINTS] = {1, -4, 6, -4, 1};
-  double              x[FARE_DIM_MAX][POINTS] = {{0}}, f[FARE_DIM_MAX][POINTS] = {{0}}, D[FARE_DIM_MAX][POINTS] = {{0}};
-  double *const       to_f[] = {f[0], f[1], f[2]}, *const to_D[] = {D[0], D[1], D[2]};
+  double x[FARE_DIM_MAX][POINTS] = {{0}}, f[FARE_DIM_MAX][POINTS] = {{0}}, D[FARE_DIM_MAX][POINTS] = {{0}};
+  double *const to_f[] = {f[0], f[1], f[2]}, *const to_D[] = {D[0], D[1], D[2]};
   const double *const from[] = {x[0], x[1], x[2]};
   double              fourth = 0, mean = 0;
 
   for (int i = 0; i < POINTS; i++) {
-    for (int a = 0; a < grid->dim; a++) x[a][i] = centre[a] + (a == axis ? (i - 2) * 0.25 * grid->spacing[axis] : 0);
+    for (int a = 0; a < grid->dim; a++)
+      x[a][i] = centre[a] + (a == axis ? (i - 2) * 0.25 * grid->spacing[axis] : 0);
   }
   fare_system_drift(system, t, POINTS, from, to_f);
   fare_system_diffusion(system, t, POINTS, from, to_D);
@@ -37,7 +44,8 @@ static void look_at_cell(const fare_grid *grid, const fare_system *system, doubl
   *steep = mean * grid->spacing[axis] / D[axis][2];
 }
 
-PetscErrorCode fare_resolution_look(const fare_grid *grid, const fare_system *system, double t, Vec masses, fare_resolution *r)
+PetscErrorCode fare_resolution_look(
+  const fare_grid *grid, const fare_system *system, double t, Vec masses, fare_resolution *r)
 {
   const PetscScalar *mass;
   PetscReal          largest;
@@ -47,13 +55,15 @@ PetscErrorCode fare_resolution_look(const fare_grid *grid, const fare_system *sy
   PetscCall(VecMax(masses, NULL, &largest));
   PetscCall(VecGetArrayRead(masses, &mass));
   for (PetscInt n = 0; n < grid->count[0] * grid->count[1] * grid->count[2]; n++) {
-    const PetscInt at[] = {n % grid->count[0], n / grid->count[0] % grid->count[1], n / grid->count[0] / grid->count[1]};
-    double         centre[FARE_DIM_MAX], rough, steep;
+    const PetscInt at[] = {
+      n % grid->count[0], n / grid->count[0] % grid->count[1], n / grid->count[0] / grid->count[1]};
+    double centre[FARE_DIM_MAX], rough, steep;
 
     sums[0] += mass[n];
     sums[1] += mass[n] * mass[n];
     if (!(mass[n] > PetscMin(MATTERS, HOLDS * largest))) continue;
-    for (int axis = 0; axis < grid->dim; axis++) centre[axis] = fare_grid_centre(grid, axis, grid->start[axis] + at[axis]);
+    for (int axis = 0; axis < grid->dim; axis++)
+      centre[axis] = fare_grid_centre(grid, axis, grid->start[axis] + at[axis]);
     for (int axis = 0; axis < grid->dim; axis++) {
       look_at_cell(grid, system, t, centre, axis, &rough, &steep);
       if (mass[n] > MATTERS && rough > most[0]) most[0] = rough;
@@ -63,6 +73,7 @@ PetscErrorCode fare_resolution_look(const fare_grid *grid, const fare_system *sy
   PetscCall(VecRestoreArrayRead(masses, &mass));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, most, 2, MPI_DOUBLE, MPI_MAX, grid->comm));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_DOUBLE, MPI_SUM, grid->comm));
-  *r = (fare_resolution){.rough = most[0], .steep = most[1], .filled = sums[1] > 0 ? sums[0] / sums[1] * sums[0] : 0};
+  *r = (fare_resolution){
+    .rough = most[0], .steep = most[1], .filled = sums[1] > 0 ? sums[0] / sums[1] * sums[0] : 0};
   PetscFunctionReturn(0);
 }

@@ -1,6 +1,7 @@
 /*
-  What has left through each end that absorbs. The sum of it is what the masses have lost, which the time method knows to its own order; how that is shared among the ends follows
-  from the rates of loss, integrated over each step by the polynomial through their latest values.
+  What has left through each end that absorbs. The sum of it is what the masses have lost, which the time
+  method knows to its own order; how that is shared among the ends follows from the rates of loss, integrated
+  over each step by the polynomial through their latest values.
 */
 #include "truth/rates/operator.h"
 
@@ -27,11 +28,14 @@ PetscErrorCode fare_exits_restart(fare_exits *x, fare_operator *op, double t, Ve
   PetscFunctionReturn(0);
 }
 
-/* Weights of the points in the integral over the last step: that of each Lagrange polynomial, which two Gauss points take exactly up to order 3. */
+/*
+  Weights of the points in the integral over the last step: that of each Lagrange polynomial, which two Gauss
+  points take exactly up to order 3.
+*/
 static void weigh(const fare_exits *x, double weight[FARE_EXIT_POINTS])
 {
   static const double gauss[2] = {0.2113248654051871, 0.7886751345948129};
-  const int           n = (int)x->points;
+  const int           n        = (int)x->points;
   const double        from = x->t[n - 2], h = x->t[n - 1] - from;
 
   for (int i = 0; i < n; i++) {
@@ -64,6 +68,7 @@ PetscErrorCode fare_exits_step(fare_exits *x, fare_operator *op, double t, Vec m
     share[end] = PetscMax(0, share[end]);
     all += share[end];
   }
-  for (int end = 0; end < 2 * FARE_DIM_MAX && all > 0; end++) x->absorbed[end / 2][end % 2] += (before - x->left) * share[end] / all;
+  for (int end = 0; end < 2 * FARE_DIM_MAX && all > 0; end++)
+    x->absorbed[end / 2][end % 2] += (before - x->left) * share[end] / all;
   PetscFunctionReturn(0);
 }

@@ -16,19 +16,31 @@ static PetscErrorCode create_dm(fare_grid *g, const layout *as)
   DMBoundaryType ends[FARE_DIM_MAX];
 
   PetscFunctionBeginUser;
-  for (int axis = 0; axis < g->dim; axis++) ends[axis] = g->end[axis] == FARE_END_PERIODIC ? DM_BOUNDARY_PERIODIC : DM_BOUNDARY_NONE;
+  for (int axis = 0; axis < g->dim; axis++)
+    ends[axis] = g->end[axis] == FARE_END_PERIODIC ? DM_BOUNDARY_PERIODIC : DM_BOUNDARY_NONE;
   switch (g->dim) {
-  case 1: PetscCall(DMDACreate1d(g->comm, ends[0], g->cells[0], 1, 1, as->owned[0], &g->dm)); break;
-  case 2: PetscCall(DMDACreate2d(g->comm, ends[0], ends[1], DMDA_STENCIL_STAR, g->cells[0], g->cells[1], as->ranks[0], as->ranks[1], 1, 1, as->owned[0], as->owned[1], &g->dm)); break;
-  default: PetscCall(DMDACreate3d(g->comm, ends[0], ends[1], ends[2], DMDA_STENCIL_STAR, g->cells[0], g->cells[1], g->cells[2], as->ranks[0], as->ranks[1], as->ranks[2], 1, 1, as->owned[0], as->owned[1], as->owned[2], &g->dm)); break;
+  case 1:
+    PetscCall(DMDACreate1d(g->comm, ends[0], g->cells[0], 1, 1, as->owned[0], &g->dm));
+    break;
+  case 2:
+    PetscCall(DMDACreate2d(g->comm, ends[0], ends[1], DMDA_STENCIL_STAR, g->cells[0], g->cells[1],
+      as->ranks[0], as->ranks[1], 1, 1, as->owned[0], as->owned[1], &g->dm));
+    break;
+  default:
+    PetscCall(DMDACreate3d(g->comm, ends[0], ends[1], ends[2], DMDA_STENCIL_STAR, g->cells[0], g->cells[1],
+      g->cells[2], as->ranks[0], as->ranks[1], as->ranks[2], 1, 1, as->owned[0], as->owned[1], as->owned[2],
+      &g->dm));
+    break;
   }
   PetscCall(DMSetUp(g->dm));
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) g->count[axis] = 1;
-  PetscCall(DMDAGetCorners(g->dm, &g->start[0], &g->start[1], &g->start[2], &g->count[0], &g->count[1], &g->count[2]));
+  PetscCall(DMDAGetCorners(
+    g->dm, &g->start[0], &g->start[1], &g->start[2], &g->count[0], &g->count[1], &g->count[2]));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode create(MPI_Comm comm, int dim, const PetscInt cells[], const double lower[], const double upper[], const fare_end end[], const layout *as, fare_grid **grid)
+static PetscErrorCode create(MPI_Comm comm, int dim, const PetscInt cells[], const double lower[],
+  const double upper[], const fare_end end[], const layout *as, fare_grid **grid)
 {
   fare_grid *g;
 
@@ -48,7 +60,8 @@ static PetscErrorCode create(MPI_Comm comm, int dim, const PetscInt cells[], con
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_grid_create(MPI_Comm comm, int dim, const PetscInt cells[], const double lower[], const double upper[], const fare_end end[], fare_grid **grid)
+PetscErrorCode fare_grid_create(MPI_Comm comm, int dim, const PetscInt cells[], const double lower[],
+  const double upper[], const fare_end end[], fare_grid **grid)
 {
   const layout any = {{PETSC_DECIDE, PETSC_DECIDE, PETSC_DECIDE}, {NULL, NULL, NULL}};
 
@@ -65,7 +78,8 @@ PetscErrorCode fare_grid_refine(const fare_grid *coarse, fare_grid **fine)
 
   PetscFunctionBeginUser;
   PetscCall(DMDAGetOwnershipRanges(coarse->dm, &owned[0], &owned[1], &owned[2]));
-  PetscCall(DMDAGetInfo(coarse->dm, NULL, NULL, NULL, NULL, &same.ranks[0], &same.ranks[1], &same.ranks[2], NULL, NULL, NULL, NULL, NULL, NULL));
+  PetscCall(DMDAGetInfo(coarse->dm, NULL, NULL, NULL, NULL, &same.ranks[0], &same.ranks[1], &same.ranks[2],
+    NULL, NULL, NULL, NULL, NULL, NULL));
   for (int axis = 0; axis < coarse->dim; axis++) {
     cells[axis] = 2 * coarse->cells[axis];
     PetscCall(PetscMalloc1(same.ranks[axis], &twice[axis]));
@@ -112,7 +126,8 @@ fare_box fare_grid_box(const fare_grid *grid)
 
 fare_walls fare_walls_of(const fare_system *system, const fare_box *box, const fare_end end[])
 {
-  fare_walls walls = {.dim = fare_system_dimension(system), .inertial = fare_system_type_of(system)->acceleration ? PETSC_TRUE : PETSC_FALSE};
+  fare_walls walls = {.dim = fare_system_dimension(system),
+    .inertial              = fare_system_type_of(system)->acceleration ? PETSC_TRUE : PETSC_FALSE};
 
   for (int axis = 0; axis < walls.dim; axis++) {
     walls.lower[axis] = box->lower[axis];
@@ -187,7 +202,8 @@ PetscErrorCode fare_grid_prolong(const fare_grid *coarse, Vec from, Vec fine)
   PetscCall(VecGetArray(fine, &to));
   for (PetscInt k = 0, at = 0; k < f.count[2] * f.twice[2]; k++) {
     for (PetscInt j = 0; j < f.count[1] * f.twice[1]; j++) {
-      for (PetscInt i = 0; i < f.count[0] * f.twice[0]; i++, at++) to[at] = share * parents[parent_of(&f, i, j, k)];
+      for (PetscInt i = 0; i < f.count[0] * f.twice[0]; i++, at++)
+        to[at] = share * parents[parent_of(&f, i, j, k)];
     }
   }
   PetscCall(VecRestoreArray(fine, &to));
@@ -195,7 +211,9 @@ PetscErrorCode fare_grid_prolong(const fare_grid *coarse, Vec from, Vec fine)
   PetscFunctionReturn(0);
 }
 
-/* Gauss points of a cell; each half of an axis has its own three, so that kinks at centres would do no harm. */
+/*
+  Gauss points of a cell; each half of an axis has its own three, so that kinks at centres would do no harm.
+*/
 #define POINTS (2 * FARE_HALF_POINTS)
 
 typedef struct {
@@ -204,10 +222,13 @@ typedef struct {
   double              t, smooth; /* relative change of a cell's mass by cutting, below which it needs none */
 } density;
 
-/* ln of the mass of a box, up to a constant common to all: the largest integrand is taken out before summing. */
+/*
+  ln of the mass of a box, up to a constant common to all: the largest integrand is taken out before summing.
+*/
 static double integrate(const density *of, int dim, const double centre[], const double width[])
 {
-  double        x[FARE_DIM_MAX][POINTS * POINTS * POINTS], log_density[POINTS * POINTS * POINTS], highest = -HUGE_VAL, sum = 0;
+  double x[FARE_DIM_MAX][POINTS * POINTS * POINTS], log_density[POINTS * POINTS * POINTS],
+    highest = -HUGE_VAL, sum = 0;
   const double *points[FARE_DIM_MAX] = {x[0], x[1], x[2]};
   double        weight[POINTS * POINTS * POINTS];
   int           n = 1;
@@ -233,7 +254,10 @@ static double integrate(const density *of, int dim, const double centre[], const
 
 #define HALVINGS 12   /* of a cell with a kink, at most */
 #define SMOOTH   1e-9 /* relative change by cutting, of a cell that needs none; */
-#define AT_REST  1e-6 /* and of an equilibrium: that of the rates, which know of a cell what its points say, is at rest to round-off */
+/*
+  and of an equilibrium: that of the rates, which know of a cell what its points say, is at rest to round-off
+*/
+#define AT_REST  1e-6
 #define CHILDREN (1 << FARE_DIM_MAX)
 
 /* The parts of a box that is cut at the same fraction of each axis. */
@@ -242,7 +266,8 @@ typedef struct {
 } cuts;
 
 /* Returns the mean of the parts over exp(whole). */
-static double cut(const density *of, int dim, const double centre[], const double width[], double fraction, double whole, cuts *c)
+static double cut(const density *of, int dim, const double centre[], const double width[], double fraction,
+  double whole, cuts *c)
 {
   double sum = 0;
 
@@ -262,8 +287,12 @@ static double cut(const density *of, int dim, const double centre[], const doubl
   return sum;
 }
 
-/* Whether cuts leave the mean as it is. A kink may lie where halving does not show it, or beyond all points, at a face: other cuts do. */
-static PetscBool is_smooth(const density *of, int dim, const double centre[], const double width[], double whole, cuts *half)
+/*
+  Whether cuts leave the mean as it is. A kink may lie where halving does not show it, or beyond all points,
+  at a face: other cuts do.
+*/
+static PetscBool is_smooth(
+  const density *of, int dim, const double centre[], const double width[], double whole, cuts *half)
 {
   const double fraction[] = {0.381966, 0.96, 0.04};
   const int    cuts_more  = dim == 1 && fare_system_has_formulas(of->system) ? 3 : 1;
@@ -271,27 +300,33 @@ static PetscBool is_smooth(const density *of, int dim, const double centre[], co
 
   if (!(fabs(cut(of, dim, centre, width, 0.5, whole, half) - 1) <= of->smooth)) return PETSC_FALSE;
   for (int i = 0; i < cuts_more; i++) {
-    if (!(fabs(cut(of, dim, centre, width, fraction[i], whole, &other) - 1) <= of->smooth)) return PETSC_FALSE;
+    if (!(fabs(cut(of, dim, centre, width, fraction[i], whole, &other) - 1) <= of->smooth))
+      return PETSC_FALSE;
   }
   return PETSC_TRUE;
 }
 
 /* The same, halved along all axes as long as that changes it: densities may have kinks. */
-static double refine(const density *of, int dim, const double centre[], const double width[], double whole, int halvings)
+static double refine(
+  const density *of, int dim, const double centre[], const double width[], double whole, int halvings)
 {
   double sum = 0;
   cuts   half;
 
   if (!halvings || is_smooth(of, dim, centre, width, whole, &half)) return whole;
   for (int child = 0; child < 1 << dim; child++) {
-    sum += half.share[child] * exp(refine(of, dim, half.centre[child], half.width[child], half.log_mean[child], halvings - 1) - whole);
+    sum += half.share[child] *
+      exp(refine(of, dim, half.centre[child], half.width[child], half.log_mean[child], halvings - 1) - whole);
   }
   return isfinite(sum) && sum > 0 ? whole + log(sum) : whole;
 }
 
 PetscBool fare_initial_is_gaussian(const fare_initial *initial)
 {
-  return initial->density == FARE_INITIAL_GAUSSIAN || initial->density == FARE_INITIAL_MIXTURE || initial->density == FARE_INITIAL_POINT ? PETSC_TRUE : PETSC_FALSE;
+  return initial->density == FARE_INITIAL_GAUSSIAN || initial->density == FARE_INITIAL_MIXTURE ||
+      initial->density == FARE_INITIAL_POINT
+    ? PETSC_TRUE
+    : PETSC_FALSE;
 }
 
 #define WIDE  4.0 /* cells: quadrature over each is exact to rounding for a Gaussian as wide */
@@ -324,11 +359,14 @@ static double axis_mass(const fare_grid *grid, int axis, double distance, double
   double       sum = 0;
   int          images;
 
-  if (grid->end[axis] != FARE_END_PERIODIC) return normal_mass((distance - 0.5 * width) / sd, (distance + 0.5 * width) / sd);
+  if (grid->end[axis] != FARE_END_PERIODIC)
+    return normal_mass((distance - 0.5 * width) / sd, (distance + 0.5 * width) / sd);
   if (sd > EVEN * period) return width / period;
   distance -= period * nearbyint(distance / period);
   images = 1 + (int)(REACH * sd / period);
-  for (int k = -images; k <= images; k++) sum += normal_mass((distance + k * period - 0.5 * width) / sd, (distance + k * period + 0.5 * width) / sd);
+  for (int k = -images; k <= images; k++)
+    sum +=
+      normal_mass((distance + k * period - 0.5 * width) / sd, (distance + k * period + 0.5 * width) / sd);
   return sum;
 }
 
@@ -342,7 +380,8 @@ static double gaussian_mass(const fare_initial *initial, const fare_grid *grid, 
     double product = components > 1 ? initial->weights.values[c] : 1;
 
     for (size_t axis = 0; axis < dim; axis++) {
-      product *= axis_mass(grid, (int)axis, centre[axis] - initial->mean.values[c * dim + axis], initial->sd.values[c * dim + axis]);
+      product *= axis_mass(grid, (int)axis, centre[axis] - initial->mean.values[c * dim + axis],
+        initial->sd.values[c * dim + axis]);
     }
     sum += product;
   }
@@ -357,16 +396,17 @@ static void locate_cell(const fare_grid *grid, PetscInt n, double centre[])
   }
 }
 
-static PetscErrorCode fill(const fare_grid *grid, const fare_initial *initial, const fare_system *system, double t, double smooth, Vec *masses)
+static PetscErrorCode fill(const fare_grid *grid, const fare_initial *initial, const fare_system *system,
+  double t, double smooth, Vec *masses)
 {
-  const double   matters = 30; /* ln of masses that are less are left as they are */
-  const PetscInt cells   = grid->count[0] * grid->count[1] * grid->count[2];
-  const fare_box box     = fare_grid_box(grid);
-  const PetscBool narrow = is_narrow(grid, initial);
-  fare_initial   here    = *initial;
-  const density  of      = {&here, system, t, smooth};
-  PetscScalar   *mass, total;
-  PetscReal      highest = -HUGE_VAL;
+  const double    matters = 30; /* ln of masses that are less are left as they are */
+  const PetscInt  cells   = grid->count[0] * grid->count[1] * grid->count[2];
+  const fare_box  box     = fare_grid_box(grid);
+  const PetscBool narrow  = is_narrow(grid, initial);
+  fare_initial    here    = *initial;
+  const density   of      = {&here, system, t, smooth};
+  PetscScalar    *mass, total;
+  PetscReal       highest = -HUGE_VAL;
 
   PetscFunctionBeginUser;
   here.box = &box;
@@ -376,7 +416,8 @@ static PetscErrorCode fill(const fare_grid *grid, const fare_initial *initial, c
     double centre[FARE_DIM_MAX];
 
     locate_cell(grid, n, centre);
-    mass[n] = narrow ? log(gaussian_mass(initial, grid, centre)) : integrate(&of, grid->dim, centre, grid->spacing);
+    mass[n] =
+      narrow ? log(gaussian_mass(initial, grid, centre)) : integrate(&of, grid->dim, centre, grid->spacing);
     highest = PetscMax(highest, mass[n]);
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &highest, 1, MPIU_REAL, MPI_MAX, grid->comm));
@@ -390,12 +431,15 @@ static PetscErrorCode fill(const fare_grid *grid, const fare_initial *initial, c
   for (PetscInt n = 0; n < cells; n++) mass[n] = exp(mass[n] - highest);
   PetscCall(VecRestoreArray(*masses, &mass));
   PetscCall(VecSum(*masses, &total));
-  if (!(total > 0) || !isfinite(total)) FARE_FAIL(FARE_ERR_FAILED, "the density at time %g cannot be normalised on the grid (sum %g)", t, (double)total);
+  if (!(total > 0) || !isfinite(total))
+    FARE_FAIL(
+      FARE_ERR_FAILED, "the density at time %g cannot be normalised on the grid (sum %g)", t, (double)total);
   PetscCall(VecScale(*masses, 1 / total));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_grid_initial(const fare_grid *grid, const fare_initial *initial, const fare_system *system, double t, Vec *masses)
+PetscErrorCode fare_grid_initial(
+  const fare_grid *grid, const fare_initial *initial, const fare_system *system, double t, Vec *masses)
 {
   PetscFunctionBeginUser;
   PetscCall(fill(grid, initial, system, t, SMOOTH, masses));

@@ -48,7 +48,8 @@ PetscErrorCode fare_patch_create(const fare_grid *grid, MPI_Datatype type, fare_
   p->dim  = grid->dim;
   memcpy(p->count, grid->count, sizeof p->count);
   PetscCallMPI(MPI_Comm_rank(grid->comm, &rank));
-  PetscCall(DMDAGetInfo(grid->dm, NULL, NULL, NULL, NULL, &ranks[0], &ranks[1], &ranks[2], NULL, NULL, NULL, NULL, NULL, NULL));
+  PetscCall(DMDAGetInfo(
+    grid->dm, NULL, NULL, NULL, NULL, &ranks[0], &ranks[1], &ranks[2], NULL, NULL, NULL, NULL, NULL, NULL));
   at[0] = rank % ranks[0]; /* ranks of a DMDA are numbered as its cells are */
   at[1] = rank / ranks[0] % ranks[1];
   at[2] = rank / ranks[0] / ranks[1];
@@ -56,7 +57,9 @@ PetscErrorCode fare_patch_create(const fare_grid *grid, MPI_Datatype type, fare_
     for (int side = 0; side < 2; side++) {
       const PetscInt to = at[axis] + 2 * side - 1, wrapped = (to + ranks[axis]) % ranks[axis];
 
-      p->neighbour[axis][side] = to == wrapped || grid->end[axis] == FARE_END_PERIODIC ? rank + stride * (int)(wrapped - at[axis]) : MPI_PROC_NULL;
+      p->neighbour[axis][side] = to == wrapped || grid->end[axis] == FARE_END_PERIODIC
+        ? rank + stride * (int)(wrapped - at[axis])
+        : MPI_PROC_NULL;
     }
   }
   PetscCall(allocate(p));
@@ -74,7 +77,8 @@ PetscErrorCode fare_patch_coarsen(const fare_patch *fine, const PetscBool twice[
   p->type = fine->type;
   p->dim  = fine->dim;
   memcpy(p->neighbour, fine->neighbour, sizeof p->neighbour);
-  for (int axis = 0; axis < FARE_DIM_MAX; axis++) p->count[axis] = axis < fine->dim && twice[axis] ? fine->count[axis] / 2 : fine->count[axis];
+  for (int axis = 0; axis < FARE_DIM_MAX; axis++)
+    p->count[axis] = axis < fine->dim && twice[axis] ? fine->count[axis] / 2 : fine->count[axis];
   PetscCall(allocate(p));
   PetscFunctionReturn(0);
 }
@@ -113,9 +117,11 @@ static void pack(const fare_patch *p, int axis, int side, const void *masses, vo
   char          *face = to;
 
   if (axis == 0) {
-    for (PetscInt line = 0; line < p->count[1] * p->count[2]; line++) memcpy(face + (size_t)line * size, from + (size_t)line * row + (size_t)last * size, size);
+    for (PetscInt line = 0; line < p->count[1] * p->count[2]; line++)
+      memcpy(face + (size_t)line * size, from + (size_t)line * row + (size_t)last * size, size);
   } else if (axis == 1) {
-    for (PetscInt k = 0; k < p->count[2]; k++) memcpy(face + (size_t)k * row, from + (size_t)fare_patch_row(p, last, k) * size, row);
+    for (PetscInt k = 0; k < p->count[2]; k++)
+      memcpy(face + (size_t)k * row, from + (size_t)fare_patch_row(p, last, k) * size, row);
   } else {
     memcpy(face, from + (size_t)fare_patch_row(p, 0, last) * size, face_bytes(p, axis));
   }
@@ -138,8 +144,10 @@ PetscErrorCode fare_patch_exchange(const fare_patch *p, const void *masses)
       if (neighbour == rank) pack(p, axis, !side, masses, p->ghost[axis][side]);
       if (neighbour == rank || neighbour == MPI_PROC_NULL) continue;
       pack(p, axis, side, masses, p->outgoing[axis][side]);
-      PetscCallMPI(MPI_Irecv(p->ghost[axis][side], face, p->type, neighbour, 2 * axis + !side, p->comm, &request[requests++]));
-      PetscCallMPI(MPI_Isend(p->outgoing[axis][side], face, p->type, neighbour, 2 * axis + side, p->comm, &request[requests++]));
+      PetscCallMPI(MPI_Irecv(
+        p->ghost[axis][side], face, p->type, neighbour, 2 * axis + !side, p->comm, &request[requests++]));
+      PetscCallMPI(MPI_Isend(
+        p->outgoing[axis][side], face, p->type, neighbour, 2 * axis + side, p->comm, &request[requests++]));
     }
   }
   if (requests) PetscCallMPI(MPI_Waitall(requests, request, MPI_STATUSES_IGNORE));

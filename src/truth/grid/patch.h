@@ -5,19 +5,26 @@
 #include <fare/truth.h>
 
 /*
-  Masses are arrays of the owned cells, (k count[1] + j) count[0] + i, of one type. Rates stand at the cells of the box, which has a layer more around along each axis of the
-  grid: those over the face above each cell, up from the cell and down from its neighbour. `ghost` are the masses beyond each side of the patch, zeros at an end.
+  Masses are arrays of the owned cells, (k count[1] + j) count[0] + i, of one type. Rates stand at the cells
+  of the box, which has a layer more around along each axis of the grid: those over the face above each cell,
+  up from the cell and down from its neighbour. `ghost` are the masses beyond each side of the patch, zeros at
+  an end.
 */
 typedef struct {
   MPI_Comm     comm;
   MPI_Datatype type; /* of masses: MPI_DOUBLE or MPI_FLOAT */
   int          dim;
-  PetscInt     count[FARE_DIM_MAX], owned, stride[FARE_DIM_MAX], first, box; /* first: the owned cell (0,0,0) in the box */
-  int          neighbour[FARE_DIM_MAX][2];                                   /* rank below and above, MPI_PROC_NULL at an end */
-  void        *ghost[FARE_DIM_MAX][2], *outgoing[FARE_DIM_MAX][2];
+  /* first: the owned cell (0,0,0) in the box */
+  PetscInt count[FARE_DIM_MAX], owned, stride[FARE_DIM_MAX], first, box;
+  /* rank below and above, MPI_PROC_NULL at an end */
+  int   neighbour[FARE_DIM_MAX][2];
+  void *ghost[FARE_DIM_MAX][2], *outgoing[FARE_DIM_MAX][2];
 } fare_patch;
 
-/* Of the cells that this rank owns on a grid; and of cells twice as wide along the axes of `twice`, whose counts must be even. */
+/*
+  Of the cells that this rank owns on a grid; and of cells twice as wide along the axes of `twice`, whose
+  counts must be even.
+*/
 PetscErrorCode fare_patch_create(const fare_grid *grid, MPI_Datatype type, fare_patch **patch);
 PetscErrorCode fare_patch_coarsen(const fare_patch *fine, const PetscBool twice[], fare_patch **coarse);
 PetscErrorCode fare_patch_destroy(fare_patch **patch);
@@ -38,7 +45,9 @@ static inline PetscInt fare_patch_box_row(const fare_patch *patch, PetscInt j, P
 
 /* Kernels, in double precision. `ghost` must be of p. */
 /* y = sign (L p - shift p), and y = b + L p - shift p, where y may be b. */
-void fare_patch_apply(const fare_patch *patch, double *const up[], double *const down[], double sign, double shift, const double *p, double *y);
-void fare_patch_residual(const fare_patch *patch, double *const up[], double *const down[], double shift, const double *b, const double *p, double *y);
+void fare_patch_apply(const fare_patch *patch, double *const up[], double *const down[], double sign,
+  double shift, const double *p, double *y);
+void fare_patch_residual(const fare_patch *patch, double *const up[], double *const down[], double shift,
+  const double *b, const double *p, double *y);
 
 #endif

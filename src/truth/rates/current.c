@@ -6,7 +6,8 @@
 static PetscBool is_owned(const fare_grid *grid, const PetscInt index[])
 {
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
-    if (index[axis] < grid->start[axis] || index[axis] >= grid->start[axis] + grid->count[axis]) return PETSC_FALSE;
+    if (index[axis] < grid->start[axis] || index[axis] >= grid->start[axis] + grid->count[axis])
+      return PETSC_FALSE;
   }
   return PETSC_TRUE;
 }
@@ -63,8 +64,9 @@ PetscErrorCode fare_operator_current(fare_operator *op, double t, Vec P, int axi
 
     fare_operator_index(op, cell, index);
     if (!is_owned(grid, index)) continue;
-    at      = ((index[2] - start[2]) * count[1] + index[1] - start[1]) * count[0] + index[0] - start[0];
-    to[n++] = (up != 0 ? up * p[at] : 0) - (down != 0 ? down * p[at + stride] : 0); /* at an end there is no neighbour to read */
+    at = ((index[2] - start[2]) * count[1] + index[1] - start[1]) * count[0] + index[0] - start[0];
+    /* at an end there is no neighbour to read */
+    to[n++] = (up != 0 ? up * p[at] : 0) - (down != 0 ? down * p[at + stride] : 0);
   }
   PetscCall(VecRestoreArray(J, &to));
   PetscCall(VecRestoreArrayRead(local, &p));

@@ -1,6 +1,6 @@
 /*
-  The generator on a grid: rates over faces, the matrix made of them, and its action. Where the rates come from is in rates_gradient.c and
-  rates_general.c.
+  The generator on a grid: rates over faces, the matrix made of them, and its action. Where the rates come
+  from is in rates_gradient.c and rates_general.c.
 */
 #include "operator.h"
 
@@ -40,7 +40,8 @@ PetscErrorCode fare_operator_create(const fare_grid *grid, const fare_system *sy
     o->owned *= grid->count[axis];
   }
   PetscCall(fare_patch_create(grid, MPI_DOUBLE, &o->patch));
-  for (int axis = 0; axis < grid->dim; axis++) PetscCall(PetscCalloc2(o->box, &o->up[axis], o->box, &o->down[axis]));
+  for (int axis = 0; axis < grid->dim; axis++)
+    PetscCall(PetscCalloc2(o->box, &o->up[axis], o->box, &o->down[axis]));
   fare_system_parameters(system, 0, o->theta);
   PetscCall(fare_error_agree(grid->comm, o->how->create(o)));
   PetscFunctionReturn(0);
@@ -74,7 +75,8 @@ PetscErrorCode fare_operator_ratio(const fare_operator *op, Vec masses, double *
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2 * FARE_DIM_MAX, MPI_DOUBLE, MPI_SUM, op->grid->comm));
   for (int axis = 0; axis < op->grid->dim; axis++) all += sums[axis][0];
   for (int axis = 0; axis < op->grid->dim; axis++) {
-    if (sums[axis][1] > 0 && sums[axis][0] > counts * all) *ratio = PetscMin(*ratio, PetscMax(2, sums[axis][0] / sums[axis][1]));
+    if (sums[axis][1] > 0 && sums[axis][0] > counts * all)
+      *ratio = PetscMin(*ratio, PetscMax(2, sums[axis][0] / sums[axis][1]));
   }
   PetscFunctionReturn(0);
 }
@@ -86,10 +88,16 @@ PetscBool fare_operator_is_gradient(const fare_operator *op)
 
 static PetscBool absorbs(fare_end end, int side)
 {
-  return end == FARE_END_ABSORBING || (side < 0 && end == FARE_END_ABSORBING_BELOW) || (side > 0 && end == FARE_END_ABSORBING_ABOVE) ? PETSC_TRUE : PETSC_FALSE;
+  return end == FARE_END_ABSORBING || (side < 0 && end == FARE_END_ABSORBING_BELOW) ||
+      (side > 0 && end == FARE_END_ABSORBING_ABOVE)
+    ? PETSC_TRUE
+    : PETSC_FALSE;
 }
 
-/* Nothing comes in at an end, and nothing goes out where it does not absorb. Faces above the cells of the box at `place` along an axis. */
+/*
+  Nothing comes in at an end, and nothing goes out where it does not absorb. Faces above the cells of the box
+  at `place` along an axis.
+*/
 static void close_end(fare_operator *op, int axis, PetscInt place, int end)
 {
   const PetscBool open = absorbs(op->grid->end[axis], end);
@@ -113,16 +121,20 @@ static PetscErrorCode close_ends(fare_operator *op)
   for (int axis = 0; axis < grid->dim; axis++) {
     if (grid->end[axis] == FARE_END_PERIODIC) continue;
     if (op->start[axis] == -1) close_end(op, axis, 0, -1);
-    if (op->start[axis] + op->count[axis] == grid->cells[axis] + 1) close_end(op, axis, op->count[axis] - 2, 1);
+    if (op->start[axis] + op->count[axis] == grid->cells[axis] + 1)
+      close_end(op, axis, op->count[axis] - 2, 1);
   }
   PetscFunctionReturn(0);
 }
 
 /* Calls for every owned cell, in the order of vectors: its number there and in the box. */
-#define FOR_OWNED(op, n, cell) \
-  for (PetscInt n = 0, k_ = 0; k_ < (op)->grid->count[2]; k_++) \
-    for (PetscInt j_ = 0; j_ < (op)->grid->count[1]; j_++) \
-      for (PetscInt i_ = 0, cell = (k_ + ((op)->grid->dim > 2)) * (op)->stride[2] + (j_ + ((op)->grid->dim > 1)) * (op)->stride[1] + 1; i_ < (op)->grid->count[0]; i_++, n++, cell++)
+#define FOR_OWNED(op, n, cell)                                              \
+  for (PetscInt n = 0, k_ = 0; k_ < (op)->grid->count[2]; k_++)             \
+    for (PetscInt j_ = 0; j_ < (op)->grid->count[1]; j_++)                  \
+      for (PetscInt i_   = 0,                                               \
+                    cell = (k_ + ((op)->grid->dim > 2)) * (op)->stride[2] + \
+             (j_ + ((op)->grid->dim > 1)) * (op)->stride[1] + 1;            \
+           i_ < (op)->grid->count[0]; i_++, n++, cell++)
 
 PetscBool fare_operator_face_serves(const fare_operator *op, int axis, const PetscInt index[])
 {
@@ -138,7 +150,9 @@ PetscBool fare_operator_face_serves(const fare_operator *op, int axis, const Pet
 static void write_place(const fare_grid *grid, const PetscInt index[], char place[], size_t size)
 {
   place[0] = 0;
-  for (int i = 0; i < grid->dim; i++) snprintf(place + strlen(place), size - strlen(place), "%s%g", i ? ", " : "", fare_grid_centre(grid, i, index[i]));
+  for (int i = 0; i < grid->dim; i++)
+    snprintf(place + strlen(place), size - strlen(place), "%s%g", i ? ", " : "",
+      fare_grid_centre(grid, i, index[i]));
 }
 
 static PetscErrorCode refuse_rate(const fare_operator *op, int axis, PetscInt cell, const PetscInt index[])
@@ -150,12 +164,18 @@ static PetscErrorCode refuse_rate(const fare_operator *op, int axis, PetscInt ce
   PetscFunctionBeginUser;
   write_place(op->grid, index, place, sizeof place);
   if (isfinite(up) && isfinite(down)) {
-    FARE_FAIL(FARE_ERR_FAILED, "truth: the diffusion is negative at time %g, near the face of axis %s above (%s): a rate there is %g", op->time, name, place, PetscMin(up, down));
+    FARE_FAIL(FARE_ERR_FAILED,
+      "truth: the diffusion is negative at time %g, near the face of axis %s above (%s): a rate there is %g",
+      op->time, name, place, PetscMin(up, down));
   }
   if (fare_operator_is_gradient(op)) { /* its potential has been looked at */
-    FARE_FAIL(FARE_ERR_FAILED, "truth: the potential changes by more than can be computed with across one cell at time %g, at the face of axis %s above (%s): take more cells, or a larger kT", op->time, name, place);
+    FARE_FAIL(FARE_ERR_FAILED,
+      "truth: the potential changes by more than can be computed with across one cell at time %g, at the "
+      "face of axis %s above (%s): take more cells, or a larger kT",
+      op->time, name, place);
   }
-  FARE_FAIL(FARE_ERR_FAILED, "truth: the drift is not finite at time %g, at the face of axis %s above (%s)", op->time, name, place);
+  FARE_FAIL(FARE_ERR_FAILED, "truth: the drift is not finite at time %g, at the face of axis %s above (%s)",
+    op->time, name, place);
 }
 
 /* All rates of faces that serve: finite, and not negative. */
@@ -166,19 +186,25 @@ static PetscErrorCode check_rates(const fare_operator *op)
   for (int axis = 0; axis < op->grid->dim; axis++) {
     const PetscInt faces = op->box - op->stride[axis];
 
-    if (fare_all_rates((size_t)faces, op->up[axis]) && fare_all_rates((size_t)faces, op->down[axis])) continue;
+    if (fare_all_rates((size_t)faces, op->up[axis]) && fare_all_rates((size_t)faces, op->down[axis]))
+      continue;
     for (PetscInt cell = 0; cell < faces; cell++) {
       PetscInt index[FARE_DIM_MAX];
 
       fare_operator_index(op, cell, index);
-      if (!fare_operator_face_serves(op, axis, index) || (fare_all_rates(1, &op->up[axis][cell]) && fare_all_rates(1, &op->down[axis][cell]))) continue;
+      if (!fare_operator_face_serves(op, axis, index) ||
+        (fare_all_rates(1, &op->up[axis][cell]) && fare_all_rates(1, &op->down[axis][cell])))
+        continue;
       PetscCall(refuse_rate(op, axis, cell, index));
     }
   }
   PetscFunctionReturn(0);
 }
 
-/* The rates over this rank's faces in one layer across an axis, up and down in turn; or, with `from`, those it takes from there. */
+/*
+  The rates over this rank's faces in one layer across an axis, up and down in turn; or, with `from`, those it
+  takes from there.
+*/
 static void copy_layer(const fare_operator *op, int axis, PetscInt layer, double *to, const double *from)
 {
   const fare_grid *grid = op->grid;
@@ -202,23 +228,30 @@ static void copy_layer(const fare_operator *op, int axis, PetscInt layer, double
   }
 }
 
-/* A face has one pair of rates: what leaves a cell through it comes into the next. Two that differ by more than rounding are of two points. */
-static PetscErrorCode compare_pairs(const fare_operator *op, int axis, PetscInt rates, const double mine[], const double theirs[])
+/*
+  A face has one pair of rates: what leaves a cell through it comes into the next. Two that differ by more
+  than rounding are of two points.
+*/
+static PetscErrorCode compare_pairs(
+  const fare_operator *op, int axis, PetscInt rates, const double mine[], const double theirs[])
 {
   const double rounding = 1e-6;
 
   PetscFunctionBeginUser;
   for (PetscInt n = 0; n < rates; n++) {
     if (fabs(mine[n] - theirs[n]) <= rounding * PetscMax(fabs(mine[n]), fabs(theirs[n]))) continue;
-    FARE_FAIL(FARE_ERR_FAILED, "truth: probability is not conserved at time %g: a face across axis %s, where the grid is cut or closes, has the rate %.9g from one side and %.9g from the other", op->time,
-              fare_system_axis_name(op->system, axis), mine[n], theirs[n]);
+    FARE_FAIL(FARE_ERR_FAILED,
+      "truth: probability is not conserved at time %g: a face across axis %s, where the grid is cut or "
+      "closes, has the rate %.9g from one side and %.9g from the other",
+      op->time, fare_system_axis_name(op->system, axis), mine[n], theirs[n]);
   }
   PetscFunctionReturn(0);
 }
 
 /*
-  Faces that two patches share, or that a ring shares with itself, are made twice. Both take the rates of the patch below the face, so that columns of L sum to zero: within a
-  patch a face is there once, and they do. A rank whose own rates failed has none to give.
+  Faces that two patches share, or that a ring shares with itself, are made twice. Both take the rates of the
+  patch below the face, so that columns of L sum to zero: within a patch a face is there once, and they do. A
+  rank whose own rates failed has none to give.
 */
 static PetscErrorCode join_faces(fare_operator *op, PetscErrorCode failed)
 {
@@ -226,15 +259,16 @@ static PetscErrorCode join_faces(fare_operator *op, PetscErrorCode failed)
 
   PetscFunctionBeginUser;
   for (int axis = 0; axis < op->grid->dim; axis++) {
-    const int    *neighbour = op->patch->neighbour[axis];
-    const PetscInt rates = 2 * op->owned / op->grid->count[axis];
+    const int     *neighbour = op->patch->neighbour[axis];
+    const PetscInt rates     = 2 * op->owned / op->grid->count[axis];
     double        *out, *in, *mine;
 
     if (neighbour[0] == MPI_PROC_NULL && neighbour[1] == MPI_PROC_NULL) continue;
     PetscCall(PetscMalloc3(rates, &out, rates, &in, rates, &mine));
     copy_layer(op, axis, op->grid->count[axis], out, NULL);
     if (failed) out[0] = NAN;
-    PetscCallMPI(MPI_Sendrecv(out, (int)rates, MPI_DOUBLE, neighbour[1], axis, in, (int)rates, MPI_DOUBLE, neighbour[0], axis, op->grid->comm, MPI_STATUS_IGNORE));
+    PetscCallMPI(MPI_Sendrecv(out, (int)rates, MPI_DOUBLE, neighbour[1], axis, in, (int)rates, MPI_DOUBLE,
+      neighbour[0], axis, op->grid->comm, MPI_STATUS_IGNORE));
     if (neighbour[0] != MPI_PROC_NULL && !failed && isfinite(in[0])) {
       copy_layer(op, axis, 0, mine, NULL);
       if (!code) code = compare_pairs(op, axis, rates, mine, in);
@@ -258,11 +292,13 @@ PetscErrorCode fare_operator_largest_rate(const fare_operator *op, double *rate)
 {
   PetscFunctionBeginUser;
   *rate = 0;
-  FOR_OWNED (op, n, cell) {
+  FOR_OWNED(op, n, cell)
+  {
     double leaving = 0;
 
     (void)n;
-    for (int axis = 0; axis < op->grid->dim; axis++) leaving += op->down[axis][cell - op->stride[axis]] + op->up[axis][cell];
+    for (int axis = 0; axis < op->grid->dim; axis++)
+      leaving += op->down[axis][cell - op->stride[axis]] + op->up[axis][cell];
     *rate = PetscMax(*rate, leaving);
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, rate, 1, MPI_DOUBLE, MPI_MAX, op->grid->comm));
@@ -285,12 +321,17 @@ PetscErrorCode fare_operator_rates(fare_operator *op, double t)
   PetscFunctionReturn(0);
 }
 
-/* Entries of a row in the order in which assembly gives them: the diagonal, then one for each face; -1 where a face has no neighbour. */
-static void row_columns(const fare_grid *grid, const PetscInt *global, const PetscInt ghost_start[], const PetscInt ghost_count[], const PetscInt index[], PetscInt columns[])
+/*
+  Entries of a row in the order in which assembly gives them: the diagonal, then one for each face; -1 where a
+  face has no neighbour.
+*/
+static void row_columns(const fare_grid *grid, const PetscInt *global, const PetscInt ghost_start[],
+  const PetscInt ghost_count[], const PetscInt index[], PetscInt columns[])
 {
   PetscInt at = 0, stride = 1;
 
-  for (int axis = FARE_DIM_MAX - 1; axis >= 0; axis--) at = at * ghost_count[axis] + grid->start[axis] + index[axis] - ghost_start[axis];
+  for (int axis = FARE_DIM_MAX - 1; axis >= 0; axis--)
+    at = at * ghost_count[axis] + grid->start[axis] + index[axis] - ghost_start[axis];
   columns[0] = global[at];
   for (int axis = 0; axis < grid->dim; axis++) {
     const PetscInt place  = grid->start[axis] + index[axis];
@@ -315,7 +356,7 @@ static PetscErrorCode ghost_box(const fare_grid *grid, PetscInt start[], PetscIn
 
 PetscErrorCode fare_operator_matrix(const fare_operator *op, Mat *A)
 {
-  const fare_grid       *grid = op->grid;
+  const fare_grid       *grid  = op->grid;
   const PetscInt         width = 1 + 2 * grid->dim;
   ISLocalToGlobalMapping mapping;
   const PetscInt        *global;
@@ -354,7 +395,8 @@ PetscErrorCode fare_operator_assemble(fare_operator *op, double t, double shift,
   PetscFunctionBeginUser;
   PetscCall(fare_operator_rates(op, t));
   PetscCall(PetscMalloc1(op->owned * width, &entries));
-  FOR_OWNED (op, n, cell) {
+  FOR_OWNED(op, n, cell)
+  {
     PetscScalar *row = entries + n * width;
 
     row[0] = shift;

@@ -5,19 +5,26 @@
 #include "truth/grid/patch.h"
 #include "truth/truth.h"
 
-/* A gradient force, or any drift and diffusion: makes up[axis][cell] and down[axis][cell] of an operator at op->theta. */
+/*
+  A gradient force, or any drift and diffusion: makes up[axis][cell] and down[axis][cell] of an operator at
+  op->theta.
+*/
 typedef struct {
   PetscErrorCode (*create)(fare_operator *op);
   PetscErrorCode (*rates)(fare_operator *op);
-  /* Adds to sums[axis] the numerical diffusion of this grid and of one with cells half as wide, over this rank's masses; NULL: of second order. */
-  void (*numerical_diffusion)(const fare_operator *op, const PetscScalar mass[], double sums[FARE_DIM_MAX][2]);
+  /*
+    Adds to sums[axis] the numerical diffusion of this grid and of one with cells half as wide, over this
+    rank's masses; NULL: of second order.
+  */
+  void (*numerical_diffusion)(
+    const fare_operator *op, const PetscScalar mass[], double sums[FARE_DIM_MAX][2]);
   PetscErrorCode (*destroy)(fare_operator *op);
 } fare_rates_type;
 extern const fare_rates_type fare_rates_gradient, fare_rates_general;
 
 /*
-  Cells of the box: those that this rank owns and a layer around them, numbered (k count[1] + j) count[0] + i. Rates over the face above
-  each cell along each axis: up from the cell, down from its neighbour.
+  Cells of the box: those that this rank owns and a layer around them, numbered (k count[1] + j) count[0] + i.
+  Rates over the face above each cell along each axis: up from the cell, down from its neighbour.
 */
 struct fare_operator {
   const fare_grid        *grid;
@@ -29,11 +36,14 @@ struct fare_operator {
   fare_patch             *patch;
   double                 *up[FARE_DIM_MAX], *down[FARE_DIM_MAX];
   double                  theta[FARE_PARAMETERS_MAX], time; /* that the rates are of */
-  PetscBool               valid, finite;                         /* finite: all rates are known to be */
-  PetscInt                version; /* counts how often rates were made */
+  PetscBool               valid, finite;                    /* finite: all rates are known to be */
+  PetscInt                version;                          /* counts how often rates were made */
 };
 
-/* Points of a cell at which V is evaluated: the centre, FARE_LINE_POINTS on the two half-edges along each axis, and in two and three dimensions the cell's own. */
+/*
+  Points of a cell at which V is evaluated: the centre, FARE_LINE_POINTS on the two half-edges along each
+  axis, and in two and three dimensions the cell's own.
+*/
 #define FARE_LINE_POINTS (2 * FARE_HALF_POINTS)
 #define FARE_CELL_POINTS 3
 int fare_points_per_cell(int dim);
@@ -50,11 +60,17 @@ int fare_moving_terms(const fare_system *system, int moving[]);
 PetscBool fare_operator_face_serves(const fare_operator *op, int axis, const PetscInt index[]);
 /* The largest rate at which mass leaves a cell, over all ranks. Collective. */
 PetscErrorCode fare_operator_largest_rate(const fare_operator *op, double *rate);
-/* What the masses P lose per time through each end of the box that absorbs, of the rates last made. Collective. */
+/*
+  What the masses P lose per time through each end of the box that absorbs, of the rates last made.
+  Collective.
+*/
 PetscErrorCode fare_operator_exits(const fare_operator *op, Vec P, double exits[FARE_DIM_MAX][2]);
 /* Global index of a cell of the box along each axis. */
 void fare_operator_index(const fare_operator *op, PetscInt cell, PetscInt index[FARE_DIM_MAX]);
-/* Whether the face above a cell at `index` along `axis` is the lower or upper end of the box of an axis that ends; 0, -1 or +1. */
+/*
+  Whether the face above a cell at `index` along `axis` is the lower or upper end of the box of an axis that
+  ends; 0, -1 or +1.
+*/
 static inline int fare_operator_end(const fare_operator *op, int axis, PetscInt index)
 {
   if (op->grid->end[axis] == FARE_END_PERIODIC) return 0;
@@ -65,10 +81,13 @@ static inline int fare_operator_end(const fare_operator *op, int axis, PetscInt 
 double fare_bernoulli(double z);
 
 /*
-  One row of n faces between cells `below` and `above`: U at centres; lower, upper: averages of e^{(U - U_centre)/T} over the half-edges next to
-  the face; average: of e^{-(U - U_centre)/T} over the cells. D is per h^2. work: of the extra force along the edge, or NULL. A kernel.
+  One row of n faces between cells `below` and `above`: U at centres; lower, upper: averages of e^{(U -
+  U_centre)/T} over the half-edges next to the face; average: of e^{-(U - U_centre)/T} over the cells. D is
+  per h^2. work: of the extra force along the edge, or NULL. A kernel.
 */
-void fare_face_rates(size_t n, double D, double T, const double *U_below, const double *U_above, const double *lower, const double *upper, const double *average_below, const double *average_above, const double *work, double *up, double *down);
+void fare_face_rates(size_t n, double D, double T, const double *U_below, const double *U_above,
+  const double *lower, const double *upper, const double *average_below, const double *average_above,
+  const double *work, double *up, double *down);
 /* exp(r), held within what can be multiplied. */
 double fare_held_exponential(double r);
 /* e = exp(factor r), held within what can be multiplied. y += a x. Kernels. */

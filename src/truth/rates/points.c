@@ -9,7 +9,10 @@ static const double cell_weight[FARE_CELL_POINTS] = {5. / 18, 8. / 18, 5. / 18};
 
 int fare_points_per_cell(int dim)
 {
-  return 1 + FARE_LINE_POINTS * dim + (dim == 1 ? 0 : dim == 2 ? FARE_CELL_POINTS * FARE_CELL_POINTS : FARE_CELL_POINTS * FARE_CELL_POINTS * FARE_CELL_POINTS);
+  return 1 + FARE_LINE_POINTS * dim +
+    (dim == 1      ? 0
+        : dim == 2 ? FARE_CELL_POINTS * FARE_CELL_POINTS
+                   : FARE_CELL_POINTS * FARE_CELL_POINTS * FARE_CELL_POINTS);
 }
 
 /* Offset of a point from the centre, in spacings. */
@@ -24,26 +27,33 @@ static void point_offset(int dim, int point, double offset[])
     return;
   }
   point -= FARE_LINE_POINTS * dim;
-  for (int axis = 0; axis < dim; axis++, point /= FARE_CELL_POINTS) offset[axis] = cell_offset[point % FARE_CELL_POINTS];
+  for (int axis = 0; axis < dim; axis++, point /= FARE_CELL_POINTS)
+    offset[axis] = cell_offset[point % FARE_CELL_POINTS];
 }
 
 double fare_point_weight(int dim, int point)
 {
   double weight = 1;
 
-  if (--point < FARE_LINE_POINTS * dim) return dim == 1 ? 0.5 * fare_half_weight[point % FARE_HALF_POINTS] : 0;
+  if (--point < FARE_LINE_POINTS * dim)
+    return dim == 1 ? 0.5 * fare_half_weight[point % FARE_HALF_POINTS] : 0;
   point -= FARE_LINE_POINTS * dim;
-  for (int axis = 0; axis < dim; axis++, point /= FARE_CELL_POINTS) weight *= cell_weight[point % FARE_CELL_POINTS];
+  for (int axis = 0; axis < dim; axis++, point /= FARE_CELL_POINTS)
+    weight *= cell_weight[point % FARE_CELL_POINTS];
   return weight;
 }
 
-/* A coordinate `offset` spacings above the centre of a cell of the box; round a ring that inside the grid, the same from both sides of the seam. */
+/*
+  A coordinate `offset` spacings above the centre of a cell of the box; round a ring that inside the grid, the
+  same from both sides of the seam.
+*/
 static double coordinate(const fare_grid *grid, int axis, PetscInt index, double offset)
 {
   const PetscInt cells = grid->cells[axis];
   double         x;
 
-  if (grid->end[axis] != FARE_END_PERIODIC) return fare_grid_centre(grid, axis, index) + offset * grid->spacing[axis];
+  if (grid->end[axis] != FARE_END_PERIODIC)
+    return fare_grid_centre(grid, axis, index) + offset * grid->spacing[axis];
   x = fare_grid_centre(grid, axis, (index + cells) % cells) + offset * grid->spacing[axis];
   return x > grid->upper[axis] ? x - (grid->upper[axis] - grid->lower[axis]) : x;
 }
@@ -57,7 +67,8 @@ void fare_place_offset(const fare_operator *op, const double offset[], double *c
       for (PetscInt i = 0; i < op->count[0]; i++, cell++) {
         const PetscInt index[FARE_DIM_MAX] = {op->start[0] + i, op->start[1] + j, op->start[2] + k};
 
-        for (int axis = 0; axis < op->grid->dim; axis++) x[axis][cell] = coordinate(op->grid, axis, index[axis], offset[axis]);
+        for (int axis = 0; axis < op->grid->dim; axis++)
+          x[axis][cell] = coordinate(op->grid, axis, index[axis], offset[axis]);
       }
     }
   }
@@ -76,8 +87,8 @@ int fare_moving_terms(const fare_system *system, int moving[])
   const fare_system_type *type = fare_system_type_of(system);
   double                  theta[FARE_PARAMETERS_MAX], a[FARE_PARAMETERS_MAX], b[FARE_PARAMETERS_MAX];
   PetscBool               moves[FARE_PARAMETERS_MAX] = {PETSC_FALSE};
-  const int               dim = fare_system_dimension(system);
-  int                     count = 0;
+  const int               dim                        = fare_system_dimension(system);
+  int                     count                      = 0;
 
   fare_system_parameters(system, 0, theta);
   type->coefficients(dim, theta, a);

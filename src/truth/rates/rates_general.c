@@ -1,20 +1,24 @@
 /*
-  Rates of any drift f and diffusion D, in the sense of Ito: J = f p - d(D p)/dx. With q = D p the flux is (f/D) q - q', whose exact solution for
-  constant f/D between two centres gives (Scharfetter and Gummel 1969; Chang and Cooper 1970)
+  Rates of any drift f and diffusion D, in the sense of Ito: J = f p - d(D p)/dx. With q = D p the flux is
+  (f/D) q - q', whose exact solution for constant f/D between two centres gives (Scharfetter and Gummel 1969;
+  Chang and Cooper 1970)
 
-    r(i -> j) = D_i/h^2 B(-w),  r(j -> i) = D_j/h^2 B(w),  w = integral of f/D from i to j,  B(z) = z/(e^z - 1).
+    r(i -> j) = D_i/h^2 B(-w),  r(j -> i) = D_j/h^2 B(w),  w = integral of f/D from i to j,  B(z) = z/(e^z -
+  1).
 
   Where D vanishes this is the upwind flux: positive, of first order.
 
-  The integral is Gauss quadrature. Formulas may have kinks and jumps, which make it an error of first order that no coarser grid sees, as it depends on where in its
-  edge a kink lies: such edges are found once, and are cut until the integral no longer changes.
+  The integral is Gauss quadrature. Formulas may have kinks and jumps, which make it an error of first order
+  that no coarser grid sees, as it depends on where in its edge a kink lies: such edges are found once, and
+  are cut until the integral no longer changes.
 */
 #include "operator.h"
 
 #include <math.h>
 
 #define EDGE_POINTS 3
-static const double edge_offset[EDGE_POINTS] = {0.1127016653792583, 0.5, 0.8872983346207417}; /* Gauss points of the edge, from the cell's centre */
+/* Gauss points of the edge, from the cell's centre */
+static const double edge_offset[EDGE_POINTS] = {0.1127016653792583, 0.5, 0.8872983346207417};
 static const double edge_weight[EDGE_POINTS] = {5. / 18, 8. / 18, 5. / 18};
 
 double fare_bernoulli(double z)
@@ -24,11 +28,12 @@ double fare_bernoulli(double z)
 }
 
 typedef struct {
-  double *x[FARE_DIM_MAX], *f[FARE_DIM_MAX], *D[FARE_DIM_MAX]; /* at one point of every cell */
-  double *centre_D[FARE_DIM_MAX], *w[FARE_DIM_MAX], *drift[FARE_DIM_MAX];
-  PetscBool searched;                                    /* for rough edges */
-  PetscInt  roughs[FARE_DIM_MAX], *rough[FARE_DIM_MAX];  /* cells below edges whose integrals need cuts */
-  PetscInt  kinks, *kink;                                /* of one axis: cells over which the mean of 1/D needs cuts */
+  double   *x[FARE_DIM_MAX], *f[FARE_DIM_MAX], *D[FARE_DIM_MAX]; /* at one point of every cell */
+  double   *centre_D[FARE_DIM_MAX], *w[FARE_DIM_MAX], *drift[FARE_DIM_MAX];
+  PetscBool searched;                                   /* for rough edges */
+  PetscInt  roughs[FARE_DIM_MAX], *rough[FARE_DIM_MAX]; /* cells below edges whose integrals need cuts */
+  /* of one axis: cells over which the mean of 1/D needs cuts */
+  PetscInt kinks, *kink;
 } general;
 
 static PetscErrorCode create(fare_operator *op)
@@ -39,7 +44,8 @@ static PetscErrorCode create(fare_operator *op)
   PetscCall(PetscNew(&g));
   op->data = g;
   for (int axis = 0; axis < op->grid->dim; axis++) {
-    PetscCall(PetscMalloc4(op->box, &g->x[axis], op->box, &g->f[axis], op->box, &g->D[axis], op->box, &g->centre_D[axis]));
+    PetscCall(PetscMalloc4(
+      op->box, &g->x[axis], op->box, &g->f[axis], op->box, &g->D[axis], op->box, &g->centre_D[axis]));
     PetscCall(PetscMalloc2(op->box, &g->w[axis], op->box, &g->drift[axis]));
   }
   PetscFunctionReturn(0);
@@ -62,8 +68,9 @@ static PetscErrorCode destroy(fare_operator *op)
 }
 
 /*
-  A drift that is no number, or a diffusion that is none or negative, at one point of every cell: on the edges above along `axis`, or -1: at centres. Where nothing is used,
-  beyond the ends, they may be anything. Nothing later would show them: fmax takes what is no number for zero.
+  A drift that is no number, or a diffusion that is none or negative, at one point of every cell: on the edges
+  above along `axis`, or -1: at centres. Where nothing is used, beyond the ends, they may be anything. Nothing
+  later would show them: fmax takes what is no number for zero.
 */
 static PetscErrorCode check_values(const fare_operator *op, int axis, double *const f[], double *const D[])
 {
@@ -83,8 +90,12 @@ static PetscErrorCode check_values(const fare_operator *op, int axis, double *co
       if (fare_all_rates(1, &D[k][cell]) && (!f || fare_all_finite(1, &f[k][cell]))) continue;
       for (int a = 0; a < dim; a++) fare_text_add(&place, "%s%g", a ? ", " : "", g->x[a][cell]);
 
-      const PetscErrorCode code = f && !fare_all_finite(1, &f[k][cell]) ? fare_error(FARE_ERR_FAILED, "truth: the drift is not finite at time %g, at (%s)", op->time, place.text) :
-                                  fare_error(FARE_ERR_FAILED, "truth: the diffusion along %s is %s at time %g, at (%s)", fare_system_axis_name(op->system, k), D[k][cell] < 0 ? "negative" : "not finite", op->time, place.text);
+      const PetscErrorCode code = f && !fare_all_finite(1, &f[k][cell])
+        ? fare_error(
+            FARE_ERR_FAILED, "truth: the drift is not finite at time %g, at (%s)", op->time, place.text)
+        : fare_error(FARE_ERR_FAILED, "truth: the diffusion along %s is %s at time %g, at (%s)",
+            fare_system_axis_name(op->system, k), D[k][cell] < 0 ? "negative" : "not finite", op->time,
+            place.text);
 
       fare_text_free(&place);
       PetscFunctionReturn(code);
@@ -101,15 +112,19 @@ typedef struct {
   double               D; /* 0; or at the centre, where the mean of D/D(x) is wanted instead */
 } edge;
 
-/* Its shares of w and of the mean drift, or of the mean of D/D(x), by Gauss quadrature. A kernel is called for three points. */
+/*
+  Its shares of w and of the mean drift, or of the mean of D/D(x), by Gauss quadrature. A kernel is called for
+  three points.
+*/
 static void integrate_part(const edge *e, double from, double to, double share[2])
 {
-  const fare_operator *op  = e->op;
-  const int            dim = op->grid->dim;
-  const double         h   = op->grid->spacing[e->axis];
-  double               x[FARE_DIM_MAX][EDGE_POINTS] = {{0}}, f[FARE_DIM_MAX][EDGE_POINTS] = {{0}}, D[FARE_DIM_MAX][EDGE_POINTS] = {{0}};
-  const double *const  at[] = {x[0], x[1], x[2]};
-  double *const        to_f[] = {f[0], f[1], f[2]}, *const to_D[] = {D[0], D[1], D[2]};
+  const fare_operator *op                           = e->op;
+  const int            dim                          = op->grid->dim;
+  const double         h                            = op->grid->spacing[e->axis];
+  double               x[FARE_DIM_MAX][EDGE_POINTS] = {{0}}, f[FARE_DIM_MAX][EDGE_POINTS] = {{0}},
+         D[FARE_DIM_MAX][EDGE_POINTS] = {{0}};
+  const double *const at[]            = {x[0], x[1], x[2]};
+  double *const to_f[] = {f[0], f[1], f[2]}, *const to_D[] = {D[0], D[1], D[2]};
 
   for (int q = 0; q < EDGE_POINTS; q++) {
     for (int a = 0; a < dim; a++) x[a][q] = e->centre[a];
@@ -171,7 +186,8 @@ static edge edge_above(const fare_operator *op, int axis, PetscInt cell)
 #define CUTS       12
 
 /*
-  Where D has a kink inside a cell, its mass is that of q <1/D>, not of q/D at the centre. In one axis, cells in which cuts change that mean get 1/<1/D> for their D.
+  Where D has a kink inside a cell, its mass is that of q <1/D>, not of q/D at the centre. In one axis, cells
+  in which cuts change that mean get 1/<1/D> for their D.
 */
 static PetscErrorCode find_kinks(fare_operator *op)
 {
@@ -205,7 +221,8 @@ static void average_kinks(fare_operator *op)
     e.D = g->centre_D[0][cell];
     if (!(e.D > 0)) continue;
     integrate_rough(&e, -0.5, 0.5, CUTS, sum);
-    if (sum[0] > 0.5 && sum[0] < 2) g->centre_D[0][cell] /= sum[0]; /* a D that vanishes at an end is no kink */
+    /* a D that vanishes at an end is no kink */
+    if (sum[0] > 0.5 && sum[0] < 2) g->centre_D[0][cell] /= sum[0];
   }
 }
 
@@ -217,7 +234,8 @@ static PetscErrorCode find_rough_edges(fare_operator *op)
   PetscFunctionBeginUser;
   if (g->searched) PetscFunctionReturn(0);
   g->searched = PETSC_TRUE;
-  for (int axis = 0; axis < op->grid->dim && op->grid->dim < 3 && fare_system_has_formulas(op->system); axis++) {
+  for (int axis = 0; axis < op->grid->dim && op->grid->dim < 3 && fare_system_has_formulas(op->system);
+       axis++) {
     PetscCall(PetscMalloc1(ROUGH_MOST + 1, &g->rough[axis]));
     for (PetscInt cell = 0; cell + op->stride[axis] < op->box && g->roughs[axis] <= ROUGH_MOST; cell++) {
       const edge e = edge_above(op, axis, cell);
@@ -273,8 +291,9 @@ static PetscErrorCode integrate_edges(fare_operator *op, int axis)
 
 static PetscErrorCode rates_along(fare_operator *op, int axis)
 {
-  general     *g = op->data;
-  const double h = op->grid->spacing[axis], steepest = 1e8; /* beyond it diffusion is lost in round-off of the drift */
+  general *g = op->data;
+  /* beyond it diffusion is lost in round-off of the drift */
+  const double h = op->grid->spacing[axis], steepest = 1e8;
 
   PetscFunctionBeginUser;
   PetscCall(integrate_edges(op, axis));
@@ -289,7 +308,10 @@ static PetscErrorCode rates_along(fare_operator *op, int axis)
       op->down[axis][cell] = D_above / (h * h) * fare_bernoulli(g->w[axis][cell]);
     }
   }
-  /* at an end that absorbs, the flux over half an edge to a place where nothing is; drift carries what diffusion does not */
+  /*
+    at an end that absorbs, the flux over half an edge to a place where nothing is; drift carries what
+    diffusion does not
+  */
   for (PetscInt cell = 0; cell < op->box && op->grid->end[axis] >= FARE_END_ABSORBING; cell++) {
     PetscInt index[FARE_DIM_MAX];
     int      end;
@@ -300,7 +322,8 @@ static PetscErrorCode rates_along(fare_operator *op, int axis)
     const PetscInt inside = end > 0 ? cell : cell + op->stride[axis];
     const double   D = g->centre_D[axis][inside], outward = end * g->drift[axis][cell];
 
-    (end > 0 ? op->up : op->down)[axis][cell] = D > 0 ? 2 * D / (h * h) * fare_bernoulli(-0.5 * outward * h / D) : fmax(outward, 0) / h;
+    (end > 0 ? op->up : op->down)[axis][cell] =
+      D > 0 ? 2 * D / (h * h) * fare_bernoulli(-0.5 * outward * h / D) : fmax(outward, 0) / h;
   }
   PetscFunctionReturn(0);
 }
@@ -320,8 +343,9 @@ static PetscErrorCode rates(fare_operator *op)
 }
 
 /*
-  The flux above is exact for constant f/D; beside the true one it has the diffusion |f| h/2 (coth(w/2) - 2/w), of second order in h where cells resolve
-  the balance of drift and diffusion (w small) and of first order, upwind, where they do not.
+  The flux above is exact for constant f/D; beside the true one it has the diffusion |f| h/2 (coth(w/2) -
+  2/w), of second order in h where cells resolve the balance of drift and diffusion (w small) and of first
+  order, upwind, where they do not.
 */
 static double extra_diffusion(double drift, double h, double w)
 {
@@ -330,7 +354,8 @@ static double extra_diffusion(double drift, double h, double w)
   return fabs(drift) * h / 2 * (z < 1e-3 ? z / 3 : 1 / tanh(z) - 1 / z);
 }
 
-static void numerical_diffusion(const fare_operator *op, const PetscScalar mass[], double sums[FARE_DIM_MAX][2])
+static void numerical_diffusion(
+  const fare_operator *op, const PetscScalar mass[], double sums[FARE_DIM_MAX][2])
 {
   const general   *g    = op->data;
   const fare_grid *grid = op->grid;

@@ -3,12 +3,14 @@
 
     r(i -> j) = D / (h^2 <e^{U/T}>_edge <e^{-U/T}>_cell i),
 
-  averages over the line from centre to centre and over the cell, by Gauss quadrature, each relative to a centre's U so that
-  nothing overflows. Their stationary masses are exactly those of Boltzmann; where U is linear they are Scharfetter and Gummel's rates but for the
-  cell average. A force that is no gradient adds its line integral along the edge to the exponent.
+  averages over the line from centre to centre and over the cell, by Gauss quadrature, each relative to a
+  centre's U so that nothing overflows. Their stationary masses are exactly those of Boltzmann; where U is
+  linear they are Scharfetter and Gummel's rates but for the cell average. A force that is no gradient adds
+  its line integral along the edge to the exponent.
 
-  V = sum_k a_k(t) phi_k(x) where a system can say so: terms whose a_k no protocol moves are summed once, and their exponentials kept. A moving term that is
-  linear in x is the same for all cells, so that a driven tilt costs one exponential for each point of the quadrature, not one for each point of each cell.
+  V = sum_k a_k(t) phi_k(x) where a system can say so: terms whose a_k no protocol moves are summed once, and
+  their exponentials kept. A moving term that is linear in x is the same for all cells, so that a driven tilt
+  costs one exponential for each point of the quadrature, not one for each point of each cell.
 */
 #include "operator.h"
 
@@ -20,7 +22,10 @@
 #define TERMS_MAX FARE_PARAMETERS_MAX
 #define RUN       256 /* cells that go through all points together, at most: they stay in cache */
 
-/* A term of V that a protocol moves: relative to the centre at [point * box + cell], or at [point] where that is the same in all cells. */
+/*
+  A term of V that a protocol moves: relative to the centre at [point * box + cell], or at [point] where that
+  is the same in all cells.
+*/
 typedef struct {
   int       k; /* its place among the a_k */
   PetscBool uniform;
@@ -28,7 +33,10 @@ typedef struct {
   double   *centre, *relative;
 } term;
 
-/* What a point serves: an average over a half-edge, of e^{+(U - U_centre)/T}, or over the cell, of e^{-(U - U_centre)/T}. */
+/*
+  What a point serves: an average over a half-edge, of e^{+(U - U_centre)/T}, or over the cell, of e^{-(U -
+  U_centre)/T}.
+*/
 typedef struct {
   int     point, sign;
   double  weight;
@@ -37,23 +45,41 @@ typedef struct {
 #define USES_MAX (2 * LINE * FARE_DIM_MAX + FARE_CELL_POINTS * FARE_CELL_POINTS * FARE_CELL_POINTS)
 
 typedef struct {
-  int     points; /* per cell: the centre, LINE per axis, and in 2-3 dimensions the cell's own */
-  int     uses;
-  use     use[USES_MAX];
-  int     groups, group[USES_MAX]; /* of uses that the moving terms change by one and the same factor: the first of each */
-  double *kept;                /* the exponentials of the fixed terms, summed for each group: run after run, [group * cells of the run + cell] */
-  double  kept_T;              /* that they are of; 0: of none */
+  int points; /* per cell: the centre, LINE per axis, and in 2-3 dimensions the cell's own */
+  int uses;
+  use use[USES_MAX];
+  /* of uses that the moving terms change by one and the same factor: the first of each */
+  int groups, group[USES_MAX];
+  /*
+    the exponentials of the fixed terms, summed for each group: run after run, [group * cells of the run +
+    cell]
+  */
+  double *kept;
+  double  kept_T; /* that they are of; 0: of none */
   int     terms;
   term    term[TERMS_MAX];
-  double  fixed_a[TERMS_MAX];  /* of the terms that are summed in fixed and centre */
-  double *fixed, *centre;      /* their sum relative to the centre, [point * box + cell]; and at the centre. Without shapes: of V itself. fixed: NULL while exponentials are kept */
-  PetscInt layer, run;         /* cells of the box whose averages are there together: a row of two axes, a plane of three, all of one; and that go through all points together */
-  double *U, *average, *half[FARE_DIM_MAX][2]; /* of two layers, one and that below it, which take turns */
-  double *edge[FARE_DIM_MAX];  /* with an extra force: (U - U_centre)/T at the points of half-edges, [q * box + cell] */
-  double *work[FARE_DIM_MAX], *lower[FARE_DIM_MAX], *upper[FARE_DIM_MAX]; /* and its work along the edges above the cells, and the half-edges again with it taken off */
+  double  fixed_a[TERMS_MAX]; /* of the terms that are summed in fixed and centre */
+  /*
+    their sum relative to the centre, [point * box + cell]; and at the centre. Without shapes: of V itself.
+    fixed: NULL while exponentials are kept
+  */
+  double *fixed, *centre;
+  /*
+    cells of the box whose averages are there together: a row of two axes, a plane of three, all of one; and
+    that go through all points together
+  */
+  PetscInt layer, run;
+  double  *U, *average, *half[FARE_DIM_MAX][2]; /* of two layers, one and that below it, which take turns */
+  /* with an extra force: (U - U_centre)/T at the points of half-edges, [q * box + cell] */
+  double *edge[FARE_DIM_MAX];
+  /* and its work along the edges above the cells, and the half-edges again with it taken off */
+  double *work[FARE_DIM_MAX], *lower[FARE_DIM_MAX], *upper[FARE_DIM_MAX];
 } gradient;
 
-/* Whether a moving term relative to the centre is the same in all cells at a point, to round-off; its value there. */
+/*
+  Whether a moving term relative to the centre is the same in all cells at a point, to round-off; its value
+  there.
+*/
 static PetscBool is_uniform(term *t, PetscInt box, const double *phi, double *value)
 {
   const double scale = 1e-12;
@@ -61,7 +87,8 @@ static PetscBool is_uniform(term *t, PetscInt box, const double *phi, double *va
   *value = phi[0] - t->centre[0];
   for (PetscInt cell = 0; cell < box; cell++) {
     t->small = PetscMax(t->small, scale * fabs(t->centre[cell]));
-    if (fabs(phi[cell] - t->centre[cell] - *value) > scale * (fabs(t->centre[cell]) + fabs(*value))) return PETSC_FALSE;
+    if (fabs(phi[cell] - t->centre[cell] - *value) > scale * (fabs(t->centre[cell]) + fabs(*value)))
+      return PETSC_FALSE;
   }
   return PETSC_TRUE;
 }
@@ -84,17 +111,23 @@ static PetscErrorCode find_uniform_terms(fare_operator *op, double *const x[], d
     for (int i = 0; i < g->terms; i++) {
       term *t = &g->term[i];
 
-      if (point == 0) memcpy(t->centre, phi[t->k], (size_t)op->box * sizeof *t->centre);
-      else if (t->uniform) t->uniform = is_uniform(t, op->box, phi[t->k], &t->relative[point]);
+      if (point == 0)
+        memcpy(t->centre, phi[t->k], (size_t)op->box * sizeof *t->centre);
+      else if (t->uniform)
+        t->uniform = is_uniform(t, op->box, phi[t->k], &t->relative[point]);
     }
   }
   for (int i = 0; i < g->terms; i++) {
-    if (!g->term[i].uniform) PetscCall(PetscRealloc((size_t)g->points * (size_t)op->box * sizeof(double), &g->term[i].relative));
+    if (!g->term[i].uniform)
+      PetscCall(PetscRealloc((size_t)g->points * (size_t)op->box * sizeof(double), &g->term[i].relative));
   }
   PetscFunctionReturn(0);
 }
 
-/* Where a potential, or a shape of one, is not finite no rate means anything, and fast arithmetic would not show it. */
+/*
+  Where a potential, or a shape of one, is not finite no rate means anything, and fast arithmetic would not
+  show it.
+*/
 static PetscErrorCode check_values(const fare_operator *op, const double *const x[], const double values[])
 {
   PetscFunctionBeginUser;
@@ -103,9 +136,11 @@ static PetscErrorCode check_values(const fare_operator *op, const double *const 
     char      place[128] = "";
     PetscBool inside     = PETSC_TRUE; /* beyond the ends nothing is used */
 
-    for (int axis = 0; axis < op->grid->dim; axis++) inside &= x[axis][cell] > op->grid->lower[axis] && x[axis][cell] < op->grid->upper[axis];
+    for (int axis = 0; axis < op->grid->dim; axis++)
+      inside &= x[axis][cell] > op->grid->lower[axis] && x[axis][cell] < op->grid->upper[axis];
     if (!inside || isfinite(values[cell])) continue;
-    for (int axis = 0; axis < op->grid->dim; axis++) snprintf(place + strlen(place), sizeof place - strlen(place), "%s%g", axis ? ", " : "", x[axis][cell]);
+    for (int axis = 0; axis < op->grid->dim; axis++)
+      snprintf(place + strlen(place), sizeof place - strlen(place), "%s%g", axis ? ", " : "", x[axis][cell]);
     FARE_FAIL(FARE_ERR_FAILED, "truth: the potential is not finite at time %g, at (%s)", op->time, place);
   }
   PetscFunctionReturn(0);
@@ -140,7 +175,8 @@ static PetscErrorCode fill_terms(fare_operator *op)
     for (int i = 0; i < g->terms && point; i++) {
       term *t = &g->term[i];
 
-      for (PetscInt cell = 0; cell < op->box && !t->uniform; cell++) t->relative[(size_t)point * op->box + cell] = phi[t->k][cell] - t->centre[cell];
+      for (PetscInt cell = 0; cell < op->box && !t->uniform; cell++)
+        t->relative[(size_t)point * op->box + cell] = phi[t->k][cell] - t->centre[cell];
     }
   }
   for (int axis = 0; axis < dim; axis++) PetscCall(PetscFree(x[axis]));
@@ -159,7 +195,8 @@ static void list_uses(gradient *g, int dim)
     const int axis = (point - 1) / LINE, q = (point - 1) % LINE;
 
     /* fare_cell_point puts the points above the centre first */
-    if (point - 1 < LINE * dim) add_use(g, point, 1, fare_half_weight[q % FARE_HALF_POINTS], g->half[axis][q < FARE_HALF_POINTS]);
+    if (point - 1 < LINE * dim)
+      add_use(g, point, 1, fare_half_weight[q % FARE_HALF_POINTS], g->half[axis][q < FARE_HALF_POINTS]);
     add_use(g, point, -1, fare_point_weight(dim, point), g->average);
   }
 }
@@ -167,9 +204,10 @@ static void list_uses(gradient *g, int dim)
 static PetscErrorCode create(fare_operator *op)
 {
   const size_t   n     = (size_t)op->box;
-  const PetscInt layer = op->grid->dim == 1 ? op->box : op->stride[op->grid->dim - 1], two = PetscMin(2 * layer, op->box);
-  gradient      *g;
-  int            moving[TERMS_MAX];
+  const PetscInt layer = op->grid->dim == 1 ? op->box : op->stride[op->grid->dim - 1],
+                 two   = PetscMin(2 * layer, op->box);
+  gradient *g;
+  int       moving[TERMS_MAX];
 
   PetscFunctionBeginUser;
   PetscCall(PetscNew(&g));
@@ -180,7 +218,9 @@ static PetscErrorCode create(fare_operator *op)
   PetscCall(PetscMalloc3(n, &g->centre, two, &g->U, two, &g->average));
   for (int axis = 0; axis < op->grid->dim; axis++) {
     for (int side = 0; side < 2; side++) PetscCall(PetscMalloc1(two, &g->half[axis][side]));
-    if (op->type->extra) PetscCall(PetscMalloc4(LINE * n, &g->edge[axis], n, &g->work[axis], n, &g->lower[axis], n, &g->upper[axis]));
+    if (op->type->extra)
+      PetscCall(
+        PetscMalloc4(LINE * n, &g->edge[axis], n, &g->work[axis], n, &g->lower[axis], n, &g->upper[axis]));
   }
   list_uses(g, op->grid->dim);
   if (!op->type->shapes) {
@@ -238,10 +278,13 @@ static PetscErrorCode evaluate_everywhere(fare_operator *op)
   PetscFunctionReturn(0);
 }
 
-/* Whether the terms that were summed have the coefficients they were summed with: a parameter may have been set since. */
+/*
+  Whether the terms that were summed have the coefficients they were summed with: a parameter may have been
+  set since.
+*/
 static PetscBool fixed_terms_hold(const fare_operator *op, const double a[])
 {
-  const gradient *g = op->data;
+  const gradient *g                = op->data;
   PetscBool       moves[TERMS_MAX] = {PETSC_FALSE};
 
   for (int i = 0; i < g->terms; i++) moves[g->term[i].k] = PETSC_TRUE;
@@ -271,7 +314,8 @@ static PetscBool moves_uniformly(const gradient *g)
 }
 
 /* U - U_centre at one point of n cells from `first`. */
-static void relative_potential(const fare_operator *op, const double a[], int point, PetscInt first, size_t n, double r[])
+static void relative_potential(
+  const fare_operator *op, const double a[], int point, PetscInt first, size_t n, double r[])
 {
   const gradient *g     = op->data;
   const double    shift = uniform_shift(g, a, point);
@@ -302,7 +346,8 @@ static PetscBool alike(const gradient *g, const use *a, const use *b)
   for (int i = 0; i < g->terms; i++) {
     const double at_a = g->term[i].relative[a->point], at_b = g->term[i].relative[b->point];
 
-    if (fabs(at_a - at_b) > 1e-12 * (fabs(at_a) + fabs(at_b)) && fabs(at_a - at_b) > g->term[i].small) return PETSC_FALSE;
+    if (fabs(at_a - at_b) > 1e-12 * (fabs(at_a) + fabs(at_b)) && fabs(at_a - at_b) > g->term[i].small)
+      return PETSC_FALSE;
   }
   return PETSC_TRUE;
 }
@@ -325,7 +370,9 @@ static size_t length_of_run(const gradient *g, PetscInt first)
   return (size_t)PetscMin(g->run, g->layer - first % g->layer);
 }
 
-/* The exponentials of the fixed terms, after which those are not needed until T or their coefficients change. */
+/*
+  The exponentials of the fixed terms, after which those are not needed until T or their coefficients change.
+*/
 static PetscErrorCode keep_exponentials(fare_operator *op)
 {
   gradient *g = op->data;
@@ -342,7 +389,8 @@ static PetscErrorCode keep_exponentials(fare_operator *op)
     double      *kept = g->kept + (size_t)g->groups * (size_t)first;
 
     for (int u = 0; u < g->uses; u++) {
-      fare_exponentials(n, g->use[u].sign / op->theta[FARE_KT], g->fixed + (size_t)g->use[u].point * (size_t)op->box + first, e);
+      fare_exponentials(n, g->use[u].sign / op->theta[FARE_KT],
+        g->fixed + (size_t)g->use[u].point * (size_t)op->box + first, e);
       fare_add_scaled(n, g->use[u].weight, e, kept + (size_t)group_of[u] * n);
     }
   }
@@ -353,16 +401,20 @@ static PetscErrorCode keep_exponentials(fare_operator *op)
 
 static PetscBool keeps_exponentials(const fare_operator *op)
 {
-  return op->type->shapes && moves_uniformly(op->data) && !fare_system_drives(op->system, FARE_KT) ? PETSC_TRUE : PETSC_FALSE;
+  return op->type->shapes && moves_uniformly(op->data) && !fare_system_drives(op->system, FARE_KT)
+    ? PETSC_TRUE
+    : PETSC_FALSE;
 }
 
 /* U at the centres and all averages of n cells from `first`, to `at` of two layers. */
-static void average(const fare_operator *op, const double a[], PetscBool kept, PetscInt first, PetscInt at, size_t n)
+static void average(
+  const fare_operator *op, const double a[], PetscBool kept, PetscInt first, PetscInt at, size_t n)
 {
   const gradient *g = op->data;
 
   memcpy(g->U + at, g->centre + first, n * sizeof(double));
-  for (int i = 0; i < g->terms; i++) fare_add_scaled(n, a[g->term[i].k], g->term[i].centre + first, g->U + at);
+  for (int i = 0; i < g->terms; i++)
+    fare_add_scaled(n, a[g->term[i].k], g->term[i].centre + first, g->U + at);
   memset(g->average + at, 0, n * sizeof(double));
   for (int axis = 0; axis < op->grid->dim; axis++) {
     for (int side = 0; side < 2; side++) memset(g->half[axis][side] + at, 0, n * sizeof(double));
@@ -371,7 +423,8 @@ static void average(const fare_operator *op, const double a[], PetscBool kept, P
   for (int i = 0; i < g->groups && kept; i++) {
     const use *u = &g->use[g->group[i]];
 
-    fare_add_scaled(n, exp(u->sign * uniform_shift(g, a, u->point) / op->theta[FARE_KT]), g->kept + (size_t)g->groups * (size_t)first + (size_t)i * n, u->to + at);
+    fare_add_scaled(n, exp(u->sign * uniform_shift(g, a, u->point) / op->theta[FARE_KT]),
+      g->kept + (size_t)g->groups * (size_t)first + (size_t)i * n, u->to + at);
   }
 }
 
@@ -412,28 +465,35 @@ static PetscErrorCode add_extra(fare_operator *op, int axis)
     for (int q = 0; q < FARE_HALF_POINTS; q++) {
       const double tilt = work / T * fare_half_offset[q];
 
-      g->lower[axis][cell] += fare_half_weight[q] * fare_held_exponential(g->edge[axis][(size_t)q * op->box + cell] - tilt);
-      g->upper[axis][cell] += fare_half_weight[q] * fare_held_exponential(g->edge[axis][(size_t)(FARE_HALF_POINTS + q) * op->box + above] + tilt);
+      g->lower[axis][cell] +=
+        fare_half_weight[q] * fare_held_exponential(g->edge[axis][(size_t)q * op->box + cell] - tilt);
+      g->upper[axis][cell] += fare_half_weight[q] *
+        fare_held_exponential(g->edge[axis][(size_t)(FARE_HALF_POINTS + q) * op->box + above] + tilt);
     }
   }
   for (int a = 0; a < dim; a++) PetscCall(PetscFree2(x[a], f[a]));
   PetscFunctionReturn(0);
 }
 
-/* Over the faces above n cells from `first`; these are at `below` of two layers, their neighbours at `above`. */
-static void rates_along(fare_operator *op, int axis, PetscInt first, PetscInt n, PetscInt below, PetscInt above)
+/*
+  Over the faces above n cells from `first`; these are at `below` of two layers, their neighbours at `above`.
+*/
+static void rates_along(
+  fare_operator *op, int axis, PetscInt first, PetscInt n, PetscInt below, PetscInt above)
 {
   const gradient *g = op->data;
-  const double    h = op->grid->spacing[axis], T = op->theta[FARE_KT], D = op->theta[FARE_MOBILITY] * T / (h * h);
-  const double   *work = NULL, *lower = g->half[axis][1] + below, *upper = g->half[axis][0] + above;
-  double         *up = op->up[axis] + first, *down = op->down[axis] + first;
+  const double    h = op->grid->spacing[axis], T = op->theta[FARE_KT],
+               D     = op->theta[FARE_MOBILITY] * T / (h * h);
+  const double *work = NULL, *lower = g->half[axis][1] + below, *upper = g->half[axis][0] + above;
+  double       *up = op->up[axis] + first, *down = op->down[axis] + first;
 
   if (op->type->extra) {
     work  = g->work[axis] + first;
     lower = g->lower[axis] + first;
     upper = g->upper[axis] + first;
   }
-  fare_face_rates((size_t)n, D, T, g->U + below, g->U + above, lower, upper, g->average + below, g->average + above, work, up, down);
+  fare_face_rates((size_t)n, D, T, g->U + below, g->U + above, lower, upper, g->average + below,
+    g->average + above, work, up, down);
   /* at an end that absorbs, a particle is gone when it has come half an edge, to the end itself */
   for (PetscInt c = 0; c < n && op->grid->end[axis] >= FARE_END_ABSORBING; c++) {
     PetscInt index[FARE_DIM_MAX];
@@ -467,8 +527,10 @@ static PetscErrorCode rates(fare_operator *op)
   for (int axis = 0; axis <= last && op->type->extra; axis++) PetscCall(add_extra(op, axis));
   op->finite = PETSC_TRUE;
   for (PetscInt first = 0, at = 0; first < op->box; first += g->layer, at = g->layer - at) {
-    for (PetscInt run = 0; run < g->layer; run += g->run) average(op, a, kept, first + run, at + run, length_of_run(g, first + run));
-    for (int axis = 0; axis < PetscMax(1, last); axis++) rates_along(op, axis, first, g->layer - op->stride[axis], at, at + op->stride[axis]);
+    for (PetscInt run = 0; run < g->layer; run += g->run)
+      average(op, a, kept, first + run, at + run, length_of_run(g, first + run));
+    for (int axis = 0; axis < PetscMax(1, last); axis++)
+      rates_along(op, axis, first, g->layer - op->stride[axis], at, at + op->stride[axis]);
     if (first) rates_along(op, last, first - g->layer, g->layer, g->layer - at, at);
   }
   PetscFunctionReturn(0);

@@ -48,7 +48,7 @@ int fare_all_finite(size_t n, const double *x)
 int fare_all_rates(size_t n, const double *x)
 {
   const uint64_t infinity = 0x7ff0000000000000u, minus_zero = 0x8000000000000000u;
-  uint64_t       bad      = 0;
+  uint64_t       bad = 0;
 
   for (size_t i = 0; i < n; i++) {
     uint64_t bits;
@@ -60,25 +60,29 @@ int fare_all_rates(size_t n, const double *x)
 }
 
 /*
-  r(i->j) = D/(h^2 <e^{U/T}>_edge <e^{-U/T}>_cell), and one thing more. Where U rises by many T over one cell, what mass a cell has lies
-  at its lower end, and averages from centre to centre would hold it there as by a barrier. So the way down is never slower than half of
-  Scharfetter and Gummel's rate; the way up grows by the same factor, which keeps detailed balance. Nothing changes up to a rise of
-  about 4 T per cell.
+  r(i->j) = D/(h^2 <e^{U/T}>_edge <e^{-U/T}>_cell), and one thing more. Where U rises by many T over one cell,
+  what mass a cell has lies at its lower end, and averages from centre to centre would hold it there as by a
+  barrier. So the way down is never slower than half of Scharfetter and Gummel's rate; the way up grows by the
+  same factor, which keeps detailed balance. Nothing changes up to a rise of about 4 T per cell.
 */
 #define RUN 128
 
-void fare_face_rates(size_t n, double D, double T, const double *restrict U_below, const double *restrict U_above, const double *restrict lower, const double *restrict upper, const double *restrict average_below, const double *restrict average_above, const double *restrict work, double *restrict up, double *restrict down)
+void fare_face_rates(size_t n, double D, double T, const double *restrict U_below,
+  const double *restrict U_above, const double *restrict lower, const double *restrict upper,
+  const double *restrict average_below, const double *restrict average_above, const double *restrict work,
+  double *restrict up, double *restrict down)
 {
   double rise[RUN], growth[RUN];
 
   for (size_t first = 0; first < n; first += RUN) {
-    const size_t width = n - first < RUN ? n - first : RUN;
+    const size_t width           = n - first < RUN ? n - first : RUN;
     const double *restrict below = U_below + first, *restrict above = U_above + first;
     double worst = 0;
 
     if (work) {
 #pragma omp simd
-      for (size_t i = 0; i < width; i++) rise[i] = clamp((above[i] - below[i] - work[first + i]) / T, STEEPEST_EDGE);
+      for (size_t i = 0; i < width; i++)
+        rise[i] = clamp((above[i] - below[i] - work[first + i]) / T, STEEPEST_EDGE);
     } else {
 #pragma omp simd
       for (size_t i = 0; i < width; i++) rise[i] = clamp((above[i] - below[i]) / T, STEEPEST_EDGE);
@@ -87,18 +91,21 @@ void fare_face_rates(size_t n, double D, double T, const double *restrict U_belo
     for (size_t i = 0; i < width; i++) growth[i] = exp(rise[i]);
 #pragma omp simd reduction(max : worst)
     for (size_t i = 0; i < width; i++) {
-      const size_t at   = first + i;
-      const double each = 2 * D / ((lower[at] + growth[i] * upper[at]) * average_below[at] * average_above[at]);
+      const size_t at = first + i;
+      const double each =
+        2 * D / ((lower[at] + growth[i] * upper[at]) * average_below[at] * average_above[at]);
       const double upward = each * average_above[at], downward = each * growth[i] * average_below[at];
 
       up[at]   = upward;
       down[at] = downward;
-      worst    = fmax(worst, 0.5 * D * (1 + fabs(rise[i])) - (rise[i] > 0 ? downward : upward)); /* f/(1 - e^-f) <= 1 + f */
+      /* f/(1 - e^-f) <= 1 + f */
+      worst = fmax(worst, 0.5 * D * (1 + fabs(rise[i])) - (rise[i] > 0 ? downward : upward));
     }
     if (!(worst > 0)) continue;
 #pragma omp simd
     for (size_t i = 0; i < width; i++) {
-      const double fall = fabs(rise[i]), least = 0.5 * D * (fall > 1e-6 ? fall / (1 - fmin(growth[i], 1 / growth[i])) : 1);
+      const double fall   = fabs(rise[i]),
+                   least  = 0.5 * D * (fall > 1e-6 ? fall / (1 - fmin(growth[i], 1 / growth[i])) : 1);
       const double factor = fmax(1, least / (rise[i] > 0 ? down : up)[first + i]);
 
       up[first + i] *= factor;

@@ -5,7 +5,8 @@
 
 PetscErrorCode fare_level_create(fare_patch *patch, fare_level *l)
 {
-  const PetscInt n = patch->owned, lanes = (n / patch->count[0] + FARE_LANES - 1) / FARE_LANES * FARE_LANES * patch->count[0];
+  const PetscInt n     = patch->owned,
+                 lanes = (n / patch->count[0] + FARE_LANES - 1) / FARE_LANES * FARE_LANES * patch->count[0];
 
   PetscFunctionBeginUser;
   memset(l, 0, sizeof *l);
@@ -35,7 +36,7 @@ PetscErrorCode fare_level_destroy(fare_level *l)
 /* A mean of square roots, so that steep places do not decide. */
 PetscErrorCode fare_level_typical_rates(fare_level *l)
 {
-  const fare_patch *patch = l->patch;
+  const fare_patch *patch                  = l->patch;
   double            sums[FARE_DIM_MAX + 1] = {0};
 
   PetscFunctionBeginUser;
@@ -44,7 +45,9 @@ PetscErrorCode fare_level_typical_rates(fare_level *l)
       for (PetscInt j = 0; j < patch->count[1]; j++) {
         const PetscInt box = fare_patch_box_row(patch, j, k);
 
-        for (PetscInt i = 0; i < patch->count[0]; i++) sums[axis] += sqrt((double)l->up[axis][box + i] + (double)l->down[axis][box + i - patch->stride[axis]]);
+        for (PetscInt i = 0; i < patch->count[0]; i++)
+          sums[axis] +=
+            sqrt((double)l->up[axis][box + i] + (double)l->down[axis][box + i - patch->stride[axis]]);
       }
     }
   }

@@ -1,17 +1,22 @@
 /*
-  A preconditioner for A = shift - L in two and three dimensions: one cycle of geometric multigrid that smooths by lines.
+  A preconditioner for A = shift - L in two and three dimensions: one cycle of geometric multigrid that
+  smooths by lines.
 
-  With A = sum of H_k, H_k = shift/d + A_k and A_k the part of -L along axis k, the smoother is the product of tridiagonal solves along all axes in turn
+  With A = sum of H_k, H_k = shift/d + A_k and A_k the part of -L along axis k, the smoother is the product of
+  tridiagonal solves along all axes in turn
 
     M^-1 = (H_2 + t_1)^-1 (t_1 + t_2) (H_1 + t_2)^-1,   t_k diagonal,
 
-  a sweep of alternating directions (Peaceman and Rachford, J. SIAM 3, 28 (1955)): on a mode with eigenvalues h_1, h_2 of the parts it leaves (h_1 - t_1)(h_2 - t_2) / ((h_1 + t_2)(h_2 + t_1)).
-  The geometric mean of the ends of the range that is to be damped is best for t: the upper half of the spectrum where a coarser grid follows, all of it on the coarsest. In three dimensions
-  it is the like product of three, times 3/4 of the sum of products of pairs of its diagonals.
+  a sweep of alternating directions (Peaceman and Rachford, J. SIAM 3, 28 (1955)): on a mode with eigenvalues
+  h_1, h_2 of the parts it leaves (h_1 - t_1)(h_2 - t_2) / ((h_1 + t_2)(h_2 + t_1)). The geometric mean of the
+  ends of the range that is to be damped is best for t: the upper half of the spectrum where a coarser grid
+  follows, all of it on the coarsest. In three dimensions it is the like product of three, times 3/4 of the
+  sum of products of pairs of its diagonals.
 
-  A coarser grid has cells twice as wide along axes along which rates are not much smaller than along others. Its rates are made of those of the finer grid, so that
-  it is a rate matrix, too, whatever the system is. Residuals are summed, corrections interpolated. There are as many grids as the shift needs: where the rates have fallen to it
-  the smoother alone is a good solver. Lines end where a rank's cells do.
+  A coarser grid has cells twice as wide along axes along which rates are not much smaller than along others.
+  Its rates are made of those of the finer grid, so that it is a rate matrix, too, whatever the system is.
+  Residuals are summed, corrections interpolated. There are as many grids as the shift needs: where the rates
+  have fallen to it the smoother alone is a good solver. Lines end where a rank's cells do.
 */
 #include "multigrid.h"
 
@@ -23,8 +28,9 @@
 #define LEVELS_MAX 24
 #define WEAK       0.3 /* of the fastest axis's rates: an axis that is slower keeps its cells */
 #define FEWEST     4   /* cells along an axis that are not made fewer */
-#define LOWEST     2   /* sweeps on the coarsest grid; on others there is one before and one after what the coarser ones do */
-#define EASY       2.0 /* times the shift: rates that the smoother alone copes with */
+/* sweeps on the coarsest grid; on others there is one before and one after what the coarser ones do */
+#define LOWEST 2
+#define EASY   2.0 /* times the shift: rates that the smoother alone copes with */
 
 struct fare_multigrid {
   const fare_operator *op;
@@ -51,11 +57,14 @@ static double fastest(const fare_level *l)
   return PetscMax(l->rate[0], PetscMax(l->rate[1], l->rate[2]));
 }
 
-/* One grid more, where some axis can be coarsened on all ranks. Which ones is decided once, by the rates at the start. */
+/*
+  One grid more, where some axis can be coarsened on all ranks. Which ones is decided once, by the rates at
+  the start.
+*/
 static PetscErrorCode add_level(fare_multigrid *mg, PetscBool *added)
 {
   fare_level *fine = &mg->level[mg->levels - 1], *next = fine + 1;
-  PetscInt    odd[FARE_DIM_MAX] = {0};
+  PetscInt    odd[FARE_DIM_MAX]   = {0};
   PetscBool   twice[FARE_DIM_MAX] = {PETSC_FALSE};
   fare_patch *patch;
 
@@ -72,7 +81,8 @@ static PetscErrorCode add_level(fare_multigrid *mg, PetscBool *added)
   PetscCall(fare_patch_coarsen(fine->patch, twice, &patch));
   PetscCall(fare_level_create(patch, next));
   mg->levels++;
-  for (int axis = 0; axis < FARE_DIM_MAX; axis++) next->cells[axis] = fine->cells[axis] / (twice[axis] ? 2 : 1);
+  for (int axis = 0; axis < FARE_DIM_MAX; axis++)
+    next->cells[axis] = fine->cells[axis] / (twice[axis] ? 2 : 1);
   fare_level_coarsen_rates(fine, next);
   PetscCall(fare_level_typical_rates(next));
   PetscFunctionReturn(0);
@@ -105,7 +115,8 @@ PetscErrorCode fare_multigrid_create(const fare_operator *op, fare_multigrid **m
   import_rates(mg);
   PetscCall(fare_level_typical_rates(&mg->level[0]));
   while (more) PetscCall(add_level(mg, &more));
-  PetscCall(PetscMalloc1((FARE_LEVEL_SCRATCH + (patch->dim == 2 ? 1 : patch->count[1])) * patch->count[0], &mg->scratch));
+  PetscCall(PetscMalloc1(
+    (FARE_LEVEL_SCRATCH + (patch->dim == 2 ? 1 : patch->count[1])) * patch->count[0], &mg->scratch));
   PetscFunctionReturn(0);
 }
 
@@ -122,7 +133,8 @@ PetscErrorCode fare_multigrid_factor(fare_multigrid *mg, double shift)
     double      least[FARE_DIM_MAX];
 
     if (i) fare_level_coarsen_rates(l - 1, l);
-    for (int axis = 0; axis < dim; axis++) least[axis] = i < mg->used - 1 ? (dim == 2 ? 0.5 : 0.25) : 2.5 / PetscSqr((double)l->cells[axis]);
+    for (int axis = 0; axis < dim; axis++)
+      least[axis] = i < mg->used - 1 ? (dim == 2 ? 0.5 : 0.25) : 2.5 / PetscSqr((double)l->cells[axis]);
     fare_level_factor(l, shift, least, mg->scratch);
   }
   PetscFunctionReturn(0);

@@ -4,7 +4,10 @@
 
 #include "truth/rates/operator.h"
 
-/* Preconditions shift - L with the rates of `op`, borrowed, as they were when last factored. They must be known when it is made. Collective. */
+/*
+  Preconditions shift - L with the rates of `op`, borrowed, as they were when last factored. They must be
+  known when it is made. Collective.
+*/
 PetscErrorCode fare_multigrid_create(const fare_operator *op, fare_multigrid **mg);
 PetscErrorCode fare_multigrid_destroy(fare_multigrid **mg);
 PetscErrorCode fare_multigrid_factor(fare_multigrid *mg, double shift);

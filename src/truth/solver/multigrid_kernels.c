@@ -1,4 +1,6 @@
-/* The smoother of multigrid.c: tridiagonal solves along the lines of all axes, and what is done on the way. */
+/*
+  The smoother of multigrid.c: tridiagonal solves along the lines of all axes, and what is done on the way.
+*/
 #include "support/kernel.h"
 #include "level.h"
 
@@ -8,7 +10,8 @@
 #define TINY 1e-30f /* added so that nothing becomes so small that processors are slow at it */
 
 /* The diagonals of one row's lines along each axis and the factor of their product; see multigrid.c. */
-static void smoother_row(const fare_level *level, PetscInt box, float shift, const float least[], float *restrict scale, float *const diagonal[], float *const tau[])
+static void smoother_row(const fare_level *level, PetscInt box, float shift, const float least[],
+  float *restrict scale, float *const diagonal[], float *const tau[])
 {
   const PetscInt n   = level->patch->count[0];
   const int      dim = level->patch->dim;
@@ -46,8 +49,12 @@ static void smoother_row(const fare_level *level, PetscInt box, float shift, con
   }
 }
 
-/* One row of an elimination across rows; `before`: inverse pivots of the row before, NULL for the first of a line. */
-static void eliminate_row(PetscInt n, const float *restrict diagonal, const float *restrict up, const float *restrict down, const float *restrict before, float *restrict inverse)
+/*
+  One row of an elimination across rows; `before`: inverse pivots of the row before, NULL for the first of a
+  line.
+*/
+static void eliminate_row(PetscInt n, const float *restrict diagonal, const float *restrict up,
+  const float *restrict down, const float *restrict before, float *restrict inverse)
 {
   if (!before) {
 #pragma omp simd
@@ -72,11 +79,14 @@ static inline void turn(size_t rows, size_t width, const float *const row[], siz
 
 static void to_lanes(size_t rows, size_t width, const float *const row[], size_t first, float *restrict to)
 {
-  if (rows == FARE_LANES && width == RUN) turn(FARE_LANES, RUN, row, first, to);
-  else turn(rows, width, row, first, to);
+  if (rows == FARE_LANES && width == RUN)
+    turn(FARE_LANES, RUN, row, first, to);
+  else
+    turn(rows, width, row, first, to);
 }
 
-static inline void turn_back(size_t rows, size_t width, size_t n, const float *restrict from, float *restrict to)
+static inline void turn_back(
+  size_t rows, size_t width, size_t n, const float *restrict from, float *restrict to)
 {
   for (size_t s = 0; s < rows; s++) {
     for (size_t i = 0; i < width; i++) to[s * n + i] = from[i * FARE_LANES + s];
@@ -85,16 +95,23 @@ static inline void turn_back(size_t rows, size_t width, size_t n, const float *r
 
 static void from_lanes(size_t rows, size_t width, size_t n, const float *restrict from, float *restrict to)
 {
-  if (rows == FARE_LANES && width == RUN) turn_back(FARE_LANES, RUN, n, from, to);
-  else turn_back(rows, width, n, from, to);
+  if (rows == FARE_LANES && width == RUN)
+    turn_back(FARE_LANES, RUN, n, from, to);
+  else
+    turn_back(rows, width, n, from, to);
 }
 
-/* Of a block of lines along the first axis, beginning at `at` in each array of theirs: the elimination, with the factor `scale` on what they give. */
-static void eliminate_lanes(const fare_level *level, PetscInt rows, const float *const scale[], const float *const diagonal[], const float *const up[], const float *const down[], PetscInt at)
+/*
+  Of a block of lines along the first axis, beginning at `at` in each array of theirs: the elimination, with
+  the factor `scale` on what they give.
+*/
+static void eliminate_lanes(const fare_level *level, PetscInt rows, const float *const scale[],
+  const float *const diagonal[], const float *const up[], const float *const down[], PetscInt at)
 {
-  const PetscInt n = level->patch->count[0];
-  float          before[FARE_LANES] = {0}, up_before[FARE_LANES] = {0}, held[FARE_LANES] = {0}, s_before[FARE_LANES] = {0};
-  float          a[RUN * FARE_LANES], d[RUN * FARE_LANES], u[RUN * FARE_LANES] = {0}, v[RUN * FARE_LANES] = {0};
+  const PetscInt n                  = level->patch->count[0];
+  float          before[FARE_LANES] = {0}, up_before[FARE_LANES] = {0}, held[FARE_LANES] = {0},
+        s_before[FARE_LANES] = {0};
+  float a[RUN * FARE_LANES], d[RUN * FARE_LANES], u[RUN * FARE_LANES] = {0}, v[RUN * FARE_LANES] = {0};
 
   for (int i = 0; i < RUN * FARE_LANES; i++) a[i] = d[i] = 1;
   for (PetscInt first = 0; first < n; first += RUN) {
@@ -105,13 +122,16 @@ static void eliminate_lanes(const fare_level *level, PetscInt rows, const float 
     to_lanes((size_t)rows, (size_t)width, up, (size_t)first, u);
     to_lanes((size_t)rows, (size_t)width, down, (size_t)first, v);
     for (PetscInt i = 0; i < width; i++) {
-      float *restrict from = level->from + at + (first + i) * FARE_LANES, *restrict lead = level->lead + at + (first + i) * FARE_LANES;
-      float *restrict back = level->back + at + (first + i - (first + i > 0)) * FARE_LANES; /* of the cells before, whose neighbours' scale is known now */
+      float *restrict from           = level->from + at + (first + i) * FARE_LANES,
+                      *restrict lead = level->lead + at + (first + i) * FARE_LANES;
+      /* of the cells before, whose neighbours' scale is known now */
+      float *restrict back = level->back + at + (first + i - (first + i > 0)) * FARE_LANES;
 
 #pragma omp simd
       for (int s = 0; s < FARE_LANES; s++) {
         const int   c       = (int)i * FARE_LANES + s;
-        const float inverse = 1 / (d[c] - up_before[s] * before[s]), scaled = a[c] * inverse, unscale = 1 / a[c];
+        const float inverse = 1 / (d[c] - up_before[s] * before[s]), scaled = a[c] * inverse,
+                    unscale = 1 / a[c];
 
         from[s]      = scaled;
         lead[s]      = scaled * up_before[s] * s_before[s];
@@ -145,26 +165,30 @@ void fare_level_factor(const fare_level *level, double shift, const double least
 
       scales[lane]    = scale;
       diagonals[lane] = diagonal[0] = scratch + (FARE_LANES + lane) * n;
-      ups[lane]       = level->up[0] + box;
-      downs[lane]     = level->down[0] + box;
+      ups[lane]                     = level->up[0] + box;
+      downs[lane]                   = level->down[0] + box;
       smoother_row(level, box, (float)shift, damped, scale, diagonal, tau);
-      if (lane == FARE_LANES - 1 || row == rows - 1) eliminate_lanes(level, lane + 1, scales, diagonals, ups, downs, (row - lane) * n);
+      if (lane == FARE_LANES - 1 || row == rows - 1)
+        eliminate_lanes(level, lane + 1, scales, diagonals, ups, downs, (row - lane) * n);
       for (int axis = 1; axis < patch->dim; axis++) {
         const PetscInt gap = axis == 1 ? n : n * patch->count[1], below = box - patch->stride[axis];
         float         *inverse = level->inverse[axis] + at;
 
-        eliminate_row(n, diagonal[axis], level->up[axis] + below, level->down[axis] + below, (axis == 1 ? j : k) ? inverse - gap : NULL, inverse);
+        eliminate_row(n, diagonal[axis], level->up[axis] + below, level->down[axis] + below,
+          (axis == 1 ? j : k) ? inverse - gap : NULL, inverse);
       }
     }
   }
 }
 
 /* A block of lines along the first axis, beginning at `at` in each array of theirs. */
-static void solve_lanes(const fare_level *level, PetscInt rows, const float *const r[], float *restrict work, PetscInt at, float *to)
+static void solve_lanes(const fare_level *level, PetscInt rows, const float *const r[], float *restrict work,
+  PetscInt at, float *to)
 {
-  const PetscInt n = level->patch->count[0];
-  const float *restrict from = level->from + at, *restrict lead = level->lead + at, *restrict back = level->back + at;
-  float carry[FARE_LANES] = {0};
+  const PetscInt n           = level->patch->count[0];
+  const float *restrict from = level->from + at, *restrict lead = level->lead + at,
+                        *restrict back = level->back + at;
+  float carry[FARE_LANES]              = {0};
 
   if (rows < FARE_LANES) memset(work, 0, (size_t)(n * FARE_LANES) * sizeof *work);
   for (PetscInt first = 0; first < n; first += RUN) {
@@ -196,8 +220,12 @@ static void solve_lanes(const fare_level *level, PetscInt rows, const float *con
   }
 }
 
-/* One row on its way forth and back across rows; `before`, `after`: the row that was there just before, NULL for the first. */
-static void forth_row(PetscInt n, const float *restrict inverse, const float *restrict up, const float *restrict before, float *restrict x)
+/*
+  One row on its way forth and back across rows; `before`, `after`: the row that was there just before, NULL
+  for the first.
+*/
+static void forth_row(PetscInt n, const float *restrict inverse, const float *restrict up,
+  const float *restrict before, float *restrict x)
 {
   if (!before) {
 #pragma omp simd
@@ -208,7 +236,8 @@ static void forth_row(PetscInt n, const float *restrict inverse, const float *re
   for (PetscInt i = 0; i < n; i++) x[i] = inverse[i] * (x[i] + up[i] * before[i]) + TINY;
 }
 
-static void back_row(PetscInt n, const float *restrict inverse, const float *restrict down, const float *restrict after, float *restrict x)
+static void back_row(PetscInt n, const float *restrict inverse, const float *restrict down,
+  const float *restrict after, float *restrict x)
 {
 #pragma omp simd
   for (PetscInt i = 0; i < n; i++) x[i] += inverse[i] * down[i] * after[i];
@@ -217,36 +246,47 @@ static void back_row(PetscInt n, const float *restrict inverse, const float *res
 static void forth_at(const fare_level *level, int axis, PetscInt j, PetscInt k, float *x)
 {
   const fare_patch *patch = level->patch;
-  const PetscInt    n = patch->count[0], row = fare_patch_row(patch, j, k), gap = axis == 1 ? n : n * patch->count[1];
+  const PetscInt    n = patch->count[0], row = fare_patch_row(patch, j, k),
+                 gap = axis == 1 ? n : n * patch->count[1];
 
-  forth_row(n, level->inverse[axis] + row, level->up[axis] + fare_patch_box_row(patch, j, k) - patch->stride[axis], (axis == 1 ? j : k) ? x + row - gap : NULL, x + row);
+  forth_row(n, level->inverse[axis] + row,
+    level->up[axis] + fare_patch_box_row(patch, j, k) - patch->stride[axis],
+    (axis == 1 ? j : k) ? x + row - gap : NULL, x + row);
 }
 
 static void back_at(const fare_level *level, int axis, PetscInt j, PetscInt k, float *x)
 {
   const fare_patch *patch = level->patch;
-  const PetscInt    n = patch->count[0], row = fare_patch_row(patch, j, k), gap = axis == 1 ? n : n * patch->count[1];
+  const PetscInt    n = patch->count[0], row = fare_patch_row(patch, j, k),
+                 gap = axis == 1 ? n : n * patch->count[1];
 
-  back_row(n, level->inverse[axis] + row, level->down[axis] + fare_patch_box_row(patch, j, k), x + row + gap, x + row);
+  back_row(n, level->inverse[axis] + row, level->down[axis] + fare_patch_box_row(patch, j, k), x + row + gap,
+    x + row);
 }
 
 /*
-  What flows in along one axis to n cells. Both cells beside a face evaluate the same expression, so that what one loses the other gains. What a mass
-  beyond an end would be does not matter: rates are zero there.
+  What flows in along one axis to n cells. Both cells beside a face evaluate the same expression, so that what
+  one loses the other gains. What a mass beyond an end would be does not matter: rates are zero there.
 */
-static inline void add_flow(PetscInt n, const float *restrict up_below, const float *restrict down_below, const float *restrict up, const float *restrict down, const float *restrict below, const float *restrict here, const float *restrict above, float *restrict to)
+static inline void add_flow(PetscInt n, const float *restrict up_below, const float *restrict down_below,
+  const float *restrict up, const float *restrict down, const float *restrict below,
+  const float *restrict here, const float *restrict above, float *restrict to)
 {
 #pragma omp simd
-  for (PetscInt i = 0; i < n; i++) to[i] += (up_below[i] * below[i] - down_below[i] * here[i]) - (up[i] * here[i] - down[i] * above[i]);
+  for (PetscInt i = 0; i < n; i++)
+    to[i] += (up_below[i] * below[i] - down_below[i] * here[i]) - (up[i] * here[i] - down[i] * above[i]);
 }
 
 /* b - A x in one row. */
-static void residual_row(const fare_level *level, PetscInt j, PetscInt k, float shift, const float *x, float *restrict to)
+static void residual_row(
+  const fare_level *level, PetscInt j, PetscInt k, float shift, const float *x, float *restrict to)
 {
   const fare_patch *patch = level->patch;
-  const PetscInt    n = patch->count[0], row = fare_patch_row(patch, j, k), box = fare_patch_box_row(patch, j, k), line = k * patch->count[1] + j;
-  const float      *up = level->up[0] + box, *down = level->down[0] + box, *here = x + row, *b = level->b + row;
-  const float      *west = (const float *)patch->ghost[0][0] + line, *east = (const float *)patch->ghost[0][1] + line;
+  const PetscInt    n = patch->count[0], row = fare_patch_row(patch, j, k),
+                 box = fare_patch_box_row(patch, j, k), line = k * patch->count[1] + j;
+  const float *up = level->up[0] + box, *down = level->down[0] + box, *here = x + row, *b = level->b + row;
+  const float *west = (const float *)patch->ghost[0][0] + line,
+              *east = (const float *)patch->ghost[0][1] + line;
 
 #pragma omp simd
   for (PetscInt i = 0; i < n; i++) to[i] = b[i] - shift * here[i];
@@ -255,11 +295,15 @@ static void residual_row(const fare_level *level, PetscInt j, PetscInt k, float 
   } else {
     add_flow(1, up - 1, down - 1, up, down, west, here, here + 1, to);
     add_flow(n - 2, up, down, up + 1, down + 1, here, here + 1, here + 2, to + 1);
-    add_flow(1, up + n - 2, down + n - 2, up + n - 1, down + n - 1, here + n - 2, here + n - 1, east, to + n - 1);
+    add_flow(
+      1, up + n - 2, down + n - 2, up + n - 1, down + n - 1, here + n - 2, here + n - 1, east, to + n - 1);
   }
   for (int axis = 1; axis < patch->dim; axis++) {
-    const PetscInt at = axis == 1 ? j : k, gap = axis == 1 ? n : n * patch->count[1], face = (axis == 1 ? k : j) * n, s = patch->stride[axis];
-    const float   *below = at ? here - gap : (const float *)patch->ghost[axis][0] + face, *above = at < patch->count[axis] - 1 ? here + gap : (const float *)patch->ghost[axis][1] + face;
+    const PetscInt at = axis == 1 ? j : k, gap = axis == 1 ? n : n * patch->count[1],
+                   face = (axis == 1 ? k : j) * n, s = patch->stride[axis];
+    const float *below = at ? here - gap : (const float *)patch->ghost[axis][0] + face,
+                *above =
+                  at < patch->count[axis] - 1 ? here + gap : (const float *)patch->ghost[axis][1] + face;
 
     up   = level->up[axis] + box;
     down = level->down[axis] + box;
@@ -276,7 +320,7 @@ static PetscInt rows_of(const fare_patch *patch)
 void fare_level_forth(const fare_level *level, double shift, const float *x, float *scratch, float *to)
 {
   const fare_patch *patch = level->patch;
-  const int         last = patch->dim - 1;
+  const int         last  = patch->dim - 1;
   const PetscInt    n = patch->count[0], each = rows_of(patch), rows = each * patch->count[last];
   float            *work = scratch, *r = scratch + n * FARE_LANES;
   const float      *source[FARE_LANES];
@@ -285,14 +329,17 @@ void fare_level_forth(const fare_level *level, double shift, const float *x, flo
     const PetscInt block = PetscMin(FARE_LANES, rows - row);
 
     for (PetscInt s = 0; s < block; s++) {
-      if (x) residual_row(level, (row + s) % patch->count[1], (row + s) / patch->count[1], (float)shift, x, r + s * n);
+      if (x)
+        residual_row(
+          level, (row + s) % patch->count[1], (row + s) / patch->count[1], (float)shift, x, r + s * n);
       source[s] = x ? r + s * n : level->b + (row + s) * n;
     }
     solve_lanes(level, block, source, work, row * n, to);
     for (; done < (row + block) / each; done++) {
       for (PetscInt j = 0; j < each && last == 2; j++) forth_at(level, 1, j, done, to);
       for (PetscInt j = each - 2; j >= 0 && last == 2; j--) back_at(level, 1, j, done, to);
-      for (PetscInt j = 0; j < each; j++) forth_at(level, last, last == 1 ? done : j, last == 1 ? 0 : done, to);
+      for (PetscInt j = 0; j < each; j++)
+        forth_at(level, last, last == 1 ? done : j, last == 1 ? 0 : done, to);
     }
   }
 }
@@ -304,15 +351,18 @@ static void back_layer(const fare_level *level, PetscInt layer, float *x)
   const int         last  = patch->dim - 1;
 
   if (layer == patch->count[last] - 1) return;
-  for (PetscInt j = 0; j < rows_of(patch); j++) back_at(level, last, last == 1 ? layer : j, last == 1 ? 0 : layer, x);
+  for (PetscInt j = 0; j < rows_of(patch); j++)
+    back_at(level, last, last == 1 ? layer : j, last == 1 ? 0 : layer, x);
 }
 
 void fare_level_back(const fare_level *level, float *x)
 {
-  for (PetscInt layer = level->patch->count[level->patch->dim - 1] - 1; layer >= 0; layer--) back_layer(level, layer, x);
+  for (PetscInt layer = level->patch->count[level->patch->dim - 1] - 1; layer >= 0; layer--)
+    back_layer(level, layer, x);
 }
 
-static void add_row(PetscInt n, const float *restrict inverse, const float *restrict down, const float *restrict z, float *restrict after, float *restrict x)
+static void add_row(PetscInt n, const float *restrict inverse, const float *restrict down,
+  const float *restrict z, float *restrict after, float *restrict x)
 {
 #pragma omp simd
   for (PetscInt i = 0; i < n; i++) {
@@ -324,21 +374,25 @@ static void add_row(PetscInt n, const float *restrict inverse, const float *rest
 void fare_level_back_add(const fare_level *level, const float *z, float *scratch, float *x)
 {
   const fare_patch *patch = level->patch;
-  const int         last = patch->dim - 1;
+  const int         last  = patch->dim - 1;
   const PetscInt    n = patch->count[0], each = rows_of(patch);
 
   memset(scratch, 0, (size_t)(each * n) * sizeof *scratch);
   for (PetscInt row = each * patch->count[last] - 1; row >= 0; row--) {
-    const PetscInt at = row * n, box = fare_patch_box_row(patch, row % patch->count[1], row / patch->count[1]);
+    const PetscInt at  = row * n,
+                   box = fare_patch_box_row(patch, row % patch->count[1], row / patch->count[1]);
 
     add_row(n, level->inverse[last] + at, level->down[last] + box, z + at, scratch + row % each * n, x + at);
   }
 }
 
-static void restrict_layer(const fare_level *level, const fare_level *coarse, PetscInt layer, float shift, float *restrict row)
+static void restrict_layer(
+  const fare_level *level, const fare_level *coarse, PetscInt layer, float shift, float *restrict row)
 {
-  const fare_patch *patch    = level->patch;
-  const PetscInt    n        = coarse->patch->count[0], twice[FARE_DIM_MAX] = {patch->count[0] / n, patch->count[1] / coarse->patch->count[1], patch->count[2] / coarse->patch->count[2]};
+  const fare_patch *patch            = level->patch;
+  const PetscInt    n                = coarse->patch->count[0],
+                 twice[FARE_DIM_MAX] = {patch->count[0] / n, patch->count[1] / coarse->patch->count[1],
+                   patch->count[2] / coarse->patch->count[2]};
 
   for (PetscInt at = 0; at < rows_of(patch); at++) {
     const PetscInt j = patch->dim == 2 ? layer : at, k = patch->dim == 2 ? 0 : layer;

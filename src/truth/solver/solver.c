@@ -1,13 +1,17 @@
 /*
-  Solves with A = shift - L. One axis: a direct solve on each rank's part, which GMRES joins in about two iterations per boundary between ranks. More axes: A is never
-  assembled, and flexible GMRES is preconditioned by cycles of multigrid.
+  Solves with A = shift - L. One axis: a direct solve on each rank's part, which GMRES joins in about two
+  iterations per boundary between ranks. More axes: A is never assembled, and flexible GMRES is preconditioned
+  by cycles of multigrid.
 */
 #include "multigrid.h"
 #include "truth/rates/operator.h"
 
 #include <math.h>
 
-/* An option that holds unless the user gave it: some things of PETSc can be had by options alone before they are set up. */
+/*
+  An option that holds unless the user gave it: some things of PETSc can be had by options alone before they
+  are set up.
+*/
 static PetscErrorCode set_default(const char *option, const char *value)
 {
   PetscBool given;
@@ -61,7 +65,8 @@ PetscErrorCode fare_solver_create_matrix(fare_evolution *e, double start)
     PetscCall(fare_operator_matrix(e->op, &e->A));
     PetscFunctionReturn(0);
   }
-  PetscCall(MatCreateShell(e->grid->comm, e->op->owned, e->op->owned, PETSC_DETERMINE, PETSC_DETERMINE, e, &e->A));
+  PetscCall(
+    MatCreateShell(e->grid->comm, e->op->owned, e->op->owned, PETSC_DETERMINE, PETSC_DETERMINE, e, &e->A));
   PetscCall(MatShellSetOperation(e->A, MATOP_MULT, (void (*)(void))multiply));
   PetscCall(fare_operator_rates(e->op, start));
   PetscCall(fare_multigrid_create(e->op, &e->multigrid));
@@ -99,8 +104,8 @@ PetscErrorCode fare_solver_configure(fare_evolution *e, KSP ksp)
 }
 
 /*
-  The inverse of A times the shift never expands the L1 norm, so a residual of L1 norm r adds at most r / shift to the error: it is kept far below the
-  tolerance of a step.
+  The inverse of A times the shift never expands the L1 norm, so a residual of L1 norm r adds at most r /
+  shift to the error: it is kept far below the tolerance of a step.
 */
 PetscErrorCode fare_solver_prepare(fare_evolution *e, double t, double shift)
 {
@@ -112,8 +117,10 @@ PetscErrorCode fare_solver_prepare(fare_evolution *e, double t, double shift)
   if (e->prepared == e->op->version && e->shift == shift) PetscFunctionReturn(0);
   e->prepared = e->op->version;
   e->shift    = shift;
-  if (e->multigrid) PetscCall(fare_multigrid_factor(e->multigrid, shift));
-  else PetscCall(fare_operator_assemble(e->op, t, shift, e->A));
+  if (e->multigrid)
+    PetscCall(fare_multigrid_factor(e->multigrid, shift));
+  else
+    PetscCall(fare_operator_assemble(e->op, t, shift, e->A));
   for (int axis = 0; axis < e->grid->dim; axis++) cells *= (double)e->grid->cells[axis];
   PetscCall(KSPSetTolerances(e->ksp, 1e-14, share * e->tolerance / sqrt(cells), PETSC_DEFAULT, 500));
   PetscFunctionReturn(0);

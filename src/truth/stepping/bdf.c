@@ -1,10 +1,13 @@
 /*
-  Backward differentiation of variable order, one to five, and variable steps (Gear 1971; coefficients for unequal steps are those of the polynomial through the points themselves). Each step solves
+  Backward differentiation of variable order, one to five, and variable steps (Gear 1971; coefficients for
+  unequal steps are those of the polynomial through the points themselves). Each step solves
 
     (shift - L(t)) P = - sum of d_i P_i,
 
-  shift and d_i the weights in the derivative at t of the polynomial through P and the k last P_i. The guess is the polynomial through the k + 1 last P_i; the error of a step is estimated by
-  h / (t - t_k) |P - guess| in L1, and what orders k - 1 and k + 1 would have had likewise. The next step takes the order that allows it to be longest.
+  shift and d_i the weights in the derivative at t of the polynomial through P and the k last P_i. The guess
+  is the polynomial through the k + 1 last P_i; the error of a step is estimated by h / (t - t_k) |P - guess|
+  in L1, and what orders k - 1 and k + 1 would have had likewise. The next step takes the order that allows it
+  to be longest.
 */
 #include "bdf.h"
 #include "truth/rates/operator.h"
@@ -13,9 +16,9 @@
 #include <math.h>
 
 #define SAFETY   0.9
-#define GROWTH   2.0  /* of a step, at most */
-#define WORTH    1.1  /* growth that is worth another matrix */
-#define REJECTED 50   /* steps in a row, at most */
+#define GROWTH   2.0 /* of a step, at most */
+#define WORTH    1.1 /* growth that is worth another matrix */
+#define REJECTED 50  /* steps in a row, at most */
 
 struct fare_bdf {
   int       order, count, since; /* count: of points known; since: steps of this order */
@@ -70,8 +73,8 @@ PetscErrorCode fare_bdf_restart(fare_evolution *e, double t)
   PetscCall(VecCopy(e->masses, b->past[0]));
   b->t[0]  = t;
   b->count = b->order = 1;
-  b->since = 0;
-  b->step  = 0;
+  b->since            = 0;
+  b->step             = 0;
   PetscFunctionReturn(0);
 }
 
@@ -92,10 +95,13 @@ void fare_bdf_save(const fare_bdf *b, double numbers[])
 /* Whether a step can be taken from here: points from the latest back, enough of them for the order. */
 static PetscBool is_sound(const double numbers[])
 {
-  const double order = numbers[0], count = numbers[1], since = numbers[2], step = numbers[3], *t = numbers + 4;
+  const double order = numbers[0], count = numbers[1], since = numbers[2], step = numbers[3],
+               *t = numbers + 4;
 
   if (!(order >= 1 && order <= FARE_BDF_ORDERS && order == floor(order))) return PETSC_FALSE;
-  if (!(count >= 1 && count <= FARE_BDF_HISTORY && count == floor(count) && (count > order || (count == 1 && order == 1)))) return PETSC_FALSE;
+  if (!(count >= 1 && count <= FARE_BDF_HISTORY && count == floor(count) &&
+        (count > order || (count == 1 && order == 1))))
+    return PETSC_FALSE;
   if (!(since >= 0 && since <= INT_MAX && step >= 0 && isfinite(step))) return PETSC_FALSE;
   for (int i = 0; i < (int)count; i++) {
     if (!isfinite(t[i]) || (i && !(t[i] < t[i - 1]))) return PETSC_FALSE;
@@ -106,7 +112,8 @@ static PetscBool is_sound(const double numbers[])
 PetscErrorCode fare_bdf_load(fare_bdf *b, const double numbers[])
 {
   PetscFunctionBeginUser;
-  if (!is_sound(numbers)) FARE_FAIL(FARE_ERR_FAILED, "what was saved is no state of the truth's time stepping");
+  if (!is_sound(numbers))
+    FARE_FAIL(FARE_ERR_FAILED, "what was saved is no state of the truth's time stepping");
   b->order = (int)numbers[0];
   b->count = (int)numbers[1];
   b->since = (int)numbers[2];
@@ -144,7 +151,10 @@ static void extrapolation(const fare_bdf *b, int points, double t, double c[])
   }
 }
 
-/* Weights in the derivative at t of the polynomial through t itself and the last k points; that of t is returned. */
+/*
+  Weights in the derivative at t of the polynomial through t itself and the last k points; that of t is
+  returned.
+*/
 static double differentiation(const fare_bdf *b, int k, double t, double d[])
 {
   double own = 0;
@@ -158,7 +168,8 @@ static double differentiation(const fare_bdf *b, int k, double t, double d[])
 }
 
 /* Solves for the masses at t, in b->next. `failed` where the solver does. */
-static PetscErrorCode solve(fare_evolution *e, double t, const double *const past[], double *added, double *scale, PetscBool *failed)
+static PetscErrorCode solve(
+  fare_evolution *e, double t, const double *const past[], double *added, double *scale, PetscBool *failed)
 {
   fare_bdf          *b = e->bdf;
   const PetscInt     n = e->op->owned;
@@ -194,7 +205,10 @@ static PetscErrorCode solve(fare_evolution *e, double t, const double *const pas
   *scale = e->absorbs ? 1 : 1 / sums[0];
   PetscFunctionReturn(0);
 }
-/* What a step of length h to t with order m adds to the error, from the distance between its end and the extrapolation. */
+/*
+  What a step of length h to t with order m adds to the error, from the distance between its end and the
+  extrapolation.
+*/
 static double error_share(const fare_bdf *b, int m, double t)
 {
   return (t - b->t[0]) / (t - b->t[m]);
@@ -205,8 +219,12 @@ static double allowed_growth(double tolerance, double error, int order)
   return error > 0 ? SAFETY * pow(tolerance / error, 1.0 / (order + 1)) : GROWTH;
 }
 
-/* Solves for the masses at t and estimates the errors of this order and its neighbours; infinite for orders that cannot be. */
-static PetscErrorCode try_step(fare_evolution *e, double t, double error[FARE_BDF_ORDERS + 2], double *smallest)
+/*
+  Solves for the masses at t and estimates the errors of this order and its neighbours; infinite for orders
+  that cannot be.
+*/
+static PetscErrorCode try_step(
+  fare_evolution *e, double t, double error[FARE_BDF_ORDERS + 2], double *smallest)
 {
   fare_bdf          *b = e->bdf;
   const PetscScalar *past[FARE_BDF_HISTORY];
@@ -229,7 +247,8 @@ static PetscErrorCode try_step(fare_evolution *e, double t, double error[FARE_BD
     PetscCall(VecRestoreArray(b->next, &next));
     PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, norms, rows, MPI_DOUBLE, MPI_SUM, e->grid->comm));
     PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, smallest, 1, MPI_DOUBLE, MPI_MIN, e->grid->comm));
-    for (int i = 0; i < rows; i++) error[orders[i]] = isfinite(norms[i]) ? error_share(b, orders[i], t) * norms[i] : HUGE_VAL;
+    for (int i = 0; i < rows; i++)
+      error[orders[i]] = isfinite(norms[i]) ? error_share(b, orders[i], t) * norms[i] : HUGE_VAL;
     if (error[b->order] <= e->tolerance) e->lifted = PetscMax(e->lifted, added);
   }
   for (int i = 0; i < FARE_BDF_HISTORY; i++) PetscCall(VecRestoreArrayRead(b->past[i], &past[i]));
@@ -284,11 +303,15 @@ PetscErrorCode fare_bdf_advance(fare_evolution *e, double end, double longest)
   PetscFunctionBeginUser;
   if (b->count == 1) PetscCall(begin(e, end - b->t[0]));
   for (int rejected = 0; b->t[0] < end;) {
-    const double h = length_of_step(b, end, longest), t = b->t[0] + h >= end - 1e-14 * fabs(end) ? end : b->t[0] + h;
-    double       error[FARE_BDF_ORDERS + 2], smallest, growth;
+    const double h = length_of_step(b, end, longest),
+                 t = b->t[0] + h >= end - 1e-14 * fabs(end) ? end : b->t[0] + h;
+    double error[FARE_BDF_ORDERS + 2], smallest, growth;
 
     if (rejected == REJECTED || !(t > b->t[0])) {
-      FARE_FAIL(FARE_ERR_FAILED, "truth: the time stepping gave up at time %g with step %g (%d steps rejected); smallest density so far %g, mass off by %g", b->t[0], h, rejected, e->minimum, e->mass_drift);
+      FARE_FAIL(FARE_ERR_FAILED,
+        "truth: the time stepping gave up at time %g with step %g (%d steps rejected); smallest density so "
+        "far %g, mass off by %g",
+        b->t[0], h, rejected, e->minimum, e->mass_drift);
     }
     PetscCall(try_step(e, t, error, &smallest));
     if (!(error[b->order] <= e->tolerance)) {
@@ -302,10 +325,13 @@ PetscErrorCode fare_bdf_advance(fare_evolution *e, double end, double longest)
     }
     rejected = 0;
     e->steps++;
-    if (b->monitor) PetscCall(PetscPrintf(e->grid->comm, "%" PetscInt_FMT " TS dt %g time %g order %d error %g\n", e->steps, h, t, b->order, error[b->order]));
+    if (b->monitor)
+      PetscCall(PetscPrintf(e->grid->comm, "%" PetscInt_FMT " TS dt %g time %g order %d error %g\n", e->steps,
+        h, t, b->order, error[b->order]));
     accept(b, t);
     growth = PetscMin(GROWTH, choose_order(b, e->tolerance, error));
-    if (growth < 1 || growth > WORTH || h < b->step) b->step = h < b->step ? PetscMax(growth * h, PetscMin(b->step, GROWTH * growth * h)) : growth * h;
+    if (growth < 1 || growth > WORTH || h < b->step)
+      b->step = h < b->step ? PetscMax(growth * h, PetscMin(b->step, GROWTH * growth * h)) : growth * h;
     PetscCall(fare_evolution_stepped(e, t, b->past[0], smallest));
     if (t < end) PetscCall(fare_evolution_pause(e, t));
   }

@@ -3,7 +3,8 @@
 
 #include <math.h>
 
-void fare_bdf_predict(PetscInt n, int count, const double *const past[], const double c[], const double d[], double *restrict guess, double *restrict rest)
+void fare_bdf_predict(PetscInt n, int count, const double *const past[], const double c[], const double d[],
+  double *restrict guess, double *restrict rest)
 {
   const double *p[FARE_BDF_HISTORY];
   double        a[FARE_BDF_HISTORY] = {0}, b[FARE_BDF_HISTORY] = {0};
@@ -16,8 +17,10 @@ void fare_bdf_predict(PetscInt n, int count, const double *const past[], const d
   }
 #pragma omp simd
   for (PetscInt i = 0; i < n; i++) {
-    guess[i] = a[0] * p[0][i] + a[1] * p[1][i] + a[2] * p[2][i] + a[3] * p[3][i] + a[4] * p[4][i] + a[5] * p[5][i];
-    rest[i]  = -(b[0] * p[0][i] + b[1] * p[1][i] + b[2] * p[2][i] + b[3] * p[3][i] + b[4] * p[4][i] + b[5] * p[5][i]);
+    guess[i] =
+      a[0] * p[0][i] + a[1] * p[1][i] + a[2] * p[2][i] + a[3] * p[3][i] + a[4] * p[4][i] + a[5] * p[5][i];
+    rest[i] =
+      -(b[0] * p[0][i] + b[1] * p[1][i] + b[2] * p[2][i] + b[3] * p[3][i] + b[4] * p[4][i] + b[5] * p[5][i]);
   }
 }
 
@@ -40,7 +43,8 @@ void fare_bdf_correct(PetscInt n, int lift, const double *restrict step, double 
 
 #define RUN 256
 
-double fare_bdf_finish(PetscInt n, int count, const double *const past[], double scale, int rows, const double c[][FARE_BDF_HISTORY], double *restrict p, double norms[])
+double fare_bdf_finish(PetscInt n, int count, const double *const past[], double scale, int rows,
+  const double c[][FARE_BDF_HISTORY], double *restrict p, double norms[])
 {
   double smallest = HUGE_VAL, r[RUN];
 

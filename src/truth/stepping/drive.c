@@ -7,11 +7,11 @@
 
 #include <math.h>
 
-#define PLACES 8   /* at which drift and diffusion are followed */
-#define TIMES  512 /* moments on a stretch at which they are looked at */
-#define VALUES (2 * FARE_DIM_MAX * PLACES)
+#define PLACES   8   /* at which drift and diffusion are followed */
+#define TIMES    512 /* moments on a stretch at which they are looked at */
+#define VALUES   (2 * FARE_DIM_MAX * PLACES)
 #define SHORTEST 1e-6 /* of the way: what turns more often than that is noise */
-#define TURN   1e-9 /* of its size, by which a value passes those at both ends to count as a turn */
+#define TURN     1e-9 /* of its size, by which a value passes those at both ends to count as a turn */
 
 /* Times closer than this are the same but for rounding. */
 static double same_time(double a, double b)
@@ -34,12 +34,12 @@ static void place_points(const fare_system *system, const fare_box *box, double 
 }
 
 /* Drift and diffusion at all places; returns how many values. */
-static int look(const fare_system *system, const double x[FARE_DIM_MAX][PLACES], double t,
-                double value[VALUES])
+static int look(
+  const fare_system *system, const double x[FARE_DIM_MAX][PLACES], double t, double value[VALUES])
 {
-  const int     dim                    = fare_system_dimension(system);
-  const double *at[FARE_DIM_MAX]       = {x[0], x[1], x[2]};
-  double       *drift[FARE_DIM_MAX]    = {value, value + PLACES, value + 2 * PLACES};
+  const int     dim                 = fare_system_dimension(system);
+  const double *at[FARE_DIM_MAX]    = {x[0], x[1], x[2]};
+  double       *drift[FARE_DIM_MAX] = {value, value + PLACES, value + 2 * PLACES};
   double       *diffusion[FARE_DIM_MAX];
 
   for (int axis = 0; axis < dim; axis++) diffusion[axis] = value + (dim + axis) * PLACES;
@@ -52,7 +52,7 @@ static int look(const fare_system *system, const double x[FARE_DIM_MAX][PLACES],
 static double first_turn(const fare_system *system, const fare_box *box, double from, double to)
 {
   double x[FARE_DIM_MAX][PLACES], first[VALUES], last[VALUES], now[VALUES], high[VALUES], low[VALUES];
-  double turn = to;
+  double turn            = to;
   int    when[2][VALUES] = {{0}}, values;
 
   place_points(system, box, x);

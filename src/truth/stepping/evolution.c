@@ -1,19 +1,33 @@
 /*
-  dP/dt = L(t) P on one grid, with error control. Where the force is a gradient the spectrum of L is real and backward differentiation up to order 5 is stable: one solve
-  a step (bdf.c). Otherwise eigenvalues are complex, and a Runge-Kutta method is used (evolution_ts.c).
+  dP/dt = L(t) P on one grid, with error control. Where the force is a gradient the spectrum of L is real and
+  backward differentiation up to order 5 is stable: one solve a step (bdf.c). Otherwise eigenvalues are
+  complex, and a Runge-Kutta method is used (evolution_ts.c).
 
-  What a solve leaves to be wished for is put right within the step, so that the method never sees anything else. A density is not negative, but no method beyond order one keeps it so: what dips
-  below zero is lifted to it, which costs twice the mass that was missing in L1 and is kept account of. And P has the sum 1 that the columns of L keep; but an iterative solve leaves a
-  residual, and the coefficients of a method of many steps lose digits where steps are very unequal. The masses are scaled by what is missing, which must be no more than that: an
-  operator that does not keep probability is an error (fare_evolution_check_mass, and operator.c where rates are made).
+  What a solve leaves to be wished for is put right within the step, so that the method never sees anything
+  else. A density is not negative, but no method beyond order one keeps it so: what dips below zero is lifted
+  to it, which costs twice the mass that was missing in L1 and is kept account of. And P has the sum 1 that
+  the columns of L keep; but an iterative solve leaves a residual, and the coefficients of a method of many
+  steps lose digits where steps are very unequal. The masses are scaled by what is missing, which must be no
+  more than that: an operator that does not keep probability is an error (fare_evolution_check_mass, and
+  operator.c where rates are made).
 */
 #include "truth/rates/operator.h"
 
 #include <math.h>
 #include <string.h>
 
-/* Where numbers of the state stand among those that are saved: the evolution's own, of bdf.c, of residual.c, of a way that was left in its middle, of exits.c. */
-enum { OWN = 0, BDF = 10, RESIDUAL = BDF + FARE_BDF_POINTS + 4, WAY = RESIDUAL + FARE_RESIDUAL_HISTORY + 1, WAY_COUNT = 3, EXITS = WAY + WAY_COUNT };
+/*
+  Where numbers of the state stand among those that are saved: the evolution's own, of bdf.c, of residual.c,
+  of a way that was left in its middle, of exits.c.
+*/
+enum {
+  OWN       = 0,
+  BDF       = 10,
+  RESIDUAL  = BDF + FARE_BDF_POINTS + 4,
+  WAY       = RESIDUAL + FARE_RESIDUAL_HISTORY + 1,
+  WAY_COUNT = 3,
+  EXITS     = WAY + WAY_COUNT
+};
 
 static PetscErrorCode watch(fare_evolution *e, Vec masses, double smallest)
 {
@@ -43,23 +57,31 @@ PetscErrorCode fare_evolution_pause(fare_evolution *e, double t)
   PetscFunctionReturn(0);
 }
 
-/* The sum is 1, or less where ends absorb. What a solve loses is far below the tolerance of a step, or rounding of its largest rate times the step. */
+/*
+  The sum is 1, or less where ends absorb. What a solve loses is far below the tolerance of a step, or
+  rounding of its largest rate times the step.
+*/
 PetscErrorCode fare_evolution_check_mass(fare_evolution *e, double t, double sum)
 {
   const double off = e->absorbs ? sum - 1 : fabs(sum - 1);
-  double       most = 0.1 * e->tolerance + 1e-10 + e->mass_drift, rate; /* what it was off before a step is not the solve's */
+  /* what it was off before a step is not the solve's */
+  double most = 0.1 * e->tolerance + 1e-10 + e->mass_drift, rate;
 
   PetscFunctionBeginUser;
   if (off <= most) PetscFunctionReturn(0);
   PetscCall(fare_operator_largest_rate(e->op, &rate));
   most += 16 * PETSC_MACHINE_EPSILON * rate / e->shift;
   if (!(off <= most)) {
-    FARE_FAIL(FARE_ERR_FAILED, "truth: a solve at time %g changed the mass by %.1e, which neither the solver's tolerance nor rounding explains (at most %.1e): the generator on this grid does not keep probability", t, off, most);
+    FARE_FAIL(FARE_ERR_FAILED,
+      "truth: a solve at time %g changed the mass by %.1e, which neither the solver's tolerance nor rounding "
+      "explains (at most %.1e): the generator on this grid does not keep probability",
+      t, off, most);
   }
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *system, double start, double tolerance, PetscBool bound, Vec masses, fare_evolution **evolution)
+PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *system, double start,
+  double tolerance, PetscBool bound, Vec masses, fare_evolution **evolution)
 {
   fare_evolution *e;
   PetscBool       chosen;
@@ -81,8 +103,10 @@ PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *s
   PetscCall(fare_operator_create(grid, system, &e->op));
   PetscCall(fare_solver_create_matrix(e, start));
   PetscCall(PetscOptionsHasName(NULL, "truth_", "-ts_type", &chosen));
-  if (fare_operator_is_gradient(e->op) && !chosen) PetscCall(fare_bdf_create(e, start));
-  else PetscCall(fare_ts_create(e, start));
+  if (fare_operator_is_gradient(e->op) && !chosen)
+    PetscCall(fare_bdf_create(e, start));
+  else
+    PetscCall(fare_ts_create(e, start));
   if (bound) PetscCall(fare_residual_create(start, masses, &e->residual));
   if (e->absorbs) PetscCall(fare_exits_restart(&e->exits, e->op, start, masses));
   PetscCall(VecMin(masses, NULL, &smallest));
@@ -91,8 +115,9 @@ PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *s
 }
 
 /*
-  The longest step that a smooth way to t may have: all of it, or less where the drive varies faster, which a method cannot see between its own points. An
-  evolution that serves to tell the error of another takes `parts` steps instead.
+  The longest step that a smooth way to t may have: all of it, or less where the drive varies faster, which a
+  method cannot see between its own points. An evolution that serves to tell the error of another takes
+  `parts` steps instead.
 */
 static double longest_step(const fare_evolution *e, double t)
 {
@@ -109,14 +134,19 @@ static PetscErrorCode advance_smoothly(fare_evolution *e, double t)
     e->longest   = longest_step(e, t);
     e->next_step = 0;
   }
-  if (e->bdf) PetscCall(fare_bdf_advance(e, t, e->longest));
-  else PetscCall(fare_ts_advance(e, t, e->longest));
+  if (e->bdf)
+    PetscCall(fare_bdf_advance(e, t, e->longest));
+  else
+    PetscCall(fare_ts_advance(e, t, e->longest));
   e->before  = t;
   e->longest = e->next_step = 0;
   PetscFunctionReturn(0);
 }
 
-/* Stretch after stretch: at a corner of the drive a step ends, so that what the drive does between two of them is not stepped over. */
+/*
+  Stretch after stretch: at a corner of the drive a step ends, so that what the drive does between two of them
+  is not stepped over.
+*/
 static PetscErrorCode advance_over_corners(fare_evolution *e, double t)
 {
   const fare_box box = fare_grid_box(e->grid);
@@ -131,16 +161,19 @@ static PetscErrorCode advance_over_corners(fare_evolution *e, double t)
 }
 
 /*
-  Where a parameter jumps the method ends a step just before, with the parameter's old value, and begins anew, so that no step lies across: a jump on a snapshot
-  is not yet felt there.
+  Where a parameter jumps the method ends a step just before, with the parameter's old value, and begins anew,
+  so that no step lies across: a jump on a snapshot is not yet felt there.
 */
 PetscErrorCode fare_evolution_advance(fare_evolution *e, double t)
 {
   PetscFunctionBeginUser;
-  for (double jump = fare_system_next_jump(e->system, e->before); jump <= t; jump = fare_system_next_jump(e->system, jump)) {
+  for (double jump = fare_system_next_jump(e->system, e->before); jump <= t;
+       jump        = fare_system_next_jump(e->system, jump)) {
     PetscCall(advance_over_corners(e, jump - 1e-12 * PetscMax(1, fabs(jump))));
-    if (e->bdf) PetscCall(fare_bdf_restart(e, jump));
-    else PetscCall(fare_ts_restart(e, jump));
+    if (e->bdf)
+      PetscCall(fare_bdf_restart(e, jump));
+    else
+      PetscCall(fare_ts_restart(e, jump));
     e->before = jump;
     if (e->residual) PetscCall(fare_residual_restart(e->residual, jump, e->masses));
     if (e->absorbs) PetscCall(fare_exits_restart(&e->exits, e->op, jump, e->masses));
@@ -179,7 +212,8 @@ int fare_evolution_vectors(const fare_evolution *e, Vec vector[FARE_TRUTH_VECTOR
 
 PetscErrorCode fare_evolution_save(const fare_evolution *e, double numbers[FARE_TRUTH_NUMBERS])
 {
-  const double own[BDF]       = {e->before, e->largest_step, e->mass_drift, e->minimum, e->lifted, e->time_bound, (double)e->steps, (double)e->rejected, (double)e->solves, (double)e->iterations};
+  const double own[BDF] = {e->before, e->largest_step, e->mass_drift, e->minimum, e->lifted, e->time_bound,
+    (double)e->steps, (double)e->rejected, (double)e->solves, (double)e->iterations};
   const double way[WAY_COUNT] = {e->goal, e->longest, e->next_step};
   Vec          latest[FARE_BDF_POINTS];
 
@@ -201,7 +235,8 @@ static PetscBool exits_are_sound(const double numbers[])
   fare_exits x;
 
   memcpy(&x, numbers, sizeof x);
-  if (!(x.points >= 1 && x.points <= FARE_EXIT_POINTS && x.points == floor(x.points) && isfinite(x.left))) return PETSC_FALSE;
+  if (!(x.points >= 1 && x.points <= FARE_EXIT_POINTS && x.points == floor(x.points) && isfinite(x.left)))
+    return PETSC_FALSE;
   for (int i = 0; i < (int)x.points; i++) {
     if (!isfinite(x.t[i]) || (i && !(x.t[i] > x.t[i - 1]))) return PETSC_FALSE;
   }
@@ -211,10 +246,14 @@ static PetscBool exits_are_sound(const double numbers[])
 /* Whether these numbers are of a state that can have been saved. */
 static PetscBool is_sound(const fare_evolution *e, const double numbers[])
 {
-  const double *own = numbers + OWN, *way = numbers + WAY, points = numbers[RESIDUAL], *t = numbers + RESIDUAL + 1;
+  const double *own = numbers + OWN, *way = numbers + WAY, points = numbers[RESIDUAL],
+               *t = numbers + RESIDUAL + 1;
 
-  if (!isfinite(own[0]) || (e->bdf && own[0] != numbers[BDF + 4])) return PETSC_FALSE; /* the latest point is where the evolution is */
-  if (!isfinite(way[0]) || !(way[1] >= 0 && isfinite(way[1]) && way[2] >= 0 && isfinite(way[2])) || (way[1] > 0 && !(way[0] > own[0]))) return PETSC_FALSE;
+  /* the latest point is where the evolution is */
+  if (!isfinite(own[0]) || (e->bdf && own[0] != numbers[BDF + 4])) return PETSC_FALSE;
+  if (!isfinite(way[0]) || !(way[1] >= 0 && isfinite(way[1]) && way[2] >= 0 && isfinite(way[2])) ||
+    (way[1] > 0 && !(way[0] > own[0])))
+    return PETSC_FALSE;
   for (int i = 6; i < 10; i++) {
     if (!(own[i] >= 0 && own[i] < PETSC_MAX_INT)) return PETSC_FALSE;
   }
@@ -230,7 +269,8 @@ static PetscBool is_sound(const fare_evolution *e, const double numbers[])
 PetscErrorCode fare_evolution_load(fare_evolution *e, const double numbers[FARE_TRUTH_NUMBERS])
 {
   PetscFunctionBeginUser;
-  if (!is_sound(e, numbers)) FARE_FAIL(FARE_ERR_FAILED, "what was saved is no state of the truth's evolution");
+  if (!is_sound(e, numbers))
+    FARE_FAIL(FARE_ERR_FAILED, "what was saved is no state of the truth's evolution");
   if (e->bdf) PetscCall(fare_bdf_load(e->bdf, numbers + BDF));
   if (e->residual) fare_residual_load(e->residual, numbers + RESIDUAL);
   e->before       = numbers[0];

@@ -1,6 +1,7 @@
 /*
-  The evolution by PETSc's TS: where eigenvalues are complex, a fully implicit Runge-Kutta method of order 4 (ARK4(3)6L[2]SA, Kennedy and Carpenter, Appl. Numer. Math. 44, 139
-  (2003)), L-stable, with five solves a step; and whatever an option asks for. It keeps the sum of P as L does.
+  The evolution by PETSc's TS: where eigenvalues are complex, a fully implicit Runge-Kutta method of order 4
+  (ARK4(3)6L[2]SA, Kennedy and Carpenter, Appl. Numer. Math. 44, 139 (2003)), L-stable, with five solves a
+  step; and whatever an option asks for. It keeps the sum of P as L does.
 */
 #include "truth/rates/operator.h"
 
@@ -19,7 +20,8 @@ static PetscErrorCode residual(TS ts, PetscReal t, Vec P, Vec Pdot, Vec F, void 
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode jacobian(TS ts, PetscReal t, Vec P, Vec Pdot, PetscReal shift, Mat A, Mat B, void *context)
+static PetscErrorCode jacobian(
+  TS ts, PetscReal t, Vec P, Vec Pdot, PetscReal shift, Mat A, Mat B, void *context)
 {
   PetscFunctionBeginUser;
   (void)ts, (void)P, (void)Pdot, (void)A, (void)B;
@@ -54,7 +56,10 @@ static PetscErrorCode after_step(TS ts)
   PetscFunctionReturn(0);
 }
 
-/* Where guess - x would be negative it is made zero, by way of x; returns the mass that this adds on all ranks. */
+/*
+  Where guess - x would be negative it is made zero, by way of x; returns the mass that this adds on all
+  ranks.
+*/
 static PetscErrorCode hold_positive(Vec guess, Vec x, double *added)
 {
   const PetscScalar *from;
@@ -77,7 +82,10 @@ static PetscErrorCode hold_positive(Vec guess, Vec x, double *added)
   PetscFunctionReturn(0);
 }
 
-/* What a solve leaves to be wished for, put right within it, so that the method never sees anything else; see evolution.c. */
+/*
+  What a solve leaves to be wished for, put right within it, so that the method never sees anything else; see
+  evolution.c.
+*/
 static PetscErrorCode keep_density(KSP ksp, Vec b, Vec x, void *context)
 {
   fare_evolution *e = context;
@@ -123,7 +131,10 @@ PetscErrorCode fare_ts_create(fare_evolution *e, double start)
   PetscCall(TSSetType(e->ts, TSARKIMEX));
   PetscCall(TSARKIMEXSetType(e->ts, TSARKIMEX4));
   PetscCall(TSARKIMEXSetFullyImplicit(e->ts, PETSC_TRUE));
-  /* the weighted root mean square of a step's error below one bounds its L1 norm by the tolerance (Cauchy and Schwarz) */
+  /*
+    the weighted root mean square of a step's error below one bounds its L1 norm by the tolerance (Cauchy and
+    Schwarz)
+  */
   PetscCall(VecGetSize(e->masses, &size));
   PetscCall(TSSetTolerances(e->ts, e->tolerance / (double)size, NULL, 0, NULL));
   PetscCall(TSGetAdapt(e->ts, &adapt));
@@ -157,7 +168,8 @@ PetscErrorCode fare_ts_restart(fare_evolution *e, double t)
 
 PetscErrorCode fare_ts_advance(fare_evolution *e, double t, double longest)
 {
-  const double      interval = t - e->before, first = 1e-3; /* of the interval: the very first step, from which the error control goes on */
+  /* of the interval: the very first step, from which the error control goes on */
+  const double      interval = t - e->before, first = 1e-3;
   TSConvergedReason reason;
   TSAdapt           adapt;
   PetscReal         reached, step;
@@ -168,7 +180,8 @@ PetscErrorCode fare_ts_advance(fare_evolution *e, double t, double longest)
   if (e->next_step > 0) {
     PetscCall(TSSetTimeStep(e->ts, e->next_step));
   } else {
-    PetscCall(TSSetTimeStep(e->ts, PetscMin(longest, PetscMin(interval, e->largest_step > 0 ? e->largest_step : first * interval))));
+    PetscCall(TSSetTimeStep(e->ts,
+      PetscMin(longest, PetscMin(interval, e->largest_step > 0 ? e->largest_step : first * interval))));
     e->largest_step = 0;
   }
   PetscCall(TSSetMaxTime(e->ts, t));
@@ -177,7 +190,10 @@ PetscErrorCode fare_ts_advance(fare_evolution *e, double t, double longest)
   if (reason != TS_CONVERGED_TIME) {
     PetscCall(TSGetTime(e->ts, &reached));
     PetscCall(TSGetTimeStep(e->ts, &step));
-    FARE_FAIL(FARE_ERR_FAILED, "truth: the time stepping gave up at time %g with step %g (%s); smallest density so far %g, mass off by %g", (double)reached, (double)step, TSConvergedReasons[reason], e->minimum, e->mass_drift);
+    FARE_FAIL(FARE_ERR_FAILED,
+      "truth: the time stepping gave up at time %g with step %g (%s); smallest density so far %g, mass off "
+      "by %g",
+      (double)reached, (double)step, TSConvergedReasons[reason], e->minimum, e->mass_drift);
   }
   PetscCall(TSSetTime(e->ts, t)); /* to the last bit */
   PetscFunctionReturn(0);
