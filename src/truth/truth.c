@@ -47,7 +47,7 @@ const fare_field fare_truth_fields[] = {
     "lower corner of the box; the system's own unless given"},
   {"upper", FARE_REALS, offsetof(fare_truth_options, upper), "", -1e9, 1e9, NULL, "length",
     "upper corner of the box; the system's own unless given"},
-  {"ends", FARE_CHOICES, offsetof(fare_truth_options, ends), "", 0, 0, end_names, "",
+  {"boundaries", FARE_CHOICES, offsetof(fare_truth_options, ends), "", 0, 0, end_names, "",
     "per axis; periodic where the system is, reflecting elsewhere, unless given"},
   {"tolerance", FARE_REAL, offsetof(fare_truth_options, tolerance), "1e-8", 1e-14, 0.1, NULL, "",
     "estimated L1 error that one time step may add"},
@@ -105,7 +105,7 @@ static PetscErrorCode check_circle(
   const fare_box own = fare_system_box(system), box = fare_truth_box(system, options);
   const double   period  = own.upper[axis] - own.lower[axis],
                turns     = (box.upper[axis] - box.lower[axis]) / period;
-  const fare_node *list  = fare_node_find(node, own.periodic[axis] ? "upper" : "ends"),
+  const fare_node *list  = fare_node_find(node, own.periodic[axis] ? "upper" : "boundaries"),
                   *place = list && fare_node_kind_of(list) == FARE_NODE_LIST
     ? fare_node_item(list, (size_t)axis)
     : list;
@@ -147,7 +147,7 @@ PetscErrorCode fare_truth_options_from_config(
   if (options->cells.count) PetscCall(check_count(node, "cells", dim, options->cells.count));
   if (options->lower.count) PetscCall(check_count(node, "lower", dim, options->lower.count));
   if (options->upper.count) PetscCall(check_count(node, "upper", dim, options->upper.count));
-  if (options->ends.count) PetscCall(check_count(node, "ends", dim, options->ends.count));
+  if (options->ends.count) PetscCall(check_count(node, "boundaries", dim, options->ends.count));
   if (options->fit_domain && (options->lower.count || options->upper.count))
     PetscCall(fare_node_error(
       fare_node_find(node, "fit_domain"), "give either lower and upper or fit_domain, which finds them"));
