@@ -131,12 +131,12 @@ static fare_analysis_context context_of(const fare_system *system, const fare_tr
   fare_analysis_context   context = {.system = system, .dim = fare_system_dimension(system)};
 
   for (int axis = 0; axis < context.dim; axis++) {
-    context.lower[axis] = truth->lower.count ? truth->lower.values[axis] : type->lower[axis];
-    context.upper[axis] = truth->upper.count ? truth->upper.values[axis] : type->upper[axis];
-    context.open[axis]  = truth->fit_domain && !type->periodic[axis] ? PETSC_TRUE : PETSC_FALSE;
-    context.end[axis]   = truth->ends.count ? (fare_end)truth->ends.values[axis]
-        : type->periodic[axis]              ? FARE_END_PERIODIC
-                                            : FARE_END_REFLECTING;
+    context.lower[axis]    = truth->lower.count ? truth->lower.values[axis] : type->lower[axis];
+    context.upper[axis]    = truth->upper.count ? truth->upper.values[axis] : type->upper[axis];
+    context.open[axis]     = truth->fit_domain && !type->periodic[axis] ? PETSC_TRUE : PETSC_FALSE;
+    context.boundary[axis] = truth->boundaries.count ? (fare_boundary)truth->boundaries.values[axis]
+      : type->periodic[axis]                         ? FARE_BOUNDARY_PERIODIC
+                                                     : FARE_BOUNDARY_REFLECTING;
     if (context.open[axis]) context.lower[axis] = -ANYWHERE;
     if (context.open[axis]) context.upper[axis] = ANYWHERE;
     context.cells[axis] = truth->cells.count ? (PetscInt)truth->cells.values[axis] : CELLS_UNKNOWN;
@@ -287,17 +287,17 @@ static PetscErrorCode create_grids(fare_analysis *a, const fare_grid *grid)
   }
   if (a->estimate && even) {
     if (twice_even) {
-      PetscCall(
-        fare_grid_create(grid->comm, grid->dim, fourth, grid->lower, grid->upper, grid->end, &a->quarter));
+      PetscCall(fare_grid_create(
+        grid->comm, grid->dim, fourth, grid->lower, grid->upper, grid->boundary, &a->quarter));
       PetscCall(fare_grid_refine(a->quarter, &a->half));
     } else {
       PetscCall(
-        fare_grid_create(grid->comm, grid->dim, cells, grid->lower, grid->upper, grid->end, &a->half));
+        fare_grid_create(grid->comm, grid->dim, cells, grid->lower, grid->upper, grid->boundary, &a->half));
     }
     PetscCall(fare_grid_refine(a->half, &a->grid));
   } else {
-    PetscCall(
-      fare_grid_create(grid->comm, grid->dim, grid->cells, grid->lower, grid->upper, grid->end, &a->grid));
+    PetscCall(fare_grid_create(
+      grid->comm, grid->dim, grid->cells, grid->lower, grid->upper, grid->boundary, &a->grid));
   }
   PetscFunctionReturn(0);
 }

@@ -80,7 +80,7 @@ static PetscErrorCode read_measures(fare_plan *plan, const fare_node *list)
   for (size_t i = 0; !list && i < most; i++) {
     const fare_measure_type *type = fare_measure_type_at(i);
 
-    if (!type->dimension_most || dim <= type->dimension_most) PetscCall(add_measure(plan, type));
+    if (!type->dimension_max || dim <= type->dimension_max) PetscCall(add_measure(plan, type));
   }
   for (size_t i = 0; list && i < most; i++) {
     const fare_node         *node = fare_node_item(list, i);
@@ -90,9 +90,9 @@ static PetscErrorCode read_measures(fare_plan *plan, const fare_node *list)
       PetscCall(fare_node_error(node, "expected the name of a measure"));
     type = fare_measure_type_find(fare_node_text(node));
     if (!type) PetscCall(fare_node_unknown(node, "measure", measure_name_at));
-    if (type->dimension_most && dim > type->dimension_most)
+    if (type->dimension_max && dim > type->dimension_max)
       PetscCall(fare_node_error(node, "measure '%s' is defined in up to %d dimension%s, the system has %d",
-        type->name, type->dimension_most, type->dimension_most > 1 ? "s" : "", dim));
+        type->name, type->dimension_max, type->dimension_max > 1 ? "s" : "", dim));
     for (size_t k = 0; k < plan->measures; k++) {
       if (plan->measure[k] == type)
         PetscCall(fare_node_error(node, "measure '%s' stands here twice", type->name));

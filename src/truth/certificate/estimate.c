@@ -232,7 +232,7 @@ static PetscErrorCode look_at_cells(
       const double   steep = steepness(e, t, at, axis);
 
       sums[axis] += fabs(error[n]) * (steep < highest ? steep : highest);
-      if (half->end[axis] != FARE_END_PERIODIC && (index < 2 || index >= half->cells[axis] - 2))
+      if (half->boundary[axis] != FARE_BOUNDARY_PERIODIC && (index < 2 || index >= half->cells[axis] - 2))
         sums[FARE_DIM_MAX + axis] += fabs(error[n]);
     }
   }
@@ -291,9 +291,9 @@ static void name_cause(const fare_estimate *e, const double narrower[], const do
     status->doubt_axis = start;
     status->doubt_size = e->narrow[start];
   } else if (peclet[steep] > (status->error_space > ERROR_LARGE ? PECLET_SOME : PECLET_HIGH)) {
-    status->doubt      = fare_system_type_of(e->system)->drift || fare_system_type_of(e->system)->extra
-           ? FARE_DOUBT_DRIFT
-           : FARE_DOUBT_WELLS;
+    status->doubt = fare_system_type_of(e->system)->drift || fare_system_type_of(e->system)->nonconservative
+      ? FARE_DOUBT_DRIFT
+      : FARE_DOUBT_WELLS;
     status->doubt_axis = steep;
     status->doubt_size = peclet[steep];
   } else if (narrower[start] > 1) {
