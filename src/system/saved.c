@@ -62,7 +62,7 @@ PetscErrorCode fare_saved_read(const fare_node *node, const char *file, int dim,
 
     PetscCall(PetscStrncpy(why, fare_error_message(), sizeof why));
     PetscCall(fare_saved_destroy(&m));
-    PetscCall(fare_node_error(node, "not a snapshot to begin with: %s", why));
+    FARE_REFUSE(node, "not a snapshot to begin with: %s", why);
   }
   *saved = m;
   PetscFunctionReturn(0);
