@@ -85,7 +85,7 @@ static PetscErrorCode check_name(
   PetscCall(fare_node_check_name(node));
   for (size_t i = 0; i < before; i++) {
     if (!strcmp(others[i]->name, analysis->name))
-      PetscCall(fare_node_error(node, "there is an analysis '%s' already", analysis->name));
+      FARE_REFUSE(node, "there is an analysis '%s' already", analysis->name);
   }
   PetscFunctionReturn(0);
 }
@@ -96,11 +96,10 @@ static PetscErrorCode read_kind(const fare_node *node, fare_analysis *a)
 
   PetscFunctionBeginUser;
   if (fare_node_kind_of(node) != FARE_NODE_MAP)
-    PetscCall(fare_node_error(node, "expected a map {name: ..., kind: ..., ...}"));
+    FARE_REFUSE(node, "expected a map {name: ..., kind: ..., ...}");
   kind = fare_node_find(node, "kind");
-  if (!kind) PetscCall(fare_node_error(node, "missing key 'kind' (%s)", fare_analysis_fields[1].meaning));
-  if (fare_node_kind_of(kind) != FARE_NODE_SCALAR)
-    PetscCall(fare_node_error(kind, "expected the kind of an analysis"));
+  if (!kind) FARE_REFUSE(node, "missing key 'kind' (%s)", fare_analysis_fields[1].meaning);
+  if (fare_node_kind_of(kind) != FARE_NODE_SCALAR) FARE_REFUSE(kind, "expected the kind of an analysis");
   a->type = find(fare_node_text(kind));
   if (!a->type) PetscCall(fare_node_unknown(kind, "analysis", fare_analysis_name_at));
   PetscFunctionReturn(0);
@@ -184,7 +183,7 @@ PetscErrorCode fare_analyses_from_config(const fare_node *list, const fare_syste
   *analyses = NULL;
   if (!list) PetscFunctionReturn(0);
   if (fare_node_kind_of(list) != FARE_NODE_LIST)
-    PetscCall(fare_node_error(list, "expected a list of maps {name: ..., kind: ..., ...}"));
+    FARE_REFUSE(list, "expected a list of maps {name: ..., kind: ..., ...}");
   *analyses = calloc(fare_node_size(list) + 1, sizeof **analyses);
   if (!*analyses) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   for (size_t i = 0; i < fare_node_size(list) && !code; i++) {

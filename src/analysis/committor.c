@@ -230,8 +230,7 @@ PetscErrorCode fare_committor_check(fare_committor_keys *keys, const fare_analys
   PetscFunctionBeginUser;
   PetscCall(fare_region_read(keys->a, context, &keys->from));
   PetscCall(fare_region_read(keys->b, context, &keys->to));
-  if (fare_region_overlaps(&keys->from, &keys->to))
-    PetscCall(fare_node_error(keys->b, "the sets a and b overlap"));
+  if (fare_region_overlaps(&keys->from, &keys->to)) FARE_REFUSE(keys->b, "the sets a and b overlap");
   PetscCall(fare_points_read(keys->points, context, &keys->at));
   PetscFunctionReturn(0);
 }

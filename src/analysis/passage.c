@@ -45,16 +45,15 @@ static PetscErrorCode check_left(const fare_passage_keys *s, const fare_analysis
         side ? context->upper[axis] - left->upper[axis] : left->lower[axis] - context->lower[axis];
 
       if (cut > 0 && cut < half)
-        PetscCall(fare_node_error(s->leave,
+        FARE_REFUSE(s->leave,
           "what lies beyond %g along %s is so narrow that it holds the centre of no cell (of %lld cells): "
           "give the end itself, %g",
           side ? left->upper[axis] : left->lower[axis], fare_system_axis_name(context->system, axis),
-          (long long)context->cells[axis], side ? context->upper[axis] : context->lower[axis]));
+          (long long)context->cells[axis], side ? context->upper[axis] : context->lower[axis]);
     }
   }
   if (!open && !absorbs && fare_region_is_beyond(left, context->lower, context->upper))
-    PetscCall(
-      fare_node_error(s->leave, "the set is the whole box, which no path leaves: none of its ends absorbs"));
+    FARE_REFUSE(s->leave, "the set is the whole box, which no path leaves: none of its ends absorbs");
   PetscFunctionReturn(0);
 }
 
@@ -65,8 +64,7 @@ PetscErrorCode fare_passage_check(
 
   PetscFunctionBeginUser;
   if (!s->target == !s->leave)
-    PetscCall(
-      fare_node_error(node, "expected one of 'target' and 'leave', got %s", s->target ? "both" : "neither"));
+    FARE_REFUSE(node, "expected one of 'target' and 'leave', got %s", s->target ? "both" : "neither");
   PetscCall(fare_region_read(s->target ? s->target : s->leave, context, &s->absorbing));
   if (s->leave) s->absorbing.outside = PETSC_TRUE;
   PetscCall(check_left(s, context));
@@ -74,13 +72,13 @@ PetscErrorCode fare_passage_check(
     absorbs |= context->boundary[axis] >= FARE_BOUNDARY_ABSORBING;
   rests = s->weight == BY_STATIONARY && absorbs ? PETSC_FALSE : PETSC_TRUE;
   if (!rests && (s->from || fare_node_find(node, "weight")))
-    PetscCall(fare_node_error(s->from ? s->from : fare_node_find(node, "weight"),
+    FARE_REFUSE(s->from ? s->from : fare_node_find(node, "weight"),
       "no density is stationary where an end absorbs: weigh the set otherwise, with weight: uniform or "
-      "boltzmann"));
+      "boltzmann");
   if (rests && (s->from || s->leave))
     PetscCall(fare_region_read(s->from ? s->from : s->leave, context, &s->begin));
   if (s->weight == BY_BOLTZMANN && !fare_system_has_potential(context->system))
-    PetscCall(fare_node_error(fare_node_find(node, "weight"), "the system has no potential"));
+    FARE_REFUSE(fare_node_find(node, "weight"), "the system has no potential");
   PetscCall(fare_points_read(s->points, context, &s->at));
   PetscFunctionReturn(0);
 }

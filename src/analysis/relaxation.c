@@ -290,8 +290,8 @@ static PetscErrorCode check(
   (void)time;
   for (int axis = 0; axis < context->dim; axis++) cells *= (double)context->cells[axis];
   if (4 * (double)(s->count + 2) > cells)
-    PetscCall(fare_node_error(
-      fare_node_find(node, "count"), "%lld rates are too many for %g cells", (long long)s->count, cells));
+    FARE_REFUSE(
+      fare_node_find(node, "count"), "%lld rates are too many for %g cells", (long long)s->count, cells);
   PetscFunctionReturn(0);
 }
 

@@ -63,7 +63,7 @@ PetscErrorCode fare_density_file_read(
 
     PetscCall(PetscStrncpy(why, fare_error_message(), sizeof why));
     PetscCall(fare_density_file_destroy(&m));
-    PetscCall(fare_node_error(node, "not a snapshot to begin with: %s", why));
+    FARE_REFUSE(node, "not a snapshot to begin with: %s", why);
   }
   *saved = m;
   PetscFunctionReturn(0);

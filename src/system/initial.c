@@ -42,7 +42,7 @@ static PetscErrorCode check_keys(const fare_node *node, const fare_initial *init
                                                               : NULL;
 
   PetscFunctionBeginUser;
-  if (stray) PetscCall(fare_node_error(place(node, stray), "not for density: %s", kinds[kind]));
+  if (stray) FARE_REFUSE(place(node, stray), "not for density: %s", kinds[kind]);
   PetscFunctionReturn(0);
 }
 
@@ -51,8 +51,8 @@ static PetscErrorCode check_numbers(
 {
   PetscFunctionBeginUser;
   if (given != wanted)
-    PetscCall(fare_node_error(place(node, key), "%s needs %zu number%s in '%s', got %zu", what, wanted,
-      wanted > 1 ? "s" : "", key, given));
+    FARE_REFUSE(place(node, key), "%s needs %zu number%s in '%s', got %zu", what, wanted,
+      wanted > 1 ? "s" : "", key, given);
   PetscFunctionReturn(0);
 }
 
@@ -85,8 +85,8 @@ static PetscErrorCode check(const fare_node *node, const fare_system *system, fa
   case FARE_INITIAL_BOLTZMANN:
     if (fare_system_has_potential(system)) break;
     if (node)
-      PetscCall(fare_node_error(
-        node, "system '%s' has no potential, so no Boltzmann density to begin with: give another", name));
+      FARE_REFUSE(
+        node, "system '%s' has no potential, so no Boltzmann density to begin with: give another", name);
     FARE_FAIL(FARE_ERR_INPUT,
       "initial: system '%s' has no potential, so no Boltzmann density to begin with: give another, say "
       "{density: gaussian, mean: [...], sd: [...]}",
@@ -103,13 +103,12 @@ static PetscErrorCode check(const fare_node *node, const fare_system *system, fa
     PetscCall(check_numbers(node, "sd", dim, initial->sd.count, what));
     break;
   case FARE_INITIAL_MIXTURE:
-    if (!initial->weights.count)
-      PetscCall(fare_node_error(node, "a mixture needs 'weights', one per component"));
+    if (!initial->weights.count) FARE_REFUSE(node, "a mixture needs 'weights', one per component");
     PetscCall(check_numbers(node, "mean", dim * initial->weights.count, initial->mean.count, what));
     PetscCall(check_numbers(node, "sd", dim * initial->weights.count, initial->sd.count, what));
     break;
   case FARE_INITIAL_SNAPSHOT:
-    if (!initial->file) PetscCall(fare_node_error(node, "density: snapshot needs 'file'"));
+    if (!initial->file) FARE_REFUSE(node, "density: snapshot needs 'file'");
     PetscCall(fare_density_file_read(place(node, "file"), initial->file, (int)dim, &initial->density_file));
     break;
   }

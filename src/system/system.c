@@ -168,7 +168,7 @@ static PetscErrorCode read_parameters(fare_system *system, const fare_node *map)
   PetscFunctionBeginUser;
   if (!map) PetscFunctionReturn(0);
   if (fare_node_kind_of(map) != FARE_NODE_MAP)
-    PetscCall(fare_node_error(map, "expected a map of parameter names and values"));
+    FARE_REFUSE(map, "expected a map of parameter names and values");
   for (size_t i = 0; i < fare_node_size(map); i++) {
     const int             index = parameter_find(system->type, fare_node_key(map, i));
     const fare_parameter *row   = &system->type->parameters[index < 0 ? 0 : index];
@@ -183,8 +183,8 @@ static PetscErrorCode read_parameters(fare_system *system, const fare_node *map)
     }
     PetscCall(fare_node_real(fare_node_item(map, i), &value));
     if (value < row->min || value > row->max)
-      PetscCall(fare_node_error(
-        fare_node_item(map, i), "expected a number from %g to %g, got %g", row->min, row->max, value));
+      FARE_REFUSE(
+        fare_node_item(map, i), "expected a number from %g to %g, got %g", row->min, row->max, value);
     system->base[index] = value;
   }
   PetscFunctionReturn(0);
@@ -228,11 +228,11 @@ static PetscErrorCode find_type(
 
   PetscFunctionBeginUser;
   if (!given && node)
-    PetscCall(fare_node_error(node,
+    FARE_REFUSE(node,
       "missing key 'name' (one of `fare list systems`); or 'plugin' or 'expression' for a system of your "
-      "own"));
+      "own");
   if (!given) FARE_FAIL(FARE_ERR_INPUT, "system: missing key 'name'");
-  if (given > 1) PetscCall(fare_node_error(node, "'name', 'plugin' and 'expression' exclude each other"));
+  if (given > 1) FARE_REFUSE(node, "'name', 'plugin' and 'expression' exclude each other");
   if (section->plugin) {
     PetscCall(fare_plugin_system(fare_node_find(node, "plugin"), section->plugin, origin, type));
   } else if (section->expression) {
@@ -244,9 +244,8 @@ static PetscErrorCode find_type(
   }
   if (section->dimension &&
     (section->dimension < (*type)->dimension_min || section->dimension > (*type)->dimension_max)) {
-    PetscCall(
-      fare_node_error(fare_node_find(node, "dimension"), "system '%s' has %d to %d dimensions, got %d",
-        (*type)->name, (*type)->dimension_min, (*type)->dimension_max, (int)section->dimension));
+    FARE_REFUSE(fare_node_find(node, "dimension"), "system '%s' has %d to %d dimensions, got %d",
+      (*type)->name, (*type)->dimension_min, (*type)->dimension_max, (int)section->dimension);
   }
   PetscFunctionReturn(0);
 }
@@ -283,7 +282,7 @@ PetscErrorCode fare_system_from_config(
   PetscCall(code);
   if (!drive_node) PetscFunctionReturn(0);
   if (fare_node_kind_of(drive_node) != FARE_NODE_LIST)
-    PetscCall(fare_node_error(drive_node, "expected a list of maps {parameter: ..., waveform: ..., ...}"));
+    FARE_REFUSE(drive_node, "expected a list of maps {parameter: ..., waveform: ..., ...}");
   for (size_t i = 0; i < fare_node_size(drive_node); i++)
     PetscCall(fare_system_drive(*system, fare_node_item(drive_node, i)));
   PetscFunctionReturn(0);

@@ -60,18 +60,17 @@ PetscErrorCode fare_thermo_options_from_config(const fare_node *node, const fare
   PetscCall(fare_fields_read(fare_thermo_fields, NULL, node, options));
   for (size_t i = 0; i < truth->boundaries.count; i++) {
     if (truth->boundaries.values[i] >= FARE_BOUNDARY_ABSORBING)
-      PetscCall(fare_node_error(
-        node, "thermodynamics needs a box that nothing leaves, and truth.boundaries absorbs"));
+      FARE_REFUSE(node, "thermodynamics needs a box that nothing leaves, and truth.boundaries absorbs");
   }
   if (options->steps && !works)
-    PetscCall(fare_node_error(fare_node_find(node, "steps"),
+    FARE_REFUSE(fare_node_find(node, "steps"),
       "a work chain needs a potential, no other force, and a constant kT, which system '%s' does not have "
       "here",
-      fare_system_type_of(system)->name));
+      fare_system_type_of(system)->name);
   if (options->particles && !works)
-    PetscCall(fare_node_error(fare_node_find(node, "particles"),
+    FARE_REFUSE(fare_node_find(node, "particles"),
       "work relations need a potential, no other force, and a constant kT, which system '%s' does not have "
       "here",
-      fare_system_type_of(system)->name));
+      fare_system_type_of(system)->name);
   PetscFunctionReturn(0);
 }

@@ -65,8 +65,8 @@ static PetscErrorCode check_count(const fare_node *node, const char *key, int di
 {
   PetscFunctionBeginUser;
   if (count != (size_t)dim)
-    PetscCall(fare_node_error(fare_node_find(node, key),
-      "expected %d number%s for a %d-dimensional system, got %zu", dim, dim > 1 ? "s" : "", dim, count));
+    FARE_REFUSE(fare_node_find(node, key), "expected %d number%s for a %d-dimensional system, got %zu", dim,
+      dim > 1 ? "s" : "", dim, count);
   PetscFunctionReturn(0);
 }
 
@@ -114,13 +114,12 @@ static PetscErrorCode check_circle(
   PetscFunctionBeginUser;
   if (!box.periodic[axis]) PetscFunctionReturn(0);
   if (!own.periodic[axis])
-    PetscCall(fare_node_error(
-      place, "system '%s' is not periodic along %s", fare_system_type_of(system)->name, name));
+    FARE_REFUSE(place, "system '%s' is not periodic along %s", fare_system_type_of(system)->name, name);
   if (fabs(turns - PetscMax(1, nearbyint(turns))) > SAME_TURNS * turns) {
-    PetscCall(fare_node_error(place,
+    FARE_REFUSE(place,
       "%s is periodic: its ends lie one period (%.12g) or several apart, not %.12g; without lower and upper "
       "they are the system's own",
-      name, period, turns * period));
+      name, period, turns * period);
   }
   PetscFunctionReturn(0);
 }
@@ -134,39 +133,36 @@ PetscErrorCode fare_truth_options_from_config(
   PetscFunctionBeginUser;
   PetscCall(fare_fields_read(fare_truth_fields, NULL, node, options));
   if (!options->cells.count && !(options->accuracy > 0))
-    PetscCall(fare_node_error(node, "missing key 'cells' (cells per axis), or 'accuracy' in its place"));
+    FARE_REFUSE(node, "missing key 'cells' (cells per axis), or 'accuracy' in its place");
   if (options->cells.count && options->accuracy > 0)
-    PetscCall(
-      fare_node_error(fare_node_find(node, "accuracy"), "give either cells or accuracy, which chooses them"));
+    FARE_REFUSE(fare_node_find(node, "accuracy"), "give either cells or accuracy, which chooses them");
   if (options->extrapolate && !options->estimate)
-    PetscCall(fare_node_error(
-      fare_node_find(node, "extrapolate"), "extrapolation needs the estimate, which is switched off"));
+    FARE_REFUSE(
+      fare_node_find(node, "extrapolate"), "extrapolation needs the estimate, which is switched off");
   if (options->accuracy > 0 && !options->estimate)
-    PetscCall(fare_node_error(
-      fare_node_find(node, "accuracy"), "an accuracy needs the estimate, which is switched off"));
+    FARE_REFUSE(fare_node_find(node, "accuracy"), "an accuracy needs the estimate, which is switched off");
   if (options->cells.count) PetscCall(check_count(node, "cells", dim, options->cells.count));
   if (options->lower.count) PetscCall(check_count(node, "lower", dim, options->lower.count));
   if (options->upper.count) PetscCall(check_count(node, "upper", dim, options->upper.count));
   if (options->boundaries.count) PetscCall(check_count(node, "boundaries", dim, options->boundaries.count));
   if (options->fit_domain && (options->lower.count || options->upper.count))
-    PetscCall(fare_node_error(
-      fare_node_find(node, "fit_domain"), "give either lower and upper or fit_domain, which finds them"));
-  if (!options->lower.count != !options->upper.count)
-    PetscCall(fare_node_error(node, "lower and upper go together"));
+    FARE_REFUSE(
+      fare_node_find(node, "fit_domain"), "give either lower and upper or fit_domain, which finds them");
+  if (!options->lower.count != !options->upper.count) FARE_REFUSE(node, "lower and upper go together");
   for (int axis = 0; axis < dim; axis++) {
     if (options->cells.count) total *= (double)options->cells.values[axis];
     if (options->cells.count && options->cells.values[axis] % 2)
-      PetscCall(fare_node_error(fare_node_find(node, "cells"),
+      FARE_REFUSE(fare_node_find(node, "cells"),
         "expected an even number of cells, got %lld (the error estimate compares with half as many)",
-        (long long)options->cells.values[axis]));
+        (long long)options->cells.values[axis]);
     if (options->lower.count && !(options->lower.values[axis] < options->upper.values[axis]))
-      PetscCall(fare_node_error(fare_node_find(node, "upper"), "upper must lie above lower, got %g and %g",
-        options->upper.values[axis], options->lower.values[axis]));
+      FARE_REFUSE(fare_node_find(node, "upper"), "upper must lie above lower, got %g and %g",
+        options->upper.values[axis], options->lower.values[axis]);
     PetscCall(check_circle(node, system, options, axis));
   }
   if (total > CELLS_MAX)
-    PetscCall(fare_node_error(
-      fare_node_find(node, "cells"), "%g cells are more than the %d that there can be", total, CELLS_MAX));
+    FARE_REFUSE(
+      fare_node_find(node, "cells"), "%g cells are more than the %d that there can be", total, CELLS_MAX);
   PetscFunctionReturn(0);
 }
 

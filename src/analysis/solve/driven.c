@@ -266,7 +266,7 @@ static PetscErrorCode check_repeats(
   }
   /* at a jump round-off may decide on which side a moment lies */
   if (apart > MOMENTS / 100)
-    PetscCall(fare_node_error(fare_node_find(node, "period"), "the drive does not repeat after %g", period));
+    FARE_REFUSE(fare_node_find(node, "period"), "the drive does not repeat after %g", period);
   PetscFunctionReturn(0);
 }
 
@@ -274,8 +274,7 @@ PetscErrorCode fare_period_check(
   const fare_node *node, const fare_system *system, double start, double period, const char *instead)
 {
   PetscFunctionBeginUser;
-  if (!fare_system_is_driven(system))
-    PetscCall(fare_node_error(node, "nothing is driven: ask for '%s' instead", instead));
+  if (!fare_system_is_driven(system)) FARE_REFUSE(node, "nothing is driven: ask for '%s' instead", instead);
   if (period > 0) PetscCall(check_repeats(node, system, start, period));
   PetscFunctionReturn(0);
 }
@@ -287,11 +286,10 @@ PetscErrorCode fare_driven_check(const fare_driven_keys *keys, const fare_node *
 {
   PetscFunctionBeginUser;
   if (!(keys->period > 0) == !(keys->span > 0))
-    PetscCall(fare_node_error(
-      node, "expected one of 'period' and 'span', got %s", keys->span > 0 ? "both" : "neither"));
+    FARE_REFUSE(node, "expected one of 'period' and 'span', got %s", keys->span > 0 ? "both" : "neither");
   if (keys->period > 0 && keys->after == FARE_AFTER_OVER)
-    PetscCall(fare_node_error(fare_node_find(node, "after"),
-      "a drive that repeats is never over; give a span in place of the period"));
+    FARE_REFUSE(fare_node_find(node, "after"),
+      "a drive that repeats is never over; give a span in place of the period");
   PetscCall(fare_period_check(node, system, time, keys->period, instead));
   PetscFunctionReturn(0);
 }

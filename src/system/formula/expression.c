@@ -84,7 +84,7 @@ static PetscErrorCode parse_formula(builder *b, const fare_node *node, int *root
 
   PetscFunctionBeginUser;
   if (fare_node_kind_of(node) != FARE_NODE_SCALAR)
-    PetscCall(fare_node_error(node, "expected a formula, for instance \"k*x^2/2\""));
+    FARE_REFUSE(node, "expected a formula, for instance \"k*x^2/2\"");
   if (!fare_formula_parse(b->tree, &b->symbols, fare_node_text(node), root, &fault))
     PetscCall(refuse_formula(node, &fault));
   PetscFunctionReturn(0);
@@ -105,8 +105,7 @@ static PetscErrorCode parse_formulas(builder *b, const fare_node *list, int root
     const fare_node *node = entry(b, list, axis);
 
     if (!node)
-      PetscCall(fare_node_error(
-        list, "expected a list of %d formula%s, one per axis", b->dim, b->dim > 1 ? "s" : ""));
+      FARE_REFUSE(list, "expected a list of %d formula%s, one per axis", b->dim, b->dim > 1 ? "s" : "");
     PetscCall(parse_formula(b, node, &root[axis]));
   }
   PetscFunctionReturn(0);
@@ -138,7 +137,7 @@ static PetscErrorCode check_form(const builder *b)
   else if (s->diffusion && !s->drift)
     at    = s->diffusion,
     wrong = "only beside a 'drift'; with a potential or a force the diffusion is mobility times kT";
-  if (wrong) PetscCall(fare_node_error(at, "%s", wrong));
+  if (wrong) FARE_REFUSE(at, "%s", wrong);
   PetscFunctionReturn(0);
 }
 
@@ -154,8 +153,8 @@ static PetscErrorCode check_name(const builder *b, const fare_node *map, size_t 
   for (int axis = 0; axis < b->symbols.axes && !wrong; axis++) {
     if (!strcmp(b->symbols.axis[axis], name)) wrong = "is an axis already";
   }
-  if (wrong && map) PetscCall(fare_node_error_at_key(map, i, "'%.60s' %s", name, wrong));
-  if (wrong) PetscCall(fare_node_error(fare_node_item(b->keys.axes, i), "'%.60s' %s", name, wrong));
+  if (wrong && map) FARE_REFUSE_KEY(map, i, "'%.60s' %s", name, wrong);
+  if (wrong) FARE_REFUSE(fare_node_item(b->keys.axes, i), "'%.60s' %s", name, wrong);
   PetscFunctionReturn(0);
 }
 
@@ -169,20 +168,20 @@ static PetscErrorCode read_axes(builder *b, PetscInt64 dimension)
   if (axes &&
     (fare_node_kind_of(axes) != FARE_NODE_LIST || fare_node_size(axes) < 1 ||
       fare_node_size(axes) > FARE_DIM_MAX))
-    PetscCall(fare_node_error(axes, "expected a list of 1 to %d names", FARE_DIM_MAX));
+    FARE_REFUSE(axes, "expected a list of 1 to %d names", FARE_DIM_MAX);
   b->dim = axes ? (int)fare_node_size(axes)
     : dimension ? (int)dimension
                 : (int)PetscMin(b->keys.lower.count, 100);
   if (dimension && dimension != b->dim)
-    PetscCall(fare_node_error(axes, "dimension is %d, so expected as many names", (int)dimension));
+    FARE_REFUSE(axes, "dimension is %d, so expected as many names", (int)dimension);
   if (b->dim < 1 || b->dim > FARE_DIM_MAX)
-    PetscCall(fare_node_error(fare_node_find(b->node, "lower"),
-      "expected 1 to %d numbers, one per axis, got %zu", FARE_DIM_MAX, b->keys.lower.count));
+    FARE_REFUSE(fare_node_find(b->node, "lower"), "expected 1 to %d numbers, one per axis, got %zu",
+      FARE_DIM_MAX, b->keys.lower.count);
   for (int axis = 0; axis < b->dim; axis++) {
     const fare_node *node = axes ? fare_node_item(axes, (size_t)axis) : NULL;
 
     if (node && fare_node_kind_of(node) != FARE_NODE_SCALAR)
-      PetscCall(fare_node_error(node, "expected the name of an axis"));
+      FARE_REFUSE(node, "expected the name of an axis");
     if (node) PetscCall(check_name(b, NULL, (size_t)axis, fare_node_text(node)));
     fare_text_add(&b->made->axis[axis], "%s", node ? fare_node_text(node) : usual[axis]);
     b->symbols.axis[b->symbols.axes++] = b->made->axis[axis].text;
@@ -199,8 +198,8 @@ static PetscErrorCode read_domain(builder *b)
   PetscFunctionBeginUser;
   for (int side = 0; side < 2; side++) {
     if (bounds[side]->count != (size_t)b->dim)
-      PetscCall(fare_node_error(fare_node_find(b->node, names[side]),
-        "expected %d number%s, one per axis, got %zu", b->dim, b->dim > 1 ? "s" : "", bounds[side]->count));
+      FARE_REFUSE(fare_node_find(b->node, names[side]), "expected %d number%s, one per axis, got %zu", b->dim,
+        b->dim > 1 ? "s" : "", bounds[side]->count);
   }
   for (int axis = 0; axis < b->dim; axis++) {
     const fare_node *periodic = b->keys.periodic ? entry(b, b->keys.periodic, axis) : NULL;
@@ -210,12 +209,12 @@ static PetscErrorCode read_domain(builder *b)
     type->lower[axis] = b->keys.lower.values[axis];
     type->upper[axis] = b->keys.upper.values[axis];
     if (!(type->lower[axis] < type->upper[axis]))
-      PetscCall(fare_node_error(fare_node_find(b->node, "upper"), "must lie above lower, [%g, %g] along '%s'",
-        type->lower[axis], type->upper[axis], b->symbols.axis[axis]));
+      FARE_REFUSE(fare_node_find(b->node, "upper"), "must lie above lower, [%g, %g] along '%s'",
+        type->lower[axis], type->upper[axis], b->symbols.axis[axis]);
     if (!b->keys.periodic) continue;
     if (!word || (strcmp(word, "true") && strcmp(word, "false")))
-      PetscCall(fare_node_error(periodic ? periodic : b->keys.periodic,
-        "expected a list of %d of true and false, one per axis", b->dim));
+      FARE_REFUSE(periodic ? periodic : b->keys.periodic,
+        "expected a list of %d of true and false, one per axis", b->dim);
     type->periodic[axis] = strcmp(word, "true") ? PETSC_FALSE : PETSC_TRUE;
   }
   PetscFunctionReturn(0);
@@ -241,14 +240,14 @@ static PetscErrorCode read_parameters(builder *b)
   for (int i = 0; i < b->common; i++) {
     for (int axis = 0; axis < b->dim; axis++) {
       if (!strcmp(b->symbols.axis[axis], common[i].name))
-        PetscCall(fare_node_error(
-          b->keys.axes, "'%s' is a parameter of every system with a potential or a force", common[i].name));
+        FARE_REFUSE(
+          b->keys.axes, "'%s' is a parameter of every system with a potential or a force", common[i].name);
     }
     add_parameter(b, &common[i]);
   }
   if (!map) PetscFunctionReturn(0);
   if (fare_node_kind_of(map) != FARE_NODE_MAP)
-    PetscCall(fare_node_error(map, "expected a map of parameter names and values"));
+    FARE_REFUSE(map, "expected a map of parameter names and values");
   for (size_t i = 0; i < fare_node_size(map); i++) {
     fare_parameter row = {fare_node_key(map, i), 0, -HUGE_VAL, HUGE_VAL, "of the study's formulas"};
     int            k   = 0;
@@ -258,7 +257,7 @@ static PetscErrorCode read_parameters(builder *b)
     PetscCall(check_name(b, map, i, row.name));
     PetscCall(fare_node_real(fare_node_item(map, i), &row.value));
     if (b->symbols.parameters == FARE_PARAMETERS_MAX - 1)
-      PetscCall(fare_node_error_at_key(map, i, "more than %d parameters", FARE_PARAMETERS_MAX - 1));
+      FARE_REFUSE_KEY(map, i, "more than %d parameters", FARE_PARAMETERS_MAX - 1);
     add_parameter(b, &row);
   }
   PetscFunctionReturn(0);
@@ -272,7 +271,7 @@ static PetscErrorCode check_use(const builder *b)
     if (b->symbols.used[i]) continue;
     for (size_t k = 0; k < fare_node_size(b->parameters); k++) {
       if (!strcmp(fare_node_key(b->parameters, k), b->symbols.parameter[i]))
-        PetscCall(fare_node_error_at_key(b->parameters, k, "no formula has a '%s'", b->symbols.parameter[i]));
+        FARE_REFUSE_KEY(b->parameters, k, "no formula has a '%s'", b->symbols.parameter[i]);
     }
   }
   PetscFunctionReturn(0);
@@ -414,10 +413,10 @@ static PetscErrorCode check_period(
   PetscFunctionBeginUser;
   for (int i = 0; i < PROBES; i++) {
     if (fabs(high[i] - low[i]) <= tolerance * (1 + fabs(low[i]))) continue;
-    PetscCall(fare_node_error(formula_of(b, which, component),
+    FARE_REFUSE(formula_of(b, which, component),
       "%s is not periodic along '%s': %.9g at its lower end, %.9g at its upper; a force round and round goes "
       "under 'nonconservative', and ends need all their digits",
-      function_names[which], b->symbols.axis[axis], low[i], high[i]));
+      function_names[which], b->symbols.axis[axis], low[i], high[i]);
   }
   PetscFunctionReturn(0);
 }
