@@ -9,30 +9,30 @@
 #include <fare/system.h>
 #include <petscts.h>
 
-/* What happens at the two ends of an axis. From FARE_END_ABSORBING on, some end absorbs. */
+/* Boundary conditions at the two ends of an axis. From FARE_BOUNDARY_ABSORBING on, some end absorbs. */
 typedef enum {
-  FARE_END_REFLECTING,
-  FARE_END_PERIODIC,
-  FARE_END_ABSORBING,
-  FARE_END_ABSORBING_BELOW,
-  FARE_END_ABSORBING_ABOVE
-} fare_end;
+  FARE_BOUNDARY_REFLECTING,
+  FARE_BOUNDARY_PERIODIC,
+  FARE_BOUNDARY_ABSORBING,
+  FARE_BOUNDARY_ABSORBING_BELOW,
+  FARE_BOUNDARY_ABSORBING_ABOVE
+} fare_boundary;
 
 /* A box of equal cells on a DMDA with one degree of freedom per cell, cell-centred, one layer of ghosts. */
 typedef struct {
-  MPI_Comm comm;
-  int      dim;
-  PetscInt cells[FARE_DIM_MAX]; /* 1 beyond dim */
-  double   lower[FARE_DIM_MAX], upper[FARE_DIM_MAX], spacing[FARE_DIM_MAX];
-  fare_end end[FARE_DIM_MAX]; /* both ends of an axis */
+  MPI_Comm      comm;
+  int           dim;
+  PetscInt      cells[FARE_DIM_MAX]; /* 1 beyond dim */
+  double        lower[FARE_DIM_MAX], upper[FARE_DIM_MAX], spacing[FARE_DIM_MAX];
+  fare_boundary boundary[FARE_DIM_MAX]; /* at both ends of an axis */
   /* the box of cells this rank owns; 0 and 1 beyond dim */
   PetscInt start[FARE_DIM_MAX], count[FARE_DIM_MAX];
   DM       dm;
 } fare_grid;
 
-/* Collective. `end` may be NULL: reflecting. */
+/* Collective. `boundary` may be NULL: reflecting. */
 PetscErrorCode fare_grid_create(MPI_Comm comm, int dim, const PetscInt cells[], const double lower[],
-  const double upper[], const fare_end end[], fare_grid **grid);
+  const double upper[], const fare_boundary boundary[], fare_grid **grid);
 PetscErrorCode fare_grid_destroy(fare_grid **grid);
 double         fare_grid_volume(const fare_grid *grid); /* of one cell */
 double         fare_grid_centre(const fare_grid *grid, int axis, PetscInt i);
@@ -83,10 +83,10 @@ typedef struct {
   double     accuracy;
   fare_reals lower, upper; /* of the box; empty: the system's own domain */
   /*
-    fare_end per axis; empty: periodic where the system is, reflecting elsewhere. Periodic ones lie whole
+    fare_boundary per axis; empty: periodic where the system is, reflecting elsewhere. Periodic ones lie whole
     periods apart
   */
-  fare_integers ends;
+  fare_integers boundaries;
   double        tolerance;   /* estimated L1 error that one time step may add */
   PetscBool     extrapolate; /* record (density + its estimated error), too */
   PetscBool     estimate;    /* also evolve the coarser companions that give the error estimate */
@@ -157,7 +157,7 @@ typedef struct {
   double mass_drift; /* |sum - 1|, largest so far */
   double minimum;    /* smallest density so far */
   /* most mass that one solve was given to keep the density from being negative */
-  double lifted;
+  double positivity_correction;
   /* mass in the outermost cells at ends that neither absorb nor join */
   double boundary_mass;
   /* what no end has absorbed, and what is absorbed per time; 1 and 0 where no end absorbs */

@@ -21,6 +21,7 @@ PetscErrorCode fare_config_parse(const char *name, const char *text, size_t leng
   if (!code && c->root->kind != FARE_NODE_MAP)
     code = fare_node_error(c->root, "expected keys and values (study: ..., system: ...), got a %s",
       c->root->kind == FARE_NODE_LIST ? "list" : "single value");
+  if (!code) code = fare_node_rename_former_keys(c->root);
   if (code) PetscCall(fare_config_destroy(&c));
   *config = c;
   PetscFunctionReturn(code);
@@ -151,7 +152,8 @@ static PetscErrorCode assign(fare_node *root, const char *source, char *path, fa
   int        depth = 0;
 
   PetscFunctionBeginUser;
-  for (char *word = strtok_r(path, ".[]", &rest), *after; word; word = after) {
+  for (char *part = strtok_r(path, ".[]", &rest), *after; part; part = after) {
+    const char *word  = fare_key_of_today(at, part);
     fare_node **place = step(at, word);
 
     if (++depth > FARE_CONFIG_DEPTH)
@@ -173,6 +175,7 @@ static PetscErrorCode assign(fare_node *root, const char *source, char *path, fa
     }
     if (!after) {
       PetscCall(move_to_path(value, (*place)->path));
+      PetscCall(fare_node_rename_former_keys(value));
       PetscCall(fare_node_destroy(place));
       *place = value;
       PetscFunctionReturn(0);

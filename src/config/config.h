@@ -33,6 +33,10 @@ PetscErrorCode fare_node_destroy(fare_node **node);
 /* Appends an entry; `key` NULL for a list. The child becomes the parent's. */
 PetscErrorCode fare_node_append(
   fare_node *parent, const char *key, int key_line, int key_column, fare_node *child);
+/* The name that a key of this map has today: another one where it is a former name (former_keys.c). */
+const char *fare_key_of_today(const fare_node *map, const char *key);
+/* Gives former keys of this node, and of all below it, their names of today. */
+PetscErrorCode fare_node_rename_former_keys(fare_node *node);
 /* A value as YAML; the size of what a field of a kind fills. */
 void           fare_field_write(const fare_field *field, const void *at, fare_text *to);
 size_t         fare_field_size(fare_field_kind kind);

@@ -340,9 +340,9 @@ PetscErrorCode fare_measure_compare(MPI_Comm comm, const fare_binning *binning, 
 
   PetscFunctionBeginUser;
   for (size_t m = 0; m < count; m++) {
-    if (types[m]->dimension_most && binning->grid.dim > types[m]->dimension_most)
+    if (types[m]->dimension_max && binning->grid.dim > types[m]->dimension_max)
       FARE_FAIL(FARE_ERR_INPUT, "measure %s is defined in at most %d dimension%s, not in %d", types[m]->name,
-        types[m]->dimension_most, types[m]->dimension_most == 1 ? "" : "s", binning->grid.dim);
+        types[m]->dimension_max, types[m]->dimension_max == 1 ? "" : "s", binning->grid.dim);
   }
   PetscCall(PetscMalloc1(count, &c.plain));
   c.samples = *q;

@@ -435,13 +435,14 @@ PetscErrorCode fare_thermo_create(
 
   PetscFunctionBeginUser;
   PetscCall(PetscNew(&h));
-  *thermo       = h;
-  h->truth      = truth;
-  h->system     = system;
-  h->options    = *options;
-  h->defined    = fare_thermo_defines(system);
-  h->needs_rest = h->defined & FARE_HAS_PRODUCTION && (type->drift || type->extra) ? PETSC_TRUE : PETSC_FALSE;
-  h->tracks     = fare_truth_parts(truth);
+  *thermo    = h;
+  h->truth   = truth;
+  h->system  = system;
+  h->options = *options;
+  h->defined = fare_thermo_defines(system);
+  h->needs_rest =
+    h->defined & FARE_HAS_PRODUCTION && (type->drift || type->nonconservative) ? PETSC_TRUE : PETSC_FALSE;
+  h->tracks = fare_truth_parts(truth);
   fare_lobatto_make((int)options->points, &h->rule);
   for (int i = 0; i < h->tracks; i++) {
     PetscCall(create_track(h, i));

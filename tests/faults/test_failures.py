@@ -88,7 +88,7 @@ static void potential(int dim, const double *theta, size_t n, const double *cons
 static void force(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
 { for (size_t i = 0; i < n; i++) f[0][i] = theta[2] > 1.5 && x[0][i] > 0.5 ? __builtin_nan("") : -theta[2] * x[0][i]; }
 static const fare_system_type broken = {
-  .name = "broken", .summary = "a trap", .reference = "", .dimension_least = 1, .dimension_most = 1, .parameters = parameters,
+  .name = "broken", .summary = "a trap", .reference = "", .dimension_min = 1, .dimension_max = 1, .parameters = parameters,
   .lower = {-4}, .upper = {4}, .potential = potential, .force = force,
 };
 FARE_PLUGIN_SYSTEM(broken);

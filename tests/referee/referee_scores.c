@@ -69,7 +69,7 @@ static PetscErrorCode compare(const header *h)
 
   PetscFunctionBeginUser;
   for (size_t i = 0; fare_measure_type_at(i) && count < MEASURES_MOST; i++) {
-    if (!fare_measure_type_at(i)->dimension_most || h->dim <= fare_measure_type_at(i)->dimension_most)
+    if (!fare_measure_type_at(i)->dimension_max || h->dim <= fare_measure_type_at(i)->dimension_max)
       type[count++] = fare_measure_type_at(i);
   }
   PetscCall(fare_grid_create(PETSC_COMM_WORLD, (int)h->dim, cells, lower, upper, NULL, &grid));

@@ -471,7 +471,27 @@ static void assignments_that_make_no_sense(void **state)
   assert_ok(fare_config_destroy(&config));
 }
 
+/* Former names of keys are read as those of today, wherever they stand; of both the former one is unknown. */
+static void former_keys_are_read(void **state)
+{
+  fare_config *config = parsed("truth: {ends: [reflecting]}\nends: 1\n");
+
+  (void)state;
+  assert_string_equal(fare_node_key(fare_node_find(fare_config_root(config), "truth"), 0), "boundaries");
+  assert_string_equal(fare_node_key(fare_config_root(config), 1), "ends");
+  assert_ok(fare_config_set(config, "truth.ends=periodic"));
+  assert_int_equal(fare_node_size(fare_node_find(fare_config_root(config), "truth")), 1);
+  assert_string_equal(text_at(config, "truth", "boundaries"), "periodic");
+  assert_ok(fare_config_set(config, "truth={ends: absorbing}"));
+  assert_string_equal(text_at(config, "truth", "boundaries"), "absorbing");
+  assert_ok(fare_config_destroy(&config));
+  config = parsed("truth: {ends: absorbing, boundaries: periodic}\n");
+  assert_int_equal(fare_node_size(fare_node_find(fare_config_root(config), "truth")), 2);
+  assert_ok(fare_config_destroy(&config));
+}
+
 static const struct CMUnitTest tests[] = {
+  cmocka_unit_test(former_keys_are_read),
   cmocka_unit_test(trees_have_the_shape_of_their_text),
   cmocka_unit_test(errors_name_the_place),
   cmocka_unit_test(what_is_no_study_is_refused),

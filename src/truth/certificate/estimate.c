@@ -190,7 +190,7 @@ static PetscErrorCode look_at_ends(const fare_estimate *e, double end[FARE_DIM_M
     for (int axis = 0; axis < half->dim; axis++) {
       const PetscInt index = half->start[axis] + at[axis];
 
-      if (half->end[axis] != FARE_END_PERIODIC && (index < 2 || index >= half->cells[axis] - 2))
+      if (half->boundary[axis] != FARE_BOUNDARY_PERIODIC && (index < 2 || index >= half->cells[axis] - 2))
         sums[axis] += fabs(error[n]);
     }
   }
@@ -264,14 +264,15 @@ static PetscErrorCode name_cause(const fare_estimate *e, const fare_resolution *
 static PetscErrorCode doubt(
   const fare_estimate *e, const fare_resolution *look, const double narrower[], fare_truth_status *status)
 {
-  const int        steep    = largest(look->steep);
-  const fare_doubt steep_is = fare_system_type_of(e->system)->drift || fare_system_type_of(e->system)->extra
+  const int        steep = largest(look->steep);
+  const fare_doubt steep_is =
+    fare_system_type_of(e->system)->drift || fare_system_type_of(e->system)->nonconservative
     ? FARE_DOUBT_DRIFT
     : FARE_DOUBT_WELLS;
-  const PetscBool  hardly_falls =
+  const PetscBool hardly_falls =
     status->observed > 0 && status->observed < FARE_RATIO_LEAST && status->error_space > ERROR_SOME
-     ? PETSC_TRUE
-     : PETSC_FALSE;
+    ? PETSC_TRUE
+    : PETSC_FALSE;
   double finer[FARE_DIM_MAX];
 
   PetscFunctionBeginUser;

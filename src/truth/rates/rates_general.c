@@ -330,7 +330,7 @@ static PetscErrorCode rates_along(fare_operator *op, int axis)
     at an end that absorbs, the flux over half an edge to a place where nothing is; drift carries what
     diffusion does not
   */
-  for (PetscInt cell = 0; cell < op->box && op->grid->end[axis] >= FARE_END_ABSORBING; cell++) {
+  for (PetscInt cell = 0; cell < op->box && op->grid->boundary[axis] >= FARE_BOUNDARY_ABSORBING; cell++) {
     PetscInt index[FARE_DIM_MAX];
     int      end;
 
