@@ -4,6 +4,10 @@
 
 #include <fare/truth.h>
 
+#define FARE_CELLS_MAX (1 << 28) /* of a grid */
+/* by which an error in space is taken to fall, at least, when cells are halved */
+#define FARE_RATIO_LEAST 1.25
+
 /*
   Gauss-Legendre points of half a cell: offsets from the centre in units of the spacing, within (0, 1/2), and
   weights of sum 1.
@@ -64,9 +68,10 @@ PetscErrorCode fare_estimate_space(fare_estimate *estimate, Vec masses, Vec half
 PetscErrorCode fare_estimate_destroy(fare_estimate **estimate);
 /* What a grid may not resolve; see roughness.c. Collective. */
 typedef struct {
-  /* largest changes of U/kT over a cell that holds mass: of kinks, jumps and bumps within it, and all */
-  double rough, steep;
-  double filled; /* cells that hold the mass */
+  /* largest change of U/kT over a cell that holds mass by a kink, a jump or a bump within it */
+  double rough;
+  double steep[FARE_DIM_MAX]; /* and any, along each axis; infinite where drift has no diffusion beside it */
+  double filled;              /* cells that hold the mass */
 } fare_resolution;
 PetscErrorCode fare_resolution_look(
   const fare_grid *grid, const fare_system *system, double t, Vec masses, fare_resolution *resolution);
@@ -154,7 +159,9 @@ typedef struct {
   double         time_bound; /* on the L1 error of the time method so far */
   /* of the smooth way under way: its end, and its longest step; 0: none is */
   double goal, longest;
-  double next_step;                       /* of ts, in the middle of such a way */
+  double next_step; /* of ts, in the middle of such a way */
+  /* steps of the smooth way that ends there are no longer; 0: no such way */
+  double finest_end, finest;
   PetscErrorCode (*pause)(void *context); /* see fare_truth_set_pause */
   void *pause_context;
 } fare_evolution;

@@ -255,11 +255,9 @@ class Truth:
             "well_population": 0.5 * np.abs(difference).sum() if len(np.unique(basin)) > 1 else None,
         }
         if self.dim == 1:
-            (
-                self.fixed["wasserstein_1"],
-                self.fixed["wasserstein_2"],
-                self.fixed["energy_distance"],
-            ) = transport(p, q, edges)
+            self.fixed["wasserstein_1"], self.fixed["wasserstein_2"], self.fixed["energy_distance"] = (
+                transport(p, q, edges)
+            )
             self.fixed["sliced_wasserstein"] = self.fixed["wasserstein_1"]
         else:
             self.fixed["sliced_wasserstein"], self.fixed["energy_distance"] = projected(p, q, edges)
