@@ -23,8 +23,7 @@ import numpy as np
 
 from referee import write_block
 
-ENVIRONMENT = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
-                   OMPI_MCA_ess_singleton_isolated="1")  # a program of one rank needs no daemon
+ENVIRONMENT = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
 LEAST = 0.92          # coverage that is asked for
 DOUBT = 1e-4          # probability of a failure by chance, per measure and kind
 LOWER, UPPER = -8.0, 8.0
