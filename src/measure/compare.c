@@ -7,14 +7,20 @@
 #include <math.h>
 #include <string.h>
 
-#define FLOOR_HIGH   0.95
-#define ROUND_OFF    1e-12 /* relative: few samples in few bins often give the very same value by another order of sums */
-#define MARGIN       0.5   /* of the correction of a norm, added to the upper end: of many parts like their noise the jackknife takes off too much */
-#define BARE_MARGIN  1.    /* of the correction, taken off the lower end where pools are bare: too little is taken off */
+#define FLOOR_HIGH 0.95
+/* relative: few samples in few bins often give the very same value by another order of sums */
+#define ROUND_OFF 1e-12
+/*
+  of the correction of a norm, added to the upper end: of many parts like their noise the jackknife takes off
+  too much
+*/
+#define MARGIN       0.5
+#define BARE_MARGIN  1.    /* of the correction, taken off the lower end where pools are bare */
 #define INSIDE       0.025 /* what exact draws reach this often is not told from 0 */
-#define BEHIND_LEAST 40   /* effective samples behind the estimate of the noise of uneven weights */
-#define BARE_MOST    0.005/* of the truth, in pools that have hardly any samples of uneven weights */
-#define NORMAL_LEVEL 1.959963984540054 /* 95% of a normal distribution lie within so many standard deviations */
+#define BEHIND_LEAST 40    /* effective samples behind the estimate of the noise of uneven weights */
+#define BARE_MOST    0.005 /* of the truth, in pools that have hardly any samples of uneven weights */
+/* 95% of a normal distribution lie within so many standard deviations */
+#define NORMAL_LEVEL 1.959963984540054
 
 const char *const fare_interval_reasons[FARE_INTERVAL_KINDS] = {
   [FARE_INTERVAL]         = "",
@@ -33,10 +39,14 @@ typedef struct {
   fare_sides                      sides;
   size_t                          count;
   const fare_measure_type *const *type;
-  fare_binned                     samples; /* as they are looked at: with their independent number, in groups that do not depend on each other; borrows all */
-  fare_noise                      noise;
-  double                          bare;    /* mass of the truth in pools with hardly any samples, of uneven weights */
-  double                         *plain; /* per measure, of all samples: what the interval is made from */
+  /*
+    as they are looked at: with their independent number, in groups that do not depend on each other; borrows
+    all
+  */
+  fare_binned samples;
+  fare_noise  noise;
+  double      bare;  /* mass of the truth in pools with hardly any samples, of uneven weights */
+  double     *plain; /* per measure, of all samples: what the interval is made from */
 } comparing;
 
 static double evaluate_plain(const comparing *c, size_t m)
@@ -194,7 +204,8 @@ static double back_to_scale(const fare_measure_type *type, double value)
   floor's at 0 and grows with it by 4 tau^2, the jackknife's variance over s. A root stabilises that; with one
   degree of freedom, s = x^2, this is x +- t tau. docs/measures.md derives it.
 */
-static void find_interval(const fare_measure_type *type, double s, int groups, const double without[], PetscBool correlated, PetscBool bare, int floor_known, double floor_variance, fare_measured *result)
+static void find_interval(const fare_measure_type *type, double s, int groups, const double without[],
+  PetscBool correlated, PetscBool bare, int floor_known, double floor_variance, fare_measured *result)
 {
   double mean, variance, bias, left, tau, student_t, scatter, least, ends;
 
@@ -219,7 +230,8 @@ static void find_interval(const fare_measure_type *type, double s, int groups, c
      : 0;
   result->high = back_to_scale(type, PetscMax(0, ends + 2 * student_t * scatter));
   if (type->norm) result->high += MARGIN * PetscMax(0, result->value - PetscMax(0, result->corrected));
-  if (bare && type->pools) result->low = PetscMax(0, result->low - BARE_MARGIN * fabs(result->value - result->corrected));
+  if (bare && type->pools)
+    result->low = PetscMax(0, result->low - BARE_MARGIN * fabs(result->value - result->corrected));
 }
 
 /* As many independent samples as have the same sum over pools of the variances of their masses. */
@@ -264,7 +276,8 @@ static PetscErrorCode judge(comparing *c, int replicates, fare_stream stream, fa
   PetscCall(PetscMalloc2(c->count * (size_t)replicates, &draws, (c->count + 1) * (size_t)groups, &without));
   if (groups) PetscCall(leave_out(c, groups, without, &whole));
   if (replicates > 0) PetscCall(draw_exactly(c, replicates, stream, draws));
-  if (whole && !c->noise.correlated) independent = independent_samples(&c->sides, groups, without + c->count * (size_t)groups);
+  if (whole && !c->noise.correlated)
+    independent = independent_samples(&c->sides, groups, without + c->count * (size_t)groups);
   c->bare  = find_bare(c);
   interval = find_reason(c, whole);
   if (interval) independent = PetscMin(independent, c->samples.effective);
@@ -276,8 +289,11 @@ static PetscErrorCode judge(comparing *c, int replicates, fare_stream stream, fa
     if (replicates > 0)
       PetscCall(find_floor(c->type[m], replicates, draws + m * (size_t)replicates, &results[m], &variance));
     results[m].independent = independent;
-    if (!interval && c->noise.correlated && independent < c->type[m]->fewest) results[m].interval = FARE_FEW_INDEPENDENT;
-    if (!results[m].interval) find_interval(c->type[m], c->plain[m], groups, without + m * (size_t)groups, c->noise.correlated, c->bare > 0, replicates > 0, variance, &results[m]);
+    if (!interval && c->noise.correlated && independent < c->type[m]->fewest)
+      results[m].interval = FARE_FEW_INDEPENDENT;
+    if (!results[m].interval)
+      find_interval(c->type[m], c->plain[m], groups, without + m * (size_t)groups, c->noise.correlated,
+        c->bare > 0, replicates > 0, variance, &results[m]);
   }
   PetscCall(PetscFree2(draws, without));
   PetscFunctionReturn(0);

@@ -28,22 +28,23 @@ static void sort_masses(const fare_sides *s, const fare_binned *of, double poole
 }
 
 /*
-  What a draw in a pool counts for. In a bare pool of uneven weights the heaviest rows are missing: not more than one
-  row beyond those there were to be expected, had samples the mass of the truth.
+  What a draw in a pool counts for. In a bare pool of uneven weights the heaviest rows are missing: not more
+  than one row beyond those there were to be expected, had samples the mass of the truth.
 */
 static double counts_for(const fare_sides *s, size_t pool, const double mass[])
 {
   const fare_binned *q    = s->samples;
   const double       rows = s->square[s->pools + 1 + pool], even = 1 / q->effective,
-                     seen = mass[pool] > 0 && s->square[pool] > 0 ? s->square[pool] / mass[pool] : even;
+               seen = mass[pool] > 0 && s->square[pool] > 0 ? s->square[pool] / mass[pool] : even;
 
   if (rows >= BARE || !(q->effective < FARE_EVEN_LEAST * (double)q->distinct)) return seen;
   return PetscMax(seen, s->p_raw[pool] / (rows + 1));
 }
 
 /*
-  Sums of squares of shares by pools, scaled to the effective number, and from them the density of draws that have this noise where samples have the masses of the truth: a draw in a pool counts for
-  e = sum of squares over mass, and p/e are drawn.
+  Sums of squares of shares by pools, scaled to the effective number, and from them the density of draws that
+  have this noise where samples have the masses of the truth: a draw in a pool counts for e = sum of squares
+  over mass, and p/e are drawn.
 */
 static PetscErrorCode sort_squares(fare_sides *s)
 {

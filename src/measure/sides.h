@@ -4,7 +4,8 @@
 
 #include "measure/bins/binning.h"
 
-#define FARE_EVEN_LEAST 0.9 /* effective samples per distinct one: weights that vary less leave no pool bare */
+#define FARE_EVEN_LEAST \
+  0.9 /* effective samples per distinct one: weights that vary less leave no pool bare */
 
 typedef struct {
   const fare_binning *binning;

@@ -1,12 +1,12 @@
 /*
   Many comparisons in one process, for scores.py, which knows what they should show. Reads numbers in double
-  precision from standard input: dimension, cells per axis, lower and upper end of every axis, exact draws behind a
-  floor, name of the random numbers, samples n, whether they have weights, whether they have a density; then the
-  truth's masses, first axis fastest, the positions of samples, axis after axis, their weights, and their ln q.
-  Prints for each comparison a line: for every measure NAME VALUE CORRECTED LOW HIGH FLOOR EFFECTIVE INDEPENDENT;
-  measures made from the density where there is one, else those made from bins.
+  precision from standard input: dimension, cells per axis, lower and upper end of every axis, exact draws
+  behind a floor, name of the random numbers, samples n, whether they have weights, whether they have a
+  density; then the truth's masses, first axis fastest, the positions of samples, axis after axis, their
+  weights, and their ln q. Prints for each comparison a line: for every measure NAME VALUE CORRECTED LOW HIGH
+  FLOOR EFFECTIVE INDEPENDENT; measures made from the density where there is one, else those made from bins.
 */
-#include "study/score.h"
+#include "study/score/score.h"
 
 #include <fare/fare.h>
 #include <petscdmda.h>
@@ -57,8 +57,7 @@ static PetscErrorCode read_samples(const header *h, fare_ensemble **ensemble)
 
 /* From bins. */
 static PetscErrorCode measure_bins(const header *h, const fare_binning *binning, const fare_binned *p,
-                                   const fare_binned *q, size_t *count, const fare_measure_type *type[],
-                                   fare_measured result[])
+  const fare_binned *q, size_t *count, const fare_measure_type *type[], fare_measured result[])
 {
   PetscFunctionBeginUser;
   *count = 0;
@@ -68,14 +67,14 @@ static PetscErrorCode measure_bins(const header *h, const fare_binning *binning,
     if (!of->dimension_most || h->dim <= of->dimension_most) type[(*count)++] = of;
   }
   PetscCall(fare_measure_compare(PETSC_COMM_WORLD, binning, p, NULL, q, *count, type, (int)h->replicates,
-                                 fare_stream_make((uint64_t)h->seed, "referee"), result));
+    fare_stream_make((uint64_t)h->seed, "referee"), result));
   PetscFunctionReturn(0);
 }
 
 /* From the samples' own density. */
 static PetscErrorCode measure_density(const header *h, fare_binning *binning, const fare_binned *p,
-                                      const fare_binned *q, const fare_ensemble *ensemble, size_t *count,
-                                      const fare_measure_type *type[], fare_measured result[])
+  const fare_binned *q, const fare_ensemble *ensemble, size_t *count, const fare_measure_type *type[],
+  fare_measured result[])
 {
   const fare_finished study = {.comm = PETSC_COMM_WORLD, .binning = binning};
   double             *log_density;
@@ -109,13 +108,15 @@ static PetscErrorCode compare(const header *h)
   PetscCall(read_masses(grid, binning, &p));
   PetscCall(read_samples(h, &ensemble));
   PetscCall(fare_binning_ensemble(binning, ensemble, &q));
-  if (h->density > 0) PetscCall(measure_density(h, binning, &p, &q, ensemble, &count, type, result));
-  else PetscCall(measure_bins(h, binning, &p, &q, &count, type, result));
+  if (h->density > 0)
+    PetscCall(measure_density(h, binning, &p, &q, ensemble, &count, type, result));
+  else
+    PetscCall(measure_bins(h, binning, &p, &q, &count, type, result));
   for (size_t i = 0; i < count; i++) {
     const fare_measured *r = &result[i];
 
-    printf("%s %.17g %.17g %.17g %.17g %.17g %.17g %.17g ", type[i]->name, r->value, r->corrected, r->low, r->high,
-           r->floor_mean, r->effective, r->independent);
+    printf("%s %.17g %.17g %.17g %.17g %.17g %.17g %.17g ", type[i]->name, r->value, r->corrected, r->low,
+      r->high, r->floor_mean, r->effective, r->independent);
   }
   putchar('\n');
   PetscCall(fare_ensemble_destroy(&ensemble));

@@ -24,8 +24,8 @@ import numpy as np
 from referee import write_block
 
 ENVIRONMENT = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
-LEAST = 0.92          # coverage that is asked for
-DOUBT = 1e-4          # probability of a failure by chance, per measure and kind
+LEAST = 0.92  # coverage that is asked for
+DOUBT = 1e-4  # probability of a failure by chance, per measure and kind
 LOWER, UPPER = -8.0, 8.0
 KINDS = [
     "independent",
@@ -96,7 +96,10 @@ class Mixture:
 
     def density(self, x):
         scale = (2 * math.pi) ** (-0.5 * x.shape[1])
-        return scale * sum(w * np.exp(-0.5 * (((x - m) / s) ** 2).sum(axis=1)) / np.prod(s) for w, m, s in zip(self.weight, self.mean, self.sd))
+        return scale * sum(
+            w * np.exp(-0.5 * (((x - m) / s) ** 2).sum(axis=1)) / np.prod(s)
+            for w, m, s in zip(self.weight, self.mean, self.sd)
+        )
 
 
 def chain(rng, n, width, memory):
@@ -293,8 +296,11 @@ class DensityTruth:
         p, q, volume = one.density(x), other.density(x), (axis[1] - axis[0]) ** dim
         both = (p > 1e-280) & (q > 1e-280)
         p, q = p[both], q[both]
-        self.fixed = {"density_mass": 1.0, "kl_density": volume * (p * np.log(p / q)).sum(),
-                      "reverse_kl_density": volume * (q * np.log(q / p)).sum()}
+        self.fixed = {
+            "density_mass": 1.0,
+            "kl_density": volume * (p * np.log(p / q)).sum(),
+            "reverse_kl_density": volume * (q * np.log(q / p)).sum(),
+        }
 
     def of(self, _):
         return self.fixed
@@ -327,7 +333,9 @@ def run(command, kind, dim, pair, replicates, density):
         stream += [np.array(head, float), p.ravel(), x.T.ravel()]
         stream += [weights] if weights is not None else []
         stream += [np.log(other.density(x))] if density else []
-    done = subprocess.run([command], input=np.concatenate(stream).tobytes(), env=ENVIRONMENT, capture_output=True, timeout=900)
+    done = subprocess.run(
+        [command], input=np.concatenate(stream).tobytes(), env=ENVIRONMENT, capture_output=True, timeout=900
+    )
     if done.returncode:
         raise RuntimeError(f"{command}: exit code {done.returncode}: {done.stderr.decode(errors='replace')}")
     for line in done.stdout.decode().splitlines():
@@ -369,7 +377,9 @@ def main():
     p.add_argument("--first", type=int, default=0, help="number of the first pair")
     p.add_argument("--kind", choices=KINDS, action="append", help="this kind alone")
     p.add_argument("--dim", type=int, choices=(1, 2), action="append", help="this dimension alone")
-    p.add_argument("--family", choices=("bins", "density"), help="measures from bins, or from densities, alone")
+    p.add_argument(
+        "--family", choices=("bins", "density"), help="measures from bins, or from densities, alone"
+    )
     p.add_argument("--all", action="store_true", help="name every pair that alone is below")
     p.add_argument(
         "--document",
@@ -378,17 +388,38 @@ def main():
     )
     o = p.parse_args()
     families = {None: (False, True), "bins": (False,), "density": (True,)}[o.family]
-    return referee(o.command, range(o.first, o.first + o.pairs), o.replicates, o.kind or KINDS, o.dim or [1, 2],
-                   o.document, o.all, families)
+    return referee(
+        o.command,
+        range(o.first, o.first + o.pairs),
+        o.replicates,
+        o.kind or KINDS,
+        o.dim or [1, 2],
+        o.document,
+        o.all,
+        families,
+    )
 
 
-def referee(command, pairs, replicates, kinds=KINDS, dims=(1, 2), document=None, everything=False, families=(False, True)):
+def referee(
+    command,
+    pairs,
+    replicates,
+    kinds=KINDS,
+    dims=(1, 2),
+    document=None,
+    everything=False,
+    families=(False, True),
+):
     table, bad = [], []
     for dim in dims:
         for kind in kinds:
             rows = collections.defaultdict(list)
             for pair in pairs:
-                own = [of for density in families for of in run(command, kind, dim, pair, replicates, density).items()]
+                own = [
+                    of
+                    for density in families
+                    for of in run(command, kind, dim, pair, replicates, density).items()
+                ]
                 for measure, got in own:
                     rows[measure] += got
                     given = [g for g in got if not math.isnan(g[0])]

@@ -248,10 +248,12 @@ static void print_line(const rows *of, const coverage *c)
 /* To four standard errors: rows for which no line is asked may be withheld, but not wrong. */
 static void check_line(const rows *of, const coverage *c, int seeds)
 {
-  const PetscBool narrow = of->weights == PROPOSAL && of->parameter < 0.7 ? PETSC_TRUE : PETSC_FALSE; /* misses too much */
+  const PetscBool narrow =
+    of->weights == PROPOSAL && of->parameter < 0.7 ? PETSC_TRUE : PETSC_FALSE; /* misses too much */
 
   if (of->least > 0 && c->given[KL] < 0.85) fail_msg("%s: intervals given for %.2f", of->name, c->given[KL]);
-  if (of->shift == 0 && c->likely < 0.95 - 4 * sqrt(0.05 * 0.95 / seeds) && !narrow) fail_msg("%s: p above 0.05 for %.3f of right rows", of->name, c->likely);
+  if (of->shift == 0 && c->likely < 0.95 - 4 * sqrt(0.05 * 0.95 / seeds) && !narrow)
+    fail_msg("%s: p above 0.05 for %.3f of right rows", of->name, c->likely);
   for (int m = 0; m < (of->dim == 1 ? MEASURES : ANY_DIMENSION); m++) {
     const double given = c->given[m] * seeds;
 

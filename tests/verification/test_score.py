@@ -312,8 +312,14 @@ def check_log_density(still, times, where, rng):
         given = np.array([bound is not None for bound in low])  # withheld where a few samples decide
         covered = ((low[given] <= exact) & (exact <= high[given])).mean()
         expect(given.mean() > 0.95, f"{measure}: intervals are given in {given.mean()} of the trials")
-        expect(abs(value.mean() - exact) < 4 * value.std() / math.sqrt(TRIALS) + 1e-5, f"{measure}: {value.mean()}, exactly {exact}")
-        expect(abs(covered - 0.95) < 4 * math.sqrt(0.95 * 0.05 / given.sum()), f"{measure}: intervals cover in {covered}")
+        expect(
+            abs(value.mean() - exact) < 4 * value.std() / math.sqrt(TRIALS) + 1e-5,
+            f"{measure}: {value.mean()}, exactly {exact}",
+        )
+        expect(
+            abs(covered - 0.95) < 4 * math.sqrt(0.95 * 0.05 / given.sum()),
+            f"{measure}: intervals cover in {covered}",
+        )
         print(f"{measure} {value.mean():.5f} ({exact} exact), intervals cover {100 * covered:.0f}%")
     p = column(known, "density_mass", "p_value")
     expect(

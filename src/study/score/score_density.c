@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define GROUPS       50
-#define GROUPS_SURE  1.6 /* times the variance of independent rows: three standard errors of that of groups */
+#define GROUPS_SURE  1.6  /* times the variance of independent rows: three standard errors */
 #define LAG_MOST     0.45 /* correlation of neighbouring groups; beyond, more than one lag is missing */
 #define BEHIND_LEAST 5    /* effective samples behind the estimate of a variance */
 #define SKEWNESS     1.3  /* times that of samples, which lack the end of a long tail: measured */
@@ -165,7 +165,7 @@ static PetscErrorCode add_rows(sums *s)
 /* Over groups of consecutive rows, in whole parts of the greatest term: the same on any number of ranks. */
 static PetscErrorCode add_groups(sums *s)
 {
-  const fare_ensemble *e = s->e;
+  const fare_ensemble *e             = s->e;
   const double         unit          = ldexp(1, 52 - (int)ceil(log2((double)e->count)));
   int64_t              group[GROUPS] = {0};
   double               sum[3]        = {0};
@@ -186,8 +186,8 @@ static PetscErrorCode add_groups(sums *s)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode find_sums(const fare_measure_type *type, const double log_p[], const double log_q[],
-                                sums *s)
+static PetscErrorCode find_sums(
+  const fare_measure_type *type, const double log_p[], const double log_q[], sums *s)
 {
   PetscFunctionBeginUser;
   for (int64_t i = 0; i < s->e->local; i++) s->f[i] = value_of(type, log_p[i], log_q[i], (double)s->e->count);
@@ -204,8 +204,9 @@ typedef struct {
 } noise;
 
 /*
-  From the powers of n terms, of which `copied` at a time are copies of one: the more of the fourth power a few
-  terms have, the fewer degrees of freedom has the variance. They are half of those by Satterthwaite's rule.
+  From the powers of n terms, of which `copied` at a time are copies of one: the more of the fourth power a
+  few terms have, the fewer degrees of freedom has the variance. They are half of those by Satterthwaite's
+  rule.
 */
 static noise noise_of(const sums *s, const powers *of, double n, double copied)
 {
@@ -230,7 +231,8 @@ static noise noise_of_groups(const sums *s, double rows)
   return x;
 }
 
-/* That of rows, of which copies count as one, or that of groups, whichever is more: rows may be correlated. */
+/* That of rows, of which copies count as one, or that of groups, whichever is more: rows may be correlated.
+ */
 static noise find_noise(const sums *s, const fare_binned *q)
 {
   const double copied = PetscMax(1, s->w / s->ww * s->w / q->effective);
@@ -244,17 +246,20 @@ static noise find_noise(const sums *s, const fare_binned *q)
   return noise_of_groups(s, s->rows.square * copied);
 }
 
-/* 97.5% of Student's t lie below, by the expansion of Fisher and Cornish: to 0.001 from 5 degrees of freedom on. */
+/* 97.5% of Student's t lie below, by the expansion of Fisher and Cornish: to 0.001 from 5 degrees of freedom
+ * on. */
 static double student(double freedom)
 {
   const double z = NORMAL_LEVEL, z3 = z * z * z, z5 = z3 * z * z, z7 = z5 * z * z, f = 1 / freedom;
 
-  return z + f * ((z3 + z) / 4 + f * ((5 * z5 + 16 * z3 + 3 * z) / 96 + f * (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / 384));
+  return z +
+    f *
+    ((z3 + z) / 4 + f * ((5 * z5 + 16 * z3 + 3 * z) / 96 + f * (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / 384));
 }
 
 /*
-  The studentised mean x that a cubic turns into t: with the skewness s of the mean, (1 + s x/3)^3 = 1 + s (t - s/6).
-  Hall, J. R. Stat. Soc. B 54, 221 (1992).
+  The studentised mean x that a cubic turns into t: with the skewness s of the mean, (1 + s x/3)^3 = 1 + s (t
+  - s/6). Hall, J. R. Stat. Soc. B 54, 221 (1992).
 */
 static double unskewed(double skewness, double t)
 {
@@ -281,7 +286,8 @@ static void judge(const fare_measure_type *type, const sums *s, const fare_binne
   m->floor_mean = m->floor_high = exact;
   m->excess                     = s->mean - exact;
   m->significance               = m->excess == 0 ? 0 : m->excess / x.error;
-  m->p_value                    = type == &types[MASS] ? erfc(fabs(m->significance) * M_SQRT1_2) : 0.5 * erfc(m->significance * M_SQRT1_2);
+  m->p_value =
+    type == &types[MASS] ? erfc(fabs(m->significance) * M_SQRT1_2) : 0.5 * erfc(m->significance * M_SQRT1_2);
   if (m->excess == 0) m->p_value = 1;
   m->interval = x.interval;
   if (m->interval) m->low = m->high = m->p_value = m->significance = NAN; /* their noise is not known */
