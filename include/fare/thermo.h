@@ -57,8 +57,11 @@ typedef struct {
   /* entropy change - heat/kT - total: the same for the entropy */
   double balance;
   double velocity[FARE_DIM_MAX]; /* d<x>/dt: the currents, summed */
-  /* of the errors in space on cells twice as wide and on these; 0 without estimate */
-  double ratio;
+  /*
+    of the errors in space on cells twice as wide and on these, observed and by the scheme's order; 0 without
+    estimate
+  */
+  double ratio, nominal;
 } fare_thermo_row;
 
 typedef struct fare_thermo fare_thermo;

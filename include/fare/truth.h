@@ -64,14 +64,13 @@ PetscErrorCode fare_truth_fit_domain(MPI_Comm comm, const fare_system *system, c
 */
 typedef enum {
   FARE_DOUBT_NONE,
-  FARE_DOUBT_WELLS,   /* U changes by more than about kT over a cell where the error is */
-  FARE_DOUBT_DRIFT,   /* drift dominates diffusion there */
+  /* U changes by more than 5 kT over a cell that holds mass, or by less where the error is large */
+  FARE_DOUBT_WELLS,
+  FARE_DOUBT_DRIFT,   /* drift over diffusion does */
   FARE_DOUBT_START,   /* the initial density is narrower than a cell */
   FARE_DOUBT_END,     /* the density is singular at an end of the box */
   FARE_DOUBT_UNKNOWN, /* the error does not fall as it should, or is large */
-  FARE_DOUBT_STEEP,   /* U changes by more than 3 kT over a cell that holds mass */
-  FARE_DOUBT_FEW,     /* few cells hold all the mass */
-  FARE_DOUBT_ROUGH    /* the drift has a kink or a bump that the cells do not resolve */
+  FARE_DOUBT_FEW      /* few cells hold all the mass */
 } fare_doubt;
 
 /* What a truth knows about itself at its present time. L1 errors are of the density (between 0 and 2). */
@@ -84,6 +83,8 @@ typedef struct {
     observed, but no more than the scheme can; zero without estimate
   */
   double ratio;
+  /* and by how much the scheme's own order lets it fall; zero without estimate */
+  double nominal;
   /* proven bound on the L1 error of the time method: the integrated residual; zero without estimate */
   double time_bound;
   double mass_drift; /* |sum - 1|, largest so far */
@@ -103,7 +104,6 @@ typedef struct {
   PetscInt iterations;                 /* of the solves; 0 where they are direct */
   /* by which the error in space falls when cells are halved, as three grids show it; 0: it was not seen */
   double observed;
-  double worst;             /* largest error_space so far */
   int    doubt, doubt_axis; /* a fare_doubt; the axis of its cause */
   /* kT over a cell; cell Peclet number; standard deviation of the start; ratio */
   double doubt_size;
@@ -141,7 +141,7 @@ PetscErrorCode fare_truth_destroy(fare_truth **truth);
   grid and vectors are borrowed. To restore it, fill the vectors of all parts and then load the numbers of
   each. Collective.
 */
-#define FARE_TRUTH_NUMBERS 97
+#define FARE_TRUTH_NUMBERS 96
 #define FARE_TRUTH_VECTORS 16
 /* the truth itself, and its companions */
 enum { FARE_TRUTH_MAIN, FARE_TRUTH_HALF, FARE_TRUTH_HALF_TIGHTER, FARE_TRUTH_QUARTER, FARE_TRUTH_PARTS_MAX };

@@ -18,7 +18,9 @@ static const fare_analysis_type *const types[] = {
 };
 #define TYPES PETSC_STATIC_ARRAY_LENGTH(types)
 
-#define ANYWHERE 1e9
+#define ANYWHERE   1e9
+#define UNSEEN     2 /* what errors are taken to fall by where no third grid shows it */
+#define ROUGH_HIGH 1 /* kT, of what a cell hides: all grids may then agree on what is wrong */
 /* per axis, where the truth finds its own: every box of a plan holds some centre then */
 #define CELLS_UNKNOWN (1 << 20)
 
@@ -271,7 +273,7 @@ PetscErrorCode fare_analyses_compare(
 /* The grid itself, made anew from half as many cells, so that sums over children stay on their ranks. */
 static PetscErrorCode create_grids(fare_analysis *a, const fare_grid *grid)
 {
-  const PetscInt least = 16; /* cells of the coarsest grid per axis, for it to tell anything */
+  const PetscInt least = 8; /* cells of the coarsest grid per axis, for it to tell anything */
   PetscInt       cells[FARE_DIM_MAX], fourth[FARE_DIM_MAX];
   PetscBool      even = PETSC_TRUE, twice_even = PETSC_TRUE;
   PetscMPIInt    ranks;
@@ -321,6 +323,24 @@ static PetscErrorCode ratio_of_errors(const fare_analysis *a, double *ratio)
   PetscFunctionReturn(0);
 }
 
+/* Bumps and kinks within cells, which neither grid need show. As above, every cell counts alike. */
+static PetscErrorCode look_for_rough_cells(const fare_analysis *a)
+{
+  fare_resolution look;
+  Vec             everywhere;
+
+  PetscFunctionBeginUser;
+  PetscCall(DMCreateGlobalVector(a->grid->dm, &everywhere));
+  PetscCall(VecSet(everywhere, 1));
+  PetscCall(fare_resolution_look(a->grid, a->system, a->time, everywhere, &look));
+  PetscCall(VecDestroy(&everywhere));
+  if (look.rough > ROUGH_HIGH)
+    fare_warn("analysis %s: the drift has a kink, a jump or a bump within a cell (of %.2g kT): "
+              "its errors are an order of magnitude at best; take more cells",
+      a->name, look.rough);
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode compute(fare_analysis *a, const fare_grid *grid)
 {
   fare_findings  coarse = {0}, coarser = {0};
@@ -331,11 +351,13 @@ static PetscErrorCode compute(fare_analysis *a, const fare_grid *grid)
   PetscCall(create_grids(a, grid));
   PetscCall(a->type->run(a->state, a->grid, a->system, a->time, NULL, &a->found));
   if (!a->half) PetscFunctionReturn(0);
+  PetscCall(look_for_rough_cells(a));
   PetscCall(a->type->run(a->state, a->half, a->system, a->time, &a->found, &coarse));
   PetscCall(ratio_of_errors(a, &ratio));
   /* a set may hold the centre of none of the widest cells */
   if (a->quarter) code = a->type->run(a->state, a->quarter, a->system, a->time, &a->found, &coarser);
   if (code && code != FARE_ERR_INPUT && code != FARE_ERR_FAILED) PetscFunctionReturn(code);
+  if (!a->quarter || code) ratio = PetscMin(ratio, UNSEEN);
   PetscCall(
     fare_findings_estimate(a->grid, a->half, a->quarter, ratio, &coarse, code ? NULL : &coarser, &a->found));
   PetscCall(fare_findings_free(&coarse));

@@ -15,13 +15,9 @@
   A tolerance TIGHTER times as small has an error in time as many times as small; how much larger the error of
   cells twice as wide is, the rates know.
 */
-#define TIGHTER     16.0
-#define TIME_SHARE  (TIGHTER / (TIGHTER - 1))
-#define CELLS_MAX   (1 << 28)
-#define RATIO_LEAST 1.25 /* as in estimate.c */
-#define SAME_TURNS  1e-9
-/* among the numbers of the first part, beyond those of its evolution */
-#define WORST         (FARE_TRUTH_NUMBERS - 1)
+#define TIGHTER       16.0
+#define TIME_SHARE    (TIGHTER / (TIGHTER - 1))
+#define SAME_TURNS    1e-9
 #define QUARTER_LEAST 4 /* cells of the coarsest companion per axis */
 #define SAME_TIME     1e-9
 
@@ -38,7 +34,7 @@ static const char *const end_names[] = {
   "reflecting", "periodic", "absorbing", "absorbing_below", "absorbing_above", NULL};
 
 const fare_field fare_truth_fields[] = {
-  {"cells", FARE_INTEGERS, offsetof(fare_truth_options, cells), "", 4, CELLS_MAX, NULL, "",
+  {"cells", FARE_INTEGERS, offsetof(fare_truth_options, cells), "", 4, FARE_CELLS_MAX, NULL, "",
     "cells per axis, each an even number; or give accuracy"},
   {"accuracy", FARE_REAL, offsetof(fare_truth_options, accuracy), "0", 0, 1, NULL, "",
     "estimated L1 error to stay below at every snapshot: cells and tolerance are found by pilot runs; 0: as "
@@ -160,9 +156,9 @@ PetscErrorCode fare_truth_options_from_config(
         options->upper.values[axis], options->lower.values[axis]);
     PetscCall(check_circle(node, system, options, axis));
   }
-  if (total > CELLS_MAX)
-    FARE_REFUSE(
-      fare_node_find(node, "cells"), "%g cells are more than the %d that there can be", total, CELLS_MAX);
+  if (total > FARE_CELLS_MAX)
+    FARE_REFUSE(fare_node_find(node, "cells"), "%g cells are more than the %d that there can be", total,
+      FARE_CELLS_MAX);
   PetscFunctionReturn(0);
 }
 
@@ -298,9 +294,10 @@ static PetscErrorCode estimate_error(fare_truth *truth)
   status->error_time = TIME_SHARE * norm;
   PetscCall(fare_estimate_space(truth->estimate, truth->main->masses, truth->half->masses,
     truth->quarter ? truth->quarter->masses : NULL, ratio, truth->error_field, status));
-  status->error = status->error_space + status->error_time;
+  status->error   = status->error_space + status->error_time;
+  status->nominal = ratio;
   status->ratio =
-    status->observed > 0 ? PetscMin(ratio, PetscMax(status->observed, RATIO_LEAST)) : PetscMin(ratio, 2);
+    status->observed > 0 ? PetscMin(ratio, PetscMax(status->observed, FARE_RATIO_MIN)) : PetscMin(ratio, 2);
   PetscFunctionReturn(0);
 }
 
@@ -401,6 +398,18 @@ PetscErrorCode fare_truth_set_pause(fare_truth *truth, PetscErrorCode (*pause)(v
   PetscFunctionReturn(0);
 }
 
+/*
+  Where the density forgets within a step what was before, as it does where it follows a drive, the last step
+  alone is the error in time. It must be shorter, too, or both companions have the same. Steps of bdf.c are
+  made of more than one.
+*/
+static void hold_shorter(const fare_evolution *half, fare_evolution *tighter, double t)
+{
+  tighter->finest_end = t;
+  /* what is left behind a corner may be rounding */
+  tighter->finest = half->largest_step > SAME_TIME * fabs(t) ? half->largest_step / 2 : 0;
+}
+
 PetscErrorCode fare_truth_advance(fare_truth *truth, double t)
 {
   const double began = fare_seconds();
@@ -412,6 +421,7 @@ PetscErrorCode fare_truth_advance(fare_truth *truth, double t)
   PetscCall(fare_evolution_advance(truth->main, t));
   if (truth->half_grid) {
     PetscCall(fare_evolution_advance(truth->half, t));
+    if (truth->half->ts) hold_shorter(truth->half, truth->half_tighter, t);
     PetscCall(fare_evolution_advance(truth->half_tighter, t));
     if (truth->quarter) PetscCall(fare_evolution_advance(truth->quarter, t));
   }
@@ -454,26 +464,20 @@ PetscErrorCode fare_truth_save(const fare_truth *truth, int part, double numbers
 {
   PetscFunctionBeginUser;
   PetscCall(fare_evolution_save(part_of(truth, part), numbers));
-  if (!part) numbers[WORST] = truth->status.worst;
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_truth_load(fare_truth *truth, int part, const double numbers[FARE_TRUTH_NUMBERS])
 {
-  const double worst = part ? truth->status.worst : numbers[WORST];
-
   PetscFunctionBeginUser;
   PetscCall(fare_evolution_load(part_of(truth, part), numbers));
   if (part && part_of(truth, part)->before > part_of(truth, part - 1)->before)
     FARE_FAIL(FARE_ERR_FAILED, "what was saved is of a truth whose companions are ahead of it");
-  if (!(worst >= 0 && worst <= 2)) FARE_FAIL(FARE_ERR_FAILED, "what was saved has an error of %g", worst);
-  truth->status.worst = worst;
-  truth->status.time  = part_of(truth, part)->before;
+  truth->status.time = part_of(truth, part)->before;
   if (part < fare_truth_parts(truth) - 1) PetscFunctionReturn(0);
   /* the estimate asks them about the scheme's order */
   if (truth->half) PetscCall(fare_operator_rates(truth->half->op, truth->half->before));
   PetscCall(update_status(truth));
-  truth->status.worst = worst; /* in the middle of a way parts are not at one time */
   PetscFunctionReturn(0);
 }
 

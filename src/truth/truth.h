@@ -6,6 +6,10 @@
 #include <fare/truth.h>
 #include <petscts.h>
 
+#define FARE_CELLS_MAX (1 << 28) /* of a grid */
+/* by which an error in space is taken to fall, at least, when cells are halved */
+#define FARE_RATIO_MIN 1.25
+
 /*
   The error in space from the masses of a grid and of one and two coarser ones; see estimate.c. quarter_grid
   and quarter are NULL where there is no such grid. Fills error_field, and error_space, ratio and doubt of a
@@ -20,9 +24,10 @@ PetscErrorCode fare_estimate_space(fare_estimate *estimate, Vec masses, Vec half
 PetscErrorCode fare_estimate_destroy(fare_estimate **estimate);
 /* What a grid may not resolve; see roughness.c. Collective. */
 typedef struct {
-  /* largest changes of U/kT over a cell that holds mass: of kinks, jumps and bumps within it, and all */
-  double rough, steep;
-  double filled; /* cells that hold the mass */
+  /* largest change of U/kT over a cell that holds mass by a kink, a jump or a bump within it */
+  double rough;
+  double steep[FARE_DIM_MAX]; /* and any, along each axis; infinite where drift has no diffusion beside it */
+  double filled;              /* cells that hold the mass */
 } fare_resolution;
 PetscErrorCode fare_resolution_look(
   const fare_grid *grid, const fare_system *system, double t, Vec masses, fare_resolution *resolution);
@@ -101,7 +106,9 @@ struct fare_evolution {
   double         time_bound; /* on the L1 error of the time method so far */
   /* of the smooth way under way: its end, and its longest step; 0: none is */
   double goal, longest;
-  double next_step;                       /* of ts, in the middle of such a way */
+  double next_step; /* of ts, in the middle of such a way */
+  /* steps of the smooth way that ends there are no longer; 0: no such way */
+  double finest_end, finest;
   PetscErrorCode (*pause)(void *context); /* see fare_truth_set_pause */
   void *pause_context;
 };

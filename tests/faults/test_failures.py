@@ -284,9 +284,10 @@ def check_particles(where):
         )
         same = []
         for k in range(SNAPSHOTS):
-            with h5py.File(where / kind / "snapshots" / f"snapshot_{k:06d}.h5") as one, h5py.File(
-                where / "whole" / "snapshots" / f"snapshot_{k:06d}.h5"
-            ) as two:
+            with (
+                h5py.File(where / kind / "snapshots" / f"snapshot_{k:06d}.h5") as one,
+                h5py.File(where / "whole" / "snapshots" / f"snapshot_{k:06d}.h5") as two,
+            ):
                 there = "faulty" in one[f"data/{k}/particles"]
                 same.append(
                     there == (k < FAULTY)

@@ -121,7 +121,10 @@ PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *s
 */
 static double longest_step(const fare_evolution *e, double t)
 {
-  return PetscMin(t - e->before, fare_system_longest_step(e->system, 0.5 * (e->before + t))) / e->parts;
+  const double longest =
+    PetscMin(t - e->before, fare_system_longest_step(e->system, 0.5 * (e->before + t))) / e->parts;
+
+  return e->finest > 0 && t == e->finest_end ? PetscMin(longest, e->finest) : longest;
 }
 
 /* All the way to t, or the rest of it where it was left in its middle. */
