@@ -109,6 +109,13 @@ PetscErrorCode fare_fields_read(
   const fare_field *fields, const fare_field *more, const fare_node *map, void *into);
 PetscErrorCode fare_fields_free(const fare_field *fields, void *from);
 /*
+  Copies what the fields hold, strings and lists included, to another struct; what that held before is not
+  freed. Not collective.
+*/
+PetscErrorCode fare_fields_copy(const fare_field *fields, const void *from, void *into);
+/* The member that the field `key` of this kind fills, or NULL where the table has none. */
+const void *fare_fields_find(const fare_field *fields, const void *in, const char *key, fare_field_kind kind);
+/*
   Writes `key: value` lines in YAML, `indent` spaces deep: what was read, defaults filled in. FARE_NODE fields
   are left out.
 */

@@ -313,6 +313,51 @@ PetscErrorCode fare_fields_free(const fare_field *fields, void *from)
   PetscFunctionReturn(0);
 }
 
+static PetscErrorCode copy_array(size_t bytes, const void *from, void **copy)
+{
+  PetscFunctionBeginUser;
+  *copy = malloc(PetscMax(bytes, 1));
+  if (!*copy) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  memcpy(*copy, from, bytes);
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_fields_copy(const fare_field *fields, const void *from, void *into)
+{
+  PetscFunctionBeginUser;
+  for (const fare_field *f = fields; f->key; f++) {
+    const void *source = member(f, from);
+    void       *to     = member(f, into);
+
+    memcpy(to, source, fare_field_size(f->kind));
+    if (f->kind == FARE_STRING && *(char *const *)source) {
+      const char *text = *(char *const *)source;
+
+      PetscCall(fare_string_copy(text, strlen(text), to));
+    } else if (f->kind == FARE_REALS && ((const fare_reals *)source)->values) {
+      const fare_reals *list = source;
+
+      PetscCall(
+        copy_array(list->count * sizeof *list->values, list->values, (void **)&((fare_reals *)to)->values));
+    } else if ((f->kind == FARE_INTEGERS || f->kind == FARE_CHOICES) &&
+      ((const fare_integers *)source)->values) {
+      const fare_integers *list = source;
+
+      PetscCall(copy_array(
+        list->count * sizeof *list->values, list->values, (void **)&((fare_integers *)to)->values));
+    }
+  }
+  PetscFunctionReturn(0);
+}
+
+const void *fare_fields_find(const fare_field *fields, const void *in, const char *key, fare_field_kind kind)
+{
+  for (const fare_field *f = fields; f->key; f++) {
+    if (f->kind == kind && !strcmp(f->key, key)) return member(f, in);
+  }
+  return NULL;
+}
+
 /* The shortest decimal that reads back to the same double. */
 static void write_real(double value, fare_text *to)
 {
