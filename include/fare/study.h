@@ -57,7 +57,7 @@ typedef struct {
   fare_truth_options        truth;
   size_t                    ensembles;
   fare_plan_ensemble       *ensemble;
-  size_t                    analyses; /* of the grid; they hold what they find, so a plan runs once */
+  size_t                    analyses; /* of the grid */
   fare_analysis           **analysis;
   PetscBool                 has_thermodynamics;
   fare_thermo_options       thermodynamics;

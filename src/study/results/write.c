@@ -468,7 +468,7 @@ PetscErrorCode fare_results_write(MPI_Comm comm, const fare_results *r, fare_rec
   PetscCall(write_comparisons(comm, r, store));
   PetscCall(write_ranking(r, record, store));
   PetscCall(write_swept(&r->plan->swept, store));
-  PetscCall(fare_analyses_save(comm, r->plan->analyses, r->plan->analysis, store));
+  PetscCall(fare_analyses_save(comm, r->analysis, store));
   if (r->thermo) PetscCall(fare_thermo_write(r->thermo, &r->work, comm, store));
   PetscCall(fare_store_commit(&store));
   PetscFunctionReturn(0);

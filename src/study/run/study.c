@@ -349,7 +349,9 @@ static PetscErrorCode run(fare_run *s)
     s->checkpointing);
   for (size_t i = 0; i < s->plan->ensembles; i++)
     PetscCall(fare_cost_gather(s->comm, &s->sampler[i]->cost, &s->results.cost[i]));
-  if (s->plan->analyses) PetscCall(fare_analyses_run(s->plan->analyses, s->plan->analysis, fare_run_grid(s)));
+  if (s->plan->analyses)
+    PetscCall(
+      fare_analyses_run(s->plan->analyses, s->plan->analysis, fare_run_grid(s), &s->results.analysis));
   if (s->thermo)
     PetscCall(fare_thermo_finish(s->thermo, s->comm, s->plan->snapshots.start, s->plan->snapshots.end,
       (uint64_t)s->plan->seed, &s->results.work));
