@@ -76,7 +76,7 @@ static PetscErrorCode read_replicates(const char *word, int *replicates)
   value = strtol(word, &end, 10);
   if (errno || *end || end == word || value < REPLICATES_LEAST || value > REPLICATES_MOST)
     PetscCall(
-      fare_usage(&fare_command_score, "--replicates: expected a whole number from %d to %d, got '%.60s'",
+      fare_usage(&fare_command_score, "--replicates: expected an integer from %d to %d, got '%.60s'",
         REPLICATES_LEAST, REPLICATES_MOST, word));
   *replicates = (int)value;
   PetscFunctionReturn(0);

@@ -87,13 +87,12 @@ typedef struct {
   const char     *key;
   fare_field_kind kind;
   size_t          offset; /* of the member in the struct */
-  const char
-    *fallback; /* the default as YAML text; NULL: the key is required; "": may be absent (0, NULL or empty) */
-  /* allowed range of numbers, entry by entry, both included; -HUGE_VAL, HUGE_VAL for none */
-  double             least, most;
-  const char *const *choices; /* NULL-terminated, for FARE_CHOICE and FARE_CHOICES */
-  const char        *unit;    /* "" when dimensionless */
-  const char        *meaning; /* one line, begins with a small letter, no full stop */
+  /* YAML text; NULL: the key is required; "": may be absent (0, NULL or empty) */
+  const char        *default_value;
+  double             min, max; /* of numbers, entry by entry, both included; -HUGE_VAL, HUGE_VAL for none */
+  const char *const *choices;  /* NULL-terminated, for FARE_CHOICE and FARE_CHOICES */
+  const char        *unit;     /* "" when dimensionless */
+  const char        *description; /* one line, begins with a small letter, no full stop */
 } fare_field;
 #define FARE_FIELDS_END                              \
   {                                                  \
@@ -158,7 +157,7 @@ void fare_counts_compare(size_t before, size_t now, const char *path, fare_diffe
 /* The key `name` behind `path`, in `key`. */
 void fare_key_join(const char *path, const char *name, size_t size, char key[]);
 
-/* A table for people: key, kind, default, range, unit, meaning. */
+/* A table for people: key, kind, default, range, unit, description. */
 PetscErrorCode fare_fields_describe(const fare_field *fields, FILE *to);
 
 #endif

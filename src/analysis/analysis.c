@@ -102,7 +102,7 @@ static PetscErrorCode read_kind(const fare_node *node, fare_analysis *a)
   if (fare_node_kind_of(node) != FARE_NODE_MAP)
     FARE_REFUSE(node, "expected a map {name: ..., kind: ..., ...}");
   kind = fare_node_find(node, "kind");
-  if (!kind) FARE_REFUSE(node, "missing key 'kind' (%s)", fare_analysis_fields[1].meaning);
+  if (!kind) FARE_REFUSE(node, "missing key 'kind' (%s)", fare_analysis_fields[1].description);
   if (fare_node_kind_of(kind) != FARE_NODE_SCALAR) FARE_REFUSE(kind, "expected the kind of an analysis");
   a->type = find(fare_node_text(kind));
   if (!a->type) PetscCall(fare_node_unknown(kind, "analysis", fare_analysis_name_at));
