@@ -177,10 +177,10 @@ PetscErrorCode                      fare_analyses_run(
                        size_t count, fare_analysis *const analyses[], const fare_grid *grid, fare_analysis_result ***results);
 PetscErrorCode fare_analysis_results_destroy(fare_analysis_result ***results);
 /*
-  Group /analysis of a store, and a table for people; nothing of NULL. The store's ranks are those of `comm`;
-  the grid's are the same, or each rank's own. Collective; rank 0 alone prints.
+  Group /analysis of a store, and a table for people; nothing of NULL. The grid's ranks are the store's, or
+  each rank has all of it. Saving is collective; rank 0 alone prints.
 */
-PetscErrorCode fare_analyses_save(MPI_Comm comm, fare_analysis_result *const results[], fare_store *store);
+PetscErrorCode fare_analyses_save(fare_analysis_result *const results[], fare_store *store);
 PetscErrorCode fare_analyses_print(fare_analysis_result *const results[], FILE *to);
 /*
   The i-th value called `name` of one analysis, and its estimated error (NaN where unknown). FARE_ERR_INPUT

@@ -6,6 +6,7 @@
 #ifndef FARE_TRUTH_H
 #define FARE_TRUTH_H
 
+#include <fare/store.h>
 #include <fare/system.h>
 #include <petscts.h>
 
@@ -35,8 +36,18 @@ PetscErrorCode fare_grid_create(MPI_Comm comm, int dim, const PetscInt cells[], 
   const double upper[], const fare_end end[], fare_grid **grid);
 PetscErrorCode fare_grid_destroy(fare_grid **grid);
 double         fare_grid_volume(const fare_grid *grid); /* of one cell */
-double         fare_grid_centre(const fare_grid *grid, int axis, PetscInt i);
-fare_box       fare_grid_box(const fare_grid *grid);
+/*
+  A field as a dataset of a store, and back: values[] of this rank's cells. The grid's ranks are the store's,
+  or every rank has all of the grid. Collective over the store.
+*/
+PetscErrorCode fare_grid_write(
+  const fare_grid *grid, const double values[], fare_store *store, const char *path);
+PetscErrorCode fare_grid_read(const fare_grid *grid, double values[], fare_store *store, const char *path);
+/* Writes a field with openPMD's attributes comment, axisLabels, gridSpacing and gridGlobalOffset. */
+PetscErrorCode fare_grid_write_mesh(
+  const fare_grid *grid, const double values[], const char *comment, fare_store *store, const char *path);
+double   fare_grid_centre(const fare_grid *grid, int axis, PetscInt i);
+fare_box fare_grid_box(const fare_grid *grid);
 /* The boundary conditions at the ends of the grid, for particles of the system. */
 fare_walls fare_grid_walls(const fare_grid *grid, const fare_system *system);
 

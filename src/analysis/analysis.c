@@ -375,7 +375,7 @@ PetscErrorCode fare_analysis_results_destroy(fare_analysis_result ***results)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_analyses_save(MPI_Comm comm, fare_analysis_result *const results[], fare_store *store)
+PetscErrorCode fare_analyses_save(fare_analysis_result *const results[], fare_store *store)
 {
   char group[128];
 
@@ -391,7 +391,7 @@ PetscErrorCode fare_analyses_save(MPI_Comm comm, fare_analysis_result *const res
     PetscCall(fare_store_put_real(store, group, "time", a->time));
     PetscCall(fare_store_put_real(store, group, "seconds", (*r)->seconds));
     if ((*r)->failure) PetscCall(fare_store_put_string(store, group, "failure", (*r)->failure));
-    PetscCall(fare_findings_save(comm, &(*r)->found, (*r)->grid, store, group));
+    PetscCall(fare_findings_save(&(*r)->found, (*r)->grid, store, group));
   }
   PetscFunctionReturn(0);
 }

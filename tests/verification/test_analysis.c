@@ -121,7 +121,7 @@ static void sections_and_findings_are_kept(void **state)
 
   snprintf(path, sizeof path, "test_analysis_%d.h5", (int)s.grid->cells[0]);
   assert_ok(fare_store_create(PETSC_COMM_WORLD, path, &store));
-  assert_ok(fare_analyses_save(PETSC_COMM_WORLD, s.result, store));
+  assert_ok(fare_analyses_save(s.result, store));
   assert_ok(fare_store_commit(&store));
   assert_ok(fare_store_open(PETSC_COMM_WORLD, path, &store));
   assert_ok(fare_store_read(store, "/analysis/over/committor", FARE_STORE_FLOAT64, 1, &start, &two, kept));

@@ -520,7 +520,7 @@ static void what_is_found_is_kept(void **state)
   fare_text_free(&second);
 
   assert_ok(fare_store_create(PETSC_COMM_WORLD, "test_analysis_driven.h5", &store));
-  assert_ok(fare_analyses_save(PETSC_COMM_WORLD, s.result, store));
+  assert_ok(fare_analyses_save(s.result, store));
   assert_ok(fare_store_commit(&store));
   assert_ok(fare_store_open(PETSC_COMM_WORLD, "test_analysis_driven.h5", &store));
   assert_ok(fare_store_read(store, "/analysis/q/committor", FARE_STORE_FLOAT64, 2, start, table, kept));
