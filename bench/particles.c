@@ -17,9 +17,7 @@
 #define SLOW   2000 /* particles of the usual way in each turn */
 #define TURNS  7
 
-#define ALIGNED __attribute__((aligned(64)))
-
-static double            x[FARE_BLOCK] ALIGNED, y[FARE_BLOCK] ALIGNED, slow[SLOW];
+static double            x[FARE_BLOCK] FARE_ALIGNED, y[FARE_BLOCK] FARE_ALIGNED, slow[SLOW];
 static double            theta[(STEPS + 1) * FARE_PARAMETERS_MAX], tilt[STEPS + 1];
 static double           *at[FARE_DIM_MAX] = {x}, *to[FARE_DIM_MAX] = {y};
 static fare_langevin_run run;

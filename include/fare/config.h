@@ -20,11 +20,8 @@ PetscErrorCode fare_config_parse(const char *name, const char *text, size_t leng
   an error perhaps in vain. Not collective.
 */
 PetscErrorCode fare_config_set(fare_config *config, const char *assignment);
-/*
-  The key of the assignment that the last error was found in; NULL where it was none of a document, or in a
-  file. Not collective.
-*/
-const char      *fare_config_error_key(void);
+/* The same for an assignment from elsewhere: `origin` stands in messages in place of "--set ". */
+PetscErrorCode   fare_config_set_from(fare_config *config, const char *origin, const char *assignment);
 PetscErrorCode   fare_config_destroy(fare_config **config);
 const fare_node *fare_config_root(const fare_config *config);
 
@@ -47,6 +44,8 @@ PetscErrorCode fare_node_error_at_key(const fare_node *map, size_t i, const char
 /* Ends a function (as FARE_FAIL does) because of what is wrong at a node, or at the i-th key of a map. */
 #define FARE_REFUSE(node, ...)       PetscFunctionReturn(fare_node_error(node, __VA_ARGS__))
 #define FARE_REFUSE_KEY(map, i, ...) PetscFunctionReturn(fare_node_error_at_key(map, i, __VA_ARGS__))
+/* Where the i-th key of a map stands, as it leads such a message: "file:line:column: path: ". */
+void fare_node_where_key(const fare_node *map, size_t i, fare_text *to);
 /*
   The same for a scalar that names none of a registry, whose i-th name is name_at(i), NULL behind the last:
   "unknown sampler 'x' (did you mean 'y'?); there are: ...".

@@ -25,6 +25,28 @@ typedef struct {
   double   time;
 } fare_ensemble;
 
+/* One block of an ensemble, as kernels take it. */
+typedef struct {
+  uint64_t number;          /* over all ranks; selects the block's random numbers */
+  int      counted;         /* its first so many particles count, the others are padding */
+  double  *x[FARE_DIM_MAX]; /* FARE_BLOCK positions each; NULL past the last axis */
+  double  *weight;          /* NULL: all equal */
+} fare_block;
+/* Block b of this rank, from 0 to blocks - 1; borrowed. Not collective. */
+static inline fare_block fare_ensemble_block(const fare_ensemble *ensemble, int64_t b)
+{
+  const int64_t first = b * FARE_BLOCK, rest = ensemble->local - first;
+  fare_block    block = {.number = (uint64_t)(ensemble->first_block + b),
+       .counted                  = rest < 0   ? 0
+                          : rest < FARE_BLOCK ? (int)rest
+                                              : FARE_BLOCK,
+       .weight                   = ensemble->weight ? ensemble->weight + first : NULL};
+
+  for (int axis = 0; axis < FARE_DIM_MAX; axis++)
+    block.x[axis] = ensemble->x[axis] ? ensemble->x[axis] + first : NULL;
+  return block;
+}
+
 /* Collective. Positions are zero. */
 PetscErrorCode fare_ensemble_create(MPI_Comm comm, int dim, int64_t count, fare_ensemble **ensemble);
 PetscErrorCode fare_ensemble_destroy(fare_ensemble **ensemble);

@@ -8,7 +8,8 @@
 
 #include <fare/support.h>
 
-#define FARE_BLOCK 512 /* particles that are always stepped together, whole, on one rank */
+#define FARE_BLOCK   512 /* particles that are always stepped together, whole, on one rank */
+#define FARE_ALIGNED __attribute__((aligned(64))) /* of a block's arrays, as SIMD loops want them */
 
 /* A stream: what one purpose of one ensemble draws from. */
 typedef struct {

@@ -18,7 +18,9 @@ static const fare_analysis_type *const types[] = {
 };
 #define TYPES PETSC_STATIC_ARRAY_LENGTH(types)
 
-#define ANYWHERE 1e9
+#define ANYWHERE   1e9
+#define UNSEEN     2 /* what errors are taken to fall by where no third grid shows it */
+#define ROUGH_HIGH 1 /* kT, of what a cell hides: all grids may then agree on what is wrong */
 /* per axis, where the truth finds its own: every box of a plan holds some centre then */
 #define CELLS_UNKNOWN (1 << 20)
 
@@ -134,12 +136,12 @@ static fare_analysis_context context_of(const fare_system *system, const fare_tr
   fare_analysis_context   context = {.system = system, .dim = fare_system_dimension(system)};
 
   for (int axis = 0; axis < context.dim; axis++) {
-    context.lower[axis] = truth->lower.count ? truth->lower.values[axis] : type->lower[axis];
-    context.upper[axis] = truth->upper.count ? truth->upper.values[axis] : type->upper[axis];
-    context.open[axis]  = truth->fit_domain && !type->periodic[axis] ? PETSC_TRUE : PETSC_FALSE;
-    context.end[axis]   = truth->ends.count ? (fare_end)truth->ends.values[axis]
-        : type->periodic[axis]              ? FARE_END_PERIODIC
-                                            : FARE_END_REFLECTING;
+    context.lower[axis]    = truth->lower.count ? truth->lower.values[axis] : type->lower[axis];
+    context.upper[axis]    = truth->upper.count ? truth->upper.values[axis] : type->upper[axis];
+    context.open[axis]     = truth->fit_domain && !type->periodic[axis] ? PETSC_TRUE : PETSC_FALSE;
+    context.boundary[axis] = truth->boundaries.count ? (fare_boundary)truth->boundaries.values[axis]
+      : type->periodic[axis]                         ? FARE_BOUNDARY_PERIODIC
+                                                     : FARE_BOUNDARY_REFLECTING;
     if (context.open[axis]) context.lower[axis] = -ANYWHERE;
     if (context.open[axis]) context.upper[axis] = ANYWHERE;
     context.cells[axis] = truth->cells.count ? (PetscInt)truth->cells.values[axis] : CELLS_UNKNOWN;
@@ -252,7 +254,7 @@ PetscErrorCode fare_analyses_compare(
 /* The grid itself, made anew from half as many cells, so that sums over children stay on their ranks. */
 static PetscErrorCode create_grids(fare_analysis_result *a, const fare_grid *grid)
 {
-  const PetscInt least = 16; /* cells of the coarsest grid per axis, for it to tell anything */
+  const PetscInt least = 8; /* cells of the coarsest grid per axis, for it to tell anything */
   PetscInt       cells[FARE_DIM_MAX], fourth[FARE_DIM_MAX];
   PetscBool      even = PETSC_TRUE, twice_even = PETSC_TRUE;
   PetscMPIInt    ranks;
@@ -267,17 +269,17 @@ static PetscErrorCode create_grids(fare_analysis_result *a, const fare_grid *gri
   }
   if (a->of->estimate && even) {
     if (twice_even) {
-      PetscCall(
-        fare_grid_create(grid->comm, grid->dim, fourth, grid->lower, grid->upper, grid->end, &a->quarter));
+      PetscCall(fare_grid_create(
+        grid->comm, grid->dim, fourth, grid->lower, grid->upper, grid->boundary, &a->quarter));
       PetscCall(fare_grid_refine(a->quarter, &a->half));
     } else {
       PetscCall(
-        fare_grid_create(grid->comm, grid->dim, cells, grid->lower, grid->upper, grid->end, &a->half));
+        fare_grid_create(grid->comm, grid->dim, cells, grid->lower, grid->upper, grid->boundary, &a->half));
     }
     PetscCall(fare_grid_refine(a->half, &a->grid));
   } else {
-    PetscCall(
-      fare_grid_create(grid->comm, grid->dim, grid->cells, grid->lower, grid->upper, grid->end, &a->grid));
+    PetscCall(fare_grid_create(
+      grid->comm, grid->dim, grid->cells, grid->lower, grid->upper, grid->boundary, &a->grid));
   }
   PetscFunctionReturn(0);
 }
@@ -302,6 +304,24 @@ static PetscErrorCode ratio_of_errors(const fare_analysis_result *a, double *rat
   PetscFunctionReturn(0);
 }
 
+/* Bumps and kinks within cells, which neither grid need show. As above, every cell counts alike. */
+static PetscErrorCode look_for_rough_cells(const fare_analysis_result *r)
+{
+  fare_resolution look;
+  Vec             everywhere;
+
+  PetscFunctionBeginUser;
+  PetscCall(DMCreateGlobalVector(r->grid->dm, &everywhere));
+  PetscCall(VecSet(everywhere, 1));
+  PetscCall(fare_resolution_look(r->grid, r->of->system, r->of->time, everywhere, &look));
+  PetscCall(VecDestroy(&everywhere));
+  if (look.rough > ROUGH_HIGH)
+    fare_warn("analysis %s: the drift has a kink, a jump or a bump within a cell (of %.2g kT): "
+              "its errors are an order of magnitude at best; take more cells",
+      r->of->name, look.rough);
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode compute(fare_analysis_result *r, const fare_grid *grid)
 {
   const fare_analysis *a      = r->of;
@@ -313,11 +333,13 @@ static PetscErrorCode compute(fare_analysis_result *r, const fare_grid *grid)
   PetscCall(create_grids(r, grid));
   PetscCall(a->type->run(a->state, r->grid, a->system, a->time, NULL, &r->found));
   if (!r->half) PetscFunctionReturn(0);
+  PetscCall(look_for_rough_cells(r));
   PetscCall(a->type->run(a->state, r->half, a->system, a->time, &r->found, &coarse));
   PetscCall(ratio_of_errors(r, &ratio));
   /* a set may hold the centre of none of the widest cells */
   if (r->quarter) code = a->type->run(a->state, r->quarter, a->system, a->time, &r->found, &coarser);
   if (code && code != FARE_ERR_INPUT && code != FARE_ERR_FAILED) PetscFunctionReturn(code);
+  if (!r->quarter || code) ratio = PetscMin(ratio, UNSEEN);
   PetscCall(
     fare_findings_estimate(r->grid, r->half, r->quarter, ratio, &coarse, code ? NULL : &coarser, &r->found));
   PetscCall(fare_findings_free(&coarse));

@@ -70,12 +70,9 @@ static PetscErrorCode draw_by_rejection(fare_ensemble *ensemble, const fare_init
   do {
     worst[0] = worst[1] = 0;
     for (int64_t b = 0; b < ensemble->blocks; b++) {
-      double *x[FARE_DIM_MAX];
+      const fare_block block = fare_ensemble_block(ensemble, b);
 
-      for (int axis = 0; axis < FARE_DIM_MAX; axis++)
-        x[axis] = ensemble->x[axis] ? ensemble->x[axis] + b * FARE_BLOCK : NULL;
-      worst[1] += draw_block(
-        &from, initial, system, t, stream, (uint64_t)(ensemble->first_block + b), slack, x, &worst[0]);
+      worst[1] += draw_block(&from, initial, system, t, stream, block.number, slack, block.x, &worst[0]);
     }
     PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, worst, 2, MPI_DOUBLE, MPI_MAX, ensemble->comm));
     if (worst[0] > 0) slack += worst[0] + ROUNDING;
@@ -149,12 +146,9 @@ static PetscErrorCode draw_gaussian(fare_ensemble *ensemble, const fare_initial 
 
   PetscFunctionBeginUser;
   for (int64_t b = 0; b < ensemble->blocks; b++) {
-    double *x[FARE_DIM_MAX];
+    const fare_block block = fare_ensemble_block(ensemble, b);
 
-    for (int axis = 0; axis < FARE_DIM_MAX; axis++)
-      x[axis] = ensemble->x[axis] ? ensemble->x[axis] + b * FARE_BLOCK : NULL;
-    left +=
-      draw_gaussian_block(initial, &box, ensemble->dim, stream, (uint64_t)(ensemble->first_block + b), x);
+    left += draw_gaussian_block(initial, &box, ensemble->dim, stream, block.number, block.x);
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &left, 1, MPI_INT, MPI_MAX, ensemble->comm));
   if (left)

@@ -131,7 +131,7 @@ void fare_learn_octaves(
   int octaves, double frequency, int n, const float u[], const float spread[], int stride, float out[])
 {
   const float w = (float)frequency;
-  float       fade[FARE_BLOCK] __attribute__((aligned(64)));
+  float       fade[FARE_BLOCK] FARE_ALIGNED;
 
   if (octaves < 1) return;
     /*

@@ -100,7 +100,7 @@ void fare_random_uniforms(
 void fare_random_normals(
   fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double z[FARE_BLOCK])
 {
-  double u[FARE_BLOCK] __attribute__((aligned(64)));
+  double u[FARE_BLOCK] FARE_ALIGNED;
 
   fare_random_uniforms(stream, block, step, draw, u);
 #pragma omp simd

@@ -193,12 +193,10 @@ static void fold(fare_sampler *sampler, fare_ensemble *ensemble)
   sampler->folded = 0;
   if (!sampler->walls.dim || sampler->type->walls == FARE_WALLS_IGNORED) return;
   for (int64_t b = 0; b < ensemble->blocks; b++) {
-    double       *x[FARE_DIM_MAX] = {NULL};
-    const int64_t counted         = PetscMax(0, PetscMin(FARE_BLOCK, ensemble->local - b * FARE_BLOCK));
+    const fare_block block = fare_ensemble_block(ensemble, b);
 
-    for (int axis = 0; axis < ensemble->dim; axis++) x[axis] = ensemble->x[axis] + b * FARE_BLOCK;
-    if (fare_walls_crossed(&sampler->walls, FARE_BLOCK, (const double *const *)x))
-      sampler->folded += fare_walls_fold(&sampler->walls, counted, PETSC_FALSE, x, NULL);
+    if (fare_walls_crossed(&sampler->walls, FARE_BLOCK, (const double *const *)block.x))
+      sampler->folded += fare_walls_fold(&sampler->walls, block.counted, PETSC_FALSE, block.x, NULL);
   }
 }
 

@@ -1,5 +1,5 @@
 /* Densities to begin with, and the schedule of snapshots. */
-#include "saved.h"
+#include "density_file.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -109,7 +109,7 @@ static PetscErrorCode check(const fare_node *node, const fare_system *system, fa
     break;
   case FARE_INITIAL_SNAPSHOT:
     if (!initial->file) FARE_REFUSE(node, "density: snapshot needs 'file'");
-    PetscCall(fare_saved_read(place(node, "file"), initial->file, (int)dim, &initial->saved));
+    PetscCall(fare_density_file_read(place(node, "file"), initial->file, (int)dim, &initial->density_file));
     break;
   }
   PetscFunctionReturn(0);
@@ -130,7 +130,7 @@ PetscErrorCode fare_initial_from_config(
 PetscErrorCode fare_initial_free(fare_initial *initial)
 {
   PetscFunctionBeginUser;
-  PetscCall(fare_saved_destroy(&initial->saved));
+  PetscCall(fare_density_file_destroy(&initial->density_file));
   PetscCall(fare_fields_free(fare_initial_fields, initial));
   PetscFunctionReturn(0);
 }
@@ -211,7 +211,7 @@ void fare_initial_log_density(const fare_initial *initial, const fare_system *sy
     for (size_t i = 0; i < n; i++) log_density[i] = 0;
     break;
   case FARE_INITIAL_SNAPSHOT:
-    fare_saved_log_density(initial->saved, n, x, log_density);
+    fare_density_file_log_density(initial->density_file, n, x, log_density);
     break;
   }
 }

@@ -78,25 +78,26 @@ static PetscErrorCode check_parameters(const fare_node *node, const fare_system_
     if (count == FARE_PARAMETERS_MAX - 1)
       FARE_REFUSE(node, "system '%s' has more than %d parameters, or FARE_PARAMETERS_END is missing",
         type->name, FARE_PARAMETERS_MAX - 1);
-    if (!fare_is_word(p->name) || !p->meaning)
-      FARE_REFUSE(node, "system '%s': parameter %d needs a name of letters, digits, _ and -, and a meaning",
-        type->name, count);
-    if (!(isfinite(p->value) && p->value >= p->least && p->value <= p->most))
+    if (!fare_is_word(p->name) || !p->description)
+      FARE_REFUSE(node,
+        "system '%s': parameter %d needs a name of letters, digits, _ and -, and a description", type->name,
+        count);
+    if (!(isfinite(p->value) && p->value >= p->min && p->value <= p->max))
       FARE_REFUSE(node, "system '%s': the default of '%s', %g, is outside its range [%g, %g]", type->name,
-        p->name, p->value, p->least, p->most);
+        p->name, p->value, p->min, p->max);
     for (int i = 0; i < count; i++) {
       if (!strcmp(row[i].name, p->name))
         FARE_REFUSE(node, "system '%s' has two parameters '%s'", type->name, p->name);
     }
   }
   if ((type->potential || !type->drift) &&
-    (count <= FARE_KT || strcmp(row[FARE_KT].name, "kT") || !(row[FARE_KT].least > 0))) {
+    (count <= FARE_KT || strcmp(row[FARE_KT].name, "kT") || !(row[FARE_KT].min > 0))) {
     FARE_REFUSE(
       node, "system '%s': the first parameter must be kT, above zero (FARE_COMMON_PARAMETERS)", type->name);
   }
   if (!type->drift &&
     (count <= FARE_MOBILITY || strcmp(row[FARE_MOBILITY].name, "mobility") ||
-      !(row[FARE_MOBILITY].least > 0))) {
+      !(row[FARE_MOBILITY].min > 0))) {
     FARE_REFUSE(node,
       "system '%s': the second parameter must be mobility, above zero (FARE_COMMON_PARAMETERS)", type->name);
   }
@@ -116,18 +117,18 @@ static PetscErrorCode check_functions(const fare_node *node, const fare_system_t
     wrong = "a 'diffusion' but no 'drift'";
   else if (type->potential && !type->force)
     wrong = "a 'potential' but no 'force'";
-  else if (type->extra && !type->force)
-    wrong = "an 'extra' force but no 'force'";
-  else if (type->shapes && !type->potential)
-    wrong = "'shapes' but no 'potential'";
-  else if (type->shapes && !(type->shape && type->coefficients))
-    wrong = "'shapes' but not both of 'shape' and 'coefficients'";
+  else if (type->nonconservative && !type->force)
+    wrong = "a 'nonconservative' force but no 'force'";
+  else if (type->basis_count && !type->potential)
+    wrong = "'basis_count' but no 'potential'";
+  else if (type->basis_count && !(type->basis && type->coefficients))
+    wrong = "'basis_count' but not both of 'basis' and 'coefficients'";
   else if (!type->acceleration != !type->bath)
     wrong = "one of 'acceleration' and 'bath' but not both";
-  else if (type->acceleration && (!type->drift || type->dimension_least != 2 || type->dimension_most != 2))
+  else if (type->acceleration && (!type->drift || type->dimension_min != 2 || type->dimension_max != 2))
     wrong = "an 'acceleration' but not two dimensions with a 'drift'";
-  else if (type->shapes < 0 || type->shapes > FARE_PARAMETERS_MAX)
-    wrong = "an impossible number of 'shapes'";
+  else if (type->basis_count < 0 || type->basis_count > FARE_PARAMETERS_MAX)
+    wrong = "an impossible 'basis_count'";
   if (wrong) FARE_REFUSE(node, "system '%s' has %s", type->name, wrong);
   PetscFunctionReturn(0);
 }
@@ -139,12 +140,12 @@ PetscErrorCode fare_system_type_check(const fare_node *node, const fare_system_t
     FARE_REFUSE(node, "the system needs a name of 1 to 64 letters, digits, _ and -");
   if (!type->summary || !type->reference)
     FARE_REFUSE(node, "system '%s' needs a summary and a reference (which may be \"\")", type->name);
-  if (type->dimension_least < 1 || type->dimension_most > FARE_DIM_MAX ||
-    type->dimension_least > type->dimension_most) {
+  if (type->dimension_min < 1 || type->dimension_max > FARE_DIM_MAX ||
+    type->dimension_min > type->dimension_max) {
     FARE_REFUSE(node, "system '%s' has %d to %d dimensions, expected some of 1 to %d", type->name,
-      type->dimension_least, type->dimension_most, FARE_DIM_MAX);
+      type->dimension_min, type->dimension_max, FARE_DIM_MAX);
   }
-  for (int axis = 0; axis < type->dimension_most; axis++) {
+  for (int axis = 0; axis < type->dimension_max; axis++) {
     if (type->axes[axis] && !fare_is_word(type->axes[axis]))
       FARE_REFUSE(
         node, "system '%s': axis %d needs a name of letters, digits, _ and -, or none", type->name, axis);
@@ -174,7 +175,7 @@ static PetscErrorCode close_rings(const fare_node *node, fare_origin *origin, co
   PetscBool any = PETSC_FALSE;
 
   PetscFunctionBeginUser;
-  for (int axis = 0; axis < (*type)->dimension_most; axis++) any |= (*type)->periodic[axis];
+  for (int axis = 0; axis < (*type)->dimension_max; axis++) any |= (*type)->periodic[axis];
   if (!any) PetscFunctionReturn(0);
   origin->ring = fare_ring_create(*type);
   if (!origin->ring) FARE_REFUSE(node, "too many plugins with periodic axes at a time");

@@ -205,9 +205,9 @@ const char *fare_waveform_name_at(size_t i)
   return i < PETSC_STATIC_ARRAY_LENGTH(types) ? types[i].name : NULL;
 }
 
-const char *fare_waveform_meaning_at(size_t i)
+const char *fare_waveform_description_at(size_t i)
 {
-  return i < PETSC_STATIC_ARRAY_LENGTH(types) ? types[i].meaning : NULL;
+  return i < PETSC_STATIC_ARRAY_LENGTH(types) ? types[i].description : NULL;
 }
 
 PetscErrorCode fare_waveform_describe(const char *name, FILE *to)
@@ -215,7 +215,7 @@ PetscErrorCode fare_waveform_describe(const char *name, FILE *to)
   PetscFunctionBeginUser;
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(types); i++) {
     if (strcmp(types[i].name, name)) continue;
-    fprintf(to, "waveform %s: %s\n\n", types[i].name, types[i].meaning);
+    fprintf(to, "waveform %s: %s\n\n", types[i].name, types[i].description);
     PetscCall(fare_fields_describe(types[i].fields, to));
     PetscFunctionReturn(0);
   }

@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ALIGNED __attribute__((aligned(64)))
-
 /* One way through the protocol. Parameters of all moments are in the order in which they come. */
 typedef struct {
   const fare_system_type *type;
@@ -31,9 +29,10 @@ typedef struct {
 static int64_t move_metropolis(
   const passage *way, const double *theta, uint64_t block, uint64_t step, double *const x[])
 {
-  double        place[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, force[2 * FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
-  double        V[FARE_BLOCK] ALIGNED, U[FARE_BLOCK] ALIGNED, e[FARE_BLOCK] ALIGNED, cost[FARE_BLOCK] ALIGNED;
-  double *const y[FARE_DIM_MAX]          = {place[0], place[1], place[2]},
+  double place[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, force[2 * FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
+  double V[FARE_BLOCK] FARE_ALIGNED, U[FARE_BLOCK] FARE_ALIGNED, e[FARE_BLOCK] FARE_ALIGNED,
+    cost[FARE_BLOCK] FARE_ALIGNED;
+  double *const        y[FARE_DIM_MAX]   = {place[0], place[1], place[2]},
                 *const f[FARE_DIM_MAX]   = {force[0], force[1], force[2]},
                 *const g[FARE_DIM_MAX]   = {force[3], force[4], force[5]};
   const double *const from[FARE_DIM_MAX] = {x[0], x[1], x[2]}, *const to[FARE_DIM_MAX] = {y[0], y[1], y[2]};
@@ -87,7 +86,7 @@ static void change(
   const passage *way, const double *here, const double *there, double *const x[], double *work)
 {
   const double *const at[FARE_DIM_MAX] = {x[0], x[1], x[2]};
-  double              V[FARE_BLOCK] ALIGNED, U[FARE_BLOCK] ALIGNED;
+  double              V[FARE_BLOCK] FARE_ALIGNED, U[FARE_BLOCK] FARE_ALIGNED;
 
   if (!memcmp(here, there, FARE_PARAMETERS_MAX * sizeof *here)) return;
   way->type->potential(way->dim, here, FARE_BLOCK, at, V);
@@ -104,17 +103,14 @@ static int64_t pass(const passage *way, fare_ensemble *ensemble, double *work)
   int64_t accepted = 0;
 
   for (int64_t b = 0; b < ensemble->blocks; b++) {
-    const uint64_t block = (uint64_t)(ensemble->first_block + b);
-    double        *x[FARE_DIM_MAX];
+    const fare_block block = fare_ensemble_block(ensemble, b);
 
-    for (int axis = 0; axis < FARE_DIM_MAX; axis++)
-      x[axis] = ensemble->x[axis] ? ensemble->x[axis] + b * FARE_BLOCK : NULL;
     for (int64_t k = 0; k < way->steps; k++) {
       const double *here = way->theta + k * FARE_PARAMETERS_MAX, *there = here + FARE_PARAMETERS_MAX;
 
-      if (way->reversed) accepted += move(way, here, block, (uint64_t)(way->first + k), x);
-      change(way, here, there, x, work + b * FARE_BLOCK);
-      if (!way->reversed) accepted += move(way, there, block, (uint64_t)(way->first + k), x);
+      if (way->reversed) accepted += move(way, here, block.number, (uint64_t)(way->first + k), block.x);
+      change(way, here, there, block.x, work + b * FARE_BLOCK);
+      if (!way->reversed) accepted += move(way, there, block.number, (uint64_t)(way->first + k), block.x);
     }
   }
   return accepted;

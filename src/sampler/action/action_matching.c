@@ -97,7 +97,7 @@ static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data
   PetscFunctionReturn(0);
 }
 
-typedef double block[FARE_DIM_MAX][FARE_BLOCK];
+typedef double places[FARE_DIM_MAX][FARE_BLOCK];
 
 /* One advance: what all blocks share. */
 typedef struct {
@@ -109,7 +109,7 @@ typedef struct {
   int64_t             steps;
 } journey;
 
-static void velocity(journey *j, double t, block x, block v)
+static void velocity(journey *j, double t, places x, places v)
 {
   const fare_generative *g = &j->a->common;
   fare_place             z, gradient;
@@ -125,10 +125,10 @@ static void velocity(journey *j, double t, block x, block v)
   }
 }
 
-static void runge_kutta(journey *j, double t, block x)
+static void runge_kutta(journey *j, double t, places x)
 {
   const int dim = j->a->shape.dim;
-  block     k[4], y;
+  places    k[4], y;
 
   velocity(j, t, x, k[0]);
   for (int stage = 1; stage < 4; stage++) {
@@ -143,11 +143,11 @@ static void runge_kutta(journey *j, double t, block x)
 }
 
 /* Heun with noise of the diffusion where the step begins: order 2 in the drift, Ito. */
-static void heun(journey *j, double t, uint64_t number, uint64_t step, block x)
+static void heun(journey *j, double t, uint64_t number, uint64_t step, places x)
 {
   const int     dim              = j->a->shape.dim;
   const double *at[FARE_DIM_MAX] = {x[0], x[1], x[2]};
-  block         D, v, w, y, z;
+  places        D, v, w, y, z;
   double *const to[FARE_DIM_MAX] = {D[0], D[1], D[2]};
 
   fare_system_diffusion(j->sampler->system, t, FARE_BLOCK, at, to);
@@ -165,23 +165,23 @@ static void heun(journey *j, double t, uint64_t number, uint64_t step, block x)
   }
 }
 
-static void carry(journey *j, fare_ensemble *ensemble, int64_t b)
+static void carry(journey *j, const fare_block *at)
 {
-  block x = {{0}};
+  const int dim = j->a->shape.dim;
+  places    x   = {{0}};
 
-  for (int axis = 0; axis < ensemble->dim; axis++)
-    memcpy(x[axis], ensemble->x[axis] + b * FARE_BLOCK, sizeof x[axis]);
+  for (int axis = 0; axis < dim; axis++) memcpy(x[axis], at->x[axis], sizeof x[axis]);
   for (int64_t step = 0; step < j->steps; step++) {
     const double t = j->from + (double)step * j->h;
 
     if (j->a->entropic)
-      heun(j, t, (uint64_t)(ensemble->first_block + b), j->a->steps + (uint64_t)step, x);
+      heun(j, t, at->number, j->a->steps + (uint64_t)step, x);
     else
       runge_kutta(j, t, x);
   }
-  for (int axis = 0; axis < ensemble->dim; axis++) {
+  for (int axis = 0; axis < dim; axis++) {
     fare_generative_wrap(j->sampler, axis, FARE_BLOCK, x[axis]);
-    memcpy(ensemble->x[axis] + b * FARE_BLOCK, x[axis], sizeof x[axis]);
+    memcpy(at->x[axis], x[axis], sizeof x[axis]);
   }
 }
 
@@ -221,13 +221,12 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   if (a->oracle) PetscCall(fare_action_oracle_between(a->oracle, ensemble->time, t));
   PetscCall(fare_action_tile_create(&a->shape, &j.tile));
   for (int64_t b = 0; b < ensemble->blocks; b++) {
-    double *x[FARE_DIM_MAX] = {NULL};
+    const fare_block block = fare_ensemble_block(ensemble, b);
 
-    for (int axis = 0; axis < ensemble->dim; axis++) x[axis] = ensemble->x[axis] + b * FARE_BLOCK;
     if (a->oracle)
-      fare_action_oracle_carry(a->oracle, j.steps, FARE_BLOCK, x);
+      fare_action_oracle_carry(a->oracle, j.steps, FARE_BLOCK, block.x);
     else
-      carry(&j, ensemble, b);
+      carry(&j, &block);
   }
   PetscCall(fare_action_tile_destroy(&j.tile));
   a->steps += (uint64_t)j.steps;

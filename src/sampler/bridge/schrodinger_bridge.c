@@ -269,12 +269,10 @@ static PetscErrorCode cross(fare_sampler *sampler, int k, double from, double to
 
     fare_schrodinger_chords(sampler, 1, &k, &ends[0], 1, j.before);
     fare_schrodinger_chords(sampler, 1, &k, &ends[1], 1, j.after);
-    for (int64_t block = 0; block < ensemble->blocks; block++) {
-      double *x[FARE_DIM_MAX];
+    for (int64_t n_block = 0; n_block < ensemble->blocks; n_block++) {
+      const fare_block block = fare_ensemble_block(ensemble, n_block);
 
-      for (int axis = 0; axis < FARE_DIM_MAX; axis++)
-        x[axis] = ensemble->x[axis] ? ensemble->x[axis] + block * FARE_BLOCK : NULL;
-      step_block(&j, (uint64_t)(ensemble->first_block + block), x);
+      step_block(&j, block.number, block.x);
     }
   }
   PetscCall(PetscFree3(j.before, j.after, j.input));
@@ -289,11 +287,13 @@ static void diffuse(fare_sampler *sampler, double duration, fare_ensemble *ensem
   const fare_stream stream = fare_sampler_stream(sampler, "noise");
   double            xi[FARE_BLOCK] FARE_ALIGNED;
 
-  for (int64_t block = 0; block < ensemble->blocks; block++) {
-    for (int axis = 0; axis < ensemble->dim; axis++) {
-      double *x = ensemble->x[axis] + block * FARE_BLOCK;
+  for (int64_t k = 0; k < ensemble->blocks; k++) {
+    const fare_block block = fare_ensemble_block(ensemble, k);
 
-      fare_random_normals(stream, (uint64_t)(ensemble->first_block + block), b->steps, (uint32_t)axis, xi);
+    for (int axis = 0; axis < ensemble->dim; axis++) {
+      double *x = block.x[axis];
+
+      fare_random_normals(stream, block.number, b->steps, (uint32_t)axis, xi);
       for (int i = 0; i < FARE_BLOCK; i++) x[i] += sqrt(2 * b->D[axis] * duration) * xi[i];
       fare_generative_wrap(sampler, axis, FARE_BLOCK, x);
     }

@@ -40,12 +40,11 @@ static PetscErrorCode mean_diffusion(fare_sampler *sampler, const fare_training_
   PetscFunctionBeginUser;
   for (int k = 0; k < data->count; k++) {
     for (int64_t block = 0; block < data->at[k]->blocks; block++) {
-      double        D[FARE_DIM_MAX][FARE_BLOCK];
-      const double *x[FARE_DIM_MAX]  = {NULL};
-      double *const to[FARE_DIM_MAX] = {D[0], D[1], D[2]};
+      const fare_block at = fare_ensemble_block(data->at[k], block);
+      double           D[FARE_DIM_MAX][FARE_BLOCK];
+      double *const    to[FARE_DIM_MAX] = {D[0], D[1], D[2]};
 
-      for (int axis = 0; axis < dim; axis++) x[axis] = data->at[k]->x[axis] + block * FARE_BLOCK;
-      fare_system_diffusion(sampler->system, data->times[k], FARE_BLOCK, x, to);
+      fare_system_diffusion(sampler->system, data->times[k], FARE_BLOCK, (const double *const *)at.x, to);
       for (int axis = 0; axis < dim; axis++) {
         for (int i = 0; i < FARE_BLOCK; i++) sum[axis] += D[axis][i];
       }

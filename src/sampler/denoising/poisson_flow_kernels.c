@@ -3,14 +3,12 @@
 
 #include <math.h>
 
-#define ALIGNED __attribute__((aligned(64)))
-
 void fare_poisson_gammas(
   double shape, fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double gamma[FARE_BLOCK])
 {
   const double d = (shape < 1 ? shape + 1 : shape) - 1. / 3, c = 1 / sqrt(9 * d);
-  double       z[FARE_BLOCK] ALIGNED, u[FARE_BLOCK] ALIGNED, candidate[FARE_BLOCK] ALIGNED,
-    excess[FARE_BLOCK] ALIGNED;
+  double       z[FARE_BLOCK] FARE_ALIGNED, u[FARE_BLOCK] FARE_ALIGNED, candidate[FARE_BLOCK] FARE_ALIGNED,
+    excess[FARE_BLOCK] FARE_ALIGNED;
   int wanted[FARE_BLOCK], left = FARE_BLOCK;
 
   for (int i = 0; i < FARE_BLOCK; i++) wanted[i] = 1;
@@ -39,7 +37,7 @@ void fare_poisson_gammas(
 void fare_poisson_noise(int dim, int augmented, fare_stream stream, uint64_t block, uint64_t step,
   uint32_t draw, double e[FARE_DIM_MAX][FARE_BLOCK])
 {
-  double gamma[FARE_BLOCK] ALIGNED;
+  double gamma[FARE_BLOCK] FARE_ALIGNED;
 
   for (int axis = 0; axis < dim; axis++)
     fare_random_normals(stream, block, step, draw + (uint32_t)axis, e[axis]);

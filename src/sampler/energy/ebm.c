@@ -51,30 +51,22 @@ static PetscErrorCode sweep_all(fare_sampler *sampler, int64_t sweeps, fare_ense
 {
   ebm              *s      = sampler->state;
   const fare_stream stream = fare_sampler_stream(sampler, "chains");
-  double           *U, *f[FARE_DIM_MAX] = {NULL};
 
   PetscFunctionBeginUser;
-  PetscCall(PetscMalloc1(FARE_BLOCK, &U));
-  for (int axis = 0; axis < e->dim; axis++) PetscCall(PetscMalloc1(FARE_BLOCK, &f[axis]));
   for (int64_t b = 0; b < e->blocks; b++) {
-    const uint64_t block   = (uint64_t)(e->first_block + b);
-    const int      counted = (int)PetscMin(FARE_BLOCK, e->local - b * FARE_BLOCK);
-    fare_chains    c       = {.U = U};
+    const fare_block  block = fare_ensemble_block(e, b);
+    double            U[FARE_BLOCK] FARE_ALIGNED, f[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
+    const fare_chains c = {.z = {block.x[0], block.x[1], block.x[2]}, .f = {f[0], f[1], f[2]}, .U = U};
 
-    for (int axis = 0; axis < e->dim; axis++) {
-      c.z[axis] = e->x[axis] + b * FARE_BLOCK;
-      c.f[axis] = f[axis];
-    }
     fare_chains_evaluate(s->model.energy, &c);
     for (uint64_t i = 0; i < (uint64_t)sweeps; i++) {
-      *moved += fare_chains_local(s->model.energy, 1, s->step, stream, block, s->sweep + i, 0, counted, &c);
-      fare_chains_jump(s->model.energy, stream, block, s->sweep + i, (uint32_t)e->dim + 1, &c);
+      *moved += fare_chains_local(
+        s->model.energy, 1, s->step, stream, block.number, s->sweep + i, 0, block.counted, &c);
+      fare_chains_jump(s->model.energy, stream, block.number, s->sweep + i, (uint32_t)e->dim + 1, &c);
       fare_chains_wrap(s->model.energy, &c);
     }
   }
   s->sweep += (uint64_t)sweeps;
-  PetscCall(PetscFree(U));
-  for (int axis = 0; axis < e->dim; axis++) PetscCall(PetscFree(f[axis]));
   PetscFunctionReturn(0);
 }
 
@@ -109,11 +101,9 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *e)
   PetscCall(fare_energy_model_at(sampler, t));
   if (!first) fare_energy_enter(s->model.energy, e);
   for (int64_t b = 0; b < e->blocks && first; b++) {
-    double *z[FARE_DIM_MAX] = {NULL};
+    const fare_block block = fare_ensemble_block(e, b);
 
-    for (int axis = 0; axis < e->dim; axis++) z[axis] = e->x[axis] + b * FARE_BLOCK;
-    fare_energy_draw(
-      s->model.energy, fare_sampler_stream(sampler, "latent"), (uint64_t)(e->first_block + b), z);
+    fare_energy_draw(s->model.energy, fare_sampler_stream(sampler, "latent"), block.number, block.x);
   }
   if (first) PetscCall(tune(sampler, e));
   PetscCall(sweep_all(sampler, sweeps, e, &moved));

@@ -5,8 +5,6 @@
 #include <petscdm.h>
 #include <stdlib.h>
 
-#define ALIGNED __attribute__((aligned(64)))
-
 static PetscErrorCode destroy_context(fare_energy *energy)
 {
   PetscFunctionBeginUser;
@@ -198,14 +196,14 @@ typedef struct {
   fare_energy *energy;
   int          count;
   PetscInt     cell[FARE_BLOCK];
-  double       z[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, weight[FARE_BLOCK];
+  double       z[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, weight[FARE_BLOCK];
   double      *sum, *least; /* of each cell: sum of weight exp(least - U), and the least U it refers to */
 } gathering;
 
 static void flush(gathering *g)
 {
   const double *const z[FARE_DIM_MAX] = {g->z[0], g->z[1], g->z[2]};
-  double              force[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, U[FARE_BLOCK] ALIGNED;
+  double              force[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, U[FARE_BLOCK] FARE_ALIGNED;
   double *const       f[FARE_DIM_MAX] = {force[0], force[1], force[2]};
 
   if (g->count) g->energy->evaluate(g->energy, g->count, z, U, f);

@@ -5,8 +5,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define ALIGNED __attribute__((aligned(64)))
-
 const char *const fare_relaxations[] = {"mala", "langevin", NULL};
 
 PetscErrorCode fare_annealing_begin(fare_annealing *a, fare_ensemble *e)
@@ -92,7 +90,7 @@ static void relax_adjusted(const fare_annealing *a, fare_energy *energy, fare_st
 static void relax_unadjusted(const fare_annealing *a, fare_energy *energy, fare_stream stream, uint64_t block,
   const fare_chains *c, double cost[])
 {
-  double once[FARE_BLOCK] ALIGNED;
+  double once[FARE_BLOCK] FARE_ALIGNED;
 
   for (int i = 0; i < FARE_BLOCK; i++) cost[i] = 0;
   for (PetscInt64 m = 0; m < a->relaxations; m++) {
@@ -173,11 +171,10 @@ PetscErrorCode fare_annealing_tune(fare_annealing *a, fare_energy *energy, fare_
     int64_t accepted = 0;
 
     for (int64_t b = 0; b < ensemble->blocks; b++) {
-      const fare_chains c       = fare_chains_at(b, ensemble->x, w.f, w.U);
-      const int64_t     counted = PetscMax(0, PetscMin(FARE_BLOCK, ensemble->local - b * FARE_BLOCK));
+      const fare_chains c     = fare_chains_at(b, ensemble->x, w.f, w.U);
+      const fare_block  block = fare_ensemble_block(ensemble, b);
 
-      accepted += fare_chains_local(
-        energy, 1, a->step, stream, (uint64_t)(ensemble->first_block + b), a->moves, 0, (int)counted, &c);
+      accepted += fare_chains_local(energy, 1, a->step, stream, block.number, a->moves, 0, block.counted, &c);
     }
     PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &accepted, 1, MPI_INT64_T, MPI_SUM, ensemble->comm));
     a->step = fare_chains_tune(a->step, accepted, ensemble->count, round);

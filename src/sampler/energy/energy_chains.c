@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define HALF          (FARE_BLOCK / 2)
-#define ALIGNED       __attribute__((aligned(64)))
 #define BEST_ACCEPTED 0.574 /* Roberts and Rosenthal 1998 */
 
 fare_chains fare_chains_at(int64_t b, double *const z[], double *const f[], double *U)
@@ -40,9 +39,9 @@ void fare_chains_wrap(const fare_energy *energy, const fare_chains *c)
 int fare_chains_local(fare_energy *energy, double temperature, double h, fare_stream stream, uint64_t block,
   uint64_t step, uint32_t first, int counted, const fare_chains *c)
 {
-  double               place[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, force[FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
-  double               U[FARE_BLOCK] ALIGNED, e[FARE_BLOCK] ALIGNED, cost[FARE_BLOCK] ALIGNED;
-  double *const        y[FARE_DIM_MAX] = {place[0], place[1], place[2]},
+  double        place[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, force[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
+  double        U[FARE_BLOCK] FARE_ALIGNED, e[FARE_BLOCK] FARE_ALIGNED, cost[FARE_BLOCK] FARE_ALIGNED;
+  double *const y[FARE_DIM_MAX]        = {place[0], place[1], place[2]},
                 *const g[FARE_DIM_MAX] = {force[0], force[1], force[2]};
   int                  accepted        = 0;
 
@@ -74,9 +73,9 @@ static void turn(const double sign[FARE_BLOCK], double f[FARE_BLOCK])
 void fare_chains_unadjusted(fare_energy *energy, double h, fare_stream stream, uint64_t block, uint64_t step,
   const fare_chains *c, double cost[FARE_BLOCK])
 {
-  double place[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, image[FARE_DIM_MAX][FARE_BLOCK] ALIGNED,
-    turned[FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
-  double               force[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, U[FARE_BLOCK] ALIGNED;
+  double place[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, image[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED,
+    turned[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
+  double               force[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, U[FARE_BLOCK] FARE_ALIGNED;
   double *const        y[FARE_DIM_MAX]    = {place[0], place[1], place[2]},
                 *const g[FARE_DIM_MAX]    = {force[0], force[1], force[2]};
   double *const        seen[FARE_DIM_MAX] = {image[0], image[1], image[2]},
@@ -104,8 +103,8 @@ void fare_chains_unadjusted(fare_energy *energy, double h, fare_stream stream, u
 static void jump_half(
   fare_energy *energy, int moving, const double *u, const double *v, const double *e, const fare_chains *c)
 {
-  const int     standing = HALF - moving; /* 0 or HALF, whichever is not `moving` */
-  double        place[FARE_DIM_MAX][HALF] ALIGNED, force[FARE_DIM_MAX][HALF] ALIGNED, U[HALF] ALIGNED;
+  const int standing = HALF - moving; /* 0 or HALF, whichever is not `moving` */
+  double place[FARE_DIM_MAX][HALF] FARE_ALIGNED, force[FARE_DIM_MAX][HALF] FARE_ALIGNED, U[HALF] FARE_ALIGNED;
   const double *y[FARE_DIM_MAX] = {place[0], place[1], place[2]};
   double *const g[FARE_DIM_MAX] = {force[0], force[1], force[2]};
 
@@ -132,7 +131,7 @@ static void jump_half(
 void fare_chains_jump(fare_energy *energy, fare_stream stream, uint64_t block, uint64_t step, uint32_t first,
   const fare_chains *c)
 {
-  double u[FARE_BLOCK] ALIGNED, v[FARE_BLOCK] ALIGNED, e[FARE_BLOCK] ALIGNED;
+  double u[FARE_BLOCK] FARE_ALIGNED, v[FARE_BLOCK] FARE_ALIGNED, e[FARE_BLOCK] FARE_ALIGNED;
 
   fare_random_uniforms(stream, block, step, first, u);
   fare_random_uniforms(stream, block, step, first + 1, v);

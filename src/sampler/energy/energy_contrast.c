@@ -9,7 +9,6 @@
 #include <math.h>
 #include <string.h>
 
-#define ALIGNED         __attribute__((aligned(64)))
 #define LEAST_EFFECTIVE 0.5 /* of the walkers of a block, below which they are resampled */
 
 typedef struct {
@@ -94,7 +93,7 @@ static void reweigh(const lesson *l, flock *w, const double cost[FARE_BLOCK])
 static void move_weighted(const lesson *l, fare_energy *energy, flock *w)
 {
   const fare_chains c = chains_of(w);
-  double            cost[FARE_BLOCK] ALIGNED;
+  double            cost[FARE_BLOCK] FARE_ALIGNED;
 
   fare_chains_unadjusted(
     energy, w->h, fare_sampler_stream(l->sampler, "walkers"), (uint64_t)w->number, w->moves, &c, cost);

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ALIGNED __attribute__((aligned(64)))
-
 typedef struct {
   fare_sampler *sampler;
   float        *input, *d_input, *d_output;
@@ -86,7 +84,7 @@ static void learned_evaluate(
 {
   learned      *l       = energy->context;
   fare_network *network = ((const fare_generative *)l->sampler->state)->network;
-  float         place[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, output[FARE_BLOCK] ALIGNED;
+  float         place[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, output[FARE_BLOCK] FARE_ALIGNED;
   const float  *at[FARE_DIM_MAX] = {place[0], place[1], place[2]}, *in = l->input, *d = l->d_input;
 
   for (int axis = 0; axis < energy->dim; axis++) {

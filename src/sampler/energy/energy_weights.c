@@ -18,12 +18,6 @@ static int64_t all_blocks(const fare_ensemble *e)
   return (e->count + FARE_BLOCK - 1) / FARE_BLOCK;
 }
 
-/* How many of the block's particles count. */
-static int64_t counted(const fare_ensemble *e, int64_t b)
-{
-  return PetscMax(0, PetscMin(FARE_BLOCK, e->local - b * FARE_BLOCK));
-}
-
 /* Every rank's numbers, `each` per rank, behind one another; freed by the caller. */
 static PetscErrorCode gather(MPI_Comm comm, const double mine[], int64_t count, double all[])
 {
@@ -51,8 +45,8 @@ static PetscErrorCode sum_blocks(const fare_ensemble *e, block_sums *s)
   for (int64_t b = 0; b < e->blocks; b++) {
     const double *w = e->weight + b * FARE_BLOCK;
 
-    for (int64_t i = 0; i < counted(e, b); i++) mine[b] += w[i];
-    for (int64_t i = 0; i < counted(e, b); i++) squares[b] += w[i] * w[i];
+    for (int64_t i = 0; i < fare_ensemble_block(e, b).counted; i++) mine[b] += w[i];
+    for (int64_t i = 0; i < fare_ensemble_block(e, b).counted; i++) squares[b] += w[i] * w[i];
   }
   PetscCall(gather(e->comm, mine, e->blocks, s->weight));
   PetscCall(gather(e->comm, squares, e->blocks, s->square));
@@ -114,7 +108,7 @@ static PetscErrorCode count_offspring(const fare_ensemble *e, double u, int64_t 
   for (int64_t b = 0, n = 0; b < e->blocks; b++) {
     double within = 0;
 
-    for (int64_t i = 0; i < counted(e, b); i++, n++) {
+    for (int64_t i = 0; i < fare_ensemble_block(e, b).counted; i++, n++) {
       within += e->weight[n];
       offspring[n + 1] = made_by((before + within) / sum, u, e->count);
     }
@@ -232,8 +226,8 @@ PetscErrorCode fare_weights_families(const fare_ensemble *e, const fare_ensemble
   PetscFunctionBeginUser;
   PetscCall(PetscMalloc2(SUMMARY * e->blocks, &mine, SUMMARY * blocks, &all));
   for (int64_t b = 0; b < e->blocks; b++)
-    summarise(
-      e->weight + b * FARE_BLOCK, ancestors->x[0] + b * FARE_BLOCK, counted(e, b), mine + b * SUMMARY);
+    summarise(e->weight + b * FARE_BLOCK, ancestors->x[0] + b * FARE_BLOCK, fare_ensemble_block(e, b).counted,
+      mine + b * SUMMARY);
   PetscCall(gather(e->comm, mine, SUMMARY * e->blocks, all));
   *squares = 0;
   for (int64_t b = 0; b < blocks; b++) {

@@ -46,11 +46,9 @@ static PetscErrorCode start(fare_sampler *sampler, fare_ensemble *e, int64_t *ev
 
   PetscFunctionBeginUser;
   for (int64_t b = 0; b < e->blocks; b++) {
-    double *z[FARE_DIM_MAX] = {NULL};
+    const fare_block block = fare_ensemble_block(e, b);
 
-    for (int axis = 0; axis < e->dim; axis++) z[axis] = e->x[axis] + b * FARE_BLOCK;
-    fare_energy_draw(
-      s->model.energy, fare_sampler_stream(sampler, "latent"), (uint64_t)(e->first_block + b), z);
+    fare_energy_draw(s->model.energy, fare_sampler_stream(sampler, "latent"), block.number, block.x);
   }
   PetscCall(fare_annealing_begin(&s->annealing, e));
   PetscCall(fare_energy_blend(s->model.energy, &blend));

@@ -13,7 +13,6 @@
 #include <string.h>
 
 #define HALF          (FARE_BLOCK / 2)
-#define ALIGNED       __attribute__((aligned(64)))
 #define BEST_ACCEPTED 0.574 /* Roberts and Rosenthal 1998 */
 
 typedef struct {
@@ -36,7 +35,7 @@ static const fare_field fields[] = {
 /* One block and what is known at its particles. */
 typedef struct {
   double *x[FARE_DIM_MAX];
-  double  f[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, V[FARE_BLOCK] ALIGNED;
+  double  f[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, V[FARE_BLOCK] FARE_ALIGNED;
 } chains;
 
 typedef struct {
@@ -56,9 +55,9 @@ static void evaluate(const target *to, const double *const x[], double *const f[
 /* Returns how many moved. A cost that is not a number is a rejection. */
 static int64_t local_step(const target *to, uint64_t block, uint64_t sweep, chains *c)
 {
-  double                     place[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, force[FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
-  double                     U[FARE_BLOCK] ALIGNED, e[FARE_BLOCK] ALIGNED, cost[FARE_BLOCK] ALIGNED;
-  double *const              y[FARE_DIM_MAX] = {place[0], place[1], place[2]},
+  double        place[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, force[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
+  double        U[FARE_BLOCK] FARE_ALIGNED, e[FARE_BLOCK] FARE_ALIGNED, cost[FARE_BLOCK] FARE_ALIGNED;
+  double *const y[FARE_DIM_MAX]              = {place[0], place[1], place[2]},
                 *const       g[FARE_DIM_MAX] = {force[0], force[1], force[2]};
   const double *const        x[FARE_DIM_MAX] = {c->x[0], c->x[1], c->x[2]},
                       *const f[FARE_DIM_MAX] = {c->f[0], c->f[1], c->f[2]};
@@ -87,7 +86,7 @@ static void jump_half(
   const target *to, int moving, const double *u, const double *v, const double *e, chains *c)
 {
   const int     standing = HALF - moving; /* 0 or HALF, whichever is not `moving` */
-  double        place[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, U[FARE_BLOCK] ALIGNED;
+  double        place[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, U[FARE_BLOCK] FARE_ALIGNED;
   const double *y[FARE_DIM_MAX] = {place[0], place[1], place[2]};
 
   for (int i = 0; i < HALF; i++) {
@@ -110,7 +109,7 @@ static void jump_half(
 
 static void jump(const target *to, uint64_t block, uint64_t sweep, chains *c)
 {
-  double        u[FARE_BLOCK] ALIGNED, v[FARE_BLOCK] ALIGNED, e[FARE_BLOCK] ALIGNED;
+  double        u[FARE_BLOCK] FARE_ALIGNED, v[FARE_BLOCK] FARE_ALIGNED, e[FARE_BLOCK] FARE_ALIGNED;
   double *const f[FARE_DIM_MAX] = {c->f[0], c->f[1], c->f[2]};
 
   fare_random_uniforms(to->stream, block, sweep, (uint32_t)to->dim + 1, u);
@@ -143,16 +142,14 @@ static int64_t sweep_all(const target *to, uint64_t first_sweep, int64_t sweeps,
   int64_t accepted = 0;
 
   for (int64_t b = 0; b < ensemble->blocks; b++) {
-    const uint64_t block = (uint64_t)(ensemble->first_block + b);
-    chains         c;
-    double *const  f[FARE_DIM_MAX] = {c.f[0], c.f[1], c.f[2]};
+    const fare_block block           = fare_ensemble_block(ensemble, b);
+    chains           c               = {.x = {block.x[0], block.x[1], block.x[2]}};
+    double *const    f[FARE_DIM_MAX] = {c.f[0], c.f[1], c.f[2]};
 
-    for (int axis = 0; axis < FARE_DIM_MAX; axis++)
-      c.x[axis] = ensemble->x[axis] ? ensemble->x[axis] + b * FARE_BLOCK : NULL;
     evaluate(to, (const double *const *)c.x, f, c.V);
     for (int64_t i = 0; i < sweeps; i++) {
-      accepted += local_step(to, block, first_sweep + (uint64_t)i, &c);
-      jump(to, block, first_sweep + (uint64_t)i, &c);
+      accepted += local_step(to, block.number, first_sweep + (uint64_t)i, &c);
+      jump(to, block.number, first_sweep + (uint64_t)i, &c);
       wrap(to, &c);
     }
   }

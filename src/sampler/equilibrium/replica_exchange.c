@@ -9,7 +9,6 @@
 #include <math.h>
 #include <string.h>
 
-#define ALIGNED           __attribute__((aligned(64)))
 #define TEMPERATURES_MOST 64
 #define HEALTHY_LEAST     0.2 /* accepted exchanges; fewer and the ladder hardly conducts */
 #define HEALTHY_MOST      0.4 /* more and fewer temperatures would do */
@@ -105,7 +104,7 @@ static void exchange(
 {
   const double       gap = 1 / temperature(s, k) - 1 / temperature(s, k + 1);
   const fare_chains *low = &l->at[k], *high = &l->at[k + 1];
-  double             u[FARE_BLOCK] ALIGNED;
+  double             u[FARE_BLOCK] FARE_ALIGNED;
 
   fare_random_uniforms(stream, block, sweep, draw_of(s, s->temperatures) + (uint32_t)k, u);
   l->tried[k] += l->counted;
@@ -147,19 +146,15 @@ static PetscErrorCode sweep_all(
   for (int axis = 0; axis < ensemble->dim; axis++) PetscCall(PetscMalloc1(each, &f[axis]));
   memset(&l, 0, sizeof l);
   for (int64_t b = 0; b < ensemble->blocks; b++) {
-    l.counted = (int)PetscMin(FARE_BLOCK, ensemble->local - b * FARE_BLOCK);
-    for (PetscInt64 k = 0; k < s->temperatures; k++) {
-      double *const *x = k ? s->replica[k]->x : ensemble->x;
+    const fare_block block = fare_ensemble_block(ensemble, b);
 
-      l.at[k] = (fare_chains){.U = U + k * FARE_BLOCK};
-      for (int axis = 0; axis < ensemble->dim; axis++) {
-        l.at[k].z[axis] = x[axis] + b * FARE_BLOCK;
-        l.at[k].f[axis] = f[axis] + k * FARE_BLOCK;
-      }
+    l.counted = block.counted;
+    for (PetscInt64 k = 0; k < s->temperatures; k++) {
+      l.at[k] = fare_chains_at(k, block.x, f, U);
+      if (k) memcpy(l.at[k].z, fare_ensemble_block(s->replica[k], b).x, sizeof l.at[k].z);
       fare_chains_evaluate(s->energy, &l.at[k]);
     }
-    for (int64_t i = 0; i < sweeps; i++)
-      sweep_block(s, stream, (uint64_t)(ensemble->first_block + b), s->sweep + (uint64_t)i, &l);
+    for (int64_t i = 0; i < sweeps; i++) sweep_block(s, stream, block.number, s->sweep + (uint64_t)i, &l);
   }
   s->sweep += (uint64_t)sweeps;
   PetscCall(PetscFree(U));

@@ -377,11 +377,9 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   }
   fare_generative_time(sampler, t, time);
   for (int64_t b = 0; b < ensemble->blocks; b++) {
-    double *x[FARE_DIM_MAX];
+    const fare_block block = fare_ensemble_block(ensemble, b);
 
-    for (int axis = 0; axis < FARE_DIM_MAX; axis++)
-      x[axis] = ensemble->x[axis] ? ensemble->x[axis] + b * FARE_BLOCK : NULL;
-    PetscCall(make_block(sampler, time, latent, (uint64_t)(ensemble->first_block + b), x));
+    PetscCall(make_block(sampler, time, latent, block.number, block.x));
   }
   s->common.advances++;
   PetscFunctionReturn(0);

@@ -8,8 +8,6 @@
 
 #include <fare/sampler.h>
 
-#define FARE_ALIGNED __attribute__((aligned(64)))
-
 /* A block of positions, scaled. */
 typedef float fare_place[FARE_DIM_MAX][FARE_BLOCK];
 

@@ -4,8 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-#define ALIGNED __attribute__((aligned(64)))
-
 /*
   The exact solution of dv = -friction v dt + sqrt(2 heating) dW over dt, v -> keep v + spread z, with the
   mean of both ends' parameters.
@@ -37,7 +35,7 @@ static void meet(const fare_langevin_run *run, uint64_t block, int step, double 
 void fare_baoab(const fare_langevin_run *run, uint64_t block, double *const x[])
 {
   double *restrict q = x[0], *restrict v = x[1];
-  double       a[FARE_BLOCK] ALIGNED, z[FARE_BLOCK] ALIGNED, from[2][FARE_BLOCK] ALIGNED;
+  double       a[FARE_BLOCK] FARE_ALIGNED, z[FARE_BLOCK] FARE_ALIGNED, from[2][FARE_BLOCK] FARE_ALIGNED;
   const double half     = 0.5 * run->dt;
   const int    absorbed = run->walls && run->walls->absorbing;
 

@@ -5,6 +5,7 @@
 
 #include <fare/sampler.h>
 #include <math.h>
+#include <string.h>
 
 enum { EULER_MARUYAMA, LEIMKUHLER_MATTHEWS, HEUN, BAOAB };
 static const char *const integrators[] = {"euler_maruyama", "leimkuhler_matthews", "heun", "baoab", NULL};
@@ -190,14 +191,11 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
     PetscCall(tabulate(sampler->system, from, dt, s->done, run.steps, &theta));
     run.theta = theta;
     for (int64_t b = 0; b < ensemble->blocks; b++) {
-      double *x[FARE_DIM_MAX];
+      const fare_block block = fare_ensemble_block(ensemble, b);
 
-      for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
-        x[axis]         = ensemble->x[axis] ? ensemble->x[axis] + b * FARE_BLOCK : NULL;
-        run.frame[axis] = s->frame && s->frame->x[axis] ? s->frame->x[axis] + b * FARE_BLOCK : NULL;
-      }
-      run.weight = ensemble->weight ? ensemble->weight + b * FARE_BLOCK : NULL;
-      kernel(&run, (uint64_t)(ensemble->first_block + b), x);
+      if (s->frame) memcpy(run.frame, fare_ensemble_block(s->frame, b).x, sizeof run.frame);
+      run.weight = block.weight;
+      kernel(&run, block.number, block.x);
     }
     PetscCall(PetscFree(theta));
     s->done += run.steps;

@@ -4,8 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-#define ALIGNED __attribute__((aligned(64)))
-
 static inline const double *theta_at(const fare_langevin_run *run, int step)
 {
   return run->theta + (size_t)step * FARE_PARAMETERS_MAX;
@@ -26,7 +24,7 @@ static inline void move(
 
 /* Where a block stands before a step, for ends that absorb. */
 typedef struct {
-  double x[FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
+  double x[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
 } places;
 
 static inline void remember(const fare_langevin_run *run, const double *const x[], places *to)
@@ -72,7 +70,7 @@ static inline void turn(const places *sign, int axis, double *restrict f)
 
 void fare_langevin_euler_maruyama(const fare_langevin_run *run, uint64_t block, double *const x[])
 {
-  double        force[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, z[FARE_BLOCK] ALIGNED;
+  double        force[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, z[FARE_BLOCK] FARE_ALIGNED;
   double *const f[FARE_DIM_MAX] = {force[0], force[1], force[2]};
   places        before;
 
@@ -104,7 +102,7 @@ static void meet_with_frames(
 
 void fare_langevin_leimkuhler_matthews(const fare_langevin_run *run, uint64_t block, double *const x[])
 {
-  double        force[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, noise[2][FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
+  double        force[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, noise[2][FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
   double *const f[FARE_DIM_MAX] = {force[0], force[1], force[2]};
 
   /* R_n of the first step is drawn again: counters make that the same number as the last step's R_{n+1} */
@@ -136,9 +134,9 @@ void fare_langevin_leimkuhler_matthews(const fare_langevin_run *run, uint64_t bl
 
 void fare_langevin_heun(const fare_langevin_run *run, uint64_t block, double *const x[])
 {
-  double                     now[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, then[FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
-  double                     predicted[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, z[FARE_BLOCK] ALIGNED;
-  double *const              f[FARE_DIM_MAX] = {now[0], now[1], now[2]},
+  double        now[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, then[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
+  double        predicted[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, z[FARE_BLOCK] FARE_ALIGNED;
+  double *const f[FARE_DIM_MAX]              = {now[0], now[1], now[2]},
                 *const       g[FARE_DIM_MAX] = {then[0], then[1], then[2]};
   places                     before, seen, sign;
   const double *const        y[FARE_DIM_MAX]     = {predicted[0], predicted[1], predicted[2]},
@@ -179,7 +177,7 @@ void fare_langevin_heun(const fare_langevin_run *run, uint64_t block, double *co
 static void general_noise(const fare_langevin_run *run, const double *theta, uint64_t block, uint64_t step,
   const double *const x[], double *const z[], places *variance)
 {
-  double        diffusion[FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
+  double        diffusion[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
   double *const D[FARE_DIM_MAX] = {diffusion[0], diffusion[1], diffusion[2]};
 
   run->type->diffusion(run->dim, theta, FARE_BLOCK, x, D);
@@ -196,8 +194,8 @@ static void general_noise(const fare_langevin_run *run, const double *theta, uin
 
 void fare_langevin_general_euler_maruyama(const fare_langevin_run *run, uint64_t block, double *const x[])
 {
-  double               drift[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, noise[FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
-  double *const        f[FARE_DIM_MAX] = {drift[0], drift[1], drift[2]},
+  double        drift[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, noise[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
+  double *const f[FARE_DIM_MAX]        = {drift[0], drift[1], drift[2]},
                 *const z[FARE_DIM_MAX] = {noise[0], noise[1], noise[2]};
   places               before, variance;
   const double *const  spread[FARE_DIM_MAX] = {variance.x[0], variance.x[1], variance.x[2]};
@@ -216,13 +214,13 @@ void fare_langevin_general_euler_maruyama(const fare_langevin_run *run, uint64_t
 
 void fare_langevin_general_heun(const fare_langevin_run *run, uint64_t block, double *const x[])
 {
-  double               now[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, then[FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
-  double               predicted[FARE_DIM_MAX][FARE_BLOCK] ALIGNED, noise[FARE_DIM_MAX][FARE_BLOCK] ALIGNED;
-  double *const        f[FARE_DIM_MAX] = {now[0], now[1], now[2]},
-                *const g[FARE_DIM_MAX] = {then[0], then[1], then[2]};
-  double *const        z[FARE_DIM_MAX] = {noise[0], noise[1], noise[2]};
-  places               before, variance, seen, sign;
-  const double *const  y[FARE_DIM_MAX]            = {predicted[0], predicted[1], predicted[2]},
+  double now[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, then[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
+  double predicted[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED, noise[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
+  double *const              f[FARE_DIM_MAX] = {now[0], now[1], now[2]},
+                *const       g[FARE_DIM_MAX] = {then[0], then[1], then[2]};
+  double *const              z[FARE_DIM_MAX] = {noise[0], noise[1], noise[2]};
+  places                     before, variance, seen, sign;
+  const double *const        y[FARE_DIM_MAX]      = {predicted[0], predicted[1], predicted[2]},
                       *const image[FARE_DIM_MAX]  = {seen.x[0], seen.x[1], seen.x[2]};
   const double *const        spread[FARE_DIM_MAX] = {variance.x[0], variance.x[1], variance.x[2]};
 

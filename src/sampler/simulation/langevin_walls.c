@@ -3,7 +3,6 @@
 
 #include <math.h>
 
-#define ALIGNED __attribute__((aligned(64)))
 /* exponents beyond which a bridge does not cross an end: 4e-18 is less than uniform numbers resolve */
 #define NEVER 40.0
 
@@ -89,7 +88,7 @@ static void absorb(const fare_langevin_run *run, uint64_t block, int step, const
   const double even[], const double *const variance[], double *const x[])
 {
   const fare_walls *w = run->walls;
-  double            first[FARE_BLOCK], u[FARE_BLOCK] ALIGNED;
+  double            first[FARE_BLOCK], u[FARE_BLOCK] FARE_ALIGNED;
   int               axis_crossed[FARE_BLOCK], side_crossed[FARE_BLOCK];
 
   for (int i = 0; i < FARE_BLOCK; i++) first[i] = 2;

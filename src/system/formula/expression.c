@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SHAPES_MAX 8    /* terms of V that are worth being kept apart */
-#define PROBES     2048 /* points at which formulas are looked at before anything runs */
+#define BASIS_MAX 8    /* terms of V that are worth being kept apart */
+#define PROBES    2048 /* points at which formulas are looked at before anything runs */
 
 /* What a descriptor points to. */
 struct fare_expression {
@@ -16,7 +16,7 @@ struct fare_expression {
 };
 
 typedef struct {
-  const fare_node *axes, *potential, *force, *extra, *drift, *diffusion, *periodic;
+  const fare_node *axes, *potential, *force, *nonconservative, *drift, *diffusion, *periodic;
   fare_reals       lower, upper;
 } section;
 
@@ -25,7 +25,7 @@ static const fare_field fields[] = {
   {"axes", FARE_NODE, AT(axes), "", 0, 0, NULL, "", "list of their names; x, y, z unless given"},
   {"potential", FARE_NODE, AT(potential), "", 0, 0, NULL, "",
     "formula of V; the force is its gradient, taken exactly"},
-  {"extra", FARE_NODE, AT(extra), "", 0, 0, NULL, "",
+  {"nonconservative", FARE_NODE, AT(nonconservative), "", 0, 0, NULL, "",
     "list of formulas, one per axis: a force beside that of the potential"},
   {"force", FARE_NODE, AT(force), "", 0, 0, NULL, "",
     "list of formulas, one per axis: the whole force, where there is no potential"},
@@ -122,14 +122,16 @@ static PetscErrorCode check_form(const builder *b)
   if (!s->potential && !s->force && !s->drift)
     wrong = "nothing moves it: give a 'potential', a 'force', or a 'drift' and a 'diffusion'";
   else if (s->force && s->potential)
-    at    = s->force,
-    wrong = "the force of a potential is its gradient; what is to be added to it goes under 'extra'";
+    at = s->force,
+    wrong =
+      "the force of a potential is its gradient; what is to be added to it goes under 'nonconservative'";
   else if (s->force && s->drift)
     at = s->force, wrong = "a drift stands instead of a force: give one of them";
-  else if (s->extra && !s->potential)
-    at = s->extra, wrong = "only beside a 'potential'; without one the whole force goes under 'force'";
-  else if (s->extra && s->drift)
-    at = s->extra, wrong = "a drift stands instead of a force: put it all under 'drift'";
+  else if (s->nonconservative && !s->potential)
+    at    = s->nonconservative,
+    wrong = "only beside a 'potential'; without one the whole force goes under 'force'";
+  else if (s->nonconservative && s->drift)
+    at = s->nonconservative, wrong = "a drift stands instead of a force: put it all under 'drift'";
   else if (s->drift && !s->diffusion)
     at = s->drift, wrong = "needs a 'diffusion' beside it";
   else if (s->diffusion && !s->drift)
@@ -289,19 +291,21 @@ static PetscErrorCode read_formulas(builder *b)
   }
   if (b->keys.potential) PetscCall(parse_formula(b, b->keys.potential, &f->potential));
   if (b->keys.force) PetscCall(parse_formulas(b, b->keys.force, f->force));
-  if (b->keys.extra) PetscCall(parse_formulas(b, b->keys.extra, f->extra));
+  if (b->keys.nonconservative) PetscCall(parse_formulas(b, b->keys.nonconservative, f->nonconservative));
   if (b->keys.drift) PetscCall(parse_formulas(b, b->keys.drift, f->drift));
   if (b->keys.drift) PetscCall(parse_formulas(b, b->keys.diffusion, f->diffusion));
   PetscCall(check_use(b));
-  f->has_potential = b->keys.potential ? PETSC_TRUE : PETSC_FALSE;
-  f->has_force     = b->keys.potential || b->keys.force ? PETSC_TRUE : PETSC_FALSE;
-  f->has_extra     = b->keys.extra ? PETSC_TRUE : PETSC_FALSE;
-  f->has_general   = b->keys.drift ? PETSC_TRUE : PETSC_FALSE;
+  f->has_potential       = b->keys.potential ? PETSC_TRUE : PETSC_FALSE;
+  f->has_force           = b->keys.potential || b->keys.force ? PETSC_TRUE : PETSC_FALSE;
+  f->has_nonconservative = b->keys.nonconservative ? PETSC_TRUE : PETSC_FALSE;
+  f->has_general         = b->keys.drift ? PETSC_TRUE : PETSC_FALSE;
   for (int axis = 0; axis < b->dim && f->has_potential; axis++) {
     f->force[axis] = fare_tree_make(tree, FARE_X_MINUS, fare_tree_derivative(tree, f->potential, axis), 0);
-    if (f->has_extra) f->force[axis] = fare_tree_make(tree, FARE_X_ADD, f->force[axis], f->extra[axis]);
+    if (f->has_nonconservative)
+      f->force[axis] = fare_tree_make(tree, FARE_X_ADD, f->force[axis], f->nonconservative[axis]);
   }
-  if (f->has_potential) f->shapes = fare_tree_split(tree, f->potential, SHAPES_MAX, f->coefficient, f->shape);
+  if (f->has_potential)
+    f->basis_count = fare_tree_split(tree, f->potential, BASIS_MAX, f->coefficient, f->basis);
   PetscFunctionReturn(0);
 }
 
@@ -322,21 +326,21 @@ static PetscErrorCode compile_formulas(builder *b, fare_origin *origin)
   if (!code) code = fare_formulas_compile(b->node, source.text, &origin->library, &kernels);
   fare_text_free(&source);
   PetscCall(code);
-  type->potential    = kernels->potential;
-  type->force        = kernels->force;
-  type->extra        = kernels->extra;
-  type->shapes       = kernels->shapes;
-  type->shape        = kernels->shape;
-  type->coefficients = kernels->coefficients;
-  type->drift        = kernels->drift;
-  type->diffusion    = kernels->diffusion;
+  type->potential       = kernels->potential;
+  type->force           = kernels->force;
+  type->nonconservative = kernels->nonconservative;
+  type->basis_count     = kernels->basis_count;
+  type->basis           = kernels->basis;
+  type->coefficients    = kernels->coefficients;
+  type->drift           = kernels->drift;
+  type->diffusion       = kernels->diffusion;
   PetscFunctionReturn(0);
 }
 
 /* The functions of a descriptor that formulas make, one after the other. */
 typedef enum { POTENTIAL, FORCE, EXTRA, DRIFT, DIFFUSION, FUNCTIONS } function;
 static const char *const function_names[FUNCTIONS] = {
-  "the potential", "the force", "the extra force", "the drift", "the diffusion"};
+  "the potential", "the force", "the nonconservative force", "the drift", "the diffusion"};
 
 /* How many values per point: 1, one per axis, or 0 where the system has no such function. */
 static int evaluate(
@@ -352,8 +356,8 @@ static int evaluate(
     if (type->force) type->force(b->dim, theta, PROBES, x, v);
     return type->force ? b->dim : 0;
   case EXTRA:
-    if (type->extra) type->extra(b->dim, theta, PROBES, x, v);
-    return type->extra ? b->dim : 0;
+    if (type->nonconservative) type->nonconservative(b->dim, theta, PROBES, x, v);
+    return type->nonconservative ? b->dim : 0;
   case DRIFT:
     if (type->drift) type->drift(b->dim, theta, PROBES, x, v);
     return type->drift ? b->dim : 0;
@@ -371,7 +375,7 @@ static const fare_node *formula_of(const builder *b, function which, int axis)
   case FORCE:
     return b->keys.potential ? b->keys.potential : entry(b, b->keys.force, axis);
   case EXTRA:
-    return entry(b, b->keys.extra, axis);
+    return entry(b, b->keys.nonconservative, axis);
   case DRIFT:
     return entry(b, b->keys.drift, axis);
   default:
@@ -411,7 +415,7 @@ static PetscErrorCode check_period(
     if (fabs(high[i] - low[i]) <= tolerance * (1 + fabs(low[i]))) continue;
     FARE_REFUSE(formula_of(b, which, component),
       "%s is not periodic along '%s': %.9g at its lower end, %.9g at its upper; a force round and round goes "
-      "under 'extra', and ends need all their digits",
+      "under 'nonconservative', and ends need all their digits",
       function_names[which], b->symbols.axis[axis], low[i], high[i]);
   }
   PetscFunctionReturn(0);
@@ -481,8 +485,8 @@ static PetscErrorCode write_plan(const builder *b, fare_text *to)
   const struct {
     const char      *key;
     const fare_node *list;
-  } lists[] = {{"force", b->keys.force}, {"extra", b->keys.extra}, {"drift", b->keys.drift},
-    {"diffusion", b->keys.diffusion}};
+  } lists[] = {{"force", b->keys.force}, {"nonconservative", b->keys.nonconservative},
+    {"drift", b->keys.drift}, {"diffusion", b->keys.diffusion}};
 
   PetscFunctionBeginUser;
   fare_text_add(to, "  expression:\n    axes: [");
@@ -524,11 +528,11 @@ static PetscErrorCode build(builder *b, PetscInt64 dimension, fare_origin *origi
   PetscCall(read_domain(b));
   PetscCall(read_parameters(b));
   PetscCall(read_formulas(b));
-  type->name            = "expression";
-  type->summary         = "formulas of the study";
-  type->reference       = "";
-  type->dimension_least = type->dimension_most = b->dim;
-  type->parameters                             = b->made->parameter;
+  type->name          = "expression";
+  type->summary       = "formulas of the study";
+  type->reference     = "";
+  type->dimension_min = type->dimension_max = b->dim;
+  type->parameters                          = b->made->parameter;
   for (int axis = 0; axis < b->dim; axis++) type->axes[axis] = b->symbols.axis[axis];
   PetscCall(compile_formulas(b, origin));
   PetscCall(fare_system_type_check(b->node, type));
