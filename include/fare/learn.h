@@ -67,11 +67,10 @@ void fare_network_tangent(fare_network *network, int rows, const float input[], 
 void fare_network_tangent_backward(fare_network *network, int rows, const float input[],
   const float direction[], const float d_output[], const float d_along[], float gradient[], float d_input[]);
 /*
-  As the dataset `path` with the shape as attributes; loading refuses another shape, or residual blocks where
-  there were none. Collective.
+  Saves weights and shape; loads them into a network that there is, and refuses those of another shape, or of
+  residual blocks where it has none.
 */
-PetscErrorCode fare_network_save(fare_network *network, MPI_Comm comm, fare_store *to, const char *path);
-PetscErrorCode fare_network_load(fare_network *network, fare_store *from, const char *path);
+extern const fare_kept_type fare_network_kept;
 
 /*
   What is learned from: this rank's share of rows in groups (one per condition, e.g. a time), centred and
@@ -130,10 +129,8 @@ typedef struct {
   /* of held-out rows, by the averaged weights at that step; NULL where none are held out */
   double *validation;
 } fare_curve;
-PetscErrorCode fare_curve_free(fare_curve *curve);
-/* Collective. */
-PetscErrorCode fare_curve_save(const fare_curve *curve, MPI_Comm comm, fare_store *to, const char *group);
-PetscErrorCode fare_curve_load(fare_curve *curve, fare_store *from, const char *group);
+PetscErrorCode         fare_curve_free(fare_curve *curve);
+extern const fare_kept fare_curve_kept[];
 
 /* Network and training as a method's own fields, so that all methods name them alike. */
 typedef struct {
@@ -188,8 +185,7 @@ typedef struct {
 /*
   Collective. What is loaded must fit network and options when training goes on, else FARE_ERR_FAILED there.
 */
-PetscErrorCode fare_learn_state_save(
-  const fare_learn_state *state, MPI_Comm comm, fare_store *to, const char *group);
+PetscErrorCode fare_learn_state_save(const fare_learn_state *state, fare_store *to, const char *group);
 PetscErrorCode fare_learn_state_load(fare_learn_state **state, fare_store *from, const char *group);
 PetscErrorCode fare_learn_state_destroy(fare_learn_state **state);
 

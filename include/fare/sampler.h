@@ -94,8 +94,16 @@ typedef struct {
   PetscErrorCode (*expect)(fare_sampler *sampler, int64_t particles, fare_cost *cost);
   /* how the loss of training fell, borrowed; NULL where nothing is learned */
   const fare_curve *(*curve)(const fare_sampler *sampler);
-  PetscErrorCode (*save)(fare_sampler *sampler, fare_store *to, const char *group);
-  PetscErrorCode (*load)(fare_sampler *sampler, fare_store *from, const char *group);
+  /*
+    the members of that state which a run needs to go on, besides the fields: all that train has made and
+    advance counts; NULL: none
+  */
+  const fare_kept *kept;
+  /*
+    Called when those are loaded: makes what follows from them. FARE_ERR_FAILED where they contradict one
+    another. May be NULL.
+  */
+  PetscErrorCode (*loaded)(fare_sampler *sampler);
   PetscErrorCode (*destroy)(fare_sampler *sampler); /* may be NULL; fields are freed by the caller */
 } fare_sampler_type;
 
@@ -152,11 +160,19 @@ PetscErrorCode fare_sampler_set_mode(
 */
 PetscErrorCode fare_sampler_set_walls(fare_sampler *sampler, const fare_walls *walls);
 PetscErrorCode fare_sampler_destroy(fare_sampler **sampler);
+/* For the `only` of a table of what is kept: in this mode. */
+#define FARE_KEPT_IN(mode) (1u << (mode))
+/*
+  The state that the descriptor says is kept, as a group; the number of ranks may be another when it is
+  loaded. FARE_ERR_FAILED where it does not fit. Collective.
+*/
+PetscErrorCode fare_sampler_save(const fare_sampler *sampler, fare_store *to, const char *group);
+PetscErrorCode fare_sampler_load(fare_sampler *sampler, fare_store *from, const char *group);
 /* These time what they call into sampler->cost. Collective. */
 PetscErrorCode fare_sampler_train(fare_sampler *sampler, const fare_training_set *data);
 PetscErrorCode fare_sampler_advance(fare_sampler *sampler, double t, fare_ensemble *ensemble);
 /*
-  For a method, in the middle of an advance that takes long, where `save` keeps all that a run needs to go on
+  For a method, in the middle of an advance that takes long, where `kept` holds all that a run needs to go on
   with this advance to the same bits; the ensemble's time is still that before it. FARE_ERR_STOPPED where the
   advance is to end there. Collective: ranks come here equally often.
 */

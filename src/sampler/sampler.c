@@ -123,6 +123,25 @@ PetscErrorCode fare_sampler_destroy(fare_sampler **sampler)
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode fare_sampler_save(const fare_sampler *sampler, fare_store *to, const char *group)
+{
+  PetscFunctionBeginUser;
+  if (sampler->type->kept)
+    PetscCall(fare_kept_save(sampler->type->kept, sampler->state, FARE_KEPT_IN(sampler->mode), to, group));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_sampler_load(fare_sampler *sampler, fare_store *from, const char *group)
+{
+  const fare_sampler_type *type = sampler->type;
+
+  PetscFunctionBeginUser;
+  if (!type->kept) PetscFunctionReturn(0);
+  PetscCall(fare_kept_load(type->kept, sampler->state, FARE_KEPT_IN(sampler->mode), sampler, from, group));
+  if (type->loaded) PetscCall(type->loaded(sampler));
+  PetscFunctionReturn(0);
+}
+
 /* Seconds from `since` on are added to a cost. */
 static void spend(fare_sampler *sampler, double *seconds)
 {

@@ -273,7 +273,7 @@ static PetscErrorCode keep_and_stop(void *context, int64_t step, PetscBool *stop
   a->pauses++;
   if (step < a->stop) PetscFunctionReturn(0);
   PetscCall(fare_store_create(PETSC_COMM_WORLD, a->path, &store));
-  PetscCall(fare_learn_state_save(a->session->state, PETSC_COMM_WORLD, store, "/training"));
+  PetscCall(fare_learn_state_save(a->session->state, store, "/training"));
   PetscCall(fare_store_commit(&store));
   *stop = PETSC_TRUE;
   PetscFunctionReturn(0);
@@ -433,7 +433,7 @@ static void states_that_cannot_be_are_refused(void **state)
     s->curve.count = 100;
     spoil(s, how);
     assert_ok(fare_store_create(PETSC_COMM_WORLD, path, &store));
-    assert_ok(fare_learn_state_save(s, PETSC_COMM_WORLD, store, "/training"));
+    assert_ok(fare_learn_state_save(s, store, "/training"));
     assert_ok(fare_store_commit(&store));
     assert_ok(fare_learn_state_destroy(&s));
     assert_ok(fare_store_open(PETSC_COMM_WORLD, path, &store));
@@ -545,11 +545,11 @@ static void curves_are_kept(void **state)
   snprintf(path, sizeof path, "test_learn_curve.%d.h5", size);
   assert_ok(fare_store_create(PETSC_COMM_WORLD, path, &store));
   for (int k = 0; k < 2; k++)
-    assert_ok(fare_curve_save(&curve[k], PETSC_COMM_WORLD, store, k ? "/b/curve" : "/a/curve"));
+    assert_ok(fare_kept_save(fare_curve_kept, &curve[k], 0, store, k ? "/b/curve" : "/a/curve"));
   assert_ok(fare_store_commit(&store));
   assert_ok(fare_store_open(PETSC_COMM_WORLD, path, &store));
   for (int k = 0; k < 2; k++) {
-    assert_ok(fare_curve_load(&back, store, k ? "/b/curve" : "/a/curve"));
+    assert_ok(fare_kept_load(fare_curve_kept, &back, 0, NULL, store, k ? "/b/curve" : "/a/curve"));
     assert_int_equal(back.count, 3);
     assert_memory_equal(back.step, steps, sizeof steps);
     assert_memory_equal(back.loss, losses, sizeof losses);

@@ -13,9 +13,9 @@ static void found(const char *path, double *log_ratio, double *error, double *le
   fare_store *store;
 
   assert_ok(fare_store_open(PETSC_COMM_WORLD, path, &store));
-  assert_ok(fare_store_get_real(store, "sampler", "log_ratio", log_ratio));
-  assert_ok(fare_store_get_real(store, "sampler", "log_ratio_variance", error));
-  assert_ok(fare_store_get_real(store, "sampler", "least_effective", least));
+  assert_ok(fare_store_get_real(store, "sampler/annealing", "log_ratio", log_ratio));
+  assert_ok(fare_store_get_real(store, "sampler/annealing", "variance", error));
+  assert_ok(fare_store_get_real(store, "sampler/annealing", "least", least));
   assert_ok(fare_store_close(&store));
   *error = sqrt(*error);
 }

@@ -471,7 +471,7 @@ static void a_training_that_stops_goes_on_to_the_same_bits(void **state)
     assert_int_equal(fare_sampler_train(first, &s->data), FARE_ERR_STOPPED);
     assert_between(at, 1, 149);
     assert_ok(fare_store_create(PETSC_COMM_WORLD, path, &store));
-    assert_ok(fare_learn_state_save(first->session.state, PETSC_COMM_WORLD, store, "training"));
+    assert_ok(fare_learn_state_save(first->session.state, store, "training"));
     assert_ok(fare_store_commit(&store));
     assert_ok(fare_sampler_destroy(&first));
     assert_ok(fare_store_open(PETSC_COMM_WORLD, path, &store));

@@ -245,30 +245,19 @@ static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode save(fare_sampler *sampler, fare_store *to, const char *group)
-{
-  const fare_action *a = sampler->state;
+static const fare_kept kept[] = {
+  FARE_KEEP_WITH(STRUCT, fare_action, common, .fields = fare_generative_kept),
+  FARE_KEEP(BOOLEAN, fare_action, begun),
+  FARE_KEEP(INTEGER, fare_action, steps),
+  FARE_KEEP(REAL, fare_action, speed),
+  FARE_KEPT_END,
+};
 
-  PetscFunctionBeginUser;
-  PetscCall(fare_generative_save(sampler, to, group));
-  PetscCall(fare_store_put_int(to, group, "begun", a->begun));
-  PetscCall(fare_store_put_int(to, group, "steps", (int64_t)a->steps));
-  PetscCall(fare_store_put_real(to, group, "speed", a->speed));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *group)
+static PetscErrorCode loaded(fare_sampler *sampler)
 {
   fare_action *a = sampler->state;
-  int64_t      begun, steps;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_generative_load(sampler, from, group));
-  PetscCall(fare_store_get_int(from, group, "begun", &begun));
-  PetscCall(fare_store_get_int(from, group, "steps", &steps));
-  PetscCall(fare_store_get_real(from, group, "speed", &a->speed));
-  a->begun = begun ? PETSC_TRUE : PETSC_FALSE;
-  a->steps = (uint64_t)steps;
   PetscCall(fare_action_prepare(sampler));
   if (sampler->mode == FARE_ORACLE && a->common.ready && !a->oracle)
     PetscCall(fare_action_oracle_create(sampler->exact, a->common.sd, &a->oracle));
@@ -291,7 +280,7 @@ const fare_sampler_type fare_sampler_action_matching = {
   .advance    = advance,
   .expect     = expect,
   .curve      = fare_generative_curve,
-  .save       = save,
-  .load       = load,
+  .kept       = kept,
+  .loaded     = loaded,
   .destroy    = destroy,
 };

@@ -151,7 +151,9 @@ static PetscErrorCode forget(fare_schrodinger *b)
   PetscFunctionBeginUser;
   for (PetscInt64 k = 0; b->masses && k < b->snapshots; k++) PetscCall(PetscFree(b->masses[k]));
   PetscCall(PetscFree(b->masses));
-  PetscCall(PetscFree3(b->times, b->entropy, b->mismatch));
+  PetscCall(PetscFree(b->times));
+  PetscCall(PetscFree(b->entropy));
+  PetscCall(PetscFree(b->mismatch));
   PetscFunctionReturn(0);
 }
 
@@ -179,7 +181,9 @@ PetscErrorCode fare_schrodinger_begin(fare_sampler *sampler, int count, const do
   PetscCall(forget(b));
   b->count     = count;
   b->snapshots = sampler->schedule.count;
-  PetscCall(PetscCalloc3((size_t)count, &b->times, (size_t)count, &b->entropy, (size_t)count, &b->mismatch));
+  PetscCall(PetscCalloc1((size_t)count, &b->times));
+  PetscCall(PetscCalloc1((size_t)count, &b->entropy));
+  PetscCall(PetscCalloc1((size_t)count, &b->mismatch));
   PetscCall(PetscArraycpy(b->times, times, count));
   PetscCall(PetscCalloc1((size_t)b->snapshots, &b->masses));
   PetscFunctionReturn(0);
@@ -383,52 +387,27 @@ static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost
   PetscFunctionReturn(0);
 }
 
-/*
-  Of an oracle the bridges' relative entropies, for the record: they are solved again when a study goes on.
-*/
-static PetscErrorCode save(fare_sampler *sampler, fare_store *to, const char *group)
+/* The bridges of an oracle are solved again when a study goes on; their relative entropies are a record. */
+static const fare_kept kept[] = {
+  FARE_KEEP_WITH(STRUCT, fare_schrodinger, common, .fields = fare_generative_kept),
+  FARE_KEEP_WITH(REALS, fare_schrodinger, times, .length = offsetof(fare_schrodinger, count)),
+  FARE_KEEP_WITH(REALS, fare_schrodinger, entropy, .length = offsetof(fare_schrodinger, count)),
+  FARE_KEEP_WITH(REALS, fare_schrodinger, mismatch, .length = offsetof(fare_schrodinger, count)),
+  FARE_KEEP_WITH(REAL, fare_schrodinger, D, .count = FARE_DIM_MAX),
+  FARE_KEEP(BOOLEAN, fare_schrodinger, begun),
+  FARE_KEEP(REAL, fare_schrodinger, now),
+  FARE_KEEP(INTEGER, fare_schrodinger, steps),
+  FARE_KEPT_END,
+};
+
+static PetscErrorCode loaded(fare_sampler *sampler)
 {
   const fare_schrodinger *b = sampler->state;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_generative_save(sampler, to, group));
-  if (!b->common.ready) PetscFunctionReturn(0);
-  PetscCall(fare_store_put_int(to, group, "count", b->count));
-  PetscCall(fare_store_put_reals(to, group, "times", (size_t)b->count, b->times));
-  if (sampler->mode == FARE_ORACLE) {
-    PetscCall(fare_store_put_reals(to, group, "entropy", (size_t)b->count - 1, b->entropy));
-    PetscCall(fare_store_put_reals(to, group, "mismatch", (size_t)b->count - 1, b->mismatch));
-    PetscFunctionReturn(0);
-  }
-  PetscCall(fare_store_put_reals(to, group, "D", (size_t)fare_system_dimension(sampler->system), b->D));
-  PetscCall(fare_store_put_int(to, group, "begun", b->begun));
-  PetscCall(fare_store_put_real(to, group, "now", b->now));
-  PetscCall(fare_store_put_int(to, group, "steps", (int64_t)b->steps));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *group)
-{
-  fare_schrodinger *b = sampler->state;
-  int64_t           count, begun, steps;
-  double           *times;
-  PetscErrorCode    code;
-
-  PetscFunctionBeginUser;
-  PetscCall(fare_generative_load(sampler, from, group));
-  if (!b->common.ready || sampler->mode == FARE_ORACLE) PetscFunctionReturn(0);
-  PetscCall(fare_store_get_int(from, group, "count", &count));
-  PetscCall(PetscMalloc1((size_t)count, &times));
-  code = fare_store_get_reals(from, group, "times", (size_t)count, times);
-  if (!code) code = fare_schrodinger_begin(sampler, (int)count, times);
-  PetscCall(PetscFree(times));
-  if (code) PetscFunctionReturn(code);
-  PetscCall(fare_store_get_reals(from, group, "D", (size_t)fare_system_dimension(sampler->system), b->D));
-  PetscCall(fare_store_get_int(from, group, "begun", &begun));
-  PetscCall(fare_store_get_real(from, group, "now", &b->now));
-  PetscCall(fare_store_get_int(from, group, "steps", &steps));
-  b->begun = begun ? PETSC_TRUE : PETSC_FALSE;
-  b->steps = (uint64_t)steps;
+  if (b->common.ready && b->count < 2)
+    FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (schrodinger_bridge): there is no bridge between %lld times",
+      sampler->name, (long long)b->count);
   PetscFunctionReturn(0);
 }
 
@@ -450,7 +429,7 @@ const fare_sampler_type fare_sampler_schrodinger_bridge = {
   .target_modes = FARE_ORACLE,
   .expect       = expect,
   .curve        = fare_generative_curve,
-  .save         = save,
-  .load         = load,
+  .kept         = kept,
+  .loaded       = loaded,
   .destroy      = destroy,
 };

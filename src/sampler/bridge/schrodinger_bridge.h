@@ -12,7 +12,7 @@ typedef struct {
   double          noise, tolerance;
   PetscInt64      fit_steps, fit_rounds, pairs, chord_octaves, sampling_steps;
 
-  int     count; /* training times; the bridges lie between */
+  int64_t count; /* training times; the bridges lie between */
   double *times;
   double  D[FARE_DIM_MAX]; /* of the Brownian reference */
 

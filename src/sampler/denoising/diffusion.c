@@ -8,6 +8,7 @@
   process, x_tau = exp(-B/2) x + sqrt(1 - exp(-B)) e with tau even in (0, 1): sigma^2 = exp(B) - 1.
 */
 #include "denoising.h"
+#include "sampler/shared/posterior.h"
 
 #include <math.h>
 
@@ -89,7 +90,7 @@ const fare_sampler_type fare_sampler_diffusion = {
   .advance   = fare_denoising_advance,
   .expect    = fare_denoising_expect,
   .curve     = fare_generative_curve,
-  .save      = fare_generative_save,
-  .load      = fare_generative_load,
-  .destroy   = fare_generative_destroy,
+  .kept      = fare_generative_kept,
+  .loaded    = fare_generative_loaded,
+  .destroy   = fare_posterior_destroy,
 };

@@ -124,29 +124,12 @@ static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode save(fare_sampler *sampler, fare_store *to, const char *group)
-{
-  const ebm *s = sampler->state;
-
-  PetscFunctionBeginUser;
-  PetscCall(fare_energy_model_save(sampler, to, group));
-  PetscCall(fare_store_put_int(to, group, "sweep", (int64_t)s->sweep));
-  PetscCall(fare_store_put_real(to, group, "step", s->step));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *group)
-{
-  ebm    *s = sampler->state;
-  int64_t sweep;
-
-  PetscFunctionBeginUser;
-  PetscCall(fare_energy_model_load(sampler, from, group));
-  PetscCall(fare_store_get_int(from, group, "sweep", &sweep));
-  PetscCall(fare_store_get_real(from, group, "step", &s->step));
-  s->sweep = (uint64_t)sweep;
-  PetscFunctionReturn(0);
-}
+static const fare_kept kept[] = {
+  FARE_KEEP_WITH(STRUCT, ebm, model, .fields = fare_energy_model_kept),
+  FARE_KEEP(INTEGER, ebm, sweep),
+  FARE_KEEP(REAL, ebm, step),
+  FARE_KEPT_END,
+};
 
 const fare_sampler_type fare_sampler_ebm = {
   .name = "ebm",
@@ -164,7 +147,6 @@ const fare_sampler_type fare_sampler_ebm = {
   .target    = fare_energy_model_target,
   .expect    = expect,
   .curve     = fare_generative_curve,
-  .save      = save,
-  .load      = load,
+  .kept      = kept,
   .destroy   = fare_energy_model_destroy,
 };

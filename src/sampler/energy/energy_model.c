@@ -195,31 +195,11 @@ PetscErrorCode fare_energy_model_target(fare_sampler *sampler, double t, const f
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_energy_model_save(fare_sampler *sampler, fare_store *to, const char *group)
-{
-  const fare_energy_model *m = sampler->state;
-
-  PetscFunctionBeginUser;
-  PetscCall(fare_generative_save(sampler, to, group));
-  PetscCall(fare_store_put_int(to, group, "times", (int64_t)m->times));
-  if (m->times) PetscCall(fare_store_put_reals(to, group, "time", m->times, m->time));
-  PetscFunctionReturn(0);
-}
-
-PetscErrorCode fare_energy_model_load(fare_sampler *sampler, fare_store *from, const char *group)
-{
-  fare_energy_model *m = sampler->state;
-  int64_t            times;
-
-  PetscFunctionBeginUser;
-  PetscCall(fare_generative_load(sampler, from, group));
-  PetscCall(fare_store_get_int(from, group, "times", &times));
-  m->times = (size_t)times;
-  PetscCall(PetscFree(m->time));
-  PetscCall(PetscMalloc1(m->times, &m->time));
-  if (m->times) PetscCall(fare_store_get_reals(from, group, "time", m->times, m->time));
-  PetscFunctionReturn(0);
-}
+const fare_kept fare_energy_model_kept[] = {
+  FARE_KEEP_WITH(STRUCT, fare_energy_model, common, .fields = fare_generative_kept),
+  FARE_KEEP_WITH(REALS, fare_energy_model, time, .length = offsetof(fare_energy_model, times)),
+  FARE_KEPT_END,
+};
 
 PetscErrorCode fare_energy_model_destroy(fare_sampler *sampler)
 {

@@ -55,9 +55,8 @@ void fare_energy_model_count(fare_sampler *sampler, int64_t evaluations);
 
 /* Of the descriptor, or called by it. */
 PetscErrorCode fare_energy_model_target(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses);
-PetscErrorCode fare_energy_model_save(fare_sampler *sampler, fare_store *to, const char *group);
-PetscErrorCode fare_energy_model_load(fare_sampler *sampler, fare_store *from, const char *group);
 PetscErrorCode fare_energy_model_destroy(fare_sampler *sampler);
+extern const fare_kept fare_energy_model_kept[];
 
 /*
   For energy_contrast.c: the energy of the network with its present weights, and the network's inputs at n

@@ -102,25 +102,19 @@ static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode save(fare_sampler *sampler, fare_store *to, const char *group)
+static const fare_kept kept[] = {
+  FARE_KEEP_WITH(STRUCT, neq_ebm, model, .fields = fare_energy_model_kept),
+  FARE_KEEP(REAL, neq_ebm, time),
+  FARE_KEEP_WITH(STRUCT, neq_ebm, annealing, .fields = fare_annealing_kept),
+  FARE_KEPT_END,
+};
+
+static PetscErrorCode loaded(fare_sampler *sampler)
 {
   const neq_ebm *s = sampler->state;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_energy_model_save(sampler, to, group));
-  PetscCall(fare_store_put_real(to, group, "particles_at", s->time));
-  PetscCall(fare_annealing_save(&s->annealing, to, group));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *group)
-{
-  neq_ebm *s = sampler->state;
-
-  PetscFunctionBeginUser;
-  PetscCall(fare_energy_model_load(sampler, from, group));
-  PetscCall(fare_store_get_real(from, group, "particles_at", &s->time));
-  PetscCall(fare_annealing_load(&s->annealing, sampler->comm, from, group));
+  if (s->model.common.advances) PetscCall(fare_annealing_check(&s->annealing, sampler->name));
   PetscFunctionReturn(0);
 }
 
@@ -150,7 +144,7 @@ const fare_sampler_type fare_sampler_neq_ebm = {
   .target    = fare_energy_model_target,
   .expect    = expect,
   .curve     = fare_generative_curve,
-  .save      = save,
-  .load      = load,
+  .kept      = kept,
+  .loaded    = loaded,
   .destroy   = destroy,
 };

@@ -144,27 +144,20 @@ static PetscErrorCode target(fare_sampler *sampler, double t, const fare_grid *g
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode save(fare_sampler *sampler, fare_store *to, const char *group)
+static const fare_kept kept[] = {
+  FARE_KEEP(BOOLEAN, importance, begun),
+  FARE_KEEP(REAL, importance, time),
+  FARE_KEEP_WITH(STRUCT, importance, annealing, .fields = fare_annealing_kept),
+  FARE_KEPT_END,
+};
+
+/* Particles that have begun have ancestors. */
+static PetscErrorCode loaded(fare_sampler *sampler)
 {
   const importance *s = sampler->state;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_store_put_int(to, group, "begun", s->begun));
-  PetscCall(fare_store_put_real(to, group, "time", s->time));
-  PetscCall(fare_annealing_save(&s->annealing, to, group));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *group)
-{
-  importance *s = sampler->state;
-  int64_t     begun;
-
-  PetscFunctionBeginUser;
-  PetscCall(fare_store_get_int(from, group, "begun", &begun));
-  PetscCall(fare_store_get_real(from, group, "time", &s->time));
-  PetscCall(fare_annealing_load(&s->annealing, sampler->comm, from, group));
-  s->begun = begun ? PETSC_TRUE : PETSC_FALSE;
+  if (s->begun) PetscCall(fare_annealing_check(&s->annealing, sampler->name));
   PetscFunctionReturn(0);
 }
 
@@ -192,7 +185,7 @@ const fare_sampler_type fare_sampler_annealed_importance = {
   .advance   = advance,
   .target    = target,
   .expect    = expect,
-  .save      = save,
-  .load      = load,
+  .kept      = kept,
+  .loaded    = loaded,
   .destroy   = destroy,
 };

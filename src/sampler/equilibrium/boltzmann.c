@@ -224,30 +224,12 @@ static PetscErrorCode target_density(fare_sampler *sampler, double t, const fare
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode save(fare_sampler *sampler, fare_store *to, const char *group)
-{
-  const boltzmann *s = sampler->state;
-
-  PetscFunctionBeginUser;
-  PetscCall(fare_store_put_int(to, group, "begun", s->begun));
-  PetscCall(fare_store_put_int(to, group, "sweep", (int64_t)s->sweep));
-  PetscCall(fare_store_put_real(to, group, "step", s->step));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *group)
-{
-  boltzmann *s = sampler->state;
-  int64_t    begun, sweep;
-
-  PetscFunctionBeginUser;
-  PetscCall(fare_store_get_int(from, group, "begun", &begun));
-  PetscCall(fare_store_get_int(from, group, "sweep", &sweep));
-  PetscCall(fare_store_get_real(from, group, "step", &s->step));
-  s->begun = begun ? PETSC_TRUE : PETSC_FALSE;
-  s->sweep = (uint64_t)sweep;
-  PetscFunctionReturn(0);
-}
+static const fare_kept kept[] = {
+  FARE_KEEP(BOOLEAN, boltzmann, begun),
+  FARE_KEEP(INTEGER, boltzmann, sweep),
+  FARE_KEEP(REAL, boltzmann, step),
+  FARE_KEPT_END,
+};
 
 const fare_sampler_type fare_sampler_boltzmann = {
   .name      = "boltzmann",
@@ -261,6 +243,5 @@ const fare_sampler_type fare_sampler_boltzmann = {
   .advance   = advance,
   .target    = target_density,
   .expect    = expect,
-  .save      = save,
-  .load      = load,
+  .kept      = kept,
 };

@@ -5,6 +5,7 @@
   what they find comes down the ladder.
 */
 #include "sampler/energy/energy.h"
+#include "sampler/shared/positions.h"
 
 #include <math.h>
 #include <string.h>
@@ -259,52 +260,25 @@ static PetscErrorCode target(fare_sampler *sampler, double t, const fare_grid *g
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode save(fare_sampler *sampler, fare_store *to, const char *group)
+static const fare_kept kept[] = {
+  FARE_KEEP(BOOLEAN, ladder, begun),
+  FARE_KEEP(INTEGER, ladder, sweep),
+  FARE_KEEP_WITH(REAL, ladder, h, .count = TEMPERATURES_MOST),
+  FARE_KEEP_WITH(INTEGER, ladder, tried, .count = TEMPERATURES_MOST),
+  FARE_KEEP_WITH(INTEGER, ladder, exchanged, .count = TEMPERATURES_MOST),
+  FARE_KEEP_WITH(OBJECT, ladder, replica, .count = TEMPERATURES_MOST, .type = &fare_positions_kept),
+  FARE_KEPT_END,
+};
+
+static PetscErrorCode loaded(fare_sampler *sampler)
 {
   const ladder *s = sampler->state;
-  double        tried[TEMPERATURES_MOST], exchanged[TEMPERATURES_MOST];
 
   PetscFunctionBeginUser;
-  PetscCall(fare_store_put_int(to, group, "begun", s->begun));
-  PetscCall(fare_store_put_int(to, group, "sweep", (int64_t)s->sweep));
-  PetscCall(fare_store_put_reals(to, group, "step", (size_t)s->temperatures, s->h));
-  for (PetscInt64 k = 0; k < s->temperatures; k++) tried[k] = (double)s->tried[k];
-  for (PetscInt64 k = 0; k < s->temperatures; k++) exchanged[k] = (double)s->exchanged[k];
-  PetscCall(fare_store_put_reals(to, group, "tried", (size_t)s->temperatures, tried));
-  PetscCall(fare_store_put_reals(to, group, "exchanged", (size_t)s->temperatures, exchanged));
-  if (!s->begun) PetscFunctionReturn(0);
-  for (PetscInt64 k = 1; k < s->temperatures; k++) {
-    char path[512];
-
-    snprintf(path, sizeof path, "%s/replica_%lld", group, (long long)k);
-    PetscCall(fare_places_save(s->replica[k], to, path));
-  }
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *group)
-{
-  ladder *s = sampler->state;
-  int64_t begun, sweep;
-  double  tried[TEMPERATURES_MOST], exchanged[TEMPERATURES_MOST];
-
-  PetscFunctionBeginUser;
-  PetscCall(fare_store_get_int(from, group, "begun", &begun));
-  PetscCall(fare_store_get_int(from, group, "sweep", &sweep));
-  PetscCall(fare_store_get_reals(from, group, "step", (size_t)s->temperatures, s->h));
-  PetscCall(fare_store_get_reals(from, group, "tried", (size_t)s->temperatures, tried));
-  PetscCall(fare_store_get_reals(from, group, "exchanged", (size_t)s->temperatures, exchanged));
-  for (PetscInt64 k = 0; k < s->temperatures; k++) s->tried[k] = (int64_t)tried[k];
-  for (PetscInt64 k = 0; k < s->temperatures; k++) s->exchanged[k] = (int64_t)exchanged[k];
-  s->begun = begun ? PETSC_TRUE : PETSC_FALSE;
-  s->sweep = (uint64_t)sweep;
-  if (!begun) PetscFunctionReturn(0);
-  for (PetscInt64 k = 1; k < s->temperatures; k++) {
-    char path[512];
-
-    snprintf(path, sizeof path, "%s/replica_%lld", group, (long long)k);
-    PetscCall(
-      fare_places_load(sampler->comm, fare_system_dimension(sampler->system), from, path, &s->replica[k]));
+  for (PetscInt64 k = 1; k < s->temperatures && s->begun; k++) {
+    if (!s->replica[k] || s->replica[k]->dim != s->energy->dim)
+      FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (replica_exchange): replica %lld is not there", sampler->name,
+        (long long)k);
   }
   PetscFunctionReturn(0);
 }
@@ -323,7 +297,7 @@ const fare_sampler_type fare_sampler_replica_exchange = {
   .advance   = advance,
   .target    = target,
   .expect    = expect,
-  .save      = save,
-  .load      = load,
+  .kept      = kept,
+  .loaded    = loaded,
   .destroy   = destroy,
 };

@@ -193,7 +193,7 @@ const fare_sampler_type fare_sampler_flow_matching = {
   .target    = target,
   .expect    = expect,
   .curve     = fare_generative_curve,
-  .save      = fare_generative_save,
-  .load      = fare_generative_load,
-  .destroy   = fare_generative_destroy,
+  .kept      = fare_generative_kept,
+  .loaded    = fare_generative_loaded,
+  .destroy   = fare_posterior_destroy,
 };

@@ -411,42 +411,14 @@ static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost
   PetscFunctionReturn(0);
 }
 
-/* What the common part does not keep. */
-static PetscErrorCode save(fare_sampler *sampler, fare_store *to, const char *group)
-{
-  fare_flow *s   = sampler->state;
-  const int  dim = fare_system_dimension(sampler->system);
-  char       path[512];
-
-  PetscFunctionBeginUser;
-  PetscCall(fare_generative_save(sampler, to, group));
-  if (!s->common.ready || sampler->mode == FARE_ORACLE) PetscFunctionReturn(0);
-  PetscCall(fare_store_put_reals(to, group, "lower", (size_t)dim, s->lower));
-  PetscCall(fare_store_put_reals(to, group, "upper", (size_t)dim, s->upper));
-  for (int axis = 1; axis < dim; axis++) {
-    snprintf(path, sizeof path, "%s/network_%d", group, axis);
-    PetscCall(fare_network_save(s->further[axis], sampler->comm, to, path));
-  }
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *group)
-{
-  fare_flow *s   = sampler->state;
-  const int  dim = fare_system_dimension(sampler->system);
-  char       path[512];
-
-  PetscFunctionBeginUser;
-  PetscCall(fare_generative_load(sampler, from, group));
-  if (!s->common.ready || sampler->mode == FARE_ORACLE) PetscFunctionReturn(0);
-  PetscCall(fare_store_get_reals(from, group, "lower", (size_t)dim, s->lower));
-  PetscCall(fare_store_get_reals(from, group, "upper", (size_t)dim, s->upper));
-  for (int axis = 1; axis < dim; axis++) {
-    snprintf(path, sizeof path, "%s/network_%d", group, axis);
-    PetscCall(fare_network_load(s->further[axis], from, path));
-  }
-  PetscFunctionReturn(0);
-}
+static const fare_kept kept[] = {
+  FARE_KEEP_WITH(STRUCT, fare_flow, common, .fields = fare_generative_kept),
+  FARE_KEEP_WITH(REAL, fare_flow, lower, .count = FARE_DIM_MAX),
+  FARE_KEEP_WITH(REAL, fare_flow, upper, .count = FARE_DIM_MAX),
+  FARE_KEEP_WITH(OBJECT, fare_flow, further, .count = FARE_DIM_MAX, .type = &fare_network_kept,
+    .only = FARE_KEPT_IN(FARE_LEARNED)),
+  FARE_KEPT_END,
+};
 
 const fare_sampler_type fare_sampler_normalizing_flow = {
   .name      = "normalizing_flow",
@@ -463,7 +435,6 @@ const fare_sampler_type fare_sampler_normalizing_flow = {
   .target    = target,
   .expect    = expect,
   .curve     = fare_generative_curve,
-  .save      = save,
-  .load      = load,
+  .kept      = kept,
   .destroy   = destroy,
 };

@@ -11,6 +11,13 @@
 /* A block of positions, scaled. */
 typedef float fare_place[FARE_DIM_MAX][FARE_BLOCK];
 
+/* Particles of one training time, on every rank: scaled positions, and weights with sum 1 or NULL. */
+typedef struct {
+  double  time;
+  int64_t count;
+  double *x[FARE_DIM_MAX], *weight;
+} fare_generative_particles;
+
 typedef struct {
   fare_learn_options learn;
   PetscInt64         octaves, time_octaves;
@@ -21,7 +28,11 @@ typedef struct {
   double        mean[FARE_DIM_MAX], sd[FARE_DIM_MAX]; /* what learns or draws works with (x - mean)/sd */
   fare_network *network;                              /* made by the method's setup */
   fare_curve    curve;
-  struct fare_posterior *posterior; /* in place of the network, in methods that know it: see posterior.h */
+  /* of an empirical optimum: the whole training set */
+  int64_t                    times;
+  fare_generative_particles *given;
+  /* in place of the network, in methods that have it: made and destroyed by posterior.h */
+  struct fare_posterior *posterior;
 } fare_generative;
 
 /* Its fields, as those of `type`, whose member `common` it is. */
@@ -72,13 +83,13 @@ PetscErrorCode fare_generative_check_ready(const fare_sampler *sampler);
 void fare_generative_place(const fare_sampler *sampler, fare_place from, fare_ensemble *ensemble, int64_t b);
 
 /*
-  Of the descriptor. Saved are the network, the training set of an empirical optimum, or of an oracle where it
+  Of the descriptor. Kept are the network, the training set of an empirical optimum, or of an oracle where it
   stands.
 */
-const fare_curve *fare_generative_curve(const fare_sampler *sampler);
-PetscErrorCode    fare_generative_save(fare_sampler *sampler, fare_store *to, const char *group);
-PetscErrorCode    fare_generative_load(fare_sampler *sampler, fare_store *from, const char *group);
-PetscErrorCode    fare_generative_destroy(fare_sampler *sampler);
+extern const fare_kept fare_generative_kept[];
+PetscErrorCode         fare_generative_loaded(fare_sampler *sampler);
+const fare_curve      *fare_generative_curve(const fare_sampler *sampler);
+PetscErrorCode         fare_generative_destroy(fare_sampler *sampler);
 
 /* Kernels. The sum of weight (F - target)^2, and its derivatives by F. */
 double fare_generative_loss(int n, const float weight[], const float target[], const float F[], float d[]);
