@@ -82,7 +82,7 @@ static const char *waveform_at(size_t i, const char **summary)
 {
   const char *name = fare_waveform_name_at(i);
 
-  *summary = name ? fare_waveform_meaning_at(i) : NULL;
+  *summary = name ? fare_waveform_description_at(i) : NULL;
   return name;
 }
 

@@ -77,7 +77,7 @@ def thermodynamics(study: Study) -> Figure | None:
         return None
     balance = {
         "work": "work",
-        "extra_work": "work of the extra force",
+        "extra_work": "work of the nonconservative force",
         "heat": "heat",
         "dissipated_work": "dissipated work",
         "kl_to_equilibrium": "KL to equilibrium",

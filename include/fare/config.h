@@ -44,6 +44,9 @@ PetscErrorCode fare_node_error(const fare_node *node, const char *format, ...) P
 /* The same at the i-th key of a map instead of its value. */
 PetscErrorCode fare_node_error_at_key(const fare_node *map, size_t i, const char *format, ...)
   PETSC_ATTRIBUTE_FORMAT(3, 4);
+/* Ends a function (as FARE_FAIL does) because of what is wrong at a node, or at the i-th key of a map. */
+#define FARE_REFUSE(node, ...)       PetscFunctionReturn(fare_node_error(node, __VA_ARGS__))
+#define FARE_REFUSE_KEY(map, i, ...) PetscFunctionReturn(fare_node_error_at_key(map, i, __VA_ARGS__))
 /*
   The same for a scalar that names none of a registry, whose i-th name is name_at(i), NULL behind the last:
   "unknown sampler 'x' (did you mean 'y'?); there are: ...".

@@ -120,9 +120,9 @@ typedef struct {
 /* What a measure provides: one const descriptor named in src/measure/list.h. */
 typedef struct {
   const char *name, *summary, *definition, *reference, *unit;
-  int         dimension_most; /* largest dimension it is defined in; 0: any */
-  double      fewest;         /* independent ones that an interval needs where samples are correlated */
-  PetscBool   pools;          /* a sum over pools; else it looks at bins */
+  int         dimension_max; /* largest dimension it is defined in; 0: any */
+  double      fewest;        /* independent ones that an interval needs where samples are correlated */
+  PetscBool   pools;         /* a sum over pools; else it looks at bins */
   /*
     vanishes as the difference of q and p does, not as its square: bias and interval are those of its square
   */

@@ -12,8 +12,8 @@
 
 typedef struct {
   const char *name;
-  double      value, least, most; /* default and allowed range (at every moment, driven or not) */
-  const char *meaning;
+  double      value, min, max; /* default and allowed range (at every moment, driven or not) */
+  const char *description;
 } fare_parameter;
 #define FARE_PARAMETERS_END \
   {                         \
@@ -42,7 +42,7 @@ enum { FARE_KT = 0, FARE_MOBILITY = 1, FARE_OWN = 2 };
 */
 typedef struct {
   const char           *name, *summary, *reference;
-  int                   dimension_least, dimension_most;          /* equal where the dimension is fixed */
+  int                   dimension_min, dimension_max;             /* equal where the dimension is fixed */
   const char           *axes[FARE_DIM_MAX];                       /* names of the axes; NULL: x, y, z */
   const fare_parameter *parameters;                               /* FARE_PARAMETERS_END ends it */
   double                lower[FARE_DIM_MAX], upper[FARE_DIM_MAX]; /* default domain of the truth */
@@ -55,13 +55,13 @@ typedef struct {
   /* total force -grad V + F, per axis; there when `potential` is; a system without a potential has `drift` */
   void (*force)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
   /* F alone, the part that is no gradient; NULL where there is none */
-  void (*extra)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
+  void (*nonconservative)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
   /*
-    V = sum_k a_k(theta) phi_k(x): lets a solver evaluate the phi_k once. shapes = 0 where V has no such form.
-    phi[k][point].
+    V = sum_k a_k(theta) phi_k(x): lets a solver evaluate the phi_k once. basis_count = 0 where V has no such
+    form. phi[k][point].
   */
-  int shapes;
-  void (*shape)(int dim, size_t n, const double *const x[], double *const phi[]);
+  int basis_count;
+  void (*basis)(int dim, size_t n, const double *const x[], double *const phi[]);
   void (*coefficients)(int dim, const double *theta, double a[]);
   /*
     The general form: Ito drift f_k and diffusion D_k >= 0 (not its root), per axis; both or neither. NULL:
@@ -84,7 +84,7 @@ const fare_system_type *fare_system_type_at(size_t i);           /* NULL past th
 /* A waveform: theta(t) from a parameter's base value. Registry in src/system/waveform.c. */
 typedef struct fare_waveform_type fare_waveform_type;
 const char                       *fare_waveform_name_at(size_t i); /* NULL past the last */
-const char                       *fare_waveform_meaning_at(size_t i);
+const char                       *fare_waveform_description_at(size_t i);
 PetscErrorCode                    fare_waveform_describe(const char *name, FILE *to);
 
 typedef struct fare_system fare_system;
@@ -189,15 +189,15 @@ typedef enum {
   FARE_INITIAL_POINT,
   FARE_INITIAL_SNAPSHOT
 } fare_initial_kind;
-typedef struct fare_saved fare_saved; /* a density on cells, from a file */
+typedef struct fare_density_file fare_density_file; /* a density on cells, from a file */
 typedef struct {
-  int             density;  /* a fare_initial_kind */
-  fare_reals      mean, sd; /* gaussian and point: per axis; mixture: component after component */
-  fare_reals      weights;  /* mixture: one per component */
-  char           *file;     /* snapshot */
-  fare_saved     *saved;    /* what is in it */
-  const fare_box *box;      /* borrowed: where a truth is, its own; NULL: the system's */
-  PetscBool       bounded;  /* gaussians, too, are drawn inside the box along axes that end */
+  int                density;      /* a fare_initial_kind */
+  fare_reals         mean, sd;     /* gaussian and point: per axis; mixture: component after component */
+  fare_reals         weights;      /* mixture: one per component */
+  char              *file;         /* snapshot */
+  fare_density_file *density_file; /* what is in it */
+  const fare_box    *box;          /* borrowed: where a truth is, its own; NULL: the system's */
+  PetscBool          bounded;      /* gaussians, too, are drawn inside the box along axes that end */
 } fare_initial;
 extern const fare_field fare_initial_fields[];
 PetscErrorCode          fare_initial_from_config(

@@ -32,8 +32,8 @@ typedef enum {
   FARE_HAS_PRODUCTION = 4, /* there is diffusion along every axis, so that every transition has a reverse */
   FARE_HAS_FREE_WORK  = 8, /* energy, one temperature throughout, no force but the potential's */
   /* production, or energy and one temperature: then it is known from heat and entropy */
-  FARE_HAS_TOTAL   = 16,
-  FARE_HAS_EXTRA   = 32, /* energy, and a force that is no gradient */
+  FARE_HAS_TOTAL           = 16,
+  FARE_HAS_NONCONSERVATIVE = 32, /* energy, and a force that is no gradient */
   FARE_HAS_BALANCE = 64, /* energy, production and one temperature: the entropy balance can be checked */
   FARE_HAS_CHAIN   = 128 /* detailed balance at every moment and one temperature: work relations hold */
 } fare_thermo_defined;
@@ -56,8 +56,11 @@ typedef struct {
   /* entropy change - heat/kT - total: the same for the entropy */
   double balance;
   double velocity[FARE_DIM_MAX]; /* d<x>/dt: the currents, summed */
-  /* of the errors in space on cells twice as wide and on these; 0 without estimate */
-  double ratio;
+  /*
+    of the errors in space on cells twice as wide and on these, observed and by the scheme's order; 0 without
+    estimate
+  */
+  double ratio, nominal;
 } fare_thermo_row;
 
 typedef struct fare_thermo fare_thermo;

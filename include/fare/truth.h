@@ -9,30 +9,30 @@
 #include <fare/system.h>
 #include <petscts.h>
 
-/* What happens at the two ends of an axis. From FARE_END_ABSORBING on, some end absorbs. */
+/* Boundary conditions at the two ends of an axis. From FARE_BOUNDARY_ABSORBING on, some end absorbs. */
 typedef enum {
-  FARE_END_REFLECTING,
-  FARE_END_PERIODIC,
-  FARE_END_ABSORBING,
-  FARE_END_ABSORBING_BELOW,
-  FARE_END_ABSORBING_ABOVE
-} fare_end;
+  FARE_BOUNDARY_REFLECTING,
+  FARE_BOUNDARY_PERIODIC,
+  FARE_BOUNDARY_ABSORBING,
+  FARE_BOUNDARY_ABSORBING_BELOW,
+  FARE_BOUNDARY_ABSORBING_ABOVE
+} fare_boundary;
 
 /* A box of equal cells on a DMDA with one degree of freedom per cell, cell-centred, one layer of ghosts. */
 typedef struct {
-  MPI_Comm comm;
-  int      dim;
-  PetscInt cells[FARE_DIM_MAX]; /* 1 beyond dim */
-  double   lower[FARE_DIM_MAX], upper[FARE_DIM_MAX], spacing[FARE_DIM_MAX];
-  fare_end end[FARE_DIM_MAX]; /* both ends of an axis */
+  MPI_Comm      comm;
+  int           dim;
+  PetscInt      cells[FARE_DIM_MAX]; /* 1 beyond dim */
+  double        lower[FARE_DIM_MAX], upper[FARE_DIM_MAX], spacing[FARE_DIM_MAX];
+  fare_boundary boundary[FARE_DIM_MAX]; /* at both ends of an axis */
   /* the box of cells this rank owns; 0 and 1 beyond dim */
   PetscInt start[FARE_DIM_MAX], count[FARE_DIM_MAX];
   DM       dm;
 } fare_grid;
 
-/* Collective. `end` may be NULL: reflecting. */
+/* Collective. `boundary` may be NULL: reflecting. */
 PetscErrorCode fare_grid_create(MPI_Comm comm, int dim, const PetscInt cells[], const double lower[],
-  const double upper[], const fare_end end[], fare_grid **grid);
+  const double upper[], const fare_boundary boundary[], fare_grid **grid);
 PetscErrorCode fare_grid_destroy(fare_grid **grid);
 double         fare_grid_volume(const fare_grid *grid); /* of one cell */
 double         fare_grid_centre(const fare_grid *grid, int axis, PetscInt i);
@@ -83,10 +83,10 @@ typedef struct {
   double     accuracy;
   fare_reals lower, upper; /* of the box; empty: the system's own domain */
   /*
-    fare_end per axis; empty: periodic where the system is, reflecting elsewhere. Periodic ones lie whole
+    fare_boundary per axis; empty: periodic where the system is, reflecting elsewhere. Periodic ones lie whole
     periods apart
   */
-  fare_integers ends;
+  fare_integers boundaries;
   double        tolerance;   /* estimated L1 error that one time step may add */
   PetscBool     extrapolate; /* record (density + its estimated error), too */
   PetscBool     estimate;    /* also evolve the coarser companions that give the error estimate */
@@ -131,14 +131,13 @@ PetscErrorCode fare_truth_fit_domain(MPI_Comm comm, const fare_system *system, c
 */
 typedef enum {
   FARE_DOUBT_NONE,
-  FARE_DOUBT_WELLS,   /* U changes by more than about kT over a cell where the error is */
-  FARE_DOUBT_DRIFT,   /* drift dominates diffusion there */
+  /* U changes by more than 5 kT over a cell that holds mass, or by less where the error is large */
+  FARE_DOUBT_WELLS,
+  FARE_DOUBT_DRIFT,   /* drift over diffusion does */
   FARE_DOUBT_START,   /* the initial density is narrower than a cell */
   FARE_DOUBT_END,     /* the density is singular at an end of the box */
   FARE_DOUBT_UNKNOWN, /* the error does not fall as it should, or is large */
-  FARE_DOUBT_STEEP,   /* U changes by more than 3 kT over a cell that holds mass */
-  FARE_DOUBT_FEW,     /* few cells hold all the mass */
-  FARE_DOUBT_ROUGH    /* the drift has a kink or a bump that the cells do not resolve */
+  FARE_DOUBT_FEW      /* few cells hold all the mass */
 } fare_doubt;
 
 /* What a truth knows about itself at its present time. L1 errors are of the density (between 0 and 2). */
@@ -151,12 +150,14 @@ typedef struct {
     observed, but no more than the scheme can; zero without estimate
   */
   double ratio;
+  /* and by how much the scheme's own order lets it fall; zero without estimate */
+  double nominal;
   /* proven bound on the L1 error of the time method: the integrated residual; zero without estimate */
   double time_bound;
   double mass_drift; /* |sum - 1|, largest so far */
   double minimum;    /* smallest density so far */
   /* most mass that one solve was given to keep the density from being negative */
-  double lifted;
+  double positivity_correction;
   /* mass in the outermost cells at ends that neither absorb nor join */
   double boundary_mass;
   /* what no end has absorbed, and what is absorbed per time; 1 and 0 where no end absorbs */
@@ -170,7 +171,6 @@ typedef struct {
   PetscInt iterations;                 /* of the solves; 0 where they are direct */
   /* by which the error in space falls when cells are halved, as three grids show it; 0: it was not seen */
   double observed;
-  double worst;             /* largest error_space so far */
   int    doubt, doubt_axis; /* a fare_doubt; the axis of its cause */
   /* kT over a cell; cell Peclet number; standard deviation of the start; ratio */
   double doubt_size;
@@ -208,7 +208,7 @@ PetscErrorCode fare_truth_destroy(fare_truth **truth);
   grid and vectors are borrowed. To restore it, fill the vectors of all parts and then load the numbers of
   each. Collective.
 */
-#define FARE_TRUTH_NUMBERS 97
+#define FARE_TRUTH_NUMBERS 96
 #define FARE_TRUTH_VECTORS 16
 /* the truth itself, and its companions */
 enum { FARE_TRUTH_MAIN, FARE_TRUTH_HALF, FARE_TRUTH_HALF_TIGHTER, FARE_TRUTH_QUARTER, FARE_TRUTH_PARTS_MAX };

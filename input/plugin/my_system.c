@@ -38,7 +38,8 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
   for (size_t i = 0; i < n; i++) g[i] = height * wells * sin(wells * phi[i]) + torque;
 }
 
-static void extra(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
+static void nonconservative(
+  int dim, const double *theta, size_t n, const double *const x[], double *const f[])
 {
   (void)dim, (void)x;
   for (size_t i = 0; i < n; i++) f[0][i] = theta[TORQUE];
@@ -48,8 +49,8 @@ static const fare_system_type ring = {
   .name            = "ring",
   .summary         = "wells on a ring with a torque that drives round",
   .reference       = "Risken, The Fokker-Planck Equation (1989), chapter 11",
-  .dimension_least = 1,
-  .dimension_most  = 1,
+  .dimension_min   = 1,
+  .dimension_max   = 1,
   .axes            = {"phi"},
   .parameters      = parameters,
   .lower           = {-M_PI},
@@ -57,6 +58,6 @@ static const fare_system_type ring = {
   .periodic        = {PETSC_TRUE},
   .potential       = potential,
   .force           = force,
-  .extra           = extra,
+  .nonconservative = nonconservative,
 };
 FARE_PLUGIN_SYSTEM(ring);

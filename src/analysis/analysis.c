@@ -18,7 +18,9 @@ static const fare_analysis_type *const types[] = {
 };
 #define TYPES PETSC_STATIC_ARRAY_LENGTH(types)
 
-#define ANYWHERE 1e9
+#define ANYWHERE   1e9
+#define UNSEEN     2 /* what errors are taken to fall by where no third grid shows it */
+#define ROUGH_HIGH 1 /* kT, of what a cell hides: all grids may then agree on what is wrong */
 /* per axis, where the truth finds its own: every box of a plan holds some centre then */
 #define CELLS_UNKNOWN (1 << 20)
 
@@ -85,7 +87,7 @@ static PetscErrorCode check_name(
   PetscCall(fare_node_check_name(node));
   for (size_t i = 0; i < before; i++) {
     if (!strcmp(others[i]->name, analysis->name))
-      PetscCall(fare_node_error(node, "there is an analysis '%s' already", analysis->name));
+      FARE_REFUSE(node, "there is an analysis '%s' already", analysis->name);
   }
   PetscFunctionReturn(0);
 }
@@ -96,11 +98,10 @@ static PetscErrorCode read_kind(const fare_node *node, fare_analysis *a)
 
   PetscFunctionBeginUser;
   if (fare_node_kind_of(node) != FARE_NODE_MAP)
-    PetscCall(fare_node_error(node, "expected a map {name: ..., kind: ..., ...}"));
+    FARE_REFUSE(node, "expected a map {name: ..., kind: ..., ...}");
   kind = fare_node_find(node, "kind");
-  if (!kind) PetscCall(fare_node_error(node, "missing key 'kind' (%s)", fare_analysis_fields[1].meaning));
-  if (fare_node_kind_of(kind) != FARE_NODE_SCALAR)
-    PetscCall(fare_node_error(kind, "expected the kind of an analysis"));
+  if (!kind) FARE_REFUSE(node, "missing key 'kind' (%s)", fare_analysis_fields[1].meaning);
+  if (fare_node_kind_of(kind) != FARE_NODE_SCALAR) FARE_REFUSE(kind, "expected the kind of an analysis");
   a->type = find(fare_node_text(kind));
   if (!a->type) PetscCall(fare_node_unknown(kind, "analysis", fare_analysis_name_at));
   PetscFunctionReturn(0);
@@ -131,12 +132,12 @@ static fare_analysis_context context_of(const fare_system *system, const fare_tr
   fare_analysis_context   context = {.system = system, .dim = fare_system_dimension(system)};
 
   for (int axis = 0; axis < context.dim; axis++) {
-    context.lower[axis] = truth->lower.count ? truth->lower.values[axis] : type->lower[axis];
-    context.upper[axis] = truth->upper.count ? truth->upper.values[axis] : type->upper[axis];
-    context.open[axis]  = truth->fit_domain && !type->periodic[axis] ? PETSC_TRUE : PETSC_FALSE;
-    context.end[axis]   = truth->ends.count ? (fare_end)truth->ends.values[axis]
-        : type->periodic[axis]              ? FARE_END_PERIODIC
-                                            : FARE_END_REFLECTING;
+    context.lower[axis]    = truth->lower.count ? truth->lower.values[axis] : type->lower[axis];
+    context.upper[axis]    = truth->upper.count ? truth->upper.values[axis] : type->upper[axis];
+    context.open[axis]     = truth->fit_domain && !type->periodic[axis] ? PETSC_TRUE : PETSC_FALSE;
+    context.boundary[axis] = truth->boundaries.count ? (fare_boundary)truth->boundaries.values[axis]
+      : type->periodic[axis]                         ? FARE_BOUNDARY_PERIODIC
+                                                     : FARE_BOUNDARY_REFLECTING;
     if (context.open[axis]) context.lower[axis] = -ANYWHERE;
     if (context.open[axis]) context.upper[axis] = ANYWHERE;
     context.cells[axis] = truth->cells.count ? (PetscInt)truth->cells.values[axis] : CELLS_UNKNOWN;
@@ -184,7 +185,7 @@ PetscErrorCode fare_analyses_from_config(const fare_node *list, const fare_syste
   *analyses = NULL;
   if (!list) PetscFunctionReturn(0);
   if (fare_node_kind_of(list) != FARE_NODE_LIST)
-    PetscCall(fare_node_error(list, "expected a list of maps {name: ..., kind: ..., ...}"));
+    FARE_REFUSE(list, "expected a list of maps {name: ..., kind: ..., ...}");
   *analyses = calloc(fare_node_size(list) + 1, sizeof **analyses);
   if (!*analyses) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   for (size_t i = 0; i < fare_node_size(list) && !code; i++) {
@@ -272,7 +273,7 @@ PetscErrorCode fare_analyses_compare(
 /* The grid itself, made anew from half as many cells, so that sums over children stay on their ranks. */
 static PetscErrorCode create_grids(fare_analysis *a, const fare_grid *grid)
 {
-  const PetscInt least = 16; /* cells of the coarsest grid per axis, for it to tell anything */
+  const PetscInt least = 8; /* cells of the coarsest grid per axis, for it to tell anything */
   PetscInt       cells[FARE_DIM_MAX], fourth[FARE_DIM_MAX];
   PetscBool      even = PETSC_TRUE, twice_even = PETSC_TRUE;
   PetscMPIInt    ranks;
@@ -287,17 +288,17 @@ static PetscErrorCode create_grids(fare_analysis *a, const fare_grid *grid)
   }
   if (a->estimate && even) {
     if (twice_even) {
-      PetscCall(
-        fare_grid_create(grid->comm, grid->dim, fourth, grid->lower, grid->upper, grid->end, &a->quarter));
+      PetscCall(fare_grid_create(
+        grid->comm, grid->dim, fourth, grid->lower, grid->upper, grid->boundary, &a->quarter));
       PetscCall(fare_grid_refine(a->quarter, &a->half));
     } else {
       PetscCall(
-        fare_grid_create(grid->comm, grid->dim, cells, grid->lower, grid->upper, grid->end, &a->half));
+        fare_grid_create(grid->comm, grid->dim, cells, grid->lower, grid->upper, grid->boundary, &a->half));
     }
     PetscCall(fare_grid_refine(a->half, &a->grid));
   } else {
-    PetscCall(
-      fare_grid_create(grid->comm, grid->dim, grid->cells, grid->lower, grid->upper, grid->end, &a->grid));
+    PetscCall(fare_grid_create(
+      grid->comm, grid->dim, grid->cells, grid->lower, grid->upper, grid->boundary, &a->grid));
   }
   PetscFunctionReturn(0);
 }
@@ -322,6 +323,24 @@ static PetscErrorCode ratio_of_errors(const fare_analysis *a, double *ratio)
   PetscFunctionReturn(0);
 }
 
+/* Bumps and kinks within cells, which neither grid need show. As above, every cell counts alike. */
+static PetscErrorCode look_for_rough_cells(const fare_analysis *a)
+{
+  fare_resolution look;
+  Vec             everywhere;
+
+  PetscFunctionBeginUser;
+  PetscCall(DMCreateGlobalVector(a->grid->dm, &everywhere));
+  PetscCall(VecSet(everywhere, 1));
+  PetscCall(fare_resolution_look(a->grid, a->system, a->time, everywhere, &look));
+  PetscCall(VecDestroy(&everywhere));
+  if (look.rough > ROUGH_HIGH)
+    fare_warn("analysis %s: the drift has a kink, a jump or a bump within a cell (of %.2g kT): "
+              "its errors are an order of magnitude at best; take more cells",
+      a->name, look.rough);
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode compute(fare_analysis *a, const fare_grid *grid)
 {
   fare_findings  coarse = {0}, coarser = {0};
@@ -332,11 +351,13 @@ static PetscErrorCode compute(fare_analysis *a, const fare_grid *grid)
   PetscCall(create_grids(a, grid));
   PetscCall(a->type->run(a->state, a->grid, a->system, a->time, NULL, &a->found));
   if (!a->half) PetscFunctionReturn(0);
+  PetscCall(look_for_rough_cells(a));
   PetscCall(a->type->run(a->state, a->half, a->system, a->time, &a->found, &coarse));
   PetscCall(ratio_of_errors(a, &ratio));
   /* a set may hold the centre of none of the widest cells */
   if (a->quarter) code = a->type->run(a->state, a->quarter, a->system, a->time, &a->found, &coarser);
   if (code && code != FARE_ERR_INPUT && code != FARE_ERR_FAILED) PetscFunctionReturn(code);
+  if (!a->quarter || code) ratio = PetscMin(ratio, UNSEEN);
   PetscCall(
     fare_findings_estimate(a->grid, a->half, a->quarter, ratio, &coarse, code ? NULL : &coarser, &a->found));
   PetscCall(fare_findings_free(&coarse));

@@ -70,7 +70,7 @@ typedef struct {
   int                dim;
   double             lower[FARE_DIM_MAX], upper[FARE_DIM_MAX];
   PetscBool          open[FARE_DIM_MAX]; /* that is so */
-  fare_end           end[FARE_DIM_MAX];
+  fare_boundary      boundary[FARE_DIM_MAX];
   PetscInt           cells[FARE_DIM_MAX]; /* of the coarsest grid that is solved on */
 } fare_analysis_context;
 
@@ -143,9 +143,10 @@ PetscBool fare_region_overlaps(const fare_region *a, const fare_region *b);
 /* All that lies outside of a set is outside of the grid's box, too. */
 PetscBool fare_region_is_beyond(const fare_region *region, const double lower[], const double upper[]);
 /* Whether an end of an axis absorbs. side 0: the lower one. */
-static inline PetscBool fare_end_absorbs(fare_end end, int side)
+static inline PetscBool fare_boundary_absorbs(fare_boundary end, int side)
 {
-  return end == FARE_END_ABSORBING || end == (side ? FARE_END_ABSORBING_ABOVE : FARE_END_ABSORBING_BELOW)
+  return end == FARE_BOUNDARY_ABSORBING ||
+      end == (side ? FARE_BOUNDARY_ABSORBING_ABOVE : FARE_BOUNDARY_ABSORBING_BELOW)
     ? PETSC_TRUE
     : PETSC_FALSE;
 }
@@ -172,29 +173,29 @@ PetscErrorCode fare_points_free(fare_points *points);
   A solver for A x = b, preconditioned by P: by factors where those are affordable, else by multigrid. PETSc
   options: prefix analysis_. Collective.
 */
-PetscErrorCode fare_solver_create(const fare_grid *grid, Mat A, Mat P, KSP *ksp);
+PetscErrorCode fare_linear_solver_create(const fare_grid *grid, Mat A, Mat P, KSP *ksp);
 /* The same choice of preconditioner for a solver of somebody else's. */
-PetscErrorCode fare_solver_choose(const fare_grid *grid, KSP ksp);
+PetscErrorCode fare_linear_solver_choose(const fare_grid *grid, KSP ksp);
 /*
   Iterative refinement: x += solve(residual(x)) until the residual stops falling or is at most `enough`.
   residual() gives b - A x in the form that rounds least and the norm that it is relative to, and may
   normalise x. `what` begins the message where `most` is not reached.
 */
 typedef PetscErrorCode (*fare_residual_function)(void *context, Vec x, Vec residual, double *scale);
-PetscErrorCode fare_solver_refine(KSP ksp, fare_residual_function residual, void *context, double enough,
-  double most, const char *what, Vec x, fare_solved *solved);
+PetscErrorCode fare_linear_solver_refine(KSP ksp, fare_residual_function residual, void *context,
+  double enough, double most, const char *what, Vec x, fare_solved *solved);
 
 /*
   Factors of M, the matrix of sum_j r(i->j) (x_i - x_j) outside of targets, plus `shift`, by eliminating
   states without a subtraction: see elimination.c. `closed`: as if no end absorbed. FARE_ERR_FAILED where a
   state is never left. Rank 0 has them. Collective.
 */
-typedef struct fare_killed      fare_killed;
+typedef struct fare_absorbing   fare_absorbing;
 typedef struct fare_elimination fare_elimination;
 /* Whether a grid has few enough cells for that, and no option asks for another solver. */
 PetscBool      fare_elimination_serves(const fare_grid *grid);
 PetscErrorCode fare_elimination_create(
-  const fare_killed *killed, double shift, PetscBool closed, fare_elimination **elimination);
+  const fare_absorbing *absorbing, double shift, PetscBool closed, fare_elimination **elimination);
 PetscErrorCode fare_elimination_destroy(fare_elimination **elimination);
 /*
   x = M^-1 x, or M^-T x, outside of targets and 0 inside. Relative accuracy of every entry where none of x is
@@ -212,7 +213,7 @@ PetscErrorCode fare_elimination_stationary(fare_elimination *elimination, Vec ma
   stationary density (forward). An edge that crosses into a target ends where it crosses, its rate as if the
   potential were linear along it. `cut`: what the rate is divided by.
 */
-struct fare_killed {
+struct fare_absorbing {
   const fare_grid *grid;
   fare_operator   *op;
   PetscInt         owned, *column; /* [n * faces + face]: global number of the neighbour, -1 at an end */
@@ -222,46 +223,48 @@ struct fare_killed {
   signed char      *in, *beyond;
   fare_elimination *elimination; /* of these rates, once something was solved with them */
 };
-PetscErrorCode fare_killed_create(const fare_grid *grid, const fare_system *system, double t, int targets,
-  const fare_region *const target[], fare_killed **killed);
-PetscErrorCode fare_killed_destroy(fare_killed **killed);
+PetscErrorCode fare_absorbing_create(const fare_grid *grid, const fare_system *system, double t, int targets,
+  const fare_region *const target[], fare_absorbing **absorbing);
+PetscErrorCode fare_absorbing_destroy(fare_absorbing **absorbing);
 /* Brings the rates to time t. Collective. */
-PetscErrorCode fare_killed_move(fare_killed *killed, double t);
+PetscErrorCode fare_absorbing_move(fare_absorbing *absorbing, double t);
 /* The matrix of sum_j r(i->j) (x_i - x_j) over cells outside of all targets, and the identity in them. */
-PetscErrorCode fare_killed_matrix(const fare_killed *killed, Mat *M);
+PetscErrorCode fare_absorbing_matrix(const fare_absorbing *absorbing, Mat *M);
 /* shift + scale times that sum, into a matrix of that pattern; still the identity in targets. */
-PetscErrorCode fare_killed_fill(const fare_killed *killed, double shift, double scale, Mat M);
+PetscErrorCode fare_absorbing_fill(const fare_absorbing *absorbing, double shift, double scale, Mat M);
 /*
   r_i = b - sum_j r(i->j) (x_i - x_j) outside, 0 inside: differences first, so that a nearly constant x costs
   no digits. scale: L1 norm of its terms. Collective.
 */
-PetscErrorCode fare_killed_residual(const fare_killed *killed, double b, Vec x, Vec r, double *scale);
+PetscErrorCode fare_absorbing_residual(
+  const fare_absorbing *absorbing, double b, Vec x, Vec r, double *scale);
 /* x = value[target] inside, as it is outside. */
-PetscErrorCode fare_killed_hold(const fare_killed *killed, const double value[], Vec x);
+PetscErrorCode fare_absorbing_hold(const fare_absorbing *absorbing, const double value[], Vec x);
 /*
   Solves sum_j r(i->j) (x_i - x_j) = b_i outside, x = value[target] inside, none of them negative. New vector.
   Collective.
 */
-PetscErrorCode fare_killed_solve(
-  fare_killed *killed, double b, const double value[], const char *what, Vec *x, fare_solved *solved);
+PetscErrorCode fare_absorbing_solve(
+  fare_absorbing *absorbing, double b, const double value[], const char *what, Vec *x, fare_solved *solved);
 /*
   The probability that an end is where paths are absorbed, not the targets or another end. New vector.
   Collective.
 */
-PetscErrorCode fare_killed_exit(fare_killed *killed, int axis, int side, Vec *x);
-/* Makes killed->elimination, where that serves. Collective. */
-PetscErrorCode fare_killed_eliminate(fare_killed *killed);
+PetscErrorCode fare_absorbing_exit(fare_absorbing *absorbing, int axis, int side, Vec *x);
+/* Makes absorbing->elimination, where that serves. Collective. */
+PetscErrorCode fare_absorbing_eliminate(fare_absorbing *absorbing);
 
 /*
   u' S v of the symmetric matrix S of sqrt(r(i->j) r(j->i)), as a sum over faces of products of differences.
   Collective.
 */
-PetscErrorCode fare_spectrum_form(const fare_killed *faces, Vec u, Vec v, double *form);
+PetscErrorCode fare_spectrum_form(const fare_absorbing *faces, Vec u, Vec v, double *form);
 /*
   Finds modes again whose rates the eigensolver cannot resolve. `rest`: masses that are at rest where no end
   absorbs; `closed`: none does. See slow_modes.c. Collective.
 */
-PetscErrorCode fare_spectrum_refine(fare_killed *faces, PetscBool closed, Vec rest, fare_spectrum *spectrum);
+PetscErrorCode fare_spectrum_refine(
+  fare_absorbing *faces, PetscBool closed, Vec rest, fare_spectrum *spectrum);
 
 /* Keys that both kinds of passage share. begin: none where `from` and `leave` are absent. */
 typedef struct {
@@ -327,13 +330,13 @@ PetscErrorCode fare_committor_at_points(const fare_committor_keys *keys, const f
 */
 #define FARE_STEPPER_STAGES 5
 typedef struct {
-  fare_killed *killed;
-  PetscBool    forward, lags; /* lags: factors are used again */
-  double       b, factored;   /* factored: width that they are of; 0: none yet */
-  Mat          A, transposed;
-  KSP          ksp;
-  Vec          base, r, *slope;
-  PetscInt     spent, steps; /* iterations of the last solve; steps so far */
+  fare_absorbing *absorbing;
+  PetscBool       forward, lags; /* lags: factors are used again */
+  double          b, factored;   /* factored: width that they are of; 0: none yet */
+  Mat             A, transposed;
+  KSP             ksp;
+  Vec             base, r, *slope;
+  PetscInt        spent, steps; /* iterations of the last solve; steps so far */
 } fare_stepper;
 PetscErrorCode fare_stepper_create(const fare_grid *grid, const fare_system *system, double t, int targets,
   const fare_region *const target[], PetscBool forward, fare_stepper **stepper);

@@ -1,7 +1,7 @@
 /*
   Committors and rates between two sets. q+ (to reach b before a) solves L^T q = 0 with q = 0 in a, 1 in b;
   the reactive masses g = pi q- (came from a rather than from b) solve L g = 0 with g = pi in a, 0 in b. With
-  no detailed balance q- is not 1 - q+. On edges cut by a boundary (killed.c) the flow is
+  no detailed balance q- is not 1 - q+. On edges cut by a boundary (absorbing_generator.c) the flow is
 
     J_g = r'(i->j) (g_i - pi_i) + J_pi,
 
@@ -17,17 +17,17 @@
 enum { A, B };
 
 typedef struct {
-  fare_killed *killed;
-  int          from;       /* the set that masses come from, A or B */
-  Vec          stationary; /* ghosted */
+  fare_absorbing *absorbing;
+  int             from;       /* the set that masses come from, A or B */
+  Vec             stationary; /* ghosted */
 } problem;
 
 /* What flows out of the i-th cell over a face, of masses g given here and there, and pi. */
 static double flow_out(
   const problem *p, PetscInt at, double g_here, double g_there, double pi_here, double pi_there)
 {
-  const fare_killed *k   = p->killed;
-  const double       cut = k->leaving[at] / k->cut[at];
+  const fare_absorbing *k   = p->absorbing;
+  const double          cut = k->leaving[at] / k->cut[at];
 
   if (k->column[at] < 0) return k->leaving[at] > 0 ? k->leaving[at] * g_here : 0;
   if (k->beyond[at] < 0) return k->leaving[at] * g_here - k->entering[at] * g_there;
@@ -37,13 +37,13 @@ static double flow_out(
 
 static PetscErrorCode residual(void *context, Vec g, Vec r, double *scale)
 {
-  const problem     *p     = context;
-  const fare_killed *k     = p->killed;
-  const int          faces = 2 * k->grid->dim;
-  const PetscScalar *value, *pi;
-  PetscScalar       *to;
-  fare_ghosts        ghosts;
-  Vec                local;
+  const problem        *p     = context;
+  const fare_absorbing *k     = p->absorbing;
+  const int             faces = 2 * k->grid->dim;
+  const PetscScalar    *value, *pi;
+  PetscScalar          *to;
+  fare_ghosts           ghosts;
+  Vec                   local;
 
   PetscFunctionBeginUser;
   *scale = 0;
@@ -85,8 +85,8 @@ static PetscErrorCode hold_masses(const problem *p, Vec stationary, Vec g)
   PetscFunctionBeginUser;
   PetscCall(VecGetArrayRead(stationary, &pi));
   PetscCall(VecGetArray(g, &to));
-  for (PetscInt n = 0; n < p->killed->owned; n++) {
-    if (p->killed->in[n] >= 0) to[n] = p->killed->in[n] == p->from ? pi[n] : 0;
+  for (PetscInt n = 0; n < p->absorbing->owned; n++) {
+    if (p->absorbing->in[n] >= 0) to[n] = p->absorbing->in[n] == p->from ? pi[n] : 0;
   }
   PetscCall(VecRestoreArray(g, &to));
   PetscCall(VecRestoreArrayRead(stationary, &pi));
@@ -100,10 +100,10 @@ static PetscErrorCode iterate(const problem *p, Vec g)
   KSP         ksp;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_killed_matrix(p->killed, &M));
+  PetscCall(fare_absorbing_matrix(p->absorbing, &M));
   PetscCall(MatTranspose(M, MAT_INITIAL_MATRIX, &transposed));
-  PetscCall(fare_solver_create(p->killed->grid, transposed, transposed, &ksp));
-  PetscCall(fare_solver_refine(ksp, residual, (void *)p, 0, 1e-7, "reactive density", g, &solved));
+  PetscCall(fare_linear_solver_create(p->absorbing->grid, transposed, transposed, &ksp));
+  PetscCall(fare_linear_solver_refine(ksp, residual, (void *)p, 0, 1e-7, "reactive density", g, &solved));
   PetscCall(KSPDestroy(&ksp));
   PetscCall(MatDestroy(&transposed));
   PetscCall(MatDestroy(&M));
@@ -120,14 +120,14 @@ static PetscErrorCode solve_reactive(const problem *p, Vec stationary, Vec *g)
   PetscCall(VecDuplicate(stationary, g));
   PetscCall(VecSet(*g, 0));
   PetscCall(hold_masses(p, stationary, *g));
-  if (!fare_elimination_serves(p->killed->grid)) {
+  if (!fare_elimination_serves(p->absorbing->grid)) {
     PetscCall(iterate(p, *g));
     PetscFunctionReturn(0);
   }
   PetscCall(VecDuplicate(*g, &r));
   PetscCall(residual((void *)p, *g, r, &scale));
-  PetscCall(fare_killed_eliminate(p->killed));
-  PetscCall(fare_elimination_solve(p->killed->elimination, PETSC_TRUE, r));
+  PetscCall(fare_absorbing_eliminate(p->absorbing));
+  PetscCall(fare_elimination_solve(p->absorbing->elimination, PETSC_TRUE, r));
   PetscCall(hold_masses(p, stationary, r));
   PetscCall(VecCopy(r, *g));
   PetscCall(VecDestroy(&r));
@@ -137,11 +137,11 @@ static PetscErrorCode solve_reactive(const problem *p, Vec stationary, Vec *g)
 /* Flux out of a into cells that go on to b, and flux into b of those that come from a. */
 static PetscErrorCode count_transitions(const problem *p, fare_reaction *reaction)
 {
-  const fare_killed *k      = p->killed;
-  const int          faces  = 2 * k->grid->dim;
-  double             sum[2] = {0, 0};
-  const PetscScalar *q, *g, *pi;
-  fare_ghosts        ghosts;
+  const fare_absorbing *k      = p->absorbing;
+  const int             faces  = 2 * k->grid->dim;
+  double                sum[2] = {0, 0};
+  const PetscScalar    *q, *g, *pi;
+  fare_ghosts           ghosts;
 
   PetscFunctionBeginUser;
   PetscCall(fare_ghosts_of(k->grid, &ghosts));
@@ -181,8 +181,8 @@ static PetscErrorCode find_rates(problem *p, Vec stationary, fare_reaction *reac
   Vec         other;
 
   PetscFunctionBeginUser;
-  PetscCall(DMCreateLocalVector(p->killed->grid->dm, &p->stationary));
-  PetscCall(DMGlobalToLocal(p->killed->grid->dm, stationary, INSERT_VALUES, p->stationary));
+  PetscCall(DMCreateLocalVector(p->absorbing->grid->dm, &p->stationary));
+  PetscCall(DMGlobalToLocal(p->absorbing->grid->dm, stationary, INSERT_VALUES, p->stationary));
   p->from = B;
   PetscCall(solve_reactive(p, stationary, &other));
   p->from = A;
@@ -208,11 +208,11 @@ PetscErrorCode fare_reaction_solve(const fare_grid *grid, const fare_system *sys
   PetscFunctionBeginUser;
   *reaction = (fare_reaction){NULL, NULL, NULL, NAN, NAN, NAN, NAN};
   if (fare_region_overlaps(a, b)) FARE_FAIL(FARE_ERR_INPUT, "analysis: the sets a and b overlap");
-  PetscCall(fare_killed_create(grid, system, t, 2, targets, &p.killed));
-  PetscCall(fare_killed_solve(p.killed, 0, to_b, "committor", &reaction->committor, solved));
-  PetscCall(fare_killed_solve(p.killed, 0, to_a, "committor", &reaction->complement, &complement));
+  PetscCall(fare_absorbing_create(grid, system, t, 2, targets, &p.absorbing));
+  PetscCall(fare_absorbing_solve(p.absorbing, 0, to_b, "committor", &reaction->committor, solved));
+  PetscCall(fare_absorbing_solve(p.absorbing, 0, to_a, "committor", &reaction->complement, &complement));
   if (stationary) PetscCall(find_rates(&p, stationary, reaction));
-  PetscCall(fare_killed_destroy(&p.killed));
+  PetscCall(fare_absorbing_destroy(&p.absorbing));
   PetscFunctionReturn(0);
 }
 
@@ -230,8 +230,7 @@ PetscErrorCode fare_committor_check(fare_committor_keys *keys, const fare_analys
   PetscFunctionBeginUser;
   PetscCall(fare_region_read(keys->a, context, &keys->from));
   PetscCall(fare_region_read(keys->b, context, &keys->to));
-  if (fare_region_overlaps(&keys->from, &keys->to))
-    PetscCall(fare_node_error(keys->b, "the sets a and b overlap"));
+  if (fare_region_overlaps(&keys->from, &keys->to)) FARE_REFUSE(keys->b, "the sets a and b overlap");
   PetscCall(fare_points_read(keys->points, context, &keys->at));
   PetscFunctionReturn(0);
 }
@@ -296,7 +295,7 @@ static PetscErrorCode solve(const fare_committor_keys *s, const fare_grid *grid,
 
   PetscFunctionBeginUser;
   for (int axis = 0; axis < grid->dim; axis++)
-    closed = grid->end[axis] >= FARE_END_ABSORBING ? PETSC_FALSE : closed;
+    closed = grid->boundary[axis] >= FARE_BOUNDARY_ABSORBING ? PETSC_FALSE : closed;
   if (closed) PetscCall(fare_stationary_solve(grid, system, time, &stationary, &guess));
   PetscCall(fare_reaction_solve(grid, system, time, &s->from, &s->to, stationary, reaction, solved));
   PetscCall(VecDestroy(&stationary));

@@ -32,8 +32,7 @@ static PetscErrorCode check(
   PetscCall(fare_driven_check(&s->keys, node, context->system, time, "passage"));
   PetscCall(fare_passage_check(&s->sets, node, context));
   if (s->survival && !s->sets.begin.boxes)
-    PetscCall(
-      fare_node_error(fare_node_find(node, "survival"), "survival needs a set to begin from: give 'from'"));
+    FARE_REFUSE(fare_node_find(node, "survival"), "survival needs a set to begin from: give 'from'");
   PetscFunctionReturn(0);
 }
 

@@ -9,12 +9,12 @@ PetscErrorCode fare_passage_solve(const fare_grid *grid, const fare_system *syst
 {
   const fare_region *targets[] = {target};
   const double       zero      = 0;
-  fare_killed       *killed;
+  fare_absorbing    *absorbing;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_killed_create(grid, system, t, 1, targets, &killed));
-  PetscCall(fare_killed_solve(killed, 1, &zero, "passage times", times, solved));
-  PetscCall(fare_killed_destroy(&killed));
+  PetscCall(fare_absorbing_create(grid, system, t, 1, targets, &absorbing));
+  PetscCall(fare_absorbing_solve(absorbing, 1, &zero, "passage times", times, solved));
+  PetscCall(fare_absorbing_destroy(&absorbing));
   PetscFunctionReturn(0);
 }
 
@@ -37,7 +37,7 @@ static PetscErrorCode check_left(const fare_passage_keys *s, const fare_analysis
   for (int axis = 0; axis < context->dim; axis++) {
     const double half = 0.5 * (context->upper[axis] - context->lower[axis]) / (double)context->cells[axis];
 
-    absorbs |= context->end[axis] >= FARE_END_ABSORBING;
+    absorbs |= context->boundary[axis] >= FARE_BOUNDARY_ABSORBING;
     open |= context->open[axis];
     if (!s->leave || left->boxes > 1 || context->open[axis]) continue;
     for (int side = 0; side < 2; side++) {
@@ -45,16 +45,15 @@ static PetscErrorCode check_left(const fare_passage_keys *s, const fare_analysis
         side ? context->upper[axis] - left->upper[axis] : left->lower[axis] - context->lower[axis];
 
       if (cut > 0 && cut < half)
-        PetscCall(fare_node_error(s->leave,
+        FARE_REFUSE(s->leave,
           "what lies beyond %g along %s is so narrow that it holds the centre of no cell (of %lld cells): "
           "give the end itself, %g",
           side ? left->upper[axis] : left->lower[axis], fare_system_axis_name(context->system, axis),
-          (long long)context->cells[axis], side ? context->upper[axis] : context->lower[axis]));
+          (long long)context->cells[axis], side ? context->upper[axis] : context->lower[axis]);
     }
   }
   if (!open && !absorbs && fare_region_is_beyond(left, context->lower, context->upper))
-    PetscCall(
-      fare_node_error(s->leave, "the set is the whole box, which no path leaves: none of its ends absorbs"));
+    FARE_REFUSE(s->leave, "the set is the whole box, which no path leaves: none of its ends absorbs");
   PetscFunctionReturn(0);
 }
 
@@ -65,21 +64,21 @@ PetscErrorCode fare_passage_check(
 
   PetscFunctionBeginUser;
   if (!s->target == !s->leave)
-    PetscCall(
-      fare_node_error(node, "expected one of 'target' and 'leave', got %s", s->target ? "both" : "neither"));
+    FARE_REFUSE(node, "expected one of 'target' and 'leave', got %s", s->target ? "both" : "neither");
   PetscCall(fare_region_read(s->target ? s->target : s->leave, context, &s->absorbing));
   if (s->leave) s->absorbing.outside = PETSC_TRUE;
   PetscCall(check_left(s, context));
-  for (int axis = 0; axis < context->dim; axis++) absorbs |= context->end[axis] >= FARE_END_ABSORBING;
+  for (int axis = 0; axis < context->dim; axis++)
+    absorbs |= context->boundary[axis] >= FARE_BOUNDARY_ABSORBING;
   rests = s->weight == BY_STATIONARY && absorbs ? PETSC_FALSE : PETSC_TRUE;
   if (!rests && (s->from || fare_node_find(node, "weight")))
-    PetscCall(fare_node_error(s->from ? s->from : fare_node_find(node, "weight"),
+    FARE_REFUSE(s->from ? s->from : fare_node_find(node, "weight"),
       "no density is stationary where an end absorbs: weigh the set otherwise, with weight: uniform or "
-      "boltzmann"));
+      "boltzmann");
   if (rests && (s->from || s->leave))
     PetscCall(fare_region_read(s->from ? s->from : s->leave, context, &s->begin));
   if (s->weight == BY_BOLTZMANN && !fare_system_has_potential(context->system))
-    PetscCall(fare_node_error(fare_node_find(node, "weight"), "the system has no potential"));
+    FARE_REFUSE(fare_node_find(node, "weight"), "the system has no potential");
   PetscCall(fare_points_read(s->points, context, &s->at));
   PetscFunctionReturn(0);
 }
@@ -149,10 +148,10 @@ PetscErrorCode fare_passage_at_points(const fare_passage_keys *s, const fare_gri
 }
 
 /* Where ends absorb: how many paths end at each, from the points and from the set. */
-static PetscErrorCode keep_exits(
-  const fare_passage_keys *s, fare_killed *killed, const fare_system *system, Vec begin, fare_findings *found)
+static PetscErrorCode keep_exits(const fare_passage_keys *s, fare_absorbing *absorbing,
+  const fare_system *system, Vec begin, fare_findings *found)
 {
-  const fare_grid *grid = killed->grid;
+  const fare_grid *grid = absorbing->grid;
   const fare_held  held = {1, {&s->absorbing}, {0}};
 
   PetscFunctionBeginUser;
@@ -163,8 +162,8 @@ static PetscErrorCode keep_exits(
       PetscScalar mean;
       Vec         exits;
 
-      if (!fare_end_absorbs(grid->end[axis], side)) continue;
-      PetscCall(fare_killed_exit(killed, axis, side, &exits));
+      if (!fare_boundary_absorbs(grid->boundary[axis], side)) continue;
+      PetscCall(fare_absorbing_exit(absorbing, axis, side, &exits));
       if (begin) {
         PetscCall(VecDot(exits, begin, &mean));
         snprintf(name, sizeof name, "mean_%s_%.16s", end, fare_system_axis_name(system, axis));
@@ -187,14 +186,14 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
   PetscScalar              mean;
   const fare_region       *targets[] = {&s->absorbing};
   const double             zero      = 0;
-  fare_killed             *killed;
+  fare_absorbing          *absorbing;
   fare_solved              solved;
   Vec                      times, begin = NULL;
 
   PetscFunctionBeginUser;
   (void)like;
-  PetscCall(fare_killed_create(grid, system, time, 1, targets, &killed));
-  PetscCall(fare_killed_solve(killed, 1, &zero, "passage times", &times, &solved));
+  PetscCall(fare_absorbing_create(grid, system, time, 1, targets, &absorbing));
+  PetscCall(fare_absorbing_solve(absorbing, 1, &zero, "passage times", &times, &solved));
   if (s->begin.boxes) PetscCall(fare_passage_begin(s, grid, system, time, &begin));
   if (begin) {
     PetscCall(VecDot(times, begin, &mean));
@@ -203,8 +202,8 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
     PetscCall(fare_found(found, "rate", "its inverse", 1, &rate));
   }
   PetscCall(fare_passage_at_points(s, grid, "mean time from the points", 1, &times, 0, found));
-  PetscCall(keep_exits(s, killed, system, begin, found));
-  PetscCall(fare_killed_destroy(&killed));
+  PetscCall(keep_exits(s, absorbing, system, begin, found));
+  PetscCall(fare_absorbing_destroy(&absorbing));
   PetscCall(VecDestroy(&begin));
   PetscCall(
     fare_found_exact(found, "residual", "of the equation, relative to its terms", 1, 1, &solved.residual));

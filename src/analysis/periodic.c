@@ -116,7 +116,8 @@ PetscErrorCode fare_periodic_solve(const fare_grid *grid, const fare_system *sys
   PetscCall(VecDuplicate(*masses, &c.base));
   PetscCall(VecDuplicate(*masses, &c.image));
   PetscCall(create_solver(&c, *masses, &ksp));
-  PetscCall(fare_solver_refine(ksp, residual, &c, tolerance, 1e-5, "periodic steady state", *masses, solved));
+  PetscCall(
+    fare_linear_solver_refine(ksp, residual, &c, tolerance, 1e-5, "periodic steady state", *masses, solved));
   solved->iterations = c.periods;
   PetscCall(KSPDestroy(&ksp));
   PetscCall(VecDestroy(&c.base));

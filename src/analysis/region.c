@@ -153,26 +153,25 @@ static PetscErrorCode check_box(const fare_node *node, const fare_analysis_conte
 
   PetscFunctionBeginUser;
   if (!box->lower.count && !box->upper.count)
-    PetscCall(fare_node_error(node, "expected a box {lower: [...], upper: [...]}, got neither"));
+    FARE_REFUSE(node, "expected a box {lower: [...], upper: [...]}, got neither");
   for (int side = 0; side < 2; side++) {
     if (given[side]->count && given[side]->count != (size_t)context->dim)
-      PetscCall(fare_node_error(fare_node_find(node, keys[side]),
+      FARE_REFUSE(fare_node_find(node, keys[side]),
         "expected %d number%s for a %d-dimensional system, got %zu", context->dim,
-        context->dim > 1 ? "s" : "", context->dim, given[side]->count));
+        context->dim > 1 ? "s" : "", context->dim, given[side]->count);
   }
   for (int axis = 0; axis < context->dim; axis++) {
     const char *name = fare_system_axis_name(context->system, axis);
 
     if (given[0]->count && given[1]->count && !(given[0]->values[axis] < given[1]->values[axis]))
-      PetscCall(fare_node_error(fare_node_find(node, "upper"), "upper must lie above lower, got %g and %g",
-        given[1]->values[axis], given[0]->values[axis]));
+      FARE_REFUSE(fare_node_find(node, "upper"), "upper must lie above lower, got %g and %g",
+        given[1]->values[axis], given[0]->values[axis]);
     if (!(PetscMax(lower[axis], context->lower[axis]) < PetscMin(upper[axis], context->upper[axis])))
-      PetscCall(fare_node_error(node, "[%g, %g] along %s lies outside the truth's box, [%g, %g]", lower[axis],
-        upper[axis], name, context->lower[axis], context->upper[axis]));
+      FARE_REFUSE(node, "[%g, %g] along %s lies outside the truth's box, [%g, %g]", lower[axis], upper[axis],
+        name, context->lower[axis], context->upper[axis]);
     if (!context->open[axis] && centres_between(context, axis, lower[axis], upper[axis]) < 1) {
-      PetscCall(fare_node_error(node,
-        "[%g, %g] along %s is so narrow that it holds the centre of no cell (of %lld cells)", lower[axis],
-        upper[axis], name, (long long)context->cells[axis]));
+      FARE_REFUSE(node, "[%g, %g] along %s is so narrow that it holds the centre of no cell (of %lld cells)",
+        lower[axis], upper[axis], name, (long long)context->cells[axis]);
     }
   }
   PetscFunctionReturn(0);
@@ -186,7 +185,7 @@ static PetscErrorCode read_box(
 
   PetscFunctionBeginUser;
   if (fare_node_kind_of(node) != FARE_NODE_MAP)
-    PetscCall(fare_node_error(node, "expected a box {lower: [...], upper: [...]} or a list of such"));
+    FARE_REFUSE(node, "expected a box {lower: [...], upper: [...]} or a list of such");
   PetscCall(fare_fields_read(box_fields, NULL, node, &box));
   for (int axis = 0; axis < context->dim; axis++) {
     lower[axis] = (size_t)axis < box.lower.count ? box.lower.values[axis] : context->lower[axis];
@@ -205,8 +204,7 @@ PetscErrorCode fare_region_read(
 
   PetscFunctionBeginUser;
   if (!boxes)
-    PetscCall(fare_node_error(
-      node, "expected a box {lower: [...], upper: [...]} or a list of such, got an empty list"));
+    FARE_REFUSE(node, "expected a box {lower: [...], upper: [...]} or a list of such, got an empty list");
   region->dim   = context->dim;
   region->boxes = boxes;
   region->lower = calloc(boxes * dim, sizeof *region->lower);
@@ -235,8 +233,7 @@ PetscErrorCode fare_points_read(
   PetscFunctionBeginUser;
   if (!node) PetscFunctionReturn(0);
   if (fare_node_kind_of(node) != FARE_NODE_LIST)
-    PetscCall(fare_node_error(
-      node, "expected a list of points, each a list of %zu number%s", dim, dim > 1 ? "s" : ""));
+    FARE_REFUSE(node, "expected a list of points, each a list of %zu number%s", dim, dim > 1 ? "s" : "");
   points->x = calloc(fare_node_size(node) * dim + 1, sizeof *points->x);
   if (!points->x) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   for (size_t i = 0; i < fare_node_size(node); i++) {
@@ -245,14 +242,14 @@ PetscErrorCode fare_points_read(
       dim == 1 && fare_node_kind_of(point) == FARE_NODE_SCALAR ? PETSC_TRUE : PETSC_FALSE;
 
     if (!bare && (fare_node_kind_of(point) != FARE_NODE_LIST || fare_node_size(point) != dim))
-      PetscCall(fare_node_error(point, "expected a point, a list of %zu number%s", dim, dim > 1 ? "s" : ""));
+      FARE_REFUSE(point, "expected a point, a list of %zu number%s", dim, dim > 1 ? "s" : "");
     for (size_t axis = 0; axis < dim; axis++) {
       double *x = &points->x[i * dim + axis];
 
       PetscCall(fare_node_real(bare ? point : fare_node_item(point, axis), x));
       if (!(*x >= context->lower[axis] && *x <= context->upper[axis]))
-        PetscCall(fare_node_error(point, "%g lies outside the truth's box, [%g, %g]", *x,
-          context->lower[axis], context->upper[axis]));
+        FARE_REFUSE(
+          point, "%g lies outside the truth's box, [%g, %g]", *x, context->lower[axis], context->upper[axis]);
     }
     points->count = i + 1;
   }

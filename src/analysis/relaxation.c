@@ -17,11 +17,11 @@ static PetscBool is_symmetric(const fare_grid *grid, const fare_system *system)
 {
   const fare_system_type *type = fare_system_type_of(system);
 
-  if (grid->dim == 1 && grid->end[0] != FARE_END_PERIODIC) return PETSC_TRUE;
-  return type->potential && !type->extra && !type->drift ? PETSC_TRUE : PETSC_FALSE;
+  if (grid->dim == 1 && grid->boundary[0] != FARE_BOUNDARY_PERIODIC) return PETSC_TRUE;
+  return type->potential && !type->nonconservative && !type->drift ? PETSC_TRUE : PETSC_FALSE;
 }
 
-static PetscErrorCode assemble(const fare_killed *faces, PetscBool symmetric, Mat *A)
+static PetscErrorCode assemble(const fare_absorbing *faces, PetscBool symmetric, Mat *A)
 {
   const int width = 2 * faces->grid->dim;
   PetscInt  first;
@@ -102,7 +102,7 @@ static PetscErrorCode solve(const fare_grid *grid, const fare_system *system, do
   PetscCall(EPSGetST(*eps, &st));
   PetscCall(STSetType(st, STSINVERT));
   PetscCall(STGetKSP(st, &ksp));
-  PetscCall(fare_solver_choose(grid, ksp));
+  PetscCall(fare_linear_solver_choose(grid, ksp));
   PetscCall(KSPGetPC(ksp, &pc));
   PetscCall(PetscObjectTypeCompareAny((PetscObject)pc, &factored, PCLU, PCREDUNDANT, ""));
   if (factored) PetscCall(KSPSetType(ksp, KSPPREONLY));
@@ -131,7 +131,7 @@ static int by_rate(const void *a, const void *b)
 
 /* What L would keep at rest if its ends were closed. New vector. */
 static PetscErrorCode masses_at_rest(
-  fare_killed *faces, const fare_system *system, double t, EPS eps, PetscBool symmetric, Vec *rest)
+  fare_absorbing *faces, const fare_system *system, double t, EPS eps, PetscBool symmetric, Vec *rest)
 {
   fare_elimination *elimination = NULL;
   PetscErrorCode    code        = FARE_ERR_FAILED;
@@ -172,7 +172,8 @@ static PetscErrorCode finish_mode(Vec mode, Vec root)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode gather(const fare_killed *faces, EPS eps, Vec root, eigenvalue *value, fare_spectrum *s)
+static PetscErrorCode gather(
+  const fare_absorbing *faces, EPS eps, Vec root, eigenvalue *value, fare_spectrum *s)
 {
   PetscReal norm;
   Vec       unused;
@@ -201,7 +202,7 @@ static PetscErrorCode gather(const fare_killed *faces, EPS eps, Vec root, eigenv
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode finish(fare_killed *faces, const fare_system *system, double t, EPS eps,
+static PetscErrorCode finish(fare_absorbing *faces, const fare_system *system, double t, EPS eps,
   eigenvalue *value, fare_spectrum *spectrum)
 {
   PetscBool closed = PETSC_TRUE;
@@ -209,7 +210,7 @@ static PetscErrorCode finish(fare_killed *faces, const fare_system *system, doub
 
   PetscFunctionBeginUser;
   for (int axis = 0; axis < faces->grid->dim; axis++) {
-    if (faces->grid->end[axis] >= FARE_END_ABSORBING) closed = PETSC_FALSE;
+    if (faces->grid->boundary[axis] >= FARE_BOUNDARY_ABSORBING) closed = PETSC_FALSE;
   }
   PetscCall(masses_at_rest(faces, system, t, eps, spectrum->symmetric, &rest));
   if (spectrum->symmetric) {
@@ -227,15 +228,15 @@ static PetscErrorCode finish(fare_killed *faces, const fare_system *system, doub
 PetscErrorCode fare_spectrum_solve(
   const fare_grid *grid, const fare_system *system, double t, PetscInt count, fare_spectrum *spectrum)
 {
-  fare_killed *faces;
-  eigenvalue  *value;
-  Mat          A;
-  EPS          eps;
+  fare_absorbing *faces;
+  eigenvalue     *value;
+  Mat             A;
+  EPS             eps;
 
   PetscFunctionBeginUser;
   PetscCall(begin_slepc());
   spectrum->symmetric = is_symmetric(grid, system);
-  PetscCall(fare_killed_create(grid, system, t, 0, NULL, &faces));
+  PetscCall(fare_absorbing_create(grid, system, t, 0, NULL, &faces));
   PetscCall(assemble(faces, spectrum->symmetric, &A));
   PetscCall(solve(grid, system, t, A, spectrum->symmetric, count, &eps));
   PetscCall(PetscMalloc1(count + 1, &value));
@@ -253,7 +254,7 @@ PetscErrorCode fare_spectrum_solve(
   PetscCall(PetscFree(value));
   PetscCall(EPSDestroy(&eps));
   PetscCall(MatDestroy(&A));
-  PetscCall(fare_killed_destroy(&faces));
+  PetscCall(fare_absorbing_destroy(&faces));
   PetscFunctionReturn(0);
 }
 
@@ -289,8 +290,8 @@ static PetscErrorCode check(
   (void)time;
   for (int axis = 0; axis < context->dim; axis++) cells *= (double)context->cells[axis];
   if (4 * (double)(s->count + 2) > cells)
-    PetscCall(fare_node_error(
-      fare_node_find(node, "count"), "%lld rates are too many for %g cells", (long long)s->count, cells));
+    FARE_REFUSE(
+      fare_node_find(node, "count"), "%lld rates are too many for %g cells", (long long)s->count, cells);
   PetscFunctionReturn(0);
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define PATH_SIZE 256
+#define SLIGHT    0.1 /* growth of a value from grid to grid that differences serve for */
 
 static PetscErrorCode add(fare_findings *found, const char *name, const char *meaning, int rank, size_t rows,
   size_t columns, const double value[])
@@ -221,6 +222,24 @@ static PetscErrorCode look_around(const fare_finding *f, const fare_grid *grid, 
   PetscFunctionReturn(0);
 }
 
+/*
+  What is left of an error on cells `levels` times half as wide as those of `wide`, by the difference from
+  cells twice as wide: 1/(ratio - 1) of it, for an error that falls by `ratio`. What wider cells find too
+  small by factors, such as times over barriers that they cut, converges in its logarithm; the larger the
+  factor, the farther it is from falling as it should, down to the first order. The error may be many times
+  the value.
+*/
+static double left_error(double value, double wide, double wider, double ratio, int levels)
+{
+  const double difference = fabs(wide - wider) / ((ratio - 1) * pow(ratio, levels));
+  double       growth, slow;
+
+  growth = wide * wider > 0 ? log(wide / wider) : 0;
+  if (!(growth > SLIGHT)) return difference;
+  slow = ratio > 2 ? ratio + (2 - ratio) * PetscMin(1, growth) : ratio;
+  return PetscMax(difference, fabs(value) * expm1(growth / ((slow - 1) * pow(slow, levels))));
+}
+
 static PetscErrorCode estimate(fare_finding *f, const fare_grid *grid, const fare_grid *half,
   const fare_grid *quarter, double ratio, const fare_finding *coarse, const fare_finding *coarser)
 {
@@ -228,9 +247,12 @@ static PetscErrorCode estimate(fare_finding *f, const fare_grid *grid, const far
   const size_t n = f->extent[0] * f->extent[1];
 
   PetscFunctionBeginUser;
-  for (size_t k = 0; k < n; k++) f->error[k] = share * fabs(f->value[k] - coarse->value[k]);
-  for (size_t k = 0; k < n && coarser; k++)
-    f->error[k] = PetscMax(f->error[k], further * fabs(coarse->value[k] - coarser->value[k]));
+  for (size_t k = 0; k < n; k++)
+    f->error[k] = left_error(f->value[k], f->value[k], coarse->value[k], ratio, 0);
+  for (size_t k = 0; k < n && coarser; k++) {
+    f->error[k] =
+      PetscMax(f->error[k], left_error(f->value[k], coarse->value[k], coarser->value[k], ratio, 1));
+  }
   if (f->fields) PetscCall(look_around(f, grid, coarse, half, share, half->spacing));
   if (f->fields && coarser) {
     fare_finding as_fine = *coarse;

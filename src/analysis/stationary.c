@@ -70,8 +70,8 @@ static PetscErrorCode refine(const fare_grid *grid, problem *p, Vec masses, fare
   PetscCall(fare_operator_assemble(p->op, p->t, 0, A));
   PetscCall(VecMax(p->through, NULL, &largest));
   PetscCall(fare_operator_assemble(p->op, p->t, shift * largest, shifted));
-  PetscCall(fare_solver_create(grid, A, shifted, &ksp));
-  PetscCall(fare_solver_refine(ksp, residual, p, 1e-15, 1e-9, "stationary density", masses, solved));
+  PetscCall(fare_linear_solver_create(grid, A, shifted, &ksp));
+  PetscCall(fare_linear_solver_refine(ksp, residual, p, 1e-15, 1e-9, "stationary density", masses, solved));
   PetscCall(KSPDestroy(&ksp));
   PetscCall(MatDestroy(&A));
   PetscCall(MatDestroy(&shifted));
@@ -110,15 +110,15 @@ static PetscErrorCode relative_residual(problem *p, Vec masses, fare_solved *sol
 static PetscErrorCode eliminate(const fare_grid *grid, const fare_system *system, double t, Vec masses)
 {
   fare_elimination *elimination = NULL;
-  fare_killed      *faces;
+  fare_absorbing   *faces;
   PetscErrorCode    code;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_killed_create(grid, system, t, 0, NULL, &faces));
+  PetscCall(fare_absorbing_create(grid, system, t, 0, NULL, &faces));
   code = fare_elimination_create(faces, 0, PETSC_TRUE, &elimination);
   if (!code) code = fare_elimination_stationary(elimination, masses);
   PetscCall(fare_elimination_destroy(&elimination));
-  PetscCall(fare_killed_destroy(&faces));
+  PetscCall(fare_absorbing_destroy(&faces));
   PetscFunctionReturn(code);
 }
 
@@ -159,7 +159,7 @@ PetscErrorCode fare_stationary_solve(
 
   PetscFunctionBeginUser;
   for (int axis = 0; axis < grid->dim; axis++) {
-    if (grid->end[axis] >= FARE_END_ABSORBING)
+    if (grid->boundary[axis] >= FARE_BOUNDARY_ABSORBING)
       FARE_FAIL(FARE_ERR_INPUT, "analysis: no density is stationary where axis %s ends in absorption",
         fare_system_axis_name(system, axis));
   }

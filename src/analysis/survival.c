@@ -21,8 +21,8 @@ static PetscErrorCode look(void *context, int stop, double t, Vec P)
   double      scale;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_killed_move(p->stepper->killed, t));
-  PetscCall(fare_killed_residual(p->stepper->killed, 0, p->ones, p->leaves, &scale));
+  PetscCall(fare_absorbing_move(p->stepper->absorbing, t));
+  PetscCall(fare_absorbing_residual(p->stepper->absorbing, 0, p->ones, p->leaves, &scale));
   PetscCall(VecSum(P, &sum));
   PetscCall(VecDot(p->leaves, P, &flow));
   p->survival[stop] = (fare_survival){sum, -flow, p->lived};
@@ -38,10 +38,10 @@ static PetscErrorCode run(problem *p, const fare_timeline *line, int level, Vec 
   p->lived          = 0;
   p->stepper->steps = 0;
   PetscCall(VecSet(p->ones, 1));
-  PetscCall(fare_killed_hold(p->stepper->killed, &zero, p->ones));
+  PetscCall(fare_absorbing_hold(p->stepper->absorbing, &zero, p->ones));
   PetscCall(VecDuplicate(masses, &P));
   PetscCall(VecCopy(masses, P));
-  PetscCall(fare_killed_hold(p->stepper->killed, &zero, P));
+  PetscCall(fare_absorbing_hold(p->stepper->absorbing, &zero, P));
   PetscCall(fare_timeline_run(line, level, p->stepper, P, &p->lived, look, p));
   PetscCall(VecDestroy(&P));
   PetscFunctionReturn(0);

@@ -86,7 +86,7 @@ static PetscErrorCode read_boolean(const fare_field *field, const fare_node *nod
     *value = i < 3 ? PETSC_TRUE : PETSC_FALSE;
     PetscFunctionReturn(0);
   }
-  PetscCall(fare_node_error(node, "expected true or false, got %.60s", what_is(node)));
+  FARE_REFUSE(node, "expected true or false, got %.60s", what_is(node));
   PetscFunctionReturn(0);
 }
 
@@ -166,18 +166,16 @@ static PetscErrorCode read_string(const fare_node *node, char **value)
                            *const breaks[] = {"\xC2\x85", "\xE2\x80\xA8", "\xE2\x80\xA9"};
 
   PetscFunctionBeginUser;
-  if (node->kind != FARE_NODE_SCALAR)
-    PetscCall(fare_node_error(node, "expected a word, got %s", what_is(node)));
+  if (node->kind != FARE_NODE_SCALAR) FARE_REFUSE(node, "expected a word, got %s", what_is(node));
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(nulls) && !node->quoted; i++) {
-    if (!strcmp(node->text, nulls[i])) PetscCall(fare_node_error(node, "expected a word, got nothing"));
+    if (!strcmp(node->text, nulls[i])) FARE_REFUSE(node, "expected a word, got nothing");
   }
   for (const char *c = node->text; *c; c++) {
     if (iscntrl((unsigned char)*c))
-      PetscCall(fare_node_error(node, "expected a word, got one with a control character in it"));
+      FARE_REFUSE(node, "expected a word, got one with a control character in it");
   }
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(breaks); i++) {
-    if (strstr(node->text, breaks[i]))
-      PetscCall(fare_node_error(node, "expected a word, got one with a line break in it"));
+    if (strstr(node->text, breaks[i])) FARE_REFUSE(node, "expected a word, got one with a line break in it");
   }
   PetscCall(fare_string_copy(node->text, strlen(node->text), value));
   PetscFunctionReturn(0);
@@ -265,8 +263,8 @@ static PetscErrorCode read_all(
 {
   PetscFunctionBeginUser;
   if (map && map->kind != FARE_NODE_MAP)
-    PetscCall(fare_node_error(
-      map, "expected a map of keys and values, got %.60s", *what_is(map) ? what_is(map) : "nothing"));
+    FARE_REFUSE(
+      map, "expected a map of keys and values, got %.60s", *what_is(map) ? what_is(map) : "nothing");
   if (map) PetscCall(check_keys(fields, more, map));
   for (const fare_field *f = fields; f->key; f++) {
     const fare_node *node = fare_node_find(map, f->key);
@@ -276,7 +274,7 @@ static PetscErrorCode read_all(
     else if (f->fallback)
       PetscCall(read_fallback(f, into));
     else if (map)
-      PetscCall(fare_node_error(map, "missing key '%s' (%s)", f->key, f->meaning));
+      FARE_REFUSE(map, "missing key '%s' (%s)", f->key, f->meaning);
     else
       FARE_FAIL(FARE_ERR_INPUT, "missing key '%s' (%s)", f->key, f->meaning);
   }

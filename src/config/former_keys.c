@@ -10,6 +10,7 @@ static const struct {
   const char *map, *former, *now;
 } former_keys[] = {
   {"truth", "ends", "boundaries"},
+  {"system.expression", "extra", "nonconservative"},
 };
 
 /* Whether a path is a pattern but for the numbers in its brackets. */

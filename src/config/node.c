@@ -229,14 +229,13 @@ PetscErrorCode fare_node_real(const fare_node *node, double *value)
 
   PetscFunctionBeginUser;
   if (node->kind != FARE_NODE_SCALAR)
-    PetscCall(
-      fare_node_error(node, "expected a number, got a %s", node->kind == FARE_NODE_LIST ? "list" : "map"));
+    FARE_REFUSE(node, "expected a number, got a %s", node->kind == FARE_NODE_LIST ? "list" : "map");
   /* strtod alone would take hexadecimal, infinity and NaN too */
   *value = strtod(node->text, &end);
   if (node->quoted || !*node->text || *end || strspn(node->text, "0123456789+-.eE") != strlen(node->text))
-    PetscCall(fare_node_error(node, "expected a finite number, got '%.60s'", node->text));
+    FARE_REFUSE(node, "expected a finite number, got '%.60s'", node->text);
   if (!isfinite(*value))
-    PetscCall(fare_node_error(node, "expected a finite number, got '%.60s', which is too large", node->text));
+    FARE_REFUSE(node, "expected a finite number, got '%.60s', which is too large", node->text);
   PetscFunctionReturn(0);
 }
 
@@ -251,8 +250,7 @@ PetscErrorCode fare_node_check_keys(const fare_node *map, const char *const name
     if (k < count) continue;
     nearest = fare_nearest(map->key[i], names, count);
     if (nearest)
-      PetscCall(
-        fare_node_error_at_key(map, i, "unknown key '%.100s' (did you mean '%s'?)", map->key[i], nearest));
+      FARE_REFUSE_KEY(map, i, "unknown key '%.100s' (did you mean '%s'?)", map->key[i], nearest);
     else {
       fare_text      list = {0};
       PetscErrorCode code;

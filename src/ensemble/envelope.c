@@ -5,7 +5,7 @@
 */
 #include "envelope.h"
 
-#include "system/saved.h"
+#include "system/density_file.h"
 
 #include <math.h>
 
@@ -199,7 +199,7 @@ static PetscErrorCode cover(
     e->spacing[axis] = (e->box.upper[axis] - e->box.lower[axis]) / (double)cells[axis];
   }
   if (initial->density == FARE_INITIAL_SNAPSHOT)
-    fare_saved_cells(initial->saved, cells, e->lower, e->spacing);
+    fare_density_file_cells(initial->density_file, cells, e->lower, e->spacing);
   for (int axis = 0; axis < e->dim; axis++) e->count *= cells[axis];
   PetscCall(PetscMalloc4(e->flat ? e->count : CELLS_MOST, &e->cell, e->flat ? e->count : CELLS_MOST,
     &e->bound, e->flat ? e->count : CELLS_MOST, &e->cumulative, GUIDE + 1, &e->guide));

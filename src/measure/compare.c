@@ -15,10 +15,10 @@
   too much
 */
 #define MARGIN       0.5
+#define BARE_MARGIN  1.    /* of the correction, taken off the lower end where pools are bare */
 #define INSIDE       0.025 /* what exact draws reach this often is not told from 0 */
 #define BEHIND_LEAST 40    /* effective samples behind the estimate of the noise of uneven weights */
 #define BARE_MOST    0.005 /* of the truth, in pools that have hardly any samples of uneven weights */
-#define EVEN_LEAST   0.9   /* effective samples per distinct one: weights that vary less leave no pool bare */
 /* 95% of a normal distribution lie within so many standard deviations */
 #define NORMAL_LEVEL 1.959963984540054
 
@@ -45,6 +45,7 @@ typedef struct {
   */
   fare_binned samples;
   fare_noise  noise;
+  double      bare;  /* mass of the truth in pools with hardly any samples, of uneven weights */
   double     *plain; /* per measure, of all samples: what the interval is made from */
 } comparing;
 
@@ -204,7 +205,7 @@ static double back_to_scale(const fare_measure_type *type, double value)
   degree of freedom, s = x^2, this is x +- t tau. docs/measures.md derives it.
 */
 static void find_interval(const fare_measure_type *type, double s, int groups, const double without[],
-  PetscBool correlated, int floor_known, double floor_variance, fare_measured *result)
+  PetscBool correlated, PetscBool bare, int floor_known, double floor_variance, fare_measured *result)
 {
   double mean, variance, bias, left, tau, student_t, scatter, least, ends;
 
@@ -229,6 +230,8 @@ static void find_interval(const fare_measure_type *type, double s, int groups, c
      : 0;
   result->high = back_to_scale(type, PetscMax(0, ends + 2 * student_t * scatter));
   if (type->norm) result->high += MARGIN * PetscMax(0, result->value - PetscMax(0, result->corrected));
+  if (bare && type->pools)
+    result->low = PetscMax(0, result->low - BARE_MARGIN * fabs(result->value - result->corrected));
 }
 
 /* As many independent samples as have the same sum over pools of the variances of their masses. */
@@ -241,6 +244,15 @@ static double independent_samples(const fare_sides *s, int groups, const double 
   return variance > 0 ? multinomial / variance : s->samples->effective;
 }
 
+/* Pools that have hardly any samples by chance alone, of weights that are even, are not bare. */
+static double find_bare(const comparing *c)
+{
+  const fare_binned *q = &c->samples;
+
+  if (!q->square || !(q->effective < FARE_EVEN_LEAST * (double)q->distinct / c->noise.design)) return 0;
+  return fare_sides_bare(&c->sides);
+}
+
 /* Why nothing can be said of how far the value may be off. */
 static fare_interval find_reason(const comparing *c, PetscBool whole)
 {
@@ -249,9 +261,7 @@ static fare_interval find_reason(const comparing *c, PetscBool whole)
   if (!q->groups) return FARE_NO_GROUPS;
   if (!whole) return FARE_ONE_GROUP;
   if (q->square && q->behind < BEHIND_LEAST) return FARE_FEW_WEIGHTS;
-  if (q->square && q->effective < EVEN_LEAST * (double)q->distinct / c->noise.design &&
-    fare_sides_bare(&c->sides) > BARE_MOST)
-    return FARE_BARE_POOLS;
+  if (c->bare > BARE_MOST) return FARE_BARE_POOLS;
   return c->noise.too_long ? FARE_LONG_CORRELATION : FARE_INTERVAL;
 }
 
@@ -268,6 +278,7 @@ static PetscErrorCode judge(comparing *c, int replicates, fare_stream stream, fa
   if (replicates > 0) PetscCall(draw_exactly(c, replicates, stream, draws));
   if (whole && !c->noise.correlated)
     independent = independent_samples(&c->sides, groups, without + c->count * (size_t)groups);
+  c->bare  = find_bare(c);
   interval = find_reason(c, whole);
   if (interval) independent = PetscMin(independent, c->samples.effective);
   for (size_t m = 0; m < c->count; m++) {
@@ -282,7 +293,7 @@ static PetscErrorCode judge(comparing *c, int replicates, fare_stream stream, fa
       results[m].interval = FARE_FEW_INDEPENDENT;
     if (!results[m].interval)
       find_interval(c->type[m], c->plain[m], groups, without + m * (size_t)groups, c->noise.correlated,
-        replicates > 0, variance, &results[m]);
+        c->bare > 0, replicates > 0, variance, &results[m]);
   }
   PetscCall(PetscFree2(draws, without));
   PetscFunctionReturn(0);
@@ -340,9 +351,9 @@ PetscErrorCode fare_measure_compare(MPI_Comm comm, const fare_binning *binning, 
 
   PetscFunctionBeginUser;
   for (size_t m = 0; m < count; m++) {
-    if (types[m]->dimension_most && binning->grid.dim > types[m]->dimension_most)
+    if (types[m]->dimension_max && binning->grid.dim > types[m]->dimension_max)
       FARE_FAIL(FARE_ERR_INPUT, "measure %s is defined in at most %d dimension%s, not in %d", types[m]->name,
-        types[m]->dimension_most, types[m]->dimension_most == 1 ? "" : "s", binning->grid.dim);
+        types[m]->dimension_max, types[m]->dimension_max == 1 ? "" : "s", binning->grid.dim);
   }
   PetscCall(PetscMalloc1(count, &c.plain));
   c.samples = *q;

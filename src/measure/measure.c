@@ -30,8 +30,8 @@ PetscErrorCode fare_measure_type_describe(const fare_measure_type *type, FILE *t
   PetscFunctionBeginUser;
   fprintf(
     to, "measure %s: %s\n%s\nunit: %s\ndimensions: ", type->name, type->summary, type->reference, type->unit);
-  if (type->dimension_most)
-    fprintf(to, "at most %d\n", type->dimension_most);
+  if (type->dimension_max)
+    fprintf(to, "at most %d\n", type->dimension_max);
   else
     fprintf(to, "any\n");
   fprintf(to, "\n%s\n", type->definition);

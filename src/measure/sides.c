@@ -28,6 +28,20 @@ static void sort_masses(const fare_sides *s, const fare_binned *of, double poole
 }
 
 /*
+  What a draw in a pool counts for. In a bare pool of uneven weights the heaviest rows are missing: not more
+  than one row beyond those there were to be expected, had samples the mass of the truth.
+*/
+static double counts_for(const fare_sides *s, size_t pool, const double mass[])
+{
+  const fare_binned *q    = s->samples;
+  const double       rows = s->square[s->pools + 1 + pool], even = 1 / q->effective,
+               seen = mass[pool] > 0 && s->square[pool] > 0 ? s->square[pool] / mass[pool] : even;
+
+  if (rows >= BARE || !(q->effective < FARE_EVEN_LEAST * (double)q->distinct)) return seen;
+  return PetscMax(seen, s->p_raw[pool] / (rows + 1));
+}
+
+/*
   Sums of squares of shares by pools, scaled to the effective number, and from them the density of draws that
   have this noise where samples have the masses of the truth: a draw in a pool counts for e = sum of squares
   over mass, and p/e are drawn.
@@ -52,10 +66,7 @@ static PetscErrorCode sort_squares(fare_sides *s)
   }
   sort_masses(s, s->samples, mass, s->q_bin);
   for (size_t i = 0; i < bins; i++) {
-    const size_t pool = s->pool_seen[i];
-
-    s->proposal[i] = s->p_bin[i] /
-      (mass[pool] > 0 && s->square[pool] > 0 ? s->square[pool] / mass[pool] : 1 / s->samples->effective);
+    s->proposal[i] = s->p_bin[i] / counts_for(s, s->pool_seen[i], mass);
     draws += s->proposal[i];
   }
   for (size_t i = 0; i < bins; i++) s->proposal[i] /= draws;

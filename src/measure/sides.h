@@ -4,6 +4,9 @@
 
 #include "measure/bins/binning.h"
 
+#define FARE_EVEN_LEAST \
+  0.9 /* effective samples per distinct one: weights that vary less leave no pool bare */
+
 typedef struct {
   const fare_binning *binning;
   const fare_binned  *samples;

@@ -12,22 +12,21 @@ static PetscErrorCode check_fields(const fare_node *node, const fare_sampler_typ
 
   PetscFunctionBeginUser;
   if (!type->fields)
-    PetscFunctionReturn(fare_node_error(node,
-      "sampler '%s' has no table of fields (one that holds FARE_FIELDS_END alone will do)", type->name));
+    FARE_REFUSE(
+      node, "sampler '%s' has no table of fields (one that holds FARE_FIELDS_END alone will do)", type->name);
   for (; type->fields[count].key; count++) {
     const fare_field *field = &type->fields[count];
 
     if (count == FIELDS_MOST)
-      PetscFunctionReturn(fare_node_error(node,
-        "sampler '%s' has more than %d fields, or FARE_FIELDS_END is missing", type->name, FIELDS_MOST));
+      FARE_REFUSE(
+        node, "sampler '%s' has more than %d fields, or FARE_FIELDS_END is missing", type->name, FIELDS_MOST);
     if (!fare_is_word(field->key) || !field->meaning || !field->unit)
-      PetscFunctionReturn(fare_node_error(node,
+      FARE_REFUSE(node,
         "sampler '%s': field %d needs a key of letters, digits, _ and -, a unit and a meaning", type->name,
-        count));
+        count);
     if (field->offset >= type->size)
-      PetscFunctionReturn(
-        fare_node_error(node, "sampler '%s': field '%s' lies outside the state, which has %zu bytes",
-          type->name, field->key, type->size));
+      FARE_REFUSE(node, "sampler '%s': field '%s' lies outside the state, which has %zu bytes", type->name,
+        field->key, type->size);
   }
   PetscFunctionReturn(0);
 }
@@ -72,11 +71,9 @@ static PetscErrorCode check(const fare_node *node, const fare_sampler_type *type
 
   PetscFunctionBeginUser;
   if (!fare_is_word(type->name))
-    PetscFunctionReturn(
-      fare_node_error(node, "the sampler needs a name of 1 to 64 letters, digits, _ and -"));
+    FARE_REFUSE(node, "the sampler needs a name of 1 to 64 letters, digits, _ and -");
   if (!type->summary || !type->reference)
-    PetscFunctionReturn(
-      fare_node_error(node, "sampler '%s' needs a summary and a reference (which may be \"\")", type->name));
+    FARE_REFUSE(node, "sampler '%s' needs a summary and a reference (which may be \"\")", type->name);
   if (type->family < FARE_EQUILIBRIUM || type->family > FARE_GENERATIVE)
     wrong = "a family that there is not";
   else if (!type->size)
@@ -89,7 +86,7 @@ static PetscErrorCode check(const fare_node *node, const fare_sampler_type *type
     wrong = "modes but no 'train'";
   else if (type->modes & ~(FARE_ORACLE | FARE_EMPIRICAL))
     wrong = "modes that there are not";
-  if (wrong) PetscFunctionReturn(fare_node_error(node, "sampler '%s' has %s", type->name, wrong));
+  if (wrong) FARE_REFUSE(node, "sampler '%s' has %s", type->name, wrong);
   PetscCall(check_fields(node, type));
   if (type->kept) PetscCall(check_kept(node, type, type->kept, type->size));
   PetscFunctionReturn(0);

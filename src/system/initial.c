@@ -1,5 +1,5 @@
 /* Densities to begin with, and the schedule of snapshots. */
-#include "saved.h"
+#include "density_file.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -42,7 +42,7 @@ static PetscErrorCode check_keys(const fare_node *node, const fare_initial *init
                                                               : NULL;
 
   PetscFunctionBeginUser;
-  if (stray) PetscCall(fare_node_error(place(node, stray), "not for density: %s", kinds[kind]));
+  if (stray) FARE_REFUSE(place(node, stray), "not for density: %s", kinds[kind]);
   PetscFunctionReturn(0);
 }
 
@@ -51,8 +51,8 @@ static PetscErrorCode check_numbers(
 {
   PetscFunctionBeginUser;
   if (given != wanted)
-    PetscCall(fare_node_error(place(node, key), "%s needs %zu number%s in '%s', got %zu", what, wanted,
-      wanted > 1 ? "s" : "", key, given));
+    FARE_REFUSE(place(node, key), "%s needs %zu number%s in '%s', got %zu", what, wanted,
+      wanted > 1 ? "s" : "", key, given);
   PetscFunctionReturn(0);
 }
 
@@ -85,8 +85,8 @@ static PetscErrorCode check(const fare_node *node, const fare_system *system, fa
   case FARE_INITIAL_BOLTZMANN:
     if (fare_system_has_potential(system)) break;
     if (node)
-      PetscCall(fare_node_error(
-        node, "system '%s' has no potential, so no Boltzmann density to begin with: give another", name));
+      FARE_REFUSE(
+        node, "system '%s' has no potential, so no Boltzmann density to begin with: give another", name);
     FARE_FAIL(FARE_ERR_INPUT,
       "initial: system '%s' has no potential, so no Boltzmann density to begin with: give another, say "
       "{density: gaussian, mean: [...], sd: [...]}",
@@ -103,14 +103,13 @@ static PetscErrorCode check(const fare_node *node, const fare_system *system, fa
     PetscCall(check_numbers(node, "sd", dim, initial->sd.count, what));
     break;
   case FARE_INITIAL_MIXTURE:
-    if (!initial->weights.count)
-      PetscCall(fare_node_error(node, "a mixture needs 'weights', one per component"));
+    if (!initial->weights.count) FARE_REFUSE(node, "a mixture needs 'weights', one per component");
     PetscCall(check_numbers(node, "mean", dim * initial->weights.count, initial->mean.count, what));
     PetscCall(check_numbers(node, "sd", dim * initial->weights.count, initial->sd.count, what));
     break;
   case FARE_INITIAL_SNAPSHOT:
-    if (!initial->file) PetscCall(fare_node_error(node, "density: snapshot needs 'file'"));
-    PetscCall(fare_saved_read(place(node, "file"), initial->file, (int)dim, &initial->saved));
+    if (!initial->file) FARE_REFUSE(node, "density: snapshot needs 'file'");
+    PetscCall(fare_density_file_read(place(node, "file"), initial->file, (int)dim, &initial->density_file));
     break;
   }
   PetscFunctionReturn(0);
@@ -131,7 +130,7 @@ PetscErrorCode fare_initial_from_config(
 PetscErrorCode fare_initial_free(fare_initial *initial)
 {
   PetscFunctionBeginUser;
-  PetscCall(fare_saved_destroy(&initial->saved));
+  PetscCall(fare_density_file_destroy(&initial->density_file));
   PetscCall(fare_fields_free(fare_initial_fields, initial));
   PetscFunctionReturn(0);
 }
@@ -212,7 +211,7 @@ void fare_initial_log_density(const fare_initial *initial, const fare_system *sy
     for (size_t i = 0; i < n; i++) log_density[i] = 0;
     break;
   case FARE_INITIAL_SNAPSHOT:
-    fare_saved_log_density(initial->saved, n, x, log_density);
+    fare_density_file_log_density(initial->density_file, n, x, log_density);
     break;
   }
 }

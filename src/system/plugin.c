@@ -33,33 +33,31 @@ PetscErrorCode fare_plugin_open(const fare_node *node, const char *path, fare_pl
 
   PetscFunctionBeginUser;
   if (stat(path, &about))
-    PetscFunctionReturn(fare_node_error(
-      node, "there is no file '%.400s' (a relative path starts from the working directory)", path));
-  if (!S_ISREG(about.st_mode))
-    PetscFunctionReturn(fare_node_error(node, "'%.400s' is no file, let alone a shared object", path));
+    FARE_REFUSE(node, "there is no file '%.400s' (a relative path starts from the working directory)", path);
+  if (!S_ISREG(about.st_mode)) FARE_REFUSE(node, "'%.400s' is no file, let alone a shared object", path);
   *library = open_library(path);
-  if (!*library) PetscFunctionReturn(fare_node_error(node, "cannot be loaded: %.700s", dlerror()));
+  if (!*library) FARE_REFUSE(node, "cannot be loaded: %.700s", dlerror());
   plugin = dlsym(*library, FARE_PLUGIN_SYMBOL);
   if (!plugin)
-    PetscFunctionReturn(fare_node_error(node,
+    FARE_REFUSE(node,
       "'%.400s' is no plugin of FARE: it exports no '%s' (FARE_PLUGIN_SYSTEM or FARE_PLUGIN_SAMPLER makes "
       "it)",
-      path, FARE_PLUGIN_SYMBOL));
+      path, FARE_PLUGIN_SYMBOL);
   if (plugin->abi != FARE_PLUGIN_ABI)
-    PetscFunctionReturn(fare_node_error(node,
+    FARE_REFUSE(node,
       "'%.400s' was built for plugins of version %d, this FARE takes %d: compile it again against its "
       "headers",
-      path, plugin->abi, FARE_PLUGIN_ABI));
+      path, plugin->abi, FARE_PLUGIN_ABI);
   if (plugin->kind != (int)kind) {
     const char *is = plugin->kind > 0 && plugin->kind < (int)PETSC_STATIC_ARRAY_LENGTH(kinds)
       ? kinds[plugin->kind]
       : "of a kind that this FARE does not know";
 
-    PetscFunctionReturn(fare_node_error(node, "'%.400s' is %s, expected %s", path, is, kinds[kind]));
+    FARE_REFUSE(node, "'%.400s' is %s, expected %s", path, is, kinds[kind]);
   }
   if (plugin->size != size || !plugin->descriptor)
-    PetscFunctionReturn(fare_node_error(
-      node, "'%.400s' was built against other headers than those of this FARE: compile it again", path));
+    FARE_REFUSE(
+      node, "'%.400s' was built against other headers than those of this FARE: compile it again", path);
   *descriptor = plugin->descriptor;
   PetscFunctionReturn(0);
 }
@@ -73,38 +71,35 @@ static PetscErrorCode check_parameters(const fare_node *node, const fare_system_
   int                   count = 0;
 
   PetscFunctionBeginUser;
-  if (!row) PetscFunctionReturn(fare_node_error(node, "system '%s' has no table of parameters", type->name));
+  if (!row) FARE_REFUSE(node, "system '%s' has no table of parameters", type->name);
   for (; row[count].name; count++) {
     const fare_parameter *p = &row[count];
 
     if (count == FARE_PARAMETERS_MAX - 1)
-      PetscFunctionReturn(
-        fare_node_error(node, "system '%s' has more than %d parameters, or FARE_PARAMETERS_END is missing",
-          type->name, FARE_PARAMETERS_MAX - 1));
-    if (!fare_is_word(p->name) || !p->meaning)
-      PetscFunctionReturn(fare_node_error(node,
-        "system '%s': parameter %d needs a name of letters, digits, _ and -, and a meaning", type->name,
-        count));
-    if (!(isfinite(p->value) && p->value >= p->least && p->value <= p->most))
-      PetscFunctionReturn(
-        fare_node_error(node, "system '%s': the default of '%s', %g, is outside its range [%g, %g]",
-          type->name, p->name, p->value, p->least, p->most));
+      FARE_REFUSE(node, "system '%s' has more than %d parameters, or FARE_PARAMETERS_END is missing",
+        type->name, FARE_PARAMETERS_MAX - 1);
+    if (!fare_is_word(p->name) || !p->description)
+      FARE_REFUSE(node,
+        "system '%s': parameter %d needs a name of letters, digits, _ and -, and a description", type->name,
+        count);
+    if (!(isfinite(p->value) && p->value >= p->min && p->value <= p->max))
+      FARE_REFUSE(node, "system '%s': the default of '%s', %g, is outside its range [%g, %g]", type->name,
+        p->name, p->value, p->min, p->max);
     for (int i = 0; i < count; i++) {
       if (!strcmp(row[i].name, p->name))
-        PetscFunctionReturn(
-          fare_node_error(node, "system '%s' has two parameters '%s'", type->name, p->name));
+        FARE_REFUSE(node, "system '%s' has two parameters '%s'", type->name, p->name);
     }
   }
   if ((type->potential || !type->drift) &&
-    (count <= FARE_KT || strcmp(row[FARE_KT].name, "kT") || !(row[FARE_KT].least > 0))) {
-    PetscFunctionReturn(fare_node_error(
-      node, "system '%s': the first parameter must be kT, above zero (FARE_COMMON_PARAMETERS)", type->name));
+    (count <= FARE_KT || strcmp(row[FARE_KT].name, "kT") || !(row[FARE_KT].min > 0))) {
+    FARE_REFUSE(
+      node, "system '%s': the first parameter must be kT, above zero (FARE_COMMON_PARAMETERS)", type->name);
   }
   if (!type->drift &&
     (count <= FARE_MOBILITY || strcmp(row[FARE_MOBILITY].name, "mobility") ||
-      !(row[FARE_MOBILITY].least > 0))) {
-    PetscFunctionReturn(fare_node_error(node,
-      "system '%s': the second parameter must be mobility, above zero (FARE_COMMON_PARAMETERS)", type->name));
+      !(row[FARE_MOBILITY].min > 0))) {
+    FARE_REFUSE(node,
+      "system '%s': the second parameter must be mobility, above zero (FARE_COMMON_PARAMETERS)", type->name);
   }
   PetscFunctionReturn(0);
 }
@@ -122,19 +117,19 @@ static PetscErrorCode check_functions(const fare_node *node, const fare_system_t
     wrong = "a 'diffusion' but no 'drift'";
   else if (type->potential && !type->force)
     wrong = "a 'potential' but no 'force'";
-  else if (type->extra && !type->force)
-    wrong = "an 'extra' force but no 'force'";
-  else if (type->shapes && !type->potential)
-    wrong = "'shapes' but no 'potential'";
-  else if (type->shapes && !(type->shape && type->coefficients))
-    wrong = "'shapes' but not both of 'shape' and 'coefficients'";
+  else if (type->nonconservative && !type->force)
+    wrong = "a 'nonconservative' force but no 'force'";
+  else if (type->basis_count && !type->potential)
+    wrong = "'basis_count' but no 'potential'";
+  else if (type->basis_count && !(type->basis && type->coefficients))
+    wrong = "'basis_count' but not both of 'basis' and 'coefficients'";
   else if (!type->acceleration != !type->bath)
     wrong = "one of 'acceleration' and 'bath' but not both";
-  else if (type->acceleration && (!type->drift || type->dimension_least != 2 || type->dimension_most != 2))
+  else if (type->acceleration && (!type->drift || type->dimension_min != 2 || type->dimension_max != 2))
     wrong = "an 'acceleration' but not two dimensions with a 'drift'";
-  else if (type->shapes < 0 || type->shapes > FARE_PARAMETERS_MAX)
-    wrong = "an impossible number of 'shapes'";
-  if (wrong) PetscFunctionReturn(fare_node_error(node, "system '%s' has %s", type->name, wrong));
+  else if (type->basis_count < 0 || type->basis_count > FARE_PARAMETERS_MAX)
+    wrong = "an impossible 'basis_count'";
+  if (wrong) FARE_REFUSE(node, "system '%s' has %s", type->name, wrong);
   PetscFunctionReturn(0);
 }
 
@@ -142,24 +137,22 @@ PetscErrorCode fare_system_type_check(const fare_node *node, const fare_system_t
 {
   PetscFunctionBeginUser;
   if (!fare_is_word(type->name))
-    PetscFunctionReturn(fare_node_error(node, "the system needs a name of 1 to 64 letters, digits, _ and -"));
+    FARE_REFUSE(node, "the system needs a name of 1 to 64 letters, digits, _ and -");
   if (!type->summary || !type->reference)
-    PetscFunctionReturn(
-      fare_node_error(node, "system '%s' needs a summary and a reference (which may be \"\")", type->name));
-  if (type->dimension_least < 1 || type->dimension_most > FARE_DIM_MAX ||
-    type->dimension_least > type->dimension_most) {
-    PetscFunctionReturn(fare_node_error(node, "system '%s' has %d to %d dimensions, expected some of 1 to %d",
-      type->name, type->dimension_least, type->dimension_most, FARE_DIM_MAX));
+    FARE_REFUSE(node, "system '%s' needs a summary and a reference (which may be \"\")", type->name);
+  if (type->dimension_min < 1 || type->dimension_max > FARE_DIM_MAX ||
+    type->dimension_min > type->dimension_max) {
+    FARE_REFUSE(node, "system '%s' has %d to %d dimensions, expected some of 1 to %d", type->name,
+      type->dimension_min, type->dimension_max, FARE_DIM_MAX);
   }
-  for (int axis = 0; axis < type->dimension_most; axis++) {
+  for (int axis = 0; axis < type->dimension_max; axis++) {
     if (type->axes[axis] && !fare_is_word(type->axes[axis]))
-      PetscFunctionReturn(fare_node_error(
-        node, "system '%s': axis %d needs a name of letters, digits, _ and -, or none", type->name, axis));
+      FARE_REFUSE(
+        node, "system '%s': axis %d needs a name of letters, digits, _ and -, or none", type->name, axis);
     if (!(isfinite(type->lower[axis]) && isfinite(type->upper[axis]) &&
           type->lower[axis] < type->upper[axis])) {
-      PetscFunctionReturn(
-        fare_node_error(node, "system '%s': the domain of axis %d, [%g, %g], is empty or not finite",
-          type->name, axis, type->lower[axis], type->upper[axis]));
+      FARE_REFUSE(node, "system '%s': the domain of axis %d, [%g, %g], is empty or not finite", type->name,
+        axis, type->lower[axis], type->upper[axis]);
     }
   }
   PetscCall(check_parameters(node, type));
@@ -172,8 +165,7 @@ PetscErrorCode fare_plugin_path(const fare_node *node, const char *path, char **
   PetscFunctionBeginUser;
   *full = realpath(path, NULL);
   if (!*full)
-    PetscFunctionReturn(fare_node_error(
-      node, "there is no file '%.400s' (a relative path starts from the working directory)", path));
+    FARE_REFUSE(node, "there is no file '%.400s' (a relative path starts from the working directory)", path);
   PetscFunctionReturn(0);
 }
 
@@ -183,11 +175,10 @@ static PetscErrorCode close_rings(const fare_node *node, fare_origin *origin, co
   PetscBool any = PETSC_FALSE;
 
   PetscFunctionBeginUser;
-  for (int axis = 0; axis < (*type)->dimension_most; axis++) any |= (*type)->periodic[axis];
+  for (int axis = 0; axis < (*type)->dimension_max; axis++) any |= (*type)->periodic[axis];
   if (!any) PetscFunctionReturn(0);
   origin->ring = fare_ring_create(*type);
-  if (!origin->ring)
-    PetscFunctionReturn(fare_node_error(node, "too many plugins with periodic axes at a time"));
+  if (!origin->ring) FARE_REFUSE(node, "too many plugins with periodic axes at a time");
   *type = origin->ring;
   PetscFunctionReturn(0);
 }

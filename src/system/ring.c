@@ -41,11 +41,11 @@ static void enter(const fare_system_type *type, int dim, size_t first, size_t n,
   }
 }
 
-/* One of these is called: of one value per point, of one per axis, of the shapes. */
+/* One of these is called: of one value per point, of one per axis, of the basis functions. */
 typedef struct {
   void (*scalar)(int dim, const double *theta, size_t n, const double *const x[], double v[]);
   void (*vector)(int dim, const double *theta, size_t n, const double *const x[], double *const v[]);
-  void (*shape)(int dim, size_t n, const double *const x[], double *const v[]);
+  void (*basis)(int dim, size_t n, const double *const x[], double *const v[]);
 } function;
 
 /* v[0..values-1][point]. */
@@ -63,7 +63,7 @@ static void call(int slot, function f, int values, int dim, const double *theta,
     for (int k = 0; k < values; k++) to[k] = v[k] + first;
     if (f.scalar) f.scalar(dim, theta, count, at, to[0]);
     if (f.vector) f.vector(dim, theta, count, at, to);
-    if (f.shape) f.shape(dim, count, at, to);
+    if (f.basis) f.basis(dim, count, at, to);
   }
 }
 
@@ -89,35 +89,38 @@ static void accelerate(int slot, const double *theta, size_t n, const double pos
   }
 #define SLOT(slot)                                                                                          \
   VECTOR(slot, force)                                                                                       \
-  VECTOR(slot, extra)                                                                                       \
+  VECTOR(slot, nonconservative)                                                                             \
   VECTOR(slot, drift)                                                                                       \
   VECTOR(slot, diffusion)                                                                                   \
   static void potential_##slot(int dim, const double *theta, size_t n, const double *const x[], double V[]) \
   {                                                                                                         \
     call(slot, (function){.scalar = slots[slot].own->potential}, 1, dim, theta, n, x, &V);                  \
   }                                                                                                         \
-  static void shape_##slot(int dim, size_t n, const double *const x[], double *const phi[])                 \
+  static void basis_##slot(int dim, size_t n, const double *const x[], double *const phi[])                 \
   {                                                                                                         \
-    call(slot, (function){.shape = slots[slot].own->shape}, slots[slot].own->shapes, dim, NULL, n, x, phi); \
+    call(slot, (function){.basis = slots[slot].own->basis}, slots[slot].own->basis_count, dim, NULL, n, x,  \
+      phi);                                                                                                 \
   }                                                                                                         \
   static void acceleration_##slot(const double *theta, size_t n, const double position[], double a[])       \
   {                                                                                                         \
     accelerate(slot, theta, n, position, a);                                                                \
   }
-/* clang-format off */
-SLOT(0) SLOT(1) SLOT(2) SLOT(3) SLOT(4) SLOT(5) SLOT(6) SLOT(7)
-/* clang-format on */
+SLOT(0)
+SLOT(1)
+SLOT(2)
+SLOT(3)
+SLOT(4) SLOT(5) SLOT(6) SLOT(7)
 
-#define FUNCTIONS(slot)                                                                         \
-  {                                                                                             \
-    potential_##slot, force_##slot, extra_##slot, shape_##slot, drift_##slot, diffusion_##slot, \
-      acceleration_##slot                                                                       \
+#define FUNCTIONS(slot)                                                                                   \
+  {                                                                                                       \
+    potential_##slot, force_##slot, nonconservative_##slot, basis_##slot, drift_##slot, diffusion_##slot, \
+      acceleration_##slot                                                                                 \
   }
   static const struct {
   void (*potential)(int dim, const double *theta, size_t n, const double *const x[], double V[]);
   void (*force)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
-  void (*extra)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
-  void (*shape)(int dim, size_t n, const double *const x[], double *const phi[]);
+  void (*nonconservative)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
+  void (*basis)(int dim, size_t n, const double *const x[], double *const phi[]);
   void (*drift)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
   void (*diffusion)(int dim, const double *theta, size_t n, const double *const x[], double *const D[]);
   void (*acceleration)(const double *theta, size_t n, const double position[], double a[]);
@@ -137,8 +140,8 @@ const fare_system_type *fare_ring_create(const fare_system_type *type)
 
   if (type->potential) ring->potential = functions[slot].potential;
   if (type->force) ring->force = functions[slot].force;
-  if (type->extra) ring->extra = functions[slot].extra;
-  if (type->shape) ring->shape = functions[slot].shape;
+  if (type->nonconservative) ring->nonconservative = functions[slot].nonconservative;
+  if (type->basis) ring->basis = functions[slot].basis;
   if (type->drift) ring->drift = functions[slot].drift;
   if (type->diffusion) ring->diffusion = functions[slot].diffusion;
   if (type->acceleration) ring->acceleration = functions[slot].acceleration;

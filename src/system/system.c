@@ -76,10 +76,10 @@ static void unknown_parameter(const fare_system_type *type, const char *name, fa
 PetscErrorCode fare_system_create(const fare_system_type *type, int dimension, fare_system **system)
 {
   PetscFunctionBeginUser;
-  if (!dimension) dimension = type->dimension_least;
-  if (dimension < type->dimension_least || dimension > type->dimension_most) {
-    FARE_FAIL(FARE_ERR_INPUT, "system '%s' has %d to %d dimensions, not %d", type->name,
-      type->dimension_least, type->dimension_most, dimension);
+  if (!dimension) dimension = type->dimension_min;
+  if (dimension < type->dimension_min || dimension > type->dimension_max) {
+    FARE_FAIL(FARE_ERR_INPUT, "system '%s' has %d to %d dimensions, not %d", type->name, type->dimension_min,
+      type->dimension_max, dimension);
   }
   PetscCall(PetscNew(system));
   (*system)->type      = type;
@@ -106,8 +106,8 @@ PetscErrorCode fare_system_set(fare_system *system, const char *parameter, doubl
   PetscFunctionBeginUser;
   if (index < 0)
     FARE_FAIL(FARE_ERR_INPUT, "system '%s' has no parameter '%s'", system->type->name, parameter);
-  if (!(value >= row->least && value <= row->most))
-    FARE_FAIL(FARE_ERR_INPUT, "%s = %g is outside [%g, %g]", parameter, value, row->least, row->most);
+  if (!(value >= row->min && value <= row->max))
+    FARE_FAIL(FARE_ERR_INPUT, "%s = %g is outside [%g, %g]", parameter, value, row->min, row->max);
   system->base[index] = value;
   PetscFunctionReturn(0);
 }
@@ -168,7 +168,7 @@ static PetscErrorCode read_parameters(fare_system *system, const fare_node *map)
   PetscFunctionBeginUser;
   if (!map) PetscFunctionReturn(0);
   if (fare_node_kind_of(map) != FARE_NODE_MAP)
-    PetscCall(fare_node_error(map, "expected a map of parameter names and values"));
+    FARE_REFUSE(map, "expected a map of parameter names and values");
   for (size_t i = 0; i < fare_node_size(map); i++) {
     const int             index = parameter_find(system->type, fare_node_key(map, i));
     const fare_parameter *row   = &system->type->parameters[index < 0 ? 0 : index];
@@ -182,9 +182,9 @@ static PetscErrorCode read_parameters(fare_system *system, const fare_node *map)
       PetscFunctionReturn(code);
     }
     PetscCall(fare_node_real(fare_node_item(map, i), &value));
-    if (value < row->least || value > row->most)
-      PetscCall(fare_node_error(
-        fare_node_item(map, i), "expected a number from %g to %g, got %g", row->least, row->most, value));
+    if (value < row->min || value > row->max)
+      FARE_REFUSE(
+        fare_node_item(map, i), "expected a number from %g to %g, got %g", row->min, row->max, value);
     system->base[index] = value;
   }
   PetscFunctionReturn(0);
@@ -228,11 +228,11 @@ static PetscErrorCode find_type(
 
   PetscFunctionBeginUser;
   if (!given && node)
-    PetscCall(fare_node_error(node,
+    FARE_REFUSE(node,
       "missing key 'name' (one of `fare list systems`); or 'plugin' or 'expression' for a system of your "
-      "own"));
+      "own");
   if (!given) FARE_FAIL(FARE_ERR_INPUT, "system: missing key 'name'");
-  if (given > 1) PetscCall(fare_node_error(node, "'name', 'plugin' and 'expression' exclude each other"));
+  if (given > 1) FARE_REFUSE(node, "'name', 'plugin' and 'expression' exclude each other");
   if (section->plugin) {
     PetscCall(fare_plugin_system(fare_node_find(node, "plugin"), section->plugin, origin, type));
   } else if (section->expression) {
@@ -243,10 +243,9 @@ static PetscErrorCode find_type(
     if (!*type) PetscCall(fare_node_unknown(fare_node_find(node, "name"), "system", system_name_at));
   }
   if (section->dimension &&
-    (section->dimension < (*type)->dimension_least || section->dimension > (*type)->dimension_most)) {
-    PetscCall(
-      fare_node_error(fare_node_find(node, "dimension"), "system '%s' has %d to %d dimensions, got %d",
-        (*type)->name, (*type)->dimension_least, (*type)->dimension_most, (int)section->dimension));
+    (section->dimension < (*type)->dimension_min || section->dimension > (*type)->dimension_max)) {
+    FARE_REFUSE(fare_node_find(node, "dimension"), "system '%s' has %d to %d dimensions, got %d",
+      (*type)->name, (*type)->dimension_min, (*type)->dimension_max, (int)section->dimension);
   }
   PetscFunctionReturn(0);
 }
@@ -283,7 +282,7 @@ PetscErrorCode fare_system_from_config(
   PetscCall(code);
   if (!drive_node) PetscFunctionReturn(0);
   if (fare_node_kind_of(drive_node) != FARE_NODE_LIST)
-    PetscCall(fare_node_error(drive_node, "expected a list of maps {parameter: ..., waveform: ..., ...}"));
+    FARE_REFUSE(drive_node, "expected a list of maps {parameter: ..., waveform: ..., ...}");
   for (size_t i = 0; i < fare_node_size(drive_node); i++)
     PetscCall(fare_system_drive(*system, fare_node_item(drive_node, i)));
   PetscFunctionReturn(0);
@@ -300,9 +299,9 @@ static PetscErrorCode check_ranges(const fare_system *system, double t)
     const fare_parameter *row   = &system->type->parameters[system->driven[i]];
     const double          value = theta[system->driven[i]];
 
-    if (!(value >= row->least && value <= row->most)) {
+    if (!(value >= row->min && value <= row->max)) {
       FARE_FAIL(FARE_ERR_INPUT, "%s reaches %g at time %g, outside its range [%g, %g]", row->name, value, t,
-        row->least, row->most);
+        row->min, row->max);
     }
   }
   PetscFunctionReturn(0);
@@ -335,7 +334,7 @@ static PetscErrorCode check_rings(const fare_system *system, double t)
       if (fabs(V[1][i] - V[0][i]) <= tolerance * (1 + fabs(V[0][i]))) continue;
       FARE_FAIL(FARE_ERR_INPUT,
         "at time %g the potential is not periodic along '%s': %.9g at its lower end, %.9g at its upper; a "
-        "force round and round is an extra force beside the potential",
+        "force round and round is a nonconservative force beside the potential",
         t, fare_system_axis_name(system, axis), V[0][i], V[1][i]);
     }
   }
@@ -466,12 +465,12 @@ PetscErrorCode fare_system_type_describe(const fare_system_type *type, FILE *to)
 
   PetscFunctionBeginUser;
   fprintf(to, "system %s: %s\n%s\n", type->name, type->summary, type->reference);
-  if (type->dimension_least == type->dimension_most)
-    fprintf(to, "dimension %d; domain of the truth unless told otherwise:", type->dimension_least);
+  if (type->dimension_min == type->dimension_max)
+    fprintf(to, "dimension %d; domain of the truth unless told otherwise:", type->dimension_min);
   else
-    fprintf(to, "dimension %d to %d; domain of the truth unless told otherwise:", type->dimension_least,
-      type->dimension_most);
-  for (int axis = 0; axis < type->dimension_most; axis++)
+    fprintf(to, "dimension %d to %d; domain of the truth unless told otherwise:", type->dimension_min,
+      type->dimension_max);
+  for (int axis = 0; axis < type->dimension_max; axis++)
     fprintf(to, "%s %s in [%g, %g]%s", axis ? "," : "", axis_name(type, axis), type->lower[axis],
       type->upper[axis], type->periodic[axis] ? " periodic" : "");
   fprintf(to, "\nparameters, each of which can be driven by any waveform:\n\n");
@@ -483,8 +482,8 @@ PetscErrorCode fare_system_type_describe(const fare_system_type *type, FILE *to)
   for (const fare_parameter *row = type->parameters; row->name; row++) {
     PetscCall(fare_table_cell(table, "%s", row->name));
     PetscCall(fare_table_cell(table, "%g", row->value));
-    PetscCall(fare_table_cell(table, "[%g, %g]", row->least, row->most));
-    PetscCall(fare_table_cell(table, "%s", row->meaning));
+    PetscCall(fare_table_cell(table, "[%g, %g]", row->min, row->max));
+    PetscCall(fare_table_cell(table, "%s", row->description));
   }
   PetscCall(fare_table_print(table, to));
   PetscCall(fare_table_destroy(&table));

@@ -205,9 +205,9 @@ const char *fare_waveform_name_at(size_t i)
   return i < PETSC_STATIC_ARRAY_LENGTH(types) ? types[i].name : NULL;
 }
 
-const char *fare_waveform_meaning_at(size_t i)
+const char *fare_waveform_description_at(size_t i)
 {
-  return i < PETSC_STATIC_ARRAY_LENGTH(types) ? types[i].meaning : NULL;
+  return i < PETSC_STATIC_ARRAY_LENGTH(types) ? types[i].description : NULL;
 }
 
 PetscErrorCode fare_waveform_describe(const char *name, FILE *to)
@@ -215,7 +215,7 @@ PetscErrorCode fare_waveform_describe(const char *name, FILE *to)
   PetscFunctionBeginUser;
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(types); i++) {
     if (strcmp(types[i].name, name)) continue;
-    fprintf(to, "waveform %s: %s\n\n", types[i].name, types[i].meaning);
+    fprintf(to, "waveform %s: %s\n\n", types[i].name, types[i].description);
     PetscCall(fare_fields_describe(types[i].fields, to));
     PetscFunctionReturn(0);
   }
@@ -254,16 +254,16 @@ static PetscErrorCode check(const fare_node *node, const fare_waveform *w)
 
   PetscFunctionBeginUser;
   if (fields == ramp_fields && !(w->end > w->start))
-    PetscCall(fare_node_error(
-      fare_node_find(node, "end"), "the ramp must end after it starts (%g), got %g", w->start, w->end));
+    FARE_REFUSE(
+      fare_node_find(node, "end"), "the ramp must end after it starts (%g), got %g", w->start, w->end);
   if (fields == tabulated_fields) {
     if (w->times.count < 1 || w->times.count != w->values.count)
-      PetscCall(fare_node_error(fare_node_find(node, "values"),
-        "needs as many values as times (%zu), got %zu", w->times.count, w->values.count));
+      FARE_REFUSE(fare_node_find(node, "values"), "needs as many values as times (%zu), got %zu",
+        w->times.count, w->values.count);
     for (size_t i = 1; i < w->times.count; i++) {
       if (!(w->times.values[i] > w->times.values[i - 1]))
-        PetscCall(fare_node_error(fare_node_find(node, "times"), "times must increase, got %g after %g",
-          w->times.values[i], w->times.values[i - 1]));
+        FARE_REFUSE(fare_node_find(node, "times"), "times must increase, got %g after %g", w->times.values[i],
+          w->times.values[i - 1]);
     }
   }
   PetscFunctionReturn(0);
@@ -276,11 +276,10 @@ static PetscErrorCode find_type(const fare_node *node, size_t *type)
 
   PetscFunctionBeginUser;
   if (fare_node_kind_of(node) != FARE_NODE_MAP)
-    PetscCall(fare_node_error(node, "expected a map {parameter: ..., waveform: ..., ...}"));
+    FARE_REFUSE(node, "expected a map {parameter: ..., waveform: ..., ...}");
   named = fare_node_find(node, "waveform");
-  if (!named) PetscCall(fare_node_error(node, "missing key 'waveform'"));
-  if (fare_node_kind_of(named) != FARE_NODE_SCALAR)
-    PetscCall(fare_node_error(named, "expected the name of a waveform"));
+  if (!named) FARE_REFUSE(node, "missing key 'waveform'");
+  if (fare_node_kind_of(named) != FARE_NODE_SCALAR) FARE_REFUSE(named, "expected the name of a waveform");
   for (*type = 0; *type < PETSC_STATIC_ARRAY_LENGTH(types); ++*type) {
     if (!strcmp(types[*type].name, fare_node_text(named))) PetscFunctionReturn(0);
   }

@@ -13,7 +13,7 @@ typedef struct {
 } fare_waveform;
 
 struct fare_waveform_type {
-  const char       *name, *meaning;
+  const char       *name, *description;
   const fare_field *fields;
   double (*shape)(const fare_waveform *waveform, double t); /* s(t) */
   /* the first jump of s after t; NULL: there are none */

@@ -55,7 +55,7 @@ static PetscErrorCode create_matrix(fare_chain *chain)
       const int      axis = face / 2, up = face % 2;
       const PetscInt beyond = index[axis] + (up ? 1 : -1);
 
-      if (grid->end[axis] != FARE_END_PERIODIC && (beyond < 0 || beyond >= grid->cells[axis]))
+      if (grid->boundary[axis] != FARE_BOUNDARY_PERIODIC && (beyond < 0 || beyond >= grid->cells[axis]))
         columns[n * width + 1 + face] = -1;
       else
         columns[n * width + 1 + face] = global[here + (up ? 1 : -1) * chain->ghosts.stride[axis]];
@@ -137,7 +137,7 @@ static PetscErrorCode create_solver(fare_chain *chain)
 
   PetscFunctionBeginUser;
   PetscCall(KSPCreate(chain->grid->comm, &chain->ksp));
-  PetscCall(fare_solver_choose(chain->grid, chain->ksp));
+  PetscCall(fare_linear_solver_choose(chain->grid, chain->ksp));
   PetscCall(KSPGetPC(chain->ksp, &pc));
   PetscCall(PetscObjectTypeCompareAny((PetscObject)pc, &factored, PCLU, PCREDUNDANT, ""));
   if (factored) PetscCall(KSPSetType(chain->ksp, KSPPREONLY));
@@ -162,7 +162,7 @@ PetscErrorCode fare_chain_create(const fare_grid *grid, const fare_system *syste
       "here",
       fare_system_type_of(system)->name);
   for (int axis = 0; axis < grid->dim; axis++) {
-    if (grid->end[axis] >= FARE_END_ABSORBING)
+    if (grid->boundary[axis] >= FARE_BOUNDARY_ABSORBING)
       FARE_FAIL(FARE_ERR_INPUT, "a work chain needs a box that nothing leaves");
   }
   PetscCall(PetscNew(&c));

@@ -43,11 +43,11 @@ int fare_thermo_defines(const fare_system *system)
   }
   if (type->potential) defined |= FARE_HAS_ENERGY;
   if (diffuses) defined |= FARE_HAS_PRODUCTION;
-  if (isothermal && !type->extra) defined |= FARE_HAS_FREE_WORK;
+  if (isothermal && !type->nonconservative) defined |= FARE_HAS_FREE_WORK;
   if (isothermal || diffuses) defined |= FARE_HAS_TOTAL;
-  if (type->potential && type->extra) defined |= FARE_HAS_EXTRA;
+  if (type->potential && type->nonconservative) defined |= FARE_HAS_NONCONSERVATIVE;
   if (isothermal && diffuses) defined |= FARE_HAS_BALANCE;
-  if (isothermal && !type->extra && !type->drift) defined |= FARE_HAS_CHAIN;
+  if (isothermal && !type->nonconservative && !type->drift) defined |= FARE_HAS_CHAIN;
   return defined;
 }
 
@@ -58,20 +58,19 @@ PetscErrorCode fare_thermo_options_from_config(const fare_node *node, const fare
 
   PetscFunctionBeginUser;
   PetscCall(fare_fields_read(fare_thermo_fields, NULL, node, options));
-  for (size_t i = 0; i < truth->ends.count; i++) {
-    if (truth->ends.values[i] >= FARE_END_ABSORBING)
-      PetscCall(
-        fare_node_error(node, "thermodynamics needs a box that nothing leaves, and truth.ends absorbs"));
+  for (size_t i = 0; i < truth->boundaries.count; i++) {
+    if (truth->boundaries.values[i] >= FARE_BOUNDARY_ABSORBING)
+      FARE_REFUSE(node, "thermodynamics needs a box that nothing leaves, and truth.boundaries absorbs");
   }
   if (options->steps && !works)
-    PetscCall(fare_node_error(fare_node_find(node, "steps"),
+    FARE_REFUSE(fare_node_find(node, "steps"),
       "a work chain needs a potential, no other force, and a constant kT, which system '%s' does not have "
       "here",
-      fare_system_type_of(system)->name));
+      fare_system_type_of(system)->name);
   if (options->particles && !works)
-    PetscCall(fare_node_error(fare_node_find(node, "particles"),
+    FARE_REFUSE(fare_node_find(node, "particles"),
       "work relations need a potential, no other force, and a constant kT, which system '%s' does not have "
       "here",
-      fare_system_type_of(system)->name));
+      fare_system_type_of(system)->name);
   PetscFunctionReturn(0);
 }

@@ -27,7 +27,8 @@ static const struct {
   {"kl_to_equilibrium", "divergence of the density from Boltzmann's at this moment", AT(kl_to_equilibrium),
     FARE_HAS_ENERGY},
   {"work", "of the drive, since the start", AT(work), FARE_HAS_ENERGY},
-  {"extra_work", "of the force that is no gradient, since the start", AT(extra_work), FARE_HAS_EXTRA},
+  {"extra_work", "of the force that is no gradient, since the start", AT(extra_work),
+    FARE_HAS_NONCONSERVATIVE},
   {"heat", "from the bath into the system, since the start", AT(heat), FARE_HAS_ENERGY},
   {"dissipated_work", "work - change of the equilibrium free energy", AT(dissipated_work),
     FARE_HAS_FREE_WORK},
@@ -250,7 +251,8 @@ static void print_path(const fare_thermo *thermo, FILE *to)
   if (defined & FARE_HAS_ENERGY) {
     print_change(to, "energy", thermo, AT(energy));
     print_line(to, "work of the drive", thermo, AT(work));
-    if (defined & FARE_HAS_EXTRA) print_line(to, "work of the extra force", thermo, AT(extra_work));
+    if (defined & FARE_HAS_NONCONSERVATIVE)
+      print_line(to, "work of the nonconservative force", thermo, AT(extra_work));
     print_line(to, "heat", thermo, AT(heat));
     fprintf(to, "  %-28s %.0e\n", "energy - work - heat",
       fabs(last->energy - first->energy - last->work - last->extra_work - last->heat));

@@ -108,7 +108,7 @@ PetscErrorCode fare_production_rates(const fare_grid *grid, const fare_system *s
   PetscCallMPI(
     MPI_Allreduce(MPI_IN_PLACE, &sum, sizeof sum / sizeof(double), MPI_DOUBLE, MPI_SUM, grid->comm));
   if (!rest) sum.excess = sum.total; /* detailed balance: nothing is spent on keeping house */
-  if (!(defined & FARE_HAS_EXTRA)) sum.power = 0;
+  if (!(defined & FARE_HAS_NONCONSERVATIVE)) sum.power = 0;
   if (!(defined & FARE_HAS_PRODUCTION)) sum.total = sum.housekeeping = sum.excess = NAN;
   if (!U) sum.power = sum.absorbed = NAN;
   *rates = sum;

@@ -291,9 +291,10 @@ static PetscErrorCode make_row(const fare_thermo *thermo, track *of, double t)
   state            s;
 
   PetscFunctionBeginUser;
-  *row       = of->sum;
-  row->time  = t;
-  row->ratio = fare_truth_get_status(thermo->truth)->ratio;
+  *row         = of->sum;
+  row->time    = t;
+  row->ratio   = fare_truth_get_status(thermo->truth)->ratio;
+  row->nominal = fare_truth_get_status(thermo->truth)->nominal;
   PetscCall(evaluate(of->grid, last->P, last->U, T, &s));
   row->energy                  = s.energy;
   row->entropy                 = s.entropy;
@@ -321,16 +322,18 @@ static double difference(const fare_thermo *thermo, size_t k, size_t offset, int
 #define ACCIDENT 3 /* by how much two grids may differ too little by accident */
 
 /*
-  The error in space of one member of row k: from two grids, by the ratio that three show for the density; or
-  from the coarser two, where the finer ones agree by accident.
+  The error in space of one member of row k: from two grids, by the ratio that three show for the density or
+  for the number itself, whichever is larger, as either is small where errors cancel; or from the coarser two,
+  where the finer ones agree by accident.
 */
 static double space_error(const fare_thermo *thermo, size_t k, size_t offset)
 {
-  const double ratio = thermo->track[0].row[k].ratio,
-               near  = difference(thermo, k, offset, 0, FARE_TRUTH_HALF);
-  const double far   = thermo->tracks > FARE_TRUTH_QUARTER
-      ? difference(thermo, k, offset, FARE_TRUTH_HALF, FARE_TRUTH_QUARTER)
-      : 0;
+  const fare_thermo_row *row   = &thermo->track[0].row[k];
+  const double           near  = difference(thermo, k, offset, 0, FARE_TRUTH_HALF);
+  const double           far   = thermo->tracks > FARE_TRUTH_QUARTER
+                ? difference(thermo, k, offset, FARE_TRUTH_HALF, FARE_TRUTH_QUARTER)
+                : 0;
+  const double           ratio = far > row->ratio * near ? fmin(row->nominal, far / near) : row->ratio;
 
   return fmax(near, fmin(far / ratio, ACCIDENT * near)) / (ratio - 1);
 }
@@ -432,13 +435,14 @@ PetscErrorCode fare_thermo_create(
 
   PetscFunctionBeginUser;
   PetscCall(PetscNew(&h));
-  *thermo       = h;
-  h->truth      = truth;
-  h->system     = system;
-  h->options    = *options;
-  h->defined    = fare_thermo_defines(system);
-  h->needs_rest = h->defined & FARE_HAS_PRODUCTION && (type->drift || type->extra) ? PETSC_TRUE : PETSC_FALSE;
-  h->tracks     = fare_truth_parts(truth);
+  *thermo    = h;
+  h->truth   = truth;
+  h->system  = system;
+  h->options = *options;
+  h->defined = fare_thermo_defines(system);
+  h->needs_rest =
+    h->defined & FARE_HAS_PRODUCTION && (type->drift || type->nonconservative) ? PETSC_TRUE : PETSC_FALSE;
+  h->tracks = fare_truth_parts(truth);
   fare_lobatto_make((int)options->points, &h->rule);
   for (int i = 0; i < h->tracks; i++) {
     PetscCall(create_track(h, i));

@@ -13,8 +13,8 @@ static PetscErrorCode create_arrays(const fare_grid *from, const fare_schedule *
   size_t cells = 1;
 
   PetscFunctionBeginUser;
-  PetscCall(
-    fare_grid_create(PETSC_COMM_SELF, from->dim, from->cells, from->lower, from->upper, from->end, &d->grid));
+  PetscCall(fare_grid_create(
+    PETSC_COMM_SELF, from->dim, from->cells, from->lower, from->upper, from->boundary, &d->grid));
   for (int axis = 0; axis < from->dim; axis++) cells *= (size_t)from->cells[axis];
   d->count  = schedule->count;
   d->times  = calloc((size_t)d->count, sizeof *d->times);

@@ -16,14 +16,14 @@ static PetscBool is_linear(const fare_system *system, int term, PetscBool tilts[
   double        at[FARE_DIM_MAX][POINTS], values[FARE_PARAMETERS_MAX][POINTS], *phi[FARE_PARAMETERS_MAX];
   const double *x[FARE_DIM_MAX];
 
-  for (int k = 0; k < type->shapes; k++) phi[k] = values[k];
+  for (int k = 0; k < type->basis_count; k++) phi[k] = values[k];
   for (int axis = 0; axis < dim; axis++) {
     for (int a = 0; a < dim; a++) {
       for (int i = 0; i < POINTS; i++)
         at[a][i] = type->lower[a] + (type->upper[a] - type->lower[a]) * (0.31 + (a == axis ? 0.19 * i : 0));
       x[a] = at[a];
     }
-    type->shape(dim, POINTS, x, phi);
+    type->basis(dim, POINTS, x, phi);
     if (fabs(values[term][0] - 2 * values[term][1] + values[term][2]) >
       1e-9 * (fabs(values[term][0]) + fabs(values[term][1]) + fabs(values[term][2])))
       linear = PETSC_FALSE;
@@ -41,18 +41,18 @@ static double gradient_doubles(const fare_system *system, double *passing)
   const fare_system_type *type   = fare_system_type_of(system);
   const int               dim    = fare_system_dimension(system);
   const double            points = fare_points_per_cell(dim),
-               always            = (dim == 1 ? 5 : 1) + (type->extra ? (FARE_LINE_POINTS + 5) * dim : 0);
-  PetscBool tilts[FARE_DIM_MAX]  = {PETSC_FALSE},
-            kept                 = fare_system_drives(system, FARE_KT) ? PETSC_FALSE : PETSC_TRUE;
+               always = (dim == 1 ? 5 : 1) + (type->nonconservative ? (FARE_LINE_POINTS + 5) * dim : 0);
+  PetscBool tilts[FARE_DIM_MAX] = {PETSC_FALSE},
+            kept                = fare_system_drives(system, FARE_KT) ? PETSC_FALSE : PETSC_TRUE;
   int    moving[FARE_PARAMETERS_MAX], terms, along = 0, bent = 0;
   double groups;
 
   *passing = dim;
-  if (!type->shapes) return always + points;
+  if (!type->basis_count) return always + points;
   terms = fare_moving_terms(system, moving);
   for (int i = 0; i < terms; i++) bent += !is_linear(system, moving[i], tilts);
   for (int axis = 0; axis < dim; axis++) along += tilts[axis];
-  *passing += type->shapes;
+  *passing += type->basis_count;
   if (bent || !kept) return always + terms + points * (1 + bent);
   /*
     sums of exponentials: one for each half-edge and for the cell, but one for each point where the moving
@@ -60,8 +60,8 @@ static double gradient_doubles(const fare_system *system, double *passing)
   */
   groups = 2 * (dim - along) + FARE_LINE_POINTS * along +
     (dim == 1 && along ? FARE_LINE_POINTS : pow(FARE_CELL_POINTS, along));
-  if (type->extra) return always + terms + points + groups;
-  /* all points while the sums are made of them; shapes before */
+  if (type->nonconservative) return always + terms + points + groups;
+  /* all points while the sums are made of them; basis functions before */
   *passing = PetscMax(points, *passing + points - groups);
   return always + terms + groups;
 }
@@ -75,7 +75,7 @@ double fare_truth_bytes(const fare_system *system, const fare_truth_options *opt
   /* matrix and factors; or multigrid, and vectors of GMRES */
   const double solver    = dim == 1 ? 3.0 * (1 + 2 * dim) + 6 : (1.5 * dim + 2.5) * (1 + coarser) + 20;
   const double numbering = 2.5; /* of a grid's cells */
-  const double stepper = type->drift || type->extra ? 28 : 10, bound = options->estimate ? 10 : 1;
+  const double stepper = type->drift || type->nonconservative ? 28 : 10, bound = options->estimate ? 10 : 1;
   double       passing, rates = 2 * dim + (type->drift ? 6 * dim : 0), each, cells = 1, layered = 1,
                   companions = options->estimate ? 2 : 0, coarsest = options->estimate ? 1 : 0;
 

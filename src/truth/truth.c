@@ -15,13 +15,9 @@
   A tolerance TIGHTER times as small has an error in time as many times as small; how much larger the error of
   cells twice as wide is, the rates know.
 */
-#define TIGHTER     16.0
-#define TIME_SHARE  (TIGHTER / (TIGHTER - 1))
-#define CELLS_MAX   (1 << 28)
-#define RATIO_LEAST 1.25 /* as in estimate.c */
-#define SAME_TURNS  1e-9
-/* among the numbers of the first part, beyond those of its evolution */
-#define WORST         (FARE_TRUTH_NUMBERS - 1)
+#define TIGHTER       16.0
+#define TIME_SHARE    (TIGHTER / (TIGHTER - 1))
+#define SAME_TURNS    1e-9
 #define QUARTER_LEAST 4 /* cells of the coarsest companion per axis */
 #define SAME_TIME     1e-9
 
@@ -38,7 +34,7 @@ static const char *const end_names[] = {
   "reflecting", "periodic", "absorbing", "absorbing_below", "absorbing_above", NULL};
 
 const fare_field fare_truth_fields[] = {
-  {"cells", FARE_INTEGERS, offsetof(fare_truth_options, cells), "", 4, CELLS_MAX, NULL, "",
+  {"cells", FARE_INTEGERS, offsetof(fare_truth_options, cells), "", 4, FARE_CELLS_MAX, NULL, "",
     "cells per axis, each an even number; or give accuracy"},
   {"accuracy", FARE_REAL, offsetof(fare_truth_options, accuracy), "0", 0, 1, NULL, "",
     "estimated L1 error to stay below at every snapshot: cells and tolerance are found by pilot runs; 0: as "
@@ -47,7 +43,7 @@ const fare_field fare_truth_fields[] = {
     "lower corner of the box; the system's own unless given"},
   {"upper", FARE_REALS, offsetof(fare_truth_options, upper), "", -1e9, 1e9, NULL, "length",
     "upper corner of the box; the system's own unless given"},
-  {"boundaries", FARE_CHOICES, offsetof(fare_truth_options, ends), "", 0, 0, end_names, "",
+  {"boundaries", FARE_CHOICES, offsetof(fare_truth_options, boundaries), "", 0, 0, end_names, "",
     "per axis; periodic where the system is, reflecting elsewhere, unless given"},
   {"tolerance", FARE_REAL, offsetof(fare_truth_options, tolerance), "1e-8", 1e-14, 0.1, NULL, "",
     "estimated L1 error that one time step may add"},
@@ -65,16 +61,16 @@ static PetscErrorCode check_count(const fare_node *node, const char *key, int di
 {
   PetscFunctionBeginUser;
   if (count != (size_t)dim)
-    PetscCall(fare_node_error(fare_node_find(node, key),
-      "expected %d number%s for a %d-dimensional system, got %zu", dim, dim > 1 ? "s" : "", dim, count));
+    FARE_REFUSE(fare_node_find(node, key), "expected %d number%s for a %d-dimensional system, got %zu", dim,
+      dim > 1 ? "s" : "", dim, count);
   PetscFunctionReturn(0);
 }
 
-static fare_end end_of(const fare_system *system, const fare_truth_options *options, int axis)
+static fare_boundary end_of(const fare_system *system, const fare_truth_options *options, int axis)
 {
-  return options->ends.count                      ? (fare_end)options->ends.values[axis]
-    : fare_system_type_of(system)->periodic[axis] ? FARE_END_PERIODIC
-                                                  : FARE_END_REFLECTING;
+  return options->boundaries.count                ? (fare_boundary)options->boundaries.values[axis]
+    : fare_system_type_of(system)->periodic[axis] ? FARE_BOUNDARY_PERIODIC
+                                                  : FARE_BOUNDARY_REFLECTING;
 }
 
 fare_box fare_truth_box(const fare_system *system, const fare_truth_options *options)
@@ -84,7 +80,7 @@ fare_box fare_truth_box(const fare_system *system, const fare_truth_options *opt
   for (int axis = 0; axis < fare_system_dimension(system); axis++) {
     if (options->lower.count) box.lower[axis] = options->lower.values[axis];
     if (options->upper.count) box.upper[axis] = options->upper.values[axis];
-    box.periodic[axis] = end_of(system, options, axis) == FARE_END_PERIODIC ? PETSC_TRUE : PETSC_FALSE;
+    box.periodic[axis] = end_of(system, options, axis) == FARE_BOUNDARY_PERIODIC ? PETSC_TRUE : PETSC_FALSE;
   }
   return box;
 }
@@ -92,7 +88,7 @@ fare_box fare_truth_box(const fare_system *system, const fare_truth_options *opt
 fare_walls fare_truth_walls(const fare_system *system, const fare_truth_options *options)
 {
   const fare_box box = fare_truth_box(system, options);
-  fare_end       end[FARE_DIM_MAX];
+  fare_boundary  end[FARE_DIM_MAX];
 
   for (int axis = 0; axis < fare_system_dimension(system); axis++) end[axis] = end_of(system, options, axis);
   return fare_walls_of(system, &box, end);
@@ -114,13 +110,12 @@ static PetscErrorCode check_circle(
   PetscFunctionBeginUser;
   if (!box.periodic[axis]) PetscFunctionReturn(0);
   if (!own.periodic[axis])
-    PetscCall(fare_node_error(
-      place, "system '%s' is not periodic along %s", fare_system_type_of(system)->name, name));
+    FARE_REFUSE(place, "system '%s' is not periodic along %s", fare_system_type_of(system)->name, name);
   if (fabs(turns - PetscMax(1, nearbyint(turns))) > SAME_TURNS * turns) {
-    PetscCall(fare_node_error(place,
+    FARE_REFUSE(place,
       "%s is periodic: its ends lie one period (%.12g) or several apart, not %.12g; without lower and upper "
       "they are the system's own",
-      name, period, turns * period));
+      name, period, turns * period);
   }
   PetscFunctionReturn(0);
 }
@@ -134,39 +129,36 @@ PetscErrorCode fare_truth_options_from_config(
   PetscFunctionBeginUser;
   PetscCall(fare_fields_read(fare_truth_fields, NULL, node, options));
   if (!options->cells.count && !(options->accuracy > 0))
-    PetscCall(fare_node_error(node, "missing key 'cells' (cells per axis), or 'accuracy' in its place"));
+    FARE_REFUSE(node, "missing key 'cells' (cells per axis), or 'accuracy' in its place");
   if (options->cells.count && options->accuracy > 0)
-    PetscCall(
-      fare_node_error(fare_node_find(node, "accuracy"), "give either cells or accuracy, which chooses them"));
+    FARE_REFUSE(fare_node_find(node, "accuracy"), "give either cells or accuracy, which chooses them");
   if (options->extrapolate && !options->estimate)
-    PetscCall(fare_node_error(
-      fare_node_find(node, "extrapolate"), "extrapolation needs the estimate, which is switched off"));
+    FARE_REFUSE(
+      fare_node_find(node, "extrapolate"), "extrapolation needs the estimate, which is switched off");
   if (options->accuracy > 0 && !options->estimate)
-    PetscCall(fare_node_error(
-      fare_node_find(node, "accuracy"), "an accuracy needs the estimate, which is switched off"));
+    FARE_REFUSE(fare_node_find(node, "accuracy"), "an accuracy needs the estimate, which is switched off");
   if (options->cells.count) PetscCall(check_count(node, "cells", dim, options->cells.count));
   if (options->lower.count) PetscCall(check_count(node, "lower", dim, options->lower.count));
   if (options->upper.count) PetscCall(check_count(node, "upper", dim, options->upper.count));
-  if (options->ends.count) PetscCall(check_count(node, "boundaries", dim, options->ends.count));
+  if (options->boundaries.count) PetscCall(check_count(node, "boundaries", dim, options->boundaries.count));
   if (options->fit_domain && (options->lower.count || options->upper.count))
-    PetscCall(fare_node_error(
-      fare_node_find(node, "fit_domain"), "give either lower and upper or fit_domain, which finds them"));
-  if (!options->lower.count != !options->upper.count)
-    PetscCall(fare_node_error(node, "lower and upper go together"));
+    FARE_REFUSE(
+      fare_node_find(node, "fit_domain"), "give either lower and upper or fit_domain, which finds them");
+  if (!options->lower.count != !options->upper.count) FARE_REFUSE(node, "lower and upper go together");
   for (int axis = 0; axis < dim; axis++) {
     if (options->cells.count) total *= (double)options->cells.values[axis];
     if (options->cells.count && options->cells.values[axis] % 2)
-      PetscCall(fare_node_error(fare_node_find(node, "cells"),
+      FARE_REFUSE(fare_node_find(node, "cells"),
         "expected an even number of cells, got %lld (the error estimate compares with half as many)",
-        (long long)options->cells.values[axis]));
+        (long long)options->cells.values[axis]);
     if (options->lower.count && !(options->lower.values[axis] < options->upper.values[axis]))
-      PetscCall(fare_node_error(fare_node_find(node, "upper"), "upper must lie above lower, got %g and %g",
-        options->upper.values[axis], options->lower.values[axis]));
+      FARE_REFUSE(fare_node_find(node, "upper"), "upper must lie above lower, got %g and %g",
+        options->upper.values[axis], options->lower.values[axis]);
     PetscCall(check_circle(node, system, options, axis));
   }
-  if (total > CELLS_MAX)
-    PetscCall(fare_node_error(
-      fare_node_find(node, "cells"), "%g cells are more than the %d that there can be", total, CELLS_MAX));
+  if (total > FARE_CELLS_MAX)
+    FARE_REFUSE(fare_node_find(node, "cells"), "%g cells are more than the %d that there can be", total,
+      FARE_CELLS_MAX);
   PetscFunctionReturn(0);
 }
 
@@ -202,7 +194,7 @@ static PetscErrorCode create_grids(
   const int      dim = fare_system_dimension(system);
   const fare_box box = fare_truth_box(system, options);
   PetscInt       cells[FARE_DIM_MAX];
-  fare_end       end[FARE_DIM_MAX];
+  fare_boundary  end[FARE_DIM_MAX];
   PetscBool      quarter = PETSC_FALSE;
 
   PetscFunctionBeginUser;
@@ -252,9 +244,10 @@ static PetscErrorCode create_companions(
 }
 
 /* Ends that neither absorb nor join: what lies there might go on in a larger box. */
-static PetscBool is_closed(fare_end end, PetscBool below)
+static PetscBool is_closed(fare_boundary end, PetscBool below)
 {
-  return end == FARE_END_REFLECTING || end == (below ? FARE_END_ABSORBING_ABOVE : FARE_END_ABSORBING_BELOW)
+  return end == FARE_BOUNDARY_REFLECTING ||
+      end == (below ? FARE_BOUNDARY_ABSORBING_ABOVE : FARE_BOUNDARY_ABSORBING_BELOW)
     ? PETSC_TRUE
     : PETSC_FALSE;
 }
@@ -275,8 +268,8 @@ static PetscErrorCode boundary_mass(const fare_truth *truth, double *mass)
         PetscBool      outermost           = PETSC_FALSE;
 
         for (int axis = 0; axis < grid->dim; axis++) {
-          if (index[axis] == 0 && is_closed(grid->end[axis], PETSC_TRUE)) outermost = PETSC_TRUE;
-          if (index[axis] == grid->cells[axis] - 1 && is_closed(grid->end[axis], PETSC_FALSE))
+          if (index[axis] == 0 && is_closed(grid->boundary[axis], PETSC_TRUE)) outermost = PETSC_TRUE;
+          if (index[axis] == grid->cells[axis] - 1 && is_closed(grid->boundary[axis], PETSC_FALSE))
             outermost = PETSC_TRUE;
         }
         if (outermost) *mass += p[n];
@@ -301,9 +294,10 @@ static PetscErrorCode estimate_error(fare_truth *truth)
   status->error_time = TIME_SHARE * norm;
   PetscCall(fare_estimate_space(truth->estimate, truth->main->masses, truth->half->masses,
     truth->quarter ? truth->quarter->masses : NULL, ratio, truth->error_field, status));
-  status->error = status->error_space + status->error_time;
+  status->error   = status->error_space + status->error_time;
+  status->nominal = ratio;
   status->ratio =
-    status->observed > 0 ? PetscMin(ratio, PetscMax(status->observed, RATIO_LEAST)) : PetscMin(ratio, 2);
+    status->observed > 0 ? PetscMin(ratio, PetscMax(status->observed, FARE_RATIO_LEAST)) : PetscMin(ratio, 2);
   PetscFunctionReturn(0);
 }
 
@@ -344,14 +338,14 @@ static PetscErrorCode update_status(fare_truth *truth)
   fare_truth_status *status = &truth->status;
 
   PetscFunctionBeginUser;
-  status->mass_drift = truth->main->mass_drift;
-  status->minimum    = truth->main->minimum;
-  status->lifted     = truth->main->lifted;
-  status->time_bound = truth->main->time_bound;
-  status->steps      = truth->main->steps;
-  status->rejected   = truth->main->rejected;
-  status->solves     = truth->main->solves;
-  status->iterations = truth->main->iterations;
+  status->mass_drift            = truth->main->mass_drift;
+  status->minimum               = truth->main->minimum;
+  status->positivity_correction = truth->main->positivity_correction;
+  status->time_bound            = truth->main->time_bound;
+  status->steps                 = truth->main->steps;
+  status->rejected              = truth->main->rejected;
+  status->solves                = truth->main->solves;
+  status->iterations            = truth->main->iterations;
   PetscCall(boundary_mass(truth, &status->boundary_mass));
   if (truth->half_grid) PetscCall(estimate_error(truth));
   PetscCall(absorbed(truth));
@@ -404,6 +398,18 @@ PetscErrorCode fare_truth_set_pause(fare_truth *truth, PetscErrorCode (*pause)(v
   PetscFunctionReturn(0);
 }
 
+/*
+  Where the density forgets within a step what was before, as it does where it follows a drive, the last step
+  alone is the error in time. It must be shorter, too, or both companions have the same. Steps of bdf.c are
+  made of more than one.
+*/
+static void hold_shorter(const fare_evolution *half, fare_evolution *tighter, double t)
+{
+  tighter->finest_end = t;
+  /* what is left behind a corner may be rounding */
+  tighter->finest = half->largest_step > SAME_TIME * fabs(t) ? half->largest_step / 2 : 0;
+}
+
 PetscErrorCode fare_truth_advance(fare_truth *truth, double t)
 {
   const double began = fare_seconds();
@@ -415,6 +421,7 @@ PetscErrorCode fare_truth_advance(fare_truth *truth, double t)
   PetscCall(fare_evolution_advance(truth->main, t));
   if (truth->half_grid) {
     PetscCall(fare_evolution_advance(truth->half, t));
+    if (truth->half->ts) hold_shorter(truth->half, truth->half_tighter, t);
     PetscCall(fare_evolution_advance(truth->half_tighter, t));
     if (truth->quarter) PetscCall(fare_evolution_advance(truth->quarter, t));
   }
@@ -457,26 +464,20 @@ PetscErrorCode fare_truth_save(const fare_truth *truth, int part, double numbers
 {
   PetscFunctionBeginUser;
   PetscCall(fare_evolution_save(part_of(truth, part), numbers));
-  if (!part) numbers[WORST] = truth->status.worst;
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_truth_load(fare_truth *truth, int part, const double numbers[FARE_TRUTH_NUMBERS])
 {
-  const double worst = part ? truth->status.worst : numbers[WORST];
-
   PetscFunctionBeginUser;
   PetscCall(fare_evolution_load(part_of(truth, part), numbers));
   if (part && part_of(truth, part)->before > part_of(truth, part - 1)->before)
     FARE_FAIL(FARE_ERR_FAILED, "what was saved is of a truth whose companions are ahead of it");
-  if (!(worst >= 0 && worst <= 2)) FARE_FAIL(FARE_ERR_FAILED, "what was saved has an error of %g", worst);
-  truth->status.worst = worst;
-  truth->status.time  = part_of(truth, part)->before;
+  truth->status.time = part_of(truth, part)->before;
   if (part < fare_truth_parts(truth) - 1) PetscFunctionReturn(0);
   /* the estimate asks them about the scheme's order */
   if (truth->half) PetscCall(fare_operator_rates(truth->half->op, truth->half->before));
   PetscCall(update_status(truth));
-  truth->status.worst = worst; /* in the middle of a way parts are not at one time */
   PetscFunctionReturn(0);
 }
 

@@ -4,6 +4,10 @@
 
 #include <fare/truth.h>
 
+#define FARE_CELLS_MAX (1 << 28) /* of a grid */
+/* by which an error in space is taken to fall, at least, when cells are halved */
+#define FARE_RATIO_LEAST 1.25
+
 /*
   Gauss-Legendre points of half a cell: offsets from the centre in units of the spacing, within (0, 1/2), and
   weights of sum 1.
@@ -23,15 +27,16 @@ static inline void fare_cell_point(int q, double *offset, double *weight)
 }
 
 /* The boundary condition at one side of an axis: 0 below, 1 above. */
-static inline fare_wall fare_end_wall(fare_end end, int side)
+static inline fare_wall fare_boundary_wall(fare_boundary end, int side)
 {
-  if (end == FARE_END_PERIODIC) return FARE_WALL_NONE;
-  if (end == FARE_END_ABSORBING || end == (side ? FARE_END_ABSORBING_ABOVE : FARE_END_ABSORBING_BELOW))
+  if (end == FARE_BOUNDARY_PERIODIC) return FARE_WALL_NONE;
+  if (end == FARE_BOUNDARY_ABSORBING ||
+    end == (side ? FARE_BOUNDARY_ABSORBING_ABOVE : FARE_BOUNDARY_ABSORBING_BELOW))
     return FARE_WALL_ABSORBING;
   return FARE_WALL_REFLECTING;
 }
 /* Walls of a box whose axes have these ends. */
-fare_walls fare_walls_of(const fare_system *system, const fare_box *box, const fare_end end[]);
+fare_walls fare_walls_of(const fare_system *system, const fare_box *box, const fare_boundary end[]);
 
 /* A grid of cells half as wide, whose cells live on the rank of their parents. Collective. */
 PetscErrorCode fare_grid_refine(const fare_grid *coarse, fare_grid **fine);
@@ -63,9 +68,10 @@ PetscErrorCode fare_estimate_space(fare_estimate *estimate, Vec masses, Vec half
 PetscErrorCode fare_estimate_destroy(fare_estimate **estimate);
 /* What a grid may not resolve; see roughness.c. Collective. */
 typedef struct {
-  /* largest changes of U/kT over a cell that holds mass: of kinks, jumps and bumps within it, and all */
-  double rough, steep;
-  double filled; /* cells that hold the mass */
+  /* largest change of U/kT over a cell that holds mass by a kink, a jump or a bump within it */
+  double rough;
+  double steep[FARE_DIM_MAX]; /* and any, along each axis; infinite where drift has no diffusion beside it */
+  double filled;              /* cells that hold the mass */
 } fare_resolution;
 PetscErrorCode fare_resolution_look(
   const fare_grid *grid, const fare_system *system, double t, Vec masses, fare_resolution *resolution);
@@ -146,14 +152,16 @@ typedef struct {
     worst so far; minimum is of the density; lifted: mass that a solve was given to keep it from being
     negative
   */
-  double         mass_drift, minimum, lifted;
+  double         mass_drift, minimum, positivity_correction;
   PetscInt       steps, rejected, solves, iterations;
   PetscInt       seen[3];    /* of those TS counts that are in rejected, solves and iterations */
   fare_residual *residual;   /* NULL: the time error is not bounded */
   double         time_bound; /* on the L1 error of the time method so far */
   /* of the smooth way under way: its end, and its longest step; 0: none is */
   double goal, longest;
-  double next_step;                       /* of ts, in the middle of such a way */
+  double next_step; /* of ts, in the middle of such a way */
+  /* steps of the smooth way that ends there are no longer; 0: no such way */
+  double finest_end, finest;
   PetscErrorCode (*pause)(void *context); /* see fare_truth_set_pause */
   void *pause_context;
 } fare_evolution;
@@ -162,10 +170,10 @@ typedef struct {
   What evolution.c is made of. Solver: A of the time and shift last prepared. Stepper: by TS, or own.
   Collective.
 */
-PetscErrorCode fare_solver_create_matrix(fare_evolution *e, double start);
-PetscErrorCode fare_solver_configure(fare_evolution *e, KSP ksp);
-PetscErrorCode fare_solver_prepare(fare_evolution *e, double t, double shift);
-PetscErrorCode fare_solver_destroy(fare_evolution *e);
+PetscErrorCode fare_truth_solver_create_matrix(fare_evolution *e, double start);
+PetscErrorCode fare_truth_solver_configure(fare_evolution *e, KSP ksp);
+PetscErrorCode fare_truth_solver_prepare(fare_evolution *e, double t, double shift);
+PetscErrorCode fare_truth_solver_destroy(fare_evolution *e);
 PetscErrorCode fare_ts_create(fare_evolution *e, double start);
 PetscErrorCode fare_ts_advance(fare_evolution *e, double t, double longest);
 PetscErrorCode fare_ts_restart(fare_evolution *e, double t);

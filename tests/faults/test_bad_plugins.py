@@ -32,7 +32,7 @@ static void potential(int dim, const double *theta, size_t n, const double *cons
 static void force(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
 { (void)dim; for (size_t i = 0; i < n; i++) f[0][i] = -theta[2] * x[0][i]; }
 const fare_system_type mine = {
-  .name = "mine", .summary = "a trap", .reference = "", .dimension_least = 1, .dimension_most = 1, .parameters = parameters,
+  .name = "mine", .summary = "a trap", .reference = "", .dimension_min = 1, .dimension_max = 1, .parameters = parameters,
   .lower = {-3}, .upper = {3}, .potential = potential, .force = force,
 };
 FARE_PLUGIN_SYSTEM(mine);
@@ -86,9 +86,9 @@ BAD = [
     ("unnamed", '.name = "mine",', "", "the system needs a name"),
     ("misnamed", '"mine"', '"my system"', "the system needs a name"),
     ("silent", '.summary = "a trap",', "", "system 'mine' needs a summary"),
-    ("flat", ".dimension_least = 1,", "", "system 'mine' has 0 to 1 dimensions"),
-    ("tall", ".dimension_most = 1", ".dimension_most = 4", "system 'mine' has 1 to 4 dimensions"),
-    ("crossed", ".dimension_least = 1", ".dimension_least = 2", "system 'mine' has 2 to 1 dimensions"),
+    ("flat", ".dimension_min = 1,", "", "system 'mine' has 0 to 1 dimensions"),
+    ("tall", ".dimension_max = 1", ".dimension_max = 4", "system 'mine' has 1 to 4 dimensions"),
+    ("crossed", ".dimension_min = 1", ".dimension_min = 2", "system 'mine' has 2 to 1 dimensions"),
     ("boxless", ".upper = {3}", ".upper = {-3}", r"the domain of axis 0, \[-3, -3\], is empty or not finite"),
     ("tableless", ".parameters = parameters,", "", "system 'mine' has no table of parameters"),
     (
@@ -116,8 +116,8 @@ BAD = [
     ),
     ("noiseless", FORCES, ".drift = force", "system 'mine' has a 'drift' but no 'diffusion'"),
     ("driftless", FORCES, FORCES + ", .diffusion = force", "system 'mine' has a 'diffusion' but no 'drift'"),
-    ("baseless", FORCES, ".extra = force, " + GENERAL, "system 'mine' has an 'extra' force but no 'force'"),
-    ("shapeless", FORCES, FORCES + ", .shapes = 2", "system 'mine' has 'shapes' but not both"),
+    ("baseless", FORCES, ".nonconservative = force, " + GENERAL, "system 'mine' has a 'nonconservative' force but no 'force'"),
+    ("shapeless", FORCES, FORCES + ", .basis_count = 2", "system 'mine' has 'basis_count' but not both"),
 ]
 # the same for samplers
 SAMPLER = """\

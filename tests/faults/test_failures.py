@@ -88,7 +88,7 @@ static void potential(int dim, const double *theta, size_t n, const double *cons
 static void force(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
 { for (size_t i = 0; i < n; i++) f[0][i] = theta[2] > 1.5 && x[0][i] > 0.5 ? __builtin_nan("") : -theta[2] * x[0][i]; }
 static const fare_system_type broken = {
-  .name = "broken", .summary = "a trap", .reference = "", .dimension_least = 1, .dimension_most = 1, .parameters = parameters,
+  .name = "broken", .summary = "a trap", .reference = "", .dimension_min = 1, .dimension_max = 1, .parameters = parameters,
   .lower = {-4}, .upper = {4}, .potential = potential, .force = force,
 };
 FARE_PLUGIN_SYSTEM(broken);
@@ -284,9 +284,10 @@ def check_particles(where):
         )
         same = []
         for k in range(SNAPSHOTS):
-            with h5py.File(where / kind / "snapshots" / f"snapshot_{k:06d}.h5") as one, h5py.File(
-                where / "whole" / "snapshots" / f"snapshot_{k:06d}.h5"
-            ) as two:
+            with (
+                h5py.File(where / kind / "snapshots" / f"snapshot_{k:06d}.h5") as one,
+                h5py.File(where / "whole" / "snapshots" / f"snapshot_{k:06d}.h5") as two,
+            ):
                 there = "faulty" in one[f"data/{k}/particles"]
                 same.append(
                     there == (k < FAULTY)

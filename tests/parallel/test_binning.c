@@ -24,7 +24,7 @@ typedef struct {
 /*
   Gaussian particles, some of them outside the grid; weights, where asked for, that spread over nine decades.
 */
-static void make(MPI_Comm comm, int dim, const fare_end end[], PetscBool weighted, setting *s)
+static void make(MPI_Comm comm, int dim, const fare_boundary end[], PetscBool weighted, setting *s)
 {
   double       mean[] = {0.5, 1, 0}, sd[] = {1.2, 1, 1};
   fare_initial initial = {
@@ -95,7 +95,7 @@ static void same_bits_on_any_ranks(void **state)
 /* A slow recount on every rank of all particles, of which each rank draws a copy. */
 static void bins_hold_what_lies_in_them(void **state)
 {
-  const fare_end periodic[] = {FARE_END_PERIODIC};
+  const fare_boundary periodic[] = {FARE_BOUNDARY_PERIODIC};
 
   (void)state;
   for (int wrap = 0; wrap < 2; wrap++) {
@@ -141,9 +141,9 @@ static void bins_hold_what_lies_in_them(void **state)
 */
 static void borders_and_nonsense(void **state)
 {
-  const double   places[]   = {-3, 3, nextafter(3, 4), nextafter(-3, -4), -INFINITY, INFINITY, NAN, 1e300};
-  const fare_end periodic[] = {FARE_END_PERIODIC};
-  setting        s;
+  const double        places[] = {-3, 3, nextafter(3, 4), nextafter(-3, -4), -INFINITY, INFINITY, NAN, 1e300};
+  const fare_boundary periodic[] = {FARE_BOUNDARY_PERIODIC};
+  setting             s;
 
   (void)state;
   for (int wrap = 0; wrap < 2; wrap++) {

@@ -55,8 +55,10 @@ static double *count_slowly(const fare_grid *grid, const fare_ensemble *e)
     for (int axis = grid->dim - 1; axis >= 0 && at < cells; axis--) {
       double x = e->x[axis][i];
 
-      while (grid->end[axis] == FARE_END_PERIODIC && x < lower[axis]) x += upper[axis] - lower[axis];
-      while (grid->end[axis] == FARE_END_PERIODIC && x > upper[axis]) x -= upper[axis] - lower[axis];
+      while (grid->boundary[axis] == FARE_BOUNDARY_PERIODIC && x < lower[axis])
+        x += upper[axis] - lower[axis];
+      while (grid->boundary[axis] == FARE_BOUNDARY_PERIODIC && x > upper[axis])
+        x -= upper[axis] - lower[axis];
       if (x < lower[axis] || x > upper[axis])
         at = cells;
       else
@@ -73,9 +75,9 @@ static double *count_slowly(const fare_grid *grid, const fare_ensemble *e)
 
 static void check(int which, PetscBool weighted, PetscBool periodic, MPI_Comm grid_comm)
 {
-  const fare_end around[] = {FARE_END_PERIODIC, FARE_END_PERIODIC, FARE_END_PERIODIC};
-  fare_ensemble *e        = make(PETSC_COMM_WORLD, cases[which].dim, cases[which].count, weighted),
-                *alone    = make(PETSC_COMM_SELF, cases[which].dim, cases[which].count, weighted);
+  const fare_boundary around[] = {FARE_BOUNDARY_PERIODIC, FARE_BOUNDARY_PERIODIC, FARE_BOUNDARY_PERIODIC};
+  fare_ensemble      *e        = make(PETSC_COMM_WORLD, cases[which].dim, cases[which].count, weighted),
+                *alone         = make(PETSC_COMM_SELF, cases[which].dim, cases[which].count, weighted);
   const PetscScalar *mass;
   fare_grid         *grid;
   double            *expected, outside;

@@ -35,6 +35,14 @@ def gamma_cells(edges, shape, mean):
     return np.diff([below(x) for x in edges])
 
 
+def laplace_cells(edges, middle, slope):
+    """Masses of exp(-slope |x - middle|) between the first and the last edge."""
+    below = np.where(
+        edges < middle, np.exp(-slope * np.abs(edges - middle)), 2 - np.exp(-slope * np.abs(edges - middle))
+    )
+    return np.diff(below) / (below[-1] - below[0])
+
+
 def formula(drift, diffusion, lower, upper):
     return {
         "expression": {
@@ -71,7 +79,26 @@ CASES = [
         lambda e: normal(
             e, 0.613 * math.exp(-0.4), math.sqrt(4e-3**2 * math.exp(-0.8) + 1 - math.exp(-0.8))
         ),
+        {0},
+    ),
+    (
+        "narrow start not yet spread",
+        {"system": still("0.5*x^2", -5, 5), "initial": ([0.613], [0.004]), "end": 0.01, "cells": 128},
+        lambda e: normal(
+            e, 0.613 * math.exp(-0.01), math.sqrt(4e-3**2 * math.exp(-0.02) + 1 - math.exp(-0.02))
+        ),
         {START},
+    ),
+    (
+        "drift with a jump near an edge of all grids",
+        {
+            "system": formula("-4.8*(2*step(x-0.73)-1)", "2", -3, 3),
+            "initial": ([0.0], [0.4]),
+            "end": 8.0,
+            "cells": 128,
+        },
+        lambda e: laplace_cells(e, 0.73, 2.4),
+        {0},
     ),
     (
         "cold trap that moves away",

@@ -78,7 +78,7 @@ static void random_formulas_read_back(void **state)
     fare_text          text    = {0};
     fare_formula_fault fault;
     fare_tree         *tree;
-    int root, slope[3], low, shapes, coefficient[FARE_PARAMETERS_MAX], shape[FARE_PARAMETERS_MAX];
+    int root, slope[3], low, basis_count, coefficient[FARE_PARAMETERS_MAX], basis[FARE_PARAMETERS_MAX];
 
     pooled              = 0;
     const term *formula = i % 5 ? grow(1 + below(5), dim) : grow_sum(dim);
@@ -88,13 +88,13 @@ static void random_formulas_read_back(void **state)
     if (text.length < FARE_FORMULA_LENGTH && !fare_formula_parse(tree, &symbols, text.text, &root, &fault))
       fail_msg("%s: refused at %zu: %s", text.text, fault.at, fault.what);
     for (int axis = 0; axis < dim; axis++) slope[axis] = fare_tree_derivative(tree, root, axis);
-    low    = fare_tree_lower(tree, root);
-    shapes = fare_tree_split(tree, root, 8, coefficient, shape);
-    split_up += shapes > 1;
+    low         = fare_tree_lower(tree, root);
+    basis_count = fare_tree_split(tree, root, 8, coefficient, basis);
+    split_up += basis_count > 1;
     assert_false(tree->full);
-    for (int k = 0; k < shapes; k++)
+    for (int k = 0; k < basis_count; k++)
       assert_true(
-        !(tree->node[coefficient[k]].of & FARE_OF_AXES) && !(tree->node[shape[k]].of & FARE_OF_PARAMETERS));
+        !(tree->node[coefficient[k]].of & FARE_OF_AXES) && !(tree->node[basis[k]].of & FARE_OF_PARAMETERS));
     for (int k = 0; k < POINTS; k++) {
       const double x[]     = {3 * uniform() - 1.5, 3 * uniform() - 1.5, 3 * uniform() - 1.5},
                    theta[] = {0.5 + uniform(), uniform() - 0.5, 1 + uniform()};
@@ -112,14 +112,14 @@ static void random_formulas_read_back(void **state)
           fail_msg("%s: slope %d is %.17g, by dual numbers %.17g", text.text, axis,
             walk(tree, slope[axis], x, theta), is.d[axis]);
       }
-      for (int j = 0; j < shapes; j++) {
-        const double part = walk(tree, coefficient[j], x, theta) * walk(tree, shape[j], x, theta);
+      for (int j = 0; j < basis_count; j++) {
+        const double part = walk(tree, coefficient[j], x, theta) * walk(tree, basis[j], x, theta);
 
         sum += part;
         spread += fabs(part);
       }
-      if (shapes && !(fabs(sum - is.v) <= 1e-12 * (size + spread)))
-        fail_msg("%s: the sum of shapes is %.17g, V is %.17g", text.text, sum, is.v);
+      if (basis_count && !(fabs(sum - is.v) <= 1e-12 * (size + spread)))
+        fail_msg("%s: the sum of basis functions is %.17g, V is %.17g", text.text, sum, is.v);
     }
     assert_ok(fare_tree_destroy(&tree));
     fare_text_free(&text);
@@ -266,7 +266,7 @@ static void splitting_ends(void **state)
   fare_formula_fault fault;
   fare_text          text = {0};
   fare_tree         *tree;
-  int                root, coefficient[FARE_PARAMETERS_MAX], shape[FARE_PARAMETERS_MAX];
+  int                root, coefficient[FARE_PARAMETERS_MAX], basis[FARE_PARAMETERS_MAX];
 
   (void)state;
   assert_ok(fare_tree_create(&tree));
@@ -274,14 +274,14 @@ static void splitting_ends(void **state)
   fare_text_add(&text, "k*x");
   for (int i = 0; i < 50; i++) fare_text_add(&text, "*k)^2");
   assert_true(fare_formula_parse(tree, &symbols, text.text, &root, &fault));
-  assert_int_equal(fare_tree_split(tree, root, 8, coefficient, shape), 1);
+  assert_int_equal(fare_tree_split(tree, root, 8, coefficient, basis), 1);
   assert_true(fare_formula_parse(tree, &symbols, "exp(-k*x^2)", &root, &fault));
-  assert_int_equal(fare_tree_split(tree, root, 8, coefficient, shape), 0);
+  assert_int_equal(fare_tree_split(tree, root, 8, coefficient, basis), 0);
   assert_true(fare_formula_parse(tree, &symbols, "x/(k + x)", &root, &fault));
-  assert_int_equal(fare_tree_split(tree, root, 8, coefficient, shape), 0);
+  assert_int_equal(fare_tree_split(tree, root, 8, coefficient, basis), 0);
   assert_true(fare_formula_parse(
     tree, &symbols, "k*(x^8 + exp(-80*x^2)) + k*sin(x) + x^4/4 - tilt*x + cos(x)/a0", &root, &fault));
-  assert_int_equal(fare_tree_split(tree, root, 8, coefficient, shape), 4);
+  assert_int_equal(fare_tree_split(tree, root, 8, coefficient, basis), 4);
   fare_text_free(&text);
   assert_ok(fare_tree_destroy(&tree));
 }

@@ -98,7 +98,7 @@ static void prinz_as_a_formula_is_prinz(void **state)
   assert_ok(system_of(yaml, &config, &system[0]));
   assert_ok(fare_system_create(fare_system_type_find("prinz"), 0, &system[1]));
   assert_ok(fare_system_set(system[1], "tilt", 1.5));
-  assert_int_equal(fare_system_type_of(system[0])->shapes, 2);
+  assert_int_equal(fare_system_type_of(system[0])->basis_count, 2);
   for (int i = 0; i < N; i++) at[i] = -2 + 4 * (i + 0.5) / N;
   for (int k = 0; k < 2; k++) {
     double *const pf[] = {f[k]};
@@ -207,7 +207,8 @@ static void general_systems_read_back(void **state)
 static void a_force_may_stand_alone_or_beside_a_potential(void **state)
 {
   static const char *const yaml[] = {
-    "system: {expression: {lower: [-3, -3], upper: [3, 3], potential: \"(x^2 + y^2)/2\", extra: [\"-w*y\", "
+    "system: {expression: {lower: [-3, -3], upper: [3, 3], potential: \"(x^2 + y^2)/2\", nonconservative: "
+    "[\"-w*y\", "
     "\"w*x\"]}, parameters: {w: 3, mobility: 0.5}}\n",
     "system: {expression: {lower: [-3, -3], upper: [3, 3], force: [\"-x - w*y\", \"w*x - y\"]}, parameters: "
     "{w: 3, mobility: 0.5}}\n",
@@ -224,7 +225,7 @@ static void a_force_may_stand_alone_or_beside_a_potential(void **state)
 
     assert_ok(system_of(yaml[i], &config, &system));
     type = fare_system_type_of(system);
-    assert_true(!type->extra == (i == 1) && !type->potential == (i == 1));
+    assert_true(!type->nonconservative == (i == 1) && !type->potential == (i == 1));
     fare_system_force(system, 0, 1, x, pf);
     assert_near(f[0], -0.5 + 6, 1e-15);
     assert_near(f[1], 2 + 1.5, 1e-15);
@@ -232,8 +233,8 @@ static void a_force_may_stand_alone_or_beside_a_potential(void **state)
     fare_system_diffusion(system, 0, 1, x, pD);
     assert_near(f[0], 2.75, 1e-15);
     assert_near(D[1], 0.5, 0);
-    if (type->extra) type->extra(2, (double[]){1, 0.5, 3}, 1, x, pf);
-    if (type->extra) assert_near(f[0], 6, 1e-15);
+    if (type->nonconservative) type->nonconservative(2, (double[]){1, 0.5, 3}, 1, x, pf);
+    if (type->nonconservative) assert_near(f[0], 6, 1e-15);
     assert_ok(fare_system_destroy(&system));
     assert_ok(fare_config_destroy(&config));
   }

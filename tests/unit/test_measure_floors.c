@@ -276,7 +276,7 @@ static void measures_are_listed_and_know_their_limits(void **state)
   for (; (type = fare_measure_type_at(count)); count++) {
     assert_ptr_equal(fare_measure_type_find(type->name), type);
     assert_true(*type->summary && *type->definition && *type->reference && *type->unit && type->evaluate);
-    if (type->dimension_most && type->dimension_most < 2)
+    if (type->dimension_max && type->dimension_max < 2)
       assert_int_equal(fare_measure_compare(PETSC_COMM_SELF, b.binning, &p, NULL, &p, 1, &type, 10,
                          fare_stream_make(1, "floor"), &r),
         FARE_ERR_INPUT);

@@ -221,13 +221,13 @@ static void wells_are_basins(void **state)
 static void wells_in_other_shapes(void **state)
 {
   enum { N = 64 };
-  const PetscInt ring[] = {N}, plane[] = {N, N};
-  const double   low[] = {0, 0}, high[] = {1, 1};
-  const fare_end periodic[] = {FARE_END_PERIODIC};
-  bins           b;
-  static double  mass[N * N], tail[N * N];
-  static int     well[N * N];
-  int            wells;
+  const PetscInt      ring[] = {N}, plane[] = {N, N};
+  const double        low[] = {0, 0}, high[] = {1, 1};
+  const fare_boundary periodic[] = {FARE_BOUNDARY_PERIODIC};
+  bins                b;
+  static double       mass[N * N], tail[N * N];
+  static int          well[N * N];
+  int                 wells;
 
   (void)state;
   assert_ok(fare_grid_create(PETSC_COMM_SELF, 1, ring, low, high, periodic, &b.grid));
@@ -277,13 +277,13 @@ static void logarithms_at_points(void **state)
       }
     }
     for (int fine = 0; fine < 2; fine++) {
-      const PetscInt n = (PetscInt)(e->dim == 3 ? 20 : 32) << fine, cells[] = {n, n, n};
-      const double   low[] = {-3, -3, -3}, high[] = {3, 3, 3};
-      const fare_end periodic[]  = {FARE_END_PERIODIC};
-      double        *log_density = malloc(1000 * sizeof *log_density), *mass, h = 6. / (double)n;
-      fare_binned    p;
-      bins           b;
-      size_t         all;
+      const PetscInt      n = (PetscInt)(e->dim == 3 ? 20 : 32) << fine, cells[] = {n, n, n};
+      const double        low[] = {-3, -3, -3}, high[] = {3, 3, 3};
+      const fare_boundary periodic[]  = {FARE_BOUNDARY_PERIODIC};
+      double             *log_density = malloc(1000 * sizeof *log_density), *mass, h = 6. / (double)n;
+      fare_binned         p;
+      bins                b;
+      size_t              all;
 
       assert_ok(fare_grid_create(PETSC_COMM_SELF, e->dim, cells, low, high, ring ? periodic : NULL, &b.grid));
       assert_ok(fare_binning_create(b.grid, &b.binning));

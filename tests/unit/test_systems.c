@@ -31,7 +31,7 @@ static void prepare(const fare_system_type *type, int dim, double theta[], batch
     const fare_parameter *row = &type->parameters[i];
 
     theta[i] =
-      PetscMin(row->most, PetscMax(row->least, row->value + 0.3 * (0.5 + fare_random_uniform(&random))));
+      PetscMin(row->max, PetscMax(row->min, row->value + 0.3 * (0.5 + fare_random_uniform(&random))));
   }
   for (int axis = 0; axis < dim; axis++) {
     for (int i = 0; i < POINTS; i++)
@@ -50,10 +50,10 @@ static fare_system *create(const fare_system_type *type, int dim, const double t
   return system;
 }
 
-#define FOR_EACH_SYSTEM(type, dim)                                                                           \
-  for (size_t i_ = 0; fare_system_type_at(i_); i_++)                                                         \
-    for (int dim = fare_system_type_at(i_)->dimension_least; dim <= fare_system_type_at(i_)->dimension_most; \
-         dim++)                                                                                              \
+#define FOR_EACH_SYSTEM(type, dim)                                                                        \
+  for (size_t i_ = 0; fare_system_type_at(i_); i_++)                                                      \
+    for (int dim = fare_system_type_at(i_)->dimension_min; dim <= fare_system_type_at(i_)->dimension_max; \
+         dim++)                                                                                           \
       for (const fare_system_type *type = fare_system_type_at(i_); type; type = NULL)
 
 static void tables_are_complete(void **state)
@@ -67,8 +67,8 @@ static void tables_are_complete(void **state)
     assert_ptr_equal(fare_system_type_find(type->name), type);
     assert_in_range(dim, 1, FARE_DIM_MAX);
     for (int i = 0; rows[i].name; i++) {
-      assert_true(i < FARE_PARAMETERS_MAX - 1 && *rows[i].meaning && rows[i].least < rows[i].most);
-      assert_between(rows[i].value, rows[i].least, rows[i].most);
+      assert_true(i < FARE_PARAMETERS_MAX - 1 && *rows[i].description && rows[i].min < rows[i].max);
+      assert_between(rows[i].value, rows[i].min, rows[i].max);
       for (int k = 0; k < i; k++) assert_string_not_equal(rows[i].name, rows[k].name);
       if (i != FARE_KT) assert_string_not_equal(rows[i].name, "kT");
     }
@@ -79,9 +79,9 @@ static void tables_are_complete(void **state)
     assert_int_equal(!!type->drift, !!type->diffusion);
     assert_true(type->drift || type->potential);
     assert_int_equal(!!type->force, !!type->potential);
-    assert_true(!type->extra || type->potential);
-    assert_int_equal(type->shapes > 0, type->shape && type->coefficients);
-    assert_true(!type->shapes || type->potential);
+    assert_true(!type->nonconservative || type->potential);
+    assert_int_equal(type->basis_count > 0, type->basis && type->coefficients);
+    assert_true(!type->basis_count || type->potential);
   }
 }
 
@@ -90,7 +90,7 @@ static void tables_are_complete(void **state)
 */
 static void force_is_minus_gradient(void **state)
 {
-  static batch  x, y, f, extra;
+  static batch  x, y, f, nonconservative;
   static double V[4][POINTS];
   const double  h = 2e-4, shifts[4] = {-2 * h, -h, h, 2 * h};
 
@@ -101,9 +101,9 @@ static void force_is_minus_gradient(void **state)
 
     if (!type->potential) continue;
     prepare(type, dim, theta, x);
-    memset(extra, 0, sizeof extra);
+    memset(nonconservative, 0, sizeof nonconservative);
     type->force(dim, theta, POINTS, in(x), out(f));
-    if (type->extra) type->extra(dim, theta, POINTS, in(x), out(extra));
+    if (type->nonconservative) type->nonconservative(dim, theta, POINTS, in(x), out(nonconservative));
     for (int axis = 0; axis < dim; axis++) {
       for (int k = 0; k < 4; k++) {
         memcpy(y, x, sizeof y);
@@ -114,7 +114,7 @@ static void force_is_minus_gradient(void **state)
         const double slope = (V[0][i] - 8 * V[1][i] + 8 * V[2][i] - V[3][i]) / (12 * h),
                      size  = 1 + fabs(f[axis][i]) + fabs(V[1][i]);
 
-        if (!(fabs(f[axis][i] - extra[axis][i] + slope) < 1e-6 * size))
+        if (!(fabs(f[axis][i] - nonconservative[axis][i] + slope) < 1e-6 * size))
           fail_msg("%s, %d dimensions, axis %d at %g: force %g, -dV/dx %g", type->name, dim, axis, x[axis][i],
             f[axis][i], -slope);
       }
@@ -133,21 +133,21 @@ static void shapes_add_up_to_the_potential(void **state)
   {
     double theta[FARE_PARAMETERS_MAX], a[8];
 
-    if (!type->shapes) continue;
-    assert_in_range(type->shapes, 1, 8);
+    if (!type->basis_count) continue;
+    assert_in_range(type->basis_count, 1, 8);
     prepare(type, dim, theta, x);
     type->potential(dim, theta, POINTS, in(x), V);
-    type->shape(dim, POINTS, in(x), pphi);
+    type->basis(dim, POINTS, in(x), pphi);
     type->coefficients(dim, theta, a);
     for (int i = 0; i < POINTS; i++) {
       double sum = 0, size = 0;
 
-      for (int k = 0; k < type->shapes; k++) {
+      for (int k = 0; k < type->basis_count; k++) {
         sum += a[k] * phi[k][i];
         size += fabs(a[k] * phi[k][i]);
       }
       if (!(fabs(sum - V[i]) <= 1e-13 * (1 + size)))
-        fail_msg("%s: V %.17g, sum of shapes %.17g", type->name, V[i], sum);
+        fail_msg("%s: V %.17g, sum of basis functions %.17g", type->name, V[i], sum);
     }
   }
 }
@@ -300,7 +300,7 @@ static void boltzmann_is_stationary(void **state)
     if (!strcmp(type->name, "rotational_ou")) {
       assert_ok(fare_system_set(system, "tilt", 0));
       assert_ok(fare_system_set(system, "tilt_y", 0));
-    } else if (type->extra) {
+    } else if (type->nonconservative) {
       assert_ok(fare_system_set(system, "force", 0));
     }
     stationarity_defect(system, x, defect);

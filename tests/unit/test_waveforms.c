@@ -310,11 +310,11 @@ static void listed_and_described(void **state)
 
   (void)state;
   for (; fare_waveform_name_at(count); count++) {
-    assert_non_null(fare_waveform_meaning_at(count));
+    assert_non_null(fare_waveform_description_at(count));
     assert_ok(fare_waveform_describe(fare_waveform_name_at(count), to));
   }
   assert_int_equal(count, 6);
-  assert_null(fare_waveform_meaning_at(count));
+  assert_null(fare_waveform_description_at(count));
   fclose(to);
   assert_non_null(strstr(text, "duty"));
   free(text);

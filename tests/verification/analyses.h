@@ -37,15 +37,15 @@ static inline void washboard_force(
 
 static const fare_system_type washboard = {
   .name            = "washboard",
-  .dimension_least = 1,
-  .dimension_most  = 1,
+  .dimension_min   = 1,
+  .dimension_max   = 1,
   .parameters      = washboard_parameters,
   .lower           = {-M_PI},
   .upper           = {M_PI},
   .periodic        = {PETSC_TRUE},
   .potential       = washboard_potential,
   .force           = washboard_force,
-  .extra           = washboard_extra,
+  .nonconservative = washboard_extra,
 };
 
 /* V = height (sin 2 pi x + sin(4 pi x)/4) on a ring of length 1. */
@@ -66,15 +66,15 @@ static inline void ratchet_force(
 }
 
 static const fare_system_type ratchet = {
-  .name            = "ratchet",
-  .dimension_least = 1,
-  .dimension_most  = 1,
-  .parameters      = washboard_parameters,
-  .lower           = {0},
-  .upper           = {1},
-  .periodic        = {PETSC_TRUE},
-  .potential       = ratchet_potential,
-  .force           = ratchet_force,
+  .name          = "ratchet",
+  .dimension_min = 1,
+  .dimension_max = 1,
+  .parameters    = washboard_parameters,
+  .lower         = {0},
+  .upper         = {1},
+  .periodic      = {PETSC_TRUE},
+  .potential     = ratchet_potential,
+  .force         = ratchet_force,
 };
 
 /* f = -stiffness x + swirl (-y, x): no potential is given, so that none can be used. */
@@ -102,14 +102,14 @@ static inline void swirl_diffusion(
 }
 
 static const fare_system_type swirl = {
-  .name            = "swirl",
-  .dimension_least = 2,
-  .dimension_most  = 3,
-  .parameters      = swirl_parameters,
-  .lower           = {-4.5, -4.5, -4.5},
-  .upper           = {4.5, 4.5, 4.5},
-  .drift           = swirl_drift,
-  .diffusion       = swirl_diffusion,
+  .name          = "swirl",
+  .dimension_min = 2,
+  .dimension_max = 3,
+  .parameters    = swirl_parameters,
+  .lower         = {-4.5, -4.5, -4.5},
+  .upper         = {4.5, 4.5, 4.5},
+  .drift         = swirl_drift,
+  .diffusion     = swirl_diffusion,
 };
 
 static inline fare_system *make_system(const fare_system_type *type, int dim)
@@ -124,11 +124,11 @@ static inline fare_grid *make_grid_on(MPI_Comm comm, const fare_system *system, 
 {
   const fare_system_type *type = fare_system_type_of(system);
   const PetscInt          n[]  = {cells, cells, cells};
-  fare_end                end[FARE_DIM_MAX];
+  fare_boundary           end[FARE_DIM_MAX];
   fare_grid              *grid;
 
   for (int axis = 0; axis < FARE_DIM_MAX; axis++)
-    end[axis] = type->periodic[axis] ? FARE_END_PERIODIC : FARE_END_REFLECTING;
+    end[axis] = type->periodic[axis] ? FARE_BOUNDARY_PERIODIC : FARE_BOUNDARY_REFLECTING;
   assert_ok(fare_grid_create(comm, fare_system_dimension(system), n, type->lower, type->upper, end, &grid));
   return grid;
 }

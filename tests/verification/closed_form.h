@@ -17,8 +17,8 @@ typedef struct {
   PetscInt                cells;                 /* of the coarser grid; the finer has twice as many */
   double (*density)(const double x[], double t); /* up to a factor */
   /* the largest error on the finer grid; the order is met within a tenth */
-  double   error, order;
-  fare_end ends;
+  double        error, order;
+  fare_boundary ends;
 } closed_form;
 
 /* Gauss and Legendre, five points of a cell in units of half its width. */
@@ -61,7 +61,7 @@ static inline void exact_masses(const closed_form *c, const fare_grid *grid, dou
     mass[n] = cell_mass(c, grid, centre, t);
   }
   assert_ok(VecRestoreArray(masses, &mass));
-  if (c->ends == FARE_END_ABSORBING) return;
+  if (c->ends == FARE_BOUNDARY_ABSORBING) return;
   assert_ok(VecSum(masses, &sum));
   assert_ok(VecScale(masses, 1 / sum));
 }
@@ -86,10 +86,10 @@ static inline fare_system *make_system(const closed_form *c)
 
 static inline fare_grid *make_grid(const closed_form *c, PetscInt cells)
 {
-  const PetscInt n[]     = {cells, cells, cells};
-  const double   lower[] = {c->lower, c->lower, c->lower}, upper[] = {c->upper, c->upper, c->upper};
-  const fare_end ends[] = {c->ends, c->ends, c->ends};
-  fare_grid     *grid;
+  const PetscInt      n[]     = {cells, cells, cells};
+  const double        lower[] = {c->lower, c->lower, c->lower}, upper[] = {c->upper, c->upper, c->upper};
+  const fare_boundary ends[] = {c->ends, c->ends, c->ends};
+  fare_grid          *grid;
 
   assert_ok(fare_grid_create(PETSC_COMM_WORLD, c->dim, n, lower, upper, ends, &grid));
   return grid;

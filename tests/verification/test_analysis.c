@@ -58,12 +58,12 @@ static void absorbing_ends_are_respected(void **state)
   const char *yaml =
     "analysis: [{name: steady, kind: stationary}, {name: rates, kind: relaxation, count: 2}, {name: over, "
     "kind: committor, a: {upper: [-0.2]}, b: {lower: [0.2]}, points: [0.05]}]";
-  const fare_end end[]   = {FARE_END_ABSORBING};
-  const PetscInt cells   = 400;
-  const double   lower[] = {-1}, upper[] = {1};
-  fare_system   *system = make_system(fare_system_type_find("ornstein_uhlenbeck"), 1);
-  double         value;
-  section        s;
+  const fare_boundary end[]   = {FARE_BOUNDARY_ABSORBING};
+  const PetscInt      cells   = 400;
+  const double        lower[] = {-1}, upper[] = {1};
+  fare_system        *system = make_system(fare_system_type_find("ornstein_uhlenbeck"), 1);
+  double              value;
+  section             s;
 
   (void)state;
   assert_ok(fare_system_set(system, "stiffness", 1e-6));

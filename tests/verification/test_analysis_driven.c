@@ -357,11 +357,11 @@ static void survival_is_that_of_an_end_that_absorbs(void **state)
 
   (void)state;
   for (int k = 0; k < 2; k++) {
-    PetscInt64         cells[] = {160 << k}, ends[] = {FARE_END_ABSORBING_ABOVE};
+    PetscInt64         cells[] = {160 << k}, ends[] = {FARE_BOUNDARY_ABSORBING_ABOVE};
     fare_truth_options options = {.cells = {1, cells},
       .lower                             = {1, (double[]){-2}},
       .upper                             = {1, (double[]){0.5}},
-      .ends                              = {1, ends},
+      .boundaries                        = {1, ends},
       .tolerance                         = 1e-9};
     fare_system       *system  = make_system(fare_system_type_find("prinz"), 1);
     /* cells as wide, on [-2, 2] */

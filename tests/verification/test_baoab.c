@@ -41,18 +41,18 @@ static void diffusion(int dim, const double *theta, size_t n, const double *cons
   for (size_t i = 0; i < n; i++) D[1][i] = theta[FRICTION] * theta[FARE_KT] / theta[MASS];
 }
 static const fare_system_type trap = {
-  .name            = "trap",
-  .summary         = "",
-  .reference       = "",
-  .dimension_least = 2,
-  .dimension_most  = 2,
-  .parameters      = parameters,
-  .lower           = {-5, -5},
-  .upper           = {5, 5},
-  .drift           = drift,
-  .diffusion       = diffusion,
-  .acceleration    = acceleration,
-  .bath            = bath,
+  .name          = "trap",
+  .summary       = "",
+  .reference     = "",
+  .dimension_min = 2,
+  .dimension_max = 2,
+  .parameters    = parameters,
+  .lower         = {-5, -5},
+  .upper         = {5, 5},
+  .drift         = drift,
+  .diffusion     = diffusion,
+  .acceleration  = acceleration,
+  .bath          = bath,
 };
 
 static fare_sampler *make(
@@ -264,8 +264,8 @@ static void parts_make_up_drift_and_diffusion(void **state)
     found++;
     assert_ok(fare_system_create(type, 0, &system));
     for (int p = 0; type->parameters[p].name; p++)
-      assert_ok(fare_system_set(
-        system, type->parameters[p].name, PetscMin(type->parameters[p].most, 0.3 + 0.25 * p)));
+      assert_ok(
+        fare_system_set(system, type->parameters[p].name, PetscMin(type->parameters[p].max, 0.3 + 0.25 * p)));
     for (int axis = 0; axis < 2; axis++) {
       for (int i = 0; i < FARE_BLOCK; i++) place[axis][i] = fare_random_normal(&random);
     }

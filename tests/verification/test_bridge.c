@@ -182,12 +182,12 @@ static void backward_is_the_adjoint_of_forward(void **state)
     fare_system            *system;
     fare_propagator        *K;
     fare_grid              *grid;
-    fare_end                end[3];
+    fare_boundary           end[3];
     double                  x[MOST], y[MOST], Kx[MOST], Ky[MOST], one = 0, other = 0, sum[2] = {0};
 
     assert_true(n <= MOST);
     for (int axis = 0; axis < cases[k].dim; axis++)
-      end[axis] = type->periodic[axis] ? FARE_END_PERIODIC : FARE_END_REFLECTING;
+      end[axis] = type->periodic[axis] ? FARE_BOUNDARY_PERIODIC : FARE_BOUNDARY_REFLECTING;
     assert_ok(
       fare_grid_create(PETSC_COMM_SELF, cases[k].dim, cases[k].cells, type->lower, type->upper, end, &grid));
     assert_ok(fare_system_create(type, cases[k].dim, &system));
@@ -227,7 +227,7 @@ static void steps_solve_what_they_should(void **state)
   assert_ok(fare_system_create(fare_system_type_find("tilted_washboard"), 1, &system));
   for (int periodic = 0; periodic < 2; periodic++) {
     const fare_system_type *type   = fare_system_type_of(system);
-    const fare_end          end[1] = {periodic ? FARE_END_PERIODIC : FARE_END_REFLECTING};
+    const fare_boundary     end[1] = {periodic ? FARE_BOUNDARY_PERIODIC : FARE_BOUNDARY_REFLECTING};
     double                  x[N], y[N];
     const PetscScalar      *flow;
     fare_grid              *grid;

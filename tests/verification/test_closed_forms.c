@@ -93,14 +93,14 @@ static void across_force(int dim, const double *theta, size_t n, const double *c
 
 static const fare_system_type across = {
   .name            = "across",
-  .dimension_least = 2,
-  .dimension_most  = 2,
+  .dimension_min   = 2,
+  .dimension_max   = 2,
   .parameters      = across_parameters,
   .lower           = {-2.6, -2.6},
   .upper           = {2.6, 2.6},
   .potential       = across_potential,
   .force           = across_force,
-  .extra           = across_extra,
+  .nonconservative = across_extra,
 };
 
 static double across_density(const double x[], double t)
@@ -148,14 +148,14 @@ static void hyperbolic_force(
 }
 
 static const fare_system_type hyperbolic = {
-  .name            = "hyperbolic",
-  .dimension_least = 1,
-  .dimension_most  = 1,
-  .parameters      = hyperbolic_parameters,
-  .lower           = {-9},
-  .upper           = {9},
-  .potential       = hyperbolic_potential,
-  .force           = hyperbolic_force,
+  .name          = "hyperbolic",
+  .dimension_min = 1,
+  .dimension_max = 1,
+  .parameters    = hyperbolic_parameters,
+  .lower         = {-9},
+  .upper         = {9},
+  .potential     = hyperbolic_potential,
+  .force         = hyperbolic_force,
 };
 
 static double benes_density(const double x[], double t)
@@ -264,15 +264,15 @@ static void oscillator_diffusion(
 }
 
 static const fare_system_type oscillator = {
-  .name            = "oscillator",
-  .dimension_least = 2,
-  .dimension_most  = 2,
-  .axes            = {"x", "v"},
-  .parameters      = oscillator_parameters,
-  .lower           = {-6, -6},
-  .upper           = {6, 6},
-  .drift           = oscillator_drift,
-  .diffusion       = oscillator_diffusion,
+  .name          = "oscillator",
+  .dimension_min = 2,
+  .dimension_max = 2,
+  .axes          = {"x", "v"},
+  .parameters    = oscillator_parameters,
+  .lower         = {-6, -6},
+  .upper         = {6, 6},
+  .drift         = oscillator_drift,
+  .diffusion     = oscillator_diffusion,
 };
 
 /*
@@ -326,14 +326,14 @@ static void no_force(int dim, const double *theta, size_t n, const double *const
 }
 
 static const fare_system_type free_motion = {
-  .name            = "free_motion",
-  .dimension_least = 1,
-  .dimension_most  = 1,
-  .parameters      = free_parameters,
-  .lower           = {0},
-  .upper           = {1},
-  .potential       = no_potential,
-  .force           = no_force,
+  .name          = "free_motion",
+  .dimension_min = 1,
+  .dimension_max = 1,
+  .parameters    = free_parameters,
+  .lower         = {0},
+  .upper         = {1},
+  .potential     = no_potential,
+  .force         = no_force,
 };
 
 static double sine_series(const double x[], double t)
@@ -356,7 +356,7 @@ static void brownian_motion_between_ends_that_absorb(void **state)
     .density                   = sine_series,
     .error                     = 1e-4,
     .order                     = 2,
-    .ends                      = FARE_END_ABSORBING};
+    .ends                      = FARE_BOUNDARY_ABSORBING};
 
   (void)state;
   holds(&c);

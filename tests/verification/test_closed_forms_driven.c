@@ -131,14 +131,14 @@ static void travelling_force(
 
 static const fare_system_type travelling = {
   .name            = "travelling",
-  .dimension_least = 1,
-  .dimension_most  = 1,
+  .dimension_min   = 1,
+  .dimension_max   = 1,
   .parameters      = travelling_parameters,
   .lower           = {-1.6},
   .upper           = {2.4},
   .potential       = travelling_potential,
   .force           = travelling_force,
-  .extra           = travelling_extra,
+  .nonconservative = travelling_extra,
 };
 
 static double travelling_density(const double x[], double t)
@@ -217,14 +217,14 @@ static void bumps_force(int dim, const double *theta, size_t n, const double *co
 
 static const fare_system_type two_bumps = {
   .name            = "two_bumps",
-  .dimension_least = 1,
-  .dimension_most  = 1,
+  .dimension_min   = 1,
+  .dimension_max   = 1,
   .parameters      = bumps_parameters,
   .lower           = {-4.5},
   .upper           = {4.5},
   .potential       = bumps_potential,
   .force           = bumps_force,
-  .extra           = bumps_extra,
+  .nonconservative = bumps_extra,
 };
 
 static double bumps_density(const double x[], double t)

@@ -43,7 +43,7 @@ static void ring_diffusion(int dim, const double *theta, size_t n, const double 
 }
 
 #define ROUND .periodic = {PETSC_TRUE, PETSC_TRUE, PETSC_TRUE}
-#define RING  .lower = {-0.5, -0.5, -0.5}, .upper = {2, 2, 2}, .dimension_least = 1, .dimension_most = 3
+#define RING  .lower = {-0.5, -0.5, -0.5}, .upper = {2, 2, 2}, .dimension_min = 1, .dimension_max = 3
 static const fare_system_type ring = {
   .name = "ring",
   RING,
@@ -87,10 +87,10 @@ static const fare_system_type kink = {
   .name = "kink",
   RING,
   ROUND,
-  .parameters = common,
-  .potential  = kink_potential,
-  .force      = kink_force,
-  .extra      = kink_extra,
+  .parameters      = common,
+  .potential       = kink_potential,
+  .force           = kink_force,
+  .nonconservative = kink_extra,
 };
 
 /* Depends on where in the batch a point stands, as no function of a place does: the two sides of a shared
@@ -170,13 +170,13 @@ typedef struct {
   fare_operator *op;
 } setting;
 
-static setting set(const fare_system_type *type, int dim, PetscInt cells, double turns, fare_end end)
+static setting set(const fare_system_type *type, int dim, PetscInt cells, double turns, fare_boundary end)
 {
-  const PetscInt count[] = {cells, cells, cells};
-  const double   end_at  = -0.5 + turns * WIDTH;
-  const double   lower[] = {-0.5, -0.5, -0.5}, upper[] = {end_at, end_at, end_at};
-  const fare_end ends[] = {end, end, end};
-  setting        s;
+  const PetscInt      count[] = {cells, cells, cells};
+  const double        end_at  = -0.5 + turns * WIDTH;
+  const double        lower[] = {-0.5, -0.5, -0.5}, upper[] = {end_at, end_at, end_at};
+  const fare_boundary ends[] = {end, end, end};
+  setting             s;
 
   assert_ok(fare_system_create(type, dim, &s.system));
   assert_ok(fare_grid_create(PETSC_COMM_WORLD, dim, count, lower, upper, ends, &s.grid));
@@ -220,7 +220,7 @@ static void columns_of_a_ring_sum_to_zero(void **state)
   (void)state;
   for (int i = 0; i < 2; i++) {
     for (int dim = 1; dim <= 3; dim++) {
-      setting s = set(types[i], dim, dim == 1 ? 60 : 12, 1, FARE_END_PERIODIC);
+      setting s = set(types[i], dim, dim == 1 ? 60 : 12, 1, FARE_BOUNDARY_PERIODIC);
       double  worst, total;
 
       outside = 0;
@@ -236,7 +236,7 @@ static void walls_keep_and_ends_absorb(void **state)
 {
   (void)state;
   for (int i = 0; i < 2; i++) {
-    setting s = set(i ? &kink : &ring, 1, 60, 1, FARE_END_REFLECTING);
+    setting s = set(i ? &kink : &ring, 1, 60, 1, FARE_BOUNDARY_REFLECTING);
     double  worst, total, leaves = 0, rates[2] = {0}, all[2];
     Vec     first, flow;
 
@@ -244,7 +244,7 @@ static void walls_keep_and_ends_absorb(void **state)
     assert_between(worst, 0, 1e-14);
     unset(&s);
     /* with ends that absorb: what the columns are short of is the rate out of the two outermost cells */
-    s = set(i ? &kink : &ring, 1, 60, 1, FARE_END_ABSORBING);
+    s = set(i ? &kink : &ring, 1, 60, 1, FARE_BOUNDARY_ABSORBING);
     sum_columns(&s, &worst, &total);
     if (s.grid->start[0] == 0) rates[0] = s.op->down[0][0];
     if (s.grid->start[0] + s.grid->count[0] == 60) rates[1] = s.op->up[0][s.op->box - 2];
@@ -262,7 +262,7 @@ static void walls_keep_and_ends_absorb(void **state)
   }
 }
 
-static void refuses(const fare_system_type *type, int dim, fare_end end, const char *message)
+static void refuses(const fare_system_type *type, int dim, fare_boundary end, const char *message)
 {
   setting s = set(type, dim, 12, 1, end);
 
@@ -275,9 +275,9 @@ static void what_does_not_conserve_is_an_error(void **state)
 {
   (void)state;
   for (int dim = 1; dim <= 3; dim++) {
-    refuses(&torn, dim, FARE_END_PERIODIC, "probability is not conserved");
-    refuses(&negative, dim, FARE_END_REFLECTING, "is negative");
-    refuses(&hollow, dim, FARE_END_REFLECTING, "drift is not finite");
+    refuses(&torn, dim, FARE_BOUNDARY_PERIODIC, "probability is not conserved");
+    refuses(&negative, dim, FARE_BOUNDARY_REFLECTING, "is negative");
+    refuses(&hollow, dim, FARE_BOUNDARY_REFLECTING, "drift is not finite");
   }
 }
 
@@ -285,7 +285,7 @@ static void what_lies_beyond_walls_does_not_matter(void **state)
 {
   (void)state;
   for (int dim = 1; dim <= 3; dim++) {
-    setting s = set(&bounded, dim, 12, 1, FARE_END_REFLECTING);
+    setting s = set(&bounded, dim, 12, 1, FARE_BOUNDARY_REFLECTING);
     double  worst, total;
 
     sum_columns(&s, &worst, &total);
@@ -299,9 +299,9 @@ static void lost_mass_is_not_restored(void **state)
 {
   for (int general = 0; general < 2; general++) { /* by Runge-Kutta and by backward differentiation */
     const fare_system_type *type = general ? &ring : fare_system_type_find("prinz");
-    setting                 s    = set(type, 1, 60, 1, general ? FARE_END_PERIODIC : FARE_END_REFLECTING);
-    fare_evolution         *evolution;
-    Vec                     masses;
+    setting         s = set(type, 1, 60, 1, general ? FARE_BOUNDARY_PERIODIC : FARE_BOUNDARY_REFLECTING);
+    fare_evolution *evolution;
+    Vec             masses;
 
     assert_ok(DMCreateGlobalVector(s.grid->dm, &masses));
     assert_ok(VecSet(masses, 1.0 / 60));

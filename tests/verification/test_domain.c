@@ -31,34 +31,34 @@ static void trap_force(int dim, const double *theta, size_t n, const double *con
 }
 
 static const fare_system_type large = {
-  .name            = "large",
-  .dimension_least = 1,
-  .dimension_most  = 1,
-  .parameters      = parameters,
-  .lower           = {-1000, -1000},
-  .upper           = {1000, 1000},
-  .potential       = trap_potential,
-  .force           = trap_force,
+  .name          = "large",
+  .dimension_min = 1,
+  .dimension_max = 1,
+  .parameters    = parameters,
+  .lower         = {-1000, -1000},
+  .upper         = {1000, 1000},
+  .potential     = trap_potential,
+  .force         = trap_force,
 };
 static const fare_system_type square = {
-  .name            = "square",
-  .dimension_least = 2,
-  .dimension_most  = 2,
-  .parameters      = parameters,
-  .lower           = {-20, -20},
-  .upper           = {20, 20},
-  .potential       = trap_potential,
-  .force           = trap_force,
+  .name          = "square",
+  .dimension_min = 2,
+  .dimension_max = 2,
+  .parameters    = parameters,
+  .lower         = {-20, -20},
+  .upper         = {20, 20},
+  .potential     = trap_potential,
+  .force         = trap_force,
 };
 static const fare_system_type small = {
-  .name            = "small",
-  .dimension_least = 1,
-  .dimension_most  = 1,
-  .parameters      = parameters,
-  .lower           = {-4, -4},
-  .upper           = {4, 4},
-  .potential       = trap_potential,
-  .force           = trap_force,
+  .name          = "small",
+  .dimension_min = 1,
+  .dimension_max = 1,
+  .parameters    = parameters,
+  .lower         = {-4, -4},
+  .upper         = {4, 4},
+  .potential     = trap_potential,
+  .force         = trap_force,
 };
 
 /* V = x^2/2 - cos(pi y) */
@@ -78,15 +78,15 @@ static void tube_force(int dim, const double *theta, size_t n, const double *con
 }
 
 static const fare_system_type tube = {
-  .name            = "tube",
-  .dimension_least = 2,
-  .dimension_most  = 2,
-  .parameters      = parameters,
-  .lower           = {-20, -1},
-  .upper           = {20, 1},
-  .periodic        = {PETSC_FALSE, PETSC_TRUE},
-  .potential       = tube_potential,
-  .force           = tube_force,
+  .name          = "tube",
+  .dimension_min = 2,
+  .dimension_max = 2,
+  .parameters    = parameters,
+  .lower         = {-20, -1},
+  .upper         = {20, 1},
+  .periodic      = {PETSC_FALSE, PETSC_TRUE},
+  .potential     = tube_potential,
+  .force         = tube_force,
 };
 
 static MPI_Comm comm_of(const fare_system *system)
@@ -218,7 +218,7 @@ static void axes_that_have_an_end_of_their_own_keep_it(void **state)
 {
   const fare_initial  boltzmann = {.density = FARE_INITIAL_BOLTZMANN};
   const fare_schedule schedule  = {0, 0.5, 2};
-  PetscInt64          cells[] = {64, 64}, ends[] = {FARE_END_ABSORBING, FARE_END_PERIODIC};
+  PetscInt64          cells[] = {64, 64}, ends[] = {FARE_BOUNDARY_ABSORBING, FARE_BOUNDARY_PERIODIC};
   fare_system        *system;
 
   (void)state;
@@ -227,7 +227,7 @@ static void axes_that_have_an_end_of_their_own_keep_it(void **state)
     fare_truth_options options = {.cells = {2, cells},
       .tolerance                         = 1e-9,
       .fit_domain                        = PETSC_TRUE,
-      .ends                              = {absorbs ? 2 : 0, absorbs ? ends : NULL}};
+      .boundaries                        = {absorbs ? 2 : 0, absorbs ? ends : NULL}};
 
     assert_ok(fare_truth_fit_domain(PETSC_COMM_WORLD, system, &boltzmann, &schedule, &options));
     assert_true(options.lower.values[1] == -1 && options.upper.values[1] == 1);
@@ -273,11 +273,15 @@ static void a_closed_end_beside_an_absorbing_one_is_watched(void **state)
   assert_ok(fare_system_create(&small, 1, &system));
   for (int mirrored = 0; mirrored < 2; mirrored++) {
     double     mean[] = {0}, sd[] = {1}, lower[] = {mirrored ? -6 : -0.5}, upper[] = {mirrored ? 0.5 : 6};
-    PetscInt64 cells[] = {64}, ends[] = {mirrored ? FARE_END_ABSORBING_BELOW : FARE_END_ABSORBING_ABOVE};
+    PetscInt64 cells[]         = {64},
+               ends[]          = {mirrored ? FARE_BOUNDARY_ABSORBING_BELOW : FARE_BOUNDARY_ABSORBING_ABOVE};
     const fare_initial initial = {.density = FARE_INITIAL_GAUSSIAN, .mean = {1, mean}, .sd = {1, sd}};
-    fare_truth_options options = {
-      .cells = {1, cells}, .lower = {1, lower}, .upper = {1, upper}, .ends = {1, ends}, .tolerance = 1e-6};
-    fare_truth *truth;
+    fare_truth_options options = {.cells = {1, cells},
+      .lower                             = {1, lower},
+      .upper                             = {1, upper},
+      .boundaries                        = {1, ends},
+      .tolerance                         = 1e-6};
+    fare_truth        *truth;
 
     assert_ok(fare_truth_create(PETSC_COMM_SELF, system, &initial, 0, &options, &truth));
     if (getenv("FARE_TEST_SHOW"))

@@ -145,14 +145,14 @@ static void compare(const char *name, const fare_initial *initial, const fare_sy
   const int      dim = fare_system_dimension(system);
   const PetscInt n = bins * split, cells[FARE_DIM_MAX] = {n, n, n},
                  all = (PetscInt)lround(pow((double)bins, dim));
-  fare_end       ends[FARE_DIM_MAX];
+  fare_boundary  ends[FARE_DIM_MAX];
   fare_grid     *grid;
   fare_ensemble *e;
   Vec            masses;
   double        *mass, *counts, sigma;
 
   for (int axis = 0; axis < FARE_DIM_MAX; axis++)
-    ends[axis] = box->periodic[axis] ? FARE_END_PERIODIC : FARE_END_REFLECTING;
+    ends[axis] = box->periodic[axis] ? FARE_BOUNDARY_PERIODIC : FARE_BOUNDARY_REFLECTING;
   assert_ok(fare_grid_create(PETSC_COMM_SELF, dim, cells, box->lower, box->upper, ends, &grid));
   assert_ok(fare_grid_initial(grid, initial, system, 0, &masses));
   assert_ok(PetscCalloc2(all, &mass, all, &counts));
@@ -289,22 +289,22 @@ static void comb_potential(int dim, const double *theta, size_t n, const double 
 }
 
 static const fare_system_type kink = {.name = "kink",
-  .dimension_least                          = 2,
-  .dimension_most                           = 2,
+  .dimension_min                            = 2,
+  .dimension_max                            = 2,
   .parameters                               = parameters,
   .lower                                    = {-0.9, -1},
   .upper                                    = {1, 1.1},
   .potential                                = kink_potential};
 static const fare_system_type step = {.name = "step",
-  .dimension_least                          = 2,
-  .dimension_most                           = 3,
+  .dimension_min                            = 2,
+  .dimension_max                            = 3,
   .parameters                               = parameters,
   .lower                                    = {-1, -1, -1},
   .upper                                    = {1, 1, 1},
   .potential                                = step_potential};
 static const fare_system_type comb = {.name = "comb",
-  .dimension_least                          = 1,
-  .dimension_most                           = 1,
+  .dimension_min                            = 1,
+  .dimension_max                            = 1,
   .parameters                               = parameters,
   .lower                                    = {0},
   .upper                                    = {1},
@@ -428,18 +428,18 @@ static void gaussians_are_wrapped(void **state)
     const size_t   components = cases[k].weight[1] > 0 ? 2 : 1;
     const fare_box box        = {{-M_PI}, {-M_PI + 2 * M_PI * cases[k].turns}, {PETSC_TRUE}};
     double         mean[2] = {cases[k].mean[0], cases[k].mean[1]}, sd[2] = {cases[k].sd[0], cases[k].sd[1]},
-           weight[2]           = {cases[k].weight[0], cases[k].weight[1]};
-    const fare_initial initial = {.density = components > 1 ? FARE_INITIAL_MIXTURE : FARE_INITIAL_GAUSSIAN,
-      .mean                                = {components, mean},
-      .sd                                  = {components, sd},
-      .weights                             = {components > 1 ? 2 : 0, weight},
-      .box                                 = &box};
-    const PetscInt     cells   = 256;
-    const fare_end     end     = FARE_END_PERIODIC;
-    const PetscScalar *mass;
-    fare_grid         *grid;
-    Vec                masses;
-    double             error = 0;
+           weight[2]            = {cases[k].weight[0], cases[k].weight[1]};
+    const fare_initial  initial = {.density = components > 1 ? FARE_INITIAL_MIXTURE : FARE_INITIAL_GAUSSIAN,
+       .mean                                = {components, mean},
+       .sd                                  = {components, sd},
+       .weights                             = {components > 1 ? 2 : 0, weight},
+       .box                                 = &box};
+    const PetscInt      cells   = 256;
+    const fare_boundary end     = FARE_BOUNDARY_PERIODIC;
+    const PetscScalar  *mass;
+    fare_grid          *grid;
+    Vec                 masses;
+    double              error = 0;
 
     assert_ok(fare_grid_create(PETSC_COMM_SELF, 1, &cells, box.lower, box.upper, &end, &grid));
     assert_ok(fare_grid_initial(grid, &initial, system, 0, &masses));

@@ -28,14 +28,14 @@ static void constant_diffusion(
 }
 
 static const fare_system_type rotation = {
-  .name            = "rotation",
-  .dimension_least = 2,
-  .dimension_most  = 2,
-  .parameters      = rotation_parameters,
-  .lower           = {-5, -5},
-  .upper           = {5, 5},
-  .drift           = rotation_drift,
-  .diffusion       = constant_diffusion,
+  .name          = "rotation",
+  .dimension_min = 2,
+  .dimension_max = 2,
+  .parameters    = rotation_parameters,
+  .lower         = {-5, -5},
+  .upper         = {5, 5},
+  .drift         = rotation_drift,
+  .diffusion     = constant_diffusion,
 };
 
 /* x' = v, v' = -x - gamma v + noise: diffusion along one axis alone. */
@@ -64,15 +64,15 @@ static void oscillator_diffusion(
 }
 
 static const fare_system_type oscillator = {
-  .name            = "oscillator",
-  .dimension_least = 2,
-  .dimension_most  = 2,
-  .axes            = {"x", "v"},
-  .parameters      = oscillator_parameters,
-  .lower           = {-6, -6},
-  .upper           = {6, 6},
-  .drift           = oscillator_drift,
-  .diffusion       = oscillator_diffusion,
+  .name          = "oscillator",
+  .dimension_min = 2,
+  .dimension_max = 2,
+  .axes          = {"x", "v"},
+  .parameters    = oscillator_parameters,
+  .lower         = {-6, -6},
+  .upper         = {6, 6},
+  .drift         = oscillator_drift,
+  .diffusion     = oscillator_diffusion,
 };
 
 /* Geometric Brownian motion: dX = 0.3 X dt + 0.4 X dW, in the sense of Ito. */
@@ -93,14 +93,14 @@ static void growth_diffusion(
 }
 
 static const fare_system_type growth = {
-  .name            = "growth",
-  .dimension_least = 1,
-  .dimension_most  = 1,
-  .parameters      = growth_parameters,
-  .lower           = {0},
-  .upper           = {20},
-  .drift           = growth_drift,
-  .diffusion       = growth_diffusion,
+  .name          = "growth",
+  .dimension_min = 1,
+  .dimension_max = 1,
+  .parameters    = growth_parameters,
+  .lower         = {0},
+  .upper         = {20},
+  .drift         = growth_drift,
+  .diffusion     = growth_diffusion,
 };
 
 /* Mean and second moment along an axis of masses at cell centres. */
@@ -127,7 +127,7 @@ static void moments(const fare_grid *grid, Vec masses, int axis, double *mean, d
 static void evolve(const fare_system_type *type, double at[], double wide[], PetscInt64 cells, double t,
   double mean[], double second[])
 {
-  const size_t       dim     = (size_t)type->dimension_least;
+  const size_t       dim     = (size_t)type->dimension_min;
   PetscInt64         n[]     = {cells, cells, cells};
   fare_initial       initial = {.density = FARE_INITIAL_GAUSSIAN, .mean = {dim, at}, .sd = {dim, wide}};
   fare_truth_options options = {.cells = {dim, n}, .tolerance = 1e-8};
@@ -137,7 +137,7 @@ static void evolve(const fare_system_type *type, double at[], double wide[], Pet
   assert_ok(fare_system_create(type, 0, &system));
   assert_ok(fare_truth_create(PETSC_COMM_WORLD, system, &initial, 0, &options, &truth));
   assert_ok(fare_truth_advance(truth, t));
-  for (int axis = 0; axis < type->dimension_least; axis++)
+  for (int axis = 0; axis < type->dimension_min; axis++)
     moments(fare_truth_grid(truth), fare_truth_masses(truth), axis, &mean[axis], &second[axis]);
   assert_between(fare_truth_get_status(truth)->mass_drift, 0, 1e-12);
   assert_between(fare_truth_get_status(truth)->minimum, -1e-14, 1);
@@ -231,24 +231,24 @@ static void unit_diffusion(int dim, const double *theta, size_t n, const double 
 }
 
 static const fare_system_type free_gradient = {
-  .name            = "free",
-  .dimension_least = 1,
-  .dimension_most  = 1,
-  .parameters      = free_parameters,
-  .lower           = {0},
-  .upper           = {1},
-  .potential       = no_potential,
-  .force           = no_force,
+  .name          = "free",
+  .dimension_min = 1,
+  .dimension_max = 1,
+  .parameters    = free_parameters,
+  .lower         = {0},
+  .upper         = {1},
+  .potential     = no_potential,
+  .force         = no_force,
 };
 static const fare_system_type free_general = {
-  .name            = "free_general",
-  .dimension_least = 1,
-  .dimension_most  = 1,
-  .parameters      = free_parameters,
-  .lower           = {0},
-  .upper           = {1},
-  .drift           = no_force,
-  .diffusion       = unit_diffusion,
+  .name          = "free_general",
+  .dimension_min = 1,
+  .dimension_max = 1,
+  .parameters    = free_parameters,
+  .lower         = {0},
+  .upper         = {1},
+  .drift         = no_force,
+  .diffusion     = unit_diffusion,
 };
 
 /*
@@ -267,15 +267,16 @@ static void ends_absorb(void **state)
 {
   const fare_system_type *types[] = {&free_gradient, &free_general};
   const struct {
-    fare_end end;
-    double   length;
-  } cases[] = {{FARE_END_ABSORBING, 1}, {FARE_END_ABSORBING_BELOW, 2}, {FARE_END_ABSORBING_ABOVE, 2}};
+    fare_boundary end;
+    double        length;
+  } cases[] = {
+    {FARE_BOUNDARY_ABSORBING, 1}, {FARE_BOUNDARY_ABSORBING_BELOW, 2}, {FARE_BOUNDARY_ABSORBING_ABOVE, 2}};
   const fare_initial initial = {.density = FARE_INITIAL_UNIFORM};
 
   (void)state;
   for (int k = 0; k < 6; k++) {
     const fare_system_type *type = types[k % 2];
-    const fare_end          end  = cases[k / 2].end;
+    const fare_boundary     end  = cases[k / 2].end;
     const double            t = 0.15, exact = survival(cases[k / 2].length, t);
     double                  left[2];
     fare_system            *system;

@@ -17,13 +17,13 @@ typedef struct {
   fare_multigrid *multigrid;
 } fixture;
 
-static void make(fixture *f, const char *name, int dim, PetscInt cells, fare_end end)
+static void make(fixture *f, const char *name, int dim, PetscInt cells, fare_boundary end)
 {
   const PetscInt          n[FARE_DIM_MAX] = {cells, cells, cells};
   const fare_system_type *type            = fare_system_type_find(name);
-  fare_end                ends[FARE_DIM_MAX];
+  fare_boundary           ends[FARE_DIM_MAX];
 
-  for (int axis = 0; axis < dim; axis++) ends[axis] = type->periodic[axis] ? FARE_END_PERIODIC : end;
+  for (int axis = 0; axis < dim; axis++) ends[axis] = type->periodic[axis] ? FARE_BOUNDARY_PERIODIC : end;
   assert_ok(fare_system_create(type, dim, &f->system));
   assert_ok(fare_grid_create(PETSC_COMM_WORLD, dim, n, type->lower, type->upper, ends, &f->grid));
   assert_ok(fare_operator_create(f->grid, f->system, &f->op));
@@ -59,7 +59,7 @@ static PetscErrorCode precondition(PC pc, Vec from, Vec to)
   Iterations that reduce the residual of a rough right side by 1e-8; checks the solution against the assembled
   matrix.
 */
-static int iterations(const char *name, int dim, PetscInt cells, fare_end end, double shift)
+static int iterations(const char *name, int dim, PetscInt cells, fare_boundary end, double shift)
 {
   fixture     f;
   Mat         A;
@@ -110,17 +110,17 @@ static int iterations(const char *name, int dim, PetscInt cells, fare_end end, d
 static void iterations_are_flat(void **state)
 {
   const struct {
-    const char *name;
-    int         dim;
-    PetscInt    cells;
-    fare_end    end;
+    const char   *name;
+    int           dim;
+    PetscInt      cells;
+    fare_boundary end;
   } known[] = {
-    {"quadruple_well", 2, 32, FARE_END_REFLECTING},
-    {"quadruple_well", 2, 32, FARE_END_ABSORBING},
-    {"rotational_ou", 2, 32, FARE_END_REFLECTING},
-    {"swing_equation", 2, 32, FARE_END_REFLECTING},
-    {"wells_3d", 3, 16, FARE_END_REFLECTING},
-    {"wells_3d", 3, 16, FARE_END_ABSORBING},
+    {"quadruple_well", 2, 32, FARE_BOUNDARY_REFLECTING},
+    {"quadruple_well", 2, 32, FARE_BOUNDARY_ABSORBING},
+    {"rotational_ou", 2, 32, FARE_BOUNDARY_REFLECTING},
+    {"swing_equation", 2, 32, FARE_BOUNDARY_REFLECTING},
+    {"wells_3d", 3, 16, FARE_BOUNDARY_REFLECTING},
+    {"wells_3d", 3, 16, FARE_BOUNDARY_ABSORBING},
   };
 
   (void)state;
@@ -180,7 +180,7 @@ static void coarser_grids_keep_mass(void **state)
     float      *scratch;
     double      sum;
 
-    make(&f, known[c].name, known[c].dim, 32, FARE_END_REFLECTING);
+    make(&f, known[c].name, known[c].dim, 32, FARE_BOUNDARY_REFLECTING);
     assert_ok(fare_patch_create(f.grid, MPI_FLOAT, &patch));
     for (int l = 0; l < 3; l++) {
       if (l) assert_ok(fare_patch_coarsen(level[l - 1].patch, twice, &patch));

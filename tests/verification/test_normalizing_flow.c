@@ -226,14 +226,14 @@ static void fill_circle(const student *s, int k, double t, fare_ensemble *e)
 static void a_density_round_a_circle(void **state)
 {
   enum { CELLS = 200 };
-  const PetscInt cells[1] = {CELLS};
-  const fare_end end[1]   = {FARE_END_PERIODIC};
-  fare_system   *system   = make_system("tilted_washboard", 1);
-  const double  *lower = fare_system_type_of(system)->lower, *upper = fare_system_type_of(system)->upper;
-  double         mean = 0;
-  fare_ensemble *e;
-  fare_grid     *grid;
-  student        s = {0};
+  const PetscInt      cells[1] = {CELLS};
+  const fare_boundary end[1]   = {FARE_BOUNDARY_PERIODIC};
+  fare_system        *system   = make_system("tilted_washboard", 1);
+  const double       *lower = fare_system_type_of(system)->lower, *upper = fare_system_type_of(system)->upper;
+  double              mean = 0;
+  fare_ensemble      *e;
+  fare_grid          *grid;
+  student             s = {0};
 
   (void)state;
   assert_true(fare_system_type_of(system)->periodic[0]);

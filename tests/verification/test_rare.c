@@ -129,14 +129,14 @@ static void cold_diffusion(int dim, const double *theta, size_t n, const double 
 }
 static const fare_parameter   cold_parameters[] = {{"noise", 1. / 30, 1e-6, 100, ""}, FARE_PARAMETERS_END};
 static const fare_system_type cold              = {
-               .name            = "cold",
-               .dimension_least = 1,
-               .dimension_most  = 1,
-               .parameters      = cold_parameters,
-               .lower           = {-1.8},
-               .upper           = {1.8},
-               .drift           = cubic_drift,
-               .diffusion       = cold_diffusion,
+               .name          = "cold",
+               .dimension_min = 1,
+               .dimension_max = 1,
+               .parameters    = cold_parameters,
+               .lower         = {-1.8},
+               .upper         = {1.8},
+               .drift         = cubic_drift,
+               .diffusion     = cold_diffusion,
 };
 
 static double tilted(double x)
@@ -311,13 +311,15 @@ static void the_whole_box_is_left_through_its_ends(void **state)
 {
   const char *text  = "analysis: [{name: t, kind: passage, leave: {lower: [-2], upper: [2]}, points: [0.0]}]";
   const char *part  = "analysis: [{name: t, kind: passage, leave: {lower: [-0.9995], upper: [2]}}]";
-  PetscInt64  cells = 512, closed = FARE_END_REFLECTING, open = FARE_END_ABSORBING;
-  fare_truth_options truth = {
-    .cells = {1, &cells}, .lower = {1, (double[]){-1}}, .upper = {1, (double[]){1}}, .ends = {1, &open}};
-  const fare_end end[]  = {FARE_END_ABSORBING, FARE_END_ABSORBING, FARE_END_ABSORBING};
-  fare_system   *system = make_system(fare_system_type_find("ornstein_uhlenbeck"), 1);
-  double         value, error, up, down;
-  section        s = {.system = system};
+  PetscInt64  cells = 512, closed = FARE_BOUNDARY_REFLECTING, open = FARE_BOUNDARY_ABSORBING;
+  fare_truth_options  truth  = {.cells = {1, &cells},
+      .lower                           = {1, (double[]){-1}},
+      .upper                           = {1, (double[]){1}},
+      .boundaries                      = {1, &open}};
+  const fare_boundary end[]  = {FARE_BOUNDARY_ABSORBING, FARE_BOUNDARY_ABSORBING, FARE_BOUNDARY_ABSORBING};
+  fare_system        *system = make_system(fare_system_type_find("ornstein_uhlenbeck"), 1);
+  double              value, error, up, down;
+  section             s = {.system = system};
 
   (void)state;
   assert_ok(fare_config_parse("plan.yaml", text, strlen(text), &s.config));
@@ -336,13 +338,13 @@ static void the_whole_box_is_left_through_its_ends(void **state)
   assert_near(up + down, 1, 1e-12);
   assert_ok(fare_analyses_destroy(&s.count, &s.analysis));
   /* closed ends are not left, and half a cell is no set */
-  truth.ends.values = &closed;
+  truth.boundaries.values = &closed;
   assert_int_equal(fare_analyses_from_config(fare_node_find(fare_config_root(s.config), "analysis"), system,
                      &truth, &s.count, &s.analysis),
     FARE_ERR_INPUT);
   assert_non_null(strstr(fare_error_message(), "whole box"));
   assert_ok(fare_config_destroy(&s.config));
-  truth.ends.values = &open;
+  truth.boundaries.values = &open;
   assert_ok(fare_config_parse("plan.yaml", part, strlen(part), &s.config));
   assert_int_equal(fare_analyses_from_config(fare_node_find(fare_config_root(s.config), "analysis"), system,
                      &truth, &s.count, &s.analysis),

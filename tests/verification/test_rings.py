@@ -216,7 +216,7 @@ static void diffusion(int dim, const double *theta, size_t n, const double *cons
   for (size_t i = 0; i < n; i++) D[0][i] = 0.5 + (x[0][i] - 0.75) * (x[0][i] - 0.75);
 }
 static const fare_system_type bowl = {
-  .name = "bowl", .summary = "a ring", .reference = "", .dimension_least = 1, .dimension_most = 1, .parameters = parameters,
+  .name = "bowl", .summary = "a ring", .reference = "", .dimension_min = 1, .dimension_max = 1, .parameters = parameters,
   .lower = {-0.5}, .upper = {2}, .periodic = {PETSC_TRUE}, .drift = drift, .diffusion = diffusion,
 };
 FARE_PLUGIN_SYSTEM(bowl);

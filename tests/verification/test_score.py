@@ -311,10 +311,7 @@ def check_log_density(still, times, where, rng):
         value, low, high = (column(known, measure, key) for key in ("value", "low", "high"))
         given = np.array([bound is not None for bound in low])  # withheld where a few samples decide
         covered = ((low[given] <= exact) & (exact <= high[given])).mean()
-        expect(
-            given.mean() > (0.4 if measure == "kl_density" else 0.9),
-            f"{measure}: intervals are given in {given.mean()} of the trials",
-        )
+        expect(given.mean() > 0.95, f"{measure}: intervals are given in {given.mean()} of the trials")
         expect(
             abs(value.mean() - exact) < 4 * value.std() / math.sqrt(TRIALS) + 1e-5,
             f"{measure}: {value.mean()}, exactly {exact}",

@@ -437,7 +437,7 @@ static void what_is_not_defined_is_absent(void **state)
     fare_thermo_defines(kramers), FARE_HAS_ENTROPY | FARE_HAS_ENERGY | FARE_HAS_FREE_WORK | FARE_HAS_TOTAL);
   assert_int_equal(fare_thermo_defines(lorenz), FARE_HAS_ENTROPY | FARE_HAS_PRODUCTION | FARE_HAS_TOTAL);
   assert_int_equal(fare_thermo_defines(swirl),
-    FARE_HAS_ENTROPY | FARE_HAS_ENERGY | FARE_HAS_PRODUCTION | FARE_HAS_TOTAL | FARE_HAS_EXTRA |
+    FARE_HAS_ENTROPY | FARE_HAS_ENERGY | FARE_HAS_PRODUCTION | FARE_HAS_TOTAL | FARE_HAS_NONCONSERVATIVE |
       FARE_HAS_BALANCE);
   assert_ok(fare_system_drive_sine(hot, "kT", 0.1, 1, 0));
   assert_int_equal(

@@ -193,7 +193,7 @@ def not_defined(where):
         (
             "a box that nothing leaves",
             "thermodynamics={}",
-            "truth.ends=[absorbing, absorbing]",
+            "truth.boundaries=[absorbing, absorbing]",
             "ensembles=[]",
         ),
         ("unknown key 'step'", "thermodynamics.step=10"),

@@ -50,9 +50,9 @@ static void slope_diffusion(
   }
 }
 
-#define SLOPE(name_)                                                                              \
-  .name = name_, .summary = "a constant force and a trap", .reference = "", .dimension_least = 1, \
-  .dimension_most = 3, .parameters = parameters, .lower = {-1, -1, -1}, .upper = {1, 1, 1}
+#define SLOPE(name_)                                                                            \
+  .name = name_, .summary = "a constant force and a trap", .reference = "", .dimension_min = 1, \
+  .dimension_max = 3, .parameters = parameters, .lower = {-1, -1, -1}, .upper = {1, 1, 1}
 static const fare_system_type slope   = {SLOPE("slope"), .potential = slope_potential, .force = slope_force};
 static const fare_system_type general = {
   SLOPE("general_slope"), .drift = slope_drift, .diffusion = slope_diffusion};
@@ -418,18 +418,18 @@ static void oscillator_bath(const double *theta, double *friction, double *heati
 }
 
 static const fare_system_type oscillator = {
-  .name            = "oscillator",
-  .summary         = "",
-  .reference       = "",
-  .dimension_least = 2,
-  .dimension_most  = 2,
-  .parameters      = parameters,
-  .lower           = {-9, -9},
-  .upper           = {9, 9},
-  .drift           = oscillator_drift,
-  .diffusion       = oscillator_diffusion,
-  .acceleration    = oscillator_acceleration,
-  .bath            = oscillator_bath,
+  .name          = "oscillator",
+  .summary       = "",
+  .reference     = "",
+  .dimension_min = 2,
+  .dimension_max = 2,
+  .parameters    = parameters,
+  .lower         = {-9, -9},
+  .upper         = {9, 9},
+  .drift         = oscillator_drift,
+  .diffusion     = oscillator_diffusion,
+  .acceleration  = oscillator_acceleration,
+  .bath          = oscillator_bath,
 };
 
 /*
@@ -497,9 +497,9 @@ static void the_truth_tells_its_ends_apart(void **state)
       const setting      s     = {.type = how ? &general : &slope, .dim = 1, .tilt = 1.5};
       double             at[1] = {0.3}, wide[1] = {0.1};
       const fare_initial initial  = {.density = FARE_INITIAL_GAUSSIAN, .mean = {1, at}, .sd = {1, wide}};
-      PetscInt64         cells[1] = {128 << n}, ends[1] = {FARE_END_ABSORBING};
+      PetscInt64         cells[1] = {128 << n}, ends[1] = {FARE_BOUNDARY_ABSORBING};
       fare_truth_options options = {
-        .cells = {1, cells}, .ends = {1, ends}, .tolerance = 1e-9, .estimate = PETSC_TRUE};
+        .cells = {1, cells}, .boundaries = {1, ends}, .tolerance = 1e-9, .estimate = PETSC_TRUE};
       fare_system             *system = system_of(&s);
       double                   below = 0, above = 0, weight = 0;
       const fare_truth_status *status;

@@ -37,7 +37,7 @@ static PetscBool neighbour(const fare_grid *grid, const PetscInt index[], int fa
   for (int a = 0; a < FARE_DIM_MAX; a++) there[a] = index[a];
   there[axis] += face % 2 ? 1 : -1;
   if (there[axis] >= 0 && there[axis] < grid->cells[axis]) return PETSC_TRUE;
-  if (grid->end[axis] != FARE_END_PERIODIC) return PETSC_FALSE;
+  if (grid->boundary[axis] != FARE_BOUNDARY_PERIODIC) return PETSC_FALSE;
   there[axis] = (there[axis] + grid->cells[axis]) % grid->cells[axis];
   return PETSC_TRUE;
 }
@@ -50,7 +50,7 @@ static void centre(const fare_grid *grid, const PetscInt index[], double x[])
 /*
   Which cells are in a target, and how much of an edge that crosses into one is outside: NaN where none does.
 */
-static PetscErrorCode look_at_faces(fare_killed *k, int targets, const fare_region *const target[])
+static PetscErrorCode look_at_faces(fare_absorbing *k, int targets, const fare_region *const target[])
 {
   const int              faces = 2 * k->grid->dim;
   ISLocalToGlobalMapping mapping;
@@ -85,7 +85,7 @@ static PetscErrorCode look_at_faces(fare_killed *k, int targets, const fare_regi
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode check_targets(const fare_killed *k, int targets, const fare_region *const target[])
+static PetscErrorCode check_targets(const fare_absorbing *k, int targets, const fare_region *const target[])
 {
   PetscInt64 count[3] = {0}; /* in each target, and outside of all */
 
@@ -96,7 +96,8 @@ static PetscErrorCode check_targets(const fare_killed *k, int targets, const far
     PetscBool absorbs = PETSC_FALSE;
 
     if (count[i]) continue;
-    for (int axis = 0; axis < k->grid->dim; axis++) absorbs |= k->grid->end[axis] >= FARE_END_ABSORBING;
+    for (int axis = 0; axis < k->grid->dim; axis++)
+      absorbs |= k->grid->boundary[axis] >= FARE_BOUNDARY_ABSORBING;
     /* what is left is the whole box, and through its ends */
     if (fare_region_is_beyond(target[i], k->grid->lower, k->grid->upper) && absorbs) continue;
     FARE_FAIL(FARE_ERR_INPUT, "analysis: a set holds the centre of no cell of the grid");
@@ -105,28 +106,28 @@ static PetscErrorCode check_targets(const fare_killed *k, int targets, const far
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_killed_create(const fare_grid *grid, const fare_system *system, double t, int targets,
-  const fare_region *const target[], fare_killed **killed)
+PetscErrorCode fare_absorbing_create(const fare_grid *grid, const fare_system *system, double t, int targets,
+  const fare_region *const target[], fare_absorbing **absorbing)
 {
-  fare_killed *k;
-  size_t       faces;
+  fare_absorbing *k;
+  size_t          faces;
 
   PetscFunctionBeginUser;
   PetscCall(PetscNew(&k));
-  *killed  = k;
-  k->grid  = grid;
-  k->owned = fare_grid_owned(grid);
-  faces    = (size_t)(2 * grid->dim * k->owned);
+  *absorbing = k;
+  k->grid    = grid;
+  k->owned   = fare_grid_owned(grid);
+  faces      = (size_t)(2 * grid->dim * k->owned);
   PetscCall(PetscMalloc4(faces, &k->leaving, faces, &k->entering, faces, &k->cut, faces, &k->part));
   PetscCall(PetscMalloc3(faces, &k->column, k->owned, &k->in, faces, &k->beyond));
   PetscCall(look_at_faces(k, targets, target));
   PetscCall(check_targets(k, targets, target));
   PetscCall(fare_operator_create(grid, system, &k->op));
-  PetscCall(fare_killed_move(k, t));
+  PetscCall(fare_absorbing_move(k, t));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_killed_move(fare_killed *k, double t)
+PetscErrorCode fare_absorbing_move(fare_absorbing *k, double t)
 {
   const PetscInt faces = 2 * k->grid->dim * k->owned;
 
@@ -140,9 +141,9 @@ PetscErrorCode fare_killed_move(fare_killed *k, double t)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_killed_destroy(fare_killed **killed)
+PetscErrorCode fare_absorbing_destroy(fare_absorbing **absorbing)
 {
-  fare_killed *k = *killed;
+  fare_absorbing *k = *absorbing;
 
   PetscFunctionBeginUser;
   if (!k) PetscFunctionReturn(0);
@@ -150,11 +151,11 @@ PetscErrorCode fare_killed_destroy(fare_killed **killed)
   PetscCall(fare_operator_destroy(&k->op));
   PetscCall(PetscFree4(k->leaving, k->entering, k->cut, k->part));
   PetscCall(PetscFree3(k->column, k->in, k->beyond));
-  PetscCall(PetscFree(*killed));
+  PetscCall(PetscFree(*absorbing));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_killed_matrix(const fare_killed *k, Mat *M)
+PetscErrorCode fare_absorbing_matrix(const fare_absorbing *k, Mat *M)
 {
   const int faces = 2 * k->grid->dim;
 
@@ -164,11 +165,11 @@ PetscErrorCode fare_killed_matrix(const fare_killed *k, Mat *M)
   PetscCall(MatSetType(*M, MATAIJ));
   PetscCall(MatSeqAIJSetPreallocation(*M, 1 + faces, NULL));
   PetscCall(MatMPIAIJSetPreallocation(*M, 1 + faces, NULL, faces, NULL));
-  PetscCall(fare_killed_fill(k, 0, 1, *M));
+  PetscCall(fare_absorbing_fill(k, 0, 1, *M));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_killed_fill(const fare_killed *k, double shift, double scale, Mat M)
+PetscErrorCode fare_absorbing_fill(const fare_absorbing *k, double shift, double scale, Mat M)
 {
   const int faces = 2 * k->grid->dim;
   PetscInt  first;
@@ -192,7 +193,7 @@ PetscErrorCode fare_killed_fill(const fare_killed *k, double shift, double scale
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_killed_residual(const fare_killed *k, double b, Vec x, Vec r, double *scale)
+PetscErrorCode fare_absorbing_residual(const fare_absorbing *k, double b, Vec x, Vec r, double *scale)
 {
   const int          faces = 2 * k->grid->dim;
   const PetscScalar *value;
@@ -233,7 +234,7 @@ PetscErrorCode fare_killed_residual(const fare_killed *k, double b, Vec x, Vec r
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_killed_hold(const fare_killed *k, const double value[], Vec x)
+PetscErrorCode fare_absorbing_hold(const fare_absorbing *k, const double value[], Vec x)
 {
   PetscScalar *to;
 
@@ -245,8 +246,8 @@ PetscErrorCode fare_killed_hold(const fare_killed *k, const double value[], Vec 
 }
 
 typedef struct {
-  const fare_killed *killed;
-  double             b;
+  const fare_absorbing *absorbing;
+  double                b;
 } problem;
 
 static PetscErrorCode residual(void *context, Vec x, Vec r, double *scale)
@@ -254,7 +255,7 @@ static PetscErrorCode residual(void *context, Vec x, Vec r, double *scale)
   const problem *p = context;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_killed_residual(p->killed, p->b, x, r, scale));
+  PetscCall(fare_absorbing_residual(p->absorbing, p->b, x, r, scale));
   PetscFunctionReturn(0);
 }
 
@@ -287,30 +288,30 @@ static PetscErrorCode check_digits(Mat M, KSP ksp, const char *what)
 }
 
 static PetscErrorCode iterate(
-  const fare_killed *k, const problem *p, const char *what, Vec x, fare_solved *solved)
+  const fare_absorbing *k, const problem *p, const char *what, Vec x, fare_solved *solved)
 {
   Mat M;
   KSP ksp;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_killed_matrix(k, &M));
-  PetscCall(fare_solver_create(k->grid, M, M, &ksp));
-  PetscCall(fare_solver_refine(ksp, residual, (void *)p, 0, 1e-7, what, x, solved));
+  PetscCall(fare_absorbing_matrix(k, &M));
+  PetscCall(fare_linear_solver_create(k->grid, M, M, &ksp));
+  PetscCall(fare_linear_solver_refine(ksp, residual, (void *)p, 0, 1e-7, what, x, solved));
   PetscCall(check_digits(M, ksp, what));
   PetscCall(KSPDestroy(&ksp));
   PetscCall(MatDestroy(&M));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_killed_eliminate(fare_killed *k)
+PetscErrorCode fare_absorbing_eliminate(fare_absorbing *k)
 {
   PetscFunctionBeginUser;
   if (!k->elimination) PetscCall(fare_elimination_create(k, 0, PETSC_FALSE, &k->elimination));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_killed_solve(
-  fare_killed *k, double b, const double value[], const char *what, Vec *x, fare_solved *solved)
+PetscErrorCode fare_absorbing_solve(
+  fare_absorbing *k, double b, const double value[], const char *what, Vec *x, fare_solved *solved)
 {
   const problem p = {k, b};
   double        scale;
@@ -320,18 +321,18 @@ PetscErrorCode fare_killed_solve(
   PetscFunctionBeginUser;
   PetscCall(DMCreateGlobalVector(k->grid->dm, x));
   PetscCall(VecSet(*x, 0));
-  PetscCall(fare_killed_hold(k, value, *x));
+  PetscCall(fare_absorbing_hold(k, value, *x));
   if (!fare_elimination_serves(k->grid)) {
     PetscCall(iterate(k, &p, what, *x, solved));
     PetscFunctionReturn(0);
   }
-  PetscCall(fare_killed_eliminate(k));
+  PetscCall(fare_absorbing_eliminate(k));
   PetscCall(VecDuplicate(*x, &r));
-  PetscCall(fare_killed_residual(k, b, *x, r, &scale));
+  PetscCall(fare_absorbing_residual(k, b, *x, r, &scale));
   PetscCall(fare_elimination_solve(k->elimination, PETSC_FALSE, r));
-  PetscCall(fare_killed_hold(k, value, r));
+  PetscCall(fare_absorbing_hold(k, value, r));
   PetscCall(VecCopy(r, *x));
-  PetscCall(fare_killed_residual(k, b, *x, r, &scale));
+  PetscCall(fare_absorbing_residual(k, b, *x, r, &scale));
   PetscCall(VecNorm(r, NORM_1, &norm));
   *solved = (fare_solved){scale > 0 ? norm / scale : 0, 1};
   PetscCall(VecDestroy(&r));
@@ -339,7 +340,7 @@ PetscErrorCode fare_killed_solve(
 }
 
 /* By the rates over the faces of one end alone, which are what flows there per mass. */
-static PetscErrorCode fill_exit(const fare_killed *k, int axis, int side, Vec r)
+static PetscErrorCode fill_exit(const fare_absorbing *k, int axis, int side, Vec r)
 {
   PetscScalar *to;
 
@@ -354,7 +355,7 @@ static PetscErrorCode fill_exit(const fare_killed *k, int axis, int side, Vec r)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_killed_exit(fare_killed *k, int axis, int side, Vec *x)
+PetscErrorCode fare_absorbing_exit(fare_absorbing *k, int axis, int side, Vec *x)
 {
   Mat M;
   KSP ksp;
@@ -364,14 +365,14 @@ PetscErrorCode fare_killed_exit(fare_killed *k, int axis, int side, Vec *x)
   PetscCall(DMCreateGlobalVector(k->grid->dm, x));
   PetscCall(fill_exit(k, axis, side, *x));
   if (fare_elimination_serves(k->grid)) {
-    PetscCall(fare_killed_eliminate(k));
+    PetscCall(fare_absorbing_eliminate(k));
     PetscCall(fare_elimination_solve(k->elimination, PETSC_FALSE, *x));
     PetscFunctionReturn(0);
   }
   PetscCall(VecDuplicate(*x, &r));
   PetscCall(VecCopy(*x, r));
-  PetscCall(fare_killed_matrix(k, &M));
-  PetscCall(fare_solver_create(k->grid, M, M, &ksp));
+  PetscCall(fare_absorbing_matrix(k, &M));
+  PetscCall(fare_linear_solver_create(k->grid, M, M, &ksp));
   PetscCall(KSPSetTolerances(ksp, 1e-12, 1e-300, PETSC_DEFAULT, 300));
   PetscCall(KSPSolve(ksp, r, *x));
   PetscCall(check_digits(M, ksp, "exit probability"));

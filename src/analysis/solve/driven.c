@@ -38,7 +38,7 @@ static PetscErrorCode multiply(Mat shell, Vec v, Vec y)
   PetscFunctionBeginUser;
   PetscCall(MatShellGetContext(shell, &p));
   PetscCall(VecCopy(v, y));
-  PetscCall(fare_killed_hold(p->stepper->killed, zero, y));
+  PetscCall(fare_absorbing_hold(p->stepper->absorbing, zero, y));
   PetscCall(carry(p, PETSC_TRUE, y));
   PetscCall(VecAYPX(y, -1, v));
   PetscFunctionReturn(0);
@@ -65,9 +65,9 @@ static PetscErrorCode find_scale(problem *p, Vec like)
   PetscFunctionBeginUser;
   PetscCall(VecDuplicate(like, &c));
   PetscCall(VecSet(c, 0));
-  PetscCall(fare_killed_hold(p->stepper->killed, p->value, c));
+  PetscCall(fare_absorbing_hold(p->stepper->absorbing, p->value, c));
   PetscCall(carry(p, PETSC_FALSE, c));
-  PetscCall(fare_killed_hold(p->stepper->killed, zero, c));
+  PetscCall(fare_absorbing_hold(p->stepper->absorbing, zero, c));
   PetscCall(VecNorm(c, NORM_1, &norm));
   p->scale = norm;
   PetscCall(VecDestroy(&c));
@@ -96,7 +96,7 @@ static PetscErrorCode find_periodic(problem *p, Vec x, fare_driven *driven)
   PetscCall(KSPSetTolerances(ksp, 1e-4, 1e-300, PETSC_DEFAULT, 200));
   PetscCall(KSPSetOptionsPrefix(ksp, "analysis_driven_periodic_"));
   PetscCall(KSPSetFromOptions(ksp));
-  PetscCall(fare_solver_refine(ksp, residual, p, 0.01 * p->span->tolerance, p->span->tolerance,
+  PetscCall(fare_linear_solver_refine(ksp, residual, p, 0.01 * p->span->tolerance, p->span->tolerance,
     "periodic solution of the backward equation", x, &solved));
   driven->residual = solved.residual;
   PetscCall(KSPDestroy(&ksp));
@@ -204,13 +204,13 @@ static PetscErrorCode solve(const fare_grid *grid, const fare_system *system, co
   PetscCall(fare_timeline_create(system, span->end, span->start, count, starts,
     span->after == FARE_AFTER_OVER ? PETSC_TRUE : PETSC_FALSE, &p.line));
   if (span->after == FARE_AFTER_FROZEN) {
-    PetscCall(fare_killed_solve(
-      p.stepper->killed, b, value, "frozen solution at the end of the span", &end, &frozen));
+    PetscCall(fare_absorbing_solve(
+      p.stepper->absorbing, b, value, "frozen solution at the end of the span", &end, &frozen));
     driven->residual = frozen.residual;
   } else {
     PetscCall(DMCreateGlobalVector(grid->dm, &end));
     PetscCall(VecSet(end, 0));
-    PetscCall(fare_killed_hold(p.stepper->killed, value, end));
+    PetscCall(fare_absorbing_hold(p.stepper->absorbing, value, end));
   }
   for (int i = 0; i < count; i++) PetscCall(VecDuplicate(end, &at[i]));
   PetscCall(solve_all(&p, count, end, driven));
@@ -266,7 +266,7 @@ static PetscErrorCode check_repeats(
   }
   /* at a jump round-off may decide on which side a moment lies */
   if (apart > MOMENTS / 100)
-    PetscCall(fare_node_error(fare_node_find(node, "period"), "the drive does not repeat after %g", period));
+    FARE_REFUSE(fare_node_find(node, "period"), "the drive does not repeat after %g", period);
   PetscFunctionReturn(0);
 }
 
@@ -274,8 +274,7 @@ PetscErrorCode fare_period_check(
   const fare_node *node, const fare_system *system, double start, double period, const char *instead)
 {
   PetscFunctionBeginUser;
-  if (!fare_system_is_driven(system))
-    PetscCall(fare_node_error(node, "nothing is driven: ask for '%s' instead", instead));
+  if (!fare_system_is_driven(system)) FARE_REFUSE(node, "nothing is driven: ask for '%s' instead", instead);
   if (period > 0) PetscCall(check_repeats(node, system, start, period));
   PetscFunctionReturn(0);
 }
@@ -287,11 +286,10 @@ PetscErrorCode fare_driven_check(const fare_driven_keys *keys, const fare_node *
 {
   PetscFunctionBeginUser;
   if (!(keys->period > 0) == !(keys->span > 0))
-    PetscCall(fare_node_error(
-      node, "expected one of 'period' and 'span', got %s", keys->span > 0 ? "both" : "neither"));
+    FARE_REFUSE(node, "expected one of 'period' and 'span', got %s", keys->span > 0 ? "both" : "neither");
   if (keys->period > 0 && keys->after == FARE_AFTER_OVER)
-    PetscCall(fare_node_error(fare_node_find(node, "after"),
-      "a drive that repeats is never over; give a span in place of the period"));
+    FARE_REFUSE(fare_node_find(node, "after"),
+      "a drive that repeats is never over; give a span in place of the period");
   PetscCall(fare_period_check(node, system, time, keys->period, instead));
   PetscFunctionReturn(0);
 }

@@ -76,14 +76,14 @@ static PetscInt over(const fare_grid *grid, PetscInt cell, int face)
   for (int a = 0; a < FARE_DIM_MAX; cell /= grid->cells[a], a++) index[a] = cell % grid->cells[a];
   index[axis] += face % 2 ? 1 : -1;
   if (index[axis] < 0 || index[axis] >= grid->cells[axis]) {
-    if (grid->end[axis] != FARE_END_PERIODIC) return -1;
+    if (grid->boundary[axis] != FARE_BOUNDARY_PERIODIC) return -1;
     index[axis] = (index[axis] + grid->cells[axis]) % grid->cells[axis];
   }
   return natural(grid, index);
 }
 
 /* Rates of all cells to rank 0. A cell in a target is no state: position -1, else 0. */
-static PetscErrorCode gather_rates(const fare_killed *k, double shift, fare_elimination *e)
+static PetscErrorCode gather_rates(const fare_absorbing *k, double shift, fare_elimination *e)
 {
   const int width = e->faces + 1;
   double   *row, *all = NULL;
@@ -170,7 +170,7 @@ static PetscErrorCode dissect(fare_elimination *e, int ring, const PetscInt low[
     upper[a] = high[a];
     if (extent[a] > extent[axis]) axis = a;
   }
-  while (ring < e->grid->dim && e->grid->end[ring] != FARE_END_PERIODIC) ring++;
+  while (ring < e->grid->dim && e->grid->boundary[ring] != FARE_BOUNDARY_PERIODIC) ring++;
   if (extent[0] * extent[1] * extent[2] <= LEAF) {
     PetscCall(add_front(e, low, high, begin));
   } else if (ring < e->grid->dim) {
@@ -403,16 +403,16 @@ static PetscErrorCode create_on_first(fare_elimination *e)
 }
 
 PetscErrorCode fare_elimination_create(
-  const fare_killed *killed, double shift, PetscBool closed, fare_elimination **elimination)
+  const fare_absorbing *absorbing, double shift, PetscBool closed, fare_elimination **elimination)
 {
   fare_elimination *e;
-  PetscInt          cells, owned = killed->owned;
+  PetscInt          cells, owned = absorbing->owned;
   int               rank, mine   = (int)owned;
 
   PetscFunctionBeginUser;
   PetscCall(PetscNew(&e));
   *elimination = e;
-  e->grid      = killed->grid;
+  e->grid      = absorbing->grid;
   e->closed    = closed;
   e->faces     = 2 * e->grid->dim;
   e->cells = cells = e->grid->cells[0] * e->grid->cells[1] * e->grid->cells[2];
@@ -424,7 +424,7 @@ PetscErrorCode fare_elimination_create(
   for (int r = 1; r < e->ranks; r++) e->offsets[r] = e->offsets[r - 1] + e->counts[r - 1];
   PetscCall(PetscMalloc4(cells, &e->number, cells, &e->position, cells, &e->cell, cells, &e->work));
   PetscCall(PetscMalloc2(cells * e->faces, &e->rate, cells, &e->kill));
-  PetscCall(gather_rates(killed, shift, e));
+  PetscCall(gather_rates(absorbing, shift, e));
   PetscCall(fare_error_agree(e->grid->comm, rank ? 0 : create_on_first(e)));
   PetscFunctionReturn(0);
 }

@@ -36,7 +36,7 @@ static PetscInt fold(const fare_grid *grid, int axis, PetscInt i)
 {
   const PetscInt n = grid->cells[axis];
 
-  if (grid->end[axis] == FARE_END_PERIODIC) return ((i % n) + n) % n;
+  if (grid->boundary[axis] == FARE_BOUNDARY_PERIODIC) return ((i % n) + n) % n;
   if (i < 0) i = -1 - i;
   if (i >= n) i = 2 * n - 1 - i;
   return PetscMin(n - 1, PetscMax(0, i));
@@ -128,7 +128,7 @@ static int look(const place *p, int axis, int side, double x[], PetscInt corner,
     const double   centre = grid->lower[axis] + h * ((double)index + 0.5);
     int            set;
 
-    if ((index < 0 || index >= grid->cells[axis]) && fare_end_absorbs(grid->end[axis], side)) {
+    if ((index < 0 || index >= grid->cells[axis]) && fare_boundary_absorbs(grid->boundary[axis], side)) {
       at[count]      = fabs((side ? grid->upper[axis] : grid->lower[axis]) - here) / h;
       value[count++] = 0;
       break;
@@ -139,7 +139,7 @@ static int look(const place *p, int axis, int side, double x[], PetscInt corner,
       x[axis]   = here;
       at[count] = PetscMin(fabs(centre - here),
                     fare_region_reach(p->held->region[set], x, axis, side,
-                      grid->end[axis] == FARE_END_PERIODIC ? width : 0)) /
+                      grid->boundary[axis] == FARE_BOUNDARY_PERIODIC ? width : 0)) /
         h;
       value[count++] = p->held->value[set];
       if (count == 2 && at[1] - at[0] < CLOSE) {

@@ -21,15 +21,15 @@
 #define CONVERGED 1e-12
 
 typedef struct {
-  fare_killed   *faces;
-  fare_spectrum *spectrum;
-  PetscBool      closed;
-  PetscInt       first, slow; /* first: 1 where mode 0 is rest; slow: how many are, that one included */
-  Vec            rest, root;  /* masses at rest, and their square roots */
-  Vec           *u;           /* p/root, orthonormal; without detailed balance p itself, L1 norm 1 */
+  fare_absorbing *faces;
+  fare_spectrum  *spectrum;
+  PetscBool       closed;
+  PetscInt        first, slow; /* first: 1 where mode 0 is rest; slow: how many are, that one included */
+  Vec             rest, root;  /* masses at rest, and their square roots */
+  Vec            *u;           /* p/root, orthonormal; without detailed balance p itself, L1 norm 1 */
 } problem;
 
-PetscErrorCode fare_spectrum_form(const fare_killed *faces, Vec u, Vec v, double *form)
+PetscErrorCode fare_spectrum_form(const fare_absorbing *faces, Vec u, Vec v, double *form)
 {
   const fare_grid   *grid = faces->grid;
   const PetscScalar *a, *b;
@@ -68,7 +68,7 @@ PetscErrorCode fare_spectrum_form(const fare_killed *faces, Vec u, Vec v, double
   PetscFunctionReturn(0);
 }
 
-static double fastest_rate(const fare_killed *faces)
+static double fastest_rate(const fare_absorbing *faces)
 {
   const int width = 2 * faces->grid->dim;
   double    most  = 0;
@@ -247,7 +247,8 @@ static PetscErrorCode find_all(problem *s)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_spectrum_refine(fare_killed *faces, PetscBool closed, Vec rest, fare_spectrum *spectrum)
+PetscErrorCode fare_spectrum_refine(
+  fare_absorbing *faces, PetscBool closed, Vec rest, fare_spectrum *spectrum)
 {
   const double fastest = fastest_rate(faces);
   problem s = {.faces = faces, .spectrum = spectrum, .closed = closed, .rest = rest, .first = closed ? 1 : 0};

@@ -40,7 +40,7 @@ static PetscErrorCode choose_multigrid(int ranks, PC pc)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_solver_choose(const fare_grid *grid, KSP ksp)
+PetscErrorCode fare_linear_solver_choose(const fare_grid *grid, KSP ksp)
 {
   const double cells = (double)grid->cells[0] * (double)grid->cells[1] * (double)grid->cells[2];
   PetscMPIInt  ranks;
@@ -59,12 +59,12 @@ PetscErrorCode fare_solver_choose(const fare_grid *grid, KSP ksp)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_solver_create(const fare_grid *grid, Mat A, Mat P, KSP *ksp)
+PetscErrorCode fare_linear_solver_create(const fare_grid *grid, Mat A, Mat P, KSP *ksp)
 {
   PetscFunctionBeginUser;
   PetscCall(KSPCreate(grid->comm, ksp));
   PetscCall(KSPSetOperators(*ksp, A, P));
-  PetscCall(fare_solver_choose(grid, *ksp));
+  PetscCall(fare_linear_solver_choose(grid, *ksp));
   PetscCall(KSPSetTolerances(*ksp, 1e-8, 1e-300, PETSC_DEFAULT, 300));
   PetscCall(KSPSetOptionsPrefix(*ksp, "analysis_"));
   PetscCall(KSPSetFromOptions(*ksp));
@@ -84,8 +84,8 @@ static PetscErrorCode relative_residual(
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_solver_refine(KSP ksp, fare_residual_function residual, void *context, double enough,
-  double most, const char *what, Vec x, fare_solved *solved)
+PetscErrorCode fare_linear_solver_refine(KSP ksp, fare_residual_function residual, void *context,
+  double enough, double most, const char *what, Vec x, fare_solved *solved)
 {
   enum { ROUNDS = 40 };
   Vec      r, step, best;

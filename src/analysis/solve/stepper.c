@@ -40,7 +40,7 @@ static PetscErrorCode choose(const fare_grid *grid, int ranks, KSP ksp)
   PC pc;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_solver_choose(grid, ksp));
+  PetscCall(fare_linear_solver_choose(grid, ksp));
   PetscCall(KSPGetPC(ksp, &pc));
   if (grid->dim < 3) PetscCall(PCSetType(pc, ranks > 1 ? PCBJACOBI : PCLU));
   if (grid->dim < 3 && ranks == 1) PetscCall(PCFactorSetMatSolverType(pc, MATSOLVERPETSC));
@@ -85,8 +85,8 @@ PetscErrorCode fare_stepper_create(const fare_grid *grid, const fare_system *sys
   PetscCall(PetscNew(&s));
   *stepper   = s;
   s->forward = forward;
-  PetscCall(fare_killed_create(grid, system, t, targets, target, &s->killed));
-  PetscCall(fare_killed_matrix(s->killed, &s->A));
+  PetscCall(fare_absorbing_create(grid, system, t, targets, target, &s->absorbing));
+  PetscCall(fare_absorbing_matrix(s->absorbing, &s->A));
   if (forward) PetscCall(MatTranspose(s->A, MAT_INITIAL_MATRIX, &s->transposed));
   PetscCall(DMCreateGlobalVector(grid->dm, &s->base));
   PetscCall(VecDuplicate(s->base, &s->r));
@@ -113,7 +113,7 @@ PetscErrorCode fare_stepper_destroy(fare_stepper **stepper)
   PetscCall(VecDestroy(&s->r));
   PetscCall(MatDestroy(&s->transposed));
   PetscCall(MatDestroy(&s->A));
-  PetscCall(fare_killed_destroy(&s->killed));
+  PetscCall(fare_absorbing_destroy(&s->absorbing));
   PetscCall(PetscFree(*stepper));
   PetscFunctionReturn(0);
 }
@@ -161,8 +161,8 @@ PetscErrorCode fare_stepper_step(
     double       scale, weight[STAGES];
     PetscScalar  sum;
 
-    PetscCall(fare_killed_move(s->killed, t));
-    PetscCall(fare_killed_fill(s->killed, 1, width, s->A));
+    PetscCall(fare_absorbing_move(s->absorbing, t));
+    PetscCall(fare_absorbing_fill(s->absorbing, 1, width, s->A));
     for (int j = 0; j < i; j++) weight[j] = h * part[i][j];
     PetscCall(VecCopy(x, s->base));
     PetscCall(VecMAXPY(s->base, i, weight, s->slope));
@@ -171,7 +171,7 @@ PetscErrorCode fare_stepper_step(
       PetscCall(MatMult(s->transposed, s->base, s->r));
       PetscCall(VecAYPX(s->r, -1, s->base));
     } else {
-      PetscCall(fare_killed_residual(s->killed, s->b, s->base, s->r, &scale));
+      PetscCall(fare_absorbing_residual(s->absorbing, s->b, s->base, s->r, &scale));
       PetscCall(VecScale(s->r, width));
     }
     PetscCall(solve(s, width, s->slope[i]));

@@ -132,7 +132,7 @@ double fare_binning_wrap(const fare_binning *binning, int axis, double x)
   const double lower = binning->grid.lower[axis], upper = binning->grid.upper[axis];
   double       from, at;
 
-  if (binning->grid.end[axis] != FARE_END_PERIODIC || (x >= lower && x <= upper)) return x;
+  if (binning->grid.boundary[axis] != FARE_BOUNDARY_PERIODIC || (x >= lower && x <= upper)) return x;
   from = fmod(x - lower, upper - lower);
   at   = lower + (from < 0 ? from + (upper - lower) : from);
   return at > upper ? upper : at; /* round-off may not lead out again */

@@ -57,7 +57,7 @@ static PetscInt cell_along(const fare_grid *grid, int axis, double x)
 {
   const double lower = grid->lower[axis], upper = grid->upper[axis];
 
-  if (grid->end[axis] == FARE_END_PERIODIC && !(x >= lower && x <= upper)) {
+  if (grid->boundary[axis] == FARE_BOUNDARY_PERIODIC && !(x >= lower && x <= upper)) {
     x = fmod(x - lower, upper - lower);
     x = PetscMin(upper, lower + (x < 0 ? x + (upper - lower) : x));
   }

@@ -30,8 +30,9 @@ typedef struct {
 /* Whether the bins of an axis go on evenly beyond its ends. */
 static PetscBool goes_round(const fare_binning *b, int axis)
 {
-  return b->grid.end[axis] == FARE_END_PERIODIC && b->grid.cells[axis] % b->cells[axis] == 0 ? PETSC_TRUE
-                                                                                             : PETSC_FALSE;
+  return b->grid.boundary[axis] == FARE_BOUNDARY_PERIODIC && b->grid.cells[axis] % b->cells[axis] == 0
+    ? PETSC_TRUE
+    : PETSC_FALSE;
 }
 
 /* Lagrange's cubic where two bins lie on either side, else the line through two. */

@@ -83,7 +83,7 @@ static int find_neighbours(const fare_binning *b, PetscInt bin, PetscInt neighbo
 
     for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
       to[axis] = at[axis] + move[axis];
-      if (axis < b->grid.dim && b->grid.end[axis] == FARE_END_PERIODIC)
+      if (axis < b->grid.dim && b->grid.boundary[axis] == FARE_BOUNDARY_PERIODIC)
         to[axis] = (to[axis] + b->seen[axis]) % b->seen[axis];
       if (to[axis] < 0 || to[axis] >= b->seen[axis]) inside = PETSC_FALSE;
     }

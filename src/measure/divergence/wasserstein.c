@@ -106,23 +106,23 @@ const fare_measure_type fare_measure_wasserstein_1 = {
                 "grid counts at the end that it is beyond. A periodic axis is cut open at its ends.",
   .reference  = "Vallender, Theory Probab. Appl. 18, 784 (1974)",
   .unit       = "length",
-  .dimension_most = 1,
-  .norm           = PETSC_TRUE,
-  .evaluate       = first,
+  .dimension_max = 1,
+  .norm          = PETSC_TRUE,
+  .evaluate      = first,
 };
 
 const fare_measure_type fare_measure_wasserstein_2 = {
-  .name           = "wasserstein_2",
-  .summary        = "transport distance of order 2: root of the mean squared displacement",
-  .definition     = "root of the integral over u of (F^-1(u) - G^-1(u))^2 of the quantile functions on fine "
-                    "bins, mass spread evenly within\n"
-                    "a bin. What lies outside the grid counts at the end that it is beyond. A periodic axis is "
-                    "cut open at its ends.",
-  .reference      = "Villani, Topics in Optimal Transportation, section 2.2 (2003)",
-  .unit           = "length",
-  .dimension_most = 1,
-  .norm           = PETSC_TRUE,
-  .evaluate       = second,
+  .name          = "wasserstein_2",
+  .summary       = "transport distance of order 2: root of the mean squared displacement",
+  .definition    = "root of the integral over u of (F^-1(u) - G^-1(u))^2 of the quantile functions on fine "
+                   "bins, mass spread evenly within\n"
+                   "a bin. What lies outside the grid counts at the end that it is beyond. A periodic axis is "
+                   "cut open at its ends.",
+  .reference     = "Villani, Topics in Optimal Transportation, section 2.2 (2003)",
+  .unit          = "length",
+  .dimension_max = 1,
+  .norm          = PETSC_TRUE,
+  .evaluate      = second,
 };
 
 const fare_measure_type fare_measure_sliced_wasserstein = {

@@ -25,7 +25,7 @@ struct fare_action_oracle {
 
 static int is_periodic(const fare_action_oracle *o, int axis)
 {
-  return o->exact->grid->end[axis] == FARE_END_PERIODIC;
+  return o->exact->grid->boundary[axis] == FARE_BOUNDARY_PERIODIC;
 }
 
 static PetscInt stride_of(const fare_action_oracle *o, int axis)

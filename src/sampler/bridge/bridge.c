@@ -30,15 +30,15 @@ static void even_diffusion(int dim, const double *theta, size_t n, const double 
 }
 
 static const fare_system_type brownian = {
-  .name            = "brownian",
-  .summary         = "diffusion alone",
-  .dimension_least = 1,
-  .dimension_most  = FARE_DIM_MAX,
-  .parameters      = parameters,
-  .lower           = {-1, -1, -1},
-  .upper           = {1, 1, 1},
-  .drift           = no_drift,
-  .diffusion       = even_diffusion,
+  .name          = "brownian",
+  .summary       = "diffusion alone",
+  .dimension_min = 1,
+  .dimension_max = FARE_DIM_MAX,
+  .parameters    = parameters,
+  .lower         = {-1, -1, -1},
+  .upper         = {1, 1, 1},
+  .drift         = no_drift,
+  .diffusion     = even_diffusion,
 };
 
 PetscErrorCode fare_bridge_brownian(int dim, const double D[], fare_system **system)

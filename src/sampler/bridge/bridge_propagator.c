@@ -32,7 +32,7 @@ struct fare_propagator {
 static PetscErrorCode factorise(
   const fare_propagator *p, const fare_grid *grid, int axis, double h, factors *f)
 {
-  const PetscBool closed = grid->end[axis] == FARE_END_PERIODIC ? PETSC_TRUE : PETSC_FALSE;
+  const PetscBool closed = grid->boundary[axis] == FARE_BOUNDARY_PERIODIC ? PETSC_TRUE : PETSC_FALSE;
 
   PetscFunctionBeginUser;
   PetscCall(PetscMalloc3(p->cells, &f->inverse, p->cells, &f->below, p->cells, &f->above));

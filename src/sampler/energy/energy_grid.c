@@ -258,7 +258,7 @@ PetscErrorCode fare_energy_of_densities(const fare_densities *exact, int count, 
     cells *= grid->cells[axis];
     if (axis >= grid->dim) continue;
     g->size *= (size_t)(grid->cells[axis] + 2 * FARE_SPLINE_MARGIN);
-    g->now.periodic[axis] = grid->end[axis] == FARE_END_PERIODIC ? PETSC_TRUE : PETSC_FALSE;
+    g->now.periodic[axis] = grid->boundary[axis] == FARE_BOUNDARY_PERIODIC ? PETSC_TRUE : PETSC_FALSE;
     e->shift[axis]        = shift ? shift[axis] : 0;
     e->scale[axis]        = scale ? scale[axis] : 1;
     e->periodic[axis]     = g->now.periodic[axis];

@@ -48,7 +48,7 @@ PetscErrorCode fare_plan_error_at(const fare_node *node)
 
   PetscFunctionBeginUser;
   PetscCall(PetscStrncpy(why, fare_error_message(), sizeof why));
-  PetscFunctionReturn(fare_node_error(node, "%s", why));
+  FARE_REFUSE(node, "%s", why);
 }
 
 static const char *measure_name_at(size_t i)
@@ -70,9 +70,9 @@ static PetscErrorCode read_measures(fare_plan *plan, const fare_node *list)
 
   PetscFunctionBeginUser;
   if (list && fare_node_kind_of(list) != FARE_NODE_LIST)
-    PetscCall(fare_node_error(list, "expected a list of measures, for instance [kl, wasserstein_1]"));
+    FARE_REFUSE(list, "expected a list of measures, for instance [kl, wasserstein_1]");
   if (list && most && !plan->has_truth)
-    PetscCall(fare_node_error(list, "measures compare with a truth: add a section 'truth'"));
+    FARE_REFUSE(list, "measures compare with a truth: add a section 'truth'");
   while (!list && fare_measure_type_at(most)) most++;
   plan->measure = calloc(PetscMax(1, most), sizeof *plan->measure);
   if (!plan->measure) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
@@ -80,22 +80,20 @@ static PetscErrorCode read_measures(fare_plan *plan, const fare_node *list)
   for (size_t i = 0; !list && i < most; i++) {
     const fare_measure_type *type = fare_measure_type_at(i);
 
-    if (!type->dimension_most || dim <= type->dimension_most) PetscCall(add_measure(plan, type));
+    if (!type->dimension_max || dim <= type->dimension_max) PetscCall(add_measure(plan, type));
   }
   for (size_t i = 0; list && i < most; i++) {
     const fare_node         *node = fare_node_item(list, i);
     const fare_measure_type *type;
 
-    if (fare_node_kind_of(node) != FARE_NODE_SCALAR)
-      PetscCall(fare_node_error(node, "expected the name of a measure"));
+    if (fare_node_kind_of(node) != FARE_NODE_SCALAR) FARE_REFUSE(node, "expected the name of a measure");
     type = fare_measure_type_find(fare_node_text(node));
     if (!type) PetscCall(fare_node_unknown(node, "measure", measure_name_at));
-    if (type->dimension_most && dim > type->dimension_most)
-      PetscCall(fare_node_error(node, "measure '%s' is defined in up to %d dimension%s, the system has %d",
-        type->name, type->dimension_most, type->dimension_most > 1 ? "s" : "", dim));
+    if (type->dimension_max && dim > type->dimension_max)
+      FARE_REFUSE(node, "measure '%s' is defined in up to %d dimension%s, the system has %d", type->name,
+        type->dimension_max, type->dimension_max > 1 ? "s" : "", dim);
     for (size_t k = 0; k < plan->measures; k++) {
-      if (plan->measure[k] == type)
-        PetscCall(fare_node_error(node, "measure '%s' stands here twice", type->name));
+      if (plan->measure[k] == type) FARE_REFUSE(node, "measure '%s' stands here twice", type->name);
     }
     PetscCall(add_measure(plan, type));
   }
@@ -110,7 +108,7 @@ static PetscErrorCode read_output(fare_plan *plan, const fare_node *node)
   PetscCall(fare_fields_read(fare_plan_output_fields, NULL, node, &output));
   if (output.directory && !*output.directory) {
     PetscCall(fare_fields_free(fare_plan_output_fields, &output));
-    PetscCall(fare_node_error(fare_node_find(node, "directory"), "expected a directory, got nothing"));
+    FARE_REFUSE(fare_node_find(node, "directory"), "expected a directory, got nothing");
   }
   plan->directory = output.directory;
   if (!plan->directory) {
@@ -127,8 +125,8 @@ static PetscErrorCode read_snapshots(fare_plan *plan, const fare_node *node)
   PetscFunctionBeginUser;
   PetscCall(fare_fields_read(fare_schedule_fields, NULL, node, &plan->snapshots));
   if (!(plan->snapshots.end > plan->snapshots.start))
-    PetscCall(fare_node_error(fare_node_find(node, "end"), "the end must lie after the start (%g), got %g",
-      plan->snapshots.start, plan->snapshots.end));
+    FARE_REFUSE(fare_node_find(node, "end"), "the end must lie after the start (%g), got %g",
+      plan->snapshots.start, plan->snapshots.end);
   PetscFunctionReturn(0);
 }
 
@@ -146,8 +144,8 @@ static PetscErrorCode check_begins_inside(const fare_plan *plan, const fare_node
     const double mean = plan->initial.mean.values[i];
 
     if (box.periodic[axis] || (mean > box.lower[axis] && mean < box.upper[axis])) continue;
-    PetscCall(fare_node_error(fare_node_find(initial, "mean"), "%g lies outside the truth's box, [%g, %g]",
-      mean, box.lower[axis], box.upper[axis]));
+    FARE_REFUSE(fare_node_find(initial, "mean"), "%g lies outside the truth's box, [%g, %g]", mean,
+      box.lower[axis], box.upper[axis]);
   }
   PetscFunctionReturn(0);
 }
@@ -166,10 +164,10 @@ static PetscErrorCode check_turns(const fare_plan *plan, const fare_node *truth)
       if (!box.periodic[axis] || plan->ensemble[i].type->family == FARE_SIMULATION ||
         box.upper[axis] - box.lower[axis] < 1.5 * (own.upper[axis] - own.lower[axis]))
         continue;
-      PetscCall(fare_node_error(fare_node_find(truth, "upper"),
+      FARE_REFUSE(fare_node_find(truth, "upper"),
         "ensemble '%s' keeps its particles within one period along %s, so the truth's box cannot be several "
         "periods long",
-        plan->ensemble[i].name, fare_system_axis_name(plan->system, axis)));
+        plan->ensemble[i].name, fare_system_axis_name(plan->system, axis));
     }
   }
   PetscFunctionReturn(0);
@@ -197,19 +195,19 @@ static PetscErrorCode read_sections(fare_plan *plan, const fare_node *root, sect
     PetscCall(check_begins_inside(plan, s->initial));
   }
   if (s->analysis && !plan->has_truth)
-    PetscCall(fare_node_error(s->analysis, "analyses need a grid: add a section 'truth'"));
+    FARE_REFUSE(s->analysis, "analyses need a grid: add a section 'truth'");
   if (s->analysis)
     PetscCall(
       fare_analyses_from_config(s->analysis, plan->system, &plan->truth, &plan->analyses, &plan->analysis));
   plan->has_thermodynamics = s->thermodynamics ? PETSC_TRUE : PETSC_FALSE;
   if (s->thermodynamics && !plan->has_truth)
-    PetscCall(fare_node_error(s->thermodynamics, "thermodynamics needs a grid: add a section 'truth'"));
+    FARE_REFUSE(s->thermodynamics, "thermodynamics needs a grid: add a section 'truth'");
   if (s->thermodynamics)
     PetscCall(
       fare_thermo_options_from_config(s->thermodynamics, plan->system, &plan->truth, &plan->thermodynamics));
   PetscCall(fare_plan_read_ensembles(plan, s->ensembles));
   if (!plan->has_truth && !plan->ensembles)
-    PetscCall(fare_node_error(root, "nothing to do: neither 'truth' nor 'ensembles'"));
+    FARE_REFUSE(root, "nothing to do: neither 'truth' nor 'ensembles'");
   if (plan->has_truth) PetscCall(check_turns(plan, s->truth));
   PetscCall(read_measures(plan, s->measures));
   PetscCall(fare_fields_read(fare_record_fields, NULL, s->record, &plan->record));

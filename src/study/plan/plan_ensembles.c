@@ -94,7 +94,7 @@ static PetscErrorCode check_unlike(
   PetscFunctionBeginUser;
   for (size_t i = 0; a->type->target && i < PETSC_STATIC_ARRAY_LENGTH(endings); i++) {
     if (!strncmp(b->name, a->name, length) && !strcmp(b->name + length, endings[i]))
-      PetscCall(fare_node_error(node, "'%s' is the name of results of the ensemble '%s'", b->name, a->name));
+      FARE_REFUSE(node, "'%s' is the name of results of the ensemble '%s'", b->name, a->name);
   }
   PetscFunctionReturn(0);
 }
@@ -107,13 +107,10 @@ static PetscErrorCode find_method(const fare_node *node, void **library, const f
 
   PetscFunctionBeginUser;
   if (!named)
-    PetscCall(
-      fare_node_error(node, "missing key 'sampler' (one of `fare list samplers`), or 'plugin' in its place"));
-  if (sampler && plugin)
-    PetscCall(fare_node_error(plugin, "an ensemble has a sampler or a plugin, not both"));
+    FARE_REFUSE(node, "missing key 'sampler' (one of `fare list samplers`), or 'plugin' in its place");
+  if (sampler && plugin) FARE_REFUSE(plugin, "an ensemble has a sampler or a plugin, not both");
   if (fare_node_kind_of(named) != FARE_NODE_SCALAR)
-    PetscCall(fare_node_error(
-      named, sampler ? "expected the name of a sampler" : "expected the path of a shared object"));
+    FARE_REFUSE(named, sampler ? "expected the name of a sampler" : "expected the path of a shared object");
   if (plugin) {
     PetscCall(fare_sampler_type_load(plugin, fare_node_text(plugin), library, type));
     PetscFunctionReturn(0);
@@ -130,7 +127,7 @@ static PetscErrorCode read_own_keys(const fare_node *node, fare_plan_ensemble *e
 
   PetscFunctionBeginUser;
   if (fare_node_kind_of(node) != FARE_NODE_MAP)
-    PetscCall(fare_node_error(node, "expected a map {name: ..., sampler: ..., particles: ...}"));
+    FARE_REFUSE(node, "expected a map {name: ..., sampler: ..., particles: ...}");
   PetscCall(find_method(node, &ensemble->library, &ensemble->type));
   PetscCall(fare_fields_read(fare_ensemble_fields, ensemble->type->fields, node, ensemble));
   if (ensemble->plugin) PetscCall(fare_plugin_path(fare_node_find(node, "plugin"), ensemble->plugin, &full));
@@ -154,12 +151,12 @@ static PetscErrorCode check_mode(const fare_plan *plan, const fare_plan_ensemble
 
   PetscFunctionBeginUser;
   if (ensemble->oracle && ensemble->empirical)
-    PetscCall(fare_node_error(node, "an ensemble is an oracle or the empirical optimum, not both"));
+    FARE_REFUSE(node, "an ensemble is an oracle or the empirical optimum, not both");
   if (mode & ~ensemble->type->modes)
-    PetscCall(fare_node_error(node, "sampler '%s' does not run so: remove '%s'", ensemble->type->name,
-      fare_sampler_mode_names[mode]));
+    FARE_REFUSE(
+      node, "sampler '%s' does not run so: remove '%s'", ensemble->type->name, fare_sampler_mode_names[mode]);
   if (mode == FARE_ORACLE && !plan->has_truth)
-    PetscCall(fare_node_error(node, "an oracle needs the exact density: add a section 'truth'"));
+    FARE_REFUSE(node, "an oracle needs the exact density: add a section 'truth'");
   PetscFunctionReturn(0);
 }
 
@@ -189,20 +186,17 @@ static PetscErrorCode read_ensemble(
   PetscCall(check_mode(plan, ensemble));
   for (const fare_plan_ensemble *other = plan->ensemble; other < ensemble; other++) {
     if (!strcmp(other->name, ensemble->name))
-      PetscCall(
-        fare_node_error(fare_node_find(node, "name"), "there is an ensemble '%s' already", ensemble->name));
+      FARE_REFUSE(fare_node_find(node, "name"), "there is an ensemble '%s' already", ensemble->name);
     PetscCall(check_unlike(fare_node_find(node, "name"), other, ensemble));
     PetscCall(check_unlike(fare_node_find(node, "name"), ensemble, other));
   }
   if (!strcmp(ensemble->name, "truth"))
-    PetscCall(
-      fare_node_error(fare_node_find(node, "name"), "'truth' is the name of the density on the grid"));
+    FARE_REFUSE(fare_node_find(node, "name"), "'truth' is the name of the density on the grid");
   PetscCall(check_method(plan, ensemble));
   if (ensemble->type->train)
     PetscCall(fare_fields_read(fare_training_fields, NULL, ensemble->train, &ensemble->training));
   else if (ensemble->train)
-    PetscCall(
-      fare_node_error(ensemble->train, "sampler '%s' learns nothing: remove 'train'", ensemble->type->name));
+    FARE_REFUSE(ensemble->train, "sampler '%s' learns nothing: remove 'train'", ensemble->type->name);
   PetscFunctionReturn(0);
 }
 
@@ -211,7 +205,7 @@ PetscErrorCode fare_plan_read_ensembles(fare_plan *plan, const fare_node *list)
   PetscFunctionBeginUser;
   if (!list) PetscFunctionReturn(0);
   if (fare_node_kind_of(list) != FARE_NODE_LIST)
-    PetscCall(fare_node_error(list, "expected a list of maps {name: ..., sampler: ..., particles: ...}"));
+    FARE_REFUSE(list, "expected a list of maps {name: ..., sampler: ..., particles: ...}");
   for (size_t i = 0; i < fare_node_size(list); i++) {
     for (PetscInt64 seed = 0, seeds = 1; seed < seeds; seed++) {
       fare_plan_ensemble *more = realloc(plan->ensemble, (plan->ensembles + 1) * sizeof *more);

@@ -316,9 +316,9 @@ static void print_truth(const fare_results *r, FILE *to)
     error, space, time, PetscMin(2, last->time_bound), last->mass_drift, last->minimum, boundary,
     (long long)last->steps, last->seconds);
   print_doubt(r, to);
-  if (last->lifted > 0)
-    fprintf(
-      to, "       to keep it from being negative a solve was given a mass of at most %.0e\n", last->lifted);
+  if (last->positivity_correction > 0)
+    fprintf(to, "       to keep it from being negative a solve was given a mass of at most %.0e\n",
+      last->positivity_correction);
   if (last->survival < 1)
     fprintf(to,
       "       absorbed at the ends: %.6g of the mass by the last snapshot, where %.6g is left and %.4g is "

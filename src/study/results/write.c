@@ -117,7 +117,7 @@ static PetscErrorCode write_truth(MPI_Comm comm, const fare_results *r, fare_sto
     {"time_bound", offsetof(fare_truth_status, time_bound)},
     {"mass_drift", offsetof(fare_truth_status, mass_drift)},
     {"minimum", offsetof(fare_truth_status, minimum)},
-    {"lifted", offsetof(fare_truth_status, lifted)},
+    {"lifted", offsetof(fare_truth_status, positivity_correction)},
     {"survival", offsetof(fare_truth_status, survival)},
     {"exit_flux", offsetof(fare_truth_status, exit_flux)},
     {"boundary_mass", offsetof(fare_truth_status, boundary_mass)},

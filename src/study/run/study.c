@@ -44,7 +44,7 @@ static PetscErrorCode create_grid(fare_run *s)
   const fare_system_type *type = fare_system_type_of(s->plan->system);
   const int               dim  = fare_system_dimension(s->plan->system);
   PetscInt                cells[FARE_DIM_MAX];
-  fare_end                end[FARE_DIM_MAX];
+  fare_boundary           end[FARE_DIM_MAX];
 
   PetscFunctionBeginUser;
   if (s->plan->has_truth) {
@@ -52,7 +52,7 @@ static PetscErrorCode create_grid(fare_run *s)
   } else {
     for (int axis = 0; axis < dim; axis++) {
       cells[axis] = cells_without_truth[dim - 1];
-      end[axis]   = type->periodic[axis] ? FARE_END_PERIODIC : FARE_END_REFLECTING;
+      end[axis]   = type->periodic[axis] ? FARE_BOUNDARY_PERIODIC : FARE_BOUNDARY_REFLECTING;
     }
     PetscCall(fare_grid_create(s->comm, dim, cells, type->lower, type->upper, end, &s->own_grid));
   }

@@ -69,7 +69,8 @@ static PetscErrorCode begin(const fare_finished *study, fare_store *to)
   PetscFunctionBeginUser;
   fare_record_date(sizeof date, date);
   PetscCallMPI(MPI_Bcast(date, sizeof date, MPI_CHAR, 0, study->comm));
-  for (int axis = 0; axis < study->dim; axis++) periodic[axis] = grid->end[axis] == FARE_END_PERIODIC;
+  for (int axis = 0; axis < study->dim; axis++)
+    periodic[axis] = grid->boundary[axis] == FARE_BOUNDARY_PERIODIC;
   PetscCall(fare_store_put_string(to, "/", "format", "fare-grid 1.0"));
   PetscCall(fare_store_put_string(to, "/", "description",
     "masses of the truth in its cells: truth_mass[time, (z, y,) x]; fare score takes cell_mass or "

@@ -106,13 +106,12 @@ static PetscErrorCode choose_measures(
   for (int density = 0; density < 2; density++) {
     for (size_t i = 0; i < most; i++) {
       const fare_measure_type *type = options->measures ? options->measure[i] : fare_score_measure_at(i);
-      const PetscBool          defined =
-        !type->dimension_most || dim <= type->dimension_most ? PETSC_TRUE : PETSC_FALSE;
+      const PetscBool defined = !type->dimension_max || dim <= type->dimension_max ? PETSC_TRUE : PETSC_FALSE;
 
       if (needs_density(type) != (PetscBool)density) continue;
       if (!defined && options->measures)
         FARE_FAIL(FARE_ERR_INPUT, "measure %s is defined in at most %d dimension%s, the study has %d",
-          type->name, type->dimension_most, type->dimension_most > 1 ? "s" : "", dim);
+          type->name, type->dimension_max, type->dimension_max > 1 ? "s" : "", dim);
       if (density && !has_density && options->measures)
         FARE_FAIL(FARE_ERR_INPUT, "%s: measure %s needs log_density at all times, which is not there",
           s->samples->path, type->name);

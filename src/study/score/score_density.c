@@ -6,11 +6,14 @@
 
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
-#define GROUPS 50
-/* times the variance of independent rows, that of groups shows correlation: three standard errors */
-#define GROUPS_SURE  1.6
-#define BEHIND_LEAST 40 /* effective samples behind the estimate of a variance */
+#define GROUPS       50
+#define GROUPS_SURE  1.6  /* times the variance of independent rows: three standard errors */
+#define LAG_MOST     0.45 /* correlation of neighbouring groups; beyond, more than one lag is missing */
+#define BEHIND_LEAST 5    /* effective samples behind the estimate of a variance */
+#define SKEWNESS     1.3  /* times that of samples, which lack the end of a long tail: measured */
+#define NORMAL_LEVEL 1.959963984540054
 
 enum { REVERSE_KL, KL, MASS, KINDS };
 
@@ -49,13 +52,19 @@ const fare_measure_type *fare_score_density_at(size_t i)
   return i < KINDS ? &types[i] : NULL;
 }
 
-/* What is made from samples: their values f, and sums over them. */
+/* Sums of the second to fourth powers of terms that add up to 0. */
+typedef struct {
+  double square, cube, fourth;
+} powers;
+
+/* What is made from samples: their values f, and sums. Terms are w (f - mean) over the greatest of them. */
 typedef struct {
   const fare_ensemble *e;
   double              *f;
-  /* sums of weights, w f, squares of w, and the second and fourth powers of w (f - mean) */
-  double w, wf, ww, dd, dddd;
-  double groups; /* sum over groups of the squares of their sums of w (f - mean) */
+  double               w, ww, mean;  /* sums of weights and of their squares; the mean of f */
+  double               most;         /* the greatest term */
+  powers               rows, groups; /* of terms, and of their sums over groups */
+  double               lag;          /* sum over neighbouring groups of their products */
 } sums;
 
 /* Where the truth is empty it is given half a count of n samples in D(q||p), which would be infinite. */
@@ -73,84 +82,190 @@ static double weight_of(const fare_ensemble *e, int64_t i)
   return e->weight ? PetscMax(0, e->weight[i]) : 1;
 }
 
-/* By blocks, so that the order of all sums is the same on any number of ranks: `powers` of w f and of w. */
-static PetscErrorCode add_up(
-  const sums *s, double mean, int powers, double *of_w, double *of_ww, double *of_wf)
+/* Three sums over blocks, each in the order of blocks: the same on any number of ranks. */
+static PetscErrorCode add_blocks(const fare_ensemble *e, double of[], double sum[3])
 {
-  const fare_ensemble *e      = s->e;
-  const int64_t        blocks = (e->count + FARE_BLOCK - 1) / FARE_BLOCK;
-  double              *of;
+  const int64_t blocks = (e->count + FARE_BLOCK - 1) / FARE_BLOCK;
 
   PetscFunctionBeginUser;
-  PetscCall(PetscCalloc1((size_t)(3 * blocks), &of));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, of, (PetscMPIInt)(blocks * 3), MPI_DOUBLE, MPI_SUM, e->comm));
+  sum[0] = sum[1] = sum[2] = 0;
+  for (int64_t b = 0; b < blocks; b++) {
+    for (int i = 0; i < 3; i++) sum[i] += of[3 * b + i];
+  }
+  PetscFunctionReturn(0);
+}
+
+static double term_of(const sums *s, int64_t i)
+{
+  return weight_of(s->e, i) * (s->f[i] - s->mean) / s->most;
+}
+
+static void add_powers(double x, double to[3])
+{
+  to[0] += x * x;
+  to[1] += x * x * x;
+  to[2] += x * x * x * x;
+}
+
+static PetscErrorCode add_weights(sums *s, double of[])
+{
+  const fare_ensemble *e = s->e;
+  double               sum[3];
+
+  PetscFunctionBeginUser;
   for (int64_t i = 0; i < e->local; i++) {
-    double      *to = &of[3 * (e->first_block + i / FARE_BLOCK)];
-    const double w  = weight_of(e, i);
+    double *to = &of[3 * (e->first_block + i / FARE_BLOCK)], w = weight_of(e, i);
 
     if (!(w > 0)) continue;
     to[0] += w;
     to[1] += w * w;
-    to[2] += powers == 1 ? w * (s->f[i] - mean) : pow(fabs(w * (s->f[i] - mean)), powers);
+    to[2] += w * s->f[i];
   }
-  /* all but one are 0 */
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, of, (PetscMPIInt)(blocks * 3), MPI_DOUBLE, MPI_SUM, e->comm));
-  *of_w = *of_ww = *of_wf = 0;
-  for (int64_t b = 0; b < blocks; b++) {
-    *of_w += of[3 * b];
-    *of_ww += of[3 * b + 1];
-    *of_wf += of[3 * b + 2];
+  PetscCall(add_blocks(e, of, sum));
+  s->w    = sum[0];
+  s->ww   = sum[1];
+  s->mean = sum[2] / sum[0];
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode find_most(sums *s)
+{
+  const fare_ensemble *e = s->e;
+
+  PetscFunctionBeginUser;
+  s->most = 0;
+  for (int64_t i = 0; i < e->local; i++) {
+    s->most = PetscMax(s->most, fabs(weight_of(e, i) * (s->f[i] - s->mean)));
   }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &s->most, 1, MPI_DOUBLE, MPI_MAX, e->comm));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode add_rows(sums *s)
+{
+  const fare_ensemble *e    = s->e;
+  const size_t         size = 3 * (size_t)((e->count + FARE_BLOCK - 1) / FARE_BLOCK);
+  double              *of, sum[3];
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscCalloc1(size, &of));
+  PetscCall(add_weights(s, of));
+  PetscCall(find_most(s));
+  memset(of, 0, size * sizeof *of);
+  for (int64_t i = 0; i < e->local && s->most > 0; i++) {
+    add_powers(term_of(s, i), &of[3 * (e->first_block + i / FARE_BLOCK)]);
+  }
+  PetscCall(add_blocks(e, of, sum));
+  s->rows = (powers){sum[0], sum[1], sum[2]};
   PetscCall(PetscFree(of));
   PetscFunctionReturn(0);
 }
 
 /* Over groups of consecutive rows, in whole parts of the greatest term: the same on any number of ranks. */
-static PetscErrorCode add_groups(sums *s, double mean)
+static PetscErrorCode add_groups(sums *s)
 {
   const fare_ensemble *e             = s->e;
+  const double         unit          = ldexp(1, 52 - (int)ceil(log2((double)e->count)));
   int64_t              group[GROUPS] = {0};
-  double               most          = 0, unit;
+  double               sum[3]        = {0};
 
   PetscFunctionBeginUser;
-  s->groups = 0;
-  for (int64_t i = 0; i < e->local; i++) most = PetscMax(most, fabs(weight_of(e, i) * (s->f[i] - mean)));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_DOUBLE, MPI_MAX, e->comm));
-  if (!(most > 0) || e->count < GROUPS) PetscFunctionReturn(0);
-  unit = ldexp(1, 52 - (int)ceil(log2((double)e->count))) / most;
-  for (int64_t i = 0; i < e->local; i++)
-    group[(e->first_block * FARE_BLOCK + i) * GROUPS / e->count] +=
-      llrint(weight_of(e, i) * (s->f[i] - mean) * unit);
+  s->groups = (powers){0};
+  s->lag    = 0;
+  if (!(s->most > 0) || e->count < GROUPS) PetscFunctionReturn(0);
+  for (int64_t i = 0; i < e->local; i++) {
+    group[(e->first_block * FARE_BLOCK + i) * GROUPS / e->count] += llrint(term_of(s, i) * unit);
+  }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, group, GROUPS, MPI_INT64_T, MPI_SUM, e->comm));
-  for (int g = 0; g < GROUPS; g++)
-    s->groups += (double)group[g] / unit * ((double)group[g] / unit) * GROUPS / (GROUPS - 1);
+  for (int g = 0; g < GROUPS; g++) {
+    add_powers((double)group[g] / unit, sum);
+    if (g) s->lag += (double)group[g] / unit * ((double)group[g - 1] / unit);
+  }
+  s->groups = (powers){sum[0] * GROUPS / (GROUPS - 1), sum[1], sum[2]};
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode find_sums(
   const fare_measure_type *type, const double log_p[], const double log_q[], sums *s)
 {
-  double w, ww;
-
   PetscFunctionBeginUser;
   for (int64_t i = 0; i < s->e->local; i++) s->f[i] = value_of(type, log_p[i], log_q[i], (double)s->e->count);
-  PetscCall(add_up(s, 0, 1, &s->w, &s->ww, &s->wf));
-  PetscCall(add_up(s, s->wf / s->w, 2, &w, &ww, &s->dd));
-  PetscCall(add_up(s, s->wf / s->w, 4, &w, &ww, &s->dddd));
-  PetscCall(add_groups(s, s->wf / s->w));
+  PetscCall(add_rows(s));
+  PetscCall(add_groups(s));
   PetscFunctionReturn(0);
 }
 
-/*
-  The variance of the mean of rows, of which copies count as one; of groups where they scatter more than that.
-*/
-static double find_error(const sums *s, const fare_binned *q, double *level)
-{
-  const double copied = PetscMax(1, s->w / s->ww * s->w / q->effective), rows = s->dd * copied;
+/* What is known of the noise of a mean. */
+typedef struct {
+  double        error, skewness, behind; /* standard error; skewness of the mean; terms behind the variance */
+  double        freedom;                 /* degrees of freedom of the variance */
+  fare_interval interval;
+} noise;
 
-  *level = 1.959963984540054;
-  if (s->groups <= GROUPS_SURE * rows) return sqrt(rows) / s->w;
-  *level = 2.0095752344892; /* Student's t with 49 degrees of freedom */
-  return sqrt(s->groups) / s->w;
+/*
+  From the powers of n terms, of which `copied` at a time are copies of one: the more of the fourth power a
+  few terms have, the fewer degrees of freedom has the variance. They are half of those by Satterthwaite's
+  rule.
+*/
+static noise noise_of(const sums *s, const powers *of, double n, double copied)
+{
+  noise x = {.error = sqrt(of->square * copied) * s->most / s->w};
+
+  x.skewness = of->cube / of->square * sqrt(copied / of->square);
+  x.behind   = of->square / of->fourth * of->square / copied;
+  x.freedom  = x.behind < n / copied ? 1 / (1 / x.behind - copied / n) : HUGE_VAL;
+  return x;
+}
+
+/* That of groups, which may depend on their neighbours. */
+static noise noise_of_groups(const sums *s, double rows)
+{
+  const double lag = s->lag / s->groups.square + 1. / GROUPS; /* deviations add up to nothing */
+  noise        x   = noise_of(s, &s->groups, GROUPS, 1);
+
+  if (!(x.behind >= BEHIND_LEAST)) x.interval = FARE_FEW_WEIGHTS;
+  if (!(s->groups.square > GROUPS_SURE * rows)) return x;
+  x.error *= sqrt(1 + 2 * PetscMax(0, lag));
+  if (lag > LAG_MOST) x.interval = FARE_LONG_CORRELATION;
+  return x;
+}
+
+/* That of rows, of which copies count as one, or that of groups, whichever is more: rows may be correlated.
+ */
+static noise find_noise(const sums *s, const fare_binned *q)
+{
+  const double copied = PetscMax(1, s->w / s->ww * s->w / q->effective);
+  noise        rows   = {.freedom = HUGE_VAL};
+
+  if (s->e->count < 2) return (noise){.interval = FARE_NO_GROUPS};
+  if (!(s->most > 0)) return rows;
+  rows = noise_of(s, &s->rows, (double)s->e->count, copied);
+  if (!(rows.behind >= BEHIND_LEAST)) rows.interval = FARE_FEW_WEIGHTS;
+  if (rows.interval || !(s->groups.square > s->rows.square * copied)) return rows;
+  return noise_of_groups(s, s->rows.square * copied);
+}
+
+/* 97.5% of Student's t lie below, by the expansion of Fisher and Cornish: to 0.001 from 5 degrees of freedom
+ * on. */
+static double student(double freedom)
+{
+  const double z = NORMAL_LEVEL, z3 = z * z * z, z5 = z3 * z * z, z7 = z5 * z * z, f = 1 / freedom;
+
+  return z +
+    f *
+    ((z3 + z) / 4 + f * ((5 * z5 + 16 * z3 + 3 * z) / 96 + f * (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / 384));
+}
+
+/*
+  The studentised mean x that a cubic turns into t: with the skewness s of the mean, (1 + s x/3)^3 = 1 + s (t
+  - s/6). Hall, J. R. Stat. Soc. B 54, 221 (1992).
+*/
+static double unskewed(double skewness, double t)
+{
+  const double s = SKEWNESS * skewness;
+
+  return fabs(s) > 1e-6 ? 3 / s * (cbrt(1 + s * (t - s / 6)) - 1) : t;
 }
 
 /*
@@ -158,24 +273,23 @@ static double find_error(const sums *s, const fare_binned *q, double *level)
 */
 static void judge(const fare_measure_type *type, const sums *s, const fare_binned *q, fare_measured *m)
 {
-  double       level;
-  const double exact = type == &types[MASS] ? 1 : 0, mean = s->wf / s->w, error = find_error(s, q, &level);
+  const noise  x     = find_noise(s, q);
+  const double exact = type == &types[MASS] ? 1 : 0, level = student(x.freedom);
 
-  m->value = m->corrected = mean;
-  m->low                  = mean - level * error;
-  m->high                 = mean + level * error;
+  m->value = m->corrected = s->mean;
+  m->low                  = s->mean - unskewed(x.skewness, level) * x.error;
+  m->high                 = s->mean - unskewed(x.skewness, -level) * x.error;
   if (type != &types[MASS]) {
     m->low  = PetscMax(0, m->low);
     m->high = PetscMax(0, m->high);
   }
   m->floor_mean = m->floor_high = exact;
-  m->excess                     = mean - exact;
-  m->significance               = m->excess == 0 ? 0 : m->excess / error;
+  m->excess                     = s->mean - exact;
+  m->significance               = m->excess == 0 ? 0 : m->excess / x.error;
   m->p_value =
     type == &types[MASS] ? erfc(fabs(m->significance) * M_SQRT1_2) : 0.5 * erfc(m->significance * M_SQRT1_2);
   if (m->excess == 0) m->p_value = 1;
-  if (s->dd > 0 && s->dd / s->dddd * s->dd < BEHIND_LEAST) m->interval = FARE_FEW_WEIGHTS;
-  if (s->e->count < 2) m->interval = FARE_NO_GROUPS;
+  m->interval = x.interval;
   if (m->interval) m->low = m->high = m->p_value = m->significance = NAN; /* their noise is not known */
 }
 
@@ -191,7 +305,7 @@ PetscErrorCode fare_score_density(const fare_finished *study, const fare_measure
   *measured = (fare_measured){.effective = q->effective, .independent = q->effective};
   PetscCall(fare_binning_log_density(study->binning, corrected, ensemble, log_p));
   PetscCall(find_sums(type, log_p, log_density, &s));
-  measured->truth_error = s.wf / s.w;
+  measured->truth_error = s.mean;
   PetscCall(fare_binning_log_density(study->binning, p, ensemble, log_p));
   PetscCall(find_sums(type, log_p, log_density, &s));
   judge(type, &s, q, measured);

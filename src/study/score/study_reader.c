@@ -161,16 +161,17 @@ static PetscErrorCode read_ends(fare_finished *f)
   PetscCall(read_plan(f, &config));
   root = fare_config_root(config);
   PetscCall(fare_fields_read(fare_truth_fields, NULL, fare_node_find(root, "truth"), &options));
-  if (options.ends.count && options.ends.count != (size_t)f->dim)
+  if (options.boundaries.count && options.boundaries.count != (size_t)f->dim)
     FARE_FAIL(FARE_ERR_INPUT, "%s/study.h5: its plan has %zu ends for %d axes", f->directory,
-      options.ends.count, f->dim);
-  if (!options.ends.count) PetscCall(fare_system_from_config(fare_node_find(root, "system"), NULL, &system));
+      options.boundaries.count, f->dim);
+  if (!options.boundaries.count)
+    PetscCall(fare_system_from_config(fare_node_find(root, "system"), NULL, &system));
   for (int axis = 0; axis < f->dim; axis++) {
     if (system)
-      f->grid.end[axis] =
-        fare_system_type_of(system)->periodic[axis] ? FARE_END_PERIODIC : FARE_END_REFLECTING;
+      f->grid.boundary[axis] =
+        fare_system_type_of(system)->periodic[axis] ? FARE_BOUNDARY_PERIODIC : FARE_BOUNDARY_REFLECTING;
     else
-      f->grid.end[axis] = (fare_end)options.ends.values[axis];
+      f->grid.boundary[axis] = (fare_boundary)options.boundaries.values[axis];
   }
   PetscCall(fare_system_destroy(&system));
   PetscCall(fare_truth_options_free(&options));

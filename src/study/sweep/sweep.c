@@ -63,8 +63,7 @@ static PetscErrorCode read_range(const fare_node *node, variation *v)
   PetscFunctionBeginUser;
   PetscCall(fare_fields_read(fare_sweep_range_fields, NULL, node, &r));
   if (r.spacing == LOGARITHMIC && !(r.from * r.to > 0))
-    PetscCall(fare_node_error(
-      node, "equal ratios need ends of the same sign and neither 0, got %g and %g", r.from, r.to));
+    FARE_REFUSE(node, "equal ratios need ends of the same sign and neither 0, got %g and %g", r.from, r.to);
   v->value = calloc((size_t)r.count, sizeof *v->value);
   if (!v->value) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   for (v->count = 0; v->count < (size_t)r.count; v->count++) {
@@ -90,8 +89,7 @@ static PetscErrorCode read_values(const fare_node *node, variation *v)
     PetscFunctionReturn(0);
   }
   if (fare_node_kind_of(node) != FARE_NODE_LIST || !count)
-    PetscCall(
-      fare_node_error(node, "expected a list of values, or a range {from: ..., to: ..., count: ...}"));
+    FARE_REFUSE(node, "expected a list of values, or a range {from: ..., to: ..., count: ...}");
   v->value = calloc(count, sizeof *v->value);
   if (!v->value) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   for (v->count = 0; v->count < count; v->count++) {
@@ -107,8 +105,8 @@ static PetscErrorCode read_axis(const fare_node *node, axis *a)
 {
   PetscFunctionBeginUser;
   if (fare_node_kind_of(node) != FARE_NODE_MAP || !fare_node_size(node))
-    PetscCall(fare_node_error(
-      node, "expected a map of keys and lists of values, for instance drive[0].period: [0.1, 1, 10]"));
+    FARE_REFUSE(
+      node, "expected a map of keys and lists of values, for instance drive[0].period: [0.1, 1, 10]");
   a->key = calloc(fare_node_size(node), sizeof *a->key);
   if (!a->key) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   for (size_t i = 0; i < fare_node_size(node); i++) {
@@ -118,12 +116,12 @@ static PetscErrorCode read_axis(const fare_node *node, axis *a)
     v->map = node;
     v->at  = i;
     if (!strncmp(v->key, "sweep", 5) || !strncmp(v->key, "output", 6))
-      PetscCall(fare_node_error_at_key(node, i, "this cannot be swept"));
+      FARE_REFUSE_KEY(node, i, "this cannot be swept");
     PetscCall(read_values(fare_node_item(node, i), v));
     if (i && v->count != a->count)
-      PetscCall(fare_node_error(fare_node_item(node, i),
+      FARE_REFUSE(fare_node_item(node, i),
         "keys of one map change together, so they need as many values: %zu here, %zu for %s", v->count,
-        a->count, a->key[0].key));
+        a->count, a->key[0].key);
     a->count = v->count;
   }
   PetscFunctionReturn(0);
@@ -149,8 +147,7 @@ static PetscErrorCode read_list(const fare_node *list, sweep *s)
   PetscFunctionBeginUser;
   if (!list) PetscFunctionReturn(0);
   if (fare_node_kind_of(list) != FARE_NODE_LIST || !fare_node_size(list))
-    PetscCall(
-      fare_node_error(list, "expected a list of maps, for instance - {drive[0].period: [0.1, 1, 10]}"));
+    FARE_REFUSE(list, "expected a list of maps, for instance - {drive[0].period: [0.1, 1, 10]}");
   s->axis = calloc(fare_node_size(list), sizeof *s->axis);
   if (!s->axis) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   for (size_t i = 0; i < fare_node_size(list); i++) {
@@ -159,7 +156,7 @@ static PetscErrorCode read_list(const fare_node *list, sweep *s)
     points *= (double)s->axis[i].count;
   }
   if (points > POINTS_MAX)
-    PetscCall(fare_node_error(list, "%g points are more than the %d that there can be", points, POINTS_MAX));
+    FARE_REFUSE(list, "%g points are more than the %d that there can be", points, POINTS_MAX);
   s->points = (PetscInt64)points;
   PetscFunctionReturn(0);
 }
@@ -280,7 +277,7 @@ static PetscErrorCode error_in_sweep(const sweep *s)
     for (size_t k = 0; k < s->axis[i].keys; k++) {
       const variation *v = &s->axis[i].key[k];
 
-      if (!strcmp(v->key, key)) PetscFunctionReturn(fare_node_error_at_key(v->map, v->at, "%s", why));
+      if (!strcmp(v->key, key)) FARE_REFUSE_KEY(v->map, v->at, "%s", why);
     }
   }
   PetscFunctionReturn(FARE_ERR_INPUT);

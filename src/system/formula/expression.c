@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SHAPES_MAX 8    /* terms of V that are worth being kept apart */
-#define PROBES     2048 /* points at which formulas are looked at before anything runs */
+#define BASIS_MAX 8    /* terms of V that are worth being kept apart */
+#define PROBES    2048 /* points at which formulas are looked at before anything runs */
 
 /* What a descriptor points to. */
 struct fare_expression {
@@ -16,7 +16,7 @@ struct fare_expression {
 };
 
 typedef struct {
-  const fare_node *axes, *potential, *force, *extra, *drift, *diffusion, *periodic;
+  const fare_node *axes, *potential, *force, *nonconservative, *drift, *diffusion, *periodic;
   fare_reals       lower, upper;
 } section;
 
@@ -25,7 +25,7 @@ static const fare_field fields[] = {
   {"axes", FARE_NODE, AT(axes), "", 0, 0, NULL, "", "list of their names; x, y, z unless given"},
   {"potential", FARE_NODE, AT(potential), "", 0, 0, NULL, "",
     "formula of V; the force is its gradient, taken exactly"},
-  {"extra", FARE_NODE, AT(extra), "", 0, 0, NULL, "",
+  {"nonconservative", FARE_NODE, AT(nonconservative), "", 0, 0, NULL, "",
     "list of formulas, one per axis: a force beside that of the potential"},
   {"force", FARE_NODE, AT(force), "", 0, 0, NULL, "",
     "list of formulas, one per axis: the whole force, where there is no potential"},
@@ -84,7 +84,7 @@ static PetscErrorCode parse_formula(builder *b, const fare_node *node, int *root
 
   PetscFunctionBeginUser;
   if (fare_node_kind_of(node) != FARE_NODE_SCALAR)
-    PetscCall(fare_node_error(node, "expected a formula, for instance \"k*x^2/2\""));
+    FARE_REFUSE(node, "expected a formula, for instance \"k*x^2/2\"");
   if (!fare_formula_parse(b->tree, &b->symbols, fare_node_text(node), root, &fault))
     PetscCall(refuse_formula(node, &fault));
   PetscFunctionReturn(0);
@@ -105,8 +105,7 @@ static PetscErrorCode parse_formulas(builder *b, const fare_node *list, int root
     const fare_node *node = entry(b, list, axis);
 
     if (!node)
-      PetscCall(fare_node_error(
-        list, "expected a list of %d formula%s, one per axis", b->dim, b->dim > 1 ? "s" : ""));
+      FARE_REFUSE(list, "expected a list of %d formula%s, one per axis", b->dim, b->dim > 1 ? "s" : "");
     PetscCall(parse_formula(b, node, &root[axis]));
   }
   PetscFunctionReturn(0);
@@ -123,20 +122,22 @@ static PetscErrorCode check_form(const builder *b)
   if (!s->potential && !s->force && !s->drift)
     wrong = "nothing moves it: give a 'potential', a 'force', or a 'drift' and a 'diffusion'";
   else if (s->force && s->potential)
-    at    = s->force,
-    wrong = "the force of a potential is its gradient; what is to be added to it goes under 'extra'";
+    at = s->force,
+    wrong =
+      "the force of a potential is its gradient; what is to be added to it goes under 'nonconservative'";
   else if (s->force && s->drift)
     at = s->force, wrong = "a drift stands instead of a force: give one of them";
-  else if (s->extra && !s->potential)
-    at = s->extra, wrong = "only beside a 'potential'; without one the whole force goes under 'force'";
-  else if (s->extra && s->drift)
-    at = s->extra, wrong = "a drift stands instead of a force: put it all under 'drift'";
+  else if (s->nonconservative && !s->potential)
+    at    = s->nonconservative,
+    wrong = "only beside a 'potential'; without one the whole force goes under 'force'";
+  else if (s->nonconservative && s->drift)
+    at = s->nonconservative, wrong = "a drift stands instead of a force: put it all under 'drift'";
   else if (s->drift && !s->diffusion)
     at = s->drift, wrong = "needs a 'diffusion' beside it";
   else if (s->diffusion && !s->drift)
     at    = s->diffusion,
     wrong = "only beside a 'drift'; with a potential or a force the diffusion is mobility times kT";
-  if (wrong) PetscCall(fare_node_error(at, "%s", wrong));
+  if (wrong) FARE_REFUSE(at, "%s", wrong);
   PetscFunctionReturn(0);
 }
 
@@ -152,8 +153,8 @@ static PetscErrorCode check_name(const builder *b, const fare_node *map, size_t 
   for (int axis = 0; axis < b->symbols.axes && !wrong; axis++) {
     if (!strcmp(b->symbols.axis[axis], name)) wrong = "is an axis already";
   }
-  if (wrong && map) PetscCall(fare_node_error_at_key(map, i, "'%.60s' %s", name, wrong));
-  if (wrong) PetscCall(fare_node_error(fare_node_item(b->keys.axes, i), "'%.60s' %s", name, wrong));
+  if (wrong && map) FARE_REFUSE_KEY(map, i, "'%.60s' %s", name, wrong);
+  if (wrong) FARE_REFUSE(fare_node_item(b->keys.axes, i), "'%.60s' %s", name, wrong);
   PetscFunctionReturn(0);
 }
 
@@ -167,20 +168,20 @@ static PetscErrorCode read_axes(builder *b, PetscInt64 dimension)
   if (axes &&
     (fare_node_kind_of(axes) != FARE_NODE_LIST || fare_node_size(axes) < 1 ||
       fare_node_size(axes) > FARE_DIM_MAX))
-    PetscCall(fare_node_error(axes, "expected a list of 1 to %d names", FARE_DIM_MAX));
+    FARE_REFUSE(axes, "expected a list of 1 to %d names", FARE_DIM_MAX);
   b->dim = axes ? (int)fare_node_size(axes)
     : dimension ? (int)dimension
                 : (int)PetscMin(b->keys.lower.count, 100);
   if (dimension && dimension != b->dim)
-    PetscCall(fare_node_error(axes, "dimension is %d, so expected as many names", (int)dimension));
+    FARE_REFUSE(axes, "dimension is %d, so expected as many names", (int)dimension);
   if (b->dim < 1 || b->dim > FARE_DIM_MAX)
-    PetscCall(fare_node_error(fare_node_find(b->node, "lower"),
-      "expected 1 to %d numbers, one per axis, got %zu", FARE_DIM_MAX, b->keys.lower.count));
+    FARE_REFUSE(fare_node_find(b->node, "lower"), "expected 1 to %d numbers, one per axis, got %zu",
+      FARE_DIM_MAX, b->keys.lower.count);
   for (int axis = 0; axis < b->dim; axis++) {
     const fare_node *node = axes ? fare_node_item(axes, (size_t)axis) : NULL;
 
     if (node && fare_node_kind_of(node) != FARE_NODE_SCALAR)
-      PetscCall(fare_node_error(node, "expected the name of an axis"));
+      FARE_REFUSE(node, "expected the name of an axis");
     if (node) PetscCall(check_name(b, NULL, (size_t)axis, fare_node_text(node)));
     fare_text_add(&b->made->axis[axis], "%s", node ? fare_node_text(node) : usual[axis]);
     b->symbols.axis[b->symbols.axes++] = b->made->axis[axis].text;
@@ -197,8 +198,8 @@ static PetscErrorCode read_domain(builder *b)
   PetscFunctionBeginUser;
   for (int side = 0; side < 2; side++) {
     if (bounds[side]->count != (size_t)b->dim)
-      PetscCall(fare_node_error(fare_node_find(b->node, names[side]),
-        "expected %d number%s, one per axis, got %zu", b->dim, b->dim > 1 ? "s" : "", bounds[side]->count));
+      FARE_REFUSE(fare_node_find(b->node, names[side]), "expected %d number%s, one per axis, got %zu", b->dim,
+        b->dim > 1 ? "s" : "", bounds[side]->count);
   }
   for (int axis = 0; axis < b->dim; axis++) {
     const fare_node *periodic = b->keys.periodic ? entry(b, b->keys.periodic, axis) : NULL;
@@ -208,12 +209,12 @@ static PetscErrorCode read_domain(builder *b)
     type->lower[axis] = b->keys.lower.values[axis];
     type->upper[axis] = b->keys.upper.values[axis];
     if (!(type->lower[axis] < type->upper[axis]))
-      PetscCall(fare_node_error(fare_node_find(b->node, "upper"), "must lie above lower, [%g, %g] along '%s'",
-        type->lower[axis], type->upper[axis], b->symbols.axis[axis]));
+      FARE_REFUSE(fare_node_find(b->node, "upper"), "must lie above lower, [%g, %g] along '%s'",
+        type->lower[axis], type->upper[axis], b->symbols.axis[axis]);
     if (!b->keys.periodic) continue;
     if (!word || (strcmp(word, "true") && strcmp(word, "false")))
-      PetscCall(fare_node_error(periodic ? periodic : b->keys.periodic,
-        "expected a list of %d of true and false, one per axis", b->dim));
+      FARE_REFUSE(periodic ? periodic : b->keys.periodic,
+        "expected a list of %d of true and false, one per axis", b->dim);
     type->periodic[axis] = strcmp(word, "true") ? PETSC_FALSE : PETSC_TRUE;
   }
   PetscFunctionReturn(0);
@@ -239,14 +240,14 @@ static PetscErrorCode read_parameters(builder *b)
   for (int i = 0; i < b->common; i++) {
     for (int axis = 0; axis < b->dim; axis++) {
       if (!strcmp(b->symbols.axis[axis], common[i].name))
-        PetscCall(fare_node_error(
-          b->keys.axes, "'%s' is a parameter of every system with a potential or a force", common[i].name));
+        FARE_REFUSE(
+          b->keys.axes, "'%s' is a parameter of every system with a potential or a force", common[i].name);
     }
     add_parameter(b, &common[i]);
   }
   if (!map) PetscFunctionReturn(0);
   if (fare_node_kind_of(map) != FARE_NODE_MAP)
-    PetscCall(fare_node_error(map, "expected a map of parameter names and values"));
+    FARE_REFUSE(map, "expected a map of parameter names and values");
   for (size_t i = 0; i < fare_node_size(map); i++) {
     fare_parameter row = {fare_node_key(map, i), 0, -HUGE_VAL, HUGE_VAL, "of the study's formulas"};
     int            k   = 0;
@@ -256,7 +257,7 @@ static PetscErrorCode read_parameters(builder *b)
     PetscCall(check_name(b, map, i, row.name));
     PetscCall(fare_node_real(fare_node_item(map, i), &row.value));
     if (b->symbols.parameters == FARE_PARAMETERS_MAX - 1)
-      PetscCall(fare_node_error_at_key(map, i, "more than %d parameters", FARE_PARAMETERS_MAX - 1));
+      FARE_REFUSE_KEY(map, i, "more than %d parameters", FARE_PARAMETERS_MAX - 1);
     add_parameter(b, &row);
   }
   PetscFunctionReturn(0);
@@ -270,7 +271,7 @@ static PetscErrorCode check_use(const builder *b)
     if (b->symbols.used[i]) continue;
     for (size_t k = 0; k < fare_node_size(b->parameters); k++) {
       if (!strcmp(fare_node_key(b->parameters, k), b->symbols.parameter[i]))
-        PetscCall(fare_node_error_at_key(b->parameters, k, "no formula has a '%s'", b->symbols.parameter[i]));
+        FARE_REFUSE_KEY(b->parameters, k, "no formula has a '%s'", b->symbols.parameter[i]);
     }
   }
   PetscFunctionReturn(0);
@@ -290,19 +291,21 @@ static PetscErrorCode read_formulas(builder *b)
   }
   if (b->keys.potential) PetscCall(parse_formula(b, b->keys.potential, &f->potential));
   if (b->keys.force) PetscCall(parse_formulas(b, b->keys.force, f->force));
-  if (b->keys.extra) PetscCall(parse_formulas(b, b->keys.extra, f->extra));
+  if (b->keys.nonconservative) PetscCall(parse_formulas(b, b->keys.nonconservative, f->nonconservative));
   if (b->keys.drift) PetscCall(parse_formulas(b, b->keys.drift, f->drift));
   if (b->keys.drift) PetscCall(parse_formulas(b, b->keys.diffusion, f->diffusion));
   PetscCall(check_use(b));
-  f->has_potential = b->keys.potential ? PETSC_TRUE : PETSC_FALSE;
-  f->has_force     = b->keys.potential || b->keys.force ? PETSC_TRUE : PETSC_FALSE;
-  f->has_extra     = b->keys.extra ? PETSC_TRUE : PETSC_FALSE;
-  f->has_general   = b->keys.drift ? PETSC_TRUE : PETSC_FALSE;
+  f->has_potential       = b->keys.potential ? PETSC_TRUE : PETSC_FALSE;
+  f->has_force           = b->keys.potential || b->keys.force ? PETSC_TRUE : PETSC_FALSE;
+  f->has_nonconservative = b->keys.nonconservative ? PETSC_TRUE : PETSC_FALSE;
+  f->has_general         = b->keys.drift ? PETSC_TRUE : PETSC_FALSE;
   for (int axis = 0; axis < b->dim && f->has_potential; axis++) {
     f->force[axis] = fare_tree_make(tree, FARE_X_MINUS, fare_tree_derivative(tree, f->potential, axis), 0);
-    if (f->has_extra) f->force[axis] = fare_tree_make(tree, FARE_X_ADD, f->force[axis], f->extra[axis]);
+    if (f->has_nonconservative)
+      f->force[axis] = fare_tree_make(tree, FARE_X_ADD, f->force[axis], f->nonconservative[axis]);
   }
-  if (f->has_potential) f->shapes = fare_tree_split(tree, f->potential, SHAPES_MAX, f->coefficient, f->shape);
+  if (f->has_potential)
+    f->basis_count = fare_tree_split(tree, f->potential, BASIS_MAX, f->coefficient, f->basis);
   PetscFunctionReturn(0);
 }
 
@@ -323,21 +326,21 @@ static PetscErrorCode compile_formulas(builder *b, fare_origin *origin)
   if (!code) code = fare_formulas_compile(b->node, source.text, &origin->library, &kernels);
   fare_text_free(&source);
   PetscCall(code);
-  type->potential    = kernels->potential;
-  type->force        = kernels->force;
-  type->extra        = kernels->extra;
-  type->shapes       = kernels->shapes;
-  type->shape        = kernels->shape;
-  type->coefficients = kernels->coefficients;
-  type->drift        = kernels->drift;
-  type->diffusion    = kernels->diffusion;
+  type->potential       = kernels->potential;
+  type->force           = kernels->force;
+  type->nonconservative = kernels->nonconservative;
+  type->basis_count     = kernels->basis_count;
+  type->basis           = kernels->basis;
+  type->coefficients    = kernels->coefficients;
+  type->drift           = kernels->drift;
+  type->diffusion       = kernels->diffusion;
   PetscFunctionReturn(0);
 }
 
 /* The functions of a descriptor that formulas make, one after the other. */
 typedef enum { POTENTIAL, FORCE, EXTRA, DRIFT, DIFFUSION, FUNCTIONS } function;
 static const char *const function_names[FUNCTIONS] = {
-  "the potential", "the force", "the extra force", "the drift", "the diffusion"};
+  "the potential", "the force", "the nonconservative force", "the drift", "the diffusion"};
 
 /* How many values per point: 1, one per axis, or 0 where the system has no such function. */
 static int evaluate(
@@ -353,8 +356,8 @@ static int evaluate(
     if (type->force) type->force(b->dim, theta, PROBES, x, v);
     return type->force ? b->dim : 0;
   case EXTRA:
-    if (type->extra) type->extra(b->dim, theta, PROBES, x, v);
-    return type->extra ? b->dim : 0;
+    if (type->nonconservative) type->nonconservative(b->dim, theta, PROBES, x, v);
+    return type->nonconservative ? b->dim : 0;
   case DRIFT:
     if (type->drift) type->drift(b->dim, theta, PROBES, x, v);
     return type->drift ? b->dim : 0;
@@ -372,7 +375,7 @@ static const fare_node *formula_of(const builder *b, function which, int axis)
   case FORCE:
     return b->keys.potential ? b->keys.potential : entry(b, b->keys.force, axis);
   case EXTRA:
-    return entry(b, b->keys.extra, axis);
+    return entry(b, b->keys.nonconservative, axis);
   case DRIFT:
     return entry(b, b->keys.drift, axis);
   default:
@@ -410,10 +413,10 @@ static PetscErrorCode check_period(
   PetscFunctionBeginUser;
   for (int i = 0; i < PROBES; i++) {
     if (fabs(high[i] - low[i]) <= tolerance * (1 + fabs(low[i]))) continue;
-    PetscCall(fare_node_error(formula_of(b, which, component),
+    FARE_REFUSE(formula_of(b, which, component),
       "%s is not periodic along '%s': %.9g at its lower end, %.9g at its upper; a force round and round goes "
-      "under 'extra', and ends need all their digits",
-      function_names[which], b->symbols.axis[axis], low[i], high[i]));
+      "under 'nonconservative', and ends need all their digits",
+      function_names[which], b->symbols.axis[axis], low[i], high[i]);
   }
   PetscFunctionReturn(0);
 }
@@ -482,8 +485,8 @@ static PetscErrorCode write_plan(const builder *b, fare_text *to)
   const struct {
     const char      *key;
     const fare_node *list;
-  } lists[] = {{"force", b->keys.force}, {"extra", b->keys.extra}, {"drift", b->keys.drift},
-    {"diffusion", b->keys.diffusion}};
+  } lists[] = {{"force", b->keys.force}, {"nonconservative", b->keys.nonconservative},
+    {"drift", b->keys.drift}, {"diffusion", b->keys.diffusion}};
 
   PetscFunctionBeginUser;
   fare_text_add(to, "  expression:\n    axes: [");
@@ -525,11 +528,11 @@ static PetscErrorCode build(builder *b, PetscInt64 dimension, fare_origin *origi
   PetscCall(read_domain(b));
   PetscCall(read_parameters(b));
   PetscCall(read_formulas(b));
-  type->name            = "expression";
-  type->summary         = "formulas of the study";
-  type->reference       = "";
-  type->dimension_least = type->dimension_most = b->dim;
-  type->parameters                             = b->made->parameter;
+  type->name          = "expression";
+  type->summary       = "formulas of the study";
+  type->reference     = "";
+  type->dimension_min = type->dimension_max = b->dim;
+  type->parameters                          = b->made->parameter;
   for (int axis = 0; axis < b->dim; axis++) type->axes[axis] = b->symbols.axis[axis];
   PetscCall(compile_formulas(b, origin));
   PetscCall(fare_system_type_check(b->node, type));

@@ -76,10 +76,10 @@ PetscBool fare_tree_is(const fare_tree *tree, int node, double value);
 /* d node/d axis, exactly; jumps of abs, sign, step, min and max count for nothing. */
 int fare_tree_derivative(fare_tree *tree, int node, int axis);
 /*
-  node = sum_k coefficient[k] shape[k], coefficients of parameters alone, shapes of axes alone. Returns how
-  many, or 0 where that cannot be with at most `most`.
+  node = sum_k coefficient[k] basis function[k], coefficients of parameters alone, basis functions of axes
+  alone. Returns how many, or 0 where that cannot be with at most `most`.
 */
-int fare_tree_split(fare_tree *tree, int node, int most, int coefficient[], int shape[]);
+int fare_tree_split(fare_tree *tree, int node, int most, int coefficient[], int basis[]);
 /* Powers as products and square roots, which vectorise. */
 int fare_tree_lower(fare_tree *tree, int node);
 
@@ -106,9 +106,10 @@ PetscBool fare_formula_is_name(const char *word); /* letters, digits and _, begi
 /* The formulas of one system as roots in a tree. Counts are 0 where there are none. */
 typedef struct {
   int       dim;
-  PetscBool has_potential, has_force, has_extra, has_general;
-  int       potential, force[FARE_DIM_MAX], extra[FARE_DIM_MAX], drift[FARE_DIM_MAX], diffusion[FARE_DIM_MAX];
-  int       shapes, coefficient[FARE_PARAMETERS_MAX], shape[FARE_PARAMETERS_MAX];
+  PetscBool has_potential, has_force, has_nonconservative, has_general;
+  int       potential, force[FARE_DIM_MAX], nonconservative[FARE_DIM_MAX], drift[FARE_DIM_MAX],
+    diffusion[FARE_DIM_MAX];
+  int basis_count, coefficient[FARE_PARAMETERS_MAX], basis[FARE_PARAMETERS_MAX];
   /* axes along which points are brought into [lower, upper] first */
   PetscBool periodic[FARE_DIM_MAX];
   double    lower[FARE_DIM_MAX], upper[FARE_DIM_MAX];
@@ -118,12 +119,12 @@ typedef struct {
 typedef struct {
   void (*potential)(int dim, const double *theta, size_t n, const double *const x[], double V[]);
   void (*force)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
-  void (*extra)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
-  void (*shape)(int dim, size_t n, const double *const x[], double *const phi[]);
+  void (*nonconservative)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
+  void (*basis)(int dim, size_t n, const double *const x[], double *const phi[]);
   void (*coefficients)(int dim, const double *theta, double a[]);
   void (*drift)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
   void (*diffusion)(int dim, const double *theta, size_t n, const double *const x[], double *const D[]);
-  int shapes;
+  int basis_count;
 } fare_formula_kernels;
 
 /* Appends the C source of a plugin of kind FARE_PLUGIN_IS_FORMULAS. */

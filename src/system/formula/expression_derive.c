@@ -1,4 +1,5 @@
-/* What is done with a tree: its derivative, its split into coefficients and shapes, powers as products. */
+/* What is done with a tree: its derivative, its split into coefficients and basis functions, powers as
+ * products. */
 #include "expression.h"
 
 #include <math.h>
@@ -175,19 +176,20 @@ int fare_tree_lower(fare_tree *tree, int node)
   return tree->full ? 0 : result;
 }
 
-/* A sum of products, coefficient times shape; count -1: there is no such sum that is short enough. */
+/* A sum of products, coefficient times basis function; count -1: there is no such sum that is short enough.
+ */
 typedef struct {
-  int count, coefficient[FARE_PARAMETERS_MAX], shape[FARE_PARAMETERS_MAX];
+  int count, coefficient[FARE_PARAMETERS_MAX], basis[FARE_PARAMETERS_MAX];
 } terms;
 
-static void add_term(terms *to, int coefficient, int shape)
+static void add_term(terms *to, int coefficient, int basis)
 {
   if (to->count < 0 || to->count == FARE_PARAMETERS_MAX) {
     to->count = -1;
     return;
   }
   to->coefficient[to->count] = coefficient;
-  to->shape[to->count++]     = shape;
+  to->basis[to->count++]     = basis;
 }
 
 static void split(fare_tree *tree, int node, terms *to);
@@ -203,7 +205,7 @@ static void split_product(fare_tree *tree, int a, int b, terms *to)
   for (int i = 0; i < left.count && to->count >= 0; i++) {
     for (int k = 0; k < right->count; k++)
       add_term(to, MAKE(MULTIPLY, left.coefficient[i], right->coefficient[k]),
-        MAKE(MULTIPLY, left.shape[i], right->shape[k]));
+        MAKE(MULTIPLY, left.basis[i], right->basis[k]));
   }
 }
 
@@ -233,7 +235,7 @@ static void split(fare_tree *tree, int node, terms *to)
     if (n.kind == FARE_X_SUBTRACT) split(tree, n.a, to);
     split(tree, n.kind == FARE_X_SUBTRACT ? n.b : n.a, &part);
     if (part.count < 0) to->count = -1;
-    for (int i = 0; i < part.count; i++) add_term(to, MAKE(MINUS, part.coefficient[i], 0), part.shape[i]);
+    for (int i = 0; i < part.count; i++) add_term(to, MAKE(MINUS, part.coefficient[i], 0), part.basis[i]);
     break;
   case FARE_X_MULTIPLY:
     split_product(tree, n.a, n.b, to);
@@ -257,11 +259,11 @@ static void split(fare_tree *tree, int node, terms *to)
   }
 }
 
-/* Terms of equal coefficient become one, then those of equal shape. */
+/* Terms of equal coefficient become one, then those of equal basis function. */
 static void merge(fare_tree *tree, terms *t)
 {
   for (int pass = 0; pass < 2; pass++) {
-    int *equal = pass ? t->shape : t->coefficient, *added = pass ? t->coefficient : t->shape, count = 0;
+    int *equal = pass ? t->basis : t->coefficient, *added = pass ? t->coefficient : t->basis, count = 0;
 
     for (int i = 0; i < t->count; i++) {
       int k = 0;
@@ -279,27 +281,27 @@ static void merge(fare_tree *tree, terms *t)
   }
 }
 
-int fare_tree_split(fare_tree *tree, int node, int most, int coefficient[], int shape[])
+int fare_tree_split(fare_tree *tree, int node, int most, int coefficient[], int basis[])
 {
   terms t = {0};
 
   split(tree, node, &t);
   if (t.count <= 0 || tree->full) return 0;
-  /* numbers belong to shapes, so that terms no parameter is in become one */
+  /* numbers belong to basis functions, so that terms no parameter is in become one */
   for (int i = 0; i < t.count; i++) {
     const fare_tree_node c = tree->node[t.coefficient[i]];
 
     if (c.kind == FARE_X_NUMBER) {
-      t.shape[i]       = MAKE(MULTIPLY, t.coefficient[i], t.shape[i]);
+      t.basis[i]       = MAKE(MULTIPLY, t.coefficient[i], t.basis[i]);
       t.coefficient[i] = NUMBER(1);
     } else if (c.kind == FARE_X_MINUS) {
-      t.shape[i]       = MAKE(MINUS, t.shape[i], 0);
+      t.basis[i]       = MAKE(MINUS, t.basis[i], 0);
       t.coefficient[i] = c.a;
     }
   }
   merge(tree, &t);
   if (t.count > most || tree->full) return 0;
   memcpy(coefficient, t.coefficient, (size_t)t.count * sizeof *coefficient);
-  memcpy(shape, t.shape, (size_t)t.count * sizeof *shape);
+  memcpy(basis, t.basis, (size_t)t.count * sizeof *basis);
   return t.count;
 }

@@ -211,10 +211,11 @@ void fare_formulas_emit(fare_tree *tree, const fare_formulas *f, fare_text *to)
   }
   if (f->has_potential) emit_function(tree, f, "potential", all, PETSC_TRUE, 1, &f->potential, to);
   if (f->has_force) emit_function(tree, f, "force", all, PETSC_FALSE, f->dim, f->force, to);
-  if (f->has_extra) emit_function(tree, f, "extra", all, PETSC_FALSE, f->dim, f->extra, to);
-  if (f->shapes) emit_function(tree, f, "shape", WITH_POINTS, PETSC_FALSE, f->shapes, f->shape, to);
-  if (f->shapes)
-    emit_function(tree, f, "coefficients", WITH_PARAMETERS, PETSC_TRUE, f->shapes, f->coefficient, to);
+  if (f->has_nonconservative)
+    emit_function(tree, f, "nonconservative", all, PETSC_FALSE, f->dim, f->nonconservative, to);
+  if (f->basis_count) emit_function(tree, f, "basis", WITH_POINTS, PETSC_FALSE, f->basis_count, f->basis, to);
+  if (f->basis_count)
+    emit_function(tree, f, "coefficients", WITH_PARAMETERS, PETSC_TRUE, f->basis_count, f->coefficient, to);
   if (f->has_general) emit_function(tree, f, "drift", all, PETSC_FALSE, f->dim, f->drift, to);
   if (f->has_general) emit_function(tree, f, "diffusion", all, PETSC_FALSE, f->dim, f->diffusion, to);
   /* fare_formula_kernels and fare_plugin, so that no header of FARE is needed where it runs */
@@ -222,16 +223,17 @@ void fare_formulas_emit(fare_tree *tree, const fare_formulas *f, fare_text *to)
     "static const struct {\n"
     "  void (*potential)(int, const double *, size_t, const double *const *, double *);\n"
     "  void (*force)(int, const double *, size_t, const double *const *, double *const *);\n"
-    "  void (*extra)(int, const double *, size_t, const double *const *, double *const *);\n"
-    "  void (*shape)(int, size_t, const double *const *, double *const *);\n"
+    "  void (*nonconservative)(int, const double *, size_t, const double *const *, double *const *);\n"
+    "  void (*basis)(int, size_t, const double *const *, double *const *);\n"
     "  void (*coefficients)(int, const double *, double *);\n"
     "  void (*drift)(int, const double *, size_t, const double *const *, double *const *);\n"
     "  void (*diffusion)(int, const double *, size_t, const double *const *, double *const *);\n"
-    "  int shapes;\n"
+    "  int basis_count;\n"
     "} kernels = {%s, %s, %s, %s, %s, %s, %s, %d};\n\n",
-    f->has_potential ? "potential" : "0", f->has_force ? "force" : "0", f->has_extra ? "extra" : "0",
-    f->shapes ? "shape" : "0", f->shapes ? "coefficients" : "0", f->has_general ? "drift" : "0",
-    f->has_general ? "diffusion" : "0", f->shapes);
+    f->has_potential ? "potential" : "0", f->has_force ? "force" : "0",
+    f->has_nonconservative ? "nonconservative" : "0", f->basis_count ? "basis" : "0",
+    f->basis_count ? "coefficients" : "0", f->has_general ? "drift" : "0", f->has_general ? "diffusion" : "0",
+    f->basis_count);
   fare_text_add(to,
     "const struct {\n  int         abi, kind;\n  size_t      size;\n  const void *descriptor;\n} %s = {%d, "
     "%d, sizeof kernels, &kernels};\n",

@@ -44,7 +44,7 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
   }
 }
 
-static void shape(int dim, size_t n, const double *const x[], double *const phi[])
+static void basis(int dim, size_t n, const double *const x[], double *const phi[])
 {
   for (size_t i = 0; i < n; i++) {
     const double s      = x[0][i] * x[0][i] - 1;
@@ -66,17 +66,17 @@ static void coefficients(int dim, const double *theta, double a[])
 }
 
 const fare_system_type fare_system_double_well = {
-  .name            = "double_well",
-  .summary         = "two wells along the first axis, harmonic across",
-  .reference       = "Kramers, Physica 7, 284 (1940)",
-  .dimension_least = 1,
-  .dimension_most  = 3,
-  .parameters      = parameters,
-  .lower           = {-3.5, -5, -5},
-  .upper           = {3.5, 5, 5},
-  .potential       = potential,
-  .force           = force,
-  .shapes          = 3,
-  .shape           = shape,
-  .coefficients    = coefficients,
+  .name          = "double_well",
+  .summary       = "two wells along the first axis, harmonic across",
+  .reference     = "Kramers, Physica 7, 284 (1940)",
+  .dimension_min = 1,
+  .dimension_max = 3,
+  .parameters    = parameters,
+  .lower         = {-3.5, -5, -5},
+  .upper         = {3.5, 5, 5},
+  .potential     = potential,
+  .force         = force,
+  .basis_count   = 3,
+  .basis         = basis,
+  .coefficients  = coefficients,
 };

@@ -67,7 +67,7 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
   }
 }
 
-static void shape(int dim, size_t n, const double *const x[], double *const phi[])
+static void basis(int dim, size_t n, const double *const x[], double *const phi[])
 {
   (void)dim;
 #pragma omp simd
@@ -99,17 +99,17 @@ static void coefficients(int dim, const double *theta, double a[])
 }
 
 const fare_system_type fare_system_five_well = {
-  .name            = "five_well",
-  .summary         = "five wells on a ring that can turn and breathe",
-  .reference       = "Hoffmann et al., Mach. Learn.: Sci. Technol. 3, 015009 (2022)",
-  .dimension_least = 2,
-  .dimension_most  = 2,
-  .parameters      = parameters,
-  .lower           = {-3, -3},
-  .upper           = {3, 3},
-  .potential       = potential,
-  .force           = force,
-  .shapes          = 7,
-  .shape           = shape,
-  .coefficients    = coefficients,
+  .name          = "five_well",
+  .summary       = "five wells on a ring that can turn and breathe",
+  .reference     = "Hoffmann et al., Mach. Learn.: Sci. Technol. 3, 015009 (2022)",
+  .dimension_min = 2,
+  .dimension_max = 2,
+  .parameters    = parameters,
+  .lower         = {-3, -3},
+  .upper         = {3, 3},
+  .potential     = potential,
+  .force         = force,
+  .basis_count   = 7,
+  .basis         = basis,
+  .coefficients  = coefficients,
 };

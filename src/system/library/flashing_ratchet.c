@@ -40,7 +40,8 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
     f[0][i] = pull - slope * (2 * cos(2 * M_PI * x[0][i]) + cos(4 * M_PI * x[0][i]));
 }
 
-static void extra(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
+static void nonconservative(
+  int dim, const double *theta, size_t n, const double *const x[], double *const f[])
 {
   const double pull = theta[FORCE];
 
@@ -48,7 +49,7 @@ static void extra(int dim, const double *theta, size_t n, const double *const x[
   for (size_t i = 0; i < n; i++) f[0][i] = pull;
 }
 
-static void shape(int dim, size_t n, const double *const x[], double *const phi[])
+static void basis(int dim, size_t n, const double *const x[], double *const phi[])
 {
   (void)dim;
 #pragma omp simd
@@ -66,16 +67,16 @@ const fare_system_type fare_system_flashing_ratchet = {
   .summary = "lopsided periodic potential that is switched on and off and so drives a current",
   .reference =
     "Ajdari and Prost, C. R. Acad. Sci. Paris II 315, 1635 (1992); Reimann, Phys. Rep. 361, 57 (2002)",
-  .dimension_least = 1,
-  .dimension_most  = 1,
+  .dimension_min   = 1,
+  .dimension_max   = 1,
   .parameters      = parameters,
   .lower           = {0},
   .upper           = {1},
   .periodic        = {PETSC_TRUE},
   .potential       = potential,
   .force           = force,
-  .extra           = extra,
-  .shapes          = 1,
-  .shape           = shape,
+  .nonconservative = nonconservative,
+  .basis_count     = 1,
+  .basis           = basis,
   .coefficients    = coefficients,
 };

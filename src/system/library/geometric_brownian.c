@@ -32,14 +32,14 @@ static void diffusion(int dim, const double *theta, size_t n, const double *cons
 }
 
 const fare_system_type fare_system_geometric_brownian = {
-  .name      = "geometric_brownian",
-  .summary   = "noise in proportion to the state, as of prices and populations; lognormal in closed form",
-  .reference = "Black and Scholes, J. Polit. Econ. 81, 637 (1973)",
-  .dimension_least = 1,
-  .dimension_most  = 1,
-  .parameters      = parameters,
-  .lower           = {0},
-  .upper           = {8},
-  .drift           = drift,
-  .diffusion       = diffusion,
+  .name          = "geometric_brownian",
+  .summary       = "noise in proportion to the state, as of prices and populations; lognormal in closed form",
+  .reference     = "Black and Scholes, J. Polit. Econ. 81, 637 (1973)",
+  .dimension_min = 1,
+  .dimension_max = 1,
+  .parameters    = parameters,
+  .lower         = {0},
+  .upper         = {8},
+  .drift         = drift,
+  .diffusion     = diffusion,
 };

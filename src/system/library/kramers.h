@@ -65,7 +65,7 @@ static void diffusion(int dim, const double *theta, size_t n, const double *cons
   fare_inertial_diffusion(bath, theta, n, D);
 }
 
-static void shape(int dim, size_t n, const double *const x[], double *const phi[])
+static void basis(int dim, size_t n, const double *const x[], double *const phi[])
 {
   (void)dim;
 #pragma omp simd
@@ -85,9 +85,9 @@ static void coefficients(int dim, const double *theta, double a[])
 }
 
 /* All of a descriptor but what makes it one of its own. */
-#define KRAMERS_DESCRIPTOR                                                                           \
-  .dimension_least = 2, .dimension_most = 2, .axes = {"x", "v"}, .parameters = parameters,           \
-  .potential = potential, .force = force, .shapes = 3, .shape = shape, .coefficients = coefficients, \
+#define KRAMERS_DESCRIPTOR                                                                                \
+  .dimension_min = 2, .dimension_max = 2, .axes = {"x", "v"}, .parameters = parameters,                   \
+  .potential = potential, .force = force, .basis_count = 3, .basis = basis, .coefficients = coefficients, \
   .drift = drift, .diffusion = diffusion, .acceleration = acceleration, .bath = bath
 
 #endif

@@ -42,14 +42,14 @@ static void diffusion(int dim, const double *theta, size_t n, const double *cons
 }
 
 const fare_system_type fare_system_maier_stein = {
-  .name            = "maier_stein",
-  .summary         = "two stable points without a potential: escape that breaks detailed balance",
-  .reference       = "Maier and Stein, Phys. Rev. E 48, 931 (1993)",
-  .dimension_least = 2,
-  .dimension_most  = 2,
-  .parameters      = parameters,
-  .lower           = {-2, -1.6},
-  .upper           = {2, 1.6},
-  .drift           = drift,
-  .diffusion       = diffusion,
+  .name          = "maier_stein",
+  .summary       = "two stable points without a potential: escape that breaks detailed balance",
+  .reference     = "Maier and Stein, Phys. Rev. E 48, 931 (1993)",
+  .dimension_min = 2,
+  .dimension_max = 2,
+  .parameters    = parameters,
+  .lower         = {-2, -1.6},
+  .upper         = {2, 1.6},
+  .drift         = drift,
+  .diffusion     = diffusion,
 };

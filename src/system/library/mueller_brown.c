@@ -73,7 +73,7 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
   }
 }
 
-static void shape(int dim, size_t n, const double *const x[], double *const phi[])
+static void basis(int dim, size_t n, const double *const x[], double *const phi[])
 {
   (void)dim;
 #pragma omp simd
@@ -93,17 +93,17 @@ static void coefficients(int dim, const double *theta, double a[])
 }
 
 const fare_system_type fare_system_mueller_brown = {
-  .name            = "mueller_brown",
-  .summary         = "three wells along a bent valley, the usual test of reaction paths",
-  .reference       = "Mueller and Brown, Theor. Chim. Acta 53, 75 (1979)",
-  .dimension_least = 2,
-  .dimension_most  = 2,
-  .parameters      = parameters,
-  .lower           = {-3.4, -1.4},
-  .upper           = {1.6, 3.4},
-  .potential       = potential,
-  .force           = force,
-  .shapes          = 3,
-  .shape           = shape,
-  .coefficients    = coefficients,
+  .name          = "mueller_brown",
+  .summary       = "three wells along a bent valley, the usual test of reaction paths",
+  .reference     = "Mueller and Brown, Theor. Chim. Acta 53, 75 (1979)",
+  .dimension_min = 2,
+  .dimension_max = 2,
+  .parameters    = parameters,
+  .lower         = {-3.4, -1.4},
+  .upper         = {1.6, 3.4},
+  .potential     = potential,
+  .force         = force,
+  .basis_count   = 3,
+  .basis         = basis,
+  .coefficients  = coefficients,
 };

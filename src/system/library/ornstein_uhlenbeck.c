@@ -40,7 +40,7 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
   }
 }
 
-static void shape(int dim, size_t n, const double *const x[], double *const phi[])
+static void basis(int dim, size_t n, const double *const x[], double *const phi[])
 {
   for (size_t i = 0; i < n; i++) {
     double square = 0;
@@ -61,17 +61,17 @@ static void coefficients(int dim, const double *theta, double a[])
 }
 
 const fare_system_type fare_system_ornstein_uhlenbeck = {
-  .name            = "ornstein_uhlenbeck",
-  .summary         = "harmonic trap that can be dragged, breathe or tilt; Gaussian in closed form",
-  .reference       = "Uhlenbeck and Ornstein, Phys. Rev. 36, 823 (1930)",
-  .dimension_least = 1,
-  .dimension_most  = 3,
-  .parameters      = parameters,
-  .lower           = {-8, -8, -8},
-  .upper           = {8, 8, 8},
-  .potential       = potential,
-  .force           = force,
-  .shapes          = 3,
-  .shape           = shape,
-  .coefficients    = coefficients,
+  .name          = "ornstein_uhlenbeck",
+  .summary       = "harmonic trap that can be dragged, breathe or tilt; Gaussian in closed form",
+  .reference     = "Uhlenbeck and Ornstein, Phys. Rev. 36, 823 (1930)",
+  .dimension_min = 1,
+  .dimension_max = 3,
+  .parameters    = parameters,
+  .lower         = {-8, -8, -8},
+  .upper         = {8, 8, 8},
+  .potential     = potential,
+  .force         = force,
+  .basis_count   = 3,
+  .basis         = basis,
+  .coefficients  = coefficients,
 };

@@ -35,7 +35,7 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
   for (size_t i = 0; i < n; i++) g[i] = tilt - height * fare_prinz_slope(q[i]);
 }
 
-static void shape(int dim, size_t n, const double *const x[], double *const phi[])
+static void basis(int dim, size_t n, const double *const x[], double *const phi[])
 {
   (void)dim;
 #pragma omp simd
@@ -51,17 +51,17 @@ static void coefficients(int dim, const double *theta, double a[])
 }
 
 const fare_system_type fare_system_prinz = {
-  .name            = "prinz",
-  .summary         = "four wells of different depth and width, one dimension",
-  .reference       = "Prinz et al., J. Chem. Phys. 134, 174105 (2011)",
-  .dimension_least = 1,
-  .dimension_most  = 1,
-  .parameters      = parameters,
-  .lower           = {-2},
-  .upper           = {2},
-  .potential       = potential,
-  .force           = force,
-  .shapes          = 2,
-  .shape           = shape,
-  .coefficients    = coefficients,
+  .name          = "prinz",
+  .summary       = "four wells of different depth and width, one dimension",
+  .reference     = "Prinz et al., J. Chem. Phys. 134, 174105 (2011)",
+  .dimension_min = 1,
+  .dimension_max = 1,
+  .parameters    = parameters,
+  .lower         = {-2},
+  .upper         = {2},
+  .potential     = potential,
+  .force         = force,
+  .basis_count   = 2,
+  .basis         = basis,
+  .coefficients  = coefficients,
 };

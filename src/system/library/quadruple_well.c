@@ -49,7 +49,7 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
   }
 }
 
-static void shape(int dim, size_t n, const double *const x[], double *const phi[])
+static void basis(int dim, size_t n, const double *const x[], double *const phi[])
 {
   (void)dim;
 #pragma omp simd
@@ -75,17 +75,17 @@ static void coefficients(int dim, const double *theta, double a[])
 }
 
 const fare_system_type fare_system_quadruple_well = {
-  .name            = "quadruple_well",
-  .summary         = "four wells of different depth in two dimensions",
-  .reference       = "Hoffmann et al., Mach. Learn.: Sci. Technol. 3, 015009 (2022)",
-  .dimension_least = 2,
-  .dimension_most  = 2,
-  .parameters      = parameters,
-  .lower           = {-2.2, -2.2},
-  .upper           = {2.2, 2.2},
-  .potential       = potential,
-  .force           = force,
-  .shapes          = 5,
-  .shape           = shape,
-  .coefficients    = coefficients,
+  .name          = "quadruple_well",
+  .summary       = "four wells of different depth in two dimensions",
+  .reference     = "Hoffmann et al., Mach. Learn.: Sci. Technol. 3, 015009 (2022)",
+  .dimension_min = 2,
+  .dimension_max = 2,
+  .parameters    = parameters,
+  .lower         = {-2.2, -2.2},
+  .upper         = {2.2, 2.2},
+  .potential     = potential,
+  .force         = force,
+  .basis_count   = 5,
+  .basis         = basis,
+  .coefficients  = coefficients,
 };

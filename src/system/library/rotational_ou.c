@@ -41,7 +41,8 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
   }
 }
 
-static void extra(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
+static void nonconservative(
+  int dim, const double *theta, size_t n, const double *const x[], double *const f[])
 {
   const double w = theta[ROTATION];
 
@@ -55,7 +56,7 @@ static void extra(int dim, const double *theta, size_t n, const double *const x[
   }
 }
 
-static void shape(int dim, size_t n, const double *const x[], double *const phi[])
+static void basis(int dim, size_t n, const double *const x[], double *const phi[])
 {
   (void)dim;
 #pragma omp simd
@@ -78,15 +79,15 @@ const fare_system_type fare_system_rotational_ou = {
   .name            = "rotational_ou",
   .summary         = "harmonic trap with a swirl: a driven steady state in closed form",
   .reference       = "Weiss, Tellus A 55, 208 (2003)",
-  .dimension_least = 2,
-  .dimension_most  = 2,
+  .dimension_min   = 2,
+  .dimension_max   = 2,
   .parameters      = parameters,
   .lower           = {-8, -8},
   .upper           = {8, 8},
   .potential       = potential,
   .force           = force,
-  .extra           = extra,
-  .shapes          = 3,
-  .shape           = shape,
+  .nonconservative = nonconservative,
+  .basis_count     = 3,
+  .basis           = basis,
   .coefficients    = coefficients,
 };

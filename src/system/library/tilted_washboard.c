@@ -32,7 +32,8 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
   for (size_t i = 0; i < n; i++) f[0][i] = pull - height * sin(x[0][i]);
 }
 
-static void extra(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
+static void nonconservative(
+  int dim, const double *theta, size_t n, const double *const x[], double *const f[])
 {
   const double pull = theta[FORCE];
 
@@ -40,7 +41,7 @@ static void extra(int dim, const double *theta, size_t n, const double *const x[
   for (size_t i = 0; i < n; i++) f[0][i] = pull;
 }
 
-static void shape(int dim, size_t n, const double *const x[], double *const phi[])
+static void basis(int dim, size_t n, const double *const x[], double *const phi[])
 {
   (void)dim;
 #pragma omp simd
@@ -58,16 +59,16 @@ const fare_system_type fare_system_tilted_washboard = {
   .summary = "cosine on a circle and a constant force: Brownian motor, Josephson junction, phase-locked loop",
   .reference =
     "Stratonovich, Radiotekh. Elektron. 3, 497 (1958); Reimann et al., Phys. Rev. Lett. 87, 010602 (2001)",
-  .dimension_least = 1,
-  .dimension_most  = 1,
+  .dimension_min   = 1,
+  .dimension_max   = 1,
   .parameters      = parameters,
   .lower           = {-M_PI},
   .upper           = {M_PI},
   .periodic        = {PETSC_TRUE},
   .potential       = potential,
   .force           = force,
-  .extra           = extra,
-  .shapes          = 1,
-  .shape           = shape,
+  .nonconservative = nonconservative,
+  .basis_count     = 1,
+  .basis           = basis,
   .coefficients    = coefficients,
 };

@@ -63,11 +63,11 @@ const fare_system_type fare_system_toggle_switch = {
   .summary = "two genes that repress each other, with the noise of few molecules",
   .reference =
     "Gardner, Cantor and Collins, Nature 403, 339 (2000); Gillespie, J. Chem. Phys. 113, 297 (2000)",
-  .dimension_least = 2,
-  .dimension_most  = 2,
-  .parameters      = parameters,
-  .lower           = {-0.5, -0.5},
-  .upper           = {7, 7},
-  .drift           = drift,
-  .diffusion       = diffusion,
+  .dimension_min = 2,
+  .dimension_max = 2,
+  .parameters    = parameters,
+  .lower         = {-0.5, -0.5},
+  .upper         = {7, 7},
+  .drift         = drift,
+  .diffusion     = diffusion,
 };

@@ -47,7 +47,7 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
   }
 }
 
-static void shape(int dim, size_t n, const double *const x[], double *const phi[])
+static void basis(int dim, size_t n, const double *const x[], double *const phi[])
 {
   (void)dim;
 #pragma omp simd
@@ -63,17 +63,17 @@ static void coefficients(int dim, const double *theta, double a[])
 }
 
 const fare_system_type fare_system_triple_well_1d = {
-  .name            = "triple_well_1d",
-  .summary         = "three wells in one dimension, a polynomial of degree six",
-  .reference       = "Hoffmann et al., Mach. Learn.: Sci. Technol. 3, 015009 (2022)",
-  .dimension_least = 1,
-  .dimension_most  = 1,
-  .parameters      = parameters,
-  .lower           = {-0.5},
-  .upper           = {6.5},
-  .potential       = potential,
-  .force           = force,
-  .shapes          = 2,
-  .shape           = shape,
-  .coefficients    = coefficients,
+  .name          = "triple_well_1d",
+  .summary       = "three wells in one dimension, a polynomial of degree six",
+  .reference     = "Hoffmann et al., Mach. Learn.: Sci. Technol. 3, 015009 (2022)",
+  .dimension_min = 1,
+  .dimension_max = 1,
+  .parameters    = parameters,
+  .lower         = {-0.5},
+  .upper         = {6.5},
+  .potential     = potential,
+  .force         = force,
+  .basis_count   = 2,
+  .basis         = basis,
+  .coefficients  = coefficients,
 };

@@ -57,7 +57,7 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
   }
 }
 
-static void shape(int dim, size_t n, const double *const x[], double *const phi[])
+static void basis(int dim, size_t n, const double *const x[], double *const phi[])
 {
   (void)dim;
 #pragma omp simd
@@ -87,17 +87,17 @@ static void coefficients(int dim, const double *theta, double a[])
 }
 
 const fare_system_type fare_system_triple_well_2d = {
-  .name            = "triple_well_2d",
-  .summary         = "two deep wells and a shallow one, joined by two paths",
-  .reference       = "Metzner, Schuette and Vanden-Eijnden, J. Chem. Phys. 125, 084110 (2006)",
-  .dimension_least = 2,
-  .dimension_most  = 2,
-  .parameters      = parameters,
-  .lower           = {-3.5, -3.2},
-  .upper           = {3.5, 3.8},
-  .potential       = potential,
-  .force           = force,
-  .shapes          = 7,
-  .shape           = shape,
-  .coefficients    = coefficients,
+  .name          = "triple_well_2d",
+  .summary       = "two deep wells and a shallow one, joined by two paths",
+  .reference     = "Metzner, Schuette and Vanden-Eijnden, J. Chem. Phys. 125, 084110 (2006)",
+  .dimension_min = 2,
+  .dimension_max = 2,
+  .parameters    = parameters,
+  .lower         = {-3.5, -3.2},
+  .upper         = {3.5, 3.8},
+  .potential     = potential,
+  .force         = force,
+  .basis_count   = 7,
+  .basis         = basis,
+  .coefficients  = coefficients,
 };

@@ -63,7 +63,7 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
   }
 }
 
-static void shape(int dim, size_t n, const double *const x[], double *const phi[])
+static void basis(int dim, size_t n, const double *const x[], double *const phi[])
 {
   (void)dim;
 #pragma omp simd
@@ -84,17 +84,17 @@ static void coefficients(int dim, const double *theta, double a[])
 }
 
 const fare_system_type fare_system_wells_3d = {
-  .name            = "wells_3d",
-  .summary         = "eight wells in three dimensions: three coupled two-well particles",
-  .reference       = "Berglund, Fernandez and Gentz, Nonlinearity 20, 2551 (2007)",
-  .dimension_least = 3,
-  .dimension_most  = 3,
-  .parameters      = parameters,
-  .lower           = {-2.4, -2.4, -2.4},
-  .upper           = {2.4, 2.4, 2.4},
-  .potential       = potential,
-  .force           = force,
-  .shapes          = 5,
-  .shape           = shape,
-  .coefficients    = coefficients,
+  .name          = "wells_3d",
+  .summary       = "eight wells in three dimensions: three coupled two-well particles",
+  .reference     = "Berglund, Fernandez and Gentz, Nonlinearity 20, 2551 (2007)",
+  .dimension_min = 3,
+  .dimension_max = 3,
+  .parameters    = parameters,
+  .lower         = {-2.4, -2.4, -2.4},
+  .upper         = {2.4, 2.4, 2.4},
+  .potential     = potential,
+  .force         = force,
+  .basis_count   = 5,
+  .basis         = basis,
+  .coefficients  = coefficients,
 };

@@ -48,11 +48,11 @@ static PetscErrorCode first_box(
   s->dim   = fare_system_dimension(system);
   s->cells = pilot_cells[s->dim - 1];
   for (int axis = 0; axis < s->dim; axis++) {
-    const fare_end end = options->ends.count ? (fare_end)options->ends.values[axis]
-      : type->periodic[axis]                 ? FARE_END_PERIODIC
-                                             : FARE_END_REFLECTING;
+    const fare_boundary end = options->boundaries.count ? (fare_boundary)options->boundaries.values[axis]
+      : type->periodic[axis]                            ? FARE_BOUNDARY_PERIODIC
+                                                        : FARE_BOUNDARY_REFLECTING;
 
-    s->fitted[axis] = end == FARE_END_REFLECTING ? PETSC_TRUE : PETSC_FALSE;
+    s->fitted[axis] = end == FARE_BOUNDARY_REFLECTING ? PETSC_TRUE : PETSC_FALSE;
     s->lower[axis]  = type->lower[axis];
     s->upper[axis]  = type->upper[axis];
     for (size_t i = (size_t)axis; i < initial->mean.count && s->fitted[axis]; i += (size_t)s->dim) {
@@ -191,7 +191,7 @@ static PetscErrorCode pilot(MPI_Comm comm, const fare_system *system, const fare
   fare_truth_options coarse              = {.cells = {dim, cells},
                  .lower                            = {dim, s->lower},
                  .upper                            = {dim, s->upper},
-                 .ends                             = options->ends,
+                 .boundaries                       = options->boundaries,
                  .tolerance                        = TOLERANCE,
                  .estimate                         = PETSC_FALSE};
   fare_truth        *truth;

@@ -3,8 +3,12 @@
   error falls by a factor r from grid to grid, that of the finest is |finest - next| / (r - 1). The scheme
   says how large r is at best (fare_operator_ratio); the third grid shows how large it is, in each
   neighbourhood, and smaller counts: at a singular end, or where drift outruns diffusion, or with a start
-  narrower than a cell, the error falls more slowly. Where it hardly falls, or is large, it may be anything,
-  and the estimate is said to be in doubt.
+  narrower than a cell, the error falls more slowly. The coarser two grids tell the error as well, and the
+  larger of both counts: two grids may agree by accident. A start or a kink within a cell, and steep cells,
+  make that likely: the estimate is then twice as large.
+
+  What no difference of grids shows is said to be in doubt: cells that hold mass and are too steep, a density
+  on a few cells, an error that is large or hardly falls.
 */
 #include "truth/rates/operator.h"
 
@@ -14,31 +18,24 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SMOOTHINGS  4    /* of the differences, before they are divided by each other */
-#define NOMINAL     0.75 /* of the scheme's ratio is near enough to it */
-#define RATIO_LEAST 1.25 /* that is used */
-#define RATIO_WRONG 1.5  /* used where the error does not even fall, which tells nothing */
-#define RATIO_LOW   1.5  /* below it the error does not fall as it should */
-/* above it the third grid is too coarse to compare with, or the first two agree by accident */
-#define RATIO_HIGH  16.0
-#define SHARE_LOW   0.3  /* of the estimate may come from cells whose ratio is low */
-#define ERROR_LARGE 0.1  /* no grid is in its asymptotic range there */
-#define ERROR_SOME  0.01 /* in doubt where cells are steep, or where it was large before */
-#define PECLET_HIGH 1.0  /* change of U/kT over a cell, or drift times width over diffusion: steep */
-#define PECLET_SOME 0.2  /* worth naming where the error is large */
-/*
-  kT: a cell has a kink or a bump; grids may then agree by accident, so the estimate is so many times as large
-*/
-#define ROUGH_SOME   0.02
-#define ROUGH_FACTOR 3.0
-#define ROUGH_HIGH   1.0 /* in doubt, as beyond */
-#define STEEP_HIGH   3.0
+#define SMOOTHINGS   4     /* of the differences, before they are divided by each other */
+#define NOMINAL      0.75  /* of the scheme's ratio is near enough to it */
+#define RATIO_WRONG  1.5   /* used where the error does not even fall, which tells nothing */
+#define FAR_MOST     3     /* times as much as the finer two grids: what the coarser two may count for */
+#define NARROW       1.0   /* cells for a standard deviation of the start */
+#define ROUGH        1.0   /* kT: a kink, a jump or a bump within a cell */
+#define STEEP        2.0   /* kT over a cell: grids may agree by accident */
+#define STEEP_HIGH   5.0   /* and they tell nothing */
+#define STEEP_SOME   0.2   /* worth naming where the error is large */
+#define STEEP_MOST   1e3   /* there is no diffusion */
+#define ACCIDENTS    2     /* times as large is the estimate where they are likely */
 #define FILLED_LEAST 4.0   /* cells */
-#define NOISE        1e-10 /* and whatever the time method leaves: differences tell nothing */
+#define ERROR_LARGE  0.1   /* no grid is in its asymptotic range there */
+#define ERROR_SOME   0.01  /* in doubt where it hardly falls */
+#define NOISE        1e-10 /* differences tell nothing */
 #define END_SHARE    0.5   /* of the error, in the four cells at the ends of an axis */
 #define ERROR_AIM    0.05  /* for the cells that are advised */
 #define FINER_MOST   64.0
-#define CELLS_MAX    (1 << 28) /* as truth.c has it */
 
 struct fare_estimate {
   const fare_system *system;
@@ -144,18 +141,15 @@ static PetscErrorCode compare_grids(fare_estimate *e, Vec half, Vec quarter, dou
 static double factor_of(double ratio, double nominal)
 {
   if (ratio >= NOMINAL * nominal) return 1 / (nominal - 1);
-  return 1 / ((ratio < 1 ? RATIO_WRONG : PetscMax(ratio, RATIO_LEAST)) - 1);
+  return 1 / ((ratio < 1 ? RATIO_WRONG : PetscMax(ratio, FARE_RATIO_LEAST)) - 1);
 }
 
-/*
-  Multiplies the difference by the factor of each neighbourhood, in whose place `near` is left with; the share
-  that comes from low ratios.
-*/
-static PetscErrorCode scale_difference(fare_estimate *e, double nominal, double *share)
+/* Multiplies the difference by the factor of each neighbourhood, in whose place `near` is left with. */
+static PetscErrorCode scale_difference(fare_estimate *e, double nominal)
 {
   const PetscScalar *far;
   PetscScalar       *near, *difference;
-  double             sum[2] = {0, 0};
+  PetscInt           cells;
   Vec                factor;
 
   PetscFunctionBeginUser;
@@ -169,79 +163,41 @@ static PetscErrorCode scale_difference(fare_estimate *e, double nominal, double 
   PetscCall(fare_grid_prolong(e->quarter_grid, e->near, factor));
   PetscCall(VecGetArray(e->difference, &difference));
   PetscCall(VecGetArrayRead(factor, &far));
-  for (PetscInt n = 0; n < e->half_grid->count[0] * e->half_grid->count[1] * e->half_grid->count[2]; n++) {
-    difference[n] *= factor_of(far[n], nominal);
-    sum[far[n] < RATIO_LOW] += fabs(difference[n]);
-  }
+  PetscCall(VecGetLocalSize(e->difference, &cells));
+  for (PetscInt n = 0; n < cells; n++) difference[n] *= factor_of(far[n], nominal);
   PetscCall(VecRestoreArrayRead(factor, &far));
   PetscCall(VecRestoreArray(e->difference, &difference));
   PetscCall(VecDestroy(&factor));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sum, 2, MPI_DOUBLE, MPI_SUM, e->grid->comm));
-  *share = sum[0] + sum[1] > 0 ? sum[1] / (sum[0] + sum[1]) : 0;
   PetscFunctionReturn(0);
 }
 
-/*
-  |f| h / D along an axis, with h the spacing of the finest grid, on average over points of a cell of the half
-  grid: at its centre alone narrow wells could hide.
-*/
-static double steepness(const fare_estimate *e, double t, const PetscInt at[], int axis)
+/* The share of the estimated error in cells at the ends of each axis. */
+static PetscErrorCode look_at_ends(const fare_estimate *e, double end[FARE_DIM_MAX])
 {
-  enum { POINTS = 4 };
-  const fare_grid *half = e->half_grid;
-  double           x[FARE_DIM_MAX][POINTS], f[FARE_DIM_MAX][POINTS], D[FARE_DIM_MAX][POINTS], sum = 0;
-  double *const to_f[] = {f[0], f[1], f[2]}, *const to_D[] = {D[0], D[1], D[2]};
-  const double *const from[] = {x[0], x[1], x[2]};
-
-  for (int i = 0; i < POINTS; i++) {
-    for (int a = 0; a < half->dim; a++)
-      x[a][i] = fare_grid_centre(half, a, half->start[a] + at[a]) +
-        (a == axis ? ((i + 0.5) / POINTS - 0.5) * half->spacing[a] : 0);
-  }
-  fare_system_drift(e->system, t, POINTS, from, to_f);
-  fare_system_diffusion(e->system, t, POINTS, from, to_D);
-  for (int i = 0; i < POINTS; i++)
-    sum += D[axis][i] > 0 ? fabs(f[axis][i]) * e->grid->spacing[axis] / D[axis][i]
-      : f[axis][i] != 0   ? HUGE_VAL
-                          : 0;
-  return sum / POINTS;
-}
-
-/*
-  Cell Peclet numbers |f| h / D along each axis (for a gradient force: the change of U/kT over a cell), on
-  average over the estimated error; and its share in cells at the ends.
-*/
-static PetscErrorCode look_at_cells(
-  const fare_estimate *e, double t, double peclet[FARE_DIM_MAX], double end[FARE_DIM_MAX])
-{
-  const fare_grid   *half    = e->half_grid;
-  const double       highest = 1e3;
+  const fare_grid   *half = e->half_grid;
   const PetscScalar *error;
-  double             sums[2 * FARE_DIM_MAX + 1] = {0};
+  double             sums[FARE_DIM_MAX + 1] = {0};
+  PetscInt           cells;
 
   PetscFunctionBeginUser;
+  PetscCall(VecGetLocalSize(e->difference, &cells));
   PetscCall(VecGetArrayRead(e->difference, &error));
-  for (PetscInt n = 0; n < half->count[0] * half->count[1] * half->count[2]; n++) {
+  for (PetscInt n = 0; n < cells; n++) {
     const PetscInt at[] = {
       n % half->count[0], n / half->count[0] % half->count[1], n / half->count[0] / half->count[1]};
 
-    if (error[n] == 0) continue;
-    sums[2 * FARE_DIM_MAX] += fabs(error[n]);
+    sums[FARE_DIM_MAX] += fabs(error[n]);
     for (int axis = 0; axis < half->dim; axis++) {
       const PetscInt index = half->start[axis] + at[axis];
-      const double   steep = steepness(e, t, at, axis);
 
-      sums[axis] += fabs(error[n]) * (steep < highest ? steep : highest);
-      if (half->end[axis] != FARE_END_PERIODIC && (index < 2 || index >= half->cells[axis] - 2))
-        sums[FARE_DIM_MAX + axis] += fabs(error[n]);
+      if (half->boundary[axis] != FARE_BOUNDARY_PERIODIC && (index < 2 || index >= half->cells[axis] - 2))
+        sums[axis] += fabs(error[n]);
     }
   }
   PetscCall(VecRestoreArrayRead(e->difference, &error));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2 * FARE_DIM_MAX + 1, MPI_DOUBLE, MPI_SUM, half->comm));
-  for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
-    peclet[axis] = sums[2 * FARE_DIM_MAX] > 0 ? sums[axis] / sums[2 * FARE_DIM_MAX] : 0;
-    end[axis]    = sums[2 * FARE_DIM_MAX] > 0 ? sums[FARE_DIM_MAX + axis] / sums[2 * FARE_DIM_MAX] : 0;
-  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, FARE_DIM_MAX + 1, MPI_DOUBLE, MPI_SUM, half->comm));
+  for (int axis = 0; axis < FARE_DIM_MAX; axis++)
+    end[axis] = sums[FARE_DIM_MAX] > 0 ? sums[axis] / sums[FARE_DIM_MAX] : 0;
   PetscFunctionReturn(0);
 }
 
@@ -259,7 +215,8 @@ static int largest(const double of[])
 */
 static void advise(const fare_estimate *e, const double finer[], fare_truth_status *status)
 {
-  const double seen  = status->observed > 0 ? log2(PetscMin(PetscMax(status->observed, RATIO_LEAST), 4)) : 1,
+  const double seen =
+                 status->observed > 0 ? log2(PetscMin(PetscMax(status->observed, FARE_RATIO_LEAST), 4)) : 1,
                order = status->error_space > ERROR_LARGE ? PetscMax(seen, 1) : seen;
   const double all   = status->error_space > ERROR_AIM ? pow(status->error_space / ERROR_AIM, 1 / order) : 1;
 
@@ -272,123 +229,113 @@ static void advise(const fare_estimate *e, const double finer[], fare_truth_stat
   }
 }
 
-/* The cause: the length that the cells are farthest from resolving, or an end, or none that is known. */
-static void name_cause(const fare_estimate *e, const double narrower[], const double peclet[],
-  const double end[], fare_truth_status *status)
+static void set_doubt(fare_truth_status *status, fare_doubt doubt, int axis, double size)
 {
-  const int start = largest(narrower), steep = largest(peclet), last = largest(end);
-  double    finer[FARE_DIM_MAX];
-
-  for (int axis = 0; axis < FARE_DIM_MAX; axis++)
-    finer[axis] = PetscMax(narrower[axis], peclet[axis] < 1e2 ? peclet[axis] / PECLET_HIGH : 0);
-  if (end[last] > END_SHARE && !(narrower[start] > 1) && !(peclet[steep] > PECLET_HIGH)) {
-    status->doubt      = FARE_DOUBT_END;
-    status->doubt_axis = last;
-    status->doubt_size = status->observed;
-  } else if (narrower[start] > 1 && narrower[start] > peclet[steep] / PECLET_HIGH &&
-    !(narrower[start] < 2 && peclet[steep] > PECLET_SOME && status->error_space > ERROR_LARGE)) {
-    status->doubt      = FARE_DOUBT_START;
-    status->doubt_axis = start;
-    status->doubt_size = e->narrow[start];
-  } else if (peclet[steep] > (status->error_space > ERROR_LARGE ? PECLET_SOME : PECLET_HIGH)) {
-    status->doubt      = fare_system_type_of(e->system)->drift || fare_system_type_of(e->system)->extra
-           ? FARE_DOUBT_DRIFT
-           : FARE_DOUBT_WELLS;
-    status->doubt_axis = steep;
-    status->doubt_size = peclet[steep];
-  } else if (narrower[start] > 1) {
-    status->doubt      = FARE_DOUBT_START;
-    status->doubt_axis = start;
-    status->doubt_size = e->narrow[start];
-  } else {
-    status->doubt      = FARE_DOUBT_UNKNOWN;
-    status->doubt_size = status->observed;
-  }
-  advise(e, finer, status);
+  status->doubt      = doubt;
+  status->doubt_axis = axis;
+  status->doubt_size = size;
 }
 
-/* What no difference of grids may show. */
-static PetscErrorCode doubt_unseen(
-  const fare_estimate *e, const fare_resolution *look, fare_truth_status *status)
+/*
+  Of an error that is large or hardly falls: an end, or the length that the cells are farthest from resolving,
+  or none that is known.
+*/
+static PetscErrorCode name_cause(const fare_estimate *e, const fare_resolution *look, const double narrower[],
+  fare_doubt steep_is, fare_truth_status *status)
 {
-  const double worst =
-    PetscMax(look->rough / ROUGH_HIGH, PetscMax(look->steep / STEEP_HIGH, FILLED_LEAST / look->filled));
-  double finer[FARE_DIM_MAX];
+  const int start = largest(narrower), steep = largest(look->steep);
+  double    end[FARE_DIM_MAX];
+  int       last;
 
   PetscFunctionBeginUser;
-  if (status->doubt != FARE_DOUBT_NONE || !(worst > 1)) PetscFunctionReturn(0);
-  status->doubt      = look->steep > STEEP_HIGH ? FARE_DOUBT_STEEP
-         : look->rough > ROUGH_HIGH             ? FARE_DOUBT_ROUGH
-                                                : FARE_DOUBT_FEW;
-  status->doubt_size = status->doubt == FARE_DOUBT_STEEP ? look->steep
-    : status->doubt == FARE_DOUBT_ROUGH                  ? look->rough
-                                                         : look->filled;
-  for (int axis = 0; axis < FARE_DIM_MAX; axis++) finer[axis] = PetscMin(FINER_MOST, 2 * worst);
-  advise(e, finer, status);
+  PetscCall(look_at_ends(e, end));
+  last = largest(end);
+  if (end[last] > END_SHARE && narrower[start] <= NARROW && look->steep[steep] <= STEEP)
+    set_doubt(status, FARE_DOUBT_END, last, status->observed);
+  else if (narrower[start] > NARROW && narrower[start] > look->steep[steep])
+    set_doubt(status, FARE_DOUBT_START, start, e->narrow[start]);
+  else if (look->steep[steep] > STEEP_SOME)
+    set_doubt(status, steep_is, steep, look->steep[steep]);
+  else
+    set_doubt(status, FARE_DOUBT_UNKNOWN, 0, status->observed);
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode doubt(
-  const fare_estimate *e, double share, double noise, const fare_resolution *look, fare_truth_status *status)
+  const fare_estimate *e, const fare_resolution *look, const double narrower[], fare_truth_status *status)
 {
-  double    narrower[FARE_DIM_MAX] = {0}, peclet[FARE_DIM_MAX] = {0}, end[FARE_DIM_MAX] = {0};
-  PetscBool is_odd, is_narrow = PETSC_FALSE, is_steep = PETSC_FALSE;
+  const int        steep = largest(look->steep);
+  const fare_doubt steep_is =
+    fare_system_type_of(e->system)->drift || fare_system_type_of(e->system)->nonconservative
+    ? FARE_DOUBT_DRIFT
+    : FARE_DOUBT_WELLS;
+  const PetscBool hardly_falls =
+    status->observed > 0 && status->observed < FARE_RATIO_LEAST && status->error_space > ERROR_SOME
+    ? PETSC_TRUE
+    : PETSC_FALSE;
+  double finer[FARE_DIM_MAX];
 
   PetscFunctionBeginUser;
-  status->doubt = FARE_DOUBT_NONE;
-  for (int axis = 0; axis < e->grid->dim; axis++) {
-    status->advised[axis] = 0;
-    if (e->narrow[axis] > 0) narrower[axis] = e->grid->spacing[axis] / e->narrow[axis];
-    if (narrower[axis] > 1 + 1e-9 && status->error_space > 0) is_narrow = PETSC_TRUE;
+  set_doubt(status, FARE_DOUBT_NONE, 0, 0);
+  for (int axis = 0; axis < e->grid->dim; axis++) status->advised[axis] = 0;
+  if (status->error_space <= NOISE) PetscFunctionReturn(0);
+  if (look->steep[steep] > STEEP_HIGH)
+    set_doubt(status, steep_is, steep, look->steep[steep]);
+  else if (look->filled < FILLED_LEAST)
+    set_doubt(status, FARE_DOUBT_FEW, 0, look->filled);
+  else if (hardly_falls || status->error_space > ERROR_LARGE)
+    PetscCall(name_cause(e, look, narrower, steep_is, status));
+  if (status->doubt == FARE_DOUBT_NONE) PetscFunctionReturn(0);
+  for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
+    finer[axis] = PetscMax(narrower[axis], look->steep[axis] < STEEP_MOST ? look->steep[axis] / STEEP : 0);
+    if (status->doubt == FARE_DOUBT_FEW) finer[axis] = PetscMax(finer[axis], 2 * FILLED_LEAST / look->filled);
   }
-  if (status->error_space <= noise && !is_narrow) PetscFunctionReturn(0);
-  is_odd = status->observed > 0 &&
-    (status->observed < RATIO_LOW || status->observed > RATIO_HIGH || share > SHARE_LOW);
-  if (is_odd || is_narrow || status->error_space > ERROR_SOME)
-    PetscCall(look_at_cells(e, status->time, peclet, end));
-  for (int axis = 0; axis < e->grid->dim; axis++) {
-    if (peclet[axis] > PECLET_HIGH && peclet[axis] < 1e2) is_steep = PETSC_TRUE;
-  }
-  if (is_odd || is_narrow || status->error_space > ERROR_LARGE ||
-    ((is_steep || status->worst > ERROR_LARGE) && status->error_space > ERROR_SOME))
-    name_cause(e, narrower, peclet, end, status);
-  PetscCall(doubt_unseen(e, look, status));
+  advise(e, finer, status);
+  PetscFunctionReturn(0);
+}
+
+/* The differences of the finer two grids and of the coarser two, where there are any. */
+static PetscErrorCode scale(fare_estimate *e, Vec half, Vec quarter, double nominal,
+  const fare_resolution *look, PetscBool is_narrow, fare_truth_status *status)
+{
+  const PetscBool is_steep  = look->steep[largest(look->steep)] > STEEP ? PETSC_TRUE : PETSC_FALSE;
+  const double    accidents = is_narrow || is_steep || look->rough > ROUGH ? ACCIDENTS : 1;
+  double          sum[2]    = {0, 0}, far, least;
+  PetscReal       norm;
+
+  PetscFunctionBeginUser;
+  status->observed = 0;
+  if (!quarter) PetscFunctionReturn(0); /* the order is not seen: the first is taken for it */
+  PetscCall(compare_grids(e, half, quarter, sum));
+  PetscCall(scale_difference(e, nominal));
+  status->observed = sum[0] > 0 ? sum[1] / sum[0] : 0;
+  far              = is_steep ? sum[1] / nominal : PetscMin(sum[1] / nominal, FAR_MOST * sum[0]);
+  least            = PetscMin(1, accidents / (nominal - 1)) * PetscMax(sum[0], far);
+  PetscCall(VecNorm(e->difference, NORM_1, &norm));
+  if (norm > 0 && norm < least) PetscCall(VecScale(e->difference, least / norm));
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_estimate_space(fare_estimate *e, Vec masses, Vec half, Vec quarter, double nominal,
   Vec error_field, fare_truth_status *status)
 {
-  double          sum[2] = {0, 0}, share = 0;
+  double          narrower[FARE_DIM_MAX] = {0};
   PetscReal       norm;
   fare_resolution look;
 
   PetscFunctionBeginUser;
+  for (int axis = 0; axis < e->grid->dim; axis++) {
+    if (e->narrow[axis] > 0) narrower[axis] = e->grid->spacing[axis] / e->narrow[axis];
+  }
   PetscCall(fare_grid_restrict(e->half_grid, masses, e->difference));
   PetscCall(VecAXPY(e->difference, -1, half));
-  status->observed = 0;
-  if (quarter) {
-    PetscCall(compare_grids(e, half, quarter, sum));
-    PetscCall(scale_difference(e, nominal, &share));
-    status->observed = sum[0] > 0 ? sum[1] / sum[0] : 0;
-  } else {
-    /* the order is not seen: the lowest that is not in doubt is taken for it */
-    PetscCall(VecScale(e->difference, 1 / (RATIO_LOW - 1)));
-  }
-  PetscCall(VecNorm(e->difference, NORM_1, &norm));
-  if (status->observed > RATIO_HIGH && norm > 0 && sum[1] > norm * 3 * RATIO_HIGH) {
-    PetscCall(VecScale(e->difference, sum[1] / (3 * RATIO_HIGH * norm)));
-    norm = sum[1] / (3 * RATIO_HIGH);
-  }
   PetscCall(fare_resolution_look(e->grid, e->system, status->time, masses, &look));
-  if (look.rough > ROUGH_SOME) {
-    PetscCall(VecScale(e->difference, ROUGH_FACTOR));
-    norm *= ROUGH_FACTOR;
-  }
+  PetscCall(scale(e, half, quarter, nominal, &look,
+    narrower[largest(narrower)] > NARROW ? PETSC_TRUE : PETSC_FALSE, status));
+  PetscCall(VecNorm(e->difference, NORM_1, &norm));
   if (e->rest_error < 0) PetscCall(fare_grid_rest_error(e->grid, e->system, status->time, &e->rest_error));
   status->error_space = PetscMin(2, norm + e->rest_error);
-  status->worst       = PetscMax(status->worst, status->error_space);
-  PetscCall(doubt(e, share, PetscMax(NOISE, status->error_time), &look, status));
+  PetscCall(doubt(e, &look, narrower, status));
   PetscCall(fare_grid_prolong(e->half_grid, e->difference, error_field));
   PetscFunctionReturn(0);
 }
@@ -410,7 +357,7 @@ void fare_truth_doubt_text(
       status->doubt_size, axis);
     break;
   case FARE_DOUBT_DRIFT:
-    if (status->doubt_size < 900)
+    if (status->doubt_size < STEEP_MOST)
       snprintf(
         text, size, "drift dominates diffusion (cell Peclet number %.3g along %s)", status->doubt_size, axis);
     else
@@ -425,17 +372,8 @@ void fare_truth_doubt_text(
       "the density is singular or steep at an end of %s (cells half as wide lower the error by %.2g only)",
       axis, status->doubt_size);
     break;
-  case FARE_DOUBT_STEEP:
-    snprintf(text, size,
-      "the potential, or drift over diffusion, changes by %.2g kT over a cell that holds mass",
-      status->doubt_size);
-    break;
   case FARE_DOUBT_FEW:
     snprintf(text, size, "the density fills no more than %.2g cells", status->doubt_size);
-    break;
-  case FARE_DOUBT_ROUGH:
-    snprintf(
-      text, size, "the drift has a kink, a jump or a bump within a cell (of %.2g kT)", status->doubt_size);
     break;
   case FARE_DOUBT_UNKNOWN:
     snprintf(text, size,
@@ -446,11 +384,12 @@ void fare_truth_doubt_text(
   for (int a = 0; a < fare_system_dimension(system); a++) all *= status->advised[a];
   used = strlen(text);
   snprintf(text + used, size - used,
-    all > CELLS_MAX ? "; more cells would be needed than there can be" : "; take %.0f", status->advised[0]);
-  for (int a = 1; a < fare_system_dimension(system) && all <= CELLS_MAX; a++) {
+    all > FARE_CELLS_MAX ? "; more cells would be needed than there can be" : "; take %.0f",
+    status->advised[0]);
+  for (int a = 1; a < fare_system_dimension(system) && all <= FARE_CELLS_MAX; a++) {
     used = strlen(text);
     snprintf(text + used, size - used, " x %.0f", status->advised[a]);
   }
   used = strlen(text);
-  snprintf(text + used, size - used, "%s", all <= CELLS_MAX ? " cells" : "");
+  snprintf(text + used, size - used, "%s", all <= FARE_CELLS_MAX ? " cells" : "");
 }

@@ -13,7 +13,6 @@
 /* of the accuracy is aimed at, so that what is extrapolated may be off by as much */
 #define SAFETY        0.7
 #define SHARE_OF_TIME 0.2 /* of the accuracy is left to the time method */
-#define CELLS_MAX     (1 << 28)
 
 static const PetscInt64 first_cells[FARE_DIM_MAX] = {64, 32, 16};
 
@@ -55,9 +54,9 @@ static PetscErrorCode multiply_cells(fare_truth_options *options, double factor)
     const double cells = 4 * ceil(factor * (double)options->cells.values[i] / 4);
 
     total *= cells;
-    options->cells.values[i] = (PetscInt64)PetscMin(cells, CELLS_MAX);
+    options->cells.values[i] = (PetscInt64)PetscMin(cells, FARE_CELLS_MAX);
   }
-  if (total > CELLS_MAX)
+  if (total > FARE_CELLS_MAX)
     FARE_FAIL(FARE_ERR_INPUT,
       "truth.accuracy: %g would take %.2g cells, more than there can be; ask for less, or for a smaller box",
       options->accuracy, total);

@@ -1,5 +1,5 @@
 /*
-  What a grid may not resolve, seen without another grid: chance may make two or three coarse grids agree.
+  What a grid may not resolve, seen without another grid: accidents may make two or three coarse grids agree.
 
   Roughness: a kink, a jump, or a bump of the drift that is narrower than a cell. At five points a quarter of
   a cell apart the fourth difference of a smooth drift is small; that of a jump is up to six times as large as
@@ -38,8 +38,9 @@ static void look_at_cell(const fare_grid *grid, const fare_system *system, doubl
     fourth += difference[i] * f[axis][i];
     mean += fabs(f[axis][i]) / POINTS;
   }
-  *rough = *steep = 0;
-  if (!(D[axis][2] > 0)) return; /* without diffusion the order is one, whatever the drift */
+  *rough = 0;
+  *steep = mean > 0 ? HUGE_VAL : 0;
+  if (!(D[axis][2] > 0)) return;
   *rough = fabs(fourth) * grid->spacing[axis] / D[axis][2];
   *steep = mean * grid->spacing[axis] / D[axis][2];
 }
@@ -49,7 +50,7 @@ PetscErrorCode fare_resolution_look(
 {
   const PetscScalar *mass;
   PetscReal          largest;
-  double             most[2] = {0}, sums[2] = {0};
+  double             most[FARE_DIM_MAX + 1] = {0}, sums[2] = {0};
 
   PetscFunctionBeginUser;
   PetscCall(VecMax(masses, NULL, &largest));
@@ -66,14 +67,15 @@ PetscErrorCode fare_resolution_look(
       centre[axis] = fare_grid_centre(grid, axis, grid->start[axis] + at[axis]);
     for (int axis = 0; axis < grid->dim; axis++) {
       look_at_cell(grid, system, t, centre, axis, &rough, &steep);
-      if (mass[n] > MATTERS && rough > most[0]) most[0] = rough;
-      if (mass[n] > HOLDS * largest && steep > most[1]) most[1] = steep;
+      if (mass[n] > MATTERS && rough > most[FARE_DIM_MAX]) most[FARE_DIM_MAX] = rough;
+      if (mass[n] > HOLDS * largest && steep > most[axis]) most[axis] = steep;
     }
   }
   PetscCall(VecRestoreArrayRead(masses, &mass));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, most, 2, MPI_DOUBLE, MPI_MAX, grid->comm));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, most, FARE_DIM_MAX + 1, MPI_DOUBLE, MPI_MAX, grid->comm));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_DOUBLE, MPI_SUM, grid->comm));
-  *r = (fare_resolution){
-    .rough = most[0], .steep = most[1], .filled = sums[1] > 0 ? sums[0] / sums[1] * sums[0] : 0};
+  *r =
+    (fare_resolution){.rough = most[FARE_DIM_MAX], .filled = sums[1] > 0 ? sums[0] / sums[1] * sums[0] : 0};
+  for (int axis = 0; axis < grid->dim; axis++) r->steep[axis] = most[axis];
   PetscFunctionReturn(0);
 }

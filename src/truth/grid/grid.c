@@ -17,7 +17,7 @@ static PetscErrorCode create_dm(fare_grid *g, const layout *as)
 
   PetscFunctionBeginUser;
   for (int axis = 0; axis < g->dim; axis++)
-    ends[axis] = g->end[axis] == FARE_END_PERIODIC ? DM_BOUNDARY_PERIODIC : DM_BOUNDARY_NONE;
+    ends[axis] = g->boundary[axis] == FARE_BOUNDARY_PERIODIC ? DM_BOUNDARY_PERIODIC : DM_BOUNDARY_NONE;
   switch (g->dim) {
   case 1:
     PetscCall(DMDACreate1d(g->comm, ends[0], g->cells[0], 1, 1, as->owned[0], &g->dm));
@@ -40,7 +40,7 @@ static PetscErrorCode create_dm(fare_grid *g, const layout *as)
 }
 
 static PetscErrorCode create(MPI_Comm comm, int dim, const PetscInt cells[], const double lower[],
-  const double upper[], const fare_end end[], const layout *as, fare_grid **grid)
+  const double upper[], const fare_boundary end[], const layout *as, fare_grid **grid)
 {
   fare_grid *g;
 
@@ -50,18 +50,18 @@ static PetscErrorCode create(MPI_Comm comm, int dim, const PetscInt cells[], con
   g->comm = comm;
   g->dim  = dim;
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
-    g->cells[axis]   = axis < dim ? cells[axis] : 1;
-    g->lower[axis]   = axis < dim ? lower[axis] : 0;
-    g->upper[axis]   = axis < dim ? upper[axis] : 1;
-    g->end[axis]     = axis < dim && end ? end[axis] : FARE_END_REFLECTING;
-    g->spacing[axis] = (g->upper[axis] - g->lower[axis]) / (double)g->cells[axis];
+    g->cells[axis]    = axis < dim ? cells[axis] : 1;
+    g->lower[axis]    = axis < dim ? lower[axis] : 0;
+    g->upper[axis]    = axis < dim ? upper[axis] : 1;
+    g->boundary[axis] = axis < dim && end ? end[axis] : FARE_BOUNDARY_REFLECTING;
+    g->spacing[axis]  = (g->upper[axis] - g->lower[axis]) / (double)g->cells[axis];
   }
   PetscCall(create_dm(g, as));
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_grid_create(MPI_Comm comm, int dim, const PetscInt cells[], const double lower[],
-  const double upper[], const fare_end end[], fare_grid **grid)
+  const double upper[], const fare_boundary end[], fare_grid **grid)
 {
   const layout any = {{PETSC_DECIDE, PETSC_DECIDE, PETSC_DECIDE}, {NULL, NULL, NULL}};
 
@@ -86,7 +86,8 @@ PetscErrorCode fare_grid_refine(const fare_grid *coarse, fare_grid **fine)
     for (PetscInt i = 0; i < same.ranks[axis]; i++) twice[axis][i] = 2 * owned[axis][i];
     same.owned[axis] = twice[axis];
   }
-  PetscCall(create(coarse->comm, coarse->dim, cells, coarse->lower, coarse->upper, coarse->end, &same, fine));
+  PetscCall(
+    create(coarse->comm, coarse->dim, cells, coarse->lower, coarse->upper, coarse->boundary, &same, fine));
   for (int axis = 0; axis < coarse->dim; axis++) PetscCall(PetscFree(twice[axis]));
   PetscFunctionReturn(0);
 }
@@ -119,12 +120,12 @@ fare_box fare_grid_box(const fare_grid *grid)
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
     box.lower[axis]    = grid->lower[axis];
     box.upper[axis]    = grid->upper[axis];
-    box.periodic[axis] = grid->end[axis] == FARE_END_PERIODIC ? PETSC_TRUE : PETSC_FALSE;
+    box.periodic[axis] = grid->boundary[axis] == FARE_BOUNDARY_PERIODIC ? PETSC_TRUE : PETSC_FALSE;
   }
   return box;
 }
 
-fare_walls fare_walls_of(const fare_system *system, const fare_box *box, const fare_end end[])
+fare_walls fare_walls_of(const fare_system *system, const fare_box *box, const fare_boundary end[])
 {
   fare_walls walls = {.dim = fare_system_dimension(system),
     .inertial              = fare_system_type_of(system)->acceleration ? PETSC_TRUE : PETSC_FALSE};
@@ -132,8 +133,8 @@ fare_walls fare_walls_of(const fare_system *system, const fare_box *box, const f
   for (int axis = 0; axis < walls.dim; axis++) {
     walls.lower[axis] = box->lower[axis];
     walls.upper[axis] = box->upper[axis];
-    for (int side = 0; side < 2; side++) walls.at[axis][side] = fare_end_wall(end[axis], side);
-    if (end[axis] >= FARE_END_ABSORBING) walls.absorbing = PETSC_TRUE;
+    for (int side = 0; side < 2; side++) walls.at[axis][side] = fare_boundary_wall(end[axis], side);
+    if (end[axis] >= FARE_BOUNDARY_ABSORBING) walls.absorbing = PETSC_TRUE;
   }
   return walls;
 }
@@ -142,7 +143,7 @@ fare_walls fare_grid_walls(const fare_grid *grid, const fare_system *system)
 {
   const fare_box box = fare_grid_box(grid);
 
-  return fare_walls_of(system, &box, grid->end);
+  return fare_walls_of(system, &box, grid->boundary);
 }
 
 const double fare_half_offset[FARE_HALF_POINTS] = {0.05635083268962915, 0.25, 0.44364916731037085};
@@ -359,7 +360,7 @@ static double axis_mass(const fare_grid *grid, int axis, double distance, double
   double       sum = 0;
   int          images;
 
-  if (grid->end[axis] != FARE_END_PERIODIC)
+  if (grid->boundary[axis] != FARE_BOUNDARY_PERIODIC)
     return normal_mass((distance - 0.5 * width) / sd, (distance + 0.5 * width) / sd);
   if (sd > EVEN * period) return width / period;
   distance -= period * nearbyint(distance / period);

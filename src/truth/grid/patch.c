@@ -57,7 +57,7 @@ PetscErrorCode fare_patch_create(const fare_grid *grid, MPI_Datatype type, fare_
     for (int side = 0; side < 2; side++) {
       const PetscInt to = at[axis] + 2 * side - 1, wrapped = (to + ranks[axis]) % ranks[axis];
 
-      p->neighbour[axis][side] = to == wrapped || grid->end[axis] == FARE_END_PERIODIC
+      p->neighbour[axis][side] = to == wrapped || grid->boundary[axis] == FARE_BOUNDARY_PERIODIC
         ? rank + stride * (int)(wrapped - at[axis])
         : MPI_PROC_NULL;
     }

@@ -89,7 +89,7 @@ PetscErrorCode fare_operator_exits(const fare_operator *op, Vec P, double exits[
     fare_operator_index(op, cell, index);
     if (!is_owned(grid, index)) continue;
     for (int axis = 0; axis < grid->dim; axis++) {
-      if (grid->end[axis] < FARE_END_ABSORBING) continue;
+      if (grid->boundary[axis] < FARE_BOUNDARY_ABSORBING) continue;
       if (index[axis] == 0) exits[axis][0] += op->down[axis][cell - op->stride[axis]] * p[n];
       if (index[axis] == grid->cells[axis] - 1) exits[axis][1] += op->up[axis][cell] * p[n];
     }

@@ -83,13 +83,13 @@ PetscErrorCode fare_operator_ratio(const fare_operator *op, Vec masses, double *
 
 PetscBool fare_operator_is_gradient(const fare_operator *op)
 {
-  return !op->type->drift && !op->type->extra ? PETSC_TRUE : PETSC_FALSE;
+  return !op->type->drift && !op->type->nonconservative ? PETSC_TRUE : PETSC_FALSE;
 }
 
-static PetscBool absorbs(fare_end end, int side)
+static PetscBool absorbs(fare_boundary end, int side)
 {
-  return end == FARE_END_ABSORBING || (side < 0 && end == FARE_END_ABSORBING_BELOW) ||
-      (side > 0 && end == FARE_END_ABSORBING_ABOVE)
+  return end == FARE_BOUNDARY_ABSORBING || (side < 0 && end == FARE_BOUNDARY_ABSORBING_BELOW) ||
+      (side > 0 && end == FARE_BOUNDARY_ABSORBING_ABOVE)
     ? PETSC_TRUE
     : PETSC_FALSE;
 }
@@ -100,7 +100,7 @@ static PetscBool absorbs(fare_end end, int side)
 */
 static void close_end(fare_operator *op, int axis, PetscInt place, int end)
 {
-  const PetscBool open = absorbs(op->grid->end[axis], end);
+  const PetscBool open = absorbs(op->grid->boundary[axis], end);
 
   for (PetscInt after = 0; after < op->box / op->stride[axis] / op->count[axis]; after++) {
     for (PetscInt before = 0; before < op->stride[axis]; before++) {
@@ -119,7 +119,7 @@ static PetscErrorCode close_ends(fare_operator *op)
 
   PetscFunctionBeginUser;
   for (int axis = 0; axis < grid->dim; axis++) {
-    if (grid->end[axis] == FARE_END_PERIODIC) continue;
+    if (grid->boundary[axis] == FARE_BOUNDARY_PERIODIC) continue;
     if (op->start[axis] == -1) close_end(op, axis, 0, -1);
     if (op->start[axis] + op->count[axis] == grid->cells[axis] + 1)
       close_end(op, axis, op->count[axis] - 2, 1);
@@ -335,7 +335,7 @@ static void row_columns(const fare_grid *grid, const PetscInt *global, const Pet
   columns[0] = global[at];
   for (int axis = 0; axis < grid->dim; axis++) {
     const PetscInt place  = grid->start[axis] + index[axis];
-    const int      closed = grid->end[axis] != FARE_END_PERIODIC;
+    const int      closed = grid->boundary[axis] != FARE_BOUNDARY_PERIODIC;
 
     columns[1 + 2 * axis] = closed && place == 0 ? -1 : global[at - stride];
     columns[2 + 2 * axis] = closed && place == grid->cells[axis] - 1 ? -1 : global[at + stride];

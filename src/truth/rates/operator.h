@@ -73,7 +73,7 @@ void fare_operator_index(const fare_operator *op, PetscInt cell, PetscInt index[
 */
 static inline int fare_operator_end(const fare_operator *op, int axis, PetscInt index)
 {
-  if (op->grid->end[axis] == FARE_END_PERIODIC) return 0;
+  if (op->grid->boundary[axis] == FARE_BOUNDARY_PERIODIC) return 0;
   return index == -1 ? -1 : index == op->grid->cells[axis] - 1 ? 1 : 0;
 }
 
@@ -83,7 +83,7 @@ double fare_bernoulli(double z);
 /*
   One row of n faces between cells `below` and `above`: U at centres; lower, upper: averages of e^{(U -
   U_centre)/T} over the half-edges next to the face; average: of e^{-(U - U_centre)/T} over the cells. D is
-  per h^2. work: of the extra force along the edge, or NULL. A kernel.
+  per h^2. work: of the nonconservative force along the edge, or NULL. A kernel.
 */
 void fare_face_rates(size_t n, double D, double T, const double *U_below, const double *U_above,
   const double *lower, const double *upper, const double *average_below, const double *average_above,

@@ -52,7 +52,7 @@ static double coordinate(const fare_grid *grid, int axis, PetscInt index, double
   const PetscInt cells = grid->cells[axis];
   double         x;
 
-  if (grid->end[axis] != FARE_END_PERIODIC)
+  if (grid->boundary[axis] != FARE_BOUNDARY_PERIODIC)
     return fare_grid_centre(grid, axis, index) + offset * grid->spacing[axis];
   x = fare_grid_centre(grid, axis, (index + cells) % cells) + offset * grid->spacing[axis];
   return x > grid->upper[axis] ? x - (grid->upper[axis] - grid->lower[axis]) : x;
@@ -98,12 +98,12 @@ int fare_moving_terms(const fare_system *system, int moving[])
     if (!fare_system_drives(system, p)) continue;
     theta[p] = value != 0 ? 1.25 * value : 0.25;
     type->coefficients(dim, theta, b);
-    for (int k = 0; k < type->shapes; k++) {
+    for (int k = 0; k < type->basis_count; k++) {
       if (a[k] != b[k]) moves[k] = PETSC_TRUE;
     }
     theta[p] = value;
   }
-  for (int k = 0; k < type->shapes; k++) {
+  for (int k = 0; k < type->basis_count; k++) {
     if (moves[k]) moving[count++] = k;
   }
   return count;

@@ -113,8 +113,9 @@ typedef struct {
 } edge;
 
 /*
-  Its shares of w and of the mean drift, or of the mean of D/D(x), by Gauss quadrature. A kernel is called for
-  three points.
+  Its shares of w and of the mean drift, or, for the mass of a cell, of the means of D/D(x) and of the
+  integral of f/D from the centre to x (by parts: of f/D times the distance to the end of the cell), by Gauss
+  quadrature. A kernel is called for three points.
 */
 static void integrate_part(const edge *e, double from, double to, double share[2])
 {
@@ -136,12 +137,22 @@ static void integrate_part(const edge *e, double from, double to, double share[2
   for (int q = 0; q < EDGE_POINTS; q++) {
     const double weight = edge_weight[q] * (to - from);
 
-    share[0] += weight * (e->D > 0 ? e->D : f[e->axis][q] * h) / D[e->axis][q];
-    share[1] += weight * f[e->axis][q];
+    if (e->D > 0) {
+      const double place = from + edge_offset[q] * (to - from);
+
+      share[0] += weight * e->D / D[e->axis][q];
+      share[1] += weight * (copysign(0.5, place) - place) * f[e->axis][q] * h / D[e->axis][q];
+    } else {
+      share[0] += weight * f[e->axis][q] * h / D[e->axis][q];
+      share[1] += weight * f[e->axis][q];
+    }
   }
 }
 
-/* Whether a cut changes the integral of w: in the middle, or near an end, beyond all points. */
+/*
+  Whether a cut changes the integral of w, or either mean of a cell: in the middle, or near an end, beyond all
+  points.
+*/
 static PetscBool is_rough(const edge *e, double from, double to, const double whole[2])
 {
   static const double cuts[] = {0.5, 0.04, 0.96};
@@ -153,8 +164,10 @@ static PetscBool is_rough(const edge *e, double from, double to, const double wh
 
     integrate_part(e, from, middle, below);
     integrate_part(e, middle, to, above);
-    if (!isfinite(whole[0] + below[0] + above[0])) return PETSC_FALSE; /* no diffusion: upwind */
-    if (fabs(below[0] + above[0] - whole[0]) > enough * (1 + fabs(whole[0]))) return PETSC_TRUE;
+    for (int k = 0; k < (e->D > 0 ? 2 : 1); k++) {
+      if (!isfinite(whole[k] + below[k] + above[k])) return PETSC_FALSE; /* no diffusion: upwind */
+      if (fabs(below[k] + above[k] - whole[k]) > enough * (1 + fabs(whole[k]))) return PETSC_TRUE;
+    }
   }
   return PETSC_FALSE;
 }
@@ -186,8 +199,10 @@ static edge edge_above(const fare_operator *op, int axis, PetscInt cell)
 #define CUTS       12
 
 /*
-  Where D has a kink inside a cell, its mass is that of q <1/D>, not of q/D at the centre. In one axis, cells
-  in which cuts change that mean get 1/<1/D> for their D.
+  Where D or f has a kink inside a cell, its mass is that of <q/D>, not of q/D at the centre: q follows
+  exp(integral of f/D), whose slope jumps where f does. That is an error of the square of the distance to the
+  nearest edge, which may be an edge of all coarser grids, too: they would agree on it. In one axis, cells in
+  which cuts change these means get their D divided by them.
 */
 static PetscErrorCode find_kinks(fare_operator *op)
 {
@@ -198,12 +213,13 @@ static PetscErrorCode find_kinks(fare_operator *op)
   PetscCall(PetscMalloc1(ROUGH_MOST + 1, &g->kink));
   for (PetscInt cell = 0; cell < op->box && g->kinks <= ROUGH_MOST; cell++) {
     edge   e = edge_above(op, 0, cell);
-    double whole[2];
+    double below[2], above[2];
 
     e.D = g->centre_D[0][cell];
     if (!(e.D > 0)) continue;
-    integrate_part(&e, -0.5, 0.5, whole);
-    if (is_rough(&e, -0.5, 0.5, whole)) g->kink[g->kinks++] = cell;
+    integrate_part(&e, -0.5, 0, below);
+    integrate_part(&e, 0, 0.5, above);
+    if (is_rough(&e, -0.5, 0, below) || is_rough(&e, 0, 0.5, above)) g->kink[g->kinks++] = cell;
   }
   if (g->kinks > ROUGH_MOST) g->kinks = 0;
   PetscFunctionReturn(0);
@@ -220,7 +236,9 @@ static void average_kinks(fare_operator *op)
 
     e.D = g->centre_D[0][cell];
     if (!(e.D > 0)) continue;
-    integrate_rough(&e, -0.5, 0.5, CUTS, sum);
+    integrate_rough(&e, -0.5, 0, CUTS, sum);
+    integrate_rough(&e, 0, 0.5, CUTS, sum);
+    sum[0] *= exp(sum[1]);
     /* a D that vanishes at an end is no kink */
     if (sum[0] > 0.5 && sum[0] < 2) g->centre_D[0][cell] /= sum[0];
   }
@@ -312,7 +330,7 @@ static PetscErrorCode rates_along(fare_operator *op, int axis)
     at an end that absorbs, the flux over half an edge to a place where nothing is; drift carries what
     diffusion does not
   */
-  for (PetscInt cell = 0; cell < op->box && op->grid->end[axis] >= FARE_END_ABSORBING; cell++) {
+  for (PetscInt cell = 0; cell < op->box && op->grid->boundary[axis] >= FARE_BOUNDARY_ABSORBING; cell++) {
     PetscInt index[FARE_DIM_MAX];
     int      end;
 

@@ -60,8 +60,8 @@ typedef struct {
   term    term[TERMS_MAX];
   double  fixed_a[TERMS_MAX]; /* of the terms that are summed in fixed and centre */
   /*
-    their sum relative to the centre, [point * box + cell]; and at the centre. Without shapes: of V itself.
-    fixed: NULL while exponentials are kept
+    their sum relative to the centre, [point * box + cell]; and at the centre. Without basis functions: of V
+    itself. fixed: NULL while exponentials are kept
   */
   double *fixed, *centre;
   /*
@@ -70,7 +70,7 @@ typedef struct {
   */
   PetscInt layer, run;
   double  *U, *average, *half[FARE_DIM_MAX][2]; /* of two layers, one and that below it, which take turns */
-  /* with an extra force: (U - U_centre)/T at the points of half-edges, [q * box + cell] */
+  /* with a nonconservative force: (U - U_centre)/T at the points of half-edges, [q * box + cell] */
   double *edge[FARE_DIM_MAX];
   /* and its work along the edges above the cells, and the half-edges again with it taken off */
   double *work[FARE_DIM_MAX], *lower[FARE_DIM_MAX], *upper[FARE_DIM_MAX];
@@ -107,7 +107,7 @@ static PetscErrorCode find_uniform_terms(fare_operator *op, double *const x[], d
   }
   for (int point = 0; point < g->points && g->terms; point++) {
     fare_place_point(op, point, x);
-    op->type->shape(op->grid->dim, (size_t)op->box, (const double *const *)x, phi);
+    op->type->basis(op->grid->dim, (size_t)op->box, (const double *const *)x, phi);
     for (int i = 0; i < g->terms; i++) {
       term *t = &g->term[i];
 
@@ -125,8 +125,8 @@ static PetscErrorCode find_uniform_terms(fare_operator *op, double *const x[], d
 }
 
 /*
-  Where a potential, or a shape of one, is not finite no rate means anything, and fast arithmetic would not
-  show it.
+  Where a potential, or a basis function of one, is not finite no rate means anything, and fast arithmetic
+  would not show it.
 */
 static PetscErrorCode check_values(const fare_operator *op, const double *const x[], const double values[])
 {
@@ -150,12 +150,12 @@ static PetscErrorCode check_values(const fare_operator *op, const double *const 
 static PetscErrorCode fill_terms(fare_operator *op)
 {
   gradient *g   = op->data;
-  const int dim = op->grid->dim, shapes = op->type->shapes;
+  const int dim = op->grid->dim, basis_count = op->type->basis_count;
   double   *x[FARE_DIM_MAX], *phi[TERMS_MAX];
 
   PetscFunctionBeginUser;
   for (int axis = 0; axis < dim; axis++) PetscCall(PetscMalloc1(op->box, &x[axis]));
-  for (int k = 0; k < shapes; k++) PetscCall(PetscMalloc1(op->box, &phi[k]));
+  for (int k = 0; k < basis_count; k++) PetscCall(PetscMalloc1(op->box, &phi[k]));
   PetscCall(find_uniform_terms(op, x, phi));
   if (!g->fixed) PetscCall(PetscMalloc1((size_t)g->points * (size_t)op->box, &g->fixed));
   g->kept_T = 0;
@@ -165,10 +165,10 @@ static PetscErrorCode fill_terms(fare_operator *op)
     double *to = point ? g->fixed + (size_t)point * op->box : g->centre;
 
     fare_place_point(op, point, x);
-    op->type->shape(dim, (size_t)op->box, (const double *const *)x, phi);
-    for (int k = 0; k < shapes; k++) PetscCall(check_values(op, (const double *const *)x, phi[k]));
+    op->type->basis(dim, (size_t)op->box, (const double *const *)x, phi);
+    for (int k = 0; k < basis_count; k++) PetscCall(check_values(op, (const double *const *)x, phi[k]));
     memset(to, 0, (size_t)op->box * sizeof *to);
-    for (int k = 0; k < shapes; k++) {
+    for (int k = 0; k < basis_count; k++) {
       if (g->fixed_a[k] != 0) fare_add_scaled((size_t)op->box, g->fixed_a[k], phi[k], to);
     }
     if (point) fare_add_scaled((size_t)op->box, -1, g->centre, to);
@@ -180,7 +180,7 @@ static PetscErrorCode fill_terms(fare_operator *op)
     }
   }
   for (int axis = 0; axis < dim; axis++) PetscCall(PetscFree(x[axis]));
-  for (int k = 0; k < shapes; k++) PetscCall(PetscFree(phi[k]));
+  for (int k = 0; k < basis_count; k++) PetscCall(PetscFree(phi[k]));
   PetscFunctionReturn(0);
 }
 
@@ -218,12 +218,12 @@ static PetscErrorCode create(fare_operator *op)
   PetscCall(PetscMalloc3(n, &g->centre, two, &g->U, two, &g->average));
   for (int axis = 0; axis < op->grid->dim; axis++) {
     for (int side = 0; side < 2; side++) PetscCall(PetscMalloc1(two, &g->half[axis][side]));
-    if (op->type->extra)
+    if (op->type->nonconservative)
       PetscCall(
         PetscMalloc4(LINE * n, &g->edge[axis], n, &g->work[axis], n, &g->lower[axis], n, &g->upper[axis]));
   }
   list_uses(g, op->grid->dim);
-  if (!op->type->shapes) {
+  if (!op->type->basis_count) {
     PetscCall(PetscMalloc1((size_t)g->points * n, &g->fixed));
     PetscFunctionReturn(0);
   }
@@ -257,7 +257,7 @@ static PetscErrorCode destroy(fare_operator *op)
   PetscFunctionReturn(0);
 }
 
-/* Without shapes: V itself at every point. */
+/* Without basis functions: V itself at every point. */
 static PetscErrorCode evaluate_everywhere(fare_operator *op)
 {
   gradient *g   = op->data;
@@ -288,7 +288,7 @@ static PetscBool fixed_terms_hold(const fare_operator *op, const double a[])
   PetscBool       moves[TERMS_MAX] = {PETSC_FALSE};
 
   for (int i = 0; i < g->terms; i++) moves[g->term[i].k] = PETSC_TRUE;
-  for (int k = 0; k < op->type->shapes; k++) {
+  for (int k = 0; k < op->type->basis_count; k++) {
     if (!moves[k] && a[k] != g->fixed_a[k]) return PETSC_FALSE;
   }
   return PETSC_TRUE;
@@ -394,14 +394,14 @@ static PetscErrorCode keep_exponentials(fare_operator *op)
       fare_add_scaled(n, g->use[u].weight, e, kept + (size_t)group_of[u] * n);
     }
   }
-  if (!op->type->extra) PetscCall(PetscFree(g->fixed));
+  if (!op->type->nonconservative) PetscCall(PetscFree(g->fixed));
   g->kept_T = op->theta[FARE_KT];
   PetscFunctionReturn(0);
 }
 
 static PetscBool keeps_exponentials(const fare_operator *op)
 {
-  return op->type->shapes && moves_uniformly(op->data) && !fare_system_drives(op->system, FARE_KT)
+  return op->type->basis_count && moves_uniformly(op->data) && !fare_system_drives(op->system, FARE_KT)
     ? PETSC_TRUE
     : PETSC_FALSE;
 }
@@ -428,7 +428,7 @@ static void average(
   }
 }
 
-/* With an extra force: (U - U_centre)/T at the points of the half-edges. */
+/* With a nonconservative force: (U - U_centre)/T at the points of the half-edges. */
 static void keep_edges(fare_operator *op, const double a[])
 {
   gradient *g = op->data;
@@ -443,8 +443,9 @@ static void keep_edges(fare_operator *op, const double a[])
   }
 }
 
-/* The work of the extra force along the edges above the cells, and the half-edges again with it taken off. */
-static PetscErrorCode add_extra(fare_operator *op, int axis)
+/* The work of the nonconservative force along the edges above the cells, and the half-edges again with it
+ * taken off. */
+static PetscErrorCode add_nonconservative(fare_operator *op, int axis)
 {
   const gradient *g   = op->data;
   const int       dim = op->grid->dim;
@@ -455,7 +456,7 @@ static PetscErrorCode add_extra(fare_operator *op, int axis)
   for (int a = 0; a < dim; a++) PetscCall(PetscMalloc2(op->box, &x[a], op->box, &f[a]));
   offset[axis] = 0.5;
   fare_place_offset(op, offset, x);
-  op->type->extra(dim, op->theta, (size_t)op->box, (const double *const *)x, f);
+  op->type->nonconservative(dim, op->theta, (size_t)op->box, (const double *const *)x, f);
   for (PetscInt cell = 0; cell < op->box; cell++) {
     const PetscInt above = cell + op->stride[axis] < op->box ? cell + op->stride[axis] : cell;
     const double   work  = f[axis][cell] * h;
@@ -487,7 +488,7 @@ static void rates_along(
   const double *work = NULL, *lower = g->half[axis][1] + below, *upper = g->half[axis][0] + above;
   double       *up = op->up[axis] + first, *down = op->down[axis] + first;
 
-  if (op->type->extra) {
+  if (op->type->nonconservative) {
     work  = g->work[axis] + first;
     lower = g->lower[axis] + first;
     upper = g->upper[axis] + first;
@@ -495,7 +496,7 @@ static void rates_along(
   fare_face_rates((size_t)n, D, T, g->U + below, g->U + above, lower, upper, g->average + below,
     g->average + above, work, up, down);
   /* at an end that absorbs, a particle is gone when it has come half an edge, to the end itself */
-  for (PetscInt c = 0; c < n && op->grid->end[axis] >= FARE_END_ABSORBING; c++) {
+  for (PetscInt c = 0; c < n && op->grid->boundary[axis] >= FARE_BOUNDARY_ABSORBING; c++) {
     PetscInt index[FARE_DIM_MAX];
     int      end;
 
@@ -515,7 +516,7 @@ static PetscErrorCode rates(fare_operator *op)
   PetscBool kept;
 
   PetscFunctionBeginUser;
-  if (op->type->shapes) {
+  if (op->type->basis_count) {
     op->type->coefficients(op->grid->dim, op->theta, a);
     if (!fixed_terms_hold(op, a)) PetscCall(fill_terms(op));
   } else {
@@ -523,8 +524,9 @@ static PetscErrorCode rates(fare_operator *op)
   }
   kept = keeps_exponentials(op);
   if (kept && g->kept_T != op->theta[FARE_KT]) PetscCall(keep_exponentials(op));
-  if (op->type->extra) keep_edges(op, a);
-  for (int axis = 0; axis <= last && op->type->extra; axis++) PetscCall(add_extra(op, axis));
+  if (op->type->nonconservative) keep_edges(op, a);
+  for (int axis = 0; axis <= last && op->type->nonconservative; axis++)
+    PetscCall(add_nonconservative(op, axis));
   op->finite = PETSC_TRUE;
   for (PetscInt first = 0, at = 0; first < op->box; first += g->layer, at = g->layer - at) {
     for (PetscInt run = 0; run < g->layer; run += g->run)

@@ -55,7 +55,7 @@ static PetscErrorCode precondition(PC pc, Vec from, Vec to)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_solver_create_matrix(fare_evolution *e, double start)
+PetscErrorCode fare_truth_solver_create_matrix(fare_evolution *e, double start)
 {
   PetscBool chosen;
 
@@ -73,7 +73,7 @@ PetscErrorCode fare_solver_create_matrix(fare_evolution *e, double start)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_solver_configure(fare_evolution *e, KSP ksp)
+PetscErrorCode fare_truth_solver_configure(fare_evolution *e, KSP ksp)
 {
   PetscMPIInt ranks;
   PC          pc;
@@ -107,7 +107,7 @@ PetscErrorCode fare_solver_configure(fare_evolution *e, KSP ksp)
   The inverse of A times the shift never expands the L1 norm, so a residual of L1 norm r adds at most r /
   shift to the error: it is kept far below the tolerance of a step.
 */
-PetscErrorCode fare_solver_prepare(fare_evolution *e, double t, double shift)
+PetscErrorCode fare_truth_solver_prepare(fare_evolution *e, double t, double shift)
 {
   const double share = e->multigrid ? 1e-2 * shift : 1e-5; /* of the tolerance */
   double       cells = 1;
@@ -126,7 +126,7 @@ PetscErrorCode fare_solver_prepare(fare_evolution *e, double t, double shift)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_solver_destroy(fare_evolution *e)
+PetscErrorCode fare_truth_solver_destroy(fare_evolution *e)
 {
   PetscFunctionBeginUser;
   PetscCall(MatDestroy(&e->A));

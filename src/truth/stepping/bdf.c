@@ -45,7 +45,7 @@ PetscErrorCode fare_bdf_create(fare_evolution *e, double start)
   PetscCall(KSPCreate(e->grid->comm, &ksp));
   PetscCall(KSPSetOptionsPrefix(ksp, "truth_"));
   PetscCall(KSPSetOperators(ksp, e->A, e->A));
-  PetscCall(fare_solver_configure(e, ksp));
+  PetscCall(fare_truth_solver_configure(e, ksp));
   PetscCall(KSPSetFromOptions(ksp));
   PetscCall(fare_bdf_restart(e, start));
   PetscFunctionReturn(0);
@@ -182,7 +182,7 @@ static PetscErrorCode solve(
 
   PetscFunctionBeginUser;
   extrapolation(b, b->order + 1, t, c);
-  PetscCall(fare_solver_prepare(e, t, shift));
+  PetscCall(fare_truth_solver_prepare(e, t, shift));
   PetscCall(VecGetArray(b->next, &next));
   PetscCall(VecGetArray(b->rest, &rest));
   fare_bdf_predict(n, b->order + 1, past, c, d, next, rest);
@@ -249,7 +249,7 @@ static PetscErrorCode try_step(
     PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, smallest, 1, MPI_DOUBLE, MPI_MIN, e->grid->comm));
     for (int i = 0; i < rows; i++)
       error[orders[i]] = isfinite(norms[i]) ? error_share(b, orders[i], t) * norms[i] : HUGE_VAL;
-    if (error[b->order] <= e->tolerance) e->lifted = PetscMax(e->lifted, added);
+    if (error[b->order] <= e->tolerance) e->positivity_correction = PetscMax(e->positivity_correction, added);
   }
   for (int i = 0; i < FARE_BDF_HISTORY; i++) PetscCall(VecRestoreArrayRead(b->past[i], &past[i]));
   PetscFunctionReturn(0);

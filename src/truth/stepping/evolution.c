@@ -98,10 +98,10 @@ PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *s
   e->minimum   = HUGE_VAL;
   e->parts     = 1;
   for (int axis = 0; axis < grid->dim; axis++) {
-    if (grid->end[axis] >= FARE_END_ABSORBING) e->absorbs = PETSC_TRUE;
+    if (grid->boundary[axis] >= FARE_BOUNDARY_ABSORBING) e->absorbs = PETSC_TRUE;
   }
   PetscCall(fare_operator_create(grid, system, &e->op));
-  PetscCall(fare_solver_create_matrix(e, start));
+  PetscCall(fare_truth_solver_create_matrix(e, start));
   PetscCall(PetscOptionsHasName(NULL, "truth_", "-ts_type", &chosen));
   if (fare_operator_is_gradient(e->op) && !chosen)
     PetscCall(fare_bdf_create(e, start));
@@ -121,7 +121,10 @@ PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *s
 */
 static double longest_step(const fare_evolution *e, double t)
 {
-  return PetscMin(t - e->before, fare_system_longest_step(e->system, 0.5 * (e->before + t))) / e->parts;
+  const double longest =
+    PetscMin(t - e->before, fare_system_longest_step(e->system, 0.5 * (e->before + t))) / e->parts;
+
+  return e->finest > 0 && t == e->finest_end ? PetscMin(longest, e->finest) : longest;
 }
 
 /* All the way to t, or the rest of it where it was left in its middle. */
@@ -212,8 +215,8 @@ int fare_evolution_vectors(const fare_evolution *e, Vec vector[FARE_TRUTH_VECTOR
 
 PetscErrorCode fare_evolution_save(const fare_evolution *e, double numbers[FARE_TRUTH_NUMBERS])
 {
-  const double own[BDF] = {e->before, e->largest_step, e->mass_drift, e->minimum, e->lifted, e->time_bound,
-    (double)e->steps, (double)e->rejected, (double)e->solves, (double)e->iterations};
+  const double own[BDF] = {e->before, e->largest_step, e->mass_drift, e->minimum, e->positivity_correction,
+    e->time_bound, (double)e->steps, (double)e->rejected, (double)e->solves, (double)e->iterations};
   const double way[WAY_COUNT] = {e->goal, e->longest, e->next_step};
   Vec          latest[FARE_BDF_POINTS];
 
@@ -273,19 +276,19 @@ PetscErrorCode fare_evolution_load(fare_evolution *e, const double numbers[FARE_
     FARE_FAIL(FARE_ERR_FAILED, "what was saved is no state of the truth's evolution");
   if (e->bdf) PetscCall(fare_bdf_load(e->bdf, numbers + BDF));
   if (e->residual) fare_residual_load(e->residual, numbers + RESIDUAL);
-  e->before       = numbers[0];
-  e->largest_step = numbers[1];
-  e->mass_drift   = numbers[2];
-  e->minimum      = numbers[3];
-  e->lifted       = numbers[4];
-  e->time_bound   = numbers[5];
-  e->steps        = (PetscInt)numbers[6];
-  e->rejected     = (PetscInt)numbers[7];
-  e->solves       = (PetscInt)numbers[8];
-  e->iterations   = (PetscInt)numbers[9];
-  e->goal         = numbers[WAY];
-  e->longest      = numbers[WAY + 1];
-  e->next_step    = numbers[WAY + 2];
+  e->before                = numbers[0];
+  e->largest_step          = numbers[1];
+  e->mass_drift            = numbers[2];
+  e->minimum               = numbers[3];
+  e->positivity_correction = numbers[4];
+  e->time_bound            = numbers[5];
+  e->steps                 = (PetscInt)numbers[6];
+  e->rejected              = (PetscInt)numbers[7];
+  e->solves                = (PetscInt)numbers[8];
+  e->iterations            = (PetscInt)numbers[9];
+  e->goal                  = numbers[WAY];
+  e->longest               = numbers[WAY + 1];
+  e->next_step             = numbers[WAY + 2];
   memcpy(&e->exits, numbers + EXITS, sizeof e->exits);
   if (e->ts) PetscCall(TSSetTime(e->ts, e->before));
   PetscFunctionReturn(0);
@@ -301,7 +304,7 @@ PetscErrorCode fare_evolution_destroy(fare_evolution **evolution)
   if (e->bdf) PetscCall(KSPDestroy(&e->ksp));
   PetscCall(fare_bdf_destroy(&e->bdf));
   PetscCall(TSDestroy(&e->ts));
-  PetscCall(fare_solver_destroy(e));
+  PetscCall(fare_truth_solver_destroy(e));
   PetscCall(VecDestroy(&e->masses));
   PetscCall(fare_operator_destroy(&e->op));
   PetscCall(PetscFree(*evolution));

@@ -25,7 +25,7 @@ static PetscErrorCode jacobian(
 {
   PetscFunctionBeginUser;
   (void)ts, (void)P, (void)Pdot, (void)A, (void)B;
-  PetscCall(fare_solver_prepare(context, t, shift));
+  PetscCall(fare_truth_solver_prepare(context, t, shift));
   PetscFunctionReturn(0);
 }
 
@@ -101,7 +101,7 @@ static PetscErrorCode keep_density(KSP ksp, Vec b, Vec x, void *context)
   PetscCall(SNESGetSolution(snes, &guess));
   if (!e->is_linear) {
     PetscCall(hold_positive(guess, x, &added));
-    e->lifted = PetscMax(e->lifted, added);
+    e->positivity_correction = PetscMax(e->positivity_correction, added);
   }
   if (e->absorbs) PetscFunctionReturn(0);
   PetscCall(VecSum(guess, &now));
@@ -149,7 +149,7 @@ PetscErrorCode fare_ts_create(fare_evolution *e, double start)
   PetscCall(TSGetSNES(e->ts, &snes));
   PetscCall(SNESSetType(snes, SNESKSPONLY));
   PetscCall(SNESGetKSP(snes, &ksp));
-  PetscCall(fare_solver_configure(e, ksp));
+  PetscCall(fare_truth_solver_configure(e, ksp));
   PetscCall(KSPSetPostSolve(ksp, keep_density, e));
   PetscCall(TSSetFromOptions(e->ts));
   PetscCall(PetscOptionsHasName(NULL, "truth_", "-ts_dt", &step_given));

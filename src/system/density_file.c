@@ -1,18 +1,18 @@
-#include "saved.h"
+#include "density_file.h"
 
 #include <fare/store.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-struct fare_saved {
+struct fare_density_file {
   int      dim;
   uint64_t cells[FARE_DIM_MAX]; /* x, y, z */
   double   lower[FARE_DIM_MAX], spacing[FARE_DIM_MAX];
   double  *density; /* x fastest */
 };
 
-static PetscErrorCode read(fare_store *store, int dim, fare_saved *m)
+static PetscErrorCode read(fare_store *store, int dim, fare_density_file *m)
 {
   const uint64_t start[4] = {0, 0, 0, 0};
   uint64_t       extent[4], total = 1;
@@ -42,11 +42,12 @@ static PetscErrorCode read(fare_store *store, int dim, fare_saved *m)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_saved_read(const fare_node *node, const char *file, int dim, fare_saved **saved)
+PetscErrorCode fare_density_file_read(
+  const fare_node *node, const char *file, int dim, fare_density_file **saved)
 {
-  fare_store    *store;
-  fare_saved    *m;
-  PetscErrorCode code;
+  fare_store        *store;
+  fare_density_file *m;
+  PetscErrorCode     code;
 
   PetscFunctionBeginUser;
   *saved = NULL;
@@ -61,14 +62,14 @@ PetscErrorCode fare_saved_read(const fare_node *node, const char *file, int dim,
     char why[512];
 
     PetscCall(PetscStrncpy(why, fare_error_message(), sizeof why));
-    PetscCall(fare_saved_destroy(&m));
-    PetscCall(fare_node_error(node, "not a snapshot to begin with: %s", why));
+    PetscCall(fare_density_file_destroy(&m));
+    FARE_REFUSE(node, "not a snapshot to begin with: %s", why);
   }
   *saved = m;
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_saved_destroy(fare_saved **saved)
+PetscErrorCode fare_density_file_destroy(fare_density_file **saved)
 {
   PetscFunctionBeginUser;
   if (*saved) free((*saved)->density);
@@ -77,7 +78,8 @@ PetscErrorCode fare_saved_destroy(fare_saved **saved)
   PetscFunctionReturn(0);
 }
 
-void fare_saved_cells(const fare_saved *saved, int64_t cells[], double lower[], double spacing[])
+void fare_density_file_cells(
+  const fare_density_file *saved, int64_t cells[], double lower[], double spacing[])
 {
   for (int axis = 0; axis < saved->dim; axis++) {
     cells[axis]   = (int64_t)saved->cells[axis];
@@ -86,7 +88,8 @@ void fare_saved_cells(const fare_saved *saved, int64_t cells[], double lower[], 
   }
 }
 
-void fare_saved_log_density(const fare_saved *saved, size_t n, const double *const x[], double log_density[])
+void fare_density_file_log_density(
+  const fare_density_file *saved, size_t n, const double *const x[], double log_density[])
 {
   for (size_t i = 0; i < n; i++) {
     uint64_t at     = 0;
