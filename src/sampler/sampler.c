@@ -1,17 +1,6 @@
 #include <fare/sampler.h>
 
 #include <stdlib.h>
-#include <string.h>
-
-#define FARE_SAMPLER(name) extern const fare_sampler_type fare_sampler_##name;
-#include "list.h"
-#undef FARE_SAMPLER
-
-static const fare_sampler_type *const types[] = {
-#define FARE_SAMPLER(name) &fare_sampler_##name,
-#include "list.h"
-#undef FARE_SAMPLER
-};
 
 const char *const fare_sampler_mode_names[]   = {"learned", "oracle", "empirical"};
 const char *const fare_sampler_family_names[] = {"equilibrium", "simulation", "generative"};
@@ -22,19 +11,6 @@ const char *const fare_walls_meanings[] = {
   [FARE_WALLS_FOLDED]   = "what is drawn outside is reflected into the box",
   [FARE_WALLS_ABSORBED] = "reflected at ends that reflect, absorbed at ends that absorb",
 };
-
-const fare_sampler_type *fare_sampler_type_at(size_t i)
-{
-  return i < PETSC_STATIC_ARRAY_LENGTH(types) ? types[i] : NULL;
-}
-
-const fare_sampler_type *fare_sampler_type_find(const char *name)
-{
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(types); i++) {
-    if (!strcmp(types[i]->name, name)) return types[i];
-  }
-  return NULL;
-}
 
 PetscBool fare_sampler_type_aims(const fare_sampler_type *type, fare_sampler_mode mode)
 {

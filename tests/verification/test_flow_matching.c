@@ -229,12 +229,12 @@ static double least_cost(int n, const double *cost)
 */
 static void pairs_are_near_the_best_and_within_groups(void **state)
 {
-  float           x[FARE_DIM_MAX][2 * ROWS], z[FARE_DIM_MAX][2 * ROWS], before[FARE_DIM_MAX][2 * ROWS];
-  int             group[2 * ROWS];
-  fare_flow_pairs pairs;
+  float x[FARE_DIM_MAX][2 * ROWS], z[FARE_DIM_MAX][2 * ROWS], before[FARE_DIM_MAX][2 * ROWS];
+  int   group[2 * ROWS];
+  fare_flow_matching_pairs pairs;
 
   (void)state;
-  assert_ok(fare_flow_pairs_create(2 * ROWS, &pairs));
+  assert_ok(fare_flow_matching_pairs_create(2 * ROWS, &pairs));
   for (int dim = 1; dim <= 3; dim++) {
     const float *const at[FARE_DIM_MAX]   = {x[0], x[1], x[2]};
     float *const       from[FARE_DIM_MAX] = {z[0], z[1], z[2]};
@@ -250,7 +250,7 @@ static void pairs_are_near_the_best_and_within_groups(void **state)
         before[axis][i] = z[axis][i] = (float)noise[i];
       }
     }
-    fare_flow_couple(&pairs, dim, 2 * ROWS, group, at, from);
+    fare_flow_matching_couple(&pairs, dim, 2 * ROWS, group, at, from);
     for (int g = 1; g <= 2; g++) {
       double made = 0, best, kept = 0, sum = 0;
       int    row[ROWS], n = 0;
@@ -278,7 +278,7 @@ static void pairs_are_near_the_best_and_within_groups(void **state)
     }
     free(cost);
   }
-  assert_ok(fare_flow_pairs_destroy(&pairs));
+  assert_ok(fare_flow_matching_pairs_destroy(&pairs));
 }
 
 static void saved_networks_draw_the_same(void **state)

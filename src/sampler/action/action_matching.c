@@ -20,13 +20,6 @@ static const fare_field fields[] = {
   FARE_FIELDS_END,
 };
 
-double fare_action_clock(const fare_sampler *sampler, double t)
-{
-  const double length = sampler->schedule.end - sampler->schedule.start;
-
-  return length > 0 ? 2 * (t - sampler->schedule.start) / length - 1 : 0;
-}
-
 /* The velocity that the grid gives is that of particles which do not diffuse. */
 static PetscErrorCode check_mode(const void *state, fare_sampler_mode mode)
 {
@@ -57,20 +50,6 @@ static PetscErrorCode setup(fare_sampler *sampler)
   }
   PetscCall(fare_learn_network(
     &a->common.learn, s->inputs, 1, fare_sampler_stream(sampler, "weights"), &a->common.network));
-  PetscFunctionReturn(0);
-}
-
-PetscErrorCode fare_action_prepare(fare_sampler *sampler)
-{
-  fare_action            *a    = sampler->state;
-  const fare_system_type *type = fare_system_type_of(sampler->system);
-
-  PetscFunctionBeginUser;
-  for (int axis = 0; axis < a->shape.dim; axis++) {
-    a->shape.frequency[axis] = a->shape.periodic[axis]
-      ? 2 * PETSC_PI * a->common.sd[axis] / (type->upper[axis] - type->lower[axis])
-      : a->common.frequency;
-  }
   PetscFunctionReturn(0);
 }
 

@@ -25,6 +25,27 @@
 /* in z, of the difference that stands for a second derivative: the mean of it over so much to either side */
 #define STEP 0.02f
 
+double fare_action_clock(const fare_sampler *sampler, double t)
+{
+  const double length = sampler->schedule.end - sampler->schedule.start;
+
+  return length > 0 ? 2 * (t - sampler->schedule.start) / length - 1 : 0;
+}
+
+PetscErrorCode fare_action_prepare(fare_sampler *sampler)
+{
+  fare_action            *a    = sampler->state;
+  const fare_system_type *type = fare_system_type_of(sampler->system);
+
+  PetscFunctionBeginUser;
+  for (int axis = 0; axis < a->shape.dim; axis++) {
+    a->shape.frequency[axis] = a->shape.periodic[axis]
+      ? 2 * PETSC_PI * a->common.sd[axis] / (type->upper[axis] - type->lower[axis])
+      : a->common.frequency;
+  }
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_action_tile_create(const fare_action_shape *shape, fare_action_tile *t)
 {
   const size_t inputs = (size_t)shape->inputs * FARE_BLOCK;

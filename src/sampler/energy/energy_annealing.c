@@ -1,5 +1,4 @@
 /* Weighted particles on their way along a path of energies. */
-#include "sampler/equilibrium/boltzmann.h"
 #include "energy.h"
 #include "sampler/shared/positions.h"
 

@@ -3,7 +3,6 @@
   density exp(-E) of the energy as it stands, which walkers represent. They stay in blocks, each at one
   training time, whole on one rank: a population of its own, with its own weights and resampling.
 */
-#include "sampler/equilibrium/boltzmann.h"
 #include "energy_model.h"
 
 #include <math.h>

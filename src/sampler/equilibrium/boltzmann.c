@@ -6,7 +6,7 @@
   makes. Half a block moves while the other half, which lends the differences, stands still; so each half-step
   leaves the product of the particles' densities invariant.
 */
-#include "boltzmann.h"
+#include "sampler/shared/metropolis.h"
 
 #include <fare/sampler.h>
 #include <math.h>
@@ -63,9 +63,9 @@ static int64_t local_step(const target *to, uint64_t block, uint64_t sweep, chai
                       *const f[FARE_DIM_MAX] = {c->f[0], c->f[1], c->f[2]};
   int64_t                    accepted        = 0;
 
-  fare_boltzmann_propose(to->dim, to->h, to->theta[FARE_KT], x, f, to->stream, block, sweep, y, e);
+  fare_metropolis_propose(to->dim, to->h, to->theta[FARE_KT], x, f, to->stream, block, sweep, y, e);
   evaluate(to, (const double *const *)y, g, U);
-  fare_boltzmann_cost(to->dim, to->h, to->theta[FARE_KT], x, f, c->V, (const double *const *)y,
+  fare_metropolis_cost(to->dim, to->h, to->theta[FARE_KT], x, f, c->V, (const double *const *)y,
     (const double *const *)g, U, cost);
   fare_walls_refuse(to->walls, FARE_BLOCK, (const double *const *)y, cost);
   for (int i = 0; i < FARE_BLOCK; i++) {
@@ -114,7 +114,7 @@ static void jump(const target *to, uint64_t block, uint64_t sweep, chains *c)
 
   fare_random_uniforms(to->stream, block, sweep, (uint32_t)to->dim + 1, u);
   fare_random_uniforms(to->stream, block, sweep, (uint32_t)to->dim + 2, v);
-  fare_boltzmann_exponentials(to->stream, block, sweep, (uint32_t)to->dim + 3, e);
+  fare_metropolis_exponentials(to->stream, block, sweep, (uint32_t)to->dim + 3, e);
   jump_half(to, 0, u, v, e, c);
   jump_half(to, HALF, u, v, e, c);
   to->type->force(to->dim, to->theta, FARE_BLOCK, (const double *const *)c->x, f);

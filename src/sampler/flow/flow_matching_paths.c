@@ -19,8 +19,9 @@ typedef struct {
 } scheme;
 static const scheme euler     = {1, {0}, {0}, {1}};
 static const scheme schemes[] = {
-  [FARE_FLOW_HEUN] = {2, {0, 1}, {0, 1}, {1. / 2, 1. / 2}},
-  [FARE_FLOW_RK4]  = {4, {0, 1. / 2, 1. / 2, 1}, {0, 1. / 2, 1. / 2, 1}, {1. / 6, 1. / 3, 1. / 3, 1. / 6}},
+  [FARE_FLOW_MATCHING_HEUN] = {2, {0, 1}, {0, 1}, {1. / 2, 1. / 2}},
+  [FARE_FLOW_MATCHING_RK4]  = {4, {0, 1. / 2, 1. / 2, 1}, {0, 1. / 2, 1. / 2, 1},
+     {1. / 6, 1. / 3, 1. / 3, 1. / 6}},
 };
 
 /* What all blocks share. */
@@ -48,10 +49,10 @@ static PetscErrorCode voyage_begin(fare_sampler *sampler, double t, voyage *w)
   *w   = (voyage){.s = s,
       .mode          = sampler->mode,
       .dim           = dim,
-      .common        = fare_flow_tau_inputs(s) + fare_generative_time_inputs(&s->common)};
-  tile = (size_t)(fare_flow_position_inputs(s, dim) + w->common) * FARE_BLOCK;
+      .common        = fare_flow_matching_tau_inputs(s) + fare_generative_time_inputs(&s->common)};
+  tile = (size_t)(fare_flow_matching_position_inputs(s, dim) + w->common) * FARE_BLOCK;
   PetscCall(PetscMalloc3((size_t)w->common, &w->shared, tile, &w->input, tile, &w->direction));
-  fare_generative_time(sampler, t, w->shared + fare_flow_tau_inputs(s));
+  fare_generative_time(sampler, t, w->shared + fare_flow_matching_tau_inputs(s));
   if (w->mode != FARE_LEARNED) PetscCall(fare_posterior_begin(sampler, 0, t));
   PetscFunctionReturn(0);
 }
@@ -83,14 +84,14 @@ static PetscErrorCode party_destroy(party *p)
 static void fill_inputs(voyage *w, double tau, const fare_place u)
 {
   const fare_generative *g           = &w->s->common;
-  const int              independent = w->s->coupling == FARE_FLOW_INDEPENDENT;
+  const int              independent = w->s->coupling == FARE_FLOW_MATCHING_INDEPENDENT;
   const float            level       = (float)(2 * tau - 1);
   float                  y[FARE_BLOCK] FARE_ALIGNED, spread[FARE_BLOCK] FARE_ALIGNED;
   float                 *to = w->input + (size_t)w->dim * FARE_BLOCK;
 
   for (int axis = 0; axis < w->dim; axis++) {
     memcpy(w->input + (size_t)axis * FARE_BLOCK, u[axis], sizeof y);
-    fare_flow_position(independent, tau, u[axis], y, spread);
+    fare_flow_matching_position(independent, tau, u[axis], y, spread);
     fare_learn_octaves((int)g->octaves, g->frequency, FARE_BLOCK, y, spread, FARE_BLOCK, to);
     to += (size_t)(2 * g->octaves) * FARE_BLOCK;
   }
@@ -106,7 +107,7 @@ static void ask_network(voyage *w, double tau, const fare_place u, fare_place v)
 {
   fill_inputs(w, tau, u);
   fare_network_evaluate(w->s->common.network, FARE_BLOCK, w->input, w->common, w->shared, v[0]);
-  add_slope(w, fare_flow_slope(w->s->coupling == FARE_FLOW_INDEPENDENT, tau), u, v);
+  add_slope(w, fare_flow_matching_slope(w->s->coupling == FARE_FLOW_MATCHING_INDEPENDENT, tau), u, v);
 }
 
 /* The velocity and its divergence, axis by axis by derivatives along it. */
@@ -114,9 +115,9 @@ static void ask_divergence(
   voyage *w, double tau, const fare_place u, fare_place v, double divergence[FARE_BLOCK])
 {
   const fare_generative *g           = &w->s->common;
-  const int              independent = w->s->coupling == FARE_FLOW_INDEPENDENT,
-            own = fare_flow_position_inputs(w->s, w->dim), octaves = 2 * (int)g->octaves;
-  const double     slope = fare_flow_slope(independent, tau);
+  const int              independent = w->s->coupling == FARE_FLOW_MATCHING_INDEPENDENT,
+            own = fare_flow_matching_position_inputs(w->s, w->dim), octaves = 2 * (int)g->octaves;
+  const double     slope = fare_flow_matching_slope(independent, tau);
   fare_place along FARE_ALIGNED;
 
   fill_inputs(w, tau, u);
@@ -129,7 +130,7 @@ static void ask_divergence(
 
     memset(w->direction, 0, (size_t)(own + w->common) * FARE_BLOCK * sizeof(float));
     for (int i = 0; i < FARE_BLOCK; i++) w->direction[axis * FARE_BLOCK + i] = 1;
-    fare_flow_octave_slopes(
+    fare_flow_matching_octave_slopes(
       independent, tau, (int)g->octaves, g->frequency, w->input + features, w->direction + features);
     fare_network_tangent(g->network, FARE_BLOCK, w->input, w->direction, v[0], along[0]);
     for (int i = 0; i < FARE_BLOCK; i++) divergence[i] += (double)along[axis][i];
@@ -235,7 +236,7 @@ static void begin_party(const voyage *w, fare_stream latent, const party *p)
   }
 }
 
-PetscErrorCode fare_flow_draw(fare_sampler *sampler, double t, fare_ensemble *ensemble)
+PetscErrorCode fare_flow_matching_draw(fare_sampler *sampler, double t, fare_ensemble *ensemble)
 {
   const int64_t group = sampler->mode == FARE_LEARNED ? 1 : PetscMax(1, ensemble->blocks);
   voyage        w;
@@ -295,7 +296,7 @@ static PetscErrorCode masses_of(
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_flow_density(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
+PetscErrorCode fare_flow_matching_density(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
 {
   const fare_generative *g     = sampler->state;
   const PetscInt         cells = grid->count[0] * grid->count[1] * grid->count[2];

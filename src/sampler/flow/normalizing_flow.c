@@ -15,75 +15,16 @@
 #include <string.h>
 
 static const fare_field fields[] = {
-  FARE_GENERATIVE_FIELDS(fare_flow, common, "64", "3", "4000", "4096", "3e-3", "3", "3"),
-  {"bins", FARE_INTEGER, offsetof(fare_flow, bins), "32", 2, 512, NULL, "", "bins of each spline"},
+  FARE_GENERATIVE_FIELDS(fare_normalizing_flow, common, "64", "3", "4000", "4096", "3e-3", "3", "3"),
+  {"bins", FARE_INTEGER, offsetof(fare_normalizing_flow, bins), "32", 2, 512, NULL, "",
+    "bins of each spline"},
   FARE_FIELDS_END,
 };
 
-PetscBool fare_flow_is_periodic(const fare_sampler *sampler, int axis)
-{
-  return fare_system_type_of(sampler->system)->periodic[axis];
-}
-
-fare_network *fare_flow_network(const fare_flow *s, int axis)
-{
-  return axis ? s->further[axis] : s->common.network;
-}
-
-/* What is said of an axis: z and its octaves, but of a circle only what closes with it. */
-static int octaves_of(const fare_sampler *sampler, int axis)
-{
-  const int octaves = (int)((const fare_flow *)sampler->state)->common.octaves;
-
-  return fare_flow_is_periodic(sampler, axis) ? PetscMax(1, octaves) : octaves;
-}
-
-int fare_flow_place_inputs(const fare_sampler *sampler, int axis)
-{
-  int n = 0;
-
-  for (int k = 0; k < axis; k++)
-    n += 2 * octaves_of(sampler, k) + (fare_flow_is_periodic(sampler, k) ? 0 : 1);
-  return n;
-}
-
-void fare_flow_places(const fare_sampler *sampler, int axis, int n, const double *const x[], float input[])
-{
-  const fare_flow       *s = sampler->state;
-  const fare_generative *g = &s->common;
-  float                  z[FARE_BLOCK] FARE_ALIGNED;
-
-  for (int k = 0; k < axis; k++) {
-    const PetscBool periodic = fare_flow_is_periodic(sampler, k);
-
-    for (int i = 0; i < n; i++)
-      z[i] =
-        (float)(periodic ? 2 * PETSC_PI * fare_flow_unit(s, k, x[k][i]) : (x[k][i] - g->mean[k]) / g->sd[k]);
-    if (!periodic) {
-      memcpy(input, z, (size_t)n * sizeof *z);
-      input += FARE_BLOCK;
-    }
-    fare_learn_octaves(octaves_of(sampler, k), periodic ? 1 : g->frequency, n, z, NULL, FARE_BLOCK, input);
-    input += 2 * octaves_of(sampler, k) * FARE_BLOCK;
-  }
-}
-
-void fare_flow_condition(fare_sampler *sampler, int axis, const float time[], int n, const double *const x[])
-{
-  fare_flow *s    = sampler->state;
-  const int  rows = axis ? n : 1;
-
-  fare_flow_places(sampler, axis, rows, x, s->input);
-  /* a whole tile, so that a row's bits depend on nothing else */
-  fare_network_evaluate(fare_flow_network(s, axis), FARE_BLOCK, s->input,
-    fare_generative_time_inputs(&s->common), time, s->theta);
-  fare_spline_knots(s->spline[axis], rows, s->theta);
-}
-
 static PetscErrorCode setup(fare_sampler *sampler)
 {
-  fare_flow *s   = sampler->state;
-  const int  dim = fare_system_dimension(sampler->system), times = fare_generative_time_inputs(&s->common),
+  fare_normalizing_flow *s = sampler->state;
+  const int dim = fare_system_dimension(sampler->system), times = fare_generative_time_inputs(&s->common),
             outputs = 3 * (int)s->bins + 1;
 
   PetscFunctionBeginUser;
@@ -91,18 +32,19 @@ static PetscErrorCode setup(fare_sampler *sampler)
     char purpose[32];
 
     snprintf(purpose, sizeof purpose, "weights_%d", axis);
-    PetscCall(fare_learn_network(&s->common.learn, fare_flow_place_inputs(sampler, axis) + times, outputs,
-      fare_sampler_stream(sampler, purpose), axis ? &s->further[axis] : &s->common.network));
-    PetscCall(fare_spline_create((int)s->bins, fare_flow_is_periodic(sampler, axis), &s->spline[axis]));
+    PetscCall(fare_learn_network(&s->common.learn, fare_normalizing_flow_place_inputs(sampler, axis) + times,
+      outputs, fare_sampler_stream(sampler, purpose), axis ? &s->further[axis] : &s->common.network));
+    PetscCall(
+      fare_spline_create((int)s->bins, fare_normalizing_flow_is_periodic(sampler, axis), &s->spline[axis]));
   }
-  PetscCall(PetscCalloc2((size_t)(fare_flow_place_inputs(sampler, dim) + times) * FARE_BLOCK, &s->input,
-    (size_t)outputs * FARE_BLOCK, &s->theta));
+  PetscCall(PetscCalloc2((size_t)(fare_normalizing_flow_place_inputs(sampler, dim) + times) * FARE_BLOCK,
+    &s->input, (size_t)outputs * FARE_BLOCK, &s->theta));
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode destroy(fare_sampler *sampler)
 {
-  fare_flow *s = sampler->state;
+  fare_normalizing_flow *s = sampler->state;
 
   PetscFunctionBeginUser;
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
@@ -122,7 +64,7 @@ static PetscErrorCode choose_interval(fare_sampler *sampler, const fare_training
 {
   const double            widest  = 6;
   const fare_system_type *type    = fare_system_type_of(sampler->system);
-  fare_flow              *s       = sampler->state;
+  fare_normalizing_flow  *s       = sampler->state;
   double                  ends[2] = {-HUGE_VAL, -HUGE_VAL}; /* of -x and x */
 
   PetscFunctionBeginUser;
@@ -156,9 +98,9 @@ typedef struct {
 
 static void draw(void *context, int64_t step, int64_t *rows)
 {
-  lesson                 *l     = context;
-  const fare_learn_batch *batch = l->base.batch;
-  const fare_flow        *s     = l->sampler->state;
+  lesson                      *l     = context;
+  const fare_learn_batch      *batch = l->base.batch;
+  const fare_normalizing_flow *s     = l->sampler->state;
 
   fare_learn_batch_draw(l->base.batch, l->base.rows, l->base.stream, (uint64_t)step);
   for (int axis = 0; axis <= l->axis; axis++) {
@@ -166,7 +108,7 @@ static void draw(void *context, int64_t step, int64_t *rows)
       l->x[axis][i] = s->common.mean[axis] + s->common.sd[axis] * (double)batch->x[axis][i];
   }
   for (int64_t i = 0; i < batch->count; i++) {
-    l->v[i]      = fare_flow_unit(s, l->axis, l->x[l->axis][i]);
+    l->v[i]      = fare_normalizing_flow_unit(s, l->axis, l->x[l->axis][i]);
     l->weight[i] = batch->weight[i];
   }
   *rows = batch->count;
@@ -178,14 +120,15 @@ static void inputs(void *context, int64_t first, int n, float input[])
   const double *x[FARE_DIM_MAX] = {NULL};
 
   for (int axis = 0; axis < l->axis; axis++) x[axis] = l->x[axis] + first;
-  fare_flow_places(l->sampler, l->axis, n, x, input);
-  fare_lesson_times(&l->base, first, n, input + fare_flow_place_inputs(l->sampler, l->axis) * FARE_BLOCK);
+  fare_normalizing_flow_places(l->sampler, l->axis, n, x, input);
+  fare_lesson_times(
+    &l->base, first, n, input + fare_normalizing_flow_place_inputs(l->sampler, l->axis) * FARE_BLOCK);
 }
 
 static double loss(void *context, int64_t first, int n, const float output[], float d_output[])
 {
   lesson      *l      = context;
-  fare_spline *spline = ((const fare_flow *)l->sampler->state)->spline[l->axis];
+  fare_spline *spline = ((const fare_normalizing_flow *)l->sampler->state)->spline[l->axis];
   double       sum;
 
   fare_spline_knots(spline, n, output);
@@ -215,7 +158,7 @@ static int64_t gather(const lesson *l, int begin, int n, double v[], double weig
 static double first_gradient(void *context, fare_network *network, int64_t first, int n, float gradient[])
 {
   lesson      *l      = context;
-  fare_spline *spline = ((const fare_flow *)l->sampler->state)->spline[0];
+  fare_spline *spline = ((const fare_normalizing_flow *)l->sampler->state)->spline[0];
   double       sum    = 0;
 
   (void)n;
@@ -240,7 +183,7 @@ static double first_gradient(void *context, fare_network *network, int64_t first
 
 static PetscErrorCode lesson_begin(fare_sampler *sampler, const fare_training_set *data, lesson *l)
 {
-  fare_flow   *s    = sampler->state;
+  fare_normalizing_flow *s = sampler->state;
   const size_t size = (size_t)s->common.learn.batch, outputs = (size_t)(3 * s->bins + 1) * FARE_BLOCK;
 
   PetscFunctionBeginUser;
@@ -279,11 +222,11 @@ static void join(const fare_curve *further, fare_curve *curve)
 
 static PetscErrorCode learn_axis(lesson *l, int axis)
 {
-  fare_sampler *sampler     = l->sampler;
-  fare_flow    *s           = sampler->state;
-  fare_curve    curve       = {0};
-  int64_t       evaluations = 0;
-  char          what[160];
+  fare_sampler          *sampler     = l->sampler;
+  fare_normalizing_flow *s           = sampler->state;
+  fare_curve             curve       = {0};
+  int64_t                evaluations = 0;
+  char                   what[160];
   /* one network's state is kept */
   fare_learn_problem problem = {.what = what,
     .context                          = l,
@@ -297,11 +240,11 @@ static PetscErrorCode learn_axis(lesson *l, int axis)
   snprintf(what, sizeof what, "training %s%s%s", sampler->name, l->base.dim > 1 ? ", axis " : "",
     l->base.dim > 1 ? fare_system_axis_name(sampler->system, axis) : "");
   l->axis = axis;
-  l->pull = fare_flow_is_periodic(sampler, axis) ? 0 : FARE_FLOW_PULL;
+  l->pull = fare_normalizing_flow_is_periodic(sampler, axis) ? 0 : FARE_NORMALIZING_FLOW_PULL;
   l->constant =
     log(s->upper[axis] - s->lower[axis]) + (l->pull > 0 ? 0.5 * log(2 * PETSC_PI) - log(l->pull) : 0);
-  PetscCall(fare_learn_train(sampler->comm, fare_flow_network(s, axis), &s->common.learn, &problem,
-    axis ? &curve : &s->common.curve, &evaluations));
+  PetscCall(fare_learn_train(sampler->comm, fare_normalizing_flow_network(s, axis), &s->common.learn,
+    &problem, axis ? &curve : &s->common.curve, &evaluations));
   sampler->cost.network_evaluations += axis ? evaluations : l->evaluations;
   if (axis) join(&curve, &s->common.curve);
   PetscCall(fare_curve_free(&curve));
@@ -310,9 +253,9 @@ static PetscErrorCode learn_axis(lesson *l, int axis)
 
 static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data)
 {
-  fare_flow     *s    = sampler->state;
-  lesson         l    = {0};
-  PetscErrorCode code = 0;
+  fare_normalizing_flow *s    = sampler->state;
+  lesson                 l    = {0};
+  PetscErrorCode         code = 0;
 
   PetscFunctionBeginUser;
   if (sampler->mode == FARE_LEARNED) {
@@ -327,21 +270,21 @@ static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data
 static PetscErrorCode make_block(
   fare_sampler *sampler, const float time[], fare_stream latent, uint64_t block, double *const x[])
 {
-  static const int first[FARE_BLOCK]; /* all particles belong to the one row of the first axis */
-  fare_flow       *s = sampler->state;
-  double           y[FARE_BLOCK];
+  static const int       first[FARE_BLOCK]; /* all particles belong to the one row of the first axis */
+  fare_normalizing_flow *s = sampler->state;
+  double                 y[FARE_BLOCK];
 
   PetscFunctionBeginUser;
   for (int axis = 0; axis < fare_system_dimension(sampler->system); axis++) {
-    if (fare_flow_is_periodic(sampler, axis)) {
+    if (fare_normalizing_flow_is_periodic(sampler, axis)) {
       fare_random_uniforms(latent, block, s->common.advances, (uint32_t)axis, y);
     } else {
       fare_random_normals(latent, block, s->common.advances, (uint32_t)axis, y);
-      for (int i = 0; i < FARE_BLOCK; i++) y[i] = 0.5 + y[i] / FARE_FLOW_PULL;
+      for (int i = 0; i < FARE_BLOCK; i++) y[i] = 0.5 + y[i] / FARE_NORMALIZING_FLOW_PULL;
     }
-    fare_flow_condition(sampler, axis, time, FARE_BLOCK, (const double *const *)x);
+    fare_normalizing_flow_condition(sampler, axis, time, FARE_BLOCK, (const double *const *)x);
     fare_spline_inverse(s->spline[axis], FARE_BLOCK, axis ? NULL : first, y, x[axis]);
-    for (int i = 0; i < FARE_BLOCK; i++) x[axis][i] = fare_flow_place(s, axis, x[axis][i]);
+    for (int i = 0; i < FARE_BLOCK; i++) x[axis][i] = fare_normalizing_flow_place(s, axis, x[axis][i]);
     sampler->cost.network_evaluations += axis ? FARE_BLOCK : 1;
   }
   PetscFunctionReturn(0);
@@ -363,10 +306,10 @@ static PetscErrorCode exact_masses(const fare_sampler *sampler, double t, const 
 
 static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *ensemble)
 {
-  fare_flow        *s      = sampler->state;
-  const fare_stream latent = fare_sampler_stream(sampler, "latent");
-  const double     *masses = NULL;
-  float             time[64];
+  fare_normalizing_flow *s      = sampler->state;
+  const fare_stream      latent = fare_sampler_stream(sampler, "latent");
+  const double          *masses = NULL;
+  float                  time[64];
 
   PetscFunctionBeginUser;
   PetscCall(fare_generative_check_ready(sampler));
@@ -394,7 +337,7 @@ static PetscErrorCode target(fare_sampler *sampler, double t, const fare_grid *g
     PetscCall(exact_masses(sampler, t, &exact));
     PetscCall(fare_quantile_masses(sampler->exact->grid, exact, grid, masses));
   } else {
-    PetscCall(fare_flow_masses(sampler, t, grid, masses));
+    PetscCall(fare_normalizing_flow_masses(sampler, t, grid, masses));
   }
   PetscFunctionReturn(0);
 }
@@ -402,8 +345,8 @@ static PetscErrorCode target(fare_sampler *sampler, double t, const fare_grid *g
 /* Of the first axis one row for each training time and block, of the others one for each particle. */
 static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
-  const fare_flow *s       = sampler->state;
-  const int64_t    further = fare_system_dimension(sampler->system) - 1, count = sampler->schedule.count;
+  const fare_normalizing_flow *s = sampler->state;
+  const int64_t further = fare_system_dimension(sampler->system) - 1, count = sampler->schedule.count;
 
   PetscFunctionBeginUser;
   cost->network_evaluations += s->common.learn.steps * (count + further * s->common.learn.batch) +
@@ -412,10 +355,10 @@ static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost
 }
 
 static const fare_kept kept[] = {
-  FARE_KEEP_WITH(STRUCT, fare_flow, common, .fields = fare_generative_kept),
-  FARE_KEEP_WITH(REAL, fare_flow, lower, .count = FARE_DIM_MAX),
-  FARE_KEEP_WITH(REAL, fare_flow, upper, .count = FARE_DIM_MAX),
-  FARE_KEEP_WITH(OBJECT, fare_flow, further, .count = FARE_DIM_MAX, .type = &fare_network_kept,
+  FARE_KEEP_WITH(STRUCT, fare_normalizing_flow, common, .fields = fare_generative_kept),
+  FARE_KEEP_WITH(REAL, fare_normalizing_flow, lower, .count = FARE_DIM_MAX),
+  FARE_KEEP_WITH(REAL, fare_normalizing_flow, upper, .count = FARE_DIM_MAX),
+  FARE_KEEP_WITH(OBJECT, fare_normalizing_flow, further, .count = FARE_DIM_MAX, .type = &fare_network_kept,
     .only = FARE_KEPT_IN(FARE_LEARNED)),
   FARE_KEPT_END,
 };
@@ -426,7 +369,7 @@ const fare_sampler_type fare_sampler_normalizing_flow = {
   .reference = "Durkan et al., arXiv 1906.04032 (2019)",
   .family    = FARE_GENERATIVE,
   .walls     = FARE_WALLS_FOLDED,
-  .size      = sizeof(fare_flow),
+  .size      = sizeof(fare_normalizing_flow),
   .modes     = FARE_ORACLE,
   .fields    = fields,
   .setup     = setup,

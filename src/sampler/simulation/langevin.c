@@ -1,6 +1,5 @@
 /* The driven stochastic equation itself, simulated: every particle from the initial density, step by step. */
 #include "baoab.h"
-#include "sampler/energy/energy.h"
 #include "langevin.h"
 #include "sampler/shared/positions.h"
 
