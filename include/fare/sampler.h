@@ -84,14 +84,14 @@ typedef struct {
     The cell masses of the density that the method aims at, where it is known (new vector); NULL: p(x,t)
     itself.
   */
-  PetscErrorCode (*target)(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses);
+  PetscErrorCode (*model_density)(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses);
   /* where that density is known of an oracle or the empirical optimum alone: their bits; 0: in every mode */
-  int target_modes;
+  int model_density_modes;
   /*
     The evaluations that a whole schedule with so many particles will take, training sets aside; NULL:
     unknown. Runs nothing.
   */
-  PetscErrorCode (*expect)(fare_sampler *sampler, int64_t particles, fare_cost *cost);
+  PetscErrorCode (*estimate_cost)(fare_sampler *sampler, int64_t particles, fare_cost *cost);
   /* how the loss of training fell, borrowed; NULL where nothing is learned */
   const fare_curve *(*curve)(const fare_sampler *sampler);
   /*
@@ -131,7 +131,7 @@ struct fare_sampler {
 };
 
 /* Whether the method has a `target` when it runs in this mode. */
-PetscBool                fare_sampler_type_aims(const fare_sampler_type *type, fare_sampler_mode mode);
+PetscBool fare_sampler_type_has_model_density(const fare_sampler_type *type, fare_sampler_mode mode);
 const fare_sampler_type *fare_sampler_type_find(const char *name); /* NULL when unknown */
 const fare_sampler_type *fare_sampler_type_at(size_t i);           /* NULL past the last */
 PetscErrorCode           fare_sampler_type_describe(const fare_sampler_type *type, FILE *to);

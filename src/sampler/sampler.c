@@ -12,9 +12,11 @@ const char *const fare_walls_meanings[] = {
   [FARE_WALLS_ABSORBED] = "reflected at ends that reflect, absorbed at ends that absorb",
 };
 
-PetscBool fare_sampler_type_aims(const fare_sampler_type *type, fare_sampler_mode mode)
+PetscBool fare_sampler_type_has_model_density(const fare_sampler_type *type, fare_sampler_mode mode)
 {
-  return type->target && (!type->target_modes || type->target_modes & (int)mode) ? PETSC_TRUE : PETSC_FALSE;
+  return type->model_density && (!type->model_density_modes || type->model_density_modes & (int)mode)
+    ? PETSC_TRUE
+    : PETSC_FALSE;
 }
 
 PetscErrorCode fare_sampler_type_describe(const fare_sampler_type *type, FILE *to)

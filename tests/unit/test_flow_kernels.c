@@ -86,10 +86,10 @@ static void octaves_stand_at_the_datum(void **state)
 }
 
 /* Against differences of the features themselves, which are made from places with the same uncertainty. */
-static void octave_slopes_are_derivatives(void **state)
+static void frequency_slopes_are_derivatives(void **state)
 {
-  enum { OCTAVES = 3 };
-  static float feature[3][2 * OCTAVES * FARE_BLOCK], slope[2 * OCTAVES * FARE_BLOCK];
+  enum { FREQUENCIES = 3 };
+  static float feature[3][2 * FREQUENCIES * FARE_BLOCK], slope[2 * FREQUENCIES * FARE_BLOCK];
   const double tau = 0.6, frequency = 0.8, h = 0x1p-8;
 
   (void)state;
@@ -99,10 +99,10 @@ static void octave_slopes_are_derivatives(void **state)
 
       for (int i = 0; i < FARE_BLOCK; i++) u[i] = (float)(sin(i) + (side - 1) * h);
       fare_flow_matching_position(faded, tau, u, y, spread);
-      fare_learn_octaves(OCTAVES, frequency, FARE_BLOCK, y, spread, FARE_BLOCK, feature[side]);
+      fare_learn_frequencies(FREQUENCIES, frequency, FARE_BLOCK, y, spread, FARE_BLOCK, feature[side]);
     }
-    fare_flow_matching_octave_slopes(faded, tau, OCTAVES, frequency, feature[1], slope);
-    for (int k = 0; k < 2 * OCTAVES * FARE_BLOCK; k++)
+    fare_flow_matching_frequency_slopes(faded, tau, FREQUENCIES, frequency, feature[1], slope);
+    for (int k = 0; k < 2 * FREQUENCIES * FARE_BLOCK; k++)
       assert_near(slope[k], ((double)feature[2][k] - (double)feature[0][k]) / (2 * h),
         2e-3 * (1 + fabs((double)slope[k])));
   }
@@ -133,7 +133,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(targets_are_velocities_of_straight_ways),
   cmocka_unit_test(slopes_keep_a_normal_normal),
   cmocka_unit_test(octaves_stand_at_the_datum),
-  cmocka_unit_test(octave_slopes_are_derivatives),
+  cmocka_unit_test(frequency_slopes_are_derivatives),
   cmocka_unit_test(times_are_even),
 };
 FARE_TEST_MAIN(tests)

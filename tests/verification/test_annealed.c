@@ -192,8 +192,8 @@ static void an_oracle_follows_the_truth(void **state)
 
     assert_ok(fare_sampler_advance(oracle, exact->times[k], e));
     assert_ok(fare_sampler_advance(plain, exact->times[k], f));
-    assert_ok(oracle->type->target(oracle, exact->times[k], exact->grid, &target));
-    assert_ok(plain->type->target(plain, exact->times[k], exact->grid, &boltzmann));
+    assert_ok(oracle->type->model_density(oracle, exact->times[k], exact->grid, &target));
+    assert_ok(plain->type->model_density(plain, exact->times[k], exact->grid, &boltzmann));
     assert_ok(VecDuplicate(target, &truth));
     for (PetscInt c = 0; c < exact->grid->cells[0]; c++)
       assert_ok(VecSetValue(truth, c, exact->masses[k][c], INSERT_VALUES));

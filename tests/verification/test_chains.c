@@ -173,8 +173,8 @@ static void steps_are_tuned_to_their_acceptance(void **state)
   static const struct {
     const char *type, *options, *group;
     int         rungs;
-  } cases[] = {{"boltzmann", "{tuning: 40}", "sampler", 1},
-    {"replica_exchange", "{temperatures: 3, highest: 20, tuning: 40, sweeps: 400}", "sampler", RUNGS},
+  } cases[] = {{"boltzmann", "{adaptation: 40}", "sampler", 1},
+    {"replica_exchange", "{temperatures: 3, highest: 20, adaptation: 40, sweeps: 400}", "sampler", RUNGS},
     {"annealed_importance", "{step: 1.0}", "sampler/annealing", 1}};
 
   (void)state;
@@ -248,8 +248,8 @@ static void walkers_are_weighed_at_large_steps(void **state)
   (void)state;
   assert_ok(fare_system_create(fare_system_type_find("ornstein_uhlenbeck"), 1, &system));
   sampler = make("neq_ebm",
-    "{width: 16, layers: 2, steps: 600, batch: 4096, walkers: 4096, walker_step: 0.3, octaves: 1, "
-    "time_octaves: 0, learning_rate: 4.0e-3, ema: 0.99, warmup: 50}",
+    "{width: 16, layers: 2, steps: 600, batch: 4096, walkers: 4096, walker_step: 0.3, frequencies: 1, "
+    "time_frequencies: 0, learning_rate: 4.0e-3, ema: 0.99, warmup: 50}",
     system);
   for (int k = 0; k < 2; k++) {
     assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 1, 20000, &at[k]));
@@ -262,7 +262,7 @@ static void walkers_are_weighed_at_large_steps(void **state)
   }
   assert_ok(fare_sampler_train(sampler, &data));
   assert_ok(fare_grid_create(PETSC_COMM_SELF, 1, cells, lower, upper, NULL, &grid));
-  assert_ok(sampler->type->target(sampler, 0.5, grid, &masses));
+  assert_ok(sampler->type->model_density(sampler, 0.5, grid, &masses));
   assert_int_equal(VecGetArrayRead(masses, &mass), 0);
   for (PetscInt i = 0; i < cells[0]; i++) {
     for (int power = 0; power < 3; power++)

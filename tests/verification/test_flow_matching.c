@@ -10,8 +10,9 @@
 #define SAMPLE 16384 /* particles of each training time */
 #define GOOD   0.008 /* what so short a training reaches everywhere */
 
-#define WELLS \
-  "{width: 32, layers: 3, steps: 4000, batch: 1024, learning_rate: 4.0e-3, octaves: 4, time_octaves: 2"
+#define WELLS                                                                                \
+  "{width: 32, layers: 3, steps: 4000, batch: 1024, learning_rate: 4.0e-3, frequencies: 4, " \
+  "time_frequencies: 2"
 
 /* The masses that the sampler says it draws from, whole on every rank. */
 static double *said(student *s, double t, const fare_grid *grid)
@@ -21,7 +22,7 @@ static double *said(student *s, double t, const fare_grid *grid)
   const PetscScalar *local;
   Vec                masses;
 
-  assert_ok(s->sampler->type->target(s->sampler, t, grid, &masses));
+  assert_ok(s->sampler->type->model_density(s->sampler, t, grid, &masses));
   assert_ok(VecGetArrayRead(masses, &local));
   for (PetscInt j = 0, at = 0; j < grid->count[1]; j++) {
     for (PetscInt i = 0; i < grid->count[0]; i++, at++)
@@ -131,7 +132,8 @@ static void a_moving_gaussian_in_two_dimensions(void **state)
     double    *mass, sum = 0, mean[2] = {0}, s11 = 0, s12 = 0, s22 = 0;
 
     snprintf(text, sizeof text,
-      "{width: 32, layers: 2, steps: 2000, batch: 1024, learning_rate: 4.0e-3, octaves: 1, time_octaves: 2, "
+      "{width: 32, layers: 2, steps: 2000, batch: 1024, learning_rate: 4.0e-3, frequencies: 1, "
+      "time_frequencies: 2, "
       "coupling: %s}",
       options[k]);
     moving_begin(PETSC_COMM_WORLD, "flow_matching", 2, text, &s);

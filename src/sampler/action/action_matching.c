@@ -39,13 +39,13 @@ static PetscErrorCode setup(fare_sampler *sampler)
 
   PetscFunctionBeginUser;
   *s        = (fare_action_shape){.dim = fare_system_dimension(sampler->system),
-           .octaves                    = (int)a->common.octaves,
-           .time_octaves               = (int)a->common.time_octaves};
-  s->inputs = s->dim * (1 + 2 * s->octaves) + fare_generative_time_inputs(&a->common);
+           .frequencies                = (int)a->common.frequencies,
+           .time_frequencies           = (int)a->common.time_frequencies};
+  s->inputs = s->dim * (1 + 2 * s->frequencies) + fare_generative_time_inputs(&a->common);
   for (int axis = 0; axis < s->dim; axis++) {
     s->periodic[axis] = type->periodic[axis];
-    if (s->periodic[axis] && !s->octaves)
-      FARE_FAIL(FARE_ERR_INPUT, "ensemble %s (action_matching): a periodic axis needs octaves: 1 or more",
+    if (s->periodic[axis] && !s->frequencies)
+      FARE_FAIL(FARE_ERR_INPUT, "ensemble %s (action_matching): a periodic axis needs frequencies: 1 or more",
         sampler->name);
   }
   PetscCall(fare_learn_network(
@@ -86,9 +86,9 @@ typedef struct {
   fare_stream         noise;
   double              from, h;
   int64_t             steps;
-} journey;
+} ode_context;
 
-static void velocity(journey *j, double t, places x, places v)
+static void velocity(ode_context *j, double t, places x, places v)
 {
   const fare_generative *g = &j->a->common;
   fare_place             z, gradient;
@@ -104,7 +104,7 @@ static void velocity(journey *j, double t, places x, places v)
   }
 }
 
-static void runge_kutta(journey *j, double t, places x)
+static void runge_kutta(ode_context *j, double t, places x)
 {
   const int dim = j->a->shape.dim;
   places    k[4], y;
@@ -122,7 +122,7 @@ static void runge_kutta(journey *j, double t, places x)
 }
 
 /* Heun with noise of the diffusion where the step begins: order 2 in the drift, Ito. */
-static void heun(journey *j, double t, uint64_t number, uint64_t step, places x)
+static void heun(ode_context *j, double t, uint64_t number, uint64_t step, places x)
 {
   const int     dim              = j->a->shape.dim;
   const double *at[FARE_DIM_MAX] = {x[0], x[1], x[2]};
@@ -144,7 +144,7 @@ static void heun(journey *j, double t, uint64_t number, uint64_t step, places x)
   }
 }
 
-static void carry(journey *j, const fare_block *at)
+static void carry(ode_context *j, const fare_block *at)
 {
   const int dim = j->a->shape.dim;
   places    x   = {{0}};
@@ -183,8 +183,8 @@ static int evaluations(const fare_action *a)
 static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *ensemble)
 {
   fare_action *a = sampler->state;
-  journey      j = {
-         .sampler = sampler, .a = a, .from = ensemble->time, .noise = fare_sampler_stream(sampler, "noise")};
+  ode_context  j = {
+     .sampler = sampler, .a = a, .from = ensemble->time, .noise = fare_sampler_stream(sampler, "noise")};
 
   PetscFunctionBeginUser;
   PetscCall(fare_generative_check_ready(sampler));
@@ -213,7 +213,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
   const fare_action *a = sampler->state;
 
@@ -247,19 +247,19 @@ const fare_sampler_type fare_sampler_action_matching = {
   .name = "action_matching",
   .summary =
     "particles carried along by the gradient of a learned potential that moves one snapshot to the next",
-  .reference  = "Neklyudov, Brekelmans, Severo and Makhzani, arXiv 2210.06662 (2022)",
-  .family     = FARE_GENERATIVE,
-  .walls      = FARE_WALLS_FOLDED,
-  .size       = sizeof(fare_action),
-  .modes      = FARE_ORACLE,
-  .fields     = fields,
-  .check_mode = check_mode,
-  .setup      = setup,
-  .train      = train,
-  .advance    = advance,
-  .expect     = expect,
-  .curve      = fare_generative_curve,
-  .kept       = kept,
-  .loaded     = loaded,
-  .destroy    = destroy,
+  .reference     = "Neklyudov, Brekelmans, Severo and Makhzani, arXiv 2210.06662 (2022)",
+  .family        = FARE_GENERATIVE,
+  .walls         = FARE_WALLS_FOLDED,
+  .size          = sizeof(fare_action),
+  .modes         = FARE_ORACLE,
+  .fields        = fields,
+  .check_mode    = check_mode,
+  .setup         = setup,
+  .train         = train,
+  .advance       = advance,
+  .estimate_cost = estimate_cost,
+  .curve         = fare_generative_curve,
+  .kept          = kept,
+  .loaded        = loaded,
+  .destroy       = destroy,
 };

@@ -33,8 +33,8 @@ static const fare_field fields[] = {
     "oracle: rounds of proportional fitting at most"},
   {"pairs", FARE_INTEGER, offsetof(fare_schrodinger, pairs), "16384", 1, 1e9, NULL, "",
     "training particles at each end of a bridge that are coupled, by blocks of 512"},
-  {"chord_octaves", FARE_INTEGER, offsetof(fare_schrodinger, chord_octaves), "2", 0, 16, NULL, "",
-    "octaves of sines and cosines of the time within a bridge"},
+  {"chord_frequencies", FARE_INTEGER, offsetof(fare_schrodinger, chord_frequencies), "2", 0, 16, NULL, "",
+    "frequencies of sines and cosines of the time within a bridge"},
   {"sampling_steps", FARE_INTEGER, offsetof(fare_schrodinger, sampling_steps), "16", 1, 1e6, NULL, "",
     "time steps over each bridge, two network evaluations each"},
   FARE_FIELDS_END,
@@ -295,7 +295,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_schrodinger_target(fare_sampler *sampler, double t, const fare_grid *grid, Vec *to)
+PetscErrorCode fare_schrodinger_model_density(fare_sampler *sampler, double t, const fare_grid *grid, Vec *to)
 {
   const double *masses = NULL;
 
@@ -306,7 +306,7 @@ PetscErrorCode fare_schrodinger_target(fare_sampler *sampler, double t, const fa
 }
 
 /* As if every second snapshot were learned from. */
-static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
   const fare_schrodinger *b = sampler->state;
 
@@ -344,21 +344,21 @@ const fare_sampler_type fare_sampler_schrodinger_bridge = {
   .name = "schrodinger_bridge",
   .summary =
     "bridges from one training time to the next, nearest to a reference process; particles carried along",
-  .reference    = "Shi et al., arXiv 2303.16852 (2023); Tong et al., arXiv 2307.03672 (2023)",
-  .family       = FARE_GENERATIVE,
-  .walls        = FARE_WALLS_FOLDED,
-  .size         = sizeof(fare_schrodinger),
-  .modes        = FARE_ORACLE,
-  .fields       = fields,
-  .check        = check,
-  .setup        = setup,
-  .train        = train,
-  .advance      = advance,
-  .target       = fare_schrodinger_target,
-  .target_modes = FARE_ORACLE,
-  .expect       = expect,
-  .curve        = fare_generative_curve,
-  .kept         = kept,
-  .loaded       = loaded,
-  .destroy      = destroy,
+  .reference           = "Shi et al., arXiv 2303.16852 (2023); Tong et al., arXiv 2307.03672 (2023)",
+  .family              = FARE_GENERATIVE,
+  .walls               = FARE_WALLS_FOLDED,
+  .size                = sizeof(fare_schrodinger),
+  .modes               = FARE_ORACLE,
+  .fields              = fields,
+  .check               = check,
+  .setup               = setup,
+  .train               = train,
+  .advance             = advance,
+  .model_density       = fare_schrodinger_model_density,
+  .model_density_modes = FARE_ORACLE,
+  .estimate_cost       = estimate_cost,
+  .curve               = fare_generative_curve,
+  .kept                = kept,
+  .loaded              = loaded,
+  .destroy             = destroy,
 };

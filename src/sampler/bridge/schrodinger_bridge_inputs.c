@@ -9,20 +9,20 @@ static PetscBool is_periodic(const fare_sampler *sampler, int axis)
   return fare_system_type_of(sampler->system)->periodic[axis];
 }
 
-static int octaves_of(const fare_sampler *sampler, int axis)
+static int frequencies_of(const fare_sampler *sampler, int axis)
 {
-  const int octaves = (int)((const fare_schrodinger *)sampler->state)->common.octaves;
+  const int frequencies = (int)((const fare_schrodinger *)sampler->state)->common.frequencies;
 
-  return is_periodic(sampler, axis) ? PetscMax(1, octaves) : octaves;
+  return is_periodic(sampler, axis) ? PetscMax(1, frequencies) : frequencies;
 }
 
-/* z and its octaves; round a circle only what closes with it. */
+/* z and its frequencies; round a circle only what closes with it. */
 int fare_schrodinger_place_inputs(const fare_sampler *sampler)
 {
   int n = 0;
 
   for (int axis = 0; axis < fare_system_dimension(sampler->system); axis++)
-    n += 2 * octaves_of(sampler, axis) + (is_periodic(sampler, axis) ? 0 : 1);
+    n += 2 * frequencies_of(sampler, axis) + (is_periodic(sampler, axis) ? 0 : 1);
   return n;
 }
 
@@ -38,9 +38,9 @@ void fare_schrodinger_places(const fare_sampler *sampler, int n, const float *co
       memcpy(input, z[axis], (size_t)n * sizeof(float));
       input += FARE_BLOCK;
     }
-    fare_learn_octaves(octaves_of(sampler, axis), type->periodic[axis] ? round : g->frequency, n, z[axis],
-      NULL, FARE_BLOCK, input);
-    input += 2 * octaves_of(sampler, axis) * FARE_BLOCK;
+    fare_learn_frequencies(frequencies_of(sampler, axis), type->periodic[axis] ? round : g->frequency, n,
+      z[axis], NULL, FARE_BLOCK, input);
+    input += 2 * frequencies_of(sampler, axis) * FARE_BLOCK;
   }
 }
 
@@ -48,7 +48,7 @@ int fare_schrodinger_chord_inputs(const fare_sampler *sampler)
 {
   const fare_schrodinger *b = sampler->state;
 
-  return 1 + 2 * (int)b->chord_octaves + fare_generative_time_inputs(&b->common);
+  return 1 + 2 * (int)b->chord_frequencies + fare_generative_time_inputs(&b->common);
 }
 
 void fare_schrodinger_chords(
@@ -59,13 +59,14 @@ void fare_schrodinger_chords(
   float                   z[FARE_BLOCK] FARE_ALIGNED = {0};
 
   for (int i = 0; i < n; i++) z[i] = 2 * s[i] - 1;
-  fare_generative_scalar(b->chord_octaves, n, z, stride, input);
+  fare_generative_scalar(b->chord_frequencies, n, z, stride, input);
   for (int i = 0; i < n; i++)
     z[i] = (float)(2 *
         (b->times[k[i]] + (b->times[k[i] + 1] - b->times[k[i]]) * (double)s[i] - sampler->schedule.start) /
         length -
       1);
-  fare_generative_scalar(b->common.time_octaves, n, z, stride, input + (1 + 2 * b->chord_octaves) * stride);
+  fare_generative_scalar(
+    b->common.time_frequencies, n, z, stride, input + (1 + 2 * b->chord_frequencies) * stride);
 }
 
 double fare_schrodinger_spread(const fare_sampler *sampler, int k, int axis)

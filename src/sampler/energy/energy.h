@@ -88,8 +88,8 @@ void fare_energy_propose(int dim, double h, double temperature, const double *co
   const double *const f[], fare_stream stream, uint64_t block, uint64_t step, uint32_t first,
   double *const y[]);
 /*
-  h after a step of tuning, number `round` from 0, in which `accepted` of `all` moved: towards an acceptance
-  of 0.574.
+  h after a step of adaptation, number `round` from 0, in which `accepted` of `all` moved: towards an
+  acceptance of 0.574.
 */
 double fare_chains_tune(double h, int64_t accepted, int64_t all, int64_t round);
 

@@ -89,7 +89,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *e)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
   const neq_ebm *s = sampler->state;
 
@@ -132,19 +132,19 @@ const fare_sampler_type fare_sampler_neq_ebm = {
   .name = "neq_ebm",
   .summary =
     "a time-dependent energy learned with Jarzynski weights, and weighted particles carried along it",
-  .reference = "Carbone, Hua, Coste and Vanden-Eijnden, arXiv 2305.19414 (2023)",
-  .family    = FARE_GENERATIVE,
-  .walls     = FARE_WALLS_KEPT,
-  .size      = sizeof(neq_ebm),
-  .modes     = FARE_ORACLE,
-  .fields    = fields,
-  .setup     = setup,
-  .train     = train,
-  .advance   = advance,
-  .target    = fare_energy_model_target,
-  .expect    = expect,
-  .curve     = fare_generative_curve,
-  .kept      = kept,
-  .loaded    = loaded,
-  .destroy   = destroy,
+  .reference     = "Carbone, Hua, Coste and Vanden-Eijnden, arXiv 2305.19414 (2023)",
+  .family        = FARE_GENERATIVE,
+  .walls         = FARE_WALLS_KEPT,
+  .size          = sizeof(neq_ebm),
+  .modes         = FARE_ORACLE,
+  .fields        = fields,
+  .setup         = setup,
+  .train         = train,
+  .advance       = advance,
+  .model_density = fare_energy_model_density,
+  .estimate_cost = estimate_cost,
+  .curve         = fare_generative_curve,
+  .kept          = kept,
+  .loaded        = loaded,
+  .destroy       = destroy,
 };

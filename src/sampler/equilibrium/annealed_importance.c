@@ -114,7 +114,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
   const importance *s      = sampler->state;
   const int64_t     tuning = s->annealing.relaxation == FARE_RELAX_MALA ? 1 + TUNING : 0;
@@ -129,7 +129,7 @@ static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost
 }
 
 /* As an oracle it aims at p itself, so far as the interpolation of -ln p goes. */
-static PetscErrorCode target(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
+static PetscErrorCode model_density(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
 {
   importance *s = sampler->state;
 
@@ -175,17 +175,17 @@ const fare_sampler_type fare_sampler_annealed_importance = {
   .name = "annealed_importance",
   .summary =
     "weighted particles in equilibrium with the potential as it changes, and the free energy it costs",
-  .reference = "Jarzynski, Phys. Rev. E 56, 5018 (1997); Neal, Stat. Comput. 11, 125 (2001)",
-  .family    = FARE_EQUILIBRIUM,
-  .walls     = FARE_WALLS_KEPT,
-  .size      = sizeof(importance),
-  .modes     = FARE_ORACLE,
-  .fields    = fields,
-  .check     = check,
-  .advance   = advance,
-  .target    = target,
-  .expect    = expect,
-  .kept      = kept,
-  .loaded    = loaded,
-  .destroy   = destroy,
+  .reference     = "Jarzynski, Phys. Rev. E 56, 5018 (1997); Neal, Stat. Comput. 11, 125 (2001)",
+  .family        = FARE_EQUILIBRIUM,
+  .walls         = FARE_WALLS_KEPT,
+  .size          = sizeof(importance),
+  .modes         = FARE_ORACLE,
+  .fields        = fields,
+  .check         = check,
+  .advance       = advance,
+  .model_density = model_density,
+  .estimate_cost = estimate_cost,
+  .kept          = kept,
+  .loaded        = loaded,
+  .destroy       = destroy,
 };

@@ -16,7 +16,7 @@
 #define BEST_ACCEPTED 0.574 /* Roberts and Rosenthal 1998 */
 
 typedef struct {
-  PetscInt64 sweeps, tuning;
+  PetscInt64 sweeps, adaptation;
   double     step; /* h of the Langevin step */
   PetscBool  begun;
   uint64_t   sweep; /* made so far: the counter of the random numbers */
@@ -25,7 +25,7 @@ typedef struct {
 static const fare_field fields[] = {
   {"sweeps", FARE_INTEGER, offsetof(boltzmann, sweeps), "80", 1, 1e6, NULL, "",
     "sweeps per snapshot, each a local step and a jump"},
-  {"tuning", FARE_INTEGER, offsetof(boltzmann, tuning), "20", 0, 1e6, NULL, "",
+  {"adaptation", FARE_INTEGER, offsetof(boltzmann, adaptation), "20", 0, 1e6, NULL, "",
     "sweeps before those that tune the local step"},
   {"step", FARE_REAL, offsetof(boltzmann, step), "0.01", 1e-12, 1e6, NULL, "length^2",
     "local step h to begin tuning from"},
@@ -162,7 +162,7 @@ static PetscErrorCode tune(target *to, boltzmann *s, fare_ensemble *ensemble)
   const int64_t all = (ensemble->count + FARE_BLOCK - 1) / FARE_BLOCK * FARE_BLOCK;
 
   PetscFunctionBeginUser;
-  for (int64_t i = 0; i < s->tuning; i++) {
+  for (int64_t i = 0; i < s->adaptation; i++) {
     int64_t accepted = sweep_all(to, s->sweep++, 1, ensemble);
 
     PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &accepted, 1, MPI_INT64_T, MPI_SUM, ensemble->comm));
@@ -204,20 +204,20 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   PetscCall(tune(&to, s, ensemble));
   sweep_all(&to, s->sweep, s->sweeps, ensemble);
   s->sweep += (uint64_t)s->sweeps;
-  sampler->cost.force_evaluations += ensemble->local * EVALUATIONS * (s->tuning + s->sweeps);
+  sampler->cost.force_evaluations += ensemble->local * EVALUATIONS * (s->adaptation + s->sweeps);
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
   const boltzmann *s = sampler->state;
 
   PetscFunctionBeginUser;
-  cost->force_evaluations += particles * EVALUATIONS * (s->tuning + s->sweeps) * sampler->schedule.count;
+  cost->force_evaluations += particles * EVALUATIONS * (s->adaptation + s->sweeps) * sampler->schedule.count;
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode target_density(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
+static PetscErrorCode model_density(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
 {
   PetscFunctionBeginUser;
   PetscCall(fare_grid_boltzmann(grid, sampler->system, t, masses));
@@ -232,16 +232,16 @@ static const fare_kept kept[] = {
 };
 
 const fare_sampler_type fare_sampler_boltzmann = {
-  .name      = "boltzmann",
-  .summary   = "equilibrium on the potential frozen at each moment, by Markov chains",
-  .reference = "Roberts and Tweedie, Bernoulli 2, 341 (1996); ter Braak, Stat. Comput. 16, 239 (2006)",
-  .family    = FARE_EQUILIBRIUM,
-  .walls     = FARE_WALLS_KEPT,
-  .size      = sizeof(boltzmann),
-  .fields    = fields,
-  .check     = check,
-  .advance   = advance,
-  .target    = target_density,
-  .expect    = expect,
-  .kept      = kept,
+  .name          = "boltzmann",
+  .summary       = "equilibrium on the potential frozen at each moment, by Markov chains",
+  .reference     = "Roberts and Tweedie, Bernoulli 2, 341 (1996); ter Braak, Stat. Comput. 16, 239 (2006)",
+  .family        = FARE_EQUILIBRIUM,
+  .walls         = FARE_WALLS_KEPT,
+  .size          = sizeof(boltzmann),
+  .fields        = fields,
+  .check         = check,
+  .advance       = advance,
+  .model_density = model_density,
+  .estimate_cost = estimate_cost,
+  .kept          = kept,
 };

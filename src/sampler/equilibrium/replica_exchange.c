@@ -15,7 +15,7 @@
 #define HEALTHY_MOST      0.4 /* more and fewer temperatures would do */
 
 typedef struct {
-  PetscInt64 sweeps, tuning, temperatures;
+  PetscInt64 sweeps, adaptation, temperatures;
   double     highest, step;
 
   PetscBool begun, warned;
@@ -35,7 +35,7 @@ static const fare_field fields[] = {
   {"highest", FARE_REAL, offsetof(ladder, highest), "20", 1.0001, 1e6, NULL, "kT", "highest temperature"},
   {"sweeps", FARE_INTEGER, offsetof(ladder, sweeps), "80", 1, 1e6, NULL, "",
     "sweeps per snapshot, each a local step of every replica and exchanges"},
-  {"tuning", FARE_INTEGER, offsetof(ladder, tuning), "20", 0, 1e6, NULL, "",
+  {"adaptation", FARE_INTEGER, offsetof(ladder, adaptation), "20", 0, 1e6, NULL, "",
     "sweeps before those that tune the local steps"},
   {"step", FARE_REAL, offsetof(ladder, step), "0.01", 1e-12, 1e6, NULL, "length^2",
     "local step h at the lowest temperature to begin tuning from"},
@@ -194,7 +194,7 @@ static PetscErrorCode tune(fare_sampler *sampler, fare_ensemble *ensemble)
   ladder *s = sampler->state;
 
   PetscFunctionBeginUser;
-  for (int64_t round = 0; round < s->tuning; round++) {
+  for (int64_t round = 0; round < s->adaptation; round++) {
     int64_t moved[TEMPERATURES_MOST] = {0};
 
     PetscCall(sweep_all(sampler, 1, ensemble, moved));
@@ -238,22 +238,22 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   PetscCall(s->energy->move(s->energy, t));
   PetscCall(tune(sampler, ensemble));
   PetscCall(sweep_all(sampler, s->sweeps, ensemble, moved));
-  sampler->cost.force_evaluations += ensemble->local * s->temperatures * (1 + 2 * s->tuning + s->sweeps);
+  sampler->cost.force_evaluations += ensemble->local * s->temperatures * (1 + 2 * s->adaptation + s->sweeps);
   report(sampler, t);
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
   const ladder *s = sampler->state;
 
   PetscFunctionBeginUser;
   cost->force_evaluations +=
-    particles * s->temperatures * (1 + 2 * s->tuning + s->sweeps) * sampler->schedule.count;
+    particles * s->temperatures * (1 + 2 * s->adaptation + s->sweeps) * sampler->schedule.count;
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode target(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
+static PetscErrorCode model_density(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
 {
   PetscFunctionBeginUser;
   PetscCall(fare_grid_boltzmann(grid, sampler->system, t, masses));
@@ -295,9 +295,9 @@ const fare_sampler_type fare_sampler_replica_exchange = {
   .check     = check,
   .setup     = setup,
   .advance   = advance,
-  .target    = target,
-  .expect    = expect,
-  .kept      = kept,
-  .loaded    = loaded,
-  .destroy   = destroy,
+  .model_density = model_density,
+  .estimate_cost = estimate_cost,
+  .kept          = kept,
+  .loaded        = loaded,
+  .destroy       = destroy,
 };

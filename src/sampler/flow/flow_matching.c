@@ -14,8 +14,8 @@ static const char *const solvers[]   = {"heun", "rk4", NULL};
 
 static const fare_field fields[] = {
   FARE_GENERATIVE_FIELDS(fare_flow_matching, common, "64", "3", "10000", "4096", "4e-3", "5", "3"),
-  {"noise_octaves", FARE_INTEGER, offsetof(fare_flow_matching, noise_octaves), "3", 0, 16, NULL, "",
-    "octaves of sines and cosines of tau, the lowest half a period over its range"},
+  {"noise_frequencies", FARE_INTEGER, offsetof(fare_flow_matching, noise_frequencies), "3", 0, 16, NULL, "",
+    "frequencies of sines and cosines of tau, the lowest half a period over its range"},
   {"coupling", FARE_CHOICE, offsetof(fare_flow_matching, coupling), "independent", 0, 0, couplings, "",
     "how noise and data are paired in training, always within one physical time"},
   {"solver", FARE_CHOICE, offsetof(fare_flow_matching, solver), "rk4", 0, 0, solvers, "",
@@ -43,18 +43,18 @@ static PetscErrorCode setup(fare_sampler *sampler)
 /* What a step of training works on. */
 typedef struct {
   const fare_flow_matching *s;
-  fare_lesson               rows;
+  fare_generative_rows      rows;
   fare_flow_matching_pairs  pairs;
   /* of the batch's rows; tau as its normal until times are made */
   float *tau, *level, *z[FARE_DIM_MAX];
   float  target[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED; /* of the tile */
-} lesson;
+} training_context;
 
 enum { DRAW_TAU = 1, DRAW_NOISE };
 
 static void draw(void *context, int64_t step, int64_t *rows)
 {
-  lesson                 *l = context;
+  training_context       *l = context;
   const fare_learn_batch *b = l->rows.batch;
 
   fare_learn_batch_draw(l->rows.batch, l->rows.rows, l->rows.stream, (uint64_t)step);
@@ -69,7 +69,7 @@ static void draw(void *context, int64_t step, int64_t *rows)
 
 static void inputs(void *context, int64_t first, int n, float input[])
 {
-  lesson                   *l           = context;
+  training_context         *l           = context;
   const fare_flow_matching *s           = l->s;
   const fare_generative    *g           = &s->common;
   const int                 independent = s->coupling == FARE_FLOW_MATCHING_INDEPENDENT;
@@ -79,17 +79,17 @@ static void inputs(void *context, int64_t first, int n, float input[])
   for (int axis = 0; axis < l->rows.dim; axis++) {
     fare_flow_matching_corrupt(n, independent, independent, l->tau + first, l->rows.batch->x[axis] + first,
       l->z[axis] + first, input + (size_t)axis * FARE_BLOCK, l->target[axis], y, spread);
-    fare_learn_octaves((int)g->octaves, g->frequency, n, y, spread, FARE_BLOCK, to);
-    to += (size_t)(2 * g->octaves) * FARE_BLOCK;
+    fare_learn_frequencies((int)g->frequencies, g->frequency, n, y, spread, FARE_BLOCK, to);
+    to += (size_t)(2 * g->frequencies) * FARE_BLOCK;
   }
-  fare_generative_scalar(s->noise_octaves, n, l->level + first, FARE_BLOCK, to);
-  fare_lesson_times(&l->rows, first, n, to + (size_t)fare_flow_matching_tau_inputs(s) * FARE_BLOCK);
+  fare_generative_scalar(s->noise_frequencies, n, l->level + first, FARE_BLOCK, to);
+  fare_generative_rows_times(&l->rows, first, n, to + (size_t)fare_flow_matching_tau_inputs(s) * FARE_BLOCK);
 }
 
 static double loss(void *context, int64_t first, int n, const float output[], float d_output[])
 {
-  lesson *l   = context;
-  double  sum = 0;
+  training_context *l   = context;
+  double            sum = 0;
 
   for (int axis = 0; axis < l->rows.dim; axis++) {
     sum += fare_generative_loss(n, l->rows.batch->weight + first, l->target[axis],
@@ -101,7 +101,7 @@ static double loss(void *context, int64_t first, int n, const float output[], fl
 static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data)
 {
   fare_flow_matching *s       = sampler->state;
-  lesson              l       = {.s = s};
+  training_context    l       = {.s = s};
   fare_learn_problem  problem = {.context = &l, .draw = draw, .inputs = inputs, .loss = loss};
   const size_t        size    = (size_t)s->common.learn.batch;
   PetscErrorCode      code;
@@ -125,9 +125,9 @@ static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data
   PetscCall(fare_flow_matching_pairs_create((int64_t)size, &l.pairs));
   for (int axis = 0; axis < fare_system_dimension(sampler->system); axis++)
     PetscCall(PetscMalloc1(size, &l.z[axis]));
-  code = fare_lesson_begin(sampler, data, &l.rows);
+  code = fare_generative_rows_begin(sampler, data, &l.rows);
   if (!code) code = fare_generative_learn(sampler, &problem);
-  PetscCall(fare_lesson_end(&l.rows));
+  PetscCall(fare_generative_rows_end(&l.rows));
   PetscCall(PetscFree2(l.tau, l.level));
   PetscCall(fare_flow_matching_pairs_destroy(&l.pairs));
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) PetscCall(PetscFree(l.z[axis]));
@@ -152,7 +152,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode target(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
+static PetscErrorCode model_density(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
 {
   const fare_generative *g = sampler->state;
 
@@ -167,7 +167,7 @@ static PetscErrorCode target(fare_sampler *sampler, double t, const fare_grid *g
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
   const fare_flow_matching *s = sampler->state;
 
@@ -179,22 +179,22 @@ static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost
 }
 
 const fare_sampler_type fare_sampler_flow_matching = {
-  .name      = "flow_matching",
-  .summary   = "flow matching conditioned on time: a velocity that carries noise to particles, with the "
-               "density of what is drawn",
-  .reference = "Lipman et al., arXiv 2210.02747 (2022); Tong et al., arXiv 2302.00482 (2023)",
-  .family    = FARE_GENERATIVE,
-  .walls     = FARE_WALLS_FOLDED,
-  .size      = sizeof(fare_flow_matching),
-  .modes     = FARE_ORACLE | FARE_EMPIRICAL,
-  .fields    = fields,
-  .setup     = setup,
-  .train     = train,
-  .advance   = advance,
-  .target    = target,
-  .expect    = expect,
-  .curve     = fare_generative_curve,
-  .kept      = fare_generative_kept,
-  .loaded    = fare_generative_loaded,
-  .destroy   = fare_posterior_destroy,
+  .name          = "flow_matching",
+  .summary       = "flow matching conditioned on time: a velocity that carries noise to particles, with the "
+                   "density of what is drawn",
+  .reference     = "Lipman et al., arXiv 2210.02747 (2022); Tong et al., arXiv 2302.00482 (2023)",
+  .family        = FARE_GENERATIVE,
+  .walls         = FARE_WALLS_FOLDED,
+  .size          = sizeof(fare_flow_matching),
+  .modes         = FARE_ORACLE | FARE_EMPIRICAL,
+  .fields        = fields,
+  .setup         = setup,
+  .train         = train,
+  .advance       = advance,
+  .model_density = model_density,
+  .estimate_cost = estimate_cost,
+  .curve         = fare_generative_curve,
+  .kept          = fare_generative_kept,
+  .loaded        = fare_generative_loaded,
+  .destroy       = fare_posterior_destroy,
 };

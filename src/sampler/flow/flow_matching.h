@@ -12,22 +12,22 @@ enum { FARE_FLOW_MATCHING_HEUN, FARE_FLOW_MATCHING_RK4 };
 
 typedef struct {
   fare_generative common;
-  PetscInt64      noise_octaves, sampling_steps;
+  PetscInt64      noise_frequencies, sampling_steps;
   double          grading;
   int             coupling, solver;
 } fare_flow_matching;
 
 /*
-  The inputs of the network: u per axis, octaves of the position per axis, then those that all particles of a
-  block share: tau and t.
+  The inputs of the network: u per axis, frequencies of the position per axis, then those that all particles
+  of a block share: tau and t.
 */
 static inline int fare_flow_matching_position_inputs(const fare_flow_matching *s, int dim)
 {
-  return dim * (1 + 2 * (int)s->common.octaves);
+  return dim * (1 + 2 * (int)s->common.frequencies);
 }
 static inline int fare_flow_matching_tau_inputs(const fare_flow_matching *s)
 {
-  return 1 + 2 * (int)s->noise_octaves;
+  return 1 + 2 * (int)s->noise_frequencies;
 }
 
 /* Draws the ensemble of time t. */
@@ -64,17 +64,17 @@ void fare_flow_matching_times(int n, const float z[], float tau[], float level[]
 /*
   The place u = (1 - tau) z + tau x and what the network should say, x - z - slope u: slope = base (2 tau -
   1)/((1 - tau)^2 + tau^2), which with base 1 is all of the velocity where data are normal with variance 1.
-  For octaves: y = u/tau with the uncertainty (1 - tau)/tau where `faded`, else u itself with none.
+  For frequencies: y = u/tau with the uncertainty (1 - tau)/tau where `faded`, else u itself with none.
 */
 void fare_flow_matching_corrupt(int n, int base, int faded, const float tau[], const float x[],
   const float z[], float u[], float target[], float y[], float spread[]);
 /*
-  That y and its uncertainty for a block at one tau; and the derivatives by u of its octaves, from the
-  octaves.
+  That y and its uncertainty for a block at one tau; and the derivatives by u of its frequencies, from the
+  frequencies.
 */
 void fare_flow_matching_position(
   int faded, double tau, const float u[FARE_BLOCK], float y[FARE_BLOCK], float spread[FARE_BLOCK]);
-void fare_flow_matching_octave_slopes(
-  int faded, double tau, int octaves, double frequency, const float feature[], float slope[]);
+void fare_flow_matching_frequency_slopes(
+  int faded, double tau, int frequencies, double frequency, const float feature[], float slope[]);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#define LEAST_TAU 1e-3 /* of octaves; what comes before has faded altogether */
+#define LEAST_TAU 1e-3 /* of frequencies; what comes before has faded altogether */
 
 double fare_flow_matching_slope(int base, double tau)
 {
@@ -30,12 +30,12 @@ void fare_flow_matching_position(
   }
 }
 
-void fare_flow_matching_octave_slopes(
-  int faded, double tau, int octaves, double frequency, const float feature[], float slope[])
+void fare_flow_matching_frequency_slopes(
+  int faded, double tau, int frequencies, double frequency, const float feature[], float slope[])
 {
   const double by = faded ? (tau > LEAST_TAU ? tau : LEAST_TAU) : 1;
 
-  for (int k = 0; k < octaves; k++, frequency *= 2) {
+  for (int k = 0; k < frequencies; k++, frequency *= 2) {
     const float *restrict sine = feature + 2 * k * FARE_BLOCK, *restrict cosine = sine + FARE_BLOCK;
     const float rate = (float)(frequency / by);
 

@@ -85,20 +85,20 @@ static PetscErrorCode choose_interval(fare_sampler *sampler, const fare_training
 
 /* What a step of training an axis works on. */
 typedef struct {
-  fare_sampler *sampler;
-  fare_lesson   base;
-  int           axis, times;
-  double        pull, constant; /* of the loss, which is -ln p with it */
+  fare_sampler        *sampler;
+  fare_generative_rows base;
+  int                  axis, times;
+  double               pull, constant; /* of the loss, which is -ln p with it */
   /* of the batch's rows: earlier axes, and the axis learned on the unit interval */
   double *x[FARE_DIM_MAX], *v, *weight;
   int    *row; /* of the first axis: where a particle's time stands in the tile */
   float  *input, *output, *d_output;
   int64_t evaluations; /* of the first axis */
-} lesson;
+} training_context;
 
 static void draw(void *context, int64_t step, int64_t *rows)
 {
-  lesson                      *l     = context;
+  training_context            *l     = context;
   const fare_learn_batch      *batch = l->base.batch;
   const fare_normalizing_flow *s     = l->sampler->state;
 
@@ -116,20 +116,20 @@ static void draw(void *context, int64_t step, int64_t *rows)
 
 static void inputs(void *context, int64_t first, int n, float input[])
 {
-  lesson       *l               = context;
-  const double *x[FARE_DIM_MAX] = {NULL};
+  training_context *l               = context;
+  const double     *x[FARE_DIM_MAX] = {NULL};
 
   for (int axis = 0; axis < l->axis; axis++) x[axis] = l->x[axis] + first;
   fare_normalizing_flow_places(l->sampler, l->axis, n, x, input);
-  fare_lesson_times(
+  fare_generative_rows_times(
     &l->base, first, n, input + fare_normalizing_flow_place_inputs(l->sampler, l->axis) * FARE_BLOCK);
 }
 
 static double loss(void *context, int64_t first, int n, const float output[], float d_output[])
 {
-  lesson      *l      = context;
-  fare_spline *spline = ((const fare_normalizing_flow *)l->sampler->state)->spline[l->axis];
-  double       sum;
+  training_context *l      = context;
+  fare_spline      *spline = ((const fare_normalizing_flow *)l->sampler->state)->spline[l->axis];
+  double            sum;
 
   fare_spline_knots(spline, n, output);
   sum = fare_spline_loss(spline, n, NULL, l->v + first, l->weight + first, l->pull);
@@ -139,7 +139,7 @@ static double loss(void *context, int64_t first, int n, const float output[], fl
 }
 
 /* The particles of training times [begin, begin + n), and which of those times is theirs. */
-static int64_t gather(const lesson *l, int begin, int n, double v[], double weight[], int row[])
+static int64_t gather(const training_context *l, int begin, int n, double v[], double weight[], int row[])
 {
   int64_t count = 0;
 
@@ -157,9 +157,9 @@ static int64_t gather(const lesson *l, int begin, int n, double v[], double weig
 /* The first axis: the whole batch at once, with one row of the network for each training time. */
 static double first_gradient(void *context, fare_network *network, int64_t first, int n, float gradient[])
 {
-  lesson      *l      = context;
-  fare_spline *spline = ((const fare_normalizing_flow *)l->sampler->state)->spline[0];
-  double       sum    = 0;
+  training_context *l      = context;
+  fare_spline      *spline = ((const fare_normalizing_flow *)l->sampler->state)->spline[0];
+  double            sum    = 0;
 
   (void)n;
   for (int begin = 0; begin < l->times && first == 0; begin += FARE_BLOCK) {
@@ -181,7 +181,7 @@ static double first_gradient(void *context, fare_network *network, int64_t first
   return sum;
 }
 
-static PetscErrorCode lesson_begin(fare_sampler *sampler, const fare_training_set *data, lesson *l)
+static PetscErrorCode context_begin(fare_sampler *sampler, const fare_training_set *data, training_context *l)
 {
   fare_normalizing_flow *s = sampler->state;
   const size_t size = (size_t)s->common.learn.batch, outputs = (size_t)(3 * s->bins + 1) * FARE_BLOCK;
@@ -193,15 +193,15 @@ static PetscErrorCode lesson_begin(fare_sampler *sampler, const fare_training_se
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) PetscCall(PetscMalloc1(size, &l->x[axis]));
   PetscCall(PetscMalloc3((size_t)fare_generative_time_inputs(&s->common) * FARE_BLOCK, &l->input, outputs,
     &l->output, outputs, &l->d_output));
-  PetscCall(fare_lesson_begin(sampler, data, &l->base));
+  PetscCall(fare_generative_rows_begin(sampler, data, &l->base));
   for (int axis = 0; axis < l->base.dim; axis++) PetscCall(choose_interval(sampler, data, axis));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode lesson_end(lesson *l)
+static PetscErrorCode context_end(training_context *l)
 {
   PetscFunctionBeginUser;
-  PetscCall(fare_lesson_end(&l->base));
+  PetscCall(fare_generative_rows_end(&l->base));
   PetscCall(PetscFree3(l->v, l->weight, l->row));
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) PetscCall(PetscFree(l->x[axis]));
   PetscCall(PetscFree3(l->input, l->output, l->d_output));
@@ -220,7 +220,7 @@ static void join(const fare_curve *further, fare_curve *curve)
   }
 }
 
-static PetscErrorCode learn_axis(lesson *l, int axis)
+static PetscErrorCode learn_axis(training_context *l, int axis)
 {
   fare_sampler          *sampler     = l->sampler;
   fare_normalizing_flow *s           = sampler->state;
@@ -254,14 +254,14 @@ static PetscErrorCode learn_axis(lesson *l, int axis)
 static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data)
 {
   fare_normalizing_flow *s    = sampler->state;
-  lesson                 l    = {0};
+  training_context       l    = {0};
   PetscErrorCode         code = 0;
 
   PetscFunctionBeginUser;
   if (sampler->mode == FARE_LEARNED) {
-    code = lesson_begin(sampler, data, &l);
+    code = context_begin(sampler, data, &l);
     for (int axis = 0; axis < l.base.dim && !code; axis++) code = learn_axis(&l, axis);
-    PetscCall(lesson_end(&l));
+    PetscCall(context_end(&l));
   }
   s->common.ready = code ? PETSC_FALSE : PETSC_TRUE;
   PetscFunctionReturn(code);
@@ -328,7 +328,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode target(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
+static PetscErrorCode model_density(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
 {
   const double *exact = NULL;
 
@@ -343,7 +343,7 @@ static PetscErrorCode target(fare_sampler *sampler, double t, const fare_grid *g
 }
 
 /* Of the first axis one row for each training time and block, of the others one for each particle. */
-static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
   const fare_normalizing_flow *s = sampler->state;
   const int64_t further = fare_system_dimension(sampler->system) - 1, count = sampler->schedule.count;
@@ -364,20 +364,20 @@ static const fare_kept kept[] = {
 };
 
 const fare_sampler_type fare_sampler_normalizing_flow = {
-  .name      = "normalizing_flow",
-  .summary   = "monotone splines conditioned on time, learned by likelihood, with an exact density",
-  .reference = "Durkan et al., arXiv 1906.04032 (2019)",
-  .family    = FARE_GENERATIVE,
-  .walls     = FARE_WALLS_FOLDED,
-  .size      = sizeof(fare_normalizing_flow),
-  .modes     = FARE_ORACLE,
-  .fields    = fields,
-  .setup     = setup,
-  .train     = train,
-  .advance   = advance,
-  .target    = target,
-  .expect    = expect,
-  .curve     = fare_generative_curve,
-  .kept      = kept,
-  .destroy   = destroy,
+  .name          = "normalizing_flow",
+  .summary       = "monotone splines conditioned on time, learned by likelihood, with an exact density",
+  .reference     = "Durkan et al., arXiv 1906.04032 (2019)",
+  .family        = FARE_GENERATIVE,
+  .walls         = FARE_WALLS_FOLDED,
+  .size          = sizeof(fare_normalizing_flow),
+  .modes         = FARE_ORACLE,
+  .fields        = fields,
+  .setup         = setup,
+  .train         = train,
+  .advance       = advance,
+  .model_density = model_density,
+  .estimate_cost = estimate_cost,
+  .curve         = fare_generative_curve,
+  .kept          = kept,
+  .destroy       = destroy,
 };

@@ -13,12 +13,12 @@ fare_network *fare_normalizing_flow_network(const fare_normalizing_flow *s, int 
   return axis ? s->further[axis] : s->common.network;
 }
 
-/* What is said of an axis: z and its octaves, but of a circle only what closes with it. */
-static int octaves_of(const fare_sampler *sampler, int axis)
+/* What is said of an axis: z and its frequencies, but of a circle only what closes with it. */
+static int frequencies_of(const fare_sampler *sampler, int axis)
 {
-  const int octaves = (int)((const fare_normalizing_flow *)sampler->state)->common.octaves;
+  const int frequencies = (int)((const fare_normalizing_flow *)sampler->state)->common.frequencies;
 
-  return fare_normalizing_flow_is_periodic(sampler, axis) ? PetscMax(1, octaves) : octaves;
+  return fare_normalizing_flow_is_periodic(sampler, axis) ? PetscMax(1, frequencies) : frequencies;
 }
 
 int fare_normalizing_flow_place_inputs(const fare_sampler *sampler, int axis)
@@ -26,7 +26,7 @@ int fare_normalizing_flow_place_inputs(const fare_sampler *sampler, int axis)
   int n = 0;
 
   for (int k = 0; k < axis; k++)
-    n += 2 * octaves_of(sampler, k) + (fare_normalizing_flow_is_periodic(sampler, k) ? 0 : 1);
+    n += 2 * frequencies_of(sampler, k) + (fare_normalizing_flow_is_periodic(sampler, k) ? 0 : 1);
   return n;
 }
 
@@ -47,8 +47,9 @@ void fare_normalizing_flow_places(
       memcpy(input, z, (size_t)n * sizeof *z);
       input += FARE_BLOCK;
     }
-    fare_learn_octaves(octaves_of(sampler, k), periodic ? 1 : g->frequency, n, z, NULL, FARE_BLOCK, input);
-    input += 2 * octaves_of(sampler, k) * FARE_BLOCK;
+    fare_learn_frequencies(
+      frequencies_of(sampler, k), periodic ? 1 : g->frequency, n, z, NULL, FARE_BLOCK, input);
+    input += 2 * frequencies_of(sampler, k) * FARE_BLOCK;
   }
 }
 

@@ -7,15 +7,15 @@
 #include <math.h>
 #include <string.h>
 
-void fare_generative_scalar(PetscInt64 octaves, int n, const float z[], int stride, float out[])
+void fare_generative_scalar(PetscInt64 frequencies, int n, const float z[], int stride, float out[])
 {
   memcpy(out, z, (size_t)n * sizeof(float));
-  fare_learn_octaves((int)octaves, PETSC_PI / 2, n, z, NULL, stride, out + stride);
+  fare_learn_frequencies((int)frequencies, PETSC_PI / 2, n, z, NULL, stride, out + stride);
 }
 
 int fare_generative_time_inputs(const fare_generative *g)
 {
-  return 1 + 2 * (int)g->time_octaves;
+  return 1 + 2 * (int)g->time_frequencies;
 }
 
 void fare_generative_time(const fare_sampler *sampler, double t, float out[])
@@ -24,7 +24,7 @@ void fare_generative_time(const fare_sampler *sampler, double t, float out[])
   const double           length = sampler->schedule.end - sampler->schedule.start;
   const float            z      = length > 0 ? (float)(2 * (t - sampler->schedule.start) / length - 1) : 0;
 
-  fare_generative_scalar(g->time_octaves, 1, &z, 1, out);
+  fare_generative_scalar(g->time_frequencies, 1, &z, 1, out);
 }
 
 void fare_generative_wrap(const fare_sampler *sampler, int axis, int64_t n, double x[])
@@ -47,16 +47,17 @@ static PetscErrorCode wrapped(const fare_sampler *sampler, const fare_ensemble *
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_lesson_begin(fare_sampler *sampler, const fare_training_set *data, fare_lesson *l)
+PetscErrorCode fare_generative_rows_begin(
+  fare_sampler *sampler, const fare_training_set *data, fare_generative_rows *l)
 {
   fare_generative *g = sampler->state;
   double *(*x)[FARE_DIM_MAX];
   PetscErrorCode code;
 
   PetscFunctionBeginUser;
-  *l = (fare_lesson){.dim = fare_system_dimension(sampler->system),
-    .time_inputs          = fare_generative_time_inputs(g),
-    .stream               = fare_sampler_stream(sampler, "training")};
+  *l = (fare_generative_rows){.dim = fare_system_dimension(sampler->system),
+    .time_inputs                   = fare_generative_time_inputs(g),
+    .stream                        = fare_sampler_stream(sampler, "training")};
   PetscCall(PetscMalloc1((size_t)(data->count * l->time_inputs), &l->times));
   PetscCall(PetscCalloc1((size_t)data->count, &x));
   PetscCall(fare_learn_rows_create(sampler->comm, l->dim, data->count, &l->rows));
@@ -68,7 +69,7 @@ PetscErrorCode fare_lesson_begin(fare_sampler *sampler, const fare_training_set 
       l->rows, k, e->count, e->first_block * FARE_BLOCK, e->local, (const double *const *)x[k], e->weight);
     fare_generative_time(sampler, data->times[k], l->times + k * l->time_inputs);
   }
-  fare_learn_rows_hold_out(l->rows, g->learn.holdout);
+  fare_learn_rows_hold_out(l->rows, g->learn.validation_fraction);
   code = fare_learn_rows_standardise(l->rows, g->mean, g->sd);
   for (int k = 0; k < data->count; k++) {
     for (int axis = 0; axis < l->dim; axis++) PetscCall(PetscFree(x[k][axis]));
@@ -78,7 +79,7 @@ PetscErrorCode fare_lesson_begin(fare_sampler *sampler, const fare_training_set 
   PetscFunctionReturn(code);
 }
 
-PetscErrorCode fare_lesson_end(fare_lesson *l)
+PetscErrorCode fare_generative_rows_end(fare_generative_rows *l)
 {
   PetscFunctionBeginUser;
   PetscCall(fare_learn_rows_destroy(&l->rows));
@@ -87,7 +88,7 @@ PetscErrorCode fare_lesson_end(fare_lesson *l)
   PetscFunctionReturn(0);
 }
 
-void fare_lesson_times(const fare_lesson *l, int64_t first, int n, float input[])
+void fare_generative_rows_times(const fare_generative_rows *l, int64_t first, int n, float input[])
 {
   for (int k = 0; k < l->time_inputs; k++) {
     for (int i = 0; i < n; i++)

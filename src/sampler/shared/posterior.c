@@ -74,8 +74,8 @@ static double moment(const fare_generative *g, int axis, double about, int power
 }
 
 /*
-  Mean and sd as a lesson has them, but of all particles in their order, so that they are the same on any
-  number of ranks.
+  Mean and sd as a training_context has them, but of all particles in their order, so that they are the same
+  on any number of ranks.
 */
 static PetscErrorCode scale_times(const fare_sampler *sampler, fare_generative *g)
 {

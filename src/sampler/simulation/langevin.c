@@ -209,7 +209,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
   const langevin      *s        = sampler->state;
   const fare_schedule *schedule = &sampler->schedule;
@@ -260,8 +260,8 @@ const fare_sampler_type fare_sampler_langevin = {
   .check       = check,
   .check_walls = check_walls,
   .advance     = advance,
-  .expect      = expect,
-  .kept        = kept,
-  .loaded      = loaded,
-  .destroy     = destroy,
+  .estimate_cost = estimate_cost,
+  .kept          = kept,
+  .loaded        = loaded,
+  .destroy       = destroy,
 };
