@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what FARE is built from where that is missing: on Debian and its relatives with apt-get (as root or through sudo).
-# On other systems it prints the packages by the names of Fedora and of Spack, and stops.
+# Installs missing dependencies: on Debian and its derivatives with apt-get (as root or with sudo).
+# On other systems it prints the names of the packages for Fedora and Spack, and stops.
 #   jobs/install_dependencies.sh [--with-torch] [--with-slurm]
 set -euo pipefail
 
@@ -33,7 +33,7 @@ if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then
   exit 0
 fi
 
-# Elsewhere: nothing to do when the build would find everything already.
+# Elsewhere: nothing to do if the build finds everything.
 if command -v cmake >/dev/null && command -v pkg-config >/dev/null && command -v mpicc >/dev/null &&
   pkg-config --exists PETSc SLEPc yaml-0.1 openblas && { pkg-config --exists hdf5-openmpi || pkg-config --exists hdf5-mpi || pkg-config --exists hdf5; }; then
   echo "FARE: all dependencies are installed."
