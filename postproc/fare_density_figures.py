@@ -71,21 +71,25 @@ def space_time(study: Study) -> Figure | None:
     kinds = [("{}", images, "viridis", 0, "density")]
     if differences:
         kinds.append(("{} − truth", differences, "RdBu_r", -1, "density − truth"))
-    for step, (title, shown, palette, low, label) in enumerate(kinds):
+    for step, (title, panel_images, palette, low, label) in enumerate(kinds):
         top = (
             max(
-                (np.nanquantile(abs(image), 0.999) for image in shown.values() if np.isfinite(image).any()),
+                (
+                    np.nanquantile(abs(image), 0.999)
+                    for image in panel_images.values()
+                    if np.isfinite(image).any()
+                ),
                 default=0,
             )
             or 1.0
         )
         for i, name in enumerate(names):
-            if name not in shown:
+            if name not in panel_images:
                 continue
             block, column = divmod(i, axes.shape[1])
             ax = axes[block * len(kinds) + step, column]
             image = ax.pcolormesh(
-                t, edges, shown[name].T, cmap=palette, vmin=low * top, vmax=top, rasterized=True
+                t, edges, panel_images[name].T, cmap=palette, vmin=low * top, vmax=top, rasterized=True
             )
             ax.set_visible(True)
             ax.set_title(title.format(name), color=colour[name], loc="left")

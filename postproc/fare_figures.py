@@ -96,8 +96,8 @@ def thermodynamics(study: Study) -> Figure | None:
         panels = [({"entropy": "entropy"}, "entropy")]
     fig = Figure(figsize=(11.0, 3.2))
     axes = np.atleast_1d(fig.subplots(1, len(panels) + bool(study.work)))
-    for ax, (shown, label) in zip(axes, panels):
-        for (name, text), colour in zip(shown.items(), (TRUTH, *PALETTE)):
+    for ax, (lines, label) in zip(axes, panels):
+        for (name, text), colour in zip(lines.items(), (TRUTH, *PALETTE)):
             ax.plot(
                 columns["time"],
                 columns[name],

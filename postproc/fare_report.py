@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import argparse
 import base64
+import functools
 import html
 import io
 import math
 import os
 import pathlib
 import sys
-from typing import Callable, Iterable, NoReturn
+from collections.abc import Iterable
+from typing import Callable, NoReturn
 
 try:
     import matplotlib
@@ -511,7 +513,7 @@ def draw(study: Study, embed: bool) -> list[str]:
             if figure is None:
                 continue
             png = as_png(figure)
-            write_aside(folder / f"{name}.png", lambda path: path.write_bytes(png))
+            write_aside(folder / f"{name}.png", functools.partial(pathlib.Path.write_bytes, data=png))
             if embed:
                 raster = name in RASTER or (name == "snapshots" and study.bins.dimension > 1)
                 kind, data = ("png", png) if raster else ("svg+xml", as_svg(figure))

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import pathlib
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
-from typing import Iterable, Mapping
 
 import h5py
 import numpy as np
@@ -201,7 +201,7 @@ class Study:
     @property
     def _plan_lists(self) -> str:
         """The plan from its ensembles (and measures) on: earlier keys may hold the same words."""
-        begin = re.search(r"^\s*\"?(ensembles|measures)\"?\s*:", self.plan, re.M)
+        begin = re.search(r"^\s*\"?(ensembles|measures)\"?\s*:", self.plan, re.MULTILINE)
         return self.plan[begin.start() :] if begin else self.plan
 
     @property

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import base64
 import csv
+import functools
 import html
 import io
 import math
@@ -153,7 +154,7 @@ def draw(sweep: Sweep, rows: list[Row], states: list[Row]) -> list[str]:
             if figure is None:
                 continue
             png = as_png(figure)
-            write_aside(folder / f"sweep_{name}.png", lambda path: path.write_bytes(png))
+            write_aside(folder / f"sweep_{name}.png", functools.partial(pathlib.Path.write_bytes, data=png))
             image = (
                 f'<img alt="{html.escape(CAPTIONS[name])}"'
                 f' src="data:image/svg+xml;base64,{base64.b64encode(as_svg(figure)).decode()}">'

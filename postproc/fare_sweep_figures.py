@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Optional, Union
+from typing import Union
 
 import matplotlib.colors
 import matplotlib.ticker
@@ -70,7 +70,7 @@ def _samples(rows: list[Row], measure: str) -> dict[str, list[Row]]:
     return found
 
 
-def _places(sweep: Sweep, axis: Axis, key: str) -> tuple[dict[int, float], Optional[list[str]]]:
+def _places(sweep: Sweep, axis: Axis, key: str) -> tuple[dict[int, float], list[str] | None]:
     """Where each point stands along an axis; names to write there where values are not numbers."""
     numbers = sweep.numbers(key)
     if numbers is not None:
@@ -79,7 +79,7 @@ def _places(sweep: Sweep, axis: Axis, key: str) -> tuple[dict[int, float], Optio
     return {point: float(names.index(study.swept[key])) for point, study in sweep.points.items()}, names
 
 
-def _scale(ax, which: str, values: list[float], names: Optional[list[str]]) -> None:
+def _scale(ax, which: str, values: list[float], names: list[str] | None) -> None:
     if names is not None:
         getattr(ax, f"set_{which}ticks")(range(len(names)), names)
     elif min(values) > 0 and max(values) >= 8 * min(values):

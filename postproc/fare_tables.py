@@ -1,8 +1,8 @@
 """What the tables of a study hold, as data classes of NumPy arrays."""
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Mapping
 
 import numpy as np
 

@@ -1,7 +1,9 @@
 #!/bin/bash
 # The points of a sweep, each a task of an array that goes on until its point is done:
-#   sbatch --array="$(build/bin/fare sweep input/regimes.yaml --missing)" jobs/slurm/array.sh input/regimes.yaml [--set key=value ...]
-# (add %20 behind the range to run at most twenty at a time). jobs/slurm/sweep.sh submits this and what collects behind it.
+#   missing=$(build/bin/fare sweep input/regimes.yaml --missing)
+#   sbatch --array="$missing" jobs/slurm/array.sh input/regimes.yaml [--set key=value ...]
+# (append %20 to the range to run at most twenty at a time). jobs/slurm/sweep.sh submits this and the
+# collecting job.
 #SBATCH --job-name=fare
 #SBATCH --nodes=1
 #SBATCH --ntasks-per-node=1

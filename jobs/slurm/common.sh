@@ -1,16 +1,22 @@
-# What the batch scripts share: which fare is run, how ranks are started, and what a request to stop does. Sourced from the repository's root.
+# shellcheck shell=bash source-path=SCRIPTDIR/../..
+# Shared by the batch scripts: the program, how ranks are started, and requests to stop. Sourced from the
+# repository's root.
 set -uo pipefail
 source jobs/common.sh
 unset FARE_PROGRESS # a file is not watched
 
 # Settings, from the environment where they are given there.
 FARE=${FARE:-$(if [[ -x build/bin/fare ]]; then echo build/bin/fare; else command -v fare; fi)} # the program
-FARE_LAUNCHER=${FARE_LAUNCHER:-srun}                                                            # srun, or mpirun where srun does not know this MPI
-FARE_CHECKPOINT_SECONDS=${FARE_CHECKPOINT_SECONDS:-600}                                         # at most so much work is lost when a node fails
+FARE_LAUNCHER=${FARE_LAUNCHER:-srun} # or mpirun, where srun does not support this MPI
+FARE_CHECKPOINT_SECONDS=${FARE_CHECKPOINT_SECONDS:-600} # the most work that a failing node loses
 
-[[ -n $FARE ]] || { echo "FARE: no program: build it first (cmake -S . -B build && cmake --build build), or set FARE" >&2; exit 1; }
+if [[ -z $FARE ]]; then
+  echo "FARE: no program: build it first (cmake -S . -B build && cmake --build build), or set FARE" >&2
+  exit 1
+fi
 
-# fare_ranks COMMAND...: on all tasks of the job. A request to stop (SIGUSR1) goes to every rank, which then writes a checkpoint; the exit code is the program's own.
+# fare_ranks COMMAND...: on all tasks of the job. A request to stop (SIGUSR1) goes to every rank, which then
+# writes a checkpoint. The exit code is the program's own.
 fare_ranks() {
   local child code launch=(srun --mpi=pmix --kill-on-bad-exit=1)
   if [[ $FARE_LAUNCHER == mpirun ]]; then launch=(mpirun --bind-to none -n "${SLURM_NTASKS:-1}"); fi
@@ -28,7 +34,8 @@ fare_ranks() {
   return "$code"
 }
 
-# fare_run ARGUMENTS...: fare run on all tasks, going on where there is something to go on from. srun may say 0 though its tasks were never started, so 0 is looked into.
+# fare_run ARGUMENTS...: fare run on all tasks, resuming where possible. srun may return 0 although its tasks
+# never started, so 0 is verified.
 fare_run() {
   local code looked=()
   fare_ranks "$FARE" run --resume --checkpoint-seconds "$FARE_CHECKPOINT_SECONDS" "$@"

@@ -1,5 +1,6 @@
 #!/bin/bash
-# A study that is longer than a job may be: two minutes before the time limit it writes a checkpoint, goes back into the queue, and so on until it is done.
+# A study that is longer than the time limit: two minutes before the limit it writes a checkpoint and goes
+# back into the queue, until it is done.
 #   sbatch jobs/slurm/requeue.sh input/prinz_driven_large.yaml [--set key=value ...]
 #SBATCH --job-name=fare
 #SBATCH --nodes=1

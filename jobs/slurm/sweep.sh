@@ -1,7 +1,8 @@
 #!/bin/bash
-# Submits what a sweep still needs: an array over its points that are not done, and a job behind it that collects. Not a batch script itself.
+# Submits what a sweep still needs: an array over its unfinished points, and a job that collects the results
+# after it. Not a batch script itself.
 #   bash jobs/slurm/sweep.sh input/regimes.yaml [--set key=value ...]
-# Options for sbatch (an account, a partition) come from SBATCH_ACCOUNT, SBATCH_PARTITION, ... of the environment.
+# Options for sbatch (account, partition) come from SBATCH_ACCOUNT, SBATCH_PARTITION, ... in the environment.
 source jobs/slurm/common.sh
 missing=$("$FARE" sweep --missing "$@") || exit
 if [[ -z $missing ]]; then

@@ -89,7 +89,7 @@ def own_lines(said):
     text = said.decode(errors="replace") if isinstance(said, bytes) else said
     return [
         line
-        for line in re.sub(r"^-{5,}\n(?:.*\n)*?-{5,}\n", "", text, flags=re.M).splitlines()
+        for line in re.sub(r"^-{5,}\n(?:.*\n)*?-{5,}\n", "", text, flags=re.MULTILINE).splitlines()
         if line.startswith("fare: ")
     ]
 
@@ -145,6 +145,7 @@ def compile_plugin(place, name, source):
         [command[0], "-w", "-fPIC", "-shared", *includes, "-o", str(place / f"{name}.so"), str(file)],
         capture_output=True,
         text=True,
+        check=False,
     )
     if done.returncode:
         sys.exit(f"{name}: {done.stderr}")

@@ -10,7 +10,6 @@ from launch import (
     ENVIRONMENT,
     FARE,
     MPIEXEC,
-    SOURCE,
 )  # SOURCE: for tests of clusters, which take all from here
 
 STUDY = """\
@@ -34,7 +33,13 @@ def command(ranks, *arguments):
 
 def run(where, ranks, *arguments):
     return subprocess.run(
-        command(ranks, *arguments), cwd=where, env=ENVIRONMENT, capture_output=True, text=True, timeout=300
+        command(ranks, *arguments),
+        cwd=where,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
 
 
