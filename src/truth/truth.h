@@ -22,15 +22,6 @@ PetscErrorCode               fare_estimate_create(const fare_grid *grid, const f
 PetscErrorCode fare_estimate_space(fare_estimate *estimate, Vec masses, Vec half, Vec quarter, double nominal,
   Vec error_field, fare_truth_status *status);
 PetscErrorCode fare_estimate_destroy(fare_estimate **estimate);
-/* What a grid may not resolve; see roughness.c. Collective. */
-typedef struct {
-  /* largest change of U/kT over a cell that holds mass by a kink, a jump or a bump within it */
-  double rough;
-  double steep[FARE_DIM_MAX]; /* and any, along each axis; infinite where drift has no diffusion beside it */
-  double filled;              /* cells that hold the mass */
-} fare_resolution;
-PetscErrorCode fare_resolution_look(
-  const fare_grid *grid, const fare_system *system, double t, Vec masses, fare_resolution *resolution);
 /*
   L1 distance between the Boltzmann masses at which the rates are at rest and those of finer quadrature: 0
   without a potential. Collective.
