@@ -1,5 +1,5 @@
-// The usual implementation: one particle at a time, a Mersenne twister, and the normal distribution and exponentials of
-// the standard library, with -O3 alone.
+// The usual implementation: one particle at a time, a Mersenne twister, and the normal distribution and
+// exponentials of the standard library, with -O3 alone.
 #include "particles.h"
 
 #include <cmath>
