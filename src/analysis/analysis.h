@@ -4,6 +4,7 @@
 
 #include <fare/analysis.h>
 #include <fare/evolution.h>
+#include <fare/resolution.h>
 #include <fare/truth.h>
 
 #define FARE_FINDINGS_MAX 24

@@ -3,6 +3,7 @@
 #define FARE_TRUTH_PRIVATE_H
 
 #include <fare/evolution.h>
+#include <fare/resolution.h>
 #include <fare/truth.h>
 #include <petscts.h>
 
@@ -22,15 +23,6 @@ PetscErrorCode               fare_estimate_create(const fare_grid *grid, const f
 PetscErrorCode fare_estimate_space(fare_estimate *estimate, Vec masses, Vec half, Vec quarter, double nominal,
   Vec error_field, fare_truth_status *status);
 PetscErrorCode fare_estimate_destroy(fare_estimate **estimate);
-/* What a grid may not resolve; see roughness.c. Collective. */
-typedef struct {
-  /* largest change of U/kT over a cell that holds mass by a kink, a jump or a bump within it */
-  double rough;
-  double steep[FARE_DIM_MAX]; /* and any, along each axis; infinite where drift has no diffusion beside it */
-  double filled;              /* cells that hold the mass */
-} fare_resolution;
-PetscErrorCode fare_resolution_look(
-  const fare_grid *grid, const fare_system *system, double t, Vec masses, fare_resolution *resolution);
 /*
   L1 distance between the Boltzmann masses at which the rates are at rest and those of finer quadrature: 0
   without a potential. Collective.
@@ -133,6 +125,8 @@ void fare_bdf_vectors(const fare_bdf *bdf, Vec vector[]);  /* the first has the 
 void fare_bdf_save(const fare_bdf *bdf, double numbers[]); /* FARE_BDF_POINTS + 4 */
 /* FARE_ERR_FAILED where no step can be taken from them */
 PetscErrorCode fare_bdf_load(fare_bdf *bdf, const double numbers[]);
+/* Keeps the smallest density and the largest error of the sum so far. Collective. */
+PetscErrorCode fare_evolution_watch(fare_evolution *e, Vec masses, double smallest);
 /*
   Called by a stepper when masses are those of time t; and then, when its own state is that of time t, too,
   though not yet at the end of its way.

@@ -6,7 +6,7 @@
 #ifndef FARE_EXPRESSION_H
 #define FARE_EXPRESSION_H
 
-#include "system/plugin.h"
+#include "system/plugin/plugin.h"
 
 #define FARE_FORMULA_LENGTH 4096  /* of one formula, in bytes */
 #define FARE_FORMULA_DEPTH  64    /* of parentheses, signs and powers within each other */

@@ -10,14 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-void fare_operator_index(const fare_operator *op, PetscInt cell, PetscInt index[FARE_DIM_MAX])
-{
-  for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
-    index[axis] = op->start[axis] + cell % op->count[axis];
-    cell /= op->count[axis];
-  }
-}
-
 PetscErrorCode fare_operator_create(const fare_grid *grid, const fare_system *system, fare_operator **op)
 {
   fare_operator *o;
@@ -135,16 +127,6 @@ static PetscErrorCode close_ends(fare_operator *op)
                     cell = (k_ + ((op)->grid->dim > 2)) * (op)->stride[2] + \
              (j_ + ((op)->grid->dim > 1)) * (op)->stride[1] + 1;            \
            i_ < (op)->grid->count[0]; i_++, n++, cell++)
-
-PetscBool fare_operator_face_serves(const fare_operator *op, int axis, const PetscInt index[])
-{
-  for (int a = 0; a < op->grid->dim; a++) {
-    const PetscInt place = index[a] - op->grid->start[a];
-
-    if (place < (a == axis ? -1 : 0) || place >= op->grid->count[a]) return PETSC_FALSE;
-  }
-  return PETSC_TRUE;
-}
 
 /* "(1.5, 2)", the centre of a cell. */
 static void write_place(const fare_grid *grid, const PetscInt index[], char place[], size_t size)

@@ -1,7 +1,25 @@
-/* The points at which V is evaluated, and the terms of V that move. */
+/* Cells and faces of the box, the points at which V is evaluated, and the terms of V that move. */
 #include "operator.h"
 
 #include <string.h>
+
+void fare_operator_index(const fare_operator *op, PetscInt cell, PetscInt index[FARE_DIM_MAX])
+{
+  for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
+    index[axis] = op->start[axis] + cell % op->count[axis];
+    cell /= op->count[axis];
+  }
+}
+
+PetscBool fare_operator_face_serves(const fare_operator *op, int axis, const PetscInt index[])
+{
+  for (int a = 0; a < op->grid->dim; a++) {
+    const PetscInt place = index[a] - op->grid->start[a];
+
+    if (place < (a == axis ? -1 : 0) || place >= op->grid->count[a]) return PETSC_FALSE;
+  }
+  return PETSC_TRUE;
+}
 
 /* In two and three dimensions cells are averaged over the tensor product of these: exact to sixth order. */
 static const double cell_offset[FARE_CELL_POINTS] = {-0.3872983346207417, 0, 0.3872983346207417};

@@ -109,7 +109,8 @@ SLOT(0)
 SLOT(1)
 SLOT(2)
 SLOT(3)
-SLOT(4) SLOT(5) SLOT(6) SLOT(7)
+SLOT(4)
+SLOT(5) SLOT(6) SLOT(7)
 
 #define FUNCTIONS(slot)                                                                                   \
   {                                                                                                       \

@@ -1,5 +1,5 @@
 /* Sets of states: unions of boxes, how cells and edges lie in them, and points; as read from a plan. */
-#include "analysis.h"
+#include "analysis/analysis.h"
 
 #include <math.h>
 #include <stdlib.h>
