@@ -21,14 +21,14 @@ static PetscErrorCode close_rings(const fare_node *node, fare_origin *origin, co
 static PetscErrorCode load(
   const fare_node *node, const char *path, fare_origin *origin, const fare_system_type **type)
 {
-  const void    *descriptor = NULL;
-  char          *full       = NULL;
+  const void    *descriptor              = NULL;
+  char          *full                    = NULL;
+  const size_t   size[FARE_PLUGIN_SIZES] = FARE_PLUGIN_SYSTEM_SIZES;
   PetscErrorCode code;
 
   PetscFunctionBeginUser;
   code = fare_plugin_path(node, path, &full);
-  if (!code)
-    code = fare_plugin_open(node, full, FARE_PLUGIN_IS_SYSTEM, sizeof **type, &origin->library, &descriptor);
+  if (!code) code = fare_plugin_open(node, full, FARE_PLUGIN_IS_SYSTEM, size, &origin->library, &descriptor);
   if (!code) code = fare_system_type_check(node, descriptor);
   if (!code) {
     *type = descriptor;

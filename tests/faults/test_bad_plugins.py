@@ -56,31 +56,31 @@ BAD = [
     (
         "older",
         "FARE_PLUGIN_SYSTEM(mine);",
-        EXPORT % "0, 1, sizeof mine, &mine",
+        EXPORT % "0, 1, {sizeof mine}, &mine",
         "was built for plugins of version 0, this FARE takes [1-9]",
     ),
     (
         "kindless",
         "FARE_PLUGIN_SYSTEM(mine);",
-        EXPORT % "FARE_PLUGIN_ABI, 77, sizeof mine, &mine",
+        EXPORT % "FARE_PLUGIN_ABI, 77, {sizeof mine}, &mine",
         "of a kind that this FARE does not know, expected a system",
     ),
     (
         "formulas",
         "FARE_PLUGIN_SYSTEM(mine);",
-        EXPORT % "FARE_PLUGIN_ABI, FARE_PLUGIN_IS_FORMULAS, sizeof mine, &mine",
+        EXPORT % "FARE_PLUGIN_ABI, FARE_PLUGIN_IS_FORMULAS, {sizeof mine}, &mine",
         "is formulas compiled by FARE, expected a system",
     ),
     (
         "smaller",
         "FARE_PLUGIN_SYSTEM(mine);",
-        EXPORT % "FARE_PLUGIN_ABI, 1, sizeof mine - 8, &mine",
+        EXPORT % "FARE_PLUGIN_ABI, 1, {sizeof mine - 8}, &mine",
         "was built against other headers",
     ),
     (
         "empty",
         "FARE_PLUGIN_SYSTEM(mine);",
-        EXPORT % "FARE_PLUGIN_ABI, 1, sizeof mine, NULL",
+        EXPORT % "FARE_PLUGIN_ABI, 1, {sizeof mine}, NULL",
         "was built against other headers",
     ),
     ("unnamed", '.name = "mine",', "", "the system needs a name"),
@@ -116,7 +116,12 @@ BAD = [
     ),
     ("noiseless", FORCES, ".drift = force", "system 'mine' has a 'drift' but no 'diffusion'"),
     ("driftless", FORCES, FORCES + ", .diffusion = force", "system 'mine' has a 'diffusion' but no 'drift'"),
-    ("baseless", FORCES, ".nonconservative = force, " + GENERAL, "system 'mine' has a 'nonconservative' force but no 'force'"),
+    (
+        "baseless",
+        FORCES,
+        ".nonconservative = force, " + GENERAL,
+        "system 'mine' has a 'nonconservative' force but no 'force'",
+    ),
     ("shapeless", FORCES, FORCES + ", .basis_count = 2", "system 'mine' has 'basis_count' but not both"),
 ]
 # the same for samplers
@@ -136,19 +141,19 @@ BAD_SAMPLERS = [
     (
         "s_older",
         "FARE_PLUGIN_SAMPLER(mine);",
-        EXPORT % "0, 3, FARE_PLUGIN_SAMPLER_SIZE, &mine",
+        EXPORT % "0, 3, FARE_PLUGIN_SAMPLER_SIZES, &mine",
         "was built for plugins of version 0",
     ),
     (
         "s_smaller",
         "FARE_PLUGIN_SAMPLER(mine);",
-        EXPORT % "FARE_PLUGIN_ABI, 3, FARE_PLUGIN_SAMPLER_SIZE - 8, &mine",
+        EXPORT % "FARE_PLUGIN_ABI, 3, {sizeof mine, sizeof(fare_sampler), sizeof(fare_ensemble) - 8}, &mine",
         "was built against other headers",
     ),
     (
         "s_system",
         "FARE_PLUGIN_SAMPLER(mine);",
-        EXPORT % "FARE_PLUGIN_ABI, FARE_PLUGIN_IS_SYSTEM, sizeof mine, &mine",
+        EXPORT % "FARE_PLUGIN_ABI, FARE_PLUGIN_IS_SYSTEM, {sizeof mine}, &mine",
         "is a system, expected a sampler",
     ),
     ("s_unnamed", '.name = "mine",', "", "the sampler needs a name"),

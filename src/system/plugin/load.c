@@ -23,8 +23,8 @@ static void *open_library(const char *path)
   return library;
 }
 
-PetscErrorCode fare_plugin_open(const fare_node *node, const char *path, fare_plugin_kind kind, size_t size,
-  void **library, const void **descriptor)
+PetscErrorCode fare_plugin_open(const fare_node *node, const char *path, fare_plugin_kind kind,
+  const size_t size[FARE_PLUGIN_SIZES], void **library, const void **descriptor)
 {
   static const char *const kinds[] = {NULL, "a system", "formulas compiled by FARE", "a sampler"};
   const fare_plugin       *plugin;
@@ -54,7 +54,7 @@ PetscErrorCode fare_plugin_open(const fare_node *node, const char *path, fare_pl
 
     FARE_REFUSE(node, "'%.400s' is %s, expected %s", path, is, kinds[kind]);
   }
-  if (plugin->size != size || !plugin->descriptor)
+  if (memcmp(plugin->size, size, sizeof plugin->size) || !plugin->descriptor)
     FARE_REFUSE(
       node, "'%.400s' was built against other headers than those of this FARE: compile it again", path);
   *descriptor = plugin->descriptor;
