@@ -52,15 +52,13 @@ PetscErrorCode fare_driven_check(const fare_driven_keys *keys, const fare_node *
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_driven_plan(const fare_driven_keys *keys, double time, fare_span *span, double starts[])
+void fare_driven_plan(const fare_driven_keys *keys, double time, fare_span *span, double starts[])
 {
   const double length = keys->period > 0 ? keys->period : keys->span;
 
-  PetscFunctionBeginUser;
   *span = (fare_span){
     time, time + length, keys->period > 0 ? FARE_AFTER_PERIODIC : (fare_after)keys->after, keys->tolerance};
   for (PetscInt64 k = 0; k < keys->starts; k++) starts[k] = time + length * (double)k / (double)keys->starts;
-  PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_driven_keep(const fare_driven_keys *keys, const fare_driven *driven,

@@ -53,15 +53,13 @@ PetscErrorCode fare_plugin_system(
   PetscFunctionReturn(fare_error_agree(PETSC_COMM_WORLD, code));
 }
 
-PetscErrorCode fare_origin_free(fare_origin *origin)
+void fare_origin_free(fare_origin *origin)
 {
-  PetscFunctionBeginUser;
   fare_ring_destroy(origin->ring);
   origin->ring = NULL;
   if (origin->library) dlclose(origin->library);
   origin->library = NULL;
-  PetscCall(fare_expression_destroy(origin->expression));
+  fare_expression_destroy(origin->expression);
   origin->expression = NULL;
   fare_text_free(&origin->plan);
-  PetscFunctionReturn(0);
 }

@@ -78,17 +78,12 @@ static double coordinate(const fare_grid *grid, int axis, PetscInt index, double
 
 void fare_place_offset(const fare_operator *op, const double offset[], double *const x[])
 {
-  PetscInt cell = 0;
+  for (PetscInt cell = 0; cell < op->box; cell++) {
+    PetscInt index[FARE_DIM_MAX];
 
-  for (PetscInt k = 0; k < op->count[2]; k++) {
-    for (PetscInt j = 0; j < op->count[1]; j++) {
-      for (PetscInt i = 0; i < op->count[0]; i++, cell++) {
-        const PetscInt index[FARE_DIM_MAX] = {op->start[0] + i, op->start[1] + j, op->start[2] + k};
-
-        for (int axis = 0; axis < op->grid->dim; axis++)
-          x[axis][cell] = coordinate(op->grid, axis, index[axis], offset[axis]);
-      }
-    }
+    fare_operator_index(op, cell, index);
+    for (int axis = 0; axis < op->grid->dim; axis++)
+      x[axis][cell] = coordinate(op->grid, axis, index[axis], offset[axis]);
   }
 }
 
