@@ -27,7 +27,7 @@ static PetscErrorCode describe_measure(const char *name)
 
   PetscFunctionBeginUser;
   while ((type = fare_score_measure_at(i)) && strcmp(type->name, name)) i++;
-  PetscCall(fare_measure_type_describe(type, stdout));
+  fare_measure_type_describe(type, stdout);
   if (!type->evaluate) printf("\nMade by `fare score` alone, of samples that have their own log_density.\n");
   PetscFunctionReturn(0);
 }

@@ -14,6 +14,7 @@
 #include <fare/grid.h>
 #include <fare/operator.h>
 #include <fare/evolution.h>
+#include <fare/resolution.h>
 #include <fare/truth.h>
 #include <fare/ensemble.h>
 #include <fare/learn.h>

@@ -235,13 +235,11 @@ PetscErrorCode fare_committor_check(fare_committor_keys *keys, const fare_analys
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_committor_free(fare_committor_keys *keys)
+void fare_committor_free(fare_committor_keys *keys)
 {
-  PetscFunctionBeginUser;
-  PetscCall(fare_region_free(&keys->from));
-  PetscCall(fare_region_free(&keys->to));
-  PetscCall(fare_points_free(&keys->at));
-  PetscFunctionReturn(0);
+  fare_region_free(&keys->from);
+  fare_region_free(&keys->to);
+  fare_points_free(&keys->at);
 }
 
 PetscErrorCode fare_committor_at_points(const fare_committor_keys *keys, const fare_grid *grid,
@@ -337,7 +335,7 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
 static PetscErrorCode destroy(void *state)
 {
   PetscFunctionBeginUser;
-  PetscCall(fare_committor_free(state));
+  fare_committor_free(state);
   PetscFunctionReturn(0);
 }
 

@@ -104,7 +104,7 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
 
   PetscFunctionBeginUser;
   (void)like;
-  PetscCall(fare_driven_plan(&s->keys, time, &span, starts));
+  fare_driven_plan(&s->keys, time, &span, starts);
   PetscCall(
     fare_driven_passage_solve(grid, system, &span, &s->sets.absorbing, count, starts, times, &driven));
   PetscCall(keep_means(s, grid, system, &span, times, driven.error * driven.largest, found));
@@ -131,7 +131,7 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
 static PetscErrorCode destroy(void *state)
 {
   PetscFunctionBeginUser;
-  PetscCall(fare_passage_free(&((passage *)state)->sets));
+  fare_passage_free(&((passage *)state)->sets);
   PetscFunctionReturn(0);
 }
 

@@ -95,15 +95,14 @@ static PetscErrorCode check(const fare_node *node, const fare_sampler_type *type
 PetscErrorCode fare_sampler_type_load(
   const fare_node *node, const char *path, void **library, const fare_sampler_type **type)
 {
-  const void    *descriptor = NULL;
-  char          *full       = NULL;
+  const void    *descriptor              = NULL;
+  char          *full                    = NULL;
+  const size_t   size[FARE_PLUGIN_SIZES] = FARE_PLUGIN_SAMPLER_SIZES;
   PetscErrorCode code;
 
   PetscFunctionBeginUser;
   code = fare_plugin_path(node, path, &full);
-  if (!code)
-    code =
-      fare_plugin_open(node, full, FARE_PLUGIN_IS_SAMPLER, FARE_PLUGIN_SAMPLER_SIZE, library, &descriptor);
+  if (!code) code = fare_plugin_open(node, full, FARE_PLUGIN_IS_SAMPLER, size, library, &descriptor);
   if (!code) code = check(node, descriptor);
   if (!code) *type = descriptor;
   free(full);

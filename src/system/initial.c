@@ -132,7 +132,7 @@ PetscErrorCode fare_initial_from_config(
 PetscErrorCode fare_initial_free(fare_initial *initial)
 {
   PetscFunctionBeginUser;
-  PetscCall(fare_density_file_destroy(&initial->density_file));
+  fare_density_file_destroy(&initial->density_file);
   PetscCall(fare_fields_free(fare_initial_fields, initial));
   PetscFunctionReturn(0);
 }

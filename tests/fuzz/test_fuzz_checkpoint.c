@@ -47,7 +47,7 @@ static size_t values_of(int part, int v, PetscScalar **values, Vec *vector)
   int              count;
   PetscInt         size = 0;
 
-  ok(fare_truth_part(run.truth, part, &grid, &count, all));
+  fare_truth_part(run.truth, part, &grid, &count, all);
   if (v >= count) return 0;
   *vector = all[v];
   ok(VecGetLocalSize(*vector, &size));

@@ -106,7 +106,7 @@ static PetscErrorCode let_truth_pause(fare_run *s, PetscBool is_new)
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_size(s->comm, &ranks));
   PetscCallMPI(MPI_Comm_size(fare_truth_grid(s->truth)->comm, &owners));
-  PetscCall(fare_truth_set_pause(s->truth, is_new && owners == ranks && !s->thermo ? pause_truth : NULL, s));
+  fare_truth_set_pause(s->truth, is_new && owners == ranks && !s->thermo ? pause_truth : NULL, s);
   PetscFunctionReturn(0);
 }
 

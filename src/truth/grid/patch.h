@@ -31,7 +31,7 @@ PetscErrorCode fare_patch_destroy(fare_patch **patch);
 /* Brings masses from beyond the patch into `ghost`. Collective. */
 PetscErrorCode fare_patch_exchange(const fare_patch *patch, const void *masses);
 /* As if there were none beyond. */
-PetscErrorCode fare_patch_forget(const fare_patch *patch);
+void fare_patch_forget(const fare_patch *patch);
 
 /* The cells (0, j, k) among the owned and in the box. */
 static inline PetscInt fare_patch_row(const fare_patch *patch, PetscInt j, PetscInt k)
