@@ -131,9 +131,9 @@ typedef struct { double widen; } mine_state;
 static const fare_field fields[] = {{"widen", FARE_REAL, 0, "1", 0, 10, NULL, "", "how wide"}, FARE_FIELDS_END};
 static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *ensemble) { (void)sampler, (void)t, (void)ensemble; return 0; }
 static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data) { (void)sampler, (void)data; return 0; }
-static PetscErrorCode keep(fare_sampler *sampler, fare_store *store, const char *group) { (void)sampler, (void)store, (void)group; return 0; }
+static const fare_kept kept[] = {FARE_KEEP(REAL, mine_state, widen), FARE_KEPT_END};
 const fare_sampler_type mine = {
-  .name = "mine", .summary = "nothing", .reference = "", .family = FARE_GENERATIVE, .size = sizeof(mine_state), .fields = fields, .train = train, .advance = advance, .save = keep, .load = keep,
+  .name = "mine", .summary = "nothing", .reference = "", .family = FARE_GENERATIVE, .size = sizeof(mine_state), .fields = fields, .train = train, .advance = advance, .kept = kept,
 };
 FARE_PLUGIN_SAMPLER(mine);
 """
@@ -161,8 +161,20 @@ BAD_SAMPLERS = [
     ("s_family", "FARE_GENERATIVE", "(fare_sampler_family)7", "has a family that there is not"),
     ("s_stateless", ".size = sizeof(mine_state),", "", "has a state of no size"),
     ("s_still", ".advance = advance,", "", "has no 'advance'"),
-    ("s_half", ", .load = keep", "", "has one of 'save' and 'load' but not both"),
-    ("s_forgetful", ".save = keep, .load = keep", ".save = NULL", "has a 'train' but no 'save' and 'load'"),
+    ("s_forgetful", ".kept = kept", ".kept = NULL", "has a 'train' but no 'kept'"),
+    ("s_nameless", "FARE_KEEP(REAL, mine_state, widen)", '{.name = ""}', "member 0 of 'kept' needs a name"),
+    (
+        "s_outside",
+        "FARE_KEEP(REAL, mine_state, widen)",
+        '{.name = "widen", .offset = 64}',
+        "member 0 of 'kept' lies outside the state",
+    ),
+    (
+        "s_shapeless",
+        "FARE_KEEP(REAL, mine_state, widen)",
+        "FARE_KEEP(STRUCT, mine_state, widen)",
+        "member 0 of 'kept' is a struct without 'fields'",
+    ),
     ("s_modes", ".size =", ".modes = 8, .size =", "has modes that there are not"),
     ("s_fieldless", ".fields = fields,", "", "has no table of fields"),
     (

@@ -77,7 +77,7 @@ truth: {{cells: [128], tolerance: 1.0e-6}}
 ensembles:
   - {{name: before, sampler: langevin, particles: 3000, dt: 1.0e-2}}
   - {{name: faulty, plugin: ./mine.so, particles: {PARTICLES}}}
-  - {{name: after, sampler: boltzmann, particles: 3000, sweeps: 1, tuning: 0}}
+  - {{name: after, sampler: boltzmann, particles: 3000, sweeps: 1, adaptation: 0}}
 """
 # Its drift is no number where its parameter k has grown too much, right of 0.5.
 SYSTEM = """\

@@ -55,7 +55,7 @@ snapshots: {start: 0.0, end: 0.3, count: 4}
 truth: {cells: [64], tolerance: 1.0e-5}
 ensembles:
   - {name: walk, sampler: langevin, particles: 2000, dt: 1.0e-2}
-  - {name: frozen, sampler: boltzmann, particles: 1500, sweeps: 2, tuning: 2}
+  - {name: frozen, sampler: boltzmann, particles: 1500, sweeps: 2, adaptation: 2}
   - {name: learned, sampler: diffusion, particles: 700, steps: 130, batch: 128, width: 8, layers: 2, sampling_steps: 4, train: {particles: 1000}}
 thermodynamics: {}
 END

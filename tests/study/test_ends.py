@@ -81,7 +81,7 @@ initial: {density: gaussian, mean: [-1], sd: [0.1]}
 snapshots: {start: 0.0, end: 0.1, count: 2}
 truth: {cells: [128]}
 ensembles:
-  - {name: chains, sampler: boltzmann, particles: 4000, sweeps: 1, tuning: 0}
+  - {name: chains, sampler: boltzmann, particles: 4000, sweeps: 1, adaptation: 0}
   - {name: walk, sampler: langevin, particles: 4000, dt: 1.0e-3}
 measures: [kl]
 output: {directory: stuck}

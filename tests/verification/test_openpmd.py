@@ -30,7 +30,7 @@ snapshots: {{start: 1.0, end: 1.25, count: 2}}
 truth: {{cells: {CELLS[dim]}, lower: {[LOWER] * dim}, upper: {[UPPER] * dim}, tolerance: 1e-4}}
 ensembles:
   - {{name: walk, sampler: langevin, particles: {COUNT}, dt: 0.01}}
-  - {{name: rest-2, sampler: boltzmann, particles: {COUNT}, sweeps: 2, tuning: 1}}
+  - {{name: rest-2, sampler: boltzmann, particles: {COUNT}, sweeps: 2, adaptation: 1}}
 measures: []
 output: {{directory: out{dim}}}
 """
