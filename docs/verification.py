@@ -103,6 +103,7 @@ class Runner:
             env=os.environ | SINGLE,
             capture_output=True,
             text=True,
+            check=False,
         )
         if done.returncode:
             raise SystemExit(
@@ -317,7 +318,7 @@ def trap(dim):
     def exact(result, k):
         product = np.ones(())
         for axis in range(dim):
-            slope = lambda t, y: np.array(
+            slope = lambda t, y, axis=axis: np.array(
                 [-(1 + 2 * t) * (y[0] - (math.sin(PI * t) if axis == 0 else 0)), 2 - 2 * (1 + 2 * t) * y[1]]
             )
             product = np.multiply.outer(
@@ -1025,9 +1026,9 @@ def write(contents):
     for name, content in contents.items():
         text, count = re.subn(
             rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)",
-            lambda m: m.group(1) + content + "\n" + m.group(2),
+            lambda m, content=content: m.group(1) + content + "\n" + m.group(2),
             text,
-            flags=re.S,
+            flags=re.DOTALL,
         )
         if count != 1:
             raise SystemExit(f"{DOCUMENT}: expected one place for {name}, found {count}")

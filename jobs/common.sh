@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Shared by the scripts: the location of the project, its set-up, and how to launch MPI here. Source it.
 fare_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -16,8 +17,14 @@ fare_build() {
   local directory=$1 generator=()
   shift
   if command -v ninja >/dev/null && [[ ! -e $directory/CMakeCache.txt ]]; then generator=(-G Ninja); fi
-  cmake -S "$fare_root" -B "$directory" "${generator[@]}" "$@" >"$directory.log" 2>&1 || { cat "$directory.log" >&2; return 1; }
-  cmake --build "$directory" --parallel "$(fare_cores)" >>"$directory.log" 2>&1 || { tail -n 60 "$directory.log" >&2; return 1; }
+  if ! cmake -S "$fare_root" -B "$directory" "${generator[@]}" "$@" >"$directory.log" 2>&1; then
+    cat "$directory.log" >&2
+    return 1
+  fi
+  if ! cmake --build "$directory" --parallel "$(fare_cores)" >>"$directory.log" 2>&1; then
+    tail -n 60 "$directory.log" >&2
+    return 1
+  fi
   echo "FARE: built in $directory"
 }
 

@@ -1,12 +1,17 @@
 #!/usr/bin/env python3
-"""Proves that no file includes from a layer above its own. Exit 1 names each file that does."""
+"""
+Proves that no file includes from a layer above its own. Exit 1 names each file that does.
+fare-test: labels=form
+"""
+from __future__ import annotations
+
 import pathlib
 import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Lowest first. Modules of one layer may include each other only as listed behind the name.
-LAYERS = [
+LAYERS: list[dict[str, list[str]]] = [
     {"support": []},
     {"config": [], "random": [], "store": []},
     {"system": ["plugin"], "plugin": ["system"]},
@@ -18,7 +23,7 @@ LAYERS = [
 ]
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
 PEERS = {name: peers for layer in LAYERS for name, peers in layer.items()}
-INCLUDE = re.compile(r'^\s*#\s*include\s*(<fare/(?P<public>\w+)\.h>|"(?P<private>[^"]+)")', re.M)
+INCLUDE = re.compile(r'^\s*#\s*include\s*(<fare/(?P<public>\w+)\.h>|"(?P<private>[^"]+)")', re.MULTILINE)
 
 
 def module_of(path: pathlib.Path) -> str:
@@ -30,7 +35,7 @@ def module_of(path: pathlib.Path) -> str:
     return parts[1]
 
 
-def included(path: pathlib.Path, match: re.Match) -> str | None:
+def included(path: pathlib.Path, match: re.Match[str]) -> str | None:
     if match["public"]:
         return match["public"]
     for base in (path.parent, ROOT / "src"):

@@ -48,6 +48,10 @@ PetscErrorCode fare_plugin_path(const fare_node *node, const char *path, char **
 #define FARE_PLUGIN_SYSTEM(type)                                                         \
   __attribute__((visibility("default"))) extern const fare_plugin fare_plugin_export;    \
   const fare_plugin                                               fare_plugin_export = { \
-                                                  FARE_PLUGIN_ABI, FARE_PLUGIN_IS_SYSTEM, sizeof(fare_system_type), &(type)}
+                                                  FARE_PLUGIN_ABI,                       \
+                                                  FARE_PLUGIN_IS_SYSTEM,                 \
+                                                  sizeof(fare_system_type),              \
+                                                  &(type),                               \
+  }
 
 #endif

@@ -1,16 +1,22 @@
-# Shared by the batch scripts: which fare to run, how to launch ranks, and how to stop. Source it from the repository's root.
+# shellcheck shell=bash source-path=SCRIPTDIR/../..
+# Shared by the batch scripts: which fare to run, how to launch ranks, and how to stop. Source it from the
+# repository's root.
 set -uo pipefail
 source jobs/common.sh
 unset FARE_PROGRESS # output goes to a file
 
 # Settings; the environment overrides them.
 FARE=${FARE:-$(if [[ -x build/bin/fare ]]; then echo build/bin/fare; else command -v fare; fi)} # the program
-FARE_LAUNCHER=${FARE_LAUNCHER:-srun}                                                            # srun, or mpirun if srun does not support this MPI
-FARE_CHECKPOINT_SECONDS=${FARE_CHECKPOINT_SECONDS:-600}                                         # at most this much work is lost if a node fails
+FARE_LAUNCHER=${FARE_LAUNCHER:-srun} # or mpirun, where srun does not support this MPI
+FARE_CHECKPOINT_SECONDS=${FARE_CHECKPOINT_SECONDS:-600} # the most work that a failing node loses
 
-[[ -n $FARE ]] || { echo "FARE: no program: build it first (cmake -S . -B build && cmake --build build), or set FARE" >&2; exit 1; }
+if [[ -z $FARE ]]; then
+  echo "FARE: no program: build it first (cmake -S . -B build && cmake --build build), or set FARE" >&2
+  exit 1
+fi
 
-# fare_ranks COMMAND...: runs it on all tasks of the job. SIGUSR1 is forwarded to every rank, which then writes a checkpoint.
+# fare_ranks COMMAND...: runs it on all tasks of the job. SIGUSR1 is forwarded to every rank, which then
+# writes a checkpoint.
 # The exit code is the program's own.
 fare_ranks() {
   local child code launch=(srun --mpi=pmix --kill-on-bad-exit=1)

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Runs a study longer than a job may be: two minutes before the time limit it writes a checkpoint and requeues itself,
+# Runs a study longer than a job may be: two minutes before the time limit it writes a checkpoint and
+# requeues itself,
 # until it is done.
 #   sbatch jobs/slurm/requeue.sh input/prinz_driven_large.yaml [--set key=value ...]
 #SBATCH --job-name=fare

@@ -12,7 +12,6 @@ import shutil
 import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from launch import SOURCE, execute, refusal, tree
 
 SOUND = """\

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from checks import expect, failures
 from launch import ENVIRONMENT, FARE, HANGS, MPIEXEC, compile_plugin
 
 STUDY = """\
@@ -187,13 +187,6 @@ BAD_SAMPLERS = [
 ]
 FORMULA = '{expression: {potential: "x^2 + tanhh(x)", lower: [-2], upper: [2]}}'
 SOUND_FORMULA = '{expression: {potential: "x^2", lower: [-2], upper: [2]}}'
-failures = []
-
-
-def expect(what, holds, detail=""):
-    print("ok  " if holds else "FAIL", what, "" if holds else detail)
-    if not holds:
-        failures.append(what)
 
 
 def start(arguments, where, launch=(), **environment):
@@ -206,6 +199,7 @@ def start(arguments, where, launch=(), **environment):
             text=True,
             timeout=HANGS,
             env={**ENVIRONMENT, **environment},
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess(arguments, "hangs", "", "")
@@ -213,7 +207,7 @@ def start(arguments, where, launch=(), **environment):
 
 def own_lines(done):
     """What FARE says, without what mpirun adds about an exit code."""
-    return re.sub(r"^-{5,}\n(?:.*\n)*?-{5,}\n", "", done.stderr, flags=re.M).splitlines()
+    return re.sub(r"^-{5,}\n(?:.*\n)*?-{5,}\n", "", done.stderr, flags=re.MULTILINE).splitlines()
 
 
 def refused(what, done, code, message, lines=1, left=()):

@@ -10,9 +10,9 @@ import shutil
 import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import h5py
 import numpy as np
+
 from launch import execute, refusal, tree
 
 STUDY = """\

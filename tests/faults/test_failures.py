@@ -14,10 +14,11 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import h5py
 import numpy as np
+
 import restart
+from checks import expect, failures
 from launch import ALONE, ENVIRONMENT, FARE, HANGS, compile_plugin, execute, own_lines
 
 RANKS, BLOCK, PARTICLES, SNAPSHOTS, FAULTY = 3, 512, 10000, 6, 3
@@ -159,13 +160,6 @@ ENDS = [
     ("exit", 2, None),  # calls exit(3)
     ("kill", 1, None),
 ]
-failures = []
-
-
-def expect(holds, what, detail=""):
-    print("ok  " if holds else "FAIL", what, "" if holds else detail)
-    if not holds:
-        failures.append(what)
 
 
 def run(where, study, out, *arguments, fault=None, ranks=RANKS):

@@ -311,7 +311,7 @@ def seconds_of(directory):
 
 
 def check_registered():
-    known = set(re.findall(r"^(\w+)", fare(".", "list", "samplers").stdout, re.M)[1:])
+    known = set(re.findall(r"^(\w+)", fare(".", "list", "samplers").stdout, re.MULTILINE)[1:])
     expect(set(SAMPLERS) <= known, f"not registered: {set(SAMPLERS) - known}")
     expect(known <= set(SAMPLERS), f"registered and not tested here: {known - set(SAMPLERS)}")
 

@@ -207,7 +207,13 @@ static void gaussians_are_bridged_as_the_closed_form_says(void **state)
     double         zero[2] = {0, 0}, one[2] = {1, 1}, mean[FARE_DIM_MAX], variance[FARE_DIM_MAX], effective;
     fare_ensemble *e;
     student        s = {
-             .initial = {.density = FARE_INITIAL_GAUSSIAN, .mean = {(size_t)dim, zero}, .sd = {(size_t)dim, one}}};
+             .initial =
+               {
+                 .density = FARE_INITIAL_GAUSSIAN,
+                 .mean    = {(size_t)dim, zero},
+                 .sd      = {(size_t)dim, one},
+        },
+    };
 
     student_begin(
       PETSC_COMM_WORLD, METHOD, "bridge", system_of("ornstein_uhlenbeck", dim, NULL), &schedule, SHORT, &s);
