@@ -173,8 +173,9 @@ PetscErrorCode fare_analyses_compare(
   fare_analysis_results_destroy. Collective.
 */
 typedef struct fare_analysis_result fare_analysis_result;
-PetscErrorCode                      fare_analyses_run(
-                       size_t count, fare_analysis *const analyses[], const fare_grid *grid, fare_analysis_result ***results);
+
+PetscErrorCode fare_analyses_run(
+  size_t count, fare_analysis *const analyses[], const fare_grid *grid, fare_analysis_result ***results);
 PetscErrorCode fare_analysis_results_destroy(fare_analysis_result ***results);
 /*
   Group /analysis of a store, and a table for people; nothing of NULL. The grid's ranks are the store's, or
