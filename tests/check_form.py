@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 Checks the form of the repository: layout, line length, types, scripts and spelling. A tool that is missing is
 skipped with a word; a tool that finds something fails. Arguments choose checks: tests/check_form.py black mypy

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 Proves that no file includes from a layer above its own. Exit 1 names each file that does.
 fare-test: labels=form

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 Builds the reference of the public headers with Doxygen. Lists the warnings of each header, and fails where a
 header that had none has some again.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   analysis: what the grid tells besides evolution in time: steady states and periodic ones, relaxation rates
   and modes, passage times, committors and rates between sets. One file per kind in src/analysis, named once

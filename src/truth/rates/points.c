@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The points at which V is evaluated, and the terms of V that move. */
 #include "operator.h"
 
