@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
 # Runs the points of a sweep, each as an array task that requeues itself until its point is done:
 #   missing=$(build/bin/fare sweep input/regimes.yaml --missing)
 #   sbatch --array="$missing" jobs/slurm/array.sh input/regimes.yaml [--set key=value ...]
