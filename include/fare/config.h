@@ -22,7 +22,7 @@ PetscErrorCode fare_config_parse(const char *name, const char *text, size_t leng
 PetscErrorCode fare_config_set(fare_config *config, const char *assignment);
 /* The same for an assignment from elsewhere: `origin` stands in messages in place of "--set ". */
 PetscErrorCode   fare_config_set_from(fare_config *config, const char *origin, const char *assignment);
-PetscErrorCode   fare_config_destroy(fare_config **config);
+void             fare_config_destroy(fare_config **config);
 const fare_node *fare_config_root(const fare_config *config);
 
 /* Nodes belong to their document. Functions that look for a thing return NULL when it is not there. */
@@ -54,7 +54,7 @@ PetscErrorCode fare_node_unknown(const fare_node *scalar, const char *what, cons
 /* That a scalar can name a thing (fare_is_word). */
 PetscErrorCode fare_node_check_name(const fare_node *scalar);
 /* A node as YAML in flow form, on one line, that reads back to the same. Not collective. */
-PetscErrorCode fare_node_write(const fare_node *node, fare_text *to);
+void fare_node_write(const fare_node *node, fare_text *to);
 /* A finite real number from a scalar. */
 PetscErrorCode fare_node_real(const fare_node *node, double *value);
 /* Refuses every key of `map` that is not among `names` with a suggestion. */
@@ -105,7 +105,7 @@ typedef struct {
 */
 PetscErrorCode fare_fields_read(
   const fare_field *fields, const fare_field *more, const fare_node *map, void *into);
-PetscErrorCode fare_fields_free(const fare_field *fields, void *from);
+void fare_fields_free(const fare_field *fields, void *from);
 /*
   Copies what the fields hold, strings and lists included, to another struct; what that held before is not
   freed. Not collective.
@@ -117,7 +117,7 @@ const void *fare_fields_find(const fare_field *fields, const void *in, const cha
   Writes `key: value` lines in YAML, `indent` spaces deep: what was read, defaults filled in. FARE_NODE fields
   are left out.
 */
-PetscErrorCode fare_fields_write(const fare_field *fields, const void *from, int indent, fare_text *to);
+void fare_fields_write(const fare_field *fields, const void *from, int indent, fare_text *to);
 
 /*
   The first difference between a plan that was written and one that is held. FARE_LACKING, FARE_UNKNOWN: a key
@@ -157,6 +157,6 @@ void fare_counts_compare(size_t before, size_t now, const char *path, fare_diffe
 void fare_key_join(const char *path, const char *name, size_t size, char key[]);
 
 /* A table for people: key, kind, default, range, unit, description. */
-PetscErrorCode fare_fields_describe(const fare_field *fields, FILE *to);
+void fare_fields_describe(const fare_field *fields, FILE *to);
 
 #endif

@@ -134,7 +134,7 @@ typedef struct {
 
 const fare_measure_type *fare_measure_type_find(const char *name); /* NULL when unknown */
 const fare_measure_type *fare_measure_type_at(size_t i);           /* NULL past the last */
-PetscErrorCode           fare_measure_type_describe(const fare_measure_type *type, FILE *to);
+void                     fare_measure_type_describe(const fare_measure_type *type, FILE *to);
 
 /* Why there is no interval. */
 typedef enum {

@@ -43,7 +43,7 @@ typedef struct {
 } fare_record_options;
 extern const fare_field fare_record_fields[];
 /* For the snapshots that follow. Not collective; the same on every rank. */
-PetscErrorCode fare_record_set(fare_record *record, const fare_record_options *options);
+void fare_record_set(fare_record *record, const fare_record_options *options);
 /* Particles that are written of so many. */
 int64_t fare_record_kept(const fare_record_options *options, int64_t particles);
 

@@ -108,7 +108,7 @@ typedef enum {
 extern const char *const fare_study_state_names[];
 fare_study_state         fare_study_look(const fare_plan *plan, size_t size, char why[]);
 /* The resolved plan as YAML that reads back to the same plan. */
-PetscErrorCode fare_plan_write(const fare_plan *plan, fare_text *to);
+void fare_plan_write(const fare_plan *plan, fare_text *to);
 /* Memory, disk and work that the plan asks for on so many ranks, for `fare check`. */
 PetscErrorCode fare_plan_estimate(const fare_plan *plan, int ranks, FILE *to);
 /*
@@ -117,7 +117,7 @@ PetscErrorCode fare_plan_estimate(const fare_plan *plan, int ranks, FILE *to);
 */
 PetscErrorCode fare_plan_check_memory(MPI_Comm comm, const fare_plan *plan);
 /* The keys of a study file, section by section, for `fare describe study`. */
-PetscErrorCode fare_plan_describe(FILE *to);
+void fare_plan_describe(FILE *to);
 
 typedef struct {
   fare_record_mode mode;

@@ -117,10 +117,12 @@ void fare_text_free(fare_text *text);
 
 /* A table for people: columns aligned, the first row is the heading. Cells are copied. */
 typedef struct fare_table fare_table;
-PetscErrorCode            fare_table_create(int columns, fare_table **table);
-PetscErrorCode fare_table_cell(fare_table *table, const char *format, ...) PETSC_ATTRIBUTE_FORMAT(2, 3);
-PetscErrorCode fare_table_print(const fare_table *table, FILE *to);
-PetscErrorCode fare_table_destroy(fare_table **table);
+void                      fare_table_create(int columns, fare_table **table);
+void fare_table_cell(fare_table *table, const char *format, ...) PETSC_ATTRIBUTE_FORMAT(2, 3);
+/* One name for each column. */
+void fare_table_headings(fare_table *table, const char *const names[]);
+void fare_table_print(const fare_table *table, FILE *to);
+void fare_table_destroy(fare_table **table);
 
 /* The nearest of `count` names to `word` by edit distance, or NULL when none is near: for "did you mean". */
 const char *fare_nearest(const char *word, const char *const names[], size_t count);

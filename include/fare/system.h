@@ -111,7 +111,7 @@ PetscErrorCode fare_system_drive(fare_system *system, const fare_node *node);
 */
 PetscErrorCode fare_system_check(const fare_system *system, double start, double end);
 /* The plan's system and drive sections, resolved, as YAML. */
-PetscErrorCode fare_system_write(const fare_system *system, fare_text *to);
+void fare_system_write(const fare_system *system, fare_text *to);
 /*
   The first difference between the sections `system` and `drive` (NULL: none) that fare_system_write has left
   and this system. Not collective.
@@ -202,8 +202,8 @@ typedef struct {
 extern const fare_field fare_initial_fields[];
 PetscErrorCode          fare_initial_from_config(
            const fare_node *node, const fare_system *system, fare_initial *initial);
-PetscErrorCode fare_initial_free(fare_initial *initial);
-fare_box       fare_initial_box(const fare_initial *initial, const fare_system *system);
+void     fare_initial_free(fare_initial *initial);
+fare_box fare_initial_box(const fare_initial *initial, const fare_system *system);
 /* ln of the density up to a constant, at n points of its box. Round periodic axes gaussians are wrapped. */
 void fare_initial_log_density(const fare_initial *initial, const fare_system *system, double t, size_t n,
   const double *const x[], double log_density[]);

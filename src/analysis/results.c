@@ -339,44 +339,39 @@ PetscErrorCode fare_findings_save(
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode add_coordinates(const fare_finding *points, size_t i, char *text, size_t size)
+static void add_coordinates(const fare_finding *points, size_t i, char *text, size_t size)
 {
-  PetscFunctionBeginUser;
   for (uint64_t axis = 0; axis < points->extent[1]; axis++) {
     const size_t used = strlen(text);
 
     snprintf(
       text + used, size - used, "%s%.6g", axis ? ", " : " at ", points->value[i * points->extent[1] + axis]);
   }
-  PetscFunctionReturn(0);
 }
 
 /* Which of several: the point and the start that it belongs to, or its number. */
-static PetscErrorCode place_text(const fare_finding *f, const fare_finding *points,
-  const fare_finding *starts, size_t i, char *text, size_t size)
+static void place_text(const fare_finding *f, const fare_finding *points, const fare_finding *starts,
+  size_t i, char *text, size_t size)
 {
   const PetscBool at_point   = points && f->fields ? PETSC_TRUE : PETSC_FALSE,
                   from_start = starts && (f->fields || f->by_start) ? PETSC_TRUE : PETSC_FALSE;
   const size_t columns       = at_point ? points->extent[0] : 1;
 
-  PetscFunctionBeginUser;
   *text = '\0';
-  if (at_point) PetscCall(add_coordinates(points, i % columns, text, size));
+  if (at_point) add_coordinates(points, i % columns, text, size);
   if (from_start) {
     const size_t used = strlen(text);
 
     snprintf(text + used, size - used, ", start %.6g", starts->value[i / columns]);
   }
   if (!at_point && !from_start && f->extent[0] > 1) snprintf(text, size, " %zu", i);
-  PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_findings_print(const fare_findings *found, const char *name, fare_table *table)
+void fare_findings_print(const fare_findings *found, const char *name, fare_table *table)
 {
   const fare_finding *points = fare_findings_find(found, "points"),
                      *starts = fare_findings_find(found, "starts");
 
-  PetscFunctionBeginUser;
   for (int i = 0; i < found->findings; i++) {
     const fare_finding *f     = &found->finding[i];
     const size_t        count = f == points || f == starts || f->curve ? 0 : f->extent[0] * f->extent[1];
@@ -384,18 +379,16 @@ PetscErrorCode fare_findings_print(const fare_findings *found, const char *name,
     for (size_t k = 0; k < count; k++) {
       char place[128];
 
-      PetscCall(place_text(f, points, starts, k, place, sizeof place));
-      PetscCall(fare_table_cell(table, "%s", name));
-      PetscCall(fare_table_cell(table, "%s%s", f->name, place));
-      PetscCall(fare_table_cell(table,
+      place_text(f, points, starts, k, place, sizeof place);
+      fare_table_cell(table, "%s", name);
+      fare_table_cell(table, "%s%s", f->name, place);
+      fare_table_cell(table,
         f->error                              ? "%.9g"
           : f->value[k] == floor(f->value[k]) ? "%.6g"
                                               : "%.2g",
-        f->value[k]));
-      PetscCall(
-        fare_table_cell(table, f->error && !isnan(f->error[k]) ? "%.1e" : "-", f->error ? f->error[k] : 0));
-      PetscCall(fare_table_cell(table, "%s", f->meaning));
+        f->value[k]);
+      fare_table_cell(table, f->error && !isnan(f->error[k]) ? "%.1e" : "-", f->error ? f->error[k] : 0);
+      fare_table_cell(table, "%s", f->meaning);
     }
   }
-  PetscFunctionReturn(0);
 }

@@ -25,9 +25,8 @@ const fare_measure_type *fare_measure_type_find(const char *name)
   return NULL;
 }
 
-PetscErrorCode fare_measure_type_describe(const fare_measure_type *type, FILE *to)
+void fare_measure_type_describe(const fare_measure_type *type, FILE *to)
 {
-  PetscFunctionBeginUser;
   fprintf(
     to, "measure %s: %s\n%s\nunit: %s\ndimensions: ", type->name, type->summary, type->reference, type->unit);
   if (type->dimension_max)
@@ -35,5 +34,4 @@ PetscErrorCode fare_measure_type_describe(const fare_measure_type *type, FILE *t
   else
     fprintf(to, "any\n");
   fprintf(to, "\n%s\n", type->definition);
-  PetscFunctionReturn(0);
 }

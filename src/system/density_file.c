@@ -62,20 +62,18 @@ PetscErrorCode fare_density_file_read(
     char why[512];
 
     PetscCall(PetscStrncpy(why, fare_error_message(), sizeof why));
-    PetscCall(fare_density_file_destroy(&m));
+    fare_density_file_destroy(&m);
     FARE_REFUSE(node, "not a snapshot to begin with: %s", why);
   }
   *saved = m;
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_density_file_destroy(fare_density_file **saved)
+void fare_density_file_destroy(fare_density_file **saved)
 {
-  PetscFunctionBeginUser;
   if (*saved) free((*saved)->density);
   free(*saved);
   *saved = NULL;
-  PetscFunctionReturn(0);
 }
 
 void fare_density_file_cells(

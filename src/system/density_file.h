@@ -10,7 +10,7 @@
 */
 PetscErrorCode fare_density_file_read(
   const fare_node *node, const char *file, int dim, fare_density_file **saved);
-PetscErrorCode fare_density_file_destroy(fare_density_file **saved);
+void fare_density_file_destroy(fare_density_file **saved);
 /* Its cells: how many along each axis, where the first begins, and how wide each is. */
 void fare_density_file_cells(
   const fare_density_file *saved, int64_t cells[], double lower[], double spacing[]);

@@ -55,8 +55,8 @@ PetscErrorCode fare_ranking_create(const fare_results *results, fare_ranking *ra
 void           fare_ranking_free(fare_ranking *ranking);
 
 /* These do nothing where there is nothing to rank. Only the write is collective. */
-PetscErrorCode fare_ranking_print(const fare_ranking *ranking, FILE *to);
-PetscErrorCode fare_ranking_csv(const fare_ranking *ranking, fare_text *to);
+void           fare_ranking_print(const fare_ranking *ranking, FILE *to);
+void           fare_ranking_csv(const fare_ranking *ranking, fare_text *to);
 PetscErrorCode fare_ranking_write(const fare_ranking *ranking, fare_store *store);
 
 #endif

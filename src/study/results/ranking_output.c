@@ -25,66 +25,51 @@ static parts parts_of(const fare_ranking *ranking, const fare_split *split)
   };
 }
 
-static PetscErrorCode heading(fare_table *table, const char *const names[], size_t count)
+static void number(fare_table *table, const char *format, double value)
 {
-  PetscFunctionBeginUser;
-  for (size_t i = 0; i < count; i++) PetscCall(fare_table_cell(table, "%s", names[i]));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode number(fare_table *table, const char *format, double value)
-{
-  PetscFunctionBeginUser;
-  PetscCall(fare_table_cell(table, isnan(value) ? "-" : format, value));
-  PetscFunctionReturn(0);
+  fare_table_cell(table, isnan(value) ? "-" : format, value);
 }
 
 /* "=" behind a place that another line has, too. */
-static PetscErrorCode place(fare_table *table, const fare_ranking *ranking, int i)
+static void place(fare_table *table, const fare_ranking *ranking, int i)
 {
   const int at     = ranking->line[i].place;
   PetscBool shared = PETSC_FALSE;
 
-  PetscFunctionBeginUser;
   for (int k = 0; k < ranking->lines; k++) {
     if (k != i && ranking->line[k].place == at) shared = PETSC_TRUE;
   }
-  PetscCall(fare_table_cell(table, at ? shared ? "%d=" : "%d" : "-", at));
-  PetscFunctionReturn(0);
+  fare_table_cell(table, at ? shared ? "%d=" : "%d" : "-", at);
 }
 
-static PetscErrorCode print_line(
+static void print_line(
   const fare_ranking *ranking, int i, PetscBool seeds, PetscBool factors, fare_table *table)
 {
   const fare_ranked *line = &ranking->line[i];
 
-  PetscFunctionBeginUser;
-  PetscCall(place(table, ranking, i));
-  PetscCall(fare_table_cell(table, "%s%s%s", line->of->line, line->is_noise ? " *" : "",
-    line->converged == FARE_NOT_CONVERGED ? " !" : ""));
-  if (seeds) PetscCall(fare_table_cell(table, line->lost ? "%d (%d lost)" : "%d", line->seeds, line->lost));
-  PetscCall(number(table, "%.3e", line->value));
-  if (seeds) PetscCall(number(table, "%.1e", line->spread));
-  PetscCall(number(table, "%.3e", line->floor));
-  PetscCall(number(table, "%.3e", line->excess));
-  PetscCall(number(table, "%.1e", line->error));
-  if (factors)
-    PetscCall(number(table, ranking->baseline == FARE_NOT_CONVERGED ? "%.3g !" : "%.3g", line->factor));
-  PetscCall(number(table, line->of->type->train ? "%.1f" : "-", line->train_seconds));
-  PetscCall(number(table, "%.1f", line->sample_seconds));
-  PetscCall(number(table, "%.3g", line->force_evaluations));
-  PetscCall(number(table, line->network_evaluations > 0 ? "%.3g" : "-", line->network_evaluations));
-  PetscFunctionReturn(0);
+  place(table, ranking, i);
+  fare_table_cell(table, "%s%s%s", line->of->line, line->is_noise ? " *" : "",
+    line->converged == FARE_NOT_CONVERGED ? " !" : "");
+  if (seeds) fare_table_cell(table, line->lost ? "%d (%d lost)" : "%d", line->seeds, line->lost);
+  number(table, "%.3e", line->value);
+  if (seeds) number(table, "%.1e", line->spread);
+  number(table, "%.3e", line->floor);
+  number(table, "%.3e", line->excess);
+  number(table, "%.1e", line->error);
+  if (factors) number(table, ranking->baseline == FARE_NOT_CONVERGED ? "%.3g !" : "%.3g", line->factor);
+  number(table, line->of->type->train ? "%.1f" : "-", line->train_seconds);
+  number(table, "%.1f", line->sample_seconds);
+  number(table, "%.3g", line->force_evaluations);
+  number(table, line->network_evaluations > 0 ? "%.3g" : "-", line->network_evaluations);
 }
 
-static PetscErrorCode print_lines(const fare_ranking *ranking, FILE *to)
+static void print_lines(const fare_ranking *ranking, FILE *to)
 {
   const char *names[13];
   size_t      columns = 0;
   PetscBool   seeds = PETSC_FALSE, factors = PETSC_FALSE, noise = PETSC_FALSE, unconverged = PETSC_FALSE;
   fare_table *table;
 
-  PetscFunctionBeginUser;
   for (int i = 0; i < ranking->lines; i++) {
     if (ranking->line[i].of->seeds > 1) seeds = PETSC_TRUE;
     if (!isnan(ranking->line[i].factor)) factors = PETSC_TRUE;
@@ -118,52 +103,47 @@ static PetscErrorCode print_lines(const fare_ranking *ranking, FILE *to)
     fprintf(to,
       "UNRESOLVED: the truth's error is known to an order of magnitude at best, and places with it (see "
       "Truth above)\n");
-  PetscCall(fare_table_create((int)columns, &table));
-  PetscCall(heading(table, names, columns));
-  for (int i = 0; i < ranking->lines; i++) PetscCall(print_line(ranking, i, seeds, factors, table));
-  PetscCall(fare_table_print(table, to));
-  PetscCall(fare_table_destroy(&table));
-  PetscFunctionReturn(0);
+  fare_table_create((int)columns, &table);
+  fare_table_headings(table, names);
+  for (int i = 0; i < ranking->lines; i++) print_line(ranking, i, seeds, factors, table);
+  fare_table_print(table, to);
+  fare_table_destroy(&table);
 }
 
-static PetscErrorCode print_splits(const fare_ranking *ranking, FILE *to)
+static void print_splits(const fare_ranking *ranking, FILE *to)
 {
   static const char *const names[] = {
     "", "truth error", "finite samples", "the method's own", "learning", "of which training set", "+-"};
   fare_table *table;
 
-  PetscFunctionBeginUser;
-  if (!ranking->splits) PetscFunctionReturn(0);
+  if (!ranking->splits) return;
   fprintf(to,
     "\nWhere the %s comes from: floor of so many samples | what is left with the exact field (oracle - "
     "floor) | what learning adds (learned - oracle), and the part of it that the best fit to the training "
     "set has, too\n",
     ranking->results->plan->measure[ranking->measure]->name);
-  PetscCall(fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table));
-  PetscCall(heading(table, names, PETSC_STATIC_ARRAY_LENGTH(names)));
+  fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table);
+  fare_table_headings(table, names);
   for (int i = 0; i < ranking->splits; i++) {
     const parts p = parts_of(ranking, &ranking->split[i]);
 
-    PetscCall(fare_table_cell(table, "%s", ranking->line[ranking->split[i].learned].of->line));
-    PetscCall(number(table, "%.1e", p.truth_error));
-    PetscCall(number(table, "%.2e", p.samples));
-    PetscCall(number(table, "%.2e", p.method));
-    PetscCall(number(table, "%.2e", p.learning));
-    PetscCall(number(table, "%.2e", p.training_set));
-    PetscCall(number(table, "%.1e", p.error));
+    fare_table_cell(table, "%s", ranking->line[ranking->split[i].learned].of->line);
+    number(table, "%.1e", p.truth_error);
+    number(table, "%.2e", p.samples);
+    number(table, "%.2e", p.method);
+    number(table, "%.2e", p.learning);
+    number(table, "%.2e", p.training_set);
+    number(table, "%.1e", p.error);
   }
-  PetscCall(fare_table_print(table, to));
-  PetscCall(fare_table_destroy(&table));
-  PetscFunctionReturn(0);
+  fare_table_print(table, to);
+  fare_table_destroy(&table);
 }
 
-PetscErrorCode fare_ranking_print(const fare_ranking *ranking, FILE *to)
+void fare_ranking_print(const fare_ranking *ranking, FILE *to)
 {
-  PetscFunctionBeginUser;
-  if (!ranking->lines) PetscFunctionReturn(0);
-  PetscCall(print_lines(ranking, to));
-  PetscCall(print_splits(ranking, to));
-  PetscFunctionReturn(0);
+  if (!ranking->lines) return;
+  print_lines(ranking, to);
+  print_splits(ranking, to);
 }
 
 /* What is kept of a line, in the order of ranking.csv. */
@@ -209,10 +189,9 @@ static double value(const void *from, size_t offset)
   return *(const double *)((const char *)from + offset);
 }
 
-PetscErrorCode fare_ranking_csv(const fare_ranking *ranking, fare_text *to)
+void fare_ranking_csv(const fare_ranking *ranking, fare_text *to)
 {
-  PetscFunctionBeginUser;
-  if (!ranking->lines) PetscFunctionReturn(0);
+  if (!ranking->lines) return;
   fare_text_add(to,
     "place,line,sampler,family,mode,particles,seeds,lost,noise,measure,times,held_out,converged,baseline_"
     "converged");
@@ -230,7 +209,6 @@ PetscErrorCode fare_ranking_csv(const fare_ranking *ranking, fare_text *to)
       fare_text_add(to, ",%.9g", value(line, columns[c].offset));
     fare_text_add(to, "\n");
   }
-  PetscFunctionReturn(0);
 }
 
 static PetscErrorCode write_line(const fare_ranking *ranking, int i, fare_store *store)
