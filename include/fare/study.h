@@ -121,7 +121,8 @@ void fare_plan_describe(FILE *to);
 
 typedef struct {
   fare_record_mode mode;
-  PetscBool        quiet;              /* no tables at the end */
+  PetscBool        quiet;              /* nothing is printed at the end */
+  PetscBool        tables;             /* those of tables.txt are printed, too */
   double           checkpoint_seconds; /* between checkpoints, at least; 0: after every snapshot */
   /* that a snapshot may take before a request to stop, or a checkpoint that is due, no longer waits for it */
   double grace_seconds;

@@ -77,7 +77,7 @@ static int shown_width(const char *text)
 /* Numbers and what stands for them go right. */
 static int is_numeric(const char *text)
 {
-  return strspn(text, "0123456789+-.eEnaif%<>x ") == strlen(text);
+  return strspn(text, "0123456789+-.eEnaif%<>x* ") == strlen(text);
 }
 
 void fare_table_print(const fare_table *table, FILE *to)

@@ -12,9 +12,9 @@ typedef struct {
   const fare_plan_ensemble *of;          /* its first training */
   int                       seeds, lost; /* trainings that count, and those that ended early */
   /* mean and standard deviation over trainings; the latter is not a number for one */
-  double value, spread;
-  /* standard error of `value`: the larger of what trainings and samples scatter */
-  double error;
+  double value, standard_deviation;
+  /* of `value`: the larger of what trainings and samples scatter */
+  double standard_error;
   double floor, excess; /* mean noise floor; value - floor */
   double truth_error;   /* by how much the truth's own error may change the value */
   /* means over trainings */
@@ -24,12 +24,12 @@ typedef struct {
   PetscBool is_noise; /* cannot be told from exact samples */
   /* whether its samples, those of every training, have come to the density that its method aims at */
   fare_convergence converged;
-  /* from 1; lines that cannot be told apart share one; 0: not placed, because no training went through */
-  int place;
+  /* from 1; lines that cannot be told apart share one; 0: none, because no training went through */
+  int rank;
 } fare_ranked;
 
 /*
-  Lines of one sampler with equal options, that differ in where the field comes from. Their place in `line`,
+  Lines of one sampler with equal options, that differ in where the field comes from. Their index in `line`,
   or -1.
 */
 typedef struct {

@@ -21,7 +21,7 @@ static parts parts_of(const fare_ranking *ranking, const fare_split *split)
     .method       = oracle->excess,
     .training_set = empirical ? empirical->excess - oracle->excess : NAN,
     .learning     = learned->excess - oracle->excess,
-    .error        = hypot(learned->error, oracle->error),
+    .error        = hypot(learned->standard_error, oracle->standard_error),
   };
 }
 
@@ -30,14 +30,14 @@ static void number(fare_table *table, const char *format, double value)
   fare_table_cell(table, isnan(value) ? "-" : format, value);
 }
 
-/* "=" behind a place that another line has, too. */
-static void place(fare_table *table, const fare_ranking *ranking, int i)
+/* "=" behind a rank that another line has, too. */
+static void rank_cell(fare_table *table, const fare_ranking *ranking, int i)
 {
-  const int at     = ranking->line[i].place;
+  const int at     = ranking->line[i].rank;
   PetscBool shared = PETSC_FALSE;
 
   for (int k = 0; k < ranking->lines; k++) {
-    if (k != i && ranking->line[k].place == at) shared = PETSC_TRUE;
+    if (k != i && ranking->line[k].rank == at) shared = PETSC_TRUE;
   }
   fare_table_cell(table, at ? shared ? "%d=" : "%d" : "-", at);
 }
@@ -47,15 +47,15 @@ static void print_line(
 {
   const fare_ranked *line = &ranking->line[i];
 
-  place(table, ranking, i);
+  rank_cell(table, ranking, i);
   fare_table_cell(table, "%s%s%s", line->of->line, line->is_noise ? " *" : "",
     line->converged == FARE_NOT_CONVERGED ? " !" : "");
   if (seeds) fare_table_cell(table, line->lost ? "%d (%d lost)" : "%d", line->seeds, line->lost);
   number(table, "%.3e", line->value);
-  if (seeds) number(table, "%.1e", line->spread);
+  if (seeds) number(table, "%.1e", line->standard_deviation);
   number(table, "%.3e", line->floor);
   number(table, "%.3e", line->excess);
-  number(table, "%.1e", line->error);
+  number(table, "%.1e", line->standard_error);
   if (factors) number(table, ranking->baseline == FARE_NOT_CONVERGED ? "%.3g !" : "%.3g", line->factor);
   number(table, line->of->type->train ? "%.1f" : "-", line->train_seconds);
   number(table, "%.1f", line->sample_seconds);
@@ -76,14 +76,14 @@ static void print_lines(const fare_ranking *ranking, FILE *to)
     if (ranking->line[i].is_noise) noise = PETSC_TRUE;
     if (ranking->line[i].converged == FARE_NOT_CONVERGED) unconverged = PETSC_TRUE;
   }
-  names[columns++] = "place";
+  names[columns++] = "rank";
   names[columns++] = "";
   if (seeds) names[columns++] = "seeds";
   names[columns++] = ranking->results->plan->measure[ranking->measure]->name;
-  if (seeds) names[columns++] = "spread";
+  if (seeds) names[columns++] = "std. dev.";
   names[columns++] = "noise floor";
   names[columns++] = "excess";
-  names[columns++] = "its error";
+  names[columns++] = "std. error";
   if (factors) names[columns++] = "x boltzmann";
   names[columns++] = "training [s]";
   names[columns++] = "sampling [s]";
@@ -91,17 +91,17 @@ static void print_lines(const fare_ranking *ranking, FILE *to)
   names[columns++] = "network";
   fprintf(to,
     "\nRanking by %s above its noise floor, averaged over %lld %s; lines that cannot be told apart share a "
-    "place%s%s%s\n",
+    "rank%s%s%s\n",
     names[seeds ? 3 : 2], (long long)ranking->times, ranking->held_out ? "held-out times" : "times",
     noise ? "; * marks what cannot be told from exact samples" : "",
     seeds ? "; means and standard deviations over trainings" : "",
     factors ? "; x boltzmann: how many times closer to the truth than equilibrium sampling" : "");
   if (unconverged)
-    fprintf(to, "! marks samples that have NOT CONVERGED to the density that their method aims at%s\n",
+    fprintf(to, "! marks samples that have NOT CONVERGED to their model density%s\n",
       factors && ranking->baseline == FARE_NOT_CONVERGED ? ", and all that is relative to them" : "");
   if (fare_results_doubt(ranking->results) >= 0)
     fprintf(to,
-      "UNRESOLVED: the truth's error is known to an order of magnitude at best, and places with it (see "
+      "UNRESOLVED: the truth's error is known to an order of magnitude at best, and ranks with it (see "
       "Truth above)\n");
   fare_table_create((int)columns, &table);
   fare_table_headings(table, names);
@@ -113,7 +113,7 @@ static void print_lines(const fare_ranking *ranking, FILE *to)
 static void print_splits(const fare_ranking *ranking, FILE *to)
 {
   static const char *const names[] = {
-    "", "truth error", "finite samples", "the method's own", "learning", "of which training set", "+-"};
+    "", "truth error", "finite samples", "method error", "learning", "of which training set", "+-"};
   fare_table *table;
 
   if (!ranking->splits) return;
@@ -153,8 +153,8 @@ static const struct {
   size_t      offset;
 } columns[] = {
   {"mean", AT(value)},
-  {"spread", AT(spread)},
-  {"error", AT(error)},
+  {"spread", AT(standard_deviation)},
+  {"error", AT(standard_error)},
   {"floor", AT(floor)},
   {"excess", AT(excess)},
   {"truth_error", AT(truth_error)},
@@ -201,7 +201,7 @@ void fare_ranking_csv(const fare_ranking *ranking, fare_text *to)
     const fare_ranked        *line = &ranking->line[i];
     const fare_plan_ensemble *e    = line->of;
 
-    fare_text_add(to, "%d,%s,%s,%s,%s,%lld,%d,%d,%d,%s,%lld,%d,%d,%d", line->place, e->line, e->type->name,
+    fare_text_add(to, "%d,%s,%s,%s,%s,%lld,%d,%d,%d,%s,%lld,%d,%d,%d", line->rank, e->line, e->type->name,
       fare_sampler_family_names[e->type->family], mode_of(e), (long long)e->particles, line->seeds,
       line->lost, line->is_noise ? 1 : 0, ranking->results->plan->measure[ranking->measure]->name,
       (long long)ranking->times, ranking->held_out ? 1 : 0, line->converged, ranking->baseline);
@@ -220,7 +220,7 @@ static PetscErrorCode write_line(const fare_ranking *ranking, int i, fare_store 
   PetscFunctionBeginUser;
   snprintf(path, sizeof path, "/ranking/lines/%s", e->line);
   PetscCall(fare_store_group(store, path));
-  PetscCall(fare_store_put_int(store, path, "place", line->place));
+  PetscCall(fare_store_put_int(store, path, "place", line->rank));
   PetscCall(fare_store_put_string(store, path, "sampler", e->type->name));
   PetscCall(fare_store_put_string(store, path, "family", fare_sampler_family_names[e->type->family]));
   PetscCall(fare_store_put_string(store, path, "mode", mode_of(e)));

@@ -1,4 +1,4 @@
-/* The tables that a run ends with: the answer, on one screen. */
+/* What a run prints when it ends, on one screen; and the tables behind that, in a file. */
 #include "ranking.h"
 
 #include <math.h>
@@ -51,18 +51,26 @@ static PetscBool has_held_out(const fare_results *r)
   return some && !all ? PETSC_TRUE : PETSC_FALSE;
 }
 
+/* The ensemble, or its model density, with the number of snapshots where these are not all. */
+static void label_cell(const fare_results *r, const fare_compared *c, PetscInt64 count, fare_table *table)
+{
+  const char *name = r->plan->ensemble[c->ensemble].name,
+             *of   = c->kind == FARE_DENSITY_TRUTH ? ", model density" : "";
+
+  if (count < r->plan->snapshots.count)
+    fare_table_cell(
+      table, "%s%s (%lld of %lld)", name, of, (long long)count, (long long)r->plan->snapshots.count);
+  else
+    fare_table_cell(table, "%s%s", name, of);
+}
+
 static void divergence_row(
   const fare_results *r, const fare_compared *c, size_t m, PetscBool held_out, fare_table *table)
 {
   const summary   s       = summarise(r, c, m, PETSC_FALSE);
   const PetscBool density = c->kind == FARE_DENSITY_TRUTH ? PETSC_TRUE : PETSC_FALSE;
-  const char     *name = r->plan->ensemble[c->ensemble].name, *of = density ? ", exact density" : "";
 
-  if (s.count < r->plan->snapshots.count)
-    fare_table_cell(
-      table, "%s%s (%lld of %lld)", name, of, (long long)s.count, (long long)r->plan->snapshots.count);
-  else
-    fare_table_cell(table, "%s%s", name, of);
+  label_cell(r, c, s.count, table);
   fare_table_cell(table, "%.3e", s.mean);
   fare_table_cell(table, "%.3e", s.most);
   if (held_out) fare_table_cell(table, "%.3e", summarise(r, c, m, PETSC_TRUE).mean);
@@ -83,6 +91,33 @@ static PetscBool has_gaps(const fare_results *r)
     }
   }
   return PETSC_FALSE;
+}
+
+/* One row per comparison, one column per measure: averages over the snapshots. */
+static void print_averages(const fare_results *r, FILE *to)
+{
+  const PetscBool held_out = has_held_out(r);
+  fare_table     *table;
+
+  fprintf(to, "\nDistance from the truth, averaged over %s; * lies within the noise floor\n",
+    held_out ? "the snapshots held out from training" : "the snapshots");
+  fare_table_create(1 + (int)r->plan->measures, &table);
+  fare_table_cell(table, "%s", "");
+  for (size_t m = 0; m < r->plan->measures; m++) fare_table_cell(table, "%s", r->plan->measure[m]->name);
+  for (size_t i = 0; i < r->comparisons; i++) {
+    const fare_compared *c     = &r->comparison[i];
+    const PetscInt64     count = summarise(r, c, 0, PETSC_FALSE).count;
+
+    if (c->kind == FARE_SAMPLES_TARGET || !count) continue;
+    label_cell(r, c, count, table);
+    for (size_t m = 0; m < r->plan->measures; m++) {
+      const summary s = summarise(r, c, m, held_out);
+
+      fare_table_cell(table, c->kind != FARE_DENSITY_TRUTH && s.mean <= s.high ? "%.3e*" : "%.3e", s.mean);
+    }
+  }
+  fare_table_print(table, to);
+  fare_table_destroy(&table);
 }
 
 static void print_divergences(const fare_results *r, FILE *to)
@@ -305,7 +340,7 @@ static void print_truth(const fare_results *r, FILE *to)
       1 - last->survival, last->survival, last->exit_flux);
 }
 
-/* Samples against the density that their own method aims at. */
+/* Samples against their model density. */
 static void print_convergence(const fare_results *r, FILE *to)
 {
   for (size_t i = 0; i < r->plan->ensembles; i++) {
@@ -313,7 +348,7 @@ static void print_convergence(const fare_results *r, FILE *to)
 
     if (of.state == FARE_CONVERGED_UNKNOWN) continue;
     fprintf(to,
-      "\nConvergence of %s: %s to the density it aims at is %.2e on average, on exact samples %.2e: %s\n",
+      "\nConvergence of %s: %s to the model density is %.2e on average, on exact samples %.2e: %s\n",
       r->plan->ensemble[i].name, r->plan->measure[0]->name, of.value, of.floor,
       of.state == FARE_CONVERGED ? "converged" : "NOT CONVERGED, its row above is not that density's");
     if (largest(r, i, offsetof(fare_census, folded)) > 0)
@@ -324,17 +359,23 @@ static void print_convergence(const fare_results *r, FILE *to)
   }
 }
 
+void fare_results_print_tables(const fare_results *r, FILE *to)
+{
+  if (r->plan->measures && r->comparisons) print_divergences(r, to);
+  print_ends(r, to);
+  print_costs(r, to);
+}
+
 PetscErrorCode fare_results_print(const fare_results *r, FILE *to)
 {
   fare_ranking ranking;
 
   PetscFunctionBeginUser;
-  if (r->plan->measures && r->comparisons) print_divergences(r, to);
-  print_ends(r, to);
+  if (r->plan->measures && r->comparisons) print_averages(r, to);
   print_absorbed(r, to);
-  print_costs(r, to);
   PetscCall(fare_ranking_create(r, &ranking));
   fare_ranking_print(&ranking, to);
+  if (!ranking.lines) print_costs(r, to);
   fare_ranking_free(&ranking);
   print_truth(r, to);
   if (r->thermo) PetscCall(fare_thermo_print(r->thermo, &r->work, to));
@@ -344,6 +385,8 @@ PetscErrorCode fare_results_print(const fare_results *r, FILE *to)
     if (r->failure[i])
       fprintf(to, "\nEnsemble %s ended early: %s\n", r->plan->ensemble[i].name, r->failure[i]);
   }
+  if (r->plan->ensembles)
+    fprintf(to, "\nMaxima, noise floors, boundaries and costs are in %s/tables.txt\n", r->plan->directory);
   fprintf(to, "\n");
   PetscFunctionReturn(0);
 }

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -353,6 +354,24 @@ static PetscErrorCode write_csv(const fare_results *r, fare_record *record)
   PetscFunctionReturn(0);
 }
 
+static PetscErrorCode write_tables(const fare_results *r, fare_record *record)
+{
+  fare_text text   = {0};
+  char     *buffer = NULL;
+  size_t    size   = 0;
+  FILE     *to     = open_memstream(&buffer, &size);
+
+  PetscFunctionBeginUser;
+  if (!to) FARE_FAIL(FARE_ERR_FAILED, "out of memory for tables");
+  fare_results_print_tables(r, to);
+  fclose(to);
+  fare_text_add(&text, "%s", buffer && *buffer ? buffer + 1 : ""); /* it begins with an empty line */
+  free(buffer);
+  PetscCall(fare_record_text(record, "tables.txt", &text));
+  fare_text_free(&text);
+  PetscFunctionReturn(0);
+}
+
 /* Where particles were, and what the truth has lost, at every snapshot. */
 static PetscErrorCode write_ends_csv(const fare_results *r, fare_record *record)
 {
@@ -434,6 +453,7 @@ PetscErrorCode fare_results_write(MPI_Comm comm, const fare_results *r, fare_rec
   PetscCall(write_csv(r, record));
   if (r->truth && r->plan->ensembles) PetscCall(write_ends_csv(r, record));
   if (r->thermo) PetscCall(write_thermo_csv(r, record));
+  if (r->plan->ensembles) PetscCall(write_tables(r, record));
   PetscCall(fare_store_create(comm, fare_record_path(record, "study.h5"), &store));
   PetscCall(fare_store_put_string(store, "/", "study", r->plan->study));
   PetscCall(fare_store_put_string(store, "/", "software", "FARE"));

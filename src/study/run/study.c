@@ -358,6 +358,7 @@ static PetscErrorCode run(fare_run *s)
   s->results.seconds = fare_seconds() - began;
   PetscCall(fare_results_write(s->comm, &s->results, s->record));
   PetscCall(fare_run_try_checkpoint(s, count)); /* for more snapshots, or other measures, later */
+  if (rank == 0 && s->options->tables && !s->options->quiet) fare_results_print_tables(&s->results, stdout);
   if (rank == 0 && !s->options->quiet) PetscCall(fare_results_print(&s->results, stdout));
   PetscFunctionReturn(0);
 }
