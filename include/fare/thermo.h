@@ -9,6 +9,7 @@
 
 #include <fare/ensemble.h>
 #include <fare/store.h>
+#include <fare/operator.h>
 #include <fare/truth.h>
 
 /* The plan's `thermodynamics:` section. */

@@ -1,8 +1,6 @@
 /* What a study keeps and shows of thermodynamics; its checkpoint. */
 #include "thermo.h"
 
-#include "analysis/analysis.h"
-
 #include <petscdmda.h>
 
 #include <math.h>

@@ -9,7 +9,7 @@
 */
 #include "thermo.h"
 
-#include "analysis/analysis.h"
+#include <fare/analysis.h>
 
 #include <petscdmda.h>
 
@@ -255,8 +255,8 @@ static PetscErrorCode cross_stretches(fare_thermo *thermo, double start, double 
   const fare_box box = fare_grid_box(thermo->track[0].grid);
 
   PetscFunctionBeginUser;
-  for (double corner = fare_drive_stretch(thermo->system, &box, start, end); corner < end;
-       corner        = fare_drive_stretch(thermo->system, &box, start, end)) {
+  for (double corner = fare_system_smooth_until(thermo->system, &box, start, end); corner < end;
+       corner        = fare_system_smooth_until(thermo->system, &box, start, end)) {
     PetscCall(cross_panel(thermo, start, corner, corner));
     start = corner;
   }

@@ -116,7 +116,12 @@ BAD = [
     ),
     ("noiseless", FORCES, ".drift = force", "system 'mine' has a 'drift' but no 'diffusion'"),
     ("driftless", FORCES, FORCES + ", .diffusion = force", "system 'mine' has a 'diffusion' but no 'drift'"),
-    ("baseless", FORCES, ".nonconservative = force, " + GENERAL, "system 'mine' has a 'nonconservative' force but no 'force'"),
+    (
+        "baseless",
+        FORCES,
+        ".nonconservative = force, " + GENERAL,
+        "system 'mine' has a 'nonconservative' force but no 'force'",
+    ),
     ("shapeless", FORCES, FORCES + ", .basis_count = 2", "system 'mine' has 'basis_count' but not both"),
 ]
 # the same for samplers

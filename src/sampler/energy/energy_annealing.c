@@ -1,5 +1,5 @@
 /* Weighted particles on their way along a path of energies. */
-#include "sampler/equilibrium/boltzmann.h"
+#include <fare/metropolis.h>
 #include "energy.h"
 
 #include <math.h>

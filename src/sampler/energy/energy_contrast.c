@@ -3,7 +3,7 @@
   density exp(-E) of the energy as it stands, which walkers represent. They stay in blocks, each at one
   training time, whole on one rank: a population of its own, with its own weights and resampling.
 */
-#include "sampler/equilibrium/boltzmann.h"
+#include <fare/metropolis.h>
 #include "energy_model.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
 #include "support/kernel.h"
-#include "boltzmann.h"
+#include <fare/metropolis.h>
 
 #include <math.h>
 

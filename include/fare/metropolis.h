@@ -1,6 +1,6 @@
-/* Kernels of the equilibrium sampler. */
-#ifndef FARE_BOLTZMANN_H
-#define FARE_BOLTZMANN_H
+/* Kernels of Metropolis-adjusted Langevin moves. */
+#ifndef FARE_METROPOLIS_H
+#define FARE_METROPOLIS_H
 
 #include <fare/ensemble.h>
 
