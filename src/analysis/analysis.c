@@ -46,8 +46,7 @@ struct fare_analysis_result {
 #define AT(member) offsetof(fare_analysis, member)
 const fare_field fare_analysis_fields[] = {
   {"name", FARE_STRING, AT(name), NULL, 0, 0, NULL, "", "letters, digits, _ and -"},
-  {"kind", FARE_STRING, AT(kind), NULL, 0, 0, NULL, "",
-    "stationary, periodic, relaxation, passage, committor, driven_passage or driven_committor"},
+  {"kind", FARE_STRING, AT(kind), NULL, 0, 0, NULL, "", "one of `fare list analyses`"},
   {"time", FARE_REAL, AT(time), "0", -1e12, 1e12, NULL, "time",
     "at which driven parameters are frozen, or the period begins"},
   {"estimate", FARE_BOOLEAN, AT(estimate), "true", 0, 0, NULL, "",
