@@ -64,7 +64,7 @@ def check_files(directory, done, ranks):
     }
     expect(len(checkpoints) == 1, f"on {ranks} ranks: checkpoints {sorted(checkpoints)}")
     names -= checkpoints
-    expected = {"study.h5", "measures.csv", "ranking.csv", "ends.csv"} | {
+    expected = {"study.h5", "measures.csv", "ranking.csv", "ends.csv", "tables.txt"} | {
         f"snapshots/snapshot_{k:06d}.h5" for k in range(SNAPSHOTS)
     }
     expect(names == expected, f"on {ranks} ranks: files {sorted(names ^ expected)}")
