@@ -135,7 +135,7 @@ struct fare_sampler {
 PetscBool fare_sampler_type_has_model_density(const fare_sampler_type *type, fare_sampler_mode mode);
 const fare_sampler_type *fare_sampler_type_find(const char *name); /* NULL when unknown */
 const fare_sampler_type *fare_sampler_type_at(size_t i);           /* NULL past the last */
-PetscErrorCode           fare_sampler_type_describe(const fare_sampler_type *type, FILE *to);
+void                     fare_sampler_type_describe(const fare_sampler_type *type, FILE *to);
 
 /*
   A method from the shared object at `path`; docs/plugins_and_expressions.md. The caller ends with

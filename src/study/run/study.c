@@ -359,6 +359,7 @@ static PetscErrorCode run(fare_run *s)
   s->results.seconds = fare_seconds() - began;
   PetscCall(fare_results_write(s->comm, &s->results, s->record));
   PetscCall(fare_run_try_checkpoint(s, count)); /* for more snapshots, or other measures, later */
+  if (rank == 0 && s->options->tables && !s->options->quiet) fare_results_print_tables(&s->results, stdout);
   if (rank == 0 && !s->options->quiet) PetscCall(fare_results_print(&s->results, stdout));
   PetscFunctionReturn(0);
 }
@@ -442,7 +443,7 @@ PetscErrorCode fare_study_run(MPI_Comm comm, const fare_plan *plan, const fare_r
   PetscCallMPI(MPI_Comm_size(comm, &ranks));
   PetscCall(fare_plan_check_memory(comm, plan)); /* before anything is written */
   PetscCall(fare_record_create(comm, plan->directory, options->mode, &s.record));
-  PetscCall(fare_record_set(s.record, &plan->record));
+  fare_record_set(s.record, &plan->record);
   fare_log("FARE %s: study %s on %d rank%s with %s, results in %s", fare_version(), plan->study, ranks,
     ranks > 1 ? "s" : "", fare_random_instructions(), plan->directory);
   PetscCall(forget_failure(&s));
