@@ -5,8 +5,8 @@
 #ifndef FARE_ENSEMBLE_H
 #define FARE_ENSEMBLE_H
 
+#include <fare/initial.h>
 #include <fare/random.h>
-#include <fare/system.h>
 #include <math.h>
 
 /*

@@ -6,8 +6,14 @@
 #include <fare/config.h>
 #include <fare/random.h>
 #include <fare/store.h>
+#include <fare/box.h>
 #include <fare/system.h>
+#include <fare/initial.h>
+#include <fare/schedule.h>
 #include <fare/plugin.h>
+#include <fare/grid.h>
+#include <fare/operator.h>
+#include <fare/evolution.h>
 #include <fare/truth.h>
 #include <fare/ensemble.h>
 #include <fare/learn.h>

@@ -6,6 +6,7 @@
 #ifndef FARE_SYSTEM_H
 #define FARE_SYSTEM_H
 
+#include <fare/box.h>
 #include <fare/config.h>
 
 #define FARE_PARAMETERS_MAX 32
@@ -160,60 +161,13 @@ void fare_system_drift(
 void fare_system_diffusion(
   const fare_system *system, double t, size_t n, const double *const x[], double *const D[]);
 
-/* Where a density lies: outside of it there is none, and periodic axes close at its ends. */
-typedef struct {
-  double    lower[FARE_DIM_MAX], upper[FARE_DIM_MAX];
-  PetscBool periodic[FARE_DIM_MAX];
-} fare_box;
-fare_box fare_system_box(const fare_system *system); /* the default domain of its truth */
-
+/* The default domain of its truth. */
+fare_box fare_system_box(const fare_system *system);
 /*
-  What particles meet at the two ends of each axis, below and above: the boundary conditions of a truth.
-  Zeroed: no walls.
+  The end of the longest stretch that begins at `from` and ends by `to` on which the drive is smooth and does
+  not turn within a step: the next corner of a waveform, or where the drift of a system by formulas turns in
+  the box. See drive.c. Not collective; alike on all ranks.
 */
-typedef enum { FARE_WALL_NONE, FARE_WALL_REFLECTING, FARE_WALL_ABSORBING } fare_wall;
-typedef struct {
-  int       dim; /* 0: no walls */
-  double    lower[FARE_DIM_MAX], upper[FARE_DIM_MAX];
-  fare_wall at[FARE_DIM_MAX][2];
-  PetscBool absorbing; /* some end absorbs */
-  PetscBool inertial;  /* axis 1 is the velocity along axis 0, and changes sign where that is reflected */
-} fare_walls;
-
-/* The density at the start: what the truth integrates over cells and ensembles draw from. */
-typedef enum {
-  FARE_INITIAL_BOLTZMANN,
-  FARE_INITIAL_GAUSSIAN,
-  FARE_INITIAL_UNIFORM,
-  FARE_INITIAL_MIXTURE,
-  FARE_INITIAL_POINT,
-  FARE_INITIAL_SNAPSHOT
-} fare_initial_kind;
-typedef struct fare_density_file fare_density_file; /* a density on cells, from a file */
-typedef struct {
-  int                density;      /* a fare_initial_kind */
-  fare_reals         mean, sd;     /* gaussian and point: per axis; mixture: component after component */
-  fare_reals         weights;      /* mixture: one per component */
-  char              *file;         /* snapshot */
-  fare_density_file *density_file; /* what is in it */
-  const fare_box    *box;          /* borrowed: where a truth is, its own; NULL: the system's */
-  PetscBool          bounded;      /* gaussians, too, are drawn inside the box along axes that end */
-} fare_initial;
-extern const fare_field fare_initial_fields[];
-PetscErrorCode          fare_initial_from_config(
-           const fare_node *node, const fare_system *system, fare_initial *initial);
-PetscErrorCode fare_initial_free(fare_initial *initial);
-fare_box       fare_initial_box(const fare_initial *initial, const fare_system *system);
-/* ln of the density up to a constant, at n points of its box. Round periodic axes gaussians are wrapped. */
-void fare_initial_log_density(const fare_initial *initial, const fare_system *system, double t, size_t n,
-  const double *const x[], double log_density[]);
-
-/* When snapshots are taken: times come from the index, never from adding up. */
-typedef struct {
-  double     start, end;
-  PetscInt64 count;
-} fare_schedule;
-extern const fare_field fare_schedule_fields[];
-double                  fare_schedule_time(const fare_schedule *schedule, PetscInt64 index);
+double fare_system_smooth_until(const fare_system *system, const fare_box *box, double from, double to);
 
 #endif

@@ -6,75 +6,8 @@
 #ifndef FARE_TRUTH_H
 #define FARE_TRUTH_H
 
-#include <fare/system.h>
-#include <petscts.h>
-
-/* Boundary conditions at the two ends of an axis. From FARE_BOUNDARY_ABSORBING on, some end absorbs. */
-typedef enum {
-  FARE_BOUNDARY_REFLECTING,
-  FARE_BOUNDARY_PERIODIC,
-  FARE_BOUNDARY_ABSORBING,
-  FARE_BOUNDARY_ABSORBING_BELOW,
-  FARE_BOUNDARY_ABSORBING_ABOVE
-} fare_boundary;
-
-/* A box of equal cells on a DMDA with one degree of freedom per cell, cell-centred, one layer of ghosts. */
-typedef struct {
-  MPI_Comm      comm;
-  int           dim;
-  PetscInt      cells[FARE_DIM_MAX]; /* 1 beyond dim */
-  double        lower[FARE_DIM_MAX], upper[FARE_DIM_MAX], spacing[FARE_DIM_MAX];
-  fare_boundary boundary[FARE_DIM_MAX]; /* at both ends of an axis */
-  /* the box of cells this rank owns; 0 and 1 beyond dim */
-  PetscInt start[FARE_DIM_MAX], count[FARE_DIM_MAX];
-  DM       dm;
-} fare_grid;
-
-/* Collective. `boundary` may be NULL: reflecting. */
-PetscErrorCode fare_grid_create(MPI_Comm comm, int dim, const PetscInt cells[], const double lower[],
-  const double upper[], const fare_boundary boundary[], fare_grid **grid);
-PetscErrorCode fare_grid_destroy(fare_grid **grid);
-double         fare_grid_volume(const fare_grid *grid); /* of one cell */
-double         fare_grid_centre(const fare_grid *grid, int axis, PetscInt i);
-fare_box       fare_grid_box(const fare_grid *grid);
-/* The boundary conditions at the ends of the grid, for particles of the system. */
-fare_walls fare_grid_walls(const fare_grid *grid, const fare_system *system);
-
-/*
-  Cell masses, by Gauss quadrature in log-safe form, normalised to 1, in a new global vector (caller
-  destroys). Collective.
-*/
-PetscErrorCode fare_grid_boltzmann(const fare_grid *grid, const fare_system *system, double t, Vec *masses);
-/* On the grid's own box, whatever that of `initial`. */
-PetscErrorCode fare_grid_initial(
-  const fare_grid *grid, const fare_initial *initial, const fare_system *system, double t, Vec *masses);
-
-/*
-  The generator L of dP/dt = L P on a grid: a rate matrix (columns sum to 0, off-diagonals >= 0) whose
-  stationary vector is the exact cell masses of Boltzmann when the force is a gradient. NUMERICS: r(i->j) = D
-  / (h^2 <e^{U/T}>_edge <e^{-U/T}>_cell).
-*/
-typedef struct fare_operator fare_operator;
-PetscErrorCode fare_operator_create(const fare_grid *grid, const fare_system *system, fare_operator **op);
-PetscErrorCode fare_operator_destroy(fare_operator **op);
-/*
-  Fills A = shift I - L(t) (a matrix from fare_operator_matrix). Re-evaluates only what the time changed.
-  Collective.
-*/
-PetscErrorCode fare_operator_assemble(fare_operator *op, double t, double shift, Mat A);
-/* y = L(t) P. Collective. */
-PetscErrorCode fare_operator_apply(fare_operator *op, double t, Vec P, Vec y);
-PetscErrorCode fare_operator_matrix(const fare_operator *op, Mat *A); /* preallocated, caller destroys */
-/*
-  J = r(i->j) P_i - r(j->i) P_j through the face above each cell along `axis`, a probability per time; at an
-  end, what leaves there. Collective.
-*/
-PetscErrorCode fare_operator_current(fare_operator *op, double t, Vec P, int axis, Vec J);
-/*
-  Rates of owned cells n over their faces, at [n * 2 dim + 2 axis + side], side 0 below, 1 above: out of the
-  cell and into it. Collective.
-*/
-PetscErrorCode fare_operator_faces(fare_operator *op, double t, double leaving[], double entering[]);
+#include <fare/grid.h>
+#include <fare/schedule.h>
 
 typedef struct {
   /* per axis; even, because the error estimate compares with half as many; empty where accuracy is given */

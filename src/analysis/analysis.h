@@ -3,10 +3,8 @@
 #define FARE_ANALYSIS_PRIVATE_H
 
 #include <fare/analysis.h>
-
-#include "truth/truth.h"
-
-#include <petscksp.h>
+#include <fare/evolution.h>
+#include <fare/truth.h>
 
 #define FARE_FINDINGS_MAX 24
 #define FARE_MESHES_MAX   48
@@ -130,7 +128,7 @@ PetscErrorCode fare_findings_estimate(const fare_grid *grid, const fare_grid *ha
 PetscErrorCode fare_interpolate(const fare_grid *grid, const fare_held *held, Vec values, size_t count,
   const double x[], double at[], double spread[]);
 PetscErrorCode fare_findings_save(
-  MPI_Comm comm, const fare_findings *found, const fare_grid *grid, fare_store *store, const char *group);
+  const fare_findings *found, const fare_grid *grid, fare_store *store, const char *group);
 PetscErrorCode fare_findings_print(const fare_findings *found, const char *name, fare_table *table);
 PetscErrorCode fare_findings_free(fare_findings *found);
 
@@ -142,14 +140,6 @@ PetscErrorCode fare_region_free(fare_region *region);
 PetscBool fare_region_overlaps(const fare_region *a, const fare_region *b);
 /* All that lies outside of a set is outside of the grid's box, too. */
 PetscBool fare_region_is_beyond(const fare_region *region, const double lower[], const double upper[]);
-/* Whether an end of an axis absorbs. side 0: the lower one. */
-static inline PetscBool fare_boundary_absorbs(fare_boundary end, int side)
-{
-  return end == FARE_BOUNDARY_ABSORBING ||
-      end == (side ? FARE_BOUNDARY_ABSORBING_ABOVE : FARE_BOUNDARY_ABSORBING_BELOW)
-    ? PETSC_TRUE
-    : PETSC_FALSE;
-}
 /* The part of a cell that lies in it. */
 double fare_region_share(const fare_region *region, const fare_grid *grid, const PetscInt index[]);
 /*
@@ -174,8 +164,6 @@ PetscErrorCode fare_points_free(fare_points *points);
   options: prefix analysis_. Collective.
 */
 PetscErrorCode fare_linear_solver_create(const fare_grid *grid, Mat A, Mat P, KSP *ksp);
-/* The same choice of preconditioner for a solver of somebody else's. */
-PetscErrorCode fare_linear_solver_choose(const fare_grid *grid, KSP ksp);
 /*
   Iterative refinement: x += solve(residual(x)) until the residual stops falling or is at most `enough`.
   residual() gives b - A x in the form that rounds least and the norm that it is relative to, and may
@@ -411,22 +399,5 @@ PetscErrorCode fare_driven_check(const fare_driven_keys *keys, const fare_node *
 PetscErrorCode fare_driven_plan(const fare_driven_keys *keys, double time, fare_span *span, double starts[]);
 PetscErrorCode fare_driven_keep(const fare_driven_keys *keys, const fare_driven *driven,
   const double starts[], const char *what, fare_findings *found);
-
-/* The layout of a ghosted local vector: where a cell is in it, and how far its neighbours along each axis. */
-typedef struct {
-  PetscInt start[FARE_DIM_MAX], count[FARE_DIM_MAX], stride[FARE_DIM_MAX];
-} fare_ghosts;
-PetscErrorCode fare_ghosts_of(const fare_grid *grid, fare_ghosts *ghosts);
-/* of the n-th owned cell */
-void                   fare_cell_index(const fare_grid *grid, PetscInt n, PetscInt index[]);
-static inline PetscInt fare_ghosts_at(const fare_ghosts *g, const PetscInt index[])
-{
-  return ((index[2] - g->start[2]) * g->count[1] + index[1] - g->start[1]) * g->count[0] + index[0] -
-    g->start[0];
-}
-static inline PetscInt fare_grid_owned(const fare_grid *grid)
-{
-  return grid->count[0] * grid->count[1] * grid->count[2];
-}
 
 #endif

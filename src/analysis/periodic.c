@@ -28,9 +28,9 @@ static PetscErrorCode evolve(cycle *c, Vec P, Vec y)
   PetscCall(VecCopy(P, state));
   PetscCall(
     fare_evolution_create(c->grid, c->system, c->start, c->tolerance, PETSC_FALSE, state, &evolution));
-  evolution->is_linear = PETSC_TRUE;
+  fare_evolution_set_linear(evolution);
   PetscCall(fare_evolution_advance(evolution, c->start + c->period));
-  PetscCall(VecCopy(evolution->masses, y));
+  PetscCall(VecCopy(fare_evolution_masses(evolution), y));
   PetscCall(fare_evolution_destroy(&evolution));
   c->periods++;
   PetscFunctionReturn(0);
@@ -174,7 +174,8 @@ static PetscErrorCode mean_velocity(const fare_grid *grid, const fare_system *sy
       for (int axis = 0; axis < grid->dim; axis++) {
         PetscScalar sum;
 
-        PetscCall(fare_operator_current(evolution->op, t, evolution->masses, axis, J));
+        PetscCall(fare_operator_current(
+          fare_evolution_operator(evolution), t, fare_evolution_masses(evolution), axis, J));
         PetscCall(VecSum(J, &sum));
         velocity[axis] += weight[q] * sum * grid->spacing[axis] / (double)panels;
       }

@@ -5,8 +5,6 @@
 */
 #include "envelope.h"
 
-#include "system/density_file.h"
-
 #include <math.h>
 
 /* Along each axis to begin with: what is narrower is found by how the density rises towards it. */
@@ -198,8 +196,7 @@ static PetscErrorCode cover(
     e->lower[axis]   = e->box.lower[axis];
     e->spacing[axis] = (e->box.upper[axis] - e->box.lower[axis]) / (double)cells[axis];
   }
-  if (initial->density == FARE_INITIAL_SNAPSHOT)
-    fare_density_file_cells(initial->density_file, cells, e->lower, e->spacing);
+  if (initial->density == FARE_INITIAL_SNAPSHOT) fare_initial_cells(initial, cells, e->lower, e->spacing);
   for (int axis = 0; axis < e->dim; axis++) e->count *= cells[axis];
   PetscCall(PetscMalloc4(e->flat ? e->count : CELLS_MOST, &e->cell, e->flat ? e->count : CELLS_MOST,
     &e->bound, e->flat ? e->count : CELLS_MOST, &e->cumulative, GUIDE + 1, &e->guide));

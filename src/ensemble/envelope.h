@@ -2,7 +2,7 @@
 #ifndef FARE_ENVELOPE_H
 #define FARE_ENVELOPE_H
 
-#include <fare/system.h>
+#include <fare/initial.h>
 
 /* A cell is a box's share: the index-th along each axis, of cells whose width is the spacing over 2^level. */
 typedef struct {

@@ -4,6 +4,9 @@
 
 #include <fare/system.h>
 
+/* A density on cells. */
+typedef struct fare_density_file fare_density_file;
+
 /*
   The mesh `density` of a snapshot; every rank reads for itself. FARE_ERR_INPUT at `node` where the file is
   none, or of another dimension.

@@ -1,4 +1,6 @@
 /* Densities to begin with, and the schedule of snapshots. */
+#include <fare/initial.h>
+
 #include "density_file.h"
 
 #include <math.h>
@@ -135,6 +137,19 @@ PetscErrorCode fare_initial_free(fare_initial *initial)
   PetscFunctionReturn(0);
 }
 
+PetscBool fare_initial_is_gaussian(const fare_initial *initial)
+{
+  return initial->density == FARE_INITIAL_GAUSSIAN || initial->density == FARE_INITIAL_MIXTURE ||
+      initial->density == FARE_INITIAL_POINT
+    ? PETSC_TRUE
+    : PETSC_FALSE;
+}
+
+void fare_initial_cells(const fare_initial *initial, int64_t cells[], double lower[], double spacing[])
+{
+  fare_density_file_cells(initial->density_file, cells, lower, spacing);
+}
+
 fare_box fare_initial_box(const fare_initial *initial, const fare_system *system)
 {
   return initial->box ? *initial->box : fare_system_box(system);
@@ -214,21 +229,4 @@ void fare_initial_log_density(const fare_initial *initial, const fare_system *sy
     fare_density_file_log_density(initial->density_file, n, x, log_density);
     break;
   }
-}
-
-const fare_field fare_schedule_fields[] = {
-  {"start", FARE_REAL, offsetof(fare_schedule, start), "0", -1e12, 1e12, NULL, "time",
-    "time of the first snapshot, when everything begins"},
-  {"end", FARE_REAL, offsetof(fare_schedule, end), NULL, -1e12, 1e12, NULL, "time",
-    "time of the last snapshot"},
-  {"count", FARE_INTEGER, offsetof(fare_schedule, count), NULL, 2, 1e6, NULL, "",
-    "number of snapshots, evenly spaced, both ends among them"},
-  FARE_FIELDS_END,
-};
-
-double fare_schedule_time(const fare_schedule *schedule, PetscInt64 index)
-{
-  const double fraction = (double)index / (double)(schedule->count - 1);
-
-  return (1 - fraction) * schedule->start + fraction * schedule->end;
 }

@@ -105,11 +105,9 @@ static void accelerate(int slot, const double *theta, size_t n, const double pos
   {                                                                                                         \
     accelerate(slot, theta, n, position, a);                                                                \
   }
-SLOT(0)
-SLOT(1)
-SLOT(2)
-SLOT(3)
-SLOT(4) SLOT(5) SLOT(6) SLOT(7)
+/* clang-format off */
+SLOT(0) SLOT(1) SLOT(2) SLOT(3) SLOT(4) SLOT(5) SLOT(6) SLOT(7)
+/* clang-format on */
 
 #define FUNCTIONS(slot)                                                                                   \
   {                                                                                                       \

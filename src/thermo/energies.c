@@ -1,8 +1,6 @@
 /* Energies of cells, and the points in time at which energies are compared. */
 #include "thermo.h"
 
-#include "truth/truth.h"
-
 #include <math.h>
 #include <string.h>
 

@@ -5,8 +5,6 @@
 */
 #include "thermo.h"
 
-#include "analysis/analysis.h"
-
 #include <petscdmda.h>
 
 #include <math.h>

@@ -6,8 +6,8 @@
 */
 #include "thermo.h"
 
-#include "sampler/shared/metropolis.h"
-#include "sampler/simulation/langevin.h"
+#include <fare/metropolis.h>
+#include <fare/langevin.h>
 
 #include <math.h>
 #include <stdlib.h>

@@ -297,7 +297,7 @@ static PetscErrorCode estimate_error(fare_truth *truth)
   status->error   = status->error_space + status->error_time;
   status->nominal = ratio;
   status->ratio =
-    status->observed > 0 ? PetscMin(ratio, PetscMax(status->observed, FARE_RATIO_LEAST)) : PetscMin(ratio, 2);
+    status->observed > 0 ? PetscMin(ratio, PetscMax(status->observed, FARE_RATIO_MIN)) : PetscMin(ratio, 2);
   PetscFunctionReturn(0);
 }
 

@@ -1,58 +1,14 @@
-/* Inside truth: quadrature, nested grids, rates. */
+/* Inside truth: its error estimate, and the parts of an evolution. */
 #ifndef FARE_TRUTH_PRIVATE_H
 #define FARE_TRUTH_PRIVATE_H
 
+#include <fare/evolution.h>
 #include <fare/truth.h>
+#include <petscts.h>
 
 #define FARE_CELLS_MAX (1 << 28) /* of a grid */
 /* by which an error in space is taken to fall, at least, when cells are halved */
-#define FARE_RATIO_LEAST 1.25
-
-/*
-  Gauss-Legendre points of half a cell: offsets from the centre in units of the spacing, within (0, 1/2), and
-  weights of sum 1.
-*/
-#define FARE_HALF_POINTS 3
-extern const double fare_half_offset[FARE_HALF_POINTS], fare_half_weight[FARE_HALF_POINTS];
-
-/*
-  The q-th of 2 FARE_HALF_POINTS points of a cell along one axis; multiplies *weight (sum 1 over the points).
-*/
-static inline void fare_cell_point(int q, double *offset, double *weight)
-{
-  const int half = q % FARE_HALF_POINTS;
-
-  *offset = q < FARE_HALF_POINTS ? fare_half_offset[half] : -fare_half_offset[half];
-  *weight *= 0.5 * fare_half_weight[half];
-}
-
-/* The boundary condition at one side of an axis: 0 below, 1 above. */
-static inline fare_wall fare_boundary_wall(fare_boundary end, int side)
-{
-  if (end == FARE_BOUNDARY_PERIODIC) return FARE_WALL_NONE;
-  if (end == FARE_BOUNDARY_ABSORBING ||
-    end == (side ? FARE_BOUNDARY_ABSORBING_ABOVE : FARE_BOUNDARY_ABSORBING_BELOW))
-    return FARE_WALL_ABSORBING;
-  return FARE_WALL_REFLECTING;
-}
-/* Walls of a box whose axes have these ends. */
-fare_walls fare_walls_of(const fare_system *system, const fare_box *box, const fare_boundary end[]);
-
-/* A grid of cells half as wide, whose cells live on the rank of their parents. Collective. */
-PetscErrorCode fare_grid_refine(const fare_grid *coarse, fare_grid **fine);
-/* Sums of children, and equal shares of parents; vectors on such a pair of grids. */
-PetscErrorCode fare_grid_restrict(const fare_grid *coarse, Vec fine, Vec to);
-PetscErrorCode fare_grid_prolong(const fare_grid *coarse, Vec from, Vec fine);
-
-/* Brings the rates of an operator to time t. Collective. */
-PetscErrorCode fare_operator_rates(fare_operator *op, double t);
-/* Whether the force is a gradient, so that the spectrum is real. */
-PetscBool fare_operator_is_gradient(const fare_operator *op);
-/*
-  How many times as large this grid's error in space is as that of cells half as wide: 4, down to 2 where
-  fluxes are upwind. Of the rates last made. Collective.
-*/
-PetscErrorCode fare_operator_ratio(const fare_operator *op, Vec masses, double *ratio);
+#define FARE_RATIO_MIN 1.25
 
 /*
   The error in space from the masses of a grid and of one and two coarser ones; see estimate.c. quarter_grid
@@ -66,23 +22,12 @@ PetscErrorCode               fare_estimate_create(const fare_grid *grid, const f
 PetscErrorCode fare_estimate_space(fare_estimate *estimate, Vec masses, Vec half, Vec quarter, double nominal,
   Vec error_field, fare_truth_status *status);
 PetscErrorCode fare_estimate_destroy(fare_estimate **estimate);
-/* What a grid may not resolve; see roughness.c. Collective. */
-typedef struct {
-  /* largest change of U/kT over a cell that holds mass by a kink, a jump or a bump within it */
-  double rough;
-  double steep[FARE_DIM_MAX]; /* and any, along each axis; infinite where drift has no diffusion beside it */
-  double filled;              /* cells that hold the mass */
-} fare_resolution;
-PetscErrorCode fare_resolution_look(
-  const fare_grid *grid, const fare_system *system, double t, Vec masses, fare_resolution *resolution);
 /*
   L1 distance between the Boltzmann masses at which the rates are at rest and those of finer quadrature: 0
   without a potential. Collective.
 */
 PetscErrorCode fare_grid_rest_error(
   const fare_grid *grid, const fare_system *system, double t, double *error);
-/* Whether the initial density is Gaussian or a mixture of such. */
-PetscBool fare_initial_is_gaussian(const fare_initial *initial);
 
 /* The integral of the L1 residual, a bound on the error of the time method. See residual.c. Collective. */
 typedef struct fare_residual fare_residual;
@@ -98,13 +43,6 @@ void fare_residual_load(fare_residual *residual, const double numbers[]);
 /* Adds what the step that has just ended at t with these masses contributes. */
 PetscErrorCode fare_residual_step(
   fare_residual *residual, fare_operator *op, double t, Vec masses, double *bound);
-
-/*
-  The end of the longest stretch that begins at `from` and ends by `to` on which the drive is smooth and does
-  not turn behind the back of a step: the next corner of a waveform, or where the drift of a system by
-  formulas turns in the box. See drive.c. Not collective; alike on all ranks.
-*/
-double fare_drive_stretch(const fare_system *system, const fare_box *box, double from, double to);
 
 /*
   Masses on one grid, evolved in time with one tolerance: by the backward differentiation of bdf.c, or by
@@ -128,7 +66,7 @@ PetscErrorCode fare_exits_step(fare_exits *exits, fare_operator *op, double t, V
 
 typedef struct fare_bdf       fare_bdf;
 typedef struct fare_multigrid fare_multigrid;
-typedef struct {
+struct fare_evolution {
   const fare_grid   *grid;
   const fare_system *system;
   fare_operator     *op;
@@ -164,7 +102,7 @@ typedef struct {
   double finest_end, finest;
   PetscErrorCode (*pause)(void *context); /* see fare_truth_set_pause */
   void *pause_context;
-} fare_evolution;
+};
 
 /*
   What evolution.c is made of. Solver: A of the time and shift last prepared. Stepper: by TS, or own.
@@ -199,10 +137,6 @@ PetscErrorCode fare_evolution_pause(fare_evolution *e, double t);
 */
 PetscErrorCode fare_evolution_check_mass(fare_evolution *e, double t, double sum);
 
-/* Collective. Takes `masses` over as its state. PETSc options: prefix truth_. */
-PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *system, double start,
-  double tolerance, PetscBool bound, Vec masses, fare_evolution **evolution);
-PetscErrorCode fare_evolution_advance(fare_evolution *evolution, double t);
 /*
   The state, from which an evolution that was created alike goes on to the same bits: numbers, and vectors
   that are borrowed, in a fixed order. Before fare_evolution_load the caller fills those. Collective.
@@ -213,6 +147,5 @@ PetscErrorCode fare_evolution_load(fare_evolution *evolution, const double numbe
 /* The mass that is left, and what is absorbed at each end per time. Collective. */
 PetscErrorCode fare_evolution_absorbed(
   fare_evolution *evolution, double *survival, double flux[FARE_DIM_MAX][2]);
-PetscErrorCode fare_evolution_destroy(fare_evolution **evolution);
 
 #endif

@@ -116,7 +116,12 @@ BAD = [
     ),
     ("noiseless", FORCES, ".drift = force", "system 'mine' has a 'drift' but no 'diffusion'"),
     ("driftless", FORCES, FORCES + ", .diffusion = force", "system 'mine' has a 'diffusion' but no 'drift'"),
-    ("baseless", FORCES, ".nonconservative = force, " + GENERAL, "system 'mine' has a 'nonconservative' force but no 'force'"),
+    (
+        "baseless",
+        FORCES,
+        ".nonconservative = force, " + GENERAL,
+        "system 'mine' has a 'nonconservative' force but no 'force'",
+    ),
     ("shapeless", FORCES, FORCES + ", .basis_count = 2", "system 'mine' has 'basis_count' but not both"),
 ]
 # the same for samplers
@@ -259,7 +264,7 @@ def bad_plugins(place):
         ("text", place / "text.so", "cannot be loaded: .*text.so"),
         ("folder", place / "folder.so", "is no file, let alone a shared object"),
         ("short", place / "short.so", "cannot be loaded: .*short.so"),
-        ("a list", "[a, b]", "expected a word, got a list"),
+        ("a list", "[a, b]", "expected a string, got a list"),
         ("nothing", "''", "there is no file ''"),
     ]
     with concurrent.futures.ThreadPoolExecutor(2) as pool:

@@ -48,8 +48,8 @@ def ranked(where, cells):
 def main():
     with tempfile.TemporaryDirectory() as name:
         where = pathlib.Path(name)
-        rough, fine = ranked(where, 62), ranked(where, 512)
-    for cells, of in ((62, rough), (512, fine)):
+        rough, fine = ranked(where, 38), ranked(where, 512)
+    for cells, of in ((38, rough), (512, fine)):
         apart, error = of["far"]["excess"] - of["near"]["excess"], 2 * math.hypot(
             of["far"]["error"], of["near"]["error"]
         )
@@ -70,12 +70,12 @@ def main():
     expect(
         max(rough["far"]["truth_error"], rough["near"]["truth_error"])
         > rough["far"]["excess"] - rough["near"]["excess"],
-        "62 cells know less than that",
+        "38 cells know less than that",
     )
     expect(
         rough["near"]["place"] == rough["far"]["place"],
         (
-            f"62 cells: places {rough['near']['place']:.0f} and {rough['far']['place']:.0f} by less than the"
+            f"38 cells: places {rough['near']['place']:.0f} and {rough['far']['place']:.0f} by less than the"
             " truth's error"
         ),
     )
@@ -85,7 +85,7 @@ def main():
     )
     expect(
         rough["own"]["truth_error"] > 2 * rough["own"]["mean"],
-        "62 cells: the truth's error is larger than its own draws' distance",
+        "38 cells: the truth's error is larger than its own draws' distance",
     )
     return conclude()
 

@@ -108,8 +108,8 @@ def template(place):
     moved = run("my_system.yaml", "moved", plugin, *small)
     expect("a torque that swings moves it", abs(moved[1] - boltzmann).max() > 0.01)
     formula = (
-        "{axes: [phi], potential: 'height*cos(wells*phi)', nonconservative: [torque], lower: [%.17g], upper: [%.17g],"
-        " periodic: [true]}" % (-np.pi, np.pi)
+        "{axes: [phi], potential: 'height*cos(wells*phi)', nonconservative: [torque], lower: [%.17g], upper:"
+        " [%.17g], periodic: [true]}" % (-np.pi, np.pi)
     )
     text = (plugin / "my_system.yaml").read_text()
     (plugin / "formula.yaml").write_text(

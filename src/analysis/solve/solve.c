@@ -8,57 +8,6 @@
 
 #include <math.h>
 
-/* Factors of so many cells in three dimensions take seconds; beyond, multigrid. */
-#define FACTORED_3D 50000
-
-static PetscErrorCode choose_factors(const fare_grid *grid, int ranks, PC pc)
-{
-  PetscFunctionBeginUser;
-  if (ranks == 1 && grid->dim == 1) {
-    PetscCall(PCSetType(pc, PCLU));
-    PetscFunctionReturn(0);
-  }
-#if defined(PETSC_HAVE_MUMPS)
-  PetscCall(PCSetType(pc, PCLU));
-  PetscCall(PCFactorSetMatSolverType(pc, MATSOLVERMUMPS));
-#else
-  PetscCall(PCSetType(pc, ranks == 1 ? PCLU : PCREDUNDANT));
-#endif
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode choose_multigrid(int ranks, PC pc)
-{
-  PetscFunctionBeginUser;
-#if defined(PETSC_HAVE_HYPRE)
-  (void)ranks;
-  PetscCall(PCSetType(pc, PCHYPRE));
-  PetscCall(PCHYPRESetType(pc, "boomeramg"));
-#else
-  PetscCall(PCSetType(pc, ranks == 1 ? PCILU : PCBJACOBI));
-#endif
-  PetscFunctionReturn(0);
-}
-
-PetscErrorCode fare_linear_solver_choose(const fare_grid *grid, KSP ksp)
-{
-  const double cells = (double)grid->cells[0] * (double)grid->cells[1] * (double)grid->cells[2];
-  PetscMPIInt  ranks;
-  PC           pc;
-
-  PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_size(grid->comm, &ranks));
-  PetscCall(KSPSetType(ksp, KSPGMRES));
-  PetscCall(KSPGMRESSetRestart(ksp, 100));
-  PetscCall(KSPSetPCSide(ksp, PC_RIGHT));
-  PetscCall(KSPGetPC(ksp, &pc));
-  if (grid->dim < 3 || cells <= FACTORED_3D)
-    PetscCall(choose_factors(grid, ranks, pc));
-  else
-    PetscCall(choose_multigrid(ranks, pc));
-  PetscFunctionReturn(0);
-}
-
 PetscErrorCode fare_linear_solver_create(const fare_grid *grid, Mat A, Mat P, KSP *ksp)
 {
   PetscFunctionBeginUser;
@@ -120,27 +69,4 @@ PetscErrorCode fare_linear_solver_refine(KSP ksp, fare_residual_function residua
     FARE_FAIL(FARE_ERR_FAILED, "%s: not solved, its residual stays at %g (at most %g is expected)", what,
       solved->residual, most);
   PetscFunctionReturn(0);
-}
-
-PetscErrorCode fare_ghosts_of(const fare_grid *grid, fare_ghosts *g)
-{
-  PetscFunctionBeginUser;
-  PetscCall(DMDAGetGhostCorners(
-    grid->dm, &g->start[0], &g->start[1], &g->start[2], &g->count[0], &g->count[1], &g->count[2]));
-  for (int axis = grid->dim; axis < FARE_DIM_MAX; axis++) {
-    g->start[axis] = 0;
-    g->count[axis] = 1;
-  }
-  g->stride[0] = 1;
-  g->stride[1] = g->count[0];
-  g->stride[2] = g->count[0] * g->count[1];
-  PetscFunctionReturn(0);
-}
-
-void fare_cell_index(const fare_grid *grid, PetscInt n, PetscInt index[])
-{
-  for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
-    index[axis] = grid->start[axis] + n % grid->count[axis];
-    n /= grid->count[axis];
-  }
 }

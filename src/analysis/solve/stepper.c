@@ -214,8 +214,8 @@ static int mark_drive(const fare_system *system, double start, double end, mark 
     if (to) to[n] = (mark){PetscMin(end, PetscMax(start, jump)), -1, PETSC_TRUE};
     n++;
   }
-  for (double t = fare_drive_stretch(system, &box, start, end); t < end && n <= MARKS;
-       t        = fare_drive_stretch(system, &box, t, end)) {
+  for (double t = fare_system_smooth_until(system, &box, start, end); t < end && n <= MARKS;
+       t        = fare_system_smooth_until(system, &box, t, end)) {
     if (to) to[n] = (mark){t, -1, PETSC_FALSE};
     n++;
   }

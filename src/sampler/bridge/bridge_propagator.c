@@ -5,6 +5,7 @@
   numbers that are not negative, and each of them keeps its relative precision, be it ever so small. This is
   what bridges need, whose factors a and b range over hundreds of powers of ten.
 */
+#include <fare/operator.h>
 #include "bridge_propagator.h"
 
 #include <math.h>

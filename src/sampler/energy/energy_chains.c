@@ -2,7 +2,7 @@
   Markov chains on an energy: the steps that samplers of an equilibrium are put together from. Each leaves
   exp(-U) as it is.
 */
-#include "sampler/shared/metropolis.h"
+#include <fare/metropolis.h>
 #include "energy.h"
 
 #include <math.h>

@@ -6,7 +6,7 @@
   makes. Half a block moves while the other half, which lends the differences, stands still; so each half-step
   leaves the product of the particles' densities invariant.
 */
-#include "sampler/shared/metropolis.h"
+#include <fare/metropolis.h>
 
 #include <fare/sampler.h>
 #include <math.h>

@@ -1,5 +1,5 @@
 #include "support/kernel.h"
-#include "sampler/shared/metropolis.h"
+#include <fare/metropolis.h>
 
 #include <math.h>
 

@@ -2,7 +2,7 @@
 #ifndef FARE_BAOAB_H
 #define FARE_BAOAB_H
 
-#include "langevin.h"
+#include <fare/langevin.h>
 
 /*
   Kick by half a step (B), drift by half (A), friction and noise exactly over a whole one (O), A, B:

@@ -1,7 +1,7 @@
 /* The driven stochastic equation itself, simulated: every particle from the initial density, step by step. */
 #include "baoab.h"
-#include "langevin.h"
 #include "sampler/shared/positions.h"
+#include <fare/langevin.h>
 
 #include <fare/sampler.h>
 #include <math.h>

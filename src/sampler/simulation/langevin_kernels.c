@@ -1,5 +1,5 @@
 #include "support/kernel.h"
-#include "langevin.h"
+#include <fare/langevin.h>
 
 #include <math.h>
 #include <string.h>

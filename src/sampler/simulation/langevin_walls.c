@@ -1,5 +1,5 @@
 /* Particles at the ends of the truth's box. */
-#include "langevin.h"
+#include <fare/langevin.h>
 
 #include <math.h>
 

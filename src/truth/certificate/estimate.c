@@ -141,7 +141,7 @@ static PetscErrorCode compare_grids(fare_estimate *e, Vec half, Vec quarter, dou
 static double factor_of(double ratio, double nominal)
 {
   if (ratio >= NOMINAL * nominal) return 1 / (nominal - 1);
-  return 1 / ((ratio < 1 ? RATIO_WRONG : PetscMax(ratio, FARE_RATIO_LEAST)) - 1);
+  return 1 / ((ratio < 1 ? RATIO_WRONG : PetscMax(ratio, FARE_RATIO_MIN)) - 1);
 }
 
 /* Multiplies the difference by the factor of each neighbourhood, in whose place `near` is left with. */
@@ -216,7 +216,7 @@ static int largest(const double of[])
 static void advise(const fare_estimate *e, const double finer[], fare_truth_status *status)
 {
   const double seen =
-                 status->observed > 0 ? log2(PetscMin(PetscMax(status->observed, FARE_RATIO_LEAST), 4)) : 1,
+                 status->observed > 0 ? log2(PetscMin(PetscMax(status->observed, FARE_RATIO_MIN), 4)) : 1,
                order = status->error_space > ERROR_LARGE ? PetscMax(seen, 1) : seen;
   const double all   = status->error_space > ERROR_AIM ? pow(status->error_space / ERROR_AIM, 1 / order) : 1;
 
@@ -270,7 +270,7 @@ static PetscErrorCode doubt(
     ? FARE_DOUBT_DRIFT
     : FARE_DOUBT_WELLS;
   const PetscBool hardly_falls =
-    status->observed > 0 && status->observed < FARE_RATIO_LEAST && status->error_space > ERROR_SOME
+    status->observed > 0 && status->observed < FARE_RATIO_MIN && status->error_space > ERROR_SOME
     ? PETSC_TRUE
     : PETSC_FALSE;
   double finer[FARE_DIM_MAX];

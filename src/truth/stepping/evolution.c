@@ -158,7 +158,8 @@ static PetscErrorCode advance_over_corners(fare_evolution *e, double t)
   while (e->before < t) {
     const PetscBool under_way = e->longest > 0 && e->goal <= t ? PETSC_TRUE : PETSC_FALSE;
 
-    PetscCall(advance_smoothly(e, under_way ? e->goal : fare_drive_stretch(e->system, &box, e->before, t)));
+    PetscCall(
+      advance_smoothly(e, under_way ? e->goal : fare_system_smooth_until(e->system, &box, e->before, t)));
   }
   PetscFunctionReturn(0);
 }
@@ -309,4 +310,19 @@ PetscErrorCode fare_evolution_destroy(fare_evolution **evolution)
   PetscCall(fare_operator_destroy(&e->op));
   PetscCall(PetscFree(*evolution));
   PetscFunctionReturn(0);
+}
+
+void fare_evolution_set_linear(fare_evolution *evolution)
+{
+  evolution->is_linear = PETSC_TRUE;
+}
+
+Vec fare_evolution_masses(const fare_evolution *evolution)
+{
+  return evolution->masses;
+}
+
+fare_operator *fare_evolution_operator(const fare_evolution *evolution)
+{
+  return evolution->op;
 }

@@ -3,7 +3,7 @@
   corners. But a formula may make a pulse of a parameter that only rises, exp(-(s - 1)^2/0.01) of a ramp s
   for instance. So the drift at some places in the box is followed, and a stretch ends where it turns.
 */
-#include "truth/truth.h"
+#include <fare/system.h>
 
 #include <math.h>
 
@@ -79,7 +79,7 @@ static double first_turn(const fare_system *system, const fare_box *box, double 
   return turn;
 }
 
-double fare_drive_stretch(const fare_system *system, const fare_box *box, double from, double to)
+double fare_system_smooth_until(const fare_system *system, const fare_box *box, double from, double to)
 {
   double end = fare_system_next_corner(system, from + same_time(from, to));
 

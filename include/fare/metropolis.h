@@ -1,4 +1,4 @@
-/* Kernels of Metropolis-adjusted Langevin steps, for a block of chains. */
+/* Kernels of Metropolis-adjusted Langevin moves. */
 #ifndef FARE_METROPOLIS_H
 #define FARE_METROPOLIS_H
 

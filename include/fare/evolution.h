@@ -1,0 +1,34 @@
+/** @file
+  evolution: cell masses on one grid, evolved in time with a given tolerance per step.
+*/
+#ifndef FARE_EVOLUTION_H
+#define FARE_EVOLUTION_H
+
+#include <fare/operator.h>
+
+typedef struct fare_evolution fare_evolution;
+
+/**
+  Creates an evolution. PETSc options: prefix truth_. Collective.
+  @param grid      borrowed, as is the system
+  @param system    the physics
+  @param start     time of the masses
+  @param tolerance estimated L1 error that one step may add
+  @param bound     also bound the error of the time method by its residual
+  @param masses    the state; the evolution takes it over
+  @param evolution destroy with fare_evolution_destroy()
+*/
+PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *system, double start,
+  double tolerance, PetscBool bound, Vec masses, fare_evolution **evolution);
+/** Destroys it and sets *evolution to NULL. Collective. */
+PetscErrorCode fare_evolution_destroy(fare_evolution **evolution);
+/** Evolves masses of both signs as they are, without positivity correction; before the first advance. */
+void fare_evolution_set_linear(fare_evolution *evolution);
+/** Evolves to time t. FARE_ERR_FAILED where the solver gives up. Collective. */
+PetscErrorCode fare_evolution_advance(fare_evolution *evolution, double t);
+/** The masses at the present time; borrowed. */
+Vec fare_evolution_masses(const fare_evolution *evolution);
+/** Its operator; borrowed. */
+fare_operator *fare_evolution_operator(const fare_evolution *evolution);
+
+#endif

@@ -1,0 +1,157 @@
+/** @file
+  grid: a box of equal cells, distributed over ranks, and cell masses of given densities.
+*/
+#ifndef FARE_GRID_H
+#define FARE_GRID_H
+
+#include <fare/initial.h>
+#include <fare/store.h>
+#include <petscdmda.h>
+
+/** Boundary conditions at the two ends of an axis. From FARE_BOUNDARY_ABSORBING on, some end absorbs. */
+typedef enum {
+  FARE_BOUNDARY_REFLECTING,
+  FARE_BOUNDARY_PERIODIC,
+  FARE_BOUNDARY_ABSORBING,
+  FARE_BOUNDARY_ABSORBING_BELOW,
+  FARE_BOUNDARY_ABSORBING_ABOVE
+} fare_boundary;
+
+/** What particles meet at one end of an axis; side 0: the lower one. */
+static inline fare_wall fare_boundary_wall(fare_boundary boundary, int side)
+{
+  if (boundary == FARE_BOUNDARY_PERIODIC) return FARE_WALL_NONE;
+  if (boundary == FARE_BOUNDARY_ABSORBING ||
+    boundary == (side ? FARE_BOUNDARY_ABSORBING_ABOVE : FARE_BOUNDARY_ABSORBING_BELOW))
+    return FARE_WALL_ABSORBING;
+  return FARE_WALL_REFLECTING;
+}
+
+/** Whether an end of an axis absorbs; side 0: the lower one. */
+static inline PetscBool fare_boundary_absorbs(fare_boundary boundary, int side)
+{
+  return fare_boundary_wall(boundary, side) == FARE_WALL_ABSORBING ? PETSC_TRUE : PETSC_FALSE;
+}
+
+/** Equal cells on a DMDA: one degree of freedom per cell, cell-centred, one layer of ghosts. */
+typedef struct {
+  MPI_Comm      comm;
+  int           dim;
+  PetscInt      cells[FARE_DIM_MAX]; /**< 1 beyond dim */
+  double        lower[FARE_DIM_MAX], upper[FARE_DIM_MAX], spacing[FARE_DIM_MAX];
+  fare_boundary boundary[FARE_DIM_MAX]; /**< at both ends of an axis */
+  PetscInt      start[FARE_DIM_MAX];    /**< first cell that this rank owns; 0 beyond dim */
+  PetscInt      count[FARE_DIM_MAX];    /**< cells that it owns along each axis; 1 beyond dim */
+  DM            dm;
+} fare_grid;
+
+/**
+  Creates a grid. Collective over comm.
+  @param comm     the ranks that share it
+  @param dim      number of axes, 1 to FARE_DIM_MAX
+  @param cells    number of cells per axis
+  @param lower    lower corner of the box
+  @param upper    upper corner
+  @param boundary per axis; NULL: reflecting
+  @param grid     destroy with fare_grid_destroy()
+*/
+PetscErrorCode fare_grid_create(MPI_Comm comm, int dim, const PetscInt cells[], const double lower[],
+  const double upper[], const fare_boundary boundary[], fare_grid **grid);
+/** Destroys a grid and sets *grid to NULL; does nothing for NULL. Collective. */
+PetscErrorCode fare_grid_destroy(fare_grid **grid);
+
+/** A grid with cells half as wide, which live on the rank of their parents. Collective. */
+PetscErrorCode fare_grid_refine(const fare_grid *coarse, fare_grid **fine);
+/**
+  Sums of the children of each cell, on a grid made by fare_grid_refine(). Not collective.
+  @param coarse the grid of the sums
+  @param fine   masses on the finer grid
+  @param to     masses on the coarser one, overwritten
+*/
+PetscErrorCode fare_grid_restrict(const fare_grid *coarse, Vec fine, Vec to);
+/** The reverse: each child gets an equal share of its parent's mass. Not collective. */
+PetscErrorCode fare_grid_prolong(const fare_grid *coarse, Vec from, Vec fine);
+
+/**
+  A field as a dataset of a store, and back: values[] of this rank's cells. The grid's ranks are the store's,
+  or every rank has all of the grid. Collective over the store.
+*/
+PetscErrorCode fare_grid_write(
+  const fare_grid *grid, const double values[], fare_store *store, const char *path);
+PetscErrorCode fare_grid_read(const fare_grid *grid, double values[], fare_store *store, const char *path);
+/** Writes a field with openPMD's attributes comment, axisLabels, gridSpacing and gridGlobalOffset. */
+PetscErrorCode fare_grid_write_mesh(
+  const fare_grid *grid, const double values[], const char *comment, fare_store *store, const char *path);
+
+/** What a grid may not resolve; see roughness.c. Collective. */
+typedef struct {
+  /* largest change of U/kT over a cell that holds mass by a kink, a jump or a bump within it */
+  double rough;
+  double steep[FARE_DIM_MAX]; /* and any, along each axis; infinite where drift has no diffusion beside it */
+  double filled;              /* cells that hold the mass */
+} fare_resolution;
+PetscErrorCode fare_resolution_look(
+  const fare_grid *grid, const fare_system *system, double t, Vec masses, fare_resolution *resolution);
+
+/** Volume of one cell. */
+double fare_grid_volume(const fare_grid *grid);
+/** Centre of cell i (global index) along an axis. */
+double fare_grid_centre(const fare_grid *grid, int axis, PetscInt i);
+/** The box of the grid. */
+fare_box fare_grid_box(const fare_grid *grid);
+/** Boundary conditions of the grid, for particles of the system. */
+fare_walls fare_grid_walls(const fare_grid *grid, const fare_system *system);
+/** Boundary conditions `boundary`, per axis, on `box`, for particles of the system. */
+fare_walls fare_walls_of(const fare_system *system, const fare_box *box, const fare_boundary boundary[]);
+
+/** Number of cells that this rank owns. */
+static inline PetscInt fare_grid_owned(const fare_grid *grid)
+{
+  return grid->count[0] * grid->count[1] * grid->count[2];
+}
+/** Global index per axis of the n-th cell that this rank owns; the first axis is the fastest. */
+void fare_cell_index(const fare_grid *grid, PetscInt n, PetscInt index[FARE_DIM_MAX]);
+/** Centre of that cell. */
+void fare_cell_centre(const fare_grid *grid, PetscInt n, double centre[]);
+
+/** Layout of a ghosted local vector. */
+typedef struct {
+  PetscInt start[FARE_DIM_MAX], count[FARE_DIM_MAX], stride[FARE_DIM_MAX];
+} fare_ghosts;
+/** The layout on this rank. Not collective. */
+PetscErrorCode fare_ghosts_of(const fare_grid *grid, fare_ghosts *ghosts);
+/** Where the cell with a global index is in a ghosted local vector; add the stride of an axis for the next.
+ */
+static inline PetscInt fare_ghosts_at(const fare_ghosts *g, const PetscInt index[])
+{
+  return ((index[2] - g->start[2]) * g->count[1] + index[1] - g->start[1]) * g->count[0] + index[0] -
+    g->start[0];
+}
+
+/** Gauss-Legendre points in half a cell: offsets from its centre over the spacing; weights of sum 1. */
+#define FARE_HALF_POINTS 3
+extern const double fare_half_offset[FARE_HALF_POINTS], fare_half_weight[FARE_HALF_POINTS];
+/** Point q of the 2 FARE_HALF_POINTS of a cell along one axis; *weight is multiplied by its weight. */
+static inline void fare_cell_point(int q, double *offset, double *weight)
+{
+  const int half = q % FARE_HALF_POINTS;
+
+  *offset = q < FARE_HALF_POINTS ? fare_half_offset[half] : -fare_half_offset[half];
+  *weight *= 0.5 * fare_half_weight[half];
+}
+
+/**
+  Cell masses of the Boltzmann density at time t, by Gauss quadrature of exp(-U/kT) with the largest
+  exponent factored out. Collective.
+  @param grid   the cells
+  @param system a system with a potential
+  @param t      time of its parameters
+  @param masses new global vector of sum 1; the caller destroys it
+  @return FARE_ERR_FAILED where the density cannot be normalised
+*/
+PetscErrorCode fare_grid_boltzmann(const fare_grid *grid, const fare_system *system, double t, Vec *masses);
+/** The same for an initial density, cut off at the grid's own box whatever `initial->box` is. */
+PetscErrorCode fare_grid_initial(
+  const fare_grid *grid, const fare_initial *initial, const fare_system *system, double t, Vec *masses);
+
+#endif

@@ -1,0 +1,69 @@
+/** @file
+  operator: the Fokker-Planck operator L on a grid, dP/dt = L P for cell masses P, by finite volumes with
+  exponentially fitted rates. L is a rate matrix: off-diagonal entries are not negative, columns sum to zero
+  or to what leaves at absorbing ends. Where the force is a gradient the cell masses of the Boltzmann density
+  are stationary: r(i->j) = D/(h^2 <exp(U/T)>_edge <exp(-U/T)>_cell).
+*/
+#ifndef FARE_OPERATOR_H
+#define FARE_OPERATOR_H
+
+#include <fare/grid.h>
+#include <petscksp.h>
+
+typedef struct fare_operator fare_operator;
+
+/**
+  Creates the operator. Collective.
+  @param grid   borrowed, as is the system
+  @param system the physics
+  @param op     destroy with fare_operator_destroy()
+  @return FARE_ERR_FAILED where potential, drift or diffusion is not finite in the box
+*/
+PetscErrorCode fare_operator_create(const fare_grid *grid, const fare_system *system, fare_operator **op);
+/** Destroys it and sets *op to NULL. Collective. */
+PetscErrorCode fare_operator_destroy(fare_operator **op);
+/** Brings the rates to time t; re-evaluates only what changed. The functions below call it. Collective. */
+PetscErrorCode fare_operator_rates(fare_operator *op, double t);
+/** A matrix with the operator's sparsity, preallocated; the caller destroys it. Collective. */
+PetscErrorCode fare_operator_matrix(const fare_operator *op, Mat *A);
+/** Fills A = shift I - L(t); A comes from fare_operator_matrix(). Collective. */
+PetscErrorCode fare_operator_assemble(fare_operator *op, double t, double shift, Mat A);
+/** y = L(t) P. Collective. */
+PetscErrorCode fare_operator_apply(fare_operator *op, double t, Vec P, Vec y);
+/**
+  Probability current through the face above each cell, J = r(i->j) P_i - r(j->i) P_j; at an end, what leaves
+  there. Collective.
+  @param op   the operator
+  @param t    time of the rates
+  @param P    cell masses
+  @param axis normal of the faces
+  @param J    probability per time, overwritten
+*/
+PetscErrorCode fare_operator_current(fare_operator *op, double t, Vec P, int axis, Vec J);
+/**
+  Rates over the faces of owned cells. Collective.
+  @param op       the operator
+  @param t        time of the rates
+  @param leaving  out of owned cell n, at [n * 2 dim + 2 axis + side]; side 0: below
+  @param entering into it, alike
+*/
+PetscErrorCode fare_operator_faces(fare_operator *op, double t, double leaving[], double entering[]);
+/** Whether the force is a gradient, so that the spectrum is real. */
+PetscBool fare_operator_is_gradient(const fare_operator *op);
+/**
+  Ratio of the error in space on this grid to that on cells half as wide: 4, down to 2 where fluxes are
+  upwind. For the rates made last. Collective.
+  @param op     the operator
+  @param masses where the ratio counts
+  @param ratio  the result
+*/
+PetscErrorCode fare_operator_ratio(const fare_operator *op, Vec masses, double *ratio);
+/**
+  Sets GMRES with the preconditioner that suits matrices of this sparsity: factors where those are affordable,
+  else algebraic multigrid. Collective.
+  @param grid the grid of the matrix
+  @param ksp  the solver to set up
+*/
+PetscErrorCode fare_linear_solver_choose(const fare_grid *grid, KSP ksp);
+
+#endif

@@ -1,0 +1,21 @@
+/** @file
+  schedule: when snapshots are taken.
+*/
+#ifndef FARE_SCHEDULE_H
+#define FARE_SCHEDULE_H
+
+#include <fare/config.h>
+
+/** `count` equidistant times from `start` to `end`. */
+typedef struct {
+  double     start, end;
+  PetscInt64 count;
+} fare_schedule;
+
+/** Keys of the plan's `snapshots:` section. */
+extern const fare_field fare_schedule_fields[];
+
+/** Time of snapshot `index`, from 0; computed from the index, so that rounding errors do not add up. */
+double fare_schedule_time(const fare_schedule *schedule, PetscInt64 index);
+
+#endif
