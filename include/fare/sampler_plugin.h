@@ -14,13 +14,17 @@
 #include <fare/plugin.h>
 #include <fare/sampler.h>
 
-/*
-  Of what a sampler is given besides its descriptor, so that headers that have changed are told from those of
-  this FARE.
-*/
-#define FARE_PLUGIN_SAMPLER_SIZE                             \
-  (sizeof(fare_sampler_type) + 1000 * sizeof(fare_sampler) + \
-    1000000 * (sizeof(fare_ensemble) + sizeof(fare_training_set) + sizeof(fare_densities)))
+/* All that a sampler is built against: its size tells headers that have changed from those of this FARE. */
+typedef struct {
+  fare_sampler_type type;
+  fare_sampler      sampler;
+  fare_ensemble     ensemble;
+  fare_block        block;
+  fare_training_set training_set;
+  fare_densities    densities;
+  fare_kept         kept;
+} fare_plugin_sampler_headers;
+#define FARE_PLUGIN_SAMPLER_SIZE sizeof(fare_plugin_sampler_headers)
 #define FARE_PLUGIN_SAMPLER(type)                                                        \
   __attribute__((visibility("default"))) extern const fare_plugin fare_plugin_export;    \
   const fare_plugin                                               fare_plugin_export = { \
