@@ -83,6 +83,9 @@ PetscErrorCode fare_sampler_create(MPI_Comm comm, const fare_sampler_type *type,
   s->state    = calloc(1, type->size);
   if (!s->state) FARE_FAIL(FARE_ERR_FAILED, "out of memory for sampler %s", name);
   PetscCall(fare_fields_copy(type->fields, options, s->state));
+  if (type->needs_potential && !fare_system_has_potential(system))
+    FARE_FAIL(FARE_ERR_INPUT, "sampler '%s' needs a potential, and system '%s' has none", type->name,
+      fare_system_type_of(system)->name);
   if (type->check) PetscCall(type->check(s->state, system));
   if (type->setup) PetscCall(type->setup(s));
   PetscFunctionReturn(0);
