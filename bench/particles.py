@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """The particle engine: its speed beside the usual way and beside its bound, and what each integrator costs to
 come near the truth.
 
@@ -33,7 +34,9 @@ def speeds(build):
         [build / "bin" / "bench_particles"], check=True, capture_output=True, text=True
     ).stdout
     print(output)
-    return {name: float(re.search(rf"^FARE, {name}\s+([0-9.]+)", output, re.M)[1]) for name in INTEGRATORS}
+    return {
+        name: float(re.search(rf"^FARE, {name}\s+([0-9.]+)", output, re.MULTILINE)[1]) for name in INTEGRATORS
+    }
 
 
 def distances(build, particles):

@@ -1,69 +1,196 @@
 #!/usr/bin/env python3
-"""Proves that no file includes from a layer above its own. Exit 1 names each file that does."""
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+Proves that the sources lie in layers.
+
+Refused, each with the file's name: an include from a layer above; another module's private header; a circle of
+files or of folders inside a module, where a file stands on another if it uses a function or an object that the
+other one defines; a kernel without support/kernel.h; a folder with too many sources.
+fare-test: labels=form
+"""
+from __future__ import annotations
+
+import collections
 import pathlib
 import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-# Lowest first. Modules of one layer may include each other only as listed behind the name.
+# Lowest first. Modules of one layer do not include each other.
 LAYERS = [
-    {"support": []},
-    {"config": [], "random": [], "store": []},
-    {"system": ["plugin"], "plugin": ["system"]},
-    {"truth": [], "ensemble": [], "learn": []},
-    {"sampler": ["sampler_plugin"], "sampler_plugin": ["sampler"], "analysis": []},
-    {"measure": [], "record": [], "thermo": []},
-    {"study": []},
-    {"apps": []},
+    ["support"],
+    ["config", "random", "store"],
+    ["system"],
+    ["truth", "ensemble", "learn"],
+    ["sampler", "analysis"],
+    ["measure", "record", "thermo"],
+    ["study"],
+    ["apps"],
 ]
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
-PEERS = {name: peers for layer in LAYERS for name, peers in layer.items()}
+# Public headers that are not called after their module.
+HEADERS = {
+    "system": ["box", "initial", "plugin", "schedule"],
+    "truth": ["evolution", "grid", "operator", "resolution"],
+    "sampler": ["langevin", "metropolis", "sampler_plugin"],
+}
+MODULE_OF_HEADER = {header: module for module, headers in HEADERS.items() for header in headers}
+KERNELS = ROOT / "src/support"  # its private headers are for kernels of all modules
+SOURCES_MAX = 16  # in a folder
+SOURCES_MANY = {pathlib.Path("src/system/library")}  # one file for each system
 INCLUDE = re.compile(r'^\s*#\s*include\s*(<fare/(?P<public>\w+)\.h>|"(?P<private>[^"]+)")', re.M)
+NOISE = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"', re.S)
+DEFINITION = re.compile(
+    r"^(?!static|typedef|extern|#)[A-Za-z_][^;{}()=]*?\b(fare_\w+)\s*(?P<open>\(|(?:\[[^\]]*\])*\s*=)", re.M
+)
+
+Graph = dict[pathlib.Path, set[pathlib.Path]]
 
 
 def module_of(path: pathlib.Path) -> str:
     parts = path.relative_to(ROOT).parts
-    if parts[0] == "apps":
-        return "apps"
     if parts[0] == "include":
-        return path.stem
-    return parts[1]
+        return MODULE_OF_HEADER.get(path.stem, path.stem)
+    return parts[0] if parts[0] == "apps" else parts[1]
 
 
-def included(path: pathlib.Path, match: re.Match) -> str | None:
-    if match["public"]:
-        return match["public"]
+def name_of(path: pathlib.Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def private_header(path: pathlib.Path, name: str) -> pathlib.Path | None:
     for base in (path.parent, ROOT / "src"):
-        target = (base / match["private"]).resolve()
+        target = (base / name).resolve()
         if target.exists() and target.is_relative_to(ROOT):
-            return module_of(target)
+            return target
     return None
+
+
+def check_includes(path: pathlib.Path) -> list[str]:
+    """What is wrong with the includes of a file."""
+    mine, text, wrong = module_of(path), path.read_text(), []
+    if mine == "fare":  # the header that includes all others
+        return []
+    if mine not in LEVEL:
+        return [f"{name_of(path)}: module '{mine}' has no layer; add it to tests/check_layers.py"]
+    for match in INCLUDE.finditer(text):
+        where = f"{name_of(path)}:{text.count(chr(10), 0, match.start(1)) + 1}"
+        if match["public"]:
+            other = MODULE_OF_HEADER.get(match["public"], match["public"])
+        else:
+            target = private_header(path, match["private"])
+            if target is None:
+                continue
+            other = module_of(target)
+            if other != mine and not (target.parent == KERNELS and target.name.startswith("kernel")):
+                wrong.append(f"{where}: {match['private']} is a private header of {other}")
+                continue
+        if other == mine or (other == "fare" and mine == "apps"):
+            continue
+        if LEVEL.get(other, len(LAYERS)) >= LEVEL[mine]:
+            wrong.append(f"{where}: {mine} must not include {other}")
+    return wrong
+
+
+def definitions(text: str) -> set[str]:
+    """Functions and objects with external linkage that a file without comments and strings defines."""
+    found = set()
+    for match in DEFINITION.finditer(text):
+        end, depth = match.end(), 1
+        while match["open"] == "(" and depth and end < len(text):
+            depth += {"(": 1, ")": -1}.get(text[end], 0)
+            end += 1
+        if match["open"] != "(" or text[end:].lstrip().startswith("{"):
+            found.add(match[1])
+    return found
+
+
+def uses(files: list[pathlib.Path]) -> tuple[Graph, dict[tuple[pathlib.Path, pathlib.Path], str]]:
+    """Which files of a module each of them uses, and an example of what."""
+    text = {file: NOISE.sub(" ", file.read_text()) for file in files}
+    home = {symbol: file for file in files for symbol in definitions(text[file])}
+    graph: Graph = {file: set() for file in files}
+    example = {}
+    for file in files:
+        for symbol in sorted(set(re.findall(r"\bfare_\w+", text[file]))):
+            other = home.get(symbol, file)
+            if other != file:
+                graph[file].add(other)
+                example[file, other] = symbol
+    return graph, example
+
+
+def find_circle(graph: Graph) -> list[pathlib.Path]:
+    """A shortest circle of a graph; empty where there is none."""
+    best: list[pathlib.Path] = []
+    for start in graph:
+        before: dict[pathlib.Path, pathlib.Path] = {}
+        queue = collections.deque([start])
+        while queue and start not in before:
+            node = queue.popleft()
+            for other in sorted(graph[node]):
+                if other not in before:
+                    before[other] = node
+                    queue.append(other)
+        if start in before:
+            circle = [before[start]]
+            while circle[-1] != start:
+                circle.append(before[circle[-1]])
+            if not best or len(circle) < len(best):
+                best = circle[::-1]
+    return best
+
+
+def check_circles(files: list[pathlib.Path]) -> list[str]:
+    """Circles of files and of folders in one module. One of each is named after the other is untied."""
+    graph, example = uses(files)
+    rooms: Graph = collections.defaultdict(set)
+    between = {}
+    for file, others in graph.items():
+        for other in others:
+            if other.parent != file.parent:
+                rooms[file.parent].add(other.parent)
+                rooms[other.parent] |= set()
+                between[file.parent, other.parent] = f"{name_of(file)} uses {example[file, other]}"
+    wrong = []
+    for circle, why in ((find_circle(graph), example), (find_circle(dict(rooms)), between)):
+        if circle:
+            steps = zip(circle, circle[1:] + circle[:1])
+            chain = "; ".join(f"{name_of(a)} -> {name_of(b)} ({why[a, b]})" for a, b in steps)
+            wrong.append(f"a circle: {chain}")
+    return wrong
+
+
+def check_folder(folder: pathlib.Path) -> list[str]:
+    count = len(list(folder.glob("*.c")))
+    if count <= SOURCES_MAX or folder.relative_to(ROOT) in SOURCES_MANY:
+        return []
+    return [f"{name_of(folder)}: {count} sources, at most {SOURCES_MAX} are expected"]
+
+
+def check_kernel(path: pathlib.Path) -> list[str]:
+    is_kernel = path.name.endswith("_kernels.c") or path.parent == ROOT / "src/system/library"
+    if not is_kernel or '#include "support/kernel.h"' in path.read_text():
+        return []
+    return [f'{name_of(path)}: a kernel has to include "support/kernel.h"']
 
 
 def main() -> int:
     files = [p for folder in ("src", "apps", "include") for p in sorted((ROOT / folder).rglob("*.[ch]"))]
-    wrong = 0
+    modules = collections.defaultdict(list)
+    wrong = []
     for path in files:
-        mine = module_of(path)
-        if mine == "fare":  # the header that includes all others
-            continue
-        if mine not in LEVEL:
-            print(f"{path.relative_to(ROOT)}: module '{mine}' has no layer; add it to tests/check_layers.py")
-            wrong += 1
-            continue
-        for match in INCLUDE.finditer(path.read_text()):
-            other = included(path, match)
-            if other is None or other == mine or (other == "fare" and mine == "apps"):
-                continue
-            if (
-                other not in LEVEL
-                or LEVEL[other] > LEVEL[mine]
-                or (LEVEL[other] == LEVEL[mine] and other not in PEERS[mine])
-            ):
-                line = path.read_text()[: match.start()].count("\n") + 1
-                print(f"{path.relative_to(ROOT)}:{line}: {mine} must not include {other}")
-                wrong += 1
-    print(f"layers: {len(files)} files, {wrong} wrong")
+        wrong += check_includes(path)
+        if path.suffix == ".c":
+            modules[module_of(path)].append(path)
+            wrong += check_kernel(path)
+    for sources in modules.values():
+        wrong += check_circles(sources)
+    for folder in sorted({path.parent for path in files if path.suffix == ".c"}):
+        wrong += check_folder(folder)
+    for line in wrong:
+        print(line)
+    print(f"layers: {len(files)} files, {len(wrong)} wrong")
     return 1 if wrong or not files else 0
 
 

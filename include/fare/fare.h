@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* FARE: far-from-equilibrium reference ensembles. Includes every public header. */
 #ifndef FARE_FARE_H
 #define FARE_FARE_H
@@ -14,6 +15,7 @@
 #include <fare/grid.h>
 #include <fare/operator.h>
 #include <fare/evolution.h>
+#include <fare/resolution.h>
 #include <fare/truth.h>
 #include <fare/ensemble.h>
 #include <fare/learn.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /** @file
   grid: a box of equal cells, distributed over ranks, and cell masses of given densities.
 */
@@ -82,16 +83,6 @@ PetscErrorCode fare_grid_read(const fare_grid *grid, double values[], fare_store
 /** Writes a field with openPMD's attributes comment, axisLabels, gridSpacing and gridGlobalOffset. */
 PetscErrorCode fare_grid_write_mesh(
   const fare_grid *grid, const double values[], const char *comment, fare_store *store, const char *path);
-
-/** What a grid may not resolve; see roughness.c. Collective. */
-typedef struct {
-  /* largest change of U/kT over a cell that holds mass by a kink, a jump or a bump within it */
-  double rough;
-  double steep[FARE_DIM_MAX]; /* and any, along each axis; infinite where drift has no diffusion beside it */
-  double filled;              /* cells that hold the mass */
-} fare_resolution;
-PetscErrorCode fare_resolution_look(
-  const fare_grid *grid, const fare_system *system, double t, Vec masses, fare_resolution *resolution);
 
 /** Volume of one cell. */
 double fare_grid_volume(const fare_grid *grid);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   plugin: a system of one's own, in a shared object that a study names, without recompiling FARE:
 
@@ -12,42 +13,63 @@
 
 #include <fare/system.h>
 
-/* Grows with every change of fare_system_type, fare_sampler_type or of what their functions are given. */
-#define FARE_PLUGIN_ABI 4
+/** Grows with every change of fare_system_type, fare_sampler_type or of what their functions are given. */
+#define FARE_PLUGIN_ABI 5
 
 typedef enum {
-  FARE_PLUGIN_IS_SYSTEM   = 1, /* descriptor: a fare_system_type */
-  FARE_PLUGIN_IS_FORMULAS = 2, /* made by FARE itself from the formulas of a study, for its own use */
-  FARE_PLUGIN_IS_SAMPLER  = 3, /* descriptor: a fare_sampler_type; <fare/sampler_plugin.h> */
+  FARE_PLUGIN_IS_SYSTEM   = 1, /**< descriptor: a fare_system_type */
+  FARE_PLUGIN_IS_FORMULAS = 2, /**< compiled by FARE from the formulas of a study, for its own use */
+  FARE_PLUGIN_IS_SAMPLER  = 3, /**< descriptor: a fare_sampler_type; <fare/sampler_plugin.h> */
 } fare_plugin_kind;
 
-/* The one symbol that a plugin exports. */
+#define FARE_PLUGIN_SIZES 5
+
+/** The one symbol that a plugin exports. */
 typedef struct {
-  int abi, kind; /* FARE_PLUGIN_ABI, a fare_plugin_kind */
-  /* of what descriptor points to: tells two builds of one ABI version apart that disagree after all */
-  size_t      size;
+  int abi;  /**< FARE_PLUGIN_ABI; always the first member */
+  int kind; /**< a fare_plugin_kind */
+  /** of the descriptor and of the structures that its functions are given: tells headers apart that differ
+      though their version is the same; 0: none */
+  size_t      size[FARE_PLUGIN_SIZES];
   const void *descriptor;
 } fare_plugin;
 
-/* Keys of the plan's `system.expression:`, formulas that FARE compiles to a plugin itself. */
+/** Keys of the plan's `system.expression:`, formulas that FARE compiles to a plugin itself. */
 const fare_field *fare_expression_fields(void);
 
-/*
-  Opens the shared object and checks all of what it exports but the descriptor's insides. `path` as dlopen
-  wants it: with a slash. What is wrong is a fare_node_error at `node`; the library (for dlclose) may be there
-  even then. Not collective.
+/**
+  Opens a shared object and checks what it exports, but for the descriptor's insides. Not collective.
+  @param node       where errors point
+  @param path       with a slash, as dlopen wants it
+  @param kind       of plugin that is expected
+  @param size       sizes that it must have been built with
+  @param library    handle for dlclose; may be set even after an error
+  @param descriptor what the plugin exports; it lives as long as the library is open
+  @return FARE_ERR_INPUT where it is no plugin, of another kind, or built for another version
 */
-PetscErrorCode fare_plugin_open(const fare_node *node, const char *path, fare_plugin_kind kind, size_t size,
-  void **library, const void **descriptor);
-/*
-  An absolute path, so that the resolved plan reads back from anywhere; the caller frees it. Not collective.
+PetscErrorCode fare_plugin_open(const fare_node *node, const char *path, fare_plugin_kind kind,
+  const size_t size[FARE_PLUGIN_SIZES], void **library, const void **descriptor);
+/**
+  An absolute path, so that the resolved plan reads back from anywhere. Not collective.
+  @param node where errors point
+  @param path relative to the working directory, or absolute
+  @param full the result; the caller frees it
 */
 PetscErrorCode fare_plugin_path(const fare_node *node, const char *path, char **full);
 
 #define FARE_PLUGIN_SYMBOL "fare_plugin_export"
+#define FARE_PLUGIN_SYSTEM_SIZES \
+  {                              \
+    sizeof(fare_system_type)     \
+  }
+/** Exports a fare_system_type from a shared object. */
 #define FARE_PLUGIN_SYSTEM(type)                                                         \
   __attribute__((visibility("default"))) extern const fare_plugin fare_plugin_export;    \
   const fare_plugin                                               fare_plugin_export = { \
-                                                  FARE_PLUGIN_ABI, FARE_PLUGIN_IS_SYSTEM, sizeof(fare_system_type), &(type)}
+                                                  FARE_PLUGIN_ABI,                       \
+                                                  FARE_PLUGIN_IS_SYSTEM,                 \
+                                                  FARE_PLUGIN_SYSTEM_SIZES,              \
+                                                  &(type),                               \
+  }
 
 #endif

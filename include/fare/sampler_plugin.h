@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   sampler_plugin: a sampler of one's own, in a shared object that an ensemble names, without recompiling FARE:
 
@@ -14,16 +15,20 @@
 #include <fare/plugin.h>
 #include <fare/sampler.h>
 
-/*
-  Of what a sampler is given besides its descriptor, so that headers that have changed are told from those of
-  this FARE.
-*/
-#define FARE_PLUGIN_SAMPLER_SIZE                             \
-  (sizeof(fare_sampler_type) + 1000 * sizeof(fare_sampler) + \
-    1000000 * (sizeof(fare_ensemble) + sizeof(fare_training_set) + sizeof(fare_densities)))
+/** Sizes of the descriptor and of what a sampler is given, which tell headers apart that differ. */
+#define FARE_PLUGIN_SAMPLER_SIZES                                                                      \
+  {                                                                                                    \
+    sizeof(fare_sampler_type), sizeof(fare_sampler), sizeof(fare_ensemble), sizeof(fare_training_set), \
+      sizeof(fare_densities)                                                                           \
+  }
+/** Exports a fare_sampler_type from a shared object. */
 #define FARE_PLUGIN_SAMPLER(type)                                                        \
   __attribute__((visibility("default"))) extern const fare_plugin fare_plugin_export;    \
   const fare_plugin                                               fare_plugin_export = { \
-                                                  FARE_PLUGIN_ABI, FARE_PLUGIN_IS_SAMPLER, FARE_PLUGIN_SAMPLER_SIZE, &(type)}
+                                                  FARE_PLUGIN_ABI,                       \
+                                                  FARE_PLUGIN_IS_SAMPLER,                \
+                                                  FARE_PLUGIN_SAMPLER_SIZES,             \
+                                                  &(type),                               \
+  }
 
 #endif

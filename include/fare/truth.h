@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   truth: the density p(x,t) on a grid, evolved by finite volumes with exponentially fitted (edge-integral)
   rates and an implicit, error-controlled time method, with an estimate of its own error. Unknowns are the
@@ -133,7 +134,7 @@ PetscErrorCode fare_truth_advance(fare_truth *truth, double t);
   process or in one that has loaded the state, to the same bits. NULL: never. It is called collectively, by
   the ranks of the truth.
 */
-PetscErrorCode fare_truth_set_pause(fare_truth *truth, PetscErrorCode (*pause)(void *context), void *context);
+void           fare_truth_set_pause(fare_truth *truth, PetscErrorCode (*pause)(void *context), void *context);
 PetscErrorCode fare_truth_destroy(fare_truth **truth);
 /*
   The state, from which a truth that was created alike goes on to the same bits; its time is that of the part
@@ -145,8 +146,8 @@ PetscErrorCode fare_truth_destroy(fare_truth **truth);
 #define FARE_TRUTH_VECTORS 16
 /* the truth itself, and its companions */
 enum { FARE_TRUTH_MAIN, FARE_TRUTH_HALF, FARE_TRUTH_HALF_TIGHTER, FARE_TRUTH_QUARTER, FARE_TRUTH_PARTS_MAX };
-int            fare_truth_parts(const fare_truth *truth);
-PetscErrorCode fare_truth_part(
+int  fare_truth_parts(const fare_truth *truth);
+void fare_truth_part(
   const fare_truth *truth, int part, const fare_grid **grid, int *vectors, Vec vector[FARE_TRUTH_VECTORS]);
 PetscErrorCode   fare_truth_save(const fare_truth *truth, int part, double numbers[FARE_TRUTH_NUMBERS]);
 PetscErrorCode   fare_truth_load(fare_truth *truth, int part, const double numbers[FARE_TRUTH_NUMBERS]);

@@ -1,9 +1,11 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Inside analysis: what a kind of analysis provides, what it finds, and the solvers that kinds share. */
 #ifndef FARE_ANALYSIS_PRIVATE_H
 #define FARE_ANALYSIS_PRIVATE_H
 
 #include <fare/analysis.h>
 #include <fare/evolution.h>
+#include <fare/resolution.h>
 #include <fare/truth.h>
 
 #define FARE_FINDINGS_MAX 24
@@ -135,7 +137,7 @@ PetscErrorCode fare_findings_free(fare_findings *found);
 /* From {lower: [...], upper: [...]} or a list of such; a bound that is absent is the grid's end. */
 PetscErrorCode fare_region_read(
   const fare_node *node, const fare_analysis_context *context, fare_region *region);
-PetscErrorCode fare_region_free(fare_region *region);
+void fare_region_free(fare_region *region);
 /* Some box of `a` and some box of `b` share more than a boundary. */
 PetscBool fare_region_overlaps(const fare_region *a, const fare_region *b);
 /* All that lies outside of a set is outside of the grid's box, too. */
@@ -157,7 +159,7 @@ double fare_region_reach(const fare_region *region, const double x[], int axis, 
 /* A list of points, each a list of coordinates, or of numbers for one axis; NULL: none. */
 PetscErrorCode fare_points_read(
   const fare_node *node, const fare_analysis_context *context, fare_points *points);
-PetscErrorCode fare_points_free(fare_points *points);
+void fare_points_free(fare_points *points);
 
 /*
   A solver for A x = b, preconditioned by P: by factors where those are affordable, else by multigrid. PETSc
@@ -280,7 +282,7 @@ extern const char *const fare_passage_weights[];
   }
 PetscErrorCode fare_passage_check(
   fare_passage_keys *keys, const fare_node *node, const fare_analysis_context *context);
-PetscErrorCode fare_passage_free(fare_passage_keys *keys);
+void fare_passage_free(fare_passage_keys *keys);
 /*
   Masses in the set that it begins from, sum 1: parameters frozen at t. And times at the points. Collective.
 */
@@ -307,7 +309,7 @@ typedef struct {
       "also keep " kept                                                                                  \
   }
 PetscErrorCode fare_committor_check(fare_committor_keys *keys, const fare_analysis_context *context);
-PetscErrorCode fare_committor_free(fare_committor_keys *keys);
+void           fare_committor_free(fare_committor_keys *keys);
 /* q, of cells, at the points: 0 within a, 1 within b, or the other way round: `complement`. Collective. */
 PetscErrorCode fare_committor_at_points(const fare_committor_keys *keys, const fare_grid *grid,
   PetscBool complement, const char *meaning, int count, Vec q[], double known, fare_findings *found);
@@ -396,7 +398,7 @@ extern const char *const fare_driven_after[];
   }
 PetscErrorCode fare_driven_check(const fare_driven_keys *keys, const fare_node *node,
   const fare_system *system, double time, const char *instead);
-PetscErrorCode fare_driven_plan(const fare_driven_keys *keys, double time, fare_span *span, double starts[]);
+void           fare_driven_plan(const fare_driven_keys *keys, double time, fare_span *span, double starts[]);
 PetscErrorCode fare_driven_keep(const fare_driven_keys *keys, const fare_driven *driven,
   const double starts[], const char *what, fare_findings *found);
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Committors and rates between two sets. q+ (to reach b before a) solves L^T q = 0 with q = 0 in a, 1 in b;
   the reactive masses g = pi q- (came from a rather than from b) solve L g = 0 with g = pi in a, 0 in b. With
@@ -235,13 +236,11 @@ PetscErrorCode fare_committor_check(fare_committor_keys *keys, const fare_analys
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_committor_free(fare_committor_keys *keys)
+void fare_committor_free(fare_committor_keys *keys)
 {
-  PetscFunctionBeginUser;
-  PetscCall(fare_region_free(&keys->from));
-  PetscCall(fare_region_free(&keys->to));
-  PetscCall(fare_points_free(&keys->at));
-  PetscFunctionReturn(0);
+  fare_region_free(&keys->from);
+  fare_region_free(&keys->to);
+  fare_points_free(&keys->at);
 }
 
 PetscErrorCode fare_committor_at_points(const fare_committor_keys *keys, const fare_grid *grid,
@@ -337,7 +336,7 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
 static PetscErrorCode destroy(void *state)
 {
   PetscFunctionBeginUser;
-  PetscCall(fare_committor_free(state));
+  fare_committor_free(state);
   PetscFunctionReturn(0);
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The probability to reach one set before another while the drive goes on: dq/dt = -L(t)^T q with q = 0 in a,
   1 in b, backward in time.
@@ -50,7 +51,7 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
 
   PetscFunctionBeginUser;
   (void)like;
-  PetscCall(fare_driven_plan(&s->keys, time, &span, starts));
+  fare_driven_plan(&s->keys, time, &span, starts);
   PetscCall(
     fare_driven_committor_solve(grid, system, &span, &s->sets.from, &s->sets.to, count, starts, q, &driven));
   PetscCall(keep_points(s, grid, q, driven.error * driven.largest, found));
@@ -74,7 +75,7 @@ static PetscErrorCode destroy(void *state)
   committor *s = state;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_committor_free(&s->sets));
+  fare_committor_free(&s->sets);
   PetscFunctionReturn(0);
 }
 

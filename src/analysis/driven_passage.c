@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The mean time until a set is reached while the drive goes on, dtau/dt = -1 - L(t)^T tau backward in time;
   and of paths from a set, when they get there, forward.
@@ -104,7 +105,7 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
 
   PetscFunctionBeginUser;
   (void)like;
-  PetscCall(fare_driven_plan(&s->keys, time, &span, starts));
+  fare_driven_plan(&s->keys, time, &span, starts);
   PetscCall(
     fare_driven_passage_solve(grid, system, &span, &s->sets.absorbing, count, starts, times, &driven));
   PetscCall(keep_means(s, grid, system, &span, times, driven.error * driven.largest, found));
@@ -131,7 +132,7 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
 static PetscErrorCode destroy(void *state)
 {
   PetscFunctionBeginUser;
-  PetscCall(fare_passage_free(&((passage *)state)->sets));
+  fare_passage_free(&((passage *)state)->sets);
   PetscFunctionReturn(0);
 }
 

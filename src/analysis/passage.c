@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Mean first-passage times: L^T tau = -1 outside the target, tau = 0 in it (Gardiner, Handbook of Stochastic
   Methods, ch. 5).
@@ -215,19 +216,17 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_passage_free(fare_passage_keys *s)
+void fare_passage_free(fare_passage_keys *s)
 {
-  PetscFunctionBeginUser;
-  PetscCall(fare_region_free(&s->absorbing));
-  PetscCall(fare_region_free(&s->begin));
-  PetscCall(fare_points_free(&s->at));
-  PetscFunctionReturn(0);
+  fare_region_free(&s->absorbing);
+  fare_region_free(&s->begin);
+  fare_points_free(&s->at);
 }
 
 static PetscErrorCode destroy(void *state)
 {
   PetscFunctionBeginUser;
-  PetscCall(fare_passage_free(state));
+  fare_passage_free(state);
   PetscFunctionReturn(0);
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Relaxation rates and modes: eigenvalues of -L nearest to 0, by Krylov-Schur in shift-and-invert mode (SLEPc;
   Stewart, SIAM J. Matrix Anal. Appl. 23, 601 (2001)). Under detailed balance L is similar to the symmetric
@@ -64,20 +65,18 @@ static PetscErrorCode begin_slepc(void)
 }
 
 /* A shift below all rates and of the size of the slowest that diffusion across the box can have. */
-static PetscErrorCode choose_shift(const fare_grid *grid, const fare_system *system, double t, double *shift)
+static void choose_shift(const fare_grid *grid, const fare_system *system, double t, double *shift)
 {
   double        middle[FARE_DIM_MAX], D[FARE_DIM_MAX];
   const double *x[FARE_DIM_MAX]  = {&middle[0], &middle[1], &middle[2]};
   double *const to[FARE_DIM_MAX] = {&D[0], &D[1], &D[2]};
 
-  PetscFunctionBeginUser;
   for (int axis = 0; axis < grid->dim; axis++) middle[axis] = 0.5 * (grid->lower[axis] + grid->upper[axis]);
   fare_system_diffusion(system, t, 1, x, to);
   *shift = 0;
   for (int axis = 0; axis < grid->dim; axis++)
     *shift = PetscMax(*shift, D[axis] / PetscSqr(grid->upper[axis] - grid->lower[axis]));
   *shift = *shift > 0 ? -*shift : -1;
-  PetscFunctionReturn(0);
 }
 
 static PetscErrorCode solve(const fare_grid *grid, const fare_system *system, double t, Mat A,
@@ -91,7 +90,7 @@ static PetscErrorCode solve(const fare_grid *grid, const fare_system *system, do
   PC        pc;
 
   PetscFunctionBeginUser;
-  PetscCall(choose_shift(grid, system, t, &shift));
+  choose_shift(grid, system, t, &shift);
   PetscCall(EPSCreate(grid->comm, eps));
   PetscCall(EPSSetOperators(*eps, A, NULL));
   PetscCall(EPSSetProblemType(*eps, symmetric ? EPS_HEP : EPS_NHEP));

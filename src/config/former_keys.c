@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Keys of studies that had another name in earlier versions. They are still read, as the keys of today. */
 #include "config.h"
 
@@ -11,6 +12,12 @@ static const struct {
 } former_keys[] = {
   {"truth", "ends", "boundaries"},
   {"system.expression", "extra", "nonconservative"},
+  {"ensembles[]", "octaves", "frequencies"},
+  {"ensembles[]", "time_octaves", "time_frequencies"},
+  {"ensembles[]", "noise_octaves", "noise_frequencies"},
+  {"ensembles[]", "chord_octaves", "chord_frequencies"},
+  {"ensembles[]", "holdout", "validation_fraction"},
+  {"ensembles[]", "tuning", "adaptation"},
 };
 
 /* Whether a path is a pattern but for the numbers in its brackets. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Snapshots by the openPMD standard 1.1.0 (openPMD-standard, STANDARD.md): its attributes, nothing left out
   that it requires.
@@ -170,7 +171,9 @@ static extent extent_of(const fare_record *record, const fare_ensemble *ensemble
 {
   const int64_t first = PetscMin(ensemble->first_block * FARE_BLOCK, ensemble->count);
   extent        of    = {
-              .global = (uint64_t)fare_record_kept(&record->options, ensemble->count), .all = ensemble->count};
+              .global = (uint64_t)fare_record_kept(&record->options, ensemble->count),
+              .all    = ensemble->count,
+  };
 
   of.start = kept_below(&of, first);
   of.count = kept_below(&of, first + ensemble->local) - of.start;

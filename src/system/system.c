@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "system/formula/expression.h"
 #include "waveform.h"
 
@@ -93,7 +94,7 @@ PetscErrorCode fare_system_destroy(fare_system **system)
   PetscFunctionBeginUser;
   if (!*system) PetscFunctionReturn(0);
   for (int i = 0; i < (*system)->drives; i++) fare_waveform_free(&(*system)->drive[i]);
-  PetscCall(fare_origin_free(&(*system)->origin));
+  fare_origin_free(&(*system)->origin);
   PetscCall(PetscFree(*system));
   PetscFunctionReturn(0);
 }
@@ -260,7 +261,7 @@ static PetscErrorCode from_section(const fare_node *node, const system_section *
   code = find_type(node, section, &origin, &type);
   if (!code) code = fare_system_create(type, (int)section->dimension, system);
   if (code) {
-    PetscCall(fare_origin_free(&origin));
+    fare_origin_free(&origin);
     PetscFunctionReturn(code);
   }
   (*system)->origin = origin;

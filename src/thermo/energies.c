@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Energies of cells, and the points in time at which energies are compared. */
 #include "thermo.h"
 
@@ -33,7 +34,7 @@ static int list_points(int dim, double offset[][FARE_DIM_MAX], double weight[])
 
 PetscErrorCode fare_cell_energies(const fare_grid *grid, const fare_system *system, double t, Vec U)
 {
-  const PetscInt owned = grid->count[0] * grid->count[1] * grid->count[2];
+  const PetscInt owned = fare_grid_owned(grid);
   const double   T     = fare_system_kT(system, t);
   double         offset[POINTS_MAX][FARE_DIM_MAX], weight[POINTS_MAX], x[FARE_DIM_MAX][RUN],
     centre[FARE_DIM_MAX][RUN], *V;
@@ -48,12 +49,10 @@ PetscErrorCode fare_cell_energies(const fare_grid *grid, const fare_system *syst
     const PetscInt n = PetscMin(RUN, owned - first);
 
     for (PetscInt i = 0; i < n; i++) {
-      PetscInt cell = first + i;
+      double x_of[FARE_DIM_MAX];
 
-      for (int axis = 0; axis < grid->dim; axis++) {
-        centre[axis][i] = fare_grid_centre(grid, axis, grid->start[axis] + cell % grid->count[axis]);
-        cell /= grid->count[axis];
-      }
+      fare_cell_centre(grid, first + i, x_of);
+      for (int axis = 0; axis < grid->dim; axis++) centre[axis][i] = x_of[axis];
     }
     for (int q = 0; q < count; q++) {
       for (int axis = 0; axis < grid->dim; axis++) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The work of single particles. The protocol is cut into steps; in each the energy changes, which is work, and
   then the particle moves at the new energy. Moved by Metropolis' rule (the step of Roberts and Tweedie,
@@ -41,11 +42,11 @@ static int64_t move_metropolis(
 
   way->type->potential(way->dim, theta, FARE_BLOCK, from, V);
   way->type->force(way->dim, theta, FARE_BLOCK, from, f);
-  fare_boltzmann_propose(
+  fare_metropolis_propose(
     way->dim, h, theta[FARE_KT], from, (const double *const *)f, way->noise, block, step, y, e);
   way->type->potential(way->dim, theta, FARE_BLOCK, to, U);
   way->type->force(way->dim, theta, FARE_BLOCK, to, g);
-  fare_boltzmann_cost(
+  fare_metropolis_cost(
     way->dim, h, theta[FARE_KT], from, (const double *const *)f, V, to, (const double *const *)g, U, cost);
   fare_walls_refuse(&way->walls, FARE_BLOCK, to, cost);
   for (int i = 0; i < FARE_BLOCK; i++) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The truth: masses on the grid that was asked for, and two companions on a grid of half as many cells per
   axis and one on a grid of a quarter. The first shares the tolerance of the truth, and differs from it by the
@@ -241,16 +242,7 @@ static PetscErrorCode create_companions(
   PetscFunctionReturn(0);
 }
 
-/* Ends that neither absorb nor join: what lies there might go on in a larger box. */
-static PetscBool is_closed(fare_boundary end, PetscBool below)
-{
-  return end == FARE_BOUNDARY_REFLECTING ||
-      end == (below ? FARE_BOUNDARY_ABSORBING_ABOVE : FARE_BOUNDARY_ABSORBING_BELOW)
-    ? PETSC_TRUE
-    : PETSC_FALSE;
-}
-
-/* The mass in the outermost cells at closed ends: if it is not tiny the box is too small. */
+/* Mass in the outermost cells at reflecting ends: unless it is tiny, the box is too small. */
 static PetscErrorCode boundary_mass(const fare_truth *truth, double *mass)
 {
   const fare_grid   *grid = truth->grid;
@@ -259,20 +251,19 @@ static PetscErrorCode boundary_mass(const fare_truth *truth, double *mass)
   PetscFunctionBeginUser;
   *mass = 0;
   PetscCall(VecGetArrayRead(truth->main->masses, &p));
-  for (PetscInt k = 0, n = 0; k < grid->count[2]; k++) {
-    for (PetscInt j = 0; j < grid->count[1]; j++) {
-      for (PetscInt i = 0; i < grid->count[0]; i++, n++) {
-        const PetscInt index[FARE_DIM_MAX] = {grid->start[0] + i, grid->start[1] + j, grid->start[2] + k};
-        PetscBool      outermost           = PETSC_FALSE;
+  for (PetscInt n = 0; n < fare_grid_owned(grid); n++) {
+    PetscBool outermost = PETSC_FALSE;
+    PetscInt  index[FARE_DIM_MAX];
 
-        for (int axis = 0; axis < grid->dim; axis++) {
-          if (index[axis] == 0 && is_closed(grid->boundary[axis], PETSC_TRUE)) outermost = PETSC_TRUE;
-          if (index[axis] == grid->cells[axis] - 1 && is_closed(grid->boundary[axis], PETSC_FALSE))
-            outermost = PETSC_TRUE;
-        }
-        if (outermost) *mass += p[n];
+    fare_cell_index(grid, n, index);
+    for (int axis = 0; axis < grid->dim; axis++) {
+      for (int side = 0; side < 2; side++) {
+        if (index[axis] == (side ? grid->cells[axis] - 1 : 0) &&
+          fare_boundary_wall(grid->boundary[axis], side) == FARE_WALL_REFLECTING)
+          outermost = PETSC_TRUE;
       }
     }
+    if (outermost) *mass += p[n];
   }
   PetscCall(VecRestoreArrayRead(truth->main->masses, &p));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, mass, 1, MPI_DOUBLE, MPI_SUM, grid->comm));
@@ -386,14 +377,12 @@ int fare_truth_parts(const fare_truth *truth)
   return truth->quarter_grid ? 4 : truth->half_grid ? 3 : 1;
 }
 
-PetscErrorCode fare_truth_set_pause(fare_truth *truth, PetscErrorCode (*pause)(void *context), void *context)
+void fare_truth_set_pause(fare_truth *truth, PetscErrorCode (*pause)(void *context), void *context)
 {
-  PetscFunctionBeginUser;
   for (int part = 0; part < fare_truth_parts(truth); part++) {
     part_of(truth, part)->pause         = pause;
     part_of(truth, part)->pause_context = context;
   }
-  PetscFunctionReturn(0);
 }
 
 /*
@@ -449,13 +438,11 @@ PetscErrorCode fare_truth_destroy(fare_truth **truth)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_truth_part(
+void fare_truth_part(
   const fare_truth *truth, int part, const fare_grid **grid, int *vectors, Vec vector[FARE_TRUTH_VECTORS])
 {
-  PetscFunctionBeginUser;
   *grid    = part_of(truth, part)->grid;
   *vectors = fare_evolution_vectors(part_of(truth, part), vector);
-  PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_truth_save(const fare_truth *truth, int part, double numbers[FARE_TRUTH_NUMBERS])

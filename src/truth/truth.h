@@ -1,8 +1,10 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Inside truth: its error estimate, and the parts of an evolution. */
 #ifndef FARE_TRUTH_PRIVATE_H
 #define FARE_TRUTH_PRIVATE_H
 
 #include <fare/evolution.h>
+#include <fare/resolution.h>
 #include <fare/truth.h>
 #include <petscts.h>
 
@@ -124,6 +126,8 @@ void fare_bdf_vectors(const fare_bdf *bdf, Vec vector[]);  /* the first has the 
 void fare_bdf_save(const fare_bdf *bdf, double numbers[]); /* FARE_BDF_POINTS + 4 */
 /* FARE_ERR_FAILED where no step can be taken from them */
 PetscErrorCode fare_bdf_load(fare_bdf *bdf, const double numbers[]);
+/* Keeps the smallest density and the largest error of the sum so far. Collective. */
+PetscErrorCode fare_evolution_watch(fare_evolution *e, Vec masses, double smallest);
 /*
   Called by a stepper when masses are those of time t; and then, when its own state is that of time t, too,
   though not yet at the end of its way.

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 A plugin (a system or a sampler) or a formula that will not do costs one clear line (a formula two more, with
 a caret) and leaves nothing: on one rank, on three, and where only some ranks see it.
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from checks import expect, failures
 from launch import ENVIRONMENT, FARE, HANGS, MPIEXEC, compile_plugin
 
 STUDY = """\
@@ -56,31 +57,31 @@ BAD = [
     (
         "older",
         "FARE_PLUGIN_SYSTEM(mine);",
-        EXPORT % "0, 1, sizeof mine, &mine",
+        EXPORT % "0, 1, {sizeof mine}, &mine",
         "was built for plugins of version 0, this FARE takes [1-9]",
     ),
     (
         "kindless",
         "FARE_PLUGIN_SYSTEM(mine);",
-        EXPORT % "FARE_PLUGIN_ABI, 77, sizeof mine, &mine",
+        EXPORT % "FARE_PLUGIN_ABI, 77, {sizeof mine}, &mine",
         "of a kind that this FARE does not know, expected a system",
     ),
     (
         "formulas",
         "FARE_PLUGIN_SYSTEM(mine);",
-        EXPORT % "FARE_PLUGIN_ABI, FARE_PLUGIN_IS_FORMULAS, sizeof mine, &mine",
+        EXPORT % "FARE_PLUGIN_ABI, FARE_PLUGIN_IS_FORMULAS, {sizeof mine}, &mine",
         "is formulas compiled by FARE, expected a system",
     ),
     (
         "smaller",
         "FARE_PLUGIN_SYSTEM(mine);",
-        EXPORT % "FARE_PLUGIN_ABI, 1, sizeof mine - 8, &mine",
+        EXPORT % "FARE_PLUGIN_ABI, 1, {sizeof mine - 8}, &mine",
         "was built against other headers",
     ),
     (
         "empty",
         "FARE_PLUGIN_SYSTEM(mine);",
-        EXPORT % "FARE_PLUGIN_ABI, 1, sizeof mine, NULL",
+        EXPORT % "FARE_PLUGIN_ABI, 1, {sizeof mine}, NULL",
         "was built against other headers",
     ),
     ("unnamed", '.name = "mine",', "", "the system needs a name"),
@@ -131,9 +132,9 @@ typedef struct { double widen; } mine_state;
 static const fare_field fields[] = {{"widen", FARE_REAL, 0, "1", 0, 10, NULL, "", "how wide"}, FARE_FIELDS_END};
 static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *ensemble) { (void)sampler, (void)t, (void)ensemble; return 0; }
 static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data) { (void)sampler, (void)data; return 0; }
-static PetscErrorCode keep(fare_sampler *sampler, fare_store *store, const char *group) { (void)sampler, (void)store, (void)group; return 0; }
+static const fare_kept kept[] = {FARE_KEEP(REAL, mine_state, widen), FARE_KEPT_END};
 const fare_sampler_type mine = {
-  .name = "mine", .summary = "nothing", .reference = "", .family = FARE_GENERATIVE, .size = sizeof(mine_state), .fields = fields, .train = train, .advance = advance, .save = keep, .load = keep,
+  .name = "mine", .summary = "nothing", .reference = "", .family = FARE_GENERATIVE, .size = sizeof(mine_state), .fields = fields, .train = train, .advance = advance, .kept = kept,
 };
 FARE_PLUGIN_SAMPLER(mine);
 """
@@ -141,19 +142,19 @@ BAD_SAMPLERS = [
     (
         "s_older",
         "FARE_PLUGIN_SAMPLER(mine);",
-        EXPORT % "0, 3, FARE_PLUGIN_SAMPLER_SIZE, &mine",
+        EXPORT % "0, 3, FARE_PLUGIN_SAMPLER_SIZES, &mine",
         "was built for plugins of version 0",
     ),
     (
         "s_smaller",
         "FARE_PLUGIN_SAMPLER(mine);",
-        EXPORT % "FARE_PLUGIN_ABI, 3, FARE_PLUGIN_SAMPLER_SIZE - 8, &mine",
+        EXPORT % "FARE_PLUGIN_ABI, 3, {sizeof mine, sizeof(fare_sampler), sizeof(fare_ensemble) - 8}, &mine",
         "was built against other headers",
     ),
     (
         "s_system",
         "FARE_PLUGIN_SAMPLER(mine);",
-        EXPORT % "FARE_PLUGIN_ABI, FARE_PLUGIN_IS_SYSTEM, sizeof mine, &mine",
+        EXPORT % "FARE_PLUGIN_ABI, FARE_PLUGIN_IS_SYSTEM, {sizeof mine}, &mine",
         "is a system, expected a sampler",
     ),
     ("s_unnamed", '.name = "mine",', "", "the sampler needs a name"),
@@ -161,8 +162,20 @@ BAD_SAMPLERS = [
     ("s_family", "FARE_GENERATIVE", "(fare_sampler_family)7", "has a family that there is not"),
     ("s_stateless", ".size = sizeof(mine_state),", "", "has a state of no size"),
     ("s_still", ".advance = advance,", "", "has no 'advance'"),
-    ("s_half", ", .load = keep", "", "has one of 'save' and 'load' but not both"),
-    ("s_forgetful", ".save = keep, .load = keep", ".save = NULL", "has a 'train' but no 'save' and 'load'"),
+    ("s_forgetful", ".kept = kept", ".kept = NULL", "has a 'train' but no 'kept'"),
+    ("s_nameless", "FARE_KEEP(REAL, mine_state, widen)", '{.name = ""}', "member 0 of 'kept' needs a name"),
+    (
+        "s_outside",
+        "FARE_KEEP(REAL, mine_state, widen)",
+        '{.name = "widen", .offset = 64}',
+        "member 0 of 'kept' lies outside the state",
+    ),
+    (
+        "s_shapeless",
+        "FARE_KEEP(REAL, mine_state, widen)",
+        "FARE_KEEP(STRUCT, mine_state, widen)",
+        "member 0 of 'kept' is a struct without 'fields'",
+    ),
     ("s_modes", ".size =", ".modes = 8, .size =", "has modes that there are not"),
     ("s_fieldless", ".fields = fields,", "", "has no table of fields"),
     (
@@ -175,13 +188,6 @@ BAD_SAMPLERS = [
 ]
 FORMULA = '{expression: {potential: "x^2 + tanhh(x)", lower: [-2], upper: [2]}}'
 SOUND_FORMULA = '{expression: {potential: "x^2", lower: [-2], upper: [2]}}'
-failures = []
-
-
-def expect(what, holds, detail=""):
-    print("ok  " if holds else "FAIL", what, "" if holds else detail)
-    if not holds:
-        failures.append(what)
 
 
 def start(arguments, where, launch=(), **environment):
@@ -194,6 +200,7 @@ def start(arguments, where, launch=(), **environment):
             text=True,
             timeout=HANGS,
             env={**ENVIRONMENT, **environment},
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess(arguments, "hangs", "", "")
@@ -201,7 +208,7 @@ def start(arguments, where, launch=(), **environment):
 
 def own_lines(done):
     """What FARE says, without what mpirun adds about an exit code."""
-    return re.sub(r"^-{5,}\n(?:.*\n)*?-{5,}\n", "", done.stderr, flags=re.M).splitlines()
+    return re.sub(r"^-{5,}\n(?:.*\n)*?-{5,}\n", "", done.stderr, flags=re.MULTILINE).splitlines()
 
 
 def refused(what, done, code, message, lines=1, left=()):

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 Whose a directory is: a second run is refused by host and process, locks of runs that are gone are taken over,
 a study is done only where its results are its own, and snapshots that were lost are made again.
@@ -15,8 +16,8 @@ import tempfile
 import threading
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import restart
+from checks import expect, failures
 from launch import ALONE, ENVIRONMENT, FARE, execute, own_lines
 
 STUDY = """\
@@ -33,13 +34,6 @@ ensembles:
 measures: [kl]
 """
 TABLE, COMPONENTS = 401, 90
-failures = []
-
-
-def expect(truth, message):
-    if not truth:
-        failures.append(message)
-        print("FAILED:", message)
 
 
 def study(last=0.25, weight=2.0, **changes):
@@ -237,15 +231,14 @@ def check_two_runs(where):
 
 
 def lock_of(where, **changes):
-    fields = dict(
-        host="elsewhere",
-        process=str(os.getpid()),
-        started="1",
-        machine="another/pid:[1]",
-        job="-",
-        restart="0",
-        **{},
-    )
+    fields = {
+        "host": "elsewhere",
+        "process": str(os.getpid()),
+        "started": "1",
+        "machine": "another/pid:[1]",
+        "job": "-",
+        "restart": "0",
+    }
     fields.update(changes)
     path = where / "out" / "one" / "run.lock"
     path.write_text("".join(f"{key} {value}\n" for key, value in fields.items()))

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 Stopping by the clock and going on, also on another number of ranks; damaged checkpoints; plans that go on and
 plans that do not; output that is taken away or must not be written.
@@ -8,24 +9,17 @@ import os
 import pathlib
 import shutil
 import stat
+import subprocess
 import sys
 import tempfile
 import time
-import subprocess
 import zlib
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import h5py
 import numpy as np
+
 import restart
-
-failures = []
-
-
-def expect(truth, message):
-    if not truth:
-        failures.append(message)
-        print("FAILED:", message)
+from checks import expect, failures
 
 
 def stop_early(where, out, *arguments, seconds="0.01", ranks=1):

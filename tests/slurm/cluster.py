@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """A SLURM of one node, for tests: munged, slurmctld and slurmd in a directory and on ports of their own, and
 ended by their recorded ids.
 """
@@ -115,7 +116,13 @@ class Cluster:
 
     def run(self, *command, cwd=None, **more):
         return subprocess.run(
-            command, cwd=cwd, env=dict(self.environment, **more), capture_output=True, text=True, timeout=120
+            command,
+            cwd=cwd,
+            env=dict(self.environment, **more),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
 
     def submit(self, cwd, *arguments, **more):

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 The ranking of a study with several samplers: means and spreads over trainings at the held-out times, places
 and ties, what ends early, and where the error of a learned sampler comes from, all computed
@@ -225,7 +226,9 @@ def check_splits(directory, expected):
 
 def check_shown(directory, printed, expected):
     block = re.search(
-        r"^Ranking by kl above its noise floor, averaged over 3 held-out times.*\n((?:.+\n)+)", printed, re.M
+        r"^Ranking by kl above its noise floor, averaged over 3 held-out times.*\n((?:.+\n)+)",
+        printed,
+        re.MULTILINE,
     )
     expect(block is not None and "Where the kl comes from" in printed, "the printed ranking")
     order, places = give_places(expected)

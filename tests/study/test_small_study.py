@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 A small study from end to end, on one rank and on three: what it leaves is complete, the same on both, and
 right by an independent computation.
@@ -48,6 +49,7 @@ def run(where, ranks, *arguments):
         env=ENVIRONMENT,
         capture_output=True,
         text=True,
+        check=False,
     )
 
 
@@ -225,10 +227,12 @@ def check_table(directory, printed):
     }
     with h5py.File(directory / "study.h5") as study:
         for measure in MEASURES:
-            block = re.search(rf"^{measure}: .*\n.*\n((?:.+\n)+)", printed, re.M)
+            block = re.search(rf"^{measure}: .*\n.*\n((?:.+\n)+)", printed, re.MULTILINE)
             expect(block is not None, f"no table of {measure}")
             for label, name in labels.items():
-                row = re.search(rf"^{label}  +(?=[-\d])(.*)$", block.group(1), re.M) if block else None
+                row = (
+                    re.search(rf"^{label}  +(?=[-\d])(.*)$", block.group(1), re.MULTILINE) if block else None
+                )
                 expect(row is not None, f"no row '{label}' of {measure}")
                 if not row:
                     continue
@@ -328,7 +332,9 @@ def kill_in_the_middle(where, ranks):
         name for name in aside if name != "run.lock"
     ]  # which a killed run leaves; the next takes it over
     expect(aside in ([], [f"snapshot_{len(left):06d}.h5.tmp"]), f"also there: {aside}")
-    info = subprocess.run([FARE, "info", str(directory)], env=ENVIRONMENT, capture_output=True, text=True)
+    info = subprocess.run(
+        [FARE, "info", str(directory)], env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
     expect(
         info.returncode == 2 and "no finished study there" in info.stderr,
         f"fare info of an unfinished study: {info}",

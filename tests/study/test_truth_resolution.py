@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 Truths off the asymptotic range, against closed forms: the estimated error is at least a third of the true
 one, or the study says that it is not resolved, why, and how many cells to take.
@@ -148,7 +149,7 @@ def run(where, number, plan):
         status = {key: file["truth"][key][-1] for key in ("error", "doubt", "error_ratio")} | {
             "why": file["truth"].attrs["unresolved"]
         }
-    with h5py.File(sorted((where / f"s{number}" / "snapshots").glob("*.h5"))[-1]) as file:
+    with h5py.File(max((where / f"s{number}" / "snapshots").glob("*.h5"))) as file:
         (snapshot,) = file["data"].values()
         mesh = snapshot["meshes/density"]
         h, lower = mesh.attrs["gridSpacing"][0], mesh.attrs["gridGlobalOffset"][0]

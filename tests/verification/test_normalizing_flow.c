@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2 timeout=240 */
 /*
   Spline flows: their cell masses against closed forms, what short trainings reach on densities of closed form
@@ -12,7 +13,7 @@ static double normal_below(double x)
   return 0.5 * erfc(-x / sqrt(2));
 }
 
-#define SMALL "{width: 32, steps: 1500, batch: 2048, bins: 16, time_octaves: 2}"
+#define SMALL "{width: 32, steps: 1500, batch: 2048, bins: 16, time_frequencies: 2}"
 
 #define FAR 1.2 /* wells so far apart that a method that drops one is nowhere near */
 

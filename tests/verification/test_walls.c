@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2 timeout=120 */
 /*
   Particles at the ends of a box against closed forms: cosine series of reflected and sine series of absorbed
@@ -451,7 +452,11 @@ static void a_mirror_for_bodies(void **state)
     const fare_walls    walls    = {.dim = 2,
             .lower                       = {0, -9},
             .upper                       = {9, 9},
-            .at = {{FARE_WALL_REFLECTING, FARE_WALL_REFLECTING}, {FARE_WALL_REFLECTING, FARE_WALL_REFLECTING}},
+            .at =
+              {
+                {FARE_WALL_REFLECTING, FARE_WALL_REFLECTING},
+                {FARE_WALL_REFLECTING, FARE_WALL_REFLECTING},
+        },
             .inertial = PETSC_TRUE};
     fare_system        *system;
     char                options[64];

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Backward equations of driven systems: from the end of the span to its start, or over the period again and
   again. The latter is an affine map x -> c + K x of which the fixed point is wanted; (I - K) d = c + K x - x
@@ -242,82 +243,5 @@ PetscErrorCode fare_driven_committor_solve(const fare_grid *grid, const fare_sys
   PetscFunctionBeginUser;
   if (fare_region_overlaps(a, b)) FARE_FAIL(FARE_ERR_INPUT, "analysis: the sets a and b overlap");
   PetscCall(solve(grid, system, span, 2, targets, 0, value, count, starts, committor, driven));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode check_repeats(
-  const fare_node *node, const fare_system *system, double start, double period)
-{
-  enum { MOMENTS = 1000 };
-  double now[FARE_PARAMETERS_MAX] = {0}, later[FARE_PARAMETERS_MAX] = {0};
-  int    apart = 0;
-
-  PetscFunctionBeginUser;
-  for (int i = 0; i < MOMENTS; i++) {
-    const double                t       = start + period * (i + 0.5) / MOMENTS;
-    const fare_parameter *const rows    = fare_system_type_of(system)->parameters;
-    int                         differs = 0;
-
-    fare_system_parameters(system, t, now);
-    fare_system_parameters(system, t + period, later);
-    for (int k = 0; rows[k].name; k++)
-      differs |= fabs(later[k] - now[k]) > 1e-6 * PetscMax(1e-3, PetscMax(fabs(now[k]), fabs(later[k])));
-    apart += differs;
-  }
-  /* at a jump round-off may decide on which side a moment lies */
-  if (apart > MOMENTS / 100)
-    FARE_REFUSE(fare_node_find(node, "period"), "the drive does not repeat after %g", period);
-  PetscFunctionReturn(0);
-}
-
-PetscErrorCode fare_period_check(
-  const fare_node *node, const fare_system *system, double start, double period, const char *instead)
-{
-  PetscFunctionBeginUser;
-  if (!fare_system_is_driven(system)) FARE_REFUSE(node, "nothing is driven: ask for '%s' instead", instead);
-  if (period > 0) PetscCall(check_repeats(node, system, start, period));
-  PetscFunctionReturn(0);
-}
-
-const char *const fare_driven_after[] = {[FARE_AFTER_FROZEN] = "frozen", [FARE_AFTER_OVER] = "over", NULL};
-
-PetscErrorCode fare_driven_check(const fare_driven_keys *keys, const fare_node *node,
-  const fare_system *system, double time, const char *instead)
-{
-  PetscFunctionBeginUser;
-  if (!(keys->period > 0) == !(keys->span > 0))
-    FARE_REFUSE(node, "expected one of 'period' and 'span', got %s", keys->span > 0 ? "both" : "neither");
-  if (keys->period > 0 && keys->after == FARE_AFTER_OVER)
-    FARE_REFUSE(fare_node_find(node, "after"),
-      "a drive that repeats is never over; give a span in place of the period");
-  PetscCall(fare_period_check(node, system, time, keys->period, instead));
-  PetscFunctionReturn(0);
-}
-
-PetscErrorCode fare_driven_plan(const fare_driven_keys *keys, double time, fare_span *span, double starts[])
-{
-  const double length = keys->period > 0 ? keys->period : keys->span;
-
-  PetscFunctionBeginUser;
-  *span = (fare_span){
-    time, time + length, keys->period > 0 ? FARE_AFTER_PERIODIC : (fare_after)keys->after, keys->tolerance};
-  for (PetscInt64 k = 0; k < keys->starts; k++) starts[k] = time + length * (double)k / (double)keys->starts;
-  PetscFunctionReturn(0);
-}
-
-PetscErrorCode fare_driven_keep(const fare_driven_keys *keys, const fare_driven *driven,
-  const double starts[], const char *what, fare_findings *found)
-{
-  const double steps = (double)driven->steps, ways = (double)driven->iterations;
-
-  PetscFunctionBeginUser;
-  PetscCall(fare_found_exact(found, "starts", what, (size_t)keys->starts, 1, starts));
-  PetscCall(fare_found_exact(found, "step_error",
-    "estimated, of the steps in time, relative to the largest value", 1, 1, &driven->error));
-  PetscCall(fare_found_exact(found, "steps", "in time over the span", 1, 1, &steps));
-  PetscCall(fare_found_exact(
-    found, "ways", "from the end of the span to its start that were gone to find it", 1, 1, &ways));
-  PetscCall(fare_found_exact(
-    found, "residual", "of the periodic solution, or of the frozen one at the end", 1, 1, &driven->residual));
   PetscFunctionReturn(0);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Weights of an ensemble, and its systematic resampling. Sums run over blocks in order, so that they have the
   same bits on any number of ranks.
@@ -245,44 +246,5 @@ PetscErrorCode fare_weights_families(const fare_ensemble *e, const fare_ensemble
   }
   *squares = (*squares + open * open) / (total * total);
   PetscCall(PetscFree2(mine, all));
-  PetscFunctionReturn(0);
-}
-
-PetscErrorCode fare_places_save(const fare_ensemble *e, fare_store *to, const char *group)
-{
-  const uint64_t global = (uint64_t)e->count,
-                 start  = (uint64_t)PetscMin(e->first_block * FARE_BLOCK, e->count),
-                 count  = (uint64_t)e->local;
-  char path[512];
-
-  PetscFunctionBeginUser;
-  for (int axis = 0; axis < e->dim; axis++) {
-    snprintf(path, sizeof path, "%s/%d", group, axis);
-    PetscCall(fare_store_write(to, path, FARE_STORE_FLOAT64, 1, &global, &start, &count, e->x[axis]));
-  }
-  PetscFunctionReturn(0);
-}
-
-PetscErrorCode fare_places_load(
-  MPI_Comm comm, int dim, fare_store *from, const char *group, fare_ensemble **ensemble)
-{
-  char           path[512];
-  uint64_t       global[4], start, count;
-  fare_ensemble *e;
-  int            rank;
-
-  PetscFunctionBeginUser;
-  snprintf(path, sizeof path, "%s/0", group);
-  PetscCall(fare_store_extents(from, path, &rank, global));
-  if (rank != 1) FARE_FAIL(FARE_ERR_FAILED, "%s does not hold positions", group);
-  PetscCall(fare_ensemble_destroy(ensemble));
-  PetscCall(fare_ensemble_create(comm, dim, (int64_t)global[0], ensemble));
-  e     = *ensemble;
-  start = (uint64_t)PetscMin(e->first_block * FARE_BLOCK, e->count);
-  count = (uint64_t)e->local;
-  for (int axis = 0; axis < dim; axis++) {
-    snprintf(path, sizeof path, "%s/%d", group, axis);
-    PetscCall(fare_store_read(from, path, FARE_STORE_FLOAT64, 1, &start, &count, e->x[axis]));
-  }
   PetscFunctionReturn(0);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The truth in a checkpoint, and what follows it. Its vectors are kept as boxes of the whole grid, so that
   another number of ranks reads them, too. A truth that every rank has for itself is written by the first.
@@ -22,7 +23,7 @@ static PetscErrorCode put_part(fare_run *run, fare_store *store, int part)
   int              vectors;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_truth_part(run->truth, part, &grid, &vectors, vector));
+  fare_truth_part(run->truth, part, &grid, &vectors, vector);
   PetscCall(fare_truth_save(run->truth, part, numbers));
   snprintf(path, sizeof path, GROUP "/%d/numbers", part);
   PetscCall(fare_store_write_array(store, path, FARE_STORE_FLOAT64, 1, &all, numbers));
@@ -45,7 +46,7 @@ static PetscErrorCode get_part(fare_run *run, int part)
   int              vectors;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_truth_part(run->truth, part, &grid, &vectors, vector));
+  fare_truth_part(run->truth, part, &grid, &vectors, vector);
   for (int v = 0; v < vectors; v++) {
     PetscScalar *values;
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What a run prints when it ends, on one screen; and the tables behind that, in a file. */
 #include "ranking.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* One instant of a run: truth and ensembles advance to it, are written, and are compared. */
 #include "study.h"
 
@@ -54,7 +55,7 @@ static PetscErrorCode compare_target(
   Vec         masses;
 
   PetscFunctionBeginUser;
-  PetscCall(s->sampler[i]->type->target(s->sampler[i], t, fare_run_grid(s), &masses));
+  PetscCall(s->sampler[i]->type->model_density(s->sampler[i], t, fare_run_grid(s), &masses));
   PetscCall(fare_binning_density(s->binning, masses, &target));
   PetscCall(VecDestroy(&masses));
   snprintf(name, sizeof name, "%s_density", s->plan->ensemble[i].name);
@@ -76,7 +77,7 @@ static PetscErrorCode measure_ensemble(
   fare_results_keep(&s->results, e->name, k, s->binning, &samples);
   if (s->truth) {
     PetscCall(compare(s, i, FARE_SAMPLES_TRUTH, k, &truth->p, &truth->corrected, &samples));
-    if (fare_sampler_type_aims(e->type, fare_plan_ensemble_mode(e)))
+    if (fare_sampler_type_has_model_density(e->type, fare_plan_ensemble_mode(e)))
       PetscCall(compare_target(s, i, k, t, truth, &samples));
   }
   PetscCall(fare_binned_free(&samples));
@@ -106,7 +107,7 @@ static PetscErrorCode let_truth_pause(fare_run *s, PetscBool is_new)
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_size(s->comm, &ranks));
   PetscCallMPI(MPI_Comm_size(fare_truth_grid(s->truth)->comm, &owners));
-  PetscCall(fare_truth_set_pause(s->truth, is_new && owners == ranks && !s->thermo ? pause_truth : NULL, s));
+  fare_truth_set_pause(s->truth, is_new && owners == ranks && !s->thermo ? pause_truth : NULL, s);
   PetscFunctionReturn(0);
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The system that a study's own formulas give: the section `system.expression` to a descriptor. */
 #include "expression.h"
 
@@ -552,18 +553,16 @@ PetscErrorCode fare_expression_system(const fare_node *node, const fare_node *pa
   if (!b.made) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   PetscCall(fare_tree_create(&b.tree));
   code = build(&b, dimension, origin);
-  PetscCall(fare_tree_destroy(&b.tree));
+  fare_tree_destroy(&b.tree);
   fare_fields_free(fields, &b.keys);
   *type = &b.made->type;
   PetscFunctionReturn(code);
 }
 
-PetscErrorCode fare_expression_destroy(fare_expression *expression)
+void fare_expression_destroy(fare_expression *expression)
 {
-  PetscFunctionBeginUser;
-  if (!expression) PetscFunctionReturn(0);
+  if (!expression) return;
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) fare_text_free(&expression->axis[axis]);
   for (int i = 0; i < FARE_PARAMETERS_MAX; i++) fare_text_free(&expression->name[i]);
   free(expression);
-  PetscFunctionReturn(0);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Inside system: formulas of a study. Text becomes a tree, the tree is differentiated and simplified, and
   printed as C, which is compiled once and kept. Nothing of the text itself reaches the compiler: only what
@@ -6,7 +7,7 @@
 #ifndef FARE_EXPRESSION_H
 #define FARE_EXPRESSION_H
 
-#include "system/plugin.h"
+#include "system/plugin/plugin.h"
 
 #define FARE_FORMULA_LENGTH 4096  /* of one formula, in bytes */
 #define FARE_FORMULA_DEPTH  64    /* of parentheses, signs and powers within each other */
@@ -66,7 +67,7 @@ typedef struct {
 } fare_tree;
 
 PetscErrorCode fare_tree_create(fare_tree **tree);
-PetscErrorCode fare_tree_destroy(fare_tree **tree);
+void           fare_tree_destroy(fare_tree **tree);
 int            fare_tree_number(fare_tree *tree, double value);
 int            fare_tree_axis(fare_tree *tree, int axis);
 int            fare_tree_parameter(fare_tree *tree, int parameter);
@@ -143,6 +144,6 @@ PetscErrorCode fare_formulas_compile(
 */
 PetscErrorCode fare_expression_system(const fare_node *node, const fare_node *parameters,
   PetscInt64 dimension, fare_origin *origin, const fare_system_type **type);
-PetscErrorCode fare_expression_destroy(fare_expression *expression);
+void           fare_expression_destroy(fare_expression *expression);
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The compiler and its cache. A source is compiled once: the object is kept under the hash of all that it
   depends on, with a checksum behind it, written aside, flushed and renamed. An entry that is damaged, or that
@@ -316,8 +317,9 @@ static PetscErrorCode provide(
 static PetscErrorCode open_on_every_rank(
   const fare_node *node, const char *path, void **library, const fare_formula_kernels **kernels)
 {
-  const double   began      = fare_seconds();
-  const void    *descriptor = NULL;
+  const size_t   size[FARE_PLUGIN_SIZES] = {sizeof **kernels};
+  const double   began                   = fare_seconds();
+  const void    *descriptor              = NULL;
   PetscErrorCode code;
 
   PetscFunctionBeginUser;
@@ -329,7 +331,7 @@ static PetscErrorCode open_on_every_rank(
   else if (!is_sound(path))
     code = failed(node, "compiled formulas are not whole on every node:", path, "its checksum does not hold");
   else
-    code = fare_plugin_open(node, path, FARE_PLUGIN_IS_FORMULAS, sizeof **kernels, library, &descriptor);
+    code = fare_plugin_open(node, path, FARE_PLUGIN_IS_FORMULAS, size, library, &descriptor);
   if (code == FARE_ERR_INPUT) code = FARE_ERR_FAILED; /* what is in the cache is nobody's mistake */
   PetscCall(fare_error_agree(PETSC_COMM_WORLD, code));
   *kernels = descriptor;

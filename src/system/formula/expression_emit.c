@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Trees as C: one constant per node, those of parameters alone before the loop over points. Names are made
   here; none comes from the study.
@@ -235,7 +236,8 @@ void fare_formulas_emit(fare_tree *tree, const fare_formulas *f, fare_text *to)
     f->basis_count ? "coefficients" : "0", f->has_general ? "drift" : "0", f->has_general ? "diffusion" : "0",
     f->basis_count);
   fare_text_add(to,
-    "const struct {\n  int         abi, kind;\n  size_t      size;\n  const void *descriptor;\n} %s = {%d, "
-    "%d, sizeof kernels, &kernels};\n",
-    FARE_PLUGIN_SYMBOL, FARE_PLUGIN_ABI, FARE_PLUGIN_IS_FORMULAS);
+    "const struct {\n  int         abi, kind;\n  size_t      size[%d];\n  const void *descriptor;\n} %s = "
+    "{%d, "
+    "%d, {sizeof kernels}, &kernels};\n",
+    FARE_PLUGIN_SIZES, FARE_PLUGIN_SYMBOL, FARE_PLUGIN_ABI, FARE_PLUGIN_IS_FORMULAS);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The tree of a formula: nodes that exist once, made simple as they are made. */
 #include "expression.h"
 
@@ -17,22 +18,20 @@ PetscErrorCode fare_tree_create(fare_tree **tree)
   (*tree)->bucket = malloc(BUCKETS * sizeof(int));
   (*tree)->next   = malloc(FARE_TREE_NODES * sizeof(int));
   if (!(*tree)->bucket || !(*tree)->next) {
-    PetscCall(fare_tree_destroy(tree));
+    fare_tree_destroy(tree);
     FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   }
   for (int i = 0; i < BUCKETS; i++) (*tree)->bucket[i] = -1;
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_tree_destroy(fare_tree **tree)
+void fare_tree_destroy(fare_tree **tree)
 {
-  PetscFunctionBeginUser;
-  if (!*tree) PetscFunctionReturn(0);
+  if (!*tree) return;
   free((*tree)->bucket);
   free((*tree)->next);
   free(*tree);
   *tree = NULL;
-  PetscFunctionReturn(0);
 }
 
 static uint64_t hash_of(const fare_tree_node *n)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   What a grid may not resolve, seen without another grid: accidents may make two or three coarse grids agree.
 
@@ -55,16 +56,13 @@ PetscErrorCode fare_resolution_look(
   PetscFunctionBeginUser;
   PetscCall(VecMax(masses, NULL, &largest));
   PetscCall(VecGetArrayRead(masses, &mass));
-  for (PetscInt n = 0; n < grid->count[0] * grid->count[1] * grid->count[2]; n++) {
-    const PetscInt at[] = {
-      n % grid->count[0], n / grid->count[0] % grid->count[1], n / grid->count[0] / grid->count[1]};
+  for (PetscInt n = 0; n < fare_grid_owned(grid); n++) {
     double centre[FARE_DIM_MAX], rough, steep;
 
     sums[0] += mass[n];
     sums[1] += mass[n] * mass[n];
     if (!(mass[n] > PetscMin(MATTERS, HOLDS * largest))) continue;
-    for (int axis = 0; axis < grid->dim; axis++)
-      centre[axis] = fare_grid_centre(grid, axis, grid->start[axis] + at[axis]);
+    fare_cell_centre(grid, n, centre);
     for (int axis = 0; axis < grid->dim; axis++) {
       look_at_cell(grid, system, t, centre, axis, &rough, &steep);
       if (mass[n] > MATTERS && rough > most[FARE_DIM_MAX]) most[FARE_DIM_MAX] = rough;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Boxes of equal cells on a DMDA. */
 #include <fare/grid.h>
 
@@ -149,31 +150,24 @@ fare_walls fare_grid_walls(const fare_grid *grid, const fare_system *system)
 const double fare_half_offset[FARE_HALF_POINTS] = {0.05635083268962915, 0.25, 0.44364916731037085};
 const double fare_half_weight[FARE_HALF_POINTS] = {5. / 18, 8. / 18, 5. / 18};
 
-/* Walks children of coarse cells that both live on this rank: the fine grid was made by fare_grid_refine. */
-typedef struct {
-  PetscInt count[FARE_DIM_MAX]; /* of coarse cells here */
-  int      twice[FARE_DIM_MAX]; /* children along each axis */
-} family;
-
-static family family_of(const fare_grid *coarse)
+/* The parent of the n-th owned cell of a grid made by fare_grid_refine, among the owned coarse cells. */
+static PetscInt parent_of(const fare_grid *coarse, PetscInt n)
 {
-  family f;
+  PetscInt parent = 0, stride = 1;
 
-  for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
-    f.count[axis] = coarse->count[axis];
-    f.twice[axis] = axis < coarse->dim ? 2 : 1;
+  for (int axis = 0; axis < coarse->dim; axis++) {
+    const PetscInt count = 2 * coarse->count[axis];
+
+    parent += n % count / 2 * stride;
+    stride *= coarse->count[axis];
+    n /= count;
   }
-  return f;
-}
-
-static PetscInt parent_of(const family *f, PetscInt i, PetscInt j, PetscInt k)
-{
-  return ((k / f->twice[2]) * f->count[1] + j / f->twice[1]) * f->count[0] + i / f->twice[0];
+  return parent;
 }
 
 PetscErrorCode fare_grid_restrict(const fare_grid *coarse, Vec fine, Vec to)
 {
-  const family       f = family_of(coarse);
+  const PetscInt     children = fare_grid_owned(coarse) << coarse->dim;
   const PetscScalar *from;
   PetscScalar       *sums;
 
@@ -181,11 +175,7 @@ PetscErrorCode fare_grid_restrict(const fare_grid *coarse, Vec fine, Vec to)
   PetscCall(VecSet(to, 0));
   PetscCall(VecGetArrayRead(fine, &from));
   PetscCall(VecGetArray(to, &sums));
-  for (PetscInt k = 0, at = 0; k < f.count[2] * f.twice[2]; k++) {
-    for (PetscInt j = 0; j < f.count[1] * f.twice[1]; j++) {
-      for (PetscInt i = 0; i < f.count[0] * f.twice[0]; i++, at++) sums[parent_of(&f, i, j, k)] += from[at];
-    }
-  }
+  for (PetscInt n = 0; n < children; n++) sums[parent_of(coarse, n)] += from[n];
   PetscCall(VecRestoreArray(to, &sums));
   PetscCall(VecRestoreArrayRead(fine, &from));
   PetscFunctionReturn(0);
@@ -193,20 +183,15 @@ PetscErrorCode fare_grid_restrict(const fare_grid *coarse, Vec fine, Vec to)
 
 PetscErrorCode fare_grid_prolong(const fare_grid *coarse, Vec from, Vec fine)
 {
-  const family       f     = family_of(coarse);
-  const double       share = 1.0 / (f.twice[0] * f.twice[1] * f.twice[2]);
+  const PetscInt     children = fare_grid_owned(coarse) << coarse->dim;
+  const double       share    = 1.0 / (1 << coarse->dim);
   const PetscScalar *parents;
   PetscScalar       *to;
 
   PetscFunctionBeginUser;
   PetscCall(VecGetArrayRead(from, &parents));
   PetscCall(VecGetArray(fine, &to));
-  for (PetscInt k = 0, at = 0; k < f.count[2] * f.twice[2]; k++) {
-    for (PetscInt j = 0; j < f.count[1] * f.twice[1]; j++) {
-      for (PetscInt i = 0; i < f.count[0] * f.twice[0]; i++, at++)
-        to[at] = share * parents[parent_of(&f, i, j, k)];
-    }
-  }
+  for (PetscInt n = 0; n < children; n++) to[n] = share * parents[parent_of(coarse, n)];
   PetscCall(VecRestoreArray(fine, &to));
   PetscCall(VecRestoreArrayRead(from, &parents));
   PetscFunctionReturn(0);

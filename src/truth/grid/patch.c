@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "patch.h"
 
 #include <petscdmda.h>
@@ -99,13 +100,11 @@ PetscErrorCode fare_patch_destroy(fare_patch **patch)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_patch_forget(const fare_patch *p)
+void fare_patch_forget(const fare_patch *p)
 {
-  PetscFunctionBeginUser;
   for (int axis = 0; axis < p->dim; axis++) {
     for (int side = 0; side < 2; side++) memset(p->ghost[axis][side], 0, face_bytes(p, axis));
   }
-  PetscFunctionReturn(0);
 }
 
 /* The outermost owned cells on one side. */

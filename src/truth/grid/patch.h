@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Inside truth: one rank's cells on one grid, what neighbours hold beyond them, and how masses flow there. */
 #ifndef FARE_PATCH_H
 #define FARE_PATCH_H
@@ -31,7 +32,7 @@ PetscErrorCode fare_patch_destroy(fare_patch **patch);
 /* Brings masses from beyond the patch into `ghost`. Collective. */
 PetscErrorCode fare_patch_exchange(const fare_patch *patch, const void *masses);
 /* As if there were none beyond. */
-PetscErrorCode fare_patch_forget(const fare_patch *patch);
+void fare_patch_forget(const fare_patch *patch);
 
 /* The cells (0, j, k) among the owned and in the box. */
 static inline PetscInt fare_patch_row(const fare_patch *patch, PetscInt j, PetscInt k)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The generator on a grid: rates over faces, the matrix made of them, and its action. Where the rates come
   from is in rates_gradient.c and rates_general.c.
@@ -9,14 +10,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-void fare_operator_index(const fare_operator *op, PetscInt cell, PetscInt index[FARE_DIM_MAX])
-{
-  for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
-    index[axis] = op->start[axis] + cell % op->count[axis];
-    cell /= op->count[axis];
-  }
-}
 
 PetscErrorCode fare_operator_create(const fare_grid *grid, const fare_system *system, fare_operator **op)
 {
@@ -86,21 +79,13 @@ PetscBool fare_operator_is_gradient(const fare_operator *op)
   return !op->type->drift && !op->type->nonconservative ? PETSC_TRUE : PETSC_FALSE;
 }
 
-static PetscBool absorbs(fare_boundary end, int side)
-{
-  return end == FARE_BOUNDARY_ABSORBING || (side < 0 && end == FARE_BOUNDARY_ABSORBING_BELOW) ||
-      (side > 0 && end == FARE_BOUNDARY_ABSORBING_ABOVE)
-    ? PETSC_TRUE
-    : PETSC_FALSE;
-}
-
 /*
   Nothing comes in at an end, and nothing goes out where it does not absorb. Faces above the cells of the box
   at `place` along an axis.
 */
 static void close_end(fare_operator *op, int axis, PetscInt place, int end)
 {
-  const PetscBool open = absorbs(op->grid->boundary[axis], end);
+  const PetscBool open = fare_boundary_absorbs(op->grid->boundary[axis], end > 0);
 
   for (PetscInt after = 0; after < op->box / op->stride[axis] / op->count[axis]; after++) {
     for (PetscInt before = 0; before < op->stride[axis]; before++) {
@@ -113,37 +98,16 @@ static void close_end(fare_operator *op, int axis, PetscInt place, int end)
 }
 
 /* Faces above cells whose neighbour is outside the box of cells have no rates. */
-static PetscErrorCode close_ends(fare_operator *op)
+static void close_ends(fare_operator *op)
 {
   const fare_grid *grid = op->grid;
 
-  PetscFunctionBeginUser;
   for (int axis = 0; axis < grid->dim; axis++) {
     if (grid->boundary[axis] == FARE_BOUNDARY_PERIODIC) continue;
     if (op->start[axis] == -1) close_end(op, axis, 0, -1);
     if (op->start[axis] + op->count[axis] == grid->cells[axis] + 1)
       close_end(op, axis, op->count[axis] - 2, 1);
   }
-  PetscFunctionReturn(0);
-}
-
-/* Calls for every owned cell, in the order of vectors: its number there and in the box. */
-#define FOR_OWNED(op, n, cell)                                              \
-  for (PetscInt n = 0, k_ = 0; k_ < (op)->grid->count[2]; k_++)             \
-    for (PetscInt j_ = 0; j_ < (op)->grid->count[1]; j_++)                  \
-      for (PetscInt i_   = 0,                                               \
-                    cell = (k_ + ((op)->grid->dim > 2)) * (op)->stride[2] + \
-             (j_ + ((op)->grid->dim > 1)) * (op)->stride[1] + 1;            \
-           i_ < (op)->grid->count[0]; i_++, n++, cell++)
-
-PetscBool fare_operator_face_serves(const fare_operator *op, int axis, const PetscInt index[])
-{
-  for (int a = 0; a < op->grid->dim; a++) {
-    const PetscInt place = index[a] - op->grid->start[a];
-
-    if (place < (a == axis ? -1 : 0) || place >= op->grid->count[a]) return PETSC_FALSE;
-  }
-  return PETSC_TRUE;
 }
 
 /* "(1.5, 2)", the centre of a cell. */
@@ -283,7 +247,7 @@ static PetscErrorCode make_rates(fare_operator *op)
 {
   PetscFunctionBeginUser;
   PetscCall(op->how->rates(op));
-  PetscCall(close_ends(op));
+  close_ends(op);
   PetscCall(check_rates(op));
   PetscFunctionReturn(0);
 }
@@ -292,7 +256,7 @@ PetscErrorCode fare_operator_largest_rate(const fare_operator *op, double *rate)
 {
   PetscFunctionBeginUser;
   *rate = 0;
-  FOR_OWNED(op, n, cell)
+  FARE_FOR_OWNED(op, n, cell)
   {
     double leaving = 0;
 
@@ -325,33 +289,19 @@ PetscErrorCode fare_operator_rates(fare_operator *op, double t)
   Entries of a row in the order in which assembly gives them: the diagonal, then one for each face; -1 where a
   face has no neighbour.
 */
-static void row_columns(const fare_grid *grid, const PetscInt *global, const PetscInt ghost_start[],
-  const PetscInt ghost_count[], const PetscInt index[], PetscInt columns[])
+static void row_columns(const fare_grid *grid, const PetscInt *global, const fare_ghosts *ghosts,
+  const PetscInt index[], PetscInt columns[])
 {
-  PetscInt at = 0, stride = 1;
+  const PetscInt at = fare_ghosts_at(ghosts, index);
 
-  for (int axis = FARE_DIM_MAX - 1; axis >= 0; axis--)
-    at = at * ghost_count[axis] + grid->start[axis] + index[axis] - ghost_start[axis];
   columns[0] = global[at];
   for (int axis = 0; axis < grid->dim; axis++) {
-    const PetscInt place  = grid->start[axis] + index[axis];
-    const int      closed = grid->boundary[axis] != FARE_BOUNDARY_PERIODIC;
+    const int closed = grid->boundary[axis] != FARE_BOUNDARY_PERIODIC;
 
-    columns[1 + 2 * axis] = closed && place == 0 ? -1 : global[at - stride];
-    columns[2 + 2 * axis] = closed && place == grid->cells[axis] - 1 ? -1 : global[at + stride];
-    stride *= ghost_count[axis];
+    columns[1 + 2 * axis] = closed && index[axis] == 0 ? -1 : global[at - ghosts->stride[axis]];
+    columns[2 + 2 * axis] =
+      closed && index[axis] == grid->cells[axis] - 1 ? -1 : global[at + ghosts->stride[axis]];
   }
-}
-
-static PetscErrorCode ghost_box(const fare_grid *grid, PetscInt start[], PetscInt count[])
-{
-  PetscFunctionBeginUser;
-  PetscCall(DMDAGetGhostCorners(grid->dm, &start[0], &start[1], &start[2], &count[0], &count[1], &count[2]));
-  for (int axis = grid->dim; axis < FARE_DIM_MAX; axis++) {
-    start[axis] = 0;
-    count[axis] = 1;
-  }
-  PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_operator_matrix(const fare_operator *op, Mat *A)
@@ -360,22 +310,20 @@ PetscErrorCode fare_operator_matrix(const fare_operator *op, Mat *A)
   const PetscInt         width = 1 + 2 * grid->dim;
   ISLocalToGlobalMapping mapping;
   const PetscInt        *global;
-  PetscInt               start[FARE_DIM_MAX], count[FARE_DIM_MAX], *rows, *columns;
+  PetscInt              *rows, *columns;
+  fare_ghosts            ghosts;
 
   PetscFunctionBeginUser;
-  PetscCall(ghost_box(grid, start, count));
+  PetscCall(fare_ghosts_of(grid, &ghosts));
   PetscCall(DMGetLocalToGlobalMapping(grid->dm, &mapping));
   PetscCall(ISLocalToGlobalMappingGetIndices(mapping, &global));
   PetscCall(PetscMalloc2(op->owned * width, &rows, op->owned * width, &columns));
-  for (PetscInt k = 0, n = 0; k < grid->count[2]; k++) {
-    for (PetscInt j = 0; j < grid->count[1]; j++) {
-      for (PetscInt i = 0; i < grid->count[0]; i++, n++) {
-        const PetscInt index[FARE_DIM_MAX] = {i, j, k};
+  for (PetscInt n = 0; n < op->owned; n++) {
+    PetscInt index[FARE_DIM_MAX];
 
-        row_columns(grid, global, start, count, index, columns + n * width);
-        for (PetscInt entry = 0; entry < width; entry++) rows[n * width + entry] = columns[n * width];
-      }
-    }
+    fare_cell_index(grid, n, index);
+    row_columns(grid, global, &ghosts, index, columns + n * width);
+    for (PetscInt entry = 0; entry < width; entry++) rows[n * width + entry] = columns[n * width];
   }
   PetscCall(ISLocalToGlobalMappingRestoreIndices(mapping, &global));
   PetscCall(MatCreate(grid->comm, A));
@@ -395,7 +343,7 @@ PetscErrorCode fare_operator_assemble(fare_operator *op, double t, double shift,
   PetscFunctionBeginUser;
   PetscCall(fare_operator_rates(op, t));
   PetscCall(PetscMalloc1(op->owned * width, &entries));
-  FOR_OWNED(op, n, cell)
+  FARE_FOR_OWNED(op, n, cell)
   {
     PetscScalar *row = entries + n * width;
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Inside truth: the generator, its rates over faces, and the two ways to get them. */
 #ifndef FARE_OPERATOR_PRIVATE_H
 #define FARE_OPERATOR_PRIVATE_H
@@ -55,6 +56,13 @@ void fare_place_point(const fare_operator *op, int point, double *const x[]);
 void fare_place_offset(const fare_operator *op, const double offset[], double *const x[]);
 /* The terms of V whose coefficients change when a driven parameter does; how many there are. */
 int fare_moving_terms(const fare_system *system, int moving[]);
+
+/* Loops over owned cells in the order of vectors: n, the number there, and `cell`, that in the box. */
+#define FARE_FOR_OWNED(op, n, cell)                                                                    \
+  for (PetscInt n = 0, k_ = 0; k_ < (op)->grid->count[2]; k_++)                                        \
+    for (PetscInt j_ = 0; j_ < (op)->grid->count[1]; j_++)                                             \
+      for (PetscInt i_ = 0, cell = fare_patch_box_row((op)->patch, j_, k_); i_ < (op)->grid->count[0]; \
+           i_++, n++, cell++)
 
 /* Whether the face above a cell of the box at `index` belongs to a cell that this rank owns. */
 PetscBool fare_operator_face_serves(const fare_operator *op, int axis, const PetscInt index[]);

@@ -1,7 +1,26 @@
-/* The points at which V is evaluated, and the terms of V that move. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Cells and faces of the box, the points at which V is evaluated, and the terms of V that move. */
 #include "operator.h"
 
 #include <string.h>
+
+void fare_operator_index(const fare_operator *op, PetscInt cell, PetscInt index[FARE_DIM_MAX])
+{
+  for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
+    index[axis] = op->start[axis] + cell % op->count[axis];
+    cell /= op->count[axis];
+  }
+}
+
+PetscBool fare_operator_face_serves(const fare_operator *op, int axis, const PetscInt index[])
+{
+  for (int a = 0; a < op->grid->dim; a++) {
+    const PetscInt place = index[a] - op->grid->start[a];
+
+    if (place < (a == axis ? -1 : 0) || place >= op->grid->count[a]) return PETSC_FALSE;
+  }
+  return PETSC_TRUE;
+}
 
 /* In two and three dimensions cells are averaged over the tensor product of these: exact to sixth order. */
 static const double cell_offset[FARE_CELL_POINTS] = {-0.3872983346207417, 0, 0.3872983346207417};
@@ -60,17 +79,12 @@ static double coordinate(const fare_grid *grid, int axis, PetscInt index, double
 
 void fare_place_offset(const fare_operator *op, const double offset[], double *const x[])
 {
-  PetscInt cell = 0;
+  for (PetscInt cell = 0; cell < op->box; cell++) {
+    PetscInt index[FARE_DIM_MAX];
 
-  for (PetscInt k = 0; k < op->count[2]; k++) {
-    for (PetscInt j = 0; j < op->count[1]; j++) {
-      for (PetscInt i = 0; i < op->count[0]; i++, cell++) {
-        const PetscInt index[FARE_DIM_MAX] = {op->start[0] + i, op->start[1] + j, op->start[2] + k};
-
-        for (int axis = 0; axis < op->grid->dim; axis++)
-          x[axis][cell] = coordinate(op->grid, axis, index[axis], offset[axis]);
-      }
-    }
+    fare_operator_index(op, cell, index);
+    for (int axis = 0; axis < op->grid->dim; axis++)
+      x[axis][cell] = coordinate(op->grid, axis, index[axis], offset[axis]);
   }
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Rates of any drift f and diffusion D, in the sense of Ito: J = f p - d(D p)/dx. With q = D p the flux is
   (f/D) q - q', whose exact solution for constant f/D between two centres gives (Scharfetter and Gummel 1969;
@@ -375,21 +376,15 @@ static double extra_diffusion(double drift, double h, double w)
 static void numerical_diffusion(
   const fare_operator *op, const PetscScalar mass[], double sums[FARE_DIM_MAX][2])
 {
-  const general   *g    = op->data;
-  const fare_grid *grid = op->grid;
+  const general *g = op->data;
 
-  for (PetscInt k = 0, n = 0; k < grid->count[2]; k++) {
-    for (PetscInt j = 0; j < grid->count[1]; j++) {
-      PetscInt cell = (k + (grid->dim > 2)) * op->stride[2] + (j + (grid->dim > 1)) * op->stride[1] + 1;
+  FARE_FOR_OWNED(op, n, cell)
+  {
+    for (int axis = 0; axis < op->grid->dim; axis++) {
+      const double h = op->grid->spacing[axis], w = g->w[axis][cell], drift = g->drift[axis][cell];
 
-      for (PetscInt i = 0; i < grid->count[0]; i++, n++, cell++) {
-        for (int axis = 0; axis < grid->dim; axis++) {
-          const double h = grid->spacing[axis], w = g->w[axis][cell], drift = g->drift[axis][cell];
-
-          sums[axis][0] += mass[n] * extra_diffusion(drift, h, w);
-          sums[axis][1] += mass[n] * extra_diffusion(drift, h / 2, w / 2);
-        }
-      }
+      sums[axis][0] += mass[n] * extra_diffusion(drift, h, w);
+      sums[axis][1] += mass[n] * extra_diffusion(drift, h / 2, w / 2);
     }
   }
 }

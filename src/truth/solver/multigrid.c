@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   A preconditioner for A = shift - L in two and three dimensions: one cycle of geometric multigrid that
   smooths by lines.
@@ -120,11 +121,10 @@ PetscErrorCode fare_multigrid_create(const fare_operator *op, fare_multigrid **m
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_multigrid_factor(fare_multigrid *mg, double shift)
+void fare_multigrid_factor(fare_multigrid *mg, double shift)
 {
   const int dim = mg->level[0].patch->dim;
 
-  PetscFunctionBeginUser;
   mg->shift = shift;
   for (mg->used = 1; mg->used < mg->levels && fastest(&mg->level[mg->used - 1]) > EASY * shift;) mg->used++;
   import_rates(mg);
@@ -137,7 +137,6 @@ PetscErrorCode fare_multigrid_factor(fare_multigrid *mg, double shift)
       least[axis] = i < mg->used - 1 ? (dim == 2 ? 0.5 : 0.25) : 2.5 / PetscSqr((double)l->cells[axis]);
     fare_level_factor(l, shift, least, mg->scratch);
   }
-  PetscFunctionReturn(0);
 }
 
 /* x += M^-1 (b - A x) */
@@ -162,7 +161,7 @@ static PetscErrorCode cycle(fare_multigrid *mg, int at)
     for (int sweep = 1; sweep < LOWEST; sweep++) PetscCall(smooth(mg, l));
     PetscFunctionReturn(0);
   }
-  PetscCall(fare_patch_forget(l->patch));
+  fare_patch_forget(l->patch);
   fare_level_back_restrict(l, next, mg->shift, mg->scratch);
   PetscCall(fare_patch_exchange(l->patch, l->x));
   fare_level_add_beyond(l, next);

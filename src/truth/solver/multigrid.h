@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Inside truth: the preconditioner for A = shift - L in two and three dimensions. */
 #ifndef FARE_MULTIGRID_H
 #define FARE_MULTIGRID_H
@@ -10,7 +11,7 @@
 */
 PetscErrorCode fare_multigrid_create(const fare_operator *op, fare_multigrid **mg);
 PetscErrorCode fare_multigrid_destroy(fare_multigrid **mg);
-PetscErrorCode fare_multigrid_factor(fare_multigrid *mg, double shift);
+void           fare_multigrid_factor(fare_multigrid *mg, double shift);
 /* One cycle from zero: z approximates the solution of (shift - L) z = r. */
 PetscErrorCode fare_multigrid_cycle(fare_multigrid *mg, const double *r, double *z);
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The box, where the plan leaves it to the truth: the smallest outside of which next to no mass ever is.
   Pilots on few cells begin on the system's own box, widened to hold the start; each box is cut to where the
@@ -85,11 +86,11 @@ static PetscErrorCode layers(const fare_truth *truth, int axis, double mass[])
   PetscFunctionBeginUser;
   for (PetscInt i = 0; i < grid->cells[axis]; i++) mass[i] = 0;
   PetscCall(VecGetArrayRead(fare_truth_masses(truth), &p));
-  for (PetscInt n = 0; n < grid->count[0] * grid->count[1] * grid->count[2]; n++) {
-    const PetscInt at[FARE_DIM_MAX] = {
-      n % grid->count[0], n / grid->count[0] % grid->count[1], n / grid->count[0] / grid->count[1]};
+  for (PetscInt n = 0; n < fare_grid_owned(grid); n++) {
+    PetscInt index[FARE_DIM_MAX];
 
-    mass[grid->start[axis] + at[axis]] += p[n];
+    fare_cell_index(grid, n, index);
+    mass[index[axis]] += p[n];
   }
   PetscCall(VecRestoreArrayRead(fare_truth_masses(truth), &p));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, mass, (int)grid->cells[axis], MPI_DOUBLE, MPI_SUM, grid->comm));
@@ -113,16 +114,13 @@ static PetscErrorCode look_for_steep_cells(
 
   PetscFunctionBeginUser;
   PetscCall(VecGetArrayRead(fare_truth_masses(truth), &p));
-  for (PetscInt n = 0; n < grid->count[0] * grid->count[1] * grid->count[2]; n++) {
-    const PetscInt at[FARE_DIM_MAX] = {
-      n % grid->count[0], n / grid->count[0] % grid->count[1], n / grid->count[0] / grid->count[1]};
+  for (PetscInt n = 0; n < fare_grid_owned(grid); n++) {
     double        x[FARE_DIM_MAX], f[FARE_DIM_MAX], D[FARE_DIM_MAX];
     double *const to_f[] = {&f[0], &f[1], &f[2]}, *const to_D[] = {&D[0], &D[1], &D[2]};
     const double *const from[] = {&x[0], &x[1], &x[2]};
 
     if (p[n] < share(s)) continue;
-    for (int axis = 0; axis < s->dim; axis++)
-      x[axis] = fare_grid_centre(grid, axis, grid->start[axis] + at[axis]);
+    fare_cell_centre(grid, n, x);
     fare_system_drift(system, t, 1, from, to_f);
     fare_system_diffusion(system, t, 1, from, to_D);
     for (int axis = 0; axis < s->dim; axis++) {

@@ -1,6 +1,6 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Loading a system from a shared object, and refusing what is not one. */
 #include "plugin.h"
-#include "system/formula/expression.h"
 
 #include <dlfcn.h>
 #include <fenv.h>
@@ -24,8 +24,8 @@ static void *open_library(const char *path)
   return library;
 }
 
-PetscErrorCode fare_plugin_open(const fare_node *node, const char *path, fare_plugin_kind kind, size_t size,
-  void **library, const void **descriptor)
+PetscErrorCode fare_plugin_open(const fare_node *node, const char *path, fare_plugin_kind kind,
+  const size_t size[FARE_PLUGIN_SIZES], void **library, const void **descriptor)
 {
   static const char *const kinds[] = {NULL, "a system", "formulas compiled by FARE", "a sampler"};
   const fare_plugin       *plugin;
@@ -55,7 +55,7 @@ PetscErrorCode fare_plugin_open(const fare_node *node, const char *path, fare_pl
 
     FARE_REFUSE(node, "'%.400s' is %s, expected %s", path, is, kinds[kind]);
   }
-  if (plugin->size != size || !plugin->descriptor)
+  if (memcmp(plugin->size, size, sizeof plugin->size) || !plugin->descriptor)
     FARE_REFUSE(
       node, "'%.400s' was built against other headers than those of this FARE: compile it again", path);
   *descriptor = plugin->descriptor;
@@ -166,67 +166,5 @@ PetscErrorCode fare_plugin_path(const fare_node *node, const char *path, char **
   *full = realpath(path, NULL);
   if (!*full)
     FARE_REFUSE(node, "there is no file '%.400s' (a relative path starts from the working directory)", path);
-  PetscFunctionReturn(0);
-}
-
-/* Where an axis is periodic, the descriptor is one that stays inside the box. */
-static PetscErrorCode close_rings(const fare_node *node, fare_origin *origin, const fare_system_type **type)
-{
-  PetscBool any = PETSC_FALSE;
-
-  PetscFunctionBeginUser;
-  for (int axis = 0; axis < (*type)->dimension_max; axis++) any |= (*type)->periodic[axis];
-  if (!any) PetscFunctionReturn(0);
-  origin->ring = fare_ring_create(*type);
-  if (!origin->ring) FARE_REFUSE(node, "too many plugins with periodic axes at a time");
-  *type = origin->ring;
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode load(
-  const fare_node *node, const char *path, fare_origin *origin, const fare_system_type **type)
-{
-  const void    *descriptor = NULL;
-  char          *full       = NULL;
-  PetscErrorCode code;
-
-  PetscFunctionBeginUser;
-  code = fare_plugin_path(node, path, &full);
-  if (!code)
-    code = fare_plugin_open(node, full, FARE_PLUGIN_IS_SYSTEM, sizeof **type, &origin->library, &descriptor);
-  if (!code) code = fare_system_type_check(node, descriptor);
-  if (!code) {
-    *type = descriptor;
-    code  = close_rings(node, origin, type);
-  }
-  if (!code) {
-    fare_text_add(&origin->plan, "  plugin: '");
-    for (const char *c = full; *c; c++) fare_text_add(&origin->plan, *c == '\'' ? "''" : "%c", *c);
-    fare_text_add(&origin->plan, "'\n");
-  }
-  free(full);
-  PetscFunctionReturn(code);
-}
-
-PetscErrorCode fare_plugin_system(
-  const fare_node *node, const char *path, fare_origin *origin, const fare_system_type **type)
-{
-  PetscErrorCode code;
-
-  PetscFunctionBeginUser;
-  code = load(node, path, origin, type);
-  PetscFunctionReturn(fare_error_agree(PETSC_COMM_WORLD, code));
-}
-
-PetscErrorCode fare_origin_free(fare_origin *origin)
-{
-  PetscFunctionBeginUser;
-  fare_ring_destroy(origin->ring);
-  origin->ring = NULL;
-  if (origin->library) dlclose(origin->library);
-  origin->library = NULL;
-  PetscCall(fare_expression_destroy(origin->expression));
-  origin->expression = NULL;
-  fare_text_free(&origin->plan);
   PetscFunctionReturn(0);
 }

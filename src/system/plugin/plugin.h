@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Inside system: descriptors that come from shared objects, the user's own or compiled from formulas. */
 #ifndef FARE_PLUGIN_PRIVATE_H
 #define FARE_PLUGIN_PRIVATE_H
@@ -33,6 +34,6 @@ double fare_ring_end(double lower, double upper);
 const fare_system_type *fare_ring_create(const fare_system_type *type);
 void                    fare_ring_destroy(const fare_system_type *ring);
 /* Closes and frees; the descriptor is gone then. */
-PetscErrorCode fare_origin_free(fare_origin *origin);
+void fare_origin_free(fare_origin *origin);
 
 #endif

@@ -1,5 +1,6 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Sets of states: unions of boxes, how cells and edges lie in them, and points; as read from a plan. */
-#include "analysis.h"
+#include "analysis/analysis.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -216,13 +217,11 @@ PetscErrorCode fare_region_read(
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_region_free(fare_region *region)
+void fare_region_free(fare_region *region)
 {
-  PetscFunctionBeginUser;
   free(region->lower);
   free(region->upper);
   region->lower = region->upper = NULL;
-  PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_points_read(
@@ -256,11 +255,9 @@ PetscErrorCode fare_points_read(
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_points_free(fare_points *points)
+void fare_points_free(fare_points *points)
 {
-  PetscFunctionBeginUser;
   free(points->x);
   points->x     = NULL;
   points->count = 0;
-  PetscFunctionReturn(0);
 }
