@@ -17,7 +17,7 @@ static PetscErrorCode collect(const fare_arguments *arguments)
   if (stat(arguments->argument[1], &about) || !S_ISDIR(about.st_mode))
     FARE_FAIL(FARE_ERR_INPUT, "%s: no such directory; give the one that holds the sweep's points",
       arguments->argument[1]);
-  snprintf(fare_collect_pending, sizeof fare_collect_pending, "%s", arguments->argument[1]);
+  fare_draw_later(FARE_DRAW_SWEEP, arguments->argument[1]);
   PetscFunctionReturn(0);
 }
 

@@ -1,26 +1,9 @@
 /* fare: dispatch to subcommands. */
 #include "fare.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-const fare_command *const fare_commands[] = {&fare_command_run, &fare_command_check, &fare_command_status,
-  &fare_command_list, &fare_command_describe, &fare_command_info, &fare_command_report, &fare_command_sweep,
-  &fare_command_collect, &fare_command_export, &fare_command_score, &fare_command_help, NULL};
-
-PetscErrorCode fare_usage(const fare_command *command, const char *format, ...)
-{
-  char    what[1024];
-  va_list arguments;
-
-  va_start(arguments, format);
-  vsnprintf(what, sizeof what, format, arguments);
-  va_end(arguments);
-  return fare_error(
-    FARE_ERR_INPUT, "%s (usage: fare %s; more with fare %s --help)", what, command->synopsis, command->name);
-}
 
 static const fare_command *find(const char *name)
 {
@@ -112,9 +95,6 @@ int main(int argc, char **argv)
   MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
   code = fare_finalize(dispatch(&arguments));
   free(petsc);
-  if (code == FARE_EXIT_DONE && rank == 0 && *fare_report_pending)
-    code = fare_report_draw(fare_report_pending);
-  if (code == FARE_EXIT_DONE && rank == 0 && *fare_collect_pending)
-    code = fare_collect_draw(fare_collect_pending);
+  if (code == FARE_EXIT_DONE && rank == 0) code = fare_draw_now();
   return code;
 }

@@ -27,29 +27,28 @@ PetscErrorCode fare_usage(const fare_command *command, const char *format, ...) 
 
 /* What names a study on the command line: its file, and what --set changes in it. */
 typedef struct {
-  const char *study;
+  const char *file;
   size_t      count;
   const char *assignment[FARE_ASSIGNMENTS_MAX];
-} fare_study_words;
+} fare_study_options;
 /*
   Takes the i-th argument, and where that is --set the one behind it, unless it is an option of another kind.
 */
-PetscErrorCode fare_study_word(const fare_command *command, const fare_arguments *arguments, int *i,
-  fare_study_words *words, PetscBool *taken);
+PetscErrorCode fare_study_option(const fare_command *command, const fare_arguments *arguments, int *i,
+  fare_study_options *options, PetscBool *taken);
 /* FARE_ERR_INPUT, with the nearest of the names. */
 PetscErrorCode fare_unknown_option(
   const fare_command *command, const char *word, size_t count, const char *const names[]);
 
-/* The report that is still to be made of a directory when MPI has ended, or "". */
-extern char fare_report_pending[PETSC_MAX_PATH_LEN];
-/* The directory whose sweep is still to be collected, or "". */
-extern char fare_collect_pending[PETSC_MAX_PATH_LEN];
-/*
-  Draws DIRECTORY/report.html with the Python that was found when FARE was built, and says where it is.
-  Outside MPI. Returns an exit code.
-*/
-int fare_report_draw(const char *directory);
-/* The same for DIRECTORY/sweep.csv and sweep.html. */
-int fare_collect_draw(const char *directory);
+/* What is drawn of a directory when MPI has ended, on rank 0. */
+typedef enum {
+  FARE_DRAW_NOTHING,
+  FARE_DRAW_REPORT, /* report.html of a study */
+  FARE_DRAW_SWEEP   /* sweep.csv and sweep.html of a sweep */
+} fare_drawing;
+/* Replaces what was to be drawn before. */
+void fare_draw_later(fare_drawing what, const char *directory);
+/* Draws it with the Python that was found when FARE was built, and says where it is. Returns an exit code. */
+int fare_draw_now(void);
 
 #endif

@@ -1,7 +1,12 @@
+/* help: the subcommands, and what each does. */
 #include "fare.h"
 
 #include <stdio.h>
 #include <string.h>
+
+const fare_command *const fare_commands[] = {&fare_command_run, &fare_command_check, &fare_command_status,
+  &fare_command_list, &fare_command_describe, &fare_command_info, &fare_command_report, &fare_command_sweep,
+  &fare_command_collect, &fare_command_export, &fare_command_score, &fare_command_help, NULL};
 
 static PetscErrorCode help(const fare_arguments *arguments)
 {

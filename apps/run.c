@@ -6,11 +6,11 @@
 #include <string.h>
 
 typedef struct {
-  fare_study_words words;
-  fare_run_options run;
-  double           seconds; /* to stop after; 0: never */
-  PetscBool        report;
-  PetscInt64       point; /* of a sweep; -1: all of them, or no sweep */
+  fare_study_options study;
+  fare_run_options   run;
+  double             seconds; /* to stop after; 0: never */
+  PetscBool          report;
+  PetscInt64         point; /* of a sweep; -1: all of them, or no sweep */
 } options;
 
 static PetscErrorCode seconds(
@@ -60,7 +60,7 @@ static PetscErrorCode parse(const fare_command *command, const fare_arguments *a
     const char *word = arguments->argument[i];
     PetscBool   taken;
 
-    PetscCall(fare_study_word(command, arguments, &i, &o->words, &taken));
+    PetscCall(fare_study_option(command, arguments, &i, &o->study, &taken));
     if (taken) continue;
     if (is_run && !strcmp(word, "--overwrite")) {
       if (o->run.mode == FARE_RECORD_RESUME)
@@ -84,7 +84,7 @@ static PetscErrorCode parse(const fare_command *command, const fare_arguments *a
       PetscCall(fare_unknown_option(command, word, is_run ? PETSC_STATIC_ARRAY_LENGTH(names) : 2, names));
     }
   }
-  if (!o->words.study) PetscCall(fare_usage(command, "which study?"));
+  if (!o->study.file) PetscCall(fare_usage(command, "which study?"));
   PetscFunctionReturn(0);
 }
 
@@ -92,10 +92,10 @@ static PetscErrorCode run_one(const options *o, PetscInt64 point, fare_plan **pl
 {
   PetscFunctionBeginUser;
   if (point < 0)
-    PetscCall(fare_plan_read(PETSC_COMM_WORLD, o->words.study, o->words.count, o->words.assignment, plan));
+    PetscCall(fare_plan_read(PETSC_COMM_WORLD, o->study.file, o->study.count, o->study.assignment, plan));
   else
     PetscCall(
-      fare_sweep_plan(PETSC_COMM_WORLD, o->words.study, o->words.count, o->words.assignment, point, plan));
+      fare_sweep_plan(PETSC_COMM_WORLD, o->study.file, o->study.count, o->study.assignment, point, plan));
   PetscCall(fare_study_run(PETSC_COMM_WORLD, *plan, &o->run));
   PetscFunctionReturn(0);
 }
@@ -129,14 +129,15 @@ static PetscErrorCode run_all(options *o, PetscInt64 points)
     else
       announce(plan, points);
     failed += code ? 1 : 0;
-    if (o->report && plan)
-      snprintf(fare_collect_pending, sizeof fare_collect_pending, "%.*s",
-        (int)(strrchr(plan->directory, '/') - plan->directory), plan->directory);
+    if (o->report && plan) {
+      *strrchr(plan->directory, '/') = '\0'; /* the sweep's, of which the point's is a part */
+      fare_draw_later(FARE_DRAW_SWEEP, plan->directory);
+    }
     PetscCall(fare_plan_destroy(&plan));
   }
   if (failed)
     FARE_FAIL(FARE_ERR_FAILED, "%lld of %lld points failed; `fare sweep %s` says which, and why",
-      (long long)failed, (long long)points, o->words.study);
+      (long long)failed, (long long)points, o->study.file);
   PetscFunctionReturn(0);
 }
 
@@ -150,13 +151,13 @@ static PetscErrorCode run(const fare_arguments *arguments)
   PetscFunctionBeginUser;
   PetscCall(parse(&fare_command_run, arguments, &o));
   PetscCall(fare_stop_listen(o.seconds));
-  PetscCall(fare_sweep_count(PETSC_COMM_WORLD, o.words.study, o.words.count, o.words.assignment, &points));
+  PetscCall(fare_sweep_count(PETSC_COMM_WORLD, o.study.file, o.study.count, o.study.assignment, &points));
   if (points && o.point < 0) {
     PetscCall(run_all(&o, points));
     PetscFunctionReturn(0);
   }
   code = run_one(&o, o.point, &plan);
-  if (!code && o.report) snprintf(fare_report_pending, sizeof fare_report_pending, "%s", plan->directory);
+  if (!code && o.report) fare_draw_later(FARE_DRAW_REPORT, plan->directory);
   PetscCall(fare_plan_destroy(&plan));
   PetscFunctionReturn(code);
 }
@@ -197,16 +198,16 @@ static PetscErrorCode check(const fare_arguments *arguments)
   PetscFunctionBeginUser;
   PetscCall(parse(&fare_command_check, arguments, &o));
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
-  PetscCall(fare_sweep_count(PETSC_COMM_WORLD, o.words.study, o.words.count, o.words.assignment, &points));
+  PetscCall(fare_sweep_count(PETSC_COMM_WORLD, o.study.file, o.study.count, o.study.assignment, &points));
   for (PetscInt64 point = 1; point < points; point++) {
     PetscCall(
-      fare_sweep_plan(PETSC_COMM_WORLD, o.words.study, o.words.count, o.words.assignment, point, &plan));
+      fare_sweep_plan(PETSC_COMM_WORLD, o.study.file, o.study.count, o.study.assignment, point, &plan));
     PetscCall(fare_plan_destroy(&plan));
   }
   if (points)
-    PetscCall(fare_sweep_plan(PETSC_COMM_WORLD, o.words.study, o.words.count, o.words.assignment, 0, &plan));
+    PetscCall(fare_sweep_plan(PETSC_COMM_WORLD, o.study.file, o.study.count, o.study.assignment, 0, &plan));
   else
-    PetscCall(fare_plan_read(PETSC_COMM_WORLD, o.words.study, o.words.count, o.words.assignment, &plan));
+    PetscCall(fare_plan_read(PETSC_COMM_WORLD, o.study.file, o.study.count, o.study.assignment, &plan));
   if (points && rank == 0)
     printf(
       "# A sweep of %lld points, all of them sound by themselves; this is point 0:\n\n", (long long)points);
@@ -228,10 +229,10 @@ static PetscErrorCode status(const fare_arguments *arguments)
   PetscCall(parse(&fare_command_status, arguments, &o));
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
   if (o.point < 0)
-    PetscCall(fare_plan_read(PETSC_COMM_WORLD, o.words.study, o.words.count, o.words.assignment, &plan));
+    PetscCall(fare_plan_read(PETSC_COMM_WORLD, o.study.file, o.study.count, o.study.assignment, &plan));
   else
     PetscCall(
-      fare_sweep_plan(PETSC_COMM_WORLD, o.words.study, o.words.count, o.words.assignment, o.point, &plan));
+      fare_sweep_plan(PETSC_COMM_WORLD, o.study.file, o.study.count, o.study.assignment, o.point, &plan));
   if (rank == 0) {
     state = fare_study_look(plan, sizeof why, why);
     printf("%s %s\n", fare_study_state_names[state], plan->directory);

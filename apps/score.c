@@ -75,9 +75,8 @@ static PetscErrorCode read_replicates(const char *word, int *replicates)
   errno = 0;
   value = strtol(word, &end, 10);
   if (errno || *end || end == word || value < REPLICATES_LEAST || value > REPLICATES_MOST)
-    PetscCall(
-      fare_usage(&fare_command_score, "--replicates: expected a whole number from %d to %d, got '%.60s'",
-        REPLICATES_LEAST, REPLICATES_MOST, word));
+    PetscCall(fare_usage(&fare_command_score, "--replicates: expected an integer from %d to %d, got '%.60s'",
+      REPLICATES_LEAST, REPLICATES_MOST, word));
   *replicates = (int)value;
   PetscFunctionReturn(0);
 }

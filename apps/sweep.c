@@ -5,8 +5,8 @@
 #include <string.h>
 
 typedef struct {
-  fare_study_words words;
-  PetscBool        missing, directory;
+  fare_study_options study;
+  PetscBool          missing, directory;
 } options;
 
 static PetscErrorCode parse(const fare_arguments *arguments, options *o)
@@ -19,7 +19,7 @@ static PetscErrorCode parse(const fare_arguments *arguments, options *o)
     const char *word = arguments->argument[i];
     PetscBool   taken;
 
-    PetscCall(fare_study_word(&fare_command_sweep, arguments, &i, &o->words, &taken));
+    PetscCall(fare_study_option(&fare_command_sweep, arguments, &i, &o->study, &taken));
     if (taken) continue;
     if (!strcmp(word, "--missing"))
       o->missing = PETSC_TRUE;
@@ -28,7 +28,7 @@ static PetscErrorCode parse(const fare_arguments *arguments, options *o)
     else
       PetscCall(fare_unknown_option(&fare_command_sweep, word, PETSC_STATIC_ARRAY_LENGTH(names), names));
   }
-  if (!o->words.study) PetscCall(fare_usage(&fare_command_sweep, "which study?"));
+  if (!o->study.file) PetscCall(fare_usage(&fare_command_sweep, "which study?"));
   PetscFunctionReturn(0);
 }
 
@@ -89,7 +89,7 @@ static PetscErrorCode print(const options *o, PetscInt64 points)
     char             why[1024];
 
     PetscCall(
-      fare_sweep_plan(PETSC_COMM_SELF, o->words.study, o->words.count, o->words.assignment, point, &plan));
+      fare_sweep_plan(PETSC_COMM_SELF, o->study.file, o->study.count, o->study.assignment, point, &plan));
     state = fare_study_look(plan, sizeof why, why);
     count[state]++;
     if (state != FARE_STUDY_DONE) add_point(&missing, point);
@@ -123,7 +123,7 @@ static PetscErrorCode print_directory(const options *o)
   fare_plan *plan;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_sweep_plan(PETSC_COMM_SELF, o->words.study, o->words.count, o->words.assignment, 0, &plan));
+  PetscCall(fare_sweep_plan(PETSC_COMM_SELF, o->study.file, o->study.count, o->study.assignment, 0, &plan));
   printf("%.*s\n", (int)(strrchr(plan->directory, '/') - plan->directory), plan->directory);
   PetscCall(fare_plan_destroy(&plan));
   PetscFunctionReturn(0);
@@ -139,8 +139,8 @@ static PetscErrorCode run(const fare_arguments *arguments)
   PetscFunctionBeginUser;
   PetscCall(parse(arguments, &o));
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
-  PetscCall(fare_sweep_count(PETSC_COMM_WORLD, o.words.study, o.words.count, o.words.assignment, &points));
-  if (!points) FARE_FAIL(FARE_ERR_INPUT, "%s: the study has no section 'sweep'", o.words.study);
+  PetscCall(fare_sweep_count(PETSC_COMM_WORLD, o.study.file, o.study.count, o.study.assignment, &points));
+  if (!points) FARE_FAIL(FARE_ERR_INPUT, "%s: the study has no section 'sweep'", o.study.file);
   if (rank == 0) code = o.directory ? print_directory(&o) : print(&o, points);
   PetscFunctionReturn(fare_error_agree(PETSC_COMM_WORLD, code));
 }

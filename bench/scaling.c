@@ -172,7 +172,9 @@ static PetscErrorCode run(int dim, int64_t particles, PetscInt cells, int steps,
   const fare_schedule      schedule           = {0, 2, 3};
   const PetscInt           axes[]             = {cells, cells, cells};
   char                     options[64];
-  const fare_system_type  *type = fare_system_type_find(names_of_systems[dim - 1]);
+  const fare_system_type  *type        = fare_system_type_find(names_of_systems[dim - 1]);
+  const fare_sampler_type *langevin    = fare_sampler_type_find("langevin");
+  void                    *of_langevin = NULL;
   fare_system             *system;
   fare_sampler            *sampler;
   fare_config             *config;
@@ -190,8 +192,10 @@ static PetscErrorCode run(int dim, int64_t particles, PetscInt cells, int steps,
   snprintf(options, sizeof options, "{dt: %.17g}", 1. / steps);
   PetscCall(fare_system_create(type, dim, &system));
   PetscCall(fare_config_parse("bench", options, strlen(options), &config));
-  PetscCall(fare_sampler_create(PETSC_COMM_WORLD, fare_sampler_type_find("langevin"), "walk",
-    fare_config_root(config), NULL, 1, system, &initial, &schedule, &sampler));
+  PetscCall(fare_sampler_options_read(langevin, fare_config_root(config), NULL, &of_langevin));
+  PetscCall(fare_sampler_create(
+    PETSC_COMM_WORLD, langevin, "walk", of_langevin, 1, system, &initial, &schedule, &sampler));
+  fare_sampler_options_free(langevin, &of_langevin);
   PetscCall(fare_ensemble_create(PETSC_COMM_WORLD, dim, particles, &ensemble));
   PetscCall(fare_grid_create(PETSC_COMM_WORLD, dim, axes, type->lower, type->upper, NULL, &grid));
   PetscCall(fare_binning_create(grid, &binning));

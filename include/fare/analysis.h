@@ -169,19 +169,24 @@ PetscErrorCode fare_analyses_compare(
   size_t count, fare_analysis *const analyses[], const fare_node *list, fare_difference *difference);
 /*
   Computes all of them on `grid`, and on half as many cells for the errors. One that fails is left without
-  findings, with a warning. Collective.
+  findings, with a warning. *results: one each, NULL behind the last; they borrow from the analyses. Free with
+  fare_analysis_results_destroy. Collective.
 */
-PetscErrorCode fare_analyses_run(size_t count, fare_analysis *const analyses[], const fare_grid *grid);
+typedef struct fare_analysis_result fare_analysis_result;
+PetscErrorCode                      fare_analyses_run(
+                       size_t count, fare_analysis *const analyses[], const fare_grid *grid, fare_analysis_result ***results);
+PetscErrorCode fare_analysis_results_destroy(fare_analysis_result ***results);
 /*
-  Group /analysis of a store, and a table for people. The store's ranks are those of `comm`; the grid's are
-  the same, or each rank's own. Collective; rank 0 alone prints.
+  Group /analysis of a store, and a table for people; nothing of NULL. The grid's ranks are the store's, or
+  each rank has all of it. Saving is collective; rank 0 alone prints.
 */
-PetscErrorCode fare_analyses_save(
-  MPI_Comm comm, size_t count, fare_analysis *const analyses[], fare_store *store);
-PetscErrorCode fare_analyses_print(size_t count, fare_analysis *const analyses[], FILE *to);
-/* The i-th value called `name` of one analysis that has run, and its estimated error (NaN where unknown).
-   FARE_ERR_INPUT when there is none, FARE_ERR_FAILED when it failed. */
+PetscErrorCode fare_analyses_save(fare_analysis_result *const results[], fare_store *store);
+PetscErrorCode fare_analyses_print(fare_analysis_result *const results[], FILE *to);
+/*
+  The i-th value called `name` of one analysis, and its estimated error (NaN where unknown). FARE_ERR_INPUT
+  when there is none, FARE_ERR_FAILED when the analysis failed.
+*/
 PetscErrorCode fare_analysis_value(
-  const fare_analysis *analysis, const char *name, size_t i, double *value, double *error);
+  const fare_analysis_result *result, const char *name, size_t i, double *value, double *error);
 
 #endif

@@ -20,11 +20,8 @@ PetscErrorCode fare_config_parse(const char *name, const char *text, size_t leng
   an error perhaps in vain. Not collective.
 */
 PetscErrorCode fare_config_set(fare_config *config, const char *assignment);
-/*
-  The key of the assignment that the last error was found in; NULL where it was none of a document, or in a
-  file. Not collective.
-*/
-const char      *fare_config_error_key(void);
+/* The same for an assignment from elsewhere: `origin` stands in messages in place of "--set ". */
+PetscErrorCode   fare_config_set_from(fare_config *config, const char *origin, const char *assignment);
 PetscErrorCode   fare_config_destroy(fare_config **config);
 const fare_node *fare_config_root(const fare_config *config);
 
@@ -47,6 +44,8 @@ PetscErrorCode fare_node_error_at_key(const fare_node *map, size_t i, const char
 /* Ends a function (as FARE_FAIL does) because of what is wrong at a node, or at the i-th key of a map. */
 #define FARE_REFUSE(node, ...)       PetscFunctionReturn(fare_node_error(node, __VA_ARGS__))
 #define FARE_REFUSE_KEY(map, i, ...) PetscFunctionReturn(fare_node_error_at_key(map, i, __VA_ARGS__))
+/* Where the i-th key of a map stands, as it leads such a message: "file:line:column: path: ". */
+void fare_node_where_key(const fare_node *map, size_t i, fare_text *to);
 /*
   The same for a scalar that names none of a registry, whose i-th name is name_at(i), NULL behind the last:
   "unknown sampler 'x' (did you mean 'y'?); there are: ...".
@@ -87,13 +86,12 @@ typedef struct {
   const char     *key;
   fare_field_kind kind;
   size_t          offset; /* of the member in the struct */
-  const char
-    *fallback; /* the default as YAML text; NULL: the key is required; "": may be absent (0, NULL or empty) */
-  /* allowed range of numbers, entry by entry, both included; -HUGE_VAL, HUGE_VAL for none */
-  double             least, most;
-  const char *const *choices; /* NULL-terminated, for FARE_CHOICE and FARE_CHOICES */
-  const char        *unit;    /* "" when dimensionless */
-  const char        *meaning; /* one line, begins with a small letter, no full stop */
+  /* YAML text; NULL: the key is required; "": may be absent (0, NULL or empty) */
+  const char        *default_value;
+  double             min, max; /* of numbers, entry by entry, both included; -HUGE_VAL, HUGE_VAL for none */
+  const char *const *choices;  /* NULL-terminated, for FARE_CHOICE and FARE_CHOICES */
+  const char        *unit;     /* "" when dimensionless */
+  const char        *description; /* one line, begins with a small letter, no full stop */
 } fare_field;
 #define FARE_FIELDS_END                              \
   {                                                  \
@@ -108,6 +106,13 @@ typedef struct {
 PetscErrorCode fare_fields_read(
   const fare_field *fields, const fare_field *more, const fare_node *map, void *into);
 PetscErrorCode fare_fields_free(const fare_field *fields, void *from);
+/*
+  Copies what the fields hold, strings and lists included, to another struct; what that held before is not
+  freed. Not collective.
+*/
+PetscErrorCode fare_fields_copy(const fare_field *fields, const void *from, void *into);
+/* The member that the field `key` of this kind fills, or NULL where the table has none. */
+const void *fare_fields_find(const fare_field *fields, const void *in, const char *key, fare_field_kind kind);
 /*
   Writes `key: value` lines in YAML, `indent` spaces deep: what was read, defaults filled in. FARE_NODE fields
   are left out.
@@ -151,7 +156,7 @@ void fare_counts_compare(size_t before, size_t now, const char *path, fare_diffe
 /* The key `name` behind `path`, in `key`. */
 void fare_key_join(const char *path, const char *name, size_t size, char key[]);
 
-/* A table for people: key, kind, default, range, unit, meaning. */
+/* A table for people: key, kind, default, range, unit, description. */
 PetscErrorCode fare_fields_describe(const fare_field *fields, FILE *to);
 
 #endif

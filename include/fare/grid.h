@@ -5,6 +5,7 @@
 #define FARE_GRID_H
 
 #include <fare/initial.h>
+#include <fare/store.h>
 #include <petscdmda.h>
 
 /** Boundary conditions at the two ends of an axis. From FARE_BOUNDARY_ABSORBING on, some end absorbs. */
@@ -70,6 +71,17 @@ PetscErrorCode fare_grid_refine(const fare_grid *coarse, fare_grid **fine);
 PetscErrorCode fare_grid_restrict(const fare_grid *coarse, Vec fine, Vec to);
 /** The reverse: each child gets an equal share of its parent's mass. Not collective. */
 PetscErrorCode fare_grid_prolong(const fare_grid *coarse, Vec from, Vec fine);
+
+/**
+  A field as a dataset of a store, and back: values[] of this rank's cells. The grid's ranks are the store's,
+  or every rank has all of the grid. Collective over the store.
+*/
+PetscErrorCode fare_grid_write(
+  const fare_grid *grid, const double values[], fare_store *store, const char *path);
+PetscErrorCode fare_grid_read(const fare_grid *grid, double values[], fare_store *store, const char *path);
+/** Writes a field with openPMD's attributes comment, axisLabels, gridSpacing and gridGlobalOffset. */
+PetscErrorCode fare_grid_write_mesh(
+  const fare_grid *grid, const double values[], const char *comment, fare_store *store, const char *path);
 
 /** Volume of one cell. */
 double fare_grid_volume(const fare_grid *grid);

@@ -56,11 +56,11 @@ PetscErrorCode fare_record_text(fare_record *record, const char *name, const far
 */
 PetscErrorCode fare_record_begin(fare_record *record, int64_t index, double time, double dt);
 /*
-  Cell averages: masses / cell volume. `comment` says what it is. The grid is distributed as the record is, or
-  every rank has all of it.
+  A field of the grid: `values` over `divisor`, which is the volume of a cell for masses and 1 for values.
+  `comment` says what it is. The grid is distributed as the record is, or every rank has all of it.
 */
-PetscErrorCode fare_record_mesh(
-  fare_record *record, const char *name, const char *comment, const fare_grid *grid, Vec masses);
+PetscErrorCode fare_record_mesh(fare_record *record, const char *name, const char *comment,
+  const fare_grid *grid, Vec values, double divisor);
 PetscErrorCode fare_record_species(fare_record *record, const char *name, const fare_ensemble *ensemble);
 /*
   Positions and weights that fare_record_species wrote to the snapshot `index`. Collective; FARE_ERR_FAILED

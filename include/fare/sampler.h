@@ -136,10 +136,20 @@ PetscErrorCode           fare_sampler_type_describe(const fare_sampler_type *typ
 PetscErrorCode fare_sampler_type_load(
   const fare_node *node, const char *path, void **library, const fare_sampler_type **type);
 
-/* Reads the method's fields from `node` (keys of `more` belong to the caller) and sets it up. Collective. */
+/*
+  The method's options: its state with the fields filled in from the map `node` (NULL: defaults alone); keys
+  of the table `more` (may be NULL) belong to the caller. Free with fare_sampler_options_free, which takes
+  NULL, too. Not collective.
+*/
+PetscErrorCode fare_sampler_options_read(
+  const fare_sampler_type *type, const fare_node *node, const fare_field *more, void **options);
+void fare_sampler_options_free(const fare_sampler_type *type, void **options);
+/* Whether options differ at most in the network and its training, which an oracle has no use for. */
+PetscBool fare_sampler_options_alike(const fare_sampler_type *type, const void *a, const void *b);
+/* Sets a method up with a copy of `options`. Collective. */
 PetscErrorCode fare_sampler_create(MPI_Comm comm, const fare_sampler_type *type, const char *name,
-  const fare_node *node, const fare_field *more, uint64_t seed, const fare_system *system,
-  const fare_initial *initial, const fare_schedule *schedule, fare_sampler **sampler);
+  const void *options, uint64_t seed, const fare_system *system, const fare_initial *initial,
+  const fare_schedule *schedule, fare_sampler **sampler);
 /*
   Before training, where the method is not to learn; `exact` for an oracle, which borrows it. FARE_ERR_INPUT
   where the method cannot run so. Not collective.

@@ -5,6 +5,8 @@
 #include <fare/support.h>
 
 typedef struct fare_store fare_store;
+/* The ranks that opened it. */
+MPI_Comm fare_store_comm(const fare_store *store);
 
 const char *fare_store_library(void); /* "1.10.8" */
 
@@ -93,6 +95,9 @@ void fare_store_set_compression(fare_store *store, int level);
 */
 PetscErrorCode fare_store_write(fare_store *store, const char *path, fare_store_type type, int rank,
   const uint64_t global[], const uint64_t start[], const uint64_t count[], const void *data);
+/* The same for an array that rank 0 holds whole; `data` of other ranks is not looked at. Collective. */
+PetscErrorCode fare_store_write_array(fare_store *store, const char *path, fare_store_type type, int rank,
+  const uint64_t extent[], const void *data);
 PetscErrorCode fare_store_read(fare_store *store, const char *path, fare_store_type type, int rank,
   const uint64_t start[], const uint64_t count[], void *data);
 /*

@@ -30,8 +30,9 @@ typedef struct {
   char                    *line;
   PetscInt64               particles, seeds, seed; /* seed: which of the line's trainings, from 0 */
   PetscBool                oracle, empirical;
-  const fare_node         *train, *node; /* node: the whole map, in which the method's own keys stand too */
+  const fare_node         *train;
   const fare_sampler_type *type;
+  void                    *options;  /* of the method: fare_sampler_options_read */
   fare_training_options    training; /* where the method learns */
 } fare_plan_ensemble;
 extern const fare_field fare_ensemble_fields[];
@@ -56,7 +57,7 @@ typedef struct {
   fare_truth_options        truth;
   size_t                    ensembles;
   fare_plan_ensemble       *ensemble;
-  size_t                    analyses; /* of the grid; they hold what they find, so a plan runs once */
+  size_t                    analyses; /* of the grid */
   fare_analysis           **analysis;
   PetscBool                 has_thermodynamics;
   fare_thermo_options       thermodynamics;
@@ -73,6 +74,9 @@ typedef struct {
 PetscErrorCode fare_plan_read(
   MPI_Comm comm, const char *path, size_t count, const char *const assignments[], fare_plan **plan);
 PetscErrorCode fare_plan_destroy(fare_plan **plan);
+/* The method of one of its ensembles, on the system, schedule and seed of the plan. Collective. */
+PetscErrorCode fare_plan_sampler(MPI_Comm comm, const fare_plan *plan, const fare_plan_ensemble *ensemble,
+  const fare_initial *initial, fare_sampler **sampler);
 
 /*
   The section `sweep:` of a study file: a list of maps, each with lists of values, or ranges {from, to, count,

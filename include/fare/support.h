@@ -42,13 +42,17 @@ PetscBool fare_stop_asked(void);
   collective.
 */
 PetscErrorCode fare_error(PetscErrorCode code, const char *format, ...) PETSC_ATTRIBUTE_FORMAT(2, 3);
-/* The message kept last, or "". */
+/* The same of something at a place: `where` ("study.yaml:3:5: truth.cells") leads the message. */
+PetscErrorCode fare_error_at(PetscErrorCode code, const char *where, const char *format, ...)
+  PETSC_ATTRIBUTE_FORMAT(3, 4);
+/* The error kept last: its code (0: none so far), where it is (may be ""), and what is wrong. */
+typedef struct {
+  PetscErrorCode code;
+  char           where[1024], text[2048];
+} fare_failure;
+const fare_failure *fare_error_last(void);
+/* Its message, "where: text" or "text"; "" where there is none. */
 const char *fare_error_message(void);
-/*
-  Counts the messages that were kept: whoever knows more of one can tell whether it is still the last. Not
-  collective.
-*/
-uint64_t fare_error_number(void);
 /*
   Makes `code` collective: when any rank has one, every rank gets the largest and the message of the lowest
   rank that has it. Collective.

@@ -88,17 +88,13 @@ const fare_thermo_row *fare_thermo_rows(const fare_thermo *thermo);
 const fare_thermo_row *fare_thermo_errors(const fare_thermo *thermo);
 /* Time average of kl_to_equilibrium over all that was followed. NaN where there is none. */
 double fare_thermo_mean_kl(const fare_thermo *thermo);
-/*
-  The density of the current along `axis` at centres now, times the volume of a cell as fare_record_mesh takes
-  it. In a new vector.
-*/
+/* The density of the current along `axis` at centres of cells now. In a new vector. */
 PetscErrorCode fare_thermo_current(fare_thermo *thermo, int axis, Vec *current);
 /*
   All rows so far, and back into a new instrument on a truth that is where the last of them is: it goes on to
-  the same bits. `comm` is the store's.
+  the same bits.
 */
-PetscErrorCode fare_thermo_save(
-  const fare_thermo *thermo, MPI_Comm comm, fare_store *store, const char *group);
+PetscErrorCode fare_thermo_save(const fare_thermo *thermo, fare_store *store, const char *group);
 PetscErrorCode fare_thermo_load(fare_thermo *thermo, fare_store *store, const char *group);
 
 /*
@@ -213,7 +209,7 @@ PetscErrorCode fare_thermo_finish(
 */
 PetscErrorCode fare_thermo_csv(const fare_thermo *thermo, fare_text *to);
 PetscErrorCode fare_thermo_write(
-  const fare_thermo *thermo, const fare_work_summary *summary, MPI_Comm comm, fare_store *store);
+  const fare_thermo *thermo, const fare_work_summary *summary, fare_store *store);
 PetscErrorCode fare_thermo_print(const fare_thermo *thermo, const fare_work_summary *summary, FILE *to);
 
 #endif

@@ -32,6 +32,10 @@ struct fare_analysis {
   const fare_system        *system;
   const fare_analysis_type *type;
   void                     *state;
+};
+
+struct fare_analysis_result {
+  const fare_analysis *of;
   /* cells four times and twice as wide: NULL without estimate, or where there are too few cells */
   fare_grid    *quarter, *half, *grid;
   fare_findings found;
@@ -100,7 +104,7 @@ static PetscErrorCode read_kind(const fare_node *node, fare_analysis *a)
   if (fare_node_kind_of(node) != FARE_NODE_MAP)
     FARE_REFUSE(node, "expected a map {name: ..., kind: ..., ...}");
   kind = fare_node_find(node, "kind");
-  if (!kind) FARE_REFUSE(node, "missing key 'kind' (%s)", fare_analysis_fields[1].meaning);
+  if (!kind) FARE_REFUSE(node, "missing key 'kind' (%s)", fare_analysis_fields[1].description);
   if (fare_node_kind_of(kind) != FARE_NODE_SCALAR) FARE_REFUSE(kind, "expected the kind of an analysis");
   a->type = find(fare_node_text(kind));
   if (!a->type) PetscCall(fare_node_unknown(kind, "analysis", fare_analysis_name_at));
@@ -155,11 +159,6 @@ static PetscErrorCode destroy(fare_analysis **analysis)
   if (a->state) PetscCall(fare_fields_free(a->type->fields, a->state));
   free(a->state);
   PetscCall(fare_fields_free(fare_analysis_fields, a));
-  PetscCall(fare_findings_free(&a->found));
-  free(a->failure);
-  PetscCall(fare_grid_destroy(&a->grid));
-  PetscCall(fare_grid_destroy(&a->half));
-  PetscCall(fare_grid_destroy(&a->quarter));
   PetscCall(PetscFree(*analysis));
   PetscFunctionReturn(0);
 }
@@ -197,24 +196,6 @@ PetscErrorCode fare_analyses_from_config(const fare_node *list, const fare_syste
   PetscFunctionReturn(code);
 }
 
-/* A section of numbers, as it was read. */
-static void write_node(const fare_node *node, fare_text *to)
-{
-  const fare_node_kind kind = fare_node_kind_of(node);
-
-  if (kind == FARE_NODE_SCALAR) {
-    fare_text_add(to, "%s", fare_node_text(node));
-    return;
-  }
-  fare_text_add(to, kind == FARE_NODE_MAP ? "{" : "[");
-  for (size_t i = 0; i < fare_node_size(node); i++) {
-    fare_text_add(to, "%s", i ? ", " : "");
-    if (kind == FARE_NODE_MAP) fare_text_add(to, "%s: ", fare_node_key(node, i));
-    write_node(fare_node_item(node, i), to);
-  }
-  fare_text_add(to, kind == FARE_NODE_MAP ? "}" : "]");
-}
-
 PetscErrorCode fare_analyses_write(size_t count, fare_analysis *const analyses[], fare_text *to)
 {
   PetscFunctionBeginUser;
@@ -230,7 +211,7 @@ PetscErrorCode fare_analyses_write(size_t count, fare_analysis *const analyses[]
 
       if (!node) continue;
       fare_text_add(to, "    %s: ", f->key);
-      write_node(node, to);
+      PetscCall(fare_node_write(node, to));
       fare_text_add(to, "\n");
     }
   }
@@ -271,7 +252,7 @@ PetscErrorCode fare_analyses_compare(
 }
 
 /* The grid itself, made anew from half as many cells, so that sums over children stay on their ranks. */
-static PetscErrorCode create_grids(fare_analysis *a, const fare_grid *grid)
+static PetscErrorCode create_grids(fare_analysis_result *a, const fare_grid *grid)
 {
   const PetscInt least = 8; /* cells of the coarsest grid per axis, for it to tell anything */
   PetscInt       cells[FARE_DIM_MAX], fourth[FARE_DIM_MAX];
@@ -286,7 +267,7 @@ static PetscErrorCode create_grids(fare_analysis *a, const fare_grid *grid)
     fourth[axis] = grid->cells[axis] / 4;
     if (grid->cells[axis] % 4 || fourth[axis] < PetscMax(least, ranks)) twice_even = PETSC_FALSE;
   }
-  if (a->estimate && even) {
+  if (a->of->estimate && even) {
     if (twice_even) {
       PetscCall(fare_grid_create(
         grid->comm, grid->dim, fourth, grid->lower, grid->upper, grid->boundary, &a->quarter));
@@ -307,14 +288,14 @@ static PetscErrorCode create_grids(fare_analysis *a, const fare_grid *grid)
   How much larger errors are on the half grid. Where a density lies is not known for all kinds, so that every
   cell counts alike.
 */
-static PetscErrorCode ratio_of_errors(const fare_analysis *a, double *ratio)
+static PetscErrorCode ratio_of_errors(const fare_analysis_result *a, double *ratio)
 {
   fare_operator *op;
   Vec            everywhere;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_operator_create(a->half, a->system, &op));
-  PetscCall(fare_operator_rates(op, a->time));
+  PetscCall(fare_operator_create(a->half, a->of->system, &op));
+  PetscCall(fare_operator_rates(op, a->of->time));
   PetscCall(DMCreateGlobalVector(a->half->dm, &everywhere));
   PetscCall(VecSet(everywhere, 1));
   PetscCall(fare_operator_ratio(op, everywhere, ratio));
@@ -324,126 +305,149 @@ static PetscErrorCode ratio_of_errors(const fare_analysis *a, double *ratio)
 }
 
 /* Bumps and kinks within cells, which neither grid need show. As above, every cell counts alike. */
-static PetscErrorCode look_for_rough_cells(const fare_analysis *a)
+static PetscErrorCode look_for_rough_cells(const fare_analysis_result *r)
 {
   fare_resolution look;
   Vec             everywhere;
 
   PetscFunctionBeginUser;
-  PetscCall(DMCreateGlobalVector(a->grid->dm, &everywhere));
+  PetscCall(DMCreateGlobalVector(r->grid->dm, &everywhere));
   PetscCall(VecSet(everywhere, 1));
-  PetscCall(fare_resolution_look(a->grid, a->system, a->time, everywhere, &look));
+  PetscCall(fare_resolution_look(r->grid, r->of->system, r->of->time, everywhere, &look));
   PetscCall(VecDestroy(&everywhere));
   if (look.rough > ROUGH_HIGH)
     fare_warn("analysis %s: the drift has a kink, a jump or a bump within a cell (of %.2g kT): "
               "its errors are an order of magnitude at best; take more cells",
-      a->name, look.rough);
+      r->of->name, look.rough);
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode compute(fare_analysis *a, const fare_grid *grid)
+static PetscErrorCode compute(fare_analysis_result *r, const fare_grid *grid)
 {
-  fare_findings  coarse = {0}, coarser = {0};
-  PetscErrorCode code = FARE_ERR_INPUT;
-  double         ratio;
+  const fare_analysis *a      = r->of;
+  fare_findings        coarse = {0}, coarser = {0};
+  PetscErrorCode       code = FARE_ERR_INPUT;
+  double               ratio;
 
   PetscFunctionBeginUser;
-  PetscCall(create_grids(a, grid));
-  PetscCall(a->type->run(a->state, a->grid, a->system, a->time, NULL, &a->found));
-  if (!a->half) PetscFunctionReturn(0);
-  PetscCall(look_for_rough_cells(a));
-  PetscCall(a->type->run(a->state, a->half, a->system, a->time, &a->found, &coarse));
-  PetscCall(ratio_of_errors(a, &ratio));
+  PetscCall(create_grids(r, grid));
+  PetscCall(a->type->run(a->state, r->grid, a->system, a->time, NULL, &r->found));
+  if (!r->half) PetscFunctionReturn(0);
+  PetscCall(look_for_rough_cells(r));
+  PetscCall(a->type->run(a->state, r->half, a->system, a->time, &r->found, &coarse));
+  PetscCall(ratio_of_errors(r, &ratio));
   /* a set may hold the centre of none of the widest cells */
-  if (a->quarter) code = a->type->run(a->state, a->quarter, a->system, a->time, &a->found, &coarser);
+  if (r->quarter) code = a->type->run(a->state, r->quarter, a->system, a->time, &r->found, &coarser);
   if (code && code != FARE_ERR_INPUT && code != FARE_ERR_FAILED) PetscFunctionReturn(code);
-  if (!a->quarter || code) ratio = PetscMin(ratio, UNSEEN);
+  if (!r->quarter || code) ratio = PetscMin(ratio, UNSEEN);
   PetscCall(
-    fare_findings_estimate(a->grid, a->half, a->quarter, ratio, &coarse, code ? NULL : &coarser, &a->found));
+    fare_findings_estimate(r->grid, r->half, r->quarter, ratio, &coarse, code ? NULL : &coarser, &r->found));
   PetscCall(fare_findings_free(&coarse));
   PetscCall(fare_findings_free(&coarser));
   PetscFunctionReturn(0);
 }
 
 /* One that fails numerically ends, says why in its row, and leaves the rest alone. */
-static PetscErrorCode run_one(fare_analysis *a, const fare_grid *grid)
+static PetscErrorCode run_one(const fare_analysis *a, const fare_grid *grid, fare_analysis_result **result)
 {
-  const double         began = fare_seconds();
-  const PetscErrorCode code  = compute(a, grid);
+  const double          began = fare_seconds();
+  fare_analysis_result *r;
+  PetscErrorCode        code;
 
   PetscFunctionBeginUser;
-  a->seconds = fare_seconds() - began;
+  PetscCall(PetscNew(result));
+  r          = *result;
+  r->of      = a;
+  code       = compute(r, grid);
+  r->seconds = fare_seconds() - began;
   if (code && code != FARE_ERR_FAILED && code != FARE_ERR_INPUT) PetscFunctionReturn(code);
   if (code) {
-    a->failure = strdup(fare_error_message());
-    PetscCall(fare_findings_free(&a->found));
-    fare_warn("analysis %s: %s; the others go on", a->name, a->failure);
+    r->failure = strdup(fare_error_message());
+    PetscCall(fare_findings_free(&r->found));
+    fare_warn("analysis %s: %s; the others go on", a->name, r->failure);
   } else {
-    fare_log("analysis %s (%s): %.2f s", a->name, a->type->name, a->seconds);
+    fare_log("analysis %s (%s): %.2f s", a->name, a->type->name, r->seconds);
   }
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_analyses_run(size_t count, fare_analysis *const analyses[], const fare_grid *grid)
+PetscErrorCode fare_analyses_run(
+  size_t count, fare_analysis *const analyses[], const fare_grid *grid, fare_analysis_result ***results)
 {
   PetscFunctionBeginUser;
-  for (size_t i = 0; i < count; i++) PetscCall(run_one(analyses[i], grid));
+  *results = calloc(count + 1, sizeof **results);
+  if (!*results) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  for (size_t i = 0; i < count; i++) PetscCall(run_one(analyses[i], grid, &(*results)[i]));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_analyses_save(
-  MPI_Comm comm, size_t count, fare_analysis *const analyses[], fare_store *store)
+PetscErrorCode fare_analysis_results_destroy(fare_analysis_result ***results)
+{
+  PetscFunctionBeginUser;
+  for (fare_analysis_result **r = *results; r && *r; r++) {
+    PetscCall(fare_findings_free(&(*r)->found));
+    free((*r)->failure);
+    PetscCall(fare_grid_destroy(&(*r)->grid));
+    PetscCall(fare_grid_destroy(&(*r)->half));
+    PetscCall(fare_grid_destroy(&(*r)->quarter));
+    PetscCall(PetscFree(*r));
+  }
+  free(*results);
+  *results = NULL;
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_analyses_save(fare_analysis_result *const results[], fare_store *store)
 {
   char group[128];
 
   PetscFunctionBeginUser;
-  if (count) PetscCall(fare_store_group(store, "/analysis"));
-  for (size_t i = 0; i < count; i++) {
-    const fare_analysis *a = analyses[i];
+  if (results && *results) PetscCall(fare_store_group(store, "/analysis"));
+  for (fare_analysis_result *const *r = results; r && *r; r++) {
+    const fare_analysis *a = (*r)->of;
 
     snprintf(group, sizeof group, "/analysis/%s", a->name);
     PetscCall(fare_store_group(store, group));
     PetscCall(fare_store_put_string(store, group, "kind", a->type->name));
     PetscCall(fare_store_put_string(store, group, "summary", a->type->summary));
     PetscCall(fare_store_put_real(store, group, "time", a->time));
-    PetscCall(fare_store_put_real(store, group, "seconds", a->seconds));
-    if (a->failure) PetscCall(fare_store_put_string(store, group, "failure", a->failure));
-    PetscCall(fare_findings_save(comm, &a->found, a->grid, store, group));
+    PetscCall(fare_store_put_real(store, group, "seconds", (*r)->seconds));
+    if ((*r)->failure) PetscCall(fare_store_put_string(store, group, "failure", (*r)->failure));
+    PetscCall(fare_findings_save(&(*r)->found, (*r)->grid, store, group));
   }
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_analyses_print(size_t count, fare_analysis *const analyses[], FILE *to)
+PetscErrorCode fare_analyses_print(fare_analysis_result *const results[], FILE *to)
 {
   static const char *const names[] = {"analysis", "quantity", "value", "error", ""};
   fare_table              *table;
 
   PetscFunctionBeginUser;
-  if (!count) PetscFunctionReturn(0);
+  if (!results || !*results) PetscFunctionReturn(0);
   fprintf(to, "\nAnalyses of the grid (errors estimated by half as many cells per axis)\n");
   PetscCall(fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table));
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(names); i++)
     PetscCall(fare_table_cell(table, "%s", names[i]));
-  for (size_t i = 0; i < count; i++)
-    PetscCall(fare_findings_print(&analyses[i]->found, analyses[i]->name, table));
+  for (fare_analysis_result *const *r = results; *r; r++)
+    PetscCall(fare_findings_print(&(*r)->found, (*r)->of->name, table));
   PetscCall(fare_table_print(table, to));
   PetscCall(fare_table_destroy(&table));
-  for (size_t i = 0; i < count; i++) {
-    if (analyses[i]->failure)
-      fprintf(to, "\nAnalysis %s failed: %s\n", analyses[i]->name, analyses[i]->failure);
+  for (fare_analysis_result *const *r = results; *r; r++) {
+    if ((*r)->failure) fprintf(to, "\nAnalysis %s failed: %s\n", (*r)->of->name, (*r)->failure);
   }
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_analysis_value(
-  const fare_analysis *analysis, const char *name, size_t i, double *value, double *error)
+  const fare_analysis_result *result, const char *name, size_t i, double *value, double *error)
 {
-  const fare_finding *f = fare_findings_find(&analysis->found, name);
+  const fare_finding *f = fare_findings_find(&result->found, name);
 
   PetscFunctionBeginUser;
-  if (analysis->failure) FARE_FAIL(FARE_ERR_FAILED, "%s", analysis->failure);
+  if (result->failure) FARE_FAIL(FARE_ERR_FAILED, "%s", result->failure);
   if (!f || i >= f->extent[0] * f->extent[1])
-    FARE_FAIL(FARE_ERR_INPUT, "analysis '%s' has no value '%s' at %zu", analysis->name, name, i);
+    FARE_FAIL(FARE_ERR_INPUT, "analysis '%s' has no value '%s' at %zu", result->of->name, name, i);
   *value = f->value[i];
   if (error) *error = f->error ? f->error[i] : NAN;
   PetscFunctionReturn(0);

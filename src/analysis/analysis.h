@@ -129,7 +129,7 @@ PetscErrorCode fare_findings_estimate(const fare_grid *grid, const fare_grid *ha
 PetscErrorCode fare_interpolate(const fare_grid *grid, const fare_held *held, Vec values, size_t count,
   const double x[], double at[], double spread[]);
 PetscErrorCode fare_findings_save(
-  MPI_Comm comm, const fare_findings *found, const fare_grid *grid, fare_store *store, const char *group);
+  const fare_findings *found, const fare_grid *grid, fare_store *store, const char *group);
 PetscErrorCode fare_findings_print(const fare_findings *found, const char *name, fare_table *table);
 PetscErrorCode fare_findings_free(fare_findings *found);
 

@@ -293,101 +293,49 @@ PetscErrorCode fare_findings_estimate(const fare_grid *grid, const fare_grid *ha
   PetscFunctionReturn(0);
 }
 
-/* A whole array that rank 0 holds. */
-static PetscErrorCode save_array(
-  MPI_Comm comm, fare_store *store, const char *path, const fare_finding *f, const double *data)
-{
-  const uint64_t start[2] = {0, 0};
-  uint64_t       count[2] = {0, 0};
-  int            rank;
-
-  PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  for (int i = 0; i < f->rank && rank == 0; i++) count[i] = f->extent[i];
-  PetscCall(fare_store_write(store, path, FARE_STORE_FLOAT64, f->rank, f->extent, start, count, data));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode save_finding(MPI_Comm comm, const fare_finding *f, fare_store *store, const char *group)
+static PetscErrorCode save_finding(const fare_finding *f, fare_store *store, const char *group)
 {
   char path[PATH_SIZE];
 
   PetscFunctionBeginUser;
   snprintf(path, sizeof path, "%s/%s", group, f->name);
-  PetscCall(save_array(comm, store, path, f, f->value));
+  PetscCall(fare_store_write_array(store, path, FARE_STORE_FLOAT64, f->rank, f->extent, f->value));
   PetscCall(fare_store_put_string(store, path, "comment", f->meaning));
   if (!f->error) PetscFunctionReturn(0);
   snprintf(path, sizeof path, "%s/%s_error", group, f->name);
-  PetscCall(save_array(comm, store, path, f, f->error));
+  PetscCall(fare_store_write_array(store, path, FARE_STORE_FLOAT64, f->rank, f->extent, f->error));
   PetscCall(fare_store_put_string(
     store, path, "comment", "estimated by half as many cells per axis; NaN: not estimated"));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode describe_mesh(
-  const fare_mesh *m, const fare_grid *grid, fare_store *store, const char *path)
-{
-  static const char *const names[FARE_DIM_MAX] = {"x", "y", "z"};
-  const char              *labels[FARE_DIM_MAX];
-  double                   spacing[FARE_DIM_MAX], offset[FARE_DIM_MAX];
-
-  PetscFunctionBeginUser;
-  /* slowest axis first, as the extents of the dataset */
-  for (int i = 0; i < grid->dim; i++) {
-    const int axis = grid->dim - 1 - i;
-
-    labels[i]  = names[axis];
-    spacing[i] = grid->spacing[axis];
-    offset[i]  = grid->lower[axis];
-  }
-  PetscCall(fare_store_put_string(store, path, "comment", m->meaning));
-  PetscCall(fare_store_put_strings(store, path, "axisLabels", (size_t)grid->dim, labels));
-  PetscCall(fare_store_put_reals(store, path, "gridSpacing", (size_t)grid->dim, spacing));
-  PetscCall(fare_store_put_reals(store, path, "gridGlobalOffset", (size_t)grid->dim, offset));
-  PetscFunctionReturn(0);
-}
-
 static PetscErrorCode save_mesh(
-  MPI_Comm comm, const fare_mesh *m, const fare_grid *grid, fare_store *store, const char *group)
+  const fare_mesh *m, const fare_grid *grid, fare_store *store, const char *group)
 {
   const double       scale = m->kind == FARE_MESH_VALUES ? 1 : 1 / fare_grid_volume(grid);
-  uint64_t           global[FARE_DIM_MAX], start[FARE_DIM_MAX], count[FARE_DIM_MAX];
-  int                ranks, grid_ranks, rank;
   const PetscScalar *value;
   char               path[PATH_SIZE];
   double            *data;
   PetscInt           n;
 
   PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_size(comm, &ranks));
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  PetscCallMPI(MPI_Comm_size(grid->comm, &grid_ranks));
-  for (int i = 0; i < grid->dim; i++) {
-    const int axis = grid->dim - 1 - i;
-
-    global[i] = (uint64_t)grid->cells[axis];
-    start[i]  = (uint64_t)grid->start[axis];
-    /* a grid that every rank holds whole is written by the first */
-    count[i] = grid_ranks == ranks || rank == 0 ? (uint64_t)grid->count[axis] : 0;
-  }
   PetscCall(VecGetLocalSize(m->values, &n));
   PetscCall(PetscMalloc1(n, &data));
   PetscCall(VecGetArrayRead(m->values, &value));
   for (PetscInt i = 0; i < n; i++) data[i] = scale * value[i];
   PetscCall(VecRestoreArrayRead(m->values, &value));
   snprintf(path, sizeof path, "%s/meshes/%s", group, m->name);
-  PetscCall(fare_store_write(store, path, FARE_STORE_FLOAT64, grid->dim, global, start, count, data));
+  PetscCall(fare_grid_write_mesh(grid, data, m->meaning, store, path));
   PetscCall(PetscFree(data));
-  PetscCall(describe_mesh(m, grid, store, path));
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_findings_save(
-  MPI_Comm comm, const fare_findings *found, const fare_grid *grid, fare_store *store, const char *group)
+  const fare_findings *found, const fare_grid *grid, fare_store *store, const char *group)
 {
   PetscFunctionBeginUser;
-  for (int i = 0; i < found->findings; i++) PetscCall(save_finding(comm, &found->finding[i], store, group));
-  for (int i = 0; i < found->meshes; i++) PetscCall(save_mesh(comm, &found->mesh[i], grid, store, group));
+  for (int i = 0; i < found->findings; i++) PetscCall(save_finding(&found->finding[i], store, group));
+  for (int i = 0; i < found->meshes; i++) PetscCall(save_mesh(&found->mesh[i], grid, store, group));
   PetscFunctionReturn(0);
 }
 

@@ -187,6 +187,11 @@ static PetscErrorCode assign(fare_node *root, const char *source, char *path, fa
 
 PetscErrorCode fare_config_set(fare_config *config, const char *assignment)
 {
+  return fare_config_set_from(config, "--set ", assignment);
+}
+
+PetscErrorCode fare_config_set_from(fare_config *config, const char *origin, const char *assignment)
+{
   const char    *equals = strchr(assignment, '=');
   fare_node     *value  = NULL;
   char         **sources, *path = NULL, *source;
@@ -197,7 +202,7 @@ PetscErrorCode fare_config_set(fare_config *config, const char *assignment)
   if (!equals || equals == assignment)
     PetscFunctionReturn(fare_config_error("--set", 0, 0, "",
       "expected key=value, for instance --set truth.cells=1024, got '%.200s'", assignment));
-  fare_text_add(&label, FARE_ASSIGNED "%.200s", assignment);
+  fare_text_add(&label, "%s%.200s", origin, assignment);
   sources = realloc(config->source, (config->sources + 1) * sizeof *sources);
   if (!sources) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   config->source                    = sources;

@@ -4,8 +4,7 @@
 
 #include <fare/config.h>
 
-#define FARE_ASSIGNED     "--set " /* begins the source of a node that an assignment made */
-#define FARE_CONFIG_DEPTH 32       /* of a document, and of the path of an assignment */
+#define FARE_CONFIG_DEPTH 32 /* of a document, and of the path of an assignment */
 
 struct fare_node {
   fare_node_kind kind;

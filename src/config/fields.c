@@ -22,15 +22,15 @@ static const char *what_is(const fare_node *node)
 /* "from 1 to 10", "at least 1", "at most 10" or "". */
 static void range_text(const fare_field *field, char *text, size_t size)
 {
-  const int below = isfinite(field->least), above = isfinite(field->most);
+  const int below = isfinite(field->min), above = isfinite(field->max);
 
   *text = '\0';
   if (below && above)
-    snprintf(text, size, " from %g to %g", field->least, field->most);
+    snprintf(text, size, " from %g to %g", field->min, field->max);
   else if (below)
-    snprintf(text, size, " of at least %g", field->least);
+    snprintf(text, size, " of at least %g", field->min);
   else if (above)
-    snprintf(text, size, " of at most %g", field->most);
+    snprintf(text, size, " of at most %g", field->max);
 }
 
 static PetscErrorCode expected(const fare_field *field, const fare_node *node, const char *what)
@@ -44,7 +44,7 @@ static PetscErrorCode expected(const fare_field *field, const fare_node *node, c
 
 static int in_range(const fare_field *field, double value)
 {
-  return value >= field->least && value <= field->most;
+  return value >= field->min && value <= field->max;
 }
 
 static PetscErrorCode read_real(const fare_field *field, const fare_node *node, double *value)
@@ -57,7 +57,7 @@ static PetscErrorCode read_real(const fare_field *field, const fare_node *node, 
 }
 
 /*
-  Whole numbers may be written 200000, 2e5 or 2.0e5. From 2^53 on doubles have gaps, so such ones are refused.
+  Integers may be written 200000, 2e5 or 2.0e5. From 2^53 on doubles have gaps, so such ones are refused.
 */
 static PetscErrorCode read_integer(const fare_field *field, const fare_node *node, PetscInt64 *value)
 {
@@ -67,10 +67,10 @@ static PetscErrorCode read_integer(const fare_field *field, const fare_node *nod
   PetscFunctionBeginUser;
   if (node->kind != FARE_NODE_SCALAR || node->quoted || !*node->text ||
     strspn(node->text, "0123456789+-.eE") != strlen(node->text))
-    PetscCall(expected(field, node, "a whole number"));
+    PetscCall(expected(field, node, "an integer"));
   real = strtod(node->text, &end);
   if (*end || !isfinite(real) || real != floor(real) || fabs(real) >= 0x1p53 || !in_range(field, real))
-    PetscCall(expected(field, node, "a whole number"));
+    PetscCall(expected(field, node, "an integer"));
   *value = (PetscInt64)real;
   PetscFunctionReturn(0);
 }
@@ -127,7 +127,7 @@ static PetscErrorCode read_list(const fare_field *field, const fare_node *node, 
   if (node->kind == FARE_NODE_MAP)
     PetscCall(expected(field, node,
       field->kind == FARE_REALS        ? "a list of numbers"
-        : field->kind == FARE_INTEGERS ? "a list of whole numbers"
+        : field->kind == FARE_INTEGERS ? "a list of integers"
                                        : "a list of choices"));
   if (field->kind == FARE_REALS) {
     fare_reals *list = into;
@@ -157,8 +157,8 @@ static PetscErrorCode read_list(const fare_field *field, const fare_node *node, 
 }
 
 /*
-  A word may hold anything but what would break a line: control characters, and the line ends that YAML knows
-  besides (U+0085, U+2028, U+2029).
+  A string may hold anything but what would break a line: control characters, and the line ends that YAML
+  knows besides (U+0085, U+2028, U+2029).
 */
 static PetscErrorCode read_string(const fare_node *node, char **value)
 {
@@ -166,16 +166,17 @@ static PetscErrorCode read_string(const fare_node *node, char **value)
                            *const breaks[] = {"\xC2\x85", "\xE2\x80\xA8", "\xE2\x80\xA9"};
 
   PetscFunctionBeginUser;
-  if (node->kind != FARE_NODE_SCALAR) FARE_REFUSE(node, "expected a word, got %s", what_is(node));
+  if (node->kind != FARE_NODE_SCALAR) FARE_REFUSE(node, "expected a string, got %s", what_is(node));
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(nulls) && !node->quoted; i++) {
-    if (!strcmp(node->text, nulls[i])) FARE_REFUSE(node, "expected a word, got nothing");
+    if (!strcmp(node->text, nulls[i])) FARE_REFUSE(node, "expected a string, got nothing");
   }
   for (const char *c = node->text; *c; c++) {
     if (iscntrl((unsigned char)*c))
-      FARE_REFUSE(node, "expected a word, got one with a control character in it");
+      FARE_REFUSE(node, "expected a string, got one with a control character in it");
   }
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(breaks); i++) {
-    if (strstr(node->text, breaks[i])) FARE_REFUSE(node, "expected a word, got one with a line break in it");
+    if (strstr(node->text, breaks[i]))
+      FARE_REFUSE(node, "expected a string, got one with a line break in it");
   }
   PetscCall(fare_string_copy(node->text, strlen(node->text), value));
   PetscFunctionReturn(0);
@@ -215,15 +216,15 @@ static PetscErrorCode read_field(const fare_field *field, const fare_node *node,
 }
 
 /* The default, through the same reader as anybody's value. */
-static PetscErrorCode read_fallback(const fare_field *field, void *into)
+static PetscErrorCode read_default(const fare_field *field, void *into)
 {
   fare_node     *node = NULL;
   PetscErrorCode code;
 
   PetscFunctionBeginUser;
-  if (!*field->fallback) PetscFunctionReturn(0); /* absent: zero, NULL or empty */
-  PetscCall(
-    fare_parse_yaml("default", PETSC_FALSE, field->fallback, strlen(field->fallback), field->key, &node));
+  if (!*field->default_value) PetscFunctionReturn(0); /* absent: zero, NULL or empty */
+  PetscCall(fare_parse_yaml(
+    "default", PETSC_FALSE, field->default_value, strlen(field->default_value), field->key, &node));
   code = read_field(field, node, into);
   PetscCall(fare_node_destroy(&node));
   PetscFunctionReturn(code);
@@ -271,12 +272,12 @@ static PetscErrorCode read_all(
 
     if (node)
       PetscCall(read_field(f, node, into));
-    else if (f->fallback)
-      PetscCall(read_fallback(f, into));
+    else if (f->default_value)
+      PetscCall(read_default(f, into));
     else if (map)
-      FARE_REFUSE(map, "missing key '%s' (%s)", f->key, f->meaning);
+      FARE_REFUSE(map, "missing key '%s' (%s)", f->key, f->description);
     else
-      FARE_FAIL(FARE_ERR_INPUT, "missing key '%s' (%s)", f->key, f->meaning);
+      FARE_FAIL(FARE_ERR_INPUT, "missing key '%s' (%s)", f->key, f->description);
   }
   PetscFunctionReturn(0);
 }
@@ -311,6 +312,51 @@ PetscErrorCode fare_fields_free(const fare_field *fields, void *from)
     }
   }
   PetscFunctionReturn(0);
+}
+
+static PetscErrorCode copy_array(size_t bytes, const void *from, void **copy)
+{
+  PetscFunctionBeginUser;
+  *copy = malloc(PetscMax(bytes, 1));
+  if (!*copy) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  memcpy(*copy, from, bytes);
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_fields_copy(const fare_field *fields, const void *from, void *into)
+{
+  PetscFunctionBeginUser;
+  for (const fare_field *f = fields; f->key; f++) {
+    const void *source = member(f, from);
+    void       *to     = member(f, into);
+
+    memcpy(to, source, fare_field_size(f->kind));
+    if (f->kind == FARE_STRING && *(char *const *)source) {
+      const char *text = *(char *const *)source;
+
+      PetscCall(fare_string_copy(text, strlen(text), to));
+    } else if (f->kind == FARE_REALS && ((const fare_reals *)source)->values) {
+      const fare_reals *list = source;
+
+      PetscCall(
+        copy_array(list->count * sizeof *list->values, list->values, (void **)&((fare_reals *)to)->values));
+    } else if ((f->kind == FARE_INTEGERS || f->kind == FARE_CHOICES) &&
+      ((const fare_integers *)source)->values) {
+      const fare_integers *list = source;
+
+      PetscCall(copy_array(
+        list->count * sizeof *list->values, list->values, (void **)&((fare_integers *)to)->values));
+    }
+  }
+  PetscFunctionReturn(0);
+}
+
+const void *fare_fields_find(const fare_field *fields, const void *in, const char *key, fare_field_kind kind)
+{
+  for (const fare_field *f = fields; f->key; f++) {
+    if (f->kind == kind && !strcmp(f->key, key)) return member(f, in);
+  }
+  return NULL;
 }
 
 /* The shortest decimal that reads back to the same double. */
@@ -373,7 +419,7 @@ void fare_field_write(const fare_field *field, const void *at, fare_text *to)
 /* A list that is empty where one of another length would be understood is written. */
 static int is_absent(const fare_field *field, const void *at)
 {
-  const int means_empty = field->fallback && !*field->fallback;
+  const int means_empty = field->default_value && !*field->default_value;
 
   switch (field->kind) {
   case FARE_STRING:
@@ -406,14 +452,14 @@ PetscErrorCode fare_fields_write(const fare_field *fields, const void *from, int
 
 static const char *const kind_names[] = {
   [FARE_REAL]     = "number",
-  [FARE_INTEGER]  = "whole number",
+  [FARE_INTEGER]  = "integer",
   [FARE_BOOLEAN]  = "true or false",
-  [FARE_STRING]   = "word",
+  [FARE_STRING]   = "string",
   [FARE_CHOICE]   = "choice",
   [FARE_REALS]    = "numbers",
-  [FARE_INTEGERS] = "whole numbers",
+  [FARE_INTEGERS] = "integers",
   [FARE_CHOICES]  = "choices",
-  [FARE_NODE]     = "section",
+  [FARE_NODE]     = "map",
 };
 
 static PetscErrorCode describe_range(const fare_field *f, fare_table *table)
@@ -425,12 +471,12 @@ static PetscErrorCode describe_range(const fare_field *f, fare_table *table)
     for (size_t i = 0; f->choices[i]; i++) fare_text_add(&text, "%s%s", i ? " | " : "", f->choices[i]);
   } else if (f->kind == FARE_REAL || f->kind == FARE_INTEGER || f->kind == FARE_REALS ||
     f->kind == FARE_INTEGERS) {
-    if (isfinite(f->least) && isfinite(f->most))
-      fare_text_add(&text, "[%g, %g]", f->least, f->most);
-    else if (isfinite(f->least))
-      fare_text_add(&text, ">= %g", f->least);
-    else if (isfinite(f->most))
-      fare_text_add(&text, "<= %g", f->most);
+    if (isfinite(f->min) && isfinite(f->max))
+      fare_text_add(&text, "[%g, %g]", f->min, f->max);
+    else if (isfinite(f->min))
+      fare_text_add(&text, ">= %g", f->min);
+    else if (isfinite(f->max))
+      fare_text_add(&text, "<= %g", f->max);
   }
   PetscCall(fare_table_cell(table, "%s", text.text ? text.text : ""));
   fare_text_free(&text);
@@ -439,7 +485,7 @@ static PetscErrorCode describe_range(const fare_field *f, fare_table *table)
 
 PetscErrorCode fare_fields_describe(const fare_field *fields, FILE *to)
 {
-  static const char *const names[] = {"key", "kind", "default", "range", "unit", "meaning"};
+  static const char *const names[] = {"key", "kind", "default", "range", "unit", "description"};
   fare_table              *table;
 
   PetscFunctionBeginUser;
@@ -450,12 +496,12 @@ PetscErrorCode fare_fields_describe(const fare_field *fields, FILE *to)
     PetscCall(fare_table_cell(table, "%s", f->key));
     PetscCall(fare_table_cell(table, "%s", kind_names[f->kind]));
     PetscCall(fare_table_cell(table, "%s",
-      !f->fallback     ? "required"
-        : *f->fallback ? f->fallback
-                       : "(none)"));
+      !f->default_value     ? "required"
+        : *f->default_value ? f->default_value
+                            : "(none)"));
     PetscCall(describe_range(f, table));
     PetscCall(fare_table_cell(table, "%s", f->unit));
-    PetscCall(fare_table_cell(table, "%s", f->meaning));
+    PetscCall(fare_table_cell(table, "%s", f->description));
   }
   PetscCall(fare_table_print(table, to));
   PetscCall(fare_table_destroy(&table));

@@ -129,34 +129,42 @@ const char *fare_node_text(const fare_node *scalar)
   return scalar->text;
 }
 
-static struct {
-  char     key[256]; /* "": in none */
-  uint64_t number;   /* of the message */
-} assigned;          /* the assignment that the last mistake of a document was in */
-
-const char *fare_config_error_key(void)
-{
-  return *assigned.key && assigned.number == fare_error_number() ? assigned.key : NULL;
-}
-
 /* Messages quote what people wrote; they stay one line whatever that holds. */
-static PetscErrorCode complain(
-  const char *source, int line, int column, const char *path, const char *format, va_list arguments)
+static void keep_on_one_line(char *text)
 {
-  char place[32] = "", what[1024], text[2048];
-
-  vsnprintf(what, sizeof what, format, arguments);
-  if (line) snprintf(place, sizeof place, ":%d:%d", line, column);
-  snprintf(text, sizeof text, "%.600s%s: %s%s%s", source, place, path, *path ? ": " : "", what);
   for (char *c = text; *c; c++) {
     if (iscntrl((unsigned char)*c)) *c = '?';
   }
-  (void)fare_error(FARE_ERR_INPUT, "%s", text);
-  snprintf(assigned.key, sizeof assigned.key, "%s",
-    strncmp(source, FARE_ASSIGNED, strlen(FARE_ASSIGNED)) ? "" : source + strlen(FARE_ASSIGNED));
-  assigned.key[strcspn(assigned.key, "=")] = '\0';
-  assigned.number                          = fare_error_number();
-  return FARE_ERR_INPUT;
+}
+
+#define WHERE_SIZE 1024
+
+static void write_where(const char *source, int line, int column, const char *path, char where[WHERE_SIZE])
+{
+  char place[32] = "";
+
+  if (line) snprintf(place, sizeof place, ":%d:%d", line, column);
+  snprintf(where, WHERE_SIZE, "%.600s%s%s%s", source, place, *path ? ": " : "", path);
+  keep_on_one_line(where);
+}
+
+static PetscErrorCode complain(
+  const char *source, int line, int column, const char *path, const char *format, va_list arguments)
+{
+  char where[WHERE_SIZE], what[1024];
+
+  vsnprintf(what, sizeof what, format, arguments);
+  keep_on_one_line(what);
+  write_where(source, line, column, path, where);
+  return fare_error_at(FARE_ERR_INPUT, where, "%s", what);
+}
+
+void fare_node_where_key(const fare_node *map, size_t i, fare_text *to)
+{
+  char where[WHERE_SIZE];
+
+  write_where(map->item[i]->source, map->key_line[i], map->key_column[i], map->path, where);
+  fare_text_add(to, "%s: ", where);
 }
 
 PetscErrorCode fare_config_error(

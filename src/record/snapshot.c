@@ -82,76 +82,29 @@ static PetscErrorCode describe_record(fare_store *s, const char *path)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode describe_mesh(
-  fare_store *s, const char *path, const char *comment, const fare_grid *grid)
-{
-  const char *labels[FARE_DIM_MAX];
-  double      centred[FARE_DIM_MAX], spacing[FARE_DIM_MAX], offset[FARE_DIM_MAX];
-
-  PetscFunctionBeginUser;
-  /* slowest axis first, as the extents of the dataset */
-  for (int i = 0; i < grid->dim; i++) {
-    const int axis = grid->dim - 1 - i;
-
-    labels[i]  = axis_names[axis];
-    spacing[i] = grid->spacing[axis];
-    offset[i]  = grid->lower[axis];
-    centred[i] = 0.5;
-  }
-  PetscCall(describe_record(s, path));
-  PetscCall(fare_store_put_string(s, path, "comment", comment));
-  PetscCall(fare_store_put_string(s, path, "geometry", "cartesian"));
-  PetscCall(fare_store_put_string(s, path, "dataOrder", "C"));
-  PetscCall(fare_store_put_strings(s, path, "axisLabels", (size_t)grid->dim, labels));
-  PetscCall(fare_store_put_reals(s, path, "gridSpacing", (size_t)grid->dim, spacing));
-  PetscCall(fare_store_put_reals(s, path, "gridGlobalOffset", (size_t)grid->dim, offset));
-  PetscCall(fare_store_put_real(s, path, "gridUnitSI", 1));
-  PetscCall(fare_store_put_real(s, path, "unitSI", 1));
-  PetscCall(fare_store_put_reals(s, path, "position", (size_t)grid->dim, centred));
-  PetscFunctionReturn(0);
-}
-
-/* A grid that every rank holds whole is written by the first. */
-static PetscErrorCode is_written_here(const fare_record *record, const fare_grid *grid, PetscBool *here)
-{
-  int ranks, grid_ranks, rank;
-
-  PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_size(record->comm, &ranks));
-  PetscCallMPI(MPI_Comm_rank(record->comm, &rank));
-  PetscCallMPI(MPI_Comm_size(grid->comm, &grid_ranks));
-  *here = grid_ranks == ranks || rank == 0 ? PETSC_TRUE : PETSC_FALSE;
-  PetscFunctionReturn(0);
-}
-
-PetscErrorCode fare_record_mesh(
-  fare_record *record, const char *name, const char *comment, const fare_grid *grid, Vec masses)
+PetscErrorCode fare_record_mesh(fare_record *record, const char *name, const char *comment,
+  const fare_grid *grid, Vec values, double divisor)
 {
   char               path[PATH_SIZE];
-  uint64_t           global[FARE_DIM_MAX], start[FARE_DIM_MAX], count[FARE_DIM_MAX];
-  const PetscScalar *mass;
-  double            *density;
-  PetscBool          here = PETSC_TRUE;
+  const PetscScalar *value;
+  double            *density, centred[FARE_DIM_MAX] = {0.5, 0.5, 0.5};
+  fare_store        *s = record->store;
   PetscInt           n;
 
   PetscFunctionBeginUser;
-  PetscCall(is_written_here(record, grid, &here));
-  for (int i = 0; i < grid->dim; i++) {
-    const int axis = grid->dim - 1 - i;
-
-    global[i] = (uint64_t)grid->cells[axis];
-    start[i]  = (uint64_t)grid->start[axis];
-    count[i]  = here ? (uint64_t)grid->count[axis] : 0;
-  }
-  PetscCall(VecGetLocalSize(masses, &n));
+  PetscCall(VecGetLocalSize(values, &n));
   PetscCall(PetscMalloc1(n, &density));
-  PetscCall(VecGetArrayRead(masses, &mass));
-  for (PetscInt i = 0; i < n; i++) density[i] = mass[i] / fare_grid_volume(grid);
-  PetscCall(VecRestoreArrayRead(masses, &mass));
-  PetscCall(fare_store_write(record->store, place(path, record, "meshes/%s%s", name, ""), FARE_STORE_FLOAT64,
-    grid->dim, global, start, count, density));
+  PetscCall(VecGetArrayRead(values, &value));
+  for (PetscInt i = 0; i < n; i++) density[i] = value[i] / divisor;
+  PetscCall(VecRestoreArrayRead(values, &value));
+  PetscCall(fare_grid_write_mesh(grid, density, comment, s, place(path, record, "meshes/%s%s", name, "")));
   PetscCall(PetscFree(density));
-  PetscCall(describe_mesh(record->store, path, comment, grid));
+  PetscCall(describe_record(s, path));
+  PetscCall(fare_store_put_string(s, path, "geometry", "cartesian"));
+  PetscCall(fare_store_put_string(s, path, "dataOrder", "C"));
+  PetscCall(fare_store_put_real(s, path, "gridUnitSI", 1));
+  PetscCall(fare_store_put_real(s, path, "unitSI", 1));
+  PetscCall(fare_store_put_reals(s, path, "position", (size_t)grid->dim, centred));
   PetscFunctionReturn(0);
 }
 
@@ -303,14 +256,10 @@ static PetscErrorCode write_ids(fare_record *record, const char *path, const ext
 static PetscErrorCode write_patch_record(
   fare_record *record, const char *path, fare_store_type type, const void *value)
 {
-  const uint64_t one = 1, start = 0;
-  uint64_t       count;
-  int            rank;
+  const uint64_t one = 1;
 
   PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_rank(record->comm, &rank));
-  count = rank ? 0 : 1;
-  PetscCall(fare_store_write(record->store, path, type, 1, &one, &start, &count, value));
+  PetscCall(fare_store_write_array(record->store, path, type, 1, &one, value));
   PetscCall(fare_store_put_real(record->store, path, "unitSI", 1));
   PetscFunctionReturn(0);
 }

@@ -20,7 +20,7 @@ static PetscErrorCode check_fields(const fare_node *node, const fare_sampler_typ
     if (count == FIELDS_MOST)
       FARE_REFUSE(
         node, "sampler '%s' has more than %d fields, or FARE_FIELDS_END is missing", type->name, FIELDS_MOST);
-    if (!fare_is_word(field->key) || !field->meaning || !field->unit)
+    if (!fare_is_word(field->key) || !field->description || !field->unit)
       FARE_REFUSE(node,
         "sampler '%s': field %d needs a key of letters, digits, _ and -, a unit and a meaning", type->name,
         count);

@@ -1,4 +1,4 @@
-#include <fare/sampler.h>
+#include "sampler/shared/generative.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -56,9 +56,40 @@ PetscErrorCode fare_sampler_type_describe(const fare_sampler_type *type, FILE *t
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode fare_sampler_options_read(
+  const fare_sampler_type *type, const fare_node *node, const fare_field *more, void **options)
+{
+  PetscErrorCode code;
+
+  PetscFunctionBeginUser;
+  *options = calloc(1, type->size);
+  if (!*options) FARE_FAIL(FARE_ERR_FAILED, "out of memory for sampler %s", type->name);
+  code = fare_fields_read(type->fields, more, node, *options);
+  if (code) fare_sampler_options_free(type, options);
+  PetscFunctionReturn(code);
+}
+
+void fare_sampler_options_free(const fare_sampler_type *type, void **options)
+{
+  if (*options) (void)fare_fields_free(type->fields, *options);
+  free(*options);
+  *options = NULL;
+}
+
+PetscBool fare_sampler_options_alike(const fare_sampler_type *type, const void *a, const void *b)
+{
+  typedef struct {
+    fare_generative common;
+  } generator;
+  static const fare_field of_networks[] = {
+    FARE_GENERATIVE_FIELDS(generator, common, "1", "1", "1", "1", "1", "0", "0"), FARE_FIELDS_END};
+
+  return fare_fields_equal(type->fields, of_networks, a, b);
+}
+
 PetscErrorCode fare_sampler_create(MPI_Comm comm, const fare_sampler_type *type, const char *name,
-  const fare_node *node, const fare_field *more, uint64_t seed, const fare_system *system,
-  const fare_initial *initial, const fare_schedule *schedule, fare_sampler **sampler)
+  const void *options, uint64_t seed, const fare_system *system, const fare_initial *initial,
+  const fare_schedule *schedule, fare_sampler **sampler)
 {
   fare_sampler *s;
 
@@ -74,7 +105,7 @@ PetscErrorCode fare_sampler_create(MPI_Comm comm, const fare_sampler_type *type,
   s->schedule = *schedule;
   s->state    = calloc(1, type->size);
   if (!s->state) FARE_FAIL(FARE_ERR_FAILED, "out of memory for sampler %s", name);
-  PetscCall(fare_fields_read(type->fields, more, node, s->state));
+  PetscCall(fare_fields_copy(type->fields, options, s->state));
   if (type->check) PetscCall(type->check(s->state, system));
   if (type->setup) PetscCall(type->setup(s));
   PetscFunctionReturn(0);

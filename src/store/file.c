@@ -193,6 +193,11 @@ static uint64_t limit_of_files(void)
                                                                             : (uint64_t)limit.rlim_cur;
 }
 
+MPI_Comm fare_store_comm(const fare_store *store)
+{
+  return store->comm;
+}
+
 PetscErrorCode fare_store_create(MPI_Comm comm, const char *path, fare_store **store)
 {
   PetscErrorCode code = 0;

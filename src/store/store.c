@@ -403,6 +403,19 @@ PetscErrorCode fare_store_write(fare_store *store, const char *path, fare_store_
   PetscFunctionReturn(code);
 }
 
+PetscErrorCode fare_store_write_array(fare_store *store, const char *path, fare_store_type type, int rank,
+  const uint64_t extent[], const void *data)
+{
+  uint64_t start[RANK_MAX] = {0}, count[RANK_MAX];
+  int      me;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(store->comm, &me));
+  for (int i = 0; i < rank; i++) count[i] = me ? 0 : extent[i];
+  PetscCall(fare_store_write(store, path, type, rank, extent, start, count, data));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_store_fill(fare_store *store, const char *path, fare_store_type type, int rank,
   const uint64_t start[], const uint64_t count[], const void *data)
 {

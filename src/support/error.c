@@ -9,45 +9,79 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MESSAGE_SIZE 2048
-#define PATIENCE     30   /* seconds */
-#define NAP          1000 /* microseconds between two looks whether the others have come */
+#define PATIENCE 30   /* seconds */
+#define NAP      1000 /* microseconds between two looks whether the others have come */
 
-static char     message[MESSAGE_SIZE];
-static uint64_t messages;                   /* that were kept so far */
-static MPI_Comm settlement = MPI_COMM_NULL; /* where nothing else is ever sent */
+static fare_failure last;
+static char         message[sizeof last.where + sizeof last.text + 2];
+static MPI_Comm     settlement = MPI_COMM_NULL; /* where nothing else is ever sent */
 
 static int is_ours(PetscErrorCode code)
 {
   return code == FARE_ERR_INPUT || code == FARE_ERR_FAILED || code == FARE_ERR_STOPPED;
 }
 
+/*
+  Keeps an error as one line, whatever names of files it quotes. A caret under a formula has lines of its own,
+  which are made with '\n' by us.
+*/
+static void keep(const fare_failure *failure)
+{
+  if (failure != &last) last = *failure;
+  snprintf(message, sizeof message, "%s%s%s", last.where, *last.where ? ": " : "", last.text);
+  for (char *c = message; *c; c++) {
+    if (((unsigned char)*c < ' ' && *c != '\n') || *c == 0x7F) *c = '?';
+  }
+}
+
+static void keep_formatted(PetscErrorCode code, const char *where, const char *format, va_list arguments)
+{
+  fare_failure failure = {.code = code};
+
+  snprintf(failure.where, sizeof failure.where, "%s", where);
+  vsnprintf(failure.text, sizeof failure.text, format, arguments);
+  keep(&failure);
+}
+
 PetscErrorCode fare_error(PetscErrorCode code, const char *format, ...)
 {
   va_list arguments;
 
-  messages++;
   va_start(arguments, format);
-  vsnprintf(message, sizeof message, format, arguments);
+  keep_formatted(code, "", format, arguments);
   va_end(arguments);
-  /*
-    one line, whatever names of files it quotes; a caret under a formula has lines of its own and is made with
-    '\n' by us
-  */
-  for (char *c = message; *c; c++) {
-    if (((unsigned char)*c < ' ' && *c != '\n') || *c == 0x7F) *c = '?';
-  }
   return code;
 }
 
-uint64_t fare_error_number(void)
+PetscErrorCode fare_error_at(PetscErrorCode code, const char *where, const char *format, ...)
 {
-  return messages;
+  va_list arguments;
+
+  va_start(arguments, format);
+  keep_formatted(code, where, format, arguments);
+  va_end(arguments);
+  return code;
+}
+
+const fare_failure *fare_error_last(void)
+{
+  return &last;
 }
 
 const char *fare_error_message(void)
 {
   return message;
+}
+
+/* The error of one rank becomes that of all. Collective. */
+static PetscErrorCode share(MPI_Comm comm, int rank)
+{
+  fare_failure failure = last;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Bcast(&failure, sizeof failure, MPI_BYTE, rank, comm));
+  keep(&failure);
+  PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_error_agree(MPI_Comm comm, PetscErrorCode code)
@@ -62,7 +96,7 @@ PetscErrorCode fare_error_agree(MPI_Comm comm, PetscErrorCode code)
   mine.value = (int)code;
   mine.rank  = rank;
   PetscCallMPI(MPI_Allreduce(&mine, &worst, 1, MPI_2INT, MPI_MAXLOC, comm));
-  if (worst.value) PetscCallMPI(MPI_Bcast(message, MESSAGE_SIZE, MPI_CHAR, worst.rank, comm));
+  if (worst.value) PetscCall(share(comm, worst.rank));
   PetscFunctionReturn((PetscErrorCode)worst.value);
 }
 
@@ -86,11 +120,8 @@ static void end_all(int rank)
 
 static void name_rank(int rank)
 {
-  char alone[MESSAGE_SIZE];
-
-  snprintf(alone, sizeof alone, "rank %d: %.*s%s%s", rank, MESSAGE_SIZE / 2, message,
-    *fare_crash_doing() ? ", in " : "", fare_crash_doing());
-  memcpy(message, alone, sizeof message);
+  (void)fare_error(
+    last.code, "rank %d: %.1000s%s%s", rank, message, *fare_crash_doing() ? ", in " : "", fare_crash_doing());
 }
 
 PetscErrorCode fare_error_settle(PetscErrorCode code, PetscBool *alike)
@@ -119,7 +150,7 @@ PetscErrorCode fare_error_settle(PetscErrorCode code, PetscBool *alike)
   if (!all[0].value) PetscFunctionReturn(0);
   if (alike) *alike = all[0].value == -all[1].value ? PETSC_TRUE : PETSC_FALSE;
   if (rank == all[0].rank && rank && all[0].value != -all[1].value) name_rank(rank);
-  PetscCallMPI(MPI_Bcast(message, MESSAGE_SIZE, MPI_CHAR, all[0].rank, settlement));
+  PetscCall(share(settlement, all[0].rank));
   PetscFunctionReturn((PetscErrorCode)all[0].value);
 }
 
@@ -141,7 +172,8 @@ static PetscErrorCode handle_error(MPI_Comm comm, int line, const char *function
   if (is_ours(code)) return code;
   if (type == PETSC_ERROR_INITIAL)
     fare_error(code, "PETSc: %s (error %d in %s)", text ? text : "", (int)code, function ? function : "?");
-  for (char *c = message; *c; c++) *c = *c == '\n' ? ' ' : *c;
+  for (char *c = last.text; *c; c++) *c = *c == '\n' ? ' ' : *c;
+  keep(&last);
   if (is_trouble(code)) return FARE_ERR_FAILED;
   return PetscTraceBackErrorHandler(comm, line, function, file, code, type, text, context);
 }

@@ -97,21 +97,7 @@ PetscErrorCode fare_thermo_csv(const fare_thermo *thermo, fare_text *to)
   PetscFunctionReturn(0);
 }
 
-/* A whole array that rank 0 holds. */
-static PetscErrorCode write_array(
-  MPI_Comm comm, fare_store *store, const char *path, int rank, const uint64_t extent[], const double data[])
-{
-  uint64_t start[2] = {0, 0}, count[2];
-  int      me;
-
-  PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_rank(comm, &me));
-  for (int i = 0; i < rank; i++) count[i] = me ? 0 : extent[i];
-  PetscCall(fare_store_write(store, path, FARE_STORE_FLOAT64, rank, extent, start, count, data));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode write_column(MPI_Comm comm, fare_store *store, const char *group, const char *name,
+static PetscErrorCode write_column(fare_store *store, const char *group, const char *name,
   const char *meaning, uint64_t count, const fare_thermo_row rows[], size_t offset)
 {
   char    path[PATH_SIZE];
@@ -121,7 +107,7 @@ static PetscErrorCode write_column(MPI_Comm comm, fare_store *store, const char 
   PetscCall(PetscMalloc1(count, &column));
   for (uint64_t k = 0; k < count; k++) column[k] = value(&rows[k], offset);
   snprintf(path, sizeof path, "%s/%s", group, name);
-  PetscCall(write_array(comm, store, path, 1, &count, column));
+  PetscCall(fare_store_write_array(store, path, FARE_STORE_FLOAT64, 1, &count, column));
   PetscCall(fare_store_put_string(store, path, "meaning", meaning));
   PetscCall(PetscFree(column));
   PetscFunctionReturn(0);
@@ -144,7 +130,7 @@ static PetscErrorCode write_chain(const fare_work_summary *s, fare_store *store)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode write_work(MPI_Comm comm, const fare_work *w, fare_store *store)
+static PetscErrorCode write_work(const fare_work *w, fare_store *store)
 {
   const char    *group       = "/thermodynamics/particles";
   const uint64_t extent[2]   = {2, FARE_WORK_BINS};
@@ -170,12 +156,12 @@ static PetscErrorCode write_work(MPI_Comm comm, const fare_work *w, fare_store *
   PetscCall(fare_store_put_real(store, group, "overlap", w->bennett.overlap));
   PetscCall(fare_store_put_real(store, group, "lower", w->lower));
   PetscCall(fare_store_put_real(store, group, "upper", w->upper));
-  PetscCall(write_array(comm, store, "/thermodynamics/particles/density", 2, extent, w->density[0]));
+  PetscCall(fare_store_write_array(
+    store, "/thermodynamics/particles/density", FARE_STORE_FLOAT64, 2, extent, w->density[0]));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_thermo_write(
-  const fare_thermo *thermo, const fare_work_summary *s, MPI_Comm comm, fare_store *store)
+PetscErrorCode fare_thermo_write(const fare_thermo *thermo, const fare_work_summary *s, fare_store *store)
 {
   const char            *group = "/thermodynamics";
   const uint64_t         count = fare_thermo_count(thermo);
@@ -185,23 +171,23 @@ PetscErrorCode fare_thermo_write(
   PetscCall(fare_store_group(store, group));
   if (fare_thermo_defines(fare_thermo_system(thermo)) & FARE_HAS_ENERGY)
     PetscCall(fare_store_put_real(store, group, "mean_kl_to_equilibrium", fare_thermo_mean_kl(thermo)));
-  PetscCall(write_column(comm, store, group, "time", "of the snapshots", count, rows, AT(time)));
+  PetscCall(write_column(store, group, "time", "of the snapshots", count, rows, AT(time)));
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(columns); i++) {
     char name[NAME_SIZE];
 
     if (is_shown(thermo, i))
-      PetscCall(write_column(
-        comm, store, group, columns[i].name, columns[i].meaning, count, rows, columns[i].offset));
+      PetscCall(
+        write_column(store, group, columns[i].name, columns[i].meaning, count, rows, columns[i].offset));
     snprintf(name, sizeof name, "%s_error", columns[i].name);
     if (has_error(thermo, i))
-      PetscCall(write_column(comm, store, group, name, "estimated error", count, errors, columns[i].offset));
+      PetscCall(write_column(store, group, name, "estimated error", count, errors, columns[i].offset));
   }
   if (s->has_chain || s->has_work) {
     PetscCall(fare_store_put_real(store, group, "free_energy_change", s->free_energy));
     PetscCall(fare_store_put_real(store, group, "free_energy_change_error", s->free_energy_error));
   }
   if (s->has_chain) PetscCall(write_chain(s, store));
-  if (s->has_work) PetscCall(write_work(comm, &s->work, store));
+  if (s->has_work) PetscCall(write_work(&s->work, store));
   PetscFunctionReturn(0);
 }
 
@@ -372,8 +358,7 @@ PetscErrorCode fare_thermo_print(const fare_thermo *thermo, const fare_work_summ
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_thermo_save(
-  const fare_thermo *thermo, MPI_Comm comm, fare_store *store, const char *group)
+PetscErrorCode fare_thermo_save(const fare_thermo *thermo, fare_store *store, const char *group)
 {
   const int        tracks    = fare_thermo_tracks(thermo);
   const size_t     count     = fare_thermo_count(thermo);
@@ -386,7 +371,7 @@ PetscErrorCode fare_thermo_save(
   for (int i = 0; i < tracks; i++)
     memcpy(rows + (size_t)i * count, fare_thermo_track(thermo, i), count * sizeof *rows);
   snprintf(path, sizeof path, "%s/rows", group);
-  PetscCall(write_array(comm, store, path, 2, extent, (const double *)rows));
+  PetscCall(fare_store_write_array(store, path, FARE_STORE_FLOAT64, 2, extent, (const double *)rows));
   PetscCall(PetscFree(rows));
   PetscFunctionReturn(0);
 }

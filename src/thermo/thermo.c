@@ -552,7 +552,8 @@ PetscErrorCode fare_thermo_restore(fare_thermo *thermo, size_t count, const fare
 /* A face's current is shared by the cells beside it. */
 PetscErrorCode fare_thermo_current(fare_thermo *thermo, int axis, Vec *current)
 {
-  const fare_grid   *grid = thermo->track[0].grid;
+  const fare_grid   *grid   = thermo->track[0].grid;
+  const double       volume = fare_grid_volume(grid);
   const PetscScalar *J;
   PetscScalar       *at;
   fare_ghosts        ghosts;
@@ -574,7 +575,7 @@ PetscErrorCode fare_thermo_current(fare_thermo *thermo, int axis, Vec *current)
     fare_cell_index(grid, n, index);
     here  = fare_ghosts_at(&ghosts, index);
     at[n] = 0.5 * grid->spacing[axis] *
-      (J[here] + (index[axis] > ghosts.start[axis] ? J[here - ghosts.stride[axis]] : 0));
+      (J[here] + (index[axis] > ghosts.start[axis] ? J[here - ghosts.stride[axis]] : 0)) / volume;
   }
   PetscCall(VecRestoreArray(*current, &at));
   PetscCall(VecRestoreArrayRead(local, &J));

@@ -152,7 +152,7 @@ EDITS = [
     ),
     ("[kl, wasserstein_1]", "@kl", "measures", "expected a list"),
     ("[kl, wasserstein_1]", "[@[kl]]", "measures[0]", "expected the name of a measure"),
-    ("name: walk", "name: @[walk]", "ensembles[0].name", "expected a word, got a list"),
+    ("name: walk", "name: @[walk]", "ensembles[0].name", "expected a string, got a list"),
     (
         "  - {name: walk, sampler: langevin, particles: 100, dt: 1.0e-2}",
         "  - @walk",
@@ -165,7 +165,7 @@ EDITS = [
             "particles: 100, dt",
             f"particles: @{bad}, dt",
             "ensembles[0].particles",
-            "expected a whole number from 1 to 1e+12, got",
+            "expected an integer from 1 to 1e+12, got",
         )
         for bad in (
             "-5",
@@ -188,19 +188,19 @@ EDITS = [
         )
     ],
     *[
-        ("count: 2", f"count: @{bad}", "snapshots.count", "expected a whole number from 2 to 1e+06, got")
+        ("count: 2", f"count: @{bad}", "snapshots.count", "expected an integer from 2 to 1e+06, got")
         for bad in ("1", "0", "-2", "2.5", "1e7")
     ],
     *[
-        ("seed: 1", f"seed: @{bad}", "seed", "expected a whole number")
+        ("seed: 1", f"seed: @{bad}", "seed", "expected an integer")
         for bad in ("-1", "0.5", "9007199254740993", "1e300", "0xff")
     ],
     *[
-        ("[64]", f"[@{bad}]", "truth.cells[0]", "expected a whole number")
+        ("[64]", f"[@{bad}]", "truth.cells[0]", "expected an integer")
         for bad in ("-64", "0", "2", "64.5", "1e12", "'64'", "[64]")
     ],
     *[
-        ("sweeps: 1,", f"sweeps: @{bad},", "ensembles[1].sweeps", "expected a whole number")
+        ("sweeps: 1,", f"sweeps: @{bad},", "ensembles[1].sweeps", "expected an integer")
         for bad in ("0", "-1", "0.1")
     ],
     (
@@ -213,7 +213,7 @@ EDITS = [
         "name: prinz,",
         "name: prinz, dimension: @4,",
         "system.dimension",
-        "expected a whole number from 0 to 3, got 4",
+        "expected an integer from 0 to 3, got 4",
     ),
     ("[64]", "@[65]", "truth.cells", "expected an even number of cells, got 65"),
     # dimensions
@@ -396,14 +396,14 @@ EDITS = [
         "name: walk",
         "name: @'a\tb'",
         "ensembles[0].name",
-        "expected a word, got one with a control character in it",
+        "expected a string, got one with a control character in it",
     ),
     ("name: walk", "name: @''", "ensembles[0].name", "expected a name of 1 to 64 characters"),
     ("name: walk", "name: @" + "n" * 65, "ensembles[0].name", "expected a name of 1 to 64 characters"),
     ("study: faulty", "study: @" + "n" * 65, "study", "expected a name of 1 to 64 characters"),
     ("study: faulty", "study: @a/b", "study", "expected a name of letters, digits, _ and -, got 'a/b'"),
-    ("study: faulty", "study:@", "study", "expected a word, got nothing"),
-    ("study: faulty", "study: @~", "study", "expected a word, got nothing"),
+    ("study: faulty", "study:@", "study", "expected a string, got nothing"),
+    ("study: faulty", "study: @~", "study", "expected a string, got nothing"),
     (
         "dt: 1.0e-2}",
         "dt: 1.0e-2, train: @{times: all}}",
@@ -414,7 +414,7 @@ EDITS = [
         "measures:",
         LEARNS + ", train: {particles: @0}}\nmeasures:",
         "ensembles[2].train.particles",
-        "expected a whole number",
+        "expected an integer",
     ),
     (
         "measures:",
@@ -440,18 +440,18 @@ EDITS = [
     ("[kl, wasserstein_1]", "[kl, @kl]", "measures[1]", "measure 'kl' stands here twice"),
     # the directory
     ("out/faulty", "@''", "output.directory", "expected a directory, got nothing"),
-    ("out/faulty", "@~", "output.directory", "expected a word, got nothing"),
+    ("out/faulty", "@~", "output.directory", "expected a string, got nothing"),
     (
         "out/faulty",
         '@"out/a\\nb"',
         "output.directory",
-        "expected a word, got one with a control character in it",
+        "expected a string, got one with a control character in it",
     ),
     (
         "out/faulty",
         '@"out/a\\u2028b"',
         "output.directory",
-        "expected a word, got one with a line break in it",
+        "expected a string, got one with a line break in it",
     ),
     ("out/faulty", "occupied", None, "output.directory: occupied exists already"),
     ("out/faulty", "file", None, "output.directory: file exists and is no directory"),
@@ -645,12 +645,12 @@ COMMANDS = [
             ("", "--set: expected key=value"),
             ("truth.cells=", "--set truth.cells=: nothing after '='"),
             ("...=4", "--set ...=4: expected key=value, got nothing before '='"),
-            ("truth.cells=-5", "--set truth.cells=-5: truth.cells: expected a whole number"),
+            ("truth.cells=-5", "--set truth.cells=-5: truth.cells: expected an integer"),
             (
                 "truth.cells=[64, 65.5]",
-                "--set truth.cells=[64, 65.5]: truth.cells[1]: expected a whole number",
+                "--set truth.cells=[64, 65.5]: truth.cells[1]: expected an integer",
             ),
-            ("truth.cells[0]=x", "--set truth.cells[0]=x: truth.cells[0]: expected a whole number"),
+            ("truth.cells[0]=x", "--set truth.cells[0]=x: truth.cells[0]: expected an integer"),
             ("truth.cells[1]=4", "--set truth.cells[1]=4: truth.cells: there is no '1' in this list"),
             ("truth.cells[-1]=4", "--set truth.cells[-1]=4: truth.cells: there is no '-1' in this list"),
             (
@@ -675,7 +675,7 @@ COMMANDS = [
                 "truth={cels: [4]}",
                 "--set truth={cels: [4]}: truth: unknown key 'cels' (did you mean 'cells'?)",
             ),
-            ("truth={cells: [5.5]}", "--set truth={cells: [5.5]}: truth.cells[0]: expected a whole number"),
+            ("truth={cells: [5.5]}", "--set truth={cells: [5.5]}: truth.cells[0]: expected an integer"),
             ("seed=[", "--set seed=[: not YAML"),
             ("seed=&a 1", "--set seed=&a 1: anchors and aliases are not supported"),
             ("seed=1\n--- 2", "--set seed=1?--- 2: "),
@@ -687,13 +687,13 @@ COMMANDS = [
             ),
             ("output.directory=occupied", "output.directory: occupied exists already"),
             ("output.directory=", "nothing after '='"),
-            ("seed=" + "9" * 100000, "expected a whole number"),
+            ("seed=" + "9" * 100000, "expected an integer"),
             ("a" * 100000 + "=1", "unknown key 'aaa"),
             ("a" + ".b" * 50000 + "=1", "nested too deeply"),
         ]
     ],
     (["run", "study.yaml", "--set"], "--set needs key=value behind it"),
-    (["check", "study.yaml", "--set=truth.cells=3"], "truth.cells: expected a whole number"),
+    (["check", "study.yaml", "--set=truth.cells=3"], "truth.cells: expected an integer"),
 ]
 
 # These run on three ranks too: who complains, how often, and who waits for whom are questions of their own.

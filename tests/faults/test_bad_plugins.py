@@ -252,7 +252,7 @@ def bad_plugins(place):
         ("text", place / "text.so", "cannot be loaded: .*text.so"),
         ("folder", place / "folder.so", "is no file, let alone a shared object"),
         ("short", place / "short.so", "cannot be loaded: .*short.so"),
-        ("a list", "[a, b]", "expected a word, got a list"),
+        ("a list", "[a, b]", "expected a string, got a list"),
         ("nothing", "''", "there is no file ''"),
     ]
     with concurrent.futures.ThreadPoolExecutor(2) as pool:

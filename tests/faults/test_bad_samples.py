@@ -760,7 +760,7 @@ COMMANDS = [
     *[
         (
             ["score", "small", "sound.h5", "--replicates", bad],
-            "--replicates: expected a whole number from 40 to 100000, got",
+            "--replicates: expected an integer from 40 to 100000, got",
             False,
         )
         for bad in ("0", "39", "-200", "1e3", "100001", "many", "", "99999999999999999999")

@@ -116,8 +116,7 @@ static void make_methods(void)
   for (size_t i = 0; i < plan->ensembles; i++) {
     const fare_plan_ensemble *e = &plan->ensemble[i];
 
-    ok(fare_sampler_create(run.comm, e->type, e->name, e->node, fare_ensemble_fields, (uint64_t)plan->seed,
-      plan->system, &plan->initial, &plan->snapshots, &run.sampler[i]));
+    ok(fare_plan_sampler(run.comm, plan, e, &plan->initial, &run.sampler[i]));
     ok(fare_sampler_set_mode(run.sampler[i], FARE_LEARNED, NULL));
     ok(fare_ensemble_create(run.comm, 1, e->particles, &run.ensemble[i]));
   }

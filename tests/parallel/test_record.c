@@ -106,7 +106,7 @@ static void write_snapshot(fare_record *record, MPI_Comm grid_comm)
 
   make_grid(grid_comm, &grid, &masses);
   assert_ok(fare_record_begin(record, 7, 0.35, 0.05));
-  assert_ok(fare_record_mesh(record, "density", "a comment", grid, masses));
+  assert_ok(fare_record_mesh(record, "density", "a comment", grid, masses, fare_grid_volume(grid)));
   assert_ok(fare_record_species(record, "walk", walk));
   assert_ok(fare_record_species(record, "heavy", heavy));
   assert_ok(fare_record_number(record, "truth", "error", 1e-7));

@@ -152,11 +152,12 @@ static inline double l1_distance(Vec a, Vec b)
 
 /* One section `analysis:` of YAML, run on so many cells. */
 typedef struct {
-  fare_config    *config;
-  fare_system    *system;
-  fare_grid      *grid;
-  size_t          count;
-  fare_analysis **analysis;
+  fare_config           *config;
+  fare_system           *system;
+  fare_grid             *grid;
+  size_t                 count;
+  fare_analysis        **analysis;
+  fare_analysis_result **result;
 } section;
 
 static inline PetscErrorCode read_section(fare_system *system, PetscInt64 cells, const char *yaml, section *s)
@@ -176,7 +177,7 @@ static inline void run_section_on(
 {
   assert_ok(read_section(system, cells, yaml, s));
   s->grid = make_grid_on(comm, system, (PetscInt)cells);
-  assert_ok(fare_analyses_run(s->count, s->analysis, s->grid));
+  assert_ok(fare_analyses_run(s->count, s->analysis, s->grid, &s->result));
 }
 
 static inline void run_section(fare_system *system, PetscInt64 cells, const char *yaml, section *s)
@@ -186,6 +187,7 @@ static inline void run_section(fare_system *system, PetscInt64 cells, const char
 
 static inline void free_section(section *s)
 {
+  assert_ok(fare_analysis_results_destroy(&s->result));
   assert_ok(fare_analyses_destroy(&s->count, &s->analysis));
   assert_ok(fare_grid_destroy(&s->grid));
   assert_ok(fare_config_destroy(&s->config));
@@ -201,7 +203,7 @@ static inline void check_value(const section *s, size_t analysis, const char *na
 {
   double value, error;
 
-  assert_ok(fare_analysis_value(s->analysis[analysis], name, i, &value, &error));
+  assert_ok(fare_analysis_value(s->result[analysis], name, i, &value, &error));
   if (getenv("FARE_TEST_SHOW"))
     fare_log("%s %zu: %.12g, expected %.12g, off %.2e, estimated %.2e", name, i, value, expected,
       value - expected, error);

@@ -5,6 +5,7 @@
 #ifndef SAMPLERS_H
 #define SAMPLERS_H
 
+#include "create_sampler.h"
 #include "fare_test.h"
 
 #include <stdio.h>
@@ -35,8 +36,8 @@ static inline fare_sampler *make_named(MPI_Comm comm, const char *method, const 
   fare_config  *config;
 
   assert_ok(fare_config_parse("test", options, strlen(options), &config));
-  assert_ok(fare_sampler_create(comm, fare_sampler_type_find(method), name, fare_config_root(config), NULL,
-    seed, system, initial, schedule, &sampler));
+  assert_ok(create_sampler(
+    comm, fare_sampler_type_find(method), name, config, seed, system, initial, schedule, &sampler));
   assert_ok(fare_config_destroy(&config));
   return sampler;
 }

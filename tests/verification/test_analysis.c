@@ -69,14 +69,14 @@ static void absorbing_ends_are_respected(void **state)
   assert_ok(fare_system_set(system, "stiffness", 1e-6));
   assert_ok(read_section(system, cells, yaml, &s));
   assert_ok(fare_grid_create(PETSC_COMM_WORLD, 1, &cells, lower, upper, end, &s.grid));
-  assert_ok(fare_analyses_run(s.count, s.analysis, s.grid));
-  assert_int_equal(fare_analysis_value(s.analysis[0], "velocity", 0, &value, NULL), FARE_ERR_FAILED);
+  assert_ok(fare_analyses_run(s.count, s.analysis, s.grid, &s.result));
+  assert_int_equal(fare_analysis_value(s.result[0], "velocity", 0, &value, NULL), FARE_ERR_FAILED);
   assert_non_null(strstr(fare_error_message(), "no density is stationary where axis x ends in absorption"));
   /* free diffusion between walls at -1 and 1: pi^2/4 and pi^2 */
   check_value(&s, 1, "rate", 0, M_PI * M_PI / 4, 1.2, 1e-3);
   check_value(&s, 1, "rate", 1, M_PI * M_PI, 1.2, 1e-3);
   check_value(&s, 2, "committor", 0, 0.25 / 0.4, 4, 1e-4);
-  assert_int_equal(fare_analysis_value(s.analysis[2], "flux", 0, &value, NULL), FARE_ERR_INPUT);
+  assert_int_equal(fare_analysis_value(s.result[2], "flux", 0, &value, NULL), FARE_ERR_INPUT);
   free_section(&s);
 }
 
@@ -121,11 +121,11 @@ static void sections_and_findings_are_kept(void **state)
 
   snprintf(path, sizeof path, "test_analysis_%d.h5", (int)s.grid->cells[0]);
   assert_ok(fare_store_create(PETSC_COMM_WORLD, path, &store));
-  assert_ok(fare_analyses_save(PETSC_COMM_WORLD, s.count, s.analysis, store));
+  assert_ok(fare_analyses_save(s.result, store));
   assert_ok(fare_store_commit(&store));
   assert_ok(fare_store_open(PETSC_COMM_WORLD, path, &store));
   assert_ok(fare_store_read(store, "/analysis/over/committor", FARE_STORE_FLOAT64, 1, &start, &two, kept));
-  assert_ok(fare_analysis_value(s.analysis[0], "committor", 1, &value, &error));
+  assert_ok(fare_analysis_value(s.result[0], "committor", 1, &value, &error));
   assert_true(kept[1] == value && !isnan(error));
   assert_ok(
     fare_store_read(store, "/analysis/over/committor_error", FARE_STORE_FLOAT64, 1, &start, &two, kept));
@@ -134,9 +134,9 @@ static void sections_and_findings_are_kept(void **state)
     fare_store_read(store, "/analysis/steady/meshes/density", FARE_STORE_FLOAT64, 1, &start, &all, density));
   for (int i = 0; i < 128; i++) sum += density[i] * s.grid->spacing[0];
   assert_near(sum, 1, 1e-13);
-  assert_ok(fare_analysis_value(s.analysis[1], "velocity", 0, &value, &error));
+  assert_ok(fare_analysis_value(s.result[1], "velocity", 0, &value, &error));
   assert_true(isnan(error));
-  assert_int_equal(fare_analysis_value(s.analysis[1], "rate", 0, &value, &error), FARE_ERR_INPUT);
+  assert_int_equal(fare_analysis_value(s.result[1], "rate", 0, &value, &error), FARE_ERR_INPUT);
   assert_ok(fare_store_close(&store));
   free_section(&s);
 }

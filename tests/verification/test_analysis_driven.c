@@ -215,7 +215,7 @@ static void a_drift_that_switches_is_a_series(void **state)
       interval_back(&w, is_time, k >= 2 ? -3 : 3, 0.1);
       for (size_t i = 0; i < 2; i++) {
         check_value(&s, (size_t)kind, names[kind], (size_t)k * 2 + i, interval_at(&w, point[i]), 4, 2e-4);
-        assert_ok(fare_analysis_value(s.analysis[kind], names[kind], (size_t)k * 2 + i, &value, &error));
+        assert_ok(fare_analysis_value(s.result[kind], names[kind], (size_t)k * 2 + i, &value, &error));
         assert_near(value, interval_at(&w, point[i]), 3e-5);
       }
     }
@@ -520,14 +520,14 @@ static void what_is_found_is_kept(void **state)
   fare_text_free(&second);
 
   assert_ok(fare_store_create(PETSC_COMM_WORLD, "test_analysis_driven.h5", &store));
-  assert_ok(fare_analyses_save(PETSC_COMM_WORLD, s.count, s.analysis, store));
+  assert_ok(fare_analyses_save(s.result, store));
   assert_ok(fare_store_commit(&store));
   assert_ok(fare_store_open(PETSC_COMM_WORLD, "test_analysis_driven.h5", &store));
   assert_ok(fare_store_read(store, "/analysis/q/committor", FARE_STORE_FLOAT64, 2, start, table, kept));
   assert_ok(
     fare_store_read(store, "/analysis/q/committor_error", FARE_STORE_FLOAT64, 2, start, table, errors));
   for (size_t i = 0; i < 6; i++) {
-    assert_ok(fare_analysis_value(s.analysis[0], "committor", i, &value, &error));
+    assert_ok(fare_analysis_value(s.result[0], "committor", i, &value, &error));
     assert_true(kept[i] == value && errors[i] == error);
     assert_between(error, 1e-9, 2e-2);
   }
@@ -536,7 +536,7 @@ static void what_is_found_is_kept(void **state)
   assert_true(mesh[0] == 0 && mesh[127] == 1);
   assert_ok(fare_store_read(store, "/analysis/t/survival", FARE_STORE_FLOAT64, 1, start, &five, left));
   for (int i = 1; i < 5; i++) assert_true(left[i] < left[i - 1] && left[i] > 0);
-  assert_ok(fare_analysis_value(s.analysis[1], "mean", 0, &value, &error));
+  assert_ok(fare_analysis_value(s.result[1], "mean", 0, &value, &error));
   assert_between(value, 1.5 * left[4], 1.5);
   assert_ok(fare_store_close(&store));
   free_section(&s);

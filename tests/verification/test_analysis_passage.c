@@ -35,7 +35,7 @@ static void passage_times_are_double_integrals(void **state)
     /* where cells cut the boundary differently on the two grids the estimate is one of size alone */
     check_value(&s, 0, "time", 0, exact, 4, 2e-4);
     if (c == 0) {
-      assert_ok(fare_analysis_value(s.analysis[0], "time", 1, &value, NULL));
+      assert_ok(fare_analysis_value(s.result[0], "time", 1, &value, NULL));
       assert_true(value == 0);
     }
     free_section(&s);
@@ -107,9 +107,9 @@ static void committors_are_integrals(void **state)
   check_value(&s, 0, "flux", 0, flux, 4, 1e-4);
   check_value(&s, 0, "rate_ab", 0, flux / from_a, 4, 1e-4);
   check_value(&s, 0, "rate_ba", 0, flux / (1 - from_a), 4, 1e-4);
-  assert_ok(fare_analysis_value(s.analysis[0], "rate_ab", 0, &rate_ab, NULL));
-  assert_ok(fare_analysis_value(s.analysis[0], "rate_ba", 0, &rate_ba, NULL));
-  assert_ok(fare_analysis_value(s.analysis[0], "imbalance", 0, &imbalance, NULL));
+  assert_ok(fare_analysis_value(s.result[0], "rate_ab", 0, &rate_ab, NULL));
+  assert_ok(fare_analysis_value(s.result[0], "rate_ba", 0, &rate_ba, NULL));
+  assert_ok(fare_analysis_value(s.result[0], "imbalance", 0, &imbalance, NULL));
   assert_between(imbalance, 0, 1e-10);
   free_section(&s);
 }
@@ -180,12 +180,12 @@ static void rare_events_agree(void **state)
     "  - {name: escape, kind: passage, leave: {upper: [0]}}\n",
     &s);
   check_value(&s, 2, "time", 0, tau, 4, 2e-3 * tau);
-  assert_ok(fare_analysis_value(s.analysis[0], "rate", 1, &first, NULL));
-  assert_ok(fare_analysis_value(s.analysis[1], "rate_ab", 0, &ab, NULL));
-  assert_ok(fare_analysis_value(s.analysis[1], "rate_ba", 0, &ba, NULL));
-  assert_ok(fare_analysis_value(s.analysis[2], "mean", 0, &mean, NULL));
-  assert_ok(fare_analysis_value(s.analysis[3], "rate", 0, &escape, NULL));
-  assert_ok(fare_analysis_value(s.analysis[3], "residual", 0, &residual, NULL));
+  assert_ok(fare_analysis_value(s.result[0], "rate", 1, &first, NULL));
+  assert_ok(fare_analysis_value(s.result[1], "rate_ab", 0, &ab, NULL));
+  assert_ok(fare_analysis_value(s.result[1], "rate_ba", 0, &ba, NULL));
+  assert_ok(fare_analysis_value(s.result[2], "mean", 0, &mean, NULL));
+  assert_ok(fare_analysis_value(s.result[3], "rate", 0, &escape, NULL));
+  assert_ok(fare_analysis_value(s.result[3], "residual", 0, &residual, NULL));
   if (getenv("FARE_TEST_SHOW"))
     fare_log("first rate %.9g, rates %.9g + %.9g, 2/tau %.9g, escape %.9g, residual %.1e, 1/tau exact %.9g",
       first, ab, ba, 2 / mean, escape, residual, 1 / tau);
@@ -218,7 +218,7 @@ static void exit_from_a_square(void **state)
     "analysis: [{name: exit, kind: passage, leave: {lower: [-0.67, -0.35], upper: [0.7, 1.02]}, points: "
     "[[0.015, 0.335]]}]",
     &s);
-  assert_ok(fare_analysis_value(s.analysis[0], "time", 0, &value, &error));
+  assert_ok(fare_analysis_value(s.result[0], "time", 0, &value, &error));
   if (getenv("FARE_TEST_SHOW"))
     fare_log(
       "exit from a square %.9g, expected %.9g, estimated error %.1e", value, series * a * a / 0.5, error);

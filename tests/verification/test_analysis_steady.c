@@ -208,8 +208,8 @@ static void rates_come_in_complex_pairs(void **state)
     double found_rate, found_frequency, error;
     int    matched = 0;
 
-    assert_ok(fare_analysis_value(s.analysis[0], "rate", i, &found_rate, &error));
-    assert_ok(fare_analysis_value(s.analysis[0], "frequency", i, &found_frequency, NULL));
+    assert_ok(fare_analysis_value(s.result[0], "rate", i, &found_rate, &error));
+    assert_ok(fare_analysis_value(s.result[0], "frequency", i, &found_frequency, NULL));
     for (size_t k = 1; k < 6; k++)
       matched += hypot(found_rate - rate[k], found_frequency - frequency[k]) < 0.03;
     assert_int_equal(matched, 1);
@@ -268,9 +268,9 @@ static void flashing_ratchet_has_the_known_velocity(void **state)
     /* every rank by itself, as studies of one axis are run */
     run_section_on(PETSC_COMM_SELF, system, 256,
       "analysis: [{name: cycle, kind: periodic, period: 0.1, panels: 64, tolerance: 1e-8}]", &s);
-    assert_ok(fare_analysis_value(s.analysis[0], "velocity", 0, &velocity, &error));
-    assert_ok(fare_analysis_value(s.analysis[0], "periods", 0, &periods, NULL));
-    assert_ok(fare_analysis_value(s.analysis[0], "residual", 0, &residual, NULL));
+    assert_ok(fare_analysis_value(s.result[0], "velocity", 0, &velocity, &error));
+    assert_ok(fare_analysis_value(s.result[0], "periods", 0, &periods, NULL));
+    assert_ok(fare_analysis_value(s.result[0], "residual", 0, &residual, NULL));
     if (getenv("FARE_TEST_SHOW"))
       fare_log("ratchet %g: velocity %.9g, expected %.7g, estimated error %.1e, %g periods, residual %.1e",
         cases[c].height, velocity, cases[c].velocity, error, periods, residual);

@@ -297,8 +297,8 @@ static void is_refused_without_inertia(void **state)
   (void)state;
   assert_ok(fare_system_create(fare_system_type_find("prinz"), 1, &system));
   assert_ok(fare_config_parse("test", options, strlen(options), &config));
-  assert_int_equal(fare_sampler_create(PETSC_COMM_WORLD, fare_sampler_type_find("langevin"), "langevin",
-                     fare_config_root(config), NULL, 3, system, &initial, &schedule, &sampler),
+  assert_int_equal(create_sampler(PETSC_COMM_WORLD, fare_sampler_type_find("langevin"), "langevin", config, 3,
+                     system, &initial, &schedule, &sampler),
     FARE_ERR_INPUT);
   assert_ok(fare_sampler_destroy(&sampler));
   assert_ok(fare_config_destroy(&config));

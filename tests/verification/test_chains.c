@@ -3,6 +3,7 @@
   What chains and weights are made of: resampling that is systematic, weights against plain sums, and steps
   that are tuned to the acceptance they should have, counted again by chains in the plainest form.
 */
+#include "create_sampler.h"
 #include "fare_test.h"
 
 #include "sampler/energy/energy.h"
@@ -115,8 +116,8 @@ static fare_sampler *make(const char *type, const char *options, const fare_syst
   fare_config               *config;
 
   assert_ok(fare_config_parse("test", options, strlen(options), &config));
-  assert_ok(fare_sampler_create(PETSC_COMM_WORLD, fare_sampler_type_find(type), type,
-    fare_config_root(config), NULL, 5, system, &initial, &schedule, &sampler));
+  assert_ok(create_sampler(
+    PETSC_COMM_WORLD, fare_sampler_type_find(type), type, config, 5, system, &initial, &schedule, &sampler));
   assert_ok(fare_config_destroy(&config));
   return sampler;
 }

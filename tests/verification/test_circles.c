@@ -5,6 +5,7 @@
   flow and flow matching claim no more than to stay in the box (test_every_sampler). In closed form: a normal
   wrapped round the circle has the mean exp(-k^2 s^2/2) of cos k(x - c), and 0 of sin k(x - c).
 */
+#include "create_sampler.h"
 #include "fare_test.h"
 
 #include "sampler/bridge/schrodinger_bridge.h"
@@ -66,8 +67,8 @@ static void check(const char *method, const char *options, double most)
   assert_ok(fare_system_create(fare_system_type_find("tilted_washboard"), 1, &system));
   assert_true(fare_system_type_of(system)->periodic[0]);
   assert_ok(fare_config_parse("test", options, strlen(options), &config));
-  assert_ok(fare_sampler_create(PETSC_COMM_WORLD, fare_sampler_type_find(method), method,
-    fare_config_root(config), NULL, 11, system, &initial, &schedule, &sampler));
+  assert_ok(create_sampler(PETSC_COMM_WORLD, fare_sampler_type_find(method), method, config, 11, system,
+    &initial, &schedule, &sampler));
   assert_ok(fare_config_destroy(&config));
   for (int k = 0; k < TIMES; k++) {
     times[k] = (double)k / (TIMES - 1);
@@ -129,8 +130,8 @@ static void features_close(void **state)
   (void)state;
   assert_ok(fare_system_create(fare_system_type_find("tilted_washboard"), 1, &system));
   assert_ok(fare_config_parse("test", "{octaves: 3}", 12, &config));
-  assert_ok(fare_sampler_create(PETSC_COMM_WORLD, fare_sampler_type_find("schrodinger_bridge"), "bridge",
-    fare_config_root(config), NULL, 11, system, &initial, &schedule, &sampler));
+  assert_ok(create_sampler(PETSC_COMM_WORLD, fare_sampler_type_find("schrodinger_bridge"), "bridge", config,
+    11, system, &initial, &schedule, &sampler));
   assert_ok(fare_config_destroy(&config));
   ((fare_generative *)sampler->state)->sd[0] = 0.8;
   inputs                                     = fare_schrodinger_place_inputs(sampler);

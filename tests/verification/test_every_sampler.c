@@ -4,6 +4,7 @@
   has, with trainings of a few steps: what it draws is finite and spread out, and where its field is exact, or
   it tells the density that it aims at, has the moments of that.
 */
+#include "create_sampler.h"
 #include "fare_test.h"
 
 #define TIMES 3
@@ -73,8 +74,8 @@ static fare_sampler *sampler_of(const scene *s, const fare_sampler_type *type, c
   fare_config  *config;
 
   assert_ok(fare_config_parse("test", options, strlen(options), &config));
-  assert_ok(fare_sampler_create(PETSC_COMM_WORLD, type, type->name, fare_config_root(config), NULL, 21,
-    s->system, &s->initial, &s->schedule, &sampler));
+  assert_ok(create_sampler(
+    PETSC_COMM_WORLD, type, type->name, config, 21, s->system, &s->initial, &s->schedule, &sampler));
   assert_ok(fare_config_destroy(&config));
   return sampler;
 }

@@ -4,6 +4,7 @@
   between them is taken as (1 - l) p_0 + l p_1, so that particles of p_0 must have its moments half-way, where
   it has two peaks, and those of p_1 at the end.
 */
+#include "create_sampler.h"
 #include "fare_test.h"
 
 static const double times[2] = {0, 1}, mean[2] = {0, 1.4}, sd[2] = {0.5, 0.35};
@@ -34,8 +35,8 @@ static void a_mixture_lies_between_two_snapshots(void **state)
   (void)state;
   assert_ok(fare_system_create(fare_system_type_find("ornstein_uhlenbeck"), 1, &system));
   assert_ok(fare_config_parse("test", options, strlen(options), &config));
-  assert_ok(fare_sampler_create(PETSC_COMM_WORLD, fare_sampler_type_find("action_matching"), "action",
-    fare_config_root(config), NULL, 11, system, &initial, &schedule, &sampler));
+  assert_ok(create_sampler(PETSC_COMM_WORLD, fare_sampler_type_find("action_matching"), "action", config, 11,
+    system, &initial, &schedule, &sampler));
   assert_ok(fare_config_destroy(&config));
   for (uint64_t k = 0; k < 2; k++) {
     assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 1, 16384, &taught[k]));

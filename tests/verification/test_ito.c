@@ -4,6 +4,7 @@
   the second moment exp((2 mu + sigma^2) t) of where it began, and ln X the variance sigma^2 t. In
   Stratonovich's sense the mean would be exp((mu + sigma^2/2) t). Simulations say so as the truth does.
 */
+#include "create_sampler.h"
 #include "fare_test.h"
 
 #define COUNT 400000
@@ -29,8 +30,8 @@ static void particles_are_ito(void **state)
     fare_config   *config;
 
     assert_ok(fare_config_parse("test", options[k], strlen(options[k]), &config));
-    assert_ok(fare_sampler_create(PETSC_COMM_WORLD, fare_sampler_type_find("langevin"), "langevin",
-      fare_config_root(config), NULL, 3, system, &initial, &schedule, &sampler));
+    assert_ok(create_sampler(PETSC_COMM_WORLD, fare_sampler_type_find("langevin"), "langevin", config, 3,
+      system, &initial, &schedule, &sampler));
     assert_ok(fare_config_destroy(&config));
     assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 1, COUNT, &e));
     assert_ok(fare_sampler_advance(sampler, 0, e));

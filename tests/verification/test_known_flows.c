@@ -4,6 +4,7 @@
   exact densities that are Gaussian. Signs, conventions of time and noise, and divergences that a training
   might make up for, or hide in its own error, show here at once and without any training.
 */
+#include "create_sampler.h"
 #include "fare_test.h"
 
 #include "sampler/denoising/denoising.h"
@@ -20,8 +21,8 @@ static fare_sampler *make(const fare_system *system, const char *method, const c
   fare_config  *config;
 
   assert_ok(fare_config_parse("test", options, strlen(options), &config));
-  assert_ok(fare_sampler_create(PETSC_COMM_WORLD, fare_sampler_type_find(method), method,
-    fare_config_root(config), NULL, 5, system, &initial, &schedule, &sampler));
+  assert_ok(create_sampler(PETSC_COMM_WORLD, fare_sampler_type_find(method), method, config, 5, system,
+    &initial, &schedule, &sampler));
   assert_ok(fare_config_destroy(&config));
   return sampler;
 }

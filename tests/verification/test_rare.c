@@ -66,11 +66,11 @@ static void no_barrier_is_too_high(void **state)
         "  - {name: c, kind: committor, a: {upper: [%g]}, b: {lower: [%g]}}\n",
         cases[c].sets, cases[c].x, cases[c].b);
       run_section(make_cold(cases[c].name, 1, kT), 1024, yaml, &s);
-      assert_ok(fare_analysis_value(s.analysis[0], "time", 0, &tau, &error));
-      assert_ok(fare_analysis_value(s.analysis[1], "rate", 0, &zero, NULL));
-      assert_ok(fare_analysis_value(s.analysis[1], "rate", 1, &first, NULL));
-      assert_ok(fare_analysis_value(s.analysis[2], "rate_ab", 0, &ab, NULL));
-      assert_ok(fare_analysis_value(s.analysis[2], "rate_ba", 0, &ba, NULL));
+      assert_ok(fare_analysis_value(s.result[0], "time", 0, &tau, &error));
+      assert_ok(fare_analysis_value(s.result[1], "rate", 0, &zero, NULL));
+      assert_ok(fare_analysis_value(s.result[1], "rate", 1, &first, NULL));
+      assert_ok(fare_analysis_value(s.result[2], "rate_ab", 0, &ab, NULL));
+      assert_ok(fare_analysis_value(s.result[2], "rate_ba", 0, &ba, NULL));
       if (getenv("FARE_TEST_SHOW"))
         fare_log("%s %g kT: %.9g +- %.1e, expected %.9g; rates %.9g, %.9g + %.9g", cases[c].name, barrier[k],
           tau, error, exact, first, ab, ba);
@@ -103,9 +103,9 @@ static void two_axes_keep_digits(void **state)
     s.grid = NULL;
     assert_ok(fare_grid_create(PETSC_COMM_WORLD, 1 + k, (PetscInt[]){96, 96}, (double[]){-1.6, -1},
       (double[]){1.6, 1}, NULL, &s.grid));
-    assert_ok(fare_analyses_run(s.count, s.analysis, s.grid));
-    assert_ok(fare_analysis_value(s.analysis[0], "time", 0, &tau[k], NULL));
-    assert_ok(fare_analysis_value(s.analysis[1], "rate", 1, &rate[k], NULL));
+    assert_ok(fare_analyses_run(s.count, s.analysis, s.grid, &s.result));
+    assert_ok(fare_analysis_value(s.result[0], "time", 0, &tau[k], NULL));
+    assert_ok(fare_analysis_value(s.result[1], "rate", 1, &rate[k], NULL));
     free_section(&s);
   }
   if (getenv("FARE_TEST_SHOW"))
@@ -184,7 +184,7 @@ static void check_points(const section *s, size_t analysis, const char *name, co
   for (size_t i = 0; i < POINTS; i++) {
     double value, error;
 
-    assert_ok(fare_analysis_value(s->analysis[analysis], name, i, &value, &error));
+    assert_ok(fare_analysis_value(s->result[analysis], name, i, &value, &error));
     assert_true(error > 0 || exact[i] == value);
     if (fabs(value - exact[i]) > 3 * error + 1e-7 * exact[i])
       fail_msg("%s %zu: %.12g +- %.1e, expected %.12g", name, i, value, error, exact[i]);
@@ -294,7 +294,7 @@ static void bars_hold_in_a_square(void **state)
   for (size_t i = 0; i < COUNT; i++) {
     double value, error;
 
-    assert_ok(fare_analysis_value(s.analysis[0], "time", i, &value, &error));
+    assert_ok(fare_analysis_value(s.result[0], "time", i, &value, &error));
     if (fabs(value - exact[i]) > 3 * error)
       fail_msg("time %zu: %.12g +- %.1e, expected %.12g", i, value, error, exact[i]);
     ratio[i] = error / (fabs(value - exact[i]) + 1e-9);
@@ -327,15 +327,16 @@ static void the_whole_box_is_left_through_its_ends(void **state)
     fare_node_find(fare_config_root(s.config), "analysis"), system, &truth, &s.count, &s.analysis));
   assert_ok(
     fare_grid_create(PETSC_COMM_WORLD, 1, (PetscInt[]){512}, (double[]){-1}, (double[]){1}, end, &s.grid));
-  assert_ok(fare_analyses_run(s.count, s.analysis, s.grid));
-  assert_ok(fare_analysis_value(s.analysis[0], "time", 0, &value, &error));
-  assert_ok(fare_analysis_value(s.analysis[0], "upper_x", 0, &up, NULL));
-  assert_ok(fare_analysis_value(s.analysis[0], "lower_x", 0, &down, NULL));
+  assert_ok(fare_analyses_run(s.count, s.analysis, s.grid, &s.result));
+  assert_ok(fare_analysis_value(s.result[0], "time", 0, &value, &error));
+  assert_ok(fare_analysis_value(s.result[0], "upper_x", 0, &up, NULL));
+  assert_ok(fare_analysis_value(s.result[0], "lower_x", 0, &down, NULL));
   /* U = x^2/2, kT 1: tau(0) = int_0^1 dy e^{y^2/2} int_0^y dz e^{-z^2/2} */
   assert_near(value, integral(harmonic, 1, 1, 0, 1, 1, 0), 3 * error);
   assert_between(error, 1e-9, 1e-4);
   assert_near(up, 0.5, 1e-6);
   assert_near(up + down, 1, 1e-12);
+  assert_ok(fare_analysis_results_destroy(&s.result));
   assert_ok(fare_analyses_destroy(&s.count, &s.analysis));
   /* closed ends are not left, and half a cell is no set */
   truth.boundaries.values = &closed;
@@ -366,8 +367,7 @@ static void lost_digits_are_an_error(void **state)
     "relaxation, count: 2}]",
     &s);
   for (size_t i = 0; i < 2; i++) {
-    assert_int_equal(
-      fare_analysis_value(s.analysis[i], i ? "rate" : "time", 0, &value, NULL), FARE_ERR_FAILED);
+    assert_int_equal(fare_analysis_value(s.result[i], i ? "rate" : "time", 0, &value, NULL), FARE_ERR_FAILED);
     assert_non_null(strstr(fare_error_message(), "barrier"));
   }
   assert_ok(PetscOptionsClearValue(NULL, "-analysis_pc_type"));

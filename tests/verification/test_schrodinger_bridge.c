@@ -4,6 +4,7 @@
   Brownian motion it does not, and by how much is told; what is learned has the closed form of Gaussian
   bridges, and follows the driven Prinz potential.
 */
+#include "create_sampler.h"
 #include "student.h"
 
 #include "sampler/bridge/schrodinger_bridge.h"
@@ -339,8 +340,8 @@ static void what_cannot_be_bridged_is_refused(void **state)
 
   (void)state;
   assert_ok(fare_config_parse("test", "{}", 2, &config));
-  assert_int_equal(fare_sampler_create(PETSC_COMM_WORLD, fare_sampler_type_find(METHOD), METHOD,
-                     fare_config_root(config), NULL, 11, system, &s.initial, &schedule, &sampler),
+  assert_int_equal(create_sampler(PETSC_COMM_WORLD, fare_sampler_type_find(METHOD), METHOD, config, 11,
+                     system, &s.initial, &schedule, &sampler),
     FARE_ERR_INPUT);
   assert_non_null(strstr(fare_error_message(), "has none along x"));
   assert_ok(fare_sampler_destroy(&sampler));

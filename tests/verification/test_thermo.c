@@ -479,7 +479,7 @@ static void it_goes_on_from_a_checkpoint(void **state)
     for (int k = 1; k <= 3; k++) assert_ok(fare_thermo_advance(thermo, 0.1 * k));
     if (saved) {
       assert_ok(fare_store_create(PETSC_COMM_WORLD, "test_thermo_checkpoint.h5", &store));
-      assert_ok(fare_thermo_save(thermo, PETSC_COMM_WORLD, store, "/thermo"));
+      assert_ok(fare_thermo_save(thermo, store, "/thermo"));
       assert_ok(fare_store_commit(&store));
       assert_ok(fare_thermo_destroy(&thermo));
       assert_ok(fare_thermo_create(truth, system, &options, &thermo));

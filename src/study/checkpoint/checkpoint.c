@@ -21,18 +21,12 @@
 #define NAME_SIZE   64
 
 /* What rank 0 holds whole. */
-static PetscErrorCode put_bytes(
-  MPI_Comm comm, fare_store *store, const char *path, size_t bytes, const void *data)
+static PetscErrorCode put_bytes(fare_store *store, const char *path, size_t bytes, const void *data)
 {
-  const uint64_t global = bytes, start = 0;
-  uint64_t       count;
-  int            rank;
+  const uint64_t extent = bytes;
 
   PetscFunctionBeginUser;
-  if (!bytes) PetscFunctionReturn(0);
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  count = rank ? 0 : bytes;
-  PetscCall(fare_store_write(store, path, FARE_STORE_UINT8, 1, &global, &start, &count, data));
+  if (bytes) PetscCall(fare_store_write_array(store, path, FARE_STORE_UINT8, 1, &extent, data));
   PetscFunctionReturn(0);
 }
 
@@ -256,19 +250,19 @@ static PetscErrorCode put_results(fare_run *run, fare_store *store, PetscInt64 n
   fare_text_free(&names);
   for (size_t i = 0; i < r->comparisons; i++) {
     snprintf(path, sizeof path, "/results/measured/%s", r->comparison[i].label);
-    PetscCall(put_bytes(run->comm, store, path, (size_t)next * run->plan->measures * sizeof(fare_measured),
-      r->comparison[i].measured));
+    PetscCall(put_bytes(
+      store, path, (size_t)next * run->plan->measures * sizeof(fare_measured), r->comparison[i].measured));
   }
   for (size_t i = 0; i < run->plan->ensembles; i++) {
     snprintf(path, sizeof path, "/results/census/%s", run->plan->ensemble[i].name);
-    PetscCall(put_bytes(run->comm, store, path, (size_t)next * sizeof(fare_census), r->census[i]));
+    PetscCall(put_bytes(store, path, (size_t)next * sizeof(fare_census), r->census[i]));
   }
   PetscCallMPI(MPI_Bcast(&series, sizeof series, MPI_BYTE, 0, run->comm));
   for (size_t i = 0; i < series; i++) {
     PetscCall(series_name(run, i, name));
     snprintf(path, sizeof path, "/results/series/%s", name);
-    PetscCall(put_bytes(run->comm, store, path, (size_t)next * series_bins(r) * sizeof(float),
-      i < r->series ? r->binned[i].mass : NULL));
+    PetscCall(put_bytes(
+      store, path, (size_t)next * series_bins(r) * sizeof(float), i < r->series ? r->binned[i].mass : NULL));
   }
   PetscFunctionReturn(0);
 }
@@ -316,15 +310,11 @@ static PetscErrorCode get_results(fare_run *run, fare_store *store, PetscInt64 n
 */
 static PetscErrorCode put_files(fare_run *run, fare_store *store, PetscInt64 next)
 {
-  const uint64_t global[2] = {(uint64_t)next, 2}, start[2] = {0, 0};
-  uint64_t       count[2] = {0, 2};
-  int            rank;
+  const uint64_t extent[2] = {(uint64_t)next, 2};
 
   PetscFunctionBeginUser;
-  if (!next) PetscFunctionReturn(0);
-  PetscCallMPI(MPI_Comm_rank(run->comm, &rank));
-  count[0] = rank ? 0 : global[0];
-  PetscCall(fare_store_write(store, "/files", FARE_STORE_UINT64, 2, global, start, count, run->results.file));
+  if (next)
+    PetscCall(fare_store_write_array(store, "/files", FARE_STORE_UINT64, 2, extent, run->results.file));
   PetscFunctionReturn(0);
 }
 

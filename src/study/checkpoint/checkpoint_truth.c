@@ -12,56 +12,26 @@
 #define PATH_SIZE 128
 #define SAME_TIME 1e-9 /* of the time between snapshots */
 
-/*
-  Where this rank's cells stand in a dataset, slowest axis first; nothing where another rank writes the same.
-*/
-typedef struct {
-  uint64_t global[FARE_DIM_MAX], start[FARE_DIM_MAX], count[FARE_DIM_MAX];
-} box;
-
-static PetscErrorCode box_of(MPI_Comm comm, const fare_grid *grid, PetscBool write, box *b)
-{
-  int rank, owners;
-
-  PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  PetscCallMPI(MPI_Comm_size(grid->comm, &owners));
-  for (int i = 0; i < grid->dim; i++) {
-    const int axis = grid->dim - 1 - i;
-
-    b->global[i] = (uint64_t)grid->cells[axis];
-    b->start[i]  = (uint64_t)grid->start[axis];
-    b->count[i]  = write && owners == 1 && rank ? 0 : (uint64_t)grid->count[axis];
-  }
-  PetscFunctionReturn(0);
-}
-
 static PetscErrorCode put_part(fare_run *run, fare_store *store, int part)
 {
-  const uint64_t   all = FARE_TRUTH_NUMBERS, none = 0;
+  const uint64_t   all = FARE_TRUTH_NUMBERS;
   const fare_grid *grid;
   Vec              vector[FARE_TRUTH_VECTORS];
   double           numbers[FARE_TRUTH_NUMBERS];
   char             path[PATH_SIZE];
-  uint64_t         count;
-  int              vectors, rank;
-  box              b;
+  int              vectors;
 
   PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_rank(run->comm, &rank));
   fare_truth_part(run->truth, part, &grid, &vectors, vector);
   PetscCall(fare_truth_save(run->truth, part, numbers));
   snprintf(path, sizeof path, GROUP "/%d/numbers", part);
-  count = rank ? 0 : all;
-  PetscCall(fare_store_write(store, path, FARE_STORE_FLOAT64, 1, &all, &none, &count, numbers));
-  PetscCall(box_of(run->comm, grid, PETSC_TRUE, &b));
+  PetscCall(fare_store_write_array(store, path, FARE_STORE_FLOAT64, 1, &all, numbers));
   for (int v = 0; v < vectors; v++) {
     const PetscScalar *values;
 
     snprintf(path, sizeof path, GROUP "/%d/vector_%d", part, v);
     PetscCall(VecGetArrayRead(vector[v], &values));
-    PetscCall(
-      fare_store_write(store, path, FARE_STORE_FLOAT64, grid->dim, b.global, b.start, b.count, values));
+    PetscCall(fare_grid_write(grid, values, store, path));
     PetscCall(VecRestoreArrayRead(vector[v], &values));
   }
   PetscFunctionReturn(0);
@@ -73,17 +43,15 @@ static PetscErrorCode get_part(fare_run *run, int part)
   Vec              vector[FARE_TRUTH_VECTORS];
   char             path[PATH_SIZE];
   int              vectors;
-  box              b;
 
   PetscFunctionBeginUser;
   fare_truth_part(run->truth, part, &grid, &vectors, vector);
-  PetscCall(box_of(run->comm, grid, PETSC_FALSE, &b));
   for (int v = 0; v < vectors; v++) {
     PetscScalar *values;
 
     snprintf(path, sizeof path, GROUP "/%d/vector_%d", part, v);
     PetscCall(VecGetArray(vector[v], &values));
-    PetscCall(fare_store_read(run->from, path, FARE_STORE_FLOAT64, grid->dim, b.start, b.count, values));
+    PetscCall(fare_grid_read(grid, values, run->from, path));
     PetscCall(VecRestoreArray(vector[v], &values));
   }
   PetscFunctionReturn(0);
@@ -91,18 +59,13 @@ static PetscErrorCode get_part(fare_run *run, int part)
 
 PetscErrorCode fare_checkpoint_put_truth(fare_run *run, fare_store *store, PetscInt64 next)
 {
-  const uint64_t all = (uint64_t)next * sizeof(fare_truth_status), none = 0;
-  uint64_t       count;
-  int            rank;
+  const uint64_t all = (uint64_t)next * sizeof(fare_truth_status);
 
   PetscFunctionBeginUser;
   if (!run->truth || run->truth_lost || !next) PetscFunctionReturn(0);
-  PetscCallMPI(MPI_Comm_rank(run->comm, &rank));
-  count = rank ? 0 : all;
-  PetscCall(
-    fare_store_write(store, GROUP "/status", FARE_STORE_UINT8, 1, &all, &none, &count, run->results.truth));
+  PetscCall(fare_store_write_array(store, GROUP "/status", FARE_STORE_UINT8, 1, &all, run->results.truth));
   for (int part = 0; part < fare_truth_parts(run->truth); part++) PetscCall(put_part(run, store, part));
-  if (run->thermo) PetscCall(fare_thermo_save(run->thermo, run->comm, store, GROUP "/thermodynamics"));
+  if (run->thermo) PetscCall(fare_thermo_save(run->thermo, store, GROUP "/thermodynamics"));
   PetscFunctionReturn(0);
 }
 

@@ -26,17 +26,10 @@ static PetscErrorCode compare_section(
 static PetscErrorCode compare_method(
   const fare_plan_ensemble *e, const fare_node *begun, const char *path, fare_difference *d)
 {
-  void          *state = calloc(1, e->type->size);
-  char           key[256];
-  PetscErrorCode code;
+  char key[256];
 
   PetscFunctionBeginUser;
-  if (!state) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
-  code = fare_fields_read(e->type->fields, fare_ensemble_fields, e->node, state);
-  if (!code) code = fare_fields_compare(e->type->fields, fare_ensemble_fields, begun, state, path, d);
-  PetscCall(fare_fields_free(e->type->fields, state));
-  free(state);
-  PetscCall(code);
+  PetscCall(fare_fields_compare(e->type->fields, fare_ensemble_fields, begun, e->options, path, d));
   fare_key_join(path, "train", sizeof key, key);
   PetscCall(compare_section(
     fare_training_fields, fare_node_find(begun, "train"), e->type->train ? &e->training : NULL, key, d));

@@ -69,8 +69,7 @@ static PetscErrorCode expect(const fare_plan *plan, const fare_plan_ensemble *e,
 
   PetscFunctionBeginUser;
   *cost = (fare_cost){0};
-  PetscCall(fare_sampler_create(PETSC_COMM_SELF, e->type, e->name, e->node, fare_ensemble_fields,
-    (uint64_t)plan->seed, plan->system, &plan->initial, &plan->snapshots, &sampler));
+  PetscCall(fare_plan_sampler(PETSC_COMM_SELF, plan, e, &plan->initial, &sampler));
   PetscCall(fare_sampler_set_mode(sampler, fare_plan_ensemble_mode(e), NULL));
   if (e->type->expect) PetscCall(e->type->expect(sampler, e->particles, cost));
   PetscCall(fare_sampler_destroy(&sampler));

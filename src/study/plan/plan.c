@@ -44,11 +44,8 @@ const fare_field fare_plan_output_fields[] = {
 
 PetscErrorCode fare_plan_error_at(const fare_node *node)
 {
-  char why[512];
-
   PetscFunctionBeginUser;
-  PetscCall(PetscStrncpy(why, fare_error_message(), sizeof why));
-  FARE_REFUSE(node, "%s", why);
+  FARE_REFUSE(node, "%s", fare_error_message());
 }
 
 static const char *measure_name_at(size_t i)
@@ -218,6 +215,12 @@ static PetscErrorCode read_sections(fare_plan *plan, const fare_node *root, sect
 PetscErrorCode fare_plan_read(
   MPI_Comm comm, const char *path, size_t count, const char *const assignments[], fare_plan **plan)
 {
+  return fare_plan_read_point(comm, path, count, assignments, NULL, NULL, plan);
+}
+
+PetscErrorCode fare_plan_read_point(MPI_Comm comm, const char *path, size_t count,
+  const char *const assignments[], const fare_swept *swept, const fare_text origin[], fare_plan **plan)
+{
   sections       s = {0};
   fare_plan     *p;
   PetscErrorCode code;
@@ -227,6 +230,13 @@ PetscErrorCode fare_plan_read(
   PetscCall(PetscNew(&p));
   code = fare_config_read(comm, path, &p->config);
   for (size_t i = 0; i < count && !code; i++) code = fare_config_set(p->config, assignments[i]);
+  for (size_t i = 0; swept && i < swept->count && !code; i++) {
+    fare_text assignment = {0};
+
+    fare_text_add(&assignment, "%s=%s", swept->key[i], swept->value[i]);
+    code = fare_config_set_from(p->config, origin[i].text, assignment.text);
+    fare_text_free(&assignment);
+  }
   if (!code) code = read_sections(p, fare_config_root(p->config), &s);
   PetscCall(fare_fields_free(fare_plan_fields, &s));
   if (code) PetscCall(fare_plan_destroy(&p));

@@ -53,32 +53,26 @@ static const char *sampler_name_at(size_t i)
   The method is set up once now, so that a mistake in its keys, or in how they go together, stops the study
   before it begins.
 */
-static PetscErrorCode check_method(const fare_plan *plan, const fare_plan_ensemble *ensemble)
+static PetscErrorCode check_method(
+  const fare_plan *plan, const fare_node *node, const fare_plan_ensemble *ensemble)
 {
   const fare_sampler_mode mode    = fare_plan_ensemble_mode(ensemble);
-  void                   *state   = calloc(1, ensemble->type->size);
   fare_sampler           *sampler = NULL;
   PetscErrorCode          code;
 
   PetscFunctionBeginUser;
-  if (!state) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
-  code = fare_fields_read(ensemble->type->fields, fare_ensemble_fields, ensemble->node, state);
-  PetscCall(fare_fields_free(ensemble->type->fields, state));
-  free(state);
-  PetscCall(code);
-  code = fare_sampler_create(PETSC_COMM_SELF, ensemble->type, ensemble->name, ensemble->node,
-    fare_ensemble_fields, (uint64_t)plan->seed, plan->system, &plan->initial, &plan->snapshots, &sampler);
-  if (code == FARE_ERR_INPUT) code = fare_plan_error_at(ensemble->node);
+  code = fare_plan_sampler(PETSC_COMM_SELF, plan, ensemble, &plan->initial, &sampler);
+  if (code == FARE_ERR_INPUT) code = fare_plan_error_at(node);
   if (!code) {
     code = fare_sampler_set_mode(sampler, mode, NULL);
     if (code == FARE_ERR_INPUT)
-      code = fare_plan_error_at(fare_node_find(ensemble->node, fare_sampler_mode_names[mode]));
+      code = fare_plan_error_at(fare_node_find(node, fare_sampler_mode_names[mode]));
   }
   if (!code && plan->has_truth) {
     const fare_walls walls = fare_truth_walls(plan->system, &plan->truth);
 
     code = fare_sampler_set_walls(sampler, &walls);
-    if (code == FARE_ERR_INPUT) code = fare_plan_error_at(ensemble->node);
+    if (code == FARE_ERR_INPUT) code = fare_plan_error_at(node);
   }
   PetscCall(fare_sampler_destroy(&sampler));
   PetscFunctionReturn(code);
@@ -144,10 +138,18 @@ fare_sampler_mode fare_plan_ensemble_mode(const fare_plan_ensemble *ensemble)
   return ensemble->oracle ? FARE_ORACLE : ensemble->empirical ? FARE_EMPIRICAL : FARE_LEARNED;
 }
 
-static PetscErrorCode check_mode(const fare_plan *plan, const fare_plan_ensemble *ensemble)
+PetscErrorCode fare_plan_sampler(MPI_Comm comm, const fare_plan *plan, const fare_plan_ensemble *ensemble,
+  const fare_initial *initial, fare_sampler **sampler)
+{
+  return fare_sampler_create(comm, ensemble->type, ensemble->name, ensemble->options, (uint64_t)plan->seed,
+    plan->system, initial, &plan->snapshots, sampler);
+}
+
+static PetscErrorCode check_mode(
+  const fare_plan *plan, const fare_node *map, const fare_plan_ensemble *ensemble)
 {
   const fare_sampler_mode mode = fare_plan_ensemble_mode(ensemble);
-  const fare_node        *node = fare_node_find(ensemble->node, fare_sampler_mode_names[mode]);
+  const fare_node        *node = fare_node_find(map, fare_sampler_mode_names[mode]);
 
   PetscFunctionBeginUser;
   if (ensemble->oracle && ensemble->empirical)
@@ -180,10 +182,9 @@ static PetscErrorCode read_ensemble(
   const fare_plan *plan, const fare_node *node, PetscInt64 seed, fare_plan_ensemble *ensemble)
 {
   PetscFunctionBeginUser;
-  ensemble->node = node;
   PetscCall(read_own_keys(node, ensemble));
   PetscCall(name_seed(ensemble, seed));
-  PetscCall(check_mode(plan, ensemble));
+  PetscCall(check_mode(plan, node, ensemble));
   for (const fare_plan_ensemble *other = plan->ensemble; other < ensemble; other++) {
     if (!strcmp(other->name, ensemble->name))
       FARE_REFUSE(fare_node_find(node, "name"), "there is an ensemble '%s' already", ensemble->name);
@@ -192,7 +193,8 @@ static PetscErrorCode read_ensemble(
   }
   if (!strcmp(ensemble->name, "truth"))
     FARE_REFUSE(fare_node_find(node, "name"), "'truth' is the name of the density on the grid");
-  PetscCall(check_method(plan, ensemble));
+  PetscCall(fare_sampler_options_read(ensemble->type, node, fare_ensemble_fields, &ensemble->options));
+  PetscCall(check_method(plan, node, ensemble));
   if (ensemble->type->train)
     PetscCall(fare_fields_read(fare_training_fields, NULL, ensemble->train, &ensemble->training));
   else if (ensemble->train)
@@ -226,6 +228,7 @@ PetscErrorCode fare_plan_free_ensembles(fare_plan *plan)
   PetscFunctionBeginUser;
   for (size_t i = 0; i < plan->ensembles; i++) {
     free(plan->ensemble[i].line);
+    if (plan->ensemble[i].type) fare_sampler_options_free(plan->ensemble[i].type, &plan->ensemble[i].options);
     PetscCall(fare_fields_free(fare_ensemble_fields, &plan->ensemble[i]));
     if (plan->ensemble[i].library) dlclose(plan->ensemble[i].library);
   }

@@ -7,20 +7,13 @@
 
 static PetscErrorCode write_ensemble(const fare_plan_ensemble *ensemble, fare_text *to)
 {
-  fare_plan_ensemble line  = *ensemble;
-  void              *state = calloc(1, ensemble->type->size);
-  PetscErrorCode     code;
+  fare_plan_ensemble line = *ensemble;
 
   PetscFunctionBeginUser;
-  if (!state) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   line.name = ensemble->line;
   fare_text_add(to, "  -\n");
   PetscCall(fare_fields_write(fare_ensemble_fields, &line, 4, to));
-  code = fare_fields_read(ensemble->type->fields, fare_ensemble_fields, ensemble->node, state);
-  if (!code) code = fare_fields_write(ensemble->type->fields, state, 4, to);
-  PetscCall(fare_fields_free(ensemble->type->fields, state));
-  free(state);
-  PetscCall(code);
+  PetscCall(fare_fields_write(ensemble->type->fields, ensemble->options, 4, to));
   if (ensemble->type->train) {
     fare_text_add(to, "    train:\n");
     PetscCall(fare_fields_write(fare_training_fields, &ensemble->training, 6, to));

@@ -4,8 +4,6 @@
 */
 #include "ranking.h"
 
-#include "sampler/shared/generative.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,16 +11,6 @@
 
 #define QUANTILE 1.959964 /* of the normal distribution: half of a 95% interval in standard deviations */
 #define APART    2.0      /* standard errors between lines that are told apart */
-
-/*
-  What the network is and how it trains: no business of an oracle, so lines that differ here alone are
-  compared.
-*/
-typedef struct {
-  fare_generative common;
-} generator;
-static const fare_field of_networks[] = {
-  FARE_GENERATIVE_FIELDS(generator, common, "1", "1", "1", "1", "1", "0", "0"), FARE_FIELDS_END};
 
 static PetscBool is_judged(const fare_ranking *ranking, PetscInt64 k)
 {
@@ -167,74 +155,32 @@ static void compare_with_equilibrium(fare_ranking *ranking)
   }
 }
 
-/* The method's own options; the caller frees them with free_options. */
-static PetscErrorCode read_options(const fare_plan_ensemble *e, void **options)
-{
-  PetscErrorCode code;
-
-  PetscFunctionBeginUser;
-  *options = calloc(1, e->type->size);
-  if (!*options) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
-  code = fare_fields_read(e->type->fields, fare_ensemble_fields, e->node, *options);
-  PetscFunctionReturn(code);
-}
-
-static void free_options(const fare_plan_ensemble *e, void *options)
-{
-  (void)fare_fields_free(e->type->fields, options);
-  free(options);
-}
-
-/* Whether two lines of one method have the same options, those of the network left out. */
-static PetscErrorCode have_same_options(
-  const fare_plan_ensemble *a, const fare_plan_ensemble *b, PetscBool *same)
-{
-  void *of_a, *of_b;
-
-  PetscFunctionBeginUser;
-  PetscCall(read_options(a, &of_a));
-  PetscCall(read_options(b, &of_b));
-  *same = fare_fields_equal(a->type->fields, of_networks, of_a, of_b);
-  free_options(a, of_a);
-  free_options(b, of_b);
-  PetscFunctionReturn(0);
-}
-
 /* The line that runs the same method in this mode, or -1. */
-static PetscErrorCode find_mode(const fare_ranking *ranking, int like, fare_sampler_mode mode, int *found)
+static int find_mode(const fare_ranking *ranking, const fare_plan_ensemble *e, fare_sampler_mode mode)
 {
-  const fare_plan_ensemble *e = ranking->line[like].of;
-
-  PetscFunctionBeginUser;
-  *found = -1;
-  for (int i = 0; i < ranking->lines && *found < 0; i++) {
+  for (int i = 0; i < ranking->lines; i++) {
     const fare_plan_ensemble *other = ranking->line[i].of;
-    PetscBool                 same  = PETSC_FALSE;
 
-    if (other->type != e->type || fare_plan_ensemble_mode(other) != mode || !ranking->line[i].seeds ||
-      other->training.times != e->training.times)
-      continue;
-    PetscCall(have_same_options(e, other, &same));
-    if (same) *found = i;
+    if (other->type == e->type && fare_plan_ensemble_mode(other) == mode && ranking->line[i].seeds &&
+      other->training.times == e->training.times &&
+      fare_sampler_options_alike(e->type, e->options, other->options))
+      return i;
   }
-  PetscFunctionReturn(0);
+  return -1;
 }
 
-static PetscErrorCode find_splits(fare_ranking *ranking)
+static void find_splits(fare_ranking *ranking)
 {
-  PetscFunctionBeginUser;
   for (int i = 0; i < ranking->lines; i++) {
-    const fare_ranked *line  = &ranking->line[i];
-    fare_split         split = {.learned = i};
+    const fare_plan_ensemble *e     = ranking->line[i].of;
+    const fare_split          split = {.learned = i,
+               .oracle                          = find_mode(ranking, e, FARE_ORACLE),
+               .empirical                       = find_mode(ranking, e, FARE_EMPIRICAL)};
 
-    if (!line->of->type->modes || !line->of->type->train ||
-      fare_plan_ensemble_mode(line->of) != FARE_LEARNED || !line->seeds)
-      continue;
-    PetscCall(find_mode(ranking, i, FARE_ORACLE, &split.oracle));
-    PetscCall(find_mode(ranking, i, FARE_EMPIRICAL, &split.empirical));
-    if (split.oracle >= 0) ranking->split[ranking->splits++] = split;
+    if (e->type->modes && e->type->train && fare_plan_ensemble_mode(e) == FARE_LEARNED &&
+      ranking->line[i].seeds && split.oracle >= 0)
+      ranking->split[ranking->splits++] = split;
   }
-  PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_ranking_create(const fare_results *r, fare_ranking *ranking)
@@ -258,7 +204,7 @@ PetscErrorCode fare_ranking_create(const fare_results *r, fare_ranking *ranking)
   qsort(ranking->line, (size_t)ranking->lines, sizeof *ranking->line, by_distance);
   give_places(ranking);
   compare_with_equilibrium(ranking);
-  PetscCall(find_splits(ranking));
+  find_splits(ranking);
   PetscFunctionReturn(0);
 }
 

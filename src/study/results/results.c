@@ -116,6 +116,7 @@ PetscErrorCode fare_results_create(
 PetscErrorCode fare_results_free(fare_results *r)
 {
   PetscFunctionBeginUser;
+  PetscCall(fare_analysis_results_destroy(&r->analysis));
   for (size_t i = 0; i < r->comparisons; i++) free(r->comparison[i].measured);
   for (size_t i = 0; i < r->series; i++) free(r->binned[i].mass);
   for (size_t i = 0; r->failure && i < r->plan->ensembles; i++) free(r->failure[i]);

@@ -359,7 +359,7 @@ PetscErrorCode fare_results_print(const fare_results *r, FILE *to)
   fare_ranking_free(&ranking);
   print_truth(r, to);
   if (r->thermo) PetscCall(fare_thermo_print(r->thermo, &r->work, to));
-  PetscCall(fare_analyses_print(r->plan->analyses, r->plan->analysis, to));
+  PetscCall(fare_analyses_print(r->analysis, to));
   print_convergence(r, to);
   for (size_t i = 0; i < r->plan->ensembles; i++) {
     if (r->failure[i])

@@ -14,23 +14,9 @@ static const char *const kinds[] = {
 static const char *const partners[] = {
   [FARE_SAMPLES_TRUTH] = "truth", [FARE_DENSITY_TRUTH] = "truth", [FARE_SAMPLES_TARGET] = "target"};
 
-/* A whole array that rank 0 holds. */
-static PetscErrorCode write_array(MPI_Comm comm, fare_store *store, const char *path, fare_store_type type,
-  int rank, const uint64_t extent[], const void *data)
-{
-  uint64_t start[4] = {0, 0, 0, 0}, count[4];
-  int      me;
-
-  PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_rank(comm, &me));
-  for (int i = 0; i < rank; i++) count[i] = me ? 0 : extent[i];
-  PetscCall(fare_store_write(store, path, type, rank, extent, start, count, data));
-  PetscFunctionReturn(0);
-}
-
 /* One number per snapshot, picked out of an array of structs. */
-static PetscErrorCode write_column(MPI_Comm comm, fare_store *store, const char *group, const char *name,
-  PetscInt64 count, const void *first, size_t stride)
+static PetscErrorCode write_column(
+  fare_store *store, const char *group, const char *name, PetscInt64 count, const void *first, size_t stride)
 {
   const uint64_t extent = (uint64_t)count;
   char           path[PATH_SIZE + 32];
@@ -41,7 +27,7 @@ static PetscErrorCode write_column(MPI_Comm comm, fare_store *store, const char 
   for (PetscInt64 k = 0; k < count; k++)
     column[k] = *(const double *)((const char *)first + (size_t)k * stride);
   snprintf(path, sizeof path, "%s/%s", group, name);
-  PetscCall(write_array(comm, store, path, FARE_STORE_FLOAT64, 1, &extent, column));
+  PetscCall(fare_store_write_array(store, path, FARE_STORE_FLOAT64, 1, &extent, column));
   PetscCall(PetscFree(column));
   PetscFunctionReturn(0);
 }
@@ -54,21 +40,21 @@ static const char *blas_name(void)
   return configuration ? configuration() : "unknown";
 }
 
-static PetscErrorCode write_provenance(MPI_Comm comm, const fare_results *r, fare_store *store)
+static PetscErrorCode write_provenance(const fare_results *r, fare_store *store)
 {
   char mpi[MPI_MAX_LIBRARY_VERSION_STRING], petsc[256], host[256] = "", date[64];
   int  length, ranks;
 
   PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_size(comm, &ranks));
+  PetscCallMPI(MPI_Comm_size(fare_store_comm(store), &ranks));
   PetscCallMPI(MPI_Get_library_version(mpi, &length));
   mpi[strcspn(mpi, "\n,")] = '\0';
   PetscCall(PetscGetVersion(petsc, sizeof petsc));
   petsc[strcspn(petsc, "\n,")] = '\0';
   gethostname(host, sizeof host - 1);
-  PetscCallMPI(MPI_Bcast(host, sizeof host, MPI_CHAR, 0, comm));
+  PetscCallMPI(MPI_Bcast(host, sizeof host, MPI_CHAR, 0, fare_store_comm(store)));
   fare_record_date(sizeof date, date);
-  PetscCallMPI(MPI_Bcast(date, sizeof date, MPI_CHAR, 0, comm));
+  PetscCallMPI(MPI_Bcast(date, sizeof date, MPI_CHAR, 0, fare_store_comm(store)));
   PetscCall(fare_store_group(store, "/provenance"));
   PetscCall(fare_store_put_string(store, "/provenance", "date", date));
   PetscCall(fare_store_put_string(store, "/provenance", "host", host));
@@ -84,7 +70,7 @@ static PetscErrorCode write_provenance(MPI_Comm comm, const fare_results *r, far
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode write_snapshots(MPI_Comm comm, const fare_results *r, fare_store *store)
+static PetscErrorCode write_snapshots(const fare_results *r, fare_store *store)
 {
   const fare_schedule *schedule = &r->plan->snapshots;
   const uint64_t       extent = (uint64_t)schedule->count, files[2] = {extent, 2}; /* bytes and checksum */
@@ -97,14 +83,14 @@ static PetscErrorCode write_snapshots(MPI_Comm comm, const fare_results *r, fare
     time[k]    = fare_schedule_time(schedule, k);
     trained[k] = r->trained[k] ? 1 : 0;
   }
-  PetscCall(write_array(comm, store, "/snapshots/time", FARE_STORE_FLOAT64, 1, &extent, time));
-  PetscCall(write_array(comm, store, "/snapshots/trained", FARE_STORE_UINT8, 1, &extent, trained));
-  PetscCall(write_array(comm, store, "/files", FARE_STORE_UINT64, 2, files, r->file));
+  PetscCall(fare_store_write_array(store, "/snapshots/time", FARE_STORE_FLOAT64, 1, &extent, time));
+  PetscCall(fare_store_write_array(store, "/snapshots/trained", FARE_STORE_UINT8, 1, &extent, trained));
+  PetscCall(fare_store_write_array(store, "/files", FARE_STORE_UINT64, 2, files, r->file));
   PetscCall(PetscFree2(time, trained));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode write_truth(MPI_Comm comm, const fare_results *r, fare_store *store)
+static PetscErrorCode write_truth(const fare_results *r, fare_store *store)
 {
   static const struct {
     const char *name;
@@ -135,11 +121,11 @@ static PetscErrorCode write_truth(MPI_Comm comm, const fare_results *r, fare_sto
   last = &r->truth[count - 1];
   PetscCall(fare_store_group(store, "/truth"));
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(columns); i++)
-    PetscCall(write_column(comm, store, "/truth", columns[i].name, count,
-      (const char *)r->truth + columns[i].offset, sizeof *r->truth));
+    PetscCall(write_column(
+      store, "/truth", columns[i].name, count, (const char *)r->truth + columns[i].offset, sizeof *r->truth));
   PetscCall(PetscMalloc1(count, &doubt));
   for (PetscInt64 k = 0; k < count; k++) doubt[k] = r->truth[k].doubt;
-  PetscCall(write_column(comm, store, "/truth", "doubt", count, (const char *)doubt, sizeof *doubt));
+  PetscCall(write_column(store, "/truth", "doubt", count, (const char *)doubt, sizeof *doubt));
   PetscCall(PetscFree(doubt));
   if (worst >= 0) fare_truth_doubt_text(r->plan->system, &r->truth[worst], sizeof text, text);
   PetscCall(fare_store_put_string(store, "/truth", "unresolved", text));
@@ -152,7 +138,7 @@ static PetscErrorCode write_truth(MPI_Comm comm, const fare_results *r, fare_sto
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode write_bins(MPI_Comm comm, const fare_results *r, fare_store *store)
+static PetscErrorCode write_bins(const fare_results *r, fare_store *store)
 {
   static const char *const labels[FARE_DIM_MAX] = {"x", "y", "z"};
   const char              *axes[FARE_DIM_MAX];
@@ -171,20 +157,20 @@ static PetscErrorCode write_bins(MPI_Comm comm, const fare_results *r, fare_stor
   extent[0] = (uint64_t)r->plan->snapshots.count;
   for (int i = 0; i < r->bin_axes; i++) extent[1 + i] = r->bin_extent[i];
   PetscCall(fare_store_group(store, "/binned"));
-  PetscCallMPI(MPI_Bcast(&series, 1, MPI_INT, 0, comm));
+  PetscCallMPI(MPI_Bcast(&series, 1, MPI_INT, 0, fare_store_comm(store)));
   for (int i = 0; i < series; i++) {
     const int   mine    = i < (int)r->series; /* rank 0 alone has them */
     const float nothing = 0;
 
     snprintf(path, sizeof path, "/binned/%s", mine ? r->binned[i].name : "");
-    PetscCallMPI(MPI_Bcast(path, sizeof path, MPI_CHAR, 0, comm));
-    PetscCall(write_array(
-      comm, store, path, FARE_STORE_FLOAT32, 1 + r->bin_axes, extent, mine ? r->binned[i].mass : &nothing));
+    PetscCallMPI(MPI_Bcast(path, sizeof path, MPI_CHAR, 0, fare_store_comm(store)));
+    PetscCall(fare_store_write_array(
+      store, path, FARE_STORE_FLOAT32, 1 + r->bin_axes, extent, mine ? r->binned[i].mass : &nothing));
   }
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode write_loss(MPI_Comm comm, const fare_curve *curve, fare_store *store, const char *group)
+static PetscErrorCode write_loss(const fare_curve *curve, fare_store *store, const char *group)
 {
   char     path[PATH_SIZE + 8];
   double  *rows;
@@ -199,7 +185,7 @@ static PetscErrorCode write_loss(MPI_Comm comm, const fare_curve *curve, fare_st
     rows[2 * i + 1] = curve->loss[i];
   }
   snprintf(path, sizeof path, "%s/loss", group);
-  PetscCall(write_array(comm, store, path, FARE_STORE_FLOAT64, 2, extent, rows));
+  PetscCall(fare_store_write_array(store, path, FARE_STORE_FLOAT64, 2, extent, rows));
   PetscCall(PetscFree(rows));
   PetscFunctionReturn(0);
 }
@@ -213,8 +199,7 @@ static PetscErrorCode end_name(const fare_results *r, const char *what, int end,
 }
 
 /* Where the particles of an ensemble were at every snapshot. */
-static PetscErrorCode write_census(
-  MPI_Comm comm, const fare_results *r, size_t i, fare_store *store, const char *path)
+static PetscErrorCode write_census(const fare_results *r, size_t i, fare_store *store, const char *path)
 {
   const fare_walls walls = r->truth ? fare_truth_walls(r->plan->system, &r->plan->truth) : (fare_walls){0};
   const PetscInt64 count = r->plan->snapshots.count;
@@ -224,45 +209,45 @@ static PetscErrorCode write_census(
   if (!r->truth) PetscFunctionReturn(0);
   PetscCall(
     fare_store_put_string(store, path, "walls", fare_walls_meanings[r->plan->ensemble[i].type->walls]));
-  PetscCall(write_column(comm, store, path, "outside", count, &r->census[i]->outside, sizeof **r->census));
-  PetscCall(write_column(comm, store, path, "folded", count, &r->census[i]->folded, sizeof **r->census));
+  PetscCall(write_column(store, path, "outside", count, &r->census[i]->outside, sizeof **r->census));
+  PetscCall(write_column(store, path, "folded", count, &r->census[i]->folded, sizeof **r->census));
   if (!walls.absorbing) PetscFunctionReturn(0);
-  PetscCall(write_column(comm, store, path, "survival", count, &r->census[i]->survival, sizeof **r->census));
+  PetscCall(write_column(store, path, "survival", count, &r->census[i]->survival, sizeof **r->census));
   for (int end = 0; end < 2 * walls.dim; end++) {
     if (walls.at[end / 2][end % 2] != FARE_WALL_ABSORBING) continue;
     PetscCall(end_name(r, "absorbed", end, sizeof name, name));
-    PetscCall(write_column(
-      comm, store, path, name, count, &r->census[i]->absorbed[end / 2][end % 2], sizeof **r->census));
+    PetscCall(
+      write_column(store, path, name, count, &r->census[i]->absorbed[end / 2][end % 2], sizeof **r->census));
   }
   PetscFunctionReturn(0);
 }
 
 /* What has left the truth through each end that absorbs. */
-static PetscErrorCode write_exits(MPI_Comm comm, const fare_results *r, fare_store *store)
+static PetscErrorCode write_exits(const fare_results *r, fare_store *store)
 {
   const fare_walls walls = fare_truth_walls(r->plan->system, &r->plan->truth);
   const PetscInt64 count = r->plan->snapshots.count;
   char             name[64];
 
   PetscFunctionBeginUser;
-  PetscCall(write_column(
-    comm, store, "/truth", "survival_error", count, &r->truth->survival_error, sizeof *r->truth));
+  PetscCall(
+    write_column(store, "/truth", "survival_error", count, &r->truth->survival_error, sizeof *r->truth));
   for (int end = 0; end < 2 * walls.dim; end++) {
     if (walls.at[end / 2][end % 2] != FARE_WALL_ABSORBING) continue;
     PetscCall(end_name(r, "absorbed", end, sizeof name, name));
-    PetscCall(write_column(
-      comm, store, "/truth", name, count, &r->truth->absorbed[end / 2][end % 2], sizeof *r->truth));
+    PetscCall(
+      write_column(store, "/truth", name, count, &r->truth->absorbed[end / 2][end % 2], sizeof *r->truth));
     PetscCall(end_name(r, "absorbed_error", end, sizeof name, name));
     PetscCall(write_column(
-      comm, store, "/truth", name, count, &r->truth->absorbed_error[end / 2][end % 2], sizeof *r->truth));
+      store, "/truth", name, count, &r->truth->absorbed_error[end / 2][end % 2], sizeof *r->truth));
     PetscCall(end_name(r, "exit_rate", end, sizeof name, name));
-    PetscCall(write_column(
-      comm, store, "/truth", name, count, &r->truth->exit_rate[end / 2][end % 2], sizeof *r->truth));
+    PetscCall(
+      write_column(store, "/truth", name, count, &r->truth->exit_rate[end / 2][end % 2], sizeof *r->truth));
   }
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode write_ensembles(MPI_Comm comm, const fare_results *r, fare_store *store)
+static PetscErrorCode write_ensembles(const fare_results *r, fare_store *store)
 {
   PetscFunctionBeginUser;
   PetscCall(fare_store_group(store, "/ensembles"));
@@ -281,8 +266,8 @@ static PetscErrorCode write_ensembles(MPI_Comm comm, const fare_results *r, fare
     PetscCall(fare_store_put_int(store, path, "force_evaluations", cost->force_evaluations));
     PetscCall(fare_store_put_int(store, path, "network_evaluations", cost->network_evaluations));
     if (r->failure[i]) PetscCall(fare_store_put_string(store, path, "failure", r->failure[i]));
-    if (r->curve[i] && r->curve[i]->count) PetscCall(write_loss(comm, r->curve[i], store, path));
-    PetscCall(write_census(comm, r, i, store, path));
+    if (r->curve[i] && r->curve[i]->count) PetscCall(write_loss(r->curve[i], store, path));
+    PetscCall(write_census(r, i, store, path));
   }
   PetscFunctionReturn(0);
 }
@@ -307,7 +292,7 @@ static const struct {
 };
 
 static PetscErrorCode write_measure(
-  MPI_Comm comm, const fare_results *r, const fare_compared *c, size_t m, fare_store *store)
+  const fare_results *r, const fare_compared *c, size_t m, fare_store *store)
 {
   char group[PATH_SIZE];
 
@@ -317,13 +302,13 @@ static PetscErrorCode write_measure(
   PetscCall(fare_store_put_string(store, group, "summary", r->plan->measure[m]->summary));
   PetscCall(fare_store_put_string(store, group, "unit", r->plan->measure[m]->unit));
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(measured); i++) {
-    PetscCall(write_column(comm, store, group, measured[i].name, r->plan->snapshots.count,
+    PetscCall(write_column(store, group, measured[i].name, r->plan->snapshots.count,
       (const char *)(c->measured + m) + measured[i].offset, r->plan->measures * sizeof *c->measured));
   }
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode write_comparisons(MPI_Comm comm, const fare_results *r, fare_store *store)
+static PetscErrorCode write_comparisons(const fare_results *r, fare_store *store)
 {
   PetscFunctionBeginUser;
   PetscCall(fare_store_group(store, "/comparisons"));
@@ -338,7 +323,7 @@ static PetscErrorCode write_comparisons(MPI_Comm comm, const fare_results *r, fa
     PetscCall(fare_store_put_string(store, path, "of", kinds[c->kind]));
     PetscCall(fare_store_put_string(store, path, "against", partners[c->kind]));
     PetscCall(fare_store_put_int(store, path, "samples", c->kind == FARE_DENSITY_TRUTH ? 0 : e->particles));
-    for (size_t m = 0; m < r->plan->measures; m++) PetscCall(write_measure(comm, r, c, m, store));
+    for (size_t m = 0; m < r->plan->measures; m++) PetscCall(write_measure(r, c, m, store));
   }
   PetscFunctionReturn(0);
 }
@@ -459,17 +444,17 @@ PetscErrorCode fare_results_write(MPI_Comm comm, const fare_results *r, fare_rec
   PetscCall(fare_plan_write(r->plan, &plan));
   PetscCall(fare_store_write_text(store, "/plan", plan.text));
   fare_text_free(&plan);
-  PetscCall(write_provenance(comm, r, store));
-  PetscCall(write_snapshots(comm, r, store));
-  PetscCall(write_truth(comm, r, store));
-  if (r->truth) PetscCall(write_exits(comm, r, store));
-  PetscCall(write_bins(comm, r, store));
-  PetscCall(write_ensembles(comm, r, store));
-  PetscCall(write_comparisons(comm, r, store));
+  PetscCall(write_provenance(r, store));
+  PetscCall(write_snapshots(r, store));
+  PetscCall(write_truth(r, store));
+  if (r->truth) PetscCall(write_exits(r, store));
+  PetscCall(write_bins(r, store));
+  PetscCall(write_ensembles(r, store));
+  PetscCall(write_comparisons(r, store));
   PetscCall(write_ranking(r, record, store));
   PetscCall(write_swept(&r->plan->swept, store));
-  PetscCall(fare_analyses_save(comm, r->plan->analyses, r->plan->analysis, store));
-  if (r->thermo) PetscCall(fare_thermo_write(r->thermo, &r->work, comm, store));
+  PetscCall(fare_analyses_save(r->analysis, store));
+  if (r->thermo) PetscCall(fare_thermo_write(r->thermo, &r->work, store));
   PetscCall(fare_store_commit(&store));
   PetscFunctionReturn(0);
 }

@@ -157,7 +157,7 @@ static PetscErrorCode record_currents(fare_run *s)
     snprintf(name, sizeof name, "current_%s", fare_system_axis_name(s->plan->system, axis));
     PetscCall(fare_thermo_current(s->thermo, axis, &current));
     PetscCall(fare_record_mesh(
-      s->record, name, "probability current at centres of cells", fare_run_grid(s), current));
+      s->record, name, "probability current at centres of cells", fare_run_grid(s), current, 1));
     PetscCall(VecDestroy(&current));
   }
   PetscFunctionReturn(0);
@@ -185,6 +185,7 @@ static void compare_with_bound(fare_run *s, const fare_truth_status *status)
 static PetscErrorCode record_truth(fare_run *s, PetscInt64 k)
 {
   const fare_truth_status *status = fare_truth_get_status(s->truth);
+  const double             volume = fare_grid_volume(fare_run_grid(s));
 
   PetscFunctionBeginUser;
   s->results.truth[k] = *status;
@@ -209,17 +210,17 @@ static PetscErrorCode record_truth(fare_run *s, PetscInt64 k)
     s->doubted = PETSC_TRUE;
   }
   PetscCall(fare_record_mesh(s->record, "density", "probability density, averaged over each cell",
-    fare_run_grid(s), fare_truth_masses(s->truth)));
+    fare_run_grid(s), fare_truth_masses(s->truth), volume));
   PetscCall(
     fare_record_mesh(s->record, "density_error", "estimated (exact - density), averaged over each cell",
-      fare_run_grid(s), fare_truth_error_field(s->truth)));
+      fare_run_grid(s), fare_truth_error_field(s->truth), volume));
   if (s->plan->truth.extrapolate) {
     Vec better;
 
     PetscCall(VecDuplicate(fare_truth_masses(s->truth), &better));
     PetscCall(VecWAXPY(better, 1, fare_truth_masses(s->truth), fare_truth_error_field(s->truth)));
     PetscCall(fare_record_mesh(
-      s->record, "density_extrapolated", "density + density_error", fare_run_grid(s), better));
+      s->record, "density_extrapolated", "density + density_error", fare_run_grid(s), better, volume));
     PetscCall(VecDestroy(&better));
   }
   if (s->thermo && s->plan->thermodynamics.currents) PetscCall(record_currents(s));
@@ -247,8 +248,8 @@ static PetscErrorCode record_deposit(fare_run *s, size_t i)
   PetscFunctionBeginUser;
   snprintf(name, sizeof name, "%s_density", s->plan->ensemble[i].name);
   PetscCall(fare_deposit(fare_run_grid(s), s->ensemble[i], &masses, &outside));
-  PetscCall(
-    fare_record_mesh(s->record, name, "particles of the ensemble by cells", fare_run_grid(s), masses));
+  PetscCall(fare_record_mesh(s->record, name, "particles of the ensemble by cells", fare_run_grid(s), masses,
+    fare_grid_volume(fare_run_grid(s))));
   PetscCall(fare_record_number(s->record, name, "outside", outside));
   PetscCall(VecDestroy(&masses));
   PetscFunctionReturn(0);

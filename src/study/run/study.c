@@ -68,19 +68,16 @@ static PetscErrorCode create_grid(fare_run *s)
 }
 
 /* What particles cannot see as it is: they know the drive at the ends of their steps alone. */
-static PetscErrorCode warn_of_pulses(const fare_plan *plan, const fare_plan_ensemble *e)
+static void warn_of_pulses(const fare_plan *plan, const fare_plan_ensemble *e)
 {
-  const double pulse = fare_system_shortest_pulse(plan->system, plan->snapshots.start, plan->snapshots.end);
-  const fare_node *given = fare_node_find(e->node, "dt");
-  double           dt    = fare_training_is_simulated(e) ? e->training.dt : 0;
+  const double  pulse = fare_system_shortest_pulse(plan->system, plan->snapshots.start, plan->snapshots.end);
+  const double *step  = fare_fields_find(e->type->fields, e->options, "dt", FARE_REAL);
+  const double  dt    = step ? *step : fare_training_is_simulated(e) ? e->training.dt : 0;
 
-  PetscFunctionBeginUser;
-  if (given) PetscCall(fare_node_real(given, &dt));
   if (dt > pulse * (1 + 1e-9))
     fare_warn("ensemble %s: the drive has a pulse of %.3g, shorter than a step (dt: %.3g): particles see it "
               "wrongly or not at all, and the truth sees it",
       e->name, pulse, dt);
-  PetscFunctionReturn(0);
 }
 
 static PetscErrorCode create(fare_run *s)
@@ -101,9 +98,8 @@ static PetscErrorCode create(fare_run *s)
   for (size_t i = 0; i < plan->ensembles; i++) {
     const fare_plan_ensemble *e = &plan->ensemble[i];
 
-    PetscCall(warn_of_pulses(plan, e));
-    PetscCall(fare_sampler_create(s->comm, e->type, e->name, e->node, fare_ensemble_fields,
-      (uint64_t)plan->seed, plan->system, &s->initial, &plan->snapshots, &s->sampler[i]));
+    warn_of_pulses(plan, e);
+    PetscCall(fare_plan_sampler(s->comm, plan, e, &s->initial, &s->sampler[i]));
     PetscCall(fare_sampler_set_mode(s->sampler[i], fare_plan_ensemble_mode(e), e->oracle ? s->exact : NULL));
     PetscCall(fare_sampler_set_walls(s->sampler[i], &s->walls));
     PetscCall(
@@ -353,7 +349,9 @@ static PetscErrorCode run(fare_run *s)
     s->checkpointing);
   for (size_t i = 0; i < s->plan->ensembles; i++)
     PetscCall(fare_cost_gather(s->comm, &s->sampler[i]->cost, &s->results.cost[i]));
-  if (s->plan->analyses) PetscCall(fare_analyses_run(s->plan->analyses, s->plan->analysis, fare_run_grid(s)));
+  if (s->plan->analyses)
+    PetscCall(
+      fare_analyses_run(s->plan->analyses, s->plan->analysis, fare_run_grid(s), &s->results.analysis));
   if (s->thermo)
     PetscCall(fare_thermo_finish(s->thermo, s->comm, s->plan->snapshots.start, s->plan->snapshots.end,
       (uint64_t)s->plan->seed, &s->results.work));

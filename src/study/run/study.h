@@ -39,8 +39,10 @@ typedef struct {
   PetscInt           cells[FARE_DIM_MAX];
   const fare_thermo *thermo; /* borrowed; NULL unless asked for */
   fare_work_summary  work;   /* beside it */
-  size_t             comparisons;
-  fare_compared     *comparison;
+  /* of the grid, NULL behind the last; NULL until they have run */
+  fare_analysis_result **analysis;
+  size_t                 comparisons;
+  fare_compared         *comparison;
   /* per ensemble, over all ranks: the slowest's seconds, the sum of evaluations */
   fare_cost          *cost;
   char              **failure; /* per ensemble: why it ended early, or NULL */

@@ -21,18 +21,23 @@ PetscBool fare_training_is_shared(const fare_training_options *a, const fare_tra
 static PetscErrorCode create_simulation(MPI_Comm comm, const fare_plan *plan, const fare_initial *initial,
   const fare_walls *walls, const fare_plan_ensemble *ensemble, fare_sampler **sampler)
 {
-  fare_config   *config;
-  fare_text      text = {0};
-  PetscErrorCode code;
+  const fare_sampler_type *langevin = fare_sampler_type_find("langevin");
+  void                    *options  = NULL;
+  fare_config             *config;
+  fare_text                text = {0};
+  PetscErrorCode           code;
 
   PetscFunctionBeginUser;
   fare_text_add(&text, "{integrator: heun, dt: %.17g}", ensemble->training.dt);
   PetscCall(fare_config_parse("training", text.text, text.length, &config));
   fare_text_free(&text);
-  code = fare_sampler_create(comm, fare_sampler_type_find("langevin"), "training", fare_config_root(config),
-    NULL, (uint64_t)plan->seed, plan->system, initial, &plan->snapshots, sampler);
-  if (!code) code = fare_sampler_set_walls(*sampler, walls);
+  code = fare_sampler_options_read(langevin, fare_config_root(config), NULL, &options);
   PetscCall(fare_config_destroy(&config));
+  PetscCall(code);
+  code = fare_sampler_create(comm, langevin, "training", options, (uint64_t)plan->seed, plan->system, initial,
+    &plan->snapshots, sampler);
+  fare_sampler_options_free(langevin, &options);
+  if (!code) code = fare_sampler_set_walls(*sampler, walls);
   PetscFunctionReturn(code);
 }
 

@@ -1,5 +1,5 @@
 /* Sweeps: one study file, many points, each of them a study in a directory of its own. */
-#include "study/run/study.h"
+#include "study/plan/plan.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -219,24 +219,21 @@ static PetscErrorCode choose(const sweep *s, PetscInt64 point, fare_swept *swept
 
 /* The study as it is, with the point's values set behind those of the command line. */
 static PetscErrorCode plan_with(MPI_Comm comm, const char *path, size_t count,
-  const char *const assignments[], const fare_swept *swept, fare_plan **plan)
+  const char *const assignments[], const sweep *s, const fare_swept *swept, fare_plan **plan)
 {
-  const size_t   all        = count + swept->count;
-  fare_text     *set        = calloc(swept->count, sizeof *set);
-  const char   **assignment = calloc(all, sizeof *assignment);
+  fare_text     *origin = calloc(swept->count, sizeof *origin);
+  size_t         n      = 0;
   PetscErrorCode code;
 
   PetscFunctionBeginUser;
-  if (!set || !assignment) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
-  for (size_t i = 0; i < count; i++) assignment[i] = assignments[i];
-  for (size_t i = 0; i < swept->count; i++) {
-    fare_text_add(&set[i], "%s=%s", swept->key[i], swept->value[i]);
-    assignment[count + i] = set[i].text;
+  if (!origin) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  for (size_t i = 0; i < s->axes; i++) {
+    for (size_t k = 0; k < s->axis[i].keys; k++)
+      fare_node_where_key(s->axis[i].key[k].map, s->axis[i].key[k].at, &origin[n++]);
   }
-  code = fare_plan_read(comm, path, all, assignment, plan);
-  for (size_t i = 0; i < swept->count; i++) fare_text_free(&set[i]);
-  free(set);
-  free(assignment);
+  code = fare_plan_read_point(comm, path, count, assignments, swept, origin, plan);
+  for (size_t i = 0; i < swept->count; i++) fare_text_free(&origin[i]);
+  free(origin);
   PetscFunctionReturn(code);
 }
 
@@ -261,28 +258,6 @@ static PetscErrorCode move_directory(fare_plan *plan)
   PetscFunctionReturn(0);
 }
 
-/*
-  A mistake in what the sweep sets is one in the sweep: said at the key there, in place of a --set that nobody
-  wrote.
-*/
-static PetscErrorCode error_in_sweep(const sweep *s)
-{
-  const char *const key = fare_config_error_key();
-  char              why[512];
-
-  PetscFunctionBeginUser;
-  if (!key) PetscFunctionReturn(FARE_ERR_INPUT);
-  snprintf(why, sizeof why, "%s", fare_error_message() + strlen("--set "));
-  for (size_t i = 0; i < s->axes; i++) {
-    for (size_t k = 0; k < s->axis[i].keys; k++) {
-      const variation *v = &s->axis[i].key[k];
-
-      if (!strcmp(v->key, key)) FARE_REFUSE_KEY(v->map, v->at, "%s", why);
-    }
-  }
-  PetscFunctionReturn(FARE_ERR_INPUT);
-}
-
 PetscErrorCode fare_sweep_plan(MPI_Comm comm, const char *path, size_t count, const char *const assignments[],
   PetscInt64 point, fare_plan **plan)
 {
@@ -299,10 +274,7 @@ PetscErrorCode fare_sweep_plan(MPI_Comm comm, const char *path, size_t count, co
     code = fare_error(FARE_ERR_INPUT, "%s: the sweep has points 0 to %lld, got %lld", path,
       (long long)s.points - 1, (long long)point);
   if (!code) code = choose(&s, point, &swept);
-  if (!code) {
-    code = plan_with(comm, path, count, assignments, &swept, plan);
-    if (code == FARE_ERR_INPUT) code = error_in_sweep(&s);
-  }
+  if (!code) code = plan_with(comm, path, count, assignments, &s, &swept, plan);
   sweep_free(&s);
   if (code) {
     swept_free(&swept);

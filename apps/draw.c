@@ -1,0 +1,94 @@
+/* Figures of a study or a sweep: drawn by Python, in a process of its own after MPI has ended. */
+#include "fare.h"
+
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static struct {
+  fare_drawing what;
+  char         directory[PETSC_MAX_PATH_LEN];
+} pending;
+
+void fare_draw_later(fare_drawing what, const char *directory)
+{
+  pending.what = what;
+  snprintf(pending.directory, sizeof pending.directory, "%s", directory);
+}
+
+/* The script of the source tree while FARE is not installed, else the installed one. */
+static PetscBool find_script(const char *name, size_t size, char path[])
+{
+  static const char *const places[] = {FARE_SOURCE_DIR "/postproc", FARE_DATA_DIR "/postproc"};
+
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(places); i++) {
+    snprintf(path, size, "%s/%s", places[i], name);
+    if (!access(path, R_OK)) return PETSC_TRUE;
+  }
+  return PETSC_FALSE;
+}
+
+/* `again` is the subcommand that tries once more; `numbers` where they are whatever happens here. */
+static int draw(const char *name, const char *directory, const char *again, const char *numbers)
+{
+  char        python[PETSC_MAX_PATH_LEN] = FARE_PYTHON, script[PETSC_MAX_PATH_LEN], where[PETSC_MAX_PATH_LEN];
+  char *const command[]                  = {python, script, where, NULL};
+  pid_t       child;
+  int         status;
+
+  if (!*python || !find_script(name, sizeof script, script)) {
+    fprintf(stderr, "fare: no %s: %s%s (the numbers are in %s)\n", again,
+      *python ? name : "FARE was built without a Python that has h5py, numpy and matplotlib",
+      *python ? " was not found" : "", numbers);
+    return FARE_EXIT_DONE;
+  }
+  snprintf(where, sizeof where, "%s", directory);
+  fflush(NULL);
+  if (posix_spawn(&child, python, NULL, NULL, command, environ) || waitpid(child, &status, 0) != child)
+    status = -1;
+  /* it has said what is wrong with the directory */
+  if (WIFEXITED(status) && WEXITSTATUS(status) == FARE_EXIT_INPUT) return FARE_EXIT_INPUT;
+  if (!WIFEXITED(status) || WEXITSTATUS(status)) {
+    fprintf(stderr, "fare: %s could not be drawn; the numbers are whole in %s, `fare %s %s` tries again\n",
+      name, numbers, again, directory);
+    return FARE_EXIT_FAILED;
+  }
+  return FARE_EXIT_DONE;
+}
+
+static int draw_report(const char *directory)
+{
+  char numbers[PETSC_MAX_PATH_LEN + 64];
+  int  code;
+
+  snprintf(numbers, sizeof numbers, "%s/study.h5 and measures.csv", directory);
+  code = draw("fare_report.py", directory, "report", numbers);
+  if (code == FARE_EXIT_DONE && *FARE_PYTHON) printf("Report: %s/report.html\n", directory);
+  return code;
+}
+
+static int draw_sweep(const char *directory)
+{
+  char numbers[PETSC_MAX_PATH_LEN + 64];
+
+  snprintf(numbers, sizeof numbers, "the points' own directories in %s", directory);
+  /* it says itself what it has made, and which points are missing */
+  return draw("fare_sweep.py", directory, "collect", numbers);
+}
+
+int fare_draw_now(void)
+{
+  switch (pending.what) {
+  case FARE_DRAW_NOTHING:
+    return FARE_EXIT_DONE;
+  case FARE_DRAW_REPORT:
+    return draw_report(pending.directory);
+  case FARE_DRAW_SWEEP:
+    return draw_sweep(pending.directory);
+  }
+  return FARE_EXIT_DONE;
+}

@@ -1,0 +1,49 @@
+/* Options of the command line that subcommands share. */
+#include "fare.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+PetscErrorCode fare_usage(const fare_command *command, const char *format, ...)
+{
+  char    what[1024];
+  va_list arguments;
+
+  va_start(arguments, format);
+  vsnprintf(what, sizeof what, format, arguments);
+  va_end(arguments);
+  return fare_error(
+    FARE_ERR_INPUT, "%s (usage: fare %s; more with fare %s --help)", what, command->synopsis, command->name);
+}
+
+PetscErrorCode fare_study_option(const fare_command *command, const fare_arguments *arguments, int *i,
+  fare_study_options *options, PetscBool *taken)
+{
+  const char     *word = arguments->argument[*i];
+  const PetscBool set  = !strcmp(word, "--set") || !strncmp(word, "--set=", 6) ? PETSC_TRUE : PETSC_FALSE;
+
+  PetscFunctionBeginUser;
+  *taken = set || *word != '-' ? PETSC_TRUE : PETSC_FALSE;
+  if (set) {
+    if (!word[5] && *i + 1 == arguments->count)
+      PetscCall(fare_usage(command, "--set needs key=value behind it"));
+    if (options->count == FARE_ASSIGNMENTS_MAX)
+      PetscCall(fare_usage(command, "at most %d --set", FARE_ASSIGNMENTS_MAX));
+    options->assignment[options->count++] = word[5] ? word + 6 : arguments->argument[++*i];
+  } else if (*taken) {
+    if (options->file)
+      PetscCall(fare_usage(command, "one study at a time, got '%.60s' and '%.60s'", options->file, word));
+    options->file = word;
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_unknown_option(
+  const fare_command *command, const char *word, size_t count, const char *const names[])
+{
+  const char *nearest = fare_nearest(word, names, count);
+
+  return fare_usage(command, "unknown option '%.60s'%s%s%s", word, nearest ? " (did you mean '" : "",
+    nearest ? nearest : "", nearest ? "'?)" : "");
+}
