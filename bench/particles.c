@@ -6,7 +6,7 @@
 */
 #include "particles/particles.h"
 
-#include "sampler/simulation/langevin.h"
+#include <fare/langevin.h>
 #include <math.h>
 #include <stdio.h>
 #include <time.h>

@@ -33,7 +33,9 @@ def speeds(build):
         [build / "bin" / "bench_particles"], check=True, capture_output=True, text=True
     ).stdout
     print(output)
-    return {name: float(re.search(rf"^FARE, {name}\s+([0-9.]+)", output, re.M)[1]) for name in INTEGRATORS}
+    return {
+        name: float(re.search(rf"^FARE, {name}\s+([0-9.]+)", output, re.MULTILINE)[1]) for name in INTEGRATORS
+    }
 
 
 def distances(build, particles):

@@ -9,6 +9,7 @@ Reported are seconds, the true L1 error at the end (against FARE on a far finer 
 ratios; nothing is asserted.
 """
 import argparse
+import functools
 import pathlib
 import subprocess
 import tempfile
@@ -16,7 +17,7 @@ import time
 
 import h5py
 import numpy as np
-import scipy.sparse as sparse
+from scipy import sparse
 from scipy.integrate import solve_ivp
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -166,12 +167,14 @@ def one_dimension(command, directory):
         weights = np.exp(-(problem.V - problem.V.min()))
         start = weights / weights.sum()
         for method in ("BDF", "Radau"):
-            masses, seconds = best(lambda: problem.solve(start, 1.0, method, 1e-8), 3 if cells == 2048 else 1)
+            masses, seconds = best(
+                functools.partial(problem.solve, start, 1.0, method, 1e-8), 3 if cells == 2048 else 1
+            )
             rows.append((f"SciPy {method}, {cells} cells, rtol 1e-8", seconds, error(masses, reference)))
             script[cells] = min(script.get(cells, (np.inf, 0)), (seconds, rows[-1][2]))
     fare = {}
     for cells, tolerance in ((2048, 1e-8), (128, 1e-6), (256, 1e-6), (512, 1e-7)):
-        masses, seconds = best(lambda: run_fare(command, study, directory, cells, tolerance))
+        masses, seconds = best(functools.partial(run_fare, command, study, directory, cells, tolerance))
         rows.append((f"FARE, {cells} cells, tolerance {tolerance:g}", seconds, error(masses, reference)))
         fare[cells] = (seconds, rows[-1][2])
     table("Driven Prinz potential, t in [0, 1]", rows)

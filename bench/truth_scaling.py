@@ -119,7 +119,7 @@ def run(command, study, place, dim, cells, ranks):
         seconds, steps = (float(file["truth"].attrs[key]) for key in ("seconds", "steps"))
     counts = {
         event: int(count)
-        for event, count in re.findall(r"^(KSPSolve|PCApply)\s+(\d+)", log.read_text(), re.M)
+        for event, count in re.findall(r"^(KSPSolve|PCApply)\s+(\d+)", log.read_text(), re.MULTILINE)
     }
     return seconds, steps, counts["PCApply"] / counts["KSPSolve"], peak
 
@@ -137,6 +137,7 @@ def stated_bytes(command, study, dim, cells, place):
         ],
         capture_output=True,
         text=True,
+        check=False,
     ).stdout
     number, unit = re.search(r"about ([0-9.]+) ([KMG])iB", text).groups()
     return float(number) * {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}[unit]

@@ -1,5 +1,6 @@
-# Every dependency as an imported target, found through pkg-config or CMake's own modules. Installed too: find_package(fare) includes it.
-# A missing one stops with the packages to install rather than with a search log.
+# Every dependency as an imported target, found through pkg-config or CMake's own modules. Installed as well,
+# because find_package(fare) includes it. A missing one stops with the packages to install rather than with a
+# search log.
 find_package(PkgConfig REQUIRED)
 find_package(MPI COMPONENTS C)
 
@@ -59,14 +60,17 @@ endif()
 
 if(FARE_MISSING)
   list(JOIN FARE_MISSING ", " FARE_MISSING)
-  message(FATAL_ERROR "FARE: not found: ${FARE_MISSING}. jobs/install_dependencies.sh installs them (Debian, Ubuntu) or prints their names for other systems.")
+  message(FATAL_ERROR "FARE: not found: ${FARE_MISSING}. "
+    "jobs/install_dependencies.sh installs them (Debian, Ubuntu) or prints their names for other systems.")
 endif()
 
-# The Python that draws reports: the first that imports h5py and matplotlib. Only reports and some tests need it.
+# Python for reports and some tests: the first interpreter that imports h5py, numpy and matplotlib.
 set(FARE_PYTHON "" CACHE FILEPATH "Python with h5py, numpy and matplotlib")
 if(NOT FARE_PYTHON)
   foreach(candidate python3 /usr/bin/python3 python)
-    execute_process(COMMAND ${candidate} -c "import h5py, numpy, matplotlib, sys; print(sys.executable)" OUTPUT_VARIABLE found OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE status)
+    execute_process(
+      COMMAND ${candidate} -c "import h5py, numpy, matplotlib, sys; print(sys.executable)"
+      OUTPUT_VARIABLE found OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE status)
     if(status EQUAL 0)
       set(FARE_PYTHON ${found} CACHE FILEPATH "Python with h5py, numpy and matplotlib" FORCE)
       break()

@@ -1,4 +1,5 @@
-# make install: the command, the library, its headers, the studies, the post-processing, and a package file for find_package(fare).
+# make install: the command, the library, its headers, the studies, the post-processing, and a package file
+# for find_package(fare).
 include(CMakePackageConfigHelpers)
 set(FARE_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/fare)
 
@@ -10,6 +11,10 @@ install(DIRECTORY include/fare DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY input postproc DESTINATION ${CMAKE_INSTALL_DATADIR}/fare PATTERN __pycache__ EXCLUDE)
 
 install(EXPORT fare_targets NAMESPACE fare:: DESTINATION ${FARE_PACKAGE_DIR})
-configure_package_config_file(cmake/fareConfig.cmake.in ${PROJECT_BINARY_DIR}/fareConfig.cmake INSTALL_DESTINATION ${FARE_PACKAGE_DIR})
+configure_package_config_file(cmake/fareConfig.cmake.in ${PROJECT_BINARY_DIR}/fareConfig.cmake
+  INSTALL_DESTINATION ${FARE_PACKAGE_DIR})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/fareConfigVersion.cmake COMPATIBILITY SameMinorVersion)
-install(FILES ${PROJECT_BINARY_DIR}/fareConfig.cmake ${PROJECT_BINARY_DIR}/fareConfigVersion.cmake cmake/FareDependencies.cmake DESTINATION ${FARE_PACKAGE_DIR})
+install(
+  FILES ${PROJECT_BINARY_DIR}/fareConfig.cmake ${PROJECT_BINARY_DIR}/fareConfigVersion.cmake
+    cmake/FareDependencies.cmake
+  DESTINATION ${FARE_PACKAGE_DIR})

@@ -1,15 +1,22 @@
-# A new test is one new file. Its cases are declared in it, in a line that begins with "fare-test:" inside a comment:
+# A new test is one new file. It declares its cases in a comment, in a line that begins with "fare-test:":
 #
 #   fare-test: labels=unit ranks=1,2,4 timeout=60
 #
-# ranks=0 (the default for scripts) starts the file without mpirun. A file may hold several such lines; arg=NAME is handed to the
-# program and becomes part of the test's name. A test that cannot run here exits with 77, which counts as skipped.
+# ranks=0 (the default for scripts) starts the file without mpirun. A file may hold several such lines.
+# arg=NAME is passed to the program and becomes part of the test's name. Exit code 77 means skipped.
+#
+# Python tests import the modules in tests/helpers and postproc through PYTHONPATH.
 find_package(cmocka QUIET)
 pkg_check_modules(cmocka_pc QUIET IMPORTED_TARGET cmocka)
-set(FARE_TEST_ENVIRONMENT OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
-    OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_hwloc_base_binding_policy=none HDF5_USE_FILE_LOCKING=FALSE
-    MPLBACKEND=Agg "FARE_PYTHON=${FARE_PYTHON}" "FARE_COMMAND=${PROJECT_BINARY_DIR}/bin/fare" "FARE_SOURCE_DIR=${PROJECT_SOURCE_DIR}" "FARE_BINARY_DIR=${PROJECT_BINARY_DIR}"
-    "FARE_MPIEXEC=${MPIEXEC_EXECUTABLE}" "LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/leaks.supp:print_suppressions=0")
+set(FARE_TEST_ENVIRONMENT
+    OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+    OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_hwloc_base_binding_policy=none
+    OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 HDF5_USE_FILE_LOCKING=FALSE MPLBACKEND=Agg
+    "PYTHONPATH=${PROJECT_SOURCE_DIR}/tests/helpers:${PROJECT_SOURCE_DIR}/postproc:$ENV{PYTHONPATH}"
+    "FARE_PYTHON=${FARE_PYTHON}" "FARE_COMMAND=${PROJECT_BINARY_DIR}/bin/fare"
+    "FARE_SOURCE_DIR=${PROJECT_SOURCE_DIR}" "FARE_BINARY_DIR=${PROJECT_BINARY_DIR}"
+    "FARE_MPIEXEC=${MPIEXEC_EXECUTABLE}"
+    "LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/leaks.supp:print_suppressions=0")
 
 function(fare_declare_tests file name program)
   file(STRINGS ${file} lines REGEX "fare-test:")
@@ -44,7 +51,9 @@ function(fare_declare_tests file name program)
         string(APPEND full ".np${count}")
       endif()
       add_test(NAME ${full} COMMAND ${launch} ${program} ${arg} WORKING_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
-      set_tests_properties(${full} PROPERTIES LABELS "${labels}" TIMEOUT ${timeout} PROCESSORS ${processors} SKIP_RETURN_CODE 77 ENVIRONMENT "${FARE_TEST_ENVIRONMENT}")
+      set_tests_properties(${full} PROPERTIES
+        LABELS "${labels}" TIMEOUT ${timeout} PROCESSORS ${processors} SKIP_RETURN_CODE 77
+        ENVIRONMENT "${FARE_TEST_ENVIRONMENT}")
     endforeach()
   endforeach()
 endfunction()
@@ -54,10 +63,13 @@ if(TARGET PkgConfig::cmocka_pc)
   file(GLOB_RECURSE test_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/test_*.c)
   foreach(source IN LISTS test_sources)
     get_filename_component(name ${source} NAME_WE)
-    add_executable(${name} ${source} $<$<BOOL:${FARE_SANITIZE}>:${PROJECT_SOURCE_DIR}/tests/sanitize/keep_modules.c>)
-    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests ENABLE_EXPORTS ${FARE_SANITIZE})
+    add_executable(${name}
+      ${source} $<$<BOOL:${FARE_SANITIZE}>:${PROJECT_SOURCE_DIR}/tests/sanitize/keep_modules.c>)
+    set_target_properties(${name} PROPERTIES
+      RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests ENABLE_EXPORTS ${FARE_SANITIZE})
     target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR}/src)
-    target_link_libraries(${name} PRIVATE fare fare_slepc fare_hdf5 fare_yaml fare_blas PkgConfig::cmocka_pc m fare_warnings)
+    target_link_libraries(${name} PRIVATE
+      fare fare_slepc fare_hdf5 fare_yaml fare_blas PkgConfig::cmocka_pc m fare_warnings)
     fare_declare_tests(${source} ${name} $<TARGET_FILE:${name}>)
   endforeach()
 else()
@@ -72,7 +84,9 @@ foreach(source IN LISTS referee_sources)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(${name} PRIVATE fare fare_hdf5 fare_yaml m fare_warnings)
 endforeach()
-file(GLOB_RECURSE test_scripts CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/test_*.sh ${PROJECT_SOURCE_DIR}/tests/test_*.py)
+file(GLOB_RECURSE test_scripts CONFIGURE_DEPENDS
+  ${PROJECT_SOURCE_DIR}/tests/test_*.sh ${PROJECT_SOURCE_DIR}/tests/test_*.py
+  ${PROJECT_SOURCE_DIR}/tests/check_*.py)
 foreach(script IN LISTS test_scripts)
   get_filename_component(name ${script} NAME_WE)
   if(script MATCHES "[.]py$")

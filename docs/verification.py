@@ -103,6 +103,7 @@ class Runner:
             env=os.environ | SINGLE,
             capture_output=True,
             text=True,
+            check=False,
         )
         if done.returncode:
             raise SystemExit(
@@ -317,7 +318,7 @@ def trap(dim):
     def exact(result, k):
         product = np.ones(())
         for axis in range(dim):
-            slope = lambda t, y: np.array(
+            slope = lambda t, y, axis=axis: np.array(
                 [-(1 + 2 * t) * (y[0] - (math.sin(PI * t) if axis == 0 else 0)), 2 - 2 * (1 + 2 * t) * y[1]]
             )
             product = np.multiply.outer(
@@ -360,7 +361,7 @@ def travelling():
     well = "4*((x-s)^8 + 0.8*exp(-80*(x-s)^2) + 0.2*exp(-80*(x-s-0.5)^2) + 0.5*exp(-40*(x-s+0.5)^2))"
     case = {
         "system": {
-            "expression": {"potential": well, "extra": ["c"], "lower": [-1.6], "upper": [2.4]},
+            "expression": {"potential": well, "nonconservative": ["c"], "lower": [-1.6], "upper": [2.4]},
             "parameters": {"c": 1.0, "s": 0.0},
         },
         "drive": [ramp("s", 1.0, 1.0)],
@@ -394,12 +395,12 @@ def counterdiabatic():
     """
     near, far = "0.25/a/cosh((x+1)/(2*a))^2", "0.25/a/cosh((x-1)/(2*a))^2"
     density = f"((1-w)*{near} + w*{far})"
-    extra = f"0.5*rate*(tanh((x+1)/(2*a)) - tanh((x-1)/(2*a)))/{density}"
+    force = f"0.5*rate*(tanh((x+1)/(2*a)) - tanh((x-1)/(2*a)))/{density}"
     case = {
         "system": {
             "expression": {
                 "potential": f"-kT*log({density})",
-                "extra": [extra],
+                "nonconservative": [force],
                 "lower": [-4.5],
                 "upper": [4.5],
             },
@@ -422,7 +423,7 @@ def swirl():
     expression = {
         "axes": ["x", "y"],
         "potential": "(x^2-1)^2 + 2*y^2 + 0.5*x*y",
-        "extra": [f"-c*{slope[1]}", f"c*{slope[0]}"],
+        "nonconservative": [f"-c*{slope[1]}", f"c*{slope[0]}"],
         "lower": [-2.6, -2.6],
         "upper": [2.6, 2.6],
     }
@@ -535,10 +536,10 @@ CLOSED = [
     ("Ornstein-Uhlenbeck, dragged and stiffening", "1-D", trap(1), [64, 128, 256]),
     ("the same", "2-D", trap(2), [32, 64, 128]),
     ("the same", "3-D", trap(3), [12, 24, 48]),
-    ("rotational Ornstein-Uhlenbeck", "2-D, `extra`", rotation(), [32, 64, 128]),
-    ("Prinz, travelling with a force", "1-D, `extra`", travelling(), [128, 256, 512]),
-    ("counterdiabatic force between two bumps", "1-D, `extra`", counterdiabatic(), [128, 256, 512]),
-    ("F = -cS grad V", "2-D, `extra`", swirl(), [32, 64, 128]),
+    ("rotational Ornstein-Uhlenbeck", "2-D, `nonconservative`", rotation(), [32, 64, 128]),
+    ("Prinz, travelling with a force", "1-D, `nonconservative`", travelling(), [128, 256, 512]),
+    ("counterdiabatic force between two bumps", "1-D, `nonconservative`", counterdiabatic(), [128, 256, 512]),
+    ("F = -cS grad V", "2-D, `nonconservative`", swirl(), [32, 64, 128]),
     ("Beneš, dX = tanh X dt + dW", "1-D", benes(), [64, 128, 256]),
     ("geometric Brownian motion", "1-D, multiplicative", growth(), [128, 256, 512]),
     ("underdamped oscillator", "2-D, underdamped", oscillator(), [48, 96, 192]),
@@ -1025,9 +1026,9 @@ def write(contents):
     for name, content in contents.items():
         text, count = re.subn(
             rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)",
-            lambda m: m.group(1) + content + "\n" + m.group(2),
+            lambda m, content=content: m.group(1) + content + "\n" + m.group(2),
             text,
-            flags=re.S,
+            flags=re.DOTALL,
         )
         if count != 1:
             raise SystemExit(f"{DOCUMENT}: expected one place for {name}, found {count}")

@@ -1,41 +1,50 @@
 #!/usr/bin/env bash
-# Installs what FARE is built from where that is missing: on Debian and its relatives with apt-get (as root or through sudo).
-# On other systems it prints the packages by the names of Fedora and of Spack, and stops.
-#   jobs/install_dependencies.sh [--with-torch] [--with-slurm]
+# Installs missing dependencies: on Debian and its derivatives with apt-get (as root or with sudo).
+# On other systems it prints the names of the packages for Fedora and Spack, and stops.
+#   jobs/install_dependencies.sh [--with-torch] [--with-slurm] [--with-checks]
 set -euo pipefail
 
-packages=(gcc make cmake ninja-build pkg-config openmpi-bin libopenmpi-dev libpetsc-real-dev libslepc-real-dev libhdf5-openmpi-dev
-  libyaml-dev zlib1g-dev libopenblas-dev libcmocka-dev python3 python3-h5py python3-numpy python3-matplotlib)
+packages=(gcc make cmake ninja-build pkg-config openmpi-bin libopenmpi-dev libpetsc-real-dev libslepc-real-dev
+  libhdf5-openmpi-dev libyaml-dev zlib1g-dev libopenblas-dev libcmocka-dev python3 python3-h5py python3-numpy
+  python3-matplotlib)
+options="--with-torch, --with-slurm and --with-checks"
 for option in "$@"; do
   case $option in
     --with-torch) packages+=(python3-torch) ;;
     --with-slurm) packages+=(slurmctld slurmd slurm-client munge) ;;
-    *) echo "install_dependencies: unknown option '$option' (there are --with-torch and --with-slurm)" >&2; exit 2 ;;
+    --with-checks) packages+=(clang-format-14 black mypy shellcheck codespell doxygen) ;;
+    *) echo "install_dependencies: unknown option '$option' (there are $options)" >&2; exit 2 ;;
   esac
 done
 
 missing=()
 if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then
   for package in "${packages[@]}"; do
-    [[ $(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
+    status=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)
+    [[ $status == installed ]] || missing+=("$package")
   done
   [[ ${#missing[@]} -eq 0 ]] && { echo "FARE: all dependencies are installed."; exit 0; }
   sudo=()
   if [[ $(id -u) -ne 0 ]]; then
-    command -v sudo >/dev/null || { echo "FARE: not root and no sudo. Please have these installed: ${missing[*]}" >&2; exit 1; }
+    if ! command -v sudo >/dev/null; then
+      echo "FARE: not root and no sudo. Please have these installed: ${missing[*]}" >&2
+      exit 1
+    fi
     sudo=(sudo)
   fi
   echo "FARE: installing ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive
   "${sudo[@]}" apt-get update -qq
-  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
   echo "FARE: dependencies installed."
   exit 0
 fi
 
-# Elsewhere: nothing to do when the build would find everything already.
+# Elsewhere: nothing to do if the build finds everything.
 if command -v cmake >/dev/null && command -v pkg-config >/dev/null && command -v mpicc >/dev/null &&
-  pkg-config --exists PETSc SLEPc yaml-0.1 openblas && { pkg-config --exists hdf5-openmpi || pkg-config --exists hdf5-mpi || pkg-config --exists hdf5; }; then
+  pkg-config --exists PETSc SLEPc yaml-0.1 openblas &&
+  { pkg-config --exists hdf5-openmpi || pkg-config --exists hdf5-mpi || pkg-config --exists hdf5; }; then
   echo "FARE: all dependencies are installed."
   exit 0
 fi

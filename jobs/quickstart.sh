@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# From a clean clone to the first result: installs what is missing, builds, runs the driven Prinz study on all cores.
+# From a clean clone to the first result: installs dependencies, builds, runs the driven Prinz study on all
+# cores.
 #   jobs/quickstart.sh [STUDY.yaml] [fare options, e.g. --set ensembles.langevin.particles=20000]
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 cd "$fare_root"
 

@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fare_drawing import MANY, TRUTH, close_grid, colours, legend, shown
+from fare_files import Array
 from fare_results import Study
 
 OVERLAID = 6  # as many histograms as can be told apart in one plot
@@ -16,13 +17,13 @@ def _drawn(study: Study, most: int = MANY) -> list[str]:
     return [name for name in ("truth", *shown(study, most)) if name in study.densities]
 
 
-def _rebinned(masses: np.ndarray, edges: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray]:
+def _rebinned(masses: Array, edges: Array, bins: int) -> tuple[Array, Array]:
     """Density on about `bins` unions of the fine bins along the last axis, and the edges of these."""
     cut = np.unique(np.linspace(0, len(edges) - 1, min(bins, len(edges) - 1) + 1).round().astype(int))
     return np.add.reduceat(masses, cut[:-1], axis=-1) / np.diff(edges[cut]), edges[cut]
 
 
-def _support(study: Study, axis_masses: dict[str, np.ndarray]) -> slice:
+def _support(study: Study, axis_masses: dict[str, Array]) -> slice:
     """The fine bins that hold all but the outermost 1e-4 of any of the densities, with a margin."""
     first, last = [], []
     for masses in axis_masses.values():
@@ -38,7 +39,7 @@ def _support(study: Study, axis_masses: dict[str, np.ndarray]) -> slice:
     return slice(max(0, min(first) - margin), min(n, max(last) + margin))
 
 
-def _time_edges(times: np.ndarray) -> np.ndarray:
+def _time_edges(times: Array) -> Array:
     if len(times) == 1:
         return np.array([times[0] - 0.5, times[0] + 0.5])
     middle = 0.5 * (times[1:] + times[:-1])
@@ -56,7 +57,7 @@ def space_time(study: Study) -> Figure | None:
         return None
     marginals = {name: study.marginal(name) for name in names}
     inside = _support(study, marginals)
-    fine = study.bins.edges[0][inside.start : inside.stop + 1]
+    fine = study.known_bins.edges[0][inside.start : inside.stop + 1]
     edges = _rebinned(marginals[names[0]][:1, inside], fine, 256)[1]
     images = {name: _rebinned(masses[:, inside], fine, 256)[0] for name, masses in marginals.items()}
     for name, masses in marginals.items():
@@ -71,21 +72,25 @@ def space_time(study: Study) -> Figure | None:
     kinds = [("{}", images, "viridis", 0, "density")]
     if differences:
         kinds.append(("{} − truth", differences, "RdBu_r", -1, "density − truth"))
-    for step, (title, shown, palette, low, label) in enumerate(kinds):
+    for step, (title, panel_images, palette, low, label) in enumerate(kinds):
         top = (
             max(
-                (np.nanquantile(abs(image), 0.999) for image in shown.values() if np.isfinite(image).any()),
+                (
+                    np.nanquantile(abs(image), 0.999)
+                    for image in panel_images.values()
+                    if np.isfinite(image).any()
+                ),
                 default=0,
             )
             or 1.0
         )
         for i, name in enumerate(names):
-            if name not in shown:
+            if name not in panel_images:
                 continue
             block, column = divmod(i, axes.shape[1])
             ax = axes[block * len(kinds) + step, column]
             image = ax.pcolormesh(
-                t, edges, shown[name].T, cmap=palette, vmin=low * top, vmax=top, rasterized=True
+                t, edges, panel_images[name].T, cmap=palette, vmin=low * top, vmax=top, rasterized=True
             )
             ax.set_visible(True)
             ax.set_title(title.format(name), color=colour[name], loc="left")
@@ -101,11 +106,11 @@ def space_time(study: Study) -> Figure | None:
         beside = column > 0 and axes[row, column - 1].get_visible()
         ax.tick_params(labelbottom=not below, labelleft=not beside)
         ax.set_xlabel("" if below else "time t")
-        ax.set_ylabel("" if beside else "x" if study.bins.dimension == 1 else "x (other axes summed)")
+        ax.set_ylabel("" if beside else "x" if study.known_bins.dimension == 1 else "x (other axes summed)")
     return fig
 
 
-def _panels(count: int, kinds: int) -> tuple[Figure, np.ndarray]:
+def _panels(count: int, kinds: int) -> tuple[Figure, Array]:
     """Invisible axes in rows of at most four, `kinds` rows for each; margins in inches, with room for colour
     bars at the right.
     """
@@ -145,14 +150,14 @@ def snapshots(study: Study) -> Figure | None:
     """Densities overlaid at a few times; as images in two and three dimensions."""
     if not _drawn(study):
         return None
-    return _overlays(study) if study.bins.dimension == 1 else _images(study)
+    return _overlays(study) if study.known_bins.dimension == 1 else _images(study)
 
 
 def _overlays(study: Study) -> Figure:
     times, colour = chosen_times(study), colours(study)
     marginals = {name: study.masses(name) for name in _drawn(study, OVERLAID)}
     inside = _support(study, marginals)
-    edges = study.bins.edges[0][inside.start : inside.stop + 1]
+    edges = study.known_bins.edges[0][inside.start : inside.stop + 1]
     columns = min(3, len(times))
     rows = -(-len(times) // columns)
     fig = Figure(figsize=(3.5 * columns + 0.6, 2.5 * rows + 0.6))
@@ -179,7 +184,7 @@ def _overlays(study: Study) -> Figure:
 
 
 def _images(study: Study) -> Figure:
-    times, names, bins = chosen_times(study, 5), _drawn(study), study.bins
+    times, names, bins = chosen_times(study, 5), _drawn(study), study.known_bins
     planes = {name: study.marginal(name, 2)[times] for name in names}
     seen = [
         _support(study, {name: plane.sum(axis=2 - axis) for name, plane in planes.items()}) for axis in (0, 1)

@@ -4,10 +4,12 @@ of the ranking.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import matplotlib.colors
 import matplotlib.ticker
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -26,7 +28,8 @@ from fare_drawing import (
     shown,
     unit,
 )
-from fare_results import Comparison, Measured, Study
+from fare_results import Study
+from fare_tables import Comparison, Measured
 
 # What is drawn of one ensemble shares its colour; the line says which of its comparisons it is.
 LINES = {("samples", "truth"): "-", ("density", "truth"): (0, (5, 2)), ("samples", "target"): (0, (1, 1.4))}
@@ -92,7 +95,7 @@ def _shade(study: Study, comparison: Comparison) -> tuple[float, ...]:
     return tuple(0.5 * c for c in colour) if comparison.of == "density" else colour
 
 
-def _course(ax, study: Study, comparison: Comparison, measured: Measured) -> None:
+def _course(ax: Axes, study: Study, comparison: Comparison, measured: Measured) -> None:
     colour = _shade(study, comparison)
     value = np.where(measured.value > 0, measured.value, np.nan)
     ax.plot(
@@ -124,8 +127,8 @@ def _course(ax, study: Study, comparison: Comparison, measured: Measured) -> Non
         )
 
 
-def _keys(study: Study) -> list:
-    keys: list = []
+def _keys(study: Study) -> list[Any]:
+    keys: list[Any] = []
     for comparison in compared(study):
         keys.append(
             Line2D(
@@ -219,7 +222,7 @@ class _Point:
     beyond: str = ""  # the marker of what lies above or below the axis
 
 
-def _points(ax, study: Study, measured: dict[str, Measured], named: bool) -> list[_Point]:
+def _points(ax: Axes, study: Study, measured: dict[str, Measured], named: bool) -> list[_Point]:
     """Draws each ensemble that has an average, and the truth's own cost; with room for names beside them."""
     found = []
     for name, m in measured.items():
@@ -281,7 +284,7 @@ def _points(ax, study: Study, measured: dict[str, Measured], named: bool) -> lis
     return found
 
 
-def _mark(ax, point: _Point, colour: str) -> None:
+def _mark(ax: Axes, point: _Point, colour: str) -> None:
     ax.plot([point.seconds, point.seconds], [point.floor, point.average], color=colour, lw=1, alpha=0.6)
     ax.plot(point.seconds, point.floor, ls="", marker="_", ms=13, mew=2, color=colour)
     ax.plot(
@@ -297,12 +300,12 @@ def _covered(box: Box, others: list[Box]) -> int:
     return sum(box[0] < o[2] and o[0] < box[2] and box[1] < o[3] and o[1] < box[3] for o in others)
 
 
-def _place(ax, seconds: float, value: float) -> tuple[float, float]:
+def _place(ax: Axes, seconds: float, value: float) -> tuple[float, float]:
     x, y = ax.transData.transform((seconds, value)) * 72 / ax.figure.dpi
     return x, y
 
 
-def _obstacles(ax, study: Study, points: list[_Point]) -> tuple[list[Box], list[Box]]:
+def _obstacles(ax: Axes, study: Study, points: list[_Point]) -> tuple[list[Box], list[Box]]:
     """The marks that no name may cover, and the lines that it had better not."""
     bottom, top = ax.get_window_extent().extents[[1, 3]] * 72 / ax.figure.dpi
     marks, lines = [], []
@@ -322,7 +325,7 @@ def _obstacles(ax, study: Study, points: list[_Point]) -> tuple[list[Box], list[
     return marks, lines
 
 
-def _names(ax, study: Study, points: list[_Point]) -> None:
+def _names(ax: Axes, study: Study, points: list[_Point]) -> None:
     """A name near every point: where it covers neither names nor marks, and if that can be, no line either."""
     left, bottom, right, top = ax.get_window_extent().extents * 72 / ax.figure.dpi
     (marks, lines), shades = _obstacles(ax, study, points), colours(study)

@@ -3,10 +3,15 @@ limits of logarithmic axes.
 """
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure
 
-from fare_results import Comparison, Measured, Study
+from fare_files import Array
+from fare_results import Study
+from fare_tables import Comparison, Measured
 
 # Okabe and Ito's colours, which are told apart by colour-blind readers too; black is kept for the truth.
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a6a00")
@@ -64,12 +69,12 @@ def colours(study: Study) -> dict[str, str]:
     return dict(zip(shown(study), (*PALETTE, *MORE)))
 
 
-def headline(study: Study) -> str | None:
-    """The measure that sums up the study: the first that the plan lists."""
-    return next((name for c in study.comparisons.values() for name in c.measures), None)
+def headline(study: Study) -> str:
+    """The measure that sums up the study: the first that the plan lists; empty where there is none."""
+    return next((name for c in study.comparisons.values() for name in c.measures), "")
 
 
-def legend(fig: Figure, handles: list, columns: int) -> None:
+def legend(fig: Figure, handles: list[Any], columns: int) -> None:
     """Above the axes, in a strip that the layout leaves free; in fewer columns where the labels are long."""
     columns = max(
         1, min(columns, int(fig.get_figwidth() / (0.65 + 0.085 * max(len(h.get_label()) for h in handles))))
@@ -88,7 +93,7 @@ def describe(comparison: Comparison) -> str:
     )
 
 
-def mean(values: np.ndarray) -> float:
+def mean(values: Array) -> float:
     """Over what is a number (an infinite divergence is one); NaN when nothing is."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if known.size else float("nan")
@@ -98,7 +103,7 @@ def unit(measured: Measured) -> str:
     return "" if measured.unit in ("1", "none", "-") else measured.unit
 
 
-def log_limits(values: np.ndarray, floors: np.ndarray | tuple = ()) -> tuple[float, float]:
+def log_limits(values: Sequence[float] | Array, floors: Sequence[float] | Array = ()) -> tuple[float, float]:
     """Of a logarithmic axis, over DECADES at the most: from below the floors, or where there are none so as
     to hold most of the values. What lies beyond leaves the axis.
     """
@@ -112,12 +117,12 @@ def log_limits(values: np.ndarray, floors: np.ndarray | tuple = ()) -> tuple[flo
     return low, min(2 * max(values[-1], 10 * low), low * 10**DECADES)
 
 
-def _held(values: np.ndarray) -> np.ndarray:
+def _held(values: Array) -> Array:
     """How many of the sorted values lie within DECADES above each."""
     return np.searchsorted(values, values * 10**DECADES, side="right") - np.arange(len(values))
 
 
-def close_grid(axes: np.ndarray, used: int, label: str) -> None:
+def close_grid(axes: Array, used: int, label: str) -> None:
     """Hides what is not used of a grid of axes, row by row, and labels the lowest of each column."""
     for ax in axes.flat[used:]:
         ax.set_visible(False)

@@ -3,22 +3,24 @@ to draw.
 """
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib.ticker
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fare_density_figures import snapshots, space_time
 from fare_distance_figures import costs, divergences, ranking
 from fare_drawing import PALETTE, TRUTH, colours, legend, shown
+from fare_files import Array
 from fare_results import Study
 
 
 def training(study: Study) -> Figure | None:
     """The training loss of each sampler that recorded one."""
     losses = {
-        name: study.ensembles[name].loss
-        for name in shown(study)
-        if study.ensembles[name].loss is not None and len(study.ensembles[name].loss)
+        name: loss for name in shown(study) if (loss := study.ensembles[name].loss) is not None and len(loss)
     }
     if not losses:
         return None
@@ -96,8 +98,8 @@ def thermodynamics(study: Study) -> Figure | None:
         panels = [({"entropy": "entropy"}, "entropy")]
     fig = Figure(figsize=(11.0, 3.2))
     axes = np.atleast_1d(fig.subplots(1, len(panels) + bool(study.work)))
-    for ax, (shown, label) in zip(axes, panels):
-        for (name, text), colour in zip(shown.items(), (TRUTH, *PALETTE)):
+    for ax, (lines, label) in zip(axes, panels):
+        for (name, text), colour in zip(lines.items(), (TRUTH, *PALETTE)):
             ax.plot(
                 columns["time"],
                 columns[name],
@@ -118,7 +120,7 @@ def thermodynamics(study: Study) -> Figure | None:
     return fig
 
 
-def _logarithmic(ax, t: np.ndarray, series: dict, marker: str) -> None:
+def _logarithmic(ax: Axes, t: Array, series: dict[str, Any], marker: str) -> None:
     """Lines on a logarithmic axis; below 1e-20 there is nothing worth a decade."""
     seen = False
     for label, (values, colour, style) in series.items():

@@ -2,9 +2,13 @@
 from __future__ import annotations
 
 import pathlib
+from typing import Any
 
 import h5py
 import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
 
 
 class FareError(Exception):
@@ -24,7 +28,7 @@ def text_of(value: object) -> str:
     return value.decode(errors="replace").rstrip("\0 ") if isinstance(value, bytes) else str(value)
 
 
-def scalar_of(value: object) -> object:
+def scalar_of(value: object) -> Any:
     return text_of(value) if isinstance(value, (bytes, str)) else np.asarray(value).item()
 
 
@@ -50,13 +54,13 @@ class Snapshot:
             except (KeyError, IndexError, ValueError) as reason:
                 raise FareError(f"{self.path}: not an openPMD snapshot: {one_line(reason)}") from None
 
-    def mesh(self, name: str = "density") -> np.ndarray:
+    def mesh(self, name: str = "density") -> Array:
         """(nx, ny, nz): cell averages; "density_error" is the truth's own estimate of how wrong they are."""
         with open_file(self.path) as file:
             data = self._member(file, "meshes", name, self.meshes)
             return data[()].transpose(_axes(data)) * data.attrs["unitSI"]
 
-    def edges(self, axis: int = 0, mesh: str = "density") -> np.ndarray:
+    def edges(self, axis: int = 0, mesh: str = "density") -> Array:
         """Boundaries of the cells of a mesh along x, y or z."""
         with open_file(self.path) as file:
             data = self._member(file, "meshes", mesh, self.meshes)
@@ -65,7 +69,7 @@ class Snapshot:
                 "gridUnitSI"
             ]
 
-    def positions(self, species: str) -> np.ndarray:
+    def positions(self, species: str) -> Array:
         """(n, dimension)"""
         with open_file(self.path) as file:
             group = self._member(file, "particles", species, self.species)
@@ -77,13 +81,13 @@ class Snapshot:
                 axis=1,
             )
 
-    def weights(self, species: str) -> np.ndarray:
+    def weights(self, species: str) -> Array:
         """(n,): normalised to the sum 1"""
         with open_file(self.path) as file:
             weights = _component(self._member(file, "particles", species, self.species)["weighting"])
             return weights / weights.sum()
 
-    def ids(self, species: str) -> np.ndarray:
+    def ids(self, species: str) -> Array:
         """(n,): the same particle has the same id in every snapshot"""
         with open_file(self.path) as file:
             return _component(self._member(file, "particles", species, self.species)["id"])
@@ -102,7 +106,7 @@ def _axes(mesh: h5py.Dataset) -> list[int]:
     return [labels.index(label) for label in sorted(labels)]
 
 
-def _component(of: h5py.Group | h5py.Dataset) -> np.ndarray:
+def _component(of: h5py.Group | h5py.Dataset) -> Array:
     """A component of a record; openPMD stores a constant one as an empty group with its value and shape."""
     if isinstance(of, h5py.Group):
         return np.full(tuple(of.attrs["shape"]), of.attrs["value"]) * of.attrs["unitSI"]

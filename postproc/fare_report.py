@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import argparse
 import base64
+import functools
 import html
 import io
 import math
 import os
 import pathlib
 import sys
-from typing import Callable, Iterable, NoReturn
+from collections.abc import Iterable
+from typing import Callable, NoReturn
 
 try:
     import matplotlib
@@ -26,7 +28,9 @@ try:
 
     from fare_drawing import STYLE, describe, headline, mean, shown
     from fare_figures import FIGURES
-    from fare_results import Comparison, FareError, Measured, Study
+    from fare_files import Array, FareError
+    from fare_results import Study
+    from fare_tables import Comparison, Measured
 except ImportError as missing:
     sys.exit(f"fare report: needs Python with h5py, numpy and matplotlib 3.6 or later ({missing})")
 
@@ -114,7 +118,7 @@ def count(value: int) -> str:
     return f"{value:,}".replace(",", "\N{NO-BREAK SPACE}") if value < 10_000_000 else number(value)
 
 
-def highest(values: np.ndarray) -> float:
+def highest(values: Array) -> float:
     known = values[~np.isnan(values)]
     return float(known.max()) if known.size else math.nan
 
@@ -182,7 +186,7 @@ def _baseline(study: Study, against: list[Comparison]) -> Comparison | None:
     )
 
 
-def _is_noise(measured: Measured, at: np.ndarray) -> bool:
+def _is_noise(measured: Measured, at: Array) -> bool:
     """Whether exact draws could do no better: above the 95% quantile no more often than chance allows (99%),
     and on average by less than the floor.
     """
@@ -201,8 +205,10 @@ def _verdict(study: Study, comparison: Comparison, baseline: Comparison | None, 
     )
     if _is_noise(measured, everywhere):
         verdict = f"tracks the truth: its {count(comparison.samples)} samples cannot be told from exact draws"
-    elif baseline not in (None, comparison) and mean(measured.value) < 0.1 * mean(
-        baseline.measures[name].value
+    elif (
+        baseline
+        and baseline is not comparison
+        and mean(measured.value) < 0.1 * mean(baseline.measures[name].value)
     ):
         verdict = "tracks the truth closely, but not to within the noise"
     else:
@@ -245,7 +251,7 @@ def _factors(study: Study, against: list[Comparison], baseline: Comparison | Non
     return text
 
 
-def _factor(baseline: Comparison, comparison: Comparison, name: str, at: np.ndarray) -> str:
+def _factor(baseline: Comparison, comparison: Comparison, name: str, at: Array) -> str:
     measured = comparison.measures[name]
     ratio = mean(baseline.measures[name].value[at]) / max(
         mean(measured.value[at]), mean(measured.truth_error[at]), 1e-300
@@ -301,7 +307,7 @@ def table(heads: Iterable[tuple[str, bool]], rows: Iterable[str]) -> str:
     )
 
 
-def results(study: Study, at: np.ndarray) -> str:
+def results(study: Study, at: Array) -> str:
     """Averages and maxima over the times chosen, one block for each measure."""
     names = list(dict.fromkeys(name for c in study.comparisons.values() for name in c.measures))
     heads = [
@@ -328,7 +334,7 @@ def results(study: Study, at: np.ndarray) -> str:
     return table([(h, i == 0) for i, h in enumerate(heads)], rows)
 
 
-def _result(study: Study, at: np.ndarray, name: str, comparison: Comparison, measured: Measured) -> str:
+def _result(study: Study, at: Array, name: str, comparison: Comparison, measured: Measured) -> str:
     value, noisy = measured.value[at], comparison.samples > 0
     top, known = highest(value), int((~np.isnan(value)).sum())
     cells = [number(mean(value)), number(top), f"{study.times[at][np.argmax(value == top)]:.4g}"]
@@ -511,9 +517,9 @@ def draw(study: Study, embed: bool) -> list[str]:
             if figure is None:
                 continue
             png = as_png(figure)
-            write_aside(folder / f"{name}.png", lambda path: path.write_bytes(png))
+            write_aside(folder / f"{name}.png", functools.partial(pathlib.Path.write_bytes, data=png))
             if embed:
-                raster = name in RASTER or (name == "snapshots" and study.bins.dimension > 1)
+                raster = name in RASTER or (name == "snapshots" and study.known_bins.dimension > 1)
                 kind, data = ("png", png) if raster else ("svg+xml", as_svg(figure))
                 small = ' class="small"' if figure.get_figwidth() < 7 else ""
                 image = (
@@ -545,7 +551,7 @@ def _caption(study: Study, name: str) -> str:
         + note
         + (
             f" The smallest density anywhere was {number(float(study.truth.minimum.min()))}."
-            if name == "truth_error"
+            if name == "truth_error" and study.truth
             else ""
         )
     )

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import pathlib
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
-from typing import Iterable, Mapping
+from typing import Any
 
 import h5py
 import numpy as np
 
-from fare_files import FareError, Snapshot, one_line, open_file, scalar_of, text_of
+from fare_files import Array, FareError, Snapshot, one_line, open_file, scalar_of, text_of
 from fare_tables import Bins, Comparison, Ensemble, Measured, Ranked, Split, Truth
 
 
@@ -56,8 +57,8 @@ class Study:
         self.name = text_of(file.attrs["study"])
         self.plan = text_of(file["plan"][()])
         """The resolved plan, as YAML."""
-        self.times: np.ndarray = file["snapshots/time"][:]
-        self.trained: np.ndarray = file["snapshots/trained"][:].astype(bool)
+        self.times: Array = file["snapshots/time"][:]
+        self.trained: Array = file["snapshots/trained"][:].astype(bool)
         """True where learned samplers were trained on that time."""
         self.truth = self._truth(file["truth"]) if "truth" in file else None
         self.bins = self._bins(file["bins"]) if "bins" in file else None
@@ -96,12 +97,14 @@ class Study:
             self.swept = dict(zip(keys, values))
             self.swept_points = int(file["sweep"].attrs["points"])
         group = file.get("thermodynamics", {})
-        self.thermodynamics: dict[str, np.ndarray] = {
+        self.thermodynamics: dict[str, Array] = {
             name: group[name][:] for name in group if isinstance(group[name], h5py.Dataset)
         }
         """Columns over time, as in thermodynamics.csv; empty unless the plan asked for them."""
-        self.work: dict[str, object] = {}
-        """Of particles both ways through the protocol: what was estimated, and `density`, the histograms of W and of minus the reversed W."""
+        self.work: dict[str, Any] = {}
+        """Of particles both ways through the protocol: the estimates, and `density`, the histograms of W and of
+        minus the reversed W.
+        """
         self.mean_kl_to_equilibrium = (
             float(group.attrs["mean_kl_to_equilibrium"])
             if "kl_to_equilibrium" in self.thermodynamics
@@ -122,7 +125,7 @@ class Study:
         """Decay rates of the density, the slowest first, where the plan asks for an analysis `relaxation`."""
 
     @staticmethod
-    def _rates(analyses: Mapping[str, h5py.Group]) -> np.ndarray:
+    def _rates(analyses: Mapping[str, h5py.Group]) -> Array:
         """A rate of 0 belongs to what is stationary; round-off leaves it a little off."""
         for group in analyses.values():
             if text_of(group.attrs["kind"]) == "relaxation" and "rate" in group:
@@ -201,27 +204,34 @@ class Study:
     @property
     def _plan_lists(self) -> str:
         """The plan from its ensembles (and measures) on: earlier keys may hold the same words."""
-        begin = re.search(r"^\s*\"?(ensembles|measures)\"?\s*:", self.plan, re.M)
+        begin = re.search(r"^\s*\"?(ensembles|measures)\"?\s*:", self.plan, re.MULTILINE)
         return self.plan[begin.start() :] if begin else self.plan
 
     @property
-    def held_out(self) -> np.ndarray:
+    def held_out(self) -> Array:
         """True at times that no sampler was trained on, in a study where one was trained; all false where
         nothing learns.
         """
         return ~self.trained if self.trained.any() else np.zeros(len(self.times), bool)
 
-    def masses(self, name: str) -> np.ndarray:
+    @property
+    def known_bins(self) -> Bins:
+        """The bins of a study that has densities; raises FareError where there are none."""
+        if self.bins is None:
+            raise FareError(f"{self.path}: the study has no bins")
+        return self.bins
+
+    def masses(self, name: str) -> Array:
         """(T, nx, ny, nz): mass in each fine bin, of "truth", of an ensemble, or of E's known target density,
         "E_density".
         """
         return self.marginal(name, self.bins.dimension if self.bins else 1)
 
-    def density(self, name: str) -> np.ndarray:
+    def density(self, name: str) -> Array:
         """(T, nx, ny, nz): as `masses`, divided by the volumes of the bins."""
-        return self.masses(name) / self.bins.volumes
+        return self.masses(name) / self.known_bins.volumes
 
-    def marginal(self, name: str, axes: int = 1) -> np.ndarray:
+    def marginal(self, name: str, axes: int = 1) -> Array:
         """(T, nx, ...): masses summed over all but the first axes. Reads one time at a time, so that 3-D
         results fit in memory.
         """
@@ -231,12 +241,12 @@ class Study:
             )
         with open_file(self.path) as file:
             data = file["binned"][name]
-            if data.shape != (len(self.times), *self.bins.extent[::-1]):
+            if data.shape != (len(self.times), *self.known_bins.extent[::-1]):
                 raise FareError(
                     f"{self.path}: /binned/{name} has extents {data.shape}, which are not those of /snapshots"
                     " and /bins"
                 )
-            others = tuple(range(axes, self.bins.dimension))
+            others = tuple(range(axes, self.known_bins.dimension))
             return np.array([data[k].T.sum(axis=others, dtype=float) for k in range(len(self.times))])
 
     def snapshot(self, index: int) -> Snapshot:
@@ -244,7 +254,7 @@ class Study:
         return Snapshot(self.directory / "snapshots" / f"snapshot_{range(len(self.times))[index]:06d}.h5")
 
 
-def _from_attributes(kind: type, line: str, group: h5py.Group) -> object:
+def _from_attributes(kind: type[Any], line: str, group: h5py.Group) -> Any:
     """A dataclass whose fields are attributes of a group."""
     return kind(
         line=line,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import base64
 import csv
+import functools
 import html
 import io
 import math
@@ -23,8 +24,9 @@ try:
     import numpy as np
 
     from fare_drawing import STYLE, headline, mean
+    from fare_files import FareError
     from fare_report import PAGE, as_png, as_svg, highest, number, table, write_aside
-    from fare_results import FareError, Study, Sweep
+    from fare_results import Study, Sweep
     from fare_sweep_figures import CAPTIONS, FIGURES, NEAR, SAMPLES, Row, driven_period, is_right
 except ImportError as missing:
     sys.exit(f"fare collect: needs Python with h5py, numpy and matplotlib 3.6 or later ({missing})")
@@ -89,7 +91,7 @@ def floor_of(study: Study, samples: float) -> float:
 
 def thermodynamic_rows(sweep: Sweep) -> list[Row]:
     """One for every point; what is not defined for its system is not a number."""
-    rows = []
+    rows: list[Row] = []
     period = driven_period(sweep)
     for number_, study in sweep.points.items():
         columns = study.thermodynamics
@@ -153,7 +155,7 @@ def draw(sweep: Sweep, rows: list[Row], states: list[Row]) -> list[str]:
             if figure is None:
                 continue
             png = as_png(figure)
-            write_aside(folder / f"sweep_{name}.png", lambda path: path.write_bytes(png))
+            write_aside(folder / f"sweep_{name}.png", functools.partial(pathlib.Path.write_bytes, data=png))
             image = (
                 f'<img alt="{html.escape(CAPTIONS[name])}"'
                 f' src="data:image/svg+xml;base64,{base64.b64encode(as_svg(figure)).decode()}">'
@@ -190,8 +192,9 @@ def regimes(sweep: Sweep, rows: list[Row], states: list[Row]) -> list[str]:
 
 
 def _point(sweep: Sweep, row: Row) -> str:
+    period = driven_period(sweep)
     return ", ".join(
-        f"{axis.name.split('.')[-1]} {row[driven_period(sweep) if driven_period(sweep) in axis.keys else axis.keys[0]]}"
+        f"{axis.name.split('.')[-1]} {row[period if period and period in axis.keys else axis.keys[0]]}"
         for axis in sweep.axes
     )
 
@@ -222,6 +225,7 @@ def _cheaper(rows: list[Row], points: list[int]) -> list[str]:
 def _slopes(sweep: Sweep, states: list[Row]) -> list[str]:
     """How the divergence falls with the period between the two slowest, along each value of the other keys."""
     period, found = driven_period(sweep), []
+    assert period is not None
     others = [key for axis in sweep.axes if period not in axis.keys for key in axis.keys]
     for group in dict.fromkeys(tuple(s[key] for key in others) for s in states):
         line = sorted(

@@ -5,18 +5,20 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Optional, Union
+from collections.abc import Callable
+from typing import Any
 
 import matplotlib.colors
 import matplotlib.ticker
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fare_drawing import PALETTE, TRUTH, close_grid, headline, legend, log_limits
 from fare_results import Axis, Sweep
 
-Row = dict[str, Union[str, int, float]]
+Row = dict[str, Any]
 SAMPLES = 1e6  # whose noise floor the map is read against
 NEAR = 0.01  # nats above the floor within which a sampler counts as following the truth
 
@@ -70,7 +72,7 @@ def _samples(rows: list[Row], measure: str) -> dict[str, list[Row]]:
     return found
 
 
-def _places(sweep: Sweep, axis: Axis, key: str) -> tuple[dict[int, float], Optional[list[str]]]:
+def _places(sweep: Sweep, axis: Axis, key: str) -> tuple[dict[int, float], list[str] | None]:
     """Where each point stands along an axis; names to write there where values are not numbers."""
     numbers = sweep.numbers(key)
     if numbers is not None:
@@ -79,7 +81,7 @@ def _places(sweep: Sweep, axis: Axis, key: str) -> tuple[dict[int, float], Optio
     return {point: float(names.index(study.swept[key])) for point, study in sweep.points.items()}, names
 
 
-def _scale(ax, which: str, values: list[float], names: Optional[list[str]]) -> None:
+def _scale(ax: Axes, which: str, values: list[float], names: list[str] | None) -> None:
     if names is not None:
         getattr(ax, f"set_{which}ticks")(range(len(names)), names)
     elif min(values) > 0 and max(values) >= 8 * min(values):
@@ -137,13 +139,13 @@ def _keys(shades: dict[str, str]) -> list[Line2D]:
     ]
 
 
-def _line(ax, at: list[tuple[float, Row]], shade: str) -> None:
+def _line(ax: Axes, at: list[tuple[float, Row]], shade: str) -> None:
     whole = sorted(((x, row) for x, row in at if not row["failure"]), key=lambda item: item[0])
     ax.plot([x for x, _ in whole], [row["average"] for _, row in whole], color=shade, marker="o", ms=5)
     ax.plot([x for x, _ in whole], [row["floor"] for _, row in whole], color=shade, ls=(0, (4, 2)), lw=1)
 
 
-def _logarithmic(ax, rows: list[Row]) -> list[str]:
+def _logarithmic(ax: Axes, rows: list[Row]) -> list[str]:
     """The axis of a measure, where it is positive, with room at the top for a row of crosses of each ensemble
     that ended early, which are returned.
     """
@@ -164,10 +166,10 @@ def _apart(failed: list[str]) -> float:
 def costs(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
     """The headline measure against seconds and evaluations."""
     first = headline(next(iter(sweep.points.values())))
-    if len(sweep.axes) != 1 or first is None:
+    if len(sweep.axes) != 1 or not first:
         return None
     axis, shades = sweep.axes[0], _shades(rows)
-    spent = {
+    spent: dict[str, Callable[[Row], Any]] = {
         "training and sampling (s, slowest rank)": lambda row: max(
             row["train_seconds"] + row["sample_seconds"], 1e-4
         ),
@@ -259,14 +261,15 @@ def maps(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
     return fig
 
 
-def _families(sweep: Sweep, states: list[Row]) -> tuple[str, str, dict[tuple, list[Row]]]:
+def _families(sweep: Sweep, states: list[Row]) -> tuple[str, str, dict[tuple[str, ...], list[Row]]]:
     """The states in order of the drive's frequency, by the values of all that is swept besides the period;
     the key to plot against and its label.
     """
     period = driven_period(sweep)
+    assert period is not None
     others = [axis.keys[0] for axis in sweep.axes if period not in axis.keys]
-    families: dict[tuple, list[Row]] = {}
-    for state in sorted(states, key=lambda s: float(s[period])):
+    families: dict[tuple[str, ...], list[Row]] = {}
+    for state in sorted(states, key=lambda s: float(s[str(period)])):
         families.setdefault(tuple(f"{key.split('.')[-1]} {state[key]}" for key in others), []).append(state)
     if all(math.isfinite(s["omega_over_rate"]) for s in states):
         return "omega_over_rate", "drive's angular frequency / slowest relaxation rate", families

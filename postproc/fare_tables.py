@@ -1,10 +1,12 @@
 """What the tables of a study hold, as data classes of NumPy arrays."""
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Mapping
 
 import numpy as np
+
+from fare_files import Array
 
 
 @dataclass(frozen=True)
@@ -13,7 +15,7 @@ class Bins:
     may be narrower.
     """
 
-    edges: tuple[np.ndarray, ...]
+    edges: tuple[Array, ...]
     """Boundaries of the bins, for each axis."""
 
     @property
@@ -25,14 +27,14 @@ class Bins:
         return tuple(len(edges) - 1 for edges in self.edges)
 
     @property
-    def volumes(self) -> np.ndarray:
+    def volumes(self) -> Array:
         """Of every bin; masses / volumes are densities."""
         volumes = np.ones(())
         for edges in self.edges:
             volumes = np.multiply.outer(volumes, np.diff(edges))
         return volumes
 
-    def centres(self, axis: int = 0) -> np.ndarray:
+    def centres(self, axis: int = 0) -> Array:
         return 0.5 * (self.edges[axis][1:] + self.edges[axis][:-1])
 
 
@@ -45,13 +47,13 @@ class Truth:
     tolerance: float
     seconds: float
     steps: int
-    error: np.ndarray
+    error: Array
     """Estimated L1 error of the density, the sum of what space and time contribute."""
-    error_space: np.ndarray
-    error_time: np.ndarray
-    mass_drift: np.ndarray
-    minimum: np.ndarray
-    boundary_mass: np.ndarray
+    error_space: Array
+    error_time: Array
+    mass_drift: Array
+    minimum: Array
+    boundary_mass: Array
     unresolved: str = ""
     """Why the estimate is out of its asymptotic range at some snapshot, and the cells to take; empty where it is not."""
 
@@ -68,7 +70,7 @@ class Ensemble:
     sample_seconds: float
     force_evaluations: int
     network_evaluations: int
-    loss: np.ndarray | None = None
+    loss: Array | None = None
     """(n, 2): training step and smoothed loss, where something was learned."""
     failure: str = ""
     """Why the ensemble ended early; what is measured is NaN from there on."""
@@ -84,37 +86,37 @@ class Measured:
 
     summary: str
     unit: str
-    value: np.ndarray
-    floor_mean: np.ndarray
-    floor_high: np.ndarray
+    value: Array
+    floor_mean: Array
+    floor_high: Array
     """95% quantile of the floor."""
-    p_value: np.ndarray
+    p_value: Array
     """Fraction of exact draws that reach the value."""
-    excess: np.ndarray
+    excess: Array
     """value - floor_mean"""
-    truth_error: np.ndarray
+    truth_error: Array
     """How much the truth's own estimated error changes the value."""
-    corrected: np.ndarray | None = None
+    corrected: Array | None = None
     """value less its estimated bias. This and what follows is None where a result does not have it."""
-    low: np.ndarray | None = None
+    low: Array | None = None
     """95% interval of what infinitely many samples would show."""
-    high: np.ndarray | None = None
-    significance: np.ndarray | None = None
+    high: Array | None = None
+    significance: Array | None = None
     """excess in standard deviations of the floor."""
-    effective: np.ndarray | None = None
+    effective: Array | None = None
     """(sum w)^2 / sum w^2; infinite for a density."""
-    independent: np.ndarray | None = None
+    independent: Array | None = None
     """As many independent samples as scatter like groups of these."""
 
     @property
-    def floor_size(self) -> np.ndarray:
+    def floor_size(self) -> Array:
         """How large exact draws show the measure to be: of one without bias the floor's mean is 0, and its
         width is what counts.
         """
         return np.maximum(self.floor_mean, self.floor_high - self.floor_mean)
 
     @property
-    def within_noise(self) -> np.ndarray:
+    def within_noise(self) -> Array:
         """True at times where the value could be that of exact draws (95%), the truth's own error allowed
         for.
         """

@@ -4,13 +4,18 @@ into your own project if you like.
     from write_samples import write_samples
     write_samples("mine.h5", times, samples)  # times (T,), samples (T, N, d), or a list of T arrays (N_k, d)
 """
+from __future__ import annotations
+
 import os
+from typing import Any
 
 import h5py
 import numpy as np
 
 
-def write_samples(path, times, samples, weights=None, log_density=None):
+def write_samples(
+    path: str | os.PathLike[str], times: Any, samples: Any, weights: Any = None, log_density: Any = None
+) -> None:
     """One axis may be left out: (T, N) and (N_k,) are samples in one dimension. `weights` and `log_density`,
     shaped as samples without their last axis, may be absent.
     """

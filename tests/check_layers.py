@@ -1,10 +1,15 @@
 #!/usr/bin/env python3
-"""Proves that the sources lie in layers.
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+Proves that the sources lie in layers.
 
 Refused, each with the file's name: an include from a layer above; another module's private header; a circle of
 files or of folders inside a module, where a file stands on another if it uses a function or an object that the
 other one defines; a kernel without support/kernel.h; a folder with too many sources.
+fare-test: labels=form
 """
+from __future__ import annotations
+
 import collections
 import pathlib
 import re

@@ -1,12 +1,17 @@
 #!/usr/bin/env bash
 # Sets up as the quickstart does and runs the whole test suite. Arguments go to ctest: tests/run.sh -L unit
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=../jobs/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../jobs/common.sh"
 cd "$fare_root"
 
 jobs/install_dependencies.sh
-# Tests of the batch scripts start a SLURM of their own where it is installed; elsewhere they say that they are skipped.
-if [[ ${CI:-} ]]; then jobs/install_dependencies.sh --with-slurm || echo "FARE: SLURM cannot be installed here"; fi
+# Tests of the batch scripts start their own SLURM, and the form check runs the tools that are installed. Both
+# are skipped with a word elsewhere.
+if [[ ${CI:-} ]]; then
+  jobs/install_dependencies.sh --with-slurm || echo "FARE: SLURM cannot be installed here"
+  jobs/install_dependencies.sh --with-checks || echo "FARE: the tools of the form check cannot be installed here"
+fi
 build=${FARE_BUILD:-build}
 fare_build "$build" -DFARE_TESTS=ON -DFARE_WERROR=ON
 fare_build "$build-sanitize" -DFARE_TESTS=ON -DFARE_SANITIZE=ON -DFARE_NATIVE=OFF -DCMAKE_BUILD_TYPE=Debug

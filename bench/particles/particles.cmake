@@ -1,7 +1,9 @@
-# What bench/particles.c needs besides itself: exponentials compiled as kernels are, and, where there is a C++ compiler, the usual way with -O3 and no more.
+# Additional sources of bench/particles.c: exponentials with the flags of kernels and, where there is a C++
+# compiler, the usual implementation with -O3 alone.
 target_include_directories(bench_particles PRIVATE src)
 target_sources(bench_particles PRIVATE bench/particles/kernels.c)
-set_source_files_properties(bench/particles/kernels.c PROPERTIES COMPILE_OPTIONS "${FARE_KERNEL_FLAGS};${FARE_NATIVE_FLAGS}")
+set_source_files_properties(bench/particles/kernels.c PROPERTIES
+  COMPILE_OPTIONS "${FARE_KERNEL_FLAGS};${FARE_NATIVE_FLAGS}")
 include(CheckLanguage)
 check_language(CXX)
 if(CMAKE_CXX_COMPILER)

@@ -1,4 +1,5 @@
-// The usual way: one particle after the other, a Mersenne twister, the library's normal distribution and exponentials; -O3 and nothing else.
+// The usual implementation: one particle at a time, a Mersenne twister, and the normal distribution and
+// exponentials of the standard library, with -O3 alone.
 #include "particles.h"
 
 #include <cmath>
@@ -8,7 +9,8 @@ static double slope(double x)
 {
   const double x2 = x * x, r = x - 0.5, l = x + 0.5;
 
-  return 8 * x * x2 * x2 * x2 - 128 * x * std::exp(-80 * x2) - 32 * r * std::exp(-80 * r * r) - 40 * l * std::exp(-40 * l * l);
+  return 8 * x * x2 * x2 * x2 - 128 * x * std::exp(-80 * x2) - 32 * r * std::exp(-80 * r * r) -
+         40 * l * std::exp(-40 * l * l);
 }
 
 extern "C" void bench_usual(int particles, int steps, double dt, const double tilt[], double x[])

@@ -10,12 +10,12 @@
 #include <fare/store.h>
 
 /*
-  Fixed features: sin and cos of 2^k frequency u for k = 0, 1, ... octaves - 1, as out[2k] and out[2k + 1],
-  each `stride` long. Where `spread` is given, u is uncertain by that standard deviation and each feature is
-  its mean, smaller by exp(-(2^k frequency spread)^2/2). A kernel.
+  Fixed features: sin and cos of 2^k frequency u for k = 0, 1, ... frequencies - 1, as out[2k] and out[2k +
+  1], each `stride` long. Where `spread` is given, u is uncertain by that standard deviation and each feature
+  is its mean, smaller by exp(-(2^k frequency spread)^2/2). A kernel.
 */
-void fare_learn_octaves(
-  int octaves, double frequency, int n, const float u[], const float spread[], int stride, float out[]);
+void fare_learn_frequencies(
+  int frequencies, double frequency, int n, const float u[], const float spread[], int stride, float out[]);
 
 /*
   A network: `layers` hidden layers of `width` with SiLU, then a linear one. Not collective, except save and
@@ -67,11 +67,10 @@ void fare_network_tangent(fare_network *network, int rows, const float input[], 
 void fare_network_tangent_backward(fare_network *network, int rows, const float input[],
   const float direction[], const float d_output[], const float d_along[], float gradient[], float d_input[]);
 /*
-  As the dataset `path` with the shape as attributes; loading refuses another shape, or residual blocks where
-  there were none. Collective.
+  Saves weights and shape; loads them into a network that there is, and refuses those of another shape, or of
+  residual blocks where it has none.
 */
-PetscErrorCode fare_network_save(fare_network *network, MPI_Comm comm, fare_store *to, const char *path);
-PetscErrorCode fare_network_load(fare_network *network, fare_store *from, const char *path);
+extern const fare_kept_type fare_network_kept;
 
 /*
   What is learned from: this rank's share of rows in groups (one per condition, e.g. a time), centred and
@@ -130,38 +129,37 @@ typedef struct {
   /* of held-out rows, by the averaged weights at that step; NULL where none are held out */
   double *validation;
 } fare_curve;
-PetscErrorCode fare_curve_free(fare_curve *curve);
-/* Collective. */
-PetscErrorCode fare_curve_save(const fare_curve *curve, MPI_Comm comm, fare_store *to, const char *group);
-PetscErrorCode fare_curve_load(fare_curve *curve, fare_store *from, const char *group);
+PetscErrorCode         fare_curve_free(fare_curve *curve);
+extern const fare_kept fare_curve_kept[];
 
 /* Network and training as a method's own fields, so that all methods name them alike. */
 typedef struct {
   PetscInt64 width, layers, steps, batch, warmup, patience;
-  double     learning_rate, ema, holdout;
+  double     learning_rate, ema, validation_fraction;
   PetscBool  residual;
 } fare_learn_options;
-#define FARE_LEARN_FIELDS(type, member, width_, layers_, steps_, batch_, rate_)                              \
-  {"width", FARE_INTEGER, offsetof(type, member.width), width_, 1, 4096, NULL, "",                           \
-    "width of the network's hidden layers"},                                                                 \
-    {"layers", FARE_INTEGER, offsetof(type, member.layers), layers_, 1, 64, NULL, "", "hidden layers"},      \
-    {"steps", FARE_INTEGER, offsetof(type, member.steps), steps_, 1, 1e9, NULL, "", "steps of training"},    \
-    {"batch", FARE_INTEGER, offsetof(type, member.batch), batch_, 1, 1e8, NULL, "",                          \
-      "training particles per step, over all ranks"},                                                        \
-    {"warmup", FARE_INTEGER, offsetof(type, member.warmup), "200", 0, 1e9, NULL, "",                         \
-      "steps over which the learning rate rises before it falls like a cosine"},                             \
-    {"learning_rate", FARE_REAL, offsetof(type, member.learning_rate), rate_, 1e-12, 1e3, NULL, "",          \
-      "largest learning rate of Adam"},                                                                      \
-    {"ema", FARE_REAL, offsetof(type, member.ema), "0.999", 0, 0.999999, NULL, "",                           \
-      "decay per step of the average of weights that is sampled with"},                                      \
-    {"residual", FARE_BOOLEAN, offsetof(type, member.residual), "false", 0, 0, NULL, "",                     \
-      "hidden layers beyond the first add their input to their output"},                                     \
-    {"holdout", FARE_REAL, offsetof(type, member.holdout), "0", 0, 0.5, NULL, "",                            \
-      "share of the training particles kept out of training, for the loss of validation"},                   \
-  {                                                                                                          \
-    "patience", FARE_INTEGER, offsetof(type, member.patience), "0", 0, 1e6, NULL, "",                        \
-      "with holdout: training ends after so many points of the curve (200 in all) without a better loss of " \
-      "validation, and the best weights are kept; 0: neither"                                                \
+#define FARE_LEARN_FIELDS(type, member, width_, layers_, steps_, batch_, rate_)                           \
+  {"width", FARE_INTEGER, offsetof(type, member.width), width_, 1, 4096, NULL, "",                        \
+    "width of the network's hidden layers"},                                                              \
+    {"layers", FARE_INTEGER, offsetof(type, member.layers), layers_, 1, 64, NULL, "", "hidden layers"},   \
+    {"steps", FARE_INTEGER, offsetof(type, member.steps), steps_, 1, 1e9, NULL, "", "steps of training"}, \
+    {"batch", FARE_INTEGER, offsetof(type, member.batch), batch_, 1, 1e8, NULL, "",                       \
+      "training particles per step, over all ranks"},                                                     \
+    {"warmup", FARE_INTEGER, offsetof(type, member.warmup), "200", 0, 1e9, NULL, "",                      \
+      "steps over which the learning rate rises before it falls like a cosine"},                          \
+    {"learning_rate", FARE_REAL, offsetof(type, member.learning_rate), rate_, 1e-12, 1e3, NULL, "",       \
+      "largest learning rate of Adam"},                                                                   \
+    {"ema", FARE_REAL, offsetof(type, member.ema), "0.999", 0, 0.999999, NULL, "",                        \
+      "decay per step of the average of weights that is sampled with"},                                   \
+    {"residual", FARE_BOOLEAN, offsetof(type, member.residual), "false", 0, 0, NULL, "",                  \
+      "hidden layers beyond the first add their input to their output"},                                  \
+    {"validation_fraction", FARE_REAL, offsetof(type, member.validation_fraction), "0", 0, 0.5, NULL, "", \
+      "share of the training particles kept out of training, for the loss of validation"},                \
+  {                                                                                                       \
+    "patience", FARE_INTEGER, offsetof(type, member.patience), "0", 0, 1e6, NULL, "",                     \
+      "with validation_fraction: training ends after so many points of the curve (200 in all) without a " \
+      "better loss of "                                                                                   \
+      "validation, and the best weights are kept; 0: neither"                                             \
   }
 
 /* The network of these options. */
@@ -188,8 +186,7 @@ typedef struct {
 /*
   Collective. What is loaded must fit network and options when training goes on, else FARE_ERR_FAILED there.
 */
-PetscErrorCode fare_learn_state_save(
-  const fare_learn_state *state, MPI_Comm comm, fare_store *to, const char *group);
+PetscErrorCode fare_learn_state_save(const fare_learn_state *state, fare_store *to, const char *group);
 PetscErrorCode fare_learn_state_load(fare_learn_state **state, fare_store *from, const char *group);
 PetscErrorCode fare_learn_state_destroy(fare_learn_state **state);
 
@@ -227,9 +224,9 @@ typedef struct {
   given the number of ranks. Adds the rows evaluated here to `evaluations`. FARE_ERR_FAILED on every rank when
   the loss is not finite, FARE_ERR_STOPPED when the session was stopped. Collective.
 
-  With options->holdout every point of the curve also has the loss of held-out rows, always the same ones with
-  the same noise; with options->patience the network ends with the averaged weights of the point where that
-  was least.
+  With options->validation_fraction every point of the curve also has the loss of held-out rows, always the
+  same ones with the same noise; with options->patience the network ends with the averaged weights of the
+  point where that was least.
 */
 PetscErrorCode fare_learn_train(MPI_Comm comm, fare_network *network, const fare_learn_options *options,
   const fare_learn_problem *problem, fare_curve *curve, int64_t *evaluations);

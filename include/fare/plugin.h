@@ -13,7 +13,7 @@
 #include <fare/system.h>
 
 /** Grows with every change of fare_system_type, fare_sampler_type or of what their functions are given. */
-#define FARE_PLUGIN_ABI 5
+#define FARE_PLUGIN_ABI 6
 
 typedef enum {
   FARE_PLUGIN_IS_SYSTEM   = 1, /**< descriptor: a fare_system_type */
@@ -65,6 +65,10 @@ PetscErrorCode fare_plugin_path(const fare_node *node, const char *path, char **
 #define FARE_PLUGIN_SYSTEM(type)                                                         \
   __attribute__((visibility("default"))) extern const fare_plugin fare_plugin_export;    \
   const fare_plugin                                               fare_plugin_export = { \
-                                                  FARE_PLUGIN_ABI, FARE_PLUGIN_IS_SYSTEM, FARE_PLUGIN_SYSTEM_SIZES, &(type)}
+                                                  FARE_PLUGIN_ABI,                       \
+                                                  FARE_PLUGIN_IS_SYSTEM,                 \
+                                                  FARE_PLUGIN_SYSTEM_SIZES,              \
+                                                  &(type),                               \
+  }
 
 #endif

@@ -84,18 +84,26 @@ typedef struct {
     The cell masses of the density that the method aims at, where it is known (new vector); NULL: p(x,t)
     itself.
   */
-  PetscErrorCode (*target)(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses);
+  PetscErrorCode (*model_density)(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses);
   /* where that density is known of an oracle or the empirical optimum alone: their bits; 0: in every mode */
-  int target_modes;
+  int model_density_modes;
   /*
     The evaluations that a whole schedule with so many particles will take, training sets aside; NULL:
     unknown. Runs nothing.
   */
-  PetscErrorCode (*expect)(fare_sampler *sampler, int64_t particles, fare_cost *cost);
+  PetscErrorCode (*estimate_cost)(fare_sampler *sampler, int64_t particles, fare_cost *cost);
   /* how the loss of training fell, borrowed; NULL where nothing is learned */
   const fare_curve *(*curve)(const fare_sampler *sampler);
-  PetscErrorCode (*save)(fare_sampler *sampler, fare_store *to, const char *group);
-  PetscErrorCode (*load)(fare_sampler *sampler, fare_store *from, const char *group);
+  /*
+    the members of that state which a run needs to go on, besides the fields: all that train has made and
+    advance counts; NULL: none
+  */
+  const fare_kept *kept;
+  /*
+    Called when those are loaded: makes what follows from them. FARE_ERR_FAILED where they contradict one
+    another. May be NULL.
+  */
+  PetscErrorCode (*loaded)(fare_sampler *sampler);
   PetscErrorCode (*destroy)(fare_sampler *sampler); /* may be NULL; fields are freed by the caller */
 } fare_sampler_type;
 
@@ -123,7 +131,7 @@ struct fare_sampler {
 };
 
 /* Whether the method has a `target` when it runs in this mode. */
-PetscBool                fare_sampler_type_aims(const fare_sampler_type *type, fare_sampler_mode mode);
+PetscBool fare_sampler_type_has_model_density(const fare_sampler_type *type, fare_sampler_mode mode);
 const fare_sampler_type *fare_sampler_type_find(const char *name); /* NULL when unknown */
 const fare_sampler_type *fare_sampler_type_at(size_t i);           /* NULL past the last */
 PetscErrorCode           fare_sampler_type_describe(const fare_sampler_type *type, FILE *to);
@@ -162,11 +170,19 @@ PetscErrorCode fare_sampler_set_mode(
 */
 PetscErrorCode fare_sampler_set_walls(fare_sampler *sampler, const fare_walls *walls);
 PetscErrorCode fare_sampler_destroy(fare_sampler **sampler);
+/* For the `only` of a table of what is kept: in this mode. */
+#define FARE_KEPT_IN(mode) (1u << (mode))
+/*
+  The state that the descriptor says is kept, as a group; the number of ranks may be another when it is
+  loaded. FARE_ERR_FAILED where it does not fit. Collective.
+*/
+PetscErrorCode fare_sampler_save(const fare_sampler *sampler, fare_store *to, const char *group);
+PetscErrorCode fare_sampler_load(fare_sampler *sampler, fare_store *from, const char *group);
 /* These time what they call into sampler->cost. Collective. */
 PetscErrorCode fare_sampler_train(fare_sampler *sampler, const fare_training_set *data);
 PetscErrorCode fare_sampler_advance(fare_sampler *sampler, double t, fare_ensemble *ensemble);
 /*
-  For a method, in the middle of an advance that takes long, where `save` keeps all that a run needs to go on
+  For a method, in the middle of an advance that takes long, where `kept` holds all that a run needs to go on
   with this advance to the same bits; the ensemble's time is still that before it. FARE_ERR_STOPPED where the
   advance is to end there. Collective: ranks come here equally often.
 */

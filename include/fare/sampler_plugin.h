@@ -24,6 +24,10 @@
 #define FARE_PLUGIN_SAMPLER(type)                                                        \
   __attribute__((visibility("default"))) extern const fare_plugin fare_plugin_export;    \
   const fare_plugin                                               fare_plugin_export = { \
-                                                  FARE_PLUGIN_ABI, FARE_PLUGIN_IS_SAMPLER, FARE_PLUGIN_SAMPLER_SIZES, &(type)}
+                                                  FARE_PLUGIN_ABI,                       \
+                                                  FARE_PLUGIN_IS_SAMPLER,                \
+                                                  FARE_PLUGIN_SAMPLER_SIZES,             \
+                                                  &(type),                               \
+  }
 
 #endif

@@ -3,6 +3,7 @@
 #define FARE_STORE_H
 
 #include <fare/support.h>
+#include <stddef.h>
 
 typedef struct fare_store fare_store;
 /* The ranks that opened it. */
@@ -132,5 +133,77 @@ PetscErrorCode fare_store_child(
 PetscErrorCode fare_store_write_text(fare_store *store, const char *path, const char *text);
 /* Appends what that wrote. Every rank reads all of it. */
 PetscErrorCode fare_store_read_text(fare_store *store, const char *path, fare_text *text);
+
+/*
+  The state of a struct as a table: one line for each member that must be kept, so that saving and loading are
+  the same for all structs. Loading replaces what the members hold.
+*/
+typedef enum {
+  /* in the struct: PetscBool; int64_t, uint64_t, size_t or PetscInt64; double; another struct */
+  FARE_KEPT_BOOLEAN,
+  FARE_KEPT_INTEGER,
+  FARE_KEPT_REAL,
+  FARE_KEPT_STRUCT,
+  /*
+    pointers to memory of PetscMalloc, or NULL, with a length: int64_t or uint64_t; double; float; structs
+  */
+  FARE_KEPT_INTEGERS,
+  FARE_KEPT_REALS,
+  FARE_KEPT_SINGLES,
+  FARE_KEPT_STRUCTS,
+  /* a pointer, or NULL, to what is saved and loaded by functions of its own */
+  FARE_KEPT_OBJECT
+} fare_kept_kind;
+
+/* How objects of one type are saved and loaded at `path`, which is a group or dataset of their own. */
+typedef struct {
+  PetscErrorCode (*save)(const void *object, fare_store *to, const char *path);
+  /*
+    Fills **object, or makes it where that is NULL; `context` is that of fare_kept_load. FARE_ERR_FAILED where
+    what is saved does not fit.
+  */
+  PetscErrorCode (*load)(void **object, void *context, fare_store *from, const char *path);
+} fare_kept_type;
+
+typedef struct fare_kept fare_kept;
+struct fare_kept {
+  const char      *name; /* of an attribute, dataset or group; NULL ends the table */
+  fare_kept_kind   kind;
+  size_t           offset; /* of the member */
+  int              count;  /* of values or objects that stand side by side in the struct; 0: one */
+  size_t           length; /* behind a pointer: offset of the 8-byte integer that holds how many there are */
+  size_t           size;   /* of one of FARE_KEPT_STRUCTS */
+  const fare_kept *fields; /* of FARE_KEPT_STRUCT and FARE_KEPT_STRUCTS */
+  const fare_kept_type *type; /* of FARE_KEPT_OBJECT */
+  unsigned              only; /* kept only in cases that share a bit with it; 0: always */
+};
+/* A member of this kind, under its own name, and what more there is to say of it. */
+#define FARE_KEEP(kind_, type, member)                                           \
+  {                                                                              \
+    .name = #member, .kind = FARE_KEPT_##kind_, .offset = offsetof(type, member) \
+  }
+#define FARE_KEEP_WITH(kind_, type, member, ...)                                              \
+  {                                                                                           \
+    .name = #member, .kind = FARE_KEPT_##kind_, .offset = offsetof(type, member), __VA_ARGS__ \
+  }
+#define FARE_KEPT_END \
+  {                   \
+    .name = NULL      \
+  }
+
+/*
+  Writes all of a table that is kept in this case, alike on all ranks but for objects, into a group.
+  Collective.
+*/
+PetscErrorCode fare_kept_save(
+  const fare_kept *table, const void *from, unsigned only, fare_store *to, const char *group);
+/*
+  Reads it back. FARE_ERR_FAILED, naming the dataset or attribute, where one is missing or has another shape.
+  Collective.
+*/
+PetscErrorCode fare_kept_load(
+  const fare_kept *table, void *to, unsigned only, void *context, fare_store *from, const char *group);
+/* Frees the arrays that a table names, and sets their pointers to NULL and their lengths to 0. */
+PetscErrorCode fare_kept_free(const fare_kept *table, void *of);
 
 #endif

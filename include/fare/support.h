@@ -128,6 +128,6 @@ const char *fare_nearest(const char *word, const char *const names[], size_t cou
 /* Whether a text can name a thing: 1 to 64 letters, digits, _ and -. */
 PetscBool fare_is_word(const char *text);
 
-const char *fare_version(void); /* "0.1.0" */
+const char *fare_version(void); /* "0.2.0" */
 
 #endif

@@ -7,14 +7,12 @@
 #include <fare/sampler_plugin.h>
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 typedef struct {
-  double  widen; /* its own parameter */
-  int     times;
-  double *time, *mean, *sd; /* per training time; mean and sd for each axis in turn */
-  int64_t draws;            /* made so far: the counter of the random numbers */
+  double  widen;         /* its own parameter */
+  int64_t times, values; /* training times; numbers in mean and in sd, for each time each axis in turn */
+  double *time, *mean, *sd;
+  int64_t draws; /* made so far: the counter of the random numbers */
 } normals;
 
 static const fare_field fields[] = {
@@ -23,24 +21,17 @@ static const fare_field fields[] = {
   FARE_FIELDS_END,
 };
 
-static PetscErrorCode allocate(normals *s, int times, int dim)
-{
-  PetscFunctionBeginUser;
-  s->times = times;
-  s->time  = calloc((size_t)times, sizeof *s->time);
-  s->mean  = calloc((size_t)(times * dim), sizeof *s->mean);
-  s->sd    = calloc((size_t)(times * dim), sizeof *s->sd);
-  if (!s->time || !s->mean || !s->sd) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
-  PetscFunctionReturn(0);
-}
-
 static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data)
 {
   const int dim = fare_system_dimension(sampler->system);
   normals  *s   = sampler->state;
 
   PetscFunctionBeginUser;
-  PetscCall(allocate(s, data->count, dim));
+  s->times  = data->count;
+  s->values = data->count * dim;
+  PetscCall(PetscMalloc1(s->times, &s->time));
+  PetscCall(PetscMalloc1(s->values, &s->mean));
+  PetscCall(PetscMalloc1(s->values, &s->sd));
   for (int k = 0; k < data->count; k++) {
     double variance[FARE_DIM_MAX], effective;
 
@@ -56,16 +47,16 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
 {
   const fare_stream stream = fare_sampler_stream(sampler, "draws");
   normals          *s      = sampler->state;
-  int               k      = 0;
+  int64_t           k      = 0;
   double            part;
 
   PetscFunctionBeginUser;
   while (k + 2 < s->times && s->time[k + 1] <= t) k++;
   part = s->times > 1 ? (t - s->time[k]) / (s->time[k + 1] - s->time[k]) : 0;
   for (int axis = 0; axis < ensemble->dim; axis++) {
-    const int    here = k * ensemble->dim + axis, there = s->times > 1 ? here + ensemble->dim : here;
-    const double mean = s->mean[here] + part * (s->mean[there] - s->mean[here]),
-                 sd   = s->widen * (s->sd[here] + part * (s->sd[there] - s->sd[here]));
+    const int64_t here = k * ensemble->dim + axis, there = s->times > 1 ? here + ensemble->dim : here;
+    const double  mean = s->mean[here] + part * (s->mean[there] - s->mean[here]),
+                 sd    = s->widen * (s->sd[here] + part * (s->sd[there] - s->sd[here]));
 
     /* whole blocks by their numbers, so that the bits do not depend on the number of ranks */
     for (int64_t b = 0; b < ensemble->blocks; b++) {
@@ -81,45 +72,18 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
 }
 
 /* For checkpoints: what is learned and what is counted. */
-static PetscErrorCode save(fare_sampler *sampler, fare_store *to, const char *group)
-{
-  const size_t all =
-    (size_t)((normals *)sampler->state)->times * (size_t)fare_system_dimension(sampler->system);
-  normals *s = sampler->state;
-
-  PetscFunctionBeginUser;
-  PetscCall(fare_store_put_int(to, group, "draws", s->draws));
-  PetscCall(fare_store_put_int(to, group, "times", s->times));
-  PetscCall(fare_store_put_reals(to, group, "time", (size_t)s->times, s->time));
-  PetscCall(fare_store_put_reals(to, group, "mean", all, s->mean));
-  PetscCall(fare_store_put_reals(to, group, "sd", all, s->sd));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *group)
-{
-  const int dim = fare_system_dimension(sampler->system);
-  normals  *s   = sampler->state;
-  int64_t   times;
-
-  PetscFunctionBeginUser;
-  PetscCall(fare_store_get_int(from, group, "draws", &s->draws));
-  PetscCall(fare_store_get_int(from, group, "times", &times));
-  PetscCall(allocate(s, (int)times, dim));
-  PetscCall(fare_store_get_reals(from, group, "time", (size_t)times, s->time));
-  PetscCall(fare_store_get_reals(from, group, "mean", (size_t)(times * dim), s->mean));
-  PetscCall(fare_store_get_reals(from, group, "sd", (size_t)(times * dim), s->sd));
-  PetscFunctionReturn(0);
-}
+static const fare_kept kept[] = {
+  FARE_KEEP(INTEGER, normals, draws),
+  FARE_KEEP_WITH(REALS, normals, time, .length = offsetof(normals, times)),
+  FARE_KEEP_WITH(REALS, normals, mean, .length = offsetof(normals, values)),
+  FARE_KEEP_WITH(REALS, normals, sd, .length = offsetof(normals, values)),
+  FARE_KEPT_END,
+};
 
 static PetscErrorCode destroy(fare_sampler *sampler)
 {
-  normals *s = sampler->state;
-
   PetscFunctionBeginUser;
-  free(s->time);
-  free(s->mean);
-  free(s->sd);
+  PetscCall(fare_kept_free(kept, sampler->state));
   PetscFunctionReturn(0);
 }
 
@@ -132,8 +96,7 @@ static const fare_sampler_type moving_normal = {
   .fields    = fields,
   .train     = train,
   .advance   = advance,
-  .save      = save,
-  .load      = load,
+  .kept      = kept,
   .destroy   = destroy,
 };
 FARE_PLUGIN_SAMPLER(moving_normal);

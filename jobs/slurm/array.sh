@@ -1,7 +1,9 @@
 #!/bin/bash
-# The points of a sweep, each a task of an array that goes on until its point is done:
-#   sbatch --array="$(build/bin/fare sweep input/regimes.yaml --missing)" jobs/slurm/array.sh input/regimes.yaml [--set key=value ...]
-# (add %20 behind the range to run at most twenty at a time). jobs/slurm/sweep.sh submits this and what collects behind it.
+# Runs the points of a sweep, each as an array task that requeues itself until its point is done:
+#   sbatch --array="$(build/bin/fare sweep input/regimes.yaml --missing)" jobs/slurm/array.sh
+#   input/regimes.yaml [--set key=value ...]
+# Append %20 to the range to run at most twenty at a time. jobs/slurm/sweep.sh submits this and then the
+# collection.
 #SBATCH --job-name=fare
 #SBATCH --nodes=1
 #SBATCH --ntasks-per-node=1
@@ -11,7 +13,7 @@
 #SBATCH --requeue
 #SBATCH --output=%x-%A_%a.out
 #SBATCH --open-mode=append
-# What many clusters ask for, too:
+# Many clusters also require:
 ##SBATCH --account=PROJECT
 ##SBATCH --partition=PARTITION
 

@@ -1,12 +1,12 @@
 #!/bin/bash
-# Merges a sweep's tables and draws its figures when the points have ended:
+# Merges the tables of a sweep and draws its figures after the points have ended:
 #   sbatch --dependency=afterany:JOB jobs/slurm/collect.sh input/regimes.yaml [--set key=value ...]
 #SBATCH --job-name=fare-collect
 #SBATCH --nodes=1
 #SBATCH --ntasks=1
 #SBATCH --time=00:15:00
 #SBATCH --output=%x-%j.out
-# What many clusters ask for, too:
+# Many clusters also require:
 ##SBATCH --account=PROJECT
 ##SBATCH --partition=PARTITION
 

@@ -1,16 +1,23 @@
-# What the batch scripts share: which fare is run, how ranks are started, and what a request to stop does. Sourced from the repository's root.
+# shellcheck shell=bash source-path=SCRIPTDIR/../..
+# Shared by the batch scripts: which fare to run, how to launch ranks, and how to stop. Source it from the
+# repository's root.
 set -uo pipefail
 source jobs/common.sh
-unset FARE_PROGRESS # a file is not watched
+unset FARE_PROGRESS # output goes to a file
 
-# Settings, from the environment where they are given there.
+# Settings; the environment overrides them.
 FARE=${FARE:-$(if [[ -x build/bin/fare ]]; then echo build/bin/fare; else command -v fare; fi)} # the program
-FARE_LAUNCHER=${FARE_LAUNCHER:-srun}                                                            # srun, or mpirun where srun does not know this MPI
-FARE_CHECKPOINT_SECONDS=${FARE_CHECKPOINT_SECONDS:-600}                                         # at most so much work is lost when a node fails
+FARE_LAUNCHER=${FARE_LAUNCHER:-srun} # or mpirun, where srun does not support this MPI
+FARE_CHECKPOINT_SECONDS=${FARE_CHECKPOINT_SECONDS:-600} # the most work that a failing node loses
 
-[[ -n $FARE ]] || { echo "FARE: no program: build it first (cmake -S . -B build && cmake --build build), or set FARE" >&2; exit 1; }
+if [[ -z $FARE ]]; then
+  echo "FARE: no program: build it first (cmake -S . -B build && cmake --build build), or set FARE" >&2
+  exit 1
+fi
 
-# fare_ranks COMMAND...: on all tasks of the job. A request to stop (SIGUSR1) goes to every rank, which then writes a checkpoint; the exit code is the program's own.
+# fare_ranks COMMAND...: runs it on all tasks of the job. SIGUSR1 is forwarded to every rank, which then
+# writes a checkpoint.
+# The exit code is the program's own.
 fare_ranks() {
   local child code launch=(srun --mpi=pmix --kill-on-bad-exit=1)
   if [[ $FARE_LAUNCHER == mpirun ]]; then launch=(mpirun --bind-to none -n "${SLURM_NTASKS:-1}"); fi
@@ -28,7 +35,8 @@ fare_ranks() {
   return "$code"
 }
 
-# fare_run ARGUMENTS...: fare run on all tasks, going on where there is something to go on from. srun may say 0 though its tasks were never started, so 0 is looked into.
+# fare_run ARGUMENTS...: fare run on all tasks, resuming from a checkpoint if there is one.
+# srun may return 0 although its tasks never started, so a result of 0 is verified.
 fare_run() {
   local code looked=()
   fare_ranks "$FARE" run --resume --checkpoint-seconds "$FARE_CHECKPOINT_SECONDS" "$@"
@@ -46,7 +54,7 @@ fare_run() {
   "$FARE" status "${looked[@]}"
 }
 
-# fare_again CODE: a job that was stopped with a checkpoint goes back into the queue, under its own number.
+# fare_again CODE: requeues a job that stopped with a checkpoint, under the same job id.
 fare_again() {
   local job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}}
   if [[ $1 -ne 75 ]]; then exit "$1"; fi

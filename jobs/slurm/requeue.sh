@@ -1,5 +1,7 @@
 #!/bin/bash
-# A study that is longer than a job may be: two minutes before the time limit it writes a checkpoint, goes back into the queue, and so on until it is done.
+# Runs a study longer than a job may be: two minutes before the time limit it writes a checkpoint and
+# requeues itself,
+# until it is done.
 #   sbatch jobs/slurm/requeue.sh input/prinz_driven_large.yaml [--set key=value ...]
 #SBATCH --job-name=fare
 #SBATCH --nodes=1
@@ -10,7 +12,7 @@
 #SBATCH --requeue
 #SBATCH --output=%x-%j.out
 #SBATCH --open-mode=append
-# What many clusters ask for, too:
+# Many clusters also require:
 ##SBATCH --account=PROJECT
 ##SBATCH --partition=PARTITION
 

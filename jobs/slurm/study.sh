@@ -1,7 +1,7 @@
 #!/bin/bash
-# One study on many ranks. From the repository's root:
+# Runs one study on many ranks. From the repository's root:
 #   sbatch jobs/slurm/study.sh input/prinz_driven.yaml [--set key=value ...]
-# Submitted again it goes on where it was stopped.
+# Submit it again to resume.
 #SBATCH --job-name=fare
 #SBATCH --nodes=1
 #SBATCH --ntasks-per-node=2
@@ -10,7 +10,7 @@
 #SBATCH --signal=B:USR1@120
 #SBATCH --output=%x-%j.out
 #SBATCH --open-mode=append
-# What many clusters ask for, too:
+# Many clusters also require:
 ##SBATCH --account=PROJECT
 ##SBATCH --partition=PARTITION
 

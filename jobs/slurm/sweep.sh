@@ -1,7 +1,9 @@
 #!/bin/bash
-# Submits what a sweep still needs: an array over its points that are not done, and a job behind it that collects. Not a batch script itself.
+# Submits the rest of a sweep: an array over its unfinished points, then a job that collects. Not a batch
+# script itself.
 #   bash jobs/slurm/sweep.sh input/regimes.yaml [--set key=value ...]
-# Options for sbatch (an account, a partition) come from SBATCH_ACCOUNT, SBATCH_PARTITION, ... of the environment.
+# Options of sbatch (an account, a partition) come from the environment (SBATCH_ACCOUNT, SBATCH_PARTITION,
+# ...).
 source jobs/slurm/common.sh
 missing=$("$FARE" sweep --missing "$@") || exit
 if [[ -z $missing ]]; then

@@ -10,17 +10,23 @@ held out are never looked at: there it draws from the
 mixture of the fits before and after, weighted by how near each is. Exact mixtures of marginals are no
 dynamics, and the score shows it.
 """
+from __future__ import annotations
+
 import pathlib
 import sys
+from typing import Any
 
 import h5py
 import numpy as np
+import numpy.typing as npt
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from write_samples import write_samples
 
+Array = npt.NDArray[Any]
 
-def bandwidth(x):
+
+def bandwidth(x: Array) -> Any:
     """Silverman's rule for each axis; the smaller of spread measures, since wells make a distribution wide
     and its features narrow.
     """
@@ -29,17 +35,19 @@ def bandwidth(x):
     return spread * (4 / (n * (d + 2))) ** (1 / (d + 4))
 
 
-def neighbours(times, trained, t):
+def neighbours(times: Array, trained: Array, t: float) -> list[tuple[int, float]]:
     """Indices of the trained times around t, and the share of each."""
     known = np.flatnonzero(trained)
-    after = min(np.searchsorted(times[known], t), len(known) - 1)
+    after = min(int(np.searchsorted(times[known], t)), len(known) - 1)
     before = after if times[known[after]] <= t else max(after - 1, 0)
     a, b = known[before], known[after]
     share = (t - times[a]) / (times[b] - times[a]) if b > a else 0.0
     return [(a, 1 - share), (b, share)]
 
 
-def draw(data, widths, where, n, rng):
+def draw(
+    data: Array, widths: dict[int, Array], where: list[tuple[int, float]], n: int, rng: np.random.Generator
+) -> Any:
     """n draws from the mixture of kernel density estimates at the indices `where`."""
     counts = rng.multinomial(n, [share for _, share in where])
     parts = [
@@ -49,7 +57,7 @@ def draw(data, widths, where, n, rng):
     return rng.permutation(np.concatenate(parts))
 
 
-def main(training, out, n=20000, seed=1):
+def main(training: str, out: str, n: int = 20000, seed: int = 1) -> None:
     rng = np.random.default_rng(seed)
     with h5py.File(training) as file:
         times, trained, data = file["times"][:], file["trained"][:].astype(bool), file["samples"][:]

@@ -11,10 +11,13 @@ regression on x_1 - z (Lipman et al., ICLR 2023). t is a feature, so times held 
 solve dx/dtau = v by the midpoint rule.
 In Debian and Ubuntu PyTorch is the package python3-torch.
 """
+from __future__ import annotations
+
 import argparse
 import math
 import pathlib
 import sys
+from typing import Any
 
 import h5py
 import numpy as np
@@ -28,12 +31,12 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from write_samples import write_samples
 
 
-class Velocity(torch.nn.Module):
+class Velocity(torch.nn.Module):  # type: ignore[misc]
     """x in units of the data, tau and t in [0, 1]; of all three also sines and cosines, without which narrow
     wells are learned slowly.
     """
 
-    def __init__(self, dimension, width, frequencies=6):
+    def __init__(self, dimension: int, width: int, frequencies: int = 6) -> None:
         super().__init__()
         self.register_buffer("frequency", math.pi * torch.arange(1.0, frequencies + 1))
         inputs, layers = dimension + 2 * (dimension + 2) * frequencies, []
@@ -42,7 +45,7 @@ class Velocity(torch.nn.Module):
             inputs = width
         self.network = torch.nn.Sequential(*layers, torch.nn.Linear(width, dimension))
 
-    def forward(self, x, tau, t):
+    def forward(self, x: torch.Tensor, tau: torch.Tensor, t: torch.Tensor) -> Any:
         phases = torch.cat(
             [tau * self.frequency, t * self.frequency, (0.5 * x[:, :, None] * self.frequency).flatten(1)],
             dim=1,
@@ -50,7 +53,7 @@ class Velocity(torch.nn.Module):
         return self.network(torch.cat([x, phases.sin(), phases.cos()], dim=1))
 
 
-def train(data, t, width, steps, batch):
+def train(data: torch.Tensor, t: torch.Tensor, width: int, steps: int, batch: int) -> tuple[Velocity, float]:
     """data (T, n, d), normalised; t (T, 1). Returns the average of the weights over training, which is
     smoother than the last ones.
     """
@@ -75,8 +78,8 @@ def train(data, t, width, steps, batch):
     return average, loss.item()
 
 
-@torch.no_grad()
-def sample(model, t, n, dimension, steps=32):
+@torch.no_grad()  # type: ignore[misc]
+def sample(model: Velocity, t: torch.Tensor, n: int, dimension: int, steps: int = 32) -> torch.Tensor:
     x, h = torch.randn(n, dimension), 1 / steps
     t = t.expand(n, 1)
     for step in range(steps):
@@ -86,7 +89,7 @@ def sample(model, t, n, dimension, steps=32):
     return x
 
 
-def main():
+def main() -> None:
     options = argparse.ArgumentParser(
         description="Conditional flow matching on a training set of `fare export`."
     )

@@ -11,6 +11,12 @@ static const struct {
 } former_keys[] = {
   {"truth", "ends", "boundaries"},
   {"system.expression", "extra", "nonconservative"},
+  {"ensembles[]", "octaves", "frequencies"},
+  {"ensembles[]", "time_octaves", "time_frequencies"},
+  {"ensembles[]", "noise_octaves", "noise_frequencies"},
+  {"ensembles[]", "chord_octaves", "chord_frequencies"},
+  {"ensembles[]", "holdout", "validation_fraction"},
+  {"ensembles[]", "tuning", "adaptation"},
 };
 
 /* Whether a path is a pattern but for the numbers in its brackets. */

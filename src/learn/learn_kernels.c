@@ -127,22 +127,23 @@ void fare_multiply_along(int width, int rows, const float slope[], const float b
   }
 }
 
-void fare_learn_octaves(
-  int octaves, double frequency, int n, const float u[], const float spread[], int stride, float out[])
+void fare_learn_frequencies(
+  int frequencies, double frequency, int n, const float u[], const float spread[], int stride, float out[])
 {
   const float w = (float)frequency;
   float       fade[FARE_BLOCK] FARE_ALIGNED;
 
-  if (octaves < 1) return;
+  if (frequencies < 1) return;
     /*
-      sine and cosine in loops of their own, see random; further octaves by sin 2a = 2 sin a cos a, cos 2a = 1
+      sine and cosine in loops of their own, see random; further frequencies by sin 2a = 2 sin a cos a, cos 2a
+      = 1
       - 2 sin^2 a
     */
 #pragma omp simd
   for (int i = 0; i < n; i++) out[i] = sinf(w * u[i]);
 #pragma omp simd
   for (int i = 0; i < n; i++) out[stride + i] = cosf(w * u[i]);
-  for (int k = 1; k < octaves; k++) {
+  for (int k = 1; k < frequencies; k++) {
     const float *restrict from = out + (size_t)(2 * k - 2) * (size_t)stride;
     float *restrict to         = out + (size_t)(2 * k) * (size_t)stride;
 
@@ -155,7 +156,7 @@ void fare_learn_octaves(
   if (!spread) return;
 #pragma omp simd
   for (int i = 0; i < n; i++) fade[i] = expf(-0.5f * (w * spread[i]) * (w * spread[i]));
-  for (int k = 0; k < octaves; k++) {
+  for (int k = 0; k < frequencies; k++) {
     float *restrict to = out + (size_t)(2 * k) * (size_t)stride;
 
 #pragma omp simd

@@ -285,57 +285,77 @@ void fare_network_tangent_backward(fare_network *network, int rows, const float 
   }
 }
 
-static const struct {
-  const char *name;
-  size_t      offset;
-} extents[] = {
-  {"inputs", offsetof(fare_network_shape, inputs)},
-  {"width", offsetof(fare_network_shape, width)},
-  {"layers", offsetof(fare_network_shape, layers)},
-  {"outputs", offsetof(fare_network_shape, outputs)},
+/* A network as it is saved. */
+typedef struct {
+  int64_t   inputs, width, layers, outputs, count;
+  PetscBool residual;
+  float    *weights;
+} saved;
+
+static const fare_kept kept[] = {
+  FARE_KEEP(INTEGER, saved, inputs),
+  FARE_KEEP(INTEGER, saved, width),
+  FARE_KEEP(INTEGER, saved, layers),
+  FARE_KEEP(INTEGER, saved, outputs),
+  FARE_KEEP(BOOLEAN, saved, residual),
+  FARE_KEEP_WITH(SINGLES, saved, weights, .length = offsetof(saved, count)),
+  FARE_KEPT_END,
 };
 
-static int extent(const fare_network_shape *shape, size_t i)
+static saved saved_of(const fare_network *network)
 {
-  return *(const int *)((const char *)shape + extents[i].offset);
+  const fare_network_shape *shape = &network->shape;
+
+  return (saved){shape->inputs, shape->width, shape->layers, shape->outputs, (int64_t)network->count,
+    network->residual, network->weights};
 }
 
-static const char blocks[] = "residual";
-
-PetscErrorCode fare_network_save(fare_network *network, MPI_Comm comm, fare_store *to, const char *path)
+static PetscErrorCode save(const void *network, fare_store *to, const char *path)
 {
-  const uint64_t global = network->count, start = 0;
-  uint64_t       count;
-  int            rank;
+  const saved s = saved_of(network);
 
   PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  count = rank ? 0 : global;
-  PetscCall(fare_store_write(to, path, FARE_STORE_FLOAT32, 1, &global, &start, &count, network->weights));
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(extents); i++)
-    PetscCall(fare_store_put_int(to, path, extents[i].name, extent(&network->shape, i)));
-  PetscCall(fare_store_put_int(to, path, blocks, network->residual));
+  PetscCall(fare_kept_save(kept, &s, 0, to, path));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_network_load(fare_network *network, fare_store *from, const char *path)
+static PetscErrorCode check_extent(const char *path, const char *name, int64_t found, int64_t expected)
 {
-  const uint64_t start = 0, count = network->count;
-  int64_t        residual;
-
   PetscFunctionBeginUser;
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(extents); i++) {
-    int64_t value;
+  if (found != expected)
+    FARE_FAIL(FARE_ERR_FAILED, "the network in %s has %s %lld, not %lld", path, name, (long long)found,
+      (long long)expected);
+  PetscFunctionReturn(0);
+}
 
-    PetscCall(fare_store_get_int(from, path, extents[i].name, &value));
-    if (value != extent(&network->shape, i))
-      FARE_FAIL(FARE_ERR_FAILED, "the network in %s has %s %lld, not %d", path, extents[i].name,
-        (long long)value, extent(&network->shape, i));
-  }
-  PetscCall(fare_store_get_int(from, path, blocks, &residual));
-  if (residual != network->residual)
+static PetscErrorCode check_shape(const char *path, const saved *found, const saved *expected)
+{
+  PetscFunctionBeginUser;
+  PetscCall(check_extent(path, "inputs", found->inputs, expected->inputs));
+  PetscCall(check_extent(path, "width", found->width, expected->width));
+  PetscCall(check_extent(path, "layers", found->layers, expected->layers));
+  PetscCall(check_extent(path, "outputs", found->outputs, expected->outputs));
+  PetscCall(check_extent(path, "weights", found->count, expected->count));
+  if (found->residual != expected->residual)
     FARE_FAIL(FARE_ERR_FAILED, "the network in %s has %sresidual blocks, this one has%s", path,
-      residual ? "" : "no ", network->residual ? "" : " none");
-  PetscCall(fare_store_read(from, path, FARE_STORE_FLOAT32, 1, &start, &count, network->weights));
+      found->residual ? "" : "no ", expected->residual ? "" : " none");
   PetscFunctionReturn(0);
 }
+
+static PetscErrorCode load(void **object, void *context, fare_store *from, const char *path)
+{
+  fare_network  *network  = *object;
+  const saved    expected = saved_of(network);
+  saved          found    = {0};
+  PetscErrorCode code;
+
+  PetscFunctionBeginUser;
+  (void)context;
+  code = fare_kept_load(kept, &found, 0, NULL, from, path);
+  if (!code) code = check_shape(path, &found, &expected);
+  if (!code) PetscCall(PetscArraycpy(network->weights, found.weights, network->count));
+  PetscCall(fare_kept_free(kept, &found));
+  PetscFunctionReturn(code);
+}
+
+const fare_kept_type fare_network_kept = {save, load};

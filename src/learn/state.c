@@ -3,17 +3,26 @@
 
 #include <math.h>
 
-static const char *const arrays[] = {"weights", "m", "v", "mean", "best"};
-#define ARRAYS 5
+/* The weights come first: their number is that of all five. */
+static const fare_kept members[] = {
+  FARE_KEEP_WITH(SINGLES, fare_learn_state, weights, .length = offsetof(fare_learn_state, count)),
+  FARE_KEEP_WITH(SINGLES, fare_learn_state, m, .length = offsetof(fare_learn_state, count)),
+  FARE_KEEP_WITH(SINGLES, fare_learn_state, v, .length = offsetof(fare_learn_state, count)),
+  FARE_KEEP_WITH(SINGLES, fare_learn_state, mean, .length = offsetof(fare_learn_state, count)),
+  FARE_KEEP_WITH(SINGLES, fare_learn_state, best, .length = offsetof(fare_learn_state, count)),
+  FARE_KEEP(INTEGER, fare_learn_state, step),
+  FARE_KEEP(INTEGER, fare_learn_state, steps),
+  FARE_KEEP(REAL, fare_learn_state, sum),
+  FARE_KEEP(INTEGER, fare_learn_state, summed),
+  FARE_KEEP(REAL, fare_learn_state, least),
+  FARE_KEEP(INTEGER, fare_learn_state, since),
+  FARE_KEEP_WITH(STRUCT, fare_learn_state, curve, .fields = fare_curve_kept),
+  FARE_KEEP_WITH(REALS, fare_learn_state, numbers, .length = offsetof(fare_learn_state, kept)),
+  FARE_KEPT_END,
+};
 
-static float *array_at(const fare_learn_state *s, int i)
-{
-  float *const all[ARRAYS] = {s->weights, s->m, s->v, s->mean, s->best};
-
-  return all[i];
-}
-
-static PetscErrorCode allocate(size_t count, fare_learn_state **state)
+PetscErrorCode fare_learn_state_create(
+  size_t count, const float weights[], int64_t steps, PetscBool validated, fare_learn_state **state)
 {
   fare_learn_state *s;
 
@@ -21,20 +30,16 @@ static PetscErrorCode allocate(size_t count, fare_learn_state **state)
   PetscCall(PetscNew(&s));
   *state   = s;
   s->count = count;
+  s->steps = steps;
   s->least = HUGE_VAL;
-  PetscCall(PetscCalloc5(count, &s->weights, count, &s->m, count, &s->v, count, &s->mean, count, &s->best));
-  PetscFunctionReturn(0);
-}
-
-PetscErrorCode fare_learn_state_create(
-  size_t count, const float weights[], int64_t steps, PetscBool validated, fare_learn_state **state)
-{
-  PetscFunctionBeginUser;
-  PetscCall(allocate(count, state));
-  (*state)->steps = steps;
-  PetscCall(PetscArraycpy((*state)->weights, weights, count));
-  PetscCall(PetscArraycpy((*state)->mean, weights, count));
-  PetscCall(fare_curve_begin(&(*state)->curve, validated));
+  PetscCall(PetscCalloc1(count, &s->weights));
+  PetscCall(PetscCalloc1(count, &s->m));
+  PetscCall(PetscCalloc1(count, &s->v));
+  PetscCall(PetscCalloc1(count, &s->mean));
+  PetscCall(PetscCalloc1(count, &s->best));
+  PetscCall(PetscArraycpy(s->weights, weights, count));
+  PetscCall(PetscArraycpy(s->mean, weights, count));
+  PetscCall(fare_curve_begin(&s->curve, validated));
   PetscFunctionReturn(0);
 }
 
@@ -56,62 +61,15 @@ PetscErrorCode fare_learn_state_destroy(fare_learn_state **state)
 
   PetscFunctionBeginUser;
   if (!s) PetscFunctionReturn(0);
-  PetscCall(PetscFree5(s->weights, s->m, s->v, s->mean, s->best));
-  PetscCall(PetscFree(s->numbers));
-  PetscCall(fare_curve_free(&s->curve));
+  PetscCall(fare_kept_free(members, s));
   PetscCall(PetscFree(*state));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_learn_state_save(
-  const fare_learn_state *state, MPI_Comm comm, fare_store *to, const char *group)
+PetscErrorCode fare_learn_state_save(const fare_learn_state *state, fare_store *to, const char *group)
 {
-  const uint64_t global = state->count, kept = state->kept, start = 0;
-  uint64_t       count;
-  char           path[512];
-  int            rank;
-
   PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  count = rank ? 0 : global;
-  PetscCall(fare_store_group(to, group));
-  for (int i = 0; i < ARRAYS; i++) {
-    snprintf(path, sizeof path, "%s/%s", group, arrays[i]);
-    PetscCall(fare_store_write(to, path, FARE_STORE_FLOAT32, 1, &global, &start, &count, array_at(state, i)));
-  }
-  PetscCall(fare_store_put_int(to, group, "step", state->step));
-  PetscCall(fare_store_put_int(to, group, "steps", state->steps));
-  PetscCall(fare_store_put_real(to, group, "sum", state->sum));
-  PetscCall(fare_store_put_int(to, group, "summed", state->summed));
-  PetscCall(fare_store_put_real(to, group, "least", state->least));
-  PetscCall(fare_store_put_int(to, group, "since", state->since));
-  snprintf(path, sizeof path, "%s/kept", group);
-  count = rank ? 0 : kept;
-  if (kept)
-    PetscCall(fare_store_write(to, path, FARE_STORE_FLOAT64, 1, &kept, &start, &count, state->numbers));
-  snprintf(path, sizeof path, "%s/curve", group);
-  PetscCall(fare_curve_save(&state->curve, comm, to, path));
-  PetscFunctionReturn(0);
-}
-
-/* What the problem kept, where it kept anything. */
-static PetscErrorCode read_kept(fare_learn_state *s, fare_store *from, const char *group)
-{
-  const uint64_t start = 0;
-  uint64_t       global[4];
-  char           path[512];
-  int            rank;
-  PetscBool      has;
-
-  PetscFunctionBeginUser;
-  snprintf(path, sizeof path, "%s/kept", group);
-  PetscCall(fare_store_has(from, path, &has));
-  if (!has) PetscFunctionReturn(0);
-  PetscCall(fare_store_extents(from, path, &rank, global));
-  PetscCall(fare_store_check_whole(from, path));
-  if (rank != 1) FARE_FAIL(FARE_ERR_FAILED, "%s is not a state of training", group);
-  PetscCall(fare_learn_state_keep(s, (size_t)global[0]));
-  PetscCall(fare_store_read(from, path, FARE_STORE_FLOAT64, 1, &start, global, s->numbers));
+  PetscCall(fare_kept_save(members, state, 0, to, group));
   PetscFunctionReturn(0);
 }
 
@@ -128,41 +86,24 @@ static PetscBool is_sound(const fare_learn_state *s)
 
 static PetscErrorCode read_into(fare_learn_state *s, fare_store *from, const char *group)
 {
-  const uint64_t start = 0, count = s->count;
-  char           path[512];
+  fare_curve read;
 
   PetscFunctionBeginUser;
-  for (int i = 0; i < ARRAYS; i++) {
-    snprintf(path, sizeof path, "%s/%s", group, arrays[i]);
-    PetscCall(fare_store_read(from, path, FARE_STORE_FLOAT32, 1, &start, &count, array_at(s, i)));
-  }
-  PetscCall(fare_store_get_int(from, group, "step", &s->step));
-  PetscCall(fare_store_get_int(from, group, "steps", &s->steps));
-  PetscCall(fare_store_get_real(from, group, "sum", &s->sum));
-  PetscCall(fare_store_get_int(from, group, "summed", &s->summed));
-  PetscCall(fare_store_get_real(from, group, "least", &s->least));
-  PetscCall(fare_store_get_int(from, group, "since", &s->since));
-  PetscCall(read_kept(s, from, group));
-  snprintf(path, sizeof path, "%s/curve", group);
-  PetscCall(fare_curve_load(&s->curve, from, path));
+  PetscCall(fare_kept_load(members, s, 0, NULL, from, group));
   if (!is_sound(s)) FARE_FAIL(FARE_ERR_FAILED, "%s is not a state of training", group);
+  read     = s->curve;
+  s->curve = (fare_curve){0};
+  PetscCall(fare_curve_copy(&read, &s->curve)); /* with room for more points */
+  PetscCall(fare_curve_free(&read));
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_learn_state_load(fare_learn_state **state, fare_store *from, const char *group)
 {
-  uint64_t       global[4];
-  char           path[512];
-  int            rank;
   PetscErrorCode code;
 
   PetscFunctionBeginUser;
-  *state = NULL;
-  snprintf(path, sizeof path, "%s/weights", group);
-  PetscCall(fare_store_extents(from, path, &rank, global));
-  PetscCall(fare_store_check_whole(from, path));
-  if (rank != 1) FARE_FAIL(FARE_ERR_FAILED, "%s is not a state of training", group);
-  PetscCall(allocate((size_t)global[0], state));
+  PetscCall(PetscNew(state));
   code = read_into(*state, from, group);
   if (code) PetscCall(fare_learn_state_destroy(state));
   PetscFunctionReturn(code);

@@ -24,9 +24,9 @@ typedef struct {
   fare_learn_state         *state;
   float                    *weights; /* the network's */
   float                    *input, *output, *d_output, *gradient, *aside;
-} lesson;
+} training_context;
 
-static PetscErrorCode lesson_begin(lesson *l)
+static PetscErrorCode context_begin(training_context *l)
 {
   const fare_network_shape *shape   = fare_network_shape_of(l->network);
   const size_t              outputs = (size_t)shape->outputs * FARE_BLOCK;
@@ -40,7 +40,7 @@ static PetscErrorCode lesson_begin(lesson *l)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode lesson_end(lesson *l)
+static PetscErrorCode context_end(training_context *l)
 {
   PetscFunctionBeginUser;
   PetscCall(PetscFree3(l->input, l->output, l->d_output));
@@ -57,7 +57,7 @@ double fare_learn_rate(const fare_learn_options *options, int64_t step)
 }
 
 /* The sum of losses of all rows of a batch here; adds its gradient unless that is NULL. */
-static double batch_loss(lesson *l, int64_t step, float gradient[], int64_t *rows)
+static double batch_loss(training_context *l, int64_t step, float gradient[], int64_t *rows)
 {
   const fare_learn_problem *p   = l->problem;
   double                    sum = 0;
@@ -83,7 +83,7 @@ static double batch_loss(lesson *l, int64_t step, float gradient[], int64_t *row
 }
 
 /* The mean loss of one batch and its gradient: the same on all ranks. */
-static PetscErrorCode gradient_of(lesson *l, int64_t step, double *loss)
+static PetscErrorCode gradient_of(training_context *l, int64_t step, double *loss)
 {
   const size_t count = l->state->count;
   const float  share = 1 / (float)l->options->batch;
@@ -99,7 +99,7 @@ static PetscErrorCode gradient_of(lesson *l, int64_t step, double *loss)
 }
 
 /* The mean loss of held-out rows by the averaged weights. */
-static PetscErrorCode validation_of(lesson *l, double *loss)
+static PetscErrorCode validation_of(training_context *l, double *loss)
 {
   const size_t count  = l->state->count;
   double       sum[2] = {0, 0};
@@ -129,7 +129,7 @@ static int ends_point(int64_t step, int64_t steps)
 }
 
 /* Adds a point to the curve. *over where held-out rows have not gained for too long. */
-static PetscErrorCode add_point(lesson *l, fare_progress *progress, PetscBool *over)
+static PetscErrorCode add_point(training_context *l, fare_progress *progress, PetscBool *over)
 {
   fare_learn_state *s    = l->state;
   const size_t      i    = s->curve.count;
@@ -158,7 +158,7 @@ static PetscErrorCode add_point(lesson *l, fare_progress *progress, PetscBool *o
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode pause_of(lesson *l)
+static PetscErrorCode pause_of(training_context *l)
 {
   const fare_learn_session *session = l->problem->session;
   PetscBool                 stop    = PETSC_FALSE;
@@ -178,7 +178,7 @@ static PetscErrorCode pause_of(lesson *l)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode steps_of(lesson *l, fare_progress *progress)
+static PetscErrorCode steps_of(training_context *l, fare_progress *progress)
 {
   fare_learn_state *s     = l->state;
   const int64_t     began = s->step;
@@ -212,7 +212,7 @@ static PetscErrorCode steps_of(lesson *l, fare_progress *progress)
 }
 
 /* Leaves in the network what is sampled with. */
-static PetscErrorCode finish(lesson *l)
+static PetscErrorCode finish(training_context *l)
 {
   const fare_learn_state *s   = l->state;
   float                   bad = 0;
@@ -230,10 +230,10 @@ static PetscErrorCode finish(lesson *l)
 }
 
 /* Goes on from the session's state, or begins. */
-static PetscErrorCode state_of(lesson *l)
+static PetscErrorCode state_of(training_context *l)
 {
   fare_learn_session *session   = l->problem->session;
-  const PetscBool     validated = l->options->holdout > 0 ? PETSC_TRUE : PETSC_FALSE;
+  const PetscBool     validated = l->options->validation_fraction > 0 ? PETSC_TRUE : PETSC_FALSE;
   const size_t        count     = fare_network_count(l->network);
 
   PetscFunctionBeginUser;
@@ -256,14 +256,14 @@ static PetscErrorCode state_of(lesson *l)
 PetscErrorCode fare_learn_train(MPI_Comm comm, fare_network *network, const fare_learn_options *options,
   const fare_learn_problem *problem, fare_curve *curve, int64_t *evaluations)
 {
-  lesson l = {
+  training_context l = {
     .comm = comm, .network = network, .options = options, .problem = problem, .evaluations = evaluations};
   fare_progress  progress;
   PetscErrorCode code;
 
   PetscFunctionBeginUser;
   fare_learn_check_blas();
-  PetscCall(lesson_begin(&l));
+  PetscCall(context_begin(&l));
   code = state_of(&l);
   if (!code) {
     fare_progress_begin(&progress, problem->what, (double)options->steps);
@@ -276,6 +276,6 @@ PetscErrorCode fare_learn_train(MPI_Comm comm, fare_network *network, const fare
       if (problem->session) problem->session->state = NULL;
     }
   }
-  PetscCall(lesson_end(&l));
+  PetscCall(context_end(&l));
   PetscFunctionReturn(code);
 }

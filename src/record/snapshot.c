@@ -172,7 +172,9 @@ static extent extent_of(const fare_record *record, const fare_ensemble *ensemble
 {
   const int64_t first = PetscMin(ensemble->first_block * FARE_BLOCK, ensemble->count);
   extent        of    = {
-              .global = (uint64_t)fare_record_kept(&record->options, ensemble->count), .all = ensemble->count};
+              .global = (uint64_t)fare_record_kept(&record->options, ensemble->count),
+              .all    = ensemble->count,
+  };
 
   of.start = kept_below(&of, first);
   of.count = kept_below(&of, first + ensemble->local) - of.start;

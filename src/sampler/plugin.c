@@ -31,6 +31,40 @@ static PetscErrorCode check_fields(const fare_node *node, const fare_sampler_typ
   PetscFunctionReturn(0);
 }
 
+/* The lines of a table of `size` bytes, structs within it too. */
+static PetscErrorCode check_kept(
+  const fare_node *node, const fare_sampler_type *type, const fare_kept *table, size_t size)
+{
+  int count = 0;
+
+  PetscFunctionBeginUser;
+  for (const fare_kept *k = table; k->name; k++) {
+    const char *wrong = NULL;
+
+    if (count++ == FIELDS_MOST)
+      PetscFunctionReturn(fare_node_error(node,
+        "sampler '%s' keeps more than %d members, or FARE_KEPT_END is missing", type->name, FIELDS_MOST));
+    if (!fare_is_word(k->name))
+      wrong = "needs a name of letters, digits, _ and -";
+    else if (k->kind < FARE_KEPT_BOOLEAN || k->kind > FARE_KEPT_OBJECT)
+      wrong = "is of a kind that there is not";
+    else if (k->offset >= size || k->length >= size)
+      wrong = "lies outside the state";
+    else if ((k->kind == FARE_KEPT_STRUCT || k->kind == FARE_KEPT_STRUCTS) && !k->fields)
+      wrong = "is a struct without 'fields'";
+    else if (k->kind == FARE_KEPT_STRUCTS && !k->size)
+      wrong = "is an array of structs without 'size'";
+    else if (k->kind == FARE_KEPT_OBJECT && (!k->type || !k->type->save || !k->type->load))
+      wrong = "is an object without 'type'";
+    if (wrong)
+      PetscFunctionReturn(
+        fare_node_error(node, "sampler '%s': member %d of 'kept' %s", type->name, count - 1, wrong));
+    if (k->kind == FARE_KEPT_STRUCT) PetscCall(check_kept(node, type, k->fields, size - k->offset));
+    if (k->kind == FARE_KEPT_STRUCTS) PetscCall(check_kept(node, type, k->fields, k->size));
+  }
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode check(const fare_node *node, const fare_sampler_type *type)
 {
   const char *wrong = NULL;
@@ -46,16 +80,15 @@ static PetscErrorCode check(const fare_node *node, const fare_sampler_type *type
     wrong = "a state of no size";
   else if (!type->advance)
     wrong = "no 'advance'";
-  else if (!type->save != !type->load)
-    wrong = "one of 'save' and 'load' but not both";
-  else if (type->train && !type->save)
-    wrong = "a 'train' but no 'save' and 'load', so that no run could go on with what it has learned";
+  else if (type->train && !type->kept)
+    wrong = "a 'train' but no 'kept', so that no run could go on with what it has learned";
   else if (type->modes && !type->train)
     wrong = "modes but no 'train'";
   else if (type->modes & ~(FARE_ORACLE | FARE_EMPIRICAL))
     wrong = "modes that there are not";
   if (wrong) FARE_REFUSE(node, "sampler '%s' has %s", type->name, wrong);
   PetscCall(check_fields(node, type));
+  if (type->kept) PetscCall(check_kept(node, type, type->kept, type->size));
   PetscFunctionReturn(0);
 }
 

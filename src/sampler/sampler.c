@@ -1,17 +1,6 @@
 #include "sampler/shared/generative.h"
 
 #include <stdlib.h>
-#include <string.h>
-
-#define FARE_SAMPLER(name) extern const fare_sampler_type fare_sampler_##name;
-#include "list.h"
-#undef FARE_SAMPLER
-
-static const fare_sampler_type *const types[] = {
-#define FARE_SAMPLER(name) &fare_sampler_##name,
-#include "list.h"
-#undef FARE_SAMPLER
-};
 
 const char *const fare_sampler_mode_names[]   = {"learned", "oracle", "empirical"};
 const char *const fare_sampler_family_names[] = {"equilibrium", "simulation", "generative"};
@@ -23,22 +12,11 @@ const char *const fare_walls_meanings[] = {
   [FARE_WALLS_ABSORBED] = "reflected at ends that reflect, absorbed at ends that absorb",
 };
 
-const fare_sampler_type *fare_sampler_type_at(size_t i)
+PetscBool fare_sampler_type_has_model_density(const fare_sampler_type *type, fare_sampler_mode mode)
 {
-  return i < PETSC_STATIC_ARRAY_LENGTH(types) ? types[i] : NULL;
-}
-
-const fare_sampler_type *fare_sampler_type_find(const char *name)
-{
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(types); i++) {
-    if (!strcmp(types[i]->name, name)) return types[i];
-  }
-  return NULL;
-}
-
-PetscBool fare_sampler_type_aims(const fare_sampler_type *type, fare_sampler_mode mode)
-{
-  return type->target && (!type->target_modes || type->target_modes & (int)mode) ? PETSC_TRUE : PETSC_FALSE;
+  return type->model_density && (!type->model_density_modes || type->model_density_modes & (int)mode)
+    ? PETSC_TRUE
+    : PETSC_FALSE;
 }
 
 PetscErrorCode fare_sampler_type_describe(const fare_sampler_type *type, FILE *to)
@@ -151,6 +129,25 @@ PetscErrorCode fare_sampler_destroy(fare_sampler **sampler)
   PetscCall(fare_fields_free(s->type->fields, s->state));
   free(s->state);
   PetscCall(PetscFree(*sampler));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_sampler_save(const fare_sampler *sampler, fare_store *to, const char *group)
+{
+  PetscFunctionBeginUser;
+  if (sampler->type->kept)
+    PetscCall(fare_kept_save(sampler->type->kept, sampler->state, FARE_KEPT_IN(sampler->mode), to, group));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_sampler_load(fare_sampler *sampler, fare_store *from, const char *group)
+{
+  const fare_sampler_type *type = sampler->type;
+
+  PetscFunctionBeginUser;
+  if (!type->kept) PetscFunctionReturn(0);
+  PetscCall(fare_kept_load(type->kept, sampler->state, FARE_KEPT_IN(sampler->mode), sampler, from, group));
+  if (type->loaded) PetscCall(type->loaded(sampler));
   PetscFunctionReturn(0);
 }
 

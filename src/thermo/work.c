@@ -41,11 +41,11 @@ static int64_t move_metropolis(
 
   way->type->potential(way->dim, theta, FARE_BLOCK, from, V);
   way->type->force(way->dim, theta, FARE_BLOCK, from, f);
-  fare_boltzmann_propose(
+  fare_metropolis_propose(
     way->dim, h, theta[FARE_KT], from, (const double *const *)f, way->noise, block, step, y, e);
   way->type->potential(way->dim, theta, FARE_BLOCK, to, U);
   way->type->force(way->dim, theta, FARE_BLOCK, to, g);
-  fare_boltzmann_cost(
+  fare_metropolis_cost(
     way->dim, h, theta[FARE_KT], from, (const double *const *)f, V, to, (const double *const *)g, U, cost);
   fare_walls_refuse(&way->walls, FARE_BLOCK, to, cost);
   for (int i = 0; i < FARE_BLOCK; i++) {

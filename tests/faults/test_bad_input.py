@@ -12,7 +12,6 @@ import shutil
 import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from launch import SOURCE, execute, refusal, tree
 
 SOUND = """\
@@ -26,7 +25,7 @@ snapshots: {start: 0.0, end: 0.02, count: 2}
 truth: {cells: [64], tolerance: 1.0e-4}
 ensembles:
   - {name: walk, sampler: langevin, particles: 100, dt: 1.0e-2}
-  - {name: rest, sampler: boltzmann, particles: 100, sweeps: 1, tuning: 0}
+  - {name: rest, sampler: boltzmann, particles: 100, sweeps: 1, adaptation: 0}
 measures: [kl, wasserstein_1]
 output: {directory: out/faulty}
 """
@@ -36,7 +35,7 @@ system: {name: tilted_washboard}
 snapshots: {end: 0.02, count: 2}
 truth: {cells: [64], lower: [-3], upper: [3]}
 ensembles:
-  - {name: rest, sampler: boltzmann, particles: 100, sweeps: 1, tuning: 0}
+  - {name: rest, sampler: boltzmann, particles: 100, sweeps: 1, adaptation: 0}
 """
 RING = """\
 study: ring

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from checks import expect, failures
 from launch import ENVIRONMENT, FARE, HANGS, MPIEXEC, compile_plugin
 
 STUDY = """\
@@ -131,9 +131,9 @@ typedef struct { double widen; } mine_state;
 static const fare_field fields[] = {{"widen", FARE_REAL, 0, "1", 0, 10, NULL, "", "how wide"}, FARE_FIELDS_END};
 static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *ensemble) { (void)sampler, (void)t, (void)ensemble; return 0; }
 static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data) { (void)sampler, (void)data; return 0; }
-static PetscErrorCode keep(fare_sampler *sampler, fare_store *store, const char *group) { (void)sampler, (void)store, (void)group; return 0; }
+static const fare_kept kept[] = {FARE_KEEP(REAL, mine_state, widen), FARE_KEPT_END};
 const fare_sampler_type mine = {
-  .name = "mine", .summary = "nothing", .reference = "", .family = FARE_GENERATIVE, .size = sizeof(mine_state), .fields = fields, .train = train, .advance = advance, .save = keep, .load = keep,
+  .name = "mine", .summary = "nothing", .reference = "", .family = FARE_GENERATIVE, .size = sizeof(mine_state), .fields = fields, .train = train, .advance = advance, .kept = kept,
 };
 FARE_PLUGIN_SAMPLER(mine);
 """
@@ -161,8 +161,20 @@ BAD_SAMPLERS = [
     ("s_family", "FARE_GENERATIVE", "(fare_sampler_family)7", "has a family that there is not"),
     ("s_stateless", ".size = sizeof(mine_state),", "", "has a state of no size"),
     ("s_still", ".advance = advance,", "", "has no 'advance'"),
-    ("s_half", ", .load = keep", "", "has one of 'save' and 'load' but not both"),
-    ("s_forgetful", ".save = keep, .load = keep", ".save = NULL", "has a 'train' but no 'save' and 'load'"),
+    ("s_forgetful", ".kept = kept", ".kept = NULL", "has a 'train' but no 'kept'"),
+    ("s_nameless", "FARE_KEEP(REAL, mine_state, widen)", '{.name = ""}', "member 0 of 'kept' needs a name"),
+    (
+        "s_outside",
+        "FARE_KEEP(REAL, mine_state, widen)",
+        '{.name = "widen", .offset = 64}',
+        "member 0 of 'kept' lies outside the state",
+    ),
+    (
+        "s_shapeless",
+        "FARE_KEEP(REAL, mine_state, widen)",
+        "FARE_KEEP(STRUCT, mine_state, widen)",
+        "member 0 of 'kept' is a struct without 'fields'",
+    ),
     ("s_modes", ".size =", ".modes = 8, .size =", "has modes that there are not"),
     ("s_fieldless", ".fields = fields,", "", "has no table of fields"),
     (
@@ -175,13 +187,6 @@ BAD_SAMPLERS = [
 ]
 FORMULA = '{expression: {potential: "x^2 + tanhh(x)", lower: [-2], upper: [2]}}'
 SOUND_FORMULA = '{expression: {potential: "x^2", lower: [-2], upper: [2]}}'
-failures = []
-
-
-def expect(what, holds, detail=""):
-    print("ok  " if holds else "FAIL", what, "" if holds else detail)
-    if not holds:
-        failures.append(what)
 
 
 def start(arguments, where, launch=(), **environment):
@@ -194,6 +199,7 @@ def start(arguments, where, launch=(), **environment):
             text=True,
             timeout=HANGS,
             env={**ENVIRONMENT, **environment},
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess(arguments, "hangs", "", "")
@@ -201,7 +207,7 @@ def start(arguments, where, launch=(), **environment):
 
 def own_lines(done):
     """What FARE says, without what mpirun adds about an exit code."""
-    return re.sub(r"^-{5,}\n(?:.*\n)*?-{5,}\n", "", done.stderr, flags=re.M).splitlines()
+    return re.sub(r"^-{5,}\n(?:.*\n)*?-{5,}\n", "", done.stderr, flags=re.MULTILINE).splitlines()
 
 
 def refused(what, done, code, message, lines=1, left=()):

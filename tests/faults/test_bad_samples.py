@@ -10,9 +10,9 @@ import shutil
 import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import h5py
 import numpy as np
+
 from launch import execute, refusal, tree
 
 STUDY = """\
@@ -22,7 +22,7 @@ snapshots: {start: 0, end: 1, count: 11}
 truth: {cells: [32], tolerance: 1e-3}
 ensembles:
   - {name: walk, sampler: langevin, particles: 50, dt: 5e-2}
-  - {name: rest, sampler: boltzmann, particles: 50, sweeps: 1, tuning: 0}
+  - {name: rest, sampler: boltzmann, particles: 50, sweeps: 1, adaptation: 0}
 """
 T, N = 4, 2000
 TIMES = np.arange(T) / 10

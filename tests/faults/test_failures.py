@@ -14,10 +14,11 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import h5py
 import numpy as np
+
 import restart
+from checks import expect, failures
 from launch import ALONE, ENVIRONMENT, FARE, HANGS, compile_plugin, execute, own_lines
 
 RANKS, BLOCK, PARTICLES, SNAPSHOTS, FAULTY = 3, 512, 10000, 6, 3
@@ -77,7 +78,7 @@ truth: {{cells: [128], tolerance: 1.0e-6}}
 ensembles:
   - {{name: before, sampler: langevin, particles: 3000, dt: 1.0e-2}}
   - {{name: faulty, plugin: ./mine.so, particles: {PARTICLES}}}
-  - {{name: after, sampler: boltzmann, particles: 3000, sweeps: 1, tuning: 0}}
+  - {{name: after, sampler: boltzmann, particles: 3000, sweeps: 1, adaptation: 0}}
 """
 # Its drift is no number where its parameter k has grown too much, right of 0.5.
 SYSTEM = """\
@@ -159,13 +160,6 @@ ENDS = [
     ("exit", 2, None),  # calls exit(3)
     ("kill", 1, None),
 ]
-failures = []
-
-
-def expect(holds, what, detail=""):
-    print("ok  " if holds else "FAIL", what, "" if holds else detail)
-    if not holds:
-        failures.append(what)
 
 
 def run(where, study, out, *arguments, fault=None, ranks=RANKS):

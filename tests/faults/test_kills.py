@@ -4,7 +4,6 @@ A study on three ranks is killed at fifty random instants, in every way that clu
 time: in the end it has the bits of one that nobody stopped.
 fare-test: labels=faults timeout=900
 """
-import os
 import pathlib
 import random
 import signal
@@ -13,7 +12,6 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import restart
 from launch import send
 

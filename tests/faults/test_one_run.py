@@ -15,8 +15,8 @@ import tempfile
 import threading
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import restart
+from checks import expect, failures
 from launch import ALONE, ENVIRONMENT, FARE, execute, own_lines
 
 STUDY = """\
@@ -33,13 +33,6 @@ ensembles:
 measures: [kl]
 """
 TABLE, COMPONENTS = 401, 90
-failures = []
-
-
-def expect(truth, message):
-    if not truth:
-        failures.append(message)
-        print("FAILED:", message)
 
 
 def study(last=0.25, weight=2.0, **changes):
@@ -237,15 +230,14 @@ def check_two_runs(where):
 
 
 def lock_of(where, **changes):
-    fields = dict(
-        host="elsewhere",
-        process=str(os.getpid()),
-        started="1",
-        machine="another/pid:[1]",
-        job="-",
-        restart="0",
-        **{},
-    )
+    fields = {
+        "host": "elsewhere",
+        "process": str(os.getpid()),
+        "started": "1",
+        "machine": "another/pid:[1]",
+        "job": "-",
+        "restart": "0",
+    }
     fields.update(changes)
     path = where / "out" / "one" / "run.lock"
     path.write_text("".join(f"{key} {value}\n" for key, value in fields.items()))

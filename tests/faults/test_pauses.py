@@ -11,9 +11,10 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import h5py
+
 import restart
+from checks import expect, failures
 from launch import execute, processes, send
 
 MAIN, HALF, TIGHTER = range(3)  # parts of a truth
@@ -66,14 +67,6 @@ ensembles:
   - {name: walk, sampler: langevin, particles: 2000, dt: 1.0e-4}
   - {name: learned, sampler: diffusion, particles: 500, steps: 100, batch: 256, train: {particles: 1000}}
 """
-
-failures = []
-
-
-def expect(truth, message):
-    if not truth:
-        failures.append(message)
-        print("FAILED:", message)
 
 
 def run(where, ranks, out, *arguments):

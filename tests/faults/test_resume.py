@@ -8,24 +8,17 @@ import os
 import pathlib
 import shutil
 import stat
+import subprocess
 import sys
 import tempfile
 import time
-import subprocess
 import zlib
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import h5py
 import numpy as np
+
 import restart
-
-failures = []
-
-
-def expect(truth, message):
-    if not truth:
-        failures.append(message)
-        print("FAILED:", message)
+from checks import expect, failures
 
 
 def stop_early(where, out, *arguments, seconds="0.01", ranks=1):

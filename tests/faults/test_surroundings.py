@@ -10,8 +10,9 @@ import subprocess
 import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import h5py
+
+from checks import expect, failures
 from launch import ALONE, ENVIRONMENT, FARE, execute, own_lines
 
 STUDY = """\
@@ -23,13 +24,6 @@ ensembles: [{name: walk, sampler: langevin, particles: 20000, dt: 1.0e-2}]
 measures: [kl]
 """
 LONGEST = 4096 - 65  # bytes of an output directory: its files need the rest
-failures = []
-
-
-def expect(truth, message):
-    if not truth:
-        failures.append(message)
-        print("FAILED:", message)
 
 
 def run(where, *arguments, ranks=0, **environment):
@@ -91,6 +85,7 @@ def limited(where, kibibytes, *arguments):
         env={**ENVIRONMENT, **ALONE},
         capture_output=True,
         timeout=60,
+        check=False,
     )
     return done.returncode, own_lines(errors.read_bytes())
 

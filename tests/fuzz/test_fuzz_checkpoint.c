@@ -20,7 +20,7 @@ static const char text[] =
   "study: small\nseed: 3\nsystem: {name: prinz}\nsnapshots: {start: 0.0, end: 0.4, count: 3}\ntruth: {cells: "
   "[16], tolerance: 1.0e-4}\nmeasures: [kl]\n"
   "ensembles:\n  - {name: walk, sampler: langevin, particles: 20, dt: 1.0e-1}\n  - {name: still, sampler: "
-  "boltzmann, particles: 20, sweeps: 1, tuning: 0}\n  - " LEARNED "\n";
+  "boltzmann, particles: 20, sweeps: 1, adaptation: 0}\n  - " LEARNED "\n";
 /* seven of eight times: a truth alone and one method are read in half the time */
 static const char *const fewer[] = {"truth.estimate=false", "ensembles=[" LEARNED "]"};
 static const char *const names[] = {"/plan", "/results", "/results/measured/walk", "/results/series/truth",

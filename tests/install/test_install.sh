@@ -12,7 +12,7 @@ mkdir "$place/program"
 cat >"$place/program/CMakeLists.txt" <<'TXT'
 cmake_minimum_required(VERSION 3.25)
 project(program LANGUAGES C)
-find_package(fare 0.1 REQUIRED)
+find_package(fare 0.2 REQUIRED)
 add_executable(program program.c)
 target_link_libraries(program PRIVATE fare::fare)
 TXT
@@ -34,7 +34,8 @@ int main(int argc, char **argv)
   return fare_finalize(code);
 }
 TXT
-cmake -S "$place/program" -B "$place/program/build" -DCMAKE_PREFIX_PATH="$place/prefix" >"$place/log" 2>&1 || { cat "$place/log"; exit 1; }
+cmake -S "$place/program" -B "$place/program/build" -DCMAKE_PREFIX_PATH="$place/prefix" >"$place/log" 2>&1 ||
+  { cat "$place/log"; exit 1; }
 cmake --build "$place/program/build" >"$place/log" 2>&1 || { cat "$place/log"; exit 1; }
 result=$("$place/program/build/program")
 # 4 (0.8 + 0.2 exp(-20) + 0.5 exp(-10))

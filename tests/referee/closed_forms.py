@@ -36,7 +36,9 @@ def dragged_trap():
     edges, y, exact = np.linspace(-5, 5, 41), np.array([0.4, 0.04]), []
     for a, b in ((0, 0.3), (0.3, 0.8)):
         k = theta((a + b) / 2)["k"]
-        y = integrate(lambda t, y: np.array([-k * (y[0] - math.sin(9 * t)), 1.0 - 2 * k * y[1]]), y, a, b)
+        y = integrate(
+            lambda t, y, k=k: np.array([-k * (y[0] - math.sin(9 * t)), 1.0 - 2 * k * y[1]]), y, a, b
+        )
         exact.append(normal(edges, y[0], math.sqrt(y[1])))
     problem = Problem(
         -5,

@@ -433,8 +433,7 @@ def make(seed):
     shape = SHAPES[rng.integers(len(SHAPES))]
     parameters = {k: float(v) for k, v in shape.draw(rng).items()}
     cells = [
-        (4 if seed % 8 else 2) * int(round(log_uniform(rng, 8, 48) / (2 if seed % 8 else 1)))
-        for _ in range(2)
+        (4 if seed % 8 else 2) * round(log_uniform(rng, 8, 48) / (2 if seed % 8 else 1)) for _ in range(2)
     ]
     end = log_uniform(rng, 0.05, 1.5)
     drives = [

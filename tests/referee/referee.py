@@ -57,6 +57,7 @@ def run_fare(command, paths, timeout):
                 capture_output=True,
                 text=True,
                 timeout=timeout,
+                check=False,
             )
             output, ending = done.stdout, f"exit code {done.returncode}"
         except subprocess.TimeoutExpired as late:

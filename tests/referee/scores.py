@@ -332,14 +332,19 @@ def run(command, kind, dim, pair, replicates, density):
         stream += [weights] if weights is not None else []
         stream += [np.log(other.density(x))] if density else []
     done = subprocess.run(
-        [command], input=np.concatenate(stream).tobytes(), env=ENVIRONMENT, capture_output=True, timeout=900
+        [command],
+        input=np.concatenate(stream).tobytes(),
+        env=ENVIRONMENT,
+        capture_output=True,
+        timeout=900,
+        check=False,
     )
     if done.returncode:
         raise RuntimeError(f"{command}: exit code {done.returncode}: {done.stderr.decode(errors='replace')}")
     for line in done.stdout.decode().splitlines():
         words = line.split()
         for i in range(0, len(words) - 7, 8):
-            value, corrected, low, high, floor, effective, independent = map(float, words[i + 1 : i + 8])
+            value, corrected, low, high, _floor, effective, _independent = map(float, words[i + 1 : i + 8])
             target = truth.of(max(1, round(effective))).get(words[i])
             if target is not None:
                 out[words[i]].append((low, corrected, target, high, value))

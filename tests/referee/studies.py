@@ -711,7 +711,7 @@ def make(seed):
         lower, upper = middle - half * rng.uniform(0.3, 1), middle + half * rng.uniform(0.3, 1)
     # multiples of 4 in most, so that the truth has all its companions
     half = log_uniform(rng, 8, 256)
-    cells = 4 * int(round(half / 2)) if seed % 8 else 2 * int(round(half))
+    cells = 4 * round(half / 2) if seed % 8 else 2 * round(half)
     spacing = (upper - lower) / cells
     scale = (
         1.0

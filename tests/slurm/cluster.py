@@ -115,7 +115,13 @@ class Cluster:
 
     def run(self, *command, cwd=None, **more):
         return subprocess.run(
-            command, cwd=cwd, env=dict(self.environment, **more), capture_output=True, text=True, timeout=120
+            command,
+            cwd=cwd,
+            env=dict(self.environment, **more),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
 
     def submit(self, cwd, *arguments, **more):

@@ -4,17 +4,15 @@ The batch scripts as they are, under a real SLURM: one study, a sweep as an arra
 it, and a job that is signalled, requeued, and ends with the same bits.
 fare-test: labels=slurm timeout=900
 """
-import os
 import pathlib
 import shutil
 import sys
 import tempfile
 import time
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "faults")]
 import cluster
 import restart
+from checks import expect, failures
 
 SWEEP = """\
 study: swept
@@ -28,13 +26,6 @@ sweep:
   - drive.0.amplitude: [1.0, 4.0]
 """
 PETSC = ("--", "-truth_ts_monitor")  # stands behind everything, whatever the scripts add
-failures = []
-
-
-def expect(truth, message):
-    if not truth:
-        failures.append(message)
-        print("FAILED:", message)
 
 
 def said(where, pattern):

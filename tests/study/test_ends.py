@@ -81,7 +81,7 @@ initial: {density: gaussian, mean: [-1], sd: [0.1]}
 snapshots: {start: 0.0, end: 0.1, count: 2}
 truth: {cells: [128]}
 ensembles:
-  - {name: chains, sampler: boltzmann, particles: 4000, sweeps: 1, tuning: 0}
+  - {name: chains, sampler: boltzmann, particles: 4000, sweeps: 1, adaptation: 0}
   - {name: walk, sampler: langevin, particles: 4000, dt: 1.0e-3}
 measures: [kl]
 output: {directory: stuck}
@@ -131,7 +131,10 @@ def check_mirrors(where):
             all(float(row["outside"]) == 0 for row in ends if row["of"] == name),
             f"{name} is said to be outside",
         )
-        expect(re.search(rf"^{name} +(reflected|particles|what)", said, re.M), f"no word on where {name} is")
+        expect(
+            re.search(rf"^{name} +(reflected|particles|what)", said, re.MULTILINE),
+            f"no word on where {name} is",
+        )
     with h5py.File(where / "slope" / "study.h5") as study:
         for name in EXACT:
             kl = study[f"comparisons/{name}/kl"]
@@ -151,7 +154,10 @@ def check_mirrors(where):
         ("chains", "particles stay inside"),
         ("diffusion", "what is drawn outside is reflected"),
     ):
-        expect(re.search(rf"^{name} .*; {what}", checked, re.M), f"check says nothing of the ends of {name}")
+        expect(
+            re.search(rf"^{name} .*; {what}", checked, re.MULTILINE),
+            f"check says nothing of the ends of {name}",
+        )
 
 
 def check_absorption(where):

@@ -225,7 +225,9 @@ def check_splits(directory, expected):
 
 def check_shown(directory, printed, expected):
     block = re.search(
-        r"^Ranking by kl above its noise floor, averaged over 3 held-out times.*\n((?:.+\n)+)", printed, re.M
+        r"^Ranking by kl above its noise floor, averaged over 3 held-out times.*\n((?:.+\n)+)",
+        printed,
+        re.MULTILINE,
     )
     expect(block is not None and "Where the kl comes from" in printed, "the printed ranking")
     order, places = give_places(expected)

@@ -48,6 +48,7 @@ def run(where, ranks, *arguments):
         env=ENVIRONMENT,
         capture_output=True,
         text=True,
+        check=False,
     )
 
 
@@ -225,10 +226,12 @@ def check_table(directory, printed):
     }
     with h5py.File(directory / "study.h5") as study:
         for measure in MEASURES:
-            block = re.search(rf"^{measure}: .*\n.*\n((?:.+\n)+)", printed, re.M)
+            block = re.search(rf"^{measure}: .*\n.*\n((?:.+\n)+)", printed, re.MULTILINE)
             expect(block is not None, f"no table of {measure}")
             for label, name in labels.items():
-                row = re.search(rf"^{label}  +(?=[-\d])(.*)$", block.group(1), re.M) if block else None
+                row = (
+                    re.search(rf"^{label}  +(?=[-\d])(.*)$", block.group(1), re.MULTILINE) if block else None
+                )
                 expect(row is not None, f"no row '{label}' of {measure}")
                 if not row:
                     continue
@@ -309,7 +312,9 @@ def kill_in_the_middle(where, ranks):
         name for name in aside if name != "run.lock"
     ]  # which a killed run leaves; the next takes it over
     expect(aside in ([], [f"snapshot_{len(left):06d}.h5.tmp"]), f"also there: {aside}")
-    info = subprocess.run([FARE, "info", str(directory)], env=ENVIRONMENT, capture_output=True, text=True)
+    info = subprocess.run(
+        [FARE, "info", str(directory)], env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
     expect(
         info.returncode == 2 and "no finished study there" in info.stderr,
         f"fare info of an unfinished study: {info}",

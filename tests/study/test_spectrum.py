@@ -39,7 +39,7 @@ SAMPLERS = {
     "diffusion": ("sampling_steps: 16", "steps: 1000, batch: 512"),
     "flow_matching": ("sampling_steps: 8", "steps: 1000, batch: 512"),
     "poisson_flow": ("sampling_steps: 16", "steps: 1000, batch: 512"),
-    "normalizing_flow": ("bins: 32", "steps: 1000, batch: 1024, time_octaves: 1"),
+    "normalizing_flow": ("bins: 32", "steps: 1000, batch: 1024, time_frequencies: 1"),
     "schrodinger_bridge": ("pairs: 8192, fit_steps: 16, tolerance: 1.0e-8", "steps: 500, batch: 1024"),
     "action_matching": ("transport_steps: 5", "steps: 600, batch: 512"),
     "ebm": ("sweeps: 5, burn_in: 60", "steps: 200, batch: 512"),
@@ -311,7 +311,7 @@ def seconds_of(directory):
 
 
 def check_registered():
-    known = set(re.findall(r"^(\w+)", fare(".", "list", "samplers").stdout, re.M)[1:])
+    known = set(re.findall(r"^(\w+)", fare(".", "list", "samplers").stdout, re.MULTILINE)[1:])
     expect(set(SAMPLERS) <= known, f"not registered: {set(SAMPLERS) - known}")
     expect(known <= set(SAMPLERS), f"registered and not tested here: {known - set(SAMPLERS)}")
 

@@ -148,7 +148,7 @@ def run(where, number, plan):
         status = {key: file["truth"][key][-1] for key in ("error", "doubt", "error_ratio")} | {
             "why": file["truth"].attrs["unresolved"]
         }
-    with h5py.File(sorted((where / f"s{number}" / "snapshots").glob("*.h5"))[-1]) as file:
+    with h5py.File(max((where / f"s{number}" / "snapshots").glob("*.h5"))) as file:
         (snapshot,) = file["data"].values()
         mesh = snapshot["meshes/density"]
         h, lower = mesh.attrs["gridSpacing"][0], mesh.attrs["gridGlobalOffset"][0]

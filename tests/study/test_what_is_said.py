@@ -15,9 +15,7 @@ import tempfile
 import numpy as np
 
 import checks
-from checks import SOURCE, conclude, expect
-
-sys.path.insert(0, str(SOURCE / "postproc"))
+from checks import conclude, expect
 from write_samples import write_samples
 
 # At rest, and drawn anew at each time: an energy distance without bias is below 0 half of the time. The step
@@ -260,7 +258,7 @@ def check_help(where):
     )
     for name in names:
         expect(
-            re.search(rf"^usage: fare {name}\b", fare(where, "help", name), re.M),
+            re.search(rf"^usage: fare {name}\b", fare(where, "help", name), re.MULTILINE),
             f"help {name} does not say how it is called",
         )
 

@@ -9,11 +9,11 @@
 
 #include "sampler/action/action_matching.h"
 
-enum { OCTAVES = 2, TIME_OCTAVES = 1, INPUTS = 2 * (1 + 2 * OCTAVES) + 1 + 2 * TIME_OCTAVES };
+enum { FREQUENCIES = 2, TIME_OCTAVES = 1, INPUTS = 2 * (1 + 2 * FREQUENCIES) + 1 + 2 * TIME_OCTAVES };
 
 static const fare_action_shape  shape         = {.dim = 2,
-           .octaves                                   = OCTAVES,
-           .time_octaves                              = TIME_OCTAVES,
+           .frequencies                               = FREQUENCIES,
+           .time_frequencies                          = TIME_OCTAVES,
            .inputs                                    = INPUTS,
            .frequency                                 = {0.8, 1.3},
            .periodic                                  = {PETSC_FALSE, PETSC_TRUE}};
@@ -70,7 +70,7 @@ static double complex potential(
   in[n++] = x;
   in[n++] = 0;
   for (int axis = 0; axis < 2; axis++) {
-    for (int k = 0; k < OCTAVES; k++) {
+    for (int k = 0; k < FREQUENCIES; k++) {
       in[n++] = csin(ldexp(shape.frequency[axis], k) * z[axis]);
       in[n++] = ccos(ldexp(shape.frequency[axis], k) * z[axis]);
     }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # fare-test: labels=unit timeout=120
-# Random numbers of every compiler that there is: uniforms to the same bits, normals as the C library has them. With fast-math a compiler may take sums apart that must not be.
+# Random numbers of every installed compiler: uniforms to the same bits, normals as the C library computes
+# them. With fast-math a compiler may split sums that must stay whole.
 set -euo pipefail
 
 work=$(mktemp -d)
@@ -20,7 +21,8 @@ int main(void)
     fare_random_uniforms(stream, b, 7, 1, u);
     fare_random_normals(stream, b, 7, 1, z);
     for (int i = 0; i < FARE_BLOCK / 2; i++) {
-      const double radius = sqrt(-2 * log(u[i])), angle = 8 * atan(1) * u[i + FARE_BLOCK / 2], x = fabs(z[i] - radius * cos(angle)), y = fabs(z[i + FARE_BLOCK / 2] - radius * sin(angle));
+      const double radius = sqrt(-2 * log(u[i])), angle = 8 * atan(1) * u[i + FARE_BLOCK / 2];
+      const double x = fabs(z[i] - radius * cos(angle)), y = fabs(z[i + FARE_BLOCK / 2] - radius * sin(angle));
 
       if (!(x <= worst)) worst = x;
       if (!(y <= worst)) worst = y;
@@ -32,7 +34,8 @@ int main(void)
 }
 C
 
-read -ra include <<<"$(grep -o -e '-isystem [^ ]*' "$FARE_BINARY_DIR/compile_commands.json" | sort -u | tr '\n' ' ')"
+commands=$FARE_BINARY_DIR/compile_commands.json
+read -ra include <<<"$(grep -o -e '-isystem [^ ]*' "$commands" | sort -u | tr '\n' ' ')"
 include+=(-I"$FARE_SOURCE_DIR/include" -I"$FARE_SOURCE_DIR/src")
 kernel=(-std=gnu11 -O3 -ffast-math -fopenmp-simd -fno-math-errno -w)
 tried=0 failed=0 expected=
@@ -40,7 +43,9 @@ tried=0 failed=0 expected=
 for cc in "${CC:-cc}" gcc clang icx; do
   command -v "$cc" >/dev/null || continue
   for target in "" -march=native; do
-    "$cc" "${kernel[@]}" ${target:+"$target"} "${include[@]}" -c -o "$work/kernels.o" "$FARE_SOURCE_DIR/src/random/philox_kernels.c" || continue # not every compiler knows every flag
+    # not every compiler knows every flag
+    "$cc" "${kernel[@]}" ${target:+"$target"} "${include[@]}" -c -o "$work/kernels.o" \
+      "$FARE_SOURCE_DIR/src/random/philox_kernels.c" || continue
     "$cc" -std=gnu11 -O1 -w "${include[@]}" -o "$work/normals" "$work/normals.c" "$work/kernels.o" -lm
     said=$("$work/normals")
     expected=${expected:-${said% *}}

@@ -25,20 +25,20 @@ static void targets_are_velocities_of_straight_ways(void **state)
       x[i]   = (float)sin(3 * i);
       z[i]   = (float)cos(5 * i);
     }
-    fare_flow_corrupt(ROWS, base, 1, tau, x, z, u[0], target, y, spread);
+    fare_flow_matching_corrupt(ROWS, base, 1, tau, x, z, u[0], target, y, spread);
     assert_near(u[0][0], z[0], 1e-7);
     assert_near(u[0][ROWS - 1], x[ROWS - 1], 1e-7);
     for (int side = 1; side < 3; side++) {
       float moved[FARE_BLOCK], ignored[FARE_BLOCK];
 
       for (int i = 0; i < ROWS; i++) moved[i] = tau[i] + (side == 1 ? -0x1p-6f : 0x1p-6f);
-      fare_flow_corrupt(ROWS, base, 1, moved, x, z, u[side], ignored, y, spread);
+      fare_flow_matching_corrupt(ROWS, base, 1, moved, x, z, u[side], ignored, y, spread);
     }
     for (int i = 0; i < ROWS; i++) {
       const double velocity = ((double)u[2][i] - (double)u[1][i]) / 0x1p-5;
 
       assert_near(
-        (double)target[i] + fare_flow_slope(base, (double)tau[i]) * (double)u[0][i], velocity, 2e-5);
+        (double)target[i] + fare_flow_matching_slope(base, (double)tau[i]) * (double)u[0][i], velocity, 2e-5);
     }
   }
 }
@@ -55,8 +55,8 @@ static void slopes_keep_a_normal_normal(void **state)
   for (int i = 1; i < 20; i++) {
     const double tau = i / 20., up = hypot(1 - tau - h, tau + h), down = hypot(1 - tau + h, tau - h);
 
-    assert_near(fare_flow_slope(1, tau), (log(up) - log(down)) / (2 * h), 1e-8);
-    assert_near(fare_flow_slope(0, tau), 0, 0);
+    assert_near(fare_flow_matching_slope(1, tau), (log(up) - log(down)) / (2 * h), 1e-8);
+    assert_near(fare_flow_matching_slope(0, tau), 0, 0);
   }
 }
 
@@ -73,8 +73,8 @@ static void octaves_stand_at_the_datum(void **state)
       x[i]   = (float)sin(i);
       z[i]   = (float)cos(2 * i);
     }
-    fare_flow_corrupt(FARE_BLOCK, 0, faded, tau, x, z, u, target, y[0], spread[0]);
-    fare_flow_position(faded, 0.35, u, y[1], spread[1]);
+    fare_flow_matching_corrupt(FARE_BLOCK, 0, faded, tau, x, z, u, target, y[0], spread[0]);
+    fare_flow_matching_position(faded, 0.35, u, y[1], spread[1]);
     for (int i = 0; i < FARE_BLOCK; i++) {
       assert_near(y[1][i],
         faded ? (double)x[i] + 0.65 / 0.35 * (double)z[i] : 0.65 * (double)z[i] + 0.35 * (double)x[i], 1e-6);
@@ -86,10 +86,10 @@ static void octaves_stand_at_the_datum(void **state)
 }
 
 /* Against differences of the features themselves, which are made from places with the same uncertainty. */
-static void octave_slopes_are_derivatives(void **state)
+static void frequency_slopes_are_derivatives(void **state)
 {
-  enum { OCTAVES = 3 };
-  static float feature[3][2 * OCTAVES * FARE_BLOCK], slope[2 * OCTAVES * FARE_BLOCK];
+  enum { FREQUENCIES = 3 };
+  static float feature[3][2 * FREQUENCIES * FARE_BLOCK], slope[2 * FREQUENCIES * FARE_BLOCK];
   const double tau = 0.6, frequency = 0.8, h = 0x1p-8;
 
   (void)state;
@@ -98,11 +98,11 @@ static void octave_slopes_are_derivatives(void **state)
       float u[FARE_BLOCK], y[FARE_BLOCK], spread[FARE_BLOCK];
 
       for (int i = 0; i < FARE_BLOCK; i++) u[i] = (float)(sin(i) + (side - 1) * h);
-      fare_flow_position(faded, tau, u, y, spread);
-      fare_learn_octaves(OCTAVES, frequency, FARE_BLOCK, y, spread, FARE_BLOCK, feature[side]);
+      fare_flow_matching_position(faded, tau, u, y, spread);
+      fare_learn_frequencies(FREQUENCIES, frequency, FARE_BLOCK, y, spread, FARE_BLOCK, feature[side]);
     }
-    fare_flow_octave_slopes(faded, tau, OCTAVES, frequency, feature[1], slope);
-    for (int k = 0; k < 2 * OCTAVES * FARE_BLOCK; k++)
+    fare_flow_matching_frequency_slopes(faded, tau, FREQUENCIES, frequency, feature[1], slope);
+    for (int k = 0; k < 2 * FREQUENCIES * FARE_BLOCK; k++)
       assert_near(slope[k], ((double)feature[2][k] - (double)feature[0][k]) / (2 * h),
         2e-3 * (1 + fabs((double)slope[k])));
   }
@@ -117,7 +117,7 @@ static void times_are_even(void **state)
   for (uint64_t block = 0; block < 64; block++) {
     fare_random_normals(fare_stream_make(3, "times"), block, 0, 0, normal);
     for (int i = 0; i < FARE_BLOCK; i++) z[i] = (float)normal[i];
-    fare_flow_times(FARE_BLOCK, z, tau, level);
+    fare_flow_matching_times(FARE_BLOCK, z, tau, level);
     for (int i = 0; i < FARE_BLOCK; i++) {
       assert_between(tau[i], 0, 1);
       assert_near(level[i], 2 * (double)tau[i] - 1, 1e-6);
@@ -133,7 +133,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(targets_are_velocities_of_straight_ways),
   cmocka_unit_test(slopes_keep_a_normal_normal),
   cmocka_unit_test(octaves_stand_at_the_datum),
-  cmocka_unit_test(octave_slopes_are_derivatives),
+  cmocka_unit_test(frequency_slopes_are_derivatives),
   cmocka_unit_test(times_are_even),
 };
 FARE_TEST_MAIN(tests)

@@ -12,18 +12,18 @@
 
 static void octaves_are_sines_and_cosines(void **state)
 {
-  enum { OCTAVES = 6 };
+  enum { FREQUENCIES = 6 };
   const double w = 0.9;
-  float        u[ROWS], spread[ROWS], sharp[2 * OCTAVES][ROWS], faded[2 * OCTAVES][ROWS];
+  float        u[ROWS], spread[ROWS], sharp[2 * FREQUENCIES][ROWS], faded[2 * FREQUENCIES][ROWS];
 
   (void)state;
   for (int i = 0; i < ROWS; i++) {
     u[i]      = (float)(0.3 * (i - 18));
     spread[i] = (float)(0.05 * i);
   }
-  fare_learn_octaves(OCTAVES, w, ROWS, u, NULL, ROWS, sharp[0]);
-  fare_learn_octaves(OCTAVES, w, ROWS, u, spread, ROWS, faded[0]);
-  for (int k = 0; k < OCTAVES; k++) {
+  fare_learn_frequencies(FREQUENCIES, w, ROWS, u, NULL, ROWS, sharp[0]);
+  fare_learn_frequencies(FREQUENCIES, w, ROWS, u, spread, ROWS, faded[0]);
+  for (int k = 0; k < FREQUENCIES; k++) {
     for (int i = 0; i < ROWS; i++) {
       const double angle = ldexp(w, k) * (double)u[i],
                    fade  = exp(-0.5 * pow(ldexp(w, k) * (double)spread[i], 2));

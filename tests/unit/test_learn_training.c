@@ -73,7 +73,7 @@ static PetscErrorCode teach_by(MPI_Comm comm, const fare_learn_options *options,
 
   l->stream = fare_stream_make(6, "lesson");
   fill_rows(comm, PETSC_FALSE, &l->rows, mean, sd);
-  fare_learn_rows_hold_out(l->rows, options->holdout);
+  fare_learn_rows_hold_out(l->rows, options->validation_fraction);
   assert_ok(fare_learn_batch_create(2, options->batch, &l->batch));
   assert_ok(fare_learn_network(options, 1, 1, fare_stream_make(6, "weights"), network));
   return fare_learn_train(comm, *network, options, &problem, curve, evaluations);
@@ -187,11 +187,11 @@ static void training_ends_early(void **state)
   double             sum[2]      = {0, 0};
 
   (void)state;
-  options.steps    = 1500;
-  options.width    = 48;
-  options.batch    = 300;
-  options.holdout  = 0.5;
-  options.patience = 12;
+  options.steps               = 1500;
+  options.width               = 48;
+  options.batch               = 300;
+  options.validation_fraction = 0.5;
+  options.patience            = 12;
   assert_ok(teach_by(PETSC_COMM_WORLD, &options, NULL, &l, &network, &curve, &evaluations));
   assert_non_null(curve.validation);
   for (size_t i = 1; i < curve.count; i++) {
@@ -243,8 +243,8 @@ static void nothing_to_validate_with_is_an_error(void **state)
   double        mean[FARE_DIM_MAX], sd[FARE_DIM_MAX];
 
   (void)state;
-  options.steps   = 10;
-  options.holdout = 0.1; /* of which the rows have not been told */
+  options.steps               = 10;
+  options.validation_fraction = 0.1; /* of which the rows have not been told */
   fill_rows(PETSC_COMM_WORLD, PETSC_FALSE, &l.rows, mean, sd);
   assert_ok(fare_learn_batch_create(2, options.batch, &l.batch));
   assert_ok(fare_learn_network(&options, 1, 1, fare_stream_make(6, "weights"), &network));
@@ -273,7 +273,7 @@ static PetscErrorCode keep_and_stop(void *context, int64_t step, PetscBool *stop
   a->pauses++;
   if (step < a->stop) PetscFunctionReturn(0);
   PetscCall(fare_store_create(PETSC_COMM_WORLD, a->path, &store));
-  PetscCall(fare_learn_state_save(a->session->state, PETSC_COMM_WORLD, store, "/training"));
+  PetscCall(fare_learn_state_save(a->session->state, store, "/training"));
   PetscCall(fare_store_commit(&store));
   *stop = PETSC_TRUE;
   PetscFunctionReturn(0);
@@ -297,11 +297,11 @@ static void stopped_training_goes_on_to_the_same_bits(void **state)
   (void)state;
   MPI_Comm_size(PETSC_COMM_WORLD, &size);
   snprintf(path, sizeof path, "test_learn_training.%d.h5", size);
-  options.steps    = 15000;
-  options.batch    = 12;
-  options.holdout  = 0.25;
-  options.patience = 30;
-  options.residual = PETSC_TRUE;
+  options.steps               = 15000;
+  options.batch               = 12;
+  options.validation_fraction = 0.25;
+  options.patience            = 30;
+  options.residual            = PETSC_TRUE;
   assert_ok(teach_by(PETSC_COMM_WORLD, &options, NULL, &l, &network, &whole, &evaluations));
   lesson_end(&l);
   /* its patience was tried, and at an end, after where it stopped */
@@ -433,7 +433,7 @@ static void states_that_cannot_be_are_refused(void **state)
     s->curve.count = 100;
     spoil(s, how);
     assert_ok(fare_store_create(PETSC_COMM_WORLD, path, &store));
-    assert_ok(fare_learn_state_save(s, PETSC_COMM_WORLD, store, "/training"));
+    assert_ok(fare_learn_state_save(s, store, "/training"));
     assert_ok(fare_store_commit(&store));
     assert_ok(fare_learn_state_destroy(&s));
     assert_ok(fare_store_open(PETSC_COMM_WORLD, path, &store));
@@ -514,8 +514,8 @@ static void a_gradient_of_ones_own_takes_the_same_steps(void **state)
   int64_t       evaluations = 0;
 
   (void)state;
-  options.steps   = 40;
-  options.holdout = 0.1;
+  options.steps               = 40;
+  options.validation_fraction = 0.1;
   assert_ok(teach_by(PETSC_COMM_WORLD, &options, NULL, &l, &one, &curve, &evaluations));
   w.lesson.rows   = l.rows;
   w.lesson.batch  = l.batch;
@@ -545,11 +545,11 @@ static void curves_are_kept(void **state)
   snprintf(path, sizeof path, "test_learn_curve.%d.h5", size);
   assert_ok(fare_store_create(PETSC_COMM_WORLD, path, &store));
   for (int k = 0; k < 2; k++)
-    assert_ok(fare_curve_save(&curve[k], PETSC_COMM_WORLD, store, k ? "/b/curve" : "/a/curve"));
+    assert_ok(fare_kept_save(fare_curve_kept, &curve[k], 0, store, k ? "/b/curve" : "/a/curve"));
   assert_ok(fare_store_commit(&store));
   assert_ok(fare_store_open(PETSC_COMM_WORLD, path, &store));
   for (int k = 0; k < 2; k++) {
-    assert_ok(fare_curve_load(&back, store, k ? "/b/curve" : "/a/curve"));
+    assert_ok(fare_kept_load(fare_curve_kept, &back, 0, NULL, store, k ? "/b/curve" : "/a/curve"));
     assert_int_equal(back.count, 3);
     assert_memory_equal(back.step, steps, sizeof steps);
     assert_memory_equal(back.loss, losses, sizeof losses);

@@ -294,19 +294,19 @@ static void networks_are_kept(void **state)
   snprintf(path, sizeof path, "test_network.%d.h5", size);
   subject_begin(&shape, PETSC_TRUE, &s);
   assert_ok(fare_store_create(PETSC_COMM_WORLD, path, &store));
-  assert_ok(fare_network_save(s.network, PETSC_COMM_WORLD, store, "/a/network"));
+  assert_ok(fare_network_kept.save(s.network, store, "/a/network"));
   assert_ok(fare_store_commit(&store));
 
   assert_ok(fare_network_create(&shape, fare_stream_make(1, "twin"), &twin));
   fare_network_set_residual(twin, PETSC_TRUE);
   assert_ok(fare_network_create(&other, fare_stream_make(1, "twin"), &stranger));
   assert_ok(fare_store_open(PETSC_COMM_WORLD, path, &store));
-  assert_ok(fare_network_load(twin, store, "/a/network"));
+  assert_ok(fare_network_kept.load((void **)&twin, NULL, store, "/a/network"));
   assert_memory_equal(fare_network_weights(twin), fare_network_weights(s.network), s.count * sizeof(float));
   fare_network_set_residual(twin, PETSC_FALSE);
-  assert_int_equal(fare_network_load(twin, store, "/a/network"), FARE_ERR_FAILED);
+  assert_int_equal(fare_network_kept.load((void **)&twin, NULL, store, "/a/network"), FARE_ERR_FAILED);
   assert_non_null(strstr(fare_error_message(), "has residual blocks, this one has none"));
-  assert_int_equal(fare_network_load(stranger, store, "/a/network"), FARE_ERR_FAILED);
+  assert_int_equal(fare_network_kept.load((void **)&stranger, NULL, store, "/a/network"), FARE_ERR_FAILED);
   assert_non_null(strstr(fare_error_message(), "layers 3, not 2"));
   assert_ok(fare_store_close(&store));
   assert_ok(fare_network_destroy(&twin));

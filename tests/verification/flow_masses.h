@@ -19,7 +19,7 @@ static inline void masses_of(student *s, double t, const fare_grid *grid, double
   const PetscScalar *mass;
   PetscInt           n;
 
-  assert_ok(s->sampler->type->target(s->sampler, t, grid, &masses));
+  assert_ok(s->sampler->type->model_density(s->sampler, t, grid, &masses));
   assert_int_equal(VecGetSize(masses, &n), 0);
   VecGetArrayRead(masses, &mass);
   for (PetscInt i = 0; i < n; i++) to[i] = mass[i];

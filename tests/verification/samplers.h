@@ -53,8 +53,7 @@ static inline void save_sampler(fare_sampler *sampler, const char *path)
   fare_store *store;
 
   assert_ok(fare_store_create(sampler->comm, path, &store));
-  assert_ok(fare_store_group(store, "sampler"));
-  assert_ok(sampler->type->save(sampler, store, "sampler"));
+  assert_ok(fare_sampler_save(sampler, store, "sampler"));
   assert_ok(fare_store_commit(&store));
 }
 
@@ -63,7 +62,7 @@ static inline void load_sampler(fare_sampler *sampler, const char *path)
   fare_store *store;
 
   assert_ok(fare_store_open(sampler->comm, path, &store));
-  assert_ok(sampler->type->load(sampler, store, "sampler"));
+  assert_ok(fare_sampler_load(sampler, store, "sampler"));
   assert_ok(fare_store_close(&store));
 }
 

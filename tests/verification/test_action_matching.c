@@ -74,8 +74,9 @@ static PetscErrorCode teach_from(student *s, int first, int64_t count)
 
 #define START_1 "{density: gaussian, mean: [0.0], sd: [0.4]}"
 #define START_2 "{density: gaussian, mean: [0.0, 0.0], sd: [0.4, 0.5]}"
-#define NETWORK                                                                                              \
-  "width: 24, layers: 2, batch: 1024, learning_rate: 5.0e-3, octaves: 1, time_octaves: 2, transport_steps: " \
+#define NETWORK                                                                                     \
+  "width: 24, layers: 2, batch: 1024, learning_rate: 5.0e-3, frequencies: 1, time_frequencies: 2, " \
+  "transport_steps: "                                                                               \
   "4"
 
 /*

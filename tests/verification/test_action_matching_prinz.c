@@ -130,9 +130,9 @@ static void it_follows_what_equilibrium_cannot(void **state)
   equilibrium = of_equilibrium(&s);
   oracle      = of_action_matching(&s, FARE_ORACLE, "{}");
   learned     = of_action_matching(&s, FARE_LEARNED,
-        "{width: 32, steps: 3000, batch: 1024, learning_rate: 5.0e-3, time_octaves: 3, transport_steps: 4}");
+        "{width: 32, steps: 3000, batch: 1024, learning_rate: 5.0e-3, time_frequencies: 3, transport_steps: 4}");
   entropic    = of_action_matching(&s, FARE_LEARNED,
-       "{entropic: true, width: 32, steps: 1000, batch: 512, learning_rate: 5.0e-3, time_octaves: 3, "
+       "{entropic: true, width: 32, steps: 1000, batch: 512, learning_rate: 5.0e-3, time_frequencies: 3, "
           "transport_steps: 40}");
   print_message("mean KL: equilibrium %.4f, learned %.4f, entropic %.4f, oracle %.5f, exact draws %.5f\n",
     equilibrium, learned, entropic, oracle, floor);

@@ -13,9 +13,9 @@ static void found(const char *path, double *log_ratio, double *error, double *le
   fare_store *store;
 
   assert_ok(fare_store_open(PETSC_COMM_WORLD, path, &store));
-  assert_ok(fare_store_get_real(store, "sampler", "log_ratio", log_ratio));
-  assert_ok(fare_store_get_real(store, "sampler", "log_ratio_variance", error));
-  assert_ok(fare_store_get_real(store, "sampler", "least_effective", least));
+  assert_ok(fare_store_get_real(store, "sampler/annealing", "log_ratio", log_ratio));
+  assert_ok(fare_store_get_real(store, "sampler/annealing", "variance", error));
+  assert_ok(fare_store_get_real(store, "sampler/annealing", "least", least));
   assert_ok(fare_store_close(&store));
   *error = sqrt(*error);
 }
@@ -192,8 +192,8 @@ static void an_oracle_follows_the_truth(void **state)
 
     assert_ok(fare_sampler_advance(oracle, exact->times[k], e));
     assert_ok(fare_sampler_advance(plain, exact->times[k], f));
-    assert_ok(oracle->type->target(oracle, exact->times[k], exact->grid, &target));
-    assert_ok(plain->type->target(plain, exact->times[k], exact->grid, &boltzmann));
+    assert_ok(oracle->type->model_density(oracle, exact->times[k], exact->grid, &target));
+    assert_ok(plain->type->model_density(plain, exact->times[k], exact->grid, &boltzmann));
     assert_ok(VecDuplicate(target, &truth));
     for (PetscInt c = 0; c < exact->grid->cells[0]; c++)
       assert_ok(VecSetValue(truth, c, exact->masses[k][c], INSERT_VALUES));

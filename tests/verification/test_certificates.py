@@ -5,11 +5,11 @@ fare-test: labels=verification timeout=300
 """
 import importlib.util
 import os
-import pathlib
 import sys
 import tempfile
 
-SOURCE = pathlib.Path(os.environ.get("FARE_SOURCE_DIR", pathlib.Path(__file__).resolve().parents[2]))
+from launch import SOURCE
+
 COMMAND = os.environ.get("FARE_COMMAND", str(SOURCE / "build" / "bin" / "fare"))
 # one of each class: driven in one and two dimensions, periodic with jumps, multiplicative noise, a swirl,
 # inertia

@@ -122,20 +122,23 @@ static fare_sampler *make(const char *type, const char *options, const fare_syst
   return sampler;
 }
 
-static void read_kept(fare_sampler *sampler, const char *key, size_t count, double to[])
+/* Of a group that a sampler saves. */
+static void read_kept(fare_sampler *sampler, const char *group, const char *key, size_t count, double to[])
 {
-  const char *path = "test_chains.h5";
-  fare_store *store;
+  const char    *path  = "test_chains.h5";
+  const uint64_t start = 0;
+  fare_store    *store;
+  char           dataset[64];
 
   assert_ok(fare_store_create(PETSC_COMM_WORLD, path, &store));
-  assert_ok(fare_store_group(store, "sampler"));
-  assert_ok(sampler->type->save(sampler, store, "sampler"));
+  assert_ok(fare_sampler_save(sampler, store, "sampler"));
   assert_ok(fare_store_commit(&store));
   assert_ok(fare_store_open(PETSC_COMM_WORLD, path, &store));
+  snprintf(dataset, sizeof dataset, "%s/%s", group, key);
   if (count == 1)
-    assert_ok(fare_store_get_real(store, "sampler", key, to));
+    assert_ok(fare_store_get_real(store, group, key, to));
   else
-    assert_ok(fare_store_get_reals(store, "sampler", key, count, to));
+    assert_ok(fare_store_read(store, dataset, FARE_STORE_FLOAT64, 1, &start, &(uint64_t){count}, to));
   assert_ok(fare_store_close(&store));
 }
 
@@ -169,11 +172,11 @@ static void steps_are_tuned_to_their_acceptance(void **state)
 {
   enum { RUNGS = 3 };
   static const struct {
-    const char *type, *options;
+    const char *type, *options, *group;
     int         rungs;
-  } cases[] = {{"boltzmann", "{tuning: 40}", 1},
-    {"replica_exchange", "{temperatures: 3, highest: 20, tuning: 40, sweeps: 400}", RUNGS},
-    {"annealed_importance", "{step: 1.0}", 1}};
+  } cases[] = {{"boltzmann", "{adaptation: 40}", "sampler", 1},
+    {"replica_exchange", "{temperatures: 3, highest: 20, adaptation: 40, sweeps: 400}", "sampler", RUNGS},
+    {"annealed_importance", "{step: 1.0}", "sampler/annealing", 1}};
 
   (void)state;
   for (int dim = 1; dim <= 3; dim += 2) {
@@ -188,7 +191,7 @@ static void steps_are_tuned_to_their_acceptance(void **state)
 
       assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, dim, 8192, &e));
       assert_ok(fare_sampler_advance(sampler, 0, e));
-      read_kept(sampler, "step", (size_t)cases[i].rungs, h);
+      read_kept(sampler, cases[i].group, cases[i].rungs > 1 ? "h" : "step", (size_t)cases[i].rungs, h);
       for (int k = 0; k < cases[i].rungs; k++) {
         const double share = accepted_at(h[k], 0.5 * pow(20, k / (RUNGS - 1.)), dim);
 
@@ -198,8 +201,8 @@ static void steps_are_tuned_to_their_acceptance(void **state)
       if (cases[i].rungs > 1) {
         double tried[RUNGS], exchanged[RUNGS];
 
-        read_kept(sampler, "tried", RUNGS, tried);
-        read_kept(sampler, "exchanged", RUNGS, exchanged);
+        read_kept(sampler, "sampler", "tried", RUNGS, tried);
+        read_kept(sampler, "sampler", "exchanged", RUNGS, exchanged);
         for (int k = 0; k + 1 < RUNGS; k++) {
           fare_random  random = {.stream = fare_stream_make(7, "exchange")};
           const double low = pow(20, k / (RUNGS - 1.)), high = pow(20, (k + 1) / (RUNGS - 1.));
@@ -246,8 +249,8 @@ static void walkers_are_weighed_at_large_steps(void **state)
   (void)state;
   assert_ok(fare_system_create(fare_system_type_find("ornstein_uhlenbeck"), 1, &system));
   sampler = make("neq_ebm",
-    "{width: 16, layers: 2, steps: 600, batch: 4096, walkers: 4096, walker_step: 0.3, octaves: 1, "
-    "time_octaves: 0, learning_rate: 4.0e-3, ema: 0.99, warmup: 50}",
+    "{width: 16, layers: 2, steps: 600, batch: 4096, walkers: 4096, walker_step: 0.3, frequencies: 1, "
+    "time_frequencies: 0, learning_rate: 4.0e-3, ema: 0.99, warmup: 50}",
     system);
   for (int k = 0; k < 2; k++) {
     assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 1, 20000, &at[k]));
@@ -260,7 +263,7 @@ static void walkers_are_weighed_at_large_steps(void **state)
   }
   assert_ok(fare_sampler_train(sampler, &data));
   assert_ok(fare_grid_create(PETSC_COMM_SELF, 1, cells, lower, upper, NULL, &grid));
-  assert_ok(sampler->type->target(sampler, 0.5, grid, &masses));
+  assert_ok(sampler->type->model_density(sampler, 0.5, grid, &masses));
   assert_int_equal(VecGetArrayRead(masses, &mass), 0);
   for (PetscInt i = 0; i < cells[0]; i++) {
     for (int power = 0; power < 3; power++)

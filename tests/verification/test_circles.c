@@ -96,7 +96,7 @@ static void check(const char *method, const char *options, double most)
   assert_ok(fare_system_destroy(&system));
 }
 
-#define SMALL "width: 32, layers: 2, batch: 1024, learning_rate: 4.0e-3, octaves: 3, time_octaves: 2"
+#define SMALL "width: 32, layers: 2, batch: 1024, learning_rate: 4.0e-3, frequencies: 3, time_frequencies: 2"
 
 static void energies_close(void **state)
 {
@@ -129,7 +129,7 @@ static void features_close(void **state)
 
   (void)state;
   assert_ok(fare_system_create(fare_system_type_find("tilted_washboard"), 1, &system));
-  assert_ok(fare_config_parse("test", "{octaves: 3}", 12, &config));
+  assert_ok(fare_config_parse("test", "{frequencies: 3}", 16, &config));
   assert_ok(create_sampler(PETSC_COMM_WORLD, fare_sampler_type_find("schrodinger_bridge"), "bridge", config,
     11, system, &initial, &schedule, &sampler));
   assert_ok(fare_config_destroy(&config));

@@ -8,8 +8,9 @@
 #define SAMPLE 16384 /* particles of each training time */
 #define GOOD   0.006 /* what so short a training reaches everywhere */
 
-#define WELLS \
-  "{width: 32, layers: 3, steps: 4000, batch: 1024, learning_rate: 4.0e-3, octaves: 4, time_octaves: 2"
+#define WELLS                                                                                \
+  "{width: 32, layers: 3, steps: 4000, batch: 1024, learning_rate: 4.0e-3, frequencies: 4, " \
+  "time_frequencies: 2"
 
 static void two_moving_wells(void **state)
 {
@@ -58,7 +59,8 @@ static void a_moving_gaussian_in_two_dimensions(void **state)
 
   (void)state;
   moving_begin(PETSC_COMM_WORLD, "diffusion", 2,
-    "{width: 32, layers: 2, steps: 3000, batch: 1024, learning_rate: 4.0e-3, octaves: 1, time_octaves: 2}",
+    "{width: 32, layers: 2, steps: 3000, batch: 1024, learning_rate: 4.0e-3, frequencies: 1, "
+    "time_frequencies: 2}",
     &s);
   teach_moving(&s, SAMPLE);
   assert_good_gaussian(&s, 20000);

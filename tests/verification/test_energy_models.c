@@ -167,7 +167,7 @@ static void forces_are_derivatives(void **state)
   assert_ok(fare_energy_destroy(&energy));
   assert_ok(fare_densities_destroy(&exact));
 
-  sampler = make_sampler(PETSC_COMM_WORLD, "ebm", "{width: 16, layers: 2, conditioned: true, octaves: 2}",
+  sampler = make_sampler(PETSC_COMM_WORLD, "ebm", "{width: 16, layers: 2, conditioned: true, frequencies: 2}",
     SEED, system, &initial, &schedule);
   g       = sampler->state;
   for (size_t i = 0; i < fare_network_count(g->network); i++)
@@ -227,7 +227,7 @@ static void oracles_have_the_densities_they_claim(void **state)
       Vec           masses;
 
       assert_ok(fare_sampler_advance(sampler, s->exact->times[k], e));
-      assert_ok(sampler->type->target(sampler, s->exact->times[k], s->exact->grid, &masses));
+      assert_ok(sampler->type->model_density(sampler, s->exact->times[k], s->exact->grid, &masses));
       assert_between(divergence(s->exact, p, masses), -1e-10, 1e-9);
       assert_ok(VecDestroy(&masses));
       chi = chi_square(e, s->exact->grid, p, &degrees);
@@ -256,7 +256,7 @@ static double drawn(fare_sampler *sampler, const subject *s)
     Vec                masses;
 
     assert_ok(fare_sampler_advance(sampler, s->exact->times[k], e));
-    assert_ok(sampler->type->target(sampler, s->exact->times[k], s->exact->grid, &masses));
+    assert_ok(sampler->type->model_density(sampler, s->exact->times[k], s->exact->grid, &masses));
     sum += divergence(s->exact, s->exact->masses[k], masses) / SNAPSHOTS;
     assert_ok(VecGetArrayRead(masses, &q));
     chi = chi_square(e, s->exact->grid, q, &degrees);
@@ -293,7 +293,7 @@ static void the_loss_is_the_cross_entropy(void **state)
   subject      *s       = prinz(PETSC_COMM_WORLD, 20000);
   fare_sampler *sampler = make_sampler(PETSC_COMM_WORLD, "neq_ebm",
     "{width: 16, layers: 2, steps: 400, ema: 0, batch: 4096, learning_rate: 1e-3, walkers: 4096, "
-    "time_octaves: 2}",
+    "time_frequencies: 2}",
     SEED, s->system, &s->initial, &s->schedule);
   double        last    = 0, exact;
 
@@ -303,7 +303,7 @@ static void the_loss_is_the_cross_entropy(void **state)
   for (int k = 0; k < SNAPSHOTS; k += 2) {
     Vec masses;
 
-    assert_ok(sampler->type->target(sampler, s->exact->times[k], s->exact->grid, &masses));
+    assert_ok(sampler->type->model_density(sampler, s->exact->times[k], s->exact->grid, &masses));
     exact += divergence(s->exact, s->exact->masses[k], masses) / s->data.count;
     assert_ok(VecDestroy(&masses));
   }
@@ -346,7 +346,7 @@ static void learned_energies_are_near_what_they_learn(void **state)
   }
 
   sampler = make_sampler(PETSC_COMM_WORLD, "neq_ebm",
-    "{width: 32, layers: 2, steps: 1500, time_octaves: 2, walkers: 4096}", SEED, s->system, &s->initial,
+    "{width: 32, layers: 2, steps: 1500, time_frequencies: 2, walkers: 4096}", SEED, s->system, &s->initial,
     &s->schedule);
   assert_ok(fare_sampler_train(sampler, &s->data));
   {
@@ -358,7 +358,7 @@ static void learned_energies_are_near_what_they_learn(void **state)
   assert_ok(fare_sampler_destroy(&sampler));
 
   sampler = make_sampler(PETSC_COMM_WORLD, "ebm",
-    "{width: 32, layers: 2, steps: 1500, time_octaves: 2, conditioned: true, walkers: 512, burn_in: 60}",
+    "{width: 32, layers: 2, steps: 1500, time_frequencies: 2, conditioned: true, walkers: 512, burn_in: 60}",
     SEED, s->system, &s->initial, &s->schedule);
   assert_ok(fare_sampler_train(sampler, &s->data));
   {
@@ -391,7 +391,7 @@ static void same_bits_on_any_ranks_and_after_loading(void **state)
 {
   static const char *const types[]   = {"ebm", "neq_ebm"};
   static const char *const options[] = {
-    "{width: 8, layers: 1, steps: 60, walkers: 512, burn_in: 5, sweeps: 2, tuning: 2, conditioned: true}",
+    "{width: 8, layers: 1, steps: 60, walkers: 512, burn_in: 5, sweeps: 2, adaptation: 2, conditioned: true}",
     "{width: 8, layers: 1, steps: 60, start_steps: 20, resample_below: 0.95}"};
   const MPI_Comm comm[3] = {PETSC_COMM_WORLD, PETSC_COMM_SELF, PETSC_COMM_WORLD};
   subject       *s       = prinz(PETSC_COMM_WORLD, 3000);
@@ -471,7 +471,7 @@ static void a_training_that_stops_goes_on_to_the_same_bits(void **state)
     assert_int_equal(fare_sampler_train(first, &s->data), FARE_ERR_STOPPED);
     assert_between(at, 1, 149);
     assert_ok(fare_store_create(PETSC_COMM_WORLD, path, &store));
-    assert_ok(fare_learn_state_save(first->session.state, PETSC_COMM_WORLD, store, "training"));
+    assert_ok(fare_learn_state_save(first->session.state, store, "training"));
     assert_ok(fare_store_commit(&store));
     assert_ok(fare_sampler_destroy(&first));
     assert_ok(fare_store_open(PETSC_COMM_WORLD, path, &store));

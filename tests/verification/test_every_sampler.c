@@ -208,8 +208,8 @@ static PetscBool aim_of(const scene *s, fare_sampler *sampler, PetscInt64 k, mom
   const PetscScalar *mass;
   Vec                masses;
 
-  if (fare_sampler_type_aims(sampler->type, sampler->mode)) {
-    assert_ok(sampler->type->target(sampler, s->exact->times[k], s->exact->grid, &masses));
+  if (fare_sampler_type_has_model_density(sampler->type, sampler->mode)) {
+    assert_ok(sampler->type->model_density(sampler, s->exact->times[k], s->exact->grid, &masses));
     assert_int_equal(VecGetArrayRead(masses, &mass), 0);
     *m = moments_of_masses(s, mass);
     assert_int_equal(VecRestoreArrayRead(masses, &mass), 0);

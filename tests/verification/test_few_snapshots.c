@@ -21,8 +21,9 @@ static void fill(fare_ensemble *e, uint64_t k)
 
 static void a_mixture_lies_between_two_snapshots(void **state)
 {
-  const char *options = "{width: 32, layers: 3, steps: 2500, batch: 2048, learning_rate: 4.0e-3, octaves: 2, "
-                        "time_octaves: 2, transport_steps: 32}";
+  const char *options =
+    "{width: 32, layers: 3, steps: 2500, batch: 2048, learning_rate: 4.0e-3, frequencies: 2, "
+    "time_frequencies: 2, transport_steps: 32}";
   const fare_schedule     schedule = {0, 1, 3};
   double                  at[1] = {mean[0]}, wide[1] = {sd[0]};
   const fare_initial      initial = {.density = FARE_INITIAL_GAUSSIAN, .mean = {1, at}, .sd = {1, wide}};

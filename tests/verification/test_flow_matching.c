@@ -10,8 +10,9 @@
 #define SAMPLE 16384 /* particles of each training time */
 #define GOOD   0.008 /* what so short a training reaches everywhere */
 
-#define WELLS \
-  "{width: 32, layers: 3, steps: 4000, batch: 1024, learning_rate: 4.0e-3, octaves: 4, time_octaves: 2"
+#define WELLS                                                                                \
+  "{width: 32, layers: 3, steps: 4000, batch: 1024, learning_rate: 4.0e-3, frequencies: 4, " \
+  "time_frequencies: 2"
 
 /* The masses that the sampler says it draws from, whole on every rank. */
 static double *said(student *s, double t, const fare_grid *grid)
@@ -21,7 +22,7 @@ static double *said(student *s, double t, const fare_grid *grid)
   const PetscScalar *local;
   Vec                masses;
 
-  assert_ok(s->sampler->type->target(s->sampler, t, grid, &masses));
+  assert_ok(s->sampler->type->model_density(s->sampler, t, grid, &masses));
   assert_ok(VecGetArrayRead(masses, &local));
   for (PetscInt j = 0, at = 0; j < grid->count[1]; j++) {
     for (PetscInt i = 0; i < grid->count[0]; i++, at++)
@@ -131,7 +132,8 @@ static void a_moving_gaussian_in_two_dimensions(void **state)
     double    *mass, sum = 0, mean[2] = {0}, s11 = 0, s12 = 0, s22 = 0;
 
     snprintf(text, sizeof text,
-      "{width: 32, layers: 2, steps: 2000, batch: 1024, learning_rate: 4.0e-3, octaves: 1, time_octaves: 2, "
+      "{width: 32, layers: 2, steps: 2000, batch: 1024, learning_rate: 4.0e-3, frequencies: 1, "
+      "time_frequencies: 2, "
       "coupling: %s}",
       options[k]);
     moving_begin(PETSC_COMM_WORLD, "flow_matching", 2, text, &s);
@@ -229,12 +231,12 @@ static double least_cost(int n, const double *cost)
 */
 static void pairs_are_near_the_best_and_within_groups(void **state)
 {
-  float           x[FARE_DIM_MAX][2 * ROWS], z[FARE_DIM_MAX][2 * ROWS], before[FARE_DIM_MAX][2 * ROWS];
-  int             group[2 * ROWS];
-  fare_flow_pairs pairs;
+  float x[FARE_DIM_MAX][2 * ROWS], z[FARE_DIM_MAX][2 * ROWS], before[FARE_DIM_MAX][2 * ROWS];
+  int   group[2 * ROWS];
+  fare_flow_matching_pairs pairs;
 
   (void)state;
-  assert_ok(fare_flow_pairs_create(2 * ROWS, &pairs));
+  assert_ok(fare_flow_matching_pairs_create(2 * ROWS, &pairs));
   for (int dim = 1; dim <= 3; dim++) {
     const float *const at[FARE_DIM_MAX]   = {x[0], x[1], x[2]};
     float *const       from[FARE_DIM_MAX] = {z[0], z[1], z[2]};
@@ -250,7 +252,7 @@ static void pairs_are_near_the_best_and_within_groups(void **state)
         before[axis][i] = z[axis][i] = (float)noise[i];
       }
     }
-    fare_flow_couple(&pairs, dim, 2 * ROWS, group, at, from);
+    fare_flow_matching_couple(&pairs, dim, 2 * ROWS, group, at, from);
     for (int g = 1; g <= 2; g++) {
       double made = 0, best, kept = 0, sum = 0;
       int    row[ROWS], n = 0;
@@ -278,7 +280,7 @@ static void pairs_are_near_the_best_and_within_groups(void **state)
     }
     free(cost);
   }
-  assert_ok(fare_flow_pairs_destroy(&pairs));
+  assert_ok(fare_flow_matching_pairs_destroy(&pairs));
 }
 
 static void saved_networks_draw_the_same(void **state)

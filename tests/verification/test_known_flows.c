@@ -143,7 +143,7 @@ static void a_linear_velocity_has_a_gaussian_density(void **state)
   det = S[0][0] * S[1][1] - S[0][1] * S[1][0];
   assert_near(sqrt(det), exp(swirl[0][0] + swirl[1][1]), 1e-12);
   assert_ok(fare_grid_create(PETSC_COMM_SELF, 2, cells, lower, upper, NULL, &grid));
-  assert_ok(sampler->type->target(sampler, 0.5, grid, &masses));
+  assert_ok(sampler->type->model_density(sampler, 0.5, grid, &masses));
   assert_int_equal(VecGetArrayRead(masses, &mass), 0);
   for (PetscInt n = 0; n < cells[0] * cells[1]; n++) {
     const double x = fare_grid_centre(grid, 0, n % cells[0]), y = fare_grid_centre(grid, 1, n / cells[0]);

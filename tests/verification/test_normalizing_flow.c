@@ -12,7 +12,7 @@ static double normal_below(double x)
   return 0.5 * erfc(-x / sqrt(2));
 }
 
-#define SMALL "{width: 32, steps: 1500, batch: 2048, bins: 16, time_octaves: 2}"
+#define SMALL "{width: 32, steps: 1500, batch: 2048, bins: 16, time_frequencies: 2}"
 
 #define FAR 1.2 /* wells so far apart that a method that drops one is nowhere near */
 

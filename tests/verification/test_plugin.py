@@ -14,10 +14,8 @@ import tempfile
 import h5py
 import numpy as np
 
-SOURCE = pathlib.Path(os.environ.get("FARE_SOURCE_DIR", pathlib.Path(__file__).resolve().parents[2]))
-BINARY = pathlib.Path(os.environ.get("FARE_BINARY_DIR", SOURCE / "build"))
-FARE = os.environ.get("FARE_COMMAND", str(BINARY / "bin" / "fare"))
-MPIEXEC = os.environ.get("FARE_MPIEXEC", "mpiexec")
+from checks import expect, failures
+from launch import BINARY, FARE, MPIEXEC
 
 PRINZ = "height*(x^8 + 0.8*exp(-80*x^2) + 0.2*exp(-80*(x - 1/2)^2) + 0.5*exp(-40*(x + 1/2)^2)) - tilt*x"
 DRIVEN = """\
@@ -28,13 +26,6 @@ drive:
 snapshots: {{start: 0.0, end: 0.5, count: 3}}
 truth: {{cells: [512], tolerance: 1.0e-7}}
 """
-failures = []
-
-
-def expect(what, holds):
-    print("ok  " if holds else "FAIL", what)
-    if not holds:
-        failures.append(what)
 
 
 def command(arguments, where, **environment):
@@ -45,6 +36,7 @@ def command(arguments, where, **environment):
         text=True,
         timeout=240,
         env={**os.environ, **environment},
+        check=False,
     )
 
 
@@ -101,15 +93,15 @@ def template(place):
     boltzmann = (np.exp(-1.5 * np.cos(3 * (phi[:, None] + nodes * np.pi / 256))) * weights / 2).sum(axis=1)
     boltzmann /= boltzmann.sum() * 2 * np.pi / 256
     expect(
-        f"the ring rests in its Boltzmann density (off by {abs(still / boltzmann - 1).max():.1e})",
         abs(still / boltzmann - 1).max() < 1e-6,
+        f"the ring rests in its Boltzmann density (off by {abs(still / boltzmann - 1).max():.1e})",
     )
 
     moved = run("my_system.yaml", "moved", plugin, *small)
-    expect("a torque that swings moves it", abs(moved[1] - boltzmann).max() > 0.01)
+    expect(abs(moved[1] - boltzmann).max() > 0.01, "a torque that swings moves it")
     formula = (
-        "{axes: [phi], potential: 'height*cos(wells*phi)', nonconservative: [torque], lower: [%.17g], upper:"
-        " [%.17g], periodic: [true]}" % (-np.pi, np.pi)
+        "{axes: [phi], potential: 'height*cos(wells*phi)', nonconservative: [torque],"
+        f" lower: [{-np.pi:.17g}], upper: [{np.pi:.17g}], periodic: [true]}}"
     )
     text = (plugin / "my_system.yaml").read_text()
     (plugin / "formula.yaml").write_text(
@@ -119,18 +111,18 @@ def template(place):
     )
     same = run("formula.yaml", "formula", plugin, *small)
     expect(
-        f"as a formula it has the same densities (off by {abs(same - moved).max():.1e})",
         abs(same - moved).max() < 1e-12,
+        f"as a formula it has the same densities (off by {abs(same - moved).max():.1e})",
     )
 
     # what was written as the resolved plan runs from anywhere
     (place / "elsewhere").mkdir()
     (place / "elsewhere" / "plan.yaml").write_text(plan_of("moved", plugin))
     again = run("plan.yaml", "again", place / "elsewhere", "--set", "study=my_system")
-    expect("the resolved plan of a plugin reads back", np.array_equal(again, moved))
+    expect(np.array_equal(again, moved), "the resolved plan of a plugin reads back")
     expect(
-        "and to the same plan",
         plan_of("again", place / "elsewhere").replace("'again'", "'moved'") == plan_of("moved", plugin),
+        "and to the same plan",
     )
 
 
@@ -171,8 +163,8 @@ def sampler(plugin):
         if done.returncode != 75:
             break
     expect(
-        f"a study with a sampler of one's own goes on when it was stopped ({k} times)",
         done.returncode == 0 and k > 5,
+        f"a study with a sampler of one's own goes on when it was stopped ({k} times)",
     )
 
     def read(output):
@@ -187,25 +179,25 @@ def sampler(plugin):
 
     value, mean, high, about = read("linear")
     expect(
+        (value.mean() < 1.1 * mean.mean() and (value > high).sum() <= 4),
         (
             f"normal distributions follow a trap that is dragged to within the noise ({value.mean():.2e},"
             f" floor {mean.mean():.2e})"
         ),
-        value.mean() < 1.1 * mean.mean() and (value > high).sum() <= 4,
     )
     expect(
-        "study.h5 has the name that the plugin gives",
         str(about["sampler"].decode() if isinstance(about["sampler"], bytes) else about["sampler"])
         == "moving_normal",
+        "study.h5 has the name that the plugin gives",
     )
     for other in ("on_three", "stopped"):
         a, b = (plugin / output / "measures.csv" for output in ("linear", other))
-        expect(f"its numbers are the same {other.replace('_', ' ')}", a.read_bytes() == b.read_bytes())
+        expect(a.read_bytes() == b.read_bytes(), f"its numbers are the same {other.replace('_', ' ')}")
     (plugin / "plan.yaml").write_text(plan_of("linear", plugin))
     again = command([FARE, "check", "plan.yaml"], plugin)
     expect(
-        "the resolved plan with a sampler of one's own reads back",
         again.returncode == 0 and "build/my_sampler.so" in again.stdout,
+        "the resolved plan with a sampler of one's own reads back",
     )
     wide = command(
         [
@@ -221,7 +213,7 @@ def sampler(plugin):
         ],
         plugin,
     )
-    expect("its own parameter is read", wide.returncode == 0 and read("wide")[0].mean() > 10 * mean.mean())
+    expect(wide.returncode == 0 and read("wide")[0].mean() > 10 * mean.mean(), "its own parameter is read")
     for setting, said in [
         ("ensembles.mine.widen=-1", "widen"),
         ("ensembles.mine.wide=1", "did you mean 'widen'"),
@@ -231,8 +223,8 @@ def sampler(plugin):
     ]:
         bad = command([FARE, "check", "my_sampler.yaml", "--set", setting], plugin)
         expect(
-            f"{setting} is refused: {bad.stderr.strip()[:120]}",
             bad.returncode == 2 and said in bad.stderr and bad.stderr.count("\n") == 1,
+            f"{setting} is refused: {bad.stderr.strip()[:120]}",
         )
 
 
@@ -249,13 +241,13 @@ def formulas(place):
     built_in = run("built_in.yaml", "built_in", place)
     formula = run("formula.yaml", "formula", place)
     expect(
-        f"prinz as a formula has the densities of prinz (off by {abs(formula - built_in).max():.1e})",
         abs(formula - built_in).max() < 1e-12,
+        f"prinz as a formula has the densities of prinz (off by {abs(formula - built_in).max():.1e})",
     )
-    expect("which move", abs(built_in[1] - built_in[0]).max() > 0.1)
+    expect(abs(built_in[1] - built_in[0]).max() > 0.1, "which move")
     (place / "plan.yaml").write_text(plan_of("formula", place))
     expect(
-        "the resolved plan of a formula reads back", np.array_equal(run("plan.yaml", "again", place), formula)
+        np.array_equal(run("plan.yaml", "again", place), formula), "the resolved plan of a formula reads back"
     )
 
 
@@ -278,15 +270,15 @@ def cache_is_shared(place):
     codes = [job.communicate(timeout=120) and job.returncode for job in jobs]
     left = [f.name for f in empty.iterdir()]
     expect(
-        f"three jobs at once with an empty cache: {codes}, {left}",
         codes == [0, 0, 0] and len(left) == 1 and left[0].endswith(".so"),
+        f"three jobs at once with an empty cache: {codes}, {left}",
     )
     done = command([FARE, "check", study], place, FARE_CACHE=str(empty), CC="no-compiler-is-called-this")
     expect(
-        "another compiler is another object",
         done.returncode == 1
         and "no-compiler-is-called-this" in done.stderr
         and len(list(empty.iterdir())) == 1,
+        "another compiler is another object",
     )
     compiler = place / "compiler"
     compiler.write_text('#!/bin/sh\nexec cc "$@"\n')
@@ -294,7 +286,7 @@ def cache_is_shared(place):
     checked([FARE, "check", study], place, FARE_CACHE=str(empty), CC=str(compiler))
     compiler.unlink()
     done = command([FARE, "check", study], place, FARE_CACHE=str(empty), CC=str(compiler))
-    expect("what is in the cache needs no compiler", done.returncode == 0 and len(list(empty.iterdir())) == 2)
+    expect(done.returncode == 0 and len(list(empty.iterdir())) == 2, "what is in the cache needs no compiler")
 
 
 def main():

@@ -85,7 +85,7 @@ static void is_at_the_floor_of_its_target(void **state)
     Vec                masses;
 
     assert_ok(fare_sampler_advance(sampler, 0.25 * k, e));
-    assert_ok(sampler->type->target(sampler, 0.25 * k, grid, &masses));
+    assert_ok(sampler->type->model_density(sampler, 0.25 * k, grid, &masses));
     for (int64_t i = 0; i < e->local; i++)
       count[(int)PetscMax(0, PetscMin(63, floor((e->x[0][i] + 2) * 16)))]++;
     MPI_Allreduce(MPI_IN_PLACE, count, 64, MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD);

@@ -44,7 +44,7 @@ static double distance_at(student *s, PetscInt64 k)
   Vec                masses;
 
   assert_ok(
-    fare_schrodinger_target(s->sampler, fare_schedule_time(&s->schedule, k), s->exact->grid, &masses));
+    fare_schrodinger_model_density(s->sampler, fare_schedule_time(&s->schedule, k), s->exact->grid, &masses));
   VecGetSize(masses, &n);
   VecGetArrayRead(masses, &mass);
   for (PetscInt i = 0; i < n; i++) sum += fabs(mass[i] - s->exact->masses[k][i]);
@@ -186,8 +186,9 @@ static void fill_gaussian(const student *s, int k, double t, fare_ensemble *e)
   }
 }
 
-#define SHORT \
-  "{width: 32, layers: 2, steps: 1500, batch: 2048, octaves: 1, time_octaves: 1, pairs: 16384, noise: 1.0}"
+#define SHORT                                                                                            \
+  "{width: 32, layers: 2, steps: 1500, batch: 2048, frequencies: 1, time_frequencies: 1, pairs: 16384, " \
+  "noise: 1.0}"
 
 /*
   kT = mobility = 1: the reference gains the variance 2 over the bridge. Pairs at random would have the
@@ -206,7 +207,13 @@ static void gaussians_are_bridged_as_the_closed_form_says(void **state)
     double         zero[2] = {0, 0}, one[2] = {1, 1}, mean[FARE_DIM_MAX], variance[FARE_DIM_MAX], effective;
     fare_ensemble *e;
     student        s = {
-             .initial = {.density = FARE_INITIAL_GAUSSIAN, .mean = {(size_t)dim, zero}, .sd = {(size_t)dim, one}}};
+             .initial =
+               {
+                 .density = FARE_INITIAL_GAUSSIAN,
+                 .mean    = {(size_t)dim, zero},
+                 .sd      = {(size_t)dim, one},
+        },
+    };
 
     student_begin(
       PETSC_COMM_WORLD, METHOD, "bridge", system_of("ornstein_uhlenbeck", dim, NULL), &schedule, SHORT, &s);

@@ -6,7 +6,6 @@ fare-test: labels=verification timeout=120
 """
 import json
 import math
-import os
 import pathlib
 import sys
 import tempfile
@@ -14,7 +13,7 @@ import tempfile
 import h5py
 import numpy as np
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "faults"))
+from checks import expect, failures
 from launch import execute
 
 STUDY = """\
@@ -29,13 +28,6 @@ TIMES = np.arange(T) / 10
 RNG = np.random.default_rng(4)
 LINE, PLANE = RNG.normal(size=(T, N, 1)).clip(-3.5, 3.5), RNG.normal(size=(T, N, 2)).clip(-3.5, 3.5)
 WEIGHTS, LOGS = 0.5 + RNG.random((T, N)), RNG.normal(size=(T, N))
-failures = []
-
-
-def expect(truth, message):
-    if not truth:
-        failures.append(message)
-        print("FAILED", message)
 
 
 def score(where, study, ranks=0, **datasets):

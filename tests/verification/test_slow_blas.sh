@@ -10,7 +10,8 @@ trap 'rm -rf "$work"' EXIT
 
 cat >"$work/slow.c" <<'C'
 #include <stddef.h>
-void cblas_sgemm(int order, int ta, int tb, int m, int n, int k, float alpha, const float *a, int lda, const float *b, int ldb, float beta, float *c, int ldc)
+void cblas_sgemm(int order, int ta, int tb, int m, int n, int k, float alpha, const float *a, int lda, const float *b,
+                 int ldb, float beta, float *c, int ldc)
 {
   (void)order;
   for (int i = 0; i < m; i++) {
@@ -32,7 +33,8 @@ program=$FARE_BINARY_DIR/tests/test_learn_training
 if ldd "$program" | grep -q openblas && grep -q BLAS plain.err; then
   echo "warned of OpenBLAS:"; grep BLAS plain.err; exit 1
 fi
-ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0 LD_PRELOAD=$work/libslow.so "$program" >slow.out 2>slow.err || { cat slow.out slow.err; exit 1; }
+ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0 LD_PRELOAD=$work/libslow.so \
+  "$program" >slow.out 2>slow.err || { cat slow.out slow.err; exit 1; }
 count=$(grep -c "as a reference library does" slow.err || true)
 [[ $count -eq 1 ]] || { echo "warned $count times, not once:"; cat slow.err; exit 1; }
 grep "as a reference library does" slow.err | grep -q libslow.so

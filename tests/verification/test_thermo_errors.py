@@ -15,8 +15,7 @@ import tempfile
 
 import numpy as np
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "study"))
-from checks import conclude, expect, fare  # noqa: E402
+from checks import conclude, expect, fare
 
 ROUND_OFF = 1e-9
 NAMES = [
@@ -79,16 +78,16 @@ def state(study, t, mean, variance, work, first):
     F = -0.5 * kT * math.log(2 * math.pi * kT / k) - p["tilt"] * p["centre"] - p["tilt"] ** 2 / (2 * k)
     velocity = -mobility * k * (mean - rest)
     local = (kT / variance - k) * mobility  # the current over the density is velocity + local (x - mean)
-    row = dict(
-        energy=E,
-        entropy=S,
-        free_energy=E - kT * S,
-        equilibrium_free_energy=F,
-        kl_to_equilibrium=(E - kT * S - F) / kT,
-        work=work,
-        velocity_1=velocity,
-        production_total_rate=(velocity**2 + local**2 * variance) / (mobility * kT),
-    )
+    row = {
+        "energy": E,
+        "entropy": S,
+        "free_energy": E - kT * S,
+        "equilibrium_free_energy": F,
+        "kl_to_equilibrium": (E - kT * S - F) / kT,
+        "work": work,
+        "velocity_1": velocity,
+        "production_total_rate": (velocity**2 + local**2 * variance) / (mobility * kT),
+    }
     first = first or row
     row["heat"] = E - first["energy"] - work
     row["dissipated_work"] = work - (F - first["equilibrium_free_energy"])

@@ -5,7 +5,6 @@ what a system does not define is absent or refused.
 fare-test: labels=verification timeout=300
 """
 import csv
-import os
 import pathlib
 import subprocess
 import sys
@@ -14,15 +13,8 @@ import tempfile
 import h5py
 import numpy as np
 
-SOURCE = pathlib.Path(os.environ.get("FARE_SOURCE_DIR", pathlib.Path(__file__).resolve().parents[2]))
-FARE = os.environ.get("FARE_COMMAND", str(SOURCE / "build" / "bin" / "fare"))
-failures = []
-
-
-def expect(truth, message):
-    if not truth:
-        failures.append(message)
-        print("FAILED", message)
+from checks import expect, failures
+from launch import FARE, SOURCE
 
 
 def run(where, study, out, *arguments):
@@ -32,7 +24,11 @@ def run(where, study, out, *arguments):
         for word in (("--set", assignment) if "=" in assignment else (assignment,))
     ]
     return subprocess.run(
-        [FARE, "run", str(SOURCE / "input" / study), *sets], cwd=where, capture_output=True, text=True
+        [FARE, "run", str(SOURCE / "input" / study), *sets],
+        cwd=where,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

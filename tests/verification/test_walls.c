@@ -451,7 +451,11 @@ static void a_mirror_for_bodies(void **state)
     const fare_walls    walls    = {.dim = 2,
             .lower                       = {0, -9},
             .upper                       = {9, 9},
-            .at = {{FARE_WALL_REFLECTING, FARE_WALL_REFLECTING}, {FARE_WALL_REFLECTING, FARE_WALL_REFLECTING}},
+            .at =
+              {
+                {FARE_WALL_REFLECTING, FARE_WALL_REFLECTING},
+                {FARE_WALL_REFLECTING, FARE_WALL_REFLECTING},
+        },
             .inertial = PETSC_TRUE};
     fare_system        *system;
     char                options[64];

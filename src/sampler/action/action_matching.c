@@ -20,13 +20,6 @@ static const fare_field fields[] = {
   FARE_FIELDS_END,
 };
 
-double fare_action_clock(const fare_sampler *sampler, double t)
-{
-  const double length = sampler->schedule.end - sampler->schedule.start;
-
-  return length > 0 ? 2 * (t - sampler->schedule.start) / length - 1 : 0;
-}
-
 /* The velocity that the grid gives is that of particles which do not diffuse. */
 static PetscErrorCode check_mode(const void *state, fare_sampler_mode mode)
 {
@@ -46,31 +39,17 @@ static PetscErrorCode setup(fare_sampler *sampler)
 
   PetscFunctionBeginUser;
   *s        = (fare_action_shape){.dim = fare_system_dimension(sampler->system),
-           .octaves                    = (int)a->common.octaves,
-           .time_octaves               = (int)a->common.time_octaves};
-  s->inputs = s->dim * (1 + 2 * s->octaves) + fare_generative_time_inputs(&a->common);
+           .frequencies                = (int)a->common.frequencies,
+           .time_frequencies           = (int)a->common.time_frequencies};
+  s->inputs = s->dim * (1 + 2 * s->frequencies) + fare_generative_time_inputs(&a->common);
   for (int axis = 0; axis < s->dim; axis++) {
     s->periodic[axis] = type->periodic[axis];
-    if (s->periodic[axis] && !s->octaves)
-      FARE_FAIL(FARE_ERR_INPUT, "ensemble %s (action_matching): a periodic axis needs octaves: 1 or more",
+    if (s->periodic[axis] && !s->frequencies)
+      FARE_FAIL(FARE_ERR_INPUT, "ensemble %s (action_matching): a periodic axis needs frequencies: 1 or more",
         sampler->name);
   }
   PetscCall(fare_learn_network(
     &a->common.learn, s->inputs, 1, fare_sampler_stream(sampler, "weights"), &a->common.network));
-  PetscFunctionReturn(0);
-}
-
-PetscErrorCode fare_action_prepare(fare_sampler *sampler)
-{
-  fare_action            *a    = sampler->state;
-  const fare_system_type *type = fare_system_type_of(sampler->system);
-
-  PetscFunctionBeginUser;
-  for (int axis = 0; axis < a->shape.dim; axis++) {
-    a->shape.frequency[axis] = a->shape.periodic[axis]
-      ? 2 * PETSC_PI * a->common.sd[axis] / (type->upper[axis] - type->lower[axis])
-      : a->common.frequency;
-  }
   PetscFunctionReturn(0);
 }
 
@@ -107,9 +86,9 @@ typedef struct {
   fare_stream         noise;
   double              from, h;
   int64_t             steps;
-} journey;
+} ode_context;
 
-static void velocity(journey *j, double t, places x, places v)
+static void velocity(ode_context *j, double t, places x, places v)
 {
   const fare_generative *g = &j->a->common;
   fare_place             z, gradient;
@@ -125,7 +104,7 @@ static void velocity(journey *j, double t, places x, places v)
   }
 }
 
-static void runge_kutta(journey *j, double t, places x)
+static void runge_kutta(ode_context *j, double t, places x)
 {
   const int dim = j->a->shape.dim;
   places    k[4], y;
@@ -143,7 +122,7 @@ static void runge_kutta(journey *j, double t, places x)
 }
 
 /* Heun with noise of the diffusion where the step begins: order 2 in the drift, Ito. */
-static void heun(journey *j, double t, uint64_t number, uint64_t step, places x)
+static void heun(ode_context *j, double t, uint64_t number, uint64_t step, places x)
 {
   const int     dim              = j->a->shape.dim;
   const double *at[FARE_DIM_MAX] = {x[0], x[1], x[2]};
@@ -165,7 +144,7 @@ static void heun(journey *j, double t, uint64_t number, uint64_t step, places x)
   }
 }
 
-static void carry(journey *j, const fare_block *at)
+static void carry(ode_context *j, const fare_block *at)
 {
   const int dim = j->a->shape.dim;
   places    x   = {{0}};
@@ -204,8 +183,8 @@ static int evaluations(const fare_action *a)
 static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *ensemble)
 {
   fare_action *a = sampler->state;
-  journey      j = {
-         .sampler = sampler, .a = a, .from = ensemble->time, .noise = fare_sampler_stream(sampler, "noise")};
+  ode_context  j = {
+     .sampler = sampler, .a = a, .from = ensemble->time, .noise = fare_sampler_stream(sampler, "noise")};
 
   PetscFunctionBeginUser;
   PetscCall(fare_generative_check_ready(sampler));
@@ -234,7 +213,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
   const fare_action *a = sampler->state;
 
@@ -245,30 +224,19 @@ static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode save(fare_sampler *sampler, fare_store *to, const char *group)
-{
-  const fare_action *a = sampler->state;
+static const fare_kept kept[] = {
+  FARE_KEEP_WITH(STRUCT, fare_action, common, .fields = fare_generative_kept),
+  FARE_KEEP(BOOLEAN, fare_action, begun),
+  FARE_KEEP(INTEGER, fare_action, steps),
+  FARE_KEEP(REAL, fare_action, speed),
+  FARE_KEPT_END,
+};
 
-  PetscFunctionBeginUser;
-  PetscCall(fare_generative_save(sampler, to, group));
-  PetscCall(fare_store_put_int(to, group, "begun", a->begun));
-  PetscCall(fare_store_put_int(to, group, "steps", (int64_t)a->steps));
-  PetscCall(fare_store_put_real(to, group, "speed", a->speed));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *group)
+static PetscErrorCode loaded(fare_sampler *sampler)
 {
   fare_action *a = sampler->state;
-  int64_t      begun, steps;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_generative_load(sampler, from, group));
-  PetscCall(fare_store_get_int(from, group, "begun", &begun));
-  PetscCall(fare_store_get_int(from, group, "steps", &steps));
-  PetscCall(fare_store_get_real(from, group, "speed", &a->speed));
-  a->begun = begun ? PETSC_TRUE : PETSC_FALSE;
-  a->steps = (uint64_t)steps;
   PetscCall(fare_action_prepare(sampler));
   if (sampler->mode == FARE_ORACLE && a->common.ready && !a->oracle)
     PetscCall(fare_action_oracle_create(sampler->exact, a->common.sd, &a->oracle));
@@ -279,19 +247,19 @@ const fare_sampler_type fare_sampler_action_matching = {
   .name = "action_matching",
   .summary =
     "particles carried along by the gradient of a learned potential that moves one snapshot to the next",
-  .reference  = "Neklyudov, Brekelmans, Severo and Makhzani, arXiv 2210.06662 (2022)",
-  .family     = FARE_GENERATIVE,
-  .walls      = FARE_WALLS_FOLDED,
-  .size       = sizeof(fare_action),
-  .modes      = FARE_ORACLE,
-  .fields     = fields,
-  .check_mode = check_mode,
-  .setup      = setup,
-  .train      = train,
-  .advance    = advance,
-  .expect     = expect,
-  .curve      = fare_generative_curve,
-  .save       = save,
-  .load       = load,
-  .destroy    = destroy,
+  .reference     = "Neklyudov, Brekelmans, Severo and Makhzani, arXiv 2210.06662 (2022)",
+  .family        = FARE_GENERATIVE,
+  .walls         = FARE_WALLS_FOLDED,
+  .size          = sizeof(fare_action),
+  .modes         = FARE_ORACLE,
+  .fields        = fields,
+  .check_mode    = check_mode,
+  .setup         = setup,
+  .train         = train,
+  .advance       = advance,
+  .estimate_cost = estimate_cost,
+  .curve         = fare_generative_curve,
+  .kept          = kept,
+  .loaded        = loaded,
+  .destroy       = destroy,
 };

@@ -10,7 +10,7 @@
   the axis's period.
 */
 typedef struct {
-  int       dim, octaves, time_octaves, inputs;
+  int       dim, frequencies, time_frequencies, inputs;
   double    frequency[FARE_DIM_MAX];
   PetscBool periodic[FARE_DIM_MAX];
 } fare_action_shape;
@@ -78,11 +78,11 @@ void fare_action_oracle_carry(const fare_action_oracle *oracle, int64_t steps, i
   Kernels. Sines and cosines of a position enter, with the derivative of something by them and by z itself
   (NULL: not an input); the derivative by z leaves.
 */
-void fare_action_chain(int octaves, double frequency, int n, const float octave[], const float d_position[],
-  const float d_octave[], float d[]);
+void fare_action_chain(int frequencies, double frequency, int n, const float feature[],
+  const float d_position[], const float d_feature[], float d[]);
 /* The other way: the direction of z gives that of the sines and cosines. */
 void fare_action_push(
-  int octaves, double frequency, int n, const float octave[], const float along[], float d_octave[]);
+  int frequencies, double frequency, int n, const float feature[], const float along[], float d_feature[]);
 /* z + h v in double, per axis; and the sum of Runge and Kutta: x + h/6 (k1 + 2 k2 + 2 k3 + k4). */
 void fare_action_step(double h, int n, const double x[], const double v[], double out[]);
 void fare_action_gather(

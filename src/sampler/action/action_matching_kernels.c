@@ -1,16 +1,16 @@
 #include "support/kernel.h"
 #include "action_matching.h"
 
-void fare_action_chain(int octaves, double frequency, int n, const float octave[], const float d_position[],
-  const float d_octave[], float d[])
+void fare_action_chain(int frequencies, double frequency, int n, const float feature[],
+  const float d_position[], const float d_feature[], float d[])
 {
   float w = (float)frequency;
 
 #pragma omp simd
   for (int i = 0; i < n; i++) d[i] = d_position ? d_position[i] : 0;
-  for (int k = 0; k < octaves; k++, w *= 2) {
-    const float *sine = octave + (size_t)(2 * k) * FARE_BLOCK, *cosine = sine + FARE_BLOCK,
-                *by_sine = d_octave + (size_t)(2 * k) * FARE_BLOCK, *by_cosine = by_sine + FARE_BLOCK;
+  for (int k = 0; k < frequencies; k++, w *= 2) {
+    const float *sine = feature + (size_t)(2 * k) * FARE_BLOCK, *cosine = sine + FARE_BLOCK,
+                *by_sine = d_feature + (size_t)(2 * k) * FARE_BLOCK, *by_cosine = by_sine + FARE_BLOCK;
 
 #pragma omp simd
     for (int i = 0; i < n; i++) d[i] += w * (cosine[i] * by_sine[i] - sine[i] * by_cosine[i]);
@@ -18,13 +18,13 @@ void fare_action_chain(int octaves, double frequency, int n, const float octave[
 }
 
 void fare_action_push(
-  int octaves, double frequency, int n, const float octave[], const float along[], float d_octave[])
+  int frequencies, double frequency, int n, const float feature[], const float along[], float d_feature[])
 {
   float w = (float)frequency;
 
-  for (int k = 0; k < octaves; k++, w *= 2) {
-    const float *sine = octave + (size_t)(2 * k) * FARE_BLOCK, *cosine = sine + FARE_BLOCK;
-    float       *to_sine = d_octave + (size_t)(2 * k) * FARE_BLOCK, *to_cosine = to_sine + FARE_BLOCK;
+  for (int k = 0; k < frequencies; k++, w *= 2) {
+    const float *sine = feature + (size_t)(2 * k) * FARE_BLOCK, *cosine = sine + FARE_BLOCK;
+    float       *to_sine = d_feature + (size_t)(2 * k) * FARE_BLOCK, *to_cosine = to_sine + FARE_BLOCK;
 
 #pragma omp simd
     for (int i = 0; i < n; i++) {

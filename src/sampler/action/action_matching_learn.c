@@ -25,6 +25,27 @@
 /* in z, of the difference that stands for a second derivative: the mean of it over so much to either side */
 #define STEP 0.02f
 
+double fare_action_clock(const fare_sampler *sampler, double t)
+{
+  const double length = sampler->schedule.end - sampler->schedule.start;
+
+  return length > 0 ? 2 * (t - sampler->schedule.start) / length - 1 : 0;
+}
+
+PetscErrorCode fare_action_prepare(fare_sampler *sampler)
+{
+  fare_action            *a    = sampler->state;
+  const fare_system_type *type = fare_system_type_of(sampler->system);
+
+  PetscFunctionBeginUser;
+  for (int axis = 0; axis < a->shape.dim; axis++) {
+    a->shape.frequency[axis] = a->shape.periodic[axis]
+      ? 2 * PETSC_PI * a->common.sd[axis] / (type->upper[axis] - type->lower[axis])
+      : a->common.frequency;
+  }
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_action_tile_create(const fare_action_shape *shape, fare_action_tile *t)
 {
   const size_t inputs = (size_t)shape->inputs * FARE_BLOCK;
@@ -43,29 +64,29 @@ PetscErrorCode fare_action_tile_destroy(fare_action_tile *t)
 }
 
 /* Where the sines and cosines of an axis begin. */
-static size_t octaves_at(const fare_action_shape *s, int axis)
+static size_t frequencies_at(const fare_action_shape *s, int axis)
 {
-  return (size_t)(s->dim + axis * 2 * s->octaves) * FARE_BLOCK;
+  return (size_t)(s->dim + axis * 2 * s->frequencies) * FARE_BLOCK;
 }
 
 static void fill_inputs(const fare_action_shape *s, int n, fare_place z, const float clock[], float input[])
 {
   for (int axis = 0; axis < s->dim; axis++) {
     for (int i = 0; i < n; i++) input[axis * FARE_BLOCK + i] = s->periodic[axis] ? 0 : z[axis][i];
-    fare_learn_octaves(
-      s->octaves, s->frequency[axis], n, z[axis], NULL, FARE_BLOCK, input + octaves_at(s, axis));
+    fare_learn_frequencies(
+      s->frequencies, s->frequency[axis], n, z[axis], NULL, FARE_BLOCK, input + frequencies_at(s, axis));
   }
-  fare_generative_scalar(s->time_octaves, n, clock, FARE_BLOCK, input + octaves_at(s, s->dim));
+  fare_generative_scalar(s->time_frequencies, n, clock, FARE_BLOCK, input + frequencies_at(s, s->dim));
 }
 
-/* The direction of the inputs when z moves along `way`; that of the times is zero from the start. */
+/* The direction of the inputs when z moves along `dz`; that of the times is zero from the start. */
 static void fill_direction(
-  const fare_action_shape *s, int n, fare_place way, const float input[], float direction[])
+  const fare_action_shape *s, int n, fare_place dz, const float input[], float direction[])
 {
   for (int axis = 0; axis < s->dim; axis++) {
-    for (int i = 0; i < n; i++) direction[axis * FARE_BLOCK + i] = s->periodic[axis] ? 0 : way[axis][i];
-    fare_action_push(s->octaves, s->frequency[axis], n, input + octaves_at(s, axis), way[axis],
-      direction + octaves_at(s, axis));
+    for (int i = 0; i < n; i++) direction[axis * FARE_BLOCK + i] = s->periodic[axis] ? 0 : dz[axis][i];
+    fare_action_push(s->frequencies, s->frequency[axis], n, input + frequencies_at(s, axis), dz[axis],
+      direction + frequencies_at(s, axis));
   }
 }
 
@@ -79,29 +100,29 @@ void fare_action_evaluate(const fare_action_shape *s, fare_network *network, int
   fare_network_forward(network, n, t->input, t->output);
   fare_network_backward(network, n, t->input, one, NULL, t->d_input);
   for (int axis = 0; axis < s->dim; axis++) {
-    const size_t first = octaves_at(s, axis);
+    const size_t first = frequencies_at(s, axis);
 
-    fare_action_chain(s->octaves, s->frequency[axis], n, t->input + first,
+    fare_action_chain(s->frequencies, s->frequency[axis], n, t->input + first,
       s->periodic[axis] ? NULL : t->d_input + axis * FARE_BLOCK, t->d_input + first, gradient[axis]);
   }
 }
 
 typedef struct {
-  fare_sampler      *sampler;
-  const fare_action *a;
-  fare_lesson        rows;
-  fare_action_tile   tile;
-  int                count;
-  const double      *times;
-  double             mean_interval; /* in units of 1/speed */
-  float             *uniform;       /* of the batch's rows: l as its normal */
-} lesson;
+  fare_sampler        *sampler;
+  const fare_action   *a;
+  fare_generative_rows rows;
+  fare_action_tile     tile;
+  int                  count;
+  const double        *times;
+  double               mean_interval; /* in units of 1/speed */
+  float               *uniform;       /* of the batch's rows: l as its normal */
+} training_context;
 
 enum { DRAW_UNIFORM = 1 };
 
 static void draw(void *context, int64_t step, int64_t *rows)
 {
-  lesson *l = context;
+  training_context *l = context;
 
   fare_learn_batch_draw(l->rows.batch, l->rows.rows, l->rows.stream, (uint64_t)step);
   fare_learn_batch_normals(l->rows.batch, l->rows.stream, (uint64_t)step, DRAW_UNIFORM, l->uniform);
@@ -109,7 +130,8 @@ static void draw(void *context, int64_t step, int64_t *rows)
 }
 
 /* One side of a tile's rows, and when that is; no weights where there is no such side. */
-static void fill_side(const lesson *l, int64_t first, int n, int later, double t[], fare_action_weights *w)
+static void fill_side(
+  const training_context *l, int64_t first, int n, int later, double t[], fare_action_weights *w)
 {
   for (int i = 0; i < n; i++) {
     const fare_learn_batch *batch = l->rows.batch;
@@ -127,7 +149,7 @@ static void fill_side(const lesson *l, int64_t first, int n, int later, double t
 }
 
 /* The system's diffusion where and when a side's rows are, per unit of 1/speed in z. */
-static void fill_diffusion(const lesson *l, int n, fare_place z, const double t[], fare_place D)
+static void fill_diffusion(const training_context *l, int n, fare_place z, const double t[], fare_place D)
 {
   const fare_generative *g = &l->a->common;
   double                 x[FARE_DIM_MAX][FARE_BLOCK], d[FARE_DIM_MAX][FARE_BLOCK];
@@ -147,13 +169,13 @@ static void fill_diffusion(const lesson *l, int n, fare_place z, const double t[
 }
 
 /*
-  One pass of a tangent along `way` from the tile's inputs, and the gradient of d_output s + d_along (grad s .
-  way).
+  One pass of a tangent along `dz` from the tile's inputs, and the gradient of d_output s + d_along (grad s .
+  dz).
 */
-static void tangent(const fare_action_shape *shape, fare_network *network, int n, fare_place way,
+static void tangent(const fare_action_shape *shape, fare_network *network, int n, fare_place dz,
   fare_action_tile *t, float gradient[])
 {
-  fill_direction(shape, n, way, t->input, t->direction);
+  fill_direction(shape, n, dz, t->input, t->direction);
   fare_network_tangent(network, n, t->input, t->direction, t->output, t->along);
   if (gradient)
     fare_network_tangent_backward(
@@ -164,10 +186,10 @@ static void tangent(const fare_action_shape *shape, fare_network *network, int n
 static double bend(const fare_action_shape *shape, fare_network *network, int n, int axis, fare_place z,
   const fare_action_weights *w, const float D[], fare_action_tile *t, float gradient[])
 {
-  fare_place way = {{0}}, beside;
+  fare_place dz  = {{0}}, beside;
   double     sum = 0;
 
-  for (int i = 0; i < n; i++) way[axis][i] = 1;
+  for (int i = 0; i < n; i++) dz[axis][i] = 1;
   memcpy(beside, z, sizeof beside);
   for (int sign = -1; sign <= 1; sign += 2) {
     for (int i = 0; i < n; i++) {
@@ -176,7 +198,7 @@ static double bend(const fare_action_shape *shape, fare_network *network, int n,
       t->d_output[i]  = 0;
     }
     fill_inputs(shape, n, beside, w->clock, t->input);
-    tangent(shape, network, n, way, t, gradient);
+    tangent(shape, network, n, dz, t, gradient);
     for (int i = 0; i < n; i++) sum += (double)(t->d_along[i] * t->along[i]);
   }
   return sum;
@@ -185,22 +207,22 @@ static double bend(const fare_action_shape *shape, fare_network *network, int n,
 double fare_action_loss(const fare_action_shape *shape, fare_network *network, int n, fare_place z,
   const fare_action_weights *w, fare_place D, fare_action_tile *t, float gradient[])
 {
-  fare_place way = {{0}};
+  fare_place dz  = {{0}};
   double     sum = 0;
 
-  fare_action_evaluate(shape, network, n, z, w->clock, t, way);
+  fare_action_evaluate(shape, network, n, z, w->clock, t, dz);
   for (int i = 0; i < n; i++) {
     float square = 0;
 
     for (int axis = 0; axis < shape->dim; axis++) {
-      square += way[axis][i] * way[axis][i];
-      way[axis][i] *= w->action[i];
+      square += dz[axis][i] * dz[axis][i];
+      dz[axis][i] *= w->action[i];
     }
     sum += (double)(0.5f * w->action[i] * square + w->value[i] * t->output[i]);
     t->d_output[i] = w->value[i];
     t->d_along[i]  = 1;
   }
-  if (gradient) tangent(shape, network, n, way, t, gradient);
+  if (gradient) tangent(shape, network, n, dz, t, gradient);
   for (int axis = 0; D && axis < shape->dim; axis++)
     sum += bend(shape, network, n, axis, z, w, D[axis], t, gradient);
   return sum;
@@ -213,9 +235,9 @@ int fare_action_passes(const fare_action *a)
 
 static double gradient_of(void *context, fare_network *network, int64_t first, int n, float gradient[])
 {
-  lesson    *l   = context;
-  fare_place z   = {{0}}, D;
-  double     sum = 0;
+  training_context *l   = context;
+  fare_place        z   = {{0}}, D;
+  double            sum = 0;
 
   for (int axis = 0; axis < l->rows.dim; axis++)
     memcpy(z[axis], l->rows.batch->x[axis] + first, (size_t)n * sizeof(float));
@@ -288,7 +310,7 @@ static PetscErrorCode check_times(const fare_sampler *sampler, const fare_traini
 PetscErrorCode fare_action_learn(fare_sampler *sampler, const fare_training_set *data)
 {
   fare_action       *a       = sampler->state;
-  lesson             l       = {.sampler = sampler, .a = a, .count = data->count, .times = data->times};
+  training_context   l       = {.sampler = sampler, .a = a, .count = data->count, .times = data->times};
   fare_learn_problem problem = {.context = &l, .draw = draw, .gradient = gradient_of};
   PetscErrorCode     code;
 
@@ -296,14 +318,14 @@ PetscErrorCode fare_action_learn(fare_sampler *sampler, const fare_training_set 
   PetscCall(check_times(sampler, data));
   PetscCall(PetscMalloc1((size_t)a->common.learn.batch, &l.uniform));
   PetscCall(fare_action_tile_create(&a->shape, &l.tile));
-  code = fare_lesson_begin(sampler, data, &l.rows);
+  code = fare_generative_rows_begin(sampler, data, &l.rows);
   if (!code) code = fare_action_prepare(sampler);
   if (!code) code = find_speed(sampler, data);
   if (!code) {
     l.mean_interval = a->speed * (data->times[data->count - 1] - data->times[0]) / (data->count - 1);
     code            = fare_generative_learn(sampler, &problem);
   }
-  PetscCall(fare_lesson_end(&l.rows));
+  PetscCall(fare_generative_rows_end(&l.rows));
   PetscCall(fare_action_tile_destroy(&l.tile));
   PetscCall(PetscFree(l.uniform));
   PetscFunctionReturn(code);

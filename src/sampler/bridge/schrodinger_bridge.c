@@ -33,83 +33,12 @@ static const fare_field fields[] = {
     "oracle: rounds of proportional fitting at most"},
   {"pairs", FARE_INTEGER, offsetof(fare_schrodinger, pairs), "16384", 1, 1e9, NULL, "",
     "training particles at each end of a bridge that are coupled, by blocks of 512"},
-  {"chord_octaves", FARE_INTEGER, offsetof(fare_schrodinger, chord_octaves), "2", 0, 16, NULL, "",
-    "octaves of sines and cosines of the time within a bridge"},
+  {"chord_frequencies", FARE_INTEGER, offsetof(fare_schrodinger, chord_frequencies), "2", 0, 16, NULL, "",
+    "frequencies of sines and cosines of the time within a bridge"},
   {"sampling_steps", FARE_INTEGER, offsetof(fare_schrodinger, sampling_steps), "16", 1, 1e6, NULL, "",
     "time steps over each bridge, two network evaluations each"},
   FARE_FIELDS_END,
 };
-
-static PetscBool is_periodic(const fare_sampler *sampler, int axis)
-{
-  return fare_system_type_of(sampler->system)->periodic[axis];
-}
-
-static int octaves_of(const fare_sampler *sampler, int axis)
-{
-  const int octaves = (int)((const fare_schrodinger *)sampler->state)->common.octaves;
-
-  return is_periodic(sampler, axis) ? PetscMax(1, octaves) : octaves;
-}
-
-/* z and its octaves; round a circle only what closes with it. */
-int fare_schrodinger_place_inputs(const fare_sampler *sampler)
-{
-  int n = 0;
-
-  for (int axis = 0; axis < fare_system_dimension(sampler->system); axis++)
-    n += 2 * octaves_of(sampler, axis) + (is_periodic(sampler, axis) ? 0 : 1);
-  return n;
-}
-
-void fare_schrodinger_places(const fare_sampler *sampler, int n, const float *const z[], float input[])
-{
-  const fare_generative  *g    = sampler->state;
-  const fare_system_type *type = fare_system_type_of(sampler->system);
-
-  for (int axis = 0; axis < fare_system_dimension(sampler->system); axis++) {
-    const double round = 2 * PETSC_PI * g->sd[axis] / (type->upper[axis] - type->lower[axis]);
-
-    if (!type->periodic[axis]) {
-      memcpy(input, z[axis], (size_t)n * sizeof(float));
-      input += FARE_BLOCK;
-    }
-    fare_learn_octaves(octaves_of(sampler, axis), type->periodic[axis] ? round : g->frequency, n, z[axis],
-      NULL, FARE_BLOCK, input);
-    input += 2 * octaves_of(sampler, axis) * FARE_BLOCK;
-  }
-}
-
-int fare_schrodinger_chord_inputs(const fare_sampler *sampler)
-{
-  const fare_schrodinger *b = sampler->state;
-
-  return 1 + 2 * (int)b->chord_octaves + fare_generative_time_inputs(&b->common);
-}
-
-void fare_schrodinger_chords(
-  const fare_sampler *sampler, int n, const int k[], const float s[], int stride, float input[])
-{
-  const fare_schrodinger *b                          = sampler->state;
-  const double            length                     = sampler->schedule.end - sampler->schedule.start;
-  float                   z[FARE_BLOCK] FARE_ALIGNED = {0};
-
-  for (int i = 0; i < n; i++) z[i] = 2 * s[i] - 1;
-  fare_generative_scalar(b->chord_octaves, n, z, stride, input);
-  for (int i = 0; i < n; i++)
-    z[i] = (float)(2 *
-        (b->times[k[i]] + (b->times[k[i] + 1] - b->times[k[i]]) * (double)s[i] - sampler->schedule.start) /
-        length -
-      1);
-  fare_generative_scalar(b->common.time_octaves, n, z, stride, input + (1 + 2 * b->chord_octaves) * stride);
-}
-
-double fare_schrodinger_spread(const fare_sampler *sampler, int k, int axis)
-{
-  const fare_schrodinger *b = sampler->state;
-
-  return sqrt(2 * b->D[axis] * (b->times[k + 1] - b->times[k])) / b->common.sd[axis];
-}
 
 /* Where the system has no noise the Brownian reference has none, and cannot bridge anything. */
 static PetscErrorCode check(const void *state, const fare_system *system)
@@ -151,7 +80,9 @@ static PetscErrorCode forget(fare_schrodinger *b)
   PetscFunctionBeginUser;
   for (PetscInt64 k = 0; b->masses && k < b->snapshots; k++) PetscCall(PetscFree(b->masses[k]));
   PetscCall(PetscFree(b->masses));
-  PetscCall(PetscFree3(b->times, b->entropy, b->mismatch));
+  PetscCall(PetscFree(b->times));
+  PetscCall(PetscFree(b->entropy));
+  PetscCall(PetscFree(b->mismatch));
   PetscFunctionReturn(0);
 }
 
@@ -179,7 +110,9 @@ PetscErrorCode fare_schrodinger_begin(fare_sampler *sampler, int count, const do
   PetscCall(forget(b));
   b->count     = count;
   b->snapshots = sampler->schedule.count;
-  PetscCall(PetscCalloc3((size_t)count, &b->times, (size_t)count, &b->entropy, (size_t)count, &b->mismatch));
+  PetscCall(PetscCalloc1((size_t)count, &b->times));
+  PetscCall(PetscCalloc1((size_t)count, &b->entropy));
+  PetscCall(PetscCalloc1((size_t)count, &b->mismatch));
   PetscCall(PetscArraycpy(b->times, times, count));
   PetscCall(PetscCalloc1((size_t)b->snapshots, &b->masses));
   PetscFunctionReturn(0);
@@ -362,7 +295,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_schrodinger_target(fare_sampler *sampler, double t, const fare_grid *grid, Vec *to)
+PetscErrorCode fare_schrodinger_model_density(fare_sampler *sampler, double t, const fare_grid *grid, Vec *to)
 {
   const double *masses = NULL;
 
@@ -373,7 +306,7 @@ PetscErrorCode fare_schrodinger_target(fare_sampler *sampler, double t, const fa
 }
 
 /* As if every second snapshot were learned from. */
-static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
   const fare_schrodinger *b = sampler->state;
 
@@ -383,52 +316,27 @@ static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost
   PetscFunctionReturn(0);
 }
 
-/*
-  Of an oracle the bridges' relative entropies, for the record: they are solved again when a study goes on.
-*/
-static PetscErrorCode save(fare_sampler *sampler, fare_store *to, const char *group)
+/* The bridges of an oracle are solved again when a study goes on; their relative entropies are a record. */
+static const fare_kept kept[] = {
+  FARE_KEEP_WITH(STRUCT, fare_schrodinger, common, .fields = fare_generative_kept),
+  FARE_KEEP_WITH(REALS, fare_schrodinger, times, .length = offsetof(fare_schrodinger, count)),
+  FARE_KEEP_WITH(REALS, fare_schrodinger, entropy, .length = offsetof(fare_schrodinger, count)),
+  FARE_KEEP_WITH(REALS, fare_schrodinger, mismatch, .length = offsetof(fare_schrodinger, count)),
+  FARE_KEEP_WITH(REAL, fare_schrodinger, D, .count = FARE_DIM_MAX),
+  FARE_KEEP(BOOLEAN, fare_schrodinger, begun),
+  FARE_KEEP(REAL, fare_schrodinger, now),
+  FARE_KEEP(INTEGER, fare_schrodinger, steps),
+  FARE_KEPT_END,
+};
+
+static PetscErrorCode loaded(fare_sampler *sampler)
 {
   const fare_schrodinger *b = sampler->state;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_generative_save(sampler, to, group));
-  if (!b->common.ready) PetscFunctionReturn(0);
-  PetscCall(fare_store_put_int(to, group, "count", b->count));
-  PetscCall(fare_store_put_reals(to, group, "times", (size_t)b->count, b->times));
-  if (sampler->mode == FARE_ORACLE) {
-    PetscCall(fare_store_put_reals(to, group, "entropy", (size_t)b->count - 1, b->entropy));
-    PetscCall(fare_store_put_reals(to, group, "mismatch", (size_t)b->count - 1, b->mismatch));
-    PetscFunctionReturn(0);
-  }
-  PetscCall(fare_store_put_reals(to, group, "D", (size_t)fare_system_dimension(sampler->system), b->D));
-  PetscCall(fare_store_put_int(to, group, "begun", b->begun));
-  PetscCall(fare_store_put_real(to, group, "now", b->now));
-  PetscCall(fare_store_put_int(to, group, "steps", (int64_t)b->steps));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *group)
-{
-  fare_schrodinger *b = sampler->state;
-  int64_t           count, begun, steps;
-  double           *times;
-  PetscErrorCode    code;
-
-  PetscFunctionBeginUser;
-  PetscCall(fare_generative_load(sampler, from, group));
-  if (!b->common.ready || sampler->mode == FARE_ORACLE) PetscFunctionReturn(0);
-  PetscCall(fare_store_get_int(from, group, "count", &count));
-  PetscCall(PetscMalloc1((size_t)count, &times));
-  code = fare_store_get_reals(from, group, "times", (size_t)count, times);
-  if (!code) code = fare_schrodinger_begin(sampler, (int)count, times);
-  PetscCall(PetscFree(times));
-  if (code) PetscFunctionReturn(code);
-  PetscCall(fare_store_get_reals(from, group, "D", (size_t)fare_system_dimension(sampler->system), b->D));
-  PetscCall(fare_store_get_int(from, group, "begun", &begun));
-  PetscCall(fare_store_get_real(from, group, "now", &b->now));
-  PetscCall(fare_store_get_int(from, group, "steps", &steps));
-  b->begun = begun ? PETSC_TRUE : PETSC_FALSE;
-  b->steps = (uint64_t)steps;
+  if (b->common.ready && b->count < 2)
+    FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (schrodinger_bridge): there is no bridge between %lld times",
+      sampler->name, (long long)b->count);
   PetscFunctionReturn(0);
 }
 
@@ -436,21 +344,21 @@ const fare_sampler_type fare_sampler_schrodinger_bridge = {
   .name = "schrodinger_bridge",
   .summary =
     "bridges from one training time to the next, nearest to a reference process; particles carried along",
-  .reference    = "Shi et al., arXiv 2303.16852 (2023); Tong et al., arXiv 2307.03672 (2023)",
-  .family       = FARE_GENERATIVE,
-  .walls        = FARE_WALLS_FOLDED,
-  .size         = sizeof(fare_schrodinger),
-  .modes        = FARE_ORACLE,
-  .fields       = fields,
-  .check        = check,
-  .setup        = setup,
-  .train        = train,
-  .advance      = advance,
-  .target       = fare_schrodinger_target,
-  .target_modes = FARE_ORACLE,
-  .expect       = expect,
-  .curve        = fare_generative_curve,
-  .save         = save,
-  .load         = load,
-  .destroy      = destroy,
+  .reference           = "Shi et al., arXiv 2303.16852 (2023); Tong et al., arXiv 2307.03672 (2023)",
+  .family              = FARE_GENERATIVE,
+  .walls               = FARE_WALLS_FOLDED,
+  .size                = sizeof(fare_schrodinger),
+  .modes               = FARE_ORACLE,
+  .fields              = fields,
+  .check               = check,
+  .setup               = setup,
+  .train               = train,
+  .advance             = advance,
+  .model_density       = fare_schrodinger_model_density,
+  .model_density_modes = FARE_ORACLE,
+  .estimate_cost       = estimate_cost,
+  .curve               = fare_generative_curve,
+  .kept                = kept,
+  .loaded              = loaded,
+  .destroy             = destroy,
 };

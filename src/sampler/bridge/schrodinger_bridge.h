@@ -10,9 +10,9 @@ typedef struct {
   fare_generative common;
   int             reference;
   double          noise, tolerance;
-  PetscInt64      fit_steps, fit_rounds, pairs, chord_octaves, sampling_steps;
+  PetscInt64      fit_steps, fit_rounds, pairs, chord_frequencies, sampling_steps;
 
-  int     count; /* training times; the bridges lie between */
+  int64_t count; /* training times; the bridges lie between */
   double *times;
   double  D[FARE_DIM_MAX]; /* of the Brownian reference */
 
@@ -34,7 +34,8 @@ PetscErrorCode fare_schrodinger_begin(fare_sampler *sampler, int count, const do
 /* Bridges between exact densities. Collective. */
 PetscErrorCode fare_schrodinger_solve(fare_sampler *sampler, const fare_training_set *times);
 /* Of an oracle, whose density alone is known: as a descriptor's `target`. Collective. */
-PetscErrorCode fare_schrodinger_target(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses);
+PetscErrorCode fare_schrodinger_model_density(
+  fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses);
 /* Bridges between training particles, by a network. Collective. */
 PetscErrorCode fare_schrodinger_learn(fare_sampler *sampler, const fare_training_set *data);
 

@@ -28,7 +28,7 @@ typedef struct {
   double            mean[2][FARE_DIM_MAX], sd[2][FARE_DIM_MAX];
   fare_stream       stream;
   float            *s, *xi[FARE_DIM_MAX], *z[FARE_DIM_MAX], *target[FARE_DIM_MAX], *weight;
-} lesson;
+} training_context;
 
 /* The system's diffusion, averaged over all training particles, times the square of `noise`. */
 static PetscErrorCode mean_diffusion(fare_sampler *sampler, const fare_training_set *data)
@@ -128,7 +128,7 @@ static PetscErrorCode couple(
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode couple_all(lesson *l, const fare_training_set *data)
+static PetscErrorCode couple_all(training_context *l, const fare_training_set *data)
 {
   fare_coupling *coupling;
   fare_progress  progress;
@@ -148,16 +148,16 @@ static PetscErrorCode couple_all(lesson *l, const fare_training_set *data)
   PetscFunctionReturn(code);
 }
 
-static PetscErrorCode lesson_begin(fare_sampler *sampler, const fare_training_set *data, lesson *l)
+static PetscErrorCode context_begin(fare_sampler *sampler, const fare_training_set *data, training_context *l)
 {
   fare_schrodinger *b    = sampler->state;
   const size_t      size = (size_t)b->common.learn.batch;
 
   PetscFunctionBeginUser;
-  *l = (lesson){.sampler = sampler,
-    .dim                 = fare_system_dimension(sampler->system),
-    .bridges             = data->count - 1,
-    .stream              = fare_sampler_stream(sampler, "training")};
+  *l = (training_context){.sampler = sampler,
+    .dim                           = fare_system_dimension(sampler->system),
+    .bridges                       = data->count - 1,
+    .stream                        = fare_sampler_stream(sampler, "training")};
   PetscCall(PetscCalloc1((size_t)l->bridges, &l->pairs));
   PetscCall(PetscMalloc2(size, &l->s, size, &l->weight));
   for (int axis = 0; axis < l->dim; axis++)
@@ -168,7 +168,7 @@ static PetscErrorCode lesson_begin(fare_sampler *sampler, const fare_training_se
     for (int k = 0; k < l->bridges; k++)
       fare_learn_rows_set(l->rows[end], k, l->pairs[k].count, l->pairs[k].first, l->pairs[k].local,
         (const double *const *)l->pairs[k].x[end], data->at[k]->weight ? l->pairs[k].weight : NULL);
-    fare_learn_rows_hold_out(l->rows[end], b->common.learn.holdout);
+    fare_learn_rows_hold_out(l->rows[end], b->common.learn.validation_fraction);
     PetscCall(fare_learn_rows_standardise(l->rows[end], l->mean[end], l->sd[end]));
     PetscCall(fare_learn_batch_create(l->dim, b->common.learn.batch, &l->batch[end]));
   }
@@ -177,7 +177,7 @@ static PetscErrorCode lesson_begin(fare_sampler *sampler, const fare_training_se
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode lesson_end(lesson *l)
+static PetscErrorCode context_end(training_context *l)
 {
   PetscFunctionBeginUser;
   for (int k = 0; l->pairs && k < l->bridges; k++) {
@@ -203,7 +203,7 @@ enum { DRAW_TIME = 1, DRAW_NOISE };
 */
 static void draw(void *context, int64_t step, int64_t *rows)
 {
-  lesson           *l    = context;
+  training_context *l    = context;
   fare_learn_batch *from = l->batch[0], *to = l->batch[1];
 
   for (int end = 0; end < 2; end++)
@@ -228,8 +228,8 @@ static void draw(void *context, int64_t step, int64_t *rows)
 
 static void inputs(void *context, int64_t first, int n, float input[])
 {
-  lesson      *l               = context;
-  const float *z[FARE_DIM_MAX] = {NULL};
+  training_context *l               = context;
+  const float      *z[FARE_DIM_MAX] = {NULL};
 
   for (int axis = 0; axis < l->dim; axis++) z[axis] = l->z[axis] + first;
   fare_schrodinger_places(l->sampler, n, z, input);
@@ -239,7 +239,7 @@ static void inputs(void *context, int64_t first, int n, float input[])
 
 static double loss(void *context, int64_t first, int n, const float output[], float d_output[])
 {
-  lesson                 *l     = context;
+  training_context       *l     = context;
   const fare_learn_batch *batch = l->batch[0];
   double                  sum   = 0;
 
@@ -257,14 +257,14 @@ static double loss(void *context, int64_t first, int n, const float output[], fl
 
 PetscErrorCode fare_schrodinger_learn(fare_sampler *sampler, const fare_training_set *data)
 {
-  lesson             l;
+  training_context   l;
   fare_learn_problem problem = {.context = &l, .draw = draw, .inputs = inputs, .loss = loss};
   PetscErrorCode     code;
 
   PetscFunctionBeginUser;
   PetscCall(mean_diffusion(sampler, data));
-  code = lesson_begin(sampler, data, &l);
+  code = context_begin(sampler, data, &l);
   if (!code) code = fare_generative_learn(sampler, &problem);
-  PetscCall(lesson_end(&l));
+  PetscCall(context_end(&l));
   PetscFunctionReturn(code);
 }

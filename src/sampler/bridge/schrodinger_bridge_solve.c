@@ -118,9 +118,9 @@ static void report(const fare_sampler *sampler)
     most  = PetscMax(most, b->entropy[k]);
     worst = PetscMax(worst, b->mismatch[k]);
   }
-  fare_log("bridges of %s: relative entropy to the reference %.6g nats over all %d, at most %.4g in one; "
+  fare_log("bridges of %s: relative entropy to the reference %.6g nats over all %lld, at most %.4g in one; "
            "ends met to %.1e",
-    sampler->name, sum, b->count - 1, most, worst);
+    sampler->name, sum, (long long)b->count - 1, most, worst);
   if (worst > b->tolerance)
     fare_warn("bridges of %s meet their ends to %.1e only, not %.1e, in %lld rounds", sampler->name, worst,
       b->tolerance, (long long)b->fit_rounds);

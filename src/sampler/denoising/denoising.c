@@ -6,16 +6,16 @@
 #include <string.h>
 
 /*
-  The inputs of the network: u per axis, octaves of y per axis, then those that all particles of a block
+  The inputs of the network: u per axis, frequencies of y per axis, then those that all particles of a block
   share: ln sigma and t.
 */
 static int position_inputs(const fare_generative *g, int dim)
 {
-  return dim * (1 + 2 * (int)g->octaves);
+  return dim * (1 + 2 * (int)g->frequencies);
 }
 static int noise_inputs(const fare_denoising *d)
 {
-  return 1 + 2 * (int)d->noise_octaves;
+  return 1 + 2 * (int)d->noise_frequencies;
 }
 
 PetscErrorCode fare_denoising_setup(fare_sampler *sampler)
@@ -36,15 +36,15 @@ PetscErrorCode fare_denoising_setup(fare_sampler *sampler)
 /* What a step of training works on. */
 typedef struct {
   const fare_denoising *d;
-  fare_lesson           rows;
+  fare_generative_rows  rows;
   /* of the batch's rows; sigma as its normal until levels are made */
   float *sigma, *level, *e[FARE_DIM_MAX];
   float  target[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED; /* of the tile */
-} lesson;
+} training_context;
 
 enum { DRAW_SIGMA = 1, DRAW_NOISE };
 
-static void draw_noise(lesson *l, uint64_t step)
+static void draw_noise(training_context *l, uint64_t step)
 {
   const fare_learn_batch *batch = l->rows.batch;
   double                  e[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
@@ -62,7 +62,7 @@ static void draw_noise(lesson *l, uint64_t step)
 
 static void draw(void *context, int64_t step, int64_t *rows)
 {
-  lesson               *l = context;
+  training_context     *l = context;
   const fare_denoising *d = l->d;
 
   fare_learn_batch_draw(l->rows.batch, l->rows.rows, l->rows.stream, (uint64_t)step);
@@ -79,7 +79,7 @@ static void draw(void *context, int64_t step, int64_t *rows)
 
 static void inputs(void *context, int64_t first, int n, float input[])
 {
-  lesson                *l = context;
+  training_context      *l = context;
   const fare_generative *g = &l->d->common;
   float                  y[FARE_BLOCK] FARE_ALIGNED;
   float                 *to = input + (size_t)l->rows.dim * FARE_BLOCK;
@@ -88,17 +88,17 @@ static void inputs(void *context, int64_t first, int n, float input[])
     fare_denoising_corrupt(n, l->sigma + first, l->rows.batch->x[axis] + first, l->e[axis] + first, y,
       input + (size_t)axis * FARE_BLOCK, l->target[axis]);
     if (l->d->predicts_noise) memcpy(l->target[axis], l->e[axis] + first, (size_t)n * sizeof(float));
-    fare_learn_octaves((int)g->octaves, g->frequency, n, y, l->sigma + first, FARE_BLOCK, to);
-    to += (size_t)(2 * g->octaves) * FARE_BLOCK;
+    fare_learn_frequencies((int)g->frequencies, g->frequency, n, y, l->sigma + first, FARE_BLOCK, to);
+    to += (size_t)(2 * g->frequencies) * FARE_BLOCK;
   }
-  fare_generative_scalar(l->d->noise_octaves, n, l->level + first, FARE_BLOCK, to);
-  fare_lesson_times(&l->rows, first, n, to + (size_t)noise_inputs(l->d) * FARE_BLOCK);
+  fare_generative_scalar(l->d->noise_frequencies, n, l->level + first, FARE_BLOCK, to);
+  fare_generative_rows_times(&l->rows, first, n, to + (size_t)noise_inputs(l->d) * FARE_BLOCK);
 }
 
 static double loss(void *context, int64_t first, int n, const float output[], float d_output[])
 {
-  lesson *l   = context;
-  double  sum = 0;
+  training_context *l   = context;
+  double            sum = 0;
 
   for (int axis = 0; axis < l->rows.dim; axis++) {
     sum += fare_generative_loss(n, l->rows.batch->weight + first, l->target[axis],
@@ -110,7 +110,7 @@ static double loss(void *context, int64_t first, int n, const float output[], fl
 PetscErrorCode fare_denoising_train(fare_sampler *sampler, const fare_training_set *data)
 {
   fare_denoising    *d       = sampler->state;
-  lesson             l       = {.d = d};
+  training_context   l       = {.d = d};
   fare_learn_problem problem = {.context = &l, .draw = draw, .inputs = inputs, .loss = loss};
   const size_t       size    = (size_t)d->common.learn.batch;
   PetscErrorCode     code;
@@ -123,9 +123,9 @@ PetscErrorCode fare_denoising_train(fare_sampler *sampler, const fare_training_s
   PetscCall(PetscMalloc2(size, &l.sigma, size, &l.level));
   for (int axis = 0; axis < fare_system_dimension(sampler->system); axis++)
     PetscCall(PetscMalloc1(size, &l.e[axis]));
-  code = fare_lesson_begin(sampler, data, &l.rows);
+  code = fare_generative_rows_begin(sampler, data, &l.rows);
   if (!code) code = fare_generative_learn(sampler, &problem);
-  PetscCall(fare_lesson_end(&l.rows));
+  PetscCall(fare_generative_rows_end(&l.rows));
   PetscCall(PetscFree2(l.sigma, l.level));
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) PetscCall(PetscFree(l.e[axis]));
   PetscFunctionReturn(code);
@@ -140,24 +140,24 @@ typedef struct {
   float                *shared; /* inputs of ln sigma and t */
   float                *input;
   fare_stream           latent, churn;
-} journey;
+} ode_context;
 
 /* Blocks that go together from level to level: one, or all where the field of a level is costly to make. */
 typedef struct {
   int64_t     first, count;
   fare_place *u, *v, *F;
-} party;
+} block_batch;
 
-static PetscErrorCode journey_begin(fare_sampler *sampler, double t, int dim, journey *j)
+static PetscErrorCode ode_begin(fare_sampler *sampler, double t, int dim, ode_context *j)
 {
   const fare_denoising *d     = sampler->state;
   const double          first = pow(d->sigma_max, 1 / d->rho), last = pow(d->sigma_min, 1 / d->rho);
 
   PetscFunctionBeginUser;
-  *j        = (journey){.d = d,
-           .mode           = sampler->mode,
-           .dim            = dim,
-           .common         = noise_inputs(d) + fare_generative_time_inputs(&d->common)};
+  *j        = (ode_context){.d = d,
+           .mode               = sampler->mode,
+           .dim                = dim,
+           .common             = noise_inputs(d) + fare_generative_time_inputs(&d->common)};
   j->latent = fare_sampler_stream(sampler, "latent");
   j->churn  = fare_sampler_stream(sampler, "churn");
   PetscCall(PetscMalloc3((size_t)d->sampling_steps + 1, &j->sigma, (size_t)j->common, &j->shared,
@@ -170,7 +170,7 @@ static PetscErrorCode journey_begin(fare_sampler *sampler, double t, int dim, jo
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode journey_end(journey *j)
+static PetscErrorCode ode_end(ode_context *j)
 {
   PetscFunctionBeginUser;
   PetscCall(PetscFree3(j->sigma, j->shared, j->input));
@@ -178,7 +178,7 @@ static PetscErrorCode journey_end(journey *j)
 }
 
 /* F at noise level sigma, of the network. */
-static void ask_network(journey *j, double sigma, const fare_place u, fare_place F)
+static void evaluate_network(ode_context *j, double sigma, const fare_place u, fare_place F)
 {
   const fare_denoising  *d    = j->d;
   const fare_generative *g    = &d->common;
@@ -192,10 +192,10 @@ static void ask_network(journey *j, double sigma, const fare_place u, fare_place
   for (int axis = 0; axis < j->dim; axis++) {
     memcpy(j->input + (size_t)axis * FARE_BLOCK, u[axis], sizeof y);
     fare_generative_scale((float)wide, u[axis], y);
-    fare_learn_octaves((int)g->octaves, g->frequency, FARE_BLOCK, y, spread, FARE_BLOCK, to);
-    to += (size_t)(2 * g->octaves) * FARE_BLOCK;
+    fare_learn_frequencies((int)g->frequencies, g->frequency, FARE_BLOCK, y, spread, FARE_BLOCK, to);
+    to += (size_t)(2 * g->frequencies) * FARE_BLOCK;
   }
-  fare_generative_scalar(d->noise_octaves, 1, &level, 1, j->shared);
+  fare_generative_scalar(d->noise_frequencies, 1, &level, 1, j->shared);
   fare_network_evaluate(g->network, FARE_BLOCK, j->input, j->common, j->shared, F[0]);
   for (int axis = 0; axis < j->dim && d->predicts_noise; axis++) {
     fare_generative_scale((float)-wide, F[axis], F[axis]);
@@ -204,7 +204,7 @@ static void ask_network(journey *j, double sigma, const fare_place u, fare_place
 }
 
 /* The same of the exact denoiser: F = (D - c_skip y)/c_out. */
-static void ask_posterior(const journey *j, double sigma, const fare_place u, fare_place F)
+static void evaluate_posterior(const ode_context *j, double sigma, const fare_place u, fare_place F)
 {
   const double wide = sqrt(1 + sigma * sigma);
   fare_place y FARE_ALIGNED, mean FARE_ALIGNED;
@@ -217,22 +217,24 @@ static void ask_posterior(const journey *j, double sigma, const fare_place u, fa
   }
 }
 
-/* F of a whole party at one level. */
-static PetscErrorCode ask(journey *j, double sigma, const party *p, fare_place u[], fare_place F[])
+/* F of a whole block_batch at one level. */
+static PetscErrorCode evaluate_field(
+  ode_context *j, double sigma, const block_batch *p, fare_place u[], fare_place F[])
 {
   PetscFunctionBeginUser;
   if (j->mode != FARE_LEARNED) PetscCall(fare_posterior_level(j->d->common.posterior, sigma));
   for (int64_t b = 0; b < p->count; b++) {
     if (j->mode != FARE_LEARNED)
-      ask_posterior(j, sigma, u[b], F[b]);
+      evaluate_posterior(j, sigma, u[b], F[b]);
     else
-      ask_network(j, sigma, u[b], F[b]);
+      evaluate_network(j, sigma, u[b], F[b]);
   }
   PetscFunctionReturn(0);
 }
 
 /* Adds noise that raises the level, and returns the new one (Karras et al., algorithm 2). */
-static double stir(const journey *j, uint64_t advance, PetscInt64 step, double sigma, const party *p)
+static double add_churn(
+  const ode_context *j, uint64_t advance, PetscInt64 step, double sigma, const block_batch *p)
 {
   const double raised = sigma * (1 + PetscMin(j->d->churn / (double)j->d->sampling_steps, sqrt(2) - 1));
   const float  keep   = (float)sqrt((1 + sigma * sigma) / (1 + raised * raised)),
@@ -253,7 +255,7 @@ static double stir(const journey *j, uint64_t advance, PetscInt64 step, double s
   Pure noise: u = y/sqrt(1 + sigma_max^2), where y is noise of the largest level on data of mean 0; normal
   noise is given the variance of the data, too.
 */
-static void begin_party(const journey *j, uint64_t advance, const party *p)
+static void begin_batch(const ode_context *j, uint64_t advance, const block_batch *p)
 {
   const double sigma = j->d->sigma_max;
   const float  scale = (float)(j->d->augmented ? sigma / sqrt(1 + sigma * sigma) : 1);
@@ -268,20 +270,20 @@ static void begin_party(const journey *j, uint64_t advance, const party *p)
 }
 
 /* From noise to data. */
-static PetscErrorCode travel(journey *j, uint64_t advance, const party *p)
+static PetscErrorCode travel(ode_context *j, uint64_t advance, const block_batch *p)
 {
   const fare_denoising *d = j->d;
 
   PetscFunctionBeginUser;
-  begin_party(j, advance, p);
+  begin_batch(j, advance, p);
   for (PetscInt64 i = 0; i < d->sampling_steps; i++) {
     const double next = j->sigma[i + 1];
     const double sigma =
-      d->stochastic && i > 0 && next > 0 ? stir(j, advance, i, j->sigma[i], p) : j->sigma[i];
+      d->stochastic && i > 0 && next > 0 ? add_churn(j, advance, i, j->sigma[i], p) : j->sigma[i];
     const float h  = (float)(atan(sigma) - atan(next));
     fare_place *to = next > 0 ? p->v : p->u;
 
-    PetscCall(ask(j, sigma, p, p->u, p->F));
+    PetscCall(evaluate_field(j, sigma, p, p->u, p->F));
     for (int64_t b = 0; b < p->count; b++) {
       for (int axis = 0; axis < j->dim; axis++)
         fare_generative_euler(h, p->u[b][axis], p->F[b][axis], to[b][axis]);
@@ -291,7 +293,7 @@ static PetscErrorCode travel(journey *j, uint64_t advance, const party *p)
       for (int axis = 0; axis < j->dim; axis++)
         fare_generative_euler(h / 2, p->u[b][axis], p->F[b][axis], p->u[b][axis]);
     }
-    PetscCall(ask(j, next, p, p->v, p->F));
+    PetscCall(evaluate_field(j, next, p, p->v, p->F));
     for (int64_t b = 0; b < p->count; b++) {
       for (int axis = 0; axis < j->dim; axis++)
         fare_generative_euler(h / 2, p->u[b][axis], p->F[b][axis], p->u[b][axis]);
@@ -304,12 +306,12 @@ PetscErrorCode fare_denoising_advance(fare_sampler *sampler, double t, fare_ense
 {
   fare_denoising *d     = sampler->state;
   const int64_t   group = sampler->mode == FARE_LEARNED ? 1 : PetscMax(1, ensemble->blocks);
-  journey         j;
-  party           p;
+  ode_context     j;
+  block_batch     p;
 
   PetscFunctionBeginUser;
   PetscCall(fare_generative_check_ready(sampler));
-  PetscCall(journey_begin(sampler, t, ensemble->dim, &j));
+  PetscCall(ode_begin(sampler, t, ensemble->dim, &j));
   PetscCall(PetscMalloc3((size_t)group, &p.u, (size_t)group, &p.v, (size_t)group, &p.F));
   for (int64_t b = 0; b < ensemble->blocks; b += group) {
     p.first = ensemble->first_block + b;
@@ -318,14 +320,14 @@ PetscErrorCode fare_denoising_advance(fare_sampler *sampler, double t, fare_ense
     for (int64_t k = 0; k < group; k++) fare_generative_place(sampler, p.u[k], ensemble, b + k);
   }
   PetscCall(PetscFree3(p.u, p.v, p.F));
-  PetscCall(journey_end(&j));
+  PetscCall(ode_end(&j));
   d->common.advances++;
   if (sampler->mode == FARE_LEARNED)
     sampler->cost.network_evaluations += ensemble->local * (2 * d->sampling_steps - 1);
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_denoising_expect(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+PetscErrorCode fare_denoising_estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
   const fare_denoising *d = sampler->state;
 

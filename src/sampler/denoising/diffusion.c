@@ -8,6 +8,7 @@
   process, x_tau = exp(-B/2) x + sqrt(1 - exp(-B)) e with tau even in (0, 1): sigma^2 = exp(B) - 1.
 */
 #include "denoising.h"
+#include "sampler/shared/posterior.h"
 
 #include <math.h>
 
@@ -25,9 +26,10 @@ typedef struct {
 
 /*
   Defaults from short trainings on the driven Prinz potential, two seeds each, D(truth||drawn) over 256 bins
-  where exact draws have 0.0025: as they stand 0.0038; two layers 0.0046; no octaves of the position 0.0052; a
-  fifth octave of t 0.0040; 4 of t or 6 of the position no different from these; width 96 0.0035 for twice the
-  time. sigma_max is large because all times begin from one normal, off by the data's mean over sigma_max.
+  where exact draws have 0.0025: as they stand 0.0038; two layers 0.0046; no frequencies of the position
+  0.0052; a fifth feature of t 0.0040; 4 of t or 6 of the position no different from these; width 96 0.0035
+  for twice the time. sigma_max is large because all times begin from one normal, off by the data's mean over
+  sigma_max.
 */
 static const fare_field fields[] = {
   FARE_GENERATIVE_FIELDS(diffusion, denoising.common, "64", "3", "10000", "4096", "4e-3", "5", "3"),
@@ -76,20 +78,20 @@ static PetscErrorCode setup(fare_sampler *sampler)
 }
 
 const fare_sampler_type fare_sampler_diffusion = {
-  .name      = "diffusion",
-  .summary   = "score-based diffusion conditioned on time: particles made out of noise by a network",
-  .reference = "Song et al., arXiv 2011.13456 (2020); Karras et al., arXiv 2206.00364 (2022)",
-  .family    = FARE_GENERATIVE,
-  .walls     = FARE_WALLS_FOLDED,
-  .size      = sizeof(diffusion),
-  .modes     = FARE_ORACLE | FARE_EMPIRICAL,
-  .fields    = fields,
-  .setup     = setup,
-  .train     = fare_denoising_train,
-  .advance   = fare_denoising_advance,
-  .expect    = fare_denoising_expect,
-  .curve     = fare_generative_curve,
-  .save      = fare_generative_save,
-  .load      = fare_generative_load,
-  .destroy   = fare_generative_destroy,
+  .name          = "diffusion",
+  .summary       = "score-based diffusion conditioned on time: particles made out of noise by a network",
+  .reference     = "Song et al., arXiv 2011.13456 (2020); Karras et al., arXiv 2206.00364 (2022)",
+  .family        = FARE_GENERATIVE,
+  .walls         = FARE_WALLS_FOLDED,
+  .size          = sizeof(diffusion),
+  .modes         = FARE_ORACLE | FARE_EMPIRICAL,
+  .fields        = fields,
+  .setup         = setup,
+  .train         = fare_denoising_train,
+  .advance       = fare_denoising_advance,
+  .estimate_cost = fare_denoising_estimate_cost,
+  .curve         = fare_generative_curve,
+  .kept          = fare_generative_kept,
+  .loaded        = fare_generative_loaded,
+  .destroy       = fare_posterior_destroy,
 };

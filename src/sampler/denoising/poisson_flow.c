@@ -10,6 +10,7 @@
 #include "poisson_flow.h"
 
 #include "denoising.h"
+#include "sampler/shared/posterior.h"
 
 typedef struct {
   fare_denoising denoising;
@@ -53,9 +54,9 @@ const fare_sampler_type fare_sampler_poisson_flow = {
   .setup     = setup,
   .train     = fare_denoising_train,
   .advance   = fare_denoising_advance,
-  .expect    = fare_denoising_expect,
-  .curve     = fare_generative_curve,
-  .save      = fare_generative_save,
-  .load      = fare_generative_load,
-  .destroy   = fare_generative_destroy,
+  .estimate_cost = fare_denoising_estimate_cost,
+  .curve         = fare_generative_curve,
+  .kept          = fare_generative_kept,
+  .loaded        = fare_generative_loaded,
+  .destroy       = fare_posterior_destroy,
 };

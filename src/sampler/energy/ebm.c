@@ -9,7 +9,7 @@
 typedef struct {
   fare_energy_model model;
   PetscBool         conditioned;
-  PetscInt64        burn_in, sweeps, tuning;
+  PetscInt64        burn_in, sweeps, adaptation;
   double            step;
   uint64_t          sweep; /* made so far: the counter of random numbers */
 } ebm;
@@ -21,7 +21,7 @@ static const fare_field fields[] = {
   {"burn_in", FARE_INTEGER, offsetof(ebm, burn_in), "200", 1, 1e6, NULL, "",
     "sweeps at the first snapshot, from a normal; each a local step and a jump"},
   {"sweeps", FARE_INTEGER, offsetof(ebm, sweeps), "20", 1, 1e6, NULL, "", "sweeps at every later snapshot"},
-  {"tuning", FARE_INTEGER, offsetof(ebm, tuning), "10", 0, 1e6, NULL, "",
+  {"adaptation", FARE_INTEGER, offsetof(ebm, adaptation), "10", 0, 1e6, NULL, "",
     "sweeps before the first ones that tune the local step"},
   {"step", FARE_REAL, offsetof(ebm, step), "0.01", 1e-12, 1e6, NULL, "sd^2",
     "local step h to begin tuning from"},
@@ -75,7 +75,7 @@ static PetscErrorCode tune(fare_sampler *sampler, fare_ensemble *e)
   ebm *s = sampler->state;
 
   PetscFunctionBeginUser;
-  for (int64_t round = 0; round < s->tuning; round++) {
+  for (int64_t round = 0; round < s->adaptation; round++) {
     int64_t moved = 0;
 
     PetscCall(sweep_all(sampler, 1, e, &moved));
@@ -88,7 +88,7 @@ static PetscErrorCode tune(fare_sampler *sampler, fare_ensemble *e)
 /* Two evaluations a sweep and one before the first; each round of tuning is a sweep of its own. */
 static int64_t evaluations(const ebm *s, PetscInt64 first)
 {
-  return first ? 1 + 2 * s->burn_in + 3 * s->tuning : 1 + 2 * s->sweeps;
+  return first ? 1 + 2 * s->burn_in + 3 * s->adaptation : 1 + 2 * s->sweeps;
 }
 
 static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *e)
@@ -113,7 +113,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *e)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
   const ebm *s = sampler->state;
 
@@ -124,47 +124,29 @@ static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode save(fare_sampler *sampler, fare_store *to, const char *group)
-{
-  const ebm *s = sampler->state;
-
-  PetscFunctionBeginUser;
-  PetscCall(fare_energy_model_save(sampler, to, group));
-  PetscCall(fare_store_put_int(to, group, "sweep", (int64_t)s->sweep));
-  PetscCall(fare_store_put_real(to, group, "step", s->step));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *group)
-{
-  ebm    *s = sampler->state;
-  int64_t sweep;
-
-  PetscFunctionBeginUser;
-  PetscCall(fare_energy_model_load(sampler, from, group));
-  PetscCall(fare_store_get_int(from, group, "sweep", &sweep));
-  PetscCall(fare_store_get_real(from, group, "step", &s->step));
-  s->sweep = (uint64_t)sweep;
-  PetscFunctionReturn(0);
-}
+static const fare_kept kept[] = {
+  FARE_KEEP_WITH(STRUCT, ebm, model, .fields = fare_energy_model_kept),
+  FARE_KEEP(INTEGER, ebm, sweep),
+  FARE_KEEP(REAL, ebm, step),
+  FARE_KEPT_END,
+};
 
 const fare_sampler_type fare_sampler_ebm = {
   .name = "ebm",
   .summary =
     "an energy learned from snapshots, one for all times or conditioned on time, and its equilibrium",
-  .reference = "Tieleman, ICML 2008, 1064; Du and Mordatch, arXiv 1903.08689 (2019)",
-  .family    = FARE_GENERATIVE,
-  .walls     = FARE_WALLS_KEPT,
-  .size      = sizeof(ebm),
-  .modes     = FARE_ORACLE,
-  .fields    = fields,
-  .setup     = setup,
-  .train     = train,
-  .advance   = advance,
-  .target    = fare_energy_model_target,
-  .expect    = expect,
-  .curve     = fare_generative_curve,
-  .save      = save,
-  .load      = load,
-  .destroy   = fare_energy_model_destroy,
+  .reference     = "Tieleman, ICML 2008, 1064; Du and Mordatch, arXiv 1903.08689 (2019)",
+  .family        = FARE_GENERATIVE,
+  .walls         = FARE_WALLS_KEPT,
+  .size          = sizeof(ebm),
+  .modes         = FARE_ORACLE,
+  .fields        = fields,
+  .setup         = setup,
+  .train         = train,
+  .advance       = advance,
+  .model_density = fare_energy_model_density,
+  .estimate_cost = estimate_cost,
+  .curve         = fare_generative_curve,
+  .kept          = kept,
+  .destroy       = fare_energy_model_destroy,
 };

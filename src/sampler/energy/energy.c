@@ -188,7 +188,11 @@ void fare_energy_draw(const fare_energy *energy, fare_stream stream, uint64_t bl
 /* Points per axis of the quadrature in a cell: so many that a whole grid is still quickly done. */
 static const int    quadrature[FARE_DIM_MAX + 1] = {0, 3, 2, 1};
 static const double nodes[4][3]                  = {
-                   {0}, {0}, {-0.28867513459481287, 0.28867513459481287}, {-0.3872983346207417, 0, 0.3872983346207417}};
+                   {0},
+                   {0},
+                   {-0.28867513459481287, 0.28867513459481287},
+                   {-0.3872983346207417, 0, 0.3872983346207417},
+};
 static const double weights[4][3] = {{0}, {1}, {0.5, 0.5}, {5. / 18, 8. / 18, 5. / 18}};
 
 /* What the points of cells are gathered in until there are enough of them to evaluate. */

@@ -88,8 +88,8 @@ void fare_energy_propose(int dim, double h, double temperature, const double *co
   const double *const f[], fare_stream stream, uint64_t block, uint64_t step, uint32_t first,
   double *const y[]);
 /*
-  h after a step of tuning, number `round` from 0, in which `accepted` of `all` moved: towards an acceptance
-  of 0.574.
+  h after a step of adaptation, number `round` from 0, in which `accepted` of `all` moved: towards an
+  acceptance of 0.574.
 */
 double fare_chains_tune(double h, int64_t accepted, int64_t all, int64_t round);
 
@@ -145,8 +145,9 @@ PetscErrorCode fare_annealing_tune(fare_annealing *a, fare_energy *energy, fare_
 PetscErrorCode fare_annealing_carry(fare_annealing *a, fare_energy *energy, double from, double to,
   int64_t steps, fare_stream moves, fare_stream resampling, fare_ensemble *ensemble, int64_t *evaluations);
 int64_t fare_annealing_evaluations(const fare_annealing *a, int64_t steps); /* per particle, of one carry */
-PetscErrorCode fare_annealing_save(const fare_annealing *a, fare_store *to, const char *group);
-PetscErrorCode fare_annealing_load(fare_annealing *a, MPI_Comm comm, fare_store *from, const char *group);
+/* What a run needs to go on; and FARE_ERR_FAILED where what was loaded has no ancestors. */
+extern const fare_kept fare_annealing_kept[];
+PetscErrorCode         fare_annealing_check(const fare_annealing *a, const char *name);
 
 /*
   Multiplies weights by exp(-cost), makes their mean 1 and gives ln of the mean that it took and the share of
@@ -167,12 +168,5 @@ PetscErrorCode fare_weights_resample(fare_ensemble *ensemble, fare_ensemble *wit
 */
 PetscErrorCode fare_weights_families(
   const fare_ensemble *ensemble, const fare_ensemble *ancestors, double *squares);
-
-/*
-  Positions of an ensemble that belongs to a sampler's state; load makes one of as many particles. Collective.
-*/
-PetscErrorCode fare_places_save(const fare_ensemble *ensemble, fare_store *to, const char *group);
-PetscErrorCode fare_places_load(
-  MPI_Comm comm, int dim, fare_store *from, const char *group, fare_ensemble **ensemble);
 
 #endif

@@ -1,6 +1,6 @@
 /* Weighted particles on their way along a path of energies. */
-#include <fare/metropolis.h>
 #include "energy.h"
+#include "sampler/shared/positions.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -185,42 +185,23 @@ PetscErrorCode fare_annealing_tune(fare_annealing *a, fare_energy *energy, fare_
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_annealing_save(const fare_annealing *a, fare_store *to, const char *group)
+const fare_kept fare_annealing_kept[] = {
+  FARE_KEEP(REAL, fare_annealing, step),
+  FARE_KEEP(INTEGER, fare_annealing, moves),
+  FARE_KEEP(INTEGER, fare_annealing, resamplings),
+  FARE_KEEP(REAL, fare_annealing, log_ratio),
+  FARE_KEEP(REAL, fare_annealing, variance),
+  FARE_KEEP(REAL, fare_annealing, families),
+  FARE_KEEP(REAL, fare_annealing, effective),
+  FARE_KEEP(REAL, fare_annealing, least),
+  FARE_KEEP_WITH(OBJECT, fare_annealing, ancestors, .type = &fare_positions_kept),
+  FARE_KEPT_END,
+};
+
+PetscErrorCode fare_annealing_check(const fare_annealing *a, const char *name)
 {
-  char path[512];
-
   PetscFunctionBeginUser;
-  PetscCall(fare_store_put_real(to, group, "step", a->step));
-  PetscCall(fare_store_put_int(to, group, "moves", (int64_t)a->moves));
-  PetscCall(fare_store_put_int(to, group, "resamplings", a->resamplings));
-  PetscCall(fare_store_put_real(to, group, "log_ratio", a->log_ratio));
-  PetscCall(fare_store_put_real(to, group, "log_ratio_variance", a->variance));
-  PetscCall(fare_store_put_real(to, group, "families", a->families));
-  PetscCall(fare_store_put_real(to, group, "effective", a->effective));
-  PetscCall(fare_store_put_real(to, group, "least_effective", a->least));
-  snprintf(path, sizeof path, "%s/ancestors", group);
-  if (a->ancestors) PetscCall(fare_places_save(a->ancestors, to, path));
-  PetscFunctionReturn(0);
-}
-
-PetscErrorCode fare_annealing_load(fare_annealing *a, MPI_Comm comm, fare_store *from, const char *group)
-{
-  int64_t   moves;
-  char      path[512];
-  PetscBool has;
-
-  PetscFunctionBeginUser;
-  PetscCall(fare_store_get_real(from, group, "step", &a->step));
-  PetscCall(fare_store_get_int(from, group, "moves", &moves));
-  PetscCall(fare_store_get_int(from, group, "resamplings", &a->resamplings));
-  PetscCall(fare_store_get_real(from, group, "log_ratio", &a->log_ratio));
-  PetscCall(fare_store_get_real(from, group, "log_ratio_variance", &a->variance));
-  PetscCall(fare_store_get_real(from, group, "families", &a->families));
-  PetscCall(fare_store_get_real(from, group, "effective", &a->effective));
-  PetscCall(fare_store_get_real(from, group, "least_effective", &a->least));
-  a->moves = (uint64_t)moves;
-  snprintf(path, sizeof path, "%s/ancestors", group);
-  PetscCall(fare_store_has(from, path, &has));
-  if (has) PetscCall(fare_places_load(comm, 1, from, path, &a->ancestors));
+  if (!a->ancestors)
+    FARE_FAIL(FARE_ERR_FAILED, "ensemble %s: the ancestors of its particles are not there", name);
   PetscFunctionReturn(0);
 }

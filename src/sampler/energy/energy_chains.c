@@ -47,9 +47,9 @@ int fare_chains_local(fare_energy *energy, double temperature, double h, fare_st
 
   fare_energy_propose(energy->dim, h, temperature, (const double *const *)c->z, (const double *const *)c->f,
     stream, block, step, first, y);
-  fare_boltzmann_exponentials(stream, block, step, first + (uint32_t)energy->dim, e);
+  fare_metropolis_exponentials(stream, block, step, first + (uint32_t)energy->dim, e);
   energy->evaluate(energy, FARE_BLOCK, (const double *const *)y, U, g);
-  fare_boltzmann_cost(energy->dim, h, temperature, (const double *const *)c->z, (const double *const *)c->f,
+  fare_metropolis_cost(energy->dim, h, temperature, (const double *const *)c->z, (const double *const *)c->f,
     c->U, (const double *const *)y, (const double *const *)g, U, cost);
   fare_walls_refuse(&energy->walls, FARE_BLOCK, (const double *const *)y, cost);
   for (int i = 0; i < FARE_BLOCK; i++) {
@@ -89,7 +89,7 @@ void fare_chains_unadjusted(fare_energy *energy, double h, fare_stream stream, u
   if (mirrored) fare_walls_fold(&energy->walls, FARE_BLOCK, PETSC_FALSE, seen, sign);
   energy->evaluate(energy, FARE_BLOCK, (const double *const *)seen, U, g);
   for (int axis = 0; axis < energy->dim && mirrored; axis++) turn(sign[axis], g[axis]);
-  fare_boltzmann_cost(energy->dim, h, 1, (const double *const *)c->z, (const double *const *)c->f, c->U,
+  fare_metropolis_cost(energy->dim, h, 1, (const double *const *)c->z, (const double *const *)c->f, c->U,
     (const double *const *)y, (const double *const *)g, U, cost);
   for (int axis = 0; axis < energy->dim && mirrored; axis++) turn(sign[axis], g[axis]);
   memcpy(c->U, U, sizeof U);
@@ -135,7 +135,7 @@ void fare_chains_jump(fare_energy *energy, fare_stream stream, uint64_t block, u
 
   fare_random_uniforms(stream, block, step, first, u);
   fare_random_uniforms(stream, block, step, first + 1, v);
-  fare_boltzmann_exponentials(stream, block, step, first + 2, e);
+  fare_metropolis_exponentials(stream, block, step, first + 2, e);
   jump_half(energy, 0, u, v, e, c);
   jump_half(energy, HALF, u, v, e, c);
 }

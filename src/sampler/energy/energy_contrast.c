@@ -3,7 +3,6 @@
   density exp(-E) of the energy as it stands, which walkers represent. They stay in blocks, each at one
   training time, whole on one rank: a population of its own, with its own weights and resampling.
 */
-#include <fare/metropolis.h>
 #include "energy_model.h"
 
 #include <math.h>
@@ -17,29 +16,29 @@ typedef struct {
   uint64_t moves;
   double   z[FARE_DIM_MAX][FARE_BLOCK], f[FARE_DIM_MAX][FARE_BLOCK], U[FARE_BLOCK], weight[FARE_BLOCK];
   double   h, log_ratio; /* ln Z/Z_0, Z_0 that of a normal */
-} flock;
+} walker_block;
 
 /*
   What a step of training works on. Its rows are data, then walkers; the loss of a row is weight E + extra.
 */
 typedef struct {
-  fare_sampler      *sampler;
-  fare_energy_model *m;
-  fare_contrast      kind;
-  int                dim, groups; /* of training times told apart */
-  const double      *times;
-  fare_lesson        lesson;
-  fare_learn_batch  *batch;
-  fare_energy       *energy;
-  PetscBool         *visits;                    /* which times the step visits */
-  int64_t            visited, each, all, local; /* flocks per step, per group, on all ranks, and here */
-  flock             *flocks;
-  int64_t            data, rows, capacity;
-  float             *z[FARE_DIM_MAX], *weight, *extra;
-  int               *group;
-} lesson;
+  fare_sampler        *sampler;
+  fare_energy_model   *m;
+  fare_contrast        kind;
+  int                  dim, groups; /* of training times told apart */
+  const double        *times;
+  fare_generative_rows training_context;
+  fare_learn_batch    *batch;
+  fare_energy         *energy;
+  PetscBool           *visits;             /* which times the step visits */
+  int64_t       visited, each, all, local; /* walker_blocks per step, per group, on all ranks, and here */
+  walker_block *walker_blocks;
+  int64_t       data, rows, capacity;
+  float        *z[FARE_DIM_MAX], *weight, *extra;
+  int          *group;
+} training_context;
 
-static fare_chains chains_of(flock *w)
+static fare_chains chains_of(walker_block *w)
 {
   return (fare_chains){.z = {w->z[0], w->z[1], w->z[2]}, .f = {w->f[0], w->f[1], w->f[2]}, .U = w->U};
 }
@@ -52,8 +51,8 @@ static void permute(const int from[FARE_BLOCK], double a[FARE_BLOCK])
   for (int i = 0; i < FARE_BLOCK; i++) a[i] = b[from[i]];
 }
 
-/* Systematic resampling within a flock whose weights have mean 1. */
-static void resample(flock *w, int dim, double u)
+/* Systematic resampling within a walker_block whose weights have mean 1. */
+static void resample(walker_block *w, int dim, double u)
 {
   int    ancestor[FARE_BLOCK], made = 0;
   double sum = 0;
@@ -70,7 +69,7 @@ static void resample(flock *w, int dim, double u)
   for (int i = 0; i < FARE_BLOCK; i++) w->weight[i] = 1;
 }
 
-static void reweigh(const lesson *l, flock *w, const double cost[FARE_BLOCK])
+static void reweigh(const training_context *l, walker_block *w, const double cost[FARE_BLOCK])
 {
   double least = HUGE_VAL, sum = 0, square = 0;
 
@@ -90,7 +89,7 @@ static void reweigh(const lesson *l, flock *w, const double cost[FARE_BLOCK])
 }
 
 /* One unadjusted step on the energy of the last look, weighed on the present one. */
-static void move_weighted(const lesson *l, fare_energy *energy, flock *w)
+static void move_weighted(const training_context *l, fare_energy *energy, walker_block *w)
 {
   const fare_chains c = chains_of(w);
   double            cost[FARE_BLOCK] FARE_ALIGNED;
@@ -103,7 +102,7 @@ static void move_weighted(const lesson *l, fare_energy *energy, flock *w)
 }
 
 /* One adjusted step and one jump on the present energy, the step tuned as it goes. */
-static void move_chains(const lesson *l, fare_energy *energy, flock *w)
+static void move_chains(const training_context *l, fare_energy *energy, walker_block *w)
 {
   const fare_chains c      = chains_of(w);
   const fare_stream stream = fare_sampler_stream(l->sampler, "walkers");
@@ -116,7 +115,7 @@ static void move_chains(const lesson *l, fare_energy *energy, flock *w)
   w->moves++;
 }
 
-static void move_flock(lesson *l, fare_energy *energy, flock *w)
+static void move_walkers(training_context *l, fare_energy *energy, walker_block *w)
 {
   const fare_chains c = chains_of(w);
 
@@ -132,7 +131,7 @@ static void move_flock(lesson *l, fare_energy *energy, flock *w)
 }
 
 /* Normal, as the energy of a network is that is still 0. */
-static void start_flock(const lesson *l, flock *w)
+static void start_walkers(const training_context *l, walker_block *w)
 {
   const fare_chains c = chains_of(w);
 
@@ -144,7 +143,8 @@ static void start_flock(const lesson *l, flock *w)
   fare_chains_evaluate(l->energy, &c);
 }
 
-static void add_row(lesson *l, const float *const z[], int64_t i, int group, double weight, double extra)
+static void add_row(
+  training_context *l, const float *const z[], int64_t i, int group, double weight, double extra)
 {
   for (int axis = 0; axis < l->dim; axis++) l->z[axis][l->rows] = z[axis][i];
   l->group[l->rows]   = group;
@@ -156,7 +156,7 @@ static void add_row(lesson *l, const float *const z[], int64_t i, int group, dou
   Of the batch the rows at times that are visited; all in all as many, over all ranks, as the batch of the
   options has.
 */
-static void add_data(lesson *l, double share)
+static void add_data(training_context *l, double share)
 {
   for (int64_t i = 0; i < l->batch->count; i++) {
     if (l->m->conditioned && !l->visits[l->batch->group[i]]) continue;
@@ -170,7 +170,7 @@ static void add_data(lesson *l, double share)
   With the cross-entropy in mind, E + ln Z of the data: ln Z is that of the walkers, and first order in what
   the energy is off from theirs.
 */
-static void add_flock(lesson *l, const flock *w, double share)
+static void add_walkers(training_context *l, const walker_block *w, double share)
 {
   float        z[FARE_DIM_MAX][FARE_BLOCK];
   const float *at[FARE_DIM_MAX] = {z[0], z[1], z[2]};
@@ -187,27 +187,27 @@ static void add_flock(lesson *l, const flock *w, double share)
   }
 }
 
-static void draw_held_out(lesson *l, int64_t step)
+static void draw_held_out(training_context *l, int64_t step)
 {
   const double of_data    = (double)l->m->common.learn.batch / (double)l->batch->size,
                of_walkers = (double)l->m->common.learn.batch / (double)(l->all * FARE_BLOCK);
 
   for (int g = 0; g < l->groups; g++) l->visits[g] = PETSC_TRUE;
-  fare_learn_batch_draw(l->batch, l->lesson.rows, l->lesson.stream, (uint64_t)step);
+  fare_learn_batch_draw(l->batch, l->training_context.rows, l->training_context.stream, (uint64_t)step);
   add_data(l, of_data);
-  for (int64_t i = 0; i < l->local; i++) add_flock(l, &l->flocks[i], of_walkers);
+  for (int64_t i = 0; i < l->local; i++) add_walkers(l, &l->walker_blocks[i], of_walkers);
 }
 
-/* The flock that visit number v of all training is for. */
-static int64_t flock_of(const lesson *l, int64_t v)
+/* The walker_block that visit number v of all training is for. */
+static int64_t walker_block_of(const training_context *l, int64_t v)
 {
   return v / l->groups % l->each * l->groups + v % l->groups;
 }
 
 static void draw(void *context, int64_t step, int64_t *rows)
 {
-  lesson      *l     = context;
-  const double share = (double)l->m->common.learn.batch / (double)(l->visited * FARE_BLOCK);
+  training_context *l     = context;
+  const double      share = (double)l->m->common.learn.batch / (double)(l->visited * FARE_BLOCK);
 
   l->rows = 0;
   if (step >= FARE_LEARN_HELD_OUT) {
@@ -215,19 +215,19 @@ static void draw(void *context, int64_t step, int64_t *rows)
     *rows = l->rows;
     return;
   }
-  for (int64_t i = 0; i < l->local && step == 0; i++) start_flock(l, &l->flocks[i]);
+  for (int64_t i = 0; i < l->local && step == 0; i++) start_walkers(l, &l->walker_blocks[i]);
   for (int g = 0; g < l->groups; g++) l->visits[g] = PETSC_FALSE;
   for (int64_t n = 0; n < l->visited; n++) l->visits[(step * l->visited + n) % l->groups] = PETSC_TRUE;
-  fare_learn_batch_draw(l->batch, l->lesson.rows, l->lesson.stream, (uint64_t)step);
+  fare_learn_batch_draw(l->batch, l->training_context.rows, l->training_context.stream, (uint64_t)step);
   add_data(l, share);
   for (int64_t n = 0; n < l->visited; n++) {
-    const int64_t number = flock_of(l, step * l->visited + n);
+    const int64_t number = walker_block_of(l, step * l->visited + n);
 
     for (int64_t i = 0; i < l->local; i++) {
-      if (l->flocks[i].number != number) continue;
-      (void)l->energy->move(l->energy, l->times[l->flocks[i].group]);
-      move_flock(l, l->energy, &l->flocks[i]);
-      add_flock(l, &l->flocks[i], share);
+      if (l->walker_blocks[i].number != number) continue;
+      (void)l->energy->move(l->energy, l->times[l->walker_blocks[i].group]);
+      move_walkers(l, l->energy, &l->walker_blocks[i]);
+      add_walkers(l, &l->walker_blocks[i], share);
     }
   }
   *rows = l->rows;
@@ -235,22 +235,23 @@ static void draw(void *context, int64_t step, int64_t *rows)
 
 static void inputs(void *context, int64_t first, int n, float input[])
 {
-  lesson      *l                = context;
-  const int    times            = fare_generative_time_inputs(&l->m->common);
-  float       *to               = input + (size_t)fare_energy_model_position_inputs(l->sampler) * FARE_BLOCK;
-  const float *at[FARE_DIM_MAX] = {NULL};
+  training_context *l     = context;
+  const int         times = fare_generative_time_inputs(&l->m->common);
+  float            *to    = input + (size_t)fare_energy_model_position_inputs(l->sampler) * FARE_BLOCK;
+  const float      *at[FARE_DIM_MAX] = {NULL};
 
   for (int axis = 0; axis < l->dim; axis++) at[axis] = l->z[axis] + first;
   fare_energy_model_inputs(l->sampler, n, at, input);
   for (int k = 0; k < times && l->m->conditioned; k++) {
-    for (int i = 0; i < n; i++) to[k * FARE_BLOCK + i] = l->lesson.times[l->group[first + i] * times + k];
+    for (int i = 0; i < n; i++)
+      to[k * FARE_BLOCK + i] = l->training_context.times[l->group[first + i] * times + k];
   }
 }
 
 static double loss(void *context, int64_t first, int n, const float output[], float d_output[])
 {
-  const lesson *l   = context;
-  double        sum = 0;
+  const training_context *l   = context;
+  double                  sum = 0;
 
   for (int i = 0; i < n; i++) {
     double E = output[i];
@@ -266,48 +267,48 @@ static double loss(void *context, int64_t first, int n, const float output[], fl
   return sum;
 }
 
-/* All that walkers are, flock by flock: for a training that is stopped and goes on. */
+/* All that walkers are, walker_block by walker_block: for a training that is stopped and goes on. */
 enum { MOVES, STEP, RATIO, ARRAYS };
 
-static size_t flock_numbers(const lesson *l)
+static size_t numbers_of_walkers(const training_context *l)
 {
   return ARRAYS + (size_t)(2 + 2 * l->dim) * FARE_BLOCK;
 }
 
-static double *flock_array(flock *w, int dim, int i)
+static double *array_of_walkers(walker_block *w, int dim, int i)
 {
   return i == 0 ? w->U : i == 1 ? w->weight : i < 2 + dim ? w->z[i - 2] : w->f[i - 2 - dim];
 }
 
 static void keep(void *context, double numbers[])
 {
-  lesson *l = context;
+  training_context *l = context;
 
   for (int64_t i = 0; i < l->local; i++) {
-    flock  *w  = &l->flocks[i];
-    double *to = numbers + (size_t)w->number * flock_numbers(l);
+    walker_block *w  = &l->walker_blocks[i];
+    double       *to = numbers + (size_t)w->number * numbers_of_walkers(l);
 
     to[MOVES] = (double)w->moves;
     to[STEP]  = w->h;
     to[RATIO] = w->log_ratio;
     for (int k = 0; k < 2 + 2 * l->dim; k++)
-      memcpy(to + ARRAYS + k * FARE_BLOCK, flock_array(w, l->dim, k), sizeof w->U);
+      memcpy(to + ARRAYS + k * FARE_BLOCK, array_of_walkers(w, l->dim, k), sizeof w->U);
   }
 }
 
 static void recall(void *context, const double numbers[])
 {
-  lesson *l = context;
+  training_context *l = context;
 
   for (int64_t i = 0; i < l->local; i++) {
-    flock        *w    = &l->flocks[i];
-    const double *from = numbers + (size_t)w->number * flock_numbers(l);
+    walker_block *w    = &l->walker_blocks[i];
+    const double *from = numbers + (size_t)w->number * numbers_of_walkers(l);
 
     w->moves     = (uint64_t)from[MOVES];
     w->h         = from[STEP];
     w->log_ratio = from[RATIO];
     for (int k = 0; k < 2 + 2 * l->dim; k++)
-      memcpy(flock_array(w, l->dim, k), from + ARRAYS + k * FARE_BLOCK, sizeof w->U);
+      memcpy(array_of_walkers(w, l->dim, k), from + ARRAYS + k * FARE_BLOCK, sizeof w->U);
   }
 }
 
@@ -318,7 +319,7 @@ static int64_t visits_per_step(const fare_energy_model *m, int groups)
   return !m->conditioned || wanted <= groups ? wanted : (wanted + groups / 2) / groups * groups;
 }
 
-static PetscErrorCode make_flocks(lesson *l)
+static PetscErrorCode make_walkers(training_context *l)
 {
   int rank, size;
 
@@ -328,48 +329,48 @@ static PetscErrorCode make_flocks(lesson *l)
   l->each  = (l->m->walkers + FARE_BLOCK - 1) / FARE_BLOCK;
   l->all   = l->each * l->groups;
   l->local = (l->all - rank + size - 1) / size;
-  PetscCall(PetscCalloc1(l->local, &l->flocks));
+  PetscCall(PetscCalloc1(l->local, &l->walker_blocks));
   for (int64_t i = 0; i < l->local; i++) {
-    l->flocks[i].number = rank + i * size;
-    l->flocks[i].group  = (int)(l->flocks[i].number % l->groups);
+    l->walker_blocks[i].number = rank + i * size;
+    l->walker_blocks[i].group  = (int)(l->walker_blocks[i].number % l->groups);
   }
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode begin(
-  fare_sampler *sampler, const fare_training_set *data, fare_contrast kind, lesson *l)
+  fare_sampler *sampler, const fare_training_set *data, fare_contrast kind, training_context *l)
 {
   fare_energy_model *m = sampler->state;
 
   PetscFunctionBeginUser;
-  *l         = (lesson){.sampler = sampler,
-            .m                   = m,
-            .kind                = kind,
-            .dim                 = fare_system_dimension(sampler->system),
-            .groups              = m->conditioned ? data->count : 1,
-            .times               = data->times};
+  *l         = (training_context){.sampler = sampler,
+            .m                             = m,
+            .kind                          = kind,
+            .dim                           = fare_system_dimension(sampler->system),
+            .groups                        = m->conditioned ? data->count : 1,
+            .times                         = data->times};
   l->visited = visits_per_step(m, l->groups);
-  PetscCall(fare_lesson_begin(sampler, data, &l->lesson));
+  PetscCall(fare_generative_rows_begin(sampler, data, &l->training_context));
   PetscCall(fare_learn_batch_create(
     l->dim, FARE_BLOCK * (m->conditioned && l->visited < l->groups ? l->groups : l->visited), &l->batch));
   PetscCall(fare_energy_of_network(sampler, &l->energy));
   fare_energy_set_walls(l->energy, &sampler->walls);
   PetscCall(PetscCalloc1(l->groups, &l->visits));
-  PetscCall(make_flocks(l));
+  PetscCall(make_walkers(l));
   l->capacity = l->batch->size + PetscMax(l->visited, l->local) * FARE_BLOCK;
   PetscCall(PetscMalloc3(l->capacity, &l->weight, l->capacity, &l->extra, l->capacity, &l->group));
   for (int axis = 0; axis < l->dim; axis++) PetscCall(PetscMalloc1(l->capacity, &l->z[axis]));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode end(lesson *l)
+static PetscErrorCode end(training_context *l)
 {
   PetscFunctionBeginUser;
-  PetscCall(fare_lesson_end(&l->lesson));
+  PetscCall(fare_generative_rows_end(&l->training_context));
   PetscCall(fare_learn_batch_destroy(&l->batch));
   PetscCall(fare_energy_destroy(&l->energy));
   PetscCall(PetscFree(l->visits));
-  PetscCall(PetscFree(l->flocks));
+  PetscCall(PetscFree(l->walker_blocks));
   PetscCall(PetscFree3(l->weight, l->extra, l->group));
   for (int axis = 0; axis < l->dim; axis++) PetscCall(PetscFree(l->z[axis]));
   PetscFunctionReturn(0);
@@ -394,7 +395,7 @@ PetscErrorCode fare_energy_model_train(
   fare_sampler *sampler, const fare_training_set *data, fare_contrast kind)
 {
   fare_learn_problem problem = {.draw = draw, .inputs = inputs, .loss = loss, .keep = keep, .recall = recall};
-  lesson             l       = {0};
+  training_context   l       = {0};
   PetscErrorCode     code;
 
   PetscFunctionBeginUser;
@@ -404,7 +405,7 @@ PetscErrorCode fare_energy_model_train(
   }
   code            = begin(sampler, data, kind, &l);
   problem.context = &l;
-  problem.kept    = (size_t)l.all * flock_numbers(&l);
+  problem.kept    = (size_t)l.all * numbers_of_walkers(&l);
   if (!code) code = fare_generative_learn(sampler, &problem);
   PetscCall(end(&l));
   PetscFunctionReturn(code);

@@ -178,9 +178,9 @@ static PetscErrorCode grid_move(fare_energy *energy, double t)
     share = g->count > 1 ? PetscMax(0, PetscMin(1, (t - times[k]) / (times[k + 1] - times[k]))) : 0;
   }
   if (k == g->at && share == g->share) PetscFunctionReturn(0);
-  for (PetscInt64 gone = 0; gone < k; gone++) {
-    free(g->spline[gone]);
-    g->spline[gone] = NULL;
+  for (PetscInt64 past = 0; past < k; past++) {
+    free(g->spline[past]);
+    g->spline[past] = NULL;
   }
   PetscCall(need(g, k));
   if (share > 0) PetscCall(need(g, k + 1));

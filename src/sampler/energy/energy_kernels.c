@@ -115,10 +115,10 @@ void fare_weights_scale(double least, const double cost[FARE_BLOCK], double weig
   }
 }
 
-void fare_energy_octaves_back(
-  int octaves, double frequency, int n, const float in[], const float d[], double f[])
+void fare_energy_frequencies_back(
+  int frequencies, double frequency, int n, const float in[], const float d[], double f[])
 {
-  for (int k = 0; k < octaves; k++) {
+  for (int k = 0; k < frequencies; k++) {
     const float  w    = (float)ldexp(frequency, k);
     const float *sine = in + (size_t)(2 * k) * FARE_BLOCK, *cosine = sine + FARE_BLOCK;
     const float *by_sine = d + (size_t)(2 * k) * FARE_BLOCK, *by_cosine = by_sine + FARE_BLOCK;

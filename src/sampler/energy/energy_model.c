@@ -27,13 +27,14 @@ static double length_of(const fare_sampler *sampler, int axis)
 }
 
 /*
-  Round a ring only functions that close do: octaves of once round it, at least one; else z and its octaves.
+  Round a ring only functions that close do: frequencies of once round it, at least one; else z and its
+  frequencies.
 */
-static int octaves_of(const fare_sampler *sampler, int axis)
+static int frequencies_of(const fare_sampler *sampler, int axis)
 {
   const fare_generative *g = sampler->state;
 
-  return is_periodic(sampler, axis) ? (int)PetscMax(1, g->octaves) : (int)g->octaves;
+  return is_periodic(sampler, axis) ? (int)PetscMax(1, g->frequencies) : (int)g->frequencies;
 }
 
 static double frequency_of(const fare_sampler *sampler, int axis)
@@ -47,7 +48,7 @@ int fare_energy_model_position_inputs(const fare_sampler *sampler)
   int inputs = 0;
 
   for (int axis = 0; axis < fare_system_dimension(sampler->system); axis++)
-    inputs += (is_periodic(sampler, axis) ? 0 : 1) + 2 * octaves_of(sampler, axis);
+    inputs += (is_periodic(sampler, axis) ? 0 : 1) + 2 * frequencies_of(sampler, axis);
   return inputs;
 }
 
@@ -58,9 +59,9 @@ void fare_energy_model_inputs(const fare_sampler *sampler, int n, const float *c
       memcpy(input, z[axis], (size_t)n * sizeof(float));
       input += FARE_BLOCK;
     }
-    fare_learn_octaves(
-      octaves_of(sampler, axis), frequency_of(sampler, axis), n, z[axis], NULL, FARE_BLOCK, input);
-    input += (size_t)(2 * octaves_of(sampler, axis)) * FARE_BLOCK;
+    fare_learn_frequencies(
+      frequencies_of(sampler, axis), frequency_of(sampler, axis), n, z[axis], NULL, FARE_BLOCK, input);
+    input += (size_t)(2 * frequencies_of(sampler, axis)) * FARE_BLOCK;
   }
 }
 
@@ -95,7 +96,7 @@ static void learned_evaluate(
   fare_network_backward(network, n, l->input, l->d_output, NULL, l->d_input);
   for (int i = 0; i < n; i++) U[i] = output[i];
   for (int axis = 0; axis < energy->dim; axis++) {
-    const int octaves = octaves_of(l->sampler, axis);
+    const int frequencies = frequencies_of(l->sampler, axis);
 
     for (int i = 0; i < n; i++) f[axis][i] = 0;
     if (!is_periodic(l->sampler, axis)) {
@@ -104,9 +105,9 @@ static void learned_evaluate(
       in += FARE_BLOCK;
       d += FARE_BLOCK;
     }
-    fare_energy_octaves_back(octaves, frequency_of(l->sampler, axis), n, in, d, f[axis]);
-    in += (size_t)(2 * octaves) * FARE_BLOCK;
-    d += (size_t)(2 * octaves) * FARE_BLOCK;
+    fare_energy_frequencies_back(frequencies, frequency_of(l->sampler, axis), n, in, d, f[axis]);
+    in += (size_t)(2 * frequencies) * FARE_BLOCK;
+    d += (size_t)(2 * frequencies) * FARE_BLOCK;
   }
 }
 
@@ -185,7 +186,7 @@ void fare_energy_model_count(fare_sampler *sampler, int64_t evaluations)
   if (sampler->mode == FARE_LEARNED) sampler->cost.network_evaluations += evaluations;
 }
 
-PetscErrorCode fare_energy_model_target(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
+PetscErrorCode fare_energy_model_density(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
 {
   fare_energy_model *m = sampler->state;
 
@@ -195,31 +196,11 @@ PetscErrorCode fare_energy_model_target(fare_sampler *sampler, double t, const f
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_energy_model_save(fare_sampler *sampler, fare_store *to, const char *group)
-{
-  const fare_energy_model *m = sampler->state;
-
-  PetscFunctionBeginUser;
-  PetscCall(fare_generative_save(sampler, to, group));
-  PetscCall(fare_store_put_int(to, group, "times", (int64_t)m->times));
-  if (m->times) PetscCall(fare_store_put_reals(to, group, "time", m->times, m->time));
-  PetscFunctionReturn(0);
-}
-
-PetscErrorCode fare_energy_model_load(fare_sampler *sampler, fare_store *from, const char *group)
-{
-  fare_energy_model *m = sampler->state;
-  int64_t            times;
-
-  PetscFunctionBeginUser;
-  PetscCall(fare_generative_load(sampler, from, group));
-  PetscCall(fare_store_get_int(from, group, "times", &times));
-  m->times = (size_t)times;
-  PetscCall(PetscFree(m->time));
-  PetscCall(PetscMalloc1(m->times, &m->time));
-  if (m->times) PetscCall(fare_store_get_reals(from, group, "time", m->times, m->time));
-  PetscFunctionReturn(0);
-}
+const fare_kept fare_energy_model_kept[] = {
+  FARE_KEEP_WITH(STRUCT, fare_energy_model, common, .fields = fare_generative_kept),
+  FARE_KEEP_WITH(REALS, fare_energy_model, time, .length = offsetof(fare_energy_model, times)),
+  FARE_KEPT_END,
+};
 
 PetscErrorCode fare_energy_model_destroy(fare_sampler *sampler)
 {

@@ -54,10 +54,9 @@ int64_t fare_energy_model_rows(const fare_sampler *sampler, fare_contrast contra
 void fare_energy_model_count(fare_sampler *sampler, int64_t evaluations);
 
 /* Of the descriptor, or called by it. */
-PetscErrorCode fare_energy_model_target(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses);
-PetscErrorCode fare_energy_model_save(fare_sampler *sampler, fare_store *to, const char *group);
-PetscErrorCode fare_energy_model_load(fare_sampler *sampler, fare_store *from, const char *group);
+PetscErrorCode fare_energy_model_density(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses);
 PetscErrorCode fare_energy_model_destroy(fare_sampler *sampler);
+extern const fare_kept fare_energy_model_kept[];
 
 /*
   For energy_contrast.c: the energy of the network with its present weights, and the network's inputs at n
@@ -68,10 +67,10 @@ void fare_energy_model_inputs(const fare_sampler *sampler, int n, const float *c
 int  fare_energy_model_position_inputs(const fare_sampler *sampler);
 
 /*
-  Kernel: f -= dU/dz through u and its octaves, where `d` holds the derivatives by these features: of sin and
-  cos of 2^k frequency z, `in`, FARE_BLOCK apart.
+  Kernel: f -= dU/dz through u and its frequencies, where `d` holds the derivatives by these features: of sin
+  and cos of 2^k frequency z, `in`, FARE_BLOCK apart.
 */
-void fare_energy_octaves_back(
-  int octaves, double frequency, int n, const float in[], const float d[], double f[]);
+void fare_energy_frequencies_back(
+  int frequencies, double frequency, int n, const float in[], const float d[], double f[]);
 
 #endif

@@ -89,7 +89,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *e)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
   const neq_ebm *s = sampler->state;
 
@@ -102,25 +102,19 @@ static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode save(fare_sampler *sampler, fare_store *to, const char *group)
+static const fare_kept kept[] = {
+  FARE_KEEP_WITH(STRUCT, neq_ebm, model, .fields = fare_energy_model_kept),
+  FARE_KEEP(REAL, neq_ebm, time),
+  FARE_KEEP_WITH(STRUCT, neq_ebm, annealing, .fields = fare_annealing_kept),
+  FARE_KEPT_END,
+};
+
+static PetscErrorCode loaded(fare_sampler *sampler)
 {
   const neq_ebm *s = sampler->state;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_energy_model_save(sampler, to, group));
-  PetscCall(fare_store_put_real(to, group, "particles_at", s->time));
-  PetscCall(fare_annealing_save(&s->annealing, to, group));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *group)
-{
-  neq_ebm *s = sampler->state;
-
-  PetscFunctionBeginUser;
-  PetscCall(fare_energy_model_load(sampler, from, group));
-  PetscCall(fare_store_get_real(from, group, "particles_at", &s->time));
-  PetscCall(fare_annealing_load(&s->annealing, sampler->comm, from, group));
+  if (s->model.common.advances) PetscCall(fare_annealing_check(&s->annealing, sampler->name));
   PetscFunctionReturn(0);
 }
 
@@ -138,19 +132,19 @@ const fare_sampler_type fare_sampler_neq_ebm = {
   .name = "neq_ebm",
   .summary =
     "a time-dependent energy learned with Jarzynski weights, and weighted particles carried along it",
-  .reference = "Carbone, Hua, Coste and Vanden-Eijnden, arXiv 2305.19414 (2023)",
-  .family    = FARE_GENERATIVE,
-  .walls     = FARE_WALLS_KEPT,
-  .size      = sizeof(neq_ebm),
-  .modes     = FARE_ORACLE,
-  .fields    = fields,
-  .setup     = setup,
-  .train     = train,
-  .advance   = advance,
-  .target    = fare_energy_model_target,
-  .expect    = expect,
-  .curve     = fare_generative_curve,
-  .save      = save,
-  .load      = load,
-  .destroy   = destroy,
+  .reference     = "Carbone, Hua, Coste and Vanden-Eijnden, arXiv 2305.19414 (2023)",
+  .family        = FARE_GENERATIVE,
+  .walls         = FARE_WALLS_KEPT,
+  .size          = sizeof(neq_ebm),
+  .modes         = FARE_ORACLE,
+  .fields        = fields,
+  .setup         = setup,
+  .train         = train,
+  .advance       = advance,
+  .model_density = fare_energy_model_density,
+  .estimate_cost = estimate_cost,
+  .curve         = fare_generative_curve,
+  .kept          = kept,
+  .loaded        = loaded,
+  .destroy       = destroy,
 };

@@ -114,7 +114,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
   const importance *s      = sampler->state;
   const int64_t     tuning = s->annealing.relaxation == FARE_RELAX_MALA ? 1 + TUNING : 0;
@@ -129,7 +129,7 @@ static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost
 }
 
 /* As an oracle it aims at p itself, so far as the interpolation of -ln p goes. */
-static PetscErrorCode target(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
+static PetscErrorCode model_density(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
 {
   importance *s = sampler->state;
 
@@ -144,27 +144,20 @@ static PetscErrorCode target(fare_sampler *sampler, double t, const fare_grid *g
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode save(fare_sampler *sampler, fare_store *to, const char *group)
+static const fare_kept kept[] = {
+  FARE_KEEP(BOOLEAN, importance, begun),
+  FARE_KEEP(REAL, importance, time),
+  FARE_KEEP_WITH(STRUCT, importance, annealing, .fields = fare_annealing_kept),
+  FARE_KEPT_END,
+};
+
+/* Particles that have begun have ancestors. */
+static PetscErrorCode loaded(fare_sampler *sampler)
 {
   const importance *s = sampler->state;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_store_put_int(to, group, "begun", s->begun));
-  PetscCall(fare_store_put_real(to, group, "time", s->time));
-  PetscCall(fare_annealing_save(&s->annealing, to, group));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *group)
-{
-  importance *s = sampler->state;
-  int64_t     begun;
-
-  PetscFunctionBeginUser;
-  PetscCall(fare_store_get_int(from, group, "begun", &begun));
-  PetscCall(fare_store_get_real(from, group, "time", &s->time));
-  PetscCall(fare_annealing_load(&s->annealing, sampler->comm, from, group));
-  s->begun = begun ? PETSC_TRUE : PETSC_FALSE;
+  if (s->begun) PetscCall(fare_annealing_check(&s->annealing, sampler->name));
   PetscFunctionReturn(0);
 }
 
@@ -182,17 +175,17 @@ const fare_sampler_type fare_sampler_annealed_importance = {
   .name = "annealed_importance",
   .summary =
     "weighted particles in equilibrium with the potential as it changes, and the free energy it costs",
-  .reference = "Jarzynski, Phys. Rev. E 56, 5018 (1997); Neal, Stat. Comput. 11, 125 (2001)",
-  .family    = FARE_EQUILIBRIUM,
-  .walls     = FARE_WALLS_KEPT,
-  .size      = sizeof(importance),
-  .modes     = FARE_ORACLE,
-  .fields    = fields,
-  .check     = check,
-  .advance   = advance,
-  .target    = target,
-  .expect    = expect,
-  .save      = save,
-  .load      = load,
-  .destroy   = destroy,
+  .reference     = "Jarzynski, Phys. Rev. E 56, 5018 (1997); Neal, Stat. Comput. 11, 125 (2001)",
+  .family        = FARE_EQUILIBRIUM,
+  .walls         = FARE_WALLS_KEPT,
+  .size          = sizeof(importance),
+  .modes         = FARE_ORACLE,
+  .fields        = fields,
+  .check         = check,
+  .advance       = advance,
+  .model_density = model_density,
+  .estimate_cost = estimate_cost,
+  .kept          = kept,
+  .loaded        = loaded,
+  .destroy       = destroy,
 };

@@ -16,7 +16,7 @@
 #define BEST_ACCEPTED 0.574 /* Roberts and Rosenthal 1998 */
 
 typedef struct {
-  PetscInt64 sweeps, tuning;
+  PetscInt64 sweeps, adaptation;
   double     step; /* h of the Langevin step */
   PetscBool  begun;
   uint64_t   sweep; /* made so far: the counter of the random numbers */
@@ -25,7 +25,7 @@ typedef struct {
 static const fare_field fields[] = {
   {"sweeps", FARE_INTEGER, offsetof(boltzmann, sweeps), "80", 1, 1e6, NULL, "",
     "sweeps per snapshot, each a local step and a jump"},
-  {"tuning", FARE_INTEGER, offsetof(boltzmann, tuning), "20", 0, 1e6, NULL, "",
+  {"adaptation", FARE_INTEGER, offsetof(boltzmann, adaptation), "20", 0, 1e6, NULL, "",
     "sweeps before those that tune the local step"},
   {"step", FARE_REAL, offsetof(boltzmann, step), "0.01", 1e-12, 1e6, NULL, "length^2",
     "local step h to begin tuning from"},
@@ -63,9 +63,9 @@ static int64_t local_step(const target *to, uint64_t block, uint64_t sweep, chai
                       *const f[FARE_DIM_MAX] = {c->f[0], c->f[1], c->f[2]};
   int64_t                    accepted        = 0;
 
-  fare_boltzmann_propose(to->dim, to->h, to->theta[FARE_KT], x, f, to->stream, block, sweep, y, e);
+  fare_metropolis_propose(to->dim, to->h, to->theta[FARE_KT], x, f, to->stream, block, sweep, y, e);
   evaluate(to, (const double *const *)y, g, U);
-  fare_boltzmann_cost(to->dim, to->h, to->theta[FARE_KT], x, f, c->V, (const double *const *)y,
+  fare_metropolis_cost(to->dim, to->h, to->theta[FARE_KT], x, f, c->V, (const double *const *)y,
     (const double *const *)g, U, cost);
   fare_walls_refuse(to->walls, FARE_BLOCK, (const double *const *)y, cost);
   for (int i = 0; i < FARE_BLOCK; i++) {
@@ -114,7 +114,7 @@ static void jump(const target *to, uint64_t block, uint64_t sweep, chains *c)
 
   fare_random_uniforms(to->stream, block, sweep, (uint32_t)to->dim + 1, u);
   fare_random_uniforms(to->stream, block, sweep, (uint32_t)to->dim + 2, v);
-  fare_boltzmann_exponentials(to->stream, block, sweep, (uint32_t)to->dim + 3, e);
+  fare_metropolis_exponentials(to->stream, block, sweep, (uint32_t)to->dim + 3, e);
   jump_half(to, 0, u, v, e, c);
   jump_half(to, HALF, u, v, e, c);
   to->type->force(to->dim, to->theta, FARE_BLOCK, (const double *const *)c->x, f);
@@ -162,7 +162,7 @@ static PetscErrorCode tune(target *to, boltzmann *s, fare_ensemble *ensemble)
   const int64_t all = (ensemble->count + FARE_BLOCK - 1) / FARE_BLOCK * FARE_BLOCK;
 
   PetscFunctionBeginUser;
-  for (int64_t i = 0; i < s->tuning; i++) {
+  for (int64_t i = 0; i < s->adaptation; i++) {
     int64_t accepted = sweep_all(to, s->sweep++, 1, ensemble);
 
     PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &accepted, 1, MPI_INT64_T, MPI_SUM, ensemble->comm));
@@ -204,63 +204,44 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   PetscCall(tune(&to, s, ensemble));
   sweep_all(&to, s->sweep, s->sweeps, ensemble);
   s->sweep += (uint64_t)s->sweeps;
-  sampler->cost.force_evaluations += ensemble->local * EVALUATIONS * (s->tuning + s->sweeps);
+  sampler->cost.force_evaluations += ensemble->local * EVALUATIONS * (s->adaptation + s->sweeps);
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
   const boltzmann *s = sampler->state;
 
   PetscFunctionBeginUser;
-  cost->force_evaluations += particles * EVALUATIONS * (s->tuning + s->sweeps) * sampler->schedule.count;
+  cost->force_evaluations += particles * EVALUATIONS * (s->adaptation + s->sweeps) * sampler->schedule.count;
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode target_density(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
+static PetscErrorCode model_density(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
 {
   PetscFunctionBeginUser;
   PetscCall(fare_grid_boltzmann(grid, sampler->system, t, masses));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode save(fare_sampler *sampler, fare_store *to, const char *group)
-{
-  const boltzmann *s = sampler->state;
-
-  PetscFunctionBeginUser;
-  PetscCall(fare_store_put_int(to, group, "begun", s->begun));
-  PetscCall(fare_store_put_int(to, group, "sweep", (int64_t)s->sweep));
-  PetscCall(fare_store_put_real(to, group, "step", s->step));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *group)
-{
-  boltzmann *s = sampler->state;
-  int64_t    begun, sweep;
-
-  PetscFunctionBeginUser;
-  PetscCall(fare_store_get_int(from, group, "begun", &begun));
-  PetscCall(fare_store_get_int(from, group, "sweep", &sweep));
-  PetscCall(fare_store_get_real(from, group, "step", &s->step));
-  s->begun = begun ? PETSC_TRUE : PETSC_FALSE;
-  s->sweep = (uint64_t)sweep;
-  PetscFunctionReturn(0);
-}
+static const fare_kept kept[] = {
+  FARE_KEEP(BOOLEAN, boltzmann, begun),
+  FARE_KEEP(INTEGER, boltzmann, sweep),
+  FARE_KEEP(REAL, boltzmann, step),
+  FARE_KEPT_END,
+};
 
 const fare_sampler_type fare_sampler_boltzmann = {
-  .name      = "boltzmann",
-  .summary   = "equilibrium on the potential frozen at each moment, by Markov chains",
-  .reference = "Roberts and Tweedie, Bernoulli 2, 341 (1996); ter Braak, Stat. Comput. 16, 239 (2006)",
-  .family    = FARE_EQUILIBRIUM,
-  .walls     = FARE_WALLS_KEPT,
-  .size      = sizeof(boltzmann),
-  .fields    = fields,
-  .check     = check,
-  .advance   = advance,
-  .target    = target_density,
-  .expect    = expect,
-  .save      = save,
-  .load      = load,
+  .name          = "boltzmann",
+  .summary       = "equilibrium on the potential frozen at each moment, by Markov chains",
+  .reference     = "Roberts and Tweedie, Bernoulli 2, 341 (1996); ter Braak, Stat. Comput. 16, 239 (2006)",
+  .family        = FARE_EQUILIBRIUM,
+  .walls         = FARE_WALLS_KEPT,
+  .size          = sizeof(boltzmann),
+  .fields        = fields,
+  .check         = check,
+  .advance       = advance,
+  .model_density = model_density,
+  .estimate_cost = estimate_cost,
+  .kept          = kept,
 };

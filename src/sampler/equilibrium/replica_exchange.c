@@ -5,6 +5,7 @@
   what they find comes down the ladder.
 */
 #include "sampler/energy/energy.h"
+#include "sampler/shared/positions.h"
 
 #include <math.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 #define HEALTHY_MOST      0.4 /* more and fewer temperatures would do */
 
 typedef struct {
-  PetscInt64 sweeps, tuning, temperatures;
+  PetscInt64 sweeps, adaptation, temperatures;
   double     highest, step;
 
   PetscBool begun, warned;
@@ -34,7 +35,7 @@ static const fare_field fields[] = {
   {"highest", FARE_REAL, offsetof(ladder, highest), "20", 1.0001, 1e6, NULL, "kT", "highest temperature"},
   {"sweeps", FARE_INTEGER, offsetof(ladder, sweeps), "80", 1, 1e6, NULL, "",
     "sweeps per snapshot, each a local step of every replica and exchanges"},
-  {"tuning", FARE_INTEGER, offsetof(ladder, tuning), "20", 0, 1e6, NULL, "",
+  {"adaptation", FARE_INTEGER, offsetof(ladder, adaptation), "20", 0, 1e6, NULL, "",
     "sweeps before those that tune the local steps"},
   {"step", FARE_REAL, offsetof(ladder, step), "0.01", 1e-12, 1e6, NULL, "length^2",
     "local step h at the lowest temperature to begin tuning from"},
@@ -193,7 +194,7 @@ static PetscErrorCode tune(fare_sampler *sampler, fare_ensemble *ensemble)
   ladder *s = sampler->state;
 
   PetscFunctionBeginUser;
-  for (int64_t round = 0; round < s->tuning; round++) {
+  for (int64_t round = 0; round < s->adaptation; round++) {
     int64_t moved[TEMPERATURES_MOST] = {0};
 
     PetscCall(sweep_all(sampler, 1, ensemble, moved));
@@ -237,74 +238,47 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   PetscCall(s->energy->move(s->energy, t));
   PetscCall(tune(sampler, ensemble));
   PetscCall(sweep_all(sampler, s->sweeps, ensemble, moved));
-  sampler->cost.force_evaluations += ensemble->local * s->temperatures * (1 + 2 * s->tuning + s->sweeps);
+  sampler->cost.force_evaluations += ensemble->local * s->temperatures * (1 + 2 * s->adaptation + s->sweeps);
   report(sampler, t);
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
   const ladder *s = sampler->state;
 
   PetscFunctionBeginUser;
   cost->force_evaluations +=
-    particles * s->temperatures * (1 + 2 * s->tuning + s->sweeps) * sampler->schedule.count;
+    particles * s->temperatures * (1 + 2 * s->adaptation + s->sweeps) * sampler->schedule.count;
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode target(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
+static PetscErrorCode model_density(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
 {
   PetscFunctionBeginUser;
   PetscCall(fare_grid_boltzmann(grid, sampler->system, t, masses));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode save(fare_sampler *sampler, fare_store *to, const char *group)
+static const fare_kept kept[] = {
+  FARE_KEEP(BOOLEAN, ladder, begun),
+  FARE_KEEP(INTEGER, ladder, sweep),
+  FARE_KEEP_WITH(REAL, ladder, h, .count = TEMPERATURES_MOST),
+  FARE_KEEP_WITH(INTEGER, ladder, tried, .count = TEMPERATURES_MOST),
+  FARE_KEEP_WITH(INTEGER, ladder, exchanged, .count = TEMPERATURES_MOST),
+  FARE_KEEP_WITH(OBJECT, ladder, replica, .count = TEMPERATURES_MOST, .type = &fare_positions_kept),
+  FARE_KEPT_END,
+};
+
+static PetscErrorCode loaded(fare_sampler *sampler)
 {
   const ladder *s = sampler->state;
-  double        tried[TEMPERATURES_MOST], exchanged[TEMPERATURES_MOST];
 
   PetscFunctionBeginUser;
-  PetscCall(fare_store_put_int(to, group, "begun", s->begun));
-  PetscCall(fare_store_put_int(to, group, "sweep", (int64_t)s->sweep));
-  PetscCall(fare_store_put_reals(to, group, "step", (size_t)s->temperatures, s->h));
-  for (PetscInt64 k = 0; k < s->temperatures; k++) tried[k] = (double)s->tried[k];
-  for (PetscInt64 k = 0; k < s->temperatures; k++) exchanged[k] = (double)s->exchanged[k];
-  PetscCall(fare_store_put_reals(to, group, "tried", (size_t)s->temperatures, tried));
-  PetscCall(fare_store_put_reals(to, group, "exchanged", (size_t)s->temperatures, exchanged));
-  if (!s->begun) PetscFunctionReturn(0);
-  for (PetscInt64 k = 1; k < s->temperatures; k++) {
-    char path[512];
-
-    snprintf(path, sizeof path, "%s/replica_%lld", group, (long long)k);
-    PetscCall(fare_places_save(s->replica[k], to, path));
-  }
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *group)
-{
-  ladder *s = sampler->state;
-  int64_t begun, sweep;
-  double  tried[TEMPERATURES_MOST], exchanged[TEMPERATURES_MOST];
-
-  PetscFunctionBeginUser;
-  PetscCall(fare_store_get_int(from, group, "begun", &begun));
-  PetscCall(fare_store_get_int(from, group, "sweep", &sweep));
-  PetscCall(fare_store_get_reals(from, group, "step", (size_t)s->temperatures, s->h));
-  PetscCall(fare_store_get_reals(from, group, "tried", (size_t)s->temperatures, tried));
-  PetscCall(fare_store_get_reals(from, group, "exchanged", (size_t)s->temperatures, exchanged));
-  for (PetscInt64 k = 0; k < s->temperatures; k++) s->tried[k] = (int64_t)tried[k];
-  for (PetscInt64 k = 0; k < s->temperatures; k++) s->exchanged[k] = (int64_t)exchanged[k];
-  s->begun = begun ? PETSC_TRUE : PETSC_FALSE;
-  s->sweep = (uint64_t)sweep;
-  if (!begun) PetscFunctionReturn(0);
-  for (PetscInt64 k = 1; k < s->temperatures; k++) {
-    char path[512];
-
-    snprintf(path, sizeof path, "%s/replica_%lld", group, (long long)k);
-    PetscCall(
-      fare_places_load(sampler->comm, fare_system_dimension(sampler->system), from, path, &s->replica[k]));
+  for (PetscInt64 k = 1; k < s->temperatures && s->begun; k++) {
+    if (!s->replica[k] || s->replica[k]->dim != s->energy->dim)
+      FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (replica_exchange): replica %lld is not there", sampler->name,
+        (long long)k);
   }
   PetscFunctionReturn(0);
 }
@@ -321,9 +295,9 @@ const fare_sampler_type fare_sampler_replica_exchange = {
   .check     = check,
   .setup     = setup,
   .advance   = advance,
-  .target    = target,
-  .expect    = expect,
-  .save      = save,
-  .load      = load,
-  .destroy   = destroy,
+  .model_density = model_density,
+  .estimate_cost = estimate_cost,
+  .kept          = kept,
+  .loaded        = loaded,
+  .destroy       = destroy,
 };

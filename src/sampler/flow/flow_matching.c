@@ -14,8 +14,8 @@ static const char *const solvers[]   = {"heun", "rk4", NULL};
 
 static const fare_field fields[] = {
   FARE_GENERATIVE_FIELDS(fare_flow_matching, common, "64", "3", "10000", "4096", "4e-3", "5", "3"),
-  {"noise_octaves", FARE_INTEGER, offsetof(fare_flow_matching, noise_octaves), "3", 0, 16, NULL, "",
-    "octaves of sines and cosines of tau, the lowest half a period over its range"},
+  {"noise_frequencies", FARE_INTEGER, offsetof(fare_flow_matching, noise_frequencies), "3", 0, 16, NULL, "",
+    "frequencies of sines and cosines of tau, the lowest half a period over its range"},
   {"coupling", FARE_CHOICE, offsetof(fare_flow_matching, coupling), "independent", 0, 0, couplings, "",
     "how noise and data are paired in training, always within one physical time"},
   {"solver", FARE_CHOICE, offsetof(fare_flow_matching, solver), "rk4", 0, 0, solvers, "",
@@ -34,7 +34,8 @@ static PetscErrorCode setup(fare_sampler *sampler)
 
   PetscFunctionBeginUser;
   PetscCall(fare_learn_network(&s->common.learn,
-    fare_flow_position_inputs(s, dim) + fare_flow_tau_inputs(s) + fare_generative_time_inputs(&s->common),
+    fare_flow_matching_position_inputs(s, dim) + fare_flow_matching_tau_inputs(s) +
+      fare_generative_time_inputs(&s->common),
     dim, fare_sampler_stream(sampler, "weights"), &s->common.network));
   PetscFunctionReturn(0);
 }
@@ -42,53 +43,53 @@ static PetscErrorCode setup(fare_sampler *sampler)
 /* What a step of training works on. */
 typedef struct {
   const fare_flow_matching *s;
-  fare_lesson               rows;
-  fare_flow_pairs           pairs;
+  fare_generative_rows      rows;
+  fare_flow_matching_pairs  pairs;
   /* of the batch's rows; tau as its normal until times are made */
   float *tau, *level, *z[FARE_DIM_MAX];
   float  target[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED; /* of the tile */
-} lesson;
+} training_context;
 
 enum { DRAW_TAU = 1, DRAW_NOISE };
 
 static void draw(void *context, int64_t step, int64_t *rows)
 {
-  lesson                 *l = context;
+  training_context       *l = context;
   const fare_learn_batch *b = l->rows.batch;
 
   fare_learn_batch_draw(l->rows.batch, l->rows.rows, l->rows.stream, (uint64_t)step);
   fare_learn_batch_normals(b, l->rows.stream, (uint64_t)step, DRAW_TAU, l->tau);
   for (int axis = 0; axis < l->rows.dim; axis++)
     fare_learn_batch_normals(b, l->rows.stream, (uint64_t)step, DRAW_NOISE + (uint32_t)axis, l->z[axis]);
-  fare_flow_times((int)b->count, l->tau, l->tau, l->level);
-  if (l->s->coupling == FARE_FLOW_OPTIMAL_TRANSPORT)
-    fare_flow_couple(&l->pairs, l->rows.dim, b->count, b->group, (const float *const *)b->x, l->z);
+  fare_flow_matching_times((int)b->count, l->tau, l->tau, l->level);
+  if (l->s->coupling == FARE_FLOW_MATCHING_OPTIMAL_TRANSPORT)
+    fare_flow_matching_couple(&l->pairs, l->rows.dim, b->count, b->group, (const float *const *)b->x, l->z);
   *rows = b->count;
 }
 
 static void inputs(void *context, int64_t first, int n, float input[])
 {
-  lesson                   *l           = context;
+  training_context         *l           = context;
   const fare_flow_matching *s           = l->s;
   const fare_generative    *g           = &s->common;
-  const int                 independent = s->coupling == FARE_FLOW_INDEPENDENT;
+  const int                 independent = s->coupling == FARE_FLOW_MATCHING_INDEPENDENT;
   float                     y[FARE_BLOCK] FARE_ALIGNED, spread[FARE_BLOCK] FARE_ALIGNED;
   float                    *to = input + (size_t)l->rows.dim * FARE_BLOCK;
 
   for (int axis = 0; axis < l->rows.dim; axis++) {
-    fare_flow_corrupt(n, independent, independent, l->tau + first, l->rows.batch->x[axis] + first,
+    fare_flow_matching_corrupt(n, independent, independent, l->tau + first, l->rows.batch->x[axis] + first,
       l->z[axis] + first, input + (size_t)axis * FARE_BLOCK, l->target[axis], y, spread);
-    fare_learn_octaves((int)g->octaves, g->frequency, n, y, spread, FARE_BLOCK, to);
-    to += (size_t)(2 * g->octaves) * FARE_BLOCK;
+    fare_learn_frequencies((int)g->frequencies, g->frequency, n, y, spread, FARE_BLOCK, to);
+    to += (size_t)(2 * g->frequencies) * FARE_BLOCK;
   }
-  fare_generative_scalar(s->noise_octaves, n, l->level + first, FARE_BLOCK, to);
-  fare_lesson_times(&l->rows, first, n, to + (size_t)fare_flow_tau_inputs(s) * FARE_BLOCK);
+  fare_generative_scalar(s->noise_frequencies, n, l->level + first, FARE_BLOCK, to);
+  fare_generative_rows_times(&l->rows, first, n, to + (size_t)fare_flow_matching_tau_inputs(s) * FARE_BLOCK);
 }
 
 static double loss(void *context, int64_t first, int n, const float output[], float d_output[])
 {
-  lesson *l   = context;
-  double  sum = 0;
+  training_context *l   = context;
+  double            sum = 0;
 
   for (int axis = 0; axis < l->rows.dim; axis++) {
     sum += fare_generative_loss(n, l->rows.batch->weight + first, l->target[axis],
@@ -100,14 +101,14 @@ static double loss(void *context, int64_t first, int n, const float output[], fl
 static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data)
 {
   fare_flow_matching *s       = sampler->state;
-  lesson              l       = {.s = s};
+  training_context    l       = {.s = s};
   fare_learn_problem  problem = {.context = &l, .draw = draw, .inputs = inputs, .loss = loss};
   const size_t        size    = (size_t)s->common.learn.batch;
   PetscErrorCode      code;
 
   PetscFunctionBeginUser;
   if (sampler->mode != FARE_LEARNED) {
-    if (s->coupling != FARE_FLOW_INDEPENDENT)
+    if (s->coupling != FARE_FLOW_MATCHING_INDEPENDENT)
       FARE_FAIL(FARE_ERR_INPUT,
         "ensemble %s (flow_matching): the velocity is known without learning for independent coupling alone",
         sampler->name);
@@ -115,20 +116,20 @@ static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data
     PetscFunctionReturn(0);
   }
   for (int k = 0; k < data->count; k++) {
-    if (data->at[k]->weight && s->coupling == FARE_FLOW_OPTIMAL_TRANSPORT)
+    if (data->at[k]->weight && s->coupling == FARE_FLOW_MATCHING_OPTIMAL_TRANSPORT)
       FARE_FAIL(FARE_ERR_INPUT,
         "ensemble %s (flow_matching): optimal_transport needs training particles of equal weight",
         sampler->name);
   }
   PetscCall(PetscMalloc2(size, &l.tau, size, &l.level));
-  PetscCall(fare_flow_pairs_create((int64_t)size, &l.pairs));
+  PetscCall(fare_flow_matching_pairs_create((int64_t)size, &l.pairs));
   for (int axis = 0; axis < fare_system_dimension(sampler->system); axis++)
     PetscCall(PetscMalloc1(size, &l.z[axis]));
-  code = fare_lesson_begin(sampler, data, &l.rows);
+  code = fare_generative_rows_begin(sampler, data, &l.rows);
   if (!code) code = fare_generative_learn(sampler, &problem);
-  PetscCall(fare_lesson_end(&l.rows));
+  PetscCall(fare_generative_rows_end(&l.rows));
   PetscCall(PetscFree2(l.tau, l.level));
-  PetscCall(fare_flow_pairs_destroy(&l.pairs));
+  PetscCall(fare_flow_matching_pairs_destroy(&l.pairs));
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) PetscCall(PetscFree(l.z[axis]));
   PetscFunctionReturn(code);
 }
@@ -136,7 +137,7 @@ static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data
 /* Evaluations of the network per particle. */
 static int64_t evaluations(const fare_flow_matching *s)
 {
-  return s->sampling_steps * (s->solver == FARE_FLOW_HEUN ? 2 : 4);
+  return s->sampling_steps * (s->solver == FARE_FLOW_MATCHING_HEUN ? 2 : 4);
 }
 
 static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *ensemble)
@@ -145,20 +146,20 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
 
   PetscFunctionBeginUser;
   PetscCall(fare_generative_check_ready(sampler));
-  PetscCall(fare_flow_draw(sampler, t, ensemble));
+  PetscCall(fare_flow_matching_draw(sampler, t, ensemble));
   s->common.advances++;
   if (sampler->mode == FARE_LEARNED) sampler->cost.network_evaluations += ensemble->local * evaluations(s);
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode target(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
+static PetscErrorCode model_density(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
 {
   const fare_generative *g = sampler->state;
 
   PetscFunctionBeginUser;
   PetscCall(fare_generative_check_ready(sampler));
   if (sampler->mode == FARE_LEARNED) {
-    PetscCall(fare_flow_density(sampler, t, grid, masses));
+    PetscCall(fare_flow_matching_density(sampler, t, grid, masses));
   } else {
     PetscCall(fare_posterior_begin(sampler, 0, t));
     PetscCall(fare_posterior_masses(g->posterior, grid, masses));
@@ -166,7 +167,7 @@ static PetscErrorCode target(fare_sampler *sampler, double t, const fare_grid *g
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
   const fare_flow_matching *s = sampler->state;
 
@@ -178,22 +179,22 @@ static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost
 }
 
 const fare_sampler_type fare_sampler_flow_matching = {
-  .name      = "flow_matching",
-  .summary   = "flow matching conditioned on time: a velocity that carries noise to particles, with the "
-               "density of what is drawn",
-  .reference = "Lipman et al., arXiv 2210.02747 (2022); Tong et al., arXiv 2302.00482 (2023)",
-  .family    = FARE_GENERATIVE,
-  .walls     = FARE_WALLS_FOLDED,
-  .size      = sizeof(fare_flow_matching),
-  .modes     = FARE_ORACLE | FARE_EMPIRICAL,
-  .fields    = fields,
-  .setup     = setup,
-  .train     = train,
-  .advance   = advance,
-  .target    = target,
-  .expect    = expect,
-  .curve     = fare_generative_curve,
-  .save      = fare_generative_save,
-  .load      = fare_generative_load,
-  .destroy   = fare_generative_destroy,
+  .name          = "flow_matching",
+  .summary       = "flow matching conditioned on time: a velocity that carries noise to particles, with the "
+                   "density of what is drawn",
+  .reference     = "Lipman et al., arXiv 2210.02747 (2022); Tong et al., arXiv 2302.00482 (2023)",
+  .family        = FARE_GENERATIVE,
+  .walls         = FARE_WALLS_FOLDED,
+  .size          = sizeof(fare_flow_matching),
+  .modes         = FARE_ORACLE | FARE_EMPIRICAL,
+  .fields        = fields,
+  .setup         = setup,
+  .train         = train,
+  .advance       = advance,
+  .model_density = model_density,
+  .estimate_cost = estimate_cost,
+  .curve         = fare_generative_curve,
+  .kept          = fare_generative_kept,
+  .loaded        = fare_generative_loaded,
+  .destroy       = fare_posterior_destroy,
 };

@@ -7,73 +7,74 @@
 
 #include "sampler/shared/generative.h"
 
-enum { FARE_FLOW_INDEPENDENT, FARE_FLOW_OPTIMAL_TRANSPORT };
-enum { FARE_FLOW_HEUN, FARE_FLOW_RK4 };
+enum { FARE_FLOW_MATCHING_INDEPENDENT, FARE_FLOW_MATCHING_OPTIMAL_TRANSPORT };
+enum { FARE_FLOW_MATCHING_HEUN, FARE_FLOW_MATCHING_RK4 };
 
 typedef struct {
   fare_generative common;
-  PetscInt64      noise_octaves, sampling_steps;
+  PetscInt64      noise_frequencies, sampling_steps;
   double          grading;
   int             coupling, solver;
 } fare_flow_matching;
 
 /*
-  The inputs of the network: u per axis, octaves of the position per axis, then those that all particles of a
-  block share: tau and t.
+  The inputs of the network: u per axis, frequencies of the position per axis, then those that all particles
+  of a block share: tau and t.
 */
-static inline int fare_flow_position_inputs(const fare_flow_matching *s, int dim)
+static inline int fare_flow_matching_position_inputs(const fare_flow_matching *s, int dim)
 {
-  return dim * (1 + 2 * (int)s->common.octaves);
+  return dim * (1 + 2 * (int)s->common.frequencies);
 }
-static inline int fare_flow_tau_inputs(const fare_flow_matching *s)
+static inline int fare_flow_matching_tau_inputs(const fare_flow_matching *s)
 {
-  return 1 + 2 * (int)s->noise_octaves;
+  return 1 + 2 * (int)s->noise_frequencies;
 }
 
 /* Draws the ensemble of time t. */
-PetscErrorCode fare_flow_draw(fare_sampler *sampler, double t, fare_ensemble *ensemble);
+PetscErrorCode fare_flow_matching_draw(fare_sampler *sampler, double t, fare_ensemble *ensemble);
 /*
   Cell masses of the density that a network draws from, by the density at the cells' centres: backwards along
   the way from each to noise, with the sampler's own steps. What lies along a periodic axis beyond the box is
   not added. Collective over the grid.
 */
-PetscErrorCode fare_flow_density(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses);
+PetscErrorCode fare_flow_matching_density(
+  fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses);
 
 /* Work space of the function below. */
 typedef struct {
   PetscInt  *row, *from, *order;
   PetscReal *key;
   float     *kept;
-} fare_flow_pairs;
-PetscErrorCode fare_flow_pairs_create(int64_t most, fare_flow_pairs *pairs);
-PetscErrorCode fare_flow_pairs_destroy(fare_flow_pairs *pairs);
+} fare_flow_matching_pairs;
+PetscErrorCode fare_flow_matching_pairs_create(int64_t most, fare_flow_matching_pairs *pairs);
+PetscErrorCode fare_flow_matching_pairs_destroy(fare_flow_matching_pairs *pairs);
 /*
   Pairs noise with data by (nearly) optimal transport among rows of the same group alone: z is exchanged
   between rows of a group. In one dimension both are sorted, which is the optimum; in more, pairs made along
   the longest axis are swapped, two by two, as long as that shortens the squared way. Not across groups: a
   group's noise would no longer be normal.
 */
-void fare_flow_couple(
-  fare_flow_pairs *pairs, int dim, int64_t n, const int group[], const float *const x[], float *const z[]);
+void fare_flow_matching_couple(fare_flow_matching_pairs *pairs, int dim, int64_t n, const int group[],
+  const float *const x[], float *const z[]);
 
 /* Kernels. The slope below. */
-double fare_flow_slope(int base, double tau);
+double fare_flow_matching_slope(int base, double tau);
 /* tau even in (0, 1) from normals, and `level`, tau scaled to [-1, 1]. */
-void fare_flow_times(int n, const float z[], float tau[], float level[]);
+void fare_flow_matching_times(int n, const float z[], float tau[], float level[]);
 /*
   The place u = (1 - tau) z + tau x and what the network should say, x - z - slope u: slope = base (2 tau -
   1)/((1 - tau)^2 + tau^2), which with base 1 is all of the velocity where data are normal with variance 1.
-  For octaves: y = u/tau with the uncertainty (1 - tau)/tau where `faded`, else u itself with none.
+  For frequencies: y = u/tau with the uncertainty (1 - tau)/tau where `faded`, else u itself with none.
 */
-void fare_flow_corrupt(int n, int base, int faded, const float tau[], const float x[], const float z[],
-  float u[], float target[], float y[], float spread[]);
+void fare_flow_matching_corrupt(int n, int base, int faded, const float tau[], const float x[],
+  const float z[], float u[], float target[], float y[], float spread[]);
 /*
-  That y and its uncertainty for a block at one tau; and the derivatives by u of its octaves, from the
-  octaves.
+  That y and its uncertainty for a block at one tau; and the derivatives by u of its frequencies, from the
+  frequencies.
 */
-void fare_flow_position(
+void fare_flow_matching_position(
   int faded, double tau, const float u[FARE_BLOCK], float y[FARE_BLOCK], float spread[FARE_BLOCK]);
-void fare_flow_octave_slopes(
-  int faded, double tau, int octaves, double frequency, const float feature[], float slope[]);
+void fare_flow_matching_frequency_slopes(
+  int faded, double tau, int frequencies, double frequency, const float feature[], float slope[]);
 
 #endif

@@ -3,7 +3,7 @@
 
 #define PASSES 4 /* over all pairs of a group: later ones hardly find a swap */
 
-PetscErrorCode fare_flow_pairs_create(int64_t most, fare_flow_pairs *p)
+PetscErrorCode fare_flow_matching_pairs_create(int64_t most, fare_flow_matching_pairs *p)
 {
   PetscFunctionBeginUser;
   PetscCall(PetscMalloc5((size_t)most, &p->row, (size_t)most, &p->from, (size_t)most, &p->order, (size_t)most,
@@ -11,7 +11,7 @@ PetscErrorCode fare_flow_pairs_create(int64_t most, fare_flow_pairs *p)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_flow_pairs_destroy(fare_flow_pairs *p)
+PetscErrorCode fare_flow_matching_pairs_destroy(fare_flow_matching_pairs *p)
 {
   PetscFunctionBeginUser;
   PetscCall(PetscFree5(p->row, p->from, p->order, p->key, p->kept));
@@ -19,14 +19,14 @@ PetscErrorCode fare_flow_pairs_destroy(fare_flow_pairs *p)
 }
 
 /* Rows by ascending value. */
-static void sort_by(fare_flow_pairs *p, PetscInt n, const float value[], PetscInt rows[])
+static void sort_by(fare_flow_matching_pairs *p, PetscInt n, const float value[], PetscInt rows[])
 {
   for (PetscInt i = 0; i < n; i++) p->key[i] = (PetscReal)value[rows[i]];
   (void)PetscSortRealWithArrayInt(n, p->key, rows);
 }
 
 /* The axis along which the rows reach farthest. */
-static int main_axis(const fare_flow_pairs *p, PetscInt n, int dim, const float *const x[])
+static int main_axis(const fare_flow_matching_pairs *p, PetscInt n, int dim, const float *const x[])
 {
   float widest = -1;
   int   found  = 0;
@@ -49,7 +49,8 @@ static int main_axis(const fare_flow_pairs *p, PetscInt n, int dim, const float 
   One pass over all pairs; |x - z|^2 + |x' - z'|^2 is more than |x - z'|^2 + |x' - z|^2 where (x - x')(z - z')
   is negative.
 */
-static int swap_pairs(fare_flow_pairs *p, PetscInt n, int dim, const float *const x[], float *const z[])
+static int swap_pairs(
+  fare_flow_matching_pairs *p, PetscInt n, int dim, const float *const x[], float *const z[])
 {
   int swaps = 0;
 
@@ -69,7 +70,8 @@ static int swap_pairs(fare_flow_pairs *p, PetscInt n, int dim, const float *cons
   return swaps;
 }
 
-static void couple_group(fare_flow_pairs *p, PetscInt n, int dim, const float *const x[], float *const z[])
+static void couple_group(
+  fare_flow_matching_pairs *p, PetscInt n, int dim, const float *const x[], float *const z[])
 {
   const int axis = main_axis(p, n, dim, x);
 
@@ -85,8 +87,8 @@ static void couple_group(fare_flow_pairs *p, PetscInt n, int dim, const float *c
   }
 }
 
-void fare_flow_couple(
-  fare_flow_pairs *p, int dim, int64_t n, const int group[], const float *const x[], float *const z[])
+void fare_flow_matching_couple(fare_flow_matching_pairs *p, int dim, int64_t n, const int group[],
+  const float *const x[], float *const z[])
 {
   for (PetscInt i = 0; i < (PetscInt)n; i++) p->order[i] = i;
   for (PetscInt i = 0; i < (PetscInt)n; i++) p->key[i] = group[i];

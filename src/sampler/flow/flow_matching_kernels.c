@@ -3,14 +3,14 @@
 
 #include <math.h>
 
-#define LEAST_TAU 1e-3 /* of octaves; what comes before has faded altogether */
+#define LEAST_TAU 1e-3 /* of frequencies; what comes before has faded altogether */
 
-double fare_flow_slope(int base, double tau)
+double fare_flow_matching_slope(int base, double tau)
 {
   return base * (2 * tau - 1) / ((1 - tau) * (1 - tau) + tau * tau);
 }
 
-void fare_flow_times(int n, const float z[], float tau[], float level[])
+void fare_flow_matching_times(int n, const float z[], float tau[], float level[])
 {
   for (int i = 0; i < n; i++) {
     tau[i]   = (float)(0.5 * erfc(-(double)z[i] / sqrt(2)));
@@ -18,7 +18,7 @@ void fare_flow_times(int n, const float z[], float tau[], float level[])
   }
 }
 
-void fare_flow_position(
+void fare_flow_matching_position(
   int faded, double tau, const float u[FARE_BLOCK], float y[FARE_BLOCK], float spread[FARE_BLOCK])
 {
   const float by = tau > LEAST_TAU ? (float)tau : (float)LEAST_TAU;
@@ -30,12 +30,12 @@ void fare_flow_position(
   }
 }
 
-void fare_flow_octave_slopes(
-  int faded, double tau, int octaves, double frequency, const float feature[], float slope[])
+void fare_flow_matching_frequency_slopes(
+  int faded, double tau, int frequencies, double frequency, const float feature[], float slope[])
 {
   const double by = faded ? (tau > LEAST_TAU ? tau : LEAST_TAU) : 1;
 
-  for (int k = 0; k < octaves; k++, frequency *= 2) {
+  for (int k = 0; k < frequencies; k++, frequency *= 2) {
     const float *restrict sine = feature + 2 * k * FARE_BLOCK, *restrict cosine = sine + FARE_BLOCK;
     const float rate = (float)(frequency / by);
 
@@ -47,8 +47,8 @@ void fare_flow_octave_slopes(
   }
 }
 
-void fare_flow_corrupt(int n, int base, int faded, const float tau[], const float x[], const float z[],
-  float u[], float target[], float y[], float spread[])
+void fare_flow_matching_corrupt(int n, int base, int faded, const float tau[], const float x[],
+  const float z[], float u[], float target[], float y[], float spread[])
 {
   const float least = (float)LEAST_TAU;
 

@@ -19,8 +19,9 @@ typedef struct {
 } scheme;
 static const scheme euler     = {1, {0}, {0}, {1}};
 static const scheme schemes[] = {
-  [FARE_FLOW_HEUN] = {2, {0, 1}, {0, 1}, {1. / 2, 1. / 2}},
-  [FARE_FLOW_RK4]  = {4, {0, 1. / 2, 1. / 2, 1}, {0, 1. / 2, 1. / 2, 1}, {1. / 6, 1. / 3, 1. / 3, 1. / 6}},
+  [FARE_FLOW_MATCHING_HEUN] = {2, {0, 1}, {0, 1}, {1. / 2, 1. / 2}},
+  [FARE_FLOW_MATCHING_RK4]  = {4, {0, 1. / 2, 1. / 2, 1}, {0, 1. / 2, 1. / 2, 1},
+     {1. / 6, 1. / 3, 1. / 3, 1. / 6}},
 };
 
 /* What all blocks share. */
@@ -30,40 +31,40 @@ typedef struct {
   int                       dim, common;
   /* inputs of tau and t; a tile of all inputs; its derivatives along one axis */
   float *shared, *input, *direction;
-} voyage;
+} ode_context;
 
 /* Blocks that go together from step to step: one, or all where the field of a moment is costly to make. */
 typedef struct {
   int64_t     first, count;
   fare_place *u, *w, *v, *next; /* where a step began, where a stage is, its velocity, where the step leads */
-} party;
+} block_batch;
 
-static PetscErrorCode voyage_begin(fare_sampler *sampler, double t, voyage *w)
+static PetscErrorCode ode_begin(fare_sampler *sampler, double t, ode_context *w)
 {
   const fare_flow_matching *s   = sampler->state;
   const int                 dim = fare_system_dimension(sampler->system);
   size_t                    tile;
 
   PetscFunctionBeginUser;
-  *w   = (voyage){.s = s,
-      .mode          = sampler->mode,
-      .dim           = dim,
-      .common        = fare_flow_tau_inputs(s) + fare_generative_time_inputs(&s->common)};
-  tile = (size_t)(fare_flow_position_inputs(s, dim) + w->common) * FARE_BLOCK;
+  *w   = (ode_context){.s = s,
+      .mode               = sampler->mode,
+      .dim                = dim,
+      .common             = fare_flow_matching_tau_inputs(s) + fare_generative_time_inputs(&s->common)};
+  tile = (size_t)(fare_flow_matching_position_inputs(s, dim) + w->common) * FARE_BLOCK;
   PetscCall(PetscMalloc3((size_t)w->common, &w->shared, tile, &w->input, tile, &w->direction));
-  fare_generative_time(sampler, t, w->shared + fare_flow_tau_inputs(s));
+  fare_generative_time(sampler, t, w->shared + fare_flow_matching_tau_inputs(s));
   if (w->mode != FARE_LEARNED) PetscCall(fare_posterior_begin(sampler, 0, t));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode voyage_end(voyage *w)
+static PetscErrorCode ode_end(ode_context *w)
 {
   PetscFunctionBeginUser;
   PetscCall(PetscFree3(w->shared, w->input, w->direction));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode party_create(int64_t count, party *p)
+static PetscErrorCode batch_create(int64_t count, block_batch *p)
 {
   PetscFunctionBeginUser;
   p->count = count;
@@ -72,7 +73,7 @@ static PetscErrorCode party_create(int64_t count, party *p)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode party_destroy(party *p)
+static PetscErrorCode batch_destroy(block_batch *p)
 {
   PetscFunctionBeginUser;
   PetscCall(PetscFree4(p->u, p->w, p->v, p->next));
@@ -80,43 +81,43 @@ static PetscErrorCode party_destroy(party *p)
 }
 
 /* The network's inputs for a block at tau. */
-static void fill_inputs(voyage *w, double tau, const fare_place u)
+static void fill_inputs(ode_context *w, double tau, const fare_place u)
 {
   const fare_generative *g           = &w->s->common;
-  const int              independent = w->s->coupling == FARE_FLOW_INDEPENDENT;
+  const int              independent = w->s->coupling == FARE_FLOW_MATCHING_INDEPENDENT;
   const float            level       = (float)(2 * tau - 1);
   float                  y[FARE_BLOCK] FARE_ALIGNED, spread[FARE_BLOCK] FARE_ALIGNED;
   float                 *to = w->input + (size_t)w->dim * FARE_BLOCK;
 
   for (int axis = 0; axis < w->dim; axis++) {
     memcpy(w->input + (size_t)axis * FARE_BLOCK, u[axis], sizeof y);
-    fare_flow_position(independent, tau, u[axis], y, spread);
-    fare_learn_octaves((int)g->octaves, g->frequency, FARE_BLOCK, y, spread, FARE_BLOCK, to);
-    to += (size_t)(2 * g->octaves) * FARE_BLOCK;
+    fare_flow_matching_position(independent, tau, u[axis], y, spread);
+    fare_learn_frequencies((int)g->frequencies, g->frequency, FARE_BLOCK, y, spread, FARE_BLOCK, to);
+    to += (size_t)(2 * g->frequencies) * FARE_BLOCK;
   }
-  fare_generative_scalar(w->s->noise_octaves, 1, &level, 1, w->shared);
+  fare_generative_scalar(w->s->noise_frequencies, 1, &level, 1, w->shared);
 }
 
-static void add_slope(const voyage *w, double slope, const fare_place u, fare_place v)
+static void add_slope(const ode_context *w, double slope, const fare_place u, fare_place v)
 {
   for (int axis = 0; axis < w->dim; axis++) fare_generative_euler((float)slope, v[axis], u[axis], v[axis]);
 }
 
-static void ask_network(voyage *w, double tau, const fare_place u, fare_place v)
+static void evaluate_network(ode_context *w, double tau, const fare_place u, fare_place v)
 {
   fill_inputs(w, tau, u);
   fare_network_evaluate(w->s->common.network, FARE_BLOCK, w->input, w->common, w->shared, v[0]);
-  add_slope(w, fare_flow_slope(w->s->coupling == FARE_FLOW_INDEPENDENT, tau), u, v);
+  add_slope(w, fare_flow_matching_slope(w->s->coupling == FARE_FLOW_MATCHING_INDEPENDENT, tau), u, v);
 }
 
 /* The velocity and its divergence, axis by axis by derivatives along it. */
-static void ask_divergence(
-  voyage *w, double tau, const fare_place u, fare_place v, double divergence[FARE_BLOCK])
+static void evaluate_divergence(
+  ode_context *w, double tau, const fare_place u, fare_place v, double divergence[FARE_BLOCK])
 {
   const fare_generative *g           = &w->s->common;
-  const int              independent = w->s->coupling == FARE_FLOW_INDEPENDENT,
-            own = fare_flow_position_inputs(w->s, w->dim), octaves = 2 * (int)g->octaves;
-  const double     slope = fare_flow_slope(independent, tau);
+  const int              independent = w->s->coupling == FARE_FLOW_MATCHING_INDEPENDENT,
+            own = fare_flow_matching_position_inputs(w->s, w->dim), frequencies = 2 * (int)g->frequencies;
+  const double     slope = fare_flow_matching_slope(independent, tau);
   fare_place along FARE_ALIGNED;
 
   fill_inputs(w, tau, u);
@@ -125,12 +126,12 @@ static void ask_divergence(
   }
   for (int i = 0; i < FARE_BLOCK; i++) divergence[i] = w->dim * slope;
   for (int axis = 0; axis < w->dim; axis++) {
-    const size_t features = (size_t)(w->dim + axis * octaves) * FARE_BLOCK;
+    const size_t features = (size_t)(w->dim + axis * frequencies) * FARE_BLOCK;
 
     memset(w->direction, 0, (size_t)(own + w->common) * FARE_BLOCK * sizeof(float));
     for (int i = 0; i < FARE_BLOCK; i++) w->direction[axis * FARE_BLOCK + i] = 1;
-    fare_flow_octave_slopes(
-      independent, tau, (int)g->octaves, g->frequency, w->input + features, w->direction + features);
+    fare_flow_matching_frequency_slopes(
+      independent, tau, (int)g->frequencies, g->frequency, w->input + features, w->direction + features);
     fare_network_tangent(g->network, FARE_BLOCK, w->input, w->direction, v[0], along[0]);
     for (int i = 0; i < FARE_BLOCK; i++) divergence[i] += (double)along[axis][i];
   }
@@ -138,7 +139,7 @@ static void ask_divergence(
 }
 
 /* v = (D - u)/(1 - tau), which is u at the end, where no noise is left. */
-static void ask_posterior(const voyage *w, double tau, const fare_place u, fare_place v)
+static void evaluate_posterior(const ode_context *w, double tau, const fare_place u, fare_place v)
 {
   const double from = PetscMax(tau, LEAST_TAU);
   fare_place y FARE_ALIGNED, mean FARE_ALIGNED;
@@ -155,8 +156,8 @@ static void ask_posterior(const voyage *w, double tau, const fare_place u, fare_
   }
 }
 
-/* Velocities of a whole party at one moment; `divergence` of its only block, or NULL. */
-static PetscErrorCode ask(voyage *w, double tau, const party *p, double divergence[])
+/* Velocities of a whole block_batch at one moment; `divergence` of its only block, or NULL. */
+static PetscErrorCode evaluate_field(ode_context *w, double tau, const block_batch *p, double divergence[])
 {
   PetscFunctionBeginUser;
   if (w->mode != FARE_LEARNED && tau < 1)
@@ -164,18 +165,18 @@ static PetscErrorCode ask(voyage *w, double tau, const party *p, double divergen
       w->s->common.posterior, (1 - PetscMax(tau, LEAST_TAU)) / PetscMax(tau, LEAST_TAU)));
   for (int64_t b = 0; b < p->count; b++) {
     if (w->mode != FARE_LEARNED)
-      ask_posterior(w, tau, p->w[b], p->v[b]);
+      evaluate_posterior(w, tau, p->w[b], p->v[b]);
     else if (divergence)
-      ask_divergence(w, tau, p->w[b], p->v[b], divergence);
+      evaluate_divergence(w, tau, p->w[b], p->v[b], divergence);
     else
-      ask_network(w, tau, p->w[b], p->v[b]);
+      evaluate_network(w, tau, p->w[b], p->v[b]);
   }
   PetscFunctionReturn(0);
 }
 
 /* One step from tau over h; adds the integral of the divergence to `integral` where that is given. */
 static PetscErrorCode make_step(
-  voyage *w, const scheme *with, double tau, double h, const party *p, double integral[])
+  ode_context *w, const scheme *with, double tau, double h, const block_batch *p, double integral[])
 {
   double divergence[FARE_BLOCK] FARE_ALIGNED;
 
@@ -187,7 +188,7 @@ static PetscErrorCode make_step(
       for (int axis = 0; axis < w->dim; axis++)
         fare_generative_euler((float)(h * with->a[s]), p->u[b][axis], p->v[b][axis], p->w[b][axis]);
     }
-    PetscCall(ask(w, tau + with->c[s] * h, p, integral ? divergence : NULL));
+    PetscCall(evaluate_field(w, tau + with->c[s] * h, p, integral ? divergence : NULL));
     for (int64_t b = 0; b < p->count; b++) {
       for (int axis = 0; axis < w->dim; axis++)
         fare_generative_euler((float)(h * with->b[s]), p->next[b][axis], p->v[b][axis], p->next[b][axis]);
@@ -208,7 +209,7 @@ static double moment(const fare_flow_matching *s, PetscInt64 i)
   The last step of an empirical optimum goes straight to a particle: the velocity at the end knows only of the
   noise that is left.
 */
-static PetscErrorCode travel(voyage *w, const party *p)
+static PetscErrorCode travel(ode_context *w, const block_batch *p)
 {
   const fare_flow_matching *s = w->s;
 
@@ -222,7 +223,7 @@ static PetscErrorCode travel(voyage *w, const party *p)
   PetscFunctionReturn(0);
 }
 
-static void begin_party(const voyage *w, fare_stream latent, const party *p)
+static void begin_batch(const ode_context *w, fare_stream latent, const block_batch *p)
 {
   double z[FARE_BLOCK] FARE_ALIGNED;
 
@@ -235,23 +236,23 @@ static void begin_party(const voyage *w, fare_stream latent, const party *p)
   }
 }
 
-PetscErrorCode fare_flow_draw(fare_sampler *sampler, double t, fare_ensemble *ensemble)
+PetscErrorCode fare_flow_matching_draw(fare_sampler *sampler, double t, fare_ensemble *ensemble)
 {
   const int64_t group = sampler->mode == FARE_LEARNED ? 1 : PetscMax(1, ensemble->blocks);
-  voyage        w;
-  party         p;
+  ode_context   w;
+  block_batch   p;
 
   PetscFunctionBeginUser;
-  PetscCall(voyage_begin(sampler, t, &w));
-  PetscCall(party_create(group, &p));
+  PetscCall(ode_begin(sampler, t, &w));
+  PetscCall(batch_create(group, &p));
   for (int64_t b = 0; b < ensemble->blocks; b += group) {
     p.first = ensemble->first_block + b;
-    begin_party(&w, fare_sampler_stream(sampler, "latent"), &p);
+    begin_batch(&w, fare_sampler_stream(sampler, "latent"), &p);
     PetscCall(travel(&w, &p));
     for (int64_t k = 0; k < group; k++) fare_generative_place(sampler, p.u[k], ensemble, b + k);
   }
-  PetscCall(party_destroy(&p));
-  PetscCall(voyage_end(&w));
+  PetscCall(batch_destroy(&p));
+  PetscCall(ode_end(&w));
   PetscFunctionReturn(0);
 }
 
@@ -276,7 +277,7 @@ static void cells_of(
   per volume of a scaled cell.
 */
 static PetscErrorCode masses_of(
-  voyage *w, const fare_grid *grid, PetscInt n, const party *p, PetscScalar mass[])
+  ode_context *w, const fare_grid *grid, PetscInt n, const block_batch *p, PetscScalar mass[])
 {
   const fare_flow_matching *s                    = w->s;
   double                    integral[FARE_BLOCK] = {0}, volume = fare_grid_volume(grid);
@@ -295,18 +296,18 @@ static PetscErrorCode masses_of(
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_flow_density(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
+PetscErrorCode fare_flow_matching_density(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
 {
   const fare_generative *g     = sampler->state;
   const PetscInt         cells = grid->count[0] * grid->count[1] * grid->count[2];
   PetscScalar           *mass;
-  voyage                 w;
-  party                  p = {0};
+  ode_context            w;
+  block_batch            p = {0};
 
   PetscFunctionBeginUser;
   PetscCall(DMCreateGlobalVector(grid->dm, masses));
-  PetscCall(voyage_begin(sampler, t, &w));
-  PetscCall(party_create(1, &p));
+  PetscCall(ode_begin(sampler, t, &w));
+  PetscCall(batch_create(1, &p));
   PetscCall(VecGetArray(*masses, &mass));
   for (PetscInt first = 0; first < cells; first += FARE_BLOCK) {
     const PetscInt n = PetscMin(FARE_BLOCK, cells - first);
@@ -315,7 +316,7 @@ PetscErrorCode fare_flow_density(fare_sampler *sampler, double t, const fare_gri
     PetscCall(masses_of(&w, grid, n, &p, mass + first));
   }
   PetscCall(VecRestoreArray(*masses, &mass));
-  PetscCall(party_destroy(&p));
-  PetscCall(voyage_end(&w));
+  PetscCall(batch_destroy(&p));
+  PetscCall(ode_end(&w));
   PetscFunctionReturn(0);
 }

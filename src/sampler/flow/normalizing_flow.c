@@ -15,75 +15,16 @@
 #include <string.h>
 
 static const fare_field fields[] = {
-  FARE_GENERATIVE_FIELDS(fare_flow, common, "64", "3", "4000", "4096", "3e-3", "3", "3"),
-  {"bins", FARE_INTEGER, offsetof(fare_flow, bins), "32", 2, 512, NULL, "", "bins of each spline"},
+  FARE_GENERATIVE_FIELDS(fare_normalizing_flow, common, "64", "3", "4000", "4096", "3e-3", "3", "3"),
+  {"bins", FARE_INTEGER, offsetof(fare_normalizing_flow, bins), "32", 2, 512, NULL, "",
+    "bins of each spline"},
   FARE_FIELDS_END,
 };
 
-PetscBool fare_flow_is_periodic(const fare_sampler *sampler, int axis)
-{
-  return fare_system_type_of(sampler->system)->periodic[axis];
-}
-
-fare_network *fare_flow_network(const fare_flow *s, int axis)
-{
-  return axis ? s->further[axis] : s->common.network;
-}
-
-/* What is said of an axis: z and its octaves, but of a circle only what closes with it. */
-static int octaves_of(const fare_sampler *sampler, int axis)
-{
-  const int octaves = (int)((const fare_flow *)sampler->state)->common.octaves;
-
-  return fare_flow_is_periodic(sampler, axis) ? PetscMax(1, octaves) : octaves;
-}
-
-int fare_flow_place_inputs(const fare_sampler *sampler, int axis)
-{
-  int n = 0;
-
-  for (int k = 0; k < axis; k++)
-    n += 2 * octaves_of(sampler, k) + (fare_flow_is_periodic(sampler, k) ? 0 : 1);
-  return n;
-}
-
-void fare_flow_places(const fare_sampler *sampler, int axis, int n, const double *const x[], float input[])
-{
-  const fare_flow       *s = sampler->state;
-  const fare_generative *g = &s->common;
-  float                  z[FARE_BLOCK] FARE_ALIGNED;
-
-  for (int k = 0; k < axis; k++) {
-    const PetscBool periodic = fare_flow_is_periodic(sampler, k);
-
-    for (int i = 0; i < n; i++)
-      z[i] =
-        (float)(periodic ? 2 * PETSC_PI * fare_flow_unit(s, k, x[k][i]) : (x[k][i] - g->mean[k]) / g->sd[k]);
-    if (!periodic) {
-      memcpy(input, z, (size_t)n * sizeof *z);
-      input += FARE_BLOCK;
-    }
-    fare_learn_octaves(octaves_of(sampler, k), periodic ? 1 : g->frequency, n, z, NULL, FARE_BLOCK, input);
-    input += 2 * octaves_of(sampler, k) * FARE_BLOCK;
-  }
-}
-
-void fare_flow_condition(fare_sampler *sampler, int axis, const float time[], int n, const double *const x[])
-{
-  fare_flow *s    = sampler->state;
-  const int  rows = axis ? n : 1;
-
-  fare_flow_places(sampler, axis, rows, x, s->input);
-  /* a whole tile, so that a row's bits depend on nothing else */
-  fare_network_evaluate(fare_flow_network(s, axis), FARE_BLOCK, s->input,
-    fare_generative_time_inputs(&s->common), time, s->theta);
-  fare_spline_knots(s->spline[axis], rows, s->theta);
-}
-
 static PetscErrorCode setup(fare_sampler *sampler)
 {
-  fare_flow *s   = sampler->state;
-  const int  dim = fare_system_dimension(sampler->system), times = fare_generative_time_inputs(&s->common),
+  fare_normalizing_flow *s = sampler->state;
+  const int dim = fare_system_dimension(sampler->system), times = fare_generative_time_inputs(&s->common),
             outputs = 3 * (int)s->bins + 1;
 
   PetscFunctionBeginUser;
@@ -91,18 +32,19 @@ static PetscErrorCode setup(fare_sampler *sampler)
     char purpose[32];
 
     snprintf(purpose, sizeof purpose, "weights_%d", axis);
-    PetscCall(fare_learn_network(&s->common.learn, fare_flow_place_inputs(sampler, axis) + times, outputs,
-      fare_sampler_stream(sampler, purpose), axis ? &s->further[axis] : &s->common.network));
-    PetscCall(fare_spline_create((int)s->bins, fare_flow_is_periodic(sampler, axis), &s->spline[axis]));
+    PetscCall(fare_learn_network(&s->common.learn, fare_normalizing_flow_place_inputs(sampler, axis) + times,
+      outputs, fare_sampler_stream(sampler, purpose), axis ? &s->further[axis] : &s->common.network));
+    PetscCall(
+      fare_spline_create((int)s->bins, fare_normalizing_flow_is_periodic(sampler, axis), &s->spline[axis]));
   }
-  PetscCall(PetscCalloc2((size_t)(fare_flow_place_inputs(sampler, dim) + times) * FARE_BLOCK, &s->input,
-    (size_t)outputs * FARE_BLOCK, &s->theta));
+  PetscCall(PetscCalloc2((size_t)(fare_normalizing_flow_place_inputs(sampler, dim) + times) * FARE_BLOCK,
+    &s->input, (size_t)outputs * FARE_BLOCK, &s->theta));
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode destroy(fare_sampler *sampler)
 {
-  fare_flow *s = sampler->state;
+  fare_normalizing_flow *s = sampler->state;
 
   PetscFunctionBeginUser;
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
@@ -122,7 +64,7 @@ static PetscErrorCode choose_interval(fare_sampler *sampler, const fare_training
 {
   const double            widest  = 6;
   const fare_system_type *type    = fare_system_type_of(sampler->system);
-  fare_flow              *s       = sampler->state;
+  fare_normalizing_flow  *s       = sampler->state;
   double                  ends[2] = {-HUGE_VAL, -HUGE_VAL}; /* of -x and x */
 
   PetscFunctionBeginUser;
@@ -143,22 +85,22 @@ static PetscErrorCode choose_interval(fare_sampler *sampler, const fare_training
 
 /* What a step of training an axis works on. */
 typedef struct {
-  fare_sampler *sampler;
-  fare_lesson   base;
-  int           axis, times;
-  double        pull, constant; /* of the loss, which is -ln p with it */
+  fare_sampler        *sampler;
+  fare_generative_rows base;
+  int                  axis, times;
+  double               pull, constant; /* of the loss, which is -ln p with it */
   /* of the batch's rows: earlier axes, and the axis learned on the unit interval */
   double *x[FARE_DIM_MAX], *v, *weight;
   int    *row; /* of the first axis: where a particle's time stands in the tile */
   float  *input, *output, *d_output;
   int64_t evaluations; /* of the first axis */
-} lesson;
+} training_context;
 
 static void draw(void *context, int64_t step, int64_t *rows)
 {
-  lesson                 *l     = context;
-  const fare_learn_batch *batch = l->base.batch;
-  const fare_flow        *s     = l->sampler->state;
+  training_context            *l     = context;
+  const fare_learn_batch      *batch = l->base.batch;
+  const fare_normalizing_flow *s     = l->sampler->state;
 
   fare_learn_batch_draw(l->base.batch, l->base.rows, l->base.stream, (uint64_t)step);
   for (int axis = 0; axis <= l->axis; axis++) {
@@ -166,7 +108,7 @@ static void draw(void *context, int64_t step, int64_t *rows)
       l->x[axis][i] = s->common.mean[axis] + s->common.sd[axis] * (double)batch->x[axis][i];
   }
   for (int64_t i = 0; i < batch->count; i++) {
-    l->v[i]      = fare_flow_unit(s, l->axis, l->x[l->axis][i]);
+    l->v[i]      = fare_normalizing_flow_unit(s, l->axis, l->x[l->axis][i]);
     l->weight[i] = batch->weight[i];
   }
   *rows = batch->count;
@@ -174,19 +116,20 @@ static void draw(void *context, int64_t step, int64_t *rows)
 
 static void inputs(void *context, int64_t first, int n, float input[])
 {
-  lesson       *l               = context;
-  const double *x[FARE_DIM_MAX] = {NULL};
+  training_context *l               = context;
+  const double     *x[FARE_DIM_MAX] = {NULL};
 
   for (int axis = 0; axis < l->axis; axis++) x[axis] = l->x[axis] + first;
-  fare_flow_places(l->sampler, l->axis, n, x, input);
-  fare_lesson_times(&l->base, first, n, input + fare_flow_place_inputs(l->sampler, l->axis) * FARE_BLOCK);
+  fare_normalizing_flow_places(l->sampler, l->axis, n, x, input);
+  fare_generative_rows_times(
+    &l->base, first, n, input + fare_normalizing_flow_place_inputs(l->sampler, l->axis) * FARE_BLOCK);
 }
 
 static double loss(void *context, int64_t first, int n, const float output[], float d_output[])
 {
-  lesson      *l      = context;
-  fare_spline *spline = ((const fare_flow *)l->sampler->state)->spline[l->axis];
-  double       sum;
+  training_context *l      = context;
+  fare_spline      *spline = ((const fare_normalizing_flow *)l->sampler->state)->spline[l->axis];
+  double            sum;
 
   fare_spline_knots(spline, n, output);
   sum = fare_spline_loss(spline, n, NULL, l->v + first, l->weight + first, l->pull);
@@ -196,7 +139,7 @@ static double loss(void *context, int64_t first, int n, const float output[], fl
 }
 
 /* The particles of training times [begin, begin + n), and which of those times is theirs. */
-static int64_t gather(const lesson *l, int begin, int n, double v[], double weight[], int row[])
+static int64_t gather(const training_context *l, int begin, int n, double v[], double weight[], int row[])
 {
   int64_t count = 0;
 
@@ -214,9 +157,9 @@ static int64_t gather(const lesson *l, int begin, int n, double v[], double weig
 /* The first axis: the whole batch at once, with one row of the network for each training time. */
 static double first_gradient(void *context, fare_network *network, int64_t first, int n, float gradient[])
 {
-  lesson      *l      = context;
-  fare_spline *spline = ((const fare_flow *)l->sampler->state)->spline[0];
-  double       sum    = 0;
+  training_context *l      = context;
+  fare_spline      *spline = ((const fare_normalizing_flow *)l->sampler->state)->spline[0];
+  double            sum    = 0;
 
   (void)n;
   for (int begin = 0; begin < l->times && first == 0; begin += FARE_BLOCK) {
@@ -238,9 +181,9 @@ static double first_gradient(void *context, fare_network *network, int64_t first
   return sum;
 }
 
-static PetscErrorCode lesson_begin(fare_sampler *sampler, const fare_training_set *data, lesson *l)
+static PetscErrorCode context_begin(fare_sampler *sampler, const fare_training_set *data, training_context *l)
 {
-  fare_flow   *s    = sampler->state;
+  fare_normalizing_flow *s = sampler->state;
   const size_t size = (size_t)s->common.learn.batch, outputs = (size_t)(3 * s->bins + 1) * FARE_BLOCK;
 
   PetscFunctionBeginUser;
@@ -250,15 +193,15 @@ static PetscErrorCode lesson_begin(fare_sampler *sampler, const fare_training_se
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) PetscCall(PetscMalloc1(size, &l->x[axis]));
   PetscCall(PetscMalloc3((size_t)fare_generative_time_inputs(&s->common) * FARE_BLOCK, &l->input, outputs,
     &l->output, outputs, &l->d_output));
-  PetscCall(fare_lesson_begin(sampler, data, &l->base));
+  PetscCall(fare_generative_rows_begin(sampler, data, &l->base));
   for (int axis = 0; axis < l->base.dim; axis++) PetscCall(choose_interval(sampler, data, axis));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode lesson_end(lesson *l)
+static PetscErrorCode context_end(training_context *l)
 {
   PetscFunctionBeginUser;
-  PetscCall(fare_lesson_end(&l->base));
+  PetscCall(fare_generative_rows_end(&l->base));
   PetscCall(PetscFree3(l->v, l->weight, l->row));
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) PetscCall(PetscFree(l->x[axis]));
   PetscCall(PetscFree3(l->input, l->output, l->d_output));
@@ -277,13 +220,13 @@ static void join(const fare_curve *further, fare_curve *curve)
   }
 }
 
-static PetscErrorCode learn_axis(lesson *l, int axis)
+static PetscErrorCode learn_axis(training_context *l, int axis)
 {
-  fare_sampler *sampler     = l->sampler;
-  fare_flow    *s           = sampler->state;
-  fare_curve    curve       = {0};
-  int64_t       evaluations = 0;
-  char          what[160];
+  fare_sampler          *sampler     = l->sampler;
+  fare_normalizing_flow *s           = sampler->state;
+  fare_curve             curve       = {0};
+  int64_t                evaluations = 0;
+  char                   what[160];
   /* one network's state is kept */
   fare_learn_problem problem = {.what = what,
     .context                          = l,
@@ -297,11 +240,11 @@ static PetscErrorCode learn_axis(lesson *l, int axis)
   snprintf(what, sizeof what, "training %s%s%s", sampler->name, l->base.dim > 1 ? ", axis " : "",
     l->base.dim > 1 ? fare_system_axis_name(sampler->system, axis) : "");
   l->axis = axis;
-  l->pull = fare_flow_is_periodic(sampler, axis) ? 0 : FARE_FLOW_PULL;
+  l->pull = fare_normalizing_flow_is_periodic(sampler, axis) ? 0 : FARE_NORMALIZING_FLOW_PULL;
   l->constant =
     log(s->upper[axis] - s->lower[axis]) + (l->pull > 0 ? 0.5 * log(2 * PETSC_PI) - log(l->pull) : 0);
-  PetscCall(fare_learn_train(sampler->comm, fare_flow_network(s, axis), &s->common.learn, &problem,
-    axis ? &curve : &s->common.curve, &evaluations));
+  PetscCall(fare_learn_train(sampler->comm, fare_normalizing_flow_network(s, axis), &s->common.learn,
+    &problem, axis ? &curve : &s->common.curve, &evaluations));
   sampler->cost.network_evaluations += axis ? evaluations : l->evaluations;
   if (axis) join(&curve, &s->common.curve);
   PetscCall(fare_curve_free(&curve));
@@ -310,15 +253,15 @@ static PetscErrorCode learn_axis(lesson *l, int axis)
 
 static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data)
 {
-  fare_flow     *s    = sampler->state;
-  lesson         l    = {0};
-  PetscErrorCode code = 0;
+  fare_normalizing_flow *s    = sampler->state;
+  training_context       l    = {0};
+  PetscErrorCode         code = 0;
 
   PetscFunctionBeginUser;
   if (sampler->mode == FARE_LEARNED) {
-    code = lesson_begin(sampler, data, &l);
+    code = context_begin(sampler, data, &l);
     for (int axis = 0; axis < l.base.dim && !code; axis++) code = learn_axis(&l, axis);
-    PetscCall(lesson_end(&l));
+    PetscCall(context_end(&l));
   }
   s->common.ready = code ? PETSC_FALSE : PETSC_TRUE;
   PetscFunctionReturn(code);
@@ -327,21 +270,21 @@ static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data
 static PetscErrorCode make_block(
   fare_sampler *sampler, const float time[], fare_stream latent, uint64_t block, double *const x[])
 {
-  static const int first[FARE_BLOCK]; /* all particles belong to the one row of the first axis */
-  fare_flow       *s = sampler->state;
-  double           y[FARE_BLOCK];
+  static const int       first[FARE_BLOCK]; /* all particles belong to the one row of the first axis */
+  fare_normalizing_flow *s = sampler->state;
+  double                 y[FARE_BLOCK];
 
   PetscFunctionBeginUser;
   for (int axis = 0; axis < fare_system_dimension(sampler->system); axis++) {
-    if (fare_flow_is_periodic(sampler, axis)) {
+    if (fare_normalizing_flow_is_periodic(sampler, axis)) {
       fare_random_uniforms(latent, block, s->common.advances, (uint32_t)axis, y);
     } else {
       fare_random_normals(latent, block, s->common.advances, (uint32_t)axis, y);
-      for (int i = 0; i < FARE_BLOCK; i++) y[i] = 0.5 + y[i] / FARE_FLOW_PULL;
+      for (int i = 0; i < FARE_BLOCK; i++) y[i] = 0.5 + y[i] / FARE_NORMALIZING_FLOW_PULL;
     }
-    fare_flow_condition(sampler, axis, time, FARE_BLOCK, (const double *const *)x);
+    fare_normalizing_flow_condition(sampler, axis, time, FARE_BLOCK, (const double *const *)x);
     fare_spline_inverse(s->spline[axis], FARE_BLOCK, axis ? NULL : first, y, x[axis]);
-    for (int i = 0; i < FARE_BLOCK; i++) x[axis][i] = fare_flow_place(s, axis, x[axis][i]);
+    for (int i = 0; i < FARE_BLOCK; i++) x[axis][i] = fare_normalizing_flow_place(s, axis, x[axis][i]);
     sampler->cost.network_evaluations += axis ? FARE_BLOCK : 1;
   }
   PetscFunctionReturn(0);
@@ -363,10 +306,10 @@ static PetscErrorCode exact_masses(const fare_sampler *sampler, double t, const 
 
 static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *ensemble)
 {
-  fare_flow        *s      = sampler->state;
-  const fare_stream latent = fare_sampler_stream(sampler, "latent");
-  const double     *masses = NULL;
-  float             time[64];
+  fare_normalizing_flow *s      = sampler->state;
+  const fare_stream      latent = fare_sampler_stream(sampler, "latent");
+  const double          *masses = NULL;
+  float                  time[64];
 
   PetscFunctionBeginUser;
   PetscCall(fare_generative_check_ready(sampler));
@@ -385,7 +328,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode target(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
+static PetscErrorCode model_density(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
 {
   const double *exact = NULL;
 
@@ -394,16 +337,16 @@ static PetscErrorCode target(fare_sampler *sampler, double t, const fare_grid *g
     PetscCall(exact_masses(sampler, t, &exact));
     PetscCall(fare_quantile_masses(sampler->exact->grid, exact, grid, masses));
   } else {
-    PetscCall(fare_flow_masses(sampler, t, grid, masses));
+    PetscCall(fare_normalizing_flow_masses(sampler, t, grid, masses));
   }
   PetscFunctionReturn(0);
 }
 
 /* Of the first axis one row for each training time and block, of the others one for each particle. */
-static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
-  const fare_flow *s       = sampler->state;
-  const int64_t    further = fare_system_dimension(sampler->system) - 1, count = sampler->schedule.count;
+  const fare_normalizing_flow *s = sampler->state;
+  const int64_t further = fare_system_dimension(sampler->system) - 1, count = sampler->schedule.count;
 
   PetscFunctionBeginUser;
   cost->network_evaluations += s->common.learn.steps * (count + further * s->common.learn.batch) +
@@ -411,59 +354,30 @@ static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost
   PetscFunctionReturn(0);
 }
 
-/* What the common part does not keep. */
-static PetscErrorCode save(fare_sampler *sampler, fare_store *to, const char *group)
-{
-  fare_flow *s   = sampler->state;
-  const int  dim = fare_system_dimension(sampler->system);
-  char       path[512];
-
-  PetscFunctionBeginUser;
-  PetscCall(fare_generative_save(sampler, to, group));
-  if (!s->common.ready || sampler->mode == FARE_ORACLE) PetscFunctionReturn(0);
-  PetscCall(fare_store_put_reals(to, group, "lower", (size_t)dim, s->lower));
-  PetscCall(fare_store_put_reals(to, group, "upper", (size_t)dim, s->upper));
-  for (int axis = 1; axis < dim; axis++) {
-    snprintf(path, sizeof path, "%s/network_%d", group, axis);
-    PetscCall(fare_network_save(s->further[axis], sampler->comm, to, path));
-  }
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *group)
-{
-  fare_flow *s   = sampler->state;
-  const int  dim = fare_system_dimension(sampler->system);
-  char       path[512];
-
-  PetscFunctionBeginUser;
-  PetscCall(fare_generative_load(sampler, from, group));
-  if (!s->common.ready || sampler->mode == FARE_ORACLE) PetscFunctionReturn(0);
-  PetscCall(fare_store_get_reals(from, group, "lower", (size_t)dim, s->lower));
-  PetscCall(fare_store_get_reals(from, group, "upper", (size_t)dim, s->upper));
-  for (int axis = 1; axis < dim; axis++) {
-    snprintf(path, sizeof path, "%s/network_%d", group, axis);
-    PetscCall(fare_network_load(s->further[axis], from, path));
-  }
-  PetscFunctionReturn(0);
-}
+static const fare_kept kept[] = {
+  FARE_KEEP_WITH(STRUCT, fare_normalizing_flow, common, .fields = fare_generative_kept),
+  FARE_KEEP_WITH(REAL, fare_normalizing_flow, lower, .count = FARE_DIM_MAX),
+  FARE_KEEP_WITH(REAL, fare_normalizing_flow, upper, .count = FARE_DIM_MAX),
+  FARE_KEEP_WITH(OBJECT, fare_normalizing_flow, further, .count = FARE_DIM_MAX, .type = &fare_network_kept,
+    .only = FARE_KEPT_IN(FARE_LEARNED)),
+  FARE_KEPT_END,
+};
 
 const fare_sampler_type fare_sampler_normalizing_flow = {
-  .name      = "normalizing_flow",
-  .summary   = "monotone splines conditioned on time, learned by likelihood, with an exact density",
-  .reference = "Durkan et al., arXiv 1906.04032 (2019)",
-  .family    = FARE_GENERATIVE,
-  .walls     = FARE_WALLS_FOLDED,
-  .size      = sizeof(fare_flow),
-  .modes     = FARE_ORACLE,
-  .fields    = fields,
-  .setup     = setup,
-  .train     = train,
-  .advance   = advance,
-  .target    = target,
-  .expect    = expect,
-  .curve     = fare_generative_curve,
-  .save      = save,
-  .load      = load,
-  .destroy   = destroy,
+  .name          = "normalizing_flow",
+  .summary       = "monotone splines conditioned on time, learned by likelihood, with an exact density",
+  .reference     = "Durkan et al., arXiv 1906.04032 (2019)",
+  .family        = FARE_GENERATIVE,
+  .walls         = FARE_WALLS_FOLDED,
+  .size          = sizeof(fare_normalizing_flow),
+  .modes         = FARE_ORACLE,
+  .fields        = fields,
+  .setup         = setup,
+  .train         = train,
+  .advance       = advance,
+  .model_density = model_density,
+  .estimate_cost = estimate_cost,
+  .curve         = fare_generative_curve,
+  .kept          = kept,
+  .destroy       = destroy,
 };

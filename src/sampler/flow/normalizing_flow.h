@@ -18,34 +18,37 @@ typedef struct {
   fare_network *further[FARE_DIM_MAX]; /* of the other axes */
   fare_spline  *spline[FARE_DIM_MAX];
   float        *input, *theta;
-} fare_flow;
+} fare_normalizing_flow;
 
-#define FARE_FLOW_PULL 10.0 /* the ends of the unit interval are five standard deviations out */
+#define FARE_NORMALIZING_FLOW_PULL 10.0 /* the ends of the unit interval are five standard deviations out */
 
-PetscBool fare_flow_is_periodic(const fare_sampler *sampler, int axis);
+PetscBool fare_normalizing_flow_is_periodic(const fare_sampler *sampler, int axis);
 /* From positions to the unit interval and back; on a periodic axis the interval that comes is any. */
-static inline double fare_flow_unit(const fare_flow *s, int axis, double x)
+static inline double fare_normalizing_flow_unit(const fare_normalizing_flow *s, int axis, double x)
 {
   return (x - s->lower[axis]) / (s->upper[axis] - s->lower[axis]);
 }
-static inline double fare_flow_place(const fare_flow *s, int axis, double v)
+static inline double fare_normalizing_flow_place(const fare_normalizing_flow *s, int axis, double v)
 {
   return s->lower[axis] + (s->upper[axis] - s->lower[axis]) * v;
 }
 /* Inputs that the coordinates of the axes before `axis` make, n rows of a tile, and how many. */
-int  fare_flow_place_inputs(const fare_sampler *sampler, int axis);
-void fare_flow_places(const fare_sampler *sampler, int axis, int n, const double *const x[], float input[]);
-fare_network *fare_flow_network(const fare_flow *s, int axis);
+int  fare_normalizing_flow_place_inputs(const fare_sampler *sampler, int axis);
+void fare_normalizing_flow_places(
+  const fare_sampler *sampler, int axis, int n, const double *const x[], float input[]);
+fare_network *fare_normalizing_flow_network(const fare_normalizing_flow *s, int axis);
 /*
   The splines of an axis at time t (its `time` inputs) for n rows with coordinates x of the axes before; of
   the first axis one row, whatever n.
 */
-void fare_flow_condition(fare_sampler *sampler, int axis, const float time[], int n, const double *const x[]);
+void fare_normalizing_flow_condition(
+  fare_sampler *sampler, int axis, const float time[], int n, const double *const x[]);
 
 /*
   Exact cell masses of what was learned: cumulative functions along each axis, at Gauss points of the axes
   before. Collective.
 */
-PetscErrorCode fare_flow_masses(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses);
+PetscErrorCode fare_normalizing_flow_masses(
+  fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses);
 
 #endif

@@ -34,7 +34,8 @@ typedef struct {
 /* Of the base density between two points of the unit interval, from the tail that is nearer. */
 static double base_mass(PetscBool even, double below, double above)
 {
-  const double pull = FARE_FLOW_PULL / sqrt(2), a = pull * (below - 0.5), b = pull * (above - 0.5);
+  const double pull = FARE_NORMALIZING_FLOW_PULL / sqrt(2), a = pull * (below - 0.5),
+               b = pull * (above - 0.5);
 
   if (even) return above - below;
   return a > 0 ? 0.5 * (erfc(a) - erfc(b)) : 0.5 * (erfc(-b) - erfc(-a));
@@ -43,9 +44,9 @@ static double base_mass(PetscBool even, double below, double above)
 /* y and ln dy/dv at position x for one row; a periodic axis goes on beyond its ends. */
 static double forward(const integral *in, int axis, int row, double x, double *log_slope)
 {
-  const fare_flow *s    = in->sampler->state;
-  double           v    = fare_flow_unit(s, axis, x), y;
-  const double     turn = fare_flow_is_periodic(in->sampler, axis) ? floor(v) : 0;
+  const fare_normalizing_flow *s    = in->sampler->state;
+  double                       v    = fare_normalizing_flow_unit(s, axis, x), y;
+  const double                 turn = fare_normalizing_flow_is_periodic(in->sampler, axis) ? floor(v) : 0;
 
   v -= turn;
   fare_spline_forward(s->spline[axis], 1, &row, &v, &y, log_slope);
@@ -56,9 +57,9 @@ static double forward(const integral *in, int axis, int row, double x, double *l
 static double log_density(const integral *in, int axis, int row, double x)
 {
   double       log_slope;
-  const double u = FARE_FLOW_PULL * (forward(in, axis, row, x, &log_slope) - 0.5);
+  const double u = FARE_NORMALIZING_FLOW_PULL * (forward(in, axis, row, x, &log_slope) - 0.5);
 
-  return log_slope - (fare_flow_is_periodic(in->sampler, axis) ? 0 : 0.5 * u * u);
+  return log_slope - (fare_normalizing_flow_is_periodic(in->sampler, axis) ? 0 : 0.5 * u * u);
 }
 
 static void spread(integral *in, int axis);
@@ -95,12 +96,12 @@ static void spread(integral *in, int axis)
   const fare_grid *grid            = in->grid;
   nodes           *from            = in->at[axis];
   const double    *x[FARE_DIM_MAX] = {from->x[0], from->x[1], from->x[2]};
-  const PetscBool  even            = fare_flow_is_periodic(in->sampler, axis);
+  const PetscBool  even            = fare_normalizing_flow_is_periodic(in->sampler, axis);
   PetscInt         stride          = 1;
 
   if (!from->count) return;
   for (int k = 0; k < axis; k++) stride *= grid->count[k];
-  fare_flow_condition(in->sampler, axis, in->time, from->count, x);
+  fare_normalizing_flow_condition(in->sampler, axis, in->time, from->count, x);
   for (int row = 0; row < from->count; row++) {
     double lower = grid->lower[axis] + grid->spacing[axis] * (double)grid->start[axis],
            below = forward(in, axis, row, lower, NULL);
@@ -122,7 +123,8 @@ static void spread(integral *in, int axis)
   from->count = 0;
 }
 
-PetscErrorCode fare_flow_masses(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
+PetscErrorCode fare_normalizing_flow_masses(
+  fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
 {
   float    time[64];
   integral in = {.sampler = sampler, .grid = grid, .time = time};

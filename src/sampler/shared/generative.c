@@ -3,20 +3,19 @@
   training, what is kept.
 */
 #include "generative.h"
-#include "posterior.h"
 
 #include <math.h>
 #include <string.h>
 
-void fare_generative_scalar(PetscInt64 octaves, int n, const float z[], int stride, float out[])
+void fare_generative_scalar(PetscInt64 frequencies, int n, const float z[], int stride, float out[])
 {
   memcpy(out, z, (size_t)n * sizeof(float));
-  fare_learn_octaves((int)octaves, PETSC_PI / 2, n, z, NULL, stride, out + stride);
+  fare_learn_frequencies((int)frequencies, PETSC_PI / 2, n, z, NULL, stride, out + stride);
 }
 
 int fare_generative_time_inputs(const fare_generative *g)
 {
-  return 1 + 2 * (int)g->time_octaves;
+  return 1 + 2 * (int)g->time_frequencies;
 }
 
 void fare_generative_time(const fare_sampler *sampler, double t, float out[])
@@ -25,7 +24,7 @@ void fare_generative_time(const fare_sampler *sampler, double t, float out[])
   const double           length = sampler->schedule.end - sampler->schedule.start;
   const float            z      = length > 0 ? (float)(2 * (t - sampler->schedule.start) / length - 1) : 0;
 
-  fare_generative_scalar(g->time_octaves, 1, &z, 1, out);
+  fare_generative_scalar(g->time_frequencies, 1, &z, 1, out);
 }
 
 void fare_generative_wrap(const fare_sampler *sampler, int axis, int64_t n, double x[])
@@ -48,16 +47,17 @@ static PetscErrorCode wrapped(const fare_sampler *sampler, const fare_ensemble *
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_lesson_begin(fare_sampler *sampler, const fare_training_set *data, fare_lesson *l)
+PetscErrorCode fare_generative_rows_begin(
+  fare_sampler *sampler, const fare_training_set *data, fare_generative_rows *l)
 {
   fare_generative *g = sampler->state;
   double *(*x)[FARE_DIM_MAX];
   PetscErrorCode code;
 
   PetscFunctionBeginUser;
-  *l = (fare_lesson){.dim = fare_system_dimension(sampler->system),
-    .time_inputs          = fare_generative_time_inputs(g),
-    .stream               = fare_sampler_stream(sampler, "training")};
+  *l = (fare_generative_rows){.dim = fare_system_dimension(sampler->system),
+    .time_inputs                   = fare_generative_time_inputs(g),
+    .stream                        = fare_sampler_stream(sampler, "training")};
   PetscCall(PetscMalloc1((size_t)(data->count * l->time_inputs), &l->times));
   PetscCall(PetscCalloc1((size_t)data->count, &x));
   PetscCall(fare_learn_rows_create(sampler->comm, l->dim, data->count, &l->rows));
@@ -69,7 +69,7 @@ PetscErrorCode fare_lesson_begin(fare_sampler *sampler, const fare_training_set 
       l->rows, k, e->count, e->first_block * FARE_BLOCK, e->local, (const double *const *)x[k], e->weight);
     fare_generative_time(sampler, data->times[k], l->times + k * l->time_inputs);
   }
-  fare_learn_rows_hold_out(l->rows, g->learn.holdout);
+  fare_learn_rows_hold_out(l->rows, g->learn.validation_fraction);
   code = fare_learn_rows_standardise(l->rows, g->mean, g->sd);
   for (int k = 0; k < data->count; k++) {
     for (int axis = 0; axis < l->dim; axis++) PetscCall(PetscFree(x[k][axis]));
@@ -79,7 +79,7 @@ PetscErrorCode fare_lesson_begin(fare_sampler *sampler, const fare_training_set 
   PetscFunctionReturn(code);
 }
 
-PetscErrorCode fare_lesson_end(fare_lesson *l)
+PetscErrorCode fare_generative_rows_end(fare_generative_rows *l)
 {
   PetscFunctionBeginUser;
   PetscCall(fare_learn_rows_destroy(&l->rows));
@@ -88,7 +88,7 @@ PetscErrorCode fare_lesson_end(fare_lesson *l)
   PetscFunctionReturn(0);
 }
 
-void fare_lesson_times(const fare_lesson *l, int64_t first, int n, float input[])
+void fare_generative_rows_times(const fare_generative_rows *l, int64_t first, int n, float input[])
 {
   for (int k = 0; k < l->time_inputs; k++) {
     for (int i = 0; i < n; i++)
@@ -172,51 +172,55 @@ const fare_curve *fare_generative_curve(const fare_sampler *sampler)
   return &((const fare_generative *)sampler->state)->curve;
 }
 
-PetscErrorCode fare_generative_save(fare_sampler *sampler, fare_store *to, const char *group)
+static const fare_kept given[] = {
+  FARE_KEEP(REAL, fare_generative_particles, time),
+  {.name    = "x",
+    .kind   = FARE_KEPT_REALS,
+    .offset = offsetof(fare_generative_particles, x[0]),
+    .length = offsetof(fare_generative_particles, count)},
+  {.name    = "y",
+    .kind   = FARE_KEPT_REALS,
+    .offset = offsetof(fare_generative_particles, x[1]),
+    .length = offsetof(fare_generative_particles, count)},
+  {.name    = "z",
+    .kind   = FARE_KEPT_REALS,
+    .offset = offsetof(fare_generative_particles, x[2]),
+    .length = offsetof(fare_generative_particles, count)},
+  FARE_KEEP_WITH(
+    REALS, fare_generative_particles, weight, .length = offsetof(fare_generative_particles, count)),
+  FARE_KEPT_END,
+};
+
+const fare_kept fare_generative_kept[] = {
+  FARE_KEEP(BOOLEAN, fare_generative, ready),
+  FARE_KEEP(INTEGER, fare_generative, advances),
+  FARE_KEEP_WITH(REAL, fare_generative, mean, .count = FARE_DIM_MAX),
+  FARE_KEEP_WITH(REAL, fare_generative, sd, .count = FARE_DIM_MAX),
+  FARE_KEEP_WITH(
+    OBJECT, fare_generative, network, .type = &fare_network_kept, .only = FARE_KEPT_IN(FARE_LEARNED)),
+  FARE_KEEP_WITH(
+    STRUCT, fare_generative, curve, .fields = fare_curve_kept, .only = FARE_KEPT_IN(FARE_LEARNED)),
+  FARE_KEEP_WITH(STRUCTS, fare_generative, given, .length = offsetof(fare_generative, times),
+    .size = sizeof(fare_generative_particles), .fields = given, .only = FARE_KEPT_IN(FARE_EMPIRICAL)),
+  FARE_KEPT_END,
+};
+
+/* All axes have the particles of a training set, and an optimum has a training set. */
+PetscErrorCode fare_generative_loaded(fare_sampler *sampler)
 {
-  fare_generative *g   = sampler->state;
-  const size_t     dim = (size_t)fare_system_dimension(sampler->system);
-  char             path[512];
+  const fare_generative *g = sampler->state;
+  PetscBool is = sampler->mode != FARE_EMPIRICAL || !g->ready || g->times ? PETSC_TRUE : PETSC_FALSE;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_store_put_int(to, group, "ready", g->ready));
-  PetscCall(fare_store_put_int(to, group, "advances", (int64_t)g->advances));
-  if (!g->ready) PetscFunctionReturn(0);
-  PetscCall(fare_store_put_reals(to, group, "mean", dim, g->mean));
-  PetscCall(fare_store_put_reals(to, group, "sd", dim, g->sd));
-  snprintf(path, sizeof path, "%s/data", group);
-  if (sampler->mode == FARE_EMPIRICAL && g->posterior) PetscCall(fare_posterior_save(g->posterior, to, path));
-  if (sampler->mode != FARE_LEARNED) PetscFunctionReturn(0);
-  snprintf(path, sizeof path, "%s/network", group);
-  PetscCall(fare_network_save(g->network, sampler->comm, to, path));
-  snprintf(path, sizeof path, "%s/curve", group);
-  PetscCall(fare_curve_save(&g->curve, sampler->comm, to, path));
-  PetscFunctionReturn(0);
-}
-
-PetscErrorCode fare_generative_load(fare_sampler *sampler, fare_store *from, const char *group)
-{
-  fare_generative *g   = sampler->state;
-  const size_t     dim = (size_t)fare_system_dimension(sampler->system);
-  int64_t          ready, advances;
-  char             path[512];
-
-  PetscFunctionBeginUser;
-  PetscCall(fare_store_get_int(from, group, "ready", &ready));
-  PetscCall(fare_store_get_int(from, group, "advances", &advances));
-  g->advances = (uint64_t)advances;
-  if (!ready) PetscFunctionReturn(0);
-  PetscCall(fare_store_get_reals(from, group, "mean", dim, g->mean));
-  PetscCall(fare_store_get_reals(from, group, "sd", dim, g->sd));
-  snprintf(path, sizeof path, "%s/data", group);
-  if (sampler->mode == FARE_EMPIRICAL) PetscCall(fare_posterior_load(sampler, from, path));
-  if (sampler->mode == FARE_LEARNED) {
-    snprintf(path, sizeof path, "%s/network", group);
-    PetscCall(fare_network_load(g->network, from, path));
-    snprintf(path, sizeof path, "%s/curve", group);
-    PetscCall(fare_curve_load(&g->curve, from, path));
+  for (int64_t k = 0; k < g->times; k++) {
+    if (!g->given[k].count) is = PETSC_FALSE;
+    for (int axis = 0; axis < fare_system_dimension(sampler->system); axis++) {
+      if (!g->given[k].x[axis]) is = PETSC_FALSE;
+    }
   }
-  g->ready = PETSC_TRUE;
+  if (!is)
+    FARE_FAIL(
+      FARE_ERR_FAILED, "ensemble %s (%s): its training set is not whole", sampler->name, sampler->type->name);
   PetscFunctionReturn(0);
 }
 
@@ -226,7 +230,6 @@ PetscErrorCode fare_generative_destroy(fare_sampler *sampler)
 
   PetscFunctionBeginUser;
   PetscCall(fare_network_destroy(&g->network));
-  PetscCall(fare_curve_free(&g->curve));
-  PetscCall(fare_posterior_destroy(&g->posterior));
+  PetscCall(fare_kept_free(fare_generative_kept, g));
   PetscFunctionReturn(0);
 }

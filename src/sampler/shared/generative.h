@@ -11,9 +11,16 @@
 /* A block of positions, scaled. */
 typedef float fare_place[FARE_DIM_MAX][FARE_BLOCK];
 
+/* Particles of one training time, on every rank: scaled positions, and weights with sum 1 or NULL. */
+typedef struct {
+  double  time;
+  int64_t count;
+  double *x[FARE_DIM_MAX], *weight;
+} fare_generative_particles;
+
 typedef struct {
   fare_learn_options learn;
-  PetscInt64         octaves, time_octaves;
+  PetscInt64         frequencies, time_frequencies;
   double             frequency;
 
   PetscBool     ready;                                /* trained or loaded */
@@ -21,24 +28,28 @@ typedef struct {
   double        mean[FARE_DIM_MAX], sd[FARE_DIM_MAX]; /* what learns or draws works with (x - mean)/sd */
   fare_network *network;                              /* made by the method's setup */
   fare_curve    curve;
-  struct fare_posterior *posterior; /* in place of the network, in methods that know it: see posterior.h */
+  /* of an empirical optimum: the whole training set */
+  int64_t                    times;
+  fare_generative_particles *given;
+  /* in place of the network, in methods that have it: made and destroyed by posterior.h */
+  struct fare_posterior *posterior;
 } fare_generative;
 
 /* Its fields, as those of `type`, whose member `common` it is. */
-#define FARE_GENERATIVE_FIELDS(                                                                        \
-  type, common, width_, layers_, steps_, batch_, rate_, octaves_, time_octaves_)                       \
-  FARE_LEARN_FIELDS(type, common.learn, width_, layers_, steps_, batch_, rate_),                       \
-    {"octaves", FARE_INTEGER, offsetof(type, common.octaves), octaves_, 0, 16, NULL, "",               \
-      "octaves of sines and cosines of the position: narrow wells need them"},                         \
-    {"frequency", FARE_REAL, offsetof(type, common.frequency), "1", 1e-3, 1e3, NULL, "1/sd",           \
-      "lowest of them, positions being scaled to variance 1"},                                         \
-  {                                                                                                    \
-    "time_octaves", FARE_INTEGER, offsetof(type, common.time_octaves), time_octaves_, 0, 16, NULL, "", \
-      "octaves of sines and cosines of t, the lowest half a period over the schedule"                  \
+#define FARE_GENERATIVE_FIELDS(                                                                          \
+  type, common, width_, layers_, steps_, batch_, rate_, frequencies_, time_frequencies_)                 \
+  FARE_LEARN_FIELDS(type, common.learn, width_, layers_, steps_, batch_, rate_),                         \
+    {"frequencies", FARE_INTEGER, offsetof(type, common.frequencies), frequencies_, 0, 16, NULL, "",     \
+      "frequencies of sines and cosines of the position: narrow wells need them"},                       \
+    {"frequency", FARE_REAL, offsetof(type, common.frequency), "1", 1e-3, 1e3, NULL, "1/sd",             \
+      "lowest of them, positions being scaled to variance 1"},                                           \
+  {                                                                                                      \
+    "time_frequencies", FARE_INTEGER, offsetof(type, common.time_frequencies), time_frequencies_, 0, 16, \
+      NULL, "", "frequencies of sines and cosines of t, the lowest half a period over the schedule"      \
   }
 
-/* z and the octaves of a number that runs over [-1, 1], `stride` apart: 1 + 2 octaves values. */
-void fare_generative_scalar(PetscInt64 octaves, int n, const float z[], int stride, float out[]);
+/* z and the frequencies of a number that runs over [-1, 1], `stride` apart: 1 + 2 frequencies values. */
+void fare_generative_scalar(PetscInt64 frequencies, int n, const float z[], int stride, float out[]);
 /* The inputs that say what t is. */
 int  fare_generative_time_inputs(const fare_generative *g);
 void fare_generative_time(const fare_sampler *sampler, double t, float out[]);
@@ -50,20 +61,22 @@ typedef struct {
   fare_learn_batch *batch;
   fare_stream       stream;
   float            *times; /* features of every training time */
-} fare_lesson;
+} fare_generative_rows;
 /* Centres and scales, periodic axes wrapped into their box; sets the sampler's mean and sd. Collective. */
-PetscErrorCode fare_lesson_begin(fare_sampler *sampler, const fare_training_set *data, fare_lesson *lesson);
-PetscErrorCode fare_lesson_end(fare_lesson *lesson);
+PetscErrorCode fare_generative_rows_begin(
+  fare_sampler *sampler, const fare_training_set *data, fare_generative_rows *training_context);
+PetscErrorCode fare_generative_rows_end(fare_generative_rows *training_context);
 /* Time inputs of rows [first, first + n) of the batch. */
-void fare_lesson_times(const fare_lesson *lesson, int64_t first, int n, float input[]);
+void fare_generative_rows_times(
+  const fare_generative_rows *training_context, int64_t first, int n, float input[]);
 /* Trains the network; what the problem leaves out is named here. Sets ready. Collective. */
 PetscErrorCode fare_generative_learn(fare_sampler *sampler, fare_learn_problem *problem);
 
 /* Into the box of a periodic axis; other axes are as they are. */
 void fare_generative_wrap(const fare_sampler *sampler, int axis, int64_t n, double x[]);
 /*
-  Mean and standard deviation of the exact densities over the training times, as a lesson has them of its
-  rows.
+  Mean and standard deviation of the exact densities over the training times, as a training_context has them
+  of its rows.
 */
 PetscErrorCode fare_generative_scale_exact(fare_sampler *sampler, const fare_training_set *times);
 /* FARE_ERR_FAILED where there is nothing to draw from yet. */
@@ -72,13 +85,13 @@ PetscErrorCode fare_generative_check_ready(const fare_sampler *sampler);
 void fare_generative_place(const fare_sampler *sampler, fare_place from, fare_ensemble *ensemble, int64_t b);
 
 /*
-  Of the descriptor. Saved are the network, the training set of an empirical optimum, or of an oracle where it
+  Of the descriptor. Kept are the network, the training set of an empirical optimum, or of an oracle where it
   stands.
 */
-const fare_curve *fare_generative_curve(const fare_sampler *sampler);
-PetscErrorCode    fare_generative_save(fare_sampler *sampler, fare_store *to, const char *group);
-PetscErrorCode    fare_generative_load(fare_sampler *sampler, fare_store *from, const char *group);
-PetscErrorCode    fare_generative_destroy(fare_sampler *sampler);
+extern const fare_kept fare_generative_kept[];
+PetscErrorCode         fare_generative_loaded(fare_sampler *sampler);
+const fare_curve      *fare_generative_curve(const fare_sampler *sampler);
+PetscErrorCode         fare_generative_destroy(fare_sampler *sampler);
 
 /* Kernels. The sum of weight (F - target)^2, and its derivatives by F. */
 double fare_generative_loss(int n, const float weight[], const float target[], const float F[], float d[]);

@@ -12,21 +12,10 @@ static PetscErrorCode create(fare_sampler *sampler)
   fare_generative *g = sampler->state;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_posterior_destroy(&g->posterior));
   PetscCall(PetscNew(&g->posterior));
   g->posterior->sampler = sampler;
   g->posterior->dim     = fare_system_dimension(sampler->system);
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) g->posterior->extent[axis] = 1;
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode create_times(fare_posterior *p, int times)
-{
-  PetscFunctionBeginUser;
-  p->times = times;
-  PetscCall(
-    PetscCalloc3((size_t)times, &p->time, (size_t)times, &p->members, (size_t)times, &p->given_weight));
-  for (int axis = 0; axis < p->dim; axis++) PetscCall(PetscCalloc1((size_t)times, &p->given[axis]));
   PetscFunctionReturn(0);
 }
 
@@ -49,58 +38,57 @@ static PetscErrorCode gather(MPI_Comm comm, int64_t local, int64_t count, const 
 
 /* Particles of one training time, wrapped; weights with sum 1, NULL where all are equal. */
 static PetscErrorCode gather_time(
-  const fare_sampler *sampler, const fare_ensemble *e, fare_posterior *p, int k)
+  const fare_sampler *sampler, const fare_ensemble *e, double t, fare_generative_particles *to)
 {
   double sum = 0;
 
   PetscFunctionBeginUser;
-  p->members[k] = e->count;
-  for (int axis = 0; axis < p->dim; axis++) {
-    PetscCall(gather(sampler->comm, e->local, e->count, e->x[axis], &p->given[axis][k]));
-    fare_generative_wrap(sampler, axis, e->count, p->given[axis][k]);
+  to->time  = t;
+  to->count = e->count;
+  for (int axis = 0; axis < e->dim; axis++) {
+    PetscCall(gather(sampler->comm, e->local, e->count, e->x[axis], &to->x[axis]));
+    fare_generative_wrap(sampler, axis, e->count, to->x[axis]);
   }
   if (!e->weight) PetscFunctionReturn(0);
-  PetscCall(gather(sampler->comm, e->local, e->count, e->weight, &p->given_weight[k]));
-  for (int64_t i = 0; i < e->count; i++) sum += p->given_weight[k][i];
-  for (int64_t i = 0; i < e->count; i++) p->given_weight[k][i] /= sum;
+  PetscCall(gather(sampler->comm, e->local, e->count, e->weight, &to->weight));
+  for (int64_t i = 0; i < e->count; i++) sum += to->weight[i];
+  for (int64_t i = 0; i < e->count; i++) to->weight[i] /= sum;
   PetscFunctionReturn(0);
 }
 
-static double share_of(const fare_posterior *p, int k, int64_t i)
+static double share_of(const fare_generative_particles *of, int64_t i)
 {
-  return p->given_weight[k] ? p->given_weight[k][i] : 1. / (double)p->members[k];
+  return of->weight ? of->weight[i] : 1. / (double)of->count;
 }
 
 /* The mean over all times of a power of what an axis has from a place on. */
-static double moment(const fare_posterior *p, int axis, double about, int power)
+static double moment(const fare_generative *g, int axis, double about, int power)
 {
   double sum = 0;
 
-  for (int k = 0; k < p->times; k++) {
-    for (int64_t i = 0; i < p->members[k]; i++)
-      sum += share_of(p, k, i) * pow(p->given[axis][k][i] - about, power);
+  for (int64_t k = 0; k < g->times; k++) {
+    for (int64_t i = 0; i < g->given[k].count; i++)
+      sum += share_of(&g->given[k], i) * pow(g->given[k].x[axis][i] - about, power);
   }
-  return sum / p->times;
+  return sum / (double)g->times;
 }
 
 /*
-  Mean and sd as a lesson has them, but of all particles in their order, so that they are the same on any
-  number of ranks.
+  Mean and sd as a training_context has them, but of all particles in their order, so that they are the same
+  on any number of ranks.
 */
-static PetscErrorCode scale_times(const fare_sampler *sampler, fare_posterior *p)
+static PetscErrorCode scale_times(const fare_sampler *sampler, fare_generative *g)
 {
-  fare_generative *g = sampler->state;
-
   PetscFunctionBeginUser;
-  for (int axis = 0; axis < p->dim; axis++) {
-    g->mean[axis] = moment(p, axis, 0, 1);
-    g->sd[axis]   = sqrt(moment(p, axis, g->mean[axis], 2));
+  for (int axis = 0; axis < fare_system_dimension(sampler->system); axis++) {
+    g->mean[axis] = moment(g, axis, 0, 1);
+    g->sd[axis]   = sqrt(moment(g, axis, g->mean[axis], 2));
     if (!(isfinite(g->sd[axis]) && g->sd[axis] > 0))
       FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (%s): the training particles do not spread along axis %d",
         sampler->name, sampler->type->name, axis);
-    for (int k = 0; k < p->times; k++) {
-      for (int64_t i = 0; i < p->members[k]; i++)
-        p->given[axis][k][i] = (p->given[axis][k][i] - g->mean[axis]) / g->sd[axis];
+    for (int64_t k = 0; k < g->times; k++) {
+      for (int64_t i = 0; i < g->given[k].count; i++)
+        g->given[k].x[axis][i] = (g->given[k].x[axis][i] - g->mean[axis]) / g->sd[axis];
     }
   }
   PetscFunctionReturn(0);
@@ -109,20 +97,15 @@ static PetscErrorCode scale_times(const fare_sampler *sampler, fare_posterior *p
 PetscErrorCode fare_posterior_train(fare_sampler *sampler, const fare_training_set *data)
 {
   fare_generative *g = sampler->state;
-  fare_posterior  *p;
 
   PetscFunctionBeginUser;
   if (sampler->mode == FARE_ORACLE) {
     PetscCall(fare_generative_scale_exact(sampler, data));
   } else {
-    PetscCall(create(sampler));
-    p = g->posterior;
-    PetscCall(create_times(p, data->count));
-    for (int k = 0; k < p->times; k++) {
-      p->time[k] = data->times[k];
-      PetscCall(gather_time(sampler, data->at[k], p, k));
-    }
-    PetscCall(scale_times(sampler, p));
+    PetscCall(PetscCalloc1((size_t)data->count, &g->given));
+    for (g->times = 0; g->times < data->count; g->times++)
+      PetscCall(gather_time(sampler, data->at[g->times], data->times[g->times], &g->given[g->times]));
+    PetscCall(scale_times(sampler, g));
   }
   g->ready = PETSC_TRUE;
   PetscFunctionReturn(0);
@@ -171,26 +154,27 @@ static PetscErrorCode begin_cells(fare_posterior *p, double t)
   PetscFunctionReturn(0);
 }
 
-static void add_time(fare_posterior *p, int k, double share, int64_t at)
+static void add_time(fare_posterior *p, const fare_generative_particles *of, double share, int64_t at)
 {
-  for (int64_t i = 0; i < p->members[k]; i++) {
-    for (int axis = 0; axis < p->dim; axis++) p->x[axis][at + i] = p->given[axis][k][i];
-    p->weight[at + i] = share * share_of(p, k, i);
+  for (int64_t i = 0; i < of->count; i++) {
+    for (int axis = 0; axis < p->dim; axis++) p->x[axis][at + i] = of->x[axis][i];
+    p->weight[at + i] = share * share_of(of, i);
   }
 }
 
 static PetscErrorCode begin_particles(fare_posterior *p, double t)
 {
-  const double same = 1e-9 * (p->sampler->schedule.end - p->sampler->schedule.start);
-  int          k    = 0;
-  double       later;
+  const fare_generative           *g  = p->sampler->state;
+  const fare_generative_particles *of = g->given, *last = g->given + g->times - 1;
+  const double                     same = 1e-9 * (p->sampler->schedule.end - p->sampler->schedule.start);
+  double                           later;
 
   PetscFunctionBeginUser;
-  while (k + 1 < p->times && p->time[k + 1] <= t + same) k++;
-  later = k + 1 < p->times && t > p->time[k] + same ? (t - p->time[k]) / (p->time[k + 1] - p->time[k]) : 0;
-  PetscCall(resize(p, p->members[k] + (later > 0 ? p->members[k + 1] : 0)));
-  add_time(p, k, 1 - later, 0);
-  if (later > 0) add_time(p, k + 1, later, p->members[k]);
+  while (of < last && of[1].time <= t + same) of++;
+  later = of < last && t > of->time + same ? (t - of->time) / (of[1].time - of->time) : 0;
+  PetscCall(resize(p, of->count + (later > 0 ? of[1].count : 0)));
+  add_time(p, of, 1 - later, 0);
+  if (later > 0) add_time(p, of + 1, later, of->count);
   for (int axis = 0; axis < p->dim; axis++) {
     p->lower[axis] = p->upper[axis] = p->x[axis][0];
     for (int64_t i = 0; i < p->count; i++) {
@@ -237,105 +221,20 @@ void fare_posterior_mean(const fare_posterior *p, const fare_place y, fare_place
     fare_posterior_sum(&p->boxes, y, mean);
 }
 
-PetscErrorCode fare_posterior_destroy(fare_posterior **posterior)
+PetscErrorCode fare_posterior_destroy(fare_sampler *sampler)
 {
-  fare_posterior *p = *posterior;
+  fare_generative *g = sampler->state;
+  fare_posterior  *p = g->posterior;
 
   PetscFunctionBeginUser;
-  if (!p) PetscFunctionReturn(0);
-  for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
-    for (int k = 0; p->given[axis] && k < p->times; k++) PetscCall(PetscFree(p->given[axis][k]));
-    PetscCall(PetscFree(p->given[axis]));
-    PetscCall(PetscFree(p->x[axis]));
+  if (p) {
+    for (int axis = 0; axis < FARE_DIM_MAX; axis++) PetscCall(PetscFree(p->x[axis]));
+    PetscCall(PetscFree(p->weight));
+    PetscCall(fare_posterior_table_free(&p->table));
+    PetscCall(fare_posterior_boxes_free(&p->boxes));
+    PetscCall(PetscFree(g->posterior));
   }
-  for (int k = 0; p->given_weight && k < p->times; k++) PetscCall(PetscFree(p->given_weight[k]));
-  PetscCall(PetscFree3(p->time, p->members, p->given_weight));
-  PetscCall(PetscFree(p->weight));
-  PetscCall(fare_posterior_table_free(&p->table));
-  PetscCall(fare_posterior_boxes_free(&p->boxes));
-  PetscCall(PetscFree(*posterior));
-  PetscFunctionReturn(0);
-}
-
-/* One array that rank 0 writes and every rank reads whole. */
-static PetscErrorCode put(MPI_Comm comm, fare_store *to, const char *group, const char *name,
-  fare_store_type type, int64_t n, const void *values)
-{
-  const uint64_t global = (uint64_t)n, start = 0;
-  uint64_t       count;
-  char           path[512];
-  int            rank;
-
-  PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  count = rank ? 0 : global;
-  snprintf(path, sizeof path, "%s/%s", group, name);
-  PetscCall(fare_store_write(to, path, type, 1, &global, &start, &count, values));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode get(
-  fare_store *from, const char *group, const char *name, fare_store_type type, int64_t n, void *values)
-{
-  const uint64_t start = 0, count = (uint64_t)n;
-  char           path[512];
-
-  PetscFunctionBeginUser;
-  snprintf(path, sizeof path, "%s/%s", group, name);
-  PetscCall(fare_store_read(from, path, type, 1, &start, &count, values));
-  PetscFunctionReturn(0);
-}
-
-PetscErrorCode fare_posterior_save(const fare_posterior *p, fare_store *to, const char *group)
-{
-  MPI_Comm comm = p->sampler->comm;
-  char     name[64];
-
-  PetscFunctionBeginUser;
-  PetscCall(fare_store_group(to, group));
-  PetscCall(fare_store_put_int(to, group, "times", p->times));
-  PetscCall(put(comm, to, group, "time", FARE_STORE_FLOAT64, p->times, p->time));
-  PetscCall(put(comm, to, group, "members", FARE_STORE_INT64, p->times, p->members));
-  for (int k = 0; k < p->times; k++) {
-    for (int axis = 0; axis < p->dim; axis++) {
-      snprintf(name, sizeof name, "x_%d_%d", k, axis);
-      PetscCall(put(comm, to, group, name, FARE_STORE_FLOAT64, p->members[k], p->given[axis][k]));
-    }
-    snprintf(name, sizeof name, "weighted_%d", k);
-    PetscCall(fare_store_put_int(to, group, name, p->given_weight[k] != NULL));
-    snprintf(name, sizeof name, "weight_%d", k);
-    if (p->given_weight[k])
-      PetscCall(put(comm, to, group, name, FARE_STORE_FLOAT64, p->members[k], p->given_weight[k]));
-  }
-  PetscFunctionReturn(0);
-}
-
-PetscErrorCode fare_posterior_load(fare_sampler *sampler, fare_store *from, const char *group)
-{
-  fare_posterior *p;
-  int64_t         times, weighted;
-  char            name[64];
-
-  PetscFunctionBeginUser;
-  PetscCall(create(sampler));
-  p = ((fare_generative *)sampler->state)->posterior;
-  PetscCall(fare_store_get_int(from, group, "times", &times));
-  PetscCall(create_times(p, (int)times));
-  PetscCall(get(from, group, "time", FARE_STORE_FLOAT64, times, p->time));
-  PetscCall(get(from, group, "members", FARE_STORE_INT64, times, p->members));
-  for (int k = 0; k < p->times; k++) {
-    for (int axis = 0; axis < p->dim; axis++) {
-      PetscCall(PetscMalloc1((size_t)p->members[k], &p->given[axis][k]));
-      snprintf(name, sizeof name, "x_%d_%d", k, axis);
-      PetscCall(get(from, group, name, FARE_STORE_FLOAT64, p->members[k], p->given[axis][k]));
-    }
-    snprintf(name, sizeof name, "weighted_%d", k);
-    PetscCall(fare_store_get_int(from, group, name, &weighted));
-    if (!weighted) continue;
-    PetscCall(PetscMalloc1((size_t)p->members[k], &p->given_weight[k]));
-    snprintf(name, sizeof name, "weight_%d", k);
-    PetscCall(get(from, group, name, FARE_STORE_FLOAT64, p->members[k], p->given_weight[k]));
-  }
+  PetscCall(fare_generative_destroy(sampler));
   PetscFunctionReturn(0);
 }
 

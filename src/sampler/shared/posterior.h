@@ -32,10 +32,8 @@ PetscErrorCode fare_posterior_begin(fare_sampler *sampler, int augmented, double
 PetscErrorCode fare_posterior_level(fare_posterior *posterior, double sigma);
 /* E[x | y] for a block, at that level. */
 void fare_posterior_mean(const fare_posterior *posterior, const fare_place y, fare_place mean);
-/* The training set of an empirical optimum, for fare_generative_save and _load. Collective. */
-PetscErrorCode fare_posterior_save(const fare_posterior *posterior, fare_store *to, const char *group);
-PetscErrorCode fare_posterior_load(fare_sampler *sampler, fare_store *from, const char *group);
-PetscErrorCode fare_posterior_destroy(fare_posterior **posterior);
+/* Of a descriptor with an empirical optimum; ends with fare_generative_destroy. */
+PetscErrorCode fare_posterior_destroy(fare_sampler *sampler);
 
 /*
   Shares of the data in the cells of a grid of the same system at the time of begin, in the order of its

@@ -27,11 +27,6 @@ typedef struct {
 struct fare_posterior {
   const fare_sampler *sampler;
   int                 dim, augmented;
-  /* a training set: particles of every training time on every rank */
-  int      times;
-  double  *time;
-  int64_t *members;
-  double **given[FARE_DIM_MAX], **given_weight;
   /* data of the present time, and the box that they lie in */
   PetscBool            cells; /* of a grid, all of them in its order; otherwise particles */
   int64_t              count;

@@ -1,6 +1,6 @@
 /* The driven stochastic equation itself, simulated: every particle from the initial density, step by step. */
 #include "baoab.h"
-#include "sampler/energy/energy.h"
+#include "sampler/shared/positions.h"
 #include <fare/langevin.h>
 
 #include <fare/sampler.h>
@@ -209,7 +209,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
   const langevin      *s        = sampler->state;
   const fare_schedule *schedule = &sampler->schedule;
@@ -222,40 +222,22 @@ static PetscErrorCode expect(fare_sampler *sampler, int64_t particles, fare_cost
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode save(fare_sampler *sampler, fare_store *to, const char *group)
+static const fare_kept kept[] = {
+  FARE_KEEP(BOOLEAN, langevin, begun),
+  FARE_KEEP(INTEGER, langevin, steps),
+  FARE_KEEP(INTEGER, langevin, done),
+  FARE_KEEP_WITH(OBJECT, langevin, frame, .type = &fare_positions_kept),
+  FARE_KEPT_END,
+};
+
+static PetscErrorCode loaded(fare_sampler *sampler)
 {
   const langevin *s = sampler->state;
-  char            path[512];
 
   PetscFunctionBeginUser;
-  PetscCall(fare_store_put_int(to, group, "begun", s->begun));
-  PetscCall(fare_store_put_int(to, group, "steps", (int64_t)s->steps));
-  PetscCall(fare_store_put_int(to, group, "done", s->done));
-  snprintf(path, sizeof path, "%s/frame", group);
-  if (s->frame) PetscCall(fare_places_save(s->frame, to, path));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode load(fare_sampler *sampler, fare_store *from, const char *group)
-{
-  langevin *s = sampler->state;
-  int64_t   begun, steps;
-  char      path[512];
-  PetscBool has;
-
-  PetscFunctionBeginUser;
-  PetscCall(fare_store_get_int(from, group, "begun", &begun));
-  PetscCall(fare_store_get_int(from, group, "steps", &steps));
-  PetscCall(fare_store_get_int(from, group, "done", &s->done));
   if (s->done < 0)
-    FARE_FAIL(
-      FARE_ERR_FAILED, "%s: %lld steps of an interval cannot have been taken", group, (long long)s->done);
-  s->begun = begun ? PETSC_TRUE : PETSC_FALSE;
-  s->steps = (uint64_t)steps;
-  snprintf(path, sizeof path, "%s/frame", group);
-  PetscCall(fare_store_has(from, path, &has));
-  if (has)
-    PetscCall(fare_places_load(sampler->comm, fare_system_dimension(sampler->system), from, path, &s->frame));
+    FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (langevin): %lld steps of an interval cannot have been taken",
+      sampler->name, (long long)s->done);
   PetscFunctionReturn(0);
 }
 
@@ -278,8 +260,8 @@ const fare_sampler_type fare_sampler_langevin = {
   .check       = check,
   .check_walls = check_walls,
   .advance     = advance,
-  .expect      = expect,
-  .save        = save,
-  .load        = load,
-  .destroy     = destroy,
+  .estimate_cost = estimate_cost,
+  .kept          = kept,
+  .loaded        = loaded,
+  .destroy       = destroy,
 };

@@ -111,11 +111,11 @@ static void absorb(const fare_langevin_run *run, uint64_t block, int step, const
     }
   }
   for (int i = 0; i < FARE_BLOCK; i++) {
-    const PetscBool gone = run->weight[i] == 0 ? PETSC_TRUE : PETSC_FALSE;
+    const PetscBool absorbed = run->weight[i] == 0 ? PETSC_TRUE : PETSC_FALSE;
 
-    if (!gone && first[i] > 1) continue;
+    if (!absorbed && first[i] > 1) continue;
     for (int axis = 0; axis < run->dim; axis++) x[axis][i] = from[axis][i];
-    if (gone) continue;
+    if (absorbed) continue;
     x[axis_crossed[i]][i] = side_crossed[i] ? w->upper[axis_crossed[i]] : w->lower[axis_crossed[i]];
     run->weight[i]        = 0;
   }

@@ -129,7 +129,7 @@ static PetscErrorCode put_training(fare_run *run, fare_store *store, size_t i, c
   snprintf(path, sizeof path, "%s/training", group);
   PetscCall(fare_store_group(store, path));
   PetscCall(put_cost(run->comm, store, path, &run->sampler[i]->cost));
-  PetscCall(fare_learn_state_save(run->sampler[i]->session.state, run->comm, store, path));
+  PetscCall(fare_learn_state_save(run->sampler[i]->session.state, store, path));
   PetscFunctionReturn(0);
 }
 
@@ -150,7 +150,7 @@ static PetscErrorCode put_method(fare_run *run, fare_store *store, size_t i)
   PetscCall(put_cost(run->comm, store, group, &run->sampler[i]->cost));
   snprintf(path, sizeof path, "%s/state", group);
   PetscCall(fare_store_group(store, path));
-  if (e->type->save) PetscCall(e->type->save(run->sampler[i], store, path));
+  PetscCall(fare_sampler_save(run->sampler[i], store, path));
   snprintf(path, sizeof path, "%s/particles", group);
   PetscCall(put_ensemble(store, path, run->ensemble[i]));
   PetscFunctionReturn(0);
@@ -205,7 +205,7 @@ PetscErrorCode fare_checkpoint_load(fare_run *run, size_t i)
   run->made[i] = made;
   PetscCall(get_cost(run->comm, run->from, group, &run->sampler[i]->cost));
   snprintf(path, sizeof path, "%s/state", group);
-  if (e->type->load) PetscCall(e->type->load(run->sampler[i], run->from, path));
+  PetscCall(fare_sampler_load(run->sampler[i], run->from, path));
   snprintf(path, sizeof path, "%s/particles", group);
   PetscCall(get_ensemble(run->from, path, run->ensemble[i]));
   PetscFunctionReturn(0);

@@ -71,7 +71,7 @@ static PetscErrorCode expect(const fare_plan *plan, const fare_plan_ensemble *e,
   *cost = (fare_cost){0};
   PetscCall(fare_plan_sampler(PETSC_COMM_SELF, plan, e, &plan->initial, &sampler));
   PetscCall(fare_sampler_set_mode(sampler, fare_plan_ensemble_mode(e), NULL));
-  if (e->type->expect) PetscCall(e->type->expect(sampler, e->particles, cost));
+  if (e->type->estimate_cost) PetscCall(e->type->estimate_cost(sampler, e->particles, cost));
   PetscCall(fare_sampler_destroy(&sampler));
   PetscFunctionReturn(0);
 }

@@ -86,7 +86,7 @@ static PetscErrorCode check_unlike(
   const size_t             length    = strlen(a->name);
 
   PetscFunctionBeginUser;
-  for (size_t i = 0; a->type->target && i < PETSC_STATIC_ARRAY_LENGTH(endings); i++) {
+  for (size_t i = 0; a->type->model_density && i < PETSC_STATIC_ARRAY_LENGTH(endings); i++) {
     if (!strncmp(b->name, a->name, length) && !strcmp(b->name + length, endings[i]))
       FARE_REFUSE(node, "'%s' is the name of results of the ensemble '%s'", b->name, a->name);
   }

@@ -97,7 +97,7 @@ PetscErrorCode fare_results_create(
     }
     if (!plan->has_truth) continue;
     PetscCall(add_comparison(r, i, FARE_SAMPLES_TRUTH));
-    if (!fare_sampler_type_aims(e->type, fare_plan_ensemble_mode(e))) continue;
+    if (!fare_sampler_type_has_model_density(e->type, fare_plan_ensemble_mode(e))) continue;
     PetscCall(add_comparison(r, i, FARE_DENSITY_TRUTH));
     PetscCall(add_comparison(r, i, FARE_SAMPLES_TARGET));
   }
@@ -107,7 +107,8 @@ PetscErrorCode fare_results_create(
   for (size_t i = 0; i < n; i++) {
     PetscCall(add_series(r, plan->ensemble[i].name, ""));
     if (plan->has_truth &&
-      fare_sampler_type_aims(plan->ensemble[i].type, fare_plan_ensemble_mode(&plan->ensemble[i])))
+      fare_sampler_type_has_model_density(
+        plan->ensemble[i].type, fare_plan_ensemble_mode(&plan->ensemble[i])))
       PetscCall(add_series(r, plan->ensemble[i].name, suffix[FARE_DENSITY_TRUTH]));
   }
   PetscFunctionReturn(0);

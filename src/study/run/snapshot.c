@@ -54,7 +54,7 @@ static PetscErrorCode compare_target(
   Vec         masses;
 
   PetscFunctionBeginUser;
-  PetscCall(s->sampler[i]->type->target(s->sampler[i], t, fare_run_grid(s), &masses));
+  PetscCall(s->sampler[i]->type->model_density(s->sampler[i], t, fare_run_grid(s), &masses));
   PetscCall(fare_binning_density(s->binning, masses, &target));
   PetscCall(VecDestroy(&masses));
   snprintf(name, sizeof name, "%s_density", s->plan->ensemble[i].name);
@@ -76,7 +76,7 @@ static PetscErrorCode measure_ensemble(
   fare_results_keep(&s->results, e->name, k, s->binning, &samples);
   if (s->truth) {
     PetscCall(compare(s, i, FARE_SAMPLES_TRUTH, k, &truth->p, &truth->corrected, &samples));
-    if (fare_sampler_type_aims(e->type, fare_plan_ensemble_mode(e)))
+    if (fare_sampler_type_has_model_density(e->type, fare_plan_ensemble_mode(e)))
       PetscCall(compare_target(s, i, k, t, truth, &samples));
   }
   PetscCall(fare_binned_free(&samples));

@@ -1,6 +1,8 @@
 """How tests of faults start the program, on one rank or several, with a watchdog; what it says; and what it
 leaves.
 """
+from __future__ import annotations
+
 import json
 import os
 import pathlib
@@ -10,6 +12,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import types
+from collections.abc import Iterable
+from typing import Any
 
 SOURCE = pathlib.Path(os.environ.get("FARE_SOURCE_DIR", pathlib.Path(__file__).resolve().parents[2]))
 BINARY = pathlib.Path(os.environ.get("FARE_BINARY_DIR", SOURCE / "build"))
@@ -32,7 +37,7 @@ HANGS = 60  # seconds after which a command is taken to hang
 LINGERS = 15  # seconds that ranks may live on when their launcher has ended
 
 
-def send(number, pids):
+def send(number: int, pids: Iterable[int]) -> None:
     for pid in pids:
         try:
             os.kill(pid, number)
@@ -40,7 +45,7 @@ def send(number, pids):
             pass
 
 
-def processes(mark):
+def processes(mark: str) -> list[int]:
     """Ids of the processes that have this in their environment: all that a launcher has started, whoever is
     their parent by now.
     """
@@ -54,7 +59,9 @@ def processes(mark):
     return found
 
 
-def execute(arguments, where, ranks=0, hangs=HANGS, **environment):
+def execute(
+    arguments: Iterable[object], where: pathlib.Path, ranks: int = 0, hangs: float = HANGS, **environment: str
+) -> Any:
     """The finished process, with bytes of stdout and stderr; a returncode of "hangs" where the watchdog had
     to end it, or where ranks live on.
     """
@@ -72,7 +79,8 @@ def execute(arguments, where, ranks=0, hangs=HANGS, **environment):
         )
         try:
             said = process.communicate(timeout=hangs)
-            code, deadline = process.returncode, time.monotonic() + LINGERS
+            code: int | str = process.returncode
+            deadline = time.monotonic() + LINGERS
             while ranks and processes(session) and time.monotonic() < deadline:
                 time.sleep(0.05)
             code = "hangs" if ranks and processes(session) else code
@@ -81,20 +89,20 @@ def execute(arguments, where, ranks=0, hangs=HANGS, **environment):
         if code == "hangs":
             send(signal.SIGKILL, processes(session))
             said = process.communicate() if process.returncode is None else said
-        return subprocess.CompletedProcess(arguments, code, *said)
+        return types.SimpleNamespace(args=arguments, returncode=code, stdout=said[0], stderr=said[1])
 
 
-def own_lines(said):
+def own_lines(said: str | bytes) -> list[str]:
     """What FARE says on stderr, without what mpirun adds about an exit code and without warnings."""
     text = said.decode(errors="replace") if isinstance(said, bytes) else said
     return [
         line
-        for line in re.sub(r"^-{5,}\n(?:.*\n)*?-{5,}\n", "", text, flags=re.M).splitlines()
+        for line in re.sub(r"^-{5,}\n(?:.*\n)*?-{5,}\n", "", text, flags=re.MULTILINE).splitlines()
         if line.startswith("fare: ")
     ]
 
 
-def tree(where):
+def tree(where: pathlib.Path) -> dict[str, bytes | None]:
     """Everything below a directory: contents of files, None for directories."""
     return {
         str(path.relative_to(where)): path.read_bytes() if path.is_file() else None
@@ -102,7 +110,7 @@ def tree(where):
     }
 
 
-def refusal(done, message, ranks):
+def refusal(done: Any, message: str, ranks: int) -> str | None:
     """What is wrong with how the program refused something, which is to take one line and exit code 2, or
     None.
     """
@@ -130,7 +138,7 @@ def refusal(done, message, ranks):
     return None
 
 
-def compile_plugin(place, name, source):
+def compile_plugin(place: pathlib.Path, name: str, source: str) -> None:
     """place/name.so, built with the headers that FARE itself was built with."""
     commands = json.loads((BINARY / "compile_commands.json").read_text())
     command = next(c["command"] for c in commands if c["file"].endswith("src/system/system.c")).split()
@@ -145,6 +153,7 @@ def compile_plugin(place, name, source):
         [command[0], "-w", "-fPIC", "-shared", *includes, "-o", str(place / f"{name}.so"), str(file)],
         capture_output=True,
         text=True,
+        check=False,
     )
     if done.returncode:
         sys.exit(f"{name}: {done.stderr}")

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-void fare_boltzmann_exponentials(
+void fare_metropolis_exponentials(
   fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double e[FARE_BLOCK])
 {
   fare_random_uniforms(stream, block, step, draw, e);
@@ -11,7 +11,7 @@ void fare_boltzmann_exponentials(
   for (int i = 0; i < FARE_BLOCK; i++) e[i] = -log(e[i]);
 }
 
-void fare_boltzmann_propose(int dim, double h, double kT, const double *const x[], const double *const f[],
+void fare_metropolis_propose(int dim, double h, double kT, const double *const x[], const double *const f[],
   fare_stream stream, uint64_t block, uint64_t step, double *const y[], double e[FARE_BLOCK])
 {
   const double drift = h / kT, spread = sqrt(2 * h);
@@ -21,10 +21,10 @@ void fare_boltzmann_propose(int dim, double h, double kT, const double *const x[
 #pragma omp simd
     for (int i = 0; i < FARE_BLOCK; i++) y[axis][i] = x[axis][i] + drift * f[axis][i] + spread * y[axis][i];
   }
-  fare_boltzmann_exponentials(stream, block, step, (uint32_t)dim, e);
+  fare_metropolis_exponentials(stream, block, step, (uint32_t)dim, e);
 }
 
-void fare_boltzmann_cost(int dim, double h, double kT, const double *const x[], const double *const f[],
+void fare_metropolis_cost(int dim, double h, double kT, const double *const x[], const double *const f[],
   const double *V, const double *const y[], const double *const g[], const double *U, double cost[FARE_BLOCK])
 {
   const double drift = h / kT;

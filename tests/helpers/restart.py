@@ -1,7 +1,12 @@
 """What tests of stopping and going on share: a study that has a bit of everything, how it is run, and whether
 two directories hold the same bits.
 """
+from __future__ import annotations
+
+import pathlib
 import subprocess
+from collections.abc import Iterable
+from typing import Any
 
 import h5py
 import numpy as np
@@ -10,7 +15,6 @@ from launch import (
     ENVIRONMENT,
     FARE,
     MPIEXEC,
-    SOURCE,
 )  # SOURCE: for tests of clusters, which take all from here
 
 STUDY = """\
@@ -27,22 +31,28 @@ ensembles:
 """
 
 
-def command(ranks, *arguments):
+def command(ranks: int, *arguments: str) -> list[str]:
     launch = [MPIEXEC, "-n", str(ranks)] if ranks > 1 else []
     return [*launch, FARE, "run", "study.yaml", "--no-report", *arguments]
 
 
-def run(where, ranks, *arguments):
+def run(where: pathlib.Path, ranks: int, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(ranks, *arguments), cwd=where, env=ENVIRONMENT, capture_output=True, text=True, timeout=300
+        command(ranks, *arguments),
+        cwd=where,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
 
 
-def bits(path, parts):
+def bits(path: pathlib.Path, parts: Iterable[str]) -> dict[str, bytes]:
     """Every dataset and attribute in these parts of a file, as bytes."""
-    found = {}
+    found: dict[str, bytes] = {}
 
-    def visit(name, node):
+    def visit(name: str, node: Any) -> None:
         if isinstance(node, h5py.Dataset):
             found[name] = np.asarray(node[()]).tobytes()
         for key, value in node.attrs.items():
@@ -55,7 +65,7 @@ def bits(path, parts):
     return found
 
 
-def differences(a, b):
+def differences(a: pathlib.Path, b: pathlib.Path) -> list[str]:
     """Names of what is not the same in two finished studies: snapshots, tables, and what was binned; not when
     they ran and how long they took.
     """
