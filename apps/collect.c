@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   collect: the tables of a sweep's points in one, and figures over what was swept. Drawn by Python, as reports
   are.

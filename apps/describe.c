@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* list and describe: what there is, from the registries. */
 #include "fare.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Figures of a study or a sweep: drawn by Python, in a process of its own after MPI has ended. */
 #include "fare.h"
 

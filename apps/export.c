@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* export: a training set for a generator in any language, from a finished study. */
 #include "fare.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare: dispatch to subcommands. */
 #include "fare.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The command: one function per subcommand, each in a file of its own. */
 #ifndef FARE_APPS_H
 #define FARE_APPS_H

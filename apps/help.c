@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* help: the subcommands, and what each does. */
 #include "fare.h"
 

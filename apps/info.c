@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* info: what a result holds, from its files alone. */
 #include "fare.h"
 

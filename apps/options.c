@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Options of the command line that subcommands share. */
 #include "fare.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* report: figures and report.html from what a study left. */
 #include "fare.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* run, check and status: what is done with a study, or with the points of a sweep. */
 #include "fare.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* score: samples from anywhere against the truth of a finished study. */
 #include "fare.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* sweep: how far the points of a sweep have come, and which are still to be run. */
 #include "fare.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Rows per second of CPU time of one core, in training (with Adam, as fare_learn_train does it) and in
   evaluation, for a network whose inputs lie ready: bench_learning INPUTS WIDTH LAYERS OUTPUTS BATCH SECONDS

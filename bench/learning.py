@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """Throughput of training and evaluating a small network: FARE against PyTorch, on one core, with the same
 BLAS.
 

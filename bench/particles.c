@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Steps per second and core of the particle engine on the driven Prinz potential, beside the same algorithm
   written the usual way, and beside what it cannot do without: its random numbers alone, and its exponentials

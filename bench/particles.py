@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """The particle engine: its speed beside the usual way and beside its bound, and what each integrator costs to
 come near the truth.
 

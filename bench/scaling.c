@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   One snapshot's worth of each thing that particles do together: steps between two snapshots, deposit on a
   grid that all ranks share, bins for measures, and the snapshot itself; with the messages and bytes that this

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """Strong and weak scaling of what particles do from one snapshot to the next, with the communication counted.
 
     bench/scaling.py [--build build] [--ranks 1 2 4] [--mpirun "mpirun --oversubscribe"]

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Writing snapshots of many particles, beside one plain sequential write of as many bytes to the same disk;
   both end with the data on the disk. Turn by turn, with the median of all turns; nothing is asserted.

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """The truth against the script that one would write with SciPy, on one core of this machine.
 
     bench/truth_against_scipy.py [--one] [--two] [--command build/bin/fare]

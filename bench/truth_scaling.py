@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """Cost and memory of the truth as its grid and the ranks grow, beside what the machine's memory bandwidth
 allows.
 

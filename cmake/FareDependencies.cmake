@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # Every dependency as an imported target, found through pkg-config or CMake's own modules. Installed as well,
 # because find_package(fare) includes it. A missing one stops with the packages to install rather than with a
 # search log.

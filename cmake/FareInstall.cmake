@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # make install: the command, the library, its headers, the studies, the post-processing, and a package file
 # for find_package(fare).
 include(CMakePackageConfigHelpers)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # A new test is one new file. It declares its cases in a comment, in a line that begins with "fare-test:":
 #
 #   fare-test: labels=unit ranks=1,2,4 timeout=60

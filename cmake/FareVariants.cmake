@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # Without FARE_NATIVE the library runs on any x86-64. A shared library is also built for wider vectors, in the
 # directories that the dynamic linker of glibc (2.33 or newer) searches first on a processor that has them:
 # glibc-hwcaps/x86-64-v3 (AVX2) and glibc-hwcaps/x86-64-v4 (AVX-512).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # Warnings and sanitizers, for our own targets only.
 add_library(fare_warnings INTERFACE)
 target_compile_options(fare_warnings INTERFACE

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """Measures what docs/verification.md states and writes its tables and figures anew: docs/verification.py
 [--command build/bin/fare]
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash
 # Shared by the scripts: the location of the project, its set-up, and how to launch MPI here. Source it.
 fare_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
 # Installs missing dependencies: on Debian and its derivatives with apt-get (as root or with sudo).
 # On other systems it prints the names of the packages for Fedora and Spack, and stops.
 #   jobs/install_dependencies.sh [--with-torch] [--with-slurm] [--with-checks]

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
 # From a clean clone to the first result: installs dependencies, builds, runs the driven Prinz study on all
 # cores.
 #   jobs/quickstart.sh [STUDY.yaml] [fare options, e.g. --set ensembles.langevin.particles=20000]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Figures of densities: over time, and at single instants."""
 from __future__ import annotations
 

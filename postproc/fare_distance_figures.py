@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Figures of how far each ensemble is from the truth: over time, against what it has cost, and in the order
 of the ranking.
 """

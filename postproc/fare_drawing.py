@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """What the figures of a study and of a sweep share: colours, which ensembles are shown, legends, and the
 limits of logarithmic axes.
 """

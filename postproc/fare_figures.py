@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The figures of a FARE study, as matplotlib figures. Each function returns None where the study has nothing
 to draw.
 """

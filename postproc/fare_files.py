@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """HDF5 files of FARE: how they are opened, what their attributes say, and snapshots, which follow openPMD."""
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """Draws report.html, one file that needs nothing else, and figures/*.png in the directory of a finished FARE
 study.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Reads what a FARE study leaves in its directory (docs/format.md) as NumPy arrays.
 
     from fare_results import Study

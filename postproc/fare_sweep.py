@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """Merges the points of a FARE sweep: sweep.csv, sweep_thermodynamics.csv where the points have
 thermodynamics, and sweep.html with figures in figures/sweep_*.png.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The figures of a FARE sweep, from its points and the rows of its tables. Each function returns None where
 there is nothing to draw.
 """

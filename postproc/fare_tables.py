@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """What the tables of a study hold, as data classes of NumPy arrays."""
 from __future__ import annotations
 

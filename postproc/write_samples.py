@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Writes samples for `fare score TRUTH_DIR SAMPLES.h5` (docs/scoring.md). Needs h5py and numpy alone; copy it
 into your own project if you like.
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 Checks the form of the repository: layout, line length, types, scripts and spelling. A tool that is missing is
 skipped with a word; a tool that finds something fails. Arguments choose checks: tests/check_form.py black mypy
@@ -16,6 +17,7 @@ import tokenize
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 COLUMNS = 110
+LICENSE = "SPDX-License-Identifier: BSD-2-Clause"
 SOURCES = (".c", ".h", ".cpp", ".py", ".cmake", ".in")
 SKIPPED_DIRECTORIES = re.compile(r"^(build.*|out|\.git|__pycache__|\..*_cache)$")
 # A line may be longer where a single string literal fills the excess: breaking it would change the text.
@@ -118,12 +120,21 @@ def permissions(files: list[pathlib.Path]) -> int:
     return wrong
 
 
+def licenses(files: list[pathlib.Path]) -> int:
+    """Every source names its license within the first lines."""
+    sources = [p for p in files if p.suffix in SOURCES or p.name == "CMakeLists.txt" or is_script(p)]
+    wrong = [p for p in sources if LICENSE not in "\n".join(p.read_text().splitlines()[:3])]
+    for path in wrong:
+        print(f"{path.relative_to(ROOT)}: no line '{LICENSE}'")
+    return len(wrong)
+
+
 def main() -> int:
     files = tracked_files()
     c_files = [str(path) for path in files if path.suffix in (".c", ".h")]
     scripts = [str(path) for path in files if is_script(path)]
     prose = [str(p) for p in files if p.suffix not in (".png", ".svg") and p.name != "codespell.txt"]
-    internal = {"lines": long_lines, "permissions": permissions}
+    internal = {"lines": long_lines, "permissions": permissions, "licenses": licenses}
     tools = {
         "clang-format": ["clang-format-14", "--dry-run", "--Werror", *c_files],
         "black": ["black", "--check", "--quiet", "."],

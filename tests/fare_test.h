@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What every C test begins with: cmocka under MPI and PETSc, and comparisons that print both sides. */
 #ifndef FARE_TEST_H
 #define FARE_TEST_H

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
 # Sets up as the quickstart does and runs the whole test suite. Arguments go to ctest: tests/run.sh -L unit
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../jobs/common.sh

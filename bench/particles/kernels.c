@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Exponentials alone, compiled as kernels are: what the force cannot do without. */
 #include "particles.h"
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # Additional sources of bench/particles.c: exponentials with the flags of kernels and, where there is a C++
 # compiler, the usual implementation with -O3 alone.
 target_include_directories(bench_particles PRIVATE src)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What bench/particles.c measures, besides the engine. */
 #ifndef BENCH_PARTICLES_H
 #define BENCH_PARTICLES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 // The usual implementation: one particle at a time, a Mersenne twister, and the normal distribution and
 // exponentials of the standard library, with -O3 alone.
 #include "particles.h"

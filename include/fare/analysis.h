@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   analysis: what the grid tells besides evolution in time: steady states and periodic ones, relaxation rates
   and modes, passage times, committors and rates between sets. One file per kind in src/analysis, named once
@@ -173,8 +174,9 @@ PetscErrorCode fare_analyses_compare(
   fare_analysis_results_destroy. Collective.
 */
 typedef struct fare_analysis_result fare_analysis_result;
-PetscErrorCode                      fare_analyses_run(
-                       size_t count, fare_analysis *const analyses[], const fare_grid *grid, fare_analysis_result ***results);
+
+PetscErrorCode fare_analyses_run(
+  size_t count, fare_analysis *const analyses[], const fare_grid *grid, fare_analysis_result ***results);
 PetscErrorCode fare_analysis_results_destroy(fare_analysis_result ***results);
 /*
   Group /analysis of a store, and a table for people; nothing of NULL. The grid's ranks are the store's, or

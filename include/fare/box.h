@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /** @file
   box: where densities and particles live, and what happens at its ends.
 */

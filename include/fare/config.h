@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   config: a YAML file as a tree that remembers line and column, and tables of fields that read it into
   structs.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   ensemble: weighted samples of a state, distributed over ranks in whole blocks so that results do not depend
   on the layout.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /** @file
   evolution: cell masses on one grid, evolved in time with a given tolerance per step.
 */

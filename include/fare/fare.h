@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* FARE: far-from-equilibrium reference ensembles. Includes every public header. */
 #ifndef FARE_FARE_H
 #define FARE_FARE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /** @file
   grid: a box of equal cells, distributed over ranks, and cell masses of given densities.
 */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /** @file
   initial: the initial condition. The truth integrates it over cells; ensembles draw from it.
 */

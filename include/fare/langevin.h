@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Kernels of the simulated dynamics: one block of particles through many steps. */
 #ifndef FARE_LANGEVIN_H
 #define FARE_LANGEVIN_H

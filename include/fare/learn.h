@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   learn: small dense networks and their training, alike on every rank. All works in float32 on tiles of at
   most FARE_BLOCK rows, as structure of arrays: value k of row r is at [k * FARE_BLOCK + r].

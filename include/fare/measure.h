@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   measure: a number that compares an ensemble with a density on a grid at one instant, with its noise floor.
 */

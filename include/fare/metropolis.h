@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Kernels of Metropolis-adjusted Langevin moves. */
 #ifndef FARE_METROPOLIS_H
 #define FARE_METROPOLIS_H

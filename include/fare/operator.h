@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /** @file
   operator: the Fokker-Planck operator L on a grid, dP/dt = L P for cell masses P, by finite volumes with
   exponentially fitted rates. L is a rate matrix: off-diagonal entries are not negative, columns sum to zero

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   plugin: a system of one's own, in a shared object that a study names, without recompiling FARE:
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   random: counter-based random numbers (Philox4x32-10; Salmon, Moraes, Dror and Shaw, SC11). A number is a
   pure function of seed, stream, block, step and draw: nothing is carried along, so results depend on neither

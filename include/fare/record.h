@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   record: what a study leaves behind. Snapshots follow openPMD 1.1 (file-based, HDF5), one file each: meshes
   for densities, one particle species per ensemble, all at the same instant. The format is specified in

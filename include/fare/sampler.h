@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   sampler: a method that makes an ensemble represent time t. One file per method in src/sampler, named once in
   list.h there.

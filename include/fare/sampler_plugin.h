@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   sampler_plugin: a sampler of one's own, in a shared object that an ensemble names, without recompiling FARE:
 

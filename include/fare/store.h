@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* store: one HDF5 file written or read by all ranks; under its final name only when complete. */
 #ifndef FARE_STORE_H
 #define FARE_STORE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   study: the one place that knows all six nouns. Reads a plan, advances truth and ensembles from snapshot to
   snapshot, records, measures, prints the result.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* support: starting and stopping, errors, log and progress, tables of text. Everything may include this. */
 #ifndef FARE_SUPPORT_H
 #define FARE_SUPPORT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   system: the physics. Either dX = mobility (-grad V + F) dt + sqrt(2 mobility kT) dW, or in general dX_k =
   f_k(X,t) dt + sqrt(2 D_k(X,t)) dW_k; always in the sense of Ito, all dimensionless, with named parameters of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   thermo: energy, entropy, work, heat and entropy production of a density on a grid, and the work that single
   particles take. Work is what the drive does to the system, heat what the bath gives it, so that energy

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   truth: the density p(x,t) on a grid, evolved by finite volumes with exponentially fitted (edge-integral)
   rates and an implicit, error-controlled time method, with an estimate of its own error. Unknowns are the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   A sampler of one's own: it fits a normal distribution to the training particles of every training time, goes
   over from one to the next in a straight line, and draws. Where the dynamics are linear that is exact; in

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   A system of one's own: a ring on which a particle is driven round, V = height cos(n phi) with a torque that
   no potential has. Change the formulas, the parameters and the descriptor; README.md tells how to build it

@@ -1,7 +1,8 @@
 #!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
 # Runs the points of a sweep, each as an array task that requeues itself until its point is done:
-#   sbatch --array="$(build/bin/fare sweep input/regimes.yaml --missing)" jobs/slurm/array.sh
-#   input/regimes.yaml [--set key=value ...]
+#   missing=$(build/bin/fare sweep input/regimes.yaml --missing)
+#   sbatch --array="$missing" jobs/slurm/array.sh input/regimes.yaml [--set key=value ...]
 # Append %20 to the range to run at most twenty at a time. jobs/slurm/sweep.sh submits this and then the
 # collection.
 #SBATCH --job-name=fare

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
 # Merges the tables of a sweep and draws its figures after the points have ended:
 #   sbatch --dependency=afterany:JOB jobs/slurm/collect.sh input/regimes.yaml [--set key=value ...]
 #SBATCH --job-name=fare-collect

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash source-path=SCRIPTDIR/../..
 # Shared by the batch scripts: which fare to run, how to launch ranks, and how to stop. Source it from the
 # repository's root.

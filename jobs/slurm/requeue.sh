@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
 # Runs a study longer than a job may be: two minutes before the time limit it writes a checkpoint and
 # requeues itself,
 # until it is done.

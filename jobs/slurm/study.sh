@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
 # Runs one study on many ranks. From the repository's root:
 #   sbatch jobs/slurm/study.sh input/prinz_driven.yaml [--set key=value ...]
 # Submit it again to resume.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
 # Submits the rest of a sweep: an array over its unfinished points, then a job that collects. Not a batch
 # script itself.
 #   bash jobs/slurm/sweep.sh input/regimes.yaml [--set key=value ...]

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """A generator of one's own in NumPy alone, trained, sampled and handed back to FARE:
 
     fare export out/prinz_driven --out training.h5

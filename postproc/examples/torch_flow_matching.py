@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """Conditional flow matching in PyTorch, trained on what FARE exports and scored by FARE:
 
     fare export out/prinz_driven --out training.h5

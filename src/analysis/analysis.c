@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The list of kinds; the plan's `analysis:` read, run on two grids, written and shown. */
 #include "analysis.h"
 

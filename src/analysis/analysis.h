@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Inside analysis: what a kind of analysis provides, what it finds, and the solvers that kinds share. */
 #ifndef FARE_ANALYSIS_PRIVATE_H
 #define FARE_ANALYSIS_PRIVATE_H

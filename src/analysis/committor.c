@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Committors and rates between two sets. q+ (to reach b before a) solves L^T q = 0 with q = 0 in a, 1 in b;
   the reactive masses g = pi q- (came from a rather than from b) solve L g = 0 with g = pi in a, 0 in b. With

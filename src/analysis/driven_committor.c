@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The probability to reach one set before another while the drive goes on: dq/dt = -L(t)^T q with q = 0 in a,
   1 in b, backward in time.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The mean time until a set is reached while the drive goes on, dtau/dt = -1 - L(t)^T tau backward in time;
   and of paths from a set, when they get there, forward.

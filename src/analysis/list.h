@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Every analysis, once. Included to declare and to register. */
 FARE_ANALYSIS(stationary)
 FARE_ANALYSIS(periodic)

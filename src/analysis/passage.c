@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Mean first-passage times: L^T tau = -1 outside the target, tau = 0 in it (Gardiner, Handbook of Stochastic
   Methods, ch. 5).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The periodic steady state of a periodic drive, without waiting for it: the masses P that one period brings
   back, (I - Phi) P = 0, by GMRES on the evolution over whole periods. Phi keeps the sum and contracts all

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Relaxation rates and modes: eigenvalues of -L nearest to 0, by Krylov-Schur in shift-and-invert mode (SLEPc;
   Stewart, SIAM J. Matrix Anal. Appl. 23, 601 (2001)). Under detailed balance L is similar to the symmetric

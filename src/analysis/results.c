@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   What an analysis finds: numbers with their errors, and fields; kept, estimated, written and shown alike for
   all kinds.

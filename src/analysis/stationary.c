@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The stationary density: L P = 0. By elimination, which keeps the digits of populations that only rare events
   balance. Where that does not serve: refined from a first guess with (sigma I - L)^-1 as the preconditioner,

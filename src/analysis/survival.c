@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   How many have not yet reached a target, and when they do: the forward equation of a moving generator without
   the target.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Plans compared as the values that they hold, never as the lines that they were written in. */
 #include "config.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Documents: from a file on rank 0 to every rank, and changed by --set. */
 #include "config.h"
 

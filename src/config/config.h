@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Inside config: how a document is held. */
 #ifndef FARE_CONFIG_PRIVATE_H
 #define FARE_CONFIG_PRIVATE_H

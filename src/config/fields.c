@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* One table of fields, five uses: read, check, describe, document, write back. */
 #include "config.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Keys of studies that had another name in earlier versions. They are still read, as the keys of today. */
 #include "config.h"
 

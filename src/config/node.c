@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The tree: making it, walking it, complaining about a place in it. */
 #include "config.h"
 

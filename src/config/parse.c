@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   YAML into our tree, by libyaml's events, so that every place is known and nothing is built for input that
   will be refused.

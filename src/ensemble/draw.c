@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Independent draws from the initial density. */
 #include "envelope.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Envelopes for rejection: a box is cut into cells, and those whose bound lies so far above the density that
   much would be rejected are halved along every axis, wherever in the box they are and however narrow what is

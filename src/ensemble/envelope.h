@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Inside ensemble: what rejection proposes from. */
 #ifndef FARE_ENVELOPE_H
 #define FARE_ENVELOPE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Walls at the ends of a box, and where particles are that have met them. */
 #include <fare/ensemble.h>
 

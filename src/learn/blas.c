@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   A word of warning where products of matrices, which is where training spends its time, are those of a
   reference BLAS.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef FARE_LEARN_BLAS_H
 #define FARE_LEARN_BLAS_H
 

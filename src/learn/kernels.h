@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Kernels of networks and of their training. A tile's rows stand side by side, FARE_BLOCK apart from one value
   to the next.

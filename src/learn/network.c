@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Dense networks. Activations are kept value by value, rows side by side, so that every layer is one product W
   a of matrices and every elementwise loop runs along rows.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   What is learned from, and batches of it: counter-based, so that a batch is the same whichever rank holds
   which row.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The state of training between two steps, made, saved and loaded. */
 #include "state.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* All that training stands on between two steps. */
 #ifndef FARE_LEARN_STATE_H
 #define FARE_LEARN_STATE_H

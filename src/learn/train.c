@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The training loop: batches in tiles, gradients summed over ranks, Adam, the average of weights, the curve of
   the loss, early stopping.

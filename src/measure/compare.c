@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Measures of samples or a density against the truth, with the floor that exact draws of as many samples would
   show, and with bias and interval from the samples without one group after the other.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Every measure, once. A new one is a file beside this and a line here. */
 FARE_MEASURE(kl)
 FARE_MEASURE(reverse_kl)

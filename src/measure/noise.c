@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Design effects. The masses of pools of n independent rows have the covariance (diag(q) - q q')/n. Groups
   show the one that there is; the two are compared in two metrics, of which the first is Pearson's and the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Inside measure: how the noise of samples differs from that of as many independent ones, as groups of them
   show it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Truth and samples, put into the arrays that estimators see. */
 #include "sides.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Inside measure: truth and samples as estimators see them, in arrays that every replicate refills. */
 #ifndef FARE_SIDES_H
 #define FARE_SIDES_H

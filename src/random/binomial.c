@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Binomial and multinomial counts, exact in distribution, from counter-based uniforms. */
 #include <fare/random.h>
 

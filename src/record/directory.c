@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The directory of a study: begun only where nothing can be lost, and texts in it that are whole or absent.
 */

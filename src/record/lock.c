@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   One directory, one run. The file run.lock says who writes: host, process and job. It is made whole under
   another name and linked, which succeeds once on every file system, NFS included. Its holder touches it every

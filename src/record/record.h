@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Inside record. */
 #ifndef FARE_RECORD_PRIVATE_H
 #define FARE_RECORD_PRIVATE_H

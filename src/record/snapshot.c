@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Snapshots by the openPMD standard 1.1.0 (openPMD-standard, STANDARD.md): its attributes, nothing left out
   that it requires.

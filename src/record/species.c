@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Particles read back from a snapshot, for a run that goes on and measures what is there already. */
 #include "record.h"
 

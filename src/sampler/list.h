@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Every sampler, once. A new one is a file beside this and a line here. */
 FARE_SAMPLER(langevin)
 FARE_SAMPLER(boltzmann)

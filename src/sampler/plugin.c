@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* A sampler from a shared object, and the refusal of what is not one. */
 #include <fare/sampler_plugin.h>
 

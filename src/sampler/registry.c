@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Every sampler by its name. */
 #include <fare/sampler.h>
 

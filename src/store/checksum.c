@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Size and checksum of a file, read back by all ranks together: each takes a part, and CRC-32s of parts join
   to that of the whole.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What HDF5 says of a failure. */
 #include "store.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   A file from its first byte to its name: written aside, reserved before it is written, verified and flushed
   before it is named.

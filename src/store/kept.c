@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The state of a struct, saved and loaded by a table of its members. */
 #include "store.h"
 

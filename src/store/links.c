@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Links that lead out of a file, and the files that they lead to: looked at before HDF5 opens them, for it
   would wait on a named pipe for ever.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What is in a file: groups, attributes, and arrays that all ranks write or read together. */
 #include "store.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Inside store: what an open file is, and how HDF5's failures become errors of ours. */
 #ifndef FARE_STORE_PRIVATE_H
 #define FARE_STORE_PRIVATE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Whether a dataset is whole: HDF5 fills what was never written, or has gone, with zeros, and says nothing.
 */

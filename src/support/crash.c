@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   A rank that crashes says which one it is and what it was doing, where PETSc would print a page. The handler
   calls nothing that is not safe in one.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Inside support: the line of a rank that crashes. */
 #ifndef FARE_CRASH_H
 #define FARE_CRASH_H

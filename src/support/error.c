@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Errors: one line each, alike on all ranks where they can be, and no rank left waiting where they cannot. */
 #include "crash.h"
 

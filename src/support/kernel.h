@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* For kernels alone: included first, it fails where the build has not given the file their flags. */
 #ifndef __FAST_MATH__
 #error \

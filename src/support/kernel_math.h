@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Elementary functions for kernels: branch-free and inline, so that a plain loop over a batch becomes vector
   code of any width without a call. Errors are those stated, in units in the last place; arguments beyond

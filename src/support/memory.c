@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Memory: what is free on a machine, and what the ranks there ask for together. */
 #include <fare/support.h>
 

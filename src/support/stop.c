@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Being asked to stop, by a signal or by the clock. Who sends SIGTERM again after a while does not want to
   wait for the next safe point: then it has its usual effect.

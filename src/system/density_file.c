@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "density_file.h"
 
 #include <fare/store.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Inside system: a density on equal cells, read from a snapshot. */
 #ifndef FARE_DENSITY_FILE_H
 #define FARE_DENSITY_FILE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Where steps in time end, so that nothing that a drive does is stepped over. A waveform names its own
   corners. But a formula may make a pulse of a parameter that only rises, exp(-(s - 1)^2/0.01) of a ramp s

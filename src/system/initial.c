@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Densities to begin with, and the schedule of snapshots. */
 #include <fare/initial.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* When snapshots are taken. */
 #include <fare/schedule.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Waveforms: theta(t) = base + amplitude s(t), for any parameter of any system. */
 #ifndef FARE_WAVEFORM_H
 #define FARE_WAVEFORM_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The work chain: energies change, then masses relax at the new energies. Relaxation is backward Euler with
   rates whose stationary masses are those of Boltzmann to the last bit, so that work relations that hold for

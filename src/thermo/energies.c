@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Energies of cells, and the points in time at which energies are compared. */
 #include "thermo.h"
 

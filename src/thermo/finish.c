@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What a study asks for once the truth has come to its end: the work chain, and the work of particles. */
 #include "thermo.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Free energies from the work of many trajectories: Jarzynski's average, and Bennett's acceptance ratio of
   work both ways.

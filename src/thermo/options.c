@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The plan's section, and what is defined for which system. */
 #include "thermo.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What a study keeps and shows of thermodynamics; its checkpoint. */
 #include "thermo.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Entropy production of a density on the grid: sums over faces, as for any Markov chain (Schnakenberg, Rev.
   Mod. Phys. 48, 571 (1976); Hatano and Sasa, Phys. Rev. Lett. 86, 3463 (2001); Esposito and Van den Broeck,

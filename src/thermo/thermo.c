@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Thermodynamics along a truth. Between snapshots the truth stops at the points of a quadrature, where masses
   P and energies U are kept; work and heat are the quadratures of sum P dU/dt and sum U dP/dt with derivatives

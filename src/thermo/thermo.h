@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Inside thermo: quadrature in time, and kernels. */
 #ifndef FARE_THERMO_PRIVATE_H
 #define FARE_THERMO_PRIVATE_H

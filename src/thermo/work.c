@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The work of single particles. The protocol is cut into steps; in each the energy changes, which is work, and
   then the particle moves at the new energy. Moved by Metropolis' rule (the step of Roberts and Tweedie,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Exact densities at all times of a schedule, gathered whole on every rank, for the oracles of samplers. */
 #include "truth.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What a truth takes of memory, told before any is taken. */
 #include "truth/rates/operator.h"
 

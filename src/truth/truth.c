@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The truth: masses on the grid that was asked for, and two companions on a grid of half as many cells per
   axis and one on a grid of a quarter. The first shares the tolerance of the truth, and differs from it by the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Inside truth: its error estimate, and the parts of an evolution. */
 #ifndef FARE_TRUTH_PRIVATE_H
 #define FARE_TRUTH_PRIVATE_H

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 A mistake of the user's costs one clear line, exit code 2, and leaves nothing: on one rank, and on three as on
 one.

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 A plugin (a system or a sampler) or a formula that will not do costs one clear line (a formula two more, with
 a caret) and leaves nothing: on one rank, on three, and where only some ranks see it.

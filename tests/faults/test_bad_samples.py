@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 A file of samples that is none, and a directory without a truth, cost one clear line and exit code 2: on one
 rank, and on three as on one.

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 What goes wrong in the middle of a study on three ranks: a particle that is no number, a rank that fails
 alone, crashes or is killed, a solver that does not converge. One line says which

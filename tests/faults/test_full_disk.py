@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 A disk that fills up at one moment or another: one line says so, what has a name is whole, and nothing else
 stays.

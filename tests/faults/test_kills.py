@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 A study on three ranks is killed at fifty random instants, in every way that clusters know, and goes on each
 time: in the end it has the bits of one that nobody stopped.

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 Whose a directory is: a second run is refused by host and process, locks of runs that are gone are taken over,
 a study is done only where its results are its own, and snapshots that were lost are made again.

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 A snapshot that takes long does not hold up a request to stop: a study that is stopped between two steps of
 its truth or of its particles, again and again, ends with the bits of one that nobody stopped.

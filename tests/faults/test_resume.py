@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 Stopping by the clock and going on, also on another number of ranks; damaged checkpoints; plans that go on and
 plans that do not; output that is taken away or must not be written.

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 What surrounds a study: long paths, a byte order mark, limits on file sizes, and a cache of compiled formulas
 that was damaged or that others could write.

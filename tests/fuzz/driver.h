@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Fuzzing without a fuzzer: seeds, mutated in the same way on every run. Input n depends on n alone, and a
   process of its own reads them one after the other, so that one that crashes or hangs is known by its number

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Changes a sound HDF5 file into another, sound for HDF5 but not for who expects something in it: bytes of an
   input say what is deleted, replaced, retyped, cut or put where it does not belong.

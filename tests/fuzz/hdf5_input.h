@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   An input as an HDF5 file: 'R' and the bytes of one; or what is patched in the bytes of a sound one ('P') or
   edited by HDF5 itself (any other), behind its number.

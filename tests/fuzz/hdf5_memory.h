@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   HDF5 without locks and lists of properties, which take most of the time where files are small. These stand
   before HDF5's functions of the same names; while `memory_is_on` a file is read by its driver for memory, and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Changes the bytes of a sound HDF5 file in places where what comes out is a file for HDF5 still, but for rare
   ones: numbers, extents, kinds of numbers, names, what a name leads to, what is not there or was never

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
 # The readers of YAML, samples, checkpoints and their plans under libFuzzer with the address and
 # undefined-behaviour sanitizers, for a fixed number of inputs each.
 # fare-test: labels=fuzz timeout=900

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=unit,fuzz timeout=300 */
 /*
   The reader of checkpoints behind its checksum, which would refuse nearly everything: the name of every input

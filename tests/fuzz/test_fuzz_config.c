@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=unit,fuzz timeout=120 */
 /*
   Any bytes at all as a study file, as an assignment and as values of fields: they are read, or refused in one

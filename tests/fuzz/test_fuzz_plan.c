@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=unit,fuzz timeout=120 */
 /*
   The plan that a checkpoint has, against the one of the study that goes on: any text is the same plan, a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=unit,fuzz timeout=300 */
 /* Somebody else's samples: any bytes as a file, and any file of HDF5, are read, or refused in one line. */
 #define FUZZ_LONGEST 16384

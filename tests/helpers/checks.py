@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Shared by tests of whole studies: the program as users start it, and the list of failed expectations."""
 from __future__ import annotations
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """How tests of faults start the program, on one rank or several, with a watchdog; what it says; and what it
 leaves.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """What tests of stopping and going on share: a study that has a bit of everything, how it is run, and whether
 two directories hold the same bits.
 """

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
 # fare-test: labels=install timeout=300
 # Installs into an empty prefix and builds a program against it with nothing but find_package(fare).
 set -euo pipefail

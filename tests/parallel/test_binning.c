@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=parallel ranks=1,2,3,4 timeout=60 */
 /*
   Bins and measures are the same on any number of ranks: to the bit from samples, to round-off from densities.

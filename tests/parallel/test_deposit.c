@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=parallel ranks=1,2,3,4 timeout=60 */
 /*
   Particles on the cells of a grid that ranks share: to the bit what a slow count of all particles on each

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=parallel ranks=1,2 timeout=60 */
 /* State that a table describes comes back from a file whole, or is refused in one line. */
 #include "fare_test.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=parallel ranks=1,3 timeout=60 */
 /*
   Snapshots read back as they were written, with the attributes and types that openPMD 1.1 asks for;

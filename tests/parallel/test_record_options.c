@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=parallel ranks=1,2,3,4 timeout=60 */
 /*
   What is kept of particles when a study asks for less: which ones, how precisely, how small; the same on any

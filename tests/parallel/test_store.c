@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=parallel ranks=1,2,3 timeout=60 */
 /*
   Files that are whole or absent: what is written reads back on any layout, and what is damaged is the same

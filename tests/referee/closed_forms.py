@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """What the references themselves are worth: densities that are known in closed form."""
 import math
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """
 Random studies of two axes, underdamped ones among them, and their reference: Fourier series along both axes
 of a box that is a ring or at whose ends there is next to nothing,

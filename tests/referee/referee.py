@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 Random studies, judged by a reference that shares no code with FARE. Prints the histogram of FARE's estimate
 of its own error over the true error, and every silent offender: an estimate

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Many comparisons in one process, for scores.py, which knows what they should show. Reads numbers in double
   precision from standard input: dimension, cells per axis, lower and upper end of every axis, exact draws

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The truths of many studies in one process, for referee.py, which knows what they should be. Reads the paths
   of study files from standard input, one a line, and prints for each

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """
 The density of a diffusion on an interval or a ring, by means that share nothing with FARE: spectral elements
 in space (Legendre polynomials on elements that end at every kink and are

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 Coverage of the intervals of scores: random pairs of known distributions, samples that are independent,
 correlated, copied or weighted, and the true value of every measure from the exact masses

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 Random studies of one axis against a reference that shares no code with FARE: no silent estimate below a third
 of the true error; and random pairs of distributions: intervals of scores hold

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
 # Whole studies on two ranks under the address and undefined-behaviour sanitizers: run, stopped and resumed,
 # exported, scored, and failing. tests/leaks.supp lists leaks of libraries; any other report is a failure.
 # Builds what it needs:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """A SLURM of one node, for tests: munged, slurmctld and slurmd in a directory and on ports of their own, and
 ended by their recorded ids.
 """

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 The batch scripts as they are, under a real SLURM: one study, a sweep as an array with what collects behind
 it, and a job that is signalled, requeued, and ends with the same bits.

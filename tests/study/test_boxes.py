@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 Particles begin where the truth does: on a box that the plan gives or that is found, evenly on it, round a
 circle and in a narrow well, simulated and learned from.

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 Ends of the truth's box in whole studies. Between mirrors every method stays inside, and those that can be
 exact are; what an end absorbs is told apart by end and agrees with the truth, on any number of ranks and

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 The ranking of a study with several samplers: means and spreads over trainings at the held-out times, places
 and ties, what ends early, and where the error of a learned sampler comes from, all computed

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 A ranking over a truth with a large error of its own: that error decides what is noise and which lines share a
 place, and nothing else does here.

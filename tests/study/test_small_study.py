@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 A small study from end to end, on one rank and on three: what it leaves is complete, the same on both, and
 right by an independent computation.

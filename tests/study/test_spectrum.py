@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 The study of all samplers, made small: each in every mode that it has. Oracles reach the floor, what is
 learned leaves equilibrium behind, ranking and split say what measures.csv says, what was

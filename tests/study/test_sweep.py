@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 Sweeps from end to end: which points there are and in which order, how far each has come, one point or all of
 them on one rank and on three, a point that fails, what is refused, and what

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 A truth on few cells, whose own error is larger than what tells two samplers apart: they share a place for
 that reason alone, and what draws the truth's own density is no nearer to it than it is to be trusted.

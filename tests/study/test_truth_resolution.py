@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 Truths off the asymptotic range, against closed forms: the estimated error is at least a third of the true
 one, or the study says that it is not resolved, why, and how many cells to take.

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 What tables and messages say is so: maxima below 0, methods that ended early, densities that divergences
 divide by, thinned exports, memory that is not there, forces counted once.

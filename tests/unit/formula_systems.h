@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Systems of formulas, given as text, and the directory in which compiled ones are kept. */
 #ifndef FORMULA_SYSTEMS_H
 #define FORMULA_SYSTEMS_H

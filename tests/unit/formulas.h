@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Formulas of the tests' own: random trees, printed for what is tested to read back, with values and gradients
   by dual numbers.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Rows to learn from, whichever rank holds them. */
 #ifndef FARE_LEARN_ROWS_H
 #define FARE_LEARN_ROWS_H

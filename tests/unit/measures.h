@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   What tests of measures share: bins of small grids, densities and samples on them, and all measures at once.
 */

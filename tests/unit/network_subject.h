@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   A network under test, and the same function by other means: plain loops in double, complex so that a step
   along the imaginary axis gives derivatives.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=unit ranks=1 timeout=60 */
 /*
   The loss of action matching and the field of its potential: float32 against plain loops in double,

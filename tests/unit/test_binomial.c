@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=unit ranks=1 timeout=120 */
 /* Binomial and multinomial counts against their exact probabilities. */
 #include "fare_test.h"

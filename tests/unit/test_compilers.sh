@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
 # fare-test: labels=unit timeout=120
 # Random numbers of every installed compiler: uniforms to the same bits, normals as the C library computes
 # them. With fast-math a compiler may split sums that must stay whole.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=unit ranks=1 timeout=60 */
 /* YAML with places, tables of fields, assignments: what is read, what is refused and with which words. */
 #include "fare_test.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=unit ranks=1 timeout=60 */
 /* Kernels of samplers that take noise out, against the formulas as they are written. */
 #include "fare_test.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=unit ranks=1,2 timeout=60 */
 /* An ensemble for which there is no memory: an error on every rank, and nothing of it stays. */
 #include "fare_test.h"

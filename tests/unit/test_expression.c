@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=unit ranks=1 timeout=120 */
 /* Formulas: the grammar, and exact derivatives and splits of random formulas against dual numbers. */
 #include "formulas.h"

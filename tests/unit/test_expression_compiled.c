@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=unit ranks=1 timeout=120 */
 /*
   Compiled formulas against formulas evaluated here and systems of the library, what is kept of them, and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=unit ranks=1 timeout=120 */
 /*
   Formulas that are refused: what is said of them, and the place that it is said of. Nothing of them is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=unit ranks=1 timeout=60 */
 /*
   Kernels of flow matching: what is learned is the velocity of the way that is shown, and derivatives are

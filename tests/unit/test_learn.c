@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=unit ranks=1,2,3 timeout=60 */
 /*
   What training is made of, against hand calculation: features, the optimiser, rows and batches on all ranks.

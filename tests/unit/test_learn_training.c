@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=unit ranks=1,2,3 timeout=120 */
 /*
   Training on all ranks: what it learns, what it does alike, when it ends early, and that it can stop in the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=unit ranks=1 timeout=120 */
 /* Floors, p-values and excesses against exact sums and laws, and what else belongs to a value. */
 #include "measures.h"

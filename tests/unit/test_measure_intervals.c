@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=unit ranks=1 timeout=240 */
 /*
   Estimates without bias and their intervals, over hundreds of ensembles whose distance from the truth is

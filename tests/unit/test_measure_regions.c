@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=unit ranks=1 timeout=120 */
 /*
   What some measures are made from: directions, the thinnest part of a density, its wells, and its logarithm

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=unit ranks=1 timeout=120 */
 /* Estimators against hand-made distributions and closed forms. */
 #include "measures.h"

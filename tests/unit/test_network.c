@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=unit ranks=1,2 timeout=60 */
 /*
   Networks against plain loops in double and finite differences of those: values, derivatives, derivatives of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=unit ranks=1 timeout=60 */
 /*
   Splines: inverse against forward, slopes and derivatives of the loss against finite differences, densities

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=unit ranks=1 timeout=60 */
 /* Systems against the literature: values at points, minima and saddles, places of rest. */
 #include "fare_test.h"

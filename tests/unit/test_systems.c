@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=unit ranks=1 timeout=60 */
 /* Walks the registry: whatever a system says about itself must agree with itself. */
 #include "fare_test.h"

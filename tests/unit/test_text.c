@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=unit ranks=1 timeout=60 */
 /* Growing texts, tables for people, and the nearest name. */
 #include "fare_test.h"

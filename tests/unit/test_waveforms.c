@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=unit ranks=1 timeout=60 */
 /* Every waveform against its formula at points computed by hand, through the system that it drives. */
 #include "fare_test.h"

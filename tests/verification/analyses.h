@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   What tests of analyses share: systems with known answers, sections of a plan as they are read and run, and
   integrals that passage times are.

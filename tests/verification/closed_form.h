@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Densities that are known in closed form at every time, as evolved on two grids: L1 error and its order. */
 #ifndef CLOSED_FORM_H
 #define CLOSED_FORM_H

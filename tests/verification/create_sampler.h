@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* A sampler from its options as YAML. */
 #ifndef CREATE_SAMPLER_H
 #define CREATE_SAMPLER_H

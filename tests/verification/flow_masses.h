@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What both tests of spline flows look at: the masses of cells that a flow says it has. */
 #ifndef FLOW_MASSES_H
 #define FLOW_MASSES_H

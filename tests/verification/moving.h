@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Densities of closed form that move, what samplers learned from them draw, and how far that is off. */
 #ifndef MOVING_H
 #define MOVING_H

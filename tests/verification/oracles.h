@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   What tests of exact fields share: samplers that take theirs from exact densities, and samplers that take it
   from a training set.

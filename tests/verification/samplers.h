@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   What tests of samplers share: one made from its options, written to a file and read from it, and the same
   bits whoever draws them.

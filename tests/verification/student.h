@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   What tests of learned samplers share: a sampler, the system it stands for and the exact densities, and how
   it is taught.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2 timeout=240 */
 /*
   Action matching learned from densities of closed form that move, particle by particle; its oracle against

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=2 timeout=300 */
 /*
   The driven Prinz potential, learned by action matching from a simulation, deterministic and entropic,

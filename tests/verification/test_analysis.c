@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2,4 timeout=300 */
 /* Sections `analysis:` of a plan: what is read, refused, run and kept. */
 #include "analyses.h"

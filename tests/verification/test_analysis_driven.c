@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2 timeout=300 */
 /*
   Committors, passage times and survival while a drive goes on: against the frozen ones, spectral series of a

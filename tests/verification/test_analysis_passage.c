@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2,4 timeout=300 */
 /* Passage times, committors and rates between sets against quadrature, series and each other. */
 #include "analyses.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2,3 timeout=120 */
 /*
   Weighted particles along a protocol: the free energy against quadrature, weights that are exact at any step,

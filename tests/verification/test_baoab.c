@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2 timeout=120 */
 /*
   BAOAB against what is known of it in closed form, against the equation of motion, and against the truth of a

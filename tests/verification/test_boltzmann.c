@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2,3,4 timeout=120 */
 /* The equilibrium sampler against the exact density, from a start that has only one well filled. */
 #include "samplers.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1 timeout=240 */
 /*
   Bridges between two densities on a grid: the Gaussian one in closed form (Mallasto, Gerolin and Minh, arXiv

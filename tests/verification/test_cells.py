@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 Densities: cells are exported and compared without noise, in one and two dimensions and on any number of
 ranks; a density at samples stays near its cell sums where the truth has empty cells.

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 Estimated errors against true ones for some of the cases of docs/verification.md, which measures all of them.
 fare-test: labels=verification timeout=300

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2,3 timeout=120 */
 /*
   What chains and weights are made of: resampling that is systematic, weights against plain sums, and steps

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2 timeout=400 */
 /*
   Learned samplers that claim to close a circle, on a density that runs to and fro over the ends of the box,

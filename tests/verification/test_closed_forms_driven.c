@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2 timeout=300 */
 /* Densities that are known in closed form while parameters move; and numbers known from elsewhere. */
 #include "closed_form.h"

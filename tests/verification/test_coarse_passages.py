@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 Bars of passage times on cells that are too wide for their potential, against quadrature: none is silently
 below a third of its error.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2,3,4 timeout=120 */
 /*
   L keeps probability: its columns sum to zero, or to what leaves over an absorbing end, also where the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2 timeout=240 */
 /*
   Diffusion learned in earnest, in little time, from densities of closed form that move: two wells in one

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2 timeout=200 */
 /*
   Boxes that the truth finds for itself: as tight and as wide as Gaussians ask for whose mean and variance are

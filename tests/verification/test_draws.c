@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2,3 timeout=240 */
 /*
   Draws of initial densities on boxes that are not the system's own: counted in cells they follow the cells'

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2 timeout=240 */
 /*
   Energies: forces against differences, exact ones against the truth, learned ones against what they should

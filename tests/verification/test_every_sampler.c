@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2 timeout=600 */
 /*
   Every sampler that is registered, in one, two and three dimensions and round a circle, in every mode that it

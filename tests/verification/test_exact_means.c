@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1 timeout=300 */
 /*
   The means behind exact fields, against sums in the plainest form and the closed form of a Gaussian; and

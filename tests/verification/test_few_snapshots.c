@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2 timeout=240 */
 /*
   Action matching from two snapshots far apart, where a sum over snapshots would need dense times: the density

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2 timeout=400 */
 /*
   Flow matching learned in little time from densities of closed form; the density that it says it draws from,

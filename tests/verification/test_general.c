@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2,3 timeout=300 */
 /* Drift and diffusion that are no gradient's: closed forms, orders, and ends that absorb. */
 #include "fare_test.h"

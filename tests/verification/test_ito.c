@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2 timeout=120 */
 /*
   Noise that grows with the state, in the sense of Ito: dX = mu X dt + sigma X dW has the mean exp(mu t) and

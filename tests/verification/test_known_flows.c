@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2 timeout=120 */
 /*
   Generators whose field is known, so that every particle's way is: networks with weights set by hand, and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2,3,4 timeout=120 */
 /*
   The integrators against the Gaussian they must produce, order by order, and the same bits on any number of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1 timeout=240 */
 /*
   Intervals hold the true value as often as they say, whatever the rows: independent, correlated, copied,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2,4 timeout=120 */
 /*
   The preconditioner of grids in two and three dimensions: solves are right by the assembled matrix, and take

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2 timeout=240 */
 /*
   Spline flows: what they draw against the masses that they say they have, an oracle's draws against its

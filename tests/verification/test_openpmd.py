@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 Snapshots of tiny studies in one, two and three dimensions against the openPMD standard 1.1.0, rule by rule.
 fare-test: labels=verification timeout=120

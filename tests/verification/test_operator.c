@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2,3,4 timeout=120 */
 /*
   The generator: a rate matrix, at rest in the Boltzmann density, of second order, with the published

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2 timeout=600 */
 /*
   Samplers that know their field: from the exact density they must draw that density, but for an error of

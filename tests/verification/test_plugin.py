@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 Systems that FARE was not built with: the template of input/plugin against an installed FARE, and formulas,
 both held against closed forms and built-in systems.

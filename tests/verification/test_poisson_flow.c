@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2 timeout=400 */
 /* Poisson flow: its noise against the distribution in closed form, and trainings in little time. */
 #include "moving.h"

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 No pulse of a drive is stepped over, however far apart snapshots are: means of a trap in closed form, m(t) the
 integral of exp(-(t - s)) tilt(s), for every

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2 timeout=120 */
 /* Rare passages, and values at points with their error bars, against quadrature that shares nothing with the
  * grid. */

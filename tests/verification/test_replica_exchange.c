@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2,3 timeout=120 */
 /*
   Parallel tempering against the exact density where chains that only step locally stay in their well, and

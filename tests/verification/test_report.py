@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 The report and the reader on small studies written here by docs/format.md, with the numbers computed a second
 time.

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 Rings: formulas that mean what they say inside the box alone, in one, two and three axes, against a quadrature
 round the ring; with boxes of another place or of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2 timeout=300 */
 /*
   The sampler of bridges: with the true dynamics as reference it has the truth at held-out times, with

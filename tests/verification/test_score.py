@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 Somebody else's samples, scored: exact ones lie within the floor, shifted ones show the closed form, intervals
 cover, and neither layout, width, weights nor ranks matter.

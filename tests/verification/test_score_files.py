@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 Files of samples in every shape that is read score the same; /trained is the split; what lies outside the
 truth's box is counted by hand.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
 # fare-test: labels=verification timeout=120
 # Training warns, once, where products of matrices are slow loops, and does not where they are OpenBLAS's.
 set -euo pipefail

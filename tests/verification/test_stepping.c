@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2,3,4 timeout=300 */
 /*
   Steps in time: an error that follows the tolerance, an estimate that holds where tolerances are loose, and a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2 timeout=300 */
 /*
   Thermodynamics on the grid: identities to round-off, closed forms of Gaussian systems, and published

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 The error bars of thermodynamics against moment equations. The density of a driven harmonic trap is Gaussian,
 so its mean and variance give every

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 Thermodynamics in whole studies: tables and file agree and close the first law, resuming changes nothing, and
 what a system does not define is absent or refused.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,3 timeout=300 */
 /* The work of particles, and free energies from it, against the grid and against closed forms. */
 #include "fare_test.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2,3,4 timeout=300 */
 /*
   The truth in time: closed forms, published moments, orders, and whether its estimate of its own error is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fare-test: labels=verification ranks=1,2 timeout=120 */
 /*
   Particles at the ends of a box against closed forms: cosine series of reflected and sine series of absorbed

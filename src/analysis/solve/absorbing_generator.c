@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The generator with target states removed, for the backward equation. Where an edge from a cell outside
   crosses into a target, the target begins at the crossing and not at the neighbour's centre: with U linear

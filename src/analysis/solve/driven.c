@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Backward equations of driven systems: from the end of the span to its start, or over the period again and
   again. The latter is an affine map x -> c + K x of which the fixed point is wanted; (I - K) d = c + K x - x

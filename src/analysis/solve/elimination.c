@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Elimination of states without subtractions. For the rates a(i->j) >= 0 between states and k(i) >= 0 out of
   all of them, eliminating state e gives

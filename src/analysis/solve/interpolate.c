@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Values at points, from those at centres of cells: along each axis by the cubic through two nodes on either
   side. Where a set of given value, or an end that absorbs, lies between them, its boundary is a node and

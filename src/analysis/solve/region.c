@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Sets of states: unions of boxes, how cells and edges lie in them, and points; as read from a plan. */
 #include "analysis/analysis.h"
 

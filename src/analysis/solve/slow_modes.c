@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The slowest modes again, where rates are so far below the fastest one of the grid that an eigensolver, which
   knows all to 1e-16 of that, cannot tell them from 0 or from each other. Inverse iteration

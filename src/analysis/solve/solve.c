@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Linear problems of generators: which solver, and iterative refinement with residuals in the form of flows,
   which round least.

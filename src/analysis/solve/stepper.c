@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The generator with targets removed, as it moves: dx/ds = b - M x backward in time, dP/dt = -M^T P forward,
   by the L-stable method of order 4 of Hairer and Wanner (Solving Ordinary Differential Equations II, table

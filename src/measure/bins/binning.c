@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Fine bins: made from the grid, filled from densities and ensembles. */
 #include "binning.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Inside measure: how cells make bins, and how bins are pooled. */
 #ifndef FARE_BINNING_PRIVATE_H
 #define FARE_BINNING_PRIVATE_H

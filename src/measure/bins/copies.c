@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Rows with one and the same position are copies of one sample, wherever they stand in the ensemble. */
 #include "measure/bins/binning.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Particles on the cells of a distributed grid. No rank holds more than its own cells and what its own
   particles touch.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   ln of a density at points, from its averages over bins: means are turned into values at the middles, and
   those are joined by cubics, but not through bins that are empty.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Coarse bins pooled into boxes that the truth fills well enough for plug-in estimates; between densities,
   fine bins that it fills too little for any.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Directions to project on: quadratures of the half circle and the half sphere, and the order of bins along
   each.

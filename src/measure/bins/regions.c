@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Regions that follow from a density alone: where it is thinnest, and the basins of its peaks. */
 #include "binning.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include <fare/measure.h>
 
 static double evaluate(const fare_comparison *c)

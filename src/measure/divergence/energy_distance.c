@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Energy distance without the bias of plug-in estimates: what exact samples show has the mean 0. */
 #include <fare/measure.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Kullback-Leibler divergences, both ways, of plug-in masses. */
 #include <fare/measure.h>
 

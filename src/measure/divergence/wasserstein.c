@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Transport distances: along one axis, exact for masses spread evenly within fine bins; in more dimensions
   along projections.

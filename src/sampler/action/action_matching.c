@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Action matching: particles of the first density are carried along by dx/dt = grad s(x,t), or entropic by dx
   = grad s dt + sqrt(2 D) dW, from one time to the next; s is learned from snapshots. Flow time is physical

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* action_matching: what its parts share. */
 #ifndef FARE_ACTION_MATCHING_H
 #define FARE_ACTION_MATCHING_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Learning the potential s(z,t) from snapshots p_0, p_1, ... at t_0, t_1, ... Between two of them the density
   is taken as p = (1 - l) p_k + l p_{k+1}, t = t_k + l dt_k, and then the action of Neklyudov et al.,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The field of action matching from exact densities: the monotone map in one dimension, a flux found on the
   grid in more.

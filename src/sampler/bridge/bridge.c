@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Bridges between two densities on a grid, by iterative proportional fitting in logarithms. */
 #include "bridge.h"
 

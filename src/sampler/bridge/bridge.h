@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Inside the sampler schrodinger_bridge: bridges between two densities on a grid, exactly, and couplings of
   two sets of particles.

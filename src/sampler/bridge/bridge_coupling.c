@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Sinkhorn's iterations on a matrix exp(f + g - cost) into which the potentials f and g are taken from time to
   time, so that no number of it gets lost however small the noise (Schmitzer, SIAM J. Sci. Comput. 41, A1443

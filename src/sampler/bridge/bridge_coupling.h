@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Inside bridges: entropic couplings of two small sets of particles. */
 #ifndef FARE_BRIDGE_COUPLING_H
 #define FARE_BRIDGE_COUPLING_H

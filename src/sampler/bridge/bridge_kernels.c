@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/kernel.h"
 #include "bridge_coupling.h"
 

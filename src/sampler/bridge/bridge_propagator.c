@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Every step solves (1 - h L_x) P' = P along the strands of cells of the first axis, then so of the next: to
   first order in h what 1 - h L would give (Godunov's splitting), each a tridiagonal system. Such a matrix has

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Inside bridges: the propagator of a reference process over an interval, and its adjoint, applied and never
   formed.

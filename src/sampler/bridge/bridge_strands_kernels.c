@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Tridiagonal systems, many at once, that are closed or not. Loops run over strands side by side, which are
   neighbours in memory.

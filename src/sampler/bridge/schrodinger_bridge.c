@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Schroedinger bridges between one training time and the next: the process nearest to a reference process that
   has the densities of both. Generative time is physical time, and particles are carried along.

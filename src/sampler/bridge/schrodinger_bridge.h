@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Inside the sampler schrodinger_bridge: its state. */
 #ifndef FARE_SCHRODINGER_BRIDGE_H
 #define FARE_SCHRODINGER_BRIDGE_H

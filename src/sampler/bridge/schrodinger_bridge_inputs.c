@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The network's inputs, and the noise of the reference over a bridge. */
 #include "schrodinger_bridge.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   What is learned: partners for the training particles of one time among those of the next, and the drift that
   takes the mean of the bridges between partners.

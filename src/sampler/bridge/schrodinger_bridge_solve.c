@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The oracle: bridges between exact densities, each by one rank, their masses at all snapshots on every rank.
 */

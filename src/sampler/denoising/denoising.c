@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Training and drawing of the samplers that take noise out, level by level. */
 #include "denoising.h"
 #include "sampler/shared/posterior.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   denoising: what the samplers share that learn to take noise out of data and draw by taking it out of pure
   noise, level by level: diffusion and Poisson flow.

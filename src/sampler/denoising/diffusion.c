@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Score-based diffusion, conditioned on the physical time t: a network learns to take normal noise out of
   particles of all training times, and new particles of any time are made out of noise. Generative time is the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Poisson flow (PFGM++), conditioned on the physical time t: particles of dimension N are charges in N + D
   dimensions, and new ones follow their field lines from far away. It is diffusion with another noise, of

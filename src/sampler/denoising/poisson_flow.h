@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The noise of Poisson flow. */
 #ifndef FARE_POISSON_FLOW_H
 #define FARE_POISSON_FLOW_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   An energy-based model of snapshots: what one gets who learns "the equilibrium" from data of a driven system.
   Static, it is one energy E(x) for the particles of all training times together and says the same at every

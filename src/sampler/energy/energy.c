@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What all energies share, and the energy of the system itself. */
 #include "energy.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Energies U(x,t), in units of kT, that Markov chains and weighted particles move on: of the system itself, of
   the exact density on the grid, of a network. Whoever moves particles on one need not know which it is.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Weighted particles on their way along a path of energies. */
 #include "energy.h"
 #include "sampler/shared/positions.h"

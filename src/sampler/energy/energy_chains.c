@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Markov chains on an energy: the steps that samplers of an equilibrium are put together from. Each leaves
   exp(-U) as it is.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Training of energies by the likelihood: its gradient is the mean of dE over the data less that over the
   density exp(-E) of the energy as it stands, which walkers represent. They stay in blocks, each at one

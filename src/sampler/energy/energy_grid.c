@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The energy -ln p of the exact density: cubic splines through its values at the centres of cells, so that the
   force is continuous and exactly the derivative of the energy. Linear in time between the schedule's times: a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Kernels of energies that are given on a grid. */
 #ifndef FARE_ENERGY_GRID_H
 #define FARE_ENERGY_GRID_H

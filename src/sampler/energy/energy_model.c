@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   An energy that a network holds, or in its place the exact one: its inputs and forces, what is kept of it,
   and the density it means.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Energies that a network learns from snapshots: E(x) or E(x,t), in coordinates of mean 0 and variance 1, is
   the network's output plus z^2/2 along each axis that is not periodic, so that it begins as a normal's.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Weights of an ensemble, and its systematic resampling. Sums run over blocks in order, so that they have the
   same bits on any number of ranks.

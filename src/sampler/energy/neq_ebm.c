@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   A time-dependent energy E(x,t), learned with walkers whose weights follow Jarzynski's equality through the
   changes of the network, so that the gradient of the likelihood has no bias from walkers that lag behind.

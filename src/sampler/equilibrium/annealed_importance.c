@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Annealed importance sampling along the protocol: particles in equilibrium at the start are carried through
   small changes of the potential with their work as weights, so that at every moment they represent

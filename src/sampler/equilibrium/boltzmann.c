@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The equilibrium answer at every moment: exp(-V(x,t)/kT) with the potential frozen at t. Every particle is a
   Markov chain that goes on from the snapshot before. A sweep is one Metropolis-adjusted Langevin step (local)

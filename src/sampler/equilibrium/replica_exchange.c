@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Parallel tempering on the potential frozen at each moment: every particle is the coldest of a ladder of
   replicas at rising temperatures, kT at the bottom. A sweep is one Metropolis-adjusted Langevin step of each

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Flow matching, conditioned on the physical time t: a velocity v(u, tau; t) that carries a normal variate at
   tau = 0 to the data at tau = 1, learned from straight ways u = (1 - tau) z + tau x between the two. Where

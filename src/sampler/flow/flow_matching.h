@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Parts of flow matching: its state, the ways from noise to data, how the two are paired in training, and
   kernels.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Optimal transport between noise and data, within one group of rows at a time. */
 #include "flow_matching.h"
 

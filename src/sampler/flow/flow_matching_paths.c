@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The ways of flow matching: from noise to data, and back with the density. */
 #include "flow_matching.h"
 #include "sampler/shared/posterior.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   A normalizing flow conditioned on the physical time t: monotone splines that carry p(x,t) to a density of
   closed form, axis after axis, each conditioned on the axes before it. Its density is known in closed form,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Inside the sampler normalizing_flow: its state, and the conditional splines that all of it works with. */
 #ifndef FARE_NORMALIZING_FLOW_H
 #define FARE_NORMALIZING_FLOW_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What the spline of an axis is conditioned on: the axes before it and t. */
 #include "normalizing_flow.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Cell masses of what a flow has learned. The mass of a cell is the integral over its earlier axes of p(x_1)
   p(x_2|x_1) ..., times a difference of the cumulative function along the last one: the earlier ones at Gauss

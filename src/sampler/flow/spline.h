@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Monotone rational-quadratic splines of the unit interval (Durkan et al., arXiv 1906.04032), one for each row
   of a tile: between knots (X_k, Y_k) with slopes S_k, and straight beyond the ends. The parameters of a row

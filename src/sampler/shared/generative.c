@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   What samplers that learn from snapshots, conditioned on the physical time, have in common: inputs, rows,
   training, what is kept.

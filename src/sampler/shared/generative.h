@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   generative: what samplers that learn from snapshots, conditioned on the physical time t, have in common. The
   state of such a method begins with a fare_generative, so that the functions below that fit into a descriptor

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "positions.h"
 
 #include <fare/sampler.h>

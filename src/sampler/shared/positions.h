@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Positions of particles that belong to a method's state, for its table of what is kept. */
 #ifndef FARE_POSITIONS_H
 #define FARE_POSITIONS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   E[x | y] of exact densities and of training sets: which data are meant, and by which way they are summed.
 */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   posterior: E[x | y], where x is a place of the data and y the same place with noise of level sigma: what a
   perfectly trained denoiser would say. Data are the cells of the exact density (an oracle) or the particles

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Particles sorted into boxes, for sums one by one over those nearby. */
 #include "posterior_parts.h"
 

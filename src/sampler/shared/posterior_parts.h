@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Inside of posterior: data, the table of a level, sums one by one. */
 #ifndef FARE_POSTERIOR_PARTS_H
 #define FARE_POSTERIOR_PARTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Sums over all data on a mesh of y, at one level of noise. Data are first spread over nodes about a quarter
   of the noise apart, each by the cubic B-spline, whose variance of a third of the spacing squared is taken

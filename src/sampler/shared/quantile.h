@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Draws from a density given by its cell masses, without any error but that of the cells: the inverse of
   Rosenblatt's transform (Ann. Math. Stat. 23, 470 (1952)), x_1 = F^{-1}(u_1), x_2 = F^{-1}(u_2 | x_1), ...,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The integrator BAOAB for bodies with inertia: one block of particles through many steps. */
 #ifndef FARE_BAOAB_H
 #define FARE_BAOAB_H

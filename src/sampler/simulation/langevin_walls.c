@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Particles at the ends of the truth's box. */
 #include <fare/langevin.h>
 

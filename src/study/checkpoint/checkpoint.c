@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Checkpoints. A file is complete or absent (it is written beside its name and renamed), carries a checksum of
   itself in its name, and is read only where that still holds; the last two are kept, so that one which is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The truth in a checkpoint, and what follows it. Its vectors are kept as boxes of the whole grid, so that
   another number of ranks reads them, too. A truth that every rank has for itself is written by the first.

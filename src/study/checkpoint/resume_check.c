@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Whether a plan goes on with what another has begun, or asks for what it has found: compared value by value.
 */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   What a plan will take, before anything runs: memory and disk counted, time of the forces measured on this
   machine.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* From a study file to a plan: every section read and checked before anything runs. */
 #include "plan.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Inside study: what the parts of reading and writing a plan share. */
 #ifndef FARE_PLAN_PRIVATE_H
 #define FARE_PLAN_PRIVATE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The lines under `ensembles`: their own keys, those of their methods, and what these learn from. */
 #include "plan.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* A plan as YAML with all its defaults, and the keys that a study file may have. */
 #include "plan.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Which sampler comes nearest to the truth at what cost, over the trainings of each, and which part of its
   error is whose.

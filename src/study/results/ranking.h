@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* ranking: the samplers of a study in one order, and where the error of each comes from. */
 #ifndef FARE_RANKING_H
 #define FARE_RANKING_H

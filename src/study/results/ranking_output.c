@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The ranking of samplers as tables for people, as CSV, and in study.h5. */
 #include "ranking.h"
 

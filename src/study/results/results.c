@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What a run finds, as it grows from snapshot to snapshot. */
 #include "study/run/study.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The tables that a run ends with: the answer, on one screen. */
 #include "ranking.h"
 

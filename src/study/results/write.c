@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* study.h5 and measures.csv: everything a run found, for programs. Laid out as docs/format.md says. */
 #include "ranking.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* How far a study has come, told by what lies in its directory. */
 #include "study.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* One instant of a run: truth and ensembles advance to it, are written, and are compared. */
 #include "study.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* A run: made, taken from snapshot to snapshot with a checkpoint where one is due, and ended. */
 #include "study.h"
 

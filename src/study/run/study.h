@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Inside study: what one run holds, and the numbers that come out. */
 #ifndef FARE_STUDY_PRIVATE_H
 #define FARE_STUDY_PRIVATE_H

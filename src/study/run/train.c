@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The training of what learns, or its preparation as an oracle; in the middle of it a run may stop, and go on.
 */

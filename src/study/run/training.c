@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Training sets: the dynamics themselves, simulated, and kept at the times that may be learned from. */
 #include "study.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The particles of one ensemble of a finished study, over all times, in one file: to be trained on in any
   language. docs/scoring.md has the format.

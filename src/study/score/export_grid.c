@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The cells of a finished study's truth, and its masses there: for generators whose density is known.
   docs/scoring.md has the format.

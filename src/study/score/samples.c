@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Somebody else's samples: a file looked through before any number is believed, then read one time after the
   other. docs/scoring.md has the format.

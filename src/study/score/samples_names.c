@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Names in a file of samples: one that was meant for another would silently be left out. */
 #include "score.h"
 

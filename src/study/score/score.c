@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Scoring: one time after the other, samples on bins against the truth on bins, with a floor and an interval
   for every value.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Inside scoring and exporting: a finished study read back, and somebody else's samples. */
 #ifndef FARE_SCORE_PRIVATE_H
 #define FARE_SCORE_PRIVATE_H

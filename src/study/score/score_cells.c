@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   A density that is given on the truth's cells: read, looked at, and put into the truth's bins. There is no
   noise.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   What samples with their own density ln q tell without bins: means of functions of p/q, each with its
   standard error.

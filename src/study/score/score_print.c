@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Scores as a table for people, as JSON and as CSV. */
 #include "score.h"
 

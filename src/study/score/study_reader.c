@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   A finished study read back from its directory: its times, and its truth on bins. Laid out as docs/format.md
   says.

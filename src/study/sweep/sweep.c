@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Sweeps: one study file, many points, each of them a study in a directory of its own. */
 #include "study/plan/plan.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The system that a study's own formulas give: the section `system.expression` to a descriptor. */
 #include "expression.h"
 

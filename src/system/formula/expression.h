@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Inside system: formulas of a study. Text becomes a tree, the tree is differentiated and simplified, and
   printed as C, which is compiled once and kept. Nothing of the text itself reaches the compiler: only what

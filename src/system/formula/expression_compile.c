@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The compiler and its cache. A source is compiled once: the object is kept under the hash of all that it
   depends on, with a checksum behind it, written aside, flushed and renamed. An entry that is damaged, or that

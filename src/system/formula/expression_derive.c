@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What is done with a tree: its derivative, its split into coefficients and basis functions, powers as
  * products. */
 #include "expression.h"

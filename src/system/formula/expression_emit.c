@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Trees as C: one constant per node, those of parameters alone before the loop over points. Names are made
   here; none comes from the study.

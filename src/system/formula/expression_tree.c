@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The tree of a formula: nodes that exist once, made simple as they are made. */
 #include "expression.h"
 

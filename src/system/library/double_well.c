@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Two wells: V(x) = height (x_1^2 - 1)^2 + stiffness (x_2^2 + ...)/2 - tilt x_1. With stiffness 2 it is the
   surface of deeptime's double_well_2d, whose noise sqrt(kT/2) makes it sample exp(-4 V/kT); here it is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Five wells on a ring: V = depth cos(5 angle - phase) + stiffness (r - radius)^2 - tilt x - tilt_y y in polar
   coordinates. Its wells turn when `phase` is driven and go out and in with `radius`; the published motion is

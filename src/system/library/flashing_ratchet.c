@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   A lopsided periodic potential that is switched on and off, V = switch height (sin 2 pi x + sin(4 pi x)/4) on
   [0, 1], carries particles one way without any mean force. On for half of each period: {parameter: switch,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Noise that grows with the state: dX = growth X dt + volatility X dW in the sense of Ito, so D = volatility^2
   X^2/2. ln X is Gaussian; x = 0 is never reached.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   A body with inertia in one dimension: dx = v dt, dv = ((-V'(x) + tilt)/mass - friction v) dt + noise, with V
   = height wells(x). In equilibrium exp(-E/kT) with the energy E = mass v^2/2 + V - tilt x, which is the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The double well (x^2 - 1)^2 with inertia. */
 #include "support/kernel.h"
 #include "library.h"

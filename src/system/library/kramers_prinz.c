@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The Prinz potential with inertia. */
 #include "support/kernel.h"
 #include "library.h"

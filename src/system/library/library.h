@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Inside the library of systems: what several of them share. */
 #ifndef FARE_LIBRARY_PRIVATE_H
 #define FARE_LIBRARY_PRIVATE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Every system, once. A new one is a file beside this and a line here. */
 FARE_SYSTEM(prinz)
 FARE_SYSTEM(ornstein_uhlenbeck)

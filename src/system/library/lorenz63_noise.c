@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Lorenz's model of convection with the same noise along every axis: dx = sigma (y - x) dt, dy = (x (rho - z)
   - y) dt, dz = (x y - beta z) dt, each plus noise.

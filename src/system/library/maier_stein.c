@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Two stable points at (+-1, 0) and a saddle between them without a potential: dx = (x - x^3 - alpha x y^2 +
   tilt) dt + noise, dy = (-mu (1 + x^2) y + tilt_y) dt + noise. Only for alpha = mu the drift is a gradient;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The surface of Mueller and Brown: three wells on a bent valley, V = scale sum_k A_k exp(a_k (x - x_k)^2 +
   b_k (x - x_k)(y - y_k) + c_k (y - y_k)^2). As published (scale 1) its barriers are near 100; the default

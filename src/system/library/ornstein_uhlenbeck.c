@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   A harmonic trap: V(x) = stiffness |x - centre e_1|^2 / 2 - tilt x_1. Gaussian for ever when it begins so.
   The variance at rest is kT/stiffness; deeptime's process of this name has the noise 2 kT in place of sqrt(2

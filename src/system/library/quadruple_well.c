@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Four wells in two dimensions, the "2-D Prinz potential" of some papers. By axis, x^4 - x^3/16 - 2 x^2 + 3
   x/16 and y^4 - y^3/8 - 2 y^2 + 3 y/8; here height (x^4 - 2 x^2) - asymmetry_x (x^3 - 3 x) and the same of y,

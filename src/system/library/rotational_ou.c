@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   A harmonic trap and a swirl around the origin: V = stiffness |x|^2/2 - tilt x - tilt_y y and the force
   rotation (-y, x), which is no gradient. Gaussian for ever when it begins so; at rest of variance

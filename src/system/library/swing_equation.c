@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   A generator on a strong grid, whose rotor runs ahead of the grid by an angle: d angle = speed dt,
   d speed = (power - coupling sin angle - damping speed)/inertia dt + noise. For |power| < coupling it can run

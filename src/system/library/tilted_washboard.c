@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   A particle pulled over a corrugated track: V = -height cos x on a circle and the constant force `force`. On
   a circle that force is no gradient: the potential -force x would not come back to itself.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Two genes that repress each other, as a chemical Langevin equation: x is made at the rate basal +
   production_x/(1 + (y/threshold)^hill), y likewise, both vanish at the rate decay, and both kinds of events

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Three wells in one dimension: V(x) = height (5 - 24.82 x + 41.4251 x^2 - 27.5344 x^3 + 8.53128 x^4 - 1.24006
   x^5 + 0.0684 x^6) - tilt x. The published noise 0.75 is kT = 0.75^2/2. The force is the slope of just this

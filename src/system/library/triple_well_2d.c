@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Two deep wells and a shallow one, joined by a direct and an indirect path:
   V = hill G(0, 1/3) - shallow G(0, 5/3) - left G(-1, 0) - right G(1, 0) + walls (x^4 + (y - 1/3)^4) - tilt x

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Eight wells in three dimensions: three particles, each in two wells, and springs between them,
   V = height sum_k (x_k^2 - 1)^2 + coupling/2 sum_{j<k} (x_j - x_k)^2 - tilt x - tilt_y y - tilt_z z.

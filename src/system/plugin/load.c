@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Loading a system from a shared object, and refusing what is not one. */
 #include "plugin.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Inside system: descriptors that come from shared objects, the user's own or compiled from formulas. */
 #ifndef FARE_PLUGIN_PRIVATE_H
 #define FARE_PLUGIN_PRIVATE_H

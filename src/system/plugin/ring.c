@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The functions of a plugin on periodic axes. They are called inside the box alone, whatever point is asked
   about, so that x^2 means there what it means to its author. The code made of formulas does the same. A

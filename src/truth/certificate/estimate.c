@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The error in space, from three grids that each have half as many cells per axis as the one before. Where the
   error falls by a factor r from grid to grid, that of the finest is |finest - next| / (r - 1). The scheme

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   A bound on the error of the time method. For any path u(t) through the computed masses, the error e = P - u
   obeys e' = L e - r with the residual r = u' - L u; the propagator of a rate matrix never expands the L1

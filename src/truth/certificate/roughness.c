@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   What a grid may not resolve, seen without another grid: accidents may make two or three coarse grids agree.
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Boxes of equal cells on a DMDA. */
 #include <fare/grid.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Fields on a grid as datasets: the slowest axis first, each rank its own cells. */
 #include <fare/store.h>
 #include <fare/truth.h>

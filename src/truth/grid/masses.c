@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Cell masses of given densities. */
 #include "truth/truth.h"
 

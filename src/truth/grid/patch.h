@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Inside truth: one rank's cells on one grid, what neighbours hold beyond them, and how masses flow there. */
 #ifndef FARE_PATCH_H
 #define FARE_PATCH_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The box, where the plan leaves it to the truth: the smallest outside of which next to no mass ever is.
   Pilots on few cells begin on the system's own box, widened to hold the start; each box is cut to where the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Cells and tolerance for an accuracy that is asked for. Pilots run on coarse grids, each with twice the cells
   of the one before, until their errors in space fall by the order of the scheme; what is missing is then

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Probability currents over the faces of cells, and the rates that they come from. */
 #include "operator.h"
 

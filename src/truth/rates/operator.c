@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The generator on a grid: rates over faces, the matrix made of them, and its action. Where the rates come
   from is in rates_gradient.c and rates_general.c.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Inside truth: the generator, its rates over faces, and the two ways to get them. */
 #ifndef FARE_OPERATOR_PRIVATE_H
 #define FARE_OPERATOR_PRIVATE_H

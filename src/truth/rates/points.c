@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Cells and faces of the box, the points at which V is evaluated, and the terms of V that move. */
 #include "operator.h"
 

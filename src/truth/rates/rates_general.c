@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Rates of any drift f and diffusion D, in the sense of Ito: J = f p - d(D p)/dx. With q = D p the flux is
   (f/D) q - q', whose exact solution for constant f/D between two centres gives (Scharfetter and Gummel 1969;

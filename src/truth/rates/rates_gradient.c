@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Rates of a force that is a gradient, or has a gradient, by edge integrals:
 

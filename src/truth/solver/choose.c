@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Which solver suits a matrix of the grid's sparsity. */
 #include <fare/operator.h>
 

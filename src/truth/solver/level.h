@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Inside truth: one grid of multigrid.c and the kernels that act there, in single precision, which a
   preconditioner can afford.

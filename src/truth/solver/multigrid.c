@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   A preconditioner for A = shift - L in two and three dimensions: one cycle of geometric multigrid that
   smooths by lines.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Inside truth: the preconditioner for A = shift - L in two and three dimensions. */
 #ifndef FARE_MULTIGRID_H
 #define FARE_MULTIGRID_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The smoother of multigrid.c: tridiagonal solves along the lines of all axes, and what is done on the way.
 */

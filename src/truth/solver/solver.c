@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Solves with A = shift - L. One axis: a direct solve on each rank's part, which GMRES joins in about two
   iterations per boundary between ranks. More axes: A is never assembled, and flexible GMRES is preconditioned

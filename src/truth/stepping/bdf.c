@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Backward differentiation of variable order, one to five, and variable steps (Gear 1971; coefficients for
   unequal steps are those of the polynomial through the points themselves). Each step solves

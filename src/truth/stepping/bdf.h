@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Inside truth: kernels of the backward differentiation. */
 #ifndef FARE_BDF_H
 #define FARE_BDF_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   dP/dt = L(t) P on one grid, with error control. Where the force is a gradient the spectrum of L is real and
   backward differentiation up to order 5 is stable: one solve a step (bdf.c). Otherwise eigenvalues are

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   The evolution by PETSc's TS: where eigenvalues are complex, a fully implicit Runge-Kutta method of order 4
   (ARK4(3)6L[2]SA, Kennedy and Carpenter, Appl. Numer. Math. 44, 139 (2003)), L-stable, with five solves a

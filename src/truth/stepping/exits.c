@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   What has left through each end that absorbs. The sum of it is what the masses have lost, which the time
   method knows to its own order; how that is shared among the ends follows from the rates of loss, integrated
