@@ -14,7 +14,7 @@
 #include <fare/system.h>
 
 /** Grows with every change of fare_system_type, fare_sampler_type or of what their functions are given. */
-#define FARE_PLUGIN_ABI 5
+#define FARE_PLUGIN_ABI 6
 
 typedef enum {
   FARE_PLUGIN_IS_SYSTEM   = 1, /**< descriptor: a fare_system_type */
