@@ -245,28 +245,6 @@ static PetscErrorCode check_measurable(const fare_run *s)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_run_check_snapshots(fare_run *s, PetscInt64 next, PetscInt64 *bad)
-{
-  const double began = fare_seconds();
-
-  PetscFunctionBeginUser;
-  for (*bad = 0; *bad < next; ++*bad) {
-    const fare_checksum *then = &s->results.file[*bad];
-    fare_checksum        now;
-    PetscErrorCode       code = fare_record_checksum(s->record, *bad, &now);
-
-    if (!code && then->bytes && (then->bytes != now.bytes || then->crc32 != now.crc32))
-      code = fare_error(FARE_ERR_FAILED, "snapshot %lld in %s/snapshots is not what was written there",
-        (long long)*bad, s->plan->directory);
-    if (code == FARE_ERR_FAILED) break;
-    PetscCall(code);
-  }
-  if (fare_seconds() - began > 10)
-    fare_log("reading %lld snapshots to see whether they are whole took %.0f s", (long long)*bad,
-      fare_seconds() - began);
-  PetscFunctionReturn(0);
-}
-
 /* What study.h5 says of the files of snapshots; nothing where it is an earlier version's. */
 static PetscErrorCode read_files(fare_run *s, const char *path)
 {
