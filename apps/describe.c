@@ -186,7 +186,10 @@ static PetscErrorCode describe(const fare_arguments *arguments)
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
   if (arguments->count == 2 && !strcmp(arguments->argument[1], "study")) {
-    if (rank == 0) fare_plan_describe(stdout);
+    if (rank == 0) {
+      fare_plan_describe(stdout);
+      fare_sweep_describe(stdout);
+    }
     PetscFunctionReturn(0);
   }
   if (arguments->count != 3) PetscCall(fare_usage(&fare_command_describe, "describe what?"));

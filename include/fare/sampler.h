@@ -23,6 +23,14 @@ typedef struct {
   int64_t force_evaluations, network_evaluations;
 } fare_cost;
 
+/**
+  The cost over all ranks: seconds of the slowest one, sums of evaluations. Collective.
+  @param comm the ranks
+  @param mine of this rank
+  @param all the same on every rank
+*/
+PetscErrorCode fare_cost_gather(MPI_Comm comm, const fare_cost *mine, fare_cost *all);
+
 /* Particles of the true dynamics at the times that may be learned from. */
 typedef struct {
   int             count;

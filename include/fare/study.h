@@ -93,7 +93,11 @@ PetscErrorCode fare_sweep_count(
 */
 PetscErrorCode fare_sweep_plan(MPI_Comm comm, const char *path, size_t count, const char *const assignments[],
   PetscInt64 point, fare_plan **plan);
-extern const fare_field fare_sweep_range_fields[];
+/**
+  The section `sweep` of a study file, for `fare describe study`. Local.
+  @param to an open file
+*/
+void fare_sweep_describe(FILE *to);
 /**
   How far the study of a plan has come in its directory: done only where the results there are those of this
   plan; FARE_STUDY_OTHER where results or checkpoint are another plan's. `why`: what failed, or what differs.
@@ -118,7 +122,7 @@ PetscErrorCode fare_plan_estimate(const fare_plan *plan, int ranks, FILE *to);
   and training sets take there. Takes none itself. Collective.
 */
 PetscErrorCode fare_plan_check_memory(MPI_Comm comm, const fare_plan *plan);
-/** The keys of a study file, section by section, for `fare describe study`. */
+/** The keys of a study file but for `sweep`, section by section, for `fare describe study`. */
 void fare_plan_describe(FILE *to);
 
 typedef struct {

@@ -226,3 +226,15 @@ fare_stream fare_sampler_stream(const fare_sampler *sampler, const char *purpose
   snprintf(name, sizeof name, "%s/%s", sampler->name, purpose);
   return fare_stream_make(sampler->seed, name);
 }
+
+PetscErrorCode fare_cost_gather(MPI_Comm comm, const fare_cost *mine, fare_cost *all)
+{
+  double  seconds[2] = {mine->train_seconds, mine->sample_seconds};
+  int64_t counts[2]  = {mine->force_evaluations, mine->network_evaluations};
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, seconds, 2, MPI_DOUBLE, MPI_MAX, comm));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, counts, 2, MPI_INT64_T, MPI_SUM, comm));
+  *all = (fare_cost){seconds[0], seconds[1], counts[0], counts[1]};
+  PetscFunctionReturn(0);
+}

@@ -43,12 +43,6 @@ const fare_field fare_plan_output_fields[] = {
   FARE_FIELDS_END,
 };
 
-PetscErrorCode fare_plan_error_at(const fare_node *node)
-{
-  PetscFunctionBeginUser;
-  FARE_REFUSE(node, "%s", fare_error_message());
-}
-
 static const char *measure_name_at(size_t i)
 {
   return fare_measure_type_at(i) ? fare_measure_type_at(i)->name : NULL;
@@ -182,7 +176,8 @@ static PetscErrorCode read_sections(fare_plan *plan, const fare_node *root, sect
   PetscCall(fare_system_from_config(s->system, s->drive, &plan->system));
   PetscCall(read_snapshots(plan, s->snapshots));
   code = fare_system_check(plan->system, plan->snapshots.start, plan->snapshots.end);
-  if (code == FARE_ERR_INPUT) code = fare_plan_error_at(s->drive ? s->drive : s->system);
+  if (code == FARE_ERR_INPUT)
+    code = fare_node_error(s->drive ? s->drive : s->system, "%s", fare_error_message());
   PetscCall(code);
   PetscCall(fare_initial_from_config(s->initial, plan->system, &plan->initial));
   plan->has_truth = s->truth ? PETSC_TRUE : PETSC_FALSE;

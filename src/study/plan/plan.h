@@ -18,8 +18,9 @@ extern const fare_field fare_plan_fields[], fare_plan_output_fields[];
 PetscErrorCode fare_plan_read_point(MPI_Comm comm, const char *path, size_t count,
   const char *const assignments[], const fare_swept *swept, const fare_text origin[], fare_plan **plan);
 
-/* The message kept last, at a place of the study that had none yet. */
-PetscErrorCode fare_plan_error_at(const fare_node *node);
+/* Whether `ensemble` learns from simulated particles; whether from the same as another that does. */
+PetscBool fare_training_is_simulated(const fare_plan_ensemble *ensemble);
+PetscBool fare_training_is_shared(const fare_training_options *a, const fare_training_options *b);
 
 /*
   The list `ensembles`, or nothing where it is NULL. What was read so far is freed by fare_plan_free_ensembles

@@ -40,6 +40,17 @@ const fare_field fare_ensemble_fields[] = {
   FARE_FIELDS_END,
 };
 
+/* An oracle learns nothing. */
+PetscBool fare_training_is_simulated(const fare_plan_ensemble *ensemble)
+{
+  return ensemble->type->train && !ensemble->oracle ? PETSC_TRUE : PETSC_FALSE;
+}
+
+PetscBool fare_training_is_shared(const fare_training_options *a, const fare_training_options *b)
+{
+  return a->times == b->times && a->particles == b->particles && a->dt == b->dt ? PETSC_TRUE : PETSC_FALSE;
+}
+
 PetscBool fare_training_includes(const fare_training_options *options, PetscInt64 index)
 {
   return options->times == FARE_TRAIN_ALL || index % 2 == 0 ? PETSC_TRUE : PETSC_FALSE;
@@ -63,17 +74,17 @@ static PetscErrorCode check_method(
 
   PetscFunctionBeginUser;
   code = fare_plan_sampler(PETSC_COMM_SELF, plan, ensemble, &plan->initial, &sampler);
-  if (code == FARE_ERR_INPUT) code = fare_plan_error_at(node);
+  if (code == FARE_ERR_INPUT) code = fare_node_error(node, "%s", fare_error_message());
   if (!code) {
     code = fare_sampler_set_mode(sampler, mode, NULL);
     if (code == FARE_ERR_INPUT)
-      code = fare_plan_error_at(fare_node_find(node, fare_sampler_mode_names[mode]));
+      code = fare_node_error(fare_node_find(node, fare_sampler_mode_names[mode]), "%s", fare_error_message());
   }
   if (!code && plan->has_truth) {
     const fare_walls walls = fare_truth_walls(plan->system, &plan->truth);
 
     code = fare_sampler_set_walls(sampler, &walls);
-    if (code == FARE_ERR_INPUT) code = fare_plan_error_at(node);
+    if (code == FARE_ERR_INPUT) code = fare_node_error(node, "%s", fare_error_message());
   }
   PetscCall(fare_sampler_destroy(&sampler));
   PetscFunctionReturn(code);

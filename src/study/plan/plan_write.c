@@ -83,8 +83,4 @@ void fare_plan_describe(FILE *to)
   describe_section(to, "ensembles[].train:", fare_training_fields);
   describe_section(to, "record:", fare_record_fields);
   describe_section(to, "output:", fare_plan_output_fields);
-  fprintf(to,
-    "\nsweep:   a list of maps `KEY: [VALUE, VALUE, ...]`, KEY as for --set; keys of one map change "
-    "together, maps multiply; in place of the list of values may stand a range:\n");
-  fare_fields_describe(fare_sweep_range_fields, to);
 }

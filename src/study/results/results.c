@@ -203,3 +203,13 @@ void fare_results_keep(fare_results *r, const char *name, PetscInt64 snapshot, c
     }
   }
 }
+
+PetscInt64 fare_results_doubt(const fare_results *r)
+{
+  PetscInt64 worst = -1;
+
+  for (PetscInt64 k = 0; r->truth && k < r->plan->snapshots.count; k++) {
+    if (r->truth[k].doubt && (worst < 0 || r->truth[k].error > r->truth[worst].error)) worst = k;
+  }
+  return worst;
+}

@@ -273,16 +273,6 @@ static void print_absorbed(const fare_results *r, FILE *to)
   fare_table_destroy(&table);
 }
 
-PetscInt64 fare_results_doubt(const fare_results *r)
-{
-  PetscInt64 worst = -1;
-
-  for (PetscInt64 k = 0; r->truth && k < r->plan->snapshots.count; k++) {
-    if (r->truth[k].doubt && (worst < 0 || r->truth[k].error > r->truth[worst].error)) worst = k;
-  }
-  return worst;
-}
-
 static void print_doubt(const fare_results *r, FILE *to)
 {
   const PetscInt64 worst = fare_results_doubt(r), last = r->plan->snapshots.count - 1;

@@ -3,7 +3,7 @@
 #ifndef FARE_STUDY_PRIVATE_H
 #define FARE_STUDY_PRIVATE_H
 
-#include <fare/study.h>
+#include "study/plan/plan.h"
 
 #define FARE_REPLICATES  200 /* exact draws behind every noise floor */
 #define FARE_LABEL_SIZE  96
@@ -91,9 +91,6 @@ typedef struct {
   PetscBool truth_lost;
 } fare_run;
 
-/* Over all ranks: the slowest's seconds, the sum of evaluations. Collective. */
-PetscErrorCode fare_cost_gather(MPI_Comm comm, const fare_cost *mine, fare_cost *all);
-
 PetscErrorCode fare_results_create(
   const fare_plan *plan, const fare_binning *binning, const fare_grid *grid, fare_results *results);
 PetscErrorCode fare_results_free(fare_results *results);
@@ -125,9 +122,6 @@ void           fare_results_print_tables(const fare_results *results, FILE *to);
 
 /* Those that solve for the truth together: all ranks, or each for itself. */
 MPI_Comm fare_plan_truth_comm(MPI_Comm comm, const fare_plan *plan, const fare_truth_options *options);
-/* Whether `ensemble` learns from simulated particles; whether from the same as another that does. */
-PetscBool fare_training_is_simulated(const fare_plan_ensemble *ensemble);
-PetscBool fare_training_is_shared(const fare_training_options *a, const fare_training_options *b);
 /*
   Particles of the true dynamics at the trained times, by simulation. Collective. Free with
   fare_training_free.
@@ -138,7 +132,10 @@ PetscErrorCode fare_training_simulate(MPI_Comm comm, const fare_plan *plan, cons
 PetscErrorCode fare_training_free(fare_training_set *set);
 
 /* The truth's grid, or the one for pictures where there is no truth. */
-const fare_grid *fare_run_grid(const fare_run *run);
+static inline const fare_grid *fare_run_grid(const fare_run *run)
+{
+  return run->truth ? fare_truth_grid(run->truth) : run->own_grid;
+}
 /*
   Trains all that learns, or takes it from a checkpoint; truth and ensembles are at the beginning then.
   Collective.

@@ -4,17 +4,6 @@
 
 #include <stdlib.h>
 
-/* An oracle learns nothing. */
-PetscBool fare_training_is_simulated(const fare_plan_ensemble *ensemble)
-{
-  return ensemble->type->train && !ensemble->oracle ? PETSC_TRUE : PETSC_FALSE;
-}
-
-PetscBool fare_training_is_shared(const fare_training_options *a, const fare_training_options *b)
-{
-  return a->times == b->times && a->particles == b->particles && a->dt == b->dt ? PETSC_TRUE : PETSC_FALSE;
-}
-
 /*
   The simulation is the sampler `langevin` under a name of its own, so that no ensemble shares its random
   numbers.

@@ -18,7 +18,7 @@ typedef struct {
   int        spacing;
 } range;
 
-const fare_field fare_sweep_range_fields[] = {
+static const fare_field range_fields[] = {
   {"from", FARE_REAL, offsetof(range, from), NULL, -1e300, 1e300, NULL, "", "first value"},
   {"to", FARE_REAL, offsetof(range, to), NULL, -1e300, 1e300, NULL, "", "last value"},
   {"count", FARE_INTEGER, offsetof(range, count), NULL, 2, POINTS_MAX, NULL, "",
@@ -62,7 +62,7 @@ static PetscErrorCode read_range(const fare_node *node, variation *v)
   range r;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_fields_read(fare_sweep_range_fields, NULL, node, &r));
+  PetscCall(fare_fields_read(range_fields, NULL, node, &r));
   if (r.spacing == LOGARITHMIC && !(r.from * r.to > 0))
     FARE_REFUSE(node, "equal ratios need ends of the same sign and neither 0, got %g and %g", r.from, r.to);
   v->value = calloc((size_t)r.count, sizeof *v->value);
@@ -282,4 +282,12 @@ PetscErrorCode fare_sweep_plan(MPI_Comm comm, const char *path, size_t count, co
   (*plan)->swept = swept;
   move_directory(*plan);
   PetscFunctionReturn(0);
+}
+
+void fare_sweep_describe(FILE *to)
+{
+  fprintf(to,
+    "\nsweep:   a list of maps `KEY: [VALUE, VALUE, ...]`, KEY as for --set; keys of one map change "
+    "together, maps multiply; in place of the list of values may stand a range:\n");
+  fare_fields_describe(range_fields, to);
 }
