@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Keys that all kinds of driven analyses share, and what they keep of the solution. */
 #include "analysis.h"
 

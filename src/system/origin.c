@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Systems that are not from the library: shared objects, and formulas. */
 #include "system/formula/expression.h"
 

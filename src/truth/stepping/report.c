@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What a stepper reports of its steps, whichever it is. */
 #include "truth/rates/operator.h"
 
