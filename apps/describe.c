@@ -17,7 +17,7 @@ static PetscErrorCode describe_system(const char *name)
 static PetscErrorCode describe_sampler(const char *name)
 {
   PetscFunctionBeginUser;
-  PetscCall(fare_sampler_type_describe(fare_sampler_type_find(name), stdout));
+  fare_sampler_type_describe(fare_sampler_type_find(name), stdout);
   PetscFunctionReturn(0);
 }
 
@@ -129,15 +129,15 @@ static PetscErrorCode list_registry(size_t which)
   const char *name, *summary;
 
   PetscFunctionBeginUser;
-  PetscCall(fare_table_create(2, &table));
-  PetscCall(fare_table_cell(table, "%s", registries[which].one));
-  PetscCall(fare_table_cell(table, "what it is"));
+  fare_table_create(2, &table);
+  fare_table_cell(table, "%s", registries[which].one);
+  fare_table_cell(table, "what it is");
   for (size_t i = 0; (name = registries[which].at(i, &summary)); i++) {
-    PetscCall(fare_table_cell(table, "%s", name));
-    PetscCall(fare_table_cell(table, "%s", summary));
+    fare_table_cell(table, "%s", name);
+    fare_table_cell(table, "%s", summary);
   }
-  PetscCall(fare_table_print(table, stdout));
-  PetscCall(fare_table_destroy(&table));
+  fare_table_print(table, stdout);
+  fare_table_destroy(&table);
   PetscFunctionReturn(0);
 }
 
@@ -186,7 +186,7 @@ static PetscErrorCode describe(const fare_arguments *arguments)
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
   if (arguments->count == 2 && !strcmp(arguments->argument[1], "study")) {
-    if (rank == 0) PetscCall(fare_plan_describe(stdout));
+    if (rank == 0) fare_plan_describe(stdout);
     PetscFunctionReturn(0);
   }
   if (arguments->count != 3) PetscCall(fare_usage(&fare_command_describe, "describe what?"));

@@ -31,15 +31,15 @@ static PetscErrorCode help(const fare_arguments *arguments)
   printf("FARE %s tells how far a generator's distribution is from the exact one,\nat every moment of a "
          "driven system.\n\n",
     fare_version());
-  PetscCall(fare_table_create(2, &table));
-  PetscCall(fare_table_cell(table, "subcommand"));
-  PetscCall(fare_table_cell(table, "what it does"));
+  fare_table_create(2, &table);
+  fare_table_cell(table, "subcommand");
+  fare_table_cell(table, "what it does");
   for (size_t i = 0; fare_commands[i]; i++) {
-    PetscCall(fare_table_cell(table, "%s", fare_commands[i]->name));
-    PetscCall(fare_table_cell(table, "%s", fare_commands[i]->summary));
+    fare_table_cell(table, "%s", fare_commands[i]->name);
+    fare_table_cell(table, "%s", fare_commands[i]->summary);
   }
-  PetscCall(fare_table_print(table, stdout));
-  PetscCall(fare_table_destroy(&table));
+  fare_table_print(table, stdout);
+  fare_table_destroy(&table);
   printf("\nfare help SUBCOMMAND shows an example and all options. Those behind -- go to PETSc, for "
          "instance:\n-- -truth_ksp_monitor -log_view\n");
   printf("Exit codes: 0 done, 1 failed, 2 bad input or usage, 75 stopped on request with a "

@@ -48,7 +48,7 @@ static PetscErrorCode whole_number(
 static PetscErrorCode parse(const fare_command *command, const fare_arguments *arguments, options *o)
 {
   static const char *const names[] = {"--set", "--help", "--overwrite", "--no-report", "--resume",
-    "--max-seconds", "--checkpoint-seconds", "--grace-seconds", "--point"};
+    "--max-seconds", "--checkpoint-seconds", "--grace-seconds", "--point", "--tables"};
   const PetscBool          is_run  = command == &fare_command_run ? PETSC_TRUE : PETSC_FALSE;
 
   PetscFunctionBeginUser;
@@ -79,6 +79,8 @@ static PetscErrorCode parse(const fare_command *command, const fare_arguments *a
       PetscCall(seconds(command, arguments, &i, 0, &o->run.checkpoint_seconds));
     } else if (is_run && !strcmp(word, "--grace-seconds")) {
       PetscCall(seconds(command, arguments, &i, 0, &o->run.grace_seconds));
+    } else if (is_run && !strcmp(word, "--tables")) {
+      o->run.tables = PETSC_TRUE;
     } else if (is_run && !strcmp(word, "--no-report")) {
       o->report = PETSC_FALSE;
     } else {
@@ -173,7 +175,7 @@ static PetscErrorCode check_plan(const fare_plan *plan)
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
   PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, &ranks));
-  PetscCall(fare_plan_write(plan, &text));
+  fare_plan_write(plan, &text);
   if (rank == 0) {
     printf("%s\n", text.text);
     code = fare_plan_estimate(plan, ranks, stdout);
@@ -258,19 +260,22 @@ const fare_command fare_command_status = {
 const fare_command fare_command_run = {
   .name     = "run",
   .synopsis = "run STUDY.yaml [--set key=value ...] [--overwrite | --resume] [--point K] [--max-seconds S] "
-              "[--checkpoint-seconds S] [--grace-seconds S] [--no-report] [-- PETSc options]",
+              "[--checkpoint-seconds S] [--grace-seconds S] [--tables] [--no-report] [-- PETSc options]",
   .summary  = "runs the whole study, alone or under mpirun or srun, and prints its results",
-  .help     = "mpirun -n 4 fare run input/prinz_driven.yaml --set truth.cells=2048 --set "
-              "ensembles.langevin.particles=1e6\n"
-              "fare run input/prinz_driven.yaml --resume        goes on, to the same bits, where that study was "
-              "stopped or killed; begins it where it has not begun\n"
-              "fare run input/regimes.yaml --point 3            one point of a sweep; without --point all of "
-              "them in turn\n\n"
-              "SIGUSR1, SIGTERM and the end of --max-seconds stop a study after the snapshot under way, or on "
-              "the way to it once that has taken 10 seconds (--grace-seconds), with a\n"
-              "checkpoint and exit code 75: run it again with --resume. Checkpoints are written every 300 "
-              "seconds (--checkpoint-seconds; 0: after every snapshot) and when a study ends.\n",
-  .run      = run,
+  .help =
+    "mpirun -n 4 fare run input/prinz_driven.yaml --set truth.cells=2048 --set "
+    "ensembles.langevin.particles=1e6\n"
+    "fare run input/prinz_driven.yaml --resume        goes on, to the same bits, where that study was "
+    "stopped or killed; begins it where it has not begun\n"
+    "fare run input/regimes.yaml --point 3            one point of a sweep; without --point all of "
+    "them in turn\n\n"
+    "--tables also prints what tables.txt holds: maxima, noise floors and truth errors of each measure, "
+    "boundaries and costs.\n"
+    "SIGUSR1, SIGTERM and the end of --max-seconds stop a study after the snapshot under way, or on "
+    "the way to it once that has taken 10 seconds (--grace-seconds), with a\n"
+    "checkpoint and exit code 75: run it again with --resume. Checkpoints are written every 300 "
+    "seconds (--checkpoint-seconds; 0: after every snapshot) and when a study ends.\n",
+  .run = run,
 };
 
 const fare_command fare_command_check = {

@@ -54,26 +54,21 @@ static void add_point(ranges *r, PetscInt64 point)
   r->first = r->last = point;
 }
 
-static PetscErrorCode heading(const fare_plan *plan, fare_table **table)
+static void heading(const fare_plan *plan, fare_table **table)
 {
-  PetscFunctionBeginUser;
-  PetscCall(fare_table_create((int)plan->swept.count + 3, table));
-  PetscCall(fare_table_cell(*table, "point"));
-  PetscCall(fare_table_cell(*table, "state"));
-  for (size_t i = 0; i < plan->swept.count; i++) PetscCall(fare_table_cell(*table, "%s", plan->swept.key[i]));
-  PetscCall(fare_table_cell(*table, "directory"));
-  PetscFunctionReturn(0);
+  fare_table_create((int)plan->swept.count + 3, table);
+  fare_table_cell(*table, "point");
+  fare_table_cell(*table, "state");
+  for (size_t i = 0; i < plan->swept.count; i++) fare_table_cell(*table, "%s", plan->swept.key[i]);
+  fare_table_cell(*table, "directory");
 }
 
-static PetscErrorCode row(const fare_plan *plan, fare_study_state state, fare_table *table)
+static void row(const fare_plan *plan, fare_study_state state, fare_table *table)
 {
-  PetscFunctionBeginUser;
-  PetscCall(fare_table_cell(table, "%lld", (long long)plan->swept.point));
-  PetscCall(fare_table_cell(table, "%s", fare_study_state_names[state]));
-  for (size_t i = 0; i < plan->swept.count; i++)
-    PetscCall(fare_table_cell(table, "%s", plan->swept.value[i]));
-  PetscCall(fare_table_cell(table, "%s", plan->directory));
-  PetscFunctionReturn(0);
+  fare_table_cell(table, "%lld", (long long)plan->swept.point);
+  fare_table_cell(table, "%s", fare_study_state_names[state]);
+  for (size_t i = 0; i < plan->swept.count; i++) fare_table_cell(table, "%s", plan->swept.value[i]);
+  fare_table_cell(table, "%s", plan->directory);
 }
 
 static PetscErrorCode print(const options *o, PetscInt64 points)
@@ -96,15 +91,15 @@ static PetscErrorCode print(const options *o, PetscInt64 points)
     if (state != FARE_STUDY_DONE) add_point(&missing, point);
     if (state == FARE_STUDY_FAILED) fare_text_add(&reasons, "point %lld failed: %s\n", (long long)point, why);
     if (state == FARE_STUDY_OTHER) fare_text_add(&reasons, "point %lld: %s\n", (long long)point, why);
-    if (!table) PetscCall(heading(plan, &table));
-    PetscCall(row(plan, state, table));
+    if (!table) heading(plan, &table);
+    row(plan, state, table);
     PetscCall(fare_plan_destroy(&plan));
   }
   add_point(&missing, points + 1);
   if (o->missing) {
     printf("%s\n", missing.text.text ? missing.text.text : "");
   } else {
-    PetscCall(fare_table_print(table, stdout));
+    fare_table_print(table, stdout);
     printf("\n%s%lld points: %lld done, %lld unfinished, %lld failed, %lld missing",
       reasons.text ? reasons.text : "", (long long)points, (long long)count[FARE_STUDY_DONE],
       (long long)count[FARE_STUDY_UNFINISHED], (long long)count[FARE_STUDY_FAILED],
@@ -113,7 +108,7 @@ static PetscErrorCode print(const options *o, PetscInt64 points)
     printf("\n");
     if (missing.text.length) printf("still to be run: --array=%s\n", missing.text.text);
   }
-  PetscCall(fare_table_destroy(&table));
+  fare_table_destroy(&table);
   fare_text_free(&missing.text);
   fare_text_free(&reasons);
   PetscFunctionReturn(0);

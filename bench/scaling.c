@@ -212,7 +212,7 @@ static PetscErrorCode run(int dim, int64_t particles, PetscInt cells, int steps,
   PetscCall(fare_grid_destroy(&grid));
   PetscCall(fare_ensemble_destroy(&ensemble));
   PetscCall(fare_sampler_destroy(&sampler));
-  PetscCall(fare_config_destroy(&config));
+  fare_config_destroy(&config);
   PetscCall(fare_system_destroy(&system));
   PetscFunctionReturn(0);
 }

@@ -103,7 +103,7 @@ static PetscErrorCode run(
   PetscCall(fare_ensemble_create(PETSC_COMM_WORLD, 1, particles, &ensemble));
   PetscCall(fare_ensemble_draw(ensemble, &initial, system, 0, fare_stream_make(1, "draw")));
   PetscCall(fare_record_create(PETSC_COMM_WORLD, directory, FARE_RECORD_NEW, &record));
-  PetscCall(fare_record_set(record, options));
+  fare_record_set(record, options);
   PetscCall(PetscMalloc2(turns, &plain, turns, &whole));
   snprintf(place, sizeof place, "%s/snapshots/plain", directory);
   snprintf(path, sizeof path, "%s/snapshots/snapshot_000000.h5", directory);

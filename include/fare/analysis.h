@@ -161,7 +161,7 @@ PetscErrorCode fare_analyses_from_config(const fare_node *list, const fare_syste
   const fare_truth_options *truth, size_t *count, fare_analysis ***analyses);
 PetscErrorCode fare_analyses_destroy(size_t *count, fare_analysis ***analyses);
 /* The section as YAML that reads back to the same; nothing where there is none. */
-PetscErrorCode fare_analyses_write(size_t count, fare_analysis *const analyses[], fare_text *to);
+void fare_analyses_write(size_t count, fare_analysis *const analyses[], fare_text *to);
 /*
   The first difference between the section (NULL: none) that this has left and these analyses, matched by
   name. Not collective.
@@ -183,7 +183,7 @@ PetscErrorCode fare_analysis_results_destroy(fare_analysis_result ***results);
   each rank has all of it. Saving is collective; rank 0 alone prints.
 */
 PetscErrorCode fare_analyses_save(fare_analysis_result *const results[], fare_store *store);
-PetscErrorCode fare_analyses_print(fare_analysis_result *const results[], FILE *to);
+void           fare_analyses_print(fare_analysis_result *const results[], FILE *to);
 /*
   The i-th value called `name` of one analysis, and its estimated error (NaN where unknown). FARE_ERR_INPUT
   when there is none, FARE_ERR_FAILED when the analysis failed.

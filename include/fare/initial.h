@@ -41,7 +41,7 @@ PetscErrorCode fare_initial_from_config(
   const fare_node *node, const fare_system *system, fare_initial *initial);
 
 /** Releases what an initial condition holds. */
-PetscErrorCode fare_initial_free(fare_initial *initial);
+void fare_initial_free(fare_initial *initial);
 
 /** Whether the density is Gaussian, a mixture of Gaussians, or a point (a narrow Gaussian). */
 PetscBool fare_initial_is_gaussian(const fare_initial *initial);

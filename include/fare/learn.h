@@ -10,10 +10,16 @@
 #include <fare/random.h>
 #include <fare/store.h>
 
-/*
-  Fixed features: sin and cos of 2^k frequency u for k = 0, 1, ... frequencies - 1, as out[2k] and out[2k +
-  1], each `stride` long. Where `spread` is given, u is uncertain by that standard deviation and each feature
-  is its mean, smaller by exp(-(2^k frequency spread)^2/2). A kernel.
+/**
+  Fourier features: out[2k] = sin(2^k frequency u) and out[2k + 1] = cos(2^k frequency u), k from 0 on. Where
+  u is uncertain each feature is its mean, smaller by exp(-(2^k frequency spread)^2/2). A kernel.
+  @param frequencies their number
+  @param frequency the lowest
+  @param n rows, at most FARE_BLOCK
+  @param u n numbers
+  @param spread n standard deviations of u, or NULL: none
+  @param stride from one feature to the next in `out`
+  @param out 2 frequencies stride numbers
 */
 void fare_learn_frequencies(
   int frequencies, double frequency, int n, const float u[], const float spread[], int stride, float out[]);
@@ -27,44 +33,99 @@ typedef struct {
 } fare_network_shape;
 typedef struct fare_network fare_network;
 
-/*
-  Weights are normal with variance 2/inputs of a layer, biases zero, the last layer zero: it begins as the
-  function 0.
+/**
+  Makes a network that is the function 0: weights normal with variance 2/inputs of a layer, biases and the
+  last layer zero. Not collective; alike on ranks that give the same stream.
+  @param shape copied
+  @param stream of the weights
+  @param network new; freed with fare_network_destroy
 */
 PetscErrorCode fare_network_create(
   const fare_network_shape *shape, fare_stream stream, fare_network **network);
-PetscErrorCode fare_network_destroy(fare_network **network);
-/*
-  Hidden layers beyond the first add their input to their output (He et al., arXiv 1512.03385). Before the
-  network is used; off in a new one.
+/**
+  Frees a network. Not collective.
+  @param network may point to NULL; becomes NULL
 */
-void                      fare_network_set_residual(fare_network *network, PetscBool residual);
+PetscErrorCode fare_network_destroy(fare_network **network);
+/**
+  Says whether hidden layers beyond the first add their input to their output (He et al., arXiv 1512.03385).
+  Before the network is used; off in a new one.
+  @param network changed
+  @param residual whether they do
+*/
+void fare_network_set_residual(fare_network *network, PetscBool residual);
+/**
+  The shape of a network, borrowed.
+  @param network the network
+*/
 const fare_network_shape *fare_network_shape_of(const fare_network *network);
-size_t                    fare_network_count(const fare_network *network); /* of weights and biases */
-/* borrowed; layer after layer: weights[out][in], then biases[out] */
+/**
+  The number of weights and biases.
+  @param network the network
+*/
+size_t fare_network_count(const fare_network *network);
+/**
+  Weights and biases, layer after layer: weights[out][in], then biases[out].
+  @param network the network
+  @return borrowed; may be changed
+*/
 float *fare_network_weights(fare_network *network);
-/*
-  Output for a tile of which the last `shared` inputs are the same in all rows: `common` gives them, `input`
-  the others. A whole tile of FARE_BLOCK rows has the same bits whenever and wherever it is evaluated.
+/**
+  The output for a tile. A whole tile of FARE_BLOCK rows has the same bits whenever and wherever it is
+  evaluated.
+  @param network the network
+  @param rows at most FARE_BLOCK
+  @param input of each row, all but the last `shared` ones
+  @param shared inputs at the end that are the same in all rows
+  @param common those, or NULL where there are none
+  @param output of each row
 */
 void fare_network_evaluate(
   fare_network *network, int rows, const float input[], int shared, const float common[], float output[]);
-/*
-  The same for inputs that all differ, kept for calls of backward, which adds to `gradient`; that and d_input
-  may be NULL.
+/**
+  The same for inputs that all differ, kept for calls of fare_network_backward.
+  @param network the network
+  @param rows at most FARE_BLOCK
+  @param input of each row
+  @param output of each row
 */
 void fare_network_forward(fare_network *network, int rows, const float input[], float output[]);
+/**
+  Derivatives of the sum over rows of d_output output, after fare_network_forward.
+  @param network the network
+  @param rows as before
+  @param input as before
+  @param d_output derivatives by the outputs of each row
+  @param gradient derivatives by the weights are added here; may be NULL
+  @param d_input becomes the derivatives by the inputs; may be NULL
+*/
 void fare_network_backward(fare_network *network, int rows, const float input[], const float d_output[],
   float gradient[], float d_input[]);
-/*
-  Output, and its derivative J direction along a direction of the input that may differ from row to row; kept
-  for calls of the function below. That adds to `gradient` the derivatives of the sum over rows of d_output
-  output + d_along (J direction), and sets d_input to those by the input, with `direction` held; either may be
-  NULL. So the loss of a derivative is trained: of ds/dx, say, with direction dL/d(ds/dx) and d_along 1. With
-  d_output 0 and d_along 1, d_input is the Hessian of a scalar network times `direction`.
+/**
+  The output, and its derivative J direction along a direction of the input; kept for calls of
+  fare_network_tangent_backward.
+  @param network the network
+  @param rows at most FARE_BLOCK
+  @param input of each row
+  @param direction of each row, as the inputs
+  @param output of each row
+  @param d_output_along J direction of each row
 */
 void fare_network_tangent(fare_network *network, int rows, const float input[], const float direction[],
   float output[], float d_output_along[]);
+/**
+  Derivatives of the sum over rows of d_output output + d_along (J direction). So the loss of a derivative is
+  trained: of ds/dx, say, with direction dL/d(ds/dx) and d_along 1. With d_output 0 and d_along 1, d_input is
+  the Hessian of a scalar network times `direction`.
+  @param network the network
+  @param rows as before
+  @param input as before
+  @param direction as before; held
+  @param d_output derivatives by the outputs
+  @param d_along derivatives by J direction
+  @param gradient derivatives by the weights are added here; may be NULL
+  @param d_input becomes the derivatives by the inputs; may be NULL
+*/
 void fare_network_tangent_backward(fare_network *network, int rows, const float input[],
   const float direction[], const float d_output[], const float d_along[], float gradient[], float d_input[]);
 /*
@@ -78,22 +139,44 @@ extern const fare_kept_type fare_network_kept;
   scaled to variance 1 over all groups together. Rows have a number within their group, over all ranks.
 */
 typedef struct fare_learn_rows fare_learn_rows;
+/**
+  Makes a set of rows, of which none is set yet. Collective.
+  @param comm the ranks that train
+  @param dim numbers in a row
+  @param groups conditions
+  @param rows new; freed with fare_learn_rows_destroy
+*/
 PetscErrorCode fare_learn_rows_create(MPI_Comm comm, int dim, int groups, fare_learn_rows **rows);
+/**
+  Frees rows.
+  @param rows may point to NULL; becomes NULL
+*/
 PetscErrorCode fare_learn_rows_destroy(fare_learn_rows **rows);
-/*
-  This rank's rows [first, first + local) of the `count` of a group; weight may be NULL. Arrays are borrowed
-  until standardise copies them.
+/**
+  Sets this rank's rows of a group. Arrays are borrowed until fare_learn_rows_standardise copies them.
+  @param rows changed
+  @param group from 0
+  @param count rows of the group on all ranks
+  @param first number of this rank's first row within the group
+  @param local rows of this rank
+  @param x `dim` arrays of `local` numbers
+  @param weight `local` numbers, or NULL: all equal
 */
 void fare_learn_rows_set(fare_learn_rows *rows, int group, int64_t count, int64_t first, int64_t local,
   const double *const x[], const double weight[]);
-/*
-  Keeps every k-th row of a group from training, k the whole number nearest to 1/share (at least 2), for
-  batches of held-out rows; 0: none, as it begins. Any time before a batch is drawn.
+/**
+  Keeps every k-th row of a group from training for batches of held-out rows, k the integer nearest to 1/share
+  (at least 2). Before a batch is drawn.
+  @param rows changed
+  @param share 0: none, as it begins
 */
 void fare_learn_rows_hold_out(fare_learn_rows *rows, double share);
-/*
-  Centres, scales and copies; once, after all groups are set. FARE_ERR_FAILED where rows are not finite or do
-  not spread. Collective.
+/**
+  Centres, scales and copies; once, after all groups are set. Collective.
+  @param rows changed
+  @param mean `dim` numbers: of all groups together
+  @param sd `dim` numbers: standard deviations
+  @return FARE_ERR_FAILED where rows are not finite or do not spread
 */
 PetscErrorCode fare_learn_rows_standardise(fare_learn_rows *rows, double mean[], double sd[]);
 
@@ -108,17 +191,37 @@ typedef struct {
   int     *group;
   float   *x[FARE_DIM_MAX], *weight;
 } fare_learn_batch;
+/**
+  Makes a batch. Not collective.
+  @param dim numbers in a row
+  @param size rows on all ranks
+  @param batch new; freed with fare_learn_batch_destroy
+*/
 PetscErrorCode fare_learn_batch_create(int dim, int64_t size, fare_learn_batch **batch);
+/**
+  Frees a batch.
+  @param batch may point to NULL; becomes NULL
+*/
 PetscErrorCode fare_learn_batch_destroy(fare_learn_batch **batch);
 /* A step so large asks for held-out rows: step - FARE_LEARN_HELD_OUT counts batches of them. */
 #define FARE_LEARN_HELD_OUT ((int64_t)1 << 55)
-/*
-  Groups in turn, rows of a group with equal chance; not those held out, or from FARE_LEARN_HELD_OUT on only
-  those. Not collective.
+/**
+  Draws the rows of a step: groups in turn, rows of a group with equal chance. Not collective.
+  @param batch filled
+  @param rows standardised
+  @param stream of the training
+  @param step from 0; from FARE_LEARN_HELD_OUT on only held-out rows, before that all others
 */
 void fare_learn_batch_draw(
   fare_learn_batch *batch, const fare_learn_rows *rows, fare_stream stream, uint64_t step);
-/* One normal for each row here; `draw` (from 1) tells apart several. Not collective. */
+/**
+  One normal for each row here. Not collective.
+  @param batch drawn
+  @param stream of the training
+  @param step the same
+  @param draw from 1; tells apart several
+  @param z batch->count numbers
+*/
 void fare_learn_batch_normals(
   const fare_learn_batch *batch, fare_stream stream, uint64_t step, uint32_t draw, float z[]);
 
@@ -130,7 +233,8 @@ typedef struct {
   /* of held-out rows, by the averaged weights at that step; NULL where none are held out */
   double *validation;
 } fare_curve;
-PetscErrorCode         fare_curve_free(fare_curve *curve);
+PetscErrorCode fare_curve_free(fare_curve *curve);
+/* Of all its arrays. */
 extern const fare_kept fare_curve_kept[];
 
 /* Network and training as a method's own fields, so that all methods name them alike. */
@@ -147,7 +251,7 @@ typedef struct {
     {"batch", FARE_INTEGER, offsetof(type, member.batch), batch_, 1, 1e8, NULL, "",                       \
       "training particles per step, over all ranks"},                                                     \
     {"warmup", FARE_INTEGER, offsetof(type, member.warmup), "200", 0, 1e9, NULL, "",                      \
-      "steps over which the learning rate rises before it falls like a cosine"},                          \
+      "steps of the linear warm-up of the learning rate; a cosine decay follows"},                        \
     {"learning_rate", FARE_REAL, offsetof(type, member.learning_rate), rate_, 1e-12, 1e3, NULL, "",       \
       "largest learning rate of Adam"},                                                                   \
     {"ema", FARE_REAL, offsetof(type, member.ema), "0.999", 0, 0.999999, NULL, "",                        \
@@ -163,11 +267,22 @@ typedef struct {
       "validation, and the best weights are kept; 0: neither"                                             \
   }
 
-/* The network of these options. */
+/**
+  Makes the network of these options.
+  @param options read from a study
+  @param inputs of the network
+  @param outputs of the network
+  @param stream of its weights
+  @param network new; freed with fare_network_destroy
+*/
 PetscErrorCode fare_learn_network(
   const fare_learn_options *options, int inputs, int outputs, fare_stream stream, fare_network **network);
 
-/* The learning rate of a step (from 0): rises linearly over the warm-up, then falls to 0 like a cosine. */
+/**
+  The learning rate: a linear warm-up, then a cosine decay to 0.
+  @param options steps, warmup and learning_rate
+  @param step from 0
+*/
 double fare_learn_rate(const fare_learn_options *options, int64_t step);
 
 /*
@@ -184,11 +299,26 @@ typedef struct {
   void             *context;
   PetscErrorCode (*pause)(void *context, int64_t step, PetscBool *stop); /* may be NULL. Collective. */
 } fare_learn_session;
-/*
-  Collective. What is loaded must fit network and options when training goes on, else FARE_ERR_FAILED there.
+/**
+  Saves the state of training. Collective.
+  @param state of a session
+  @param to a file that is being written
+  @param group path of the group that is made
 */
 PetscErrorCode fare_learn_state_save(const fare_learn_state *state, fare_store *to, const char *group);
+/**
+  Loads it again. It must fit network and options when training goes on, else FARE_ERR_FAILED there.
+  Collective.
+  @param state new; freed with fare_learn_state_destroy, or by the training that goes on
+  @param from a file that is being read
+  @param group path of the group
+  @return FARE_ERR_FAILED where it is not the state of a training
+*/
 PetscErrorCode fare_learn_state_load(fare_learn_state **state, fare_store *from, const char *group);
+/**
+  Frees a state.
+  @param state may point to NULL; becomes NULL
+*/
 PetscErrorCode fare_learn_state_destroy(fare_learn_state **state);
 
 /* What a method is asked during training. Rows are numbered among those of this rank. */
@@ -219,15 +349,20 @@ typedef struct {
   void (*recall)(void *context, const double numbers[]);
 } fare_learn_problem;
 
-/*
+/**
   Adam (Kingma and Ba, arXiv 1412.6980) on the mean loss of the batches; at the end the network holds the
   average of its weights. Gradients are summed over ranks, so every rank takes the same step to the same bits,
-  given the number of ranks. Adds the rows evaluated here to `evaluations`. FARE_ERR_FAILED on every rank when
-  the loss is not finite, FARE_ERR_STOPPED when the session was stopped. Collective.
-
-  With options->validation_fraction every point of the curve also has the loss of held-out rows, always the
-  same ones with the same noise; with options->patience the network ends with the averaged weights of the
-  point where that was least.
+  given the number of ranks. With options->validation_fraction every point of the curve also has the loss of
+  held-out rows, always the same ones with the same noise; with options->patience the network ends with the
+  averaged weights of the point where that was least. Collective.
+  @param comm the ranks that train
+  @param network alike on all ranks; trained
+  @param options of the network and of training
+  @param problem what is learned
+  @param curve becomes how the loss fell; freed with fare_curve_free
+  @param evaluations the rows evaluated here are added
+  @return FARE_ERR_FAILED on every rank when the loss is not finite, FARE_ERR_STOPPED when the session was
+  stopped
 */
 PetscErrorCode fare_learn_train(MPI_Comm comm, fare_network *network, const fare_learn_options *options,
   const fare_learn_problem *problem, fare_curve *curve, int64_t *evaluations);

@@ -22,7 +22,7 @@ typedef enum {
   FARE_PLUGIN_IS_SAMPLER  = 3, /**< descriptor: a fare_sampler_type; <fare/sampler_plugin.h> */
 } fare_plugin_kind;
 
-#define FARE_PLUGIN_SIZES 5
+#define FARE_PLUGIN_SIZES 7
 
 /** The one symbol that a plugin exports. */
 typedef struct {

@@ -56,6 +56,7 @@ typedef struct {
   /* FARE_ORACLE, FARE_EMPIRICAL or both, where it can run so; 0: it only runs as it is */
   int            modes;
   fare_walls_way walls;
+  PetscBool      needs_potential; /* of the system, which is refused without one */
   /* its parameters, members of that state: read from YAML, described, documented, saved */
   const fare_field *fields;
   /*
@@ -131,64 +132,147 @@ struct fare_sampler {
   double             since; /* when the seconds in cost were last brought up to date */
 };
 
-/* Whether the method has a `target` when it runs in this mode. */
+/**
+  Whether the method has a `model_density` when it runs in this mode.
+  @param type the method
+  @param mode how it runs
+*/
 PetscBool fare_sampler_type_has_model_density(const fare_sampler_type *type, fare_sampler_mode mode);
-const fare_sampler_type *fare_sampler_type_find(const char *name); /* NULL when unknown */
-const fare_sampler_type *fare_sampler_type_at(size_t i);           /* NULL past the last */
-PetscErrorCode           fare_sampler_type_describe(const fare_sampler_type *type, FILE *to);
+/**
+  A method by its name.
+  @param name as in a study
+  @return NULL where there is none of that name
+*/
+const fare_sampler_type *fare_sampler_type_find(const char *name);
+/**
+  The methods in the order of list.h.
+  @param i from 0
+  @return NULL past the last
+*/
+const fare_sampler_type *fare_sampler_type_at(size_t i);
+/**
+  Writes what a method is, and its fields, for people. Not collective.
+  @param type the method
+  @param to an open file
+*/
+void fare_sampler_type_describe(const fare_sampler_type *type, FILE *to);
 
-/*
-  A method from the shared object at `path`; docs/plugins_and_expressions.md. The caller ends with
-  dlclose(*library), after an error too. What is wrong is a fare_node_error at `node`. Collective over
-  PETSC_COMM_WORLD: what fails on one rank fails on all.
+/**
+  A method from a shared object, see docs/plugins_and_expressions.md. Collective over PETSC_COMM_WORLD: what
+  fails on one rank fails on all.
+  @param node what names the plugin in the study; where errors (FARE_ERR_INPUT) are reported
+  @param path of the shared object, relative to the study
+  @param library the caller ends with dlclose(*library), after an error too
+  @param type the method, a part of the library
 */
 PetscErrorCode fare_sampler_type_load(
   const fare_node *node, const char *path, void **library, const fare_sampler_type **type);
 
-/*
-  The method's options: its state with the fields filled in from the map `node` (NULL: defaults alone); keys
-  of the table `more` (may be NULL) belong to the caller. Free with fare_sampler_options_free, which takes
-  NULL, too. Not collective.
+/**
+  Reads a method's options: its state with the fields filled in. Not collective.
+  @param type the method
+  @param node a map, or NULL: defaults alone
+  @param more fields of the same map that belong to the caller, or NULL
+  @param options new; freed with fare_sampler_options_free
+  @return FARE_ERR_INPUT, reported at the node that is wrong
 */
 PetscErrorCode fare_sampler_options_read(
   const fare_sampler_type *type, const fare_node *node, const fare_field *more, void **options);
+/**
+  Frees options. Not collective.
+  @param type the method
+  @param options may point to NULL; becomes NULL
+*/
 void fare_sampler_options_free(const fare_sampler_type *type, void **options);
-/* Whether options differ at most in the network and its training, which an oracle has no use for. */
+/**
+  Whether options differ at most in the network and its training, which an oracle has no use for.
+  @param type the method of both
+  @param a options
+  @param b options
+*/
 PetscBool fare_sampler_options_alike(const fare_sampler_type *type, const void *a, const void *b);
-/* Sets a method up with a copy of `options`. Collective. */
+/**
+  Sets a method up. Collective.
+  @param comm the ranks that run it
+  @param type the method
+  @param name the ensemble's, borrowed; names its random streams
+  @param options copied
+  @param seed of the study
+  @param system borrowed
+  @param initial the initial density, borrowed
+  @param schedule the times of the snapshots, copied
+  @param sampler new; freed with fare_sampler_destroy, after an error too
+  @return FARE_ERR_INPUT where the method cannot run on the system
+*/
 PetscErrorCode fare_sampler_create(MPI_Comm comm, const fare_sampler_type *type, const char *name,
   const void *options, uint64_t seed, const fare_system *system, const fare_initial *initial,
   const fare_schedule *schedule, fare_sampler **sampler);
-/*
-  Before training, where the method is not to learn; `exact` for an oracle, which borrows it. FARE_ERR_INPUT
-  where the method cannot run so. Not collective.
+/**
+  Says how the method runs; before training. Not collective.
+  @param sampler the method
+  @param mode FARE_ORACLE or FARE_EMPIRICAL where it is not to learn
+  @param exact for an oracle the densities at all snapshots, borrowed; else NULL
+  @return FARE_ERR_INPUT where the method cannot run so
 */
 PetscErrorCode fare_sampler_set_mode(
   fare_sampler *sampler, fare_sampler_mode mode, const fare_densities *exact);
-/*
-  Before training and the first advance, where there are walls. FARE_ERR_INPUT where an end absorbs and the
-  method does not, or where it cannot run between them. Not collective.
+/**
+  Says where the box of the truth ends; before training and the first advance. Not collective.
+  @param sampler the method
+  @param walls copied
+  @return FARE_ERR_INPUT where a boundary absorbs and the method does not, or it cannot run between them
 */
 PetscErrorCode fare_sampler_set_walls(fare_sampler *sampler, const fare_walls *walls);
+/**
+  Frees a method. Collective.
+  @param sampler may point to NULL; becomes NULL
+*/
 PetscErrorCode fare_sampler_destroy(fare_sampler **sampler);
 /* For the `only` of a table of what is kept: in this mode. */
 #define FARE_KEPT_IN(mode) (1u << (mode))
-/*
-  The state that the descriptor says is kept, as a group; the number of ranks may be another when it is
-  loaded. FARE_ERR_FAILED where it does not fit. Collective.
+/**
+  Saves the state that the descriptor says is kept. Collective.
+  @param sampler the method
+  @param to a file that is being written
+  @param group path of the group that is made
 */
 PetscErrorCode fare_sampler_save(const fare_sampler *sampler, fare_store *to, const char *group);
+/**
+  Loads it again, on any number of ranks. Collective.
+  @param sampler the same method with the same options, in the same mode
+  @param from a file that is being read
+  @param group path of the group
+  @return FARE_ERR_FAILED where something is missing or does not fit
+*/
 PetscErrorCode fare_sampler_load(fare_sampler *sampler, fare_store *from, const char *group);
-/* These time what they call into sampler->cost. Collective. */
+/**
+  Trains the method and adds the time to sampler->cost. Collective.
+  @param sampler a method with `train`
+  @param data the training set, borrowed during the call
+  @return FARE_ERR_STOPPED where the session was stopped; the state of training is then in the session
+*/
 PetscErrorCode fare_sampler_train(fare_sampler *sampler, const fare_training_set *data);
+/**
+  Makes the ensemble represent time t and adds the time to sampler->cost. Collective.
+  @param sampler the method
+  @param t no less than at the call before; at first the schedule's start
+  @param ensemble of sampler->comm; the same at every call
+  @return FARE_ERR_FAILED where a particle is not finite; FARE_ERR_STOPPED, see fare_sampler_pause
+*/
 PetscErrorCode fare_sampler_advance(fare_sampler *sampler, double t, fare_ensemble *ensemble);
-/*
+/**
   For a method, in the middle of an advance that takes long, where `kept` holds all that a run needs to go on
-  with this advance to the same bits; the ensemble's time is still that before it. FARE_ERR_STOPPED where the
-  advance is to end there. Collective: ranks come here equally often.
+  with this advance to the same bits; the ensemble's time is still that before it. Collective: ranks come here
+  equally often.
+  @param sampler the method
+  @return FARE_ERR_STOPPED where the advance is to end there
 */
 PetscErrorCode fare_sampler_pause(fare_sampler *sampler);
-/* The stream called NAME/purpose. */
+/**
+  The random stream called NAME/purpose.
+  @param sampler the method, whose ensemble's name is meant
+  @param purpose a word of the method's own
+*/
 fare_stream fare_sampler_stream(const fare_sampler *sampler, const char *purpose);
 
 #endif

@@ -16,10 +16,10 @@
 #include <fare/sampler.h>
 
 /** Sizes of the descriptor and of what a sampler is given, which tell headers apart that differ. */
-#define FARE_PLUGIN_SAMPLER_SIZES                                                                      \
-  {                                                                                                    \
-    sizeof(fare_sampler_type), sizeof(fare_sampler), sizeof(fare_ensemble), sizeof(fare_training_set), \
-      sizeof(fare_densities)                                                                           \
+#define FARE_PLUGIN_SAMPLER_SIZES                                                               \
+  {                                                                                             \
+    sizeof(fare_sampler_type), sizeof(fare_sampler), sizeof(fare_ensemble), sizeof(fare_block), \
+      sizeof(fare_training_set), sizeof(fare_densities), sizeof(fare_kept)                      \
   }
 /** Exports a fare_sampler_type from a shared object. */
 #define FARE_PLUGIN_SAMPLER(type)                                                        \

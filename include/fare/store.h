@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* store: one HDF5 file written or read by all ranks; under its final name only when complete. */
+/** @file
+  store: one HDF5 file written or read by all ranks; under its final name only when complete.
+*/
 #ifndef FARE_STORE_H
 #define FARE_STORE_H
 
@@ -7,10 +9,10 @@
 #include <stddef.h>
 
 typedef struct fare_store fare_store;
-/* The ranks that opened it. */
+/** The ranks that opened a store. */
 MPI_Comm fare_store_comm(const fare_store *store);
 
-const char *fare_store_library(void); /* "1.10.8" */
+const char *fare_store_library(void); /**< "1.10.8" */
 
 typedef enum {
   FARE_STORE_FLOAT64,
@@ -20,41 +22,51 @@ typedef enum {
   FARE_STORE_UINT8
 } fare_store_type;
 
-/*
-  Begins `path` (as path.tmp beside it). Collective; failing is collective too, here and below, and says so
-  when the disk is full.
+/**
+  Begins a file, as path.tmp beside its name. Collective; so are failures, here and below.
+
+  @param comm  the ranks that write
+  @param path  of the file, at most PETSC_MAX_PATH_LEN bytes
+  @param store owned by the caller: fare_store_commit() or fare_store_close()
+  @return FARE_ERR_FAILED, which says so where the disk is full
 */
 PetscErrorCode fare_store_create(MPI_Comm comm, const char *path, fare_store **store);
-/*
-  Closes, looks whether all can be read, flushes to the disk and gives the file its name; else nothing of it
-  stays. Collective. Sets *store to NULL.
+/**
+  Closes a file, checks that all of it can be read, flushes it to the disk and gives it its name. Collective.
+
+  @param store set to NULL
+  @return FARE_ERR_FAILED; nothing of the file stays then
 */
 PetscErrorCode fare_store_commit(fare_store **store);
-/*
-  Opens for reading: rank 0 tries first, so that a damaged file is the same error on every rank. From there on
-  every rank reads for itself, and nothing waits inside HDF5 for a rank that has failed. Collective.
+/**
+  Opens a file for reading. Rank 0 tries first, so that a damaged file is the same error on every rank; then
+  every rank reads for itself, and no rank waits inside HDF5 for one that has failed. Collective.
+
+  @param store owned by the caller: fare_store_close()
+  @return FARE_ERR_FAILED where it is no whole HDF5 file
 */
 PetscErrorCode fare_store_open(MPI_Comm comm, const char *path, fare_store **store);
-/*
+/**
   Closes; an uncommitted file is removed (so is one that is open when PETSc ends). Collective. Sets *store to
   NULL.
 */
 PetscErrorCode fare_store_close(fare_store **store);
 
-/* Size and CRC-32 of any file, by which a change is noticed. */
+/** Size and CRC-32 of any file, by which a change is noticed. */
 typedef struct {
   uint64_t bytes, crc32;
 } fare_checksum;
-/*
-  The same on any number of ranks, which share the reading. Collective; FARE_ERR_FAILED where the file is not
-  there or cannot be read.
+/**
+  Checksum of any file, the same on any number of ranks, which share the reading. Collective.
+
+  @return FARE_ERR_FAILED where the file is missing or cannot be read
 */
 PetscErrorCode fare_store_checksum(MPI_Comm comm, const char *path, fare_checksum *checksum);
 
-/* Makes a group and its parents; no error when it exists. Collective. */
+/** Makes a group and its parents; no error when it exists. Collective. */
 PetscErrorCode fare_store_group(fare_store *store, const char *path);
 
-/*
+/**
   Attributes of the group or dataset at `path` ("/" for the root); same values on every rank. Strings are
   fixed-length. Collective.
 */
@@ -69,15 +81,15 @@ PetscErrorCode fare_store_put_uint32(fare_store *store, const char *path, const 
 PetscErrorCode fare_store_put_int(fare_store *store, const char *path, const char *name, int64_t value);
 PetscErrorCode fare_store_put_uint64s(
   fare_store *store, const char *path, const char *name, size_t count, const uint64_t values[]);
-/* Control characters become question marks: it may be shown. */
+/** Control characters become question marks: it may be shown. */
 PetscErrorCode fare_store_get_string(
   fare_store *store, const char *path, const char *name, size_t size, char value[]);
 PetscErrorCode fare_store_get_real(fare_store *store, const char *path, const char *name, double *value);
-/* of exactly so many */
+/** of exactly so many */
 PetscErrorCode fare_store_get_reals(
   fare_store *store, const char *path, const char *name, size_t count, double values[]);
 PetscErrorCode fare_store_get_int(fare_store *store, const char *path, const char *name, int64_t *value);
-/*
+/**
   Whether there is such a group or dataset; FARE_ERR_FAILED where a link on the way leads nowhere, or to a
   file that is none.
 */
@@ -85,54 +97,67 @@ PetscErrorCode fare_store_has(fare_store *store, const char *path, PetscBool *ha
 PetscErrorCode fare_store_has_attribute(
   fare_store *store, const char *path, const char *name, PetscBool *has);
 
-/*
+/**
   Level of gzip, 0 to 9, for datasets of one extent that fare_store_write makes from now on; 0, as at first:
   none. The same on every rank.
 */
 void fare_store_set_compression(fare_store *store, int level);
 
-/*
-  A dataset of `rank` extents `global`, of which this rank holds the box `count` at `start` (a zero in
-  `count`: nothing), row-major and contiguous in `data`. Parents are made. Collective.
+/**
+  Writes a dataset and makes its parents. Collective.
+
+  @param path   of the dataset, which must not exist
+  @param type   of its elements in the file and in `data`
+  @param rank   number of extents, 1 to 4
+  @param global extents of the dataset, slowest first
+  @param start  where this rank's box begins
+  @param count  extents of that box; a zero: this rank has nothing
+  @param data   of the box, row-major and contiguous; may be NULL where it is empty
 */
 PetscErrorCode fare_store_write(fare_store *store, const char *path, fare_store_type type, int rank,
   const uint64_t global[], const uint64_t start[], const uint64_t count[], const void *data);
-/* The same for an array that rank 0 holds whole; `data` of other ranks is not looked at. Collective. */
+/**
+  Writes a dataset that rank 0 holds whole. Collective.
+
+  @param extent of the dataset
+  @param data   of rank 0; that of other ranks is ignored
+*/
 PetscErrorCode fare_store_write_array(fare_store *store, const char *path, fare_store_type type, int rank,
   const uint64_t extent[], const void *data);
+/** Reads this rank's box of a dataset, converted to `type`; parameters as of fare_store_write(). */
 PetscErrorCode fare_store_read(fare_store *store, const char *path, fare_store_type type, int rank,
   const uint64_t start[], const uint64_t count[], void *data);
-/*
+/**
   This rank's box of a dataset that fare_store_write has made: for one too large to be held at once, made by
   boxes of nothing. Collective.
 */
 PetscErrorCode fare_store_fill(fare_store *store, const char *path, fare_store_type type, int rank,
   const uint64_t start[], const uint64_t count[], const void *data);
-/*
+/**
   What a dataset holds, whatever its width and byte order (truth values are integers); FARE_STORE_NEITHER for
   texts, structs and groups too.
 */
 typedef enum { FARE_STORE_REALS, FARE_STORE_INTEGERS, FARE_STORE_NEITHER } fare_store_kind;
 PetscErrorCode fare_store_kind_of(fare_store *store, const char *path, fare_store_kind *kind);
-/* The extents of a dataset; *rank at most 4. */
+/** The extents of a dataset; *rank at most 4. */
 PetscErrorCode fare_store_extents(fare_store *store, const char *path, int *rank, uint64_t global[4]);
-/*
+/**
   FARE_ERR_FAILED with the reason unless all that a dataset claims to hold is there: chunks that were never
   written, external files that are too short and missing sources of a virtual dataset would be read as zeros.
   Rank 0 looks. Collective.
 */
 PetscErrorCode fare_store_check_whole(fare_store *store, const char *path);
-/*
+/**
   The number that stands in a dataset where none was written. What has its place in a file from the start may
   hold it without a sign that it was never written. Local.
 */
 PetscErrorCode fare_store_fill_value(fare_store *store, const char *path, double *value);
-/* The name of the i-th thing in a group, in alphabetical order; *has is false past the last. Collective. */
+/** The name of the i-th thing in a group, in alphabetical order; *has is false past the last. Collective. */
 PetscErrorCode fare_store_child(
   fare_store *store, const char *group, size_t i, size_t size, char name[], PetscBool *has);
-/* A text as a scalar string dataset. Collective. */
+/** A text as a scalar string dataset. Collective. */
 PetscErrorCode fare_store_write_text(fare_store *store, const char *path, const char *text);
-/* Appends what that wrote. Every rank reads all of it. */
+/** Appends what that wrote. Every rank reads all of it. */
 PetscErrorCode fare_store_read_text(fare_store *store, const char *path, fare_text *text);
 
 /*

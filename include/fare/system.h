@@ -113,7 +113,7 @@ PetscErrorCode fare_system_drive(fare_system *system, const fare_node *node);
 */
 PetscErrorCode fare_system_check(const fare_system *system, double start, double end);
 /* The plan's system and drive sections, resolved, as YAML. */
-PetscErrorCode fare_system_write(const fare_system *system, fare_text *to);
+void fare_system_write(const fare_system *system, fare_text *to);
 /*
   The first difference between the sections `system` and `drive` (NULL: none) that fare_system_write has left
   and this system. Not collective.

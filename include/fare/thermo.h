@@ -208,7 +208,7 @@ PetscErrorCode fare_thermo_finish(
   The rows as a table of commas, group /thermodynamics of a store, and a table for people. Columns that the
   system does not define are left out.
 */
-PetscErrorCode fare_thermo_csv(const fare_thermo *thermo, fare_text *to);
+void           fare_thermo_csv(const fare_thermo *thermo, fare_text *to);
 PetscErrorCode fare_thermo_write(
   const fare_thermo *thermo, const fare_work_summary *summary, fare_store *store);
 PetscErrorCode fare_thermo_print(const fare_thermo *thermo, const fare_work_summary *summary, FILE *to);

@@ -30,7 +30,7 @@ extern const fare_field fare_truth_fields[];
 /* Reads and checks the plan's `truth:` section against the system. Free with fare_truth_options_free. */
 PetscErrorCode fare_truth_options_from_config(
   const fare_node *node, const fare_system *system, fare_truth_options *options);
-PetscErrorCode fare_truth_options_free(fare_truth_options *options);
+void fare_truth_options_free(fare_truth_options *options);
 /* The box as it stands there: the system's own where none is given, or none found yet. */
 fare_box fare_truth_box(const fare_system *system, const fare_truth_options *options);
 /* Its boundary conditions, on that box. */

@@ -47,8 +47,7 @@ struct fare_analysis_result {
 #define AT(member) offsetof(fare_analysis, member)
 const fare_field fare_analysis_fields[] = {
   {"name", FARE_STRING, AT(name), NULL, 0, 0, NULL, "", "letters, digits, _ and -"},
-  {"kind", FARE_STRING, AT(kind), NULL, 0, 0, NULL, "",
-    "stationary, periodic, relaxation, passage, committor, driven_passage or driven_committor"},
+  {"kind", FARE_STRING, AT(kind), NULL, 0, 0, NULL, "", "one of `fare list analyses`"},
   {"time", FARE_REAL, AT(time), "0", -1e12, 1e12, NULL, "time",
     "at which driven parameters are frozen, or the period begins"},
   {"estimate", FARE_BOOLEAN, AT(estimate), "true", 0, 0, NULL, "",
@@ -81,7 +80,7 @@ PetscErrorCode fare_analysis_describe(const char *kind, FILE *to)
   PetscFunctionBeginUser;
   if (!type) FARE_FAIL(FARE_ERR_INPUT, "there is no analysis '%s'", kind);
   fprintf(to, "analysis %s: %s\n%s\n\n", type->name, type->summary, type->reference);
-  PetscCall(fare_fields_describe(type->fields, to));
+  fare_fields_describe(type->fields, to);
   PetscFunctionReturn(0);
 }
 
@@ -157,9 +156,9 @@ static PetscErrorCode destroy(fare_analysis **analysis)
   PetscFunctionBeginUser;
   if (!a) PetscFunctionReturn(0);
   if (a->state && a->type->destroy) PetscCall(a->type->destroy(a->state));
-  if (a->state) PetscCall(fare_fields_free(a->type->fields, a->state));
+  if (a->state) fare_fields_free(a->type->fields, a->state);
   free(a->state);
-  PetscCall(fare_fields_free(fare_analysis_fields, a));
+  fare_fields_free(fare_analysis_fields, a);
   PetscCall(PetscFree(*analysis));
   PetscFunctionReturn(0);
 }
@@ -197,26 +196,24 @@ PetscErrorCode fare_analyses_from_config(const fare_node *list, const fare_syste
   PetscFunctionReturn(code);
 }
 
-PetscErrorCode fare_analyses_write(size_t count, fare_analysis *const analyses[], fare_text *to)
+void fare_analyses_write(size_t count, fare_analysis *const analyses[], fare_text *to)
 {
-  PetscFunctionBeginUser;
   if (count) fare_text_add(to, "analysis:\n");
   for (size_t i = 0; i < count; i++) {
     const fare_analysis *a = analyses[i];
 
     fare_text_add(to, "  -\n");
-    PetscCall(fare_fields_write(fare_analysis_fields, a, 4, to));
-    PetscCall(fare_fields_write(a->type->fields, a->state, 4, to));
+    fare_fields_write(fare_analysis_fields, a, 4, to);
+    fare_fields_write(a->type->fields, a->state, 4, to);
     for (const fare_field *f = a->type->fields; f->key; f++) {
       const fare_node *node = f->kind == FARE_NODE ? fare_node_find(a->node, f->key) : NULL;
 
       if (!node) continue;
       fare_text_add(to, "    %s: ", f->key);
-      PetscCall(fare_node_write(node, to));
+      fare_node_write(node, to);
       fare_text_add(to, "\n");
     }
   }
-  PetscFunctionReturn(0);
 }
 
 static PetscErrorCode compare_one(
@@ -419,25 +416,22 @@ PetscErrorCode fare_analyses_save(fare_analysis_result *const results[], fare_st
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_analyses_print(fare_analysis_result *const results[], FILE *to)
+void fare_analyses_print(fare_analysis_result *const results[], FILE *to)
 {
   static const char *const names[] = {"analysis", "quantity", "value", "error", ""};
   fare_table              *table;
 
-  PetscFunctionBeginUser;
-  if (!results || !*results) PetscFunctionReturn(0);
+  if (!results || !*results) return;
   fprintf(to, "\nAnalyses of the grid (errors estimated by half as many cells per axis)\n");
-  PetscCall(fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table));
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(names); i++)
-    PetscCall(fare_table_cell(table, "%s", names[i]));
+  fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table);
+  fare_table_headings(table, names);
   for (fare_analysis_result *const *r = results; *r; r++)
-    PetscCall(fare_findings_print(&(*r)->found, (*r)->of->name, table));
-  PetscCall(fare_table_print(table, to));
-  PetscCall(fare_table_destroy(&table));
+    fare_findings_print(&(*r)->found, (*r)->of->name, table);
+  fare_table_print(table, to);
+  fare_table_destroy(&table);
   for (fare_analysis_result *const *r = results; *r; r++) {
     if ((*r)->failure) fprintf(to, "\nAnalysis %s failed: %s\n", (*r)->of->name, (*r)->failure);
   }
-  PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_analysis_value(

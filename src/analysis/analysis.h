@@ -131,7 +131,7 @@ PetscErrorCode fare_interpolate(const fare_grid *grid, const fare_held *held, Ve
   const double x[], double at[], double spread[]);
 PetscErrorCode fare_findings_save(
   const fare_findings *found, const fare_grid *grid, fare_store *store, const char *group);
-PetscErrorCode fare_findings_print(const fare_findings *found, const char *name, fare_table *table);
+void           fare_findings_print(const fare_findings *found, const char *name, fare_table *table);
 PetscErrorCode fare_findings_free(fare_findings *found);
 
 /* From {lower: [...], upper: [...]} or a list of such; a bound that is absent is the grid's end. */

@@ -368,12 +368,11 @@ static void place_text(const fare_finding *f, const fare_finding *points, const 
   if (!at_point && !from_start && f->extent[0] > 1) snprintf(text, size, " %zu", i);
 }
 
-PetscErrorCode fare_findings_print(const fare_findings *found, const char *name, fare_table *table)
+void fare_findings_print(const fare_findings *found, const char *name, fare_table *table)
 {
   const fare_finding *points = fare_findings_find(found, "points"),
                      *starts = fare_findings_find(found, "starts");
 
-  PetscFunctionBeginUser;
   for (int i = 0; i < found->findings; i++) {
     const fare_finding *f     = &found->finding[i];
     const size_t        count = f == points || f == starts || f->curve ? 0 : f->extent[0] * f->extent[1];
@@ -382,17 +381,15 @@ PetscErrorCode fare_findings_print(const fare_findings *found, const char *name,
       char place[128];
 
       place_text(f, points, starts, k, place, sizeof place);
-      PetscCall(fare_table_cell(table, "%s", name));
-      PetscCall(fare_table_cell(table, "%s%s", f->name, place));
-      PetscCall(fare_table_cell(table,
+      fare_table_cell(table, "%s", name);
+      fare_table_cell(table, "%s%s", f->name, place);
+      fare_table_cell(table,
         f->error                              ? "%.9g"
           : f->value[k] == floor(f->value[k]) ? "%.6g"
                                               : "%.2g",
-        f->value[k]));
-      PetscCall(
-        fare_table_cell(table, f->error && !isnan(f->error[k]) ? "%.1e" : "-", f->error ? f->error[k] : 0));
-      PetscCall(fare_table_cell(table, "%s", f->meaning));
+        f->value[k]);
+      fare_table_cell(table, f->error && !isnan(f->error[k]) ? "%.1e" : "-", f->error ? f->error[k] : 0);
+      fare_table_cell(table, "%s", f->meaning);
     }
   }
-  PetscFunctionReturn(0);
 }

@@ -238,7 +238,7 @@ PetscErrorCode fare_fields_compare(const fare_field *fields, const fare_field *m
   for (const fare_field *f = fields; f->key && !code && d->kind == FARE_ALIKE; f++) {
     compare_field(f, read + f->offset, (const char *)now + f->offset, path, d);
   }
-  if (!code) PetscCall(fare_fields_free(fields, read));
+  if (!code) fare_fields_free(fields, read);
   free(read);
   PetscFunctionReturn(code);
 }

@@ -23,7 +23,7 @@ PetscErrorCode fare_config_parse(const char *name, const char *text, size_t leng
     code = fare_node_error(c->root, "expected keys and values (study: ..., system: ...), got a %s",
       c->root->kind == FARE_NODE_LIST ? "list" : "single value");
   if (!code) code = fare_node_rename_former_keys(c->root);
-  if (code) PetscCall(fare_config_destroy(&c));
+  if (code) fare_config_destroy(&c);
   *config = c;
   PetscFunctionReturn(code);
 }
@@ -83,19 +83,17 @@ PetscErrorCode fare_config_read(MPI_Comm comm, const char *path, fare_config **c
   PetscFunctionReturn(code);
 }
 
-PetscErrorCode fare_config_destroy(fare_config **config)
+void fare_config_destroy(fare_config **config)
 {
   fare_config *c = *config;
 
-  PetscFunctionBeginUser;
-  if (!c) PetscFunctionReturn(0);
-  PetscCall(fare_node_destroy(&c->root));
+  if (!c) return;
+  fare_node_destroy(&c->root);
   for (size_t i = 0; i < c->sources; i++) free(c->source[i]);
   free(c->source);
   free(c->name);
   free(c);
   *config = NULL;
-  PetscFunctionReturn(0);
 }
 
 const fare_node *fare_config_root(const fare_config *config)
@@ -177,7 +175,7 @@ static PetscErrorCode assign(fare_node *root, const char *source, char *path, fa
     if (!after) {
       PetscCall(move_to_path(value, (*place)->path));
       PetscCall(fare_node_rename_former_keys(value));
-      PetscCall(fare_node_destroy(place));
+      fare_node_destroy(place);
       *place = value;
       PetscFunctionReturn(0);
     }
@@ -212,7 +210,7 @@ PetscErrorCode fare_config_set_from(fare_config *config, const char *origin, con
   PetscCall(fare_parse_yaml(source, PETSC_FALSE, equals + 1, strlen(equals + 1), "", &value));
   PetscCall(fare_string_copy(assignment, (size_t)(equals - assignment), &path));
   code = assign(config->root, source, path, value);
-  if (code) PetscCall(fare_node_destroy(&value));
+  if (code) fare_node_destroy(&value);
   free(path);
   PetscFunctionReturn(code);
 }

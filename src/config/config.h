@@ -29,7 +29,7 @@ struct fare_config {
 
 PetscErrorCode fare_node_create(
   fare_node_kind kind, const char *source, int line, int column, const char *path, fare_node **node);
-PetscErrorCode fare_node_destroy(fare_node **node);
+void fare_node_destroy(fare_node **node);
 /* Appends an entry; `key` NULL for a list. The child becomes the parent's. */
 PetscErrorCode fare_node_append(
   fare_node *parent, const char *key, int key_line, int key_column, fare_node *child);

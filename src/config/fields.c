@@ -227,7 +227,7 @@ static PetscErrorCode read_default(const fare_field *field, void *into)
   PetscCall(fare_parse_yaml(
     "default", PETSC_FALSE, field->default_value, strlen(field->default_value), field->key, &node));
   code = read_field(field, node, into);
-  PetscCall(fare_node_destroy(&node));
+  fare_node_destroy(&node);
   PetscFunctionReturn(code);
 }
 
@@ -291,13 +291,12 @@ PetscErrorCode fare_fields_read(
   PetscFunctionBeginUser;
   for (const fare_field *f = fields; f->key; f++) memset(member(f, into), 0, fare_field_size(f->kind));
   code = read_all(fields, more, map, into);
-  if (code) PetscCall(fare_fields_free(fields, into)); /* nobody has to free what was read by half */
+  if (code) fare_fields_free(fields, into); /* nobody has to free what was read by half */
   PetscFunctionReturn(code);
 }
 
-PetscErrorCode fare_fields_free(const fare_field *fields, void *from)
+void fare_fields_free(const fare_field *fields, void *from)
 {
-  PetscFunctionBeginUser;
   for (const fare_field *f = fields; f->key; f++) {
     void *at = member(f, from);
 
@@ -312,7 +311,6 @@ PetscErrorCode fare_fields_free(const fare_field *fields, void *from)
       memset(at, 0, sizeof(fare_integers));
     }
   }
-  PetscFunctionReturn(0);
 }
 
 static PetscErrorCode copy_array(size_t bytes, const void *from, void **copy)
@@ -437,9 +435,8 @@ static int is_absent(const fare_field *field, const void *at)
   }
 }
 
-PetscErrorCode fare_fields_write(const fare_field *fields, const void *from, int indent, fare_text *to)
+void fare_fields_write(const fare_field *fields, const void *from, int indent, fare_text *to)
 {
-  PetscFunctionBeginUser;
   for (const fare_field *f = fields; f->key; f++) {
     const void *at = member(f, from);
 
@@ -448,7 +445,6 @@ PetscErrorCode fare_fields_write(const fare_field *fields, const void *from, int
     fare_field_write(f, at, to);
     fare_text_add(to, "\n");
   }
-  PetscFunctionReturn(0);
 }
 
 static const char *const kind_names[] = {
@@ -463,11 +459,10 @@ static const char *const kind_names[] = {
   [FARE_NODE]     = "map",
 };
 
-static PetscErrorCode describe_range(const fare_field *f, fare_table *table)
+static void describe_range(const fare_field *f, fare_table *table)
 {
   fare_text text = {0};
 
-  PetscFunctionBeginUser;
   if (f->kind == FARE_CHOICE || f->kind == FARE_CHOICES) {
     for (size_t i = 0; f->choices[i]; i++) fare_text_add(&text, "%s%s", i ? " | " : "", f->choices[i]);
   } else if (f->kind == FARE_REAL || f->kind == FARE_INTEGER || f->kind == FARE_REALS ||
@@ -479,32 +474,28 @@ static PetscErrorCode describe_range(const fare_field *f, fare_table *table)
     else if (isfinite(f->max))
       fare_text_add(&text, "<= %g", f->max);
   }
-  PetscCall(fare_table_cell(table, "%s", text.text ? text.text : ""));
+  fare_table_cell(table, "%s", text.text ? text.text : "");
   fare_text_free(&text);
-  PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_fields_describe(const fare_field *fields, FILE *to)
+void fare_fields_describe(const fare_field *fields, FILE *to)
 {
   static const char *const names[] = {"key", "kind", "default", "range", "unit", "description"};
   fare_table              *table;
 
-  PetscFunctionBeginUser;
-  PetscCall(fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table));
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(names); i++)
-    PetscCall(fare_table_cell(table, "%s", names[i]));
+  fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table);
+  fare_table_headings(table, names);
   for (const fare_field *f = fields; f->key; f++) {
-    PetscCall(fare_table_cell(table, "%s", f->key));
-    PetscCall(fare_table_cell(table, "%s", kind_names[f->kind]));
-    PetscCall(fare_table_cell(table, "%s",
+    fare_table_cell(table, "%s", f->key);
+    fare_table_cell(table, "%s", kind_names[f->kind]);
+    fare_table_cell(table, "%s",
       !f->default_value     ? "required"
         : *f->default_value ? f->default_value
-                            : "(none)"));
-    PetscCall(describe_range(f, table));
-    PetscCall(fare_table_cell(table, "%s", f->unit));
-    PetscCall(fare_table_cell(table, "%s", f->description));
+                            : "(none)");
+    describe_range(f, table);
+    fare_table_cell(table, "%s", f->unit);
+    fare_table_cell(table, "%s", f->description);
   }
-  PetscCall(fare_table_print(table, to));
-  PetscCall(fare_table_destroy(&table));
-  PetscFunctionReturn(0);
+  fare_table_print(table, to);
+  fare_table_destroy(&table);
 }

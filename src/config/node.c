@@ -33,14 +33,13 @@ PetscErrorCode fare_node_create(
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_node_destroy(fare_node **node)
+void fare_node_destroy(fare_node **node)
 {
   fare_node *n = *node;
 
-  PetscFunctionBeginUser;
-  if (!n) PetscFunctionReturn(0);
+  if (!n) return;
   for (size_t i = 0; i < n->count; i++) {
-    PetscCall(fare_node_destroy(&n->item[i]));
+    fare_node_destroy(&n->item[i]);
     if (n->key) free(n->key[i]);
   }
   free(n->item);
@@ -51,7 +50,6 @@ PetscErrorCode fare_node_destroy(fare_node **node)
   free(n->path);
   free(n);
   *node = NULL;
-  PetscFunctionReturn(0);
 }
 
 static PetscErrorCode grow(void *array, size_t count, size_t size)
@@ -285,19 +283,17 @@ static void write_scalar(const fare_node *node, fare_text *to)
   fare_text_add(to, "'");
 }
 
-PetscErrorCode fare_node_write(const fare_node *node, fare_text *to)
+void fare_node_write(const fare_node *node, fare_text *to)
 {
-  PetscFunctionBeginUser;
   if (node->kind == FARE_NODE_SCALAR) {
     write_scalar(node, to);
-    PetscFunctionReturn(0);
+    return;
   }
   fare_text_add(to, node->kind == FARE_NODE_MAP ? "{" : "[");
   for (size_t i = 0; i < node->count; i++) {
     fare_text_add(to, "%s", i ? ", " : "");
     if (node->kind == FARE_NODE_MAP) fare_text_add(to, "%s: ", node->key[i]);
-    PetscCall(fare_node_write(node->item[i], to));
+    fare_node_write(node->item[i], to);
   }
   fare_text_add(to, node->kind == FARE_NODE_MAP ? "}" : "]");
-  PetscFunctionReturn(0);
 }

@@ -199,7 +199,7 @@ static PetscErrorCode read_node(reader *r, int depth, const char *path, fare_nod
     PetscCall(
       complain(r, &r->event.start_mark, "anchors and aliases are not supported; write the value out"));
   }
-  if (code) PetscCall(fare_node_destroy(node));
+  if (code) fare_node_destroy(node);
   PetscFunctionReturn(code);
 }
 
@@ -241,6 +241,6 @@ PetscErrorCode fare_parse_yaml(
   code = read_document(&r, path, root);
   if (r.has_event) yaml_event_delete(&r.event);
   yaml_parser_delete(&r.parser);
-  if (code) PetscCall(fare_node_destroy(root));
+  if (code) fare_node_destroy(root);
   PetscFunctionReturn(code);
 }

@@ -21,7 +21,6 @@
 #define BEHIND_LEAST 40    /* effective samples behind the estimate of the noise of uneven weights */
 #define BARE_MOST    0.005 /* of the truth, in pools that have hardly any samples of uneven weights */
 /* 95% of a normal distribution lie within so many standard deviations */
-#define NORMAL_LEVEL 1.959963984540054
 
 const char *const fare_interval_reasons[FARE_INTERVAL_KINDS] = {
   [FARE_INTERVAL]         = "",
@@ -184,10 +183,9 @@ static double beyond_groups(int n, const double values[], double mean, double va
   return variance > 0 ? 1 + 2 * PetscMax(0, lag / variance + 1. / n) : 1; /* deviations add up to nothing */
 }
 
-/* 97.5% of Student's t lie below, by the expansion of Fisher and Cornish; 9 degrees of freedom or more. */
-static double student(int freedom)
+double fare_student_95(double freedom)
 {
-  const double z = NORMAL_LEVEL, z3 = z * z * z, z5 = z3 * z * z, z7 = z5 * z * z, f = 1. / freedom;
+  const double z = FARE_NORMAL_95, z3 = z * z * z, z5 = z3 * z * z, z7 = z5 * z * z, f = 1. / freedom;
 
   return z +
     f *
@@ -218,7 +216,7 @@ static void find_interval(const fare_measure_type *type, double s, int groups, c
   left              = s - bias;
   result->corrected = back_to_scale(type, left);
   tau               = s > 0 ? 0.5 * sqrt((groups - 1) * variance / s) : 0;
-  student_t         = student(correlated ? PetscMax(9, (groups - 1) / 2) : groups - 1);
+  student_t         = fare_student_95(correlated ? PetscMax(9, (groups - 1) / 2) : groups - 1);
   /*
     tau times the root, and the ends without the difference of two large numbers: tau is nothing where groups
     are alike, as where none of them has a sample in the tail

@@ -20,6 +20,7 @@
 static const char *const own[] = {
   "study.h5",
   "measures.csv",
+  "tables.txt",
   "ends.csv",
   "ranking.csv",
   "thermodynamics.csv",

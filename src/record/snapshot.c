@@ -135,11 +135,9 @@ const fare_field fare_record_fields[] = {
   FARE_FIELDS_END,
 };
 
-PetscErrorCode fare_record_set(fare_record *record, const fare_record_options *options)
+void fare_record_set(fare_record *record, const fare_record_options *options)
 {
-  PetscFunctionBeginUser;
   record->options = *options;
-  PetscFunctionReturn(0);
 }
 
 int64_t fare_record_kept(const fare_record_options *options, int64_t particles)

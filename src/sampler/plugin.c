@@ -43,8 +43,8 @@ static PetscErrorCode check_kept(
     const char *wrong = NULL;
 
     if (count++ == FIELDS_MOST)
-      PetscFunctionReturn(fare_node_error(node,
-        "sampler '%s' keeps more than %d members, or FARE_KEPT_END is missing", type->name, FIELDS_MOST));
+      FARE_REFUSE(node, "sampler '%s' keeps more than %d members, or FARE_KEPT_END is missing", type->name,
+        FIELDS_MOST);
     if (!fare_is_word(k->name))
       wrong = "needs a name of letters, digits, _ and -";
     else if (k->kind < FARE_KEPT_BOOLEAN || k->kind > FARE_KEPT_OBJECT)
@@ -57,9 +57,7 @@ static PetscErrorCode check_kept(
       wrong = "is an array of structs without 'size'";
     else if (k->kind == FARE_KEPT_OBJECT && (!k->type || !k->type->save || !k->type->load))
       wrong = "is an object without 'type'";
-    if (wrong)
-      PetscFunctionReturn(
-        fare_node_error(node, "sampler '%s': member %d of 'kept' %s", type->name, count - 1, wrong));
+    if (wrong) FARE_REFUSE(node, "sampler '%s': member %d of 'kept' %s", type->name, count - 1, wrong);
     if (k->kind == FARE_KEPT_STRUCT) PetscCall(check_kept(node, type, k->fields, size - k->offset));
     if (k->kind == FARE_KEPT_STRUCTS) PetscCall(check_kept(node, type, k->fields, k->size));
   }

@@ -20,9 +20,8 @@ PetscBool fare_sampler_type_has_model_density(const fare_sampler_type *type, far
     : PETSC_FALSE;
 }
 
-PetscErrorCode fare_sampler_type_describe(const fare_sampler_type *type, FILE *to)
+void fare_sampler_type_describe(const fare_sampler_type *type, FILE *to)
 {
-  PetscFunctionBeginUser;
   fprintf(to, "sampler %s: %s\n%s\nfamily: %s%s\n\n", type->name, type->summary, type->reference,
     fare_sampler_family_names[type->family], type->train ? ", learned from a training set" : "");
   fprintf(to, "ends of the truth's box: %s\n\n", fare_walls_meanings[type->walls]);
@@ -31,8 +30,7 @@ PetscErrorCode fare_sampler_type_describe(const fare_sampler_type *type, FILE *t
       type->modes & FARE_ORACLE ? "`oracle: true`" : "",
       type->modes == (FARE_ORACLE | FARE_EMPIRICAL) ? " or " : "",
       type->modes & FARE_EMPIRICAL ? "`empirical: true`" : "");
-  PetscCall(fare_fields_describe(type->fields, to));
-  PetscFunctionReturn(0);
+  fare_fields_describe(type->fields, to);
 }
 
 PetscErrorCode fare_sampler_options_read(
@@ -50,7 +48,7 @@ PetscErrorCode fare_sampler_options_read(
 
 void fare_sampler_options_free(const fare_sampler_type *type, void **options)
 {
-  if (*options) (void)fare_fields_free(type->fields, *options);
+  if (*options) fare_fields_free(type->fields, *options);
   free(*options);
   *options = NULL;
 }
@@ -85,6 +83,9 @@ PetscErrorCode fare_sampler_create(MPI_Comm comm, const fare_sampler_type *type,
   s->state    = calloc(1, type->size);
   if (!s->state) FARE_FAIL(FARE_ERR_FAILED, "out of memory for sampler %s", name);
   PetscCall(fare_fields_copy(type->fields, options, s->state));
+  if (type->needs_potential && !fare_system_has_potential(system))
+    FARE_FAIL(FARE_ERR_INPUT, "sampler '%s' needs a potential, and system '%s' has none", type->name,
+      fare_system_type_of(system)->name);
   if (type->check) PetscCall(type->check(s->state, system));
   if (type->setup) PetscCall(type->setup(s));
   PetscFunctionReturn(0);
@@ -127,7 +128,7 @@ PetscErrorCode fare_sampler_destroy(fare_sampler **sampler)
   if (!s) PetscFunctionReturn(0);
   if (s->type->destroy) PetscCall(s->type->destroy(s));
   PetscCall(fare_learn_state_destroy(&s->session.state));
-  PetscCall(fare_fields_free(s->type->fields, s->state));
+  fare_fields_free(s->type->fields, s->state);
   free(s->state);
   PetscCall(PetscFree(*sampler));
   PetscFunctionReturn(0);

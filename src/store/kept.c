@@ -46,18 +46,13 @@ static const char *path_of(const fare_kept *k, const char *group, int64_t i, cha
   return path;
 }
 
-/* Alike on all ranks: rank 0 writes it. */
 static PetscErrorCode write_array(
   fare_store *to, const char *path, fare_store_type type, int64_t length, const void *values)
 {
-  const uint64_t global = (uint64_t)length, start = 0;
-  uint64_t       count;
-  int            rank;
+  const uint64_t extent = (uint64_t)length;
 
   PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_rank(to->comm, &rank));
-  count = rank ? 0 : global;
-  PetscCall(fare_store_write(to, path, type, 1, &global, &start, &count, values));
+  PetscCall(fare_store_write_array(to, path, type, 1, &extent, values));
   PetscFunctionReturn(0);
 }
 

@@ -42,26 +42,28 @@ struct fare_table {
   fare_text cells; /* each terminated by a zero byte, one after the other */
 };
 
-PetscErrorCode fare_table_create(int columns, fare_table **table)
+void fare_table_create(int columns, fare_table **table)
 {
-  PetscFunctionBeginUser;
-  PetscCall(PetscNew(table));
+  *table = calloc(1, sizeof **table);
+  if (!*table) MPI_Abort(PETSC_COMM_WORLD, FARE_EXIT_FAILED);
   (*table)->columns = columns;
-  PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_table_cell(fare_table *table, const char *format, ...)
+void fare_table_cell(fare_table *table, const char *format, ...)
 {
   char    text[512];
   va_list arguments;
 
-  PetscFunctionBeginUser;
   va_start(arguments, format);
   vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
   fare_text_add(&table->cells, "%s%c", text, '\0');
   table->count++;
-  PetscFunctionReturn(0);
+}
+
+void fare_table_headings(fare_table *table, const char *const names[])
+{
+  for (int i = 0; i < table->columns; i++) fare_table_cell(table, "%s", names[i]);
 }
 
 /* Characters shown, not bytes: continuation bytes of UTF-8 do not count. */
@@ -76,17 +78,18 @@ static int shown_width(const char *text)
 /* Numbers and what stands for them go right. */
 static int is_numeric(const char *text)
 {
-  return strspn(text, "0123456789+-.eEnaif%<>x ") == strlen(text);
+  return strspn(text, "0123456789+-.eEnaif%<>x* ") == strlen(text);
 }
 
-PetscErrorCode fare_table_print(const fare_table *table, FILE *to)
+void fare_table_print(const fare_table *table, FILE *to)
 {
   int        *width, *right;
   const char *cell = table->cells.text;
   size_t      i;
 
-  PetscFunctionBeginUser;
-  PetscCall(PetscCalloc2(table->columns, &width, table->columns, &right));
+  width = calloc(2 * (size_t)table->columns, sizeof *width);
+  if (!width) MPI_Abort(PETSC_COMM_WORLD, FARE_EXIT_FAILED);
+  right = width + table->columns;
   for (i = 0; i < (size_t)table->columns; i++) right[i] = 1;
   for (i = 0; i < table->count; i++, cell += strlen(cell) + 1) {
     const size_t column = i % (size_t)table->columns;
@@ -106,16 +109,14 @@ PetscErrorCode fare_table_print(const fare_table *table, FILE *to)
       fprintf(to, "%s%*s", cell, last ? 0 : pad, "");
     fputs(last ? "\n" : "  ", to);
   }
-  PetscCall(PetscFree2(width, right));
-  PetscFunctionReturn(0);
+  free(width);
 }
 
-PetscErrorCode fare_table_destroy(fare_table **table)
+void fare_table_destroy(fare_table **table)
 {
-  PetscFunctionBeginUser;
   if (*table) fare_text_free(&(*table)->cells);
-  PetscCall(PetscFree(*table));
-  PetscFunctionReturn(0);
+  free(*table);
+  *table = NULL;
 }
 
 #define LONGEST_WORD 64 /* longer ones are no slips of the pen */

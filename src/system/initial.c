@@ -126,16 +126,14 @@ PetscErrorCode fare_initial_from_config(
   PetscFunctionBeginUser;
   PetscCall(fare_fields_read(fare_initial_fields, NULL, node, initial));
   code = check(node, system, initial);
-  if (code) PetscCall(fare_initial_free(initial));
+  if (code) fare_initial_free(initial);
   PetscFunctionReturn(code);
 }
 
-PetscErrorCode fare_initial_free(fare_initial *initial)
+void fare_initial_free(fare_initial *initial)
 {
-  PetscFunctionBeginUser;
   fare_density_file_destroy(&initial->density_file);
-  PetscCall(fare_fields_free(fare_initial_fields, initial));
-  PetscFunctionReturn(0);
+  fare_fields_free(fare_initial_fields, initial);
 }
 
 PetscBool fare_initial_is_gaussian(const fare_initial *initial)

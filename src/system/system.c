@@ -93,7 +93,7 @@ PetscErrorCode fare_system_destroy(fare_system **system)
 {
   PetscFunctionBeginUser;
   if (!*system) PetscFunctionReturn(0);
-  for (int i = 0; i < (*system)->drives; i++) PetscCall(fare_waveform_free(&(*system)->drive[i]));
+  for (int i = 0; i < (*system)->drives; i++) fare_waveform_free(&(*system)->drive[i]);
   fare_origin_free(&(*system)->origin);
   PetscCall(PetscFree(*system));
   PetscFunctionReturn(0);
@@ -118,7 +118,7 @@ static PetscErrorCode add_drive(fare_system *system, int parameter, fare_wavefor
 {
   PetscFunctionBeginUser;
   if (system->drives == DRIVES_MAX) {
-    PetscCall(fare_waveform_free(waveform));
+    fare_waveform_free(waveform);
     FARE_FAIL(FARE_ERR_INPUT, "drive: at most %d waveforms", DRIVES_MAX);
   }
   system->drive[system->drives]    = *waveform;
@@ -151,7 +151,7 @@ PetscErrorCode fare_system_drive(fare_system *system, const fare_node *node)
   index = parameter_find(system->type, waveform.parameter);
   if (index < 0) {
     unknown_parameter(system->type, waveform.parameter, &text);
-    PetscCall(fare_waveform_free(&waveform));
+    fare_waveform_free(&waveform);
     PetscErrorCode code = fare_node_error(fare_node_find(node, "parameter"), "%s", text.text);
 
     fare_text_free(&text);
@@ -279,7 +279,7 @@ PetscErrorCode fare_system_from_config(
   *system = NULL;
   PetscCall(fare_fields_read(section_fields, NULL, system_node, &section));
   code = from_section(system_node, &section, system);
-  PetscCall(fare_fields_free(section_fields, &section));
+  fare_fields_free(section_fields, &section);
   PetscCall(code);
   if (!drive_node) PetscFunctionReturn(0);
   if (fare_node_kind_of(drive_node) != FARE_NODE_LIST)
@@ -361,9 +361,8 @@ PetscErrorCode fare_system_check(const fare_system *system, double start, double
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_system_write(const fare_system *system, fare_text *to)
+void fare_system_write(const fare_system *system, fare_text *to)
 {
-  PetscFunctionBeginUser;
   fare_text_add(to, "system:\n");
   if (system->origin.plan.text)
     fare_text_add(to, "%s", system->origin.plan.text);
@@ -375,9 +374,8 @@ PetscErrorCode fare_system_write(const fare_system *system, fare_text *to)
   if (system->drives) fare_text_add(to, "drive:\n");
   for (int i = 0; i < system->drives; i++) {
     fare_text_add(to, "  -\n");
-    PetscCall(fare_waveform_write(&system->drive[i], 4, to));
+    fare_waveform_write(&system->drive[i], 4, to);
   }
-  PetscFunctionReturn(0);
 }
 
 static PetscErrorCode compare_parameters(
@@ -396,7 +394,7 @@ static PetscErrorCode compare_parameters(
   fare_text_free(&text);
   PetscCall(code);
   code = fare_nodes_compare(before, fare_config_root(config), "system.parameters", difference);
-  PetscCall(fare_config_destroy(&config));
+  fare_config_destroy(&config);
   PetscFunctionReturn(code);
 }
 
@@ -424,7 +422,7 @@ static PetscErrorCode compare_origin(
     code = fare_nodes_compare(
       fare_node_find(before, keys[i]), fare_node_find(fare_config_root(config), keys[i]), path, difference);
   }
-  PetscCall(fare_config_destroy(&config));
+  fare_config_destroy(&config);
   PetscFunctionReturn(code);
 }
 
@@ -475,19 +473,19 @@ PetscErrorCode fare_system_type_describe(const fare_system_type *type, FILE *to)
     fprintf(to, "%s %s in [%g, %g]%s", axis ? "," : "", axis_name(type, axis), type->lower[axis],
       type->upper[axis], type->periodic[axis] ? " periodic" : "");
   fprintf(to, "\nparameters, each of which can be driven by any waveform:\n\n");
-  PetscCall(fare_table_create(4, &table));
-  PetscCall(fare_table_cell(table, "parameter"));
-  PetscCall(fare_table_cell(table, "default"));
-  PetscCall(fare_table_cell(table, "range"));
-  PetscCall(fare_table_cell(table, "meaning"));
+  fare_table_create(4, &table);
+  fare_table_cell(table, "parameter");
+  fare_table_cell(table, "default");
+  fare_table_cell(table, "range");
+  fare_table_cell(table, "meaning");
   for (const fare_parameter *row = type->parameters; row->name; row++) {
-    PetscCall(fare_table_cell(table, "%s", row->name));
-    PetscCall(fare_table_cell(table, "%g", row->value));
-    PetscCall(fare_table_cell(table, "[%g, %g]", row->min, row->max));
-    PetscCall(fare_table_cell(table, "%s", row->description));
+    fare_table_cell(table, "%s", row->name);
+    fare_table_cell(table, "%g", row->value);
+    fare_table_cell(table, "[%g, %g]", row->min, row->max);
+    fare_table_cell(table, "%s", row->description);
   }
-  PetscCall(fare_table_print(table, to));
-  PetscCall(fare_table_destroy(&table));
+  fare_table_print(table, to);
+  fare_table_destroy(&table);
   PetscFunctionReturn(0);
 }
 

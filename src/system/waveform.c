@@ -217,7 +217,7 @@ PetscErrorCode fare_waveform_describe(const char *name, FILE *to)
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(types); i++) {
     if (strcmp(types[i].name, name)) continue;
     fprintf(to, "waveform %s: %s\n\n", types[i].name, types[i].description);
-    PetscCall(fare_fields_describe(types[i].fields, to));
+    fare_fields_describe(types[i].fields, to);
     PetscFunctionReturn(0);
   }
   FARE_FAIL(FARE_ERR_INPUT, "no waveform '%s'", name);
@@ -297,22 +297,18 @@ PetscErrorCode fare_waveform_from_config(const fare_node *node, fare_waveform *w
   PetscCall(find_type(node, &type));
   PetscCall(fare_fields_read(types[type].fields, NULL, node, waveform));
   code = check(node, waveform);
-  if (code) PetscCall(fare_fields_free(types[type].fields, waveform));
+  if (code) fare_fields_free(types[type].fields, waveform);
   PetscFunctionReturn(code);
 }
 
-PetscErrorCode fare_waveform_free(fare_waveform *waveform)
+void fare_waveform_free(fare_waveform *waveform)
 {
-  PetscFunctionBeginUser;
-  PetscCall(fare_fields_free(types[waveform->waveform].fields, waveform));
-  PetscFunctionReturn(0);
+  fare_fields_free(types[waveform->waveform].fields, waveform);
 }
 
-PetscErrorCode fare_waveform_write(const fare_waveform *waveform, int indent, fare_text *to)
+void fare_waveform_write(const fare_waveform *waveform, int indent, fare_text *to)
 {
-  PetscFunctionBeginUser;
-  PetscCall(fare_fields_write(types[waveform->waveform].fields, waveform, indent, to));
-  PetscFunctionReturn(0);
+  fare_fields_write(types[waveform->waveform].fields, waveform, indent, to);
 }
 
 PetscErrorCode fare_waveform_compare(

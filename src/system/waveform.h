@@ -29,14 +29,14 @@ const fare_waveform_type *fare_waveform_type_at(size_t i);
 PetscErrorCode            fare_waveform_from_config(const fare_node *node, fare_waveform *waveform);
 PetscErrorCode            fare_waveform_sine(
              const char *parameter, double amplitude, double period, double phase, fare_waveform *waveform);
-PetscErrorCode fare_waveform_free(fare_waveform *waveform);
+void   fare_waveform_free(fare_waveform *waveform);
 double fare_waveform_next_jump(const fare_waveform *waveform, double t); /* infinite when there is none */
 /* of value or slope; infinite when there is none */
 double fare_waveform_next_corner(const fare_waveform *waveform, double t);
 /* from t to the next corner; infinite: any */
-double         fare_waveform_longest_step(const fare_waveform *waveform, double t);
-double         fare_waveform_at(const fare_waveform *waveform, double t); /* amplitude s(t) */
-PetscErrorCode fare_waveform_write(const fare_waveform *waveform, int indent, fare_text *to);
+double fare_waveform_longest_step(const fare_waveform *waveform, double t);
+double fare_waveform_at(const fare_waveform *waveform, double t); /* amplitude s(t) */
+void   fare_waveform_write(const fare_waveform *waveform, int indent, fare_text *to);
 /* The first difference to a map that fare_waveform_write has left. */
 PetscErrorCode fare_waveform_compare(
   const fare_waveform *waveform, const fare_node *before, const char *path, fare_difference *difference);

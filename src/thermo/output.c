@@ -77,11 +77,10 @@ static double value(const fare_thermo_row *row, size_t offset)
   return *(const double *)((const char *)row + offset);
 }
 
-PetscErrorCode fare_thermo_csv(const fare_thermo *thermo, fare_text *to)
+void fare_thermo_csv(const fare_thermo *thermo, fare_text *to)
 {
   const fare_thermo_row *rows = fare_thermo_rows(thermo), *errors = fare_thermo_errors(thermo);
 
-  PetscFunctionBeginUser;
   fare_text_add(to, "time");
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(columns); i++) {
     if (is_shown(thermo, i)) fare_text_add(to, ",%s", columns[i].name);
@@ -95,7 +94,6 @@ PetscErrorCode fare_thermo_csv(const fare_thermo *thermo, fare_text *to)
     }
   }
   fare_text_add(to, "\n");
-  PetscFunctionReturn(0);
 }
 
 static PetscErrorCode write_column(fare_store *store, const char *group, const char *name,
@@ -278,20 +276,17 @@ typedef struct {
   double value, error;
 } measured;
 
-static PetscErrorCode work_row(fare_table *table, const char *name, const char *way, measured mean,
-  measured variance, measured estimate, double effective)
+static void work_row(fare_table *table, const char *name, const char *way, measured mean, measured variance,
+  measured estimate, double effective)
 {
   const measured all[] = {mean, variance, estimate};
   char           text[SHOWN_SIZE];
 
-  PetscFunctionBeginUser;
-  PetscCall(fare_table_cell(table, "%s", name));
-  PetscCall(fare_table_cell(table, "%s", way));
+  fare_table_cell(table, "%s", name);
+  fare_table_cell(table, "%s", way);
   for (int i = 0; i < 3; i++)
-    PetscCall(
-      fare_table_cell(table, "%s", isnan(all[i].value) ? "-" : shown(all[i].value, all[i].error, text)));
-  PetscCall(fare_table_cell(table, isnan(effective) ? "-" : "%.3g", effective));
-  PetscFunctionReturn(0);
+    fare_table_cell(table, "%s", isnan(all[i].value) ? "-" : shown(all[i].value, all[i].error, text));
+  fare_table_cell(table, isnan(effective) ? "-" : "%.3g", effective);
 }
 
 static PetscErrorCode print_work(const fare_work_summary *s, FILE *to)
@@ -307,25 +302,23 @@ static PetscErrorCode print_work(const fare_work_summary *s, FILE *to)
   PetscFunctionBeginUser;
   fprintf(to, "\nWork from equilibrium; by quadrature on the grid the free energy changes by %s\n",
     shown(s->free_energy, s->free_energy_error, text));
-  PetscCall(fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table));
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(names); i++)
-    PetscCall(fare_table_cell(table, "%s", names[i]));
+  fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table);
+  fare_table_headings(table, names);
   for (int way = 0; way < 2 && s->has_chain; way++) {
-    PetscCall(work_row(table, "chain on the grid", ways[way],
-      (measured){s->chain_mean[way], s->chain_mean_error[way]},
+    work_row(table, "chain on the grid", ways[way], (measured){s->chain_mean[way], s->chain_mean_error[way]},
       (measured){s->chain_variance[way], s->chain_variance_error[way]},
-      way ? none : (measured){s->chain_jarzynski, s->free_energy_error}, NAN));
+      way ? none : (measured){s->chain_jarzynski, s->free_energy_error}, NAN);
   }
   for (int way = 0; way < 2 && s->has_work; way++) {
-    PetscCall(work_row(table, "particles, Jarzynski", ways[way], (measured){w->mean[way], w->mean_error[way]},
+    work_row(table, "particles, Jarzynski", ways[way], (measured){w->mean[way], w->mean_error[way]},
       (measured){w->variance[way], w->variance_error[way]},
-      (measured){w->jarzynski[way].estimate, w->jarzynski[way].error}, w->jarzynski[way].effective));
+      (measured){w->jarzynski[way].estimate, w->jarzynski[way].error}, w->jarzynski[way].effective);
   }
   if (s->has_work)
-    PetscCall(work_row(table, "particles, Bennett", "both", none, none,
-      (measured){w->bennett.estimate, w->bennett.error}, NAN));
-  PetscCall(fare_table_print(table, to));
-  PetscCall(fare_table_destroy(&table));
+    work_row(table, "particles, Bennett", "both", none, none,
+      (measured){w->bennett.estimate, w->bennett.error}, NAN);
+  fare_table_print(table, to);
+  fare_table_destroy(&table);
   if (s->has_chain)
     fprintf(to,
       "Chain of %lld steps: energy - work - heat of a step off by at most %.0e; dissipated work - kT KL at "

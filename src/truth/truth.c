@@ -163,11 +163,9 @@ PetscErrorCode fare_truth_options_from_config(
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_truth_options_free(fare_truth_options *options)
+void fare_truth_options_free(fare_truth_options *options)
 {
-  PetscFunctionBeginUser;
-  PetscCall(fare_fields_free(fare_truth_fields, options));
-  PetscFunctionReturn(0);
+  fare_fields_free(fare_truth_fields, options);
 }
 
 /*

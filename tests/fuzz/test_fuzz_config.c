@@ -79,15 +79,15 @@ static void write_and_read_back(const everything *e)
   everything     again;
   PetscErrorCode code;
 
-  must(!fare_fields_write(fields, e, 0, &first), "writing");
+  fare_fields_write(fields, e, 0, &first);
   code = fare_config_parse("written", first.text, first.length, &config);
   must(!code, "what was written is not read");
   must(!fare_fields_read(fields, NULL, fare_config_root(config), &again),
     "fields that were written are not read");
-  must(!fare_fields_write(fields, &again, 0, &second), "writing again");
+  fare_fields_write(fields, &again, 0, &second);
   must(!strcmp(first.text, second.text), "what was written reads back as something else");
-  must(!fare_fields_free(fields, &again), "freeing");
-  must(!fare_config_destroy(&config), "destroying");
+  fare_fields_free(fields, &again);
+  fare_config_destroy(&config);
   fare_text_free(&first);
   fare_text_free(&second);
 }
@@ -103,7 +103,7 @@ static void read_fields(const fare_node *node)
     must_be_refusal(code);
   else
     write_and_read_back(&e);
-  must(!fare_fields_free(fields, &e), "freeing");
+  fare_fields_free(fields, &e);
 }
 
 static void visit(const fare_node *node, int depth)
@@ -162,11 +162,11 @@ static int read_one(const uint8_t *data, size_t size)
   } else {
     visit(fare_config_root(config), 0);
     assign(config, data, size);
-    must(!fare_config_destroy(&config), "destroying");
+    fare_config_destroy(&config);
   }
   must(!fare_config_parse("small", small, sizeof small - 1, &config), "parsing");
   assign(config, data, size);
-  must(!fare_config_destroy(&config), "destroying");
+  fare_config_destroy(&config);
   return refused;
 }
 

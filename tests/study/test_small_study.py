@@ -66,7 +66,7 @@ def check_files(directory, done, ranks):
     }
     expect(len(checkpoints) == 1, f"on {ranks} ranks: checkpoints {sorted(checkpoints)}")
     names -= checkpoints
-    expected = {"study.h5", "measures.csv", "ranking.csv", "ends.csv"} | {
+    expected = {"study.h5", "measures.csv", "ranking.csv", "ends.csv", "tables.txt"} | {
         f"snapshots/snapshot_{k:06d}.h5" for k in range(SNAPSHOTS)
     }
     expect(names == expected, f"on {ranks} ranks: files {sorted(names ^ expected)}")
@@ -223,7 +223,7 @@ def check_table(directory, printed):
     labels = {
         "langevin": "langevin",
         "boltzmann": "boltzmann",
-        "boltzmann, exact density": "boltzmann_density",
+        "boltzmann, model density": "boltzmann_density",
     }
     with h5py.File(directory / "study.h5") as study:
         for measure in MEASURES:
@@ -250,6 +250,25 @@ def check_table(directory, printed):
                     for a, b in zip(got, expected)
                 )
                 expect(close, f"{measure} of {label}: printed {got}, study.h5 has {expected}")
+
+
+def check_averages(directory, printed):
+    """The averages that a run prints are those of study.h5; the file of tables is named."""
+    block = re.search(r"^Distance from the truth, averaged over .*\n(.*)\n((?:.+\n)+)", printed, re.M)
+    expect(block is not None and f"{directory.name}/tables.txt" in printed, "averages, and where the tables are")
+    if not block:
+        return
+    names = block.group(1).split()
+    with h5py.File(directory / "study.h5") as study:
+        for line in block.group(2).splitlines():
+            cells = line.split()
+            row = " ".join(cells[: -len(names)])
+            label = row.replace(", model density", "_density")
+            for name, cell in zip(names, cells[-len(names) :]):
+                value = study[f"comparisons/{label}/{name}"]["value"][()].mean()
+                expect(
+                    abs(float(cell.rstrip("*")) - value) <= 1.01e-3 * abs(value), f"{row}, {name}: {cell}, {value}"
+                )
 
 
 def children(parent):
@@ -339,8 +358,9 @@ def main():
             compare_runs(where / "out1", where / "out3")
             check_numbers(where / "out1")
             check_csv(where / "out1")
-            check_table(where / "out1", done[1].stdout)
-            check_table(where / "out3", done[3].stdout)
+            check_table(where / "out1", (where / "out1" / "tables.txt").read_text())
+            check_averages(where / "out1", done[1].stdout)
+            check_table(where / "out3", (where / "out3" / "tables.txt").read_text())
         for ranks in (1, 3):
             print(
                 f"killed on {ranks} rank{'s' if ranks > 1 else ''} after"

@@ -66,7 +66,7 @@ def fare(where, *arguments, code=0, ranks=1):
 
 def run(where, name, text, *arguments):
     (where / f"{name}.yaml").write_text(text)
-    return fare(where, "run", f"{name}.yaml", "--no-report", "--set", f"output.directory={name}", *arguments)
+    return fare(where, "run", f"{name}.yaml", "--no-report", "--tables", "--set", f"output.directory={name}", *arguments)
 
 
 def tables(said):
@@ -170,7 +170,7 @@ def check_densities(where):
     coarse = tables(run(where, "driven", DRIVEN))
     fine = tables(run(where, "finer", DRIVEN, "--set", "truth.cells=[96,96]"))
     for measure in coarse:
-        a, b = coarse[measure]["boltz, exact density"], fine[measure]["boltz, exact density"]
+        a, b = coarse[measure]["boltz, model density"], fine[measure]["boltz, model density"]
         expect(all(map(math.isfinite, (a[1], a[-1], b[1], b[-1]))), f"{measure} of a density: {a}, {b}")
         expect(
             0.1 < b[1] < 10 and abs(a[1] - b[1]) < 2 * (a[-1] + b[-1]) + 1e-3 * b[1] and a[-1] < 0.05 * a[1],

@@ -80,7 +80,7 @@ static void compiled_functions_agree(void **state)
     }
     fare_text_free(&yaml);
     assert_ok(fare_system_destroy(&system));
-    assert_ok(fare_config_destroy(&config));
+    fare_config_destroy(&config);
   }
 }
 
@@ -112,7 +112,7 @@ static void prinz_as_a_formula_is_prinz(void **state)
     assert_near(V[0][i], V[1][i], 4e-15 * (4 + fabs(V[1][i])));
     assert_near(f[0][i], f[1][i], 4e-15 * (100 + fabs(f[1][i])));
   }
-  assert_ok(fare_config_destroy(&config));
+  fare_config_destroy(&config);
 }
 
 /*
@@ -134,7 +134,7 @@ static void loading_keeps_the_arithmetic(void **state)
   assert_int_equal(system_of(yaml, &config, &loaded), FARE_ERR_INPUT);
   assert_non_null(strstr(fare_error_message(), "is no plugin of FARE"));
   assert_true(tiny / 2 > 0);
-  assert_ok(fare_config_destroy(&config));
+  fare_config_destroy(&config);
 }
 
 /* The same formula twice is compiled once; another is another. */
@@ -156,7 +156,7 @@ static void the_cache_is_used(void **state)
     assert_ok(system_of(yaml, &config, &system));
     assert_int_equal(files_in_cache() - before, new_files[i]);
     assert_ok(fare_system_destroy(&system));
-    assert_ok(fare_config_destroy(&config));
+    fare_config_destroy(&config);
   }
 }
 
@@ -181,7 +181,7 @@ static void general_systems_read_back(void **state)
   (void)state;
   for (int i = 0; i < 2; i++) {
     assert_ok(system_of(i ? text[0].text : yaml, &config, &system));
-    assert_ok(fare_system_write(system, &text[i]));
+    fare_system_write(system, &text[i]);
     assert_int_equal(fare_system_dimension(system), 2);
     assert_string_equal(fare_system_axis_name(system, 1), "v");
     assert_true(fare_system_has_potential(system));
@@ -198,7 +198,7 @@ static void general_systems_read_back(void **state)
     assert_near(f[0], -0.25, 1e-15);
     assert_near(f[1], 1.5, 1e-15);
     assert_ok(fare_system_destroy(&system));
-    assert_ok(fare_config_destroy(&config));
+    fare_config_destroy(&config);
   }
   assert_string_equal(text[0].text, text[1].text);
   fare_text_free(&text[0]);
@@ -237,7 +237,7 @@ static void a_force_may_stand_alone_or_beside_a_potential(void **state)
     if (type->nonconservative) type->nonconservative(2, (double[]){1, 0.5, 3}, 1, x, pf);
     if (type->nonconservative) assert_near(f[0], 6, 1e-15);
     assert_ok(fare_system_destroy(&system));
-    assert_ok(fare_config_destroy(&config));
+    fare_config_destroy(&config);
   }
 }
 

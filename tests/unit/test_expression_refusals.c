@@ -64,7 +64,7 @@ static void refusals_point_at_the_place(void **state)
       (int)(at - cases[i].formula), cases[i].formula, at + 1);
     for (const char *c = cases[i].formula; c < at; c++) column += *c != '\\';
     assert_int_equal(system_of(yaml, &config, &system), FARE_ERR_INPUT);
-    assert_ok(fare_config_destroy(&config));
+    fare_config_destroy(&config);
     if (strncmp(fare_error_message(), "formulas.yaml:2:52: system.expression.potential: ", 49) ||
       strncmp(fare_error_message() + 49, cases[i].what, strlen(cases[i].what)))
       fail_msg("%s: %s", cases[i].formula, fare_error_message());
@@ -92,7 +92,7 @@ static void long_formulas_are_shown_in_part(void **state)
     yaml, sizeof yaml, "system: {expression: {lower: [-1], upper: [1], potential: \"%s\"}}\n", formula.text);
   fare_text_free(&formula);
   assert_int_equal(system_of(yaml, &config, &system), FARE_ERR_INPUT);
-  assert_ok(fare_config_destroy(&config));
+  fare_config_destroy(&config);
   shown = strchr(fare_error_message(), '\n') + 1;
   caret = strchr(shown, '\n') + 1;
   assert_true(caret - shown < 120);
@@ -159,7 +159,7 @@ static void other_refusals_name_the_key(void **state)
       !strstr(fare_error_message(), cases[i].what))
       fail_msg("%s: %d, %s", cases[i].inside, (int)code, fare_error_message());
     assert_ok(fare_system_destroy(&system));
-    assert_ok(fare_config_destroy(&config));
+    fare_config_destroy(&config);
   }
 }
 

@@ -26,8 +26,8 @@ static void print(fare_table *table, char **text)
   size_t size = 0;
   FILE  *to   = open_memstream(text, &size);
 
-  assert_ok(fare_table_print(table, to));
-  assert_ok(fare_table_destroy(&table));
+  fare_table_print(table, to);
+  fare_table_destroy(&table);
   assert_null(table);
   fclose(to);
 }
@@ -41,9 +41,8 @@ static void tables_align(void **state)
   char       *text;
 
   (void)state;
-  assert_ok(fare_table_create(3, &table));
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(cells); i++)
-    assert_ok(fare_table_cell(table, "%s", cells[i]));
+  fare_table_create(3, &table);
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(cells); i++) fare_table_cell(table, "%s", cells[i]);
   print(table, &text);
   assert_string_equal(text,
     "name     value  what\n"
@@ -59,7 +58,7 @@ static void tables_without_rows(void **state)
   char       *text;
 
   (void)state;
-  assert_ok(fare_table_create(2, &table));
+  fare_table_create(2, &table);
   print(table, &text);
   assert_string_equal(text, "");
   free(text);

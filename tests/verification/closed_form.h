@@ -73,7 +73,7 @@ static inline void drive(fare_system *system, const char *text)
 
   assert_ok(fare_config_parse("drive", text, strlen(text), &config));
   assert_ok(fare_system_drive(system, fare_config_root(config)));
-  assert_ok(fare_config_destroy(&config));
+  fare_config_destroy(&config);
 }
 
 static inline fare_system *make_system(const closed_form *c)

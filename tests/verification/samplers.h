@@ -39,7 +39,7 @@ static inline fare_sampler *make_named(MPI_Comm comm, const char *method, const 
   assert_ok(fare_config_parse("test", options, strlen(options), &config));
   assert_ok(create_sampler(
     comm, fare_sampler_type_find(method), name, config, seed, system, initial, schedule, &sampler));
-  assert_ok(fare_config_destroy(&config));
+  fare_config_destroy(&config);
   return sampler;
 }
 

@@ -33,7 +33,7 @@ static void scene_begin(scene *s)
   s->system = make_driven("prinz", 1, "tilt", 4);
   assert_ok(fare_config_parse("test", boltzmann, strlen(boltzmann), &config));
   assert_ok(fare_initial_from_config(fare_config_root(config), s->system, &s->initial));
-  assert_ok(fare_config_destroy(&config));
+  fare_config_destroy(&config);
   assert_ok(
     fare_densities_create(PETSC_COMM_WORLD, s->system, &s->initial, &s->schedule, &options, &s->exact));
   simulation = make_sampler(
@@ -53,7 +53,7 @@ static void scene_end(scene *s)
 {
   for (int k = 0; k < TIMES; k++) assert_ok(fare_ensemble_destroy(&s->at[k]));
   assert_ok(fare_densities_destroy(&s->exact));
-  assert_ok(fare_initial_free(&s->initial));
+  fare_initial_free(&s->initial);
   assert_ok(fare_system_destroy(&s->system));
 }
 

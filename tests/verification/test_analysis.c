@@ -112,9 +112,9 @@ static void sections_and_findings_are_kept(void **state)
 
   (void)state;
   run_section(system, 128, yaml, &s);
-  assert_ok(fare_analyses_write(s.count, s.analysis, &first));
+  fare_analyses_write(s.count, s.analysis, &first);
   assert_ok(read_section(other, 128, first.text, &again));
-  assert_ok(fare_analyses_write(again.count, again.analysis, &second));
+  fare_analyses_write(again.count, again.analysis, &second);
   assert_string_equal(first.text, second.text);
   free_section(&again);
   fare_text_free(&first);

@@ -172,7 +172,7 @@ static void a_dragged_density_gets_a_wide_box(void **state)
     assert_ok(fare_system_create(&small, 1, &system));
     assert_ok(fare_config_parse("drive", yaml, strlen(yaml), &config));
     assert_ok(fare_system_drive(system, fare_config_root(config)));
-    assert_ok(fare_config_destroy(&config));
+    fare_config_destroy(&config);
     assert_ok(fare_truth_fit_domain(PETSC_COMM_SELF, system, &initial, &schedule, &options));
     if (getenv("FARE_TEST_SHOW"))
       fare_log(
@@ -254,8 +254,8 @@ static void plans_say_one_or_the_other(void **state)
   assert_int_equal(
     fare_truth_options_from_config(fare_config_root(config), system, &options), FARE_ERR_INPUT);
   assert_non_null(strstr(fare_error_message(), "give either lower and upper or fit_domain"));
-  assert_ok(fare_truth_options_free(&options));
-  assert_ok(fare_config_destroy(&config));
+  fare_truth_options_free(&options);
+  fare_config_destroy(&config);
   assert_ok(fare_system_destroy(&system));
 }
 

@@ -534,7 +534,7 @@ static void snapshots_are_drawn_cell_by_cell(void **state)
   snprintf(yaml, sizeof yaml, "{density: snapshot, file: %s}", path);
   assert_ok(fare_config_parse("test", yaml, strlen(yaml), &config));
   assert_ok(fare_initial_from_config(fare_config_root(config), system, &initial));
-  assert_ok(fare_config_destroy(&config));
+  fare_config_destroy(&config);
   initial.box = &box;
   for (int j = 0; j < ROWS; j++) {
     for (int i = 0; i < COLUMNS; i++)
@@ -564,7 +564,7 @@ static void snapshots_are_drawn_cell_by_cell(void **state)
   assert_int_equal(fare_ensemble_draw(e, &initial, system, 0, fare_stream_make(1, "draw")), FARE_ERR_FAILED);
   assert_non_null(strstr(fare_error_message(), "in its box it is zero"));
   assert_ok(fare_ensemble_destroy(&e));
-  assert_ok(fare_initial_free(&initial));
+  fare_initial_free(&initial);
   assert_ok(fare_system_destroy(&system));
   MPI_Barrier(PETSC_COMM_WORLD);
   if (rank == 0) unlink(path);
@@ -589,7 +589,7 @@ static void work_begins_in_the_box(void **state)
   assert_ok(fare_system_set(system, "kT", 30));
   assert_ok(fare_config_parse("test", yaml, strlen(yaml), &config));
   assert_ok(fare_system_drive(system, fare_config_root(config)));
-  assert_ok(fare_config_destroy(&config));
+  fare_config_destroy(&config);
   assert_ok(fare_work_simulate(PETSC_COMM_WORLD, system, &box, 0, 1, &options, 4, &w));
   print_message("free energy %.3f +- %.3f (Jarzynski), %.3f +- %.3f (Bennett), exact %.3f\n",
     w.jarzynski[0].estimate, w.jarzynski[0].error, w.bennett.estimate, w.bennett.error, exact);

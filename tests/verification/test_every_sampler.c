@@ -77,7 +77,7 @@ static fare_sampler *sampler_of(const scene *s, const fare_sampler_type *type, c
   assert_ok(fare_config_parse("test", options, strlen(options), &config));
   assert_ok(create_sampler(
     PETSC_COMM_WORLD, type, type->name, config, 21, s->system, &s->initial, &s->schedule, &sampler));
-  assert_ok(fare_config_destroy(&config));
+  fare_config_destroy(&config);
   return sampler;
 }
 
@@ -102,10 +102,10 @@ static void scene_begin(size_t which, scene *s)
   assert_ok(fare_system_create(fare_system_type_find(scenes[which].system), s->dim, &s->system));
   assert_ok(fare_config_parse("test", scenes[which].wave, strlen(scenes[which].wave), &config));
   assert_ok(fare_system_drive(s->system, fare_config_root(config)));
-  assert_ok(fare_config_destroy(&config));
+  fare_config_destroy(&config);
   assert_ok(fare_config_parse("test", scenes[which].initial, strlen(scenes[which].initial), &config));
   assert_ok(fare_initial_from_config(fare_config_root(config), s->system, &s->initial));
-  assert_ok(fare_config_destroy(&config));
+  fare_config_destroy(&config);
   assert_ok(
     fare_densities_create(PETSC_COMM_WORLD, s->system, &s->initial, &s->schedule, &options, &s->exact));
   simulation = sampler_of(s, fare_sampler_type_find("langevin"), "{dt: 0.01}");
@@ -127,7 +127,7 @@ static void scene_end(scene *s)
 {
   for (int k = 0; k < s->data.count; k++) assert_ok(fare_ensemble_destroy(&s->at[k]));
   assert_ok(fare_densities_destroy(&s->exact));
-  assert_ok(fare_initial_free(&s->initial));
+  fare_initial_free(&s->initial);
   assert_ok(fare_system_destroy(&s->system));
 }
 

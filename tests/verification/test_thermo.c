@@ -63,7 +63,7 @@ static void drive(fare_system *system, const char *waveform)
 
   assert_ok(fare_config_parse("test", waveform, strlen(waveform), &config));
   assert_ok(fare_system_drive(system, fare_config_root(config)));
-  assert_ok(fare_config_destroy(&config));
+  fare_config_destroy(&config);
 }
 
 static fare_system *make_system(const char *name, int dimension)

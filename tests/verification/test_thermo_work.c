@@ -13,7 +13,7 @@ static fare_system *driven(const char *name, int dimension, const char *waveform
   assert_ok(fare_system_create(fare_system_type_find(name), dimension, &system));
   assert_ok(fare_config_parse("test", waveform, strlen(waveform), &config));
   assert_ok(fare_system_drive(system, fare_config_root(config)));
-  assert_ok(fare_config_destroy(&config));
+  fare_config_destroy(&config);
   return system;
 }
 

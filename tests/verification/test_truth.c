@@ -136,7 +136,7 @@ static void a_breathing_trap_has_the_known_variance(void **state)
   assert_ok(fare_config_parse("drive", drive, strlen(drive), &config));
   assert_ok(fare_system_create(fare_system_type_find("ornstein_uhlenbeck"), 1, &system));
   assert_ok(fare_system_drive(system, fare_config_root(config)));
-  assert_ok(fare_config_destroy(&config));
+  fare_config_destroy(&config);
   extrapolated_moments(system, &initial, 0, 0.2891321879);
   assert_ok(fare_system_destroy(&system));
 }

@@ -193,7 +193,7 @@ static PetscErrorCode read_box(
     upper[axis] = (size_t)axis < box.upper.count ? box.upper.values[axis] : context->upper[axis];
   }
   code = check_box(node, context, &box, lower, upper);
-  PetscCall(fare_fields_free(box_fields, &box));
+  fare_fields_free(box_fields, &box);
   PetscFunctionReturn(code);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Training and drawing of the samplers that take noise out, level by level. */
 #include "denoising.h"
+#include "sampler/shared/ode.h"
 #include "sampler/shared/posterior.h"
 
 #include <math.h>
@@ -141,13 +142,9 @@ typedef struct {
   float                *shared; /* inputs of ln sigma and t */
   float                *input;
   fare_stream           latent, churn;
+  double                from, to; /* levels where the step begins and ends */
+  fare_ode              ode;
 } ode_context;
-
-/* Blocks that go together from level to level: one, or all where the field of a level is costly to make. */
-typedef struct {
-  int64_t     first, count;
-  fare_place *u, *v, *F;
-} block_batch;
 
 static PetscErrorCode ode_begin(fare_sampler *sampler, double t, int dim, ode_context *j)
 {
@@ -218,24 +215,27 @@ static void evaluate_posterior(const ode_context *j, double sigma, const fare_pl
   }
 }
 
-/* F of a whole block_batch at one level. */
+/* F at both ends of a step. */
 static PetscErrorCode evaluate_field(
-  ode_context *j, double sigma, const block_batch *p, fare_place u[], fare_place F[])
+  void *context, double share, const fare_ode_batch *p, double divergence[])
 {
+  ode_context *j     = context;
+  const double sigma = share > 0 ? j->to : j->from;
+
   PetscFunctionBeginUser;
+  (void)divergence;
   if (j->mode != FARE_LEARNED) PetscCall(fare_posterior_level(j->d->common.posterior, sigma));
   for (int64_t b = 0; b < p->count; b++) {
     if (j->mode != FARE_LEARNED)
-      evaluate_posterior(j, sigma, u[b], F[b]);
+      evaluate_posterior(j, sigma, p->w[b], p->v[b]);
     else
-      evaluate_network(j, sigma, u[b], F[b]);
+      evaluate_network(j, sigma, p->w[b], p->v[b]);
   }
   PetscFunctionReturn(0);
 }
 
 /* Adds noise that raises the level, and returns the new one (Karras et al., algorithm 2). */
-static double add_churn(
-  const ode_context *j, uint64_t advance, PetscInt64 step, double sigma, const block_batch *p)
+static double add_churn(const ode_context *j, PetscInt64 step, double sigma, const fare_ode_batch *p)
 {
   const double raised = sigma * (1 + PetscMin(j->d->churn / (double)j->d->sampling_steps, sqrt(2) - 1));
   const float  keep   = (float)sqrt((1 + sigma * sigma) / (1 + raised * raised)),
@@ -245,7 +245,7 @@ static double add_churn(
   for (int64_t b = 0; b < p->count; b++) {
     for (int axis = 0; axis < j->dim; axis++) {
       fare_random_normals(j->churn, (uint64_t)(p->first + b),
-        advance * (uint64_t)j->d->sampling_steps + (uint64_t)step, (uint32_t)axis, z);
+        j->d->common.advances * (uint64_t)j->d->sampling_steps + (uint64_t)step, (uint32_t)axis, z);
       fare_generative_mix(keep, add, p->u[b][axis], z, p->u[b][axis]);
     }
   }
@@ -256,71 +256,45 @@ static double add_churn(
   Pure noise: u = y/sqrt(1 + sigma_max^2), where y is noise of the largest level on data of mean 0; normal
   noise is given the variance of the data, too.
 */
-static void begin_batch(const ode_context *j, uint64_t advance, const block_batch *p)
+static void draw_latent(void *context, uint64_t block, fare_place u)
 {
-  const double sigma = j->d->sigma_max;
-  const float  scale = (float)(j->d->augmented ? sigma / sqrt(1 + sigma * sigma) : 1);
-  double       e[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
+  const ode_context *j     = context;
+  const double       sigma = j->d->sigma_max;
+  const float        scale = (float)(j->d->augmented ? sigma / sqrt(1 + sigma * sigma) : 1);
+  double             e[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
 
-  for (int64_t b = 0; b < p->count; b++) {
-    memset(p->u[b], 0, sizeof p->u[b]);
-    j->d->noise(j->d, j->dim, j->latent, (uint64_t)(p->first + b), advance, 0, e);
-    for (int axis = 0; axis < j->dim; axis++)
-      fare_generative_mix(0, scale, p->u[b][axis], e[axis], p->u[b][axis]);
-  }
+  j->d->noise(j->d, j->dim, j->latent, block, j->d->common.advances, 0, e);
+  for (int axis = 0; axis < j->dim; axis++) fare_generative_mix(0, scale, u[axis], e[axis], u[axis]);
 }
 
-/* From noise to data. */
-static PetscErrorCode travel(ode_context *j, uint64_t advance, const block_batch *p)
+/* From noise to data: Heun's steps in -phi, and one of Euler to the level 0. */
+static PetscErrorCode denoise(void *context, const fare_ode_batch *p)
 {
+  ode_context          *j = context;
   const fare_denoising *d = j->d;
 
   PetscFunctionBeginUser;
-  begin_batch(j, advance, p);
   for (PetscInt64 i = 0; i < d->sampling_steps; i++) {
-    const double next = j->sigma[i + 1];
-    const double sigma =
-      d->stochastic && i > 0 && next > 0 ? add_churn(j, advance, i, j->sigma[i], p) : j->sigma[i];
-    const float h  = (float)(atan(sigma) - atan(next));
-    fare_place *to = next > 0 ? p->v : p->u;
+    const PetscBool last = i + 1 == d->sampling_steps;
 
-    PetscCall(evaluate_field(j, sigma, p, p->u, p->F));
-    for (int64_t b = 0; b < p->count; b++) {
-      for (int axis = 0; axis < j->dim; axis++)
-        fare_generative_euler(h, p->u[b][axis], p->F[b][axis], to[b][axis]);
-    }
-    if (next <= 0) break;
-    for (int64_t b = 0; b < p->count; b++) {
-      for (int axis = 0; axis < j->dim; axis++)
-        fare_generative_euler(h / 2, p->u[b][axis], p->F[b][axis], p->u[b][axis]);
-    }
-    PetscCall(evaluate_field(j, next, p, p->v, p->F));
-    for (int64_t b = 0; b < p->count; b++) {
-      for (int axis = 0; axis < j->dim; axis++)
-        fare_generative_euler(h / 2, p->u[b][axis], p->F[b][axis], p->u[b][axis]);
-    }
+    j->to   = j->sigma[i + 1];
+    j->from = d->stochastic && i > 0 && !last ? add_churn(j, i, j->sigma[i], p) : j->sigma[i];
+    PetscCall(
+      fare_ode_step(&j->ode, last ? &fare_ode_euler : &fare_ode_heun, atan(j->from) - atan(j->to), p, NULL));
   }
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_denoising_advance(fare_sampler *sampler, double t, fare_ensemble *ensemble)
 {
-  fare_denoising *d     = sampler->state;
-  const int64_t   group = sampler->mode == FARE_LEARNED ? 1 : PetscMax(1, ensemble->blocks);
+  fare_denoising *d = sampler->state;
   ode_context     j;
-  block_batch     p;
 
   PetscFunctionBeginUser;
   PetscCall(fare_generative_check_ready(sampler));
   PetscCall(ode_begin(sampler, t, ensemble->dim, &j));
-  PetscCall(PetscMalloc3((size_t)group, &p.u, (size_t)group, &p.v, (size_t)group, &p.F));
-  for (int64_t b = 0; b < ensemble->blocks; b += group) {
-    p.first = ensemble->first_block + b;
-    p.count = group;
-    PetscCall(travel(&j, d->common.advances, &p));
-    for (int64_t k = 0; k < group; k++) fare_generative_place(sampler, p.u[k], ensemble, b + k);
-  }
-  PetscCall(PetscFree3(p.u, p.v, p.F));
+  j.ode = (fare_ode){j.dim, &j, draw_latent, evaluate_field, denoise};
+  PetscCall(fare_ode_draw(&j.ode, sampler, sampler->mode != FARE_LEARNED, ensemble));
   PetscCall(ode_end(&j));
   d->common.advances++;
   if (sampler->mode == FARE_LEARNED)

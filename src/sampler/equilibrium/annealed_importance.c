@@ -25,16 +25,6 @@ static const fare_field fields[] = {
   FARE_FIELDS_END,
 };
 
-static PetscErrorCode check(const void *state, const fare_system *system)
-{
-  PetscFunctionBeginUser;
-  (void)state;
-  if (!fare_system_has_potential(system))
-    FARE_FAIL(FARE_ERR_INPUT, "sampler 'annealed_importance' needs a potential, and system '%s' has none",
-      fare_system_type_of(system)->name);
-  PetscFunctionReturn(0);
-}
-
 static PetscErrorCode need_energy(fare_sampler *sampler)
 {
   importance *s = sampler->state;
@@ -176,17 +166,17 @@ const fare_sampler_type fare_sampler_annealed_importance = {
   .name = "annealed_importance",
   .summary =
     "weighted particles in equilibrium with the potential as it changes, and the free energy it costs",
-  .reference     = "Jarzynski, Phys. Rev. E 56, 5018 (1997); Neal, Stat. Comput. 11, 125 (2001)",
-  .family        = FARE_EQUILIBRIUM,
-  .walls         = FARE_WALLS_KEPT,
-  .size          = sizeof(importance),
-  .modes         = FARE_ORACLE,
-  .fields        = fields,
-  .check         = check,
-  .advance       = advance,
-  .model_density = model_density,
-  .estimate_cost = estimate_cost,
-  .kept          = kept,
-  .loaded        = loaded,
-  .destroy       = destroy,
+  .reference       = "Jarzynski, Phys. Rev. E 56, 5018 (1997); Neal, Stat. Comput. 11, 125 (2001)",
+  .family          = FARE_EQUILIBRIUM,
+  .walls           = FARE_WALLS_KEPT,
+  .size            = sizeof(importance),
+  .modes           = FARE_ORACLE,
+  .fields          = fields,
+  .needs_potential = PETSC_TRUE,
+  .advance         = advance,
+  .model_density   = model_density,
+  .estimate_cost   = estimate_cost,
+  .kept            = kept,
+  .loaded          = loaded,
+  .destroy         = destroy,
 };

@@ -173,16 +173,6 @@ static PetscErrorCode tune(target *to, boltzmann *s, fare_ensemble *ensemble)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode check(const void *state, const fare_system *system)
-{
-  PetscFunctionBeginUser;
-  (void)state;
-  if (!fare_system_has_potential(system))
-    FARE_FAIL(FARE_ERR_INPUT, "sampler 'boltzmann' needs a potential, and system '%s' has none",
-      fare_system_type_of(system)->name);
-  PetscFunctionReturn(0);
-}
-
 /* Of each sweep: force and potential at the proposal, potential at the jump, force after it. */
 #define EVALUATIONS 4
 
@@ -233,16 +223,16 @@ static const fare_kept kept[] = {
 };
 
 const fare_sampler_type fare_sampler_boltzmann = {
-  .name          = "boltzmann",
-  .summary       = "equilibrium on the potential frozen at each moment, by Markov chains",
-  .reference     = "Roberts and Tweedie, Bernoulli 2, 341 (1996); ter Braak, Stat. Comput. 16, 239 (2006)",
-  .family        = FARE_EQUILIBRIUM,
-  .walls         = FARE_WALLS_KEPT,
-  .size          = sizeof(boltzmann),
-  .fields        = fields,
-  .check         = check,
-  .advance       = advance,
-  .model_density = model_density,
-  .estimate_cost = estimate_cost,
-  .kept          = kept,
+  .name            = "boltzmann",
+  .summary         = "equilibrium on the potential frozen at each moment, by Markov chains",
+  .reference       = "Roberts and Tweedie, Bernoulli 2, 341 (1996); ter Braak, Stat. Comput. 16, 239 (2006)",
+  .family          = FARE_EQUILIBRIUM,
+  .walls           = FARE_WALLS_KEPT,
+  .size            = sizeof(boltzmann),
+  .fields          = fields,
+  .needs_potential = PETSC_TRUE,
+  .advance         = advance,
+  .model_density   = model_density,
+  .estimate_cost   = estimate_cost,
+  .kept            = kept,
 };

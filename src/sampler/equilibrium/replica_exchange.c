@@ -49,16 +49,6 @@ static double temperature(const ladder *s, PetscInt64 k)
   return pow(s->highest, (double)k / (double)(s->temperatures - 1));
 }
 
-static PetscErrorCode check(const void *state, const fare_system *system)
-{
-  PetscFunctionBeginUser;
-  (void)state;
-  if (!fare_system_has_potential(system))
-    FARE_FAIL(FARE_ERR_INPUT, "sampler 'replica_exchange' needs a potential, and system '%s' has none",
-      fare_system_type_of(system)->name);
-  PetscFunctionReturn(0);
-}
-
 static PetscErrorCode setup(fare_sampler *sampler)
 {
   ladder *s = sampler->state;
@@ -293,12 +283,12 @@ const fare_sampler_type fare_sampler_replica_exchange = {
   .walls     = FARE_WALLS_KEPT,
   .size      = sizeof(ladder),
   .fields    = fields,
-  .check     = check,
-  .setup     = setup,
-  .advance   = advance,
-  .model_density = model_density,
-  .estimate_cost = estimate_cost,
-  .kept          = kept,
-  .loaded        = loaded,
-  .destroy       = destroy,
+  .needs_potential = PETSC_TRUE,
+  .setup           = setup,
+  .advance         = advance,
+  .model_density   = model_density,
+  .estimate_cost   = estimate_cost,
+  .kept            = kept,
+  .loaded          = loaded,
+  .destroy         = destroy,
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The ways of flow matching: from noise to data, and back with the density. */
 #include "flow_matching.h"
+#include "sampler/shared/ode.h"
 #include "sampler/shared/posterior.h"
 
 #include <petscdmda.h>
@@ -10,20 +11,8 @@
 
 #define LEAST_TAU 1e-4 /* where the exact velocity stands for that at 0: its noise level has no end there */
 
-/*
-  Runge-Kutta methods of which every stage goes on from the one before: stage s is at time c and place u + h a
-  k.
-*/
-typedef struct {
-  int    stages;
-  double c[4], a[4], b[4];
-} scheme;
-static const scheme euler     = {1, {0}, {0}, {1}};
-static const scheme schemes[] = {
-  [FARE_FLOW_MATCHING_HEUN] = {2, {0, 1}, {0, 1}, {1. / 2, 1. / 2}},
-  [FARE_FLOW_MATCHING_RK4]  = {4, {0, 1. / 2, 1. / 2, 1}, {0, 1. / 2, 1. / 2, 1},
-     {1. / 6, 1. / 3, 1. / 3, 1. / 6}},
-};
+static const fare_ode_scheme *const schemes[] = {
+  [FARE_FLOW_MATCHING_HEUN] = &fare_ode_heun, [FARE_FLOW_MATCHING_RK4] = &fare_ode_rk4};
 
 /* What all blocks share. */
 typedef struct {
@@ -31,14 +20,11 @@ typedef struct {
   fare_sampler_mode         mode;
   int                       dim, common;
   /* inputs of tau and t; a tile of all inputs; its derivatives along one axis */
-  float *shared, *input, *direction;
+  float      *shared, *input, *direction;
+  fare_stream latent;
+  double      tau, h; /* where the step begins, and its length */
+  fare_ode    ode;
 } ode_context;
-
-/* Blocks that go together from step to step: one, or all where the field of a moment is costly to make. */
-typedef struct {
-  int64_t     first, count;
-  fare_place *u, *w, *v, *next; /* where a step began, where a stage is, its velocity, where the step leads */
-} block_batch;
 
 static PetscErrorCode ode_begin(fare_sampler *sampler, double t, ode_context *w)
 {
@@ -50,6 +36,7 @@ static PetscErrorCode ode_begin(fare_sampler *sampler, double t, ode_context *w)
   *w   = (ode_context){.s = s,
       .mode               = sampler->mode,
       .dim                = dim,
+      .latent             = fare_sampler_stream(sampler, "latent"),
       .common             = fare_flow_matching_tau_inputs(s) + fare_generative_time_inputs(&s->common)};
   tile = (size_t)(fare_flow_matching_position_inputs(s, dim) + w->common) * FARE_BLOCK;
   PetscCall(PetscMalloc3((size_t)w->common, &w->shared, tile, &w->input, tile, &w->direction));
@@ -62,22 +49,6 @@ static PetscErrorCode ode_end(ode_context *w)
 {
   PetscFunctionBeginUser;
   PetscCall(PetscFree3(w->shared, w->input, w->direction));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode batch_create(int64_t count, block_batch *p)
-{
-  PetscFunctionBeginUser;
-  p->count = count;
-  PetscCall(
-    PetscMalloc4((size_t)count, &p->u, (size_t)count, &p->w, (size_t)count, &p->v, (size_t)count, &p->next));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode batch_destroy(block_batch *p)
-{
-  PetscFunctionBeginUser;
-  PetscCall(PetscFree4(p->u, p->w, p->v, p->next));
   PetscFunctionReturn(0);
 }
 
@@ -157,13 +128,16 @@ static void evaluate_posterior(const ode_context *w, double tau, const fare_plac
   }
 }
 
-/* Velocities of a whole block_batch at one moment; `divergence` of its only block, or NULL. */
-static PetscErrorCode evaluate_field(ode_context *w, double tau, const block_batch *p, double divergence[])
+/* Velocities of a batch at one moment. */
+static PetscErrorCode evaluate_field(
+  void *context, double share, const fare_ode_batch *p, double divergence[])
 {
+  ode_context *w   = context;
+  const double tau = w->tau + share * w->h, from = PetscMax(tau, LEAST_TAU);
+
   PetscFunctionBeginUser;
   if (w->mode != FARE_LEARNED && tau < 1)
-    PetscCall(fare_posterior_level(
-      w->s->common.posterior, (1 - PetscMax(tau, LEAST_TAU)) / PetscMax(tau, LEAST_TAU)));
+    PetscCall(fare_posterior_level(w->s->common.posterior, (1 - from) / from));
   for (int64_t b = 0; b < p->count; b++) {
     if (w->mode != FARE_LEARNED)
       evaluate_posterior(w, tau, p->w[b], p->v[b]);
@@ -175,84 +149,59 @@ static PetscErrorCode evaluate_field(ode_context *w, double tau, const block_bat
   PetscFunctionReturn(0);
 }
 
-/* One step from tau over h; adds the integral of the divergence to `integral` where that is given. */
-static PetscErrorCode make_step(
-  ode_context *w, const scheme *with, double tau, double h, const block_batch *p, double integral[])
-{
-  double divergence[FARE_BLOCK] FARE_ALIGNED;
-
-  PetscFunctionBeginUser;
-  PetscCall(PetscArraycpy(p->next, p->u, p->count));
-  PetscCall(PetscArraycpy(p->w, p->u, p->count));
-  for (int s = 0; s < with->stages; s++) {
-    for (int64_t b = 0; s > 0 && b < p->count; b++) {
-      for (int axis = 0; axis < w->dim; axis++)
-        fare_generative_euler((float)(h * with->a[s]), p->u[b][axis], p->v[b][axis], p->w[b][axis]);
-    }
-    PetscCall(evaluate_field(w, tau + with->c[s] * h, p, integral ? divergence : NULL));
-    for (int64_t b = 0; b < p->count; b++) {
-      for (int axis = 0; axis < w->dim; axis++)
-        fare_generative_euler((float)(h * with->b[s]), p->next[b][axis], p->v[b][axis], p->next[b][axis]);
-    }
-    for (int i = 0; integral && i < FARE_BLOCK; i++) integral[i] += h * with->b[s] * divergence[i];
-  }
-  PetscCall(PetscArraycpy(p->u, p->next, p->count));
-  PetscFunctionReturn(0);
-}
-
 /* The moments between steps, 0 and 1 exactly. */
 static double moment(const fare_flow_matching *s, PetscInt64 i)
 {
   return 1 - pow(1 - (double)i / (double)s->sampling_steps, s->grading);
 }
 
+static PetscErrorCode make_step(ode_context *w, const fare_ode_scheme *with, PetscInt64 from, PetscInt64 to,
+  const fare_ode_batch *p, double integral[])
+{
+  PetscFunctionBeginUser;
+  w->tau = moment(w->s, from);
+  w->h   = moment(w->s, to) - w->tau;
+  PetscCall(fare_ode_step(&w->ode, with, w->h, p, integral));
+  PetscFunctionReturn(0);
+}
+
 /*
   The last step of an empirical optimum goes straight to a particle: the velocity at the end knows only of the
   noise that is left.
 */
-static PetscErrorCode travel(ode_context *w, const block_batch *p)
+static PetscErrorCode follow(void *context, const fare_ode_batch *p)
 {
+  ode_context              *w = context;
   const fare_flow_matching *s = w->s;
 
   PetscFunctionBeginUser;
   for (PetscInt64 i = 0; i < s->sampling_steps; i++) {
-    const scheme *with =
-      w->mode == FARE_EMPIRICAL && i == s->sampling_steps - 1 ? &euler : &schemes[s->solver];
+    const PetscBool straight = w->mode == FARE_EMPIRICAL && i + 1 == s->sampling_steps;
 
-    PetscCall(make_step(w, with, moment(s, i), moment(s, i + 1) - moment(s, i), p, NULL));
+    PetscCall(make_step(w, straight ? &fare_ode_euler : schemes[s->solver], i, i + 1, p, NULL));
   }
   PetscFunctionReturn(0);
 }
 
-static void begin_batch(const ode_context *w, fare_stream latent, const block_batch *p)
+static void draw_latent(void *context, uint64_t block, fare_place u)
 {
-  double z[FARE_BLOCK] FARE_ALIGNED;
+  const ode_context *w = context;
+  double             z[FARE_BLOCK] FARE_ALIGNED;
 
-  for (int64_t b = 0; b < p->count; b++) {
-    memset(p->u[b], 0, sizeof p->u[b]);
-    for (int axis = 0; axis < w->dim; axis++) {
-      fare_random_normals(latent, (uint64_t)(p->first + b), w->s->common.advances, (uint32_t)axis, z);
-      fare_generative_mix(0, 1, p->u[b][axis], z, p->u[b][axis]);
-    }
+  for (int axis = 0; axis < w->dim; axis++) {
+    fare_random_normals(w->latent, block, w->s->common.advances, (uint32_t)axis, z);
+    fare_generative_mix(0, 1, u[axis], z, u[axis]);
   }
 }
 
 PetscErrorCode fare_flow_matching_draw(fare_sampler *sampler, double t, fare_ensemble *ensemble)
 {
-  const int64_t group = sampler->mode == FARE_LEARNED ? 1 : PetscMax(1, ensemble->blocks);
-  ode_context   w;
-  block_batch   p;
+  ode_context w;
 
   PetscFunctionBeginUser;
   PetscCall(ode_begin(sampler, t, &w));
-  PetscCall(batch_create(group, &p));
-  for (int64_t b = 0; b < ensemble->blocks; b += group) {
-    p.first = ensemble->first_block + b;
-    begin_batch(&w, fare_sampler_stream(sampler, "latent"), &p);
-    PetscCall(travel(&w, &p));
-    for (int64_t k = 0; k < group; k++) fare_generative_place(sampler, p.u[k], ensemble, b + k);
-  }
-  PetscCall(batch_destroy(&p));
+  w.ode = (fare_ode){w.dim, &w, draw_latent, evaluate_field, follow};
+  PetscCall(fare_ode_draw(&w.ode, sampler, sampler->mode != FARE_LEARNED, ensemble));
   PetscCall(ode_end(&w));
   PetscFunctionReturn(0);
 }
@@ -278,7 +227,7 @@ static void cells_of(
   per volume of a scaled cell.
 */
 static PetscErrorCode masses_of(
-  ode_context *w, const fare_grid *grid, PetscInt n, const block_batch *p, PetscScalar mass[])
+  ode_context *w, const fare_grid *grid, PetscInt n, const fare_ode_batch *p, PetscScalar mass[])
 {
   const fare_flow_matching *s                    = w->s;
   double                    integral[FARE_BLOCK] = {0}, volume = fare_grid_volume(grid);
@@ -286,7 +235,7 @@ static PetscErrorCode masses_of(
   PetscFunctionBeginUser;
   for (int axis = 0; axis < w->dim; axis++) volume /= s->common.sd[axis];
   for (PetscInt64 i = s->sampling_steps; i > 0; i--)
-    PetscCall(make_step(w, &schemes[s->solver], moment(s, i), moment(s, i - 1) - moment(s, i), p, integral));
+    PetscCall(make_step(w, schemes[s->solver], i, i - 1, p, integral));
   for (PetscInt i = 0; i < n; i++) {
     double exponent = integral[i] - 0.5 * w->dim * log(2 * PETSC_PI); /* integral runs from 1 to 0 */
 
@@ -303,12 +252,13 @@ PetscErrorCode fare_flow_matching_density(fare_sampler *sampler, double t, const
   const PetscInt         cells = grid->count[0] * grid->count[1] * grid->count[2];
   PetscScalar           *mass;
   ode_context            w;
-  block_batch            p = {0};
+  fare_ode_batch         p;
 
   PetscFunctionBeginUser;
   PetscCall(DMCreateGlobalVector(grid->dm, masses));
   PetscCall(ode_begin(sampler, t, &w));
-  PetscCall(batch_create(1, &p));
+  w.ode = (fare_ode){w.dim, &w, NULL, evaluate_field, NULL};
+  PetscCall(fare_ode_batch_create(1, &p));
   PetscCall(VecGetArray(*masses, &mass));
   for (PetscInt first = 0; first < cells; first += FARE_BLOCK) {
     const PetscInt n = PetscMin(FARE_BLOCK, cells - first);
@@ -317,7 +267,7 @@ PetscErrorCode fare_flow_matching_density(fare_sampler *sampler, double t, const
     PetscCall(masses_of(&w, grid, n, &p, mass + first));
   }
   PetscCall(VecRestoreArray(*masses, &mass));
-  PetscCall(batch_destroy(&p));
+  PetscCall(fare_ode_batch_destroy(&p));
   PetscCall(ode_end(&w));
   PetscFunctionReturn(0);
 }

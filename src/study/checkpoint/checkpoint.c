@@ -212,12 +212,10 @@ PetscErrorCode fare_checkpoint_load(fare_run *run, size_t i)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode measure_names(const fare_plan *plan, fare_text *to)
+static void measure_names(const fare_plan *plan, fare_text *to)
 {
-  PetscFunctionBeginUser;
   for (size_t m = 0; m < plan->measures; m++) fare_text_add(to, "%s ", plan->measure[m]->name);
   fare_text_add(to, "%zu", sizeof(fare_measured));
-  PetscFunctionReturn(0);
 }
 
 static size_t series_bins(const fare_results *results)
@@ -246,7 +244,7 @@ static PetscErrorCode put_results(fare_run *run, fare_store *store, PetscInt64 n
 
   PetscFunctionBeginUser;
   PetscCall(fare_store_group(store, "/results"));
-  PetscCall(measure_names(run->plan, &names));
+  measure_names(run->plan, &names);
   PetscCall(fare_store_put_string(store, "/results", "measures", names.text));
   fare_text_free(&names);
   for (size_t i = 0; i < r->comparisons; i++) {
@@ -283,7 +281,7 @@ static PetscErrorCode get_results(fare_run *run, fare_store *store, PetscInt64 n
     PetscCall(get_bytes(store, path, (size_t)next * sizeof(fare_census), r->census[i]));
   }
   PetscCall(fare_store_get_string(store, "/results", "measures", sizeof before, before));
-  PetscCall(measure_names(run->plan, &names));
+  measure_names(run->plan, &names);
   *measured = strcmp(before, names.text) ? PETSC_FALSE : PETSC_TRUE;
   fare_text_free(&names);
   if (!*measured) PetscFunctionReturn(0);
@@ -346,12 +344,11 @@ static int newer(const void *a, const void *b)
   return x < y ? 1 : x > y ? -1 : 0;
 }
 
-static PetscErrorCode list_files(const char *folder, listing *list)
+static void list_files(const char *folder, listing *list)
 {
   DIR           *directory = opendir(folder);
   struct dirent *entry;
 
-  PetscFunctionBeginUser;
   list->count = 0;
   while (directory && (entry = readdir(directory)) && list->count < PETSC_STATIC_ARRAY_LENGTH(list->file)) {
     int end = 0;
@@ -365,7 +362,6 @@ static PetscErrorCode list_files(const char *folder, listing *list)
   }
   if (directory) closedir(directory);
   qsort(list->file, list->count, sizeof *list->file, newer);
-  PetscFunctionReturn(0);
 }
 
 /* Gives the file its checksum and takes away those that are no longer kept; on one rank. */
@@ -379,7 +375,7 @@ static PetscErrorCode seal(
   snprintf(sealed, PATH_SIZE + NAME_SIZE, "%s/checkpoint_%06lld_%08llx.h5", folder, (long long)number,
     (unsigned long long)sum);
   if (rename(path, sealed)) FARE_FAIL(FARE_ERR_FAILED, "%s: cannot be renamed: %s", path, strerror(errno));
-  PetscCall(list_files(folder, &list));
+  list_files(folder, &list);
   for (size_t i = KEPT; i < list.count; i++) {
     snprintf(old, sizeof old, "%s/%s", folder, list.file[i].name);
     unlink(old);
@@ -397,7 +393,7 @@ static PetscErrorCode put_all(fare_run *run, fare_store *store, PetscInt64 next)
   PetscCall(fare_store_put_int(store, "/", "number", run->checkpoints));
   PetscCall(fare_store_put_int(store, "/", "next", next));
   PetscCall(fare_store_put_int(store, "/", "under_way", run->under_way == next));
-  PetscCall(fare_plan_write(run->plan, &plan));
+  fare_plan_write(run->plan, &plan);
   PetscCall(fare_store_write_text(store, "/plan", plan.text));
   fare_text_free(&plan);
   PetscCall(put_results(run, store, next));
@@ -493,7 +489,8 @@ PetscBool fare_checkpoint_find(const char *directory, size_t size, char path[])
   listing list;
 
   snprintf(folder, sizeof folder, "%.*s/checkpoints", PETSC_MAX_PATH_LEN, directory);
-  if (list_files(folder, &list) || !list.count) return PETSC_FALSE;
+  list_files(folder, &list);
+  if (!list.count) return PETSC_FALSE;
   snprintf(path, size, "%s/%s", folder, list.file[0].name);
   return PETSC_TRUE;
 }
@@ -520,18 +517,16 @@ static PetscErrorCode try_open(fare_run *run, const char *path, PetscInt64 *next
 
 PetscErrorCode fare_checkpoint_open(fare_run *run, PetscInt64 *next, PetscBool *measured)
 {
-  char           folder[PATH_SIZE - NAME_SIZE], path[PATH_SIZE] = "";
-  listing        list = {0};
-  size_t         at   = 0;
-  int64_t        newest;
-  PetscErrorCode code = 0;
-  int            rank;
+  char    folder[PATH_SIZE - NAME_SIZE], path[PATH_SIZE] = "";
+  listing list = {0};
+  size_t  at   = 0;
+  int64_t newest;
+  int     rank;
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(run->comm, &rank));
   snprintf(folder, sizeof folder, "%.*s/checkpoints", PETSC_MAX_PATH_LEN, run->plan->directory);
-  if (rank == 0) code = list_files(folder, &list);
-  PetscCall(fare_error_agree(run->comm, code));
+  if (rank == 0) list_files(folder, &list);
   newest = list.count ? list.file[0].number + 1 : 0;
   for (;; at++) {
     if (rank == 0) choose(folder, &list, &at, path);

@@ -54,11 +54,9 @@ static const char *measure_name_at(size_t i)
   return fare_measure_type_at(i) ? fare_measure_type_at(i)->name : NULL;
 }
 
-static PetscErrorCode add_measure(fare_plan *plan, const fare_measure_type *type)
+static void add_measure(fare_plan *plan, const fare_measure_type *type)
 {
-  PetscFunctionBeginUser;
   plan->measure[plan->measures++] = type;
-  PetscFunctionReturn(0);
 }
 
 static PetscErrorCode read_measures(fare_plan *plan, const fare_node *list)
@@ -78,7 +76,7 @@ static PetscErrorCode read_measures(fare_plan *plan, const fare_node *list)
   for (size_t i = 0; !list && i < most; i++) {
     const fare_measure_type *type = fare_measure_type_at(i);
 
-    if (!type->dimension_max || dim <= type->dimension_max) PetscCall(add_measure(plan, type));
+    if (!type->dimension_max || dim <= type->dimension_max) add_measure(plan, type);
   }
   for (size_t i = 0; list && i < most; i++) {
     const fare_node         *node = fare_node_item(list, i);
@@ -93,7 +91,7 @@ static PetscErrorCode read_measures(fare_plan *plan, const fare_node *list)
     for (size_t k = 0; k < plan->measures; k++) {
       if (plan->measure[k] == type) FARE_REFUSE(node, "measure '%s' stands here twice", type->name);
     }
-    PetscCall(add_measure(plan, type));
+    add_measure(plan, type);
   }
   PetscFunctionReturn(0);
 }
@@ -105,7 +103,7 @@ static PetscErrorCode read_output(fare_plan *plan, const fare_node *node)
   PetscFunctionBeginUser;
   PetscCall(fare_fields_read(fare_plan_output_fields, NULL, node, &output));
   if (output.directory && !*output.directory) {
-    PetscCall(fare_fields_free(fare_plan_output_fields, &output));
+    fare_fields_free(fare_plan_output_fields, &output);
     FARE_REFUSE(fare_node_find(node, "directory"), "expected a directory, got nothing");
   }
   plan->directory = output.directory;
@@ -239,7 +237,7 @@ PetscErrorCode fare_plan_read_point(MPI_Comm comm, const char *path, size_t coun
     fare_text_free(&assignment);
   }
   if (!code) code = read_sections(p, fare_config_root(p->config), &s);
-  PetscCall(fare_fields_free(fare_plan_fields, &s));
+  fare_fields_free(fare_plan_fields, &s);
   if (code) PetscCall(fare_plan_destroy(&p));
   *plan = p;
   PetscFunctionReturn(code);
@@ -251,7 +249,7 @@ PetscErrorCode fare_plan_destroy(fare_plan **plan)
 
   PetscFunctionBeginUser;
   if (!p) PetscFunctionReturn(0);
-  PetscCall(fare_plan_free_ensembles(p));
+  fare_plan_free_ensembles(p);
   free(p->measure);
   free(p->study);
   free(p->directory);
@@ -262,10 +260,10 @@ PetscErrorCode fare_plan_destroy(fare_plan **plan)
   free(p->swept.key);
   free(p->swept.value);
   PetscCall(fare_analyses_destroy(&p->analyses, &p->analysis));
-  PetscCall(fare_initial_free(&p->initial));
-  PetscCall(fare_truth_options_free(&p->truth));
+  fare_initial_free(&p->initial);
+  fare_truth_options_free(&p->truth);
   PetscCall(fare_system_destroy(&p->system));
-  PetscCall(fare_config_destroy(&p->config));
+  fare_config_destroy(&p->config);
   PetscCall(PetscFree(*plan));
   PetscFunctionReturn(0);
 }

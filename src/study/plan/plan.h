@@ -26,6 +26,6 @@ PetscErrorCode fare_plan_error_at(const fare_node *node);
   whatever happens.
 */
 PetscErrorCode fare_plan_read_ensembles(fare_plan *plan, const fare_node *list);
-PetscErrorCode fare_plan_free_ensembles(fare_plan *plan);
+void           fare_plan_free_ensembles(fare_plan *plan);
 
 #endif

@@ -224,17 +224,15 @@ PetscErrorCode fare_plan_read_ensembles(fare_plan *plan, const fare_node *list)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_plan_free_ensembles(fare_plan *plan)
+void fare_plan_free_ensembles(fare_plan *plan)
 {
-  PetscFunctionBeginUser;
   for (size_t i = 0; i < plan->ensembles; i++) {
     free(plan->ensemble[i].line);
     if (plan->ensemble[i].type) fare_sampler_options_free(plan->ensemble[i].type, &plan->ensemble[i].options);
-    PetscCall(fare_fields_free(fare_ensemble_fields, &plan->ensemble[i]));
+    fare_fields_free(fare_ensemble_fields, &plan->ensemble[i]);
     if (plan->ensemble[i].library) dlclose(plan->ensemble[i].library);
   }
   free(plan->ensemble);
   plan->ensemble  = NULL;
   plan->ensembles = 0;
-  PetscFunctionReturn(0);
 }

@@ -6,42 +6,39 @@
 
 #include <stdlib.h>
 
-static PetscErrorCode write_ensemble(const fare_plan_ensemble *ensemble, fare_text *to)
+static void write_ensemble(const fare_plan_ensemble *ensemble, fare_text *to)
 {
   fare_plan_ensemble line = *ensemble;
 
-  PetscFunctionBeginUser;
   line.name = ensemble->line;
   fare_text_add(to, "  -\n");
-  PetscCall(fare_fields_write(fare_ensemble_fields, &line, 4, to));
-  PetscCall(fare_fields_write(ensemble->type->fields, ensemble->options, 4, to));
+  fare_fields_write(fare_ensemble_fields, &line, 4, to);
+  fare_fields_write(ensemble->type->fields, ensemble->options, 4, to);
   if (ensemble->type->train) {
     fare_text_add(to, "    train:\n");
-    PetscCall(fare_fields_write(fare_training_fields, &ensemble->training, 6, to));
+    fare_fields_write(fare_training_fields, &ensemble->training, 6, to);
   }
-  PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_plan_write(const fare_plan *plan, fare_text *to)
+void fare_plan_write(const fare_plan *plan, fare_text *to)
 {
-  PetscFunctionBeginUser;
   fare_text_add(to, "study: '%s'\nseed: %lld\n", plan->study, (long long)plan->seed);
-  PetscCall(fare_system_write(plan->system, to));
+  fare_system_write(plan->system, to);
   fare_text_add(to, "initial:\n");
-  PetscCall(fare_fields_write(fare_initial_fields, &plan->initial, 2, to));
+  fare_fields_write(fare_initial_fields, &plan->initial, 2, to);
   fare_text_add(to, "snapshots:\n");
-  PetscCall(fare_fields_write(fare_schedule_fields, &plan->snapshots, 2, to));
+  fare_fields_write(fare_schedule_fields, &plan->snapshots, 2, to);
   if (plan->has_truth) {
     fare_text_add(to, "truth:\n");
-    PetscCall(fare_fields_write(fare_truth_fields, &plan->truth, 2, to));
+    fare_fields_write(fare_truth_fields, &plan->truth, 2, to);
   }
   if (plan->has_thermodynamics) {
     fare_text_add(to, "thermodynamics:\n");
-    PetscCall(fare_fields_write(fare_thermo_fields, &plan->thermodynamics, 2, to));
+    fare_fields_write(fare_thermo_fields, &plan->thermodynamics, 2, to);
   }
   if (plan->ensembles) fare_text_add(to, "ensembles:\n");
   for (size_t i = 0; i < plan->ensembles; i++) {
-    if (!plan->ensemble[i].seed) PetscCall(write_ensemble(&plan->ensemble[i], to));
+    if (!plan->ensemble[i].seed) write_ensemble(&plan->ensemble[i], to);
   }
   if (plan->has_truth) {
     fare_text_add(to, "measures: [");
@@ -49,51 +46,45 @@ PetscErrorCode fare_plan_write(const fare_plan *plan, fare_text *to)
       fare_text_add(to, "%s%s", i ? ", " : "", plan->measure[i]->name);
     fare_text_add(to, "]\n");
   }
-  PetscCall(fare_analyses_write(plan->analyses, plan->analysis, to));
+  fare_analyses_write(plan->analyses, plan->analysis, to);
   fare_text_add(to, "record:\n");
-  PetscCall(fare_fields_write(fare_record_fields, &plan->record, 2, to));
+  fare_fields_write(fare_record_fields, &plan->record, 2, to);
   fare_text_add(to, "output:\n");
-  PetscCall(fare_fields_write(fare_plan_output_fields, &(fare_plan_output){plan->directory}, 2, to));
-  PetscFunctionReturn(0);
+  fare_fields_write(fare_plan_output_fields, &(fare_plan_output){plan->directory}, 2, to);
 }
 
-static PetscErrorCode describe_section(FILE *to, const char *title, const fare_field *fields)
+static void describe_section(FILE *to, const char *title, const fare_field *fields)
 {
-  PetscFunctionBeginUser;
   fprintf(to, "\n%s\n", title);
-  PetscCall(fare_fields_describe(fields, to));
-  PetscFunctionReturn(0);
+  fare_fields_describe(fields, to);
 }
 
-PetscErrorCode fare_plan_describe(FILE *to)
+void fare_plan_describe(FILE *to)
 {
-  PetscFunctionBeginUser;
   fprintf(to, "A study file is YAML with these keys:\n");
-  PetscCall(fare_fields_describe(fare_plan_fields, to));
-  PetscCall(describe_section(
-    to, "system:   (`fare describe system NAME` lists its parameters)", fare_system_fields()));
-  PetscCall(describe_section(to,
+  fare_fields_describe(fare_plan_fields, to);
+  describe_section(to, "system:   (`fare describe system NAME` lists its parameters)", fare_system_fields());
+  describe_section(to,
     "system.expression:   (docs/plugins_and_expressions.md tells what formulas may be made of)",
-    fare_expression_fields()));
+    fare_expression_fields());
   fprintf(to,
     "\ndrive:   a list of maps {parameter: ..., waveform: ..., ...}; `fare describe waveform NAME` lists the "
     "keys of each\n");
-  PetscCall(describe_section(to, "initial:", fare_initial_fields));
-  PetscCall(describe_section(to, "snapshots:", fare_schedule_fields));
-  PetscCall(describe_section(to, "truth:", fare_truth_fields));
-  PetscCall(describe_section(to,
+  describe_section(to, "initial:", fare_initial_fields);
+  describe_section(to, "snapshots:", fare_schedule_fields);
+  describe_section(to, "truth:", fare_truth_fields);
+  describe_section(to,
     "analysis:   a list of maps, in which the kind's own keys stand too (`fare describe analysis KIND`)",
-    fare_analysis_fields));
-  PetscCall(describe_section(to, "thermodynamics:", fare_thermo_fields));
-  PetscCall(describe_section(to,
+    fare_analysis_fields);
+  describe_section(to, "thermodynamics:", fare_thermo_fields);
+  describe_section(to,
     "ensembles:   a list of maps, in which the sampler's own keys stand too (`fare describe sampler NAME`)",
-    fare_ensemble_fields));
-  PetscCall(describe_section(to, "ensembles[].train:", fare_training_fields));
-  PetscCall(describe_section(to, "record:", fare_record_fields));
-  PetscCall(describe_section(to, "output:", fare_plan_output_fields));
+    fare_ensemble_fields);
+  describe_section(to, "ensembles[].train:", fare_training_fields);
+  describe_section(to, "record:", fare_record_fields);
+  describe_section(to, "output:", fare_plan_output_fields);
   fprintf(to,
     "\nsweep:   a list of maps `KEY: [VALUE, VALUE, ...]`, KEY as for --set; keys of one map change "
     "together, maps multiply; in place of the list of values may stand a range:\n");
-  PetscCall(fare_fields_describe(fare_sweep_range_fields, to));
-  PetscFunctionReturn(0);
+  fare_fields_describe(fare_sweep_range_fields, to);
 }

@@ -10,8 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define QUANTILE 1.959964 /* of the normal distribution: half of a 95% interval in standard deviations */
-#define APART    2.0      /* standard errors between lines that are told apart */
+#define APART 2.0 /* standard errors between lines that are told apart */
 
 static PetscBool is_judged(const fare_ranking *ranking, PetscInt64 k)
 {
@@ -53,7 +52,7 @@ static PetscBool average(const fare_ranking *ranking, size_t ensemble, averages 
     double               scatter = 0;
 
     if (!is_judged(ranking, k)) continue;
-    if (isfinite(at->high - at->low)) scatter = 0.5 * (at->high - at->low) / QUANTILE;
+    if (isfinite(at->high - at->low)) scatter = 0.5 * (at->high - at->low) / FARE_NORMAL_95;
     if (at->significance != 0 && isfinite(at->significance))
       scatter = PetscMax(scatter, at->excess / at->significance);
     a->value += at->value / (double)ranking->times;
@@ -102,10 +101,12 @@ static void fill_line(const fare_ranking *ranking, size_t first, fare_ranked *li
   if (!line->seeds)
     line->value = line->floor = line->truth_error = line->train_seconds = line->sample_seconds =
       line->force_evaluations = line->network_evaluations = NAN;
-  line->spread = line->seeds > 1 ? sqrt(squares / (line->seeds - 1)) : NAN;
-  line->error = line->seeds ? PetscMax(scatter, line->seeds > 1 ? line->spread : 0) / sqrt(line->seeds) : NAN;
-  line->excess   = line->value - line->floor;
-  line->is_noise = line->excess <= APART * line->error + line->truth_error ? PETSC_TRUE : PETSC_FALSE;
+  line->standard_deviation = line->seeds > 1 ? sqrt(squares / (line->seeds - 1)) : NAN;
+  line->standard_error =
+    line->seeds ? PetscMax(scatter, line->seeds > 1 ? line->standard_deviation : 0) / sqrt(line->seeds) : NAN;
+  line->excess = line->value - line->floor;
+  line->is_noise =
+    line->excess <= APART * line->standard_error + line->truth_error ? PETSC_TRUE : PETSC_FALSE;
 }
 
 static int by_distance(const void *a, const void *b)
@@ -118,25 +119,25 @@ static int by_distance(const void *a, const void *b)
 }
 
 /*
-  A line shares the place of the one that leads it unless it is clearly farther away; two that are noise are
+  A line shares the rank of the one that leads it unless it is clearly farther away; two that are noise are
   never told apart.
 */
 static PetscBool is_apart(const fare_ranked *leader, const fare_ranked *line)
 {
   if (leader->is_noise && line->is_noise) return PETSC_FALSE;
-  return line->excess - leader->excess >
-      APART * hypot(leader->error, line->error) + PetscMax(leader->truth_error, line->truth_error)
+  return line->excess - leader->excess > APART * hypot(leader->standard_error, line->standard_error) +
+        PetscMax(leader->truth_error, line->truth_error)
     ? PETSC_TRUE
     : PETSC_FALSE;
 }
 
-static void give_places(fare_ranking *ranking)
+static void give_ranks(fare_ranking *ranking)
 {
   int leader = 0;
 
   for (int i = 0; i < ranking->lines && ranking->line[i].seeds; i++) {
     if (i && is_apart(&ranking->line[leader], &ranking->line[i])) leader = i;
-    ranking->line[i].place = leader + 1;
+    ranking->line[i].rank = leader + 1;
   }
 }
 
@@ -203,7 +204,7 @@ PetscErrorCode fare_ranking_create(const fare_results *r, fare_ranking *ranking)
     if (!r->plan->ensemble[i].seed) fill_line(ranking, i, &ranking->line[ranking->lines++]);
   }
   qsort(ranking->line, (size_t)ranking->lines, sizeof *ranking->line, by_distance);
-  give_places(ranking);
+  give_ranks(ranking);
   compare_with_equilibrium(ranking);
   find_splits(ranking);
   PetscFunctionReturn(0);

@@ -13,9 +13,9 @@ typedef struct {
   const fare_plan_ensemble *of;          /* its first training */
   int                       seeds, lost; /* trainings that count, and those that ended early */
   /* mean and standard deviation over trainings; the latter is not a number for one */
-  double value, spread;
-  /* standard error of `value`: the larger of what trainings and samples scatter */
-  double error;
+  double value, standard_deviation;
+  /* of `value`: the larger of what trainings and samples scatter */
+  double standard_error;
   double floor, excess; /* mean noise floor; value - floor */
   double truth_error;   /* by how much the truth's own error may change the value */
   /* means over trainings */
@@ -25,12 +25,12 @@ typedef struct {
   PetscBool is_noise; /* cannot be told from exact samples */
   /* whether its samples, those of every training, have come to the density that its method aims at */
   fare_convergence converged;
-  /* from 1; lines that cannot be told apart share one; 0: not placed, because no training went through */
-  int place;
+  /* from 1; lines that cannot be told apart share one; 0: none, because no training went through */
+  int rank;
 } fare_ranked;
 
 /*
-  Lines of one sampler with equal options, that differ in where the field comes from. Their place in `line`,
+  Lines of one sampler with equal options, that differ in where the field comes from. Their index in `line`,
   or -1.
 */
 typedef struct {
@@ -56,8 +56,8 @@ PetscErrorCode fare_ranking_create(const fare_results *results, fare_ranking *ra
 void           fare_ranking_free(fare_ranking *ranking);
 
 /* These do nothing where there is nothing to rank. Only the write is collective. */
-PetscErrorCode fare_ranking_print(const fare_ranking *ranking, FILE *to);
-PetscErrorCode fare_ranking_csv(const fare_ranking *ranking, fare_text *to);
+void           fare_ranking_print(const fare_ranking *ranking, FILE *to);
+void           fare_ranking_csv(const fare_ranking *ranking, fare_text *to);
 PetscErrorCode fare_ranking_write(const fare_ranking *ranking, fare_store *store);
 
 #endif

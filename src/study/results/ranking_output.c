@@ -22,84 +22,69 @@ static parts parts_of(const fare_ranking *ranking, const fare_split *split)
     .method       = oracle->excess,
     .training_set = empirical ? empirical->excess - oracle->excess : NAN,
     .learning     = learned->excess - oracle->excess,
-    .error        = hypot(learned->error, oracle->error),
+    .error        = hypot(learned->standard_error, oracle->standard_error),
   };
 }
 
-static PetscErrorCode heading(fare_table *table, const char *const names[], size_t count)
+static void number(fare_table *table, const char *format, double value)
 {
-  PetscFunctionBeginUser;
-  for (size_t i = 0; i < count; i++) PetscCall(fare_table_cell(table, "%s", names[i]));
-  PetscFunctionReturn(0);
+  fare_table_cell(table, isnan(value) ? "-" : format, value);
 }
 
-static PetscErrorCode number(fare_table *table, const char *format, double value)
+/* "=" behind a rank that another line has, too. */
+static void rank_cell(fare_table *table, const fare_ranking *ranking, int i)
 {
-  PetscFunctionBeginUser;
-  PetscCall(fare_table_cell(table, isnan(value) ? "-" : format, value));
-  PetscFunctionReturn(0);
-}
-
-/* "=" behind a place that another line has, too. */
-static PetscErrorCode place(fare_table *table, const fare_ranking *ranking, int i)
-{
-  const int at     = ranking->line[i].place;
+  const int at     = ranking->line[i].rank;
   PetscBool shared = PETSC_FALSE;
 
-  PetscFunctionBeginUser;
   for (int k = 0; k < ranking->lines; k++) {
-    if (k != i && ranking->line[k].place == at) shared = PETSC_TRUE;
+    if (k != i && ranking->line[k].rank == at) shared = PETSC_TRUE;
   }
-  PetscCall(fare_table_cell(table, at ? shared ? "%d=" : "%d" : "-", at));
-  PetscFunctionReturn(0);
+  fare_table_cell(table, at ? shared ? "%d=" : "%d" : "-", at);
 }
 
-static PetscErrorCode print_line(
+static void print_line(
   const fare_ranking *ranking, int i, PetscBool seeds, PetscBool factors, fare_table *table)
 {
   const fare_ranked *line = &ranking->line[i];
 
-  PetscFunctionBeginUser;
-  PetscCall(place(table, ranking, i));
-  PetscCall(fare_table_cell(table, "%s%s%s", line->of->line, line->is_noise ? " *" : "",
-    line->converged == FARE_NOT_CONVERGED ? " !" : ""));
-  if (seeds) PetscCall(fare_table_cell(table, line->lost ? "%d (%d lost)" : "%d", line->seeds, line->lost));
-  PetscCall(number(table, "%.3e", line->value));
-  if (seeds) PetscCall(number(table, "%.1e", line->spread));
-  PetscCall(number(table, "%.3e", line->floor));
-  PetscCall(number(table, "%.3e", line->excess));
-  PetscCall(number(table, "%.1e", line->error));
-  if (factors)
-    PetscCall(number(table, ranking->baseline == FARE_NOT_CONVERGED ? "%.3g !" : "%.3g", line->factor));
-  PetscCall(number(table, line->of->type->train ? "%.1f" : "-", line->train_seconds));
-  PetscCall(number(table, "%.1f", line->sample_seconds));
-  PetscCall(number(table, "%.3g", line->force_evaluations));
-  PetscCall(number(table, line->network_evaluations > 0 ? "%.3g" : "-", line->network_evaluations));
-  PetscFunctionReturn(0);
+  rank_cell(table, ranking, i);
+  fare_table_cell(table, "%s%s%s", line->of->line, line->is_noise ? " *" : "",
+    line->converged == FARE_NOT_CONVERGED ? " !" : "");
+  if (seeds) fare_table_cell(table, line->lost ? "%d (%d lost)" : "%d", line->seeds, line->lost);
+  number(table, "%.3e", line->value);
+  if (seeds) number(table, "%.1e", line->standard_deviation);
+  number(table, "%.3e", line->floor);
+  number(table, "%.3e", line->excess);
+  number(table, "%.1e", line->standard_error);
+  if (factors) number(table, ranking->baseline == FARE_NOT_CONVERGED ? "%.3g !" : "%.3g", line->factor);
+  number(table, line->of->type->train ? "%.1f" : "-", line->train_seconds);
+  number(table, "%.1f", line->sample_seconds);
+  number(table, "%.3g", line->force_evaluations);
+  number(table, line->network_evaluations > 0 ? "%.3g" : "-", line->network_evaluations);
 }
 
-static PetscErrorCode print_lines(const fare_ranking *ranking, FILE *to)
+static void print_lines(const fare_ranking *ranking, FILE *to)
 {
   const char *names[13];
   size_t      columns = 0;
   PetscBool   seeds = PETSC_FALSE, factors = PETSC_FALSE, noise = PETSC_FALSE, unconverged = PETSC_FALSE;
   fare_table *table;
 
-  PetscFunctionBeginUser;
   for (int i = 0; i < ranking->lines; i++) {
     if (ranking->line[i].of->seeds > 1) seeds = PETSC_TRUE;
     if (!isnan(ranking->line[i].factor)) factors = PETSC_TRUE;
     if (ranking->line[i].is_noise) noise = PETSC_TRUE;
     if (ranking->line[i].converged == FARE_NOT_CONVERGED) unconverged = PETSC_TRUE;
   }
-  names[columns++] = "place";
+  names[columns++] = "rank";
   names[columns++] = "";
   if (seeds) names[columns++] = "seeds";
   names[columns++] = ranking->results->plan->measure[ranking->measure]->name;
-  if (seeds) names[columns++] = "spread";
+  if (seeds) names[columns++] = "std. dev.";
   names[columns++] = "noise floor";
   names[columns++] = "excess";
-  names[columns++] = "its error";
+  names[columns++] = "std. error";
   if (factors) names[columns++] = "x boltzmann";
   names[columns++] = "training [s]";
   names[columns++] = "sampling [s]";
@@ -107,64 +92,59 @@ static PetscErrorCode print_lines(const fare_ranking *ranking, FILE *to)
   names[columns++] = "network";
   fprintf(to,
     "\nRanking by %s above its noise floor, averaged over %lld %s; lines that cannot be told apart share a "
-    "place%s%s%s\n",
+    "rank%s%s%s\n",
     names[seeds ? 3 : 2], (long long)ranking->times, ranking->held_out ? "held-out times" : "times",
     noise ? "; * marks what cannot be told from exact samples" : "",
     seeds ? "; means and standard deviations over trainings" : "",
     factors ? "; x boltzmann: how many times closer to the truth than equilibrium sampling" : "");
   if (unconverged)
-    fprintf(to, "! marks samples that have NOT CONVERGED to the density that their method aims at%s\n",
+    fprintf(to, "! marks samples that have NOT CONVERGED to their model density%s\n",
       factors && ranking->baseline == FARE_NOT_CONVERGED ? ", and all that is relative to them" : "");
   if (fare_results_doubt(ranking->results) >= 0)
     fprintf(to,
-      "UNRESOLVED: the truth's error is known to an order of magnitude at best, and places with it (see "
+      "UNRESOLVED: the truth's error is known to an order of magnitude at best, and ranks with it (see "
       "Truth above)\n");
-  PetscCall(fare_table_create((int)columns, &table));
-  PetscCall(heading(table, names, columns));
-  for (int i = 0; i < ranking->lines; i++) PetscCall(print_line(ranking, i, seeds, factors, table));
-  PetscCall(fare_table_print(table, to));
-  PetscCall(fare_table_destroy(&table));
-  PetscFunctionReturn(0);
+  fare_table_create((int)columns, &table);
+  fare_table_headings(table, names);
+  for (int i = 0; i < ranking->lines; i++) print_line(ranking, i, seeds, factors, table);
+  fare_table_print(table, to);
+  fare_table_destroy(&table);
 }
 
-static PetscErrorCode print_splits(const fare_ranking *ranking, FILE *to)
+static void print_splits(const fare_ranking *ranking, FILE *to)
 {
   static const char *const names[] = {
-    "", "truth error", "finite samples", "the method's own", "learning", "of which training set", "+-"};
+    "", "truth error", "finite samples", "method error", "learning", "of which training set", "+-"};
   fare_table *table;
 
-  PetscFunctionBeginUser;
-  if (!ranking->splits) PetscFunctionReturn(0);
+  if (!ranking->splits) return;
   fprintf(to,
     "\nWhere the %s comes from: floor of so many samples | what is left with the exact field (oracle - "
     "floor) | what learning adds (learned - oracle), and the part of it that the best fit to the training "
     "set has, too\n",
     ranking->results->plan->measure[ranking->measure]->name);
-  PetscCall(fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table));
-  PetscCall(heading(table, names, PETSC_STATIC_ARRAY_LENGTH(names)));
+  fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table);
+  fare_table_headings(table, names);
   for (int i = 0; i < ranking->splits; i++) {
     const parts p = parts_of(ranking, &ranking->split[i]);
 
-    PetscCall(fare_table_cell(table, "%s", ranking->line[ranking->split[i].learned].of->line));
-    PetscCall(number(table, "%.1e", p.truth_error));
-    PetscCall(number(table, "%.2e", p.samples));
-    PetscCall(number(table, "%.2e", p.method));
-    PetscCall(number(table, "%.2e", p.learning));
-    PetscCall(number(table, "%.2e", p.training_set));
-    PetscCall(number(table, "%.1e", p.error));
+    fare_table_cell(table, "%s", ranking->line[ranking->split[i].learned].of->line);
+    number(table, "%.1e", p.truth_error);
+    number(table, "%.2e", p.samples);
+    number(table, "%.2e", p.method);
+    number(table, "%.2e", p.learning);
+    number(table, "%.2e", p.training_set);
+    number(table, "%.1e", p.error);
   }
-  PetscCall(fare_table_print(table, to));
-  PetscCall(fare_table_destroy(&table));
-  PetscFunctionReturn(0);
+  fare_table_print(table, to);
+  fare_table_destroy(&table);
 }
 
-PetscErrorCode fare_ranking_print(const fare_ranking *ranking, FILE *to)
+void fare_ranking_print(const fare_ranking *ranking, FILE *to)
 {
-  PetscFunctionBeginUser;
-  if (!ranking->lines) PetscFunctionReturn(0);
-  PetscCall(print_lines(ranking, to));
-  PetscCall(print_splits(ranking, to));
-  PetscFunctionReturn(0);
+  if (!ranking->lines) return;
+  print_lines(ranking, to);
+  print_splits(ranking, to);
 }
 
 /* What is kept of a line, in the order of ranking.csv. */
@@ -174,8 +154,8 @@ static const struct {
   size_t      offset;
 } columns[] = {
   {"mean", AT(value)},
-  {"spread", AT(spread)},
-  {"error", AT(error)},
+  {"spread", AT(standard_deviation)},
+  {"error", AT(standard_error)},
   {"floor", AT(floor)},
   {"excess", AT(excess)},
   {"truth_error", AT(truth_error)},
@@ -210,10 +190,9 @@ static double value(const void *from, size_t offset)
   return *(const double *)((const char *)from + offset);
 }
 
-PetscErrorCode fare_ranking_csv(const fare_ranking *ranking, fare_text *to)
+void fare_ranking_csv(const fare_ranking *ranking, fare_text *to)
 {
-  PetscFunctionBeginUser;
-  if (!ranking->lines) PetscFunctionReturn(0);
+  if (!ranking->lines) return;
   fare_text_add(to,
     "place,line,sampler,family,mode,particles,seeds,lost,noise,measure,times,held_out,converged,baseline_"
     "converged");
@@ -223,7 +202,7 @@ PetscErrorCode fare_ranking_csv(const fare_ranking *ranking, fare_text *to)
     const fare_ranked        *line = &ranking->line[i];
     const fare_plan_ensemble *e    = line->of;
 
-    fare_text_add(to, "%d,%s,%s,%s,%s,%lld,%d,%d,%d,%s,%lld,%d,%d,%d", line->place, e->line, e->type->name,
+    fare_text_add(to, "%d,%s,%s,%s,%s,%lld,%d,%d,%d,%s,%lld,%d,%d,%d", line->rank, e->line, e->type->name,
       fare_sampler_family_names[e->type->family], mode_of(e), (long long)e->particles, line->seeds,
       line->lost, line->is_noise ? 1 : 0, ranking->results->plan->measure[ranking->measure]->name,
       (long long)ranking->times, ranking->held_out ? 1 : 0, line->converged, ranking->baseline);
@@ -231,7 +210,6 @@ PetscErrorCode fare_ranking_csv(const fare_ranking *ranking, fare_text *to)
       fare_text_add(to, ",%.9g", value(line, columns[c].offset));
     fare_text_add(to, "\n");
   }
-  PetscFunctionReturn(0);
 }
 
 static PetscErrorCode write_line(const fare_ranking *ranking, int i, fare_store *store)
@@ -243,7 +221,7 @@ static PetscErrorCode write_line(const fare_ranking *ranking, int i, fare_store 
   PetscFunctionBeginUser;
   snprintf(path, sizeof path, "/ranking/lines/%s", e->line);
   PetscCall(fare_store_group(store, path));
-  PetscCall(fare_store_put_int(store, path, "place", line->place));
+  PetscCall(fare_store_put_int(store, path, "place", line->rank));
   PetscCall(fare_store_put_string(store, path, "sampler", e->type->name));
   PetscCall(fare_store_put_string(store, path, "family", fare_sampler_family_names[e->type->family]));
   PetscCall(fare_store_put_string(store, path, "mode", mode_of(e)));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The tables that a run ends with: the answer, on one screen. */
+/* What a run prints when it ends, on one screen; and the tables behind that, in a file. */
 #include "ranking.h"
 
 #include <math.h>
@@ -52,33 +52,32 @@ static PetscBool has_held_out(const fare_results *r)
   return some && !all ? PETSC_TRUE : PETSC_FALSE;
 }
 
-static PetscErrorCode heading(fare_table *table, const char *const names[], int count)
+/* The ensemble, or its model density, with the number of snapshots where these are not all. */
+static void label_cell(const fare_results *r, const fare_compared *c, PetscInt64 count, fare_table *table)
 {
-  PetscFunctionBeginUser;
-  for (int i = 0; i < count; i++) PetscCall(fare_table_cell(table, "%s", names[i]));
-  PetscFunctionReturn(0);
+  const char *name = r->plan->ensemble[c->ensemble].name,
+             *of   = c->kind == FARE_DENSITY_TRUTH ? ", model density" : "";
+
+  if (count < r->plan->snapshots.count)
+    fare_table_cell(
+      table, "%s%s (%lld of %lld)", name, of, (long long)count, (long long)r->plan->snapshots.count);
+  else
+    fare_table_cell(table, "%s%s", name, of);
 }
 
-static PetscErrorCode divergence_row(
+static void divergence_row(
   const fare_results *r, const fare_compared *c, size_t m, PetscBool held_out, fare_table *table)
 {
   const summary   s       = summarise(r, c, m, PETSC_FALSE);
   const PetscBool density = c->kind == FARE_DENSITY_TRUTH ? PETSC_TRUE : PETSC_FALSE;
-  const char     *name = r->plan->ensemble[c->ensemble].name, *of = density ? ", exact density" : "";
 
-  PetscFunctionBeginUser;
-  if (s.count < r->plan->snapshots.count)
-    PetscCall(fare_table_cell(
-      table, "%s%s (%lld of %lld)", name, of, (long long)s.count, (long long)r->plan->snapshots.count));
-  else
-    PetscCall(fare_table_cell(table, "%s%s", name, of));
-  PetscCall(fare_table_cell(table, "%.3e", s.mean));
-  PetscCall(fare_table_cell(table, "%.3e", s.most));
-  if (held_out) PetscCall(fare_table_cell(table, "%.3e", summarise(r, c, m, PETSC_TRUE).mean));
-  PetscCall(fare_table_cell(table, density ? "-" : "%.3e", s.floor));
-  PetscCall(fare_table_cell(table, "%.3e", s.excess));
-  PetscCall(fare_table_cell(table, "%.1e", s.truth_error));
-  PetscFunctionReturn(0);
+  label_cell(r, c, s.count, table);
+  fare_table_cell(table, "%.3e", s.mean);
+  fare_table_cell(table, "%.3e", s.most);
+  if (held_out) fare_table_cell(table, "%.3e", summarise(r, c, m, PETSC_TRUE).mean);
+  fare_table_cell(table, density ? "-" : "%.3e", s.floor);
+  fare_table_cell(table, "%.3e", s.excess);
+  fare_table_cell(table, "%.1e", s.truth_error);
 }
 
 /* Whether some row is about fewer snapshots than there are. */
@@ -95,14 +94,40 @@ static PetscBool has_gaps(const fare_results *r)
   return PETSC_FALSE;
 }
 
-static PetscErrorCode print_divergences(const fare_results *r, FILE *to)
+/* One row per comparison, one column per measure: averages over the snapshots. */
+static void print_averages(const fare_results *r, FILE *to)
+{
+  const PetscBool held_out = has_held_out(r);
+  fare_table     *table;
+
+  fprintf(to, "\nDistance from the truth, averaged over %s; * lies within the noise floor\n",
+    held_out ? "the snapshots held out from training" : "the snapshots");
+  fare_table_create(1 + (int)r->plan->measures, &table);
+  fare_table_cell(table, "%s", "");
+  for (size_t m = 0; m < r->plan->measures; m++) fare_table_cell(table, "%s", r->plan->measure[m]->name);
+  for (size_t i = 0; i < r->comparisons; i++) {
+    const fare_compared *c     = &r->comparison[i];
+    const PetscInt64     count = summarise(r, c, 0, PETSC_FALSE).count;
+
+    if (c->kind == FARE_SAMPLES_TARGET || !count) continue;
+    label_cell(r, c, count, table);
+    for (size_t m = 0; m < r->plan->measures; m++) {
+      const summary s = summarise(r, c, m, held_out);
+
+      fare_table_cell(table, c->kind != FARE_DENSITY_TRUTH && s.mean <= s.high ? "%.3e*" : "%.3e", s.mean);
+    }
+  }
+  fare_table_print(table, to);
+  fare_table_destroy(&table);
+}
+
+static void print_divergences(const fare_results *r, FILE *to)
 {
   static const char *const names[] = {"", "time average", "maximum", "noise floor", "excess", "truth error"};
   static const char *const with_held_out[] = {
     "", "time average", "maximum", "held-out average", "noise floor", "excess", "truth error"};
   const PetscBool held_out = has_held_out(r);
 
-  PetscFunctionBeginUser;
   fprintf(to,
     "\nDistance from the truth over %lld snapshots%s. A value within its noise floor is no distance at all; "
     "excess is what lies above the floor.%s\n",
@@ -116,48 +141,45 @@ static PetscErrorCode print_divergences(const fare_results *r, FILE *to)
     fprintf(to, "\n%s: %s%s%s%s\n", r->plan->measure[m]->name, r->plan->measure[m]->summary,
       *r->plan->measure[m]->unit ? " [" : "", r->plan->measure[m]->unit,
       *r->plan->measure[m]->unit ? "]" : "");
-    PetscCall(fare_table_create(held_out ? 7 : 6, &table));
-    PetscCall(heading(table, held_out ? with_held_out : names, held_out ? 7 : 6));
+    fare_table_create(held_out ? 7 : 6, &table);
+    fare_table_headings(table, held_out ? with_held_out : names);
     for (size_t i = 0; i < r->comparisons; i++) {
       if (r->comparison[i].kind != FARE_SAMPLES_TARGET &&
         summarise(r, &r->comparison[i], m, PETSC_FALSE).count)
-        PetscCall(divergence_row(r, &r->comparison[i], m, held_out, table));
+        divergence_row(r, &r->comparison[i], m, held_out, table);
     }
-    PetscCall(fare_table_print(table, to));
-    PetscCall(fare_table_destroy(&table));
+    fare_table_print(table, to);
+    fare_table_destroy(&table);
   }
-  PetscFunctionReturn(0);
 }
 
-static PetscErrorCode print_costs(const fare_results *r, FILE *to)
+static void print_costs(const fare_results *r, FILE *to)
 {
   static const char *const names[] = {"", "sampler", "family", "particles", "training [s]", "sampling [s]",
     "force evaluations", "network evaluations"};
   fare_table              *table;
 
-  PetscFunctionBeginUser;
-  if (!r->plan->ensembles) PetscFunctionReturn(0);
+  if (!r->plan->ensembles) return;
   fprintf(to,
     "\nCost (seconds of the slowest rank; a force evaluation is one particle's force or potential, a network "
     "evaluation one row; training sets are counted with the forces)\n");
-  PetscCall(fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table));
-  PetscCall(heading(table, names, PETSC_STATIC_ARRAY_LENGTH(names)));
+  fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table);
+  fare_table_headings(table, names);
   for (size_t i = 0; i < r->plan->ensembles; i++) {
     const fare_plan_ensemble *e = &r->plan->ensemble[i];
 
-    PetscCall(fare_table_cell(table, "%s", e->name));
-    PetscCall(fare_table_cell(table, "%s", e->type->name));
-    PetscCall(fare_table_cell(table, "%s", fare_sampler_family_names[e->type->family]));
-    PetscCall(fare_table_cell(table, "%lld", (long long)e->particles));
-    PetscCall(fare_table_cell(table, e->type->train ? "%.1f" : "-", r->cost[i].train_seconds));
-    PetscCall(fare_table_cell(table, "%.1f", r->cost[i].sample_seconds));
-    PetscCall(fare_table_cell(table, "%.3g", (double)r->cost[i].force_evaluations));
-    PetscCall(fare_table_cell(
-      table, r->cost[i].network_evaluations ? "%.3g" : "-", (double)r->cost[i].network_evaluations));
+    fare_table_cell(table, "%s", e->name);
+    fare_table_cell(table, "%s", e->type->name);
+    fare_table_cell(table, "%s", fare_sampler_family_names[e->type->family]);
+    fare_table_cell(table, "%lld", (long long)e->particles);
+    fare_table_cell(table, e->type->train ? "%.1f" : "-", r->cost[i].train_seconds);
+    fare_table_cell(table, "%.1f", r->cost[i].sample_seconds);
+    fare_table_cell(table, "%.3g", (double)r->cost[i].force_evaluations);
+    fare_table_cell(
+      table, r->cost[i].network_evaluations ? "%.3g" : "-", (double)r->cost[i].network_evaluations);
   }
-  PetscCall(fare_table_print(table, to));
-  PetscCall(fare_table_destroy(&table));
-  PetscFunctionReturn(0);
+  fare_table_print(table, to);
+  fare_table_destroy(&table);
 }
 
 /* The largest of a share over the snapshots. */
@@ -170,40 +192,35 @@ static double largest(const fare_results *r, size_t ensemble, size_t offset)
   return most;
 }
 
-static PetscErrorCode print_ends(const fare_results *r, FILE *to)
+static void print_ends(const fare_results *r, FILE *to)
 {
   static const char *const names[] = {"", "ends of the truth's box", "outside", "reflected"};
   fare_table              *table;
 
-  PetscFunctionBeginUser;
-  if (!r->truth || !r->plan->ensembles) PetscFunctionReturn(0);
+  if (!r->truth || !r->plan->ensembles) return;
   fprintf(to,
     "\nShare of particles outside the truth's box, and of those that were drawn outside and reflected into "
     "it: the largest over the snapshots\n");
-  PetscCall(fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table));
-  PetscCall(heading(table, names, PETSC_STATIC_ARRAY_LENGTH(names)));
+  fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table);
+  fare_table_headings(table, names);
   for (size_t i = 0; i < r->plan->ensembles; i++) {
-    PetscCall(fare_table_cell(table, "%s", r->plan->ensemble[i].name));
-    PetscCall(fare_table_cell(table, "%s", fare_walls_meanings[r->plan->ensemble[i].type->walls]));
-    PetscCall(fare_table_cell(table, "%.3g", largest(r, i, offsetof(fare_census, outside))));
-    PetscCall(fare_table_cell(table, "%.3g", largest(r, i, offsetof(fare_census, folded))));
+    fare_table_cell(table, "%s", r->plan->ensemble[i].name);
+    fare_table_cell(table, "%s", fare_walls_meanings[r->plan->ensemble[i].type->walls]);
+    fare_table_cell(table, "%.3g", largest(r, i, offsetof(fare_census, outside)));
+    fare_table_cell(table, "%.3g", largest(r, i, offsetof(fare_census, folded)));
   }
-  PetscCall(fare_table_print(table, to));
-  PetscCall(fare_table_destroy(&table));
-  PetscFunctionReturn(0);
+  fare_table_print(table, to);
+  fare_table_destroy(&table);
 }
 
 /* "share +- error", and how many of those the share is off. */
-static PetscErrorCode share_cell(
-  fare_table *table, double share, double error, double truth, double truth_error)
+static void share_cell(fare_table *table, double share, double error, double truth, double truth_error)
 {
-  PetscFunctionBeginUser;
   if (isnan(truth))
-    PetscCall(fare_table_cell(table, "%.6f +- %.0e", share, error));
+    fare_table_cell(table, "%.6f +- %.0e", share, error);
   else
-    PetscCall(fare_table_cell(table, "%.6f +- %.0e (%+.1f)", share, error,
-      (share - truth) / fmax(hypot(error, truth_error), 1e-300)));
-  PetscFunctionReturn(0);
+    fare_table_cell(
+      table, "%.6f +- %.0e (%+.1f)", share, error, (share - truth) / fmax(hypot(error, truth_error), 1e-300));
 }
 
 static double counting_error(double share, double n)
@@ -212,7 +229,7 @@ static double counting_error(double share, double n)
 }
 
 /* What each end has absorbed by the last snapshot, of the truth and of every ensemble. */
-static PetscErrorCode print_absorbed(const fare_results *r, FILE *to)
+static void print_absorbed(const fare_results *r, FILE *to)
 {
   const PetscInt64         last  = r->plan->snapshots.count - 1;
   const fare_truth_status *truth = r->truth ? &r->truth[last] : NULL;
@@ -220,43 +237,40 @@ static PetscErrorCode print_absorbed(const fare_results *r, FILE *to)
   int              columns = 2;
   fare_table      *table;
 
-  PetscFunctionBeginUser;
-  if (!walls.absorbing) PetscFunctionReturn(0);
+  if (!walls.absorbing) return;
   for (int end = 0; end < 2 * walls.dim; end++) columns += walls.at[end / 2][end % 2] == FARE_WALL_ABSORBING;
   fprintf(to,
     "\nAbsorbed by the last snapshot; +- of the truth is estimated, of an ensemble the standard error, and "
     "in brackets how many of both it is off. Distances above are of what is left, scaled to sum 1\n");
-  PetscCall(fare_table_create(columns, &table));
-  PetscCall(fare_table_cell(table, "%s", ""));
+  fare_table_create(columns, &table);
+  fare_table_cell(table, "%s", "");
   for (int end = 0; end < 2 * walls.dim; end++) {
     if (walls.at[end / 2][end % 2] == FARE_WALL_ABSORBING)
-      PetscCall(fare_table_cell(
-        table, "%s %s", fare_system_axis_name(r->plan->system, end / 2), end % 2 ? "above" : "below"));
+      fare_table_cell(
+        table, "%s %s", fare_system_axis_name(r->plan->system, end / 2), end % 2 ? "above" : "below");
   }
-  PetscCall(fare_table_cell(table, "left"));
+  fare_table_cell(table, "left");
   for (size_t row = 0; row <= r->plan->ensembles; row++) {
     const fare_census *census = row ? &r->census[row - 1][last] : NULL;
     const double       n      = row ? (double)r->plan->ensemble[row - 1].particles : 0;
 
     if (census && isnan(census->survival)) continue;
-    PetscCall(fare_table_cell(table, "%s", row ? r->plan->ensemble[row - 1].name : "truth"));
+    fare_table_cell(table, "%s", row ? r->plan->ensemble[row - 1].name : "truth");
     for (int end = 0; end < 2 * walls.dim; end++) {
       const double exact = truth->absorbed[end / 2][end % 2], error = truth->absorbed_error[end / 2][end % 2],
                    share = census ? census->absorbed[end / 2][end % 2] : exact;
 
       if (walls.at[end / 2][end % 2] == FARE_WALL_ABSORBING)
-        PetscCall(
-          share_cell(table, share, census ? counting_error(exact, n) : error, census ? exact : NAN, error));
+        share_cell(table, share, census ? counting_error(exact, n) : error, census ? exact : NAN, error);
     }
     if (census)
-      PetscCall(share_cell(
-        table, census->survival, counting_error(truth->survival, n), truth->survival, truth->survival_error));
+      share_cell(
+        table, census->survival, counting_error(truth->survival, n), truth->survival, truth->survival_error);
     else
-      PetscCall(share_cell(table, truth->survival, truth->survival_error, NAN, 0));
+      share_cell(table, truth->survival, truth->survival_error, NAN, 0);
   }
-  PetscCall(fare_table_print(table, to));
-  PetscCall(fare_table_destroy(&table));
-  PetscFunctionReturn(0);
+  fare_table_print(table, to);
+  fare_table_destroy(&table);
 }
 
 PetscInt64 fare_results_doubt(const fare_results *r)
@@ -327,7 +341,7 @@ static void print_truth(const fare_results *r, FILE *to)
       1 - last->survival, last->survival, last->exit_flux);
 }
 
-/* Samples against the density that their own method aims at. */
+/* Samples against their model density. */
 static void print_convergence(const fare_results *r, FILE *to)
 {
   for (size_t i = 0; i < r->plan->ensembles; i++) {
@@ -335,7 +349,7 @@ static void print_convergence(const fare_results *r, FILE *to)
 
     if (of.state == FARE_CONVERGED_UNKNOWN) continue;
     fprintf(to,
-      "\nConvergence of %s: %s to the density it aims at is %.2e on average, on exact samples %.2e: %s\n",
+      "\nConvergence of %s: %s to the model density is %.2e on average, on exact samples %.2e: %s\n",
       r->plan->ensemble[i].name, r->plan->measure[0]->name, of.value, of.floor,
       of.state == FARE_CONVERGED ? "converged" : "NOT CONVERGED, its row above is not that density's");
     if (largest(r, i, offsetof(fare_census, folded)) > 0)
@@ -346,26 +360,34 @@ static void print_convergence(const fare_results *r, FILE *to)
   }
 }
 
+void fare_results_print_tables(const fare_results *r, FILE *to)
+{
+  if (r->plan->measures && r->comparisons) print_divergences(r, to);
+  print_ends(r, to);
+  print_costs(r, to);
+}
+
 PetscErrorCode fare_results_print(const fare_results *r, FILE *to)
 {
   fare_ranking ranking;
 
   PetscFunctionBeginUser;
-  if (r->plan->measures && r->comparisons) PetscCall(print_divergences(r, to));
-  PetscCall(print_ends(r, to));
-  PetscCall(print_absorbed(r, to));
-  PetscCall(print_costs(r, to));
+  if (r->plan->measures && r->comparisons) print_averages(r, to);
+  print_absorbed(r, to);
   PetscCall(fare_ranking_create(r, &ranking));
-  PetscCall(fare_ranking_print(&ranking, to));
+  fare_ranking_print(&ranking, to);
+  if (!ranking.lines) print_costs(r, to);
   fare_ranking_free(&ranking);
   print_truth(r, to);
   if (r->thermo) PetscCall(fare_thermo_print(r->thermo, &r->work, to));
-  PetscCall(fare_analyses_print(r->analysis, to));
+  fare_analyses_print(r->analysis, to);
   print_convergence(r, to);
   for (size_t i = 0; i < r->plan->ensembles; i++) {
     if (r->failure[i])
       fprintf(to, "\nEnsemble %s ended early: %s\n", r->plan->ensemble[i].name, r->failure[i]);
   }
+  if (r->plan->ensembles)
+    fprintf(to, "\nMaxima, noise floors, boundaries and costs are in %s/tables.txt\n", r->plan->directory);
   fprintf(to, "\n");
   PetscFunctionReturn(0);
 }

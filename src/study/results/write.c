@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -191,12 +192,10 @@ static PetscErrorCode write_loss(const fare_curve *curve, fare_store *store, con
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode end_name(const fare_results *r, const char *what, int end, size_t size, char name[])
+static void end_name(const fare_results *r, const char *what, int end, size_t size, char name[])
 {
-  PetscFunctionBeginUser;
   snprintf(name, size, "%s_%s_%s", what, fare_system_axis_name(r->plan->system, end / 2),
     end % 2 ? "above" : "below");
-  PetscFunctionReturn(0);
 }
 
 /* Where the particles of an ensemble were at every snapshot. */
@@ -216,7 +215,7 @@ static PetscErrorCode write_census(const fare_results *r, size_t i, fare_store *
   PetscCall(write_column(store, path, "survival", count, &r->census[i]->survival, sizeof **r->census));
   for (int end = 0; end < 2 * walls.dim; end++) {
     if (walls.at[end / 2][end % 2] != FARE_WALL_ABSORBING) continue;
-    PetscCall(end_name(r, "absorbed", end, sizeof name, name));
+    end_name(r, "absorbed", end, sizeof name, name);
     PetscCall(
       write_column(store, path, name, count, &r->census[i]->absorbed[end / 2][end % 2], sizeof **r->census));
   }
@@ -235,13 +234,13 @@ static PetscErrorCode write_exits(const fare_results *r, fare_store *store)
     write_column(store, "/truth", "survival_error", count, &r->truth->survival_error, sizeof *r->truth));
   for (int end = 0; end < 2 * walls.dim; end++) {
     if (walls.at[end / 2][end % 2] != FARE_WALL_ABSORBING) continue;
-    PetscCall(end_name(r, "absorbed", end, sizeof name, name));
+    end_name(r, "absorbed", end, sizeof name, name);
     PetscCall(
       write_column(store, "/truth", name, count, &r->truth->absorbed[end / 2][end % 2], sizeof *r->truth));
-    PetscCall(end_name(r, "absorbed_error", end, sizeof name, name));
+    end_name(r, "absorbed_error", end, sizeof name, name);
     PetscCall(write_column(
       store, "/truth", name, count, &r->truth->absorbed_error[end / 2][end % 2], sizeof *r->truth));
-    PetscCall(end_name(r, "exit_rate", end, sizeof name, name));
+    end_name(r, "exit_rate", end, sizeof name, name);
     PetscCall(
       write_column(store, "/truth", name, count, &r->truth->exit_rate[end / 2][end % 2], sizeof *r->truth));
   }
@@ -356,6 +355,24 @@ static PetscErrorCode write_csv(const fare_results *r, fare_record *record)
   PetscFunctionReturn(0);
 }
 
+static PetscErrorCode write_tables(const fare_results *r, fare_record *record)
+{
+  fare_text text   = {0};
+  char     *buffer = NULL;
+  size_t    size   = 0;
+  FILE     *to     = open_memstream(&buffer, &size);
+
+  PetscFunctionBeginUser;
+  if (!to) FARE_FAIL(FARE_ERR_FAILED, "out of memory for tables");
+  fare_results_print_tables(r, to);
+  fclose(to);
+  fare_text_add(&text, "%s", buffer && *buffer ? buffer + 1 : ""); /* it begins with an empty line */
+  free(buffer);
+  PetscCall(fare_record_text(record, "tables.txt", &text));
+  fare_text_free(&text);
+  PetscFunctionReturn(0);
+}
+
 /* Where particles were, and what the truth has lost, at every snapshot. */
 static PetscErrorCode write_ends_csv(const fare_results *r, fare_record *record)
 {
@@ -366,7 +383,7 @@ static PetscErrorCode write_ends_csv(const fare_results *r, fare_record *record)
   PetscFunctionBeginUser;
   fare_text_add(&text, "of,time,outside,folded,survival");
   for (int end = 0; end < 2 * walls.dim; end++) {
-    PetscCall(end_name(r, "absorbed", end, sizeof name, name));
+    end_name(r, "absorbed", end, sizeof name, name);
     fare_text_add(&text, ",%s", name);
   }
   fare_text_add(&text, "\n");
@@ -394,7 +411,7 @@ static PetscErrorCode write_thermo_csv(const fare_results *r, fare_record *recor
   fare_text text = {0};
 
   PetscFunctionBeginUser;
-  PetscCall(fare_thermo_csv(r->thermo, &text));
+  fare_thermo_csv(r->thermo, &text);
   PetscCall(fare_record_text(record, "thermodynamics.csv", &text));
   fare_text_free(&text);
   PetscFunctionReturn(0);
@@ -408,7 +425,7 @@ static PetscErrorCode write_ranking(const fare_results *r, fare_record *record, 
   PetscFunctionBeginUser;
   PetscCall(fare_ranking_create(r, &ranking));
   PetscCall(fare_ranking_write(&ranking, store));
-  PetscCall(fare_ranking_csv(&ranking, &text));
+  fare_ranking_csv(&ranking, &text);
   if (text.length) PetscCall(fare_record_text(record, "ranking.csv", &text));
   fare_text_free(&text);
   fare_ranking_free(&ranking);
@@ -437,12 +454,13 @@ PetscErrorCode fare_results_write(MPI_Comm comm, const fare_results *r, fare_rec
   PetscCall(write_csv(r, record));
   if (r->truth && r->plan->ensembles) PetscCall(write_ends_csv(r, record));
   if (r->thermo) PetscCall(write_thermo_csv(r, record));
+  if (r->plan->ensembles) PetscCall(write_tables(r, record));
   PetscCall(fare_store_create(comm, fare_record_path(record, "study.h5"), &store));
   PetscCall(fare_store_put_string(store, "/", "study", r->plan->study));
   PetscCall(fare_store_put_string(store, "/", "software", "FARE"));
   PetscCall(fare_store_put_string(store, "/", "softwareVersion", fare_version()));
   PetscCall(fare_store_put_string(store, "/", "format", "fare-study 1.0"));
-  PetscCall(fare_plan_write(r->plan, &plan));
+  fare_plan_write(r->plan, &plan);
   PetscCall(fare_store_write_text(store, "/plan", plan.text));
   fare_text_free(&plan);
   PetscCall(write_provenance(r, store));

@@ -245,28 +245,6 @@ static PetscErrorCode check_measurable(const fare_run *s)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_run_check_snapshots(fare_run *s, PetscInt64 next, PetscInt64 *bad)
-{
-  const double began = fare_seconds();
-
-  PetscFunctionBeginUser;
-  for (*bad = 0; *bad < next; ++*bad) {
-    const fare_checksum *then = &s->results.file[*bad];
-    fare_checksum        now;
-    PetscErrorCode       code = fare_record_checksum(s->record, *bad, &now);
-
-    if (!code && then->bytes && (then->bytes != now.bytes || then->crc32 != now.crc32))
-      code = fare_error(FARE_ERR_FAILED, "snapshot %lld in %s/snapshots is not what was written there",
-        (long long)*bad, s->plan->directory);
-    if (code == FARE_ERR_FAILED) break;
-    PetscCall(code);
-  }
-  if (fare_seconds() - began > 10)
-    fare_log("reading %lld snapshots to see whether they are whole took %.0f s", (long long)*bad,
-      fare_seconds() - began);
-  PetscFunctionReturn(0);
-}
-
 /* What study.h5 says of the files of snapshots; nothing where it is an earlier version's. */
 static PetscErrorCode read_files(fare_run *s, const char *path)
 {
@@ -359,6 +337,7 @@ static PetscErrorCode run(fare_run *s)
   s->results.seconds = fare_seconds() - began;
   PetscCall(fare_results_write(s->comm, &s->results, s->record));
   PetscCall(fare_run_try_checkpoint(s, count)); /* for more snapshots, or other measures, later */
+  if (rank == 0 && s->options->tables && !s->options->quiet) fare_results_print_tables(&s->results, stdout);
   if (rank == 0 && !s->options->quiet) PetscCall(fare_results_print(&s->results, stdout));
   PetscFunctionReturn(0);
 }
@@ -442,7 +421,7 @@ PetscErrorCode fare_study_run(MPI_Comm comm, const fare_plan *plan, const fare_r
   PetscCallMPI(MPI_Comm_size(comm, &ranks));
   PetscCall(fare_plan_check_memory(comm, plan)); /* before anything is written */
   PetscCall(fare_record_create(comm, plan->directory, options->mode, &s.record));
-  PetscCall(fare_record_set(s.record, &plan->record));
+  fare_record_set(s.record, &plan->record);
   fare_log("FARE %s: study %s on %d rank%s with %s, results in %s", fare_version(), plan->study, ranks,
     ranks > 1 ? "s" : "", fare_random_instructions(), plan->directory);
   PetscCall(forget_failure(&s));

@@ -115,12 +115,13 @@ void fare_results_forget_series(fare_results *results);
 void fare_results_keep(fare_results *results, const char *name, PetscInt64 snapshot,
   const fare_binning *binning, const fare_binned *binned);
 
-/* study.h5 and measures.csv. Collective. */
+/* study.h5, tables.txt and tables as CSV. Collective. */
 PetscErrorCode fare_results_write(MPI_Comm comm, const fare_results *results, fare_record *record);
-/* The tables that a run ends with. */
+/* What a run prints when it ends; and the tables of each measure, of boundaries and of costs. Local. */
 /* The snapshot with the largest estimated error among those whose estimate is in doubt; -1: none is. */
 PetscInt64     fare_results_doubt(const fare_results *results);
 PetscErrorCode fare_results_print(const fare_results *results, FILE *to);
+void           fare_results_print_tables(const fare_results *results, FILE *to);
 
 /* Those that solve for the truth together: all ranks, or each for itself. */
 MPI_Comm fare_plan_truth_comm(MPI_Comm comm, const fare_plan *plan, const fare_truth_options *options);

@@ -33,7 +33,7 @@ static PetscErrorCode create_simulation(MPI_Comm comm, const fare_plan *plan, co
   PetscCall(fare_config_parse("training", text.text, text.length, &config));
   fare_text_free(&text);
   code = fare_sampler_options_read(langevin, fare_config_root(config), NULL, &options);
-  PetscCall(fare_config_destroy(&config));
+  fare_config_destroy(&config);
   PetscCall(code);
   code = fare_sampler_create(comm, langevin, "training", options, (uint64_t)plan->seed, plan->system, initial,
     &plan->snapshots, sampler);

@@ -107,17 +107,21 @@ static PetscErrorCode choose(const fare_finished *study, const char *asked, sour
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode write_whole(
-  const fare_finished *study, fare_store *to, const char *path, fare_store_type type, const void *data)
+PetscErrorCode fare_export_describe(
+  const fare_finished *study, fare_store *to, const char *format, const char *description)
 {
-  const uint64_t extent = study->snapshots, start = 0;
-  uint64_t       count;
-  int            rank;
+  char date[64];
 
   PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_rank(study->comm, &rank));
-  count = rank ? 0 : extent;
-  PetscCall(fare_store_write(to, path, type, 1, &extent, &start, &count, data));
+  fare_record_date(sizeof date, date);
+  PetscCallMPI(MPI_Bcast(date, sizeof date, MPI_CHAR, 0, study->comm));
+  PetscCall(fare_store_put_string(to, "/", "format", format));
+  PetscCall(fare_store_put_string(to, "/", "description", description));
+  PetscCall(fare_store_put_string(to, "/", "study", study->study));
+  PetscCall(fare_store_put_string(to, "/", "system", study->system));
+  PetscCall(fare_store_put_string(to, "/", "software", "FARE"));
+  PetscCall(fare_store_put_string(to, "/", "softwareVersion", fare_version()));
+  PetscCall(fare_store_put_string(to, "/", "date", date));
   PetscFunctionReturn(0);
 }
 
@@ -127,30 +131,22 @@ static PetscErrorCode begin(const source *from, fare_store *to)
   const fare_finished *study     = from->study;
   const uint64_t       extent[3] = {study->snapshots, (uint64_t)from->particles, (uint64_t)study->dim},
                  none[3]         = {0, 0, 0};
-  char what[512], date[64];
+  char what[512];
 
   PetscFunctionBeginUser;
   snprintf(what, sizeof what,
     "particles of the ensemble %s (sampler %s) of the study %s: samples[time, particle, axis]; trained: 1 "
     "for times to learn from, 0 for times to be tested on",
     from->name, from->sampler, study->study);
-  fare_record_date(sizeof date, date);
-  PetscCallMPI(MPI_Bcast(date, sizeof date, MPI_CHAR, 0, study->comm));
-  PetscCall(fare_store_put_string(to, "/", "format", "fare-samples 1.0"));
-  PetscCall(fare_store_put_string(to, "/", "description", what));
-  PetscCall(fare_store_put_string(to, "/", "study", study->study));
-  PetscCall(fare_store_put_string(to, "/", "system", study->system));
+  PetscCall(fare_export_describe(study, to, "fare-samples 1.0", what));
   PetscCall(fare_store_put_string(to, "/", "ensemble", from->name));
   PetscCall(fare_store_put_string(to, "/", "sampler", from->sampler));
   PetscCall(fare_store_put_string(to, "/", "family", from->family));
   PetscCall(fare_store_put_string(
     to, "/", "split", study->learned ? "as the study was trained" : "every second time"));
   PetscCall(fare_store_put_int(to, "/", "seed", study->seed));
-  PetscCall(fare_store_put_string(to, "/", "software", "FARE"));
-  PetscCall(fare_store_put_string(to, "/", "softwareVersion", fare_version()));
-  PetscCall(fare_store_put_string(to, "/", "date", date));
-  PetscCall(write_whole(study, to, "/times", FARE_STORE_FLOAT64, study->time));
-  PetscCall(write_whole(study, to, "/trained", FARE_STORE_UINT8, study->trained));
+  PetscCall(fare_store_write_array(to, "/times", FARE_STORE_FLOAT64, 1, extent, study->time));
+  PetscCall(fare_store_write_array(to, "/trained", FARE_STORE_UINT8, 1, extent, study->trained));
   PetscCall(fare_store_write(to, "/samples", FARE_STORE_FLOAT64, 3, extent, none, none, NULL));
   if (from->weighted)
     PetscCall(fare_store_write(to, "/weights", FARE_STORE_FLOAT64, 2, extent, none, none, NULL));
@@ -246,20 +242,28 @@ static PetscErrorCode is_weighted(source *from)
   PetscFunctionReturn(code);
 }
 
-static PetscErrorCode write_file(const source *from, const char *path)
+static PetscErrorCode fill(const void *context, fare_store *to)
+{
+  PetscFunctionBeginUser;
+  PetscCall(begin(context, to));
+  PetscCall(copy_all(context, to));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_export_write(MPI_Comm comm, const char                 *path,
+  PetscErrorCode (*write)(const void *context, fare_store *to), const void *context)
 {
   fare_store    *to;
   PetscErrorCode code = 0;
   int            rank;
 
   PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_rank(from->study->comm, &rank));
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
   if (rank == 0 && !access(path, F_OK))
     code = fare_error(FARE_ERR_INPUT, "%s: exists already; choose another name with --out", path);
-  PetscCall(fare_error_agree(from->study->comm, code));
-  PetscCall(fare_store_create(from->study->comm, path, &to));
-  code = begin(from, to);
-  if (!code) code = copy_all(from, to);
+  PetscCall(fare_error_agree(comm, code));
+  PetscCall(fare_store_create(comm, path, &to));
+  code = write(context, to);
   if (!code) code = fare_store_commit(&to);
   PetscCall(fare_store_close(&to));
   PetscFunctionReturn(code);
@@ -280,7 +284,7 @@ PetscErrorCode fare_export(MPI_Comm comm, const char *directory, const char *ens
   if (!code) code = fare_as_input(is_weighted(&from));
   snprintf(usual, sizeof usual, "%s_training.h5", study.study);
   if (!path) path = usual;
-  if (!code) code = write_file(&from, path);
+  if (!code) code = fare_export_write(comm, path, fill, &from);
   if (!code && rank == 0) {
     size_t trained  = 0;
     char   kept[64] = "";

@@ -7,41 +7,25 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char *const axis_names[FARE_DIM_MAX] = {"x", "y", "z"};
-
-/* One rank writes what all know. */
-static PetscErrorCode write_line(
-  const fare_finished *study, fare_store *to, const char *path, size_t size, const double values[])
-{
-  const uint64_t extent = size, start = 0;
-  uint64_t       count;
-  int            rank;
-
-  PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_rank(study->comm, &rank));
-  count = rank ? 0 : extent;
-  PetscCall(fare_store_write(to, path, FARE_STORE_FLOAT64, 1, &extent, &start, &count, values));
-  PetscFunctionReturn(0);
-}
 
 static PetscErrorCode write_axis(const fare_finished *study, int axis, fare_store *to)
 {
   const fare_grid *grid  = &study->grid;
-  const size_t     cells = (size_t)grid->cells[axis];
+  const uint64_t   cells = (uint64_t)grid->cells[axis], edges = cells + 1;
   double          *edge, *centre;
   char             path[64];
 
   PetscFunctionBeginUser;
-  PetscCall(PetscMalloc2(cells + 1, &edge, cells, &centre));
+  PetscCall(PetscMalloc2(edges, &edge, cells, &centre));
   for (size_t i = 0; i <= cells; i++) edge[i] = grid->lower[axis] + (double)i * grid->spacing[axis];
   for (size_t i = 0; i < cells; i++) centre[i] = grid->lower[axis] + ((double)i + 0.5) * grid->spacing[axis];
   edge[cells] = grid->upper[axis];
   snprintf(path, sizeof path, "/edges/%s", axis_names[axis]);
-  PetscCall(write_line(study, to, path, cells + 1, edge));
+  PetscCall(fare_store_write_array(to, path, FARE_STORE_FLOAT64, 1, &edges, edge));
   snprintf(path, sizeof path, "/centres/%s", axis_names[axis]);
-  PetscCall(write_line(study, to, path, cells, centre));
+  PetscCall(fare_store_write_array(to, path, FARE_STORE_FLOAT64, 1, &cells, centre));
   PetscCall(PetscFree2(edge, centre));
   PetscFunctionReturn(0);
 }
@@ -65,29 +49,20 @@ static PetscErrorCode begin(const fare_finished *study, fare_store *to)
 {
   const fare_grid *grid = &study->grid;
   uint64_t         extent[4], start[4], count[4], none[4] = {0}, periodic[FARE_DIM_MAX];
-  char             date[64];
 
   PetscFunctionBeginUser;
-  fare_record_date(sizeof date, date);
-  PetscCallMPI(MPI_Bcast(date, sizeof date, MPI_CHAR, 0, study->comm));
   for (int axis = 0; axis < study->dim; axis++)
     periodic[axis] = grid->boundary[axis] == FARE_BOUNDARY_PERIODIC;
-  PetscCall(fare_store_put_string(to, "/", "format", "fare-grid 1.0"));
-  PetscCall(fare_store_put_string(to, "/", "description",
+  PetscCall(fare_export_describe(study, to, "fare-grid 1.0",
     "masses of the truth in its cells: truth_mass[time, (z, y,) x]; fare score takes cell_mass or "
     "log_density_cells of the same extents"));
-  PetscCall(fare_store_put_string(to, "/", "study", study->study));
-  PetscCall(fare_store_put_string(to, "/", "system", study->system));
-  PetscCall(fare_store_put_string(to, "/", "software", "FARE"));
-  PetscCall(fare_store_put_string(to, "/", "softwareVersion", fare_version()));
-  PetscCall(fare_store_put_string(to, "/", "date", date));
   PetscCall(fare_store_put_reals(to, "/", "lower", (size_t)study->dim, grid->lower));
   PetscCall(fare_store_put_reals(to, "/", "upper", (size_t)study->dim, grid->upper));
   PetscCall(fare_store_put_real(to, "/", "cell_volume", fare_grid_volume(grid)));
   PetscCall(fare_store_put_uint64s(to, "/", "periodic", (size_t)study->dim, periodic));
-  PetscCall(write_line(study, to, "/times", study->snapshots, study->time));
-  for (int axis = 0; axis < study->dim; axis++) PetscCall(write_axis(study, axis, to));
   find_box(study, 0, extent, start, count);
+  PetscCall(fare_store_write_array(to, "/times", FARE_STORE_FLOAT64, 1, extent, study->time));
+  for (int axis = 0; axis < study->dim; axis++) PetscCall(write_axis(study, axis, to));
   PetscCall(
     fare_store_write(to, "/truth_mass", FARE_STORE_FLOAT64, study->dim + 1, extent, none, none, NULL));
   PetscCall(
@@ -131,26 +106,12 @@ static PetscErrorCode copy_all(const fare_finished *study, fare_store *to)
   PetscFunctionReturn(code);
 }
 
-static PetscErrorCode write_file(const fare_finished *study, const char *path)
+static PetscErrorCode fill(const void *context, fare_store *to)
 {
-  PetscErrorCode code = 0;
-  fare_store    *to;
-  int            rank;
-
   PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_rank(study->comm, &rank));
-  if (rank == 0 && !access(path, F_OK))
-    code = fare_error(FARE_ERR_INPUT, "%s: exists already; choose another name with --out", path);
-  PetscCall(fare_error_agree(study->comm, code));
-  PetscCall(fare_store_create(study->comm, path, &to));
-  code = begin(study, to);
-  if (!code) code = copy_all(study, to);
-  if (!code) code = fare_store_commit(&to);
-  PetscCall(fare_store_close(&to));
-  if (!code && rank == 0)
-    printf("%s: the truth of %s in %lld cells at %zu times\n", path, study->study,
-      (long long)(study->grid.cells[0] * study->grid.cells[1] * study->grid.cells[2]), study->snapshots);
-  PetscFunctionReturn(code);
+  PetscCall(begin(context, to));
+  PetscCall(copy_all(context, to));
+  PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_export_grid(MPI_Comm comm, const char *directory, const char *path)
@@ -158,12 +119,18 @@ PetscErrorCode fare_export_grid(MPI_Comm comm, const char *directory, const char
   fare_finished  study;
   char           usual[sizeof study.study + 16];
   PetscErrorCode code;
+  int            rank;
 
   PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
   PetscCall(fare_finished_open(comm, directory, &study));
   snprintf(usual, sizeof usual, "%s_grid.h5", study.study);
+  if (!path) path = usual;
   code = fare_finished_open_truth(&study);
-  if (!code) code = write_file(&study, path ? path : usual);
+  if (!code) code = fare_export_write(comm, path, fill, &study);
+  if (!code && rank == 0)
+    printf("%s: the truth of %s in %lld cells at %zu times\n", path, study.study,
+      (long long)(study.grid.cells[0] * study.grid.cells[1] * study.grid.cells[2]), study.snapshots);
   PetscCall(fare_finished_close(&study));
   PetscFunctionReturn(code);
 }

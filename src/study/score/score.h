@@ -125,4 +125,11 @@ void fare_scores_write_csv(const fare_scores *scores, fare_text *to);
 void           fare_scores_warn(const fare_scores *scores);
 PetscErrorCode fare_scores_print(const fare_scores *scores, FILE *to);
 
+/* Attributes that all files of an export have. Collective. */
+PetscErrorCode fare_export_describe(
+  const fare_finished *study, fare_store *to, const char *format, const char *description);
+/* A new file, filled by `write`; FARE_ERR_INPUT where there is one already. Collective. */
+PetscErrorCode fare_export_write(MPI_Comm comm, const char                 *path,
+  PetscErrorCode (*write)(const void *context, fare_store *to), const void *context);
+
 #endif

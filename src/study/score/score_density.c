@@ -14,7 +14,6 @@
 #define LAG_MOST     0.45 /* correlation of neighbouring groups; beyond, more than one lag is missing */
 #define BEHIND_LEAST 5    /* effective samples behind the estimate of a variance */
 #define SKEWNESS     1.3  /* times that of samples, which lack the end of a long tail: measured */
-#define NORMAL_LEVEL 1.959963984540054
 
 enum { REVERSE_KL, KL, MASS, KINDS };
 
@@ -247,17 +246,6 @@ static noise find_noise(const sums *s, const fare_binned *q)
   return noise_of_groups(s, s->rows.square * copied);
 }
 
-/* 97.5% of Student's t lie below, by the expansion of Fisher and Cornish: to 0.001 from 5 degrees of freedom
- * on. */
-static double student(double freedom)
-{
-  const double z = NORMAL_LEVEL, z3 = z * z * z, z5 = z3 * z * z, z7 = z5 * z * z, f = 1 / freedom;
-
-  return z +
-    f *
-    ((z3 + z) / 4 + f * ((5 * z5 + 16 * z3 + 3 * z) / 96 + f * (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / 384));
-}
-
 /*
   The studentised mean x that a cubic turns into t: with the skewness s of the mean, (1 + s x/3)^3 = 1 + s (t
   - s/6). Hall, J. R. Stat. Soc. B 54, 221 (1992).
@@ -275,7 +263,7 @@ static double unskewed(double skewness, double t)
 static void judge(const fare_measure_type *type, const sums *s, const fare_binned *q, fare_measured *m)
 {
   const noise  x     = find_noise(s, q);
-  const double exact = type == &types[MASS] ? 1 : 0, level = student(x.freedom);
+  const double exact = type == &types[MASS] ? 1 : 0, level = fare_student_95(x.freedom);
 
   m->value = m->corrected = s->mean;
   m->low                  = s->mean - unskewed(x.skewness, level) * x.error;

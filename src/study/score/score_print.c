@@ -303,25 +303,24 @@ PetscErrorCode fare_scores_print(const fare_scores *s, FILE *to)
   if (outside)
     fprintf(to, "; outside the truth's box: at most %.3g%%, at %zu times", 100 * s->outside[worst], outside);
   fprintf(to, "\n\n");
-  PetscCall(fare_table_create(PETSC_STATIC_ARRAY_LENGTH(heading), &table));
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(heading); i++)
-    PetscCall(fare_table_cell(table, "%s", heading[i]));
+  fare_table_create(PETSC_STATIC_ARRAY_LENGTH(heading), &table);
+  fare_table_headings(table, heading);
   for (size_t m = 0; m < s->measures; m++) {
     const summary of = summarise(s, m);
 
-    PetscCall(fare_table_cell(table, "%s", s->measure[m]->name));
-    PetscCall(fare_table_cell(table, "%s", *s->measure[m]->unit ? s->measure[m]->unit : "1"));
-    PetscCall(fare_table_cell(table, "%.3e", of.average));
-    PetscCall(fare_table_cell(table, "%.3e", of.most));
-    PetscCall(fare_table_cell(table, of.held_out_times ? "%.3e" : "-", of.held_out));
-    PetscCall(fare_table_cell(table, "%.3e", of.floor));
-    PetscCall(fare_table_cell(table, "%.3e", of.excess));
-    PetscCall(fare_table_cell(table, "%.1e", of.truth_error));
-    PetscCall(fare_table_cell(table, "%.3f", of.least_p));
-    PetscCall(fare_table_cell(table, "%zu of %zu times", of.unlikely, s->samples->times));
+    fare_table_cell(table, "%s", s->measure[m]->name);
+    fare_table_cell(table, "%s", *s->measure[m]->unit ? s->measure[m]->unit : "1");
+    fare_table_cell(table, "%.3e", of.average);
+    fare_table_cell(table, "%.3e", of.most);
+    fare_table_cell(table, of.held_out_times ? "%.3e" : "-", of.held_out);
+    fare_table_cell(table, "%.3e", of.floor);
+    fare_table_cell(table, "%.3e", of.excess);
+    fare_table_cell(table, "%.1e", of.truth_error);
+    fare_table_cell(table, "%.3f", of.least_p);
+    fare_table_cell(table, "%zu of %zu times", of.unlikely, s->samples->times);
   }
-  PetscCall(fare_table_print(table, to));
-  PetscCall(fare_table_destroy(&table));
+  fare_table_print(table, to);
+  fare_table_destroy(&table);
   if (s->samples->cells) {
     fprintf(to,
       "\nSums over cells: there is no noise, and no floor. A value below the truth error is no distance at "

@@ -76,7 +76,7 @@ static PetscErrorCode read_system(fare_finished *f)
     snprintf(f->system, sizeof f->system, "%s", fare_node_text(name));
   else
     snprintf(f->system, sizeof f->system, "%s", fare_node_find(system, "plugin") ? "plugin" : "expression");
-  PetscCall(fare_config_destroy(&config));
+  fare_config_destroy(&config);
   PetscFunctionReturn(0);
 }
 
@@ -175,8 +175,8 @@ static PetscErrorCode read_ends(fare_finished *f)
       f->grid.boundary[axis] = (fare_boundary)options.boundaries.values[axis];
   }
   PetscCall(fare_system_destroy(&system));
-  PetscCall(fare_truth_options_free(&options));
-  PetscCall(fare_config_destroy(&config));
+  fare_truth_options_free(&options);
+  fare_config_destroy(&config);
   PetscFunctionReturn(0);
 }
 

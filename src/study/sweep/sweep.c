@@ -96,7 +96,7 @@ static PetscErrorCode read_values(const fare_node *node, variation *v)
   for (v->count = 0; v->count < count; v->count++) {
     fare_text text = {0};
 
-    PetscCall(fare_node_write(fare_node_item(node, v->count), &text));
+    fare_node_write(fare_node_item(node, v->count), &text);
     PetscCall(take_text(&text, &v->value[v->count]));
   }
   PetscFunctionReturn(0);
@@ -248,15 +248,13 @@ static void swept_free(fare_swept *swept)
   free(swept->value);
 }
 
-static PetscErrorCode move_directory(fare_plan *plan)
+static void move_directory(fare_plan *plan)
 {
   fare_text text = {0};
 
-  PetscFunctionBeginUser;
   fare_text_add(&text, "%s/point_%04lld", plan->directory, (long long)plan->swept.point);
   free(plan->directory);
   plan->directory = text.text;
-  PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_sweep_plan(MPI_Comm comm, const char *path, size_t count, const char *const assignments[],
@@ -282,6 +280,6 @@ PetscErrorCode fare_sweep_plan(MPI_Comm comm, const char *path, size_t count, co
     PetscFunctionReturn(code);
   }
   (*plan)->swept = swept;
-  PetscCall(move_directory(*plan));
+  move_directory(*plan);
   PetscFunctionReturn(0);
 }

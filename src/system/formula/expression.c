@@ -510,7 +510,7 @@ static PetscErrorCode write_plan(const builder *b, fare_text *to)
     }
     fare_text_add(to, "]\n");
   }
-  PetscCall(fare_fields_write(fields, &b->keys, 4, to));
+  fare_fields_write(fields, &b->keys, 4, to);
   fare_text_add(to, "    periodic: [");
   for (int axis = 0; axis < b->dim; axis++)
     fare_text_add(to, "%s%s", axis ? ", " : "", b->made->type.periodic[axis] ? "true" : "false");
@@ -554,7 +554,7 @@ PetscErrorCode fare_expression_system(const fare_node *node, const fare_node *pa
   PetscCall(fare_tree_create(&b.tree));
   code = build(&b, dimension, origin);
   fare_tree_destroy(&b.tree);
-  PetscCall(fare_fields_free(fields, &b.keys));
+  fare_fields_free(fields, &b.keys);
   *type = &b.made->type;
   PetscFunctionReturn(code);
 }
