@@ -38,10 +38,11 @@ MODULE_OF_HEADER = {header: module for module, headers in HEADERS.items() for he
 KERNELS = ROOT / "src/support"  # its private headers are for kernels of all modules
 SOURCES_MAX = 16  # in a folder
 SOURCES_MANY = {pathlib.Path("src/system/library")}  # one file for each system
-INCLUDE = re.compile(r'^\s*#\s*include\s*(<fare/(?P<public>\w+)\.h>|"(?P<private>[^"]+)")', re.M)
-NOISE = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"', re.S)
+INCLUDE = re.compile(r'^\s*#\s*include\s*(<fare/(?P<public>\w+)\.h>|"(?P<private>[^"]+)")', re.MULTILINE)
+NOISE = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"', re.DOTALL)
 DEFINITION = re.compile(
-    r"^(?!static|typedef|extern|#)[A-Za-z_][^;{}()=]*?\b(fare_\w+)\s*(?P<open>\(|(?:\[[^\]]*\])*\s*=)", re.M
+    r"^(?!static|typedef|extern|#)[A-Za-z_][^;{}()=]*?\b(fare_\w+)\s*(?P<open>\(|(?:\[[^\]]*\])*\s*=)",
+    re.MULTILINE,
 )
 
 Graph = dict[pathlib.Path, set[pathlib.Path]]

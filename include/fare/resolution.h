@@ -7,6 +7,7 @@
 
 #include <fare/grid.h>
 
+/** What a grid may not resolve. */
 typedef struct {
   double rough; /**< largest change of U/kT by a kink, a jump or a bump within a cell that holds mass */
   double steep[FARE_DIM_MAX]; /**< any change, along each axis; infinite: drift without diffusion */
@@ -20,6 +21,7 @@ typedef struct {
   @param t          time of its parameters
   @param masses     of the cells; their sum is 1
   @param resolution filled in
+  @return an error of PETSc
 */
 PetscErrorCode fare_resolution_look(
   const fare_grid *grid, const fare_system *system, double t, Vec masses, fare_resolution *resolution);

@@ -285,8 +285,8 @@ static PetscErrorCode estimate_error(fare_truth *truth)
     truth->quarter ? truth->quarter->masses : NULL, ratio, truth->error_field, status));
   status->error   = status->error_space + status->error_time;
   status->nominal = ratio;
-  status->ratio =
-    status->observed > 0 ? PetscMin(ratio, PetscMax(status->observed, FARE_RATIO_MIN)) : PetscMin(ratio, 2);
+  status->ratio   = status->observed > 0 ? PetscMin(ratio, PetscMax(status->observed, FARE_RATIO_MIN))
+                                         : PetscMin(ratio, FARE_RATIO_UNSEEN);
   PetscFunctionReturn(0);
 }
 

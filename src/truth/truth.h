@@ -11,6 +11,9 @@
 #define FARE_CELLS_MAX (1 << 28) /* of a grid */
 /* by which an error in space is taken to fall, at least, when cells are halved */
 #define FARE_RATIO_MIN 1.25
+/* Taken for the fall of the error where no third grid shows it: of an order that a kink or an end may leave.
+ */
+#define FARE_RATIO_UNSEEN 1.5
 
 /*
   The error in space from the masses of a grid and of one and two coarser ones; see estimate.c. quarter_grid

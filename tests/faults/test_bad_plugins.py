@@ -220,7 +220,7 @@ def refused(what, done, code, message, lines=1, left=()):
         and not done.stdout
         and all(not any(p.iterdir()) for p in left)
     )
-    expect(what, holds, f"exit code {done.returncode}, said {said}")
+    expect(holds, what, f"exit code {done.returncode}, said {said}")
 
 
 def check_plugin(place, name, path, message, system=None, key="plugin"):
@@ -338,13 +338,13 @@ def on_three_ranks(place):
             "^fare: .*seen_by_some.yaml:2:18: system.plugin: there is no file 'sound.so'",
             left=[where, place / "without"],
         )
-        expect("nothing is left beside it", [f.name for f in (place / "with").iterdir()] == ["sound.so"])
+        expect([f.name for f in (place / "with").iterdir()] == ["sound.so"], "nothing is left beside it")
     done = start(
         ["check", study], place / "with" / "sound", (MPIEXEC, "-n", "3", "-wdir", str(place / "with"))
     )
     expect(
-        "the same plugin is taken where all see it",
         done.returncode == 0 and "plugin: '" in done.stdout,
+        "the same plugin is taken where all see it",
         done.stderr,
     )
 
@@ -371,9 +371,9 @@ def formulas(place):
             left=where[:1],
         )
         expect(
-            "with a caret under it", own_lines(done)[1:] == ["  x^2 + tanhh(x)", "        ^"], own_lines(done)
+            own_lines(done)[1:] == ["  x^2 + tanhh(x)", "        ^"], "with a caret under it", own_lines(done)
         )
-        expect("and no compiler was asked", not cache.exists())
+        expect(not cache.exists(), "and no compiler was asked")
         refused(
             f"no compiler {there}",
             start(["run", sound], where[1], launch, FARE_CACHE=str(cache), CC="no-such-cc"),
@@ -418,8 +418,8 @@ def formulas(place):
         compiled.write_bytes(b"\x7fELF")
         done = start(["run", sound], where[7], launch, FARE_CACHE=str(broken))
         expect(
-            f"a broken file in the cache {there} is compiled again",
             done.returncode == 0 and len(compiled.read_bytes()) > 1000,
+            f"a broken file in the cache {there} is compiled again",
             f"exit code {done.returncode}: {done.stderr}",
         )
         shutil.rmtree(cache)

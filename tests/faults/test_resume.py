@@ -182,7 +182,10 @@ def check_versions(where):
         where, "older", with_plan(begun.replace("  tolerance:", "  ends: [periodic]\n  tolerance:"))
     )
     expect_refusal(
-        done, "a list that is no longer given", "another plan", "truth.boundaries was [periodic], now it is []"
+        done,
+        "a list that is no longer given",
+        "another plan",
+        "truth.boundaries was [periodic], now it is []",
     )
 
 

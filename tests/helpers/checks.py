@@ -23,11 +23,11 @@ __all__ = [
 failures: list[str] = []
 
 
-def expect(truth: object, message: str) -> None:
-    """Records and prints a failure unless the first argument is true."""
+def expect(truth: object, message: str, detail: object = "") -> None:
+    """Records and prints a failure, with what was found instead, unless the first argument is true."""
     if not truth:
         failures.append(message)
-        print("FAILED:", message, flush=True)
+        print("FAILED:", message, detail, flush=True)
 
 
 def fare(where: pathlib.Path, *arguments: object, ranks: int = 1) -> subprocess.CompletedProcess[str]:

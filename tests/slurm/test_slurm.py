@@ -14,6 +14,7 @@ import time
 import cluster
 import restart
 from checks import expect, failures
+from launch import ENVIRONMENT, FARE, SOURCE
 
 SWEEP = """\
 study: swept
@@ -58,7 +59,7 @@ def check_study(slurm, where, whole):
 
 
 def check_singletons(slurm, where):
-    done = slurm.run("srun", "--mpi=none", "-n", "2", restart.FARE, "list", "systems", cwd=where)
+    done = slurm.run("srun", "--mpi=none", "-n", "2", FARE, "list", "systems", cwd=where)
     expect(
         done.returncode != 0 and "ornstein_uhlenbeck" not in done.stdout,
         f"srun without a PMI: {done.returncode} {done.stderr[-300:]}",
@@ -139,16 +140,14 @@ def main():
         base = pathlib.Path(name)
         where = base / "project"
         where.mkdir()
-        shutil.copytree(restart.SOURCE / "jobs", where / "jobs")
+        shutil.copytree(SOURCE / "jobs", where / "jobs")
         (where / "study.yaml").write_text(restart.STUDY)
         (where / "sweep.yaml").write_text(SWEEP)
         whole = restart.run(where, 2, "--set", "output.directory=whole")
         expect(whole.returncode == 0, f"the study without SLURM: {whole.stderr}")
         (base / "slurm").mkdir()
         slurm = cluster.Cluster(base / "slurm")
-        slurm.environment.update(
-            restart.ENVIRONMENT, SLURM_CONF=slurm.environment["SLURM_CONF"], FARE=restart.FARE
-        )
+        slurm.environment.update(ENVIRONMENT, SLURM_CONF=slurm.environment["SLURM_CONF"], FARE=FARE)
         try:
             slurm.start()
             check_study(slurm, where, where / "whole")

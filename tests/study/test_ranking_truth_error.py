@@ -19,7 +19,7 @@ seed: 5
 system: {name: prinz}
 drive: [{parameter: tilt, waveform: sine, amplitude: 4.0, period: 1.0}]
 snapshots: {start: 0.0, end: 0.5, count: 4}
-truth: {cells: [62], tolerance: 1.0e-6}
+truth: {cells: [38], tolerance: 1.0e-6}
 ensembles:
   - {name: walk, sampler: langevin, particles: 100000, dt: 8.0e-4}
   - {name: middle, sampler: langevin, particles: 100000, dt: 6.0e-3}

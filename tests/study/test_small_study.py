@@ -254,8 +254,10 @@ def check_table(directory, printed):
 
 def check_averages(directory, printed):
     """The averages that a run prints are those of study.h5; the file of tables is named."""
-    block = re.search(r"^Distance from the truth, averaged over .*\n(.*)\n((?:.+\n)+)", printed, re.M)
-    expect(block is not None and f"{directory.name}/tables.txt" in printed, "averages, and where the tables are")
+    block = re.search(r"^Distance from the truth, averaged over .*\n(.*)\n((?:.+\n)+)", printed, re.MULTILINE)
+    expect(
+        block is not None and f"{directory.name}/tables.txt" in printed, "averages, and where the tables are"
+    )
     if not block:
         return
     names = block.group(1).split()
@@ -267,7 +269,8 @@ def check_averages(directory, printed):
             for name, cell in zip(names, cells[-len(names) :]):
                 value = study[f"comparisons/{label}/{name}"]["value"][()].mean()
                 expect(
-                    abs(float(cell.rstrip("*")) - value) <= 1.01e-3 * abs(value), f"{row}, {name}: {cell}, {value}"
+                    abs(float(cell.rstrip("*")) - value) <= 1.01e-3 * abs(value),
+                    f"{row}, {name}: {cell}, {value}",
                 )
 
 

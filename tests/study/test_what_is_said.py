@@ -66,7 +66,16 @@ def fare(where, *arguments, code=0, ranks=1):
 
 def run(where, name, text, *arguments):
     (where / f"{name}.yaml").write_text(text)
-    return fare(where, "run", f"{name}.yaml", "--no-report", "--tables", "--set", f"output.directory={name}", *arguments)
+    return fare(
+        where,
+        "run",
+        f"{name}.yaml",
+        "--no-report",
+        "--tables",
+        "--set",
+        f"output.directory={name}",
+        *arguments,
+    )
 
 
 def tables(said):

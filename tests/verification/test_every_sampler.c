@@ -259,9 +259,9 @@ static PetscBool takes(const scene *s, const fare_sampler_type *type)
   PetscErrorCode code;
 
   assert_non_null(state);
-  if (!type->check) {
+  if (!type->check || (type->needs_potential && !fare_system_has_potential(s->system))) {
     free(state);
-    return PETSC_TRUE;
+    return !type->needs_potential || fare_system_has_potential(s->system) ? PETSC_TRUE : PETSC_FALSE;
   }
   code = type->check(state, s->system);
   free(state);

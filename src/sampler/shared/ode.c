@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "ode.h"
 
 #include <string.h>
@@ -5,7 +6,7 @@
 const fare_ode_scheme fare_ode_euler = {1, {0}, {0}, {1}},
                       fare_ode_heun  = {2, {0, 1}, {0, 1}, {1. / 2, 1. / 2}},
                       fare_ode_rk4   = {
-                          4, {0, 1. / 2, 1. / 2, 1}, {0, 1. / 2, 1. / 2, 1}, {1. / 6, 1. / 3, 1. / 3, 1. / 6}};
+                          4, {0, 0.5, 0.5, 1}, {0, 0.5, 0.5, 1}, {1. / 6, 1. / 3, 1. / 3, 1. / 6}};
 
 PetscErrorCode fare_ode_batch_create(int64_t count, fare_ode_batch *p)
 {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Ordinary differential equations that carry particles from noise to data, by Runge-Kutta steps: block after
   block, or all blocks together where the field of a moment is costly to make.

@@ -127,29 +127,6 @@ static PetscErrorCode destroy(fare_run *s)
   PetscFunctionReturn(0);
 }
 
-/*
-  A method that fails numerically ends, says why in its row, and leaves the rest of the study alone. `when` is
-  for a message that does not say whose it is.
-*/
-PetscErrorCode fare_run_end_ensemble(fare_run *s, size_t i, const char *when, PetscErrorCode code)
-{
-  const fare_plan_ensemble *e = &s->plan->ensemble[i];
-  char                      own[FARE_LABEL_SIZE + 64], why[FARE_REASON_SIZE];
-
-  PetscFunctionBeginUser;
-  /* ranks that have none are not here: the study cannot go on where they are any */
-  if (code) code = fare_error_settle(code, NULL);
-  if (code != FARE_ERR_FAILED) PetscFunctionReturn(code);
-  snprintf(own, sizeof own, "ensemble %s (%s)", e->name, e->type->name);
-  if (strncmp(fare_error_message(), own, strlen(own)))
-    snprintf(why, sizeof why, "%s%s: %.1500s", own, when, fare_error_message());
-  else
-    snprintf(why, sizeof why, "%s", fare_error_message());
-  s->results.failure[i] = strdup(why);
-  fare_warn("%s; the study goes on without it", s->results.failure[i]);
-  PetscFunctionReturn(0);
-}
-
 /* Snapshots that there are can be measured again if they hold every bit of every particle. */
 static PetscErrorCode check_measurable(const fare_run *s)
 {

@@ -306,7 +306,10 @@ static PetscErrorCode scale(fare_estimate *e, Vec half, Vec quarter, double nomi
 
   PetscFunctionBeginUser;
   status->observed = 0;
-  if (!quarter) PetscFunctionReturn(0); /* the order is not seen: the first is taken for it */
+  if (!quarter) {
+    PetscCall(VecScale(e->difference, 1 / (FARE_RATIO_UNSEEN - 1)));
+    PetscFunctionReturn(0);
+  }
   PetscCall(compare_grids(e, half, quarter, sum));
   PetscCall(scale_difference(e, nominal));
   status->observed = sum[0] > 0 ? sum[1] / sum[0] : 0;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Checkpoints and requests to stop: between snapshots, and in the middle of one. */
+/* What interrupts a run: checkpoints, requests to stop, and the end of a single ensemble. */
 #include "study.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 /* A study that cannot leave a checkpoint, because the disk is full for instance, may still end well. */
 PetscErrorCode fare_run_try_checkpoint(fare_run *s, PetscInt64 next)
@@ -61,5 +63,28 @@ PetscErrorCode fare_run_pause(fare_run *s)
   PetscFunctionBeginUser;
   PetscCall(fare_run_due(s, s->under_way_since + s->options->grace_seconds, due));
   PetscCall(do_what_is_due(s, s->under_way, due));
+  PetscFunctionReturn(0);
+}
+
+/*
+  A method that fails numerically ends, says why in its row, and leaves the rest of the study alone. `when` is
+  for a message that does not say whose it is.
+*/
+PetscErrorCode fare_run_end_ensemble(fare_run *s, size_t i, const char *when, PetscErrorCode code)
+{
+  const fare_plan_ensemble *e = &s->plan->ensemble[i];
+  char                      own[FARE_LABEL_SIZE + 64], why[FARE_REASON_SIZE];
+
+  PetscFunctionBeginUser;
+  /* ranks that have none are not here: the study cannot go on where they are any */
+  if (code) code = fare_error_settle(code, NULL);
+  if (code != FARE_ERR_FAILED) PetscFunctionReturn(code);
+  snprintf(own, sizeof own, "ensemble %s (%s)", e->name, e->type->name);
+  if (strncmp(fare_error_message(), own, strlen(own)))
+    snprintf(why, sizeof why, "%s%s: %.1500s", own, when, fare_error_message());
+  else
+    snprintf(why, sizeof why, "%s", fare_error_message());
+  s->results.failure[i] = strdup(why);
+  fare_warn("%s; the study goes on without it", s->results.failure[i]);
   PetscFunctionReturn(0);
 }
