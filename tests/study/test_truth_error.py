@@ -49,8 +49,8 @@ def ranked(where, cells):
 def main():
     with tempfile.TemporaryDirectory() as name:
         where = pathlib.Path(name)
-        rough, fine = ranked(where, 38), ranked(where, 512)
-    for cells, of in ((38, rough), (512, fine)):
+        rough, fine = ranked(where, 50), ranked(where, 512)
+    for cells, of in ((50, rough), (512, fine)):
         apart, error = of["far"]["excess"] - of["near"]["excess"], 2 * math.hypot(
             of["far"]["error"], of["near"]["error"]
         )
@@ -71,12 +71,12 @@ def main():
     expect(
         max(rough["far"]["truth_error"], rough["near"]["truth_error"])
         > rough["far"]["excess"] - rough["near"]["excess"],
-        "38 cells know less than that",
+        "50 cells know less than that",
     )
     expect(
         rough["near"]["place"] == rough["far"]["place"],
         (
-            f"38 cells: places {rough['near']['place']:.0f} and {rough['far']['place']:.0f} by less than the"
+            f"50 cells: places {rough['near']['place']:.0f} and {rough['far']['place']:.0f} by less than the"
             " truth's error"
         ),
     )
@@ -86,7 +86,7 @@ def main():
     )
     expect(
         rough["own"]["truth_error"] > 2 * rough["own"]["mean"],
-        "38 cells: the truth's error is larger than its own draws' distance",
+        "50 cells: the truth's error is larger than its own draws' distance",
     )
     return conclude()
 

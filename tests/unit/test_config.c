@@ -379,8 +379,8 @@ static void fields_go_round(void **state)
 
 static void fields_are_described(void **state)
 {
-  static const char *const shown[] = {"key", "description", "integer", "[1, 1e+15]", ">= -10",
-    "<= 1e+06", "red | green | blue", "green", "(none)", "a switch", "map"};
+  static const char *const shown[] = {"key", "description", "integer", "[1, 1e+15]", ">= -10", "<= 1e+06",
+    "red | green | blue", "green", "(none)", "a switch", "map"};
   char                    *text    = NULL;
   size_t                   size    = 0;
   FILE                    *to      = open_memstream(&text, &size);
