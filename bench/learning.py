@@ -6,8 +6,8 @@ BLAS.
     bench/learning.py [--build DIR] [--seconds S] [--rounds N] [--markdown]
 
 Builds bench_learning in the build tree, then measures both in turn, round after round, in seconds of CPU
-time; the medians of rows per second are printed.
-PyTorch is that of the Python that runs this (on Debian: apt-get install python3-torch, /usr/bin/python3).
+time; the medians of rows per second are printed. PyTorch is that of the Python that runs this (on Debian:
+apt-get install python3-torch, /usr/bin/python3).
 """
 import argparse
 import os

@@ -6,11 +6,10 @@ come near the truth.
     bench/particles.py [--build build] [--particles 1000000] [--speed]
 
 The first table is that of build/bin/bench_particles (made by `cmake --build build --target bench_particles`).
-The second is of a study of the driven Prinz potential with one ensemble
-per integrator and step: the distance from the truth beyond what exact draws of the same size show, averaged
-over four instants of a period, and seconds on one core from the speeds of
-the first table. The third reads off, between the steps, the seconds that bring a million particles within a
-given distance over one unit of time. Nothing is asserted.
+The second is of a study of the driven Prinz potential with one ensemble per integrator and step: the distance
+from the truth beyond what exact draws of the same size show, averaged over four instants of a period, and
+seconds on one core from the speeds of the first table. The third reads off, between the steps, the seconds
+that bring a million particles within a given distance over one unit of time. Nothing is asserted.
 """
 import argparse
 import math
@@ -88,7 +87,7 @@ def seconds_to(target, distance, cost):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.strip().split("\n\n")[0])
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
     parser.add_argument("--particles", type=int, default=1_000_000)
     parser.add_argument("--speed", action="store_true", help="the first table alone")

@@ -5,8 +5,8 @@
     bench/scaling.py [--build build] [--ranks 1 2 4] [--mpirun "mpirun --oversubscribe"]
 
 Prints tables of wall and processor seconds of the slowest rank, calls to MPI, and bytes handed over per rank.
-On a machine with fewer cores than ranks the
-processor seconds are those to look at. Nothing is asserted. docs/scaling.md goes on from there to many ranks.
+On a machine with fewer cores than ranks the processor seconds are those to look at. Nothing is asserted.
+docs/scaling.md goes on from there to many ranks.
 """
 import argparse
 import os
@@ -75,7 +75,7 @@ def table(title, results):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.strip().split("\n\n")[0])
     parser.add_argument("--build", default=ROOT / "build")
     parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--mpirun", default="mpirun --bind-to none --oversubscribe")

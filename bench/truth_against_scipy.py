@@ -5,9 +5,8 @@
     bench/truth_against_scipy.py [--one] [--two] [--command build/bin/fare]
 
 The script is the usual one: finite volumes with Scharfetter-Gummel fluxes, the potential evaluated once,
-solve_ivp with the analytic sparse Jacobian, the faster of BDF and Radau.
-Reported are seconds, the true L1 error at the end (against FARE on a far finer grid, tolerance 1e-11) and
-ratios; nothing is asserted.
+solve_ivp with the analytic sparse Jacobian, the faster of BDF and Radau. Reported are seconds, the true L1
+error at the end (against FARE on a far finer grid, tolerance 1e-11) and ratios; nothing is asserted.
 """
 import argparse
 import functools
@@ -212,7 +211,7 @@ def two_dimensions(command, directory):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.strip().split("\n\n")[0])
     parser.add_argument("--command", default=ROOT / "build/bin/fare")
     parser.add_argument("--one", action="store_true", help="one dimension alone")
     parser.add_argument("--two", action="store_true", help="two dimensions alone")

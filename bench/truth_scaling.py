@@ -8,10 +8,9 @@ allows.
 The cases are the driven quadruple well in two dimensions and eight driven wells in three, tolerance 1e-6,
 without companions. For each: nanoseconds per cell and step (times ranks), iterations per solve, bytes per
 cell as fare_truth_bytes states them and as the process took them (peak resident size, less that of a tiny
-grid), and the bound: the bytes that a step moves if each of its loops
-reads and writes its arrays once and finds nothing in cache, divided by the bandwidth of a sum of two arrays
-into a third on as many cores, measured just before. A grid that stays in cache can be
-faster than that bound. Nothing is asserted.
+grid), and the bound: the bytes that a step moves if each of its loops reads and writes its arrays once and
+finds nothing in cache, divided by the bandwidth of a sum of two arrays into a third on as many cores,
+measured just before. A grid that stays in cache can be faster than that bound. Nothing is asserted.
 """
 import argparse
 import multiprocessing
@@ -145,7 +144,7 @@ def stated_bytes(command, study, dim, cells, place):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.strip().split("\n\n")[0])
     parser.add_argument("--command", default=ROOT / "build/bin/fare")
     parser.add_argument("--large", action="store_true", help="also 1024 x 1024 and 128 x 128 x 128 cells")
     parser.add_argument("--largest", action="store_true", help="2048 x 2048 cells alone")

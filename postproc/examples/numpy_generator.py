@@ -7,9 +7,8 @@
     fare score out/prinz_driven mine.h5
 
 At each time that may be learned from it fits a kernel density estimate, smoothed by Silverman's rule. Times
-held out are never looked at: there it draws from the
-mixture of the fits before and after, weighted by how near each is. Exact mixtures of marginals are no
-dynamics, and the score shows it.
+held out are never looked at: there it draws from the mixture of the fits before and after, weighted by how
+near each is. Exact mixtures of marginals are no dynamics, and the score shows it.
 """
 from __future__ import annotations
 

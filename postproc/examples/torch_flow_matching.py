@@ -7,10 +7,9 @@
     fare score out/prinz_driven mine.h5
 
 A network learns the velocity v(x, tau, t) that carries noise (tau = 0) to the density at physical time t (tau
-= 1) along straight lines x = (1 - tau) z + tau x_1, by
-regression on x_1 - z (Lipman et al., ICLR 2023). t is a feature, so times held out are interpolated. Samples
-solve dx/dtau = v by the midpoint rule.
-In Debian and Ubuntu PyTorch is the package python3-torch.
+= 1) along straight lines x = (1 - tau) z + tau x_1, by regression on x_1 - z (Lipman et al., ICLR 2023). t is
+a feature, so times held out are interpolated. Samples solve dx/dtau = v by the midpoint rule. In Debian and
+Ubuntu PyTorch is the package python3-torch.
 """
 from __future__ import annotations
 

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 What goes wrong in the middle of a study on three ranks: a particle that is no number, a rank that fails
-alone, crashes or is killed, a solver that does not converge. One line says which
-rank, what it was doing and from where the study can go on; nothing hangs; what was written is whole; and
-going on without the fault gives the bits of a study that never had it.
+alone, crashes or is killed, a solver that does not converge. One line says which rank, what it was doing and
+from where the study can go on; nothing hangs; what was written is whole; and going on without the fault gives
+the bits of a study that never had it.
 fare-test: labels=faults timeout=900
 """
 import pathlib

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 Random studies of two axes, underdamped ones among them, and their reference: Fourier series along both axes
-of a box that is a ring or at whose ends there is next to nothing,
-Runge and Kutta's classical method with steps well below its limit of stability. Gradients are taken by
-complex steps.
+of a box that is a ring or at whose ends there is next to nothing, Runge and Kutta's classical method with
+steps well below its limit of stability. Gradients are taken by complex steps.
 """
 import dataclasses
 import math

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 Random studies, judged by a reference that shares no code with FARE. Prints the histogram of FARE's estimate
-of its own error over the true error, and every silent offender: an estimate
-below a third of the true error, without a warning.
+of its own error over the true error, and every silent offender: an estimate below a third of the true error,
+without a warning.
 
     tests/referee/referee.py --command build/tests/referee_truths                    # 200 studies
     tests/referee/referee.py --command ... --first 1000 --count 20000 --jobs 2       # many
@@ -246,7 +246,7 @@ def classify(command, seed, verdict, folder):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
+    p = argparse.ArgumentParser(description=__doc__.strip().split("\n\n")[0])
     p.add_argument(
         "--command",
         default=str(pathlib.Path(os.environ.get("FARE_BINARY_DIR", "build")) / "tests" / "referee_truths"),

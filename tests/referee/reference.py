@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 The density of a diffusion on an interval or a ring, by means that share nothing with FARE: spectral elements
-in space (Legendre polynomials on elements that end at every kink and are
-halved where the density could be steep), Radau IIA collocation in time, intervals that end at every corner of
-the drive. Solved by static condensation, elements in pairs.
+in space (Legendre polynomials on elements that end at every kink and are halved where the density could be
+steep), Radau IIA collocation in time, intervals that end at every corner of the drive. Solved by static
+condensation, elements in pairs.
 
 The equation is dp/dt = -(f p)' + (D p)'', in the sense of Ito, with f(x, t) and D(x, t) given at nodes.
 """
@@ -168,8 +168,8 @@ def make_mesh(problem, degree, steepness, first=8):
 def trim(problem, drop=42.0, points=4001):
     """
     The ends of the part of the interval that matters: where drift has pushed inward all the way from a closed
-    end, at all times, the density falls outward as exp(-integral of f/D), and beyond a
-    drop of e^-42 there is nothing.
+    end, at all times, the density falls outward as exp(-integral of f/D), and beyond a drop of e^-42 there is
+    nothing.
     """
     lower, upper = problem.lower, problem.upper
     if problem.ends == "ring":

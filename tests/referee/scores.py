@@ -2,10 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 Coverage of the intervals of scores: random pairs of known distributions, samples that are independent,
-correlated, copied or weighted, and the true value of every measure from the exact masses
-of the bins, computed here from the definitions in docs/measures.md. A 95% interval must hold it in 92% of
-cases or more, for each measure and kind of samples; intervals that are withheld
-are counted apart.
+correlated, copied or weighted, and the true value of every measure from the exact masses of the bins,
+computed here from the definitions in docs/measures.md. A 95% interval must hold it in 92% of cases or more,
+for each measure and kind of samples; intervals that are withheld are counted apart.
 
     tests/referee/scores.py --command build/tests/referee_scores                      # 200 of each kind
     tests/referee/scores.py --command ... --pairs 200 --replicates 50                 # many
@@ -370,7 +369,7 @@ def least_count(n, share=LEAST, doubt=DOUBT):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
+    p = argparse.ArgumentParser(description=__doc__.strip().split("\n\n")[0])
     p.add_argument(
         "--command",
         default=str(pathlib.Path(os.environ.get("FARE_BINARY_DIR", "build")) / "tests" / "referee_scores"),

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 Random studies of one axis: what FARE reads, and the same as a problem for the reference. A study is a
-function of its seed alone. Shapes of formulas are a fixed set, so that
-each is compiled once; their numbers, and everything else, are random.
+function of its seed alone. Shapes of formulas are a fixed set, so that each is compiled once; their numbers,
+and everything else, are random.
 """
 import dataclasses
 import math

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 Random studies of one axis against a reference that shares no code with FARE: no silent estimate below a third
-of the true error; and random pairs of distributions: intervals of scores hold
-the true value; and closed forms for the reference itself. Many more: referee.py and scores.py.
+of the true error; and random pairs of distributions: intervals of scores hold the true value; and closed
+forms for the reference itself. Many more: referee.py and scores.py.
 fare-test: labels=referee arg=closed_forms
 fare-test: labels=referee timeout=900 arg=truths
 fare-test: labels=referee timeout=900 arg=scores

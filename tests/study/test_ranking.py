@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 The ranking of a study with several samplers: means and spreads over trainings at the held-out times, places
-and ties, what ends early, and where the error of a learned sampler comes from, all computed
-here a second time from the measures themselves; as printed, in ranking.csv, in study.h5 and in the report.
+and ties, what ends early, and where the error of a learned sampler comes from, all computed here a second
+time from the measures themselves; as printed, in ranking.csv, in study.h5 and in the report.
 fare-test: labels=study timeout=600
 """
 import csv

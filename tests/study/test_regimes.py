@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 The regime map of input/regimes.yaml at eight of its points: how far the driven Prinz potential is from its
-instantaneous equilibrium against an independent solution, what that costs in work, and what
-the map concludes.
+instantaneous equilibrium against an independent solution, what that costs in work, and what the map
+concludes.
 fare-test: labels=study timeout=600
 """
 import csv

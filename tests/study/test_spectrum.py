@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 The study of all samplers, made small: each in every mode that it has. Oracles reach the floor, what is
-learned leaves equilibrium behind, ranking and split say what measures.csv says, what was
-stopped in training and between snapshots ends with the bits of what was not, and two ranks make what one
-makes where nothing is learned.
+learned leaves equilibrium behind, ranking and split say what measures.csv says, what was stopped in training
+and between snapshots ends with the bits of what was not, and two ranks make what one makes where nothing is
+learned.
 fare-test: labels=study timeout=900
 """
 import csv

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 Sweeps from end to end: which points there are and in which order, how far each has come, one point or all of
-them on one rank and on three, a point that fails, what is refused, and what
-`fare collect` makes of it, against numbers computed here from each point's own study.h5.
+them on one rank and on three, a point that fails, what is refused, and what `fare collect` makes of it,
+against numbers computed here from each point's own study.h5.
 fare-test: labels=study timeout=600
 """
 import csv

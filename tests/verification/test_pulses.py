@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 No pulse of a drive is stepped over, however far apart snapshots are: means of a trap in closed form, m(t) the
-integral of exp(-(t - s)) tilt(s), for every
-waveform, in one and two dimensions, by formulas, and by both time methods; and the work of a pulse.
+integral of exp(-(t - s)) tilt(s), for every waveform, in one and two dimensions, by formulas, and by both
+time methods; and the work of a pulse.
 fare-test: labels=verification timeout=300
 """
 import pathlib

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 Rings: formulas that mean what they say inside the box alone, in one, two and three axes, against a quadrature
-round the ring; with boxes of another place or of
-several periods, on one rank and two, for the truth and for particles; and what does not close is refused.
+round the ring; with boxes of another place or of several periods, on one rank and two, for the truth and for
+particles; and what does not close is refused.
 fare-test: labels=verification timeout=300
 """
 import os

@@ -152,8 +152,7 @@ def check_outside(where):
 def check_energy(where):
     """
     The energy distance with samples outside, from distances of pairs: in one dimension what is outside counts
-    at the end that it is
-    beyond, in two it is left out.
+    at the end that it is beyond, in two it is left out.
     """
     samples = LINE.copy()
     samples[1, ::10], samples[1, 5::15] = 7, -5

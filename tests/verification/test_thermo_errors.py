@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 The error bars of thermodynamics against moment equations. The density of a driven harmonic trap is Gaussian,
-so its mean and variance give every
-quantity exactly. The true error of each must lie within three bars on every grid, and bars must not be
-useless.
+so its mean and variance give every quantity exactly. The true error of each must lie within three bars on
+every grid, and bars must not be useless.
 fare-test: labels=verification timeout=300
 """
 import csv

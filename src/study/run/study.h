@@ -114,9 +114,9 @@ void fare_results_keep(fare_results *results, const char *name, PetscInt64 snaps
 
 /* study.h5, tables.txt and tables as CSV. Collective. */
 PetscErrorCode fare_results_write(MPI_Comm comm, const fare_results *results, fare_record *record);
-/* What a run prints when it ends; and the tables of each measure, of boundaries and of costs. Local. */
 /* The snapshot with the largest estimated error among those whose estimate is in doubt; -1: none is. */
-PetscInt64     fare_results_doubt(const fare_results *results);
+PetscInt64 fare_results_doubt(const fare_results *results);
+/* What a run prints when it ends; and the tables of each measure, of boundaries and of costs. Local. */
 PetscErrorCode fare_results_print(const fare_results *results, FILE *to);
 void           fare_results_print_tables(const fare_results *results, FILE *to);
 
