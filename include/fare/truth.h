@@ -142,7 +142,7 @@ PetscErrorCode fare_truth_destroy(fare_truth **truth);
   grid and vectors are borrowed. To restore it, fill the vectors of all parts and then load the numbers of
   each. Collective.
 */
-#define FARE_TRUTH_NUMBERS 96
+#define FARE_TRUTH_NUMBERS 102
 #define FARE_TRUTH_VECTORS 16
 /* the truth itself, and its companions */
 enum { FARE_TRUTH_MAIN, FARE_TRUTH_HALF, FARE_TRUTH_HALF_TIGHTER, FARE_TRUTH_QUARTER, FARE_TRUTH_PARTS_MAX };

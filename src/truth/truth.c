@@ -19,8 +19,9 @@
 #define TIGHTER       16.0
 #define TIME_SHARE    (TIGHTER / (TIGHTER - 1))
 #define SAME_TURNS    1e-9
-#define QUARTER_LEAST 4 /* cells of the coarsest companion per axis */
+#define QUARTER_LEAST 8 /* cells of the coarsest companion per axis */
 #define SAME_TIME     1e-9
+#define DOUBT         (FARE_TRUTH_NUMBERS - 3 - FARE_DIM_MAX) /* behind the evolution's own numbers */
 
 struct fare_truth {
   /* half_grid: NULL without estimate; quarter_grid: where cells are no multiple of 4, too */
@@ -447,8 +448,27 @@ void fare_truth_part(
 
 PetscErrorCode fare_truth_save(const fare_truth *truth, int part, double numbers[FARE_TRUTH_NUMBERS])
 {
+  const fare_truth_status *s = &truth->status;
+
   PetscFunctionBeginUser;
   PetscCall(fare_evolution_save(part_of(truth, part), numbers));
+  numbers[DOUBT]     = s->doubt;
+  numbers[DOUBT + 1] = s->doubt_axis;
+  numbers[DOUBT + 2] = s->doubt_size;
+  for (int axis = 0; axis < FARE_DIM_MAX; axis++) numbers[DOUBT + 3 + axis] = s->advised[axis];
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode load_doubt(const double numbers[], fare_truth_status *s)
+{
+  PetscFunctionBeginUser;
+  if (!(numbers[0] >= FARE_DOUBT_NONE && numbers[0] <= FARE_DOUBT_FEW && numbers[1] >= 0 &&
+        numbers[1] < FARE_DIM_MAX))
+    FARE_FAIL(FARE_ERR_FAILED, "what was saved is of a truth with a doubt that there is not");
+  s->doubt      = (int)numbers[0];
+  s->doubt_axis = (int)numbers[1];
+  s->doubt_size = numbers[2];
+  for (int axis = 0; axis < FARE_DIM_MAX; axis++) s->advised[axis] = numbers[3 + axis];
   PetscFunctionReturn(0);
 }
 
@@ -459,6 +479,7 @@ PetscErrorCode fare_truth_load(fare_truth *truth, int part, const double numbers
   if (part && part_of(truth, part)->before > part_of(truth, part - 1)->before)
     FARE_FAIL(FARE_ERR_FAILED, "what was saved is of a truth whose companions are ahead of it");
   truth->status.time = part_of(truth, part)->before;
+  PetscCall(load_doubt(numbers + DOUBT, &truth->status));
   if (part < fare_truth_parts(truth) - 1) PetscFunctionReturn(0);
   /* the estimate asks them about the scheme's order */
   if (truth->half) PetscCall(fare_operator_rates(truth->half->op, truth->half->before));

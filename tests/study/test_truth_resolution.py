@@ -156,6 +156,41 @@ def run(where, number, plan):
         return done.stdout + done.stderr, status, mesh[...] * h, lower + h * np.arange(mesh.shape[0] + 1)
 
 
+def lost_mass_stays_in_doubt(where):
+    """
+    A steep wall before an absorbing end: cells do not see what falls off at once, on any grid, and later
+    cells look well resolved.
+    """
+    study = {
+        "study": "cliff",
+        "system": {"name": "prinz", "parameters": {"kT": 10.0}},
+        "initial": {"density": "uniform"},
+        "snapshots": {"start": 0.0, "end": 1.0, "count": 4},
+        "truth": {"cells": [32], "lower": [-1.85], "upper": [1.35], "boundaries": ["absorbing_below"]},
+        "output": {"directory": "cliff"},
+    }
+    (where / "cliff.yaml").write_text(json.dumps(study))
+    done = fare(where, "run", "cliff.yaml", "--no-report")
+    expect(done.returncode == 0, f"exit code {done.returncode}\n{done.stderr}")
+    with h5py.File(where / "cliff" / "study.h5") as file:
+        doubt, survival = file["truth/doubt"][...], file["truth/survival"][...]
+    done = fare(
+        where,
+        "run",
+        "cliff.yaml",
+        "--no-report",
+        "--set",
+        "output.directory=fine",
+        "--set",
+        "truth.cells=[2048]",
+    )
+    with h5py.File(where / "fine" / "study.h5") as file:
+        lost = 1 - file["truth/survival"][-1]
+    print(f"cliff: doubts {doubt}, lost {1 - survival[-1]:.2e}, on fine cells {lost:.2e}")
+    expect(lost > 10 * (1 - survival[-1]), "coarse cells miss what is lost")
+    expect((doubt > 0).all(), f"a doubt stays where mass is lost: {doubt}")
+
+
 def main():
     with tempfile.TemporaryDirectory() as name:
         where = pathlib.Path(name)
@@ -183,6 +218,7 @@ def main():
             )
             info = fare(where, "info", f"s{i}")
             expect(("UNRESOLVED" in info.stdout) == bool(doubt), f"{label}: info\n{info.stdout}{info.stderr}")
+        lost_mass_stays_in_doubt(where)
     return conclude()
 
 

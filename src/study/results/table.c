@@ -283,7 +283,7 @@ static void print_doubt(const fare_results *r, FILE *to)
     if (!(r->truth[last].observed > 0))
       fprintf(to,
         "       the order in space was not observed, so a low one is assumed: take multiples of 4 cells, at "
-        "least 16, for a sharper estimate\n");
+        "least 32, for a sharper estimate\n");
     return;
   }
   for (PetscInt64 k = 0; k <= last; k++) count += r->truth[k].doubt ? 1 : 0;

@@ -262,6 +262,17 @@ static PetscErrorCode name_cause(const fare_estimate *e, const fare_resolution *
   PetscFunctionReturn(0);
 }
 
+/* Mass that is lost through an absorbing end is lost: what was in doubt once remains so. */
+static PetscBool keeps_doubt(const fare_estimate *e, const fare_truth_status *status)
+{
+  PetscBool absorbs = PETSC_FALSE;
+
+  for (int axis = 0; axis < e->grid->dim; axis++) {
+    if (e->grid->boundary[axis] >= FARE_BOUNDARY_ABSORBING) absorbs = PETSC_TRUE;
+  }
+  return absorbs && status->doubt != FARE_DOUBT_NONE ? PETSC_TRUE : PETSC_FALSE;
+}
+
 static PetscErrorCode doubt(
   const fare_estimate *e, const fare_resolution *look, const double narrower[], fare_truth_status *status)
 {
@@ -277,6 +288,7 @@ static PetscErrorCode doubt(
   double finer[FARE_DIM_MAX];
 
   PetscFunctionBeginUser;
+  if (keeps_doubt(e, status)) PetscFunctionReturn(0);
   set_doubt(status, FARE_DOUBT_NONE, 0, 0);
   for (int axis = 0; axis < e->grid->dim; axis++) status->advised[axis] = 0;
   if (status->error_space <= NOISE) PetscFunctionReturn(0);
