@@ -88,9 +88,9 @@ def legend(fig: Figure, handles: list[Any], columns: int) -> None:
 
 def describe(comparison: Comparison) -> str:
     if comparison.against == "target":
-        return f"{comparison.ensemble} against its own target"
+        return f"{comparison.ensemble} against its model density"
     return (
-        f"{comparison.ensemble}, exact target density" if comparison.of == "density" else comparison.ensemble
+        f"{comparison.ensemble}, model density" if comparison.of == "density" else comparison.ensemble
     )
 
 

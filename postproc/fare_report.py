@@ -140,7 +140,7 @@ def summary(study: Study) -> str:
     cells = " × ".join(str(n) for n in study.truth.cells)
     error = highest(study.truth.error)
     known = (
-        f"its L1 error is estimated as {number(error)} or less"
+        f"its L1 error is estimated as {number(error)} at the most inaccurate time"
         if error > 0
         else "its error was not estimated"
     )
@@ -276,7 +276,7 @@ def _has_converged(study: Study, ensemble: str, name: str) -> bool | None:
 
 
 def _converged(study: Study, name: str) -> list[str]:
-    """Whether samplers with a known target have reached it: if so, their distance from the truth is not one
+    """Whether samplers with a known model density have reached it: if so, their distance from the truth is not one
     of sampling.
     """
     text = []
@@ -290,7 +290,7 @@ def _converged(study: Study, name: str) -> list[str]:
             )
             numbers = f"{number(mean(measured.value))}, noise floor {number(mean(measured.floor_mean))}"
             text.append(
-                f"The samples of {html.escape(comparison.ensemble)} {reached} its own target density"
+                f"The samples of {html.escape(comparison.ensemble)} {reached} its own model density"
                 f" ({numbers})."
             )
     return text

@@ -223,7 +223,7 @@ class Study:
         return self.bins
 
     def masses(self, name: str) -> Array:
-        """(T, nx, ny, nz): mass in each fine bin, of "truth", of an ensemble, or of E's known target density,
+        """(T, nx, ny, nz): mass in each fine bin, of "truth", of an ensemble, or of E's model density,
         "E_density".
         """
         return self.marginal(name, self.bins.dimension if self.bins else 1)

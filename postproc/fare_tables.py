@@ -126,7 +126,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Samples of an ensemble (of = "samples"), or its known target density ("density"), against "truth" or
+    """Samples of an ensemble (of = "samples"), or its model density ("density"), against "truth" or
     its own "target".
     """
 

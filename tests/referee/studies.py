@@ -297,7 +297,7 @@ SHAPES = [
             "f": r.uniform(-3, 3),
             "c": r.uniform(-2, 2),
             "D0": log_uniform(r, 0.05, 5),
-            "s": r.uniform(-0.8, 0.8),
+            "s": r.uniform(-0.6, 0.6),
         },
         -math.pi,
         math.pi,

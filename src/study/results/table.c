@@ -315,7 +315,7 @@ static void print_truth(const fare_results *r, FILE *to)
     return;
   }
   fprintf(to,
-    "\nTruth: L1 error estimated as %.1e or less (space %.1e, time %.1e; proven for time: at most %.1e); "
+    "\nTruth: largest estimated L1 error %.1e (space %.1e, time %.1e; proven for time: at most %.1e); "
     "mass conserved to %.0e; smallest density %.1e; mass in cells at the ends at most %.0e; %lld steps, %.1f "
     "s\n",
     error, space, time, PetscMin(2, last->time_bound), last->mass_drift, last->minimum, boundary,
