@@ -89,9 +89,7 @@ def legend(fig: Figure, handles: list[Any], columns: int) -> None:
 def describe(comparison: Comparison) -> str:
     if comparison.against == "target":
         return f"{comparison.ensemble} against its model density"
-    return (
-        f"{comparison.ensemble}, model density" if comparison.of == "density" else comparison.ensemble
-    )
+    return f"{comparison.ensemble}, model density" if comparison.of == "density" else comparison.ensemble
 
 
 def mean(values: Array) -> float:
