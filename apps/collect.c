@@ -12,7 +12,7 @@ static PetscErrorCode collect(const fare_arguments *arguments)
 {
   struct stat about;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (arguments->count != 2 || arguments->argument[1][0] == '-')
     PetscCall(fare_usage(&fare_command_collect, "which directory?"));
   if (stat(arguments->argument[1], &about) || !S_ISDIR(about.st_mode))

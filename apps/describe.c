@@ -9,14 +9,14 @@ static PetscErrorCode describe_system(const char *name)
 {
   const fare_system_type *type = fare_system_type_find(name);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_system_type_describe(type, stdout));
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode describe_sampler(const char *name)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_sampler_type_describe(fare_sampler_type_find(name), stdout);
   PetscFunctionReturn(0);
 }
@@ -26,7 +26,7 @@ static PetscErrorCode describe_measure(const char *name)
   const fare_measure_type *type;
   size_t                   i = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   while ((type = fare_score_measure_at(i)) && strcmp(type->name, name)) i++;
   fare_measure_type_describe(type, stdout);
   if (!type->evaluate) printf("\nMade by `fare score` alone, of samples that have their own log_density.\n");
@@ -50,7 +50,7 @@ static PetscBool describe_column(const char *wanted, PetscBool show)
 
 static PetscErrorCode describe_waveform(const char *name)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_waveform_describe(name, stdout));
   PetscFunctionReturn(0);
 }
@@ -95,7 +95,7 @@ static const char *analysis_at(size_t i, const char **summary)
 
 static PetscErrorCode describe_analysis(const char *name)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_analysis_describe(name, stdout));
   PetscFunctionReturn(0);
 }
@@ -128,7 +128,7 @@ static PetscErrorCode list_registry(size_t which)
   fare_table *table;
   const char *name, *summary;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_table_create(2, &table);
   fare_table_cell(table, "%s", registries[which].one);
   fare_table_cell(table, "what it is");
@@ -146,7 +146,7 @@ static PetscErrorCode list(const fare_arguments *arguments)
   const size_t which = arguments->count == 2 ? find_registry(arguments->argument[1]) : REGISTRIES;
   int          rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
   if (arguments->count > 2 || (arguments->count == 2 && which == REGISTRIES))
     PetscCall(
@@ -167,7 +167,7 @@ static PetscErrorCode unknown(size_t which, const char *name)
   fare_text      text  = {0};
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   while (count < MOST && (names[count] = registries[which].at(count, &summary)))
     fare_text_add(&text, "%s%s", count ? ", " : "", names[count]), count++;
   nearest = fare_nearest(name, names, count);
@@ -183,7 +183,7 @@ static PetscErrorCode describe(const fare_arguments *arguments)
   size_t      which;
   int         rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
   if (arguments->count == 2 && !strcmp(arguments->argument[1], "study")) {
     if (rank == 0) {

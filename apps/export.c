@@ -16,7 +16,7 @@ static PetscErrorCode export(const fare_arguments *arguments)
   const char *directory = NULL, *ensemble = NULL, *out = NULL;
   PetscBool   grid = PETSC_FALSE;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int i = 1; i < arguments->count; i++) {
     const char  *word  = arguments->argument[i];
     const char **value = !strncmp(word, "--out", 5) && (word[5] == '=' || !word[5]) ? &out

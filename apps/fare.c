@@ -20,7 +20,7 @@ static PetscErrorCode unknown(const char *name)
   size_t      count = 0;
   fare_text   list  = {0};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (; fare_commands[count]; count++) {
     names[count] = fare_commands[count]->name;
     fare_text_add(&list, "%s%s", count ? ", " : "", names[count]);
@@ -39,7 +39,7 @@ static PetscErrorCode check_launcher(void)
   const char *tasks = getenv("SLURM_STEP_NUM_TASKS");
   int         size;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, &size));
   if (size == 1 && tasks && atoi(tasks) > 1 && !getenv("OMPI_COMM_WORLD_SIZE"))
     FARE_FAIL(FARE_ERR_INPUT,
@@ -55,7 +55,7 @@ static PetscErrorCode dispatch(const fare_arguments *arguments)
   const fare_command *command;
   int                 rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
   PetscCall(check_launcher());
   if (!strcmp(name, "--help") || !strcmp(name, "-h")) name = "help";

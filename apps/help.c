@@ -14,7 +14,7 @@ static PetscErrorCode help(const fare_arguments *arguments)
   fare_table *table;
   int         rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
   if (arguments->count > 2) PetscCall(fare_usage(&fare_command_help, "one subcommand at a time"));
   for (size_t i = 0; arguments->count > 1 && fare_commands[i]; i++) {

@@ -20,7 +20,7 @@ static PetscErrorCode walk(fare_store *file, const char *group, visit *each)
   char      name[128], path[PATH_SIZE];
   PetscBool has = PETSC_TRUE;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (size_t i = 0; has; i++) {
     PetscCall(fare_store_child(file, group, i, sizeof name, name, &has));
     snprintf(path, sizeof path, "%.300s/%s", group, name);
@@ -34,7 +34,7 @@ static PetscErrorCode print_mesh(fare_store *file, const char *path, const char 
   uint64_t extent[4];
   int      rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_extents(file, path, &rank, extent));
   fare_text_add(&shown, "  mesh      %-20s", name);
   for (int i = 0; i < rank; i++)
@@ -51,7 +51,7 @@ static PetscErrorCode print_species(fare_store *file, const char *path, const ch
   PetscBool                has       = PETSC_TRUE;
   int                      rank, dim = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   while (has && dim < FARE_DIM_MAX) {
     snprintf(position, sizeof position, "%.400s/position/%s", path, axes[dim]);
     PetscCall(fare_store_has(file, position, &has));
@@ -69,7 +69,7 @@ static PetscErrorCode print_snapshot(fare_store *file, const char *path, const c
   char   group[PATH_SIZE];
   double time;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_get_real(file, path, "time", &time));
   fare_text_add(&shown, "snapshot %s at time %.10g (openPMD 1.1)\n", name, time);
   snprintf(group, sizeof group, "%.400s/meshes", path);
@@ -84,7 +84,7 @@ static PetscErrorCode print_ensemble(fare_store *file, const char *path, const c
   char    sampler[64];
   int64_t particles;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_get_string(file, path, "sampler", sizeof sampler, sampler));
   PetscCall(fare_store_get_int(file, path, "particles", &particles));
   fare_text_add(&shown, "  ensemble  %-20s%s, %lld particles\n", name, sampler, (long long)particles);
@@ -93,7 +93,7 @@ static PetscErrorCode print_ensemble(fare_store *file, const char *path, const c
 
 static PetscErrorCode print_measure(fare_store *file, const char *path, const char *name)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   (void)file, (void)path;
   fare_text_add(&shown, " %s", name);
   PetscFunctionReturn(0);
@@ -101,7 +101,7 @@ static PetscErrorCode print_measure(fare_store *file, const char *path, const ch
 
 static PetscErrorCode print_comparison(fare_store *file, const char *path, const char *name)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_text_add(&shown, "  compared  %-19s", name);
   PetscCall(walk(file, path, print_measure));
   fare_text_add(&shown, "\n");
@@ -117,7 +117,7 @@ static PetscErrorCode print_study(fare_store *file)
   double    seconds, tolerance;
   PetscBool has;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_get_string(file, "/", "study", sizeof study, study));
   PetscCall(fare_store_get_string(file, "/", "softwareVersion", sizeof version, version));
   PetscCall(fare_store_get_string(file, "/provenance", "date", sizeof date, date));
@@ -147,7 +147,7 @@ static PetscErrorCode print_samples(fare_store *file)
   char      study[128], ensemble[128];
   int       rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_extents(file, "/samples", &rank, extent));
   PetscCall(fare_store_has(file, "/weights", &weights));
   PetscCall(fare_store_has(file, "/log_density", &density));
@@ -171,7 +171,7 @@ static PetscErrorCode print_method(fare_store *file, const char *path, const cha
 {
   int64_t ready;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_get_int(file, path, "ready", &ready));
   fare_text_add(&shown, "  ensemble  %-20s%s\n", name, ready ? "ready to draw" : "still to be trained");
   PetscFunctionReturn(0);
@@ -182,7 +182,7 @@ static PetscErrorCode print_checkpoint(fare_store *file)
   int64_t next, number;
   char    version[64];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_get_int(file, "/", "number", &number));
   PetscCall(fare_store_get_int(file, "/", "next", &next));
   PetscCall(fare_store_get_string(file, "/", "version", sizeof version, version));
@@ -196,7 +196,7 @@ static PetscErrorCode print_file(fare_store *file, const char *path)
 {
   PetscBool has;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_has(file, "/data", &has));
   if (has) {
     PetscCall(walk(file, "/data", print_snapshot));
@@ -225,7 +225,7 @@ static PetscErrorCode open_and_print(const char *path)
   fare_store    *file;
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   code = fare_store_open(PETSC_COMM_SELF, path, &file);
   if (!code) {
     code = print_file(file, path);
@@ -240,7 +240,7 @@ static PetscErrorCode info_here(const char *path)
   char        inside[PETSC_MAX_PATH_LEN];
   struct stat about;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (stat(path, &about)) FARE_FAIL(FARE_ERR_INPUT, "%s: %s", path, strerror(errno));
   if (!S_ISDIR(about.st_mode)) {
     PetscCall(open_and_print(path));
@@ -257,7 +257,7 @@ static PetscErrorCode info(const fare_arguments *arguments)
   PetscErrorCode code = 0;
   int            rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (arguments->count != 2 || arguments->argument[1][0] == '-')
     PetscCall(fare_usage(&fare_command_info, "which result?"));
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));

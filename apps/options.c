@@ -24,7 +24,7 @@ PetscErrorCode fare_study_option(const fare_command *command, const fare_argumen
   const char     *word = arguments->argument[*i];
   const PetscBool set  = !strcmp(word, "--set") || !strncmp(word, "--set=", 6) ? PETSC_TRUE : PETSC_FALSE;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *taken = set || *word != '-' ? PETSC_TRUE : PETSC_FALSE;
   if (set) {
     if (!word[5] && *i + 1 == arguments->count)

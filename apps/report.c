@@ -10,7 +10,7 @@ static PetscErrorCode report(const fare_arguments *arguments)
   struct stat about;
   char        path[PETSC_MAX_PATH_LEN];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (arguments->count != 2 || arguments->argument[1][0] == '-')
     PetscCall(fare_usage(&fare_command_report, "which directory?"));
   snprintf(path, sizeof path, "%s/study.h5", arguments->argument[1]);

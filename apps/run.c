@@ -20,7 +20,7 @@ static PetscErrorCode seconds(
   const char *word = arguments->argument[*i];
   char       *end;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (*i + 1 == arguments->count)
     PetscCall(fare_usage(command, "%s needs a number of seconds behind it", word));
   *value = strtod(arguments->argument[++*i], &end);
@@ -36,7 +36,7 @@ static PetscErrorCode whole_number(
   const char *word = arguments->argument[*i];
   char       *end;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (*i + 1 == arguments->count) PetscCall(fare_usage(command, "%s needs a number behind it", word));
   *value = strtoll(arguments->argument[++*i], &end, 10);
   if (end == arguments->argument[*i] || *end || *value < 0)
@@ -51,7 +51,7 @@ static PetscErrorCode parse(const fare_command *command, const fare_arguments *a
     "--max-seconds", "--checkpoint-seconds", "--grace-seconds", "--point", "--tables"};
   const PetscBool          is_run  = command == &fare_command_run ? PETSC_TRUE : PETSC_FALSE;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   memset(o, 0, sizeof *o);
   o->report                 = PETSC_TRUE;
   o->point                  = -1;
@@ -93,7 +93,7 @@ static PetscErrorCode parse(const fare_command *command, const fare_arguments *a
 
 static PetscErrorCode run_one(const options *o, PetscInt64 point, fare_plan **plan)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (point < 0)
     PetscCall(fare_plan_read(PETSC_COMM_WORLD, o->study.file, o->study.count, o->study.assignment, plan));
   else
@@ -120,7 +120,7 @@ static PetscErrorCode run_all(options *o, PetscInt64 points)
 {
   PetscInt64 failed = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   o->run.quiet = PETSC_TRUE;
   for (PetscInt64 point = 0; point < points; point++) {
     fare_plan           *plan = NULL;
@@ -151,7 +151,7 @@ static PetscErrorCode run(const fare_arguments *arguments)
   PetscInt64     points;
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(parse(&fare_command_run, arguments, &o));
   PetscCall(fare_stop_listen(o.seconds));
   PetscCall(fare_sweep_count(PETSC_COMM_WORLD, o.study.file, o.study.count, o.study.assignment, &points));
@@ -172,7 +172,7 @@ static PetscErrorCode check_plan(const fare_plan *plan)
   PetscErrorCode code = 0;
   int            rank, ranks;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
   PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, &ranks));
   fare_plan_write(plan, &text);
@@ -198,7 +198,7 @@ static PetscErrorCode check(const fare_arguments *arguments)
   PetscInt64 points;
   int        rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(parse(&fare_command_check, arguments, &o));
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
   PetscCall(fare_sweep_count(PETSC_COMM_WORLD, o.study.file, o.study.count, o.study.assignment, &points));
@@ -228,7 +228,7 @@ static PetscErrorCode status(const fare_arguments *arguments)
   char             why[1024] = "";
   int              rank, found;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(parse(&fare_command_status, arguments, &o));
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
   if (o.point < 0)

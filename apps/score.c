@@ -45,7 +45,7 @@ static const fare_measure_type *find_measure(const char *word)
 static PetscErrorCode read_measures(
   const char *list, const fare_measure_type *measure[MEASURES_MOST], size_t *count)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *count = 0;
   while (list) {
     const char *comma  = strchr(list, ',');
@@ -72,7 +72,7 @@ static PetscErrorCode read_replicates(const char *word, int *replicates)
   char *end;
   long  value;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   errno = 0;
   value = strtol(word, &end, 10);
   if (errno || *end || end == word || value < REPLICATES_LEAST || value > REPLICATES_MOST)
@@ -89,7 +89,7 @@ static PetscErrorCode option_value(
   const char  *word   = arguments->argument[*i];
   const size_t length = strlen(name);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *value = NULL;
   if (!strncmp(word, name, length) && word[length] == '=') *value = word + length + 1;
   if (strcmp(word, name)) PetscFunctionReturn(0);
@@ -101,7 +101,7 @@ static PetscErrorCode option_value(
 
 static PetscErrorCode choose_form(fare_score_form form, fare_score_options *o)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (o->form != FARE_SCORE_TABLE && o->form != form)
     PetscCall(fare_usage(&fare_command_score, "either --json or --csv"));
   o->form = form;
@@ -110,7 +110,7 @@ static PetscErrorCode choose_form(fare_score_form form, fare_score_options *o)
 
 static PetscErrorCode read_word(const char *word, fare_score_options *o)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!strcmp(word, "--json"))
     PetscCall(choose_form(FARE_SCORE_JSON, o));
   else if (!strcmp(word, "--csv"))
@@ -131,7 +131,7 @@ static PetscErrorCode score(const fare_arguments *arguments)
   const fare_measure_type *measure[MEASURES_MOST];
   fare_score_options       o = {.measure = measure, .replicates = FARE_SCORE_REPLICATES};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int i = 1; i < arguments->count; i++) {
     const char *measures, *replicates = NULL;
 

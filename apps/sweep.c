@@ -14,7 +14,7 @@ static PetscErrorCode parse(const fare_arguments *arguments, options *o)
 {
   static const char *const names[] = {"--set", "--help", "--missing", "--directory"};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   memset(o, 0, sizeof *o);
   for (int i = 1; i < arguments->count; i++) {
     const char *word = arguments->argument[i];
@@ -78,7 +78,7 @@ static PetscErrorCode print(const options *o, PetscInt64 points)
   fare_table *table                    = NULL;
   PetscInt64  count[FARE_STUDY_STATES] = {0};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (PetscInt64 point = 0; point < points; point++) {
     fare_plan       *plan;
     fare_study_state state;
@@ -118,7 +118,7 @@ static PetscErrorCode print_directory(const options *o)
 {
   fare_plan *plan;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_sweep_plan(PETSC_COMM_SELF, o->study.file, o->study.count, o->study.assignment, 0, &plan));
   printf("%.*s\n", (int)(strrchr(plan->directory, '/') - plan->directory), plan->directory);
   PetscCall(fare_plan_destroy(&plan));
@@ -132,7 +132,7 @@ static PetscErrorCode run(const fare_arguments *arguments)
   options        o;
   int            rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(parse(arguments, &o));
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
   PetscCall(fare_sweep_count(PETSC_COMM_WORLD, o.study.file, o.study.count, o.study.assignment, &points));

@@ -77,7 +77,7 @@ PetscErrorCode fare_analysis_describe(const char *kind, FILE *to)
 {
   const fare_analysis_type *type = find(kind);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!type) FARE_FAIL(FARE_ERR_INPUT, "there is no analysis '%s'", kind);
   fprintf(to, "analysis %s: %s\n%s\n\n", type->name, type->summary, type->reference);
   fare_fields_describe(type->fields, to);
@@ -87,7 +87,7 @@ PetscErrorCode fare_analysis_describe(const char *kind, FILE *to)
 static PetscErrorCode check_name(
   const fare_node *node, const fare_analysis *analysis, size_t before, fare_analysis *const others[])
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_node_check_name(node));
   for (size_t i = 0; i < before; i++) {
     if (!strcmp(others[i]->name, analysis->name))
@@ -100,7 +100,7 @@ static PetscErrorCode read_kind(const fare_node *node, fare_analysis *a)
 {
   const fare_node *kind;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (fare_node_kind_of(node) != FARE_NODE_MAP)
     FARE_REFUSE(node, "expected a map {name: ..., kind: ..., ...}");
   kind = fare_node_find(node, "kind");
@@ -116,7 +116,7 @@ static PetscErrorCode read_one(const fare_node *node, const fare_analysis_contex
 {
   fare_analysis_context coarsest = *context;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   a->node   = node;
   a->system = context->system;
   PetscCall(read_kind(node, a));
@@ -153,7 +153,7 @@ static PetscErrorCode destroy(fare_analysis **analysis)
 {
   fare_analysis *a = *analysis;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!a) PetscFunctionReturn(0);
   if (a->state && a->type->destroy) PetscCall(a->type->destroy(a->state));
   if (a->state) fare_fields_free(a->type->fields, a->state);
@@ -165,7 +165,7 @@ static PetscErrorCode destroy(fare_analysis **analysis)
 
 PetscErrorCode fare_analyses_destroy(size_t *count, fare_analysis ***analyses)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (size_t i = 0; i < *count; i++) PetscCall(destroy(&(*analyses)[i]));
   free(*analyses);
   *analyses = NULL;
@@ -179,7 +179,7 @@ PetscErrorCode fare_analyses_from_config(const fare_node *list, const fare_syste
   const fare_analysis_context context = context_of(system, truth);
   PetscErrorCode              code    = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *count    = 0;
   *analyses = NULL;
   if (!list) PetscFunctionReturn(0);
@@ -222,7 +222,7 @@ static PetscErrorCode compare_one(
   const fare_node *kind = fare_node_find(before, "kind");
   char             path[128], key[256];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_key_join("analysis", a->name, sizeof path, path);
   fare_key_join(path, "kind", sizeof key, key);
   if (kind && fare_node_kind_of(kind) == FARE_NODE_SCALAR)
@@ -241,7 +241,7 @@ static PetscErrorCode compare_one(
 PetscErrorCode fare_analyses_compare(
   size_t count, fare_analysis *const analyses[], const fare_node *list, fare_difference *difference)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (size_t i = 0; i < count && difference->kind == FARE_ALIKE; i++) {
     PetscCall(compare_one(analyses[i], fare_node_named(list, analyses[i]->name), difference));
   }
@@ -257,7 +257,7 @@ static PetscErrorCode create_grids(fare_analysis_result *a, const fare_grid *gri
   PetscBool      even = PETSC_TRUE, twice_even = PETSC_TRUE;
   PetscMPIInt    ranks;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_size(grid->comm, &ranks));
   for (int axis = 0; axis < grid->dim; axis++) {
     cells[axis]  = grid->cells[axis] / 2;
@@ -291,7 +291,7 @@ static PetscErrorCode ratio_of_errors(const fare_analysis_result *a, double *rat
   fare_operator *op;
   Vec            everywhere;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_operator_create(a->half, a->of->system, &op));
   PetscCall(fare_operator_rates(op, a->of->time));
   PetscCall(DMCreateGlobalVector(a->half->dm, &everywhere));
@@ -308,7 +308,7 @@ static PetscErrorCode look_for_rough_cells(const fare_analysis_result *r)
   fare_resolution look;
   Vec             everywhere;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(DMCreateGlobalVector(r->grid->dm, &everywhere));
   PetscCall(VecSet(everywhere, 1));
   PetscCall(fare_resolution_look(r->grid, r->of->system, r->of->time, everywhere, &look));
@@ -327,7 +327,7 @@ static PetscErrorCode compute(fare_analysis_result *r, const fare_grid *grid)
   PetscErrorCode       code = FARE_ERR_INPUT;
   double               ratio;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(create_grids(r, grid));
   PetscCall(a->type->run(a->state, r->grid, a->system, a->time, NULL, &r->found));
   if (!r->half) PetscFunctionReturn(0);
@@ -352,7 +352,7 @@ static PetscErrorCode run_one(const fare_analysis *a, const fare_grid *grid, far
   fare_analysis_result *r;
   PetscErrorCode        code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscNew(result));
   r          = *result;
   r->of      = a;
@@ -372,7 +372,7 @@ static PetscErrorCode run_one(const fare_analysis *a, const fare_grid *grid, far
 PetscErrorCode fare_analyses_run(
   size_t count, fare_analysis *const analyses[], const fare_grid *grid, fare_analysis_result ***results)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *results = calloc(count + 1, sizeof **results);
   if (!*results) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   for (size_t i = 0; i < count; i++) PetscCall(run_one(analyses[i], grid, &(*results)[i]));
@@ -381,7 +381,7 @@ PetscErrorCode fare_analyses_run(
 
 PetscErrorCode fare_analysis_results_destroy(fare_analysis_result ***results)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (fare_analysis_result **r = *results; r && *r; r++) {
     PetscCall(fare_findings_free(&(*r)->found));
     free((*r)->failure);
@@ -399,7 +399,7 @@ PetscErrorCode fare_analyses_save(fare_analysis_result *const results[], fare_st
 {
   char group[128];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (results && *results) PetscCall(fare_store_group(store, "/analysis"));
   for (fare_analysis_result *const *r = results; r && *r; r++) {
     const fare_analysis *a = (*r)->of;
@@ -439,7 +439,7 @@ PetscErrorCode fare_analysis_value(
 {
   const fare_finding *f = fare_findings_find(&result->found, name);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (result->failure) FARE_FAIL(FARE_ERR_FAILED, "%s", result->failure);
   if (!f || i >= f->extent[0] * f->extent[1])
     FARE_FAIL(FARE_ERR_INPUT, "analysis '%s' has no value '%s' at %zu", result->of->name, name, i);

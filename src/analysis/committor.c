@@ -46,7 +46,7 @@ static PetscErrorCode residual(void *context, Vec g, Vec r, double *scale)
   fare_ghosts           ghosts;
   Vec                   local;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *scale = 0;
   PetscCall(fare_ghosts_of(k->grid, &ghosts));
   PetscCall(DMGetLocalVector(k->grid->dm, &local));
@@ -83,7 +83,7 @@ static PetscErrorCode hold_masses(const problem *p, Vec stationary, Vec g)
   const PetscScalar *pi;
   PetscScalar       *to;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecGetArrayRead(stationary, &pi));
   PetscCall(VecGetArray(g, &to));
   for (PetscInt n = 0; n < p->absorbing->owned; n++) {
@@ -100,7 +100,7 @@ static PetscErrorCode iterate(const problem *p, Vec g)
   Mat         M, transposed;
   KSP         ksp;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_absorbing_matrix(p->absorbing, &M));
   PetscCall(MatTranspose(M, MAT_INITIAL_MATRIX, &transposed));
   PetscCall(fare_linear_solver_create(p->absorbing->grid, transposed, transposed, &ksp));
@@ -117,7 +117,7 @@ static PetscErrorCode solve_reactive(const problem *p, Vec stationary, Vec *g)
   double scale;
   Vec    r;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecDuplicate(stationary, g));
   PetscCall(VecSet(*g, 0));
   PetscCall(hold_masses(p, stationary, *g));
@@ -144,7 +144,7 @@ static PetscErrorCode count_transitions(const problem *p, fare_reaction *reactio
   const PetscScalar    *q, *g, *pi;
   fare_ghosts           ghosts;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_ghosts_of(k->grid, &ghosts));
   PetscCall(VecGetArrayRead(reaction->committor, &q));
   PetscCall(VecGetArrayRead(reaction->reactive, &g));
@@ -181,7 +181,7 @@ static PetscErrorCode find_rates(problem *p, Vec stationary, fare_reaction *reac
   PetscScalar from_a, from_b;
   Vec         other;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(DMCreateLocalVector(p->absorbing->grid->dm, &p->stationary));
   PetscCall(DMGlobalToLocal(p->absorbing->grid->dm, stationary, INSERT_VALUES, p->stationary));
   p->from = B;
@@ -206,7 +206,7 @@ PetscErrorCode fare_reaction_solve(const fare_grid *grid, const fare_system *sys
   problem            p = {0};
   fare_solved        complement;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *reaction = (fare_reaction){NULL, NULL, NULL, NAN, NAN, NAN, NAN};
   if (fare_region_overlaps(a, b)) FARE_FAIL(FARE_ERR_INPUT, "analysis: the sets a and b overlap");
   PetscCall(fare_absorbing_create(grid, system, t, 2, targets, &p.absorbing));
@@ -219,7 +219,7 @@ PetscErrorCode fare_reaction_solve(const fare_grid *grid, const fare_system *sys
 
 PetscErrorCode fare_reaction_free(fare_reaction *reaction)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecDestroy(&reaction->committor));
   PetscCall(VecDestroy(&reaction->complement));
   PetscCall(VecDestroy(&reaction->reactive));
@@ -228,7 +228,7 @@ PetscErrorCode fare_reaction_free(fare_reaction *reaction)
 
 PetscErrorCode fare_committor_check(fare_committor_keys *keys, const fare_analysis_context *context)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_region_read(keys->a, context, &keys->from));
   PetscCall(fare_region_read(keys->b, context, &keys->to));
   if (fare_region_overlaps(&keys->from, &keys->to)) FARE_REFUSE(keys->b, "the sets a and b overlap");
@@ -248,7 +248,7 @@ PetscErrorCode fare_committor_at_points(const fare_committor_keys *keys, const f
 {
   const fare_held held = {2, {&keys->from, &keys->to}, {complement ? 1 : 0, complement ? 0 : 1}};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_found_at_points(
     found, complement ? "to_a" : "committor", meaning, grid, &held, count, q, &keys->at, known));
   PetscFunctionReturn(0);
@@ -262,7 +262,7 @@ static const fare_field fields[] = {
 static PetscErrorCode check(
   void *state, const fare_node *node, const fare_analysis_context *context, double time)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   (void)node, (void)time;
   PetscCall(fare_committor_check(state, context));
   PetscFunctionReturn(0);
@@ -272,7 +272,7 @@ static PetscErrorCode keep_rates(const fare_reaction *reaction, fare_findings *f
 {
   const double imbalance = fabs(reaction->flux_a - reaction->flux_b) / reaction->flux_b;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(
     fare_found(found, "flux", "transitions from a to b per time in the steady state", 1, &reaction->flux_b));
   PetscCall(
@@ -292,7 +292,7 @@ static PetscErrorCode solve(const fare_committor_keys *s, const fare_grid *grid,
   fare_solved guess;
   PetscBool   closed = PETSC_TRUE;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < grid->dim; axis++)
     closed = grid->boundary[axis] >= FARE_BOUNDARY_ABSORBING ? PETSC_FALSE : closed;
   if (closed) PetscCall(fare_stationary_solve(grid, system, time, &stationary, &guess));
@@ -308,7 +308,7 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
   fare_reaction              reaction;
   fare_solved                solved;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   (void)like;
   PetscCall(solve(s, grid, system, time, &reaction, &solved));
   PetscCall(fare_committor_at_points(s, grid, PETSC_FALSE, "probability to reach b before a, at the points",
@@ -335,7 +335,7 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
 
 static PetscErrorCode destroy(void *state)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_committor_free(state);
   PetscFunctionReturn(0);
 }

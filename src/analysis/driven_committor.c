@@ -22,7 +22,7 @@ static PetscErrorCode check(
 {
   committor *s = state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_driven_check(&s->keys, node, context->system, time, "committor"));
   PetscCall(fare_committor_check(&s->sets, context));
   PetscFunctionReturn(0);
@@ -31,7 +31,7 @@ static PetscErrorCode check(
 static PetscErrorCode keep_points(
   const committor *s, const fare_grid *grid, Vec q[], double known, fare_findings *found)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_committor_at_points(&s->sets, grid, PETSC_FALSE,
     "probability to reach b before a: of each start, at the points", (int)s->keys.starts, q, known, found));
   PetscCall(fare_found_exact(
@@ -49,7 +49,7 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
   fare_driven      driven;
   fare_span        span;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   (void)like;
   fare_driven_plan(&s->keys, time, &span, starts);
   PetscCall(
@@ -74,7 +74,7 @@ static PetscErrorCode destroy(void *state)
 {
   committor *s = state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_committor_free(&s->sets);
   PetscFunctionReturn(0);
 }

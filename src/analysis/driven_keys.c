@@ -11,7 +11,7 @@ static PetscErrorCode check_repeats(
   double now[FARE_PARAMETERS_MAX] = {0}, later[FARE_PARAMETERS_MAX] = {0};
   int    apart = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int i = 0; i < MOMENTS; i++) {
     const double                t       = start + period * (i + 0.5) / MOMENTS;
     const fare_parameter *const rows    = fare_system_type_of(system)->parameters;
@@ -32,7 +32,7 @@ static PetscErrorCode check_repeats(
 PetscErrorCode fare_period_check(
   const fare_node *node, const fare_system *system, double start, double period, const char *instead)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!fare_system_is_driven(system)) FARE_REFUSE(node, "nothing is driven: ask for '%s' instead", instead);
   if (period > 0) PetscCall(check_repeats(node, system, start, period));
   PetscFunctionReturn(0);
@@ -43,7 +43,7 @@ const char *const fare_driven_after[] = {[FARE_AFTER_FROZEN] = "frozen", [FARE_A
 PetscErrorCode fare_driven_check(const fare_driven_keys *keys, const fare_node *node,
   const fare_system *system, double time, const char *instead)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!(keys->period > 0) == !(keys->span > 0))
     FARE_REFUSE(node, "expected one of 'period' and 'span', got %s", keys->span > 0 ? "both" : "neither");
   if (keys->period > 0 && keys->after == FARE_AFTER_OVER)
@@ -67,7 +67,7 @@ PetscErrorCode fare_driven_keep(const fare_driven_keys *keys, const fare_driven 
 {
   const double steps = (double)driven->steps, ways = (double)driven->iterations;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_found_exact(found, "starts", what, (size_t)keys->starts, 1, starts));
   PetscCall(fare_found_exact(found, "step_error",
     "estimated, of the steps in time, relative to the largest value", 1, 1, &driven->error));

@@ -29,7 +29,7 @@ static PetscErrorCode check(
 {
   passage *s = state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_driven_check(&s->keys, node, context->system, time, "passage"));
   PetscCall(fare_passage_check(&s->sets, node, context));
   if (s->survival && !s->sets.begin.boxes)
@@ -46,7 +46,7 @@ static PetscErrorCode keep_survival(const passage *s, const fare_grid *grid, con
   fare_survival *survival;
   fare_driven    driven;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscMalloc4(count, &times, count, &left, count, &density, count, &survival));
   for (int i = 0; i < count; i++) times[i] = span->start + length * (i + 1) / count;
   PetscCall(fare_survival_solve(grid, system, &s->sets.absorbing, begin, span->start, s->keys.tolerance,
@@ -73,7 +73,7 @@ static PetscErrorCode keep_means(const passage *s, const fare_grid *grid, const 
   double mean[FARE_STARTS_MAX], rate[FARE_STARTS_MAX], least[FARE_STARTS_MAX];
   Vec    begin;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!s->sets.begin.boxes) PetscFunctionReturn(0);
   PetscCall(fare_passage_begin(&s->sets, grid, system, span->start, &begin));
   for (PetscInt64 k = 0; k < s->keys.starts; k++) {
@@ -103,7 +103,7 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
   fare_driven    driven;
   fare_span      span;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   (void)like;
   fare_driven_plan(&s->keys, time, &span, starts);
   PetscCall(
@@ -131,7 +131,7 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
 
 static PetscErrorCode destroy(void *state)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_passage_free(&((passage *)state)->sets);
   PetscFunctionReturn(0);
 }

@@ -12,7 +12,7 @@ PetscErrorCode fare_passage_solve(const fare_grid *grid, const fare_system *syst
   const double       zero      = 0;
   fare_absorbing    *absorbing;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_absorbing_create(grid, system, t, 1, targets, &absorbing));
   PetscCall(fare_absorbing_solve(absorbing, 1, &zero, "passage times", times, solved));
   PetscCall(fare_absorbing_destroy(&absorbing));
@@ -34,7 +34,7 @@ static PetscErrorCode check_left(const fare_passage_keys *s, const fare_analysis
   const fare_region *left    = &s->absorbing;
   PetscBool          absorbs = PETSC_FALSE, open = PETSC_FALSE;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < context->dim; axis++) {
     const double half = 0.5 * (context->upper[axis] - context->lower[axis]) / (double)context->cells[axis];
 
@@ -63,7 +63,7 @@ PetscErrorCode fare_passage_check(
 {
   PetscBool absorbs = PETSC_FALSE, rests;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!s->target == !s->leave)
     FARE_REFUSE(node, "expected one of 'target' and 'leave', got %s", s->target ? "both" : "neither");
   PetscCall(fare_region_read(s->target ? s->target : s->leave, context, &s->absorbing));
@@ -87,7 +87,7 @@ PetscErrorCode fare_passage_check(
 static PetscErrorCode check(
   void *state, const fare_node *node, const fare_analysis_context *context, double time)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   (void)time;
   PetscCall(fare_passage_check(state, node, context));
   PetscFunctionReturn(0);
@@ -99,7 +99,7 @@ static PetscErrorCode weigh(
   const fare_initial uniform = {.density = FARE_INITIAL_UNIFORM};
   fare_solved        solved;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   switch ((weight_kind)s->weight) {
   case BY_STATIONARY:
     PetscCall(fare_stationary_solve(grid, system, t, masses, &solved));
@@ -120,7 +120,7 @@ PetscErrorCode fare_passage_begin(
 {
   PetscScalar *w, sum;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(weigh(s, grid, system, t, masses));
   PetscCall(VecGetArray(*masses, &w));
   for (PetscInt n = 0; n < fare_grid_owned(grid); n++) {
@@ -141,7 +141,7 @@ PetscErrorCode fare_passage_at_points(const fare_passage_keys *s, const fare_gri
 {
   const fare_held held = {1, {&s->absorbing}, {0}};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_found_at_points(found, "time", meaning, grid, &held, count, times, &s->at, known));
   PetscCall(fare_found_exact(found, "points", "where `time` is given, and at which end paths are absorbed",
     s->at.count, (size_t)grid->dim, s->at.x));
@@ -155,7 +155,7 @@ static PetscErrorCode keep_exits(const fare_passage_keys *s, fare_absorbing *abs
   const fare_grid *grid = absorbing->grid;
   const fare_held  held = {1, {&s->absorbing}, {0}};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < grid->dim; axis++) {
     for (int side = 0; side < 2; side++) {
       const char *end = side ? "upper" : "lower";
@@ -191,7 +191,7 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
   fare_solved              solved;
   Vec                      times, begin = NULL;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   (void)like;
   PetscCall(fare_absorbing_create(grid, system, time, 1, targets, &absorbing));
   PetscCall(fare_absorbing_solve(absorbing, 1, &zero, "passage times", &times, &solved));
@@ -225,7 +225,7 @@ void fare_passage_free(fare_passage_keys *s)
 
 static PetscErrorCode destroy(void *state)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_passage_free(state);
   PetscFunctionReturn(0);
 }

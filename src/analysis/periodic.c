@@ -24,7 +24,7 @@ static PetscErrorCode evolve(cycle *c, Vec P, Vec y)
   fare_evolution *evolution;
   Vec             state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecDuplicate(P, &state));
   PetscCall(VecCopy(P, state));
   PetscCall(
@@ -47,7 +47,7 @@ static PetscErrorCode multiply(Mat shell, Vec v, Vec y)
   PetscReal size;
   Vec       shifted;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(MatShellGetContext(shell, &c));
   PetscCall(VecNorm(v, NORM_1, &size));
   PetscCall(VecSet(y, 0));
@@ -67,7 +67,7 @@ static PetscErrorCode residual(void *context, Vec P, Vec r, double *scale)
   cycle      *c = context;
   PetscScalar sum;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *scale = 0;
   PetscCall(VecSum(P, &sum));
   if (!(sum > 0) || !isfinite(sum)) {
@@ -88,7 +88,7 @@ static PetscErrorCode create_solver(cycle *c, Vec like, KSP *ksp)
   Mat      shell;
   PC       pc;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecGetLocalSize(like, &owned));
   PetscCall(MatCreateShell(c->grid->comm, owned, owned, PETSC_DETERMINE, PETSC_DETERMINE, c, &shell));
   PetscCall(MatShellSetOperation(shell, MATOP_MULT, (void (*)(void))multiply));
@@ -112,7 +112,7 @@ PetscErrorCode fare_periodic_solve(const fare_grid *grid, const fare_system *sys
   fare_solved guessed = {0};
   KSP         ksp;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_stationary_solve(grid, system, start, masses, &guessed));
   PetscCall(VecDuplicate(*masses, &c.base));
   PetscCall(VecDuplicate(*masses, &c.image));
@@ -147,7 +147,7 @@ static PetscErrorCode check(
 {
   const periodic *s = state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_period_check(node, context->system, time, s->period, "stationary"));
   PetscFunctionReturn(0);
 }
@@ -161,7 +161,7 @@ static PetscErrorCode mean_velocity(const fare_grid *grid, const fare_system *sy
   fare_evolution *evolution;
   Vec             state, J;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < grid->dim; axis++) velocity[axis] = 0;
   PetscCall(VecDuplicate(P, &J));
   PetscCall(VecDuplicate(P, &state));
@@ -196,7 +196,7 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
   fare_solved     solved;
   Vec             P;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   (void)like;
   PetscCall(fare_periodic_solve(grid, system, time, s->period, s->tolerance, &P, &solved));
   periods = (double)solved.iterations;

@@ -27,7 +27,7 @@ static PetscErrorCode assemble(const fare_absorbing *faces, PetscBool symmetric,
   const int width = 2 * faces->grid->dim;
   PetscInt  first;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(MatCreate(faces->grid->comm, A));
   PetscCall(MatSetSizes(*A, faces->owned, faces->owned, PETSC_DETERMINE, PETSC_DETERMINE));
   PetscCall(MatSetType(*A, MATAIJ));
@@ -56,7 +56,7 @@ static PetscErrorCode begin_slepc(void)
 {
   PetscBool begun;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(SlepcInitialized(&begun));
   if (begun) PetscFunctionReturn(0);
   PetscCall(SlepcInitializeNoArguments());
@@ -89,7 +89,7 @@ static PetscErrorCode solve(const fare_grid *grid, const fare_system *system, do
   KSP       ksp;
   PC        pc;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   choose_shift(grid, system, t, &shift);
   PetscCall(EPSCreate(grid->comm, eps));
   PetscCall(EPSSetOperators(*eps, A, NULL));
@@ -136,7 +136,7 @@ static PetscErrorCode masses_at_rest(
   PetscErrorCode    code        = FARE_ERR_FAILED;
   PetscReal         sum;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(DMCreateGlobalVector(faces->grid->dm, rest));
   if (fare_elimination_serves(faces->grid))
     code = fare_elimination_create(faces, 0, PETSC_TRUE, &elimination);
@@ -164,7 +164,7 @@ static PetscErrorCode finish_mode(Vec mode, Vec root)
 {
   PetscReal size;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (root) PetscCall(VecPointwiseMult(mode, mode, root));
   PetscCall(VecNorm(mode, NORM_1, &size));
   if (size > 0) PetscCall(VecScale(mode, 1 / size));
@@ -177,7 +177,7 @@ static PetscErrorCode gather(
   PetscReal norm;
   Vec       unused;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(DMCreateGlobalVector(faces->grid->dm, &unused));
   PetscCall(PetscMalloc3(s->count, &s->rate, s->count, &s->frequency, s->count, &s->mode));
   for (PetscInt k = 0; k < s->count && s->symmetric; k++) {
@@ -207,7 +207,7 @@ static PetscErrorCode finish(fare_absorbing *faces, const fare_system *system, d
   PetscBool closed = PETSC_TRUE;
   Vec       rest, root = NULL;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < faces->grid->dim; axis++) {
     if (faces->grid->boundary[axis] >= FARE_BOUNDARY_ABSORBING) closed = PETSC_FALSE;
   }
@@ -232,7 +232,7 @@ PetscErrorCode fare_spectrum_solve(
   Mat             A;
   EPS             eps;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(begin_slepc());
   spectrum->symmetric = is_symmetric(grid, system);
   PetscCall(fare_absorbing_create(grid, system, t, 0, NULL, &faces));
@@ -259,7 +259,7 @@ PetscErrorCode fare_spectrum_solve(
 
 PetscErrorCode fare_spectrum_free(fare_spectrum *spectrum)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (PetscInt k = 0; k < spectrum->count; k++) PetscCall(VecDestroy(&spectrum->mode[k]));
   PetscCall(PetscFree3(spectrum->rate, spectrum->frequency, spectrum->mode));
   spectrum->count = 0;
@@ -285,7 +285,7 @@ static PetscErrorCode check(
   const relaxation *s     = state;
   double            cells = 1;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   (void)time;
   for (int axis = 0; axis < context->dim; axis++) cells *= (double)context->cells[axis];
   if (4 * (double)(s->count + 2) > cells)
@@ -325,7 +325,7 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
   const char   *rate_meaning = "decay rates of the modes", *frequency_meaning = "their angular frequencies";
   fare_spectrum spectrum;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_spectrum_solve(grid, system, time, (PetscInt)s->count + (like ? 2 : 0), &spectrum));
   if (like) {
     double       rate[64], frequency[64];

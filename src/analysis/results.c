@@ -20,7 +20,7 @@ static PetscErrorCode add(fare_findings *found, const char *name, const char *me
   fare_finding *f = &found->finding[found->findings];
   const size_t  n = rows * columns;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!n) PetscFunctionReturn(0);
   if (found->findings == FARE_FINDINGS_MAX)
     FARE_FAIL(FARE_ERR_FAILED, "analysis: more than %d findings", FARE_FINDINGS_MAX);
@@ -44,7 +44,7 @@ static PetscErrorCode add_with_error(fare_findings *found, const char *name, con
 {
   fare_finding *f = &found->finding[found->findings];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!rows || !columns) PetscFunctionReturn(0);
   PetscCall(add(found, name, meaning, rank, rows, columns, value));
   PetscCall(PetscMalloc1(rows * columns, &f->error));
@@ -55,7 +55,7 @@ static PetscErrorCode add_with_error(fare_findings *found, const char *name, con
 PetscErrorCode fare_found(
   fare_findings *found, const char *name, const char *meaning, size_t count, const double value[])
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(add_with_error(found, name, meaning, 1, count, 1, value));
   PetscFunctionReturn(0);
 }
@@ -63,7 +63,7 @@ PetscErrorCode fare_found(
 PetscErrorCode fare_found_table(fare_findings *found, const char *name, const char *meaning, size_t rows,
   size_t columns, const double value[])
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(add_with_error(found, name, meaning, 2, rows, columns, value));
   PetscFunctionReturn(0);
 }
@@ -71,7 +71,7 @@ PetscErrorCode fare_found_table(fare_findings *found, const char *name, const ch
 PetscErrorCode fare_found_curve(
   fare_findings *found, const char *name, const char *meaning, size_t count, const double value[])
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(add_with_error(found, name, meaning, 1, count, 1, value));
   if (count) found->finding[found->findings - 1].curve = PETSC_TRUE;
   PetscFunctionReturn(0);
@@ -80,7 +80,7 @@ PetscErrorCode fare_found_curve(
 PetscErrorCode fare_found_exact(fare_findings *found, const char *name, const char *meaning, size_t rows,
   size_t columns, const double value[])
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(add(found, name, meaning, columns > 1 ? 2 : 1, rows, columns, value));
   PetscFunctionReturn(0);
 }
@@ -90,7 +90,7 @@ PetscErrorCode fare_found_mesh(
 {
   fare_mesh *m = &found->mesh[found->meshes];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (found->meshes == FARE_MESHES_MAX)
     FARE_FAIL(FARE_ERR_FAILED, "analysis: more than %d fields", FARE_MESHES_MAX);
   found->meshes++;
@@ -106,7 +106,7 @@ PetscErrorCode fare_found_known(fare_findings *found, const double least[])
   fare_finding *f = &found->finding[found->findings - 1];
   const size_t  n = f->extent[0] * f->extent[1];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!f->least) PetscCall(PetscCalloc1(n, &f->least));
   for (size_t i = 0; i < n; i++) f->least[i] += least[i];
   PetscFunctionReturn(0);
@@ -120,7 +120,7 @@ PetscErrorCode fare_found_at_points(fare_findings *found, const char *name, cons
   double       *value, *spread;
   fare_finding *f;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!n) PetscFunctionReturn(0);
   PetscCall(PetscMalloc2(n, &value, n, &spread));
   for (int k = 0; k < fields; k++)
@@ -155,7 +155,7 @@ const fare_finding *fare_findings_find(const fare_findings *found, const char *n
 
 PetscErrorCode fare_findings_free(fare_findings *found)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int i = 0; i < found->findings; i++) {
     PetscCall(PetscFree(found->finding[i].value));
     PetscCall(PetscFree(found->finding[i].error));
@@ -174,7 +174,7 @@ static PetscErrorCode density_error(
   PetscReal norm;
   Vec       sums;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecDuplicate(coarse->values, &sums));
   PetscCall(fare_grid_restrict(half, fine->values, sums));
   PetscCall(VecAXPY(sums, -1, coarse->values));
@@ -194,7 +194,7 @@ static PetscErrorCode look_around(const fare_finding *f, const fare_grid *grid, 
   const size_t        count = f->points->count, dim = (size_t)grid->dim;
   double             *x, *here, *there;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscMalloc3(count * dim, &x, count, &here, count, &there));
   for (int axis = 0; axis < grid->dim; axis++) {
     for (size_t s = axis ? 1 : 0; s < PETSC_STATIC_ARRAY_LENGTH(steps); s++) {
@@ -247,7 +247,7 @@ static PetscErrorCode estimate(fare_finding *f, const fare_grid *grid, const far
   const double rounding = 1e-12, share = 1 / (ratio - 1), further = share / ratio;
   const size_t n = f->extent[0] * f->extent[1];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (size_t k = 0; k < n; k++)
     f->error[k] = left_error(f->value[k], f->value[k], coarse->value[k], ratio, 0);
   for (size_t k = 0; k < n && coarser; k++) {
@@ -270,7 +270,7 @@ PetscErrorCode fare_findings_estimate(const fare_grid *grid, const fare_grid *ha
 {
   const double share = 1 / (ratio - 1); /* of the difference */
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int i = 0; i < found->findings; i++) {
     fare_finding       *f    = &found->finding[i];
     const fare_finding *same = fare_findings_find(coarse, f->name);
@@ -298,7 +298,7 @@ static PetscErrorCode save_finding(const fare_finding *f, fare_store *store, con
 {
   char path[PATH_SIZE];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(path, sizeof path, "%s/%s", group, f->name);
   PetscCall(fare_store_write_array(store, path, FARE_STORE_FLOAT64, f->rank, f->extent, f->value));
   PetscCall(fare_store_put_string(store, path, "comment", f->meaning));
@@ -319,7 +319,7 @@ static PetscErrorCode save_mesh(
   double            *data;
   PetscInt           n;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecGetLocalSize(m->values, &n));
   PetscCall(PetscMalloc1(n, &data));
   PetscCall(VecGetArrayRead(m->values, &value));
@@ -334,7 +334,7 @@ static PetscErrorCode save_mesh(
 PetscErrorCode fare_findings_save(
   const fare_findings *found, const fare_grid *grid, fare_store *store, const char *group)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int i = 0; i < found->findings; i++) PetscCall(save_finding(&found->finding[i], store, group));
   for (int i = 0; i < found->meshes; i++) PetscCall(save_mesh(&found->mesh[i], grid, store, group));
   PetscFunctionReturn(0);

@@ -28,7 +28,7 @@ static PetscErrorCode residual(void *context, Vec P, Vec r, double *scale)
   PetscScalar sum;
   PetscReal   through;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecSum(P, &sum));
   *scale = 0;
   if (!(sum > 0) || !isfinite(sum)) {
@@ -49,7 +49,7 @@ static PetscErrorCode first_guess(const fare_grid *grid, const fare_system *syst
 {
   const fare_initial uniform = {.density = FARE_INITIAL_UNIFORM};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (fare_system_has_potential(system))
     PetscCall(fare_grid_boltzmann(grid, system, t, masses));
   else
@@ -65,7 +65,7 @@ static PetscErrorCode refine(const fare_grid *grid, problem *p, Vec masses, fare
   Mat          A, shifted;
   KSP          ksp;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_operator_matrix(p->op, &A));
   PetscCall(fare_operator_matrix(p->op, &shifted));
   PetscCall(fare_operator_assemble(p->op, p->t, 0, A));
@@ -83,7 +83,7 @@ static PetscErrorCode find_through(problem *p)
 {
   Mat A;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_operator_matrix(p->op, &A));
   PetscCall(fare_operator_assemble(p->op, p->t, 0, A));
   PetscCall(MatCreateVecs(A, &p->through, &p->flow));
@@ -98,7 +98,7 @@ static PetscErrorCode relative_residual(problem *p, Vec masses, fare_solved *sol
   PetscReal norm;
   Vec       r;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecDuplicate(masses, &r));
   PetscCall(residual(p, masses, r, &scale));
   PetscCall(VecNorm(r, NORM_1, &norm));
@@ -114,7 +114,7 @@ static PetscErrorCode eliminate(const fare_grid *grid, const fare_system *system
   fare_absorbing   *faces;
   PetscErrorCode    code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_absorbing_create(grid, system, t, 0, NULL, &faces));
   code = fare_elimination_create(faces, 0, PETSC_TRUE, &elimination);
   if (!code) code = fare_elimination_stationary(elimination, masses);
@@ -134,7 +134,7 @@ static PetscErrorCode solve(
   PetscErrorCode code;
   Vec            other;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(relative_residual(p, masses, solved));
   if (fare_system_has_potential(system) && fare_operator_is_gradient(p->op) && solved->residual <= at_rest)
     PetscFunctionReturn(0);
@@ -158,7 +158,7 @@ PetscErrorCode fare_stationary_solve(
 {
   problem p = {.t = t};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < grid->dim; axis++) {
     if (grid->boundary[axis] >= FARE_BOUNDARY_ABSORBING)
       FARE_FAIL(FARE_ERR_INPUT, "analysis: no density is stationary where axis %s ends in absorption",
@@ -180,7 +180,7 @@ PetscErrorCode fare_velocity(
   fare_operator *op;
   Vec            J;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_operator_create(grid, system, &op));
   PetscCall(VecDuplicate(P, &J));
   for (int axis = 0; axis < grid->dim; axis++) {
@@ -212,7 +212,7 @@ static PetscErrorCode keep_currents(
   fare_operator *op;
   fare_ghosts    ghosts;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_operator_create(grid, system, &op));
   PetscCall(fare_ghosts_of(grid, &ghosts));
   for (int axis = 0; axis < grid->dim; axis++) {
@@ -257,7 +257,7 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
   fare_solved       solved;
   Vec               P;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   (void)like;
   PetscCall(fare_stationary_solve(grid, system, time, &P, &solved));
   PetscCall(fare_velocity(grid, system, time, P, velocity));

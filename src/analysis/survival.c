@@ -21,7 +21,7 @@ static PetscErrorCode look(void *context, int stop, double t, Vec P)
   PetscScalar sum, flow;
   double      scale;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_absorbing_move(p->stepper->absorbing, t));
   PetscCall(fare_absorbing_residual(p->stepper->absorbing, 0, p->ones, p->leaves, &scale));
   PetscCall(VecSum(P, &sum));
@@ -35,7 +35,7 @@ static PetscErrorCode run(problem *p, const fare_timeline *line, int level, Vec 
   static const double zero = 0;
   Vec                 P;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   p->lived          = 0;
   p->stepper->steps = 0;
   PetscCall(VecSet(p->ones, 1));
@@ -53,7 +53,7 @@ static PetscErrorCode solve_all(
 {
   double *before, last = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscCalloc1(count, &before));
   driven->error = HUGE_VAL;
   for (int level = 0; level < FARE_LEVELS_MAX && !(driven->error <= tolerance); level++) {
@@ -86,7 +86,7 @@ PetscErrorCode fare_survival_solve(const fare_grid *grid, const fare_system *sys
   problem            p         = {.survival = survival};
   fare_timeline     *line;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *driven = (fare_driven){0};
   if (count < 1 || !(times[0] >= start))
     FARE_FAIL(FARE_ERR_INPUT, "analysis: survival is asked for at a time before the start, %g", start);

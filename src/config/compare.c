@@ -223,7 +223,7 @@ PetscErrorCode fare_fields_compare(const fare_field *fields, const fare_field *m
   char          *read;
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (d->kind != FARE_ALIKE) PetscFunctionReturn(0);
   if (!before || before->kind != FARE_NODE_MAP) {
     found(path, "not there", "there", d);
@@ -279,7 +279,7 @@ PetscErrorCode fare_nodes_compare(
 {
   char key[256];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (d->kind != FARE_ALIKE || (!before && !now)) PetscFunctionReturn(0);
   if (!before || !now || before->kind != now->kind) {
     found(path, before ? kinds[before->kind] : "not there", now ? kinds[now->kind] : "not there", d);

@@ -13,7 +13,7 @@ PetscErrorCode fare_config_parse(const char *name, const char *text, size_t leng
   fare_config   *c;
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *config = NULL;
   c       = calloc(1, sizeof *c);
   if (!c) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
@@ -38,7 +38,7 @@ static PetscErrorCode slurp(const char *path, char **text, size_t *length)
   struct stat  about;
   FILE        *file;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (stat(path, &about)) FARE_FAIL(FARE_ERR_INPUT, "%s: %s", path, strerror(errno));
   if (S_ISDIR(about.st_mode)) FARE_FAIL(FARE_ERR_INPUT, "%s: is a directory, not a study file", path);
   file = fopen(path, "rb");
@@ -67,7 +67,7 @@ PetscErrorCode fare_config_read(MPI_Comm comm, const char *path, fare_config **c
   PetscErrorCode     code = 0;
   int                rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *config = NULL;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   if (rank == 0) code = slurp(path, &text, &size);
@@ -109,7 +109,7 @@ static PetscErrorCode move_to_path(fare_node *node, const char *path)
 {
   fare_text full = {0};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_text_add(
     &full, "%.150s%s%.100s", path, *path && *node->path && *node->path != '[' ? "." : "", node->path);
   free(node->path);
@@ -150,7 +150,7 @@ static PetscErrorCode assign(fare_node *root, const char *source, char *path, fa
   char      *rest  = NULL;
   int        depth = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (char *part = strtok_r(path, ".[]", &rest), *after; part; part = after) {
     const char *word  = fare_key_of_today(at, part);
     fare_node **place = step(at, word);
@@ -197,7 +197,7 @@ PetscErrorCode fare_config_set_from(fare_config *config, const char *origin, con
   fare_text      label = {0};
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!equals || equals == assignment)
     PetscFunctionReturn(fare_config_error("--set", 0, 0, "",
       "expected key=value, for instance --set truth.cells=1024, got '%.200s'", assignment));

@@ -50,7 +50,7 @@ static int in_range(const fare_field *field, double value)
 
 static PetscErrorCode read_real(const fare_field *field, const fare_node *node, double *value)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (node->kind != FARE_NODE_SCALAR || node->quoted) PetscCall(expected(field, node, "a number"));
   PetscCall(fare_node_real(node, value));
   if (!in_range(field, *value)) PetscCall(expected(field, node, "a number"));
@@ -65,7 +65,7 @@ static PetscErrorCode read_integer(const fare_field *field, const fare_node *nod
   double real;
   char  *end;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (node->kind != FARE_NODE_SCALAR || node->quoted || !*node->text ||
     strspn(node->text, "0123456789+-.eE") != strlen(node->text))
     PetscCall(expected(field, node, "an integer"));
@@ -80,7 +80,7 @@ static PetscErrorCode read_boolean(const fare_field *field, const fare_node *nod
 {
   static const char *const words[] = {"true", "yes", "on", "false", "no", "off"};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   (void)field;
   for (size_t i = 0; i < 6 && node->kind == FARE_NODE_SCALAR; i++) {
     if (strcmp(node->text, words[i])) continue;
@@ -98,7 +98,7 @@ static PetscErrorCode read_choice(const fare_field *field, const fare_node *node
   const char    *nearest;
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (; field->choices[count]; count++) {
     if (node->kind == FARE_NODE_SCALAR && !strcmp(node->text, field->choices[count])) {
       *value = (int)count;
@@ -124,7 +124,7 @@ static PetscErrorCode read_list(const fare_field *field, const fare_node *node, 
 {
   const size_t count = node->kind == FARE_NODE_LIST ? node->count : 1;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (node->kind == FARE_NODE_MAP)
     PetscCall(expected(field, node,
       field->kind == FARE_REALS        ? "a list of numbers"
@@ -166,7 +166,7 @@ static PetscErrorCode read_string(const fare_node *node, char **value)
   static const char *const        nulls[]  = {"", "~", "null", "Null", "NULL"},
                            *const breaks[] = {"\xC2\x85", "\xE2\x80\xA8", "\xE2\x80\xA9"};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (node->kind != FARE_NODE_SCALAR) FARE_REFUSE(node, "expected a string, got %s", what_is(node));
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(nulls) && !node->quoted; i++) {
     if (!strcmp(node->text, nulls[i])) FARE_REFUSE(node, "expected a string, got nothing");
@@ -187,7 +187,7 @@ static PetscErrorCode read_field(const fare_field *field, const fare_node *node,
 {
   void *to = member(field, into);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   switch (field->kind) {
   case FARE_REAL:
     PetscCall(read_real(field, node, to));
@@ -222,7 +222,7 @@ static PetscErrorCode read_default(const fare_field *field, void *into)
   fare_node     *node = NULL;
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!*field->default_value) PetscFunctionReturn(0); /* absent: zero, NULL or empty */
   PetscCall(fare_parse_yaml(
     "default", PETSC_FALSE, field->default_value, strlen(field->default_value), field->key, &node));
@@ -236,7 +236,7 @@ static PetscErrorCode check_keys(const fare_field *fields, const fare_field *mor
   const char *names[NAMES_MAX];
   size_t      count = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (const fare_field *f = fields; f->key && count < NAMES_MAX; f++) names[count++] = f->key;
   for (const fare_field *f = more; f && f->key && count < NAMES_MAX; f++) names[count++] = f->key;
   PetscCall(fare_node_check_keys(map, names, count));
@@ -263,7 +263,7 @@ size_t fare_field_size(fare_field_kind kind)
 static PetscErrorCode read_all(
   const fare_field *fields, const fare_field *more, const fare_node *map, void *into)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (map && map->kind != FARE_NODE_MAP)
     FARE_REFUSE(
       map, "expected a map of keys and values, got %.60s", *what_is(map) ? what_is(map) : "nothing");
@@ -288,7 +288,7 @@ PetscErrorCode fare_fields_read(
 {
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (const fare_field *f = fields; f->key; f++) memset(member(f, into), 0, fare_field_size(f->kind));
   code = read_all(fields, more, map, into);
   if (code) fare_fields_free(fields, into); /* nobody has to free what was read by half */
@@ -315,7 +315,7 @@ void fare_fields_free(const fare_field *fields, void *from)
 
 static PetscErrorCode copy_array(size_t bytes, const void *from, void **copy)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *copy = malloc(PetscMax(bytes, 1));
   if (!*copy) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   memcpy(*copy, from, bytes);
@@ -324,7 +324,7 @@ static PetscErrorCode copy_array(size_t bytes, const void *from, void **copy)
 
 PetscErrorCode fare_fields_copy(const fare_field *fields, const void *from, void *into)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (const fare_field *f = fields; f->key; f++) {
     const void *source = member(f, from);
     void       *to     = member(f, into);

@@ -47,7 +47,7 @@ const char *fare_key_of_today(const fare_node *map, const char *key)
 
 PetscErrorCode fare_node_rename_former_keys(fare_node *node)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (size_t i = 0; i < node->count; i++) {
     PetscCall(fare_node_rename_former_keys(node->item[i]));
     if (node->kind == FARE_NODE_MAP) {

@@ -11,7 +11,7 @@
 
 PetscErrorCode fare_string_copy(const char *text, size_t length, char **copy)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *copy = malloc(length + 1);
   if (!*copy) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   memcpy(*copy, text, length);
@@ -22,7 +22,7 @@ PetscErrorCode fare_string_copy(const char *text, size_t length, char **copy)
 PetscErrorCode fare_node_create(
   fare_node_kind kind, const char *source, int line, int column, const char *path, fare_node **node)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *node = calloc(1, sizeof **node);
   if (!*node) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   (*node)->kind   = kind;
@@ -56,7 +56,7 @@ static PetscErrorCode grow(void *array, size_t count, size_t size)
 {
   void **place = array, *larger;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (count & (count - 1)) PetscFunctionReturn(0); /* room is made at powers of two */
   larger = realloc(*place, PetscMax(1, 2 * count) * size);
   if (!larger) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
@@ -69,7 +69,7 @@ PetscErrorCode fare_node_append(
 {
   const size_t n = parent->count;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(grow(&parent->item, n, sizeof *parent->item));
   if (key) {
     PetscCall(grow(&parent->key, n, sizeof *parent->key));
@@ -234,7 +234,7 @@ PetscErrorCode fare_node_real(const fare_node *node, double *value)
 {
   char *end;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (node->kind != FARE_NODE_SCALAR)
     FARE_REFUSE(node, "expected a number, got a %s", node->kind == FARE_NODE_LIST ? "list" : "map");
   /* strtod alone would take hexadecimal, infinity and NaN too */
@@ -248,7 +248,7 @@ PetscErrorCode fare_node_real(const fare_node *node, double *value)
 
 PetscErrorCode fare_node_check_keys(const fare_node *map, const char *const names[], size_t count)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (size_t i = 0; i < map->count; i++) {
     const char *nearest;
     size_t      k = 0;

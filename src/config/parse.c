@@ -56,7 +56,7 @@ static yaml_mark_t mark_at(const reader *r, size_t offset)
 
 static PetscErrorCode next(reader *r)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (r->has_event) yaml_event_delete(&r->event);
   r->has_event = PETSC_FALSE;
   if (!yaml_parser_parse(&r->parser, &r->event)) {
@@ -82,7 +82,7 @@ static PetscErrorCode next(reader *r)
 
 static PetscErrorCode refuse_extras(const reader *r, const yaml_char_t *anchor, const yaml_char_t *tag)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (anchor)
     PetscCall(
       complain(r, &r->event.start_mark, "anchors and aliases are not supported; write the value out"));
@@ -98,7 +98,7 @@ static PetscErrorCode read_node(reader *r, int depth, const char *path, fare_nod
 
 static PetscErrorCode read_list(reader *r, int depth, fare_node *list)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (;;) {
     char       path[PATH_SIZE];
     fare_node *child = NULL;
@@ -117,7 +117,7 @@ static PetscErrorCode read_key(reader *r, const fare_node *map, char *key, size_
   const char  *text = (const char *)r->event.data.scalar.value;
   const size_t n    = r->event.data.scalar.length;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (r->event.type != YAML_SCALAR_EVENT)
     PetscCall(complain(r, &r->event.start_mark, "a key must be a plain word"));
   PetscCall(refuse_extras(r, r->event.data.scalar.anchor, r->event.data.scalar.tag));
@@ -138,7 +138,7 @@ static PetscErrorCode read_key(reader *r, const fare_node *map, char *key, size_
 
 static PetscErrorCode read_map(reader *r, int depth, fare_node *map)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (;;) {
     char       key[101], path[PATH_SIZE];
     fare_node *child = NULL;
@@ -162,7 +162,7 @@ static PetscErrorCode read_scalar(reader *r, fare_node *node)
   const char  *text = (const char *)r->event.data.scalar.value;
   const size_t n    = r->event.data.scalar.length;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (memchr(text, '\0', n)) PetscCall(complain(r, &r->event.start_mark, "a value with a zero byte in it"));
   PetscCall(fare_string_copy(text, n, &node->text));
   node->quoted = r->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE ? PETSC_FALSE : PETSC_TRUE;
@@ -175,7 +175,7 @@ static PetscErrorCode read_node(reader *r, int depth, const char *path, fare_nod
   const int      line = line_of(r, &r->event.start_mark), column = (int)r->event.start_mark.column + 1;
   PetscErrorCode code = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (depth > FARE_CONFIG_DEPTH) PetscCall(complain(r, &r->event.start_mark, "nested too deeply"));
   if (++r->values > VALUES_MAX)
     PetscCall(complain(r, &r->event.start_mark, "more values than any study has"));
@@ -205,7 +205,7 @@ static PetscErrorCode read_node(reader *r, int depth, const char *path, fare_nod
 
 static PetscErrorCode read_document(reader *r, const char *path, fare_node **root)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(next(r)); /* stream start */
   PetscCall(next(r));
   if (r->event.type == YAML_STREAM_END_EVENT)
@@ -226,7 +226,7 @@ PetscErrorCode fare_parse_yaml(
   reader            r      = {.source = source, .text = text, .is_file = is_file};
   PetscErrorCode    code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *root = NULL;
   /* what some editors begin UTF-8 with */
   if (is_file && length >= sizeof mark - 1 && !memcmp(text, mark, sizeof mark - 1)) {

@@ -66,7 +66,7 @@ static PetscErrorCode draw_by_rejection(fare_ensemble *ensemble, const fare_init
   fare_envelope from;
   double        slack = 0, worst[2]; /* excess, particles left */
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_envelope_create(initial, system, t, &from));
   do {
     worst[0] = worst[1] = 0;
@@ -145,7 +145,7 @@ static PetscErrorCode draw_gaussian(fare_ensemble *ensemble, const fare_initial 
   const fare_box box  = fare_initial_box(initial, system);
   int            left = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int64_t b = 0; b < ensemble->blocks; b++) {
     const fare_block block = fare_ensemble_block(ensemble, b);
 
@@ -161,7 +161,7 @@ static PetscErrorCode draw_gaussian(fare_ensemble *ensemble, const fare_initial 
 PetscErrorCode fare_ensemble_draw(fare_ensemble *ensemble, const fare_initial *initial,
   const fare_system *system, double t, fare_stream stream)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (initial->mean.count)
     PetscCall(draw_gaussian(ensemble, initial, system, t, stream));
   else

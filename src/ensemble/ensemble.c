@@ -11,7 +11,7 @@ static PetscErrorCode allocate(int64_t n, double **array)
 {
   const size_t bytes = (size_t)PetscMax(n, 1) * sizeof(double);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *array = aligned_alloc(ALIGNMENT, (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
   if (!*array) FARE_FAIL(FARE_ERR_FAILED, "out of memory for %lld particles on this rank", (long long)n);
   memset(*array, 0, bytes);
@@ -25,7 +25,7 @@ PetscErrorCode fare_ensemble_create(MPI_Comm comm, int dim, int64_t count, fare_
   PetscErrorCode code = 0;
   int            rank, size;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   PetscCallMPI(MPI_Comm_size(comm, &size));
   PetscCall(PetscNew(&e));
@@ -44,7 +44,7 @@ PetscErrorCode fare_ensemble_create(MPI_Comm comm, int dim, int64_t count, fare_
 
 PetscErrorCode fare_ensemble_destroy(fare_ensemble **ensemble)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!*ensemble) PetscFunctionReturn(0);
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) free((*ensemble)->x[axis]);
   free((*ensemble)->weight);
@@ -56,7 +56,7 @@ PetscErrorCode fare_ensemble_copy(const fare_ensemble *from, fare_ensemble *to)
 {
   const size_t bytes = (size_t)(from->blocks * FARE_BLOCK) * sizeof(double);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (from->count != to->count || from->dim != to->dim || from->blocks != to->blocks)
     FARE_FAIL(FARE_ERR_FAILED, "ensembles of different shape cannot be copied");
   for (int axis = 0; axis < from->dim; axis++) memcpy(to->x[axis], from->x[axis], bytes);
@@ -70,7 +70,7 @@ PetscErrorCode fare_ensemble_copy(const fare_ensemble *from, fare_ensemble *to)
 
 PetscErrorCode fare_ensemble_weigh(fare_ensemble *ensemble)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (ensemble->weight) PetscFunctionReturn(0);
   PetscCall(allocate(ensemble->blocks * FARE_BLOCK, &ensemble->weight));
   for (int64_t i = 0; i < ensemble->blocks * FARE_BLOCK; i++) ensemble->weight[i] = 1;
@@ -86,7 +86,7 @@ PetscErrorCode fare_ensemble_units(const fare_ensemble *ensemble, fare_weight_un
 {
   int bits = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *of = (fare_weight_units){1, 1};
   if (!ensemble->weight) PetscFunctionReturn(0);
   of->largest = 0;
@@ -117,7 +117,7 @@ PetscErrorCode fare_ensemble_checksum(const fare_ensemble *ensemble, uint64_t *s
 {
   uint64_t mine = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int64_t i = 0; i < ensemble->local; i++) {
     uint64_t h = hash(0, (uint64_t)(ensemble->first_block * FARE_BLOCK + i));
 
@@ -134,7 +134,7 @@ PetscErrorCode fare_ensemble_is_valid(const fare_ensemble *ensemble)
   PetscErrorCode code = 0;
   int            rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(ensemble->comm, &rank));
   for (int64_t i = 0; i < ensemble->local && !code; i++) {
     for (int axis = 0; axis < ensemble->dim && !code; axis++) {
@@ -159,7 +159,7 @@ PetscErrorCode fare_ensemble_moments(
   double sum[FIRST + 2 * FARE_DIM_MAX] = {0};
   double shift[FARE_DIM_MAX]           = {0};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   /* second moments about the first particle, lest two large numbers cancel */
   if (ensemble->first_block == 0 && ensemble->local > 0) {
     for (int axis = 0; axis < ensemble->dim; axis++) shift[axis] = ensemble->x[axis][0];

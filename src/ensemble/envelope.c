@@ -185,7 +185,7 @@ static void refine(builder *b)
 static PetscErrorCode cover(
   const fare_initial *initial, const fare_system *system, fare_envelope *e, int64_t cells[])
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   e->dim   = fare_system_dimension(system);
   e->box   = fare_initial_box(initial, system);
   e->flat  = initial->density == FARE_INITIAL_UNIFORM || initial->density == FARE_INITIAL_SNAPSHOT
@@ -241,7 +241,7 @@ static PetscErrorCode add_up(double t, fare_envelope *e)
 {
   double highest = -HUGE_VAL, sum = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int64_t i = 0; i < e->count; i++) highest = PetscMax(highest, e->bound[i] + log_volume(e, i));
   if (!isfinite(highest))
     FARE_FAIL(FARE_ERR_FAILED, "the density at time %g cannot be drawn from: in its box it is %s", t,
@@ -262,7 +262,7 @@ PetscErrorCode fare_envelope_create(
   int64_t        cells[FARE_DIM_MAX];
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(cover(initial, system, envelope, cells));
   if (envelope->flat) {
     look_at_centres(envelope, initial, system, t);
@@ -279,7 +279,7 @@ PetscErrorCode fare_envelope_create(
 
 PetscErrorCode fare_envelope_destroy(fare_envelope *envelope)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscFree4(envelope->cell, envelope->bound, envelope->cumulative, envelope->guide));
   PetscFunctionReturn(0);
 }

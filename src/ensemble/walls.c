@@ -100,7 +100,7 @@ PetscErrorCode fare_ensemble_census(const fare_ensemble *e, const fare_walls *w,
   int64_t           counts[COUNTS] = {0};
   fare_weight_units units;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *census = (fare_census){.outside = NAN, .survival = 1};
   if (!w->dim) PetscFunctionReturn(0);
   PetscCall(fare_ensemble_units(e, &units));

@@ -13,7 +13,7 @@ const fare_kept fare_curve_kept[] = {
 
 PetscErrorCode fare_curve_begin(fare_curve *curve, PetscBool validated)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_curve_free(curve));
   PetscCall(PetscCalloc1(CURVE_POINTS, &curve->step));
   PetscCall(PetscCalloc1(CURVE_POINTS, &curve->loss));
@@ -23,14 +23,14 @@ PetscErrorCode fare_curve_begin(fare_curve *curve, PetscBool validated)
 
 PetscErrorCode fare_curve_free(fare_curve *curve)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_kept_free(fare_curve_kept, curve));
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_curve_copy(const fare_curve *from, fare_curve *to)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_curve_begin(to, from->validation ? PETSC_TRUE : PETSC_FALSE));
   to->count = from->count;
   memcpy(to->step, from->step, from->count * sizeof *to->step);

@@ -53,7 +53,7 @@ static PetscErrorCode allocate(size_t n, float **array)
 {
   const size_t bytes = (n * sizeof(float) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *array = aligned_alloc(ALIGNMENT, PetscMax(bytes, ALIGNMENT));
   if (!*array) FARE_FAIL(FARE_ERR_FAILED, "out of memory for a network");
   PetscFunctionReturn(0);
@@ -67,7 +67,7 @@ PetscErrorCode fare_network_create(
   layer         last   = layer_at(shape, shape->layers);
   fare_network *n;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscNew(&n));
   *network = n;
   n->shape = *shape;
@@ -94,7 +94,7 @@ PetscErrorCode fare_learn_network(
 {
   const fare_network_shape shape = {inputs, (int)options->width, (int)options->layers, outputs};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_network_create(&shape, stream, network));
   fare_network_set_residual(*network, options->residual);
   PetscFunctionReturn(0);
@@ -104,7 +104,7 @@ PetscErrorCode fare_network_destroy(fare_network **network)
 {
   fare_network *n = *network;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!n) PetscFunctionReturn(0);
   free(n->weights);
   free(n->activation);
@@ -315,14 +315,14 @@ static PetscErrorCode save(const void *network, fare_store *to, const char *path
 {
   const saved s = saved_of(network);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_kept_save(kept, &s, 0, to, path));
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode check_extent(const char *path, const char *name, int64_t found, int64_t expected)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (found != expected)
     FARE_FAIL(FARE_ERR_FAILED, "the network in %s has %s %lld, not %lld", path, name, (long long)found,
       (long long)expected);
@@ -331,7 +331,7 @@ static PetscErrorCode check_extent(const char *path, const char *name, int64_t f
 
 static PetscErrorCode check_shape(const char *path, const saved *found, const saved *expected)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(check_extent(path, "inputs", found->inputs, expected->inputs));
   PetscCall(check_extent(path, "width", found->width, expected->width));
   PetscCall(check_extent(path, "layers", found->layers, expected->layers));
@@ -350,7 +350,7 @@ static PetscErrorCode load(void **object, void *context, fare_store *from, const
   saved          found    = {0};
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   (void)context;
   code = fare_kept_load(kept, &found, 0, NULL, from, path);
   if (!code) code = check_shape(path, &found, &expected);

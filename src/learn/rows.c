@@ -25,7 +25,7 @@ PetscErrorCode fare_learn_rows_create(MPI_Comm comm, int dim, int groups, fare_l
 {
   fare_learn_rows *r;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscNew(&r));
   *rows     = r;
   r->comm   = comm;
@@ -39,7 +39,7 @@ PetscErrorCode fare_learn_rows_destroy(fare_learn_rows **rows)
 {
   fare_learn_rows *r = *rows;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!r) PetscFunctionReturn(0);
   for (int g = 0; g < r->groups; g++) {
     for (int axis = 0; axis < r->dim; axis++) PetscCall(PetscFree(r->group[g].x[axis]));
@@ -79,7 +79,7 @@ static double weight_of(const group *g, int64_t i)
 static PetscErrorCode sums(
   const fare_learn_rows *r, const double about[], int power, double sum[][1 + FARE_DIM_MAX])
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int index = 0; index < r->groups; index++) {
     const group *g = &r->group[index];
 
@@ -112,7 +112,7 @@ static PetscErrorCode copy(
 {
   int weighted = g->given_weight != NULL;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &weighted, 1, MPI_INT, MPI_MAX, r->comm));
   for (int axis = 0; axis < r->dim; axis++) {
     PetscCall(PetscMalloc1((size_t)g->local, &g->x[axis]));
@@ -132,7 +132,7 @@ PetscErrorCode fare_learn_rows_standardise(fare_learn_rows *rows, double mean[],
   double(*sum)[1 + FARE_DIM_MAX];
   PetscErrorCode code = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int g = 0; g < rows->groups; g++) {
     if (rows->group[g].count < 1)
       FARE_FAIL(FARE_ERR_FAILED, "nothing to learn from: group %d of %d is empty", g + 1, rows->groups);
@@ -159,7 +159,7 @@ PetscErrorCode fare_learn_batch_create(int dim, int64_t size, fare_learn_batch *
 {
   fare_learn_batch *b;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscNew(&b));
   *batch  = b;
   b->size = size;
@@ -172,7 +172,7 @@ PetscErrorCode fare_learn_batch_destroy(fare_learn_batch **batch)
 {
   fare_learn_batch *b = *batch;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!b) PetscFunctionReturn(0);
   PetscCall(PetscFree3(b->number, b->group, b->weight));
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) PetscCall(PetscFree(b->x[axis]));

@@ -27,7 +27,7 @@ PetscErrorCode fare_learn_state_create(
 {
   fare_learn_state *s;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscNew(&s));
   *state   = s;
   s->count = count;
@@ -46,7 +46,7 @@ PetscErrorCode fare_learn_state_create(
 
 PetscErrorCode fare_learn_state_keep(fare_learn_state *s, size_t kept)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (s->kept != kept) {
     PetscCall(PetscFree(s->numbers));
     PetscCall(PetscMalloc1(kept, &s->numbers));
@@ -60,7 +60,7 @@ PetscErrorCode fare_learn_state_destroy(fare_learn_state **state)
 {
   fare_learn_state *s = *state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!s) PetscFunctionReturn(0);
   PetscCall(fare_kept_free(members, s));
   PetscCall(PetscFree(*state));
@@ -69,7 +69,7 @@ PetscErrorCode fare_learn_state_destroy(fare_learn_state **state)
 
 PetscErrorCode fare_learn_state_save(const fare_learn_state *state, fare_store *to, const char *group)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_kept_save(members, state, 0, to, group));
   PetscFunctionReturn(0);
 }
@@ -89,7 +89,7 @@ static PetscErrorCode read_into(fare_learn_state *s, fare_store *from, const cha
 {
   fare_curve read;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_kept_load(members, s, 0, NULL, from, group));
   if (!is_sound(s)) FARE_FAIL(FARE_ERR_FAILED, "%s is not a state of training", group);
   read     = s->curve;
@@ -103,7 +103,7 @@ PetscErrorCode fare_learn_state_load(fare_learn_state **state, fare_store *from,
 {
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscNew(state));
   code = read_into(*state, from, group);
   if (code) PetscCall(fare_learn_state_destroy(state));

@@ -32,7 +32,7 @@ static PetscErrorCode context_begin(training_context *l)
   const fare_network_shape *shape   = fare_network_shape_of(l->network);
   const size_t              outputs = (size_t)shape->outputs * FARE_BLOCK;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   l->weights = fare_network_weights(l->network);
   PetscCall(
     PetscCalloc3((size_t)shape->inputs * FARE_BLOCK, &l->input, outputs, &l->output, outputs, &l->d_output));
@@ -43,7 +43,7 @@ static PetscErrorCode context_begin(training_context *l)
 
 static PetscErrorCode context_end(training_context *l)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscFree3(l->input, l->output, l->d_output));
   PetscCall(PetscFree2(l->gradient, l->aside));
   PetscFunctionReturn(0);
@@ -90,7 +90,7 @@ static PetscErrorCode gradient_of(training_context *l, int64_t step, double *los
   const float  share = 1 / (float)l->options->batch;
   int64_t      rows;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscArrayzero(l->gradient, count));
   l->gradient[count] = (float)batch_loss(l, step, l->gradient, &rows);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, l->gradient, (int)count + 1, MPI_FLOAT, MPI_SUM, l->comm));
@@ -105,7 +105,7 @@ static PetscErrorCode validation_of(training_context *l, double *loss)
   const size_t count  = l->state->count;
   double       sum[2] = {0, 0};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscArraycpy(l->aside, l->weights, count));
   PetscCall(PetscArraycpy(l->weights, l->state->mean, count));
   for (int64_t k = 0; k < VALIDATION_BATCHES; k++) {
@@ -137,7 +137,7 @@ static PetscErrorCode add_point(training_context *l, fare_progress *progress, Pe
   const double      loss = s->sum / (double)s->summed;
   char              note[96];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   s->curve.step[i] = s->step;
   s->curve.loss[i] = loss;
   snprintf(note, sizeof note, "loss %.5f", loss);
@@ -164,7 +164,7 @@ static PetscErrorCode pause_of(training_context *l)
   const fare_learn_session *session = l->problem->session;
   PetscBool                 stop    = PETSC_FALSE;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscArraycpy(l->state->weights, l->weights, l->state->count));
   if (l->problem->kept) {
     PetscCall(fare_learn_state_keep(l->state, l->problem->kept));
@@ -185,7 +185,7 @@ static PetscErrorCode steps_of(training_context *l, fare_progress *progress)
   const int64_t     began = s->step;
   PetscBool         over  = PETSC_FALSE;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   while (s->step < s->steps && !over) {
     const double rate  = fare_learn_rate(l->options, s->step),
                  decay = PetscMin(l->options->ema, (1 + (double)s->step) / (10 + (double)s->step));
@@ -218,7 +218,7 @@ static PetscErrorCode finish(training_context *l)
   const fare_learn_state *s   = l->state;
   float                   bad = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(
     PetscArraycpy(l->weights, l->options->patience > 0 && s->least < HUGE_VAL ? s->best : s->mean, s->count));
   for (size_t i = 0; i < s->count; i++) bad += l->weights[i] * 0; /* 0, or NaN once one is not finite */
@@ -237,7 +237,7 @@ static PetscErrorCode state_of(training_context *l)
   const PetscBool     validated = l->options->validation_fraction > 0 ? PETSC_TRUE : PETSC_FALSE;
   const size_t        count     = fare_network_count(l->network);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (session && session->state) {
     l->state = session->state;
     if (l->state->count != count || l->state->steps != l->options->steps ||
@@ -262,7 +262,7 @@ PetscErrorCode fare_learn_train(MPI_Comm comm, fare_network *network, const fare
   fare_progress  progress;
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_learn_check_blas();
   PetscCall(context_begin(&l));
   code = state_of(&l);

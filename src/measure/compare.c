@@ -60,7 +60,7 @@ static double evaluate_plain(const comparing *c, size_t m)
 /* Each run was on one rank; all but one are 0. */
 static PetscErrorCode share(const comparing *c, size_t n, double values[])
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, values, (PetscMPIInt)n, MPI_DOUBLE, MPI_SUM, c->comm));
   PetscFunctionReturn(0);
 }
@@ -74,7 +74,7 @@ static PetscErrorCode draw_correlated(
 {
   double normal[FARE_GROUPS + 1], *drawn;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscMalloc1(c->sides.pools, &drawn));
   memcpy(drawn, c->sides.q_raw, c->sides.pools * sizeof *drawn);
   for (size_t g = 0; g <= c->samples.groups; g++) normal[g] = fare_random_normal(random);
@@ -96,7 +96,7 @@ static PetscErrorCode draw_exactly(comparing *c, int replicates, fare_stream str
 {
   int rank, size;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(c->comm, &rank));
   PetscCallMPI(MPI_Comm_size(c->comm, &size));
   memset(values, 0, c->count * (size_t)replicates * sizeof *values);
@@ -124,7 +124,7 @@ static PetscErrorCode leave_out(comparing *c, int groups, double values[], Petsc
   const size_t all  = (c->count + 1) * (size_t)groups;
   int          some = 1, rank, size;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(c->comm, &rank));
   PetscCallMPI(MPI_Comm_size(c->comm, &size));
   memset(values, 0, all * sizeof *values);
@@ -157,7 +157,7 @@ static PetscErrorCode find_floor(
   double mean, spread;
   int    reach = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int r = 0; r < replicates; r++) reach += values[r] >= result->value - ROUND_OFF * fabs(result->value);
   PetscCall(PetscSortReal(replicates, values));
   find_moments(replicates, values, &result->floor_mean, &spread);
@@ -271,7 +271,7 @@ static PetscErrorCode judge(comparing *c, int replicates, fare_stream stream, fa
   double       *draws, *without, independent = c->samples.effective;
   fare_interval interval;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscMalloc2(c->count * (size_t)replicates, &draws, (c->count + 1) * (size_t)groups, &without));
   if (groups) PetscCall(leave_out(c, groups, without, &whole));
   if (replicates > 0) PetscCall(draw_exactly(c, replicates, stream, draws));
@@ -327,7 +327,7 @@ static void begin(comparing *c, const fare_binned *p, const fare_binned *p_corre
 static PetscErrorCode look_at_noise(
   comparing *c, const fare_binning *binning, const fare_binned *p, const fare_binned *p_corrected)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_sides_show_samples(&c->sides);
   PetscCall(fare_noise_find(&c->sides, &c->noise));
   if (!c->noise.correlated) PetscFunctionReturn(0);
@@ -348,7 +348,7 @@ PetscErrorCode fare_measure_compare(MPI_Comm comm, const fare_binning *binning, 
 {
   comparing c = {.comm = comm, .count = count, .type = types};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (size_t m = 0; m < count; m++) {
     if (types[m]->dimension_max && binning->grid.dim > types[m]->dimension_max)
       FARE_FAIL(FARE_ERR_INPUT, "measure %s is defined in at most %d dimension%s, not in %d", types[m]->name,

@@ -176,7 +176,7 @@ static PetscErrorCode look(const fare_sides *s, scatter *of, fare_noise *noise)
   const size_t stride = s->binning->all_seen + FARE_GROUP_EXTRA;
   double       error, errors, design;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int sums = 0; sums < 2; sums++) {
     show(s, noise->groups, s->samples->group, (PetscBool)sums, of);
     design = trace(of, &error) / expected_scatter(s, (PetscBool)sums, of->weight);
@@ -206,7 +206,7 @@ PetscErrorCode fare_noise_find(const fare_sides *s, fare_noise *noise)
   PetscErrorCode code;
   scatter        of;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *noise = (fare_noise){.design = 1, .groups = groups};
   PetscCall(PetscMalloc3(groups * s->pools, &of.x, groups * groups, &of.gram, s->pools, &of.weight));
   code = look(s, &of, noise);
@@ -216,7 +216,7 @@ PetscErrorCode fare_noise_find(const fare_sides *s, fare_noise *noise)
 
 PetscErrorCode fare_noise_free(fare_noise *noise)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscFree(noise->group));
   PetscFunctionReturn(0);
 }

@@ -53,7 +53,7 @@ static PetscErrorCode sort_squares(fare_sides *s)
   const double *from = s->samples->square;
   double       *mass = s->q, all = 0, draws = 0; /* q is not in use yet */
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   s->draws = s->n;
   if (!from || !s->n) PetscFunctionReturn(0);
   PetscCall(PetscCalloc1(2 * pools, &s->square));
@@ -80,7 +80,7 @@ PetscErrorCode fare_sides_create(const fare_binning *binning, const fare_binned 
 {
   const size_t bins = binning->all_seen;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   memset(s, 0, sizeof *s);
   s->binning = binning;
   s->samples = q;
@@ -119,7 +119,7 @@ PetscErrorCode fare_sides_create(const fare_binning *binning, const fare_binned 
 
 PetscErrorCode fare_sides_destroy(fare_sides *s)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscFree(s->square));
   PetscCall(PetscFree(s->proposal));
   PetscCall(PetscFree(s->deviation));
@@ -223,7 +223,7 @@ PetscErrorCode fare_sides_correlate(fare_sides *s)
   const size_t       bins = s->binning->all_seen, groups = q->groups;
   const double       spread = sqrt((double)groups / (double)(groups - 1));
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscCalloc1(groups * s->pools, &s->deviation));
   for (size_t g = 0; g < groups; g++) {
     const double *of = q->group + g * (bins + FARE_GROUP_EXTRA);

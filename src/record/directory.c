@@ -58,7 +58,7 @@ static PetscErrorCode check_here(const char *directory, fare_record_mode mode)
   char        ancestor[PETSC_MAX_PATH_LEN];
   struct stat about;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (strlen(directory) > PETSC_MAX_PATH_LEN - 64)
     FARE_FAIL(FARE_ERR_INPUT, "output.directory: longer than a path can be");
   if (!lstat(directory, &about) && !S_ISDIR(about.st_mode) && !S_ISLNK(about.st_mode))
@@ -91,7 +91,7 @@ PetscErrorCode fare_record_check(MPI_Comm comm, const char *directory, fare_reco
   PetscErrorCode code = 0;
   int            rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   if (rank == 0) code = check_here(directory, mode);
   PetscFunctionReturn(fare_error_agree(comm, code));
@@ -104,7 +104,7 @@ static PetscErrorCode make_path(const char *directory)
   char  *slash = path;
   size_t first = 0; /* length of the first one that was made here */
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(path, sizeof path, "%s", directory);
   do {
     slash = strchr(slash + 1, '/');
@@ -174,7 +174,7 @@ static PetscErrorCode make_here(const char *directory, fare_record_mode mode, fa
   char           path[PETSC_MAX_PATH_LEN + 16], why[PETSC_MAX_PATH_LEN + 256];
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(make_path(directory));
   code = fare_lock_take(directory, lock);
   if (code && mode == FARE_RECORD_NEW) rmdir(directory);
@@ -200,7 +200,7 @@ PetscErrorCode fare_record_create(
   fare_lock     *lock = NULL;
   int            rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *record = NULL;
   PetscCall(fare_record_check(comm, directory, mode));
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
@@ -215,7 +215,7 @@ PetscErrorCode fare_record_create(
 
 PetscErrorCode fare_record_destroy(fare_record **record)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!*record) PetscFunctionReturn(0);
   PetscCall(fare_store_close(&(*record)->store));
   PetscCall(fare_lock_release(&(*record)->lock));
@@ -228,7 +228,7 @@ PetscErrorCode fare_record_hold(const fare_record *record)
   PetscErrorCode code = 0;
   int            rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(record->comm, &rank));
   if (rank == 0) code = fare_lock_check(record->lock);
   PetscFunctionReturn(fare_error_agree(record->comm, code));
@@ -251,7 +251,7 @@ static PetscErrorCode write_text(const char *path, const fare_text *text)
   FILE *file;
   int   bad;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(temporary, sizeof temporary, "%s.tmp", path);
   file = fopen(temporary, "w");
   if (!file) FARE_FAIL(FARE_ERR_FAILED, "%s: cannot be written: %s", temporary, strerror(errno));
@@ -272,7 +272,7 @@ PetscErrorCode fare_record_text(fare_record *record, const char *name, const far
   PetscErrorCode code = 0;
   int            rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(record->comm, &rank));
   if (rank == 0) code = fare_lock_check(record->lock);
   if (rank == 0 && !code) code = write_text(fare_record_path(record, name), text);

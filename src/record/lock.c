@@ -176,7 +176,7 @@ static PetscErrorCode watch(
   char            ignored[TEXT_SIZE];
   holder          h, me;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *gone = PETSC_TRUE;
   if (!read_holder(path, &h, text, &first)) PetscFunctionReturn(0);
   for (;;) {
@@ -208,7 +208,7 @@ static PetscErrorCode take_away(const char *path, const char *aside, const char 
   struct timespec touched;
   holder          h;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(old, sizeof old, "%s.old", aside);
   if (rename(path, old) && errno != ENOENT)
     FARE_FAIL(FARE_ERR_FAILED, "%s: cannot be removed: %s", path, strerror(errno));
@@ -224,7 +224,7 @@ static PetscErrorCode write_file(const char *path, const char *text, int flags)
   const size_t length = strlen(text);
   int          why    = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (file < 0) FARE_FAIL(FARE_ERR_FAILED, "%s: cannot be written: %s", path, strerror(errno));
   if (write(file, text, length) != (ssize_t)length || fsync(file)) why = errno ? errno : EIO;
   if (close(file) && !why) why = errno;
@@ -252,7 +252,7 @@ static PetscErrorCode acquire(fare_lock *lock, const char *aside, const holder *
 {
   PetscErrorCode code = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (;;) {
     const int why = try_name(aside, lock->path, lock->text);
     char      text[TEXT_SIZE];
@@ -302,7 +302,7 @@ PetscErrorCode fare_lock_take(const char *directory, fare_lock **lock)
   holder         self;
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *lock = NULL;
   PetscCall(PetscNew(&l));
   find_self(&self);
@@ -326,7 +326,7 @@ PetscErrorCode fare_lock_check(const fare_lock *lock)
   char            text[TEXT_SIZE];
   holder          h;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!read_holder(lock->path, &h, text, &touched))
     FARE_FAIL(FARE_ERR_FAILED,
       "%s is gone: the directory is no longer this run's, which writes nothing more there", lock->path);
@@ -341,7 +341,7 @@ PetscErrorCode fare_lock_release(fare_lock **lock)
 {
   fare_lock *l = *lock;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!l) PetscFunctionReturn(0);
   if (l->beats) {
     pthread_mutex_lock(&l->mutex);

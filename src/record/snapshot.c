@@ -30,7 +30,7 @@ static PetscErrorCode write_root(fare_store *s)
 {
   char date[64];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_record_date(sizeof date, date);
   PetscCall(fare_store_put_string(s, "/", "openPMD", "1.1.0"));
   PetscCall(fare_store_put_uint32(s, "/", "openPMDextension", 0));
@@ -59,7 +59,7 @@ PetscErrorCode fare_record_begin(fare_record *record, int64_t index, double time
 {
   char path[PATH_SIZE], child[PATH_SIZE];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_record_hold(record));
   record->index = index;
   PetscCall(fare_store_create(record->comm, file_of(record, index), &record->store));
@@ -77,7 +77,7 @@ PetscErrorCode fare_record_begin(fare_record *record, int64_t index, double time
 /* Attributes that every record of the standard has. */
 static PetscErrorCode describe_record(fare_store *s, const char *path)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_put_reals(s, path, "unitDimension", 7, dimensionless));
   PetscCall(fare_store_put_real(s, path, "timeOffset", 0));
   PetscFunctionReturn(0);
@@ -92,7 +92,7 @@ PetscErrorCode fare_record_mesh(fare_record *record, const char *name, const cha
   fare_store        *s = record->store;
   PetscInt           n;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecGetLocalSize(values, &n));
   PetscCall(PetscMalloc1(n, &density));
   PetscCall(VecGetArrayRead(values, &value));
@@ -112,7 +112,7 @@ PetscErrorCode fare_record_mesh(fare_record *record, const char *name, const cha
 /* A component that is the same for all particles: a group with the value. */
 static PetscErrorCode constant_component(fare_store *s, const char *path, double value, uint64_t particles)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_group(s, path));
   PetscCall(fare_store_put_real(s, path, "value", value));
   PetscCall(fare_store_put_uint64s(s, path, "shape", 1, &particles));
@@ -190,7 +190,7 @@ static PetscErrorCode write_column(fare_record *record, const char *path, const 
   const uint64_t first = (uint64_t)(ensemble->first_block * FARE_BLOCK);
   void          *kept  = NULL;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (single) {
     PetscCall(PetscMalloc1(of->count * sizeof(float), (char **)&kept));
     for (uint64_t i = 0; i < of->count; i++)
@@ -211,7 +211,7 @@ static PetscErrorCode write_positions(
   const PetscBool single = record->options.precision == FARE_RECORD_SINGLE ? PETSC_TRUE : PETSC_FALSE;
   char            path[PATH_SIZE], species[128];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(species, sizeof species, "%s", name);
   for (int axis = 0; axis < ensemble->dim; axis++) {
     PetscCall(write_column(record, place(path, record, "particles/%s/position/%s", species, axis_names[axis]),
@@ -235,7 +235,7 @@ static PetscErrorCode write_ids(fare_record *record, const char *path, const ext
   const uint64_t most = record->options.compression ? PetscMax(of->count, 1) : ID_PIECE, nothing = 0;
   uint64_t      *id, rounds = (of->count + most - 1) / most;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &rounds, 1, MPI_UINT64_T, MPI_MAX, record->comm));
   PetscCall(PetscMalloc1(PetscMin(most, of->count), &id));
   PetscCall(
@@ -259,7 +259,7 @@ static PetscErrorCode write_patch_record(
 {
   const uint64_t one = 1;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_write_array(record->store, path, type, 1, &one, value));
   PetscCall(fare_store_put_real(record->store, path, "unitSI", 1));
   PetscFunctionReturn(0);
@@ -276,7 +276,7 @@ static PetscErrorCode write_patch_along(
   const PetscBool single = record->options.precision == FARE_RECORD_SINGLE ? PETSC_TRUE : PETSC_FALSE;
   char            path[PATH_SIZE], component[32];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(component, sizeof component, "offset/%s", axis_names[axis]);
   place(path, record, "particles/%s/particlePatches/%s", name, component);
   PetscCall(write_patch_record(record, path, single ? FARE_STORE_FLOAT32 : FARE_STORE_FLOAT64,
@@ -300,7 +300,7 @@ static PetscErrorCode write_patches(
   double         bounds[2 * FARE_DIM_MAX];
   char           path[PATH_SIZE];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int i = 0; i < 2 * FARE_DIM_MAX; i++) bounds[i] = HUGE_VAL;
   for (int axis = 0; axis < ensemble->dim; axis++) {
     fare_record_bounds(ensemble->local, ensemble->x[axis], &bounds[2 * axis], &bounds[2 * axis + 1]);
@@ -327,7 +327,7 @@ PetscErrorCode fare_record_species(fare_record *record, const char *name, const 
   const extent of = extent_of(record, ensemble);
   char         path[PATH_SIZE];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_store_set_compression(record->store, (int)record->options.compression);
   PetscCall(write_positions(record, name, ensemble, &of));
   PetscCall(write_ids(record, place(path, record, "particles/%s/%s", name, "id"), &of));
@@ -361,7 +361,7 @@ PetscErrorCode fare_record_number(fare_record *record, const char *group, const 
 {
   char path[PATH_SIZE];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(path, sizeof path, "/fare/%s", group);
   PetscCall(fare_store_group(record->store, path));
   PetscCall(fare_store_put_real(record->store, path, name, value));
@@ -370,14 +370,14 @@ PetscErrorCode fare_record_number(fare_record *record, const char *group, const 
 
 PetscErrorCode fare_record_end(fare_record *record)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_commit(&record->store));
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_record_checksum(fare_record *record, int64_t index, fare_checksum *checksum)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_checksum(record->comm, file_of(record, index), checksum));
   PetscFunctionReturn(0);
 }

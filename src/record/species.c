@@ -12,7 +12,7 @@ static PetscErrorCode read_column(
   uint64_t extent[4]   = {0};
   int      rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_extents(store, path, &rank, extent));
   if (rank != 1 || extent[0] != (uint64_t)ensemble->count)
     FARE_FAIL(FARE_ERR_FAILED,
@@ -30,7 +30,7 @@ static PetscErrorCode read_species(
   uint64_t          extent[4];
   int               rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < ensemble->dim; axis++) {
     snprintf(
       path, sizeof path, "/data/%lld/particles/%s/position/%c", (long long)index, name, axis_names[axis]);
@@ -51,7 +51,7 @@ PetscErrorCode fare_record_read_species(
   fare_store    *store;
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(path, sizeof path, "%s/snapshots/snapshot_%06lld.h5", record->directory, (long long)index);
   PetscCall(fare_store_open(record->comm, path, &store));
   code = read_species(store, index, name, ensemble);

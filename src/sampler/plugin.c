@@ -11,7 +11,7 @@ static PetscErrorCode check_fields(const fare_node *node, const fare_sampler_typ
 {
   int count = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!type->fields)
     FARE_REFUSE(
       node, "sampler '%s' has no table of fields (one that holds FARE_FIELDS_END alone will do)", type->name);
@@ -38,7 +38,7 @@ static PetscErrorCode check_kept(
 {
   int count = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (const fare_kept *k = table; k->name; k++) {
     const char *wrong = NULL;
 
@@ -68,7 +68,7 @@ static PetscErrorCode check(const fare_node *node, const fare_sampler_type *type
 {
   const char *wrong = NULL;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!fare_is_word(type->name))
     FARE_REFUSE(node, "the sampler needs a name of 1 to 64 letters, digits, _ and -");
   if (!type->summary || !type->reference)
@@ -99,7 +99,7 @@ PetscErrorCode fare_sampler_type_load(
   const size_t   size[FARE_PLUGIN_SIZES] = FARE_PLUGIN_SAMPLER_SIZES;
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   code = fare_plugin_path(node, path, &full);
   if (!code) code = fare_plugin_open(node, full, FARE_PLUGIN_IS_SAMPLER, size, library, &descriptor);
   if (!code) code = check(node, descriptor);

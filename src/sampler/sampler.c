@@ -38,7 +38,7 @@ PetscErrorCode fare_sampler_options_read(
 {
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *options = calloc(1, type->size);
   if (!*options) FARE_FAIL(FARE_ERR_FAILED, "out of memory for sampler %s", type->name);
   code = fare_fields_read(type->fields, more, node, *options);
@@ -70,7 +70,7 @@ PetscErrorCode fare_sampler_create(MPI_Comm comm, const fare_sampler_type *type,
 {
   fare_sampler *s;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscNew(&s));
   *sampler    = s;
   s->type     = type;
@@ -94,7 +94,7 @@ PetscErrorCode fare_sampler_create(MPI_Comm comm, const fare_sampler_type *type,
 PetscErrorCode fare_sampler_set_mode(
   fare_sampler *sampler, fare_sampler_mode mode, const fare_densities *exact)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (mode & ~sampler->type->modes)
     FARE_FAIL(FARE_ERR_INPUT, "sampler %s cannot run as %s", sampler->type->name,
       mode == FARE_ORACLE ? "an oracle" : "the empirical optimum");
@@ -108,7 +108,7 @@ PetscErrorCode fare_sampler_set_walls(fare_sampler *sampler, const fare_walls *w
 {
   const fare_sampler_type *type = sampler->type;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (walls->absorbing && type->walls != FARE_WALLS_ABSORBED) {
     FARE_FAIL(FARE_ERR_INPUT,
       "sampler '%s' knows no absorption, and an end of the truth's box absorbs: use 'langevin', or other "
@@ -124,7 +124,7 @@ PetscErrorCode fare_sampler_destroy(fare_sampler **sampler)
 {
   fare_sampler *s = *sampler;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!s) PetscFunctionReturn(0);
   if (s->type->destroy) PetscCall(s->type->destroy(s));
   PetscCall(fare_learn_state_destroy(&s->session.state));
@@ -136,7 +136,7 @@ PetscErrorCode fare_sampler_destroy(fare_sampler **sampler)
 
 PetscErrorCode fare_sampler_save(const fare_sampler *sampler, fare_store *to, const char *group)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (sampler->type->kept)
     PetscCall(fare_kept_save(sampler->type->kept, sampler->state, FARE_KEPT_IN(sampler->mode), to, group));
   PetscFunctionReturn(0);
@@ -146,7 +146,7 @@ PetscErrorCode fare_sampler_load(fare_sampler *sampler, fare_store *from, const 
 {
   const fare_sampler_type *type = sampler->type;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!type->kept) PetscFunctionReturn(0);
   PetscCall(fare_kept_load(type->kept, sampler->state, FARE_KEPT_IN(sampler->mode), sampler, from, group));
   if (type->loaded) PetscCall(type->loaded(sampler));
@@ -164,7 +164,7 @@ static void spend(fare_sampler *sampler, double *seconds)
 
 PetscErrorCode fare_sampler_train(fare_sampler *sampler, const fare_training_set *data)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   sampler->since = fare_seconds();
   PetscCall(sampler->type->train(sampler, data));
   spend(sampler, &sampler->cost.train_seconds);
@@ -175,7 +175,7 @@ PetscErrorCode fare_sampler_pause(fare_sampler *sampler)
 {
   PetscBool stop = PETSC_FALSE;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!sampler->session.pause) PetscFunctionReturn(0);
   spend(sampler, &sampler->cost.sample_seconds);
   PetscCall(sampler->session.pause(sampler->session.context, 0, &stop));
@@ -203,7 +203,7 @@ PetscErrorCode fare_sampler_advance(fare_sampler *sampler, double t, fare_ensemb
 {
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   sampler->since = fare_seconds();
   PetscCall(sampler->type->advance(sampler, t, ensemble));
   fold(sampler, ensemble);
@@ -232,7 +232,7 @@ PetscErrorCode fare_cost_gather(MPI_Comm comm, const fare_cost *mine, fare_cost 
   double  seconds[2] = {mine->train_seconds, mine->sample_seconds};
   int64_t counts[2]  = {mine->force_evaluations, mine->network_evaluations};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, seconds, 2, MPI_DOUBLE, MPI_MAX, comm));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, counts, 2, MPI_INT64_T, MPI_SUM, comm));
   *all = (fare_cost){seconds[0], seconds[1], counts[0], counts[1]};

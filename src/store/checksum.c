@@ -28,7 +28,7 @@ static PetscErrorCode sum_part(const char *path, uint64_t from, uint64_t length,
   ssize_t        got   = 1;
   int            why   = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (file < 0) why = errno;
   p->bytes = 0;
   p->sum   = crc32(0, NULL, 0);
@@ -54,7 +54,7 @@ static PetscErrorCode size_of(MPI_Comm comm, const char *path, uint64_t *bytes)
   struct stat    about;
   int            rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   if (rank == 0 && stat(path, &about))
     code = fare_error(FARE_ERR_FAILED, "%s: %s", path, strerror(errno));
@@ -72,7 +72,7 @@ PetscErrorCode fare_store_checksum(MPI_Comm comm, const char *path, fare_checksu
   int            rank, ranks;
   PetscErrorCode code = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   PetscCallMPI(MPI_Comm_size(comm, &ranks));
   PetscCall(size_of(comm, path, &bytes));

@@ -64,7 +64,7 @@ static hid_t access_list(MPI_Comm comm)
 /* What an error left open when the program ends has no name, and nothing of it stays. */
 static PetscErrorCode finish(void)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   finish_is_registered = PETSC_FALSE;
   while (opened) {
     fare_store *last = opened;
@@ -78,7 +78,7 @@ static PetscErrorCode store_new(MPI_Comm comm, const char *path, PetscBool writi
 {
   fare_store *s;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   hold_hdf5_quiet();
   if (!finish_is_registered) PetscCall(PetscRegisterFinalize(finish));
   finish_is_registered = PETSC_TRUE;
@@ -99,7 +99,7 @@ static PetscErrorCode store_free(fare_store **store)
 {
   fare_store **at = &opened;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   while (*at != *store) at = &(*at)->next;
   *at = (*store)->next;
   if ((*store)->place >= 0) close((*store)->place);
@@ -111,7 +111,7 @@ PetscErrorCode fare_store_reserve(fare_store *store, uint64_t from, uint64_t len
 {
   PetscErrorCode code = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   /* the reservation alone would pass a limit that the write then meets */
   if (store->place >= 0 && length && from + length > store->limit)
     code = fare_error(FARE_ERR_FAILED, "%s: cannot be written: %s (ulimit -f)", store->path, strerror(EFBIG));
@@ -135,7 +135,7 @@ static uint64_t size_of(const fare_store *store)
 
 PetscErrorCode fare_store_reserve_end(fare_store *store, uint64_t length)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_reserve(store, size_of(store), length));
   PetscFunctionReturn(0);
 }
@@ -146,7 +146,7 @@ PetscErrorCode fare_store_reserve_end(fare_store *store, uint64_t length)
 */
 static PetscErrorCode give_up(fare_store *store)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (store->place >= 0 && ftruncate(store->place, 0))
     fare_warn("%s: cannot be emptied: %s", store->temporary, strerror(errno));
   PetscCallMPI(MPI_Barrier(store->comm));
@@ -156,7 +156,7 @@ static PetscErrorCode give_up(fare_store *store)
 /* What never became an HDF5 file. */
 static PetscErrorCode discard(fare_store **store)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if ((*store)->place >= 0) unlink((*store)->temporary);
   PetscCall(store_free(store));
   PetscFunctionReturn(0);
@@ -182,7 +182,7 @@ PetscErrorCode fare_store_create(MPI_Comm comm, const char *path, fare_store **s
   hid_t          how;
   int            rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *store = NULL;
   PetscCall(store_new(comm, path, PETSC_TRUE, &s));
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
@@ -255,7 +255,7 @@ PetscErrorCode fare_store_commit(fare_store **store)
   PetscErrorCode code = 0;
   int            rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(s->comm, &rank));
   code = fare_store_reserve(s, size_of(s), FARE_STORE_HEADROOM);
   if (!code)
@@ -283,7 +283,7 @@ static PetscErrorCode open_here(fare_store *store)
 {
   hid_t how;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_look_at_file(store->path));
   how         = reading_list();
   store->file = H5Fopen(store->path, H5F_ACC_RDONLY, how);
@@ -298,7 +298,7 @@ PetscErrorCode fare_store_open(MPI_Comm comm, const char *path, fare_store **sto
   fare_store    *s;
   int            rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *store = NULL;
   PetscCall(store_new(comm, path, PETSC_FALSE, &s));
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
@@ -317,7 +317,7 @@ PetscErrorCode fare_store_close(fare_store **store)
   PetscErrorCode code;
   int            rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!s) PetscFunctionReturn(0);
   PetscCallMPI(MPI_Comm_rank(s->comm, &rank));
   if (s->writing) PetscCall(give_up(s));

@@ -51,7 +51,7 @@ static PetscErrorCode write_array(
 {
   const uint64_t extent = (uint64_t)length;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_write_array(to, path, type, 1, &extent, values));
   PetscFunctionReturn(0);
 }
@@ -62,7 +62,7 @@ static PetscErrorCode save_number(const fare_kept *k, const void *at, fare_store
   double  real;
   char    path[PATH_SIZE];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (k->count > 1) {
     PetscCall(write_array(to, path_of(k, group, -1, path), type_of(k->kind), k->count, at));
   } else if (k->kind == FARE_KEPT_REAL) {
@@ -86,7 +86,7 @@ static PetscErrorCode save_pointer(
   char          path[PATH_SIZE];
   const void   *values;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   memcpy(&values, (const char *)from + k->offset, sizeof values);
   if (!values || k->kind == FARE_KEPT_STRUCTS)
     PetscCall(fare_store_put_int(to, group, k->name, values ? length : 0));
@@ -103,7 +103,7 @@ static PetscErrorCode save_objects(const fare_kept *k, const void *from, fare_st
   void *const *object = (void *const *)(const void *)((const char *)from + k->offset);
   char         path[PATH_SIZE];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int i = 0; i < PetscMax(1, k->count); i++) {
     path_of(k, group, k->count ? i : -1, path);
     if (object[i])
@@ -119,7 +119,7 @@ PetscErrorCode fare_kept_save(
 {
   char path[PATH_SIZE];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_group(to, group));
   for (const fare_kept *k = table; k->name; k++) {
     const char *at = (const char *)from + k->offset;
@@ -143,7 +143,7 @@ static PetscErrorCode find_length(fare_store *from, const char *path, uint64_t *
   uint64_t global[4];
   int      rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_extents(from, path, &rank, global));
   PetscCall(fare_store_check_whole(from, path));
   if (rank != 1) FARE_FAIL(FARE_ERR_FAILED, "%s: %s has %d extents, not 1", from->path, path, rank);
@@ -156,7 +156,7 @@ static PetscErrorCode read_array(
 {
   const uint64_t start = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_read(from, path, type, 1, &start, &length, values));
   PetscFunctionReturn(0);
 }
@@ -167,7 +167,7 @@ static PetscErrorCode load_number(const fare_kept *k, void *at, fare_store *from
   uint64_t length;
   char     path[PATH_SIZE];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (k->count > 1) {
     PetscCall(find_length(from, path_of(k, group, -1, path), &length));
     if (length != (uint64_t)k->count)
@@ -192,7 +192,7 @@ static PetscErrorCode find(fare_store *from, const char *group, const char *path
   const char *name = path + strlen(group) + 1;
   PetscBool   marked;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_has(from, path, has));
   if (*has) PetscFunctionReturn(0);
   PetscCall(fare_store_has_attribute(from, group, name, &marked));
@@ -205,7 +205,7 @@ static PetscErrorCode free_array(const fare_kept *k, void *of)
   const int64_t none = 0;
   void         *values;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   memcpy(&values, (char *)of + k->offset, sizeof values);
   for (int64_t i = 0; values && k->kind == FARE_KEPT_STRUCTS && i < length_of(k, of); i++)
     PetscCall(fare_kept_free(k->fields, (char *)values + (size_t)i * k->size));
@@ -222,7 +222,7 @@ static PetscErrorCode make_room(
 {
   PetscBool given = PETSC_FALSE;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (const fare_kept *other = table; other < k; other++) {
     void *before = NULL;
 
@@ -248,7 +248,7 @@ static PetscErrorCode load_structs(const fare_kept *table, const fare_kept *k, v
   int64_t length;
   void   *values;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_get_int(from, group, k->name, &length));
   if (length < 0 || length > STRUCTS_MOST)
     FARE_FAIL(
@@ -269,7 +269,7 @@ static PetscErrorCode load_pointer(
   PetscBool has;
   void     *values;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(find(from, group, path_of(k, group, -1, path), &has));
   if (!has) PetscFunctionReturn(0);
   PetscCall(find_length(from, path, &length));
@@ -285,7 +285,7 @@ static PetscErrorCode load_objects(
   char      path[PATH_SIZE];
   PetscBool has;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int i = 0; i < PetscMax(1, k->count); i++) {
     PetscCall(find(from, group, path_of(k, group, k->count ? i : -1, path), &has));
     if (has) PetscCall(k->type->load(&object[i], context, from, path));
@@ -298,7 +298,7 @@ PetscErrorCode fare_kept_load(
 {
   char path[PATH_SIZE];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (const fare_kept *k = table; k->name; k++) {
     if (is_kept(k, only) && is_behind_pointer(k)) PetscCall(free_array(k, to));
   }
@@ -322,7 +322,7 @@ PetscErrorCode fare_kept_load(
 
 PetscErrorCode fare_kept_free(const fare_kept *table, void *of)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (const fare_kept *k = table; k->name; k++) {
     if (is_behind_pointer(k)) PetscCall(free_array(k, of));
     if (k->kind == FARE_KEPT_STRUCT) PetscCall(fare_kept_free(k->fields, (char *)of + k->offset));

@@ -20,7 +20,7 @@ PetscErrorCode fare_store_look_at_file(const char *path)
 {
   struct stat about;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (stat(path, &about)) FARE_FAIL(FARE_ERR_FAILED, "%s: %s", path, strerror(errno));
   if (S_ISDIR(about.st_mode))
     FARE_FAIL(FARE_ERR_FAILED, "%s: not a whole HDF5 file: it is a directory", path);
@@ -88,7 +88,7 @@ PetscErrorCode fare_store_open_beside(
   char        place[PLACE_SIZE];
   struct stat about;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *file = -1;
   for (size_t i = 0; candidate(in, variable, name, i, place) && *file < 0; i++) {
     if (stat(place, &about)) continue;
@@ -112,7 +112,7 @@ static PetscErrorCode look_outside(
   hid_t          file;
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (H5Lunpack_elink_val(value, size, NULL, &name, &object) < 0) {
     PetscCall(fare_store_failed(in, "a link that says nothing"));
   }
@@ -129,7 +129,7 @@ static PetscErrorCode look_behind(
 {
   char value[LINK_NAME_MAX + 1] = "", path[2 * LINK_NAME_MAX], *slash;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (about->type != H5L_TYPE_SOFT && about->type != H5L_TYPE_EXTERNAL) {
     FARE_FAIL(FARE_ERR_FAILED, "a link of a kind that is not known");
   }
@@ -158,7 +158,7 @@ static PetscErrorCode look(const char *in, hid_t file, const char *path, int fol
   char       link[LINK_NAME_MAX];
   H5L_info_t about;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (strlen(path) >= sizeof link) FARE_FAIL(FARE_ERR_FAILED, "a path that is too long");
   for (const char *end = path; *end;) {
     end += strspn(end, "/");
@@ -181,7 +181,7 @@ static PetscErrorCode look(const char *in, hid_t file, const char *path, int fol
 
 PetscErrorCode fare_store_look_along(const char *in, hid_t file, const char *path)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(look(in, file, path, 0));
   PetscFunctionReturn(0);
 }

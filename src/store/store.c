@@ -16,7 +16,7 @@ static PetscErrorCode make_groups(fare_store *store, const char *path)
   hid_t          links, group;
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_has(store, path, &has));
   if (has) PetscFunctionReturn(0);
   H5(links, H5Pcreate(H5P_LINK_CREATE), store->path, path);
@@ -30,7 +30,7 @@ static PetscErrorCode make_groups(fare_store *store, const char *path)
 
 PetscErrorCode fare_store_group(fare_store *store, const char *path)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(make_groups(store, path));
   PetscFunctionReturn(0);
 }
@@ -40,7 +40,7 @@ static PetscErrorCode look_behind(const fare_store *store, const char *link)
 {
   char why[512];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (fare_store_look_along(store->path, store->file, link)) {
     snprintf(why, sizeof why, "%s", fare_error_message());
     FARE_FAIL(FARE_ERR_FAILED, "%s: %s is a link that leads nowhere: %s", store->path, link, why);
@@ -57,7 +57,7 @@ PetscErrorCode fare_store_has(fare_store *store, const char *path, PetscBool *ha
   char       copy[PETSC_MAX_PATH_LEN];
   H5L_info_t link;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *has = PETSC_TRUE;
   snprintf(copy, sizeof copy, "%s%s", *path == '/' ? "" : "/", path);
   for (char *end = copy; *has && end[0] && end[1];) {
@@ -79,7 +79,7 @@ static PetscErrorCode put_attribute(
   hid_t          object, attribute;
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   H5(object, H5Oopen(store->file, path, H5P_DEFAULT), store->path, path);
   attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
   code = attribute < 0 || H5Awrite(attribute, type, value) < 0 ? fare_store_failed(store->path, name) : 0;
@@ -136,7 +136,7 @@ PetscErrorCode fare_store_put_strings(
   char          *packed;
   hid_t          type;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (size_t i = 0; i < count; i++) longest = PetscMax(longest, strlen(values[i]));
   PetscCall(PetscCalloc1(longest * count + 1, &packed));
   for (size_t i = 0; i < count; i++) memcpy(packed + i * longest, values[i], strlen(values[i]));
@@ -182,7 +182,7 @@ static PetscErrorCode get_attribute(
   hid_t     attribute, space;
   herr_t    status = -1;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_has(store, path, &has));
   attribute = has ? H5Aopen_by_name(store->file, path, name, H5P_DEFAULT, H5P_DEFAULT) : -1;
   space     = attribute < 0 ? -1 : H5Aget_space(attribute);
@@ -197,7 +197,7 @@ static PetscErrorCode get_attribute(
 
 PetscErrorCode fare_store_has_attribute(fare_store *store, const char *path, const char *name, PetscBool *has)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_has(store, path, has));
   if (*has) *has = H5Aexists_by_name(store->file, path, name, H5P_DEFAULT) > 0 ? PETSC_TRUE : PETSC_FALSE;
   PetscFunctionReturn(0);
@@ -209,7 +209,7 @@ PetscErrorCode fare_store_get_string(
   PetscErrorCode code;
   hid_t          type;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   memset(value, 0, size);
   type = string_type(size - 1);
   code = get_attribute(store, path, name, type, 1, value);
@@ -232,7 +232,7 @@ PetscErrorCode fare_store_get_reals(
   hid_t     attribute, space;
   hssize_t  there = -1;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_has(store, path, &has));
   attribute = has ? H5Aopen_by_name(store->file, path, name, H5P_DEFAULT, H5P_DEFAULT) : -1;
   if (attribute >= 0) {
@@ -287,7 +287,7 @@ static PetscErrorCode transfer(fare_store *store, const char *path, hid_t datase
   hid_t          memory;
   herr_t         status = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   to_hsize(rank, start, first);
   to_hsize(rank, count, extent);
   for (int i = 0; i < rank; i++) empty = count[i] ? empty : PETSC_TRUE;
@@ -315,7 +315,7 @@ static PetscErrorCode make_parents(fare_store *store, const char *path)
   char  parent[PETSC_MAX_PATH_LEN];
   char *slash;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(parent, sizeof parent, "%s", path);
   slash = strrchr(parent, '/');
   if (slash && slash != parent) {
@@ -353,7 +353,7 @@ static PetscErrorCode reserve_for(
 {
   uint64_t bytes = H5Tget_size(hdf5_type(type));
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (H5Dget_offset(dataset) != HADDR_UNDEF) {
     PetscCall(fare_store_reserve(store, H5Dget_offset(dataset), H5Dget_storage_size(dataset)));
     PetscFunctionReturn(0);
@@ -372,7 +372,7 @@ static PetscErrorCode fits(fare_store *store, fare_store_type type, int rank, co
   uint64_t bytes = H5Tget_size(hdf5_type(type));
   hsize_t  size  = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (store->limit == UINT64_MAX) PetscFunctionReturn(0);
   for (int i = 0; i < rank; i++) bytes *= global[i];
   H5Fget_filesize(store->file, &size);
@@ -388,7 +388,7 @@ PetscErrorCode fare_store_write(fare_store *store, const char *path, fare_store_
   PetscErrorCode      code;
   static const double nothing[1];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fits(store, type, rank, global));
   PetscCall(make_parents(store, path));
   to_hsize(rank, global, extent);
@@ -410,7 +410,7 @@ PetscErrorCode fare_store_write_array(fare_store *store, const char *path, fare_
   uint64_t start[RANK_MAX] = {0}, count[RANK_MAX];
   int      me;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(store->comm, &me));
   for (int i = 0; i < rank; i++) count[i] = me ? 0 : extent[i];
   PetscCall(fare_store_write(store, path, type, rank, extent, start, count, data));
@@ -424,7 +424,7 @@ PetscErrorCode fare_store_fill(fare_store *store, const char *path, fare_store_t
   hid_t               dataset;
   PetscErrorCode      code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   H5(dataset, H5Dopen2(store->file, path, H5P_DEFAULT), store->path, path);
   code = transfer(store, path, dataset, type, rank, start, count, NULL, data ? data : nothing);
   H5Dclose(dataset);
@@ -436,7 +436,7 @@ PetscErrorCode fare_store_kind_of(fare_store *store, const char *path, fare_stor
   PetscBool has;
   hid_t     dataset = -1, type;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *kind = FARE_STORE_NEITHER;
   PetscCall(fare_store_has(store, path, &has));
   if (has) dataset = H5Dopen2(store->file, path, H5P_DEFAULT);
@@ -457,7 +457,7 @@ PetscErrorCode fare_store_read(fare_store *store, const char *path, fare_store_t
   hid_t          dataset;
   PetscErrorCode code = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_extents(store, path, &dataset_rank, global));
   if (dataset_rank != rank)
     FARE_FAIL(FARE_ERR_FAILED, "%s: %s has %d extents, not %d", store->path, path, dataset_rank, rank);
@@ -480,7 +480,7 @@ PetscErrorCode fare_store_extents(fare_store *store, const char *path, int *rank
   hsize_t   extent[H5S_MAX_RANK];
   hid_t     dataset, space;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_has(store, path, &has));
   dataset = has ? H5Dopen2(store->file, path, H5P_DEFAULT) : -1;
   if (dataset < 0) FARE_FAIL(FARE_ERR_FAILED, "%s: has no dataset %s", store->path, path);
@@ -498,7 +498,7 @@ PetscErrorCode fare_store_fill_value(fare_store *store, const char *path, double
 {
   hid_t dataset, list;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *value = 0;
   H5(dataset, H5Dopen2(store->file, path, H5P_DEFAULT), store->path, path);
   list = H5Dget_create_plist(dataset);
@@ -513,7 +513,7 @@ PetscErrorCode fare_store_write_text(fare_store *store, const char *path, const 
   hid_t          space, type, dataset;
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(make_parents(store, path));
   type    = string_type(strlen(text));
   space   = H5Screate(H5S_SCALAR);
@@ -535,7 +535,7 @@ PetscErrorCode fare_store_read_text(fare_store *store, const char *path, fare_te
   size_t    length;
   char     *read;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_has(store, path, &has));
   if (has) dataset = H5Dopen2(store->file, path, H5P_DEFAULT);
   if (dataset < 0) FARE_FAIL(FARE_ERR_FAILED, "%s: has no dataset %s", store->path, path);
@@ -561,7 +561,7 @@ PetscErrorCode fare_store_child(
   H5G_info_t about;
   PetscBool  exists;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *has = PETSC_FALSE;
   PetscCall(fare_store_has(store, group, &exists));
   if (!exists || H5Gget_info_by_name(store->file, group, &about, H5P_DEFAULT) < 0 || i >= about.nlinks)

@@ -30,7 +30,7 @@ static PetscErrorCode check_chunks(const subject *s)
   double  expected = 1;
   int     rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   rank = H5Sget_simple_extent_dims(s->space, extent, NULL);
   if (rank < 0 || H5Pget_chunk(s->list, rank, chunk) != rank ||
     H5Dget_num_chunks(s->set, s->space, &written) < 0) {
@@ -56,7 +56,7 @@ static PetscErrorCode check_external(const subject *s, int count)
   off_t       offset;
   char        name[PETSC_MAX_PATH_LEN] = "", where[PETSC_MAX_PATH_LEN] = "", place[NAME_SIZE];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (prefix && strcmp(prefix, ".")) fare_store_prefix(s->home, prefix, strlen(prefix), sizeof where, where);
   for (int i = 0; i < count && left; i++) {
     if (H5Pget_external(s->list, (unsigned)i, sizeof name - 1, name, &offset, &size) < 0) {
@@ -92,7 +92,7 @@ static PetscErrorCode add_selection(const subject *s, hid_t mapped, hid_t covere
   hssize_t blocks;
   int      rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (H5Sget_select_type(mapped) == H5S_SEL_ALL) {
     H5Sselect_all(covered);
     PetscFunctionReturn(0);
@@ -122,7 +122,7 @@ static PetscErrorCode check_extent(hid_t set, hid_t selected, hid_t mapped, cons
   const int   rank = H5Sget_simple_extent_dims(space, extent, NULL);
   int         fits = rank >= 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (H5Sget_select_type(selected) == H5S_SEL_ALL) {
     fits = fits && H5Sget_simple_extent_npoints(space) == H5Sget_select_npoints(mapped);
   } else {
@@ -141,7 +141,7 @@ static PetscErrorCode check_source(const subject *s, size_t i, hid_t selected, h
   hid_t          file, set;
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (H5Pget_virtual_filename(s->list, i, name, sizeof name) < 0 ||
     H5Pget_virtual_dsetname(s->list, i, path + 1, sizeof path - 1) < 0) {
     PetscCall(fare_store_failed(s->in, s->path));
@@ -169,7 +169,7 @@ static PetscErrorCode check_mapping(const subject *s, size_t i, hid_t covered)
   char           why[512];
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   code =
     mapped < 0 || selected < 0 ? fare_store_failed(s->in, s->path) : check_source(s, i, selected, mapped);
   if (code) {
@@ -188,7 +188,7 @@ static PetscErrorCode check_virtual(const subject *s)
   size_t         count   = 0;
   PetscErrorCode code    = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (covered < 0 || H5Sselect_none(covered) < 0 || H5Pget_virtual_count(s->list, &count) < 0) {
     code = fare_store_failed(s->in, s->path);
   }
@@ -211,7 +211,7 @@ static PetscErrorCode refuse_unlimited(const subject *s)
   size_t    count = 0;
   PetscBool fits  = PETSC_TRUE;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (s->nested == NESTED_MOST) {
     FARE_FAIL(FARE_ERR_FAILED, "%s: %s: more than %d virtual datasets within each other", s->in, s->path,
       NESTED_MOST);
@@ -237,7 +237,7 @@ static PetscErrorCode check_opened(subject *s)
   hssize_t     elements;
   int          raw;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (type >= 0) H5Tclose(type);
   s->list = H5Dget_create_plist(s->set);
   if (s->list < 0) PetscCall(fare_store_failed(s->in, s->path));
@@ -271,7 +271,7 @@ static PetscErrorCode check_subject(hid_t file, const char *in, const char *path
   subject        s = {.in = in, .path = path, .space = -1, .list = -1, .nested = nested};
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   H5(s.set, H5Dopen2(file, path, H5P_DEFAULT), in, path);
   if (H5Fget_name(s.set, s.home, sizeof s.home) < 0) snprintf(s.home, sizeof s.home, "%s", in);
   code = check_opened(&s);
@@ -287,7 +287,7 @@ PetscErrorCode fare_store_check_whole(fare_store *store, const char *path)
   PetscErrorCode code = 0;
   int            rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(store->comm, &rank));
   PetscCall(fare_store_has(store, path, &has));
   if (!has) FARE_FAIL(FARE_ERR_FAILED, "%s: has no dataset %s", store->path, path);

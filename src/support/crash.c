@@ -90,7 +90,7 @@ PetscErrorCode fare_crash_listen(void)
   PetscBool     unwanted;
   int           rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscOptionsHasName(NULL, NULL, "-no_signal_handler", &unwanted));
   if (unwanted) PetscFunctionReturn(0);
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));

@@ -79,7 +79,7 @@ static PetscErrorCode share(MPI_Comm comm, int rank)
 {
   fare_failure failure = last;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Bcast(&failure, sizeof failure, MPI_BYTE, rank, comm));
   keep(&failure);
   PetscFunctionReturn(0);
@@ -92,7 +92,7 @@ PetscErrorCode fare_error_agree(MPI_Comm comm, PetscErrorCode code)
   } mine, worst;
   int rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   mine.value = (int)code;
   mine.rank  = rank;
@@ -134,7 +134,7 @@ PetscErrorCode fare_error_settle(PetscErrorCode code, PetscBool *alike)
   MPI_Request  request;
   int          rank, done = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (alike) *alike = PETSC_TRUE;
   if (settlement == MPI_COMM_NULL) PetscFunctionReturn(code);
   PetscCallMPI(MPI_Comm_rank(settlement, &rank));

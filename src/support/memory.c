@@ -23,7 +23,7 @@ PetscErrorCode fare_memory_of_machine(MPI_Comm comm, double bytes, double *asked
 {
   MPI_Comm machine;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *asked = bytes;
   *there = free_bytes();
   PetscCallMPI(MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine));

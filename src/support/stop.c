@@ -34,7 +34,7 @@ PetscErrorCode fare_stop_listen(double seconds)
 {
   struct sigaction action = {.sa_handler = ask, .sa_flags = SA_RESTART};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   sigemptyset(&action.sa_mask);
   if (sigaction(SIGTERM, &action, NULL) || sigaction(SIGUSR1, &action, NULL))
     FARE_FAIL(FARE_ERR_FAILED, "cannot listen to SIGTERM and SIGUSR1");

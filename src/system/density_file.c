@@ -21,7 +21,7 @@ static PetscErrorCode read(fare_store *store, int dim, fare_density_file *m)
   char           iteration[64], path[160];
   PetscBool      has;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_child(store, "/data", 0, sizeof iteration, iteration, &has));
   if (!has) FARE_FAIL(FARE_ERR_FAILED, "has no snapshot in it");
   snprintf(path, sizeof path, "/data/%s/meshes/density", iteration);
@@ -50,7 +50,7 @@ PetscErrorCode fare_density_file_read(
   fare_density_file *m;
   PetscErrorCode     code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *saved = NULL;
   m      = calloc(1, sizeof *m);
   if (!m) FARE_FAIL(FARE_ERR_FAILED, "out of memory");

@@ -44,7 +44,7 @@ static PetscErrorCode check_keys(const fare_node *node, const fare_initial *init
     : kind != FARE_INITIAL_SNAPSHOT && initial->file          ? "file"
                                                               : NULL;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (stray) FARE_REFUSE(place(node, stray), "not for density: %s", kinds[kind]);
   PetscFunctionReturn(0);
 }
@@ -52,7 +52,7 @@ static PetscErrorCode check_keys(const fare_node *node, const fare_initial *init
 static PetscErrorCode check_numbers(
   const fare_node *node, const char *key, size_t wanted, size_t given, const char *what)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (given != wanted)
     FARE_REFUSE(place(node, key), "%s needs %zu number%s in '%s', got %zu", what, wanted,
       wanted > 1 ? "s" : "", key, given);
@@ -65,7 +65,7 @@ static PetscErrorCode widen_point(const fare_system *system, fare_initial *initi
   const fare_system_type *type = fare_system_type_of(system);
   const size_t            dim  = (size_t)fare_system_dimension(system);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (initial->sd.count) PetscFunctionReturn(0);
   initial->sd.values = calloc(dim, sizeof *initial->sd.values);
   if (!initial->sd.values) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
@@ -81,7 +81,7 @@ static PetscErrorCode check(const fare_node *node, const fare_system *system, fa
   const char  *name = fare_system_type_of(system)->name;
   char         what[64];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(check_keys(node, initial));
   snprintf(what, sizeof what, "a %s in %zu dimension%s", kinds[initial->density], dim, dim > 1 ? "s" : "");
   switch ((fare_initial_kind)initial->density) {
@@ -123,7 +123,7 @@ PetscErrorCode fare_initial_from_config(
 {
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_fields_read(fare_initial_fields, NULL, node, initial));
   code = check(node, system, initial);
   if (code) fare_initial_free(initial);

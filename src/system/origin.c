@@ -10,7 +10,7 @@ static PetscErrorCode close_rings(const fare_node *node, fare_origin *origin, co
 {
   PetscBool any = PETSC_FALSE;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < (*type)->dimension_max; axis++) any |= (*type)->periodic[axis];
   if (!any) PetscFunctionReturn(0);
   origin->ring = fare_ring_create(*type);
@@ -27,7 +27,7 @@ static PetscErrorCode load(
   const size_t   size[FARE_PLUGIN_SIZES] = FARE_PLUGIN_SYSTEM_SIZES;
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   code = fare_plugin_path(node, path, &full);
   if (!code) code = fare_plugin_open(node, full, FARE_PLUGIN_IS_SYSTEM, size, &origin->library, &descriptor);
   if (!code) code = fare_system_type_check(node, descriptor);
@@ -49,7 +49,7 @@ PetscErrorCode fare_plugin_system(
 {
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   code = load(node, path, origin, type);
   PetscFunctionReturn(fare_error_agree(PETSC_COMM_WORLD, code));
 }

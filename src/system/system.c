@@ -76,7 +76,7 @@ static void unknown_parameter(const fare_system_type *type, const char *name, fa
 
 PetscErrorCode fare_system_create(const fare_system_type *type, int dimension, fare_system **system)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!dimension) dimension = type->dimension_min;
   if (dimension < type->dimension_min || dimension > type->dimension_max) {
     FARE_FAIL(FARE_ERR_INPUT, "system '%s' has %d to %d dimensions, not %d", type->name, type->dimension_min,
@@ -91,7 +91,7 @@ PetscErrorCode fare_system_create(const fare_system_type *type, int dimension, f
 
 PetscErrorCode fare_system_destroy(fare_system **system)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!*system) PetscFunctionReturn(0);
   for (int i = 0; i < (*system)->drives; i++) fare_waveform_free(&(*system)->drive[i]);
   fare_origin_free(&(*system)->origin);
@@ -104,7 +104,7 @@ PetscErrorCode fare_system_set(fare_system *system, const char *parameter, doubl
   const int             index = parameter_find(system->type, parameter);
   const fare_parameter *row   = &system->type->parameters[index < 0 ? 0 : index];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (index < 0)
     FARE_FAIL(FARE_ERR_INPUT, "system '%s' has no parameter '%s'", system->type->name, parameter);
   if (!(value >= row->min && value <= row->max))
@@ -116,7 +116,7 @@ PetscErrorCode fare_system_set(fare_system *system, const char *parameter, doubl
 /* The waveform is the system's from here on, or freed. */
 static PetscErrorCode add_drive(fare_system *system, int parameter, fare_waveform *waveform)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (system->drives == DRIVES_MAX) {
     fare_waveform_free(waveform);
     FARE_FAIL(FARE_ERR_INPUT, "drive: at most %d waveforms", DRIVES_MAX);
@@ -132,7 +132,7 @@ PetscErrorCode fare_system_drive_sine(
   const int     index = parameter_find(system->type, parameter);
   fare_waveform waveform;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (index < 0)
     FARE_FAIL(FARE_ERR_INPUT, "system '%s' has no parameter '%s'", system->type->name, parameter);
   PetscCall(fare_waveform_sine(parameter, amplitude, period, phase, &waveform));
@@ -146,7 +146,7 @@ PetscErrorCode fare_system_drive(fare_system *system, const fare_node *node)
   fare_text     text = {0};
   int           index;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_waveform_from_config(node, &waveform));
   index = parameter_find(system->type, waveform.parameter);
   if (index < 0) {
@@ -166,7 +166,7 @@ static PetscErrorCode read_parameters(fare_system *system, const fare_node *map)
 {
   fare_text text = {0};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!map) PetscFunctionReturn(0);
   if (fare_node_kind_of(map) != FARE_NODE_MAP)
     FARE_REFUSE(map, "expected a map of parameter names and values");
@@ -227,7 +227,7 @@ static PetscErrorCode find_type(
 {
   const int given = !!section->name + !!section->plugin + !!section->expression;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!given && node)
     FARE_REFUSE(node,
       "missing key 'name' (one of `fare list systems`); or 'plugin' or 'expression' for a system of your "
@@ -257,7 +257,7 @@ static PetscErrorCode from_section(const fare_node *node, const system_section *
   fare_origin             origin = {0};
   PetscErrorCode          code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   code = find_type(node, section, &origin, &type);
   if (!code) code = fare_system_create(type, (int)section->dimension, system);
   if (code) {
@@ -275,7 +275,7 @@ PetscErrorCode fare_system_from_config(
   system_section section = {0};
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *system = NULL;
   PetscCall(fare_fields_read(section_fields, NULL, system_node, &section));
   code = from_section(system_node, &section, system);
@@ -294,7 +294,7 @@ static PetscErrorCode check_ranges(const fare_system *system, double t)
 {
   double theta[FARE_PARAMETERS_MAX];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_system_parameters(system, t, theta);
   for (int i = 0; i < system->drives; i++) {
     const fare_parameter *row   = &system->type->parameters[system->driven[i]];
@@ -320,7 +320,7 @@ static PetscErrorCode check_rings(const fare_system *system, double t)
   double                  at[FARE_DIM_MAX][PLACES], V[2][PLACES];
   const double           *x[FARE_DIM_MAX] = {at[0], at[1], at[2]};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < system->dimension && type->potential; axis++) {
     if (!type->periodic[axis]) continue;
     for (int side = 0; side < 2; side++) {
@@ -346,7 +346,7 @@ PetscErrorCode fare_system_check(const fare_system *system, double start, double
 {
   int corners = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int k = 0; k <= CHECKED_TIMES; k++) {
     const double t = start + (end - start) * k / CHECKED_TIMES;
 
@@ -385,7 +385,7 @@ static PetscErrorCode compare_parameters(
   fare_config   *config;
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_text_add(&text, "{");
   for (int i = 0; system->type->parameters[i].name; i++)
     fare_text_add(&text, "%s%s: %.17g", i ? ", " : "", system->type->parameters[i].name, system->base[i]);
@@ -407,7 +407,7 @@ static PetscErrorCode compare_origin(
   fare_config             *config;
   PetscErrorCode           code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (system->origin.plan.text)
     fare_text_add(&text, "%s", system->origin.plan.text);
   else
@@ -437,7 +437,7 @@ PetscErrorCode fare_system_compare(const fare_system *system, const fare_node *s
     {"dimension", FARE_INTEGER, offsetof(system_section, dimension), "0", 0, FARE_DIM_MAX, NULL, "", ""},
     FARE_FIELDS_END};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(compare_origin(system, system_node, difference));
   PetscCall(fare_fields_compare(dimension, section_fields, system_node, &now, "system", difference));
   PetscCall(compare_parameters(system, fare_node_find(system_node, "parameters"), difference));
@@ -462,7 +462,7 @@ PetscErrorCode fare_system_type_describe(const fare_system_type *type, FILE *to)
 {
   fare_table *table;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fprintf(to, "system %s: %s\n%s\n", type->name, type->summary, type->reference);
   if (type->dimension_min == type->dimension_max)
     fprintf(to, "dimension %d; domain of the truth unless told otherwise:", type->dimension_min);

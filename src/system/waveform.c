@@ -213,7 +213,7 @@ const char *fare_waveform_description_at(size_t i)
 
 PetscErrorCode fare_waveform_describe(const char *name, FILE *to)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(types); i++) {
     if (strcmp(types[i].name, name)) continue;
     fprintf(to, "waveform %s: %s\n\n", types[i].name, types[i].description);
@@ -253,7 +253,7 @@ static PetscErrorCode check(const fare_node *node, const fare_waveform *w)
 {
   const fare_field *fields = types[w->waveform].fields;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (fields == ramp_fields && !(w->end > w->start))
     FARE_REFUSE(
       fare_node_find(node, "end"), "the ramp must end after it starts (%g), got %g", w->start, w->end);
@@ -275,7 +275,7 @@ static PetscErrorCode find_type(const fare_node *node, size_t *type)
 {
   const fare_node *named;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (fare_node_kind_of(node) != FARE_NODE_MAP)
     FARE_REFUSE(node, "expected a map {parameter: ..., waveform: ..., ...}");
   named = fare_node_find(node, "waveform");
@@ -292,7 +292,7 @@ PetscErrorCode fare_waveform_from_config(const fare_node *node, fare_waveform *w
   PetscErrorCode code;
   size_t         type;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   memset(waveform, 0, sizeof *waveform);
   PetscCall(find_type(node, &type));
   PetscCall(fare_fields_read(types[type].fields, NULL, node, waveform));
@@ -317,7 +317,7 @@ PetscErrorCode fare_waveform_compare(
   const fare_node *named = fare_node_find(before, "waveform");
   char             key[256];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_key_join(path, "waveform", sizeof key, key);
   if (named && fare_node_kind_of(named) == FARE_NODE_SCALAR)
     fare_texts_compare(fare_node_text(named), types[waveform->waveform].name, key, difference);
@@ -328,7 +328,7 @@ PetscErrorCode fare_waveform_compare(
 PetscErrorCode fare_waveform_sine(
   const char *parameter, double amplitude, double period, double phase, fare_waveform *waveform)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   memset(waveform, 0, sizeof *waveform);
   waveform->parameter = strdup(parameter);
   if (!waveform->parameter) FARE_FAIL(FARE_ERR_FAILED, "out of memory");

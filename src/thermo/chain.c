@@ -40,7 +40,7 @@ static PetscErrorCode create_matrix(fare_chain *chain)
   const PetscInt        *global;
   PetscInt              *rows, *columns;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(DMGetLocalToGlobalMapping(grid->dm, &mapping));
   PetscCall(ISLocalToGlobalMappingGetIndices(mapping, &global));
   PetscCall(PetscMalloc2(owned * width, &rows, owned * width, &columns));
@@ -80,7 +80,7 @@ static PetscErrorCode assemble(fare_chain *chain, double t, double step, Vec U)
   const PetscScalar *u;
   Vec                local;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_operator_faces(chain->op, t, chain->leaving, chain->entering));
   PetscCall(DMGetLocalVector(grid->dm, &local));
   PetscCall(DMGlobalToLocal(grid->dm, U, INSERT_VALUES, local));
@@ -117,7 +117,7 @@ static PetscErrorCode equilibrium(const fare_chain *chain, Vec U, Vec masses, do
   PetscReal   lowest;
   PetscScalar sum;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecMin(U, NULL, &lowest));
   PetscCall(VecCopy(U, masses));
   PetscCall(VecShift(masses, -lowest));
@@ -134,7 +134,7 @@ static PetscErrorCode create_solver(fare_chain *chain)
   PetscBool factored;
   PC        pc;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(KSPCreate(chain->grid->comm, &chain->ksp));
   PetscCall(fare_linear_solver_choose(chain->grid, chain->ksp));
   PetscCall(KSPGetPC(chain->ksp, &pc));
@@ -153,7 +153,7 @@ PetscErrorCode fare_chain_create(const fare_grid *grid, const fare_system *syste
   double         log_sum;
   fare_chain    *c;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *chain = NULL;
   if (!(fare_thermo_defines(system) & FARE_HAS_CHAIN))
     FARE_FAIL(FARE_ERR_INPUT,
@@ -193,7 +193,7 @@ PetscErrorCode fare_chain_destroy(fare_chain **chain)
 {
   fare_chain *c = *chain;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!c) PetscFunctionReturn(0);
   PetscCall(KSPDestroy(&c->ksp));
   PetscCall(MatDestroy(&c->A));
@@ -218,7 +218,7 @@ static PetscErrorCode evaluate(const fare_chain *chain, Vec P, Vec U, Vec rest, 
   const PetscScalar *p, *u, *r;
   double             sum[3] = {0}, log_sum;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(equilibrium(chain, U, rest, &log_sum));
   PetscCall(VecGetArrayRead(P, &p));
   PetscCall(VecGetArrayRead(U, &u));
@@ -248,7 +248,7 @@ PetscErrorCode fare_chain_follow(fare_chain *chain, Vec given, fare_chain_row ro
   double         log_sum;
   Vec            P, rest, before;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecDuplicate(chain->U, &rest));
   PetscCall(VecDuplicate(chain->U, &before));
   PetscCall(VecDuplicate(chain->U, &P));
@@ -303,7 +303,7 @@ static PetscErrorCode drive(fare_chain *chain, PetscBool reversed, int count, co
   double       log_sum;
   Vec          before;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecDuplicate(chain->U, &before));
   PetscCall(fare_cell_energies(chain->grid, chain->system, reversed ? chain->end : chain->start, chain->U));
   PetscCall(equilibrium(chain, chain->U, g[0], &log_sum));
@@ -340,7 +340,7 @@ static PetscErrorCode weigh_exponentially(fare_chain *chain, int count, Vec g[],
   PetscScalar sum;
   Vec         factor;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecDuplicate(chain->change, &factor));
   for (int i = 0; i < count; i++) {
     PetscCall(VecCopy(chain->change, factor));
@@ -363,7 +363,7 @@ PetscErrorCode fare_chain_generate(
   double     *begin;
   Vec        *g;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscMalloc1(count, &begin));
   for (int i = 0; i < count; i++) {
     begin[i]    = 1;
@@ -387,7 +387,7 @@ static PetscErrorCode weigh_moments(fare_chain *chain, int count, Vec g[], void 
   PetscScalar        moved, *value[3];
   const PetscScalar *change;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecDot(g[0], chain->change, &moved));
   *mean += moved;
   PetscCall(VecGetArrayRead(chain->change, &change));
@@ -409,7 +409,7 @@ PetscErrorCode fare_chain_moments(fare_chain *chain, PetscBool reversed, double 
   PetscScalar  sum;
   Vec         *g;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *mean = 0;
   PetscCall(VecDuplicateVecs(chain->U, 3, &g));
   PetscCall(drive(chain, reversed, 3, begin, g, weigh_moments, mean));

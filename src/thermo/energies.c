@@ -42,7 +42,7 @@ PetscErrorCode fare_cell_energies(const fare_grid *grid, const fare_system *syst
   const int     count                = list_points(grid->dim, offset, weight);
   PetscScalar  *energy;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscMalloc1(RUN * count, &V));
   PetscCall(VecGetArray(U, &energy));
   for (PetscInt first = 0; first < owned; first += RUN) {

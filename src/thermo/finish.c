@@ -15,7 +15,7 @@ static PetscErrorCode chain_moments(
 {
   fare_chain *chain;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_chain_create(grid, system, start, end, steps, &chain));
   for (int way = 0; way < 2; way++)
     PetscCall(fare_chain_moments(chain, way, &m->mean[way], &m->variance[way]));
@@ -37,7 +37,7 @@ static PetscErrorCode chain_errors(
   const double       share  = (double)fewer / (double)(steps - fewer);
   moments            coarse, quick;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int way = 0; way < 2; way++) s->chain_mean_error[way] = s->chain_variance_error[way] = NAN;
   if (!half || steps < 2) PetscFunctionReturn(0);
   PetscCall(chain_moments(half, system, start, end, steps, &coarse));
@@ -59,7 +59,7 @@ static PetscErrorCode run_chain(
   fare_chain        *chain;
   fare_chain_row    *row;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_chain_create(fare_thermo_grid(thermo), system, start, end, steps, &chain));
   PetscCall(PetscMalloc1(steps + 1, &row));
   PetscCall(fare_chain_follow(chain, NULL, row));
@@ -91,7 +91,7 @@ PetscErrorCode fare_thermo_finish(
   const fare_thermo_options *options = fare_thermo_options_of(thermo);
   const fare_box             box     = fare_grid_box(fare_thermo_grid(thermo));
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   memset(s, 0, sizeof *s);
   s->free_energy       = row[last].equilibrium_free_energy - row[0].equilibrium_free_energy;
   s->free_energy_error = error[last].equilibrium_free_energy + error[0].equilibrium_free_energy;

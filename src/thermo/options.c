@@ -57,7 +57,7 @@ PetscErrorCode fare_thermo_options_from_config(const fare_node *node, const fare
 {
   const PetscBool works = fare_thermo_defines(system) & FARE_HAS_CHAIN ? PETSC_TRUE : PETSC_FALSE;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_fields_read(fare_thermo_fields, NULL, node, options));
   for (size_t i = 0; i < truth->boundaries.count; i++) {
     if (truth->boundaries.values[i] >= FARE_BOUNDARY_ABSORBING)

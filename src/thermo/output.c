@@ -102,7 +102,7 @@ static PetscErrorCode write_column(fare_store *store, const char *group, const c
   char    path[PATH_SIZE];
   double *column;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscMalloc1(count, &column));
   for (uint64_t k = 0; k < count; k++) column[k] = value(&rows[k], offset);
   snprintf(path, sizeof path, "%s/%s", group, name);
@@ -116,7 +116,7 @@ static PetscErrorCode write_chain(const fare_work_summary *s, fare_store *store)
 {
   const char *group = "/thermodynamics/chain";
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_group(store, group));
   PetscCall(fare_store_put_int(store, group, "steps", s->chain_steps));
   PetscCall(fare_store_put_reals(store, group, "mean", 2, s->chain_mean));
@@ -137,7 +137,7 @@ static PetscErrorCode write_work(const fare_work *w, fare_store *store)
                error[2]      = {w->jarzynski[0].error, w->jarzynski[1].error},
                effective[2]  = {w->jarzynski[0].effective, w->jarzynski[1].effective};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_group(store, group));
   PetscCall(fare_store_put_int(store, group, "count", w->particles));
   PetscCall(fare_store_put_int(store, group, "steps", w->steps));
@@ -166,7 +166,7 @@ PetscErrorCode fare_thermo_write(const fare_thermo *thermo, const fare_work_summ
   const uint64_t         count = fare_thermo_count(thermo);
   const fare_thermo_row *rows = fare_thermo_rows(thermo), *errors = fare_thermo_errors(thermo);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_group(store, group));
   if (fare_thermo_defines(fare_thermo_system(thermo)) & FARE_HAS_ENERGY)
     PetscCall(fare_store_put_real(store, group, "mean_kl_to_equilibrium", fare_thermo_mean_kl(thermo)));
@@ -299,7 +299,7 @@ static PetscErrorCode print_work(const fare_work_summary *s, FILE *to)
   fare_table              *table;
   char                     text[SHOWN_SIZE];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fprintf(to, "\nWork from equilibrium; by quadrature on the grid the free energy changes by %s\n",
     shown(s->free_energy, s->free_energy_error, text));
   fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table);
@@ -346,7 +346,7 @@ static PetscErrorCode print_work(const fare_work_summary *s, FILE *to)
 
 PetscErrorCode fare_thermo_print(const fare_thermo *thermo, const fare_work_summary *s, FILE *to)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   print_path(thermo, to);
   if (s->has_chain || s->has_work) PetscCall(print_work(s, to));
   PetscFunctionReturn(0);
@@ -360,7 +360,7 @@ PetscErrorCode fare_thermo_save(const fare_thermo *thermo, fare_store *store, co
   char             path[PATH_SIZE];
   fare_thermo_row *rows;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscMalloc1((size_t)tracks * count, &rows));
   for (int i = 0; i < tracks; i++)
     memcpy(rows + (size_t)i * count, fare_thermo_track(thermo, i), count * sizeof *rows);
@@ -378,7 +378,7 @@ PetscErrorCode fare_thermo_load(fare_thermo *thermo, fare_store *store, const ch
   char             path[PATH_SIZE];
   fare_thermo_row *rows;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(path, sizeof path, "%s/rows", group);
   PetscCall(fare_store_extents(store, path, &rank, extent));
   if (rank != 2 || extent[1] != COLUMNS || !extent[0] || extent[0] % (uint64_t)fare_thermo_tracks(thermo))

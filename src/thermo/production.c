@@ -16,7 +16,7 @@
 
 static PetscErrorCode ghosted(const fare_grid *grid, Vec of, Vec *local, const PetscScalar **values)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *values = NULL;
   if (!of) PetscFunctionReturn(0);
   PetscCall(DMGetLocalVector(grid->dm, local));
@@ -27,7 +27,7 @@ static PetscErrorCode ghosted(const fare_grid *grid, Vec of, Vec *local, const P
 
 static PetscErrorCode end_ghosted(const fare_grid *grid, Vec of, Vec *local, const PetscScalar **values)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!of) PetscFunctionReturn(0);
   PetscCall(VecRestoreArrayRead(*local, values));
   PetscCall(DMRestoreLocalVector(grid->dm, local));
@@ -91,7 +91,7 @@ PetscErrorCode fare_production_rates(const fare_grid *grid, const fare_system *s
   fare_ghosts        ghosts;
   double            *leaving, *entering;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscMalloc2(
     fare_grid_owned(grid) * 2 * grid->dim, &leaving, fare_grid_owned(grid) * 2 * grid->dim, &entering));
   PetscCall(fare_operator_faces(op, t, leaving, entering));

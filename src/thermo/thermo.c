@@ -63,7 +63,7 @@ static PetscErrorCode evaluate(const fare_grid *grid, Vec P, Vec U, double T, st
   double             sum[3] = {0}, Z = 0;
   PetscReal          lowest = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   s->energy = s->equilibrium_free_energy = s->kl = NAN;
   PetscCall(VecGetArrayRead(P, &p));
   if (U) {
@@ -99,7 +99,7 @@ static PetscErrorCode find_rest(fare_thermo *thermo, track *of, double t)
   fare_solved    solved;
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!thermo->needs_rest || of->rest_is_known) PetscFunctionReturn(0);
   PetscCall(VecDestroy(&of->rest));
   code = fare_stationary_solve(of->grid, thermo->system, t, &of->rest, &solved);
@@ -125,7 +125,7 @@ static PetscErrorCode observe(fare_thermo *thermo, track *of, double t, moment *
   const double T = thermo->defined & FARE_HAS_ENERGY ? fare_system_kT(thermo->system, t) : 1;
   state        s;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecCopy(fare_truth_part_masses(thermo->truth, of->part), m->P));
   if (m->U) PetscCall(fare_cell_energies(of->grid, thermo->system, t, m->U));
   PetscCall(evaluate(of->grid, m->P, m->U, T, &s));
@@ -142,7 +142,7 @@ static PetscErrorCode cross_jump(fare_thermo *thermo, track *of, double t)
   moment     *last = &of->point[thermo->rule.count - 1];
   PetscScalar before, after;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (last->U) PetscCall(VecDot(last->P, last->U, &before));
   PetscCall(observe(thermo, of, t, last));
   if (!last->U) PetscFunctionReturn(0);
@@ -169,7 +169,7 @@ static PetscErrorCode add_work(const fare_thermo *thermo, track *of, double leng
   Vec                 U[FARE_POINTS_MAX];
   double              work = 0, change, power = integral(rule, of, offsetof(moment, rates.power), length);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *heat = -power;
   for (int l = 0; l < rule->count; l++) U[l] = of->point[l].U;
   for (int k = 0; k < rule->count; k++) PetscCall(VecMDot(of->point[k].P, rule->count, U, gram[k]));
@@ -201,7 +201,7 @@ static PetscErrorCode add_production(
   state        first, last;
   double       by_balance = NAN;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (isothermal) {
     PetscCall(evaluate(of->grid, of->point[0].P, NULL, 1, &first));
     PetscCall(evaluate(of->grid, of->point[rule->count - 1].P, NULL, 1, &last));
@@ -226,7 +226,7 @@ static PetscErrorCode cross_panel(fare_thermo *thermo, double start, double end,
   const int    last = thermo->rule.count - 1;
   const double T    = thermo->defined & FARE_HAS_ENERGY ? fare_system_kT(thermo->system, end_at) : 1;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int i = 0; i < thermo->tracks; i++) {
     const moment first = thermo->track[i].point[0];
 
@@ -255,7 +255,7 @@ static PetscErrorCode cross_stretches(fare_thermo *thermo, double start, double 
 {
   const fare_box box = fare_grid_box(thermo->track[0].grid);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (double corner = fare_system_smooth_until(thermo->system, &box, start, end); corner < end;
        corner        = fare_system_smooth_until(thermo->system, &box, start, end)) {
     PetscCall(cross_panel(thermo, start, corner, corner));
@@ -269,7 +269,7 @@ static PetscErrorCode velocity(const track *of, double t, Vec P, double to[])
 {
   Vec J;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecDuplicate(P, &J));
   for (int axis = 0; axis < of->grid->dim; axis++) {
     PetscScalar sum;
@@ -291,7 +291,7 @@ static PetscErrorCode make_row(const fare_thermo *thermo, track *of, double t)
   const double     T       = defined & FARE_HAS_ENERGY ? fare_system_kT(thermo->system, t) : 1;
   state            s;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *row         = of->sum;
   row->time    = t;
   row->ratio   = fare_truth_get_status(thermo->truth)->ratio;
@@ -393,7 +393,7 @@ static void make_errors(fare_thermo *thermo, size_t k)
 
 static PetscErrorCode make_room(fare_thermo *thermo, size_t count)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (count <= thermo->room) PetscFunctionReturn(0);
   thermo->room = 2 * count + 64;
   for (int i = 0; i < thermo->tracks; i++)
@@ -404,7 +404,7 @@ static PetscErrorCode make_room(fare_thermo *thermo, size_t count)
 
 static PetscErrorCode add_row(fare_thermo *thermo, double t)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(make_room(thermo, thermo->count + 1));
   for (int i = 0; i < thermo->tracks; i++) PetscCall(make_row(thermo, &thermo->track[i], t));
   make_errors(thermo, thermo->count++);
@@ -416,7 +416,7 @@ static PetscErrorCode create_track(fare_thermo *thermo, int part)
   track *of     = &thermo->track[part];
   Vec    masses = fare_truth_part_masses(thermo->truth, part);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   of->part = part;
   of->grid = fare_truth_part_grid(thermo->truth, part);
   PetscCall(fare_operator_create(of->grid, thermo->system, &of->op));
@@ -434,7 +434,7 @@ PetscErrorCode fare_thermo_create(
   const double            start = fare_truth_get_status(truth)->time;
   fare_thermo            *h;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscNew(&h));
   *thermo    = h;
   h->truth   = truth;
@@ -457,7 +457,7 @@ PetscErrorCode fare_thermo_advance(fare_thermo *thermo, double t)
 {
   double from = thermo->track[0].row[thermo->count - 1].time;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!(t > from)) PetscFunctionReturn(0);
   for (double jump = fare_system_next_jump(thermo->system, from); jump <= t;
        jump        = fare_system_next_jump(thermo->system, jump)) {
@@ -474,7 +474,7 @@ PetscErrorCode fare_thermo_destroy(fare_thermo **thermo)
 {
   fare_thermo *h = *thermo;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!h) PetscFunctionReturn(0);
   for (int i = 0; i < h->tracks; i++) {
     track *of = &h->track[i];
@@ -539,7 +539,7 @@ const fare_thermo_options *fare_thermo_options_of(const fare_thermo *thermo)
 
 PetscErrorCode fare_thermo_restore(fare_thermo *thermo, size_t count, const fare_thermo_row rows[])
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(make_room(thermo, count));
   for (int i = 0; i < thermo->tracks; i++) {
     memcpy(thermo->track[i].row, rows + (size_t)i * count, count * sizeof *rows);
@@ -560,7 +560,7 @@ PetscErrorCode fare_thermo_current(fare_thermo *thermo, int axis, Vec *current)
   fare_ghosts        ghosts;
   Vec                faces, local;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_ghosts_of(grid, &ghosts));
   PetscCall(VecDuplicate(fare_truth_masses(thermo->truth), &faces));
   PetscCall(VecDuplicate(faces, current));

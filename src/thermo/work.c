@@ -153,7 +153,7 @@ static PetscErrorCode travel(const fare_system *system, const fare_box *box, dou
   int64_t            moves[3]    = {0, 0, 0};
   double            *theta;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_ensemble_draw(
     ensemble, &initial, system, reversed ? end : start, fare_stream_make(seed, names[reversed][0])));
   PetscCall(PetscMalloc1((RUN_MAX + 1) * FARE_PARAMETERS_MAX, &theta));
@@ -192,7 +192,7 @@ static PetscErrorCode gather(const fare_ensemble *ensemble, const double *work, 
 {
   int ranks, *counts, *displacements, mine = (int)ensemble->local;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_size(ensemble->comm, &ranks));
   PetscCall(PetscMalloc2(ranks, &counts, ranks, &displacements));
   PetscCallMPI(MPI_Allgather(&mine, 1, MPI_INT, counts, 1, MPI_INT, ensemble->comm));
@@ -251,7 +251,7 @@ PetscErrorCode fare_work_simulate(MPI_Comm comm, const fare_system *system, cons
   double        *work[2], *mine, kT;
   fare_ensemble *ensemble;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   memset(w, 0, sizeof *w);
   if (!(fare_thermo_defines(system) & FARE_HAS_CHAIN))
     FARE_FAIL(FARE_ERR_INPUT,

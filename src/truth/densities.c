@@ -13,7 +13,7 @@ static PetscErrorCode create_arrays(const fare_grid *from, const fare_schedule *
 {
   size_t cells = 1;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_grid_create(
     PETSC_COMM_SELF, from->dim, from->cells, from->lower, from->upper, from->boundary, &d->grid));
   for (int axis = 0; axis < from->dim; axis++) cells *= (size_t)from->cells[axis];
@@ -40,7 +40,7 @@ static PetscErrorCode gather(const fare_grid *grid, Vec masses, double to[])
   PetscInt           cells;
   double             sum = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(DMDACreateNaturalVector(grid->dm, &natural));
   PetscCall(DMDAGlobalToNaturalBegin(grid->dm, masses, INSERT_VALUES, natural));
   PetscCall(DMDAGlobalToNaturalEnd(grid->dm, masses, INSERT_VALUES, natural));
@@ -66,7 +66,7 @@ PetscErrorCode fare_densities_create(MPI_Comm comm, const fare_system *system, c
   fare_truth        *truth;
   fare_progress      progress;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   alone.estimate = alone.extrapolate = PETSC_FALSE;
   PetscCall(PetscNew(&d));
   *densities = d;
@@ -87,7 +87,7 @@ PetscErrorCode fare_densities_destroy(fare_densities **densities)
 {
   fare_densities *d = *densities;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!d) PetscFunctionReturn(0);
   for (PetscInt64 k = 0; d->masses && k < d->count; k++) free(d->masses[k]);
   free(d->masses);

@@ -103,7 +103,7 @@ PetscErrorCode fare_truth_check_memory(
   PetscErrorCode code = 0;
   int            ranks;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_size(comm, &ranks));
   PetscCall(fare_memory_of_machine(comm, fare_truth_bytes(system, options) / ranks, &asked, &there));
   if (asked > there)

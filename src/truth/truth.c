@@ -61,7 +61,7 @@ const fare_field fare_truth_fields[] = {
 
 static PetscErrorCode check_count(const fare_node *node, const char *key, int dim, size_t count)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (count != (size_t)dim)
     FARE_REFUSE(fare_node_find(node, key), "expected %d number%s for a %d-dimensional system, got %zu", dim,
       dim > 1 ? "s" : "", dim, count);
@@ -109,7 +109,7 @@ static PetscErrorCode check_circle(
     : list;
   const char *name       = fare_system_axis_name(system, axis);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!box.periodic[axis]) PetscFunctionReturn(0);
   if (!own.periodic[axis])
     FARE_REFUSE(place, "system '%s' is not periodic along %s", fare_system_type_of(system)->name, name);
@@ -128,7 +128,7 @@ PetscErrorCode fare_truth_options_from_config(
   const int dim   = fare_system_dimension(system);
   double    total = 1;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_fields_read(fare_truth_fields, NULL, node, options));
   if (!options->cells.count && !(options->accuracy > 0))
     FARE_REFUSE(node, "missing key 'cells' (cells per axis), or 'accuracy' in its place");
@@ -177,7 +177,7 @@ static PetscErrorCode has_quarter(const fare_grid *half, PetscBool *has)
 {
   PetscInt ranks[FARE_DIM_MAX];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(DMDAGetInfo(
     half->dm, NULL, NULL, NULL, NULL, &ranks[0], &ranks[1], &ranks[2], NULL, NULL, NULL, NULL, NULL, NULL));
   *has = PETSC_TRUE;
@@ -197,7 +197,7 @@ static PetscErrorCode create_grids(
   fare_boundary  end[FARE_DIM_MAX];
   PetscBool      quarter = PETSC_FALSE;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < dim; axis++) {
     cells[axis] = (PetscInt)options->cells.values[axis] / (options->estimate ? 2 : 1);
     end[axis]   = end_of(system, options, axis);
@@ -223,7 +223,7 @@ static PetscErrorCode create_companions(
 {
   Vec masses, same, coarse;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(DMCreateGlobalVector(truth->half_grid->dm, &masses));
   PetscCall(fare_grid_restrict(truth->half_grid, truth->main->masses, masses));
   PetscCall(VecDuplicate(masses, &truth->half_difference));
@@ -249,7 +249,7 @@ static PetscErrorCode boundary_mass(const fare_truth *truth, double *mass)
   const fare_grid   *grid = truth->grid;
   const PetscScalar *p;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *mass = 0;
   PetscCall(VecGetArrayRead(truth->main->masses, &p));
   for (PetscInt n = 0; n < fare_grid_owned(grid); n++) {
@@ -277,7 +277,7 @@ static PetscErrorCode estimate_error(fare_truth *truth)
   PetscReal          norm;
   double             ratio;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_operator_ratio(truth->half->op, truth->half->masses, &ratio));
   PetscCall(VecWAXPY(truth->half_difference, -1, truth->half_tighter->masses, truth->half->masses));
   PetscCall(VecNorm(truth->half_difference, NORM_1, &norm));
@@ -300,7 +300,7 @@ static PetscErrorCode absorbed(fare_truth *truth)
   const double       ratio  = status->ratio;
   double             half[2], rate[FARE_DIM_MAX][2];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_evolution_absorbed(truth->main, &status->survival, status->exit_rate));
   if (!truth->main->absorbs) PetscFunctionReturn(0);
   status->exit_flux = 0;
@@ -327,7 +327,7 @@ static PetscErrorCode update_status(fare_truth *truth)
 {
   fare_truth_status *status = &truth->status;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   status->mass_drift            = truth->main->mass_drift;
   status->minimum               = truth->main->minimum;
   status->positivity_correction = truth->main->positivity_correction;
@@ -348,7 +348,7 @@ PetscErrorCode fare_truth_create(MPI_Comm comm, const fare_system *system, const
   fare_truth *t;
   Vec         masses;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *truth = NULL;
   PetscCall(fare_truth_check_memory(comm, system, options));
   PetscCall(PetscNew(&t));
@@ -402,7 +402,7 @@ PetscErrorCode fare_truth_advance(fare_truth *truth, double t)
 {
   const double began = fare_seconds();
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (t < truth->main->before - SAME_TIME * PetscMax(1, fabs(t)))
     FARE_FAIL(
       FARE_ERR_FAILED, "truth: it is at time %g already and does not go back to %g", truth->main->before, t);
@@ -423,7 +423,7 @@ PetscErrorCode fare_truth_destroy(fare_truth **truth)
 {
   fare_truth *t = *truth;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!t) PetscFunctionReturn(0);
   PetscCall(fare_evolution_destroy(&t->main));
   PetscCall(fare_evolution_destroy(&t->half));
@@ -450,7 +450,7 @@ PetscErrorCode fare_truth_save(const fare_truth *truth, int part, double numbers
 {
   const fare_truth_status *s = &truth->status;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_evolution_save(part_of(truth, part), numbers));
   numbers[DOUBT]     = s->doubt;
   numbers[DOUBT + 1] = s->doubt_axis;
@@ -461,7 +461,7 @@ PetscErrorCode fare_truth_save(const fare_truth *truth, int part, double numbers
 
 static PetscErrorCode load_doubt(const double numbers[], fare_truth_status *s)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!(numbers[0] >= FARE_DOUBT_NONE && numbers[0] <= FARE_DOUBT_FEW && numbers[1] >= 0 &&
         numbers[1] < FARE_DIM_MAX))
     FARE_FAIL(FARE_ERR_FAILED, "what was saved is of a truth with a doubt that there is not");
@@ -474,7 +474,7 @@ static PetscErrorCode load_doubt(const double numbers[], fare_truth_status *s)
 
 PetscErrorCode fare_truth_load(fare_truth *truth, int part, const double numbers[FARE_TRUTH_NUMBERS])
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_evolution_load(part_of(truth, part), numbers));
   if (part && part_of(truth, part)->before > part_of(truth, part - 1)->before)
     FARE_FAIL(FARE_ERR_FAILED, "what was saved is of a truth whose companions are ahead of it");

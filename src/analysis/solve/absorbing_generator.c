@@ -58,7 +58,7 @@ static PetscErrorCode look_at_faces(fare_absorbing *k, int targets, const fare_r
   const PetscInt        *global;
   fare_ghosts            ghosts;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_ghosts_of(k->grid, &ghosts));
   PetscCall(DMGetLocalToGlobalMapping(k->grid->dm, &mapping));
   PetscCall(ISLocalToGlobalMappingGetIndices(mapping, &global));
@@ -90,7 +90,7 @@ static PetscErrorCode check_targets(const fare_absorbing *k, int targets, const 
 {
   PetscInt64 count[3] = {0}; /* in each target, and outside of all */
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (PetscInt n = 0; n < k->owned; n++) count[k->in[n] < 0 ? 2 : k->in[n]]++;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, count, 3, MPI_INT64_T, MPI_SUM, k->grid->comm));
   for (int i = 0; i < targets; i++) {
@@ -113,7 +113,7 @@ PetscErrorCode fare_absorbing_create(const fare_grid *grid, const fare_system *s
   fare_absorbing *k;
   size_t          faces;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscNew(&k));
   *absorbing = k;
   k->grid    = grid;
@@ -132,7 +132,7 @@ PetscErrorCode fare_absorbing_move(fare_absorbing *k, double t)
 {
   const PetscInt faces = 2 * k->grid->dim * k->owned;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_elimination_destroy(&k->elimination));
   PetscCall(fare_operator_faces(k->op, t, k->leaving, k->entering));
   for (PetscInt at = 0; at < faces; at++)
@@ -146,7 +146,7 @@ PetscErrorCode fare_absorbing_destroy(fare_absorbing **absorbing)
 {
   fare_absorbing *k = *absorbing;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!k) PetscFunctionReturn(0);
   PetscCall(fare_elimination_destroy(&k->elimination));
   PetscCall(fare_operator_destroy(&k->op));
@@ -160,7 +160,7 @@ PetscErrorCode fare_absorbing_matrix(const fare_absorbing *k, Mat *M)
 {
   const int faces = 2 * k->grid->dim;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(MatCreate(k->grid->comm, M));
   PetscCall(MatSetSizes(*M, k->owned, k->owned, PETSC_DETERMINE, PETSC_DETERMINE));
   PetscCall(MatSetType(*M, MATAIJ));
@@ -175,7 +175,7 @@ PetscErrorCode fare_absorbing_fill(const fare_absorbing *k, double shift, double
   const int faces = 2 * k->grid->dim;
   PetscInt  first;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(MatGetOwnershipRange(M, &first, NULL));
   PetscCall(MatZeroEntries(M));
   for (PetscInt n = 0; n < k->owned; n++) {
@@ -202,7 +202,7 @@ PetscErrorCode fare_absorbing_residual(const fare_absorbing *k, double b, Vec x,
   fare_ghosts        ghosts;
   Vec                local;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *scale = 0;
   PetscCall(fare_ghosts_of(k->grid, &ghosts));
   PetscCall(DMGetLocalVector(k->grid->dm, &local));
@@ -239,7 +239,7 @@ PetscErrorCode fare_absorbing_hold(const fare_absorbing *k, const double value[]
 {
   PetscScalar *to;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecGetArray(x, &to));
   for (PetscInt n = 0; n < k->owned; n++) to[n] = k->in[n] < 0 ? to[n] : value[k->in[n]];
   PetscCall(VecRestoreArray(x, &to));
@@ -255,7 +255,7 @@ static PetscErrorCode residual(void *context, Vec x, Vec r, double *scale)
 {
   const problem *p = context;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_absorbing_residual(p->absorbing, p->b, x, r, scale));
   PetscFunctionReturn(0);
 }
@@ -270,7 +270,7 @@ static PetscErrorCode check_digits(Mat M, KSP ksp, const char *what)
   Vec          times, ones, diagonal;
   PetscReal    longest, fastest;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(MatCreateVecs(M, &diagonal, &times));
   PetscCall(VecDuplicate(times, &ones));
   PetscCall(VecSet(ones, one));
@@ -294,7 +294,7 @@ static PetscErrorCode iterate(
   Mat M;
   KSP ksp;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_absorbing_matrix(k, &M));
   PetscCall(fare_linear_solver_create(k->grid, M, M, &ksp));
   PetscCall(fare_linear_solver_refine(ksp, residual, (void *)p, 0, 1e-7, what, x, solved));
@@ -306,7 +306,7 @@ static PetscErrorCode iterate(
 
 PetscErrorCode fare_absorbing_eliminate(fare_absorbing *k)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!k->elimination) PetscCall(fare_elimination_create(k, 0, PETSC_FALSE, &k->elimination));
   PetscFunctionReturn(0);
 }
@@ -319,7 +319,7 @@ PetscErrorCode fare_absorbing_solve(
   PetscReal     norm;
   Vec           r;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(DMCreateGlobalVector(k->grid->dm, x));
   PetscCall(VecSet(*x, 0));
   PetscCall(fare_absorbing_hold(k, value, *x));
@@ -345,7 +345,7 @@ static PetscErrorCode fill_exit(const fare_absorbing *k, int axis, int side, Vec
 {
   PetscScalar *to;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecGetArray(r, &to));
   for (PetscInt n = 0; n < k->owned; n++) {
     const PetscInt at = n * 2 * k->grid->dim + 2 * axis + side;
@@ -362,7 +362,7 @@ PetscErrorCode fare_absorbing_exit(fare_absorbing *k, int axis, int side, Vec *x
   KSP ksp;
   Vec r;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(DMCreateGlobalVector(k->grid->dm, x));
   PetscCall(fill_exit(k, axis, side, *x));
   if (fare_elimination_serves(k->grid)) {

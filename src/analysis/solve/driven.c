@@ -24,7 +24,7 @@ typedef struct {
 /* x from the end to the start; linear: without b, and 0 in targets. */
 static PetscErrorCode carry(problem *p, PetscBool linear, Vec x)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   p->stepper->b = linear ? 0 : p->b;
   PetscCall(fare_timeline_run(p->line, p->level, p->stepper, x, NULL, NULL, NULL));
   p->runs++;
@@ -36,7 +36,7 @@ static PetscErrorCode multiply(Mat shell, Vec v, Vec y)
   static const double zero[2] = {0, 0};
   problem            *p;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(MatShellGetContext(shell, &p));
   PetscCall(VecCopy(v, y));
   PetscCall(fare_absorbing_hold(p->stepper->absorbing, zero, y));
@@ -49,7 +49,7 @@ static PetscErrorCode residual(void *context, Vec x, Vec r, double *scale)
 {
   problem *p = context;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *scale = p->scale;
   PetscCall(VecCopy(x, r));
   PetscCall(carry(p, PETSC_FALSE, r));
@@ -63,7 +63,7 @@ static PetscErrorCode find_scale(problem *p, Vec like)
   PetscReal           norm;
   Vec                 c;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecDuplicate(like, &c));
   PetscCall(VecSet(c, 0));
   PetscCall(fare_absorbing_hold(p->stepper->absorbing, p->value, c));
@@ -83,7 +83,7 @@ static PetscErrorCode find_periodic(problem *p, Vec x, fare_driven *driven)
   KSP         ksp;
   PC          pc;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(find_scale(p, x));
   PetscCall(VecGetLocalSize(x, &owned));
   PetscCall(MatCreateShell(
@@ -109,7 +109,7 @@ static PetscErrorCode keep(void *context, int stop, double t, Vec x)
 {
   problem *p = context;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   (void)t;
   PetscCall(VecCopy(x, p->at[stop]));
   PetscFunctionReturn(0);
@@ -120,7 +120,7 @@ static PetscErrorCode solve_level(problem *p, Vec end, fare_driven *driven)
 {
   Vec x;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (p->span->after == FARE_AFTER_PERIODIC) PetscCall(find_periodic(p, end, driven));
   PetscCall(VecDuplicate(end, &x));
   PetscCall(VecCopy(end, x));
@@ -142,7 +142,7 @@ static PetscErrorCode change(int count, Vec now[], Vec before[], double *relativ
 {
   PetscReal difference = 0, largest = 0, norm;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int i = 0; i < count; i++) {
     PetscCall(VecNorm(now[i], NORM_INFINITY, &norm));
     largest = PetscMax(largest, norm);
@@ -161,7 +161,7 @@ static PetscErrorCode solve_all(problem *p, int count, Vec end, fare_driven *dri
   double now = 0, last = 0;
   Vec   *before;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscMalloc1(count, &before));
   for (int i = 0; i < count; i++) PetscCall(VecDuplicate(end, &before[i]));
   for (int i = 0; i < count; i++) PetscCall(VecSet(before[i], 0));
@@ -189,7 +189,7 @@ static PetscErrorCode solve(const fare_grid *grid, const fare_system *system, co
   fare_solved frozen;
   Vec         end;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *driven = (fare_driven){0};
   if (!(span->end > span->start))
     FARE_FAIL(
@@ -228,7 +228,7 @@ PetscErrorCode fare_driven_passage_solve(const fare_grid *grid, const fare_syste
   const fare_region *targets[] = {target};
   const double       zero      = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(solve(grid, system, span, 1, targets, 1, &zero, count, starts, times, driven));
   PetscFunctionReturn(0);
 }
@@ -240,7 +240,7 @@ PetscErrorCode fare_driven_committor_solve(const fare_grid *grid, const fare_sys
   const fare_region *targets[] = {a, b};
   const double       value[]   = {0, 1};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (fare_region_overlaps(a, b)) FARE_FAIL(FARE_ERR_INPUT, "analysis: the sets a and b overlap");
   PetscCall(solve(grid, system, span, 2, targets, 0, value, count, starts, committor, driven));
   PetscFunctionReturn(0);

@@ -91,7 +91,7 @@ static PetscErrorCode gather_rates(const fare_absorbing *k, double shift, fare_e
   PetscInt *mine;
   int       rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(e->grid->comm, &rank));
   PetscCall(PetscMalloc2(k->owned * width, &row, k->owned, &mine));
   if (!rank) PetscCall(PetscMalloc1(e->cells * width, &all));
@@ -132,7 +132,7 @@ static PetscErrorCode add_front(
 {
   front *f;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (e->fronts == e->room) {
     e->room = PetscMax(64, 2 * e->room);
     PetscCall(PetscRealloc((size_t)e->room * sizeof *e->front, &e->front));
@@ -165,7 +165,7 @@ static PetscErrorCode dissect(fare_elimination *e, int ring, const PetscInt low[
   PetscInt upper[FARE_DIM_MAX], lower[FARE_DIM_MAX], middle;
   int      axis = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int a = 0; a < FARE_DIM_MAX; a++) {
     lower[a] = low[a];
     upper[a] = high[a];
@@ -208,7 +208,7 @@ static PetscErrorCode list_states(
   const PetscInt end = f->first + f->pivots;
   PetscInt      *list, n = 0, most = f->pivots * (1 + e->faces);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int i = 0; i < count; i++) most += e->front[below[i]].size - e->front[below[i]].pivots;
   PetscCall(PetscMalloc1(most, &list));
   for (PetscInt p = f->first; p < end; p++) list[n++] = p;
@@ -245,7 +245,7 @@ static PetscErrorCode assemble(const fare_elimination *e, const front *f, const 
 {
   const PetscInt n = f->size, width = n + 1;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   memset(A, 0, (size_t)(n * width) * sizeof *A);
   for (PetscInt p = 0; p < f->pivots; p++) {
     const PetscInt cell = e->cell[f->first + p];
@@ -303,7 +303,7 @@ static PetscErrorCode factor(front *f, PetscInt last, double A[], PetscInt *stuc
 {
   const PetscInt n = f->size, width = n + 1;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (PetscInt begin = 0; begin < f->pivots; begin += PANEL) {
     const PetscInt end = PetscMin(f->pivots, begin + PANEL);
     PetscBLASInt   columns, rows, inner, lead;
@@ -333,7 +333,7 @@ static PetscErrorCode keep(front *f, const double A[])
 {
   const PetscInt n = f->size, width = n + 1, m = n - f->pivots;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscMalloc2(f->pivots * n, &f->rows, f->pivots * n, &f->columns));
   for (PetscInt p = 0; p < f->pivots; p++) memcpy(f->rows + p * n, A + p * width, (size_t)n * sizeof *A);
   for (PetscInt i = 0; i < n; i++)
@@ -351,7 +351,7 @@ static PetscErrorCode factor_all(fare_elimination *e)
   double   *A    = NULL;
   size_t    room = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscMalloc3(e->fronts + 1, &waiting, e->states, &place, e->states, &mark));
   for (PetscInt p = 0; p < e->states; p++) mark[p] = -1;
   for (PetscInt i = 0; i < e->fronts && stuck < 0; i++) {
@@ -395,7 +395,7 @@ static PetscErrorCode create_on_first(fare_elimination *e)
 {
   const PetscInt low[FARE_DIM_MAX] = {0, 0, 0};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(dissect(e, 0, low, e->grid->cells));
   PetscCall(PetscMalloc1(e->states + 1, &e->x));
   PetscCall(factor_all(e));
@@ -410,7 +410,7 @@ PetscErrorCode fare_elimination_create(
   PetscInt          cells, owned = absorbing->owned;
   int               rank, mine   = (int)owned;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscNew(&e));
   *elimination = e;
   e->grid      = absorbing->grid;
@@ -434,7 +434,7 @@ PetscErrorCode fare_elimination_destroy(fare_elimination **elimination)
 {
   fare_elimination *e = *elimination;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!e) PetscFunctionReturn(0);
   for (PetscInt i = 0; i < e->fronts; i++) {
     PetscCall(PetscFree(e->front[i].state));
@@ -458,7 +458,7 @@ static PetscErrorCode fetch(fare_elimination *e, Vec from)
   PetscInt           owned;
   int                rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(e->grid->comm, &rank));
   PetscCall(VecGetLocalSize(from, &owned));
   PetscCall(VecGetArrayRead(from, &value));
@@ -477,7 +477,7 @@ static PetscErrorCode hand_out(fare_elimination *e, Vec to)
   PetscInt     owned;
   int          rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(e->grid->comm, &rank));
   for (PetscInt n = 0; n < e->cells && !rank; n++) {
     const PetscInt at = e->position[e->number[n]];
@@ -563,7 +563,7 @@ PetscErrorCode fare_elimination_solve(fare_elimination *e, PetscBool transposed,
 {
   int rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(e->grid->comm, &rank));
   PetscCall(fetch(e, x));
   if (!rank && transposed) solve_transposed(e);
@@ -577,7 +577,7 @@ PetscErrorCode fare_elimination_stationary(fare_elimination *e, Vec masses)
   PetscScalar sum;
   int         rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(e->grid->comm, &rank));
   if (!rank) find_stationary(e);
   PetscCall(hand_out(e, masses));

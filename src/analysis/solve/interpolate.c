@@ -190,7 +190,7 @@ static PetscErrorCode gather(
   const int          corners = grid->dim == 1 ? NODES : grid->dim == 2 ? NODES * NODES : CORNER;
   const PetscScalar *value;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecGetArrayRead(values, &value));
   for (size_t p = 0; p < count; p++) {
     for (int c = 0; c < corners; c++) {
@@ -220,7 +220,7 @@ PetscErrorCode fare_interpolate(const fare_grid *grid, const fare_held *held, Ve
   place       *p;
   double      *around;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscCalloc2(count + 1, &p, count * corners + 1, &around));
   for (size_t i = 0; i < count; i++) {
     p[i].grid = grid;
@@ -249,7 +249,7 @@ PetscErrorCode fare_interpolate(const fare_grid *grid, const fare_held *held, Ve
 PetscErrorCode fare_grid_interpolate(
   const fare_grid *grid, Vec values, size_t count, const double x[], double at[])
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_interpolate(grid, NULL, values, count, x, at, NULL));
   PetscFunctionReturn(0);
 }

@@ -152,7 +152,7 @@ static PetscErrorCode check_box(const fare_node *node, const fare_analysis_conte
   static const char *const keys[]  = {"lower", "upper"};
   const fare_reals *const  given[] = {&box->lower, &box->upper};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!box->lower.count && !box->upper.count)
     FARE_REFUSE(node, "expected a box {lower: [...], upper: [...]}, got neither");
   for (int side = 0; side < 2; side++) {
@@ -184,7 +184,7 @@ static PetscErrorCode read_box(
   box_section    box;
   PetscErrorCode code = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (fare_node_kind_of(node) != FARE_NODE_MAP)
     FARE_REFUSE(node, "expected a box {lower: [...], upper: [...]} or a list of such");
   PetscCall(fare_fields_read(box_fields, NULL, node, &box));
@@ -203,7 +203,7 @@ PetscErrorCode fare_region_read(
   const PetscBool is_list = fare_node_kind_of(node) == FARE_NODE_LIST ? PETSC_TRUE : PETSC_FALSE;
   const size_t    boxes = is_list ? fare_node_size(node) : 1, dim = (size_t)context->dim;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!boxes)
     FARE_REFUSE(node, "expected a box {lower: [...], upper: [...]} or a list of such, got an empty list");
   region->dim   = context->dim;
@@ -229,7 +229,7 @@ PetscErrorCode fare_points_read(
 {
   const size_t dim = (size_t)context->dim;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!node) PetscFunctionReturn(0);
   if (fare_node_kind_of(node) != FARE_NODE_LIST)
     FARE_REFUSE(node, "expected a list of points, each a list of %zu number%s", dim, dim > 1 ? "s" : "");

@@ -37,7 +37,7 @@ PetscErrorCode fare_spectrum_form(const fare_absorbing *faces, Vec u, Vec v, dou
   fare_ghosts        ghosts;
   Vec                here_u, here_v;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *form = 0;
   PetscCall(fare_ghosts_of(grid, &ghosts));
   PetscCall(DMGetLocalVector(grid->dm, &here_u));
@@ -91,7 +91,7 @@ static PetscErrorCode divide(Vec from, Vec root, Vec to)
   PetscScalar       *q;
   PetscInt           n;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecGetLocalSize(from, &n));
   PetscCall(VecGetArrayRead(from, &p));
   PetscCall(VecGetArrayRead(root, &r));
@@ -106,7 +106,7 @@ static PetscErrorCode divide(Vec from, Vec root, Vec to)
 /* Takes the modes before the k-th out of v, twice for the sake of rounding. */
 static PetscErrorCode separate(const problem *s, PetscInt k, Vec v)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int round = 0; round < 2; round++) {
     for (PetscInt j = 0; j < k; j++) {
       PetscScalar part;
@@ -135,7 +135,7 @@ static PetscErrorCode combine(problem *s)
   PetscBLASInt   n, lead = 3 * 64, info;
   Vec           *old;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!m) PetscFunctionReturn(0);
   PetscCall(PetscMalloc2(m * m, &G, m, &w));
   PetscCall(VecDuplicateVecs(s->rest, m, &old));
@@ -163,7 +163,7 @@ static PetscErrorCode combine(problem *s)
 /* y = (sigma - L)^-1 p, both divided by the roots where balance is detailed. */
 static PetscErrorCode invert(const problem *s, fare_elimination *elimination, Vec p, Vec y)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (s->spectrum->symmetric)
     PetscCall(VecPointwiseMult(y, p, s->root));
   else
@@ -183,7 +183,7 @@ static PetscErrorCode find_again(problem *s, PetscInt k)
   PetscReal         norm;
   PetscBool         done = PETSC_FALSE;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecDuplicate(p, &y));
   *rate = PetscMax(fabs(*rate), least);
   for (int round = 0; round < ROUNDS && !done; round++) {
@@ -219,7 +219,7 @@ static PetscErrorCode find_all(problem *s)
 {
   fare_spectrum *of = s->spectrum;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecDuplicateVecs(s->rest, s->slow, &s->u));
   for (PetscInt k = 0; k < s->slow; k++) {
     if (of->symmetric)
@@ -254,7 +254,7 @@ PetscErrorCode fare_spectrum_refine(
   const double fastest = fastest_rate(faces);
   problem s = {.faces = faces, .spectrum = spectrum, .closed = closed, .rest = rest, .first = closed ? 1 : 0};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   while (s.slow < spectrum->count &&
     (s.slow < s.first || hypot(spectrum->rate[s.slow], spectrum->frequency[s.slow]) < SLOW * fastest))
     s.slow++;

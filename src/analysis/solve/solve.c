@@ -11,7 +11,7 @@
 
 PetscErrorCode fare_linear_solver_create(const fare_grid *grid, Mat A, Mat P, KSP *ksp)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(KSPCreate(grid->comm, ksp));
   PetscCall(KSPSetOperators(*ksp, A, P));
   PetscCall(fare_linear_solver_choose(grid, *ksp));
@@ -27,7 +27,7 @@ static PetscErrorCode relative_residual(
   PetscReal norm;
   double    scale;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(residual(context, x, r, &scale));
   PetscCall(VecNorm(r, NORM_1, &norm));
   *relative = norm > 0 ? (scale > 0 ? norm / scale : HUGE_VAL) : 0;
@@ -42,7 +42,7 @@ PetscErrorCode fare_linear_solver_refine(KSP ksp, fare_residual_function residua
   double   relative;
   PetscInt spent;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecDuplicate(x, &r));
   PetscCall(VecDuplicate(x, &step));
   PetscCall(VecDuplicate(x, &best));

@@ -40,7 +40,7 @@ static PetscErrorCode choose(const fare_grid *grid, int ranks, KSP ksp)
 {
   PC pc;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_linear_solver_choose(grid, ksp));
   PetscCall(KSPGetPC(ksp, &pc));
   if (grid->dim < 3) PetscCall(PCSetType(pc, ranks > 1 ? PCBJACOBI : PCLU));
@@ -62,7 +62,7 @@ static PetscErrorCode choose_parts(KSP ksp)
   KSP      *part_solver;
   PC        pc;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(KSPGetPC(ksp, &pc));
   PetscCall(PetscObjectTypeCompare((PetscObject)pc, PCBJACOBI, &parts));
   PetscCall(PetscOptionsHasName(NULL, "analysis_driven_", "-sub_pc_type", &chosen));
@@ -82,7 +82,7 @@ PetscErrorCode fare_stepper_create(const fare_grid *grid, const fare_system *sys
   fare_stepper *s;
   PetscMPIInt   ranks;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscNew(&s));
   *stepper   = s;
   s->forward = forward;
@@ -106,7 +106,7 @@ PetscErrorCode fare_stepper_destroy(fare_stepper **stepper)
 {
   fare_stepper *s = *stepper;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!s) PetscFunctionReturn(0);
   PetscCall(KSPDestroy(&s->ksp));
   PetscCall(VecDestroyVecs(STAGES, &s->slope));
@@ -129,7 +129,7 @@ static PetscErrorCode solve(fare_stepper *s, double width, Vec increment)
   KSPConvergedReason reason;
   PetscReal          norm;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecNorm(s->r, NORM_2, &norm));
   if (norm < NOTHING) {
     PetscCall(VecSet(increment, 0));
@@ -156,7 +156,7 @@ PetscErrorCode fare_stepper_step(
                edge = PetscMin(0.25, 1e-10 + 1e-13 * fabs(from) / fabs(within[1] - within[0])) *
     (within[1] - within[0]);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int i = 0; i < STAGES; i++) {
     const double t = PetscMin(within[1] - edge, PetscMax(within[0] + edge, from + place[i] * (to - from)));
     double       scale, weight[STAGES];
@@ -232,7 +232,7 @@ static PetscErrorCode find_marks(const fare_system *system, double start, double
   const double same = 1e-9 * (end - start);
   const int    own = mark_drive(system, start, end, NULL), n = 2 + stops + own;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (own > MARKS)
     FARE_FAIL(FARE_ERR_INPUT, "analysis: the drive jumps or bends more than %d times between %g and %g",
       MARKS, start, end);
@@ -264,7 +264,7 @@ PetscErrorCode fare_timeline_create(const fare_system *system, double from, doub
   mark          *marks;
   int            count = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(find_marks(system, start, end, stops, stop, &marks, &count));
   PetscCall(PetscNew(&line));
   PetscCall(PetscCalloc1(count, &line->piece));
@@ -289,7 +289,7 @@ PetscErrorCode fare_timeline_create(const fare_system *system, double from, doub
 
 PetscErrorCode fare_timeline_destroy(fare_timeline **timeline)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!*timeline) PetscFunctionReturn(0);
   PetscCall(PetscFree((*timeline)->piece));
   PetscCall(PetscFree(*timeline));
@@ -299,7 +299,7 @@ PetscErrorCode fare_timeline_destroy(fare_timeline **timeline)
 PetscErrorCode fare_timeline_run(const fare_timeline *line, int level, fare_stepper *s, Vec x, double *lived,
   fare_visit_function visit, void *context)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (visit && line->begin >= 0) PetscCall(visit(context, line->begin, line->piece[0].from, x));
   for (int i = 0; i < line->pieces; i++) {
     const fare_time_piece *p         = &line->piece[i];

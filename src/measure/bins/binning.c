@@ -18,7 +18,7 @@ static PetscInt parts(PetscInt whole, PetscInt part)
 /* Which bins are seen, and which of them holds a fine bin. */
 static PetscErrorCode choose_seen(fare_binning *b)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   b->all_seen = 1;
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
     const PetscInt block = b->grid.dim == 1 ? 1 : b->block[axis];
@@ -44,7 +44,7 @@ PetscErrorCode fare_binning_create(const fare_grid *grid, fare_binning **binning
 {
   fare_binning *b;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscNew(&b));
   b->grid    = *grid;
   b->grid.dm = NULL;
@@ -67,7 +67,7 @@ PetscErrorCode fare_binning_create(const fare_grid *grid, fare_binning **binning
 
 PetscErrorCode fare_binning_destroy(fare_binning **binning)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!*binning) PetscFunctionReturn(0);
   PetscCall(fare_projections_destroy(&(*binning)->projections));
   PetscCall(PetscFree((*binning)->seen_of));
@@ -83,7 +83,7 @@ void fare_binning_extents(const fare_binning *binning, uint64_t extent[FARE_DIM_
 
 PetscErrorCode fare_binned_free(fare_binned *binned)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscFree(binned->mass));
   PetscCall(PetscFree(binned->group));
   PetscCall(PetscFree(binned->square));
@@ -101,7 +101,7 @@ PetscErrorCode fare_binning_density(const fare_binning *binning, Vec masses, far
   const PetscScalar *mass;
   double             total = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *binned = (fare_binned){.bins = binning->bins, .effective = HUGE_VAL};
   PetscCall(PetscCalloc1(binning->bins + 1, &binned->mass));
   PetscCall(VecGetArrayRead(masses, &mass));
@@ -166,7 +166,7 @@ typedef struct {
 
 static PetscErrorCode tally_create(const fare_binning *binning, int64_t distinct, PetscBool uneven, tally *t)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   t->outside     = binning->bins;
   t->below       = t->outside + 1;
   t->squares     = t->outside + 2;
@@ -194,7 +194,7 @@ static PetscErrorCode cut_groups(const fare_ensemble *e, copies *c)
   const int64_t start = e->first_block * FARE_BLOCK, groups = PetscMin(c->distinct, FARE_GROUPS);
   int64_t       before = 0, own = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int64_t i = 0; i < e->local; i++) own += c->first[i] == start + i;
   PetscCallMPI(MPI_Exscan(&own, &before, 1, MPI_INT64_T, MPI_SUM, e->comm));
   for (int g = 0; g <= FARE_GROUPS; g++) c->begin[g] = e->count;
@@ -212,7 +212,7 @@ static PetscErrorCode find_copies(
 {
   int64_t repeated;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *c = (copies){.distinct = e->count, .most = 1, .unit = units->units};
   PetscCall(PetscMalloc2(PetscMax(1, e->local), &c->first, PetscMax(1, e->local), &c->weight));
   PetscCall(fare_copies_find(binning, e, units->largest, c->first, c->weight, &repeated));
@@ -279,7 +279,7 @@ static PetscErrorCode take_shares(
   const double squares = (double)t->sum[t->squares];
   int64_t      total   = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (size_t i = 0; i <= t->outside; i++) total += t->sum[i];
   binned->below     = (double)t->sum[t->below] / (double)total;
   binned->effective = ((double)total / unit) * ((double)total / (squares * c->most)) * (c->unit / unit);
@@ -304,7 +304,7 @@ static PetscErrorCode are_even(const fare_ensemble *e, const fare_weight_units *
 {
   int all = 1;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int64_t i = 0; i < e->local && e->weight; i++) all &= e->weight[i] == units->largest;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &all, 1, MPI_INT, MPI_MIN, e->comm));
   *even = all ? PETSC_TRUE : PETSC_FALSE;
@@ -319,7 +319,7 @@ PetscErrorCode fare_binning_ensemble(
   copies            c;
   tally             t;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (ensemble->dim != binning->grid.dim)
     FARE_FAIL(FARE_ERR_FAILED, "an ensemble of dimension %d does not fit a grid of dimension %d",
       ensemble->dim, binning->grid.dim);

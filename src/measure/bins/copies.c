@@ -73,7 +73,7 @@ static PetscErrorCode find_rounding(const fare_ensemble *e, PetscBool *rounded)
   int    some[DIGITS_MOST + 1], any = 0;
   double scale = 1;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int d = 0; d <= DIGITS_MOST; d++, scale *= 10) some[d] = are_rounded(e, scale) ? 1 : 0;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, some, DIGITS_MOST + 1, MPI_INT, MPI_MIN, e->comm));
   for (int d = 0; d <= DIGITS_MOST; d++) any |= some[d];
@@ -96,7 +96,7 @@ static PetscErrorCode match(int64_t count, const position from[], answer to[])
   table  t;
   size_t room = 2;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   while (room < 2 * (size_t)count) room *= 2;
   t.mask = room - 1;
   PetscCall(PetscMalloc1(room, &t.hash));
@@ -128,7 +128,7 @@ static int owner_of(const routes *r, uint64_t hash)
 
 static PetscErrorCode make_routes(MPI_Comm comm, int64_t local, const uint64_t hash[], routes *r)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *r = (routes){0};
   PetscCallMPI(MPI_Comm_size(comm, &r->size));
   PetscCall(PetscCalloc1(4 * (size_t)r->size, &r->numbers));
@@ -156,7 +156,7 @@ static PetscErrorCode ask(MPI_Comm comm, const routes *r, const position there[]
   answer      *told;
   MPI_Datatype of_position, of_answer;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscMalloc2(r->received, &got, r->received, &told));
   PetscCallMPI(MPI_Type_contiguous(sizeof(position), MPI_BYTE, &of_position));
   PetscCallMPI(MPI_Type_commit(&of_position));
@@ -183,7 +183,7 @@ static PetscErrorCode exchange(
   answer       *back;
   int64_t      *next;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(make_routes(e->comm, e->local, hash, &r));
   PetscCall(PetscMalloc3(r.count, &there, r.count, &back, r.size, &next));
   for (int rank = 0; rank < r.size; rank++) next[rank] = r.send_at[rank];
@@ -212,7 +212,7 @@ PetscErrorCode fare_copies_find(const fare_binning *binning, const fare_ensemble
   PetscBool rounded = PETSC_FALSE;
   uint64_t *hash;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *copies = 0;
   for (int64_t i = 0; i < e->local; i++) {
     first[i]  = e->first_block * FARE_BLOCK + i;

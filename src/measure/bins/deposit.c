@@ -28,7 +28,7 @@ static PetscErrorCode layout_create(const fare_grid *grid, Vec masses, layout *l
 {
   const PetscInt *owned[FARE_DIM_MAX] = {NULL, NULL, NULL};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *l = (layout){.grid = grid};
   PetscCallMPI(MPI_Comm_size(grid->comm, &l->size));
   PetscCall(DMDAGetOwnershipRanges(grid->dm, &owned[0], &owned[1], &owned[2]));
@@ -48,7 +48,7 @@ static PetscErrorCode layout_create(const fare_grid *grid, Vec masses, layout *l
 
 static PetscErrorCode layout_destroy(layout *l)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < l->grid->dim; axis++) PetscCall(PetscFree2(l->piece[axis], l->begin[axis]));
   PetscFunctionReturn(0);
 }
@@ -112,7 +112,7 @@ static PetscErrorCode exchange(
   MPI_Datatype pair;
   int64_t      total = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscCalloc1(4 * (size_t)l->size, &numbers));
   send       = numbers;
   send_at    = send + l->size;
@@ -147,7 +147,7 @@ static PetscErrorCode deposit_sparse(const layout *l, const fare_ensemble *ensem
   PetscInt first;
   int      rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(ensemble->comm, &rank));
   first = l->first[rank];
   PetscCall(PetscMalloc1(ensemble->local, &entries));
@@ -178,7 +178,7 @@ static PetscErrorCode deposit_dense(const layout *l, const fare_ensemble *ensemb
   PetscMPIInt   *own;
   int64_t       *all;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscCalloc2(cells, &all, l->size, &own));
   for (int64_t i = 0; i < ensemble->local; i++) {
     const int64_t place = place_of(l, ensemble, i), add = fare_weight_units_of(weight, ensemble, i);
@@ -207,7 +207,7 @@ PetscErrorCode fare_deposit(
   layout            l;
   PetscInt          own;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_size(ensemble->comm, &ranks));
   if (ensemble->dim != grid->dim)
     FARE_FAIL(FARE_ERR_FAILED, "an ensemble of dimension %d does not fit a grid of dimension %d",

@@ -179,7 +179,7 @@ PetscErrorCode fare_binning_log_density(
 {
   double *average, *middle;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscMalloc2(binning->bins, &average, binning->bins, &middle));
   find_middles(binning, p->mass, average, middle);
   for (int64_t i = 0; i < ensemble->local; i++) {

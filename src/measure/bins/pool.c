@@ -111,7 +111,7 @@ PetscErrorCode fare_binning_pool(
   pooling      of = {.binning = binning, .least = least};
   double      *sums;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscCalloc2(coarse, &sums, coarse, &of.pool));
   coarse_of_fine(binning, pool);
   for (size_t i = 0; i < binning->bins; i++) sums[pool[i]] += mass[i];

@@ -64,7 +64,7 @@ static PetscErrorCode put_in_order(
 {
   size_t n = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (PetscInt k = 0; k < b->seen[2]; k++) {
     for (PetscInt j = 0; j < b->seen[1]; j++) {
       for (PetscInt i = 0; i < b->seen[0]; i++, n++) {
@@ -84,7 +84,7 @@ PetscErrorCode fare_projections_create(const fare_binning *binning, fare_project
   double    direction[DIRECTIONS][FARE_DIM_MAX], *weight, *gap, *at;
   PetscInt *order;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *projections = (fare_projections){0};
   if (binning->grid.dim == 1) PetscFunctionReturn(0);
   PetscCall(PetscMalloc1(DIRECTIONS, &weight));
@@ -108,7 +108,7 @@ PetscErrorCode fare_projections_destroy(fare_projections *projections)
   double   *weight = (double *)projections->weight, *gap = (double *)projections->gap;
   PetscInt *order = (PetscInt *)projections->order;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscFree(weight));
   PetscCall(PetscFree(order));
   PetscCall(PetscFree(gap));

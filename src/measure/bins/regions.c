@@ -30,7 +30,7 @@ static PetscErrorCode put_in_order(search *s)
   const fare_binning *b = s->binning;
   size_t              n = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (PetscInt k = 0; k < b->seen[2]; k++) {
     for (PetscInt j = 0; j < b->seen[1]; j++) {
       for (PetscInt i = 0; i < b->seen[0]; i++, n++) {
@@ -148,7 +148,7 @@ PetscErrorCode fare_regions_find(
   const size_t n = binning->all_seen;
   search       s = {.binning = binning, .mass = mass};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscMalloc5(n, &s.density, n, &s.sorted, n, &s.order, n, &s.parent, n, &s.above));
   PetscCall(put_in_order(&s));
   find_tail(&s, tail);

@@ -26,7 +26,7 @@ static PetscErrorCode check_mode(const void *state, fare_sampler_mode mode)
 {
   const fare_action *a = state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (mode == FARE_ORACLE && a->entropic)
     FARE_FAIL(FARE_ERR_INPUT, "an oracle of action_matching is not entropic: remove one of the two");
   PetscFunctionReturn(0);
@@ -38,7 +38,7 @@ static PetscErrorCode setup(fare_sampler *sampler)
   const fare_system_type *type = fare_system_type_of(sampler->system);
   fare_action_shape      *s    = &a->shape;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *s        = (fare_action_shape){.dim = fare_system_dimension(sampler->system),
            .frequencies                = (int)a->common.frequencies,
            .time_frequencies           = (int)a->common.time_frequencies};
@@ -56,7 +56,7 @@ static PetscErrorCode setup(fare_sampler *sampler)
 
 static PetscErrorCode destroy(fare_sampler *sampler)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_action_oracle_destroy(&((fare_action *)sampler->state)->oracle));
   PetscCall(fare_generative_destroy(sampler));
   PetscFunctionReturn(0);
@@ -66,7 +66,7 @@ static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data
 {
   fare_action *a = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (sampler->mode == FARE_LEARNED) {
     PetscCall(fare_action_learn(sampler, data));
     PetscFunctionReturn(0);
@@ -187,7 +187,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   ode_context  j = {
      .sampler = sampler, .a = a, .from = ensemble->time, .noise = fare_sampler_stream(sampler, "noise")};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_generative_check_ready(sampler));
   if (!a->begun) {
     PetscCall(fare_ensemble_draw(
@@ -218,7 +218,7 @@ static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fa
 {
   const fare_action *a = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (sampler->mode != FARE_LEARNED) PetscFunctionReturn(0);
   cost->network_evaluations += a->common.learn.steps * a->common.learn.batch * fare_action_passes(a) +
     particles * a->transport_steps * evaluations(a) * (sampler->schedule.count - 1);
@@ -237,7 +237,7 @@ static PetscErrorCode loaded(fare_sampler *sampler)
 {
   fare_action *a = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_action_prepare(sampler));
   if (sampler->mode == FARE_ORACLE && a->common.ready && !a->oracle)
     PetscCall(fare_action_oracle_create(sampler->exact, a->common.sd, &a->oracle));

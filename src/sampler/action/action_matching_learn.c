@@ -38,7 +38,7 @@ PetscErrorCode fare_action_prepare(fare_sampler *sampler)
   fare_action            *a    = sampler->state;
   const fare_system_type *type = fare_system_type_of(sampler->system);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < a->shape.dim; axis++) {
     a->shape.frequency[axis] = a->shape.periodic[axis]
       ? 2 * PETSC_PI * a->common.sd[axis] / (type->upper[axis] - type->lower[axis])
@@ -51,7 +51,7 @@ PetscErrorCode fare_action_tile_create(const fare_action_shape *shape, fare_acti
 {
   const size_t inputs = (size_t)shape->inputs * FARE_BLOCK;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscCalloc7(inputs, &t->input, inputs, &t->d_input, inputs, &t->direction, FARE_BLOCK,
     &t->output, FARE_BLOCK, &t->along, FARE_BLOCK, &t->d_output, FARE_BLOCK, &t->d_along));
   PetscFunctionReturn(0);
@@ -59,7 +59,7 @@ PetscErrorCode fare_action_tile_create(const fare_action_shape *shape, fare_acti
 
 PetscErrorCode fare_action_tile_destroy(fare_action_tile *t)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscFree7(t->input, t->d_input, t->direction, t->output, t->along, t->d_output, t->d_along));
   PetscFunctionReturn(0);
 }
@@ -265,7 +265,7 @@ static PetscErrorCode find_speed(fare_sampler *sampler, const fare_training_set 
   const int    dim = a->shape.dim;
   double       before[2][FARE_DIM_MAX], now[2][FARE_DIM_MAX], effective, sum = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int k = 0; k < data->count; k++) {
     PetscCall(fare_ensemble_moments(data->at[k], now[0], now[1], &effective));
     for (int axis = 0; axis < dim; axis++) {
@@ -294,7 +294,7 @@ static PetscErrorCode check_times(const fare_sampler *sampler, const fare_traini
 {
   const double length = sampler->schedule.end - sampler->schedule.start;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (data->count < 2)
     FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (action_matching) learns motion from at least two training times",
       sampler->name);
@@ -315,7 +315,7 @@ PetscErrorCode fare_action_learn(fare_sampler *sampler, const fare_training_set 
   fare_learn_problem problem = {.context = &l, .draw = draw, .gradient = gradient_of};
   PetscErrorCode     code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(check_times(sampler, data));
   PetscCall(PetscMalloc1((size_t)a->common.learn.batch, &l.uniform));
   PetscCall(fare_action_tile_create(&a->shape, &l.tile));

@@ -51,7 +51,7 @@ static PetscErrorCode create_solver(fare_action_oracle *o)
   const int dim = o->exact->grid->dim;
   PC        pc;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(MatCreateSeqAIJ(PETSC_COMM_SELF, o->cells, o->cells, 1 + 2 * dim, NULL, &o->A));
   PetscCall(MatCreateVecs(o->A, &o->phi, &o->change));
   PetscCall(KSPCreate(PETSC_COMM_SELF, &o->ksp));
@@ -81,7 +81,7 @@ PetscErrorCode fare_action_oracle_create(
 {
   fare_action_oracle *o;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscNew(&o));
   *oracle  = o;
   o->exact = exact;
@@ -102,7 +102,7 @@ PetscErrorCode fare_action_oracle_destroy(fare_action_oracle **oracle)
 {
   fare_action_oracle *o = *oracle;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!o) PetscFunctionReturn(0);
   for (int k = 0; k < 2; k++) PetscCall(PetscFree(o->cumulative[k]));
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) PetscCall(PetscFree(o->flux[axis]));
@@ -140,7 +140,7 @@ static PetscErrorCode assemble(fare_action_oracle *o, double least, PetscInt mos
   const double     volume = fare_grid_volume(grid);
   PetscScalar     *change;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(MatZeroEntries(o->A));
   PetscCall(VecGetArray(o->change, &change));
   for (PetscInt i = 0; i < o->cells; i++)
@@ -169,7 +169,7 @@ static PetscErrorCode solve(fare_action_oracle *o)
   KSPConvergedReason reason;
   const PetscScalar *phi;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (PetscInt i = 0; i < o->cells; i++)
     most = o->exact->masses[o->from][i] > o->exact->masses[o->from][most] ? i : most;
   if (above(o, most, 0) < 0) most--;
@@ -195,7 +195,7 @@ static PetscErrorCode solve(fare_action_oracle *o)
 
 PetscErrorCode fare_action_oracle_between(fare_action_oracle *o, double from, double to)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   o->from = fare_densities_find(o->exact, from);
   o->to   = fare_densities_find(o->exact, to);
   if (o->from < 0 || o->to < 0)

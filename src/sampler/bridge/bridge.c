@@ -44,7 +44,7 @@ static const fare_system_type brownian = {
 
 PetscErrorCode fare_bridge_brownian(int dim, const double D[], fare_system **system)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_system_create(&brownian, dim, system));
   for (int axis = 0; axis < dim; axis++) PetscCall(fare_system_set(*system, parameters[axis].name, D[axis]));
   PetscFunctionReturn(0);
@@ -64,7 +64,7 @@ static PetscErrorCode fitting_create(
 {
   PetscInt n;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *f = (fitting){.of = bridge, .marks = marks};
   n = f->cells = bridge->grid->cells[0] * bridge->grid->cells[1] * bridge->grid->cells[2];
   PetscCall(PetscCalloc5(n, &f->log_a, n, &f->log_b, n, &f->log_Ka, n, &f->log_Kb, n, &f->work));
@@ -75,7 +75,7 @@ static PetscErrorCode fitting_create(
 
 static PetscErrorCode fitting_destroy(fitting *f)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_propagator_destroy(&f->K));
   PetscCall(PetscFree5(f->log_a, f->log_b, f->log_Ka, f->log_Kb, f->work));
   PetscFunctionReturn(0);
@@ -99,7 +99,7 @@ static PetscErrorCode carry(fitting *f, int i, int j, const double log_a[], doub
 {
   double shift;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   expose(f, log_a, &shift);
   fare_propagator_forward(f->K, i, j, f->work);
   conceal(f, shift, to);
@@ -109,7 +109,7 @@ static PetscErrorCode carry_back(fitting *f, int i, int j, const double log_b[],
 {
   double shift;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   expose(f, log_b, &shift);
   fare_propagator_backward(f->K, i, j, f->work);
   conceal(f, shift, to);
@@ -168,7 +168,7 @@ static PetscErrorCode iterate(fitting *f, fare_bridge_result *result)
   const int last = f->marks - 1;
   pace      p    = {.relax = 1, .least = HUGE_VAL};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   result->iterations = 0;
   do {
     double start, end;
@@ -186,7 +186,7 @@ static PetscErrorCode iterate(fitting *f, fare_bridge_result *result)
 /* sum p1 ln b - sum p0 ln K^T b: the relative entropy of the coupling b_j K_ji a_i to K_ji p0_i. */
 static PetscErrorCode entropy_of(fitting *f, double *entropy)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(carry_back(f, 0, f->marks - 1, f->log_b, f->log_Kb));
   *entropy = 0;
   for (PetscInt i = 0; i < f->cells; i++) {
@@ -201,7 +201,7 @@ static PetscErrorCode density_at(fitting *f, int mark, double masses[])
 {
   double sum = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(carry(f, 0, mark, f->log_a, f->log_Ka));
   PetscCall(carry_back(f, mark, f->marks - 1, f->log_b, f->log_Kb));
   for (PetscInt i = 0; i < f->cells; i++) sum += masses[i] = exp(f->log_Ka[i] + f->log_Kb[i]);
@@ -233,7 +233,7 @@ static PetscErrorCode mark_times(
   int          n = 1, k  = 0;
   double       jump, now = bridge->start;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (jump = fare_system_next_corner(bridge->reference, now); jump < bridge->end;
        jump = fare_system_next_jump(bridge->reference, jump))
     n++;
@@ -262,7 +262,7 @@ static PetscErrorCode solve_once(const fare_bridge *bridge, int marks, const dou
 {
   fitting f;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fitting_create(bridge, marks, time, refine, &f));
   *result = (fare_bridge_result){0};
   if (bridge->p1) {
@@ -286,7 +286,7 @@ PetscErrorCode fare_bridge_solve(const fare_bridge *bridge, int count, const dou
   double            *log_b, *time = NULL, **rough;
   int               *asked, marks = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscCalloc3((size_t)cells, &log_b, (size_t)count + 1, &rough, (size_t)count + 1, &asked));
   for (int k = 0; k < count; k++) PetscCall(PetscMalloc1(cells, &rough[k]));
   PetscCall(mark_times(bridge, count, times, asked, &marks, &time));

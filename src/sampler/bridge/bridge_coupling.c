@@ -20,7 +20,7 @@ struct fare_coupling {
 
 PetscErrorCode fare_coupling_create(fare_coupling **coupling)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *coupling = aligned_alloc(64, (sizeof **coupling + 63) / 64 * 64);
   if (!*coupling) FARE_FAIL(FARE_ERR_FAILED, "out of memory for a coupling");
   PetscFunctionReturn(0);
@@ -28,7 +28,7 @@ PetscErrorCode fare_coupling_create(fare_coupling **coupling)
 
 PetscErrorCode fare_coupling_destroy(fare_coupling **coupling)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   free(*coupling);
   *coupling = NULL;
   PetscFunctionReturn(0);

@@ -36,7 +36,7 @@ static PetscErrorCode factorise(
 {
   const PetscBool closed = grid->boundary[axis] == FARE_BOUNDARY_PERIODIC ? PETSC_TRUE : PETSC_FALSE;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscMalloc3(p->cells, &f->inverse, p->cells, &f->below, p->cells, &f->above));
   if (closed) PetscCall(PetscCalloc2(p->cells, &f->last_row, p->cells, &f->last_column));
   for (PetscInt n = 0; n < p->cells; n++) {
@@ -56,7 +56,7 @@ static PetscErrorCode add_step(fare_propagator *p, const fare_grid *grid, const 
 {
   step *last = p->steps ? &p->step[p->steps - 1] : NULL, *s = &p->step[p->steps++];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (last && fabs(last->h - h) <= 1e-12 * h && !fare_system_is_driven(system)) {
     *s          = *last;
     s->borrowed = PETSC_TRUE;
@@ -78,7 +78,7 @@ static PetscErrorCode create(const fare_grid *grid, int marks, PetscInt64 steps,
   fare_propagator *p;
   PetscInt         stride = 1;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscNew(&p));
   *propagator = p;
   p->dim      = grid->dim;
@@ -100,7 +100,7 @@ PetscErrorCode fare_propagator_create(const fare_grid *grid, const fare_system *
   fare_operator   *op;
   PetscInt64       all = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int i = 0; i + 1 < marks; i++) all += steps_between(time, marks, i, steps) * refine;
   PetscCall(create(grid, marks, all, propagator));
   p = *propagator;
@@ -122,7 +122,7 @@ PetscErrorCode fare_propagator_destroy(fare_propagator **propagator)
 {
   fare_propagator *p = *propagator;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!p) PetscFunctionReturn(0);
   for (PetscInt i = 0; i < p->steps; i++) {
     for (int axis = 0; axis < p->dim && !p->step[i].borrowed; axis++) {

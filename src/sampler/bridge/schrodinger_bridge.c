@@ -50,7 +50,7 @@ static PetscErrorCode check(const void *state, const fare_system *system)
   const double           *at[FARE_DIM_MAX] = {x, x + 1, x + 2};
   double *const           to[FARE_DIM_MAX] = {D, D + 1, D + 2};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < fare_system_dimension(system); axis++)
     x[axis] = type->lower[axis] + 0.4 * (type->upper[axis] - type->lower[axis]);
   fare_system_diffusion(system, 0, 1, at, to);
@@ -69,7 +69,7 @@ static PetscErrorCode setup(fare_sampler *sampler)
 {
   fare_schrodinger *b = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_learn_network(&b->common.learn,
     fare_schrodinger_place_inputs(sampler) + fare_schrodinger_chord_inputs(sampler),
     fare_system_dimension(sampler->system), fare_sampler_stream(sampler, "weights"), &b->common.network));
@@ -78,7 +78,7 @@ static PetscErrorCode setup(fare_sampler *sampler)
 
 static PetscErrorCode forget(fare_schrodinger *b)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (PetscInt64 k = 0; b->masses && k < b->snapshots; k++) PetscCall(PetscFree(b->masses[k]));
   PetscCall(PetscFree(b->masses));
   PetscCall(PetscFree(b->times));
@@ -89,7 +89,7 @@ static PetscErrorCode forget(fare_schrodinger *b)
 
 static PetscErrorCode destroy(fare_sampler *sampler)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(forget(sampler->state));
   PetscCall(fare_generative_destroy(sampler));
   PetscFunctionReturn(0);
@@ -99,7 +99,7 @@ PetscErrorCode fare_schrodinger_begin(fare_sampler *sampler, int count, const do
 {
   fare_schrodinger *b = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (count < 2)
     FARE_FAIL(FARE_ERR_FAILED,
       "ensemble %s (schrodinger_bridge): there is no bridge where particles are known at %d time",
@@ -123,7 +123,7 @@ static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data
 {
   fare_schrodinger *b = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_schrodinger_begin(sampler, data->count, data->times));
   if (sampler->mode == FARE_ORACLE) {
     PetscCall(fare_schrodinger_solve(sampler, data));
@@ -194,7 +194,7 @@ static PetscErrorCode cross(fare_sampler *sampler, int k, double from, double to
   stride            j      = {
                     .sampler = sampler, .h = (to - from) / (double)n, .stream = fare_sampler_stream(sampler, "noise")};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscMalloc3((size_t)inputs, &j.before, (size_t)inputs, &j.after,
     (size_t)fare_schrodinger_place_inputs(sampler) * FARE_BLOCK, &j.input));
   for (int axis = 0; axis < ensemble->dim; axis++) j.spread[axis] = fare_schrodinger_spread(sampler, k, axis);
@@ -240,7 +240,7 @@ static PetscErrorCode move(fare_sampler *sampler, double t, fare_ensemble *ensem
   fare_schrodinger *b    = sampler->state;
   const double      tiny = 1e-9 * (sampler->schedule.end - sampler->schedule.start);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int k = 0; k + 1 < b->count; k++) {
     const double length = b->times[k + 1] - b->times[k], from = PetscMax(b->now, b->times[k]),
                  to = PetscMin(t, b->times[k + 1]);
@@ -260,7 +260,7 @@ static PetscErrorCode masses_at(const fare_sampler *sampler, double t, const dou
   const fare_schrodinger *b = sampler->state;
   const PetscInt64        k = fare_densities_find(sampler->exact, t);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (k < 0)
     FARE_FAIL(FARE_ERR_FAILED,
       "ensemble %s (schrodinger_bridge): an oracle knows its bridge at snapshots alone, not at time %g",
@@ -277,7 +277,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   fare_schrodinger *b      = sampler->state;
   const double     *masses = NULL;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_generative_check_ready(sampler));
   if (sampler->mode == FARE_ORACLE) {
     PetscCall(masses_at(sampler, t, &masses));
@@ -300,7 +300,7 @@ PetscErrorCode fare_schrodinger_model_density(fare_sampler *sampler, double t, c
 {
   const double *masses = NULL;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(masses_at(sampler, t, &masses));
   PetscCall(fare_quantile_masses(sampler->exact->grid, masses, grid, to));
   PetscFunctionReturn(0);
@@ -311,7 +311,7 @@ static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fa
 {
   const fare_schrodinger *b = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   cost->network_evaluations += b->common.learn.steps * b->common.learn.batch +
     particles * b->sampling_steps * (sampler->schedule.count - 1);
   PetscFunctionReturn(0);
@@ -334,7 +334,7 @@ static PetscErrorCode loaded(fare_sampler *sampler)
 {
   const fare_schrodinger *b = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (b->common.ready && b->count < 2)
     FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (schrodinger_bridge): there is no bridge between %lld times",
       sampler->name, (long long)b->count);

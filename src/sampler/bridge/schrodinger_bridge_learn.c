@@ -38,7 +38,7 @@ static PetscErrorCode mean_diffusion(fare_sampler *sampler, const fare_training_
   const int         dim                   = fare_system_dimension(sampler->system);
   double            sum[FARE_DIM_MAX + 1] = {0};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int k = 0; k < data->count; k++) {
     for (int64_t block = 0; block < data->at[k]->blocks; block++) {
       const fare_block at = fare_ensemble_block(data->at[k], block);
@@ -114,7 +114,7 @@ static PetscErrorCode couple(
   const int64_t skip          = (every - e->first_block % every) % every;
   const size_t  room          = (size_t)(e->blocks / every + 1) * FARE_BLOCK;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (data->at[k + 1]->count != e->count)
     FARE_FAIL(FARE_ERR_FAILED,
       "ensemble %s (schrodinger_bridge): expected as many training particles at each time, got %lld and %lld",
@@ -136,7 +136,7 @@ static PetscErrorCode couple_all(training_context *l, const fare_training_set *d
   char           what[128];
   PetscErrorCode code = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_coupling_create(&coupling));
   snprintf(what, sizeof what, "couplings of %s", l->sampler->name);
   fare_progress_begin(&progress, what, l->bridges);
@@ -154,7 +154,7 @@ static PetscErrorCode context_begin(fare_sampler *sampler, const fare_training_s
   fare_schrodinger *b    = sampler->state;
   const size_t      size = (size_t)b->common.learn.batch;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *l = (training_context){.sampler = sampler,
     .dim                           = fare_system_dimension(sampler->system),
     .bridges                       = data->count - 1,
@@ -180,7 +180,7 @@ static PetscErrorCode context_begin(fare_sampler *sampler, const fare_training_s
 
 static PetscErrorCode context_end(training_context *l)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int k = 0; l->pairs && k < l->bridges; k++) {
     for (int axis = 0; axis < l->dim; axis++)
       PetscCall(PetscFree2(l->pairs[k].x[0][axis], l->pairs[k].x[1][axis]));
@@ -262,7 +262,7 @@ PetscErrorCode fare_schrodinger_learn(fare_sampler *sampler, const fare_training
   fare_learn_problem problem = {.context = &l, .draw = draw, .inputs = inputs, .loss = loss};
   PetscErrorCode     code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(mean_diffusion(sampler, data));
   code = context_begin(sampler, data, &l);
   if (!code) code = fare_generative_learn(sampler, &problem);

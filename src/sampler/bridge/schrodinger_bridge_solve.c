@@ -16,7 +16,7 @@ static PetscErrorCode mean_diffusion(fare_sampler *sampler, const fare_training_
   const double     *at[FARE_DIM_MAX] = {x, x + 1, x + 2};
   double *const     to[FARE_DIM_MAX] = {D, D + 1, D + 2};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < grid->dim; axis++) b->D[axis] = 0;
   for (int k = 0; k < times->count; k++) {
     const double *mass = sampler->exact->masses[fare_densities_find(sampler->exact, times->times[k])];
@@ -56,7 +56,7 @@ static PetscErrorCode solve_one(
        .iterations                     = b->fit_rounds,
        .tolerance                      = b->tolerance};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscArraycpy(b->masses[first], exact->masses[first], b->cells));
   *result = (fare_bridge_result){0};
   if (bridge.end > bridge.start)
@@ -72,7 +72,7 @@ static PetscErrorCode solve_mine(fare_sampler *sampler, const fare_system *refer
   char              what[128];
   int               rank, ranks;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(sampler->comm, &rank));
   PetscCallMPI(MPI_Comm_size(sampler->comm, &ranks));
   snprintf(what, sizeof what, "bridges of %s", sampler->name);
@@ -98,7 +98,7 @@ static PetscErrorCode share(fare_sampler *sampler)
   fare_schrodinger *b = sampler->state;
   int               ranks, k = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_size(sampler->comm, &ranks));
   for (PetscInt64 i = 0; i < b->snapshots; i++) {
     while (k + 1 < b->count && fare_densities_find(sampler->exact, b->times[k + 1]) <= i) k++;
@@ -134,7 +134,7 @@ PetscErrorCode fare_schrodinger_solve(fare_sampler *sampler, const fare_training
   fare_system          *brownian = NULL;
   PetscErrorCode        code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   b->cells = exact->grid->cells[0] * exact->grid->cells[1] * exact->grid->cells[2];
   for (PetscInt64 i = 0; i < b->snapshots; i++) PetscCall(PetscMalloc1(b->cells, &b->masses[i]));
   PetscCall(fare_generative_scale_exact(sampler, times));

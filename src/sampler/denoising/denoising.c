@@ -27,7 +27,7 @@ PetscErrorCode fare_denoising_setup(fare_sampler *sampler)
   const int        dim = fare_system_dimension(sampler->system),
             inputs     = position_inputs(g, dim) + noise_inputs(d) + fare_generative_time_inputs(g);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (d->sigma_min >= d->sigma_max)
     FARE_FAIL(FARE_ERR_INPUT, "ensemble %s (%s): sigma_min %g must be below sigma_max %g", sampler->name,
       sampler->type->name, d->sigma_min, d->sigma_max);
@@ -117,7 +117,7 @@ PetscErrorCode fare_denoising_train(fare_sampler *sampler, const fare_training_s
   const size_t       size    = (size_t)d->common.learn.batch;
   PetscErrorCode     code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (sampler->mode != FARE_LEARNED) {
     PetscCall(fare_posterior_train(sampler, data));
     PetscFunctionReturn(0);
@@ -151,7 +151,7 @@ static PetscErrorCode ode_begin(fare_sampler *sampler, double t, int dim, ode_co
   const fare_denoising *d     = sampler->state;
   const double          first = pow(d->sigma_max, 1 / d->rho), last = pow(d->sigma_min, 1 / d->rho);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *j        = (ode_context){.d = d,
            .mode               = sampler->mode,
            .dim                = dim,
@@ -170,7 +170,7 @@ static PetscErrorCode ode_begin(fare_sampler *sampler, double t, int dim, ode_co
 
 static PetscErrorCode ode_end(ode_context *j)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscFree3(j->sigma, j->shared, j->input));
   PetscFunctionReturn(0);
 }
@@ -222,7 +222,7 @@ static PetscErrorCode evaluate_field(
   ode_context *j     = context;
   const double sigma = share > 0 ? j->to : j->from;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   (void)divergence;
   if (j->mode != FARE_LEARNED) PetscCall(fare_posterior_level(j->d->common.posterior, sigma));
   for (int64_t b = 0; b < p->count; b++) {
@@ -273,7 +273,7 @@ static PetscErrorCode denoise(void *context, const fare_ode_batch *p)
   ode_context          *j = context;
   const fare_denoising *d = j->d;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (PetscInt64 i = 0; i < d->sampling_steps; i++) {
     const PetscBool last = i + 1 == d->sampling_steps;
 
@@ -290,7 +290,7 @@ PetscErrorCode fare_denoising_advance(fare_sampler *sampler, double t, fare_ense
   fare_denoising *d = sampler->state;
   ode_context     j;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_generative_check_ready(sampler));
   PetscCall(ode_begin(sampler, t, ensemble->dim, &j));
   j.ode = (fare_ode){j.dim, &j, draw_latent, evaluate_field, denoise};
@@ -306,7 +306,7 @@ PetscErrorCode fare_denoising_estimate_cost(fare_sampler *sampler, int64_t parti
 {
   const fare_denoising *d = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (sampler->mode != FARE_LEARNED) PetscFunctionReturn(0);
   cost->network_evaluations += d->common.learn.steps * d->common.learn.batch +
     particles * (2 * d->sampling_steps - 1) * sampler->schedule.count;

@@ -66,7 +66,7 @@ static PetscErrorCode setup(fare_sampler *sampler)
   diffusion      *s = sampler->state;
   fare_denoising *d = &s->denoising;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   d->noise          = noise;
   d->stochastic     = s->solver == SDE ? PETSC_TRUE : PETSC_FALSE;
   d->predicts_noise = s->parametrisation == VP ? PETSC_TRUE : PETSC_FALSE;

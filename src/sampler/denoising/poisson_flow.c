@@ -36,7 +36,7 @@ static PetscErrorCode setup(fare_sampler *sampler)
 {
   poisson_flow *s = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   s->denoising.noise     = noise;
   s->denoising.augmented = (int)s->dimensions;
   PetscCall(fare_denoising_setup(sampler));

@@ -33,14 +33,14 @@ static PetscErrorCode setup(fare_sampler *sampler)
 {
   const ebm *s = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_energy_model_setup(sampler, s->conditioned));
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_energy_model_train(sampler, data, FARE_CONTRAST_PERSISTENT));
   PetscFunctionReturn(0);
 }
@@ -53,7 +53,7 @@ static PetscErrorCode sweep_all(fare_sampler *sampler, int64_t sweeps, fare_ense
   ebm              *s      = sampler->state;
   const fare_stream stream = fare_sampler_stream(sampler, "chains");
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int64_t b = 0; b < e->blocks; b++) {
     const fare_block  block = fare_ensemble_block(e, b);
     double            U[FARE_BLOCK] FARE_ALIGNED, f[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
@@ -75,7 +75,7 @@ static PetscErrorCode tune(fare_sampler *sampler, fare_ensemble *e)
 {
   ebm *s = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int64_t round = 0; round < s->adaptation; round++) {
     int64_t moved = 0;
 
@@ -98,7 +98,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *e)
   const PetscInt64 first = s->model.common.advances == 0, sweeps = first ? s->burn_in : s->sweeps;
   int64_t          moved = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_energy_model_at(sampler, t));
   if (!first) fare_energy_enter(s->model.energy, e);
   for (int64_t b = 0; b < e->blocks && first; b++) {
@@ -118,7 +118,7 @@ static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fa
 {
   const ebm *s = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (sampler->mode != FARE_LEARNED) PetscFunctionReturn(0);
   cost->network_evaluations += fare_energy_model_rows(sampler, FARE_CONTRAST_PERSISTENT) +
     particles * (evaluations(s, 1) + (sampler->schedule.count - 1) * evaluations(s, 0));

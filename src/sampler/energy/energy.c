@@ -8,14 +8,14 @@
 
 static PetscErrorCode destroy_context(fare_energy *energy)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   free(energy->context);
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_energy_destroy(fare_energy **energy)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!*energy) PetscFunctionReturn(0);
   PetscCall((*energy)->destroy(*energy));
   PetscCall(PetscFree(*energy));
@@ -42,7 +42,7 @@ static PetscErrorCode physical_move(fare_energy *energy, double t)
 {
   physical *p = energy->context;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_system_parameters(p->system, t, p->theta);
   PetscFunctionReturn(0);
 }
@@ -67,7 +67,7 @@ PetscErrorCode fare_energy_of_system(const fare_system *system, fare_energy **en
   physical               *p    = calloc(1, sizeof *p);
   fare_energy            *e;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!p) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   PetscCall(PetscNew(&e));
   *p = (physical){.system = system, .type = type};
@@ -93,7 +93,7 @@ typedef struct {
 
 static PetscErrorCode blend_move(fare_energy *energy, double s)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   ((blended *)energy->context)->s = s;
   PetscFunctionReturn(0);
 }
@@ -119,7 +119,7 @@ PetscErrorCode fare_energy_blend(fare_energy *with, fare_energy **energy)
   blended     *b = calloc(1, sizeof *b);
   fare_energy *e;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!b) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   PetscCall(PetscNew(&e));
   *b          = (blended){.with = with};
@@ -250,7 +250,7 @@ PetscErrorCode fare_energy_masses(fare_energy *energy, const fare_grid *grid, Ve
   double         least = HUGE_VAL;
   PetscScalar   *to, sum;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscCalloc2(cells, &g.sum, cells, &g.least));
   for (PetscInt cell = 0; cell < cells; cell++) g.least[cell] = HUGE_VAL;
   for (PetscInt cell = 0; cell < cells; cell++) {

@@ -12,7 +12,7 @@ PetscErrorCode fare_annealing_begin(fare_annealing *a, fare_ensemble *e)
 {
   const int64_t n = e->blocks * FARE_BLOCK;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   /* the ensemble's from here on */
   if (!e->weight) e->weight = aligned_alloc(64, (size_t)PetscMax(n, 8) * sizeof(double));
   PetscCall(
@@ -30,7 +30,7 @@ PetscErrorCode fare_annealing_begin(fare_annealing *a, fare_ensemble *e)
 
 PetscErrorCode fare_annealing_end(fare_annealing *a)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_ensemble_destroy(&a->ancestors));
   PetscFunctionReturn(0);
 }
@@ -45,7 +45,7 @@ static PetscErrorCode walk_begin(fare_ensemble *e, walk *w)
 {
   const int64_t n = e->blocks * FARE_BLOCK;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *w = (walk){.e = e};
   PetscCall(PetscMalloc2(n, &w->U, n, &w->cost));
   for (int axis = 0; axis < e->dim; axis++) PetscCall(PetscMalloc1(n, &w->f[axis]));
@@ -54,7 +54,7 @@ static PetscErrorCode walk_begin(fare_ensemble *e, walk *w)
 
 static PetscErrorCode walk_end(walk *w)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscFree2(w->U, w->cost));
   for (int axis = 0; axis < w->e->dim; axis++) PetscCall(PetscFree(w->f[axis]));
   PetscFunctionReturn(0);
@@ -121,7 +121,7 @@ PetscErrorCode fare_annealing_carry(fare_annealing *a, fare_energy *energy, doub
   double squares;
   walk   w;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(walk_begin(ensemble, &w));
   PetscCall(energy->move(energy, from));
   evaluate_all(energy, &w);
@@ -165,7 +165,7 @@ PetscErrorCode fare_annealing_tune(fare_annealing *a, fare_energy *energy, fare_
 {
   walk w;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(walk_begin(ensemble, &w));
   evaluate_all(energy, &w);
   for (int64_t round = 0; round < rounds; round++) {
@@ -201,7 +201,7 @@ const fare_kept fare_annealing_kept[] = {
 
 PetscErrorCode fare_annealing_check(const fare_annealing *a, const char *name)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!a->ancestors)
     FARE_FAIL(FARE_ERR_FAILED, "ensemble %s: the ancestors of its particles are not there", name);
   PetscFunctionReturn(0);

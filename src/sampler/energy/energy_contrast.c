@@ -324,7 +324,7 @@ static PetscErrorCode make_walkers(training_context *l)
 {
   int rank, size;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(l->sampler->comm, &rank));
   PetscCallMPI(MPI_Comm_size(l->sampler->comm, &size));
   l->each  = (l->m->walkers + FARE_BLOCK - 1) / FARE_BLOCK;
@@ -343,7 +343,7 @@ static PetscErrorCode begin(
 {
   fare_energy_model *m = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *l         = (training_context){.sampler = sampler,
             .m                             = m,
             .kind                          = kind,
@@ -366,7 +366,7 @@ static PetscErrorCode begin(
 
 static PetscErrorCode end(training_context *l)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_generative_rows_end(&l->training_context));
   PetscCall(fare_learn_batch_destroy(&l->batch));
   PetscCall(fare_energy_destroy(&l->energy));
@@ -382,7 +382,7 @@ static PetscErrorCode train_oracle(fare_sampler *sampler, const fare_training_se
 {
   fare_energy_model *m = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_generative_scale_exact(sampler, data));
   m->times = m->conditioned ? 0 : (size_t)data->count;
   PetscCall(PetscFree(m->time));
@@ -399,7 +399,7 @@ PetscErrorCode fare_energy_model_train(
   training_context   l       = {0};
   PetscErrorCode     code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (sampler->mode == FARE_ORACLE) {
     PetscCall(train_oracle(sampler, data));
     PetscFunctionReturn(0);

@@ -132,7 +132,7 @@ static PetscErrorCode make_spline(const gridded *g, const double masses[], doubl
                 longest          = PetscMax(grid->cells[0], PetscMax(grid->cells[1], grid->cells[2]));
   double highest = 0, volume = 1, *c, *work;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *spline = malloc(g->size * sizeof **spline);
   c       = malloc((size_t)all * sizeof *c);
   work    = malloc((size_t)longest * sizeof *work);
@@ -161,7 +161,7 @@ static PetscErrorCode make_spline(const gridded *g, const double masses[], doubl
 
 static PetscErrorCode need(gridded *g, PetscInt64 k)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!g->spline[k]) PetscCall(make_spline(g, g->masses ? g->masses : g->exact->masses[k], &g->spline[k]));
   PetscFunctionReturn(0);
 }
@@ -173,7 +173,7 @@ static PetscErrorCode grid_move(fare_energy *energy, double t)
   PetscInt64    k     = 0;
   double        share = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!g->masses) {
     while (k + 2 < g->count && t >= times[k + 1]) k++;
     share = g->count > 1 ? PetscMax(0, PetscMin(1, (t - times[k]) / (times[k + 1] - times[k]))) : 0;
@@ -213,7 +213,7 @@ static PetscErrorCode grid_destroy(fare_energy *energy)
 {
   gridded *g = energy->context;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (PetscInt64 k = 0; g->spline && k < g->count; k++) free(g->spline[k]);
   free(g->spline);
   free(g->masses);
@@ -225,7 +225,7 @@ static PetscErrorCode grid_destroy(fare_energy *energy)
 static PetscErrorCode mean_masses(
   const fare_densities *exact, int64_t cells, int count, const double times[], double masses[])
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int i = 0; i < count; i++) {
     const PetscInt64 k = fare_densities_find(exact, times[i]);
 
@@ -243,7 +243,7 @@ PetscErrorCode fare_energy_of_densities(const fare_densities *exact, int count, 
   int64_t          cells = 1;
   fare_energy     *e;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!g) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   PetscCall(PetscNew(&e));
   *energy = e;

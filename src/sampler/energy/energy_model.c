@@ -72,7 +72,7 @@ static PetscErrorCode learned_move(fare_energy *energy, double t)
   const fare_energy_model *m = l->sampler->state;
   float *time = l->input + (size_t)fare_energy_model_position_inputs(l->sampler) * FARE_BLOCK, features[64];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!m->conditioned) PetscFunctionReturn(0);
   fare_generative_time(l->sampler, t, features);
   for (int k = 0; k < fare_generative_time_inputs(&m->common); k++) {
@@ -116,7 +116,7 @@ static PetscErrorCode learned_destroy(fare_energy *energy)
 {
   learned *l = energy->context;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscFree3(l->input, l->d_input, l->d_output));
   PetscCall(PetscFree(l));
   PetscFunctionReturn(0);
@@ -130,7 +130,7 @@ PetscErrorCode fare_energy_of_network(fare_sampler *sampler, fare_energy **energ
   fare_energy            *e;
   learned                *l;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscNew(&e));
   PetscCall(PetscNew(&l));
   l->sampler = sampler;
@@ -157,7 +157,7 @@ PetscErrorCode fare_energy_model_setup(fare_sampler *sampler, PetscBool conditio
   fare_energy_model *m = sampler->state;
   int                inputs;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   m->conditioned = conditioned;
   inputs =
     fare_energy_model_position_inputs(sampler) + (conditioned ? fare_generative_time_inputs(&m->common) : 0);
@@ -170,7 +170,7 @@ PetscErrorCode fare_energy_model_at(fare_sampler *sampler, double t)
 {
   fare_energy_model *m = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_generative_check_ready(sampler));
   if (!m->energy && sampler->mode == FARE_ORACLE)
     PetscCall(fare_energy_of_densities(
@@ -191,7 +191,7 @@ PetscErrorCode fare_energy_model_density(fare_sampler *sampler, double t, const 
 {
   fare_energy_model *m = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_energy_model_at(sampler, t));
   PetscCall(fare_energy_masses(m->energy, grid, masses));
   PetscFunctionReturn(0);
@@ -207,7 +207,7 @@ PetscErrorCode fare_energy_model_destroy(fare_sampler *sampler)
 {
   fare_energy_model *m = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_energy_destroy(&m->energy));
   PetscCall(PetscFree(m->time));
   PetscCall(fare_generative_destroy(sampler));

@@ -25,7 +25,7 @@ static PetscErrorCode gather(MPI_Comm comm, const double mine[], int64_t count, 
   int size, *counts, *places;
   int local = (int)count;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_size(comm, &size));
   PetscCall(PetscMalloc2(size, &counts, size, &places));
   PetscCallMPI(MPI_Allgather(&local, 1, MPI_INT, counts, 1, MPI_INT, comm));
@@ -39,7 +39,7 @@ static PetscErrorCode sum_blocks(const fare_ensemble *e, block_sums *s)
 {
   double *mine, *squares;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   s->blocks = all_blocks(e);
   PetscCall(PetscMalloc2(s->blocks, &s->weight, s->blocks, &s->square));
   PetscCall(PetscCalloc2(e->blocks, &mine, e->blocks, &squares));
@@ -57,7 +57,7 @@ static PetscErrorCode sum_blocks(const fare_ensemble *e, block_sums *s)
 
 static PetscErrorCode sums_free(block_sums *s)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscFree2(s->weight, s->square));
   PetscFunctionReturn(0);
 }
@@ -68,7 +68,7 @@ PetscErrorCode fare_weights_multiply(
   double     least = HUGE_VAL, sum = 0, square = 0;
   block_sums s;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   /* the cost of a particle that is worth nothing any more does not matter */
   for (int64_t i = 0; i < e->local; i++) least = e->weight[i] > 0 && cost[i] < least ? cost[i] : least;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &least, 1, MPI_DOUBLE, MPI_MIN, e->comm));
@@ -101,7 +101,7 @@ static PetscErrorCode count_offspring(const fare_ensemble *e, double u, int64_t 
   double     before = 0, sum = 0;
   block_sums s;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(sum_blocks(e, &s));
   for (int64_t b = 0; b < s.blocks; b++) sum += s.weight[b];
   for (int64_t b = 0; b < e->first_block; b++) before += s.weight[b];
@@ -141,7 +141,7 @@ static PetscErrorCode find_routes(const fare_ensemble *e, int64_t made_first, in
     e->first_block * FARE_BLOCK + e->local},
           *all;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_size(e->comm, &r->ranks));
   PetscCall(PetscMalloc1(4 * r->ranks, &all));
   PetscCall(
@@ -163,7 +163,7 @@ static PetscErrorCode find_routes(const fare_ensemble *e, int64_t made_first, in
 static PetscErrorCode move_offspring(
   const fare_ensemble *e, const int64_t offspring[], const routes *r, double made[], double x[])
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int64_t i = 0; i < e->local; i++) {
     for (int64_t n = offspring[i]; n < offspring[i + 1]; n++) made[n - offspring[0]] = x[i];
   }
@@ -178,7 +178,7 @@ PetscErrorCode fare_weights_resample(fare_ensemble *e, fare_ensemble *with, doub
   double  *made;
   routes   r;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscMalloc1(e->local + 1, &offspring));
   PetscCall(count_offspring(e, u, offspring));
   PetscCall(find_routes(e, offspring[0], offspring[e->local], &r));
@@ -224,7 +224,7 @@ PetscErrorCode fare_weights_families(const fare_ensemble *e, const fare_ensemble
   const int64_t blocks = all_blocks(e);
   double       *mine, *all, open = 0, total = 0, family = -1;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscMalloc2(SUMMARY * e->blocks, &mine, SUMMARY * blocks, &all));
   for (int64_t b = 0; b < e->blocks; b++)
     summarise(e->weight + b * FARE_BLOCK, ancestors->x[0] + b * FARE_BLOCK, fare_ensemble_block(e, b).counted,

@@ -27,14 +27,14 @@ static const fare_field fields[] = {
 
 static PetscErrorCode setup(fare_sampler *sampler)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_energy_model_setup(sampler, PETSC_TRUE));
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_energy_model_train(sampler, data, FARE_CONTRAST_JARZYNSKI));
   PetscFunctionReturn(0);
 }
@@ -45,7 +45,7 @@ static PetscErrorCode start(fare_sampler *sampler, fare_ensemble *e, int64_t *ev
   neq_ebm     *s = sampler->state;
   fare_energy *blend;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int64_t b = 0; b < e->blocks; b++) {
     const fare_block block = fare_ensemble_block(e, b);
 
@@ -64,7 +64,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *e)
   neq_ebm *s           = sampler->state;
   int64_t  evaluations = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (s->model.common.advances == 0) {
     PetscCall(fare_energy_model_at(sampler, t));
     PetscCall(start(sampler, e, &evaluations));
@@ -94,7 +94,7 @@ static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fa
 {
   const neq_ebm *s = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (sampler->mode != FARE_LEARNED) PetscFunctionReturn(0);
   cost->network_evaluations += fare_energy_model_rows(sampler, FARE_CONTRAST_JARZYNSKI);
   cost->network_evaluations += particles *
@@ -114,7 +114,7 @@ static PetscErrorCode loaded(fare_sampler *sampler)
 {
   const neq_ebm *s = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (s->model.common.advances) PetscCall(fare_annealing_check(&s->annealing, sampler->name));
   PetscFunctionReturn(0);
 }
@@ -123,7 +123,7 @@ static PetscErrorCode destroy(fare_sampler *sampler)
 {
   neq_ebm *s = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_annealing_end(&s->annealing));
   PetscCall(fare_energy_model_destroy(sampler));
   PetscFunctionReturn(0);

@@ -29,7 +29,7 @@ static PetscErrorCode need_energy(fare_sampler *sampler)
 {
   importance *s = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (s->energy) PetscFunctionReturn(0);
   if (sampler->mode == FARE_ORACLE)
     PetscCall(fare_energy_of_densities(sampler->exact, 0, NULL, NULL, NULL, &s->energy));
@@ -45,7 +45,7 @@ static PetscErrorCode begin(fare_sampler *sampler, double t, fare_ensemble *ense
   const fare_initial boltzmann = {.density = FARE_INITIAL_BOLTZMANN, .box = sampler->initial->box};
   importance        *s         = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_ensemble_draw(ensemble, sampler->mode == FARE_ORACLE ? sampler->initial : &boltzmann,
     sampler->system, t, fare_sampler_stream(sampler, "initial")));
   PetscCall(fare_annealing_begin(&s->annealing, ensemble));
@@ -85,7 +85,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   importance *s           = sampler->state;
   int64_t     evaluations = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(need_energy(sampler));
   if (!s->begun)
     PetscCall(begin(sampler, t, ensemble, &evaluations));
@@ -110,7 +110,7 @@ static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fa
   const importance *s      = sampler->state;
   const int64_t     tuning = s->annealing.relaxation == FARE_RELAX_MALA ? 1 + TUNING : 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (sampler->mode != FARE_ORACLE)
     cost->force_evaluations += particles *
       (tuning +
@@ -124,7 +124,7 @@ static PetscErrorCode model_density(fare_sampler *sampler, double t, const fare_
 {
   importance *s = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (sampler->mode != FARE_ORACLE) {
     PetscCall(fare_grid_boltzmann(grid, sampler->system, t, masses));
   } else {
@@ -147,7 +147,7 @@ static PetscErrorCode loaded(fare_sampler *sampler)
 {
   const importance *s = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (s->begun) PetscCall(fare_annealing_check(&s->annealing, sampler->name));
   PetscFunctionReturn(0);
 }
@@ -156,7 +156,7 @@ static PetscErrorCode destroy(fare_sampler *sampler)
 {
   importance *s = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_energy_destroy(&s->energy));
   PetscCall(fare_annealing_end(&s->annealing));
   PetscFunctionReturn(0);

@@ -162,7 +162,7 @@ static PetscErrorCode tune(target *to, boltzmann *s, fare_ensemble *ensemble)
 {
   const int64_t all = (ensemble->count + FARE_BLOCK - 1) / FARE_BLOCK * FARE_BLOCK;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int64_t i = 0; i < s->adaptation; i++) {
     int64_t accepted = sweep_all(to, s->sweep++, 1, ensemble);
 
@@ -185,7 +185,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
         .stream          = fare_sampler_stream(sampler, "chains"),
         .walls           = &sampler->walls};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!s->begun) {
     PetscCall(fare_ensemble_draw(
       ensemble, sampler->initial, sampler->system, t, fare_sampler_stream(sampler, "initial")));
@@ -203,14 +203,14 @@ static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fa
 {
   const boltzmann *s = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   cost->force_evaluations += particles * EVALUATIONS * (s->adaptation + s->sweeps) * sampler->schedule.count;
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode model_density(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_grid_boltzmann(grid, sampler->system, t, masses));
   PetscFunctionReturn(0);
 }

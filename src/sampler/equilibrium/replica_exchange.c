@@ -53,7 +53,7 @@ static PetscErrorCode setup(fare_sampler *sampler)
 {
   ladder *s = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (PetscInt64 k = 0; k < s->temperatures; k++) s->h[k] = s->step * temperature(s, k);
   PetscCall(fare_energy_of_system(sampler->system, &s->energy));
   PetscFunctionReturn(0);
@@ -63,7 +63,7 @@ static PetscErrorCode destroy(fare_sampler *sampler)
 {
   ladder *s = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (PetscInt64 k = 1; k < s->temperatures; k++) PetscCall(fare_ensemble_destroy(&s->replica[k]));
   PetscCall(fare_energy_destroy(&s->energy));
   PetscFunctionReturn(0);
@@ -133,7 +133,7 @@ static PetscErrorCode sweep_all(
   double           *U, *f[FARE_DIM_MAX] = {NULL};
   const size_t      each = (size_t)s->temperatures * FARE_BLOCK;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscMalloc1(each, &U));
   for (int axis = 0; axis < ensemble->dim; axis++) PetscCall(PetscMalloc1(each, &f[axis]));
   memset(&l, 0, sizeof l);
@@ -169,7 +169,7 @@ static PetscErrorCode begin(fare_sampler *sampler, double t, fare_ensemble *ense
 {
   ladder *s = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_ensemble_draw(
     ensemble, sampler->initial, sampler->system, t, fare_sampler_stream(sampler, "initial")));
   for (PetscInt64 k = 1; k < s->temperatures; k++) {
@@ -184,7 +184,7 @@ static PetscErrorCode tune(fare_sampler *sampler, fare_ensemble *ensemble)
 {
   ladder *s = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int64_t round = 0; round < s->adaptation; round++) {
     int64_t moved[TEMPERATURES_MOST] = {0};
 
@@ -223,7 +223,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   ladder *s                        = sampler->state;
   int64_t moved[TEMPERATURES_MOST] = {0};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!s->begun) PetscCall(begin(sampler, t, ensemble));
   fare_energy_set_walls(s->energy, &sampler->walls);
   PetscCall(s->energy->move(s->energy, t));
@@ -238,7 +238,7 @@ static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fa
 {
   const ladder *s = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   cost->force_evaluations +=
     particles * s->temperatures * (1 + 2 * s->adaptation + s->sweeps) * sampler->schedule.count;
   PetscFunctionReturn(0);
@@ -246,7 +246,7 @@ static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fa
 
 static PetscErrorCode model_density(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_grid_boltzmann(grid, sampler->system, t, masses));
   PetscFunctionReturn(0);
 }
@@ -265,7 +265,7 @@ static PetscErrorCode loaded(fare_sampler *sampler)
 {
   const ladder *s = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (PetscInt64 k = 1; k < s->temperatures && s->begun; k++) {
     if (!s->replica[k] || s->replica[k]->dim != s->energy->dim)
       FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (replica_exchange): replica %lld is not there", sampler->name,

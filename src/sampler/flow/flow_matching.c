@@ -33,7 +33,7 @@ static PetscErrorCode setup(fare_sampler *sampler)
   fare_flow_matching *s   = sampler->state;
   const int           dim = fare_system_dimension(sampler->system);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_learn_network(&s->common.learn,
     fare_flow_matching_position_inputs(s, dim) + fare_flow_matching_tau_inputs(s) +
       fare_generative_time_inputs(&s->common),
@@ -107,7 +107,7 @@ static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data
   const size_t        size    = (size_t)s->common.learn.batch;
   PetscErrorCode      code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (sampler->mode != FARE_LEARNED) {
     if (s->coupling != FARE_FLOW_MATCHING_INDEPENDENT)
       FARE_FAIL(FARE_ERR_INPUT,
@@ -145,7 +145,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
 {
   fare_flow_matching *s = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_generative_check_ready(sampler));
   PetscCall(fare_flow_matching_draw(sampler, t, ensemble));
   s->common.advances++;
@@ -157,7 +157,7 @@ static PetscErrorCode model_density(fare_sampler *sampler, double t, const fare_
 {
   const fare_generative *g = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_generative_check_ready(sampler));
   if (sampler->mode == FARE_LEARNED) {
     PetscCall(fare_flow_matching_density(sampler, t, grid, masses));
@@ -172,7 +172,7 @@ static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fa
 {
   const fare_flow_matching *s = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (sampler->mode != FARE_LEARNED) PetscFunctionReturn(0);
   cost->network_evaluations +=
     s->common.learn.steps * s->common.learn.batch + particles * evaluations(s) * sampler->schedule.count;

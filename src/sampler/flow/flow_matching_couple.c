@@ -6,7 +6,7 @@
 
 PetscErrorCode fare_flow_matching_pairs_create(int64_t most, fare_flow_matching_pairs *p)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscMalloc5((size_t)most, &p->row, (size_t)most, &p->from, (size_t)most, &p->order, (size_t)most,
     &p->key, (size_t)most, &p->kept));
   PetscFunctionReturn(0);
@@ -14,7 +14,7 @@ PetscErrorCode fare_flow_matching_pairs_create(int64_t most, fare_flow_matching_
 
 PetscErrorCode fare_flow_matching_pairs_destroy(fare_flow_matching_pairs *p)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscFree5(p->row, p->from, p->order, p->key, p->kept));
   PetscFunctionReturn(0);
 }

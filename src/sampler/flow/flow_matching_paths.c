@@ -32,7 +32,7 @@ static PetscErrorCode ode_begin(fare_sampler *sampler, double t, ode_context *w)
   const int                 dim = fare_system_dimension(sampler->system);
   size_t                    tile;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *w   = (ode_context){.s = s,
       .mode               = sampler->mode,
       .dim                = dim,
@@ -47,7 +47,7 @@ static PetscErrorCode ode_begin(fare_sampler *sampler, double t, ode_context *w)
 
 static PetscErrorCode ode_end(ode_context *w)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscFree3(w->shared, w->input, w->direction));
   PetscFunctionReturn(0);
 }
@@ -135,7 +135,7 @@ static PetscErrorCode evaluate_field(
   ode_context *w   = context;
   const double tau = w->tau + share * w->h, from = PetscMax(tau, LEAST_TAU);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (w->mode != FARE_LEARNED && tau < 1)
     PetscCall(fare_posterior_level(w->s->common.posterior, (1 - from) / from));
   for (int64_t b = 0; b < p->count; b++) {
@@ -158,7 +158,7 @@ static double moment(const fare_flow_matching *s, PetscInt64 i)
 static PetscErrorCode make_step(ode_context *w, const fare_ode_scheme *with, PetscInt64 from, PetscInt64 to,
   const fare_ode_batch *p, double integral[])
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   w->tau = moment(w->s, from);
   w->h   = moment(w->s, to) - w->tau;
   PetscCall(fare_ode_step(&w->ode, with, w->h, p, integral));
@@ -174,7 +174,7 @@ static PetscErrorCode follow(void *context, const fare_ode_batch *p)
   ode_context              *w = context;
   const fare_flow_matching *s = w->s;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (PetscInt64 i = 0; i < s->sampling_steps; i++) {
     const PetscBool straight = w->mode == FARE_EMPIRICAL && i + 1 == s->sampling_steps;
 
@@ -198,7 +198,7 @@ PetscErrorCode fare_flow_matching_draw(fare_sampler *sampler, double t, fare_ens
 {
   ode_context w;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(ode_begin(sampler, t, &w));
   w.ode = (fare_ode){w.dim, &w, draw_latent, evaluate_field, follow};
   PetscCall(fare_ode_draw(&w.ode, sampler, sampler->mode != FARE_LEARNED, ensemble));
@@ -232,7 +232,7 @@ static PetscErrorCode masses_of(
   const fare_flow_matching *s                    = w->s;
   double                    integral[FARE_BLOCK] = {0}, volume = fare_grid_volume(grid);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < w->dim; axis++) volume /= s->common.sd[axis];
   for (PetscInt64 i = s->sampling_steps; i > 0; i--)
     PetscCall(make_step(w, schemes[s->solver], i, i - 1, p, integral));
@@ -254,7 +254,7 @@ PetscErrorCode fare_flow_matching_density(fare_sampler *sampler, double t, const
   ode_context            w;
   fare_ode_batch         p;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(DMCreateGlobalVector(grid->dm, masses));
   PetscCall(ode_begin(sampler, t, &w));
   w.ode = (fare_ode){w.dim, &w, NULL, evaluate_field, NULL};

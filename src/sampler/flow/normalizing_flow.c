@@ -28,7 +28,7 @@ static PetscErrorCode setup(fare_sampler *sampler)
   const int dim = fare_system_dimension(sampler->system), times = fare_generative_time_inputs(&s->common),
             outputs = 3 * (int)s->bins + 1;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < dim; axis++) {
     char purpose[32];
 
@@ -47,7 +47,7 @@ static PetscErrorCode destroy(fare_sampler *sampler)
 {
   fare_normalizing_flow *s = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
     PetscCall(fare_network_destroy(&s->further[axis]));
     PetscCall(fare_spline_destroy(&s->spline[axis]));
@@ -68,7 +68,7 @@ static PetscErrorCode choose_interval(fare_sampler *sampler, const fare_training
   fare_normalizing_flow  *s       = sampler->state;
   double                  ends[2] = {-HUGE_VAL, -HUGE_VAL}; /* of -x and x */
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   s->lower[axis] = type->lower[axis];
   s->upper[axis] = type->upper[axis];
   if (type->periodic[axis]) PetscFunctionReturn(0);
@@ -187,7 +187,7 @@ static PetscErrorCode context_begin(fare_sampler *sampler, const fare_training_s
   fare_normalizing_flow *s = sampler->state;
   const size_t size = (size_t)s->common.learn.batch, outputs = (size_t)(3 * s->bins + 1) * FARE_BLOCK;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   l->sampler = sampler;
   l->times   = data->count;
   PetscCall(PetscMalloc3(size, &l->v, size, &l->weight, size, &l->row));
@@ -201,7 +201,7 @@ static PetscErrorCode context_begin(fare_sampler *sampler, const fare_training_s
 
 static PetscErrorCode context_end(training_context *l)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_generative_rows_end(&l->base));
   PetscCall(PetscFree3(l->v, l->weight, l->row));
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) PetscCall(PetscFree(l->x[axis]));
@@ -237,7 +237,7 @@ static PetscErrorCode learn_axis(training_context *l, int axis)
     .gradient                         = axis ? NULL : first_gradient,
     .session                          = l->base.dim == 1 ? &sampler->session : NULL};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(what, sizeof what, "training %s%s%s", sampler->name, l->base.dim > 1 ? ", axis " : "",
     l->base.dim > 1 ? fare_system_axis_name(sampler->system, axis) : "");
   l->axis = axis;
@@ -258,7 +258,7 @@ static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data
   training_context       l    = {0};
   PetscErrorCode         code = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (sampler->mode == FARE_LEARNED) {
     code = context_begin(sampler, data, &l);
     for (int axis = 0; axis < l.base.dim && !code; axis++) code = learn_axis(&l, axis);
@@ -275,7 +275,7 @@ static PetscErrorCode make_block(
   fare_normalizing_flow *s = sampler->state;
   double                 y[FARE_BLOCK];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < fare_system_dimension(sampler->system); axis++) {
     if (fare_normalizing_flow_is_periodic(sampler, axis)) {
       fare_random_uniforms(latent, block, s->common.advances, (uint32_t)axis, y);
@@ -296,7 +296,7 @@ static PetscErrorCode exact_masses(const fare_sampler *sampler, double t, const 
 {
   const PetscInt64 k = fare_densities_find(sampler->exact, t);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (k < 0)
     FARE_FAIL(FARE_ERR_FAILED,
       "ensemble %s (normalizing_flow): an oracle knows the density at snapshots alone, not at time %g",
@@ -312,7 +312,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   const double          *masses = NULL;
   float                  time[64];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_generative_check_ready(sampler));
   if (sampler->mode == FARE_ORACLE) {
     PetscCall(exact_masses(sampler, t, &masses));
@@ -333,7 +333,7 @@ static PetscErrorCode model_density(fare_sampler *sampler, double t, const fare_
 {
   const double *exact = NULL;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (sampler->mode == FARE_ORACLE) {
     PetscCall(exact_masses(sampler, t, &exact));
     PetscCall(fare_quantile_masses(sampler->exact->grid, exact, grid, masses));
@@ -349,7 +349,7 @@ static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fa
   const fare_normalizing_flow *s = sampler->state;
   const int64_t further = fare_system_dimension(sampler->system) - 1, count = sampler->schedule.count;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   cost->network_evaluations += s->common.learn.steps * (count + further * s->common.learn.batch) +
     count * (particles / FARE_BLOCK + 1 + further * particles);
   PetscFunctionReturn(0);

@@ -130,7 +130,7 @@ PetscErrorCode fare_normalizing_flow_masses(
   float    time[64];
   integral in = {.sampler = sampler, .grid = grid, .time = time};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_generative_time(sampler, t, time);
   PetscCall(DMCreateGlobalVector(grid->dm, masses));
   PetscCall(VecSet(*masses, 0));

@@ -16,7 +16,7 @@ PetscErrorCode fare_spline_create(int bins, int circular, fare_spline **spline)
   const size_t bytes = (size_t)(bins + 1) * FARE_BLOCK * sizeof(double);
   fare_spline *s;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscNew(&s));
   *spline     = s;
   s->bins     = bins;
@@ -30,7 +30,7 @@ PetscErrorCode fare_spline_create(int bins, int circular, fare_spline **spline)
 
 PetscErrorCode fare_spline_destroy(fare_spline **spline)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!*spline) PetscFunctionReturn(0);
   for (int i = 0; array_at(*spline, i); i++) free(*array_at(*spline, i));
   PetscCall(PetscFree(*spline));

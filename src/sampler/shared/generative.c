@@ -39,7 +39,7 @@ void fare_generative_wrap(const fare_sampler *sampler, int axis, int64_t n, doub
 /* Particles of one time, wrapped: copies, since those of a training set are not ours to change. */
 static PetscErrorCode wrapped(const fare_sampler *sampler, const fare_ensemble *e, double *x[])
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < e->dim; axis++) {
     PetscCall(PetscMalloc1((size_t)e->local, &x[axis]));
     PetscCall(PetscArraycpy(x[axis], e->x[axis], e->local));
@@ -55,7 +55,7 @@ PetscErrorCode fare_generative_rows_begin(
   double *(*x)[FARE_DIM_MAX];
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *l = (fare_generative_rows){.dim = fare_system_dimension(sampler->system),
     .time_inputs                   = fare_generative_time_inputs(g),
     .stream                        = fare_sampler_stream(sampler, "training")};
@@ -82,7 +82,7 @@ PetscErrorCode fare_generative_rows_begin(
 
 PetscErrorCode fare_generative_rows_end(fare_generative_rows *l)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_learn_rows_destroy(&l->rows));
   PetscCall(fare_learn_batch_destroy(&l->batch));
   PetscCall(PetscFree(l->times));
@@ -102,7 +102,7 @@ PetscErrorCode fare_generative_learn(fare_sampler *sampler, fare_learn_problem *
   fare_generative *g = sampler->state;
   char             what[128];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(what, sizeof what, "training %s", sampler->name);
   problem->what    = what;
   problem->session = &sampler->session;
@@ -118,7 +118,7 @@ PetscErrorCode fare_generative_scale_exact(fare_sampler *sampler, const fare_tra
   const fare_densities *exact             = sampler->exact;
   double                sum[FARE_DIM_MAX] = {0}, square[FARE_DIM_MAX] = {0};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int k = 0; k < times->count; k++) {
     const PetscInt64 at   = fare_densities_find(exact, times->times[k]);
     const double    *mass = at < 0 ? NULL : exact->masses[at];
@@ -149,7 +149,7 @@ PetscErrorCode fare_generative_scale_exact(fare_sampler *sampler, const fare_tra
 
 PetscErrorCode fare_generative_check_ready(const fare_sampler *sampler)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!((const fare_generative *)sampler->state)->ready)
     FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (%s) must be trained, or loaded, before it can draw",
       sampler->name, sampler->type->name);
@@ -212,7 +212,7 @@ PetscErrorCode fare_generative_loaded(fare_sampler *sampler)
   const fare_generative *g = sampler->state;
   PetscBool is = sampler->mode != FARE_EMPIRICAL || !g->ready || g->times ? PETSC_TRUE : PETSC_FALSE;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int64_t k = 0; k < g->times; k++) {
     if (!g->given[k].count) is = PETSC_FALSE;
     for (int axis = 0; axis < fare_system_dimension(sampler->system); axis++) {
@@ -229,7 +229,7 @@ PetscErrorCode fare_generative_destroy(fare_sampler *sampler)
 {
   fare_generative *g = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_network_destroy(&g->network));
   PetscCall(fare_kept_free(fare_generative_kept, g));
   PetscFunctionReturn(0);

@@ -10,7 +10,7 @@ const fare_ode_scheme fare_ode_euler = {1, {0}, {0}, {1}},
 
 PetscErrorCode fare_ode_batch_create(int64_t count, fare_ode_batch *p)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *p = (fare_ode_batch){.count = count};
   PetscCall(
     PetscMalloc4((size_t)count, &p->u, (size_t)count, &p->w, (size_t)count, &p->v, (size_t)count, &p->next));
@@ -19,7 +19,7 @@ PetscErrorCode fare_ode_batch_create(int64_t count, fare_ode_batch *p)
 
 PetscErrorCode fare_ode_batch_destroy(fare_ode_batch *p)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscFree4(p->u, p->w, p->v, p->next));
   PetscFunctionReturn(0);
 }
@@ -38,7 +38,7 @@ PetscErrorCode fare_ode_step(
 {
   double divergence[FARE_BLOCK] FARE_ALIGNED;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscArraycpy(p->next, p->u, p->count));
   PetscCall(PetscArraycpy(p->w, p->u, p->count));
   for (int s = 0; s < with->stages; s++) {
@@ -57,7 +57,7 @@ PetscErrorCode fare_ode_draw(
   const int64_t  group = together ? PetscMax(1, ensemble->blocks) : 1;
   fare_ode_batch batch;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_ode_batch_create(group, &batch));
   for (int64_t b = 0; b < ensemble->blocks; b += group) {
     batch.first = ensemble->first_block + b;

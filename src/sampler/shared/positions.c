@@ -17,7 +17,7 @@ static PetscErrorCode save(const void *object, fare_store *to, const char *path)
   uint64_t             start, count;
   char                 axis_path[512];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   range_of(e, &start, &count);
   PetscCall(fare_store_group(to, path));
   PetscCall(fare_store_put_int(to, path, "dim", e->dim));
@@ -36,7 +36,7 @@ static PetscErrorCode load(void **object, void *context, fare_store *from, const
   char            axis_path[512];
   int             rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_get_int(from, path, "dim", &dim));
   snprintf(axis_path, sizeof axis_path, "%s/0", path);
   PetscCall(fare_store_extents(from, axis_path, &rank, global));

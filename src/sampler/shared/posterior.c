@@ -12,7 +12,7 @@ static PetscErrorCode create(fare_sampler *sampler)
 {
   fare_generative *g = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscNew(&g->posterior));
   g->posterior->sampler = sampler;
   g->posterior->dim     = fare_system_dimension(sampler->system);
@@ -25,7 +25,7 @@ static PetscErrorCode gather(MPI_Comm comm, int64_t local, int64_t count, const 
 {
   int ranks, mine = (int)local, *counts, *starts;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_size(comm, &ranks));
   PetscCall(PetscMalloc2((size_t)ranks, &counts, (size_t)ranks, &starts));
   PetscCall(PetscMalloc1((size_t)count, to));
@@ -43,7 +43,7 @@ static PetscErrorCode gather_time(
 {
   double sum = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   to->time  = t;
   to->count = e->count;
   for (int axis = 0; axis < e->dim; axis++) {
@@ -80,7 +80,7 @@ static double moment(const fare_generative *g, int axis, double about, int power
 */
 static PetscErrorCode scale_times(const fare_sampler *sampler, fare_generative *g)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < fare_system_dimension(sampler->system); axis++) {
     g->mean[axis] = moment(g, axis, 0, 1);
     g->sd[axis]   = sqrt(moment(g, axis, g->mean[axis], 2));
@@ -99,7 +99,7 @@ PetscErrorCode fare_posterior_train(fare_sampler *sampler, const fare_training_s
 {
   fare_generative *g = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (sampler->mode == FARE_ORACLE) {
     PetscCall(fare_generative_scale_exact(sampler, data));
   } else {
@@ -114,7 +114,7 @@ PetscErrorCode fare_posterior_train(fare_sampler *sampler, const fare_training_s
 
 static PetscErrorCode resize(fare_posterior *p, int64_t count)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   p->count = count;
   for (int axis = 0; axis < p->dim; axis++) {
     PetscCall(PetscFree(p->x[axis]));
@@ -131,7 +131,7 @@ static PetscErrorCode begin_cells(fare_posterior *p, double t)
   const fare_grid       *grid = p->sampler->exact->grid;
   const PetscInt64       k    = fare_densities_find(p->sampler->exact, t);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (k < 0)
     FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (%s): there is no exact density at time %g", p->sampler->name,
       p->sampler->type->name, t);
@@ -170,7 +170,7 @@ static PetscErrorCode begin_particles(fare_posterior *p, double t)
   const double                     same = 1e-9 * (p->sampler->schedule.end - p->sampler->schedule.start);
   double                           later;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   while (of < last && of[1].time <= t + same) of++;
   later = of < last && t > of->time + same ? (t - of->time) / (of[1].time - of->time) : 0;
   PetscCall(resize(p, of->count + (later > 0 ? of[1].count : 0)));
@@ -190,7 +190,7 @@ PetscErrorCode fare_posterior_begin(fare_sampler *sampler, int augmented, double
 {
   fare_generative *g = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!g->posterior) PetscCall(create(sampler));
   g->posterior->augmented = augmented;
   g->posterior->level     = 0;
@@ -203,7 +203,7 @@ PetscErrorCode fare_posterior_begin(fare_sampler *sampler, int augmented, double
 
 PetscErrorCode fare_posterior_level(fare_posterior *p, double sigma)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (sigma == p->level) PetscFunctionReturn(0);
   p->level    = sigma;
   p->by_table = fare_posterior_table_serves(p, sigma);
@@ -227,7 +227,7 @@ PetscErrorCode fare_posterior_destroy(fare_sampler *sampler)
   fare_generative *g = sampler->state;
   fare_posterior  *p = g->posterior;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (p) {
     for (int axis = 0; axis < FARE_DIM_MAX; axis++) PetscCall(PetscFree(p->x[axis]));
     PetscCall(PetscFree(p->weight));
@@ -259,7 +259,7 @@ PetscErrorCode fare_posterior_masses(const fare_posterior *p, const fare_grid *g
 {
   PetscScalar *mass;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(DMCreateGlobalVector(grid->dm, masses));
   PetscCall(VecGetArray(*masses, &mass));
   for (int64_t i = 0; i < p->count; i++) {

@@ -10,7 +10,7 @@ static const int most_boxes[FARE_DIM_MAX] = {65536, 512, 64};
 
 PetscErrorCode fare_posterior_boxes_free(fare_posterior_boxes *b)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscFree(b->begin));
   PetscCall(PetscFree(b->weight));
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) PetscCall(PetscFree(b->x[axis]));
@@ -36,7 +36,7 @@ PetscErrorCode fare_posterior_boxes_make(fare_posterior *p, double sigma)
   const double          counts = sigma * sqrt(p->augmented ? p->augmented * (factor - 1) : 2 * log(1e8));
   int64_t               boxes  = 1, *next;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_posterior_boxes_free(b));
   *b = (fare_posterior_boxes){
     .dim = p->dim, .n = {1, 1, 1}, .reach = REACH, .sigma = sigma, .augmented = p->augmented};

@@ -129,7 +129,7 @@ static PetscErrorCode noise_make(const axis_mesh *m, double variance, axis_noise
   const double wanted = variance + m->own - m->spread, kept = PetscMax(wanted, m->spacing * m->spacing / 4),
                deviation = sqrt(kept);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   noise->width = (int)PetscMin(m->nodes, 2 * (int)ceil(CUT * deviation / m->spacing) + 1);
   noise->blend = variance / (kept + m->spread);
   noise->scale = sqrt(variance / kept);
@@ -181,7 +181,7 @@ static PetscErrorCode add_component(fare_posterior *p, const axis_mesh m[], doub
   const double         *mass = work[p->dim]; /* a copy of the first sum */
   const size_t          size = size_of(m, p->dim);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < p->dim; axis++) {
     PetscCall(noise_make(&m[axis], variance, &noise[axis]));
     height *= noise[axis].scale;
@@ -213,7 +213,7 @@ static PetscErrorCode add_components(
 {
   const double a = 0.5 * (p->dim + p->augmented), low = -10 / sqrt(a), step = 15 / sqrt(a) / (COMPONENTS - 1);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!p->augmented) {
     PetscCall(add_component(p, m, data, 1, sigma * sigma, work));
     PetscFunctionReturn(0);
@@ -233,7 +233,7 @@ PetscErrorCode fare_posterior_table_make(fare_posterior *p, double sigma)
   axis_mesh             m[FARE_DIM_MAX] = {{.nodes = 1, .n = 1}, {.nodes = 1, .n = 1}, {.nodes = 1, .n = 1}};
   double               *data[1 + FARE_DIM_MAX], *work[1 + FARE_DIM_MAX];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_posterior_table_free(t));
   *t = (fare_posterior_table){.dim = p->dim, .n = {1, 1, 1}};
   for (int axis = 0; axis < p->dim; axis++) {
@@ -258,7 +258,7 @@ PetscErrorCode fare_posterior_table_make(fare_posterior *p, double sigma)
 
 PetscErrorCode fare_posterior_table_free(fare_posterior_table *t)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int q = 0; q <= FARE_DIM_MAX; q++) PetscCall(PetscFree(t->sum[q]));
   PetscFunctionReturn(0);
 }

@@ -22,7 +22,7 @@ static size_t cells_before(const fare_grid *grid, int axis)
 
 static PetscErrorCode table_create(const fare_grid *grid, const double masses[], table *t)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   t->grid = grid;
   for (int axis = 0; axis < grid->dim; axis++) {
     const size_t before = cells_before(grid, axis), along = (size_t)grid->cells[axis],
@@ -44,7 +44,7 @@ static PetscErrorCode table_create(const fare_grid *grid, const double masses[],
 
 static PetscErrorCode table_destroy(table *t)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < t->grid->dim; axis++) PetscCall(PetscFree(t->sums[axis]));
   PetscFunctionReturn(0);
 }
@@ -92,7 +92,7 @@ PetscErrorCode fare_quantile_draw(
   table  t;
   double u[FARE_DIM_MAX][FARE_BLOCK];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(table_create(grid, masses, &t));
   for (int64_t b = 0; b < ensemble->blocks; b++) {
     for (int axis = 0; axis < grid->dim; axis++)
@@ -114,7 +114,7 @@ PetscErrorCode fare_quantile_masses(
 {
   PetscScalar *mass;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (memcmp(from->cells, grid->cells, sizeof from->cells))
     FARE_FAIL(FARE_ERR_FAILED, "the exact density is known on cells other than those asked for");
   PetscCall(DMCreateGlobalVector(grid->dm, to));

@@ -44,7 +44,7 @@ static PetscErrorCode check(const void *state, const fare_system *system)
 {
   const langevin *s = state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (s->integrator == BAOAB && !fare_system_type_of(system)->acceleration) {
     FARE_FAIL(FARE_ERR_INPUT, "integrator 'baoab' is for a body with inertia, which system '%s' is not",
       fare_system_type_of(system)->name);
@@ -62,7 +62,7 @@ static PetscErrorCode check_walls(const void *state, const fare_walls *walls)
 {
   const langevin *s = state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (walls->absorbing && s->integrator == LEIMKUHLER_MATTHEWS) {
     FARE_FAIL(FARE_ERR_INPUT,
       "integrator 'leimkuhler_matthews' cannot tell whether a path between two steps has met an end that "
@@ -76,7 +76,7 @@ static PetscErrorCode begin(fare_sampler *sampler, double t, fare_ensemble *ense
 {
   langevin *s = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_ensemble_draw(
     ensemble, sampler->initial, sampler->system, t, fare_sampler_stream(sampler, "initial")));
   s->begun = PETSC_TRUE;
@@ -92,7 +92,7 @@ static PetscErrorCode begin(fare_sampler *sampler, double t, fare_ensemble *ense
 /* Mirrors keep what an unstable scheme throws out in the box, where nobody would see it. */
 static PetscErrorCode check_stable(const fare_sampler *sampler, double t, double dt, int64_t wild)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!sampler->walls.dim) PetscFunctionReturn(0);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &wild, 1, MPI_INT64_T, MPI_SUM, sampler->comm));
   if (wild)
@@ -107,7 +107,7 @@ static PetscErrorCode check_survivors(const fare_sampler *sampler, double t, con
 {
   int64_t left = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!sampler->walls.absorbing) PetscFunctionReturn(0);
   for (int64_t i = 0; i < ensemble->local; i++) left += ensemble->weight[i] > 0;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &left, 1, MPI_INT64_T, MPI_SUM, ensemble->comm));
@@ -124,7 +124,7 @@ static PetscErrorCode check_survivors(const fare_sampler *sampler, double t, con
 static PetscErrorCode tabulate(
   const fare_system *system, double t, double dt, int64_t first, int steps, double **theta)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscMalloc1((size_t)(steps + 1) * FARE_PARAMETERS_MAX, theta));
   for (int step = 0; step <= steps; step++)
     fare_system_parameters(
@@ -145,7 +145,7 @@ static PetscErrorCode longest_run(const fare_sampler *sampler, const fare_ensemb
 {
   int ranks;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_size(sampler->comm, &ranks));
   *steps = PetscMax(RUN_MIN, PetscMin(RUN_MAX, RUN_STEPS / (ensemble->count / ranks + 1)));
   PetscFunctionReturn(0);
@@ -172,7 +172,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
     run.type->drift ? schemes[s->integrator].general : schemes[s->integrator].kernel;
   int64_t longest = RUN_MAX, wild = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   run.wild = &wild;
   PetscCall(longest_run(sampler, ensemble, &longest));
   if (s->done > steps)
@@ -215,7 +215,7 @@ static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fa
   const langevin      *s        = sampler->state;
   const fare_schedule *schedule = &sampler->schedule;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (PetscInt64 k = 1; k < schedule->count; k++) {
     cost->force_evaluations += particles * schemes[s->integrator].forces *
       steps_between(s, fare_schedule_time(schedule, k) - fare_schedule_time(schedule, k - 1));
@@ -235,7 +235,7 @@ static PetscErrorCode loaded(fare_sampler *sampler)
 {
   const langevin *s = sampler->state;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (s->done < 0)
     FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (langevin): %lld steps of an interval cannot have been taken",
       sampler->name, (long long)s->done);
@@ -244,7 +244,7 @@ static PetscErrorCode loaded(fare_sampler *sampler)
 
 static PetscErrorCode destroy(fare_sampler *sampler)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_ensemble_destroy(&((langevin *)sampler->state)->frame));
   PetscFunctionReturn(0);
 }

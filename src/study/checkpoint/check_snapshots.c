@@ -6,7 +6,7 @@ PetscErrorCode fare_run_check_snapshots(fare_run *s, PetscInt64 next, PetscInt64
 {
   const double began = fare_seconds();
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (*bad = 0; *bad < next; ++*bad) {
     const fare_checksum *then = &s->results.file[*bad];
     fare_checksum        now;

@@ -26,7 +26,7 @@ static PetscErrorCode put_bytes(fare_store *store, const char *path, size_t byte
 {
   const uint64_t extent = bytes;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (bytes) PetscCall(fare_store_write_array(store, path, FARE_STORE_UINT8, 1, &extent, data));
   PetscFunctionReturn(0);
 }
@@ -39,7 +39,7 @@ static PetscErrorCode get_bytes(fare_store *store, const char *path, size_t byte
   PetscBool      has;
   int            rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!bytes) PetscFunctionReturn(0);
   PetscCall(fare_store_has(store, path, &has));
   if (!has) PetscFunctionReturn(0);
@@ -57,7 +57,7 @@ static PetscErrorCode put_ensemble(fare_store *store, const char *group, const f
                  count  = (uint64_t)ensemble->blocks * FARE_BLOCK;
   char path[PATH_SIZE];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_group(store, group));
   PetscCall(fare_store_put_real(store, group, "time", ensemble->time));
   PetscCall(fare_store_put_int(store, group, "weighted", ensemble->weight ? 1 : 0));
@@ -79,7 +79,7 @@ static PetscErrorCode get_ensemble(fare_store *store, const char *group, fare_en
   int64_t weighted;
   char    path[PATH_SIZE];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_get_real(store, group, "time", &ensemble->time));
   PetscCall(fare_store_get_int(store, group, "weighted", &weighted));
   for (int axis = 0; axis < ensemble->dim; axis++) {
@@ -98,7 +98,7 @@ static PetscErrorCode put_cost(MPI_Comm comm, fare_store *store, const char *gro
 {
   fare_cost cost;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_cost_gather(comm, mine, &cost));
   PetscCall(fare_store_put_real(store, group, "train_seconds", cost.train_seconds));
   PetscCall(fare_store_put_real(store, group, "sample_seconds", cost.sample_seconds));
@@ -111,7 +111,7 @@ static PetscErrorCode get_cost(MPI_Comm comm, fare_store *store, const char *gro
 {
   int rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   PetscCall(fare_store_get_real(store, group, "train_seconds", &cost->train_seconds));
   PetscCall(fare_store_get_real(store, group, "sample_seconds", &cost->sample_seconds));
@@ -126,7 +126,7 @@ static PetscErrorCode put_training(fare_run *run, fare_store *store, size_t i, c
 {
   char path[PATH_SIZE + 16];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(path, sizeof path, "%s/training", group);
   PetscCall(fare_store_group(store, path));
   PetscCall(put_cost(run->comm, store, path, &run->sampler[i]->cost));
@@ -139,7 +139,7 @@ static PetscErrorCode put_method(fare_run *run, fare_store *store, size_t i)
   const fare_plan_ensemble *e = &run->plan->ensemble[i];
   char                      group[PATH_SIZE], path[PATH_SIZE + 16];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(group, sizeof group, "/methods/%s", e->name);
   PetscCall(fare_store_group(store, group));
   PetscCall(fare_store_put_int(store, group, "ready", run->ready[i]));
@@ -162,7 +162,7 @@ PetscErrorCode fare_checkpoint_has(fare_run *run, size_t i, PetscBool *ready)
   char    group[PATH_SIZE];
   int64_t value = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(group, sizeof group, "/methods/%s", run->plan->ensemble[i].name);
   if (run->from) PetscCall(fare_store_get_int(run->from, group, "ready", &value));
   *ready = value ? PETSC_TRUE : PETSC_FALSE;
@@ -174,7 +174,7 @@ PetscErrorCode fare_checkpoint_load_training(fare_run *run, size_t i)
   char      path[PATH_SIZE];
   PetscBool has;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!run->from) PetscFunctionReturn(0);
   snprintf(path, sizeof path, "/methods/%s/training", run->plan->ensemble[i].name);
   PetscCall(fare_store_has(run->from, path, &has));
@@ -190,7 +190,7 @@ PetscErrorCode fare_checkpoint_load(fare_run *run, size_t i)
   char                      group[PATH_SIZE], path[PATH_SIZE + 16], why[2048];
   int64_t                   made, next;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(group, sizeof group, "/methods/%s", e->name);
   if (!fare_store_get_string(run->from, group, "failure", sizeof why, why)) {
     free(run->results.failure[i]);
@@ -229,7 +229,7 @@ static size_t series_bins(const fare_results *results)
 /* Every name a series has, known to every rank though rank 0 alone holds them. */
 static PetscErrorCode series_name(const fare_run *run, size_t i, char name[FARE_LABEL_SIZE])
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (i < run->results.series) snprintf(name, FARE_LABEL_SIZE, "%s", run->results.binned[i].name);
   PetscCallMPI(MPI_Bcast(name, FARE_LABEL_SIZE, MPI_CHAR, 0, run->comm));
   PetscFunctionReturn(0);
@@ -242,7 +242,7 @@ static PetscErrorCode put_results(fare_run *run, fare_store *store, PetscInt64 n
   fare_text           names  = {0};
   char                path[PATH_SIZE], name[FARE_LABEL_SIZE] = "";
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_group(store, "/results"));
   measure_names(run->plan, &names);
   PetscCall(fare_store_put_string(store, "/results", "measures", names.text));
@@ -275,7 +275,7 @@ static PetscErrorCode get_results(fare_run *run, fare_store *store, PetscInt64 n
   float         *scratch;
   PetscErrorCode code = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (size_t i = 0; i < run->plan->ensembles; i++) {
     snprintf(path, sizeof path, "/results/census/%s", run->plan->ensemble[i].name);
     PetscCall(get_bytes(store, path, (size_t)next * sizeof(fare_census), r->census[i]));
@@ -311,7 +311,7 @@ static PetscErrorCode put_files(fare_run *run, fare_store *store, PetscInt64 nex
 {
   const uint64_t extent[2] = {(uint64_t)next, 2};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (next)
     PetscCall(fare_store_write_array(store, "/files", FARE_STORE_UINT64, 2, extent, run->results.file));
   PetscFunctionReturn(0);
@@ -321,7 +321,7 @@ static PetscErrorCode get_files(fare_run *run, fare_store *store, PetscInt64 nex
 {
   const uint64_t count[2] = {(uint64_t)next, 2}, start[2] = {0, 0};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (next)
     PetscCall(fare_store_read(store, "/files", FARE_STORE_UINT64, 2, start, count, run->results.file));
   PetscFunctionReturn(0);
@@ -371,7 +371,7 @@ static PetscErrorCode seal(
   char    old[PATH_SIZE + NAME_SIZE];
   listing list;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(sealed, PATH_SIZE + NAME_SIZE, "%s/checkpoint_%06lld_%08llx.h5", folder, (long long)number,
     (unsigned long long)sum);
   if (rename(path, sealed)) FARE_FAIL(FARE_ERR_FAILED, "%s: cannot be renamed: %s", path, strerror(errno));
@@ -387,7 +387,7 @@ static PetscErrorCode put_all(fare_run *run, fare_store *store, PetscInt64 next)
 {
   fare_text plan = {0};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_put_string(store, "/", "format", FORMAT));
   PetscCall(fare_store_put_string(store, "/", "version", fare_version()));
   PetscCall(fare_store_put_int(store, "/", "number", run->checkpoints));
@@ -412,7 +412,7 @@ PetscErrorCode fare_checkpoint_write(fare_run *run, PetscInt64 next)
   PetscErrorCode code;
   int            rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(run->comm, &rank));
   PetscCall(fare_record_hold(run->record));
   snprintf(folder, sizeof folder, "%s/checkpoints", run->plan->directory);
@@ -442,7 +442,7 @@ static PetscErrorCode get_all(fare_run *run, fare_store *store, PetscInt64 *next
   int64_t        number, at, under_way;
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_get_string(store, "/", "format", sizeof format, format));
   PetscCall(fare_store_get_string(store, "/", "version", sizeof version, version));
   if (strcmp(format, FORMAT) || strcmp(version, fare_version()))
@@ -504,7 +504,7 @@ static PetscErrorCode try_open(fare_run *run, const char *path, PetscInt64 *next
   PetscInt64     bad = 0;
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_open(run->comm, path, &run->from));
   code = get_all(run, run->from, next, measured);
   if (!code) code = fare_run_check_snapshots(run, *next, &bad);
@@ -523,7 +523,7 @@ PetscErrorCode fare_checkpoint_open(fare_run *run, PetscInt64 *next, PetscBool *
   int64_t newest;
   int     rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(run->comm, &rank));
   snprintf(folder, sizeof folder, "%.*s/checkpoints", PETSC_MAX_PATH_LEN, run->plan->directory);
   if (rank == 0) list_files(folder, &list);

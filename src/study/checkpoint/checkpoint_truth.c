@@ -22,7 +22,7 @@ static PetscErrorCode put_part(fare_run *run, fare_store *store, int part)
   char             path[PATH_SIZE];
   int              vectors;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_truth_part(run->truth, part, &grid, &vectors, vector);
   PetscCall(fare_truth_save(run->truth, part, numbers));
   snprintf(path, sizeof path, GROUP "/%d/numbers", part);
@@ -45,7 +45,7 @@ static PetscErrorCode get_part(fare_run *run, int part)
   char             path[PATH_SIZE];
   int              vectors;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_truth_part(run->truth, part, &grid, &vectors, vector);
   for (int v = 0; v < vectors; v++) {
     PetscScalar *values;
@@ -62,7 +62,7 @@ PetscErrorCode fare_checkpoint_put_truth(fare_run *run, fare_store *store, Petsc
 {
   const uint64_t all = (uint64_t)next * sizeof(fare_truth_status);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!run->truth || run->truth_lost || !next) PetscFunctionReturn(0);
   PetscCall(fare_store_write_array(store, GROUP "/status", FARE_STORE_UINT8, 1, &all, run->results.truth));
   for (int part = 0; part < fare_truth_parts(run->truth); part++) PetscCall(put_part(run, store, part));
@@ -85,7 +85,7 @@ static PetscErrorCode get_numbers(fare_run *run, PetscInt64 next, int part)
   char           path[PATH_SIZE], why[FARE_REASON_SIZE];
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(path, sizeof path, GROUP "/%d/numbers", part);
   PetscCall(fare_store_read(run->from, path, FARE_STORE_FLOAT64, 1, &none, &all, numbers));
   code = fare_truth_load(run->truth, part, numbers);
@@ -106,7 +106,7 @@ PetscErrorCode fare_checkpoint_get_truth(fare_run *run, PetscInt64 next, PetscBo
 {
   const uint64_t status = (uint64_t)next * sizeof(fare_truth_status), none = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *has = PETSC_TRUE;
   if (!run->truth || !next) PetscFunctionReturn(0);
   PetscCall(fare_store_has(run->from, GROUP "/status", has));

@@ -15,7 +15,7 @@
 static PetscErrorCode compare_section(
   const fare_field *fields, const fare_node *begun, const void *now, const char *key, fare_difference *d)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (now)
     PetscCall(fare_fields_compare(fields, NULL, begun, now, key, d));
   else
@@ -29,7 +29,7 @@ static PetscErrorCode compare_method(
 {
   char key[256];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_fields_compare(e->type->fields, fare_ensemble_fields, begun, e->options, path, d));
   fare_key_join(path, "train", sizeof key, key);
   PetscCall(compare_section(
@@ -46,7 +46,7 @@ static PetscErrorCode compare_ensemble(
   fare_plan_ensemble       line   = *e;
   char                     path[128], key[256];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   line.name = e->line;
   fare_key_join("ensembles", e->line, sizeof path, path);
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(ways) && begun; i++) {
@@ -69,7 +69,7 @@ static PetscErrorCode compare_ensembles(const fare_plan *plan, const fare_node *
   const PetscBool is_list = list && fare_node_kind_of(list) == FARE_NODE_LIST ? PETSC_TRUE : PETSC_FALSE;
   size_t          lines   = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (size_t i = 0; i < plan->ensembles; i++) {
     if (plan->ensemble[i].seed) continue;
     lines++;
@@ -104,7 +104,7 @@ static PetscErrorCode compare_plans(
   fare_schedule start = plan->snapshots;
   char          seed[32];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   start.end   = begun->end;
   start.count = begun->count;
   snprintf(seed, sizeof seed, "%lld", (long long)plan->seed);
@@ -150,7 +150,7 @@ static PetscErrorCode compare_schedules(const fare_plan *plan, const fare_schedu
   const fare_schedule *now = &plan->snapshots;
   const double         gap = (now->end - now->start) / (double)PetscMax(1, now->count - 1);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (old->end == now->end && old->count == now->count) PetscFunctionReturn(0);
   for (size_t i = 0; i < plan->ensembles; i++) {
     if (plan->ensemble[i].type->train)
@@ -176,7 +176,7 @@ static PetscErrorCode parse(const char *text, fare_config **config, fare_schedul
 {
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_config_parse("the plan that was begun", text, strlen(text), config));
   code = fare_fields_read(
     fare_schedule_fields, NULL, fare_node_find(fare_config_root(*config), "snapshots"), schedule);
@@ -212,7 +212,7 @@ PetscErrorCode fare_plan_continues(const fare_plan *plan, const char *begun, Pet
   fare_config    *config;
   PetscErrorCode  code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(parse(begun, &config, &schedule));
   code = compare_plans(plan, fare_config_root(config), &schedule, &difference);
   fare_config_destroy(&config);
@@ -229,7 +229,7 @@ PetscErrorCode fare_plan_compare(const fare_plan *plan, const char *found, fare_
   fare_config    *config;
   PetscErrorCode  code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *relation = FARE_PLAN_OTHER;
   PetscCall(parse(found, &config, &schedule));
   code = compare_plans(plan, fare_config_root(config), &schedule, &difference);

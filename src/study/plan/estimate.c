@@ -68,7 +68,7 @@ static PetscErrorCode expect(const fare_plan *plan, const fare_plan_ensemble *e,
 {
   fare_sampler *sampler;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *cost = (fare_cost){0};
   PetscCall(fare_plan_sampler(PETSC_COMM_SELF, plan, e, &plan->initial, &sampler));
   PetscCall(fare_sampler_set_mode(sampler, fare_plan_ensemble_mode(e), NULL));
@@ -119,7 +119,7 @@ PetscErrorCode fare_plan_estimate(const fare_plan *plan, int ranks, FILE *to)
   const fare_training_options *set   = NULL;
   double                       disk = 0, forces = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (plan->has_truth) print_truth(plan, to, &disk);
   for (size_t i = 0; i < plan->ensembles; i++) {
     const fare_plan_ensemble *e     = &plan->ensemble[i];
@@ -199,7 +199,7 @@ PetscErrorCode fare_plan_check_memory(MPI_Comm comm, const fare_plan *plan)
   holdings       of;
   int            ranks;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (plan->has_truth) code = fare_truth_check_memory(solve, plan->system, &plan->truth);
   PetscCall(fare_error_agree(comm, code));
   PetscCallMPI(MPI_Comm_size(comm, &ranks));

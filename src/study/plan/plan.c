@@ -58,7 +58,7 @@ static PetscErrorCode read_measures(fare_plan *plan, const fare_node *list)
   const int dim  = fare_system_dimension(plan->system);
   size_t    most = list && fare_node_kind_of(list) == FARE_NODE_LIST ? fare_node_size(list) : 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (list && fare_node_kind_of(list) != FARE_NODE_LIST)
     FARE_REFUSE(list, "expected a list of measures, for instance [kl, wasserstein_1]");
   if (list && most && !plan->has_truth)
@@ -94,7 +94,7 @@ static PetscErrorCode read_output(fare_plan *plan, const fare_node *node)
 {
   fare_plan_output output = {0};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_fields_read(fare_plan_output_fields, NULL, node, &output));
   if (output.directory && !*output.directory) {
     fare_fields_free(fare_plan_output_fields, &output);
@@ -112,7 +112,7 @@ static PetscErrorCode read_output(fare_plan *plan, const fare_node *node)
 
 static PetscErrorCode read_snapshots(fare_plan *plan, const fare_node *node)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_fields_read(fare_schedule_fields, NULL, node, &plan->snapshots));
   if (!(plan->snapshots.end > plan->snapshots.start))
     FARE_REFUSE(fare_node_find(node, "end"), "the end must lie after the start (%g), got %g",
@@ -128,7 +128,7 @@ static PetscErrorCode check_begins_inside(const fare_plan *plan, const fare_node
 {
   const fare_box box = fare_truth_box(plan->system, &plan->truth);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (size_t i = 0; i < plan->initial.mean.count && !plan->truth.fit_domain; i++) {
     const size_t axis = i % (size_t)fare_system_dimension(plan->system);
     const double mean = plan->initial.mean.values[i];
@@ -148,7 +148,7 @@ static PetscErrorCode check_turns(const fare_plan *plan, const fare_node *truth)
 {
   const fare_box own = fare_system_box(plan->system), box = fare_truth_box(plan->system, &plan->truth);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (size_t i = 0; i < plan->ensembles; i++) {
     for (int axis = 0; axis < fare_system_dimension(plan->system); axis++) {
       if (!box.periodic[axis] || plan->ensemble[i].type->family == FARE_SIMULATION ||
@@ -167,7 +167,7 @@ static PetscErrorCode read_sections(fare_plan *plan, const fare_node *root, sect
 {
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_fields_read(fare_plan_fields, NULL, root, s));
   PetscCall(fare_node_check_name(fare_node_find(root, "study")));
   plan->study = s->study;
@@ -219,7 +219,7 @@ PetscErrorCode fare_plan_read_point(MPI_Comm comm, const char *path, size_t coun
   fare_plan     *p;
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *plan = NULL;
   PetscCall(PetscNew(&p));
   code = fare_config_read(comm, path, &p->config);
@@ -242,7 +242,7 @@ PetscErrorCode fare_plan_destroy(fare_plan **plan)
 {
   fare_plan *p = *plan;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!p) PetscFunctionReturn(0);
   fare_plan_free_ensembles(p);
   free(p->measure);

@@ -72,7 +72,7 @@ static PetscErrorCode check_method(
   fare_sampler           *sampler = NULL;
   PetscErrorCode          code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   code = fare_plan_sampler(PETSC_COMM_SELF, plan, ensemble, &plan->initial, &sampler);
   if (code == FARE_ERR_INPUT) code = fare_node_error(node, "%s", fare_error_message());
   if (!code) {
@@ -97,7 +97,7 @@ static PetscErrorCode check_unlike(
   static const char *const endings[] = {"_density", "_target"};
   const size_t             length    = strlen(a->name);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (size_t i = 0; a->type->model_density && i < PETSC_STATIC_ARRAY_LENGTH(endings); i++) {
     if (!strncmp(b->name, a->name, length) && !strcmp(b->name + length, endings[i]))
       FARE_REFUSE(node, "'%s' is the name of results of the ensemble '%s'", b->name, a->name);
@@ -111,7 +111,7 @@ static PetscErrorCode find_method(const fare_node *node, void **library, const f
   const fare_node *sampler = fare_node_find(node, "sampler"), *plugin = fare_node_find(node, "plugin"),
                   *named = sampler ? sampler : plugin;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!named)
     FARE_REFUSE(node, "missing key 'sampler' (one of `fare list samplers`), or 'plugin' in its place");
   if (sampler && plugin) FARE_REFUSE(plugin, "an ensemble has a sampler or a plugin, not both");
@@ -131,7 +131,7 @@ static PetscErrorCode read_own_keys(const fare_node *node, fare_plan_ensemble *e
 {
   char *full = NULL;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (fare_node_kind_of(node) != FARE_NODE_MAP)
     FARE_REFUSE(node, "expected a map {name: ..., sampler: ..., particles: ...}");
   PetscCall(find_method(node, &ensemble->library, &ensemble->type));
@@ -163,7 +163,7 @@ static PetscErrorCode check_mode(
   const fare_sampler_mode mode = fare_plan_ensemble_mode(ensemble);
   const fare_node        *node = fare_node_find(map, fare_sampler_mode_names[mode]);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (ensemble->oracle && ensemble->empirical)
     FARE_REFUSE(node, "an ensemble is an oracle or the empirical optimum, not both");
   if (mode & ~ensemble->type->modes)
@@ -179,7 +179,7 @@ static PetscErrorCode name_seed(fare_plan_ensemble *ensemble, PetscInt64 seed)
 {
   fare_text text = {0};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   ensemble->seed = seed;
   ensemble->line = strdup(ensemble->name);
   if (!ensemble->line) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
@@ -193,7 +193,7 @@ static PetscErrorCode name_seed(fare_plan_ensemble *ensemble, PetscInt64 seed)
 static PetscErrorCode read_ensemble(
   const fare_plan *plan, const fare_node *node, PetscInt64 seed, fare_plan_ensemble *ensemble)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(read_own_keys(node, ensemble));
   PetscCall(name_seed(ensemble, seed));
   PetscCall(check_mode(plan, node, ensemble));
@@ -216,7 +216,7 @@ static PetscErrorCode read_ensemble(
 
 PetscErrorCode fare_plan_read_ensembles(fare_plan *plan, const fare_node *list)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!list) PetscFunctionReturn(0);
   if (fare_node_kind_of(list) != FARE_NODE_LIST)
     FARE_REFUSE(list, "expected a list of maps {name: ..., sampler: ..., particles: ...}");

@@ -189,7 +189,7 @@ PetscErrorCode fare_ranking_create(const fare_results *r, fare_ranking *ranking)
 {
   size_t lines = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *ranking = (fare_ranking){.results = r};
   for (size_t i = 0; i < r->plan->ensembles; i++) lines += r->plan->ensemble[i].seed ? 0 : 1;
   if (lines < 2 || !r->plan->has_truth || !r->plan->measures) PetscFunctionReturn(0);

@@ -218,7 +218,7 @@ static PetscErrorCode write_line(const fare_ranking *ranking, int i, fare_store 
   const fare_plan_ensemble *e    = line->of;
   char                      path[FARE_LABEL_SIZE + 32];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(path, sizeof path, "/ranking/lines/%s", e->line);
   PetscCall(fare_store_group(store, path));
   PetscCall(fare_store_put_int(store, path, "place", line->rank));
@@ -240,7 +240,7 @@ static PetscErrorCode write_split(const fare_ranking *ranking, const fare_split 
   const parts p = parts_of(ranking, split);
   char        path[FARE_LABEL_SIZE + 32];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(path, sizeof path, "/ranking/splits/%s", ranking->line[split->learned].of->line);
   PetscCall(fare_store_group(store, path));
   PetscCall(fare_store_put_string(store, path, "oracle", ranking->line[split->oracle].of->line));
@@ -253,7 +253,7 @@ static PetscErrorCode write_split(const fare_ranking *ranking, const fare_split 
 
 PetscErrorCode fare_ranking_write(const fare_ranking *ranking, fare_store *store)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!ranking->lines) PetscFunctionReturn(0);
   PetscCall(fare_store_group(store, "/ranking"));
   PetscCall(fare_store_put_string(

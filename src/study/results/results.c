@@ -18,7 +18,7 @@ static PetscErrorCode add_comparison(fare_results *r, size_t ensemble, fare_comp
   const size_t   cells = (size_t)r->plan->snapshots.count * r->plan->measures;
   fare_compared *c     = &r->comparison[r->comparisons++];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(c->label, sizeof c->label, "%s%s", r->plan->ensemble[ensemble].name, suffix[kind]);
   c->ensemble = ensemble;
   c->kind     = kind;
@@ -37,7 +37,7 @@ static PetscErrorCode add_series(fare_results *r, const char *name, const char *
 {
   size_t bins = 1;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int i = 0; i < r->bin_axes; i++) bins *= r->bin_extent[i];
   snprintf(r->binned[r->series].name, sizeof r->binned[r->series].name, "%s%s", name, ending);
   r->binned[r->series].mass =
@@ -69,7 +69,7 @@ PetscErrorCode fare_results_create(
   const size_t n = plan->ensembles;
   int          rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   memset(r, 0, sizeof *r);
   r->plan       = plan;
   r->trained    = calloc((size_t)plan->snapshots.count, sizeof *r->trained);
@@ -117,7 +117,7 @@ PetscErrorCode fare_results_create(
 
 PetscErrorCode fare_results_free(fare_results *r)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_analysis_results_destroy(&r->analysis));
   for (size_t i = 0; i < r->comparisons; i++) free(r->comparison[i].measured);
   for (size_t i = 0; i < r->series; i++) free(r->binned[i].mass);

@@ -361,7 +361,7 @@ PetscErrorCode fare_results_print(const fare_results *r, FILE *to)
 {
   fare_ranking ranking;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (r->plan->measures && r->comparisons) print_averages(r, to);
   print_absorbed(r, to);
   PetscCall(fare_ranking_create(r, &ranking));

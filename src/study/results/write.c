@@ -24,7 +24,7 @@ static PetscErrorCode write_column(
   char           path[PATH_SIZE + 32];
   double        *column;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscMalloc1(count, &column));
   for (PetscInt64 k = 0; k < count; k++)
     column[k] = *(const double *)((const char *)first + (size_t)k * stride);
@@ -47,7 +47,7 @@ static PetscErrorCode write_provenance(const fare_results *r, fare_store *store)
   char mpi[MPI_MAX_LIBRARY_VERSION_STRING], petsc[256], host[256] = "", date[64];
   int  length, ranks;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_size(fare_store_comm(store), &ranks));
   PetscCallMPI(MPI_Get_library_version(mpi, &length));
   mpi[strcspn(mpi, "\n,")] = '\0';
@@ -79,7 +79,7 @@ static PetscErrorCode write_snapshots(const fare_results *r, fare_store *store)
   double              *time;
   uint8_t             *trained;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscMalloc2(extent, &time, extent, &trained));
   for (PetscInt64 k = 0; k < schedule->count; k++) {
     time[k]    = fare_schedule_time(schedule, k);
@@ -118,7 +118,7 @@ static PetscErrorCode write_truth(const fare_results *r, fare_store *store)
   char                     text[FARE_REASON_SIZE] = "";
   double                  *doubt;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!r->truth) PetscFunctionReturn(0);
   last = &r->truth[count - 1];
   PetscCall(fare_store_group(store, "/truth"));
@@ -148,7 +148,7 @@ static PetscErrorCode write_bins(const fare_results *r, fare_store *store)
   char                     path[PATH_SIZE];
   int                      series = (int)r->series;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_group(store, "/bins"));
   PetscCall(fare_store_put_int(store, "/bins", "dimension", r->bin_axes));
   PetscCall(fare_store_put_uint64s(store, "/bins", "extent", (size_t)r->bin_axes, r->bin_extent));
@@ -178,7 +178,7 @@ static PetscErrorCode write_loss(const fare_curve *curve, fare_store *store, con
   double  *rows;
   uint64_t extent[2];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   extent[0] = curve->count;
   extent[1] = 2;
   PetscCall(PetscMalloc1(2 * curve->count, &rows));
@@ -205,7 +205,7 @@ static PetscErrorCode write_census(const fare_results *r, size_t i, fare_store *
   const PetscInt64 count = r->plan->snapshots.count;
   char             name[64];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!r->truth) PetscFunctionReturn(0);
   PetscCall(
     fare_store_put_string(store, path, "walls", fare_walls_meanings[r->plan->ensemble[i].type->walls]));
@@ -229,7 +229,7 @@ static PetscErrorCode write_exits(const fare_results *r, fare_store *store)
   const PetscInt64 count = r->plan->snapshots.count;
   char             name[64];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(
     write_column(store, "/truth", "survival_error", count, &r->truth->survival_error, sizeof *r->truth));
   for (int end = 0; end < 2 * walls.dim; end++) {
@@ -249,7 +249,7 @@ static PetscErrorCode write_exits(const fare_results *r, fare_store *store)
 
 static PetscErrorCode write_ensembles(const fare_results *r, fare_store *store)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_group(store, "/ensembles"));
   for (size_t i = 0; i < r->plan->ensembles; i++) {
     const fare_plan_ensemble *e    = &r->plan->ensemble[i];
@@ -296,7 +296,7 @@ static PetscErrorCode write_measure(
 {
   char group[PATH_SIZE];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(group, sizeof group, "/comparisons/%s/%s", c->label, r->plan->measure[m]->name);
   PetscCall(fare_store_group(store, group));
   PetscCall(fare_store_put_string(store, group, "summary", r->plan->measure[m]->summary));
@@ -310,7 +310,7 @@ static PetscErrorCode write_measure(
 
 static PetscErrorCode write_comparisons(const fare_results *r, fare_store *store)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_group(store, "/comparisons"));
   for (size_t i = 0; i < r->comparisons; i++) {
     const fare_compared      *c = &r->comparison[i];
@@ -332,7 +332,7 @@ static PetscErrorCode write_csv(const fare_results *r, fare_record *record)
 {
   fare_text text = {0};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_text_add(&text, "comparison,measure,time,trained");
   for (size_t column = 0; column < PETSC_STATIC_ARRAY_LENGTH(measured); column++)
     fare_text_add(&text, ",%s", measured[column].name);
@@ -362,7 +362,7 @@ static PetscErrorCode write_tables(const fare_results *r, fare_record *record)
   size_t    size   = 0;
   FILE     *to     = open_memstream(&buffer, &size);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!to) FARE_FAIL(FARE_ERR_FAILED, "out of memory for tables");
   fare_results_print_tables(r, to);
   fclose(to);
@@ -380,7 +380,7 @@ static PetscErrorCode write_ends_csv(const fare_results *r, fare_record *record)
   fare_text        text  = {0};
   char             name[64];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_text_add(&text, "of,time,outside,folded,survival");
   for (int end = 0; end < 2 * walls.dim; end++) {
     end_name(r, "absorbed", end, sizeof name, name);
@@ -410,7 +410,7 @@ static PetscErrorCode write_thermo_csv(const fare_results *r, fare_record *recor
 {
   fare_text text = {0};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_thermo_csv(r->thermo, &text);
   PetscCall(fare_record_text(record, "thermodynamics.csv", &text));
   fare_text_free(&text);
@@ -422,7 +422,7 @@ static PetscErrorCode write_ranking(const fare_results *r, fare_record *record, 
   fare_ranking ranking;
   fare_text    text = {0};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_ranking_create(r, &ranking));
   PetscCall(fare_ranking_write(&ranking, store));
   fare_ranking_csv(&ranking, &text);
@@ -434,7 +434,7 @@ static PetscErrorCode write_ranking(const fare_results *r, fare_record *record, 
 
 static PetscErrorCode write_swept(const fare_swept *swept, fare_store *store)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!swept->count) PetscFunctionReturn(0);
   PetscCall(fare_store_group(store, "/sweep"));
   PetscCall(fare_store_put_int(store, "/sweep", "point", swept->point));
@@ -450,7 +450,7 @@ PetscErrorCode fare_results_write(MPI_Comm comm, const fare_results *r, fare_rec
   fare_store *store;
   fare_text   plan = {0};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(write_csv(r, record));
   if (r->truth && r->plan->ensembles) PetscCall(write_ends_csv(r, record));
   if (r->thermo) PetscCall(write_thermo_csv(r, record));

@@ -11,7 +11,7 @@ PetscErrorCode fare_run_try_checkpoint(fare_run *s, PetscInt64 next)
 {
   const PetscErrorCode code = fare_checkpoint_write(s, next);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (code != FARE_ERR_FAILED) PetscFunctionReturn(code);
   fare_warn("no checkpoint: %s", fare_error_message());
   s->last_checkpoint = fare_seconds();
@@ -26,7 +26,7 @@ PetscErrorCode fare_run_due(const fare_run *s, double from, int due[2])
 {
   const double now = fare_seconds();
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   due[0] = now >= from && fare_stop_asked();
   due[1] = now >= from && now - s->last_checkpoint >= s->options->checkpoint_seconds;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, due, 2, MPI_INT, MPI_MAX, s->comm));
@@ -36,7 +36,7 @@ PetscErrorCode fare_run_due(const fare_run *s, double from, int due[2])
 /* Writes a checkpoint where one is due, and ends the run with it where that was asked for. */
 static PetscErrorCode do_what_is_due(fare_run *s, PetscInt64 next, const int due[2])
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (due[0]) {
     PetscCall(fare_checkpoint_write(s, next));
     FARE_FAIL(FARE_ERR_STOPPED, "stopped on request with %lld of %lld snapshots made; --resume goes on in %s",
@@ -50,7 +50,7 @@ PetscErrorCode fare_run_checkpoint(fare_run *s, PetscInt64 next)
 {
   int due[2];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_run_due(s, -HUGE_VAL, due));
   PetscCall(do_what_is_due(s, next, due));
   PetscFunctionReturn(0);
@@ -60,7 +60,7 @@ PetscErrorCode fare_run_pause(fare_run *s)
 {
   int due[2];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_run_due(s, s->under_way_since + s->options->grace_seconds, due));
   PetscCall(do_what_is_due(s, s->under_way, due));
   PetscFunctionReturn(0);
@@ -75,7 +75,7 @@ PetscErrorCode fare_run_end_ensemble(fare_run *s, size_t i, const char *when, Pe
   const fare_plan_ensemble *e = &s->plan->ensemble[i];
   char                      own[FARE_LABEL_SIZE + 64], why[FARE_REASON_SIZE];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   /* ranks that have none are not here: the study cannot go on where they are any */
   if (code) code = fare_error_settle(code, NULL);
   if (code != FARE_ERR_FAILED) PetscFunctionReturn(code);

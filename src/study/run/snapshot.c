@@ -17,7 +17,7 @@ static PetscErrorCode bin_truth(fare_run *s, PetscInt64 k, truth_bins *bins)
 {
   Vec corrected;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   memset(bins, 0, sizeof *bins);
   if (!s->truth) PetscFunctionReturn(0);
   PetscCall(fare_binning_density(s->binning, fare_truth_masses(s->truth), &bins->p));
@@ -35,7 +35,7 @@ static PetscErrorCode compare(fare_run *s, size_t i, fare_comparison_kind kind, 
   fare_compared *to = fare_results_comparison(&s->results, i, kind);
   char           name[FARE_LABEL_SIZE + 64];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(name, sizeof name, "floor/%s/%lld", to->label, (long long)k);
   PetscCall(fare_measure_compare(s->comm, s->binning, p, corrected, q, s->plan->measures, s->plan->measure,
     FARE_REPLICATES, fare_stream_make((uint64_t)s->plan->seed, name),
@@ -54,7 +54,7 @@ static PetscErrorCode compare_target(
   fare_binned target;
   Vec         masses;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(s->sampler[i]->type->model_density(s->sampler[i], t, fare_run_grid(s), &masses));
   PetscCall(fare_binning_density(s->binning, masses, &target));
   PetscCall(VecDestroy(&masses));
@@ -72,7 +72,7 @@ static PetscErrorCode measure_ensemble(
   const fare_plan_ensemble *e = &s->plan->ensemble[i];
   fare_binned               samples;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_binning_ensemble(s->binning, ensemble, &samples));
   fare_results_keep(&s->results, e->name, k, s->binning, &samples);
   if (s->truth) {
@@ -86,14 +86,14 @@ static PetscErrorCode measure_ensemble(
 
 static PetscErrorCode pause_truth(void *context)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_run_pause(context));
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode pause_ensemble(void *context, int64_t step, PetscBool *stop)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   (void)step, (void)stop;
   PetscCall(fare_run_pause(context));
   PetscFunctionReturn(0);
@@ -104,7 +104,7 @@ static PetscErrorCode let_truth_pause(fare_run *s, PetscBool is_new)
 {
   int ranks, owners;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_size(s->comm, &ranks));
   PetscCallMPI(MPI_Comm_size(fare_truth_grid(s->truth)->comm, &owners));
   fare_truth_set_pause(s->truth, is_new && owners == ranks && !s->thermo ? pause_truth : NULL, s);
@@ -117,7 +117,7 @@ static PetscErrorCode advance_truth(fare_run *s, PetscInt64 k, PetscBool is_new)
   const double   t    = fare_schedule_time(&s->plan->snapshots, k);
   PetscErrorCode code = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_doing("the truth on its way to time %g", t);
   if (s->truth) PetscCall(let_truth_pause(s, is_new));
   if (s->thermo)
@@ -134,7 +134,7 @@ static PetscErrorCode advance_ensembles(fare_run *s, PetscInt64 k)
   const double t = fare_schedule_time(&s->plan->snapshots, k);
   char         when[64];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(when, sizeof when, " on its way to time %g", t);
   for (size_t i = 0; i < s->plan->ensembles; i++) {
     if (s->results.failure[i] || s->made[i] > k) continue;
@@ -150,7 +150,7 @@ static PetscErrorCode advance_ensembles(fare_run *s, PetscInt64 k)
 
 static PetscErrorCode record_currents(fare_run *s)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < fare_system_dimension(s->plan->system); axis++) {
     char name[64];
     Vec  current;
@@ -188,7 +188,7 @@ static PetscErrorCode record_truth(fare_run *s, PetscInt64 k)
   const fare_truth_status *status = fare_truth_get_status(s->truth);
   const double             volume = fare_grid_volume(fare_run_grid(s));
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   s->results.truth[k] = *status;
   if (status->boundary_mass > BOUNDARY_MASS && !s->warned) {
     fare_warn("the box is small: a mass of %.1e lies in the outermost cells at time %g; set truth.lower and "
@@ -246,7 +246,7 @@ static PetscErrorCode record_deposit(fare_run *s, size_t i)
   double outside;
   Vec    masses;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(name, sizeof name, "%s_density", s->plan->ensemble[i].name);
   PetscCall(fare_deposit(fare_run_grid(s), s->ensemble[i], &masses, &outside));
   PetscCall(fare_record_mesh(s->record, name, "particles of the ensemble by cells", fare_run_grid(s), masses,
@@ -264,7 +264,7 @@ static PetscErrorCode take_census(fare_run *s, size_t i, PetscInt64 k)
   int64_t                   folded = s->sampler[i]->folded;
   PetscBool                 before = PETSC_FALSE;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_ensemble_census(s->ensemble[i], &s->walls, census));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &folded, 1, MPI_INT64_T, MPI_SUM, s->comm));
   census->folded = (double)folded / (double)e->particles;
@@ -282,7 +282,7 @@ static PetscErrorCode record_census(fare_run *s, size_t i, PetscInt64 k)
   const char        *name   = s->plan->ensemble[i].name;
   const fare_census *census = &s->results.census[i][k];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!s->truth) PetscFunctionReturn(0);
   PetscCall(fare_record_number(s->record, name, "outside", census->outside));
   PetscCall(fare_record_number(s->record, name, "folded", census->folded));
@@ -295,7 +295,7 @@ static PetscErrorCode write_snapshot(fare_run *s, PetscInt64 k)
   const fare_schedule *schedule = &s->plan->snapshots;
   const double         began    = fare_seconds();
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_record_begin(s->record, k, fare_schedule_time(schedule, k),
     (schedule->end - schedule->start) / (double)(schedule->count - 1)));
   if (s->truth) PetscCall(record_truth(s, k));
@@ -316,7 +316,7 @@ PetscErrorCode fare_run_snapshot(fare_run *s, PetscInt64 k)
   const double t = fare_schedule_time(&s->plan->snapshots, k);
   truth_bins   bins;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   s->under_way       = k;
   s->under_way_since = fare_seconds();
   PetscCall(advance_truth(s, k, PETSC_TRUE));
@@ -345,7 +345,7 @@ PetscErrorCode fare_run_replay(fare_run *s, PetscInt64 k, PetscBool measured)
 {
   truth_bins bins;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!s->truth) PetscFunctionReturn(0);
   PetscCall(advance_truth(s, k, PETSC_FALSE));
   s->results.truth[k] = *fare_truth_get_status(s->truth);

@@ -17,7 +17,7 @@ static PetscErrorCode create_truth(fare_run *s)
   PetscBool          oracles = PETSC_FALSE;
   PetscErrorCode     code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (size_t i = 0; i < plan->ensembles; i++) oracles |= plan->ensemble[i].oracle;
   fare_doing("the truth at its beginning");
   PetscCall(fare_truth_fit_domain(
@@ -42,7 +42,7 @@ static PetscErrorCode create_grid(fare_run *s)
   PetscInt                cells[FARE_DIM_MAX];
   fare_boundary           end[FARE_DIM_MAX];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (s->plan->has_truth) {
     PetscCall(create_truth(s));
   } else {
@@ -80,7 +80,7 @@ static PetscErrorCode create(fare_run *s)
 {
   const fare_plan *plan = s->plan;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(create_grid(s));
   PetscCall(fare_results_create(plan, s->binning, fare_run_grid(s), &s->results));
   if (plan->has_thermodynamics)
@@ -107,7 +107,7 @@ static PetscErrorCode create(fare_run *s)
 
 static PetscErrorCode destroy(fare_run *s)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_close(&s->from));
   for (size_t i = 0; i < s->plan->ensembles; i++) {
     if (s->sampler) PetscCall(fare_sampler_destroy(&s->sampler[i]));
@@ -132,7 +132,7 @@ static PetscErrorCode check_measurable(const fare_run *s)
 {
   const fare_record_options *kept = &s->plan->record;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (size_t i = 0; i < s->plan->ensembles; i++) {
     if (kept->precision == FARE_RECORD_DOUBLE &&
       fare_record_kept(kept, s->plan->ensemble[i].particles) == s->plan->ensemble[i].particles)
@@ -153,7 +153,7 @@ static PetscErrorCode read_files(fare_run *s, const char *path)
   fare_store    *store;
   PetscBool      has;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_open(s->comm, path, &store));
   PetscCall(fare_store_has(store, "/files", &has));
   if (has) code = fare_store_read(store, "/files", FARE_STORE_UINT64, 2, start, count, s->results.file);
@@ -172,7 +172,7 @@ static PetscErrorCode is_finished(fare_run *s, PetscBool *finished)
   PetscInt64     bad;
   PetscErrorCode code = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *finished = PETSC_FALSE;
   PetscCallMPI(MPI_Comm_rank(s->comm, &rank));
   if (rank == 0) state = fare_study_look(s->plan, sizeof why, why);
@@ -196,7 +196,7 @@ static PetscErrorCode run(fare_run *s)
   fare_progress    progress;
   int              rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(s->comm, &rank));
   PetscCall(create(s));
   if (s->options->mode == FARE_RECORD_RESUME) PetscCall(is_finished(s, &finished));
@@ -248,7 +248,7 @@ static PetscErrorCode rescue(fare_run *s)
   PetscBool      something = s->safe > 0 ? PETSC_TRUE : PETSC_FALSE;
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (size_t i = 0; s->safe == 0 && i < s->plan->ensembles; i++)
     something |= s->ready[i] && s->plan->ensemble[i].type->train;
   if (!something) PetscFunctionReturn(0);
@@ -263,7 +263,7 @@ static PetscErrorCode note_failure(fare_run *s, PetscErrorCode code, PetscBool a
   fare_text text = {0};
   char      why[FARE_REASON_SIZE];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (code != FARE_ERR_FAILED) PetscFunctionReturn(code);
   snprintf(why, sizeof why, "%s", fare_error_message());
   if (alike) PetscCall(rescue(s));
@@ -282,7 +282,7 @@ static PetscErrorCode end(fare_run *s, PetscErrorCode code, PetscBool alike)
 {
   char why[FARE_REASON_SIZE];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_doing("%s", "");
   fare_advise("%s", "");
   if (!code) {
@@ -299,7 +299,7 @@ static PetscErrorCode forget_failure(fare_run *s)
 {
   int rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(s->comm, &rank));
   if (rank == 0) (void)unlink(fare_record_path(s->record, "failure.txt"));
   PetscFunctionReturn(0);
@@ -317,7 +317,7 @@ PetscErrorCode fare_study_run(MPI_Comm comm, const fare_plan *plan, const fare_r
   PetscErrorCode code;
   int            ranks;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_size(comm, &ranks));
   PetscCall(fare_plan_check_memory(comm, plan)); /* before anything is written */
   PetscCall(fare_record_create(comm, plan->directory, options->mode, &s.record));

@@ -16,7 +16,7 @@ static PetscErrorCode train_oracle(fare_run *s, size_t i)
   fare_training_set    times    = {0};
   double              *at       = malloc((size_t)schedule->count * sizeof *at);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!at) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   for (PetscInt64 k = 0; k < schedule->count; k++) {
     if (fare_training_includes(&s->plan->ensemble[i].training, k))
@@ -37,7 +37,7 @@ static PetscErrorCode pause_training(void *context, int64_t step, PetscBool *sto
   fare_run *s = context;
   int       due[2];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   (void)step;
   PetscCall(fare_run_due(s, -HUGE_VAL, due));
   if (due[0])
@@ -52,7 +52,7 @@ static PetscErrorCode train_method(fare_run *s, size_t i, const fare_training_se
 {
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   s->sampler[i]->session.context = s;
   s->sampler[i]->session.pause   = pause_training;
   fare_doing(
@@ -77,7 +77,7 @@ static PetscErrorCode train_one(fare_run *s, size_t i, shared_set *set)
   const fare_plan_ensemble *e    = &s->plan->ensemble[i];
   PetscErrorCode            code = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!fare_training_is_simulated(e)) {
     PetscCall(train_oracle(s, i));
     PetscFunctionReturn(0);
@@ -104,7 +104,7 @@ static PetscErrorCode train_one(fare_run *s, size_t i, shared_set *set)
 */
 static PetscErrorCode train_all(fare_run *s, shared_set *set)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (size_t i = 0; i < s->plan->ensembles; i++) {
     const fare_plan_ensemble *e = &s->plan->ensemble[i];
     PetscBool                 has;
@@ -125,7 +125,7 @@ PetscErrorCode fare_run_train(fare_run *s)
   shared_set     set  = {0};
   PetscErrorCode code = train_all(s, &set);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_training_free(&set.data));
   PetscCall(code);
   PetscCall(fare_store_close(&s->from));

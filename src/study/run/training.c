@@ -17,7 +17,7 @@ static PetscErrorCode create_simulation(MPI_Comm comm, const fare_plan *plan, co
   fare_text                text = {0};
   PetscErrorCode           code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_text_add(&text, "{integrator: heun, dt: %.17g}", ensemble->training.dt);
   PetscCall(fare_config_parse("training", text.text, text.length, &config));
   fare_text_free(&text);
@@ -36,7 +36,7 @@ static PetscErrorCode simulate(const fare_plan *plan, const fare_plan_ensemble *
 {
   fare_progress progress;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_progress_begin(&progress, "simulating the training set", (double)plan->snapshots.count);
   for (PetscInt64 k = 0; k < plan->snapshots.count; k++) {
     if (!fare_training_includes(&ensemble->training, k)) continue;
@@ -60,7 +60,7 @@ PetscErrorCode fare_training_simulate(MPI_Comm comm, const fare_plan *plan, cons
   double        *times;
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   set->count = 0;
   set->at    = calloc((size_t)plan->snapshots.count, sizeof *set->at);
   set->times = times = calloc((size_t)plan->snapshots.count, sizeof *times);
@@ -79,7 +79,7 @@ PetscErrorCode fare_training_simulate(MPI_Comm comm, const fare_plan *plan, cons
 
 PetscErrorCode fare_training_free(fare_training_set *set)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int i = 0; i < set->count; i++) PetscCall(fare_ensemble_destroy(&set->at[i]));
   free(set->at);
   free((void *)set->times);

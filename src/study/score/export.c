@@ -34,7 +34,7 @@ static PetscErrorCode list_ensembles(
   char      name[128], family[64];
   PetscBool has = PETSC_TRUE;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *simulated = 0;
   for (size_t i = 0; has; i++) {
     PetscCall(fare_store_child(study->store, "/ensembles", i, sizeof name, name, &has));
@@ -57,7 +57,7 @@ static PetscErrorCode count_particles(const fare_finished *study, source *of)
   PetscErrorCode code;
   int            rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(path, sizeof path, "/data/0/particles/%.128s/position/x", of->name);
   PetscCall(fare_finished_snapshot(study, 0, &first));
   code = fare_store_extents(first, path, &rank, extent);
@@ -77,7 +77,7 @@ static PetscErrorCode choose(const fare_finished *study, const char *asked, sour
   PetscBool      has;
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   code = list_ensembles(study, &names, &simulated, last);
   if (!code && !names.text)
     code = fare_error(FARE_ERR_INPUT, "%s: the study has no ensembles, so there are no particles to export",
@@ -112,7 +112,7 @@ PetscErrorCode fare_export_describe(
 {
   char date[64];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_record_date(sizeof date, date);
   PetscCallMPI(MPI_Bcast(date, sizeof date, MPI_CHAR, 0, study->comm));
   PetscCall(fare_store_put_string(to, "/", "format", format));
@@ -133,7 +133,7 @@ static PetscErrorCode begin(const source *from, fare_store *to)
                  none[3]         = {0, 0, 0};
   char what[512];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(what, sizeof what,
     "particles of the ensemble %s (sampler %s) of the study %s: samples[time, particle, axis]; trained: 1 "
     "for times to learn from, 0 for times to be tested on",
@@ -165,7 +165,7 @@ static PetscErrorCode read_component(
 {
   fare_store_kind kind;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_kind_of(snapshot, path, &kind));
   if (kind == FARE_STORE_NEITHER) {
     for (uint64_t i = 0; i < count; i++) to[i] = 1;
@@ -183,7 +183,7 @@ static PetscErrorCode copy(const source *from, size_t k, fare_store *snapshot, f
   const uint64_t           start[3] = {k, count ? first : 0, 0}, box[3] = {count ? 1 : 0, count, dim};
   char                     path[PATH_SIZE];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (size_t axis = 0; axis < dim; axis++) {
     PetscBool has;
 
@@ -210,7 +210,7 @@ static PetscErrorCode copy_all(const source *from, fare_store *to)
   PetscErrorCode code = 0;
   int            rank, size;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(from->study->comm, &rank));
   PetscCallMPI(MPI_Comm_size(from->study->comm, &size));
   first = all * (uint64_t)rank / (uint64_t)size;
@@ -234,7 +234,7 @@ static PetscErrorCode is_weighted(source *from)
   char            path[PATH_SIZE];
   PetscErrorCode  code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_finished_snapshot(from->study, 0, &first));
   code           = fare_store_kind_of(first, species(from, 0, "weighting", path), &kind);
   from->weighted = kind == FARE_STORE_REALS ? PETSC_TRUE : PETSC_FALSE;
@@ -244,7 +244,7 @@ static PetscErrorCode is_weighted(source *from)
 
 static PetscErrorCode fill(const void *context, fare_store *to)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(begin(context, to));
   PetscCall(copy_all(context, to));
   PetscFunctionReturn(0);
@@ -257,7 +257,7 @@ PetscErrorCode fare_export_write(MPI_Comm comm, const char                 *path
   PetscErrorCode code = 0;
   int            rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   if (rank == 0 && !access(path, F_OK))
     code = fare_error(FARE_ERR_INPUT, "%s: exists already; choose another name with --out", path);
@@ -277,7 +277,7 @@ PetscErrorCode fare_export(MPI_Comm comm, const char *directory, const char *ens
   PetscErrorCode code;
   int            rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   PetscCall(fare_finished_open(comm, directory, &study));
   code = fare_as_input(choose(&study, ensemble, &from));

@@ -17,7 +17,7 @@ static PetscErrorCode write_axis(const fare_finished *study, int axis, fare_stor
   double          *edge, *centre;
   char             path[64];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscMalloc2(edges, &edge, cells, &centre));
   for (size_t i = 0; i <= cells; i++) edge[i] = grid->lower[axis] + (double)i * grid->spacing[axis];
   for (size_t i = 0; i < cells; i++) centre[i] = grid->lower[axis] + ((double)i + 0.5) * grid->spacing[axis];
@@ -50,7 +50,7 @@ static PetscErrorCode begin(const fare_finished *study, fare_store *to)
   const fare_grid *grid = &study->grid;
   uint64_t         extent[4], start[4], count[4], none[4] = {0}, periodic[FARE_DIM_MAX];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < study->dim; axis++)
     periodic[axis] = grid->boundary[axis] == FARE_BOUNDARY_PERIODIC;
   PetscCall(fare_export_describe(study, to, "fare-grid 1.0",
@@ -77,7 +77,7 @@ static PetscErrorCode copy_mesh(const fare_finished *study, fare_store *from, si
   uint64_t     extent[4], start[4], count[4];
   char         name[128];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   find_box(study, snapshot, extent, start, count);
   snprintf(name, sizeof name, "/data/%zu/meshes/%s", snapshot, mesh);
   PetscCall(fare_store_read(from, name, FARE_STORE_FLOAT64, study->dim, start + 1, count + 1, buffer));
@@ -92,7 +92,7 @@ static PetscErrorCode copy_all(const fare_finished *study, fare_store *to)
   PetscErrorCode code  = 0;
   double        *buffer;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscMalloc1(cells, &buffer));
   for (size_t k = 0; k < study->snapshots && !code; k++) {
     fare_store *from;
@@ -108,7 +108,7 @@ static PetscErrorCode copy_all(const fare_finished *study, fare_store *to)
 
 static PetscErrorCode fill(const void *context, fare_store *to)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(begin(context, to));
   PetscCall(copy_all(context, to));
   PetscFunctionReturn(0);
@@ -121,7 +121,7 @@ PetscErrorCode fare_export_grid(MPI_Comm comm, const char *directory, const char
   PetscErrorCode code;
   int            rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   PetscCall(fare_finished_open(comm, directory, &study));
   snprintf(usual, sizeof usual, "%s_grid.h5", study.study);

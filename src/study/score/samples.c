@@ -28,7 +28,7 @@ static PetscErrorCode check_dataset(const fare_samples *s, const char *path, con
   fare_store_kind kind;
   PetscBool       has;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_has(s->store, path, &has));
   if (!has) FARE_FAIL(FARE_ERR_INPUT, "%s: has no dataset %s %s", s->path, path, layout);
   PetscCall(fare_store_kind_of(s->store, path, &kind));
@@ -58,7 +58,7 @@ static PetscErrorCode check_companion(const fare_samples *s, const char *path, c
   uint64_t extent[4];
   int      there;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *full = PETSC_FALSE;
   PetscCall(fare_store_has(s->store, path, has));
   if (!*has) PetscFunctionReturn(0);
@@ -76,7 +76,7 @@ static PetscErrorCode check_companion(const fare_samples *s, const char *path, c
 
 static PetscErrorCode check_samples(const fare_samples *s, const char *path, uint64_t n, uint64_t dim)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (dim != (uint64_t)s->study->dim)
     FARE_FAIL(FARE_ERR_INPUT, "%s: %s has %llu ax%ss, the truth in %s has %d", s->path, path,
       (unsigned long long)dim, dim == 1 ? "i" : "e", s->study->directory, s->study->dim);
@@ -89,7 +89,7 @@ static PetscErrorCode check_samples(const fare_samples *s, const char *path, uin
 
 static PetscErrorCode allocate(fare_samples *s, size_t times, PetscBool grouped)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   s->times = times;
   PetscCall(PetscCalloc5(
     times, &s->snapshot, times, &s->count, times, &s->weighted, times, &s->trained, times, &s->flat));
@@ -119,7 +119,7 @@ static PetscErrorCode match(fare_samples *s, size_t i, const char *named, double
             : 1;
   size_t               nearest = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!isfinite(time)) FARE_FAIL(FARE_ERR_INPUT, "%s: %s is %g, not a time", s->path, named, time);
   for (size_t k = 1; k < study->snapshots; k++) {
     if (fabs(study->time[k] - time) < fabs(study->time[nearest] - time)) nearest = k;
@@ -155,7 +155,7 @@ static PetscErrorCode read_shape(fare_samples *s, uint64_t times, PetscBool *fla
   uint64_t extent[4];
   int      rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(check_dataset(s, "/samples", layout, 3 - line - once, 3, PETSC_FALSE, &rank, extent));
   s->timed = rank == 3 || (rank == 2 && line && !(once && extent[1] == 1)) ? PETSC_TRUE : PETSC_FALSE;
   *flat    = rank == (s->timed ? 2 : 1) ? PETSC_TRUE : PETSC_FALSE;
@@ -175,14 +175,14 @@ static PetscErrorCode read_for_times(const fare_samples *s, const char *path, in
 {
   const uint64_t start = 0, count = s->times;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_read(s->store, path, FARE_STORE_FLOAT64, rank, &start, &count, to));
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode keep_trained(fare_samples *s, size_t i, const char *named, double trained)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (trained != 0 && trained != 1) {
     FARE_FAIL(
       FARE_ERR_INPUT, "%s: %s is %g; expected 1 (learned from) or 0 (held out)", s->path, named, trained);
@@ -197,7 +197,7 @@ static PetscErrorCode read_trained(fare_samples *s, double buffer[])
   uint64_t extent[4];
   int      rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_has(s->store, "/trained", &s->has_trained));
   if (!s->has_trained) PetscFunctionReturn(0);
   PetscCall(check_dataset(s, "/trained", "[T]", s->times == 1 ? 0 : 1, 1, PETSC_TRUE, &rank, extent));
@@ -217,7 +217,7 @@ static PetscErrorCode read_trained(fare_samples *s, double buffer[])
 
 static PetscErrorCode read_times(fare_samples *s, int rank, double time[])
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(read_for_times(s, "/times", rank, time));
   for (size_t i = 0; i < s->times; i++) {
     char named[64];
@@ -238,7 +238,7 @@ static PetscErrorCode open_arrays(fare_samples *s)
   double        *buffer;
   int            rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(check_dataset(s, "/times", "[T]", 0, 1, PETSC_TRUE, &rank, times));
   if (!rank) times[0] = 1;
   if (!times[0]) FARE_FAIL(FARE_ERR_INPUT, "%s: /times is empty", s->path);
@@ -268,7 +268,7 @@ static PetscErrorCode open_cells(fare_samples *s)
   double        *buffer;
   int            rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(check_dataset(s, "/times", "[T]", 1, 1, PETSC_TRUE, &rank, times));
   PetscCall(
     check_dataset(s, path, "[T, cells of the axes, x last]", dim + 1, dim + 1, PETSC_FALSE, &rank, extent));
@@ -296,7 +296,7 @@ static PetscErrorCode find_cells(fare_samples *s, PetscBool samples)
 {
   PetscBool mass, density;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_has(s->store, "/cell_mass", &mass));
   PetscCall(fare_store_has(s->store, "/log_density_cells", &density));
   if (mass + density + samples > 1)
@@ -313,7 +313,7 @@ static PetscErrorCode read_group_trained(fare_samples *s, size_t i)
   PetscBool has;
   double    trained;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_has_attribute(s->store, s->group[i], "trained", &has));
   if (i == 0) s->has_trained = has;
   if (has != s->has_trained) {
@@ -338,7 +338,7 @@ static PetscErrorCode open_group(fare_samples *s, size_t i)
   double    time;
   int       rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_samples_check_names(s, s->group[i], PETSC_FALSE));
   PetscCall(fare_store_get_real(s->store, s->group[i], "time", &time));
   snprintf(path, sizeof path, "%s/samples", s->group[i]);
@@ -363,7 +363,7 @@ static PetscErrorCode find_groups(fare_samples *s, size_t *count)
   char      name[GROUP_SIZE];
   PetscBool has = PETSC_TRUE;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *count = 0;
   for (size_t i = 0; has; i++) {
     PetscCall(fare_store_child(s->store, "/", i, sizeof name, name, &has));
@@ -385,7 +385,7 @@ static PetscErrorCode open_any(fare_samples *s)
   PetscBool samples, times;
   size_t    groups;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_has(s->store, "/samples", &samples));
   PetscCall(fare_store_has(s->store, "/times", &times));
   PetscCall(find_groups(s, &groups));
@@ -416,7 +416,7 @@ PetscErrorCode fare_samples_open(const fare_finished *study, const char *path, f
 {
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   memset(samples, 0, sizeof *samples);
   samples->comm  = study->comm;
   samples->study = study;
@@ -433,7 +433,7 @@ PetscErrorCode fare_samples_open(const fare_finished *study, const char *path, f
 
 PetscErrorCode fare_samples_close(fare_samples *samples)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_close(&samples->store));
   PetscCall(
     PetscFree5(samples->snapshot, samples->count, samples->weighted, samples->trained, samples->flat));
@@ -466,7 +466,7 @@ static PetscErrorCode read_rows(
   uint64_t start[3], count[3];
   int      rank = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (of->timed) {
     start[rank]   = i;
     count[rank++] = rows ? 1 : 0;
@@ -521,7 +521,7 @@ static PetscErrorCode read_chunk(
   const rows_of     samples = rows_at(s, i, "samples", s->timed, s->flat[i] ? 0 : e->dim);
   const rows_of     weights = rows_at(s, i, "weights", s->weights_timed, 0);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(read_rows(s, i, &samples, first, rows, buffer));
   for (int64_t row = 0; row < rows; row++) take_row(s, &samples, buffer + row * e->dim, from + row, e, f);
   if (!s->weighted[i]) PetscFunctionReturn(0);
@@ -545,7 +545,7 @@ static PetscErrorCode warn_of_unwritten(const fare_samples *s, const fare_ensemb
   enum { SOME = 10 };
   int64_t rows;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &f->written, 1, MPI_INT64_T, MPI_MAX, s->comm));
   rows = e->count - f->written;
   if (rows >= SOME || (rows == e->count && rows > 1)) {
@@ -563,7 +563,7 @@ static PetscErrorCode read_all(const fare_samples *s, size_t i, double buffer[],
   double        heaviest = 0;
   findings      f        = {0};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_fill_value(s->store, samples.path, &f.fill));
   /* reading is collective */
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &chunks, 1, MPI_INT64_T, MPI_MAX, s->comm));
@@ -588,7 +588,7 @@ PetscErrorCode fare_samples_read(const fare_samples *samples, size_t i, fare_ens
   double        *buffer = NULL;
   PetscErrorCode code   = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *ensemble = NULL;
   PetscCall(fare_ensemble_create(samples->comm, samples->study->dim, samples->count[i], &e));
   e->time = samples->study->time[samples->snapshot[i]];
@@ -613,7 +613,7 @@ PetscErrorCode fare_samples_read_log_density(
   const rows_of  of     = rows_at(s, i, "log_density", s->log_density_timed, 0);
   PetscErrorCode bad = 0, code = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *log_density = calloc((size_t)PetscMax(1, e->local), sizeof **log_density);
   PetscCall(fare_error_agree(s->comm,
     *log_density ? 0

@@ -39,7 +39,7 @@ static PetscErrorCode find_meant(
   const char *names[KNOWN];
   size_t      count = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *meant = NULL;
   for (size_t i = 0; i < KNOWN; i++) {
     char      path[2 * NAME_SIZE];
@@ -73,7 +73,7 @@ static PetscErrorCode check_name(
   char            path[2 * NAME_SIZE], line[NAME_SIZE];
   fare_store_kind kind;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (size_t i = 0; i < KNOWN; i++) {
     if (!strcmp(name, known[i].name) && is_read(i, group)) PetscFunctionReturn(0);
   }
@@ -96,7 +96,7 @@ PetscErrorCode fare_samples_check_names(const fare_samples *s, const char *group
   PetscBool      has  = PETSC_TRUE;
   PetscErrorCode code = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (size_t i = 0; has && !code; i++) {
     code = fare_store_child(s->store, group, i, sizeof name, name, &has);
     if (code || !has || (!strcmp(group, "/") && !strncmp(name, "time_", 5))) continue;

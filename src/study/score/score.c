@@ -15,7 +15,7 @@ static PetscErrorCode score_binned(
   const size_t snapshot = s->samples->snapshot[i];
   char         name[64];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(name, sizeof name, "score/floor/%zu", snapshot);
   PetscCall(fare_measure_compare(s->study->comm, s->study->binning, p, corrected, q, s->binned, s->measure,
     s->replicates, fare_stream_make((uint64_t)s->study->seed, name), s->at + i * s->measures));
@@ -30,7 +30,7 @@ static PetscErrorCode score_density(fare_scores *s, size_t i, const fare_binned 
 {
   double *log_density;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (s->binned == s->measures) PetscFunctionReturn(0);
   PetscCall(fare_samples_read_log_density(s->samples, i, ensemble, &log_density));
   for (size_t m = s->binned; m < s->measures; m++)
@@ -45,7 +45,7 @@ static PetscErrorCode score_cells(fare_scores *s, size_t i)
   fare_binned    p, corrected, q;
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_cells_read(s->samples, i, &q, &s->total[i]));
   code = fare_finished_truth(s->study, s->samples->snapshot[i], &p, &corrected);
   if (!code) code = score_binned(s, i, &p, &corrected, &q);
@@ -61,7 +61,7 @@ static PetscErrorCode score_time(fare_scores *s, size_t i)
   fare_binned    p, corrected, q;
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (s->samples->cells) {
     PetscCall(score_cells(s, i));
     PetscFunctionReturn(0);
@@ -101,7 +101,7 @@ static PetscErrorCode choose_measures(
 {
   size_t most = options->measures;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   while (!options->measures && fare_score_measure_at(most)) most++;
   PetscCall(PetscCalloc1(most, &s->measure));
   for (int density = 0; density < 2; density++) {
@@ -127,7 +127,7 @@ static PetscErrorCode show(const fare_scores *s, fare_score_form form, FILE *to)
 {
   fare_text text = {0};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (form == FARE_SCORE_TABLE) PetscCall(fare_scores_print(s, to));
   if (form == FARE_SCORE_JSON) fare_scores_write_json(s, &text);
   if (form == FARE_SCORE_CSV) fare_scores_write_csv(s, &text);
@@ -143,7 +143,7 @@ static PetscErrorCode score_all(fare_scores *s, fare_score_form form, FILE *to)
   PetscErrorCode code = 0;
   int            rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(s->study->comm, &rank));
   PetscCall(PetscCalloc4(s->samples->times * s->measures, &s->at, s->samples->times, &s->effective,
     s->samples->times, &s->total, s->samples->times, &s->outside));
@@ -161,7 +161,7 @@ PetscErrorCode fare_score(MPI_Comm comm, const fare_score_options *options, FILE
   fare_scores    scores  = {.study = &study, .samples = &samples, .replicates = options->replicates};
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_finished_open(comm, options->directory, &study));
   code = fare_finished_open_truth(&study);
   if (!code) code = fare_samples_open(&study, options->samples, &samples);

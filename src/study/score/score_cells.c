@@ -17,7 +17,7 @@ static PetscErrorCode take_mass(const fare_samples *s, size_t i, size_t cells, d
   const double   volume = fare_grid_volume(&s->study->grid), time = s->study->time[s->snapshot[i]];
   PetscErrorCode bad = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (size_t c = 0; c < cells && !bad; c++) {
     const double value = values[c];
 
@@ -46,7 +46,7 @@ static PetscErrorCode read_cells(const fare_samples *s, size_t i, Vec masses, do
   PetscInt         cells;
   PetscErrorCode   code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecGetLocalSize(masses, &cells));
   for (int axis = 0; axis < s->study->dim; axis++) {
     start[s->study->dim - axis] = (uint64_t)grid->start[axis];
@@ -68,7 +68,7 @@ static PetscErrorCode fill(const fare_samples *s, size_t i, Vec masses, double t
 {
   const double time = s->study->time[s->snapshot[i]];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!(total > 0))
     FARE_FAIL(
       FARE_ERR_INPUT, "%s: %s[%zu] is 0 in all cells (time %g)", s->path, fare_cells_path(s->cells), i, time);
@@ -88,7 +88,7 @@ PetscErrorCode fare_cells_read(const fare_samples *s, size_t i, fare_binned *q, 
   PetscErrorCode   code;
   Vec              masses;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(
     VecCreateMPI(s->comm, grid->count[0] * grid->count[1] * grid->count[2], PETSC_DETERMINE, &masses));
   code = read_cells(s, i, masses, total);

@@ -87,7 +87,7 @@ static PetscErrorCode add_blocks(const fare_ensemble *e, double of[], double sum
 {
   const int64_t blocks = (e->count + FARE_BLOCK - 1) / FARE_BLOCK;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, of, (PetscMPIInt)(blocks * 3), MPI_DOUBLE, MPI_SUM, e->comm));
   sum[0] = sum[1] = sum[2] = 0;
   for (int64_t b = 0; b < blocks; b++) {
@@ -113,7 +113,7 @@ static PetscErrorCode add_weights(sums *s, double of[])
   const fare_ensemble *e = s->e;
   double               sum[3];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int64_t i = 0; i < e->local; i++) {
     double *to = &of[3 * (e->first_block + i / FARE_BLOCK)], w = weight_of(e, i);
 
@@ -133,7 +133,7 @@ static PetscErrorCode find_most(sums *s)
 {
   const fare_ensemble *e = s->e;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   s->most = 0;
   for (int64_t i = 0; i < e->local; i++) {
     s->most = PetscMax(s->most, fabs(weight_of(e, i) * (s->f[i] - s->mean)));
@@ -148,7 +148,7 @@ static PetscErrorCode add_rows(sums *s)
   const size_t         size = 3 * (size_t)((e->count + FARE_BLOCK - 1) / FARE_BLOCK);
   double              *of, sum[3];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscCalloc1(size, &of));
   PetscCall(add_weights(s, of));
   PetscCall(find_most(s));
@@ -170,7 +170,7 @@ static PetscErrorCode add_groups(sums *s)
   int64_t              group[GROUPS] = {0};
   double               sum[3]        = {0};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   s->groups = (powers){0};
   s->lag    = 0;
   if (!(s->most > 0) || e->count < GROUPS) PetscFunctionReturn(0);
@@ -189,7 +189,7 @@ static PetscErrorCode add_groups(sums *s)
 static PetscErrorCode find_sums(
   const fare_measure_type *type, const double log_p[], const double log_q[], sums *s)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int64_t i = 0; i < s->e->local; i++) s->f[i] = value_of(type, log_p[i], log_q[i], (double)s->e->count);
   PetscCall(add_rows(s));
   PetscCall(add_groups(s));
@@ -289,7 +289,7 @@ PetscErrorCode fare_score_density(const fare_finished *study, const fare_measure
   sums    s = {.e = ensemble};
   double *log_p;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscMalloc2((size_t)ensemble->local, &log_p, (size_t)ensemble->local, &s.f));
   *measured = (fare_measured){.effective = q->effective, .independent = q->effective};
   PetscCall(fare_binning_log_density(study->binning, corrected, ensemble, log_p));

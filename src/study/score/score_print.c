@@ -281,7 +281,7 @@ PetscErrorCode fare_scores_print(const fare_scores *s, FILE *to)
   const size_t             worst = find_outside(s, &outside);
   fare_table              *table;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (size_t i = 1; i < s->samples->times; i++) {
     fewest      = PetscMin(fewest, s->samples->count[i]);
     most        = PetscMax(most, s->samples->count[i]);

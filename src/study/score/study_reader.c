@@ -19,7 +19,7 @@ PetscErrorCode fare_finished_snapshot(const fare_finished *study, size_t snapsho
 {
   char path[FARE_SCORE_PATH];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(path, sizeof path, "%s/snapshots/snapshot_%06zu.h5", study->directory, snapshot);
   PetscCall(fare_store_open(study->comm, path, store));
   PetscFunctionReturn(0);
@@ -31,7 +31,7 @@ static PetscErrorCode read_times(fare_finished *f)
   uint64_t       extent[4] = {0};
   int            rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_extents(f->store, "/snapshots/time", &rank, extent));
   if (rank != 1 || !extent[0])
     FARE_FAIL(FARE_ERR_FAILED, "%s/study.h5: /snapshots/time holds no times", f->directory);
@@ -51,7 +51,7 @@ static PetscErrorCode read_plan(const fare_finished *f, fare_config **config)
   char           name[FARE_SCORE_PATH];
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(name, sizeof name, "%s/study.h5:/plan", f->directory);
   code = fare_store_read_text(f->store, "/plan", &text);
   if (!code) code = fare_config_parse(name, text.text ? text.text : "", text.length, config);
@@ -64,7 +64,7 @@ static PetscErrorCode read_system(fare_finished *f)
   fare_config     *config;
   const fare_node *system, *name;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (f->has_truth) {
     PetscCall(fare_store_get_string(f->store, "/truth", "system", sizeof f->system, f->system));
     PetscFunctionReturn(0);
@@ -85,7 +85,7 @@ static PetscErrorCode read_study(fare_finished *f)
   char    format[64];
   int64_t finished, dim;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_get_string(f->store, "/", "format", sizeof format, format));
   if (strncmp(format, "fare-study 1.", 13))
     FARE_FAIL(FARE_ERR_INPUT, "%s/study.h5: its format is '%s', not a study of FARE of format 1",
@@ -110,7 +110,7 @@ static PetscErrorCode look(const char *directory)
   char        path[FARE_SCORE_PATH];
   struct stat about;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (strlen(directory) >= PETSC_MAX_PATH_LEN)
     FARE_FAIL(FARE_ERR_INPUT, "the directory's name is longer than a path can be");
   if (stat(directory, &about)) FARE_FAIL(FARE_ERR_INPUT, "%s: no such directory", directory);
@@ -127,7 +127,7 @@ PetscErrorCode fare_finished_open(MPI_Comm comm, const char *directory, fare_fin
   char           path[FARE_SCORE_PATH];
   int            rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   memset(study, 0, sizeof *study);
   study->comm = comm;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
@@ -143,7 +143,7 @@ PetscErrorCode fare_finished_open(MPI_Comm comm, const char *directory, fare_fin
 
 PetscErrorCode fare_finished_close(fare_finished *study)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_close(&study->store));
   PetscCall(fare_binning_destroy(&study->binning));
   PetscCall(PetscFree2(study->time, study->trained));
@@ -158,7 +158,7 @@ static PetscErrorCode read_ends(fare_finished *f)
   fare_config       *config;
   const fare_node   *root;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(read_plan(f, &config));
   root = fare_config_root(config);
   PetscCall(fare_fields_read(fare_truth_fields, NULL, fare_node_find(root, "truth"), &options));
@@ -188,7 +188,7 @@ static PetscErrorCode read_grid(fare_finished *f)
   int            rank;
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_finished_snapshot(f, 0, &first));
   code = fare_store_extents(first, "/data/0/meshes/density", &rank, cells);
   PetscCall(fare_store_close(&first));
@@ -220,7 +220,7 @@ static PetscErrorCode share_out(fare_finished *f)
   PetscInt  layers, thickness, first, last;
   int       rank, size;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(f->comm, &rank));
   PetscCallMPI(MPI_Comm_size(f->comm, &size));
   PetscCall(fare_binning_create(&f->grid, &f->binning));
@@ -238,7 +238,7 @@ static PetscErrorCode share_out(fare_finished *f)
 
 PetscErrorCode fare_finished_open_truth(fare_finished *study)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!study->has_truth)
     FARE_FAIL(FARE_ERR_INPUT, "%s: the study has no truth to compare with (its plan has no section 'truth')",
       study->directory);
@@ -257,7 +257,7 @@ static PetscErrorCode add_mesh(
   PetscScalar *mass;
   PetscInt     n;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(path, sizeof path, "/data/%zu/meshes/%s", snapshot, name);
   for (int axis = 0; axis < f->dim; axis++) {
     start[f->dim - 1 - axis] = (uint64_t)f->grid.start[axis];
@@ -279,7 +279,7 @@ static PetscErrorCode check_snapshot(const fare_finished *f, fare_store *store, 
   double   time;
   int      rank, same;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(path, sizeof path, "/data/%zu", snapshot);
   PetscCall(fare_store_get_real(store, path, "time", &time));
   snprintf(path, sizeof path, "/data/%zu/meshes/density", snapshot);
@@ -296,7 +296,7 @@ static PetscErrorCode check_snapshot(const fare_finished *f, fare_store *store, 
 static PetscErrorCode read_truth(const fare_finished *f, fare_store *store, size_t snapshot, double buffer[],
   Vec masses, fare_binned *p, fare_binned *corrected)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(check_snapshot(f, store, snapshot));
   PetscCall(VecSet(masses, 0));
   PetscCall(add_mesh(f, store, snapshot, "density", buffer, masses));
@@ -315,7 +315,7 @@ PetscErrorCode fare_finished_truth(
   Vec            masses;
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   memset(p, 0, sizeof *p);
   memset(corrected, 0, sizeof *corrected);
   PetscCall(fare_as_input(fare_finished_snapshot(study, snapshot, &store)));

@@ -51,7 +51,7 @@ typedef struct {
 
 static PetscErrorCode take_text(fare_text *text, char **value)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *value = text->text;
   if (!*value) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   PetscFunctionReturn(0);
@@ -61,7 +61,7 @@ static PetscErrorCode read_range(const fare_node *node, variation *v)
 {
   range r;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_fields_read(range_fields, NULL, node, &r));
   if (r.spacing == LOGARITHMIC && !(r.from * r.to > 0))
     FARE_REFUSE(node, "equal ratios need ends of the same sign and neither 0, got %g and %g", r.from, r.to);
@@ -84,7 +84,7 @@ static PetscErrorCode read_values(const fare_node *node, variation *v)
 {
   const size_t count = fare_node_size(node);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (fare_node_kind_of(node) == FARE_NODE_MAP) {
     PetscCall(read_range(node, v));
     PetscFunctionReturn(0);
@@ -104,7 +104,7 @@ static PetscErrorCode read_values(const fare_node *node, variation *v)
 
 static PetscErrorCode read_axis(const fare_node *node, axis *a)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (fare_node_kind_of(node) != FARE_NODE_MAP || !fare_node_size(node))
     FARE_REFUSE(
       node, "expected a map of keys and lists of values, for instance drive[0].period: [0.1, 1, 10]");
@@ -145,7 +145,7 @@ static PetscErrorCode read_list(const fare_node *list, sweep *s)
 {
   double points = 1;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!list) PetscFunctionReturn(0);
   if (fare_node_kind_of(list) != FARE_NODE_LIST || !fare_node_size(list))
     FARE_REFUSE(list, "expected a list of maps, for instance - {drive[0].period: [0.1, 1, 10]}");
@@ -167,7 +167,7 @@ static PetscErrorCode sweep_read(
 {
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   memset(s, 0, sizeof *s);
   code = fare_config_read(comm, path, &s->config);
   for (size_t i = 0; i < count && !code; i++) code = fare_config_set(s->config, assignments[i]);
@@ -181,7 +181,7 @@ PetscErrorCode fare_sweep_count(
 {
   sweep s;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(sweep_read(comm, path, count, assignments, &s));
   *points = s.points;
   sweep_free(&s);
@@ -194,7 +194,7 @@ static PetscErrorCode choose(const sweep *s, PetscInt64 point, fare_swept *swept
   size_t     keys = 0;
   PetscInt64 left = point, stride = s->points;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (size_t i = 0; i < s->axes; i++) keys += s->axis[i].keys;
   swept->point  = point;
   swept->points = s->points;
@@ -226,7 +226,7 @@ static PetscErrorCode plan_with(MPI_Comm comm, const char *path, size_t count,
   size_t         n      = 0;
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!origin) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   for (size_t i = 0; i < s->axes; i++) {
     for (size_t k = 0; k < s->axis[i].keys; k++)
@@ -264,7 +264,7 @@ PetscErrorCode fare_sweep_plan(MPI_Comm comm, const char *path, size_t count, co
   sweep          s;
   PetscErrorCode code = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *plan = NULL;
   PetscCall(sweep_read(comm, path, count, assignments, &s));
   if (!s.points)

@@ -66,7 +66,7 @@ static PetscErrorCode refuse_formula(const fare_node *node, const fare_formula_f
   fare_text   lines = {0};
   int         width = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   while (from > text && ((unsigned char)*from & 0xC0) == 0x80) from--; /* not in the middle of a character */
   fare_node_error(node, "%s", fault->what);
   fare_text_add(&lines, "%s\n  %s", fare_error_message(), from > text ? "..." : "");
@@ -83,7 +83,7 @@ static PetscErrorCode parse_formula(builder *b, const fare_node *node, int *root
 {
   fare_formula_fault fault;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (fare_node_kind_of(node) != FARE_NODE_SCALAR)
     FARE_REFUSE(node, "expected a formula, for instance \"k*x^2/2\"");
   if (!fare_formula_parse(b->tree, &b->symbols, fare_node_text(node), root, &fault))
@@ -101,7 +101,7 @@ static const fare_node *entry(const builder *b, const fare_node *list, int axis)
 
 static PetscErrorCode parse_formulas(builder *b, const fare_node *list, int root[])
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < b->dim; axis++) {
     const fare_node *node = entry(b, list, axis);
 
@@ -119,7 +119,7 @@ static PetscErrorCode check_form(const builder *b)
   const fare_node *at    = b->node;
   const char      *wrong = NULL;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!s->potential && !s->force && !s->drift)
     wrong = "nothing moves it: give a 'potential', a 'force', or a 'drift' and a 'diffusion'";
   else if (s->force && s->potential)
@@ -146,7 +146,7 @@ static PetscErrorCode check_name(const builder *b, const fare_node *map, size_t 
 {
   const char *wrong = NULL;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!fare_formula_is_name(name))
     wrong = "is no name for formulas: letters, digits and _, a letter first";
   else if (fare_formula_reserves(name))
@@ -165,7 +165,7 @@ static PetscErrorCode read_axes(builder *b, PetscInt64 dimension)
   static const char *const usual[FARE_DIM_MAX] = {"x", "y", "z"};
   const fare_node         *axes                = b->keys.axes;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (axes &&
     (fare_node_kind_of(axes) != FARE_NODE_LIST || fare_node_size(axes) < 1 ||
       fare_node_size(axes) > FARE_DIM_MAX))
@@ -196,7 +196,7 @@ static PetscErrorCode read_domain(builder *b)
   static const char *const names[]  = {"lower", "upper"};
   fare_system_type        *type     = &b->made->type;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int side = 0; side < 2; side++) {
     if (bounds[side]->count != (size_t)b->dim)
       FARE_REFUSE(fare_node_find(b->node, names[side]), "expected %d number%s, one per axis, got %zu", b->dim,
@@ -236,7 +236,7 @@ static PetscErrorCode read_parameters(builder *b)
   static const fare_parameter common[] = {FARE_COMMON_PARAMETERS};
   const fare_node            *map      = b->parameters;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   b->common = !b->keys.drift ? 2 : b->keys.potential ? 1 : 0;
   for (int i = 0; i < b->common; i++) {
     for (int axis = 0; axis < b->dim; axis++) {
@@ -267,7 +267,7 @@ static PetscErrorCode read_parameters(builder *b)
 /* A parameter that no formula has is a slip of the pen. */
 static PetscErrorCode check_use(const builder *b)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int i = b->common; i < b->symbols.parameters; i++) {
     if (b->symbols.used[i]) continue;
     for (size_t k = 0; k < fare_node_size(b->parameters); k++) {
@@ -283,7 +283,7 @@ static PetscErrorCode read_formulas(builder *b)
   fare_formulas *f    = &b->formulas;
   fare_tree     *tree = b->tree;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   f->dim = b->dim;
   for (int axis = 0; axis < b->dim; axis++) {
     f->periodic[axis] = b->made->type.periodic[axis];
@@ -317,7 +317,7 @@ static PetscErrorCode compile_formulas(builder *b, fare_origin *origin)
   fare_text                   source = {0};
   PetscErrorCode              code   = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_formulas_emit(b->tree, &b->formulas, &source);
   if (b->tree->full) code = fare_node_error(b->node, "the formulas and their derivatives are too large");
   for (int i = 0; i < b->tree->count && !code; i++) {
@@ -388,7 +388,7 @@ static const fare_node *formula_of(const builder *b, function which, int axis)
 static PetscErrorCode check_values(
   const builder *b, function which, int component, const double *const x[], const double value[])
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int i = 0; i < PROBES; i++) {
     fare_text place = {0};
 
@@ -411,7 +411,7 @@ static PetscErrorCode check_period(
 {
   const double tolerance = 1e-6;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int i = 0; i < PROBES; i++) {
     if (fabs(high[i] - low[i]) <= tolerance * (1 + fabs(low[i]))) continue;
     FARE_REFUSE(formula_of(b, which, component),
@@ -437,7 +437,7 @@ static PetscErrorCode probe(const builder *b)
   const fare_system_type *type               = &b->made->type;
   double                  theta[FARE_PARAMETERS_MAX];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int i = 0; i < b->symbols.parameters; i++) {
     const fare_node *given = fare_node_find(b->parameters, b->symbols.parameter[i]);
 
@@ -489,7 +489,7 @@ static PetscErrorCode write_plan(const builder *b, fare_text *to)
   } lists[] = {{"force", b->keys.force}, {"nonconservative", b->keys.nonconservative},
     {"drift", b->keys.drift}, {"diffusion", b->keys.diffusion}};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_text_add(to, "  expression:\n    axes: [");
   for (int axis = 0; axis < b->dim; axis++)
     fare_text_add(to, "%s'%s'", axis ? ", " : "", b->symbols.axis[axis]);
@@ -522,7 +522,7 @@ static PetscErrorCode build(builder *b, PetscInt64 dimension, fare_origin *origi
 {
   fare_system_type *type = &b->made->type;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_fields_read(fields, NULL, b->node, &b->keys));
   PetscCall(check_form(b));
   PetscCall(read_axes(b, dimension));
@@ -548,7 +548,7 @@ PetscErrorCode fare_expression_system(const fare_node *node, const fare_node *pa
   builder        b = {.node = node, .parameters = parameters};
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   origin->expression = b.made = calloc(1, sizeof *b.made);
   if (!b.made) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   PetscCall(fare_tree_create(&b.tree));

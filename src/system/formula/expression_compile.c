@@ -144,7 +144,7 @@ static PetscErrorCode find_cache(const fare_node *node, char *directory)
   struct stat about;
   int         length;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (own && *own)
     length = snprintf(directory, PATH_SIZE, "%s", own);
   else if (shared && *shared)
@@ -245,7 +245,7 @@ static PetscErrorCode compile(
   char *command[WORDS_MAX];
   int   count, words, code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   snprintf(cc, sizeof cc, "%s", compiler());
   snprintf(options, sizeof options, "%s", flags);
   words = count = add_words(cc, 0, command);
@@ -274,7 +274,7 @@ static PetscErrorCode write_source(const fare_node *node, const char *path, cons
   FILE *file = fopen(path, "w");
   int   fine = file && fputs(source, file) >= 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (file && fclose(file)) fine = 0;
   if (!fine) PetscFunctionReturn(failed(node, "cannot write", path, strerror(errno)));
   PetscFunctionReturn(0);
@@ -293,7 +293,7 @@ static PetscErrorCode provide(
   PetscErrorCode           code;
   int                      descriptor, why;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (is_sound(path)) PetscFunctionReturn(0);
   snprintf(aside, sizeof aside, "%.4000s/compile-XXXXXX", directory);
   descriptor = mkstemp(aside);
@@ -322,7 +322,7 @@ static PetscErrorCode open_on_every_rank(
   const void    *descriptor              = NULL;
   PetscErrorCode code;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   while (!is_sound(path) && fare_seconds() - began < SEEN_AFTER) usleep(20000);
   if (access(path, R_OK))
     code = failed(node,
@@ -347,7 +347,7 @@ PetscErrorCode fare_formulas_compile(
   PetscErrorCode code = 0;
   int            rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
   PetscCallMPI(MPI_Allreduce(&mine, &least, 1, MPI_UINT64_T, MPI_MIN, PETSC_COMM_WORLD));
   PetscCallMPI(MPI_Allreduce(&mine, &most, 1, MPI_UINT64_T, MPI_MAX, PETSC_COMM_WORLD));

@@ -10,7 +10,7 @@
 
 PetscErrorCode fare_tree_create(fare_tree **tree)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *tree = malloc(sizeof **tree);
   if (!*tree) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   (*tree)->count  = 0;

@@ -31,7 +31,7 @@ PetscErrorCode fare_plugin_open(const fare_node *node, const char *path, fare_pl
   const fare_plugin       *plugin;
   struct stat              about;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (stat(path, &about))
     FARE_REFUSE(node, "there is no file '%.400s' (a relative path starts from the working directory)", path);
   if (!S_ISREG(about.st_mode)) FARE_REFUSE(node, "'%.400s' is no file, let alone a shared object", path);
@@ -70,7 +70,7 @@ static PetscErrorCode check_parameters(const fare_node *node, const fare_system_
   const fare_parameter *row   = type->parameters;
   int                   count = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!row) FARE_REFUSE(node, "system '%s' has no table of parameters", type->name);
   for (; row[count].name; count++) {
     const fare_parameter *p = &row[count];
@@ -108,7 +108,7 @@ static PetscErrorCode check_functions(const fare_node *node, const fare_system_t
 {
   const char *wrong = NULL;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!type->force && !type->drift)
     wrong = "neither 'force' nor 'drift'";
   else if (type->drift && !type->diffusion)
@@ -135,7 +135,7 @@ static PetscErrorCode check_functions(const fare_node *node, const fare_system_t
 
 PetscErrorCode fare_system_type_check(const fare_node *node, const fare_system_type *type)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!fare_is_word(type->name))
     FARE_REFUSE(node, "the system needs a name of 1 to 64 letters, digits, _ and -");
   if (!type->summary || !type->reference)
@@ -162,7 +162,7 @@ PetscErrorCode fare_system_type_check(const fare_node *node, const fare_system_t
 
 PetscErrorCode fare_plugin_path(const fare_node *node, const char *path, char **full)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *full = realpath(path, NULL);
   if (!*full)
     FARE_REFUSE(node, "there is no file '%.400s' (a relative path starts from the working directory)", path);

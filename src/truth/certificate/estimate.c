@@ -58,7 +58,7 @@ PetscErrorCode fare_estimate_create(const fare_grid *grid, const fare_grid *half
 {
   fare_estimate *e;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscNew(&e));
   *estimate       = e;
   e->system       = system;
@@ -85,7 +85,7 @@ PetscErrorCode fare_estimate_destroy(fare_estimate **estimate)
 {
   fare_estimate *e = *estimate;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!e) PetscFunctionReturn(0);
   PetscCall(VecDestroy(&e->difference));
   PetscCall(VecDestroy(&e->near));
@@ -105,7 +105,7 @@ static PetscErrorCode smooth(const fare_estimate *e, Vec v)
   double *const ones[] = {e->ones, e->ones, e->ones};
   PetscScalar  *values;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecGetArray(v, &values));
   for (int i = 0; i < SMOOTHINGS; i++) {
     PetscCall(fare_patch_exchange(e->patch, values));
@@ -122,7 +122,7 @@ static PetscErrorCode compare_grids(fare_estimate *e, Vec half, Vec quarter, dou
 {
   Vec size;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecDuplicate(e->difference, &size));
   PetscCall(VecCopy(e->difference, size));
   PetscCall(VecAbs(size));
@@ -153,7 +153,7 @@ static PetscErrorCode scale_difference(fare_estimate *e, double nominal)
   PetscInt           cells;
   Vec                factor;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecDuplicate(e->difference, &factor));
   PetscCall(VecGetArray(e->near, &near));
   PetscCall(VecGetArrayRead(e->far, &far));
@@ -180,7 +180,7 @@ static PetscErrorCode look_at_ends(const fare_estimate *e, double end[FARE_DIM_M
   double             sums[FARE_DIM_MAX + 1] = {0};
   PetscInt           cells;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecGetLocalSize(e->difference, &cells));
   PetscCall(VecGetArrayRead(e->difference, &error));
   for (PetscInt n = 0; n < cells; n++) {
@@ -248,7 +248,7 @@ static PetscErrorCode name_cause(const fare_estimate *e, const fare_resolution *
   double    end[FARE_DIM_MAX];
   int       last;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(look_at_ends(e, end));
   last = largest(end);
   if (end[last] > END_SHARE && narrower[start] <= NARROW && look->steep[steep] <= STEEP)
@@ -287,7 +287,7 @@ static PetscErrorCode doubt(
     : PETSC_FALSE;
   double finer[FARE_DIM_MAX];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (keeps_doubt(e, status)) PetscFunctionReturn(0);
   set_doubt(status, FARE_DOUBT_NONE, 0, 0);
   for (int axis = 0; axis < e->grid->dim; axis++) status->advised[axis] = 0;
@@ -316,7 +316,7 @@ static PetscErrorCode scale(fare_estimate *e, Vec half, Vec quarter, double nomi
   double          sum[2]    = {0, 0}, far, least;
   PetscReal       norm;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   status->observed = 0;
   if (!quarter) {
     PetscCall(VecScale(e->difference, 1 / (FARE_RATIO_UNSEEN - 1)));
@@ -339,7 +339,7 @@ PetscErrorCode fare_estimate_space(fare_estimate *e, Vec masses, Vec half, Vec q
   PetscReal       norm;
   fare_resolution look;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < e->grid->dim; axis++) {
     if (e->narrow[axis] > 0) narrower[axis] = e->grid->spacing[axis] / e->narrow[axis];
   }

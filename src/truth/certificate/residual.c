@@ -24,7 +24,7 @@ PetscErrorCode fare_residual_create(double t, Vec masses, fare_residual **residu
 {
   fare_residual *r;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscNew(&r));
   *residual = r;
   for (int i = 0; i < HISTORY; i++) PetscCall(VecDuplicate(masses, &r->masses[i]));
@@ -37,7 +37,7 @@ PetscErrorCode fare_residual_create(double t, Vec masses, fare_residual **residu
 
 PetscErrorCode fare_residual_restart(fare_residual *r, double t, Vec masses)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   r->t[0]  = t;
   r->count = 1;
   PetscCall(VecCopy(masses, r->masses[0]));
@@ -48,7 +48,7 @@ PetscErrorCode fare_residual_destroy(fare_residual **residual)
 {
   fare_residual *r = *residual;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!r) PetscFunctionReturn(0);
   for (int i = 0; i < HISTORY; i++) PetscCall(VecDestroy(&r->masses[i]));
   PetscCall(VecDestroy(&r->u));
@@ -77,7 +77,7 @@ void fare_residual_load(fare_residual *r, const double numbers[])
 
 static PetscErrorCode push(fare_residual *r, double t, Vec masses)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (r->count == HISTORY) {
     const Vec oldest = r->masses[0];
 
@@ -111,7 +111,7 @@ PetscErrorCode fare_residual_step(fare_residual *r, fare_operator *op, double t,
 {
   const double from = r->t[r->count - 1], h = t - from;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(push(r, t, masses));
   for (int q = 0; q < POINTS; q++) {
     const double at = from + point[q] * h;

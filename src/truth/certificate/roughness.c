@@ -53,7 +53,7 @@ PetscErrorCode fare_resolution_look(
   PetscReal          largest;
   double             most[FARE_DIM_MAX + 1] = {0}, sums[2] = {0};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecMax(masses, NULL, &largest));
   PetscCall(VecGetArrayRead(masses, &mass));
   for (PetscInt n = 0; n < fare_grid_owned(grid); n++) {

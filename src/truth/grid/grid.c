@@ -16,7 +16,7 @@ static PetscErrorCode create_dm(fare_grid *g, const layout *as)
 {
   DMBoundaryType ends[FARE_DIM_MAX];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < g->dim; axis++)
     ends[axis] = g->boundary[axis] == FARE_BOUNDARY_PERIODIC ? DM_BOUNDARY_PERIODIC : DM_BOUNDARY_NONE;
   switch (g->dim) {
@@ -45,7 +45,7 @@ static PetscErrorCode create(MPI_Comm comm, int dim, const PetscInt cells[], con
 {
   fare_grid *g;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscNew(&g));
   *grid   = g;
   g->comm = comm;
@@ -66,7 +66,7 @@ PetscErrorCode fare_grid_create(MPI_Comm comm, int dim, const PetscInt cells[], 
 {
   const layout any = {{PETSC_DECIDE, PETSC_DECIDE, PETSC_DECIDE}, {NULL, NULL, NULL}};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(create(comm, dim, cells, lower, upper, end, &any, grid));
   PetscFunctionReturn(0);
 }
@@ -77,7 +77,7 @@ PetscErrorCode fare_grid_refine(const fare_grid *coarse, fare_grid **fine)
   PetscInt       *twice[FARE_DIM_MAX] = {NULL, NULL, NULL}, cells[FARE_DIM_MAX];
   layout          same                = {{1, 1, 1}, {NULL, NULL, NULL}};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(DMDAGetOwnershipRanges(coarse->dm, &owned[0], &owned[1], &owned[2]));
   PetscCall(DMDAGetInfo(coarse->dm, NULL, NULL, NULL, NULL, &same.ranks[0], &same.ranks[1], &same.ranks[2],
     NULL, NULL, NULL, NULL, NULL, NULL));
@@ -95,7 +95,7 @@ PetscErrorCode fare_grid_refine(const fare_grid *coarse, fare_grid **fine)
 
 PetscErrorCode fare_grid_destroy(fare_grid **grid)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (*grid) PetscCall(DMDestroy(&(*grid)->dm));
   PetscCall(PetscFree(*grid));
   PetscFunctionReturn(0);
@@ -171,7 +171,7 @@ PetscErrorCode fare_grid_restrict(const fare_grid *coarse, Vec fine, Vec to)
   const PetscScalar *from;
   PetscScalar       *sums;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecSet(to, 0));
   PetscCall(VecGetArrayRead(fine, &from));
   PetscCall(VecGetArray(to, &sums));
@@ -188,7 +188,7 @@ PetscErrorCode fare_grid_prolong(const fare_grid *coarse, Vec from, Vec fine)
   const PetscScalar *parents;
   PetscScalar       *to;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecGetArrayRead(from, &parents));
   PetscCall(VecGetArray(fine, &to));
   for (PetscInt n = 0; n < children; n++) to[n] = share * parents[parent_of(coarse, n)];
@@ -199,7 +199,7 @@ PetscErrorCode fare_grid_prolong(const fare_grid *coarse, Vec from, Vec fine)
 
 PetscErrorCode fare_ghosts_of(const fare_grid *grid, fare_ghosts *g)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(DMDAGetGhostCorners(
     grid->dm, &g->start[0], &g->start[1], &g->start[2], &g->count[0], &g->count[1], &g->count[2]));
   for (int axis = grid->dim; axis < FARE_DIM_MAX; axis++) {

@@ -27,7 +27,7 @@ PetscErrorCode fare_grid_write(
   box b = box_of(grid);
   int ranks, grid_ranks, rank;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_size(fare_store_comm(store), &ranks));
   PetscCallMPI(MPI_Comm_rank(fare_store_comm(store), &rank));
   PetscCallMPI(MPI_Comm_size(grid->comm, &grid_ranks));
@@ -40,7 +40,7 @@ PetscErrorCode fare_grid_read(const fare_grid *grid, double values[], fare_store
 {
   const box b = box_of(grid);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_store_read(store, path, FARE_STORE_FLOAT64, grid->dim, b.start, b.count, values));
   PetscFunctionReturn(0);
 }
@@ -52,7 +52,7 @@ PetscErrorCode fare_grid_write_mesh(
   const char              *labels[FARE_DIM_MAX];
   double                   spacing[FARE_DIM_MAX], offset[FARE_DIM_MAX];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int i = 0; i < grid->dim; i++) {
     const int axis = grid->dim - 1 - i;
 

@@ -185,7 +185,7 @@ static PetscErrorCode fill(const fare_grid *grid, const fare_initial *initial, c
   PetscScalar    *mass, total;
   PetscReal       highest = -HUGE_VAL;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   here.box = &box;
   PetscCall(DMCreateGlobalVector(grid->dm, masses));
   PetscCall(VecGetArray(*masses, &mass));
@@ -218,7 +218,7 @@ static PetscErrorCode fill(const fare_grid *grid, const fare_initial *initial, c
 PetscErrorCode fare_grid_initial(
   const fare_grid *grid, const fare_initial *initial, const fare_system *system, double t, Vec *masses)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fill(grid, initial, system, t, SMOOTH, masses));
   PetscFunctionReturn(0);
 }
@@ -227,7 +227,7 @@ PetscErrorCode fare_grid_boltzmann(const fare_grid *grid, const fare_system *sys
 {
   const fare_initial boltzmann = {.density = FARE_INITIAL_BOLTZMANN};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fill(grid, &boltzmann, system, t, AT_REST, masses));
   PetscFunctionReturn(0);
 }
@@ -238,7 +238,7 @@ PetscErrorCode fare_grid_rest_error(const fare_grid *grid, const fare_system *sy
   PetscReal          norm;
   Vec                fine, rates;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *error = 0;
   if (grid->dim > 2 || !fare_system_has_potential(system)) PetscFunctionReturn(0);
   PetscCall(fill(grid, &boltzmann, system, t, SMOOTH, &fine));

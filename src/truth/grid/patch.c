@@ -17,7 +17,7 @@ static size_t face_bytes(const fare_patch *p, int axis)
 
 static PetscErrorCode allocate(fare_patch *p)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   p->owned = p->box = 1;
   p->first          = 0;
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
@@ -41,7 +41,7 @@ PetscErrorCode fare_patch_create(const fare_grid *grid, MPI_Datatype type, fare_
   PetscMPIInt rank;
   fare_patch *p;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscNew(&p));
   *patch  = p;
   p->comm = grid->comm;
@@ -71,7 +71,7 @@ PetscErrorCode fare_patch_coarsen(const fare_patch *fine, const PetscBool twice[
 {
   fare_patch *p;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscNew(&p));
   *coarse = p;
   p->comm = fine->comm;
@@ -88,7 +88,7 @@ PetscErrorCode fare_patch_destroy(fare_patch **patch)
 {
   fare_patch *p = *patch;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!p) PetscFunctionReturn(0);
   for (int axis = 0; axis < p->dim; axis++) {
     for (int side = 0; side < 2; side++) {
@@ -132,7 +132,7 @@ PetscErrorCode fare_patch_exchange(const fare_patch *p, const void *masses)
   PetscMPIInt rank;
   int         requests = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(p->comm, &rank));
   for (int axis = 0; axis < p->dim; axis++) {
     const int face = (int)(p->owned / p->count[axis]);

@@ -44,7 +44,7 @@ static PetscErrorCode first_box(
 {
   const fare_system_type *type = fare_system_type_of(system);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   memset(s, 0, sizeof *s);
   s->dim   = fare_system_dimension(system);
   s->cells = pilot_cells[s->dim - 1];
@@ -72,7 +72,7 @@ static PetscErrorCode first_box(
 
 static PetscErrorCode free_search(search *s)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < s->dim; axis++) PetscCall(PetscFree2(s->below[axis], s->above[axis]));
   PetscFunctionReturn(0);
 }
@@ -83,7 +83,7 @@ static PetscErrorCode layers(const fare_truth *truth, int axis, double mass[])
   const fare_grid   *grid = fare_truth_grid(truth);
   const PetscScalar *p;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (PetscInt i = 0; i < grid->cells[axis]; i++) mass[i] = 0;
   PetscCall(VecGetArrayRead(fare_truth_masses(truth), &p));
   for (PetscInt n = 0; n < fare_grid_owned(grid); n++) {
@@ -112,7 +112,7 @@ static PetscErrorCode look_for_steep_cells(
   const fare_grid   *grid = fare_truth_grid(truth);
   const PetscScalar *p;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecGetArrayRead(fare_truth_masses(truth), &p));
   for (PetscInt n = 0; n < fare_grid_owned(grid); n++) {
     double        x[FARE_DIM_MAX], f[FARE_DIM_MAX], D[FARE_DIM_MAX];
@@ -137,7 +137,7 @@ static PetscErrorCode look(search *s, const fare_truth *truth, double t, PetscBo
 {
   double *mass, sum;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscMalloc1(s->cells, &mass));
   for (int axis = 0; axis < s->dim; axis++) {
     if (!s->fitted[axis]) continue;
@@ -165,7 +165,7 @@ static PetscErrorCode follow(
 {
   const PetscInt64 parts = PetscMax(1, (LOOKS + schedule->count - 2) / PetscMax(1, schedule->count - 1));
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(look(s, truth, schedule->start, full));
   for (PetscInt64 k = 1; k < schedule->count && !*full; k++) {
     const double from = fare_schedule_time(schedule, k - 1), to = fare_schedule_time(schedule, k);
@@ -194,7 +194,7 @@ static PetscErrorCode pilot(MPI_Comm comm, const fare_system *system, const fare
                  .estimate                         = PETSC_FALSE};
   fare_truth        *truth;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *full       = PETSC_FALSE;
   s->steepest = 0;
   for (int axis = 0; axis < s->dim; axis++) {
@@ -220,7 +220,7 @@ static PetscErrorCode widen(search *s, const fare_system *system, int axis)
 {
   const double width = s->upper[axis] - s->lower[axis];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (s->full[axis] && width > WIDEST * s->first[axis]) {
     FARE_FAIL(FARE_ERR_INPUT,
       "truth.fit_domain: mass goes on to leave: at time %g there is %.1e at the end of [%g, %g] along %s, "
@@ -257,7 +257,7 @@ static PetscBool cut(search *s, int axis)
 static PetscErrorCode find_box(MPI_Comm comm, const fare_system *system, const fare_initial *initial,
   const fare_schedule *schedule, const fare_truth_options *options, search *s)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int i = 0; i < PILOTS_MAX; i++) {
     PetscBool full, stays = PETSC_TRUE;
 
@@ -290,7 +290,7 @@ PetscErrorCode fare_truth_fit_domain(MPI_Comm comm, const fare_system *system, c
 {
   search s;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!options->fit_domain) PetscFunctionReturn(0);
   if (initial->density == FARE_INITIAL_UNIFORM)
     FARE_FAIL(FARE_ERR_INPUT, "truth.fit_domain: a uniform start fills any box; give lower and upper");

@@ -29,7 +29,7 @@ static PetscErrorCode pilot(MPI_Comm comm, const fare_system *system, const fare
 {
   fare_truth *truth;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   memset(most, 0, sizeof *most);
   PetscCall(fare_truth_create(comm, system, initial, schedule->start, options, &truth));
   for (PetscInt64 k = 0; k < schedule->count; k++) {
@@ -49,7 +49,7 @@ static PetscErrorCode multiply_cells(fare_truth_options *options, double factor)
 {
   double total = 1;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (size_t i = 0; i < options->cells.count; i++) {
     /* so that there is a third grid */
     const double cells = 4 * ceil(factor * (double)options->cells.values[i] / 4);
@@ -71,7 +71,7 @@ PetscErrorCode fare_truth_fit(MPI_Comm comm, const fare_system *system, const fa
   double    before = 0;
   errors    now;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!(options->accuracy > 0)) PetscFunctionReturn(0);
   options->cells.values = calloc((size_t)dim, sizeof *options->cells.values);
   if (!options->cells.values) FARE_FAIL(FARE_ERR_FAILED, "out of memory");

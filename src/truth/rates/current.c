@@ -19,7 +19,7 @@ PetscErrorCode fare_operator_faces(fare_operator *op, double t, double leaving[]
   const int        faces = 2 * grid->dim;
   PetscInt         n     = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_operator_rates(op, t));
   for (PetscInt cell = 0; cell < op->box; cell++) {
     PetscInt index[FARE_DIM_MAX];
@@ -47,7 +47,7 @@ PetscErrorCode fare_operator_current(fare_operator *op, double t, Vec P, int axi
   PetscInt           start[FARE_DIM_MAX], count[FARE_DIM_MAX], stride = 1, n = 0;
   Vec                local;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_operator_rates(op, t));
   PetscCall(DMGetLocalVector(grid->dm, &local));
   PetscCall(DMGlobalToLocal(grid->dm, P, INSERT_VALUES, local));
@@ -81,7 +81,7 @@ PetscErrorCode fare_operator_exits(const fare_operator *op, Vec P, double exits[
   const PetscScalar *p;
   PetscInt           n = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) exits[axis][0] = exits[axis][1] = 0;
   PetscCall(VecGetArrayRead(P, &p));
   for (PetscInt cell = 0; cell < op->box; cell++) {

@@ -15,7 +15,7 @@ PetscErrorCode fare_operator_create(const fare_grid *grid, const fare_system *sy
 {
   fare_operator *o;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscNew(&o));
   *op       = o;
   o->grid   = grid;
@@ -44,7 +44,7 @@ PetscErrorCode fare_operator_destroy(fare_operator **op)
 {
   fare_operator *o = *op;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!o) PetscFunctionReturn(0);
   PetscCall(o->how->destroy(o));
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) PetscCall(PetscFree2(o->up[axis], o->down[axis]));
@@ -59,7 +59,7 @@ PetscErrorCode fare_operator_ratio(const fare_operator *op, Vec masses, double *
   const PetscScalar *mass;
   double             sums[FARE_DIM_MAX][2] = {{0}}, all = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *ratio = 4;
   if (!op->how->numerical_diffusion) PetscFunctionReturn(0);
   PetscCall(VecGetArrayRead(masses, &mass));
@@ -125,7 +125,7 @@ static PetscErrorCode refuse_rate(const fare_operator *op, int axis, PetscInt ce
   const double up = op->up[axis][cell], down = op->down[axis][cell];
   char         place[128];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   write_place(op->grid, index, place, sizeof place);
   if (isfinite(up) && isfinite(down)) {
     FARE_FAIL(FARE_ERR_FAILED,
@@ -145,7 +145,7 @@ static PetscErrorCode refuse_rate(const fare_operator *op, int axis, PetscInt ce
 /* All rates of faces that serve: finite, and not negative. */
 static PetscErrorCode check_rates(const fare_operator *op)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (op->finite) PetscFunctionReturn(0);
   for (int axis = 0; axis < op->grid->dim; axis++) {
     const PetscInt faces = op->box - op->stride[axis];
@@ -201,7 +201,7 @@ static PetscErrorCode compare_pairs(
 {
   const double rounding = 1e-6;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (PetscInt n = 0; n < rates; n++) {
     if (fabs(mine[n] - theirs[n]) <= rounding * PetscMax(fabs(mine[n]), fabs(theirs[n]))) continue;
     FARE_FAIL(FARE_ERR_FAILED,
@@ -221,7 +221,7 @@ static PetscErrorCode join_faces(fare_operator *op, PetscErrorCode failed)
 {
   PetscErrorCode code = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < op->grid->dim; axis++) {
     const int     *neighbour = op->patch->neighbour[axis];
     const PetscInt rates     = 2 * op->owned / op->grid->count[axis];
@@ -245,7 +245,7 @@ static PetscErrorCode join_faces(fare_operator *op, PetscErrorCode failed)
 
 static PetscErrorCode make_rates(fare_operator *op)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(op->how->rates(op));
   close_ends(op);
   PetscCall(check_rates(op));
@@ -254,7 +254,7 @@ static PetscErrorCode make_rates(fare_operator *op)
 
 PetscErrorCode fare_operator_largest_rate(const fare_operator *op, double *rate)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *rate = 0;
   FARE_FOR_OWNED(op, n, cell)
   {
@@ -273,7 +273,7 @@ PetscErrorCode fare_operator_rates(fare_operator *op, double t)
 {
   double theta[FARE_PARAMETERS_MAX];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_system_parameters(op->system, t, theta);
   if (op->valid && !memcmp(theta, op->theta, sizeof theta)) PetscFunctionReturn(0);
   memcpy(op->theta, theta, sizeof theta);
@@ -313,7 +313,7 @@ PetscErrorCode fare_operator_matrix(const fare_operator *op, Mat *A)
   PetscInt              *rows, *columns;
   fare_ghosts            ghosts;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_ghosts_of(grid, &ghosts));
   PetscCall(DMGetLocalToGlobalMapping(grid->dm, &mapping));
   PetscCall(ISLocalToGlobalMappingGetIndices(mapping, &global));
@@ -340,7 +340,7 @@ PetscErrorCode fare_operator_assemble(fare_operator *op, double t, double shift,
   const PetscInt width = 1 + 2 * dim;
   PetscScalar   *entries;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_operator_rates(op, t));
   PetscCall(PetscMalloc1(op->owned * width, &entries));
   FARE_FOR_OWNED(op, n, cell)
@@ -366,7 +366,7 @@ PetscErrorCode fare_operator_apply(fare_operator *op, double t, Vec P, Vec y)
   const PetscScalar *p;
   PetscScalar       *to;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_operator_rates(op, t));
   PetscCall(VecGetArrayRead(P, &p));
   PetscCall(VecGetArrayWrite(y, &to));

@@ -41,7 +41,7 @@ static PetscErrorCode create(fare_operator *op)
 {
   general *g;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscNew(&g));
   op->data = g;
   for (int axis = 0; axis < op->grid->dim; axis++) {
@@ -56,7 +56,7 @@ static PetscErrorCode destroy(fare_operator *op)
 {
   general *g = op->data;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!g) PetscFunctionReturn(0);
   for (int axis = 0; axis < op->grid->dim; axis++) {
     PetscCall(PetscFree4(g->x[axis], g->f[axis], g->D[axis], g->centre_D[axis]));
@@ -78,7 +78,7 @@ static PetscErrorCode check_values(const fare_operator *op, int axis, double *co
   const general *g   = op->data;
   const int      dim = op->grid->dim, first = axis < 0 ? 0 : axis, last = axis < 0 ? dim - 1 : axis;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int k = first; k <= last; k++) {
     if (fare_all_rates((size_t)op->box, D[k]) && (!f || fare_all_finite((size_t)op->box, f[k]))) continue;
     for (PetscInt cell = 0; cell < op->box; cell++) {
@@ -209,7 +209,7 @@ static PetscErrorCode find_kinks(fare_operator *op)
 {
   general *g = op->data;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (op->grid->dim > 1 || !fare_system_has_formulas(op->system)) PetscFunctionReturn(0);
   PetscCall(PetscMalloc1(ROUGH_MOST + 1, &g->kink));
   for (PetscInt cell = 0; cell < op->box && g->kinks <= ROUGH_MOST; cell++) {
@@ -250,7 +250,7 @@ static PetscErrorCode find_rough_edges(fare_operator *op)
 {
   general *g = op->data;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (g->searched) PetscFunctionReturn(0);
   g->searched = PETSC_TRUE;
   for (int axis = 0; axis < op->grid->dim && op->grid->dim < 3 && fare_system_has_formulas(op->system);
@@ -278,7 +278,7 @@ static PetscErrorCode integrate_edges(fare_operator *op, int axis)
   general     *g = op->data;
   const double h = op->grid->spacing[axis];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (PetscInt cell = 0; cell < op->box; cell++) g->w[axis][cell] = g->drift[axis][cell] = 0;
   for (int q = 0; q < EDGE_POINTS; q++) {
     double offset[FARE_DIM_MAX] = {0};
@@ -314,7 +314,7 @@ static PetscErrorCode rates_along(fare_operator *op, int axis)
   /* beyond it diffusion is lost in round-off of the drift */
   const double h = op->grid->spacing[axis], steepest = 1e8;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(integrate_edges(op, axis));
   for (PetscInt cell = 0; cell + op->stride[axis] < op->box; cell++) {
     const double D_below = g->centre_D[axis][cell], D_above = g->centre_D[axis][cell + op->stride[axis]];
@@ -351,7 +351,7 @@ static PetscErrorCode rates(fare_operator *op)
 {
   general *g = op->data;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_place_point(op, 0, g->x);
   op->type->diffusion(op->grid->dim, op->theta, (size_t)op->box, (const double *const *)g->x, g->centre_D);
   PetscCall(check_values(op, -1, NULL, g->centre_D));

@@ -99,7 +99,7 @@ static PetscErrorCode find_uniform_terms(fare_operator *op, double *const x[], d
 {
   gradient *g = op->data;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int i = 0; i < g->terms; i++) {
     PetscCall(PetscFree(g->term[i].relative));
     PetscCall(PetscMalloc1(g->points, &g->term[i].relative));
@@ -131,7 +131,7 @@ static PetscErrorCode find_uniform_terms(fare_operator *op, double *const x[], d
 */
 static PetscErrorCode check_values(const fare_operator *op, const double *const x[], const double values[])
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (fare_all_finite((size_t)op->box, values)) PetscFunctionReturn(0);
   for (PetscInt cell = 0; cell < op->box; cell++) {
     char      place[128] = "";
@@ -154,7 +154,7 @@ static PetscErrorCode fill_terms(fare_operator *op)
   const int dim = op->grid->dim, basis_count = op->type->basis_count;
   double   *x[FARE_DIM_MAX], *phi[TERMS_MAX];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < dim; axis++) PetscCall(PetscMalloc1(op->box, &x[axis]));
   for (int k = 0; k < basis_count; k++) PetscCall(PetscMalloc1(op->box, &phi[k]));
   PetscCall(find_uniform_terms(op, x, phi));
@@ -210,7 +210,7 @@ static PetscErrorCode create(fare_operator *op)
   gradient *g;
   int       moving[TERMS_MAX];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscNew(&g));
   op->data  = g;
   g->points = fare_points_per_cell(op->grid->dim);
@@ -241,7 +241,7 @@ static PetscErrorCode destroy(fare_operator *op)
 {
   gradient *g = op->data;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!g) PetscFunctionReturn(0);
   for (int i = 0; i < g->terms; i++) {
     PetscCall(PetscFree(g->term[i].centre));
@@ -265,7 +265,7 @@ static PetscErrorCode evaluate_everywhere(fare_operator *op)
   const int dim = op->grid->dim;
   double   *x[FARE_DIM_MAX];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < dim; axis++) PetscCall(PetscMalloc1(op->box, &x[axis]));
   for (int point = 0; point < g->points; point++) {
     double *to = point ? g->fixed + (size_t)point * op->box : g->centre;
@@ -380,7 +380,7 @@ static PetscErrorCode keep_exponentials(fare_operator *op)
   double    e[RUN];
   int       group_of[USES_MAX];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!g->fixed) PetscCall(fill_terms(op));
   PetscCall(PetscFree(g->kept));
   find_groups(g, group_of);
@@ -453,7 +453,7 @@ static PetscErrorCode add_nonconservative(fare_operator *op, int axis)
   const double    h = op->grid->spacing[axis], T = op->theta[FARE_KT];
   double          offset[FARE_DIM_MAX] = {0}, *x[FARE_DIM_MAX], *f[FARE_DIM_MAX];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int a = 0; a < dim; a++) PetscCall(PetscMalloc2(op->box, &x[a], op->box, &f[a]));
   offset[axis] = 0.5;
   fare_place_offset(op, offset, x);
@@ -516,7 +516,7 @@ static PetscErrorCode rates(fare_operator *op)
   double    a[TERMS_MAX];
   PetscBool kept;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (op->type->basis_count) {
     op->type->coefficients(op->grid->dim, op->theta, a);
     if (!fixed_terms_hold(op, a)) PetscCall(fill_terms(op));

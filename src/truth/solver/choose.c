@@ -7,7 +7,7 @@
 
 static PetscErrorCode choose_factors(const fare_grid *grid, int ranks, PC pc)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (ranks == 1 && grid->dim == 1) {
     PetscCall(PCSetType(pc, PCLU));
     PetscFunctionReturn(0);
@@ -23,7 +23,7 @@ static PetscErrorCode choose_factors(const fare_grid *grid, int ranks, PC pc)
 
 static PetscErrorCode choose_multigrid(int ranks, PC pc)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
 #if defined(PETSC_HAVE_HYPRE)
   (void)ranks;
   PetscCall(PCSetType(pc, PCHYPRE));
@@ -40,7 +40,7 @@ PetscErrorCode fare_linear_solver_choose(const fare_grid *grid, KSP ksp)
   PetscMPIInt  ranks;
   PC           pc;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_size(grid->comm, &ranks));
   PetscCall(KSPSetType(ksp, KSPGMRES));
   PetscCall(KSPGMRESSetRestart(ksp, 100));

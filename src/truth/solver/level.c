@@ -9,7 +9,7 @@ PetscErrorCode fare_level_create(fare_patch *patch, fare_level *l)
   const PetscInt n     = patch->owned,
                  lanes = (n / patch->count[0] + FARE_LANES - 1) / FARE_LANES * FARE_LANES * patch->count[0];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   memset(l, 0, sizeof *l);
   l->patch = patch;
   for (int axis = 0; axis < patch->dim; axis++) {
@@ -23,7 +23,7 @@ PetscErrorCode fare_level_create(fare_patch *patch, fare_level *l)
 
 PetscErrorCode fare_level_destroy(fare_level *l)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
     PetscCall(PetscFree2(l->up[axis], l->down[axis]));
     PetscCall(PetscFree(l->inverse[axis]));
@@ -40,7 +40,7 @@ PetscErrorCode fare_level_typical_rates(fare_level *l)
   const fare_patch *patch                  = l->patch;
   double            sums[FARE_DIM_MAX + 1] = {0};
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int axis = 0; axis < patch->dim; axis++) {
     for (PetscInt k = 0; k < patch->count[2]; k++) {
       for (PetscInt j = 0; j < patch->count[1]; j++) {

@@ -45,7 +45,7 @@ PetscErrorCode fare_multigrid_destroy(fare_multigrid **multigrid)
 {
   fare_multigrid *mg = *multigrid;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!mg) PetscFunctionReturn(0);
   for (int i = 0; i < mg->levels; i++) PetscCall(fare_level_destroy(&mg->level[i]));
   PetscCall(PetscFree(mg->scratch));
@@ -69,7 +69,7 @@ static PetscErrorCode add_level(fare_multigrid *mg, PetscBool *added)
   PetscBool   twice[FARE_DIM_MAX] = {PETSC_FALSE};
   fare_patch *patch;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *added = PETSC_FALSE;
   if (mg->levels == LEVELS_MAX) PetscFunctionReturn(0);
   for (int axis = 0; axis < fine->patch->dim; axis++) odd[axis] = fine->patch->count[axis] % 2;
@@ -105,7 +105,7 @@ PetscErrorCode fare_multigrid_create(const fare_operator *op, fare_multigrid **m
   fare_patch     *patch;
   PetscBool       more = PETSC_TRUE;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscNew(&mg));
   *multigrid = mg;
   mg->op     = op;
@@ -142,7 +142,7 @@ void fare_multigrid_factor(fare_multigrid *mg, double shift)
 /* x += M^-1 (b - A x) */
 static PetscErrorCode smooth(fare_multigrid *mg, fare_level *l)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_patch_exchange(l->patch, l->x));
   fare_level_forth(l, mg->shift, l->x, mg->scratch, l->z);
   fare_level_back_add(l, l->z, mg->scratch, l->x);
@@ -154,7 +154,7 @@ static PetscErrorCode cycle(fare_multigrid *mg, int at)
 {
   fare_level *l = &mg->level[at], *next = l + 1;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_level_forth(l, mg->shift, NULL, mg->scratch, l->x);
   if (at == mg->used - 1) {
     fare_level_back(l, l->x);
@@ -176,7 +176,7 @@ PetscErrorCode fare_multigrid_cycle(fare_multigrid *mg, const double *r, double 
 {
   const fare_level *finest = &mg->level[0];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   fare_level_import(finest->patch->owned, r, finest->b);
   PetscCall(cycle(mg, 0));
   fare_level_export(finest->patch->owned, finest->x, z);

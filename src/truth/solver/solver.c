@@ -17,7 +17,7 @@ static PetscErrorCode set_default(const char *option, const char *value)
 {
   PetscBool given;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscOptionsHasName(NULL, NULL, option, &given));
   if (!given) PetscCall(PetscOptionsSetValue(NULL, option, value));
   PetscFunctionReturn(0);
@@ -29,7 +29,7 @@ static PetscErrorCode multiply(Mat A, Vec from, Vec to)
   const PetscScalar *x;
   PetscScalar       *y;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(MatShellGetContext(A, &e));
   PetscCall(VecGetArrayRead(from, &x));
   PetscCall(VecGetArrayWrite(to, &y));
@@ -46,7 +46,7 @@ static PetscErrorCode precondition(PC pc, Vec from, Vec to)
   const PetscScalar *r;
   PetscScalar       *z;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PCShellGetContext(pc, &e));
   PetscCall(VecGetArrayRead(from, &r));
   PetscCall(VecGetArrayWrite(to, &z));
@@ -60,7 +60,7 @@ PetscErrorCode fare_truth_solver_create_matrix(fare_evolution *e, double start)
 {
   PetscBool chosen;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscOptionsHasName(NULL, "truth_", "-pc_type", &chosen));
   if (e->grid->dim == 1 || chosen) {
     PetscCall(fare_operator_matrix(e->op, &e->A));
@@ -79,7 +79,7 @@ PetscErrorCode fare_truth_solver_configure(fare_evolution *e, KSP ksp)
   PetscMPIInt ranks;
   PC          pc;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   e->ksp = ksp;
   PetscCallMPI(MPI_Comm_size(e->grid->comm, &ranks));
   PetscCall(KSPGetPC(ksp, &pc));
@@ -113,7 +113,7 @@ PetscErrorCode fare_truth_solver_prepare(fare_evolution *e, double t, double shi
   const double share = e->multigrid ? 1e-2 * shift : 1e-5; /* of the tolerance */
   double       cells = 1;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_operator_rates(e->op, t));
   if (e->prepared == e->op->version && e->shift == shift) PetscFunctionReturn(0);
   e->prepared = e->op->version;
@@ -129,7 +129,7 @@ PetscErrorCode fare_truth_solver_prepare(fare_evolution *e, double t, double shi
 
 PetscErrorCode fare_truth_solver_destroy(fare_evolution *e)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(MatDestroy(&e->A));
   PetscCall(fare_multigrid_destroy(&e->multigrid));
   PetscFunctionReturn(0);

@@ -34,7 +34,7 @@ PetscErrorCode fare_bdf_create(fare_evolution *e, double start)
   fare_bdf *b;
   KSP       ksp;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscNew(&b));
   e->bdf = b;
   for (int i = 0; i < FARE_BDF_HISTORY; i++) PetscCall(VecDuplicate(e->masses, &b->past[i]));
@@ -56,7 +56,7 @@ PetscErrorCode fare_bdf_destroy(fare_bdf **bdf)
 {
   fare_bdf *b = *bdf;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!b) PetscFunctionReturn(0);
   for (int i = 0; i < FARE_BDF_HISTORY; i++) PetscCall(VecDestroy(&b->past[i]));
   PetscCall(VecDestroy(&b->next));
@@ -70,7 +70,7 @@ PetscErrorCode fare_bdf_restart(fare_evolution *e, double t)
 {
   fare_bdf *b = e->bdf;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecCopy(e->masses, b->past[0]));
   b->t[0]  = t;
   b->count = b->order = 1;
@@ -112,7 +112,7 @@ static PetscBool is_sound(const double numbers[])
 
 PetscErrorCode fare_bdf_load(fare_bdf *b, const double numbers[])
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!is_sound(numbers))
     FARE_FAIL(FARE_ERR_FAILED, "what was saved is no state of the truth's time stepping");
   b->order = (int)numbers[0];
@@ -130,7 +130,7 @@ static PetscErrorCode begin(fare_evolution *e, double interval)
   fare_bdf    *b     = e->bdf;
   PetscReal    norm;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_operator_apply(e->op, b->t[0], b->past[0], b->rest));
   PetscCall(VecNorm(b->rest, NORM_1, &norm));
   b->step = b->first > 0 ? b->first : share * interval;
@@ -181,7 +181,7 @@ static PetscErrorCode solve(
   KSPConvergedReason reason;
   PetscInt           iterations;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   extrapolation(b, b->order + 1, t, c);
   PetscCall(fare_truth_solver_prepare(e, t, shift));
   PetscCall(VecGetArray(b->next, &next));
@@ -234,7 +234,7 @@ static PetscErrorCode try_step(
   PetscBool          failed = PETSC_TRUE;
   int                orders[3], rows = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (int i = 0; i < FARE_BDF_HISTORY; i++) PetscCall(VecGetArrayRead(b->past[i], &past[i]));
   for (int m = 0; m < FARE_BDF_ORDERS + 2; m++) error[m] = HUGE_VAL;
   for (int m = PetscMax(1, b->order - 1); m <= PetscMin(b->order + 1, FARE_BDF_ORDERS) && m < b->count; m++) {
@@ -301,7 +301,7 @@ PetscErrorCode fare_bdf_advance(fare_evolution *e, double end, double longest)
 {
   fare_bdf *b = e->bdf;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (b->count == 1) PetscCall(begin(e, end - b->t[0]));
   for (int rejected = 0; b->t[0] < end;) {
     const double h = length_of_step(b, end, longest),

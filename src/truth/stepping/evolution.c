@@ -37,7 +37,7 @@ PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *s
   PetscBool       chosen;
   PetscReal       smallest;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(PetscNew(&e));
   *evolution   = e;
   e->grid      = grid;
@@ -80,7 +80,7 @@ static double longest_step(const fare_evolution *e, double t)
 /* All the way to t, or the rest of it where it was left in its middle. */
 static PetscErrorCode advance_smoothly(fare_evolution *e, double t)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!(t > e->before)) PetscFunctionReturn(0);
   if (!(e->longest > 0) || e->goal != t) {
     e->goal      = t;
@@ -104,7 +104,7 @@ static PetscErrorCode advance_over_corners(fare_evolution *e, double t)
 {
   const fare_box box = fare_grid_box(e->grid);
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   while (e->before < t) {
     const PetscBool under_way = e->longest > 0 && e->goal <= t ? PETSC_TRUE : PETSC_FALSE;
 
@@ -120,7 +120,7 @@ static PetscErrorCode advance_over_corners(fare_evolution *e, double t)
 */
 PetscErrorCode fare_evolution_advance(fare_evolution *e, double t)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   for (double jump = fare_system_next_jump(e->system, e->before); jump <= t;
        jump        = fare_system_next_jump(e->system, jump)) {
     PetscCall(advance_over_corners(e, jump - 1e-12 * PetscMax(1, fabs(jump))));
@@ -138,7 +138,7 @@ PetscErrorCode fare_evolution_advance(fare_evolution *e, double t)
 
 PetscErrorCode fare_evolution_absorbed(fare_evolution *e, double *survival, double flux[FARE_DIM_MAX][2])
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *survival = 1;
   memset(flux, 0, FARE_DIM_MAX * sizeof *flux);
   if (!e->absorbs) PetscFunctionReturn(0);
@@ -171,7 +171,7 @@ PetscErrorCode fare_evolution_save(const fare_evolution *e, double numbers[FARE_
   const double way[WAY_COUNT] = {e->goal, e->longest, e->next_step};
   Vec          latest[FARE_BDF_POINTS];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   memset(numbers, 0, FARE_TRUTH_NUMBERS * sizeof *numbers);
   memcpy(numbers + OWN, own, sizeof own);
   if (e->bdf) fare_bdf_save(e->bdf, numbers + BDF);
@@ -222,7 +222,7 @@ static PetscBool is_sound(const fare_evolution *e, const double numbers[])
 
 PetscErrorCode fare_evolution_load(fare_evolution *e, const double numbers[FARE_TRUTH_NUMBERS])
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!is_sound(e, numbers))
     FARE_FAIL(FARE_ERR_FAILED, "what was saved is no state of the truth's evolution");
   if (e->bdf) PetscCall(fare_bdf_load(e->bdf, numbers + BDF));
@@ -249,7 +249,7 @@ PetscErrorCode fare_evolution_destroy(fare_evolution **evolution)
 {
   fare_evolution *e = *evolution;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (!e) PetscFunctionReturn(0);
   PetscCall(fare_residual_destroy(&e->residual));
   if (e->bdf) PetscCall(KSPDestroy(&e->ksp));

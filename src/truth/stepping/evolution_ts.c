@@ -14,7 +14,7 @@ static PetscErrorCode residual(TS ts, PetscReal t, Vec P, Vec Pdot, Vec F, void 
 {
   fare_evolution *e = context;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   (void)ts;
   PetscCall(fare_operator_apply(e->op, t, P, F));
   PetscCall(VecAYPX(F, -1, Pdot));
@@ -24,7 +24,7 @@ static PetscErrorCode residual(TS ts, PetscReal t, Vec P, Vec Pdot, Vec F, void 
 static PetscErrorCode jacobian(
   TS ts, PetscReal t, Vec P, Vec Pdot, PetscReal shift, Mat A, Mat B, void *context)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   (void)ts, (void)P, (void)Pdot, (void)A, (void)B;
   PetscCall(fare_truth_solver_prepare(context, t, shift));
   PetscFunctionReturn(0);
@@ -36,7 +36,7 @@ static PetscErrorCode after_step(TS ts)
   PetscReal       t, end, smallest;
   PetscInt        now[3];
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(TSGetApplicationContext(ts, &e));
   PetscCall(TSGetTime(ts, &t));
   PetscCall(VecMin(e->masses, NULL, &smallest));
@@ -67,7 +67,7 @@ static PetscErrorCode hold_positive(Vec guess, Vec x, double *added)
   PetscScalar       *step;
   PetscInt           n;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   *added = 0;
   PetscCall(VecGetLocalSize(x, &n));
   PetscCall(VecGetArrayRead(guess, &from));
@@ -96,7 +96,7 @@ static PetscErrorCode keep_density(KSP ksp, Vec b, Vec x, void *context)
   Vec             guess;
   PetscReal       t;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   (void)ksp, (void)b;
   PetscCall(TSGetSNES(e->ts, &snes));
   PetscCall(SNESGetSolution(snes, &guess));
@@ -122,7 +122,7 @@ PetscErrorCode fare_ts_create(fare_evolution *e, double start)
   SNES      snes;
   KSP       ksp;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(TSCreate(e->grid->comm, &e->ts));
   PetscCall(TSSetOptionsPrefix(e->ts, "truth_"));
   PetscCall(TSSetProblemType(e->ts, TS_LINEAR));
@@ -160,7 +160,7 @@ PetscErrorCode fare_ts_create(fare_evolution *e, double start)
 
 PetscErrorCode fare_ts_restart(fare_evolution *e, double t)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(TSSetTime(e->ts, t));
   PetscCall(TSRestartStep(e->ts));
   e->largest_step = 0;
@@ -175,7 +175,7 @@ PetscErrorCode fare_ts_advance(fare_evolution *e, double t, double longest)
   TSAdapt           adapt;
   PetscReal         reached, step;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(TSGetAdapt(e->ts, &adapt));
   PetscCall(TSAdaptSetStepLimits(adapt, PETSC_DEFAULT, longest));
   if (e->next_step > 0) {

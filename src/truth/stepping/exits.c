@@ -12,7 +12,7 @@ static PetscErrorCode add_point(fare_exits *x, fare_operator *op, double t, Vec 
 {
   const int n = (int)x->points;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(fare_operator_rates(op, t));
   x->t[n] = t;
   PetscCall(fare_operator_exits(op, masses, x->rate[n]));
@@ -23,7 +23,7 @@ static PetscErrorCode add_point(fare_exits *x, fare_operator *op, double t, Vec 
 
 PetscErrorCode fare_exits_restart(fare_exits *x, fare_operator *op, double t, Vec masses)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   x->points = 0;
   PetscCall(add_point(x, op, t, masses));
   PetscFunctionReturn(0);
@@ -55,7 +55,7 @@ PetscErrorCode fare_exits_step(fare_exits *x, fare_operator *op, double t, Vec m
   const double before = x->left;
   double       weight[FARE_EXIT_POINTS], share[2 * FARE_DIM_MAX], all = 0;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (x->points == FARE_EXIT_POINTS) {
     memmove(x->t, x->t + 1, (FARE_EXIT_POINTS - 1) * sizeof *x->t);
     memmove(x->rate, x->rate + 1, (FARE_EXIT_POINTS - 1) * sizeof *x->rate);

@@ -8,7 +8,7 @@ PetscErrorCode fare_evolution_watch(fare_evolution *e, Vec masses, double smalle
 {
   PetscScalar sum;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   PetscCall(VecSum(masses, &sum));
   e->mass_drift = PetscMax(e->mass_drift, e->absorbs ? sum - 1 : fabs(sum - 1));
   e->minimum    = PetscMin(e->minimum, smallest / fare_grid_volume(e->grid));
@@ -17,7 +17,7 @@ PetscErrorCode fare_evolution_watch(fare_evolution *e, Vec masses, double smalle
 
 PetscErrorCode fare_evolution_stepped(fare_evolution *e, double t, Vec masses, double smallest)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (e->residual) PetscCall(fare_residual_step(e->residual, e->op, t, masses, &e->time_bound));
   if (e->absorbs) PetscCall(fare_exits_step(&e->exits, e->op, t, masses));
   PetscCall(fare_evolution_watch(e, masses, smallest));
@@ -26,7 +26,7 @@ PetscErrorCode fare_evolution_stepped(fare_evolution *e, double t, Vec masses, d
 
 PetscErrorCode fare_evolution_pause(fare_evolution *e, double t)
 {
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   e->before = t;
   if (e->pause) PetscCall(e->pause(e->pause_context));
   PetscFunctionReturn(0);
@@ -42,7 +42,7 @@ PetscErrorCode fare_evolution_check_mass(fare_evolution *e, double t, double sum
   /* what it was off before a step is not the solve's */
   double most = 0.1 * e->tolerance + 1e-10 + e->mass_drift, rate;
 
-  PetscFunctionBeginUser;
+  PetscFunctionBegin;
   if (off <= most) PetscFunctionReturn(0);
   PetscCall(fare_operator_largest_rate(e->op, &rate));
   most += 16 * PETSC_MACHINE_EPSILON * rate / e->shift;
