@@ -167,6 +167,7 @@ typedef struct {
     for a density
   */
   double        effective, independent;
+  double        pooled;      /* effective samples that the pools are made for */
   fare_interval interval;    /* whether corrected, low and high are there */
   double        truth_error; /* |change of the value when the truth's estimated error is added to it| */
 } fare_measured;
