@@ -27,15 +27,18 @@ typedef struct {
   without a potential has a table of its own altogether.
 */
 enum { FARE_KT = 0, FARE_MOBILITY = 1, FARE_OWN = 2 };
-#define FARE_TEMPERATURE                                           \
-  {                                                                \
-    "kT", 1.0, 1e-6, 1e6, "temperature times Boltzmann's constant" \
+#define FARE_TEMPERATURE_AT(value)                                   \
+  {                                                                  \
+    "kT", value, 1e-6, 1e6, "temperature times Boltzmann's constant" \
   }
-#define FARE_COMMON_PARAMETERS                                                                     \
-  FARE_TEMPERATURE,                                                                                \
+#define FARE_TEMPERATURE FARE_TEMPERATURE_AT(1.0)
+/* With another default temperature. */
+#define FARE_COMMON_PARAMETERS_AT(temperature)                                                     \
+  FARE_TEMPERATURE_AT(temperature),                                                                \
   {                                                                                                \
     "mobility", 1.0, 1e-6, 1e6, "inverse friction; the diffusion coefficient is mobility times kT" \
   }
+#define FARE_COMMON_PARAMETERS FARE_COMMON_PARAMETERS_AT(1.0)
 
 /*
   What a system provides: one const descriptor, exported by its one file in src/system/library and named once
