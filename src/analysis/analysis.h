@@ -213,6 +213,8 @@ struct fare_absorbing {
   signed char      *in, *beyond;
   fare_elimination *elimination; /* of these rates, once something was solved with them */
 };
+/* Index of the cell over a face, wrapped at periodic ends; false where there is none. */
+PetscBool      fare_cell_over(const fare_grid *grid, const PetscInt index[], int face, PetscInt there[]);
 PetscErrorCode fare_absorbing_create(const fare_grid *grid, const fare_system *system, double t, int targets,
   const fare_region *const target[], fare_absorbing **absorbing);
 PetscErrorCode fare_absorbing_destroy(fare_absorbing **absorbing);

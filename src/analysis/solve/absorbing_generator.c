@@ -30,19 +30,6 @@ static int target_of(int targets, const fare_region *const target[], const doubl
   return -1;
 }
 
-/* The cell over a face, its index wrapped at periodic ends; false where there is none. */
-static PetscBool neighbour(const fare_grid *grid, const PetscInt index[], int face, PetscInt there[])
-{
-  const int axis = face / 2;
-
-  for (int a = 0; a < FARE_DIM_MAX; a++) there[a] = index[a];
-  there[axis] += face % 2 ? 1 : -1;
-  if (there[axis] >= 0 && there[axis] < grid->cells[axis]) return PETSC_TRUE;
-  if (grid->boundary[axis] != FARE_BOUNDARY_PERIODIC) return PETSC_FALSE;
-  there[axis] = (there[axis] + grid->cells[axis]) % grid->cells[axis];
-  return PETSC_TRUE;
-}
-
 static void centre(const fare_grid *grid, const PetscInt index[], double x[])
 {
   for (int axis = 0; axis < grid->dim; axis++) x[axis] = fare_grid_centre(grid, axis, index[axis]);
@@ -74,7 +61,7 @@ static PetscErrorCode look_at_faces(fare_absorbing *k, int targets, const fare_r
 
       k->part[at]   = NAN;
       k->column[at] = k->beyond[at] = -1;
-      if (!neighbour(k->grid, index, face, there)) continue;
+      if (!fare_cell_over(k->grid, index, face, there)) continue;
       k->column[at] = global[fare_ghosts_at(&ghosts, index) + (face % 2 ? 1 : -1) * ghosts.stride[face / 2]];
       centre(k->grid, there, y);
       k->beyond[at] = (signed char)target_of(targets, target, y);
