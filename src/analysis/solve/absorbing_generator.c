@@ -236,14 +236,20 @@ PetscErrorCode fare_absorbing_hold(const fare_absorbing *k, const double value[]
 typedef struct {
   const fare_absorbing *absorbing;
   double                b;
+  Vec                   source; /* beside b; NULL: none */
 } problem;
 
 static PetscErrorCode residual(void *context, Vec x, Vec r, double *scale)
 {
   const problem *p = context;
+  PetscReal      sum;
 
   PetscFunctionBegin;
   PetscCall(fare_absorbing_residual(p->absorbing, p->b, x, r, scale));
+  if (!p->source) PetscFunctionReturn(0);
+  PetscCall(VecAXPY(r, 1, p->source));
+  PetscCall(VecNorm(p->source, NORM_1, &sum));
+  *scale += sum;
   PetscFunctionReturn(0);
 }
 
@@ -275,55 +281,55 @@ static PetscErrorCode check_digits(Mat M, KSP ksp, const char *what)
     what, longest * fastest, most / PETSC_MACHINE_EPSILON);
 }
 
-static PetscErrorCode iterate(
-  const fare_absorbing *k, const problem *p, const char *what, Vec x, fare_solved *solved)
+static PetscErrorCode iterate(const fare_absorbing *k, PetscBool transposed, fare_residual_function of,
+  void *context, const char *what, Vec x, fare_solved *solved)
 {
   Mat M;
   KSP ksp;
 
   PetscFunctionBegin;
   PetscCall(fare_absorbing_matrix(k, &M));
+  if (transposed) PetscCall(MatTranspose(M, MAT_INPLACE_MATRIX, &M));
   PetscCall(fare_linear_solver_create(k->grid, M, M, &ksp));
-  PetscCall(fare_linear_solver_refine(ksp, residual, (void *)p, 0, 1e-7, what, x, solved));
-  PetscCall(check_digits(M, ksp, what));
+  PetscCall(fare_linear_solver_refine(ksp, of, context, 0, 1e-7, what, x, solved));
+  if (!transposed) PetscCall(check_digits(M, ksp, what));
   PetscCall(KSPDestroy(&ksp));
   PetscCall(MatDestroy(&M));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_absorbing_eliminate(fare_absorbing *k)
+PetscErrorCode fare_absorbing_complete(fare_absorbing *k, PetscBool transposed, fare_residual_function of,
+  void *context, const char *what, Vec x, fare_solved *solved)
 {
+  double scale;
+  Vec    r;
+
   PetscFunctionBegin;
+  if (!fare_elimination_serves(k->grid)) {
+    PetscCall(iterate(k, transposed, of, context, what, x, solved));
+    PetscFunctionReturn(0);
+  }
   if (!k->elimination) PetscCall(fare_elimination_create(k, 0, PETSC_FALSE, &k->elimination));
+  PetscCall(VecDuplicate(x, &r));
+  PetscCall(of(context, x, r, &scale));
+  PetscCall(fare_elimination_solve(k->elimination, transposed, r));
+  PetscCall(VecAXPY(x, 1, r));
+  solved->iterations = 1;
+  PetscCall(fare_linear_solver_residual(of, context, x, r, &solved->residual));
+  PetscCall(VecDestroy(&r));
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_absorbing_solve(
   fare_absorbing *k, double b, const double value[], const char *what, Vec *x, fare_solved *solved)
 {
-  const problem p = {k, b};
-  double        scale;
-  PetscReal     norm;
-  Vec           r;
+  problem p = {k, b, NULL};
 
   PetscFunctionBegin;
   PetscCall(DMCreateGlobalVector(k->grid->dm, x));
   PetscCall(VecSet(*x, 0));
   PetscCall(fare_absorbing_hold(k, value, *x));
-  if (!fare_elimination_serves(k->grid)) {
-    PetscCall(iterate(k, &p, what, *x, solved));
-    PetscFunctionReturn(0);
-  }
-  PetscCall(fare_absorbing_eliminate(k));
-  PetscCall(VecDuplicate(*x, &r));
-  PetscCall(fare_absorbing_residual(k, b, *x, r, &scale));
-  PetscCall(fare_elimination_solve(k->elimination, PETSC_FALSE, r));
-  PetscCall(fare_absorbing_hold(k, value, r));
-  PetscCall(VecCopy(r, *x));
-  PetscCall(fare_absorbing_residual(k, b, *x, r, &scale));
-  PetscCall(VecNorm(r, NORM_1, &norm));
-  *solved = (fare_solved){scale > 0 ? norm / scale : 0, 1};
-  PetscCall(VecDestroy(&r));
+  PetscCall(fare_absorbing_complete(k, PETSC_FALSE, residual, &p, what, *x, solved));
   PetscFunctionReturn(0);
 }
 
@@ -345,27 +351,15 @@ static PetscErrorCode fill_exit(const fare_absorbing *k, int axis, int side, Vec
 
 PetscErrorCode fare_absorbing_exit(fare_absorbing *k, int axis, int side, Vec *x)
 {
-  Mat M;
-  KSP ksp;
-  Vec r;
+  problem     p = {k, 0, NULL};
+  fare_solved solved;
 
   PetscFunctionBegin;
   PetscCall(DMCreateGlobalVector(k->grid->dm, x));
-  PetscCall(fill_exit(k, axis, side, *x));
-  if (fare_elimination_serves(k->grid)) {
-    PetscCall(fare_absorbing_eliminate(k));
-    PetscCall(fare_elimination_solve(k->elimination, PETSC_FALSE, *x));
-    PetscFunctionReturn(0);
-  }
-  PetscCall(VecDuplicate(*x, &r));
-  PetscCall(VecCopy(*x, r));
-  PetscCall(fare_absorbing_matrix(k, &M));
-  PetscCall(fare_linear_solver_create(k->grid, M, M, &ksp));
-  PetscCall(KSPSetTolerances(ksp, 1e-12, 1e-300, PETSC_DEFAULT, 300));
-  PetscCall(KSPSolve(ksp, r, *x));
-  PetscCall(check_digits(M, ksp, "exit probability"));
-  PetscCall(KSPDestroy(&ksp));
-  PetscCall(MatDestroy(&M));
-  PetscCall(VecDestroy(&r));
+  PetscCall(VecSet(*x, 0));
+  PetscCall(VecDuplicate(*x, &p.source));
+  PetscCall(fill_exit(k, axis, side, p.source));
+  PetscCall(fare_absorbing_complete(k, PETSC_FALSE, residual, &p, "exit probability", *x, &solved));
+  PetscCall(VecDestroy(&p.source));
   PetscFunctionReturn(0);
 }
