@@ -82,9 +82,7 @@ static PetscErrorCode assemble(fare_chain *chain, double t, double step, Vec U)
 
   PetscFunctionBegin;
   PetscCall(fare_operator_faces(chain->op, t, chain->leaving, chain->entering));
-  PetscCall(DMGetLocalVector(grid->dm, &local));
-  PetscCall(DMGlobalToLocal(grid->dm, U, INSERT_VALUES, local));
-  PetscCall(VecGetArrayRead(local, &u));
+  PetscCall(fare_ghosts_get(grid, U, &local, &u));
   for (PetscInt n = 0; n < fare_grid_owned(grid); n++) {
     PetscScalar *row = chain->entry + n * (1 + faces);
     PetscInt     index[FARE_DIM_MAX], here;
@@ -104,8 +102,7 @@ static PetscErrorCode assemble(fare_chain *chain, double t, double step, Vec U)
       row[1 + face] = -step * sqrt(both) * gain;
     }
   }
-  PetscCall(VecRestoreArrayRead(local, &u));
-  PetscCall(DMRestoreLocalVector(grid->dm, &local));
+  PetscCall(fare_ghosts_restore(grid, &local, &u));
   PetscCall(MatSetValuesCOO(chain->A, chain->entry, INSERT_VALUES));
   PetscCall(KSPSetOperators(chain->ksp, chain->A, chain->A));
   PetscFunctionReturn(0);
@@ -160,10 +157,7 @@ PetscErrorCode fare_chain_create(const fare_grid *grid, const fare_system *syste
       "a work chain needs a potential, no other force, and a constant kT, which system '%s' does not have "
       "here",
       fare_system_type_of(system)->name);
-  for (int axis = 0; axis < grid->dim; axis++) {
-    if (grid->boundary[axis] >= FARE_BOUNDARY_ABSORBING)
-      FARE_FAIL(FARE_ERR_INPUT, "a work chain needs a box that nothing leaves");
-  }
+  if (fare_grid_absorbs(grid)) FARE_FAIL(FARE_ERR_INPUT, "a work chain needs a box that nothing leaves");
   PetscCall(PetscNew(&c));
   *chain    = c;
   c->grid   = grid;

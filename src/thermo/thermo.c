@@ -265,23 +265,6 @@ static PetscErrorCode cross_stretches(fare_thermo *thermo, double start, double 
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode velocity(const track *of, double t, Vec P, double to[])
-{
-  Vec J;
-
-  PetscFunctionBegin;
-  PetscCall(VecDuplicate(P, &J));
-  for (int axis = 0; axis < of->grid->dim; axis++) {
-    PetscScalar sum;
-
-    PetscCall(fare_operator_current(of->op, t, P, axis, J));
-    PetscCall(VecSum(J, &sum));
-    to[axis] = sum * of->grid->spacing[axis];
-  }
-  PetscCall(VecDestroy(&J));
-  PetscFunctionReturn(0);
-}
-
 /* A row of the integrals so far, and of the state now. */
 static PetscErrorCode make_row(const fare_thermo *thermo, track *of, double t)
 {
@@ -305,7 +288,7 @@ static PetscErrorCode make_row(const fare_thermo *thermo, track *of, double t)
   row->total_rate              = last->rates.total;
   row->housekeeping_rate       = last->rates.housekeeping;
   row->excess_rate             = last->rates.excess;
-  PetscCall(velocity(of, t, last->P, row->velocity));
+  PetscCall(fare_operator_velocity(of->op, t, last->P, row->velocity));
   row->dissipated_work = row->work - (row->equilibrium_free_energy - of->row[0].equilibrium_free_energy);
   if (!(defined & FARE_HAS_FREE_WORK)) row->dissipated_work = NAN;
   if (!(defined & FARE_HAS_ENERGY))
@@ -550,38 +533,11 @@ PetscErrorCode fare_thermo_restore(fare_thermo *thermo, size_t count, const fare
   PetscFunctionReturn(0);
 }
 
-/* A face's current is shared by the cells beside it. */
 PetscErrorCode fare_thermo_current(fare_thermo *thermo, int axis, Vec *current)
 {
-  const fare_grid   *grid   = thermo->track[0].grid;
-  const double       volume = fare_grid_volume(grid);
-  const PetscScalar *J;
-  PetscScalar       *at;
-  fare_ghosts        ghosts;
-  Vec                faces, local;
-
   PetscFunctionBegin;
-  PetscCall(fare_ghosts_of(grid, &ghosts));
-  PetscCall(VecDuplicate(fare_truth_masses(thermo->truth), &faces));
-  PetscCall(VecDuplicate(faces, current));
-  PetscCall(fare_operator_current(thermo->track[0].op, fare_truth_get_status(thermo->truth)->time,
-    fare_truth_masses(thermo->truth), axis, faces));
-  PetscCall(DMGetLocalVector(grid->dm, &local));
-  PetscCall(DMGlobalToLocal(grid->dm, faces, INSERT_VALUES, local));
-  PetscCall(VecGetArrayRead(local, &J));
-  PetscCall(VecGetArray(*current, &at));
-  for (PetscInt n = 0; n < fare_grid_owned(grid); n++) {
-    PetscInt index[FARE_DIM_MAX], here;
-
-    fare_cell_index(grid, n, index);
-    here  = fare_ghosts_at(&ghosts, index);
-    at[n] = 0.5 * grid->spacing[axis] *
-      (J[here] + (index[axis] > ghosts.start[axis] ? J[here - ghosts.stride[axis]] : 0)) / volume;
-  }
-  PetscCall(VecRestoreArray(*current, &at));
-  PetscCall(VecRestoreArrayRead(local, &J));
-  PetscCall(DMRestoreLocalVector(grid->dm, &local));
-  PetscCall(VecDestroy(&faces));
+  PetscCall(fare_operator_current_density(thermo->track[0].op, fare_truth_get_status(thermo->truth)->time,
+    fare_truth_masses(thermo->truth), axis, current));
   PetscFunctionReturn(0);
 }
 
