@@ -146,7 +146,6 @@ static PetscErrorCode write_bins(const fare_results *r, fare_store *store)
   const char              *axes[FARE_DIM_MAX];
   uint64_t                 extent[1 + FARE_DIM_MAX];
   char                     path[PATH_SIZE];
-  int                      series = (int)r->series;
 
   PetscFunctionBegin;
   PetscCall(fare_store_group(store, "/bins"));
@@ -159,15 +158,10 @@ static PetscErrorCode write_bins(const fare_results *r, fare_store *store)
   extent[0] = (uint64_t)r->plan->snapshots.count;
   for (int i = 0; i < r->bin_axes; i++) extent[1 + i] = r->bin_extent[i];
   PetscCall(fare_store_group(store, "/binned"));
-  PetscCallMPI(MPI_Bcast(&series, 1, MPI_INT, 0, fare_store_comm(store)));
-  for (int i = 0; i < series; i++) {
-    const int   mine    = i < (int)r->series; /* rank 0 alone has them */
-    const float nothing = 0;
-
-    snprintf(path, sizeof path, "/binned/%s", mine ? r->binned[i].name : "");
-    PetscCallMPI(MPI_Bcast(path, sizeof path, MPI_CHAR, 0, fare_store_comm(store)));
-    PetscCall(fare_store_write_array(
-      store, path, FARE_STORE_FLOAT32, 1 + r->bin_axes, extent, mine ? r->binned[i].mass : &nothing));
+  for (size_t i = 0; i < r->series; i++) {
+    snprintf(path, sizeof path, "/binned/%s", r->binned[i].name);
+    PetscCall(
+      fare_store_write_array(store, path, FARE_STORE_FLOAT32, 1 + r->bin_axes, extent, r->binned[i].mass));
   }
   PetscFunctionReturn(0);
 }
