@@ -336,23 +336,24 @@ static uint64_t bytes_of(fare_store_type type, int rank, const uint64_t extent[]
 static PetscErrorCode reserve_for(
   fare_store *store, hid_t dataset, fare_store_type type, int rank, const uint64_t global[])
 {
-  if (H5Dget_offset(dataset) != HADDR_UNDEF)
-    return fare_store_reserve(store, H5Dget_offset(dataset), H5Dget_storage_size(dataset));
+  const haddr_t place = H5Dget_offset(dataset);
+
+  if (place != HADDR_UNDEF) {
+    store->end = PetscMax(store->end, place + H5Dget_storage_size(dataset));
+    return fare_store_reserve(store, place, H5Dget_storage_size(dataset));
+  }
   /* compressed it may not shrink, but hardly grows */
   return fare_store_reserve_end(store, bytes_of(type, rank, global));
 }
 
 /*
   Asked before a dataset is made: HDF5 places what describes it behind it, and could not close the file beyond
-  the limit.
+  the limit. It does not tell how long that is: while a file is written by MPI, H5Fget_filesize fails.
 */
 static PetscErrorCode fits(fare_store *store, fare_store_type type, int rank, const uint64_t global[])
 {
-  hsize_t size = 0;
-
   if (store->limit == UINT64_MAX) return 0;
-  H5Fget_filesize(store->file, &size);
-  return fare_store_reserve(store, size, bytes_of(type, rank, global) + FARE_STORE_HEADROOM);
+  return fare_store_reserve_end(store, bytes_of(type, rank, global) + FARE_STORE_HEADROOM);
 }
 
 PetscErrorCode fare_store_write(fare_store *store, const char *path, fare_store_type type, int rank,
