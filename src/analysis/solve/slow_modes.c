@@ -84,25 +84,6 @@ static double fastest_rate(const fare_absorbing *faces)
   return most;
 }
 
-/* to = from / root, 0 where there is no mass at rest. */
-static PetscErrorCode divide(Vec from, Vec root, Vec to)
-{
-  const PetscScalar *p, *r;
-  PetscScalar       *q;
-  PetscInt           n;
-
-  PetscFunctionBegin;
-  PetscCall(VecGetLocalSize(from, &n));
-  PetscCall(VecGetArrayRead(from, &p));
-  PetscCall(VecGetArrayRead(root, &r));
-  PetscCall(VecGetArray(to, &q));
-  for (PetscInt i = 0; i < n; i++) q[i] = r[i] > 0 ? p[i] / r[i] : 0;
-  PetscCall(VecRestoreArray(to, &q));
-  PetscCall(VecRestoreArrayRead(root, &r));
-  PetscCall(VecRestoreArrayRead(from, &p));
-  PetscFunctionReturn(0);
-}
-
 /* Takes the modes before the k-th out of v, twice for the sake of rounding. */
 static PetscErrorCode separate(const problem *s, PetscInt k, Vec v)
 {
@@ -160,7 +141,10 @@ static PetscErrorCode combine(problem *s)
   PetscFunctionReturn(0);
 }
 
-/* y = (sigma - L)^-1 p, both divided by the roots where balance is detailed. */
+/*
+  y = (sigma - L)^-1 p, both divided by the roots where balance is detailed: PETSc's quotient is 0 where there
+  is no mass at rest.
+*/
 static PetscErrorCode invert(const problem *s, fare_elimination *elimination, Vec p, Vec y)
 {
   PetscFunctionBegin;
@@ -169,7 +153,7 @@ static PetscErrorCode invert(const problem *s, fare_elimination *elimination, Ve
   else
     PetscCall(VecCopy(p, y));
   PetscCall(fare_elimination_solve(elimination, PETSC_TRUE, y));
-  if (s->spectrum->symmetric) PetscCall(divide(y, s->root, y));
+  if (s->spectrum->symmetric) PetscCall(VecPointwiseDivide(y, y, s->root));
   PetscFunctionReturn(0);
 }
 
@@ -223,7 +207,7 @@ static PetscErrorCode find_all(problem *s)
   PetscCall(VecDuplicateVecs(s->rest, s->slow, &s->u));
   for (PetscInt k = 0; k < s->slow; k++) {
     if (of->symmetric)
-      PetscCall(divide(of->mode[k], s->root, s->u[k]));
+      PetscCall(VecPointwiseDivide(s->u[k], of->mode[k], s->root));
     else
       PetscCall(VecCopy(of->mode[k], s->u[k]));
   }
