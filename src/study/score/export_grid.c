@@ -30,6 +30,14 @@ static PetscErrorCode write_axis(const fare_finished *study, int axis, fare_stor
   PetscFunctionReturn(0);
 }
 
+static PetscErrorCode label(const fare_finished *study, fare_store *to, const char *path)
+{
+  PetscFunctionBegin;
+  PetscCall(fare_store_label(to, path, 0, "times", study->snapshots, study->time));
+  PetscCall(fare_grid_label(&study->grid, 1, to, path));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode begin(const fare_finished *study, fare_store *to)
 {
   const fare_grid *grid = &study->grid;
@@ -46,12 +54,13 @@ static PetscErrorCode begin(const fare_finished *study, fare_store *to)
   PetscCall(fare_store_put_real(to, "/", "cell_volume", fare_grid_volume(grid)));
   PetscCall(fare_store_put_uint64s(to, "/", "periodic", (size_t)study->dim, periodic));
   fare_finished_box(study, 0, extent, start, count);
-  PetscCall(fare_store_write_array(to, "/times", FARE_STORE_FLOAT64, 1, extent, study->time));
   for (int axis = 0; axis < study->dim; axis++) PetscCall(write_axis(study, axis, to));
   PetscCall(
     fare_store_write(to, "/truth_mass", FARE_STORE_FLOAT64, study->dim + 1, extent, none, none, NULL));
   PetscCall(
     fare_store_write(to, "/truth_error", FARE_STORE_FLOAT64, study->dim + 1, extent, none, none, NULL));
+  PetscCall(label(study, to, "/truth_mass"));
+  PetscCall(label(study, to, "/truth_error"));
   PetscFunctionReturn(0);
 }
 
