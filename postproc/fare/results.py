@@ -69,7 +69,8 @@ class Study:
         compared = [self._comparison(label, groups[label]) for label in groups]
         compared.sort(key=lambda c: (rank.index(c.ensemble), c.against == "target", c.of == "density"))
         self.comparisons = {comparison.label: comparison for comparison in compared}
-        self.densities = tuple(file.get("binned", {}))
+        binned = file.get("binned", {})
+        self.densities = tuple(name for name in binned if not binned[name].is_scale)
         """Names that `masses` and `density` know."""
         group = file.get("ranking")
         self.ranking: list[Ranked] = []
