@@ -20,8 +20,19 @@ if TYPE_CHECKING:
     from fare import plot as plot
     from fare.files import FareError as FareError
     from fare.samples import write_samples as write_samples
+    from fare.study import Study as Study
+    from fare.study import Sweep as Sweep
+    from fare.study import open as open
+    from fare.study import sweep as sweep
 
-_NAMES = {"FareError": "files", "write_samples": "samples"}  # and the modules that they are in
+_NAMES = {  # and the modules that they are in
+    "FareError": "files",
+    "Study": "study",
+    "Sweep": "study",
+    "open": "study",
+    "sweep": "study",
+    "write_samples": "samples",
+}
 _MODULES = {"plot"}
 
 
