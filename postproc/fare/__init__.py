@@ -18,6 +18,12 @@ __version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from fare import plot as plot
+    from fare.command import Cancelled as Cancelled
+    from fare.command import CommandError as CommandError
+    from fare.command import check as check
+    from fare.command import describe as describe
+    from fare.command import run as run
+    from fare.command import start as start
     from fare.files import FareError as FareError
     from fare.samples import write_samples as write_samples
     from fare.study import Study as Study
@@ -26,7 +32,13 @@ if TYPE_CHECKING:
     from fare.study import sweep as sweep
 
 _NAMES = {  # and the modules that they are in
+    "Cancelled": "command",
+    "CommandError": "command",
     "FareError": "files",
+    "check": "command",
+    "describe": "command",
+    "run": "command",
+    "start": "command",
     "Study": "study",
     "Sweep": "study",
     "open": "study",
