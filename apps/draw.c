@@ -4,6 +4,7 @@
 
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,13 +22,12 @@ void fare_draw_later(fare_drawing what, const char *directory)
   snprintf(pending.directory, sizeof pending.directory, "%s", directory);
 }
 
-/* The script of the source tree while FARE is not installed, else the installed one. */
-static PetscBool find_script(const char *name, size_t size, char path[])
+PetscBool fare_find_data(const char *name, size_t size, char path[])
 {
-  static const char *const places[] = {FARE_SOURCE_DIR "/postproc", FARE_DATA_DIR "/postproc"};
+  const char *const places[] = {FARE_SOURCE_DIR, FARE_DATA_DIR, getenv("FARE_HOME")};
 
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(places); i++) {
-    snprintf(path, size, "%s/%s", places[i], name);
+    if (!places[i] || snprintf(path, size, "%s/%s", places[i], name) >= (int)size) continue;
     if (!access(path, R_OK)) return PETSC_TRUE;
   }
   return PETSC_FALSE;
@@ -41,7 +41,8 @@ static int draw(const char *name, const char *directory, const char *again, cons
   pid_t       child;
   int         status;
 
-  if (!*python || !find_script(name, sizeof script, script)) {
+  snprintf(where, sizeof where, "postproc/%s", name);
+  if (!*python || !fare_find_data(where, sizeof script, script)) {
     fprintf(stderr, "fare: no %s: %s%s (the numbers are in %s)\n", again,
       *python ? name : "FARE was built without a Python that has h5py, numpy and matplotlib",
       *python ? " was not found" : "", numbers);

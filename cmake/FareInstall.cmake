@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# make install: the command, the library, its headers, the studies, the post-processing, and a package file
-# for find_package(fare).
+# make install: the command, the library, its headers, the studies, the post-processing, the batch scripts, and a
+# package file for find_package(fare).
 include(CMakePackageConfigHelpers)
 set(FARE_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/fare)
 
@@ -10,6 +10,8 @@ if(TARGET fare_command)
 endif()
 install(DIRECTORY include/fare DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY input postproc DESTINATION ${CMAKE_INSTALL_DATADIR}/fare PATTERN __pycache__ EXCLUDE)
+install(DIRECTORY jobs DESTINATION ${CMAKE_INSTALL_DATADIR}/fare USE_SOURCE_PERMISSIONS
+  PATTERN quickstart.sh EXCLUDE PATTERN install_dependencies.sh EXCLUDE PATTERN site.sh EXCLUDE)
 
 install(EXPORT fare_targets NAMESPACE fare:: DESTINATION ${FARE_PACKAGE_DIR})
 configure_package_config_file(cmake/fareConfig.cmake.in ${PROJECT_BINARY_DIR}/fareConfig.cmake
