@@ -1,16 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* completion: scripts by which bash and zsh complete subcommands, options and names, from the same tables. */
+/* Scripts by which bash and zsh complete subcommands, options and names, from the table of subcommands. */
 #include "fare.h"
 
 #include <stdio.h>
-#include <string.h>
-
-static const char *const shells[] = {"bash", "zsh", NULL};
-
-static const char *shell_at(const char *before, size_t i)
-{
-  return before ? NULL : shells[PetscMin(i, 2)];
-}
 
 static void add_words(const fare_command *command, const char *before, fare_text *to)
 {
@@ -42,15 +34,15 @@ static void add_command(const fare_command *command, fare_text *to)
 }
 
 /* The words that may stand at the cursor, in $choices; none: files. What both shells have in common. */
-static void add_cases(fare_text *to)
+static void add_cases(const fare_command *const commands[], fare_text *to)
 {
   fare_text_add(to, "  case $1 in\n    :*) choices=\"");
-  for (size_t i = 0; fare_commands[i]; i++) fare_text_add(to, "%s%s", i ? " " : "", fare_commands[i]->name);
+  for (size_t i = 0; commands[i]; i++) fare_text_add(to, "%s%s", i ? " " : "", commands[i]->name);
   fare_text_add(to, " --version\" ;;\n    *:--system) choices=\"");
   for (size_t i = 0; fare_system_type_at(i); i++)
     fare_text_add(to, "%s%s", i ? " " : "", fare_system_type_at(i)->name);
   fare_text_add(to, "\" ;;\n");
-  for (size_t i = 0; fare_commands[i]; i++) add_command(fare_commands[i], to);
+  for (size_t i = 0; commands[i]; i++) add_command(commands[i], to);
   fare_text_add(to, "    *) choices= ;;\n  esac\n");
 }
 
@@ -76,33 +68,12 @@ static const char zsh_end[]  = "_fare() {\n"
                                "}\n"
                                "if [[ $funcstack[1] == _fare ]]; then _fare; else compdef _fare fare; fi\n";
 
-static PetscErrorCode complete(const fare_arguments *arguments)
+void fare_print_completion(const fare_command *const commands[], PetscBool zsh)
 {
-  const PetscBool zsh =
-    arguments->count == 2 && !strcmp(arguments->argument[1], "zsh") ? PETSC_TRUE : PETSC_FALSE;
   fare_text text = {0};
-  int       rank;
 
-  PetscFunctionBegin;
-  if (!zsh && (arguments->count != 2 || strcmp(arguments->argument[1], "bash")))
-    PetscCall(fare_usage(&fare_command_completion, "which shell?"));
-  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
-  add_cases(&text);
-  if (rank == 0)
-    printf("%s# Completion for fare %s, made by `fare completion %s`.\n_fare_choices() {\n%s}\n%s",
-      zsh ? "#compdef fare\n" : "", fare_version(), arguments->argument[1], text.text,
-      zsh ? zsh_end : bash_end);
+  add_cases(commands, &text);
+  printf("%s# Completion for fare %s\n_fare_choices() {\n%s}\n%s", zsh ? "#compdef fare\n" : "",
+    fare_version(), text.text, zsh ? zsh_end : bash_end);
   fare_text_free(&text);
-  PetscFunctionReturn(0);
 }
-
-const fare_command fare_command_completion = {
-  .name     = "completion",
-  .synopsis = "completion bash | zsh",
-  .summary  = "prints a script by which a shell completes subcommands, options and names",
-  .help     = "source <(fare completion bash)\n\n"
-              "Put that line into ~/.bashrc, or `source <(fare completion zsh)` behind compinit into ~/.zshrc. "
-              "An installed FARE has both where the shells look.\n",
-  .run      = complete,
-  .word_at  = shell_at,
-};

@@ -94,7 +94,7 @@ def isolate():
 
 class Cluster:
     def __init__(self, where, nodes=1):
-        self.where, self.daemons, self.names = pathlib.Path(where), [], []
+        self.where, self.daemons, self.nodes = pathlib.Path(where), [], {}
         ctld, d = free_ports(2)
         here = socket.gethostname().split(".")[0]
         self.names = [here] if nodes == 1 else [f"node{i + 1}" for i in range(nodes)]
@@ -239,6 +239,9 @@ class Cluster:
 
     def stop(self):
         self.run("scancel", "--quiet", "--user=root")
+        if len(self.names) > 1:  # `unshare` does not listen to SIGTERM
+            for node in self.nodes.values():
+                node.kill()
         for daemon in reversed(self.daemons):
             if daemon.poll() is None:
                 daemon.send_signal(signal.SIGTERM)
