@@ -12,8 +12,8 @@ options="--with-torch, --with-slurm and --with-checks"
 for option in "$@"; do
   case $option in
     --with-torch) packages+=(python3-torch) ;;
-    --with-slurm) packages+=(slurmctld slurmd slurm-client munge) ;;
-    --with-checks) packages+=(clang-format-14 black mypy shellcheck codespell doxygen) ;;
+    --with-slurm) packages+=(slurmctld slurmd slurm-client munge iproute2) ;;
+    --with-checks) packages+=(clang-format-14 black mypy shellcheck codespell doxygen mandoc zsh environment-modules) ;;
     *) echo "install_dependencies: unknown option '$option' (there are $options)" >&2; exit 2 ;;
   esac
 done
