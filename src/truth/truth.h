@@ -11,8 +11,10 @@
 #define FARE_CELLS_MAX (1 << 28) /* of a grid */
 /* by which an error in space is taken to fall, at least, when cells are halved */
 #define FARE_RATIO_MIN 1.25
-/* Taken for the fall of the error where no third grid shows it: of an order that a kink or an end may leave.
- */
+/*
+  Taken for the fall of a density's error where no third grid shows it: of an order that a kink or an end may
+  leave. (Numbers do better: UNSEEN of analysis.c.)
+*/
 #define FARE_RATIO_UNSEEN 1.5
 
 /*
