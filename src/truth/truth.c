@@ -277,18 +277,23 @@ static PetscErrorCode boundary_mass(const fare_truth *truth, double *mass)
   PetscFunctionReturn(0);
 }
 
-/* What cells at the ends hide from the companions: since the start at those that absorb, and at others now.
- */
+/*
+  What cells at the ends hide from the companions: at others now, and since the start at those that absorb,
+  though no more than what is left.
+*/
 static PetscErrorCode add_ends(fare_truth *truth)
 {
   fare_truth_status *status = &truth->status;
-  double             now[FARE_DIM_MAX][2], singular, absorbed = 0;
+  double             now[FARE_DIM_MAX][2], singular, layers = 0;
+  PetscScalar        left;
 
   PetscFunctionBegin;
   PetscCall(
     fare_ends_look(truth->grid, truth->main->system, status->time, truth->main->masses, now, &singular));
-  for (int end = 0; end < 2 * FARE_DIM_MAX; end++) absorbed += truth->layer[end / 2][end % 2];
-  if (truth->main->steps) status->error_space = PetscMax(status->error_space, PetscMax(absorbed, singular));
+  PetscCall(VecSum(truth->main->masses, &left));
+  for (int end = 0; end < 2 * FARE_DIM_MAX; end++) layers += truth->layer[end / 2][end % 2];
+  if (truth->main->steps)
+    status->error_space = PetscMax(status->error_space, PetscMax(PetscMin(layers, left), singular));
   PetscFunctionReturn(0);
 }
 
@@ -337,7 +342,7 @@ static PetscErrorCode absorbed(fare_truth *truth)
     fabs(status->survival - half[0]) / (ratio - 1) + TIME_SHARE * fabs(half[0] - half[1]);
   for (int end = 0; end < 2 * FARE_DIM_MAX && truth->main->steps; end++)
     layer += truth->layer[end / 2][end % 2];
-  status->survival_error = PetscMax(status->survival_error, layer);
+  status->survival_error = PetscMax(status->survival_error, PetscMin(layer, status->survival));
   for (int end = 0; end < 2 * FARE_DIM_MAX; end++) {
     const double coarse  = truth->half->exits.absorbed[end / 2][end % 2],
                  tighter = truth->half_tighter->exits.absorbed[end / 2][end % 2];
