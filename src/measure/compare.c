@@ -22,7 +22,6 @@
 #define BARE_MOST    0.005 /* of the truth, in pools that have hardly any samples of uneven weights */
 #define BARE_SOME    0.001 /* the same, for which pools are made larger */
 #define WIDER_MOST   16.   /* times that they may become so */
-/* 95% of a normal distribution lie within so many standard deviations */
 
 const char *const fare_interval_reasons[FARE_INTERVAL_KINDS] = {
   [FARE_INTERVAL]         = "",
