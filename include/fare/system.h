@@ -99,10 +99,9 @@ const fare_system_type *fare_system_type_find(const char *name); /* NULL when un
 const fare_system_type *fare_system_type_at(size_t i);           /* NULL past the last */
 
 /* A waveform: theta(t) from a parameter's base value. Registry in src/system/waveform.c. */
-typedef struct fare_waveform_type fare_waveform_type;
-const char                       *fare_waveform_name_at(size_t i); /* NULL past the last */
-const char                       *fare_waveform_description_at(size_t i);
-PetscErrorCode                    fare_waveform_describe(const char *name, FILE *to);
+const char    *fare_waveform_name_at(size_t i); /* NULL past the last */
+const char    *fare_waveform_description_at(size_t i);
+PetscErrorCode fare_waveform_describe(const char *name, FILE *to);
 
 typedef struct fare_system fare_system;
 
