@@ -8,6 +8,8 @@ fare-test: labels=referee arg=closed_forms
 fare-test: labels=referee timeout=900 arg=truths
 fare-test: labels=referee timeout=900 arg=scores
 """
+from __future__ import annotations
+
 import os
 import pathlib
 import sys
@@ -21,7 +23,7 @@ import referee
 import scores
 
 
-def main():
+def main() -> int:
     which = sys.argv.pop(1)
     if which == "closed_forms":
         return 0 if closed_forms.check() else 1

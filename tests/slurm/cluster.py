@@ -2,6 +2,8 @@
 """A SLURM of one node, for tests: munged, slurmctld and slurmd in a directory and on ports of their own, and
 ended by their recorded ids.
 """
+from __future__ import annotations
+
 import os
 import pathlib
 import shutil
@@ -9,6 +11,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 
 PROGRAMS = ["munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol"]
 CORES = 4  # as the node is told; tasks share what cores there are
@@ -44,17 +47,17 @@ PartitionName=all Nodes={host} Default=YES MaxTime=60 State=UP
 """
 
 
-def free_ports(count):
+def free_ports(count: int) -> list[int]:
     held = [socket.socket() for _ in range(count)]
     for each in held:
         each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in held]
+    ports: list[int] = [each.getsockname()[1] for each in held]
     for each in held:
         each.close()
     return ports
 
 
-def missing():
+def missing() -> str:
     """What is not installed, or stands in the way; empty where a cluster can be started."""
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     lacking = [name for name in PROGRAMS if not shutil.which(name)]
@@ -64,8 +67,9 @@ def missing():
 
 
 class Cluster:
-    def __init__(self, where):
-        self.where, self.daemons = pathlib.Path(where), []
+    def __init__(self, where: pathlib.Path | str) -> None:
+        self.where = pathlib.Path(where)
+        self.daemons: list[subprocess.Popen[bytes]] = []
         ctld, d = free_ports(2)
         host = socket.gethostname().split(".")[0]
         for name in ("state", "spool"):
@@ -78,7 +82,7 @@ class Cluster:
         )
         self.environment = dict(os.environ, SLURM_CONF=str(configuration))
 
-    def start(self):
+    def start(self) -> None:
         self.daemon(
             "munged",
             "--foreground",
@@ -94,7 +98,7 @@ class Cluster:
         self.daemon("slurmd", "-D", "-c")
         self.wait("slurmctld", lambda: "idle" in self.run("sinfo", "-h", "-o", "%T").stdout)
 
-    def daemon(self, *command):
+    def daemon(self, *command: str) -> None:
         with open(self.where / f"{command[0]}.out", "wb") as out:
             self.daemons.append(
                 subprocess.Popen(
@@ -102,7 +106,7 @@ class Cluster:
                 )
             )
 
-    def wait(self, what, ready, seconds=60):
+    def wait(self, what: str, ready: Callable[[], bool], seconds: int = 60) -> None:
         for _ in range(10 * seconds):
             if ready():
                 return
@@ -114,7 +118,9 @@ class Cluster:
         )
         raise RuntimeError(f"{what} did not come up:\n{logs}")
 
-    def run(self, *command, cwd=None, **more):
+    def run(
+        self, *command: str, cwd: pathlib.Path | str | None = None, **more: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command,
             cwd=cwd,
@@ -125,18 +131,18 @@ class Cluster:
             check=False,
         )
 
-    def submit(self, cwd, *arguments, **more):
+    def submit(self, cwd: pathlib.Path | str, *arguments: str, **more: str) -> str:
         done = self.run("sbatch", "--parsable", *arguments, cwd=cwd, **more)
         if done.returncode:
             raise RuntimeError(f"sbatch {' '.join(arguments)}: {done.stderr}")
         return done.stdout.strip()
 
-    def states(self, job):
+    def states(self, job: str) -> list[str]:
         """Of a job, or of every task of an array."""
         shown = self.run("scontrol", "-o", "show", "job", job).stdout
         return [line.split("JobState=")[1].split()[0] for line in shown.splitlines() if "JobState=" in line]
 
-    def let_go(self, job):
+    def let_go(self, job: str) -> None:
         """SLURM holds a requeued job back for two minutes, so that nothing is left of its last run; here ten
         seconds are enough.
         """
@@ -146,7 +152,7 @@ class Cluster:
                 return
         self.run("scontrol", "update", f"JobId={job}", "StartTime=now")
 
-    def finish(self, job, seconds=300):
+    def finish(self, job: str, seconds: float = 300) -> list[str]:
         """Waits until it has ended; its states."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -164,7 +170,7 @@ class Cluster:
             time.sleep(0.5)
         return [*self.states(job), "NOT ENDED"]
 
-    def stop(self):
+    def stop(self) -> None:
         self.run("scancel", "--quiet", "--user=root")
         for daemon in reversed(self.daemons):
             if daemon.poll() is None:
