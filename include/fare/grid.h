@@ -68,7 +68,11 @@ PetscErrorCode fare_grid_create(MPI_Comm comm, int dim, const PetscInt cells[], 
 */
 PetscErrorCode fare_grid_destroy(fare_grid **grid);
 
-/** Whether an end of the grid absorbs. */
+/**
+  Whether an end of the grid absorbs. Not collective.
+  @param grid the grid
+  @return true where any does
+*/
 static inline PetscBool fare_grid_absorbs(const fare_grid *grid)
 {
   for (int axis = 0; axis < grid->dim; axis++) {
@@ -179,9 +183,16 @@ PetscErrorCode fare_ghosts_of(const fare_grid *grid, fare_ghosts *ghosts);
   @param field  a global vector; NULL: values become NULL
   @param local  to be given to fare_ghosts_restore()
   @param values borrowed until then
+  @return an error of PETSc
 */
 PetscErrorCode fare_ghosts_get(const fare_grid *grid, Vec field, Vec *local, const PetscScalar **values);
-/** Gives the values of fare_ghosts_get() back. */
+/**
+  Gives back what fare_ghosts_get() lent. Not collective.
+  @param grid   the cells
+  @param local  set to NULL
+  @param values afterwards invalid
+  @return an error of PETSc
+*/
 PetscErrorCode fare_ghosts_restore(const fare_grid *grid, Vec *local, const PetscScalar **values);
 /** Where the cell with a global index is in a ghosted local vector; add the stride of an axis for the next.
  */

@@ -71,7 +71,14 @@ PetscErrorCode fare_operator_apply(fare_operator *op, double t, Vec P, Vec y);
   @return as fare_operator_rates()
 */
 PetscErrorCode fare_operator_current(fare_operator *op, double t, Vec P, int axis, Vec J);
-/** d<x>/dt per axis: the current, summed over the box. Collective. */
+/**
+  d<x>/dt per axis: the current, summed over the box. Collective.
+  @param op       the operator
+  @param t        time of the rates
+  @param P        cell masses
+  @param velocity one number per axis
+  @return an error of PETSc
+*/
 PetscErrorCode fare_operator_velocity(fare_operator *op, double t, Vec P, double velocity[]);
 /**
   Density of the current at centres of cells: the mean over the two faces. Collective.
@@ -80,6 +87,7 @@ PetscErrorCode fare_operator_velocity(fare_operator *op, double t, Vec P, double
   @param P       cell masses
   @param axis    component of the current
   @param density new global vector; the caller destroys it
+  @return an error of PETSc
 */
 PetscErrorCode fare_operator_current_density(fare_operator *op, double t, Vec P, int axis, Vec *density);
 /**
