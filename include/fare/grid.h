@@ -68,6 +68,15 @@ PetscErrorCode fare_grid_create(MPI_Comm comm, int dim, const PetscInt cells[], 
 */
 PetscErrorCode fare_grid_destroy(fare_grid **grid);
 
+/** Whether an end of the grid absorbs. */
+static inline PetscBool fare_grid_absorbs(const fare_grid *grid)
+{
+  for (int axis = 0; axis < grid->dim; axis++) {
+    if (grid->boundary[axis] >= FARE_BOUNDARY_ABSORBING) return PETSC_TRUE;
+  }
+  return PETSC_FALSE;
+}
+
 /**
   A grid with cells half as wide, which live on the rank of their parents. Collective.
   @param coarse the grid of the parents
@@ -124,6 +133,16 @@ PetscErrorCode fare_grid_read(const fare_grid *grid, double values[], fare_store
 */
 PetscErrorCode fare_grid_write_mesh(
   const fare_grid *grid, const double values[], const char *comment, fare_store *store, const char *path);
+/**
+  Labels the axes of a field with the centres of cells, by fare_store_label(). In its dataset `before` others
+  come first. Collective over the store.
+  @param grid   the cells
+  @param before number of axes of the dataset before those of the grid
+  @param store  an open store
+  @param path   of the dataset
+  @return FARE_ERR_FAILED where the store cannot be written
+*/
+PetscErrorCode fare_grid_label(const fare_grid *grid, int before, fare_store *store, const char *path);
 
 /** Volume of one cell. */
 double fare_grid_volume(const fare_grid *grid);
@@ -159,6 +178,23 @@ typedef struct {
   @return 0 or an error code
 */
 PetscErrorCode fare_ghosts_of(const fare_grid *grid, fare_ghosts *ghosts);
+/**
+  Values of a field with those of neighbours on other ranks, laid out as fare_ghosts_of() tells. Collective.
+  @param grid   the cells
+  @param field  a global vector; NULL: values become NULL
+  @param local  to be given to fare_ghosts_restore()
+  @param values borrowed until then
+  @return 0 or an error code
+*/
+PetscErrorCode fare_ghosts_get(const fare_grid *grid, Vec field, Vec *local, const PetscScalar **values);
+/**
+  Gives the values of fare_ghosts_get() back. Collective.
+  @param grid   the cells
+  @param local  set to NULL
+  @param values set to NULL
+  @return 0 or an error code
+*/
+PetscErrorCode fare_ghosts_restore(const fare_grid *grid, Vec *local, const PetscScalar **values);
 /** Where the cell with a global index is in a ghosted local vector; add the stride of an axis for the next.
  */
 static inline PetscInt fare_ghosts_at(const fare_ghosts *g, const PetscInt index[])

@@ -72,6 +72,25 @@ PetscErrorCode fare_operator_apply(fare_operator *op, double t, Vec P, Vec y);
 */
 PetscErrorCode fare_operator_current(fare_operator *op, double t, Vec P, int axis, Vec J);
 /**
+  Velocity of the mean, d<x>/dt: the current, summed over the box. Collective.
+  @param op       the operator
+  @param t        time of the rates
+  @param P        cell masses
+  @param velocity per axis
+  @return as fare_operator_rates()
+*/
+PetscErrorCode fare_operator_velocity(fare_operator *op, double t, Vec P, double velocity[]);
+/**
+  Density of the current at centres of cells: the mean over the two faces. Collective.
+  @param op      the operator
+  @param t       time of the rates
+  @param P       cell masses
+  @param axis    component of the current
+  @param density new global vector; the caller destroys it
+  @return as fare_operator_rates()
+*/
+PetscErrorCode fare_operator_current_density(fare_operator *op, double t, Vec P, int axis, Vec *density);
+/**
   Rates over the faces of owned cells. Collective.
   @param op       the operator
   @param t        time of the rates

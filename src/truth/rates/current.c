@@ -33,9 +33,7 @@ PetscErrorCode fare_operator_current(fare_operator *op, double t, Vec P, int axi
   PetscFunctionBegin;
   PetscCall(fare_operator_rates(op, t));
   PetscCall(fare_ghosts_of(grid, &ghosts));
-  PetscCall(DMGetLocalVector(grid->dm, &local));
-  PetscCall(DMGlobalToLocal(grid->dm, P, INSERT_VALUES, local));
-  PetscCall(VecGetArrayRead(local, &p));
+  PetscCall(fare_ghosts_get(grid, P, &local, &p));
   PetscCall(VecGetArray(J, &to));
   FARE_FOR_OWNED(op, n, cell)
   {
@@ -48,8 +46,55 @@ PetscErrorCode fare_operator_current(fare_operator *op, double t, Vec P, int axi
     to[n] = (up != 0 ? up * p[at] : 0) - (down != 0 ? down * p[at + ghosts.stride[axis]] : 0);
   }
   PetscCall(VecRestoreArray(J, &to));
-  PetscCall(VecRestoreArrayRead(local, &p));
-  PetscCall(DMRestoreLocalVector(grid->dm, &local));
+  PetscCall(fare_ghosts_restore(grid, &local, &p));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_operator_velocity(fare_operator *op, double t, Vec P, double velocity[])
+{
+  Vec J;
+
+  PetscFunctionBegin;
+  PetscCall(VecDuplicate(P, &J));
+  for (int axis = 0; axis < op->grid->dim; axis++) {
+    PetscScalar sum;
+
+    PetscCall(fare_operator_current(op, t, P, axis, J));
+    PetscCall(VecSum(J, &sum));
+    velocity[axis] = sum * op->grid->spacing[axis];
+  }
+  PetscCall(VecDestroy(&J));
+  PetscFunctionReturn(0);
+}
+
+/* A face's current is shared by the cells beside it. */
+PetscErrorCode fare_operator_current_density(fare_operator *op, double t, Vec P, int axis, Vec *density)
+{
+  const fare_grid   *grid   = op->grid;
+  const double       volume = fare_grid_volume(grid);
+  const PetscScalar *J;
+  PetscScalar       *at;
+  fare_ghosts        ghosts;
+  Vec                faces, local;
+
+  PetscFunctionBegin;
+  PetscCall(fare_ghosts_of(grid, &ghosts));
+  PetscCall(VecDuplicate(P, &faces));
+  PetscCall(VecDuplicate(P, density));
+  PetscCall(fare_operator_current(op, t, P, axis, faces));
+  PetscCall(fare_ghosts_get(grid, faces, &local, &J));
+  PetscCall(VecGetArray(*density, &at));
+  for (PetscInt n = 0; n < fare_grid_owned(grid); n++) {
+    PetscInt index[FARE_DIM_MAX], here;
+
+    fare_cell_index(grid, n, index);
+    here  = fare_ghosts_at(&ghosts, index);
+    at[n] = 0.5 * grid->spacing[axis] *
+      (J[here] + (index[axis] > ghosts.start[axis] ? J[here - ghosts.stride[axis]] : 0)) / volume;
+  }
+  PetscCall(VecRestoreArray(*density, &at));
+  PetscCall(fare_ghosts_restore(grid, &local, &J));
+  PetscCall(VecDestroy(&faces));
   PetscFunctionReturn(0);
 }
 
