@@ -139,7 +139,12 @@ PetscErrorCode fare_grid_write_mesh(
   const fare_grid *grid, const double values[], const char *comment, fare_store *store, const char *path);
 /**
   Labels the axes of a field with the centres of cells, by fare_store_label(). In its dataset `before` others
-  come first.
+  come first. Collective over the store.
+  @param grid   the cells
+  @param before number of axes of the dataset before those of the grid
+  @param store  an open store
+  @param path   of the dataset
+  @return FARE_ERR_FAILED where the store cannot be written
 */
 PetscErrorCode fare_grid_label(const fare_grid *grid, int before, fare_store *store, const char *path);
 

@@ -70,7 +70,11 @@ typedef struct {
 const fare_failure *fare_error_last(void);
 /** Its message, "where: text" or "text"; "" where there is none. */
 const char *fare_error_message(void);
-/** Whether this is the rank that writes and prints for all of `comm`. Not collective. */
+/**
+  Whether this rank writes and prints for all. Not collective.
+  @param comm the ranks
+  @return whether it is rank 0
+*/
 PetscBool fare_is_rank_0(MPI_Comm comm);
 /**
   Makes an error collective. Collective.

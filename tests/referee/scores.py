@@ -366,7 +366,7 @@ def run(
         words = line.split()
         for i in range(0, len(words) - 7, 8):
             value, corrected, low, high, _floor, pooled, _independent = map(float, words[i + 1 : i + 8])
-            target = truth.of(int(pooled).get(words[i]))
+            target = truth.of(int(pooled)).get(words[i])
             if target is not None:
                 out[words[i]].append((low, corrected, target, high, value))
     return out
