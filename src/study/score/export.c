@@ -12,10 +12,10 @@
 #define PATH_SIZE 256
 
 typedef struct {
-  const fare_finished *study;
-  char                 name[128], sampler[64], family[64];
-  int64_t              particles, simulated; /* in the snapshots, and how many there were */
-  PetscBool            weighted;             /* by the first snapshot */
+  fare_finished *study;
+  char           name[128], sampler[64], family[64];
+  int64_t        particles, simulated; /* in the snapshots, and how many there were */
+  PetscBool      weighted;             /* by the first snapshot */
 } source;
 
 static PetscErrorCode attribute(
@@ -263,9 +263,12 @@ static PetscErrorCode is_weighted(source *from)
 
 static PetscErrorCode fill(const void *context, fare_store *to)
 {
+  const source *from = context;
+
   PetscFunctionBegin;
-  PetscCall(begin(context, to));
-  PetscCall(copy_all(context, to));
+  PetscCall(begin(from, to));
+  PetscCall(fare_export_protocol(from->study, to));
+  PetscCall(copy_all(from, to));
   PetscFunctionReturn(0);
 }
 

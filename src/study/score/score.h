@@ -136,6 +136,11 @@ PetscErrorCode fare_scores_print(const fare_scores *scores, FILE *to);
 /* Attributes that all files of an export have. Collective. */
 PetscErrorCode fare_export_describe(
   const fare_finished *study, fare_store *to, const char *format, const char *description);
+/*
+  The plan, parameters, the drive at all times, and the box of the truth; a warning where the system cannot be
+  made here. Collective.
+*/
+PetscErrorCode fare_export_protocol(fare_finished *study, fare_store *to);
 /* A new file, filled by `write`; FARE_ERR_INPUT where there is one already. Collective. */
 PetscErrorCode fare_export_write(MPI_Comm comm, const char                 *path,
   PetscErrorCode (*write)(const void *context, fare_store *to), const void *context);
