@@ -11,8 +11,11 @@
 /** How a program that uses FARE ends. */
 enum { FARE_EXIT_DONE = 0, FARE_EXIT_FAILED = 1, FARE_EXIT_INPUT = 2, FARE_EXIT_STOPPED = 75 };
 
-/** Error codes of our own, above PETSc's. They carry one line of text and print no stack trace. */
-#define FARE_ERR_INPUT ((PetscErrorCode)3002) /* a user's mistake: the same on every rank, exit code 2 */
+/**
+  A user's mistake, the same on every rank: exit code 2. Error codes of our own lie above PETSc's; they carry
+  one line of text and print no stack trace.
+*/
+#define FARE_ERR_INPUT ((PetscErrorCode)3002)
 /** something outside failed (disk, solver, data): exit code 1 */
 #define FARE_ERR_FAILED ((PetscErrorCode)3001)
 /** stopped on request with a checkpoint written: exit code 75 */
@@ -54,7 +57,14 @@ PetscBool fare_stop_asked(void);
   @return `code`
 */
 PetscErrorCode fare_error(PetscErrorCode code, const char *format, ...) PETSC_ATTRIBUTE_FORMAT(2, 3);
-/** The same of something at a place: `where` ("study.yaml:3:5: truth.cells") leads the message. */
+/**
+  The same of something at a place. Not collective.
+
+  @param code   of the error
+  @param where  leads the message: "study.yaml:3:5: truth.cells"
+  @param format of the message, as for printf
+  @return the code
+*/
 PetscErrorCode fare_error_at(PetscErrorCode code, const char *where, const char *format, ...)
   PETSC_ATTRIBUTE_FORMAT(3, 4);
 /** The error kept last. */
@@ -68,7 +78,11 @@ typedef struct {
   @return borrowed
 */
 const fare_failure *fare_error_last(void);
-/** Its message, "where: text" or "text"; "" where there is none. */
+/**
+  Its message. Not collective.
+
+  @return "where: text" or "text"; "" where there is none; borrowed
+*/
 const char *fare_error_message(void);
 /**
   Whether this rank writes and prints for all. Not collective.
@@ -120,7 +134,11 @@ void fare_log(const char *format, ...) PETSC_ATTRIBUTE_FORMAT(1, 2);
   @param format as of printf(), with its arguments behind
 */
 void fare_warn(const char *format, ...) PETSC_ATTRIBUTE_FORMAT(1, 2);
-/** Seconds since an arbitrary moment in the past. */
+/**
+  The time. Not collective.
+
+  @return seconds since an arbitrary moment in the past
+*/
 double fare_seconds(void);
 
 /**
@@ -150,7 +168,7 @@ void fare_progress_end(fare_progress *progress);
 */
 PetscErrorCode fare_memory_of_machine(MPI_Comm comm, double bytes, double *asked, double *there);
 
-/** A growing string; `text` is always terminated. Zero it to begin; owner frees it with fare_text_free. */
+/** A growing string. Zero it to begin; the owner frees it with fare_text_free(). */
 typedef struct {
   char  *text;     /**< NULL where nothing was added yet */
   size_t length;   /**< without the byte that terminates it */
@@ -167,19 +185,41 @@ typedef struct fare_table fare_table;
 void fare_table_create(int columns, fare_table **table);
 /** Adds a cell, row by row, as printf() writes. */
 void fare_table_cell(fare_table *table, const char *format, ...) PETSC_ATTRIBUTE_FORMAT(2, 3);
-/** One name for each column. */
+/**
+  Appends the heading. Not collective.
+
+  @param table the table
+  @param names one for each column
+*/
 void fare_table_headings(fare_table *table, const char *const names[]);
 /** Prints a table. */
 void fare_table_print(const fare_table *table, FILE *to);
 /** Destroys a table and sets *table to NULL. */
 void fare_table_destroy(fare_table **table);
 
-/** The nearest of `count` names to `word` by edit distance, or NULL when none is near: for "did you mean". */
+/**
+  The name that was meant, by edit distance: for "did you mean". Not collective.
+
+  @param word  as it was written
+  @param names that are known
+  @param count of names
+  @return the nearest, or NULL where none is near
+*/
 const char *fare_nearest(const char *word, const char *const names[], size_t count);
 
-/** Whether a text can name a thing: 1 to 64 letters, digits, _ and -. */
+/**
+  Whether a text can name a thing. Not collective.
+
+  @param text may be NULL
+  @return true for 1 to 64 letters, digits, _ and -
+*/
 PetscBool fare_is_word(const char *text);
 
-const char *fare_version(void); /**< "0.2.0" */
+/**
+  The version of FARE. Not collective.
+
+  @return "0.2.0"
+*/
+const char *fare_version(void);
 
 #endif
