@@ -107,6 +107,15 @@ typedef struct {
 PetscErrorCode fare_ensemble_census(
   const fare_ensemble *ensemble, const fare_walls *walls, fare_census *census);
 
+/**
+  Numbers of all ranks, in the order of the ranks and so of the particles. Collective.
+  @param ensemble whose ranks are meant
+  @param count numbers of this rank
+  @param mine those
+  @param all becomes the numbers of all ranks, on every rank
+*/
+PetscErrorCode fare_ensemble_gather(
+  const fare_ensemble *ensemble, int64_t count, const double mine[], double all[]);
 /* A hash of ids, positions and weights that does not depend on the layout. Collective. */
 PetscErrorCode fare_ensemble_checksum(const fare_ensemble *ensemble, uint64_t *sum);
 /* FARE_ERR_FAILED naming the first particle that is not finite. Collective. */

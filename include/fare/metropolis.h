@@ -5,9 +5,21 @@
 
 #include <fare/ensemble.h>
 
-/* y = x + h f/kT + sqrt(2 h) z, and e = -ln(u), an exponential deviate, for one block. */
+/**
+  Langevin proposal y = x + h f/kT + sqrt(2 h) z for a block, z normal: the draws `first` ... first + dim - 1.
+  @param dim axes
+  @param h step
+  @param kT temperature
+  @param x positions
+  @param f forces there
+  @param stream of the random numbers
+  @param block number of the block
+  @param step number of the step
+  @param first draw
+  @param y becomes the proposal
+*/
 void fare_metropolis_propose(int dim, double h, double kT, const double *const x[], const double *const f[],
-  fare_stream stream, uint64_t block, uint64_t step, double *const y[], double e[FARE_BLOCK]);
+  fare_stream stream, uint64_t block, uint64_t step, uint32_t first, double *const y[]);
 /* cost[i] = (V(y) - V(x))/kT + ln q(y|x) - ln q(x|y): the move is accepted where cost <= e. */
 void fare_metropolis_cost(int dim, double h, double kT, const double *const x[], const double *const f[],
   const double *V, const double *const y[], const double *const g[], const double *U,

@@ -101,10 +101,10 @@ typedef struct {
   /* where that density is known of an oracle or the empirical optimum alone: their bits; 0: in every mode */
   int model_density_modes;
   /*
-    The evaluations that a whole schedule with so many particles will take, training sets aside; NULL:
-    unknown. Runs nothing.
+    Adds the evaluations that a whole schedule with so many particles will take, training sets aside, in mode
+    FARE_LEARNED (the others take none); NULL: unknown. Runs nothing.
   */
-  PetscErrorCode (*estimate_cost)(fare_sampler *sampler, int64_t particles, fare_cost *cost);
+  void (*estimate_cost)(const fare_sampler *sampler, int64_t particles, fare_cost *cost);
   /* how the loss of training fell, borrowed; NULL where nothing is learned */
   const fare_curve *(*curve)(const fare_sampler *sampler);
   /*
@@ -280,6 +280,21 @@ PetscErrorCode fare_sampler_advance(fare_sampler *sampler, double t, fare_ensemb
   @return FARE_ERR_STOPPED where the advance is to end there
 */
 PetscErrorCode fare_sampler_pause(fare_sampler *sampler);
+/**
+  The cell masses of the exact density at a snapshot, on the grid of sampler->exact. Not collective.
+  @param sampler an oracle
+  @param t time of a snapshot
+  @param masses becomes those of all cells, the first axis fastest; borrowed
+  @return FARE_ERR_FAILED where there is none at t
+*/
+PetscErrorCode fare_sampler_exact(const fare_sampler *sampler, double t, const double **masses);
+/**
+  Draws an ensemble from the initial density, by the random stream `initial`. Collective.
+  @param sampler the method
+  @param t time of the system's parameters
+  @param ensemble becomes the particles
+*/
+PetscErrorCode fare_sampler_draw_initial(const fare_sampler *sampler, double t, fare_ensemble *ensemble);
 /**
   The random stream called NAME/purpose.
   @param sampler the method, whose ensemble's name is meant

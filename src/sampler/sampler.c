@@ -213,6 +213,26 @@ PetscErrorCode fare_sampler_advance(fare_sampler *sampler, double t, fare_ensemb
   PetscFunctionReturn(code);
 }
 
+PetscErrorCode fare_sampler_exact(const fare_sampler *sampler, double t, const double **masses)
+{
+  const PetscInt64 k = fare_densities_find(sampler->exact, t);
+
+  PetscFunctionBegin;
+  if (k < 0)
+    FARE_SAMPLER_FAIL(
+      sampler, FARE_ERR_FAILED, "there is no exact density at time %g, which is no snapshot", t);
+  *masses = sampler->exact->masses[k];
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_sampler_draw_initial(const fare_sampler *sampler, double t, fare_ensemble *ensemble)
+{
+  PetscFunctionBegin;
+  PetscCall(fare_ensemble_draw(
+    ensemble, sampler->initial, sampler->system, t, fare_sampler_stream(sampler, "initial")));
+  PetscFunctionReturn(0);
+}
+
 fare_stream fare_sampler_stream(const fare_sampler *sampler, const char *purpose)
 {
   char name[256];

@@ -33,7 +33,7 @@ PetscErrorCode fare_action_learn(fare_sampler *sampler, const fare_training_set 
 /* Passes through the network that a step of training makes of a row. */
 int fare_action_passes(const fare_action *a);
 /* The shape's frequencies, once the scale of the positions is known. */
-PetscErrorCode fare_action_prepare(fare_sampler *sampler);
+void fare_action_prepare(fare_sampler *sampler);
 /* A time of the schedule on [-1, 1]. */
 double fare_action_clock(const fare_sampler *sampler, double t);
 

@@ -66,7 +66,7 @@ static PetscErrorCode fitting_create(
 
   PetscFunctionBegin;
   *f = (fitting){.of = bridge, .marks = marks};
-  n = f->cells = bridge->grid->cells[0] * bridge->grid->cells[1] * bridge->grid->cells[2];
+  n = f->cells = fare_grid_owned(bridge->grid);
   PetscCall(PetscCalloc5(n, &f->log_a, n, &f->log_b, n, &f->log_Ka, n, &f->log_Kb, n, &f->work));
   PetscCall(
     fare_propagator_create(bridge->grid, bridge->reference, marks, time, bridge->steps, refine, &f->K));
@@ -81,39 +81,18 @@ static PetscErrorCode fitting_destroy(fitting *f)
   PetscFunctionReturn(0);
 }
 
-/* work = exp(log - *shift), the largest 1. */
-static void expose(fitting *f, const double log_values[], double *shift)
+/* ln K a between marks i and j, or ln K^T a from j back to i. */
+static void carry(fitting *f, int i, int j, PetscBool backward, const double log_a[], double to[])
 {
-  *shift = -HUGE_VAL;
-  for (PetscInt i = 0; i < f->cells; i++) *shift = PetscMax(*shift, log_values[i]);
-  for (PetscInt i = 0; i < f->cells; i++) f->work[i] = exp(log_values[i] - *shift);
-}
+  double shift = -HUGE_VAL; /* so that the largest number is 1 */
 
-static void conceal(const fitting *f, double shift, double log_values[])
-{
-  for (PetscInt i = 0; i < f->cells; i++) log_values[i] = log(f->work[i]) + shift;
-}
-
-/* ln K a between marks i and j, and ln K^T b. */
-static PetscErrorCode carry(fitting *f, int i, int j, const double log_a[], double to[])
-{
-  double shift;
-
-  PetscFunctionBegin;
-  expose(f, log_a, &shift);
-  fare_propagator_forward(f->K, i, j, f->work);
-  conceal(f, shift, to);
-  PetscFunctionReturn(0);
-}
-static PetscErrorCode carry_back(fitting *f, int i, int j, const double log_b[], double to[])
-{
-  double shift;
-
-  PetscFunctionBegin;
-  expose(f, log_b, &shift);
-  fare_propagator_backward(f->K, i, j, f->work);
-  conceal(f, shift, to);
-  PetscFunctionReturn(0);
+  for (PetscInt k = 0; k < f->cells; k++) shift = PetscMax(shift, log_a[k]);
+  for (PetscInt k = 0; k < f->cells; k++) f->work[k] = exp(log_a[k] - shift);
+  if (backward)
+    fare_propagator_backward(f->K, i, j, f->work);
+  else
+    fare_propagator_forward(f->K, i, j, f->work);
+  for (PetscInt k = 0; k < f->cells; k++) to[k] = log(f->work[k]) + shift;
 }
 
 /*
@@ -163,50 +142,44 @@ static void adapt(pace *p, double mismatch)
   p->least  = PetscMin(p->least, mismatch);
 }
 
-static PetscErrorCode iterate(fitting *f, fare_bridge_result *result)
+static void iterate(fitting *f, fare_bridge_result *result)
 {
   const int last = f->marks - 1;
   pace      p    = {.relax = 1, .least = HUGE_VAL};
 
-  PetscFunctionBegin;
   result->iterations = 0;
   do {
     double start, end;
 
-    PetscCall(carry_back(f, 0, last, f->log_b, f->log_Kb));
+    carry(f, 0, last, PETSC_TRUE, f->log_b, f->log_Kb);
     start = fit(f->cells, f->of->p0, f->log_Kb, p.relax, f->log_a);
-    PetscCall(carry(f, 0, last, f->log_a, f->log_Ka));
+    carry(f, 0, last, PETSC_FALSE, f->log_a, f->log_Ka);
     end              = fit(f->cells, f->of->p1, f->log_Ka, p.relax, f->log_b);
     result->mismatch = PetscMax(start, end);
     adapt(&p, result->mismatch);
   } while (++result->iterations < f->of->iterations && result->mismatch > f->of->tolerance);
-  PetscFunctionReturn(0);
 }
 
 /* sum p1 ln b - sum p0 ln K^T b: the relative entropy of the coupling b_j K_ji a_i to K_ji p0_i. */
-static PetscErrorCode entropy_of(fitting *f, double *entropy)
+static void entropy_of(fitting *f, double *entropy)
 {
-  PetscFunctionBegin;
-  PetscCall(carry_back(f, 0, f->marks - 1, f->log_b, f->log_Kb));
+  carry(f, 0, f->marks - 1, PETSC_TRUE, f->log_b, f->log_Kb);
   *entropy = 0;
   for (PetscInt i = 0; i < f->cells; i++) {
     if (f->log_b[i] > -HUGE_VAL) *entropy += f->of->p1[i] * f->log_b[i];
     if (f->log_a[i] > -HUGE_VAL) *entropy -= f->of->p0[i] * f->log_Kb[i];
   }
-  PetscFunctionReturn(0);
 }
 
 /* The density at a mark between the ends, (K a)(K^T b). */
-static PetscErrorCode density_at(fitting *f, int mark, double masses[])
+static void density_at(fitting *f, int mark, double masses[])
 {
   double sum = 0;
 
-  PetscFunctionBegin;
-  PetscCall(carry(f, 0, mark, f->log_a, f->log_Ka));
-  PetscCall(carry_back(f, mark, f->marks - 1, f->log_b, f->log_Kb));
+  carry(f, 0, mark, PETSC_FALSE, f->log_a, f->log_Ka);
+  carry(f, mark, f->marks - 1, PETSC_TRUE, f->log_b, f->log_Kb);
   for (PetscInt i = 0; i < f->cells; i++) sum += masses[i] = exp(f->log_Ka[i] + f->log_Kb[i]);
   for (PetscInt i = 0; i < f->cells; i++) masses[i] /= sum;
-  PetscFunctionReturn(0);
 }
 
 /*
@@ -267,13 +240,13 @@ static PetscErrorCode solve_once(const fare_bridge *bridge, int marks, const dou
   *result = (fare_bridge_result){0};
   if (bridge->p1) {
     PetscCall(PetscArraycpy(f.log_b, log_b, f.cells));
-    PetscCall(iterate(&f, result));
-    PetscCall(entropy_of(&f, &result->entropy));
+    iterate(&f, result);
+    entropy_of(&f, &result->entropy);
     PetscCall(PetscArraycpy(log_b, f.log_b, f.cells));
   } else {
     for (PetscInt i = 0; i < f.cells; i++) f.log_a[i] = log(bridge->p0[i]);
   }
-  for (int k = 0; k < count; k++) PetscCall(density_at(&f, asked[k], masses[k]));
+  for (int k = 0; k < count; k++) density_at(&f, asked[k], masses[k]);
   PetscCall(fitting_destroy(&f));
   PetscFunctionReturn(0);
 }
@@ -281,7 +254,7 @@ static PetscErrorCode solve_once(const fare_bridge *bridge, int marks, const dou
 PetscErrorCode fare_bridge_solve(const fare_bridge *bridge, int count, const double times[],
   double *const masses[], fare_bridge_result *result)
 {
-  const PetscInt     cells = bridge->grid->cells[0] * bridge->grid->cells[1] * bridge->grid->cells[2];
+  const PetscInt     cells = fare_grid_owned(bridge->grid);
   fare_bridge_result coarse;
   double            *log_b, *time = NULL, **rough;
   int               *asked, marks = 0;

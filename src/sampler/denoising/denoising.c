@@ -302,13 +302,10 @@ PetscErrorCode fare_denoising_advance(fare_sampler *sampler, double t, fare_ense
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_denoising_estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+void fare_denoising_estimate_cost(const fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
   const fare_denoising *d = sampler->state;
 
-  PetscFunctionBegin;
-  if (sampler->mode != FARE_LEARNED) PetscFunctionReturn(0);
   cost->network_evaluations += d->common.learn.steps * d->common.learn.batch +
     particles * (2 * d->sampling_steps - 1) * sampler->schedule.count;
-  PetscFunctionReturn(0);
 }

@@ -52,7 +52,7 @@ typedef struct fare_denoising {
 PetscErrorCode fare_denoising_setup(fare_sampler *sampler);
 PetscErrorCode fare_denoising_train(fare_sampler *sampler, const fare_training_set *data);
 PetscErrorCode fare_denoising_advance(fare_sampler *sampler, double t, fare_ensemble *ensemble);
-PetscErrorCode fare_denoising_estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost);
+void           fare_denoising_estimate_cost(const fare_sampler *sampler, int64_t particles, fare_cost *cost);
 
 /*
   Kernels. sigma = exp(mean + sd z) within [least, most], for n rows; `level` is ln(sigma) scaled to [-1, 1].

@@ -55,7 +55,7 @@ static PetscErrorCode setup(fare_sampler *sampler)
 
   PetscFunctionBegin;
   for (PetscInt64 k = 0; k < s->temperatures; k++) s->h[k] = s->step * temperature(s, k);
-  PetscCall(fare_energy_of_system(sampler->system, &s->energy));
+  PetscCall(fare_energy_of_system(sampler->system, PETSC_TRUE, &s->energy));
   PetscFunctionReturn(0);
 }
 
@@ -170,8 +170,7 @@ static PetscErrorCode begin(fare_sampler *sampler, double t, fare_ensemble *ense
   ladder *s = sampler->state;
 
   PetscFunctionBegin;
-  PetscCall(fare_ensemble_draw(
-    ensemble, sampler->initial, sampler->system, t, fare_sampler_stream(sampler, "initial")));
+  PetscCall(fare_sampler_draw_initial(sampler, t, ensemble));
   for (PetscInt64 k = 1; k < s->temperatures; k++) {
     PetscCall(fare_ensemble_create(ensemble->comm, ensemble->dim, ensemble->count, &s->replica[k]));
     PetscCall(fare_ensemble_copy(ensemble, s->replica[k]));
@@ -234,21 +233,12 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+static void estimate_cost(const fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
   const ladder *s = sampler->state;
 
-  PetscFunctionBegin;
   cost->force_evaluations +=
     particles * s->temperatures * (1 + 2 * s->adaptation + s->sweeps) * sampler->schedule.count;
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode model_density(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
-{
-  PetscFunctionBegin;
-  PetscCall(fare_grid_boltzmann(grid, sampler->system, t, masses));
-  PetscFunctionReturn(0);
 }
 
 static const fare_kept kept[] = {
@@ -285,7 +275,7 @@ const fare_sampler_type fare_sampler_replica_exchange = {
   .needs_potential = PETSC_TRUE,
   .setup           = setup,
   .advance         = advance,
-  .model_density   = model_density,
+  .model_density   = fare_equilibrium_density,
   .estimate_cost   = estimate_cost,
   .kept            = kept,
   .loaded          = loaded,

@@ -166,15 +166,12 @@ static PetscErrorCode model_density(fare_sampler *sampler, double t, const fare_
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+static void estimate_cost(const fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
   const fare_flow_matching *s = sampler->state;
 
-  PetscFunctionBegin;
-  if (sampler->mode != FARE_LEARNED) PetscFunctionReturn(0);
   cost->network_evaluations +=
     s->common.learn.steps * s->common.learn.batch + particles * evaluations(s) * sampler->schedule.count;
-  PetscFunctionReturn(0);
 }
 
 const fare_sampler_type fare_sampler_flow_matching = {

@@ -211,14 +211,11 @@ static void cells_of(
   const fare_generative *g, const fare_grid *grid, PetscInt first, PetscInt n, fare_place u)
 {
   for (PetscInt i = 0; i < FARE_BLOCK; i++) {
-    PetscInt rest = first + PetscMin(i, n - 1);
+    double x[FARE_DIM_MAX];
 
-    for (int axis = 0; axis < grid->dim; axis++) {
-      u[axis][i] =
-        (float)((fare_grid_centre(grid, axis, grid->start[axis] + rest % grid->count[axis]) - g->mean[axis]) /
-          g->sd[axis]);
-      rest /= grid->count[axis];
-    }
+    fare_cell_centre(grid, first + PetscMin(i, n - 1), x);
+    for (int axis = 0; axis < grid->dim; axis++)
+      u[axis][i] = (float)((x[axis] - g->mean[axis]) / g->sd[axis]);
   }
 }
 
@@ -249,7 +246,7 @@ static PetscErrorCode masses_of(
 PetscErrorCode fare_flow_matching_density(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
 {
   const fare_generative *g     = sampler->state;
-  const PetscInt         cells = grid->count[0] * grid->count[1] * grid->count[2];
+  const PetscInt         cells = fare_grid_owned(grid);
   PetscScalar           *mass;
   ode_context            w;
   fare_ode_batch         p;
