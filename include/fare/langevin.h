@@ -53,12 +53,6 @@ void fare_langevin_meet(const fare_langevin_run *run, uint64_t block, int step, 
   only where an end absorbs.
 */
 int fare_langevin_meets(const fare_langevin_run *run, const double *const x[]);
-/*
-  Places where drift is to be evaluated within a step, as they are seen in a mirror: in place, with the signs
-  that a drift found there has to be given.
-*/
-int fare_langevin_mirror(const fare_langevin_run *run, double *const place[], double *const sign[]);
-
 /* Each moves the FARE_BLOCK particles x[axis] of global block `block`. */
 typedef void (*fare_langevin_kernel)(const fare_langevin_run *run, uint64_t block, double *const x[]);
 

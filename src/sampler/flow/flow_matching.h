@@ -6,30 +6,17 @@
 #ifndef FARE_FLOW_MATCHING_H
 #define FARE_FLOW_MATCHING_H
 
-#include "sampler/shared/generative.h"
+#include "sampler/shared/noisy.h"
 
 enum { FARE_FLOW_MATCHING_INDEPENDENT, FARE_FLOW_MATCHING_OPTIMAL_TRANSPORT };
 enum { FARE_FLOW_MATCHING_HEUN, FARE_FLOW_MATCHING_RK4 };
 
 typedef struct {
   fare_generative common;
-  PetscInt64      noise_frequencies, sampling_steps;
+  PetscInt64      sampling_steps;
   double          grading;
   int             coupling, solver;
 } fare_flow_matching;
-
-/*
-  The inputs of the network: u per axis, frequencies of the position per axis, then those that all particles
-  of a block share: tau and t.
-*/
-static inline int fare_flow_matching_position_inputs(const fare_flow_matching *s, int dim)
-{
-  return dim * (1 + 2 * (int)s->common.frequencies);
-}
-static inline int fare_flow_matching_tau_inputs(const fare_flow_matching *s)
-{
-  return 1 + 2 * (int)s->noise_frequencies;
-}
 
 /* Draws the ensemble of time t. */
 PetscErrorCode fare_flow_matching_draw(fare_sampler *sampler, double t, fare_ensemble *ensemble);

@@ -21,7 +21,7 @@ typedef struct {
 
 typedef struct {
   fare_learn_options learn;
-  PetscInt64         frequencies, time_frequencies;
+  PetscInt64         frequencies, time_frequencies, noise_frequencies;
   double             frequency;
 
   PetscBool     ready;                                /* trained or loaded */
