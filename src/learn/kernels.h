@@ -39,4 +39,7 @@ void fare_adam_step(
   double rate, int64_t step, size_t n, const float gradient[], float m[], float v[], float w[]);
 void fare_average_step(double decay, size_t n, const float w[], float mean[]);
 
+/* Warns, once, where the BLAS that products of matrices use is a slow one. Not collective. */
+void fare_learn_check_blas(void);
+
 #endif

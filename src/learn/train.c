@@ -3,7 +3,6 @@
   The training loop: batches in tiles, gradients summed over ranks, Adam, the average of weights, the curve of
   the loss, early stopping.
 */
-#include "blas.h"
 #include "kernels.h"
 #include "state.h"
 

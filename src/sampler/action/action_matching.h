@@ -81,7 +81,7 @@ void fare_action_oracle_carry(const fare_action_oracle *oracle, int64_t steps, i
 */
 void fare_action_chain(int frequencies, double frequency, int n, const float feature[],
   const float d_position[], const float d_feature[], float d[]);
-/* The other way: the direction of z gives that of the sines and cosines. */
+/* The reverse: the direction of z gives that of the sines and cosines. */
 void fare_action_push(
   int frequencies, double frequency, int n, const float feature[], const float along[], float d_feature[]);
 /* z + h v in double, per axis; and the sum of Runge and Kutta: x + h/6 (k1 + 2 k2 + 2 k3 + k4). */

@@ -277,12 +277,12 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
     PetscCall(masses_at(sampler, t, &masses));
     PetscCall(fare_quantile_draw(
       sampler->exact->grid, masses, fare_sampler_stream(sampler, "latent"), b->common.advances, ensemble));
-  } else if (!b->begun) {
-    PetscCall(fare_sampler_draw_initial(sampler, sampler->schedule.start, ensemble));
-    b->begun = PETSC_TRUE;
-    b->now   = sampler->schedule.start;
-    PetscCall(move(sampler, t, ensemble));
   } else {
+    if (!b->begun) {
+      PetscCall(fare_sampler_draw_initial(sampler, sampler->schedule.start, ensemble));
+      b->begun = PETSC_TRUE;
+      b->now   = sampler->schedule.start;
+    }
     PetscCall(move(sampler, t, ensemble));
   }
   b->common.advances++;

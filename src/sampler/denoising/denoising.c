@@ -109,12 +109,11 @@ static PetscErrorCode ode_begin(fare_sampler *sampler, double t, int dim, ode_co
 {
   const fare_denoising *d     = sampler->state;
   const double          first = pow(d->sigma_max, 1 / d->rho), last = pow(d->sigma_min, 1 / d->rho);
+  const int             level = fare_noisy_level_inputs(&d->common);
 
   PetscFunctionBegin;
-  *j        = (ode_context){.d = d,
-           .mode               = sampler->mode,
-           .dim                = dim,
-           .common             = fare_noisy_level_inputs(&d->common) + fare_generative_time_inputs(&d->common)};
+  *j = (ode_context){
+    .d = d, .mode = sampler->mode, .dim = dim, .common = level + fare_generative_time_inputs(&d->common)};
   j->latent = fare_sampler_stream(sampler, "latent");
   j->churn  = fare_sampler_stream(sampler, "churn");
   PetscCall(PetscMalloc3((size_t)d->sampling_steps + 1, &j->sigma, (size_t)j->common, &j->shared,
@@ -122,7 +121,7 @@ static PetscErrorCode ode_begin(fare_sampler *sampler, double t, int dim, ode_co
   for (PetscInt64 i = 0; i < d->sampling_steps; i++)
     j->sigma[i] = pow(first + (double)i / (double)(d->sampling_steps - 1) * (last - first), d->rho);
   j->sigma[d->sampling_steps] = 0;
-  fare_generative_time(sampler, t, j->shared + fare_noisy_level_inputs(&d->common));
+  fare_generative_time(sampler, t, j->shared + level);
   if (j->mode != FARE_LEARNED) PetscCall(fare_posterior_begin(sampler, d->augmented, t));
   PetscFunctionReturn(0);
 }

@@ -159,9 +159,8 @@ typedef struct {
       "share of effective particles below which they are resampled"                                         \
   }
 
-/* Weights 1, nothing carried yet. */
+/* Weights 1, nothing carried yet; makes `ancestors`, which the caller destroys. */
 PetscErrorCode fare_annealing_begin(fare_annealing *a, fare_ensemble *ensemble);
-PetscErrorCode fare_annealing_end(fare_annealing *a);
 /* Tunes h on the energy as it is, which the ensemble should represent. Particles are in z. Collective. */
 PetscErrorCode fare_annealing_tune(fare_annealing *a, const fare_sampler *sampler, fare_energy *energy,
   int64_t rounds, fare_ensemble *ensemble, int64_t *evaluations);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Weighted particles on their way along a path of energies. */
+/* Weighted particles along a path of energies. */
 #include "energy.h"
 #include "sampler/shared/positions.h"
 
@@ -23,13 +23,6 @@ PetscErrorCode fare_annealing_begin(fare_annealing *a, fare_ensemble *e)
   a->effective = a->least = 1;
   a->families             = (double)e->count;
   a->resamplings          = 0;
-  PetscFunctionReturn(0);
-}
-
-PetscErrorCode fare_annealing_end(fare_annealing *a)
-{
-  PetscFunctionBegin;
-  PetscCall(fare_ensemble_destroy(&a->ancestors));
   PetscFunctionReturn(0);
 }
 
@@ -173,7 +166,7 @@ void fare_annealing_warn(fare_annealing *a, const fare_sampler *sampler)
     sampler->name, 100 * a->least, a->time);
 }
 
-/* The first look, and of each protocol step its moves and, adjusted, the work. */
+/* The first evaluation, and of each protocol step its moves and, adjusted, the work. */
 int64_t fare_annealing_evaluations(const fare_annealing *a, int64_t steps)
 {
   return 1 + steps * (a->relaxations + (a->relaxation == FARE_RELAX_MALA ? 1 : 0));

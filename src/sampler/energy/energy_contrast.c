@@ -94,7 +94,7 @@ static void reweigh(const training_context *l, walker_block *w, const double cos
   }
 }
 
-/* One unadjusted step on the energy of the last look, weighed on the present one. */
+/* One unadjusted step on the energy of the last evaluation, weighed on the present one. */
 static void move_weighted(const training_context *l, fare_energy *energy, walker_block *w)
 {
   const fare_chains c = chains_of(w);

@@ -11,17 +11,17 @@
 #include <string.h>
 
 /*
-  The density is lifted by this share of its largest value: where there is next to nothing the solver's values
-  are not to be trusted.
+  This share of the largest density is added: the solver's values are not to be trusted where the density is
+  next to nothing.
 */
-#define LIFT 1e-12
+#define FLOOR 1e-12
 
 typedef struct {
   const fare_densities *exact;
   PetscInt64            count; /* of splines: one per time, or a single one */
   fare_energy_spline    now;
   size_t                size;   /* coefficients of a spline */
-  double              **spline; /* made when first asked for */
+  double              **spline; /* made when first needed */
   double               *masses; /* of the mean over times, where that is meant */
   PetscInt64            at;     /* whose coefficients `now` has, with `share` of the next */
   double                share;
@@ -137,7 +137,7 @@ static PetscErrorCode make_spline(const gridded *g, const double masses[], doubl
   to_centres(grid, masses, c);
   for (int axis = 0; axis < grid->dim; axis++) volume *= grid->spacing[axis];
   for (int64_t n = 0; n < all; n++) highest = PetscMax(highest, c[n]);
-  for (int64_t n = 0; n < all; n++) c[n] = -log((c[n] + LIFT * highest) / volume);
+  for (int64_t n = 0; n < all; n++) c[n] = -log((c[n] + FLOOR * highest) / volume);
   solve(grid, c, work);
   for (size_t n = 0; n < g->size; n++) {
     int64_t index[FARE_DIM_MAX], rest = (int64_t)n;

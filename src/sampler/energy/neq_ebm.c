@@ -106,7 +106,7 @@ static PetscErrorCode destroy(fare_sampler *sampler)
   neq_ebm *s = sampler->state;
 
   PetscFunctionBegin;
-  PetscCall(fare_annealing_end(&s->annealing));
+  PetscCall(fare_ensemble_destroy(&s->annealing.ancestors));
   PetscCall(fare_energy_model_destroy(sampler));
   PetscFunctionReturn(0);
 }

@@ -105,7 +105,7 @@ static void estimate_cost(const fare_sampler *sampler, int64_t particles, fare_c
       (sampler->schedule.count - 1) * fare_annealing_evaluations(&s->annealing, s->annealing.protocol_steps));
 }
 
-/* As an oracle it aims at p itself, so far as the interpolation of -ln p goes. */
+/* The model density of an oracle is p itself, as far as the interpolation of -ln p goes. */
 static PetscErrorCode model_density(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
 {
   importance *s = sampler->state;
@@ -143,7 +143,7 @@ static PetscErrorCode destroy(fare_sampler *sampler)
 
   PetscFunctionBegin;
   PetscCall(fare_energy_destroy(&s->energy));
-  PetscCall(fare_annealing_end(&s->annealing));
+  PetscCall(fare_ensemble_destroy(&s->annealing.ancestors));
   PetscFunctionReturn(0);
 }
 

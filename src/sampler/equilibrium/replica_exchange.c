@@ -70,10 +70,11 @@ static PetscErrorCode destroy(fare_sampler *sampler)
 }
 
 /* All replicas of a block, and how often what happened among its particles that count. */
+enum { MOVED, TRIED, EXCHANGED, COUNTS };
 typedef struct {
   int         counted;
   fare_chains at[TEMPERATURES_MOST];
-  int64_t     moved[TEMPERATURES_MOST], tried[TEMPERATURES_MOST], exchanged[TEMPERATURES_MOST];
+  int64_t     counts[COUNTS][TEMPERATURES_MOST];
 } block_ladder;
 
 /* Draws of a sweep: those of the replicas' local steps one after the other, then those of exchanges. */
@@ -99,7 +100,7 @@ static void exchange(
   double             u[FARE_BLOCK] FARE_ALIGNED;
 
   fare_random_uniforms(stream, block, sweep, draw_of(s, s->temperatures) + (uint32_t)k, u);
-  l->tried[k] += l->counted;
+  l->counts[TRIED][k] += l->counted;
   for (int i = 0; i < FARE_BLOCK; i++) {
     if (!(log(u[i]) < gap * (low->U[i] - high->U[i]))) continue;
     swap(&low->U[i], &high->U[i]);
@@ -107,14 +108,14 @@ static void exchange(
       swap(&low->z[axis][i], &high->z[axis][i]);
       swap(&low->f[axis][i], &high->f[axis][i]);
     }
-    l->exchanged[k] += i < l->counted;
+    l->counts[EXCHANGED][k] += i < l->counted;
   }
 }
 
 static void sweep_block(const ladder *s, fare_stream stream, uint64_t block, uint64_t sweep, block_ladder *l)
 {
   for (PetscInt64 k = 0; k < s->temperatures; k++) {
-    l->moved[k] += fare_chains_local(
+    l->counts[MOVED][k] += fare_chains_local(
       s->energy, temperature(s, k), s->h[k], stream, block, sweep, draw_of(s, k), l->counted, &l->at[k]);
     fare_chains_wrap(s->energy, &l->at[k]);
   }
@@ -126,9 +127,8 @@ static void sweep_block(const ladder *s, fare_stream stream, uint64_t block, uin
 static PetscErrorCode sweep_all(
   fare_sampler *sampler, int64_t sweeps, fare_ensemble *ensemble, int64_t moved[])
 {
-  ladder           *s                             = sampler->state;
-  const fare_stream stream                        = fare_sampler_stream(sampler, "chains");
-  int64_t           counts[3 * TEMPERATURES_MOST] = {0};
+  ladder           *s      = sampler->state;
+  const fare_stream stream = fare_sampler_stream(sampler, "chains");
   block_ladder      l;
   double           *U, *f[FARE_DIM_MAX] = {NULL};
   const size_t      each = (size_t)s->temperatures * FARE_BLOCK;
@@ -151,15 +151,12 @@ static PetscErrorCode sweep_all(
   s->sweep += (uint64_t)sweeps;
   PetscCall(PetscFree(U));
   for (int axis = 0; axis < ensemble->dim; axis++) PetscCall(PetscFree(f[axis]));
-  memcpy(counts, l.moved, sizeof l.moved);
-  memcpy(counts + TEMPERATURES_MOST, l.tried, sizeof l.tried);
-  memcpy(counts + 2 * TEMPERATURES_MOST, l.exchanged, sizeof l.exchanged);
   PetscCallMPI(
-    MPI_Allreduce(MPI_IN_PLACE, counts, 3 * TEMPERATURES_MOST, MPI_INT64_T, MPI_SUM, ensemble->comm));
+    MPI_Allreduce(MPI_IN_PLACE, l.counts, COUNTS * TEMPERATURES_MOST, MPI_INT64_T, MPI_SUM, ensemble->comm));
   for (PetscInt64 k = 0; k < s->temperatures; k++) {
-    moved[k] += counts[k];
-    s->tried[k] += counts[TEMPERATURES_MOST + k];
-    s->exchanged[k] += counts[2 * TEMPERATURES_MOST + k];
+    moved[k] += l.counts[MOVED][k];
+    s->tried[k] += l.counts[TRIED][k];
+    s->exchanged[k] += l.counts[EXCHANGED][k];
   }
   PetscFunctionReturn(0);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Flow matching, conditioned on the physical time t: a velocity v(u, tau; t) that carries a normal variate at
-  tau = 0 to the data at tau = 1, learned from straight ways u = (1 - tau) z + tau x between the two. Where
+  tau = 0 to the data at tau = 1, learned from straight paths u = (1 - tau) z + tau x between the two. Where
   noise and data are paired at random, v = (D - u)/(1 - tau), with D = E[x | u/tau] the denoiser of noise
   level (1 - tau)/tau: what the oracle and the empirical optimum take. The density of what is drawn follows
-  from ln p along the same ways, d ln p/dtau = -div v, by the network's own derivatives.
+  from ln p along the same paths, d ln p/dtau = -div v, by the network's own derivatives.
 */
 #include "flow_matching.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
-  Parts of flow matching: its state, the ways from noise to data, how the two are paired in training, and
+  Parts of flow matching: its state, the paths from noise to data, how the two are paired in training, and
   kernels.
 */
 #ifndef FARE_FLOW_MATCHING_H
@@ -22,7 +22,7 @@ typedef struct {
 PetscErrorCode fare_flow_matching_draw(fare_sampler *sampler, double t, fare_ensemble *ensemble);
 /*
   Cell masses of the density that a network draws from, by the density at the cells' centres: backwards along
-  the way from each to noise, with the sampler's own steps. What lies along a periodic axis beyond the box is
+  the path from each to noise, with the sampler's own steps. What lies along a periodic axis beyond the box is
   not added. Collective over the grid.
 */
 PetscErrorCode fare_flow_matching_density(
@@ -39,8 +39,8 @@ PetscErrorCode fare_flow_matching_pairs_destroy(fare_flow_matching_pairs *pairs)
 /*
   Pairs noise with data by (nearly) optimal transport among rows of the same group alone: z is exchanged
   between rows of a group. In one dimension both are sorted, which is the optimum; in more, pairs made along
-  the longest axis are swapped, two by two, as long as that shortens the squared way. Not across groups: a
-  group's noise would no longer be normal.
+  the longest axis are swapped, two by two, as long as that shortens the squared distance. Not across groups:
+  a group's noise would no longer be normal.
 */
 void fare_flow_matching_couple(fare_flow_matching_pairs *pairs, int dim, int64_t n, const int group[],
   const float *const x[], float *const z[]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The ways of flow matching: from noise to data, and back with the density. */
+/* The paths of flow matching: from noise to data, and back with the density. */
 #include "flow_matching.h"
 #include "sampler/shared/ode.h"
 #include "sampler/shared/posterior.h"

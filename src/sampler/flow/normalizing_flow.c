@@ -5,8 +5,8 @@
   so that it is learned by likelihood, and compared with the truth without drawing anything.
 
   ln p(x|t) is a sum over axes, and every axis has a network of its own: each is learned by itself. The first
-  one's parameters depend on t alone, so that its network is asked once for each training time, whatever the
-  batch.
+  one's parameters depend on t alone, so that its network is evaluated once for each training time, whatever
+  the batch.
 */
 #include "normalizing_flow.h"
 

@@ -83,18 +83,6 @@ void fare_generative_wrap(const fare_sampler *sampler, int axis, int64_t n, doub
   for (int64_t i = 0; i < n && type->periodic[axis]; i++) x[i] -= length * floor((x[i] - lower) / length);
 }
 
-/* Particles of one time, wrapped: copies, since those of a training set are not ours to change. */
-static PetscErrorCode wrapped(const fare_sampler *sampler, const fare_ensemble *e, double *x[])
-{
-  PetscFunctionBegin;
-  for (int axis = 0; axis < e->dim; axis++) {
-    PetscCall(PetscMalloc1((size_t)e->local, &x[axis]));
-    PetscCall(PetscArraycpy(x[axis], e->x[axis], e->local));
-    fare_generative_wrap(sampler, axis, e->local, x[axis]);
-  }
-  PetscFunctionReturn(0);
-}
-
 PetscErrorCode fare_generative_rows_begin(
   fare_sampler *sampler, const fare_training_set *data, fare_generative_rows *l)
 {
@@ -112,7 +100,12 @@ PetscErrorCode fare_generative_rows_begin(
   for (int k = 0; k < data->count; k++) {
     const fare_ensemble *e = data->at[k];
 
-    PetscCall(wrapped(sampler, e, x[k]));
+    /* copies, since particles of a training set are not ours to change */
+    for (int axis = 0; axis < l->dim; axis++) {
+      PetscCall(PetscMalloc1((size_t)e->local, &x[k][axis]));
+      PetscCall(PetscArraycpy(x[k][axis], e->x[axis], e->local));
+      fare_generative_wrap(sampler, axis, e->local, x[k][axis]);
+    }
     fare_learn_rows_set(
       l->rows, k, e->count, e->first_block * FARE_BLOCK, e->local, (const double *const *)x[k], e->weight);
     fare_generative_time(sampler, data->times[k], l->times + k * l->time_inputs);

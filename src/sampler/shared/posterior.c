@@ -1,24 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
-  E[x | y] of exact densities and of training sets: which data are meant, and by which way they are summed.
+  E[x | y] of exact densities and of training sets: which data are meant, and how they are summed.
 */
 #include "posterior_parts.h"
 
 #include <petscdmda.h>
 
 #include <math.h>
-
-static PetscErrorCode create(fare_sampler *sampler)
-{
-  fare_generative *g = sampler->state;
-
-  PetscFunctionBegin;
-  PetscCall(PetscNew(&g->posterior));
-  g->posterior->sampler = sampler;
-  g->posterior->dim     = fare_system_dimension(sampler->system);
-  for (int axis = 0; axis < FARE_DIM_MAX; axis++) g->posterior->extent[axis] = 1;
-  PetscFunctionReturn(0);
-}
 
 /* Particles of one training time, wrapped; weights with sum 1, NULL where all are equal. */
 static PetscErrorCode gather_time(
@@ -173,7 +161,12 @@ PetscErrorCode fare_posterior_begin(fare_sampler *sampler, int augmented, double
   fare_generative *g = sampler->state;
 
   PetscFunctionBegin;
-  if (!g->posterior) PetscCall(create(sampler));
+  if (!g->posterior) {
+    PetscCall(PetscNew(&g->posterior));
+    g->posterior->sampler = sampler;
+    g->posterior->dim     = fare_system_dimension(sampler->system);
+    for (int axis = 0; axis < FARE_DIM_MAX; axis++) g->posterior->extent[axis] = 1;
+  }
   g->posterior->augmented = augmented;
   g->posterior->level     = 0;
   if (sampler->mode == FARE_ORACLE)

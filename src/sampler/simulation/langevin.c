@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The driven stochastic equation itself, simulated: every particle from the initial density, step by step. */
-#include "baoab.h"
 #include "sampler/shared/positions.h"
 #include <fare/langevin.h>
 
