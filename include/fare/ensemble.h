@@ -153,6 +153,16 @@ PetscErrorCode fare_ensemble_census(
   const fare_ensemble *ensemble, const fare_walls *walls, fare_census *census);
 
 /**
+  Numbers of all ranks, in the order of the ranks and so of the particles. Collective.
+  @param ensemble whose ranks are meant
+  @param count    numbers of this rank
+  @param mine     those
+  @param all      becomes the numbers of all ranks, on every rank
+  @return 0 or an error code
+*/
+PetscErrorCode fare_ensemble_gather(
+  const fare_ensemble *ensemble, int64_t count, const double mine[], double all[]);
+/**
   A hash of ids, positions and weights that does not depend on the layout. Collective.
   @param ensemble the ensemble
   @param sum      the hash
