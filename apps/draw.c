@@ -33,21 +33,27 @@ PetscBool fare_find_data(const char *name, size_t size, char path[])
   return PETSC_FALSE;
 }
 
-/* `again` is the subcommand that tries once more; `numbers` where they are whatever happens here. */
-static int draw(const char *name, const char *directory, const char *again, const char *numbers)
+/*
+  `python PACKAGE SUBCOMMAND DIRECTORY`. Python takes modules from that directory first, and none from where
+  the user is. `numbers` tells where they are whatever happens here.
+*/
+static int draw(const char *subcommand, const char *directory, const char *numbers)
 {
-  char        python[PETSC_MAX_PATH_LEN] = FARE_PYTHON, script[PETSC_MAX_PATH_LEN], where[PETSC_MAX_PATH_LEN];
-  char *const command[]                  = {python, script, where, NULL};
+  char python[PETSC_MAX_PATH_LEN] = FARE_PYTHON, code[PETSC_MAX_PATH_LEN], what[32],
+       where[PETSC_MAX_PATH_LEN];
+  char *const command[] = {python, code, what, where, NULL};
   pid_t       child;
   int         status;
 
-  snprintf(where, sizeof where, "postproc/%s", name);
-  if (!*python || !fare_find_data(where, sizeof script, script)) {
-    fprintf(stderr, "fare: no %s: %s%s (the numbers are in %s)\n", again,
-      *python ? name : "FARE was built without a Python that has h5py, numpy and matplotlib",
-      *python ? " was not found" : "", numbers);
+  if (!*python || !fare_find_data("postproc/__main__.py", sizeof code, code)) {
+    fprintf(stderr, "fare: no %s: %s (the numbers are in %s)\n", subcommand,
+      *python ? "the Python package of FARE was not found"
+              : "FARE was built without a Python that has h5py, numpy and matplotlib",
+      numbers);
     return FARE_EXIT_DONE;
   }
+  *strrchr(code, '/') = '\0'; /* the package */
+  snprintf(what, sizeof what, "%s", subcommand);
   snprintf(where, sizeof where, "%s", directory);
   fflush(NULL);
   if (posix_spawn(&child, python, NULL, NULL, command, environ) || waitpid(child, &status, 0) != child)
@@ -55,8 +61,8 @@ static int draw(const char *name, const char *directory, const char *again, cons
   /* it has said what is wrong with the directory */
   if (WIFEXITED(status) && WEXITSTATUS(status) == FARE_EXIT_INPUT) return FARE_EXIT_INPUT;
   if (!WIFEXITED(status) || WEXITSTATUS(status)) {
-    fprintf(stderr, "fare: %s could not be drawn; the numbers are whole in %s, `fare %s %s` tries again\n",
-      name, numbers, again, directory);
+    fprintf(stderr, "fare: %s failed in Python; the numbers are whole in %s, `fare %s %s` tries again\n",
+      subcommand, numbers, subcommand, directory);
     return FARE_EXIT_FAILED;
   }
   return FARE_EXIT_DONE;
@@ -68,7 +74,7 @@ static int draw_report(const char *directory)
   int  code;
 
   snprintf(numbers, sizeof numbers, "%s/study.h5 and measures.csv", directory);
-  code = draw("fare_report.py", directory, "report", numbers);
+  code = draw("report", directory, numbers);
   if (code == FARE_EXIT_DONE && *FARE_PYTHON) printf("Report: %s/report.html\n", directory);
   return code;
 }
@@ -79,7 +85,7 @@ static int draw_sweep(const char *directory)
 
   snprintf(numbers, sizeof numbers, "the points' own directories in %s", directory);
   /* it says itself what it has made, and which points are missing */
-  return draw("fare_sweep.py", directory, "collect", numbers);
+  return draw("collect", directory, numbers);
 }
 
 int fare_draw_now(void)

@@ -150,7 +150,7 @@ const fare_command fare_command_score = {
   .summary = "measures samples from anywhere against the truth of a finished study",
   .help    = "fare score out/prinz_driven mine.h5\n"
              "fare score out/prinz_driven mine.h5 --measures kl,wasserstein_1 --json > mine.json\n\n"
-             "mine.h5 holds /times [T] and /samples [T, N, d] (postproc/write_samples.py writes it; "
+             "mine.h5 holds /times [T] and /samples [T, N, d] (fare.write_samples in Python writes it; "
              "docs/scoring.md has the format).\n"
              "TRUTH_DIR is what `fare run` left. Times are matched to its snapshots; some of them are enough.\n",
   .run     = score,

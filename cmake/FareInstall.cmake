@@ -9,7 +9,8 @@ if(TARGET fare_command)
   install(TARGETS fare_command)
 endif()
 install(DIRECTORY include/fare DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(DIRECTORY input postproc DESTINATION ${CMAKE_INSTALL_DATADIR}/fare PATTERN __pycache__ EXCLUDE)
+install(DIRECTORY input postproc DESTINATION ${CMAKE_INSTALL_DATADIR}/fare
+  PATTERN __pycache__ EXCLUDE PATTERN "*.egg-info" EXCLUDE PATTERN postproc/tests EXCLUDE PATTERN build EXCLUDE)
 install(DIRECTORY jobs DESTINATION ${CMAKE_INSTALL_DATADIR}/fare USE_SOURCE_PERMISSIONS
   PATTERN quickstart.sh EXCLUDE PATTERN install_dependencies.sh EXCLUDE PATTERN site.sh EXCLUDE)
 

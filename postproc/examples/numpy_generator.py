@@ -12,7 +12,6 @@ near each is. Exact mixtures of marginals are no dynamics, and the score shows i
 """
 from __future__ import annotations
 
-import pathlib
 import sys
 from typing import Any
 
@@ -20,8 +19,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from write_samples import write_samples
+from fare.samples import write_samples
 
 Array = npt.NDArray[Any]
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import pathlib
 import sys
 from typing import Any
 
@@ -27,8 +26,7 @@ try:
 except ImportError:
     sys.exit("torch_flow_matching.py needs PyTorch (Debian and Ubuntu: apt install python3-torch)")
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from write_samples import write_samples
+from fare.samples import write_samples
 
 
 class Velocity(torch.nn.Module):  # type: ignore[misc]

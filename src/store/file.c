@@ -136,7 +136,7 @@ static uint64_t size_of(const fare_store *store)
 PetscErrorCode fare_store_reserve_end(fare_store *store, uint64_t length)
 {
   PetscFunctionBegin;
-  PetscCall(fare_store_reserve(store, size_of(store), length));
+  PetscCall(fare_store_reserve(store, PetscMax(store->end, size_of(store)), length));
   PetscFunctionReturn(0);
 }
 

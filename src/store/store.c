@@ -355,6 +355,7 @@ static PetscErrorCode reserve_for(
 
   PetscFunctionBegin;
   if (H5Dget_offset(dataset) != HADDR_UNDEF) {
+    store->end = PetscMax(store->end, H5Dget_offset(dataset) + H5Dget_storage_size(dataset));
     PetscCall(fare_store_reserve(store, H5Dget_offset(dataset), H5Dget_storage_size(dataset)));
     PetscFunctionReturn(0);
   }
@@ -365,18 +366,16 @@ static PetscErrorCode reserve_for(
 
 /*
   Asked before a dataset is made: HDF5 places what describes it behind it, and could not close the file beyond
-  the limit.
+  the limit. It does not tell how long that is: while a file is written by MPI, H5Fget_filesize fails.
 */
 static PetscErrorCode fits(fare_store *store, fare_store_type type, int rank, const uint64_t global[])
 {
   uint64_t bytes = H5Tget_size(hdf5_type(type));
-  hsize_t  size  = 0;
 
   PetscFunctionBegin;
   if (store->limit == UINT64_MAX) PetscFunctionReturn(0);
   for (int i = 0; i < rank; i++) bytes *= global[i];
-  H5Fget_filesize(store->file, &size);
-  PetscCall(fare_store_reserve(store, size, bytes + FARE_STORE_HEADROOM));
+  PetscCall(fare_store_reserve_end(store, bytes + FARE_STORE_HEADROOM));
   PetscFunctionReturn(0);
 }
 

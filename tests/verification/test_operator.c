@@ -319,6 +319,45 @@ static void follows_the_protocol(void **state)
   unmake(&still);
 }
 
+/*
+  On five cells, each with wells of its own, the way that is faster turns while the centres are nearly level:
+  rates that jump there cannot be followed in time.
+*/
+static void moves_without_jumps(void **state)
+{
+  const int    looks = 4000;
+  const double most  = 1.05; /* the tilt alone makes 1.01 of a look */
+  double       worst = 1;
+  fixture      f;
+  Mat          A;
+  Vec          now, before;
+
+  (void)state;
+  make(&f, "prinz", 1, 5);
+  assert_ok(fare_system_set(f.system, "kT", 0.1));
+  assert_ok(fare_operator_matrix(f.op, &A));
+  assert_ok(MatCreateVecs(A, &now, &before));
+  for (int k = 0; k <= looks; k++) {
+    PetscReal least, largest;
+
+    assert_ok(fare_system_set(f.system, "tilt", 8.0 * k / looks));
+    assert_ok(fare_operator_assemble(f.op, k, 0, A));
+    assert_ok(MatGetDiagonal(A, now));
+    if (k) {
+      assert_ok(VecPointwiseDivide(before, now, before));
+      assert_ok(VecMin(before, NULL, &least));
+      assert_ok(VecMax(before, NULL, &largest));
+      worst = PetscMax(worst, PetscMax(largest, 1 / least));
+    }
+    assert_ok(VecCopy(now, before));
+  }
+  assert_between(worst, 1, most);
+  assert_ok(VecDestroy(&now));
+  assert_ok(VecDestroy(&before));
+  assert_ok(MatDestroy(&A));
+  unmake(&f);
+}
+
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(is_a_rate_matrix),
   cmocka_unit_test(is_at_rest_in_boltzmann),
@@ -326,5 +365,6 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(apply_agrees_with_the_matrix),
   cmocka_unit_test(has_the_known_relaxation_rates),
   cmocka_unit_test(follows_the_protocol),
+  cmocka_unit_test(moves_without_jumps),
 };
 FARE_TEST_MAIN(tests)

@@ -213,3 +213,23 @@ PetscInt64 fare_results_doubt(const fare_results *r)
   }
   return worst;
 }
+
+/*
+  At the ends of a position the truth of a body with inertia lets it rest until its velocity has turned, where
+  particles are reflected.
+*/
+PetscInt64 fare_results_at_rest(const fare_results *r)
+{
+  const fare_walls walls = r->truth ? fare_truth_walls(r->plan->system, &r->plan->truth) : (fare_walls){0};
+  PetscInt64       worst = -1;
+
+  if (!walls.inertial || !(walls.at[0][0] || walls.at[0][1])) return -1;
+  for (PetscInt64 k = 1; k < r->plan->snapshots.count; k++) {
+    const double mass = r->truth[k].boundary_mass;
+
+    if (mass > PetscMax(r->truth[k].error, FARE_BOUNDARY_MASS) &&
+      (worst < 0 || mass > r->truth[worst].boundary_mass))
+      worst = k;
+  }
+  return worst;
+}

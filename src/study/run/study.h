@@ -116,6 +116,12 @@ void fare_results_keep(fare_results *results, const char *name, PetscInt64 snaps
 PetscErrorCode fare_results_write(MPI_Comm comm, const fare_results *results, fare_record *record);
 /* The snapshot with the largest estimated error among those whose estimate is in doubt; -1: none is. */
 PetscInt64 fare_results_doubt(const fare_results *results);
+/*
+  If truth and particles differ at an end of a position: the snapshot after the start with most mass in the
+  outermost cells, and more there than the truth's error; -1: none.
+*/
+PetscInt64 fare_results_at_rest(const fare_results *results);
+#define FARE_BOUNDARY_MASS 1e-9 /* in the outermost cells; more is worth a warning */
 /* What a run prints when it ends; and the tables of each measure, of boundaries and of costs. Local. */
 PetscErrorCode fare_results_print(const fare_results *results, FILE *to);
 void           fare_results_print_tables(const fare_results *results, FILE *to);

@@ -2,7 +2,7 @@
 """Writes samples for `fare score TRUTH_DIR SAMPLES.h5` (docs/scoring.md). Needs h5py and numpy alone; copy it
 into your own project if you like.
 
-    from write_samples import write_samples
+    from fare.samples import write_samples
     write_samples("mine.h5", times, samples)  # times (T,), samples (T, N, d), or a list of T arrays (N_k, d)
 """
 from __future__ import annotations

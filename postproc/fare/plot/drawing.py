@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from fare_files import Array
-from fare_results import Study
-from fare_tables import Comparison, Measured
+from fare.files import Array
+from fare.results import Study
+from fare.tables import Comparison, Measured
 
 # Okabe and Ito's colours, which are told apart by colour-blind readers too; black is kept for the truth.
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a6a00")

@@ -11,11 +11,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fare_density_figures import snapshots, space_time
-from fare_distance_figures import costs, divergences, ranking
-from fare_drawing import PALETTE, TRUTH, colours, legend, shown
-from fare_files import Array
-from fare_results import Study
+from fare.files import Array
+from fare.plot.densities import snapshots, space_time
+from fare.plot.distances import costs, divergences, ranking
+from fare.plot.drawing import PALETTE, TRUTH, colours, legend, shown
+from fare.results import Study
 
 
 def training(study: Study) -> Figure | None:

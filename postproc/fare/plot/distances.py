@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from fare_drawing import (
+from fare.plot.drawing import (
     MANY,
     PALETTE,
     TRUTH,
@@ -29,8 +29,8 @@ from fare_drawing import (
     shown,
     unit,
 )
-from fare_results import Study
-from fare_tables import Comparison, Measured
+from fare.results import Study
+from fare.tables import Comparison, Measured
 
 # What is drawn of one ensemble shares its colour; the line says which of its comparisons it is.
 LINES = {("samples", "truth"): "-", ("density", "truth"): (0, (5, 2)), ("samples", "target"): (0, (1, 1.4))}

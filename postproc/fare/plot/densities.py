@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fare_drawing import MANY, TRUTH, close_grid, colours, legend, shown
-from fare_files import Array
-from fare_results import Study
+from fare.files import Array
+from fare.plot.drawing import MANY, TRUTH, close_grid, colours, legend, shown
+from fare.results import Study
 
 OVERLAID = 6  # as many histograms as can be told apart in one plot
 

@@ -16,8 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fare_drawing import PALETTE, TRUTH, close_grid, headline, legend, log_limits
-from fare_results import Axis, Sweep
+from fare.plot.drawing import PALETTE, TRUTH, close_grid, headline, legend, log_limits
+from fare.results import Axis, Sweep
 
 Row = dict[str, Any]
 SAMPLES = 1e6  # whose noise floor the map is read against

@@ -1,10 +1,9 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Draws report.html, one file that needs nothing else, and figures/*.png in the directory of a finished FARE
 study.
 
-    fare_report.py DIR                 both
-    fare_report.py --figures-only DIR  the figures alone
+    fare report DIR                            both
+    python3 -m fare report --figures-only DIR  the figures alone
 """
 from __future__ import annotations
 
@@ -27,11 +26,11 @@ try:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    from fare_drawing import STYLE, describe, headline, mean, shown
-    from fare_figures import FIGURES
-    from fare_files import Array, FareError
-    from fare_results import Study
-    from fare_tables import Comparison, Measured
+    from fare.files import Array, FareError
+    from fare.plot.drawing import STYLE, describe, headline, mean, shown
+    from fare.plot.figures import FIGURES
+    from fare.results import Study
+    from fare.tables import Comparison, Measured
 except ImportError as missing:
     sys.exit(f"fare report: needs Python with h5py, numpy and matplotlib 3.6 or later ({missing})")
 
@@ -597,10 +596,10 @@ def page(study: Study, figures: list[str]) -> str:
 
 class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"fare report: {message} (usage: fare_report.py [--figures-only] DIR)\n")
+        self.exit(2, f"fare report: {message} (usage: fare report [--figures-only] DIR)\n")
 
 
-def main() -> int:
+def main(words: list[str] | None = None) -> int:
     parser = Parser(
         description="Draws report.html and figures/*.png in the directory of a finished FARE study."
     )
@@ -608,7 +607,7 @@ def main() -> int:
     parser.add_argument(
         "--figures-only", action="store_true", help="write figures/*.png and leave report.html alone"
     )
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     try:
         study = Study(arguments.directory)
         figures = draw(study, embed=not arguments.figures_only)

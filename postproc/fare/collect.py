@@ -1,9 +1,8 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Merges the points of a FARE sweep: sweep.csv, sweep_thermodynamics.csv where the points have
 thermodynamics, and sweep.html with figures in figures/sweep_*.png.
 
-    fare_sweep.py DIR     DIR holds point_0000, point_0001, ...
+    fare collect DIR      DIR holds point_0000, point_0001, ...
 
 Points that are missing, unfinished or failed are named, and the others merged.
 """
@@ -24,11 +23,11 @@ try:
     import matplotlib
     import numpy as np
 
-    from fare_drawing import STYLE, headline, mean
-    from fare_files import FareError
-    from fare_report import PAGE, as_png, as_svg, highest, number, table, write_aside
-    from fare_results import Study, Sweep
-    from fare_sweep_figures import CAPTIONS, FIGURES, NEAR, SAMPLES, Row, driven_period, is_right
+    from fare.files import FareError
+    from fare.plot.drawing import STYLE, headline, mean
+    from fare.plot.sweeps import CAPTIONS, FIGURES, NEAR, SAMPLES, Row, driven_period, is_right
+    from fare.report import PAGE, as_png, as_svg, highest, number, table, write_aside
+    from fare.results import Study, Sweep
 except ImportError as missing:
     sys.exit(f"fare collect: needs Python with h5py, numpy and matplotlib 3.6 or later ({missing})")
 
@@ -359,7 +358,7 @@ def page(sweep: Sweep, rows: list[Row], states: list[Row], figures: list[str]) -
 
 class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"fare collect: {message} (usage: fare_sweep.py DIR)\n")
+        self.exit(2, f"fare collect: {message} (usage: fare collect DIR)\n")
 
 
 def collect(sweep: Sweep) -> list[str]:
@@ -378,7 +377,7 @@ def collect(sweep: Sweep) -> list[str]:
     return [*written, "sweep.html"]
 
 
-def main() -> int:
+def main(words: list[str] | None = None) -> int:
     parser = Parser(
         description=(
             "Merges the points of a FARE sweep in DIR: sweep.csv, sweep_thermodynamics.csv, sweep.html and"
@@ -386,7 +385,7 @@ def main() -> int:
         )
     )
     parser.add_argument("directory", metavar="DIR", type=pathlib.Path)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     try:
         sweep = Sweep(arguments.directory)
         for point, why in sweep.lacking.items():

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Reads what a FARE study leaves in its directory (docs/format.md) as NumPy arrays.
 
-    from fare_results import Study
+    from fare.results import Study
 
     study = Study("out/prinz_driven")
     kl = study.comparisons["diffusion"].measures["kl"]
@@ -20,8 +20,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from fare_files import Array, FareError, Snapshot, one_line, open_file, scalar_of, text_of
-from fare_tables import Bins, Comparison, Ensemble, Measured, Ranked, Split, Truth
+from fare.files import Array, FareError, Snapshot, one_line, open_file, scalar_of, text_of
+from fare.tables import Bins, Comparison, Ensemble, Measured, Ranked, Split, Truth
 
 
 class Study:
