@@ -39,20 +39,20 @@ PetscBool fare_find_data(const char *name, size_t size, char path[])
 */
 static int draw(const char *subcommand, const char *directory, const char *numbers)
 {
-  char python[PETSC_MAX_PATH_LEN] = FARE_PYTHON, code[PETSC_MAX_PATH_LEN], what[32],
+  char python[PETSC_MAX_PATH_LEN] = FARE_PYTHON, package[PETSC_MAX_PATH_LEN], what[32],
        where[PETSC_MAX_PATH_LEN];
-  char *const command[] = {python, code, what, where, NULL};
+  char *const command[] = {python, package, what, where, NULL};
   pid_t       child;
   int         status;
 
-  if (!*python || !fare_find_data("postproc/__main__.py", sizeof code, code)) {
+  if (!*python || !fare_find_data("postproc/__main__.py", sizeof package, package)) {
     fprintf(stderr, "fare: no %s: %s (the numbers are in %s)\n", subcommand,
       *python ? "the Python package of FARE was not found"
               : "FARE was built without a Python that has h5py, numpy and matplotlib",
       numbers);
     return FARE_EXIT_DONE;
   }
-  *strrchr(code, '/') = '\0'; /* the package */
+  *strrchr(package, '/') = 0; /* the directory: Python runs its __main__.py */
   snprintf(what, sizeof what, "%s", subcommand);
   snprintf(where, sizeof where, "%s", directory);
   fflush(NULL);

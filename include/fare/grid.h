@@ -92,6 +92,11 @@ PetscErrorCode fare_grid_read(const fare_grid *grid, double values[], fare_store
 /** Writes a field with openPMD's attributes comment, axisLabels, gridSpacing and gridGlobalOffset. */
 PetscErrorCode fare_grid_write_mesh(
   const fare_grid *grid, const double values[], const char *comment, fare_store *store, const char *path);
+/**
+  Labels the axes of a field with the centres of cells, by fare_store_label(). In its dataset `before` others
+  come first.
+*/
+PetscErrorCode fare_grid_label(const fare_grid *grid, int before, fare_store *store, const char *path);
 
 /** Volume of one cell. */
 double fare_grid_volume(const fare_grid *grid);

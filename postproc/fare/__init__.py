@@ -18,10 +18,33 @@ __version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from fare import plot as plot
+    from fare.command import Cancelled as Cancelled
+    from fare.command import CommandError as CommandError
+    from fare.command import check as check
+    from fare.command import describe as describe
+    from fare.command import run as run
+    from fare.command import start as start
     from fare.files import FareError as FareError
     from fare.samples import write_samples as write_samples
+    from fare.study import Study as Study
+    from fare.study import Sweep as Sweep
+    from fare.study import open as open
+    from fare.study import sweep as sweep
 
-_NAMES = {"FareError": "files", "write_samples": "samples"}  # and the modules that they are in
+_NAMES = {  # and the modules that they are in
+    "Cancelled": "command",
+    "CommandError": "command",
+    "FareError": "files",
+    "check": "command",
+    "describe": "command",
+    "run": "command",
+    "start": "command",
+    "Study": "study",
+    "Sweep": "study",
+    "open": "study",
+    "sweep": "study",
+    "write_samples": "samples",
+}
 _MODULES = {"plot"}
 
 

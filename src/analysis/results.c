@@ -289,6 +289,7 @@ static PetscErrorCode save_mesh(
   PetscCall(VecRestoreArrayRead(m->values, &value));
   snprintf(path, sizeof path, "%s/meshes/%s", group, m->name);
   PetscCall(fare_grid_write_mesh(grid, data, m->meaning, store, path));
+  PetscCall(fare_grid_label(grid, 0, store, path));
   PetscCall(PetscFree(data));
   PetscFunctionReturn(0);
 }

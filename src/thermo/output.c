@@ -64,6 +64,8 @@ static PetscErrorCode write_column(fare_store *store, const char *group, const c
   snprintf(path, sizeof path, "%s/%s", group, name);
   PetscCall(fare_store_write_array(store, path, FARE_STORE_FLOAT64, 1, &count, column));
   PetscCall(fare_store_put_string(store, path, "meaning", meaning));
+  for (uint64_t k = 0; k < count; k++) column[k] = rows[k].time;
+  PetscCall(fare_store_label(store, path, 0, "time", count, column));
   PetscCall(PetscFree(column));
   PetscFunctionReturn(0);
 }
@@ -126,7 +128,6 @@ PetscErrorCode fare_thermo_write(const fare_thermo *thermo, const fare_work_summ
   PetscCall(fare_store_group(store, group));
   if (thermo->defined & FARE_HAS_ENERGY)
     PetscCall(fare_store_put_real(store, group, "mean_kl_to_equilibrium", fare_thermo_mean_kl(thermo)));
-  PetscCall(write_column(store, group, "time", "of the snapshots", count, rows, AT(time)));
   for (int i = 0; i < FARE_THERMO_COLUMNS; i++) {
     const fare_thermo_column *c = &fare_thermo_columns[i];
     char                      name[NAME_SIZE];

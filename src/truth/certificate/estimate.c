@@ -286,7 +286,8 @@ static PetscErrorCode doubt(
   if (keeps_doubt(e, status)) PetscFunctionReturn(0);
   set_doubt(status, FARE_DOUBT_NONE, 0, 0);
   for (int axis = 0; axis < e->grid->dim; axis++) status->advised[axis] = 0;
-  if (status->error_space <= NOISE) PetscFunctionReturn(0);
+  /* without diffusion, what grids agree on may be wrong within the widest cells */
+  if (status->error_space <= NOISE && look->steep[steep] <= STEEP_MOST) PetscFunctionReturn(0);
   if (look->steep[steep] > STEEP_HIGH)
     set_doubt(status, steep_is, steep, look->steep[steep]);
   else if (look->filled < FILLED_LEAST)
