@@ -151,16 +151,16 @@ static void examine_python(examination *e)
 
 static void examine_scheduler(examination *e)
 {
-  char line[512];
+  char line[512], pmix[64];
 
-  if (ask_shell("command -v srun", sizeof line, line)) {
-    const PetscBool pmix =
-      ask_shell("srun --mpi=list 2>&1 | grep -o 'pmix[_v0-9]*' | head -n 1", sizeof line, line);
+  if (ask_shell("srun --version 2>/dev/null", sizeof line, line)) {
+    const PetscBool there = ask_shell("srun --mpi=list 2>&1 | grep -o pmix | head -n 1", sizeof pmix, pmix);
 
-    add_row(e, "scheduler", "SLURM, %s", pmix ? "srun --mpi=pmix is there" : "srun --mpi=pmix is not there");
-    if (!pmix)
-      fare_text_add(
-        &e->advice, "srun has no --mpi=pmix here: use FARE_LAUNCHER=mpirun with the batch scripts\n");
+    add_row(e, "scheduler", "%s, srun --mpi=pmix is %sthere", line, there ? "" : "not ");
+    if (!there)
+      fare_text_add(&e->advice, "srun has no --mpi=pmix: use FARE_LAUNCHER=mpirun with the batch scripts\n");
+  } else if (ask_shell("command -v srun", sizeof line, line)) {
+    add_row(e, "scheduler", "SLURM (%s), not set up on this machine", line);
   } else if (ask_shell("command -v qsub", sizeof line, line)) {
     add_row(e, "scheduler", "PBS (%s)", line);
   } else {

@@ -57,7 +57,14 @@ def bits(path: pathlib.Path, parts: Iterable[str]) -> dict[str, bytes]:
         if isinstance(node, h5py.Dataset):
             found[name] = np.asarray(node[()]).tobytes()
         for key, value in node.attrs.items():
-            found[f"{name}@{key}"] = np.asarray(value).tobytes()
+            if key == "DIMENSION_LIST":  # references: what they point at, not where that lies in the file
+                scales = [[scale.name for scale in dim.values()] for dim in node.dims]
+                found[f"{name}@{key}"] = repr(scales).encode()
+            elif key != "REFERENCE_LIST":  # the same, backwards
+                array = np.asarray(value)
+                found[f"{name}@{key}"] = (
+                    repr(array.tolist()).encode() if array.dtype.hasobject else array.tobytes()
+                )
 
     with h5py.File(path) as file:
         for part in parts:

@@ -70,6 +70,11 @@ def check_singletons(slurm, where):
     )
 
 
+def check_doctor(slurm, where):
+    said = slurm.run(FARE, "doctor", cwd=where).stdout
+    expect("srun --mpi=pmix is there" in said, f"doctor does not find SLURM: {said}")
+
+
 def check_mistake(slurm, where):
     job = slurm.submit(where, JOBS / "requeue.sh", "study.yaml", "--set", "truth.cells=-5")
     states = slurm.finish(job)
@@ -153,6 +158,7 @@ def main():
             slurm.start()
             check_study(slurm, where, where / "whole")
             check_singletons(slurm, where)
+            check_doctor(slurm, where)
             check_mistake(slurm, where)
             check_requeue(slurm, where, where / "whole")
             check_sweep(slurm, where)

@@ -3,7 +3,7 @@
 """
 What a newcomer meets first: `init` writes a sound study of every system, `doctor` names what is wrong, shells
 complete what there is, and the manual page holds every subcommand and option.
-fare-test: labels=study timeout=300
+fare-test: labels=study timeout=600
 """
 import os
 import pathlib

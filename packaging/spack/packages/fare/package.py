@@ -7,9 +7,8 @@ FARE for Spack 1.0 or newer, from the clone that holds this file:
 """
 import pathlib
 
-from spack_repo.builtin.build_systems.cmake import CMakePackage
-
 from spack.package import depends_on, license, variant, version
+from spack_repo.builtin.build_systems.cmake import CMakePackage
 
 
 class Fare(CMakePackage):
@@ -35,11 +34,10 @@ class Fare(CMakePackage):
     depends_on("libyaml@0.2.2:")
     depends_on("openblas")
     depends_on("zlib-api")
-    with_python = {"type": ("build", "run"), "when": "+reports"}
-    depends_on("python@3.9:", **with_python)
-    depends_on("py-h5py", **with_python)
-    depends_on("py-numpy", **with_python)
-    depends_on("py-matplotlib", **with_python)
+    depends_on("python@3.9:", type=("build", "run"), when="+reports")
+    depends_on("py-h5py", type=("build", "run"), when="+reports")
+    depends_on("py-numpy", type=("build", "run"), when="+reports")
+    depends_on("py-matplotlib", type=("build", "run"), when="+reports")
 
     def cmake_args(self):
         return [
