@@ -15,11 +15,7 @@ import numpy as np
 
 
 def write_samples(
-    path: str | os.PathLike[str],
-    times: Any,
-    samples: Any,
-    weights: Any = None,
-    log_density: Any = None,
+    path: str | os.PathLike[str], times: Any, samples: Any, weights: Any = None, log_density: Any = None
 ) -> None:
     """One axis may be left out: (T, N) and (N_k,) are samples in one dimension. `weights` and `log_density`,
     shaped as samples without their last axis, may be absent.
@@ -32,22 +28,12 @@ def write_samples(
         if isinstance(samples, np.ndarray):
             file["times"] = times
             file["samples"] = samples.reshape(len(times), samples.shape[1], -1)
-            file.update(
-                {
-                    name: np.asarray(column)
-                    for name, column in columns.items()
-                    if column is not None
-                }
-            )
+            file.update({name: np.asarray(column) for name, column in columns.items() if column is not None})
         for k, at in enumerate([] if isinstance(samples, np.ndarray) else samples):
             group = file.create_group(f"time_{k:06d}")
             group.attrs["time"] = times[k]
             group["samples"] = np.asarray(at).reshape(len(at), -1)
             group.update(
-                {
-                    name: np.asarray(column[k])
-                    for name, column in columns.items()
-                    if column is not None
-                }
+                {name: np.asarray(column[k]) for name, column in columns.items() if column is not None}
             )
     os.replace(f"{path}.tmp", path)
