@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, Union
@@ -118,6 +119,9 @@ def call(*words: object, ranks: int = 1, launcher: Sequence[str] | None = None) 
             raise
     if process.returncode:
         raise _error(said, process.returncode)
+    for line in said.splitlines():
+        if "s] warning: " in line:
+            warnings.warn(line.partition("warning: ")[2], stacklevel=3)
     return out
 
 

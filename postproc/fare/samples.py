@@ -15,10 +15,16 @@ import numpy as np
 
 
 def write_samples(
-    path: str | os.PathLike[str], times: Any, samples: Any, weights: Any = None, log_density: Any = None
+    path: str | os.PathLike[str],
+    times: Any,
+    samples: Any,
+    weights: Any = None,
+    log_density: Any = None,
+    trained: Any = None,
 ) -> None:
     """One axis may be left out: (T, N) and (N_k,) are samples in one dimension. `weights` and `log_density`,
-    shaped as samples without their last axis, may be absent.
+    shaped as samples without their last axis, and `trained` (T,), 1 for times that were learned from, may be
+    absent.
     """
     times = np.asarray(times, dtype=np.float64)
     if len(times) != len(samples):
@@ -28,10 +34,13 @@ def write_samples(
         if isinstance(samples, np.ndarray):
             file["times"] = times
             file["samples"] = samples.reshape(len(times), samples.shape[1], -1)
+            columns["trained"] = trained
             file.update({name: np.asarray(column) for name, column in columns.items() if column is not None})
         for k, at in enumerate([] if isinstance(samples, np.ndarray) else samples):
             group = file.create_group(f"time_{k:06d}")
             group.attrs["time"] = times[k]
+            if trained is not None:
+                group.attrs["trained"] = int(trained[k])
             group["samples"] = np.asarray(at).reshape(len(at), -1)
             group.update(
                 {name: np.asarray(column[k]) for name, column in columns.items() if column is not None}
