@@ -38,13 +38,14 @@ class _Lazy(BackendArray):
         self.shape, self.dtype, self._read = shape, np.dtype(dtype), read
 
     def __getitem__(self, key: Any) -> Any:
-        return indexing.explicit_indexing_adapter(
-            key, self.shape, indexing.IndexingSupport.BASIC, self._basic
-        )
-
-    def _basic(self, key: tuple[Any, ...]) -> Array:
-        """Whole slices are read forward; steps and directions are numpy's."""
-        return self._read(key)
+        """xarray 2023.1 takes a slice of steps below -1 for another one, so it is to see none."""
+        if isinstance(key, indexing.BasicIndexer):
+            return self._read(key.tuple)
+        if isinstance(key, indexing.OuterIndexer):
+            pairs = zip(key.tuple, self.shape)
+            rows = tuple(np.arange(size)[one] if isinstance(one, slice) else one for one, size in pairs)
+            key = indexing.OuterIndexer(rows)  # type: ignore[no-untyped-call]
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
 
 
 def _lazy(
