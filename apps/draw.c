@@ -4,6 +4,7 @@
 
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,17 +22,15 @@ void fare_draw_later(fare_drawing what, const char *directory)
   snprintf(pending.directory, sizeof pending.directory, "%s", directory);
 }
 
-/* The directory of the Python package: in the source tree while FARE is not installed, else where it is. */
-static const char *find_package(void)
+PetscBool fare_find_data(const char *name, size_t size, char path[])
 {
-  static const char *const places[] = {FARE_SOURCE_DIR "/postproc", FARE_DATA_DIR "/postproc"};
-  char                     path[PETSC_MAX_PATH_LEN];
+  const char *const places[] = {FARE_SOURCE_DIR, FARE_DATA_DIR, getenv("FARE_HOME")};
 
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(places); i++) {
-    snprintf(path, sizeof path, "%s/__main__.py", places[i]);
-    if (!access(path, R_OK)) return places[i];
+    if (!places[i] || snprintf(path, size, "%s/%s", places[i], name) >= (int)size) continue;
+    if (!access(path, R_OK)) return PETSC_TRUE;
   }
-  return NULL;
+  return PETSC_FALSE;
 }
 
 /*
@@ -40,21 +39,20 @@ static const char *find_package(void)
 */
 static int draw(const char *subcommand, const char *directory, const char *numbers)
 {
-  const char *package                    = find_package();
-  char        python[PETSC_MAX_PATH_LEN] = FARE_PYTHON, code[PETSC_MAX_PATH_LEN], what[32],
+  char python[PETSC_MAX_PATH_LEN] = FARE_PYTHON, package[PETSC_MAX_PATH_LEN], what[32],
        where[PETSC_MAX_PATH_LEN];
-  char *const command[] = {python, code, what, where, NULL};
+  char *const command[] = {python, package, what, where, NULL};
   pid_t       child;
   int         status;
 
-  if (!*python || !package) {
+  if (!*python || !fare_find_data("postproc/__main__.py", sizeof package, package)) {
     fprintf(stderr, "fare: no %s: %s (the numbers are in %s)\n", subcommand,
       *python ? "the Python package of FARE was not found"
               : "FARE was built without a Python that has h5py, numpy and matplotlib",
       numbers);
     return FARE_EXIT_DONE;
   }
-  snprintf(code, sizeof code, "%s", package);
+  *strrchr(package, '/') = 0; /* the directory: Python runs its __main__.py */
   snprintf(what, sizeof what, "%s", subcommand);
   snprintf(where, sizeof where, "%s", directory);
   fflush(NULL);

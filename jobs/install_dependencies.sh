@@ -13,8 +13,9 @@ for option in "$@"; do
   case $option in
     --with-torch) packages+=(python3-torch) ;;
     --with-notebooks) packages+=(python3-nbclient python3-ipykernel python3-torch) ;;
-    --with-slurm) packages+=(slurmctld slurmd slurm-client munge) ;;
-    --with-checks) packages+=(clang-format-14 black mypy python3-pytest shellcheck codespell doxygen) ;;
+    --with-slurm) packages+=(slurmctld slurmd slurm-client munge iproute2) ;;
+    --with-checks) packages+=(clang-format-14 black mypy python3-pytest shellcheck codespell doxygen mandoc zsh
+      environment-modules) ;;
     --with-docs) packages+=(python3-sphinx python3-myst-parser furo doxygen) ;;
     *) echo "install_dependencies: unknown option '$option' (there are $options)" >&2; exit 2 ;;
   esac

@@ -28,7 +28,6 @@ UNFINISHED = {
     "initial.h",
     "langevin.h",
     "learn.h",
-    "measure.h",
     "operator.h",
     "plugin.h",
     "random.h",

@@ -15,8 +15,8 @@ if [[ ${CI:-} ]]; then
   done
 fi
 build=${FARE_BUILD:-build}
-fare_build "$build" -DFARE_TESTS=ON -DFARE_WERROR=ON
-fare_build "$build-sanitize" -DFARE_TESTS=ON -DFARE_SANITIZE=ON -DFARE_NATIVE=OFF -DCMAKE_BUILD_TYPE=Debug
+fare_build "$build" all -DFARE_TESTS=ON -DFARE_WERROR=ON
+fare_build "$build-sanitize" all -DFARE_TESTS=ON -DFARE_SANITIZE=ON -DFARE_NATIVE=OFF -DCMAKE_BUILD_TYPE=Debug
 tests/check_layers.py
 echo "FARE: unit tests under the address and undefined-behaviour sanitizers"
 ctest --test-dir "$build-sanitize" --output-on-failure --no-tests=error -L "unit|sanitize" -j "$(fare_cores)"

@@ -127,6 +127,9 @@ PetscErrorCode fare_store_write_array(fare_store *store, const char *path, fare_
 /** Reads this rank's box of a dataset, converted to `type`; parameters as of fare_store_write(). */
 PetscErrorCode fare_store_read(fare_store *store, const char *path, fare_store_type type, int rank,
   const uint64_t start[], const uint64_t count[], void *data);
+/** Reads a dataset from its origin on, as much of it as `extent` says: on every rank what that rank wants. */
+PetscErrorCode fare_store_read_array(
+  fare_store *store, const char *path, fare_store_type type, int rank, const uint64_t extent[], void *data);
 /**
   This rank's box of a dataset that fare_store_write has made: for one too large to be held at once, made by
   boxes of nothing. Collective.

@@ -69,7 +69,7 @@ typedef struct {
     space); NULL where there is none
   */
   fare_scalar_kernel *potential;
-  /* total force -grad V + F, per axis; there when `potential` is; a system without a potential has `drift` */
+  /* total force -grad V + F, per axis; there when `potential` is; a system without `force` has `drift` */
   fare_vector_kernel *force;
   /* F alone, the part that is no gradient; NULL where there is none */
   fare_vector_kernel *nonconservative;
@@ -171,7 +171,14 @@ void fare_system_potential(
   const fare_system *system, double t, size_t n, const double *const x[], double V[]);
 void fare_system_force(
   const fare_system *system, double t, size_t n, const double *const x[], double *const f[]);
-/* Ito drift and diffusion, per axis, of any system. */
+/*
+  Ito drift and diffusion, per axis, of any system: its own, or mobility times force and mobility kT. At
+  parameters theta, and at time t.
+*/
+void fare_system_type_drift(const fare_system_type *type, int dim, const double *theta, size_t n,
+  const double *const x[], double *const f[]);
+void fare_system_type_diffusion(const fare_system_type *type, int dim, const double *theta, size_t n,
+  const double *const x[], double *const D[]);
 void fare_system_drift(
   const fare_system *system, double t, size_t n, const double *const x[], double *const f[]);
 void fare_system_diffusion(

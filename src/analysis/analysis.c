@@ -19,8 +19,12 @@ static const fare_analysis_type *const types[] = {
 };
 #define TYPES PETSC_STATIC_ARRAY_LENGTH(types)
 
-#define ANYWHERE   1e9
-#define UNSEEN     2 /* what errors are taken to fall by where no third grid shows it */
+#define ANYWHERE 1e9
+/*
+  What errors are taken to fall by where no third grid shows it: numbers are integrals over the grid, of first
+  order at least. A density in L1 may do worse (FARE_RATIO_UNSEEN of the truth).
+*/
+#define UNSEEN     2
 #define ROUGH_HIGH 1 /* kT, of what a cell hides: all grids may then agree on what is wrong */
 /* per axis, where the truth finds its own: every box of a plan holds some centre then */
 #define CELLS_UNKNOWN (1 << 20)

@@ -261,10 +261,9 @@ PetscErrorCode fare_absorbing_exit(fare_absorbing *absorbing, int axis, int side
 PetscErrorCode fare_spectrum_form(const fare_absorbing *faces, Vec u, Vec v, double *form);
 /*
   Finds modes again whose rates the eigensolver cannot resolve. `rest`: masses that are at rest where no end
-  absorbs; `closed`: none does. See slow_modes.c. Collective.
+  absorbs. See slow_modes.c. Collective.
 */
-PetscErrorCode fare_spectrum_refine(
-  fare_absorbing *faces, PetscBool closed, Vec rest, fare_spectrum *spectrum);
+PetscErrorCode fare_spectrum_refine(fare_absorbing *faces, Vec rest, fare_spectrum *spectrum);
 
 /* Keys that both kinds of passage share. begin: none where `from` and `leave` are absent. */
 typedef struct {

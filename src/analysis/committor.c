@@ -49,9 +49,7 @@ static PetscErrorCode residual(void *context, Vec g, Vec r, double *scale)
   PetscFunctionBegin;
   *scale = 0;
   PetscCall(fare_ghosts_of(k->grid, &ghosts));
-  PetscCall(DMGetLocalVector(k->grid->dm, &local));
-  PetscCall(DMGlobalToLocal(k->grid->dm, g, INSERT_VALUES, local));
-  PetscCall(VecGetArrayRead(local, &value));
+  PetscCall(fare_ghosts_get(k->grid, g, &local, &value));
   PetscCall(VecGetArrayRead(p->stationary, &pi));
   PetscCall(VecGetArray(r, &to));
   for (PetscInt n = 0; n < k->owned; n++) {
@@ -71,8 +69,7 @@ static PetscErrorCode residual(void *context, Vec g, Vec r, double *scale)
   }
   PetscCall(VecRestoreArray(r, &to));
   PetscCall(VecRestoreArrayRead(p->stationary, &pi));
-  PetscCall(VecRestoreArrayRead(local, &value));
-  PetscCall(DMRestoreLocalVector(k->grid->dm, &local));
+  PetscCall(fare_ghosts_restore(k->grid, &local, &value));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, scale, 1, MPI_DOUBLE, MPI_SUM, k->grid->comm));
   PetscFunctionReturn(0);
 }
@@ -255,12 +252,9 @@ static PetscErrorCode solve(const fare_committor_keys *s, const fare_grid *grid,
 {
   Vec         stationary = NULL;
   fare_solved guess;
-  PetscBool   closed = PETSC_TRUE;
 
   PetscFunctionBegin;
-  for (int axis = 0; axis < grid->dim; axis++)
-    closed = grid->boundary[axis] >= FARE_BOUNDARY_ABSORBING ? PETSC_FALSE : closed;
-  if (closed) PetscCall(fare_stationary_solve(grid, system, time, &stationary, &guess));
+  if (!fare_grid_absorbs(grid)) PetscCall(fare_stationary_solve(grid, system, time, &stationary, &guess));
   PetscCall(fare_reaction_solve(grid, system, time, &s->from, &s->to, stationary, reaction, solved));
   PetscCall(VecDestroy(&stationary));
   PetscFunctionReturn(0);

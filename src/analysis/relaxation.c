@@ -201,13 +201,9 @@ static PetscErrorCode gather(
 static PetscErrorCode finish(fare_absorbing *faces, const fare_system *system, double t, EPS eps,
   eigenvalue *value, fare_spectrum *spectrum)
 {
-  PetscBool closed = PETSC_TRUE;
-  Vec       rest, root = NULL;
+  Vec rest, root = NULL;
 
   PetscFunctionBegin;
-  for (int axis = 0; axis < faces->grid->dim; axis++) {
-    if (faces->grid->boundary[axis] >= FARE_BOUNDARY_ABSORBING) closed = PETSC_FALSE;
-  }
   PetscCall(masses_at_rest(faces, system, t, eps, spectrum->symmetric, &rest));
   if (spectrum->symmetric) {
     PetscCall(VecDuplicate(rest, &root));
@@ -215,7 +211,7 @@ static PetscErrorCode finish(fare_absorbing *faces, const fare_system *system, d
     PetscCall(VecSqrtAbs(root));
   }
   PetscCall(gather(faces, eps, root, value, spectrum));
-  PetscCall(fare_spectrum_refine(faces, closed, rest, spectrum));
+  PetscCall(fare_spectrum_refine(faces, rest, spectrum));
   PetscCall(VecDestroy(&root));
   PetscCall(VecDestroy(&rest));
   PetscFunctionReturn(0);

@@ -112,8 +112,8 @@ PetscErrorCode fare_sampler_set_walls(fare_sampler *sampler, const fare_walls *w
   PetscFunctionBegin;
   if (walls->absorbing && type->walls != FARE_WALLS_ABSORBED) {
     FARE_FAIL(FARE_ERR_INPUT,
-      "sampler '%s' knows no absorption, and an end of the truth's box absorbs: use 'langevin', or other "
-      "'ends'",
+      "sampler '%s' knows no absorption, and a boundary of the truth's box absorbs: use 'langevin', or other "
+      "'boundaries'",
       type->name);
   }
   if (type->check_walls) PetscCall(type->check_walls(sampler->state, walls));

@@ -16,8 +16,13 @@
   A tolerance TIGHTER times as small has an error in time as many times as small; how much larger the error of
   cells twice as wide is, the rates know.
 */
-#define TIGHTER       16.0
-#define TIME_SHARE    (TIGHTER / (TIGHTER - 1))
+#define TIGHTER    16.0
+#define TIME_SHARE (TIGHTER / (TIGHTER - 1))
+/*
+  Where the density forgets what was before, companions may share what is left of their errors. The latest
+  step's own error is then too large by about as much as the density forgets within it.
+*/
+#define LATEST_SHARE  0.1
 #define SAME_TURNS    1e-9
 #define QUARTER_LEAST 8 /* cells of the coarsest companion per axis */
 #define SAME_TIME     1e-9
@@ -29,6 +34,7 @@ struct fare_truth {
   fare_evolution   *main, *half, *half_tighter, *quarter;
   fare_estimate    *estimate;
   Vec               error_field, half_difference;
+  double            layer[FARE_DIM_MAX][2]; /* of the start, at each end; see ends.c */
   fare_truth_status status;
 };
 
@@ -271,6 +277,26 @@ static PetscErrorCode boundary_mass(const fare_truth *truth, double *mass)
   PetscFunctionReturn(0);
 }
 
+/*
+  What cells at the ends hide from the companions: at others now, and since the start at those that absorb,
+  though no more than what is left.
+*/
+static PetscErrorCode add_ends(fare_truth *truth)
+{
+  fare_truth_status *status = &truth->status;
+  double             now[FARE_DIM_MAX][2], singular, layers = 0;
+  PetscScalar        left;
+
+  PetscFunctionBegin;
+  PetscCall(
+    fare_ends_look(truth->grid, truth->main->system, status->time, truth->main->masses, now, &singular));
+  PetscCall(VecSum(truth->main->masses, &left));
+  for (int end = 0; end < 2 * FARE_DIM_MAX; end++) layers += truth->layer[end / 2][end % 2];
+  if (truth->main->steps)
+    status->error_space = PetscMax(status->error_space, PetscMax(PetscMin(layers, left), singular));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode estimate_error(fare_truth *truth)
 {
   fare_truth_status *status = &truth->status;
@@ -281,9 +307,10 @@ static PetscErrorCode estimate_error(fare_truth *truth)
   PetscCall(fare_operator_ratio(truth->half->op, truth->half->masses, &ratio));
   PetscCall(VecWAXPY(truth->half_difference, -1, truth->half_tighter->masses, truth->half->masses));
   PetscCall(VecNorm(truth->half_difference, NORM_1, &norm));
-  status->error_time = TIME_SHARE * norm;
+  status->error_time = PetscMax(TIME_SHARE * norm, LATEST_SHARE * truth->main->last_error);
   PetscCall(fare_estimate_space(truth->estimate, truth->main->masses, truth->half->masses,
     truth->quarter ? truth->quarter->masses : NULL, ratio, truth->error_field, status));
+  PetscCall(add_ends(truth));
   status->error   = status->error_space + status->error_time;
   status->nominal = ratio;
   status->ratio   = status->observed > 0 ? PetscMin(ratio, PetscMax(status->observed, FARE_RATIO_MIN))
@@ -298,7 +325,7 @@ static PetscErrorCode absorbed(fare_truth *truth)
 {
   fare_truth_status *status = &truth->status;
   const double       ratio  = status->ratio;
-  double             half[2], rate[FARE_DIM_MAX][2];
+  double             half[2], rate[FARE_DIM_MAX][2], layer = 0;
 
   PetscFunctionBegin;
   PetscCall(fare_evolution_absorbed(truth->main, &status->survival, status->exit_rate));
@@ -313,12 +340,18 @@ static PetscErrorCode absorbed(fare_truth *truth)
   PetscCall(fare_evolution_absorbed(truth->half_tighter, &half[1], rate));
   status->survival_error =
     fabs(status->survival - half[0]) / (ratio - 1) + TIME_SHARE * fabs(half[0] - half[1]);
+  for (int end = 0; end < 2 * FARE_DIM_MAX && truth->main->steps; end++)
+    layer += truth->layer[end / 2][end % 2];
+  status->survival_error = PetscMax(status->survival_error, PetscMin(layer, status->survival));
   for (int end = 0; end < 2 * FARE_DIM_MAX; end++) {
     const double coarse  = truth->half->exits.absorbed[end / 2][end % 2],
                  tighter = truth->half_tighter->exits.absorbed[end / 2][end % 2];
 
     status->absorbed_error[end / 2][end % 2] =
       fabs(status->absorbed[end / 2][end % 2] - coarse) / (ratio - 1) + TIME_SHARE * fabs(coarse - tighter);
+    if (truth->main->steps)
+      status->absorbed_error[end / 2][end % 2] =
+        PetscMax(status->absorbed_error[end / 2][end % 2], truth->layer[end / 2][end % 2]);
   }
   PetscFunctionReturn(0);
 }
@@ -347,6 +380,7 @@ PetscErrorCode fare_truth_create(MPI_Comm comm, const fare_system *system, const
 {
   fare_truth *t;
   Vec         masses;
+  double      singular;
 
   PetscFunctionBegin;
   *truth = NULL;
@@ -363,6 +397,7 @@ PetscErrorCode fare_truth_create(MPI_Comm comm, const fare_system *system, const
   if (t->half_grid) {
     PetscCall(create_companions(t, system, start, options->tolerance));
     PetscCall(fare_estimate_create(t->grid, t->half_grid, t->quarter_grid, system, initial, &t->estimate));
+    PetscCall(fare_ends_look(t->grid, system, start, masses, t->layer, &singular));
   }
   PetscCall(update_status(t));
   PetscFunctionReturn(0);

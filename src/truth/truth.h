@@ -11,8 +11,10 @@
 #define FARE_CELLS_MAX (1 << 28) /* of a grid */
 /* by which an error in space is taken to fall, at least, when cells are halved */
 #define FARE_RATIO_MIN 1.25
-/* Taken for the fall of the error where no third grid shows it: of an order that a kink or an end may leave.
- */
+/*
+  Taken for the fall of a density's error where no third grid shows it: of an order that a kink or an end may
+  leave. (Numbers do better: UNSEEN of analysis.c.)
+*/
 #define FARE_RATIO_UNSEEN 1.5
 
 /*
@@ -27,6 +29,13 @@ PetscErrorCode               fare_estimate_create(const fare_grid *grid, const f
 PetscErrorCode fare_estimate_space(fare_estimate *estimate, Vec masses, Vec half, Vec quarter, double nominal,
   Vec error_field, fare_truth_status *status);
 PetscErrorCode fare_estimate_destroy(fare_estimate **estimate);
+/*
+  What the cells at the ends hide from all grids; see ends.c. layer: of a start with these masses, the mass
+  that each absorbing end should absorb and does not. singular: of the present masses, the L1 error at ends
+  where the density is not bounded. Collective.
+*/
+PetscErrorCode fare_ends_look(const fare_grid *grid, const fare_system *system, double t, Vec masses,
+  double layer[FARE_DIM_MAX][2], double *singular);
 /*
   L1 distance between the Boltzmann masses at which the rates are at rest and those of finer quadrature: 0
   without a potential. Collective.
@@ -96,6 +105,7 @@ struct fare_evolution {
     negative
   */
   double         mass_drift, minimum, positivity_correction;
+  double         last_error; /* of the latest step, as it was estimated; bdf only */
   PetscInt       steps, rejected, solves, iterations;
   PetscInt       seen[3];    /* of those TS counts that are in rejected, solves and iterations */
   fare_residual *residual;   /* NULL: the time error is not bounded */

@@ -21,7 +21,10 @@ import time
 
 for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
-import numpy as np
+try:
+    import numpy as np
+except ImportError:
+    sys.exit(f"{sys.executable} has no NumPy: run this with a python3 that has, Debian's is /usr/bin/python3")
 
 import planes
 import reference

@@ -11,6 +11,8 @@ for each measure and kind of samples; intervals that are withheld are counted ap
 """
 import argparse
 import collections
+import concurrent.futures
+import itertools
 import math
 import os
 import pathlib
@@ -265,7 +267,7 @@ class Truth:
         self.pooled = {}
 
     def of(self, n):
-        """Values in the pools of n effective samples."""
+        """Values in the pools made for n effective samples."""
         if n not in self.pooled:
             to, count = pools(self.p, n)
             p, q = (np.bincount(to.ravel(), m.ravel(), minlength=count) for m in (self.p, self.q))
@@ -344,8 +346,8 @@ def run(command, kind, dim, pair, replicates, density):
     for line in done.stdout.decode().splitlines():
         words = line.split()
         for i in range(0, len(words) - 7, 8):
-            value, corrected, low, high, _floor, effective, _independent = map(float, words[i + 1 : i + 8])
-            target = truth.of(max(1, round(effective))).get(words[i])
+            value, corrected, low, high, _floor, pooled, _independent = map(float, words[i + 1 : i + 8])
+            target = truth.of(pooled).get(words[i])
             if target is not None:
                 out[words[i]].append((low, corrected, target, high, value))
     return out
@@ -383,6 +385,7 @@ def main():
     p.add_argument(
         "--family", choices=("bins", "density"), help="measures from bins, or from densities, alone"
     )
+    p.add_argument("--jobs", type=int, default=1, help="processes that share the pairs")
     p.add_argument("--all", action="store_true", help="name every pair that alone is below")
     p.add_argument(
         "--document",
@@ -400,6 +403,7 @@ def main():
         o.document,
         o.all,
         families,
+        o.jobs,
     )
 
 
@@ -412,18 +416,21 @@ def referee(
     document=None,
     everything=False,
     families=(False, True),
+    jobs=1,
 ):
+    with concurrent.futures.ProcessPoolExecutor(jobs) as pool:
+        return judge(command, pairs, replicates, kinds, dims, document, everything, families, pool)
+
+
+def judge(command, pairs, replicates, kinds, dims, document, everything, families, pool):
     table, bad = [], []
     for dim in dims:
         for kind in kinds:
             rows = collections.defaultdict(list)
-            for pair in pairs:
-                own = [
-                    of
-                    for density in families
-                    for of in run(command, kind, dim, pair, replicates, density).items()
-                ]
-                for measure, got in own:
+            work = list(itertools.product(pairs, families))
+            shared = zip(*((command, kind, dim, pair, replicates, density) for pair, density in work))
+            for (pair, _), own in zip(work, pool.map(run, *shared)):
+                for measure, got in own.items():
                     rows[measure] += got
                     given = [g for g in got if not math.isnan(g[0])]
                     hits = sum(g[0] - 1e-12 <= g[2] <= g[3] + 1e-12 for g in given)

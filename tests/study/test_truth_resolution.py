@@ -191,6 +191,36 @@ def lost_mass_stays_in_doubt(where):
     expect((doubt > 0).all(), f"a doubt stays where mass is lost: {doubt}")
 
 
+def lost_at_once_counts(where):
+    """
+    Walls that push inwards, steeper than cells resolve, at ends that absorb: no grid loses what leaves
+    there at once. The probability of that is a ratio of integrals of exp(U/kT).
+    """
+    study = {
+        "study": "walls",
+        "system": still("2*x^4", -2, 2) | {"parameters": {"kT": 0.2}},
+        "initial": {"density": "uniform"},
+        "snapshots": {"start": 0.0, "end": 1.0, "count": 2},
+        "truth": {"cells": [160], "boundaries": ["absorbing"]},
+        "output": {"directory": "walls"},
+    }
+    (where / "walls.yaml").write_text(json.dumps(study))
+    done = fare(where, "run", "walls.yaml", "--no-report")
+    expect(done.returncode == 0, f"exit code {done.returncode}\n{done.stderr}")
+    x = np.linspace(0, 2, 200001)
+    barrier = np.cumsum(np.exp((2 * x**4 - 32) / 0.2))
+    lost = np.sum(barrier) / barrier[-1] * (x[1] - x[0]) / 2
+    with h5py.File(where / "walls" / "study.h5") as file:
+        survival, bar, error, doubt = (
+            file["truth"][key][-1] for key in ("survival", "survival_error", "error", "doubt")
+        )
+    print(f"walls: lost {1 - survival:.2e} of {lost:.2e}, estimated error {bar:.2e}, doubt {doubt}")
+    expect(lost > 3 * (1 - survival), "cells miss what is lost at once")
+    missed = abs(1 - survival - lost)
+    expect(missed / 3 < bar < 10 * missed, f"survival is off by {missed:.2e}, estimated {bar:.2e}")
+    expect(missed / 3 < error < 10 * missed, f"the density is off by {missed:.2e}, estimated {error:.2e}")
+
+
 def main():
     with tempfile.TemporaryDirectory() as name:
         where = pathlib.Path(name)
@@ -219,6 +249,7 @@ def main():
             info = fare(where, "info", f"s{i}")
             expect(("UNRESOLVED" in info.stdout) == bool(doubt), f"{label}: info\n{info.stdout}{info.stderr}")
         lost_mass_stays_in_doubt(where)
+        lost_at_once_counts(where)
     return conclude()
 
 

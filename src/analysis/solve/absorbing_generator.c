@@ -81,13 +81,10 @@ static PetscErrorCode check_targets(const fare_absorbing *k, int targets, const 
   for (PetscInt n = 0; n < k->owned; n++) count[k->in[n] < 0 ? 2 : k->in[n]]++;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, count, 3, MPI_INT64_T, MPI_SUM, k->grid->comm));
   for (int i = 0; i < targets; i++) {
-    PetscBool absorbs = PETSC_FALSE;
-
-    if (count[i]) continue;
-    for (int axis = 0; axis < k->grid->dim; axis++)
-      absorbs |= k->grid->boundary[axis] >= FARE_BOUNDARY_ABSORBING;
-    /* what is left is the whole box, and through its ends */
-    if (fare_region_is_beyond(target[i], k->grid->lower, k->grid->upper) && absorbs) continue;
+    /* what is left may be the whole box, and through its ends */
+    if (count[i] ||
+      (fare_region_is_beyond(target[i], k->grid->lower, k->grid->upper) && fare_grid_absorbs(k->grid)))
+      continue;
     FARE_FAIL(FARE_ERR_INPUT, "analysis: a set holds the centre of no cell of the grid");
   }
   if (!count[2]) FARE_FAIL(FARE_ERR_INPUT, "analysis: the sets hold all cells of the grid");
@@ -192,9 +189,7 @@ PetscErrorCode fare_absorbing_residual(const fare_absorbing *k, double b, Vec x,
   PetscFunctionBegin;
   *scale = 0;
   PetscCall(fare_ghosts_of(k->grid, &ghosts));
-  PetscCall(DMGetLocalVector(k->grid->dm, &local));
-  PetscCall(DMGlobalToLocal(k->grid->dm, x, INSERT_VALUES, local));
-  PetscCall(VecGetArrayRead(local, &value));
+  PetscCall(fare_ghosts_get(k->grid, x, &local, &value));
   PetscCall(VecGetArray(r, &to));
   for (PetscInt n = 0; n < k->owned; n++) {
     PetscInt index[FARE_DIM_MAX], here;
@@ -216,8 +211,7 @@ PetscErrorCode fare_absorbing_residual(const fare_absorbing *k, double b, Vec x,
     }
   }
   PetscCall(VecRestoreArray(r, &to));
-  PetscCall(VecRestoreArrayRead(local, &value));
-  PetscCall(DMRestoreLocalVector(k->grid->dm, &local));
+  PetscCall(fare_ghosts_restore(k->grid, &local, &value));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, scale, 1, MPI_DOUBLE, MPI_SUM, k->grid->comm));
   PetscFunctionReturn(0);
 }

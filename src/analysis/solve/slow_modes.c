@@ -24,7 +24,6 @@
 typedef struct {
   fare_absorbing *faces;
   fare_spectrum  *spectrum;
-  PetscBool       closed;
   PetscInt        first, slow; /* first: 1 where mode 0 is rest; slow: how many are, that one included */
   Vec             rest, root;  /* masses at rest, and their square roots */
   Vec            *u;           /* p/root, orthonormal; without detailed balance p itself, L1 norm 1 */
@@ -40,12 +39,8 @@ PetscErrorCode fare_spectrum_form(const fare_absorbing *faces, Vec u, Vec v, dou
   PetscFunctionBegin;
   *form = 0;
   PetscCall(fare_ghosts_of(grid, &ghosts));
-  PetscCall(DMGetLocalVector(grid->dm, &here_u));
-  PetscCall(DMGetLocalVector(grid->dm, &here_v));
-  PetscCall(DMGlobalToLocal(grid->dm, u, INSERT_VALUES, here_u));
-  PetscCall(DMGlobalToLocal(grid->dm, v, INSERT_VALUES, here_v));
-  PetscCall(VecGetArrayRead(here_u, &a));
-  PetscCall(VecGetArrayRead(here_v, &b));
+  PetscCall(fare_ghosts_get(grid, u, &here_u, &a));
+  PetscCall(fare_ghosts_get(grid, v, &here_v, &b));
   for (PetscInt n = 0; n < faces->owned; n++) {
     PetscInt index[FARE_DIM_MAX], here;
 
@@ -61,10 +56,8 @@ PetscErrorCode fare_spectrum_form(const fare_absorbing *faces, Vec u, Vec v, dou
         *form += (out * a[here] - in * a[there]) * (out * b[here] - in * b[there]);
     }
   }
-  PetscCall(VecRestoreArrayRead(here_u, &a));
-  PetscCall(VecRestoreArrayRead(here_v, &b));
-  PetscCall(DMRestoreLocalVector(grid->dm, &here_u));
-  PetscCall(DMRestoreLocalVector(grid->dm, &here_v));
+  PetscCall(fare_ghosts_restore(grid, &here_v, &b));
+  PetscCall(fare_ghosts_restore(grid, &here_u, &a));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, form, 1, MPI_DOUBLE, MPI_SUM, grid->comm));
   PetscFunctionReturn(0);
 }
@@ -232,11 +225,11 @@ static PetscErrorCode find_all(problem *s)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_spectrum_refine(
-  fare_absorbing *faces, PetscBool closed, Vec rest, fare_spectrum *spectrum)
+PetscErrorCode fare_spectrum_refine(fare_absorbing *faces, Vec rest, fare_spectrum *spectrum)
 {
   const double fastest = fastest_rate(faces);
-  problem s = {.faces = faces, .spectrum = spectrum, .closed = closed, .rest = rest, .first = closed ? 1 : 0};
+  problem      s       = {
+               .faces = faces, .spectrum = spectrum, .rest = rest, .first = fare_grid_absorbs(faces->grid) ? 0 : 1};
 
   PetscFunctionBegin;
   while (s.slow < spectrum->count &&

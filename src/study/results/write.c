@@ -158,7 +158,7 @@ static PetscErrorCode write_truth(const fare_results *r, fare_store *store)
 
 /* Times and centres of bins, once all series have their names: one of these may be that of an axis. */
 static PetscErrorCode label_bins(
-  const fare_results *r, int series, const char *const axes[], fare_store *store)
+  const fare_results *r, const char *const axes[], fare_store *store)
 {
   PetscFunctionBegin;
   for (int i = 0; i < r->bin_axes; i++) {
@@ -171,9 +171,8 @@ static PetscErrorCode label_bins(
     PetscCall(PetscMalloc1(n, &centre));
     for (uint64_t k = 0; k < n; k++)
       centre[k] = r->bin_lower[i] + 0.5 * width * (double)(k * block + PetscMin((k + 1) * block, cells));
-    for (int k = 0; k < series; k++) {
-      snprintf(path, sizeof path, "/binned/%s", k < (int)r->series ? r->binned[k].name : "");
-      PetscCallMPI(MPI_Bcast(path, sizeof path, MPI_CHAR, 0, fare_store_comm(store)));
+    for (size_t k = 0; k < r->series; k++) {
+      snprintf(path, sizeof path, "/binned/%s", r->binned[k].name);
       PetscCall(fare_store_label(store, path, 1 + i, axes[i], n, centre));
       if (i == 0) PetscCall(label_time(r, store, path));
     }
@@ -188,7 +187,6 @@ static PetscErrorCode write_bins(const fare_results *r, fare_store *store)
   const char              *axes[FARE_DIM_MAX];
   uint64_t                 extent[1 + FARE_DIM_MAX];
   char                     path[PATH_SIZE];
-  int                      series = (int)r->series;
 
   PetscFunctionBegin;
   PetscCall(fare_store_group(store, "/bins"));
@@ -201,17 +199,12 @@ static PetscErrorCode write_bins(const fare_results *r, fare_store *store)
   extent[0] = (uint64_t)r->plan->snapshots.count;
   for (int i = 0; i < r->bin_axes; i++) extent[1 + i] = r->bin_extent[i];
   PetscCall(fare_store_group(store, "/binned"));
-  PetscCallMPI(MPI_Bcast(&series, 1, MPI_INT, 0, fare_store_comm(store)));
-  for (int i = 0; i < series; i++) {
-    const int   mine    = i < (int)r->series; /* rank 0 alone has them */
-    const float nothing = 0;
-
-    snprintf(path, sizeof path, "/binned/%s", mine ? r->binned[i].name : "");
-    PetscCallMPI(MPI_Bcast(path, sizeof path, MPI_CHAR, 0, fare_store_comm(store)));
-    PetscCall(fare_store_write_array(
-      store, path, FARE_STORE_FLOAT32, 1 + r->bin_axes, extent, mine ? r->binned[i].mass : &nothing));
+  for (size_t i = 0; i < r->series; i++) {
+    snprintf(path, sizeof path, "/binned/%s", r->binned[i].name);
+    PetscCall(
+      fare_store_write_array(store, path, FARE_STORE_FLOAT32, 1 + r->bin_axes, extent, r->binned[i].mass));
   }
-  PetscCall(label_bins(r, series, axes, store));
+  PetscCall(label_bins(r, axes, store));
   PetscFunctionReturn(0);
 }
 

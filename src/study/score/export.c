@@ -277,11 +277,9 @@ PetscErrorCode fare_export_write(MPI_Comm comm, const char                 *path
 {
   fare_store    *to;
   PetscErrorCode code = 0;
-  int            rank;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  if (rank == 0 && !access(path, F_OK))
+  if (fare_is_rank_0(comm) && !access(path, F_OK))
     code = fare_error(FARE_ERR_INPUT, "%s: exists already; choose another name with --out", path);
   PetscCall(fare_error_agree(comm, code));
   PetscCall(fare_store_create(comm, path, &to));
@@ -297,17 +295,15 @@ PetscErrorCode fare_export(MPI_Comm comm, const char *directory, const char *ens
   source         from = {.study = &study};
   char           usual[sizeof study.study + 16];
   PetscErrorCode code;
-  int            rank;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
   PetscCall(fare_finished_open(comm, directory, &study));
   code = fare_as_input(choose(&study, ensemble, &from));
   if (!code) code = fare_as_input(is_weighted(&from));
   snprintf(usual, sizeof usual, "%s_training.h5", study.study);
   if (!path) path = usual;
   if (!code) code = fare_export_write(comm, path, fill, &from);
-  if (!code && rank == 0) {
+  if (!code && fare_is_rank_0(comm)) {
     size_t trained  = 0;
     char   kept[64] = "";
 

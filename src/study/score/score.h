@@ -41,6 +41,12 @@ PetscErrorCode fare_finished_open_truth(fare_finished *study);
 */
 PetscErrorCode fare_finished_truth(
   const fare_finished *study, size_t snapshot, fare_binned *p, fare_binned *corrected);
+/*
+  Extents of an array [time, cells of the axes, x last] over all snapshots, and the box of it that this rank
+  has at the i-th time; a zero in `count` where it has no cells.
+*/
+void fare_finished_box(
+  const fare_finished *study, size_t i, uint64_t extent[4], uint64_t start[4], uint64_t count[4]);
 /* DIRECTORY/snapshots/snapshot_N.h5, opened. Collective. */
 PetscErrorCode fare_finished_snapshot(const fare_finished *study, size_t snapshot, fare_store **store);
 

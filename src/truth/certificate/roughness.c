@@ -46,6 +46,20 @@ static void look_at_cell(const fare_grid *grid, const fare_system *system, doubl
   *steep = mean * grid->spacing[axis] / D[axis][2];
 }
 
+/*
+  An axis without diffusion beside one that has some, as position beside velocity, is smoothed by that one:
+  how well, grids tell.
+*/
+static void keep_steepest(int dim, const double steep[], double most[])
+{
+  PetscBool diffuses = PETSC_FALSE;
+
+  for (int axis = 0; axis < dim; axis++) diffuses |= isfinite(steep[axis]) ? PETSC_TRUE : PETSC_FALSE;
+  for (int axis = 0; axis < dim; axis++) {
+    if (steep[axis] > most[axis] && !(diffuses && isinf(steep[axis]))) most[axis] = steep[axis];
+  }
+}
+
 PetscErrorCode fare_resolution_look(
   const fare_grid *grid, const fare_system *system, double t, Vec masses, fare_resolution *r)
 {
@@ -57,17 +71,17 @@ PetscErrorCode fare_resolution_look(
   PetscCall(VecMax(masses, NULL, &largest));
   PetscCall(VecGetArrayRead(masses, &mass));
   for (PetscInt n = 0; n < fare_grid_owned(grid); n++) {
-    double centre[FARE_DIM_MAX], rough, steep;
+    double centre[FARE_DIM_MAX], rough, steep[FARE_DIM_MAX];
 
     sums[0] += mass[n];
     sums[1] += mass[n] * mass[n];
     if (!(mass[n] > PetscMin(MATTERS, HOLDS * largest))) continue;
     fare_cell_centre(grid, n, centre);
     for (int axis = 0; axis < grid->dim; axis++) {
-      look_at_cell(grid, system, t, centre, axis, &rough, &steep);
+      look_at_cell(grid, system, t, centre, axis, &rough, &steep[axis]);
       if (mass[n] > MATTERS && rough > most[FARE_DIM_MAX]) most[FARE_DIM_MAX] = rough;
-      if (mass[n] > HOLDS * largest && steep > most[axis]) most[axis] = steep;
     }
+    if (mass[n] > HOLDS * largest) keep_steepest(grid->dim, steep, most);
   }
   PetscCall(VecRestoreArrayRead(masses, &mass));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, most, FARE_DIM_MAX + 1, MPI_DOUBLE, MPI_MAX, grid->comm));

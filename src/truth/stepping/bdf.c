@@ -324,7 +324,8 @@ PetscErrorCode fare_bdf_advance(fare_evolution *e, double end, double longest)
       if (rejected > 2) b->order = 1;
       continue;
     }
-    rejected = 0;
+    rejected      = 0;
+    e->last_error = error[b->order];
     e->steps++;
     if (b->monitor)
       PetscCall(PetscPrintf(e->grid->comm, "%" PetscInt_FMT " TS dt %g time %g order %d error %g\n", e->steps,

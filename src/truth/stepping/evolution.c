@@ -19,7 +19,7 @@
 
 /*
   Where numbers of the state stand among those that are saved: the evolution's own, of bdf.c, of residual.c,
-  of a way that was left in its middle, of exits.c.
+  of a way that was left in its middle, of exits.c, and the error of the latest step.
 */
 enum {
   OWN       = 0,
@@ -27,7 +27,8 @@ enum {
   RESIDUAL  = BDF + FARE_BDF_POINTS + 4,
   WAY       = RESIDUAL + FARE_RESIDUAL_HISTORY + 1,
   WAY_COUNT = 3,
-  EXITS     = WAY + WAY_COUNT
+  EXITS     = WAY + WAY_COUNT,
+  LATEST    = EXITS + sizeof(fare_exits) / sizeof(double)
 };
 
 PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *system, double start,
@@ -47,9 +48,7 @@ PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *s
   e->before    = start;
   e->minimum   = HUGE_VAL;
   e->parts     = 1;
-  for (int axis = 0; axis < grid->dim; axis++) {
-    if (grid->boundary[axis] >= FARE_BOUNDARY_ABSORBING) e->absorbs = PETSC_TRUE;
-  }
+  e->absorbs   = fare_grid_absorbs(grid);
   PetscCall(fare_operator_create(grid, system, &e->op));
   PetscCall(fare_truth_solver_create_matrix(e, start));
   PetscCall(PetscOptionsHasName(NULL, "truth_", "-ts_type", &chosen));
@@ -178,6 +177,7 @@ PetscErrorCode fare_evolution_save(const fare_evolution *e, double numbers[FARE_
   if (e->residual) fare_residual_save(e->residual, numbers + RESIDUAL);
   memcpy(numbers + WAY, way, sizeof way);
   memcpy(numbers + EXITS, &e->exits, sizeof e->exits);
+  numbers[LATEST] = e->last_error;
   if (!e->bdf || !(e->longest > 0)) PetscFunctionReturn(0);
   fare_bdf_vectors(e->bdf, latest); /* until the end of the way the masses are its beginning's */
   PetscCall(VecCopy(latest[0], e->masses));
@@ -212,6 +212,7 @@ static PetscBool is_sound(const fare_evolution *e, const double numbers[])
     if (!(own[i] >= 0 && own[i] < PETSC_MAX_INT)) return PETSC_FALSE;
   }
   if (e->absorbs && !exits_are_sound(numbers + EXITS)) return PETSC_FALSE;
+  if (!(numbers[LATEST] >= 0 && isfinite(numbers[LATEST]))) return PETSC_FALSE;
   if (!e->residual) return PETSC_TRUE;
   if (!(points >= 1 && points <= FARE_RESIDUAL_HISTORY && points == floor(points))) return PETSC_FALSE;
   for (int i = 0; i < (int)points; i++) {
@@ -241,6 +242,7 @@ PetscErrorCode fare_evolution_load(fare_evolution *e, const double numbers[FARE_
   e->longest               = numbers[WAY + 1];
   e->next_step             = numbers[WAY + 2];
   memcpy(&e->exits, numbers + EXITS, sizeof e->exits);
+  e->last_error = numbers[LATEST];
   if (e->ts) PetscCall(TSSetTime(e->ts, e->before));
   PetscFunctionReturn(0);
 }
