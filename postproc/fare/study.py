@@ -31,7 +31,7 @@ Read = Callable[[tuple[Any, ...]], Array]
 TIME = {"units": "1", "long_name": "time"}
 
 
-class _Lazy(BackendArray):
+class _Lazy(BackendArray):  # type: ignore[misc]
     """An array of which xarray reads the parts that are used."""
 
     def __init__(self, shape: tuple[int, ...], dtype: Any, read: Read):
@@ -44,15 +44,15 @@ class _Lazy(BackendArray):
         if isinstance(key, indexing.OuterIndexer):
             pairs = zip(key.tuple, self.shape)
             rows = tuple(np.arange(size)[one] if isinstance(one, slice) else one for one, size in pairs)
-            key = indexing.OuterIndexer(rows)  # type: ignore[no-untyped-call]
+            key = indexing.OuterIndexer(rows)
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
 
 
 def _lazy(
     dimensions: Iterable[str], shape: tuple[int, ...], read: Read, **attributes: object
 ) -> xarray.Variable:
-    data = indexing.LazilyIndexedArray(_Lazy(shape, np.float64, read))  # type: ignore[no-untyped-call]
-    return xarray.Variable(tuple(dimensions), data, attributes)  # type: ignore[no-untyped-call]
+    data = indexing.LazilyIndexedArray(_Lazy(shape, np.float64, read))
+    return xarray.Variable(tuple(dimensions), data, attributes)
 
 
 def _ahead(key: Any, size: int) -> tuple[Any, slice]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -154,6 +155,53 @@ def snapshots(study: Study) -> Figure | None:
     return _overlays(study) if study.known_bins.dimension == 1 else _images(study)
 
 
+def _overlay(ax: Axes, study: Study, masses: dict[str, Array], edges: Array) -> None:
+    """The truth as a line, ensembles as histograms."""
+    for name, at in masses.items():
+        if name == "truth":
+            density, cut = _rebinned(at, edges, 1024)
+            ax.plot(0.5 * (cut[1:] + cut[:-1]), density, color=TRUTH, lw=1.3, zorder=5)
+        elif at.any():
+            density, cut = _rebinned(at, edges, 128)
+            ax.stairs(density, cut, color=colours(study).get(name, "#666666"), lw=1.2, alpha=0.9)
+
+
+def overlay_panel(ax: Axes, study: Study, names: list[str], k: int) -> None:
+    """Densities along the first axis at the k-th time."""
+    marginals = {name: study.marginal(name) for name in names}
+    inside = _support(study, marginals)
+    edges = study.known_bins.edges[0][inside.start : inside.stop + 1]
+    _overlay(ax, study, {name: masses[k, inside] for name, masses in marginals.items()}, edges)
+    ax.set_title(_moment(study, k), loc="left")
+    ax.set_xlim(edges[0], edges[-1])
+    ax.set_ylim(bottom=0)
+
+
+def space_time_panel(ax: Axes, study: Study, name: str, difference: bool, colorbar: bool) -> None:
+    """A density along the first axis over time, or what differs from the truth."""
+    wanted = {"truth", name} if difference else {name}
+    marginals = {each: study.marginal(each) for each in wanted}
+    inside = _support(study, marginals)
+    fine = study.known_bins.edges[0][inside.start : inside.stop + 1]
+    images = {each: _rebinned(masses[:, inside], fine, 256) for each, masses in marginals.items()}
+    edges, image = images[name][1], images[name][0] - (images["truth"][0] if difference else 0)
+    top = np.nanquantile(abs(image), 0.999) or 1.0
+    drawn = ax.pcolormesh(
+        _time_edges(study.times),
+        edges,
+        image.T,
+        cmap="RdBu_r" if difference else "viridis",
+        vmin=-top if difference else 0,
+        vmax=top,
+        rasterized=True,
+    )
+    ax.grid(False)
+    ax.set_title(f"{name} − truth" if difference else name, loc="left")
+    ax.set(xlabel="time t", ylabel="x" if study.known_bins.dimension == 1 else "x (other axes summed)")
+    if colorbar:
+        ax.figure.colorbar(drawn, ax=ax, label="density − truth" if difference else "density")
+
+
 def _overlays(study: Study) -> Figure:
     times, colour = chosen_times(study), colours(study)
     marginals = {name: study.masses(name) for name in _drawn(study, OVERLAID)}
@@ -164,13 +212,7 @@ def _overlays(study: Study) -> Figure:
     fig = Figure(figsize=(3.5 * columns + 0.6, 2.5 * rows + 0.6))
     axes = fig.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for ax, k in zip(axes.flat, times):
-        for name, masses in marginals.items():
-            if name == "truth":
-                density, cut = _rebinned(masses[k, inside], edges, 1024)
-                ax.plot(0.5 * (cut[1:] + cut[:-1]), density, color=TRUTH, lw=1.3, zorder=5)
-            elif masses[k].any():
-                density, cut = _rebinned(masses[k, inside], edges, 128)
-                ax.stairs(density, cut, color=colour[name], lw=1.2, alpha=0.9)
+        _overlay(ax, study, {name: masses[k, inside] for name, masses in marginals.items()}, edges)
         ax.set_title(_moment(study, k), loc="left")
         ax.set_xlim(edges[0], edges[-1])
     axes[0, 0].set_ylim(bottom=0)

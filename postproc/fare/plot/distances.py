@@ -30,7 +30,7 @@ from fare.plot.drawing import (
     unit,
 )
 from fare.results import Study
-from fare.tables import Comparison, Measured
+from fare.tables import Comparison, Measured, Ranked
 
 # What is drawn of one ensemble shares its colour; the line says which of its comparisons it is.
 LINES = {("samples", "truth"): "-", ("density", "truth"): (0, (5, 2)), ("samples", "target"): (0, (1, 1.4))}
@@ -69,23 +69,27 @@ def divergences(study: Study) -> Figure | None:
     fig = Figure(figsize=(5.4 * columns + 0.2, 2.75 * rows + 0.9))
     axes = fig.subplots(rows, columns, sharex=True, squeeze=False)
     for ax, name in zip(axes.flat, names):
-        measured = [c.measures[name] for c in comparisons if name in c.measures]
-        ax.set_title(name.replace("_", " "), loc="left")
-        ax.set_ylabel(unit(measured[0]))
-        ax.set_yscale("log")
-        ax.set_ylim(
-            log_limits(
-                np.concatenate([m.value for m in measured]), np.concatenate([m.floor_size for m in measured])
-            )
-        )
-        if not any((m.value > 0).any() for m in measured):
-            ax.text(0.5, 0.5, "0 at all times", transform=ax.transAxes, ha="center", color="#555555")
-        for comparison in comparisons:
-            if name in comparison.measures:
-                _course(ax, study, comparison, comparison.measures[name])
+        course(ax, study, [c for c in comparisons if name in c.measures], name)
     close_grid(axes, len(names), "time t")
-    legend(fig, _keys(study), 3)
+    legend(fig, keys(study), 3)
     return fig
+
+
+def course(ax: Axes, study: Study, comparisons: list[Comparison], name: str) -> None:
+    """One measure over time, of comparisons that have it."""
+    measured = [c.measures[name] for c in comparisons]
+    ax.set_title(name.replace("_", " "), loc="left")
+    ax.set_ylabel(unit(measured[0]))
+    ax.set_yscale("log")
+    ax.set_ylim(
+        log_limits(
+            np.concatenate([m.value for m in measured]), np.concatenate([m.floor_size for m in measured])
+        )
+    )
+    if not any((m.value > 0).any() for m in measured):
+        ax.text(0.5, 0.5, "0 at all times", transform=ax.transAxes, ha="center", color="#555555")
+    for comparison in comparisons:
+        _course(ax, study, comparison, comparison.measures[name])
 
 
 def _shade(study: Study, comparison: Comparison) -> tuple[float, ...]:
@@ -128,10 +132,10 @@ def _course(ax: Axes, study: Study, comparison: Comparison, measured: Measured) 
         )
 
 
-def _keys(study: Study) -> list[Any]:
-    keys: list[Any] = []
+def keys(study: Study) -> list[Any]:
+    found: list[Any] = []
     for comparison in compared(study):
-        keys.append(
+        found.append(
             Line2D(
                 [],
                 [],
@@ -141,21 +145,46 @@ def _keys(study: Study) -> list[Any]:
             )
         )
     if any(_learns(study, c) for c in compared(study)):
-        keys.append(Line2D([], [], color="#555555", ls="", marker="o", ms=4.5, label="trained on"))
-        keys.append(Line2D([], [], color="#555555", ls="", marker="o", ms=4.5, mfc="white", label="held out"))
+        found.append(Line2D([], [], color="#555555", ls="", marker="o", ms=4.5, label="trained on"))
+        found.append(
+            Line2D([], [], color="#555555", ls="", marker="o", ms=4.5, mfc="white", label="held out")
+        )
     if any(c.samples for c in compared(study)):
-        keys.append(Patch(color="#777777", alpha=0.35, lw=0, label="noise floor, mean to 95%"))
-    return keys
+        found.append(Patch(color="#777777", alpha=0.35, lw=0, label="noise floor, mean to 95%"))
+    return found
 
 
-def costs(study: Study) -> Figure | None:
-    """What each ensemble has cost against how far it is from the truth."""
+def _finite(study: Study) -> dict[str, Comparison]:
+    """Samples against the truth, of ensembles that have an average."""
     against = {c.ensemble: c for c in compared(study) if c.against == "truth" and c.of == "samples"}
-    against = {
+    return {
         ensemble: c
         for ensemble, c in against.items()
         if any(np.isfinite(mean(m.value)) for m in c.measures.values())
     }
+
+
+def _cost_axes(
+    ax: Axes, study: Study, against: dict[str, Comparison], name: str, named: bool
+) -> list[_Point]:
+    measured = {ensemble: c.measures[name] for ensemble, c in against.items() if name in c.measures}
+    points = _points(ax, study, measured, named)
+    label = unit(next(iter(measured.values())))
+    ax.set_ylabel(f"{name.replace('_', ' ')} ({label})" if label else name.replace("_", " "))
+    ax.set_xlabel("training and sampling (s, slowest rank)")
+    return points
+
+
+def cost_panel(ax: Axes, study: Study, name: str) -> None:
+    """One measure, with names beside the points."""
+    points = _cost_axes(ax, study, _finite(study), name, True)
+    ax.figure.draw_without_rendering()  # the layout decides where points are
+    _names(ax, study, points)
+
+
+def costs(study: Study) -> Figure | None:
+    """What each ensemble has cost against how far it is from the truth."""
+    against = _finite(study)
     first = headline(study)
     names = [
         name
@@ -167,19 +196,7 @@ def costs(study: Study) -> Figure | None:
     crowded = len(against) > len(PALETTE)  # so that names find no room beside their points
     fig = Figure(figsize=(5.4 * len(names) + 0.2, 4.8 if crowded else 3.6))
     axes = fig.subplots(1, len(names), squeeze=False)[0]
-    points = [
-        _points(
-            ax,
-            study,
-            {ensemble: c.measures[name] for ensemble, c in against.items() if name in c.measures},
-            not crowded,
-        )
-        for ax, name in zip(axes, names)
-    ]
-    for ax, name in zip(axes, names):
-        label = unit(next(c.measures[name] for c in against.values() if name in c.measures))
-        ax.set_ylabel(f"{name.replace('_', ' ')} ({label})" if label else name.replace("_", " "))
-        ax.set_xlabel("training and sampling (s, slowest rank)")
+    points = [_cost_axes(ax, study, against, name, not crowded) for ax, name in zip(axes, names)]
     keys = (
         [Line2D([], [], color=colours(study)[name], ls="", marker="o", ms=7, label=name) for name in against]
         if crowded
@@ -375,30 +392,19 @@ def _room(low: float, high: float, letters: int) -> tuple[float, float]:
     return 10 ** (lower - spare - 0.06 * whole), 10 ** (upper + spare + name * whole)
 
 
-def ranking(study: Study) -> Figure | None:
-    """A row for each line in the order of the ranking: its distance and floor, and what one training and its
-    samples cost; bars are standard deviations over trainings, or the standard error of a single one.
-    """
-    placed = [line for line in study.ranking if line.place]
-    if not placed:
-        return None
-    fig = Figure(figsize=(9.0, 1.3 + 0.235 * len(placed)))
-    left, right = fig.subplots(1, 2, sharey=True, width_ratios=(2, 1))
-    for ax, label in (
-        (left, f"{study.ranked_by.replace('_', ' ')}, over {study.ranked_over}"),
-        (right, "seconds: training, with samples"),
-    ):
-        ax.set_xscale("log")
-        ax.set_xlabel(label)
+def ranking_panel(ax: Axes, study: Study, placed: list[Ranked]) -> None:
+    """A row for each line: its distance and floor."""
+    ax.set_xscale("log")
+    ax.set_xlabel(f"{study.ranked_by.replace('_', ' ')}, over {study.ranked_over}")
     low, high = log_limits(np.array([r.mean for r in placed]), np.array([r.floor for r in placed]))
-    left.set_xlim(low, high)
+    ax.set_xlim(low, high)
     for row, r in enumerate(placed):
         colour, bar = KINDS[r.mode], r.spread if np.isfinite(r.spread) else r.error
         at = min(max(r.mean, low), high)
-        left.plot([r.floor, at], [row, row], color=colour, lw=1, alpha=0.6)
-        left.plot(r.floor, row, ls="", marker="|", ms=9, mew=2, color=colour)
+        ax.plot([r.floor, at], [row, row], color=colour, lw=1, alpha=0.6)
+        ax.plot(r.floor, row, ls="", marker="|", ms=9, mew=2, color=colour)
         if at == r.mean:
-            left.errorbar(
+            ax.errorbar(
                 at,
                 row,
                 xerr=[[min(bar, 0.9 * at)], [bar]],
@@ -408,16 +414,32 @@ def ranking(study: Study) -> Figure | None:
                 color=colour,
             )
         else:
-            left.plot(
+            ax.plot(
                 at, row, ls="", marker="<" if r.mean < low else ">", ms=7, color=colour, clip_on=False
             )  # beyond the axis
+    ax.set_yticks(range(len(placed)), [f"{r.line}  {r.place}" for r in placed])
+    ax.set_ylim(len(placed) - 0.4, -0.6)
+
+
+def ranking(study: Study) -> Figure | None:
+    """A row for each line in the order of the ranking: its distance and floor, and what one training and its
+    samples cost; bars are standard deviations over trainings, or the standard error of a single one.
+    """
+    placed = [line for line in study.ranking if line.place]
+    if not placed:
+        return None
+    fig = Figure(figsize=(9.0, 1.3 + 0.235 * len(placed)))
+    left, right = fig.subplots(1, 2, sharey=True, width_ratios=(2, 1))
+    right.set_xscale("log")
+    right.set_xlabel("seconds: training, with samples")
+    ranking_panel(left, study, placed)
+    for row, r in enumerate(placed):
+        colour = KINDS[r.mode]
         train, sample = max(r.train_seconds, 0.0), max(r.train_seconds + r.sample_seconds, 1e-2)
         right.plot(sample, row, ls="", marker=MARKERS[r.mode], ms=6, color=colour)
         if train > 1e-2:
             right.plot([train, sample], [row, row], color=colour, lw=1, alpha=0.6)
             right.plot(train, row, ls="", marker="|", ms=9, mew=2, color=colour)
-    left.set_yticks(range(len(placed)), [f"{r.line}  {r.place}" for r in placed])
-    left.set_ylim(len(placed) - 0.4, -0.6)
     kinds = [mode for mode in MARKERS if any(r.mode == mode for r in placed)]
     keys = [
         Line2D(

@@ -7,9 +7,8 @@ FARE for Spack 1.0 or newer, from the clone that holds this file:
 """
 import pathlib
 
-from spack_repo.builtin.build_systems.cmake import CMakePackage
-
 from spack.package import depends_on, license, variant, version
+from spack_repo.builtin.build_systems.cmake import CMakePackage
 
 
 class Fare(CMakePackage):
