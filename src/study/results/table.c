@@ -383,7 +383,7 @@ PetscErrorCode fare_results_print(const fare_results *r, FILE *to)
   if (!ranking.lines) print_costs(r, to);
   fare_ranking_free(&ranking);
   print_truth(r, to);
-  if (r->thermo) PetscCall(fare_thermo_print(r->thermo, &r->work, to));
+  if (r->thermo) fare_thermo_print(r->thermo, &r->work, to);
   fare_analyses_print(r->analysis, to);
   print_convergence(r, to);
   for (size_t i = 0; i < r->plan->ensembles; i++) {
