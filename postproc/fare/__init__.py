@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
+    from fare import datasets as datasets
     from fare import plot as plot
+    from fare import two_sample as two_sample
     from fare.command import Cancelled as Cancelled
     from fare.command import CommandError as CommandError
     from fare.command import check as check
@@ -26,18 +28,24 @@ if TYPE_CHECKING:
     from fare.command import start as start
     from fare.files import FareError as FareError
     from fare.samples import write_samples as write_samples
+    from fare.scoring import score as score
     from fare.study import Study as Study
     from fare.study import Sweep as Sweep
     from fare.study import open as open
     from fare.study import sweep as sweep
+    from fare.training import TrainingSet as TrainingSet
+    from fare.training import export as export
 
 _NAMES = {  # and the modules that they are in
     "Cancelled": "command",
     "CommandError": "command",
     "FareError": "files",
+    "TrainingSet": "training",
     "check": "command",
     "describe": "command",
+    "export": "training",
     "run": "command",
+    "score": "scoring",
     "start": "command",
     "Study": "study",
     "Sweep": "study",
@@ -45,7 +53,7 @@ _NAMES = {  # and the modules that they are in
     "sweep": "study",
     "write_samples": "samples",
 }
-_MODULES = {"plot"}
+_MODULES = {"datasets", "plot", "two_sample"}
 
 
 def __getattr__(name: str) -> Any:

@@ -25,21 +25,11 @@ try:
 
     from fare.files import FareError
     from fare.plot.drawing import STYLE, headline, mean
-    from fare.plot.sweeps import (
-        CAPTIONS,
-        FIGURES,
-        NEAR,
-        SAMPLES,
-        Row,
-        driven_period,
-        is_right,
-    )
+    from fare.plot.sweeps import CAPTIONS, FIGURES, NEAR, SAMPLES, Row, driven_period, is_right
     from fare.report import PAGE, as_png, as_svg, highest, number, table, write_aside
     from fare.results import Study, Sweep
 except ImportError as missing:
-    sys.exit(
-        f"fare collect: needs Python with h5py, numpy and matplotlib 3.6 or later ({missing})"
-    )
+    sys.exit(f"fare collect: needs Python with h5py, numpy and matplotlib 3.6 or later ({missing})")
 
 COARSE = (
     256,
@@ -108,9 +98,7 @@ def thermodynamic_rows(sweep: Sweep) -> list[Row]:
         if not columns:
             continue
         nothing = np.full(len(study.times), math.nan)
-        kl, dissipated = columns.get("kl_to_equilibrium", nothing), columns.get(
-            "dissipated_work", nothing
-        )
+        kl, dissipated = columns.get("kl_to_equilibrium", nothing), columns.get("dissipated_work", nothing)
         lag = (
             columns["free_energy"] - columns["equilibrium_free_energy"]
             if "free_energy" in columns
@@ -128,21 +116,13 @@ def thermodynamic_rows(sweep: Sweep) -> list[Row]:
                 "work": float(columns.get("work", nothing)[-1]),
                 "dissipated_work": float(dissipated[-1]),
                 "kT_kl_at_end": float(lag[-1]),
-                "lag_margin": float(
-                    np.min((dissipated - lag + lag[0])[1:], initial=math.inf)
-                ),
+                "lag_margin": float(np.min((dissipated - lag + lag[0])[1:], initial=math.inf)),
                 **{
                     name: float(columns.get(name, nothing)[-1])
-                    for name in (
-                        "production_total",
-                        "production_housekeeping",
-                        "production_excess",
-                    )
+                    for name in ("production_total", "production_housekeeping", "production_excess")
                 },
                 "slowest_rate": rate,
-                "omega_over_rate": 2 * math.pi / float(study.swept[period]) / rate
-                if period
-                else math.nan,
+                "omega_over_rate": 2 * math.pi / float(study.swept[period]) / rate if period else math.nan,
                 "truth_seconds": study.truth.seconds if study.truth else math.nan,
             }
         )
@@ -159,10 +139,7 @@ def write_csv(path: pathlib.Path, rows: list[Row]) -> None:
     )
     writer.writeheader()
     writer.writerows(
-        {
-            key: f"{value:.9g}" if isinstance(value, float) else value
-            for key, value in row.items()
-        }
+        {key: f"{value:.9g}" if isinstance(value, float) else value for key, value in row.items()}
         for row in rows
     )
     write_aside(path, lambda aside: aside.write_text(text.getvalue(), encoding="utf-8"))
@@ -178,10 +155,7 @@ def draw(sweep: Sweep, rows: list[Row], states: list[Row]) -> list[str]:
             if figure is None:
                 continue
             png = as_png(figure)
-            write_aside(
-                folder / f"sweep_{name}.png",
-                functools.partial(pathlib.Path.write_bytes, data=png),
-            )
+            write_aside(folder / f"sweep_{name}.png", functools.partial(pathlib.Path.write_bytes, data=png))
             image = (
                 f'<img alt="{html.escape(CAPTIONS[name])}"'
                 f' src="data:image/svg+xml;base64,{base64.b64encode(as_svg(figure)).decode()}">'
@@ -194,9 +168,7 @@ def draw(sweep: Sweep, rows: list[Row], states: list[Row]) -> list[str]:
 
 def regimes(sweep: Sweep, rows: list[Row], states: list[Row]) -> list[str]:
     """What the map says, in sentences that follow from the numbers alone; nothing where no period is swept."""
-    if not driven_period(sweep) or not any(
-        math.isfinite(s["kl_at_snapshots"]) for s in states
-    ):
+    if not driven_period(sweep) or not any(math.isfinite(s["kl_at_snapshots"]) for s in states):
         return []
     right = [s for s in states if is_right(s)]
     text = [
@@ -204,9 +176,7 @@ def regimes(sweep: Sweep, rows: list[Row], states: list[Row]) -> list[str]:
         f" density is nearer to Boltzmann's of the moment than {SAMPLES:,.0f} exact samples could show."
     ]
     if right:
-        text.append(
-            "It is at " + "; ".join(html.escape(_point(sweep, s)) for s in right) + "."
-        )
+        text.append("It is at " + "; ".join(html.escape(_point(sweep, s)) for s in right) + ".")
         text += _cheaper(rows, [s["point"] for s in right])
     text += _slopes(sweep, states)
     margins = [s["lag_margin"] for s in states if math.isfinite(s["lag_margin"])]
@@ -256,9 +226,7 @@ def _slopes(sweep: Sweep, states: list[Row]) -> list[str]:
     """How the divergence falls with the period between the two slowest, along each value of the other keys."""
     period, found = driven_period(sweep), []
     assert period is not None
-    others = [
-        key for axis in sweep.axes if period not in axis.keys for key in axis.keys
-    ]
+    others = [key for axis in sweep.axes if period not in axis.keys for key in axis.keys]
     for group in dict.fromkeys(tuple(s[key] for key in others) for s in states):
         line = sorted(
             (float(s[period]), s["kl_at_snapshots"])
@@ -266,10 +234,7 @@ def _slopes(sweep: Sweep, states: list[Row]) -> list[str]:
             if tuple(s[key] for key in others) == group
         )
         if len(line) > 1 and line[-2][1] > 0 and line[-1][1] > 0:
-            found.append(
-                math.log(line[-1][1] / line[-2][1])
-                / math.log(line[-1][0] / line[-2][0])
-            )
+            found.append(math.log(line[-1][1] / line[-2][1]) / math.log(line[-1][0] / line[-2][0]))
     return (
         [
             "On the slow side it falls like the period to the power"
@@ -318,15 +283,11 @@ def results(sweep: Sweep, rows: list[Row]) -> str:
     ]
     body = []
     for row in rows:
-        if row["measure"] != first or (row["of"], row["against"]) != (
-            "samples",
-            "truth",
-        ):
+        if row["measure"] != first or (row["of"], row["against"]) != ("samples", "truth"):
             continue
         cells = [str(row["point"]), *[row[key] for key in keys], row["ensemble"]]
         cells += [
-            number(row[name])
-            for name in ("average", "maximum", "held_out_average", "floor", "excess")
+            number(row[name]) for name in ("average", "maximum", "held_out_average", "floor", "excess")
         ] + [
             number(row["train_seconds"] + row["sample_seconds"]),
             number(float(row["force_evaluations"])),
@@ -383,10 +344,7 @@ def page(sweep: Sweep, rows: list[Row], states: list[Row], figures: list[str]) -
     if sweep.lacking:
         body.append(
             "<p>Not among them: "
-            + "; ".join(
-                f"point {point}, {html.escape(why)}"
-                for point, why in sweep.lacking.items()
-            )
+            + "; ".join(f"point {point}, {html.escape(why)}" for point, why in sweep.lacking.items())
             + ".</p>"
         )
     if figures:
@@ -414,9 +372,7 @@ def collect(sweep: Sweep) -> list[str]:
     figures = draw(sweep, rows, states)
     write_aside(
         sweep.directory / "sweep.html",
-        lambda path: path.write_text(
-            page(sweep, rows, states, figures), encoding="utf-8"
-        ),
+        lambda path: path.write_text(page(sweep, rows, states, figures), encoding="utf-8"),
     )
     return [*written, "sweep.html"]
 

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, Union
@@ -71,17 +72,12 @@ def program() -> str:
     if told := os.environ.get("FARE_COMMAND"):
         return told
     package = pathlib.Path(__file__).resolve().parent
-    for place in (
-        package.parents[1] / "build" / "bin" / "fare",
-        package.parents[3] / "bin" / "fare",
-    ):
+    for place in (package.parents[1] / "build" / "bin" / "fare", package.parents[3] / "bin" / "fare"):
         if os.access(place, os.X_OK):
             return str(place)
     if found := shutil.which("fare"):
         return found
-    raise FareError(
-        "the program fare was not found; put it on PATH, or its path into FARE_COMMAND"
-    )
+    raise FareError("the program fare was not found; put it on PATH, or its path into FARE_COMMAND")
 
 
 def _launcher(ranks: int, launcher: Sequence[str] | None) -> list[str]:
@@ -100,9 +96,7 @@ def _error(said: str, code: int) -> CommandError:
     """The line that begins with "fare: ", or all that was said where there is none."""
     own = [line[6:] for line in said.splitlines() if line.startswith("fare: ")]
     lines = said.strip().splitlines()
-    return CommandError(
-        own[-1] if own else lines[-1] if lines else f"fare ended with code {code}", code
-    )
+    return CommandError(own[-1] if own else lines[-1] if lines else f"fare ended with code {code}", code)
 
 
 def call(*words: object, ranks: int = 1, launcher: Sequence[str] | None = None) -> str:
@@ -125,22 +119,17 @@ def call(*words: object, ranks: int = 1, launcher: Sequence[str] | None = None) 
             raise
     if process.returncode:
         raise _error(said, process.returncode)
+    for line in said.splitlines():
+        if "s] warning: " in line:
+            warnings.warn(line.partition("warning: ")[2], stacklevel=3)
     return out
 
 
-def _end(
-    process: subprocess.Popen[Any], first: signal.Signals, patience: float
-) -> None:
+def _end(process: subprocess.Popen[Any], first: signal.Signals, patience: float) -> None:
     """Asks a job to end, then insists. mpirun passes both requests on to its ranks."""
-    for number, seconds in (
-        (first, patience),
-        (signal.SIGTERM, 5.0),
-        (signal.SIGKILL, 5.0),
-    ):
+    for number, seconds in ((first, patience), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(
-                process.pid, number
-            ) if number == signal.SIGKILL else process.send_signal(number)
+            os.killpg(process.pid, number) if number == signal.SIGKILL else process.send_signal(number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(seconds)
             return
@@ -202,9 +191,7 @@ def check(study: StudyFile, ranks: int = 1, **overrides: Any) -> Plan:
         said = call("check", path, *assignments(overrides), ranks=ranks)
     plan, _, rest = said.partition("\n\n")
     estimate, _, verdict = rest.rstrip().rpartition("\n\n")
-    refusal = (
-        verdict.partition("would refuse: ")[2] if "would refuse: " in verdict else ""
-    )
+    refusal = verdict.partition("would refuse: ")[2] if "would refuse: " in verdict else ""
     return Plan(plan + "\n", estimate + "\n", refusal)
 
 
@@ -217,16 +204,19 @@ class Job:
     """A study that is running. `wait` gives the study; `cancel` ends the job with a checkpoint."""
 
     def __init__(
-        self, process: subprocess.Popen[str], directory: str, report: Progress | None
+        self,
+        process: subprocess.Popen[str],
+        file: _StudyFile,
+        directory: str,
+        swept: bool,
+        report: Progress | None,
     ):
         self.directory = directory
+        self._file, self._swept = file, swept
         self.fraction = 0.0  # of what is under way
         self.log: list[str] = []
         self._process, self._report, self._said = process, report, [""]
-        self._readers = [
-            threading.Thread(target=each, daemon=True)
-            for each in (self._follow, self._listen)
-        ]
+        self._readers = [threading.Thread(target=each, daemon=True) for each in (self._follow, self._listen)]
         for reader in self._readers:
             reader.start()
 
@@ -273,22 +263,16 @@ class Job:
             self._file.close()
         code = self._process.returncode
         if code == STOPPED or code < 0:
-            raise Cancelled(
-                f"{self.directory}: stopped on request; resume=True goes on"
-            )
+            raise Cancelled(f"{self.directory}: stopped on request; resume=True goes on")
         if code:
             raise _error(self._said[0], code)
         from fare import study
 
-        return (
-            study.Sweep(self.directory) if self._swept else study.Study(self.directory)
-        )
+        return study.Sweep(self.directory) if self._swept else study.Study(self.directory)
 
 
 def _print(fraction: float, text: str) -> None:
-    print(
-        f"\r{100 * fraction:3.0f} % {text}\033[K", end="", file=sys.stderr, flush=True
-    )
+    print(f"\r{100 * fraction:3.0f} % {text}\033[K", end="", file=sys.stderr, flush=True)
 
 
 def start(
@@ -307,11 +291,7 @@ def start(
     directory, swept = _directory(file.path, overrides)
     launch = _launcher(ranks, launcher)
     words = [*launch, program(), "run", file.path, *assignments(overrides)]
-    words += (
-        ["--resume"] * resume
-        + ["--overwrite"] * overwrite
-        + ["--no-report"] * (not report)
-    )
+    words += ["--resume"] * resume + ["--overwrite"] * overwrite + ["--no-report"] * (not report)
     process = subprocess.Popen(
         words,
         stdin=subprocess.DEVNULL,
@@ -322,13 +302,7 @@ def start(
         text=True,
         errors="replace",
     )
-    return Job(
-        process,
-        file,
-        directory,
-        swept,
-        _print if progress is True else progress or None,
-    )
+    return Job(process, file, directory, swept, _print if progress is True else progress or None)
 
 
 def _directory(path: str, overrides: Mapping[str, Any]) -> tuple[str, bool]:

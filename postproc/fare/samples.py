@@ -20,9 +20,11 @@ def write_samples(
     samples: Any,
     weights: Any = None,
     log_density: Any = None,
+    trained: Any = None,
 ) -> None:
     """One axis may be left out: (T, N) and (N_k,) are samples in one dimension. `weights` and `log_density`,
-    shaped as samples without their last axis, may be absent.
+    shaped as samples without their last axis, and `trained` (T,), 1 for times that were learned from, may be
+    absent.
     """
     times = np.asarray(times, dtype=np.float64)
     if len(times) != len(samples):
@@ -32,22 +34,15 @@ def write_samples(
         if isinstance(samples, np.ndarray):
             file["times"] = times
             file["samples"] = samples.reshape(len(times), samples.shape[1], -1)
-            file.update(
-                {
-                    name: np.asarray(column)
-                    for name, column in columns.items()
-                    if column is not None
-                }
-            )
+            columns["trained"] = trained
+            file.update({name: np.asarray(column) for name, column in columns.items() if column is not None})
         for k, at in enumerate([] if isinstance(samples, np.ndarray) else samples):
             group = file.create_group(f"time_{k:06d}")
             group.attrs["time"] = times[k]
+            if trained is not None:
+                group.attrs["trained"] = int(trained[k])
             group["samples"] = np.asarray(at).reshape(len(at), -1)
             group.update(
-                {
-                    name: np.asarray(column[k])
-                    for name, column in columns.items()
-                    if column is not None
-                }
+                {name: np.asarray(column[k]) for name, column in columns.items() if column is not None}
             )
     os.replace(f"{path}.tmp", path)

@@ -21,9 +21,7 @@ try:
     from xarray.backends import BackendArray
     from xarray.core import indexing
 except ImportError as missing:
-    raise ImportError(
-        f"fare.open and fare.score need pandas and xarray ({missing})"
-    ) from missing
+    raise ImportError(f"fare.open and fare.score need pandas and xarray ({missing})") from missing
 
 from fare import results
 from fare.files import Array, FareError, Snapshot, open_file, text_of
@@ -33,27 +31,28 @@ Read = Callable[[tuple[Any, ...]], Array]
 TIME = {"units": "1", "long_name": "time"}
 
 
-class _Lazy(BackendArray):
+class _Lazy(BackendArray):  # type: ignore[misc]
     """An array of which xarray reads the parts that are used."""
 
     def __init__(self, shape: tuple[int, ...], dtype: Any, read: Read):
         self.shape, self.dtype, self._read = shape, np.dtype(dtype), read
 
     def __getitem__(self, key: Any) -> Any:
-        return indexing.explicit_indexing_adapter(
-            key, self.shape, indexing.IndexingSupport.BASIC, self._basic
-        )
-
-    def _basic(self, key: tuple[Any, ...]) -> Array:
-        """Whole slices are read forward; steps and directions are numpy's."""
-        return self._read(key)
+        """xarray 2023.1 takes a slice of steps below -1 for another one, so it is to see none."""
+        if isinstance(key, indexing.BasicIndexer):
+            return self._read(key.tuple)
+        if isinstance(key, indexing.OuterIndexer):
+            pairs = zip(key.tuple, self.shape)
+            rows = tuple(np.arange(size)[one] if isinstance(one, slice) else one for one, size in pairs)
+            key = indexing.OuterIndexer(rows)
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
 
 
 def _lazy(
     dimensions: Iterable[str], shape: tuple[int, ...], read: Read, **attributes: object
 ) -> xarray.Variable:
-    data = indexing.LazilyIndexedArray(_Lazy(shape, np.float64, read))  # type: ignore[no-untyped-call]
-    return xarray.Variable(tuple(dimensions), data, attributes)  # type: ignore[no-untyped-call]
+    data = indexing.LazilyIndexedArray(_Lazy(shape, np.float64, read))
+    return xarray.Variable(tuple(dimensions), data, attributes)
 
 
 def _ahead(key: Any, size: int) -> tuple[Any, slice]:
@@ -64,18 +63,14 @@ def _ahead(key: Any, size: int) -> tuple[Any, slice]:
     if not inside:
         return slice(0, 0), slice(None)
     low, high = min(inside[0], inside[-1]), max(inside[0], inside[-1])
-    return slice(low, high + 1, abs(inside.step)), slice(
-        None, None, -1 if inside.step < 0 else 1
-    )
+    return slice(low, high + 1, abs(inside.step)), slice(None, None, -1 if inside.step < 0 else 1)
 
 
 def _part(data: Any, key: tuple[Any, ...]) -> Array:
     """data[key] of an HDF5 dataset, for integers and slices of any direction."""
     pairs = [_ahead(one, size) for one, size in zip(key, data.shape)]
     part = np.asarray(data[tuple(ahead for ahead, _ in pairs)], dtype=float)
-    return part[
-        tuple(then for (_, then), one in zip(pairs, key) if isinstance(one, slice))
-    ]
+    return part[tuple(then for (_, then), one in zip(pairs, key) if isinstance(one, slice))]
 
 
 def _turned(data: Any, key: tuple[Any, ...]) -> Array:
@@ -129,11 +124,7 @@ class Study:
     def _coordinates(self) -> dict[str, Any]:
         found: dict[str, Any] = {"time": ("time", self.times, TIME)}
         if self.finished:
-            found["trained"] = (
-                "time",
-                self.results.trained,
-                {"long_name": "some sampler learned from it"},
-            )
+            found["trained"] = ("time", self.results.trained, {"long_name": "some sampler learned from it"})
         return found
 
     @functools.cached_property
@@ -147,10 +138,7 @@ class Study:
         if bins is None or not study.densities:
             return xarray.Dataset(coords=self._coordinates())
         with open_file(study.path) as file:
-            axes = [
-                text_of(label)
-                for label in np.atleast_1d(file["bins"].attrs["axisLabels"])
-            ][::-1]
+            axes = [text_of(label) for label in np.atleast_1d(file["bins"].attrs["axisLabels"])][::-1]
         volumes = bins.volumes
         shape = (len(study.times), *bins.extent)
 
@@ -162,21 +150,11 @@ class Study:
             return masses.transpose(order) / volumes[key[1:]]
 
         variables = {
-            name: _lazy(
-                ("time", *axes),
-                shape,
-                functools.partial(read, name),
-                units="1",
-                long_name="density",
-            )
+            name: _lazy(("time", *axes), shape, functools.partial(read, name), units="1", long_name="density")
             for name in study.densities
         }
-        centres = {
-            axis: (axis, bins.centres(i), {"units": "1"}) for i, axis in enumerate(axes)
-        }
-        return xarray.Dataset(
-            variables, {**self._coordinates(), **centres}, {"study": study.name}
-        )
+        centres = {axis: (axis, bins.centres(i), {"units": "1"}) for i, axis in enumerate(axes)}
+        return xarray.Dataset(variables, {**self._coordinates(), **centres}, {"study": study.name})
 
     @functools.cached_property
     def snapshots(self) -> xarray.Dataset:
@@ -192,8 +170,7 @@ class Study:
             edges = self._first.edges(i)
             coordinates[axis] = (axis, 0.5 * (edges[1:] + edges[:-1]), {"units": "1"})
         variables = {
-            name: self._over_time(f"meshes/{name}", axes, cells, _turned)
-            for name in self._first.meshes
+            name: self._over_time(f"meshes/{name}", axes, cells, _turned) for name in self._first.meshes
         }
         return xarray.Dataset(variables, coordinates)
 
@@ -212,19 +189,13 @@ class Study:
 
         def read(key: tuple[Any, ...]) -> Array:
             chosen = np.arange(len(self._files))[key[0]]
-            stacked = [
-                self._read(int(k), path, key[1:], part) for k in np.atleast_1d(chosen)
-            ]
+            stacked = [self._read(int(k), path, key[1:], part) for k in np.atleast_1d(chosen)]
             return stacked[0] if np.ndim(chosen) == 0 else np.array(stacked)
 
         return _lazy(("time", *axes), (len(self._files), *shape), read, units="1")
 
     def _read(
-        self,
-        k: int,
-        path: str,
-        key: tuple[Any, ...],
-        part: Callable[[Any, tuple[Any, ...]], Array],
+        self, k: int, path: str, key: tuple[Any, ...], part: Callable[[Any, tuple[Any, ...]], Array]
     ) -> Array:
         with open_file(self._files[k]) as file:
             index = next(iter(file["data"]))
@@ -239,9 +210,7 @@ class Study:
         """`position` (time, particle, axis) and `weight` (time, particle), which sums to 1 at each time."""
         if ensemble not in self.ensembles:
             known = ", ".join(self.ensembles) or "none"
-            raise FareError(
-                f"{self.directory}: no ensemble '{ensemble}' (there are: {known})"
-            )
+            raise FareError(f"{self.directory}: no ensemble '{ensemble}' (there are: {known})")
         ids = self._first.ids(ensemble)
         with open_file(self._first.path) as file:
             axes = list(file[f"data/{self._first.index}/particles/{ensemble}/position"])
@@ -249,8 +218,7 @@ class Study:
         def take(kind: str, key: tuple[Any, ...]) -> Array:
             chosen = np.arange(len(self._files))[key[0]]
             found = [
-                getattr(Snapshot(self._files[int(k)]), kind)(ensemble)[key[1:]]
-                for k in np.atleast_1d(chosen)
+                getattr(Snapshot(self._files[int(k)]), kind)(ensemble)[key[1:]] for k in np.atleast_1d(chosen)
             ]
             return found[0] if np.ndim(chosen) == 0 else np.array(found)
 
@@ -258,16 +226,10 @@ class Study:
         return xarray.Dataset(
             {
                 "position": _lazy(
-                    ("time", "particle", "axis"),
-                    shape,
-                    functools.partial(take, "positions"),
-                    units="1",
+                    ("time", "particle", "axis"), shape, functools.partial(take, "positions"), units="1"
                 ),
                 "weight": _lazy(
-                    ("time", "particle"),
-                    shape[:2],
-                    functools.partial(take, "weights"),
-                    units="1",
+                    ("time", "particle"), shape[:2], functools.partial(take, "weights"), units="1"
                 ),
             },
             {"time": ("time", self._file_times, TIME), "particle": ids, "axis": axes},
@@ -278,12 +240,8 @@ class Study:
     def measures(self) -> xarray.Dataset:
         """Every measure of every comparison: (comparison, measure, time). NaN where one is not defined."""
         comparisons = self.results.comparisons
-        names = list(
-            dict.fromkeys(name for c in comparisons.values() for name in c.measures)
-        )
-        known = {
-            name: c.measures[name] for c in comparisons.values() for name in c.measures
-        }
+        names = list(dict.fromkeys(name for c in comparisons.values() for name in c.measures))
+        known = {name: c.measures[name] for c in comparisons.values() for name in c.measures}
         shape = (len(comparisons), len(names), len(self.times))
         data = {
             field.name: (("comparison", "measure", "time"), np.full(shape, np.nan))
@@ -321,10 +279,7 @@ class Study:
         """What the drive costs, over time; empty unless the plan asked for it."""
         columns = dict(self.results.thermodynamics)
         columns.pop("time", None)
-        data = {
-            name: ("time", values, self._meaning(name))
-            for name, values in columns.items()
-        }
+        data = {name: ("time", values, self._meaning(name)) for name, values in columns.items()}
         return xarray.Dataset(data, self._coordinates())
 
     def _meaning(self, column: str) -> dict[str, str]:
@@ -339,12 +294,8 @@ class Study:
         if truth is None:
             return xarray.Dataset(coords=self._coordinates())
         values = asdict(truth)
-        series = {
-            name: ("time", v) for name, v in values.items() if isinstance(v, np.ndarray)
-        }
-        attributes = {
-            name: v for name, v in values.items() if not isinstance(v, np.ndarray)
-        }
+        series = {name: ("time", v) for name, v in values.items() if isinstance(v, np.ndarray)}
+        attributes = {name: v for name, v in values.items() if not isinstance(v, np.ndarray)}
         return xarray.Dataset(series, self._coordinates(), attributes)
 
 
@@ -357,9 +308,7 @@ def _of_comparisons(comparisons: Mapping[str, Comparison]) -> dict[str, Any]:
 
 def _frame(kind: type[Any], rows: Iterable[Any]) -> pandas.DataFrame:
     columns = [field.name for field in fields(kind)]
-    return pandas.DataFrame([asdict(row) for row in rows], columns=columns).set_index(
-        "line"
-    )
+    return pandas.DataFrame([asdict(row) for row in rows], columns=columns).set_index("line")
 
 
 class Sweep:
@@ -368,9 +317,7 @@ class Sweep:
     def __init__(self, directory: str | pathlib.Path):
         self.results = results.Sweep(directory)
         self.directory = self.results.directory
-        self.studies: dict[int, Study] = {
-            n: Study(s.directory) for n, s in self.results.points.items()
-        }
+        self.studies: dict[int, Study] = {n: Study(s.directory) for n, s in self.results.points.items()}
 
     def __repr__(self) -> str:
         count = len(self.studies) + len(self.results.lacking)
@@ -378,23 +325,16 @@ class Sweep:
 
     def _value(self, key: str, point: int) -> float | str:
         numbers = self.results.numbers(key)
-        return (
-            numbers[point] if numbers else self.results.points[point].swept.get(key, "")
-        )
+        return numbers[point] if numbers else self.results.points[point].swept.get(key, "")
 
     @functools.cached_property
     def points(self) -> pandas.DataFrame:
         """One row for each point: `state`, "done" or why it is not there, and what was swept."""
         rows: dict[int, dict[str, Any]] = {
-            point: {
-                "state": "done",
-                **{key: self._value(key, point) for key in self.results.keys},
-            }
+            point: {"state": "done", **{key: self._value(key, point) for key in self.results.keys}}
             for point in self.studies
         }
-        rows.update(
-            {point: {"state": why} for point, why in self.results.lacking.items()}
-        )
+        rows.update({point: {"state": why} for point, why in self.results.lacking.items()})
         table = pandas.DataFrame.from_dict(rows, orient="index").sort_index()
         table.index.name = "point"
         return table
@@ -407,17 +347,14 @@ class Sweep:
         parts = [self._by_snapshot(study) for study in self.studies.values()]
         together = xarray.concat(parts, pandas.Index(list(self.studies), name="point"))
         swept = {
-            key: ("point", [self._value(key, point) for point in self.studies])
-            for key in self.results.keys
+            key: ("point", [self._value(key, point) for point in self.studies]) for key in self.results.keys
         }
         return together.assign_coords(swept)
 
     @staticmethod
     def _by_snapshot(study: Study) -> xarray.Dataset:
         """Times are no index: points may differ in them."""
-        part = study.measures.assign_coords(
-            snapshot=("time", np.arange(len(study.times)))
-        )
+        part = study.measures.assign_coords(snapshot=("time", np.arange(len(study.times))))
         return part.swap_dims(time="snapshot")
 
 

@@ -11,36 +11,56 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fare.files import Array
+from fare.files import Array, FareError
 from fare.plot.densities import snapshots, space_time
 from fare.plot.distances import costs, divergences, ranking
 from fare.plot.drawing import PALETTE, TRUTH, colours, legend, shown
 from fare.results import Study
 
 
-def training(study: Study) -> Figure | None:
-    """The training loss of each sampler that recorded one."""
-    losses = {
-        name: loss
-        for name in shown(study)
-        if (loss := study.ensembles[name].loss) is not None and len(loss)
+def _losses(study: Study) -> dict[str, Array]:
+    return {
+        name: loss for name in shown(study) if (loss := study.ensembles[name].loss) is not None and len(loss)
     }
-    if not losses:
-        return None
-    fig = Figure(figsize=(6.4, 3.2))
-    ax = fig.subplots()
+
+
+def training_panel(ax: Axes, study: Study) -> None:
+    """Losses over steps, on one axis."""
+    losses = _losses(study)
     for name, loss in losses.items():
         ax.plot(loss[:, 0], loss[:, 1], color=colours(study)[name], label=name)
-    values = np.concatenate([loss[:, 1] for loss in losses.values()])
-    if values.min() > 0:
+    values = np.concatenate([np.empty(0), *(loss[:, 1] for loss in losses.values())])
+    if values.size and values.min() > 0:
         ax.set_yscale("log")
         if values.max() < 20 * values.min():
             ax.yaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
             ax.yaxis.set_minor_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
     ax.set_xlabel("training step")
     ax.set_ylabel("loss, smoothed")
+
+
+def training(study: Study) -> Figure | None:
+    """The training loss of each sampler that recorded one."""
+    if not _losses(study):
+        return None
+    fig = Figure(figsize=(6.4, 3.2))
+    ax = fig.subplots()
+    training_panel(ax, study)
     legend(fig, ax.get_legend_handles_labels()[0], 4)
     return fig
+
+
+def error_panel(ax: Axes, study: Study) -> None:
+    """The estimated error of the truth and its parts, over time."""
+    if study.truth is None:
+        raise FareError(f"{study.path}: the study has no truth")
+    parts = {
+        "total": (study.truth.error, TRUTH, "-"),
+        "space": (study.truth.error_space, PALETTE[0], "--"),
+        "time": (study.truth.error_time, PALETTE[1], "-."),
+    }
+    _logarithmic(ax, study.times, parts, "o" if len(study.times) == 1 else "")
+    ax.set_ylabel("L1 error of the density, estimated")
 
 
 def truth_error(study: Study) -> Figure | None:
@@ -51,17 +71,7 @@ def truth_error(study: Study) -> Figure | None:
     fig = Figure(figsize=(11.0, 3.2))
     left, right = fig.subplots(1, 2)
     dot = "o" if len(t) == 1 else ""
-    _logarithmic(
-        left,
-        t,
-        {
-            "total": (truth.error, TRUTH, "-"),
-            "space": (truth.error_space, PALETTE[0], "--"),
-            "time": (truth.error_time, PALETTE[1], "-."),
-        },
-        dot,
-    )
-    left.set_ylabel("L1 error of the density, estimated")
+    error_panel(left, study)
     _logarithmic(
         right,
         t,
@@ -75,30 +85,51 @@ def truth_error(study: Study) -> Figure | None:
     return fig
 
 
+BALANCE = {
+    "work": "work",
+    "extra_work": "work of the nonconservative force",
+    "heat": "heat",
+    "dissipated_work": "dissipated work",
+    "kl_to_equilibrium": "KL to equilibrium",
+}
+
+
+def _columns(ax: Axes, study: Study, lines: dict[str, str], label: str) -> None:
+    columns, dot = study.thermodynamics, "o" if len(study.times) == 1 else ""
+    for (name, text), colour in zip(lines.items(), (TRUTH, *PALETTE)):
+        ax.plot(
+            columns["time"],
+            columns[name],
+            color=colour,
+            marker=dot,
+            label=text,
+            ls="-" if colour == TRUTH else (0, (5, 2)) if name.endswith("housekeeping_rate") else "-.",
+        )
+    ax.set(xlabel="time t", ylabel=label)
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncol=2, borderaxespad=0.2)
+
+
+def balance_panel(ax: Axes, study: Study) -> None:
+    """Work, heat and what follows from them, over time."""
+    lines = {name: text for name, text in BALANCE.items() if name in study.thermodynamics}
+    if not lines:
+        raise FareError(f"{study.path}: the study has no thermodynamics (its plan does not ask for them)")
+    _columns(ax, study, lines, "energy, and KL in nats")
+
+
 def thermodynamics(study: Study) -> Figure | None:
     """What the drive costs over time, and where particles measured it, the work of each."""
-    columns, dot = study.thermodynamics, "o" if len(study.times) == 1 else ""
+    columns = study.thermodynamics
     if not columns:
         return None
-    balance = {
-        "work": "work",
-        "extra_work": "work of the nonconservative force",
-        "heat": "heat",
-        "dissipated_work": "dissipated work",
-        "kl_to_equilibrium": "KL to equilibrium",
-    }
     rates = {
         "production_total_rate": "total",
         "production_housekeeping_rate": "housekeeping",
         "production_excess_rate": "excess",
     }
+    panels = [(BALANCE, "energy, and KL in nats"), (rates, "entropy production per time")]
     panels = [
-        (balance, "energy, and KL in nats"),
-        (rates, "entropy production per time"),
-    ]
-    panels = [
-        ({name: label for name, label in shown.items() if name in columns}, axis)
-        for shown, axis in panels
+        ({name: label for name, label in shown.items() if name in columns}, axis) for shown, axis in panels
     ]
     panels = [panel for panel in panels if panel[0]]
     if not panels:
@@ -106,39 +137,14 @@ def thermodynamics(study: Study) -> Figure | None:
     fig = Figure(figsize=(11.0, 3.2))
     axes = np.atleast_1d(fig.subplots(1, len(panels) + bool(study.work)))
     for ax, (lines, label) in zip(axes, panels):
-        for (name, text), colour in zip(lines.items(), (TRUTH, *PALETTE)):
-            ax.plot(
-                columns["time"],
-                columns[name],
-                color=colour,
-                marker=dot,
-                label=text,
-                ls="-"
-                if colour == TRUTH
-                else (0, (5, 2))
-                if name.endswith("housekeeping_rate")
-                else "-.",
-            )
-        ax.set(xlabel="time t", ylabel=label)
-        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncol=2, borderaxespad=0.2)
+        _columns(ax, study, lines, label)
     if study.work:
-        edges = np.linspace(
-            study.work["lower"], study.work["upper"], study.work["density"].shape[1] + 1
-        )
-        for density, label, colour in zip(
-            study.work["density"], ("W, forward", "−W, reversed"), PALETTE
-        ):
+        edges = np.linspace(study.work["lower"], study.work["upper"], study.work["density"].shape[1] + 1)
+        for density, label, colour in zip(study.work["density"], ("W, forward", "−W, reversed"), PALETTE):
             axes[-1].stairs(density, edges, color=colour, label=label)
-        axes[-1].axvline(
-            study.work["free_energy_change"],
-            color=TRUTH,
-            lw=1,
-            label="free energy, exact",
-        )
+        axes[-1].axvline(study.work["free_energy_change"], color=TRUTH, lw=1, label="free energy, exact")
         axes[-1].set(xlabel="work", ylabel="density")
-        axes[-1].legend(
-            loc="lower left", bbox_to_anchor=(0, 1), ncol=2, borderaxespad=0.2
-        )
+        axes[-1].legend(loc="lower left", bbox_to_anchor=(0, 1), ncol=2, borderaxespad=0.2)
     return fig
 
 
@@ -153,9 +159,7 @@ def _logarithmic(ax: Axes, t: Array, series: dict[str, Any], marker: str) -> Non
     if seen:
         ax.set_yscale("log")
     ax.set_xlabel("time t")
-    ax.legend(
-        loc="lower left", bbox_to_anchor=(0, 1), ncol=len(series), borderaxespad=0.2
-    )
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncol=len(series), borderaxespad=0.2)
 
 
 FIGURES = {
