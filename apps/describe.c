@@ -123,6 +123,21 @@ static size_t find_registry(const char *word)
   return i;
 }
 
+static const char *kind_at(const char *before, size_t i)
+{
+  return before || i >= REGISTRIES ? NULL : registries[i].many;
+}
+
+/* A kind of thing, or behind that the names of its kind. */
+static const char *thing_at(const char *before, size_t i)
+{
+  const size_t which = before ? find_registry(before) : 0;
+  const char  *summary;
+
+  if (before) return which < REGISTRIES ? registries[which].at(i, &summary) : NULL;
+  return i < REGISTRIES ? registries[i].one : i == REGISTRIES ? "study" : NULL;
+}
+
 static PetscErrorCode list_registry(size_t which)
 {
   fare_table *table;
@@ -216,6 +231,7 @@ const fare_command fare_command_list = {
   .summary  = "lists what a study can be made of",
   .help     = "fare list samplers\n",
   .run      = list,
+  .word_at  = kind_at,
 };
 
 const fare_command fare_command_describe = {
@@ -224,4 +240,5 @@ const fare_command fare_command_describe = {
   .summary  = "says what a thing is and which keys it has, with defaults and ranges",
   .help     = "fare describe system prinz\n",
   .run      = describe,
+  .word_at  = thing_at,
 };

@@ -4,6 +4,7 @@
 
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,32 +22,38 @@ void fare_draw_later(fare_drawing what, const char *directory)
   snprintf(pending.directory, sizeof pending.directory, "%s", directory);
 }
 
-/* The script of the source tree while FARE is not installed, else the installed one. */
-static PetscBool find_script(const char *name, size_t size, char path[])
+PetscBool fare_find_data(const char *name, size_t size, char path[])
 {
-  static const char *const places[] = {FARE_SOURCE_DIR "/postproc", FARE_DATA_DIR "/postproc"};
+  const char *const places[] = {FARE_SOURCE_DIR, FARE_DATA_DIR, getenv("FARE_HOME")};
 
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(places); i++) {
-    snprintf(path, size, "%s/%s", places[i], name);
+    if (!places[i] || snprintf(path, size, "%s/%s", places[i], name) >= (int)size) continue;
     if (!access(path, R_OK)) return PETSC_TRUE;
   }
   return PETSC_FALSE;
 }
 
-/* `again` is the subcommand that tries once more; `numbers` where they are whatever happens here. */
-static int draw(const char *name, const char *directory, const char *again, const char *numbers)
+/*
+  `python PACKAGE SUBCOMMAND DIRECTORY`. Python takes modules from that directory first, and none from where
+  the user is. `numbers` tells where they are whatever happens here.
+*/
+static int draw(const char *subcommand, const char *directory, const char *numbers)
 {
-  char        python[PETSC_MAX_PATH_LEN] = FARE_PYTHON, script[PETSC_MAX_PATH_LEN], where[PETSC_MAX_PATH_LEN];
-  char *const command[]                  = {python, script, where, NULL};
+  char python[PETSC_MAX_PATH_LEN] = FARE_PYTHON, package[PETSC_MAX_PATH_LEN], what[32],
+       where[PETSC_MAX_PATH_LEN];
+  char *const command[] = {python, package, what, where, NULL};
   pid_t       child;
   int         status;
 
-  if (!*python || !find_script(name, sizeof script, script)) {
-    fprintf(stderr, "fare: no %s: %s%s (the numbers are in %s)\n", again,
-      *python ? name : "FARE was built without a Python that has h5py, numpy and matplotlib",
-      *python ? " was not found" : "", numbers);
+  if (!*python || !fare_find_data("postproc/__main__.py", sizeof package, package)) {
+    fprintf(stderr, "fare: no %s: %s (the numbers are in %s)\n", subcommand,
+      *python ? "the Python package of FARE was not found"
+              : "FARE was built without a Python that has h5py, numpy and matplotlib",
+      numbers);
     return FARE_EXIT_DONE;
   }
+  *strrchr(package, '/') = 0; /* the directory: Python runs its __main__.py */
+  snprintf(what, sizeof what, "%s", subcommand);
   snprintf(where, sizeof where, "%s", directory);
   fflush(NULL);
   if (posix_spawn(&child, python, NULL, NULL, command, environ) || waitpid(child, &status, 0) != child)
@@ -54,8 +61,8 @@ static int draw(const char *name, const char *directory, const char *again, cons
   /* it has said what is wrong with the directory */
   if (WIFEXITED(status) && WEXITSTATUS(status) == FARE_EXIT_INPUT) return FARE_EXIT_INPUT;
   if (!WIFEXITED(status) || WEXITSTATUS(status)) {
-    fprintf(stderr, "fare: %s could not be drawn; the numbers are whole in %s, `fare %s %s` tries again\n",
-      name, numbers, again, directory);
+    fprintf(stderr, "fare: %s failed in Python; the numbers are whole in %s, `fare %s %s` tries again\n",
+      subcommand, numbers, subcommand, directory);
     return FARE_EXIT_FAILED;
   }
   return FARE_EXIT_DONE;
@@ -67,7 +74,7 @@ static int draw_report(const char *directory)
   int  code;
 
   snprintf(numbers, sizeof numbers, "%s/study.h5 and measures.csv", directory);
-  code = draw("fare_report.py", directory, "report", numbers);
+  code = draw("report", directory, numbers);
   if (code == FARE_EXIT_DONE && *FARE_PYTHON) printf("Report: %s/report.html\n", directory);
   return code;
 }
@@ -78,7 +85,7 @@ static int draw_sweep(const char *directory)
 
   snprintf(numbers, sizeof numbers, "the points' own directories in %s", directory);
   /* it says itself what it has made, and which points are missing */
-  return draw("fare_sweep.py", directory, "collect", numbers);
+  return draw("collect", directory, numbers);
 }
 
 int fare_draw_now(void)

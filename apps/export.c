@@ -4,13 +4,6 @@
 
 #include <string.h>
 
-static PetscErrorCode unknown_option(const char *word)
-{
-  static const char *const names[] = {"--out", "--ensemble", "--grid", "--help"};
-
-  return fare_unknown_option(&fare_command_export, word, PETSC_STATIC_ARRAY_LENGTH(names), names);
-}
-
 static PetscErrorCode export(const fare_arguments *arguments)
 {
   const char *directory = NULL, *ensemble = NULL, *out = NULL;
@@ -32,7 +25,7 @@ static PetscErrorCode export(const fare_arguments *arguments)
     } else if (!strcmp(word, "--grid")) {
       grid = PETSC_TRUE;
     } else if (*word == '-') {
-      PetscCall(unknown_option(word));
+      PetscCall(fare_unknown_option(&fare_command_export, word));
     } else if (directory) {
       PetscCall(fare_usage(
         &fare_command_export, "one directory at a time, got '%.60s' and '%.60s'", directory, word));

@@ -12,13 +12,20 @@ typedef struct {
 } fare_arguments;
 
 typedef struct {
-  const char *name, *synopsis, *summary, *help; /* help begins with an example */
+  const char *name, *synopsis, *summary; /* the synopsis names every option */
+  const char *help;                      /* begins with examples, up to an empty line */
   PetscErrorCode (*run)(const fare_arguments *arguments);
+  /*
+    The i-th word that may follow the subcommand (`before` NULL) or another such word; NULL past the last.
+    Where it is NULL itself, files follow.
+  */
+  const char *(*word_at)(const char *before, size_t i);
 } fare_command;
 
 extern const fare_command fare_command_run, fare_command_check, fare_command_status, fare_command_list,
   fare_command_describe, fare_command_info, fare_command_report, fare_command_sweep, fare_command_collect,
-  fare_command_export, fare_command_score, fare_command_help;
+  fare_command_export, fare_command_score, fare_command_init, fare_command_doctor, fare_command_completion,
+  fare_command_help;
 extern const fare_command *const fare_commands[]; /* NULL ends it */
 
 /* FARE_ERR_INPUT that ends with how the command is called. */
@@ -37,9 +44,28 @@ typedef struct {
 */
 PetscErrorCode fare_study_option(const fare_command *command, const fare_arguments *arguments, int *i,
   fare_study_options *options, PetscBool *taken);
-/* FARE_ERR_INPUT, with the nearest of the names. */
-PetscErrorCode fare_unknown_option(
-  const fare_command *command, const char *word, size_t count, const char *const names[]);
+#define FARE_OPTION_SIZE 32
+/* The i-th option that the synopsis names, "--set", and --help behind them; false past the last. */
+PetscBool fare_option_at(const fare_command *command, size_t i, char option[FARE_OPTION_SIZE]);
+/* FARE_ERR_INPUT, with the nearest of the command's options. */
+PetscErrorCode fare_unknown_option(const fare_command *command, const char *word);
+
+/* What `fare help` and the manual page have in common. */
+#define FARE_HELP_ABOUT                                                                                   \
+  "FARE %s tells how far a generator's distribution is from the exact one,\nat every moment of a driven " \
+  "system.\n"
+#define FARE_HELP_PETSC "Options behind -- go to PETSc, for instance:\n-- -truth_ksp_monitor -log_view\n"
+#define FARE_HELP_CODES \
+  "0 done, 1 failed, 2 bad input or usage, 75 stopped on request with a checkpoint\n(--resume goes on).\n"
+/* Prints the manual page of the subcommands, for man(1). */
+void fare_print_manual(const fare_command *const commands[], FILE *to);
+/* Prints the script by which bash or zsh completes them. */
+void fare_print_completion(const fare_command *const commands[], PetscBool zsh);
+/*
+  A file or directory of what FARE comes with ("input", "postproc/fare_report.py"): of the source tree while
+  it is there, of the installation, or of $FARE_HOME; false where there is none.
+*/
+PetscBool fare_find_data(const char *name, size_t size, char path[]);
 
 /* What is drawn of a directory when MPI has ended, on rank 0. */
 typedef enum {

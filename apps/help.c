@@ -7,7 +7,13 @@
 
 const fare_command *const fare_commands[] = {&fare_command_run, &fare_command_check, &fare_command_status,
   &fare_command_list, &fare_command_describe, &fare_command_info, &fare_command_report, &fare_command_sweep,
-  &fare_command_collect, &fare_command_export, &fare_command_score, &fare_command_help, NULL};
+  &fare_command_collect, &fare_command_export, &fare_command_score, &fare_command_init, &fare_command_doctor,
+  &fare_command_completion, &fare_command_help, NULL};
+
+static const char *command_at(const char *before, size_t i)
+{
+  return before || !fare_commands[i] ? NULL : fare_commands[i]->name;
+}
 
 static PetscErrorCode help(const fare_arguments *arguments)
 {
@@ -17,6 +23,10 @@ static PetscErrorCode help(const fare_arguments *arguments)
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
   if (arguments->count > 2) PetscCall(fare_usage(&fare_command_help, "one subcommand at a time"));
+  if (arguments->count > 1 && !strcmp(arguments->argument[1], "--man")) {
+    if (rank == 0) fare_print_manual(fare_commands, stdout);
+    PetscFunctionReturn(0);
+  }
   for (size_t i = 0; arguments->count > 1 && fare_commands[i]; i++) {
     if (strcmp(fare_commands[i]->name, arguments->argument[1])) continue;
     if (rank == 0)
@@ -28,9 +38,8 @@ static PetscErrorCode help(const fare_arguments *arguments)
     PetscCall(fare_usage(&fare_command_help, "there is no subcommand '%.60s'", arguments->argument[1]));
   if (rank) PetscFunctionReturn(0);
   printf("mpirun -n 4 fare run input/prinz_driven.yaml\n\n");
-  printf("FARE %s tells how far a generator's distribution is from the exact one,\nat every moment of a "
-         "driven system.\n\n",
-    fare_version());
+  printf(FARE_HELP_ABOUT, fare_version());
+  printf("\n");
   fare_table_create(2, &table);
   fare_table_cell(table, "subcommand");
   fare_table_cell(table, "what it does");
@@ -40,17 +49,49 @@ static PetscErrorCode help(const fare_arguments *arguments)
   }
   fare_table_print(table, stdout);
   fare_table_destroy(&table);
-  printf("\nfare help SUBCOMMAND shows an example and all options. Those behind -- go to PETSc, for "
-         "instance:\n-- -truth_ksp_monitor -log_view\n");
-  printf("Exit codes: 0 done, 1 failed, 2 bad input or usage, 75 stopped on request with a "
-         "checkpoint\n(--resume goes on).\n");
+  printf("\nfare help SUBCOMMAND shows an example and all options. %sExit codes: %s", FARE_HELP_PETSC,
+    FARE_HELP_CODES);
   PetscFunctionReturn(0);
 }
 
+static const char *const shells[] = {"bash", "zsh"};
+
+static const char *shell_at(const char *before, size_t i)
+{
+  return before || i >= PETSC_STATIC_ARRAY_LENGTH(shells) ? NULL : shells[i];
+}
+
+static PetscErrorCode complete(const fare_arguments *arguments)
+{
+  size_t shell = 0;
+  int    rank;
+
+  PetscFunctionBegin;
+  while (arguments->count == 2 && shell_at(NULL, shell) && strcmp(arguments->argument[1], shells[shell]))
+    shell++;
+  if (arguments->count != 2 || !shell_at(NULL, shell))
+    PetscCall(fare_usage(&fare_command_completion, "which shell?"));
+  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
+  if (rank == 0) fare_print_completion(fare_commands, shell ? PETSC_TRUE : PETSC_FALSE);
+  PetscFunctionReturn(0);
+}
+
+const fare_command fare_command_completion = {
+  .name     = "completion",
+  .synopsis = "completion bash | zsh",
+  .summary  = "prints a script by which a shell completes subcommands, options and names",
+  .help     = "source <(fare completion bash)\n\n"
+              "Put that line into ~/.bashrc, or `source <(fare completion zsh)` behind compinit into ~/.zshrc. "
+              "An installed FARE has both where the shells look.\n",
+  .run      = complete,
+  .word_at  = shell_at,
+};
+
 const fare_command fare_command_help = {
   .name     = "help",
-  .synopsis = "help [SUBCOMMAND]",
-  .summary  = "this",
-  .help     = "fare help run\n",
+  .synopsis = "help [SUBCOMMAND | --man]",
+  .summary  = "lists the subcommands, explains one, or prints the manual page",
+  .help     = "fare help run\nfare help --man | man -l -\n",
   .run      = help,
+  .word_at  = command_at,
 };

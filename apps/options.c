@@ -40,11 +40,31 @@ PetscErrorCode fare_study_option(const fare_command *command, const fare_argumen
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_unknown_option(
-  const fare_command *command, const char *word, size_t count, const char *const names[])
+PetscBool fare_option_at(const fare_command *command, size_t i, char option[FARE_OPTION_SIZE])
 {
-  const char *nearest = fare_nearest(word, names, count);
+  const char *word  = command->synopsis;
+  size_t      found = 0;
 
+  for (; (word = strstr(word, "--")); word += 2) {
+    const size_t length = strspn(word + 2, "abcdefghijklmnopqrstuvwxyz-");
+
+    if (!length || found++ != i) continue;
+    snprintf(option, FARE_OPTION_SIZE, "%.*s", (int)length + 2, word);
+    return PETSC_TRUE;
+  }
+  snprintf(option, FARE_OPTION_SIZE, "--help");
+  return found == i ? PETSC_TRUE : PETSC_FALSE;
+}
+
+PetscErrorCode fare_unknown_option(const fare_command *command, const char *word)
+{
+  enum { MOST = 32 };
+  char        option[MOST][FARE_OPTION_SIZE];
+  const char *names[MOST], *nearest;
+  size_t      count = 0;
+
+  while (count < MOST && fare_option_at(command, count, option[count])) names[count] = option[count], count++;
+  nearest = fare_nearest(word, names, count);
   return fare_usage(command, "unknown option '%.60s'%s%s%s", word, nearest ? " (did you mean '" : "",
     nearest ? nearest : "", nearest ? "'?)" : "");
 }

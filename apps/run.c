@@ -47,9 +47,7 @@ static PetscErrorCode whole_number(
 
 static PetscErrorCode parse(const fare_command *command, const fare_arguments *arguments, options *o)
 {
-  static const char *const names[] = {"--set", "--help", "--overwrite", "--no-report", "--resume",
-    "--max-seconds", "--checkpoint-seconds", "--grace-seconds", "--point", "--tables"};
-  const PetscBool          is_run  = command == &fare_command_run ? PETSC_TRUE : PETSC_FALSE;
+  const PetscBool is_run = command == &fare_command_run ? PETSC_TRUE : PETSC_FALSE;
 
   PetscFunctionBegin;
   memset(o, 0, sizeof *o);
@@ -84,7 +82,7 @@ static PetscErrorCode parse(const fare_command *command, const fare_arguments *a
     } else if (is_run && !strcmp(word, "--no-report")) {
       o->report = PETSC_FALSE;
     } else {
-      PetscCall(fare_unknown_option(command, word, is_run ? PETSC_STATIC_ARRAY_LENGTH(names) : 2, names));
+      PetscCall(fare_unknown_option(command, word));
     }
   }
   if (!o->study.file) PetscCall(fare_usage(command, "which study?"));

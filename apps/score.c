@@ -8,13 +8,6 @@
 
 enum { MEASURES_MOST = 32, REPLICATES_LEAST = 40, REPLICATES_MOST = 100000 };
 
-static PetscErrorCode unknown_option(const char *word)
-{
-  static const char *const names[] = {"--json", "--csv", "--measures", "--replicates", "--help"};
-
-  return fare_unknown_option(&fare_command_score, word, PETSC_STATIC_ARRAY_LENGTH(names), names);
-}
-
 static PetscErrorCode unknown_measure(const char *word)
 {
   const char    *names[MEASURES_MOST], *nearest;
@@ -116,7 +109,7 @@ static PetscErrorCode read_word(const char *word, fare_score_options *o)
   else if (!strcmp(word, "--csv"))
     PetscCall(choose_form(FARE_SCORE_CSV, o));
   else if (*word == '-')
-    PetscCall(unknown_option(word));
+    PetscCall(fare_unknown_option(&fare_command_score, word));
   else if (!o->directory)
     o->directory = word;
   else if (!o->samples)
@@ -157,7 +150,7 @@ const fare_command fare_command_score = {
   .summary = "measures samples from anywhere against the truth of a finished study",
   .help    = "fare score out/prinz_driven mine.h5\n"
              "fare score out/prinz_driven mine.h5 --measures kl,wasserstein_1 --json > mine.json\n\n"
-             "mine.h5 holds /times [T] and /samples [T, N, d] (postproc/write_samples.py writes it; "
+             "mine.h5 holds /times [T] and /samples [T, N, d] (fare.write_samples in Python writes it; "
              "docs/scoring.md has the format).\n"
              "TRUTH_DIR is what `fare run` left. Times are matched to its snapshots; some of them are enough.\n",
   .run     = score,

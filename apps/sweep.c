@@ -12,8 +12,6 @@ typedef struct {
 
 static PetscErrorCode parse(const fare_arguments *arguments, options *o)
 {
-  static const char *const names[] = {"--set", "--help", "--missing", "--directory"};
-
   PetscFunctionBegin;
   memset(o, 0, sizeof *o);
   for (int i = 1; i < arguments->count; i++) {
@@ -27,7 +25,7 @@ static PetscErrorCode parse(const fare_arguments *arguments, options *o)
     else if (!strcmp(word, "--directory"))
       o->directory = PETSC_TRUE;
     else
-      PetscCall(fare_unknown_option(&fare_command_sweep, word, PETSC_STATIC_ARRAY_LENGTH(names), names));
+      PetscCall(fare_unknown_option(&fare_command_sweep, word));
   }
   if (!o->study.file) PetscCall(fare_usage(&fare_command_sweep, "which study?"));
   PetscFunctionReturn(0);

@@ -14,5 +14,5 @@ if [[ $# -gt 0 && $1 == *.yaml ]]; then
   shift
 fi
 jobs/install_dependencies.sh
-fare_build "${FARE_BUILD:-build}"
+fare_build "${FARE_BUILD:-build}" fare_command # not the tests, which are three quarters of the work
 fare_mpirun "${FARE_RANKS:-$(fare_cores)}" "${FARE_BUILD:-build}/bin/fare" run "$study" --overwrite "$@"

@@ -7,15 +7,16 @@ source "$(dirname "${BASH_SOURCE[0]}")/../jobs/common.sh"
 cd "$fare_root"
 
 jobs/install_dependencies.sh
-# Tests of the batch scripts start their own SLURM, and the form check runs the tools that are installed. Both
-# are skipped with a word elsewhere.
+# Tests of the batch scripts start their own SLURM, the form check runs the tools that are installed, and the
+# site needs Sphinx. Each is skipped with a word elsewhere.
 if [[ ${CI:-} ]]; then
-  jobs/install_dependencies.sh --with-slurm || echo "FARE: SLURM cannot be installed here"
-  jobs/install_dependencies.sh --with-checks || echo "FARE: the tools of the form check cannot be installed here"
+  for extra in slurm checks docs; do
+    jobs/install_dependencies.sh --with-$extra || echo "FARE: the packages of --with-$extra cannot be installed here"
+  done
 fi
 build=${FARE_BUILD:-build}
-fare_build "$build" -DFARE_TESTS=ON -DFARE_WERROR=ON
-fare_build "$build-sanitize" -DFARE_TESTS=ON -DFARE_SANITIZE=ON -DFARE_NATIVE=OFF -DCMAKE_BUILD_TYPE=Debug
+fare_build "$build" all -DFARE_TESTS=ON -DFARE_WERROR=ON
+fare_build "$build-sanitize" all -DFARE_TESTS=ON -DFARE_SANITIZE=ON -DFARE_NATIVE=OFF -DCMAKE_BUILD_TYPE=Debug
 tests/check_layers.py
 echo "FARE: unit tests under the address and undefined-behaviour sanitizers"
 ctest --test-dir "$build-sanitize" --output-on-failure --no-tests=error -L "unit|sanitize" -j "$(fare_cores)"

@@ -43,10 +43,6 @@ PetscErrorCode fare_stationary_solve(
 */
 PetscErrorCode fare_periodic_solve(const fare_grid *grid, const fare_system *system, double start,
   double period, double tolerance, Vec *masses, fare_solved *solved);
-/* d<x>/dt per axis of masses P at time t: the current, summed over the box. Collective. */
-PetscErrorCode fare_velocity(
-  const fare_grid *grid, const fare_system *system, double t, Vec P, double velocity[]);
-
 /*
   Decay of exp(-(rate + i frequency) t) of the modes of L(t) nearest to rest; mode 0 is the stationary density
   where no end absorbs.

@@ -61,6 +61,15 @@ PetscErrorCode fare_grid_create(MPI_Comm comm, int dim, const PetscInt cells[], 
 /** Destroys a grid and sets *grid to NULL; does nothing for NULL. Collective. */
 PetscErrorCode fare_grid_destroy(fare_grid **grid);
 
+/** Whether an end of the grid absorbs. */
+static inline PetscBool fare_grid_absorbs(const fare_grid *grid)
+{
+  for (int axis = 0; axis < grid->dim; axis++) {
+    if (grid->boundary[axis] >= FARE_BOUNDARY_ABSORBING) return PETSC_TRUE;
+  }
+  return PETSC_FALSE;
+}
+
 /** A grid with cells half as wide, which live on the rank of their parents. Collective. */
 PetscErrorCode fare_grid_refine(const fare_grid *coarse, fare_grid **fine);
 /**
@@ -83,6 +92,11 @@ PetscErrorCode fare_grid_read(const fare_grid *grid, double values[], fare_store
 /** Writes a field with openPMD's attributes comment, axisLabels, gridSpacing and gridGlobalOffset. */
 PetscErrorCode fare_grid_write_mesh(
   const fare_grid *grid, const double values[], const char *comment, fare_store *store, const char *path);
+/**
+  Labels the axes of a field with the centres of cells, by fare_store_label(). In its dataset `before` others
+  come first.
+*/
+PetscErrorCode fare_grid_label(const fare_grid *grid, int before, fare_store *store, const char *path);
 
 /** Volume of one cell. */
 double fare_grid_volume(const fare_grid *grid);
@@ -111,6 +125,16 @@ typedef struct {
 } fare_ghosts;
 /** The layout on this rank. Not collective. */
 PetscErrorCode fare_ghosts_of(const fare_grid *grid, fare_ghosts *ghosts);
+/**
+  Values of a field with those of neighbours on other ranks, laid out as fare_ghosts_of() tells. Collective.
+  @param grid   the cells
+  @param field  a global vector; NULL: values become NULL
+  @param local  to be given to fare_ghosts_restore()
+  @param values borrowed until then
+*/
+PetscErrorCode fare_ghosts_get(const fare_grid *grid, Vec field, Vec *local, const PetscScalar **values);
+/** Gives the values of fare_ghosts_get() back. */
+PetscErrorCode fare_ghosts_restore(const fare_grid *grid, Vec *local, const PetscScalar **values);
 /** Where the cell with a global index is in a ghosted local vector; add the stride of an axis for the next.
  */
 static inline PetscInt fare_ghosts_at(const fare_ghosts *g, const PetscInt index[])

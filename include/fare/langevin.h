@@ -5,6 +5,19 @@
 
 #include <fare/ensemble.h>
 
+/** Integrators of the sampler `langevin`. */
+enum {
+  FARE_LANGEVIN_EULER_MARUYAMA,
+  FARE_LANGEVIN_LEIMKUHLER_MATTHEWS,
+  FARE_LANGEVIN_HEUN,
+  FARE_LANGEVIN_BAOAB
+};
+/** Options of the sampler `langevin`, for fare_sampler_create(). */
+typedef struct {
+  double dt;         /**< largest time step */
+  int    integrator; /**< FARE_LANGEVIN_HEUN, ... */
+} fare_langevin_options;
+
 /* A run of steps that all blocks of an ensemble take alike. */
 typedef struct {
   const fare_system_type *type;

@@ -41,6 +41,17 @@ PetscErrorCode fare_operator_apply(fare_operator *op, double t, Vec P, Vec y);
   @param J    probability per time, overwritten
 */
 PetscErrorCode fare_operator_current(fare_operator *op, double t, Vec P, int axis, Vec J);
+/** d<x>/dt per axis: the current, summed over the box. Collective. */
+PetscErrorCode fare_operator_velocity(fare_operator *op, double t, Vec P, double velocity[]);
+/**
+  Density of the current at centres of cells: the mean over the two faces. Collective.
+  @param op      the operator
+  @param t       time of the rates
+  @param P       cell masses
+  @param axis    component of the current
+  @param density new global vector; the caller destroys it
+*/
+PetscErrorCode fare_operator_current_density(fare_operator *op, double t, Vec P, int axis, Vec *density);
 /**
   Rates over the faces of owned cells. Collective.
   @param op       the operator

@@ -55,6 +55,9 @@ typedef enum { FARE_WALLS_IGNORED, FARE_WALLS_KEPT, FARE_WALLS_FOLDED, FARE_WALL
 extern const char *const fare_walls_meanings[]; /* for people */
 
 typedef struct fare_sampler fare_sampler;
+/** Ends a function of a method, as FARE_FAIL does, with an error of this ensemble. */
+#define FARE_SAMPLER_FAIL(sampler, code, ...) \
+  PetscFunctionReturn(fare_error_at(code, (sampler)->where, __VA_ARGS__))
 
 /* What a method provides. */
 typedef struct {
@@ -120,7 +123,8 @@ typedef struct {
 /* One running method. Its descriptor's functions may read everything here and change `state` and `cost`. */
 struct fare_sampler {
   const fare_sampler_type *type;
-  const char              *name; /* the ensemble's name in the study; names its random streams */
+  const char              *name;       /* the ensemble's name in the study; names its random streams */
+  char                     where[256]; /* of its errors: "ensemble walk (langevin)" */
   MPI_Comm                 comm;
   uint64_t                 seed;
   const fare_system       *system;

@@ -127,6 +127,9 @@ PetscErrorCode fare_store_write_array(fare_store *store, const char *path, fare_
 /** Reads this rank's box of a dataset, converted to `type`; parameters as of fare_store_write(). */
 PetscErrorCode fare_store_read(fare_store *store, const char *path, fare_store_type type, int rank,
   const uint64_t start[], const uint64_t count[], void *data);
+/** Reads a dataset from its origin on, as much of it as `extent` says: on every rank what that rank wants. */
+PetscErrorCode fare_store_read_array(
+  fare_store *store, const char *path, fare_store_type type, int rank, const uint64_t extent[], void *data);
 /**
   This rank's box of a dataset that fare_store_write has made: for one too large to be held at once, made by
   boxes of nothing. Collective.
@@ -155,6 +158,22 @@ PetscErrorCode fare_store_fill_value(fare_store *store, const char *path, double
 /** The name of the i-th thing in a group, in alphabetical order; *has is false past the last. Collective. */
 PetscErrorCode fare_store_child(
   fare_store *store, const char *group, size_t i, size_t size, char name[], PetscBool *has);
+/**
+  Labels an axis of a dataset with the values along it: a dimension scale of HDF5 named `name` in the group of
+  the dataset, which all datasets of the group share. The first call makes it. Where that group holds
+  something else of that name, the axis stays without a label. Collective.
+
+  @param path   of the dataset, absolute
+  @param axis   of the dataset, 0 the slowest
+  @param count  extent of the dataset along it
+  @param values `count` of them, on rank 0; that of other ranks is ignored
+*/
+PetscErrorCode fare_store_label(
+  fare_store *store, const char *path, int axis, const char *name, uint64_t count, const double values[]);
+/** Whether a dataset labels an axis of others. */
+PetscErrorCode fare_store_is_label(fare_store *store, const char *path, PetscBool *is_label);
+/** Gives what is at `path` a second name, which must be free. Collective. */
+PetscErrorCode fare_store_link(fare_store *store, const char *path, const char *name);
 /** A text as a scalar string dataset. Collective. */
 PetscErrorCode fare_store_write_text(fare_store *store, const char *path, const char *text);
 /** Appends what that wrote. Every rank reads all of it. */

@@ -56,6 +56,8 @@ typedef struct {
 const fare_failure *fare_error_last(void);
 /** Its message, "where: text" or "text"; "" where there is none. */
 const char *fare_error_message(void);
+/** Whether this is the rank that writes and prints for all of `comm`. Not collective. */
+PetscBool fare_is_rank_0(MPI_Comm comm);
 /**
   Makes `code` collective: when any rank has one, every rank gets the largest and the message of the lowest
   rank that has it. Collective.

@@ -27,20 +27,35 @@ typedef struct {
   without a potential has a table of its own altogether.
 */
 enum { FARE_KT = 0, FARE_MOBILITY = 1, FARE_OWN = 2 };
-#define FARE_TEMPERATURE                                           \
-  {                                                                \
-    "kT", 1.0, 1e-6, 1e6, "temperature times Boltzmann's constant" \
+#define FARE_TEMPERATURE_AT(value)                                   \
+  {                                                                  \
+    "kT", value, 1e-6, 1e6, "temperature times Boltzmann's constant" \
   }
-#define FARE_COMMON_PARAMETERS                                                                     \
-  FARE_TEMPERATURE,                                                                                \
+#define FARE_TEMPERATURE FARE_TEMPERATURE_AT(1.0)
+/* With another default temperature. */
+#define FARE_COMMON_PARAMETERS_AT(temperature)                                                     \
+  FARE_TEMPERATURE_AT(temperature),                                                                \
   {                                                                                                \
     "mobility", 1.0, 1e-6, 1e6, "inverse friction; the diffusion coefficient is mobility times kT" \
   }
+#define FARE_COMMON_PARAMETERS FARE_COMMON_PARAMETERS_AT(1.0)
+
+/*
+  Kernels of a system take a batch of n points as structure of arrays, x[axis][point], and theta, the
+  parameters' values at one moment in the order of the table. v: one value per point, or v[axis][point].
+*/
+typedef void fare_scalar_kernel(int dim, const double *theta, size_t n, const double *const x[], double v[]);
+typedef void fare_vector_kernel(
+  int dim, const double *theta, size_t n, const double *const x[], double *const v[]);
+/* phi[k][point] of basis functions, and a[k] of their coefficients. */
+typedef void fare_basis_kernel(int dim, size_t n, const double *const x[], double *const phi[]);
+typedef void fare_coefficients_kernel(int dim, const double *theta, double a[]);
+/* a[point] from the positions of a body with inertia. */
+typedef void fare_acceleration_kernel(const double *theta, size_t n, const double position[], double a[]);
 
 /*
   What a system provides: one const descriptor, exported by its one file in src/system/library and named once
-  in list.h there. The functions are kernels: a batch of n points as structure of arrays, x[axis][point], and
-  theta, the parameters' values at one moment in the order of the table.
+  in list.h there.
 */
 typedef struct {
   const char           *name, *summary, *reference;
@@ -53,30 +68,30 @@ typedef struct {
     V(x), of which exp(-V/kT) is the equilibrium of the undriven system (the energy, where x is a phase
     space); NULL where there is none
   */
-  void (*potential)(int dim, const double *theta, size_t n, const double *const x[], double V[]);
-  /* total force -grad V + F, per axis; there when `potential` is; a system without a potential has `drift` */
-  void (*force)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
+  fare_scalar_kernel *potential;
+  /* total force -grad V + F, per axis; there when `potential` is; a system without `force` has `drift` */
+  fare_vector_kernel *force;
   /* F alone, the part that is no gradient; NULL where there is none */
-  void (*nonconservative)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
+  fare_vector_kernel *nonconservative;
   /*
     V = sum_k a_k(theta) phi_k(x): lets a solver evaluate the phi_k once. basis_count = 0 where V has no such
     form. phi[k][point].
   */
-  int basis_count;
-  void (*basis)(int dim, size_t n, const double *const x[], double *const phi[]);
-  void (*coefficients)(int dim, const double *theta, double a[]);
+  int                       basis_count;
+  fare_basis_kernel        *basis;
+  fare_coefficients_kernel *coefficients;
   /*
     The general form: Ito drift f_k and diffusion D_k >= 0 (not its root), per axis; both or neither. NULL:
     mobility (-grad V + F) and mobility kT.
   */
-  void (*drift)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
-  void (*diffusion)(int dim, const double *theta, size_t n, const double *const x[], double *const D[]);
+  fare_vector_kernel *drift;
+  fare_vector_kernel *diffusion;
   /*
     Where drift and diffusion are those of a body with inertia, axis 0 its position and axis 1 its velocity,
     dx = v dt, dv = (a(x) - friction v) dt + sqrt(2 heating) dW: its parts, for integrators that take them
     apart; both or neither.
   */
-  void (*acceleration)(const double *theta, size_t n, const double position[], double a[]);
+  fare_acceleration_kernel *acceleration;
   void (*bath)(const double *theta, double *friction, double *heating);
 } fare_system_type;
 
@@ -156,7 +171,14 @@ void fare_system_potential(
   const fare_system *system, double t, size_t n, const double *const x[], double V[]);
 void fare_system_force(
   const fare_system *system, double t, size_t n, const double *const x[], double *const f[]);
-/* Ito drift and diffusion, per axis, of any system. */
+/*
+  Ito drift and diffusion, per axis, of any system: its own, or mobility times force and mobility kT. At
+  parameters theta, and at time t.
+*/
+void fare_system_type_drift(const fare_system_type *type, int dim, const double *theta, size_t n,
+  const double *const x[], double *const f[]);
+void fare_system_type_diffusion(const fare_system_type *type, int dim, const double *theta, size_t n,
+  const double *const x[], double *const D[]);
 void fare_system_drift(
   const fare_system *system, double t, size_t n, const double *const x[], double *const f[]);
 void fare_system_diffusion(

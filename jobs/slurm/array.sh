@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
+# shellcheck source-path=SCRIPTDIR source-path=SCRIPTDIR/.. source=slurm.sh
 # Runs the points of a sweep, each as an array task that requeues itself until its point is done:
 #   missing=$(build/bin/fare sweep input/regimes.yaml --missing)
 #   sbatch --array="$missing" jobs/slurm/array.sh input/regimes.yaml [--set key=value ...]
@@ -18,7 +19,8 @@
 ##SBATCH --account=PROJECT
 ##SBATCH --partition=PARTITION
 
-cd "${SLURM_SUBMIT_DIR:-.}" || exit 1
-source jobs/slurm/common.sh
+# SLURM runs a copy of this script and knows where the original is.
+home=${FARE_HOME:-$(scontrol show job "$SLURM_JOB_ID" | sed -n 's,^ *Command=,,p')}
+source "${home%%/jobs/slurm/*}/jobs/slurm/slurm.sh" || exit 1
 fare_run --point "$SLURM_ARRAY_TASK_ID" "$@"
 fare_again $?

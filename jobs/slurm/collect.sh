@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
+# shellcheck source-path=SCRIPTDIR source-path=SCRIPTDIR/.. source=slurm.sh
 # Merges the tables of a sweep and draws its figures after the points have ended:
 #   sbatch --dependency=afterany:JOB jobs/slurm/collect.sh input/regimes.yaml [--set key=value ...]
 #SBATCH --job-name=fare-collect
@@ -11,7 +12,8 @@
 ##SBATCH --account=PROJECT
 ##SBATCH --partition=PARTITION
 
-cd "${SLURM_SUBMIT_DIR:-.}" || exit 1
-source jobs/slurm/common.sh
+# SLURM runs a copy of this script and knows where the original is.
+home=${FARE_HOME:-$(scontrol show job "$SLURM_JOB_ID" | sed -n 's,^ *Command=,,p')}
+source "${home%%/jobs/slurm/*}/jobs/slurm/slurm.sh" || exit 1
 "$FARE" sweep "$@"
 "$FARE" collect "$("$FARE" sweep --directory "$@")"

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Runs one study on many ranks. From the repository's root:
+# shellcheck source-path=SCRIPTDIR source-path=SCRIPTDIR/.. source=slurm.sh
+# Runs one study on many ranks. Results go below the directory it is submitted from:
 #   sbatch jobs/slurm/study.sh input/prinz_driven.yaml [--set key=value ...]
 # Submit it again to resume.
 #SBATCH --job-name=fare
@@ -15,6 +16,7 @@
 ##SBATCH --account=PROJECT
 ##SBATCH --partition=PARTITION
 
-cd "${SLURM_SUBMIT_DIR:-.}" || exit 1
-source jobs/slurm/common.sh
+# SLURM runs a copy of this script and knows where the original is.
+home=${FARE_HOME:-$(scontrol show job "$SLURM_JOB_ID" | sed -n 's,^ *Command=,,p')}
+source "${home%%/jobs/slurm/*}/jobs/slurm/slurm.sh" || exit 1
 fare_run "$@"

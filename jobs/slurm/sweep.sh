@@ -5,13 +5,14 @@
 #   bash jobs/slurm/sweep.sh input/regimes.yaml [--set key=value ...]
 # Options of sbatch (an account, a partition) come from the environment (SBATCH_ACCOUNT, SBATCH_PARTITION,
 # ...).
-source jobs/slurm/common.sh
+# shellcheck source-path=SCRIPTDIR source-path=SCRIPTDIR/.. source=slurm.sh
+source "$(dirname "${BASH_SOURCE[0]}")/slurm.sh"
 missing=$("$FARE" sweep --missing "$@") || exit
 if [[ -z $missing ]]; then
   echo "FARE: all points of $1 are done"
   "$FARE" collect "$("$FARE" sweep --directory "$@")"
   exit
 fi
-array=$(sbatch --parsable --array="$missing" jobs/slurm/array.sh "$@") || exit
-collect=$(sbatch --parsable --dependency=afterany:"$array" jobs/slurm/collect.sh "$@") || exit
+array=$(sbatch --parsable --array="$missing" "$fare_root/jobs/slurm/array.sh" "$@") || exit
+collect=$(sbatch --parsable --dependency=afterany:"$array" "$fare_root/jobs/slurm/collect.sh" "$@") || exit
 echo "FARE: points $missing are job $array; job $collect collects behind it"

@@ -12,7 +12,6 @@ near each is. Exact mixtures of marginals are no dynamics, and the score shows i
 """
 from __future__ import annotations
 
-import pathlib
 import sys
 from typing import Any
 
@@ -20,8 +19,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from write_samples import write_samples
+from fare.samples import write_samples
 
 Array = npt.NDArray[Any]
 
@@ -31,7 +29,10 @@ def bandwidth(x: Array) -> Any:
     and its features narrow.
     """
     n, d = x.shape
-    spread = np.minimum(x.std(axis=0), (np.quantile(x, 0.75, axis=0) - np.quantile(x, 0.25, axis=0)) / 1.349)
+    spread = np.minimum(
+        x.std(axis=0),
+        (np.quantile(x, 0.75, axis=0) - np.quantile(x, 0.25, axis=0)) / 1.349,
+    )
     return spread * (4 / (n * (d + 2))) ** (1 / (d + 4))
 
 
@@ -46,12 +47,17 @@ def neighbours(times: Array, trained: Array, t: float) -> list[tuple[int, float]
 
 
 def draw(
-    data: Array, widths: dict[int, Array], where: list[tuple[int, float]], n: int, rng: np.random.Generator
+    data: Array,
+    widths: dict[int, Array],
+    where: list[tuple[int, float]],
+    n: int,
+    rng: np.random.Generator,
 ) -> Any:
     """n draws from the mixture of kernel density estimates at the indices `where`."""
     counts = rng.multinomial(n, [share for _, share in where])
     parts = [
-        data[k][rng.integers(len(data[k]), size=count)] + widths[k] * rng.normal(size=(count, data.shape[2]))
+        data[k][rng.integers(len(data[k]), size=count)]
+        + widths[k] * rng.normal(size=(count, data.shape[2]))
         for (k, _), count in zip(where, counts)
     ]
     return rng.permutation(np.concatenate(parts))
@@ -60,11 +66,19 @@ def draw(
 def main(training: str, out: str, n: int = 20000, seed: int = 1) -> None:
     rng = np.random.default_rng(seed)
     with h5py.File(training) as file:
-        times, trained, data = file["times"][:], file["trained"][:].astype(bool), file["samples"][:]
+        times, trained, data = (
+            file["times"][:],
+            file["trained"][:].astype(bool),
+            file["samples"][:],
+        )
     widths = {k: bandwidth(data[k]) for k in np.flatnonzero(trained)}
-    samples = np.stack([draw(data, widths, neighbours(times, trained, t), n, rng) for t in times])
+    samples = np.stack(
+        [draw(data, widths, neighbours(times, trained, t), n, rng) for t in times]
+    )
     write_samples(out, times, samples.astype(np.float32))
-    print(f"{out}: {n} samples at each of {len(times)} times, learned from {trained.sum()} of them")
+    print(
+        f"{out}: {n} samples at each of {len(times)} times, learned from {trained.sum()} of them"
+    )
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import pathlib
 import sys
 from typing import Any
 
@@ -25,10 +24,11 @@ import numpy as np
 try:
     import torch
 except ImportError:
-    sys.exit("torch_flow_matching.py needs PyTorch (Debian and Ubuntu: apt install python3-torch)")
+    sys.exit(
+        "torch_flow_matching.py needs PyTorch (Debian and Ubuntu: apt install python3-torch)"
+    )
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from write_samples import write_samples
+from fare.samples import write_samples
 
 
 class Velocity(torch.nn.Module):  # type: ignore[misc]
@@ -47,13 +47,19 @@ class Velocity(torch.nn.Module):  # type: ignore[misc]
 
     def forward(self, x: torch.Tensor, tau: torch.Tensor, t: torch.Tensor) -> Any:
         phases = torch.cat(
-            [tau * self.frequency, t * self.frequency, (0.5 * x[:, :, None] * self.frequency).flatten(1)],
+            [
+                tau * self.frequency,
+                t * self.frequency,
+                (0.5 * x[:, :, None] * self.frequency).flatten(1),
+            ],
             dim=1,
         )
         return self.network(torch.cat([x, phases.sin(), phases.cos()], dim=1))
 
 
-def train(data: torch.Tensor, t: torch.Tensor, width: int, steps: int, batch: int) -> tuple[Velocity, float]:
+def train(
+    data: torch.Tensor, t: torch.Tensor, width: int, steps: int, batch: int
+) -> tuple[Velocity, float]:
     """data (T, n, d), normalised; t (T, 1). Returns the average of the weights over training, which is
     smoother than the last ones.
     """
@@ -79,7 +85,9 @@ def train(data: torch.Tensor, t: torch.Tensor, width: int, steps: int, batch: in
 
 
 @torch.no_grad()  # type: ignore[misc]
-def sample(model: Velocity, t: torch.Tensor, n: int, dimension: int, steps: int = 32) -> torch.Tensor:
+def sample(
+    model: Velocity, t: torch.Tensor, n: int, dimension: int, steps: int = 32
+) -> torch.Tensor:
     x, h = torch.randn(n, dimension), 1 / steps
     t = t.expand(n, 1)
     for step in range(steps):
@@ -98,7 +106,9 @@ def main() -> None:
     options.add_argument("--steps", type=int, default=4000)
     options.add_argument("--width", type=int, default=64)
     options.add_argument("--batch", type=int, default=512)
-    options.add_argument("--count", type=int, default=20000, help="samples at each time")
+    options.add_argument(
+        "--count", type=int, default=20000, help="samples at each time"
+    )
     options.add_argument("--seed", type=int, default=1)
     asked = options.parse_args()
     torch.manual_seed(asked.seed)
@@ -109,13 +119,22 @@ def main() -> None:
             file["samples"][:][file["trained"][:] == 1],
         )
     centre, scale = data.mean(axis=(0, 1)), data.std(axis=(0, 1))
-    t = torch.tensor((times - times[0]) / (times[-1] - times[0]), dtype=torch.float32)[:, None]
+    t = torch.tensor((times - times[0]) / (times[-1] - times[0]), dtype=torch.float32)[
+        :, None
+    ]
     normalised = torch.tensor((data - centre) / scale, dtype=torch.float32)
     model, loss = train(
-        normalised, t[torch.from_numpy(np.flatnonzero(trained))], asked.width, asked.steps, asked.batch
+        normalised,
+        t[torch.from_numpy(np.flatnonzero(trained))],
+        asked.width,
+        asked.steps,
+        asked.batch,
     )
     samples = np.stack(
-        [sample(model, at[None], asked.count, data.shape[2]).numpy() * scale + centre for at in t]
+        [
+            sample(model, at[None], asked.count, data.shape[2]).numpy() * scale + centre
+            for at in t
+        ]
     )
     write_samples(asked.samples, times, samples)
     print(

@@ -159,7 +159,7 @@ static PetscErrorCode destroy(fare_analysis **analysis)
 
   PetscFunctionBegin;
   if (!a) PetscFunctionReturn(0);
-  if (a->state && a->type->destroy) PetscCall(a->type->destroy(a->state));
+  if (a->state && a->type->destroy) a->type->destroy(a->state);
   if (a->state) fare_fields_free(a->type->fields, a->state);
   free(a->state);
   fare_fields_free(fare_analysis_fields, a);

@@ -8,9 +8,6 @@
 #include <fare/resolution.h>
 #include <fare/truth.h>
 
-#define FARE_FINDINGS_MAX 24
-#define FARE_MESHES_MAX   48
-
 /* Values that are given within sets: up to two. */
 typedef struct {
   int                count;
@@ -30,9 +27,11 @@ typedef struct {
   uint64_t    extent[2];
   PetscBool   curve;    /* so many that they are for figures: kept, not printed */
   PetscBool   by_start; /* one for each start of a driven analysis */
-  /* error: estimated; NaN where unknown, NULL where there is none because the numbers were given */
-  double *value, *error;
-  double *least; /* part of the error that other grids do not tell, NULL: none */
+  /*
+    error: estimated, NaN where unknown; least: its part that other grids do not tell, 0 unless set. Both are
+    NULL where the numbers are exact.
+  */
+  double *value, *error, *least;
   /*
     of values at points: the fields that they are taken from, extent[1] points of each or, of a single one,
     extent[0]
@@ -56,9 +55,9 @@ typedef struct {
 } fare_mesh;
 
 typedef struct {
-  int          findings, meshes;
-  fare_finding finding[FARE_FINDINGS_MAX];
-  fare_mesh    mesh[FARE_MESHES_MAX];
+  int           findings, meshes;
+  fare_finding *finding;
+  fare_mesh    *mesh;
 } fare_findings;
 
 /*
@@ -88,32 +87,27 @@ struct fare_analysis_type {
   */
   PetscErrorCode (*run)(const void *state, const fare_grid *grid, const fare_system *system, double time,
     const fare_findings *like, fare_findings *found);
-  PetscErrorCode (*destroy)(void *state); /* may be NULL; fields are freed by the caller */
+  void (*destroy)(void *state); /* may be NULL; fields are freed by the caller */
 };
 
 /*
-  Numbers that have an error: in a row, in rows, and as a curve; numbers that have none (all copied); and a
-  field (taken over). No numbers, no finding.
+  Adds numbers that have an error; exact ones, in rows; a single exact one; and a field, which is taken over.
+  All but the field is copied. Returns the finding, valid until the next, or NULL where there are no numbers.
 */
-PetscErrorCode fare_found(
+fare_finding *fare_found(
   fare_findings *found, const char *name, const char *meaning, size_t count, const double value[]);
-PetscErrorCode fare_found_table(fare_findings *found, const char *name, const char *meaning, size_t rows,
+fare_finding *fare_found_exact(fare_findings *found, const char *name, const char *meaning, size_t rows,
   size_t columns, const double value[]);
-PetscErrorCode fare_found_curve(
-  fare_findings *found, const char *name, const char *meaning, size_t count, const double value[]);
+void          fare_found_number(fare_findings *found, const char *name, const char *meaning, double value);
+void          fare_found_mesh(
+           fare_findings *found, const char *name, const char *meaning, fare_mesh_kind kind, Vec values);
 /*
   Values of fields at points, a row of each where there are several; `known`: error of all of them that the
   grid does not tell. References the fields, borrows regions and points.
 */
-PetscErrorCode fare_found_at_points(fare_findings *found, const char *name, const char *meaning,
-  const fare_grid *grid, const fare_held *held, int fields, Vec field[], const fare_points *points,
-  double known);
-PetscErrorCode fare_found_exact(fare_findings *found, const char *name, const char *meaning, size_t rows,
-  size_t columns, const double value[]);
-PetscErrorCode fare_found_mesh(
-  fare_findings *found, const char *name, const char *meaning, fare_mesh_kind kind, Vec values);
-/* Adds to the errors of what was found last. */
-PetscErrorCode      fare_found_known(fare_findings *found, const double least[]);
+PetscErrorCode      fare_found_at_points(fare_findings *found, const char *name, const char *meaning,
+       const fare_grid *grid, const fare_held *held, int fields, Vec field[], const fare_points *points,
+       double known);
 const fare_finding *fare_findings_find(const fare_findings *found, const char *name);
 /*
   Errors of what was found on `grid` by what was found on `half`, of cells twice as wide, where they are
@@ -167,11 +161,21 @@ void fare_points_free(fare_points *points);
 */
 PetscErrorCode fare_linear_solver_create(const fare_grid *grid, Mat A, Mat P, KSP *ksp);
 /*
+  GMRES without a preconditioner for y = map(x), vectors as `like`; map() gets `context` from the shell.
+  Collective.
+*/
+typedef PetscErrorCode (*fare_map_function)(Mat shell, Vec x, Vec y);
+PetscErrorCode fare_linear_solver_create_map(
+  Vec like, fare_map_function map, void *context, const char *prefix, KSP *ksp);
+/*
   Iterative refinement: x += solve(residual(x)) until the residual stops falling or is at most `enough`.
   residual() gives b - A x in the form that rounds least and the norm that it is relative to, and may
   normalise x. `what` begins the message where `most` is not reached.
 */
 typedef PetscErrorCode (*fare_residual_function)(void *context, Vec x, Vec residual, double *scale);
+/* The residual r, and its L1 norm relative to the scale. */
+PetscErrorCode fare_linear_solver_residual(
+  fare_residual_function residual, void *context, Vec x, Vec r, double *relative);
 PetscErrorCode fare_linear_solver_refine(KSP ksp, fare_residual_function residual, void *context,
   double enough, double most, const char *what, Vec x, fare_solved *solved);
 
@@ -213,6 +217,8 @@ struct fare_absorbing {
   signed char      *in, *beyond;
   fare_elimination *elimination; /* of these rates, once something was solved with them */
 };
+/* Index of the cell over a face, wrapped at periodic ends; false where there is none. */
+PetscBool      fare_cell_over(const fare_grid *grid, const PetscInt index[], int face, PetscInt there[]);
 PetscErrorCode fare_absorbing_create(const fare_grid *grid, const fare_system *system, double t, int targets,
   const fare_region *const target[], fare_absorbing **absorbing);
 PetscErrorCode fare_absorbing_destroy(fare_absorbing **absorbing);
@@ -231,6 +237,12 @@ PetscErrorCode fare_absorbing_residual(
 /* x = value[target] inside, as it is outside. */
 PetscErrorCode fare_absorbing_hold(const fare_absorbing *absorbing, const double value[], Vec x);
 /*
+  Completes x, which is given in targets and 0 outside, to the solution for M, or for its transpose, of which
+  residual() gives b - A x, 0 in targets. Collective.
+*/
+PetscErrorCode fare_absorbing_complete(fare_absorbing *absorbing, PetscBool transposed,
+  fare_residual_function residual, void *context, const char *what, Vec x, fare_solved *solved);
+/*
   Solves sum_j r(i->j) (x_i - x_j) = b_i outside, x = value[target] inside, none of them negative. New vector.
   Collective.
 */
@@ -241,8 +253,6 @@ PetscErrorCode fare_absorbing_solve(
   Collective.
 */
 PetscErrorCode fare_absorbing_exit(fare_absorbing *absorbing, int axis, int side, Vec *x);
-/* Makes absorbing->elimination, where that serves. Collective. */
-PetscErrorCode fare_absorbing_eliminate(fare_absorbing *absorbing);
 
 /*
   u' S v of the symmetric matrix S of sqrt(r(i->j) r(j->i)), as a sum over faces of products of differences.
@@ -251,10 +261,9 @@ PetscErrorCode fare_absorbing_eliminate(fare_absorbing *absorbing);
 PetscErrorCode fare_spectrum_form(const fare_absorbing *faces, Vec u, Vec v, double *form);
 /*
   Finds modes again whose rates the eigensolver cannot resolve. `rest`: masses that are at rest where no end
-  absorbs; `closed`: none does. See slow_modes.c. Collective.
+  absorbs. See slow_modes.c. Collective.
 */
-PetscErrorCode fare_spectrum_refine(
-  fare_absorbing *faces, PetscBool closed, Vec rest, fare_spectrum *spectrum);
+PetscErrorCode fare_spectrum_refine(fare_absorbing *faces, Vec rest, fare_spectrum *spectrum);
 
 /* Keys that both kinds of passage share. begin: none where `from` and `leave` are absent. */
 typedef struct {
@@ -360,11 +369,14 @@ typedef PetscErrorCode (*fare_visit_function)(void *context, int stop, double t,
 PetscErrorCode fare_timeline_run(const fare_timeline *timeline, int level, fare_stepper *stepper, Vec x,
   double *lived, fare_visit_function visit, void *context);
 /*
-  Error of what steps of this level give, from its difference to the level before and the difference before
-  that.
+  Halves the steps, level by level, until their error meets the tolerance. run() solves on one level, tells by
+  how much the result differs from that of the level before, and sets driven->steps and ->iterations. `what`
+  is named where the tolerance is not met. Collective.
 */
-double fare_step_error(int level, double difference, double before);
-#define FARE_LEVELS_MAX 12
+typedef PetscErrorCode (*fare_level_function)(
+  void *context, int level, double *difference, fare_driven *driven);
+PetscErrorCode fare_levels_run(
+  double tolerance, fare_level_function run, void *context, const char *what, fare_driven *driven);
 
 /*
   That something is driven, and that the drive repeats after `period` where that is not 0; else an error at
@@ -399,7 +411,7 @@ extern const char *const fare_driven_after[];
 PetscErrorCode fare_driven_check(const fare_driven_keys *keys, const fare_node *node,
   const fare_system *system, double time, const char *instead);
 void           fare_driven_plan(const fare_driven_keys *keys, double time, fare_span *span, double starts[]);
-PetscErrorCode fare_driven_keep(const fare_driven_keys *keys, const fare_driven *driven,
-  const double starts[], const char *what, fare_findings *found);
+void fare_driven_keep(const fare_driven_keys *keys, const fare_driven *driven, const double starts[],
+  const char *what, fare_findings *found);
 
 #endif

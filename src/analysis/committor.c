@@ -49,9 +49,7 @@ static PetscErrorCode residual(void *context, Vec g, Vec r, double *scale)
   PetscFunctionBegin;
   *scale = 0;
   PetscCall(fare_ghosts_of(k->grid, &ghosts));
-  PetscCall(DMGetLocalVector(k->grid->dm, &local));
-  PetscCall(DMGlobalToLocal(k->grid->dm, g, INSERT_VALUES, local));
-  PetscCall(VecGetArrayRead(local, &value));
+  PetscCall(fare_ghosts_get(k->grid, g, &local, &value));
   PetscCall(VecGetArrayRead(p->stationary, &pi));
   PetscCall(VecGetArray(r, &to));
   for (PetscInt n = 0; n < k->owned; n++) {
@@ -71,8 +69,7 @@ static PetscErrorCode residual(void *context, Vec g, Vec r, double *scale)
   }
   PetscCall(VecRestoreArray(r, &to));
   PetscCall(VecRestoreArrayRead(p->stationary, &pi));
-  PetscCall(VecRestoreArrayRead(local, &value));
-  PetscCall(DMRestoreLocalVector(k->grid->dm, &local));
+  PetscCall(fare_ghosts_restore(k->grid, &local, &value));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, scale, 1, MPI_DOUBLE, MPI_SUM, k->grid->comm));
   PetscFunctionReturn(0);
 }
@@ -94,44 +91,16 @@ static PetscErrorCode hold_masses(const problem *p, Vec stationary, Vec g)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode iterate(const problem *p, Vec g)
+/* New vector. */
+static PetscErrorCode solve_reactive(problem *p, Vec stationary, Vec *g)
 {
   fare_solved solved;
-  Mat         M, transposed;
-  KSP         ksp;
-
-  PetscFunctionBegin;
-  PetscCall(fare_absorbing_matrix(p->absorbing, &M));
-  PetscCall(MatTranspose(M, MAT_INITIAL_MATRIX, &transposed));
-  PetscCall(fare_linear_solver_create(p->absorbing->grid, transposed, transposed, &ksp));
-  PetscCall(fare_linear_solver_refine(ksp, residual, (void *)p, 0, 1e-7, "reactive density", g, &solved));
-  PetscCall(KSPDestroy(&ksp));
-  PetscCall(MatDestroy(&transposed));
-  PetscCall(MatDestroy(&M));
-  PetscFunctionReturn(0);
-}
-
-/* New vector. */
-static PetscErrorCode solve_reactive(const problem *p, Vec stationary, Vec *g)
-{
-  double scale;
-  Vec    r;
 
   PetscFunctionBegin;
   PetscCall(VecDuplicate(stationary, g));
   PetscCall(VecSet(*g, 0));
   PetscCall(hold_masses(p, stationary, *g));
-  if (!fare_elimination_serves(p->absorbing->grid)) {
-    PetscCall(iterate(p, *g));
-    PetscFunctionReturn(0);
-  }
-  PetscCall(VecDuplicate(*g, &r));
-  PetscCall(residual((void *)p, *g, r, &scale));
-  PetscCall(fare_absorbing_eliminate(p->absorbing));
-  PetscCall(fare_elimination_solve(p->absorbing->elimination, PETSC_TRUE, r));
-  PetscCall(hold_masses(p, stationary, r));
-  PetscCall(VecCopy(r, *g));
-  PetscCall(VecDestroy(&r));
+  PetscCall(fare_absorbing_complete(p->absorbing, PETSC_TRUE, residual, p, "reactive density", *g, &solved));
   PetscFunctionReturn(0);
 }
 
@@ -268,20 +237,13 @@ static PetscErrorCode check(
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode keep_rates(const fare_reaction *reaction, fare_findings *found)
+static void keep_rates(const fare_reaction *reaction, fare_findings *found)
 {
-  const double imbalance = fabs(reaction->flux_a - reaction->flux_b) / reaction->flux_b;
-
-  PetscFunctionBegin;
-  PetscCall(
-    fare_found(found, "flux", "transitions from a to b per time in the steady state", 1, &reaction->flux_b));
-  PetscCall(
-    fare_found(found, "rate_ab", "of transitions per time spent having come from a", 1, &reaction->rate_ab));
-  PetscCall(
-    fare_found(found, "rate_ba", "of transitions per time spent having come from b", 1, &reaction->rate_ba));
-  PetscCall(fare_found_exact(
-    found, "imbalance", "relative difference of the fluxes out of a and into b", 1, 1, &imbalance));
-  PetscFunctionReturn(0);
+  fare_found(found, "flux", "transitions from a to b per time in the steady state", 1, &reaction->flux_b);
+  fare_found(found, "rate_ab", "of transitions per time spent having come from a", 1, &reaction->rate_ab);
+  fare_found(found, "rate_ba", "of transitions per time spent having come from b", 1, &reaction->rate_ba);
+  fare_found_number(found, "imbalance", "relative difference of the fluxes out of a and into b",
+    fabs(reaction->flux_a - reaction->flux_b) / reaction->flux_b);
 }
 
 /* There is no steady state, and no rate in it, where an end absorbs. */
@@ -290,12 +252,9 @@ static PetscErrorCode solve(const fare_committor_keys *s, const fare_grid *grid,
 {
   Vec         stationary = NULL;
   fare_solved guess;
-  PetscBool   closed = PETSC_TRUE;
 
   PetscFunctionBegin;
-  for (int axis = 0; axis < grid->dim; axis++)
-    closed = grid->boundary[axis] >= FARE_BOUNDARY_ABSORBING ? PETSC_FALSE : closed;
-  if (closed) PetscCall(fare_stationary_solve(grid, system, time, &stationary, &guess));
+  if (!fare_grid_absorbs(grid)) PetscCall(fare_stationary_solve(grid, system, time, &stationary, &guess));
   PetscCall(fare_reaction_solve(grid, system, time, &s->from, &s->to, stationary, reaction, solved));
   PetscCall(VecDestroy(&stationary));
   PetscFunctionReturn(0);
@@ -315,29 +274,26 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
     1, &reaction.committor, 0, found));
   PetscCall(fare_committor_at_points(s, grid, PETSC_TRUE, "probability to reach a before b, at the points", 1,
     &reaction.complement, 0, found));
-  PetscCall(fare_found_exact(
-    found, "points", "where `committor` and `to_a` are given", s->at.count, (size_t)grid->dim, s->at.x));
-  if (reaction.reactive) PetscCall(keep_rates(&reaction, found));
-  PetscCall(
-    fare_found_exact(found, "residual", "of the equation, relative to its terms", 1, 1, &solved.residual));
+  fare_found_exact(
+    found, "points", "where `committor` and `to_a` are given", s->at.count, (size_t)grid->dim, s->at.x);
+  if (reaction.reactive) keep_rates(&reaction, found);
+  fare_found_number(found, "residual", "of the equation, relative to its terms", solved.residual);
   if (s->meshes) {
-    PetscCall(fare_found_mesh(found, "committor",
-      "probability to reach b before a from the centre of each cell", FARE_MESH_VALUES, reaction.committor));
+    fare_found_mesh(found, "committor", "probability to reach b before a from the centre of each cell",
+      FARE_MESH_VALUES, reaction.committor);
     reaction.committor = NULL;
     if (reaction.reactive)
-      PetscCall(fare_found_mesh(found, "from_a", "density of those that come from a rather than from b",
-        FARE_MESH_ESTIMATED, reaction.reactive));
+      fare_found_mesh(found, "from_a", "density of those that come from a rather than from b",
+        FARE_MESH_ESTIMATED, reaction.reactive);
     reaction.reactive = NULL;
   }
   PetscCall(fare_reaction_free(&reaction));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode destroy(void *state)
+static void destroy(void *state)
 {
-  PetscFunctionBegin;
   fare_committor_free(state);
-  PetscFunctionReturn(0);
 }
 
 const fare_analysis_type fare_analysis_committor = {

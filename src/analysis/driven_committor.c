@@ -34,8 +34,8 @@ static PetscErrorCode keep_points(
   PetscFunctionBegin;
   PetscCall(fare_committor_at_points(&s->sets, grid, PETSC_FALSE,
     "probability to reach b before a: of each start, at the points", (int)s->keys.starts, q, known, found));
-  PetscCall(fare_found_exact(
-    found, "points", "where `committor` is given", s->sets.at.count, (size_t)grid->dim, s->sets.at.x));
+  fare_found_exact(
+    found, "points", "where `committor` is given", s->sets.at.count, (size_t)grid->dim, s->sets.at.x);
   PetscFunctionReturn(0);
 }
 
@@ -55,28 +55,24 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
   PetscCall(
     fare_driven_committor_solve(grid, system, &span, &s->sets.from, &s->sets.to, count, starts, q, &driven));
   PetscCall(keep_points(s, grid, q, driven.error * driven.largest, found));
-  PetscCall(fare_driven_keep(&s->keys, &driven, starts, "times from which `committor` is given", found));
+  fare_driven_keep(&s->keys, &driven, starts, "times from which `committor` is given", found);
   for (int k = 0; k < count; k++) {
     char name[32];
 
     snprintf(name, sizeof name, "committor_%d", k);
     if (s->sets.meshes)
-      PetscCall(fare_found_mesh(found, name,
+      fare_found_mesh(found, name,
         "probability to reach b before a from the centre of each cell, from this start", FARE_MESH_VALUES,
-        q[k]));
+        q[k]);
     else
       PetscCall(VecDestroy(&q[k]));
   }
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode destroy(void *state)
+static void destroy(void *state)
 {
-  committor *s = state;
-
-  PetscFunctionBegin;
-  fare_committor_free(&s->sets);
-  PetscFunctionReturn(0);
+  fare_committor_free(&((committor *)state)->sets);
 }
 
 const fare_analysis_type fare_analysis_driven_committor = {

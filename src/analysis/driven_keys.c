@@ -62,19 +62,15 @@ void fare_driven_plan(const fare_driven_keys *keys, double time, fare_span *span
   for (PetscInt64 k = 0; k < keys->starts; k++) starts[k] = time + length * (double)k / (double)keys->starts;
 }
 
-PetscErrorCode fare_driven_keep(const fare_driven_keys *keys, const fare_driven *driven,
-  const double starts[], const char *what, fare_findings *found)
+void fare_driven_keep(const fare_driven_keys *keys, const fare_driven *driven, const double starts[],
+  const char *what, fare_findings *found)
 {
-  const double steps = (double)driven->steps, ways = (double)driven->iterations;
-
-  PetscFunctionBegin;
-  PetscCall(fare_found_exact(found, "starts", what, (size_t)keys->starts, 1, starts));
-  PetscCall(fare_found_exact(found, "step_error",
-    "estimated, of the steps in time, relative to the largest value", 1, 1, &driven->error));
-  PetscCall(fare_found_exact(found, "steps", "in time over the span", 1, 1, &steps));
-  PetscCall(fare_found_exact(
-    found, "ways", "from the end of the span to its start that were gone to find it", 1, 1, &ways));
-  PetscCall(fare_found_exact(
-    found, "residual", "of the periodic solution, or of the frozen one at the end", 1, 1, &driven->residual));
-  PetscFunctionReturn(0);
+  fare_found_exact(found, "starts", what, (size_t)keys->starts, 1, starts);
+  fare_found_number(
+    found, "step_error", "estimated, of the steps in time, relative to the largest value", driven->error);
+  fare_found_number(found, "steps", "in time over the span", (double)driven->steps);
+  fare_found_number(
+    found, "sweeps", "backward over the whole span, until it was solved", (double)driven->iterations);
+  fare_found_number(
+    found, "residual", "of the periodic solution, or of the frozen one at the end", driven->residual);
 }

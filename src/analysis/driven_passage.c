@@ -45,6 +45,7 @@ static PetscErrorCode keep_survival(const passage *s, const fare_grid *grid, con
   double        *times, *left, *density;
   fare_survival *survival;
   fare_driven    driven;
+  fare_finding  *f;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc4(count, &times, count, &left, count, &density, count, &survival));
@@ -53,16 +54,16 @@ static PetscErrorCode keep_survival(const passage *s, const fare_grid *grid, con
     count, times, survival, &driven));
   for (int i = 0; i < count; i++) left[i] = survival[i].survival;
   for (int i = 0; i < count; i++) density[i] = survival[i].density;
-  PetscCall(fare_found_exact(
-    found, "survival_times", "at which `survival` and `passage_density` are given", (size_t)count, 1, times));
-  found->finding[found->findings - 1].curve = PETSC_TRUE;
-  for (int i = 0; i < count; i++) times[i] = driven.error;
-  PetscCall(fare_found_curve(found, "survival",
-    "part of the paths from the set, begun at the first start, that has not arrived", (size_t)count, left));
-  PetscCall(fare_found_known(found, times));
-  PetscCall(fare_found_curve(found, "passage_density", "of their times of arrival", (size_t)count, density));
-  PetscCall(
-    fare_found_exact(found, "survival_step_error", "estimated, of the steps in time", 1, 1, &driven.error));
+  f = fare_found_exact(
+    found, "survival_times", "at which `survival` and `passage_density` are given", (size_t)count, 1, times);
+  f->curve = PETSC_TRUE;
+  f        = fare_found(found, "survival",
+           "part of the paths from the set, begun at the first start, that has not arrived", (size_t)count, left);
+  f->curve = PETSC_TRUE;
+  for (int i = 0; i < count; i++) f->least[i] = driven.error;
+  f        = fare_found(found, "passage_density", "of their times of arrival", (size_t)count, density);
+  f->curve = PETSC_TRUE;
+  fare_found_number(found, "survival_step_error", "estimated, of the steps in time", driven.error);
   PetscCall(PetscFree4(times, left, density, survival));
   PetscFunctionReturn(0);
 }
@@ -70,24 +71,24 @@ static PetscErrorCode keep_survival(const passage *s, const fare_grid *grid, con
 static PetscErrorCode keep_means(const passage *s, const fare_grid *grid, const fare_system *system,
   const fare_span *span, Vec times[], double known, fare_findings *found)
 {
-  double mean[FARE_STARTS_MAX], rate[FARE_STARTS_MAX], least[FARE_STARTS_MAX];
-  Vec    begin;
+  const int     count = (int)s->keys.starts;
+  double        mean[FARE_STARTS_MAX], rate[FARE_STARTS_MAX];
+  fare_finding *f;
+  Vec           begin;
 
   PetscFunctionBegin;
   if (!s->sets.begin.boxes) PetscFunctionReturn(0);
   PetscCall(fare_passage_begin(&s->sets, grid, system, span->start, &begin));
-  for (PetscInt64 k = 0; k < s->keys.starts; k++) {
+  for (int k = 0; k < count; k++) {
     PetscCall(VecDot(times[k], begin, &mean[k]));
     rate[k] = 1 / mean[k];
   }
-  PetscCall(fare_found(found, "mean", "mean time from the set, of each start", (size_t)s->keys.starts, mean));
-  found->finding[found->findings - 1].by_start = PETSC_TRUE;
-  for (PetscInt64 k = 0; k < s->keys.starts; k++) least[k] = known;
-  PetscCall(fare_found_known(found, least));
-  PetscCall(fare_found(found, "rate", "its inverse", (size_t)s->keys.starts, rate));
-  found->finding[found->findings - 1].by_start = PETSC_TRUE;
-  for (PetscInt64 k = 0; k < s->keys.starts; k++) least[k] = known * rate[k] * rate[k];
-  PetscCall(fare_found_known(found, least));
+  f           = fare_found(found, "mean", "mean time from the set, of each start", (size_t)count, mean);
+  f->by_start = PETSC_TRUE;
+  for (int k = 0; k < count; k++) f->least[k] = known;
+  f           = fare_found(found, "rate", "its inverse", (size_t)count, rate);
+  f->by_start = PETSC_TRUE;
+  for (int k = 0; k < count; k++) f->least[k] = known * rate[k] * rate[k];
   if (s->survival) PetscCall(keep_survival(s, grid, system, span, begin, found));
   PetscCall(VecDestroy(&begin));
   PetscFunctionReturn(0);
@@ -114,26 +115,23 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
       ? "mean time, until the span is over at most: of each start, from the points"
       : "mean time: of each start, from the points",
     count, times, driven.error * driven.largest, found));
-  PetscCall(fare_driven_keep(
-    &s->keys, &driven, starts, "times from which `time`, `mean` and `rate` are given", found));
+  fare_driven_keep(&s->keys, &driven, starts, "times from which `time`, `mean` and `rate` are given", found);
   for (int k = 0; k < count; k++) {
     char name[32];
 
     snprintf(name, sizeof name, "passage_time_%d", k);
     if (s->sets.meshes)
-      PetscCall(fare_found_mesh(found, name,
-        "mean first-passage time from the centre of each cell, from this start", FARE_MESH_VALUES, times[k]));
+      fare_found_mesh(found, name, "mean first-passage time from the centre of each cell, from this start",
+        FARE_MESH_VALUES, times[k]);
     else
       PetscCall(VecDestroy(&times[k]));
   }
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode destroy(void *state)
+static void destroy(void *state)
 {
-  PetscFunctionBegin;
   fare_passage_free(&((passage *)state)->sets);
-  PetscFunctionReturn(0);
 }
 
 const fare_analysis_type fare_analysis_driven_passage = {

@@ -143,8 +143,8 @@ PetscErrorCode fare_passage_at_points(const fare_passage_keys *s, const fare_gri
 
   PetscFunctionBegin;
   PetscCall(fare_found_at_points(found, "time", meaning, grid, &held, count, times, &s->at, known));
-  PetscCall(fare_found_exact(found, "points", "where `time` is given, and at which end paths are absorbed",
-    s->at.count, (size_t)grid->dim, s->at.x));
+  fare_found_exact(found, "points", "where `time` is given, and at which end paths are absorbed", s->at.count,
+    (size_t)grid->dim, s->at.x);
   PetscFunctionReturn(0);
 }
 
@@ -168,7 +168,7 @@ static PetscErrorCode keep_exits(const fare_passage_keys *s, fare_absorbing *abs
       if (begin) {
         PetscCall(VecDot(exits, begin, &mean));
         snprintf(name, sizeof name, "mean_%s_%.16s", end, fare_system_axis_name(system, axis));
-        PetscCall(fare_found(found, name, "part of the paths from the set that this end absorbs", 1, &mean));
+        fare_found(found, name, "part of the paths from the set that this end absorbs", 1, &mean);
       }
       snprintf(name, sizeof name, "%s_%.16s", end, fare_system_axis_name(system, axis));
       PetscCall(fare_found_at_points(found, name, "probability that this end absorbs, from the points", grid,
@@ -199,18 +199,17 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
   if (begin) {
     PetscCall(VecDot(times, begin, &mean));
     rate = 1 / mean;
-    PetscCall(fare_found(found, "mean", "mean time from the set", 1, &mean));
-    PetscCall(fare_found(found, "rate", "its inverse", 1, &rate));
+    fare_found(found, "mean", "mean time from the set", 1, &mean);
+    fare_found(found, "rate", "its inverse", 1, &rate);
   }
   PetscCall(fare_passage_at_points(s, grid, "mean time from the points", 1, &times, 0, found));
   PetscCall(keep_exits(s, absorbing, system, begin, found));
   PetscCall(fare_absorbing_destroy(&absorbing));
   PetscCall(VecDestroy(&begin));
-  PetscCall(
-    fare_found_exact(found, "residual", "of the equation, relative to its terms", 1, 1, &solved.residual));
+  fare_found_number(found, "residual", "of the equation, relative to its terms", solved.residual);
   if (s->meshes)
-    PetscCall(fare_found_mesh(found, "passage_time", "mean first-passage time from the centre of each cell",
-      FARE_MESH_VALUES, times));
+    fare_found_mesh(
+      found, "passage_time", "mean first-passage time from the centre of each cell", FARE_MESH_VALUES, times);
   else
     PetscCall(VecDestroy(&times));
   PetscFunctionReturn(0);
@@ -223,11 +222,9 @@ void fare_passage_free(fare_passage_keys *s)
   fare_points_free(&s->at);
 }
 
-static PetscErrorCode destroy(void *state)
+static void destroy(void *state)
 {
-  PetscFunctionBegin;
   fare_passage_free(state);
-  PetscFunctionReturn(0);
 }
 
 const fare_analysis_type fare_analysis_passage = {

@@ -82,29 +82,6 @@ static PetscErrorCode residual(void *context, Vec P, Vec r, double *scale)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode create_solver(cycle *c, Vec like, KSP *ksp)
-{
-  PetscInt owned;
-  Mat      shell;
-  PC       pc;
-
-  PetscFunctionBegin;
-  PetscCall(VecGetLocalSize(like, &owned));
-  PetscCall(MatCreateShell(c->grid->comm, owned, owned, PETSC_DETERMINE, PETSC_DETERMINE, c, &shell));
-  PetscCall(MatShellSetOperation(shell, MATOP_MULT, (void (*)(void))multiply));
-  PetscCall(KSPCreate(c->grid->comm, ksp));
-  PetscCall(KSPSetOperators(*ksp, shell, shell));
-  PetscCall(KSPSetType(*ksp, KSPGMRES));
-  PetscCall(KSPGMRESSetRestart(*ksp, 50));
-  PetscCall(KSPGetPC(*ksp, &pc));
-  PetscCall(PCSetType(pc, PCNONE));
-  PetscCall(KSPSetTolerances(*ksp, 1e-4, 1e-300, PETSC_DEFAULT, 200));
-  PetscCall(KSPSetOptionsPrefix(*ksp, "analysis_periodic_"));
-  PetscCall(KSPSetFromOptions(*ksp));
-  PetscCall(MatDestroy(&shell));
-  PetscFunctionReturn(0);
-}
-
 PetscErrorCode fare_periodic_solve(const fare_grid *grid, const fare_system *system, double start,
   double period, double tolerance, Vec *masses, fare_solved *solved)
 {
@@ -116,7 +93,7 @@ PetscErrorCode fare_periodic_solve(const fare_grid *grid, const fare_system *sys
   PetscCall(fare_stationary_solve(grid, system, start, masses, &guessed));
   PetscCall(VecDuplicate(*masses, &c.base));
   PetscCall(VecDuplicate(*masses, &c.image));
-  PetscCall(create_solver(&c, *masses, &ksp));
+  PetscCall(fare_linear_solver_create_map(*masses, multiply, &c, "analysis_periodic_", &ksp));
   PetscCall(
     fare_linear_solver_refine(ksp, residual, &c, tolerance, 1e-5, "periodic steady state", *masses, solved));
   solved->iterations = c.periods;
@@ -192,22 +169,20 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
   const fare_findings *like, fare_findings *found)
 {
   const periodic *s = state;
-  double          velocity[FARE_DIM_MAX], periods;
+  double          velocity[FARE_DIM_MAX];
   fare_solved     solved;
   Vec             P;
 
   PetscFunctionBegin;
   (void)like;
   PetscCall(fare_periodic_solve(grid, system, time, s->period, s->tolerance, &P, &solved));
-  periods = (double)solved.iterations;
   PetscCall(mean_velocity(grid, system, time, s->period, s->tolerance, s->panels, P, velocity));
-  PetscCall(
-    fare_found(found, "velocity", "d<x>/dt per axis, averaged over the period", (size_t)grid->dim, velocity));
-  PetscCall(fare_found_exact(
-    found, "residual", "L1 distance of the density from itself a period later", 1, 1, &solved.residual));
-  PetscCall(fare_found_exact(found, "periods", "evolved to find it", 1, 1, &periods));
-  PetscCall(fare_found_mesh(found, "density",
-    "probability density at the start of the period, averaged over each cell", FARE_MESH_ESTIMATED, P));
+  fare_found(found, "velocity", "d<x>/dt per axis, averaged over the period", (size_t)grid->dim, velocity);
+  fare_found_number(
+    found, "residual", "L1 distance of the density from itself a period later", solved.residual);
+  fare_found_number(found, "periods", "evolved to find it", (double)solved.iterations);
+  fare_found_mesh(found, "density", "probability density at the start of the period, averaged over each cell",
+    FARE_MESH_ESTIMATED, P);
   PetscFunctionReturn(0);
 }
 

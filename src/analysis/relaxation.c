@@ -28,11 +28,8 @@ static PetscErrorCode assemble(const fare_absorbing *faces, PetscBool symmetric,
   PetscInt  first;
 
   PetscFunctionBegin;
-  PetscCall(MatCreate(faces->grid->comm, A));
-  PetscCall(MatSetSizes(*A, faces->owned, faces->owned, PETSC_DETERMINE, PETSC_DETERMINE));
-  PetscCall(MatSetType(*A, MATAIJ));
-  PetscCall(MatSeqAIJSetPreallocation(*A, 1 + width, NULL));
-  PetscCall(MatMPIAIJSetPreallocation(*A, 1 + width, NULL, width, NULL));
+  PetscCall(fare_absorbing_matrix(faces, A));
+  PetscCall(MatZeroEntries(*A));
   PetscCall(MatGetOwnershipRange(*A, &first, NULL));
   for (PetscInt n = 0; n < faces->owned; n++) {
     double sum = 0;
@@ -204,13 +201,9 @@ static PetscErrorCode gather(
 static PetscErrorCode finish(fare_absorbing *faces, const fare_system *system, double t, EPS eps,
   eigenvalue *value, fare_spectrum *spectrum)
 {
-  PetscBool closed = PETSC_TRUE;
-  Vec       rest, root = NULL;
+  Vec rest, root = NULL;
 
   PetscFunctionBegin;
-  for (int axis = 0; axis < faces->grid->dim; axis++) {
-    if (faces->grid->boundary[axis] >= FARE_BOUNDARY_ABSORBING) closed = PETSC_FALSE;
-  }
   PetscCall(masses_at_rest(faces, system, t, eps, spectrum->symmetric, &rest));
   if (spectrum->symmetric) {
     PetscCall(VecDuplicate(rest, &root));
@@ -218,7 +211,7 @@ static PetscErrorCode finish(fare_absorbing *faces, const fare_system *system, d
     PetscCall(VecSqrtAbs(root));
   }
   PetscCall(gather(faces, eps, root, value, spectrum));
-  PetscCall(fare_spectrum_refine(faces, closed, rest, spectrum));
+  PetscCall(fare_spectrum_refine(faces, rest, spectrum));
   PetscCall(VecDestroy(&root));
   PetscCall(VecDestroy(&rest));
   PetscFunctionReturn(0);
@@ -332,18 +325,17 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
     const size_t count = fare_findings_find(like, "rate")->extent[0];
 
     match(&spectrum, like, rate, frequency);
-    PetscCall(fare_found(found, "rate", rate_meaning, count, rate));
-    PetscCall(fare_found(found, "frequency", frequency_meaning, count, frequency));
+    fare_found(found, "rate", rate_meaning, count, rate);
+    fare_found(found, "frequency", frequency_meaning, count, frequency);
   } else {
-    PetscCall(fare_found(found, "rate", rate_meaning, (size_t)spectrum.count, spectrum.rate));
-    PetscCall(fare_found(found, "frequency", frequency_meaning, (size_t)spectrum.count, spectrum.frequency));
+    fare_found(found, "rate", rate_meaning, (size_t)spectrum.count, spectrum.rate);
+    fare_found(found, "frequency", frequency_meaning, (size_t)spectrum.count, spectrum.frequency);
     for (PetscInt k = 0; k < spectrum.count && s->modes; k++) {
       char name[48];
 
       snprintf(name, sizeof name, "mode_%d", (int)k);
       PetscCall(PetscObjectReference((PetscObject)spectrum.mode[k]));
-      PetscCall(
-        fare_found_mesh(found, name, "density of a mode, of L1 norm 1", FARE_MESH_MASSES, spectrum.mode[k]));
+      fare_found_mesh(found, name, "density of a mode, of L1 norm 1", FARE_MESH_MASSES, spectrum.mode[k]);
     }
   }
   PetscCall(fare_spectrum_free(&spectrum));

@@ -9,107 +9,69 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define PATH_SIZE 256
 #define SLIGHT    0.1 /* growth of a value from grid to grid that differences serve for */
 
-static PetscErrorCode add(fare_findings *found, const char *name, const char *meaning, int rank, size_t rows,
+/* Room for one more of `count` things of a size; it is zeroed. */
+static void *add(void *array, int count, size_t size)
+{
+  char *more = realloc(array, (size_t)(count + 1) * size);
+
+  if (!more) MPI_Abort(PETSC_COMM_WORLD, FARE_EXIT_FAILED);
+  memset(more + (size_t)count * size, 0, size);
+  return more;
+}
+
+fare_finding *fare_found_exact(fare_findings *found, const char *name, const char *meaning, size_t rows,
   size_t columns, const double value[])
 {
-  fare_finding *f = &found->finding[found->findings];
   const size_t  n = rows * columns;
+  fare_finding *f;
 
-  PetscFunctionBegin;
-  if (!n) PetscFunctionReturn(0);
-  if (found->findings == FARE_FINDINGS_MAX)
-    FARE_FAIL(FARE_ERR_FAILED, "analysis: more than %d findings", FARE_FINDINGS_MAX);
-  found->findings++;
-  PetscCall(PetscStrncpy(f->name, name, sizeof f->name));
+  if (!n) return NULL;
+  found->finding = add(found->finding, found->findings, sizeof *f);
+  f              = &found->finding[found->findings++];
+  snprintf(f->name, sizeof f->name, "%s", name);
   f->meaning   = meaning;
-  f->rank      = rank;
+  f->rank      = columns > 1 ? 2 : 1;
   f->extent[0] = rows;
   f->extent[1] = columns;
-  PetscCall(PetscMalloc1(n, &f->value));
+  f->value     = add(NULL, 0, 3 * n * sizeof *value);
   memcpy(f->value, value, n * sizeof *value);
-  f->curve = PETSC_FALSE;
-  f->error = f->least = NULL;
-  f->fields           = 0;
-  f->field            = NULL;
-  PetscFunctionReturn(0);
+  return f;
 }
 
-static PetscErrorCode add_with_error(fare_findings *found, const char *name, const char *meaning, int rank,
-  size_t rows, size_t columns, const double value[])
-{
-  fare_finding *f = &found->finding[found->findings];
-
-  PetscFunctionBegin;
-  if (!rows || !columns) PetscFunctionReturn(0);
-  PetscCall(add(found, name, meaning, rank, rows, columns, value));
-  PetscCall(PetscMalloc1(rows * columns, &f->error));
-  for (size_t i = 0; i < rows * columns; i++) f->error[i] = NAN;
-  PetscFunctionReturn(0);
-}
-
-PetscErrorCode fare_found(
+fare_finding *fare_found(
   fare_findings *found, const char *name, const char *meaning, size_t count, const double value[])
 {
-  PetscFunctionBegin;
-  PetscCall(add_with_error(found, name, meaning, 1, count, 1, value));
-  PetscFunctionReturn(0);
+  fare_finding *f = fare_found_exact(found, name, meaning, count, 1, value);
+
+  if (!f) return NULL;
+  f->error = f->value + count;
+  f->least = f->error + count;
+  for (size_t i = 0; i < count; i++) f->error[i] = NAN;
+  return f;
 }
 
-PetscErrorCode fare_found_table(fare_findings *found, const char *name, const char *meaning, size_t rows,
-  size_t columns, const double value[])
+void fare_found_number(fare_findings *found, const char *name, const char *meaning, double value)
 {
-  PetscFunctionBegin;
-  PetscCall(add_with_error(found, name, meaning, 2, rows, columns, value));
-  PetscFunctionReturn(0);
+  fare_found_exact(found, name, meaning, 1, 1, &value);
 }
 
-PetscErrorCode fare_found_curve(
-  fare_findings *found, const char *name, const char *meaning, size_t count, const double value[])
-{
-  PetscFunctionBegin;
-  PetscCall(add_with_error(found, name, meaning, 1, count, 1, value));
-  if (count) found->finding[found->findings - 1].curve = PETSC_TRUE;
-  PetscFunctionReturn(0);
-}
-
-PetscErrorCode fare_found_exact(fare_findings *found, const char *name, const char *meaning, size_t rows,
-  size_t columns, const double value[])
-{
-  PetscFunctionBegin;
-  PetscCall(add(found, name, meaning, columns > 1 ? 2 : 1, rows, columns, value));
-  PetscFunctionReturn(0);
-}
-
-PetscErrorCode fare_found_mesh(
+void fare_found_mesh(
   fare_findings *found, const char *name, const char *meaning, fare_mesh_kind kind, Vec values)
 {
-  fare_mesh *m = &found->mesh[found->meshes];
+  fare_mesh *m;
 
-  PetscFunctionBegin;
-  if (found->meshes == FARE_MESHES_MAX)
-    FARE_FAIL(FARE_ERR_FAILED, "analysis: more than %d fields", FARE_MESHES_MAX);
-  found->meshes++;
-  PetscCall(PetscStrncpy(m->name, name, sizeof m->name));
+  found->mesh = add(found->mesh, found->meshes, sizeof *m);
+  m           = &found->mesh[found->meshes++];
+  snprintf(m->name, sizeof m->name, "%s", name);
   m->meaning = meaning;
   m->kind    = kind;
   m->values  = values;
-  PetscFunctionReturn(0);
-}
-
-PetscErrorCode fare_found_known(fare_findings *found, const double least[])
-{
-  fare_finding *f = &found->finding[found->findings - 1];
-  const size_t  n = f->extent[0] * f->extent[1];
-
-  PetscFunctionBegin;
-  if (!f->least) PetscCall(PetscCalloc1(n, &f->least));
-  for (size_t i = 0; i < n; i++) f->least[i] += least[i];
-  PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_found_at_points(fare_findings *found, const char *name, const char *meaning,
@@ -126,13 +88,13 @@ PetscErrorCode fare_found_at_points(fare_findings *found, const char *name, cons
   for (int k = 0; k < fields; k++)
     PetscCall(fare_interpolate(grid, held, field[k], points->count, points->x,
       value + (size_t)k * points->count, spread + (size_t)k * points->count));
-  for (size_t i = 0; i < n; i++) spread[i] += known;
-  if (fields > 1)
-    PetscCall(fare_found_table(found, name, meaning, (size_t)fields, points->count, value));
-  else
-    PetscCall(fare_found(found, name, meaning, points->count, value));
-  PetscCall(fare_found_known(found, spread));
-  f         = &found->finding[found->findings - 1];
+  f = fare_found(found, name, meaning, n, value);
+  if (fields > 1) {
+    f->rank      = 2;
+    f->extent[0] = (size_t)fields;
+    f->extent[1] = points->count;
+  }
+  for (size_t i = 0; i < n; i++) f->least[i] = spread[i] + known;
   f->held   = *held;
   f->points = points;
   f->fields = fields;
@@ -157,14 +119,14 @@ PetscErrorCode fare_findings_free(fare_findings *found)
 {
   PetscFunctionBegin;
   for (int i = 0; i < found->findings; i++) {
-    PetscCall(PetscFree(found->finding[i].value));
-    PetscCall(PetscFree(found->finding[i].error));
-    PetscCall(PetscFree(found->finding[i].least));
+    free(found->finding[i].value);
     for (int k = 0; k < found->finding[i].fields; k++) PetscCall(VecDestroy(&found->finding[i].field[k]));
     PetscCall(PetscFree(found->finding[i].field));
   }
   for (int i = 0; i < found->meshes; i++) PetscCall(VecDestroy(&found->mesh[i].values));
-  found->findings = found->meshes = 0;
+  free(found->finding);
+  free(found->mesh);
+  *found = (fare_findings){0};
   PetscFunctionReturn(0);
 }
 
@@ -261,7 +223,7 @@ static PetscErrorCode estimate(fare_finding *f, const fare_grid *grid, const far
     as_fine.error = f->error;
     PetscCall(look_around(&as_fine, half, coarser, quarter, further, half->spacing));
   }
-  for (size_t k = 0; k < n; k++) f->error[k] += (f->least ? f->least[k] : 0) + rounding * fabs(f->value[k]);
+  for (size_t k = 0; k < n; k++) f->error[k] += f->least[k] + rounding * fabs(f->value[k]);
   PetscFunctionReturn(0);
 }
 
@@ -280,7 +242,7 @@ PetscErrorCode fare_findings_estimate(const fare_grid *grid, const fare_grid *ha
         estimate(f, grid, half, quarter, ratio, same, coarser ? fare_findings_find(coarser, f->name) : NULL));
   }
   for (int i = 0; i < found->meshes; i++) {
-    double error;
+    double error = NAN;
     char   name[64];
 
     if (found->mesh[i].kind != FARE_MESH_ESTIMATED) continue;
@@ -288,7 +250,7 @@ PetscErrorCode fare_findings_estimate(const fare_grid *grid, const fare_grid *ha
       if (strcmp(coarse->mesh[k].name, found->mesh[i].name)) continue;
       PetscCall(density_error(half, share, &found->mesh[i], &coarse->mesh[k], &error));
       snprintf(name, sizeof name, "%s_error", found->mesh[i].name);
-      PetscCall(fare_found_exact(found, name, "estimated L1 error of the density", 1, 1, &error));
+      fare_found_number(found, name, "estimated L1 error of the density", error);
     }
   }
   PetscFunctionReturn(0);
@@ -327,6 +289,7 @@ static PetscErrorCode save_mesh(
   PetscCall(VecRestoreArrayRead(m->values, &value));
   snprintf(path, sizeof path, "%s/meshes/%s", group, m->name);
   PetscCall(fare_grid_write_mesh(grid, data, m->meaning, store, path));
+  PetscCall(fare_grid_label(grid, 0, store, path));
   PetscCall(PetscFree(data));
   PetscFunctionReturn(0);
 }

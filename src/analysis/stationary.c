@@ -92,21 +92,6 @@ static PetscErrorCode find_through(problem *p)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode relative_residual(problem *p, Vec masses, fare_solved *solved)
-{
-  double    scale;
-  PetscReal norm;
-  Vec       r;
-
-  PetscFunctionBegin;
-  PetscCall(VecDuplicate(masses, &r));
-  PetscCall(residual(p, masses, r, &scale));
-  PetscCall(VecNorm(r, NORM_1, &norm));
-  PetscCall(VecDestroy(&r));
-  *solved = (fare_solved){scale > 0 ? norm / scale : HUGE_VAL, 1};
-  PetscFunctionReturn(0);
-}
-
 /* A code that is not 0 where states are cut off from each other. */
 static PetscErrorCode eliminate(const fare_grid *grid, const fare_system *system, double t, Vec masses)
 {
@@ -131,25 +116,27 @@ static PetscErrorCode solve(
   const fare_grid *grid, const fare_system *system, problem *p, Vec masses, fare_solved *solved)
 {
   const double   at_rest = 1e-15, most = 1e-9;
-  PetscErrorCode code;
-  Vec            other;
+  PetscErrorCode code = FARE_ERR_FAILED;
+  Vec            other, r;
 
   PetscFunctionBegin;
-  PetscCall(relative_residual(p, masses, solved));
+  PetscCall(VecDuplicate(masses, &r));
+  PetscCall(VecDuplicate(masses, &other));
+  solved->iterations = 1;
+  PetscCall(fare_linear_solver_residual(residual, p, masses, r, &solved->residual));
   if (fare_system_has_potential(system) && fare_operator_is_gradient(p->op) && solved->residual <= at_rest)
-    PetscFunctionReturn(0);
-  if (fare_elimination_serves(grid)) {
-    PetscCall(VecDuplicate(masses, &other));
+    code = 0;
+  else if (fare_elimination_serves(grid)) {
     code = eliminate(grid, system, p->t, other);
     if (code && code != FARE_ERR_FAILED) PetscFunctionReturn(code);
     if (!code) {
       PetscCall(VecCopy(other, masses));
-      PetscCall(relative_residual(p, masses, solved));
+      PetscCall(fare_linear_solver_residual(residual, p, masses, r, &solved->residual));
     }
-    PetscCall(VecDestroy(&other));
-    if (!code && solved->residual <= most) PetscFunctionReturn(0);
   }
-  PetscCall(refine(grid, p, masses, solved));
+  PetscCall(VecDestroy(&r));
+  PetscCall(VecDestroy(&other));
+  if (code || !(solved->residual <= most)) PetscCall(refine(grid, p, masses, solved));
   PetscFunctionReturn(0);
 }
 
@@ -174,27 +161,6 @@ PetscErrorCode fare_stationary_solve(
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_velocity(
-  const fare_grid *grid, const fare_system *system, double t, Vec P, double velocity[])
-{
-  fare_operator *op;
-  Vec            J;
-
-  PetscFunctionBegin;
-  PetscCall(fare_operator_create(grid, system, &op));
-  PetscCall(VecDuplicate(P, &J));
-  for (int axis = 0; axis < grid->dim; axis++) {
-    PetscScalar sum;
-
-    PetscCall(fare_operator_current(op, t, P, axis, J));
-    PetscCall(VecSum(J, &sum));
-    velocity[axis] = sum * grid->spacing[axis];
-  }
-  PetscCall(VecDestroy(&J));
-  PetscCall(fare_operator_destroy(&op));
-  PetscFunctionReturn(0);
-}
-
 typedef struct {
   PetscBool meshes;
 } stationary;
@@ -205,67 +171,32 @@ static const fare_field fields[] = {
   FARE_FIELDS_END,
 };
 
-/* Density of the current at centres: the mean over the two faces of each cell. */
-static PetscErrorCode keep_currents(
-  const fare_grid *grid, const fare_system *system, double t, Vec P, fare_findings *found)
-{
-  fare_operator *op;
-  fare_ghosts    ghosts;
-
-  PetscFunctionBegin;
-  PetscCall(fare_operator_create(grid, system, &op));
-  PetscCall(fare_ghosts_of(grid, &ghosts));
-  for (int axis = 0; axis < grid->dim; axis++) {
-    const double       per_area = grid->spacing[axis] / fare_grid_volume(grid);
-    const PetscScalar *J;
-    PetscScalar       *at;
-    Vec                faces, centres, local;
-    char               name[32];
-
-    PetscCall(VecDuplicate(P, &faces));
-    PetscCall(VecDuplicate(P, &centres));
-    PetscCall(fare_operator_current(op, t, P, axis, faces));
-    PetscCall(DMGetLocalVector(grid->dm, &local));
-    PetscCall(DMGlobalToLocal(grid->dm, faces, INSERT_VALUES, local));
-    PetscCall(VecGetArrayRead(local, &J));
-    PetscCall(VecGetArray(centres, &at));
-    for (PetscInt n = 0; n < fare_grid_owned(grid); n++) {
-      PetscInt index[FARE_DIM_MAX], here;
-
-      fare_cell_index(grid, n, index);
-      here = fare_ghosts_at(&ghosts, index);
-      at[n] =
-        0.5 * per_area * (J[here] + (index[axis] > ghosts.start[axis] ? J[here - ghosts.stride[axis]] : 0));
-    }
-    PetscCall(VecRestoreArray(centres, &at));
-    PetscCall(VecRestoreArrayRead(local, &J));
-    PetscCall(DMRestoreLocalVector(grid->dm, &local));
-    PetscCall(VecDestroy(&faces));
-    snprintf(name, sizeof name, "current_%s", fare_system_axis_name(system, axis));
-    PetscCall(
-      fare_found_mesh(found, name, "probability current at centres of cells", FARE_MESH_VALUES, centres));
-  }
-  PetscCall(fare_operator_destroy(&op));
-  PetscFunctionReturn(0);
-}
-
 static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_system *system, double time,
   const fare_findings *like, fare_findings *found)
 {
   const stationary *s = state;
   double            velocity[FARE_DIM_MAX];
   fare_solved       solved;
-  Vec               P;
+  fare_operator    *op;
+  Vec               P, current;
 
   PetscFunctionBegin;
   (void)like;
   PetscCall(fare_stationary_solve(grid, system, time, &P, &solved));
-  PetscCall(fare_velocity(grid, system, time, P, velocity));
-  PetscCall(fare_found(found, "velocity", "mean drift d<x>/dt per axis", (size_t)grid->dim, velocity));
-  PetscCall(fare_found_exact(found, "residual", "|L P| relative to what flows", 1, 1, &solved.residual));
-  if (s->meshes) PetscCall(keep_currents(grid, system, time, P, found));
-  PetscCall(fare_found_mesh(
-    found, "density", "stationary probability density, averaged over each cell", FARE_MESH_ESTIMATED, P));
+  PetscCall(fare_operator_create(grid, system, &op));
+  PetscCall(fare_operator_velocity(op, time, P, velocity));
+  fare_found(found, "velocity", "mean drift d<x>/dt per axis", (size_t)grid->dim, velocity);
+  fare_found_number(found, "residual", "|L P| relative to what flows", solved.residual);
+  for (int axis = 0; axis < grid->dim && s->meshes; axis++) {
+    char name[32];
+
+    PetscCall(fare_operator_current_density(op, time, P, axis, &current));
+    snprintf(name, sizeof name, "current_%s", fare_system_axis_name(system, axis));
+    fare_found_mesh(found, name, "probability current at centres of cells", FARE_MESH_VALUES, current);
+  }
+  fare_found_mesh(
+    found, "density", "stationary probability density, averaged over each cell", FARE_MESH_ESTIMATED, P);
+  PetscCall(fare_operator_destroy(&op));
   PetscFunctionReturn(0);
 }
 

@@ -9,7 +9,11 @@
 
 typedef struct {
   fare_stepper  *stepper;
+  fare_timeline *line;
+  Vec            masses;
+  int            count;
   fare_survival *survival;
+  double        *before; /* survival of the level before */
   double         lived;
   /* 1 outside the target; what leaves each cell for good per time, with the sign - */
   Vec ones, leaves;
@@ -30,9 +34,10 @@ static PetscErrorCode look(void *context, int stop, double t, Vec P)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode run(problem *p, const fare_timeline *line, int level, Vec masses)
+static PetscErrorCode run(void *context, int level, double *difference, fare_driven *driven)
 {
   static const double zero = 0;
+  problem            *p    = context;
   Vec                 P;
 
   PetscFunctionBegin;
@@ -40,41 +45,18 @@ static PetscErrorCode run(problem *p, const fare_timeline *line, int level, Vec 
   p->stepper->steps = 0;
   PetscCall(VecSet(p->ones, 1));
   PetscCall(fare_absorbing_hold(p->stepper->absorbing, &zero, p->ones));
-  PetscCall(VecDuplicate(masses, &P));
-  PetscCall(VecCopy(masses, P));
+  PetscCall(VecDuplicate(p->masses, &P));
+  PetscCall(VecCopy(p->masses, P));
   PetscCall(fare_absorbing_hold(p->stepper->absorbing, &zero, P));
-  PetscCall(fare_timeline_run(line, level, p->stepper, P, &p->lived, look, p));
+  PetscCall(fare_timeline_run(p->line, level, p->stepper, P, &p->lived, look, p));
   PetscCall(VecDestroy(&P));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode solve_all(
-  problem *p, const fare_timeline *line, Vec masses, double tolerance, int count, fare_driven *driven)
-{
-  double *before, last = 0;
-
-  PetscFunctionBegin;
-  PetscCall(PetscCalloc1(count, &before));
-  driven->error = HUGE_VAL;
-  for (int level = 0; level < FARE_LEVELS_MAX && !(driven->error <= tolerance); level++) {
-    double difference = 0;
-
-    PetscCall(run(p, line, level, masses));
-    for (int i = 0; i < count; i++) {
-      difference = PetscMax(difference, fabs(p->survival[i].survival - before[i]));
-      before[i]  = p->survival[i].survival;
-    }
-    if (level) driven->error = fare_step_error(level, difference, last);
-    last               = difference;
-    driven->steps      = p->stepper->steps;
-    driven->iterations = level + 1;
+  *difference = 0;
+  for (int i = 0; i < p->count; i++) {
+    *difference  = PetscMax(*difference, fabs(p->survival[i].survival - p->before[i]));
+    p->before[i] = p->survival[i].survival;
   }
-  PetscCall(PetscFree(before));
-  if (!(driven->error <= tolerance))
-    FARE_FAIL(FARE_ERR_FAILED,
-      "analysis: an error of %.1e is left in the survival with %lld steps in time, more than the tolerance "
-      "%g",
-      driven->error, (long long)driven->steps, tolerance);
+  driven->steps      = p->stepper->steps;
+  driven->iterations = level + 1;
   PetscFunctionReturn(0);
 }
 
@@ -83,8 +65,7 @@ PetscErrorCode fare_survival_solve(const fare_grid *grid, const fare_system *sys
   fare_survival survival[], fare_driven *driven)
 {
   const fare_region *targets[] = {target};
-  problem            p         = {.survival = survival};
-  fare_timeline     *line;
+  problem            p         = {.masses = masses, .count = count, .survival = survival};
 
   PetscFunctionBegin;
   *driven = (fare_driven){0};
@@ -98,13 +79,15 @@ PetscErrorCode fare_survival_solve(const fare_grid *grid, const fare_system *sys
   if (!(times[count - 1] > start))
     FARE_FAIL(FARE_ERR_INPUT, "analysis: survival is asked for at the start alone");
   PetscCall(fare_stepper_create(grid, system, start, 1, targets, PETSC_TRUE, &p.stepper));
-  PetscCall(fare_timeline_create(system, start, times[count - 1], count, times, PETSC_TRUE, &line));
+  PetscCall(fare_timeline_create(system, start, times[count - 1], count, times, PETSC_TRUE, &p.line));
   PetscCall(VecDuplicate(masses, &p.ones));
   PetscCall(VecDuplicate(masses, &p.leaves));
-  PetscCall(solve_all(&p, line, masses, tolerance, count, driven));
+  PetscCall(PetscCalloc1(count, &p.before));
+  PetscCall(fare_levels_run(tolerance, run, &p, "survival", driven));
+  PetscCall(PetscFree(p.before));
   PetscCall(VecDestroy(&p.ones));
   PetscCall(VecDestroy(&p.leaves));
-  PetscCall(fare_timeline_destroy(&line));
+  PetscCall(fare_timeline_destroy(&p.line));
   PetscCall(fare_stepper_destroy(&p.stepper));
   PetscFunctionReturn(0);
 }

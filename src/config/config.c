@@ -65,16 +65,14 @@ PetscErrorCode fare_config_read(MPI_Comm comm, const char *path, fare_config **c
   unsigned long long length;
   size_t             size = 0;
   PetscErrorCode     code = 0;
-  int                rank;
 
   PetscFunctionBegin;
   *config = NULL;
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  if (rank == 0) code = slurp(path, &text, &size);
+  if (fare_is_rank_0(comm)) code = slurp(path, &text, &size);
   PetscCall(fare_error_agree(comm, code));
   length = size;
   PetscCallMPI(MPI_Bcast(&length, 1, MPI_UNSIGNED_LONG_LONG, 0, comm));
-  if (rank) text = malloc((size_t)length + 1);
+  if (!fare_is_rank_0(comm)) text = malloc((size_t)length + 1);
   code = text ? 0 : fare_error(FARE_ERR_FAILED, "%s: out of memory", path);
   PetscCall(fare_error_agree(comm, code));
   PetscCallMPI(MPI_Bcast(text, (int)length, MPI_BYTE, 0, comm));

@@ -88,13 +88,7 @@ static PetscErrorCode check_here(const char *directory, fare_record_mode mode)
 
 PetscErrorCode fare_record_check(MPI_Comm comm, const char *directory, fare_record_mode mode)
 {
-  PetscErrorCode code = 0;
-  int            rank;
-
-  PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  if (rank == 0) code = check_here(directory, mode);
-  PetscFunctionReturn(fare_error_agree(comm, code));
+  return fare_error_agree(comm, fare_is_rank_0(comm) ? check_here(directory, mode) : 0);
 }
 
 /* Makes every missing directory on the way; when one cannot be made those made before it go again. */
@@ -196,16 +190,12 @@ static PetscErrorCode make_here(const char *directory, fare_record_mode mode, fa
 PetscErrorCode fare_record_create(
   MPI_Comm comm, const char *directory, fare_record_mode mode, fare_record **record)
 {
-  PetscErrorCode code = 0;
-  fare_lock     *lock = NULL;
-  int            rank;
+  fare_lock *lock = NULL;
 
   PetscFunctionBegin;
   *record = NULL;
   PetscCall(fare_record_check(comm, directory, mode));
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  if (rank == 0) code = make_here(directory, mode, &lock);
-  PetscCall(fare_error_agree(comm, code));
+  PetscCall(fare_error_agree(comm, fare_is_rank_0(comm) ? make_here(directory, mode, &lock) : 0));
   PetscCall(PetscNew(record));
   (*record)->comm = comm;
   (*record)->lock = lock;
@@ -225,13 +215,7 @@ PetscErrorCode fare_record_destroy(fare_record **record)
 
 PetscErrorCode fare_record_hold(const fare_record *record)
 {
-  PetscErrorCode code = 0;
-  int            rank;
-
-  PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(record->comm, &rank));
-  if (rank == 0) code = fare_lock_check(record->lock);
-  PetscFunctionReturn(fare_error_agree(record->comm, code));
+  return fare_error_agree(record->comm, fare_is_rank_0(record->comm) ? fare_lock_check(record->lock) : 0);
 }
 
 const char *fare_record_directory(const fare_record *record)
@@ -270,12 +254,10 @@ static PetscErrorCode write_text(const char *path, const fare_text *text)
 PetscErrorCode fare_record_text(fare_record *record, const char *name, const fare_text *text)
 {
   PetscErrorCode code = 0;
-  int            rank;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(record->comm, &rank));
-  if (rank == 0) code = fare_lock_check(record->lock);
-  if (rank == 0 && !code) code = write_text(fare_record_path(record, name), text);
+  PetscCall(fare_record_hold(record));
+  if (fare_is_rank_0(record->comm)) code = write_text(fare_record_path(record, name), text);
   PetscFunctionReturn(fare_error_agree(record->comm, code));
 }
 

@@ -64,6 +64,7 @@ PetscErrorCode fare_record_begin(fare_record *record, int64_t index, double time
   record->index = index;
   PetscCall(fare_store_create(record->comm, file_of(record, index), &record->store));
   PetscCall(write_root(record->store));
+  PetscCall(fare_store_put_real(record->store, "/", "time", time));
   place(path, record, "%s%s", "", "");
   PetscCall(fare_store_group(record->store, path));
   PetscCall(fare_store_put_real(record->store, path, "time", time));
@@ -80,6 +81,25 @@ static PetscErrorCode describe_record(fare_store *s, const char *path)
   PetscFunctionBegin;
   PetscCall(fare_store_put_reals(s, path, "unitDimension", 7, dimensionless));
   PetscCall(fare_store_put_real(s, path, "timeOffset", 0));
+  PetscFunctionReturn(0);
+}
+
+/*
+  netCDF and xarray look for the coordinates of a mesh beside it, where the standard would take them for
+  meshes. So a mesh has a second name at the root, where its coordinates are.
+*/
+static PetscErrorCode label(fare_record *record, const char *name, const fare_grid *grid, const char *path)
+{
+  static const char *const taken[] = {"data", "fare", "x", "y", "z"};
+  char                     second[PATH_SIZE];
+
+  PetscFunctionBegin;
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(taken); i++) {
+    if (!strcmp(name, taken[i])) PetscFunctionReturn(0);
+  }
+  snprintf(second, sizeof second, "/%s", name);
+  PetscCall(fare_store_link(record->store, path, second));
+  PetscCall(fare_grid_label(grid, 0, record->store, second));
   PetscFunctionReturn(0);
 }
 
@@ -100,6 +120,7 @@ PetscErrorCode fare_record_mesh(fare_record *record, const char *name, const cha
   PetscCall(VecRestoreArrayRead(values, &value));
   PetscCall(fare_grid_write_mesh(grid, density, comment, s, place(path, record, "meshes/%s%s", name, "")));
   PetscCall(PetscFree(density));
+  PetscCall(label(record, name, grid, path));
   PetscCall(describe_record(s, path));
   PetscCall(fare_store_put_string(s, path, "geometry", "cartesian"));
   PetscCall(fare_store_put_string(s, path, "dataOrder", "C"));

@@ -80,7 +80,8 @@ PetscErrorCode fare_sampler_create(MPI_Comm comm, const fare_sampler_type *type,
   s->system   = system;
   s->initial  = initial;
   s->schedule = *schedule;
-  s->state    = calloc(1, type->size);
+  snprintf(s->where, sizeof s->where, "ensemble %s (%s)", name, type->name);
+  s->state = calloc(1, type->size);
   if (!s->state) FARE_FAIL(FARE_ERR_FAILED, "out of memory for sampler %s", name);
   PetscCall(fare_fields_copy(type->fields, options, s->state));
   if (type->needs_potential && !fare_system_has_potential(system))
@@ -111,8 +112,8 @@ PetscErrorCode fare_sampler_set_walls(fare_sampler *sampler, const fare_walls *w
   PetscFunctionBegin;
   if (walls->absorbing && type->walls != FARE_WALLS_ABSORBED) {
     FARE_FAIL(FARE_ERR_INPUT,
-      "sampler '%s' knows no absorption, and an end of the truth's box absorbs: use 'langevin', or other "
-      "'ends'",
+      "sampler '%s' knows no absorption, and a boundary of the truth's box absorbs: use 'langevin', or other "
+      "'boundaries'",
       type->name);
   }
   if (type->check_walls) PetscCall(type->check_walls(sampler->state, walls));
@@ -180,9 +181,7 @@ PetscErrorCode fare_sampler_pause(fare_sampler *sampler)
   spend(sampler, &sampler->cost.sample_seconds);
   PetscCall(sampler->session.pause(sampler->session.context, 0, &stop));
   sampler->since = fare_seconds();
-  if (stop)
-    FARE_FAIL(FARE_ERR_STOPPED, "ensemble %s (%s): stopped in the middle of an advance", sampler->name,
-      sampler->type->name);
+  if (stop) FARE_SAMPLER_FAIL(sampler, FARE_ERR_STOPPED, "stopped in the middle of an advance");
   PetscFunctionReturn(0);
 }
 
@@ -210,12 +209,7 @@ PetscErrorCode fare_sampler_advance(fare_sampler *sampler, double t, fare_ensemb
   ensemble->time = t;
   spend(sampler, &sampler->cost.sample_seconds);
   code = fare_ensemble_is_valid(ensemble);
-  if (code == FARE_ERR_FAILED) {
-    char why[512];
-
-    PetscCall(PetscStrncpy(why, fare_error_message(), sizeof why));
-    FARE_FAIL(code, "ensemble %s (%s): %s", sampler->name, sampler->type->name, why);
-  }
+  if (code == FARE_ERR_FAILED) FARE_SAMPLER_FAIL(sampler, code, "%s", fare_error_message());
   PetscFunctionReturn(code);
 }
 

@@ -52,13 +52,11 @@ static PetscErrorCode size_of(MPI_Comm comm, const char *path, uint64_t *bytes)
 {
   PetscErrorCode code = 0;
   struct stat    about;
-  int            rank;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  if (rank == 0 && stat(path, &about))
+  if (fare_is_rank_0(comm) && stat(path, &about))
     code = fare_error(FARE_ERR_FAILED, "%s: %s", path, strerror(errno));
-  else if (rank == 0)
+  else if (fare_is_rank_0(comm))
     *bytes = (uint64_t)about.st_size;
   PetscCall(fare_error_agree(comm, code));
   PetscCallMPI(MPI_Bcast(bytes, 1, MPI_UINT64_T, 0, comm));

@@ -30,11 +30,6 @@ const char *fare_store_library(void)
   return version;
 }
 
-static void hold_hdf5_quiet(void)
-{
-  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-}
-
 /*
   For reading: every rank by itself, for HDF5 waits for ranks that have failed where it reads by way of
   MPI-IO.
@@ -79,7 +74,7 @@ static PetscErrorCode store_new(MPI_Comm comm, const char *path, PetscBool writi
   fare_store *s;
 
   PetscFunctionBegin;
-  hold_hdf5_quiet();
+  H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* HDF5 prints nothing itself */
   if (!finish_is_registered) PetscCall(PetscRegisterFinalize(finish));
   finish_is_registered = PETSC_TRUE;
   PetscCall(PetscNew(&s));
@@ -135,9 +130,7 @@ static uint64_t size_of(const fare_store *store)
 
 PetscErrorCode fare_store_reserve_end(fare_store *store, uint64_t length)
 {
-  PetscFunctionBegin;
-  PetscCall(fare_store_reserve(store, size_of(store), length));
-  PetscFunctionReturn(0);
+  return fare_store_reserve(store, PetscMax(store->end, size_of(store)), length);
 }
 
 /*
@@ -180,14 +173,12 @@ PetscErrorCode fare_store_create(MPI_Comm comm, const char *path, fare_store **s
   PetscErrorCode code = 0;
   fare_store    *s;
   hid_t          how;
-  int            rank;
 
   PetscFunctionBegin;
   *store = NULL;
   PetscCall(store_new(comm, path, PETSC_TRUE, &s));
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
   /* whether the place can be written at all is tried by one rank, so that all hear the same plain reason */
-  if (rank == 0) {
+  if (fare_is_rank_0(comm)) {
     s->place = open(s->temporary, O_CREAT | O_WRONLY | O_TRUNC, 0666);
     if (s->place < 0)
       code = fare_error(FARE_ERR_FAILED, "%s: cannot be written: %s", s->temporary, strerror(errno));
@@ -251,12 +242,11 @@ static PetscErrorCode give_name(const fare_store *store)
 
 PetscErrorCode fare_store_commit(fare_store **store)
 {
-  fare_store    *s    = *store;
-  PetscErrorCode code = 0;
-  int            rank;
+  fare_store     *s         = *store;
+  const PetscBool is_rank_0 = fare_is_rank_0(s->comm);
+  PetscErrorCode  code      = 0;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(s->comm, &rank));
   code = fare_store_reserve(s, size_of(s), FARE_STORE_HEADROOM);
   if (!code)
     code = fare_error_agree(s->comm,
@@ -269,11 +259,11 @@ PetscErrorCode fare_store_commit(fare_store **store)
     code = fare_store_failed(s->temporary, "cannot be completed (disk full, or a handle left open)");
   code = fare_error_agree(s->comm, code);
   /* gives back what was held free */
-  if (rank == 0 && !code && ftruncate(s->place, (off_t)size_of(s)))
+  if (is_rank_0 && !code && ftruncate(s->place, (off_t)size_of(s)))
     code = fare_error(FARE_ERR_FAILED, "%s: cannot be completed: %s", s->path, strerror(errno));
-  if (rank == 0 && !code) code = verify(s);
-  if (rank == 0 && !code) code = give_name(s);
-  if (rank == 0 && code) unlink(s->temporary);
+  if (is_rank_0 && !code) code = verify(s);
+  if (is_rank_0 && !code) code = give_name(s);
+  if (is_rank_0 && code) unlink(s->temporary);
   code = fare_error_agree(s->comm, code);
   PetscCall(store_free(store));
   PetscFunctionReturn(code);
@@ -296,15 +286,13 @@ PetscErrorCode fare_store_open(MPI_Comm comm, const char *path, fare_store **sto
 {
   PetscErrorCode code = 0;
   fare_store    *s;
-  int            rank;
 
   PetscFunctionBegin;
   *store = NULL;
   PetscCall(store_new(comm, path, PETSC_FALSE, &s));
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  if (rank == 0) code = open_here(s);
+  if (fare_is_rank_0(comm)) code = open_here(s);
   code = fare_error_agree(comm, code);
-  if (!code) code = fare_error_agree(comm, rank ? open_here(s) : 0);
+  if (!code) code = fare_error_agree(comm, fare_is_rank_0(comm) ? 0 : open_here(s));
   if (code && s->file >= 0) H5Fclose(s->file);
   if (code) PetscCall(store_free(&s));
   *store = s;
@@ -315,15 +303,13 @@ PetscErrorCode fare_store_close(fare_store **store)
 {
   fare_store    *s = *store;
   PetscErrorCode code;
-  int            rank;
 
   PetscFunctionBegin;
   if (!s) PetscFunctionReturn(0);
-  PetscCallMPI(MPI_Comm_rank(s->comm, &rank));
   if (s->writing) PetscCall(give_up(s));
   code =
     fare_error_agree(s->comm, H5Fclose(s->file) < 0 ? fare_store_failed(s->path, "cannot be closed") : 0);
-  if (s->writing && rank == 0) unlink(s->temporary);
+  if (s->writing && fare_is_rank_0(s->comm)) unlink(s->temporary);
   PetscCall(store_free(store));
   PetscFunctionReturn(code);
 }

@@ -51,9 +51,7 @@ static PetscErrorCode write_array(
 {
   const uint64_t extent = (uint64_t)length;
 
-  PetscFunctionBegin;
-  PetscCall(fare_store_write_array(to, path, type, 1, &extent, values));
-  PetscFunctionReturn(0);
+  return fare_store_write_array(to, path, type, 1, &extent, values);
 }
 
 static PetscErrorCode save_number(const fare_kept *k, const void *at, fare_store *to, const char *group)
@@ -151,16 +149,6 @@ static PetscErrorCode find_length(fare_store *from, const char *path, uint64_t *
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode read_array(
-  fare_store *from, const char *path, fare_store_type type, uint64_t length, void *values)
-{
-  const uint64_t start = 0;
-
-  PetscFunctionBegin;
-  PetscCall(fare_store_read(from, path, type, 1, &start, &length, values));
-  PetscFunctionReturn(0);
-}
-
 static PetscErrorCode load_number(const fare_kept *k, void *at, fare_store *from, const char *group)
 {
   int64_t  integer;
@@ -173,7 +161,7 @@ static PetscErrorCode load_number(const fare_kept *k, void *at, fare_store *from
     if (length != (uint64_t)k->count)
       FARE_FAIL(FARE_ERR_FAILED, "%s: %s has %llu numbers, not %d", from->path, path,
         (unsigned long long)length, k->count);
-    PetscCall(read_array(from, path, type_of(k->kind), length, at));
+    PetscCall(fare_store_read_array(from, path, type_of(k->kind), 1, &length, at));
   } else if (k->kind == FARE_KEPT_REAL) {
     PetscCall(fare_store_get_real(from, group, k->name, at));
   } else {
@@ -274,7 +262,7 @@ static PetscErrorCode load_pointer(
   if (!has) PetscFunctionReturn(0);
   PetscCall(find_length(from, path, &length));
   PetscCall(make_room(table, k, to, path, length, &values));
-  PetscCall(read_array(from, path, type_of(k->kind), length, values));
+  PetscCall(fare_store_read_array(from, path, type_of(k->kind), 1, &length, values));
   PetscFunctionReturn(0);
 }
 

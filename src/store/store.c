@@ -9,8 +9,16 @@
 #define RANK_MAX 4
 #define CHUNK    131072 /* elements that are compressed together: 1 MB of numbers */
 
-/* Creates groups on the way to `path`, and `path` itself as one. */
-static PetscErrorCode make_groups(fare_store *store, const char *path)
+/* What is made under a path makes the groups on the way, too. */
+static hid_t link_list(void)
+{
+  const hid_t list = H5Pcreate(H5P_LINK_CREATE);
+
+  H5Pset_create_intermediate_group(list, 1);
+  return list;
+}
+
+PetscErrorCode fare_store_group(fare_store *store, const char *path)
 {
   PetscBool      has;
   hid_t          links, group;
@@ -19,20 +27,12 @@ static PetscErrorCode make_groups(fare_store *store, const char *path)
   PetscFunctionBegin;
   PetscCall(fare_store_has(store, path, &has));
   if (has) PetscFunctionReturn(0);
-  H5(links, H5Pcreate(H5P_LINK_CREATE), store->path, path);
-  H5Pset_create_intermediate_group(links, 1);
+  links = link_list();
   group = H5Gcreate2(store->file, path, links, H5P_DEFAULT, H5P_DEFAULT);
   code  = group < 0 ? fare_store_failed(store->path, path) : 0;
   if (group >= 0) H5Gclose(group);
   H5Pclose(links);
   PetscFunctionReturn(code);
-}
-
-PetscErrorCode fare_store_group(fare_store *store, const char *path)
-{
-  PetscFunctionBegin;
-  PetscCall(make_groups(store, path));
-  PetscFunctionReturn(0);
 }
 
 /* A link other than a hard one: whether something is behind it. */
@@ -228,23 +228,7 @@ PetscErrorCode fare_store_get_real(fare_store *store, const char *path, const ch
 PetscErrorCode fare_store_get_reals(
   fare_store *store, const char *path, const char *name, size_t count, double values[])
 {
-  PetscBool has;
-  hid_t     attribute, space;
-  hssize_t  there = -1;
-
-  PetscFunctionBegin;
-  PetscCall(fare_store_has(store, path, &has));
-  attribute = has ? H5Aopen_by_name(store->file, path, name, H5P_DEFAULT, H5P_DEFAULT) : -1;
-  if (attribute >= 0) {
-    space = H5Aget_space(attribute);
-    there = H5Sget_simple_extent_npoints(space);
-    H5Sclose(space);
-    H5Aclose(attribute);
-  }
-  if (there != (hssize_t)count)
-    FARE_FAIL(FARE_ERR_FAILED, "%s: %s has no attribute '%s' of %zu numbers", store->path, path, name, count);
-  PetscCall(get_attribute(store, path, name, H5T_NATIVE_DOUBLE, count, values));
-  PetscFunctionReturn(0);
+  return get_attribute(store, path, name, H5T_NATIVE_DOUBLE, count, values);
 }
 
 PetscErrorCode fare_store_get_int(fare_store *store, const char *path, const char *name, int64_t *value)
@@ -254,24 +238,32 @@ PetscErrorCode fare_store_get_int(fare_store *store, const char *path, const cha
 
 static hid_t hdf5_type(fare_store_type type)
 {
-  switch (type) {
-  case FARE_STORE_FLOAT64:
-    return H5T_NATIVE_DOUBLE;
-  case FARE_STORE_FLOAT32:
-    return H5T_NATIVE_FLOAT;
-  case FARE_STORE_INT64:
-    return H5T_NATIVE_INT64;
-  case FARE_STORE_UINT64:
-    return H5T_NATIVE_UINT64;
-  case FARE_STORE_UINT8:
-    return H5T_NATIVE_UINT8;
-  }
-  return -1;
+  const hid_t types[] = {
+    [FARE_STORE_FLOAT64] = H5T_NATIVE_DOUBLE,
+    [FARE_STORE_FLOAT32] = H5T_NATIVE_FLOAT,
+    [FARE_STORE_INT64]   = H5T_NATIVE_INT64,
+    [FARE_STORE_UINT64]  = H5T_NATIVE_UINT64,
+    [FARE_STORE_UINT8]   = H5T_NATIVE_UINT8,
+  };
+
+  return types[type];
 }
 
 static void to_hsize(int rank, const uint64_t from[], hsize_t to[])
 {
   for (int i = 0; i < rank; i++) to[i] = from[i];
+}
+
+static PetscErrorCode open_dataset(fare_store *store, const char *path, hid_t *dataset)
+{
+  PetscBool has;
+
+  PetscFunctionBegin;
+  *dataset = -1;
+  PetscCall(fare_store_has(store, path, &has));
+  if (has) *dataset = H5Dopen2(store->file, path, H5P_DEFAULT);
+  if (*dataset < 0) FARE_FAIL(FARE_ERR_FAILED, "%s: has no dataset %s", store->path, path);
+  PetscFunctionReturn(0);
 }
 
 /*
@@ -310,21 +302,6 @@ static PetscErrorCode transfer(fare_store *store, const char *path, hid_t datase
   PetscFunctionReturn(fare_error_agree(store->comm, code));
 }
 
-static PetscErrorCode make_parents(fare_store *store, const char *path)
-{
-  char  parent[PETSC_MAX_PATH_LEN];
-  char *slash;
-
-  PetscFunctionBegin;
-  snprintf(parent, sizeof parent, "%s", path);
-  slash = strrchr(parent, '/');
-  if (slash && slash != parent) {
-    *slash = '\0';
-    PetscCall(make_groups(store, parent));
-  }
-  PetscFunctionReturn(0);
-}
-
 void fare_store_set_compression(fare_store *store, int level)
 {
   store->compression = level;
@@ -347,58 +324,58 @@ static hid_t creation_list(const fare_store *store, int rank, const hsize_t exte
   return list;
 }
 
-/* Room for the data before it is written. */
-static PetscErrorCode reserve_for(
-  fare_store *store, hid_t dataset, fare_store_type type, int rank, const hsize_t extent[])
+static uint64_t bytes_of(fare_store_type type, int rank, const uint64_t extent[])
 {
   uint64_t bytes = H5Tget_size(hdf5_type(type));
 
-  PetscFunctionBegin;
-  if (H5Dget_offset(dataset) != HADDR_UNDEF) {
-    PetscCall(fare_store_reserve(store, H5Dget_offset(dataset), H5Dget_storage_size(dataset)));
-    PetscFunctionReturn(0);
-  }
   for (int i = 0; i < rank; i++) bytes *= extent[i];
-  PetscCall(fare_store_reserve_end(store, bytes)); /* compressed it may not shrink, but hardly grows */
-  PetscFunctionReturn(0);
+  return bytes;
+}
+
+/* Room for the data before it is written. */
+static PetscErrorCode reserve_for(
+  fare_store *store, hid_t dataset, fare_store_type type, int rank, const uint64_t global[])
+{
+  const haddr_t place = H5Dget_offset(dataset);
+
+  if (place != HADDR_UNDEF) {
+    store->end = PetscMax(store->end, place + H5Dget_storage_size(dataset));
+    return fare_store_reserve(store, place, H5Dget_storage_size(dataset));
+  }
+  /* compressed it may not shrink, but hardly grows */
+  return fare_store_reserve_end(store, bytes_of(type, rank, global));
 }
 
 /*
   Asked before a dataset is made: HDF5 places what describes it behind it, and could not close the file beyond
-  the limit.
+  the limit. It does not tell how long that is: while a file is written by MPI, H5Fget_filesize fails.
 */
 static PetscErrorCode fits(fare_store *store, fare_store_type type, int rank, const uint64_t global[])
 {
-  uint64_t bytes = H5Tget_size(hdf5_type(type));
-  hsize_t  size  = 0;
-
-  PetscFunctionBegin;
-  if (store->limit == UINT64_MAX) PetscFunctionReturn(0);
-  for (int i = 0; i < rank; i++) bytes *= global[i];
-  H5Fget_filesize(store->file, &size);
-  PetscCall(fare_store_reserve(store, size, bytes + FARE_STORE_HEADROOM));
-  PetscFunctionReturn(0);
+  if (store->limit == UINT64_MAX) return 0;
+  return fare_store_reserve_end(store, bytes_of(type, rank, global) + FARE_STORE_HEADROOM);
 }
 
 PetscErrorCode fare_store_write(fare_store *store, const char *path, fare_store_type type, int rank,
   const uint64_t global[], const uint64_t start[], const uint64_t count[], const void *data)
 {
   hsize_t             extent[RANK_MAX];
-  hid_t               space, list, dataset;
+  hid_t               space, list, links, dataset;
   PetscErrorCode      code;
   static const double nothing[1];
 
   PetscFunctionBegin;
   PetscCall(fits(store, type, rank, global));
-  PetscCall(make_parents(store, path));
   to_hsize(rank, global, extent);
   H5(space, H5Screate_simple(rank, extent, NULL), store->path, path);
   list    = creation_list(store, rank, extent);
-  dataset = H5Dcreate2(store->file, path, hdf5_type(type), space, H5P_DEFAULT, list, H5P_DEFAULT);
+  links   = link_list();
+  dataset = H5Dcreate2(store->file, path, hdf5_type(type), space, links, list, H5P_DEFAULT);
   code    = dataset < 0 ? fare_store_failed(store->path, path) : 0;
+  H5Pclose(links);
   H5Pclose(list);
   H5Sclose(space);
-  if (!code) code = reserve_for(store, dataset, type, rank, extent);
+  if (!code) code = reserve_for(store, dataset, type, rank, global);
   if (!code) code = transfer(store, path, dataset, type, rank, start, count, NULL, data ? data : nothing);
   if (dataset >= 0) H5Dclose(dataset);
   PetscFunctionReturn(code);
@@ -407,14 +384,10 @@ PetscErrorCode fare_store_write(fare_store *store, const char *path, fare_store_
 PetscErrorCode fare_store_write_array(fare_store *store, const char *path, fare_store_type type, int rank,
   const uint64_t extent[], const void *data)
 {
-  uint64_t start[RANK_MAX] = {0}, count[RANK_MAX];
-  int      me;
+  static const uint64_t none[RANK_MAX];
 
-  PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(store->comm, &me));
-  for (int i = 0; i < rank; i++) count[i] = me ? 0 : extent[i];
-  PetscCall(fare_store_write(store, path, type, rank, extent, start, count, data));
-  PetscFunctionReturn(0);
+  return fare_store_write(
+    store, path, type, rank, extent, none, fare_is_rank_0(store->comm) ? extent : none, data);
 }
 
 PetscErrorCode fare_store_fill(fare_store *store, const char *path, fare_store_type type, int rank,
@@ -425,7 +398,7 @@ PetscErrorCode fare_store_fill(fare_store *store, const char *path, fare_store_t
   PetscErrorCode      code;
 
   PetscFunctionBegin;
-  H5(dataset, H5Dopen2(store->file, path, H5P_DEFAULT), store->path, path);
+  PetscCall(open_dataset(store, path, &dataset));
   code = transfer(store, path, dataset, type, rank, start, count, NULL, data ? data : nothing);
   H5Dclose(dataset);
   PetscFunctionReturn(code);
@@ -467,23 +440,27 @@ PetscErrorCode fare_store_read(fare_store *store, const char *path, fare_store_t
         (unsigned long long)global[i], i);
   }
   PetscCall(fare_error_agree(store->comm, code)); /* every rank has a box of its own */
-  dataset = H5Dopen2(store->file, path, H5P_DEFAULT);
-  if (dataset < 0) PetscCall(fare_store_failed(store->path, path));
+  PetscCall(open_dataset(store, path, &dataset));
   code = transfer(store, path, dataset, type, rank, start, count, data, NULL);
   H5Dclose(dataset);
   PetscFunctionReturn(code);
 }
 
+PetscErrorCode fare_store_read_array(
+  fare_store *store, const char *path, fare_store_type type, int rank, const uint64_t extent[], void *data)
+{
+  static const uint64_t origin[RANK_MAX];
+
+  return fare_store_read(store, path, type, rank, origin, extent, data);
+}
+
 PetscErrorCode fare_store_extents(fare_store *store, const char *path, int *rank, uint64_t global[4])
 {
-  PetscBool has;
-  hsize_t   extent[H5S_MAX_RANK];
-  hid_t     dataset, space;
+  hsize_t extent[H5S_MAX_RANK];
+  hid_t   dataset, space;
 
   PetscFunctionBegin;
-  PetscCall(fare_store_has(store, path, &has));
-  dataset = has ? H5Dopen2(store->file, path, H5P_DEFAULT) : -1;
-  if (dataset < 0) FARE_FAIL(FARE_ERR_FAILED, "%s: has no dataset %s", store->path, path);
+  PetscCall(open_dataset(store, path, &dataset));
   space = H5Dget_space(dataset);
   *rank = H5Sget_simple_extent_dims(space, extent, NULL);
   H5Sclose(space);
@@ -500,7 +477,7 @@ PetscErrorCode fare_store_fill_value(fare_store *store, const char *path, double
 
   PetscFunctionBegin;
   *value = 0;
-  H5(dataset, H5Dopen2(store->file, path, H5P_DEFAULT), store->path, path);
+  PetscCall(open_dataset(store, path, &dataset));
   list = H5Dget_create_plist(dataset);
   if (list < 0 || H5Pget_fill_value(list, H5T_NATIVE_DOUBLE, value) < 0) *value = 0;
   if (list >= 0) H5Pclose(list);
@@ -510,18 +487,16 @@ PetscErrorCode fare_store_fill_value(fare_store *store, const char *path, double
 
 PetscErrorCode fare_store_write_text(fare_store *store, const char *path, const char *text)
 {
-  hid_t          space, type, dataset;
+  const hid_t type = string_type(strlen(text)), space = H5Screate(H5S_SCALAR), links = link_list(),
+              dataset = H5Dcreate2(store->file, path, type, space, links, H5P_DEFAULT, H5P_DEFAULT);
   PetscErrorCode code;
 
   PetscFunctionBegin;
-  PetscCall(make_parents(store, path));
-  type    = string_type(strlen(text));
-  space   = H5Screate(H5S_SCALAR);
-  dataset = H5Dcreate2(store->file, path, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-  code    = dataset < 0 || H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text) < 0
-       ? fare_store_failed(store->path, path)
-       : 0;
+  code = dataset < 0 || H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text) < 0
+    ? fare_store_failed(store->path, path)
+    : 0;
   if (dataset >= 0) H5Dclose(dataset);
+  H5Pclose(links);
   H5Sclose(space);
   H5Tclose(type);
   PetscFunctionReturn(code);
@@ -529,16 +504,13 @@ PetscErrorCode fare_store_write_text(fare_store *store, const char *path, const 
 
 PetscErrorCode fare_store_read_text(fare_store *store, const char *path, fare_text *text)
 {
-  PetscBool has;
-  hid_t     dataset = -1, type, space;
-  herr_t    status  = -1;
-  size_t    length;
-  char     *read;
+  hid_t  dataset, type, space;
+  herr_t status = -1;
+  size_t length;
+  char  *read;
 
   PetscFunctionBegin;
-  PetscCall(fare_store_has(store, path, &has));
-  if (has) dataset = H5Dopen2(store->file, path, H5P_DEFAULT);
-  if (dataset < 0) FARE_FAIL(FARE_ERR_FAILED, "%s: has no dataset %s", store->path, path);
+  PetscCall(open_dataset(store, path, &dataset));
   type   = H5Dget_type(dataset);
   space  = H5Dget_space(dataset);
   length = H5Tget_size(type);

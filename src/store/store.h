@@ -18,6 +18,7 @@ struct fare_store {
   PetscBool writing;
   int       compression; /* level of gzip for arrays to come */
   uint64_t  limit;       /* bytes that a file may have (RLIMIT_FSIZE), the least of all ranks */
+  uint64_t  end;         /* of the datasets that have a place in it, written or not */
   /* rank 0's own descriptor of a file that is written, to reserve space and to flush; else -1 */
   int         place;
   char        path[PETSC_MAX_PATH_LEN], temporary[PETSC_MAX_PATH_LEN + 8];

@@ -283,14 +283,11 @@ static PetscErrorCode check_subject(hid_t file, const char *in, const char *path
 
 PetscErrorCode fare_store_check_whole(fare_store *store, const char *path)
 {
-  PetscBool      has;
-  PetscErrorCode code = 0;
-  int            rank;
+  PetscBool has;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(store->comm, &rank));
   PetscCall(fare_store_has(store, path, &has));
   if (!has) FARE_FAIL(FARE_ERR_FAILED, "%s: has no dataset %s", store->path, path);
-  if (rank == 0) code = check_subject(store->file, store->path, path, 0);
-  PetscFunctionReturn(fare_error_agree(store->comm, code));
+  PetscFunctionReturn(fare_error_agree(
+    store->comm, fare_is_rank_0(store->comm) ? check_subject(store->file, store->path, path, 0) : 0));
 }

@@ -40,18 +40,18 @@ static double since_start(void)
   return fare_seconds() - began;
 }
 
-static int is_rank_0(void)
+PetscBool fare_is_rank_0(MPI_Comm comm)
 {
   int rank = 0, initialized = 0;
 
   MPI_Initialized(&initialized);
-  if (initialized) MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-  return rank == 0;
+  if (initialized) MPI_Comm_rank(comm, &rank);
+  return rank == 0 ? PETSC_TRUE : PETSC_FALSE;
 }
 
 static void log_line(FILE *to, const char *mark, const char *format, va_list arguments)
 {
-  if (!is_rank_0()) return;
+  if (!fare_is_rank_0(MPI_COMM_WORLD)) return;
   if (to == stderr) fflush(stdout);
   fprintf(to, "[%8.1f s] %s", since_start(), mark);
   vfprintf(to, format, arguments);
@@ -102,7 +102,7 @@ void fare_progress_update(fare_progress *progress, double done, const char *note
   const double fraction = progress->total > 0 ? PetscMin(1.0, done / progress->total) : 1.0;
   char         left[32] = "?";
 
-  if (!is_rank_0()) return;
+  if (!fare_is_rank_0(MPI_COMM_WORLD)) return;
   if (now - progress->shown < (terminal ? TERMINAL_INTERVAL : LOG_INTERVAL)) return;
   progress->shown = now;
   if (fraction > 0) duration((now - progress->began) * (1 / fraction - 1), left, sizeof left);
@@ -120,7 +120,7 @@ void fare_progress_end(fare_progress *progress)
 {
   char taken[32];
 
-  if (!is_rank_0()) return;
+  if (!fare_is_rank_0(MPI_COMM_WORLD)) return;
   duration(fare_seconds() - progress->began, taken, sizeof taken);
   if (is_terminal()) printf("\r\033[K");
   fare_log("%s done in %s", progress->what, taken);

@@ -82,9 +82,7 @@ static PetscErrorCode assemble(fare_chain *chain, double t, double step, Vec U)
 
   PetscFunctionBegin;
   PetscCall(fare_operator_faces(chain->op, t, chain->leaving, chain->entering));
-  PetscCall(DMGetLocalVector(grid->dm, &local));
-  PetscCall(DMGlobalToLocal(grid->dm, U, INSERT_VALUES, local));
-  PetscCall(VecGetArrayRead(local, &u));
+  PetscCall(fare_ghosts_get(grid, U, &local, &u));
   for (PetscInt n = 0; n < fare_grid_owned(grid); n++) {
     PetscScalar *row = chain->entry + n * (1 + faces);
     PetscInt     index[FARE_DIM_MAX], here;
@@ -104,8 +102,7 @@ static PetscErrorCode assemble(fare_chain *chain, double t, double step, Vec U)
       row[1 + face] = -step * sqrt(both) * gain;
     }
   }
-  PetscCall(VecRestoreArrayRead(local, &u));
-  PetscCall(DMRestoreLocalVector(grid->dm, &local));
+  PetscCall(fare_ghosts_restore(grid, &local, &u));
   PetscCall(MatSetValuesCOO(chain->A, chain->entry, INSERT_VALUES));
   PetscCall(KSPSetOperators(chain->ksp, chain->A, chain->A));
   PetscFunctionReturn(0);
@@ -155,15 +152,8 @@ PetscErrorCode fare_chain_create(const fare_grid *grid, const fare_system *syste
 
   PetscFunctionBegin;
   *chain = NULL;
-  if (!(fare_thermo_defines(system) & FARE_HAS_CHAIN))
-    FARE_FAIL(FARE_ERR_INPUT,
-      "a work chain needs a potential, no other force, and a constant kT, which system '%s' does not have "
-      "here",
-      fare_system_type_of(system)->name);
-  for (int axis = 0; axis < grid->dim; axis++) {
-    if (grid->boundary[axis] >= FARE_BOUNDARY_ABSORBING)
-      FARE_FAIL(FARE_ERR_INPUT, "a work chain needs a box that nothing leaves");
-  }
+  PetscCall(fare_thermo_check_chain(system));
+  if (fare_grid_absorbs(grid)) FARE_FAIL(FARE_ERR_INPUT, "a work chain needs a box that nothing leaves");
   PetscCall(PetscNew(&c));
   *chain    = c;
   c->grid   = grid;
@@ -211,45 +201,27 @@ double fare_chain_free_energy(const fare_chain *chain)
   return chain->last - chain->first;
 }
 
-/* KL(P|pi), each term of which is positive; and the sums of the state. */
-static PetscErrorCode evaluate(const fare_chain *chain, Vec P, Vec U, Vec rest, fare_chain_row *row)
+static PetscErrorCode evaluate(const fare_chain *chain, Vec P, fare_chain_row *row)
 {
-  const double       volume = fare_grid_volume(chain->grid);
-  const PetscScalar *p, *u, *r;
-  double             sum[3] = {0}, log_sum;
+  fare_state s;
 
   PetscFunctionBegin;
-  PetscCall(equilibrium(chain, U, rest, &log_sum));
-  PetscCall(VecGetArrayRead(P, &p));
-  PetscCall(VecGetArrayRead(U, &u));
-  PetscCall(VecGetArrayRead(rest, &r));
-  for (PetscInt i = 0; i < fare_grid_owned(chain->grid); i++) {
-    sum[2] += r[i];
-    if (!(p[i] > 0)) continue;
-    sum[0] += p[i] * u[i];
-    sum[1] -= p[i] * log(p[i] / volume);
-    sum[2] += p[i] * (log(p[i]) + u[i] / chain->kT + log_sum) - p[i];
-  }
-  PetscCall(VecRestoreArrayRead(P, &p));
-  PetscCall(VecRestoreArrayRead(U, &u));
-  PetscCall(VecRestoreArrayRead(rest, &r));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sum, 3, MPI_DOUBLE, MPI_SUM, chain->grid->comm));
-  row->energy                  = sum[0];
-  row->entropy                 = sum[1];
-  row->kl_to_equilibrium       = sum[2];
-  row->equilibrium_free_energy = -chain->kT * (log_sum + log(volume));
+  PetscCall(fare_state_evaluate(chain->grid, P, chain->U, chain->kT, &s));
+  row->energy                  = s.energy;
+  row->entropy                 = s.entropy;
+  row->kl_to_equilibrium       = s.kl;
+  row->equilibrium_free_energy = s.equilibrium_free_energy;
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_chain_follow(fare_chain *chain, Vec given, fare_chain_row rows[])
 {
-  const double   step = (chain->end - chain->start) / (double)chain->steps;
-  fare_chain_row changed;
+  const double   step    = (chain->end - chain->start) / (double)chain->steps;
+  fare_chain_row changed = {0};
   double         log_sum;
-  Vec            P, rest, before;
+  Vec            P, before;
 
   PetscFunctionBegin;
-  PetscCall(VecDuplicate(chain->U, &rest));
   PetscCall(VecDuplicate(chain->U, &before));
   PetscCall(VecDuplicate(chain->U, &P));
   PetscCall(fare_cell_energies(chain->grid, chain->system, chain->start, chain->U));
@@ -258,7 +230,7 @@ PetscErrorCode fare_chain_follow(fare_chain *chain, Vec given, fare_chain_row ro
   else
     PetscCall(equilibrium(chain, chain->U, P, &log_sum));
   rows[0] = (fare_chain_row){.time = chain->start};
-  PetscCall(evaluate(chain, P, chain->U, rest, &rows[0]));
+  PetscCall(evaluate(chain, P, &rows[0]));
   for (PetscInt64 n = 0; n < chain->steps; n++) {
     const double    t    = time_of(chain, n + 1);
     fare_chain_row *next = &rows[n + 1];
@@ -270,13 +242,13 @@ PetscErrorCode fare_chain_follow(fare_chain *chain, Vec given, fare_chain_row ro
     PetscCall(VecWAXPY(chain->change, -1, chain->U, chain->next));
     PetscCall(VecDot(P, chain->change, &work));
     PetscCall(VecCopy(chain->next, chain->U));
-    PetscCall(evaluate(chain, P, chain->U, rest, &changed));
+    PetscCall(evaluate(chain, P, &changed));
     PetscCall(assemble(chain, t, step, chain->U));
     PetscCall(VecCopy(P, before));
     PetscCall(KSPSolve(chain->ksp, before, P));
     PetscCall(VecWAXPY(chain->change, -1, before, P));
     PetscCall(VecDot(chain->U, chain->change, &heat));
-    PetscCall(evaluate(chain, P, chain->U, rest, next));
+    PetscCall(evaluate(chain, P, next));
     next->work += work;
     next->heat += heat;
     next->dissipated_work = next->work - (next->equilibrium_free_energy - rows[0].equilibrium_free_energy);
@@ -284,7 +256,6 @@ PetscErrorCode fare_chain_follow(fare_chain *chain, Vec given, fare_chain_row ro
   }
   if (given) PetscCall(VecCopy(P, given));
   PetscCall(VecDestroy(&P));
-  PetscCall(VecDestroy(&rest));
   PetscCall(VecDestroy(&before));
   PetscFunctionReturn(0);
 }

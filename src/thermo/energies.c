@@ -67,6 +67,44 @@ PetscErrorCode fare_cell_energies(const fare_grid *grid, const fare_system *syst
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode fare_state_evaluate(const fare_grid *grid, Vec P, Vec U, double T, fare_state *s)
+{
+  const double       volume = fare_grid_volume(grid);
+  const PetscInt     n      = fare_grid_owned(grid);
+  const PetscScalar *p, *u = NULL;
+  double             sum[3] = {0}, Z = 0;
+  PetscReal          lowest = 0;
+
+  PetscFunctionBegin;
+  s->energy = s->equilibrium_free_energy = s->kl = NAN;
+  PetscCall(VecGetArrayRead(P, &p));
+  if (U) {
+    PetscCall(VecMin(U, NULL, &lowest));
+    PetscCall(VecGetArrayRead(U, &u));
+    for (PetscInt i = 0; i < n; i++) Z += exp((lowest - u[i]) / T);
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &Z, 1, MPI_DOUBLE, MPI_SUM, grid->comm));
+  }
+  for (PetscInt i = 0; i < n; i++) {
+    const double log_rest = u ? (lowest - u[i]) / T - log(Z) : 0;
+
+    if (p[i] > 0) sum[0] -= p[i] * log(p[i] / volume);
+    if (!u) continue;
+    sum[1] += p[i] * u[i];
+    /* each term is positive, so that a small divergence has all its digits */
+    sum[2] += exp(log_rest) + (p[i] > 0 ? p[i] * (log(p[i]) - log_rest) - p[i] : 0);
+  }
+  PetscCall(VecRestoreArrayRead(P, &p));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sum, 3, MPI_DOUBLE, MPI_SUM, grid->comm));
+  s->entropy = sum[0];
+  if (U) {
+    PetscCall(VecRestoreArrayRead(U, &u));
+    s->energy                  = sum[1];
+    s->kl                      = sum[2];
+    s->equilibrium_free_energy = lowest - T * log(volume * Z);
+  }
+  PetscFunctionReturn(0);
+}
+
 /* Legendre's polynomial of this degree. */
 static double legendre(int degree, double x)
 {

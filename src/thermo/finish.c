@@ -31,8 +31,8 @@ static PetscErrorCode chain_moments(
 static PetscErrorCode chain_errors(
   const fare_thermo *thermo, double start, double end, PetscInt64 steps, double ratio, fare_work_summary *s)
 {
-  const fare_system *system = fare_thermo_system(thermo);
-  const fare_grid   *half   = fare_thermo_half_grid(thermo);
+  const fare_system *system = thermo->system;
+  const fare_grid   *half   = thermo->tracks > 1 ? thermo->track[FARE_TRUTH_HALF].grid : NULL;
   const PetscInt64   fewer  = (steps + 1) / 2;
   const double       share  = (double)fewer / (double)(steps - fewer);
   moments            coarse, quick;
@@ -54,13 +54,13 @@ static PetscErrorCode chain_errors(
 static PetscErrorCode run_chain(
   const fare_thermo *thermo, double start, double end, PetscInt64 steps, fare_work_summary *s)
 {
-  const fare_system *system = fare_thermo_system(thermo);
+  const fare_system *system = thermo->system;
   const double       kT = fare_system_kT(system, start), lambda = 1 / kT;
   fare_chain        *chain;
   fare_chain_row    *row;
 
   PetscFunctionBegin;
-  PetscCall(fare_chain_create(fare_thermo_grid(thermo), system, start, end, steps, &chain));
+  PetscCall(fare_chain_create(thermo->track[0].grid, system, start, end, steps, &chain));
   PetscCall(PetscMalloc1(steps + 1, &row));
   PetscCall(fare_chain_follow(chain, NULL, row));
   s->has_chain   = PETSC_TRUE;
@@ -78,18 +78,17 @@ static PetscErrorCode run_chain(
   s->chain_jarzynski *= -kT;
   PetscCall(PetscFree(row));
   PetscCall(fare_chain_destroy(&chain));
-  PetscCall(chain_errors(
-    thermo, start, end, steps, fare_thermo_rows(thermo)[fare_thermo_count(thermo) - 1].ratio, s));
+  PetscCall(chain_errors(thermo, start, end, steps, thermo->track[0].row[thermo->count - 1].ratio, s));
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_thermo_finish(
   fare_thermo *thermo, MPI_Comm comm, double start, double end, uint64_t seed, fare_work_summary *s)
 {
-  const fare_thermo_row     *row = fare_thermo_rows(thermo), *error = fare_thermo_errors(thermo);
-  const size_t               last    = fare_thermo_count(thermo) - 1;
-  const fare_thermo_options *options = fare_thermo_options_of(thermo);
-  const fare_box             box     = fare_grid_box(fare_thermo_grid(thermo));
+  const fare_thermo_row     *row = thermo->track[0].row, *error = thermo->error;
+  const size_t               last    = thermo->count - 1;
+  const fare_thermo_options *options = &thermo->options;
+  const fare_box             box     = fare_grid_box(thermo->track[0].grid);
 
   PetscFunctionBegin;
   memset(s, 0, sizeof *s);
@@ -97,7 +96,7 @@ PetscErrorCode fare_thermo_finish(
   s->free_energy_error = error[last].equilibrium_free_energy + error[0].equilibrium_free_energy;
   if (options->steps) PetscCall(run_chain(thermo, start, end, options->steps, s));
   if (!options->particles) PetscFunctionReturn(0);
-  PetscCall(fare_work_simulate(comm, fare_thermo_system(thermo), &box, start, end, options, seed, &s->work));
+  PetscCall(fare_work_simulate(comm, thermo->system, &box, start, end, options, seed, &s->work));
   s->has_work = PETSC_TRUE;
   PetscFunctionReturn(0);
 }

@@ -52,26 +52,28 @@ int fare_thermo_defines(const fare_system *system)
   return defined;
 }
 
+#define NEEDS_CHAIN \
+  "work relations need a potential, no other force, and a constant kT, which system '%s' does not have here"
+
+PetscErrorCode fare_thermo_check_chain(const fare_system *system)
+{
+  PetscFunctionBegin;
+  if (!(fare_thermo_defines(system) & FARE_HAS_CHAIN))
+    FARE_FAIL(FARE_ERR_INPUT, NEEDS_CHAIN, fare_system_type_of(system)->name);
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_thermo_options_from_config(const fare_node *node, const fare_system *system,
   const fare_truth_options *truth, fare_thermo_options *options)
 {
-  const PetscBool works = fare_thermo_defines(system) & FARE_HAS_CHAIN ? PETSC_TRUE : PETSC_FALSE;
-
   PetscFunctionBegin;
   PetscCall(fare_fields_read(fare_thermo_fields, NULL, node, options));
   for (size_t i = 0; i < truth->boundaries.count; i++) {
     if (truth->boundaries.values[i] >= FARE_BOUNDARY_ABSORBING)
       FARE_REFUSE(node, "thermodynamics needs a box that nothing leaves, and truth.boundaries absorbs");
   }
-  if (options->steps && !works)
-    FARE_REFUSE(fare_node_find(node, "steps"),
-      "a work chain needs a potential, no other force, and a constant kT, which system '%s' does not have "
-      "here",
-      fare_system_type_of(system)->name);
-  if (options->particles && !works)
-    FARE_REFUSE(fare_node_find(node, "particles"),
-      "work relations need a potential, no other force, and a constant kT, which system '%s' does not have "
-      "here",
+  if ((options->steps || options->particles) && !(fare_thermo_defines(system) & FARE_HAS_CHAIN))
+    FARE_REFUSE(fare_node_find(node, options->steps ? "steps" : "particles"), NEEDS_CHAIN,
       fare_system_type_of(system)->name);
   PetscFunctionReturn(0);
 }

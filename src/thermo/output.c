@@ -13,84 +13,40 @@
 #define NAME_SIZE 64
 
 #define AT(member) offsetof(fare_thermo_row, member)
-static const struct {
-  const char *name, *meaning;
-  size_t      offset;
-  int         defined; /* for systems of which all these are */
-} columns[] = {
-  {"energy", "mean energy", AT(energy), FARE_HAS_ENERGY},
-  {"entropy", "entropy of the density, in units of Boltzmann's constant", AT(entropy), FARE_HAS_ENTROPY},
-  {"free_energy", "energy - kT entropy", AT(free_energy), FARE_HAS_ENERGY},
-  {"equilibrium_free_energy", "-kT ln of the partition function at this moment", AT(equilibrium_free_energy),
-    FARE_HAS_ENERGY},
-  {"kl_to_equilibrium", "divergence of the density from Boltzmann's at this moment", AT(kl_to_equilibrium),
-    FARE_HAS_ENERGY},
-  {"work", "of the drive, since the start", AT(work), FARE_HAS_ENERGY},
-  {"extra_work", "of the force that is no gradient, since the start", AT(extra_work),
-    FARE_HAS_NONCONSERVATIVE},
-  {"heat", "from the bath into the system, since the start", AT(heat), FARE_HAS_ENERGY},
-  {"dissipated_work", "work - change of the equilibrium free energy", AT(dissipated_work),
-    FARE_HAS_FREE_WORK},
-  {"production_total_rate", "entropy production per time", AT(total_rate), FARE_HAS_PRODUCTION},
-  {"production_housekeeping_rate", "its part that keeps the steady state of this moment",
-    AT(housekeeping_rate), FARE_HAS_PRODUCTION},
-  {"production_excess_rate", "its part that relaxes towards that state", AT(excess_rate),
-    FARE_HAS_PRODUCTION},
-  {"production_total", "entropy production since the start", AT(total), FARE_HAS_TOTAL},
-  {"production_housekeeping", "its part that kept the steady states", AT(housekeeping), FARE_HAS_PRODUCTION},
-  {"production_excess", "its part that relaxed", AT(excess), FARE_HAS_PRODUCTION},
-  {"energy_balance",
-    "what the energy balance misses with heat from currents: an error of the quadrature in time alone",
-    AT(energy_balance), FARE_HAS_ENERGY},
-  {"entropy_balance",
-    "entropy change - heat/kT - entropy production: an error of the quadrature in time alone", AT(balance),
-    FARE_HAS_BALANCE},
-  {"velocity_1", "d<x>/dt along the first axis", AT(velocity[0]), FARE_HAS_ENTROPY},
-  {"velocity_2", "d<x>/dt along the second axis", AT(velocity[1]), FARE_HAS_ENTROPY},
-  {"velocity_3", "d<x>/dt along the third axis", AT(velocity[2]), FARE_HAS_ENTROPY},
-};
 
-static PetscBool is_shown(const fare_thermo *thermo, size_t column)
+static PetscBool is_shown(const fare_thermo *thermo, const fare_thermo_column *c)
 {
-  const int axes = fare_system_dimension(fare_thermo_system(thermo));
+  const size_t axes = (size_t)fare_system_dimension(thermo->system);
 
-  if (columns[column].offset > AT(velocity[0]) &&
-    columns[column].offset >= AT(velocity[0]) + (size_t)axes * sizeof(double))
-    return PETSC_FALSE;
-  return (fare_thermo_defines(fare_thermo_system(thermo)) & columns[column].defined) ==
-      columns[column].defined
-    ? PETSC_TRUE
-    : PETSC_FALSE;
+  if (c->offset > AT(velocity[0]) && c->offset >= AT(velocity[0]) + axes * sizeof(double)) return PETSC_FALSE;
+  return (thermo->defined & c->defined) == c->defined ? PETSC_TRUE : PETSC_FALSE;
 }
 
 /* A truth without an estimate gives none, and a balance is an error itself. */
-static PetscBool has_error(const fare_thermo *thermo, size_t column)
+static PetscBool has_error(const fare_thermo *thermo, const fare_thermo_column *c)
 {
-  const PetscBool is_balance =
-    columns[column].offset == AT(energy_balance) || columns[column].offset == AT(balance);
-
-  return is_shown(thermo, column) && !is_balance && fare_thermo_tracks(thermo) > 1 ? PETSC_TRUE : PETSC_FALSE;
-}
-
-static double value(const fare_thermo_row *row, size_t offset)
-{
-  return *(const double *)((const char *)row + offset);
+  return is_shown(thermo, c) && c->kind != FARE_COLUMN_BALANCE && thermo->tracks > 1 ? PETSC_TRUE
+                                                                                     : PETSC_FALSE;
 }
 
 void fare_thermo_csv(const fare_thermo *thermo, fare_text *to)
 {
-  const fare_thermo_row *rows = fare_thermo_rows(thermo), *errors = fare_thermo_errors(thermo);
+  const fare_thermo_row *rows = fare_thermo_rows(thermo);
 
   fare_text_add(to, "time");
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(columns); i++) {
-    if (is_shown(thermo, i)) fare_text_add(to, ",%s", columns[i].name);
-    if (has_error(thermo, i)) fare_text_add(to, ",%s_error", columns[i].name);
+  for (int i = 0; i < FARE_THERMO_COLUMNS; i++) {
+    const fare_thermo_column *c = &fare_thermo_columns[i];
+
+    if (is_shown(thermo, c)) fare_text_add(to, ",%s", c->name);
+    if (has_error(thermo, c)) fare_text_add(to, ",%s_error", c->name);
   }
-  for (size_t k = 0; k < fare_thermo_count(thermo); k++) {
+  for (size_t k = 0; k < thermo->count; k++) {
     fare_text_add(to, "\n%.17g", rows[k].time);
-    for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(columns); i++) {
-      if (is_shown(thermo, i)) fare_text_add(to, ",%.12g", value(&rows[k], columns[i].offset));
-      if (has_error(thermo, i)) fare_text_add(to, ",%.12g", value(&errors[k], columns[i].offset));
+    for (int i = 0; i < FARE_THERMO_COLUMNS; i++) {
+      const fare_thermo_column *c = &fare_thermo_columns[i];
+
+      if (is_shown(thermo, c)) fare_text_add(to, ",%.12g", fare_thermo_value(&rows[k], c->offset));
+      if (has_error(thermo, c)) fare_text_add(to, ",%.12g", fare_thermo_value(&thermo->error[k], c->offset));
     }
   }
   fare_text_add(to, "\n");
@@ -104,10 +60,12 @@ static PetscErrorCode write_column(fare_store *store, const char *group, const c
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(count, &column));
-  for (uint64_t k = 0; k < count; k++) column[k] = value(&rows[k], offset);
+  for (uint64_t k = 0; k < count; k++) column[k] = fare_thermo_value(&rows[k], offset);
   snprintf(path, sizeof path, "%s/%s", group, name);
   PetscCall(fare_store_write_array(store, path, FARE_STORE_FLOAT64, 1, &count, column));
   PetscCall(fare_store_put_string(store, path, "meaning", meaning));
+  for (uint64_t k = 0; k < count; k++) column[k] = rows[k].time;
+  PetscCall(fare_store_label(store, path, 0, "time", count, column));
   PetscCall(PetscFree(column));
   PetscFunctionReturn(0);
 }
@@ -163,23 +121,22 @@ static PetscErrorCode write_work(const fare_work *w, fare_store *store)
 PetscErrorCode fare_thermo_write(const fare_thermo *thermo, const fare_work_summary *s, fare_store *store)
 {
   const char            *group = "/thermodynamics";
-  const uint64_t         count = fare_thermo_count(thermo);
-  const fare_thermo_row *rows = fare_thermo_rows(thermo), *errors = fare_thermo_errors(thermo);
+  const uint64_t         count = thermo->count;
+  const fare_thermo_row *rows  = fare_thermo_rows(thermo);
 
   PetscFunctionBegin;
   PetscCall(fare_store_group(store, group));
-  if (fare_thermo_defines(fare_thermo_system(thermo)) & FARE_HAS_ENERGY)
+  if (thermo->defined & FARE_HAS_ENERGY)
     PetscCall(fare_store_put_real(store, group, "mean_kl_to_equilibrium", fare_thermo_mean_kl(thermo)));
-  PetscCall(write_column(store, group, "time", "of the snapshots", count, rows, AT(time)));
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(columns); i++) {
-    char name[NAME_SIZE];
+  for (int i = 0; i < FARE_THERMO_COLUMNS; i++) {
+    const fare_thermo_column *c = &fare_thermo_columns[i];
+    char                      name[NAME_SIZE];
 
-    if (is_shown(thermo, i))
-      PetscCall(
-        write_column(store, group, columns[i].name, columns[i].meaning, count, rows, columns[i].offset));
-    snprintf(name, sizeof name, "%s_error", columns[i].name);
-    if (has_error(thermo, i))
-      PetscCall(write_column(store, group, name, "estimated error", count, errors, columns[i].offset));
+    if (is_shown(thermo, c))
+      PetscCall(write_column(store, group, c->name, c->meaning, count, rows, c->offset));
+    snprintf(name, sizeof name, "%s_error", c->name);
+    if (has_error(thermo, c))
+      PetscCall(write_column(store, group, name, "estimated error", count, thermo->error, c->offset));
   }
   if (s->has_chain || s->has_work) {
     PetscCall(fare_store_put_real(store, group, "free_energy_change", s->free_energy));
@@ -200,36 +157,36 @@ static const char *shown(double value, double error, char to[SHOWN_SIZE])
 
 static void print_line(FILE *to, const char *name, const fare_thermo *thermo, size_t member)
 {
-  const size_t last = fare_thermo_count(thermo) - 1;
+  const size_t last = thermo->count - 1;
   char         text[SHOWN_SIZE];
 
   fprintf(to, "  %-28s %s\n", name,
-    shown(value(&fare_thermo_rows(thermo)[last], member), value(&fare_thermo_errors(thermo)[last], member),
-      text));
+    shown(fare_thermo_value(&fare_thermo_rows(thermo)[last], member),
+      fare_thermo_value(&thermo->error[last], member), text));
 }
 
 static void print_change(FILE *to, const char *name, const fare_thermo *thermo, size_t member)
 {
-  const size_t last = fare_thermo_count(thermo) - 1;
+  const size_t last = thermo->count - 1;
   char         text[2][SHOWN_SIZE];
 
   for (int end = 0; end < 2; end++)
-    shown(value(&fare_thermo_rows(thermo)[end * last], member),
-      value(&fare_thermo_errors(thermo)[end * last], member), text[end]);
+    shown(fare_thermo_value(&fare_thermo_rows(thermo)[end * last], member),
+      fare_thermo_value(&thermo->error[end * last], member), text[end]);
   fprintf(to, "  %-28s %s to %s\n", name, text[0], text[1]);
 }
 
 static void print_path(const fare_thermo *thermo, FILE *to)
 {
-  const int              defined = fare_thermo_defines(fare_thermo_system(thermo));
-  const size_t           count   = fare_thermo_count(thermo);
+  const int              defined = thermo->defined;
+  const size_t           count   = thermo->count;
   const fare_thermo_row *first = fare_thermo_rows(thermo), *last = first + count - 1;
   char                   text[SHOWN_SIZE];
 
   fprintf(to,
     "\nThermodynamics of the truth from time %g to %g (+-: estimated error of grid, time step and "
     "quadrature%s)\n",
-    first->time, last->time, fare_thermo_tracks(thermo) > 1 ? "" : "; none, as the truth has no estimate");
+    first->time, last->time, thermo->tracks > 1 ? "" : "; none, as the truth has no estimate");
   print_change(to, "entropy", thermo, AT(entropy));
   if (defined & FARE_HAS_ENERGY) {
     print_change(to, "energy", thermo, AT(energy));
@@ -241,12 +198,12 @@ static void print_path(const fare_thermo *thermo, FILE *to)
       fabs(last->energy - first->energy - last->work - last->extra_work - last->heat));
     fprintf(to, "  %-28s %s\n", "mean KL to equilibrium",
       shown(fare_thermo_mean_kl(thermo),
-        count > 1 ? fare_thermo_errors(thermo)[count - 1].kl_integral / (last->time - first->time)
-                  : fare_thermo_errors(thermo)->kl_to_equilibrium,
+        count > 1 ? thermo->error[count - 1].kl_integral / (last->time - first->time)
+                  : thermo->error->kl_to_equilibrium,
         text));
   }
   if (defined & FARE_HAS_FREE_WORK) {
-    const double T   = fare_system_kT(fare_thermo_system(thermo), first->time);
+    const double T   = fare_system_kT(thermo->system, first->time);
     double       lag = HUGE_VAL;
 
     for (size_t k = 0; k < count; k++)
@@ -262,7 +219,7 @@ static void print_path(const fare_thermo *thermo, FILE *to)
     print_line(to, "  housekeeping", thermo, AT(housekeeping));
     print_line(to, "  excess", thermo, AT(excess));
   }
-  if (defined & FARE_HAS_ENERGY && fare_system_is_driven(fare_thermo_system(thermo)) &&
+  if (defined & FARE_HAS_ENERGY && fare_system_is_driven(thermo->system) &&
     last->energy_balance > 1e-3 * PetscMax(fabs(last->work), fabs(last->heat))) {
     fprintf(to,
       "  the quadrature between snapshots may be off by %.2g in work and heat: raise thermodynamics.points, "
@@ -354,8 +311,8 @@ PetscErrorCode fare_thermo_print(const fare_thermo *thermo, const fare_work_summ
 
 PetscErrorCode fare_thermo_save(const fare_thermo *thermo, fare_store *store, const char *group)
 {
-  const int        tracks    = fare_thermo_tracks(thermo);
-  const size_t     count     = fare_thermo_count(thermo);
+  const int        tracks    = thermo->tracks;
+  const size_t     count     = thermo->count;
   const uint64_t   extent[2] = {(uint64_t)tracks * count, COLUMNS};
   char             path[PATH_SIZE];
   fare_thermo_row *rows;
@@ -363,7 +320,7 @@ PetscErrorCode fare_thermo_save(const fare_thermo *thermo, fare_store *store, co
   PetscFunctionBegin;
   PetscCall(PetscMalloc1((size_t)tracks * count, &rows));
   for (int i = 0; i < tracks; i++)
-    memcpy(rows + (size_t)i * count, fare_thermo_track(thermo, i), count * sizeof *rows);
+    memcpy(rows + (size_t)i * count, thermo->track[i].row, count * sizeof *rows);
   snprintf(path, sizeof path, "%s/rows", group);
   PetscCall(fare_store_write_array(store, path, FARE_STORE_FLOAT64, 2, extent, (const double *)rows));
   PetscCall(PetscFree(rows));
@@ -381,11 +338,11 @@ PetscErrorCode fare_thermo_load(fare_thermo *thermo, fare_store *store, const ch
   PetscFunctionBegin;
   snprintf(path, sizeof path, "%s/rows", group);
   PetscCall(fare_store_extents(store, path, &rank, extent));
-  if (rank != 2 || extent[1] != COLUMNS || !extent[0] || extent[0] % (uint64_t)fare_thermo_tracks(thermo))
+  if (rank != 2 || extent[1] != COLUMNS || !extent[0] || extent[0] % (uint64_t)thermo->tracks)
     FARE_FAIL(FARE_ERR_FAILED, "%s is not of this version of FARE", path);
   PetscCall(PetscMalloc1(extent[0], &rows));
   PetscCall(fare_store_read(store, path, FARE_STORE_FLOAT64, 2, start, extent, rows));
-  PetscCall(fare_thermo_restore(thermo, (size_t)extent[0] / (size_t)fare_thermo_tracks(thermo), rows));
+  PetscCall(fare_thermo_restore(thermo, (size_t)extent[0] / (size_t)thermo->tracks, rows));
   PetscCall(PetscFree(rows));
   PetscFunctionReturn(0);
 }

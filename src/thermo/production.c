@@ -6,33 +6,11 @@
 */
 #include "thermo.h"
 
-#include <petscdmda.h>
-
 #include <math.h>
 
 /* Solvers of an error per cell about this size know nothing of smaller masses. */
 #define NOISE   1e-16
 #define MATTERS 1e-12
-
-static PetscErrorCode ghosted(const fare_grid *grid, Vec of, Vec *local, const PetscScalar **values)
-{
-  PetscFunctionBegin;
-  *values = NULL;
-  if (!of) PetscFunctionReturn(0);
-  PetscCall(DMGetLocalVector(grid->dm, local));
-  PetscCall(DMGlobalToLocal(grid->dm, of, INSERT_VALUES, *local));
-  PetscCall(VecGetArrayRead(*local, values));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode end_ghosted(const fare_grid *grid, Vec of, Vec *local, const PetscScalar **values)
-{
-  PetscFunctionBegin;
-  if (!of) PetscFunctionReturn(0);
-  PetscCall(VecRestoreArrayRead(*local, values));
-  PetscCall(DMRestoreLocalVector(grid->dm, local));
-  PetscFunctionReturn(0);
-}
 
 /*
   One face: masses p, energies u and masses at rest r of the cells below and above it. Any but p may be NULL.
@@ -96,13 +74,13 @@ PetscErrorCode fare_production_rates(const fare_grid *grid, const fare_system *s
     fare_grid_owned(grid) * 2 * grid->dim, &leaving, fare_grid_owned(grid) * 2 * grid->dim, &entering));
   PetscCall(fare_operator_faces(op, t, leaving, entering));
   PetscCall(fare_ghosts_of(grid, &ghosts));
-  PetscCall(ghosted(grid, P, &local[0], &p));
-  PetscCall(ghosted(grid, U, &local[1], &u));
-  PetscCall(ghosted(grid, rest, &local[2], &r));
+  PetscCall(fare_ghosts_get(grid, P, &local[0], &p));
+  PetscCall(fare_ghosts_get(grid, U, &local[1], &u));
+  PetscCall(fare_ghosts_get(grid, rest, &local[2], &r));
   add_cells(grid, &ghosts, leaving, entering, p, u, r, U ? fare_system_kT(system, t) : 1, &sum);
-  PetscCall(end_ghosted(grid, rest, &local[2], &r));
-  PetscCall(end_ghosted(grid, U, &local[1], &u));
-  PetscCall(end_ghosted(grid, P, &local[0], &p));
+  PetscCall(fare_ghosts_restore(grid, &local[2], &r));
+  PetscCall(fare_ghosts_restore(grid, &local[1], &u));
+  PetscCall(fare_ghosts_restore(grid, &local[0], &p));
   PetscCall(PetscFree2(leaving, entering));
   PetscCallMPI(
     MPI_Allreduce(MPI_IN_PLACE, &sum, sizeof sum / sizeof(double), MPI_DOUBLE, MPI_SUM, grid->comm));

@@ -17,84 +17,8 @@
 #include <math.h>
 #include <string.h>
 
-/* What is known at one point of the quadrature. */
-typedef struct {
-  Vec             P, U; /* U: NULL where there is no energy */
-  double          kl;
-  fare_production rates;
-} moment;
-
-/* The thermodynamics of one part of the truth: the truth itself, or a companion. */
-typedef struct {
-  int              part;
-  const fare_grid *grid;
-  fare_operator   *op;
-  moment           point[FARE_POINTS_MAX];
-  PetscBool        rest_is_known;
-  /* stationary density, where there is no detailed balance; NULL where it could not be found */
-  Vec              rest;
-  fare_thermo_row  sum; /* integrals so far */
-  fare_thermo_row *row;
-} track;
-
-struct fare_thermo {
-  fare_truth         *truth;
-  const fare_system  *system;
-  fare_thermo_options options;
-  int                 defined, tracks;
-  PetscBool           needs_rest, warned;
-  fare_lobatto        rule;
-  track               track[FARE_TRUTH_PARTS_MAX]; /* by part of the truth */
-  size_t              count, room;
-  fare_thermo_row    *error; /* of each row of the truth itself */
-};
-
-/* Sums over cells of a density and the equilibrium of its energies. */
-typedef struct {
-  double energy, entropy, equilibrium_free_energy, kl;
-} state;
-
-/* Masses that are not positive count as none. */
-static PetscErrorCode evaluate(const fare_grid *grid, Vec P, Vec U, double T, state *s)
-{
-  const double       volume = fare_grid_volume(grid);
-  const PetscInt     n      = fare_grid_owned(grid);
-  const PetscScalar *p, *u = NULL;
-  double             sum[3] = {0}, Z = 0;
-  PetscReal          lowest = 0;
-
-  PetscFunctionBegin;
-  s->energy = s->equilibrium_free_energy = s->kl = NAN;
-  PetscCall(VecGetArrayRead(P, &p));
-  if (U) {
-    PetscCall(VecMin(U, NULL, &lowest));
-    PetscCall(VecGetArrayRead(U, &u));
-    for (PetscInt i = 0; i < n; i++) Z += exp((lowest - u[i]) / T);
-    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &Z, 1, MPI_DOUBLE, MPI_SUM, grid->comm));
-  }
-  for (PetscInt i = 0; i < n; i++) {
-    const double log_rest = u ? (lowest - u[i]) / T - log(Z) : 0;
-
-    if (p[i] > 0) sum[0] -= p[i] * log(p[i] / volume);
-    if (!u) continue;
-    sum[1] += p[i] * u[i];
-    /* each term is positive, so that a small divergence has all its digits */
-    sum[2] += exp(log_rest) + (p[i] > 0 ? p[i] * (log(p[i]) - log_rest) - p[i] : 0);
-  }
-  PetscCall(VecRestoreArrayRead(P, &p));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sum, 3, MPI_DOUBLE, MPI_SUM, grid->comm));
-  s->entropy = sum[0];
-  if (U) {
-    PetscCall(VecRestoreArrayRead(U, &u));
-    s->energy                  = sum[1];
-    s->kl                      = sum[2];
-    s->equilibrium_free_energy = lowest - T * log(volume * Z);
-  }
-  PetscFunctionReturn(0);
-}
-
 /* The stationary density at time t: once and for all where nothing is driven. */
-static PetscErrorCode find_rest(fare_thermo *thermo, track *of, double t)
+static PetscErrorCode find_rest(fare_thermo *thermo, fare_track *of, double t)
 {
   fare_solved    solved;
   PetscErrorCode code;
@@ -118,17 +42,18 @@ static PetscErrorCode find_rest(fare_thermo *thermo, track *of, double t)
 }
 
 /*
-  Fills a moment with the masses of now; t is when the parameters are taken, which may be just before a jump.
+  Fills a fare_moment with the masses of now; t is when the parameters are taken, which may be just before a
+  jump.
 */
-static PetscErrorCode observe(fare_thermo *thermo, track *of, double t, moment *m)
+static PetscErrorCode observe(fare_thermo *thermo, fare_track *of, double t, fare_moment *m)
 {
   const double T = thermo->defined & FARE_HAS_ENERGY ? fare_system_kT(thermo->system, t) : 1;
-  state        s;
+  fare_state   s;
 
   PetscFunctionBegin;
   PetscCall(VecCopy(fare_truth_part_masses(thermo->truth, of->part), m->P));
   if (m->U) PetscCall(fare_cell_energies(of->grid, thermo->system, t, m->U));
-  PetscCall(evaluate(of->grid, m->P, m->U, T, &s));
+  PetscCall(fare_state_evaluate(of->grid, m->P, m->U, T, &s));
   m->kl = s.kl;
   PetscCall(find_rest(thermo, of, t));
   PetscCall(fare_production_rates(of->grid, thermo->system, of->op, t, m->P, m->U, of->rest, &m->rates));
@@ -137,10 +62,10 @@ static PetscErrorCode observe(fare_thermo *thermo, track *of, double t, moment *
 }
 
 /* What changes when the energies jump and the masses do not. */
-static PetscErrorCode cross_jump(fare_thermo *thermo, track *of, double t)
+static PetscErrorCode cross_jump(fare_thermo *thermo, fare_track *of, double t)
 {
-  moment     *last = &of->point[thermo->rule.count - 1];
-  PetscScalar before, after;
+  fare_moment *last = &of->point[thermo->rule.count - 1];
+  PetscScalar  before, after;
 
   PetscFunctionBegin;
   if (last->U) PetscCall(VecDot(last->P, last->U, &before));
@@ -151,7 +76,7 @@ static PetscErrorCode cross_jump(fare_thermo *thermo, track *of, double t)
   PetscFunctionReturn(0);
 }
 
-static double integral(const fare_lobatto *rule, const track *of, size_t offset, double length)
+static double integral(const fare_lobatto *rule, const fare_track *of, size_t offset, double length)
 {
   double sum = 0;
 
@@ -161,13 +86,13 @@ static double integral(const fare_lobatto *rule, const track *of, size_t offset,
 }
 
 /* Work and heat between the first point and the last. */
-static PetscErrorCode add_work(const fare_thermo *thermo, track *of, double length, double *heat)
+static PetscErrorCode add_work(const fare_thermo *thermo, fare_track *of, double length, double *heat)
 {
   const fare_lobatto *rule = &thermo->rule;
   fare_thermo_row    *sum  = &of->sum;
   PetscScalar         gram[FARE_POINTS_MAX][FARE_POINTS_MAX];
   Vec                 U[FARE_POINTS_MAX];
-  double              work = 0, change, power = integral(rule, of, offsetof(moment, rates.power), length);
+  double work = 0, change, power = integral(rule, of, offsetof(fare_moment, rates.power), length);
 
   PetscFunctionBegin;
   *heat = -power;
@@ -184,35 +109,36 @@ static PetscErrorCode add_work(const fare_thermo *thermo, track *of, double leng
   sum->work += work;
   sum->extra_work += power;
   sum->heat += *heat;
-  sum->energy_balance += fabs(change - work - integral(rule, of, offsetof(moment, rates.absorbed), length));
-  sum->kl_integral += integral(rule, of, offsetof(moment, kl), length);
+  sum->energy_balance +=
+    fabs(change - work - integral(rule, of, offsetof(fare_moment, rates.absorbed), length));
+  sum->kl_integral += integral(rule, of, offsetof(fare_moment, kl), length);
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode add_production(
-  const fare_thermo *thermo, track *of, double length, double heat, double T)
+  const fare_thermo *thermo, fare_track *of, double length, double heat, double T)
 {
   const fare_lobatto *rule = &thermo->rule;
   fare_thermo_row    *sum  = &of->sum;
   const PetscBool     isothermal =
     thermo->defined & FARE_HAS_ENERGY && !fare_system_drives(thermo->system, FARE_KT) ? PETSC_TRUE
                                                                                           : PETSC_FALSE;
-  const double total = integral(rule, of, offsetof(moment, rates.total), length);
-  state        first, last;
+  const double total = integral(rule, of, offsetof(fare_moment, rates.total), length);
+  fare_state   first, last;
   double       by_balance = NAN;
 
   PetscFunctionBegin;
   if (isothermal) {
-    PetscCall(evaluate(of->grid, of->point[0].P, NULL, 1, &first));
-    PetscCall(evaluate(of->grid, of->point[rule->count - 1].P, NULL, 1, &last));
+    PetscCall(fare_state_evaluate(of->grid, of->point[0].P, NULL, 1, &first));
+    PetscCall(fare_state_evaluate(of->grid, of->point[rule->count - 1].P, NULL, 1, &last));
     by_balance = last.entropy - first.entropy - heat / T;
   }
   /* a density that begins with empty cells has an infinite rate there, but a finite integral */
   sum->total += isfinite(total) || !isothermal ? total : by_balance;
   if (isfinite(total) && isothermal) sum->balance += by_balance - total;
-  sum->housekeeping += integral(rule, of, offsetof(moment, rates.housekeeping), length);
+  sum->housekeeping += integral(rule, of, offsetof(fare_moment, rates.housekeeping), length);
   sum->excess += thermo->needs_rest || isfinite(total)
-    ? integral(rule, of, offsetof(moment, rates.excess), length)
+    ? integral(rule, of, offsetof(fare_moment, rates.excess), length)
     : by_balance;
   PetscFunctionReturn(0);
 }
@@ -228,7 +154,7 @@ static PetscErrorCode cross_panel(fare_thermo *thermo, double start, double end,
 
   PetscFunctionBegin;
   for (int i = 0; i < thermo->tracks; i++) {
-    const moment first = thermo->track[i].point[0];
+    const fare_moment first = thermo->track[i].point[0];
 
     thermo->track[i].point[0]    = thermo->track[i].point[last];
     thermo->track[i].point[last] = first;
@@ -265,38 +191,21 @@ static PetscErrorCode cross_stretches(fare_thermo *thermo, double start, double 
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode velocity(const track *of, double t, Vec P, double to[])
-{
-  Vec J;
-
-  PetscFunctionBegin;
-  PetscCall(VecDuplicate(P, &J));
-  for (int axis = 0; axis < of->grid->dim; axis++) {
-    PetscScalar sum;
-
-    PetscCall(fare_operator_current(of->op, t, P, axis, J));
-    PetscCall(VecSum(J, &sum));
-    to[axis] = sum * of->grid->spacing[axis];
-  }
-  PetscCall(VecDestroy(&J));
-  PetscFunctionReturn(0);
-}
-
 /* A row of the integrals so far, and of the state now. */
-static PetscErrorCode make_row(const fare_thermo *thermo, track *of, double t)
+static PetscErrorCode make_row(const fare_thermo *thermo, fare_track *of, double t)
 {
-  const int        defined = thermo->defined;
-  const moment    *last    = &of->point[thermo->rule.count - 1];
-  fare_thermo_row *row     = &of->row[thermo->count];
-  const double     T       = defined & FARE_HAS_ENERGY ? fare_system_kT(thermo->system, t) : 1;
-  state            s;
+  const int          defined = thermo->defined;
+  const fare_moment *last    = &of->point[thermo->rule.count - 1];
+  fare_thermo_row   *row     = &of->row[thermo->count];
+  const double       T       = defined & FARE_HAS_ENERGY ? fare_system_kT(thermo->system, t) : 1;
+  fare_state         s;
 
   PetscFunctionBegin;
   *row         = of->sum;
   row->time    = t;
   row->ratio   = fare_truth_get_status(thermo->truth)->ratio;
   row->nominal = fare_truth_get_status(thermo->truth)->nominal;
-  PetscCall(evaluate(of->grid, last->P, last->U, T, &s));
+  PetscCall(fare_state_evaluate(of->grid, last->P, last->U, T, &s));
   row->energy                  = s.energy;
   row->entropy                 = s.entropy;
   row->free_energy             = s.energy - T * s.entropy;
@@ -305,90 +214,13 @@ static PetscErrorCode make_row(const fare_thermo *thermo, track *of, double t)
   row->total_rate              = last->rates.total;
   row->housekeeping_rate       = last->rates.housekeeping;
   row->excess_rate             = last->rates.excess;
-  PetscCall(velocity(of, t, last->P, row->velocity));
+  PetscCall(fare_operator_velocity(of->op, t, last->P, row->velocity));
   row->dissipated_work = row->work - (row->equilibrium_free_energy - of->row[0].equilibrium_free_energy);
   if (!(defined & FARE_HAS_FREE_WORK)) row->dissipated_work = NAN;
   if (!(defined & FARE_HAS_ENERGY))
     row->work = row->extra_work = row->heat = row->kl_integral = row->energy_balance = NAN;
   if (!(defined & FARE_HAS_BALANCE)) row->balance = NAN;
   PetscFunctionReturn(0);
-}
-
-static double difference(const fare_thermo *thermo, size_t k, size_t offset, int a, int b)
-{
-  return fabs(*(const double *)((const char *)&thermo->track[a].row[k] + offset) -
-    *(const double *)((const char *)&thermo->track[b].row[k] + offset));
-}
-
-#define ACCIDENT 3 /* by how much two grids may differ too little by accident */
-
-/*
-  The error in space of one member of row k: from two grids, by the ratio that three show for the density or
-  for the number itself, whichever is larger, as either is small where errors cancel; or from the coarser two,
-  where the finer ones agree by accident.
-*/
-static double space_error(const fare_thermo *thermo, size_t k, size_t offset)
-{
-  const fare_thermo_row *row   = &thermo->track[0].row[k];
-  const double           near  = difference(thermo, k, offset, 0, FARE_TRUTH_HALF);
-  const double           far   = thermo->tracks > FARE_TRUTH_QUARTER
-                ? difference(thermo, k, offset, FARE_TRUTH_HALF, FARE_TRUTH_QUARTER)
-                : 0;
-  const double           ratio = far > row->ratio * near ? fmin(row->nominal, far / near) : row->ratio;
-
-  return fmax(near, fmin(far / ratio, ACCIDENT * near)) / (ratio - 1);
-}
-
-/*
-  The error in space and time of one member of row k. The difference of two grids may vanish by accident where
-  the error changes its sign, so this is the largest of the last three rows, and for integrals over time the
-  largest of all rows so far.
-*/
-static double grid_error(const fare_thermo *thermo, size_t k, size_t offset, PetscBool is_integral)
-{
-  const size_t oldest = is_integral ? 0 : k > 2 ? k - 2 : 0;
-  double       space = 0, time = 0;
-
-  for (size_t i = oldest; i <= k; i++) {
-    space = fmax(space, space_error(thermo, i, offset));
-    time  = fmax(time, difference(thermo, i, offset, FARE_TRUTH_HALF, FARE_TRUTH_HALF_TIGHTER));
-  }
-  return isnan(difference(thermo, k, offset, 0, FARE_TRUTH_HALF)) ? NAN : space + time;
-}
-
-static const size_t integrals[] = {offsetof(fare_thermo_row, work), offsetof(fare_thermo_row, extra_work),
-  offsetof(fare_thermo_row, heat), offsetof(fare_thermo_row, dissipated_work),
-  offsetof(fare_thermo_row, total), offsetof(fare_thermo_row, housekeeping),
-  offsetof(fare_thermo_row, excess), offsetof(fare_thermo_row, kl_integral)};
-static const size_t states[]    = {offsetof(fare_thermo_row, energy), offsetof(fare_thermo_row, entropy),
-     offsetof(fare_thermo_row, free_energy), offsetof(fare_thermo_row, equilibrium_free_energy),
-     offsetof(fare_thermo_row, kl_to_equilibrium), offsetof(fare_thermo_row, total_rate),
-     offsetof(fare_thermo_row, housekeeping_rate), offsetof(fare_thermo_row, excess_rate),
-     offsetof(fare_thermo_row, velocity[0]), offsetof(fare_thermo_row, velocity[1]),
-     offsetof(fare_thermo_row, velocity[2])};
-
-/* Errors of row k: those of the grid, and with integrals what the balances say of the quadrature. */
-static void make_errors(fare_thermo *thermo, size_t k)
-{
-  const fare_thermo_row *row        = &thermo->track[0].row[k];
-  fare_thermo_row       *error      = &thermo->error[k];
-  const double           quadrature = isnan(row->energy_balance) ? 0 : row->energy_balance,
-               balance              = isnan(row->balance) ? 0 : fabs(row->balance);
-
-  *error = (fare_thermo_row){.time = row->time, .energy_balance = NAN, .balance = NAN};
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(states); i++)
-    *(double *)((char *)error + states[i]) =
-      thermo->tracks > 1 ? grid_error(thermo, k, states[i], PETSC_FALSE) : NAN;
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(integrals); i++)
-    *(double *)((char *)error + integrals[i]) =
-      thermo->tracks > 1 ? grid_error(thermo, k, integrals[i], PETSC_TRUE) : NAN;
-  error->work += quadrature;
-  error->extra_work += quadrature;
-  error->heat += quadrature;
-  error->dissipated_work += quadrature;
-  error->total += balance;
-  if (thermo->needs_rest) error->housekeeping += balance;
-  error->excess += balance;
 }
 
 static PetscErrorCode make_room(fare_thermo *thermo, size_t count)
@@ -407,14 +239,14 @@ static PetscErrorCode add_row(fare_thermo *thermo, double t)
   PetscFunctionBegin;
   PetscCall(make_room(thermo, thermo->count + 1));
   for (int i = 0; i < thermo->tracks; i++) PetscCall(make_row(thermo, &thermo->track[i], t));
-  make_errors(thermo, thermo->count++);
+  fare_thermo_estimate(thermo, thermo->count++);
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode create_track(fare_thermo *thermo, int part)
 {
-  track *of     = &thermo->track[part];
-  Vec    masses = fare_truth_part_masses(thermo->truth, part);
+  fare_track *of     = &thermo->track[part];
+  Vec         masses = fare_truth_part_masses(thermo->truth, part);
 
   PetscFunctionBegin;
   of->part = part;
@@ -477,7 +309,7 @@ PetscErrorCode fare_thermo_destroy(fare_thermo **thermo)
   PetscFunctionBegin;
   if (!h) PetscFunctionReturn(0);
   for (int i = 0; i < h->tracks; i++) {
-    track *of = &h->track[i];
+    fare_track *of = &h->track[i];
 
     for (int k = 0; k < FARE_POINTS_MAX; k++) {
       PetscCall(VecDestroy(&of->point[k].P));
@@ -507,36 +339,6 @@ const fare_thermo_row *fare_thermo_errors(const fare_thermo *thermo)
   return thermo->error;
 }
 
-const fare_system *fare_thermo_system(const fare_thermo *thermo)
-{
-  return thermo->system;
-}
-
-const fare_grid *fare_thermo_grid(const fare_thermo *thermo)
-{
-  return thermo->track[0].grid;
-}
-
-const fare_grid *fare_thermo_half_grid(const fare_thermo *thermo)
-{
-  return thermo->tracks > 1 ? thermo->track[FARE_TRUTH_HALF].grid : NULL;
-}
-
-int fare_thermo_tracks(const fare_thermo *thermo)
-{
-  return thermo->tracks;
-}
-
-const fare_thermo_row *fare_thermo_track(const fare_thermo *thermo, int part)
-{
-  return thermo->track[part].row;
-}
-
-const fare_thermo_options *fare_thermo_options_of(const fare_thermo *thermo)
-{
-  return &thermo->options;
-}
-
 PetscErrorCode fare_thermo_restore(fare_thermo *thermo, size_t count, const fare_thermo_row rows[])
 {
   PetscFunctionBegin;
@@ -546,42 +348,15 @@ PetscErrorCode fare_thermo_restore(fare_thermo *thermo, size_t count, const fare
     thermo->track[i].sum = rows[(size_t)i * count + count - 1];
   }
   thermo->count = count;
-  for (size_t k = 0; k < count; k++) make_errors(thermo, k);
+  for (size_t k = 0; k < count; k++) fare_thermo_estimate(thermo, k);
   PetscFunctionReturn(0);
 }
 
-/* A face's current is shared by the cells beside it. */
 PetscErrorCode fare_thermo_current(fare_thermo *thermo, int axis, Vec *current)
 {
-  const fare_grid   *grid   = thermo->track[0].grid;
-  const double       volume = fare_grid_volume(grid);
-  const PetscScalar *J;
-  PetscScalar       *at;
-  fare_ghosts        ghosts;
-  Vec                faces, local;
-
   PetscFunctionBegin;
-  PetscCall(fare_ghosts_of(grid, &ghosts));
-  PetscCall(VecDuplicate(fare_truth_masses(thermo->truth), &faces));
-  PetscCall(VecDuplicate(faces, current));
-  PetscCall(fare_operator_current(thermo->track[0].op, fare_truth_get_status(thermo->truth)->time,
-    fare_truth_masses(thermo->truth), axis, faces));
-  PetscCall(DMGetLocalVector(grid->dm, &local));
-  PetscCall(DMGlobalToLocal(grid->dm, faces, INSERT_VALUES, local));
-  PetscCall(VecGetArrayRead(local, &J));
-  PetscCall(VecGetArray(*current, &at));
-  for (PetscInt n = 0; n < fare_grid_owned(grid); n++) {
-    PetscInt index[FARE_DIM_MAX], here;
-
-    fare_cell_index(grid, n, index);
-    here  = fare_ghosts_at(&ghosts, index);
-    at[n] = 0.5 * grid->spacing[axis] *
-      (J[here] + (index[axis] > ghosts.start[axis] ? J[here - ghosts.stride[axis]] : 0)) / volume;
-  }
-  PetscCall(VecRestoreArray(*current, &at));
-  PetscCall(VecRestoreArrayRead(local, &J));
-  PetscCall(DMRestoreLocalVector(grid->dm, &local));
-  PetscCall(VecDestroy(&faces));
+  PetscCall(fare_operator_current_density(thermo->track[0].op, fare_truth_get_status(thermo->truth)->time,
+    fare_truth_masses(thermo->truth), axis, current));
   PetscFunctionReturn(0);
 }
 

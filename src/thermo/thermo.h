@@ -21,20 +21,73 @@ void fare_lobatto_make(int count, fare_lobatto *rule);
 /* energy[i] = -T ln sum_q weight[q] exp(-V[q * n + i]/T); weights have sum 1. V is spoiled. A kernel. */
 void fare_average_boltzmann(size_t n, int points, const double weight[], double T, double *V, double *energy);
 
-/* What an instrument works on. */
-const fare_system         *fare_thermo_system(const fare_thermo *thermo);
-const fare_grid           *fare_thermo_grid(const fare_thermo *thermo);
-const fare_thermo_options *fare_thermo_options_of(const fare_thermo *thermo);
-/* of the companion; NULL where the truth has none */
-const fare_grid *fare_thermo_half_grid(const fare_thermo *thermo);
+/* What is known at one point of the quadrature. */
+typedef struct {
+  Vec             P, U; /* U: NULL where there is no energy */
+  double          kl;
+  fare_production rates;
+} fare_moment;
+
+/* The thermodynamics of one part of the truth: the truth itself, or a companion. */
+typedef struct {
+  int              part;
+  const fare_grid *grid;
+  fare_operator   *op;
+  fare_moment      point[FARE_POINTS_MAX];
+  PetscBool        rest_is_known;
+  /* stationary density, where there is no detailed balance; NULL where it could not be found */
+  Vec              rest;
+  fare_thermo_row  sum; /* integrals so far */
+  fare_thermo_row *row;
+} fare_track;
+
 /*
-  Rows are kept for the truth and for each of its companions: how many of these tracks there are, and the rows
-  of one.
+  Rows are kept for the truth and for each of its companions; the grid of the first track is the truth's.
 */
-int                    fare_thermo_tracks(const fare_thermo *thermo);
-const fare_thermo_row *fare_thermo_track(const fare_thermo *thermo, int part);
+struct fare_thermo {
+  fare_truth         *truth;
+  const fare_system  *system;
+  fare_thermo_options options;
+  int                 defined, tracks;
+  PetscBool           needs_rest, warned;
+  fare_lobatto        rule;
+  fare_track          track[FARE_TRUTH_PARTS_MAX]; /* by part of the truth */
+  size_t              count, room;
+  fare_thermo_row    *error; /* of each row of the truth itself */
+};
+
+/* Sums over cells of a density and the equilibrium of its energies. */
+typedef struct {
+  double energy, entropy, equilibrium_free_energy, kl;
+} fare_state;
+
+/*
+  Of masses P and cell energies U (NULL: none, then all but the entropy is NaN) at temperature T. Masses that
+  are not positive count as none. Collective.
+*/
+PetscErrorCode fare_state_evaluate(const fare_grid *grid, Vec P, Vec U, double T, fare_state *s);
+
+/* The numbers of a row but the time, which are kept and shown. */
+typedef enum { FARE_COLUMN_STATE, FARE_COLUMN_INTEGRAL, FARE_COLUMN_BALANCE } fare_thermo_kind;
+typedef struct {
+  const char      *name, *meaning;
+  size_t           offset;  /* in fare_thermo_row */
+  int              defined; /* for systems of which all these are */
+  fare_thermo_kind kind;    /* a balance has no error of its own */
+} fare_thermo_column;
+#define FARE_THERMO_COLUMNS 20
+extern const fare_thermo_column fare_thermo_columns[FARE_THERMO_COLUMNS];
+static inline double            fare_thermo_value(const fare_thermo_row *row, size_t offset)
+{
+  return *(const double *)((const char *)row + offset);
+}
+/* Errors of row k. */
+void fare_thermo_estimate(fare_thermo *thermo, size_t k);
 /* Puts `count` rows in place of those of every track, one track after the other. */
 PetscErrorCode fare_thermo_restore(fare_thermo *thermo, size_t count, const fare_thermo_row rows[]);
+
+/* FARE_ERR_INPUT where not FARE_HAS_CHAIN. */
+PetscErrorCode fare_thermo_check_chain(const fare_system *system);
 
 /* The names under which a study files them. */
 extern const char *const fare_relaxation_names[];

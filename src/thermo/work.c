@@ -119,18 +119,13 @@ static int64_t pass(const passage *way, fare_ensemble *ensemble, double *work)
 
 #define RUN_MAX 1024 /* steps whose parameters are tabulated at once */
 
-static fare_walls mirrors(const fare_system *system, const fare_box *box)
+static fare_walls mirrors(const fare_system *system, fare_box box)
 {
-  const fare_box own   = fare_system_box(system);
-  fare_walls     walls = {.dim = fare_system_dimension(system)};
+  fare_boundary boundary[FARE_DIM_MAX];
 
-  for (int axis = 0; axis < walls.dim; axis++) {
-    walls.lower[axis] = box ? box->lower[axis] : own.lower[axis];
-    walls.upper[axis] = box ? box->upper[axis] : own.upper[axis];
-    walls.at[axis][0] = walls.at[axis][1] =
-      (box ? box : &own)->periodic[axis] ? FARE_WALL_NONE : FARE_WALL_REFLECTING;
-  }
-  return walls;
+  for (int axis = 0; axis < FARE_DIM_MAX; axis++)
+    boundary[axis] = box.periodic[axis] ? FARE_BOUNDARY_PERIODIC : FARE_BOUNDARY_REFLECTING;
+  return fare_walls_of(system, &box, boundary);
 }
 
 /*
@@ -158,7 +153,7 @@ static PetscErrorCode travel(const fare_system *system, const fare_box *box, dou
     ensemble, &initial, system, reversed ? end : start, fare_stream_make(seed, names[reversed][0])));
   PetscCall(PetscMalloc1((RUN_MAX + 1) * FARE_PARAMETERS_MAX, &theta));
   way.theta = theta;
-  way.walls = mirrors(system, box);
+  way.walls = mirrors(system, box ? *box : fare_system_box(system));
   way.wild  = &moves[2];
   for (; way.first < steps; way.first += way.steps) {
     way.steps = PetscMin(RUN_MAX, steps - way.first);
@@ -253,11 +248,7 @@ PetscErrorCode fare_work_simulate(MPI_Comm comm, const fare_system *system, cons
 
   PetscFunctionBegin;
   memset(w, 0, sizeof *w);
-  if (!(fare_thermo_defines(system) & FARE_HAS_CHAIN))
-    FARE_FAIL(FARE_ERR_INPUT,
-      "work relations need a potential, no other force, and a constant kT, which system '%s' does not have "
-      "here",
-      fare_system_type_of(system)->name);
+  PetscCall(fare_thermo_check_chain(system));
   if (n < 2) FARE_FAIL(FARE_ERR_INPUT, "work relations need at least 2 particles, got %zu", n);
   kT            = fare_system_kT(system, start);
   w->particles  = options->particles;

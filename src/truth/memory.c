@@ -74,13 +74,14 @@ double fare_truth_bytes(const fare_system *system, const fare_truth_options *opt
   /* cells of all coarser grids of multigrid, each with 3 dim + 5 numbers of single precision */
   const double coarser = dim == 2 ? 1. / 3 : 1. / 7;
   /* matrix and factors; or multigrid, and vectors of GMRES */
-  const double solver    = dim == 1 ? 3.0 * (1 + 2 * dim) + 6 : (1.5 * dim + 2.5) * (1 + coarser) + 20;
-  const double numbering = 2.5; /* of a grid's cells */
-  const double stepper = type->drift || type->nonconservative ? 28 : 10, bound = options->estimate ? 10 : 1;
-  double       passing, rates = 2 * dim + (type->drift ? 6 * dim : 0), each, cells = 1, layered = 1,
+  const double    solver    = dim == 1 ? 3.0 * (1 + 2 * dim) + 6 : (1.5 * dim + 2.5) * (1 + coarser) + 20;
+  const double    numbering = 2.5; /* of a grid's cells */
+  const PetscBool general   = fare_rates_are_general(type);
+  const double    stepper = general || type->nonconservative ? 28 : 10, bound = options->estimate ? 10 : 1;
+  double          passing, rates = 2 * dim + (general ? 6 * dim : 0), each, cells = 1, layered = 1,
                   companions = options->estimate ? 2 : 0, coarsest = options->estimate ? 1 : 0;
 
-  if (type->drift)
+  if (general)
     passing = 0;
   else
     rates += gradient_doubles(system, &passing);

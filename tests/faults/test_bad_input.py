@@ -775,7 +775,7 @@ def overwrite_spares_the_rest(where):
     root = where / "out" / "faulty"
     figures = next(
         node.value
-        for node in ast.parse((SOURCE / "postproc" / "fare_figures.py").read_text()).body
+        for node in ast.parse((SOURCE / "postproc" / "fare" / "plot" / "figures.py").read_text()).body
         if isinstance(node, ast.Assign) and node.targets[0].id == "FIGURES"
     )
     own = [

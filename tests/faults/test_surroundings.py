@@ -95,14 +95,26 @@ def check_limits(where):
     """Files may grow to a size that the first snapshot meets at many places, or a later one; what was there
     is whole, and the study goes on.
     """
-    for blocks in (40, 600, 640, 700, 760, 840, 1100):  # of 512 bytes, as POSIX counts
-        code, lines = limited(where, blocks, "--resume", "--set", "output.directory=limited")
+    # blocks of 512 bytes, as POSIX counts; many particles: the second array does not fit
+    for blocks, particles in (
+        *((blocks, 20000) for blocks in (40, 600, 640, 700, 760, 840, 1100)),
+        (3000, 100000),
+    ):
+        code, lines = limited(
+            where,
+            blocks,
+            "--resume",
+            "--set",
+            "output.directory=limited",
+            "--set",
+            f"ensembles.walk.particles={particles}",
+        )
         expect(
             code == 1
             and len(lines) == 1
             and "File too large" in lines[0]
             and "snapshot_000000.h5" in lines[0],
-            f"{blocks} blocks: {code} {lines}",
+            f"{blocks} blocks, {particles} particles: {code} {lines}",
         )
     expect(
         [p for p in (where / "limited").rglob("*") if p.suffix in (".h5", ".tmp", ".lock")] == [],

@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """
-The batch scripts as they are, under a real SLURM: one study, a sweep as an array with what collects behind
-it, and a job that is signalled, requeued, and ends with the same bits.
+The batch scripts as they are, under a real SLURM and from a scratch directory: one study, a sweep as an array
+with what collects behind it, and a job that is signalled, requeued, and ends with the same bits.
 fare-test: labels=slurm timeout=900
 """
 import pathlib
-import shutil
 import sys
 import tempfile
 import time
@@ -27,6 +26,7 @@ output: {directory: swept}
 sweep:
   - drive.0.amplitude: [1.0, 4.0]
 """
+JOBS = SOURCE / "jobs" / "slurm"
 PETSC = ("--", "-truth_ts_monitor")  # stands behind everything, whatever the scripts add
 
 
@@ -35,10 +35,12 @@ def said(where, pattern):
 
 
 def check_study(slurm, where, whole):
+    site = where / "site.sh"
+    site.write_text("echo set up for $SLURM_JOB_ID\n")
     for launcher in ("srun", "mpirun"):
         job = slurm.submit(
             where,
-            "jobs/slurm/study.sh",
+            JOBS / "study.sh",
             "study.yaml",
             "--no-report",
             "--max-seconds",
@@ -46,11 +48,13 @@ def check_study(slurm, where, whole):
             "--set",
             f"output.directory=by_{launcher}",
             *PETSC,
+            FARE_SITE=site,
             FARE_LAUNCHER=launcher,
         )
         states = slurm.finish(job)
         out = said(where, f"fare-{job}.out")
         expect(states == ["COMPLETED"], f"a study by {launcher}: {states}: {out[-1500:]}")
+        expect(f"set up for {job}" in out, f"a study by {launcher}: no set-up of the site: {out[-500:]}")
         expect(" TS dt " in out, f"a study by {launcher}: PETSc's options are lost")
         expect("on 2 ranks" in out, f"a study by {launcher} ran otherwise than on 2 ranks: {out[-500:]}")
         if states == ["COMPLETED"]:
@@ -67,7 +71,7 @@ def check_singletons(slurm, where):
 
 
 def check_mistake(slurm, where):
-    job = slurm.submit(where, "jobs/slurm/requeue.sh", "study.yaml", "--set", "truth.cells=-5")
+    job = slurm.submit(where, JOBS / "requeue.sh", "study.yaml", "--set", "truth.cells=-5")
     states = slurm.finish(job)
     expect(
         states == ["FAILED"] and "truth.cells" in said(where, f"fare-{job}.out"),
@@ -79,7 +83,7 @@ def check_requeue(slurm, where, whole):
     """Signalled as SLURM does before the time limit, twice at moments of the study's middle."""
     job = slurm.submit(
         where,
-        "jobs/slurm/requeue.sh",
+        JOBS / "requeue.sh",
         "study.yaml",
         "--no-report",
         "--set",
@@ -90,8 +94,6 @@ def check_requeue(slurm, where, whole):
     deadline = time.monotonic() + 300
     while signalled < 2 and time.monotonic() < deadline:
         states = slurm.states(job)
-        if states == ["PENDING"]:
-            slurm.let_go(job)
         started = said(where, log).count("results in requeued")
         if states == ["RUNNING"] and started > signalled:
             time.sleep(0.4)
@@ -111,7 +113,7 @@ def check_requeue(slurm, where, whole):
 
 
 def check_sweep(slurm, where):
-    done = slurm.run("bash", "jobs/slurm/sweep.sh", "sweep.yaml", *PETSC, cwd=where)
+    done = slurm.run("bash", JOBS / "sweep.sh", "sweep.yaml", *PETSC, cwd=where)
     expect(
         done.returncode == 0 and "points 0-1 are job" in done.stdout,
         f"submitting a sweep: {done.stdout} {done.stderr}",
@@ -127,7 +129,7 @@ def check_sweep(slurm, where):
     out = said(where, f"fare-collect-{collect}.out")
     expect(states == ["COMPLETED"] and "2 points: 2 done" in out, f"collecting: {states} {out[-1500:]}")
     expect((where / "swept" / "sweep.csv").exists(), "no swept/sweep.csv")
-    done = slurm.run("bash", "jobs/slurm/sweep.sh", "sweep.yaml", *PETSC, cwd=where)
+    done = slurm.run("bash", JOBS / "sweep.sh", "sweep.yaml", *PETSC, cwd=where)
     expect("are done" in done.stdout, f"submitting a sweep that is done: {done.stdout} {done.stderr}")
 
 
@@ -138,9 +140,8 @@ def main():
         return 77
     with tempfile.TemporaryDirectory(prefix="fare-slurm-") as name:
         base = pathlib.Path(name)
-        where = base / "project"
+        where = base / "scratch"
         where.mkdir()
-        shutil.copytree(SOURCE / "jobs", where / "jobs")
         (where / "study.yaml").write_text(restart.STUDY)
         (where / "sweep.yaml").write_text(SWEEP)
         whole = restart.run(where, 2, "--set", "output.directory=whole")

@@ -89,6 +89,21 @@ output: {directory: stuck}
 """
 
 
+BODIES = """\
+study: bodies
+seed: 11
+system: {name: kramers_double_well, parameters: {friction: 4}}
+initial: {density: gaussian, mean: [-1.0, 0.0], sd: [0.3, 1.0]}
+snapshots: {start: 0.0, end: 0.4, count: 3}
+truth: {cells: [64, 32], lower: [LOWER, -6.0], upper: [2.2, 6.0], tolerance: 1.0e-3}
+ensembles:
+  - {name: walk, sampler: langevin, particles: 1000, dt: 4.0e-3, integrator: baoab}
+  - {name: chains, sampler: boltzmann, particles: 1000}
+measures: [kl]
+output: {directory: bodies}
+"""
+
+
 def fare(where, *arguments, ranks=1, code=0):
     """What it says, once it has ended as it should."""
     done = start(where, *arguments, ranks=ranks)
@@ -274,6 +289,21 @@ def check_unconverged(where):
     expect("chains !" in page and "have not converged to its own density" in page, "the report leaves it out")
 
 
+def check_bodies(where):
+    """Truth and particles differ at the ends of a position: that is said where some mass is there."""
+    for lower, small in (("-1.1", True), ("-2.6", False)):
+        (where / "bodies.yaml").write_text(BODIES.replace("LOWER", lower))
+        said = fare(where, "check", "bodies.yaml") + fare(
+            where, "run", "bodies.yaml", "--no-report", "--overwrite"
+        )
+        expect("the truth lets bodies rest: keep those of a position out of reach" in said, "check")
+        for line in (
+            r"^BOX TOO SMALL: .* ranks with them",
+            r"^ +BOX TOO SMALL: at time 0.4 a mass of \d\.\de-01 ",
+        ):
+            expect(bool(re.search(line, said, re.MULTILINE)) == small, f"{line} from {lower}: {said[-1500:]}")
+
+
 def main():
     with tempfile.TemporaryDirectory() as directory:
         where = pathlib.Path(directory)
@@ -284,6 +314,7 @@ def main():
         check_same_bits(where, "halves", {"x": positions(where / "halves", "walk")})
         check_refusals(where)
         check_unconverged(where)
+        check_bodies(where)
     return conclude()
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 import checks
 from checks import conclude, expect
-from write_samples import write_samples
+from fare.samples import write_samples
 
 # At rest, and drawn anew at each time: an energy distance without bias is below 0 half of the time. The step
 # of `wild` is far beyond what is stable.

@@ -124,7 +124,13 @@ def check_root(rules):
         lambda v: is_text(v) and re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}", v.decode()),
     )
     rules.holds("names under /data are integers", list(rules.file["data"]) == ["1"])
-    rules.holds("groups beside /data are FARE's own", set(root) == {"data", "fare"})
+    rules.holds(
+        "what is beside /data is FARE's own, its axes, and second names of meshes",
+        {"data", "fare"} == set(root) - {"x", "y", "z", "density", "density_error"},
+    )
+    mesh = rules.file["data/1/meshes/density"]
+    rules.holds("the second name is of the same mesh", root["density"] == mesh)
+    rules.holds("axes are labelled", [list(d) for d in mesh.dims] == [[d.label] for d in mesh.dims])
 
 
 def check_iteration(rules, step):

@@ -17,11 +17,12 @@ import h5py
 import numpy as np
 
 sys.dont_write_bytecode = True
-from fare_drawing import DECADES, log_limits
-from fare_results import FareError, Study
+from fare.files import FareError
+from fare.plot.drawing import DECADES, log_limits
+from fare.results import Study
 from launch import SOURCE
 
-REPORT = SOURCE / "postproc" / "fare_report.py"
+REPORT = [SOURCE / "postproc", "report"]
 
 TIMES = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
 TRAINED = np.array([1, 0, 1, 0, 1], np.uint8)
@@ -162,7 +163,7 @@ def write_study(directory, extent=(32,), truth=True, finished=1, old=False):
 
 def run(*arguments):
     return subprocess.run(
-        [sys.executable, "-B", REPORT, *map(str, arguments)], capture_output=True, text=True, check=False
+        [sys.executable, "-B", *REPORT, *map(str, arguments)], capture_output=True, text=True, check=False
     )
 
 

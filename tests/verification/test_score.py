@@ -19,8 +19,8 @@ import h5py
 import numpy as np
 
 from checks import expect, failures
+from fare.samples import write_samples
 from launch import ENVIRONMENT, FARE, MPIEXEC, SOURCE
-from write_samples import write_samples
 
 # A Gaussian at rest: every snapshot has the same density, so that one file holds as many independent trials
 # as there are snapshots.

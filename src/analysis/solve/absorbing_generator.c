@@ -30,19 +30,6 @@ static int target_of(int targets, const fare_region *const target[], const doubl
   return -1;
 }
 
-/* The cell over a face, its index wrapped at periodic ends; false where there is none. */
-static PetscBool neighbour(const fare_grid *grid, const PetscInt index[], int face, PetscInt there[])
-{
-  const int axis = face / 2;
-
-  for (int a = 0; a < FARE_DIM_MAX; a++) there[a] = index[a];
-  there[axis] += face % 2 ? 1 : -1;
-  if (there[axis] >= 0 && there[axis] < grid->cells[axis]) return PETSC_TRUE;
-  if (grid->boundary[axis] != FARE_BOUNDARY_PERIODIC) return PETSC_FALSE;
-  there[axis] = (there[axis] + grid->cells[axis]) % grid->cells[axis];
-  return PETSC_TRUE;
-}
-
 static void centre(const fare_grid *grid, const PetscInt index[], double x[])
 {
   for (int axis = 0; axis < grid->dim; axis++) x[axis] = fare_grid_centre(grid, axis, index[axis]);
@@ -74,7 +61,7 @@ static PetscErrorCode look_at_faces(fare_absorbing *k, int targets, const fare_r
 
       k->part[at]   = NAN;
       k->column[at] = k->beyond[at] = -1;
-      if (!neighbour(k->grid, index, face, there)) continue;
+      if (!fare_cell_over(k->grid, index, face, there)) continue;
       k->column[at] = global[fare_ghosts_at(&ghosts, index) + (face % 2 ? 1 : -1) * ghosts.stride[face / 2]];
       centre(k->grid, there, y);
       k->beyond[at] = (signed char)target_of(targets, target, y);
@@ -94,13 +81,10 @@ static PetscErrorCode check_targets(const fare_absorbing *k, int targets, const 
   for (PetscInt n = 0; n < k->owned; n++) count[k->in[n] < 0 ? 2 : k->in[n]]++;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, count, 3, MPI_INT64_T, MPI_SUM, k->grid->comm));
   for (int i = 0; i < targets; i++) {
-    PetscBool absorbs = PETSC_FALSE;
-
-    if (count[i]) continue;
-    for (int axis = 0; axis < k->grid->dim; axis++)
-      absorbs |= k->grid->boundary[axis] >= FARE_BOUNDARY_ABSORBING;
-    /* what is left is the whole box, and through its ends */
-    if (fare_region_is_beyond(target[i], k->grid->lower, k->grid->upper) && absorbs) continue;
+    /* what is left may be the whole box, and through its ends */
+    if (count[i] ||
+      (fare_region_is_beyond(target[i], k->grid->lower, k->grid->upper) && fare_grid_absorbs(k->grid)))
+      continue;
     FARE_FAIL(FARE_ERR_INPUT, "analysis: a set holds the centre of no cell of the grid");
   }
   if (!count[2]) FARE_FAIL(FARE_ERR_INPUT, "analysis: the sets hold all cells of the grid");
@@ -205,9 +189,7 @@ PetscErrorCode fare_absorbing_residual(const fare_absorbing *k, double b, Vec x,
   PetscFunctionBegin;
   *scale = 0;
   PetscCall(fare_ghosts_of(k->grid, &ghosts));
-  PetscCall(DMGetLocalVector(k->grid->dm, &local));
-  PetscCall(DMGlobalToLocal(k->grid->dm, x, INSERT_VALUES, local));
-  PetscCall(VecGetArrayRead(local, &value));
+  PetscCall(fare_ghosts_get(k->grid, x, &local, &value));
   PetscCall(VecGetArray(r, &to));
   for (PetscInt n = 0; n < k->owned; n++) {
     PetscInt index[FARE_DIM_MAX], here;
@@ -229,8 +211,7 @@ PetscErrorCode fare_absorbing_residual(const fare_absorbing *k, double b, Vec x,
     }
   }
   PetscCall(VecRestoreArray(r, &to));
-  PetscCall(VecRestoreArrayRead(local, &value));
-  PetscCall(DMRestoreLocalVector(k->grid->dm, &local));
+  PetscCall(fare_ghosts_restore(k->grid, &local, &value));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, scale, 1, MPI_DOUBLE, MPI_SUM, k->grid->comm));
   PetscFunctionReturn(0);
 }
@@ -249,14 +230,20 @@ PetscErrorCode fare_absorbing_hold(const fare_absorbing *k, const double value[]
 typedef struct {
   const fare_absorbing *absorbing;
   double                b;
+  Vec                   source; /* beside b; NULL: none */
 } problem;
 
 static PetscErrorCode residual(void *context, Vec x, Vec r, double *scale)
 {
   const problem *p = context;
+  PetscReal      sum;
 
   PetscFunctionBegin;
   PetscCall(fare_absorbing_residual(p->absorbing, p->b, x, r, scale));
+  if (!p->source) PetscFunctionReturn(0);
+  PetscCall(VecAXPY(r, 1, p->source));
+  PetscCall(VecNorm(p->source, NORM_1, &sum));
+  *scale += sum;
   PetscFunctionReturn(0);
 }
 
@@ -288,55 +275,55 @@ static PetscErrorCode check_digits(Mat M, KSP ksp, const char *what)
     what, longest * fastest, most / PETSC_MACHINE_EPSILON);
 }
 
-static PetscErrorCode iterate(
-  const fare_absorbing *k, const problem *p, const char *what, Vec x, fare_solved *solved)
+static PetscErrorCode iterate(const fare_absorbing *k, PetscBool transposed, fare_residual_function of,
+  void *context, const char *what, Vec x, fare_solved *solved)
 {
   Mat M;
   KSP ksp;
 
   PetscFunctionBegin;
   PetscCall(fare_absorbing_matrix(k, &M));
+  if (transposed) PetscCall(MatTranspose(M, MAT_INPLACE_MATRIX, &M));
   PetscCall(fare_linear_solver_create(k->grid, M, M, &ksp));
-  PetscCall(fare_linear_solver_refine(ksp, residual, (void *)p, 0, 1e-7, what, x, solved));
-  PetscCall(check_digits(M, ksp, what));
+  PetscCall(fare_linear_solver_refine(ksp, of, context, 0, 1e-7, what, x, solved));
+  if (!transposed) PetscCall(check_digits(M, ksp, what));
   PetscCall(KSPDestroy(&ksp));
   PetscCall(MatDestroy(&M));
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_absorbing_eliminate(fare_absorbing *k)
+PetscErrorCode fare_absorbing_complete(fare_absorbing *k, PetscBool transposed, fare_residual_function of,
+  void *context, const char *what, Vec x, fare_solved *solved)
 {
+  double scale;
+  Vec    r;
+
   PetscFunctionBegin;
+  if (!fare_elimination_serves(k->grid)) {
+    PetscCall(iterate(k, transposed, of, context, what, x, solved));
+    PetscFunctionReturn(0);
+  }
   if (!k->elimination) PetscCall(fare_elimination_create(k, 0, PETSC_FALSE, &k->elimination));
+  PetscCall(VecDuplicate(x, &r));
+  PetscCall(of(context, x, r, &scale));
+  PetscCall(fare_elimination_solve(k->elimination, transposed, r));
+  PetscCall(VecAXPY(x, 1, r));
+  solved->iterations = 1;
+  PetscCall(fare_linear_solver_residual(of, context, x, r, &solved->residual));
+  PetscCall(VecDestroy(&r));
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_absorbing_solve(
   fare_absorbing *k, double b, const double value[], const char *what, Vec *x, fare_solved *solved)
 {
-  const problem p = {k, b};
-  double        scale;
-  PetscReal     norm;
-  Vec           r;
+  problem p = {k, b, NULL};
 
   PetscFunctionBegin;
   PetscCall(DMCreateGlobalVector(k->grid->dm, x));
   PetscCall(VecSet(*x, 0));
   PetscCall(fare_absorbing_hold(k, value, *x));
-  if (!fare_elimination_serves(k->grid)) {
-    PetscCall(iterate(k, &p, what, *x, solved));
-    PetscFunctionReturn(0);
-  }
-  PetscCall(fare_absorbing_eliminate(k));
-  PetscCall(VecDuplicate(*x, &r));
-  PetscCall(fare_absorbing_residual(k, b, *x, r, &scale));
-  PetscCall(fare_elimination_solve(k->elimination, PETSC_FALSE, r));
-  PetscCall(fare_absorbing_hold(k, value, r));
-  PetscCall(VecCopy(r, *x));
-  PetscCall(fare_absorbing_residual(k, b, *x, r, &scale));
-  PetscCall(VecNorm(r, NORM_1, &norm));
-  *solved = (fare_solved){scale > 0 ? norm / scale : 0, 1};
-  PetscCall(VecDestroy(&r));
+  PetscCall(fare_absorbing_complete(k, PETSC_FALSE, residual, &p, what, *x, solved));
   PetscFunctionReturn(0);
 }
 
@@ -358,27 +345,15 @@ static PetscErrorCode fill_exit(const fare_absorbing *k, int axis, int side, Vec
 
 PetscErrorCode fare_absorbing_exit(fare_absorbing *k, int axis, int side, Vec *x)
 {
-  Mat M;
-  KSP ksp;
-  Vec r;
+  problem     p = {k, 0, NULL};
+  fare_solved solved;
 
   PetscFunctionBegin;
   PetscCall(DMCreateGlobalVector(k->grid->dm, x));
-  PetscCall(fill_exit(k, axis, side, *x));
-  if (fare_elimination_serves(k->grid)) {
-    PetscCall(fare_absorbing_eliminate(k));
-    PetscCall(fare_elimination_solve(k->elimination, PETSC_FALSE, *x));
-    PetscFunctionReturn(0);
-  }
-  PetscCall(VecDuplicate(*x, &r));
-  PetscCall(VecCopy(*x, r));
-  PetscCall(fare_absorbing_matrix(k, &M));
-  PetscCall(fare_linear_solver_create(k->grid, M, M, &ksp));
-  PetscCall(KSPSetTolerances(ksp, 1e-12, 1e-300, PETSC_DEFAULT, 300));
-  PetscCall(KSPSolve(ksp, r, *x));
-  PetscCall(check_digits(M, ksp, "exit probability"));
-  PetscCall(KSPDestroy(&ksp));
-  PetscCall(MatDestroy(&M));
-  PetscCall(VecDestroy(&r));
+  PetscCall(VecSet(*x, 0));
+  PetscCall(VecDuplicate(*x, &p.source));
+  PetscCall(fill_exit(k, axis, side, p.source));
+  PetscCall(fare_absorbing_complete(k, PETSC_FALSE, residual, &p, "exit probability", *x, &solved));
+  PetscCall(VecDestroy(&p.source));
   PetscFunctionReturn(0);
 }

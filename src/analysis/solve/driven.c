@@ -17,8 +17,9 @@ typedef struct {
   fare_timeline   *line;
   const double    *value;    /* in each target */
   double           b, scale; /* scale: L1 norm of c outside of targets */
-  int              level, runs;
-  Vec             *at; /* x at each stop */
+  int              level, runs, count;
+  Vec              end;         /* x there: known, or a guess of it */
+  Vec             *at, *before; /* x at each of the stops, now and on the level before */
 } problem;
 
 /* x from the end to the start; linear: without b, and 0 in targets. */
@@ -78,30 +79,15 @@ static PetscErrorCode find_scale(problem *p, Vec like)
 static PetscErrorCode find_periodic(problem *p, Vec x, fare_driven *driven)
 {
   fare_solved solved;
-  PetscInt    owned;
-  Mat         shell;
   KSP         ksp;
-  PC          pc;
 
   PetscFunctionBegin;
   PetscCall(find_scale(p, x));
-  PetscCall(VecGetLocalSize(x, &owned));
-  PetscCall(MatCreateShell(
-    PetscObjectComm((PetscObject)x), owned, owned, PETSC_DETERMINE, PETSC_DETERMINE, p, &shell));
-  PetscCall(MatShellSetOperation(shell, MATOP_MULT, (void (*)(void))multiply));
-  PetscCall(KSPCreate(PetscObjectComm((PetscObject)x), &ksp));
-  PetscCall(KSPSetOperators(ksp, shell, shell));
-  PetscCall(KSPSetType(ksp, KSPGMRES));
-  PetscCall(KSPGetPC(ksp, &pc));
-  PetscCall(PCSetType(pc, PCNONE));
-  PetscCall(KSPSetTolerances(ksp, 1e-4, 1e-300, PETSC_DEFAULT, 200));
-  PetscCall(KSPSetOptionsPrefix(ksp, "analysis_driven_periodic_"));
-  PetscCall(KSPSetFromOptions(ksp));
+  PetscCall(fare_linear_solver_create_map(x, multiply, p, "analysis_driven_periodic_", &ksp));
   PetscCall(fare_linear_solver_refine(ksp, residual, p, 0.01 * p->span->tolerance, p->span->tolerance,
     "periodic solution of the backward equation", x, &solved));
   driven->residual = solved.residual;
   PetscCall(KSPDestroy(&ksp));
-  PetscCall(MatDestroy(&shell));
   PetscFunctionReturn(0);
 }
 
@@ -115,69 +101,34 @@ static PetscErrorCode keep(void *context, int stop, double t, Vec x)
   PetscFunctionReturn(0);
 }
 
-/* p->at of one level; `end`: what is known there, or a guess of it. */
-static PetscErrorCode solve_level(problem *p, Vec end, fare_driven *driven)
+/* p->at of one level, and their largest change since the level before, relative to the largest value. */
+static PetscErrorCode solve_level(void *context, int level, double *difference, fare_driven *driven)
 {
-  Vec x;
+  problem  *p      = context;
+  PetscReal change = 0, largest = 0, norm;
+  Vec       x;
 
   PetscFunctionBegin;
-  if (p->span->after == FARE_AFTER_PERIODIC) PetscCall(find_periodic(p, end, driven));
-  PetscCall(VecDuplicate(end, &x));
-  PetscCall(VecCopy(end, x));
+  p->level = level;
+  if (p->span->after == FARE_AFTER_PERIODIC) PetscCall(find_periodic(p, p->end, driven));
+  PetscCall(VecDuplicate(p->end, &x));
+  PetscCall(VecCopy(p->end, x));
   p->stepper->b     = p->b;
   p->stepper->steps = 0;
-  PetscCall(fare_timeline_run(p->line, p->level, p->stepper, x, NULL, keep, p));
-  p->runs++;
-  driven->steps      = p->stepper->steps;
-  driven->iterations = p->runs;
+  PetscCall(fare_timeline_run(p->line, level, p->stepper, x, NULL, keep, p));
   PetscCall(VecDestroy(&x));
-  PetscFunctionReturn(0);
-}
-
-/*
-  The largest change of any value since the level before, relative to the largest value; `before` is brought
-  up to date.
-*/
-static PetscErrorCode change(int count, Vec now[], Vec before[], double *relative, double *most)
-{
-  PetscReal difference = 0, largest = 0, norm;
-
-  PetscFunctionBegin;
-  for (int i = 0; i < count; i++) {
-    PetscCall(VecNorm(now[i], NORM_INFINITY, &norm));
+  for (int i = 0; i < p->count; i++) {
+    PetscCall(VecNorm(p->at[i], NORM_INFINITY, &norm));
     largest = PetscMax(largest, norm);
-    PetscCall(VecAYPX(before[i], -1, now[i]));
-    PetscCall(VecNorm(before[i], NORM_INFINITY, &norm));
-    difference = PetscMax(difference, norm);
-    PetscCall(VecCopy(now[i], before[i]));
+    PetscCall(VecAYPX(p->before[i], -1, p->at[i]));
+    PetscCall(VecNorm(p->before[i], NORM_INFINITY, &norm));
+    change = PetscMax(change, norm);
+    PetscCall(VecCopy(p->at[i], p->before[i]));
   }
-  *relative = largest > 0 ? difference / largest : 0;
-  *most     = largest;
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode solve_all(problem *p, int count, Vec end, fare_driven *driven)
-{
-  double now = 0, last = 0;
-  Vec   *before;
-
-  PetscFunctionBegin;
-  PetscCall(PetscMalloc1(count, &before));
-  for (int i = 0; i < count; i++) PetscCall(VecDuplicate(end, &before[i]));
-  for (int i = 0; i < count; i++) PetscCall(VecSet(before[i], 0));
-  driven->error = HUGE_VAL;
-  for (p->level = 0; p->level < FARE_LEVELS_MAX && !(driven->error <= p->span->tolerance); p->level++) {
-    PetscCall(solve_level(p, end, driven));
-    PetscCall(change(count, p->at, before, &now, &driven->largest));
-    if (p->level) driven->error = fare_step_error(p->level, now, last);
-    last = now;
-  }
-  for (int i = 0; i < count; i++) PetscCall(VecDestroy(&before[i]));
-  PetscCall(PetscFree(before));
-  if (!(driven->error <= p->span->tolerance))
-    FARE_FAIL(FARE_ERR_FAILED,
-      "analysis: an error of %.1e is left with %lld steps in time, more than the tolerance %g", driven->error,
-      (long long)driven->steps, p->span->tolerance);
+  *difference        = largest > 0 ? change / largest : 0;
+  driven->largest    = largest;
+  driven->steps      = p->stepper->steps;
+  driven->iterations = ++p->runs;
   PetscFunctionReturn(0);
 }
 
@@ -185,9 +136,8 @@ static PetscErrorCode solve(const fare_grid *grid, const fare_system *system, co
   int targets, const fare_region *const target[], double b, const double value[], int count,
   const double starts[], Vec at[], fare_driven *driven)
 {
-  problem     p = {.span = span, .value = value, .b = b, .at = at};
+  problem     p = {.span = span, .value = value, .b = b, .count = count, .at = at};
   fare_solved frozen;
-  Vec         end;
 
   PetscFunctionBegin;
   *driven = (fare_driven){0};
@@ -206,16 +156,21 @@ static PetscErrorCode solve(const fare_grid *grid, const fare_system *system, co
     span->after == FARE_AFTER_OVER ? PETSC_TRUE : PETSC_FALSE, &p.line));
   if (span->after == FARE_AFTER_FROZEN) {
     PetscCall(fare_absorbing_solve(
-      p.stepper->absorbing, b, value, "frozen solution at the end of the span", &end, &frozen));
+      p.stepper->absorbing, b, value, "frozen solution at the end of the span", &p.end, &frozen));
     driven->residual = frozen.residual;
   } else {
-    PetscCall(DMCreateGlobalVector(grid->dm, &end));
-    PetscCall(VecSet(end, 0));
-    PetscCall(fare_absorbing_hold(p.stepper->absorbing, value, end));
+    PetscCall(DMCreateGlobalVector(grid->dm, &p.end));
+    PetscCall(VecSet(p.end, 0));
+    PetscCall(fare_absorbing_hold(p.stepper->absorbing, value, p.end));
   }
-  for (int i = 0; i < count; i++) PetscCall(VecDuplicate(end, &at[i]));
-  PetscCall(solve_all(&p, count, end, driven));
-  PetscCall(VecDestroy(&end));
+  PetscCall(VecDuplicateVecs(p.end, count, &p.before));
+  for (int i = 0; i < count; i++) {
+    PetscCall(VecDuplicate(p.end, &at[i]));
+    PetscCall(VecSet(p.before[i], 0));
+  }
+  PetscCall(fare_levels_run(span->tolerance, solve_level, &p, "solution of the backward equation", driven));
+  PetscCall(VecDestroyVecs(count, &p.before));
+  PetscCall(VecDestroy(&p.end));
   PetscCall(fare_timeline_destroy(&p.line));
   PetscCall(fare_stepper_destroy(&p.stepper));
   PetscFunctionReturn(0);

@@ -14,17 +14,18 @@
 */
 #include "analysis/analysis.h"
 
+#include <petscao.h>
 #include <petscblaslapack.h>
+#include <petscdmda.h>
 
 #include <math.h>
 #include <string.h>
 
-#define LEAF      16 /* cells of a part that is not divided any more */
-#define PANEL     32 /* states that are eliminated together */
-#define FACES_MAX (2 * FARE_DIM_MAX)
-#define MOST_2D   (1 << 20) /* cells whose factors fit: some 1.5 GB */
-#define MOST_3D   50000
-#define HUGE_SUM  1e150
+#define LEAF     16        /* cells of a part that is not divided any more */
+#define PANEL    32        /* states that are eliminated together */
+#define MOST_2D  (1 << 20) /* cells whose factors fit: some 1.5 GB */
+#define MOST_3D  50000
+#define HUGE_SUM 1e150
 
 /*
   States that are eliminated together: the states `first` to first + pivots - 1 in the order of elimination,
@@ -42,15 +43,15 @@ typedef struct {
 struct fare_elimination {
   const fare_grid *grid;
   PetscBool        closed;
-  int              faces, ranks;
-  PetscInt         cells, states;
-  int             *counts, *offsets; /* of owned cells by rank, and the first of each rank: rank 0 */
-  PetscInt        *number;           /* of gathered cells in natural order, rank 0 */
-  PetscInt        *position, *cell;  /* of a cell in the order of elimination, -1: none; and back */
-  double  *rate, *kill; /* between cells over faces, and out: in natural order; gone with the factors made */
+  int              faces;
+  Vec              all;    /* a field in natural order on rank 0; others have none of it, and no states */
+  VecScatter       gather; /* from a vector of the grid */
+  PetscInt         states;
+  PetscInt        *position, *cell; /* of a cell in the order of elimination, -1: none; and back */
+  double  *rate; /* [cell * (faces + 1) + face], at last out of all cells; freed with the factors made */
   PetscInt fronts, room;
   front   *front;
-  double  *x, *work; /* by order of elimination; in the order of gathering */
+  double  *x; /* by order of elimination */
 };
 
 PetscBool fare_elimination_serves(const fare_grid *grid)
@@ -71,58 +72,51 @@ static PetscInt natural(const fare_grid *grid, const PetscInt index[])
 /* Neighbour of a cell over a face, -1 where there is none. */
 static PetscInt over(const fare_grid *grid, PetscInt cell, int face)
 {
-  const int axis = face / 2;
-  PetscInt  index[FARE_DIM_MAX];
+  PetscInt index[FARE_DIM_MAX], there[FARE_DIM_MAX];
 
   for (int a = 0; a < FARE_DIM_MAX; cell /= grid->cells[a], a++) index[a] = cell % grid->cells[a];
-  index[axis] += face % 2 ? 1 : -1;
-  if (index[axis] < 0 || index[axis] >= grid->cells[axis]) {
-    if (grid->boundary[axis] != FARE_BOUNDARY_PERIODIC) return -1;
-    index[axis] = (index[axis] + grid->cells[axis]) % grid->cells[axis];
+  return fare_cell_over(grid, index, face, there) ? natural(grid, there) : -1;
+}
+
+/* Rate of an owned cell over a face to another state; face = faces: out of all states, -1 in a target. */
+static double rate_of(const fare_elimination *e, const fare_absorbing *k, double shift, PetscInt n, int face)
+{
+  double out = shift;
+
+  if (k->in[n] >= 0) return face < e->faces ? 0 : -1;
+  for (int f = 0; f < e->faces; f++) {
+    const PetscInt  at    = n * e->faces + f;
+    const PetscBool stays = k->column[at] >= 0 && k->beyond[at] < 0 ? PETSC_TRUE : PETSC_FALSE;
+
+    if (f == face) return stays ? k->leaving[at] : 0;
+    if (!stays && !e->closed) out += k->leaving[at] / k->cut[at];
   }
-  return natural(grid, index);
+  return out;
 }
 
 /* Rates of all cells to rank 0. A cell in a target is no state: position -1, else 0. */
-static PetscErrorCode gather_rates(const fare_absorbing *k, double shift, fare_elimination *e)
+static PetscErrorCode gather_rates(const fare_absorbing *k, double shift, PetscInt cells, fare_elimination *e)
 {
-  const int width = e->faces + 1;
-  double   *row, *all = NULL;
-  PetscInt *mine;
-  int       rank;
+  const int          width = e->faces + 1;
+  const PetscScalar *all;
+  PetscScalar       *to;
+  Vec                rates;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(e->grid->comm, &rank));
-  PetscCall(PetscMalloc2(k->owned * width, &row, k->owned, &mine));
-  if (!rank) PetscCall(PetscMalloc1(e->cells * width, &all));
-  for (PetscInt n = 0; n < k->owned; n++) {
-    double  *to = row + n * width, *kill = to + e->faces;
-    PetscInt index[FARE_DIM_MAX];
-
-    fare_cell_index(e->grid, n, index);
-    mine[n] = natural(e->grid, index);
-    *kill   = k->in[n] >= 0 ? -1 : shift;
-    for (int face = 0; face < e->faces; face++) {
-      const PetscInt  at    = n * e->faces + face;
-      const PetscBool stays = k->column[at] >= 0 && k->beyond[at] < 0 ? PETSC_TRUE : PETSC_FALSE;
-
-      to[face] = stays && k->in[n] < 0 ? k->leaving[at] : 0;
-      if (!stays && k->in[n] < 0 && !e->closed) *kill += k->leaving[at] / k->cut[at];
-    }
+  PetscCall(DMCreateGlobalVector(e->grid->dm, &rates));
+  for (int face = 0; face < width; face++) {
+    PetscCall(VecGetArray(rates, &to));
+    for (PetscInt n = 0; n < k->owned; n++) to[n] = rate_of(e, k, shift, n, face);
+    PetscCall(VecRestoreArray(rates, &to));
+    PetscCall(VecScatterBegin(e->gather, rates, e->all, INSERT_VALUES, SCATTER_FORWARD));
+    PetscCall(VecScatterEnd(e->gather, rates, e->all, INSERT_VALUES, SCATTER_FORWARD));
+    PetscCall(VecGetArrayRead(e->all, &all));
+    for (PetscInt cell = 0; cell < cells; cell++) e->rate[cell * width + face] = all[cell];
+    PetscCall(VecRestoreArrayRead(e->all, &all));
   }
-  for (int r = 0; r < e->ranks && !rank; r++) e->counts[r] *= width, e->offsets[r] *= width;
-  PetscCallMPI(MPI_Gatherv(
-    row, (int)k->owned * width, MPI_DOUBLE, all, e->counts, e->offsets, MPI_DOUBLE, 0, e->grid->comm));
-  for (int r = 0; r < e->ranks && !rank; r++) e->counts[r] /= width, e->offsets[r] /= width;
-  PetscCallMPI(
-    MPI_Gatherv(mine, (int)k->owned, MPIU_INT, e->number, e->counts, e->offsets, MPIU_INT, 0, e->grid->comm));
-  for (PetscInt n = 0; n < e->cells && !rank; n++) {
-    memcpy(e->rate + e->number[n] * e->faces, all + n * width, (size_t)e->faces * sizeof *e->rate);
-    e->kill[e->number[n]]     = all[n * width + e->faces];
-    e->position[e->number[n]] = e->kill[e->number[n]] >= 0 ? 0 : -1;
-  }
-  PetscCall(PetscFree2(row, mine));
-  PetscCall(PetscFree(all));
+  for (PetscInt cell = 0; cell < cells; cell++)
+    e->position[cell] = e->rate[cell * width + e->faces] >= 0 ? 0 : -1;
+  PetscCall(VecDestroy(&rates));
   PetscFunctionReturn(0);
 }
 
@@ -193,49 +187,31 @@ static PetscErrorCode dissect(fare_elimination *e, int ring, const PetscInt low[
   PetscFunctionReturn(0);
 }
 
-static int by_number(const void *a, const void *b)
+/* The states of a front: its own, their neighbours that come later, and those of the fronts below. */
+static PetscErrorCode list_states(const fare_elimination *e, front *f, const PetscInt below[], int count)
 {
-  const PetscInt l = *(const PetscInt *)a, r = *(const PetscInt *)b;
-
-  return (l > r) - (l < r);
-}
-
-/* The states of a front: its own, their neighbours that come later, and those of the fronts below. `mark` is
- * -1 everywhere, and is left so. */
-static PetscErrorCode list_states(
-  const fare_elimination *e, front *f, const PetscInt below[], int count, PetscInt mark[])
-{
-  const PetscInt end = f->first + f->pivots;
-  PetscInt      *list, n = 0, most = f->pivots * (1 + e->faces);
+  const PetscInt end  = f->first + f->pivots;
+  PetscInt       most = f->pivots * (1 + e->faces);
 
   PetscFunctionBegin;
   for (int i = 0; i < count; i++) most += e->front[below[i]].size - e->front[below[i]].pivots;
-  PetscCall(PetscMalloc1(most, &list));
-  for (PetscInt p = f->first; p < end; p++) list[n++] = p;
+  PetscCall(PetscMalloc1(most, &f->state));
+  for (PetscInt p = f->first; p < end; p++) f->state[f->size++] = p;
   for (PetscInt p = f->first; p < end; p++) {
     for (int face = 0; face < e->faces; face++) {
       const PetscInt there = over(e->grid, e->cell[p], face), q = there < 0 ? -1 : e->position[there];
 
-      if (q < end || mark[q] >= 0) continue;
-      mark[q]   = 0;
-      list[n++] = q;
+      if (q >= end) f->state[f->size++] = q;
     }
   }
   for (int i = 0; i < count; i++) {
     const front *b = &e->front[below[i]];
 
     for (PetscInt s = b->pivots; s < b->size; s++) {
-      const PetscInt q = b->state[s];
-
-      if (q < end || mark[q] >= 0) continue;
-      mark[q]   = 0;
-      list[n++] = q;
+      if (b->state[s] >= end) f->state[f->size++] = b->state[s];
     }
   }
-  qsort(list, (size_t)n, sizeof *list, by_number);
-  for (PetscInt i = 0; i < n; i++) mark[list[i]] = -1;
-  f->size  = n;
-  f->state = list;
+  PetscCall(PetscSortRemoveDupsInt(&f->size, f->state));
   PetscFunctionReturn(0);
 }
 
@@ -250,13 +226,13 @@ static PetscErrorCode assemble(const fare_elimination *e, const front *f, const 
   for (PetscInt p = 0; p < f->pivots; p++) {
     const PetscInt cell = e->cell[f->first + p];
 
-    A[p * width + n] += e->kill[cell];
+    A[p * width + n] += e->rate[cell * (e->faces + 1) + e->faces];
     for (int face = 0; face < e->faces; face++) {
       const PetscInt there = over(e->grid, cell, face), q = there < 0 ? -1 : e->position[there];
 
       if (q <= f->first + p) continue;
-      A[p * width + place[q]] += e->rate[cell * e->faces + face];
-      A[place[q] * width + p] += e->rate[there * e->faces + (face ^ 1)];
+      A[p * width + place[q]] += e->rate[cell * (e->faces + 1) + face];
+      A[place[q] * width + p] += e->rate[there * (e->faces + 1) + (face ^ 1)];
     }
   }
   for (int i = 0; i < count; i++) {
@@ -347,19 +323,18 @@ static PetscErrorCode keep(front *f, const double A[])
 
 static PetscErrorCode factor_all(fare_elimination *e)
 {
-  PetscInt *waiting, *place, *mark, count = 0, stuck = -1;
+  PetscInt *waiting, *place, count = 0, stuck = -1;
   double   *A    = NULL;
   size_t    room = 0;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc3(e->fronts + 1, &waiting, e->states, &place, e->states, &mark));
-  for (PetscInt p = 0; p < e->states; p++) mark[p] = -1;
+  PetscCall(PetscMalloc2(e->fronts + 1, &waiting, e->states, &place));
   for (PetscInt i = 0; i < e->fronts && stuck < 0; i++) {
     front   *f     = &e->front[i];
     PetscInt below = count;
 
     while (below > 0 && e->front[waiting[below - 1]].first >= f->begin) below--;
-    PetscCall(list_states(e, f, waiting + below, (int)(count - below), mark));
+    PetscCall(list_states(e, f, waiting + below, (int)(count - below)));
     for (PetscInt s = 0; s < f->size; s++) place[f->state[s]] = s;
     if ((size_t)(f->size * (f->size + 1)) > room) {
       room = (size_t)(f->size * (f->size + 1));
@@ -374,7 +349,7 @@ static PetscErrorCode factor_all(fare_elimination *e)
     count          = below + 1;
   }
   PetscCall(PetscFree(A));
-  PetscCall(PetscFree3(waiting, place, mark));
+  PetscCall(PetscFree2(waiting, place));
   if (stuck >= 0) {
     const PetscInt cell      = e->cell[stuck];
     char           text[128] = "";
@@ -399,34 +374,50 @@ static PetscErrorCode create_on_first(fare_elimination *e)
   PetscCall(dissect(e, 0, low, e->grid->cells));
   PetscCall(PetscMalloc1(e->states + 1, &e->x));
   PetscCall(factor_all(e));
-  PetscCall(PetscFree2(e->rate, e->kill));
+  PetscCall(PetscFree(e->rate));
+  PetscFunctionReturn(0);
+}
+
+/* Fields of the grid to rank 0, in natural order. */
+static PetscErrorCode create_gather(fare_elimination *e, PetscInt cells)
+{
+  AO  order;
+  IS  from;
+  Vec like;
+
+  PetscFunctionBegin;
+  PetscCall(DMDAGetAO(e->grid->dm, &order));
+  PetscCall(ISCreateStride(PETSC_COMM_SELF, cells, 0, 1, &from));
+  PetscCall(AOApplicationToPetscIS(order, from));
+  PetscCall(VecCreateSeq(PETSC_COMM_SELF, cells, &e->all));
+  PetscCall(DMGetGlobalVector(e->grid->dm, &like));
+  PetscCall(VecScatterCreate(like, from, e->all, NULL, &e->gather));
+  PetscCall(DMRestoreGlobalVector(e->grid->dm, &like));
+  PetscCall(ISDestroy(&from));
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_elimination_create(
   const fare_absorbing *absorbing, double shift, PetscBool closed, fare_elimination **elimination)
 {
+  const fare_grid  *grid = absorbing->grid;
   fare_elimination *e;
-  PetscInt          cells, owned = absorbing->owned;
-  int               rank, mine   = (int)owned;
+  PetscInt          cells;
+  int               rank;
 
   PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(grid->comm, &rank));
   PetscCall(PetscNew(&e));
   *elimination = e;
-  e->grid      = absorbing->grid;
+  e->grid      = grid;
   e->closed    = closed;
-  e->faces     = 2 * e->grid->dim;
-  e->cells = cells = e->grid->cells[0] * e->grid->cells[1] * e->grid->cells[2];
-  PetscCallMPI(MPI_Comm_size(e->grid->comm, &e->ranks));
-  PetscCallMPI(MPI_Comm_rank(e->grid->comm, &rank));
-  if (rank) cells = 0;
-  PetscCall(PetscCalloc2(e->ranks, &e->counts, e->ranks, &e->offsets));
-  PetscCallMPI(MPI_Gather(&mine, 1, MPI_INT, e->counts, 1, MPI_INT, 0, e->grid->comm));
-  for (int r = 1; r < e->ranks; r++) e->offsets[r] = e->offsets[r - 1] + e->counts[r - 1];
-  PetscCall(PetscMalloc4(cells, &e->number, cells, &e->position, cells, &e->cell, cells, &e->work));
-  PetscCall(PetscMalloc2(cells * e->faces, &e->rate, cells, &e->kill));
-  PetscCall(gather_rates(absorbing, shift, e));
-  PetscCall(fare_error_agree(e->grid->comm, rank ? 0 : create_on_first(e)));
+  e->faces     = 2 * grid->dim;
+  cells        = rank ? 0 : grid->cells[0] * grid->cells[1] * grid->cells[2];
+  PetscCall(PetscMalloc2(cells, &e->position, cells, &e->cell));
+  PetscCall(PetscMalloc1(cells * (e->faces + 1), &e->rate));
+  PetscCall(create_gather(e, cells));
+  PetscCall(gather_rates(absorbing, shift, cells, e));
+  PetscCall(fare_error_agree(grid->comm, rank ? 0 : create_on_first(e)));
   PetscFunctionReturn(0);
 }
 
@@ -444,51 +435,39 @@ PetscErrorCode fare_elimination_destroy(fare_elimination **elimination)
   }
   PetscCall(PetscFree(e->front));
   PetscCall(PetscFree(e->x));
-  PetscCall(PetscFree2(e->counts, e->offsets));
-  PetscCall(PetscFree4(e->number, e->position, e->cell, e->work));
-  PetscCall(PetscFree2(e->rate, e->kill));
+  PetscCall(PetscFree2(e->position, e->cell));
+  PetscCall(PetscFree(e->rate));
+  PetscCall(VecDestroy(&e->all));
+  PetscCall(VecScatterDestroy(&e->gather));
   PetscCall(PetscFree(*elimination));
   PetscFunctionReturn(0);
 }
 
-/* x of rank 0 from a vector, and back; what is no state keeps what the vector holds. */
+/* x of rank 0 from a vector, and back; 0 for cells that are no states. */
 static PetscErrorCode fetch(fare_elimination *e, Vec from)
 {
-  const PetscScalar *value;
-  PetscInt           owned;
-  int                rank;
+  const PetscScalar *all;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(e->grid->comm, &rank));
-  PetscCall(VecGetLocalSize(from, &owned));
-  PetscCall(VecGetArrayRead(from, &value));
-  PetscCallMPI(
-    MPI_Gatherv(value, (int)owned, MPI_DOUBLE, e->work, e->counts, e->offsets, MPI_DOUBLE, 0, e->grid->comm));
-  PetscCall(VecRestoreArrayRead(from, &value));
-  for (PetscInt n = 0; n < e->cells && !rank; n++) {
-    if (e->position[e->number[n]] >= 0) e->x[e->position[e->number[n]]] = e->work[n];
-  }
+  PetscCall(VecScatterBegin(e->gather, from, e->all, INSERT_VALUES, SCATTER_FORWARD));
+  PetscCall(VecScatterEnd(e->gather, from, e->all, INSERT_VALUES, SCATTER_FORWARD));
+  PetscCall(VecGetArrayRead(e->all, &all));
+  for (PetscInt p = 0; p < e->states; p++) e->x[p] = all[e->cell[p]];
+  PetscCall(VecRestoreArrayRead(e->all, &all));
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode hand_out(fare_elimination *e, Vec to)
 {
-  PetscScalar *value;
-  PetscInt     owned;
-  int          rank;
+  PetscScalar *all;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(e->grid->comm, &rank));
-  for (PetscInt n = 0; n < e->cells && !rank; n++) {
-    const PetscInt at = e->position[e->number[n]];
-
-    e->work[n] = at < 0 ? 0 : e->x[at];
-  }
-  PetscCall(VecGetLocalSize(to, &owned));
-  PetscCall(VecGetArray(to, &value));
-  PetscCallMPI(MPI_Scatterv(
-    e->work, e->counts, e->offsets, MPI_DOUBLE, value, (int)owned, MPI_DOUBLE, 0, e->grid->comm));
-  PetscCall(VecRestoreArray(to, &value));
+  PetscCall(VecSet(e->all, 0));
+  PetscCall(VecGetArray(e->all, &all));
+  for (PetscInt p = 0; p < e->states; p++) all[e->cell[p]] = e->x[p];
+  PetscCall(VecRestoreArray(e->all, &all));
+  PetscCall(VecScatterBegin(e->gather, e->all, to, INSERT_VALUES, SCATTER_REVERSE));
+  PetscCall(VecScatterEnd(e->gather, e->all, to, INSERT_VALUES, SCATTER_REVERSE));
   PetscFunctionReturn(0);
 }
 
@@ -561,13 +540,12 @@ static void find_stationary(fare_elimination *e)
 
 PetscErrorCode fare_elimination_solve(fare_elimination *e, PetscBool transposed, Vec x)
 {
-  int rank;
-
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(e->grid->comm, &rank));
   PetscCall(fetch(e, x));
-  if (!rank && transposed) solve_transposed(e);
-  if (!rank && !transposed) solve(e);
+  if (transposed)
+    solve_transposed(e);
+  else
+    solve(e);
   PetscCall(hand_out(e, x));
   PetscFunctionReturn(0);
 }
@@ -575,11 +553,9 @@ PetscErrorCode fare_elimination_solve(fare_elimination *e, PetscBool transposed,
 PetscErrorCode fare_elimination_stationary(fare_elimination *e, Vec masses)
 {
   PetscScalar sum;
-  int         rank;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(e->grid->comm, &rank));
-  if (!rank) find_stationary(e);
+  if (e->states) find_stationary(e);
   PetscCall(hand_out(e, masses));
   PetscCall(VecSum(masses, &sum));
   if (!(sum > 0) || !isfinite(sum))

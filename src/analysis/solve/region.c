@@ -124,6 +124,18 @@ double fare_region_reach(const fare_region *region, const double x[], int axis, 
   return reach;
 }
 
+PetscBool fare_cell_over(const fare_grid *grid, const PetscInt index[], int face, PetscInt there[])
+{
+  const int axis = face / 2;
+
+  for (int a = 0; a < FARE_DIM_MAX; a++) there[a] = index[a];
+  there[axis] += face % 2 ? 1 : -1;
+  if (there[axis] >= 0 && there[axis] < grid->cells[axis]) return PETSC_TRUE;
+  if (grid->boundary[axis] != FARE_BOUNDARY_PERIODIC) return PETSC_FALSE;
+  there[axis] = (there[axis] + grid->cells[axis]) % grid->cells[axis];
+  return PETSC_TRUE;
+}
+
 typedef struct {
   fare_reals lower, upper;
 } box_section;

@@ -24,7 +24,6 @@
 typedef struct {
   fare_absorbing *faces;
   fare_spectrum  *spectrum;
-  PetscBool       closed;
   PetscInt        first, slow; /* first: 1 where mode 0 is rest; slow: how many are, that one included */
   Vec             rest, root;  /* masses at rest, and their square roots */
   Vec            *u;           /* p/root, orthonormal; without detailed balance p itself, L1 norm 1 */
@@ -40,12 +39,8 @@ PetscErrorCode fare_spectrum_form(const fare_absorbing *faces, Vec u, Vec v, dou
   PetscFunctionBegin;
   *form = 0;
   PetscCall(fare_ghosts_of(grid, &ghosts));
-  PetscCall(DMGetLocalVector(grid->dm, &here_u));
-  PetscCall(DMGetLocalVector(grid->dm, &here_v));
-  PetscCall(DMGlobalToLocal(grid->dm, u, INSERT_VALUES, here_u));
-  PetscCall(DMGlobalToLocal(grid->dm, v, INSERT_VALUES, here_v));
-  PetscCall(VecGetArrayRead(here_u, &a));
-  PetscCall(VecGetArrayRead(here_v, &b));
+  PetscCall(fare_ghosts_get(grid, u, &here_u, &a));
+  PetscCall(fare_ghosts_get(grid, v, &here_v, &b));
   for (PetscInt n = 0; n < faces->owned; n++) {
     PetscInt index[FARE_DIM_MAX], here;
 
@@ -61,10 +56,8 @@ PetscErrorCode fare_spectrum_form(const fare_absorbing *faces, Vec u, Vec v, dou
         *form += (out * a[here] - in * a[there]) * (out * b[here] - in * b[there]);
     }
   }
-  PetscCall(VecRestoreArrayRead(here_u, &a));
-  PetscCall(VecRestoreArrayRead(here_v, &b));
-  PetscCall(DMRestoreLocalVector(grid->dm, &here_u));
-  PetscCall(DMRestoreLocalVector(grid->dm, &here_v));
+  PetscCall(fare_ghosts_restore(grid, &here_v, &b));
+  PetscCall(fare_ghosts_restore(grid, &here_u, &a));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, form, 1, MPI_DOUBLE, MPI_SUM, grid->comm));
   PetscFunctionReturn(0);
 }
@@ -82,25 +75,6 @@ static double fastest_rate(const fare_absorbing *faces)
   }
   MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_DOUBLE, MPI_MAX, faces->grid->comm);
   return most;
-}
-
-/* to = from / root, 0 where there is no mass at rest. */
-static PetscErrorCode divide(Vec from, Vec root, Vec to)
-{
-  const PetscScalar *p, *r;
-  PetscScalar       *q;
-  PetscInt           n;
-
-  PetscFunctionBegin;
-  PetscCall(VecGetLocalSize(from, &n));
-  PetscCall(VecGetArrayRead(from, &p));
-  PetscCall(VecGetArrayRead(root, &r));
-  PetscCall(VecGetArray(to, &q));
-  for (PetscInt i = 0; i < n; i++) q[i] = r[i] > 0 ? p[i] / r[i] : 0;
-  PetscCall(VecRestoreArray(to, &q));
-  PetscCall(VecRestoreArrayRead(root, &r));
-  PetscCall(VecRestoreArrayRead(from, &p));
-  PetscFunctionReturn(0);
 }
 
 /* Takes the modes before the k-th out of v, twice for the sake of rounding. */
@@ -160,7 +134,10 @@ static PetscErrorCode combine(problem *s)
   PetscFunctionReturn(0);
 }
 
-/* y = (sigma - L)^-1 p, both divided by the roots where balance is detailed. */
+/*
+  y = (sigma - L)^-1 p, both divided by the roots where balance is detailed: PETSc's quotient is 0 where there
+  is no mass at rest.
+*/
 static PetscErrorCode invert(const problem *s, fare_elimination *elimination, Vec p, Vec y)
 {
   PetscFunctionBegin;
@@ -169,7 +146,7 @@ static PetscErrorCode invert(const problem *s, fare_elimination *elimination, Ve
   else
     PetscCall(VecCopy(p, y));
   PetscCall(fare_elimination_solve(elimination, PETSC_TRUE, y));
-  if (s->spectrum->symmetric) PetscCall(divide(y, s->root, y));
+  if (s->spectrum->symmetric) PetscCall(VecPointwiseDivide(y, y, s->root));
   PetscFunctionReturn(0);
 }
 
@@ -223,7 +200,7 @@ static PetscErrorCode find_all(problem *s)
   PetscCall(VecDuplicateVecs(s->rest, s->slow, &s->u));
   for (PetscInt k = 0; k < s->slow; k++) {
     if (of->symmetric)
-      PetscCall(divide(of->mode[k], s->root, s->u[k]));
+      PetscCall(VecPointwiseDivide(s->u[k], of->mode[k], s->root));
     else
       PetscCall(VecCopy(of->mode[k], s->u[k]));
   }
@@ -248,11 +225,11 @@ static PetscErrorCode find_all(problem *s)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_spectrum_refine(
-  fare_absorbing *faces, PetscBool closed, Vec rest, fare_spectrum *spectrum)
+PetscErrorCode fare_spectrum_refine(fare_absorbing *faces, Vec rest, fare_spectrum *spectrum)
 {
   const double fastest = fastest_rate(faces);
-  problem s = {.faces = faces, .spectrum = spectrum, .closed = closed, .rest = rest, .first = closed ? 1 : 0};
+  problem      s       = {
+               .faces = faces, .spectrum = spectrum, .rest = rest, .first = fare_grid_absorbs(faces->grid) ? 0 : 1};
 
   PetscFunctionBegin;
   while (s.slow < spectrum->count &&

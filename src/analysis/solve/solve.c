@@ -21,7 +21,32 @@ PetscErrorCode fare_linear_solver_create(const fare_grid *grid, Mat A, Mat P, KS
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode relative_residual(
+PetscErrorCode fare_linear_solver_create_map(
+  Vec like, fare_map_function map, void *context, const char *prefix, KSP *ksp)
+{
+  const MPI_Comm comm = PetscObjectComm((PetscObject)like);
+  PetscInt       owned;
+  Mat            shell;
+  PC             pc;
+
+  PetscFunctionBegin;
+  PetscCall(VecGetLocalSize(like, &owned));
+  PetscCall(MatCreateShell(comm, owned, owned, PETSC_DETERMINE, PETSC_DETERMINE, context, &shell));
+  PetscCall(MatShellSetOperation(shell, MATOP_MULT, (void (*)(void))map));
+  PetscCall(KSPCreate(comm, ksp));
+  PetscCall(KSPSetOperators(*ksp, shell, shell));
+  PetscCall(KSPSetType(*ksp, KSPGMRES));
+  PetscCall(KSPGMRESSetRestart(*ksp, 50));
+  PetscCall(KSPGetPC(*ksp, &pc));
+  PetscCall(PCSetType(pc, PCNONE));
+  PetscCall(KSPSetTolerances(*ksp, 1e-4, 1e-300, PETSC_DEFAULT, 200));
+  PetscCall(KSPSetOptionsPrefix(*ksp, prefix));
+  PetscCall(KSPSetFromOptions(*ksp));
+  PetscCall(MatDestroy(&shell));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_linear_solver_residual(
   fare_residual_function residual, void *context, Vec x, Vec r, double *relative)
 {
   PetscReal norm;
@@ -47,13 +72,13 @@ PetscErrorCode fare_linear_solver_refine(KSP ksp, fare_residual_function residua
   PetscCall(VecDuplicate(x, &step));
   PetscCall(VecDuplicate(x, &best));
   solved->iterations = 1;
-  PetscCall(relative_residual(residual, context, x, r, &solved->residual));
+  PetscCall(fare_linear_solver_residual(residual, context, x, r, &solved->residual));
   PetscCall(VecCopy(x, best));
   for (int round = 0; round < ROUNDS && solved->residual > enough; round++) {
     PetscCall(KSPSolve(ksp, r, step));
     PetscCall(KSPGetIterationNumber(ksp, &spent));
     PetscCall(VecAXPY(x, 1, step));
-    PetscCall(relative_residual(residual, context, x, r, &relative));
+    PetscCall(fare_linear_solver_residual(residual, context, x, r, &relative));
     solved->iterations += spent + 1;
     if (!(relative < solved->residual)) break; /* false, too, where it is no number */
     PetscCall(VecCopy(x, best));

@@ -13,14 +13,15 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define STAGES   FARE_STEPPER_STAGES
-#define DIAGONAL 0.25
-#define FEW      8  /* iterations, after which factors of an earlier step no longer serve */
-#define FIRST    16 /* steps over the whole way, at the least, on level 0 */
-#define LEAST    8  /* behind a jump */
-#define GRADED   3  /* power by which steps grow behind a jump */
-#define MARKS    100000
-#define NOTHING  1e-150 /* a residual whose square is no number */
+#define STAGES     FARE_STEPPER_STAGES
+#define DIAGONAL   0.25
+#define FEW        8  /* iterations, after which factors of an earlier step no longer serve */
+#define FIRST      16 /* steps over the whole way, at the least, on level 0 */
+#define LEAST      8  /* behind a jump */
+#define GRADED     3  /* power by which steps grow behind a jump */
+#define LEVELS_MAX 12
+#define MARKS      100000
+#define NOTHING    1e-150 /* a residual whose square is no number */
 
 static const double place[STAGES]        = {0.25, 0.75, 11. / 20, 0.5, 1};
 static const double part[STAGES][STAGES] = {
@@ -321,8 +322,28 @@ PetscErrorCode fare_timeline_run(const fare_timeline *line, int level, fare_step
   PetscFunctionReturn(0);
 }
 
-double fare_step_error(int level, double difference, double before)
+/* Error of what steps of a level give, from its difference to the level before, and from that one's. */
+static double step_error(int level, double difference, double before)
 {
   if (level < 2 || !(difference > 0)) return difference / 3;
   return difference / (PetscMin(16, PetscMax(2, before / difference)) - 1);
+}
+
+PetscErrorCode fare_levels_run(
+  double tolerance, fare_level_function run, void *context, const char *what, fare_driven *driven)
+{
+  double difference = 0, before = 0;
+
+  PetscFunctionBegin;
+  driven->error = HUGE_VAL;
+  for (int level = 0; level < LEVELS_MAX && !(driven->error <= tolerance); level++) {
+    PetscCall(run(context, level, &difference, driven));
+    if (level) driven->error = step_error(level, difference, before);
+    before = difference;
+  }
+  if (!(driven->error <= tolerance))
+    FARE_FAIL(FARE_ERR_FAILED,
+      "analysis: an error of %.1e is left in the %s with %lld steps in time, more than the tolerance %g",
+      driven->error, what, (long long)driven->steps, tolerance);
+  PetscFunctionReturn(0);
 }

@@ -46,8 +46,7 @@ static PetscErrorCode setup(fare_sampler *sampler)
   for (int axis = 0; axis < s->dim; axis++) {
     s->periodic[axis] = type->periodic[axis];
     if (s->periodic[axis] && !s->frequencies)
-      FARE_FAIL(FARE_ERR_INPUT, "ensemble %s (action_matching): a periodic axis needs frequencies: 1 or more",
-        sampler->name);
+      FARE_SAMPLER_FAIL(sampler, FARE_ERR_INPUT, "a periodic axis needs frequencies: 1 or more");
   }
   PetscCall(fare_learn_network(
     &a->common.learn, s->inputs, 1, fare_sampler_stream(sampler, "weights"), &a->common.network));

@@ -101,13 +101,11 @@ PetscErrorCode fare_schrodinger_begin(fare_sampler *sampler, int count, const do
 
   PetscFunctionBegin;
   if (count < 2)
-    FARE_FAIL(FARE_ERR_FAILED,
-      "ensemble %s (schrodinger_bridge): there is no bridge where particles are known at %d time",
-      sampler->name, count);
+    FARE_SAMPLER_FAIL(
+      sampler, FARE_ERR_FAILED, "there is no bridge where particles are known at %d time", count);
   if (times[0] > sampler->schedule.start)
-    FARE_FAIL(FARE_ERR_FAILED,
-      "ensemble %s (schrodinger_bridge): the first training time %g is not the start %g", sampler->name,
-      times[0], sampler->schedule.start);
+    FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED, "the first training time %g is not the start %g", times[0],
+      sampler->schedule.start);
   PetscCall(forget(b));
   b->count     = count;
   b->snapshots = sampler->schedule.count;
@@ -129,10 +127,9 @@ static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data
     PetscCall(fare_schrodinger_solve(sampler, data));
   } else {
     if (b->reference == FARE_REFERENCE_DYNAMICS)
-      FARE_FAIL(FARE_ERR_INPUT,
-        "ensemble %s (schrodinger_bridge): 'reference: dynamics' goes with 'oracle: true'; what is learned "
-        "has a Brownian reference",
-        sampler->name);
+      FARE_SAMPLER_FAIL(sampler, FARE_ERR_INPUT,
+        "'reference: dynamics' goes with 'oracle: true'; what is learned "
+        "has a Brownian reference");
     PetscCall(fare_schrodinger_learn(sampler, data));
   }
   b->common.ready = PETSC_TRUE;
@@ -262,12 +259,9 @@ static PetscErrorCode masses_at(const fare_sampler *sampler, double t, const dou
 
   PetscFunctionBegin;
   if (k < 0)
-    FARE_FAIL(FARE_ERR_FAILED,
-      "ensemble %s (schrodinger_bridge): an oracle knows its bridge at snapshots alone, not at time %g",
-      sampler->name, t);
-  if (!b->masses)
-    FARE_FAIL(
-      FARE_ERR_FAILED, "ensemble %s (schrodinger_bridge): its bridges are not solved yet", sampler->name);
+    FARE_SAMPLER_FAIL(
+      sampler, FARE_ERR_FAILED, "an oracle knows its bridge at snapshots alone, not at time %g", t);
+  if (!b->masses) FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED, "its bridges are not solved yet");
   *masses = b->masses[k];
   PetscFunctionReturn(0);
 }
@@ -336,8 +330,7 @@ static PetscErrorCode loaded(fare_sampler *sampler)
 
   PetscFunctionBegin;
   if (b->common.ready && b->count < 2)
-    FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (schrodinger_bridge): there is no bridge between %lld times",
-      sampler->name, (long long)b->count);
+    FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED, "there is no bridge between %lld times", (long long)b->count);
   PetscFunctionReturn(0);
 }
 

@@ -116,9 +116,9 @@ static PetscErrorCode couple(
 
   PetscFunctionBegin;
   if (data->at[k + 1]->count != e->count)
-    FARE_FAIL(FARE_ERR_FAILED,
-      "ensemble %s (schrodinger_bridge): expected as many training particles at each time, got %lld and %lld",
-      sampler->name, (long long)e->count, (long long)data->at[k + 1]->count);
+    FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED,
+      "expected as many training particles at each time, got %lld and %lld", (long long)e->count,
+      (long long)data->at[k + 1]->count);
   for (int axis = 0; axis < e->dim; axis++)
     PetscCall(PetscMalloc2(room, &to->x[0][axis], room, &to->x[1][axis]));
   PetscCall(PetscMalloc1(room, &to->weight));

@@ -29,8 +29,8 @@ PetscErrorCode fare_denoising_setup(fare_sampler *sampler)
 
   PetscFunctionBegin;
   if (d->sigma_min >= d->sigma_max)
-    FARE_FAIL(FARE_ERR_INPUT, "ensemble %s (%s): sigma_min %g must be below sigma_max %g", sampler->name,
-      sampler->type->name, d->sigma_min, d->sigma_max);
+    FARE_SAMPLER_FAIL(
+      sampler, FARE_ERR_INPUT, "sigma_min %g must be below sigma_max %g", d->sigma_min, d->sigma_max);
   PetscCall(fare_learn_network(&g->learn, inputs, dim, fare_sampler_stream(sampler, "weights"), &g->network));
   PetscFunctionReturn(0);
 }

@@ -148,7 +148,7 @@ PetscErrorCode fare_annealing_carry(fare_annealing *a, fare_energy *energy, doub
 int64_t fare_annealing_evaluations(const fare_annealing *a, int64_t steps); /* per particle, of one carry */
 /* What a run needs to go on; and FARE_ERR_FAILED where what was loaded has no ancestors. */
 extern const fare_kept fare_annealing_kept[];
-PetscErrorCode         fare_annealing_check(const fare_annealing *a, const char *name);
+PetscErrorCode         fare_annealing_check(const fare_annealing *a, const fare_sampler *sampler);
 
 /*
   Multiplies weights by exp(-cost), makes their mean 1 and gives ln of the mean that it took and the share of

@@ -199,10 +199,10 @@ const fare_kept fare_annealing_kept[] = {
   FARE_KEPT_END,
 };
 
-PetscErrorCode fare_annealing_check(const fare_annealing *a, const char *name)
+PetscErrorCode fare_annealing_check(const fare_annealing *a, const fare_sampler *sampler)
 {
   PetscFunctionBegin;
   if (!a->ancestors)
-    FARE_FAIL(FARE_ERR_FAILED, "ensemble %s: the ancestors of its particles are not there", name);
+    FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED, "the ancestors of its particles are missing");
   PetscFunctionReturn(0);
 }

@@ -115,7 +115,7 @@ static PetscErrorCode loaded(fare_sampler *sampler)
   const neq_ebm *s = sampler->state;
 
   PetscFunctionBegin;
-  if (s->model.common.advances) PetscCall(fare_annealing_check(&s->annealing, sampler->name));
+  if (s->model.common.advances) PetscCall(fare_annealing_check(&s->annealing, sampler));
   PetscFunctionReturn(0);
 }
 

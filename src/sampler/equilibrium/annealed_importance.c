@@ -148,7 +148,7 @@ static PetscErrorCode loaded(fare_sampler *sampler)
   const importance *s = sampler->state;
 
   PetscFunctionBegin;
-  if (s->begun) PetscCall(fare_annealing_check(&s->annealing, sampler->name));
+  if (s->begun) PetscCall(fare_annealing_check(&s->annealing, sampler));
   PetscFunctionReturn(0);
 }
 

@@ -268,8 +268,7 @@ static PetscErrorCode loaded(fare_sampler *sampler)
   PetscFunctionBegin;
   for (PetscInt64 k = 1; k < s->temperatures && s->begun; k++) {
     if (!s->replica[k] || s->replica[k]->dim != s->energy->dim)
-      FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (replica_exchange): replica %lld is not there", sampler->name,
-        (long long)k);
+      FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED, "replica %lld is not there", (long long)k);
   }
   PetscFunctionReturn(0);
 }

@@ -110,17 +110,15 @@ static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data
   PetscFunctionBegin;
   if (sampler->mode != FARE_LEARNED) {
     if (s->coupling != FARE_FLOW_MATCHING_INDEPENDENT)
-      FARE_FAIL(FARE_ERR_INPUT,
-        "ensemble %s (flow_matching): the velocity is known without learning for independent coupling alone",
-        sampler->name);
+      FARE_SAMPLER_FAIL(
+        sampler, FARE_ERR_INPUT, "the velocity is known without learning for independent coupling alone");
     PetscCall(fare_posterior_train(sampler, data));
     PetscFunctionReturn(0);
   }
   for (int k = 0; k < data->count; k++) {
     if (data->at[k]->weight && s->coupling == FARE_FLOW_MATCHING_OPTIMAL_TRANSPORT)
-      FARE_FAIL(FARE_ERR_INPUT,
-        "ensemble %s (flow_matching): optimal_transport needs training particles of equal weight",
-        sampler->name);
+      FARE_SAMPLER_FAIL(
+        sampler, FARE_ERR_INPUT, "optimal_transport needs training particles of equal weight");
   }
   PetscCall(PetscMalloc2(size, &l.tau, size, &l.level));
   PetscCall(fare_flow_matching_pairs_create((int64_t)size, &l.pairs));

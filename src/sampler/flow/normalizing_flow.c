@@ -298,9 +298,8 @@ static PetscErrorCode exact_masses(const fare_sampler *sampler, double t, const 
 
   PetscFunctionBegin;
   if (k < 0)
-    FARE_FAIL(FARE_ERR_FAILED,
-      "ensemble %s (normalizing_flow): an oracle knows the density at snapshots alone, not at time %g",
-      sampler->name, t);
+    FARE_SAMPLER_FAIL(
+      sampler, FARE_ERR_FAILED, "an oracle knows the density at snapshots alone, not at time %g", t);
   *masses = sampler->exact->masses[k];
   PetscFunctionReturn(0);
 }

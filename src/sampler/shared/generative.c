@@ -124,8 +124,7 @@ PetscErrorCode fare_generative_scale_exact(fare_sampler *sampler, const fare_tra
     const double    *mass = at < 0 ? NULL : exact->masses[at];
 
     if (!mass)
-      FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (%s): there is no exact density at time %g", sampler->name,
-        sampler->type->name, times->times[k]);
+      FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED, "there is no exact density at time %g", times->times[k]);
     for (PetscInt n = 0; n < exact->grid->cells[0] * exact->grid->cells[1] * exact->grid->cells[2]; n++) {
       PetscInt rest = n;
 
@@ -151,8 +150,7 @@ PetscErrorCode fare_generative_check_ready(const fare_sampler *sampler)
 {
   PetscFunctionBegin;
   if (!((const fare_generative *)sampler->state)->ready)
-    FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (%s) must be trained, or loaded, before it can draw",
-      sampler->name, sampler->type->name);
+    FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED, "it must be trained, or loaded, before it can draw");
   PetscFunctionReturn(0);
 }
 
@@ -219,9 +217,7 @@ PetscErrorCode fare_generative_loaded(fare_sampler *sampler)
       if (!g->given[k].x[axis]) is = PETSC_FALSE;
     }
   }
-  if (!is)
-    FARE_FAIL(
-      FARE_ERR_FAILED, "ensemble %s (%s): its training set is not whole", sampler->name, sampler->type->name);
+  if (!is) FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED, "its training set is not whole");
   PetscFunctionReturn(0);
 }
 

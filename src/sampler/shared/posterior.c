@@ -85,8 +85,7 @@ static PetscErrorCode scale_times(const fare_sampler *sampler, fare_generative *
     g->mean[axis] = moment(g, axis, 0, 1);
     g->sd[axis]   = sqrt(moment(g, axis, g->mean[axis], 2));
     if (!(isfinite(g->sd[axis]) && g->sd[axis] > 0))
-      FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (%s): the training particles do not spread along axis %d",
-        sampler->name, sampler->type->name, axis);
+      FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED, "the training particles do not spread along axis %d", axis);
     for (int64_t k = 0; k < g->times; k++) {
       for (int64_t i = 0; i < g->given[k].count; i++)
         g->given[k].x[axis][i] = (g->given[k].x[axis][i] - g->mean[axis]) / g->sd[axis];
@@ -132,9 +131,7 @@ static PetscErrorCode begin_cells(fare_posterior *p, double t)
   const PetscInt64       k    = fare_densities_find(p->sampler->exact, t);
 
   PetscFunctionBegin;
-  if (k < 0)
-    FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (%s): there is no exact density at time %g", p->sampler->name,
-      p->sampler->type->name, t);
+  if (k < 0) FARE_SAMPLER_FAIL(p->sampler, FARE_ERR_FAILED, "there is no exact density at time %g", t);
   p->cells = PETSC_TRUE;
   PetscCall(resize(p, (int64_t)grid->cells[0] * grid->cells[1] * grid->cells[2]));
   for (int axis = 0; axis < p->dim; axis++) {

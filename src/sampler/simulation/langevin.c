@@ -8,7 +8,6 @@
 #include <math.h>
 #include <string.h>
 
-enum { EULER_MARUYAMA, LEIMKUHLER_MATTHEWS, HEUN, BAOAB };
 static const char *const integrators[] = {"euler_maruyama", "leimkuhler_matthews", "heun", "baoab", NULL};
 
 static const struct {
@@ -16,15 +15,15 @@ static const struct {
   fare_langevin_kernel kernel, general;
   int                  forces; /* per step */
 } schemes[] = {
-  [EULER_MARUYAMA]      = {fare_langevin_euler_maruyama, fare_langevin_general_euler_maruyama, 1},
-  [LEIMKUHLER_MATTHEWS] = {fare_langevin_leimkuhler_matthews, NULL, 1},
-  [HEUN]                = {fare_langevin_heun, fare_langevin_general_heun, 2},
-  [BAOAB]               = {NULL, fare_baoab, 1},
+  [FARE_LANGEVIN_EULER_MARUYAMA] = {fare_langevin_euler_maruyama, fare_langevin_general_euler_maruyama, 1},
+  [FARE_LANGEVIN_LEIMKUHLER_MATTHEWS] = {fare_langevin_leimkuhler_matthews, NULL, 1},
+  [FARE_LANGEVIN_HEUN]                = {fare_langevin_heun, fare_langevin_general_heun, 2},
+  [FARE_LANGEVIN_BAOAB]               = {NULL, fare_baoab, 1},
 };
 
 typedef struct {
-  double    dt;
-  int       integrator;
+  fare_langevin_options options;
+
   PetscBool begun;
   uint64_t  steps; /* taken in the intervals before: the counter of the random numbers */
   int64_t   done;  /* taken in the interval under way, where it was left in its middle */
@@ -33,9 +32,9 @@ typedef struct {
 } langevin;
 
 static const fare_field fields[] = {
-  {"dt", FARE_REAL, offsetof(langevin, dt), NULL, 1e-12, 1e3, NULL, "time",
+  {"dt", FARE_REAL, offsetof(langevin, options.dt), NULL, 1e-12, 1e3, NULL, "time",
     "largest step; the step used divides the time between snapshots"},
-  {"integrator", FARE_CHOICE, offsetof(langevin, integrator), "euler_maruyama", 0, 0, integrators, "",
+  {"integrator", FARE_CHOICE, offsetof(langevin, options.integrator), "euler_maruyama", 0, 0, integrators, "",
     "scheme"},
   FARE_FIELDS_END,
 };
@@ -45,15 +44,15 @@ static PetscErrorCode check(const void *state, const fare_system *system)
   const langevin *s = state;
 
   PetscFunctionBegin;
-  if (s->integrator == BAOAB && !fare_system_type_of(system)->acceleration) {
+  if (s->options.integrator == FARE_LANGEVIN_BAOAB && !fare_system_type_of(system)->acceleration) {
     FARE_FAIL(FARE_ERR_INPUT, "integrator 'baoab' is for a body with inertia, which system '%s' is not",
       fare_system_type_of(system)->name);
   }
-  if (fare_system_type_of(system)->drift && !schemes[s->integrator].general) {
+  if (fare_system_type_of(system)->drift && !schemes[s->options.integrator].general) {
     FARE_FAIL(FARE_ERR_INPUT,
       "integrator '%s' is for a force and constant noise, which system '%s' does not have: euler_maruyama "
       "takes any",
-      integrators[s->integrator], fare_system_type_of(system)->name);
+      integrators[s->options.integrator], fare_system_type_of(system)->name);
   }
   PetscFunctionReturn(0);
 }
@@ -63,7 +62,7 @@ static PetscErrorCode check_walls(const void *state, const fare_walls *walls)
   const langevin *s = state;
 
   PetscFunctionBegin;
-  if (walls->absorbing && s->integrator == LEIMKUHLER_MATTHEWS) {
+  if (walls->absorbing && s->options.integrator == FARE_LANGEVIN_LEIMKUHLER_MATTHEWS) {
     FARE_FAIL(FARE_ERR_INPUT,
       "integrator 'leimkuhler_matthews' cannot tell whether a path between two steps has met an end that "
       "absorbs: use 'euler_maruyama' or 'heun'");
@@ -81,7 +80,8 @@ static PetscErrorCode begin(fare_sampler *sampler, double t, fare_ensemble *ense
     ensemble, sampler->initial, sampler->system, t, fare_sampler_stream(sampler, "initial")));
   s->begun = PETSC_TRUE;
   if (sampler->walls.absorbing) PetscCall(fare_ensemble_weigh(ensemble));
-  if (!sampler->walls.dim || s->integrator != LEIMKUHLER_MATTHEWS) PetscFunctionReturn(0);
+  if (!sampler->walls.dim || s->options.integrator != FARE_LANGEVIN_LEIMKUHLER_MATTHEWS)
+    PetscFunctionReturn(0);
   PetscCall(fare_ensemble_create(ensemble->comm, ensemble->dim, ensemble->count, &s->frame));
   for (int axis = 0; axis < ensemble->dim; axis++) {
     for (int64_t i = 0; i < ensemble->blocks * FARE_BLOCK; i++) s->frame->x[axis][i] = 1;
@@ -96,10 +96,10 @@ static PetscErrorCode check_stable(const fare_sampler *sampler, double t, double
   if (!sampler->walls.dim) PetscFunctionReturn(0);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &wild, 1, MPI_INT64_T, MPI_SUM, sampler->comm));
   if (wild)
-    FARE_FAIL(FARE_ERR_FAILED,
-      "ensemble %s (langevin): by time %g drift has carried particles farther beyond the box, in a step of "
+    FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED,
+      "by time %g drift has carried particles farther beyond the box, in a step of "
       "%g, than the box is long (%lld times): dt is too large",
-      sampler->name, t, dt, (long long)wild);
+      t, dt, (long long)wild);
   PetscFunctionReturn(0);
 }
 
@@ -112,8 +112,8 @@ static PetscErrorCode check_survivors(const fare_sampler *sampler, double t, con
   for (int64_t i = 0; i < ensemble->local; i++) left += ensemble->weight[i] > 0;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &left, 1, MPI_INT64_T, MPI_SUM, ensemble->comm));
   if (!left)
-    FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (langevin): all of its %lld particles are absorbed by time %g",
-      sampler->name, (long long)ensemble->count, t);
+    FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED, "all of its %lld particles are absorbed by time %g",
+      (long long)ensemble->count, t);
   PetscFunctionReturn(0);
 }
 
@@ -153,7 +153,7 @@ static PetscErrorCode longest_run(const fare_sampler *sampler, const fare_ensemb
 
 static int64_t steps_between(const langevin *s, double interval)
 {
-  return (int64_t)ceil(interval / s->dt * (1 - 1e-12));
+  return (int64_t)ceil(interval / s->options.dt * (1 - 1e-12));
 }
 
 static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *ensemble)
@@ -169,20 +169,20 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
     .walls                       = sampler->walls.dim ? &sampler->walls : NULL};
 
   const fare_langevin_kernel kernel =
-    run.type->drift ? schemes[s->integrator].general : schemes[s->integrator].kernel;
+    run.type->drift ? schemes[s->options.integrator].general : schemes[s->options.integrator].kernel;
   int64_t longest = RUN_MAX, wild = 0;
 
   PetscFunctionBegin;
   run.wild = &wild;
   PetscCall(longest_run(sampler, ensemble, &longest));
   if (s->done > steps)
-    FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (langevin): %lld steps are taken of an interval that has %lld",
-      sampler->name, (long long)s->done, (long long)steps);
+    FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED, "%lld steps are taken of an interval that has %lld",
+      (long long)s->done, (long long)steps);
   if (!s->begun) PetscCall(begin(sampler, t, ensemble));
-  if (s->integrator == LEIMKUHLER_MATTHEWS && run.walls &&
+  if (s->options.integrator == FARE_LANGEVIN_LEIMKUHLER_MATTHEWS && run.walls &&
     (!s->frame || s->frame->blocks != ensemble->blocks || s->frame->dim != ensemble->dim)) {
-    FARE_FAIL(FARE_ERR_FAILED,
-      "ensemble %s (langevin): the halves of its noise that are still to come are not there", sampler->name);
+    FARE_SAMPLER_FAIL(
+      sampler, FARE_ERR_FAILED, "the halves of its noise that are still to come are not there");
   }
   while (s->done < steps) {
     double *theta;
@@ -205,7 +205,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   }
   s->done = 0;
   s->steps += (uint64_t)steps;
-  sampler->cost.force_evaluations += ensemble->local * steps * schemes[s->integrator].forces;
+  sampler->cost.force_evaluations += ensemble->local * steps * schemes[s->options.integrator].forces;
   PetscCall(check_survivors(sampler, t, ensemble));
   PetscFunctionReturn(0);
 }
@@ -217,7 +217,7 @@ static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fa
 
   PetscFunctionBegin;
   for (PetscInt64 k = 1; k < schedule->count; k++) {
-    cost->force_evaluations += particles * schemes[s->integrator].forces *
+    cost->force_evaluations += particles * schemes[s->options.integrator].forces *
       steps_between(s, fare_schedule_time(schedule, k) - fare_schedule_time(schedule, k - 1));
   }
   PetscFunctionReturn(0);
@@ -237,8 +237,8 @@ static PetscErrorCode loaded(fare_sampler *sampler)
 
   PetscFunctionBegin;
   if (s->done < 0)
-    FARE_FAIL(FARE_ERR_FAILED, "ensemble %s (langevin): %lld steps of an interval cannot have been taken",
-      sampler->name, (long long)s->done);
+    FARE_SAMPLER_FAIL(
+      sampler, FARE_ERR_FAILED, "%lld steps of an interval cannot have been taken", (long long)s->done);
   PetscFunctionReturn(0);
 }
 

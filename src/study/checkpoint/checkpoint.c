@@ -15,83 +15,78 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#define FORMAT      "fare-checkpoint 5"
+#define FORMAT      "fare-checkpoint 6"
 #define KEPT        2
 #define NUMBER_MOST 100000000000 /* what a name can hold, and one more */
 #define PATH_SIZE   (PETSC_MAX_PATH_LEN + 128)
 #define NAME_SIZE   64
 
-/* What rank 0 holds whole. */
-static PetscErrorCode put_bytes(fare_store *store, const char *path, size_t bytes, const void *data)
-{
-  const uint64_t extent = bytes;
+/* Which way state goes. What saves and what loads is one walk over what is kept. */
+typedef enum { SAVE, LOAD } direction;
 
-  PetscFunctionBegin;
-  if (bytes) PetscCall(fare_store_write_array(store, path, FARE_STORE_UINT8, 1, &extent, data));
-  PetscFunctionReturn(0);
-}
-
-/* At most `bytes` of it, on every rank. */
-static PetscErrorCode get_bytes(fare_store *store, const char *path, size_t bytes, void *data)
+/*
+  Bytes that rank 0 holds when they are saved, and that every rank with room for them gets when they are
+  loaded: at most as many as there are.
+*/
+static PetscErrorCode move_bytes(direction way, fare_store *store, const char *path, size_t bytes, void *data)
 {
-  const uint64_t start     = 0;
-  uint64_t       extent[4] = {0};
-  PetscBool      has;
-  int            rank;
+  uint64_t  extent[4] = {bytes};
+  PetscBool has;
+  int       rank;
 
   PetscFunctionBegin;
   if (!bytes) PetscFunctionReturn(0);
+  if (way == SAVE)
+    PetscFunctionReturn(fare_store_write_array(store, path, FARE_STORE_UINT8, 1, extent, data));
   PetscCall(fare_store_has(store, path, &has));
   if (!has) PetscFunctionReturn(0);
   PetscCall(fare_store_extents(store, path, &rank, extent));
-  extent[0] = PetscMin(extent[0], bytes);
-  PetscCall(fare_store_read(store, path, FARE_STORE_UINT8, 1, &start, extent, data));
+  extent[0] = data ? PetscMin(extent[0], bytes) : 0;
+  PetscCall(fare_store_read_array(store, path, FARE_STORE_UINT8, 1, extent, data));
   PetscFunctionReturn(0);
 }
 
 /* Padding is stepped like any particle, so it is kept, too: whole blocks, in the order of their numbers. */
-static PetscErrorCode put_ensemble(fare_store *store, const char *group, const fare_ensemble *ensemble)
+static PetscErrorCode move_column(direction way, fare_store *store, const char *group, const char *name,
+  const fare_ensemble *e, double values[])
 {
-  const uint64_t global = (uint64_t)((ensemble->count + FARE_BLOCK - 1) / FARE_BLOCK) * FARE_BLOCK,
-                 start  = (uint64_t)ensemble->first_block * FARE_BLOCK,
-                 count  = (uint64_t)ensemble->blocks * FARE_BLOCK;
+  const uint64_t global = (uint64_t)((e->count + FARE_BLOCK - 1) / FARE_BLOCK) * FARE_BLOCK,
+                 start = (uint64_t)e->first_block * FARE_BLOCK, count = (uint64_t)e->blocks * FARE_BLOCK;
   char path[PATH_SIZE];
 
-  PetscFunctionBegin;
-  PetscCall(fare_store_group(store, group));
-  PetscCall(fare_store_put_real(store, group, "time", ensemble->time));
-  PetscCall(fare_store_put_int(store, group, "weighted", ensemble->weight ? 1 : 0));
-  for (int axis = 0; axis < ensemble->dim; axis++) {
-    snprintf(path, sizeof path, "%.400s/x%d", group, axis);
-    PetscCall(
-      fare_store_write(store, path, FARE_STORE_FLOAT64, 1, &global, &start, &count, ensemble->x[axis]));
-  }
-  if (!ensemble->weight) PetscFunctionReturn(0);
-  snprintf(path, sizeof path, "%.400s/weight", group);
-  PetscCall(fare_store_write(store, path, FARE_STORE_FLOAT64, 1, &global, &start, &count, ensemble->weight));
-  PetscFunctionReturn(0);
+  snprintf(path, sizeof path, "%.400s/%s", group, name);
+  return way == SAVE ? fare_store_write(store, path, FARE_STORE_FLOAT64, 1, &global, &start, &count, values)
+                     : fare_store_read(store, path, FARE_STORE_FLOAT64, 1, &start, &count, values);
 }
 
-static PetscErrorCode get_ensemble(fare_store *store, const char *group, fare_ensemble *ensemble)
+static PetscErrorCode move_ensemble(direction way, fare_store *store, const char *group, fare_ensemble *e)
 {
-  const uint64_t start = (uint64_t)ensemble->first_block * FARE_BLOCK,
-                 count = (uint64_t)ensemble->blocks * FARE_BLOCK;
-  int64_t weighted;
-  char    path[PATH_SIZE];
+  static const char *const names[FARE_DIM_MAX] = {"x0", "x1", "x2"};
+  int64_t                  weighted            = e->weight ? 1 : 0;
 
   PetscFunctionBegin;
-  PetscCall(fare_store_get_real(store, group, "time", &ensemble->time));
-  PetscCall(fare_store_get_int(store, group, "weighted", &weighted));
-  for (int axis = 0; axis < ensemble->dim; axis++) {
-    snprintf(path, sizeof path, "%.400s/x%d", group, axis);
-    PetscCall(fare_store_read(store, path, FARE_STORE_FLOAT64, 1, &start, &count, ensemble->x[axis]));
+  if (way == SAVE) {
+    PetscCall(fare_store_group(store, group));
+    PetscCall(fare_store_put_real(store, group, "time", e->time));
+    PetscCall(fare_store_put_int(store, group, "weighted", weighted));
+  } else {
+    PetscCall(fare_store_get_real(store, group, "time", &e->time));
+    PetscCall(fare_store_get_int(store, group, "weighted", &weighted));
+    if (weighted) PetscCall(fare_ensemble_weigh(e));
   }
-  if (!weighted) PetscFunctionReturn(0);
-  PetscCall(fare_ensemble_weigh(ensemble));
-  snprintf(path, sizeof path, "%.400s/weight", group);
-  PetscCall(fare_store_read(store, path, FARE_STORE_FLOAT64, 1, &start, &count, ensemble->weight));
+  for (int axis = 0; axis < e->dim; axis++)
+    PetscCall(move_column(way, store, group, names[axis], e, e->x[axis]));
+  if (weighted) PetscCall(move_column(way, store, group, "weight", e, e->weight));
   PetscFunctionReturn(0);
 }
+
+static const fare_kept cost_members[] = {
+  FARE_KEEP(REAL, fare_cost, train_seconds),
+  FARE_KEEP(REAL, fare_cost, sample_seconds),
+  FARE_KEEP(INTEGER, fare_cost, force_evaluations),
+  FARE_KEEP(INTEGER, fare_cost, network_evaluations),
+  FARE_KEPT_END,
+};
 
 /* Over all ranks: the slowest's seconds, the sum of evaluations. */
 static PetscErrorCode put_cost(MPI_Comm comm, fare_store *store, const char *group, const fare_cost *mine)
@@ -100,24 +95,16 @@ static PetscErrorCode put_cost(MPI_Comm comm, fare_store *store, const char *gro
 
   PetscFunctionBegin;
   PetscCall(fare_cost_gather(comm, mine, &cost));
-  PetscCall(fare_store_put_real(store, group, "train_seconds", cost.train_seconds));
-  PetscCall(fare_store_put_real(store, group, "sample_seconds", cost.sample_seconds));
-  PetscCall(fare_store_put_int(store, group, "force_evaluations", cost.force_evaluations));
-  PetscCall(fare_store_put_int(store, group, "network_evaluations", cost.network_evaluations));
+  PetscCall(fare_kept_save(cost_members, &cost, 0, store, group));
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode get_cost(MPI_Comm comm, fare_store *store, const char *group, fare_cost *cost)
 {
-  int rank;
-
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  PetscCall(fare_store_get_real(store, group, "train_seconds", &cost->train_seconds));
-  PetscCall(fare_store_get_real(store, group, "sample_seconds", &cost->sample_seconds));
-  PetscCall(fare_store_get_int(store, group, "force_evaluations", &cost->force_evaluations));
-  PetscCall(fare_store_get_int(store, group, "network_evaluations", &cost->network_evaluations));
-  if (rank) cost->force_evaluations = cost->network_evaluations = 0; /* sums are rank 0's from here on */
+  PetscCall(fare_kept_load(cost_members, cost, 0, NULL, store, group));
+  /* sums are rank 0's from here on */
+  if (!fare_is_rank_0(comm)) cost->force_evaluations = cost->network_evaluations = 0;
   PetscFunctionReturn(0);
 }
 
@@ -153,7 +140,7 @@ static PetscErrorCode put_method(fare_run *run, fare_store *store, size_t i)
   PetscCall(fare_store_group(store, path));
   PetscCall(fare_sampler_save(run->sampler[i], store, path));
   snprintf(path, sizeof path, "%s/particles", group);
-  PetscCall(put_ensemble(store, path, run->ensemble[i]));
+  PetscCall(move_ensemble(SAVE, store, path, run->ensemble[i]));
   PetscFunctionReturn(0);
 }
 
@@ -208,7 +195,7 @@ PetscErrorCode fare_checkpoint_load(fare_run *run, size_t i)
   snprintf(path, sizeof path, "%s/state", group);
   PetscCall(fare_sampler_load(run->sampler[i], run->from, path));
   snprintf(path, sizeof path, "%s/particles", group);
-  PetscCall(get_ensemble(run->from, path, run->ensemble[i]));
+  PetscCall(move_ensemble(LOAD, run->from, path, run->ensemble[i]));
   PetscFunctionReturn(0);
 }
 
@@ -218,112 +205,63 @@ static void measure_names(const fare_plan *plan, fare_text *to)
   fare_text_add(to, "%zu", sizeof(fare_measured));
 }
 
-static size_t series_bins(const fare_results *results)
+/*
+  What was found at the snapshots before `next`; what was measured only where `measured`. Sizes and checksums
+  of their files are what the run that goes on will trust.
+*/
+static PetscErrorCode move_results(
+  direction way, fare_run *run, fare_store *store, PetscInt64 next, PetscBool measured)
 {
-  size_t bins = 1;
+  const fare_results *r     = &run->results;
+  const size_t        count = (size_t)next;
+  char                path[PATH_SIZE];
 
-  for (int i = 0; i < results->bin_axes; i++) bins *= results->bin_extent[i];
-  return bins;
-}
-
-/* Every name a series has, known to every rank though rank 0 alone holds them. */
-static PetscErrorCode series_name(const fare_run *run, size_t i, char name[FARE_LABEL_SIZE])
-{
   PetscFunctionBegin;
-  if (i < run->results.series) snprintf(name, FARE_LABEL_SIZE, "%s", run->results.binned[i].name);
-  PetscCallMPI(MPI_Bcast(name, FARE_LABEL_SIZE, MPI_CHAR, 0, run->comm));
+  PetscCall(move_bytes(way, store, "/results/files", count * sizeof *r->file, r->file));
+  for (size_t i = 0; i < run->plan->ensembles; i++) {
+    snprintf(path, sizeof path, "/results/census/%s", run->plan->ensemble[i].name);
+    PetscCall(move_bytes(way, store, path, count * sizeof **r->census, r->census[i]));
+  }
+  for (size_t i = 0; i < r->comparisons && measured; i++) {
+    const fare_compared *c = &r->comparison[i];
+
+    snprintf(path, sizeof path, "/results/measured/%s", c->label);
+    PetscCall(move_bytes(way, store, path, count * run->plan->measures * sizeof *c->measured, c->measured));
+  }
+  for (size_t i = 0; i < r->series && measured; i++) {
+    const fare_binned_series *series = &r->binned[i];
+
+    snprintf(path, sizeof path, "/results/series/%s", series->name);
+    PetscCall(
+      move_bytes(way, store, path, count * fare_results_bins(r) * sizeof *series->mass, series->mass));
+  }
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode put_results(fare_run *run, fare_store *store, PetscInt64 next)
 {
-  const fare_results *r      = &run->results;
-  size_t              series = r->series;
-  fare_text           names  = {0};
-  char                path[PATH_SIZE], name[FARE_LABEL_SIZE] = "";
+  fare_text names = {0};
 
   PetscFunctionBegin;
   PetscCall(fare_store_group(store, "/results"));
   measure_names(run->plan, &names);
   PetscCall(fare_store_put_string(store, "/results", "measures", names.text));
   fare_text_free(&names);
-  for (size_t i = 0; i < r->comparisons; i++) {
-    snprintf(path, sizeof path, "/results/measured/%s", r->comparison[i].label);
-    PetscCall(put_bytes(
-      store, path, (size_t)next * run->plan->measures * sizeof(fare_measured), r->comparison[i].measured));
-  }
-  for (size_t i = 0; i < run->plan->ensembles; i++) {
-    snprintf(path, sizeof path, "/results/census/%s", run->plan->ensemble[i].name);
-    PetscCall(put_bytes(store, path, (size_t)next * sizeof(fare_census), r->census[i]));
-  }
-  PetscCallMPI(MPI_Bcast(&series, sizeof series, MPI_BYTE, 0, run->comm));
-  for (size_t i = 0; i < series; i++) {
-    PetscCall(series_name(run, i, name));
-    snprintf(path, sizeof path, "/results/series/%s", name);
-    PetscCall(put_bytes(
-      store, path, (size_t)next * series_bins(r) * sizeof(float), i < r->series ? r->binned[i].mass : NULL));
-  }
+  PetscCall(move_results(SAVE, run, store, next, PETSC_TRUE));
   PetscFunctionReturn(0);
 }
 
 static PetscErrorCode get_results(fare_run *run, fare_store *store, PetscInt64 next, PetscBool *measured)
 {
-  fare_results  *r      = &run->results;
-  size_t         series = r->series;
-  fare_text      names  = {0};
-  char           path[PATH_SIZE], name[FARE_LABEL_SIZE] = "", before[4096];
-  float         *scratch;
-  PetscErrorCode code = 0;
+  fare_text names = {0};
+  char      before[4096];
 
   PetscFunctionBegin;
-  for (size_t i = 0; i < run->plan->ensembles; i++) {
-    snprintf(path, sizeof path, "/results/census/%s", run->plan->ensemble[i].name);
-    PetscCall(get_bytes(store, path, (size_t)next * sizeof(fare_census), r->census[i]));
-  }
   PetscCall(fare_store_get_string(store, "/results", "measures", sizeof before, before));
   measure_names(run->plan, &names);
   *measured = strcmp(before, names.text) ? PETSC_FALSE : PETSC_TRUE;
   fare_text_free(&names);
-  if (!*measured) PetscFunctionReturn(0);
-  for (size_t i = 0; i < r->comparisons; i++) {
-    snprintf(path, sizeof path, "/results/measured/%s", r->comparison[i].label);
-    PetscCall(get_bytes(
-      store, path, (size_t)next * run->plan->measures * sizeof(fare_measured), r->comparison[i].measured));
-  }
-  PetscCallMPI(MPI_Bcast(&series, sizeof series, MPI_BYTE, 0, run->comm));
-  PetscCall(PetscMalloc1((size_t)next * series_bins(r), &scratch));
-  for (size_t i = 0; i < series && !code; i++) {
-    code = series_name(run, i, name);
-    snprintf(path, sizeof path, "/results/series/%s", name);
-    if (!code)
-      code = get_bytes(store, path, (size_t)next * series_bins(r) * sizeof(float),
-        i < r->series ? r->binned[i].mass : scratch);
-  }
-  PetscCall(PetscFree(scratch));
-  PetscFunctionReturn(code);
-}
-
-/*
-  Sizes and checksums of the snapshots that are there, one after the other: what the run that goes on will
-  trust.
-*/
-static PetscErrorCode put_files(fare_run *run, fare_store *store, PetscInt64 next)
-{
-  const uint64_t extent[2] = {(uint64_t)next, 2};
-
-  PetscFunctionBegin;
-  if (next)
-    PetscCall(fare_store_write_array(store, "/files", FARE_STORE_UINT64, 2, extent, run->results.file));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode get_files(fare_run *run, fare_store *store, PetscInt64 next)
-{
-  const uint64_t count[2] = {(uint64_t)next, 2}, start[2] = {0, 0};
-
-  PetscFunctionBegin;
-  if (next)
-    PetscCall(fare_store_read(store, "/files", FARE_STORE_UINT64, 2, start, count, run->results.file));
+  PetscCall(move_results(LOAD, run, store, next, *measured));
   PetscFunctionReturn(0);
 }
 
@@ -397,7 +335,6 @@ static PetscErrorCode put_all(fare_run *run, fare_store *store, PetscInt64 next)
   PetscCall(fare_store_write_text(store, "/plan", plan.text));
   fare_text_free(&plan);
   PetscCall(put_results(run, store, next));
-  PetscCall(put_files(run, store, next));
   PetscCall(fare_checkpoint_put_truth(run, store, next));
   for (size_t i = 0; i < run->plan->ensembles; i++) PetscCall(put_method(run, store, i));
   PetscFunctionReturn(0);
@@ -410,10 +347,8 @@ PetscErrorCode fare_checkpoint_write(fare_run *run, PetscInt64 next)
   fare_store    *store;
   fare_checksum  sum;
   PetscErrorCode code;
-  int            rank;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(run->comm, &rank));
   PetscCall(fare_record_hold(run->record));
   snprintf(folder, sizeof folder, "%s/checkpoints", run->plan->directory);
   snprintf(path, sizeof path, "%s/checkpoint_%06lld.h5", folder, (long long)run->checkpoints);
@@ -425,7 +360,7 @@ PetscErrorCode fare_checkpoint_write(fare_run *run, PetscInt64 next)
     fare_store_close(&store);
   PetscCall(code);
   PetscCall(fare_store_checksum(run->comm, path, &sum));
-  if (rank == 0) code = seal(folder, path, run->checkpoints, sum.crc32, sealed);
+  if (fare_is_rank_0(run->comm)) code = seal(folder, path, run->checkpoints, sum.crc32, sealed);
   PetscCall(fare_error_agree(run->comm, code));
   PetscCallMPI(MPI_Bcast(sealed, sizeof sealed, MPI_CHAR, 0, run->comm));
   fare_advise("--resume goes on from %s", sealed);
@@ -465,7 +400,6 @@ static PetscErrorCode get_all(fare_run *run, fare_store *store, PetscInt64 *next
   run->checkpoints = number + 1;
   *next            = at;
   PetscCall(get_results(run, store, at, measured));
-  PetscCall(get_files(run, store, at));
   PetscFunctionReturn(0);
 }
 
@@ -517,19 +451,18 @@ static PetscErrorCode try_open(fare_run *run, const char *path, PetscInt64 *next
 
 PetscErrorCode fare_checkpoint_open(fare_run *run, PetscInt64 *next, PetscBool *measured)
 {
-  char    folder[PATH_SIZE - NAME_SIZE], path[PATH_SIZE] = "";
-  listing list = {0};
-  size_t  at   = 0;
-  int64_t newest;
-  int     rank;
+  const PetscBool is_first = fare_is_rank_0(run->comm);
+  char            folder[PATH_SIZE - NAME_SIZE], path[PATH_SIZE] = "";
+  listing         list = {0};
+  size_t          at   = 0;
+  int64_t         newest;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(run->comm, &rank));
   snprintf(folder, sizeof folder, "%.*s/checkpoints", PETSC_MAX_PATH_LEN, run->plan->directory);
-  if (rank == 0) list_files(folder, &list);
+  if (is_first) list_files(folder, &list);
   newest = list.count ? list.file[0].number + 1 : 0;
   for (;; at++) {
-    if (rank == 0) choose(folder, &list, &at, path);
+    if (is_first) choose(folder, &list, &at, path);
     PetscCallMPI(MPI_Bcast(path, PATH_SIZE, MPI_CHAR, 0, run->comm));
     if (!*path) break;
     PetscCall(try_open(run, path, next, measured));

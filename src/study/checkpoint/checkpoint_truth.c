@@ -13,32 +13,8 @@
 #define PATH_SIZE 128
 #define SAME_TIME 1e-9 /* of the time between snapshots */
 
-static PetscErrorCode put_part(fare_run *run, fare_store *store, int part)
-{
-  const uint64_t   all = FARE_TRUTH_NUMBERS;
-  const fare_grid *grid;
-  Vec              vector[FARE_TRUTH_VECTORS];
-  double           numbers[FARE_TRUTH_NUMBERS];
-  char             path[PATH_SIZE];
-  int              vectors;
-
-  PetscFunctionBegin;
-  fare_truth_part(run->truth, part, &grid, &vectors, vector);
-  PetscCall(fare_truth_save(run->truth, part, numbers));
-  snprintf(path, sizeof path, GROUP "/%d/numbers", part);
-  PetscCall(fare_store_write_array(store, path, FARE_STORE_FLOAT64, 1, &all, numbers));
-  for (int v = 0; v < vectors; v++) {
-    const PetscScalar *values;
-
-    snprintf(path, sizeof path, GROUP "/%d/vector_%d", part, v);
-    PetscCall(VecGetArrayRead(vector[v], &values));
-    PetscCall(fare_grid_write(grid, values, store, path));
-    PetscCall(VecRestoreArrayRead(vector[v], &values));
-  }
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode get_part(fare_run *run, int part)
+/* Its vectors, one of each kind, written to `to` or, where that is NULL, read from the checkpoint. */
+static PetscErrorCode move_vectors(fare_run *run, fare_store *to, int part)
 {
   const fare_grid *grid;
   Vec              vector[FARE_TRUTH_VECTORS];
@@ -52,9 +28,23 @@ static PetscErrorCode get_part(fare_run *run, int part)
 
     snprintf(path, sizeof path, GROUP "/%d/vector_%d", part, v);
     PetscCall(VecGetArray(vector[v], &values));
-    PetscCall(fare_grid_read(grid, values, run->from, path));
+    PetscCall(to ? fare_grid_write(grid, values, to, path) : fare_grid_read(grid, values, run->from, path));
     PetscCall(VecRestoreArray(vector[v], &values));
   }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode put_part(fare_run *run, fare_store *store, int part)
+{
+  const uint64_t all = FARE_TRUTH_NUMBERS;
+  double         numbers[FARE_TRUTH_NUMBERS];
+  char           path[PATH_SIZE];
+
+  PetscFunctionBegin;
+  PetscCall(fare_truth_save(run->truth, part, numbers));
+  snprintf(path, sizeof path, GROUP "/%d/numbers", part);
+  PetscCall(fare_store_write_array(store, path, FARE_STORE_FLOAT64, 1, &all, numbers));
+  PetscCall(move_vectors(run, store, part));
   PetscFunctionReturn(0);
 }
 
@@ -77,7 +67,7 @@ PetscErrorCode fare_checkpoint_put_truth(fare_run *run, fare_store *store, Petsc
 static PetscErrorCode get_numbers(fare_run *run, PetscInt64 next, int part)
 {
   const fare_schedule *schedule = &run->plan->snapshots;
-  const uint64_t       all = FARE_TRUTH_NUMBERS, none = 0;
+  const uint64_t       all      = FARE_TRUTH_NUMBERS;
   const double         gap = (schedule->end - schedule->start) / (double)PetscMax(1, schedule->count - 1),
                last        = fare_schedule_time(schedule, next - 1);
   double         time;
@@ -87,7 +77,7 @@ static PetscErrorCode get_numbers(fare_run *run, PetscInt64 next, int part)
 
   PetscFunctionBegin;
   snprintf(path, sizeof path, GROUP "/%d/numbers", part);
-  PetscCall(fare_store_read(run->from, path, FARE_STORE_FLOAT64, 1, &none, &all, numbers));
+  PetscCall(fare_store_read_array(run->from, path, FARE_STORE_FLOAT64, 1, &all, numbers));
   code = fare_truth_load(run->truth, part, numbers);
   if (code == FARE_ERR_FAILED) {
     snprintf(why, sizeof why, "%s", fare_error_message());
@@ -104,7 +94,7 @@ static PetscErrorCode get_numbers(fare_run *run, PetscInt64 next, int part)
 
 PetscErrorCode fare_checkpoint_get_truth(fare_run *run, PetscInt64 next, PetscBool *has)
 {
-  const uint64_t status = (uint64_t)next * sizeof(fare_truth_status), none = 0;
+  const uint64_t status = (uint64_t)next * sizeof(fare_truth_status);
 
   PetscFunctionBegin;
   *has = PETSC_TRUE;
@@ -112,8 +102,8 @@ PetscErrorCode fare_checkpoint_get_truth(fare_run *run, PetscInt64 next, PetscBo
   PetscCall(fare_store_has(run->from, GROUP "/status", has));
   if (!*has) PetscFunctionReturn(0);
   PetscCall(
-    fare_store_read(run->from, GROUP "/status", FARE_STORE_UINT8, 1, &none, &status, run->results.truth));
-  for (int part = 0; part < fare_truth_parts(run->truth); part++) PetscCall(get_part(run, part));
+    fare_store_read_array(run->from, GROUP "/status", FARE_STORE_UINT8, 1, &status, run->results.truth));
+  for (int part = 0; part < fare_truth_parts(run->truth); part++) PetscCall(move_vectors(run, NULL, part));
   for (int part = 0; part < fare_truth_parts(run->truth); part++) PetscCall(get_numbers(run, next, part));
   if (!run->thermo) PetscFunctionReturn(0);
   /* it begins where the truth is */

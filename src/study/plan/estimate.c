@@ -108,7 +108,10 @@ static const char *walls_for_people(const fare_plan *plan, const fare_plan_ensem
   }
   if (!ends) return "no ends, all axes are periodic";
   if (e->type->walls == FARE_WALLS_ABSORBED && !walls.absorbing)
-    return "reflected at the ends of the truth's box";
+    return walls.inertial && (walls.at[0][0] || walls.at[0][1])
+      ? "reflected at the ends of the truth's box, where the truth lets bodies rest: keep those of a "
+        "position out of reach"
+      : "reflected at the ends of the truth's box";
   return fare_walls_meanings[e->type->walls];
 }
 

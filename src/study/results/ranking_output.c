@@ -104,6 +104,10 @@ static void print_lines(const fare_ranking *ranking, FILE *to)
     fprintf(to,
       "UNRESOLVED: the truth's error is known to an order of magnitude at best, and ranks with it (see "
       "Truth above)\n");
+  if (fare_results_at_rest(ranking->results) >= 0)
+    fprintf(to,
+      "BOX TOO SMALL: truth and particles differ at the ends of a position, and ranks with them (see Truth "
+      "above)\n");
   fare_table_create((int)columns, &table);
   fare_table_headings(table, names);
   for (int i = 0; i < ranking->lines; i++) print_line(ranking, i, seeds, factors, table);

@@ -33,16 +33,23 @@ static PetscErrorCode add_comparison(fare_results *r, size_t ensemble, fare_comp
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode add_series(fare_results *r, const char *name, const char *ending)
+size_t fare_results_bins(const fare_results *r)
 {
   size_t bins = 1;
 
-  PetscFunctionBegin;
   for (int i = 0; i < r->bin_axes; i++) bins *= r->bin_extent[i];
-  snprintf(r->binned[r->series].name, sizeof r->binned[r->series].name, "%s%s", name, ending);
-  r->binned[r->series].mass =
-    calloc((size_t)r->plan->snapshots.count * bins, sizeof *r->binned[r->series].mass);
-  if (!r->binned[r->series++].mass) FARE_FAIL(FARE_ERR_FAILED, "out of memory for results");
+  return bins;
+}
+
+static PetscErrorCode add_series(fare_results *r, const char *name, const char *ending)
+{
+  fare_binned_series *series = &r->binned[r->series++];
+
+  PetscFunctionBegin;
+  snprintf(series->name, sizeof series->name, "%s%s", name, ending);
+  if (!fare_is_rank_0(PETSC_COMM_WORLD)) PetscFunctionReturn(0);
+  series->mass = calloc((size_t)r->plan->snapshots.count * fare_results_bins(r), sizeof *series->mass);
+  if (!series->mass) FARE_FAIL(FARE_ERR_FAILED, "out of memory for results");
   PetscFunctionReturn(0);
 }
 
@@ -67,7 +74,6 @@ PetscErrorCode fare_results_create(
   const fare_plan *plan, const fare_binning *binning, const fare_grid *grid, fare_results *r)
 {
   const size_t n = plan->ensembles;
-  int          rank;
 
   PetscFunctionBegin;
   memset(r, 0, sizeof *r);
@@ -87,6 +93,7 @@ PetscErrorCode fare_results_create(
   }
   memcpy(r->cells, grid->cells, sizeof r->cells);
   choose_bins(r, binning, grid);
+  if (plan->has_truth) PetscCall(add_series(r, "truth", ""));
   for (size_t i = 0; i < n; i++) {
     const fare_plan_ensemble *e = &plan->ensemble[i];
 
@@ -96,21 +103,13 @@ PetscErrorCode fare_results_create(
       r->census[i][k].outside = r->census[i][k].survival = NAN;
       if (e->type->train && !e->oracle && fare_training_includes(&e->training, k)) r->trained[k] = PETSC_TRUE;
     }
+    PetscCall(add_series(r, e->name, ""));
     if (!plan->has_truth) continue;
     PetscCall(add_comparison(r, i, FARE_SAMPLES_TRUTH));
     if (!fare_sampler_type_has_model_density(e->type, fare_plan_ensemble_mode(e))) continue;
+    PetscCall(add_series(r, e->name, suffix[FARE_DENSITY_TRUTH]));
     PetscCall(add_comparison(r, i, FARE_DENSITY_TRUTH));
     PetscCall(add_comparison(r, i, FARE_SAMPLES_TARGET));
-  }
-  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
-  if (rank) PetscFunctionReturn(0);
-  if (plan->has_truth) PetscCall(add_series(r, "truth", ""));
-  for (size_t i = 0; i < n; i++) {
-    PetscCall(add_series(r, plan->ensemble[i].name, ""));
-    if (plan->has_truth &&
-      fare_sampler_type_has_model_density(
-        plan->ensemble[i].type, fare_plan_ensemble_mode(&plan->ensemble[i])))
-      PetscCall(add_series(r, plan->ensemble[i].name, suffix[FARE_DENSITY_TRUTH]));
   }
   PetscFunctionReturn(0);
 }
@@ -138,11 +137,11 @@ PetscErrorCode fare_results_free(fare_results *r)
 
 void fare_results_forget_series(fare_results *r)
 {
-  size_t bins = 1;
+  const size_t bytes = (size_t)r->plan->snapshots.count * fare_results_bins(r) * sizeof *r->binned->mass;
 
-  for (int i = 0; i < r->bin_axes; i++) bins *= r->bin_extent[i];
-  for (size_t i = 0; i < r->series; i++)
-    memset(r->binned[i].mass, 0, (size_t)r->plan->snapshots.count * bins * sizeof *r->binned[i].mass);
+  for (size_t i = 0; i < r->series; i++) {
+    if (r->binned[i].mass) memset(r->binned[i].mass, 0, bytes);
+  }
 }
 
 fare_compared *fare_results_comparison(fare_results *r, size_t ensemble, fare_comparison_kind kind)
@@ -189,7 +188,7 @@ void fare_results_keep(fare_results *r, const char *name, PetscInt64 snapshot, c
 
   for (size_t i = 0; i < r->series && !series; i++)
     series = strcmp(r->binned[i].name, name) ? NULL : &r->binned[i];
-  if (!series) return; /* another rank's */
+  if (!series || !series->mass) return; /* kept by another rank */
   fare_binning_extents(binning, extent);
   for (int axis = 0; axis < r->bin_axes; axis++) {
     kept[axis]   = r->bin_extent[r->bin_axes - 1 - axis];
@@ -210,6 +209,26 @@ PetscInt64 fare_results_doubt(const fare_results *r)
 
   for (PetscInt64 k = 0; r->truth && k < r->plan->snapshots.count; k++) {
     if (r->truth[k].doubt && (worst < 0 || r->truth[k].error > r->truth[worst].error)) worst = k;
+  }
+  return worst;
+}
+
+/*
+  At the ends of a position the truth of a body with inertia lets it rest until its velocity has turned, where
+  particles are reflected.
+*/
+PetscInt64 fare_results_at_rest(const fare_results *r)
+{
+  const fare_walls walls = r->truth ? fare_truth_walls(r->plan->system, &r->plan->truth) : (fare_walls){0};
+  PetscInt64       worst = -1;
+
+  if (!walls.inertial || !(walls.at[0][0] || walls.at[0][1])) return -1;
+  for (PetscInt64 k = 1; k < r->plan->snapshots.count; k++) {
+    const double mass = r->truth[k].boundary_mass;
+
+    if (mass > PetscMax(r->truth[k].error, FARE_BOUNDARY_MASS) &&
+      (worst < 0 || mass > r->truth[worst].boundary_mass))
+      worst = k;
   }
   return worst;
 }

@@ -294,6 +294,18 @@ static void print_doubt(const fare_results *r, FILE *to)
     (long long)count, (long long)last + 1, r->truth[worst].time, text);
 }
 
+static void print_at_rest(const fare_results *r, FILE *to)
+{
+  const PetscInt64 worst = fare_results_at_rest(r);
+
+  if (worst < 0) return;
+  fprintf(to,
+    "       BOX TOO SMALL: at time %g a mass of %.1e lies in the outermost cells, where the truth lets a "
+    "body "
+    "rest until its velocity turns and particles are reflected; distances contain this difference\n",
+    r->truth[worst].time, r->truth[worst].boundary_mass);
+}
+
 static void print_truth(const fare_results *r, FILE *to)
 {
   const fare_truth_status *last;
@@ -312,6 +324,7 @@ static void print_truth(const fare_results *r, FILE *to)
       "\nTruth: its error was not estimated (truth.estimate is false); mass conserved to %.0e; smallest "
       "density %.1e; %lld steps, %.1f s\n",
       last->mass_drift, last->minimum, (long long)last->steps, last->seconds);
+    print_at_rest(r, to);
     return;
   }
   fprintf(to,
@@ -321,6 +334,7 @@ static void print_truth(const fare_results *r, FILE *to)
     error, space, time, PetscMin(2, last->time_bound), last->mass_drift, last->minimum, boundary,
     (long long)last->steps, last->seconds);
   print_doubt(r, to);
+  print_at_rest(r, to);
   if (last->positivity_correction > 0)
     fprintf(to, "       to keep it from being negative a solve was given a mass of at most %.0e\n",
       last->positivity_correction);

@@ -16,13 +16,28 @@ static const char *const kinds[] = {
 static const char *const partners[] = {
   [FARE_SAMPLES_TRUTH] = "truth", [FARE_DENSITY_TRUTH] = "truth", [FARE_SAMPLES_TARGET] = "target"};
 
-/* One number per snapshot, picked out of an array of structs. */
-static PetscErrorCode write_column(
-  fare_store *store, const char *group, const char *name, PetscInt64 count, const void *first, size_t stride)
+/* The first axis of a dataset is that of the snapshots. */
+static PetscErrorCode label_time(const fare_results *r, fare_store *store, const char *path)
 {
-  const uint64_t extent = (uint64_t)count;
-  char           path[PATH_SIZE + 32];
-  double        *column;
+  const PetscInt64 count = r->plan->snapshots.count;
+  double          *time;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(count, &time));
+  for (PetscInt64 k = 0; k < count; k++) time[k] = fare_schedule_time(&r->plan->snapshots, k);
+  PetscCall(fare_store_label(store, path, 0, "time", (uint64_t)count, time));
+  PetscCall(PetscFree(time));
+  PetscFunctionReturn(0);
+}
+
+/* One number per snapshot, picked out of an array of structs. */
+static PetscErrorCode write_column(const fare_results *r, fare_store *store, const char *group,
+  const char *name, const void *first, size_t stride)
+{
+  const PetscInt64 count  = r->plan->snapshots.count;
+  const uint64_t   extent = (uint64_t)count;
+  char             path[PATH_SIZE + 32];
+  double          *column;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(count, &column));
@@ -30,6 +45,7 @@ static PetscErrorCode write_column(
     column[k] = *(const double *)((const char *)first + (size_t)k * stride);
   snprintf(path, sizeof path, "%s/%s", group, name);
   PetscCall(fare_store_write_array(store, path, FARE_STORE_FLOAT64, 1, &extent, column));
+  PetscCall(label_time(r, store, path));
   PetscCall(PetscFree(column));
   PetscFunctionReturn(0);
 }
@@ -85,8 +101,8 @@ static PetscErrorCode write_snapshots(const fare_results *r, fare_store *store)
     time[k]    = fare_schedule_time(schedule, k);
     trained[k] = r->trained[k] ? 1 : 0;
   }
-  PetscCall(fare_store_write_array(store, "/snapshots/time", FARE_STORE_FLOAT64, 1, &extent, time));
   PetscCall(fare_store_write_array(store, "/snapshots/trained", FARE_STORE_UINT8, 1, &extent, trained));
+  PetscCall(fare_store_label(store, "/snapshots/trained", 0, "time", extent, time));
   PetscCall(fare_store_write_array(store, "/files", FARE_STORE_UINT64, 2, files, r->file));
   PetscCall(PetscFree2(time, trained));
   PetscFunctionReturn(0);
@@ -124,10 +140,10 @@ static PetscErrorCode write_truth(const fare_results *r, fare_store *store)
   PetscCall(fare_store_group(store, "/truth"));
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(columns); i++)
     PetscCall(write_column(
-      store, "/truth", columns[i].name, count, (const char *)r->truth + columns[i].offset, sizeof *r->truth));
+      r, store, "/truth", columns[i].name, (const char *)r->truth + columns[i].offset, sizeof *r->truth));
   PetscCall(PetscMalloc1(count, &doubt));
   for (PetscInt64 k = 0; k < count; k++) doubt[k] = r->truth[k].doubt;
-  PetscCall(write_column(store, "/truth", "doubt", count, (const char *)doubt, sizeof *doubt));
+  PetscCall(write_column(r, store, "/truth", "doubt", (const char *)doubt, sizeof *doubt));
   PetscCall(PetscFree(doubt));
   if (worst >= 0) fare_truth_doubt_text(r->plan->system, &r->truth[worst], sizeof text, text);
   PetscCall(fare_store_put_string(store, "/truth", "unresolved", text));
@@ -140,13 +156,37 @@ static PetscErrorCode write_truth(const fare_results *r, fare_store *store)
   PetscFunctionReturn(0);
 }
 
+/* Times and centres of bins, once all series have their names: one of these may be that of an axis. */
+static PetscErrorCode label_bins(
+  const fare_results *r, const char *const axes[], fare_store *store)
+{
+  PetscFunctionBegin;
+  for (int i = 0; i < r->bin_axes; i++) {
+    const uint64_t n = r->bin_extent[i], cells = (uint64_t)r->cells[r->bin_axes - 1 - i],
+                   block = (cells + n - 1) / n; /* cells in a bin, fewer in the last one */
+    const double width   = (r->bin_upper[i] - r->bin_lower[i]) / (double)cells;
+    double      *centre;
+    char         path[PATH_SIZE];
+
+    PetscCall(PetscMalloc1(n, &centre));
+    for (uint64_t k = 0; k < n; k++)
+      centre[k] = r->bin_lower[i] + 0.5 * width * (double)(k * block + PetscMin((k + 1) * block, cells));
+    for (size_t k = 0; k < r->series; k++) {
+      snprintf(path, sizeof path, "/binned/%s", r->binned[k].name);
+      PetscCall(fare_store_label(store, path, 1 + i, axes[i], n, centre));
+      if (i == 0) PetscCall(label_time(r, store, path));
+    }
+    PetscCall(PetscFree(centre));
+  }
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode write_bins(const fare_results *r, fare_store *store)
 {
   static const char *const labels[FARE_DIM_MAX] = {"x", "y", "z"};
   const char              *axes[FARE_DIM_MAX];
   uint64_t                 extent[1 + FARE_DIM_MAX];
   char                     path[PATH_SIZE];
-  int                      series = (int)r->series;
 
   PetscFunctionBegin;
   PetscCall(fare_store_group(store, "/bins"));
@@ -159,16 +199,12 @@ static PetscErrorCode write_bins(const fare_results *r, fare_store *store)
   extent[0] = (uint64_t)r->plan->snapshots.count;
   for (int i = 0; i < r->bin_axes; i++) extent[1 + i] = r->bin_extent[i];
   PetscCall(fare_store_group(store, "/binned"));
-  PetscCallMPI(MPI_Bcast(&series, 1, MPI_INT, 0, fare_store_comm(store)));
-  for (int i = 0; i < series; i++) {
-    const int   mine    = i < (int)r->series; /* rank 0 alone has them */
-    const float nothing = 0;
-
-    snprintf(path, sizeof path, "/binned/%s", mine ? r->binned[i].name : "");
-    PetscCallMPI(MPI_Bcast(path, sizeof path, MPI_CHAR, 0, fare_store_comm(store)));
-    PetscCall(fare_store_write_array(
-      store, path, FARE_STORE_FLOAT32, 1 + r->bin_axes, extent, mine ? r->binned[i].mass : &nothing));
+  for (size_t i = 0; i < r->series; i++) {
+    snprintf(path, sizeof path, "/binned/%s", r->binned[i].name);
+    PetscCall(
+      fare_store_write_array(store, path, FARE_STORE_FLOAT32, 1 + r->bin_axes, extent, r->binned[i].mass));
   }
+  PetscCall(label_bins(r, axes, store));
   PetscFunctionReturn(0);
 }
 
@@ -202,22 +238,21 @@ static void end_name(const fare_results *r, const char *what, int end, size_t si
 static PetscErrorCode write_census(const fare_results *r, size_t i, fare_store *store, const char *path)
 {
   const fare_walls walls = r->truth ? fare_truth_walls(r->plan->system, &r->plan->truth) : (fare_walls){0};
-  const PetscInt64 count = r->plan->snapshots.count;
   char             name[64];
 
   PetscFunctionBegin;
   if (!r->truth) PetscFunctionReturn(0);
   PetscCall(
     fare_store_put_string(store, path, "walls", fare_walls_meanings[r->plan->ensemble[i].type->walls]));
-  PetscCall(write_column(store, path, "outside", count, &r->census[i]->outside, sizeof **r->census));
-  PetscCall(write_column(store, path, "folded", count, &r->census[i]->folded, sizeof **r->census));
+  PetscCall(write_column(r, store, path, "outside", &r->census[i]->outside, sizeof **r->census));
+  PetscCall(write_column(r, store, path, "folded", &r->census[i]->folded, sizeof **r->census));
   if (!walls.absorbing) PetscFunctionReturn(0);
-  PetscCall(write_column(store, path, "survival", count, &r->census[i]->survival, sizeof **r->census));
+  PetscCall(write_column(r, store, path, "survival", &r->census[i]->survival, sizeof **r->census));
   for (int end = 0; end < 2 * walls.dim; end++) {
     if (walls.at[end / 2][end % 2] != FARE_WALL_ABSORBING) continue;
     end_name(r, "absorbed", end, sizeof name, name);
     PetscCall(
-      write_column(store, path, name, count, &r->census[i]->absorbed[end / 2][end % 2], sizeof **r->census));
+      write_column(r, store, path, name, &r->census[i]->absorbed[end / 2][end % 2], sizeof **r->census));
   }
   PetscFunctionReturn(0);
 }
@@ -226,23 +261,21 @@ static PetscErrorCode write_census(const fare_results *r, size_t i, fare_store *
 static PetscErrorCode write_exits(const fare_results *r, fare_store *store)
 {
   const fare_walls walls = fare_truth_walls(r->plan->system, &r->plan->truth);
-  const PetscInt64 count = r->plan->snapshots.count;
   char             name[64];
 
   PetscFunctionBegin;
-  PetscCall(
-    write_column(store, "/truth", "survival_error", count, &r->truth->survival_error, sizeof *r->truth));
+  PetscCall(write_column(r, store, "/truth", "survival_error", &r->truth->survival_error, sizeof *r->truth));
   for (int end = 0; end < 2 * walls.dim; end++) {
     if (walls.at[end / 2][end % 2] != FARE_WALL_ABSORBING) continue;
     end_name(r, "absorbed", end, sizeof name, name);
     PetscCall(
-      write_column(store, "/truth", name, count, &r->truth->absorbed[end / 2][end % 2], sizeof *r->truth));
+      write_column(r, store, "/truth", name, &r->truth->absorbed[end / 2][end % 2], sizeof *r->truth));
     end_name(r, "absorbed_error", end, sizeof name, name);
-    PetscCall(write_column(
-      store, "/truth", name, count, &r->truth->absorbed_error[end / 2][end % 2], sizeof *r->truth));
+    PetscCall(
+      write_column(r, store, "/truth", name, &r->truth->absorbed_error[end / 2][end % 2], sizeof *r->truth));
     end_name(r, "exit_rate", end, sizeof name, name);
     PetscCall(
-      write_column(store, "/truth", name, count, &r->truth->exit_rate[end / 2][end % 2], sizeof *r->truth));
+      write_column(r, store, "/truth", name, &r->truth->exit_rate[end / 2][end % 2], sizeof *r->truth));
   }
   PetscFunctionReturn(0);
 }
@@ -302,7 +335,7 @@ static PetscErrorCode write_measure(
   PetscCall(fare_store_put_string(store, group, "summary", r->plan->measure[m]->summary));
   PetscCall(fare_store_put_string(store, group, "unit", r->plan->measure[m]->unit));
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(measured); i++) {
-    PetscCall(write_column(store, group, measured[i].name, r->plan->snapshots.count,
+    PetscCall(write_column(r, store, group, measured[i].name,
       (const char *)(c->measured + m) + measured[i].offset, r->plan->measures * sizeof *c->measured));
   }
   PetscFunctionReturn(0);

@@ -72,15 +72,14 @@ PetscErrorCode fare_run_pause(fare_run *s)
 */
 PetscErrorCode fare_run_end_ensemble(fare_run *s, size_t i, const char *when, PetscErrorCode code)
 {
-  const fare_plan_ensemble *e = &s->plan->ensemble[i];
-  char                      own[FARE_LABEL_SIZE + 64], why[FARE_REASON_SIZE];
+  const char *own = s->sampler[i]->where;
+  char        why[FARE_REASON_SIZE];
 
   PetscFunctionBegin;
   /* ranks that have none are not here: the study cannot go on where they are any */
   if (code) code = fare_error_settle(code, NULL);
   if (code != FARE_ERR_FAILED) PetscFunctionReturn(code);
-  snprintf(own, sizeof own, "ensemble %s (%s)", e->name, e->type->name);
-  if (strncmp(fare_error_message(), own, strlen(own)))
+  if (strcmp(fare_error_last()->where, own))
     snprintf(why, sizeof why, "%s%s: %.1500s", own, when, fare_error_message());
   else
     snprintf(why, sizeof why, "%s", fare_error_message());

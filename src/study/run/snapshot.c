@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BOUNDARY_MASS 1e-9 /* in the outermost cells; more is worth a warning */
-
 /* The truth of one snapshot on bins: as it is, and with its estimated error added. */
 typedef struct {
   fare_binned p, corrected;
@@ -190,7 +188,7 @@ static PetscErrorCode record_truth(fare_run *s, PetscInt64 k)
 
   PetscFunctionBegin;
   s->results.truth[k] = *status;
-  if (status->boundary_mass > BOUNDARY_MASS && !s->warned) {
+  if (status->boundary_mass > FARE_BOUNDARY_MASS && !s->warned) {
     fare_warn("the box is small: a mass of %.1e lies in the outermost cells at time %g; set truth.lower and "
               "truth.upper wider, or truth.fit_domain, unless the ends are meant%s",
       status->boundary_mass, status->time,

@@ -148,15 +148,15 @@ static PetscErrorCode check_measurable(const fare_run *s)
 /* What study.h5 says of the files of snapshots; nothing where it is an earlier version's. */
 static PetscErrorCode read_files(fare_run *s, const char *path)
 {
-  const uint64_t start[2] = {0, 0}, count[2] = {(uint64_t)s->plan->snapshots.count, 2};
-  PetscErrorCode code = 0;
+  const uint64_t extent[2] = {(uint64_t)s->plan->snapshots.count, 2};
+  PetscErrorCode code      = 0;
   fare_store    *store;
   PetscBool      has;
 
   PetscFunctionBegin;
   PetscCall(fare_store_open(s->comm, path, &store));
   PetscCall(fare_store_has(store, "/files", &has));
-  if (has) code = fare_store_read(store, "/files", FARE_STORE_UINT64, 2, start, count, s->results.file);
+  if (has) code = fare_store_read_array(store, "/files", FARE_STORE_UINT64, 2, extent, s->results.file);
   PetscCall(fare_store_close(&store));
   PetscFunctionReturn(code);
 }
@@ -168,14 +168,13 @@ static PetscErrorCode read_files(fare_run *s, const char *path)
 static PetscErrorCode is_finished(fare_run *s, PetscBool *finished)
 {
   char           why[1024], path[PETSC_MAX_PATH_LEN + 16];
-  int            state = FARE_STUDY_UNFINISHED, rank;
+  int            state = FARE_STUDY_UNFINISHED;
   PetscInt64     bad;
   PetscErrorCode code = 0;
 
   PetscFunctionBegin;
   *finished = PETSC_FALSE;
-  PetscCallMPI(MPI_Comm_rank(s->comm, &rank));
-  if (rank == 0) state = fare_study_look(s->plan, sizeof why, why);
+  if (fare_is_rank_0(s->comm)) state = fare_study_look(s->plan, sizeof why, why);
   if (state == FARE_STUDY_OTHER) code = fare_error(FARE_ERR_INPUT, "--resume: %s", why);
   PetscCall(fare_error_agree(s->comm, code));
   PetscCallMPI(MPI_Bcast(&state, 1, MPI_INT, 0, s->comm));
@@ -194,10 +193,8 @@ static PetscErrorCode run(fare_run *s)
   PetscInt64       next     = 0;
   PetscBool        measured = PETSC_TRUE, finished = PETSC_FALSE, has_truth = PETSC_TRUE;
   fare_progress    progress;
-  int              rank;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(s->comm, &rank));
   PetscCall(create(s));
   if (s->options->mode == FARE_RECORD_RESUME) PetscCall(is_finished(s, &finished));
   if (finished) {
@@ -237,24 +234,25 @@ static PetscErrorCode run(fare_run *s)
   s->results.seconds = fare_seconds() - began;
   PetscCall(fare_results_write(s->comm, &s->results, s->record));
   PetscCall(fare_run_try_checkpoint(s, count)); /* for more snapshots, or other measures, later */
-  if (rank == 0 && s->options->tables && !s->options->quiet) fare_results_print_tables(&s->results, stdout);
-  if (rank == 0 && !s->options->quiet) PetscCall(fare_results_print(&s->results, stdout));
+  if (fare_is_rank_0(s->comm) && !s->options->quiet) {
+    if (s->options->tables) fare_results_print_tables(&s->results, stdout);
+    PetscCall(fare_results_print(&s->results, stdout));
+  }
   PetscFunctionReturn(0);
 }
 
 /* A checkpoint of what there is before a failure, if there is anything and it can be had. */
 static PetscErrorCode rescue(fare_run *s)
 {
-  PetscBool      something = s->safe > 0 ? PETSC_TRUE : PETSC_FALSE;
-  PetscErrorCode code;
+  PetscBool something = s->safe > 0 ? PETSC_TRUE : PETSC_FALSE;
 
   PetscFunctionBegin;
   for (size_t i = 0; s->safe == 0 && i < s->plan->ensembles; i++)
     something |= s->ready[i] && s->plan->ensemble[i].type->train;
   if (!something) PetscFunctionReturn(0);
   fare_doing("a last checkpoint");
-  code = fare_run_try_checkpoint(s, s->safe);
-  PetscFunctionReturn(code);
+  PetscCall(fare_run_try_checkpoint(s, s->safe));
+  PetscFunctionReturn(0);
 }
 
 /* Why a study failed, and from where it can go on, kept for those who look at its directory later. */
@@ -295,16 +293,6 @@ static PetscErrorCode end(fare_run *s, PetscErrorCode code, PetscBool alike)
   PetscFunctionReturn(fare_error(code, "%s", why));
 }
 
-static PetscErrorCode forget_failure(fare_run *s)
-{
-  int rank;
-
-  PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(s->comm, &rank));
-  if (rank == 0) (void)unlink(fare_record_path(s->record, "failure.txt"));
-  PetscFunctionReturn(0);
-}
-
 PetscErrorCode fare_study_run(MPI_Comm comm, const fare_plan *plan, const fare_run_options *options)
 {
   fare_run       s = {.comm = comm,
@@ -324,7 +312,7 @@ PetscErrorCode fare_study_run(MPI_Comm comm, const fare_plan *plan, const fare_r
   fare_record_set(s.record, &plan->record);
   fare_log("FARE %s: study %s on %d rank%s with %s, results in %s", fare_version(), plan->study, ranks,
     ranks > 1 ? "s" : "", fare_random_instructions(), plan->directory);
-  PetscCall(forget_failure(&s));
+  if (fare_is_rank_0(comm)) (void)unlink(fare_record_path(s.record, "failure.txt")); /* an earlier run's */
   code = fare_error_settle(run(&s), &alike);
   if (code) code = note_failure(&s, code, alike);
   PetscFunctionReturn(end(&s, code, alike));

@@ -24,13 +24,13 @@ typedef struct {
   fare_measured       *measured;
 } fare_compared;
 
-/* Binned masses of one name over all snapshots, on rank 0 alone: mass[snapshot * bins + bin]. */
+/* Binned masses of one name over all snapshots: mass[snapshot * bins + bin]; NULL on ranks other than 0. */
 typedef struct {
   char   name[FARE_LABEL_SIZE];
   float *mass;
 } fare_binned_series;
 
-/* What a run has found. All but the series is the same on every rank. */
+/* What a run has found. All but the masses of series is the same on every rank. */
 typedef struct {
   const fare_plan   *plan;
   PetscBool         *trained; /* per snapshot: learned from by any ensemble */
@@ -106,6 +106,8 @@ typedef struct {
   double           value, floor; /* of the first measure, averaged over snapshots */
 } fare_approach;
 fare_approach fare_results_approach(const fare_results *results, size_t ensemble);
+/* Bins of a series at one snapshot. */
+size_t fare_results_bins(const fare_results *results);
 /* All series are empty again: what is kept adds to them. */
 void fare_results_forget_series(fare_results *results);
 /* Keeps binned masses of this snapshot under `name`. */
@@ -116,6 +118,12 @@ void fare_results_keep(fare_results *results, const char *name, PetscInt64 snaps
 PetscErrorCode fare_results_write(MPI_Comm comm, const fare_results *results, fare_record *record);
 /* The snapshot with the largest estimated error among those whose estimate is in doubt; -1: none is. */
 PetscInt64 fare_results_doubt(const fare_results *results);
+/*
+  If truth and particles differ at an end of a position: the snapshot after the start with most mass in the
+  outermost cells, and more there than the truth's error; -1: none.
+*/
+PetscInt64 fare_results_at_rest(const fare_results *results);
+#define FARE_BOUNDARY_MASS 1e-9 /* in the outermost cells; more is worth a warning */
 /* What a run prints when it ends; and the tables of each measure, of boundaries and of costs. Local. */
 PetscErrorCode fare_results_print(const fare_results *results, FILE *to);
 void           fare_results_print_tables(const fare_results *results, FILE *to);

@@ -2,6 +2,8 @@
 /* Training sets: the dynamics themselves, simulated, and kept at the times that may be learned from. */
 #include "study.h"
 
+#include <fare/langevin.h>
+
 #include <stdlib.h>
 
 /*
@@ -11,24 +13,13 @@
 static PetscErrorCode create_simulation(MPI_Comm comm, const fare_plan *plan, const fare_initial *initial,
   const fare_walls *walls, const fare_plan_ensemble *ensemble, fare_sampler **sampler)
 {
-  const fare_sampler_type *langevin = fare_sampler_type_find("langevin");
-  void                    *options  = NULL;
-  fare_config             *config;
-  fare_text                text = {0};
-  PetscErrorCode           code;
+  const fare_langevin_options options = {.dt = ensemble->training.dt, .integrator = FARE_LANGEVIN_HEUN};
 
   PetscFunctionBegin;
-  fare_text_add(&text, "{integrator: heun, dt: %.17g}", ensemble->training.dt);
-  PetscCall(fare_config_parse("training", text.text, text.length, &config));
-  fare_text_free(&text);
-  code = fare_sampler_options_read(langevin, fare_config_root(config), NULL, &options);
-  fare_config_destroy(&config);
-  PetscCall(code);
-  code = fare_sampler_create(comm, langevin, "training", options, (uint64_t)plan->seed, plan->system, initial,
-    &plan->snapshots, sampler);
-  fare_sampler_options_free(langevin, &options);
-  if (!code) code = fare_sampler_set_walls(*sampler, walls);
-  PetscFunctionReturn(code);
+  PetscCall(fare_sampler_create(comm, fare_sampler_type_find("langevin"), "training", &options,
+    (uint64_t)plan->seed, plan->system, initial, &plan->snapshots, sampler));
+  PetscCall(fare_sampler_set_walls(*sampler, walls));
+  PetscFunctionReturn(0);
 }
 
 static PetscErrorCode simulate(const fare_plan *plan, const fare_plan_ensemble *ensemble,

@@ -12,10 +12,10 @@
 #define PATH_SIZE 256
 
 typedef struct {
-  const fare_finished *study;
-  char                 name[128], sampler[64], family[64];
-  int64_t              particles, simulated; /* in the snapshots, and how many there were */
-  PetscBool            weighted;             /* by the first snapshot */
+  fare_finished *study;
+  char           name[128], sampler[64], family[64];
+  int64_t        particles, simulated; /* in the snapshots, and how many there were */
+  PetscBool      weighted;             /* by the first snapshot */
 } source;
 
 static PetscErrorCode attribute(
@@ -125,6 +125,23 @@ PetscErrorCode fare_export_describe(
   PetscFunctionReturn(0);
 }
 
+/* Times, and numbers of rows and axes from 0: what reads netCDF wants all axes labelled, or none. */
+static PetscErrorCode label(const source *from, fare_store *to, const char *path, int axes)
+{
+  static const char *const names[] = {"times", "particle", "axis"};
+  const uint64_t extent[] = {from->study->snapshots, (uint64_t)from->particles, (uint64_t)from->study->dim};
+  double        *number;
+
+  PetscFunctionBegin;
+  for (int i = 0; i < axes; i++) {
+    PetscCall(PetscMalloc1(extent[i], &number));
+    for (uint64_t k = 0; k < extent[i]; k++) number[k] = i ? (double)k : from->study->time[k];
+    PetscCall(fare_store_label(to, path, i, names[i], extent[i], number));
+    PetscCall(PetscFree(number));
+  }
+  PetscFunctionReturn(0);
+}
+
 /* Everything but the particles, for which room is made. */
 static PetscErrorCode begin(const source *from, fare_store *to)
 {
@@ -145,11 +162,13 @@ static PetscErrorCode begin(const source *from, fare_store *to)
   PetscCall(fare_store_put_string(
     to, "/", "split", study->learned ? "as the study was trained" : "every second time"));
   PetscCall(fare_store_put_int(to, "/", "seed", study->seed));
-  PetscCall(fare_store_write_array(to, "/times", FARE_STORE_FLOAT64, 1, extent, study->time));
   PetscCall(fare_store_write_array(to, "/trained", FARE_STORE_UINT8, 1, extent, study->trained));
+  PetscCall(fare_store_label(to, "/trained", 0, "times", extent[0], study->time));
   PetscCall(fare_store_write(to, "/samples", FARE_STORE_FLOAT64, 3, extent, none, none, NULL));
-  if (from->weighted)
-    PetscCall(fare_store_write(to, "/weights", FARE_STORE_FLOAT64, 2, extent, none, none, NULL));
+  PetscCall(label(from, to, "/samples", 3));
+  if (!from->weighted) PetscFunctionReturn(0);
+  PetscCall(fare_store_write(to, "/weights", FARE_STORE_FLOAT64, 2, extent, none, none, NULL));
+  PetscCall(label(from, to, "/weights", 2));
   PetscFunctionReturn(0);
 }
 
@@ -244,9 +263,12 @@ static PetscErrorCode is_weighted(source *from)
 
 static PetscErrorCode fill(const void *context, fare_store *to)
 {
+  const source *from = context;
+
   PetscFunctionBegin;
-  PetscCall(begin(context, to));
-  PetscCall(copy_all(context, to));
+  PetscCall(begin(from, to));
+  PetscCall(fare_export_protocol(from->study, to));
+  PetscCall(copy_all(from, to));
   PetscFunctionReturn(0);
 }
 
@@ -255,11 +277,9 @@ PetscErrorCode fare_export_write(MPI_Comm comm, const char                 *path
 {
   fare_store    *to;
   PetscErrorCode code = 0;
-  int            rank;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  if (rank == 0 && !access(path, F_OK))
+  if (fare_is_rank_0(comm) && !access(path, F_OK))
     code = fare_error(FARE_ERR_INPUT, "%s: exists already; choose another name with --out", path);
   PetscCall(fare_error_agree(comm, code));
   PetscCall(fare_store_create(comm, path, &to));
@@ -275,17 +295,15 @@ PetscErrorCode fare_export(MPI_Comm comm, const char *directory, const char *ens
   source         from = {.study = &study};
   char           usual[sizeof study.study + 16];
   PetscErrorCode code;
-  int            rank;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
   PetscCall(fare_finished_open(comm, directory, &study));
   code = fare_as_input(choose(&study, ensemble, &from));
   if (!code) code = fare_as_input(is_weighted(&from));
   snprintf(usual, sizeof usual, "%s_training.h5", study.study);
   if (!path) path = usual;
   if (!code) code = fare_export_write(comm, path, fill, &from);
-  if (!code && rank == 0) {
+  if (!code && fare_is_rank_0(comm)) {
     size_t trained  = 0;
     char   kept[64] = "";
 

@@ -30,19 +30,12 @@ static PetscErrorCode write_axis(const fare_finished *study, int axis, fare_stor
   PetscFunctionReturn(0);
 }
 
-/* Extents [T, cells..., x last], and the part of this rank at one time. */
-static void find_box(
-  const fare_finished *study, size_t snapshot, uint64_t extent[4], uint64_t start[4], uint64_t count[4])
+static PetscErrorCode label(const fare_finished *study, fare_store *to, const char *path)
 {
-  extent[0] = study->snapshots;
-  start[0]  = snapshot;
-  count[0]  = 1;
-  for (int axis = 0; axis < study->dim; axis++) {
-    extent[study->dim - axis] = (uint64_t)study->grid.cells[axis];
-    start[study->dim - axis]  = (uint64_t)study->grid.start[axis];
-    count[study->dim - axis]  = (uint64_t)study->grid.count[axis];
-    if (!study->grid.count[axis]) count[0] = 0;
-  }
+  PetscFunctionBegin;
+  PetscCall(fare_store_label(to, path, 0, "times", study->snapshots, study->time));
+  PetscCall(fare_grid_label(&study->grid, 1, to, path));
+  PetscFunctionReturn(0);
 }
 
 static PetscErrorCode begin(const fare_finished *study, fare_store *to)
@@ -60,13 +53,14 @@ static PetscErrorCode begin(const fare_finished *study, fare_store *to)
   PetscCall(fare_store_put_reals(to, "/", "upper", (size_t)study->dim, grid->upper));
   PetscCall(fare_store_put_real(to, "/", "cell_volume", fare_grid_volume(grid)));
   PetscCall(fare_store_put_uint64s(to, "/", "periodic", (size_t)study->dim, periodic));
-  find_box(study, 0, extent, start, count);
-  PetscCall(fare_store_write_array(to, "/times", FARE_STORE_FLOAT64, 1, extent, study->time));
+  fare_finished_box(study, 0, extent, start, count);
   for (int axis = 0; axis < study->dim; axis++) PetscCall(write_axis(study, axis, to));
   PetscCall(
     fare_store_write(to, "/truth_mass", FARE_STORE_FLOAT64, study->dim + 1, extent, none, none, NULL));
   PetscCall(
     fare_store_write(to, "/truth_error", FARE_STORE_FLOAT64, study->dim + 1, extent, none, none, NULL));
+  PetscCall(label(study, to, "/truth_mass"));
+  PetscCall(label(study, to, "/truth_error"));
   PetscFunctionReturn(0);
 }
 
@@ -78,9 +72,9 @@ static PetscErrorCode copy_mesh(const fare_finished *study, fare_store *from, si
   char         name[128];
 
   PetscFunctionBegin;
-  find_box(study, snapshot, extent, start, count);
+  fare_finished_box(study, snapshot, extent, start, count);
   snprintf(name, sizeof name, "/data/%zu/meshes/%s", snapshot, mesh);
-  PetscCall(fare_store_read(from, name, FARE_STORE_FLOAT64, study->dim, start + 1, count + 1, buffer));
+  PetscCall(fare_grid_read(&study->grid, buffer, from, name));
   for (size_t i = 0; i < cells; i++) buffer[i] *= fare_grid_volume(&study->grid);
   PetscCall(fare_store_fill(to, path, FARE_STORE_FLOAT64, study->dim + 1, start, count, buffer));
   PetscFunctionReturn(0);
@@ -119,16 +113,14 @@ PetscErrorCode fare_export_grid(MPI_Comm comm, const char *directory, const char
   fare_finished  study;
   char           usual[sizeof study.study + 16];
   PetscErrorCode code;
-  int            rank;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
   PetscCall(fare_finished_open(comm, directory, &study));
   snprintf(usual, sizeof usual, "%s_grid.h5", study.study);
   if (!path) path = usual;
   code = fare_finished_open_truth(&study);
   if (!code) code = fare_export_write(comm, path, fill, &study);
-  if (!code && rank == 0)
+  if (!code && fare_is_rank_0(comm))
     printf("%s: the truth of %s in %lld cells at %zu times\n", path, study.study,
       (long long)(study.grid.cells[0] * study.grid.cells[1] * study.grid.cells[2]), study.snapshots);
   PetscCall(fare_finished_close(&study));

@@ -72,6 +72,7 @@ static PetscErrorCode check_name(
   const char     *meant;
   char            path[2 * NAME_SIZE], line[NAME_SIZE];
   fare_store_kind kind;
+  PetscBool       is_label;
 
   PetscFunctionBegin;
   for (size_t i = 0; i < KNOWN; i++) {
@@ -85,6 +86,7 @@ static PetscErrorCode check_name(
   snprintf(path, sizeof path, "%s/%s", strcmp(group, "/") ? group : "", name);
   /* no numbers there */
   if (fare_store_kind_of(s->store, path, &kind) || kind == FARE_STORE_NEITHER) PetscFunctionReturn(0);
+  if (!fare_store_is_label(s->store, path, &is_label) && is_label) PetscFunctionReturn(0);
   fare_text_add(unread, "%s%s", unread->length ? ", " : "", shown(name, line));
   PetscFunctionReturn(0);
 }

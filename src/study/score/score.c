@@ -141,14 +141,12 @@ static PetscErrorCode show(const fare_scores *s, fare_score_form form, FILE *to)
 static PetscErrorCode score_all(fare_scores *s, fare_score_form form, FILE *to)
 {
   PetscErrorCode code = 0;
-  int            rank;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(s->study->comm, &rank));
   PetscCall(PetscCalloc4(s->samples->times * s->measures, &s->at, s->samples->times, &s->effective,
     s->samples->times, &s->total, s->samples->times, &s->outside));
   for (size_t i = 0; i < s->samples->times && !code; i++) code = score_time(s, i);
-  if (rank == 0 && !code) code = show(s, form, to);
+  if (fare_is_rank_0(s->study->comm) && !code) code = show(s, form, to);
   if (!code) fare_scores_warn(s);
   PetscCall(PetscFree4(s->at, s->effective, s->total, s->outside));
   PetscFunctionReturn(code);

@@ -41,6 +41,12 @@ PetscErrorCode fare_finished_open_truth(fare_finished *study);
 */
 PetscErrorCode fare_finished_truth(
   const fare_finished *study, size_t snapshot, fare_binned *p, fare_binned *corrected);
+/*
+  Extents of an array [time, cells of the axes, x last] over all snapshots, and the box of it that this rank
+  has at the i-th time; a zero in `count` where it has no cells.
+*/
+void fare_finished_box(
+  const fare_finished *study, size_t i, uint64_t extent[4], uint64_t start[4], uint64_t count[4]);
 /* DIRECTORY/snapshots/snapshot_N.h5, opened. Collective. */
 PetscErrorCode fare_finished_snapshot(const fare_finished *study, size_t snapshot, fare_store **store);
 
@@ -128,6 +134,11 @@ PetscErrorCode fare_scores_print(const fare_scores *scores, FILE *to);
 /* Attributes that all files of an export have. Collective. */
 PetscErrorCode fare_export_describe(
   const fare_finished *study, fare_store *to, const char *format, const char *description);
+/*
+  The plan, parameters, the drive at all times, and the box of the truth; a warning where the system cannot be
+  made here. Collective.
+*/
+PetscErrorCode fare_export_protocol(fare_finished *study, fare_store *to);
 /* A new file, filled by `write`; FARE_ERR_INPUT where there is one already. Collective. */
 PetscErrorCode fare_export_write(MPI_Comm comm, const char                 *path,
   PetscErrorCode (*write)(const void *context, fare_store *to), const void *context);

@@ -40,19 +40,14 @@ const char *fare_cells_path(fare_cells cells)
 
 static PetscErrorCode read_cells(const fare_samples *s, size_t i, Vec masses, double *total)
 {
-  const fare_grid *grid     = &s->study->grid;
-  uint64_t         start[4] = {i}, count[4] = {1};
-  PetscScalar     *mass;
-  PetscInt         cells;
-  PetscErrorCode   code;
+  uint64_t       extent[4], start[4], count[4];
+  PetscScalar   *mass;
+  PetscInt       cells;
+  PetscErrorCode code;
 
   PetscFunctionBegin;
   PetscCall(VecGetLocalSize(masses, &cells));
-  for (int axis = 0; axis < s->study->dim; axis++) {
-    start[s->study->dim - axis] = (uint64_t)grid->start[axis];
-    count[s->study->dim - axis] = (uint64_t)grid->count[axis];
-  }
-  if (!cells) count[0] = start[0] = 0;
+  fare_finished_box(s->study, i, extent, start, count);
   PetscCall(VecGetArray(masses, &mass));
   code = fare_store_read(
     s->store, fare_cells_path(s->cells), FARE_STORE_FLOAT64, s->study->dim + 1, start, count, mass);

@@ -27,9 +27,8 @@ PetscErrorCode fare_finished_snapshot(const fare_finished *study, size_t snapsho
 
 static PetscErrorCode read_times(fare_finished *f)
 {
-  const uint64_t start     = 0;
-  uint64_t       extent[4] = {0};
-  int            rank;
+  uint64_t extent[4] = {0};
+  int      rank;
 
   PetscFunctionBegin;
   PetscCall(fare_store_extents(f->store, "/snapshots/time", &rank, extent));
@@ -37,8 +36,8 @@ static PetscErrorCode read_times(fare_finished *f)
     FARE_FAIL(FARE_ERR_FAILED, "%s/study.h5: /snapshots/time holds no times", f->directory);
   f->snapshots = (size_t)extent[0];
   PetscCall(PetscCalloc2(f->snapshots, &f->time, f->snapshots, &f->trained));
-  PetscCall(fare_store_read(f->store, "/snapshots/time", FARE_STORE_FLOAT64, 1, &start, extent, f->time));
-  PetscCall(fare_store_read(f->store, "/snapshots/trained", FARE_STORE_UINT8, 1, &start, extent, f->trained));
+  PetscCall(fare_store_read_array(f->store, "/snapshots/time", FARE_STORE_FLOAT64, 1, extent, f->time));
+  PetscCall(fare_store_read_array(f->store, "/snapshots/trained", FARE_STORE_UINT8, 1, extent, f->trained));
   for (size_t k = 0; k < f->snapshots; k++) f->learned = f->trained[k] ? PETSC_TRUE : f->learned;
   for (size_t k = 0; k < f->snapshots && !f->learned; k++) f->trained[k] = k % 2 == 0;
   PetscFunctionReturn(0);
@@ -123,16 +122,13 @@ static PetscErrorCode look(const char *directory)
 
 PetscErrorCode fare_finished_open(MPI_Comm comm, const char *directory, fare_finished *study)
 {
-  PetscErrorCode code = 0;
+  PetscErrorCode code;
   char           path[FARE_SCORE_PATH];
-  int            rank;
 
   PetscFunctionBegin;
   memset(study, 0, sizeof *study);
   study->comm = comm;
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  if (rank == 0) code = look(directory);
-  PetscCall(fare_error_agree(comm, code));
+  PetscCall(fare_error_agree(comm, fare_is_rank_0(comm) ? look(directory) : 0));
   snprintf(study->directory, sizeof study->directory, "%s", directory);
   snprintf(path, sizeof path, "%s/study.h5", directory);
   code = fare_store_open(comm, path, &study->store);
@@ -248,22 +244,31 @@ PetscErrorCode fare_finished_open_truth(fare_finished *study)
   PetscFunctionReturn(0);
 }
 
+void fare_finished_box(
+  const fare_finished *study, size_t i, uint64_t extent[4], uint64_t start[4], uint64_t count[4])
+{
+  extent[0] = study->snapshots;
+  start[0]  = i;
+  count[0]  = 1;
+  for (int axis = 0; axis < study->dim; axis++) {
+    extent[study->dim - axis] = (uint64_t)study->grid.cells[axis];
+    start[study->dim - axis]  = (uint64_t)study->grid.start[axis];
+    count[study->dim - axis]  = (uint64_t)study->grid.count[axis];
+    if (!study->grid.count[axis]) count[0] = 0;
+  }
+}
+
 /* masses += volume * mesh, of the cells here. */
 static PetscErrorCode add_mesh(
   const fare_finished *f, fare_store *store, size_t snapshot, const char *name, double buffer[], Vec masses)
 {
   char         path[128];
-  uint64_t     start[FARE_DIM_MAX], count[FARE_DIM_MAX];
   PetscScalar *mass;
   PetscInt     n;
 
   PetscFunctionBegin;
   snprintf(path, sizeof path, "/data/%zu/meshes/%s", snapshot, name);
-  for (int axis = 0; axis < f->dim; axis++) {
-    start[f->dim - 1 - axis] = (uint64_t)f->grid.start[axis];
-    count[f->dim - 1 - axis] = (uint64_t)f->grid.count[axis];
-  }
-  PetscCall(fare_store_read(store, path, FARE_STORE_FLOAT64, f->dim, start, count, buffer));
+  PetscCall(fare_grid_read(&f->grid, buffer, store, path));
   PetscCall(VecGetLocalSize(masses, &n));
   PetscCall(VecGetArray(masses, &mass));
   for (PetscInt i = 0; i < n; i++) mass[i] += buffer[i] * fare_grid_volume(&f->grid);

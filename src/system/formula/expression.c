@@ -17,22 +17,22 @@ struct fare_expression {
 };
 
 typedef struct {
-  const fare_node *axes, *potential, *force, *nonconservative, *drift, *diffusion, *periodic;
+  const fare_node *axes, *formula[FARE_PARTS], *periodic;
   fare_reals       lower, upper;
 } section;
 
 #define AT(member) offsetof(section, member)
 static const fare_field fields[] = {
   {"axes", FARE_NODE, AT(axes), "", 0, 0, NULL, "", "list of their names; x, y, z unless given"},
-  {"potential", FARE_NODE, AT(potential), "", 0, 0, NULL, "",
+  {"potential", FARE_NODE, AT(formula[FARE_PART_POTENTIAL]), "", 0, 0, NULL, "",
     "formula of V; the force is its gradient, taken exactly"},
-  {"nonconservative", FARE_NODE, AT(nonconservative), "", 0, 0, NULL, "",
+  {"nonconservative", FARE_NODE, AT(formula[FARE_PART_NONCONSERVATIVE]), "", 0, 0, NULL, "",
     "list of formulas, one per axis: a force beside that of the potential"},
-  {"force", FARE_NODE, AT(force), "", 0, 0, NULL, "",
+  {"force", FARE_NODE, AT(formula[FARE_PART_FORCE]), "", 0, 0, NULL, "",
     "list of formulas, one per axis: the whole force, where there is no potential"},
-  {"drift", FARE_NODE, AT(drift), "", 0, 0, NULL, "",
+  {"drift", FARE_NODE, AT(formula[FARE_PART_DRIFT]), "", 0, 0, NULL, "",
     "list of formulas, one per axis: the drift in the sense of Ito, instead of a force"},
-  {"diffusion", FARE_NODE, AT(diffusion), "", 0, 0, NULL, "",
+  {"diffusion", FARE_NODE, AT(formula[FARE_PART_DIFFUSION]), "", 0, 0, NULL, "",
     "list of formulas, one per axis: D of dX = f dt + sqrt(2 D) dW, with the drift"},
   {"lower", FARE_REALS, AT(lower), NULL, -1e12, 1e12, NULL, "",
     "lower ends of the domain of the truth, one per axis"},
@@ -99,15 +99,28 @@ static const fare_node *entry(const builder *b, const fare_node *list, int axis)
   return fare_node_item(list, (size_t)axis);
 }
 
-static PetscErrorCode parse_formulas(builder *b, const fare_node *list, int root[])
+/* The formula that gives a component of a part: NULL where the list has the wrong length. */
+static const fare_node *formula_of(const builder *b, fare_formula_part part, int component)
 {
+  const fare_node *const *formula = b->keys.formula;
+
+  if (part == FARE_PART_FORCE && formula[FARE_PART_POTENTIAL]) return formula[FARE_PART_POTENTIAL];
+  return part == FARE_PART_POTENTIAL ? formula[part] : entry(b, formula[part], component);
+}
+
+static PetscErrorCode parse_part(builder *b, fare_formula_part part)
+{
+  fare_formulas *f = &b->formulas;
+
   PetscFunctionBegin;
-  for (int axis = 0; axis < b->dim; axis++) {
-    const fare_node *node = entry(b, list, axis);
+  f->count[part] = part == FARE_PART_POTENTIAL ? 1 : b->dim;
+  for (int k = 0; k < f->count[part]; k++) {
+    const fare_node *node = formula_of(b, part, k);
 
     if (!node)
-      FARE_REFUSE(list, "expected a list of %d formula%s, one per axis", b->dim, b->dim > 1 ? "s" : "");
-    PetscCall(parse_formula(b, node, &root[axis]));
+      FARE_REFUSE(b->keys.formula[part], "expected a list of %d formula%s, one per axis", b->dim,
+        b->dim > 1 ? "s" : "");
+    PetscCall(parse_formula(b, node, &f->root[part][k]));
   }
   PetscFunctionReturn(0);
 }
@@ -115,30 +128,31 @@ static PetscErrorCode parse_formulas(builder *b, const fare_node *list, int root
 /* Which of the keys go together. */
 static PetscErrorCode check_form(const builder *b)
 {
-  const section   *s     = &b->keys;
-  const fare_node *at    = b->node;
-  const char      *wrong = NULL;
+  const fare_node *const *formula   = b->keys.formula;
+  const fare_node        *potential = formula[FARE_PART_POTENTIAL], *force = formula[FARE_PART_FORCE],
+                  *extra = formula[FARE_PART_NONCONSERVATIVE], *drift = formula[FARE_PART_DRIFT],
+                  *diffusion = formula[FARE_PART_DIFFUSION];
+  const struct {
+    int              wrong;
+    const fare_node *at;
+    const char      *what;
+  } rules[] = {
+    {!potential && !force && !drift, b->node,
+      "nothing moves it: give a 'potential', a 'force', or a 'drift' and a 'diffusion'"},
+    {force && potential, force,
+      "the force of a potential is its gradient; what is to be added to it goes under 'nonconservative'"},
+    {force && drift, force, "a drift stands instead of a force: give one of them"},
+    {extra && !potential, extra, "only beside a 'potential'; without one the whole force goes under 'force'"},
+    {extra && drift, extra, "a drift stands instead of a force: put it all under 'drift'"},
+    {drift && !diffusion, drift, "needs a 'diffusion' beside it"},
+    {diffusion && !drift, diffusion,
+      "only beside a 'drift'; with a potential or a force the diffusion is mobility times kT"},
+  };
 
   PetscFunctionBegin;
-  if (!s->potential && !s->force && !s->drift)
-    wrong = "nothing moves it: give a 'potential', a 'force', or a 'drift' and a 'diffusion'";
-  else if (s->force && s->potential)
-    at = s->force,
-    wrong =
-      "the force of a potential is its gradient; what is to be added to it goes under 'nonconservative'";
-  else if (s->force && s->drift)
-    at = s->force, wrong = "a drift stands instead of a force: give one of them";
-  else if (s->nonconservative && !s->potential)
-    at    = s->nonconservative,
-    wrong = "only beside a 'potential'; without one the whole force goes under 'force'";
-  else if (s->nonconservative && s->drift)
-    at = s->nonconservative, wrong = "a drift stands instead of a force: put it all under 'drift'";
-  else if (s->drift && !s->diffusion)
-    at = s->drift, wrong = "needs a 'diffusion' beside it";
-  else if (s->diffusion && !s->drift)
-    at    = s->diffusion,
-    wrong = "only beside a 'drift'; with a potential or a force the diffusion is mobility times kT";
-  if (wrong) FARE_REFUSE(at, "%s", wrong);
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(rules); i++) {
+    if (rules[i].wrong) FARE_REFUSE(rules[i].at, "%s", rules[i].what);
+  }
   PetscFunctionReturn(0);
 }
 
@@ -237,7 +251,7 @@ static PetscErrorCode read_parameters(builder *b)
   const fare_node            *map      = b->parameters;
 
   PetscFunctionBegin;
-  b->common = !b->keys.drift ? 2 : b->keys.potential ? 1 : 0;
+  b->common = !b->keys.formula[FARE_PART_DRIFT] ? 2 : b->keys.formula[FARE_PART_POTENTIAL] ? 1 : 0;
   for (int i = 0; i < b->common; i++) {
     for (int axis = 0; axis < b->dim; axis++) {
       if (!strcmp(b->symbols.axis[axis], common[i].name))
@@ -280,8 +294,9 @@ static PetscErrorCode check_use(const builder *b)
 
 static PetscErrorCode read_formulas(builder *b)
 {
-  fare_formulas *f    = &b->formulas;
-  fare_tree     *tree = b->tree;
+  fare_formulas *f         = &b->formulas;
+  fare_tree     *tree      = b->tree;
+  int           *potential = f->root[FARE_PART_POTENTIAL], *force = f->root[FARE_PART_FORCE];
 
   PetscFunctionBegin;
   f->dim = b->dim;
@@ -290,23 +305,21 @@ static PetscErrorCode read_formulas(builder *b)
     f->lower[axis]    = b->made->type.lower[axis];
     f->upper[axis]    = b->made->type.upper[axis];
   }
-  if (b->keys.potential) PetscCall(parse_formula(b, b->keys.potential, &f->potential));
-  if (b->keys.force) PetscCall(parse_formulas(b, b->keys.force, f->force));
-  if (b->keys.nonconservative) PetscCall(parse_formulas(b, b->keys.nonconservative, f->nonconservative));
-  if (b->keys.drift) PetscCall(parse_formulas(b, b->keys.drift, f->drift));
-  if (b->keys.drift) PetscCall(parse_formulas(b, b->keys.diffusion, f->diffusion));
-  PetscCall(check_use(b));
-  f->has_potential       = b->keys.potential ? PETSC_TRUE : PETSC_FALSE;
-  f->has_force           = b->keys.potential || b->keys.force ? PETSC_TRUE : PETSC_FALSE;
-  f->has_nonconservative = b->keys.nonconservative ? PETSC_TRUE : PETSC_FALSE;
-  f->has_general         = b->keys.drift ? PETSC_TRUE : PETSC_FALSE;
-  for (int axis = 0; axis < b->dim && f->has_potential; axis++) {
-    f->force[axis] = fare_tree_make(tree, FARE_X_MINUS, fare_tree_derivative(tree, f->potential, axis), 0);
-    if (f->has_nonconservative)
-      f->force[axis] = fare_tree_make(tree, FARE_X_ADD, f->force[axis], f->nonconservative[axis]);
+  for (int part = 0; part < FARE_PARTS; part++) {
+    if (b->keys.formula[part]) PetscCall(parse_part(b, part));
   }
-  if (f->has_potential)
-    f->basis_count = fare_tree_split(tree, f->potential, BASIS_MAX, f->coefficient, f->basis);
+  PetscCall(check_use(b));
+  if (!f->count[FARE_PART_POTENTIAL]) PetscFunctionReturn(0);
+  f->count[FARE_PART_FORCE] = b->dim;
+  for (int axis = 0; axis < b->dim; axis++) {
+    const int slope = fare_tree_derivative(tree, potential[0], axis);
+
+    force[axis] = fare_tree_make(tree, FARE_X_MINUS, slope, 0);
+    if (f->count[FARE_PART_NONCONSERVATIVE])
+      force[axis] = fare_tree_make(tree, FARE_X_ADD, force[axis], f->root[FARE_PART_NONCONSERVATIVE][axis]);
+  }
+  f->count[FARE_PART_BASIS] = f->count[FARE_PART_COEFFICIENTS] =
+    fare_tree_split(tree, potential[0], BASIS_MAX, f->root[FARE_PART_COEFFICIENTS], f->root[FARE_PART_BASIS]);
   PetscFunctionReturn(0);
 }
 
@@ -338,65 +351,36 @@ static PetscErrorCode compile_formulas(builder *b, fare_origin *origin)
   PetscFunctionReturn(0);
 }
 
-/* The functions of a descriptor that formulas make, one after the other. */
-typedef enum { POTENTIAL, FORCE, EXTRA, DRIFT, DIFFUSION, FUNCTIONS } function;
-static const char *const function_names[FUNCTIONS] = {
-  "the potential", "the force", "the nonconservative force", "the drift", "the diffusion"};
+/* In messages, and in the order of fare_formula_part; NULL: not looked at. */
+static const char *const function_names[FARE_PARTS] = {
+  "the potential", "the force", "the nonconservative force", NULL, NULL, "the drift", "the diffusion"};
 
 /* How many values per point: 1, one per axis, or 0 where the system has no such function. */
 static int evaluate(
-  const builder *b, function which, const double *theta, const double *const x[], double *const v[])
+  const builder *b, fare_formula_part part, const double *theta, const double *const x[], double *const v[])
 {
-  const fare_system_type *type = &b->made->type;
+  const fare_system_type   *type     = &b->made->type;
+  fare_vector_kernel *const vector[] = {
+    NULL, type->force, type->nonconservative, NULL, NULL, type->drift, type->diffusion};
 
-  switch (which) {
-  case POTENTIAL:
-    if (type->potential) type->potential(b->dim, theta, PROBES, x, v[0]);
-    return type->potential ? 1 : 0;
-  case FORCE:
-    if (type->force) type->force(b->dim, theta, PROBES, x, v);
-    return type->force ? b->dim : 0;
-  case EXTRA:
-    if (type->nonconservative) type->nonconservative(b->dim, theta, PROBES, x, v);
-    return type->nonconservative ? b->dim : 0;
-  case DRIFT:
-    if (type->drift) type->drift(b->dim, theta, PROBES, x, v);
-    return type->drift ? b->dim : 0;
-  default:
-    if (type->drift) type->diffusion(b->dim, theta, PROBES, x, v);
-    return type->drift ? b->dim : 0;
-  }
-}
-
-static const fare_node *formula_of(const builder *b, function which, int axis)
-{
-  switch (which) {
-  case POTENTIAL:
-    return b->keys.potential;
-  case FORCE:
-    return b->keys.potential ? b->keys.potential : entry(b, b->keys.force, axis);
-  case EXTRA:
-    return entry(b, b->keys.nonconservative, axis);
-  case DRIFT:
-    return entry(b, b->keys.drift, axis);
-  default:
-    return entry(b, b->keys.diffusion, axis);
-  }
+  if (part == FARE_PART_POTENTIAL && type->potential) type->potential(b->dim, theta, PROBES, x, v[0]);
+  if (vector[part]) vector[part](b->dim, theta, PROBES, x, v);
+  return function_names[part] ? b->formulas.count[part] : 0;
 }
 
 /* All finite, and a diffusion not below zero. */
 static PetscErrorCode check_values(
-  const builder *b, function which, int component, const double *const x[], const double value[])
+  const builder *b, fare_formula_part part, int component, const double *const x[], const double value[])
 {
   PetscFunctionBegin;
   for (int i = 0; i < PROBES; i++) {
     fare_text place = {0};
 
-    if (isfinite(value[i]) && !(which == DIFFUSION && value[i] < 0)) continue;
+    if (isfinite(value[i]) && !(part == FARE_PART_DIFFUSION && value[i] < 0)) continue;
     for (int axis = 0; axis < b->dim; axis++)
       fare_text_add(&place, "%s%s = %g", axis ? ", " : "", b->symbols.axis[axis], x[axis][i]);
-    PetscErrorCode code = fare_node_error(formula_of(b, which, component),
-      "%s is %g at %s, inside lower and upper, with the parameters given", function_names[which], value[i],
+    PetscErrorCode code = fare_node_error(formula_of(b, part, component),
+      "%s is %g at %s, inside lower and upper, with the parameters given", function_names[part], value[i],
       place.text);
 
     fare_text_free(&place);
@@ -407,17 +391,17 @@ static PetscErrorCode check_values(
 
 /* What is at the two ends of a periodic axis must be the same. */
 static PetscErrorCode check_period(
-  const builder *b, function which, int component, int axis, const double low[], const double high[])
+  const builder *b, fare_formula_part part, int component, int axis, const double low[], const double high[])
 {
   const double tolerance = 1e-6;
 
   PetscFunctionBegin;
   for (int i = 0; i < PROBES; i++) {
     if (fabs(high[i] - low[i]) <= tolerance * (1 + fabs(low[i]))) continue;
-    FARE_REFUSE(formula_of(b, which, component),
+    FARE_REFUSE(formula_of(b, part, component),
       "%s is not periodic along '%s': %.9g at its lower end, %.9g at its upper; a force round and round goes "
       "under 'nonconservative', and ends need all their digits",
-      function_names[which], b->symbols.axis[axis], low[i], high[i]);
+      function_names[part], b->symbols.axis[axis], low[i], high[i]);
   }
   PetscFunctionReturn(0);
 }
@@ -449,24 +433,24 @@ static PetscErrorCode probe(const builder *b)
       place[axis][i] =
         type->lower[axis] + fmod(0.5 + step[axis] * (i + 1), 1) * (type->upper[axis] - type->lower[axis]);
   }
-  for (int which = 0; which < FUNCTIONS; which++) {
-    const int count = evaluate(b, which, theta, x, low);
+  for (int part = 0; part < FARE_PARTS; part++) {
+    const int count = evaluate(b, part, theta, x, low);
 
-    for (int k = 0; k < count; k++) PetscCall(check_values(b, which, k, x, low[k]));
+    for (int k = 0; k < count; k++) PetscCall(check_values(b, part, k, x, low[k]));
   }
   for (int axis = 0; axis < b->dim; axis++) {
     if (!type->periodic[axis]) continue;
     x[axis] = end;
-    for (int which = 0; which < FUNCTIONS; which++) {
+    for (int part = 0; part < FARE_PARTS; part++) {
       int count;
 
       /* where the potential is continuous its slope may jump, there as anywhere */
-      if (which == FORCE && type->potential) continue;
+      if (part == FARE_PART_FORCE && type->potential) continue;
       for (int i = 0; i < PROBES; i++) end[i] = type->lower[axis];
-      evaluate(b, which, theta, x, low);
+      evaluate(b, part, theta, x, low);
       for (int i = 0; i < PROBES; i++) end[i] = fare_ring_end(type->lower[axis], type->upper[axis]);
-      count = evaluate(b, which, theta, x, high);
-      for (int k = 0; k < count; k++) PetscCall(check_period(b, which, k, axis, low[k], high[k]));
+      count = evaluate(b, part, theta, x, high);
+      for (int k = 0; k < count; k++) PetscCall(check_period(b, part, k, axis, low[k], high[k]));
     }
     x[axis] = place[axis];
   }
@@ -481,41 +465,28 @@ static void write_formula(const fare_node *node, fare_text *to)
   fare_text_add(to, "'");
 }
 
-static PetscErrorCode write_plan(const builder *b, fare_text *to)
+static void write_plan(const builder *b, fare_text *to)
 {
-  const struct {
-    const char      *key;
-    const fare_node *list;
-  } lists[] = {{"force", b->keys.force}, {"nonconservative", b->keys.nonconservative},
-    {"drift", b->keys.drift}, {"diffusion", b->keys.diffusion}};
-
-  PetscFunctionBegin;
   fare_text_add(to, "  expression:\n    axes: [");
   for (int axis = 0; axis < b->dim; axis++)
     fare_text_add(to, "%s'%s'", axis ? ", " : "", b->symbols.axis[axis]);
   fare_text_add(to, "]\n");
-  if (b->keys.potential) {
-    fare_text_add(to, "    potential: ");
-    write_formula(b->keys.potential, to);
-    fare_text_add(to, "\n");
-  }
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(lists); i++) {
-    if (!lists[i].list) continue;
-    for (int axis = 0; axis < b->dim; axis++) {
-      if (axis)
-        fare_text_add(to, ", ");
-      else
-        fare_text_add(to, "    %s: [", lists[i].key);
-      write_formula(entry(b, lists[i].list, axis), to);
+  for (int part = 0; part < FARE_PARTS; part++) {
+    const PetscBool is_list = part != FARE_PART_POTENTIAL ? PETSC_TRUE : PETSC_FALSE;
+
+    if (!b->keys.formula[part]) continue;
+    fare_text_add(to, "    %s: %s", fare_formula_part_names[part], is_list ? "[" : "");
+    for (int k = 0; k < b->formulas.count[part]; k++) {
+      if (k) fare_text_add(to, ", ");
+      write_formula(formula_of(b, part, k), to);
     }
-    fare_text_add(to, "]\n");
+    fare_text_add(to, is_list ? "]\n" : "\n");
   }
   fare_fields_write(fields, &b->keys, 4, to);
   fare_text_add(to, "    periodic: [");
   for (int axis = 0; axis < b->dim; axis++)
     fare_text_add(to, "%s%s", axis ? ", " : "", b->made->type.periodic[axis] ? "true" : "false");
   fare_text_add(to, "]\n");
-  PetscFunctionReturn(0);
 }
 
 static PetscErrorCode build(builder *b, PetscInt64 dimension, fare_origin *origin)
@@ -538,7 +509,7 @@ static PetscErrorCode build(builder *b, PetscInt64 dimension, fare_origin *origi
   PetscCall(compile_formulas(b, origin));
   PetscCall(fare_system_type_check(b->node, type));
   PetscCall(probe(b));
-  PetscCall(write_plan(b, &origin->plan));
+  write_plan(b, &origin->plan);
   PetscFunctionReturn(0);
 }
 

@@ -44,6 +44,15 @@ typedef enum {
   FARE_X_MAX,
   FARE_X_KINDS
 } fare_tree_kind;
+#define FARE_X_FIRST_FUNCTION FARE_X_SIN
+
+/* How a kind is written in formulas, and in C; and its value, of functions of one argument. NULL: otherwise.
+ */
+typedef struct {
+  const char *name, *in_c;
+  double (*value)(double);
+} fare_tree_notation;
+extern const fare_tree_notation fare_tree_notations[FARE_X_KINDS];
 
 /*
   One node; children come before it. Equal nodes are one, so that a common part of two formulas is computed
@@ -74,13 +83,18 @@ int            fare_tree_parameter(fare_tree *tree, int parameter);
 /* Simplified; `b` is ignored where the kind has one child. */
 int       fare_tree_make(fare_tree *tree, fare_tree_kind kind, int a, int b);
 PetscBool fare_tree_is(const fare_tree *tree, int node, double value);
+/*
+  Marks what `count` roots are made of, one place for each node; the caller frees it. NULL where the tree is
+  full, or memory ends, which counts as that.
+*/
+int *fare_tree_reached(fare_tree *tree, int count, const int root[]);
 /* d node/d axis, exactly; jumps of abs, sign, step, min and max count for nothing. */
 int fare_tree_derivative(fare_tree *tree, int node, int axis);
 /*
   node = sum_k coefficient[k] basis function[k], coefficients of parameters alone, basis functions of axes
-  alone. Returns how many, or 0 where that cannot be with at most `most`.
+  alone. Returns how many, or 0 where that cannot be with at most `max`.
 */
-int fare_tree_split(fare_tree *tree, int node, int most, int coefficient[], int basis[]);
+int fare_tree_split(fare_tree *tree, int node, int max, int coefficient[], int basis[]);
 /* Powers as products and square roots, which vectorise. */
 int fare_tree_lower(fare_tree *tree, int node);
 
@@ -104,28 +118,36 @@ PetscBool fare_formula_parse(
 PetscBool fare_formula_reserves(const char *word);
 PetscBool fare_formula_is_name(const char *word); /* letters, digits and _, beginning with a letter */
 
-/* The formulas of one system as roots in a tree. Counts are 0 where there are none. */
+/* The functions of a system that formulas give. */
+typedef enum {
+  FARE_PART_POTENTIAL,
+  FARE_PART_FORCE,
+  FARE_PART_NONCONSERVATIVE,
+  FARE_PART_BASIS,
+  FARE_PART_COEFFICIENTS,
+  FARE_PART_DRIFT,
+  FARE_PART_DIFFUSION,
+  FARE_PARTS
+} fare_formula_part;
+/* "potential": its name in C, and its key in a study but for basis and coefficients. */
+extern const char *const fare_formula_part_names[FARE_PARTS];
+
+/* The formulas of one system as roots in a tree. */
 typedef struct {
-  int       dim;
-  PetscBool has_potential, has_force, has_nonconservative, has_general;
-  int       potential, force[FARE_DIM_MAX], nonconservative[FARE_DIM_MAX], drift[FARE_DIM_MAX],
-    diffusion[FARE_DIM_MAX];
-  int basis_count, coefficient[FARE_PARAMETERS_MAX], basis[FARE_PARAMETERS_MAX];
+  int dim, count[FARE_PARTS], root[FARE_PARTS][FARE_PARAMETERS_MAX]; /* count: 0 where there are none */
   /* axes along which points are brought into [lower, upper] first */
   PetscBool periodic[FARE_DIM_MAX];
   double    lower[FARE_DIM_MAX], upper[FARE_DIM_MAX];
 } fare_formulas;
 
-/* What the compiled object exports; the text of this struct is in the emitter a second time, in plain C. */
+/* What the compiled object exports; the emitter writes this struct a second time, in plain C. */
 typedef struct {
-  void (*potential)(int dim, const double *theta, size_t n, const double *const x[], double V[]);
-  void (*force)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
-  void (*nonconservative)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
-  void (*basis)(int dim, size_t n, const double *const x[], double *const phi[]);
-  void (*coefficients)(int dim, const double *theta, double a[]);
-  void (*drift)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
-  void (*diffusion)(int dim, const double *theta, size_t n, const double *const x[], double *const D[]);
-  int basis_count;
+  fare_scalar_kernel       *potential;
+  fare_vector_kernel       *force, *nonconservative;
+  fare_basis_kernel        *basis;
+  fare_coefficients_kernel *coefficients;
+  fare_vector_kernel       *drift, *diffusion;
+  int                       basis_count;
 } fare_formula_kernels;
 
 /* Appends the C source of a plugin of kind FARE_PLUGIN_IS_FORMULAS. */

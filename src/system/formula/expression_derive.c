@@ -10,26 +10,21 @@
 #define MAKE(kind, a, b) fare_tree_make(tree, FARE_X_##kind, a, b)
 #define NUMBER(value)    fare_tree_number(tree, value)
 
-/* One place per node that there is now, zeroed; NULL where memory ends, which counts as a tree too large. */
-static int *table_of(fare_tree *tree)
+/* Marks the nodes that `node` is made of, and gives a place for what each becomes. */
+static void begin_sweep(fare_tree *tree, int node, int **reached, int **to)
 {
-  int *table = tree->full ? NULL : calloc((size_t)tree->count, sizeof *table);
-
-  if (!table) tree->full = PETSC_TRUE;
-  return table;
+  *reached = fare_tree_reached(tree, 1, &node);
+  *to      = calloc((size_t)node + 1, sizeof **to);
+  if (!*to) tree->full = PETSC_TRUE;
 }
 
-/* Marks what `node` is made of; children come before their parents, so one sweep down is enough. */
-static void mark(const fare_tree *tree, int node, int reached[])
+static int end_sweep(const fare_tree *tree, int node, int *reached, int *to)
 {
-  reached[node] = 1;
-  for (int i = node; i >= 0; i--) {
-    const fare_tree_node *n = &tree->node[i];
+  const int result = tree->full ? 0 : to[node];
 
-    if (!reached[i] || n->kind <= FARE_X_PARAMETER) continue;
-    /* b is 0 where there is one child: one node more, which does no harm */
-    reached[n->a] = reached[n->b] = 1;
-  }
+  free(reached);
+  free(to);
+  return result;
 }
 
 /* d u^v: v u^(v-1) u' + u^v ln(u) v' */
@@ -116,18 +111,13 @@ static int derive_node(fare_tree *tree, int node, int axis, const int d[])
 
 int fare_tree_derivative(fare_tree *tree, int node, int axis)
 {
-  int *reached = table_of(tree), *d = table_of(tree), result = 0;
+  int *reached, *d;
 
-  if (reached && d) {
-    mark(tree, node, reached);
-    for (int i = 0; i <= node && !tree->full; i++) {
-      if (reached[i]) d[i] = tree->node[i].of & 1u << axis ? derive_node(tree, i, axis, d) : NUMBER(0);
-    }
-    result = d[node];
+  begin_sweep(tree, node, &reached, &d);
+  for (int i = 0; i <= node && !tree->full; i++) {
+    if (reached[i]) d[i] = tree->node[i].of & 1u << axis ? derive_node(tree, i, axis, d) : NUMBER(0);
   }
-  free(reached);
-  free(d);
-  return tree->full ? 0 : result;
+  return end_sweep(tree, node, reached, d);
 }
 
 /* u^n for whole n > 0, by squares */
@@ -155,26 +145,21 @@ static int lower_power(fare_tree *tree, int u, int v)
 
 int fare_tree_lower(fare_tree *tree, int node)
 {
-  int *reached = table_of(tree), *low = table_of(tree), result = 0;
+  int *reached, *low;
 
-  if (reached && low) {
-    mark(tree, node, reached);
-    for (int i = 0; i <= node && !tree->full; i++) {
-      const fare_tree_node n = tree->node[i];
+  begin_sweep(tree, node, &reached, &low);
+  for (int i = 0; i <= node && !tree->full; i++) {
+    const fare_tree_node n = tree->node[i];
 
-      if (!reached[i]) continue;
-      if (n.kind <= FARE_X_PARAMETER)
-        low[i] = i;
-      else if (n.kind == FARE_X_POWER)
-        low[i] = lower_power(tree, low[n.a], low[n.b]);
-      else
-        low[i] = fare_tree_make(tree, n.kind, low[n.a], low[n.b]);
-    }
-    result = low[node];
+    if (!reached[i]) continue;
+    if (n.kind <= FARE_X_PARAMETER)
+      low[i] = i;
+    else if (n.kind == FARE_X_POWER)
+      low[i] = lower_power(tree, low[n.a], low[n.b]);
+    else
+      low[i] = fare_tree_make(tree, n.kind, low[n.a], low[n.b]);
   }
-  free(reached);
-  free(low);
-  return tree->full ? 0 : result;
+  return end_sweep(tree, node, reached, low);
 }
 
 /* A sum of products, coefficient times basis function; count -1: there is no such sum that is short enough.
@@ -282,7 +267,7 @@ static void merge(fare_tree *tree, terms *t)
   }
 }
 
-int fare_tree_split(fare_tree *tree, int node, int most, int coefficient[], int basis[])
+int fare_tree_split(fare_tree *tree, int node, int max, int coefficient[], int basis[])
 {
   terms t = {0};
 
@@ -301,7 +286,7 @@ int fare_tree_split(fare_tree *tree, int node, int most, int coefficient[], int 
     }
   }
   merge(tree, &t);
-  if (t.count > most || tree->full) return 0;
+  if (t.count > max || tree->full) return 0;
   memcpy(coefficient, t.coefficient, (size_t)t.count * sizeof *coefficient);
   memcpy(basis, t.basis, (size_t)t.count * sizeof *basis);
   return t.count;

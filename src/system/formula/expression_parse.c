@@ -20,28 +20,6 @@
 #define NAME_SIZE 64
 
 static const struct {
-  const char    *name;
-  fare_tree_kind kind;
-} functions[] = {
-  {"sin", FARE_X_SIN},
-  {"cos", FARE_X_COS},
-  {"tan", FARE_X_TAN},
-  {"exp", FARE_X_EXP},
-  {"log", FARE_X_LOG},
-  {"sqrt", FARE_X_SQRT},
-  {"sinh", FARE_X_SINH},
-  {"cosh", FARE_X_COSH},
-  {"tanh", FARE_X_TANH},
-  {"atan", FARE_X_ATAN},
-  {"abs", FARE_X_ABS},
-  {"sign", FARE_X_SIGN},
-  {"step", FARE_X_STEP},
-  {"min", FARE_X_MIN},
-  {"max", FARE_X_MAX},
-};
-#define FUNCTIONS ((int)PETSC_STATIC_ARRAY_LENGTH(functions))
-
-static const struct {
   const char *name;
   double      value;
 } constants[] = {{"pi", 3.14159265358979323846}, {"e", 2.7182818284590452354}};
@@ -57,12 +35,13 @@ typedef struct {
   fare_formula_fault *fault;
 } parser;
 
-static int find_function(const char *name)
+/* The kind of the function with this name, or FARE_X_KINDS. */
+static fare_tree_kind find_function(const char *name)
 {
-  for (int i = 0; i < FUNCTIONS; i++) {
-    if (!strcmp(functions[i].name, name)) return i;
-  }
-  return -1;
+  fare_tree_kind kind = FARE_X_FIRST_FUNCTION;
+
+  while (kind < FARE_X_KINDS && strcmp(fare_tree_notations[kind].name, name)) kind++;
+  return kind;
 }
 
 PetscBool fare_formula_reserves(const char *word)
@@ -70,7 +49,7 @@ PetscBool fare_formula_reserves(const char *word)
   for (int i = 0; i < CONSTANTS; i++) {
     if (!strcmp(constants[i].name, word)) return PETSC_TRUE;
   }
-  return find_function(word) >= 0 ? PETSC_TRUE : PETSC_FALSE;
+  return find_function(word) < FARE_X_KINDS ? PETSC_TRUE : PETSC_FALSE;
 }
 
 /* Letters of plain ASCII: what isalpha calls a letter depends on the locale. */
@@ -171,24 +150,23 @@ static int parse_number(parser *p)
 }
 
 /* Two or more arguments are two of two; the others have one. */
-static int parse_arguments(parser *p, int function, size_t at)
+static int parse_arguments(parser *p, fare_tree_kind kind, size_t at)
 {
-  const fare_tree_kind kind = functions[function].kind;
-  const PetscBool      many = kind == FARE_X_MIN || kind == FARE_X_MAX ? PETSC_TRUE : PETSC_FALSE;
-  int                  node, count = 1;
+  const char     *name = fare_tree_notations[kind].name;
+  const PetscBool many = kind == FARE_X_MIN || kind == FARE_X_MAX ? PETSC_TRUE : PETSC_FALSE;
+  int             node, count = 1;
 
-  if (!take(p, '('))
-    return refuse(p, p->at, "'%s' is a function: expected '(' behind it", functions[function].name);
+  if (!take(p, '(')) return refuse(p, p->at, "'%s' is a function: expected '(' behind it", name);
   node = parse_sum(p);
   if (!many) node = make(p, at, kind, node, 0);
   while (peek(p) == ',' && !p->failed) {
     const size_t comma = p->at++;
 
-    if (!many) return refuse(p, comma, "'%s' has one argument", functions[function].name);
+    if (!many) return refuse(p, comma, "'%s' has one argument", name);
     node = make(p, at, kind, node, parse_sum(p));
     count++;
   }
-  if (many && count < 2) return refuse(p, at, "'%s' needs two arguments or more", functions[function].name);
+  if (many && count < 2) return refuse(p, at, "'%s' needs two arguments or more", name);
   if (!take(p, ')'))
     return refuse(p, p->at, "expected an operator, ')'%s, got %s", many ? " or ','" : "",
       p->text[p->at] ? "this" : "the end");
@@ -199,58 +177,64 @@ static int parse_arguments(parser *p, int function, size_t at)
 static int refuse_name(parser *p, size_t at, const char *name, PetscBool called)
 {
   const fare_symbols *s = p->symbols;
-  const char         *names[FARE_DIM_MAX + FARE_PARAMETERS_MAX + FUNCTIONS + CONSTANTS], *nearest;
+  const char         *names[FARE_DIM_MAX + FARE_PARAMETERS_MAX + FARE_X_KINDS + CONSTANTS], *nearest;
   size_t              count = 0;
-  fare_text           list  = {0};
+  fare_text           list = {0}, hint = {0};
 
-  for (int i = 0; i < FUNCTIONS && called; i++) names[count++] = functions[i].name;
+  for (int i = FARE_X_FIRST_FUNCTION; i < FARE_X_KINDS && called; i++)
+    names[count++] = fare_tree_notations[i].name;
   for (int i = 0; i < s->axes && !called; i++) names[count++] = s->axis[i];
   for (int i = 0; i < s->parameters && !called; i++) names[count++] = s->parameter[i];
   for (int i = 0; i < CONSTANTS && !called; i++) names[count++] = constants[i].name;
   for (size_t i = 0; i < count && list.length < 200; i++)
     fare_text_add(&list, "%s%s", i ? ", " : "", names[i]);
   nearest = fare_nearest(name, names, count);
-  if (called)
-    refuse(p, at, "unknown function '%s'%s%s%s; there are: %s", name, nearest ? " (did you mean '" : "",
-      nearest ? nearest : "", nearest ? "'?)" : "", list.text);
-  else
-    refuse(p, at,
-      "unknown symbol '%s'%s%s%s: neither an axis nor given a value under system.parameters; there are: %s",
-      name, nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", list.text);
+  fare_text_add(&hint, nearest ? " (did you mean '%s'?)" : "", nearest);
+  refuse(p, at, "unknown %s '%s'%s%s; there are: %s", called ? "function" : "symbol", name, hint.text,
+    called ? "" : ": neither an axis nor given a value under system.parameters", list.text);
   fare_text_free(&list);
+  fare_text_free(&hint);
   return 0;
+}
+
+/* The axis, parameter or constant with this name; -1: there is none. */
+static int find_symbol(parser *p, const char *name, PetscBool called)
+{
+  fare_symbols *s = p->symbols;
+
+  for (int i = 0; i < s->axes; i++) {
+    if (!strcmp(s->axis[i], name)) return fare_tree_axis(p->tree, i);
+  }
+  for (int i = 0; i < s->parameters; i++) {
+    if (strcmp(s->parameter[i], name)) continue;
+    s->used[i] = PETSC_TRUE;
+    return fare_tree_parameter(p->tree, i);
+  }
+  for (int i = 0; i < CONSTANTS && !called; i++) {
+    if (!strcmp(constants[i].name, name)) return fare_tree_number(p->tree, constants[i].value);
+  }
+  return -1;
 }
 
 static int parse_name(parser *p)
 {
-  fare_symbols *s  = p->symbols;
-  const size_t  at = p->at, length = name_length(p->text + at);
-  char          name[NAME_SIZE];
-  PetscBool     called;
-  int           function;
+  const size_t   at = p->at, length = name_length(p->text + at);
+  char           name[NAME_SIZE];
+  PetscBool      called;
+  fare_tree_kind function;
+  int            node;
 
   if (length >= NAME_SIZE) return refuse(p, at, "a name of more than %d characters", NAME_SIZE - 1);
   memcpy(name, p->text + at, length);
   name[length] = '\0';
   p->at += length;
   function = find_function(name);
-  if (function >= 0) return parse_arguments(p, function, at);
+  if (function < FARE_X_KINDS) return parse_arguments(p, function, at);
   called = peek(p) == '(' ? PETSC_TRUE : PETSC_FALSE;
-  for (int i = 0; i < s->axes; i++) {
-    if (!strcmp(s->axis[i], name))
-      return called ? refuse(p, p->at, "'%s' is no function; a product is written %s*(...)", name, name)
-                    : fare_tree_axis(p->tree, i);
-  }
-  for (int i = 0; i < s->parameters; i++) {
-    if (strcmp(s->parameter[i], name)) continue;
-    s->used[i] = PETSC_TRUE;
-    return called ? refuse(p, p->at, "'%s' is no function; a product is written %s*(...)", name, name)
-                  : fare_tree_parameter(p->tree, i);
-  }
-  for (int i = 0; i < CONSTANTS && !called; i++) {
-    if (!strcmp(constants[i].name, name)) return fare_tree_number(p->tree, constants[i].value);
-  }
-  return refuse_name(p, at, name, called);
+  node   = find_symbol(p, name, called);
+  if (node < 0) return refuse_name(p, at, name, called);
+  if (called) return refuse(p, p->at, "'%s' is no function; a product is written %s*(...)", name, name);
+  return node;
 }
 
 /* Anything that begins no number, name or parenthesis, with advice where the mistake is a common one. */

@@ -93,8 +93,32 @@ PetscBool fare_tree_is(const fare_tree *tree, int node, double value)
   return is_number(tree, node) && tree->node[node].value == value ? PETSC_TRUE : PETSC_FALSE;
 }
 
+const fare_tree_notation fare_tree_notations[FARE_X_KINDS] = {
+  [FARE_X_ADD]      = {NULL, "+", NULL},
+  [FARE_X_SUBTRACT] = {NULL, "-", NULL},
+  [FARE_X_MULTIPLY] = {NULL, "*", NULL},
+  [FARE_X_DIVIDE]   = {NULL, "/", NULL},
+  [FARE_X_POWER]    = {NULL, "pow", NULL},
+  [FARE_X_SIN]      = {"sin", "sin", sin},
+  [FARE_X_COS]      = {"cos", "cos", cos},
+  [FARE_X_TAN]      = {"tan", "tan", tan},
+  [FARE_X_EXP]      = {"exp", "exp", exp},
+  [FARE_X_LOG]      = {"log", "log", log},
+  [FARE_X_SQRT]     = {"sqrt", "sqrt", sqrt},
+  [FARE_X_SINH]     = {"sinh", "sinh", sinh},
+  [FARE_X_COSH]     = {"cosh", "cosh", cosh},
+  [FARE_X_TANH]     = {"tanh", "tanh", tanh},
+  [FARE_X_ATAN]     = {"atan", "atan", atan},
+  [FARE_X_ABS]      = {"abs", "fabs", fabs},
+  [FARE_X_SIGN]     = {"sign", NULL, NULL},
+  [FARE_X_STEP]     = {"step", NULL, NULL},
+  [FARE_X_MIN]      = {"min", NULL, NULL},
+  [FARE_X_MAX]      = {"max", NULL, NULL},
+};
+
 static double compute(fare_tree_kind kind, double a, double b)
 {
+  if (fare_tree_notations[kind].value) return fare_tree_notations[kind].value(a);
   switch (kind) {
   case FARE_X_MINUS:
     return -a;
@@ -108,28 +132,6 @@ static double compute(fare_tree_kind kind, double a, double b)
     return a / b;
   case FARE_X_POWER:
     return pow(a, b);
-  case FARE_X_SIN:
-    return sin(a);
-  case FARE_X_COS:
-    return cos(a);
-  case FARE_X_TAN:
-    return tan(a);
-  case FARE_X_EXP:
-    return exp(a);
-  case FARE_X_LOG:
-    return log(a);
-  case FARE_X_SQRT:
-    return sqrt(a);
-  case FARE_X_SINH:
-    return sinh(a);
-  case FARE_X_COSH:
-    return cosh(a);
-  case FARE_X_TANH:
-    return tanh(a);
-  case FARE_X_ATAN:
-    return atan(a);
-  case FARE_X_ABS:
-    return fabs(a);
   case FARE_X_SIGN:
     return (a > 0) - (a < 0);
   case FARE_X_STEP:
@@ -272,4 +274,20 @@ int fare_tree_make(fare_tree *tree, fare_tree_kind kind, int a, int b)
   }
   return find_or_add(tree,
     (fare_tree_node){.kind = kind, .a = a, .b = b, .of = tree->node[a].of | (two ? tree->node[b].of : 0)});
+}
+
+int *fare_tree_reached(fare_tree *tree, int count, const int root[])
+{
+  int *reached = tree->full ? NULL : calloc((size_t)tree->count, sizeof *reached);
+
+  if (!reached) tree->full = PETSC_TRUE;
+  for (int k = 0; k < count && reached; k++) reached[root[k]] = 1;
+  for (int i = tree->count - 1; i >= 0 && reached; i--) {
+    const fare_tree_node *n = &tree->node[i];
+
+    if (!reached[i] || n->kind <= FARE_X_PARAMETER) continue;
+    reached[n->a] = 1; /* children come before their parents */
+    if (has_two(n->kind)) reached[n->b] = 1;
+  }
+  return reached;
 }

@@ -60,7 +60,6 @@ static void basis(int dim, size_t n, const double *const x[], double *const phi[
 
 static void coefficients(int dim, const double *theta, double a[])
 {
-  (void)dim;
   a[0] = theta[HEIGHT];
   a[1] = theta[STIFFNESS];
   a[2] = -theta[TILT];

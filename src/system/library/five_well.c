@@ -40,7 +40,6 @@ static void potential(int dim, const double *theta, size_t n, const double *cons
   const double depth_cos = theta[DEPTH] * cos(theta[PHASE]), depth_sin = theta[DEPTH] * sin(theta[PHASE]);
   const double k = theta[STIFFNESS], radius = theta[RADIUS], fx = theta[TILT], fy = theta[TILT_Y];
 
-  (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++) {
     const double p = x[0][i], q = x[1][i], inverse = inverse_radius(p, q), out = sqrt(p * p + q * q) - radius;
@@ -55,7 +54,6 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
   const double depth_cos = theta[DEPTH] * cos(theta[PHASE]), depth_sin = theta[DEPTH] * sin(theta[PHASE]);
   const double k = theta[STIFFNESS], radius = theta[RADIUS], fx = theta[TILT], fy = theta[TILT_Y];
 
-  (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++) {
     const double p = x[0][i], q = x[1][i], inverse = inverse_radius(p, q), c = p * inverse, s = q * inverse;
@@ -70,7 +68,6 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
 
 static void basis(int dim, size_t n, const double *const x[], double *const phi[])
 {
-  (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++) {
     const double p = x[0][i], q = x[1][i], inverse = inverse_radius(p, q), square = p * p + q * q;
@@ -89,7 +86,6 @@ static void coefficients(int dim, const double *theta, double a[])
 {
   const double k = theta[STIFFNESS], radius = theta[RADIUS];
 
-  (void)dim;
   a[0] = theta[DEPTH] * cos(theta[PHASE]);
   a[1] = theta[DEPTH] * sin(theta[PHASE]);
   a[2] = k;

@@ -26,7 +26,6 @@ static void potential(int dim, const double *theta, size_t n, const double *cons
 {
   const double height = theta[HEIGHT] * theta[SWITCH];
 
-  (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++) V[i] = height * teeth(x[0][i]);
 }
@@ -35,7 +34,6 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
 {
   const double slope = M_PI * theta[HEIGHT] * theta[SWITCH], pull = theta[FORCE];
 
-  (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++)
     f[0][i] = pull - slope * (2 * cos(2 * M_PI * x[0][i]) + cos(4 * M_PI * x[0][i]));
@@ -44,22 +42,17 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
 static void nonconservative(
   int dim, const double *theta, size_t n, const double *const x[], double *const f[])
 {
-  const double pull = theta[FORCE];
-
-  (void)dim, (void)x;
-  for (size_t i = 0; i < n; i++) f[0][i] = pull;
+  fare_fill(dim, n, theta[FORCE], f);
 }
 
 static void basis(int dim, size_t n, const double *const x[], double *const phi[])
 {
-  (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++) phi[0][i] = teeth(x[0][i]);
 }
 
 static void coefficients(int dim, const double *theta, double a[])
 {
-  (void)dim;
   a[0] = theta[HEIGHT] * theta[SWITCH];
 }
 

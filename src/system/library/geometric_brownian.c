@@ -18,7 +18,6 @@ static void drift(int dim, const double *theta, size_t n, const double *const x[
 {
   const double growth = theta[GROWTH];
 
-  (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++) f[0][i] = growth * x[0][i];
 }
@@ -27,7 +26,6 @@ static void diffusion(int dim, const double *theta, size_t n, const double *cons
 {
   const double half = 0.5 * theta[VOLATILITY] * theta[VOLATILITY];
 
-  (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++) D[0][i] = half * x[0][i] * x[0][i];
 }

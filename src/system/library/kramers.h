@@ -3,7 +3,8 @@
   A body with inertia in one dimension: dx = v dt, dv = ((-V'(x) + tilt)/mass - friction v) dt + noise, with V
   = height wells(x). In equilibrium exp(-E/kT) with the energy E = mass v^2/2 + V - tilt x, which is the
   `potential` here. A file of the library that includes this defines before it KRAMERS_HEIGHT, the default
-  height, KRAMERS_HEIGHT_MOST and KRAMERS_HEIGHT_MEANING, and the functions wells and slope, its derivative.
+  height, KRAMERS_HEIGHT_MAX and KRAMERS_HEIGHT_DESCRIPTION, and the functions wells and slope, its
+  derivative.
 */
 #ifndef FARE_KRAMERS_PRIVATE_H
 #define FARE_KRAMERS_PRIVATE_H
@@ -16,7 +17,7 @@ static const fare_parameter parameters[] = {
   FARE_TEMPERATURE,
   {"mass", 1.0, 1e-6, 1e6, "mass of the particle"},
   {"friction", 1.0, 0.0, 1e6, "rate at which velocity is lost"},
-  {"height", KRAMERS_HEIGHT, 1e-6, KRAMERS_HEIGHT_MOST, KRAMERS_HEIGHT_MEANING},
+  {"height", KRAMERS_HEIGHT, 1e-6, KRAMERS_HEIGHT_MAX, KRAMERS_HEIGHT_DESCRIPTION},
   {"tilt", 0.0, -1e3, 1e3, "constant force along x"},
   FARE_PARAMETERS_END,
 };
@@ -25,7 +26,6 @@ static void potential(int dim, const double *theta, size_t n, const double *cons
 {
   const double half = 0.5 * theta[MASS], height = theta[HEIGHT], tilt = theta[TILT];
 
-  (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++) V[i] = half * x[1][i] * x[1][i] + height * wells(x[0][i]) - tilt * x[0][i];
 }
@@ -34,7 +34,6 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
 {
   const double mass = theta[MASS], height = theta[HEIGHT], tilt = theta[TILT];
 
-  (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++) f[0][i] = tilt - height * slope(x[0][i]);
   for (size_t i = 0; i < n; i++) f[1][i] = -mass * x[1][i];
@@ -56,19 +55,16 @@ static void bath(const double *theta, double *friction, double *heating)
 
 static void drift(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
 {
-  (void)dim;
   fare_inertial_drift(acceleration, bath, theta, n, x, f);
 }
 
 static void diffusion(int dim, const double *theta, size_t n, const double *const x[], double *const D[])
 {
-  (void)dim, (void)x;
   fare_inertial_diffusion(bath, theta, n, D);
 }
 
 static void basis(int dim, size_t n, const double *const x[], double *const phi[])
 {
-  (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++) {
     phi[0][i] = 0.5 * x[1][i] * x[1][i];
@@ -79,7 +75,6 @@ static void basis(int dim, size_t n, const double *const x[], double *const phi[
 
 static void coefficients(int dim, const double *theta, double a[])
 {
-  (void)dim;
   a[0] = theta[MASS];
   a[1] = theta[HEIGHT];
   a[2] = -theta[TILT];

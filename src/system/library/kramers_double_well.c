@@ -3,9 +3,9 @@
 #include "support/kernel.h"
 #include "library.h"
 
-#define KRAMERS_HEIGHT         2.0
-#define KRAMERS_HEIGHT_MOST    1e6
-#define KRAMERS_HEIGHT_MEANING "barrier between the wells at x = -1 and x = 1"
+#define KRAMERS_HEIGHT             2.0
+#define KRAMERS_HEIGHT_MAX         1e6
+#define KRAMERS_HEIGHT_DESCRIPTION "barrier between the wells at x = -1 and x = 1"
 
 static inline double wells(double x)
 {

@@ -1,20 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The Prinz potential with inertia. */
 #include "support/kernel.h"
-#include "library.h"
+#include "prinz.h"
 
-#define KRAMERS_HEIGHT         4.0
-#define KRAMERS_HEIGHT_MOST    1e3
-#define KRAMERS_HEIGHT_MEANING "scale of the potential"
-
-static inline double wells(double x)
-{
-  return fare_prinz_wells(x);
-}
-static inline double slope(double x)
-{
-  return fare_prinz_slope(x);
-}
+#define KRAMERS_HEIGHT             4.0
+#define KRAMERS_HEIGHT_MAX         1e3
+#define KRAMERS_HEIGHT_DESCRIPTION "scale of the potential"
 
 #include "kramers.h"
 

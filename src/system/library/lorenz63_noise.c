@@ -20,7 +20,6 @@ static void drift(int dim, const double *theta, size_t n, const double *const x[
 {
   const double sigma = theta[SIGMA], rho = theta[RHO], beta = theta[BETA];
 
-  (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++) {
     const double p = x[0][i], q = x[1][i], r = x[2][i];
@@ -33,12 +32,7 @@ static void drift(int dim, const double *theta, size_t n, const double *const x[
 
 static void diffusion(int dim, const double *theta, size_t n, const double *const x[], double *const D[])
 {
-  const double noise = theta[DIFFUSION];
-
-  (void)x;
-  for (int axis = 0; axis < dim; axis++) {
-    for (size_t i = 0; i < n; i++) D[axis][i] = noise;
-  }
+  fare_fill(dim, n, theta[DIFFUSION], D);
 }
 
 const fare_system_type fare_system_lorenz63_noise = {

@@ -22,7 +22,6 @@ static void drift(int dim, const double *theta, size_t n, const double *const x[
 {
   const double alpha = theta[ALPHA], mu = theta[MU], fx = theta[TILT], fy = theta[TILT_Y];
 
-  (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++) {
     const double p = x[0][i], q = x[1][i];
@@ -34,12 +33,7 @@ static void drift(int dim, const double *theta, size_t n, const double *const x[
 
 static void diffusion(int dim, const double *theta, size_t n, const double *const x[], double *const D[])
 {
-  const double noise = theta[DIFFUSION];
-
-  (void)x;
-  for (int axis = 0; axis < dim; axis++) {
-    for (size_t i = 0; i < n; i++) D[axis][i] = noise;
-  }
+  fare_fill(dim, n, theta[DIFFUSION], D);
 }
 
 const fare_system_type fare_system_maier_stein = {

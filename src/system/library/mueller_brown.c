@@ -47,7 +47,6 @@ static void potential(int dim, const double *theta, size_t n, const double *cons
 {
   const double scale = theta[SCALE], fx = theta[TILT], fy = theta[TILT_Y];
 
-  (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++) V[i] = scale * surface(x[0][i], x[1][i]) - fx * x[0][i] - fy * x[1][i];
 }
@@ -56,7 +55,6 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
 {
   const double scale = theta[SCALE], fx = theta[TILT], fy = theta[TILT_Y];
 
-  (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++) {
     const double p = x[0][i], q = x[1][i];
@@ -76,7 +74,6 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
 
 static void basis(int dim, size_t n, const double *const x[], double *const phi[])
 {
-  (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++) {
     phi[0][i] = surface(x[0][i], x[1][i]);
@@ -87,7 +84,6 @@ static void basis(int dim, size_t n, const double *const x[], double *const phi[
 
 static void coefficients(int dim, const double *theta, double a[])
 {
-  (void)dim;
   a[0] = theta[SCALE];
   a[1] = -theta[TILT];
   a[2] = -theta[TILT_Y];

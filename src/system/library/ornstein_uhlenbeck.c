@@ -55,7 +55,6 @@ static void basis(int dim, size_t n, const double *const x[], double *const phi[
 
 static void coefficients(int dim, const double *theta, double a[])
 {
-  (void)dim;
   a[0] = theta[STIFFNESS];
   a[1] = -theta[STIFFNESS] * theta[CENTRE] - theta[TILT];
   a[2] = 0.5 * theta[STIFFNESS] * theta[CENTRE] * theta[CENTRE];

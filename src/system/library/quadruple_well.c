@@ -26,7 +26,6 @@ static void potential(int dim, const double *theta, size_t n, const double *cons
   const double height = theta[HEIGHT], ax = theta[ASYMMETRY_X], ay = theta[ASYMMETRY_Y], fx = theta[TILT],
                fy = theta[TILT_Y];
 
-  (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++) {
     const double p = x[0][i], q = x[1][i], p2 = p * p, q2 = q * q;
@@ -40,7 +39,6 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
   const double height = theta[HEIGHT], ax = theta[ASYMMETRY_X], ay = theta[ASYMMETRY_Y], fx = theta[TILT],
                fy = theta[TILT_Y];
 
-  (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++) {
     const double p = x[0][i], q = x[1][i];
@@ -52,7 +50,6 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
 
 static void basis(int dim, size_t n, const double *const x[], double *const phi[])
 {
-  (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++) {
     const double p = x[0][i], q = x[1][i], p2 = p * p, q2 = q * q;
@@ -67,7 +64,6 @@ static void basis(int dim, size_t n, const double *const x[], double *const phi[
 
 static void coefficients(int dim, const double *theta, double a[])
 {
-  (void)dim;
   a[0] = theta[HEIGHT];
   a[1] = -theta[ASYMMETRY_X];
   a[2] = -theta[ASYMMETRY_Y];

@@ -22,7 +22,6 @@ static void potential(int dim, const double *theta, size_t n, const double *cons
 {
   const double k = theta[STIFFNESS], fx = theta[TILT], fy = theta[TILT_Y];
 
-  (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++)
     V[i] = 0.5 * k * (x[0][i] * x[0][i] + x[1][i] * x[1][i]) - fx * x[0][i] - fy * x[1][i];
@@ -32,7 +31,6 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
 {
   const double k = theta[STIFFNESS], w = theta[ROTATION], fx = theta[TILT], fy = theta[TILT_Y];
 
-  (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++) {
     const double p = x[0][i], q = x[1][i];
@@ -47,7 +45,6 @@ static void nonconservative(
 {
   const double w = theta[ROTATION];
 
-  (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++) {
     const double p = x[0][i], q = x[1][i];
@@ -59,7 +56,6 @@ static void nonconservative(
 
 static void basis(int dim, size_t n, const double *const x[], double *const phi[])
 {
-  (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++) {
     phi[0][i] = 0.5 * (x[0][i] * x[0][i] + x[1][i] * x[1][i]);
@@ -70,7 +66,6 @@ static void basis(int dim, size_t n, const double *const x[], double *const phi[
 
 static void coefficients(int dim, const double *theta, double a[])
 {
-  (void)dim;
   a[0] = theta[STIFFNESS];
   a[1] = -theta[TILT];
   a[2] = -theta[TILT_Y];

@@ -37,13 +37,11 @@ static void bath(const double *theta, double *friction, double *heating)
 
 static void drift(int dim, const double *theta, size_t n, const double *const x[], double *const f[])
 {
-  (void)dim;
   fare_inertial_drift(acceleration, bath, theta, n, x, f);
 }
 
 static void diffusion(int dim, const double *theta, size_t n, const double *const x[], double *const D[])
 {
-  (void)dim, (void)x;
   fare_inertial_diffusion(bath, theta, n, D);
 }
 

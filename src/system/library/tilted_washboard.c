@@ -19,7 +19,6 @@ static void potential(int dim, const double *theta, size_t n, const double *cons
 {
   const double height = theta[HEIGHT];
 
-  (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++) V[i] = -height * cos(x[0][i]);
 }
@@ -28,7 +27,6 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
 {
   const double height = theta[HEIGHT], pull = theta[FORCE];
 
-  (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++) f[0][i] = pull - height * sin(x[0][i]);
 }
@@ -36,22 +34,17 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
 static void nonconservative(
   int dim, const double *theta, size_t n, const double *const x[], double *const f[])
 {
-  const double pull = theta[FORCE];
-
-  (void)dim, (void)x;
-  for (size_t i = 0; i < n; i++) f[0][i] = pull;
+  fare_fill(dim, n, theta[FORCE], f);
 }
 
 static void basis(int dim, size_t n, const double *const x[], double *const phi[])
 {
-  (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++) phi[0][i] = -cos(x[0][i]);
 }
 
 static void coefficients(int dim, const double *theta, double a[])
 {
-  (void)dim;
   a[0] = theta[HEIGHT];
 }
 

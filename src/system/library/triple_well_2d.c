@@ -31,7 +31,6 @@ static void potential(int dim, const double *theta, size_t n, const double *cons
   const double hill = theta[HILL], shallow = theta[SHALLOW], left = theta[LEFT], right = theta[RIGHT],
                walls = theta[WALLS], fx = theta[TILT], fy = theta[TILT_Y];
 
-  (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++) {
     const double p = x[0][i], q = x[1][i], r = q - 1. / 3;
@@ -46,7 +45,6 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
   const double hill = theta[HILL], shallow = theta[SHALLOW], left = theta[LEFT], right = theta[RIGHT],
                walls = theta[WALLS], fx = theta[TILT], fy = theta[TILT_Y];
 
-  (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++) {
     const double p = x[0][i], q = x[1][i], r = q - 1. / 3, s = q - 5. / 3;
@@ -60,7 +58,6 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
 
 static void basis(int dim, size_t n, const double *const x[], double *const phi[])
 {
-  (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++) {
     const double p = x[0][i], q = x[1][i], r = q - 1. / 3;
@@ -77,7 +74,6 @@ static void basis(int dim, size_t n, const double *const x[], double *const phi[
 
 static void coefficients(int dim, const double *theta, double a[])
 {
-  (void)dim;
   a[0] = theta[HILL];
   a[1] = -theta[SHALLOW];
   a[2] = -theta[LEFT];

@@ -39,7 +39,6 @@ static void potential(int dim, const double *theta, size_t n, const double *cons
 {
   const double height = theta[HEIGHT], coupling = theta[COUPLING], *tilt = theta + TILT;
 
-  (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++) {
     const double p = x[0][i], q = x[1][i], r = x[2][i];
@@ -66,7 +65,6 @@ static void force(int dim, const double *theta, size_t n, const double *const x[
 
 static void basis(int dim, size_t n, const double *const x[], double *const phi[])
 {
-  (void)dim;
 #pragma omp simd
   for (size_t i = 0; i < n; i++) {
     phi[0][i] = wells(x[0][i], x[1][i], x[2][i]);

@@ -265,12 +265,7 @@ static PetscErrorCode name_cause(const fare_estimate *e, const fare_resolution *
 /* Mass that is lost through an absorbing end is lost: what was in doubt once remains so. */
 static PetscBool keeps_doubt(const fare_estimate *e, const fare_truth_status *status)
 {
-  PetscBool absorbs = PETSC_FALSE;
-
-  for (int axis = 0; axis < e->grid->dim; axis++) {
-    if (e->grid->boundary[axis] >= FARE_BOUNDARY_ABSORBING) absorbs = PETSC_TRUE;
-  }
-  return absorbs && status->doubt != FARE_DOUBT_NONE ? PETSC_TRUE : PETSC_FALSE;
+  return fare_grid_absorbs(e->grid) && status->doubt != FARE_DOUBT_NONE ? PETSC_TRUE : PETSC_FALSE;
 }
 
 static PetscErrorCode doubt(

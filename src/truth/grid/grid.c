@@ -212,6 +212,27 @@ PetscErrorCode fare_ghosts_of(const fare_grid *grid, fare_ghosts *g)
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode fare_ghosts_get(const fare_grid *grid, Vec field, Vec *local, const PetscScalar **values)
+{
+  PetscFunctionBegin;
+  *local  = NULL;
+  *values = NULL;
+  if (!field) PetscFunctionReturn(0);
+  PetscCall(DMGetLocalVector(grid->dm, local));
+  PetscCall(DMGlobalToLocal(grid->dm, field, INSERT_VALUES, *local));
+  PetscCall(VecGetArrayRead(*local, values));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_ghosts_restore(const fare_grid *grid, Vec *local, const PetscScalar **values)
+{
+  PetscFunctionBegin;
+  if (!*local) PetscFunctionReturn(0);
+  PetscCall(VecRestoreArrayRead(*local, values));
+  PetscCall(DMRestoreLocalVector(grid->dm, local));
+  PetscFunctionReturn(0);
+}
+
 void fare_cell_index(const fare_grid *grid, PetscInt n, PetscInt index[FARE_DIM_MAX])
 {
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) {

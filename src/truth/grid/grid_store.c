@@ -7,6 +7,8 @@ typedef struct {
   uint64_t global[FARE_DIM_MAX], start[FARE_DIM_MAX], count[FARE_DIM_MAX];
 } box;
 
+static const char *const axis_names[FARE_DIM_MAX] = {"x", "y", "z"};
+
 static box box_of(const fare_grid *grid)
 {
   box b = {{0}, {0}, {0}};
@@ -45,18 +47,33 @@ PetscErrorCode fare_grid_read(const fare_grid *grid, double values[], fare_store
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode fare_grid_label(const fare_grid *grid, int before, fare_store *store, const char *path)
+{
+  PetscFunctionBegin;
+  for (int axis = 0; axis < grid->dim; axis++) {
+    const uint64_t cells = (uint64_t)grid->cells[axis];
+    double        *centre;
+
+    PetscCall(PetscMalloc1(cells, &centre));
+    for (uint64_t i = 0; i < cells; i++)
+      centre[i] = grid->lower[axis] + ((double)i + 0.5) * grid->spacing[axis];
+    PetscCall(fare_store_label(store, path, before + grid->dim - 1 - axis, axis_names[axis], cells, centre));
+    PetscCall(PetscFree(centre));
+  }
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_grid_write_mesh(
   const fare_grid *grid, const double values[], const char *comment, fare_store *store, const char *path)
 {
-  static const char *const names[FARE_DIM_MAX] = {"x", "y", "z"};
-  const char              *labels[FARE_DIM_MAX];
-  double                   spacing[FARE_DIM_MAX], offset[FARE_DIM_MAX];
+  const char *labels[FARE_DIM_MAX];
+  double      spacing[FARE_DIM_MAX], offset[FARE_DIM_MAX];
 
   PetscFunctionBegin;
   for (int i = 0; i < grid->dim; i++) {
     const int axis = grid->dim - 1 - i;
 
-    labels[i]  = names[axis];
+    labels[i]  = axis_names[axis];
     spacing[i] = grid->spacing[axis];
     offset[i]  = grid->lower[axis];
   }

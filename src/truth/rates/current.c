@@ -2,8 +2,6 @@
 /* Probability currents over the faces of cells, and the rates that they come from. */
 #include "operator.h"
 
-#include <petscdmda.h>
-
 static PetscBool is_owned(const fare_grid *grid, const PetscInt index[])
 {
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
@@ -44,20 +42,14 @@ PetscErrorCode fare_operator_current(fare_operator *op, double t, Vec P, int axi
   const fare_grid   *grid = op->grid;
   const PetscScalar *p;
   PetscScalar       *to;
-  PetscInt           start[FARE_DIM_MAX], count[FARE_DIM_MAX], stride = 1, n = 0;
+  PetscInt           n = 0;
+  fare_ghosts        ghosts;
   Vec                local;
 
   PetscFunctionBegin;
   PetscCall(fare_operator_rates(op, t));
-  PetscCall(DMGetLocalVector(grid->dm, &local));
-  PetscCall(DMGlobalToLocal(grid->dm, P, INSERT_VALUES, local));
-  PetscCall(DMDAGetGhostCorners(grid->dm, &start[0], &start[1], &start[2], &count[0], &count[1], &count[2]));
-  for (int a = grid->dim; a < FARE_DIM_MAX; a++) {
-    start[a] = 0;
-    count[a] = 1;
-  }
-  for (int a = 0; a < axis; a++) stride *= count[a];
-  PetscCall(VecGetArrayRead(local, &p));
+  PetscCall(fare_ghosts_of(grid, &ghosts));
+  PetscCall(fare_ghosts_get(grid, P, &local, &p));
   PetscCall(VecGetArray(J, &to));
   for (PetscInt cell = 0; cell < op->box; cell++) {
     const double up = op->up[axis][cell], down = op->down[axis][cell];
@@ -65,13 +57,60 @@ PetscErrorCode fare_operator_current(fare_operator *op, double t, Vec P, int axi
 
     fare_operator_index(op, cell, index);
     if (!is_owned(grid, index)) continue;
-    at = ((index[2] - start[2]) * count[1] + index[1] - start[1]) * count[0] + index[0] - start[0];
+    at = fare_ghosts_at(&ghosts, index);
     /* at an end there is no neighbour to read */
-    to[n++] = (up != 0 ? up * p[at] : 0) - (down != 0 ? down * p[at + stride] : 0);
+    to[n++] = (up != 0 ? up * p[at] : 0) - (down != 0 ? down * p[at + ghosts.stride[axis]] : 0);
   }
   PetscCall(VecRestoreArray(J, &to));
-  PetscCall(VecRestoreArrayRead(local, &p));
-  PetscCall(DMRestoreLocalVector(grid->dm, &local));
+  PetscCall(fare_ghosts_restore(grid, &local, &p));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_operator_velocity(fare_operator *op, double t, Vec P, double velocity[])
+{
+  Vec J;
+
+  PetscFunctionBegin;
+  PetscCall(VecDuplicate(P, &J));
+  for (int axis = 0; axis < op->grid->dim; axis++) {
+    PetscScalar sum;
+
+    PetscCall(fare_operator_current(op, t, P, axis, J));
+    PetscCall(VecSum(J, &sum));
+    velocity[axis] = sum * op->grid->spacing[axis];
+  }
+  PetscCall(VecDestroy(&J));
+  PetscFunctionReturn(0);
+}
+
+/* A face's current is shared by the cells beside it. */
+PetscErrorCode fare_operator_current_density(fare_operator *op, double t, Vec P, int axis, Vec *density)
+{
+  const fare_grid   *grid   = op->grid;
+  const double       volume = fare_grid_volume(grid);
+  const PetscScalar *J;
+  PetscScalar       *at;
+  fare_ghosts        ghosts;
+  Vec                faces, local;
+
+  PetscFunctionBegin;
+  PetscCall(fare_ghosts_of(grid, &ghosts));
+  PetscCall(VecDuplicate(P, &faces));
+  PetscCall(VecDuplicate(P, density));
+  PetscCall(fare_operator_current(op, t, P, axis, faces));
+  PetscCall(fare_ghosts_get(grid, faces, &local, &J));
+  PetscCall(VecGetArray(*density, &at));
+  for (PetscInt n = 0; n < fare_grid_owned(grid); n++) {
+    PetscInt index[FARE_DIM_MAX], here;
+
+    fare_cell_index(grid, n, index);
+    here  = fare_ghosts_at(&ghosts, index);
+    at[n] = 0.5 * grid->spacing[axis] *
+      (J[here] + (index[axis] > ghosts.start[axis] ? J[here - ghosts.stride[axis]] : 0)) / volume;
+  }
+  PetscCall(VecRestoreArray(*density, &at));
+  PetscCall(fare_ghosts_restore(grid, &local, &J));
+  PetscCall(VecDestroy(&faces));
   PetscFunctionReturn(0);
 }
 

@@ -21,7 +21,7 @@ PetscErrorCode fare_operator_create(const fare_grid *grid, const fare_system *sy
   o->grid   = grid;
   o->system = system;
   o->type   = fare_system_type_of(system);
-  o->how    = o->type->drift ? &fare_rates_general : &fare_rates_gradient;
+  o->how    = fare_rates_are_general(o->type) ? &fare_rates_general : &fare_rates_gradient;
   o->box = o->owned = 1;
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
     const int layer = axis < grid->dim;
@@ -76,7 +76,7 @@ PetscErrorCode fare_operator_ratio(const fare_operator *op, Vec masses, double *
 
 PetscBool fare_operator_is_gradient(const fare_operator *op)
 {
-  return !op->type->drift && !op->type->nonconservative ? PETSC_TRUE : PETSC_FALSE;
+  return !fare_rates_are_general(op->type) && !op->type->nonconservative ? PETSC_TRUE : PETSC_FALSE;
 }
 
 /*

@@ -22,6 +22,10 @@ typedef struct {
   PetscErrorCode (*destroy)(fare_operator *op);
 } fare_rates_type;
 extern const fare_rates_type fare_rates_gradient, fare_rates_general;
+static inline PetscBool      fare_rates_are_general(const fare_system_type *type)
+{
+  return type->drift || !type->potential ? PETSC_TRUE : PETSC_FALSE;
+}
 
 /*
   Cells of the box: those that this rank owns and a layer around them, numbered (k count[1] + j) count[0] + i.

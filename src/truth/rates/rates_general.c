@@ -132,8 +132,8 @@ static void integrate_part(const edge *e, double from, double to, double share[2
     for (int a = 0; a < dim; a++) x[a][q] = e->centre[a];
     x[e->axis][q] += (from + edge_offset[q] * (to - from)) * h;
   }
-  op->type->drift(dim, op->theta, EDGE_POINTS, at, to_f);
-  op->type->diffusion(dim, op->theta, EDGE_POINTS, at, to_D);
+  fare_system_type_drift(op->type, dim, op->theta, EDGE_POINTS, at, to_f);
+  fare_system_type_diffusion(op->type, dim, op->theta, EDGE_POINTS, at, to_D);
   share[0] = share[1] = 0;
   for (int q = 0; q < EDGE_POINTS; q++) {
     const double weight = edge_weight[q] * (to - from);
@@ -285,8 +285,10 @@ static PetscErrorCode integrate_edges(fare_operator *op, int axis)
 
     offset[axis] = edge_offset[q];
     fare_place_offset(op, offset, g->x);
-    op->type->drift(op->grid->dim, op->theta, (size_t)op->box, (const double *const *)g->x, g->f);
-    op->type->diffusion(op->grid->dim, op->theta, (size_t)op->box, (const double *const *)g->x, g->D);
+    fare_system_type_drift(
+      op->type, op->grid->dim, op->theta, (size_t)op->box, (const double *const *)g->x, g->f);
+    fare_system_type_diffusion(
+      op->type, op->grid->dim, op->theta, (size_t)op->box, (const double *const *)g->x, g->D);
     PetscCall(check_values(op, axis, g->f, g->D));
     for (PetscInt cell = 0; cell < op->box; cell++) {
       const double f = g->f[axis][cell], D = g->D[axis][cell];
@@ -353,7 +355,8 @@ static PetscErrorCode rates(fare_operator *op)
 
   PetscFunctionBegin;
   fare_place_point(op, 0, g->x);
-  op->type->diffusion(op->grid->dim, op->theta, (size_t)op->box, (const double *const *)g->x, g->centre_D);
+  fare_system_type_diffusion(
+    op->type, op->grid->dim, op->theta, (size_t)op->box, (const double *const *)g->x, g->centre_D);
   PetscCall(check_values(op, -1, NULL, g->centre_D));
   PetscCall(find_rough_edges(op));
   average_kinks(op);

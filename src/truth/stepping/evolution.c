@@ -48,9 +48,7 @@ PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *s
   e->before    = start;
   e->minimum   = HUGE_VAL;
   e->parts     = 1;
-  for (int axis = 0; axis < grid->dim; axis++) {
-    if (grid->boundary[axis] >= FARE_BOUNDARY_ABSORBING) e->absorbs = PETSC_TRUE;
-  }
+  e->absorbs   = fare_grid_absorbs(grid);
   PetscCall(fare_operator_create(grid, system, &e->op));
   PetscCall(fare_truth_solver_create_matrix(e, start));
   PetscCall(PetscOptionsHasName(NULL, "truth_", "-ts_type", &chosen));

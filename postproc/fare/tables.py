@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fare_files import Array
+from fare.files import Array
 
 
 @dataclass(frozen=True)

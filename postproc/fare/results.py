@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Reads what a FARE study leaves in its directory (docs/format.md) as NumPy arrays.
 
-    from fare_results import Study
+    from fare.results import Study
 
     study = Study("out/prinz_driven")
     kl = study.comparisons["diffusion"].measures["kl"]
@@ -20,8 +20,16 @@ from typing import Any
 import h5py
 import numpy as np
 
-from fare_files import Array, FareError, Snapshot, one_line, open_file, scalar_of, text_of
-from fare_tables import Bins, Comparison, Ensemble, Measured, Ranked, Split, Truth
+from fare.files import (
+    Array,
+    FareError,
+    Snapshot,
+    one_line,
+    open_file,
+    scalar_of,
+    text_of,
+)
+from fare.tables import Bins, Comparison, Ensemble, Measured, Ranked, Split, Truth
 
 
 class Study:
@@ -38,23 +46,33 @@ class Study:
                 raise FareError(
                     f"{self.directory}: the study is unfinished ({written} snapshots, no study.h5)"
                 )
-            raise FareError(f"{self.directory}: not the directory of a FARE study (it has no study.h5)")
+            raise FareError(
+                f"{self.directory}: not the directory of a FARE study (it has no study.h5)"
+            )
         with open_file(self.path) as file:
             try:
                 self._read(file)
             except (KeyError, ValueError, TypeError) as reason:
-                raise FareError(f"{self.path}: not a whole study: {one_line(reason)}") from None
+                raise FareError(
+                    f"{self.path}: not a whole study: {one_line(reason)}"
+                ) from None
 
     def _read(self, file: h5py.File) -> None:
         layout = text_of(file.attrs.get("format", ""))
         if not layout.startswith("fare-study 1."):
-            raise FareError(f"{self.path}: not a FARE study of format 1 (its format is '{layout}')")
+            raise FareError(
+                f"{self.path}: not a FARE study of format 1 (its format is '{layout}')"
+            )
         self.provenance: dict[str, object] = {
             "software": f"{text_of(file.attrs['software'])} {text_of(file.attrs['softwareVersion'])}"
         }
-        self.provenance.update((key, scalar_of(value)) for key, value in file["provenance"].attrs.items())
+        self.provenance.update(
+            (key, scalar_of(value)) for key, value in file["provenance"].attrs.items()
+        )
         if not self.provenance.get("finished"):
-            raise FareError(f"{self.path}: the study is unfinished (its run was stopped)")
+            raise FareError(
+                f"{self.path}: the study is unfinished (its run was stopped)"
+            )
         self.name = text_of(file.attrs["study"])
         self.plan = text_of(file["plan"][()])
         """The resolved plan, as YAML."""
@@ -64,12 +82,24 @@ class Study:
         self.truth = self._truth(file["truth"]) if "truth" in file else None
         self.bins = self._bins(file["bins"]) if "bins" in file else None
         groups = file.get("ensembles", {})
-        self.ensembles = {name: self._ensemble(name, groups[name]) for name in self._in_plan_order(groups)}
+        self.ensembles = {
+            name: self._ensemble(name, groups[name])
+            for name in self._in_plan_order(groups)
+        }
         groups, rank = file.get("comparisons", {}), list(self.ensembles)
         compared = [self._comparison(label, groups[label]) for label in groups]
-        compared.sort(key=lambda c: (rank.index(c.ensemble), c.against == "target", c.of == "density"))
+        compared.sort(
+            key=lambda c: (
+                rank.index(c.ensemble),
+                c.against == "target",
+                c.of == "density",
+            )
+        )
         self.comparisons = {comparison.label: comparison for comparison in compared}
-        self.densities = tuple(file.get("binned", {}))
+        binned = file.get("binned", {})
+        self.densities = tuple(
+            name for name in binned if "CLASS" not in binned[name].attrs
+        )  # but scales
         """Names that `masses` and `density` know."""
         group = file.get("ranking")
         self.ranking: list[Ranked] = []
@@ -77,29 +107,34 @@ class Study:
         self.splits: list[Split] = []
         if group is not None:
             self.ranking = sorted(
-                (_from_attributes(Ranked, name, lines) for name, lines in group["lines"].items()),
+                (
+                    _from_attributes(Ranked, name, lines)
+                    for name, lines in group["lines"].items()
+                ),
                 key=lambda r: (not r.place, r.excess),
             )
             self.splits = [
-                _from_attributes(Split, name, split) for name, split in group.get("splits", {}).items()
+                _from_attributes(Split, name, split)
+                for name, split in group.get("splits", {}).items()
             ]
             self.ranked_by = text_of(group.attrs["measure"])
             self.baseline_converged = int(group.attrs.get("baseline_converged", -1))
             """Of the line that factors are relative to, as `converged` of each line."""
-            self.ranked_over = (
-                f"{int(group.attrs['times'])} {'held-out ' if group.attrs['held_out'] else ''}times"
-            )
+            self.ranked_over = f"{int(group.attrs['times'])} {'held-out ' if group.attrs['held_out'] else ''}times"
         self.swept: dict[str, str] = {}
         """Keys and values, as text, of a point of a sweep."""
         if "sweep" in file:
             keys, values = (
-                map(text_of, np.atleast_1d(file["sweep"].attrs[name])) for name in ("keys", "values")
+                map(text_of, np.atleast_1d(file["sweep"].attrs[name]))
+                for name in ("keys", "values")
             )
             self.swept = dict(zip(keys, values))
             self.swept_points = int(file["sweep"].attrs["points"])
         group = file.get("thermodynamics", {})
         self.thermodynamics: dict[str, Array] = {
-            name: group[name][:] for name in group if isinstance(group[name], h5py.Dataset)
+            name: group[name][:]
+            for name in group
+            if isinstance(group[name], h5py.Dataset)
         }
         """Columns over time, as in thermodynamics.csv; empty unless the plan asked for them."""
         self.work: dict[str, Any] = {}
@@ -136,19 +171,31 @@ class Study:
 
     def _bins(self, group: h5py.Group) -> Bins:
         # as in the datasets, the last axis comes first
-        lower, upper, extent = (np.atleast_1d(group.attrs[key])[::-1] for key in ("lower", "upper", "extent"))
+        lower, upper, extent = (
+            np.atleast_1d(group.attrs[key])[::-1]
+            for key in ("lower", "upper", "extent")
+        )
         cells = self.truth.cells if self.truth else extent
         edges = []
         for low, high, bins, n in zip(lower, upper, map(int, extent), map(int, cells)):
             block = -(-n // bins)  # cells in a bin
-            edges.append(low + (high - low) / n * np.minimum(block * np.arange(bins + 1), n))
+            edges.append(
+                low + (high - low) / n * np.minimum(block * np.arange(bins + 1), n)
+            )
         return Bins(tuple(edges))
 
     @staticmethod
     def _truth(group: h5py.Group) -> Truth:
         series = {
             name: group[name][:]
-            for name in ("error", "error_space", "error_time", "mass_drift", "minimum", "boundary_mass")
+            for name in (
+                "error",
+                "error_space",
+                "error_time",
+                "mass_drift",
+                "minimum",
+                "boundary_mass",
+            )
         }
         cells = tuple(int(n) for n in np.atleast_1d(group.attrs["cells"]))
         a = group.attrs
@@ -166,10 +213,14 @@ class Study:
     def _ensemble(name: str, group: h5py.Group) -> Ensemble:
         attributes = {key: scalar_of(value) for key, value in group.attrs.items()}
         wanted = {
-            f.name: attributes[f.name] for f in fields(Ensemble) if f.name not in ("name", "loss", "failure")
+            f.name: attributes[f.name]
+            for f in fields(Ensemble)
+            if f.name not in ("name", "loss", "failure")
         }
         loss = group["loss"][:] if "loss" in group else None
-        return Ensemble(name=name, loss=loss, failure=attributes.get("failure", ""), **wanted)
+        return Ensemble(
+            name=name, loss=loss, failure=attributes.get("failure", ""), **wanted
+        )
 
     def _comparison(self, label: str, group: h5py.Group) -> Comparison:
         measures = {}
@@ -177,10 +228,13 @@ class Study:
             series = {
                 f.name: group[name][f.name][:]
                 for f in fields(Measured)
-                if f.name not in ("summary", "unit") and (f.default is MISSING or f.name in group[name])
+                if f.name not in ("summary", "unit")
+                and (f.default is MISSING or f.name in group[name])
             }
             measures[name] = Measured(
-                text_of(group[name].attrs["summary"]), text_of(group[name].attrs["unit"]), **series
+                text_of(group[name].attrs["summary"]),
+                text_of(group[name].attrs["unit"]),
+                **series,
             )
         a = group.attrs
         return Comparison(
@@ -197,7 +251,10 @@ class Study:
 
         def place(name: str) -> tuple[int, str]:
             line = re.sub(r"-\d+$", "", name)  # of a training, as NAME-1 of `seeds: 2`
-            found = re.search(rf"(?<![\w-])({re.escape(name)}|{re.escape(line)})(?![\w-])", self._plan_lists)
+            found = re.search(
+                rf"(?<![\w-])({re.escape(name)}|{re.escape(line)})(?![\w-])",
+                self._plan_lists,
+            )
             return (found.start() if found else len(self._plan_lists), name)
 
         return sorted(names, key=place)
@@ -205,7 +262,9 @@ class Study:
     @property
     def _plan_lists(self) -> str:
         """The plan from its ensembles (and measures) on: earlier keys may hold the same words."""
-        begin = re.search(r"^\s*\"?(ensembles|measures)\"?\s*:", self.plan, re.MULTILINE)
+        begin = re.search(
+            r"^\s*\"?(ensembles|measures)\"?\s*:", self.plan, re.MULTILINE
+        )
         return self.plan[begin.start() :] if begin else self.plan
 
     @property
@@ -248,11 +307,20 @@ class Study:
                     " and /bins"
                 )
             others = tuple(range(axes, self.known_bins.dimension))
-            return np.array([data[k].T.sum(axis=others, dtype=float) for k in range(len(self.times))])
+            return np.array(
+                [
+                    data[k].T.sum(axis=others, dtype=float)
+                    for k in range(len(self.times))
+                ]
+            )
 
     def snapshot(self, index: int) -> Snapshot:
         """The snapshot of self.times[index]."""
-        return Snapshot(self.directory / "snapshots" / f"snapshot_{range(len(self.times))[index]:06d}.h5")
+        return Snapshot(
+            self.directory
+            / "snapshots"
+            / f"snapshot_{range(len(self.times))[index]:06d}.h5"
+        )
 
 
 def _from_attributes(kind: type[Any], line: str, group: h5py.Group) -> Any:
@@ -296,13 +364,21 @@ class Sweep:
             if re.fullmatch(r"point_\d+", path.name) and path.is_dir()
         }
         if not folders:
-            raise FareError(f"{self.directory}: no points of a sweep there (no point_0000, ...)")
+            raise FareError(
+                f"{self.directory}: no points of a sweep there (no point_0000, ...)"
+            )
         for number, folder in sorted(folders.items()):
             self._read(number, folder)
-        count = max([max(folders) + 1] + [study.swept_points for study in self.points.values()])
-        self.lacking.update((number, "missing") for number in range(count) if number not in folders)
+        count = max(
+            [max(folders) + 1] + [study.swept_points for study in self.points.values()]
+        )
+        self.lacking.update(
+            (number, "missing") for number in range(count) if number not in folders
+        )
         self.lacking = dict(sorted(self.lacking.items()))
-        self.keys = list(dict.fromkeys(key for study in self.points.values() for key in study.swept))
+        self.keys = list(
+            dict.fromkeys(key for study in self.points.values() for key in study.swept)
+        )
         self.axes = self._axes()
 
     def _read(self, number: int, folder: pathlib.Path) -> None:
@@ -311,14 +387,18 @@ class Sweep:
             if study.swept:
                 self.points[number] = study
             else:
-                self.lacking[number] = "not a point of a sweep (its study.h5 has no group sweep)"
+                self.lacking[
+                    number
+                ] = "not a point of a sweep (its study.h5 has no group sweep)"
         except FareError as reason:
             failed = folder / "failure.txt"
             text = failed.read_text(errors="replace").strip() if failed.exists() else ""
             self.lacking[number] = (
                 f"failed: {text.splitlines()[0]}"
                 if text
-                else "unfinished" if not (folder / "study.h5").exists() else str(reason)
+                else "unfinished"
+                if not (folder / "study.h5").exists()
+                else str(reason)
             )
 
     def _axes(self) -> list[Axis]:
@@ -329,12 +409,20 @@ class Sweep:
         for key in self.keys:
             values = [study.swept.get(key, "") for study in self.points.values()]
             order = list(dict.fromkeys(values))
-            groups.setdefault(tuple(order.index(value) for value in values), []).append(key)
-        return [Axis(tuple(keys)) for pattern, keys in groups.items() if len(set(pattern)) > 1]
+            groups.setdefault(tuple(order.index(value) for value in values), []).append(
+                key
+            )
+        return [
+            Axis(tuple(keys))
+            for pattern, keys in groups.items()
+            if len(set(pattern)) > 1
+        ]
 
     def numbers(self, key: str) -> dict[int, float] | None:
         """The value of a key at every point, or None where some are not numbers."""
         try:
-            return {number: float(study.swept[key]) for number, study in self.points.items()}
+            return {
+                number: float(study.swept[key]) for number, study in self.points.items()
+            }
         except (KeyError, ValueError):
             return None

@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fare_drawing import MANY, TRUTH, close_grid, colours, legend, shown
-from fare_files import Array
-from fare_results import Study
+from fare.files import Array
+from fare.plot.drawing import MANY, TRUTH, close_grid, colours, legend, shown
+from fare.results import Study
 
 OVERLAID = 6  # as many histograms as can be told apart in one plot
 
@@ -20,7 +20,11 @@ def _drawn(study: Study, most: int = MANY) -> list[str]:
 
 def _rebinned(masses: Array, edges: Array, bins: int) -> tuple[Array, Array]:
     """Density on about `bins` unions of the fine bins along the last axis, and the edges of these."""
-    cut = np.unique(np.linspace(0, len(edges) - 1, min(bins, len(edges) - 1) + 1).round().astype(int))
+    cut = np.unique(
+        np.linspace(0, len(edges) - 1, min(bins, len(edges) - 1) + 1)
+        .round()
+        .astype(int)
+    )
     return np.add.reduceat(masses, cut[:-1], axis=-1) / np.diff(edges[cut]), edges[cut]
 
 
@@ -45,7 +49,11 @@ def _time_edges(times: Array) -> Array:
         return np.array([times[0] - 0.5, times[0] + 0.5])
     middle = 0.5 * (times[1:] + times[:-1])
     return np.concatenate(
-        [[times[0] - (middle[0] - times[0])], middle, [times[-1] + (times[-1] - middle[-1])]]
+        [
+            [times[0] - (middle[0] - times[0])],
+            middle,
+            [times[-1] + (times[-1] - middle[-1])],
+        ]
     )
 
 
@@ -60,11 +68,20 @@ def space_time(study: Study) -> Figure | None:
     inside = _support(study, marginals)
     fine = study.known_bins.edges[0][inside.start : inside.stop + 1]
     edges = _rebinned(marginals[names[0]][:1, inside], fine, 256)[1]
-    images = {name: _rebinned(masses[:, inside], fine, 256)[0] for name, masses in marginals.items()}
+    images = {
+        name: _rebinned(masses[:, inside], fine, 256)[0]
+        for name, masses in marginals.items()
+    }
     for name, masses in marginals.items():
-        images[name][masses.sum(axis=1) == 0] = np.nan  # times that an ensemble did not reach
+        images[name][
+            masses.sum(axis=1) == 0
+        ] = np.nan  # times that an ensemble did not reach
     differences = (
-        {name: image - images["truth"] for name, image in images.items() if name != "truth"}
+        {
+            name: image - images["truth"]
+            for name, image in images.items()
+            if name != "truth"
+        }
         if "truth" in images
         else {}
     )
@@ -91,7 +108,13 @@ def space_time(study: Study) -> Figure | None:
             block, column = divmod(i, axes.shape[1])
             ax = axes[block * len(kinds) + step, column]
             image = ax.pcolormesh(
-                t, edges, panel_images[name].T, cmap=palette, vmin=low * top, vmax=top, rasterized=True
+                t,
+                edges,
+                panel_images[name].T,
+                cmap=palette,
+                vmin=low * top,
+                vmax=top,
+                rasterized=True,
             )
             ax.set_visible(True)
             ax.set_title(title.format(name), color=colour[name], loc="left")
@@ -99,15 +122,28 @@ def space_time(study: Study) -> Figure | None:
         for row in axes[step :: len(kinds)]:
             place = row[-1].get_position()
             bar = fig.add_axes(
-                (place.x1 + 0.15 / fig.get_figwidth(), place.y0, 0.13 / fig.get_figwidth(), place.height)
+                (
+                    place.x1 + 0.15 / fig.get_figwidth(),
+                    place.y0,
+                    0.13 / fig.get_figwidth(),
+                    place.height,
+                )
             )
-            fig.colorbar(image, cax=bar, label=label, extend="max" if low == 0 else "both")
+            fig.colorbar(
+                image, cax=bar, label=label, extend="max" if low == 0 else "both"
+            )
     for (row, column), ax in np.ndenumerate(axes):
         below = row + 1 < len(axes) and axes[row + 1, column].get_visible()
         beside = column > 0 and axes[row, column - 1].get_visible()
         ax.tick_params(labelbottom=not below, labelleft=not beside)
         ax.set_xlabel("" if below else "time t")
-        ax.set_ylabel("" if beside else "x" if study.known_bins.dimension == 1 else "x (other axes summed)")
+        ax.set_ylabel(
+            ""
+            if beside
+            else "x"
+            if study.known_bins.dimension == 1
+            else "x (other axes summed)"
+        )
     return fig
 
 
@@ -117,13 +153,27 @@ def _panels(count: int, kinds: int) -> tuple[Figure, Array]:
     """
     columns = min(count, 4)
     rows = -(-count // columns) * kinds
-    left, right, top, bottom, width, height, apart, above = 0.7, 1.05, 0.3, 0.55, 2.3, 2.1, 0.28, 0.45
+    left, right, top, bottom, width, height, apart, above = (
+        0.7,
+        1.05,
+        0.3,
+        0.55,
+        2.3,
+        2.1,
+        0.28,
+        0.45,
+    )
     across = left + columns * width + (columns - 1) * apart + right
     down = top + rows * height + (rows - 1) * above + bottom
     fig = Figure(figsize=(across, down), layout="none")
     axes = fig.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     fig.subplots_adjust(
-        left / across, bottom / down, 1 - right / across, 1 - top / down, apart / width, above / height
+        left / across,
+        bottom / down,
+        1 - right / across,
+        1 - top / down,
+        apart / width,
+        above / height,
     )
     for ax in axes.flat:
         ax.set_visible(False)
@@ -134,16 +184,26 @@ def _panels(count: int, kinds: int) -> tuple[Figure, Array]:
 def chosen_times(study: Study, count: int = 6) -> list[int]:
     """Indices spread over the study; every second one is held out where the study has held-out times."""
     indices = np.unique(
-        np.linspace(0, len(study.times) - 1, min(count, len(study.times))).round().astype(int)
+        np.linspace(0, len(study.times) - 1, min(count, len(study.times)))
+        .round()
+        .astype(int)
     ).tolist()
     held_out = np.flatnonzero(study.held_out)
     if held_out.size:
-        indices[1::2] = [int(held_out[abs(held_out - k).argmin()]) for k in indices[1::2]]
+        indices[1::2] = [
+            int(held_out[abs(held_out - k).argmin()]) for k in indices[1::2]
+        ]
     return sorted(set(indices))
 
 
 def _moment(study: Study, k: int) -> str:
-    note = "" if not study.held_out.any() else " (held out)" if study.held_out[k] else " (trained on)"
+    note = (
+        ""
+        if not study.held_out.any()
+        else " (held out)"
+        if study.held_out[k]
+        else " (trained on)"
+    )
     return f"t = {study.times[k]:.4g}{note}"
 
 
@@ -167,7 +227,9 @@ def _overlays(study: Study) -> Figure:
         for name, masses in marginals.items():
             if name == "truth":
                 density, cut = _rebinned(masses[k, inside], edges, 1024)
-                ax.plot(0.5 * (cut[1:] + cut[:-1]), density, color=TRUTH, lw=1.3, zorder=5)
+                ax.plot(
+                    0.5 * (cut[1:] + cut[:-1]), density, color=TRUTH, lw=1.3, zorder=5
+                )
             elif masses[k].any():
                 density, cut = _rebinned(masses[k, inside], edges, 128)
                 ax.stairs(density, cut, color=colour[name], lw=1.2, alpha=0.9)
@@ -178,7 +240,8 @@ def _overlays(study: Study) -> Figure:
     for ax in axes[:, 0]:
         ax.set_ylabel("density")
     handles = [
-        Line2D([], [], color=TRUTH if name == "truth" else colour[name], label=name) for name in marginals
+        Line2D([], [], color=TRUTH if name == "truth" else colour[name], label=name)
+        for name in marginals
     ]
     legend(fig, handles, min(6, len(handles)))
     return fig
@@ -188,11 +251,18 @@ def _images(study: Study) -> Figure:
     times, names, bins = chosen_times(study, 5), _drawn(study), study.known_bins
     planes = {name: study.marginal(name, 2)[times] for name in names}
     seen = [
-        _support(study, {name: plane.sum(axis=2 - axis) for name, plane in planes.items()}) for axis in (0, 1)
+        _support(
+            study, {name: plane.sum(axis=2 - axis) for name, plane in planes.items()}
+        )
+        for axis in (0, 1)
     ]
-    x, y = (bins.edges[axis][inside.start : inside.stop + 1] for axis, inside in enumerate(seen))
+    x, y = (
+        bins.edges[axis][inside.start : inside.stop + 1]
+        for axis, inside in enumerate(seen)
+    )
     densities = {
-        name: plane[:, seen[0], seen[1]] / np.outer(np.diff(x), np.diff(y)) for name, plane in planes.items()
+        name: plane[:, seen[0], seen[1]] / np.outer(np.diff(x), np.diff(y))
+        for name, plane in planes.items()
     }
     scale = (
         [densities["truth"]] if "truth" in densities else densities.values()
@@ -202,7 +272,9 @@ def _images(study: Study) -> Figure:
     axes = fig.subplots(len(names), len(times), sharex=True, sharey=True, squeeze=False)
     for row, name in zip(axes, names):
         for ax, density in zip(row, densities[name]):
-            image = ax.pcolormesh(x, y, density.T, cmap="viridis", vmin=0, vmax=top, rasterized=True)
+            image = ax.pcolormesh(
+                x, y, density.T, cmap="viridis", vmin=0, vmax=top, rasterized=True
+            )
             ax.grid(False)
         row[0].set_ylabel("y")
         row[0].annotate(

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from fare_files import Array
-from fare_results import Study
-from fare_tables import Comparison, Measured
+from fare.files import Array
+from fare.results import Study
+from fare.tables import Comparison, Measured
 
 # Okabe and Ito's colours, which are told apart by colour-blind readers too; black is kept for the truth.
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a6a00")
@@ -53,13 +53,24 @@ def shown(study: Study, most: int = MANY) -> list[str]:
     """
     if len(study.ensembles) <= most:
         return list(study.ensembles)
-    first = {line.line if line.line in study.ensembles else f"{line.line}-1": line for line in study.ranking}
-    chosen = [name for name in study.ensembles if name in first] or list(study.ensembles)
+    first = {
+        line.line if line.line in study.ensembles else f"{line.line}-1": line
+        for line in study.ranking
+    }
+    chosen = [name for name in study.ensembles if name in first] or list(
+        study.ensembles
+    )
     if len(chosen) > most and first:
-        chosen = [name for name in chosen if first[name].mode in ("none", "learned")] or chosen
+        chosen = [
+            name for name in chosen if first[name].mode in ("none", "learned")
+        ] or chosen
     if len(chosen) > most:
-        baseline = [name for name in chosen if study.ensembles[name].sampler == "boltzmann"][:1]
-        nearest = [name for name in first if name in chosen and name not in baseline] or chosen
+        baseline = [
+            name for name in chosen if study.ensembles[name].sampler == "boltzmann"
+        ][:1]
+        nearest = [
+            name for name in first if name in chosen and name not in baseline
+        ] or chosen
         kept = {*nearest[: most - len(baseline)], *baseline}
         chosen = [name for name in chosen if name in kept]
     return chosen
@@ -78,10 +89,19 @@ def headline(study: Study) -> str:
 def legend(fig: Figure, handles: list[Any], columns: int) -> None:
     """Above the axes, in a strip that the layout leaves free; in fewer columns where the labels are long."""
     columns = max(
-        1, min(columns, int(fig.get_figwidth() / (0.65 + 0.085 * max(len(h.get_label()) for h in handles))))
+        1,
+        min(
+            columns,
+            int(
+                fig.get_figwidth()
+                / (0.65 + 0.085 * max(len(h.get_label()) for h in handles))
+            ),
+        ),
     )
     strip = 0.24 * -(-len(handles) // columns) + 0.1
-    fig.set_figheight(fig.get_figheight() + max(0.0, strip - 0.6))  # figures are made with room for two rows
+    fig.set_figheight(
+        fig.get_figheight() + max(0.0, strip - 0.6)
+    )  # figures are made with room for two rows
     fig.get_layout_engine().set(rect=(0, 0, 1, 1 - strip / fig.get_figheight()))
     fig.legend(handles=handles, loc="upper center", ncol=columns, borderaxespad=0.2)
 
@@ -89,7 +109,11 @@ def legend(fig: Figure, handles: list[Any], columns: int) -> None:
 def describe(comparison: Comparison) -> str:
     if comparison.against == "target":
         return f"{comparison.ensemble} against its model density"
-    return f"{comparison.ensemble}, model density" if comparison.of == "density" else comparison.ensemble
+    return (
+        f"{comparison.ensemble}, model density"
+        if comparison.of == "density"
+        else comparison.ensemble
+    )
 
 
 def mean(values: Array) -> float:
@@ -102,7 +126,9 @@ def unit(measured: Measured) -> str:
     return "" if measured.unit in ("1", "none", "-") else measured.unit
 
 
-def log_limits(values: Sequence[float] | Array, floors: Sequence[float] | Array = ()) -> tuple[float, float]:
+def log_limits(
+    values: Sequence[float] | Array, floors: Sequence[float] | Array = ()
+) -> tuple[float, float]:
     """Of a logarithmic axis, over DECADES at the most: from below the floors, or where there are none so as
     to hold most of the values. What lies beyond leaves the axis.
     """
@@ -112,13 +138,19 @@ def log_limits(values: Sequence[float] | Array, floors: Sequence[float] | Array 
     )
     if not values.size:
         return 0.1, 1.0
-    low = floors[0] / 4 if floors.size else 0.5 * values[-1 - np.argmax(_held(values)[::-1])]
+    low = (
+        floors[0] / 4
+        if floors.size
+        else 0.5 * values[-1 - np.argmax(_held(values)[::-1])]
+    )
     return low, min(2 * max(values[-1], 10 * low), low * 10**DECADES)
 
 
 def _held(values: Array) -> Array:
     """How many of the sorted values lie within DECADES above each."""
-    return np.searchsorted(values, values * 10**DECADES, side="right") - np.arange(len(values))
+    return np.searchsorted(values, values * 10**DECADES, side="right") - np.arange(
+        len(values)
+    )
 
 
 def close_grid(axes: Array, used: int, label: str) -> None:

@@ -1,9 +1,8 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Merges the points of a FARE sweep: sweep.csv, sweep_thermodynamics.csv where the points have
 thermodynamics, and sweep.html with figures in figures/sweep_*.png.
 
-    fare_sweep.py DIR     DIR holds point_0000, point_0001, ...
+    fare collect DIR      DIR holds point_0000, point_0001, ...
 
 Points that are missing, unfinished or failed are named, and the others merged.
 """
@@ -24,13 +23,23 @@ try:
     import matplotlib
     import numpy as np
 
-    from fare_drawing import STYLE, headline, mean
-    from fare_files import FareError
-    from fare_report import PAGE, as_png, as_svg, highest, number, table, write_aside
-    from fare_results import Study, Sweep
-    from fare_sweep_figures import CAPTIONS, FIGURES, NEAR, SAMPLES, Row, driven_period, is_right
+    from fare.files import FareError
+    from fare.plot.drawing import STYLE, headline, mean
+    from fare.plot.sweeps import (
+        CAPTIONS,
+        FIGURES,
+        NEAR,
+        SAMPLES,
+        Row,
+        driven_period,
+        is_right,
+    )
+    from fare.report import PAGE, as_png, as_svg, highest, number, table, write_aside
+    from fare.results import Study, Sweep
 except ImportError as missing:
-    sys.exit(f"fare collect: needs Python with h5py, numpy and matplotlib 3.6 or later ({missing})")
+    sys.exit(
+        f"fare collect: needs Python with h5py, numpy and matplotlib 3.6 or later ({missing})"
+    )
 
 COARSE = (
     256,
@@ -99,7 +108,9 @@ def thermodynamic_rows(sweep: Sweep) -> list[Row]:
         if not columns:
             continue
         nothing = np.full(len(study.times), math.nan)
-        kl, dissipated = columns.get("kl_to_equilibrium", nothing), columns.get("dissipated_work", nothing)
+        kl, dissipated = columns.get("kl_to_equilibrium", nothing), columns.get(
+            "dissipated_work", nothing
+        )
         lag = (
             columns["free_energy"] - columns["equilibrium_free_energy"]
             if "free_energy" in columns
@@ -117,13 +128,21 @@ def thermodynamic_rows(sweep: Sweep) -> list[Row]:
                 "work": float(columns.get("work", nothing)[-1]),
                 "dissipated_work": float(dissipated[-1]),
                 "kT_kl_at_end": float(lag[-1]),
-                "lag_margin": float(np.min((dissipated - lag + lag[0])[1:], initial=math.inf)),
+                "lag_margin": float(
+                    np.min((dissipated - lag + lag[0])[1:], initial=math.inf)
+                ),
                 **{
                     name: float(columns.get(name, nothing)[-1])
-                    for name in ("production_total", "production_housekeeping", "production_excess")
+                    for name in (
+                        "production_total",
+                        "production_housekeeping",
+                        "production_excess",
+                    )
                 },
                 "slowest_rate": rate,
-                "omega_over_rate": 2 * math.pi / float(study.swept[period]) / rate if period else math.nan,
+                "omega_over_rate": 2 * math.pi / float(study.swept[period]) / rate
+                if period
+                else math.nan,
                 "truth_seconds": study.truth.seconds if study.truth else math.nan,
             }
         )
@@ -140,7 +159,10 @@ def write_csv(path: pathlib.Path, rows: list[Row]) -> None:
     )
     writer.writeheader()
     writer.writerows(
-        {key: f"{value:.9g}" if isinstance(value, float) else value for key, value in row.items()}
+        {
+            key: f"{value:.9g}" if isinstance(value, float) else value
+            for key, value in row.items()
+        }
         for row in rows
     )
     write_aside(path, lambda aside: aside.write_text(text.getvalue(), encoding="utf-8"))
@@ -156,7 +178,10 @@ def draw(sweep: Sweep, rows: list[Row], states: list[Row]) -> list[str]:
             if figure is None:
                 continue
             png = as_png(figure)
-            write_aside(folder / f"sweep_{name}.png", functools.partial(pathlib.Path.write_bytes, data=png))
+            write_aside(
+                folder / f"sweep_{name}.png",
+                functools.partial(pathlib.Path.write_bytes, data=png),
+            )
             image = (
                 f'<img alt="{html.escape(CAPTIONS[name])}"'
                 f' src="data:image/svg+xml;base64,{base64.b64encode(as_svg(figure)).decode()}">'
@@ -169,7 +194,9 @@ def draw(sweep: Sweep, rows: list[Row], states: list[Row]) -> list[str]:
 
 def regimes(sweep: Sweep, rows: list[Row], states: list[Row]) -> list[str]:
     """What the map says, in sentences that follow from the numbers alone; nothing where no period is swept."""
-    if not driven_period(sweep) or not any(math.isfinite(s["kl_at_snapshots"]) for s in states):
+    if not driven_period(sweep) or not any(
+        math.isfinite(s["kl_at_snapshots"]) for s in states
+    ):
         return []
     right = [s for s in states if is_right(s)]
     text = [
@@ -177,7 +204,9 @@ def regimes(sweep: Sweep, rows: list[Row], states: list[Row]) -> list[str]:
         f" density is nearer to Boltzmann's of the moment than {SAMPLES:,.0f} exact samples could show."
     ]
     if right:
-        text.append("It is at " + "; ".join(html.escape(_point(sweep, s)) for s in right) + ".")
+        text.append(
+            "It is at " + "; ".join(html.escape(_point(sweep, s)) for s in right) + "."
+        )
         text += _cheaper(rows, [s["point"] for s in right])
     text += _slopes(sweep, states)
     margins = [s["lag_margin"] for s in states if math.isfinite(s["lag_margin"])]
@@ -227,7 +256,9 @@ def _slopes(sweep: Sweep, states: list[Row]) -> list[str]:
     """How the divergence falls with the period between the two slowest, along each value of the other keys."""
     period, found = driven_period(sweep), []
     assert period is not None
-    others = [key for axis in sweep.axes if period not in axis.keys for key in axis.keys]
+    others = [
+        key for axis in sweep.axes if period not in axis.keys for key in axis.keys
+    ]
     for group in dict.fromkeys(tuple(s[key] for key in others) for s in states):
         line = sorted(
             (float(s[period]), s["kl_at_snapshots"])
@@ -235,7 +266,10 @@ def _slopes(sweep: Sweep, states: list[Row]) -> list[str]:
             if tuple(s[key] for key in others) == group
         )
         if len(line) > 1 and line[-2][1] > 0 and line[-1][1] > 0:
-            found.append(math.log(line[-1][1] / line[-2][1]) / math.log(line[-1][0] / line[-2][0]))
+            found.append(
+                math.log(line[-1][1] / line[-2][1])
+                / math.log(line[-1][0] / line[-2][0])
+            )
     return (
         [
             "On the slow side it falls like the period to the power"
@@ -284,11 +318,15 @@ def results(sweep: Sweep, rows: list[Row]) -> str:
     ]
     body = []
     for row in rows:
-        if row["measure"] != first or (row["of"], row["against"]) != ("samples", "truth"):
+        if row["measure"] != first or (row["of"], row["against"]) != (
+            "samples",
+            "truth",
+        ):
             continue
         cells = [str(row["point"]), *[row[key] for key in keys], row["ensemble"]]
         cells += [
-            number(row[name]) for name in ("average", "maximum", "held_out_average", "floor", "excess")
+            number(row[name])
+            for name in ("average", "maximum", "held_out_average", "floor", "excess")
         ] + [
             number(row["train_seconds"] + row["sample_seconds"]),
             number(float(row["force_evaluations"])),
@@ -345,7 +383,10 @@ def page(sweep: Sweep, rows: list[Row], states: list[Row], figures: list[str]) -
     if sweep.lacking:
         body.append(
             "<p>Not among them: "
-            + "; ".join(f"point {point}, {html.escape(why)}" for point, why in sweep.lacking.items())
+            + "; ".join(
+                f"point {point}, {html.escape(why)}"
+                for point, why in sweep.lacking.items()
+            )
             + ".</p>"
         )
     if figures:
@@ -359,7 +400,7 @@ def page(sweep: Sweep, rows: list[Row], states: list[Row], figures: list[str]) -
 
 class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"fare collect: {message} (usage: fare_sweep.py DIR)\n")
+        self.exit(2, f"fare collect: {message} (usage: fare collect DIR)\n")
 
 
 def collect(sweep: Sweep) -> list[str]:
@@ -373,12 +414,14 @@ def collect(sweep: Sweep) -> list[str]:
     figures = draw(sweep, rows, states)
     write_aside(
         sweep.directory / "sweep.html",
-        lambda path: path.write_text(page(sweep, rows, states, figures), encoding="utf-8"),
+        lambda path: path.write_text(
+            page(sweep, rows, states, figures), encoding="utf-8"
+        ),
     )
     return [*written, "sweep.html"]
 
 
-def main() -> int:
+def main(words: list[str] | None = None) -> int:
     parser = Parser(
         description=(
             "Merges the points of a FARE sweep in DIR: sweep.csv, sweep_thermodynamics.csv, sweep.html and"
@@ -386,7 +429,7 @@ def main() -> int:
         )
     )
     parser.add_argument("directory", metavar="DIR", type=pathlib.Path)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     try:
         sweep = Sweep(arguments.directory)
         for point, why in sweep.lacking.items():

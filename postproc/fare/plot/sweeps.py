@@ -16,8 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fare_drawing import PALETTE, TRUTH, close_grid, headline, legend, log_limits
-from fare_results import Axis, Sweep
+from fare.plot.drawing import PALETTE, TRUTH, close_grid, headline, legend, log_limits
+from fare.results import Axis, Sweep
 
 Row = dict[str, Any]
 SAMPLES = 1e6  # whose noise floor the map is read against
@@ -49,7 +49,11 @@ CAPTIONS = {
 def driven_period(sweep: Sweep) -> str | None:
     """The swept key that is the period of a drive."""
     return next(
-        (key for key in sweep.keys if re.fullmatch(r"drive[.\[]\d+\]?\.period", key) and sweep.numbers(key)),
+        (
+            key
+            for key in sweep.keys
+            if re.fullmatch(r"drive[.\[]\d+\]?\.period", key) and sweep.numbers(key)
+        ),
         None,
     )
 
@@ -61,25 +65,36 @@ def is_right(state: Row) -> bool:
 
 def _own_key(axis: Axis, ensemble: str) -> str:
     """The key of an axis that is about this ensemble, where there is one."""
-    return next((key for key in axis.keys if key.startswith(f"ensembles.{ensemble}.")), axis.keys[0])
+    return next(
+        (key for key in axis.keys if key.startswith(f"ensembles.{ensemble}.")),
+        axis.keys[0],
+    )
 
 
 def _samples(rows: list[Row], measure: str) -> dict[str, list[Row]]:
     """Rows of samples against the truth, by ensemble."""
     found: dict[str, list[Row]] = {}
     for row in rows:
-        if row["measure"] == measure and (row["of"], row["against"]) == ("samples", "truth"):
+        if row["measure"] == measure and (row["of"], row["against"]) == (
+            "samples",
+            "truth",
+        ):
             found.setdefault(str(row["ensemble"]), []).append(row)
     return found
 
 
-def _places(sweep: Sweep, axis: Axis, key: str) -> tuple[dict[int, float], list[str] | None]:
+def _places(
+    sweep: Sweep, axis: Axis, key: str
+) -> tuple[dict[int, float], list[str] | None]:
     """Where each point stands along an axis; names to write there where values are not numbers."""
     numbers = sweep.numbers(key)
     if numbers is not None:
         return numbers, None
     names = list(dict.fromkeys(study.swept[key] for study in sweep.points.values()))
-    return {point: float(names.index(study.swept[key])) for point, study in sweep.points.items()}, names
+    return {
+        point: float(names.index(study.swept[key]))
+        for point, study in sweep.points.items()
+    }, names
 
 
 def _scale(ax: Axes, which: str, values: list[float], names: list[str] | None) -> None:
@@ -99,7 +114,9 @@ def measures(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
     fig = Figure(figsize=(5.2 * columns + 0.4, 3.0 * -(-len(names) // columns) + 0.6))
     axes = fig.subplots(-(-len(names) // columns), columns, squeeze=False)
     for ax, name in zip(axes.flat, names):
-        failed = _logarithmic(ax, [row for lines in _samples(rows, name).values() for row in lines])
+        failed = _logarithmic(
+            ax, [row for lines in _samples(rows, name).values() for row in lines]
+        )
         for ensemble, lines in _samples(rows, name).items():
             places, labels = _places(sweep, axis, _own_key(axis, ensemble))
             at = [(places[row["point"]], row) for row in lines]
@@ -132,18 +149,37 @@ def _shades(rows: list[Row]) -> dict[str, str]:
 
 
 def _keys(shades: dict[str, str]) -> list[Line2D]:
-    keys = [Line2D([], [], color=shade, marker="o", ms=5, label=name) for name, shade in shades.items()]
+    keys = [
+        Line2D([], [], color=shade, marker="o", ms=5, label=name)
+        for name, shade in shades.items()
+    ]
     return [
         *keys,
         Line2D([], [], color="#555555", ls=(0, (4, 2)), lw=1, label="noise floor"),
-        Line2D([], [], color="#555555", ls="", marker="x", ms=7, mew=2, label="ended early"),
+        Line2D(
+            [], [], color="#555555", ls="", marker="x", ms=7, mew=2, label="ended early"
+        ),
     ]
 
 
 def _line(ax: Axes, at: list[tuple[float, Row]], shade: str) -> None:
-    whole = sorted(((x, row) for x, row in at if not row["failure"]), key=lambda item: item[0])
-    ax.plot([x for x, _ in whole], [row["average"] for _, row in whole], color=shade, marker="o", ms=5)
-    ax.plot([x for x, _ in whole], [row["floor"] for _, row in whole], color=shade, ls=(0, (4, 2)), lw=1)
+    whole = sorted(
+        ((x, row) for x, row in at if not row["failure"]), key=lambda item: item[0]
+    )
+    ax.plot(
+        [x for x, _ in whole],
+        [row["average"] for _, row in whole],
+        color=shade,
+        marker="o",
+        ms=5,
+    )
+    ax.plot(
+        [x for x, _ in whole],
+        [row["floor"] for _, row in whole],
+        color=shade,
+        ls=(0, (4, 2)),
+        lw=1,
+    )
 
 
 def _logarithmic(ax: Axes, rows: list[Row]) -> list[str]:
@@ -153,7 +189,9 @@ def _logarithmic(ax: Axes, rows: list[Row]) -> list[str]:
     failed = list(dict.fromkeys(str(row["ensemble"]) for row in rows if row["failure"]))
     whole = [row for row in rows if not row["failure"]]
     if any(row["average"] > 0 for row in whole):
-        low, high = log_limits([row[of] for row in whole for of in ("average", "floor")])
+        low, high = log_limits(
+            [row[of] for row in whole for of in ("average", "floor")]
+        )
         ax.set_yscale("log")
         ax.set_ylim(low, low * (high / low) ** (1 / (1 - _apart(failed) * len(failed))))
     return failed
@@ -177,11 +215,23 @@ def costs(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
         "force evaluations": lambda row: row["force_evaluations"],
         "network evaluations": lambda row: row["network_evaluations"],
     }
-    spent = {label: cost for label, cost in spent.items() if any(cost(row) > 0 for row in rows)}
+    spent = {
+        label: cost
+        for label, cost in spent.items()
+        if any(cost(row) > 0 for row in rows)
+    }
     fig = Figure(figsize=(5.0 * len(spent) + 0.4, 3.6))
-    for ax, (label, cost) in zip(np.atleast_1d(fig.subplots(1, len(spent))), spent.items()):
+    for ax, (label, cost) in zip(
+        np.atleast_1d(fig.subplots(1, len(spent))), spent.items()
+    ):
         _logarithmic(
-            ax, [row for lines in _samples(rows, first).values() for row in lines if not row["failure"]]
+            ax,
+            [
+                row
+                for lines in _samples(rows, first).values()
+                for row in lines
+                if not row["failure"]
+            ],
         )
         for ensemble, lines in _samples(rows, first).items():
             places, _ = _places(sweep, axis, _own_key(axis, ensemble))
@@ -217,12 +267,16 @@ def maps(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
     lines = _samples(rows, first) if first else {}
     if len(sweep.axes) != 2 or not lines:
         return None
-    values = [row["average"] for line in lines.values() for row in line if row["average"] > 0]
+    values = [
+        row["average"] for line in lines.values() for row in line if row["average"] > 0
+    ]
     if not values:
         return None
     low, high = log_limits(values)
     scale = matplotlib.colors.LogNorm(
-        max(low, min(values)), max(min(high, max(values)), 1.0001 * max(low, min(values))), clip=True
+        max(low, min(values)),
+        max(min(high, max(values)), 1.0001 * max(low, min(values))),
+        clip=True,
     )
     fig = Figure(figsize=(4.4 * len(lines) + 1.0, 3.6))
     axes = np.atleast_1d(fig.subplots(1, len(lines), sharey=True))
@@ -230,9 +284,14 @@ def maps(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
         grids = [_places(sweep, axis, _own_key(axis, ensemble)) for axis in sweep.axes]
         ticks = [sorted(set(places.values())) for places, _ in grids]
         for row in line:
-            x, y = (ticks[i].index(places[row["point"]]) for i, (places, _) in enumerate(grids))
+            x, y = (
+                ticks[i].index(places[row["point"]])
+                for i, (places, _) in enumerate(grids)
+            )
             if not math.isfinite(row["average"]) or row["failure"]:
-                ax.annotate("ended\nearly", (x, y), ha="center", va="center", color="#a00000")
+                ax.annotate(
+                    "ended\nearly", (x, y), ha="center", va="center", color="#a00000"
+                )
                 continue
             colour = matplotlib.colormaps["viridis"](scale(row["average"]))
             ax.bar(x, 1, 1, y - 0.5, color=colour, edgecolor="white", lw=0.5)
@@ -247,7 +306,8 @@ def maps(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
         for i, which in enumerate("xy"):
             names = grids[i][1]
             getattr(ax, f"set_{which}ticks")(
-                range(len(ticks[i])), [names[int(v)] if names else f"{v:.4g}" for v in ticks[i]]
+                range(len(ticks[i])),
+                [names[int(v)] if names else f"{v:.4g}" for v in ticks[i]],
             )
             getattr(ax, f"set_{which}lim")(-0.5, len(ticks[i]) - 0.5)
         ax.set_xlabel(sweep.axes[0].name)
@@ -262,7 +322,9 @@ def maps(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
     return fig
 
 
-def _families(sweep: Sweep, states: list[Row]) -> tuple[str, str, dict[tuple[str, ...], list[Row]]]:
+def _families(
+    sweep: Sweep, states: list[Row]
+) -> tuple[str, str, dict[tuple[str, ...], list[Row]]]:
     """The states in order of the drive's frequency, by the values of all that is swept besides the period;
     the key to plot against and its label.
     """
@@ -271,15 +333,23 @@ def _families(sweep: Sweep, states: list[Row]) -> tuple[str, str, dict[tuple[str
     others = [axis.keys[0] for axis in sweep.axes if period not in axis.keys]
     families: dict[tuple[str, ...], list[Row]] = {}
     for state in sorted(states, key=lambda s: float(s[str(period)])):
-        families.setdefault(tuple(f"{key.split('.')[-1]} {state[key]}" for key in others), []).append(state)
+        families.setdefault(
+            tuple(f"{key.split('.')[-1]} {state[key]}" for key in others), []
+        ).append(state)
     if all(math.isfinite(s["omega_over_rate"]) for s in states):
-        return "omega_over_rate", "drive's angular frequency / slowest relaxation rate", families
+        return (
+            "omega_over_rate",
+            "drive's angular frequency / slowest relaxation rate",
+            families,
+        )
     return period, "period", families
 
 
 def regimes(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
     """Divergence from equilibrium, and dissipated work over the lag bound, against the drive's frequency."""
-    if not driven_period(sweep) or not any(math.isfinite(s["kl_at_snapshots"]) for s in states):
+    if not driven_period(sweep) or not any(
+        math.isfinite(s["kl_at_snapshots"]) for s in states
+    ):
         return None
     key, label, families = _families(sweep, states)
     fig = Figure(figsize=(11.0, 4.2))
@@ -287,8 +357,16 @@ def regimes(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
     handles = []
     for (family, line), shade in zip(families.items(), PALETTE * len(families)):
         x = [float(s[key]) for s in line]
-        left.plot(x, [s["kl_at_snapshots"] for s in line], color=shade, marker="o", ms=5)
-        left.plot(x, [s["floor_of_a_million"] for s in line], color=TRUTH, ls=(0, (4, 2)), lw=1)
+        left.plot(
+            x, [s["kl_at_snapshots"] for s in line], color=shade, marker="o", ms=5
+        )
+        left.plot(
+            x,
+            [s["floor_of_a_million"] for s in line],
+            color=TRUTH,
+            ls=(0, (4, 2)),
+            lw=1,
+        )
         left.plot(
             [float(s[key]) for s in line if is_right(s)],
             [s["kl_at_snapshots"] for s in line if is_right(s)],
@@ -299,9 +377,20 @@ def regimes(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
             mew=1.4,
             color=TRUTH,
         )
-        right.plot(x, [s["dissipated_work"] for s in line], color=shade, marker="o", ms=5)
+        right.plot(
+            x, [s["dissipated_work"] for s in line], color=shade, marker="o", ms=5
+        )
         right.plot(x, [s["kT_kl_at_end"] for s in line], color=shade, ls=(0, (1, 1.4)))
-        handles.append(Line2D([], [], color=shade, marker="o", ms=5, label=", ".join(family) or "truth"))
+        handles.append(
+            Line2D(
+                [],
+                [],
+                color=shade,
+                marker="o",
+                ms=5,
+                label=", ".join(family) or "truth",
+            )
+        )
     for ax, title in (
         (left, "KL from the instantaneous equilibrium, nats"),
         (right, "dissipated work by the end"),
@@ -311,8 +400,24 @@ def regimes(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
         ax.set_xlabel(label)
         ax.set_title(title, loc="left")
     handles += [
-        Line2D([], [], color=TRUTH, ls=(0, (4, 2)), lw=1, label="floor of a million samples"),
-        Line2D([], [], color=TRUTH, ls="", marker="o", ms=9, mfc="none", label="equilibrium is right"),
+        Line2D(
+            [],
+            [],
+            color=TRUTH,
+            ls=(0, (4, 2)),
+            lw=1,
+            label="floor of a million samples",
+        ),
+        Line2D(
+            [],
+            [],
+            color=TRUTH,
+            ls="",
+            marker="o",
+            ms=9,
+            mfc="none",
+            label="equilibrium is right",
+        ),
         Line2D([], [], color="#555555", ls=(0, (1, 1.4)), label="lag bound, kT KL"),
     ]
     legend(fig, handles, 6)
@@ -326,15 +431,24 @@ def tracking(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
         return None
     key, label, families = _families(sweep, states)
     height = {
-        state["point"]: list(families).index(family) for family, line in families.items() for state in line
+        state["point"]: list(families).index(family)
+        for family, line in families.items()
+        for state in line
     }
     across = {state["point"]: float(state[key]) for state in states}
     fig = Figure(figsize=(4.6 * len(lines) + 0.6, 0.55 * len(families) + 1.6))
     shades = _shades(rows)
-    for ax, (ensemble, line) in zip(np.atleast_1d(fig.subplots(1, len(lines), sharey=True)), lines.items()):
+    for ax, (ensemble, line) in zip(
+        np.atleast_1d(fig.subplots(1, len(lines), sharey=True)), lines.items()
+    ):
         right = [s["point"] for s in states if is_right(s)]
         ax.plot(
-            [across[p] for p in right], [height[p] for p in right], ls="", marker="s", ms=34, color="#e2e2e2"
+            [across[p] for p in right],
+            [height[p] for p in right],
+            ls="",
+            marker="s",
+            ms=34,
+            color="#e2e2e2",
         )
         for row in line:
             near, at = row["excess"] <= NEAR and not row["failure"], (
@@ -367,4 +481,10 @@ def tracking(sweep: Sweep, rows: list[Row], states: list[Row]) -> Figure | None:
     return fig
 
 
-FIGURES = {"regimes": regimes, "tracking": tracking, "measures": measures, "costs": costs, "maps": maps}
+FIGURES = {
+    "regimes": regimes,
+    "tracking": tracking,
+    "measures": measures,
+    "costs": costs,
+    "maps": maps,
+}

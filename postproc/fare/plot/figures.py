@@ -11,17 +11,19 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fare_density_figures import snapshots, space_time
-from fare_distance_figures import costs, divergences, ranking
-from fare_drawing import PALETTE, TRUTH, colours, legend, shown
-from fare_files import Array
-from fare_results import Study
+from fare.files import Array
+from fare.plot.densities import snapshots, space_time
+from fare.plot.distances import costs, divergences, ranking
+from fare.plot.drawing import PALETTE, TRUTH, colours, legend, shown
+from fare.results import Study
 
 
 def training(study: Study) -> Figure | None:
     """The training loss of each sampler that recorded one."""
     losses = {
-        name: loss for name in shown(study) if (loss := study.ensembles[name].loss) is not None and len(loss)
+        name: loss
+        for name in shown(study)
+        if (loss := study.ensembles[name].loss) is not None and len(loss)
     }
     if not losses:
         return None
@@ -90,9 +92,13 @@ def thermodynamics(study: Study) -> Figure | None:
         "production_housekeeping_rate": "housekeeping",
         "production_excess_rate": "excess",
     }
-    panels = [(balance, "energy, and KL in nats"), (rates, "entropy production per time")]
     panels = [
-        ({name: label for name, label in shown.items() if name in columns}, axis) for shown, axis in panels
+        (balance, "energy, and KL in nats"),
+        (rates, "entropy production per time"),
+    ]
+    panels = [
+        ({name: label for name, label in shown.items() if name in columns}, axis)
+        for shown, axis in panels
     ]
     panels = [panel for panel in panels if panel[0]]
     if not panels:
@@ -107,17 +113,32 @@ def thermodynamics(study: Study) -> Figure | None:
                 color=colour,
                 marker=dot,
                 label=text,
-                ls="-" if colour == TRUTH else (0, (5, 2)) if name.endswith("housekeeping_rate") else "-.",
+                ls="-"
+                if colour == TRUTH
+                else (0, (5, 2))
+                if name.endswith("housekeeping_rate")
+                else "-.",
             )
         ax.set(xlabel="time t", ylabel=label)
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncol=2, borderaxespad=0.2)
     if study.work:
-        edges = np.linspace(study.work["lower"], study.work["upper"], study.work["density"].shape[1] + 1)
-        for density, label, colour in zip(study.work["density"], ("W, forward", "−W, reversed"), PALETTE):
+        edges = np.linspace(
+            study.work["lower"], study.work["upper"], study.work["density"].shape[1] + 1
+        )
+        for density, label, colour in zip(
+            study.work["density"], ("W, forward", "−W, reversed"), PALETTE
+        ):
             axes[-1].stairs(density, edges, color=colour, label=label)
-        axes[-1].axvline(study.work["free_energy_change"], color=TRUTH, lw=1, label="free energy, exact")
+        axes[-1].axvline(
+            study.work["free_energy_change"],
+            color=TRUTH,
+            lw=1,
+            label="free energy, exact",
+        )
         axes[-1].set(xlabel="work", ylabel="density")
-        axes[-1].legend(loc="lower left", bbox_to_anchor=(0, 1), ncol=2, borderaxespad=0.2)
+        axes[-1].legend(
+            loc="lower left", bbox_to_anchor=(0, 1), ncol=2, borderaxespad=0.2
+        )
     return fig
 
 
@@ -132,7 +153,9 @@ def _logarithmic(ax: Axes, t: Array, series: dict[str, Any], marker: str) -> Non
     if seen:
         ax.set_yscale("log")
     ax.set_xlabel("time t")
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncol=len(series), borderaxespad=0.2)
+    ax.legend(
+        loc="lower left", bbox_to_anchor=(0, 1), ncol=len(series), borderaxespad=0.2
+    )
 
 
 FIGURES = {

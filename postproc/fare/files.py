@@ -26,11 +26,17 @@ def open_file(path: pathlib.Path) -> h5py.File:
 
 
 def text_of(value: object) -> str:
-    return value.decode(errors="replace").rstrip("\0 ") if isinstance(value, bytes) else str(value)
+    return (
+        value.decode(errors="replace").rstrip("\0 ")
+        if isinstance(value, bytes)
+        else str(value)
+    )
 
 
 def scalar_of(value: object) -> Any:
-    return text_of(value) if isinstance(value, (bytes, str)) else np.asarray(value).item()
+    return (
+        text_of(value) if isinstance(value, (bytes, str)) else np.asarray(value).item()
+    )
 
 
 def one_line(reason: BaseException) -> str:
@@ -53,7 +59,9 @@ class Snapshot:
                 self.meshes = tuple(file[self._group].get("meshes", {}))
                 self.species = tuple(file[self._group].get("particles", {}))
             except (KeyError, IndexError, ValueError) as reason:
-                raise FareError(f"{self.path}: not an openPMD snapshot: {one_line(reason)}") from None
+                raise FareError(
+                    f"{self.path}: not an openPMD snapshot: {one_line(reason)}"
+                ) from None
 
     def mesh(self, name: str = "density") -> Array:
         """(nx, ny, nz): cell averages; "density_error" is the truth's own estimate of how wrong they are."""
@@ -66,9 +74,10 @@ class Snapshot:
         with open_file(self.path) as file:
             data = self._member(file, "meshes", mesh, self.meshes)
             i, a = _axes(data)[axis], data.attrs
-            return (a["gridGlobalOffset"][i] + a["gridSpacing"][i] * np.arange(data.shape[i] + 1)) * a[
-                "gridUnitSI"
-            ]
+            return (
+                a["gridGlobalOffset"][i]
+                + a["gridSpacing"][i] * np.arange(data.shape[i] + 1)
+            ) * a["gridUnitSI"]
 
     def positions(self, species: str) -> Array:
         """(n, dimension)"""
@@ -76,7 +85,8 @@ class Snapshot:
             group = self._member(file, "particles", species, self.species)
             return np.stack(
                 [
-                    _component(group["position"][x]) + _component(group["positionOffset"][x])
+                    _component(group["position"][x])
+                    + _component(group["positionOffset"][x])
                     for x in group["position"]
                 ],
                 axis=1,
@@ -85,19 +95,25 @@ class Snapshot:
     def weights(self, species: str) -> Array:
         """(n,): normalised to the sum 1"""
         with open_file(self.path) as file:
-            weights = _component(self._member(file, "particles", species, self.species)["weighting"])
+            weights = _component(
+                self._member(file, "particles", species, self.species)["weighting"]
+            )
             return weights / weights.sum()
 
     def ids(self, species: str) -> Array:
         """(n,): the same particle has the same id in every snapshot"""
         with open_file(self.path) as file:
-            return _component(self._member(file, "particles", species, self.species)["id"])
+            return _component(
+                self._member(file, "particles", species, self.species)["id"]
+            )
 
     def _member(
         self, file: h5py.File, kind: str, name: str, known: tuple[str, ...]
     ) -> h5py.Group | h5py.Dataset:
         if name not in known:
-            raise FareError(f"{self.path}: no {kind} '{name}' (there are: {', '.join(known) or 'none'})")
+            raise FareError(
+                f"{self.path}: no {kind} '{name}' (there are: {', '.join(known) or 'none'})"
+            )
         return file[self._group][kind][name]
 
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from fare_drawing import (
+from fare.plot.drawing import (
     MANY,
     PALETTE,
     TRUTH,
@@ -29,13 +29,22 @@ from fare_drawing import (
     shown,
     unit,
 )
-from fare_results import Study
-from fare_tables import Comparison, Measured
+from fare.results import Study
+from fare.tables import Comparison, Measured
 
 # What is drawn of one ensemble shares its colour; the line says which of its comparisons it is.
-LINES = {("samples", "truth"): "-", ("density", "truth"): (0, (5, 2)), ("samples", "target"): (0, (1, 1.4))}
+LINES = {
+    ("samples", "truth"): "-",
+    ("density", "truth"): (0, (5, 2)),
+    ("samples", "target"): (0, (1, 1.4)),
+}
 
-MARKERS = {"none": "o", "learned": "D", "oracle": "*", "empirical": "s"}  # where a method's field comes from
+MARKERS = {
+    "none": "o",
+    "learned": "D",
+    "oracle": "*",
+    "empirical": "s",
+}  # where a method's field comes from
 KINDS = dict(zip(MARKERS, ("#555555", *PALETTE)))
 
 
@@ -54,7 +63,11 @@ def _learns(study: Study, comparison: Comparison) -> bool:
     return bool(
         ensemble
         and study.trained.any()
-        and (ensemble.train_seconds > 0 or ensemble.loss is not None or ensemble.family == "generative")
+        and (
+            ensemble.train_seconds > 0
+            or ensemble.loss is not None
+            or ensemble.family == "generative"
+        )
     )
 
 
@@ -75,11 +88,19 @@ def divergences(study: Study) -> Figure | None:
         ax.set_yscale("log")
         ax.set_ylim(
             log_limits(
-                np.concatenate([m.value for m in measured]), np.concatenate([m.floor_size for m in measured])
+                np.concatenate([m.value for m in measured]),
+                np.concatenate([m.floor_size for m in measured]),
             )
         )
         if not any((m.value > 0).any() for m in measured):
-            ax.text(0.5, 0.5, "0 at all times", transform=ax.transAxes, ha="center", color="#555555")
+            ax.text(
+                0.5,
+                0.5,
+                "0 at all times",
+                transform=ax.transAxes,
+                ha="center",
+                color="#555555",
+            )
         for comparison in comparisons:
             if name in comparison.measures:
                 _course(ax, study, comparison, comparison.measures[name])
@@ -92,7 +113,9 @@ def _shade(study: Study, comparison: Comparison) -> tuple[float, ...]:
     """The ensemble's colour; darker for its exact density, which lies on the samples' line where the sampler
     has converged.
     """
-    colour = matplotlib.colors.to_rgb(colours(study).get(comparison.ensemble, "#666666"))
+    colour = matplotlib.colors.to_rgb(
+        colours(study).get(comparison.ensemble, "#666666")
+    )
     return tuple(0.5 * c for c in colour) if comparison.of == "density" else colour
 
 
@@ -107,15 +130,37 @@ def _course(ax: Axes, study: Study, comparison: Comparison, measured: Measured) 
         lw=1.5,
         marker="" if len(value) > 1 else "o",
     )
-    if comparison.samples and not (measured.floor_mean <= 1e-3 * measured.floor_high).any():
+    if (
+        comparison.samples
+        and not (measured.floor_mean <= 1e-3 * measured.floor_high).any()
+    ):
         if len(value) > 1:
             ax.fill_between(
-                study.times, measured.floor_mean, measured.floor_high, color=colour, alpha=0.25, lw=0
+                study.times,
+                measured.floor_mean,
+                measured.floor_high,
+                color=colour,
+                alpha=0.25,
+                lw=0,
             )
         else:
-            ax.vlines(study.times, measured.floor_mean, measured.floor_high, color=colour, alpha=0.25, lw=12)
+            ax.vlines(
+                study.times,
+                measured.floor_mean,
+                measured.floor_high,
+                color=colour,
+                alpha=0.25,
+                lw=12,
+            )
     if _learns(study, comparison) and comparison.against == "truth":
-        ax.plot(study.times[study.trained], value[study.trained], ls="", marker="o", ms=4, color=colour)
+        ax.plot(
+            study.times[study.trained],
+            value[study.trained],
+            ls="",
+            marker="o",
+            ms=4,
+            color=colour,
+        )
         ax.plot(
             study.times[study.held_out],
             value[study.held_out],
@@ -141,16 +186,37 @@ def _keys(study: Study) -> list[Any]:
             )
         )
     if any(_learns(study, c) for c in compared(study)):
-        keys.append(Line2D([], [], color="#555555", ls="", marker="o", ms=4.5, label="trained on"))
-        keys.append(Line2D([], [], color="#555555", ls="", marker="o", ms=4.5, mfc="white", label="held out"))
+        keys.append(
+            Line2D(
+                [], [], color="#555555", ls="", marker="o", ms=4.5, label="trained on"
+            )
+        )
+        keys.append(
+            Line2D(
+                [],
+                [],
+                color="#555555",
+                ls="",
+                marker="o",
+                ms=4.5,
+                mfc="white",
+                label="held out",
+            )
+        )
     if any(c.samples for c in compared(study)):
-        keys.append(Patch(color="#777777", alpha=0.35, lw=0, label="noise floor, mean to 95%"))
+        keys.append(
+            Patch(color="#777777", alpha=0.35, lw=0, label="noise floor, mean to 95%")
+        )
     return keys
 
 
 def costs(study: Study) -> Figure | None:
     """What each ensemble has cost against how far it is from the truth."""
-    against = {c.ensemble: c for c in compared(study) if c.against == "truth" and c.of == "samples"}
+    against = {
+        c.ensemble: c
+        for c in compared(study)
+        if c.against == "truth" and c.of == "samples"
+    }
     against = {
         ensemble: c
         for ensemble, c in against.items()
@@ -164,28 +230,47 @@ def costs(study: Study) -> Figure | None:
     ]
     if not names:
         return None
-    crowded = len(against) > len(PALETTE)  # so that names find no room beside their points
+    crowded = len(against) > len(
+        PALETTE
+    )  # so that names find no room beside their points
     fig = Figure(figsize=(5.4 * len(names) + 0.2, 4.8 if crowded else 3.6))
     axes = fig.subplots(1, len(names), squeeze=False)[0]
     points = [
         _points(
             ax,
             study,
-            {ensemble: c.measures[name] for ensemble, c in against.items() if name in c.measures},
+            {
+                ensemble: c.measures[name]
+                for ensemble, c in against.items()
+                if name in c.measures
+            },
             not crowded,
         )
         for ax, name in zip(axes, names)
     ]
     for ax, name in zip(axes, names):
-        label = unit(next(c.measures[name] for c in against.values() if name in c.measures))
-        ax.set_ylabel(f"{name.replace('_', ' ')} ({label})" if label else name.replace("_", " "))
+        label = unit(
+            next(c.measures[name] for c in against.values() if name in c.measures)
+        )
+        ax.set_ylabel(
+            f"{name.replace('_', ' ')} ({label})" if label else name.replace("_", " ")
+        )
         ax.set_xlabel("training and sampling (s, slowest rank)")
     keys = (
-        [Line2D([], [], color=colours(study)[name], ls="", marker="o", ms=7, label=name) for name in against]
+        [
+            Line2D(
+                [], [], color=colours(study)[name], ls="", marker="o", ms=7, label=name
+            )
+            for name in against
+        ]
         if crowded
         else []
     )
-    keys.append(Line2D([], [], color="#555555", ls="", marker="o", ms=7, label="average over times"))
+    keys.append(
+        Line2D(
+            [], [], color="#555555", ls="", marker="o", ms=7, label="average over times"
+        )
+    )
     if study.held_out.any():
         keys.append(
             Line2D(
@@ -200,9 +285,30 @@ def costs(study: Study) -> Figure | None:
                 label="average over held-out times",
             )
         )
-    keys.append(Line2D([], [], color="#555555", ls="", marker="_", ms=11, mew=2, label="noise floor"))
+    keys.append(
+        Line2D(
+            [],
+            [],
+            color="#555555",
+            ls="",
+            marker="_",
+            ms=11,
+            mew=2,
+            label="noise floor",
+        )
+    )
     if any(point.beyond for some in points for point in some):
-        keys.append(Line2D([], [], color="#555555", ls="", marker="^", ms=7, label="beyond the axis"))
+        keys.append(
+            Line2D(
+                [],
+                [],
+                color="#555555",
+                ls="",
+                marker="^",
+                ms=7,
+                label="beyond the axis",
+            )
+        )
     legend(fig, keys, 4)
     fig.draw_without_rendering()  # the layout decides where points are
     for ax, some in zip(axes, points):
@@ -223,7 +329,9 @@ class _Point:
     beyond: str = ""  # the marker of what lies above or below the axis
 
 
-def _points(ax: Axes, study: Study, measured: dict[str, Measured], named: bool) -> list[_Point]:
+def _points(
+    ax: Axes, study: Study, measured: dict[str, Measured], named: bool
+) -> list[_Point]:
     """Draws each ensemble that has an average, and the truth's own cost; with room for names beside them."""
     found = []
     for name, m in measured.items():
@@ -250,7 +358,13 @@ def _points(ax: Axes, study: Study, measured: dict[str, Measured], named: bool) 
             max((len(point.name) for point in found if named), default=0),
         )
     )
-    marks = np.array([value for point in found for value in (point.average, point.held_out, point.floor)])
+    marks = np.array(
+        [
+            value
+            for point in found
+            for value in (point.average, point.held_out, point.floor)
+        ]
+    )
     low, high = log_limits(marks, np.array([point.floor for point in found]))
     low = max(low, marks[marks > low].min(initial=high) / 2)
     high = max(1.5 * high, 10 * low)
@@ -286,19 +400,45 @@ def _points(ax: Axes, study: Study, measured: dict[str, Measured], named: bool) 
 
 
 def _mark(ax: Axes, point: _Point, colour: str) -> None:
-    ax.plot([point.seconds, point.seconds], [point.floor, point.average], color=colour, lw=1, alpha=0.6)
+    ax.plot(
+        [point.seconds, point.seconds],
+        [point.floor, point.average],
+        color=colour,
+        lw=1,
+        alpha=0.6,
+    )
     ax.plot(point.seconds, point.floor, ls="", marker="_", ms=13, mew=2, color=colour)
     ax.plot(
-        point.seconds, point.average, ls="", marker=point.beyond or "o", ms=8, color=colour, clip_on=False
+        point.seconds,
+        point.average,
+        ls="",
+        marker=point.beyond or "o",
+        ms=8,
+        color=colour,
+        clip_on=False,
     )
-    ax.plot(point.seconds, point.held_out, ls="", marker="o", ms=12, mfc="none", mew=1.5, color=colour)
+    ax.plot(
+        point.seconds,
+        point.held_out,
+        ls="",
+        marker="o",
+        ms=12,
+        mfc="none",
+        mew=1.5,
+        color=colour,
+    )
 
 
-Box = tuple[float, float, float, float]  # left, bottom, right, top, in points of 1/72 inch
+Box = tuple[
+    float, float, float, float
+]  # left, bottom, right, top, in points of 1/72 inch
 
 
 def _covered(box: Box, others: list[Box]) -> int:
-    return sum(box[0] < o[2] and o[0] < box[2] and box[1] < o[3] and o[1] < box[3] for o in others)
+    return sum(
+        box[0] < o[2] and o[0] < box[2] and box[1] < o[3] and o[1] < box[3]
+        for o in others
+    )
 
 
 def _place(ax: Axes, seconds: float, value: float) -> tuple[float, float]:
@@ -306,7 +446,9 @@ def _place(ax: Axes, seconds: float, value: float) -> tuple[float, float]:
     return x, y
 
 
-def _obstacles(ax: Axes, study: Study, points: list[_Point]) -> tuple[list[Box], list[Box]]:
+def _obstacles(
+    ax: Axes, study: Study, points: list[_Point]
+) -> tuple[list[Box], list[Box]]:
     """The marks that no name may cover, and the lines that it had better not."""
     bottom, top = ax.get_window_extent().extents[[1, 3]] * 72 / ax.figure.dpi
     marks, lines = [], []
@@ -319,7 +461,10 @@ def _obstacles(ax: Axes, study: Study, points: list[_Point]) -> tuple[list[Box],
         marks.append((x - 5, y - 5, x + 5, y + 5))
         if p.floor > 0:
             floor = _place(ax, p.seconds, p.floor)[1]
-            lines += [(x - 1, min(y, floor), x + 1, max(y, floor)), (x - 7, floor - 2, x + 7, floor + 2)]
+            lines += [
+                (x - 1, min(y, floor), x + 1, max(y, floor)),
+                (x - 7, floor - 2, x + 7, floor + 2),
+            ]
         if p.held_out > 0:
             ring = _place(ax, p.seconds, p.held_out)[1]
             marks.append((x - 7, ring - 7, x + 7, ring + 7))
@@ -341,9 +486,15 @@ def _names(ax: Axes, study: Study, points: list[_Point]) -> None:
         around = [
             (side, up)
             for side, up in around
-            if left < x + side and x + side + width < right and bottom < y + up and y + up + height < top
+            if left < x + side
+            and x + side + width < right
+            and bottom < y + up
+            and y + up + height < top
         ] or [(9, -4)]
-        boxes = [(x + side, y + up - 1, x + side + width, y + up + height - 1) for side, up in around]
+        boxes = [
+            (x + side, y + up - 1, x + side + width, y + up + height - 1)
+            for side, up in around
+        ]
         best = min(
             range(len(boxes)),
             key=lambda i: 10 * _covered(boxes[i], marks)
@@ -360,7 +511,13 @@ def _names(ax: Axes, study: Study, points: list[_Point]) -> None:
             color=shades[p.name],
             weight="bold",
             arrowprops=(
-                {"arrowstyle": "-", "color": shades[p.name], "lw": 0.5, "alpha": 0.6, "shrinkB": 4}
+                {
+                    "arrowstyle": "-",
+                    "color": shades[p.name],
+                    "lw": 0.5,
+                    "alpha": 0.6,
+                    "shrinkB": 4,
+                }
                 if far
                 else None
             ),
@@ -370,7 +527,9 @@ def _names(ax: Axes, study: Study, points: list[_Point]) -> None:
 def _room(low: float, high: float, letters: int) -> tuple[float, float]:
     """At least a decade, and at the right a name of so many letters."""
     lower, upper = np.log10(low), np.log10(high)
-    spare, name = max(0.0, 1 - (upper - lower)) / 2, min(0.35, (14 + 6.6 * letters) / 330)
+    spare, name = max(0.0, 1 - (upper - lower)) / 2, min(
+        0.35, (14 + 6.6 * letters) / 330
+    )
     whole = (upper - lower + 2 * spare) / (0.94 - name)
     return 10 ** (lower - spare - 0.06 * whole), 10 ** (upper + spare + name * whole)
 
@@ -390,7 +549,9 @@ def ranking(study: Study) -> Figure | None:
     ):
         ax.set_xscale("log")
         ax.set_xlabel(label)
-    low, high = log_limits(np.array([r.mean for r in placed]), np.array([r.floor for r in placed]))
+    low, high = log_limits(
+        np.array([r.mean for r in placed]), np.array([r.floor for r in placed])
+    )
     left.set_xlim(low, high)
     for row, r in enumerate(placed):
         colour, bar = KINDS[r.mode], r.spread if np.isfinite(r.spread) else r.error
@@ -409,9 +570,17 @@ def ranking(study: Study) -> Figure | None:
             )
         else:
             left.plot(
-                at, row, ls="", marker="<" if r.mean < low else ">", ms=7, color=colour, clip_on=False
+                at,
+                row,
+                ls="",
+                marker="<" if r.mean < low else ">",
+                ms=7,
+                color=colour,
+                clip_on=False,
             )  # beyond the axis
-        train, sample = max(r.train_seconds, 0.0), max(r.train_seconds + r.sample_seconds, 1e-2)
+        train, sample = max(r.train_seconds, 0.0), max(
+            r.train_seconds + r.sample_seconds, 1e-2
+        )
         right.plot(sample, row, ls="", marker=MARKERS[r.mode], ms=6, color=colour)
         if train > 1e-2:
             right.plot([train, sample], [row, row], color=colour, lw=1, alpha=0.6)
@@ -436,7 +605,14 @@ def ranking(study: Study) -> Figure | None:
         [
             *keys,
             Line2D(
-                [], [], color="#555555", ls="", marker="|", ms=11, mew=2, label="noise floor; training alone"
+                [],
+                [],
+                color="#555555",
+                ls="",
+                marker="|",
+                ms=11,
+                mew=2,
+                label="noise floor; training alone",
             ),
         ],
         5,

@@ -1,10 +1,9 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Draws report.html, one file that needs nothing else, and figures/*.png in the directory of a finished FARE
 study.
 
-    fare_report.py DIR                 both
-    fare_report.py --figures-only DIR  the figures alone
+    fare report DIR                            both
+    python3 -m fare report --figures-only DIR  the figures alone
 """
 from __future__ import annotations
 
@@ -27,13 +26,15 @@ try:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    from fare_drawing import STYLE, describe, headline, mean, shown
-    from fare_figures import FIGURES
-    from fare_files import Array, FareError
-    from fare_results import Study
-    from fare_tables import Comparison, Measured
+    from fare.files import Array, FareError
+    from fare.plot.drawing import STYLE, describe, headline, mean, shown
+    from fare.plot.figures import FIGURES
+    from fare.results import Study
+    from fare.tables import Comparison, Measured
 except ImportError as missing:
-    sys.exit(f"fare report: needs Python with h5py, numpy and matplotlib 3.6 or later ({missing})")
+    sys.exit(
+        f"fare report: needs Python with h5py, numpy and matplotlib 3.6 or later ({missing})"
+    )
 
 CAPTIONS = {
     "density": (
@@ -112,11 +113,19 @@ def number(value: float, digits: int = 3) -> str:
         return "0"
     if 0.01 <= abs(value) < 1e4:
         return f"{value:.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}"
-    return f"{value:.{digits - 1}e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+    return (
+        f"{value:.{digits - 1}e}".replace("e-0", "e-")
+        .replace("e+0", "e")
+        .replace("e+", "e")
+    )
 
 
 def count(value: int) -> str:
-    return f"{value:,}".replace(",", "\N{NO-BREAK SPACE}") if value < 10_000_000 else number(value)
+    return (
+        f"{value:,}".replace(",", "\N{NO-BREAK SPACE}")
+        if value < 10_000_000
+        else number(value)
+    )
 
 
 def highest(values: Array) -> float:
@@ -131,7 +140,9 @@ def summary(study: Study) -> str:
         if len(study.times) > 1
         else f"at t = {study.times[0]:g}"
     )
-    ensembles = f"{len(study.ensembles)} ensemble{'' if len(study.ensembles) == 1 else 's'}"
+    ensembles = (
+        f"{len(study.ensembles)} ensemble{'' if len(study.ensembles) == 1 else 's'}"
+    )
     if study.truth is None:
         return (
             f"{ensembles.capitalize()} {span}. The study has no truth, so that there is nothing to compare"
@@ -158,7 +169,12 @@ def summary(study: Study) -> str:
     ]
     against = [c for c in against if not np.isnan(c.measures[name].value).all()]
     if not against:
-        return " ".join([f"{of[0].upper()}{of[1:]}. Nothing was compared with it.", *_failures(study)])
+        return " ".join(
+            [
+                f"{of[0].upper()}{of[1:]}. Nothing was compared with it.",
+                *_failures(study),
+            ]
+        )
     baseline = _baseline(study, against)
     text = [
         f"{ensembles.capitalize()} against {of}. By"
@@ -183,7 +199,8 @@ def _baseline(study: Study, against: list[Comparison]) -> Comparison | None:
     """What equilibrium sampling gives: the boltzmann sampler or else the first of its family."""
     kin = [c for c in against if study.ensembles[c.ensemble].family == "equilibrium"]
     return next(
-        (c for c in kin if study.ensembles[c.ensemble].sampler == "boltzmann"), kin[0] if kin else None
+        (c for c in kin if study.ensembles[c.ensemble].sampler == "boltzmann"),
+        kin[0] if kin else None,
     )
 
 
@@ -192,13 +209,22 @@ def _is_noise(measured: Measured, at: Array) -> bool:
     and on average by less than the floor.
     """
     times = int(at.sum())
-    chance = np.cumsum([math.comb(times, k) * 0.05**k * 0.95 ** (times - k) for k in range(times + 1)])
+    chance = np.cumsum(
+        [
+            math.comb(times, k) * 0.05**k * 0.95 ** (times - k)
+            for k in range(times + 1)
+        ]
+    )
     misses = times - int(measured.within_noise[at].sum())
-    small = mean(measured.excess[at]) <= max(mean(measured.floor_size[at]), mean(measured.truth_error[at]))
+    small = mean(measured.excess[at]) <= max(
+        mean(measured.floor_size[at]), mean(measured.truth_error[at])
+    )
     return misses <= min(int(np.argmax(chance >= 0.99)), (times - 1) // 2) and small
 
 
-def _verdict(study: Study, comparison: Comparison, baseline: Comparison | None, name: str) -> str:
+def _verdict(
+    study: Study, comparison: Comparison, baseline: Comparison | None, name: str
+) -> str:
     measured, everywhere = comparison.measures[name], np.ones(len(study.times), bool)
     numbers = (
         f"{number(mean(measured.value))}, noise floor {number(mean(measured.floor_mean))}, within the noise"
@@ -217,7 +243,9 @@ def _verdict(study: Study, comparison: Comparison, baseline: Comparison | None, 
     return f"<b>{html.escape(comparison.ensemble)}</b> {verdict} ({numbers})."
 
 
-def _factors(study: Study, against: list[Comparison], baseline: Comparison | None, name: str) -> list[str]:
+def _factors(
+    study: Study, against: list[Comparison], baseline: Comparison | None, name: str
+) -> list[str]:
     """By how much the best ensemble, and the best generative one, beat equilibrium sampling."""
     others = [c for c in against if study.ensembles[c.ensemble].family != "equilibrium"]
     if baseline is None or not others:
@@ -228,7 +256,9 @@ def _factors(study: Study, against: list[Comparison], baseline: Comparison | Non
 
     best = min(others, key=distance)
     chosen = [("The best ensemble", best)]
-    generative = [c for c in others if study.ensembles[c.ensemble].family == "generative"]
+    generative = [
+        c for c in others if study.ensembles[c.ensemble].family == "generative"
+    ]
     if generative and best not in generative:
         chosen.append(("The best generative one", min(generative, key=distance)))
     text = []
@@ -269,7 +299,11 @@ def _two_digits(value: float) -> str:
 def _has_converged(study: Study, ensemble: str, name: str) -> bool | None:
     """None where its method has no target."""
     for comparison in study.comparisons.values():
-        if comparison.ensemble == ensemble and comparison.against == "target" and name in comparison.measures:
+        if (
+            comparison.ensemble == ensemble
+            and comparison.against == "target"
+            and name in comparison.measures
+        ):
             measured = comparison.measures[name]
             return bool(mean(measured.excess) < 0.1 * mean(measured.floor_size))
     return None
@@ -301,7 +335,10 @@ def _unit(measured: Measured) -> str:
 
 
 def table(heads: Iterable[tuple[str, bool]], rows: Iterable[str]) -> str:
-    head = "".join(f'<th{" class=text" if text else ""}>{html.escape(title)}</th>' for title, text in heads)
+    head = "".join(
+        f'<th{" class=text" if text else ""}>{html.escape(title)}</th>'
+        for title, text in heads
+    )
     return (
         "<div"
         f' class="scroll"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{chr(10).join(rows)}\n</tbody></table></div>'
@@ -310,7 +347,9 @@ def table(heads: Iterable[tuple[str, bool]], rows: Iterable[str]) -> str:
 
 def results(study: Study, at: Array) -> str:
     """Averages and maxima over the times chosen, one block for each measure."""
-    names = list(dict.fromkeys(name for c in study.comparisons.values() for name in c.measures))
+    names = list(
+        dict.fromkeys(name for c in study.comparisons.values() for name in c.measures)
+    )
     heads = [
         "",
         "average",
@@ -325,7 +364,11 @@ def results(study: Study, at: Array) -> str:
     ]
     rows = []
     for name in names:
-        shown = [(c, c.measures[name]) for c in study.comparisons.values() if name in c.measures]
+        shown = [
+            (c, c.measures[name])
+            for c in study.comparisons.values()
+            if name in c.measures
+        ]
         first = shown[0][1]
         rows.append(
             "<tr><th"
@@ -335,16 +378,29 @@ def results(study: Study, at: Array) -> str:
     return table([(h, i == 0) for i, h in enumerate(heads)], rows)
 
 
-def _result(study: Study, at: Array, name: str, comparison: Comparison, measured: Measured) -> str:
+def _result(
+    study: Study, at: Array, name: str, comparison: Comparison, measured: Measured
+) -> str:
     value, noisy = measured.value[at], comparison.samples > 0
     top, known = highest(value), int((~np.isnan(value)).sum())
-    cells = [number(mean(value)), number(top), f"{study.times[at][np.argmax(value == top)]:.4g}"]
+    cells = [
+        number(mean(value)),
+        number(top),
+        f"{study.times[at][np.argmax(value == top)]:.4g}",
+    ]
     cells += [
         number(mean(series[at])) if noisy else "–"
         for series in (measured.floor_mean, measured.floor_high, measured.excess)
     ]
-    cells += [f"{measured.within_noise[at].sum()} of {at.sum()}", number(highest(measured.truth_error[at]))]
-    cells.append(number(mean(measured.corrected[at])) if noisy and measured.corrected is not None else "–")
+    cells += [
+        f"{measured.within_noise[at].sum()} of {at.sum()}",
+        number(highest(measured.truth_error[at])),
+    ]
+    cells.append(
+        number(mean(measured.corrected[at]))
+        if noisy and measured.corrected is not None
+        else "–"
+    )
     kind = ' class="noise"' if noisy and _is_noise(measured, at) else ""
     body = "".join(f"<td{kind}>{cell}</td>" for cell in cells)
     line = describe(comparison) + (
@@ -381,7 +437,10 @@ def costs(study: Study) -> str:
             count(e.force_evaluations),
             count(e.network_evaluations),
         ]
-        texts = "".join(f'<td class="text">{html.escape(text)}</td>' for text in (e.sampler, e.family))
+        texts = "".join(
+            f'<td class="text">{html.escape(text)}</td>'
+            for text in (e.sampler, e.family)
+        )
         rows.append(
             f'<tr data-ensemble="{html.escape(e.name)}"><td>{html.escape(e.name)}</td>{texts}{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
         )
@@ -416,9 +475,7 @@ def ranking(study: Study) -> str:
             "–" if r.mode == "none" else r.mode,
             f"{r.seeds}{f' ({r.lost} lost)' if r.lost else ''}",
         ]
-        relative = (
-            f"{number(r.factor)}{' !' if study.baseline_converged == 0 and math.isfinite(r.factor) else ''}"
-        )
+        relative = f"{number(r.factor)}{' !' if study.baseline_converged == 0 and math.isfinite(r.factor) else ''}"
         cells += (
             [number(v) for v in (r.mean, r.spread, r.floor, r.excess, r.error)]
             + [relative]
@@ -518,9 +575,14 @@ def draw(study: Study, embed: bool) -> list[str]:
             if figure is None:
                 continue
             png = as_png(figure)
-            write_aside(folder / f"{name}.png", functools.partial(pathlib.Path.write_bytes, data=png))
+            write_aside(
+                folder / f"{name}.png",
+                functools.partial(pathlib.Path.write_bytes, data=png),
+            )
             if embed:
-                raster = name in RASTER or (name == "snapshots" and study.known_bins.dimension > 1)
+                raster = name in RASTER or (
+                    name == "snapshots" and study.known_bins.dimension > 1
+                )
                 kind, data = ("png", png) if raster else ("svg+xml", as_svg(figure))
                 small = ' class="small"' if figure.get_figwidth() < 7 else ""
                 image = (
@@ -574,7 +636,10 @@ def as_svg(figure: Figure) -> bytes:
 
 def page(study: Study, figures: list[str]) -> str:
     everywhere = np.ones(len(study.times), bool)
-    body = [f"<h1>{html.escape(study.name)}</h1>", f'<p class="summary">{summary(study)}</p>']
+    body = [
+        f"<h1>{html.escape(study.name)}</h1>",
+        f'<p class="summary">{summary(study)}</p>',
+    ]
     if study.comparisons:
         body += ["<h2>Results</h2>", results(study, everywhere)]
     if study.comparisons and study.held_out.any():
@@ -597,18 +662,22 @@ def page(study: Study, figures: list[str]) -> str:
 
 class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"fare report: {message} (usage: fare_report.py [--figures-only] DIR)\n")
+        self.exit(
+            2, f"fare report: {message} (usage: fare report [--figures-only] DIR)\n"
+        )
 
 
-def main() -> int:
+def main(words: list[str] | None = None) -> int:
     parser = Parser(
         description="Draws report.html and figures/*.png in the directory of a finished FARE study."
     )
     parser.add_argument("directory", metavar="DIR", type=pathlib.Path)
     parser.add_argument(
-        "--figures-only", action="store_true", help="write figures/*.png and leave report.html alone"
+        "--figures-only",
+        action="store_true",
+        help="write figures/*.png and leave report.html alone",
     )
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     try:
         study = Study(arguments.directory)
         figures = draw(study, embed=not arguments.figures_only)

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Inside system: what a system holds. */
+#ifndef FARE_SYSTEM_PRIVATE_H
+#define FARE_SYSTEM_PRIVATE_H
+
+#include "system/plugin/plugin.h"
+#include "waveform.h"
+
+#define FARE_DRIVES_MAX  16
+#define FARE_CORNERS_MAX 100000 /* of waveforms that are looked at */
+
+struct fare_system {
+  const fare_system_type *type;
+  int                     dimension;
+  double                  base[FARE_PARAMETERS_MAX];
+  int                     drives;
+  fare_waveform           drive[FARE_DRIVES_MAX];
+  int                     driven[FARE_DRIVES_MAX]; /* index of the parameter */
+  fare_origin             origin;                  /* of a type that is not in the library */
+};
+
+/* The place of a parameter in the table, -1 where there is none of this name. */
+int fare_system_parameter_find(const fare_system_type *type, const char *name);
+/* Adds a waveform, which is the system's from here on, or freed. */
+PetscErrorCode fare_system_add_drive(fare_system *system, int parameter, fare_waveform *waveform);
+/* The usual name of an axis, or the one that the type gives it. */
+const char *fare_system_type_axis_name(const fare_system_type *type, int axis);
+
+#endif

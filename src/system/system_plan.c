@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A system and a plan: read from its sections, checked, written, compared, and described. */
+#include "system.h"
+#include "system/formula/expression.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* "no parameter 'tlt' (did you mean 'tilt'?); it has kT, mobility, ..." */
+static void unknown_parameter(const fare_system_type *type, const char *name, fare_text *text)
+{
+  const char *names[FARE_PARAMETERS_MAX] = {NULL}, *nearest;
+  size_t      count                      = 0;
+
+  for (const fare_parameter *row = type->parameters; row->name; row++) names[count++] = row->name;
+  nearest = fare_nearest(name, names, count);
+  fare_text_add(text, "system '%s' has no parameter '%s'", type->name, name);
+  if (nearest) fare_text_add(text, " (did you mean '%s'?)", nearest);
+  fare_text_add(text, "; it has");
+  for (size_t i = 0; i < count; i++) fare_text_add(text, "%s %s", i ? "," : "", names[i]);
+}
+
+PetscErrorCode fare_system_drive(fare_system *system, const fare_node *node)
+{
+  fare_waveform waveform;
+  fare_text     text = {0};
+  int           index;
+
+  PetscFunctionBegin;
+  PetscCall(fare_waveform_from_config(node, &waveform));
+  index = fare_system_parameter_find(system->type, waveform.parameter);
+  if (index < 0) {
+    unknown_parameter(system->type, waveform.parameter, &text);
+    fare_waveform_free(&waveform);
+    PetscErrorCode code = fare_node_error(fare_node_find(node, "parameter"), "%s", text.text);
+
+    fare_text_free(&text);
+    PetscFunctionReturn(code);
+  }
+  PetscCall(fare_system_add_drive(system, index, &waveform));
+  PetscFunctionReturn(0);
+}
+
+/* The values under `system.parameters`. */
+static PetscErrorCode read_parameters(fare_system *system, const fare_node *map)
+{
+  fare_text text = {0};
+
+  PetscFunctionBegin;
+  if (!map) PetscFunctionReturn(0);
+  if (fare_node_kind_of(map) != FARE_NODE_MAP)
+    FARE_REFUSE(map, "expected a map of parameter names and values");
+  for (size_t i = 0; i < fare_node_size(map); i++) {
+    const int             index = fare_system_parameter_find(system->type, fare_node_key(map, i));
+    const fare_parameter *row   = &system->type->parameters[index < 0 ? 0 : index];
+    double                value;
+
+    if (index < 0) {
+      unknown_parameter(system->type, fare_node_key(map, i), &text);
+      PetscErrorCode code = fare_node_error_at_key(map, i, "%s", text.text);
+
+      fare_text_free(&text);
+      PetscFunctionReturn(code);
+    }
+    PetscCall(fare_node_real(fare_node_item(map, i), &value));
+    if (value < row->min || value > row->max)
+      FARE_REFUSE(
+        fare_node_item(map, i), "expected a number from %g to %g, got %g", row->min, row->max, value);
+    system->base[index] = value;
+  }
+  PetscFunctionReturn(0);
+}
+
+typedef struct {
+  char            *name, *plugin;
+  PetscInt64       dimension;
+  const fare_node *expression, *parameters;
+} system_section;
+
+static const fare_field section_fields[] = {
+  {"name", FARE_STRING, offsetof(system_section, name), "", 0, 0, NULL, "",
+    "one of `fare list systems`; or one of these two instead:"},
+  {"plugin", FARE_STRING, offsetof(system_section, plugin), "", 0, 0, NULL, "",
+    "shared object with a system of your own; a relative path starts from the working directory"},
+  {"expression", FARE_NODE, offsetof(system_section, expression), "", 0, 0, NULL, "",
+    "a system by formulas; every symbol in them that is no axis is a parameter"},
+  {"dimension", FARE_INTEGER, offsetof(system_section, dimension), "0", 0, FARE_DIM_MAX, NULL, "",
+    "of the state, where the system leaves a choice; 0: its least"},
+  {"parameters", FARE_NODE, offsetof(system_section, parameters), "", 0, 0, NULL, "",
+    "values of the system's parameters, by name"},
+  FARE_FIELDS_END,
+};
+
+const fare_field *fare_system_fields(void)
+{
+  return section_fields;
+}
+
+static const char *system_name_at(size_t i)
+{
+  return fare_system_type_at(i) ? fare_system_type_at(i)->name : NULL;
+}
+
+/* The type that the section names: of the library, of a shared object, or of formulas. */
+static PetscErrorCode find_type(
+  const fare_node *node, const system_section *section, fare_origin *origin, const fare_system_type **type)
+{
+  const int given = !!section->name + !!section->plugin + !!section->expression;
+
+  PetscFunctionBegin;
+  if (!given && node)
+    FARE_REFUSE(node,
+      "missing key 'name' (one of `fare list systems`); or 'plugin' or 'expression' for a system of your "
+      "own");
+  if (!given) FARE_FAIL(FARE_ERR_INPUT, "system: missing key 'name'");
+  if (given > 1) FARE_REFUSE(node, "'name', 'plugin' and 'expression' exclude each other");
+  if (section->plugin) {
+    PetscCall(fare_plugin_system(fare_node_find(node, "plugin"), section->plugin, origin, type));
+  } else if (section->expression) {
+    PetscCall(
+      fare_expression_system(section->expression, section->parameters, section->dimension, origin, type));
+  } else {
+    *type = fare_system_type_find(section->name);
+    if (!*type) PetscCall(fare_node_unknown(fare_node_find(node, "name"), "system", system_name_at));
+  }
+  if (section->dimension &&
+    (section->dimension < (*type)->dimension_min || section->dimension > (*type)->dimension_max)) {
+    FARE_REFUSE(fare_node_find(node, "dimension"), "system '%s' has %d to %d dimensions, got %d",
+      (*type)->name, (*type)->dimension_min, (*type)->dimension_max, (int)section->dimension);
+  }
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode from_section(const fare_node *node, const system_section *section, fare_system **system)
+{
+  const fare_system_type *type   = NULL;
+  fare_origin             origin = {0};
+  PetscErrorCode          code;
+
+  PetscFunctionBegin;
+  code = find_type(node, section, &origin, &type);
+  if (!code) code = fare_system_create(type, (int)section->dimension, system);
+  if (code) {
+    fare_origin_free(&origin);
+    PetscFunctionReturn(code);
+  }
+  (*system)->origin = origin;
+  PetscCall(read_parameters(*system, section->parameters));
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_system_from_config(
+  const fare_node *system_node, const fare_node *drive_node, fare_system **system)
+{
+  system_section section = {0};
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  *system = NULL;
+  PetscCall(fare_fields_read(section_fields, NULL, system_node, &section));
+  code = from_section(system_node, &section, system);
+  fare_fields_free(section_fields, &section);
+  PetscCall(code);
+  if (!drive_node) PetscFunctionReturn(0);
+  if (fare_node_kind_of(drive_node) != FARE_NODE_LIST)
+    FARE_REFUSE(drive_node, "expected a list of maps {parameter: ..., waveform: ..., ...}");
+  for (size_t i = 0; i < fare_node_size(drive_node); i++)
+    PetscCall(fare_system_drive(*system, fare_node_item(drive_node, i)));
+  PetscFunctionReturn(0);
+}
+
+#define CHECKED_TIMES 4096 /* moments at which the range of a driven parameter is looked at */
+#define CHECKED_RINGS 64   /* of which one in so many for whether the potential closes */
+
+/* Every driven parameter within its range at time t. */
+static PetscErrorCode check_ranges(const fare_system *system, double t)
+{
+  double theta[FARE_PARAMETERS_MAX];
+
+  PetscFunctionBegin;
+  fare_system_parameters(system, t, theta);
+  for (int i = 0; i < system->drives; i++) {
+    const fare_parameter *row   = &system->type->parameters[system->driven[i]];
+    const double          value = theta[system->driven[i]];
+
+    if (!(value >= row->min && value <= row->max)) {
+      FARE_FAIL(FARE_ERR_INPUT, "%s reaches %g at time %g, outside its range [%g, %g]", row->name, value, t,
+        row->min, row->max);
+    }
+  }
+  PetscFunctionReturn(0);
+}
+
+/*
+  The potential at both ends of every periodic axis: where it does not close, no density is that of Boltzmann,
+  and the seam would be a wall.
+*/
+static PetscErrorCode check_rings(const fare_system *system, double t)
+{
+  enum { PLACES = 16 };
+  const fare_system_type *type      = system->type;
+  const double            tolerance = 1e-6;
+  double                  at[FARE_DIM_MAX][PLACES], V[2][PLACES];
+  const double           *x[FARE_DIM_MAX] = {at[0], at[1], at[2]};
+
+  PetscFunctionBegin;
+  for (int axis = 0; axis < system->dimension && type->potential; axis++) {
+    if (!type->periodic[axis]) continue;
+    for (int side = 0; side < 2; side++) {
+      for (int i = 0; i < PLACES; i++) {
+        for (int a = 0; a < system->dimension; a++)
+          at[a][i] = type->lower[a] + (type->upper[a] - type->lower[a]) * fmod(0.37 + 0.71 * i * (a + 1), 1);
+        at[axis][i] = side ? fare_ring_end(type->lower[axis], type->upper[axis]) : type->lower[axis];
+      }
+      fare_system_potential(system, t, PLACES, x, V[side]);
+    }
+    for (int i = 0; i < PLACES; i++) {
+      if (fabs(V[1][i] - V[0][i]) <= tolerance * (1 + fabs(V[0][i]))) continue;
+      FARE_FAIL(FARE_ERR_INPUT,
+        "at time %g the potential is not periodic along '%s': %.9g at its lower end, %.9g at its upper; a "
+        "force round and round is a nonconservative force beside the potential",
+        t, fare_system_axis_name(system, axis), V[0][i], V[1][i]);
+    }
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_system_check(const fare_system *system, double start, double end)
+{
+  int corners = 0;
+
+  PetscFunctionBegin;
+  for (int k = 0; k <= CHECKED_TIMES; k++) {
+    const double t = start + (end - start) * k / CHECKED_TIMES;
+
+    PetscCall(check_ranges(system, t));
+    if (k % CHECKED_RINGS == 0) PetscCall(check_rings(system, t));
+  }
+  for (double t = fare_system_next_corner(system, start); t < end && corners < FARE_CORNERS_MAX;
+       t        = fare_system_next_corner(system, t)) {
+    PetscCall(check_ranges(system, t));
+    if (corners++ < CHECKED_TIMES) PetscCall(check_rings(system, t));
+  }
+  PetscFunctionReturn(0);
+}
+
+static void write_section(const fare_system *system, fare_text *to)
+{
+  fare_text_add(to, "system:\n");
+  if (system->origin.plan.text)
+    fare_text_add(to, "%s", system->origin.plan.text);
+  else
+    fare_text_add(to, "  name: %s\n", system->type->name);
+  fare_text_add(to, "  dimension: %d\n  parameters:\n", system->dimension);
+  for (int i = 0; system->type->parameters[i].name; i++)
+    fare_text_add(to, "    %s: %.17g\n", system->type->parameters[i].name, system->base[i]);
+}
+
+void fare_system_write(const fare_system *system, fare_text *to)
+{
+  write_section(system, to);
+  if (system->drives) fare_text_add(to, "drive:\n");
+  for (int i = 0; i < system->drives; i++) {
+    fare_text_add(to, "  -\n");
+    fare_waveform_write(&system->drive[i], 4, to);
+  }
+}
+
+static PetscErrorCode compare_section(
+  const fare_system *system, const fare_node *before, fare_difference *difference)
+{
+  static const char *const keys[] = {"name", "plugin", "expression", "dimension", "parameters"};
+  fare_text                text   = {0};
+  fare_config             *config;
+  const fare_node         *now;
+  PetscErrorCode           code;
+
+  PetscFunctionBegin;
+  write_section(system, &text);
+  code = fare_config_parse("system", text.text, text.length, &config);
+  fare_text_free(&text);
+  PetscCall(code);
+  now = fare_node_find(fare_config_root(config), "system");
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(keys) && !code; i++) {
+    char path[64];
+
+    fare_key_join("system", keys[i], sizeof path, path);
+    code =
+      fare_nodes_compare(fare_node_find(before, keys[i]), fare_node_find(now, keys[i]), path, difference);
+  }
+  fare_config_destroy(&config);
+  PetscFunctionReturn(code);
+}
+
+PetscErrorCode fare_system_compare(const fare_system *system, const fare_node *system_node,
+  const fare_node *drive_node, fare_difference *difference)
+{
+  const size_t drives =
+    drive_node && fare_node_kind_of(drive_node) == FARE_NODE_LIST ? fare_node_size(drive_node) : 0;
+
+  PetscFunctionBegin;
+  PetscCall(compare_section(system, system_node, difference));
+  fare_counts_compare(drives, (size_t)system->drives, "drive", difference);
+  for (size_t i = 0; i < drives && difference->kind == FARE_ALIKE; i++) {
+    char path[32];
+
+    snprintf(path, sizeof path, "drive[%zu]", i);
+    PetscCall(fare_waveform_compare(&system->drive[i], fare_node_item(drive_node, i), path, difference));
+  }
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_system_type_describe(const fare_system_type *type, FILE *to)
+{
+  fare_table *table;
+
+  PetscFunctionBegin;
+  fprintf(to, "system %s: %s\n%s\n", type->name, type->summary, type->reference);
+  if (type->dimension_min == type->dimension_max)
+    fprintf(to, "dimension %d; domain of the truth unless told otherwise:", type->dimension_min);
+  else
+    fprintf(to, "dimension %d to %d; domain of the truth unless told otherwise:", type->dimension_min,
+      type->dimension_max);
+  for (int axis = 0; axis < type->dimension_max; axis++)
+    fprintf(to, "%s %s in [%g, %g]%s", axis ? "," : "", fare_system_type_axis_name(type, axis),
+      type->lower[axis], type->upper[axis], type->periodic[axis] ? " periodic" : "");
+  fprintf(to, "\nparameters, each of which can be driven by any waveform:\n\n");
+  fare_table_create(4, &table);
+  fare_table_cell(table, "parameter");
+  fare_table_cell(table, "default");
+  fare_table_cell(table, "range");
+  fare_table_cell(table, "meaning");
+  for (const fare_parameter *row = type->parameters; row->name; row++) {
+    fare_table_cell(table, "%s", row->name);
+    fare_table_cell(table, "%g", row->value);
+    fare_table_cell(table, "[%g, %g]", row->min, row->max);
+    fare_table_cell(table, "%s", row->description);
+  }
+  fare_table_print(table, to);
+  fare_table_destroy(&table);
+  PetscFunctionReturn(0);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+  The numbers of a row, and their estimated errors: from the companions of the truth, whose grids and steps in
+  time differ, and for integrals over time from the balances, which tell the error of the quadrature.
+*/
+#include "thermo.h"
+
+#include <math.h>
+
+#define AT(member) offsetof(fare_thermo_row, member)
+const fare_thermo_column fare_thermo_columns[FARE_THERMO_COLUMNS] = {
+  {"energy", "mean energy", AT(energy), FARE_HAS_ENERGY, FARE_COLUMN_STATE},
+  {"entropy", "entropy of the density, in units of Boltzmann's constant", AT(entropy), FARE_HAS_ENTROPY,
+    FARE_COLUMN_STATE},
+  {"free_energy", "energy - kT entropy", AT(free_energy), FARE_HAS_ENERGY, FARE_COLUMN_STATE},
+  {"equilibrium_free_energy", "-kT ln of the partition function at this moment", AT(equilibrium_free_energy),
+    FARE_HAS_ENERGY, FARE_COLUMN_STATE},
+  {"kl_to_equilibrium", "divergence of the density from Boltzmann's at this moment", AT(kl_to_equilibrium),
+    FARE_HAS_ENERGY, FARE_COLUMN_STATE},
+  {"work", "of the drive, since the start", AT(work), FARE_HAS_ENERGY, FARE_COLUMN_INTEGRAL},
+  {"extra_work", "of the force that is no gradient, since the start", AT(extra_work),
+    FARE_HAS_NONCONSERVATIVE, FARE_COLUMN_INTEGRAL},
+  {"heat", "from the bath into the system, since the start", AT(heat), FARE_HAS_ENERGY, FARE_COLUMN_INTEGRAL},
+  {"dissipated_work", "work - change of the equilibrium free energy", AT(dissipated_work), FARE_HAS_FREE_WORK,
+    FARE_COLUMN_INTEGRAL},
+  {"production_total_rate", "entropy production per time", AT(total_rate), FARE_HAS_PRODUCTION,
+    FARE_COLUMN_STATE},
+  {"production_housekeeping_rate", "its part that keeps the steady state of this moment",
+    AT(housekeeping_rate), FARE_HAS_PRODUCTION, FARE_COLUMN_STATE},
+  {"production_excess_rate", "its part that relaxes towards that state", AT(excess_rate), FARE_HAS_PRODUCTION,
+    FARE_COLUMN_STATE},
+  {"production_total", "entropy production since the start", AT(total), FARE_HAS_TOTAL, FARE_COLUMN_INTEGRAL},
+  {"production_housekeeping", "its part that kept the steady states", AT(housekeeping), FARE_HAS_PRODUCTION,
+    FARE_COLUMN_INTEGRAL},
+  {"production_excess", "its part that relaxed", AT(excess), FARE_HAS_PRODUCTION, FARE_COLUMN_INTEGRAL},
+  {"energy_balance",
+    "what the energy balance misses with heat from currents: an error of the quadrature in time alone",
+    AT(energy_balance), FARE_HAS_ENERGY, FARE_COLUMN_BALANCE},
+  {"entropy_balance",
+    "entropy change - heat/kT - entropy production: an error of the quadrature in time alone", AT(balance),
+    FARE_HAS_BALANCE, FARE_COLUMN_BALANCE},
+  {"velocity_1", "d<x>/dt along the first axis", AT(velocity[0]), FARE_HAS_ENTROPY, FARE_COLUMN_STATE},
+  {"velocity_2", "d<x>/dt along the second axis", AT(velocity[1]), FARE_HAS_ENTROPY, FARE_COLUMN_STATE},
+  {"velocity_3", "d<x>/dt along the third axis", AT(velocity[2]), FARE_HAS_ENTROPY, FARE_COLUMN_STATE},
+};
+
+static double difference(const fare_thermo *thermo, size_t k, size_t offset, int a, int b)
+{
+  return fabs(fare_thermo_value(&thermo->track[a].row[k], offset) -
+    fare_thermo_value(&thermo->track[b].row[k], offset));
+}
+
+#define ACCIDENT 3 /* by how much two grids may differ too little by accident */
+
+/*
+  The error in space of one member of row k: from two grids, by the ratio that three show for the density or
+  for the number itself, whichever is larger, as either is small where errors cancel; or from the coarser two,
+  where the finer ones agree by accident.
+*/
+static double space_error(const fare_thermo *thermo, size_t k, size_t offset)
+{
+  const fare_thermo_row *row   = &thermo->track[0].row[k];
+  const double           near  = difference(thermo, k, offset, 0, FARE_TRUTH_HALF);
+  const double           far   = thermo->tracks > FARE_TRUTH_QUARTER
+                ? difference(thermo, k, offset, FARE_TRUTH_HALF, FARE_TRUTH_QUARTER)
+                : 0;
+  const double           ratio = far > row->ratio * near ? fmin(row->nominal, far / near) : row->ratio;
+
+  return fmax(near, fmin(far / ratio, ACCIDENT * near)) / (ratio - 1);
+}
+
+/*
+  The error in space and time of one member of row k. The difference of two grids may vanish by accident where
+  the error changes its sign, so this is the largest of the last three rows, and for integrals over time the
+  largest of all rows so far.
+*/
+static double grid_error(const fare_thermo *thermo, size_t k, size_t offset, PetscBool is_integral)
+{
+  const size_t oldest = is_integral ? 0 : k > 2 ? k - 2 : 0;
+  double       space = 0, time = 0;
+
+  if (thermo->tracks < 2) return NAN;
+  for (size_t i = oldest; i <= k; i++) {
+    space = fmax(space, space_error(thermo, i, offset));
+    time  = fmax(time, difference(thermo, i, offset, FARE_TRUTH_HALF, FARE_TRUTH_HALF_TIGHTER));
+  }
+  return isnan(difference(thermo, k, offset, 0, FARE_TRUTH_HALF)) ? NAN : space + time;
+}
+
+void fare_thermo_estimate(fare_thermo *thermo, size_t k)
+{
+  const fare_thermo_row *row        = &thermo->track[0].row[k];
+  fare_thermo_row       *error      = &thermo->error[k];
+  const double           quadrature = isnan(row->energy_balance) ? 0 : row->energy_balance,
+               balance              = isnan(row->balance) ? 0 : fabs(row->balance);
+
+  *error             = (fare_thermo_row){.time = row->time};
+  error->kl_integral = grid_error(thermo, k, AT(kl_integral), PETSC_TRUE);
+  for (int i = 0; i < FARE_THERMO_COLUMNS; i++) {
+    const fare_thermo_column *column = &fare_thermo_columns[i];
+
+    *(double *)((char *)error + column->offset) = column->kind == FARE_COLUMN_BALANCE
+      ? NAN
+      : grid_error(thermo, k, column->offset, column->kind == FARE_COLUMN_INTEGRAL);
+  }
+  error->work += quadrature;
+  error->extra_work += quadrature;
+  error->heat += quadrature;
+  error->dissipated_work += quadrature;
+  error->total += balance;
+  if (thermo->needs_rest) error->housekeeping += balance;
+  error->excess += balance;
+}
