@@ -221,6 +221,46 @@ def lost_at_once_counts(where):
     expect(missed / 3 < error < 10 * missed, f"the density is off by {missed:.2e}, estimated {error:.2e}")
 
 
+def oscillator(edges, mean, covariance, parts=4):
+    """Masses of cells of a Gaussian in position and velocity."""
+    middle = [(e[:-1, None] + (np.arange(parts) + 0.5) / parts * np.diff(e)[:, None]).ravel() for e in edges]
+    x, v = np.meshgrid(middle[0] - mean[0], middle[1] - mean[1])  # rows are velocities, as in the file
+    inverse = np.linalg.inv(covariance)
+    p = np.exp(-0.5 * (inverse[0, 0] * x * x + 2 * inverse[0, 1] * x * v + inverse[1, 1] * v * v))
+    p = p.reshape(len(edges[1]) - 1, parts, len(edges[0]) - 1, parts).sum(axis=(1, 3))
+    return p / p.sum()
+
+
+def inertia_is_judged_by_its_grids(where):
+    """Position has no diffusion of its own where there is inertia: no doubt for that alone."""
+    expression = {"axes": ["x", "v"], "drift": ["v", "-x-v"], "diffusion": ["0", "1"]}
+    expression |= {"lower": [-6, -6], "upper": [6, 6]}
+    study = {
+        "study": "oscillator",
+        "system": {"expression": expression},
+        "initial": {"density": "gaussian", "mean": [1.0, 0.0], "sd": [0.8, 0.8]},
+        "snapshots": {"start": 0.0, "end": 0.5, "count": 2},
+        "truth": {"cells": [128, 128], "tolerance": 1e-6},
+        "output": {"directory": "oscillator"},
+    }
+    (where / "oscillator.yaml").write_text(json.dumps(study))
+    done = fare(where, "run", "oscillator.yaml", "--no-report")
+    expect(done.returncode == 0, f"exit code {done.returncode}\n{done.stderr}")
+    A, mean, covariance, steps = np.array([[0, 1.0], [-1, -1]]), np.array([1.0, 0]), 0.64 * np.eye(2), 20000
+    for _ in range(steps):  # Euler: to 1e-5
+        mean = mean + 0.5 / steps * A @ mean
+        covariance = covariance + 0.5 / steps * (A @ covariance + covariance @ A.T + np.diag([0, 2.0]))
+    with h5py.File(where / "oscillator" / "study.h5") as file:
+        error, doubt = file["truth/error"][-1], file["truth/doubt"][-1]
+    with h5py.File(max((where / "oscillator" / "snapshots").glob("*.h5"))) as file:
+        (snapshot,) = file["data"].values()
+        masses = snapshot["meshes/density"][...] * (12 / 128) ** 2
+    true = abs(masses - oscillator([np.linspace(-6, 6, 129)] * 2, mean, covariance)).sum()
+    print(f"oscillator: true {true:.2e}, estimated {error:.2e}, doubt {doubt}")
+    expect(true / 3 < error < 3 * true, f"estimate {error:.2e} of a true error {true:.2e}")
+    expect(doubt == 0, f"doubt {doubt}")
+
+
 def main():
     with tempfile.TemporaryDirectory() as name:
         where = pathlib.Path(name)
@@ -250,6 +290,7 @@ def main():
             expect(("UNRESOLVED" in info.stdout) == bool(doubt), f"{label}: info\n{info.stdout}{info.stderr}")
         lost_mass_stays_in_doubt(where)
         lost_at_once_counts(where)
+        inertia_is_judged_by_its_grids(where)
     return conclude()
 
 
