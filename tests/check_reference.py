@@ -18,8 +18,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Headers that are not fully documented yet. Remove a name once its header builds without a warning.
-UNFINISHED = {
-}
+UNFINISHED = {}
 WARNING = re.compile(r"include/fare/(\w+\.h):\d+: (?:warning|error): ")
 
 
