@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
+/** @file
   analysis: what the grid tells besides evolution in time: steady states and periodic ones, relaxation rates
   and modes, passage times, committors and rates between sets. One file per kind in src/analysis, named once
   in list.h there. Each number comes with the error that half as many cells per axis tell.
@@ -10,179 +10,328 @@
 #include <fare/store.h>
 #include <fare/truth.h>
 
-/*
-  How well a linear problem was solved: the L1 norm of its residual relative to that of its terms, and the
-  applications of the operator it took.
-*/
+/** How well a linear problem was solved. */
 typedef struct {
-  double   residual;
-  PetscInt iterations;
+  double   residual;   /**< its L1 norm, relative to that of the terms of the equation */
+  PetscInt iterations; /**< applications of the operator */
 } fare_solved;
 
-/* A union of boxes in the space of states, or all that lies outside of it. */
+/** A union of boxes in the space of states, or all that lies outside of it. */
 typedef struct {
-  int       dim;
-  size_t    boxes;
-  double   *lower, *upper; /* [box * dim + axis] */
-  PetscBool outside;
+  int       dim;     /**< number of axes */
+  size_t    boxes;   /**< how many */
+  double   *lower;   /**< lower corners, [box * dim + axis] */
+  double   *upper;   /**< upper corners, alike */
+  PetscBool outside; /**< what lies outside of all boxes */
 } fare_region;
-/* Whether the point lies in it. */
+/**
+  Whether a point lies in a region. Not collective.
+  @param region the region
+  @param x      the point, one number per axis
+  @return true on its boundary, too
+*/
 PetscBool fare_region_has(const fare_region *region, const double x[]);
 
-/*
-  Masses P, L(t) P = 0, sum 1, of parameters frozen at t: the density that is approached when nothing is
-  driven, with or without a potential. In a new vector. FARE_ERR_INPUT where an end absorbs, FARE_ERR_FAILED
-  where the residual stays above 1e-9. Collective.
+/**
+  Stationary density of the parameters at time t: masses P with L(t) P = 0 and sum 1, with or without a
+  potential (Grassmann, Taksar and Heyman, Oper. Res. 33, 1107 (1985)). Collective.
+  @param grid   the cells
+  @param system the physics
+  @param t      time at which parameters are frozen
+  @param masses new global vector; the caller destroys it
+  @param solved how well
+  @return FARE_ERR_INPUT where an end absorbs; FARE_ERR_FAILED where the residual stays above 1e-9
 */
 PetscErrorCode fare_stationary_solve(
   const fare_grid *grid, const fare_system *system, double t, Vec *masses, fare_solved *solved);
-/*
-  Masses P at time `start` that one period of the drive brings back: P = Phi P with Phi the evolution from
-  start to start + period, at the truth's `tolerance` per step. Solves (I - Phi) P = 0 by GMRES;
-  solved->iterations are periods evolved. Collective.
+/**
+  Density that one period of the drive brings back: masses P = Phi P with Phi the evolution from start to
+  start + period. Solves (I - Phi) P = 0 by GMRES. Collective.
+  @param grid      the cells
+  @param system    the physics
+  @param start     time of the masses
+  @param period    of the drive
+  @param tolerance estimated L1 error that one step of the evolution may add
+  @param masses    new global vector; the caller destroys it
+  @param solved    how well; iterations are periods evolved
+  @return FARE_ERR_FAILED where the residual stays above 1e-5
 */
 PetscErrorCode fare_periodic_solve(const fare_grid *grid, const fare_system *system, double start,
   double period, double tolerance, Vec *masses, fare_solved *solved);
-/*
-  Decay of exp(-(rate + i frequency) t) of the modes of L(t) nearest to rest; mode 0 is the stationary density
+
+/**
+  Modes of L(t) that decay most slowly, as exp(-(rate + i frequency) t). Mode 0 is the stationary density
   where no end absorbs.
 */
 typedef struct {
-  PetscInt  count;
-  PetscBool symmetric; /* detailed balance holds: all frequencies are 0 */
-  double   *rate, *frequency;
-  Vec      *mode; /* masses, L1 norm 1; of a pair first the real part, then the imaginary */
+  PetscInt  count;     /**< number of modes */
+  PetscBool symmetric; /**< detailed balance holds: all frequencies are 0 */
+  double   *rate;      /**< decay rates, rising */
+  double   *frequency; /**< angular frequencies */
+  Vec      *mode;      /**< masses, L1 norm 1; of a pair first the real part, then the imaginary */
 } fare_spectrum;
-/*
-  The `count` eigenvalues of -L(t) nearest to 0 (one more where that would cut a complex pair), by rising
-  rate. Collective.
+/**
+  Finds the eigenvalues of -L(t) nearest to 0. Collective.
+  @param grid     the cells
+  @param system   the physics
+  @param t        time at which parameters are frozen
+  @param count    how many; one more is found where that would cut a complex pair
+  @param spectrum free with fare_spectrum_free()
+  @return FARE_ERR_FAILED where too few converge, or barriers are too high to resolve
 */
 PetscErrorCode fare_spectrum_solve(
   const fare_grid *grid, const fare_system *system, double t, PetscInt count, fare_spectrum *spectrum);
+/**
+  Frees what fare_spectrum_solve() made. Collective.
+  @param spectrum afterwards without modes
+  @return an error of PETSc
+*/
 PetscErrorCode fare_spectrum_free(fare_spectrum *spectrum);
 
-/*
-  Mean time until the target is reached (or an end that absorbs), from each cell's centre: sum_j r(i->j)(tau_j
-  - tau_i) = -1 outside, tau = 0 in the target. Of parameters frozen at t, in a new vector. Collective.
-  FARE_ERR_INPUT where the target holds the centre of no cell, or of all.
+/**
+  Mean first-passage times to a target, or to an absorbing end, from the centre of each cell: sum_j r(i->j)
+  (tau_j - tau_i) = -1 outside, tau = 0 in the target (Gardiner, Handbook of Stochastic Methods, chapter 5).
+  Collective.
+  @param grid   the cells
+  @param system the physics
+  @param t      time at which parameters are frozen
+  @param target the set to reach
+  @param times  new global vector; the caller destroys it
+  @param solved how well
+  @return FARE_ERR_INPUT where the target holds the centre of no cell, or of all
 */
 PetscErrorCode fare_passage_solve(const fare_grid *grid, const fare_system *system, double t,
   const fare_region *target, Vec *times, fare_solved *solved);
 
-/*
+/**
   Transitions between two sets in the steady state (E and Vanden-Eijnden, J. Stat. Phys. 123, 503 (2006);
   Metzner et al., Multiscale Model. Simul. 7, 1192 (2009)).
 */
 typedef struct {
-  /* probability to reach b before a, and a before b: each with its own relative accuracy */
-  Vec committor, complement;
-  Vec reactive; /* masses of those that come from a rather than from b */
-  /* transitions a -> b per time, counted as they leave a and as they reach b: the same but for the solver */
-  double flux_a, flux_b;
-  double rate_ab, rate_ba; /* flux per time spent having come from a, and from b */
+  Vec    committor;  /**< probability to reach b before a */
+  Vec    complement; /**< probability to reach a before b, with a relative accuracy of its own */
+  Vec    reactive;   /**< masses of those that come from a rather than from b */
+  double flux_a;     /**< transitions a -> b per time, counted as they leave a */
+  double flux_b;     /**< counted as they reach b: the same but for the solver */
+  double rate_ab;    /**< flux per time spent having come from a */
+  double rate_ba;    /**< flux per time spent having come from b */
 } fare_reaction;
-/* `stationary`: of the same grid and time; NULL leaves all but the committor out. Collective. */
+/**
+  Solves for committors and rates. Collective.
+  @param grid       the cells
+  @param system     the physics
+  @param t          time at which parameters are frozen
+  @param a          the set to come from
+  @param b          the set to go to
+  @param stationary stationary masses of the same grid and time; NULL: committors alone
+  @param reaction   free with fare_reaction_free()
+  @param solved     how well the committor is
+  @return FARE_ERR_INPUT where the sets overlap, or hold the centre of no cell
+*/
 PetscErrorCode fare_reaction_solve(const fare_grid *grid, const fare_system *system, double t,
   const fare_region *a, const fare_region *b, Vec stationary, fare_reaction *reaction, fare_solved *solved);
+/**
+  Destroys the vectors. Collective.
+  @param reaction afterwards without them
+  @return an error of PETSc
+*/
 PetscErrorCode fare_reaction_free(fare_reaction *reaction);
 
-/*
-  Of paths that start at any time while the drive goes on: what the backward equation du/dt = -b - L(t)^T u
-  tells, from `end` back to `start`. There it begins with what is known: that what is driven stays as it is
-  from then on, that all is over and who has not arrived does not count, or that the drive repeats.
-*/
-typedef enum { FARE_AFTER_FROZEN, FARE_AFTER_OVER, FARE_AFTER_PERIODIC } fare_after;
+/** What is known at the end of a span, from which the backward equation starts. */
+typedef enum {
+  FARE_AFTER_FROZEN,  /**< parameters stay as they are from then on */
+  FARE_AFTER_OVER,    /**< all is over: who has not arrived does not count */
+  FARE_AFTER_PERIODIC /**< the drive repeats */
+} fare_after;
+/** Times within which paths start while the drive goes on. */
 typedef struct {
-  double     start, end; /* end - start: the period, where it repeats */
-  fare_after after;
-  /* error of the steps in time, relative to the largest value; they are halved until it is met */
-  double tolerance;
+  double     start; /**< first time of a start */
+  double     end;   /**< where the backward equation begins; start + period where the drive repeats */
+  fare_after after; /**< what is known there */
+  double tolerance; /**< error of the steps in time relative to the largest value; halved until it is met */
 } fare_span;
+/** How a driven problem was solved. */
 typedef struct {
-  /* of the periodic solution, or of the frozen one that it begins with, relative */
-  double residual;
-  /* of the steps in time, relative to the largest value, estimated; and that value */
-  double   error, largest;
-  PetscInt steps, iterations; /* from end to start; times that this way was gone */
+  double   residual;   /**< relative, of the periodic or the frozen solution at the end */
+  double   error;      /**< estimated, of the steps in time, relative to the largest value */
+  double   largest;    /**< that value */
+  PetscInt steps;      /**< in time, from end to start */
+  PetscInt iterations; /**< sweeps over the whole span */
 } fare_driven;
-/*
-  Mean time until the target is reached, or an end that absorbs, from each cell's centre for paths that start
-  at starts[0..count), within the span; FARE_AFTER_OVER: until then or the end of the span, whichever is
-  first. New vectors times[]. Collective. FARE_ERR_INPUT as fare_passage_solve; FARE_ERR_FAILED where the
-  tolerance is not met.
+/**
+  Mean first-passage times for paths that start at given times, from the centre of each cell: the backward
+  equation du/dt = -1 - L(t)^T u. With FARE_AFTER_OVER: until the target or the end of the span. Collective.
+  @param grid   the cells
+  @param system the physics
+  @param span   where starts may lie, and what follows
+  @param target the set to reach, beside ends that absorb
+  @param count  number of starts
+  @param starts rising times within the span
+  @param times  filled with `count` new global vectors; the caller destroys them
+  @param driven how well
+  @return FARE_ERR_INPUT as fare_passage_solve(); FARE_ERR_FAILED where the tolerance is not met
 */
 PetscErrorCode fare_driven_passage_solve(const fare_grid *grid, const fare_system *system,
   const fare_span *span, const fare_region *target, int count, const double starts[], Vec times[],
   fare_driven *driven);
-/* Probability to reach b before a; FARE_AFTER_OVER: and before the end of the span. Otherwise alike. */
+/**
+  Committors for paths that start at given times (Helfmann, Ribera Borrell, Schuette and Koltai, J. Nonlinear
+  Sci. 30, 3321 (2020)). With FARE_AFTER_OVER: to reach b before a and before the end of the span. Collective.
+  @param grid      the cells
+  @param system    the physics
+  @param span      where starts may lie, and what follows
+  @param a         the set to avoid
+  @param b         the set to reach
+  @param count     number of starts
+  @param starts    rising times within the span
+  @param committor filled with `count` new global vectors; the caller destroys them
+  @param driven    how well
+  @return as fare_driven_passage_solve(); FARE_ERR_INPUT where the sets overlap, too
+*/
 PetscErrorCode fare_driven_committor_solve(const fare_grid *grid, const fare_system *system,
   const fare_span *span, const fare_region *a, const fare_region *b, int count, const double starts[],
   Vec committor[], fare_driven *driven);
 
-/*
-  Of masses at `start`, by the forward equation: what has not reached the target at times[i], what reaches it
-  per time then, and the integral of the first from the start on.
-*/
+/** First passages of masses at one time. */
 typedef struct {
-  double survival, density, lived;
+  double survival; /**< mass that has not reached the target */
+  double density;  /**< mass that reaches it per time */
+  double lived;    /**< integral of the survival since the start */
 } fare_survival;
-/*
-  Masses within the target have reached it. `times` rise, from `start` on; error: estimated, of `survival`.
-  Collective.
+/**
+  Follows masses by the forward equation until they reach a target. Collective.
+  @param grid      the cells
+  @param system    the physics
+  @param target    the set to reach; masses within it have reached it
+  @param masses    at the start; unchanged
+  @param start     time of the masses
+  @param tolerance error of the survival that steps in time may leave
+  @param count     number of times
+  @param times     rising, from `start` on
+  @param survival  `count` results
+  @param driven    how well
+  @return FARE_ERR_INPUT where times do not rise; FARE_ERR_FAILED where the tolerance is not met
 */
 PetscErrorCode fare_survival_solve(const fare_grid *grid, const fare_system *system,
   const fare_region *target, Vec masses, double start, double tolerance, int count, const double times[],
   fare_survival survival[], fare_driven *driven);
 
-/*
-  Values at `count` points x[point * dim + axis], cubic between centres within the range of their neighbours.
-  Collective; the same on all ranks.
+/**
+  Values at points, cubic between centres of cells, within the range of their neighbours. Collective; the same
+  on all ranks.
+  @param grid   the cells
+  @param values at their centres
+  @param count  number of points
+  @param x      the points, [point * dim + axis]
+  @param at     `count` results
+  @return an error of PETSc
 */
 PetscErrorCode fare_grid_interpolate(
   const fare_grid *grid, Vec values, size_t count, const double x[], double at[]);
 
-/* One line of the plan's `analysis:`. */
-typedef struct fare_analysis      fare_analysis;
+/** One line of the plan's `analysis:`. */
+typedef struct fare_analysis fare_analysis;
+/** A kind of analysis. */
 typedef struct fare_analysis_type fare_analysis_type;
-extern const fare_field           fare_analysis_fields[]; /* common to all kinds; each has its own besides */
-const char                       *fare_analysis_name_at(size_t i); /* of the i-th kind, NULL past the last */
-const char                       *fare_analysis_summary_at(size_t i);
-PetscErrorCode                    fare_analysis_describe(const char *kind, FILE *to);
+/** Keys that all kinds have; each has its own besides. */
+extern const fare_field fare_analysis_fields[];
+/**
+  Names the kinds. Not collective.
+  @param i number of the kind
+  @return its name, NULL past the last
+*/
+const char *fare_analysis_name_at(size_t i);
+/**
+  Describes the kinds in a line. Not collective.
+  @param i number of the kind
+  @return its summary, NULL past the last
+*/
+const char *fare_analysis_summary_at(size_t i);
+/**
+  Prints summary, reference and keys of a kind. Not collective.
+  @param kind its name
+  @param to   where
+  @return FARE_ERR_INPUT where there is no such kind
+*/
+PetscErrorCode fare_analysis_describe(const char *kind, FILE *to);
 
-/*
-  Reads and checks the list under `analysis:` (NULL: none). The nodes must outlive it. Free with
-  fare_analyses_destroy. Not collective.
+/**
+  Reads and checks the list under `analysis:`. Not collective.
+  @param list     its node, which must outlive the analyses; NULL: none
+  @param system   the physics, borrowed
+  @param truth    options of the truth, whose box and cells are checked against
+  @param count    number of analyses
+  @param analyses destroy with fare_analyses_destroy()
+  @return FARE_ERR_INPUT with file, line and path of what is wrong
 */
 PetscErrorCode fare_analyses_from_config(const fare_node *list, const fare_system *system,
   const fare_truth_options *truth, size_t *count, fare_analysis ***analyses);
+/**
+  Destroys them. Not collective.
+  @param count    set to 0
+  @param analyses set to NULL
+  @return an error of PETSc
+*/
 PetscErrorCode fare_analyses_destroy(size_t *count, fare_analysis ***analyses);
-/* The section as YAML that reads back to the same; nothing where there is none. */
+/**
+  Writes the section as YAML that reads back to the same; nothing where there is none. Not collective.
+  @param count    number of analyses
+  @param analyses what to write
+  @param to       appended to
+*/
 void fare_analyses_write(size_t count, fare_analysis *const analyses[], fare_text *to);
-/*
-  The first difference between the section (NULL: none) that this has left and these analyses, matched by
-  name. Not collective.
+/**
+  Finds the first difference between these analyses and the section that a checkpoint keeps, matched by name.
+  Not collective.
+  @param count      number of analyses
+  @param analyses   those of the plan
+  @param list       node of the kept section; NULL: none
+  @param difference unchanged where there is none
+  @return FARE_ERR_INPUT where the kept section cannot be read
 */
 PetscErrorCode fare_analyses_compare(
   size_t count, fare_analysis *const analyses[], const fare_node *list, fare_difference *difference);
-/*
-  Computes all of them on `grid`, and on half as many cells for the errors. One that fails is left without
-  findings, with a warning. *results: one each, NULL behind the last; they borrow from the analyses. Free with
-  fare_analysis_results_destroy. Collective.
-*/
-typedef struct fare_analysis_result fare_analysis_result;
 
+/** What one analysis found. */
+typedef struct fare_analysis_result fare_analysis_result;
+/**
+  Runs all analyses on a grid, and on half as many cells for the errors. One that fails is left without
+  findings, with a warning. Collective.
+  @param count    number of analyses
+  @param analyses to run; the results borrow from them
+  @param grid     whose box, cells and ranks they get
+  @param results  one each, NULL behind the last; destroy with fare_analysis_results_destroy()
+  @return errors other than FARE_ERR_FAILED and FARE_ERR_INPUT of one analysis
+*/
 PetscErrorCode fare_analyses_run(
   size_t count, fare_analysis *const analyses[], const fare_grid *grid, fare_analysis_result ***results);
+/**
+  Destroys the results. Collective.
+  @param results set to NULL
+  @return an error of PETSc
+*/
 PetscErrorCode fare_analysis_results_destroy(fare_analysis_result ***results);
-/*
-  Group /analysis of a store, and a table for people; nothing of NULL. The grid's ranks are the store's, or
-  each rank has all of it. Saving is collective; rank 0 alone prints.
+/**
+  Writes group /analysis. The grid's ranks are the store's, or each rank has all of it. Collective.
+  @param results NULL behind the last, or NULL: none
+  @param store   open for writing
+  @return FARE_ERR_FAILED where the file cannot be written
 */
 PetscErrorCode fare_analyses_save(fare_analysis_result *const results[], fare_store *store);
-void           fare_analyses_print(fare_analysis_result *const results[], FILE *to);
-/*
-  The i-th value called `name` of one analysis, and its estimated error (NaN where unknown). FARE_ERR_INPUT
-  when there is none, FARE_ERR_FAILED when the analysis failed.
+/**
+  Prints a table for people. Rank 0 calls it.
+  @param results NULL behind the last, or NULL: none
+  @param to      where
+*/
+void fare_analyses_print(fare_analysis_result *const results[], FILE *to);
+/**
+  One value of an analysis. Not collective.
+  @param result the analysis
+  @param name   of the finding
+  @param i      which of its numbers
+  @param value  that number
+  @param error  estimated, NaN where unknown; may be NULL
+  @return FARE_ERR_INPUT where there is none; FARE_ERR_FAILED where the analysis failed
 */
 PetscErrorCode fare_analysis_value(
   const fare_analysis_result *result, const char *name, size_t i, double *value, double *error);

@@ -7,6 +7,7 @@
 
 #include <fare/operator.h>
 
+/** Cell masses on one grid on their way. */
 typedef struct fare_evolution fare_evolution;
 
 /**
@@ -18,14 +19,24 @@ typedef struct fare_evolution fare_evolution;
   @param bound     also bound the error of the time method by its residual
   @param masses    the state; the evolution takes it over
   @param evolution destroy with fare_evolution_destroy()
+  @return 0 or an error code
 */
 PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *system, double start,
   double tolerance, PetscBool bound, Vec masses, fare_evolution **evolution);
-/** Destroys it and sets *evolution to NULL. Collective. */
+/**
+  Destroys an evolution. Collective.
+  @param evolution set to NULL; may be NULL already
+  @return 0 or an error code
+*/
 PetscErrorCode fare_evolution_destroy(fare_evolution **evolution);
 /** Evolves masses of both signs as they are, without positivity correction; before the first advance. */
 void fare_evolution_set_linear(fare_evolution *evolution);
-/** Evolves to time t. FARE_ERR_FAILED where the solver gives up. Collective. */
+/**
+  Evolves to a later time. Collective.
+  @param evolution the evolution
+  @param t         the time, not before the present one
+  @return FARE_ERR_FAILED where the solver gives up
+*/
 PetscErrorCode fare_evolution_advance(fare_evolution *evolution, double t);
 /** The masses at the present time; borrowed. */
 Vec fare_evolution_masses(const fare_evolution *evolution);

@@ -36,14 +36,16 @@ static inline PetscBool fare_boundary_absorbs(fare_boundary boundary, int side)
 
 /** Equal cells on a DMDA: one degree of freedom per cell, cell-centred, one layer of ghosts. */
 typedef struct {
-  MPI_Comm      comm;
-  int           dim;
-  PetscInt      cells[FARE_DIM_MAX]; /**< 1 beyond dim */
-  double        lower[FARE_DIM_MAX], upper[FARE_DIM_MAX], spacing[FARE_DIM_MAX];
+  MPI_Comm      comm;                   /**< the ranks that share it */
+  int           dim;                    /**< number of axes */
+  PetscInt      cells[FARE_DIM_MAX];    /**< 1 beyond dim */
+  double        lower[FARE_DIM_MAX];    /**< lower corner of the box */
+  double        upper[FARE_DIM_MAX];    /**< upper corner */
+  double        spacing[FARE_DIM_MAX];  /**< width of a cell */
   fare_boundary boundary[FARE_DIM_MAX]; /**< at both ends of an axis */
   PetscInt      start[FARE_DIM_MAX];    /**< first cell that this rank owns; 0 beyond dim */
   PetscInt      count[FARE_DIM_MAX];    /**< cells that it owns along each axis; 1 beyond dim */
-  DM            dm;
+  DM            dm;                     /**< a DMDA; owned */
 } fare_grid;
 
 /**
@@ -55,13 +57,22 @@ typedef struct {
   @param upper    upper corner
   @param boundary per axis; NULL: reflecting
   @param grid     destroy with fare_grid_destroy()
+  @return 0 or an error code
 */
 PetscErrorCode fare_grid_create(MPI_Comm comm, int dim, const PetscInt cells[], const double lower[],
   const double upper[], const fare_boundary boundary[], fare_grid **grid);
-/** Destroys a grid and sets *grid to NULL; does nothing for NULL. Collective. */
+/**
+  Destroys a grid. Collective.
+  @param grid set to NULL; may be NULL already
+  @return 0 or an error code
+*/
 PetscErrorCode fare_grid_destroy(fare_grid **grid);
 
-/** Whether an end of the grid absorbs. */
+/**
+  Whether an end of the grid absorbs. Not collective.
+  @param grid the grid
+  @return true where any does
+*/
 static inline PetscBool fare_grid_absorbs(const fare_grid *grid)
 {
   for (int axis = 0; axis < grid->dim; axis++) {
@@ -70,31 +81,70 @@ static inline PetscBool fare_grid_absorbs(const fare_grid *grid)
   return PETSC_FALSE;
 }
 
-/** A grid with cells half as wide, which live on the rank of their parents. Collective. */
+/**
+  A grid with cells half as wide, which live on the rank of their parents. Collective.
+  @param coarse the grid of the parents
+  @param fine   destroy with fare_grid_destroy()
+  @return 0 or an error code
+*/
 PetscErrorCode fare_grid_refine(const fare_grid *coarse, fare_grid **fine);
 /**
   Sums of the children of each cell, on a grid made by fare_grid_refine(). Not collective.
   @param coarse the grid of the sums
   @param fine   masses on the finer grid
   @param to     masses on the coarser one, overwritten
+  @return 0 or an error code
 */
 PetscErrorCode fare_grid_restrict(const fare_grid *coarse, Vec fine, Vec to);
-/** The reverse: each child gets an equal share of its parent's mass. Not collective. */
+/**
+  The reverse: each child gets an equal share of its parent's mass. Not collective.
+  @param coarse the grid of the parents
+  @param from   masses on it
+  @param fine   masses on the finer grid, overwritten
+  @return 0 or an error code
+*/
 PetscErrorCode fare_grid_prolong(const fare_grid *coarse, Vec from, Vec fine);
 
 /**
-  A field as a dataset of a store, and back: values[] of this rank's cells. The grid's ranks are the store's,
-  or every rank has all of the grid. Collective over the store.
+  Writes a field as a dataset. The grid's ranks are the store's, or every rank has all of the grid. Collective
+  over the store.
+  @param grid   the cells
+  @param values one for each cell that this rank owns
+  @param store  an open store
+  @param path   of the dataset
+  @return FARE_ERR_FAILED where the store cannot be written
 */
 PetscErrorCode fare_grid_write(
   const fare_grid *grid, const double values[], fare_store *store, const char *path);
+/**
+  Reads what fare_grid_write() wrote. Collective over the store.
+  @param grid   the cells
+  @param values one for each cell that this rank owns, overwritten
+  @param store  an open store
+  @param path   of the dataset
+  @return FARE_ERR_FAILED where the dataset cannot be read
+*/
 PetscErrorCode fare_grid_read(const fare_grid *grid, double values[], fare_store *store, const char *path);
-/** Writes a field with openPMD's attributes comment, axisLabels, gridSpacing and gridGlobalOffset. */
+/**
+  Writes a field with openPMD's attributes comment, axisLabels, gridSpacing and gridGlobalOffset. Collective
+  over the store.
+  @param grid    the cells
+  @param values  one for each cell that this rank owns
+  @param comment the attribute
+  @param store   an open store
+  @param path    of the dataset
+  @return FARE_ERR_FAILED where the store cannot be written
+*/
 PetscErrorCode fare_grid_write_mesh(
   const fare_grid *grid, const double values[], const char *comment, fare_store *store, const char *path);
 /**
   Labels the axes of a field with the centres of cells, by fare_store_label(). In its dataset `before` others
-  come first.
+  come first. Collective over the store.
+  @param grid   the cells
+  @param before number of axes of the dataset before those of the grid
+  @param store  an open store
+  @param path   of the dataset
+  @return FARE_ERR_FAILED where the store cannot be written
 */
 PetscErrorCode fare_grid_label(const fare_grid *grid, int before, fare_store *store, const char *path);
 
@@ -121,9 +171,16 @@ void fare_cell_centre(const fare_grid *grid, PetscInt n, double centre[]);
 
 /** Layout of a ghosted local vector. */
 typedef struct {
-  PetscInt start[FARE_DIM_MAX], count[FARE_DIM_MAX], stride[FARE_DIM_MAX];
+  PetscInt start[FARE_DIM_MAX];  /**< first cell */
+  PetscInt count[FARE_DIM_MAX];  /**< number of cells */
+  PetscInt stride[FARE_DIM_MAX]; /**< from one to the next */
 } fare_ghosts;
-/** The layout on this rank. Not collective. */
+/**
+  The layout on this rank. Not collective.
+  @param grid   the cells
+  @param ghosts filled in
+  @return 0 or an error code
+*/
 PetscErrorCode fare_ghosts_of(const fare_grid *grid, fare_ghosts *ghosts);
 /**
   Values of a field with those of neighbours on other ranks, laid out as fare_ghosts_of() tells. Collective.
@@ -131,9 +188,16 @@ PetscErrorCode fare_ghosts_of(const fare_grid *grid, fare_ghosts *ghosts);
   @param field  a global vector; NULL: values become NULL
   @param local  to be given to fare_ghosts_restore()
   @param values borrowed until then
+  @return an error of PETSc
 */
 PetscErrorCode fare_ghosts_get(const fare_grid *grid, Vec field, Vec *local, const PetscScalar **values);
-/** Gives the values of fare_ghosts_get() back. */
+/**
+  Gives back what fare_ghosts_get() lent. Not collective.
+  @param grid   the cells
+  @param local  set to NULL
+  @param values afterwards invalid
+  @return an error of PETSc
+*/
 PetscErrorCode fare_ghosts_restore(const fare_grid *grid, Vec *local, const PetscScalar **values);
 /** Where the cell with a global index is in a ghosted local vector; add the stride of an axis for the next.
  */
@@ -143,9 +207,10 @@ static inline PetscInt fare_ghosts_at(const fare_ghosts *g, const PetscInt index
     g->start[0];
 }
 
-/** Gauss-Legendre points in half a cell: offsets from its centre over the spacing; weights of sum 1. */
+/** Number of Gauss-Legendre points in half a cell. */
 #define FARE_HALF_POINTS 3
-extern const double fare_half_offset[FARE_HALF_POINTS], fare_half_weight[FARE_HALF_POINTS];
+extern const double fare_half_offset[FARE_HALF_POINTS]; /**< of these, from the centre over the spacing */
+extern const double fare_half_weight[FARE_HALF_POINTS]; /**< of sum 1 */
 /** Point q of the 2 FARE_HALF_POINTS of a cell along one axis; *weight is multiplied by its weight. */
 static inline void fare_cell_point(int q, double *offset, double *weight)
 {

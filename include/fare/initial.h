@@ -7,6 +7,7 @@
 
 #include <fare/system.h>
 
+/** The kinds of initial densities; see fare_initial_fields. */
 typedef enum {
   FARE_INITIAL_BOLTZMANN,
   FARE_INITIAL_GAUSSIAN,
@@ -18,10 +19,11 @@ typedef enum {
 
 /** The initial density. Release with fare_initial_free(). */
 typedef struct {
-  int                       density;  /**< a fare_initial_kind */
-  fare_reals                mean, sd; /**< Gaussian and point: per axis; mixture: component after component */
-  fare_reals                weights;  /**< mixture: one per component */
-  char                     *file;     /**< snapshot: its path */
+  int                       density;      /**< a fare_initial_kind */
+  fare_reals                mean;         /**< per axis; of a mixture, one component after the other */
+  fare_reals                sd;           /**< standard deviation, alike */
+  fare_reals                weights;      /**< mixture: one per component */
+  char                     *file;         /**< snapshot: its path */
   struct fare_density_file *density_file; /**< snapshot: what the file holds */
   const fare_box           *box;          /**< borrowed: the box of the truth; NULL: the system's */
   PetscBool                 bounded;      /**< Gaussians, too, are drawn inside the box along axes that end */

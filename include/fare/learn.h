@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
+/** @file
   learn: small dense networks and their training, alike on every rank. All works in float32 on tiles of at
   most FARE_BLOCK rows, as structure of arrays: value k of row r is at [k * FARE_BLOCK + r].
 */
@@ -24,14 +24,17 @@
 void fare_learn_frequencies(
   int frequencies, double frequency, int n, const float u[], const float spread[], int stride, float out[]);
 
-/*
+/**
   A network: `layers` hidden layers of `width` with SiLU, then a linear one. Not collective, except save and
   load.
 */
 typedef struct {
-  int inputs, width, layers, outputs;
+  int inputs;  /**< of each row */
+  int width;   /**< of the hidden layers */
+  int layers;  /**< hidden ones */
+  int outputs; /**< of each row */
 } fare_network_shape;
-typedef struct fare_network fare_network;
+typedef struct fare_network fare_network; /**< opaque */
 
 /**
   Makes a network that is the function 0: weights normal with variance 2/inputs of a layer, biases and the
@@ -39,12 +42,14 @@ typedef struct fare_network fare_network;
   @param shape copied
   @param stream of the weights
   @param network new; freed with fare_network_destroy
+  @return FARE_ERR_FAILED where memory is short
 */
 PetscErrorCode fare_network_create(
   const fare_network_shape *shape, fare_stream stream, fare_network **network);
 /**
   Frees a network. Not collective.
   @param network may point to NULL; becomes NULL
+  @return an error of PETSc
 */
 PetscErrorCode fare_network_destroy(fare_network **network);
 /**
@@ -57,11 +62,13 @@ void fare_network_set_residual(fare_network *network, PetscBool residual);
 /**
   The shape of a network, borrowed.
   @param network the network
+  @return never NULL
 */
 const fare_network_shape *fare_network_shape_of(const fare_network *network);
 /**
   The number of weights and biases.
   @param network the network
+  @return that number
 */
 size_t fare_network_count(const fare_network *network);
 /**
@@ -128,13 +135,13 @@ void fare_network_tangent(fare_network *network, int rows, const float input[], 
 */
 void fare_network_tangent_backward(fare_network *network, int rows, const float input[],
   const float direction[], const float d_output[], const float d_along[], float gradient[], float d_input[]);
-/*
+/**
   Saves weights and shape; loads them into a network that there is, and refuses those of another shape, or of
   residual blocks where it has none.
 */
 extern const fare_kept_type fare_network_kept;
 
-/*
+/**
   What is learned from: this rank's share of rows in groups (one per condition, e.g. a time), centred and
   scaled to variance 1 over all groups together. Rows have a number within their group, over all ranks.
 */
@@ -145,11 +152,13 @@ typedef struct fare_learn_rows fare_learn_rows;
   @param dim numbers in a row
   @param groups conditions
   @param rows new; freed with fare_learn_rows_destroy
+  @return an error of PETSc
 */
 PetscErrorCode fare_learn_rows_create(MPI_Comm comm, int dim, int groups, fare_learn_rows **rows);
 /**
   Frees rows.
   @param rows may point to NULL; becomes NULL
+  @return an error of PETSc
 */
 PetscErrorCode fare_learn_rows_destroy(fare_learn_rows **rows);
 /**
@@ -180,30 +189,34 @@ void fare_learn_rows_hold_out(fare_learn_rows *rows, double share);
 */
 PetscErrorCode fare_learn_rows_standardise(fare_learn_rows *rows, double mean[], double sd[]);
 
-/*
+/**
   Those rows of one batch that live here. Which rows a batch holds depends on the stream, the step and its
   size alone: every rank draws all and keeps its own, so that shares are fair however rows are spread, and a
   rank without rows has none.
 */
 typedef struct {
-  int64_t  size, count; /* rows on all ranks, and here */
-  int64_t *number;      /* within the whole batch, ascending */
-  int     *group;
-  float   *x[FARE_DIM_MAX], *weight;
+  int64_t  size;            /**< rows on all ranks */
+  int64_t  count;           /**< rows here */
+  int64_t *number;          /**< within the whole batch, ascending */
+  int     *group;           /**< of each row */
+  float   *x[FARE_DIM_MAX]; /**< of each row: scaled numbers, per axis */
+  float   *weight;          /**< of each row: mean 1 over its group */
 } fare_learn_batch;
 /**
   Makes a batch. Not collective.
   @param dim numbers in a row
   @param size rows on all ranks
   @param batch new; freed with fare_learn_batch_destroy
+  @return an error of PETSc
 */
 PetscErrorCode fare_learn_batch_create(int dim, int64_t size, fare_learn_batch **batch);
 /**
   Frees a batch.
   @param batch may point to NULL; becomes NULL
+  @return an error of PETSc
 */
 PetscErrorCode fare_learn_batch_destroy(fare_learn_batch **batch);
-/* A step so large asks for held-out rows: step - FARE_LEARN_HELD_OUT counts batches of them. */
+/** A step so large asks for held-out rows: step - FARE_LEARN_HELD_OUT counts batches of them. */
 #define FARE_LEARN_HELD_OUT ((int64_t)1 << 55)
 /**
   Draws the rows of a step: groups in turn, rows of a group with equal chance. Not collective.
@@ -225,24 +238,37 @@ void fare_learn_batch_draw(
 void fare_learn_batch_normals(
   const fare_learn_batch *batch, fare_stream stream, uint64_t step, uint32_t draw, float z[]);
 
-/* How the loss fell: its mean over the steps up to step[i] since the point before. */
+/** How the loss fell: its mean over the steps up to step[i] since the point before. */
 typedef struct {
-  size_t   count;
-  int64_t *step;
-  double  *loss;
-  /* of held-out rows, by the averaged weights at that step; NULL where none are held out */
+  size_t   count; /**< points */
+  int64_t *step;  /**< of each point */
+  double  *loss;  /**< of each point */
+  /** of held-out rows, by the averaged weights at that step; NULL where none are held out */
   double *validation;
 } fare_curve;
+/**
+  Frees what a curve holds and empties it. Not collective.
+  @param curve may be empty
+  @return an error of PETSc
+*/
 PetscErrorCode fare_curve_free(fare_curve *curve);
-/* Of all its arrays. */
+/** Of all its arrays. */
 extern const fare_kept fare_curve_kept[];
 
-/* Network and training as a method's own fields, so that all methods name them alike. */
+/** Network and training as a method's own fields, so that all methods name them alike. */
 typedef struct {
-  PetscInt64 width, layers, steps, batch, warmup, patience;
-  double     learning_rate, ema, validation_fraction;
-  PetscBool  residual;
+  PetscInt64 width;         /**< of the hidden layers */
+  PetscInt64 layers;        /**< hidden ones */
+  PetscInt64 steps;         /**< of training */
+  PetscInt64 batch;         /**< rows per step, over all ranks */
+  PetscInt64 warmup;        /**< steps of the linear warm-up */
+  PetscInt64 patience;      /**< points of the curve without a gain, after which training ends; 0: never */
+  double     learning_rate; /**< the largest */
+  double     ema;           /**< decay per step of the average of weights */
+  double     validation_fraction; /**< share of the rows held out */
+  PetscBool  residual;            /**< see fare_network_set_residual() */
 } fare_learn_options;
+/** Their fields, as those of `type`, whose member `member` they are; defaults that methods differ in. */
 #define FARE_LEARN_FIELDS(type, member, width_, layers_, steps_, batch_, rate_)                           \
   {"width", FARE_INTEGER, offsetof(type, member.width), width_, 1, 4096, NULL, "",                        \
     "width of the network's hidden layers"},                                                              \
@@ -274,6 +300,7 @@ typedef struct {
   @param outputs of the network
   @param stream of its weights
   @param network new; freed with fare_network_destroy
+  @return FARE_ERR_FAILED where memory is short
 */
 PetscErrorCode fare_learn_network(
   const fare_learn_options *options, int inputs, int outputs, fare_stream stream, fare_network **network);
@@ -282,10 +309,13 @@ PetscErrorCode fare_learn_network(
   The learning rate: a linear warm-up, then a cosine decay to 0.
   @param options steps, warmup and learning_rate
   @param step from 0
+  @return the rate of that step
 */
 double fare_learn_rate(const fare_learn_options *options, int64_t step);
 
-/*
+/** The state of training between two steps; opaque. */
+typedef struct fare_learn_state fare_learn_state;
+/**
   Training that can stop and go on. `state` is all that training stands on between two steps: where one is
   found, training goes on from there, to the same bits given the number of ranks; it is kept where training
   was stopped, and NULL once it has ended. `pause` is called again and again between steps, `state` being up
@@ -293,17 +323,17 @@ double fare_learn_rate(const fare_learn_options *options, int64_t step);
   Batches are functions of the step, so nothing else need be kept, but for what a problem says. A method adds
   the line `.session = &...` to its problem, and has the rest done by whoever owns the session.
 */
-typedef struct fare_learn_state fare_learn_state;
 typedef struct {
-  fare_learn_state *state;
-  void             *context;
-  PetscErrorCode (*pause)(void *context, int64_t step, PetscBool *stop); /* may be NULL. Collective. */
+  fare_learn_state *state;                                               /**< NULL: none */
+  void             *context;                                             /**< of `pause` */
+  PetscErrorCode (*pause)(void *context, int64_t step, PetscBool *stop); /**< may be NULL. Collective. */
 } fare_learn_session;
 /**
   Saves the state of training. Collective.
   @param state of a session
   @param to a file that is being written
   @param group path of the group that is made
+  @return FARE_ERR_FAILED where it cannot be written
 */
 PetscErrorCode fare_learn_state_save(const fare_learn_state *state, fare_store *to, const char *group);
 /**
@@ -318,35 +348,36 @@ PetscErrorCode fare_learn_state_load(fare_learn_state **state, fare_store *from,
 /**
   Frees a state.
   @param state may point to NULL; becomes NULL
+  @return an error of PETSc
 */
 PetscErrorCode fare_learn_state_destroy(fare_learn_state **state);
 
-/* What a method is asked during training. Rows are numbered among those of this rank. */
+/** What a method provides for training. Rows are numbered among those of this rank. */
 typedef struct {
-  const char *what; /* leads messages */
-  void       *context;
-  /*
+  const char *what;    /**< leads messages */
+  void       *context; /**< of the functions */
+  /**
     Draws the batch of a step (held-out rows from FARE_LEARN_HELD_OUT on, as fare_learn_batch_draw does) and
     says how many of its rows are here.
   */
   void (*draw)(void *context, int64_t step, int64_t *rows);
-  /* Inputs of rows [first, first + n), n at most FARE_BLOCK. */
+  /** Inputs of rows [first, first + n), n at most FARE_BLOCK. */
   void (*inputs)(void *context, int64_t first, int n, float input[]);
-  /* The sum of these rows' losses, and its derivatives by the outputs. */
+  /** The sum of these rows' losses, and its derivatives by the outputs. */
   double (*loss)(void *context, int64_t first, int n, const float output[], float d_output[]);
-  /*
+  /**
     In place of those two, where one pass forward and one backward do not make the gradient: adds it to
     `gradient` (NULL: not wanted) and returns the sum of losses.
   */
   double (*gradient)(void *context, fare_network *network, int64_t first, int n, float gradient[]);
-  fare_learn_session *session; /* NULL: training cannot be stopped */
-  /*
+  fare_learn_session *session; /**< NULL: training cannot be stopped */
+  /**
     Where training stands on more than weights and step: so many numbers over all ranks. `keep` puts down
     those of this rank among zeros, `recall` is given all of them before a training that was stopped goes on.
   */
   size_t kept;
-  void (*keep)(void *context, double numbers[]);
-  void (*recall)(void *context, const double numbers[]);
+  void (*keep)(void *context, double numbers[]);         /**< see `kept` */
+  void (*recall)(void *context, const double numbers[]); /**< see `kept` */
 } fare_learn_problem;
 
 /**

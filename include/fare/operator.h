@@ -11,6 +11,7 @@
 #include <fare/grid.h>
 #include <petscksp.h>
 
+/** The operator L on one grid, with the rates of one time. */
 typedef struct fare_operator fare_operator;
 
 /**
@@ -21,15 +22,43 @@ typedef struct fare_operator fare_operator;
   @return FARE_ERR_FAILED where potential, drift or diffusion is not finite in the box
 */
 PetscErrorCode fare_operator_create(const fare_grid *grid, const fare_system *system, fare_operator **op);
-/** Destroys it and sets *op to NULL. Collective. */
+/**
+  Destroys an operator. Collective.
+  @param op set to NULL; may be NULL already
+  @return 0 or an error code
+*/
 PetscErrorCode fare_operator_destroy(fare_operator **op);
-/** Brings the rates to time t; re-evaluates only what changed. The functions below call it. Collective. */
+/**
+  Brings the rates to a time; evaluates only what changed. The functions below call it. Collective.
+  @param op the operator
+  @param t  the time
+  @return FARE_ERR_FAILED where a rate is negative or not finite
+*/
 PetscErrorCode fare_operator_rates(fare_operator *op, double t);
-/** A matrix with the operator's sparsity, preallocated; the caller destroys it. Collective. */
+/**
+  A matrix with the operator's sparsity, preallocated. Collective.
+  @param op the operator
+  @param A  the caller destroys it
+  @return 0 or an error code
+*/
 PetscErrorCode fare_operator_matrix(const fare_operator *op, Mat *A);
-/** Fills A = shift I - L(t); A comes from fare_operator_matrix(). Collective. */
+/**
+  Fills A = shift I - L(t). Collective.
+  @param op    the operator
+  @param t     time of the rates
+  @param shift per time
+  @param A     from fare_operator_matrix(), overwritten
+  @return as fare_operator_rates()
+*/
 PetscErrorCode fare_operator_assemble(fare_operator *op, double t, double shift, Mat A);
-/** y = L(t) P. Collective. */
+/**
+  y = L(t) P. Collective.
+  @param op the operator
+  @param t  time of the rates
+  @param P  cell masses
+  @param y  masses per time, overwritten; not P
+  @return as fare_operator_rates()
+*/
 PetscErrorCode fare_operator_apply(fare_operator *op, double t, Vec P, Vec y);
 /**
   Probability current through the face above each cell, J = r(i->j) P_i - r(j->i) P_j; at an end, what leaves
@@ -39,9 +68,17 @@ PetscErrorCode fare_operator_apply(fare_operator *op, double t, Vec P, Vec y);
   @param P    cell masses
   @param axis normal of the faces
   @param J    probability per time, overwritten
+  @return as fare_operator_rates()
 */
 PetscErrorCode fare_operator_current(fare_operator *op, double t, Vec P, int axis, Vec J);
-/** d<x>/dt per axis: the current, summed over the box. Collective. */
+/**
+  d<x>/dt per axis: the current, summed over the box. Collective.
+  @param op       the operator
+  @param t        time of the rates
+  @param P        cell masses
+  @param velocity one number per axis
+  @return an error of PETSc
+*/
 PetscErrorCode fare_operator_velocity(fare_operator *op, double t, Vec P, double velocity[]);
 /**
   Density of the current at centres of cells: the mean over the two faces. Collective.
@@ -50,6 +87,7 @@ PetscErrorCode fare_operator_velocity(fare_operator *op, double t, Vec P, double
   @param P       cell masses
   @param axis    component of the current
   @param density new global vector; the caller destroys it
+  @return an error of PETSc
 */
 PetscErrorCode fare_operator_current_density(fare_operator *op, double t, Vec P, int axis, Vec *density);
 /**
@@ -58,6 +96,7 @@ PetscErrorCode fare_operator_current_density(fare_operator *op, double t, Vec P,
   @param t        time of the rates
   @param leaving  out of owned cell n, at [n * 2 dim + 2 axis + side]; side 0: below
   @param entering into it, alike
+  @return as fare_operator_rates()
 */
 PetscErrorCode fare_operator_faces(fare_operator *op, double t, double leaving[], double entering[]);
 /** Whether the force is a gradient, so that the spectrum is real. */
@@ -68,6 +107,7 @@ PetscBool fare_operator_is_gradient(const fare_operator *op);
   @param op     the operator
   @param masses where the ratio counts
   @param ratio  the result
+  @return 0 or an error code
 */
 PetscErrorCode fare_operator_ratio(const fare_operator *op, Vec masses, double *ratio);
 /**
@@ -75,6 +115,7 @@ PetscErrorCode fare_operator_ratio(const fare_operator *op, Vec masses, double *
   else algebraic multigrid. Collective.
   @param grid the grid of the matrix
   @param ksp  the solver to set up
+  @return 0 or an error code
 */
 PetscErrorCode fare_linear_solver_choose(const fare_grid *grid, KSP ksp);
 

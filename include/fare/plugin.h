@@ -31,7 +31,7 @@ typedef struct {
   /** of the descriptor and of the structures that its functions are given: tells headers apart that differ
       though their version is the same; 0: none */
   size_t      size[FARE_PLUGIN_SIZES];
-  const void *descriptor;
+  const void *descriptor; /**< what it exports */
 } fare_plugin;
 
 /** Keys of the plan's `system.expression:`, formulas that FARE compiles to a plugin itself. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
+/** @file
   random: counter-based random numbers (Philox4x32-10; Salmon, Moraes, Dror and Shaw, SC11). A number is a
   pure function of seed, stream, block, step and draw: nothing is carried along, so results depend on neither
   rank count nor restart.
@@ -9,47 +9,72 @@
 
 #include <fare/support.h>
 
-#define FARE_BLOCK   512 /* particles that are always stepped together, whole, on one rank */
-#define FARE_ALIGNED __attribute__((aligned(64))) /* of a block's arrays, as SIMD loops want them */
+#define FARE_BLOCK   512 /**< particles that are always stepped together, whole, on one rank */
+#define FARE_ALIGNED __attribute__((aligned(64))) /**< of a block's arrays, as SIMD loops want them */
 
-/* A stream: what one purpose of one ensemble draws from. */
+/** A stream: what one purpose of one ensemble draws from. */
 typedef struct {
-  uint32_t key[2];
+  uint32_t key[2]; /**< of Philox */
 } fare_stream;
-/* The stream called `name` (say "langevin/noise") of a study's seed. */
+/** The stream called `name` (say "langevin/noise") of a study's seed. */
 fare_stream fare_stream_make(uint64_t seed, const char *name);
 
+/** Philox4x32-10: four words from a counter and a key. */
 void fare_philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 
-/*
-  FARE_BLOCK numbers for the particles of global block `block` at step `step` (below 2^56), one per particle;
-  `draw` tells apart several of one step. Uniforms lie in (0,1); normals have mean 0 and variance 1
-  (Box-Muller on 52-bit uniforms). Kernels.
+/**
+  Uniform numbers in (0,1) for the particles of a block. A kernel.
+  @param stream what they are drawn from
+  @param block  number of the block over all ranks
+  @param step   below 2^56
+  @param draw   tells apart several of one step, below 256
+  @param u      one number per particle
 */
 void fare_random_uniforms(
   fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double u[FARE_BLOCK]);
+/**
+  The same of mean 0 and variance 1, by Box and Muller (1958) from 52-bit uniforms. A kernel.
+  @param stream what they are drawn from
+  @param block  number of the block over all ranks
+  @param step   below 2^56
+  @param draw   tells apart several of one step, below 256
+  @param z      one number per particle
+*/
 void fare_random_normals(
   fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double z[FARE_BLOCK]);
-/*
+/**
   The vector instructions that kernels were compiled for, such as "AVX-512": together with the compiler, what
   the last bits of a result depend on.
 */
 const char *fare_random_instructions(void);
 
-/* One number after the other, for work that is not per particle. Zero `next` to begin. */
+/** One number after the other, for work that is not per particle. */
 typedef struct {
-  fare_stream stream;
-  uint64_t    sequence; /* tells apart independent sequences of one stream, e.g. bootstrap replicates */
-  uint64_t    next;
+  fare_stream stream;   /**< what they are drawn from */
+  uint64_t    sequence; /**< tells apart independent sequences of one stream, e.g. bootstrap replicates */
+  uint64_t    next;     /**< number of the next; 0 to begin */
 } fare_random;
+/** The next uniform number in (0,1). */
 double fare_random_uniform(fare_random *random);
+/** The next number of mean 0 and variance 1; takes two uniform ones. */
 double fare_random_normal(fare_random *random);
-/*
-  Binomial(n, p), exact in distribution (inversion for small n p, else transformed rejection: Hoermann, J.
-  Stat. Comput. Simul. 46, 1993).
+/**
+  Binomial, exact in distribution: inversion for small n p, else transformed rejection (Hoermann, J. Stat.
+  Comput. Simul. 46, 1993).
+  @param random what it draws from
+  @param n      number of trials
+  @param p      probability of a success
+  @return number of successes
 */
 int64_t fare_random_binomial(fare_random *random, int64_t n, double p);
-/* Multinomial: n draws over k classes with probabilities p (sum 1), by conditional binomials. */
+/**
+  Multinomial, by conditional binomials.
+  @param random what it draws from
+  @param n      number of draws
+  @param k      number of classes
+  @param p      their probabilities, of sum 1
+  @param counts draws in each class, overwritten
+*/
 void fare_random_multinomial(fare_random *random, int64_t n, size_t k, const double p[], int64_t counts[]);
 
 #endif

@@ -11,78 +11,181 @@
 #include <fare/store.h>
 #include <fare/truth.h>
 
+/** The directory of a study that is being written. */
 typedef struct fare_record fare_record;
 
-typedef enum { FARE_RECORD_NEW, FARE_RECORD_OVERWRITE, FARE_RECORD_RESUME } fare_record_mode;
+/** How a directory is begun. */
+typedef enum {
+  FARE_RECORD_NEW,       /**< it must not exist */
+  FARE_RECORD_OVERWRITE, /**< what an earlier study wrote there is removed, and only that */
+  FARE_RECORD_RESUME     /**< what is there stays; begins where there is nothing */
+} fare_record_mode;
 
-/** Whether `directory` can be begun in this mode: otherwise FARE_ERR_INPUT. Writes nothing. Collective. */
+/**
+  Whether a directory can be begun. Writes nothing. Collective.
+
+  @param comm      the ranks that will write
+  @param directory its path
+  @param mode      how it will be begun
+  @return FARE_ERR_INPUT where it cannot
+*/
 PetscErrorCode fare_record_check(MPI_Comm comm, const char *directory, fare_record_mode mode);
 /**
-  Checks and makes the directory; when that fails nothing is left behind. OVERWRITE removes what an earlier
-  study wrote there, and only that; RESUME leaves it, and begins where there is nothing. The directory is this
-  run's then until fare_record_destroy: its file run.lock names host and process, and is touched now and then
-  to tell that they live. FARE_ERR_INPUT where another run has it. Collective.
+  Checks and makes a directory; when that fails nothing is left behind. It is this run's then until
+  fare_record_destroy(): its file run.lock names host and process, and is touched now and then to tell that
+  they live. Collective.
+
+  @param comm      the ranks that write
+  @param directory its path
+  @param mode      how it is begun
+  @param record    owned by the caller: fare_record_destroy()
+  @return FARE_ERR_INPUT where it cannot be begun, or another run has it
 */
 PetscErrorCode fare_record_create(
   MPI_Comm comm, const char *directory, fare_record_mode mode, fare_record **record);
-/** Gives the directory up. Collective. Sets *record, which may be NULL, to NULL. */
+/**
+  Gives the directory up. Collective.
+
+  @param record set to NULL; may be NULL
+  @return FARE_ERR_FAILED where a snapshot under way cannot be closed
+*/
 PetscErrorCode fare_record_destroy(fare_record **record);
 /**
-  FARE_ERR_FAILED where the directory is no longer this run's, because it was removed, or the lock was.
-  Collective.
+  Whether the directory is still this run's. Collective.
+
+  @param record open
+  @return FARE_ERR_FAILED where it was removed, or its lock was
 */
 PetscErrorCode fare_record_hold(const fare_record *record);
-const char    *fare_record_directory(const fare_record *record);
-/** DIRECTORY/name, valid until the next call. */
+/**
+  The directory. Not collective.
+
+  @param record open
+  @return its path; borrowed
+*/
+const char *fare_record_directory(const fare_record *record);
+/**
+  DIRECTORY/name. Not collective.
+
+  @param record open
+  @param name   of a file
+  @return its path, valid until the next call
+*/
 const char *fare_record_path(fare_record *record, const char *name);
-/** What is written of ensembles. Measures see all particles, whatever is set here. */
+
+/** How positions are written. */
 typedef enum { FARE_RECORD_DOUBLE, FARE_RECORD_SINGLE } fare_record_precision;
+/** What is written of ensembles. Measures see all particles, whatever is set here. */
 typedef struct {
-  PetscInt64 particles;   /* most that are written of each ensemble, evenly spaced by id; 0: all */
-  int        precision;   /* of positions: a fare_record_precision */
-  PetscInt64 compression; /* level of gzip, 0: none */
-  PetscBool  densities;   /* also all particles as a mesh on the grid of the truth; the caller's to write */
+  PetscInt64 particles;   /**< most that are written of each ensemble, evenly spaced by id; 0: all */
+  int        precision;   /**< of positions: a fare_record_precision */
+  PetscInt64 compression; /**< level of gzip, 0: none */
+  PetscBool  densities;   /**< also all particles as a mesh on the grid of the truth; the caller's to write */
 } fare_record_options;
+/** The table of the options. */
 extern const fare_field fare_record_fields[];
-/** For the snapshots that follow. Not collective; the same on every rank. */
+/**
+  Sets the options of the snapshots that follow. Not collective.
+
+  @param record  open
+  @param options the same on every rank; copied
+*/
 void fare_record_set(fare_record *record, const fare_record_options *options);
-/** Particles that are written of so many. */
+/**
+  Particles that are written of so many. Not collective.
+
+  @param options   of the record
+  @param particles of an ensemble
+  @return at most `particles`
+*/
 int64_t fare_record_kept(const fare_record_options *options, int64_t particles);
 
-/** Writes a text file DIRECTORY/name whole or not at all. Collective; rank 0 writes. */
+/**
+  Writes a text file DIRECTORY/name whole or not at all. Rank 0 writes. Collective.
+
+  @param record open
+  @param name   of the file
+  @param text   that of rank 0
+  @return FARE_ERR_FAILED, which says so where the disk is full
+*/
 PetscErrorCode fare_record_text(fare_record *record, const char *name, const fare_text *text);
 
 /**
-  A snapshot: begin, any number of meshes and species, end (which gives the file its name). dt is the time
-  between snapshots. Collective.
+  Begins a snapshot: any number of meshes and species may follow, and fare_record_end(). Collective.
+
+  @param record open
+  @param index  of the snapshot, from 0
+  @param time   of the snapshot
+  @param dt     the time between snapshots
+  @return FARE_ERR_FAILED, which says so where the disk is full
 */
 PetscErrorCode fare_record_begin(fare_record *record, int64_t index, double time, double dt);
 /**
   Writes a field of the grid to the snapshot. Collective.
 
+  @param record  in a snapshot
   @param name    of the mesh
   @param comment one line that says what it is
   @param grid    distributed as the record is, or whole on every rank
   @param values  one per cell
   @param divisor of each value: fare_grid_volume() for masses, which become densities, else 1
+  @return FARE_ERR_FAILED, which says so where the disk is full
 */
 PetscErrorCode fare_record_mesh(fare_record *record, const char *name, const char *comment,
   const fare_grid *grid, Vec values, double divisor);
-/** Writes positions, ids and weights of the particles that are kept, as a species. Collective. */
+/**
+  Writes positions, ids and weights of the particles that are kept, as a species. Collective.
+
+  @param record   in a snapshot
+  @param name     of the species
+  @param ensemble its particles
+  @return FARE_ERR_FAILED, which says so where the disk is full
+*/
 PetscErrorCode fare_record_species(fare_record *record, const char *name, const fare_ensemble *ensemble);
 /**
-  Positions and weights that fare_record_species wrote to the snapshot `index`. Collective; FARE_ERR_FAILED
-  where all particles are not there to their last bit.
+  Reads positions and weights of a species back. Collective.
+
+  @param record   open
+  @param index    of the snapshot
+  @param name     of the species
+  @param ensemble of as many particles and dimensions; filled
+  @return FARE_ERR_FAILED where all particles are not there to their last bit
 */
 PetscErrorCode fare_record_read_species(
   fare_record *record, int64_t index, const char *name, fare_ensemble *ensemble);
-/** A number of this instant, as an attribute of /fare/GROUP. */
+/**
+  Writes a number of this instant as an attribute of /fare/GROUP. Collective.
+
+  @param record in a snapshot
+  @param group  made where it is not there
+  @param name   of the attribute
+  @param value  the same on every rank
+  @return FARE_ERR_FAILED with HDF5's reason
+*/
 PetscErrorCode fare_record_number(fare_record *record, const char *group, const char *name, double value);
+/**
+  Ends a snapshot: its file gets its name. Collective.
+
+  @param record in a snapshot
+  @return FARE_ERR_FAILED, which says so where the disk is full
+*/
 PetscErrorCode fare_record_end(fare_record *record);
-/** Of the file of the snapshot `index`, as it is now. Collective; FARE_ERR_FAILED where there is none. */
+/**
+  Checksum of the file of a snapshot, as it is now. Collective.
+
+  @param record   open
+  @param index    of the snapshot
+  @param checksum the same on every rank
+  @return FARE_ERR_FAILED where there is no such file
+*/
 PetscErrorCode fare_record_checksum(fare_record *record, int64_t index, fare_checksum *checksum);
 
-/** "YYYY-MM-DD HH:MM:SS +0000", now. */
+/**
+  The present date: "YYYY-MM-DD HH:MM:SS +0000". Not collective.
+
+  @param size of `text`, in bytes
+  @param text the date
+*/
 void fare_record_date(size_t size, char text[]);
 
 #endif

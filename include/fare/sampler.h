@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
+/** @file
   sampler: a method that makes an ensemble represent time t. One file per method in src/sampler, named once in
   list.h there.
 */
@@ -11,16 +11,19 @@
 #include <fare/store.h>
 #include <fare/truth.h>
 
+/** Families of methods. */
 typedef enum { FARE_EQUILIBRIUM, FARE_SIMULATION, FARE_GENERATIVE } fare_sampler_family;
-extern const char *const fare_sampler_family_names[];
+extern const char *const fare_sampler_family_names[]; /**< by fare_sampler_family */
 
-/*
+/**
   What a method has spent. Seconds are of this rank; evaluations are of this rank, one per particle or network
   row.
 */
 typedef struct {
-  double  train_seconds, sample_seconds;
-  int64_t force_evaluations, network_evaluations;
+  double  train_seconds;       /**< of training */
+  double  sample_seconds;      /**< of advances */
+  int64_t force_evaluations;   /**< one per particle */
+  int64_t network_evaluations; /**< one per row */
 } fare_cost;
 
 /**
@@ -28,126 +31,131 @@ typedef struct {
   @param comm the ranks
   @param mine of this rank
   @param all the same on every rank
+  @return an error of PETSc
 */
 PetscErrorCode fare_cost_gather(MPI_Comm comm, const fare_cost *mine, fare_cost *all);
 
-/* Particles of the true dynamics at the times that may be learned from. */
+/** Particles of the true dynamics at the times that may be learned from. */
 typedef struct {
-  int             count;
-  const double   *times;
-  fare_ensemble **at; /* NULL for an oracle, which needs no particles */
+  int             count; /**< times */
+  const double   *times; /**< ascending, from the schedule */
+  fare_ensemble **at;    /**< NULL for an oracle, which needs no particles */
 } fare_training_set;
 
-/*
+/**
   Where a method that learns takes its field (score, velocity, energy, coupling) from: a trained network; the
   exact density, which leaves the method's own error alone; or the closed-form optimum for the finite training
   set, which is what a perfect training would make of it. Bits, for what a method can.
 */
 typedef enum { FARE_LEARNED = 0, FARE_ORACLE = 1, FARE_EMPIRICAL = 2 } fare_sampler_mode;
-extern const char *const fare_sampler_mode_names[];
+extern const char *const fare_sampler_mode_names[]; /**< by fare_sampler_mode */
 
-/*
+/**
   What a method makes of walls (see fare_walls): nothing, so that particles may leave the box, which is told
   and counted; it keeps particles inside itself; or what it has drawn is reflected into the box.
   FARE_WALLS_ABSORBED is for a method that keeps particles inside and lets them be absorbed, too.
 */
 typedef enum { FARE_WALLS_IGNORED, FARE_WALLS_KEPT, FARE_WALLS_FOLDED, FARE_WALLS_ABSORBED } fare_walls_way;
-extern const char *const fare_walls_meanings[]; /* for people */
+extern const char *const fare_walls_meanings[]; /**< for people */
 
-typedef struct fare_sampler fare_sampler;
+typedef struct fare_sampler fare_sampler; /**< one running method */
 /** Ends a function of a method, as FARE_FAIL does, with an error of this ensemble. */
 #define FARE_SAMPLER_FAIL(sampler, code, ...) \
   PetscFunctionReturn(fare_error_at(code, (sampler)->where, __VA_ARGS__))
 
-/* What a method provides. */
+/** What a method provides. */
 typedef struct {
-  const char         *name, *summary, *reference;
-  fare_sampler_family family;
-  size_t              size; /* of the method's own state, which begins zeroed with the fields filled in */
-  /* FARE_ORACLE, FARE_EMPIRICAL or both, where it can run so; 0: it only runs as it is */
+  const char         *name;      /**< as in a study */
+  const char         *summary;   /**< one line */
+  const char         *reference; /**< of the method; may be "" */
+  fare_sampler_family family;    /**< for people */
+  size_t              size; /**< of the method's own state, which begins zeroed with the fields filled in */
+  /** FARE_ORACLE, FARE_EMPIRICAL or both, where it can run so; 0: it only runs as it is */
   int            modes;
-  fare_walls_way walls;
-  PetscBool      needs_potential; /* of the system, which is refused without one */
-  /* its parameters, members of that state: read from YAML, described, documented, saved */
+  fare_walls_way walls;           /**< see there */
+  PetscBool      needs_potential; /**< of the system, which is refused without one */
+  /** its parameters, members of that state: read from YAML, described, documented, saved */
   const fare_field *fields;
-  /*
+  /**
     FARE_ERR_INPUT where the method, with these fields, cannot run on the system; may be NULL. Called before
     anything runs.
   */
   PetscErrorCode (*check)(const void *state, const fare_system *system);
-  /*
+  /**
     FARE_ERR_INPUT where the method, with these fields, cannot run in this one of its modes; may be NULL.
     Called before anything runs.
   */
   PetscErrorCode (*check_mode)(const void *state, fare_sampler_mode mode);
-  /*
+  /**
     FARE_ERR_INPUT where the method, with these fields, cannot run between these walls; may be NULL. Called
     before anything runs.
   */
   PetscErrorCode (*check_walls)(const void *state, const fare_walls *walls);
-  PetscErrorCode (*setup)(fare_sampler *sampler); /* may be NULL */
-  /*
+  PetscErrorCode (*setup)(fare_sampler *sampler); /**< may be NULL */
+  /**
     NULL where nothing is learned. As an oracle the set has its times alone, and sampler->exact the densities;
     as the empirical optimum the method copies what it needs.
   */
   PetscErrorCode (*train)(fare_sampler *sampler, const fare_training_set *data);
-  /* Moves or draws the ensemble to time t; t never decreases. The first call has t = the schedule's start. */
+  /** Moves or draws the ensemble to time t; t never decreases. The first call has t = the schedule's start.
+   */
   PetscErrorCode (*advance)(fare_sampler *sampler, double t, fare_ensemble *ensemble);
-  /*
-    The cell masses of the density that the method aims at, where it is known (new vector); NULL: p(x,t)
+  /**
+    The cell masses of the model density, where it is known (new vector); NULL: p(x,t)
     itself.
   */
   PetscErrorCode (*model_density)(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses);
-  /* where that density is known of an oracle or the empirical optimum alone: their bits; 0: in every mode */
+  /** where that density is known of an oracle or the empirical optimum alone: their bits; 0: in every mode */
   int model_density_modes;
-  /*
-    The evaluations that a whole schedule with so many particles will take, training sets aside; NULL:
-    unknown. Runs nothing.
+  /**
+    Adds the evaluations that a whole schedule with so many particles will take, training sets aside, in mode
+    FARE_LEARNED (the others take none); NULL: unknown. Runs nothing.
   */
-  PetscErrorCode (*estimate_cost)(fare_sampler *sampler, int64_t particles, fare_cost *cost);
-  /* how the loss of training fell, borrowed; NULL where nothing is learned */
+  void (*estimate_cost)(const fare_sampler *sampler, int64_t particles, fare_cost *cost);
+  /** how the loss of training fell, borrowed; NULL where nothing is learned */
   const fare_curve *(*curve)(const fare_sampler *sampler);
-  /*
+  /**
     the members of that state which a run needs to go on, besides the fields: all that train has made and
     advance counts; NULL: none
   */
   const fare_kept *kept;
-  /*
+  /**
     Called when those are loaded: makes what follows from them. FARE_ERR_FAILED where they contradict one
     another. May be NULL.
   */
   PetscErrorCode (*loaded)(fare_sampler *sampler);
-  PetscErrorCode (*destroy)(fare_sampler *sampler); /* may be NULL; fields are freed by the caller */
+  PetscErrorCode (*destroy)(fare_sampler *sampler); /**< may be NULL; fields are freed by the caller */
 } fare_sampler_type;
 
-/* One running method. Its descriptor's functions may read everything here and change `state` and `cost`. */
+/** One running method. Its descriptor's functions may read everything here and change `state` and `cost`. */
 struct fare_sampler {
-  const fare_sampler_type *type;
-  const char              *name;       /* the ensemble's name in the study; names its random streams */
-  char                     where[256]; /* of its errors: "ensemble walk (langevin)" */
-  MPI_Comm                 comm;
-  uint64_t                 seed;
-  const fare_system       *system;
-  const fare_initial      *initial;
-  fare_schedule            schedule;
-  fare_sampler_mode        mode;
-  fare_walls               walls; /* of the truth's box; dim 0: none */
-  /* particles of this rank that the last advance left outside, and that were reflected into the box */
+  const fare_sampler_type *type;       /**< borrowed */
+  const char              *name;       /**< the ensemble's name in the study; names its random streams */
+  char                     where[256]; /**< of its errors: "ensemble walk (langevin)" */
+  MPI_Comm                 comm;       /**< the ranks that run it */
+  uint64_t                 seed;       /**< of the study */
+  const fare_system       *system;     /**< borrowed */
+  const fare_initial      *initial;    /**< borrowed */
+  fare_schedule            schedule;   /**< times of the snapshots */
+  fare_sampler_mode        mode;       /**< FARE_LEARNED where nothing else was said */
+  fare_walls               walls;      /**< of the truth's box; dim 0: none */
+  /** particles of this rank that the last advance left outside, and that were reflected into the box */
   int64_t               folded;
-  const fare_densities *exact; /* borrowed; with FARE_ORACLE from before training on, otherwise NULL */
-  /*
+  const fare_densities *exact; /**< borrowed; with FARE_ORACLE from before training on, otherwise NULL */
+  /**
     the owner's: lets training and long advances be stopped, and go on; methods hand it to fare_learn_train
   */
   fare_learn_session session;
-  void              *state;
-  fare_cost          cost;
-  double             since; /* when the seconds in cost were last brought up to date */
+  void              *state; /**< of type->size bytes: the options, and what the method adds */
+  fare_cost          cost;  /**< so far */
+  double             since; /**< when the seconds in cost were last brought up to date */
 };
 
 /**
   Whether the method has a `model_density` when it runs in this mode.
   @param type the method
   @param mode how it runs
+  @return PETSC_TRUE where it has
 */
 PetscBool fare_sampler_type_has_model_density(const fare_sampler_type *type, fare_sampler_mode mode);
 /**
@@ -176,6 +184,7 @@ void fare_sampler_type_describe(const fare_sampler_type *type, FILE *to);
   @param path of the shared object, relative to the study
   @param library the caller ends with dlclose(*library), after an error too
   @param type the method, a part of the library
+  @return FARE_ERR_INPUT where it is no such plugin
 */
 PetscErrorCode fare_sampler_type_load(
   const fare_node *node, const char *path, void **library, const fare_sampler_type **type);
@@ -201,6 +210,7 @@ void fare_sampler_options_free(const fare_sampler_type *type, void **options);
   @param type the method of both
   @param a options
   @param b options
+  @return PETSC_TRUE where they differ in nothing else
 */
 PetscBool fare_sampler_options_alike(const fare_sampler_type *type, const void *a, const void *b);
 /**
@@ -238,15 +248,17 @@ PetscErrorCode fare_sampler_set_walls(fare_sampler *sampler, const fare_walls *w
 /**
   Frees a method. Collective.
   @param sampler may point to NULL; becomes NULL
+  @return an error of PETSc
 */
 PetscErrorCode fare_sampler_destroy(fare_sampler **sampler);
-/* For the `only` of a table of what is kept: in this mode. */
+/** For the `only` of a table of what is kept: in this mode. */
 #define FARE_KEPT_IN(mode) (1u << (mode))
 /**
   Saves the state that the descriptor says is kept. Collective.
   @param sampler the method
   @param to a file that is being written
   @param group path of the group that is made
+  @return FARE_ERR_FAILED where it cannot be written
 */
 PetscErrorCode fare_sampler_save(const fare_sampler *sampler, fare_store *to, const char *group);
 /**
@@ -281,9 +293,26 @@ PetscErrorCode fare_sampler_advance(fare_sampler *sampler, double t, fare_ensemb
 */
 PetscErrorCode fare_sampler_pause(fare_sampler *sampler);
 /**
+  The cell masses of the exact density at a snapshot, on the grid of sampler->exact. Not collective.
+  @param sampler an oracle
+  @param t time of a snapshot
+  @param masses becomes those of all cells, the first axis fastest; borrowed
+  @return FARE_ERR_FAILED where there is none at t
+*/
+PetscErrorCode fare_sampler_exact(const fare_sampler *sampler, double t, const double **masses);
+/**
+  Draws an ensemble from the initial density, by the random stream `initial`. Collective.
+  @param sampler the method
+  @param t time of the system's parameters
+  @param ensemble becomes the particles
+  @return FARE_ERR_FAILED where the density is zero or not finite
+*/
+PetscErrorCode fare_sampler_draw_initial(const fare_sampler *sampler, double t, fare_ensemble *ensemble);
+/**
   The random stream called NAME/purpose.
   @param sampler the method, whose ensemble's name is meant
   @param purpose a word of the method's own
+  @return the stream
 */
 fare_stream fare_sampler_stream(const fare_sampler *sampler, const char *purpose);
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
+/** @file
   sampler_plugin: a sampler of one's own, in a shared object that an ensemble names, without recompiling FARE:
 
+  @code
     #include <fare/sampler_plugin.h>
-    static const fare_sampler_type mine = {...};      as in src/sampler
+    static const fare_sampler_type mine = {...};      // as in src/sampler
     FARE_PLUGIN_SAMPLER(mine);
+  @endcode
 
   and in the study `ensembles: [{name: mine, plugin: ./mine.so, particles: 10000}]`. input/plugin is a
   template.

@@ -9,8 +9,9 @@
 
 /** `count` equidistant times from `start` to `end`. */
 typedef struct {
-  double     start, end;
-  PetscInt64 count;
+  double     start; /**< time of the first snapshot */
+  double     end;   /**< time of the last one */
+  PetscInt64 count; /**< number of snapshots, 2 or more */
 } fare_schedule;
 
 /** Keys of the plan's `snapshots:` section. */

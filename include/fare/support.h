@@ -11,56 +11,90 @@
 /** How a program that uses FARE ends. */
 enum { FARE_EXIT_DONE = 0, FARE_EXIT_FAILED = 1, FARE_EXIT_INPUT = 2, FARE_EXIT_STOPPED = 75 };
 
-/** Error codes of our own, above PETSc's. They carry one line of text and print no stack trace. */
-#define FARE_ERR_INPUT ((PetscErrorCode)3002) /* a user's mistake: the same on every rank, exit code 2 */
+/**
+  A user's mistake, the same on every rank: exit code 2. Error codes of our own lie above PETSc's; they carry
+  one line of text and print no stack trace.
+*/
+#define FARE_ERR_INPUT ((PetscErrorCode)3002)
 /** something outside failed (disk, solver, data): exit code 1 */
 #define FARE_ERR_FAILED ((PetscErrorCode)3001)
 /** stopped on request with a checkpoint written: exit code 75 */
 #define FARE_ERR_STOPPED ((PetscErrorCode)3075)
 
-#define FARE_DIM_MAX 3 /* axes of a grid; also the largest dimension of a state for now */
+#define FARE_DIM_MAX 3 /**< axes of a grid; also the largest dimension of a state for now */
 
 /**
-  Starts MPI and PETSc (with `argc`, `argv` as PETSc's own options), installs the error handler that keeps our
-  errors to one line, and a signal handler that has a line, too, for a rank that crashes (not with PETSc's
+  Starts MPI and PETSc, keeps our errors to one line, writes a line for a rank that crashes (not with PETSc's
   option -no_signal_handler), and holds BLAS to one thread per rank. Collective.
+  @param argc number of PETSc's options, as of main()
+  @param argv these options
+  @return 0 or an error code
 */
 PetscErrorCode fare_initialize(int argc, char **argv);
 /**
-  Prints the message of `code` on rank 0 if it is one of ours, ends PETSc and MPI, returns the exit code.
-  Collective.
+  Prints the message of an error on rank 0, and ends PETSc and MPI. Collective.
+  @param code what the program ends with; 0: no error
+  @return the exit code
 */
 int fare_finalize(PetscErrorCode code);
 
 /**
-  From now on SIGTERM and SIGUSR1 are requests to stop at the next safe point, and so is the end of so many
-  seconds (0: none). Not collective.
+  From now on SIGTERM and SIGUSR1 are requests to stop at the next safe point. Not collective.
+  @param seconds after which there is such a request, too; 0: never
+  @return FARE_ERR_FAILED where signals cannot be caught
 */
 PetscErrorCode fare_stop_listen(double seconds);
-/** Whether this rank has been asked; where ranks must act as one, let them agree first. Not collective. */
+/**
+  Whether there was a request to stop. Not collective: where ranks must act as one, let them agree first.
+  @return whether this rank has been asked
+*/
 PetscBool fare_stop_asked(void);
 
 /**
-  Keeps one line of text as the message and returns the code; for use as `return`/SETERR value. Not
-  collective.
+  Keeps one line of text as the message. Not collective.
+  @param code   of the error
+  @param format of the text, as of printf(), with its arguments behind
+  @return `code`
 */
 PetscErrorCode fare_error(PetscErrorCode code, const char *format, ...) PETSC_ATTRIBUTE_FORMAT(2, 3);
-/** The same of something at a place: `where` ("study.yaml:3:5: truth.cells") leads the message. */
+/**
+  The same of something at a place. Not collective.
+
+  @param code   of the error
+  @param where  leads the message: "study.yaml:3:5: truth.cells"
+  @param format of the message, as for printf
+  @return the code
+*/
 PetscErrorCode fare_error_at(PetscErrorCode code, const char *where, const char *format, ...)
   PETSC_ATTRIBUTE_FORMAT(3, 4);
-/** The error kept last: its code (0: none so far), where it is (may be ""), and what is wrong. */
+/** The error kept last. */
 typedef struct {
-  PetscErrorCode code;
-  char           where[1024], text[2048];
+  PetscErrorCode code;        /**< 0: none so far */
+  char           where[1024]; /**< may be "" */
+  char           text[2048];  /**< what is wrong */
 } fare_failure;
+/**
+  The error kept last.
+  @return borrowed
+*/
 const fare_failure *fare_error_last(void);
-/** Its message, "where: text" or "text"; "" where there is none. */
+/**
+  Its message. Not collective.
+
+  @return "where: text" or "text"; "" where there is none; borrowed
+*/
 const char *fare_error_message(void);
-/** Whether this is the rank that writes and prints for all of `comm`. Not collective. */
+/**
+  Whether this rank writes and prints for all. Not collective.
+  @param comm the ranks
+  @return whether it is rank 0
+*/
 PetscBool fare_is_rank_0(MPI_Comm comm);
 /**
-  Makes `code` collective: when any rank has one, every rank gets the largest and the message of the lowest
-  rank that has it. Collective.
+  Makes an error collective. Collective.
+  @param comm the ranks that agree
+  @param code of this rank; 0: no error
+  @return the largest code of all; every rank then has the message of the lowest rank with that code
 */
 PetscErrorCode fare_error_agree(MPI_Comm comm, PetscErrorCode code);
 
@@ -68,16 +102,22 @@ PetscErrorCode fare_error_agree(MPI_Comm comm, PetscErrorCode code);
   The same over all of PETSC_COMM_WORLD, at a place where a rank may come alone because of an error that
   others do not have: it waits FARE_PATIENCE seconds (of the environment; 30) for them, then says so in one
   line and ends them all, for they wait for it elsewhere. Ranks without an error wait as long as it takes. A
-  message of some ranks alone gets the rank. *alike (may be NULL): whether all ranks came with the same.
-  Collective.
+  message of some ranks alone gets the rank. Collective.
+  @param code  of this rank; 0: no error
+  @param alike whether all ranks came with the same; may be NULL
+  @return the largest code of all
 */
 PetscErrorCode fare_error_settle(PetscErrorCode code, PetscBool *alike);
 
 /**
-  What this rank does from now on ("ensemble walk on its way to time 0.3"), and what to do after a failure
-  ("--resume goes on from ..."): for the line that a rank leaves that fails alone or crashes. Not collective.
+  Says what this rank does from now on, for the line of a rank that fails alone or crashes. Not collective.
+  @param format "ensemble walk on its way to time 0.3", as of printf(), with its arguments behind
 */
-void        fare_doing(const char *format, ...) PETSC_ATTRIBUTE_FORMAT(1, 2);
+void fare_doing(const char *format, ...) PETSC_ATTRIBUTE_FORMAT(1, 2);
+/**
+  Says what to do after such a failure. Not collective.
+  @param format "--resume goes on from ...", as of printf(), with its arguments behind
+*/
 void        fare_advise(const char *format, ...) PETSC_ATTRIBUTE_FORMAT(1, 2);
 const char *fare_advice(void); /**< "" where there is none */
 
@@ -85,13 +125,20 @@ const char *fare_advice(void); /**< "" where there is none */
 #define FARE_FAIL(code, ...) PetscFunctionReturn(fare_error(code, __VA_ARGS__))
 
 /**
-  A line of the log on rank 0, led by the seconds since the start. Collective over PETSC_COMM_WORLD in spirit;
-  only rank 0 acts.
+  Writes a line of the log on rank 0, led by the seconds since the start. Not collective.
+  @param format as of printf(), with its arguments behind
 */
 void fare_log(const char *format, ...) PETSC_ATTRIBUTE_FORMAT(1, 2);
-/** As fare_log, marked as a warning, to stderr. */
+/**
+  The same to stderr, marked as a warning.
+  @param format as of printf(), with its arguments behind
+*/
 void fare_warn(const char *format, ...) PETSC_ATTRIBUTE_FORMAT(1, 2);
-/** Seconds since an arbitrary moment in the past. */
+/**
+  The time. Not collective.
+
+  @return seconds since an arbitrary moment in the past
+*/
 double fare_seconds(void);
 
 /**
@@ -99,42 +146,80 @@ double fare_seconds(void);
   prints; the others may call it freely. Not collective.
 */
 typedef struct {
-  const char *what;
-  double      total, began, shown;
+  const char *what;  /**< what goes on; borrowed */
+  double      total; /**< amount of work */
+  double      began; /**< when it did */
+  double      shown; /**< when a line was last written */
 } fare_progress;
+/** Begins; `what` is borrowed. */
 void fare_progress_begin(fare_progress *progress, const char *what, double total);
-void fare_progress_update(fare_progress *progress, double done, const char *note); /**< note: may be NULL */
+/** Shows how much of the total is done, with a note, which may be NULL. */
+void fare_progress_update(fare_progress *progress, double done, const char *note);
+/** Ends, with a line of how long it took. */
 void fare_progress_end(fare_progress *progress);
 
 /**
-  What the ranks of `comm` that share this rank's machine ask for together, `bytes` being what this one does,
-  and what is free there (infinity where that cannot be told). Alike on all ranks of a machine. Collective.
+  Memory that the ranks of a machine ask for together. Collective.
+  @param comm  the ranks
+  @param bytes that this rank asks for
+  @param asked bytes that all ranks on its machine ask for
+  @param there bytes that are free there; infinite where that cannot be told
+  @return 0 or an error code
 */
 PetscErrorCode fare_memory_of_machine(MPI_Comm comm, double bytes, double *asked, double *there);
 
-/** A growing string; `text` is always terminated. Zero it to begin; owner frees it with fare_text_free. */
+/** A growing string. Zero it to begin; the owner frees it with fare_text_free(). */
 typedef struct {
-  char  *text;
-  size_t length, capacity;
+  char  *text;     /**< NULL where nothing was added yet */
+  size_t length;   /**< without the byte that terminates it */
+  size_t capacity; /**< of its memory */
 } fare_text;
+/** Appends, as printf() writes. */
 void fare_text_add(fare_text *to, const char *format, ...) PETSC_ATTRIBUTE_FORMAT(2, 3);
+/** Frees a string and empties it. */
 void fare_text_free(fare_text *text);
 
 /** A table for people: columns aligned, the first row is the heading. Cells are copied. */
 typedef struct fare_table fare_table;
-void                      fare_table_create(int columns, fare_table **table);
+/** Creates an empty table; fare_table_destroy() it. */
+void fare_table_create(int columns, fare_table **table);
+/** Adds a cell, row by row, as printf() writes. */
 void fare_table_cell(fare_table *table, const char *format, ...) PETSC_ATTRIBUTE_FORMAT(2, 3);
-/** One name for each column. */
+/**
+  Appends the heading. Not collective.
+
+  @param table the table
+  @param names one for each column
+*/
 void fare_table_headings(fare_table *table, const char *const names[]);
+/** Prints a table. */
 void fare_table_print(const fare_table *table, FILE *to);
+/** Destroys a table and sets *table to NULL. */
 void fare_table_destroy(fare_table **table);
 
-/** The nearest of `count` names to `word` by edit distance, or NULL when none is near: for "did you mean". */
+/**
+  The name that was meant, by edit distance: for "did you mean". Not collective.
+
+  @param word  as it was written
+  @param names that are known
+  @param count of names
+  @return the nearest, or NULL where none is near
+*/
 const char *fare_nearest(const char *word, const char *const names[], size_t count);
 
-/** Whether a text can name a thing: 1 to 64 letters, digits, _ and -. */
+/**
+  Whether a text can name a thing. Not collective.
+
+  @param text may be NULL
+  @return true for 1 to 64 letters, digits, _ and -
+*/
 PetscBool fare_is_word(const char *text);
 
-const char *fare_version(void); /**< "0.2.0" */
+/**
+  The version of FARE. Not collective.
+
+  @return "0.2.0"
+*/
+const char *fare_version(void);
 
 #endif

@@ -19,6 +19,7 @@ static const fare_analysis_type *const types[] = {
 };
 #define TYPES PETSC_STATIC_ARRAY_LENGTH(types)
 
+#define GRIDS    3 /* that errors are estimated from */
 #define ANYWHERE 1e9
 /*
   What errors are taken to fall by where no third grid shows it: numbers are integrals over the grid, of first
@@ -41,8 +42,9 @@ struct fare_analysis {
 
 struct fare_analysis_result {
   const fare_analysis *of;
-  /* cells four times and twice as wide: NULL without estimate, or where there are too few cells */
-  fare_grid    *quarter, *half, *grid;
+  /* the grid itself, and with cells twice and four times as wide: NULL without estimate, or of too few cells
+   */
+  fare_grid    *grid[GRIDS];
   fare_findings found;
   char         *failure; /* why it ended without a result, or NULL */
   double        seconds;
@@ -253,36 +255,34 @@ PetscErrorCode fare_analyses_compare(
   PetscFunctionReturn(0);
 }
 
+/* How often cells can be made twice as wide: not at all without an estimate. */
+static int count_halvings(const fare_analysis *a, const fare_grid *grid, int ranks)
+{
+  const PetscInt least =
+    PetscMax(8, ranks); /* cells of the coarsest grid per axis, for it to tell anything */
+  int most = a->estimate ? GRIDS - 1 : 0;
+
+  for (int axis = 0; axis < grid->dim; axis++) {
+    if (grid->cells[axis] % 4 || grid->cells[axis] / 4 < least) most = PetscMin(most, 1);
+    if (grid->cells[axis] % 2) most = 0;
+  }
+  return most;
+}
+
 /* The grid itself, made anew from half as many cells, so that sums over children stay on their ranks. */
 static PetscErrorCode create_grids(fare_analysis_result *a, const fare_grid *grid)
 {
-  const PetscInt least = 8; /* cells of the coarsest grid per axis, for it to tell anything */
-  PetscInt       cells[FARE_DIM_MAX], fourth[FARE_DIM_MAX];
-  PetscBool      even = PETSC_TRUE, twice_even = PETSC_TRUE;
-  PetscMPIInt    ranks;
+  PetscInt    cells[FARE_DIM_MAX];
+  PetscMPIInt ranks;
+  int         halvings;
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_size(grid->comm, &ranks));
-  for (int axis = 0; axis < grid->dim; axis++) {
-    cells[axis]  = grid->cells[axis] / 2;
-    even         = grid->cells[axis] % 2 ? PETSC_FALSE : even;
-    fourth[axis] = grid->cells[axis] / 4;
-    if (grid->cells[axis] % 4 || fourth[axis] < PetscMax(least, ranks)) twice_even = PETSC_FALSE;
-  }
-  if (a->of->estimate && even) {
-    if (twice_even) {
-      PetscCall(fare_grid_create(
-        grid->comm, grid->dim, fourth, grid->lower, grid->upper, grid->boundary, &a->quarter));
-      PetscCall(fare_grid_refine(a->quarter, &a->half));
-    } else {
-      PetscCall(
-        fare_grid_create(grid->comm, grid->dim, cells, grid->lower, grid->upper, grid->boundary, &a->half));
-    }
-    PetscCall(fare_grid_refine(a->half, &a->grid));
-  } else {
-    PetscCall(fare_grid_create(
-      grid->comm, grid->dim, grid->cells, grid->lower, grid->upper, grid->boundary, &a->grid));
-  }
+  halvings = count_halvings(a->of, grid, ranks);
+  for (int axis = 0; axis < grid->dim; axis++) cells[axis] = grid->cells[axis] >> halvings;
+  PetscCall(fare_grid_create(
+    grid->comm, grid->dim, cells, grid->lower, grid->upper, grid->boundary, &a->grid[halvings]));
+  for (int k = halvings; k > 0; k--) PetscCall(fare_grid_refine(a->grid[k], &a->grid[k - 1]));
   PetscFunctionReturn(0);
 }
 
@@ -296,9 +296,9 @@ static PetscErrorCode ratio_of_errors(const fare_analysis_result *a, double *rat
   Vec            everywhere;
 
   PetscFunctionBegin;
-  PetscCall(fare_operator_create(a->half, a->of->system, &op));
+  PetscCall(fare_operator_create(a->grid[1], a->of->system, &op));
   PetscCall(fare_operator_rates(op, a->of->time));
-  PetscCall(DMCreateGlobalVector(a->half->dm, &everywhere));
+  PetscCall(DMCreateGlobalVector(a->grid[1]->dm, &everywhere));
   PetscCall(VecSet(everywhere, 1));
   PetscCall(fare_operator_ratio(op, everywhere, ratio));
   PetscCall(VecDestroy(&everywhere));
@@ -313,9 +313,9 @@ static PetscErrorCode look_for_rough_cells(const fare_analysis_result *r)
   Vec             everywhere;
 
   PetscFunctionBegin;
-  PetscCall(DMCreateGlobalVector(r->grid->dm, &everywhere));
+  PetscCall(DMCreateGlobalVector(r->grid[0]->dm, &everywhere));
   PetscCall(VecSet(everywhere, 1));
-  PetscCall(fare_resolution_look(r->grid, r->of->system, r->of->time, everywhere, &look));
+  PetscCall(fare_resolution_look(r->grid[0], r->of->system, r->of->time, everywhere, &look));
   PetscCall(VecDestroy(&everywhere));
   if (look.rough > ROUGH_HIGH)
     fare_warn("analysis %s: the drift has a kink, a jump or a bump within a cell (of %.2g kT): "
@@ -333,17 +333,17 @@ static PetscErrorCode compute(fare_analysis_result *r, const fare_grid *grid)
 
   PetscFunctionBegin;
   PetscCall(create_grids(r, grid));
-  PetscCall(a->type->run(a->state, r->grid, a->system, a->time, NULL, &r->found));
-  if (!r->half) PetscFunctionReturn(0);
+  PetscCall(a->type->run(a->state, r->grid[0], a->system, a->time, NULL, &r->found));
+  if (!r->grid[1]) PetscFunctionReturn(0);
   PetscCall(look_for_rough_cells(r));
-  PetscCall(a->type->run(a->state, r->half, a->system, a->time, &r->found, &coarse));
+  PetscCall(a->type->run(a->state, r->grid[1], a->system, a->time, &r->found, &coarse));
   PetscCall(ratio_of_errors(r, &ratio));
   /* a set may hold the centre of none of the widest cells */
-  if (r->quarter) code = a->type->run(a->state, r->quarter, a->system, a->time, &r->found, &coarser);
+  if (r->grid[2]) code = a->type->run(a->state, r->grid[2], a->system, a->time, &r->found, &coarser);
   if (code && code != FARE_ERR_INPUT && code != FARE_ERR_FAILED) PetscFunctionReturn(code);
-  if (!r->quarter || code) ratio = PetscMin(ratio, UNSEEN);
-  PetscCall(
-    fare_findings_estimate(r->grid, r->half, r->quarter, ratio, &coarse, code ? NULL : &coarser, &r->found));
+  if (!r->grid[2] || code) ratio = PetscMin(ratio, UNSEEN);
+  PetscCall(fare_findings_estimate(
+    r->grid[0], r->grid[1], r->grid[2], ratio, &coarse, code ? NULL : &coarser, &r->found));
   PetscCall(fare_findings_free(&coarse));
   PetscCall(fare_findings_free(&coarser));
   PetscFunctionReturn(0);
@@ -389,9 +389,7 @@ PetscErrorCode fare_analysis_results_destroy(fare_analysis_result ***results)
   for (fare_analysis_result **r = *results; r && *r; r++) {
     PetscCall(fare_findings_free(&(*r)->found));
     free((*r)->failure);
-    PetscCall(fare_grid_destroy(&(*r)->grid));
-    PetscCall(fare_grid_destroy(&(*r)->half));
-    PetscCall(fare_grid_destroy(&(*r)->quarter));
+    for (int k = 0; k < GRIDS; k++) PetscCall(fare_grid_destroy(&(*r)->grid[k]));
     PetscCall(PetscFree(*r));
   }
   free(*results);
@@ -415,7 +413,7 @@ PetscErrorCode fare_analyses_save(fare_analysis_result *const results[], fare_st
     PetscCall(fare_store_put_real(store, group, "time", a->time));
     PetscCall(fare_store_put_real(store, group, "seconds", (*r)->seconds));
     if ((*r)->failure) PetscCall(fare_store_put_string(store, group, "failure", (*r)->failure));
-    PetscCall(fare_findings_save(&(*r)->found, (*r)->grid, store, group));
+    PetscCall(fare_findings_save(&(*r)->found, (*r)->grid[0], store, group));
   }
   PetscFunctionReturn(0);
 }

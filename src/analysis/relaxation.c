@@ -314,29 +314,29 @@ static void match(const fare_spectrum *s, const fare_findings *like, double rate
 static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_system *system, double time,
   const fare_findings *like, fare_findings *found)
 {
-  const relaxation *s        = state;
-  const char   *rate_meaning = "decay rates of the modes", *frequency_meaning = "their angular frequencies";
-  fare_spectrum spectrum;
+  const relaxation *s = state;
+  double            matched[2][64];
+  const double     *rate = matched[0], *frequency = matched[1];
+  fare_spectrum     spectrum;
+  size_t            count;
 
   PetscFunctionBegin;
   PetscCall(fare_spectrum_solve(grid, system, time, (PetscInt)s->count + (like ? 2 : 0), &spectrum));
+  count = like ? fare_findings_find(like, "rate")->extent[0] : (size_t)spectrum.count;
   if (like) {
-    double       rate[64], frequency[64];
-    const size_t count = fare_findings_find(like, "rate")->extent[0];
-
-    match(&spectrum, like, rate, frequency);
-    fare_found(found, "rate", rate_meaning, count, rate);
-    fare_found(found, "frequency", frequency_meaning, count, frequency);
+    match(&spectrum, like, matched[0], matched[1]);
   } else {
-    fare_found(found, "rate", rate_meaning, (size_t)spectrum.count, spectrum.rate);
-    fare_found(found, "frequency", frequency_meaning, (size_t)spectrum.count, spectrum.frequency);
-    for (PetscInt k = 0; k < spectrum.count && s->modes; k++) {
-      char name[48];
+    rate      = spectrum.rate;
+    frequency = spectrum.frequency;
+  }
+  fare_found(found, "rate", "decay rates of the modes", count, rate);
+  fare_found(found, "frequency", "their angular frequencies", count, frequency);
+  for (PetscInt k = 0; k < spectrum.count && s->modes && !like; k++) {
+    char name[48];
 
-      snprintf(name, sizeof name, "mode_%d", (int)k);
-      PetscCall(PetscObjectReference((PetscObject)spectrum.mode[k]));
-      fare_found_mesh(found, name, "density of a mode, of L1 norm 1", FARE_MESH_MASSES, spectrum.mode[k]);
-    }
+    snprintf(name, sizeof name, "mode_%d", (int)k);
+    PetscCall(PetscObjectReference((PetscObject)spectrum.mode[k]));
+    fare_found_mesh(found, name, "density of a mode, of L1 norm 1", FARE_MESH_MASSES, spectrum.mode[k]);
   }
   PetscCall(fare_spectrum_free(&spectrum));
   PetscFunctionReturn(0);

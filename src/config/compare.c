@@ -99,20 +99,10 @@ static void compare_keys(const fare_field *fields, const fare_field *more, const
   if (name) fare_key_join(path, name, sizeof d->key, d->key);
 }
 
-static size_t count_of(const fare_field *field, const void *at)
-{
-  return field->kind == FARE_REALS ? ((const fare_reals *)at)->count : ((const fare_integers *)at)->count;
-}
-
-static int is_list(const fare_field *field)
-{
-  return field->kind == FARE_REALS || field->kind == FARE_INTEGERS || field->kind == FARE_CHOICES;
-}
-
 /* The first entry in which two lists of one length differ, or their length. */
 static size_t first_unlike(const fare_field *field, const void *a, const void *b)
 {
-  const size_t count = count_of(field, a);
+  const size_t count = fare_field_count(field, a);
   size_t       i     = 0;
 
   if (field->kind == FARE_REALS) {
@@ -143,26 +133,12 @@ static int is_same(const fare_field *field, const void *a, const void *b)
   case FARE_REALS:
   case FARE_INTEGERS:
   case FARE_CHOICES:
-    return count_of(field, a) == count_of(field, b) && first_unlike(field, a, b) == count_of(field, a);
+    return fare_field_count(field, a) == fare_field_count(field, b) &&
+      first_unlike(field, a, b) == fare_field_count(field, a);
   case FARE_NODE:
     return 1;
   }
   return 1;
-}
-
-static void write_entry(const fare_field *field, const void *list, size_t at, fare_text *to)
-{
-  fare_field entry = *field;
-
-  if (field->kind == FARE_CHOICES) {
-    fare_text_add(to, "%s", field->choices[((const fare_integers *)list)->values[at]]);
-    return;
-  }
-  entry.kind = field->kind == FARE_REALS ? FARE_REAL : FARE_INTEGER;
-  if (field->kind == FARE_REALS)
-    fare_field_write(&entry, &((const fare_reals *)list)->values[at], to);
-  else
-    fare_field_write(&entry, &((const fare_integers *)list)->values[at], to);
 }
 
 /* A long list is shown by the entry that differs. */
@@ -174,11 +150,19 @@ static void compare_long_lists(
   char         place[256];
 
   snprintf(place, sizeof place, "%.220s[%zu]", key, at);
-  write_entry(field, before, at, &a);
-  write_entry(field, now, at, &b);
+  fare_field_write_entry(field, before, at, &a);
+  fare_field_write_entry(field, now, at, &b);
   found(place, a.text, b.text, d);
   fare_text_free(&a);
   fare_text_free(&b);
+}
+
+static void write_value(const fare_field *field, const void *at, fare_text *to)
+{
+  if (field->kind == FARE_STRING && !*(char *const *)at)
+    fare_text_add(to, "none");
+  else
+    fare_field_write(field, at, to);
 }
 
 static void compare_field(
@@ -189,16 +173,10 @@ static void compare_field(
 
   if (is_same(field, before, now)) return;
   fare_key_join(path, field->key, sizeof key, key);
-  if (field->kind != FARE_STRING || *(char *const *)before)
-    fare_field_write(field, before, &a);
-  else
-    fare_text_add(&a, "none");
-  if (field->kind != FARE_STRING || *(char *const *)now)
-    fare_field_write(field, now, &b);
-  else
-    fare_text_add(&b, "none");
-  if (is_list(field) && PetscMax(a.length, b.length) > WHOLE) {
-    fare_counts_compare(count_of(field, before), count_of(field, now), key, d);
+  write_value(field, before, &a);
+  write_value(field, now, &b);
+  if (fare_field_is_list(field) && PetscMax(a.length, b.length) > WHOLE) {
+    fare_counts_compare(fare_field_count(field, before), fare_field_count(field, now), key, d);
     if (d->kind == FARE_ALIKE) compare_long_lists(field, before, now, key, d);
   } else {
     found(key, a.text, b.text, d);
@@ -243,23 +221,14 @@ PetscErrorCode fare_fields_compare(const fare_field *fields, const fare_field *m
   PetscFunctionReturn(code);
 }
 
-static int is_number(const fare_node *node, double *value)
-{
-  char *end;
-
-  if (node->quoted || !*node->text || strspn(node->text, "0123456789+-.eE") != strlen(node->text)) return 0;
-  *value = strtod(node->text, &end);
-  return !*end;
-}
-
 static void compare_scalars(
   const fare_node *before, const fare_node *now, const char *path, fare_difference *d)
 {
   const fare_field number  = {.kind = FARE_REAL};
   fare_text        text[2] = {{0}};
-  double           a, b;
+  double           a = 0, b = 0;
 
-  if (!is_number(before, &a) || !is_number(now, &b)) {
+  if (!fare_node_number(before, &a) || !fare_node_number(now, &b)) {
     fare_texts_compare(before->text, now->text, path, d);
     return;
   }
@@ -271,9 +240,6 @@ static void compare_scalars(
   fare_text_free(&text[1]);
 }
 
-static const char *const kinds[] = {
-  [FARE_NODE_SCALAR] = "a single value", [FARE_NODE_LIST] = "a list", [FARE_NODE_MAP] = "a map"};
-
 PetscErrorCode fare_nodes_compare(
   const fare_node *before, const fare_node *now, const char *path, fare_difference *d)
 {
@@ -282,7 +248,8 @@ PetscErrorCode fare_nodes_compare(
   PetscFunctionBegin;
   if (d->kind != FARE_ALIKE || (!before && !now)) PetscFunctionReturn(0);
   if (!before || !now || before->kind != now->kind) {
-    found(path, before ? kinds[before->kind] : "not there", now ? kinds[now->kind] : "not there", d);
+    found(path, before ? fare_node_kind_names[before->kind] : "not there",
+      now ? fare_node_kind_names[now->kind] : "not there", d);
     PetscFunctionReturn(0);
   }
   if (before->kind == FARE_NODE_SCALAR)

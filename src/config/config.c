@@ -20,8 +20,8 @@ PetscErrorCode fare_config_parse(const char *name, const char *text, size_t leng
   code = fare_string_copy(name, strlen(name), &c->name);
   if (!code) code = fare_parse_yaml(c->name, PETSC_TRUE, text, length, "", &c->root);
   if (!code && c->root->kind != FARE_NODE_MAP)
-    code = fare_node_error(c->root, "expected keys and values (study: ..., system: ...), got a %s",
-      c->root->kind == FARE_NODE_LIST ? "list" : "single value");
+    code = fare_node_error(c->root, "expected keys and values (study: ..., system: ...), got %s",
+      fare_node_kind_names[c->root->kind]);
   if (!code) code = fare_node_rename_former_keys(c->root);
   if (code) fare_config_destroy(&c);
   *config = c;

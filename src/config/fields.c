@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAMES_MAX 64
+#define NAMES_MAX  64
+#define ENTRY_SIZE 8 /* bytes of a double, and of a PetscInt64 */
 
 static void *member(const fare_field *field, const void *of)
 {
@@ -17,7 +18,7 @@ static void *member(const fare_field *field, const void *of)
 
 static const char *what_is(const fare_node *node)
 {
-  return node->kind == FARE_NODE_LIST ? "a list" : node->kind == FARE_NODE_MAP ? "a map" : node->text;
+  return node->kind == FARE_NODE_SCALAR ? node->text : fare_node_kind_names[node->kind];
 }
 
 /* "from 1 to 10", "at least 1", "at most 10" or "". */
@@ -62,15 +63,11 @@ static PetscErrorCode read_real(const fare_field *field, const fare_node *node, 
 */
 static PetscErrorCode read_integer(const fare_field *field, const fare_node *node, PetscInt64 *value)
 {
-  double real;
-  char  *end;
+  double real = 0;
 
   PetscFunctionBegin;
-  if (node->kind != FARE_NODE_SCALAR || node->quoted || !*node->text ||
-    strspn(node->text, "0123456789+-.eE") != strlen(node->text))
-    PetscCall(expected(field, node, "an integer"));
-  real = strtod(node->text, &end);
-  if (*end || !isfinite(real) || real != floor(real) || fabs(real) >= 0x1p53 || !in_range(field, real))
+  if (!fare_node_number(node, &real) || !isfinite(real) || real != floor(real) || fabs(real) >= 0x1p53 ||
+    !in_range(field, real))
     PetscCall(expected(field, node, "an integer"));
   *value = (PetscInt64)real;
   PetscFunctionReturn(0);
@@ -123,6 +120,7 @@ static const fare_node *entry(const fare_node *node, size_t i)
 static PetscErrorCode read_list(const fare_field *field, const fare_node *node, void *into)
 {
   const size_t count = node->kind == FARE_NODE_LIST ? node->count : 1;
+  void        *values;
 
   PetscFunctionBegin;
   if (node->kind == FARE_NODE_MAP)
@@ -130,28 +128,22 @@ static PetscErrorCode read_list(const fare_field *field, const fare_node *node, 
       field->kind == FARE_REALS        ? "a list of numbers"
         : field->kind == FARE_INTEGERS ? "a list of integers"
                                        : "a list of choices"));
-  if (field->kind == FARE_REALS) {
-    fare_reals *list = into;
+  values = calloc(PetscMax(count, 1), ENTRY_SIZE);
+  if (!values) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  if (field->kind == FARE_REALS)
+    *(fare_reals *)into = (fare_reals){count, values};
+  else
+    *(fare_integers *)into = (fare_integers){count, values};
+  for (size_t i = 0; i < count; i++) {
+    int choice = 0;
 
-    list->values = calloc(PetscMax(count, 1), sizeof *list->values);
-    if (!list->values) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
-    list->count = count;
-    for (size_t i = 0; i < count; i++) PetscCall(read_real(field, entry(node, i), &list->values[i]));
-  } else {
-    fare_integers *list = into;
-
-    list->values = calloc(PetscMax(count, 1), sizeof *list->values);
-    if (!list->values) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
-    list->count = count;
-    for (size_t i = 0; i < count; i++) {
-      int choice = 0;
-
-      if (field->kind == FARE_INTEGERS) {
-        PetscCall(read_integer(field, entry(node, i), &list->values[i]));
-      } else {
-        PetscCall(read_choice(field, entry(node, i), &choice));
-        list->values[i] = choice;
-      }
+    if (field->kind == FARE_REALS) {
+      PetscCall(read_real(field, entry(node, i), (double *)values + i));
+    } else if (field->kind == FARE_INTEGERS) {
+      PetscCall(read_integer(field, entry(node, i), (PetscInt64 *)values + i));
+    } else {
+      PetscCall(read_choice(field, entry(node, i), &choice));
+      ((PetscInt64 *)values)[i] = choice;
     }
   }
   PetscFunctionReturn(0);
@@ -295,30 +287,36 @@ PetscErrorCode fare_fields_read(
   PetscFunctionReturn(code);
 }
 
+static void *values_of(const fare_field *field, const void *list)
+{
+  return field->kind == FARE_REALS ? (void *)((const fare_reals *)list)->values
+                                   : (void *)((const fare_integers *)list)->values;
+}
+
 void fare_fields_free(const fare_field *fields, void *from)
 {
   for (const fare_field *f = fields; f->key; f++) {
     void *at = member(f, from);
 
-    if (f->kind == FARE_STRING) {
-      free(*(char **)at);
-      *(char **)at = NULL;
-    } else if (f->kind == FARE_REALS) {
-      free(((fare_reals *)at)->values);
-      memset(at, 0, sizeof(fare_reals));
-    } else if (f->kind == FARE_INTEGERS || f->kind == FARE_CHOICES) {
-      free(((fare_integers *)at)->values);
-      memset(at, 0, sizeof(fare_integers));
-    }
+    if (f->kind != FARE_STRING && !fare_field_is_list(f)) continue;
+    free(f->kind == FARE_STRING ? *(char **)at : values_of(f, at));
+    memset(at, 0, fare_field_size(f->kind));
   }
 }
 
-static PetscErrorCode copy_array(size_t bytes, const void *from, void **copy)
+/* A list of its own in place of one that is shared. */
+static PetscErrorCode copy_list(const fare_field *field, void *list)
 {
+  const size_t bytes = fare_field_count(field, list) * ENTRY_SIZE;
+  void        *copy  = malloc(PetscMax(bytes, 1));
+
   PetscFunctionBegin;
-  *copy = malloc(PetscMax(bytes, 1));
-  if (!*copy) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
-  memcpy(*copy, from, bytes);
+  if (!copy) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  memcpy(copy, values_of(field, list), bytes);
+  if (field->kind == FARE_REALS)
+    ((fare_reals *)list)->values = copy;
+  else
+    ((fare_integers *)list)->values = copy;
   PetscFunctionReturn(0);
 }
 
@@ -334,17 +332,8 @@ PetscErrorCode fare_fields_copy(const fare_field *fields, const void *from, void
       const char *text = *(char *const *)source;
 
       PetscCall(fare_string_copy(text, strlen(text), to));
-    } else if (f->kind == FARE_REALS && ((const fare_reals *)source)->values) {
-      const fare_reals *list = source;
-
-      PetscCall(
-        copy_array(list->count * sizeof *list->values, list->values, (void **)&((fare_reals *)to)->values));
-    } else if ((f->kind == FARE_INTEGERS || f->kind == FARE_CHOICES) &&
-      ((const fare_integers *)source)->values) {
-      const fare_integers *list = source;
-
-      PetscCall(copy_array(
-        list->count * sizeof *list->values, list->values, (void **)&((fare_integers *)to)->values));
+    } else if (fare_field_is_list(f) && values_of(f, source)) {
+      PetscCall(copy_list(f, to));
     }
   }
   PetscFunctionReturn(0);
@@ -370,6 +359,18 @@ static void write_real(double value, fare_text *to)
   fare_text_add(to, "%s", text);
 }
 
+void fare_field_write_entry(const fare_field *field, const void *list, size_t i, fare_text *to)
+{
+  const void *values = values_of(field, list);
+
+  if (field->kind == FARE_REALS)
+    write_real(((const double *)values)[i], to);
+  else if (field->kind == FARE_INTEGERS)
+    fare_text_add(to, "%lld", (long long)((const PetscInt64 *)values)[i]);
+  else
+    fare_text_add(to, "%s", field->choices[((const PetscInt64 *)values)[i]]);
+}
+
 void fare_field_write(const fare_field *field, const void *at, fare_text *to)
 {
   switch (field->kind) {
@@ -386,29 +387,16 @@ void fare_field_write(const fare_field *field, const void *at, fare_text *to)
     fare_text_add(to, "%s", field->choices[*(const int *)at]);
     break;
   case FARE_STRING:
-    fare_text_add(to, "'");
-    for (const char *c = *(char *const *)at; *c; c++) fare_text_add(to, *c == '\'' ? "''" : "%c", *c);
-    fare_text_add(to, "'");
+    fare_string_write(*(char *const *)at, to);
     break;
   case FARE_REALS:
-    fare_text_add(to, "[");
-    for (size_t i = 0; i < ((const fare_reals *)at)->count; i++) {
-      if (i) fare_text_add(to, ", ");
-      write_real(((const fare_reals *)at)->values[i], to);
-    }
-    fare_text_add(to, "]");
-    break;
   case FARE_INTEGERS:
-    fare_text_add(to, "[");
-    for (size_t i = 0; i < ((const fare_integers *)at)->count; i++)
-      fare_text_add(to, "%s%lld", i ? ", " : "", (long long)((const fare_integers *)at)->values[i]);
-    fare_text_add(to, "]");
-    break;
   case FARE_CHOICES:
-    fare_text_add(to, "[");
-    for (size_t i = 0; i < ((const fare_integers *)at)->count; i++)
-      fare_text_add(to, "%s%s", i ? ", " : "", field->choices[((const fare_integers *)at)->values[i]]);
-    fare_text_add(to, "]");
+    for (size_t i = 0; i < fare_field_count(field, at); i++) {
+      fare_text_add(to, i ? ", " : "[");
+      fare_field_write_entry(field, at, i, to);
+    }
+    fare_text_add(to, fare_field_count(field, at) ? "]" : "[]");
     break;
   case FARE_NODE:
     break;
@@ -418,21 +406,10 @@ void fare_field_write(const fare_field *field, const void *at, fare_text *to)
 /* A list that is empty where one of another length would be understood is written. */
 static int is_absent(const fare_field *field, const void *at)
 {
-  const int means_empty = field->default_value && !*field->default_value;
-
-  switch (field->kind) {
-  case FARE_STRING:
-    return !*(char *const *)at;
-  case FARE_REALS:
-    return means_empty && !((const fare_reals *)at)->count;
-  case FARE_INTEGERS:
-  case FARE_CHOICES:
-    return means_empty && !((const fare_integers *)at)->count;
-  case FARE_NODE:
-    return 1;
-  default:
-    return 0;
-  }
+  if (field->kind == FARE_STRING) return !*(char *const *)at;
+  if (fare_field_is_list(field))
+    return field->default_value && !*field->default_value && !fare_field_count(field, at);
+  return field->kind == FARE_NODE;
 }
 
 void fare_fields_write(const fare_field *fields, const void *from, int indent, fare_text *to)
@@ -465,8 +442,7 @@ static void describe_range(const fare_field *f, fare_table *table)
 
   if (f->kind == FARE_CHOICE || f->kind == FARE_CHOICES) {
     for (size_t i = 0; f->choices[i]; i++) fare_text_add(&text, "%s%s", i ? " | " : "", f->choices[i]);
-  } else if (f->kind == FARE_REAL || f->kind == FARE_INTEGER || f->kind == FARE_REALS ||
-    f->kind == FARE_INTEGERS) {
+  } else if (f->kind != FARE_BOOLEAN && f->kind != FARE_STRING && f->kind != FARE_NODE) {
     if (isfinite(f->min) && isfinite(f->max))
       fare_text_add(&text, "[%g, %g]", f->min, f->max);
     else if (isfinite(f->min))

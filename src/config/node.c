@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *const fare_node_kind_names[] = {
+  [FARE_NODE_SCALAR] = "a single value", [FARE_NODE_LIST] = "a list", [FARE_NODE_MAP] = "a map"};
+
 PetscErrorCode fare_string_copy(const char *text, size_t length, char **copy)
 {
   PetscFunctionBegin;
@@ -230,17 +233,24 @@ PetscErrorCode fare_node_check_name(const fare_node *scalar)
   return 0;
 }
 
-PetscErrorCode fare_node_real(const fare_node *node, double *value)
+/* strtod alone would take hexadecimal, infinity and NaN too. */
+PetscBool fare_node_number(const fare_node *node, double *value)
 {
   char *end;
 
+  if (node->kind != FARE_NODE_SCALAR || node->quoted || !*node->text ||
+    strspn(node->text, "0123456789+-.eE") != strlen(node->text))
+    return PETSC_FALSE;
+  *value = strtod(node->text, &end);
+  return *end ? PETSC_FALSE : PETSC_TRUE;
+}
+
+PetscErrorCode fare_node_real(const fare_node *node, double *value)
+{
   PetscFunctionBegin;
   if (node->kind != FARE_NODE_SCALAR)
-    FARE_REFUSE(node, "expected a number, got a %s", node->kind == FARE_NODE_LIST ? "list" : "map");
-  /* strtod alone would take hexadecimal, infinity and NaN too */
-  *value = strtod(node->text, &end);
-  if (node->quoted || !*node->text || *end || strspn(node->text, "0123456789+-.eE") != strlen(node->text))
-    FARE_REFUSE(node, "expected a finite number, got '%.60s'", node->text);
+    FARE_REFUSE(node, "expected a number, got %s", fare_node_kind_names[node->kind]);
+  if (!fare_node_number(node, value)) FARE_REFUSE(node, "expected a finite number, got '%.60s'", node->text);
   if (!isfinite(*value))
     FARE_REFUSE(node, "expected a finite number, got '%.60s', which is too large", node->text);
   PetscFunctionReturn(0);
@@ -272,21 +282,20 @@ PetscErrorCode fare_node_check_keys(const fare_node *map, const char *const name
   PetscFunctionReturn(0);
 }
 
-static void write_scalar(const fare_node *node, fare_text *to)
+void fare_string_write(const char *string, fare_text *to)
 {
-  if (!node->quoted) {
-    fare_text_add(to, "%s", node->text);
-    return;
-  }
   fare_text_add(to, "'");
-  for (const char *c = node->text; *c; c++) fare_text_add(to, *c == '\'' ? "''" : "%c", *c);
+  for (const char *c = string; *c; c++) fare_text_add(to, *c == '\'' ? "''" : "%c", *c);
   fare_text_add(to, "'");
 }
 
 void fare_node_write(const fare_node *node, fare_text *to)
 {
   if (node->kind == FARE_NODE_SCALAR) {
-    write_scalar(node, to);
+    if (node->quoted)
+      fare_string_write(node->text, to);
+    else
+      fare_text_add(to, "%s", node->text);
     return;
   }
   fare_text_add(to, node->kind == FARE_NODE_MAP ? "{" : "[");

@@ -77,6 +77,21 @@ PetscErrorCode fare_ensemble_weigh(fare_ensemble *ensemble)
   PetscFunctionReturn(0);
 }
 
+PetscErrorCode fare_ensemble_gather(
+  const fare_ensemble *ensemble, int64_t count, const double mine[], double all[])
+{
+  int ranks, local = (int)count, *counts, *starts;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_size(ensemble->comm, &ranks));
+  PetscCall(PetscMalloc2(ranks, &counts, ranks, &starts));
+  PetscCallMPI(MPI_Allgather(&local, 1, MPI_INT, counts, 1, MPI_INT, ensemble->comm));
+  for (int r = 0, at = 0; r < ranks; at += counts[r++]) starts[r] = at;
+  PetscCallMPI(MPI_Allgatherv(mine, local, MPI_DOUBLE, all, counts, starts, MPI_DOUBLE, ensemble->comm));
+  PetscCall(PetscFree2(counts, starts));
+  PetscFunctionReturn(0);
+}
+
 size_t fare_ensemble_bytes(int dim)
 {
   return (size_t)dim * sizeof(double);

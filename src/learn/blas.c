@@ -6,7 +6,7 @@
 #ifdef __linux__
 #define _GNU_SOURCE /* dladdr */
 #endif
-#include "blas.h"
+#include "kernels.h"
 
 #include <cblas.h>
 #include <dlfcn.h>
@@ -35,8 +35,8 @@ static double operations_per_second(void)
 }
 
 /*
-  The library that a product of ours is made by is asked, not whichever comes first in the program: others may
-  be loaded for PETSc.
+  Checks the library that provides our matrix products, not whichever comes first in the program: PETSc may
+  have loaded others.
 */
 static PetscBool is_openblas(const char **file)
 {

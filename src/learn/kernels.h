@@ -35,12 +35,11 @@ void fare_multiply_along(int width, int rows, const float slope[], const float b
   One step of Adam on n weights: m and v are the running means of the gradient and of its square, `step`
   counts from 1. Then the average: mean += (1 - decay) (w - mean).
 */
-typedef struct {
-  float beta1, beta2, epsilon;
-} fare_adam;
-extern const fare_adam fare_adam_usual;
-void fare_adam_step(const fare_adam *adam, double rate, int64_t step, size_t n, const float gradient[],
-  float m[], float v[], float w[]);
+void fare_adam_step(
+  double rate, int64_t step, size_t n, const float gradient[], float m[], float v[], float w[]);
 void fare_average_step(double decay, size_t n, const float w[], float mean[]);
+
+/* Warns, once, where the BLAS that products of matrices use is a slow one. Not collective. */
+void fare_learn_check_blas(void);
 
 #endif

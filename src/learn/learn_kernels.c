@@ -171,12 +171,10 @@ void fare_learn_frequencies(
   }
 }
 
-const fare_adam fare_adam_usual = {0.9f, 0.999f, 1e-8f};
-
-void fare_adam_step(const fare_adam *adam, double rate, int64_t step, size_t n, const float gradient[],
-  float m[], float v[], float w[])
+void fare_adam_step(
+  double rate, int64_t step, size_t n, const float gradient[], float m[], float v[], float w[])
 {
-  const float b1 = adam->beta1, b2 = adam->beta2, epsilon = adam->epsilon;
+  const float b1 = 0.9f, b2 = 0.999f, epsilon = 1e-8f;
   const float scale  = (float)(rate / (1 - pow(b1, (double)step))),
               unbias = (float)(1 / (1 - pow(b2, (double)step)));
 

@@ -48,23 +48,12 @@ static float *at(float *layers, const fare_network *network, int i)
   return layers + (size_t)i * (size_t)network->shape.width * FARE_BLOCK;
 }
 
-/* Not touched, so that what a method never uses costs no memory. */
-static PetscErrorCode allocate(size_t n, float **array)
-{
-  const size_t bytes = (n * sizeof(float) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-
-  PetscFunctionBegin;
-  *array = aligned_alloc(ALIGNMENT, PetscMax(bytes, ALIGNMENT));
-  if (!*array) FARE_FAIL(FARE_ERR_FAILED, "out of memory for a network");
-  PetscFunctionReturn(0);
-}
-
 PetscErrorCode fare_network_create(
   const fare_network_shape *shape, fare_stream stream, fare_network **network)
 {
-  const size_t  values = (size_t)shape->width * FARE_BLOCK;
+  const size_t  values = (size_t)shape->width * FARE_BLOCK, hidden = (size_t)shape->layers * values;
   fare_random   random = {.stream = stream};
-  layer         last   = layer_at(shape, shape->layers);
+  const layer   last   = layer_at(shape, shape->layers);
   fare_network *n;
 
   PetscFunctionBegin;
@@ -72,13 +61,16 @@ PetscErrorCode fare_network_create(
   *network = n;
   n->shape = *shape;
   n->count = last.biases + (size_t)last.out;
-  PetscCall(allocate(n->count, &n->weights));
-  PetscCall(allocate((size_t)shape->layers * values, &n->activation));
-  PetscCall(allocate((size_t)shape->layers * values, &n->slope));
-  PetscCall(allocate((size_t)shape->layers * values, &n->along));
-  PetscCall(allocate((size_t)shape->layers * values, &n->bend));
-  PetscCall(allocate(4 * values, &n->d));
-  PetscCall(allocate((size_t)shape->width, &n->bias));
+  {
+    float **const arrays[] = {&n->weights, &n->activation, &n->slope, &n->along, &n->bend, &n->d, &n->bias};
+    const size_t  sizes[]  = {n->count, hidden, hidden, hidden, hidden, 4 * values, (size_t)shape->width};
+
+    /* not touched, so that what a method never uses costs no memory */
+    for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(arrays); i++) {
+      *arrays[i] = aligned_alloc(ALIGNMENT, (sizes[i] * sizeof(float) / ALIGNMENT + 1) * ALIGNMENT);
+      if (!*arrays[i]) FARE_FAIL(FARE_ERR_FAILED, "out of memory for a network");
+    }
+  }
   memset(n->weights, 0, n->count * sizeof(float));
   for (int i = 0; i < shape->layers; i++) {
     const layer l = layer_at(shape, i);
@@ -150,16 +142,17 @@ static void product(const fare_network *n, layer l, int in, int rows, const floa
     from, FARE_BLOCK, 0, to, FARE_BLOCK);
 }
 
-void fare_network_evaluate(
-  fare_network *network, int rows, const float input[], int shared, const float common[], float output[])
+/* The layers in turn; `slopes`: kept for a pass back. */
+static void pass(fare_network *network, int rows, const float input[], int shared, const float common[],
+  PetscBool slopes, float output[])
 {
   const int    own  = network->shape.inputs - shared;
   const float *from = input;
 
   for (int i = 0; i <= network->shape.layers; i++) {
     const layer  l    = layer_at(&network->shape, i);
-    const float *bias = network->weights + l.biases;
-    float       *to   = i == network->shape.layers ? output : at(network->activation, network, i);
+    const float *bias = network->weights + l.biases, *skip = is_residual(network, i) ? from : NULL;
+    float       *to = i == network->shape.layers ? output : at(network->activation, network, i);
 
     if (i == 0 && shared) {
       memcpy(network->bias, bias, (size_t)l.out * sizeof(float));
@@ -168,31 +161,25 @@ void fare_network_evaluate(
       bias = network->bias;
     }
     product(network, l, i == 0 ? own : l.in, rows, from, to);
-    if (i < network->shape.layers)
-      fare_silu(l.out, rows, bias, is_residual(network, i) ? from : NULL, to);
-    else
+    if (i == network->shape.layers)
       fare_add_bias(l.out, rows, bias, to);
+    else if (slopes)
+      fare_silu_slope(l.out, rows, bias, skip, to, at(network->slope, network, i));
+    else
+      fare_silu(l.out, rows, bias, skip, to);
     from = to;
   }
 }
 
+void fare_network_evaluate(
+  fare_network *network, int rows, const float input[], int shared, const float common[], float output[])
+{
+  pass(network, rows, input, shared, common, PETSC_FALSE, output);
+}
+
 void fare_network_forward(fare_network *network, int rows, const float input[], float output[])
 {
-  const float *from = input;
-
-  for (int i = 0; i <= network->shape.layers; i++) {
-    const layer  l    = layer_at(&network->shape, i);
-    const float *bias = network->weights + l.biases;
-    float       *to   = i == network->shape.layers ? output : at(network->activation, network, i);
-
-    product(network, l, l.in, rows, from, to);
-    if (i < network->shape.layers)
-      fare_silu_slope(
-        l.out, rows, bias, is_residual(network, i) ? from : NULL, to, at(network->slope, network, i));
-    else
-      fare_add_bias(l.out, rows, bias, to);
-    from = to;
-  }
+  pass(network, rows, input, 0, NULL, PETSC_TRUE, output);
 }
 
 void fare_network_tangent(fare_network *network, int rows, const float input[], const float direction[],
@@ -320,23 +307,21 @@ static PetscErrorCode save(const void *network, fare_store *to, const char *path
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode check_extent(const char *path, const char *name, int64_t found, int64_t expected)
-{
-  PetscFunctionBegin;
-  if (found != expected)
-    FARE_FAIL(FARE_ERR_FAILED, "the network in %s has %s %lld, not %lld", path, name, (long long)found,
-      (long long)expected);
-  PetscFunctionReturn(0);
-}
-
 static PetscErrorCode check_shape(const char *path, const saved *found, const saved *expected)
 {
+  const struct {
+    const char *name;
+    int64_t     found, expected;
+  } extents[] = {{"inputs", found->inputs, expected->inputs}, {"width", found->width, expected->width},
+    {"layers", found->layers, expected->layers}, {"outputs", found->outputs, expected->outputs},
+    {"weights", found->count, expected->count}};
+
   PetscFunctionBegin;
-  PetscCall(check_extent(path, "inputs", found->inputs, expected->inputs));
-  PetscCall(check_extent(path, "width", found->width, expected->width));
-  PetscCall(check_extent(path, "layers", found->layers, expected->layers));
-  PetscCall(check_extent(path, "outputs", found->outputs, expected->outputs));
-  PetscCall(check_extent(path, "weights", found->count, expected->count));
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(extents); i++) {
+    if (extents[i].found != extents[i].expected)
+      FARE_FAIL(FARE_ERR_FAILED, "the network in %s has %s %lld, not %lld", path, extents[i].name,
+        (long long)extents[i].found, (long long)extents[i].expected);
+  }
   if (found->residual != expected->residual)
     FARE_FAIL(FARE_ERR_FAILED, "the network in %s has %sresidual blocks, this one has%s", path,
       found->residual ? "" : "no ", expected->residual ? "" : " none");

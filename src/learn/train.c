@@ -3,7 +3,6 @@
   The training loop: batches in tiles, gradients summed over ranks, Adam, the average of weights, the curve of
   the loss, early stopping.
 */
-#include "blas.h"
 #include "kernels.h"
 #include "state.h"
 
@@ -198,7 +197,7 @@ static PetscErrorCode steps_of(training_context *l, fare_progress *progress)
       FARE_FAIL(FARE_ERR_FAILED,
         "%s: the loss is not finite at step %lld of %lld (learning rate %g); try a smaller learning_rate",
         l->problem->what, (long long)s->step, (long long)s->steps, rate);
-    fare_adam_step(&fare_adam_usual, rate, s->step + 1, s->count, l->gradient, s->m, s->v, l->weights);
+    fare_adam_step(rate, s->step + 1, s->count, l->gradient, s->m, s->v, l->weights);
     fare_average_step(decay, s->count, l->weights, s->mean);
     s->sum += loss;
     s->summed++;

@@ -20,7 +20,8 @@
 #define INSIDE       0.025 /* what exact draws reach this often is not told from 0 */
 #define BEHIND_LEAST 40    /* effective samples behind the estimate of the noise of uneven weights */
 #define BARE_MOST    0.005 /* of the truth, in pools that have hardly any samples of uneven weights */
-/* 95% of a normal distribution lie within so many standard deviations */
+#define BARE_SOME    0.001 /* the same, for which pools are made larger */
+#define WIDER_MOST   16.   /* times that they may become so */
 
 const char *const fare_interval_reasons[FARE_INTERVAL_KINDS] = {
   [FARE_INTERVAL]         = "",
@@ -45,8 +46,10 @@ typedef struct {
   */
   fare_binned samples;
   fare_noise  noise;
-  double      bare;  /* mass of the truth in pools with hardly any samples, of uneven weights */
-  double     *plain; /* per measure, of all samples: what the interval is made from */
+  double      pooled; /* effective samples that pools are made for */
+  /* mass of the truth in pools with hardly any samples, of uneven weights: of these pools, of the first */
+  double  bare, bare_first;
+  double *plain; /* per measure, of all samples: what the interval is made from */
 } comparing;
 
 static double evaluate_plain(const comparing *c, size_t m)
@@ -253,23 +256,22 @@ static double find_bare(const comparing *c)
 }
 
 /* Why nothing can be said of how far the value may be off. */
-static fare_interval find_reason(const comparing *c, PetscBool whole)
+static fare_interval find_reason(const comparing *c, const fare_measure_type *type, PetscBool whole)
 {
   const fare_binned *q = &c->samples;
 
   if (!q->groups) return FARE_NO_GROUPS;
   if (!whole) return FARE_ONE_GROUP;
   if (q->square && q->behind < BEHIND_LEAST) return FARE_FEW_WEIGHTS;
-  if (c->bare > BARE_MOST) return FARE_BARE_POOLS;
+  if ((type->pools ? c->bare : c->bare_first) > BARE_MOST) return FARE_BARE_POOLS;
   return c->noise.too_long ? FARE_LONG_CORRELATION : FARE_INTERVAL;
 }
 
 static PetscErrorCode judge(comparing *c, int replicates, fare_stream stream, fare_measured results[])
 {
-  const int     groups = (int)c->samples.groups;
-  PetscBool     whole  = PETSC_FALSE;
-  double       *draws, *without, independent = c->samples.effective;
-  fare_interval interval;
+  const int groups = (int)c->samples.groups;
+  PetscBool whole  = PETSC_FALSE;
+  double   *draws, *without, independent = c->samples.effective;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc2(c->count * (size_t)replicates, &draws, (c->count + 1) * (size_t)groups, &without));
@@ -277,17 +279,15 @@ static PetscErrorCode judge(comparing *c, int replicates, fare_stream stream, fa
   if (replicates > 0) PetscCall(draw_exactly(c, replicates, stream, draws));
   if (whole && !c->noise.correlated)
     independent = independent_samples(&c->sides, groups, without + c->count * (size_t)groups);
-  c->bare  = find_bare(c);
-  interval = find_reason(c, whole);
-  if (interval) independent = PetscMin(independent, c->samples.effective);
   for (size_t m = 0; m < c->count; m++) {
-    double variance = 0;
+    const fare_interval interval = find_reason(c, c->type[m], whole);
+    double              variance = 0;
 
     results[m].interval = isnan(results[m].value) ? FARE_NO_VALUE : interval;
     if (isnan(results[m].value)) continue; /* nothing can be said of it */
     if (replicates > 0)
       PetscCall(find_floor(c->type[m], replicates, draws + m * (size_t)replicates, &results[m], &variance));
-    results[m].independent = independent;
+    results[m].independent = interval ? PetscMin(independent, c->samples.effective) : independent;
     if (!interval && c->noise.correlated && independent < c->type[m]->fewest)
       results[m].interval = FARE_FEW_INDEPENDENT;
     if (!results[m].interval)
@@ -320,6 +320,18 @@ static void begin(comparing *c, const fare_binned *p, const fare_binned *p_corre
   }
 }
 
+/* The two sides with what is known of the samples by now. */
+static PetscErrorCode make_sides(
+  comparing *c, const fare_binning *binning, const fare_binned *p, const fare_binned *p_corrected)
+{
+  PetscFunctionBegin;
+  PetscCall(fare_sides_destroy(&c->sides));
+  PetscCall(fare_sides_create(binning, p, p_corrected, &c->samples, c->pooled, &c->sides));
+  fare_sides_show_samples(&c->sides);
+  fare_sides_show_truth(&c->sides, p);
+  PetscFunctionReturn(0);
+}
+
 /*
   Correlated samples stand for their independent number, in pools as in half counts, and are looked at in
   groups that do not depend on each other.
@@ -334,11 +346,25 @@ static PetscErrorCode look_at_noise(
   c->samples.effective /= c->noise.design;
   c->samples.groups = c->noise.groups;
   c->samples.group  = c->noise.group;
-  PetscCall(fare_sides_destroy(&c->sides));
-  PetscCall(fare_sides_create(binning, p, p_corrected, &c->samples, &c->sides));
-  fare_sides_show_samples(&c->sides);
-  fare_sides_show_truth(&c->sides, p);
-  PetscCall(fare_sides_correlate(&c->sides));
+  c->pooled         = PetscMax(1, round(c->samples.effective));
+  PetscCall(make_sides(c, binning, p, p_corrected));
+  PetscFunctionReturn(0);
+}
+
+/* Pools become larger until they hold some samples each, of weights that are uneven. */
+static PetscErrorCode widen_pools(
+  comparing *c, const fare_binning *binning, const fare_binned *p, const fare_binned *p_corrected)
+{
+  const double least = c->pooled / WIDER_MOST;
+
+  PetscFunctionBegin;
+  c->bare = c->bare_first = find_bare(c);
+  while (c->bare > BARE_SOME && c->pooled > least) {
+    c->pooled = PetscMax(1, floor(c->pooled / 2));
+    PetscCall(make_sides(c, binning, p, p_corrected));
+    c->bare = find_bare(c);
+  }
+  if (c->noise.correlated) PetscCall(fare_sides_correlate(&c->sides));
   PetscFunctionReturn(0);
 }
 
@@ -356,10 +382,15 @@ PetscErrorCode fare_measure_compare(MPI_Comm comm, const fare_binning *binning, 
   }
   PetscCall(PetscMalloc1(count, &c.plain));
   c.samples = *q;
-  PetscCall(fare_sides_create(binning, p, p_corrected, &c.samples, &c.sides));
+  c.pooled  = q->samples ? PetscMax(1, round(q->effective)) : q->effective;
+  PetscCall(make_sides(&c, binning, p, p_corrected));
   if (c.sides.n && q->groups) PetscCall(look_at_noise(&c, binning, p, p_corrected));
+  if (c.sides.n) PetscCall(widen_pools(&c, binning, p, p_corrected));
   begin(&c, p, p_corrected, results);
-  for (size_t m = 0; m < count; m++) results[m].effective = q->effective;
+  for (size_t m = 0; m < count; m++) {
+    results[m].effective = q->effective;
+    results[m].pooled    = c.pooled;
+  }
   if (c.sides.n) PetscCall(judge(&c, replicates, stream, results));
   PetscCall(fare_sides_destroy(&c.sides));
   PetscCall(fare_noise_free(&c.noise));

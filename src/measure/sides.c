@@ -76,7 +76,7 @@ static PetscErrorCode sort_squares(fare_sides *s)
 }
 
 PetscErrorCode fare_sides_create(const fare_binning *binning, const fare_binned *p,
-  const fare_binned *p_corrected, const fare_binned *q, fare_sides *s)
+  const fare_binned *p_corrected, const fare_binned *q, double pooled, fare_sides *s)
 {
   const size_t bins = binning->all_seen;
 
@@ -88,7 +88,7 @@ PetscErrorCode fare_sides_create(const fare_binning *binning, const fare_binned 
   s->pools   = binning->bins;
   PetscCall(PetscMalloc2(binning->bins, &s->pool, bins, &s->pool_seen));
   if (s->n)
-    PetscCall(fare_binning_pool(binning, p->mass, POOL_LEAST / (double)s->n, s->pool, &s->pools));
+    PetscCall(fare_binning_pool(binning, p->mass, POOL_LEAST / pooled, s->pool, &s->pools));
   else
     s->least =
       fare_pool_thin(binning->bins, p->mass, p_corrected ? p_corrected->mass : NULL, s->pool, &s->pools);

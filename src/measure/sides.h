@@ -38,11 +38,11 @@ typedef struct {
 } fare_sides;
 
 /*
-  Pools, tail and wells follow from the truth p and the number of samples; the pools of densities also from
-  the truth plus its error (may be NULL).
+  Pools, tail and wells follow from the truth p and the number of samples, `pooled`, that pools are made for;
+  the pools of densities also from the truth plus its error (may be NULL).
 */
 PetscErrorCode fare_sides_create(const fare_binning *binning, const fare_binned *p,
-  const fare_binned *p_corrected, const fare_binned *q, fare_sides *sides);
+  const fare_binned *p_corrected, const fare_binned *q, double pooled, fare_sides *sides);
 PetscErrorCode fare_sides_destroy(fare_sides *sides);
 /*
   The truth, as it is to be divided by; between densities that depends on the other one, which has to be shown

@@ -7,6 +7,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,13 +17,17 @@
 static const char *const axis_names[FARE_DIM_MAX] = {"x", "y", "z"};
 static const double      dimensionless[7]         = {0};
 
-static const char *place(char path[PATH_SIZE], const fare_record *record, const char *format,
-  const char *name, const char *component)
+/* A path in the snapshot under way. */
+static const char *place(char path[PATH_SIZE], const fare_record *record, const char *format, ...)
+  PETSC_ATTRIBUTE_FORMAT(3, 4);
+static const char *place(char path[PATH_SIZE], const fare_record *record, const char *format, ...)
 {
-  char rest[PATH_SIZE - 32];
+  const int length = snprintf(path, PATH_SIZE, "/data/%lld/", (long long)record->index);
+  va_list   arguments;
 
-  snprintf(rest, sizeof rest, format, name, component);
-  snprintf(path, PATH_SIZE, "/data/%lld%s%s", (long long)record->index, *rest ? "/" : "", rest);
+  va_start(arguments, format);
+  vsnprintf(path + length, (size_t)(PATH_SIZE - length), format, arguments);
+  va_end(arguments);
   return path;
 }
 
@@ -57,7 +62,7 @@ static const char *file_of(fare_record *record, int64_t index)
 
 PetscErrorCode fare_record_begin(fare_record *record, int64_t index, double time, double dt)
 {
-  char path[PATH_SIZE], child[PATH_SIZE];
+  char path[PATH_SIZE];
 
   PetscFunctionBegin;
   PetscCall(fare_record_hold(record));
@@ -65,13 +70,13 @@ PetscErrorCode fare_record_begin(fare_record *record, int64_t index, double time
   PetscCall(fare_store_create(record->comm, file_of(record, index), &record->store));
   PetscCall(write_root(record->store));
   PetscCall(fare_store_put_real(record->store, "/", "time", time));
-  place(path, record, "%s%s", "", "");
+  snprintf(path, sizeof path, "/data/%lld", (long long)index);
   PetscCall(fare_store_group(record->store, path));
   PetscCall(fare_store_put_real(record->store, path, "time", time));
   PetscCall(fare_store_put_real(record->store, path, "dt", dt));
   PetscCall(fare_store_put_real(record->store, path, "timeUnitSI", 1));
-  PetscCall(fare_store_group(record->store, place(child, record, "%s%s", "meshes", "")));
-  PetscCall(fare_store_group(record->store, place(child, record, "%s%s", "particles", "")));
+  PetscCall(fare_store_group(record->store, place(path, record, "meshes")));
+  PetscCall(fare_store_group(record->store, place(path, record, "particles")));
   PetscFunctionReturn(0);
 }
 
@@ -118,7 +123,7 @@ PetscErrorCode fare_record_mesh(fare_record *record, const char *name, const cha
   PetscCall(VecGetArrayRead(values, &value));
   for (PetscInt i = 0; i < n; i++) density[i] = value[i] / divisor;
   PetscCall(VecRestoreArrayRead(values, &value));
-  PetscCall(fare_grid_write_mesh(grid, density, comment, s, place(path, record, "meshes/%s%s", name, "")));
+  PetscCall(fare_grid_write_mesh(grid, density, comment, s, place(path, record, "meshes/%s", name)));
   PetscCall(PetscFree(density));
   PetscCall(label(record, name, grid, path));
   PetscCall(describe_record(s, path));
@@ -159,6 +164,11 @@ const fare_field fare_record_fields[] = {
 void fare_record_set(fare_record *record, const fare_record_options *options)
 {
   record->options = *options;
+}
+
+static PetscBool is_single(const fare_record *record)
+{
+  return record->options.precision == FARE_RECORD_SINGLE ? PETSC_TRUE : PETSC_FALSE;
 }
 
 int64_t fare_record_kept(const fare_record_options *options, int64_t particles)
@@ -229,21 +239,18 @@ static PetscErrorCode write_column(fare_record *record, const char *path, const 
 static PetscErrorCode write_positions(
   fare_record *record, const char *name, const fare_ensemble *ensemble, const extent *of)
 {
-  const PetscBool single = record->options.precision == FARE_RECORD_SINGLE ? PETSC_TRUE : PETSC_FALSE;
-  char            path[PATH_SIZE], species[128];
+  char path[PATH_SIZE];
 
   PetscFunctionBegin;
-  snprintf(species, sizeof species, "%s", name);
   for (int axis = 0; axis < ensemble->dim; axis++) {
-    PetscCall(write_column(record, place(path, record, "particles/%s/position/%s", species, axis_names[axis]),
-      ensemble, of, single, ensemble->x[axis]));
+    place(path, record, "particles/%s/position/%s", name, axis_names[axis]);
+    PetscCall(write_column(record, path, ensemble, of, is_single(record), ensemble->x[axis]));
     PetscCall(fare_store_put_real(record->store, path, "unitSI", 1));
-    PetscCall(constant_component(record->store,
-      place(path, record, "particles/%s/positionOffset/%s", species, axis_names[axis]), 0, of->global));
+    place(path, record, "particles/%s/positionOffset/%s", name, axis_names[axis]);
+    PetscCall(constant_component(record->store, path, 0, of->global));
   }
-  PetscCall(describe_record(record->store, place(path, record, "particles/%s/%s", species, "position")));
-  PetscCall(
-    describe_record(record->store, place(path, record, "particles/%s/%s", species, "positionOffset")));
+  PetscCall(describe_record(record->store, place(path, record, "particles/%s/position", name)));
+  PetscCall(describe_record(record->store, place(path, record, "particles/%s/positionOffset", name)));
   PetscFunctionReturn(0);
 }
 
@@ -286,7 +293,14 @@ static PetscErrorCode write_patch_record(
   PetscFunctionReturn(0);
 }
 
-/* In the type that positions have. The width is such that lower + width > last in spite of rounding. */
+/* In the type that positions have. */
+static PetscErrorCode write_patch_real(fare_record *record, const char *path, double value, float rounded)
+{
+  return is_single(record) ? write_patch_record(record, path, FARE_STORE_FLOAT32, &rounded)
+                           : write_patch_record(record, path, FARE_STORE_FLOAT64, &value);
+}
+
+/* The width is such that lower + width > last in spite of rounding. */
 static PetscErrorCode write_patch_along(
   fare_record *record, const char *name, int axis, double lower, double last)
 {
@@ -294,18 +308,13 @@ static PetscErrorCode write_patch_along(
   const double width = last - lower + 4 * DBL_EPSILON * (fabs(lower) + fabs(last)) + DBL_MIN;
   const float  width_single =
     last_single - lower_single + 4 * FLT_EPSILON * (fabsf(lower_single) + fabsf(last_single)) + FLT_MIN;
-  const PetscBool single = record->options.precision == FARE_RECORD_SINGLE ? PETSC_TRUE : PETSC_FALSE;
-  char            path[PATH_SIZE], component[32];
+  char path[PATH_SIZE];
 
   PetscFunctionBegin;
-  snprintf(component, sizeof component, "offset/%s", axis_names[axis]);
-  place(path, record, "particles/%s/particlePatches/%s", name, component);
-  PetscCall(write_patch_record(record, path, single ? FARE_STORE_FLOAT32 : FARE_STORE_FLOAT64,
-    single ? (const void *)&lower_single : &lower));
-  snprintf(component, sizeof component, "extent/%s", axis_names[axis]);
-  place(path, record, "particles/%s/particlePatches/%s", name, component);
-  PetscCall(write_patch_record(record, path, single ? FARE_STORE_FLOAT32 : FARE_STORE_FLOAT64,
-    single ? (const void *)&width_single : &width));
+  place(path, record, "particles/%s/particlePatches/offset/%s", name, axis_names[axis]);
+  PetscCall(write_patch_real(record, path, lower, lower_single));
+  place(path, record, "particles/%s/particlePatches/extent/%s", name, axis_names[axis]);
+  PetscCall(write_patch_real(record, path, width, width_single));
   PetscFunctionReturn(0);
 }
 
@@ -328,18 +337,14 @@ static PetscErrorCode write_patches(
     bounds[2 * axis + 1] = -bounds[2 * axis + 1];
   }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, bounds, 2 * FARE_DIM_MAX, MPI_DOUBLE, MPI_MIN, record->comm));
-  PetscCall(
-    write_patch_record(record, place(path, record, "particles/%s/particlePatches/%s", name, "numParticles"),
-      FARE_STORE_UINT64, &of->global));
+  PetscCall(write_patch_record(record, place(path, record, "particles/%s/particlePatches/numParticles", name),
+    FARE_STORE_UINT64, &of->global));
   PetscCall(write_patch_record(record,
-    place(path, record, "particles/%s/particlePatches/%s", name, "numParticlesOffset"), FARE_STORE_UINT64,
-    &none));
+    place(path, record, "particles/%s/particlePatches/numParticlesOffset", name), FARE_STORE_UINT64, &none));
   for (int axis = 0; axis < ensemble->dim; axis++)
     PetscCall(write_patch_along(record, name, axis, bounds[2 * axis], -bounds[2 * axis + 1]));
-  PetscCall(
-    describe_record(record->store, place(path, record, "particles/%s/particlePatches/%s", name, "offset")));
-  PetscCall(
-    describe_record(record->store, place(path, record, "particles/%s/particlePatches/%s", name, "extent")));
+  PetscCall(describe_record(record->store, place(path, record, "particles/%s/particlePatches/offset", name)));
+  PetscCall(describe_record(record->store, place(path, record, "particles/%s/particlePatches/extent", name)));
   PetscFunctionReturn(0);
 }
 
@@ -351,8 +356,8 @@ PetscErrorCode fare_record_species(fare_record *record, const char *name, const 
   PetscFunctionBegin;
   fare_store_set_compression(record->store, (int)record->options.compression);
   PetscCall(write_positions(record, name, ensemble, &of));
-  PetscCall(write_ids(record, place(path, record, "particles/%s/%s", name, "id"), &of));
-  place(path, record, "particles/%s/%s", name, "weighting");
+  PetscCall(write_ids(record, place(path, record, "particles/%s/id", name), &of));
+  place(path, record, "particles/%s/weighting", name);
   if (ensemble->weight) {
     PetscCall(write_column(record, path, ensemble, &of, PETSC_FALSE, ensemble->weight));
     PetscCall(fare_store_put_real(record->store, path, "unitSI", 1));
@@ -374,7 +379,7 @@ PetscErrorCode fare_record_species(fare_record *record, const char *name, const 
   PetscCall(write_patches(record, name, ensemble, &of));
   if (of.global < (uint64_t)of.all)
     PetscCall(fare_store_put_int(
-      record->store, place(path, record, "particles/%s%s", name, ""), "particlesSimulated", of.all));
+      record->store, place(path, record, "particles/%s", name), "particlesSimulated", of.all));
   PetscFunctionReturn(0);
 }
 
@@ -391,14 +396,10 @@ PetscErrorCode fare_record_number(fare_record *record, const char *group, const 
 
 PetscErrorCode fare_record_end(fare_record *record)
 {
-  PetscFunctionBegin;
-  PetscCall(fare_store_commit(&record->store));
-  PetscFunctionReturn(0);
+  return fare_store_commit(&record->store);
 }
 
 PetscErrorCode fare_record_checksum(fare_record *record, int64_t index, fare_checksum *checksum)
 {
-  PetscFunctionBegin;
-  PetscCall(fare_store_checksum(record->comm, file_of(record, index), checksum));
-  PetscFunctionReturn(0);
+  return fare_store_checksum(record->comm, file_of(record, index), checksum);
 }

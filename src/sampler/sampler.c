@@ -10,7 +10,7 @@ const char *const fare_walls_meanings[] = {
   [FARE_WALLS_IGNORED]  = "no walls: particles may leave the box",
   [FARE_WALLS_KEPT]     = "particles stay inside",
   [FARE_WALLS_FOLDED]   = "what is drawn outside is reflected into the box",
-  [FARE_WALLS_ABSORBED] = "reflected at ends that reflect, absorbed at ends that absorb",
+  [FARE_WALLS_ABSORBED] = "reflected at reflecting boundaries, absorbed at absorbing ones",
 };
 
 PetscBool fare_sampler_type_has_model_density(const fare_sampler_type *type, fare_sampler_mode mode)
@@ -24,7 +24,7 @@ void fare_sampler_type_describe(const fare_sampler_type *type, FILE *to)
 {
   fprintf(to, "sampler %s: %s\n%s\nfamily: %s%s\n\n", type->name, type->summary, type->reference,
     fare_sampler_family_names[type->family], type->train ? ", learned from a training set" : "");
-  fprintf(to, "ends of the truth's box: %s\n\n", fare_walls_meanings[type->walls]);
+  fprintf(to, "boundaries of the truth's box: %s\n\n", fare_walls_meanings[type->walls]);
   if (type->modes)
     fprintf(to, "also runs with %s%s%s in place of what is learned\n\n",
       type->modes & FARE_ORACLE ? "`oracle: true`" : "",
@@ -211,6 +211,26 @@ PetscErrorCode fare_sampler_advance(fare_sampler *sampler, double t, fare_ensemb
   code = fare_ensemble_is_valid(ensemble);
   if (code == FARE_ERR_FAILED) FARE_SAMPLER_FAIL(sampler, code, "%s", fare_error_message());
   PetscFunctionReturn(code);
+}
+
+PetscErrorCode fare_sampler_exact(const fare_sampler *sampler, double t, const double **masses)
+{
+  const PetscInt64 k = fare_densities_find(sampler->exact, t);
+
+  PetscFunctionBegin;
+  if (k < 0)
+    FARE_SAMPLER_FAIL(
+      sampler, FARE_ERR_FAILED, "there is no exact density at time %g, which is no snapshot", t);
+  *masses = sampler->exact->masses[k];
+  PetscFunctionReturn(0);
+}
+
+PetscErrorCode fare_sampler_draw_initial(const fare_sampler *sampler, double t, fare_ensemble *ensemble)
+{
+  PetscFunctionBegin;
+  PetscCall(fare_ensemble_draw(
+    ensemble, sampler->initial, sampler->system, t, fare_sampler_stream(sampler, "initial")));
+  PetscFunctionReturn(0);
 }
 
 fare_stream fare_sampler_stream(const fare_sampler *sampler, const char *purpose)

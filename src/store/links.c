@@ -137,10 +137,8 @@ static PetscErrorCode look_behind(
   if (about->u.val_size >= sizeof value || H5Lget_val(file, link, value, sizeof value - 1, H5P_DEFAULT) < 0) {
     FARE_FAIL(FARE_ERR_FAILED, "a link that cannot be read");
   }
-  if (about->type == H5L_TYPE_EXTERNAL) {
-    PetscCall(look_outside(in, value, about->u.val_size, rest, followed + 1));
-    PetscFunctionReturn(0);
-  }
+  if (about->type == H5L_TYPE_EXTERNAL)
+    PetscFunctionReturn(look_outside(in, value, about->u.val_size, rest, followed + 1));
   snprintf(path, sizeof path, "%s", link);
   slash    = strrchr(path, '/');
   slash[1] = '\0';

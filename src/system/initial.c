@@ -34,15 +34,13 @@ static const fare_node *place(const fare_node *node, const char *key)
 /* Which keys a kind has: others are refused, lest they be thought to do something. */
 static PetscErrorCode check_keys(const fare_node *node, const fare_initial *initial)
 {
-  const int       kind = initial->density;
-  const PetscBool gaussians =
-    kind == FARE_INITIAL_GAUSSIAN || kind == FARE_INITIAL_MIXTURE || kind == FARE_INITIAL_POINT ? PETSC_TRUE
-                                                                                                : PETSC_FALSE;
-  const char *const stray = !gaussians && initial->mean.count ? "mean"
-    : !gaussians && initial->sd.count                         ? "sd"
-    : kind != FARE_INITIAL_MIXTURE && initial->weights.count  ? "weights"
-    : kind != FARE_INITIAL_SNAPSHOT && initial->file          ? "file"
-                                                              : NULL;
+  const int         kind      = initial->density;
+  const PetscBool   gaussians = fare_initial_is_gaussian(initial);
+  const char *const stray     = !gaussians && initial->mean.count ? "mean"
+        : !gaussians && initial->sd.count                         ? "sd"
+        : kind != FARE_INITIAL_MIXTURE && initial->weights.count  ? "weights"
+        : kind != FARE_INITIAL_SNAPSHOT && initial->file          ? "file"
+                                                                  : NULL;
 
   PetscFunctionBegin;
   if (stray) FARE_REFUSE(place(node, stray), "not for density: %s", kinds[kind]);

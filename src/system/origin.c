@@ -47,11 +47,8 @@ static PetscErrorCode load(
 PetscErrorCode fare_plugin_system(
   const fare_node *node, const char *path, fare_origin *origin, const fare_system_type **type)
 {
-  PetscErrorCode code;
-
   PetscFunctionBegin;
-  code = load(node, path, origin, type);
-  PetscFunctionReturn(fare_error_agree(PETSC_COMM_WORLD, code));
+  PetscFunctionReturn(fare_error_agree(PETSC_COMM_WORLD, load(node, path, origin, type)));
 }
 
 void fare_origin_free(fare_origin *origin)

@@ -9,62 +9,36 @@
 
 static const char *const names[] = {"constant", "sine", "square", "ramp", "smoothstep", "tabulated", NULL};
 
-#define FIELD_PARAMETER                                                                                   \
-  {                                                                                                       \
-    "parameter", FARE_STRING, AT(parameter), NULL, 0, 0, NULL, "", "name of the parameter that is driven" \
-  }
-#define FIELD_WAVEFORM                                                           \
-  {                                                                              \
-    "waveform", FARE_CHOICE, AT(waveform), NULL, 0, 0, names, "", "how it moves" \
-  }
-#define FIELD_AMPLITUDE                                                         \
-  {                                                                             \
-    "amplitude", FARE_REAL, AT(amplitude), NULL, ANY, NULL, "of the parameter", \
-      "what is added to the parameter's own value, times the shape"             \
-  }
-#define FIELD_PERIOD                                                                      \
-  {                                                                                       \
-    "period", FARE_REAL, AT(period), NULL, 1e-12, 1e12, NULL, "time", "time of one cycle" \
-  }
-#define FIELD_PHASE                                                                                    \
-  {                                                                                                    \
-    "phase", FARE_REAL, AT(phase), "0", ANY, NULL, "rad", "added to the angle 2 pi (t - start)/period" \
-  }
-#define FIELD_START                                                                             \
-  {                                                                                             \
-    "start", FARE_REAL, AT(start), "0", ANY, NULL, "time", "where the cycle or the ramp begins" \
-  }
-#define FIELD_END                                                                                           \
-  {                                                                                                         \
-    "end", FARE_REAL, AT(end), NULL, ANY, NULL, "time", "where the ramp ends; after it the parameter stays" \
-  }
+#define PARAMETER \
+  "parameter", FARE_STRING, AT(parameter), NULL, 0, 0, NULL, "", "name of the parameter that is driven"
+#define WAVEFORM "waveform", FARE_CHOICE, AT(waveform), NULL, 0, 0, names, "", "how it moves"
+#define AMPLITUDE                                                             \
+  "amplitude", FARE_REAL, AT(amplitude), NULL, ANY, NULL, "of the parameter", \
+    "what is added to the parameter's own value, times the shape"
+#define PERIOD "period", FARE_REAL, AT(period), NULL, 1e-12, 1e12, NULL, "time", "time of one cycle"
+#define PHASE \
+  "phase", FARE_REAL, AT(phase), "0", ANY, NULL, "rad", "added to the angle 2 pi (t - start)/period"
+#define START "start", FARE_REAL, AT(start), "0", ANY, NULL, "time", "where the cycle or the ramp begins"
+#define END \
+  "end", FARE_REAL, AT(end), NULL, ANY, NULL, "time", "where the ramp ends; after it the parameter stays"
+#define DUTY                                          \
+  "duty", FARE_REAL, AT(duty), "0.5", 0, 1, NULL, "", \
+    "part of the cycle that is spent at +amplitude; the rest at -amplitude"
+#define FACTOR "amplitude", FARE_REAL, AT(amplitude), "1", ANY, NULL, "", "factor for the values"
+#define TIMES  "times", FARE_REALS, AT(times), NULL, ANY, NULL, "time", "increasing times"
+#define VALUES                                                           \
+  "values", FARE_REALS, AT(values), NULL, ANY, NULL, "of the parameter", \
+    "what is added at those times; linear between, constant beyond"
 
-static const fare_field constant_fields[] = {
-  FIELD_PARAMETER, FIELD_WAVEFORM, FIELD_AMPLITUDE, FARE_FIELDS_END};
-static const fare_field sine_fields[] = {
-  FIELD_PARAMETER, FIELD_WAVEFORM, FIELD_AMPLITUDE, FIELD_PERIOD, FIELD_PHASE, FIELD_START, FARE_FIELDS_END};
+static const fare_field constant_fields[] = {{PARAMETER}, {WAVEFORM}, {AMPLITUDE}, FARE_FIELDS_END};
+static const fare_field sine_fields[]     = {
+      {PARAMETER}, {WAVEFORM}, {AMPLITUDE}, {PERIOD}, {PHASE}, {START}, FARE_FIELDS_END};
 static const fare_field square_fields[] = {
-  FIELD_PARAMETER,
-  FIELD_WAVEFORM,
-  FIELD_AMPLITUDE,
-  FIELD_PERIOD,
-  FIELD_PHASE,
-  FIELD_START,
-  {"duty", FARE_REAL, AT(duty), "0.5", 0, 1, NULL, "",
-    "part of the cycle that is spent at +amplitude; the rest at -amplitude"},
-  FARE_FIELDS_END,
-};
+  {PARAMETER}, {WAVEFORM}, {AMPLITUDE}, {PERIOD}, {PHASE}, {START}, {DUTY}, FARE_FIELDS_END};
 static const fare_field ramp_fields[] = {
-  FIELD_PARAMETER, FIELD_WAVEFORM, FIELD_AMPLITUDE, FIELD_START, FIELD_END, FARE_FIELDS_END};
+  {PARAMETER}, {WAVEFORM}, {AMPLITUDE}, {START}, {END}, FARE_FIELDS_END};
 static const fare_field tabulated_fields[] = {
-  FIELD_PARAMETER,
-  FIELD_WAVEFORM,
-  {"amplitude", FARE_REAL, AT(amplitude), "1", ANY, NULL, "", "factor for the values"},
-  {"times", FARE_REALS, AT(times), NULL, ANY, NULL, "time", "increasing times"},
-  {"values", FARE_REALS, AT(values), NULL, ANY, NULL, "of the parameter",
-    "what is added at those times; linear between, constant beyond"},
-  FARE_FIELDS_END,
-};
+  {PARAMETER}, {WAVEFORM}, {FACTOR}, {TIMES}, {VALUES}, FARE_FIELDS_END};
 
 static double constant(const fare_waveform *w, double t)
 {
@@ -125,22 +99,37 @@ static double smoothstep(const fare_waveform *w, double t)
   return s * s * (3 - 2 * s);
 }
 
+/* The first entry of the table after t; as many as there are: none. */
+static size_t entry_after(const fare_waveform *w, double t)
+{
+  size_t first = 0, last = w->times.count;
+
+  while (first < last) {
+    const size_t middle = (first + last) / 2;
+
+    if (w->times.values[middle] > t)
+      last = middle;
+    else
+      first = middle + 1;
+  }
+  return first;
+}
+
 static double tabulated(const fare_waveform *w, double t)
 {
   const double *times = w->times.values, *values = w->values.values;
-  size_t        below = 0, above = w->times.count - 1;
+  const size_t  above = entry_after(w, t), below = above - 1;
 
-  if (t <= times[0]) return values[0];
-  if (t >= times[above]) return values[above];
-  while (above - below > 1) {
-    const size_t middle = (below + above) / 2;
-
-    if (times[middle] <= t)
-      below = middle;
-    else
-      above = middle;
-  }
+  if (above == 0) return values[0];
+  if (above == w->times.count) return values[below];
   return values[below] + (values[above] - values[below]) * (t - times[below]) / (times[above] - times[below]);
+}
+
+static double next_entry(const fare_waveform *w, double t)
+{
+  const size_t entry = entry_after(w, t);
+
+  return entry < w->times.count ? w->times.values[entry] : HUGE_VAL;
 }
 
 /* Where a ramp begins and ends. */
@@ -149,27 +138,9 @@ static double next_end(const fare_waveform *w, double t)
   return t < w->start ? w->start : t < w->end ? w->end : HUGE_VAL;
 }
 
-/* The first time of the table after t. */
-static double next_entry(const fare_waveform *w, double t)
-{
-  const double *times = w->times.values;
-  size_t        first = 0, last = w->times.count;
-
-  while (first < last) {
-    const size_t middle = (first + last) / 2;
-
-    if (times[middle] > t)
-      last = middle;
-    else
-      first = middle + 1;
-  }
-  return first < w->times.count ? times[first] : HUGE_VAL;
-}
-
-#define STEPS_PER_PERIOD                                                                                 \
-  8                      /* of a sine, at least: between its turns a method must see more than its zeros \
-                          */
-#define STEPS_PER_RAMP 4 /* of a smoothstep */
+/* Of a sine, at least: between its turns a method must see more than its zeros; and of a smoothstep. */
+#define STEPS_PER_PERIOD 8
+#define STEPS_PER_RAMP   4
 
 static double sine_step(const fare_waveform *w)
 {
@@ -182,8 +153,18 @@ static double smoothstep_step(const fare_waveform *w)
 }
 
 /* In the order of `names`. */
-static const fare_waveform_type types[] = {
-  {"constant", "base + amplitude", constant_fields, constant, .next_jump = NULL},
+static const struct {
+  const char       *name, *description;
+  const fare_field *fields;
+  double (*shape)(const fare_waveform *waveform, double t); /* s(t) */
+  /* the first jump of s after t; NULL: there are none */
+  double (*next_jump)(const fare_waveform *waveform, double t);
+  /* the first time after t at which s or a derivative jumps; NULL: there are none */
+  double (*next_corner)(const fare_waveform *waveform, double t);
+  /* between corners, of a method that is to see how s varies; NULL: any */
+  double (*longest_step)(const fare_waveform *waveform);
+} types[] = {
+  {"constant", "base + amplitude", constant_fields, constant, NULL, NULL, NULL},
   {"sine", "base + amplitude sin(2 pi (t - start)/period + phase)", sine_fields, sine,
     .longest_step = sine_step},
   {"square", "base + amplitude for the first part of each cycle, base - amplitude for the rest",
@@ -195,11 +176,6 @@ static const fare_waveform_type types[] = {
   {"tabulated", "base + amplitude times a table's values, linear between its times", tabulated_fields,
     tabulated, .next_corner = next_entry},
 };
-
-const fare_waveform_type *fare_waveform_type_at(size_t i)
-{
-  return i < PETSC_STATIC_ARRAY_LENGTH(types) ? &types[i] : NULL;
-}
 
 const char *fare_waveform_name_at(size_t i)
 {
@@ -223,25 +199,23 @@ PetscErrorCode fare_waveform_describe(const char *name, FILE *to)
   FARE_FAIL(FARE_ERR_INPUT, "no waveform '%s'", name);
 }
 
-double fare_waveform_next_jump(const fare_waveform *waveform, double t)
+double fare_waveform_next_jump(const fare_waveform *w, double t)
 {
-  return types[waveform->waveform].next_jump ? types[waveform->waveform].next_jump(waveform, t) : HUGE_VAL;
+  return types[w->waveform].next_jump ? types[w->waveform].next_jump(w, t) : HUGE_VAL;
 }
 
-double fare_waveform_next_corner(const fare_waveform *waveform, double t)
+double fare_waveform_next_corner(const fare_waveform *w, double t)
 {
-  const fare_waveform_type *type = &types[waveform->waveform];
-
-  return type->next_corner && waveform->amplitude != 0 ? type->next_corner(waveform, t) : HUGE_VAL;
+  return types[w->waveform].next_corner && w->amplitude != 0 ? types[w->waveform].next_corner(w, t)
+                                                             : HUGE_VAL;
 }
 
-double fare_waveform_longest_step(const fare_waveform *waveform, double t)
+double fare_waveform_longest_step(const fare_waveform *w, double t)
 {
-  const fare_waveform_type *type = &types[waveform->waveform];
+  const int at_rest = types[w->waveform].next_corner && (t < w->start || t >= w->end);
 
-  if (!type->longest_step || waveform->amplitude == 0) return HUGE_VAL;
-  if (type->next_corner && (t < waveform->start || t >= waveform->end)) return HUGE_VAL; /* at rest */
-  return type->longest_step(waveform);
+  if (!types[w->waveform].longest_step || w->amplitude == 0 || at_rest) return HUGE_VAL;
+  return types[w->waveform].longest_step(w);
 }
 
 double fare_waveform_at(const fare_waveform *waveform, double t)

@@ -246,7 +246,7 @@ static void work_row(fare_table *table, const char *name, const char *way, measu
   fare_table_cell(table, isnan(effective) ? "-" : "%.3g", effective);
 }
 
-static PetscErrorCode print_work(const fare_work_summary *s, FILE *to)
+static void print_work(const fare_work_summary *s, FILE *to)
 {
   static const char *const names[] = {
     "", "protocol", "mean work", "variance", "free energy", "effective sample size"};
@@ -256,7 +256,6 @@ static PetscErrorCode print_work(const fare_work_summary *s, FILE *to)
   fare_table              *table;
   char                     text[SHOWN_SIZE];
 
-  PetscFunctionBegin;
   fprintf(to, "\nWork from equilibrium; by quadrature on the grid the free energy changes by %s\n",
     shown(s->free_energy, s->free_energy_error, text));
   fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table);
@@ -281,7 +280,7 @@ static PetscErrorCode print_work(const fare_work_summary *s, FILE *to)
       "Chain of %lld steps: energy - work - heat of a step off by at most %.0e; dissipated work - kT KL at "
       "least %.2g\n",
       (long long)s->chain_steps, s->chain_first_law, s->chain_lag);
-  if (!s->has_work) PetscFunctionReturn(0);
+  if (!s->has_work) return;
   fprintf(to,
     "Particles: %lld each way in %lld steps, %s (%.1f%% of moves taken); overlap of work forward and "
     "reversed %.3g\n",
@@ -298,15 +297,12 @@ static PetscErrorCode print_work(const fare_work_summary *s, FILE *to)
     fprintf(to, "           few trajectories decide Jarzynski's average: do not trust it nor its error\n");
   if (w->bennett.overlap < 0.03)
     fprintf(to, "           the overlap is too small for Bennett's estimate to be trusted\n");
-  PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_thermo_print(const fare_thermo *thermo, const fare_work_summary *s, FILE *to)
+void fare_thermo_print(const fare_thermo *thermo, const fare_work_summary *s, FILE *to)
 {
-  PetscFunctionBegin;
   print_path(thermo, to);
-  if (s->has_chain || s->has_work) PetscCall(print_work(s, to));
-  PetscFunctionReturn(0);
+  if (s->has_chain || s->has_work) print_work(s, to);
 }
 
 PetscErrorCode fare_thermo_save(const fare_thermo *thermo, fare_store *store, const char *group)

@@ -43,7 +43,8 @@ static int64_t move_metropolis(
   way->type->potential(way->dim, theta, FARE_BLOCK, from, V);
   way->type->force(way->dim, theta, FARE_BLOCK, from, f);
   fare_metropolis_propose(
-    way->dim, h, theta[FARE_KT], from, (const double *const *)f, way->noise, block, step, y, e);
+    way->dim, h, theta[FARE_KT], from, (const double *const *)f, way->noise, block, step, 0, y);
+  fare_metropolis_exponentials(way->noise, block, step, (uint32_t)way->dim, e);
   way->type->potential(way->dim, theta, FARE_BLOCK, to, U);
   way->type->force(way->dim, theta, FARE_BLOCK, to, g);
   fare_metropolis_cost(
@@ -179,25 +180,6 @@ static PetscErrorCode travel(const fare_system *system, const fare_box *box, dou
   PetscFunctionReturn(0);
 }
 
-/*
-  The work of all particles in the order of their ids, on every rank: sums over it have the same bits on any
-  number of ranks.
-*/
-static PetscErrorCode gather(const fare_ensemble *ensemble, const double *work, double *all)
-{
-  int ranks, *counts, *displacements, mine = (int)ensemble->local;
-
-  PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_size(ensemble->comm, &ranks));
-  PetscCall(PetscMalloc2(ranks, &counts, ranks, &displacements));
-  PetscCallMPI(MPI_Allgather(&mine, 1, MPI_INT, counts, 1, MPI_INT, ensemble->comm));
-  for (int r = 0, sum = 0; r < ranks; sum += counts[r++]) displacements[r] = sum;
-  PetscCallMPI(
-    MPI_Allgatherv(work, mine, MPI_DOUBLE, all, counts, displacements, MPI_DOUBLE, ensemble->comm));
-  PetscCall(PetscFree2(counts, displacements));
-  PetscFunctionReturn(0);
-}
-
 /* Mean and variance of the work one way, with standard errors: Var(s^2) = (mu_4 - s^4 (n - 3)/(n - 1))/n. */
 static void moments(size_t n, const double work[], int way, fare_work *w)
 {
@@ -260,7 +242,7 @@ PetscErrorCode fare_work_simulate(MPI_Comm comm, const fare_system *system, cons
     memset(mine, 0, (size_t)(ensemble->blocks * FARE_BLOCK) * sizeof *mine);
     PetscCall(travel(
       system, box, start, end, way, options->relaxation, w->steps, seed, ensemble, mine, &w->accepted[way]));
-    PetscCall(gather(ensemble, mine, work[way]));
+    PetscCall(fare_ensemble_gather(ensemble, ensemble->local, mine, work[way]));
     moments(n, work[way], way, w);
     w->jarzynski[way] = fare_jarzynski_estimate(kT, n, work[way]);
   }

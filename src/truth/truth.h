@@ -101,8 +101,8 @@ struct fare_evolution {
   PetscBool  absorbs; /* some end does: mass is lost there, and only there */
   fare_exits exits;
   /*
-    worst so far; minimum is of the density; lifted: mass that a solve was given to keep it from being
-    negative
+    worst so far; minimum is of the density; positivity_correction: mass that a
+    solve was given
   */
   double         mass_drift, minimum, positivity_correction;
   double         last_error; /* of the latest step, as it was estimated; bdf only */

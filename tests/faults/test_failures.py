@@ -342,6 +342,11 @@ def check_system(where):
         expect(owner == rank, "it names the rank that has the particle", f"{particle} {rank} {owner}")
         expect(abs(time - 0.3) < 1e-12, "and the time after k = 1 + t / 0.5 passes 1.5", time)
     expect(
+        not re.search(r"ensemble walk \(langevin\)[^:\n]*: ensemble walk", said),
+        "it is named once",
+        said[-900:],
+    )
+    expect(
         "ensemble learned (diffusion), what it learns from: ensemble training (langevin): particle" in said,
         "and the one that learns is told apart",
         said[-900:],

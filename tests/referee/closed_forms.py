@@ -1,23 +1,33 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the references themselves are worth: densities that are known in closed form."""
+from __future__ import annotations
+
 import math
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
 import planes
 import reference
-from reference import Problem
+from reference import Array, Density, Parameters, Problem
 
+Known = tuple[Problem, Array, list[Array]]  # what to solve, edges of cells, their masses at the times
 ENOUGH = 1e-8  # L1
 
 
-def normal(edges, mean, sd, images=(0.0,)):
+def normal(edges: Array, mean: float, sd: float, images: Iterable[float] = (0.0,)) -> Array:
     """Masses of cells."""
     erf = np.vectorize(math.erf)
-    return sum(np.diff(0.5 * erf((edges - mean - i) / (sd * math.sqrt(2)))) for i in images)
+    masses: Array = np.sum(
+        [np.diff(0.5 * erf((edges - mean - i) / (sd * math.sqrt(2)))) for i in images], axis=0
+    )
+    return masses
 
 
-def integrate(slope, y, t0, t1, steps=4000):
+def integrate(
+    slope: Callable[[float, Array], Array], y: Array, t0: float, t1: float, steps: int = 4000
+) -> Array:
     h = (t1 - t0) / steps
     for i in range(steps):
         t = t0 + i * h
@@ -28,18 +38,21 @@ def integrate(slope, y, t0, t1, steps=4000):
     return y
 
 
-def dragged_trap():
+def dragged_trap() -> Known:
     """A trap whose centre swings and whose stiffness jumps."""
 
-    def theta(t):
+    def theta(t: float) -> Parameters:
         return {"k": 1.0 if t < 0.3 else 4.0, "c": math.sin(9 * t), "kT": 0.5, "mobility": 1.0}
 
-    edges, y, exact = np.linspace(-5, 5, 41), np.array([0.4, 0.04]), []
+    edges, y = np.linspace(-5, 5, 41), np.array([0.4, 0.04])
+    exact: list[Array] = []
     for a, b in ((0, 0.3), (0.3, 0.8)):
         k = theta((a + b) / 2)["k"]
-        y = integrate(
-            lambda t, y, k=k: np.array([-k * (y[0] - math.sin(9 * t)), 1.0 - 2 * k * y[1]]), y, a, b
-        )
+
+        def slope(t: float, y: Array, k: float = k) -> Array:
+            return np.array([-k * (y[0] - math.sin(9 * t)), 1.0 - 2 * k * y[1]])
+
+        y = integrate(slope, y, a, b)
         exact.append(normal(edges, y[0], math.sqrt(y[1])))
     problem = Problem(
         -5,
@@ -57,7 +70,7 @@ def dragged_trap():
     return problem, edges, exact
 
 
-def absorbing_ends():
+def absorbing_ends() -> Known:
     """Brownian motion from an even density: a series of sines."""
     D, times, edges = 0.7, [0, 0.02, 0.3], np.linspace(0, 1, 31)
     k = np.pi * (2 * np.arange(400) + 1)
@@ -81,7 +94,7 @@ def absorbing_ends():
     return problem, edges, exact
 
 
-def drifting_ring():
+def drifting_ring() -> Known:
     """A wrapped Gaussian that drifts round."""
     D, f, t, edges = 0.05, 3.0, 0.9, np.linspace(0, 1, 25)
     exact = [normal(edges, 0.3 + f * t, math.sqrt(0.05**2 + 2 * D * t), np.arange(-8.0, 4.0))]
@@ -103,16 +116,16 @@ def drifting_ring():
     return problem, edges, exact
 
 
-def sum_of_images(mean, sd):
+def sum_of_images(mean: float, sd: float) -> Density:
     return lambda x: sum(np.exp(-0.5 * ((x - mean - k) / sd) ** 2) for k in range(-2, 3))
 
 
-def kinked_diffusion():
+def kinked_diffusion() -> Known:
     """Without current round a ring D p is constant, kinks or not: from there nothing moves."""
     edges = np.linspace(-1, 1, 33)
-    x, w = np.polynomial.legendre.leggauss(20)
+    x, w = reference.legendre.leggauss(20)
 
-    def density(x):
+    def density(x: Any) -> Any:
         return 1 / (1 + np.abs(x))
 
     half = np.diff(edges) / 2
@@ -133,7 +146,7 @@ def kinked_diffusion():
     return problem, edges, [masses / masses.sum()]
 
 
-def swirl():
+def swirl() -> tuple[planes.Plane, list[Array], list[Array]]:
     """On two axes a round Gaussian that a trap with a swirl carries along a spiral."""
     shape = next(s for s in planes.SHAPES if s.name == "rotational_ou")
     k, w, D, sd, t = 1.5, 2.0, 0.6, 0.6, 0.5
@@ -156,7 +169,7 @@ def swirl():
     return problem, edges, [exact]
 
 
-def check():
+def check() -> bool:
     """Prints the errors; true where all are small and known to be."""
     good = True
     for make, solve in (

@@ -4,47 +4,52 @@ Random studies of two axes, underdamped ones among them, and their reference: Fo
 of a box that is a ring or at whose ends there is next to nothing, Runge and Kutta's classical method with
 steps well below its limit of stability. Gradients are taken by complex steps.
 """
+from __future__ import annotations
+
 import dataclasses
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 import studies
-from reference import NotConverged
+from reference import Array, NotConverged, Parameters
 from studies import Drive, Study, log_uniform, number, signed
 
+Field = Callable[[Any, Any], Any]  # of x and y
 WALL = 1e-6  # mass that may lie at an end that is none of a ring; ten times as much counts as error
 
 
-def formula(text):
+def formula(text: str) -> Callable[[Any, Any, Parameters], Any]:
     code = compile(text.replace("^", "**"), text, "eval")
-    names = {**studies.FUNCTIONS, "__builtins__": {}}
+    names: dict[str, Any] = {**studies.FUNCTIONS, "__builtins__": {}}
     return lambda x, y, theta: eval(code, names, {**theta, "x": x, "y": y, "v": y}) + 0 * x * y
 
 
 @dataclasses.dataclass
 class Shape:
     name: str
-    draw: object
-    lower: tuple
-    upper: tuple
-    ring: tuple = (False, False)
+    draw: Callable[[np.random.Generator], Parameters]
+    lower: tuple[float, float]
+    upper: tuple[float, float]
+    ring: tuple[bool, bool] = (False, False)
     builtin: str = ""
-    axes: tuple = ("x", "y")
+    axes: tuple[str, str] = ("x", "y")
     potential: str = ""
-    extra: tuple = ()
-    drift: tuple = ()
-    diffusion: tuple = ()
-    driven: tuple = ()
+    extra: tuple[str, ...] = ()
+    drift: tuple[str, ...] = ()
+    diffusion: tuple[str, ...] = ()
+    driven: tuple[str, ...] = ()
     boltzmann: bool = True
-    points: tuple = (96, 96)  # of the reference
+    points: tuple[int, int] = (96, 96)  # of the reference
 
 
-def warm(rng, low, high, **more):
+def warm(rng: np.random.Generator, low: float, high: float, **more: float) -> Parameters:
     return {"kT": log_uniform(rng, low, high), "mobility": log_uniform(rng, 0.3, 3), **more}
 
 
-def kramers(wells):
+def kramers(wells: str) -> dict[str, Any]:
     slope = {
         "(x^2 - 1)^2": "4*x*(x^2 - 1)",
         "(x^8 + 0.8*exp(-80*x^2) + 0.2*exp(-80*(x - 0.5)^2) + 0.5*exp(-40*(x + 0.5)^2))": (
@@ -222,26 +227,27 @@ class Plane:
     """The problem for the reference."""
 
     shape: Shape
-    lower: tuple
-    upper: tuple
-    parameters: object
-    breaks: list
+    lower: tuple[float, float]
+    upper: tuple[float, float]
+    parameters: Callable[[float], Parameters]
+    breaks: list[float]
     longest: float
-    times: list
-    start: object  # (x, y) -> density, not normalised
+    times: list[float]
+    start: Field  # density, not normalised
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.potential = formula(self.shape.potential) if self.shape.potential else None
         self.extra, self.drift, self.diffusion = (
             [formula(t) for t in texts]
             for texts in (self.shape.extra, self.shape.drift, self.shape.diffusion)
         )
 
-    def coefficients(self, x, y, t):
+    def coefficients(self, x: Array, y: Array, t: float) -> tuple[list[Array], list[Array]]:
         """Drift and diffusion along both axes."""
         theta = self.parameters(t)
         if self.drift:
             return [f(x, y, theta) for f in self.drift], [D(x, y, theta) for D in self.diffusion]
+        assert self.potential
         step = 1e-30j
         f = [
             -self.potential(x + step, y, theta).imag / 1e-30,
@@ -253,7 +259,7 @@ class Plane:
 
 
 class Fourier:
-    def __init__(self, problem, points):
+    def __init__(self, problem: Plane, points: tuple[int, int]) -> None:
         self.problem, self.n = problem, points
         self.length = [b - a for a, b in zip(problem.lower, problem.upper)]
         axis = [a + l * np.arange(n) / n for a, l, n in zip(problem.lower, self.length, points)]
@@ -263,21 +269,22 @@ class Fourier:
         self.kx, self.ky = kx[None, : points[0] // 2 + 1], ky[:, None]
         self.p = problem.start(self.x, self.y) + 0 * self.x * self.y
         self.p = self.p / self.p.sum()
-        self.at, self.steps, self.wall = None, 0, 0.0
+        self.at: tuple[float, tuple[list[Array], list[Array]]] | None = None
+        self.steps, self.wall = 0, 0.0
 
-    def rates(self, t):
+    def rates(self, t: float) -> tuple[list[Array], list[Array]]:
         if self.at is None or self.at[0] != t:
             self.at = (t, self.problem.coefficients(self.x, self.y, t))
         return self.at[1]
 
-    def slope(self, t, p):
+    def slope(self, t: float, p: Array) -> Array:
         (fx, fy), (Dx, Dy) = self.rates(t)
         hat = np.fft.rfft2(np.stack([fx * p, fy * p, Dx * p, Dy * p]))
         return np.fft.irfft2(
             self.kx * (self.kx * hat[2] - hat[0]) + self.ky * (self.ky * hat[3] - hat[1]), s=p.shape
         )
 
-    def advance(self, t0, t1):
+    def advance(self, t0: float, t1: float) -> None:
         step = 0.0
         for t in np.linspace(t0, t1, 5):
             f, D = self.problem.coefficients(
@@ -316,7 +323,7 @@ class Fourier:
             if self.wall > WALL:
                 raise NotConverged(f"{edge:.0e} at an end")
 
-    def masses(self, edges):
+    def masses(self, edges: list[Array]) -> Array:
         """Of cells, exactly for the series."""
         series = np.fft.fft2(self.p)
         parts = []
@@ -327,10 +334,11 @@ class Fourier:
                 part = np.diff(wave, axis=0) / (1j * k)
             part[:, 0] = np.diff(e)
             parts.append(part / l)
-        return (parts[1] @ series @ parts[0].T).real
+        masses: Array = (parts[1] @ series @ parts[0].T).real
+        return masses
 
 
-def run(problem, edges, points):
+def run(problem: Plane, edges: list[Array], points: tuple[int, int]) -> tuple[Array, float]:
     solver = Fourier(problem, points)
     out = [solver.masses(edges).ravel()]
     for a, b in zip(problem.times[:-1], problem.times[1:]):
@@ -342,19 +350,18 @@ def run(problem, edges, points):
     return np.array(out), solver.wall
 
 
-def reference(problem, edges):
+def reference(problem: Plane, edges: list[Array]) -> tuple[Array, Array]:
     """Masses, and the L1 error that they have at most, by fewer waves and longer steps."""
-    points = problem.shape.points
-    (fine, wall), (rough, _) = (
-        run(problem, edges, n) for n in (points, tuple(2 * round(0.4 * n) for n in points))
-    )
+    x, y = problem.shape.points
+    fine, wall = run(problem, edges, (x, y))
+    rough, _ = run(problem, edges, (2 * round(0.4 * x), 2 * round(0.4 * y)))
     return fine, np.abs(fine - rough).sum(axis=1) + 10 * wall
 
 
-def gaussian(mean, sd, length, ring):
+def gaussian(mean: list[float], sd: list[float], length: list[float], ring: tuple[bool, bool]) -> Field:
     """One Gaussian, wrapped round rings."""
 
-    def along(x, m, s, l, round_):
+    def along(x: Any, m: float, s: float, l: float, round_: bool) -> Any:
         images = (-2, -1, 0, 1, 2) if round_ else (0,)
         return sum(np.exp(-0.5 * ((x - m + k * l) / s) ** 2) for k in images)
 
@@ -363,7 +370,7 @@ def gaussian(mean, sd, length, ring):
     )
 
 
-def choose_start(rng, shape, boltzmann):
+def choose_start(rng: np.random.Generator, shape: Shape, boltzmann: Field) -> tuple[str, Field, str]:
     """Its YAML, its density, and its name."""
     kind = str(
         rng.choice(
@@ -410,7 +417,7 @@ def choose_start(rng, shape, boltzmann):
     return yaml, lambda x, y: sum(h * part(x, y) for h, part in zip(heights, parts)), kind
 
 
-def system_yaml(shape, parameters):
+def system_yaml(shape: Shape, parameters: Parameters) -> str:
     values = ", ".join(f"{k}: {number(v)}" for k, v in parameters.items())
     if shape.builtin:
         return f"system: {{name: {shape.builtin}, parameters: {{{values}}}}}\n"
@@ -427,7 +434,7 @@ def system_yaml(shape, parameters):
     return "\n".join(lines) + f"\n  parameters: {{{values}}}\n"
 
 
-def make(seed):
+def make(seed: int) -> Study:
     """The study of a seed."""
     rng = np.random.default_rng([2027, seed])
     shape = SHAPES[rng.integers(len(SHAPES))]
@@ -441,13 +448,13 @@ def make(seed):
         for p in rng.permutation(shape.driven)[: int(rng.choice([0, 1, 2], p=[0.3, 0.5, 0.2]))]
     ]
 
-    def theta(t):
+    def theta(t: float) -> Parameters:
         now = dict(parameters)
         for d in drives:
             now[d.parameter] += d.at(t)
         return now
 
-    def boltzmann(x, y):
+    def boltzmann(x: Any, y: Any) -> Any:
         now = theta(0.0)
         u = formula(shape.potential)(x, y, now) / now["kT"]
         return np.exp(-(u - u.min()))

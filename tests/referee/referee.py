@@ -9,6 +9,8 @@ without a warning.
     tests/referee/referee.py --command ... --first 1000 --count 20000 --jobs 2       # many
     tests/referee/referee.py --command ... --seed 4711 --keep                        # one, and its study file
 """
+from __future__ import annotations
+
 import argparse
 import collections
 import concurrent.futures
@@ -18,6 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
@@ -29,7 +33,11 @@ except ImportError:
 import planes
 import reference
 import studies
+from reference import Array
 
+Said = dict[str, Any]  # of one study: what the driver printed at snapshots, its warnings, why it failed
+Verdict = dict[str, Any]
+Result = tuple[int, dict[str, Any], Verdict]  # seed, tags of the study, verdict
 FLOOR = 1e-9  # L1 errors below are round-off
 THIRD = 3.0
 PORTION = 200  # studies of one process
@@ -48,9 +56,9 @@ WORDS = {
 ENVIRONMENT = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
 
 
-def run_fare(command, paths, timeout):
+def run_fare(command: str, paths: list[pathlib.Path], timeout: float) -> dict[str, Said]:
     """What FARE says of every study: a dict with snapshots, warnings, or a failure."""
-    said = {}
+    said: dict[str, Said] = {}
     left = list(paths)
     while left:
         try:
@@ -76,7 +84,7 @@ def run_fare(command, paths, timeout):
     return said
 
 
-def parse(output, said):
+def parse(output: str, said: dict[str, Said]) -> str | None:
     """Fills `said`; the study that was not finished, if any."""
     path = None
     for line in output.splitlines():
@@ -95,7 +103,7 @@ def parse(output, said):
     return path
 
 
-def judge(study, said, axes=1):
+def judge(study: studies.Study, said: Said, axes: int = 1) -> Verdict:
     """A verdict: kind of it, the smallest ratio, true error and estimate there."""
     if said["failed"]:
         return {
@@ -123,7 +131,7 @@ def judge(study, said, axes=1):
     return {"verdict": "exact", "start": start[0] if start else None}
 
 
-def compare(k, numbers, exact, own, warned):
+def compare(k: int, numbers: Array, exact: Array, own: float, warned: bool) -> Verdict:
     """A snapshot: what the driver printed of it beside the reference."""
     true, estimate = np.abs(numbers[9:] - exact).sum(), numbers[1]
     warned = warned or numbers[7] != 0
@@ -145,11 +153,11 @@ def compare(k, numbers, exact, own, warned):
 REFUSED = "3002 "
 
 
-def make(seed, axes):
+def make(seed: int, axes: int) -> studies.Study:
     return planes.make(seed) if axes == 2 else studies.make(seed)
 
 
-def one(arguments):
+def one(arguments: tuple[int, Said, int]) -> tuple[int, Verdict]:
     seed, said, axes = arguments
     began = time.perf_counter()
     verdict = judge(make(seed, axes), said, axes)
@@ -157,7 +165,15 @@ def one(arguments):
     return seed, verdict
 
 
-def referee(command, seeds, jobs=1, where=None, timeout=600, tell=None, axes=1):
+def referee(
+    command: str,
+    seeds: Iterable[int],
+    jobs: int = 1,
+    where: str | None = None,
+    timeout: float = 600,
+    tell: Callable[[int, dict[str, Any], Verdict], None] | None = None,
+    axes: int = 1,
+) -> list[Result]:
     """[(seed, the study's tags, verdict)], in portions that one process of FARE runs."""
     results, seeds = [], list(seeds)
     with tempfile.TemporaryDirectory() as name:
@@ -179,7 +195,7 @@ def referee(command, seeds, jobs=1, where=None, timeout=600, tell=None, axes=1):
     return results
 
 
-def histogram(results, markdown=False):
+def histogram(results: Sequence[Result], markdown: bool = False) -> list[str]:
     """Lines of text: how many studies have which smallest ratio after the start, without and with a warning,
     and at the start.
     """
@@ -190,7 +206,7 @@ def histogram(results, markdown=False):
         [v["ratio"] for v in verdicts if v["verdict"] == "warned"],
         [v["ratio"] for v in starts],
     ]
-    rows = []
+    rows: list[tuple[Any, ...]] = []  # label, then a number for each group
     for low, high in zip(BINS[:-1], BINS[1:]):
         label = (
             f"below {high:g}"
@@ -209,7 +225,7 @@ def histogram(results, markdown=False):
     ]
 
 
-def describe(seed, tags, v):
+def describe(seed: int, tags: dict[str, Any], v: Verdict) -> str:
     return (
         f"seed {seed}: estimate {v['estimate']:.2e}, true {v['true']:.2e} (reference open by"
         f" {v['open']:.0e}), ratio {v['ratio']:.2g} at snapshot {v['snapshot']}; space {v['space']:.1e}, time"
@@ -219,7 +235,7 @@ def describe(seed, tags, v):
     )
 
 
-def variant(study, cells=1, dense=1):
+def variant(study: studies.Study, cells: int = 1, dense: int = 1) -> str:
     """The study file on more cells, or with more snapshots."""
     n, count = study.tags["cells"], len(study.problem.times)
     return study.yaml.replace(f"cells: [{n}]", f"cells: [{n * cells}]").replace(
@@ -227,7 +243,7 @@ def variant(study, cells=1, dense=1):
     )
 
 
-def classify(command, seed, verdict, folder):
+def classify(command: str, seed: int, verdict: Verdict, folder: str) -> str:
     """Why a silent offender is one: what mends it."""
     study, kinds = studies.make(seed), []
     paths = {key: pathlib.Path(folder) / f"{key}.yaml" for key in ("fine", "dense")}
@@ -248,7 +264,7 @@ def classify(command, seed, verdict, folder):
     return "; ".join(kinds)
 
 
-def main():
+def main() -> int:
     p = argparse.ArgumentParser(description=__doc__.strip().split("\n\n")[0])
     p.add_argument(
         "--command",
@@ -281,7 +297,7 @@ def main():
     o = p.parse_args()
     seeds = o.seed or range(o.first, o.first + o.count)
 
-    def tell(seed, tags, v):
+    def tell(seed: int, tags: dict[str, Any], v: Verdict) -> None:
         if v.get("start") and v["start"]["verdict"] == "silent":
             print("SILENT START " + describe(seed, tags, v["start"]), flush=True)
         if v["verdict"] == "silent" or (o.all or o.seed) and "true" in v:
@@ -311,14 +327,14 @@ def main():
     return conclude(results)
 
 
-def write_block(page, name, lines):
+def write_block(page: pathlib.Path, name: str, lines: list[str]) -> None:
     """Replaces what stands between the marks of that name."""
     begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
     before, rest = page.read_text().split(begin)
     page.write_text(before + begin + "\n".join(lines).rstrip() + "\n" + end + rest.split(end)[1])
 
 
-def count(results):
+def count(results: Sequence[Result]) -> str:
     """How many studies came to which end."""
     counts = collections.Counter(v["verdict"] for _, _, v in results)
     counts["silent at the start"] = sum(
@@ -334,7 +350,7 @@ def count(results):
     )
 
 
-def conclude(results):
+def conclude(results: Sequence[Result]) -> int:
     counts = collections.Counter(v["verdict"] for _, _, v in results)
     starts = sum(bool(v.get("start")) and v["start"]["verdict"] == "silent" for _, _, v in results)
     print("\n".join(histogram(results)))

@@ -5,7 +5,7 @@
   behind a floor, name of the random numbers, samples n, whether they have weights, whether they have a
   density; then the truth's masses, first axis fastest, the positions of samples, axis after axis, their
   weights, and their ln q. Prints for each comparison a line: for every measure NAME VALUE CORRECTED LOW HIGH
-  FLOOR EFFECTIVE INDEPENDENT; measures made from the density where there is one, else those made from bins.
+  FLOOR POOLED INDEPENDENT; measures made from the density where there is one, else those made from bins.
 */
 #include "study/score/score.h"
 
@@ -117,7 +117,7 @@ static PetscErrorCode compare(const header *h)
     const fare_measured *r = &result[i];
 
     printf("%s %.17g %.17g %.17g %.17g %.17g %.17g %.17g ", type[i]->name, r->value, r->corrected, r->low,
-      r->high, r->floor_mean, r->effective, r->independent);
+      r->high, r->floor_mean, r->pooled, r->independent);
   }
   putchar('\n');
   PetscCall(fare_ensemble_destroy(&ensemble));

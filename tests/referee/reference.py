@@ -7,10 +7,20 @@ condensation, elements in pairs.
 
 The equation is dp/dt = -(f p)' + (D p)'', in the sense of Ito, with f(x, t) and D(x, t) given at nodes.
 """
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+Array = npt.NDArray[np.float64]
+Parameters = dict[str, float]
+Formula = Callable[[Any, Parameters], Any]  # of places and parameters
+Density = Callable[[Any], Any]  # of places
+legendre: Any = np.polynomial.legendre
 STAGES = 4  # of Radau IIA: order 7
 ELEMENTS_MOST = 500
 STEPS_MOST = 4000
@@ -20,27 +30,26 @@ class NotConverged(Exception):
     """The reference could not be had."""
 
 
-def lobatto(n):
+def lobatto(n: int) -> tuple[Array, Array]:
     """Nodes and weights of Gauss, Legendre and Lobatto, n + 1 of them."""
-    inner = np.sort(np.polynomial.legendre.legroots(np.polynomial.legendre.legder([0] * n + [1])).real)
+    inner = np.sort(legendre.legroots(legendre.legder([0] * n + [1])).real)
     x = np.concatenate([[-1.0], inner, [1.0]])
-    w = 2 / (n * (n + 1) * np.polynomial.legendre.legval(x, [0] * n + [1]) ** 2)
+    w = 2 / (n * (n + 1) * legendre.legval(x, [0] * n + [1]) ** 2)
     return x, w
 
 
-def derivative(x):
+def derivative(x: Array) -> Array:
     """Matrix of the derivative at nodes of the polynomial through its values there."""
     c = np.array([np.prod(x[i] - np.delete(x, i)) for i in range(len(x))])
-    m = (c[:, None] / c[None, :]) / (x[:, None] - x[None, :] + np.eye(len(x)))
+    m: Array = (c[:, None] / c[None, :]) / (x[:, None] - x[None, :] + np.eye(len(x)))
     np.fill_diagonal(m, 0)
     np.fill_diagonal(m, -m.sum(axis=1))
     return m
 
 
-def radau(s):
+def radau(s: int) -> tuple[Array, Array]:
     """Nodes of Radau on the right, and the matrix of collocation."""
-    p = np.polynomial.legendre
-    c = (np.sort(p.legroots([0] * (s - 1) + [-1, 1]).real) + 1) / 2
+    c = (np.sort(legendre.legroots([0] * (s - 1) + [-1, 1]).real) + 1) / 2
     powers = np.vander(c, s, increasing=True)
     return c, (powers * c[:, None] / np.arange(1, s + 1)) @ np.linalg.inv(powers)
 
@@ -54,24 +63,28 @@ class Problem:
     lower: float
     upper: float
     ends: str
-    kinks: list  # where a derivative of a formula jumps
-    parameters: object  # t -> dict of numbers
-    breaks: list  # times where a drive has a corner or a jump
+    kinks: list[float]  # where a derivative of a formula jumps
+    parameters: Callable[[float], Parameters]
+    breaks: list[float]  # times where a drive has a corner or a jump
     longest: float  # step that sees all turns of the drive
-    times: list  # of the snapshots; the first is the start
-    start: object  # x -> density at the start, not normalised
-    potential: object = None  # (x, theta) -> V
-    extra: object = None  # (x, theta) -> force beside it
-    drift: object = None
-    diffusion: object = None
-    narrow: list = dataclasses.field(default_factory=list)  # (place, width) that elements must resolve
-    exact: object = None  # edges -> what `reference` returns, where that is known in closed form
+    times: list[float]  # of the snapshots; the first is the start
+    start: Density  # at the start, not normalised
+    potential: Formula | None = None
+    extra: Formula | None = None  # force beside it
+    drift: Formula | None = None
+    diffusion: Formula | None = None
+    narrow: list[tuple[float, float]] = dataclasses.field(
+        default_factory=list
+    )  # (place, width) that elements must resolve
+    exact: Callable[[Array], tuple[Array, Array]] | None = (
+        None  # what `reference` returns, where that is known in closed form
+    )
 
 
 class Mesh:
     """Elements of degree n."""
 
-    def __init__(self, edges, degree, problem):
+    def __init__(self, edges: Array, degree: int, problem: Problem) -> None:
         self.degree, self.problem, self.edges = degree, problem, edges
         self.xi, self.w = lobatto(degree)
         self.d = derivative(self.xi)
@@ -81,21 +94,22 @@ class Mesh:
         self.inside = (edges[:-1] + edges[1:])[:, None] / 2 + self.half[:, None] * self.xi * (1 - 1e-13)
         self.mass = self.half[:, None] * self.w
 
-    def coefficients(self, t):
+    def coefficients(self, t: float) -> tuple[Array, Array]:
         return coefficients(self.problem, self.inside, self.half, self.d, t)
 
-    def rates(self, t):
+    def rates(self, t: float) -> Array:
         """R of M dp/dt = R p, element by element."""
         f, D = self.coefficients(t)
         flux = -self.d * (D / self.half[:, None])[:, None, :]
         k = np.arange(self.degree + 1)
         flux[:, k, k] += f
-        return (self.d.T * self.w) @ flux
+        rates: Array = (self.d.T * self.w) @ flux
+        return rates
 
 
-def coefficients(problem, x, half, d, t):
+def coefficients(problem: Problem, x: Array, half: Array, d: Array, t: float) -> tuple[Array, Array]:
     theta = problem.parameters(t)
-    if problem.drift is not None:
+    if problem.drift is not None and problem.diffusion is not None:
         f, D = problem.drift(x, theta) + 0 * x, problem.diffusion(x, theta) + 0 * x
     else:
         f = 0 * x
@@ -109,7 +123,7 @@ def coefficients(problem, x, half, d, t):
     return f, D
 
 
-def make_mesh(problem, degree, steepness, first=8):
+def make_mesh(problem: Problem, degree: int, steepness: float, first: int = 8) -> Array:
     """Edges, by halving: what drift does to a density over an element is at most exp(steepness), and the
     start is resolved.
     """
@@ -118,7 +132,7 @@ def make_mesh(problem, degree, steepness, first=8):
             [[problem.lower, problem.upper], [k for k in problem.kinks if problem.lower < k < problem.upper]]
         )
     )
-    edges = np.unique(
+    edges: Array = np.unique(
         np.concatenate(
             [
                 np.linspace(a, b, 1 + max(1, round(first * (b - a) / (problem.upper - problem.lower))))
@@ -132,7 +146,7 @@ def make_mesh(problem, degree, steepness, first=8):
     )
     xi, _ = lobatto(degree)
     d = derivative(xi)
-    modes = np.linalg.inv(np.polynomial.legendre.legvander(xi, degree))
+    modes = np.linalg.inv(legendre.legvander(xi, degree))
     for _ in range(40):
         half = np.diff(edges) / 2
         centre = (edges[1:] + edges[:-1]) / 2
@@ -165,7 +179,7 @@ def make_mesh(problem, degree, steepness, first=8):
     raise NotConverged("elements do not end")
 
 
-def trim(problem, drop=42.0, points=4001):
+def trim(problem: Problem, drop: float = 42.0, points: int = 4001) -> tuple[float, float]:
     """
     The ends of the part of the interval that matters: where drift has pushed inward all the way from a closed
     end, at all times, the density falls outward as exp(-integral of f/D), and beyond a drop of e^-42 there is
@@ -181,7 +195,7 @@ def trim(problem, drop=42.0, points=4001):
     width = x[0, 1] - x[0, 0]
     for i, t in enumerate(times):
         theta = problem.parameters(t)
-        if problem.drift is not None:
+        if problem.drift is not None and problem.diffusion is not None:
             D = problem.diffusion(x, theta)[0] + 0 * x[0]
             if D.min() <= 0:
                 return lower, upper
@@ -213,7 +227,7 @@ def trim(problem, drop=42.0, points=4001):
     return lower, upper
 
 
-def solve_ends(S, r, ends):
+def solve_ends(S: Array, r: Array, ends: str) -> Array:
     """What is left when all elements are one: unknowns at its two ends."""
     s = len(r) // 2
     if ends == "ring":
@@ -228,7 +242,7 @@ def solve_ends(S, r, ends):
     return u
 
 
-def solve_elements(K, rhs, s, ends):
+def solve_elements(K: Array, rhs: Array, s: int, ends: str) -> Array:
     """K y = rhs, both element by element and to be added up where elements meet: condensed to the ends of
     elements, which are then joined in pairs until one is left.
     """
@@ -272,7 +286,9 @@ def solve_elements(K, rhs, s, ends):
 
 
 class Solver:
-    def __init__(self, problem, degree, steepness, tolerance, first=8):
+    def __init__(
+        self, problem: Problem, degree: int, steepness: float, tolerance: float, first: int = 8
+    ) -> None:
         lower, upper = trim(problem)
         problem = dataclasses.replace(problem, lower=lower, upper=upper)
         self.problem, self.tolerance = problem, tolerance
@@ -280,7 +296,7 @@ class Solver:
         self.c, A = radau(STAGES)
         self.inverse = np.linalg.inv(A)
         points = np.concatenate([[0.0], self.c])
-        vander = np.polynomial.legendre.legvander(2 * points - 1, STAGES)
+        vander = legendre.legvander(2 * points - 1, STAGES)
         self.last_mode = np.linalg.inv(vander)[-1]
         self.steps = 0
         p = problem.start(self.mesh.x) + 0 * self.mesh.x
@@ -293,7 +309,7 @@ class Solver:
             raise NotConverged("the start has no mass")
         self.p = p / total
 
-    def _step(self, t, h, low, high):
+    def _step(self, t: float, h: float, low: float, high: float) -> tuple[Array, float]:
         mesh, s = self.mesh, STAGES
         e, n = mesh.x.shape
         # (A^-1 x M - h R) Y = A^-1 1 x M p, Y the stages
@@ -308,7 +324,7 @@ class Solver:
         both = np.concatenate([self.p[:, :, None], y], axis=2)
         return y[:, :, -1], (mesh.mass * np.abs(both @ self.last_mode)).sum()
 
-    def advance(self, t0, t1, h):
+    def advance(self, t0: float, t1: float, h: float) -> float:
         """Over an interval without corners."""
         tiny = 1e-12 * (t1 - t0)
         low, high = t0 + tiny, t1 - tiny
@@ -326,21 +342,27 @@ class Solver:
             h *= min(4, max(0.15, 0.8 * (self.tolerance / max(error, 1e-300)) ** (1 / (STAGES + 1))))
         return h
 
-    def masses(self, edges):
+    def masses(self, edges: Array) -> Array:
         """Of cells with these edges, exactly for the polynomials."""
         mesh, n = self.mesh, self.mesh.degree
-        p = np.polynomial.legendre
-        modes = self.p @ np.linalg.inv(p.legvander(mesh.xi, n)).T
+        modes = self.p @ np.linalg.inv(legendre.legvander(mesh.xi, n)).T
         whole = np.concatenate([[0], np.cumsum(2 * modes[:, 0] * mesh.half)])
         e = np.clip(np.searchsorted(mesh.edges, edges, side="right") - 1, 0, len(mesh.half) - 1)
         xi = np.clip((edges - mesh.edges[e]) / mesh.half[e] - 1, -1, 1)
-        v = p.legvander(xi, n + 1)
+        v = legendre.legvander(xi, n + 1)
         k = np.arange(1, n + 1)
         integral = np.concatenate([(xi + 1)[:, None], (v[:, 2:] - v[:, :-2]) / (2 * k + 1)], axis=1)
         return np.diff(whole[e] + mesh.half[e] * (integral * modes[e]).sum(axis=1))
 
 
-def run(problem, edges, degree=8, steepness=4.0, tolerance=1e-6, first=8):
+def run(
+    problem: Problem,
+    edges: Array,
+    degree: int = 8,
+    steepness: float = 4.0,
+    tolerance: float = 1e-06,
+    first: int = 8,
+) -> tuple[Array, Solver]:
     """Cell masses at every snapshot after the first, and at the first: [snapshot][cell]."""
     solver = Solver(problem, degree, steepness, tolerance, first)
     out = [solver.masses(edges)]
@@ -357,7 +379,7 @@ def run(problem, edges, degree=8, steepness=4.0, tolerance=1e-6, first=8):
     return np.array(out), solver
 
 
-def reference(problem, edges):
+def reference(problem: Problem, edges: Array) -> tuple[Array, Array]:
     """Masses, and the L1 error that they have at each snapshot at most, by another resolution in space and
     time.
     """

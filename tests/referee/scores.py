@@ -9,20 +9,31 @@ for each measure and kind of samples; intervals that are withheld are counted ap
     tests/referee/scores.py --command build/tests/referee_scores                      # 200 of each kind
     tests/referee/scores.py --command ... --pairs 200 --replicates 50                 # many
 """
+from __future__ import annotations
+
 import argparse
 import collections
+import concurrent.futures
+import itertools
 import math
 import os
 import pathlib
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 import numpy as np
+import numpy.typing as npt
 
 from referee import write_block
+from reference import Array
 
+Values = dict[str, Any]  # of measures; None where one is not defined
+Interval = tuple[float, float, float, float, float]  # low, corrected, target, high, value
+Row = tuple[str, str, int, int, int, int]  # measure, kind, axes, hits, given, withheld
 ENVIRONMENT = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
 LEAST = 0.92  # coverage that is asked for
 DOUBT = 1e-4  # probability of a failure by chance, per measure and kind
@@ -43,7 +54,7 @@ DRAWS = 100
 class Mixture:
     """Gaussians with axes along those of the box; so far inside that nothing lies beyond."""
 
-    def __init__(self, weight, mean, sd):
+    def __init__(self, weight: Array, mean: Array, sd: Array) -> None:
         self.weight, self.mean, self.sd = (
             np.asarray(weight) / np.sum(weight),
             np.asarray(mean),
@@ -51,7 +62,7 @@ class Mixture:
         )
 
     @classmethod
-    def random(cls, rng, dim):
+    def random(cls, rng: np.random.Generator, dim: int) -> Mixture:
         n = int(rng.integers(1, 4))
         return cls(
             rng.uniform(0.2, 1, n),
@@ -59,7 +70,7 @@ class Mixture:
             np.exp(rng.uniform(math.log(0.3), math.log(0.8), (n, dim))),
         )
 
-    def disturbed(self, rng):
+    def disturbed(self, rng: np.random.Generator) -> Mixture:
         """A neighbour, at a distance between nothing and much."""
         by = 0.0 if rng.random() < 0.2 else math.exp(rng.uniform(math.log(0.02), math.log(0.7)))
         shape = self.mean.shape
@@ -69,7 +80,7 @@ class Mixture:
             np.minimum(self.sd * np.exp(0.3 * by * rng.normal(size=shape)), 0.8),
         )
 
-    def masses(self, edges):
+    def masses(self, edges: Array) -> Array:
         erf = np.vectorize(math.erf)
         per_axis = [
             [np.diff(0.5 * erf((edges - m) / (s * math.sqrt(2)))) for m, s in zip(mean, sd)]
@@ -81,9 +92,12 @@ class Mixture:
             total = sum(
                 w * np.outer(a[1], a[0]) for w, a in zip(self.weight, per_axis)
             )  # the first axis fastest
-        return total / total.sum()
+        masses: Array = total / total.sum()
+        return masses
 
-    def draw(self, rng, n, memory=0.0, wider=1.0):
+    def draw(
+        self, rng: np.random.Generator, n: int, memory: float = 0.0, wider: float = 1.0
+    ) -> tuple[Array, Array]:
         """Rows, of a stationary chain with that correlation from row to row; with their weights where `wider`
         is not 1.
         """
@@ -94,15 +108,16 @@ class Mixture:
         x = self.mean[c] + wider * self.sd[c] * z[:, 1:]
         return x, self.density(x) / Mixture(self.weight, self.mean, wider * self.sd).density(x)
 
-    def density(self, x):
+    def density(self, x: Array) -> Array:
         scale = (2 * math.pi) ** (-0.5 * x.shape[1])
-        return scale * sum(
+        density: Array = scale * sum(
             w * np.exp(-0.5 * (((x - m) / s) ** 2).sum(axis=1)) / np.prod(s)
             for w, m, s in zip(self.weight, self.mean, self.sd)
         )
+        return density
 
 
-def chain(rng, n, width, memory):
+def chain(rng: np.random.Generator, n: int, width: int, memory: float) -> Array:
     """Normal numbers with correlation memory^lag."""
     noise = rng.normal(size=(n, width))
     if memory:
@@ -112,7 +127,7 @@ def chain(rng, n, width, memory):
     return noise
 
 
-def sample(rng, kind, of, dim):
+def sample(rng: np.random.Generator, kind: str, of: Mixture, dim: int) -> tuple[Array, Array | None]:
     """Positions and weights (or None)."""
     n = (
         int(np.exp(rng.uniform(math.log(2000), math.log(8000))))
@@ -133,7 +148,7 @@ def sample(rng, kind, of, dim):
     return x, np.exp(rng.uniform(0.2, 1.2) * rng.normal(size=len(x))) if kind == "random weights" else None
 
 
-def pools(p, n):
+def pools(p: Array, n: int) -> tuple[npt.NDArray[np.int_], int]:
     """Pool of every bin: the box cut in two, as near to its middle as both parts keep 5 expected samples, and
     so on. p has axes (y, x) or (x).
     """
@@ -160,14 +175,14 @@ def pools(p, n):
     return to, count
 
 
-def wells(p):
+def wells(p: Array) -> npt.NDArray[np.int_]:
     """Basin of every bin, by flooding from the highest bin down; a well stays apart when its peak is e^(1/2)
     times the pass and both have 0.001 of the mass above it.
     """
     shape, flat = p.shape, p.ravel()
     parent, above = -np.ones(flat.size, int), np.zeros(flat.size)
 
-    def root(i):
+    def root(i: Any) -> Any:
         while parent[i] != i:
             i = parent[i]
         return i
@@ -179,7 +194,7 @@ def wells(p):
         if not near:
             parent[i] = i
         else:
-            parent[i] = root(max(near, key=lambda j: flat[j]))
+            parent[i] = root(max(near, key=lambda j: float(flat[j])))
         for j in near:
             one, other = root(i), root(j)
             if flat[one] < flat[other]:
@@ -193,18 +208,18 @@ def wells(p):
     return np.array([root(i) for i in range(flat.size)])
 
 
-def neighbours(at, shape):
+def neighbours(at: Sequence[int], shape: Sequence[int]) -> Iterator[tuple[int, ...]]:
     for move in np.ndindex(*(3,) * len(shape)):
         to = tuple(a + m - 1 for a, m in zip(at, move))
         if any(m != 1 for m in move) and all(0 <= t < s for t, s in zip(to, shape)):
             yield to
 
 
-def square_of_linear(a, b, width):
-    return (width * (a * a + a * b + b * b) / 3).sum()
+def square_of_linear(a: Array, b: Array, width: Array) -> float:
+    return float((width * (a * a + a * b + b * b) / 3).sum())
 
 
-def transport(p, q, edges):
+def transport(p: Array, q: Array, edges: Array) -> tuple[float, float, float]:
     """W1, W2 and energy distance of masses that lie evenly within bins."""
     F, G, w = np.concatenate([[0], np.cumsum(p)]), np.concatenate([[0], np.cumsum(q)]), np.diff(edges)
     d = F - G
@@ -227,7 +242,7 @@ def transport(p, q, edges):
     return (w * first).sum(), math.sqrt(second), 2 * square_of_linear(a, b, w)
 
 
-def projected(p, q, edges):
+def projected(p: Array, q: Array, edges: Array) -> tuple[float, float]:
     """Sliced W1 and energy distance in the plane: masses at the middles of bins, 16 directions."""
     x = (edges[1:] + edges[:-1]) / 2
     X, Y = np.meshgrid(x, x)
@@ -244,7 +259,7 @@ def projected(p, q, edges):
 class Truth:
     """What infinitely many samples of q would show against p."""
 
-    def __init__(self, p, q, edges):
+    def __init__(self, p: Array, q: Array, edges: Array) -> None:
         self.p, self.q, self.dim = p, q, p.ndim
         basin = wells(p)
         difference = np.bincount(basin, (p - q).ravel(), minlength=p.size)
@@ -262,17 +277,17 @@ class Truth:
             self.fixed["sliced_wasserstein"] = self.fixed["wasserstein_1"]
         else:
             self.fixed["sliced_wasserstein"], self.fixed["energy_distance"] = projected(p, q, edges)
-        self.pooled = {}
+        self.pooled: dict[int, Values] = {}
 
-    def of(self, n):
-        """Values in the pools of n effective samples."""
+    def of(self, n: int) -> Values:
+        """Values in the pools made for n effective samples."""
         if n not in self.pooled:
             to, count = pools(self.p, n)
             p, q = (np.bincount(to.ravel(), m.ravel(), minlength=count) for m in (self.p, self.q))
             m = (p + q) / 2
 
-            def kl(a, b):
-                return (a * np.log(a / b))[a > 0].sum()
+            def kl(a: Any, b: Any) -> float:
+                return float((a * np.log(a / b))[a > 0].sum())
 
             self.pooled[n] = {
                 "kl": kl(p, q),
@@ -282,13 +297,13 @@ class Truth:
                 "hellinger_squared": 0.5 * ((np.sqrt(p) - np.sqrt(q)) ** 2).sum(),
                 "chi_squared": ((p - q) ** 2 / p).sum(),
             }
-        return self.fixed | self.pooled[n]
+        return {**self.fixed, **self.pooled[n]}
 
 
 class DensityTruth:
     """Integrals of the two densities, by sums over even points, which converge faster than any power."""
 
-    def __init__(self, one, other, dim):
+    def __init__(self, one: Mixture, other: Mixture, dim: int) -> None:
         axis = np.linspace(LOWER, UPPER, 4001 if dim == 1 else 401)
         x = np.stack(np.meshgrid(*[axis] * dim), axis=-1).reshape(-1, dim)
         p, q, volume = one.density(x), other.density(x), (axis[1] - axis[0]) ** dim
@@ -300,11 +315,13 @@ class DensityTruth:
             "reverse_kl_density": volume * (q * np.log(q / p)).sum(),
         }
 
-    def of(self, _):
+    def of(self, _: int) -> Values:
         return self.fixed
 
 
-def make(kind, dim, pair, density):
+def make(
+    kind: str, dim: int, pair: int, density: bool
+) -> tuple[np.random.Generator, int, Array, Mixture, Mixture]:
     """A pair of distributions, the same for a number, and its generator of samples."""
     rng = np.random.default_rng([1917, KINDS.index(kind), dim, pair])
     cells = int(rng.choice([64, 120, 200])) if dim == 1 else int(rng.choice([32, 48]))
@@ -316,14 +333,18 @@ def make(kind, dim, pair, density):
     return rng, cells, edges, one, other
 
 
-def run(command, kind, dim, pair, replicates, density):
+def run(
+    command: str, kind: str, dim: int, pair: int, replicates: int, density: bool
+) -> dict[str, list[Interval]]:
     """{measure: [(low, value, target, high)]} of measures from bins, or of those from the samples' own density."""
     rng, cells, edges, one, other = make(kind, dim, pair, density)
-    out = collections.defaultdict(list)
+    out: dict[str, list[Interval]] = collections.defaultdict(list)
     if density and np.array_equal(one.mean, other.mean):
         return out  # p/q is 1 everywhere: there is no noise, and the rest is interpolation
     p = one.masses(edges)
-    truth = DensityTruth(one, other, dim) if density else Truth(p, other.masses(edges), edges)
+    truth: DensityTruth | Truth = (
+        DensityTruth(one, other, dim) if density else Truth(p, other.masses(edges), edges)
+    )
     stream = []
     for r in range(replicates):
         x, weights = sample(rng, kind, other, dim)
@@ -344,14 +365,14 @@ def run(command, kind, dim, pair, replicates, density):
     for line in done.stdout.decode().splitlines():
         words = line.split()
         for i in range(0, len(words) - 7, 8):
-            value, corrected, low, high, _floor, effective, _independent = map(float, words[i + 1 : i + 8])
-            target = truth.of(max(1, round(effective))).get(words[i])
+            value, corrected, low, high, _floor, pooled, _independent = map(float, words[i + 1 : i + 8])
+            target = truth.of(int(pooled)).get(words[i])
             if target is not None:
                 out[words[i]].append((low, corrected, target, high, value))
     return out
 
 
-def least_count(n, share=LEAST, doubt=DOUBT):
+def least_count(n: int, share: float = LEAST, doubt: float = DOUBT) -> int:
     """So many hits of n have less than that probability to be missed when each has probability `share`."""
     log = [
         math.lgamma(n + 1)
@@ -368,7 +389,7 @@ def least_count(n, share=LEAST, doubt=DOUBT):
     return k
 
 
-def main():
+def main() -> int:
     p = argparse.ArgumentParser(description=__doc__.strip().split("\n\n")[0])
     p.add_argument(
         "--command",
@@ -383,6 +404,7 @@ def main():
     p.add_argument(
         "--family", choices=("bins", "density"), help="measures from bins, or from densities, alone"
     )
+    p.add_argument("--jobs", type=int, default=1, help="processes that share the pairs")
     p.add_argument("--all", action="store_true", help="name every pair that alone is below")
     p.add_argument(
         "--document",
@@ -400,30 +422,44 @@ def main():
         o.document,
         o.all,
         families,
+        o.jobs,
     )
 
 
 def referee(
-    command,
-    pairs,
-    replicates,
-    kinds=KINDS,
-    dims=(1, 2),
-    document=None,
-    everything=False,
-    families=(False, True),
-):
+    command: str,
+    pairs: Iterable[int],
+    replicates: int,
+    kinds: Sequence[str] = KINDS,
+    dims: Iterable[int] = (1, 2),
+    document: pathlib.Path | None = None,
+    everything: bool = False,
+    families: Sequence[bool] = (False, True),
+    jobs: int = 1,
+) -> int:
+    with concurrent.futures.ProcessPoolExecutor(jobs) as pool:
+        return judge(command, pairs, replicates, kinds, dims, document, everything, families, pool)
+
+
+def judge(
+    command: str,
+    pairs: Iterable[int],
+    replicates: int,
+    kinds: Sequence[str],
+    dims: Iterable[int],
+    document: pathlib.Path | None,
+    everything: bool,
+    families: Sequence[bool],
+    pool: concurrent.futures.Executor,
+) -> int:
     table, bad = [], []
     for dim in dims:
         for kind in kinds:
-            rows = collections.defaultdict(list)
-            for pair in pairs:
-                own = [
-                    of
-                    for density in families
-                    for of in run(command, kind, dim, pair, replicates, density).items()
-                ]
-                for measure, got in own:
+            rows: dict[str, list[Interval]] = collections.defaultdict(list)
+            work = list(itertools.product(pairs, families))
+            shared = zip(*((command, kind, dim, pair, replicates, density) for pair, density in work))
+            for (pair, _), own in zip(work, pool.map(run, *shared)):
+                for measure, got in own.items():
                     rows[measure] += got
                     given = [g for g in got if not math.isnan(g[0])]
                     hits = sum(g[0] - 1e-12 <= g[2] <= g[3] + 1e-12 for g in given)
@@ -446,15 +482,15 @@ def referee(
             + ":\n"
             + "\n".join(bad if everything else bad[:20])
         )
-    for measure, kind, dim, hits, given, withheld in failed:
+    for measure, kind, dim, hits, total, withheld in failed:
         print(
-            f"FAILED {measure}, {kind}, {dim}-D: {hits} of {given} intervals hold the true value"
-            f" ({hits / given:.1%}), below {LEAST:.0%} beyond chance; {withheld} withheld"
+            f"FAILED {measure}, {kind}, {dim}-D: {hits} of {total} intervals hold the true value"
+            f" ({hits / total:.1%}), below {LEAST:.0%} beyond chance; {withheld} withheld"
         )
     return 1 if failed else 0
 
 
-def print_table(table, kinds, document):
+def print_table(table: list[Row], kinds: Sequence[str], document: pathlib.Path | None) -> None:
     """Coverage in percent, and what is withheld; a row per measure and dimension."""
     cells = {
         (m, d, k): (

@@ -4,14 +4,18 @@ Random studies of one axis: what FARE reads, and the same as a problem for the r
 function of its seed alone. Shapes of formulas are a fixed set, so that each is compiled once; their numbers,
 and everything else, are random.
 """
+from __future__ import annotations
+
 import dataclasses
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-from reference import Problem
+from reference import Array, Density, Formula, Parameters, Problem
 
-FUNCTIONS = {
+FUNCTIONS: dict[str, Any] = {
     name: getattr(np, name)
     for name in ("sin", "cos", "tan", "exp", "log", "sqrt", "sinh", "cosh", "tanh", "abs", "sign")
 }
@@ -25,7 +29,7 @@ FUNCTIONS |= {
 }
 
 
-def formula(text):
+def formula(text: str) -> Formula:
     """A formula as a function of x and the parameters."""
     code = compile(text.replace("^", "**"), text, "eval")
     return lambda x, theta: eval(code, {"__builtins__": {}}, {**FUNCTIONS, **theta, "x": x}) + 0 * x
@@ -36,7 +40,7 @@ class Shape:
     """A family of systems: formulas or a system of the library, and how its numbers are drawn."""
 
     name: str
-    draw: object  # rng -> dict of parameters
+    draw: Callable[[np.random.Generator], Parameters]
     lower: float
     upper: float
     ring: bool = False
@@ -45,27 +49,27 @@ class Shape:
     extra: str = ""
     drift: str = ""
     diffusion: str = ""
-    kinks: object = None  # parameters -> places
-    tags: tuple = ()
-    driven: tuple = ()  # parameters that may be driven
+    kinks: Callable[[Parameters], list[float]] | None = None  # places
+    tags: tuple[str, ...] = ()
+    driven: tuple[str, ...] = ()  # parameters that may be driven
     least: float = 0.0  # where starts are kept away from, as a part of the box
 
 
-def log_uniform(rng, low, high):
+def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
-def signed(rng, low, high):
+def signed(rng: np.random.Generator, low: float, high: float) -> float:
     return float(rng.choice([-1, 1])) * log_uniform(rng, low, high)
 
 
-def parabolas(p):
+def parabolas(p: Parameters) -> list[float]:
     """Where (k/2)(x + 1)^2 and (q/2)(x - 1)^2 + g cross."""
     roots = np.roots([0.5 * p["k"] - 0.5 * p["q"], p["k"] + p["q"], 0.5 * p["k"] - 0.5 * p["q"] - p["g"]])
     return [float(r.real) for r in roots if abs(r.imag) < 1e-12]
 
 
-def common(rng, **more):
+def common(rng: np.random.Generator, **more: float) -> Parameters:
     return {"kT": log_uniform(rng, 0.03, 30), "mobility": log_uniform(rng, 0.3, 3), **more}
 
 
@@ -459,14 +463,14 @@ POSITIVE = {
 }
 
 
-def number(x):
+def number(x: float) -> str:
     return repr(float(x))
 
 
 class Drive:
     """One waveform on one parameter, as YAML and as a function of time."""
 
-    def __init__(self, rng, parameter, base, end, shape):
+    def __init__(self, rng: np.random.Generator, parameter: str, base: float, end: float, shape: Any) -> None:
         self.parameter = parameter
         self.kind = str(
             rng.choice(
@@ -483,15 +487,17 @@ class Drive:
             room = 0.7 * abs(base)
         self.amplitude = float(rng.choice([-1, 1])) * room * rng.uniform(0.3, 1)
         text = [f"parameter: {parameter}", f"waveform: {self.kind}"]
-        self.breaks, self.longest = [], math.inf
+        self.breaks: list[float] = []
+        self.longest = math.inf
+        self.at: Callable[[float], float]
         getattr(self, "_" + self.kind)(rng, end, text)
         self.yaml = "  - {" + ", ".join(text) + "}\n"
 
-    def _constant(self, rng, end, text):
+    def _constant(self, rng: np.random.Generator, end: float, text: list[str]) -> None:
         text.append(f"amplitude: {number(self.amplitude)}")
         self.at = lambda t: self.amplitude
 
-    def _cycle(self, rng, end, text):
+    def _cycle(self, rng: np.random.Generator, end: float, text: list[str]) -> None:
         self.period = log_uniform(rng, 0.08 * end, 4 * end)
         self.phase = float(rng.choice([0.0, rng.uniform(-3, 3)]))
         text.extend(
@@ -502,12 +508,12 @@ class Drive:
             ]
         )
 
-    def _sine(self, rng, end, text):
+    def _sine(self, rng: np.random.Generator, end: float, text: list[str]) -> None:
         self._cycle(rng, end, text)
         self.longest = self.period / 6
         self.at = lambda t: self.amplitude * math.sin(2 * math.pi * t / self.period + self.phase)
 
-    def _square(self, rng, end, text):
+    def _square(self, rng: np.random.Generator, end: float, text: list[str]) -> None:
         self._cycle(rng, end, text)
         duty = float(rng.choice([0.5, rng.uniform(0.02, 0.98)]))
         text.append(f"duty: {number(duty)}")
@@ -516,7 +522,7 @@ class Drive:
         turns = np.arange(math.floor(shift) - 1, math.ceil(end / self.period + shift) + 2)
         self.breaks = [float((k + part - shift) * self.period) for k in turns for part in (0, duty)]
 
-    def _rise(self, rng, end, text):
+    def _rise(self, rng: np.random.Generator, end: float, text: list[str]) -> Callable[[float], float]:
         start = rng.uniform(-0.1, 0.9) * end
         length = log_uniform(rng, 0.003, 1) * end
         text.extend(
@@ -529,25 +535,25 @@ class Drive:
         self.breaks = [start, start + length]
         return lambda t: min(1.0, max(0.0, (t - start) / length))
 
-    def _ramp(self, rng, end, text):
+    def _ramp(self, rng: np.random.Generator, end: float, text: list[str]) -> None:
         s = self._rise(rng, end, text)
         self.at = lambda t: self.amplitude * s(t)
 
-    def _smoothstep(self, rng, end, text):
+    def _smoothstep(self, rng: np.random.Generator, end: float, text: list[str]) -> None:
         s = self._rise(rng, end, text)
         self.at = lambda t: self.amplitude * s(t) ** 2 * (3 - 2 * s(t))
 
-    def _tabulated(self, rng, end, text):
+    def _tabulated(self, rng: np.random.Generator, end: float, text: list[str]) -> None:
         if rng.random() < 0.5:
             # a pulse, narrow perhaps
             middle, width = rng.uniform(0.05, 0.9) * end, log_uniform(rng, 0.002, 0.2) * end
             times = [middle - width, middle - 0.5 * width, middle + 0.5 * width, middle + width]
             values = [0.0, 1.0, 1.0, 0.0]
         else:
-            times = np.sort(rng.uniform(-0.05, 1.05, size=int(rng.integers(2, 9))) * end)
-            values = rng.uniform(-1, 1, size=len(times))
+            times = list(np.sort(rng.uniform(-0.05, 1.05, size=int(rng.integers(2, 9))) * end))
+            values = list(rng.uniform(-1, 1, size=len(times)))
         if len(times) > 1 and min(np.diff(times)) < 1e-4 * end:
-            times = np.linspace(0.1, 0.9, len(times)) * end
+            times = list(np.linspace(0.1, 0.9, len(times)) * end)
         text.extend(
             [
                 f"amplitude: {number(self.amplitude)}",
@@ -563,12 +569,14 @@ class Drive:
 class Study:
     seed: int
     yaml: str
-    problem: Problem
-    edges: np.ndarray
-    tags: dict
+    problem: Any  # of one axis, or planes.Plane
+    edges: Any  # of one axis, or of each
+    tags: dict[str, Any]
 
 
-def gaussians(weights, means, sds, period):
+def gaussians(
+    weights: Sequence[float], means: Sequence[float], sds: Sequence[float], period: float
+) -> Density:
     """A mixture, wrapped where there is a period."""
     images = (
         [0.0]
@@ -579,7 +587,7 @@ def gaussians(weights, means, sds, period):
         ]
     )
 
-    def density(x):
+    def density(x: Any) -> Any:
         return sum(
             w / s * np.exp(-0.5 * ((x - m - i) / s) ** 2)
             for w, m, s in zip(weights, means, sds)
@@ -592,7 +600,15 @@ def gaussians(weights, means, sds, period):
 class Start:
     """The density at the beginning."""
 
-    def __init__(self, rng, shape, lower, upper, spacing, boltzmann):
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        shape: Shape,
+        lower: float,
+        upper: float,
+        spacing: float,
+        boltzmann: Density,
+    ) -> None:
         kinds = (
             ["gaussian", "uniform", "mixture", "point"]
             + (["boltzmann"] * 2 if shape.potential else [])
@@ -604,11 +620,11 @@ class Start:
         self.narrow, width = [], upper - lower
         self.cells_wide = math.inf
 
-        def place():
+        def place() -> float:
             low = 0.4 if shape in KNOWN else max(0.12, shape.least)
             return float(lower + width * rng.uniform(low, 1 - max(low, 0.12) if shape in KNOWN else 0.88))
 
-        def spread():
+        def spread() -> float:
             sd = log_uniform(rng, max(0.15 * spacing, 0.002 * width), 0.3 * width)
             return (
                 0.3 * sd if shape in KNOWN else min(sd, 0.25 * shape.least * width / 4) if shape.least else sd
@@ -644,7 +660,7 @@ class Start:
         self.cells_wide = min(sds) / spacing
 
 
-def choose_ends(rng, shape):
+def choose_ends(rng: np.random.Generator, shape: Shape) -> tuple[str, str]:
     if shape.ring:
         return "ring", ""
     if "singular" in shape.tags or shape in KNOWN or rng.random() < 0.6:
@@ -655,7 +671,7 @@ def choose_ends(rng, shape):
     return letters, name
 
 
-def system_yaml(shape, parameters):
+def system_yaml(shape: Shape, parameters: Parameters) -> str:
     values = ", ".join(f"{k}: {number(v)}" for k, v in parameters.items())
     if shape.builtin:
         return f"system: {{name: {shape.builtin}, parameters: {{{values}}}}}\n"
@@ -674,12 +690,12 @@ def system_yaml(shape, parameters):
     return "\n".join(lines) + f"\n  parameters: {{{values}}}\n"
 
 
-def linear(problem, start, edges):
+def linear(problem: Problem, start: tuple[float, float], edges: Array) -> tuple[Array, Array]:
     """Masses at the snapshots, and what lies at the ends: drift a - k x keeps a Gaussian one, with m' = a - k
     m and v' = 2 D - 2 k v.
     """
 
-    def slope(t, y, low, high):
+    def slope(t: float, y: Array, low: float, high: float) -> Array:
         p = problem.parameters(min(max(t, low), high))
         return np.array([p["a"] - p["k"] * y[0], 2 * p["D0"] - 2 * p["k"] * y[1]])
 
@@ -700,7 +716,7 @@ def linear(problem, start, edges):
     return np.array([m for m, _ in out]), np.array([1e-9 + 10 * beyond for _, beyond in out])
 
 
-def make(seed):
+def make(seed: int) -> Study:
     """The study of a seed."""
     rng = np.random.default_rng([2026, seed])
     shape = SHAPES[rng.integers(len(SHAPES))] if seed % 16 != 15 else KNOWN[rng.integers(len(KNOWN))]
@@ -730,19 +746,19 @@ def make(seed):
     for parameter in rng.permutation(shape.driven)[: int(rng.choice([0, 1, 2], p=[0.3, 0.5, 0.2]))]:
         drives.append(Drive(rng, str(parameter), parameters[parameter], end, shape))
 
-    def theta(t):
+    def theta(t: float) -> Parameters:
         now = dict(parameters)
         for d in drives:
             now[d.parameter] += d.at(t)
         return now
 
-    functions = {
+    functions: dict[str, Any] = {
         key: formula(getattr(shape, key))
         for key in ("potential", "extra", "drift", "diffusion")
         if getattr(shape, key)
     }
 
-    def boltzmann(x):
+    def boltzmann(x: Any) -> Any:
         now = theta(0.0)
         u = functions["potential"](x, now) / now["kT"]
         grid = functions["potential"](np.linspace(lower, upper, 20001), now) / now["kT"]

@@ -9,6 +9,8 @@ fare-test: labels=referee timeout=900 arg=truths
 fare-test: labels=referee timeout=300 arg=found
 fare-test: labels=referee timeout=900 arg=scores
 """
+from __future__ import annotations
+
 import os
 import pathlib
 import sys
@@ -21,11 +23,10 @@ import closed_forms
 import referee
 import scores
 
-
 FOUND = [8204, 20181, 20789, 50284, 50567, 60663, 100464, 100784, 101391, 101427]  # see docs/verification.md
 
 
-def main():
+def main() -> int:
     which = sys.argv.pop(1)
     if which == "closed_forms":
         return 0 if closed_forms.check() else 1

@@ -3,6 +3,8 @@
 their recorded ids. Either one node, which is this machine, or several, each with a host name, a network and
 processes of its own (Linux namespaces); they share the file system.
 """
+from __future__ import annotations
+
 import os
 import pathlib
 import shutil
@@ -11,6 +13,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 PROGRAMS = ["munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol"]
 CORES = 4  # as a node is told; tasks share what cores there are
@@ -55,17 +59,17 @@ PartitionName=all Nodes=ALL Default=YES MaxTime=60 State=UP LLN=YES
 """
 
 
-def free_ports(count):
+def free_ports(count: int) -> list[int]:
     held = [socket.socket() for _ in range(count)]
     for each in held:
         each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in held]
+    ports: list[int] = [each.getsockname()[1] for each in held]
     for each in held:
         each.close()
     return ports
 
 
-def missing():
+def missing() -> str:
     """What is not installed, or stands in the way; empty where a cluster can be started."""
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     lacking = [name for name in PROGRAMS if not shutil.which(name)]
@@ -74,7 +78,7 @@ def missing():
     return "" if os.geteuid() == 0 else "a slurmd of one's own needs root"
 
 
-def isolate():
+def isolate() -> str:
     """Starts this script once more, as the first process of namespaces of its own, and ends with its exit code;
     returns there. Why that cannot be done, or nothing.
     """
@@ -93,8 +97,10 @@ def isolate():
 
 
 class Cluster:
-    def __init__(self, where, nodes=1):
-        self.where, self.daemons, self.nodes = pathlib.Path(where), [], {}
+    def __init__(self, where: pathlib.Path | str, nodes: int = 1) -> None:
+        self.where = pathlib.Path(where)
+        self.daemons: list[subprocess.Popen[bytes]] = []
+        self.nodes: dict[str, subprocess.Popen[bytes]] = {}
         ctld, d = free_ports(2)
         here = socket.gethostname().split(".")[0]
         self.names = [here] if nodes == 1 else [f"node{i + 1}" for i in range(nodes)]
@@ -118,7 +124,7 @@ class Cluster:
         configuration.write_text(lines)
         self.environment = dict(os.environ, SLURM_CONF=str(configuration))
 
-    def start(self):
+    def start(self) -> None:
         self.daemon(
             "munged",
             "--foreground",
@@ -139,11 +145,11 @@ class Cluster:
         self.nodes = {name: self.start_node(i, name) for i, name in enumerate(self.names)}
         self.wait("slurmctld", lambda: self.idle() == len(self.names))
 
-    def idle(self):
+    def idle(self) -> int:
         """How many nodes wait for work."""
         return int(self.run("sinfo", "-h", "-t", "idle", "-o", "%D").stdout.strip() or 0)
 
-    def start_node(self, i, name):
+    def start_node(self, i: int, name: str) -> subprocess.Popen[bytes]:
         """Its first process: slurmd itself, or what holds the namespaces of a node."""
         if len(self.names) == 1:
             return self.daemon("slurmd", "-D", "-c")
@@ -157,41 +163,42 @@ class Cluster:
             f"ip link add {name} type veth peer name eth0 netns {self.inside(node)} && "
             f"ip link set {name} master bridge0 up"
         )
+        assert node.stdin
         node.stdin.write(b"\n")
         node.stdin.close()
         return node
 
-    def inside(self, node):
+    def inside(self, node: subprocess.Popen[bytes]) -> str:
         """The id of a node's first process, which `unshare` has started; once it has its namespaces."""
         children = pathlib.Path(f"/proc/{node.pid}/task/{node.pid}/children")
         self.wait("unshare", lambda: children.read_text().strip())
         return children.read_text().split()[0]
 
-    def cut(self, name):
+    def cut(self, name: str) -> None:
         self.shell(f"ip link set {name} down")
 
-    def mend(self, name):
+    def mend(self, name: str) -> None:
         self.shell(f"ip link set {name} up")
 
-    def kill(self, name):
+    def kill(self, name: str) -> None:
         """As when its power fails: no process of the node gets a word in."""
         self.nodes[name].kill()
         self.nodes[name].wait()
 
-    def shell(self, command):
+    def shell(self, command: str) -> None:
         done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"{command}: {done.stderr}")
 
-    def daemon(self, *command, log=None, **more):
+    def daemon(self, *command: str, log: str | None = None, **more: Any) -> subprocess.Popen[bytes]:
         with open(self.where / f"{log or command[0]}.out", "wb") as out:
-            process = subprocess.Popen(
+            process: subprocess.Popen[bytes] = subprocess.Popen(
                 command, env=self.environment, stdout=out, stderr=out, start_new_session=True, **more
             )
         self.daemons.append(process)
         return process
 
-    def wait(self, what, ready, seconds=60):
+    def wait(self, what: str, ready: Callable[[], object], seconds: int = 60) -> None:
         for _ in range(10 * seconds):
             if ready():
                 return
@@ -202,7 +209,9 @@ class Cluster:
         )
         raise RuntimeError(f"{what} did not come up:\n{logs}")
 
-    def run(self, *command, cwd=None, **more):
+    def run(
+        self, *command: str, cwd: pathlib.Path | str | None = None, **more: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command,
             cwd=cwd,
@@ -213,21 +222,21 @@ class Cluster:
             check=False,
         )
 
-    def submit(self, cwd, *arguments, **more):
+    def submit(self, cwd: pathlib.Path | str, *arguments: str, **more: str) -> str:
         done = self.run("sbatch", "--parsable", *arguments, cwd=cwd, **more)
         if done.returncode:
             raise RuntimeError(f"sbatch {' '.join(arguments)}: {done.stderr}")
         return done.stdout.strip()
 
-    def show(self, job, key):
+    def show(self, job: str, key: str) -> list[str]:
         """Of a job, or of every task of an array, what SLURM knows under this key."""
         shown = self.run("scontrol", "-o", "show", "job", job).stdout
         return [line.split(f" {key}=")[1].split()[0] for line in shown.splitlines() if f" {key}=" in line]
 
-    def states(self, job):
+    def states(self, job: str) -> list[str]:
         return self.show(job, "JobState")
 
-    def finish(self, job, seconds=300):
+    def finish(self, job: str, seconds: float = 300) -> list[str]:
         """Waits until it has ended; its states."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -237,7 +246,7 @@ class Cluster:
             time.sleep(0.5)
         return [*self.states(job), "NOT ENDED"]
 
-    def stop(self):
+    def stop(self) -> None:
         self.run("scancel", "--quiet", "--user=root")
         if len(self.names) > 1:  # `unshare` does not listen to SIGTERM
             for node in self.nodes.values():

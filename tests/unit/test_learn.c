@@ -46,7 +46,7 @@ static void adam_steps_by_hand(void **state)
 
   (void)state;
   for (int step = 1; step <= 2; step++) {
-    fare_adam_step(&fare_adam_usual, 0.01 * step, step, 3, g[step - 1], m, v, w);
+    fare_adam_step(0.01 * step, step, 3, g[step - 1], m, v, w);
     for (int k = 0; k < 3; k++) {
       const double G = (double)g[step - 1][k];
 

@@ -62,7 +62,7 @@ static void find_targets(
 
   with.samples   = n;
   with.effective = (double)n;
-  assert_ok(fare_sides_create(b->binning, p, NULL, &with, &s));
+  assert_ok(fare_sides_create(b->binning, p, NULL, &with, round(with.effective), &s));
   fare_sides_show_samples(&s);
   memcpy(s.q, s.q_raw, (s.pools + 1) * sizeof *s.q);
   memcpy(s.p, s.p_raw, (s.pools + 1) * sizeof *s.p);

@@ -175,7 +175,7 @@ static void steps_are_tuned_to_their_acceptance(void **state)
   static const struct {
     const char *type, *options, *group;
     int         rungs;
-  } cases[] = {{"boltzmann", "{adaptation: 40}", "sampler", 1},
+  } cases[] = {{"boltzmann", "{adaptation: 40}", "sampler/chains", 1},
     {"replica_exchange", "{temperatures: 3, highest: 20, adaptation: 40, sweeps: 400}", "sampler", RUNGS},
     {"annealed_importance", "{step: 1.0}", "sampler/annealing", 1}};
 

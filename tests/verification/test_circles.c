@@ -135,14 +135,14 @@ static void features_close(void **state)
     11, system, &initial, &schedule, &sampler));
   fare_config_destroy(&config);
   ((fare_generative *)sampler->state)->sd[0] = 0.8;
-  inputs                                     = fare_schrodinger_place_inputs(sampler);
+  inputs = fare_generative_position_inputs(sampler, fare_system_dimension(sampler->system));
   assert_int_equal(inputs, 6);
   for (int i = 0; i < FARE_BLOCK; i++) {
     z[i]  = (float)(0.01 * i - 2);
     on[i] = (float)(0.01 * i - 2 + 2 * M_PI / 0.8);
   }
-  fare_schrodinger_places(sampler, FARE_BLOCK, at, here);
-  fare_schrodinger_places(sampler, FARE_BLOCK, next, there);
+  fare_generative_positions(sampler, fare_system_dimension(sampler->system), FARE_BLOCK, at, here);
+  fare_generative_positions(sampler, fare_system_dimension(sampler->system), FARE_BLOCK, next, there);
   for (int k = 0; k < inputs * FARE_BLOCK; k++) assert_near(there[k], here[k], 2e-5);
   assert_true(fabsf(here[0] - here[FARE_BLOCK - 1]) > 0.01f);
   assert_ok(fare_sampler_destroy(&sampler));

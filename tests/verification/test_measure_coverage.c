@@ -6,7 +6,7 @@
 */
 #include "unit/measures.h"
 
-#include "measure/noise.h"
+#include "measure/sides.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -58,10 +58,10 @@ static const rows lines[] = {
   {"weights, sd 2", 1, 50000, 0.3, 0, 1, PETSC_FALSE, LOGNORMAL, 2, 0},
   {"proposal 1.4 as wide", 1, 4000, 0, 0, 1, PETSC_FALSE, PROPOSAL, 1.4, 0.9},
   {"proposal 1.4 as wide", 1, 4000, 0.3, 0, 1, PETSC_FALSE, PROPOSAL, 1.4, 0.9},
-  {"proposal 0.9 as wide", 1, 4000, 0, 0, 1, PETSC_FALSE, PROPOSAL, 0.9, 0},
-  {"proposal 0.9 as wide", 1, 4000, 0.3, 0, 1, PETSC_FALSE, PROPOSAL, 0.9, 0},
-  {"proposal 0.8 as wide", 1, 4000, 0, 0, 1, PETSC_FALSE, PROPOSAL, 0.8, 0},
-  {"proposal 0.8 as wide", 1, 4000, 0.3, 0, 1, PETSC_FALSE, PROPOSAL, 0.8, 0},
+  {"proposal 0.9 as wide", 1, 4000, 0, 0, 1, PETSC_FALSE, PROPOSAL, 0.9, 0.9},
+  {"proposal 0.9 as wide", 1, 4000, 0.3, 0, 1, PETSC_FALSE, PROPOSAL, 0.9, 0.9},
+  {"proposal 0.8 as wide", 1, 4000, 0, 0, 1, PETSC_FALSE, PROPOSAL, 0.8, 0.9},
+  {"proposal 0.8 as wide", 1, 4000, 0.3, 0, 1, PETSC_FALSE, PROPOSAL, 0.8, 0.9},
   {"proposal 0.7 as wide", 1, 4000, 0, 0, 1, PETSC_FALSE, PROPOSAL, 0.7, 0},
   {"proposal 0.5 as wide", 1, 4000, 0, 0, 1, PETSC_FALSE, PROPOSAL, 0.5, 0},
   {"heavy strip", 1, 4000, 0, 0, 1, PETSC_FALSE, HEAVY_STRIP, 10, 0.9},
@@ -158,22 +158,16 @@ static fare_binned draw_rows(const bins *b, const rows *of, uint64_t seed)
   return q;
 }
 
-/* What infinitely many rows would show in the pools that these are seen in. */
-static void find_targets(const bins *b, const fare_binned *p, const fare_binned *exact, const fare_binned *q,
-  double target[MEASURES])
+/* What infinitely many rows would show in the pools that are made for so many. */
+static void find_targets(
+  const bins *b, const fare_binned *p, const fare_binned *exact, double pooled, double target[MEASURES])
 {
   fare_binned with = *exact;
-  fare_noise  noise;
   fare_sides  s;
 
-  assert_ok(fare_sides_create(b->binning, p, NULL, q, &s));
-  fare_sides_show_samples(&s);
-  assert_ok(fare_noise_find(&s, &noise));
-  assert_ok(fare_sides_destroy(&s));
-  with.samples   = q->samples;
-  with.effective = q->effective / noise.design;
-  assert_ok(fare_noise_free(&noise));
-  assert_ok(fare_sides_create(b->binning, p, NULL, &with, &s));
+  with.samples   = 1;
+  with.effective = pooled;
+  assert_ok(fare_sides_create(b->binning, p, NULL, &with, pooled, &s));
   fare_sides_show_samples(&s);
   memcpy(s.q, s.q_raw, (s.pools + 1) * sizeof *s.q);
   memcpy(s.p, s.p_raw, (s.pools + 1) * sizeof *s.p);
@@ -199,8 +193,8 @@ static void cover(const rows *of, int seeds, coverage *c)
     double        target[MEASURES];
     fare_measured r[MEASURES];
 
-    find_targets(&b, &p, &exact, &q, target);
     compare(&b, &p, &q, REPLICATES, (uint64_t)seed, r);
+    find_targets(&b, &p, &exact, r[KL].pooled, target);
     for (int m = 0; m < (of->dim == 1 ? MEASURES : ANY_DIMENSION); m++) {
       assert_true((r[m].interval == FARE_INTERVAL) == !isnan(r[m].high));
       c->given[m] += r[m].interval == FARE_INTERVAL;

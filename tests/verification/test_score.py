@@ -285,7 +285,9 @@ def check_log_density(still, times, where, rng):
         ),
         "log-densities on 3 ranks",
     )
-    binned, of_density = (column(known, measure, "corrected").std() for measure in ("kl", "kl_density"))
+    binned, of_density = (
+        column(known, *which).std() for which in (("kl", "corrected"), ("kl_density", "value"))
+    )
     expect(of_density < binned, f"scatter of D: {binned} from bins, {of_density} from the density")
     for measure, exact in (
         ("reverse_kl_density", shift**2 / 2),
@@ -294,6 +296,11 @@ def check_log_density(still, times, where, rng):
     ):
         value, low, high = (column(known, measure, key) for key in ("value", "low", "high"))
         given = np.array([bound is not None for bound in low])  # withheld where a few samples decide
+        corrected = column(known, measure, "corrected")
+        expect(
+            all((estimate is not None) == there for estimate, there in zip(corrected, given)),
+            f"{measure}: corrected without an interval",
+        )
         covered = ((low[given] <= exact) & (exact <= high[given])).mean()
         expect(given.mean() > 0.95, f"{measure}: intervals are given in {given.mean()} of the trials")
         expect(

@@ -189,8 +189,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   PetscFunctionBegin;
   PetscCall(fare_generative_check_ready(sampler));
   if (!a->begun) {
-    PetscCall(fare_ensemble_draw(
-      ensemble, sampler->initial, sampler->system, t, fare_sampler_stream(sampler, "initial")));
+    PetscCall(fare_sampler_draw_initial(sampler, t, ensemble));
     a->begun = PETSC_TRUE;
     PetscFunctionReturn(0);
   }
@@ -213,15 +212,12 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+static void estimate_cost(const fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
   const fare_action *a = sampler->state;
 
-  PetscFunctionBegin;
-  if (sampler->mode != FARE_LEARNED) PetscFunctionReturn(0);
   cost->network_evaluations += a->common.learn.steps * a->common.learn.batch * fare_action_passes(a) +
     particles * a->transport_steps * evaluations(a) * (sampler->schedule.count - 1);
-  PetscFunctionReturn(0);
 }
 
 static const fare_kept kept[] = {
@@ -237,7 +233,7 @@ static PetscErrorCode loaded(fare_sampler *sampler)
   fare_action *a = sampler->state;
 
   PetscFunctionBegin;
-  PetscCall(fare_action_prepare(sampler));
+  fare_action_prepare(sampler);
   if (sampler->mode == FARE_ORACLE && a->common.ready && !a->oracle)
     PetscCall(fare_action_oracle_create(sampler->exact, a->common.sd, &a->oracle));
   PetscFunctionReturn(0);

@@ -33,7 +33,7 @@ PetscErrorCode fare_action_learn(fare_sampler *sampler, const fare_training_set 
 /* Passes through the network that a step of training makes of a row. */
 int fare_action_passes(const fare_action *a);
 /* The shape's frequencies, once the scale of the positions is known. */
-PetscErrorCode fare_action_prepare(fare_sampler *sampler);
+void fare_action_prepare(fare_sampler *sampler);
 /* A time of the schedule on [-1, 1]. */
 double fare_action_clock(const fare_sampler *sampler, double t);
 
@@ -81,7 +81,7 @@ void fare_action_oracle_carry(const fare_action_oracle *oracle, int64_t steps, i
 */
 void fare_action_chain(int frequencies, double frequency, int n, const float feature[],
   const float d_position[], const float d_feature[], float d[]);
-/* The other way: the direction of z gives that of the sines and cosines. */
+/* The reverse: the direction of z gives that of the sines and cosines. */
 void fare_action_push(
   int frequencies, double frequency, int n, const float feature[], const float along[], float d_feature[]);
 /* z + h v in double, per axis; and the sum of Runge and Kutta: x + h/6 (k1 + 2 k2 + 2 k3 + k4). */

@@ -33,18 +33,16 @@ double fare_action_clock(const fare_sampler *sampler, double t)
   return length > 0 ? 2 * (t - sampler->schedule.start) / length - 1 : 0;
 }
 
-PetscErrorCode fare_action_prepare(fare_sampler *sampler)
+void fare_action_prepare(fare_sampler *sampler)
 {
   fare_action            *a    = sampler->state;
   const fare_system_type *type = fare_system_type_of(sampler->system);
 
-  PetscFunctionBegin;
   for (int axis = 0; axis < a->shape.dim; axis++) {
     a->shape.frequency[axis] = a->shape.periodic[axis]
       ? 2 * PETSC_PI * a->common.sd[axis] / (type->upper[axis] - type->lower[axis])
       : a->common.frequency;
   }
-  PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_action_tile_create(const fare_action_shape *shape, fare_action_tile *t)
@@ -280,10 +278,9 @@ static PetscErrorCode find_speed(fare_sampler *sampler, const fare_training_set 
     memcpy(before, now, sizeof now);
   }
   if (a->entropic) {
-    const double *at[FARE_DIM_MAX] = {&a->common.mean[0], &a->common.mean[1], &a->common.mean[2]};
-    double D[FARE_DIM_MAX], *const to[FARE_DIM_MAX] = {&D[0], &D[1], &D[2]};
+    double D[FARE_DIM_MAX];
 
-    fare_system_diffusion(sampler->system, data->times[0], 1, at, to);
+    fare_generative_diffusion(sampler->system, data->times[0], a->common.mean, D);
     for (int axis = 0; axis < dim; axis++) sum += pow(D[axis] / pow(a->common.sd[axis], 2), 2) / dim;
   }
   a->speed = PetscMax(sqrt(sum), 1 / (data->times[data->count - 1] - data->times[0]));
@@ -317,7 +314,7 @@ PetscErrorCode fare_action_learn(fare_sampler *sampler, const fare_training_set 
   PetscCall(PetscMalloc1((size_t)a->common.learn.batch, &l.uniform));
   PetscCall(fare_action_tile_create(&a->shape, &l.tile));
   code = fare_generative_rows_begin(sampler, data, &l.rows);
-  if (!code) code = fare_action_prepare(sampler);
+  fare_action_prepare(sampler);
   if (!code) code = find_speed(sampler, data);
   if (!code) {
     l.mean_interval = a->speed * (data->times[data->count - 1] - data->times[0]) / (data->count - 1);

@@ -307,11 +307,6 @@ static void velocity(const fare_action_oracle *o, double share, const double x[]
   }
 }
 
-static void moved(int dim, double h, const double x[], const double v[], double to[])
-{
-  for (int axis = 0; axis < dim; axis++) to[axis] = x[axis] + h * v[axis];
-}
-
 static void carry_one(const fare_action_oracle *o, int64_t steps, double x[])
 {
   const fare_grid *grid = o->exact->grid;
@@ -322,12 +317,12 @@ static void carry_one(const fare_action_oracle *o, int64_t steps, double x[])
     double       k[4][FARE_DIM_MAX], y[FARE_DIM_MAX];
 
     velocity(o, share, x, k[0]);
-    moved(grid->dim, h / 2, x, k[0], y);
-    velocity(o, share + whole / 2, y, k[1]);
-    moved(grid->dim, h / 2, x, k[1], y);
-    velocity(o, share + whole / 2, y, k[2]);
-    moved(grid->dim, h, x, k[2], y);
-    velocity(o, share + whole, y, k[3]);
+    for (int stage = 1; stage < 4; stage++) {
+      const double part = stage == 3 ? 1 : 0.5;
+
+      for (int axis = 0; axis < grid->dim; axis++) y[axis] = x[axis] + part * h * k[stage - 1][axis];
+      velocity(o, share + part * whole, y, k[stage]);
+    }
     for (int axis = 0; axis < grid->dim; axis++) {
       x[axis] += h / 6 * (k[0][axis] + 2 * k[1][axis] + 2 * k[2][axis] + k[3][axis]);
       if (!is_periodic(o, axis))

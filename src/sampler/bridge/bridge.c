@@ -59,77 +59,34 @@ typedef struct {
   double            *log_a, *log_b, *log_Ka, *log_Kb, *work;
 } fitting;
 
-static PetscErrorCode fitting_create(
-  const fare_bridge *bridge, int marks, const double time[], int refine, fitting *f)
+/* ln K a between marks i and j, or ln K^T a from j back to i. */
+static void carry(fitting *f, int i, int j, PetscBool backward, const double log_a[], double to[])
 {
-  PetscInt n;
+  double shift = -HUGE_VAL; /* so that the largest number is 1 */
 
-  PetscFunctionBegin;
-  *f = (fitting){.of = bridge, .marks = marks};
-  n = f->cells = bridge->grid->cells[0] * bridge->grid->cells[1] * bridge->grid->cells[2];
-  PetscCall(PetscCalloc5(n, &f->log_a, n, &f->log_b, n, &f->log_Ka, n, &f->log_Kb, n, &f->work));
-  PetscCall(
-    fare_propagator_create(bridge->grid, bridge->reference, marks, time, bridge->steps, refine, &f->K));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode fitting_destroy(fitting *f)
-{
-  PetscFunctionBegin;
-  PetscCall(fare_propagator_destroy(&f->K));
-  PetscCall(PetscFree5(f->log_a, f->log_b, f->log_Ka, f->log_Kb, f->work));
-  PetscFunctionReturn(0);
-}
-
-/* work = exp(log - *shift), the largest 1. */
-static void expose(fitting *f, const double log_values[], double *shift)
-{
-  *shift = -HUGE_VAL;
-  for (PetscInt i = 0; i < f->cells; i++) *shift = PetscMax(*shift, log_values[i]);
-  for (PetscInt i = 0; i < f->cells; i++) f->work[i] = exp(log_values[i] - *shift);
-}
-
-static void conceal(const fitting *f, double shift, double log_values[])
-{
-  for (PetscInt i = 0; i < f->cells; i++) log_values[i] = log(f->work[i]) + shift;
-}
-
-/* ln K a between marks i and j, and ln K^T b. */
-static PetscErrorCode carry(fitting *f, int i, int j, const double log_a[], double to[])
-{
-  double shift;
-
-  PetscFunctionBegin;
-  expose(f, log_a, &shift);
-  fare_propagator_forward(f->K, i, j, f->work);
-  conceal(f, shift, to);
-  PetscFunctionReturn(0);
-}
-static PetscErrorCode carry_back(fitting *f, int i, int j, const double log_b[], double to[])
-{
-  double shift;
-
-  PetscFunctionBegin;
-  expose(f, log_b, &shift);
-  fare_propagator_backward(f->K, i, j, f->work);
-  conceal(f, shift, to);
-  PetscFunctionReturn(0);
+  for (PetscInt k = 0; k < f->cells; k++) shift = PetscMax(shift, log_a[k]);
+  for (PetscInt k = 0; k < f->cells; k++) f->work[k] = exp(log_a[k] - shift);
+  if (backward)
+    fare_propagator_backward(f->K, i, j, f->work);
+  else
+    fare_propagator_forward(f->K, i, j, f->work);
+  for (PetscInt k = 0; k < f->cells; k++) to[k] = log(f->work[k]) + shift;
 }
 
 /*
-  Moves ln a towards ln p - ln K^T b, by `relax` times the way, and says by how much, in L1, the end had not
-  been p. What the reference cannot reach from anywhere is left out: it is below the smallest number.
+  Moves ln a towards ln p - ln K^T b, by `relax` times the difference, and says by how much, in L1, the end
+  had not been p. What the reference cannot reach from anywhere is left out: it is below the smallest number.
 */
 static double fit(PetscInt cells, const double p[], const double log_K[], double relax, double log_values[])
 {
   double mismatch = 0;
 
   for (PetscInt i = 0; i < cells; i++) {
-    const double old = log_values[i],
-                 aim = p[i] > 0 && log_K[i] > -HUGE_VAL ? log(p[i]) - log_K[i] : -HUGE_VAL;
+    const double old  = log_values[i],
+                 goal = p[i] > 0 && log_K[i] > -HUGE_VAL ? log(p[i]) - log_K[i] : -HUGE_VAL;
 
     mismatch += fabs((old > -HUGE_VAL ? exp(old + log_K[i]) : 0) - p[i]);
-    log_values[i] = old > -HUGE_VAL && aim > -HUGE_VAL ? old + relax * (aim - old) : aim;
+    log_values[i] = old > -HUGE_VAL && goal > -HUGE_VAL ? old + relax * (goal - old) : goal;
   }
   return mismatch;
 }
@@ -163,50 +120,44 @@ static void adapt(pace *p, double mismatch)
   p->least  = PetscMin(p->least, mismatch);
 }
 
-static PetscErrorCode iterate(fitting *f, fare_bridge_result *result)
+static void iterate(fitting *f, fare_bridge_result *result)
 {
   const int last = f->marks - 1;
   pace      p    = {.relax = 1, .least = HUGE_VAL};
 
-  PetscFunctionBegin;
   result->iterations = 0;
   do {
     double start, end;
 
-    PetscCall(carry_back(f, 0, last, f->log_b, f->log_Kb));
+    carry(f, 0, last, PETSC_TRUE, f->log_b, f->log_Kb);
     start = fit(f->cells, f->of->p0, f->log_Kb, p.relax, f->log_a);
-    PetscCall(carry(f, 0, last, f->log_a, f->log_Ka));
+    carry(f, 0, last, PETSC_FALSE, f->log_a, f->log_Ka);
     end              = fit(f->cells, f->of->p1, f->log_Ka, p.relax, f->log_b);
     result->mismatch = PetscMax(start, end);
     adapt(&p, result->mismatch);
   } while (++result->iterations < f->of->iterations && result->mismatch > f->of->tolerance);
-  PetscFunctionReturn(0);
 }
 
 /* sum p1 ln b - sum p0 ln K^T b: the relative entropy of the coupling b_j K_ji a_i to K_ji p0_i. */
-static PetscErrorCode entropy_of(fitting *f, double *entropy)
+static void entropy_of(fitting *f, double *entropy)
 {
-  PetscFunctionBegin;
-  PetscCall(carry_back(f, 0, f->marks - 1, f->log_b, f->log_Kb));
+  carry(f, 0, f->marks - 1, PETSC_TRUE, f->log_b, f->log_Kb);
   *entropy = 0;
   for (PetscInt i = 0; i < f->cells; i++) {
     if (f->log_b[i] > -HUGE_VAL) *entropy += f->of->p1[i] * f->log_b[i];
     if (f->log_a[i] > -HUGE_VAL) *entropy -= f->of->p0[i] * f->log_Kb[i];
   }
-  PetscFunctionReturn(0);
 }
 
 /* The density at a mark between the ends, (K a)(K^T b). */
-static PetscErrorCode density_at(fitting *f, int mark, double masses[])
+static void density_at(fitting *f, int mark, double masses[])
 {
   double sum = 0;
 
-  PetscFunctionBegin;
-  PetscCall(carry(f, 0, mark, f->log_a, f->log_Ka));
-  PetscCall(carry_back(f, mark, f->marks - 1, f->log_b, f->log_Kb));
+  carry(f, 0, mark, PETSC_FALSE, f->log_a, f->log_Ka);
+  carry(f, mark, f->marks - 1, PETSC_TRUE, f->log_b, f->log_Kb);
   for (PetscInt i = 0; i < f->cells; i++) sum += masses[i] = exp(f->log_Ka[i] + f->log_Kb[i]);
   for (PetscInt i = 0; i < f->cells; i++) masses[i] /= sum;
-  PetscFunctionReturn(0);
 }
 
 /*
@@ -225,9 +176,10 @@ static void extrapolate(PetscInt cells, const double coarse[], const double fine
   for (PetscInt i = 0; i < cells; i++) masses[i] /= sum;
 }
 
-/* The ends, the times asked for and the corners of the drive, in order; asked[k] is where times[k] stands. */
+/* The ends, the requested times and the corners of the drive, in order; requested[k] is where times[k]
+ * stands. */
 static PetscErrorCode mark_times(
-  const fare_bridge *bridge, int count, const double times[], int asked[], int *marks, double **time)
+  const fare_bridge *bridge, int count, const double times[], int requested[], int *marks, double **time)
 {
   const double same = 1e-9 * (bridge->end - bridge->start);
   int          n = 1, k  = 0;
@@ -246,11 +198,11 @@ static PetscErrorCode mark_times(
 
     if (!mine || jump <= times[k] + same) now = jump;
     (*time)[n] = mine ? times[k] : jump;
-    if (mine) asked[k++] = n;
+    if (mine) requested[k++] = n;
     n++;
     if (now == jump) jump = fare_system_next_corner(bridge->reference, jump);
   }
-  for (; k < count; k++) asked[k] = n;
+  for (; k < count; k++) requested[k] = n;
   (*time)[n++] = bridge->end;
   *marks       = n;
   PetscFunctionReturn(0);
@@ -258,46 +210,50 @@ static PetscErrorCode mark_times(
 
 /* One propagator's bridge; `log_b` begins as a guess, zero for none, and is left for the next. */
 static PetscErrorCode solve_once(const fare_bridge *bridge, int marks, const double time[], int refine,
-  int count, const int asked[], double log_b[], double *const masses[], fare_bridge_result *result)
+  int count, const int requested[], double log_b[], double *const masses[], fare_bridge_result *result)
 {
-  fitting f;
+  const PetscInt n = fare_grid_owned(bridge->grid);
+  fitting        f = {.of = bridge, .marks = marks, .cells = n};
 
   PetscFunctionBegin;
-  PetscCall(fitting_create(bridge, marks, time, refine, &f));
+  PetscCall(PetscCalloc5(n, &f.log_a, n, &f.log_b, n, &f.log_Ka, n, &f.log_Kb, n, &f.work));
+  PetscCall(
+    fare_propagator_create(bridge->grid, bridge->reference, marks, time, bridge->steps, refine, &f.K));
   *result = (fare_bridge_result){0};
   if (bridge->p1) {
     PetscCall(PetscArraycpy(f.log_b, log_b, f.cells));
-    PetscCall(iterate(&f, result));
-    PetscCall(entropy_of(&f, &result->entropy));
+    iterate(&f, result);
+    entropy_of(&f, &result->entropy);
     PetscCall(PetscArraycpy(log_b, f.log_b, f.cells));
   } else {
     for (PetscInt i = 0; i < f.cells; i++) f.log_a[i] = log(bridge->p0[i]);
   }
-  for (int k = 0; k < count; k++) PetscCall(density_at(&f, asked[k], masses[k]));
-  PetscCall(fitting_destroy(&f));
+  for (int k = 0; k < count; k++) density_at(&f, requested[k], masses[k]);
+  PetscCall(fare_propagator_destroy(&f.K));
+  PetscCall(PetscFree5(f.log_a, f.log_b, f.log_Ka, f.log_Kb, f.work));
   PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_bridge_solve(const fare_bridge *bridge, int count, const double times[],
   double *const masses[], fare_bridge_result *result)
 {
-  const PetscInt     cells = bridge->grid->cells[0] * bridge->grid->cells[1] * bridge->grid->cells[2];
+  const PetscInt     cells = fare_grid_owned(bridge->grid);
   fare_bridge_result coarse;
-  double            *log_b, *time = NULL, **rough;
-  int               *asked, marks = 0;
+  double            *log_b, *time     = NULL, **rough;
+  int               *requested, marks = 0;
 
   PetscFunctionBegin;
-  PetscCall(PetscCalloc3((size_t)cells, &log_b, (size_t)count + 1, &rough, (size_t)count + 1, &asked));
+  PetscCall(PetscCalloc3((size_t)cells, &log_b, (size_t)count + 1, &rough, (size_t)count + 1, &requested));
   for (int k = 0; k < count; k++) PetscCall(PetscMalloc1(cells, &rough[k]));
-  PetscCall(mark_times(bridge, count, times, asked, &marks, &time));
-  PetscCall(solve_once(bridge, marks, time, 1, count, asked, log_b, rough, &coarse));
-  PetscCall(solve_once(bridge, marks, time, 2, count, asked, log_b, masses, result));
+  PetscCall(mark_times(bridge, count, times, requested, &marks, &time));
+  PetscCall(solve_once(bridge, marks, time, 1, count, requested, log_b, rough, &coarse));
+  PetscCall(solve_once(bridge, marks, time, 2, count, requested, log_b, masses, result));
   for (int k = 0; k < count; k++) extrapolate(cells, rough[k], masses[k], masses[k]);
   result->entropy  = 2 * result->entropy - coarse.entropy;
   result->mismatch = PetscMax(result->mismatch, coarse.mismatch);
   result->iterations += coarse.iterations;
   for (int k = 0; k < count; k++) PetscCall(PetscFree(rough[k]));
   PetscCall(PetscFree(time));
-  PetscCall(PetscFree3(log_b, rough, asked));
+  PetscCall(PetscFree3(log_b, rough, requested));
   PetscFunctionReturn(0);
 }

@@ -26,12 +26,10 @@ PetscErrorCode fare_coupling_create(fare_coupling **coupling)
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_coupling_destroy(fare_coupling **coupling)
+void fare_coupling_destroy(fare_coupling **coupling)
 {
-  PetscFunctionBegin;
   free(*coupling);
   *coupling = NULL;
-  PetscFunctionReturn(0);
 }
 
 /* Potentials with which every row and every column of the matrix has an entry 1, and none above. */

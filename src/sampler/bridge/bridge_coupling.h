@@ -8,7 +8,7 @@
 /* Room for one coupling after another. */
 typedef struct fare_coupling fare_coupling;
 PetscErrorCode               fare_coupling_create(fare_coupling **coupling);
-PetscErrorCode               fare_coupling_destroy(fare_coupling **coupling);
+void                         fare_coupling_destroy(fare_coupling **coupling);
 /*
   The entropic optimum between n and m particles (at most FARE_BLOCK) with the given weights, for the cost
   sum_axis (x - y)^2/(2 spread^2): Sinkhorn's iterations until the second marginal is met to `tolerance` in

@@ -11,15 +11,10 @@
 
 #include <math.h>
 
-/* Of one axis over one step. */
 typedef struct {
-  double *inverse, *below, *above, *last_row, *last_column;
-} factors;
-
-typedef struct {
-  double    h;
-  PetscBool borrowed; /* factors of the step before */
-  factors   axis[FARE_DIM_MAX];
+  double               h;
+  PetscBool            borrowed; /* factors of the step before */
+  fare_strands_factors axis[FARE_DIM_MAX];
 } step;
 
 struct fare_propagator {
@@ -32,7 +27,7 @@ struct fare_propagator {
 };
 
 static PetscErrorCode factorise(
-  const fare_propagator *p, const fare_grid *grid, int axis, double h, factors *f)
+  const fare_propagator *p, const fare_grid *grid, int axis, double h, fare_strands_factors *f)
 {
   const PetscBool closed = grid->boundary[axis] == FARE_BOUNDARY_PERIODIC ? PETSC_TRUE : PETSC_FALSE;
 
@@ -46,7 +41,7 @@ static PetscErrorCode factorise(
     f->below[n]   = h * p->entering[face];
     f->above[n]   = h * p->entering[face + 1];
   }
-  fare_strands_factorise(&p->strands[axis], f->inverse, f->below, f->above, f->last_row, f->last_column);
+  fare_strands_factorise(&p->strands[axis], f);
   PetscFunctionReturn(0);
 }
 
@@ -126,7 +121,7 @@ PetscErrorCode fare_propagator_destroy(fare_propagator **propagator)
   if (!p) PetscFunctionReturn(0);
   for (PetscInt i = 0; i < p->steps; i++) {
     for (int axis = 0; axis < p->dim && !p->step[i].borrowed; axis++) {
-      factors *f = &p->step[i].axis[axis];
+      fare_strands_factors *f = &p->step[i].axis[axis];
 
       PetscCall(PetscFree3(f->inverse, f->below, f->above));
       PetscCall(PetscFree2(f->last_row, f->last_column));
@@ -142,23 +137,15 @@ PetscErrorCode fare_propagator_destroy(fare_propagator **propagator)
 void fare_propagator_forward(const fare_propagator *p, int i, int j, double values[])
 {
   for (PetscInt k = p->first[i]; k < p->first[j]; k++) {
-    for (int axis = 0; axis < p->dim; axis++) {
-      const factors *f = &p->step[k].axis[axis];
-
-      fare_strands_solve(
-        &p->strands[axis], f->inverse, f->below, f->above, f->last_row, f->last_column, values);
-    }
+    for (int axis = 0; axis < p->dim; axis++)
+      fare_strands_solve(&p->strands[axis], &p->step[k].axis[axis], values);
   }
 }
 
 void fare_propagator_backward(const fare_propagator *p, int i, int j, double values[])
 {
   for (PetscInt k = p->first[j]; k > p->first[i]; k--) {
-    for (int axis = p->dim - 1; axis >= 0; axis--) {
-      const factors *f = &p->step[k - 1].axis[axis];
-
-      fare_strands_solve_transposed(
-        &p->strands[axis], f->inverse, f->below, f->above, f->last_row, f->last_column, values);
-    }
+    for (int axis = p->dim - 1; axis >= 0; axis--)
+      fare_strands_solve_transposed(&p->strands[axis], &p->step[k - 1].axis[axis], values);
   }
 }

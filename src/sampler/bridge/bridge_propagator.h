@@ -31,16 +31,19 @@ typedef struct {
   PetscInt outers, length, inners;
 } fare_strands;
 /*
-  LU factors in place: `diagonal` becomes the inverse pivots, `below` and `above` the factors' entries next to
-  them. closed: `last_row` and `last_column` hold those of the last row and column, which fill in; otherwise
-  they are NULL. Nothing is subtracted but from pivots.
+  LU factors of all strands, in the order of the cells: inverse pivots, and the entries next to them. closed:
+  `last_row` and `last_column` hold those of the last row and column, which fill in; otherwise they are NULL.
 */
-void fare_strands_factorise(const fare_strands *of, double diagonal[], double below[], double above[],
-  double last_row[], double last_column[]);
+typedef struct {
+  double *inverse, *below, *above, *last_row, *last_column;
+} fare_strands_factors;
+/*
+  Factorises in place: `inverse` begins as the diagonal, `below` and `above` as the matrix has them. Nothing
+  is subtracted but from pivots.
+*/
+void fare_strands_factorise(const fare_strands *of, const fare_strands_factors *factors);
 /* Systems with these factors solved, in place, and those of the transposed matrix. */
-void fare_strands_solve(const fare_strands *of, const double inverse[], const double below[],
-  const double above[], const double last_row[], const double last_column[], double x[]);
-void fare_strands_solve_transposed(const fare_strands *of, const double inverse[], const double below[],
-  const double above[], const double last_row[], const double last_column[], double x[]);
+void fare_strands_solve(const fare_strands *of, const fare_strands_factors *factors, double x[]);
+void fare_strands_solve_transposed(const fare_strands *of, const fare_strands_factors *factors, double x[]);
 
 #endif

@@ -55,17 +55,16 @@ static void factorise_closed(PetscInt length, PetscInt inners, double *diagonal,
   }
 }
 
-void fare_strands_factorise(const fare_strands *of, double diagonal[], double below[], double above[],
-  double last_row[], double last_column[])
+void fare_strands_factorise(const fare_strands *of, const fare_strands_factors *f)
 {
   for (PetscInt outer = 0; outer < of->outers; outer++) {
     const PetscInt at = outer * of->length * of->inners;
 
-    if (last_row)
-      factorise_closed(
-        of->length, of->inners, diagonal + at, below + at, above + at, last_row + at, last_column + at);
+    if (f->last_row)
+      factorise_closed(of->length, of->inners, f->inverse + at, f->below + at, f->above + at,
+        f->last_row + at, f->last_column + at);
     else
-      factorise_open(of->length, of->inners, diagonal + at, below + at, above + at);
+      factorise_open(of->length, of->inners, f->inverse + at, f->below + at, f->above + at);
   }
 }
 
@@ -82,14 +81,14 @@ static inline void scale(PetscInt inners, const double *restrict factor, double 
   for (PetscInt k = 0; k < inners; k++) to[k] *= factor[k];
 }
 
-void fare_strands_solve(const fare_strands *of, const double inverse[], const double below[],
-  const double above[], const double last_row[], const double last_column[], double x[])
+void fare_strands_solve(const fare_strands *of, const fare_strands_factors *f, double x[])
 {
   const PetscInt m = of->inners, end = (of->length - 1) * m;
 
   for (PetscInt at = 0; at < of->outers * of->length * m; at += of->length * m) {
-    const double *l = below + at, *v = inverse + at, *a = above + at, *row = last_row ? last_row + at : NULL,
-                 *column = last_column ? last_column + at : NULL;
+    const double *l = f->below + at, *v = f->inverse + at, *a = f->above + at,
+                 *row    = f->last_row ? f->last_row + at : NULL,
+                 *column = f->last_row ? f->last_column + at : NULL;
     double *y            = x + at;
 
     for (PetscInt n = m; n <= end; n += m) add(m, l + n, y + n - m, y + n);
@@ -103,14 +102,14 @@ void fare_strands_solve(const fare_strands *of, const double inverse[], const do
   }
 }
 
-void fare_strands_solve_transposed(const fare_strands *of, const double inverse[], const double below[],
-  const double above[], const double last_row[], const double last_column[], double x[])
+void fare_strands_solve_transposed(const fare_strands *of, const fare_strands_factors *f, double x[])
 {
   const PetscInt m = of->inners, end = (of->length - 1) * m;
 
   for (PetscInt at = 0; at < of->outers * of->length * m; at += of->length * m) {
-    const double *l = below + at, *v = inverse + at, *a = above + at, *row = last_row ? last_row + at : NULL,
-                 *column = last_column ? last_column + at : NULL;
+    const double *l = f->below + at, *v = f->inverse + at, *a = f->above + at,
+                 *row    = f->last_row ? f->last_row + at : NULL,
+                 *column = f->last_row ? f->last_column + at : NULL;
     double *y            = x + at;
 
     for (PetscInt n = 0; n <= end; n += m) {

@@ -47,13 +47,11 @@ static PetscErrorCode check(const void *state, const fare_system *system)
   const fare_schrodinger *b    = state;
   const fare_system_type *type = fare_system_type_of(system);
   double                  x[FARE_DIM_MAX], D[FARE_DIM_MAX];
-  const double           *at[FARE_DIM_MAX] = {x, x + 1, x + 2};
-  double *const           to[FARE_DIM_MAX] = {D, D + 1, D + 2};
 
   PetscFunctionBegin;
   for (int axis = 0; axis < fare_system_dimension(system); axis++)
     x[axis] = type->lower[axis] + 0.4 * (type->upper[axis] - type->lower[axis]);
-  fare_system_diffusion(system, 0, 1, at, to);
+  fare_generative_diffusion(system, 0, x, D);
   for (int axis = 0; axis < fare_system_dimension(system) && b->reference == FARE_REFERENCE_BROWNIAN;
        axis++) {
     if (!(D[axis] > 0))
@@ -71,7 +69,8 @@ static PetscErrorCode setup(fare_sampler *sampler)
 
   PetscFunctionBegin;
   PetscCall(fare_learn_network(&b->common.learn,
-    fare_schrodinger_place_inputs(sampler) + fare_schrodinger_chord_inputs(sampler),
+    fare_generative_position_inputs(sampler, fare_system_dimension(sampler->system)) +
+      fare_schrodinger_chord_inputs(sampler),
     fare_system_dimension(sampler->system), fare_sampler_stream(sampler, "weights"), &b->common.network));
   PetscFunctionReturn(0);
 }
@@ -162,7 +161,7 @@ static void step_block(stride *j, uint64_t block, double *const x[])
     for (int i = 0; i < FARE_BLOCK; i++)
       z[axis][i] = (float)((x[axis][i] - b->common.mean[axis]) / b->common.sd[axis]);
   }
-  fare_schrodinger_places(j->sampler, FARE_BLOCK, places, j->input);
+  fare_generative_positions(j->sampler, dim, FARE_BLOCK, places, j->input);
   fare_network_evaluate(b->common.network, FARE_BLOCK, j->input, shared, j->before, F[0]);
   for (int axis = 0; axis < dim; axis++) {
     double xi[FARE_BLOCK] FARE_ALIGNED;
@@ -172,7 +171,7 @@ static void step_block(stride *j, uint64_t block, double *const x[])
     fare_generative_mix(1, (float)(j->spread[axis] * sqrt(j->h)), z[axis], xi, z[axis]);
     fare_generative_euler((float)j->h, z[axis], F[axis], to[axis]);
   }
-  fare_schrodinger_places(j->sampler, FARE_BLOCK, ahead, j->input);
+  fare_generative_positions(j->sampler, dim, FARE_BLOCK, ahead, j->input);
   fare_network_evaluate(b->common.network, FARE_BLOCK, j->input, shared, j->after, G[0]);
   for (int axis = 0; axis < dim; axis++) {
     fare_generative_euler((float)(0.5 * j->h), z[axis], F[axis], z[axis]);
@@ -193,7 +192,8 @@ static PetscErrorCode cross(fare_sampler *sampler, int k, double from, double to
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc3((size_t)inputs, &j.before, (size_t)inputs, &j.after,
-    (size_t)fare_schrodinger_place_inputs(sampler) * FARE_BLOCK, &j.input));
+    (size_t)fare_generative_position_inputs(sampler, fare_system_dimension(sampler->system)) * FARE_BLOCK,
+    &j.input));
   for (int axis = 0; axis < ensemble->dim; axis++) j.spread[axis] = fare_schrodinger_spread(sampler, k, axis);
   for (PetscInt64 i = 0; i < n; i++, b->steps++) {
     const float ends[2] = {(float)(from + (double)i * j.h), (float)(from + (double)(i + 1) * j.h)};
@@ -277,13 +277,12 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
     PetscCall(masses_at(sampler, t, &masses));
     PetscCall(fare_quantile_draw(
       sampler->exact->grid, masses, fare_sampler_stream(sampler, "latent"), b->common.advances, ensemble));
-  } else if (!b->begun) {
-    PetscCall(fare_ensemble_draw(ensemble, sampler->initial, sampler->system, sampler->schedule.start,
-      fare_sampler_stream(sampler, "initial")));
-    b->begun = PETSC_TRUE;
-    b->now   = sampler->schedule.start;
-    PetscCall(move(sampler, t, ensemble));
   } else {
+    if (!b->begun) {
+      PetscCall(fare_sampler_draw_initial(sampler, sampler->schedule.start, ensemble));
+      b->begun = PETSC_TRUE;
+      b->now   = sampler->schedule.start;
+    }
     PetscCall(move(sampler, t, ensemble));
   }
   b->common.advances++;
@@ -301,14 +300,12 @@ PetscErrorCode fare_schrodinger_model_density(fare_sampler *sampler, double t, c
 }
 
 /* As if every second snapshot were learned from. */
-static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+static void estimate_cost(const fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
   const fare_schrodinger *b = sampler->state;
 
-  PetscFunctionBegin;
   cost->network_evaluations += b->common.learn.steps * b->common.learn.batch +
     particles * b->sampling_steps * (sampler->schedule.count - 1);
-  PetscFunctionReturn(0);
 }
 
 /* The bridges of an oracle are solved again when a study goes on; their relative entropies are a record. */

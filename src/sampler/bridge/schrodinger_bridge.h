@@ -40,12 +40,8 @@ PetscErrorCode fare_schrodinger_model_density(
 /* Bridges between training particles, by a network. Collective. */
 PetscErrorCode fare_schrodinger_learn(fare_sampler *sampler, const fare_training_set *data);
 
-/*
-  The network's own inputs of n rows at scaled positions z; and those of the part s of bridge k that is
-  behind, n of them or one.
-*/
-int  fare_schrodinger_place_inputs(const fare_sampler *sampler);
-void fare_schrodinger_places(const fare_sampler *sampler, int n, const float *const z[], float input[]);
+/* The network's inputs of the part s of bridge k that is behind, of n rows or one; they follow the positions.
+ */
 int  fare_schrodinger_chord_inputs(const fare_sampler *sampler);
 void fare_schrodinger_chords(
   const fare_sampler *sampler, int n, const int k[], const float s[], int stride, float input[]);

@@ -1,49 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The network's inputs, and the noise of the reference over a bridge. */
+/* The network's inputs that say when, and the noise of the reference over a bridge. */
 #include "schrodinger_bridge.h"
 
 #include <math.h>
-#include <string.h>
-
-static PetscBool is_periodic(const fare_sampler *sampler, int axis)
-{
-  return fare_system_type_of(sampler->system)->periodic[axis];
-}
-
-static int frequencies_of(const fare_sampler *sampler, int axis)
-{
-  const int frequencies = (int)((const fare_schrodinger *)sampler->state)->common.frequencies;
-
-  return is_periodic(sampler, axis) ? PetscMax(1, frequencies) : frequencies;
-}
-
-/* z and its frequencies; round a circle only what closes with it. */
-int fare_schrodinger_place_inputs(const fare_sampler *sampler)
-{
-  int n = 0;
-
-  for (int axis = 0; axis < fare_system_dimension(sampler->system); axis++)
-    n += 2 * frequencies_of(sampler, axis) + (is_periodic(sampler, axis) ? 0 : 1);
-  return n;
-}
-
-void fare_schrodinger_places(const fare_sampler *sampler, int n, const float *const z[], float input[])
-{
-  const fare_generative  *g    = sampler->state;
-  const fare_system_type *type = fare_system_type_of(sampler->system);
-
-  for (int axis = 0; axis < fare_system_dimension(sampler->system); axis++) {
-    const double round = 2 * PETSC_PI * g->sd[axis] / (type->upper[axis] - type->lower[axis]);
-
-    if (!type->periodic[axis]) {
-      memcpy(input, z[axis], (size_t)n * sizeof(float));
-      input += FARE_BLOCK;
-    }
-    fare_learn_frequencies(frequencies_of(sampler, axis), type->periodic[axis] ? round : g->frequency, n,
-      z[axis], NULL, FARE_BLOCK, input);
-    input += 2 * frequencies_of(sampler, axis) * FARE_BLOCK;
-  }
-}
 
 int fare_schrodinger_chord_inputs(const fare_sampler *sampler)
 {

@@ -145,7 +145,7 @@ static PetscErrorCode couple_all(training_context *l, const fare_training_set *d
     fare_progress_update(&progress, k + 1, NULL);
   }
   fare_progress_end(&progress);
-  PetscCall(fare_coupling_destroy(&coupling));
+  fare_coupling_destroy(&coupling);
   PetscFunctionReturn(code);
 }
 
@@ -233,9 +233,9 @@ static void inputs(void *context, int64_t first, int n, float input[])
   const float      *z[FARE_DIM_MAX] = {NULL};
 
   for (int axis = 0; axis < l->dim; axis++) z[axis] = l->z[axis] + first;
-  fare_schrodinger_places(l->sampler, n, z, input);
+  fare_generative_positions(l->sampler, l->dim, n, z, input);
   fare_schrodinger_chords(l->sampler, n, l->batch[0]->group + first, l->s + first, FARE_BLOCK,
-    input + fare_schrodinger_place_inputs(l->sampler) * FARE_BLOCK);
+    input + fare_generative_position_inputs(l->sampler, l->dim) * FARE_BLOCK);
 }
 
 static double loss(void *context, int64_t first, int n, const float output[], float d_output[])

@@ -12,24 +12,19 @@ static PetscErrorCode mean_diffusion(fare_sampler *sampler, const fare_training_
 {
   fare_schrodinger *b    = sampler->state;
   const fare_grid  *grid = sampler->exact->grid;
-  double            x[FARE_DIM_MAX], D[FARE_DIM_MAX];
-  const double     *at[FARE_DIM_MAX] = {x, x + 1, x + 2};
-  double *const     to[FARE_DIM_MAX] = {D, D + 1, D + 2};
 
   PetscFunctionBegin;
   for (int axis = 0; axis < grid->dim; axis++) b->D[axis] = 0;
   for (int k = 0; k < times->count; k++) {
-    const double *mass = sampler->exact->masses[fare_densities_find(sampler->exact, times->times[k])];
+    const double *mass;
 
+    PetscCall(fare_sampler_exact(sampler, times->times[k], &mass));
     for (PetscInt n = 0; n < b->cells; n++) {
-      PetscInt rest = n;
+      double x[FARE_DIM_MAX], D[FARE_DIM_MAX];
 
-      for (int axis = 0; axis < grid->dim; axis++) {
-        x[axis] = fare_grid_centre(grid, axis, rest % grid->cells[axis]);
-        rest /= grid->cells[axis];
-      }
       if (!(mass[n] > 0)) continue;
-      fare_system_diffusion(sampler->system, times->times[k], 1, at, to);
+      fare_cell_centre(grid, n, x);
+      fare_generative_diffusion(sampler->system, times->times[k], x, D);
       for (int axis = 0; axis < grid->dim; axis++)
         b->D[axis] += mass[n] * D[axis] * b->noise * b->noise / times->count;
     }
@@ -135,7 +130,7 @@ PetscErrorCode fare_schrodinger_solve(fare_sampler *sampler, const fare_training
   PetscErrorCode        code;
 
   PetscFunctionBegin;
-  b->cells = exact->grid->cells[0] * exact->grid->cells[1] * exact->grid->cells[2];
+  b->cells = fare_grid_owned(exact->grid);
   for (PetscInt64 i = 0; i < b->snapshots; i++) PetscCall(PetscMalloc1(b->cells, &b->masses[i]));
   PetscCall(fare_generative_scale_exact(sampler, times));
   PetscCall(mean_diffusion(sampler, times));

@@ -1,64 +1,46 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Training and drawing of the samplers that take noise out, level by level. */
 #include "denoising.h"
+#include "sampler/shared/noisy.h"
 #include "sampler/shared/ode.h"
 #include "sampler/shared/posterior.h"
 
 #include <math.h>
 #include <string.h>
 
-/*
-  The inputs of the network: u per axis, frequencies of y per axis, then those that all particles of a block
-  share: ln sigma and t.
-*/
-static int position_inputs(const fare_generative *g, int dim)
-{
-  return dim * (1 + 2 * (int)g->frequencies);
-}
-static int noise_inputs(const fare_denoising *d)
-{
-  return 1 + 2 * (int)d->noise_frequencies;
-}
-
 PetscErrorCode fare_denoising_setup(fare_sampler *sampler)
 {
-  fare_denoising  *d   = sampler->state;
-  fare_generative *g   = &d->common;
-  const int        dim = fare_system_dimension(sampler->system),
-            inputs     = position_inputs(g, dim) + noise_inputs(d) + fare_generative_time_inputs(g);
+  const fare_denoising *d = sampler->state;
 
   PetscFunctionBegin;
   if (d->sigma_min >= d->sigma_max)
     FARE_SAMPLER_FAIL(
       sampler, FARE_ERR_INPUT, "sigma_min %g must be below sigma_max %g", d->sigma_min, d->sigma_max);
-  PetscCall(fare_learn_network(&g->learn, inputs, dim, fare_sampler_stream(sampler, "weights"), &g->network));
+  PetscCall(fare_noisy_setup(sampler));
   PetscFunctionReturn(0);
 }
 
-/* What a step of training works on. */
+/* What a step of training works on; the amount of noise is sigma, first its normal. */
 typedef struct {
+  fare_noisy_rows       noisy;
   const fare_denoising *d;
-  fare_generative_rows  rows;
-  /* of the batch's rows; sigma as its normal until levels are made */
-  float *sigma, *level, *e[FARE_DIM_MAX];
-  float  target[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED; /* of the tile */
 } training_context;
 
 enum { DRAW_SIGMA = 1, DRAW_NOISE };
 
 static void draw_noise(training_context *l, uint64_t step)
 {
-  const fare_learn_batch *batch = l->rows.batch;
+  const fare_learn_batch *batch = l->noisy.rows.batch;
   double                  e[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
   int64_t                 block = -1;
 
   for (int64_t i = 0; i < batch->count; i++) {
     if (batch->number[i] / FARE_BLOCK != block) {
       block = batch->number[i] / FARE_BLOCK;
-      l->d->noise(l->d, l->rows.dim, l->rows.stream, (uint64_t)block, step, DRAW_NOISE, e);
+      l->d->noise(l->d, l->noisy.rows.dim, l->noisy.rows.stream, (uint64_t)block, step, DRAW_NOISE, e);
     }
-    for (int axis = 0; axis < l->rows.dim; axis++)
-      l->e[axis][i] = (float)e[axis][batch->number[i] % FARE_BLOCK];
+    for (int axis = 0; axis < l->noisy.rows.dim; axis++)
+      l->noisy.noise[axis][i] = (float)e[axis][batch->number[i] % FARE_BLOCK];
   }
 }
 
@@ -67,16 +49,17 @@ static void draw(void *context, int64_t step, int64_t *rows)
   training_context     *l = context;
   const fare_denoising *d = l->d;
 
-  fare_learn_batch_draw(l->rows.batch, l->rows.rows, l->rows.stream, (uint64_t)step);
-  fare_learn_batch_normals(l->rows.batch, l->rows.stream, (uint64_t)step, DRAW_SIGMA, l->sigma);
+  fare_learn_batch_draw(l->noisy.rows.batch, l->noisy.rows.rows, l->noisy.rows.stream, (uint64_t)step);
+  fare_learn_batch_normals(
+    l->noisy.rows.batch, l->noisy.rows.stream, (uint64_t)step, DRAW_SIGMA, l->noisy.amount);
   draw_noise(l, (uint64_t)step);
-  *rows = l->rows.batch->count;
+  *rows = l->noisy.rows.batch->count;
   if (d->predicts_noise)
-    fare_denoising_levels_even(
-      (int)*rows, d->beta_min, d->beta_max, d->sigma_min, d->sigma_max, l->sigma, l->sigma, l->level);
+    fare_denoising_levels_even((int)*rows, d->beta_min, d->beta_max, d->sigma_min, d->sigma_max,
+      l->noisy.amount, l->noisy.amount, l->noisy.level);
   else
-    fare_denoising_levels(
-      (int)*rows, d->p_mean, d->p_std, d->sigma_min, d->sigma_max, l->sigma, l->sigma, l->level);
+    fare_denoising_levels((int)*rows, d->p_mean, d->p_std, d->sigma_min, d->sigma_max, l->noisy.amount,
+      l->noisy.amount, l->noisy.level);
 }
 
 static void inputs(void *context, int64_t first, int n, float input[])
@@ -84,53 +67,29 @@ static void inputs(void *context, int64_t first, int n, float input[])
   training_context      *l = context;
   const fare_generative *g = &l->d->common;
   float                  y[FARE_BLOCK] FARE_ALIGNED;
-  float                 *to = input + (size_t)l->rows.dim * FARE_BLOCK;
+  float                 *to = input + (size_t)l->noisy.rows.dim * FARE_BLOCK;
 
-  for (int axis = 0; axis < l->rows.dim; axis++) {
-    fare_denoising_corrupt(n, l->sigma + first, l->rows.batch->x[axis] + first, l->e[axis] + first, y,
-      input + (size_t)axis * FARE_BLOCK, l->target[axis]);
-    if (l->d->predicts_noise) memcpy(l->target[axis], l->e[axis] + first, (size_t)n * sizeof(float));
-    fare_learn_frequencies((int)g->frequencies, g->frequency, n, y, l->sigma + first, FARE_BLOCK, to);
+  for (int axis = 0; axis < l->noisy.rows.dim; axis++) {
+    fare_denoising_corrupt(n, l->noisy.amount + first, l->noisy.rows.batch->x[axis] + first,
+      l->noisy.noise[axis] + first, y, input + (size_t)axis * FARE_BLOCK, l->noisy.target[axis]);
+    if (l->d->predicts_noise)
+      memcpy(l->noisy.target[axis], l->noisy.noise[axis] + first, (size_t)n * sizeof(float));
+    fare_learn_frequencies((int)g->frequencies, g->frequency, n, y, l->noisy.amount + first, FARE_BLOCK, to);
     to += (size_t)(2 * g->frequencies) * FARE_BLOCK;
   }
-  fare_generative_scalar(l->d->noise_frequencies, n, l->level + first, FARE_BLOCK, to);
-  fare_generative_rows_times(&l->rows, first, n, to + (size_t)noise_inputs(l->d) * FARE_BLOCK);
-}
-
-static double loss(void *context, int64_t first, int n, const float output[], float d_output[])
-{
-  training_context *l   = context;
-  double            sum = 0;
-
-  for (int axis = 0; axis < l->rows.dim; axis++) {
-    sum += fare_generative_loss(n, l->rows.batch->weight + first, l->target[axis],
-      output + (size_t)axis * FARE_BLOCK, d_output + (size_t)axis * FARE_BLOCK);
-  }
-  return sum;
+  fare_noisy_inputs(&l->noisy, g, first, n, to);
 }
 
 PetscErrorCode fare_denoising_train(fare_sampler *sampler, const fare_training_set *data)
 {
-  fare_denoising    *d       = sampler->state;
-  training_context   l       = {.d = d};
-  fare_learn_problem problem = {.context = &l, .draw = draw, .inputs = inputs, .loss = loss};
-  const size_t       size    = (size_t)d->common.learn.batch;
-  PetscErrorCode     code;
+  training_context l = {.d = sampler->state};
 
   PetscFunctionBegin;
-  if (sampler->mode != FARE_LEARNED) {
+  if (sampler->mode == FARE_LEARNED)
+    PetscCall(fare_noisy_learn(sampler, data, &l.noisy, draw, inputs));
+  else
     PetscCall(fare_posterior_train(sampler, data));
-    PetscFunctionReturn(0);
-  }
-  PetscCall(PetscMalloc2(size, &l.sigma, size, &l.level));
-  for (int axis = 0; axis < fare_system_dimension(sampler->system); axis++)
-    PetscCall(PetscMalloc1(size, &l.e[axis]));
-  code = fare_generative_rows_begin(sampler, data, &l.rows);
-  if (!code) code = fare_generative_learn(sampler, &problem);
-  PetscCall(fare_generative_rows_end(&l.rows));
-  PetscCall(PetscFree2(l.sigma, l.level));
-  for (int axis = 0; axis < FARE_DIM_MAX; axis++) PetscCall(PetscFree(l.e[axis]));
-  PetscFunctionReturn(code);
+  PetscFunctionReturn(0);
 }
 
 /* One advance: what all blocks share. */
@@ -150,20 +109,19 @@ static PetscErrorCode ode_begin(fare_sampler *sampler, double t, int dim, ode_co
 {
   const fare_denoising *d     = sampler->state;
   const double          first = pow(d->sigma_max, 1 / d->rho), last = pow(d->sigma_min, 1 / d->rho);
+  const int             level = fare_noisy_level_inputs(&d->common);
 
   PetscFunctionBegin;
-  *j        = (ode_context){.d = d,
-           .mode               = sampler->mode,
-           .dim                = dim,
-           .common             = noise_inputs(d) + fare_generative_time_inputs(&d->common)};
+  *j = (ode_context){
+    .d = d, .mode = sampler->mode, .dim = dim, .common = level + fare_generative_time_inputs(&d->common)};
   j->latent = fare_sampler_stream(sampler, "latent");
   j->churn  = fare_sampler_stream(sampler, "churn");
   PetscCall(PetscMalloc3((size_t)d->sampling_steps + 1, &j->sigma, (size_t)j->common, &j->shared,
-    (size_t)position_inputs(&d->common, dim) * FARE_BLOCK, &j->input));
+    (size_t)fare_noisy_position_inputs(&d->common, dim) * FARE_BLOCK, &j->input));
   for (PetscInt64 i = 0; i < d->sampling_steps; i++)
     j->sigma[i] = pow(first + (double)i / (double)(d->sampling_steps - 1) * (last - first), d->rho);
   j->sigma[d->sampling_steps] = 0;
-  fare_generative_time(sampler, t, j->shared + noise_inputs(d));
+  fare_generative_time(sampler, t, j->shared + level);
   if (j->mode != FARE_LEARNED) PetscCall(fare_posterior_begin(sampler, d->augmented, t));
   PetscFunctionReturn(0);
 }
@@ -193,7 +151,7 @@ static void evaluate_network(ode_context *j, double sigma, const fare_place u, f
     fare_learn_frequencies((int)g->frequencies, g->frequency, FARE_BLOCK, y, spread, FARE_BLOCK, to);
     to += (size_t)(2 * g->frequencies) * FARE_BLOCK;
   }
-  fare_generative_scalar(d->noise_frequencies, 1, &level, 1, j->shared);
+  fare_generative_scalar(g->noise_frequencies, 1, &level, 1, j->shared);
   fare_network_evaluate(g->network, FARE_BLOCK, j->input, j->common, j->shared, F[0]);
   for (int axis = 0; axis < j->dim && d->predicts_noise; axis++) {
     fare_generative_scale((float)-wide, F[axis], F[axis]);
@@ -302,13 +260,10 @@ PetscErrorCode fare_denoising_advance(fare_sampler *sampler, double t, fare_ense
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_denoising_estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+void fare_denoising_estimate_cost(const fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
   const fare_denoising *d = sampler->state;
 
-  PetscFunctionBegin;
-  if (sampler->mode != FARE_LEARNED) PetscFunctionReturn(0);
   cost->network_evaluations += d->common.learn.steps * d->common.learn.batch +
     particles * (2 * d->sampling_steps - 1) * sampler->schedule.count;
-  PetscFunctionReturn(0);
 }

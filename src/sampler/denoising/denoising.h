@@ -17,7 +17,7 @@
 /* The state of such a method begins with it. */
 typedef struct fare_denoising {
   fare_generative common;
-  PetscInt64      noise_frequencies, sampling_steps;
+  PetscInt64      sampling_steps;
   double          sigma_min, sigma_max, p_mean, p_std, rho, churn;
   /* set by the method's setup */
   /* noise is added between steps (see churn); the network says e, not F */
@@ -30,29 +30,29 @@ typedef struct fare_denoising {
     uint32_t draw, double e[FARE_DIM_MAX][FARE_BLOCK]);
 } fare_denoising;
 
-#define FARE_DENOISING_FIELDS(type, member, p_std_)                                                   \
-  {"noise_frequencies", FARE_INTEGER, offsetof(type, member.noise_frequencies), "3", 0, 16, NULL, "", \
-    "frequencies of sines and cosines of ln sigma, the lowest half a period over its range"},         \
-    {"sigma_min", FARE_REAL, offsetof(type, member.sigma_min), "0.01", 1e-6, 1, NULL, "sd",           \
-      "least noise level"},                                                                           \
-    {"sigma_max", FARE_REAL, offsetof(type, member.sigma_max), "80", 1, 1e4, NULL, "sd",              \
-      "largest noise level"},                                                                         \
-    {"p_mean", FARE_REAL, offsetof(type, member.p_mean), "-1.2", -20, 20, NULL, "",                   \
-      "mean of ln sigma in training"},                                                                \
-    {"p_std", FARE_REAL, offsetof(type, member.p_std), p_std_, 1e-3, 20, NULL, "",                    \
-      "standard deviation of ln sigma in training"},                                                  \
-    {"sampling_steps", FARE_INTEGER, offsetof(type, member.sampling_steps), "24", 2, 4096, NULL, "",  \
-      "steps from noise to data, each two evaluations of the network but the last"},                  \
-  {                                                                                                   \
-    "rho", FARE_REAL, offsetof(type, member.rho), "7", 1, 100, NULL, "",                              \
-      "how strongly the steps crowd at small noise: equal steps of sigma^(1/rho)"                     \
+#define FARE_DENOISING_FIELDS(type, member, p_std_)                                                          \
+  {"noise_frequencies", FARE_INTEGER, offsetof(type, member.common.noise_frequencies), "3", 0, 16, NULL, "", \
+    "frequencies of sines and cosines of ln sigma, the lowest half a period over its range"},                \
+    {"sigma_min", FARE_REAL, offsetof(type, member.sigma_min), "0.01", 1e-6, 1, NULL, "sd",                  \
+      "least noise level"},                                                                                  \
+    {"sigma_max", FARE_REAL, offsetof(type, member.sigma_max), "80", 1, 1e4, NULL, "sd",                     \
+      "largest noise level"},                                                                                \
+    {"p_mean", FARE_REAL, offsetof(type, member.p_mean), "-1.2", -20, 20, NULL, "",                          \
+      "mean of ln sigma in training"},                                                                       \
+    {"p_std", FARE_REAL, offsetof(type, member.p_std), p_std_, 1e-3, 20, NULL, "",                           \
+      "standard deviation of ln sigma in training"},                                                         \
+    {"sampling_steps", FARE_INTEGER, offsetof(type, member.sampling_steps), "24", 2, 4096, NULL, "",         \
+      "steps from noise to data, each two evaluations of the network but the last"},                         \
+  {                                                                                                          \
+    "rho", FARE_REAL, offsetof(type, member.rho), "7", 1, 100, NULL, "",                                     \
+      "how strongly the steps crowd at small noise: equal steps of sigma^(1/rho)"                            \
   }
 
 /* Of the descriptor; setup and destroy are called by, or stand for, those of the method. */
 PetscErrorCode fare_denoising_setup(fare_sampler *sampler);
 PetscErrorCode fare_denoising_train(fare_sampler *sampler, const fare_training_set *data);
 PetscErrorCode fare_denoising_advance(fare_sampler *sampler, double t, fare_ensemble *ensemble);
-PetscErrorCode fare_denoising_estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost);
+void           fare_denoising_estimate_cost(const fare_sampler *sampler, int64_t particles, fare_cost *cost);
 
 /*
   Kernels. sigma = exp(mean + sd z) within [least, most], for n rows; `level` is ln(sigma) scaled to [-1, 1].

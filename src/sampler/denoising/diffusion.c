@@ -4,7 +4,7 @@
   particles of all training times, and new particles of any time are made out of noise. Generative time is the
   noise level sigma, kept apart from t.
 
-  Two parametrisations of one flow, drawn from in the same way: `edm` predicts what is preconditioned, at
+  Two parametrisations of one flow, with the same sampling: `edm` predicts what is preconditioned, at
   levels that are lognormal in training; `vp` predicts the noise, at levels of the variance-preserving
   process, x_tau = exp(-B/2) x + sqrt(1 - exp(-B)) e with tau even in (0, 1): sigma^2 = exp(B) - 1.
 */

@@ -9,82 +9,23 @@
 
 typedef struct {
   fare_energy_model model;
-  PetscBool         conditioned;
   PetscInt64        burn_in, sweeps, adaptation;
-  double            step;
-  uint64_t          sweep; /* made so far: the counter of random numbers */
+  fare_sweeps       chains;
 } ebm;
 
 static const fare_field fields[] = {
   FARE_ENERGY_MODEL_FIELDS(ebm, model, "4000", "4096", "1", "0.01"),
-  {"conditioned", FARE_BOOLEAN, offsetof(ebm, conditioned), "false", 0, 0, NULL, "",
+  {"conditioned", FARE_BOOLEAN, offsetof(ebm, model.conditioned), "false", 0, 0, NULL, "",
     "an energy of its own at every time, in place of one for all"},
   {"burn_in", FARE_INTEGER, offsetof(ebm, burn_in), "200", 1, 1e6, NULL, "",
     "sweeps at the first snapshot, from a normal; each a local step and a jump"},
   {"sweeps", FARE_INTEGER, offsetof(ebm, sweeps), "20", 1, 1e6, NULL, "", "sweeps at every later snapshot"},
   {"adaptation", FARE_INTEGER, offsetof(ebm, adaptation), "10", 0, 1e6, NULL, "",
     "sweeps before the first ones that tune the local step"},
-  {"step", FARE_REAL, offsetof(ebm, step), "0.01", 1e-12, 1e6, NULL, "sd^2",
+  {"step", FARE_REAL, offsetof(ebm, chains.step), "0.01", 1e-12, 1e6, NULL, "sd^2",
     "local step h to begin tuning from"},
   FARE_FIELDS_END,
 };
-
-static PetscErrorCode setup(fare_sampler *sampler)
-{
-  const ebm *s = sampler->state;
-
-  PetscFunctionBegin;
-  PetscCall(fare_energy_model_setup(sampler, s->conditioned));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data)
-{
-  PetscFunctionBegin;
-  PetscCall(fare_energy_model_train(sampler, data, FARE_CONTRAST_PERSISTENT));
-  PetscFunctionReturn(0);
-}
-
-/*
-  Takes all particles here, in z, through sweeps; returns how many local steps moved a particle that counts.
-*/
-static PetscErrorCode sweep_all(fare_sampler *sampler, int64_t sweeps, fare_ensemble *e, int64_t *moved)
-{
-  ebm              *s      = sampler->state;
-  const fare_stream stream = fare_sampler_stream(sampler, "chains");
-
-  PetscFunctionBegin;
-  for (int64_t b = 0; b < e->blocks; b++) {
-    const fare_block  block = fare_ensemble_block(e, b);
-    double            U[FARE_BLOCK] FARE_ALIGNED, f[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
-    const fare_chains c = {.z = {block.x[0], block.x[1], block.x[2]}, .f = {f[0], f[1], f[2]}, .U = U};
-
-    fare_chains_evaluate(s->model.energy, &c);
-    for (uint64_t i = 0; i < (uint64_t)sweeps; i++) {
-      *moved += fare_chains_local(
-        s->model.energy, 1, s->step, stream, block.number, s->sweep + i, 0, block.counted, &c);
-      fare_chains_jump(s->model.energy, stream, block.number, s->sweep + i, (uint32_t)e->dim + 1, &c);
-      fare_chains_wrap(s->model.energy, &c);
-    }
-  }
-  s->sweep += (uint64_t)sweeps;
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode tune(fare_sampler *sampler, fare_ensemble *e)
-{
-  ebm *s = sampler->state;
-
-  PetscFunctionBegin;
-  for (int64_t round = 0; round < s->adaptation; round++) {
-    int64_t moved = 0;
-
-    PetscCall(sweep_all(sampler, 1, e, &moved));
-    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &moved, 1, MPI_INT64_T, MPI_SUM, e->comm));
-    s->step = fare_chains_tune(s->step, moved, e->count, round);
-  }
-  PetscFunctionReturn(0);
-}
 
 /* Two evaluations a sweep and one before the first; each round of tuning is a sweep of its own. */
 static int64_t evaluations(const ebm *s, PetscInt64 first)
@@ -96,9 +37,10 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *e)
 {
   ebm             *s     = sampler->state;
   const PetscInt64 first = s->model.common.advances == 0, sweeps = first ? s->burn_in : s->sweeps;
-  int64_t          moved = 0;
 
   PetscFunctionBegin;
+  s->chains.temperature = 1;
+  s->chains.stream      = fare_sampler_stream(sampler, "chains");
   PetscCall(fare_energy_model_at(sampler, t));
   if (!first) fare_energy_enter(s->model.energy, e);
   for (int64_t b = 0; b < e->blocks && first; b++) {
@@ -106,29 +48,25 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *e)
 
     fare_energy_draw(s->model.energy, fare_sampler_stream(sampler, "latent"), block.number, block.x);
   }
-  if (first) PetscCall(tune(sampler, e));
-  PetscCall(sweep_all(sampler, sweeps, e, &moved));
+  if (first) PetscCall(fare_sweeps_tune(&s->chains, s->model.energy, s->adaptation, e));
+  fare_sweeps_make(&s->chains, s->model.energy, sweeps, e);
   fare_energy_leave(s->model.energy, e);
   s->model.common.advances++;
   fare_energy_model_count(sampler, e->local * evaluations(s, first));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+static void estimate_cost(const fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
   const ebm *s = sampler->state;
 
-  PetscFunctionBegin;
-  if (sampler->mode != FARE_LEARNED) PetscFunctionReturn(0);
-  cost->network_evaluations += fare_energy_model_rows(sampler, FARE_CONTRAST_PERSISTENT) +
+  cost->network_evaluations += fare_energy_model_rows(sampler) +
     particles * (evaluations(s, 1) + (sampler->schedule.count - 1) * evaluations(s, 0));
-  PetscFunctionReturn(0);
 }
 
 static const fare_kept kept[] = {
   FARE_KEEP_WITH(STRUCT, ebm, model, .fields = fare_energy_model_kept),
-  FARE_KEEP(INTEGER, ebm, sweep),
-  FARE_KEEP(REAL, ebm, step),
+  FARE_KEEP_WITH(STRUCT, ebm, chains, .fields = fare_sweeps_kept),
   FARE_KEPT_END,
 };
 
@@ -142,8 +80,8 @@ const fare_sampler_type fare_sampler_ebm = {
   .size          = sizeof(ebm),
   .modes         = FARE_ORACLE,
   .fields        = fields,
-  .setup         = setup,
-  .train         = train,
+  .setup         = fare_energy_model_setup,
+  .train         = fare_energy_model_train,
   .advance       = advance,
   .model_density = fare_energy_model_density,
   .estimate_cost = estimate_cost,

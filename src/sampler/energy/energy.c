@@ -4,12 +4,30 @@
 
 #include <math.h>
 #include <petscdm.h>
-#include <stdlib.h>
+
+PetscErrorCode fare_energy_create(int dim, const PetscBool periodic[], const double lower[],
+  const double upper[], const double shift[], const double scale[], fare_energy **energy)
+{
+  fare_energy *e;
+
+  PetscFunctionBegin;
+  PetscCall(PetscNew(&e));
+  *energy = e;
+  e->dim  = dim;
+  for (int axis = 0; axis < dim; axis++) {
+    e->shift[axis]    = shift ? shift[axis] : 0;
+    e->scale[axis]    = scale ? scale[axis] : 1;
+    e->periodic[axis] = periodic[axis];
+    e->lower[axis]    = (lower[axis] - e->shift[axis]) / e->scale[axis];
+    e->length[axis]   = (upper[axis] - lower[axis]) / e->scale[axis];
+  }
+  PetscFunctionReturn(0);
+}
 
 static PetscErrorCode destroy_context(fare_energy *energy)
 {
   PetscFunctionBegin;
-  free(energy->context);
+  PetscCall(PetscFree(energy->context));
   PetscFunctionReturn(0);
 }
 
@@ -36,6 +54,7 @@ typedef struct {
   const fare_system      *system;
   const fare_system_type *type;
   double                  theta[FARE_PARAMETERS_MAX];
+  PetscBool               reduced; /* by kT */
 } physical;
 
 static PetscErrorCode physical_move(fare_energy *energy, double t)
@@ -51,7 +70,7 @@ static void physical_evaluate(
   fare_energy *energy, int n, const double *const z[], double U[], double *const f[])
 {
   const physical *p       = energy->context;
-  const double    inverse = 1 / p->theta[FARE_KT];
+  const double    inverse = p->reduced ? 1 / p->theta[FARE_KT] : 1;
 
   p->type->potential(energy->dim, p->theta, (size_t)n, z, U);
   p->type->force(energy->dim, p->theta, (size_t)n, z, f);
@@ -61,28 +80,20 @@ static void physical_evaluate(
   }
 }
 
-PetscErrorCode fare_energy_of_system(const fare_system *system, fare_energy **energy)
+PetscErrorCode fare_energy_of_system(const fare_system *system, PetscBool reduced, fare_energy **energy)
 {
   const fare_system_type *type = fare_system_type_of(system);
-  physical               *p    = calloc(1, sizeof *p);
-  fare_energy            *e;
+  physical               *p;
 
   PetscFunctionBegin;
-  if (!p) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
-  PetscCall(PetscNew(&e));
-  *p = (physical){.system = system, .type = type};
-  *e = (fare_energy){.dim = fare_system_dimension(system),
-    .context              = p,
-    .move                 = physical_move,
-    .evaluate             = physical_evaluate,
-    .destroy              = destroy_context};
-  for (int axis = 0; axis < e->dim; axis++) {
-    e->scale[axis]    = 1;
-    e->periodic[axis] = type->periodic[axis];
-    e->lower[axis]    = type->lower[axis];
-    e->length[axis]   = type->upper[axis] - type->lower[axis];
-  }
-  *energy = e;
+  PetscCall(fare_energy_create(
+    fare_system_dimension(system), type->periodic, type->lower, type->upper, NULL, NULL, energy));
+  PetscCall(PetscNew(&p));
+  *p                  = (physical){.system = system, .type = type, .reduced = reduced};
+  (*energy)->context  = p;
+  (*energy)->move     = physical_move;
+  (*energy)->evaluate = physical_evaluate;
+  (*energy)->destroy  = destroy_context;
   PetscFunctionReturn(0);
 }
 
@@ -116,13 +127,13 @@ static void blend_evaluate(fare_energy *energy, int n, const double *const z[], 
 
 PetscErrorCode fare_energy_blend(fare_energy *with, fare_energy **energy)
 {
-  blended     *b = calloc(1, sizeof *b);
+  blended     *b;
   fare_energy *e;
 
   PetscFunctionBegin;
-  if (!b) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   PetscCall(PetscNew(&e));
-  *b          = (blended){.with = with};
+  PetscCall(PetscNew(&b));
+  b->with     = with;
   *e          = *with;
   e->context  = b;
   e->move     = blend_move;
@@ -245,7 +256,7 @@ static void add_cell(gathering *g, const fare_grid *grid, PetscInt cell, const P
 
 PetscErrorCode fare_energy_masses(fare_energy *energy, const fare_grid *grid, Vec *masses)
 {
-  const PetscInt cells = grid->count[0] * grid->count[1] * grid->count[2];
+  const PetscInt cells = fare_grid_owned(grid);
   gathering      g     = {.energy = energy};
   double         least = HUGE_VAL;
   PetscScalar   *to, sum;
@@ -254,10 +265,9 @@ PetscErrorCode fare_energy_masses(fare_energy *energy, const fare_grid *grid, Ve
   PetscCall(PetscCalloc2(cells, &g.sum, cells, &g.least));
   for (PetscInt cell = 0; cell < cells; cell++) g.least[cell] = HUGE_VAL;
   for (PetscInt cell = 0; cell < cells; cell++) {
-    const PetscInt i = cell % grid->count[0], j = cell / grid->count[0] % grid->count[1],
-                   k                   = cell / grid->count[0] / grid->count[1];
-    const PetscInt index[FARE_DIM_MAX] = {grid->start[0] + i, grid->start[1] + j, grid->start[2] + k};
+    PetscInt index[FARE_DIM_MAX];
 
+    fare_cell_index(grid, cell, index);
     add_cell(&g, grid, cell, index);
   }
   flush(&g);

@@ -27,8 +27,14 @@ struct fare_energy {
   PetscErrorCode (*destroy)(fare_energy *energy); /* of the context */
 };
 
-/* V(x,t)/kT. */
-PetscErrorCode fare_energy_of_system(const fare_system *system, fare_energy **energy);
+/*
+  An energy without its functions, on axes that are periodic or not, of a box from lower to upper in x.
+  `shift` and `scale` may be NULL.
+*/
+PetscErrorCode fare_energy_create(int dim, const PetscBool periodic[], const double lower[],
+  const double upper[], const double shift[], const double scale[], fare_energy **energy);
+/* V(x,t)/kT where `reduced` is set, else V(x,t). */
+PetscErrorCode fare_energy_of_system(const fare_system *system, PetscBool reduced, fare_energy **energy);
 /*
   -ln p from the grid, with two continuous derivatives by x: of p(x,t), linear in t between the schedule's
   times, or with `count` > 0 of the mean of p over those times. `shift` and `scale` may be NULL.
@@ -55,6 +61,9 @@ void fare_energy_draw(const fare_energy *energy, fare_stream stream, uint64_t bl
 /* Cell masses of exp(-U) as it is (new vector). Collective over the grid. */
 PetscErrorCode fare_energy_masses(fare_energy *energy, const fare_grid *grid, Vec *masses);
 
+/* Of a descriptor: the Boltzmann density at time t. */
+PetscErrorCode fare_equilibrium_density(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses);
+
 /* One block of particles and what is known there. */
 typedef struct {
   double *z[FARE_DIM_MAX], *f[FARE_DIM_MAX], *U;
@@ -71,11 +80,13 @@ void fare_chains_wrap(const fare_energy *energy, const fare_chains *c);
 int fare_chains_local(fare_energy *energy, double temperature, double h, fare_stream stream, uint64_t block,
   uint64_t step, uint32_t first, int counted, const fare_chains *c);
 /*
-  A differential-evolution step, one half of the block by differences of the other, with three draws from
-  `first` on. One evaluation.
+  A differential-evolution step on exp(-U/temperature) (ter Braak 2006), one half of the block by differences
+  of the other, with three draws from `first` on: between particles in different wells that is just the jump
+  that a local step hardly ever makes. Half a block moves while the other half, which lends the differences,
+  stands still; so each half-step leaves the product of the particles' densities invariant. One evaluation.
 */
-void fare_chains_jump(fare_energy *energy, fare_stream stream, uint64_t block, uint64_t step, uint32_t first,
-  const fare_chains *c);
+void fare_chains_jump(fare_energy *energy, double temperature, fare_stream stream, uint64_t block,
+  uint64_t step, uint32_t first, const fare_chains *c);
 /*
   One unadjusted Langevin step on U = c->U with force c->f; evaluates the energy as it is, U', and gives the
   cost U'(y) - U(z) + ln q_U(y|z) - ln q_U'(z|y), with the draws first .. first + dim - 1. Walls are mirrors:
@@ -84,15 +95,29 @@ void fare_chains_jump(fare_energy *energy, fare_stream stream, uint64_t block, u
 */
 void fare_chains_unadjusted(fare_energy *energy, double h, fare_stream stream, uint64_t block, uint64_t step,
   const fare_chains *c, double cost[FARE_BLOCK]);
-/* Kernel: y = z + h f/temperature + sqrt(2 h) normals, with the draws first .. first + dim - 1. */
-void fare_energy_propose(int dim, double h, double temperature, const double *const z[],
-  const double *const f[], fare_stream stream, uint64_t block, uint64_t step, uint32_t first,
-  double *const y[]);
 /*
   h after a step of adaptation, number `round` from 0, in which `accepted` of `all` moved: towards an
   acceptance of 0.574.
 */
 double fare_chains_tune(double h, int64_t accepted, int64_t all, int64_t round);
+
+/* Chains of all particles of an ensemble, in z, on exp(-U/temperature); a sweep is a local step and a jump.
+ */
+typedef struct {
+  double      temperature, step; /* `step`: h of local steps */
+  fare_stream stream;
+  uint64_t    made;    /* sweeps so far: the counter of random numbers */
+  PetscBool   padding; /* whether tuning counts the padding of the last block, too */
+} fare_sweeps;
+extern const fare_kept fare_sweeps_kept[];
+/*
+  Makes so many sweeps; returns how many local steps moved a particle here. Two evaluations each and one
+  before the first. Not collective.
+*/
+int64_t fare_sweeps_make(fare_sweeps *sweeps, fare_energy *energy, int64_t count, fare_ensemble *ensemble);
+/* Sweeps that tune the step. Collective. */
+PetscErrorCode fare_sweeps_tune(
+  fare_sweeps *sweeps, fare_energy *energy, int64_t rounds, fare_ensemble *ensemble);
 
 /*
   Weighted particles, carried along a path of energies U_0, U_1, ... so that they represent exp(-U_k) at each
@@ -108,7 +133,8 @@ typedef struct {
   PetscInt64 protocol_steps, relaxations; /* per snapshot; moves per protocol step */
   double     step, least_effective;       /* h; share of effective particles below which they are resampled */
 
-  PetscBool tuned;
+  double    time; /* where particles stand */
+  PetscBool warned;
   uint64_t  moves; /* made so far: the counter of random numbers */
   int64_t   resamplings;
   double    log_ratio; /* ln Z/Z_0 of what they have been carried to */
@@ -133,18 +159,22 @@ typedef struct {
       "share of effective particles below which they are resampled"                                         \
   }
 
-/* Weights 1, nothing carried yet. */
+/* Weights 1, nothing carried yet; makes `ancestors`, which the caller destroys. */
 PetscErrorCode fare_annealing_begin(fare_annealing *a, fare_ensemble *ensemble);
-PetscErrorCode fare_annealing_end(fare_annealing *a);
 /* Tunes h on the energy as it is, which the ensemble should represent. Particles are in z. Collective. */
-PetscErrorCode fare_annealing_tune(fare_annealing *a, fare_energy *energy, fare_stream stream, int64_t rounds,
-  fare_ensemble *ensemble, int64_t *evaluations);
+PetscErrorCode fare_annealing_tune(fare_annealing *a, const fare_sampler *sampler, fare_energy *energy,
+  int64_t rounds, fare_ensemble *ensemble, int64_t *evaluations);
 /*
   Carries particles, which are in z, along energy->move(from) .. energy->move(to) in so many steps. Adds the
   evaluations made here. Collective.
 */
-PetscErrorCode fare_annealing_carry(fare_annealing *a, fare_energy *energy, double from, double to,
-  int64_t steps, fare_stream moves, fare_stream resampling, fare_ensemble *ensemble, int64_t *evaluations);
+PetscErrorCode fare_annealing_carry(fare_annealing *a, const fare_sampler *sampler, fare_energy *energy,
+  double from, double to, int64_t steps, fare_ensemble *ensemble, int64_t *evaluations);
+/* The same from where they stand to time t, in protocol_steps. */
+PetscErrorCode fare_annealing_advance(fare_annealing *a, const fare_sampler *sampler, fare_energy *energy,
+  double t, fare_ensemble *ensemble, int64_t *evaluations);
+/* Warns, once, where too few particles are effective. */
+void    fare_annealing_warn(fare_annealing *a, const fare_sampler *sampler);
 int64_t fare_annealing_evaluations(const fare_annealing *a, int64_t steps); /* per particle, of one carry */
 /* What a run needs to go on; and FARE_ERR_FAILED where what was loaded has no ancestors. */
 extern const fare_kept fare_annealing_kept[];

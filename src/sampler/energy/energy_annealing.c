@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Weighted particles on their way along a path of energies. */
+/* Weighted particles along a path of energies. */
 #include "energy.h"
 #include "sampler/shared/positions.h"
 
 #include <math.h>
-#include <stdlib.h>
+
+#define HEALTHY_LEAST 0.02 /* share of effective particles below which a warning is due */
 
 const char *const fare_relaxations[] = {"mala", "langevin", NULL};
 
@@ -13,10 +14,7 @@ PetscErrorCode fare_annealing_begin(fare_annealing *a, fare_ensemble *e)
   const int64_t n = e->blocks * FARE_BLOCK;
 
   PetscFunctionBegin;
-  /* the ensemble's from here on */
-  if (!e->weight) e->weight = aligned_alloc(64, (size_t)PetscMax(n, 8) * sizeof(double));
-  PetscCall(
-    fare_error_agree(e->comm, e->weight ? 0 : fare_error(FARE_ERR_FAILED, "out of memory for weights")));
+  PetscCall(fare_error_agree(e->comm, fare_ensemble_weigh(e)));
   PetscCall(fare_ensemble_destroy(&a->ancestors));
   PetscCall(fare_ensemble_create(e->comm, 1, e->count, &a->ancestors));
   for (int64_t i = 0; i < n; i++) e->weight[i] = 1;
@@ -25,13 +23,6 @@ PetscErrorCode fare_annealing_begin(fare_annealing *a, fare_ensemble *e)
   a->effective = a->least = 1;
   a->families             = (double)e->count;
   a->resamplings          = 0;
-  PetscFunctionReturn(0);
-}
-
-PetscErrorCode fare_annealing_end(fare_annealing *a)
-{
-  PetscFunctionBegin;
-  PetscCall(fare_ensemble_destroy(&a->ancestors));
   PetscFunctionReturn(0);
 }
 
@@ -115,9 +106,11 @@ static void relax_all(fare_annealing *a, fare_energy *energy, fare_stream stream
   a->moves += (uint64_t)a->relaxations;
 }
 
-PetscErrorCode fare_annealing_carry(fare_annealing *a, fare_energy *energy, double from, double to,
-  int64_t steps, fare_stream moves, fare_stream resampling, fare_ensemble *ensemble, int64_t *evaluations)
+PetscErrorCode fare_annealing_carry(fare_annealing *a, const fare_sampler *sampler, fare_energy *energy,
+  double from, double to, int64_t steps, fare_ensemble *ensemble, int64_t *evaluations)
 {
+  const fare_stream moves      = fare_sampler_stream(sampler, "moves"),
+                    resampling = fare_sampler_stream(sampler, "resampling");
   double squares;
   walk   w;
 
@@ -154,16 +147,36 @@ PetscErrorCode fare_annealing_carry(fare_annealing *a, fare_energy *energy, doub
   PetscFunctionReturn(0);
 }
 
-/* The first look, and of each protocol step its moves and, adjusted, the work. */
+PetscErrorCode fare_annealing_advance(fare_annealing *a, const fare_sampler *sampler, fare_energy *energy,
+  double t, fare_ensemble *ensemble, int64_t *evaluations)
+{
+  PetscFunctionBegin;
+  PetscCall(fare_annealing_carry(a, sampler, energy, a->time, t, a->protocol_steps, ensemble, evaluations));
+  a->time = t;
+  PetscFunctionReturn(0);
+}
+
+void fare_annealing_warn(fare_annealing *a, const fare_sampler *sampler)
+{
+  if (a->least >= HEALTHY_LEAST || a->warned) return;
+  a->warned = PETSC_TRUE;
+  fare_warn(
+    "%s: only %.2g%% of the particles are effective at time %g; more protocol_steps, more relaxations "
+    "or a smaller step help",
+    sampler->name, 100 * a->least, a->time);
+}
+
+/* The first evaluation, and of each protocol step its moves and, adjusted, the work. */
 int64_t fare_annealing_evaluations(const fare_annealing *a, int64_t steps)
 {
   return 1 + steps * (a->relaxations + (a->relaxation == FARE_RELAX_MALA ? 1 : 0));
 }
 
-PetscErrorCode fare_annealing_tune(fare_annealing *a, fare_energy *energy, fare_stream stream, int64_t rounds,
-  fare_ensemble *ensemble, int64_t *evaluations)
+PetscErrorCode fare_annealing_tune(fare_annealing *a, const fare_sampler *sampler, fare_energy *energy,
+  int64_t rounds, fare_ensemble *ensemble, int64_t *evaluations)
 {
-  walk w;
+  const fare_stream stream = fare_sampler_stream(sampler, "moves");
+  walk              w;
 
   PetscFunctionBegin;
   PetscCall(walk_begin(ensemble, &w));
@@ -187,6 +200,7 @@ PetscErrorCode fare_annealing_tune(fare_annealing *a, fare_energy *energy, fare_
 }
 
 const fare_kept fare_annealing_kept[] = {
+  FARE_KEEP(REAL, fare_annealing, time),
   FARE_KEEP(REAL, fare_annealing, step),
   FARE_KEEP(INTEGER, fare_annealing, moves),
   FARE_KEEP(INTEGER, fare_annealing, resamplings),

@@ -46,8 +46,8 @@ int fare_chains_local(fare_energy *energy, double temperature, double h, fare_st
                 *const g[FARE_DIM_MAX] = {force[0], force[1], force[2]};
   int                  accepted        = 0;
 
-  fare_energy_propose(energy->dim, h, temperature, (const double *const *)c->z, (const double *const *)c->f,
-    stream, block, step, first, y);
+  fare_metropolis_propose(energy->dim, h, temperature, (const double *const *)c->z,
+    (const double *const *)c->f, stream, block, step, first, y);
   fare_metropolis_exponentials(stream, block, step, first + (uint32_t)energy->dim, e);
   energy->evaluate(energy, FARE_BLOCK, (const double *const *)y, U, g);
   fare_metropolis_cost(energy->dim, h, temperature, (const double *const *)c->z, (const double *const *)c->f,
@@ -83,7 +83,7 @@ void fare_chains_unadjusted(fare_energy *energy, double h, fare_stream stream, u
                 *const sign[FARE_DIM_MAX] = {turned[0], turned[1], turned[2]};
   int                  mirrored;
 
-  fare_energy_propose(
+  fare_metropolis_propose(
     energy->dim, h, 1, (const double *const *)c->z, (const double *const *)c->f, stream, block, step, 0, y);
   mirrored = energy->walls.dim && fare_walls_crossed(&energy->walls, FARE_BLOCK, (const double *const *)y);
   for (int axis = 0; axis < energy->dim; axis++) memcpy(seen[axis], y[axis], sizeof place[axis]);
@@ -101,8 +101,8 @@ void fare_chains_unadjusted(fare_energy *energy, double h, fare_stream stream, u
 }
 
 /* Particles of one half move by differences of the other. */
-static void jump_half(
-  fare_energy *energy, int moving, const double *u, const double *v, const double *e, const fare_chains *c)
+static void jump_half(fare_energy *energy, double temperature, int moving, const double *u, const double *v,
+  const double *e, const fare_chains *c)
 {
   const int standing = HALF - moving; /* 0 or HALF, whichever is not `moving` */
   double place[FARE_DIM_MAX][HALF] FARE_ALIGNED, force[FARE_DIM_MAX][HALF] FARE_ALIGNED, U[HALF] FARE_ALIGNED;
@@ -119,7 +119,7 @@ static void jump_half(
   energy->evaluate(energy, HALF, y, U, g);
   fare_walls_refuse(&energy->walls, HALF, y, U);
   for (int i = 0; i < HALF; i++) {
-    const int accept = U[i] - c->U[moving + i] <= e[moving + i];
+    const int accept = (U[i] - c->U[moving + i]) / temperature <= e[moving + i];
 
     c->U[moving + i] = accept ? U[i] : c->U[moving + i];
     for (int axis = 0; axis < energy->dim; axis++) {
@@ -129,16 +129,57 @@ static void jump_half(
   }
 }
 
-void fare_chains_jump(fare_energy *energy, fare_stream stream, uint64_t block, uint64_t step, uint32_t first,
-  const fare_chains *c)
+void fare_chains_jump(fare_energy *energy, double temperature, fare_stream stream, uint64_t block,
+  uint64_t step, uint32_t first, const fare_chains *c)
 {
   double u[FARE_BLOCK] FARE_ALIGNED, v[FARE_BLOCK] FARE_ALIGNED, e[FARE_BLOCK] FARE_ALIGNED;
 
   fare_random_uniforms(stream, block, step, first, u);
   fare_random_uniforms(stream, block, step, first + 1, v);
   fare_metropolis_exponentials(stream, block, step, first + 2, e);
-  jump_half(energy, 0, u, v, e, c);
-  jump_half(energy, HALF, u, v, e, c);
+  jump_half(energy, temperature, 0, u, v, e, c);
+  jump_half(energy, temperature, HALF, u, v, e, c);
+}
+
+const fare_kept fare_sweeps_kept[] = {
+  FARE_KEEP(INTEGER, fare_sweeps, made),
+  FARE_KEEP(REAL, fare_sweeps, step),
+  FARE_KEPT_END,
+};
+
+int64_t fare_sweeps_make(fare_sweeps *s, fare_energy *energy, int64_t sweeps, fare_ensemble *e)
+{
+  int64_t moved = 0;
+
+  for (int64_t b = 0; b < e->blocks; b++) {
+    const fare_block  block = fare_ensemble_block(e, b);
+    double            U[FARE_BLOCK] FARE_ALIGNED, f[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED;
+    const fare_chains c = {.z = {block.x[0], block.x[1], block.x[2]}, .f = {f[0], f[1], f[2]}, .U = U};
+
+    fare_chains_evaluate(energy, &c);
+    for (uint64_t i = s->made; i < s->made + (uint64_t)sweeps; i++) {
+      moved += fare_chains_local(energy, s->temperature, s->step, s->stream, block.number, i, 0,
+        s->padding ? FARE_BLOCK : block.counted, &c);
+      fare_chains_jump(energy, s->temperature, s->stream, block.number, i, (uint32_t)energy->dim + 1, &c);
+      fare_chains_wrap(energy, &c);
+    }
+  }
+  s->made += (uint64_t)sweeps;
+  return moved;
+}
+
+PetscErrorCode fare_sweeps_tune(fare_sweeps *s, fare_energy *energy, int64_t rounds, fare_ensemble *e)
+{
+  const int64_t all = s->padding ? (e->count + FARE_BLOCK - 1) / FARE_BLOCK * FARE_BLOCK : e->count;
+
+  PetscFunctionBegin;
+  for (int64_t round = 0; round < rounds; round++) {
+    int64_t moved = fare_sweeps_make(s, energy, 1, e);
+
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &moved, 1, MPI_INT64_T, MPI_SUM, e->comm));
+    s->step = fare_chains_tune(s->step, moved, all, round);
+  }
+  PetscFunctionReturn(0);
 }
 
 double fare_chains_tune(double h, int64_t accepted, int64_t all, int64_t round)

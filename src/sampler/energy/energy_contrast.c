@@ -11,12 +11,17 @@
 
 #define LEAST_EFFECTIVE 0.5 /* of the walkers of a block, below which they are resampled */
 
+/* What a training that was stopped goes on from: numbers alone. */
 typedef struct {
-  int64_t  number; /* among all blocks: names its random numbers */
-  int      group;
-  uint64_t moves;
-  double   z[FARE_DIM_MAX][FARE_BLOCK], f[FARE_DIM_MAX][FARE_BLOCK], U[FARE_BLOCK], weight[FARE_BLOCK];
-  double   h, log_ratio; /* ln Z/Z_0, Z_0 that of a normal */
+  double moves, h, log_ratio; /* ln Z/Z_0, Z_0 that of a normal */
+  double z[FARE_DIM_MAX][FARE_BLOCK], f[FARE_DIM_MAX][FARE_BLOCK], U[FARE_BLOCK], weight[FARE_BLOCK];
+} walker_numbers;
+#define NUMBERS (sizeof(walker_numbers) / sizeof(double))
+
+typedef struct {
+  int64_t        number; /* among all blocks: names its random numbers */
+  int            group;
+  walker_numbers at;
 } walker_block;
 
 /*
@@ -25,7 +30,6 @@ typedef struct {
 typedef struct {
   fare_sampler        *sampler;
   fare_energy_model   *m;
-  fare_contrast        kind;
   int                  dim, groups; /* of training times told apart */
   const double        *times;
   fare_generative_rows training_context;
@@ -41,7 +45,8 @@ typedef struct {
 
 static fare_chains chains_of(walker_block *w)
 {
-  return (fare_chains){.z = {w->z[0], w->z[1], w->z[2]}, .f = {w->f[0], w->f[1], w->f[2]}, .U = w->U};
+  return (fare_chains){
+    .z = {w->at.z[0], w->at.z[1], w->at.z[2]}, .f = {w->at.f[0], w->at.f[1], w->at.f[2]}, .U = w->at.U};
 }
 
 static void permute(const int from[FARE_BLOCK], double a[FARE_BLOCK])
@@ -59,46 +64,46 @@ static void resample(walker_block *w, int dim, double u)
   double sum = 0;
 
   for (int i = 0; i < FARE_BLOCK; i++) {
-    sum += w->weight[i];
+    sum += w->at.weight[i];
     while (made < FARE_BLOCK && (made + u < sum || i == FARE_BLOCK - 1)) ancestor[made++] = i;
   }
   for (int axis = 0; axis < dim; axis++) {
-    permute(ancestor, w->z[axis]);
-    permute(ancestor, w->f[axis]);
+    permute(ancestor, w->at.z[axis]);
+    permute(ancestor, w->at.f[axis]);
   }
-  permute(ancestor, w->U);
-  for (int i = 0; i < FARE_BLOCK; i++) w->weight[i] = 1;
+  permute(ancestor, w->at.U);
+  for (int i = 0; i < FARE_BLOCK; i++) w->at.weight[i] = 1;
 }
 
 static void reweigh(const training_context *l, walker_block *w, const double cost[FARE_BLOCK])
 {
   double least = HUGE_VAL, sum = 0, square = 0;
 
-  for (int i = 0; i < FARE_BLOCK; i++) least = w->weight[i] > 0 && cost[i] < least ? cost[i] : least;
-  fare_weights_scale(least, cost, w->weight);
-  for (int i = 0; i < FARE_BLOCK; i++) sum += w->weight[i];
-  for (int i = 0; i < FARE_BLOCK; i++) square += w->weight[i] * w->weight[i];
-  for (int i = 0; i < FARE_BLOCK; i++) w->weight[i] *= FARE_BLOCK / sum;
-  w->log_ratio += log(sum / FARE_BLOCK) - least;
+  for (int i = 0; i < FARE_BLOCK; i++) least = w->at.weight[i] > 0 && cost[i] < least ? cost[i] : least;
+  fare_weights_scale(least, cost, w->at.weight);
+  for (int i = 0; i < FARE_BLOCK; i++) sum += w->at.weight[i];
+  for (int i = 0; i < FARE_BLOCK; i++) square += w->at.weight[i] * w->at.weight[i];
+  for (int i = 0; i < FARE_BLOCK; i++) w->at.weight[i] *= FARE_BLOCK / sum;
+  w->at.log_ratio += log(sum / FARE_BLOCK) - least;
   if (sum * sum / square < LEAST_EFFECTIVE * FARE_BLOCK) {
     double u[FARE_BLOCK];
 
-    fare_random_uniforms(
-      fare_sampler_stream(l->sampler, "walkers/resampling"), (uint64_t)w->number, w->moves, 0, u);
+    fare_random_uniforms(fare_sampler_stream(l->sampler, "walkers/resampling"), (uint64_t)w->number,
+      (uint64_t)w->at.moves, 0, u);
     resample(w, l->dim, u[0]);
   }
 }
 
-/* One unadjusted step on the energy of the last look, weighed on the present one. */
+/* One unadjusted step on the energy of the last evaluation, weighed on the present one. */
 static void move_weighted(const training_context *l, fare_energy *energy, walker_block *w)
 {
   const fare_chains c = chains_of(w);
   double            cost[FARE_BLOCK] FARE_ALIGNED;
 
-  fare_chains_unadjusted(
-    energy, w->h, fare_sampler_stream(l->sampler, "walkers"), (uint64_t)w->number, w->moves, &c, cost);
+  fare_chains_unadjusted(energy, w->at.h, fare_sampler_stream(l->sampler, "walkers"), (uint64_t)w->number,
+    (uint64_t)w->at.moves, &c, cost);
   reweigh(l, w, cost);
-  w->moves++;
+  w->at.moves++;
   fare_chains_wrap(energy, &c);
 }
 
@@ -107,28 +112,28 @@ static void move_chains(const training_context *l, fare_energy *energy, walker_b
 {
   const fare_chains c      = chains_of(w);
   const fare_stream stream = fare_sampler_stream(l->sampler, "walkers");
-  const int         moved =
-    fare_chains_local(energy, 1, w->h, stream, (uint64_t)w->number, w->moves, 0, FARE_BLOCK, &c);
+  const int         moved  = fare_chains_local(
+             energy, 1, w->at.h, stream, (uint64_t)w->number, (uint64_t)w->at.moves, 0, FARE_BLOCK, &c);
 
-  fare_chains_jump(energy, stream, (uint64_t)w->number, w->moves, (uint32_t)l->dim + 1, &c);
+  fare_chains_jump(energy, 1, stream, (uint64_t)w->number, (uint64_t)w->at.moves, (uint32_t)l->dim + 1, &c);
   fare_chains_wrap(energy, &c);
-  w->h = fare_chains_tune(w->h, moved, FARE_BLOCK, 30);
-  w->moves++;
+  w->at.h = fare_chains_tune(w->at.h, moved, FARE_BLOCK, 30);
+  w->at.moves++;
 }
 
 static void move_walkers(training_context *l, fare_energy *energy, walker_block *w)
 {
   const fare_chains c = chains_of(w);
 
-  if (l->kind == FARE_CONTRAST_PERSISTENT) fare_chains_evaluate(energy, &c);
+  if (l->m->contrast == FARE_CONTRAST_PERSISTENT) fare_chains_evaluate(energy, &c);
   for (PetscInt64 n = 0; n < l->m->walker_moves; n++) {
-    if (l->kind == FARE_CONTRAST_PERSISTENT)
+    if (l->m->contrast == FARE_CONTRAST_PERSISTENT)
       move_chains(l, energy, w);
     else
       move_weighted(l, energy, w);
   }
   l->sampler->cost.network_evaluations +=
-    FARE_BLOCK * l->m->walker_moves * (l->kind == FARE_CONTRAST_PERSISTENT ? 2 : 1);
+    FARE_BLOCK * l->m->walker_moves * (l->m->contrast == FARE_CONTRAST_PERSISTENT ? 2 : 1);
 }
 
 /* Normal, as the energy of a network is that is still 0. */
@@ -136,9 +141,9 @@ static void start_walkers(const training_context *l, walker_block *w)
 {
   const fare_chains c = chains_of(w);
 
-  w->h         = l->m->walker_step;
-  w->log_ratio = 0;
-  for (int i = 0; i < FARE_BLOCK; i++) w->weight[i] = 1;
+  w->at.h         = l->m->walker_step;
+  w->at.log_ratio = 0;
+  for (int i = 0; i < FARE_BLOCK; i++) w->at.weight[i] = 1;
   fare_energy_draw(l->energy, fare_sampler_stream(l->sampler, "walkers/start"), (uint64_t)w->number, c.z);
   (void)l->energy->move(l->energy, l->times[w->group]);
   fare_chains_evaluate(l->energy, &c);
@@ -179,12 +184,13 @@ static void add_walkers(training_context *l, const walker_block *w, double share
 
   for (int axis = 0; axis < l->dim; axis++) {
     log_normal += l->energy->periodic[axis] ? log(l->energy->length[axis]) : 0.5 * log(2 * PETSC_PI);
-    for (int i = 0; i < FARE_BLOCK; i++) z[axis][i] = (float)w->z[axis][i];
+    for (int i = 0; i < FARE_BLOCK; i++) z[axis][i] = (float)w->at.z[axis][i];
   }
   for (int i = 0; i < FARE_BLOCK; i++) {
-    const double extra = l->kind == FARE_CONTRAST_JARZYNSKI ? w->U[i] + w->log_ratio + log_normal : 0;
+    const double extra =
+      l->m->contrast == FARE_CONTRAST_JARZYNSKI ? w->at.U[i] + w->at.log_ratio + log_normal : 0;
 
-    add_row(l, at, i, w->group, -share * w->weight[i], share * w->weight[i] * extra);
+    add_row(l, at, i, w->group, -share * w->at.weight[i], share * w->at.weight[i] * extra);
   }
 }
 
@@ -238,11 +244,11 @@ static void inputs(void *context, int64_t first, int n, float input[])
 {
   training_context *l     = context;
   const int         times = fare_generative_time_inputs(&l->m->common);
-  float            *to    = input + (size_t)fare_energy_model_position_inputs(l->sampler) * FARE_BLOCK;
+  float            *to    = input + (size_t)fare_generative_position_inputs(l->sampler, l->dim) * FARE_BLOCK;
   const float      *at[FARE_DIM_MAX] = {NULL};
 
   for (int axis = 0; axis < l->dim; axis++) at[axis] = l->z[axis] + first;
-  fare_energy_model_inputs(l->sampler, n, at, input);
+  fare_generative_positions(l->sampler, l->dim, n, at, input);
   for (int k = 0; k < times && l->m->conditioned; k++) {
     for (int i = 0; i < n; i++)
       to[k * FARE_BLOCK + i] = l->training_context.times[l->group[first + i] * times + k];
@@ -268,49 +274,22 @@ static double loss(void *context, int64_t first, int n, const float output[], fl
   return sum;
 }
 
-/* All that walkers are, walker_block by walker_block: for a training that is stopped and goes on. */
-enum { MOVES, STEP, RATIO, ARRAYS };
-
-static size_t numbers_of_walkers(const training_context *l)
-{
-  return ARRAYS + (size_t)(2 + 2 * l->dim) * FARE_BLOCK;
-}
-
-static double *array_of_walkers(walker_block *w, int dim, int i)
-{
-  return i == 0 ? w->U : i == 1 ? w->weight : i < 2 + dim ? w->z[i - 2] : w->f[i - 2 - dim];
-}
-
 static void keep(void *context, double numbers[])
 {
-  training_context *l = context;
+  const training_context *l = context;
 
-  for (int64_t i = 0; i < l->local; i++) {
-    walker_block *w  = &l->walker_blocks[i];
-    double       *to = numbers + (size_t)w->number * numbers_of_walkers(l);
-
-    to[MOVES] = (double)w->moves;
-    to[STEP]  = w->h;
-    to[RATIO] = w->log_ratio;
-    for (int k = 0; k < 2 + 2 * l->dim; k++)
-      memcpy(to + ARRAYS + k * FARE_BLOCK, array_of_walkers(w, l->dim, k), sizeof w->U);
-  }
+  for (int64_t i = 0; i < l->local; i++)
+    memcpy(numbers + (size_t)l->walker_blocks[i].number * NUMBERS, &l->walker_blocks[i].at,
+      sizeof(walker_numbers));
 }
 
 static void recall(void *context, const double numbers[])
 {
   training_context *l = context;
 
-  for (int64_t i = 0; i < l->local; i++) {
-    walker_block *w    = &l->walker_blocks[i];
-    const double *from = numbers + (size_t)w->number * numbers_of_walkers(l);
-
-    w->moves     = (uint64_t)from[MOVES];
-    w->h         = from[STEP];
-    w->log_ratio = from[RATIO];
-    for (int k = 0; k < 2 + 2 * l->dim; k++)
-      memcpy(array_of_walkers(w, l->dim, k), from + ARRAYS + k * FARE_BLOCK, sizeof w->U);
-  }
+  for (int64_t i = 0; i < l->local; i++)
+    memcpy(&l->walker_blocks[i].at, numbers + (size_t)l->walker_blocks[i].number * NUMBERS,
+      sizeof(walker_numbers));
 }
 
 static int64_t visits_per_step(const fare_energy_model *m, int groups)
@@ -338,15 +317,13 @@ static PetscErrorCode make_walkers(training_context *l)
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode begin(
-  fare_sampler *sampler, const fare_training_set *data, fare_contrast kind, training_context *l)
+static PetscErrorCode begin(fare_sampler *sampler, const fare_training_set *data, training_context *l)
 {
   fare_energy_model *m = sampler->state;
 
   PetscFunctionBegin;
   *l         = (training_context){.sampler = sampler,
             .m                             = m,
-            .kind                          = kind,
             .dim                           = fare_system_dimension(sampler->system),
             .groups                        = m->conditioned ? data->count : 1,
             .times                         = data->times};
@@ -392,8 +369,7 @@ static PetscErrorCode train_oracle(fare_sampler *sampler, const fare_training_se
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_energy_model_train(
-  fare_sampler *sampler, const fare_training_set *data, fare_contrast kind)
+PetscErrorCode fare_energy_model_train(fare_sampler *sampler, const fare_training_set *data)
 {
   fare_learn_problem problem = {.draw = draw, .inputs = inputs, .loss = loss, .keep = keep, .recall = recall};
   training_context   l       = {0};
@@ -404,19 +380,19 @@ PetscErrorCode fare_energy_model_train(
     PetscCall(train_oracle(sampler, data));
     PetscFunctionReturn(0);
   }
-  code            = begin(sampler, data, kind, &l);
+  code            = begin(sampler, data, &l);
   problem.context = &l;
-  problem.kept    = (size_t)l.all * numbers_of_walkers(&l);
+  problem.kept    = (size_t)l.all * NUMBERS;
   if (!code) code = fare_generative_learn(sampler, &problem);
   PetscCall(end(&l));
   PetscFunctionReturn(code);
 }
 
-int64_t fare_energy_model_rows(const fare_sampler *sampler, fare_contrast kind)
+int64_t fare_energy_model_rows(const fare_sampler *sampler)
 {
   const fare_energy_model *m       = sampler->state;
   const int64_t            visited = PetscMax(1, (m->common.learn.batch + FARE_BLOCK / 2) / FARE_BLOCK);
 
   return m->common.learn.steps * visited * FARE_BLOCK *
-    (2 + m->walker_moves * (kind == FARE_CONTRAST_PERSISTENT ? 2 : 1));
+    (2 + m->walker_moves * (m->contrast == FARE_CONTRAST_PERSISTENT ? 2 : 1));
 }

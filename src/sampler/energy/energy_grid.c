@@ -8,21 +8,20 @@
 #include "energy.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /*
-  The density is lifted by this share of its largest value: where there is next to nothing the solver's values
-  are not to be trusted.
+  This share of the largest density is added: the solver's values are not to be trusted where the density is
+  next to nothing.
 */
-#define LIFT 1e-12
+#define FLOOR 1e-12
 
 typedef struct {
   const fare_densities *exact;
   PetscInt64            count; /* of splines: one per time, or a single one */
   fare_energy_spline    now;
   size_t                size;   /* coefficients of a spline */
-  double              **spline; /* made when first asked for */
+  double              **spline; /* made when first needed */
   double               *masses; /* of the mean over times, where that is meant */
   PetscInt64            at;     /* whose coefficients `now` has, with `share` of the next */
   double                share;
@@ -133,15 +132,12 @@ static PetscErrorCode make_spline(const gridded *g, const double masses[], doubl
   double highest = 0, volume = 1, *c, *work;
 
   PetscFunctionBegin;
-  *spline = malloc(g->size * sizeof **spline);
-  c       = malloc((size_t)all * sizeof *c);
-  work    = malloc((size_t)longest * sizeof *work);
-  if (!*spline || !c || !work)
-    FARE_FAIL(FARE_ERR_FAILED, "out of memory for an energy on %lld cells", (long long)all);
+  PetscCall(PetscMalloc1(g->size, spline));
+  PetscCall(PetscMalloc2(all, &c, longest, &work));
   to_centres(grid, masses, c);
   for (int axis = 0; axis < grid->dim; axis++) volume *= grid->spacing[axis];
   for (int64_t n = 0; n < all; n++) highest = PetscMax(highest, c[n]);
-  for (int64_t n = 0; n < all; n++) c[n] = -log((c[n] + LIFT * highest) / volume);
+  for (int64_t n = 0; n < all; n++) c[n] = -log((c[n] + FLOOR * highest) / volume);
   solve(grid, c, work);
   for (size_t n = 0; n < g->size; n++) {
     int64_t index[FARE_DIM_MAX], rest = (int64_t)n;
@@ -154,8 +150,7 @@ static PetscErrorCode make_spline(const gridded *g, const double masses[], doubl
     }
     (*spline)[n] = extended(grid, c, 0, 1, 0, index);
   }
-  free(c);
-  free(work);
+  PetscCall(PetscFree2(c, work));
   PetscFunctionReturn(0);
 }
 
@@ -179,10 +174,7 @@ static PetscErrorCode grid_move(fare_energy *energy, double t)
     share = g->count > 1 ? PetscMax(0, PetscMin(1, (t - times[k]) / (times[k + 1] - times[k]))) : 0;
   }
   if (k == g->at && share == g->share) PetscFunctionReturn(0);
-  for (PetscInt64 past = 0; past < k; past++) {
-    free(g->spline[past]);
-    g->spline[past] = NULL;
-  }
+  for (PetscInt64 past = 0; past < k; past++) PetscCall(PetscFree(g->spline[past]));
   PetscCall(need(g, k));
   if (share > 0) PetscCall(need(g, k + 1));
   if (share > 0)
@@ -214,11 +206,9 @@ static PetscErrorCode grid_destroy(fare_energy *energy)
   gridded *g = energy->context;
 
   PetscFunctionBegin;
-  for (PetscInt64 k = 0; g->spline && k < g->count; k++) free(g->spline[k]);
-  free(g->spline);
-  free(g->masses);
-  free(g->now.coefficient);
-  free(g);
+  for (PetscInt64 k = 0; k < g->count; k++) PetscCall(PetscFree(g->spline[k]));
+  PetscCall(PetscFree3(g->spline, g->masses, g->now.coefficient));
+  PetscCall(PetscFree(g));
   PetscFunctionReturn(0);
 }
 
@@ -239,38 +229,30 @@ PetscErrorCode fare_energy_of_densities(const fare_densities *exact, int count, 
   const double shift[], const double scale[], fare_energy **energy)
 {
   const fare_grid *grid  = exact->grid;
-  gridded         *g     = calloc(1, sizeof *g);
-  int64_t          cells = 1;
-  fare_energy     *e;
+  const PetscInt   cells = fare_grid_owned(grid);
+  PetscBool        periodic[FARE_DIM_MAX];
+  gridded         *g;
 
   PetscFunctionBegin;
-  if (!g) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
-  PetscCall(PetscNew(&e));
-  *energy = e;
-  *g      = (gridded){
-         .exact = exact, .count = count ? 1 : exact->count, .now = {.dim = grid->dim}, .size = 1, .at = -1};
-  *e = (fare_energy){
-    .dim = grid->dim, .context = g, .move = grid_move, .evaluate = grid_evaluate, .destroy = grid_destroy};
+  for (int axis = 0; axis < FARE_DIM_MAX; axis++)
+    periodic[axis] = grid->boundary[axis] == FARE_BOUNDARY_PERIODIC ? PETSC_TRUE : PETSC_FALSE;
+  PetscCall(fare_energy_create(grid->dim, periodic, grid->lower, grid->upper, shift, scale, energy));
+  PetscCall(PetscNew(&g));
+  *g = (gridded){
+    .exact = exact, .count = count ? 1 : exact->count, .now = {.dim = grid->dim}, .size = 1, .at = -1};
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
-    g->now.cells[axis]   = grid->cells[axis];
-    g->now.stride[axis]  = (int64_t)g->size;
-    g->now.lower[axis]   = grid->lower[axis];
-    g->now.spacing[axis] = grid->spacing[axis];
-    cells *= grid->cells[axis];
-    if (axis >= grid->dim) continue;
-    g->size *= (size_t)(grid->cells[axis] + 2 * FARE_SPLINE_MARGIN);
-    g->now.periodic[axis] = grid->boundary[axis] == FARE_BOUNDARY_PERIODIC ? PETSC_TRUE : PETSC_FALSE;
-    e->shift[axis]        = shift ? shift[axis] : 0;
-    e->scale[axis]        = scale ? scale[axis] : 1;
-    e->periodic[axis]     = g->now.periodic[axis];
-    e->lower[axis]        = (grid->lower[axis] - e->shift[axis]) / e->scale[axis];
-    e->length[axis]       = (grid->upper[axis] - grid->lower[axis]) / e->scale[axis];
+    g->now.cells[axis]    = grid->cells[axis];
+    g->now.stride[axis]   = (int64_t)g->size;
+    g->now.lower[axis]    = grid->lower[axis];
+    g->now.spacing[axis]  = grid->spacing[axis];
+    g->now.periodic[axis] = periodic[axis];
+    if (axis < grid->dim) g->size *= (size_t)(grid->cells[axis] + 2 * FARE_SPLINE_MARGIN);
   }
-  g->spline          = calloc((size_t)g->count, sizeof *g->spline);
-  g->now.coefficient = malloc(g->size * sizeof *g->now.coefficient);
-  if (count) g->masses = calloc((size_t)cells, sizeof *g->masses);
-  if (!g->spline || !g->now.coefficient || (count && !g->masses))
-    FARE_FAIL(FARE_ERR_FAILED, "out of memory for an energy on %lld cells", (long long)cells);
+  PetscCall(PetscCalloc3(g->count, &g->spline, count ? cells : 0, &g->masses, g->size, &g->now.coefficient));
+  (*energy)->context  = g;
+  (*energy)->move     = grid_move;
+  (*energy)->evaluate = grid_evaluate;
+  (*energy)->destroy  = grid_destroy;
   if (count) PetscCall(mean_masses(exact, cells, count, times, g->masses));
   PetscFunctionReturn(0);
 }

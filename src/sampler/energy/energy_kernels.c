@@ -93,19 +93,6 @@ void fare_energy_spline_between(double s, size_t n, const double from[], const d
   for (size_t i = 0; i < n; i++) to[i] = (1 - s) * from[i] + s * with[i];
 }
 
-void fare_energy_propose(int dim, double h, double temperature, const double *const z[],
-  const double *const f[], fare_stream stream, uint64_t block, uint64_t step, uint32_t first,
-  double *const y[])
-{
-  const double drift = h / temperature, spread = sqrt(2 * h);
-
-  for (int axis = 0; axis < dim; axis++) {
-    fare_random_normals(stream, block, step, first + (uint32_t)axis, y[axis]);
-#pragma omp simd
-    for (int i = 0; i < FARE_BLOCK; i++) y[axis][i] = z[axis][i] + drift * f[axis][i] + spread * y[axis][i];
-  }
-}
-
 void fare_weights_scale(double least, const double cost[FARE_BLOCK], double weight[FARE_BLOCK])
 {
 #pragma omp simd

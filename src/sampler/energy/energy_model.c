@@ -14,63 +14,12 @@ typedef struct {
   float        *input, *d_input, *d_output;
 } learned;
 
-static PetscBool is_periodic(const fare_sampler *sampler, int axis)
-{
-  return fare_system_type_of(sampler->system)->periodic[axis];
-}
-
-/* Length of a periodic axis in z. */
-static double length_of(const fare_sampler *sampler, int axis)
-{
-  const fare_system_type *type = fare_system_type_of(sampler->system);
-
-  return (type->upper[axis] - type->lower[axis]) / ((const fare_generative *)sampler->state)->sd[axis];
-}
-
-/*
-  Round a ring only functions that close do: frequencies of once round it, at least one; else z and its
-  frequencies.
-*/
-static int frequencies_of(const fare_sampler *sampler, int axis)
-{
-  const fare_generative *g = sampler->state;
-
-  return is_periodic(sampler, axis) ? (int)PetscMax(1, g->frequencies) : (int)g->frequencies;
-}
-
-static double frequency_of(const fare_sampler *sampler, int axis)
-{
-  return is_periodic(sampler, axis) ? 2 * PETSC_PI / length_of(sampler, axis)
-                                    : ((const fare_generative *)sampler->state)->frequency;
-}
-
-int fare_energy_model_position_inputs(const fare_sampler *sampler)
-{
-  int inputs = 0;
-
-  for (int axis = 0; axis < fare_system_dimension(sampler->system); axis++)
-    inputs += (is_periodic(sampler, axis) ? 0 : 1) + 2 * frequencies_of(sampler, axis);
-  return inputs;
-}
-
-void fare_energy_model_inputs(const fare_sampler *sampler, int n, const float *const z[], float input[])
-{
-  for (int axis = 0; axis < fare_system_dimension(sampler->system); axis++) {
-    if (!is_periodic(sampler, axis)) {
-      memcpy(input, z[axis], (size_t)n * sizeof(float));
-      input += FARE_BLOCK;
-    }
-    fare_learn_frequencies(
-      frequencies_of(sampler, axis), frequency_of(sampler, axis), n, z[axis], NULL, FARE_BLOCK, input);
-    input += (size_t)(2 * frequencies_of(sampler, axis)) * FARE_BLOCK;
-  }
-}
-
 static PetscErrorCode learned_move(fare_energy *energy, double t)
 {
   learned                 *l = energy->context;
   const fare_energy_model *m = l->sampler->state;
-  float *time = l->input + (size_t)fare_energy_model_position_inputs(l->sampler) * FARE_BLOCK, features[64];
+  float *time = l->input + (size_t)fare_generative_position_inputs(l->sampler, energy->dim) * FARE_BLOCK,
+        features[64];
 
   PetscFunctionBegin;
   if (!m->conditioned) PetscFunctionReturn(0);
@@ -92,21 +41,21 @@ static void learned_evaluate(
   for (int axis = 0; axis < energy->dim; axis++) {
     for (int i = 0; i < n; i++) place[axis][i] = (float)z[axis][i];
   }
-  fare_energy_model_inputs(l->sampler, n, at, l->input);
+  fare_generative_positions(l->sampler, energy->dim, n, at, l->input);
   fare_network_forward(network, n, l->input, output);
   fare_network_backward(network, n, l->input, l->d_output, NULL, l->d_input);
   for (int i = 0; i < n; i++) U[i] = output[i];
   for (int axis = 0; axis < energy->dim; axis++) {
-    const int frequencies = frequencies_of(l->sampler, axis);
+    const int frequencies = fare_generative_frequencies(l->sampler, axis);
 
     for (int i = 0; i < n; i++) f[axis][i] = 0;
-    if (!is_periodic(l->sampler, axis)) {
+    if (!energy->periodic[axis]) {
       for (int i = 0; i < n; i++) U[i] += 0.5 * z[axis][i] * z[axis][i];
       for (int i = 0; i < n; i++) f[axis][i] = -z[axis][i] - (double)d[i];
       in += FARE_BLOCK;
       d += FARE_BLOCK;
     }
-    fare_energy_frequencies_back(frequencies, frequency_of(l->sampler, axis), n, in, d, f[axis]);
+    fare_energy_frequencies_back(frequencies, fare_generative_frequency(l->sampler, axis), n, in, d, f[axis]);
     in += (size_t)(2 * frequencies) * FARE_BLOCK;
     d += (size_t)(2 * frequencies) * FARE_BLOCK;
   }
@@ -127,40 +76,29 @@ PetscErrorCode fare_energy_of_network(fare_sampler *sampler, fare_energy **energ
   const fare_system_type *type = fare_system_type_of(sampler->system);
   const fare_generative  *g    = sampler->state;
   const size_t            size = (size_t)fare_network_shape_of(g->network)->inputs * FARE_BLOCK;
-  fare_energy            *e;
   learned                *l;
 
   PetscFunctionBegin;
-  PetscCall(PetscNew(&e));
+  PetscCall(fare_energy_create(fare_system_dimension(sampler->system), type->periodic, type->lower,
+    type->upper, g->mean, g->sd, energy));
   PetscCall(PetscNew(&l));
   l->sampler = sampler;
   PetscCall(PetscCalloc3(size, &l->input, size, &l->d_input, FARE_BLOCK, &l->d_output));
   for (int i = 0; i < FARE_BLOCK; i++) l->d_output[i] = 1;
-  *e = (fare_energy){.dim = fare_system_dimension(sampler->system),
-    .context              = l,
-    .move                 = learned_move,
-    .evaluate             = learned_evaluate,
-    .destroy              = learned_destroy};
-  for (int axis = 0; axis < e->dim; axis++) {
-    e->shift[axis]    = g->mean[axis];
-    e->scale[axis]    = g->sd[axis];
-    e->periodic[axis] = type->periodic[axis];
-    e->lower[axis]    = (type->lower[axis] - g->mean[axis]) / g->sd[axis];
-    e->length[axis]   = length_of(sampler, axis);
-  }
-  *energy = e;
+  (*energy)->context  = l;
+  (*energy)->move     = learned_move;
+  (*energy)->evaluate = learned_evaluate;
+  (*energy)->destroy  = learned_destroy;
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_energy_model_setup(fare_sampler *sampler, PetscBool conditioned)
+PetscErrorCode fare_energy_model_setup(fare_sampler *sampler)
 {
   fare_energy_model *m = sampler->state;
-  int                inputs;
+  const int inputs     = fare_generative_position_inputs(sampler, fare_system_dimension(sampler->system)) +
+    (m->conditioned ? fare_generative_time_inputs(&m->common) : 0);
 
   PetscFunctionBegin;
-  m->conditioned = conditioned;
-  inputs =
-    fare_energy_model_position_inputs(sampler) + (conditioned ? fare_generative_time_inputs(&m->common) : 0);
   PetscCall(fare_learn_network(
     &m->common.learn, inputs, 1, fare_sampler_stream(sampler, "weights"), &m->common.network));
   PetscFunctionReturn(0);

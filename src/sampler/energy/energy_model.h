@@ -23,10 +23,11 @@ typedef struct {
   PetscInt64      walkers, walker_moves;
   double          walker_step;
 
-  PetscBool    conditioned; /* on t */
-  size_t       times;       /* those pooled by an oracle that is not conditioned */
-  double      *time;
-  fare_energy *energy;
+  PetscBool     conditioned; /* on t */
+  fare_contrast contrast;    /* set by the method before setup, as is the former */
+  size_t        times;       /* those pooled by an oracle that is not conditioned */
+  double       *time;
+  fare_energy  *energy;
 } fare_energy_model;
 #define FARE_ENERGY_MODEL_FIELDS(type, model, steps_, walkers_, moves_, walker_step_)                    \
   FARE_GENERATIVE_FIELDS(type, model.common, "32", "2", steps_, "2048", "2e-3", "4", "3"),               \
@@ -40,17 +41,16 @@ typedef struct {
       "their step h to begin with"                                                                       \
   }
 
-/* Of the method's own setup and train. Collective. */
-PetscErrorCode fare_energy_model_setup(fare_sampler *sampler, PetscBool conditioned);
-PetscErrorCode fare_energy_model_train(
-  fare_sampler *sampler, const fare_training_set *data, fare_contrast contrast);
+/* Of the descriptor, or called by it. Collective. */
+PetscErrorCode fare_energy_model_setup(fare_sampler *sampler);
+PetscErrorCode fare_energy_model_train(fare_sampler *sampler, const fare_training_set *data);
 /*
   Makes the model's `energy`, of the network or of the exact densities, if it is not there yet, and moves it
   to t. FARE_ERR_FAILED where nothing was learned.
 */
 PetscErrorCode fare_energy_model_at(fare_sampler *sampler, double t);
 /* The rows that training will evaluate. */
-int64_t fare_energy_model_rows(const fare_sampler *sampler, fare_contrast contrast);
+int64_t fare_energy_model_rows(const fare_sampler *sampler);
 /* Counts them where there is a network to evaluate. */
 void fare_energy_model_count(fare_sampler *sampler, int64_t evaluations);
 
@@ -59,13 +59,8 @@ PetscErrorCode fare_energy_model_density(fare_sampler *sampler, double t, const 
 PetscErrorCode fare_energy_model_destroy(fare_sampler *sampler);
 extern const fare_kept fare_energy_model_kept[];
 
-/*
-  For energy_contrast.c: the energy of the network with its present weights, and the network's inputs at n
-  rows of z, with `time` of each row or NULL.
-*/
+/* The energy of the network with its present weights. */
 PetscErrorCode fare_energy_of_network(fare_sampler *sampler, fare_energy **energy);
-void fare_energy_model_inputs(const fare_sampler *sampler, int n, const float *const z[], float input[]);
-int  fare_energy_model_position_inputs(const fare_sampler *sampler);
 
 /*
   Kernel: f -= dU/dz through u and its frequencies, where `d` holds the derivatives by these features: of sin

@@ -8,57 +8,34 @@
 #include <math.h>
 #include <string.h>
 
-/* Sums over every block of all, on every rank. */
+/* Of a block's weights. */
 typedef struct {
-  int64_t blocks;
-  double *weight, *square;
-} block_sums;
+  double weight, square; /* sum, and that of squares */
+} block_sum;
 
 static int64_t all_blocks(const fare_ensemble *e)
 {
   return (e->count + FARE_BLOCK - 1) / FARE_BLOCK;
 }
 
-/* Every rank's numbers, `each` per rank, behind one another; freed by the caller. */
-static PetscErrorCode gather(MPI_Comm comm, const double mine[], int64_t count, double all[])
+/* Of every block of all, on every rank; freed by the caller. */
+static PetscErrorCode sum_blocks(const fare_ensemble *e, block_sum **all)
 {
-  int size, *counts, *places;
-  int local = (int)count;
+  block_sum *mine;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_size(comm, &size));
-  PetscCall(PetscMalloc2(size, &counts, size, &places));
-  PetscCallMPI(MPI_Allgather(&local, 1, MPI_INT, counts, 1, MPI_INT, comm));
-  for (int r = 0, at = 0; r < size; at += counts[r++]) places[r] = at;
-  PetscCallMPI(MPI_Allgatherv(mine, local, MPI_DOUBLE, all, counts, places, MPI_DOUBLE, comm));
-  PetscCall(PetscFree2(counts, places));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode sum_blocks(const fare_ensemble *e, block_sums *s)
-{
-  double *mine, *squares;
-
-  PetscFunctionBegin;
-  s->blocks = all_blocks(e);
-  PetscCall(PetscMalloc2(s->blocks, &s->weight, s->blocks, &s->square));
-  PetscCall(PetscCalloc2(e->blocks, &mine, e->blocks, &squares));
+  PetscCall(PetscMalloc1(all_blocks(e), all));
+  PetscCall(PetscCalloc1(e->blocks, &mine));
   for (int64_t b = 0; b < e->blocks; b++) {
     const double *w = e->weight + b * FARE_BLOCK;
 
-    for (int64_t i = 0; i < fare_ensemble_block(e, b).counted; i++) mine[b] += w[i];
-    for (int64_t i = 0; i < fare_ensemble_block(e, b).counted; i++) squares[b] += w[i] * w[i];
+    for (int64_t i = 0; i < fare_ensemble_block(e, b).counted; i++) {
+      mine[b].weight += w[i];
+      mine[b].square += w[i] * w[i];
+    }
   }
-  PetscCall(gather(e->comm, mine, e->blocks, s->weight));
-  PetscCall(gather(e->comm, squares, e->blocks, s->square));
-  PetscCall(PetscFree2(mine, squares));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode sums_free(block_sums *s)
-{
-  PetscFunctionBegin;
-  PetscCall(PetscFree2(s->weight, s->square));
+  PetscCall(fare_ensemble_gather(e, 2 * e->blocks, &mine->weight, &(*all)->weight));
+  PetscCall(PetscFree(mine));
   PetscFunctionReturn(0);
 }
 
@@ -66,7 +43,7 @@ PetscErrorCode fare_weights_multiply(
   fare_ensemble *e, const double cost[], double *log_mean, double *effective)
 {
   double     least = HUGE_VAL, sum = 0, square = 0;
-  block_sums s;
+  block_sum *s;
 
   PetscFunctionBegin;
   /* the cost of a particle that is worth nothing any more does not matter */
@@ -75,9 +52,11 @@ PetscErrorCode fare_weights_multiply(
   for (int64_t b = 0; b < e->blocks; b++)
     fare_weights_scale(least, cost + b * FARE_BLOCK, e->weight + b * FARE_BLOCK);
   PetscCall(sum_blocks(e, &s));
-  for (int64_t b = 0; b < s.blocks; b++) sum += s.weight[b];
-  for (int64_t b = 0; b < s.blocks; b++) square += s.square[b];
-  PetscCall(sums_free(&s));
+  for (int64_t b = 0; b < all_blocks(e); b++) {
+    sum += s[b].weight;
+    square += s[b].square;
+  }
+  PetscCall(PetscFree(s));
   if (!(sum > 0 && isfinite(sum)))
     FARE_FAIL(FARE_ERR_FAILED,
       "the weights of %lld particles have the sum %g: the step h is too large, or the energy changes too "
@@ -99,12 +78,12 @@ static int64_t made_by(double share, double u, int64_t count)
 static PetscErrorCode count_offspring(const fare_ensemble *e, double u, int64_t offspring[])
 {
   double     before = 0, sum = 0;
-  block_sums s;
+  block_sum *s;
 
   PetscFunctionBegin;
   PetscCall(sum_blocks(e, &s));
-  for (int64_t b = 0; b < s.blocks; b++) sum += s.weight[b];
-  for (int64_t b = 0; b < e->first_block; b++) before += s.weight[b];
+  for (int64_t b = 0; b < all_blocks(e); b++) sum += s[b].weight;
+  for (int64_t b = 0; b < e->first_block; b++) before += s[b].weight;
   offspring[0] = e->local ? made_by(before / sum, u, e->count) : 0;
   for (int64_t b = 0, n = 0; b < e->blocks; b++) {
     double within = 0;
@@ -113,11 +92,11 @@ static PetscErrorCode count_offspring(const fare_ensemble *e, double u, int64_t 
       within += e->weight[n];
       offspring[n + 1] = made_by((before + within) / sum, u, e->count);
     }
-    before += s.weight[e->first_block + b];
+    before += s[e->first_block + b].weight;
   }
   /* rounding must not lose the last one */
   if (e->local && e->first_block * FARE_BLOCK + e->local == e->count) offspring[e->local] = e->count;
-  PetscCall(sums_free(&s));
+  PetscCall(PetscFree(s));
   PetscFunctionReturn(0);
 }
 
@@ -229,7 +208,7 @@ PetscErrorCode fare_weights_families(const fare_ensemble *e, const fare_ensemble
   for (int64_t b = 0; b < e->blocks; b++)
     summarise(e->weight + b * FARE_BLOCK, ancestors->x[0] + b * FARE_BLOCK, fare_ensemble_block(e, b).counted,
       mine + b * SUMMARY);
-  PetscCall(gather(e->comm, mine, SUMMARY * e->blocks, all));
+  PetscCall(fare_ensemble_gather(e, SUMMARY * e->blocks, mine, all));
   *squares = 0;
   for (int64_t b = 0; b < blocks; b++) {
     const double *s = all + b * SUMMARY;

@@ -7,14 +7,10 @@
 */
 #include "energy_model.h"
 
-#define LEAST_EFFECTIVE 0.02 /* a smaller share of effective particles is worth a warning */
-
 typedef struct {
   fare_energy_model model;
   fare_annealing    annealing;
   PetscInt64        start_steps;
-  PetscBool         warned;
-  double            time; /* where particles stand, once there has been an advance */
 } neq_ebm;
 
 static const fare_field fields[] = {
@@ -27,15 +23,12 @@ static const fare_field fields[] = {
 
 static PetscErrorCode setup(fare_sampler *sampler)
 {
-  PetscFunctionBegin;
-  PetscCall(fare_energy_model_setup(sampler, PETSC_TRUE));
-  PetscFunctionReturn(0);
-}
+  fare_energy_model *m = sampler->state;
 
-static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data)
-{
   PetscFunctionBegin;
-  PetscCall(fare_energy_model_train(sampler, data, FARE_CONTRAST_JARZYNSKI));
+  m->contrast    = FARE_CONTRAST_JARZYNSKI;
+  m->conditioned = PETSC_TRUE;
+  PetscCall(fare_energy_model_setup(sampler));
   PetscFunctionReturn(0);
 }
 
@@ -53,8 +46,7 @@ static PetscErrorCode start(fare_sampler *sampler, fare_ensemble *e, int64_t *ev
   }
   PetscCall(fare_annealing_begin(&s->annealing, e));
   PetscCall(fare_energy_blend(s->model.energy, &blend));
-  PetscCall(fare_annealing_carry(&s->annealing, blend, 0, 1, s->start_steps,
-    fare_sampler_stream(sampler, "moves"), fare_sampler_stream(sampler, "resampling"), e, evaluations));
+  PetscCall(fare_annealing_carry(&s->annealing, sampler, blend, 0, 1, s->start_steps, e, evaluations));
   PetscCall(fare_energy_destroy(&blend));
   PetscFunctionReturn(0);
 }
@@ -68,44 +60,34 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *e)
   if (s->model.common.advances == 0) {
     PetscCall(fare_energy_model_at(sampler, t));
     PetscCall(start(sampler, e, &evaluations));
+    s->annealing.time = t;
   } else {
-    PetscCall(fare_energy_model_at(sampler, s->time));
+    PetscCall(fare_energy_model_at(sampler, s->annealing.time));
     fare_energy_enter(s->model.energy, e);
-    PetscCall(fare_annealing_carry(&s->annealing, s->model.energy, s->time, t, s->annealing.protocol_steps,
-      fare_sampler_stream(sampler, "moves"), fare_sampler_stream(sampler, "resampling"), e, &evaluations));
+    PetscCall(fare_annealing_advance(&s->annealing, sampler, s->model.energy, t, e, &evaluations));
   }
   fare_energy_leave(s->model.energy, e);
-  s->time = t;
   s->model.common.advances++;
   fare_energy_model_count(sampler, evaluations);
-  if (s->annealing.least < LEAST_EFFECTIVE && !s->warned) {
-    fare_warn(
-      "%s: only %.2g%% of the particles are effective at time %g; more protocol_steps or a smaller step help",
-      sampler->name, 100 * s->annealing.least, t);
-    s->warned = PETSC_TRUE;
-  }
+  fare_annealing_warn(&s->annealing, sampler);
   if (t >= sampler->schedule.end)
     fare_log("%s: %lld resamplings, at least %.3g%% of the particles effective", sampler->name,
       (long long)s->annealing.resamplings, 100 * s->annealing.least);
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+static void estimate_cost(const fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
   const neq_ebm *s = sampler->state;
 
-  PetscFunctionBegin;
-  if (sampler->mode != FARE_LEARNED) PetscFunctionReturn(0);
-  cost->network_evaluations += fare_energy_model_rows(sampler, FARE_CONTRAST_JARZYNSKI);
+  cost->network_evaluations += fare_energy_model_rows(sampler);
   cost->network_evaluations += particles *
     (fare_annealing_evaluations(&s->annealing, s->start_steps) +
       (sampler->schedule.count - 1) * fare_annealing_evaluations(&s->annealing, s->annealing.protocol_steps));
-  PetscFunctionReturn(0);
 }
 
 static const fare_kept kept[] = {
   FARE_KEEP_WITH(STRUCT, neq_ebm, model, .fields = fare_energy_model_kept),
-  FARE_KEEP(REAL, neq_ebm, time),
   FARE_KEEP_WITH(STRUCT, neq_ebm, annealing, .fields = fare_annealing_kept),
   FARE_KEPT_END,
 };
@@ -124,7 +106,7 @@ static PetscErrorCode destroy(fare_sampler *sampler)
   neq_ebm *s = sampler->state;
 
   PetscFunctionBegin;
-  PetscCall(fare_annealing_end(&s->annealing));
+  PetscCall(fare_ensemble_destroy(&s->annealing.ancestors));
   PetscCall(fare_energy_model_destroy(sampler));
   PetscFunctionReturn(0);
 }
@@ -140,7 +122,7 @@ const fare_sampler_type fare_sampler_neq_ebm = {
   .modes         = FARE_ORACLE,
   .fields        = fields,
   .setup         = setup,
-  .train         = train,
+  .train         = fare_energy_model_train,
   .advance       = advance,
   .model_density = fare_energy_model_density,
   .estimate_cost = estimate_cost,

@@ -10,13 +10,11 @@
 
 #include <math.h>
 
-#define LEAST_EFFECTIVE 0.02 /* a smaller share of effective particles is worth a warning */
-#define TUNING          20
+#define TUNING 20
 
 typedef struct {
   fare_annealing annealing;
-  PetscBool      begun, warned;
-  double         time; /* where particles stand */
+  PetscBool      begun;
   fare_energy   *energy;
 } importance;
 
@@ -34,7 +32,7 @@ static PetscErrorCode need_energy(fare_sampler *sampler)
   if (sampler->mode == FARE_ORACLE)
     PetscCall(fare_energy_of_densities(sampler->exact, 0, NULL, NULL, NULL, &s->energy));
   else
-    PetscCall(fare_energy_of_system(sampler->system, &s->energy));
+    PetscCall(fare_energy_of_system(sampler->system, PETSC_TRUE, &s->energy));
   fare_energy_set_walls(s->energy, &sampler->walls);
   PetscFunctionReturn(0);
 }
@@ -51,10 +49,10 @@ static PetscErrorCode begin(fare_sampler *sampler, double t, fare_ensemble *ense
   PetscCall(fare_annealing_begin(&s->annealing, ensemble));
   if (s->annealing.relaxation == FARE_RELAX_MALA) {
     PetscCall(s->energy->move(s->energy, t));
-    PetscCall(fare_annealing_tune(
-      &s->annealing, s->energy, fare_sampler_stream(sampler, "moves"), TUNING, ensemble, evaluations));
+    PetscCall(fare_annealing_tune(&s->annealing, sampler, s->energy, TUNING, ensemble, evaluations));
   }
-  s->begun = PETSC_TRUE;
+  s->annealing.time = t;
+  s->begun          = PETSC_TRUE;
   PetscFunctionReturn(0);
 }
 
@@ -90,36 +88,24 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   if (!s->begun)
     PetscCall(begin(sampler, t, ensemble, &evaluations));
   else
-    PetscCall(fare_annealing_carry(&s->annealing, s->energy, s->time, t, s->annealing.protocol_steps,
-      fare_sampler_stream(sampler, "moves"), fare_sampler_stream(sampler, "resampling"), ensemble,
-      &evaluations));
-  s->time = t;
+    PetscCall(fare_annealing_advance(&s->annealing, sampler, s->energy, t, ensemble, &evaluations));
   if (sampler->mode != FARE_ORACLE) sampler->cost.force_evaluations += evaluations;
-  if (s->annealing.least < LEAST_EFFECTIVE && !s->warned) {
-    fare_warn(
-      "%s: only %.2g%% of the particles are effective at time %g; more protocol_steps or relaxations help",
-      sampler->name, 100 * s->annealing.least, t);
-    s->warned = PETSC_TRUE;
-  }
+  fare_annealing_warn(&s->annealing, sampler);
   if (t >= sampler->schedule.end) report(sampler);
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+static void estimate_cost(const fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
   const importance *s      = sampler->state;
   const int64_t     tuning = s->annealing.relaxation == FARE_RELAX_MALA ? 1 + TUNING : 0;
 
-  PetscFunctionBegin;
-  if (sampler->mode != FARE_ORACLE)
-    cost->force_evaluations += particles *
-      (tuning +
-        (sampler->schedule.count - 1) *
-          fare_annealing_evaluations(&s->annealing, s->annealing.protocol_steps));
-  PetscFunctionReturn(0);
+  cost->force_evaluations += particles *
+    (tuning +
+      (sampler->schedule.count - 1) * fare_annealing_evaluations(&s->annealing, s->annealing.protocol_steps));
 }
 
-/* As an oracle it aims at p itself, so far as the interpolation of -ln p goes. */
+/* The model density of an oracle is p itself, as far as the interpolation of -ln p goes. */
 static PetscErrorCode model_density(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
 {
   importance *s = sampler->state;
@@ -137,7 +123,6 @@ static PetscErrorCode model_density(fare_sampler *sampler, double t, const fare_
 
 static const fare_kept kept[] = {
   FARE_KEEP(BOOLEAN, importance, begun),
-  FARE_KEEP(REAL, importance, time),
   FARE_KEEP_WITH(STRUCT, importance, annealing, .fields = fare_annealing_kept),
   FARE_KEPT_END,
 };
@@ -158,7 +143,7 @@ static PetscErrorCode destroy(fare_sampler *sampler)
 
   PetscFunctionBegin;
   PetscCall(fare_energy_destroy(&s->energy));
-  PetscCall(fare_annealing_end(&s->annealing));
+  PetscCall(fare_ensemble_destroy(&s->annealing.ancestors));
   PetscFunctionReturn(0);
 }
 

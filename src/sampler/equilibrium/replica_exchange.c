@@ -55,7 +55,7 @@ static PetscErrorCode setup(fare_sampler *sampler)
 
   PetscFunctionBegin;
   for (PetscInt64 k = 0; k < s->temperatures; k++) s->h[k] = s->step * temperature(s, k);
-  PetscCall(fare_energy_of_system(sampler->system, &s->energy));
+  PetscCall(fare_energy_of_system(sampler->system, PETSC_TRUE, &s->energy));
   PetscFunctionReturn(0);
 }
 
@@ -70,10 +70,11 @@ static PetscErrorCode destroy(fare_sampler *sampler)
 }
 
 /* All replicas of a block, and how often what happened among its particles that count. */
+enum { MOVED, TRIED, EXCHANGED, COUNTS };
 typedef struct {
   int         counted;
   fare_chains at[TEMPERATURES_MOST];
-  int64_t     moved[TEMPERATURES_MOST], tried[TEMPERATURES_MOST], exchanged[TEMPERATURES_MOST];
+  int64_t     counts[COUNTS][TEMPERATURES_MOST];
 } block_ladder;
 
 /* Draws of a sweep: those of the replicas' local steps one after the other, then those of exchanges. */
@@ -99,7 +100,7 @@ static void exchange(
   double             u[FARE_BLOCK] FARE_ALIGNED;
 
   fare_random_uniforms(stream, block, sweep, draw_of(s, s->temperatures) + (uint32_t)k, u);
-  l->tried[k] += l->counted;
+  l->counts[TRIED][k] += l->counted;
   for (int i = 0; i < FARE_BLOCK; i++) {
     if (!(log(u[i]) < gap * (low->U[i] - high->U[i]))) continue;
     swap(&low->U[i], &high->U[i]);
@@ -107,14 +108,14 @@ static void exchange(
       swap(&low->z[axis][i], &high->z[axis][i]);
       swap(&low->f[axis][i], &high->f[axis][i]);
     }
-    l->exchanged[k] += i < l->counted;
+    l->counts[EXCHANGED][k] += i < l->counted;
   }
 }
 
 static void sweep_block(const ladder *s, fare_stream stream, uint64_t block, uint64_t sweep, block_ladder *l)
 {
   for (PetscInt64 k = 0; k < s->temperatures; k++) {
-    l->moved[k] += fare_chains_local(
+    l->counts[MOVED][k] += fare_chains_local(
       s->energy, temperature(s, k), s->h[k], stream, block, sweep, draw_of(s, k), l->counted, &l->at[k]);
     fare_chains_wrap(s->energy, &l->at[k]);
   }
@@ -126,9 +127,8 @@ static void sweep_block(const ladder *s, fare_stream stream, uint64_t block, uin
 static PetscErrorCode sweep_all(
   fare_sampler *sampler, int64_t sweeps, fare_ensemble *ensemble, int64_t moved[])
 {
-  ladder           *s                             = sampler->state;
-  const fare_stream stream                        = fare_sampler_stream(sampler, "chains");
-  int64_t           counts[3 * TEMPERATURES_MOST] = {0};
+  ladder           *s      = sampler->state;
+  const fare_stream stream = fare_sampler_stream(sampler, "chains");
   block_ladder      l;
   double           *U, *f[FARE_DIM_MAX] = {NULL};
   const size_t      each = (size_t)s->temperatures * FARE_BLOCK;
@@ -151,15 +151,12 @@ static PetscErrorCode sweep_all(
   s->sweep += (uint64_t)sweeps;
   PetscCall(PetscFree(U));
   for (int axis = 0; axis < ensemble->dim; axis++) PetscCall(PetscFree(f[axis]));
-  memcpy(counts, l.moved, sizeof l.moved);
-  memcpy(counts + TEMPERATURES_MOST, l.tried, sizeof l.tried);
-  memcpy(counts + 2 * TEMPERATURES_MOST, l.exchanged, sizeof l.exchanged);
   PetscCallMPI(
-    MPI_Allreduce(MPI_IN_PLACE, counts, 3 * TEMPERATURES_MOST, MPI_INT64_T, MPI_SUM, ensemble->comm));
+    MPI_Allreduce(MPI_IN_PLACE, l.counts, COUNTS * TEMPERATURES_MOST, MPI_INT64_T, MPI_SUM, ensemble->comm));
   for (PetscInt64 k = 0; k < s->temperatures; k++) {
-    moved[k] += counts[k];
-    s->tried[k] += counts[TEMPERATURES_MOST + k];
-    s->exchanged[k] += counts[2 * TEMPERATURES_MOST + k];
+    moved[k] += l.counts[MOVED][k];
+    s->tried[k] += l.counts[TRIED][k];
+    s->exchanged[k] += l.counts[EXCHANGED][k];
   }
   PetscFunctionReturn(0);
 }
@@ -170,8 +167,7 @@ static PetscErrorCode begin(fare_sampler *sampler, double t, fare_ensemble *ense
   ladder *s = sampler->state;
 
   PetscFunctionBegin;
-  PetscCall(fare_ensemble_draw(
-    ensemble, sampler->initial, sampler->system, t, fare_sampler_stream(sampler, "initial")));
+  PetscCall(fare_sampler_draw_initial(sampler, t, ensemble));
   for (PetscInt64 k = 1; k < s->temperatures; k++) {
     PetscCall(fare_ensemble_create(ensemble->comm, ensemble->dim, ensemble->count, &s->replica[k]));
     PetscCall(fare_ensemble_copy(ensemble, s->replica[k]));
@@ -234,21 +230,12 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+static void estimate_cost(const fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
   const ladder *s = sampler->state;
 
-  PetscFunctionBegin;
   cost->force_evaluations +=
     particles * s->temperatures * (1 + 2 * s->adaptation + s->sweeps) * sampler->schedule.count;
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode model_density(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
-{
-  PetscFunctionBegin;
-  PetscCall(fare_grid_boltzmann(grid, sampler->system, t, masses));
-  PetscFunctionReturn(0);
 }
 
 static const fare_kept kept[] = {
@@ -285,7 +272,7 @@ const fare_sampler_type fare_sampler_replica_exchange = {
   .needs_potential = PETSC_TRUE,
   .setup           = setup,
   .advance         = advance,
-  .model_density   = model_density,
+  .model_density   = fare_equilibrium_density,
   .estimate_cost   = estimate_cost,
   .kept            = kept,
   .loaded          = loaded,

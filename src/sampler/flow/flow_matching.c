@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
   Flow matching, conditioned on the physical time t: a velocity v(u, tau; t) that carries a normal variate at
-  tau = 0 to the data at tau = 1, learned from straight ways u = (1 - tau) z + tau x between the two. Where
+  tau = 0 to the data at tau = 1, learned from straight paths u = (1 - tau) z + tau x between the two. Where
   noise and data are paired at random, v = (D - u)/(1 - tau), with D = E[x | u/tau] the denoiser of noise
   level (1 - tau)/tau: what the oracle and the empirical optimum take. The density of what is drawn follows
-  from ln p along the same ways, d ln p/dtau = -div v, by the network's own derivatives.
+  from ln p along the same paths, d ln p/dtau = -div v, by the network's own derivatives.
 */
 #include "flow_matching.h"
 
@@ -15,8 +15,8 @@ static const char *const solvers[]   = {"heun", "rk4", NULL};
 
 static const fare_field fields[] = {
   FARE_GENERATIVE_FIELDS(fare_flow_matching, common, "64", "3", "10000", "4096", "4e-3", "5", "3"),
-  {"noise_frequencies", FARE_INTEGER, offsetof(fare_flow_matching, noise_frequencies), "3", 0, 16, NULL, "",
-    "frequencies of sines and cosines of tau, the lowest half a period over its range"},
+  {"noise_frequencies", FARE_INTEGER, offsetof(fare_flow_matching, common.noise_frequencies), "3", 0, 16,
+    NULL, "", "frequencies of sines and cosines of tau, the lowest half a period over its range"},
   {"coupling", FARE_CHOICE, offsetof(fare_flow_matching, coupling), "independent", 0, 0, couplings, "",
     "how noise and data are paired in training, always within one physical time"},
   {"solver", FARE_CHOICE, offsetof(fare_flow_matching, solver), "rk4", 0, 0, solvers, "",
@@ -28,27 +28,11 @@ static const fare_field fields[] = {
   FARE_FIELDS_END,
 };
 
-static PetscErrorCode setup(fare_sampler *sampler)
-{
-  fare_flow_matching *s   = sampler->state;
-  const int           dim = fare_system_dimension(sampler->system);
-
-  PetscFunctionBegin;
-  PetscCall(fare_learn_network(&s->common.learn,
-    fare_flow_matching_position_inputs(s, dim) + fare_flow_matching_tau_inputs(s) +
-      fare_generative_time_inputs(&s->common),
-    dim, fare_sampler_stream(sampler, "weights"), &s->common.network));
-  PetscFunctionReturn(0);
-}
-
-/* What a step of training works on. */
+/* What a step of training works on; the amount is tau, first its normal. */
 typedef struct {
+  fare_noisy_rows           noisy;
   const fare_flow_matching *s;
-  fare_generative_rows      rows;
   fare_flow_matching_pairs  pairs;
-  /* of the batch's rows; tau as its normal until times are made */
-  float *tau, *level, *z[FARE_DIM_MAX];
-  float  target[FARE_DIM_MAX][FARE_BLOCK] FARE_ALIGNED; /* of the tile */
 } training_context;
 
 enum { DRAW_TAU = 1, DRAW_NOISE };
@@ -56,15 +40,17 @@ enum { DRAW_TAU = 1, DRAW_NOISE };
 static void draw(void *context, int64_t step, int64_t *rows)
 {
   training_context       *l = context;
-  const fare_learn_batch *b = l->rows.batch;
+  const fare_learn_batch *b = l->noisy.rows.batch;
 
-  fare_learn_batch_draw(l->rows.batch, l->rows.rows, l->rows.stream, (uint64_t)step);
-  fare_learn_batch_normals(b, l->rows.stream, (uint64_t)step, DRAW_TAU, l->tau);
-  for (int axis = 0; axis < l->rows.dim; axis++)
-    fare_learn_batch_normals(b, l->rows.stream, (uint64_t)step, DRAW_NOISE + (uint32_t)axis, l->z[axis]);
-  fare_flow_matching_times((int)b->count, l->tau, l->tau, l->level);
+  fare_learn_batch_draw(l->noisy.rows.batch, l->noisy.rows.rows, l->noisy.rows.stream, (uint64_t)step);
+  fare_learn_batch_normals(b, l->noisy.rows.stream, (uint64_t)step, DRAW_TAU, l->noisy.amount);
+  for (int axis = 0; axis < l->noisy.rows.dim; axis++)
+    fare_learn_batch_normals(
+      b, l->noisy.rows.stream, (uint64_t)step, DRAW_NOISE + (uint32_t)axis, l->noisy.noise[axis]);
+  fare_flow_matching_times((int)b->count, l->noisy.amount, l->noisy.amount, l->noisy.level);
   if (l->s->coupling == FARE_FLOW_MATCHING_OPTIMAL_TRANSPORT)
-    fare_flow_matching_couple(&l->pairs, l->rows.dim, b->count, b->group, (const float *const *)b->x, l->z);
+    fare_flow_matching_couple(
+      &l->pairs, l->noisy.rows.dim, b->count, b->group, (const float *const *)b->x, l->noisy.noise);
   *rows = b->count;
 }
 
@@ -75,37 +61,23 @@ static void inputs(void *context, int64_t first, int n, float input[])
   const fare_generative    *g           = &s->common;
   const int                 independent = s->coupling == FARE_FLOW_MATCHING_INDEPENDENT;
   float                     y[FARE_BLOCK] FARE_ALIGNED, spread[FARE_BLOCK] FARE_ALIGNED;
-  float                    *to = input + (size_t)l->rows.dim * FARE_BLOCK;
+  float                    *to = input + (size_t)l->noisy.rows.dim * FARE_BLOCK;
 
-  for (int axis = 0; axis < l->rows.dim; axis++) {
-    fare_flow_matching_corrupt(n, independent, independent, l->tau + first, l->rows.batch->x[axis] + first,
-      l->z[axis] + first, input + (size_t)axis * FARE_BLOCK, l->target[axis], y, spread);
+  for (int axis = 0; axis < l->noisy.rows.dim; axis++) {
+    fare_flow_matching_corrupt(n, independent, independent, l->noisy.amount + first,
+      l->noisy.rows.batch->x[axis] + first, l->noisy.noise[axis] + first, input + (size_t)axis * FARE_BLOCK,
+      l->noisy.target[axis], y, spread);
     fare_learn_frequencies((int)g->frequencies, g->frequency, n, y, spread, FARE_BLOCK, to);
     to += (size_t)(2 * g->frequencies) * FARE_BLOCK;
   }
-  fare_generative_scalar(s->noise_frequencies, n, l->level + first, FARE_BLOCK, to);
-  fare_generative_rows_times(&l->rows, first, n, to + (size_t)fare_flow_matching_tau_inputs(s) * FARE_BLOCK);
-}
-
-static double loss(void *context, int64_t first, int n, const float output[], float d_output[])
-{
-  training_context *l   = context;
-  double            sum = 0;
-
-  for (int axis = 0; axis < l->rows.dim; axis++) {
-    sum += fare_generative_loss(n, l->rows.batch->weight + first, l->target[axis],
-      output + (size_t)axis * FARE_BLOCK, d_output + (size_t)axis * FARE_BLOCK);
-  }
-  return sum;
+  fare_noisy_inputs(&l->noisy, g, first, n, to);
 }
 
 static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data)
 {
-  fare_flow_matching *s       = sampler->state;
-  training_context    l       = {.s = s};
-  fare_learn_problem  problem = {.context = &l, .draw = draw, .inputs = inputs, .loss = loss};
-  const size_t        size    = (size_t)s->common.learn.batch;
-  PetscErrorCode      code;
+  const fare_flow_matching *s = sampler->state;
+  training_context          l = {.s = s};
+  PetscErrorCode            code;
 
   PetscFunctionBegin;
   if (sampler->mode != FARE_LEARNED) {
@@ -120,16 +92,9 @@ static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data
       FARE_SAMPLER_FAIL(
         sampler, FARE_ERR_INPUT, "optimal_transport needs training particles of equal weight");
   }
-  PetscCall(PetscMalloc2(size, &l.tau, size, &l.level));
-  PetscCall(fare_flow_matching_pairs_create((int64_t)size, &l.pairs));
-  for (int axis = 0; axis < fare_system_dimension(sampler->system); axis++)
-    PetscCall(PetscMalloc1(size, &l.z[axis]));
-  code = fare_generative_rows_begin(sampler, data, &l.rows);
-  if (!code) code = fare_generative_learn(sampler, &problem);
-  PetscCall(fare_generative_rows_end(&l.rows));
-  PetscCall(PetscFree2(l.tau, l.level));
+  PetscCall(fare_flow_matching_pairs_create(s->common.learn.batch, &l.pairs));
+  code = fare_noisy_learn(sampler, data, &l.noisy, draw, inputs);
   PetscCall(fare_flow_matching_pairs_destroy(&l.pairs));
-  for (int axis = 0; axis < FARE_DIM_MAX; axis++) PetscCall(PetscFree(l.z[axis]));
   PetscFunctionReturn(code);
 }
 
@@ -166,15 +131,12 @@ static PetscErrorCode model_density(fare_sampler *sampler, double t, const fare_
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+static void estimate_cost(const fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
   const fare_flow_matching *s = sampler->state;
 
-  PetscFunctionBegin;
-  if (sampler->mode != FARE_LEARNED) PetscFunctionReturn(0);
   cost->network_evaluations +=
     s->common.learn.steps * s->common.learn.batch + particles * evaluations(s) * sampler->schedule.count;
-  PetscFunctionReturn(0);
 }
 
 const fare_sampler_type fare_sampler_flow_matching = {
@@ -187,7 +149,7 @@ const fare_sampler_type fare_sampler_flow_matching = {
   .size          = sizeof(fare_flow_matching),
   .modes         = FARE_ORACLE | FARE_EMPIRICAL,
   .fields        = fields,
-  .setup         = setup,
+  .setup         = fare_noisy_setup,
   .train         = train,
   .advance       = advance,
   .model_density = model_density,

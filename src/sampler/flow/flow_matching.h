@@ -1,41 +1,28 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
-  Parts of flow matching: its state, the ways from noise to data, how the two are paired in training, and
+  Parts of flow matching: its state, the paths from noise to data, how the two are paired in training, and
   kernels.
 */
 #ifndef FARE_FLOW_MATCHING_H
 #define FARE_FLOW_MATCHING_H
 
-#include "sampler/shared/generative.h"
+#include "sampler/shared/noisy.h"
 
 enum { FARE_FLOW_MATCHING_INDEPENDENT, FARE_FLOW_MATCHING_OPTIMAL_TRANSPORT };
 enum { FARE_FLOW_MATCHING_HEUN, FARE_FLOW_MATCHING_RK4 };
 
 typedef struct {
   fare_generative common;
-  PetscInt64      noise_frequencies, sampling_steps;
+  PetscInt64      sampling_steps;
   double          grading;
   int             coupling, solver;
 } fare_flow_matching;
-
-/*
-  The inputs of the network: u per axis, frequencies of the position per axis, then those that all particles
-  of a block share: tau and t.
-*/
-static inline int fare_flow_matching_position_inputs(const fare_flow_matching *s, int dim)
-{
-  return dim * (1 + 2 * (int)s->common.frequencies);
-}
-static inline int fare_flow_matching_tau_inputs(const fare_flow_matching *s)
-{
-  return 1 + 2 * (int)s->noise_frequencies;
-}
 
 /* Draws the ensemble of time t. */
 PetscErrorCode fare_flow_matching_draw(fare_sampler *sampler, double t, fare_ensemble *ensemble);
 /*
   Cell masses of the density that a network draws from, by the density at the cells' centres: backwards along
-  the way from each to noise, with the sampler's own steps. What lies along a periodic axis beyond the box is
+  the path from each to noise, with the sampler's own steps. What lies along a periodic axis beyond the box is
   not added. Collective over the grid.
 */
 PetscErrorCode fare_flow_matching_density(
@@ -52,8 +39,8 @@ PetscErrorCode fare_flow_matching_pairs_destroy(fare_flow_matching_pairs *pairs)
 /*
   Pairs noise with data by (nearly) optimal transport among rows of the same group alone: z is exchanged
   between rows of a group. In one dimension both are sorted, which is the optimum; in more, pairs made along
-  the longest axis are swapped, two by two, as long as that shortens the squared way. Not across groups: a
-  group's noise would no longer be normal.
+  the longest axis are swapped, two by two, as long as that shortens the squared distance. Not across groups:
+  a group's noise would no longer be normal.
 */
 void fare_flow_matching_couple(fare_flow_matching_pairs *pairs, int dim, int64_t n, const int group[],
   const float *const x[], float *const z[]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The ways of flow matching: from noise to data, and back with the density. */
+/* The paths of flow matching: from noise to data, and back with the density. */
 #include "flow_matching.h"
 #include "sampler/shared/ode.h"
 #include "sampler/shared/posterior.h"
@@ -37,10 +37,10 @@ static PetscErrorCode ode_begin(fare_sampler *sampler, double t, ode_context *w)
       .mode               = sampler->mode,
       .dim                = dim,
       .latent             = fare_sampler_stream(sampler, "latent"),
-      .common             = fare_flow_matching_tau_inputs(s) + fare_generative_time_inputs(&s->common)};
-  tile = (size_t)(fare_flow_matching_position_inputs(s, dim) + w->common) * FARE_BLOCK;
+      .common             = fare_noisy_level_inputs(&s->common) + fare_generative_time_inputs(&s->common)};
+  tile = (size_t)(fare_noisy_position_inputs(&s->common, dim) + w->common) * FARE_BLOCK;
   PetscCall(PetscMalloc3((size_t)w->common, &w->shared, tile, &w->input, tile, &w->direction));
-  fare_generative_time(sampler, t, w->shared + fare_flow_matching_tau_inputs(s));
+  fare_generative_time(sampler, t, w->shared + fare_noisy_level_inputs(&s->common));
   if (w->mode != FARE_LEARNED) PetscCall(fare_posterior_begin(sampler, 0, t));
   PetscFunctionReturn(0);
 }
@@ -67,7 +67,7 @@ static void fill_inputs(ode_context *w, double tau, const fare_place u)
     fare_learn_frequencies((int)g->frequencies, g->frequency, FARE_BLOCK, y, spread, FARE_BLOCK, to);
     to += (size_t)(2 * g->frequencies) * FARE_BLOCK;
   }
-  fare_generative_scalar(w->s->noise_frequencies, 1, &level, 1, w->shared);
+  fare_generative_scalar(g->noise_frequencies, 1, &level, 1, w->shared);
 }
 
 static void add_slope(const ode_context *w, double slope, const fare_place u, fare_place v)
@@ -88,7 +88,7 @@ static void evaluate_divergence(
 {
   const fare_generative *g           = &w->s->common;
   const int              independent = w->s->coupling == FARE_FLOW_MATCHING_INDEPENDENT,
-            own = fare_flow_matching_position_inputs(w->s, w->dim), frequencies = 2 * (int)g->frequencies;
+            own = fare_noisy_position_inputs(g, w->dim), frequencies = 2 * (int)g->frequencies;
   const double     slope = fare_flow_matching_slope(independent, tau);
   fare_place along FARE_ALIGNED;
 
@@ -211,14 +211,11 @@ static void cells_of(
   const fare_generative *g, const fare_grid *grid, PetscInt first, PetscInt n, fare_place u)
 {
   for (PetscInt i = 0; i < FARE_BLOCK; i++) {
-    PetscInt rest = first + PetscMin(i, n - 1);
+    double x[FARE_DIM_MAX];
 
-    for (int axis = 0; axis < grid->dim; axis++) {
-      u[axis][i] =
-        (float)((fare_grid_centre(grid, axis, grid->start[axis] + rest % grid->count[axis]) - g->mean[axis]) /
-          g->sd[axis]);
-      rest /= grid->count[axis];
-    }
+    fare_cell_centre(grid, first + PetscMin(i, n - 1), x);
+    for (int axis = 0; axis < grid->dim; axis++)
+      u[axis][i] = (float)((x[axis] - g->mean[axis]) / g->sd[axis]);
   }
 }
 
@@ -249,7 +246,7 @@ static PetscErrorCode masses_of(
 PetscErrorCode fare_flow_matching_density(fare_sampler *sampler, double t, const fare_grid *grid, Vec *masses)
 {
   const fare_generative *g     = sampler->state;
-  const PetscInt         cells = grid->count[0] * grid->count[1] * grid->count[2];
+  const PetscInt         cells = fare_grid_owned(grid);
   PetscScalar           *mass;
   ode_context            w;
   fare_ode_batch         p;

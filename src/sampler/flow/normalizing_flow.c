@@ -5,8 +5,8 @@
   so that it is learned by likelihood, and compared with the truth without drawing anything.
 
   ln p(x|t) is a sum over axes, and every axis has a network of its own: each is learned by itself. The first
-  one's parameters depend on t alone, so that its network is asked once for each training time, whatever the
-  batch.
+  one's parameters depend on t alone, so that its network is evaluated once for each training time, whatever
+  the batch.
 */
 #include "normalizing_flow.h"
 
@@ -33,12 +33,11 @@ static PetscErrorCode setup(fare_sampler *sampler)
     char purpose[32];
 
     snprintf(purpose, sizeof purpose, "weights_%d", axis);
-    PetscCall(fare_learn_network(&s->common.learn, fare_normalizing_flow_place_inputs(sampler, axis) + times,
+    PetscCall(fare_learn_network(&s->common.learn, fare_generative_position_inputs(sampler, axis) + times,
       outputs, fare_sampler_stream(sampler, purpose), axis ? &s->further[axis] : &s->common.network));
-    PetscCall(
-      fare_spline_create((int)s->bins, fare_normalizing_flow_is_periodic(sampler, axis), &s->spline[axis]));
+    PetscCall(fare_spline_create((int)s->bins, fare_generative_is_periodic(sampler, axis), &s->spline[axis]));
   }
-  PetscCall(PetscCalloc2((size_t)(fare_normalizing_flow_place_inputs(sampler, dim) + times) * FARE_BLOCK,
+  PetscCall(PetscCalloc2((size_t)(fare_generative_position_inputs(sampler, dim) + times) * FARE_BLOCK,
     &s->input, (size_t)outputs * FARE_BLOCK, &s->theta));
   PetscFunctionReturn(0);
 }
@@ -123,7 +122,7 @@ static void inputs(void *context, int64_t first, int n, float input[])
   for (int axis = 0; axis < l->axis; axis++) x[axis] = l->x[axis] + first;
   fare_normalizing_flow_places(l->sampler, l->axis, n, x, input);
   fare_generative_rows_times(
-    &l->base, first, n, input + fare_normalizing_flow_place_inputs(l->sampler, l->axis) * FARE_BLOCK);
+    &l->base, first, n, input + fare_generative_position_inputs(l->sampler, l->axis) * FARE_BLOCK);
 }
 
 static double loss(void *context, int64_t first, int n, const float output[], float d_output[])
@@ -241,7 +240,7 @@ static PetscErrorCode learn_axis(training_context *l, int axis)
   snprintf(what, sizeof what, "training %s%s%s", sampler->name, l->base.dim > 1 ? ", axis " : "",
     l->base.dim > 1 ? fare_system_axis_name(sampler->system, axis) : "");
   l->axis = axis;
-  l->pull = fare_normalizing_flow_is_periodic(sampler, axis) ? 0 : FARE_NORMALIZING_FLOW_PULL;
+  l->pull = fare_generative_is_periodic(sampler, axis) ? 0 : FARE_NORMALIZING_FLOW_PULL;
   l->constant =
     log(s->upper[axis] - s->lower[axis]) + (l->pull > 0 ? 0.5 * log(2 * PETSC_PI) - log(l->pull) : 0);
   PetscCall(fare_learn_train(sampler->comm, fare_normalizing_flow_network(s, axis), &s->common.learn,
@@ -268,16 +267,15 @@ static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data
   PetscFunctionReturn(code);
 }
 
-static PetscErrorCode make_block(
+static void make_block(
   fare_sampler *sampler, const float time[], fare_stream latent, uint64_t block, double *const x[])
 {
   static const int       first[FARE_BLOCK]; /* all particles belong to the one row of the first axis */
   fare_normalizing_flow *s = sampler->state;
   double                 y[FARE_BLOCK];
 
-  PetscFunctionBegin;
   for (int axis = 0; axis < fare_system_dimension(sampler->system); axis++) {
-    if (fare_normalizing_flow_is_periodic(sampler, axis)) {
+    if (fare_generative_is_periodic(sampler, axis)) {
       fare_random_uniforms(latent, block, s->common.advances, (uint32_t)axis, y);
     } else {
       fare_random_normals(latent, block, s->common.advances, (uint32_t)axis, y);
@@ -288,20 +286,6 @@ static PetscErrorCode make_block(
     for (int i = 0; i < FARE_BLOCK; i++) x[axis][i] = fare_normalizing_flow_place(s, axis, x[axis][i]);
     sampler->cost.network_evaluations += axis ? FARE_BLOCK : 1;
   }
-  PetscFunctionReturn(0);
-}
-
-/* The exact density of the snapshot at t. */
-static PetscErrorCode exact_masses(const fare_sampler *sampler, double t, const double **masses)
-{
-  const PetscInt64 k = fare_densities_find(sampler->exact, t);
-
-  PetscFunctionBegin;
-  if (k < 0)
-    FARE_SAMPLER_FAIL(
-      sampler, FARE_ERR_FAILED, "an oracle knows the density at snapshots alone, not at time %g", t);
-  *masses = sampler->exact->masses[k];
-  PetscFunctionReturn(0);
 }
 
 static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *ensemble)
@@ -314,7 +298,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   PetscFunctionBegin;
   PetscCall(fare_generative_check_ready(sampler));
   if (sampler->mode == FARE_ORACLE) {
-    PetscCall(exact_masses(sampler, t, &masses));
+    PetscCall(fare_sampler_exact(sampler, t, &masses));
     PetscCall(fare_quantile_draw(sampler->exact->grid, masses, latent, s->common.advances++, ensemble));
     PetscFunctionReturn(0);
   }
@@ -322,7 +306,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   for (int64_t b = 0; b < ensemble->blocks; b++) {
     const fare_block block = fare_ensemble_block(ensemble, b);
 
-    PetscCall(make_block(sampler, time, latent, block.number, block.x));
+    make_block(sampler, time, latent, block.number, block.x);
   }
   s->common.advances++;
   PetscFunctionReturn(0);
@@ -334,7 +318,7 @@ static PetscErrorCode model_density(fare_sampler *sampler, double t, const fare_
 
   PetscFunctionBegin;
   if (sampler->mode == FARE_ORACLE) {
-    PetscCall(exact_masses(sampler, t, &exact));
+    PetscCall(fare_sampler_exact(sampler, t, &exact));
     PetscCall(fare_quantile_masses(sampler->exact->grid, exact, grid, masses));
   } else {
     PetscCall(fare_normalizing_flow_masses(sampler, t, grid, masses));
@@ -343,15 +327,13 @@ static PetscErrorCode model_density(fare_sampler *sampler, double t, const fare_
 }
 
 /* Of the first axis one row for each training time and block, of the others one for each particle. */
-static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+static void estimate_cost(const fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
   const fare_normalizing_flow *s = sampler->state;
   const int64_t further = fare_system_dimension(sampler->system) - 1, count = sampler->schedule.count;
 
-  PetscFunctionBegin;
   cost->network_evaluations += s->common.learn.steps * (count + further * s->common.learn.batch) +
     count * (particles / FARE_BLOCK + 1 + further * particles);
-  PetscFunctionReturn(0);
 }
 
 static const fare_kept kept[] = {

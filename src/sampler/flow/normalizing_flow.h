@@ -23,7 +23,6 @@ typedef struct {
 
 #define FARE_NORMALIZING_FLOW_PULL 10.0 /* the ends of the unit interval are five standard deviations out */
 
-PetscBool fare_normalizing_flow_is_periodic(const fare_sampler *sampler, int axis);
 /* From positions to the unit interval and back; on a periodic axis the interval that comes is any. */
 static inline double fare_normalizing_flow_unit(const fare_normalizing_flow *s, int axis, double x)
 {
@@ -33,8 +32,7 @@ static inline double fare_normalizing_flow_place(const fare_normalizing_flow *s,
 {
   return s->lower[axis] + (s->upper[axis] - s->lower[axis]) * v;
 }
-/* Inputs that the coordinates of the axes before `axis` make, n rows of a tile, and how many. */
-int  fare_normalizing_flow_place_inputs(const fare_sampler *sampler, int axis);
+/* Inputs that the coordinates of the axes before `axis` make, n rows of a tile. */
 void fare_normalizing_flow_places(
   const fare_sampler *sampler, int axis, int n, const double *const x[], float input[]);
 fare_network *fare_normalizing_flow_network(const fare_normalizing_flow *s, int axis);

@@ -47,7 +47,7 @@ static double forward(const integral *in, int axis, int row, double x, double *l
 {
   const fare_normalizing_flow *s    = in->sampler->state;
   double                       v    = fare_normalizing_flow_unit(s, axis, x), y;
-  const double                 turn = fare_normalizing_flow_is_periodic(in->sampler, axis) ? floor(v) : 0;
+  const double                 turn = fare_generative_is_periodic(in->sampler, axis) ? floor(v) : 0;
 
   v -= turn;
   fare_spline_forward(s->spline[axis], 1, &row, &v, &y, log_slope);
@@ -60,7 +60,7 @@ static double log_density(const integral *in, int axis, int row, double x)
   double       log_slope;
   const double u = FARE_NORMALIZING_FLOW_PULL * (forward(in, axis, row, x, &log_slope) - 0.5);
 
-  return log_slope - (fare_normalizing_flow_is_periodic(in->sampler, axis) ? 0 : 0.5 * u * u);
+  return log_slope - (fare_generative_is_periodic(in->sampler, axis) ? 0 : 0.5 * u * u);
 }
 
 static void spread(integral *in, int axis);
@@ -97,7 +97,7 @@ static void spread(integral *in, int axis)
   const fare_grid *grid            = in->grid;
   nodes           *from            = in->at[axis];
   const double    *x[FARE_DIM_MAX] = {from->x[0], from->x[1], from->x[2]};
-  const PetscBool  even            = fare_normalizing_flow_is_periodic(in->sampler, axis);
+  const PetscBool  even            = fare_generative_is_periodic(in->sampler, axis);
   PetscInt         stride          = 1;
 
   if (!from->count) return;

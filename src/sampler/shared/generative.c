@@ -28,24 +28,59 @@ void fare_generative_time(const fare_sampler *sampler, double t, float out[])
   fare_generative_scalar(g->time_frequencies, 1, &z, 1, out);
 }
 
+PetscBool fare_generative_is_periodic(const fare_sampler *sampler, int axis)
+{
+  return fare_system_type_of(sampler->system)->periodic[axis];
+}
+
+int fare_generative_frequencies(const fare_sampler *sampler, int axis)
+{
+  const int frequencies = (int)((const fare_generative *)sampler->state)->frequencies;
+
+  return fare_generative_is_periodic(sampler, axis) ? PetscMax(1, frequencies) : frequencies;
+}
+
+double fare_generative_frequency(const fare_sampler *sampler, int axis)
+{
+  const fare_generative  *g    = sampler->state;
+  const fare_system_type *type = fare_system_type_of(sampler->system);
+
+  return type->periodic[axis] ? 2 * PETSC_PI * g->sd[axis] / (type->upper[axis] - type->lower[axis])
+                              : g->frequency;
+}
+
+int fare_generative_position_inputs(const fare_sampler *sampler, int axes)
+{
+  int n = 0;
+
+  for (int axis = 0; axis < axes; axis++)
+    n +=
+      (fare_generative_is_periodic(sampler, axis) ? 0 : 1) + 2 * fare_generative_frequencies(sampler, axis);
+  return n;
+}
+
+void fare_generative_positions(
+  const fare_sampler *sampler, int axes, int n, const float *const z[], float input[])
+{
+  for (int axis = 0; axis < axes; axis++) {
+    const int frequencies = fare_generative_frequencies(sampler, axis);
+
+    if (!fare_generative_is_periodic(sampler, axis)) {
+      memcpy(input, z[axis], (size_t)n * sizeof(float));
+      input += FARE_BLOCK;
+    }
+    fare_learn_frequencies(
+      frequencies, fare_generative_frequency(sampler, axis), n, z[axis], NULL, FARE_BLOCK, input);
+    input += (size_t)(2 * frequencies) * FARE_BLOCK;
+  }
+}
+
 void fare_generative_wrap(const fare_sampler *sampler, int axis, int64_t n, double x[])
 {
   const fare_system_type *type  = fare_system_type_of(sampler->system);
   const double            lower = type->lower[axis], length = type->upper[axis] - lower;
 
   for (int64_t i = 0; i < n && type->periodic[axis]; i++) x[i] -= length * floor((x[i] - lower) / length);
-}
-
-/* Particles of one time, wrapped: copies, since those of a training set are not ours to change. */
-static PetscErrorCode wrapped(const fare_sampler *sampler, const fare_ensemble *e, double *x[])
-{
-  PetscFunctionBegin;
-  for (int axis = 0; axis < e->dim; axis++) {
-    PetscCall(PetscMalloc1((size_t)e->local, &x[axis]));
-    PetscCall(PetscArraycpy(x[axis], e->x[axis], e->local));
-    fare_generative_wrap(sampler, axis, e->local, x[axis]);
-  }
-  PetscFunctionReturn(0);
 }
 
 PetscErrorCode fare_generative_rows_begin(
@@ -65,7 +100,12 @@ PetscErrorCode fare_generative_rows_begin(
   for (int k = 0; k < data->count; k++) {
     const fare_ensemble *e = data->at[k];
 
-    PetscCall(wrapped(sampler, e, x[k]));
+    /* copies, since particles of a training set are not ours to change */
+    for (int axis = 0; axis < l->dim; axis++) {
+      PetscCall(PetscMalloc1((size_t)e->local, &x[k][axis]));
+      PetscCall(PetscArraycpy(x[k][axis], e->x[axis], e->local));
+      fare_generative_wrap(sampler, axis, e->local, x[k][axis]);
+    }
     fare_learn_rows_set(
       l->rows, k, e->count, e->first_block * FARE_BLOCK, e->local, (const double *const *)x[k], e->weight);
     fare_generative_time(sampler, data->times[k], l->times + k * l->time_inputs);
@@ -114,36 +154,40 @@ PetscErrorCode fare_generative_learn(fare_sampler *sampler, fare_learn_problem *
 
 PetscErrorCode fare_generative_scale_exact(fare_sampler *sampler, const fare_training_set *times)
 {
-  fare_generative      *g                 = sampler->state;
-  const fare_densities *exact             = sampler->exact;
-  double                sum[FARE_DIM_MAX] = {0}, square[FARE_DIM_MAX] = {0};
+  fare_generative *g                 = sampler->state;
+  const fare_grid *grid              = sampler->exact->grid;
+  double           sum[FARE_DIM_MAX] = {0}, square[FARE_DIM_MAX] = {0};
 
   PetscFunctionBegin;
   for (int k = 0; k < times->count; k++) {
-    const PetscInt64 at   = fare_densities_find(exact, times->times[k]);
-    const double    *mass = at < 0 ? NULL : exact->masses[at];
+    const double *mass;
 
-    if (!mass)
-      FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED, "there is no exact density at time %g", times->times[k]);
-    for (PetscInt n = 0; n < exact->grid->cells[0] * exact->grid->cells[1] * exact->grid->cells[2]; n++) {
-      PetscInt rest = n;
+    PetscCall(fare_sampler_exact(sampler, times->times[k], &mass));
+    for (PetscInt n = 0; n < fare_grid_owned(grid); n++) {
+      double x[FARE_DIM_MAX];
 
-      for (int axis = 0; axis < exact->grid->dim; axis++) {
-        const double x = fare_grid_centre(exact->grid, axis, rest % exact->grid->cells[axis]);
-
-        sum[axis] += mass[n] * x / times->count;
+      fare_cell_centre(grid, n, x);
+      for (int axis = 0; axis < grid->dim; axis++) {
+        sum[axis] += mass[n] * x[axis] / times->count;
         /* what the centres of cells have too much (Sheppard) */
         square[axis] +=
-          mass[n] * (x * x - exact->grid->spacing[axis] * exact->grid->spacing[axis] / 12) / times->count;
-        rest /= exact->grid->cells[axis];
+          mass[n] * (x[axis] * x[axis] - grid->spacing[axis] * grid->spacing[axis] / 12) / times->count;
       }
     }
   }
-  for (int axis = 0; axis < exact->grid->dim; axis++) {
+  for (int axis = 0; axis < grid->dim; axis++) {
     g->mean[axis] = sum[axis];
     g->sd[axis]   = sqrt(square[axis] - sum[axis] * sum[axis]);
   }
   PetscFunctionReturn(0);
+}
+
+void fare_generative_diffusion(const fare_system *system, double t, const double x[], double D[])
+{
+  const double *at[FARE_DIM_MAX] = {x, x + 1, x + 2};
+  double *const to[FARE_DIM_MAX] = {D, D + 1, D + 2};
+
+  fare_system_diffusion(system, t, 1, at, to);
 }
 
 PetscErrorCode fare_generative_check_ready(const fare_sampler *sampler)

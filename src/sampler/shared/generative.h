@@ -21,7 +21,7 @@ typedef struct {
 
 typedef struct {
   fare_learn_options learn;
-  PetscInt64         frequencies, time_frequencies;
+  PetscInt64         frequencies, time_frequencies, noise_frequencies;
   double             frequency;
 
   PetscBool     ready;                                /* trained or loaded */
@@ -55,6 +55,18 @@ void fare_generative_scalar(PetscInt64 frequencies, int n, const float z[], int 
 int  fare_generative_time_inputs(const fare_generative *g);
 void fare_generative_time(const fare_sampler *sampler, double t, float out[]);
 
+/*
+  Inputs that positions make, z = (x - mean)/sd along the first `axes` axes: z, unless the axis is periodic,
+  then sines and cosines of z; those of a periodic axis, at least one pair, have its period.
+*/
+int  fare_generative_position_inputs(const fare_sampler *sampler, int axes);
+void fare_generative_positions(
+  const fare_sampler *sampler, int axes, int n, const float *const z[], float input[]);
+/* How many frequencies an axis has, and the lowest of them, per z. */
+int       fare_generative_frequencies(const fare_sampler *sampler, int axis);
+double    fare_generative_frequency(const fare_sampler *sampler, int axis);
+PetscBool fare_generative_is_periodic(const fare_sampler *sampler, int axis);
+
 /* The rows of a training set, and of each step its batch. */
 typedef struct {
   int               dim, time_inputs;
@@ -80,6 +92,8 @@ void fare_generative_wrap(const fare_sampler *sampler, int axis, int64_t n, doub
   of its rows.
 */
 PetscErrorCode fare_generative_scale_exact(fare_sampler *sampler, const fare_training_set *times);
+/* The diffusion of a system at one point. */
+void fare_generative_diffusion(const fare_system *system, double t, const double x[], double D[]);
 /* FARE_ERR_FAILED where there is nothing to draw from yet. */
 PetscErrorCode fare_generative_check_ready(const fare_sampler *sampler);
 /* Scaled positions to true ones of block b, wrapped into the box along periodic axes. */

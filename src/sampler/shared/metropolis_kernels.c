@@ -13,16 +13,15 @@ void fare_metropolis_exponentials(
 }
 
 void fare_metropolis_propose(int dim, double h, double kT, const double *const x[], const double *const f[],
-  fare_stream stream, uint64_t block, uint64_t step, double *const y[], double e[FARE_BLOCK])
+  fare_stream stream, uint64_t block, uint64_t step, uint32_t first, double *const y[])
 {
   const double drift = h / kT, spread = sqrt(2 * h);
 
   for (int axis = 0; axis < dim; axis++) {
-    fare_random_normals(stream, block, step, (uint32_t)axis, y[axis]);
+    fare_random_normals(stream, block, step, first + (uint32_t)axis, y[axis]);
 #pragma omp simd
     for (int i = 0; i < FARE_BLOCK; i++) y[axis][i] = x[axis][i] + drift * f[axis][i] + spread * y[axis][i];
   }
-  fare_metropolis_exponentials(stream, block, step, (uint32_t)dim, e);
 }
 
 void fare_metropolis_cost(int dim, double h, double kT, const double *const x[], const double *const f[],

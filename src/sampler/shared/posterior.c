@@ -1,41 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
-  E[x | y] of exact densities and of training sets: which data are meant, and by which way they are summed.
+  E[x | y] of exact densities and of training sets: which data are meant, and how they are summed.
 */
 #include "posterior_parts.h"
 
 #include <petscdmda.h>
 
 #include <math.h>
-
-static PetscErrorCode create(fare_sampler *sampler)
-{
-  fare_generative *g = sampler->state;
-
-  PetscFunctionBegin;
-  PetscCall(PetscNew(&g->posterior));
-  g->posterior->sampler = sampler;
-  g->posterior->dim     = fare_system_dimension(sampler->system);
-  for (int axis = 0; axis < FARE_DIM_MAX; axis++) g->posterior->extent[axis] = 1;
-  PetscFunctionReturn(0);
-}
-
-/* One array of all ranks, in their order, which is that of the particles' numbers. */
-static PetscErrorCode gather(MPI_Comm comm, int64_t local, int64_t count, const double from[], double **to)
-{
-  int ranks, mine = (int)local, *counts, *starts;
-
-  PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_size(comm, &ranks));
-  PetscCall(PetscMalloc2((size_t)ranks, &counts, (size_t)ranks, &starts));
-  PetscCall(PetscMalloc1((size_t)count, to));
-  PetscCallMPI(MPI_Allgather(&mine, 1, MPI_INT, counts, 1, MPI_INT, comm));
-  starts[0] = 0;
-  for (int r = 1; r < ranks; r++) starts[r] = starts[r - 1] + counts[r - 1];
-  PetscCallMPI(MPI_Allgatherv(from, mine, MPI_DOUBLE, *to, counts, starts, MPI_DOUBLE, comm));
-  PetscCall(PetscFree2(counts, starts));
-  PetscFunctionReturn(0);
-}
 
 /* Particles of one training time, wrapped; weights with sum 1, NULL where all are equal. */
 static PetscErrorCode gather_time(
@@ -47,11 +18,13 @@ static PetscErrorCode gather_time(
   to->time  = t;
   to->count = e->count;
   for (int axis = 0; axis < e->dim; axis++) {
-    PetscCall(gather(sampler->comm, e->local, e->count, e->x[axis], &to->x[axis]));
+    PetscCall(PetscMalloc1(e->count, &to->x[axis]));
+    PetscCall(fare_ensemble_gather(e, e->local, e->x[axis], to->x[axis]));
     fare_generative_wrap(sampler, axis, e->count, to->x[axis]);
   }
   if (!e->weight) PetscFunctionReturn(0);
-  PetscCall(gather(sampler->comm, e->local, e->count, e->weight, &to->weight));
+  PetscCall(PetscMalloc1(e->count, &to->weight));
+  PetscCall(fare_ensemble_gather(e, e->local, e->weight, to->weight));
   for (int64_t i = 0; i < e->count; i++) sum += to->weight[i];
   for (int64_t i = 0; i < e->count; i++) to->weight[i] /= sum;
   PetscFunctionReturn(0);
@@ -128,12 +101,12 @@ static PetscErrorCode begin_cells(fare_posterior *p, double t)
 {
   const fare_generative *g    = p->sampler->state;
   const fare_grid       *grid = p->sampler->exact->grid;
-  const PetscInt64       k    = fare_densities_find(p->sampler->exact, t);
+  const double          *masses;
 
   PetscFunctionBegin;
-  if (k < 0) FARE_SAMPLER_FAIL(p->sampler, FARE_ERR_FAILED, "there is no exact density at time %g", t);
+  PetscCall(fare_sampler_exact(p->sampler, t, &masses));
   p->cells = PETSC_TRUE;
-  PetscCall(resize(p, (int64_t)grid->cells[0] * grid->cells[1] * grid->cells[2]));
+  PetscCall(resize(p, fare_grid_owned(grid)));
   for (int axis = 0; axis < p->dim; axis++) {
     p->extent[axis]  = (int)grid->cells[axis];
     p->spacing[axis] = grid->spacing[axis] / g->sd[axis];
@@ -143,7 +116,7 @@ static PetscErrorCode begin_cells(fare_posterior *p, double t)
   for (int64_t i = 0; i < p->count; i++) {
     int64_t rest = i;
 
-    p->weight[i] = p->sampler->exact->masses[k][i];
+    p->weight[i] = masses[i];
     for (int axis = 0; axis < p->dim; axis++) {
       p->x[axis][i] = p->lower[axis] + p->spacing[axis] * (double)(rest % p->extent[axis]);
       rest /= p->extent[axis];
@@ -188,7 +161,12 @@ PetscErrorCode fare_posterior_begin(fare_sampler *sampler, int augmented, double
   fare_generative *g = sampler->state;
 
   PetscFunctionBegin;
-  if (!g->posterior) PetscCall(create(sampler));
+  if (!g->posterior) {
+    PetscCall(PetscNew(&g->posterior));
+    g->posterior->sampler = sampler;
+    g->posterior->dim     = fare_system_dimension(sampler->system);
+    for (int axis = 0; axis < FARE_DIM_MAX; axis++) g->posterior->extent[axis] = 1;
+  }
   g->posterior->augmented = augmented;
   g->posterior->level     = 0;
   if (sampler->mode == FARE_ORACLE)

@@ -38,7 +38,7 @@ PetscErrorCode fare_posterior_destroy(fare_sampler *sampler);
 
 /*
   Shares of the data in the cells of a grid of the same system at the time of begin, in the order of its
-  vectors: what the samples aim at. Collective over the grid.
+  vectors: the model density. Collective over the grid.
 */
 PetscErrorCode fare_posterior_masses(const fare_posterior *posterior, const fare_grid *grid, Vec *masses);
 

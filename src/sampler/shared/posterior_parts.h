@@ -40,7 +40,7 @@ struct fare_posterior {
   fare_posterior_boxes boxes;
 };
 
-/* Whether a mesh can serve at this level, and the two ways themselves. */
+/* Whether a mesh can serve at this level, and both methods. */
 PetscBool      fare_posterior_table_serves(const fare_posterior *p, double sigma);
 PetscErrorCode fare_posterior_table_make(fare_posterior *p, double sigma);
 PetscErrorCode fare_posterior_table_free(fare_posterior_table *table);

@@ -42,13 +42,6 @@ static PetscErrorCode table_create(const fare_grid *grid, const double masses[],
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode table_destroy(table *t)
-{
-  PetscFunctionBegin;
-  for (int axis = 0; axis < t->grid->dim; axis++) PetscCall(PetscFree(t->sums[axis]));
-  PetscFunctionReturn(0);
-}
-
 /*
   The first of n ascending sums above `target`, which lies below the last, and how far into it the target is.
 */
@@ -105,7 +98,7 @@ PetscErrorCode fare_quantile_draw(
       for (int axis = 0; axis < grid->dim; axis++) ensemble->x[axis][b * FARE_BLOCK + i] = x[axis];
     }
   }
-  PetscCall(table_destroy(&t));
+  for (int axis = 0; axis < grid->dim; axis++) PetscCall(PetscFree(t.sums[axis]));
   PetscFunctionReturn(0);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/kernel.h"
-#include "baoab.h"
+#include <fare/langevin.h>
 
 #include <math.h>
 #include <string.h>
@@ -51,10 +51,10 @@ void fare_baoab(const fare_langevin_run *run, uint64_t block, double *const x[])
     for (int axis = 0; axis < 2 && absorbed; axis++) memcpy(from[axis], x[axis], sizeof from[axis]);
 #pragma omp simd
     for (int i = 0; i < FARE_BLOCK; i++) {
-      const double kicked = v[i] + half * a[i], stirred = keep * kicked + spread * z[i];
+      const double kicked = v[i] + half * a[i], thermalized = keep * kicked + spread * z[i];
 
-      q[i] += half * (kicked + stirred);
-      v[i] = stirred;
+      q[i] += half * (kicked + thermalized);
+      v[i] = thermalized;
     }
     meet(run, block, step, from, spread, x);
     for (int axis = 0; axis < 2 && absorbed; axis++) memcpy(from[axis], x[axis], sizeof from[axis]);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The driven stochastic equation itself, simulated: every particle from the initial density, step by step. */
-#include "baoab.h"
 #include "sampler/shared/positions.h"
 #include <fare/langevin.h>
 
@@ -76,8 +75,7 @@ static PetscErrorCode begin(fare_sampler *sampler, double t, fare_ensemble *ense
   langevin *s = sampler->state;
 
   PetscFunctionBegin;
-  PetscCall(fare_ensemble_draw(
-    ensemble, sampler->initial, sampler->system, t, fare_sampler_stream(sampler, "initial")));
+  PetscCall(fare_sampler_draw_initial(sampler, t, ensemble));
   s->begun = PETSC_TRUE;
   if (sampler->walls.absorbing) PetscCall(fare_ensemble_weigh(ensemble));
   if (!sampler->walls.dim || s->options.integrator != FARE_LANGEVIN_LEIMKUHLER_MATTHEWS)
@@ -210,17 +208,15 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode estimate_cost(fare_sampler *sampler, int64_t particles, fare_cost *cost)
+static void estimate_cost(const fare_sampler *sampler, int64_t particles, fare_cost *cost)
 {
   const langevin      *s        = sampler->state;
   const fare_schedule *schedule = &sampler->schedule;
 
-  PetscFunctionBegin;
   for (PetscInt64 k = 1; k < schedule->count; k++) {
     cost->force_evaluations += particles * schemes[s->options.integrator].forces *
       steps_between(s, fare_schedule_time(schedule, k) - fare_schedule_time(schedule, k - 1));
   }
-  PetscFunctionReturn(0);
 }
 
 static const fare_kept kept[] = {

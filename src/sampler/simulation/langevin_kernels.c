@@ -60,7 +60,8 @@ static inline int look_into_mirrors(
 
   if (!run->walls || !fare_walls_crossed(run->walls, FARE_BLOCK, predicted)) return 0;
   for (int axis = 0; axis < run->dim; axis++) memcpy(seen->x[axis], predicted[axis], sizeof seen->x[axis]);
-  return fare_langevin_mirror(run, place, turned);
+  fare_walls_fold(run->walls, FARE_BLOCK, PETSC_TRUE, place, turned);
+  return 1;
 }
 
 static inline void turn(const places *sign, int axis, double *restrict f)

@@ -12,13 +12,6 @@ int fare_langevin_meets(const fare_langevin_run *run, const double *const x[])
   return run->walls && (run->walls->absorbing || fare_walls_crossed(run->walls, FARE_BLOCK, x));
 }
 
-int fare_langevin_mirror(const fare_langevin_run *run, double *const place[], double *const sign[])
-{
-  if (!run->walls || !fare_walls_crossed(run->walls, FARE_BLOCK, (const double *const *)place)) return 0;
-  fare_walls_fold(run->walls, FARE_BLOCK, PETSC_TRUE, place, sign);
-  return 1;
-}
-
 /*
   Twice the product of the distances of both ends of a step from an end of the box, over the variance; not
   positive where that is crossed.

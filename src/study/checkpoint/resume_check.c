@@ -37,6 +37,12 @@ static PetscErrorCode compare_method(
   PetscFunctionReturn(0);
 }
 
+/* The text of a scalar; another where there is none. */
+static const char *text_of(const fare_node *node, const char *otherwise)
+{
+  return node && fare_node_kind_of(node) == FARE_NODE_SCALAR ? fare_node_text(node) : otherwise;
+}
+
 /* The method is compared before its keys, which are others for another. */
 static PetscErrorCode compare_ensemble(
   const fare_plan_ensemble *e, const fare_node *begun, fare_difference *d)
@@ -53,8 +59,7 @@ static PetscErrorCode compare_ensemble(
     const fare_node *node = fare_node_find(begun, ways[i]);
 
     fare_key_join(path, ways[i], sizeof key, key);
-    fare_texts_compare(node && fare_node_kind_of(node) == FARE_NODE_SCALAR ? fare_node_text(node) : "none",
-      now[i] ? now[i] : "none", key, d);
+    fare_texts_compare(text_of(node, "none"), now[i] ? now[i] : "none", key, d);
   }
   PetscCall(fare_fields_compare(fare_ensemble_fields, e->type->fields, begun, &line, path, d));
   if (d->kind == FARE_ALIKE) PetscCall(compare_method(e, begun, path, d));
@@ -76,13 +81,12 @@ static PetscErrorCode compare_ensembles(const fare_plan *plan, const fare_node *
     PetscCall(compare_ensemble(&plan->ensemble[i], fare_node_named(list, plan->ensemble[i].line), d));
   }
   for (size_t i = 0; is_list && i < fare_node_size(list); i++) {
-    const fare_node *name = fare_node_find(fare_node_item(list, i), "name");
-    PetscBool        has  = PETSC_FALSE;
-    char             key[256];
+    const char *name = text_of(fare_node_find(fare_node_item(list, i), "name"), "");
+    PetscBool   has  = *name ? PETSC_FALSE : PETSC_TRUE;
+    char        key[256];
 
-    if (!name || fare_node_kind_of(name) != FARE_NODE_SCALAR) continue;
-    for (size_t k = 0; k < plan->ensembles; k++) has |= !strcmp(plan->ensemble[k].line, fare_node_text(name));
-    fare_key_join("ensembles", fare_node_text(name), sizeof key, key);
+    for (size_t k = 0; k < plan->ensembles; k++) has |= !strcmp(plan->ensemble[k].line, name);
+    fare_key_join("ensembles", name, sizeof key, key);
     if (!has) fare_texts_compare("there", "not there", key, d);
   }
   fare_counts_compare(is_list ? fare_node_size(list) : 0, lines, "ensembles", d);
@@ -91,37 +95,29 @@ static PetscErrorCode compare_ensembles(const fare_plan *plan, const fare_node *
 
 static void compare_scalar(const fare_node *root, const char *key, const char *now, fare_difference *d)
 {
-  const fare_node *node = fare_node_find(root, key);
-
-  fare_texts_compare(
-    node && fare_node_kind_of(node) == FARE_NODE_SCALAR ? fare_node_text(node) : "not there", now, key, d);
+  fare_texts_compare(text_of(fare_node_find(root, key), "not there"), now, key, d);
 }
 
 /* All but measures, output, and how far the study goes. */
 static PetscErrorCode compare_plans(
   const fare_plan *plan, const fare_node *root, const fare_schedule *begun, fare_difference *d)
 {
-  fare_schedule start = plan->snapshots;
-  char          seed[32];
+  fare_plan like = *plan;
+  char      seed[32];
 
   PetscFunctionBegin;
-  start.end   = begun->end;
-  start.count = begun->count;
+  like.snapshots.end   = begun->end;
+  like.snapshots.count = begun->count;
   snprintf(seed, sizeof seed, "%lld", (long long)plan->seed);
   compare_scalar(root, "study", plan->study, d);
   compare_scalar(root, "seed", seed, d);
   PetscCall(
     fare_system_compare(plan->system, fare_node_find(root, "system"), fare_node_find(root, "drive"), d));
-  PetscCall(
-    compare_section(fare_initial_fields, fare_node_find(root, "initial"), &plan->initial, "initial", d));
-  PetscCall(compare_section(fare_schedule_fields, fare_node_find(root, "snapshots"), &start, "snapshots", d));
-  PetscCall(compare_section(
-    fare_truth_fields, fare_node_find(root, "truth"), plan->has_truth ? &plan->truth : NULL, "truth", d));
-  PetscCall(compare_section(fare_thermo_fields, fare_node_find(root, "thermodynamics"),
-    plan->has_thermodynamics ? &plan->thermodynamics : NULL, "thermodynamics", d));
+  for (const fare_plan_section *s = fare_plan_sections; s->key; s++)
+    PetscCall(
+      compare_section(s->fields, fare_node_find(root, s->key), fare_plan_options(&like, s), s->key, d));
   PetscCall(compare_ensembles(plan, fare_node_find(root, "ensembles"), d));
   PetscCall(fare_analyses_compare(plan->analyses, plan->analysis, fare_node_find(root, "analysis"), d));
-  PetscCall(compare_section(fare_record_fields, fare_node_find(root, "record"), &plan->record, "record", d));
   PetscFunctionReturn(0);
 }
 
@@ -134,8 +130,7 @@ static void compare_measures(const fare_plan *plan, const fare_node *list, fare_
     PetscBool has = PETSC_FALSE;
 
     for (size_t i = 0; i < count; i++)
-      has |= fare_node_kind_of(fare_node_item(list, i)) == FARE_NODE_SCALAR &&
-        !strcmp(fare_node_text(fare_node_item(list, i)), plan->measure[m]->name);
+      has |= !strcmp(text_of(fare_node_item(list, i), ""), plan->measure[m]->name);
     if (!has) fare_texts_compare("none", plan->measure[m]->name, "measures", d);
   }
   fare_counts_compare(count, plan->measures, "measures", d);

@@ -71,8 +71,8 @@ static PetscErrorCode expect(const fare_plan *plan, const fare_plan_ensemble *e,
   PetscFunctionBegin;
   *cost = (fare_cost){0};
   PetscCall(fare_plan_sampler(PETSC_COMM_SELF, plan, e, &plan->initial, &sampler));
-  PetscCall(fare_sampler_set_mode(sampler, fare_plan_ensemble_mode(e), NULL));
-  if (e->type->estimate_cost) PetscCall(e->type->estimate_cost(sampler, e->particles, cost));
+  if (e->type->estimate_cost && fare_plan_ensemble_mode(e) == FARE_LEARNED)
+    e->type->estimate_cost(sampler, e->particles, cost);
   PetscCall(fare_sampler_destroy(&sampler));
   PetscFunctionReturn(0);
 }

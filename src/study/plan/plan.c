@@ -48,11 +48,6 @@ static const char *measure_name_at(size_t i)
   return fare_measure_type_at(i) ? fare_measure_type_at(i)->name : NULL;
 }
 
-static void add_measure(fare_plan *plan, const fare_measure_type *type)
-{
-  plan->measure[plan->measures++] = type;
-}
-
 static PetscErrorCode read_measures(fare_plan *plan, const fare_node *list)
 {
   const int dim  = fare_system_dimension(plan->system);
@@ -70,7 +65,7 @@ static PetscErrorCode read_measures(fare_plan *plan, const fare_node *list)
   for (size_t i = 0; !list && i < most; i++) {
     const fare_measure_type *type = fare_measure_type_at(i);
 
-    if (!type->dimension_max || dim <= type->dimension_max) add_measure(plan, type);
+    if (!type->dimension_max || dim <= type->dimension_max) plan->measure[plan->measures++] = type;
   }
   for (size_t i = 0; list && i < most; i++) {
     const fare_node         *node = fare_node_item(list, i);
@@ -85,7 +80,7 @@ static PetscErrorCode read_measures(fare_plan *plan, const fare_node *list)
     for (size_t k = 0; k < plan->measures; k++) {
       if (plan->measure[k] == type) FARE_REFUSE(node, "measure '%s' stands here twice", type->name);
     }
-    add_measure(plan, type);
+    plan->measure[plan->measures++] = type;
   }
   PetscFunctionReturn(0);
 }
@@ -176,9 +171,7 @@ static PetscErrorCode read_sections(fare_plan *plan, const fare_node *root, sect
   PetscCall(fare_system_from_config(s->system, s->drive, &plan->system));
   PetscCall(read_snapshots(plan, s->snapshots));
   code = fare_system_check(plan->system, plan->snapshots.start, plan->snapshots.end);
-  if (code == FARE_ERR_INPUT)
-    code = fare_node_error(s->drive ? s->drive : s->system, "%s", fare_error_message());
-  PetscCall(code);
+  PetscCall(fare_plan_error(s->drive ? s->drive : s->system, code));
   PetscCall(fare_initial_from_config(s->initial, plan->system, &plan->initial));
   plan->has_truth = s->truth ? PETSC_TRUE : PETSC_FALSE;
   if (plan->has_truth) {
@@ -238,6 +231,16 @@ PetscErrorCode fare_plan_read_point(MPI_Comm comm, const char *path, size_t coun
   PetscFunctionReturn(code);
 }
 
+void fare_swept_free(fare_swept *swept)
+{
+  for (size_t i = 0; i < swept->count; i++) {
+    free(swept->key[i]);
+    free(swept->value[i]);
+  }
+  free(swept->key);
+  free(swept->value);
+}
+
 PetscErrorCode fare_plan_destroy(fare_plan **plan)
 {
   fare_plan *p = *plan;
@@ -248,12 +251,7 @@ PetscErrorCode fare_plan_destroy(fare_plan **plan)
   free(p->measure);
   free(p->study);
   free(p->directory);
-  for (size_t i = 0; i < p->swept.count; i++) {
-    free(p->swept.key[i]);
-    free(p->swept.value[i]);
-  }
-  free(p->swept.key);
-  free(p->swept.value);
+  fare_swept_free(&p->swept);
   PetscCall(fare_analyses_destroy(&p->analyses, &p->analysis));
   fare_initial_free(&p->initial);
   fare_truth_options_free(&p->truth);

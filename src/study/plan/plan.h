@@ -11,12 +11,31 @@ typedef struct {
 
 extern const fare_field fare_plan_fields[], fare_plan_output_fields[];
 
+/* A section of a study file that one table of fields reads into a struct of the plan. */
+typedef struct {
+  const char       *key; /* NULL ends the list */
+  const fare_field *fields;
+  size_t            options; /* offset of the struct in fare_plan ... */
+  size_t            given;   /* ... and of the PetscBool that tells whether it was given; 0: always there */
+} fare_plan_section;
+extern const fare_plan_section fare_plan_sections[];
+/* The struct of a section, or NULL where the plan has no such section. */
+const void *fare_plan_options(const fare_plan *plan, const fare_plan_section *section);
+
 /*
   fare_plan_read with what a point of a sweep sets behind the assignments; origin[i] (see
   fare_config_set_from) says where in the sweep its i-th key stands.
 */
 PetscErrorCode fare_plan_read_point(MPI_Comm comm, const char *path, size_t count,
   const char *const assignments[], const fare_swept *swept, const fare_text origin[], fare_plan **plan);
+
+void fare_swept_free(fare_swept *swept);
+
+/* A mistake that was found without its place in the file, at the node that it comes from. */
+static inline PetscErrorCode fare_plan_error(const fare_node *node, PetscErrorCode code)
+{
+  return code == FARE_ERR_INPUT ? fare_node_error(node, "%s", fare_error_message()) : code;
+}
 
 /* Whether `ensemble` learns from simulated particles; whether from the same as another that does. */
 PetscBool fare_training_is_simulated(const fare_plan_ensemble *ensemble);

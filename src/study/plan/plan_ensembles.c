@@ -73,18 +73,14 @@ static PetscErrorCode check_method(
   PetscErrorCode          code;
 
   PetscFunctionBegin;
-  code = fare_plan_sampler(PETSC_COMM_SELF, plan, ensemble, &plan->initial, &sampler);
-  if (code == FARE_ERR_INPUT) code = fare_node_error(node, "%s", fare_error_message());
-  if (!code) {
-    code = fare_sampler_set_mode(sampler, mode, NULL);
-    if (code == FARE_ERR_INPUT)
-      code = fare_node_error(fare_node_find(node, fare_sampler_mode_names[mode]), "%s", fare_error_message());
-  }
+  code = fare_plan_error(node, fare_plan_sampler(PETSC_COMM_SELF, plan, ensemble, &plan->initial, &sampler));
+  if (!code)
+    code = fare_plan_error(
+      fare_node_find(node, fare_sampler_mode_names[mode]), fare_sampler_set_mode(sampler, mode, NULL));
   if (!code && plan->has_truth) {
     const fare_walls walls = fare_truth_walls(plan->system, &plan->truth);
 
-    code = fare_sampler_set_walls(sampler, &walls);
-    if (code == FARE_ERR_INPUT) code = fare_node_error(node, "%s", fare_error_message());
+    code = fare_plan_error(node, fare_sampler_set_walls(sampler, &walls));
   }
   PetscCall(fare_sampler_destroy(&sampler));
   PetscFunctionReturn(code);
@@ -117,10 +113,7 @@ static PetscErrorCode find_method(const fare_node *node, void **library, const f
   if (sampler && plugin) FARE_REFUSE(plugin, "an ensemble has a sampler or a plugin, not both");
   if (fare_node_kind_of(named) != FARE_NODE_SCALAR)
     FARE_REFUSE(named, sampler ? "expected the name of a sampler" : "expected the path of a shared object");
-  if (plugin) {
-    PetscCall(fare_sampler_type_load(plugin, fare_node_text(plugin), library, type));
-    PetscFunctionReturn(0);
-  }
+  if (plugin) PetscFunctionReturn(fare_sampler_type_load(plugin, fare_node_text(plugin), library, type));
   *type = fare_sampler_type_find(fare_node_text(named));
   if (!*type) PetscCall(fare_node_unknown(named, "sampler", sampler_name_at));
   PetscFunctionReturn(0);

@@ -6,6 +6,23 @@
 
 #include <stdlib.h>
 
+const fare_plan_section fare_plan_sections[] = {
+  {"initial", fare_initial_fields, offsetof(fare_plan, initial), 0},
+  {"snapshots", fare_schedule_fields, offsetof(fare_plan, snapshots), 0},
+  {"truth", fare_truth_fields, offsetof(fare_plan, truth), offsetof(fare_plan, has_truth)},
+  {"thermodynamics", fare_thermo_fields, offsetof(fare_plan, thermodynamics),
+    offsetof(fare_plan, has_thermodynamics)},
+  {"record", fare_record_fields, offsetof(fare_plan, record), 0},
+  {NULL, NULL, 0, 0},
+};
+
+const void *fare_plan_options(const fare_plan *plan, const fare_plan_section *section)
+{
+  const char *of = (const char *)plan;
+
+  return !section->given || *(const PetscBool *)(of + section->given) ? of + section->options : NULL;
+}
+
 static void write_ensemble(const fare_plan_ensemble *ensemble, fare_text *to)
 {
   fare_plan_ensemble line = *ensemble;
@@ -24,17 +41,12 @@ void fare_plan_write(const fare_plan *plan, fare_text *to)
 {
   fare_text_add(to, "study: '%s'\nseed: %lld\n", plan->study, (long long)plan->seed);
   fare_system_write(plan->system, to);
-  fare_text_add(to, "initial:\n");
-  fare_fields_write(fare_initial_fields, &plan->initial, 2, to);
-  fare_text_add(to, "snapshots:\n");
-  fare_fields_write(fare_schedule_fields, &plan->snapshots, 2, to);
-  if (plan->has_truth) {
-    fare_text_add(to, "truth:\n");
-    fare_fields_write(fare_truth_fields, &plan->truth, 2, to);
-  }
-  if (plan->has_thermodynamics) {
-    fare_text_add(to, "thermodynamics:\n");
-    fare_fields_write(fare_thermo_fields, &plan->thermodynamics, 2, to);
+  for (const fare_plan_section *section = fare_plan_sections; section->key; section++) {
+    const void *options = fare_plan_options(plan, section);
+
+    if (!options) continue;
+    fare_text_add(to, "%s:\n", section->key);
+    fare_fields_write(section->fields, options, 2, to);
   }
   if (plan->ensembles) fare_text_add(to, "ensembles:\n");
   for (size_t i = 0; i < plan->ensembles; i++) {
@@ -47,8 +59,6 @@ void fare_plan_write(const fare_plan *plan, fare_text *to)
     fare_text_add(to, "]\n");
   }
   fare_analyses_write(plan->analyses, plan->analysis, to);
-  fare_text_add(to, "record:\n");
-  fare_fields_write(fare_record_fields, &plan->record, 2, to);
   fare_text_add(to, "output:\n");
   fare_fields_write(fare_plan_output_fields, &(fare_plan_output){plan->directory}, 2, to);
 }

@@ -196,9 +196,7 @@ PetscErrorCode fare_ranking_create(const fare_results *r, fare_ranking *ranking)
   for (size_t m = 0; m < r->plan->measures; m++) {
     if (!strcmp(r->plan->measure[m]->name, "kl")) ranking->measure = m;
   }
-  ranking->line  = calloc(lines, sizeof *ranking->line);
-  ranking->split = calloc(lines, sizeof *ranking->split);
-  if (!ranking->line || !ranking->split) FARE_FAIL(FARE_ERR_FAILED, "out of memory for results");
+  PetscCall(PetscCalloc2(lines, &ranking->line, lines, &ranking->split));
   choose_times(ranking);
   for (size_t i = 0; i < r->plan->ensembles; i++) {
     if (!r->plan->ensemble[i].seed) fill_line(ranking, i, &ranking->line[ranking->lines++]);
@@ -210,9 +208,7 @@ PetscErrorCode fare_ranking_create(const fare_results *r, fare_ranking *ranking)
   PetscFunctionReturn(0);
 }
 
-void fare_ranking_free(fare_ranking *ranking)
+PetscErrorCode fare_ranking_free(fare_ranking *ranking)
 {
-  free(ranking->line);
-  free(ranking->split);
-  *ranking = (fare_ranking){0};
+  return PetscFree2(ranking->line, ranking->split);
 }

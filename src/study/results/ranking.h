@@ -53,7 +53,7 @@ typedef struct {
   the same on all ranks.
 */
 PetscErrorCode fare_ranking_create(const fare_results *results, fare_ranking *ranking);
-void           fare_ranking_free(fare_ranking *ranking);
+PetscErrorCode fare_ranking_free(fare_ranking *ranking);
 
 /* These do nothing where there is nothing to rank. Only the write is collective. */
 void           fare_ranking_print(const fare_ranking *ranking, FILE *to);

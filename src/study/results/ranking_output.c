@@ -153,10 +153,7 @@ void fare_ranking_print(const fare_ranking *ranking, FILE *to)
 
 /* What is kept of a line, in the order of ranking.csv. */
 #define AT(member) offsetof(fare_ranked, member)
-static const struct {
-  const char *name;
-  size_t      offset;
-} columns[] = {
+static const fare_column columns[] = {
   {"mean", AT(value)},
   {"spread", AT(standard_deviation)},
   {"error", AT(standard_error)},
@@ -170,10 +167,7 @@ static const struct {
   {"network_evaluations", AT(network_evaluations)},
 };
 
-static const struct {
-  const char *name;
-  size_t      offset;
-} part_columns[] = {
+static const fare_column part_columns[] = {
   {"truth_error", offsetof(parts, truth_error)},
   {"finite_samples", offsetof(parts, samples)},
   {"method", offsetof(parts, method)},
@@ -187,11 +181,6 @@ static const char *mode_of(const fare_plan_ensemble *e)
   const fare_sampler_mode mode = fare_plan_ensemble_mode(e);
 
   return e->type->train || mode != FARE_LEARNED ? fare_sampler_mode_names[mode] : "none";
-}
-
-static double value(const void *from, size_t offset)
-{
-  return *(const double *)((const char *)from + offset);
 }
 
 void fare_ranking_csv(const fare_ranking *ranking, fare_text *to)
@@ -211,7 +200,7 @@ void fare_ranking_csv(const fare_ranking *ranking, fare_text *to)
       line->lost, line->is_noise ? 1 : 0, ranking->results->plan->measure[ranking->measure]->name,
       (long long)ranking->times, ranking->held_out ? 1 : 0, line->converged, ranking->baseline);
     for (size_t c = 0; c < PETSC_STATIC_ARRAY_LENGTH(columns); c++)
-      fare_text_add(to, ",%.9g", value(line, columns[c].offset));
+      fare_text_add(to, ",%.9g", fare_column_value(&columns[c], line));
     fare_text_add(to, "\n");
   }
 }
@@ -235,7 +224,7 @@ static PetscErrorCode write_line(const fare_ranking *ranking, int i, fare_store 
   PetscCall(fare_store_put_int(store, path, "noise", line->is_noise ? 1 : 0));
   PetscCall(fare_store_put_int(store, path, "converged", line->converged));
   for (size_t c = 0; c < PETSC_STATIC_ARRAY_LENGTH(columns); c++)
-    PetscCall(fare_store_put_real(store, path, columns[c].name, value(line, columns[c].offset)));
+    PetscCall(fare_store_put_real(store, path, columns[c].name, fare_column_value(&columns[c], line)));
   PetscFunctionReturn(0);
 }
 
@@ -251,7 +240,8 @@ static PetscErrorCode write_split(const fare_ranking *ranking, const fare_split 
   if (split->empirical >= 0)
     PetscCall(fare_store_put_string(store, path, "empirical", ranking->line[split->empirical].of->line));
   for (size_t c = 0; c < PETSC_STATIC_ARRAY_LENGTH(part_columns); c++)
-    PetscCall(fare_store_put_real(store, path, part_columns[c].name, value(&p, part_columns[c].offset)));
+    PetscCall(
+      fare_store_put_real(store, path, part_columns[c].name, fare_column_value(&part_columns[c], &p)));
   PetscFunctionReturn(0);
 }
 

@@ -10,6 +10,22 @@
 /* Most bins per axis that a series keeps; what is measured is not affected. */
 static const uint64_t kept_most[FARE_DIM_MAX] = {4096, 128, 32};
 
+#define AT(member) offsetof(fare_truth_status, member)
+const fare_column fare_truth_columns[] = {
+  {"error", AT(error)},
+  {"error_space", AT(error_space)},
+  {"error_time", AT(error_time)},
+  {"error_ratio", AT(observed)},
+  {"time_bound", AT(time_bound)},
+  {"mass_drift", AT(mass_drift)},
+  {"minimum", AT(minimum)},
+  {"lifted", AT(positivity_correction)},
+  {"survival", AT(survival)},
+  {"exit_flux", AT(exit_flux)},
+  {"boundary_mass", AT(boundary_mass)},
+  {NULL, 0},
+};
+
 static const char *const suffix[] = {
   [FARE_SAMPLES_TRUTH] = "", [FARE_DENSITY_TRUTH] = "_density", [FARE_SAMPLES_TARGET] = "_target"};
 
@@ -22,8 +38,7 @@ static PetscErrorCode add_comparison(fare_results *r, size_t ensemble, fare_comp
   snprintf(c->label, sizeof c->label, "%s%s", r->plan->ensemble[ensemble].name, suffix[kind]);
   c->ensemble = ensemble;
   c->kind     = kind;
-  c->measured = calloc(PetscMax(1, cells), sizeof *c->measured);
-  if (!c->measured) FARE_FAIL(FARE_ERR_FAILED, "out of memory for results");
+  PetscCall(PetscCalloc1(cells, &c->measured));
   for (size_t i = 0; i < cells; i++) {
     fare_measured *at = &c->measured[i];
 
@@ -48,8 +63,7 @@ static PetscErrorCode add_series(fare_results *r, const char *name, const char *
   PetscFunctionBegin;
   snprintf(series->name, sizeof series->name, "%s%s", name, ending);
   if (!fare_is_rank_0(PETSC_COMM_WORLD)) PetscFunctionReturn(0);
-  series->mass = calloc((size_t)r->plan->snapshots.count * fare_results_bins(r), sizeof *series->mass);
-  if (!series->mass) FARE_FAIL(FARE_ERR_FAILED, "out of memory for results");
+  PetscCall(PetscCalloc1((size_t)r->plan->snapshots.count * fare_results_bins(r), &series->mass));
   PetscFunctionReturn(0);
 }
 
@@ -73,32 +87,22 @@ static void choose_bins(fare_results *r, const fare_binning *binning, const fare
 PetscErrorCode fare_results_create(
   const fare_plan *plan, const fare_binning *binning, const fare_grid *grid, fare_results *r)
 {
-  const size_t n = plan->ensembles;
+  const size_t n = plan->ensembles, times = (size_t)plan->snapshots.count;
 
   PetscFunctionBegin;
   memset(r, 0, sizeof *r);
-  r->plan       = plan;
-  r->trained    = calloc((size_t)plan->snapshots.count, sizeof *r->trained);
-  r->file       = calloc((size_t)plan->snapshots.count, sizeof *r->file);
-  r->truth      = plan->has_truth ? calloc((size_t)plan->snapshots.count, sizeof *r->truth) : NULL;
-  r->comparison = calloc(3 * n + 1, sizeof *r->comparison);
-  r->cost       = calloc(n + 1, sizeof *r->cost);
-  r->census     = calloc(n + 1, sizeof *r->census);
-  r->failure    = calloc(n + 1, sizeof *r->failure);
-  r->curve      = calloc(n + 1, sizeof *r->curve);
-  r->binned     = calloc(2 * n + 1, sizeof *r->binned);
-  if (!r->trained || !r->file || (plan->has_truth && !r->truth) || !r->comparison || !r->cost || !r->census ||
-    !r->failure || !r->curve || !r->binned) {
-    FARE_FAIL(FARE_ERR_FAILED, "out of memory for results");
-  }
+  r->plan = plan;
+  PetscCall(PetscCalloc2(times, &r->trained, times, &r->file));
+  if (plan->has_truth) PetscCall(PetscCalloc1(times, &r->truth));
+  PetscCall(PetscCalloc6(
+    3 * n, &r->comparison, n, &r->cost, n, &r->census, n, &r->failure, n, &r->curve, 2 * n + 1, &r->binned));
   memcpy(r->cells, grid->cells, sizeof r->cells);
   choose_bins(r, binning, grid);
   if (plan->has_truth) PetscCall(add_series(r, "truth", ""));
   for (size_t i = 0; i < n; i++) {
     const fare_plan_ensemble *e = &plan->ensemble[i];
 
-    r->census[i] = calloc((size_t)plan->snapshots.count, sizeof *r->census[i]);
-    if (!r->census[i]) FARE_FAIL(FARE_ERR_FAILED, "out of memory for results");
+    PetscCall(PetscCalloc1(times, &r->census[i]));
     for (PetscInt64 k = 0; k < plan->snapshots.count; k++) {
       r->census[i][k].outside = r->census[i][k].survival = NAN;
       if (e->type->train && !e->oracle && fare_training_includes(&e->training, k)) r->trained[k] = PETSC_TRUE;
@@ -118,19 +122,15 @@ PetscErrorCode fare_results_free(fare_results *r)
 {
   PetscFunctionBegin;
   PetscCall(fare_analysis_results_destroy(&r->analysis));
-  for (size_t i = 0; i < r->comparisons; i++) free(r->comparison[i].measured);
-  for (size_t i = 0; i < r->series; i++) free(r->binned[i].mass);
-  for (size_t i = 0; r->failure && i < r->plan->ensembles; i++) free(r->failure[i]);
-  for (size_t i = 0; r->census && i < r->plan->ensembles; i++) free(r->census[i]);
-  free(r->census);
-  free(r->trained);
-  free(r->file);
-  free(r->truth);
-  free(r->comparison);
-  free(r->cost);
-  free(r->failure);
-  free(r->curve);
-  free(r->binned);
+  for (size_t i = 0; i < r->comparisons; i++) PetscCall(PetscFree(r->comparison[i].measured));
+  for (size_t i = 0; i < r->series; i++) PetscCall(PetscFree(r->binned[i].mass));
+  for (size_t i = 0; r->census && i < r->plan->ensembles; i++) {
+    PetscCall(PetscFree(r->census[i]));
+    free(r->failure[i]);
+  }
+  PetscCall(PetscFree2(r->trained, r->file));
+  PetscCall(PetscFree(r->truth));
+  PetscCall(PetscFree6(r->comparison, r->cost, r->census, r->failure, r->curve, r->binned));
   memset(r, 0, sizeof *r);
   PetscFunctionReturn(0);
 }

@@ -182,13 +182,13 @@ static void print_costs(const fare_results *r, FILE *to)
   fare_table_destroy(&table);
 }
 
-/* The largest of a share over the snapshots. */
-static double largest(const fare_results *r, size_t ensemble, size_t offset)
+/* The largest of a number over the snapshots, of which `first` has that of the first one. */
+static double largest(const fare_results *r, const double *first, size_t stride)
 {
   double most = 0;
 
   for (PetscInt64 k = 0; k < r->plan->snapshots.count; k++)
-    most = fmax(most, *(const double *)((const char *)&r->census[ensemble][k] + offset));
+    most = fmax(most, *(const double *)((const char *)first + (size_t)k * stride));
   return most;
 }
 
@@ -206,8 +206,8 @@ static void print_ends(const fare_results *r, FILE *to)
   for (size_t i = 0; i < r->plan->ensembles; i++) {
     fare_table_cell(table, "%s", r->plan->ensemble[i].name);
     fare_table_cell(table, "%s", fare_walls_meanings[r->plan->ensemble[i].type->walls]);
-    fare_table_cell(table, "%.3g", largest(r, i, offsetof(fare_census, outside)));
-    fare_table_cell(table, "%.3g", largest(r, i, offsetof(fare_census, folded)));
+    fare_table_cell(table, "%.3g", largest(r, &r->census[i]->outside, sizeof **r->census));
+    fare_table_cell(table, "%.3g", largest(r, &r->census[i]->folded, sizeof **r->census));
   }
   fare_table_print(table, to);
   fare_table_destroy(&table);
@@ -308,17 +308,11 @@ static void print_at_rest(const fare_results *r, FILE *to)
 
 static void print_truth(const fare_results *r, FILE *to)
 {
+  const size_t             size = sizeof *r->truth;
   const fare_truth_status *last;
-  double                   error = 0, space = 0, time = 0, boundary = 0;
 
   if (!r->truth) return;
   last = &r->truth[r->plan->snapshots.count - 1];
-  for (PetscInt64 k = 0; k < r->plan->snapshots.count; k++) {
-    error    = PetscMax(error, r->truth[k].error);
-    space    = PetscMax(space, r->truth[k].error_space);
-    time     = PetscMax(time, r->truth[k].error_time);
-    boundary = PetscMax(boundary, r->truth[k].boundary_mass);
-  }
   if (!r->plan->truth.estimate) {
     fprintf(to,
       "\nTruth: its error was not estimated (truth.estimate is false); mass conserved to %.0e; smallest "
@@ -331,8 +325,9 @@ static void print_truth(const fare_results *r, FILE *to)
     "\nTruth: largest estimated L1 error %.1e (space %.1e, time %.1e; proven for time: at most %.1e); "
     "mass conserved to %.0e; smallest density %.1e; mass in cells at the ends at most %.0e; %lld steps, %.1f "
     "s\n",
-    error, space, time, PetscMin(2, last->time_bound), last->mass_drift, last->minimum, boundary,
-    (long long)last->steps, last->seconds);
+    largest(r, &r->truth->error, size), largest(r, &r->truth->error_space, size),
+    largest(r, &r->truth->error_time, size), PetscMin(2, last->time_bound), last->mass_drift, last->minimum,
+    largest(r, &r->truth->boundary_mass, size), (long long)last->steps, last->seconds);
   print_doubt(r, to);
   print_at_rest(r, to);
   if (last->positivity_correction > 0)
@@ -356,11 +351,11 @@ static void print_convergence(const fare_results *r, FILE *to)
       "\nConvergence of %s: %s to the model density is %.2e on average, on exact samples %.2e: %s\n",
       r->plan->ensemble[i].name, r->plan->measure[0]->name, of.value, of.floor,
       of.state == FARE_CONVERGED ? "converged" : "NOT CONVERGED, its row above is not that density's");
-    if (largest(r, i, offsetof(fare_census, folded)) > 0)
+    if (largest(r, &r->census[i]->folded, sizeof **r->census) > 0)
       fprintf(to,
         "That density is the one before reflection at the ends of the box, where up to %.3g of the samples "
         "were reflected\n",
-        largest(r, i, offsetof(fare_census, folded)));
+        largest(r, &r->census[i]->folded, sizeof **r->census));
   }
 }
 
@@ -381,9 +376,9 @@ PetscErrorCode fare_results_print(const fare_results *r, FILE *to)
   PetscCall(fare_ranking_create(r, &ranking));
   fare_ranking_print(&ranking, to);
   if (!ranking.lines) print_costs(r, to);
-  fare_ranking_free(&ranking);
+  PetscCall(fare_ranking_free(&ranking));
   print_truth(r, to);
-  if (r->thermo) PetscCall(fare_thermo_print(r->thermo, &r->work, to));
+  if (r->thermo) fare_thermo_print(r->thermo, &r->work, to);
   fare_analyses_print(r->analysis, to);
   print_convergence(r, to);
   for (size_t i = 0; i < r->plan->ensembles; i++) {

@@ -110,22 +110,6 @@ static PetscErrorCode write_snapshots(const fare_results *r, fare_store *store)
 
 static PetscErrorCode write_truth(const fare_results *r, fare_store *store)
 {
-  static const struct {
-    const char *name;
-    size_t      offset;
-  } columns[] = {
-    {"error", offsetof(fare_truth_status, error)},
-    {"error_space", offsetof(fare_truth_status, error_space)},
-    {"error_time", offsetof(fare_truth_status, error_time)},
-    {"error_ratio", offsetof(fare_truth_status, observed)},
-    {"time_bound", offsetof(fare_truth_status, time_bound)},
-    {"mass_drift", offsetof(fare_truth_status, mass_drift)},
-    {"minimum", offsetof(fare_truth_status, minimum)},
-    {"lifted", offsetof(fare_truth_status, positivity_correction)},
-    {"survival", offsetof(fare_truth_status, survival)},
-    {"exit_flux", offsetof(fare_truth_status, exit_flux)},
-    {"boundary_mass", offsetof(fare_truth_status, boundary_mass)},
-  };
   const PetscInt64         count = r->plan->snapshots.count;
   const int                dim   = fare_system_dimension(r->plan->system);
   const fare_truth_status *last;
@@ -138,9 +122,9 @@ static PetscErrorCode write_truth(const fare_results *r, fare_store *store)
   if (!r->truth) PetscFunctionReturn(0);
   last = &r->truth[count - 1];
   PetscCall(fare_store_group(store, "/truth"));
-  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(columns); i++)
-    PetscCall(write_column(
-      r, store, "/truth", columns[i].name, (const char *)r->truth + columns[i].offset, sizeof *r->truth));
+  for (const fare_column *c = fare_truth_columns; c->name; c++)
+    PetscCall(
+      write_column(r, store, "/truth", c->name, (const char *)r->truth + c->offset, sizeof *r->truth));
   PetscCall(PetscMalloc1(count, &doubt));
   for (PetscInt64 k = 0; k < count; k++) doubt[k] = r->truth[k].doubt;
   PetscCall(write_column(r, store, "/truth", "doubt", (const char *)doubt, sizeof *doubt));
@@ -157,8 +141,7 @@ static PetscErrorCode write_truth(const fare_results *r, fare_store *store)
 }
 
 /* Times and centres of bins, once all series have their names: one of these may be that of an axis. */
-static PetscErrorCode label_bins(
-  const fare_results *r, const char *const axes[], fare_store *store)
+static PetscErrorCode label_bins(const fare_results *r, const char *const axes[], fare_store *store)
 {
   PetscFunctionBegin;
   for (int i = 0; i < r->bin_axes; i++) {
@@ -306,10 +289,7 @@ static PetscErrorCode write_ensembles(const fare_results *r, fare_store *store)
 }
 
 /* What is written of every measure at every snapshot, in the order of measures.csv. */
-static const struct {
-  const char *name;
-  size_t      offset;
-} measured[] = {
+static const fare_column measured[] = {
   {"value", offsetof(fare_measured, value)},
   {"floor_mean", offsetof(fare_measured, floor_mean)},
   {"floor_high", offsetof(fare_measured, floor_high)},
@@ -361,31 +341,25 @@ static PetscErrorCode write_comparisons(const fare_results *r, fare_store *store
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode write_csv(const fare_results *r, fare_record *record)
+static void measures_csv(const fare_results *r, fare_text *to)
 {
-  fare_text text = {0};
-
-  PetscFunctionBegin;
-  fare_text_add(&text, "comparison,measure,time,trained");
+  fare_text_add(to, "comparison,measure,time,trained");
   for (size_t column = 0; column < PETSC_STATIC_ARRAY_LENGTH(measured); column++)
-    fare_text_add(&text, ",%s", measured[column].name);
-  fare_text_add(&text, "\n");
+    fare_text_add(to, ",%s", measured[column].name);
+  fare_text_add(to, "\n");
   for (size_t i = 0; i < r->comparisons; i++) {
     for (size_t m = 0; m < r->plan->measures; m++) {
       for (PetscInt64 k = 0; k < r->plan->snapshots.count; k++) {
         const char *at = (const char *)&r->comparison[i].measured[(size_t)k * r->plan->measures + m];
 
-        fare_text_add(&text, "%s,%s,%.17g,%d", r->comparison[i].label, r->plan->measure[m]->name,
+        fare_text_add(to, "%s,%s,%.17g,%d", r->comparison[i].label, r->plan->measure[m]->name,
           fare_schedule_time(&r->plan->snapshots, k), r->trained[k] ? 1 : 0);
         for (size_t column = 0; column < PETSC_STATIC_ARRAY_LENGTH(measured); column++)
-          fare_text_add(&text, ",%.9g", *(const double *)(at + measured[column].offset));
-        fare_text_add(&text, "\n");
+          fare_text_add(to, ",%.9g", *(const double *)(at + measured[column].offset));
+        fare_text_add(to, "\n");
       }
     }
   }
-  PetscCall(fare_record_text(record, "measures.csv", &text));
-  fare_text_free(&text);
-  PetscFunctionReturn(0);
 }
 
 static PetscErrorCode write_tables(const fare_results *r, fare_record *record)
@@ -407,47 +381,36 @@ static PetscErrorCode write_tables(const fare_results *r, fare_record *record)
 }
 
 /* Where particles were, and what the truth has lost, at every snapshot. */
-static PetscErrorCode write_ends_csv(const fare_results *r, fare_record *record)
+static void ends_csv(const fare_results *r, fare_text *to)
 {
   const fare_walls walls = fare_truth_walls(r->plan->system, &r->plan->truth);
-  fare_text        text  = {0};
   char             name[64];
 
-  PetscFunctionBegin;
-  fare_text_add(&text, "of,time,outside,folded,survival");
+  fare_text_add(to, "of,time,outside,folded,survival");
   for (int end = 0; end < 2 * walls.dim; end++) {
     end_name(r, "absorbed", end, sizeof name, name);
-    fare_text_add(&text, ",%s", name);
+    fare_text_add(to, ",%s", name);
   }
-  fare_text_add(&text, "\n");
+  fare_text_add(to, "\n");
   for (size_t row = 0; row <= r->plan->ensembles; row++) {
     for (PetscInt64 k = 0; k < r->plan->snapshots.count; k++) {
       const fare_truth_status *truth  = &r->truth[k];
       const fare_census       *census = row ? &r->census[row - 1][k] : NULL;
 
-      fare_text_add(&text, "%s,%.17g,%.9g,%.9g,%.9g", row ? r->plan->ensemble[row - 1].name : "truth",
+      fare_text_add(to, "%s,%.17g,%.9g,%.9g,%.9g", row ? r->plan->ensemble[row - 1].name : "truth",
         fare_schedule_time(&r->plan->snapshots, k), census ? census->outside : 0, census ? census->folded : 0,
         census ? census->survival : truth->survival);
       for (int end = 0; end < 2 * walls.dim; end++)
         fare_text_add(
-          &text, ",%.9g", census ? census->absorbed[end / 2][end % 2] : truth->absorbed[end / 2][end % 2]);
-      fare_text_add(&text, "\n");
+          to, ",%.9g", census ? census->absorbed[end / 2][end % 2] : truth->absorbed[end / 2][end % 2]);
+      fare_text_add(to, "\n");
     }
   }
-  PetscCall(fare_record_text(record, "ends.csv", &text));
-  fare_text_free(&text);
-  PetscFunctionReturn(0);
 }
 
-static PetscErrorCode write_thermo_csv(const fare_results *r, fare_record *record)
+static void thermo_csv(const fare_results *r, fare_text *to)
 {
-  fare_text text = {0};
-
-  PetscFunctionBegin;
-  fare_thermo_csv(r->thermo, &text);
-  PetscCall(fare_record_text(record, "thermodynamics.csv", &text));
-  fare_text_free(&text);
-  PetscFunctionReturn(0);
+  fare_thermo_csv(r->thermo, to);
 }
 
 static PetscErrorCode write_ranking(const fare_results *r, fare_record *record, fare_store *store)
@@ -461,7 +424,7 @@ static PetscErrorCode write_ranking(const fare_results *r, fare_record *record, 
   fare_ranking_csv(&ranking, &text);
   if (text.length) PetscCall(fare_record_text(record, "ranking.csv", &text));
   fare_text_free(&text);
-  fare_ranking_free(&ranking);
+  PetscCall(fare_ranking_free(&ranking));
   PetscFunctionReturn(0);
 }
 
@@ -478,15 +441,28 @@ static PetscErrorCode write_swept(const fare_swept *swept, fare_store *store)
   PetscFunctionReturn(0);
 }
 
+/* A text that is made of the results, as a file beside study.h5. */
+static PetscErrorCode write_text(const fare_results *r, fare_record *record, const char *name,
+  void (*fill)(const fare_results *r, fare_text *to))
+{
+  fare_text text = {0};
+
+  PetscFunctionBegin;
+  fill(r, &text);
+  PetscCall(fare_record_text(record, name, &text));
+  fare_text_free(&text);
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_results_write(MPI_Comm comm, const fare_results *r, fare_record *record)
 {
   fare_store *store;
   fare_text   plan = {0};
 
   PetscFunctionBegin;
-  PetscCall(write_csv(r, record));
-  if (r->truth && r->plan->ensembles) PetscCall(write_ends_csv(r, record));
-  if (r->thermo) PetscCall(write_thermo_csv(r, record));
+  PetscCall(write_text(r, record, "measures.csv", measures_csv));
+  if (r->truth && r->plan->ensembles) PetscCall(write_text(r, record, "ends.csv", ends_csv));
+  if (r->thermo) PetscCall(write_text(r, record, "thermodynamics.csv", thermo_csv));
   if (r->plan->ensembles) PetscCall(write_tables(r, record));
   PetscCall(fare_store_create(comm, fare_record_path(record, "study.h5"), &store));
   PetscCall(fare_store_put_string(store, "/", "study", r->plan->study));

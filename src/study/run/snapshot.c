@@ -223,14 +223,9 @@ static PetscErrorCode record_truth(fare_run *s, PetscInt64 k)
     PetscCall(VecDestroy(&better));
   }
   if (s->thermo && s->plan->thermodynamics.currents) PetscCall(record_currents(s));
-  PetscCall(fare_record_number(s->record, "truth", "error", status->error));
-  PetscCall(fare_record_number(s->record, "truth", "error_space", status->error_space));
-  PetscCall(fare_record_number(s->record, "truth", "error_time", status->error_time));
-  PetscCall(fare_record_number(s->record, "truth", "error_ratio", status->observed));
+  for (const fare_column *c = fare_truth_columns; c->name; c++)
+    PetscCall(fare_record_number(s->record, "truth", c->name, fare_column_value(c, status)));
   PetscCall(fare_record_number(s->record, "truth", "doubt", status->doubt));
-  PetscCall(fare_record_number(s->record, "truth", "time_bound", status->time_bound));
-  PetscCall(fare_record_number(s->record, "truth", "mass_drift", status->mass_drift));
-  PetscCall(fare_record_number(s->record, "truth", "minimum", status->minimum));
   PetscFunctionReturn(0);
 }
 

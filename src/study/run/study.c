@@ -86,11 +86,8 @@ static PetscErrorCode create(fare_run *s)
   if (plan->has_thermodynamics)
     PetscCall(fare_thermo_create(s->truth, plan->system, &plan->thermodynamics, &s->thermo));
   s->results.thermo = s->thermo;
-  s->sampler        = calloc(plan->ensembles + 1, sizeof *s->sampler);
-  s->ensemble       = calloc(plan->ensembles + 1, sizeof *s->ensemble);
-  s->ready          = calloc(plan->ensembles + 1, sizeof *s->ready);
-  s->made           = calloc(plan->ensembles + 1, sizeof *s->made);
-  if (!s->sampler || !s->ensemble || !s->ready || !s->made) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  PetscCall(PetscCalloc4(plan->ensembles, &s->sampler, plan->ensembles, &s->ensemble, plan->ensembles,
+    &s->ready, plan->ensembles, &s->made));
   for (size_t i = 0; i < plan->ensembles; i++) {
     const fare_plan_ensemble *e = &plan->ensemble[i];
 
@@ -113,10 +110,7 @@ static PetscErrorCode destroy(fare_run *s)
     if (s->sampler) PetscCall(fare_sampler_destroy(&s->sampler[i]));
     if (s->ensemble) PetscCall(fare_ensemble_destroy(&s->ensemble[i]));
   }
-  free(s->sampler);
-  free(s->ensemble);
-  free(s->ready);
-  free(s->made);
+  PetscCall(PetscFree4(s->sampler, s->ensemble, s->ready, s->made));
   PetscCall(fare_results_free(&s->results));
   PetscCall(fare_binning_destroy(&s->binning));
   PetscCall(fare_densities_destroy(&s->exact));
@@ -283,10 +277,7 @@ static PetscErrorCode end(fare_run *s, PetscErrorCode code, PetscBool alike)
   PetscFunctionBegin;
   fare_doing("%s", "");
   fare_advise("%s", "");
-  if (!code) {
-    PetscCall(destroy(s));
-    PetscFunctionReturn(0);
-  }
+  if (!code) PetscFunctionReturn(destroy(s));
   snprintf(why, sizeof why, "%s", fare_error_message());
   if (alike && (code == FARE_ERR_FAILED || code == FARE_ERR_INPUT || code == FARE_ERR_STOPPED))
     (void)destroy(s);

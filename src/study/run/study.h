@@ -30,6 +30,18 @@ typedef struct {
   float *mass;
 } fare_binned_series;
 
+/* A double of a struct, under the name that files give it. A NULL name ends a list. */
+typedef struct {
+  const char *name;
+  size_t      offset;
+} fare_column;
+static inline double fare_column_value(const fare_column *column, const void *row)
+{
+  return *(const double *)((const char *)row + column->offset);
+}
+/* Of a fare_truth_status, in snapshots and in study.h5. */
+extern const fare_column fare_truth_columns[];
+
 /* What a run has found. All but the masses of series is the same on every rank. */
 typedef struct {
   const fare_plan   *plan;

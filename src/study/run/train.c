@@ -6,7 +6,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* An oracle learns nothing, but is told which times it would have learned from. */
@@ -14,17 +13,17 @@ static PetscErrorCode train_oracle(fare_run *s, size_t i)
 {
   const fare_schedule *schedule = &s->plan->snapshots;
   fare_training_set    times    = {0};
-  double              *at       = malloc((size_t)schedule->count * sizeof *at);
+  double              *at;
 
   PetscFunctionBegin;
-  if (!at) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
+  PetscCall(PetscMalloc1(schedule->count, &at));
   for (PetscInt64 k = 0; k < schedule->count; k++) {
     if (fare_training_includes(&s->plan->ensemble[i].training, k))
       at[times.count++] = fare_schedule_time(schedule, k);
   }
   times.times = at;
   PetscCall(fare_run_end_ensemble(s, i, "", fare_sampler_train(s->sampler[i], &times)));
-  free(at);
+  PetscCall(PetscFree(at));
   PetscFunctionReturn(0);
 }
 
@@ -78,20 +77,14 @@ static PetscErrorCode train_one(fare_run *s, size_t i, shared_set *set)
   PetscErrorCode            code = 0;
 
   PetscFunctionBegin;
-  if (!fare_training_is_simulated(e)) {
-    PetscCall(train_oracle(s, i));
-    PetscFunctionReturn(0);
-  }
+  if (!fare_training_is_simulated(e)) PetscFunctionReturn(train_oracle(s, i));
   if (!set->of || !fare_training_is_shared(&e->training, set->of)) {
     PetscCall(fare_training_free(&set->data));
     fare_doing("the particles that ensemble %s learns from", e->name);
     code    = fare_training_simulate(s->comm, s->plan, &s->initial, &s->walls, e, &set->data, &set->forces);
     set->of = code ? NULL : &e->training;
   }
-  if (code) {
-    PetscCall(fare_run_end_ensemble(s, i, ", what it learns from", code));
-    PetscFunctionReturn(0);
-  }
+  if (code) PetscFunctionReturn(fare_run_end_ensemble(s, i, ", what it learns from", code));
   s->sampler[i]->cost.force_evaluations += set->forces;
   PetscCall(fare_checkpoint_load_training(s, i)); /* cost, too, in which those forces are counted */
   PetscCall(train_method(s, i, &set->data));

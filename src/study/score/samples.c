@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
-  Somebody else's samples: a file looked through before any number is believed, then read one time after the
-  other. docs/scoring.md has the format.
+  A file of somebody else's samples, checked before any number of it is read (samples_read.c): names, extents,
+  types, times. docs/scoring.md has the format.
 */
 #include "score.h"
 
@@ -11,9 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK          65536 /* rows that one rank reads at once */
-#define TIME_TOLERANCE 1e-5  /* of the time between snapshots; times in single precision pass */
-#define GROUP_SIZE     64
+#define TIME_TOLERANCE 1e-5          /* of the time between snapshots; times in single precision pass */
 #define SAMPLES_MOST   1000000000000 /* at one time, as particles of an ensemble */
 
 static const char *plural(uint64_t n)
@@ -173,11 +171,9 @@ static PetscErrorCode read_shape(fare_samples *s, uint64_t times, PetscBool *fla
 /* A number for each time, all at once. */
 static PetscErrorCode read_for_times(const fare_samples *s, const char *path, int rank, double to[])
 {
-  const uint64_t start = 0, count = s->times;
+  const uint64_t count = s->times;
 
-  PetscFunctionBegin;
-  PetscCall(fare_store_read(s->store, path, FARE_STORE_FLOAT64, rank, &start, &count, to));
-  PetscFunctionReturn(0);
+  return fare_store_read_array(s->store, path, FARE_STORE_FLOAT64, rank, &count, to);
 }
 
 static PetscErrorCode keep_trained(fare_samples *s, size_t i, const char *named, double trained)
@@ -215,7 +211,7 @@ static PetscErrorCode read_trained(fare_samples *s, double buffer[])
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode read_times(fare_samples *s, int rank, double time[])
+static PetscErrorCode match_times(fare_samples *s, int rank, double time[])
 {
   PetscFunctionBegin;
   PetscCall(read_for_times(s, "/times", rank, time));
@@ -229,14 +225,24 @@ static PetscErrorCode read_times(fare_samples *s, int rank, double time[])
   PetscFunctionReturn(0);
 }
 
+static PetscErrorCode read_times(fare_samples *s, int rank)
+{
+  double        *buffer;
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(s->times, &buffer));
+  code = match_times(s, rank, buffer);
+  PetscCall(PetscFree(buffer));
+  PetscFunctionReturn(code);
+}
+
 /* /times [T], /samples [T, N, d], and companions [T, N]. */
 static PetscErrorCode open_arrays(fare_samples *s)
 {
-  uint64_t       times[4] = {1}, shape[3];
-  PetscBool      weighted, flat = PETSC_FALSE;
-  PetscErrorCode code;
-  double        *buffer;
-  int            rank;
+  uint64_t  times[4] = {1}, shape[3];
+  PetscBool weighted, flat = PETSC_FALSE;
+  int       rank;
 
   PetscFunctionBegin;
   PetscCall(check_dataset(s, "/times", "[T]", 0, 1, PETSC_TRUE, &rank, times));
@@ -252,21 +258,17 @@ static PetscErrorCode open_arrays(fare_samples *s)
     s->weighted[i] = weighted;
     s->flat[i]     = flat;
   }
-  PetscCall(PetscMalloc1(s->times, &buffer));
-  code = read_times(s, rank, buffer);
-  PetscCall(PetscFree(buffer));
-  PetscFunctionReturn(code);
+  PetscCall(read_times(s, rank));
+  PetscFunctionReturn(0);
 }
 
 /* /times [T] and a density on cells [T, (z, y,) x]. */
 static PetscErrorCode open_cells(fare_samples *s)
 {
-  const int      dim  = s->study->dim;
-  const char    *path = fare_cells_path(s->cells);
-  uint64_t       times[4], extent[4];
-  PetscErrorCode code;
-  double        *buffer;
-  int            rank;
+  const int   dim  = s->study->dim;
+  const char *path = fare_cells_path(s->cells);
+  uint64_t    times[4], extent[4];
+  int         rank;
 
   PetscFunctionBegin;
   PetscCall(check_dataset(s, "/times", "[T]", 1, 1, PETSC_TRUE, &rank, times));
@@ -285,10 +287,8 @@ static PetscErrorCode open_cells(fare_samples *s)
         path, (unsigned long long)there, "xyz"[axis], s -> study -> directory, (unsigned long long)cells);
   }
   PetscCall(allocate(s, (size_t)times[0], PETSC_FALSE));
-  PetscCall(PetscMalloc1(s->times, &buffer));
-  code = read_times(s, 1, buffer);
-  PetscCall(PetscFree(buffer));
-  PetscFunctionReturn(code);
+  PetscCall(read_times(s, 1));
+  PetscFunctionReturn(0);
 }
 
 /* Whether the file has a density on cells, which stands alone. */
@@ -309,7 +309,7 @@ static PetscErrorCode find_cells(fare_samples *s, PetscBool samples)
 /* A group's own `trained`, of which all have one or none. */
 static PetscErrorCode read_group_trained(fare_samples *s, size_t i)
 {
-  char      named[2 * GROUP_SIZE];
+  char      named[2 * FARE_GROUP_SIZE];
   PetscBool has;
   double    trained;
 
@@ -332,7 +332,7 @@ static PetscErrorCode read_group_trained(fare_samples *s, size_t i)
 static PetscErrorCode open_group(fare_samples *s, size_t i)
 {
   const int least = s->study->dim == 1 ? 1 : 2;
-  char      path[2 * GROUP_SIZE], named[2 * GROUP_SIZE];
+  char      path[2 * FARE_GROUP_SIZE], named[2 * FARE_GROUP_SIZE];
   uint64_t  extent[4];
   PetscBool log_density, full;
   double    time;
@@ -360,7 +360,7 @@ static PetscErrorCode open_group(fare_samples *s, size_t i)
 /* Counts the groups /time_..., or names them where there is room already. */
 static PetscErrorCode find_groups(fare_samples *s, size_t *count)
 {
-  char      name[GROUP_SIZE];
+  char      name[FARE_GROUP_SIZE];
   PetscBool has = PETSC_TRUE;
 
   PetscFunctionBegin;
@@ -374,7 +374,7 @@ static PetscErrorCode find_groups(fare_samples *s, size_t *count)
           "%s: the name of group %zu, which begins as that of a time, has a control character in it", s->path,
           i);
     }
-    if (s->group) snprintf(s->group[*count], GROUP_SIZE, "/%.*s", GROUP_SIZE - 2, name);
+    if (s->group) snprintf(s->group[*count], FARE_GROUP_SIZE, "/%.*s", FARE_GROUP_SIZE - 2, name);
     ++*count;
   }
   PetscFunctionReturn(0);
@@ -391,17 +391,11 @@ static PetscErrorCode open_any(fare_samples *s)
   PetscCall(find_groups(s, &groups));
   PetscCall(fare_samples_check_names(s, "/", PETSC_FALSE));
   PetscCall(find_cells(s, samples || groups ? PETSC_TRUE : PETSC_FALSE));
-  if (s->cells) {
-    PetscCall(open_cells(s));
-    PetscFunctionReturn(0);
-  }
+  if (s->cells) PetscFunctionReturn(open_cells(s));
   if ((samples || times) && groups)
     FARE_FAIL(FARE_ERR_INPUT,
       "%s: has /samples or /times and groups /time_... too; expected one or the other", s->path);
-  if (samples || times) {
-    PetscCall(open_arrays(s));
-    PetscFunctionReturn(0);
-  }
+  if (samples || times) PetscFunctionReturn(open_arrays(s));
   if (!groups)
     FARE_FAIL(FARE_ERR_INPUT,
       "%s: no samples there: neither /times [T] and /samples [T, N, d], nor groups /time_000, ...", s->path);
@@ -439,204 +433,4 @@ PetscErrorCode fare_samples_close(fare_samples *samples)
     PetscFree5(samples->snapshot, samples->count, samples->weighted, samples->trained, samples->flat));
   PetscCall(PetscFree(samples->group));
   PetscFunctionReturn(0);
-}
-
-/* A dataset that has numbers of one time, and where they are in it. */
-typedef struct {
-  char path[2 * GROUP_SIZE],
-    index[32];     /* "/samples" and "3, ", or "/time_003/samples" and nothing: for messages */
-  PetscBool timed; /* whether its first extent is time */
-  /* numbers of a row along an extent of their own; 0: one, without */
-  int width;
-} rows_of;
-
-static rows_of rows_at(const fare_samples *s, size_t i, const char *name, PetscBool timed, int width)
-{
-  rows_of of = {.timed = !s->group && timed ? PETSC_TRUE : PETSC_FALSE, .width = width};
-
-  snprintf(of.path, sizeof of.path, "%s/%s", s->group ? s->group[i] : "", name);
-  if (of.timed) snprintf(of.index, sizeof of.index, "%zu, ", i);
-  return of;
-}
-
-/* Rows [first, first + rows) of the i-th time. */
-static PetscErrorCode read_rows(
-  const fare_samples *s, size_t i, const rows_of *of, int64_t first, int64_t rows, double to[])
-{
-  uint64_t start[3], count[3];
-  int      rank = 0;
-
-  PetscFunctionBegin;
-  if (of->timed) {
-    start[rank]   = i;
-    count[rank++] = rows ? 1 : 0;
-  }
-  start[rank]   = (uint64_t)(rows ? first : 0);
-  count[rank++] = (uint64_t)rows;
-  if (of->width) {
-    start[rank]   = 0;
-    count[rank++] = (uint64_t)of->width;
-  }
-  if (!rows) memset(start, 0, sizeof start);
-  PetscCall(fare_store_read(s->store, of->path, FARE_STORE_FLOAT64, rank, start, count, to));
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode bad_number(const fare_samples *s, const rows_of *of, int64_t row, const char *axis,
-  double value, double time, const char *rule)
-{
-  return fare_error(FARE_ERR_INPUT, "%s: %s[%s%lld%s] is %g (time %g, row %lld)%s", s->path, of->path,
-    of->index, (long long)row, axis, value, time, (long long)row, rule);
-}
-
-/* What reading has found on this rank. */
-typedef struct {
-  PetscErrorCode bad;     /* of the first number that is wrong */
-  double         fill;    /* what stands where no sample was written */
-  int64_t        written; /* rows up to the last that has another number */
-} findings;
-
-static void take_row(
-  const fare_samples *s, const rows_of *of, const double x[], int64_t row, fare_ensemble *e, findings *f)
-{
-  const int64_t global = e->first_block * FARE_BLOCK + row;
-  char          at[16] = "";
-
-  for (int axis = 0; axis < e->dim; axis++) {
-    if (x[axis] != f->fill) f->written = global + 1;
-    if (!isfinite(x[axis]) && !f->bad) {
-      if (of->width) snprintf(at, sizeof at, ", %d", axis);
-      f->bad = bad_number(s, of, global, at, x[axis], e->time, "");
-    }
-    e->x[axis][row] = x[axis];
-  }
-}
-
-/* Reads a chunk into the ensemble and looks at every number. */
-static PetscErrorCode read_chunk(
-  const fare_samples *s, size_t i, int64_t from, int64_t rows, double buffer[], fare_ensemble *e, findings *f)
-{
-  static const char rule[]  = "; weights are finite and not negative";
-  const int64_t     first   = e->first_block * FARE_BLOCK + from;
-  const rows_of     samples = rows_at(s, i, "samples", s->timed, s->flat[i] ? 0 : e->dim);
-  const rows_of     weights = rows_at(s, i, "weights", s->weights_timed, 0);
-
-  PetscFunctionBegin;
-  PetscCall(read_rows(s, i, &samples, first, rows, buffer));
-  for (int64_t row = 0; row < rows; row++) take_row(s, &samples, buffer + row * e->dim, from + row, e, f);
-  if (!s->weighted[i]) PetscFunctionReturn(0);
-  PetscCall(read_rows(s, i, &weights, first, rows, e->weight + from));
-  for (int64_t row = 0; row < rows; row++) {
-    const double weight = e->weight[from + row];
-
-    if (!(weight >= 0 && isfinite(weight)) && !f->bad)
-      f->bad = bad_number(s, &weights, first + row, "", weight, e->time, rule);
-  }
-  PetscFunctionReturn(0);
-}
-
-/*
-  Rows at the end that all hold what HDF5 has where nothing was written. Contiguous datasets, and those of
-  parallel writers, have their place from the start, so that nothing else shows that the writer was stopped; a
-  density puts no two samples on one point.
-*/
-static PetscErrorCode warn_of_unwritten(const fare_samples *s, const fare_ensemble *e, findings *f)
-{
-  enum { SOME = 10 };
-  int64_t rows;
-
-  PetscFunctionBegin;
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &f->written, 1, MPI_INT64_T, MPI_MAX, s->comm));
-  rows = e->count - f->written;
-  if (rows >= SOME || (rows == e->count && rows > 1)) {
-    fare_warn("%s: the last %lld of %lld samples at time %g are %g, as where nothing was written (was the "
-              "writer stopped?)",
-      s->path, (long long)rows, (long long)e->count, e->time, f->fill);
-  }
-  PetscFunctionReturn(0);
-}
-
-static PetscErrorCode read_all(const fare_samples *s, size_t i, double buffer[], fare_ensemble *e)
-{
-  const rows_of samples  = rows_at(s, i, "samples", s->timed, 0);
-  int64_t       chunks   = (e->local + CHUNK - 1) / CHUNK;
-  double        heaviest = 0;
-  findings      f        = {0};
-
-  PetscFunctionBegin;
-  PetscCall(fare_store_fill_value(s->store, samples.path, &f.fill));
-  /* reading is collective */
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &chunks, 1, MPI_INT64_T, MPI_MAX, s->comm));
-  for (int64_t c = 0; c < chunks; c++) {
-    const int64_t from = PetscMin(c * CHUNK, e->local);
-
-    PetscCall(read_chunk(s, i, from, PetscMin(CHUNK, e->local - from), buffer, e, &f));
-  }
-  PetscCall(fare_error_agree(s->comm, f.bad));
-  PetscCall(warn_of_unwritten(s, e, &f));
-  if (!e->weight) PetscFunctionReturn(0);
-  for (int64_t row = 0; row < e->local; row++) heaviest = PetscMax(heaviest, e->weight[row]);
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &heaviest, 1, MPI_DOUBLE, MPI_MAX, s->comm));
-  if (!(heaviest > 0))
-    FARE_FAIL(FARE_ERR_INPUT, "%s: all weights are 0 at time %g (index %zu)", s->path, e->time, i);
-  PetscFunctionReturn(0);
-}
-
-PetscErrorCode fare_samples_read(const fare_samples *samples, size_t i, fare_ensemble **ensemble)
-{
-  fare_ensemble *e;
-  double        *buffer = NULL;
-  PetscErrorCode code   = 0;
-
-  PetscFunctionBegin;
-  *ensemble = NULL;
-  PetscCall(fare_ensemble_create(samples->comm, samples->study->dim, samples->count[i], &e));
-  e->time = samples->study->time[samples->snapshot[i]];
-  /* the ensemble's from here on */
-  if (samples->weighted[i])
-    e->weight = calloc((size_t)PetscMax(1, e->blocks) * FARE_BLOCK, sizeof *e->weight);
-  if (samples->weighted[i] && !e->weight)
-    code = fare_error(FARE_ERR_FAILED, "out of memory for %lld weights", (long long)samples->count[i]);
-  code = fare_error_agree(samples->comm, code);
-  if (!code) code = PetscMalloc1((size_t)e->dim * (size_t)PetscMin(CHUNK, PetscMax(1, e->local)), &buffer);
-  if (!code) code = read_all(samples, i, buffer, e);
-  PetscCall(PetscFree(buffer));
-  if (code) PetscCall(fare_ensemble_destroy(&e));
-  *ensemble = e;
-  PetscFunctionReturn(fare_as_input(code));
-}
-
-PetscErrorCode fare_samples_read_log_density(
-  const fare_samples *s, size_t i, const fare_ensemble *e, double **log_density)
-{
-  int64_t        chunks = (e->local + CHUNK - 1) / CHUNK;
-  const rows_of  of     = rows_at(s, i, "log_density", s->log_density_timed, 0);
-  PetscErrorCode bad = 0, code = 0;
-
-  PetscFunctionBegin;
-  *log_density = calloc((size_t)PetscMax(1, e->local), sizeof **log_density);
-  PetscCall(fare_error_agree(s->comm,
-    *log_density ? 0
-                 : fare_error(FARE_ERR_FAILED, "out of memory for %lld logarithms", (long long)e->count)));
-  /* reading is collective */
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &chunks, 1, MPI_INT64_T, MPI_MAX, s->comm));
-  for (int64_t c = 0; c < chunks && !code; c++) {
-    const int64_t from = PetscMin(c * CHUNK, e->local), rows = PetscMin(CHUNK, e->local - from),
-                  first = e->first_block * FARE_BLOCK + from;
-
-    code = read_rows(s, i, &of, first, rows, *log_density + from);
-    for (int64_t row = 0; row < rows && !code; row++) {
-      const double value = (*log_density)[from + row];
-
-      if (!isfinite(value) && !bad) {
-        bad = bad_number(s, &of, first + row, "", value, e->time, "; a sample has a finite log-density");
-      }
-    }
-  }
-  if (!code) code = fare_error_agree(s->comm, bad);
-  if (code) {
-    free(*log_density);
-    *log_density = NULL;
-  }
-  PetscFunctionReturn(fare_as_input(code));
 }

@@ -62,10 +62,7 @@ static PetscErrorCode score_time(fare_scores *s, size_t i)
   PetscErrorCode code;
 
   PetscFunctionBegin;
-  if (s->samples->cells) {
-    PetscCall(score_cells(s, i));
-    PetscFunctionReturn(0);
-  }
+  if (s->samples->cells) PetscFunctionReturn(score_cells(s, i));
   PetscCall(fare_samples_read(s->samples, i, &ensemble));
   PetscCall(fare_binning_ensemble(s->study->binning, ensemble, &q));
   PetscCall(fare_finished_truth(s->study, s->samples->snapshot[i], &p, &corrected));

@@ -57,6 +57,8 @@ PetscErrorCode fare_finished_snapshot(const fare_finished *study, size_t snapsho
 typedef enum { FARE_CELLS_NONE, FARE_CELLS_MASS, FARE_CELLS_LOG_DENSITY } fare_cells;
 const char *fare_cells_path(fare_cells cells);
 
+#define FARE_GROUP_SIZE 64 /* of the name of a group that holds one time */
+
 /* A file of samples that fits a study. */
 typedef struct {
   MPI_Comm             comm;
@@ -72,8 +74,8 @@ typedef struct {
   PetscBool *flat;                         /* whether a sample has no extent of its own: in one dimension */
   PetscBool  has_trained, has_log_density; /* at all times */
   PetscBool  timed, weights_timed, log_density_timed; /* whether arrays have an extent of times */
-  fare_cells cells;  /* a density on cells: count is 0, and no samples can be read */
-  char (*group)[64]; /* "/time_000" ..., or NULL where the file is arrays over all times */
+  fare_cells cells;               /* a density on cells: count is 0, and no samples can be read */
+  char (*group)[FARE_GROUP_SIZE]; /* "/time_000" ..., or NULL where the file is arrays over all times */
 } fare_samples;
 
 /* Checks everything but the numbers: FARE_ERR_INPUT. Collective. */

@@ -279,7 +279,8 @@ static void judge(const fare_measure_type *type, const sums *s, const fare_binne
     type == &types[MASS] ? erfc(fabs(m->significance) * M_SQRT1_2) : 0.5 * erfc(m->significance * M_SQRT1_2);
   if (m->excess == 0) m->p_value = 1;
   m->interval = x.interval;
-  if (m->interval) m->low = m->high = m->p_value = m->significance = NAN; /* their noise is not known */
+  if (m->interval)
+    m->corrected = m->low = m->high = m->p_value = m->significance = NAN; /* their noise is not known */
 }
 
 PetscErrorCode fare_score_density(const fare_finished *study, const fare_measure_type *type,

@@ -301,7 +301,8 @@ PetscErrorCode fare_scores_print(const fare_scores *s, FILE *to)
     fprintf(to, "%lld to %lld samples", (long long)fewest, (long long)most);
   if (s->samples->weighted[0]) fprintf(to, ", weighted, at least %.4g of them effective", effective);
   if (outside)
-    fprintf(to, "; outside the truth's box: at most %.3g%%, at %zu times", 100 * s->outside[worst], outside);
+    fprintf(to, "; outside the truth's box: at most %.3g%%, at %zu of %zu times", 100 * s->outside[worst],
+      outside, s->samples->times);
   fprintf(to, "\n\n");
   fare_table_create(PETSC_STATIC_ARRAY_LENGTH(heading), &table);
   fare_table_headings(table, heading);

@@ -64,10 +64,8 @@ static PetscErrorCode read_system(fare_finished *f)
   const fare_node *system, *name;
 
   PetscFunctionBegin;
-  if (f->has_truth) {
-    PetscCall(fare_store_get_string(f->store, "/truth", "system", sizeof f->system, f->system));
-    PetscFunctionReturn(0);
-  }
+  if (f->has_truth)
+    PetscFunctionReturn(fare_store_get_string(f->store, "/truth", "system", sizeof f->system, f->system));
   PetscCall(read_plan(f, &config));
   system = fare_node_find(fare_config_root(config), "system");
   name   = fare_node_find(system, "name");

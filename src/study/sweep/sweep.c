@@ -85,10 +85,7 @@ static PetscErrorCode read_values(const fare_node *node, variation *v)
   const size_t count = fare_node_size(node);
 
   PetscFunctionBegin;
-  if (fare_node_kind_of(node) == FARE_NODE_MAP) {
-    PetscCall(read_range(node, v));
-    PetscFunctionReturn(0);
-  }
+  if (fare_node_kind_of(node) == FARE_NODE_MAP) PetscFunctionReturn(read_range(node, v));
   if (fare_node_kind_of(node) != FARE_NODE_LIST || !count)
     FARE_REFUSE(node, "expected a list of values, or a range {from: ..., to: ..., count: ...}");
   v->value = calloc(count, sizeof *v->value);
@@ -238,16 +235,6 @@ static PetscErrorCode plan_with(MPI_Comm comm, const char *path, size_t count,
   PetscFunctionReturn(code);
 }
 
-static void swept_free(fare_swept *swept)
-{
-  for (size_t i = 0; i < swept->count; i++) {
-    free(swept->key[i]);
-    free(swept->value[i]);
-  }
-  free(swept->key);
-  free(swept->value);
-}
-
 static void move_directory(fare_plan *plan)
 {
   fare_text text = {0};
@@ -276,7 +263,7 @@ PetscErrorCode fare_sweep_plan(MPI_Comm comm, const char *path, size_t count, co
   if (!code) code = plan_with(comm, path, count, assignments, &s, &swept, plan);
   sweep_free(&s);
   if (code) {
-    swept_free(&swept);
+    fare_swept_free(&swept);
     PetscFunctionReturn(code);
   }
   (*plan)->swept = swept;

@@ -106,30 +106,28 @@ static PetscErrorCode check_parameters(const fare_node *node, const fare_system_
 
 static PetscErrorCode check_functions(const fare_node *node, const fare_system_type *type)
 {
-  const char *wrong = NULL;
+  const int inertial = type->drift && type->dimension_min == 2 && type->dimension_max == 2;
+  const struct {
+    int         wrong;
+    const char *what;
+  } rules[] = {
+    {!type->force && !type->drift, "neither 'force' nor 'drift'"},
+    {type->drift && !type->diffusion, "a 'drift' but no 'diffusion'"},
+    {type->diffusion && !type->drift, "a 'diffusion' but no 'drift'"},
+    {type->potential && !type->force, "a 'potential' but no 'force'"},
+    {type->nonconservative && !type->force, "a 'nonconservative' force but no 'force'"},
+    {type->basis_count && !type->potential, "'basis_count' but no 'potential'"},
+    {type->basis_count && !(type->basis && type->coefficients),
+      "'basis_count' but not both of 'basis' and 'coefficients'"},
+    {!type->acceleration != !type->bath, "one of 'acceleration' and 'bath' but not both"},
+    {type->acceleration && !inertial, "an 'acceleration' but not two dimensions with a 'drift'"},
+    {type->basis_count < 0 || type->basis_count > FARE_PARAMETERS_MAX, "an impossible 'basis_count'"},
+  };
 
   PetscFunctionBegin;
-  if (!type->force && !type->drift)
-    wrong = "neither 'force' nor 'drift'";
-  else if (type->drift && !type->diffusion)
-    wrong = "a 'drift' but no 'diffusion'";
-  else if (type->diffusion && !type->drift)
-    wrong = "a 'diffusion' but no 'drift'";
-  else if (type->potential && !type->force)
-    wrong = "a 'potential' but no 'force'";
-  else if (type->nonconservative && !type->force)
-    wrong = "a 'nonconservative' force but no 'force'";
-  else if (type->basis_count && !type->potential)
-    wrong = "'basis_count' but no 'potential'";
-  else if (type->basis_count && !(type->basis && type->coefficients))
-    wrong = "'basis_count' but not both of 'basis' and 'coefficients'";
-  else if (!type->acceleration != !type->bath)
-    wrong = "one of 'acceleration' and 'bath' but not both";
-  else if (type->acceleration && (!type->drift || type->dimension_min != 2 || type->dimension_max != 2))
-    wrong = "an 'acceleration' but not two dimensions with a 'drift'";
-  else if (type->basis_count < 0 || type->basis_count > FARE_PARAMETERS_MAX)
-    wrong = "an impossible 'basis_count'";
-  if (wrong) FARE_REFUSE(node, "system '%s' has %s", type->name, wrong);
+  for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(rules); i++) {
+    if (rules[i].wrong) FARE_REFUSE(node, "system '%s' has %s", type->name, rules[i].what);
+  }
   PetscFunctionReturn(0);
 }
 

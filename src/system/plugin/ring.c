@@ -11,7 +11,7 @@
 #define SLOTS 8
 #define RUN   256 /* points at a time */
 
-static struct {
+static struct slot {
   const fare_system_type *own; /* NULL: free */
   fare_system_type        ring;
 } slots[SLOTS];
@@ -44,9 +44,9 @@ static void enter(const fare_system_type *type, int dim, size_t first, size_t n,
 
 /* One of these is called: of one value per point, of one per axis, of the basis functions. */
 typedef struct {
-  void (*scalar)(int dim, const double *theta, size_t n, const double *const x[], double v[]);
-  void (*vector)(int dim, const double *theta, size_t n, const double *const x[], double *const v[]);
-  void (*basis)(int dim, size_t n, const double *const x[], double *const v[]);
+  fare_scalar_kernel *scalar;
+  fare_vector_kernel *vector;
+  fare_basis_kernel  *basis;
 } function;
 
 /* v[0..values-1][point]. */
@@ -110,40 +110,33 @@ static void accelerate(int slot, const double *theta, size_t n, const double pos
 SLOT(0) SLOT(1) SLOT(2) SLOT(3) SLOT(4) SLOT(5) SLOT(6) SLOT(7)
 /* clang-format on */
 
-#define FUNCTIONS(slot)                                                                                   \
-  {                                                                                                       \
-    potential_##slot, force_##slot, nonconservative_##slot, basis_##slot, drift_##slot, diffusion_##slot, \
-      acceleration_##slot                                                                                 \
+#define FUNCTIONS(slot)                                                                              \
+  {                                                                                                  \
+    .potential = potential_##slot, .force = force_##slot, .nonconservative = nonconservative_##slot, \
+    .basis = basis_##slot, .drift = drift_##slot, .diffusion = diffusion_##slot,                     \
+    .acceleration = acceleration_##slot                                                              \
   }
-  static const struct {
-  void (*potential)(int dim, const double *theta, size_t n, const double *const x[], double V[]);
-  void (*force)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
-  void (*nonconservative)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
-  void (*basis)(int dim, size_t n, const double *const x[], double *const phi[]);
-  void (*drift)(int dim, const double *theta, size_t n, const double *const x[], double *const f[]);
-  void (*diffusion)(int dim, const double *theta, size_t n, const double *const x[], double *const D[]);
-  void (*acceleration)(const double *theta, size_t n, const double position[], double a[]);
-} functions[SLOTS] = {FUNCTIONS(0), FUNCTIONS(1), FUNCTIONS(2), FUNCTIONS(3), FUNCTIONS(4), FUNCTIONS(5),
-  FUNCTIONS(6), FUNCTIONS(7)};
+  static const fare_system_type functions[SLOTS] = {FUNCTIONS(0), FUNCTIONS(1), FUNCTIONS(2), FUNCTIONS(3),
+    FUNCTIONS(4), FUNCTIONS(5), FUNCTIONS(6), FUNCTIONS(7)};
 
 const fare_system_type *fare_ring_create(const fare_system_type *type)
 {
-  int slot = 0;
+  const fare_system_type *own;
+  fare_system_type       *ring;
+  int                     slot = 0;
 
   while (slot < SLOTS && slots[slot].own) slot++;
   if (slot == SLOTS) return NULL;
-  slots[slot].own  = type;
-  slots[slot].ring = *type;
-
-  fare_system_type *ring = &slots[slot].ring;
-
-  if (type->potential) ring->potential = functions[slot].potential;
-  if (type->force) ring->force = functions[slot].force;
-  if (type->nonconservative) ring->nonconservative = functions[slot].nonconservative;
-  if (type->basis) ring->basis = functions[slot].basis;
-  if (type->drift) ring->drift = functions[slot].drift;
-  if (type->diffusion) ring->diffusion = functions[slot].diffusion;
-  if (type->acceleration) ring->acceleration = functions[slot].acceleration;
+  slots[slot] = (struct slot){type, *type};
+  ring        = &slots[slot].ring;
+  own         = &functions[slot];
+  if (type->potential) ring->potential = own->potential;
+  if (type->force) ring->force = own->force;
+  if (type->nonconservative) ring->nonconservative = own->nonconservative;
+  if (type->basis) ring->basis = own->basis;
+  if (type->drift) ring->drift = own->drift;
+  if (type->diffusion) ring->diffusion = own->diffusion;
+  if (type->acceleration) ring->acceleration = own->acceleration;
   return ring;
 }
 

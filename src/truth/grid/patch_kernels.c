@@ -34,21 +34,16 @@ static void add_flows(const fare_patch *patch, double *const rates_up[], double 
     add_flow(1, sign, up + n - 2, down + n - 2, up + n - 1, down + n - 1, here + n - 2, here + n - 1, east,
       to + n - 1);
   }
-  if (patch->dim > 1) {
-    const PetscInt s     = patch->stride[1];
-    const double  *below = j ? here - n : (const double *)patch->ghost[1][0] + k * n,
-                 *above  = j < patch->count[1] - 1 ? here + n : (const double *)patch->ghost[1][1] + k * n;
+  for (int axis = 1; axis < patch->dim; axis++) {
+    const PetscInt at = axis == 1 ? j : k, gap = axis == 1 ? n : n * patch->count[1],
+                   face = (axis == 1 ? k : j) * n, s = patch->stride[axis];
+    const double *below = at ? here - gap : (const double *)patch->ghost[axis][0] + face,
+                 *above =
+                   at < patch->count[axis] - 1 ? here + gap : (const double *)patch->ghost[axis][1] + face;
 
-    add_flow(n, sign, rates_up[1] + box - s, rates_down[1] + box - s, rates_up[1] + box, rates_down[1] + box,
-      below, here, above, to);
-  }
-  if (patch->dim > 2) {
-    const PetscInt s = patch->stride[2], plane = n * patch->count[1];
-    const double  *below = k ? here - plane : (const double *)patch->ghost[2][0] + j * n,
-                 *above = k < patch->count[2] - 1 ? here + plane : (const double *)patch->ghost[2][1] + j * n;
-
-    add_flow(n, sign, rates_up[2] + box - s, rates_down[2] + box - s, rates_up[2] + box, rates_down[2] + box,
-      below, here, above, to);
+    up   = rates_up[axis] + box;
+    down = rates_down[axis] + box;
+    add_flow(n, sign, up - s, down - s, up, down, below, here, above, to);
   }
 }
 

@@ -2,37 +2,22 @@
 /* Probability currents over the faces of cells, and the rates that they come from. */
 #include "operator.h"
 
-static PetscBool is_owned(const fare_grid *grid, const PetscInt index[])
-{
-  for (int axis = 0; axis < FARE_DIM_MAX; axis++) {
-    if (index[axis] < grid->start[axis] || index[axis] >= grid->start[axis] + grid->count[axis])
-      return PETSC_FALSE;
-  }
-  return PETSC_TRUE;
-}
-
 PetscErrorCode fare_operator_faces(fare_operator *op, double t, double leaving[], double entering[])
 {
-  const fare_grid *grid  = op->grid;
-  const int        faces = 2 * grid->dim;
-  PetscInt         n     = 0;
+  const int dim = op->grid->dim, faces = 2 * dim;
 
   PetscFunctionBegin;
   PetscCall(fare_operator_rates(op, t));
-  for (PetscInt cell = 0; cell < op->box; cell++) {
-    PetscInt index[FARE_DIM_MAX];
+  FARE_FOR_OWNED(op, n, cell)
+  {
+    for (int axis = 0; axis < dim; axis++) {
+      const PetscInt below = cell - op->stride[axis], at = n * faces + 2 * axis;
 
-    fare_operator_index(op, cell, index);
-    if (!is_owned(grid, index)) continue;
-    for (int axis = 0; axis < grid->dim; axis++) {
-      const PetscInt below = cell - op->stride[axis];
-
-      leaving[n * faces + 2 * axis]      = op->down[axis][below];
-      entering[n * faces + 2 * axis]     = op->up[axis][below];
-      leaving[n * faces + 2 * axis + 1]  = op->up[axis][cell];
-      entering[n * faces + 2 * axis + 1] = op->down[axis][cell];
+      leaving[at]      = op->down[axis][below];
+      entering[at]     = op->up[axis][below];
+      leaving[at + 1]  = op->up[axis][cell];
+      entering[at + 1] = op->down[axis][cell];
     }
-    n++;
   }
   PetscFunctionReturn(0);
 }
@@ -42,7 +27,6 @@ PetscErrorCode fare_operator_current(fare_operator *op, double t, Vec P, int axi
   const fare_grid   *grid = op->grid;
   const PetscScalar *p;
   PetscScalar       *to;
-  PetscInt           n = 0;
   fare_ghosts        ghosts;
   Vec                local;
 
@@ -51,15 +35,15 @@ PetscErrorCode fare_operator_current(fare_operator *op, double t, Vec P, int axi
   PetscCall(fare_ghosts_of(grid, &ghosts));
   PetscCall(fare_ghosts_get(grid, P, &local, &p));
   PetscCall(VecGetArray(J, &to));
-  for (PetscInt cell = 0; cell < op->box; cell++) {
+  FARE_FOR_OWNED(op, n, cell)
+  {
     const double up = op->up[axis][cell], down = op->down[axis][cell];
     PetscInt     index[FARE_DIM_MAX], at;
 
-    fare_operator_index(op, cell, index);
-    if (!is_owned(grid, index)) continue;
+    fare_cell_index(grid, n, index);
     at = fare_ghosts_at(&ghosts, index);
     /* at an end there is no neighbour to read */
-    to[n++] = (up != 0 ? up * p[at] : 0) - (down != 0 ? down * p[at + ghosts.stride[axis]] : 0);
+    to[n] = (up != 0 ? up * p[at] : 0) - (down != 0 ? down * p[at + ghosts.stride[axis]] : 0);
   }
   PetscCall(VecRestoreArray(J, &to));
   PetscCall(fare_ghosts_restore(grid, &local, &p));
@@ -118,22 +102,20 @@ PetscErrorCode fare_operator_exits(const fare_operator *op, Vec P, double exits[
 {
   const fare_grid   *grid = op->grid;
   const PetscScalar *p;
-  PetscInt           n = 0;
 
   PetscFunctionBegin;
   for (int axis = 0; axis < FARE_DIM_MAX; axis++) exits[axis][0] = exits[axis][1] = 0;
   PetscCall(VecGetArrayRead(P, &p));
-  for (PetscInt cell = 0; cell < op->box; cell++) {
+  FARE_FOR_OWNED(op, n, cell)
+  {
     PetscInt index[FARE_DIM_MAX];
 
-    fare_operator_index(op, cell, index);
-    if (!is_owned(grid, index)) continue;
+    fare_cell_index(grid, n, index);
     for (int axis = 0; axis < grid->dim; axis++) {
       if (grid->boundary[axis] < FARE_BOUNDARY_ABSORBING) continue;
       if (index[axis] == 0) exits[axis][0] += op->down[axis][cell - op->stride[axis]] * p[n];
       if (index[axis] == grid->cells[axis] - 1) exits[axis][1] += op->up[axis][cell] * p[n];
     }
-    n++;
   }
   PetscCall(VecRestoreArrayRead(P, &p));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, exits, 2 * FARE_DIM_MAX, MPI_DOUBLE, MPI_SUM, grid->comm));

@@ -8,7 +8,6 @@
 #include <petscdmda.h>
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 PetscErrorCode fare_operator_create(const fare_grid *grid, const fare_system *system, fare_operator **op)
@@ -110,23 +109,16 @@ static void close_ends(fare_operator *op)
   }
 }
 
-/* "(1.5, 2)", the centre of a cell. */
-static void write_place(const fare_grid *grid, const PetscInt index[], char place[], size_t size)
-{
-  place[0] = 0;
-  for (int i = 0; i < grid->dim; i++)
-    snprintf(place + strlen(place), size - strlen(place), "%s%g", i ? ", " : "",
-      fare_grid_centre(grid, i, index[i]));
-}
-
 static PetscErrorCode refuse_rate(const fare_operator *op, int axis, PetscInt cell, const PetscInt index[])
 {
   const char  *name = fare_system_axis_name(op->system, axis);
   const double up = op->up[axis][cell], down = op->down[axis][cell];
-  char         place[128];
+  double       centre[FARE_DIM_MAX];
+  char         place[FARE_PLACE_SIZE];
 
   PetscFunctionBegin;
-  write_place(op->grid, index, place, sizeof place);
+  for (int a = 0; a < op->grid->dim; a++) centre[a] = fare_grid_centre(op->grid, a, index[a]);
+  fare_operator_write_place(op, centre, place);
   if (isfinite(up) && isfinite(down)) {
     FARE_FAIL(FARE_ERR_FAILED,
       "truth: the diffusion is negative at time %g, near the face of axis %s above (%s): a rate there is %g",

@@ -70,6 +70,9 @@ int fare_moving_terms(const fare_system *system, int moving[]);
 
 /* Whether the face above a cell of the box at `index` belongs to a cell that this rank owns. */
 PetscBool fare_operator_face_serves(const fare_operator *op, int axis, const PetscInt index[]);
+/* "1.5, 2", for messages. */
+#define FARE_PLACE_SIZE 80
+void fare_operator_write_place(const fare_operator *op, const double x[], char place[FARE_PLACE_SIZE]);
 /* The largest rate at which mass leaves a cell, over all ranks. Collective. */
 PetscErrorCode fare_operator_largest_rate(const fare_operator *op, double *rate);
 /*

@@ -2,6 +2,7 @@
 /* Cells and faces of the box, the points at which V is evaluated, and the terms of V that move. */
 #include "operator.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void fare_operator_index(const fare_operator *op, PetscInt cell, PetscInt index[FARE_DIM_MAX])
@@ -20,6 +21,14 @@ PetscBool fare_operator_face_serves(const fare_operator *op, int axis, const Pet
     if (place < (a == axis ? -1 : 0) || place >= op->grid->count[a]) return PETSC_FALSE;
   }
   return PETSC_TRUE;
+}
+
+void fare_operator_write_place(const fare_operator *op, const double x[], char place[FARE_PLACE_SIZE])
+{
+  size_t length = 0;
+
+  for (int axis = 0; axis < op->grid->dim; axis++)
+    length += (size_t)snprintf(place + length, FARE_PLACE_SIZE - length, "%s%g", axis ? ", " : "", x[axis]);
 }
 
 /* In two and three dimensions cells are averaged over the tensor product of these: exact to sixth order. */

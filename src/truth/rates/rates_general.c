@@ -82,24 +82,20 @@ static PetscErrorCode check_values(const fare_operator *op, int axis, double *co
   for (int k = first; k <= last; k++) {
     if (fare_all_rates((size_t)op->box, D[k]) && (!f || fare_all_finite((size_t)op->box, f[k]))) continue;
     for (PetscInt cell = 0; cell < op->box; cell++) {
-      PetscInt  index[FARE_DIM_MAX];
-      fare_text place = {0};
+      PetscInt index[FARE_DIM_MAX];
+      double   at[FARE_DIM_MAX];
+      char     place[FARE_PLACE_SIZE];
 
       fare_operator_index(op, cell, index);
       if (!fare_operator_face_serves(op, axis < 0 ? 0 : axis, index)) continue;
       if (axis < 0 ? index[0] < op->grid->start[0] : fare_operator_end(op, axis, index[axis]) != 0) continue;
       if (fare_all_rates(1, &D[k][cell]) && (!f || fare_all_finite(1, &f[k][cell]))) continue;
-      for (int a = 0; a < dim; a++) fare_text_add(&place, "%s%g", a ? ", " : "", g->x[a][cell]);
-
-      const PetscErrorCode code = f && !fare_all_finite(1, &f[k][cell])
-        ? fare_error(
-            FARE_ERR_FAILED, "truth: the drift is not finite at time %g, at (%s)", op->time, place.text)
-        : fare_error(FARE_ERR_FAILED, "truth: the diffusion along %s is %s at time %g, at (%s)",
-            fare_system_axis_name(op->system, k), D[k][cell] < 0 ? "negative" : "not finite", op->time,
-            place.text);
-
-      fare_text_free(&place);
-      PetscFunctionReturn(code);
+      for (int a = 0; a < dim; a++) at[a] = g->x[a][cell];
+      fare_operator_write_place(op, at, place);
+      if (f && !fare_all_finite(1, &f[k][cell]))
+        FARE_FAIL(FARE_ERR_FAILED, "truth: the drift is not finite at time %g, at (%s)", op->time, place);
+      FARE_FAIL(FARE_ERR_FAILED, "truth: the diffusion along %s is %s at time %g, at (%s)",
+        fare_system_axis_name(op->system, k), D[k][cell] < 0 ? "negative" : "not finite", op->time, place);
     }
   }
   PetscFunctionReturn(0);

@@ -16,7 +16,6 @@
 #include "operator.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #define LINE      FARE_LINE_POINTS
@@ -134,14 +133,16 @@ static PetscErrorCode check_values(const fare_operator *op, const double *const 
   PetscFunctionBegin;
   if (fare_all_finite((size_t)op->box, values)) PetscFunctionReturn(0);
   for (PetscInt cell = 0; cell < op->box; cell++) {
-    char      place[128] = "";
-    PetscBool inside     = PETSC_TRUE; /* beyond the ends nothing is used */
+    double    at[FARE_DIM_MAX];
+    char      place[FARE_PLACE_SIZE];
+    PetscBool inside = PETSC_TRUE; /* beyond the ends nothing is used */
 
-    for (int axis = 0; axis < op->grid->dim; axis++)
-      inside &= x[axis][cell] > op->grid->lower[axis] && x[axis][cell] < op->grid->upper[axis];
+    for (int axis = 0; axis < op->grid->dim; axis++) {
+      at[axis] = x[axis][cell];
+      inside &= at[axis] > op->grid->lower[axis] && at[axis] < op->grid->upper[axis];
+    }
     if (!inside || isfinite(values[cell])) continue;
-    for (int axis = 0; axis < op->grid->dim; axis++)
-      snprintf(place + strlen(place), sizeof place - strlen(place), "%s%g", axis ? ", " : "", x[axis][cell]);
+    fare_operator_write_place(op, at, place);
     FARE_FAIL(FARE_ERR_FAILED, "truth: the potential is not finite at time %g, at (%s)", op->time, place);
   }
   PetscFunctionReturn(0);

@@ -25,9 +25,10 @@ void fare_bdf_predict(PetscInt n, int count, const double *const past[], const d
   }
 }
 
-void fare_bdf_correct(PetscInt n, int lift, const double *restrict step, double *restrict p, double sums[2])
+void fare_bdf_correct(
+  PetscInt n, int positive, const double *restrict step, double *restrict p, double sums[2])
 {
-  const double least = lift ? 0 : -HUGE_VAL;
+  const double least = positive ? 0 : -HUGE_VAL;
   double       sum = 0, added = 0;
 
 #pragma omp simd reduction(+ : sum, added)

@@ -5,12 +5,12 @@
   complex, and a Runge-Kutta method is used (evolution_ts.c).
 
   What a solve leaves to be wished for is put right within the step, so that the method never sees anything
-  else. A density is not negative, but no method beyond order one keeps it so: what dips below zero is lifted
-  to it, which costs twice the mass that was missing in L1 and is kept account of. And P has the sum 1 that
-  the columns of L keep; but an iterative solve leaves a residual, and the coefficients of a method of many
-  steps lose digits where steps are very unequal. The masses are scaled by what is missing, which must be no
-  more than that: an operator that does not keep probability is an error (fare_evolution_check_mass, and
-  operator.c where rates are made).
+  else. A density is not negative, but no method beyond order one keeps it so: negative masses become zero, a
+  correction that costs twice the mass that was missing in L1 and is recorded. And P has the sum 1 that the
+  columns of L keep; but an iterative solve leaves a residual, and the coefficients of a method of many steps
+  lose digits where steps are very unequal. The masses are scaled by what is missing, which must be no more
+  than that: an operator that does not keep probability is an error (fare_evolution_check_mass, and operator.c
+  where rates are made).
 */
 #include "truth/rates/operator.h"
 
