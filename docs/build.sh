@@ -36,6 +36,7 @@ else
   echo "docs/build.sh: without doxygen the site has no C API" >&2
 fi
 # Pages link to files of the repository by paths from docs/; here these files stand beside the pages.
-sed -i -E 's#\]\(\.\./(input/|packaging/|[A-Z_]+\.md|CITATION|LICENSE)#](\1#g; s#\]\(docs/#](#g' "$work"/*.md "$work"/*/*.md
+sed -i -E 's#\]\(\.\./(input/|packaging/|[A-Z_]+\.md|CITATION|LICENSE)#](\1#g; s#\]\(docs/#](#g' \
+  "$work"/*.md "$work"/*/*.md
 "$python" -m sphinx -W --keep-going -q -b html "$work" "$site"
 echo "site: $site/index.html"
