@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# make install: the command, the library, its headers, the studies, the post-processing, the batch scripts, the
-# manual page, the completion of shells, an environment module, and a package file for find_package(fare).
+# make install: the command, the library, its headers, the studies, the post-processing, the batch scripts,
+# the manual page, the completion of shells, an environment module, and a package file for find_package(fare).
 include(CMakePackageConfigHelpers)
 set(FARE_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/fare)
 
@@ -10,12 +10,13 @@ if(TARGET fare_command)
 endif()
 install(DIRECTORY include/fare DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY input postproc DESTINATION ${CMAKE_INSTALL_DATADIR}/fare
-  PATTERN __pycache__ EXCLUDE PATTERN "*.egg-info" EXCLUDE PATTERN postproc/tests EXCLUDE PATTERN build EXCLUDE)
+  PATTERN __pycache__ EXCLUDE PATTERN "*.egg-info" EXCLUDE PATTERN postproc/tests EXCLUDE
+  PATTERN build EXCLUDE)
 install(DIRECTORY jobs DESTINATION ${CMAKE_INSTALL_DATADIR}/fare USE_SOURCE_PERMISSIONS
   PATTERN quickstart.sh EXCLUDE PATTERN install_dependencies.sh EXCLUDE PATTERN site.sh EXCLUDE)
 
-# What the command prints of itself: the manual page and the completion of shells. Where it cannot run while it
-# is installed, they are missing.
+# What the command prints of itself: the manual page and the completion of shells. Where it cannot run while
+# it is installed, they are missing.
 if(TARGET fare_command)
   function(fare_install_output name destination)
     install(CODE "execute_process(COMMAND \"${PROJECT_BINARY_DIR}/bin/fare\" ${ARGN}

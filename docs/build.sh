@@ -23,7 +23,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cp -r docs/. "$work"
 cp CHANGELOG.md CONTRIBUTING.md CODE_OF_CONDUCT.md SECURITY.md CITATION.cff LICENSE "$work"
-cp -r input "$work/input"
+cp -r input packaging "$work"
 "$python" docs/reference.py "$fare" "$work/reference"
 FARE_VERSION=$("$fare" help | sed -n 's/.*FARE \([0-9.]*\) .*/\1/p')
 export FARE_VERSION
@@ -36,6 +36,7 @@ else
   echo "docs/build.sh: without doxygen the site has no C API" >&2
 fi
 # Pages link to files of the repository by paths from docs/; here these files stand beside the pages.
-sed -i -E 's#\]\(\.\./(input/|[A-Z_]+\.md|CITATION|LICENSE)#](\1#g; s#\]\(docs/#](#g' "$work"/*.md "$work"/*/*.md
+sed -i -E 's#\]\(\.\./(input/|packaging/|[A-Z_]+\.md|CITATION|LICENSE)#](\1#g; s#\]\(docs/#](#g' \
+  "$work"/*.md "$work"/*/*.md
 "$python" -m sphinx -W --keep-going -q -b html "$work" "$site"
 echo "site: $site/index.html"

@@ -13,7 +13,8 @@ fare_limit() {
   local limit
   limit=$(qstat -f "$PBS_JOBID" | sed -n 's/^ *Resource_List.walltime = //p')
   [[ $limit =~ ^([0-9]+):([0-9]+):([0-9]+)$ ]] || return 1
-  echo $((10#${BASH_REMATCH[1]} * 3600 + 10#${BASH_REMATCH[2]} * 60 + 10#${BASH_REMATCH[3]} - FARE_WARNING_SECONDS))
+  limit=$((10#${BASH_REMATCH[1]} * 3600 + 10#${BASH_REMATCH[2]} * 60 + 10#${BASH_REMATCH[3]}))
+  echo $((limit - FARE_WARNING_SECONDS))
 }
 
 # fare_job [ARGUMENTS...]: fare run with these and those of the job, up to shortly before the time limit.

@@ -13,7 +13,7 @@
 ##PBS -A PROJECT
 ##PBS -q QUEUE
 
-# PBS runs a copy of this script elsewhere; FARE_HOME says where FARE is (default: the directory of submission).
+# PBS runs a copy of this script. FARE_HOME says where FARE is (default: the directory of submission).
 cd "$PBS_O_WORKDIR" || exit 1
 source "${FARE_HOME:-$PBS_O_WORKDIR}/jobs/pbs/pbs.sh" || exit 1
 fare_job
