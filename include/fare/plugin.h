@@ -34,7 +34,10 @@ typedef struct {
   const void *descriptor; /**< what it exports */
 } fare_plugin;
 
-/** Keys of the plan's `system.expression:`, formulas that FARE compiles to a plugin itself. */
+/**
+  Keys of the plan's `system.expression:`, formulas that FARE compiles to a plugin itself. Not collective.
+  @return a constant table; FARE_FIELDS_END ends it
+*/
 const fare_field *fare_expression_fields(void);
 
 /**
@@ -54,6 +57,7 @@ PetscErrorCode fare_plugin_open(const fare_node *node, const char *path, fare_pl
   @param node where errors point
   @param path relative to the working directory, or absolute
   @param full the result; the caller frees it
+  @return FARE_ERR_INPUT where there is no such file
 */
 PetscErrorCode fare_plugin_path(const fare_node *node, const char *path, char **full);
 
