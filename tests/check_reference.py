@@ -34,6 +34,9 @@ def main() -> int:
         )
         built = (pathlib.Path(where) / "html/index.html").exists()
     wrong = [line for line in done.stderr.splitlines() if WARNING.search(line)]
+    for path in sorted((ROOT / "include/fare").glob("*.h")):
+        if "@file" not in path.read_text():
+            wrong.append(f"{path.name}: without @file at its head Doxygen passes over its functions")
     print("\n".join(wrong))
     if not built:
         print(done.stderr[-2000:])

@@ -77,7 +77,11 @@ PetscErrorCode fare_ensemble_copy(const fare_ensemble *from, fare_ensemble *to);
   @return FARE_ERR_FAILED where memory ends
 */
 PetscErrorCode fare_ensemble_weigh(fare_ensemble *ensemble);
-/** Bytes per particle of an ensemble. */
+/**
+  Bytes per particle of an ensemble without weights. Not collective.
+  @param dim number of axes
+  @return 8 bytes for each axis; weights take 8 more
+*/
 size_t fare_ensemble_bytes(int dim);
 
 /**
@@ -127,9 +131,21 @@ PetscErrorCode fare_ensemble_draw(fare_ensemble *ensemble, const fare_initial *i
 */
 int64_t fare_walls_fold(
   const fare_walls *walls, int64_t n, PetscBool clamp, double *const x[], double *const sign[]);
-/** Kernel: whether any of n points lies beyond an end that has a wall. */
+/**
+  Kernel: whether any of n points lies beyond an end that has a wall. Not collective.
+  @param walls the walls
+  @param n     number of points
+  @param x     points x[axis][i]
+  @return 1 where one does, else 0; coordinates that are NaN do not count
+*/
 int fare_walls_crossed(const fare_walls *walls, int64_t n, const double *const x[]);
-/** cost[i], where the point x[axis][i] lies beyond a wall, becomes infinite: there is no density. */
+/**
+  Makes the cost of points beyond a wall infinite: there is no density. Not collective.
+  @param walls the walls
+  @param n     number of points
+  @param x     points x[axis][i]
+  @param cost  n values, infinite where points lie beyond; the others stay
+*/
 void fare_walls_refuse(const fare_walls *walls, int64_t n, const double *const x[], double cost[]);
 /**
   Where all particles are: shares of the whole ensemble. A particle that is absorbed has weight 0 and lies on

@@ -29,7 +29,11 @@ PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *s
   @return 0 or an error code
 */
 PetscErrorCode fare_evolution_destroy(fare_evolution **evolution);
-/** Evolves masses of both signs as they are, without positivity correction; before the first advance. */
+/**
+  Evolves masses of both signs as they are, without positivity correction; before the first advance. Not
+  collective.
+  @param evolution changed; there is no way back
+*/
 void fare_evolution_set_linear(fare_evolution *evolution);
 /**
   Evolves to a later time. Collective.
@@ -38,9 +42,17 @@ void fare_evolution_set_linear(fare_evolution *evolution);
   @return FARE_ERR_FAILED where the solver gives up
 */
 PetscErrorCode fare_evolution_advance(fare_evolution *evolution, double t);
-/** The masses at the present time; borrowed. */
+/**
+  The masses at the present time. Not collective.
+  @param evolution the evolution
+  @return borrowed; of the cells of its grid; the next advance changes them
+*/
 Vec fare_evolution_masses(const fare_evolution *evolution);
-/** Its operator; borrowed. */
+/**
+  Its operator. Not collective.
+  @param evolution the evolution
+  @return borrowed; with the rates that were made last
+*/
 fare_operator *fare_evolution_operator(const fare_evolution *evolution);
 
 #endif

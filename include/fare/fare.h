@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* FARE: far-from-equilibrium reference ensembles. Includes every public header. */
+/** @file
+  FARE: far-from-equilibrium reference ensembles. Includes every public header. */
 #ifndef FARE_FARE_H
 #define FARE_FARE_H
 

@@ -148,15 +148,40 @@ PetscErrorCode fare_grid_write_mesh(
 */
 PetscErrorCode fare_grid_label(const fare_grid *grid, int before, fare_store *store, const char *path);
 
-/** Volume of one cell. */
+/**
+  Volume of one cell. Not collective.
+  @param grid the grid
+  @return the product of the spacings: a length, an area or a volume
+*/
 double fare_grid_volume(const fare_grid *grid);
-/** Centre of cell i (global index) along an axis. */
+/**
+  Centre of a cell along an axis. Not collective.
+  @param grid the grid
+  @param axis from 0 to dim - 1
+  @param i    global index along the axis, from 0
+  @return the coordinate
+*/
 double fare_grid_centre(const fare_grid *grid, int axis, PetscInt i);
-/** The box of the grid. */
+/**
+  The box of the grid. Not collective.
+  @param grid the grid
+  @return its corners, and which axes are periodic
+*/
 fare_box fare_grid_box(const fare_grid *grid);
-/** Boundary conditions of the grid, for particles of the system. */
+/**
+  Boundary conditions of the grid, for particles of the system. Not collective.
+  @param grid   the grid
+  @param system of as many axes; says whether axis 1 is a velocity
+  @return the walls, as fare_walls_of()
+*/
 fare_walls fare_grid_walls(const fare_grid *grid, const fare_system *system);
-/** Boundary conditions `boundary`, per axis, on `box`, for particles of the system. */
+/**
+  Boundary conditions on a box, for particles of the system. Not collective.
+  @param system   gives the number of axes; says whether axis 1 is a velocity
+  @param box      its corners are those of the walls
+  @param boundary per axis; decides alone which are periodic
+  @return the walls; none at the ends of periodic axes
+*/
 fare_walls fare_walls_of(const fare_system *system, const fare_box *box, const fare_boundary boundary[]);
 
 /** Number of cells that this rank owns. */
@@ -164,9 +189,19 @@ static inline PetscInt fare_grid_owned(const fare_grid *grid)
 {
   return grid->count[0] * grid->count[1] * grid->count[2];
 }
-/** Global index per axis of the n-th cell that this rank owns; the first axis is the fastest. */
+/**
+  Global index per axis of a cell that this rank owns. Not collective.
+  @param grid  the grid
+  @param n     from 0 to fare_grid_owned() - 1; the first axis is the fastest
+  @param index overwritten; 0 beyond dim
+*/
 void fare_cell_index(const fare_grid *grid, PetscInt n, PetscInt index[FARE_DIM_MAX]);
-/** Centre of that cell. */
+/**
+  Centre of that cell. Not collective.
+  @param grid   the grid
+  @param n      as of fare_cell_index()
+  @param centre dim coordinates, overwritten
+*/
 void fare_cell_centre(const fare_grid *grid, PetscInt n, double centre[]);
 
 /** Layout of a ghosted local vector. */
@@ -230,7 +265,16 @@ static inline void fare_cell_point(int q, double *offset, double *weight)
   @return FARE_ERR_FAILED where the density cannot be normalised
 */
 PetscErrorCode fare_grid_boltzmann(const fare_grid *grid, const fare_system *system, double t, Vec *masses);
-/** The same for an initial density, cut off at the grid's own box whatever `initial->box` is. */
+/**
+  The same for an initial density, cut off at the grid's own box whatever `initial->box` is. Narrow Gaussians
+  get their masses from error functions instead. Collective.
+  @param grid    the cells
+  @param initial the density
+  @param system  its potential is that of a Boltzmann density
+  @param t       time of the system's parameters
+  @param masses  new global vector of sum 1; the caller destroys it
+  @return FARE_ERR_FAILED where the density cannot be normalised
+*/
 PetscErrorCode fare_grid_initial(
   const fare_grid *grid, const fare_initial *initial, const fare_system *system, double t, Vec *masses);
 

@@ -42,13 +42,25 @@ extern const fare_field fare_initial_fields[];
 PetscErrorCode fare_initial_from_config(
   const fare_node *node, const fare_system *system, fare_initial *initial);
 
-/** Releases what an initial condition holds. */
+/**
+  Releases what an initial condition holds. Not collective.
+  @param initial its lists, path and snapshot are freed and zeroed; the struct itself is the caller's
+*/
 void fare_initial_free(fare_initial *initial);
 
-/** Whether the density is Gaussian, a mixture of Gaussians, or a point (a narrow Gaussian). */
+/**
+  Whether the density is Gaussian. Not collective.
+  @param initial the density
+  @return true for a Gaussian, a mixture of Gaussians, and a point (a narrow Gaussian)
+*/
 PetscBool fare_initial_is_gaussian(const fare_initial *initial);
 
-/** The box of the density: `initial->box`, or else the system's. */
+/**
+  The box of the density. Not collective.
+  @param initial the density
+  @param system  has the box where `initial` has none
+  @return `initial->box`, or else fare_system_box()
+*/
 fare_box fare_initial_box(const fare_initial *initial, const fare_system *system);
 
 /**

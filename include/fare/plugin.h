@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
+/** @file
   plugin: a system of one's own, in a shared object that a study names, without recompiling FARE:
 
+  @code
     #include <fare/plugin.h>
-    static const fare_system_type mine = {...};      as in src/system/library
+    static const fare_system_type mine = {...}; // as in src/system/library
     FARE_PLUGIN_SYSTEM(mine);
+  @endcode
 
   and in the study `system: {plugin: ./mine.so}`. input/plugin is a template.
 */
@@ -16,13 +18,14 @@
 /** Grows with every change of fare_system_type, fare_sampler_type or of what their functions are given. */
 #define FARE_PLUGIN_ABI 6
 
+/** What a plugin holds. */
 typedef enum {
   FARE_PLUGIN_IS_SYSTEM   = 1, /**< descriptor: a fare_system_type */
   FARE_PLUGIN_IS_FORMULAS = 2, /**< compiled by FARE from the formulas of a study, for its own use */
   FARE_PLUGIN_IS_SAMPLER  = 3, /**< descriptor: a fare_sampler_type; <fare/sampler_plugin.h> */
 } fare_plugin_kind;
 
-#define FARE_PLUGIN_SIZES 7
+#define FARE_PLUGIN_SIZES 7 /**< sizes that a plugin states of itself, at most */
 
 /** The one symbol that a plugin exports. */
 typedef struct {
@@ -34,7 +37,10 @@ typedef struct {
   const void *descriptor; /**< what it exports */
 } fare_plugin;
 
-/** Keys of the plan's `system.expression:`, formulas that FARE compiles to a plugin itself. */
+/**
+  Keys of the plan's `system.expression:`, formulas that FARE compiles to a plugin itself. Not collective.
+  @return a constant table; FARE_FIELDS_END ends it
+*/
 const fare_field *fare_expression_fields(void);
 
 /**
@@ -54,10 +60,13 @@ PetscErrorCode fare_plugin_open(const fare_node *node, const char *path, fare_pl
   @param node where errors point
   @param path relative to the working directory, or absolute
   @param full the result; the caller frees it
+  @return FARE_ERR_INPUT where there is no such file
 */
 PetscErrorCode fare_plugin_path(const fare_node *node, const char *path, char **full);
 
+/** Name of the symbol that a plugin exports. */
 #define FARE_PLUGIN_SYMBOL "fare_plugin_export"
+/** Sizes that a plugin of a system states. */
 #define FARE_PLUGIN_SYSTEM_SIZES \
   {                              \
     sizeof(fare_system_type)     \

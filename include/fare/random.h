@@ -16,10 +16,20 @@
 typedef struct {
   uint32_t key[2]; /**< of Philox */
 } fare_stream;
-/** The stream called `name` (say "langevin/noise") of a study's seed. */
+/**
+  A stream of a study. Its key is a hash (FNV-1a) of name and seed. Not collective.
+  @param seed of the study
+  @param name of the stream, say "langevin/noise"
+  @return the stream; the same seed and name give the same
+*/
 fare_stream fare_stream_make(uint64_t seed, const char *name);
 
-/** Philox4x32-10: four words from a counter and a key. */
+/**
+  Philox4x32-10: four random words from a counter and a key (Salmon et al., SC11). Not collective.
+  @param counter four words
+  @param key     two words
+  @param out     the four random words
+*/
 void fare_philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 
 /**
@@ -43,8 +53,9 @@ void fare_random_uniforms(
 void fare_random_normals(
   fare_stream stream, uint64_t block, uint64_t step, uint32_t draw, double z[FARE_BLOCK]);
 /**
-  The vector instructions that kernels were compiled for, such as "AVX-512": together with the compiler, what
-  the last bits of a result depend on.
+  The vector instructions that kernels were compiled for: together with the compiler, what the last bits of a
+  result depend on. Not collective.
+  @return a constant, such as "AVX-512"
 */
 const char *fare_random_instructions(void);
 
@@ -54,9 +65,17 @@ typedef struct {
   uint64_t    sequence; /**< tells apart independent sequences of one stream, e.g. bootstrap replicates */
   uint64_t    next;     /**< number of the next; 0 to begin */
 } fare_random;
-/** The next uniform number in (0,1). */
+/**
+  The next uniform number, of 52 random bits. Not collective.
+  @param random what it draws from; goes on by one
+  @return in (0,1), never an end
+*/
 double fare_random_uniform(fare_random *random);
-/** The next number of mean 0 and variance 1; takes two uniform ones. */
+/**
+  The next normal number, by Box and Muller (1958). Not collective.
+  @param random what it draws from; goes on by two, for two uniform numbers
+  @return of mean 0 and variance 1
+*/
 double fare_random_normal(fare_random *random);
 /**
   Binomial, exact in distribution: inversion for small n p, else transformed rejection (Hoermann, J. Stat.

@@ -17,7 +17,12 @@ typedef struct {
 /** Keys of the plan's `snapshots:` section. */
 extern const fare_field fare_schedule_fields[];
 
-/** Time of snapshot `index`, from 0; computed from the index, so that rounding errors do not add up. */
+/**
+  Time of a snapshot; computed from its index, so that rounding errors do not add up. Not collective.
+  @param schedule the times
+  @param index    from 0 to count - 1
+  @return (1 - s) start + s end with s = index/(count - 1)
+*/
 double fare_schedule_time(const fare_schedule *schedule, PetscInt64 index);
 
 #endif

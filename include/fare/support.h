@@ -118,8 +118,12 @@ void fare_doing(const char *format, ...) PETSC_ATTRIBUTE_FORMAT(1, 2);
   Says what to do after such a failure. Not collective.
   @param format "--resume goes on from ...", as of printf(), with its arguments behind
 */
-void        fare_advise(const char *format, ...) PETSC_ATTRIBUTE_FORMAT(1, 2);
-const char *fare_advice(void); /**< "" where there is none */
+void fare_advise(const char *format, ...) PETSC_ATTRIBUTE_FORMAT(1, 2);
+/**
+  The advice kept last. Not collective.
+  @return borrowed; "" where there is none
+*/
+const char *fare_advice(void);
 
 /** Ends a function with an error of ours. */
 #define FARE_FAIL(code, ...) PetscFunctionReturn(fare_error(code, __VA_ARGS__))
@@ -151,11 +155,24 @@ typedef struct {
   double      began; /**< when it did */
   double      shown; /**< when a line was last written */
 } fare_progress;
-/** Begins; `what` is borrowed. */
+/**
+  Begins. Not collective.
+  @param progress filled in
+  @param what     goes on; borrowed until fare_progress_end()
+  @param total    amount of work, in any unit
+*/
 void fare_progress_begin(fare_progress *progress, const char *what, double total);
-/** Shows how much of the total is done, with a note, which may be NULL. */
+/**
+  Shows how much of the total is done, unless a line was shown a moment ago. Not collective.
+  @param progress what goes on
+  @param done     amount of work done so far, in the unit of the total
+  @param note     text behind the line; may be NULL
+*/
 void fare_progress_update(fare_progress *progress, double done, const char *note);
-/** Ends, with a line of how long it took. */
+/**
+  Ends, with a line of how long it took. Not collective.
+  @param progress what ends
+*/
 void fare_progress_end(fare_progress *progress);
 
 /**
@@ -174,16 +191,31 @@ typedef struct {
   size_t length;   /**< without the byte that terminates it */
   size_t capacity; /**< of its memory */
 } fare_text;
-/** Appends, as printf() writes. */
+/**
+  Appends text; ends the program where there is no memory. Not collective.
+  @param to     grows
+  @param format of the text, as of printf(), with its arguments behind
+*/
 void fare_text_add(fare_text *to, const char *format, ...) PETSC_ATTRIBUTE_FORMAT(2, 3);
-/** Frees a string and empties it. */
+/**
+  Frees a string and empties it. Not collective.
+  @param text zeroed, ready to begin again
+*/
 void fare_text_free(fare_text *text);
 
 /** A table for people: columns aligned, the first row is the heading. Cells are copied. */
 typedef struct fare_table fare_table;
-/** Creates an empty table; fare_table_destroy() it. */
+/**
+  Creates an empty table; ends the program where there is no memory. Not collective.
+  @param columns number of columns
+  @param table   destroy with fare_table_destroy()
+*/
 void fare_table_create(int columns, fare_table **table);
-/** Adds a cell, row by row, as printf() writes. */
+/**
+  Adds the next cell, row by row. Not collective.
+  @param table  the table
+  @param format of the cell, as of printf(), with its arguments behind; cut after 511 bytes
+*/
 void fare_table_cell(fare_table *table, const char *format, ...) PETSC_ATTRIBUTE_FORMAT(2, 3);
 /**
   Appends the heading. Not collective.
@@ -192,9 +224,16 @@ void fare_table_cell(fare_table *table, const char *format, ...) PETSC_ATTRIBUTE
   @param names one for each column
 */
 void fare_table_headings(fare_table *table, const char *const names[]);
-/** Prints a table. */
+/**
+  Prints a table; columns of numbers go right, others left. Not collective.
+  @param table the table
+  @param to    where to
+*/
 void fare_table_print(const fare_table *table, FILE *to);
-/** Destroys a table and sets *table to NULL. */
+/**
+  Destroys a table. Not collective.
+  @param table set to NULL; may be NULL already
+*/
 void fare_table_destroy(fare_table **table);
 
 /**

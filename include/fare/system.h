@@ -103,12 +103,31 @@ typedef struct {
   void (*bath)(const double *theta, double *friction, double *heating);
 } fare_system_type;
 
-const fare_system_type *fare_system_type_find(const char *name); /**< NULL when unknown */
-const fare_system_type *fare_system_type_at(size_t i);           /**< NULL past the last */
+/**
+  The type of a name, in the library. Not collective.
+  @param name as in studies
+  @return its descriptor; NULL when unknown
+*/
+const fare_system_type *fare_system_type_find(const char *name);
+/**
+  The types of the library, one after the other. Not collective.
+  @param i from 0
+  @return a descriptor; NULL past the last
+*/
+const fare_system_type *fare_system_type_at(size_t i);
 
-/** Name of the i-th waveform, theta(t) from a parameter's base value; NULL past the last. */
+/**
+  Names of the waveforms, which move a parameter from its base value. Not collective.
+  @param i from 0
+  @return the name, as in studies; NULL past the last
+*/
 const char *fare_waveform_name_at(size_t i);
-const char *fare_waveform_description_at(size_t i); /**< NULL past the last */
+/**
+  Descriptions of the waveforms, for people. Not collective.
+  @param i from 0, as of fare_waveform_name_at()
+  @return one line; NULL past the last
+*/
+const char *fare_waveform_description_at(size_t i);
 /**
   Describes a waveform and its keys, for people. Not collective.
   @param name its name
@@ -127,8 +146,12 @@ typedef struct fare_system fare_system;
   @param system    destroy with fare_system_destroy()
   @return FARE_ERR_INPUT where the type has no such dimension
 */
-PetscErrorCode    fare_system_create(const fare_system_type *type, int dimension, fare_system **system);
-const fare_field *fare_system_fields(void); /**< keys of the plan's `system:` section */
+PetscErrorCode fare_system_create(const fare_system_type *type, int dimension, fare_system **system);
+/**
+  Keys of the plan's `system:` section. Not collective.
+  @return a constant table; FARE_FIELDS_END ends it
+*/
+const fare_field *fare_system_fields(void);
 /**
   Creates a system from a plan. Collective over PETSC_COMM_WORLD where the system is a plugin or an
   expression.
@@ -180,7 +203,11 @@ PetscErrorCode fare_system_drive(fare_system *system, const fare_node *node);
   @return FARE_ERR_INPUT otherwise
 */
 PetscErrorCode fare_system_check(const fare_system *system, double start, double end);
-/** Appends the plan's system and drive sections, resolved, as YAML. */
+/**
+  Appends the plan's system and drive sections, resolved, as YAML. Not collective.
+  @param system the system
+  @param to     grows by the sections; `drive:` only where something is driven
+*/
 void fare_system_write(const fare_system *system, fare_text *to);
 /**
   The first difference between sections that fare_system_write() has left and this system. Not collective.
@@ -200,50 +227,162 @@ PetscErrorCode fare_system_compare(const fare_system *system, const fare_node *s
 */
 PetscErrorCode fare_system_type_describe(const fare_system_type *type, FILE *to);
 
-const fare_system_type *fare_system_type_of(const fare_system *system);   /**< borrowed */
-int                     fare_system_dimension(const fare_system *system); /**< number of axes */
-PetscBool fare_system_is_driven(const fare_system *system); /**< some waveform moves a parameter */
 /**
-  The shortest time between start and end in which the drive goes somewhere and bends or jumps back: three
-  corners, of which a jump is two; infinite when there is none.
+  The type of a system. Not collective.
+  @param system the system
+  @return its descriptor; borrowed
+*/
+const fare_system_type *fare_system_type_of(const fare_system *system);
+/**
+  The dimension of a system. Not collective.
+  @param system the system
+  @return number of axes
+*/
+int fare_system_dimension(const fare_system *system);
+/**
+  Whether anything is driven. Not collective.
+  @param system the system
+  @return whether it has a waveform, of whatever amplitude
+*/
+PetscBool fare_system_is_driven(const fare_system *system);
+/**
+  The shortest time in which the drive goes somewhere and bends or jumps back: three corners, of which a jump
+  is two. Not collective.
+  @param system the system
+  @param start  from this time
+  @param end    to this one
+  @return the shortest time; infinite when there is none
 */
 double fare_system_shortest_pulse(const fare_system *system, double start, double end);
-/** Whether its functions are the user's own: formulas, or a plugin. */
+/**
+  Whether its functions are the user's own. Not collective.
+  @param system the system
+  @return true for formulas and plugins, false for a type of the library
+*/
 PetscBool fare_system_has_formulas(const fare_system *system);
-/** Whether a waveform moves the parameter at this place of the table. */
+/**
+  Whether a parameter is driven. Not collective.
+  @param system    the system
+  @param parameter its place in the type's table, from 0
+  @return whether it has a waveform
+*/
 PetscBool fare_system_drives(const fare_system *system, int parameter);
-/** The first time after t at which a driven parameter jumps; infinite when there is none. */
+/**
+  The next jump of a driven parameter. Not collective.
+  @param system the system
+  @param t      time after which it is sought
+  @return its time; infinite when there is none
+*/
 double fare_system_next_jump(const fare_system *system, double t);
-/** The first time after t at which a driven parameter or a derivative of it jumps; infinite: none. */
+/**
+  The next jump of a driven parameter or of a derivative of it. Not collective.
+  @param system the system
+  @param t      time after which it is sought
+  @return its time; infinite when there is none
+*/
 double fare_system_next_corner(const fare_system *system, double t);
-/** The longest step from t to the next corner that lets a time method see how the drive varies; infinite:
- * any. */
+/**
+  The longest step up to the next corner that lets a time method see how the drive varies. Not collective.
+  @param system the system
+  @param t      time at which the step begins
+  @return length of the step; infinite: any will do
+*/
 double fare_system_longest_step(const fare_system *system, double t);
-/** Parameters at time t, in the table's order; theta has FARE_PARAMETERS_MAX places. */
-void      fare_system_parameters(const fare_system *system, double t, double theta[]);
-double    fare_system_kT(const fare_system *system, double t);  /**< kT at time t; of a system that has one */
-PetscBool fare_system_has_potential(const fare_system *system); /**< whether it has one */
-const char *fare_system_axis_name(const fare_system *system, int axis); /**< "x", or its own name */
-/** V[point] at time t of n points x[axis][point], of a system with a potential. */
+/**
+  Values of the parameters: the base value and all waveforms on it. Not collective.
+  @param system the system
+  @param t      time
+  @param theta  FARE_PARAMETERS_MAX places, filled in the table's order
+*/
+void fare_system_parameters(const fare_system *system, double t, double theta[]);
+/**
+  The temperature of a system that has one. Not collective.
+  @param system its table begins with kT, as that of any system with a potential
+  @param t      time
+  @return kT at that time
+*/
+double fare_system_kT(const fare_system *system, double t);
+/**
+  Whether the system has a potential. Not collective.
+  @param system the system
+  @return whether fare_system_potential() may be called
+*/
+PetscBool fare_system_has_potential(const fare_system *system);
+/**
+  The name of an axis. Not collective.
+  @param system the system
+  @param axis   from 0
+  @return the type's own name, or else "x", "y", "z"; borrowed
+*/
+const char *fare_system_axis_name(const fare_system *system, int axis);
+/**
+  The potential. Not collective.
+  @param system one with a potential
+  @param t      time of its parameters
+  @param n      number of points
+  @param x      points x[axis][point]
+  @param V      n values
+*/
 void fare_system_potential(
   const fare_system *system, double t, size_t n, const double *const x[], double V[]);
-/** Total force f[axis][point] at time t, alike, of a system with a force. */
+/**
+  The total force -grad V + F. Not collective.
+  @param system one whose type has `force`
+  @param t      time of its parameters
+  @param n      number of points
+  @param x      points x[axis][point]
+  @param f      values f[axis][point]
+*/
 void fare_system_force(
   const fare_system *system, double t, size_t n, const double *const x[], double *const f[]);
-/** Ito drift f[axis][point] at parameters theta, of any type: its own, or mobility times force. */
+/**
+  Ito drift of any type: its own, or mobility times force. Not collective.
+  @param type  the type
+  @param dim   number of axes
+  @param theta values of the parameters, in the table's order
+  @param n     number of points
+  @param x     points x[axis][point]
+  @param f     values f[axis][point]
+*/
 void fare_system_type_drift(const fare_system_type *type, int dim, const double *theta, size_t n,
   const double *const x[], double *const f[]);
-/** Diffusion D[axis][point] at parameters theta, of any type: its own, or mobility kT. */
+/**
+  Diffusion (D, not its root) of any type: its own, or mobility kT. Not collective.
+  @param type  the type
+  @param dim   number of axes
+  @param theta values of the parameters, in the table's order
+  @param n     number of points
+  @param x     points x[axis][point]
+  @param D     values D[axis][point]
+*/
 void fare_system_type_diffusion(const fare_system_type *type, int dim, const double *theta, size_t n,
   const double *const x[], double *const D[]);
-/** Ito drift f[axis][point] at time t, of any system. */
+/**
+  Ito drift of any system, as fare_system_type_drift(). Not collective.
+  @param system the system
+  @param t      time of its parameters
+  @param n      number of points
+  @param x      points x[axis][point]
+  @param f      values f[axis][point]
+*/
 void fare_system_drift(
   const fare_system *system, double t, size_t n, const double *const x[], double *const f[]);
-/** Diffusion D[axis][point] at time t, of any system. */
+/**
+  Diffusion of any system, as fare_system_type_diffusion(). Not collective.
+  @param system the system
+  @param t      time of its parameters
+  @param n      number of points
+  @param x      points x[axis][point]
+  @param D      values D[axis][point]
+*/
 void fare_system_diffusion(
   const fare_system *system, double t, size_t n, const double *const x[], double *const D[]);
 
-/** The default domain of its truth. */
+/**
+  The default domain of the truth. Not collective.
+  @param system the system
+  @return corners and periodic axes of its type
+*/
 fare_box fare_system_box(const fare_system *system);
 /**
   The end of the longest stretch on which the drive is smooth and does not turn within a step: the next corner

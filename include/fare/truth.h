@@ -39,14 +39,32 @@ extern const fare_field fare_truth_fields[];
 */
 PetscErrorCode fare_truth_options_from_config(
   const fare_node *node, const fare_system *system, fare_truth_options *options);
-/** Frees what options hold. */
+/**
+  Frees what options hold. Not collective.
+  @param options their lists are freed and left empty; the struct itself stays the caller's
+*/
 void fare_truth_options_free(fare_truth_options *options);
-/** The box as it stands there: the system's own where none is given, or none found yet. */
+/**
+  The box as it stands there: the system's own where none is given, or none found yet. Not collective.
+  @param system  that the truth is of
+  @param options of the truth
+  @return the box; those axes are periodic whose boundaries are
+*/
 fare_box fare_truth_box(const fare_system *system, const fare_truth_options *options);
-/** Its boundary conditions, on that box. */
+/**
+  Its boundary conditions, on that box. Not collective.
+  @param system  that the truth is of
+  @param options of the truth
+  @return the walls, as fare_walls_of()
+*/
 fare_walls fare_truth_walls(const fare_system *system, const fare_truth_options *options);
 
-/** Bytes of a truth over all ranks, companions included. */
+/**
+  Bytes of a truth over all ranks, companions included. Not collective.
+  @param system  that the truth is of
+  @param options of the truth, with the numbers of cells
+  @return an estimate of the most that it takes at once, in bytes
+*/
 double fare_truth_bytes(const fare_system *system, const fare_truth_options *options);
 /**
   Checks that a truth fits into memory, before any is taken. Collective.
@@ -141,7 +159,14 @@ typedef struct {
   double advised[FARE_DIM_MAX]; /**< cells to take instead, where there is doubt */
 } fare_truth_status;
 
-/** The cause of a doubt and the cells to take, without a full stop; empty where there is no doubt. */
+/**
+  The cause of a doubt and the cells to take, without a full stop; empty where there is no doubt. Not
+  collective.
+  @param system that the truth is of; names the axes
+  @param status of the truth
+  @param size   bytes of the text, its end included; what is longer is cut off
+  @param text   overwritten
+*/
 void fare_truth_doubt_text(
   const fare_system *system, const fare_truth_status *status, size_t size, char text[]);
 
@@ -193,9 +218,20 @@ PetscErrorCode fare_truth_destroy(fare_truth **truth);
 #define FARE_TRUTH_VECTORS 16  /**< of a part, at most */
 /** The truth itself, and its companions. */
 enum { FARE_TRUTH_MAIN, FARE_TRUTH_HALF, FARE_TRUTH_HALF_TIGHTER, FARE_TRUTH_QUARTER, FARE_TRUTH_PARTS_MAX };
-/** Number of parts. */
+/**
+  Number of parts: the truth and the companions that it has. Not collective.
+  @param truth the truth
+  @return 1 without companions, else 3, or 4 where there is one on a quarter of the cells
+*/
 int fare_truth_parts(const fare_truth *truth);
-/** Grid and vectors of a part; the number of vectors goes to *vectors. */
+/**
+  Grid and vectors of a part. Not collective.
+  @param truth   the truth
+  @param part    from 0 to fare_truth_parts() - 1
+  @param grid    becomes its grid; borrowed
+  @param vectors becomes the number of its vectors
+  @param vector  so many of them, borrowed, are filled in: the masses, then histories of the time method
+*/
 void fare_truth_part(
   const fare_truth *truth, int part, const fare_grid **grid, int *vectors, Vec vector[FARE_TRUTH_VECTORS]);
 /**
@@ -213,15 +249,45 @@ PetscErrorCode fare_truth_save(const fare_truth *truth, int part, double numbers
   @param numbers its numbers
   @return FARE_ERR_FAILED where they are no such state
 */
-PetscErrorCode   fare_truth_load(fare_truth *truth, int part, const double numbers[FARE_TRUTH_NUMBERS]);
-const fare_grid *fare_truth_part_grid(const fare_truth *truth, int part); /**< borrowed */
-Vec fare_truth_part_masses(const fare_truth *truth, int part); /**< borrowed; of that grid's cells */
+PetscErrorCode fare_truth_load(fare_truth *truth, int part, const double numbers[FARE_TRUTH_NUMBERS]);
+/**
+  The grid of a part. Not collective.
+  @param truth the truth
+  @param part  from 0 to fare_truth_parts() - 1
+  @return borrowed; that of FARE_TRUTH_MAIN is fare_truth_grid()
+*/
+const fare_grid *fare_truth_part_grid(const fare_truth *truth, int part);
+/**
+  The masses of a part at its own time. Not collective.
+  @param truth the truth
+  @param part  from 0 to fare_truth_parts() - 1
+  @return borrowed; of the cells of that part's grid
+*/
+Vec fare_truth_part_masses(const fare_truth *truth, int part);
 /** @} */
-const fare_grid *fare_truth_grid(const fare_truth *truth);   /**< borrowed */
-Vec              fare_truth_masses(const fare_truth *truth); /**< borrowed; of the cells, sum 1 */
-/** Borrowed; estimated (exact - masses) per cell; zero without estimate. */
+/**
+  The grid of a truth. Not collective.
+  @param truth the truth
+  @return borrowed; lives as long as the truth
+*/
+const fare_grid *fare_truth_grid(const fare_truth *truth);
+/**
+  The masses at the present time. Not collective.
+  @param truth the truth
+  @return borrowed; of the cells of its grid, of sum 1, or less by what ends have absorbed
+*/
+Vec fare_truth_masses(const fare_truth *truth);
+/**
+  The estimated error of the masses at the present time. Not collective.
+  @param truth the truth
+  @return borrowed; (exact - masses) per cell of its grid; zero without estimate
+*/
 Vec fare_truth_error_field(const fare_truth *truth);
-/** Borrowed; of the present time. */
+/**
+  What a truth knows about itself at its present time. Not collective.
+  @param truth the truth
+  @return borrowed; the next advance changes it
+*/
 const fare_truth_status *fare_truth_get_status(const fare_truth *truth);
 
 /**
@@ -253,9 +319,19 @@ PetscErrorCode fare_densities_create(MPI_Comm comm, const fare_system *system, c
   @return 0 or an error code
 */
 PetscErrorCode fare_densities_destroy(fare_densities **densities);
-/** The index of the schedule's time t (to rounding), -1 where it is none of them. */
+/**
+  The index of a time of the schedule. Not collective.
+  @param densities the densities
+  @param t         the time, to within 1e-9 of the schedule's length
+  @return the index into times and masses; -1 where t is none of the times
+*/
 PetscInt64 fare_densities_find(const fare_densities *densities, double t);
-/** Bytes on each rank. */
+/**
+  Bytes of the masses on each rank. Not collective.
+  @param schedule the times
+  @param options  of the truth, with the numbers of cells
+  @return 8 bytes for each cell and time
+*/
 double fare_densities_bytes(const fare_schedule *schedule, const fare_truth_options *options);
 
 #endif

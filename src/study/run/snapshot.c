@@ -199,6 +199,12 @@ static PetscErrorCode record_truth(fare_run *s, PetscInt64 k)
     s->warned = PETSC_TRUE;
   }
   compare_with_bound(s, status);
+  if (s->plan->truth.accuracy > 0 && status->error > s->plan->truth.accuracy && !s->warned_of_accuracy) {
+    fare_warn("the truth misses its accuracy at time %g: its estimated L1 error is %.1e, and %.1e was asked "
+              "for; ask for less error, or give the cells",
+      status->time, status->error, s->plan->truth.accuracy);
+    s->warned_of_accuracy = PETSC_TRUE;
+  }
   if (status->doubt && !s->doubted) {
     char text[FARE_REASON_SIZE];
 

@@ -87,11 +87,12 @@ typedef struct {
   PetscBool              *ready; /* per ensemble: trained, or not to be */
   PetscInt64             *made;  /* per ensemble: snapshots that it has come to */
   fare_results            results;
-  PetscBool               warned;          /* of a box that is too small */
-  PetscBool               warned_of_bound; /* far beyond the estimate */
-  PetscBool               doubted;         /* of a truth that is not resolved */
-  fare_store             *from;            /* the checkpoint that the run goes on from, or NULL */
-  int64_t                 checkpoints;     /* written since the study began, before interruptions, too */
+  PetscBool               warned;             /* of a box that is too small */
+  PetscBool               warned_of_bound;    /* far beyond the estimate */
+  PetscBool               warned_of_accuracy; /* asked for and missed */
+  PetscBool               doubted;            /* of a truth that is not resolved */
+  fare_store             *from;               /* the checkpoint that the run goes on from, or NULL */
+  int64_t                 checkpoints;        /* written since the study began, before interruptions, too */
   double                  writing, checkpointing; /* seconds of this rank */
   double                  last_checkpoint;        /* in fare_seconds */
   /* the snapshot that truth and ensembles are on their way to, or have come to last; -1 at the beginning */

@@ -2,7 +2,7 @@
 /*
   Cells and tolerance for an accuracy that is asked for. Pilots run on coarse grids, each with twice the cells
   of the one before, until their errors in space fall by the order of the scheme; what is missing is then
-  extrapolated.
+  extrapolated. A fall that is faster than the scheme's order will not last, and is not extrapolated.
 */
 #include "truth/truth.h"
 
@@ -13,6 +13,7 @@
 #define PILOTS_MAX 12
 /* of the accuracy is aimed at, so that what is extrapolated may be off by as much */
 #define SAFETY        0.7
+#define ORDER_MAX     2   /* of the scheme in space */
 #define SHARE_OF_TIME 0.2 /* of the accuracy is left to the time method */
 
 static const PetscInt64 first_cells[FARE_DIM_MAX] = {64, 32, 16};
@@ -91,7 +92,8 @@ PetscErrorCode fare_truth_fit(MPI_Comm comm, const fare_system *system, const fa
     else if (!now.doubted && now.space + now.time <= left)
       PetscFunctionReturn(0);
     /* regular: the errors fall as they will go on to fall; from then on one jump is enough */
-    if (!now.doubted && now.space > left && order > 0.8 && fabs(order - round(order)) < 0.15) {
+    if (!now.doubted && now.space > left && order > 0.8 && fabs(order - round(order)) < 0.15 &&
+      round(order) <= ORDER_MAX) {
       PetscCall(multiply_cells(options, pow(now.space / ((1 - SHARE_OF_TIME) * left), 1 / round(order))));
       if (now.time <= SHARE_OF_TIME * options->accuracy) PetscFunctionReturn(0);
       before = 0;
