@@ -57,8 +57,8 @@ static PetscErrorCode keep_survival(const passage *s, const fare_grid *grid, con
   f = fare_found_exact(
     found, "survival_times", "at which `survival` and `passage_density` are given", (size_t)count, 1, times);
   f->curve = PETSC_TRUE;
-  f        = fare_found(found, "survival",
-           "part of the paths from the set, begun at the first start, that has not arrived", (size_t)count, left);
+  f        = fare_found(
+           found, "survival", "share of the paths from the set that has not arrived", (size_t)count, left);
   f->curve = PETSC_TRUE;
   for (int i = 0; i < count; i++) f->least[i] = driven.error;
   f        = fare_found(found, "passage_density", "of their times of arrival", (size_t)count, density);

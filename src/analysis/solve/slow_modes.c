@@ -228,10 +228,10 @@ static PetscErrorCode find_all(problem *s)
 PetscErrorCode fare_spectrum_refine(fare_absorbing *faces, Vec rest, fare_spectrum *spectrum)
 {
   const double fastest = fastest_rate(faces);
-  problem      s       = {
-               .faces = faces, .spectrum = spectrum, .rest = rest, .first = fare_grid_absorbs(faces->grid) ? 0 : 1};
+  problem      s       = {.faces = faces, .spectrum = spectrum, .rest = rest};
 
   PetscFunctionBegin;
+  s.first = fare_grid_absorbs(faces->grid) ? 0 : 1;
   while (s.slow < spectrum->count &&
     (s.slow < s.first || hypot(spectrum->rate[s.slow], spectrum->frequency[s.slow]) < SLOW * fastest))
     s.slow++;
