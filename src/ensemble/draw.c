@@ -81,8 +81,7 @@ static PetscErrorCode draw_by_rejection(fare_ensemble *ensemble, const fare_init
   PetscCall(fare_envelope_destroy(&from));
   if (slack >= SLACK_MOST || worst[1] > 0)
     FARE_FAIL(FARE_ERR_FAILED,
-      "the density at time %g cannot be drawn from: it has steps, or peaks too narrow to be seen in its box",
-      t);
+      "the density at time %g cannot be sampled: it has steps, or peaks too narrow to resolve in its box", t);
   PetscFunctionReturn(0);
 }
 
@@ -154,7 +153,7 @@ static PetscErrorCode draw_gaussian(fare_ensemble *ensemble, const fare_initial 
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &left, 1, MPI_INT, MPI_MAX, ensemble->comm));
   if (left)
     FARE_FAIL(FARE_ERR_FAILED,
-      "the density at time %g cannot be drawn from: next to nothing of it lies in its box", t);
+      "the density at time %g cannot be sampled: almost none of its mass lies in its box", t);
   PetscFunctionReturn(0);
 }
 

@@ -244,7 +244,7 @@ static PetscErrorCode add_up(double t, fare_envelope *e)
   PetscFunctionBegin;
   for (int64_t i = 0; i < e->count; i++) highest = PetscMax(highest, e->bound[i] + log_volume(e, i));
   if (!isfinite(highest))
-    FARE_FAIL(FARE_ERR_FAILED, "the density at time %g cannot be drawn from: in its box it is %s", t,
+    FARE_FAIL(FARE_ERR_FAILED, "the density at time %g cannot be sampled: in its box it is %s", t,
       highest > 0 ? "infinite" : "zero");
   for (int64_t i = 0; i < e->count; i++)
     e->cumulative[i] = sum += exp(e->bound[i] + log_volume(e, i) - highest);

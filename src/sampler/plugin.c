@@ -23,8 +23,8 @@ static PetscErrorCode check_fields(const fare_node *node, const fare_sampler_typ
         node, "sampler '%s' has more than %d fields, or FARE_FIELDS_END is missing", type->name, FIELDS_MOST);
     if (!fare_is_word(field->key) || !field->description || !field->unit)
       FARE_REFUSE(node,
-        "sampler '%s': field %d needs a key of letters, digits, _ and -, a unit and a meaning", type->name,
-        count);
+        "sampler '%s': field %d needs a key of letters, digits, _ and -, a unit and a description",
+        type->name, count);
     if (field->offset >= type->size)
       FARE_REFUSE(node, "sampler '%s': field '%s' lies outside the state, which has %zu bytes", type->name,
         field->key, type->size);
@@ -48,7 +48,7 @@ static PetscErrorCode check_kept(
     if (!fare_is_word(k->name))
       wrong = "needs a name of letters, digits, _ and -";
     else if (k->kind < FARE_KEPT_BOOLEAN || k->kind > FARE_KEPT_OBJECT)
-      wrong = "is of a kind that there is not";
+      wrong = "is of an unknown kind";
     else if (k->offset >= size || k->length >= size)
       wrong = "lies outside the state";
     else if ((k->kind == FARE_KEPT_STRUCT || k->kind == FARE_KEPT_STRUCTS) && !k->fields)
@@ -74,17 +74,17 @@ static PetscErrorCode check(const fare_node *node, const fare_sampler_type *type
   if (!type->summary || !type->reference)
     FARE_REFUSE(node, "sampler '%s' needs a summary and a reference (which may be \"\")", type->name);
   if (type->family < FARE_EQUILIBRIUM || type->family > FARE_GENERATIVE)
-    wrong = "a family that there is not";
+    wrong = "an unknown family";
   else if (!type->size)
-    wrong = "a state of no size";
+    wrong = "a state of size 0";
   else if (!type->advance)
     wrong = "no 'advance'";
   else if (type->train && !type->kept)
-    wrong = "a 'train' but no 'kept', so that no run could go on with what it has learned";
+    wrong = "a 'train' but no 'kept', so that no run could resume with the trained model";
   else if (type->modes && !type->train)
     wrong = "modes but no 'train'";
   else if (type->modes & ~(FARE_ORACLE | FARE_EMPIRICAL))
-    wrong = "modes that there are not";
+    wrong = "unknown modes";
   if (wrong) FARE_REFUSE(node, "sampler '%s' has %s", type->name, wrong);
   PetscCall(check_fields(node, type));
   if (type->kept) PetscCall(check_kept(node, type, type->kept, type->size));

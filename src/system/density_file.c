@@ -23,7 +23,7 @@ static PetscErrorCode read(fare_store *store, int dim, fare_density_file *m)
 
   PetscFunctionBegin;
   PetscCall(fare_store_child(store, "/data", 0, sizeof iteration, iteration, &has));
-  if (!has) FARE_FAIL(FARE_ERR_FAILED, "has no snapshot in it");
+  if (!has) FARE_FAIL(FARE_ERR_FAILED, "contains no snapshot");
   snprintf(path, sizeof path, "/data/%s/meshes/density", iteration);
   PetscCall(fare_store_extents(store, path, &m->dim, extent));
   if (m->dim != dim)
@@ -64,7 +64,7 @@ PetscErrorCode fare_density_file_read(
 
     PetscCall(PetscStrncpy(why, fare_error_message(), sizeof why));
     fare_density_file_destroy(&m);
-    FARE_REFUSE(node, "not a snapshot to begin with: %s", why);
+    FARE_REFUSE(node, "not usable as initial snapshot: %s", why);
   }
   *saved = m;
   PetscFunctionReturn(0);

@@ -15,11 +15,11 @@ const fare_field fare_initial_fields[] = {
     "boltzmann: exp(-V/kT) at the start; gaussian; uniform: over the truth's box; mixture: of gaussians; "
     "point: a narrow gaussian; snapshot: the density of a file"},
   {"mean", FARE_REALS, offsetof(fare_initial, mean), "", -1e6, 1e6, NULL, "",
-    "gaussian, point: place per axis; mixture: of one component after the other"},
+    "gaussian, point: mean per axis; mixture: one component after another"},
   {"sd", FARE_REALS, offsetof(fare_initial, sd), "", 1e-9, 1e6, NULL, "",
-    "gaussian, mixture: standard deviation, as mean; point: a hundredth of the domain unless given"},
+    "gaussian, mixture: standard deviations, as mean; point: 1/100 of the domain by default"},
   {"weights", FARE_REALS, offsetof(fare_initial, weights), "", 1e-12, 1e12, NULL, "",
-    "mixture: of its components, of any sum"},
+    "mixture: of its components, normalised to 1"},
   {"file", FARE_STRING, offsetof(fare_initial, file), "", 0, 0, NULL, "",
     "snapshot: a snapshot_*.h5 of a study of this dimension"},
   FARE_FIELDS_END,
@@ -43,7 +43,7 @@ static PetscErrorCode check_keys(const fare_node *node, const fare_initial *init
                                                                   : NULL;
 
   PetscFunctionBegin;
-  if (stray) FARE_REFUSE(place(node, stray), "not for density: %s", kinds[kind]);
+  if (stray) FARE_REFUSE(place(node, stray), "not used with density: %s", kinds[kind]);
   PetscFunctionReturn(0);
 }
 
@@ -86,10 +86,9 @@ static PetscErrorCode check(const fare_node *node, const fare_system *system, fa
   case FARE_INITIAL_BOLTZMANN:
     if (fare_system_has_potential(system)) break;
     if (node)
-      FARE_REFUSE(
-        node, "system '%s' has no potential, so no Boltzmann density to begin with: give another", name);
+      FARE_REFUSE(node, "system '%s' has no potential, so no initial Boltzmann density: give another", name);
     FARE_FAIL(FARE_ERR_INPUT,
-      "initial: system '%s' has no potential, so no Boltzmann density to begin with: give another, say "
+      "initial: system '%s' has no potential, so no initial Boltzmann density: give another, say "
       "{density: gaussian, mean: [...], sd: [...]}",
       name);
   case FARE_INITIAL_UNIFORM:

@@ -4,11 +4,11 @@
 
 const fare_field fare_schedule_fields[] = {
   {"start", FARE_REAL, offsetof(fare_schedule, start), "0", -1e12, 1e12, NULL, "time",
-    "time of the first snapshot, when everything begins"},
+    "time of the first snapshot, the initial time"},
   {"end", FARE_REAL, offsetof(fare_schedule, end), NULL, -1e12, 1e12, NULL, "time",
     "time of the last snapshot"},
   {"count", FARE_INTEGER, offsetof(fare_schedule, count), NULL, 2, 1e6, NULL, "",
-    "number of snapshots, evenly spaced, both ends among them"},
+    "number of snapshots, evenly spaced, both ends included"},
   FARE_FIELDS_END,
 };
 

@@ -80,13 +80,13 @@ typedef struct {
 
 static const fare_field section_fields[] = {
   {"name", FARE_STRING, offsetof(system_section, name), "", 0, 0, NULL, "",
-    "one of `fare list systems`; or one of these two instead:"},
+    "one of `fare list systems`; or instead one of these two:"},
   {"plugin", FARE_STRING, offsetof(system_section, plugin), "", 0, 0, NULL, "",
     "shared object with a system of your own; a relative path starts from the working directory"},
   {"expression", FARE_NODE, offsetof(system_section, expression), "", 0, 0, NULL, "",
-    "a system by formulas; every symbol in them that is no axis is a parameter"},
+    "system defined by formulas; every symbol that is not an axis is a parameter"},
   {"dimension", FARE_INTEGER, offsetof(system_section, dimension), "0", 0, FARE_DIM_MAX, NULL, "",
-    "of the state, where the system leaves a choice; 0: its least"},
+    "of the state, where the system allows several; 0: the lowest"},
   {"parameters", FARE_NODE, offsetof(system_section, parameters), "", 0, 0, NULL, "",
     "values of the system's parameters, by name"},
   FARE_FIELDS_END,
@@ -219,7 +219,7 @@ static PetscErrorCode check_rings(const fare_system *system, double t)
       if (fabs(V[1][i] - V[0][i]) <= tolerance * (1 + fabs(V[0][i]))) continue;
       FARE_FAIL(FARE_ERR_INPUT,
         "at time %g the potential is not periodic along '%s': %.9g at its lower end, %.9g at its upper; a "
-        "force round and round is a nonconservative force beside the potential",
+        "force with circulation is a nonconservative force beside the potential",
         t, fare_system_axis_name(system, axis), V[0][i], V[1][i]);
     }
   }
@@ -318,14 +318,13 @@ PetscErrorCode fare_system_type_describe(const fare_system_type *type, FILE *to)
   PetscFunctionBegin;
   fprintf(to, "system %s: %s\n%s\n", type->name, type->summary, type->reference);
   if (type->dimension_min == type->dimension_max)
-    fprintf(to, "dimension %d; domain of the truth unless told otherwise:", type->dimension_min);
+    fprintf(to, "dimension %d; default domain of the truth:", type->dimension_min);
   else
-    fprintf(to, "dimension %d to %d; domain of the truth unless told otherwise:", type->dimension_min,
-      type->dimension_max);
+    fprintf(to, "dimension %d to %d; default domain of the truth:", type->dimension_min, type->dimension_max);
   for (int axis = 0; axis < type->dimension_max; axis++)
     fprintf(to, "%s %s in [%g, %g]%s", axis ? "," : "", fare_system_type_axis_name(type, axis),
       type->lower[axis], type->upper[axis], type->periodic[axis] ? " periodic" : "");
-  fprintf(to, "\nparameters, each of which can be driven by any waveform:\n\n");
+  fprintf(to, "\nparameters, any of which can be driven by any waveform:\n\n");
   fare_table_create(4, &table);
   fare_table_cell(table, "parameter");
   fare_table_cell(table, "default");

@@ -10,25 +10,24 @@
 static const char *const names[] = {"constant", "sine", "square", "ramp", "smoothstep", "tabulated", NULL};
 
 #define PARAMETER \
-  "parameter", FARE_STRING, AT(parameter), NULL, 0, 0, NULL, "", "name of the parameter that is driven"
-#define WAVEFORM "waveform", FARE_CHOICE, AT(waveform), NULL, 0, 0, names, "", "how it moves"
+  "parameter", FARE_STRING, AT(parameter), NULL, 0, 0, NULL, "", "name of the driven parameter"
+#define WAVEFORM "waveform", FARE_CHOICE, AT(waveform), NULL, 0, 0, names, "", "shape of the drive over time"
 #define AMPLITUDE                                                             \
   "amplitude", FARE_REAL, AT(amplitude), NULL, ANY, NULL, "of the parameter", \
-    "what is added to the parameter's own value, times the shape"
-#define PERIOD "period", FARE_REAL, AT(period), NULL, 1e-12, 1e12, NULL, "time", "time of one cycle"
+    "added to the parameter's base value, times the shape"
+#define PERIOD "period", FARE_REAL, AT(period), NULL, 1e-12, 1e12, NULL, "time", "duration of one cycle"
 #define PHASE \
   "phase", FARE_REAL, AT(phase), "0", ANY, NULL, "rad", "added to the angle 2 pi (t - start)/period"
-#define START "start", FARE_REAL, AT(start), "0", ANY, NULL, "time", "where the cycle or the ramp begins"
-#define END \
-  "end", FARE_REAL, AT(end), NULL, ANY, NULL, "time", "where the ramp ends; after it the parameter stays"
+#define START "start", FARE_REAL, AT(start), "0", ANY, NULL, "time", "start of the cycle or ramp"
+#define END   "end", FARE_REAL, AT(end), NULL, ANY, NULL, "time", "end of the ramp; constant afterwards"
 #define DUTY                                          \
   "duty", FARE_REAL, AT(duty), "0.5", 0, 1, NULL, "", \
-    "part of the cycle that is spent at +amplitude; the rest at -amplitude"
+    "fraction of the cycle at +amplitude; the rest is at -amplitude"
 #define FACTOR "amplitude", FARE_REAL, AT(amplitude), "1", ANY, NULL, "", "factor for the values"
 #define TIMES  "times", FARE_REALS, AT(times), NULL, ANY, NULL, "time", "increasing times"
 #define VALUES                                                           \
   "values", FARE_REALS, AT(values), NULL, ANY, NULL, "of the parameter", \
-    "what is added at those times; linear between, constant beyond"
+    "added at those times; linear between, constant beyond"
 
 static const fare_field constant_fields[] = {{PARAMETER}, {WAVEFORM}, {AMPLITUDE}, FARE_FIELDS_END};
 static const fare_field sine_fields[]     = {
@@ -171,7 +170,7 @@ static const struct {
     square_fields, square, .next_jump = next_edge, .next_corner = next_edge},
   {"ramp", "base until start, then linearly to base + amplitude at end", ramp_fields, ramp,
     .next_corner = next_end},
-  {"smoothstep", "as ramp, by s^2 (3 - 2 s), without kinks", ramp_fields, smoothstep, .next_corner = next_end,
+  {"smoothstep", "as ramp, smoothed by s^2 (3 - 2 s)", ramp_fields, smoothstep, .next_corner = next_end,
     .longest_step = smoothstep_step},
   {"tabulated", "base + amplitude times a table's values, linear between its times", tabulated_fields,
     tabulated, .next_corner = next_entry},

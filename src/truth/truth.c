@@ -43,9 +43,9 @@ static const char *const end_names[] = {
 
 const fare_field fare_truth_fields[] = {
   {"cells", FARE_INTEGERS, offsetof(fare_truth_options, cells), "", 4, FARE_CELLS_MAX, NULL, "",
-    "cells per axis, each an even number; or give accuracy"},
+    "cells per axis, each even; or give accuracy"},
   {"accuracy", FARE_REAL, offsetof(fare_truth_options, accuracy), "0", 0, 1, NULL, "",
-    "estimated L1 error to stay below at every snapshot: cells and tolerance are found by pilot runs; 0: as "
+    "largest estimated L1 error of any snapshot: pilot runs choose cells and tolerance; 0: both as "
     "given"},
   {"lower", FARE_REALS, offsetof(fare_truth_options, lower), "", -1e9, 1e9, NULL, "length",
     "lower corner of the box; the system's own unless given"},
@@ -59,7 +59,7 @@ const fare_field fare_truth_fields[] = {
     "also record the density with its estimated error added: of higher order where it is smooth, but it may "
     "be negative"},
   {"estimate", FARE_BOOLEAN, offsetof(fare_truth_options, estimate), "true", 0, 0, NULL, "",
-    "also evolve coarser companions that tell the error"},
+    "also evolve coarser companions to estimate the error"},
   {"fit_domain", FARE_BOOLEAN, offsetof(fare_truth_options, fit_domain), "false", 0, 0, NULL, "",
     "find the box by pilot runs: the smallest that holds all but 1e-10 of the mass at all times"},
   FARE_FIELDS_END,
@@ -137,7 +137,7 @@ PetscErrorCode fare_truth_options_from_config(
   PetscFunctionBegin;
   PetscCall(fare_fields_read(fare_truth_fields, NULL, node, options));
   if (!options->cells.count && !(options->accuracy > 0))
-    FARE_REFUSE(node, "missing key 'cells' (cells per axis), or 'accuracy' in its place");
+    FARE_REFUSE(node, "missing key 'cells' (cells per axis), or 'accuracy' instead");
   if (options->cells.count && options->accuracy > 0)
     FARE_REFUSE(fare_node_find(node, "accuracy"), "give either cells or accuracy, which chooses them");
   if (options->extrapolate && !options->estimate)
@@ -165,8 +165,8 @@ PetscErrorCode fare_truth_options_from_config(
     PetscCall(check_circle(node, system, options, axis));
   }
   if (total > FARE_CELLS_MAX)
-    FARE_REFUSE(fare_node_find(node, "cells"), "%g cells are more than the %d that there can be", total,
-      FARE_CELLS_MAX);
+    FARE_REFUSE(
+      fare_node_find(node, "cells"), "%g cells are more than the limit of %d", total, FARE_CELLS_MAX);
   PetscFunctionReturn(0);
 }
 
@@ -440,7 +440,7 @@ PetscErrorCode fare_truth_advance(fare_truth *truth, double t)
   PetscFunctionBegin;
   if (t < truth->main->before - SAME_TIME * PetscMax(1, fabs(t)))
     FARE_FAIL(
-      FARE_ERR_FAILED, "truth: it is at time %g already and does not go back to %g", truth->main->before, t);
+      FARE_ERR_FAILED, "truth: it is already at time %g and cannot go back to %g", truth->main->before, t);
   PetscCall(fare_evolution_advance(truth->main, t));
   if (truth->half_grid) {
     PetscCall(fare_evolution_advance(truth->half, t));
@@ -499,7 +499,7 @@ static PetscErrorCode load_doubt(const double numbers[], fare_truth_status *s)
   PetscFunctionBegin;
   if (!(numbers[0] >= FARE_DOUBT_NONE && numbers[0] <= FARE_DOUBT_FEW && numbers[1] >= 0 &&
         numbers[1] < FARE_DIM_MAX))
-    FARE_FAIL(FARE_ERR_FAILED, "what was saved is of a truth with a doubt that there is not");
+    FARE_FAIL(FARE_ERR_FAILED, "the saved truth has an unknown kind of doubt");
   s->doubt      = (int)numbers[0];
   s->doubt_axis = (int)numbers[1];
   s->doubt_size = numbers[2];
@@ -512,7 +512,7 @@ PetscErrorCode fare_truth_load(fare_truth *truth, int part, const double numbers
   PetscFunctionBegin;
   PetscCall(fare_evolution_load(part_of(truth, part), numbers));
   if (part && part_of(truth, part)->before > part_of(truth, part - 1)->before)
-    FARE_FAIL(FARE_ERR_FAILED, "what was saved is of a truth whose companions are ahead of it");
+    FARE_FAIL(FARE_ERR_FAILED, "the companions of the saved truth are ahead of it");
   truth->status.time = part_of(truth, part)->before;
   PetscCall(load_doubt(numbers + DOUBT, &truth->status));
   if (part < fare_truth_parts(truth) - 1) PetscFunctionReturn(0);

@@ -222,7 +222,7 @@ EDITS = [
         "{cells: [64]",
         "@{cells: []",
         "truth",
-        "missing key 'cells' (cells per axis), or 'accuracy' in its place",
+        "missing key 'cells' (cells per axis), or 'accuracy' instead",
     ),
     ("[64]", "[64], accuracy: @1e-3", "truth.accuracy", "give either cells or accuracy, which chooses them"),
     ("cells: [64]", "accuracy: @-1", "truth.accuracy", "expected a number from 0 to 1, got -1"),
@@ -281,7 +281,7 @@ EDITS = [
         "{density: boltzmann}",
         "{density: boltzmann, mean: @[0]}",
         "initial.mean",
-        "not for density: boltzmann",
+        "not used with density: boltzmann",
     ),
     (
         "{density: boltzmann}",

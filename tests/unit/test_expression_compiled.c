@@ -132,7 +132,7 @@ static void loading_keeps_the_arithmetic(void **state)
   if (system(command)) skip();
   snprintf(yaml, sizeof yaml, "system: {plugin: %s/fast.so}\n", cache);
   assert_int_equal(system_of(yaml, &config, &loaded), FARE_ERR_INPUT);
-  assert_non_null(strstr(fare_error_message(), "is no plugin of FARE"));
+  assert_non_null(strstr(fare_error_message(), "is not a FARE plugin"));
   assert_true(tiny / 2 > 0);
   fare_config_destroy(&config);
 }

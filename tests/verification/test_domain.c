@@ -207,11 +207,11 @@ static void mass_that_runs_away_is_refused(void **state)
   assert_int_equal(
     fare_truth_fit_domain(PETSC_COMM_SELF, system, &initial, &schedule, &options), FARE_ERR_INPUT);
   if (getenv("FARE_TEST_SHOW")) fare_log("%s", fare_error_message());
-  assert_non_null(strstr(fare_error_message(), "truth.fit_domain: mass goes on to leave: at time "));
+  assert_non_null(strstr(fare_error_message(), "truth.fit_domain: mass keeps leaving: at time "));
   assert_non_null(strstr(fare_error_message(), "at the end of ["));
   assert_int_equal(
     fare_truth_fit_domain(PETSC_COMM_SELF, system, &uniform, &schedule, &options), FARE_ERR_INPUT);
-  assert_non_null(strstr(fare_error_message(), "a uniform start fills any box"));
+  assert_non_null(strstr(fare_error_message(), "a uniform initial density fills any box"));
   assert_ok(fare_system_destroy(&system));
 }
 

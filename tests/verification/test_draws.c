@@ -387,7 +387,7 @@ static void what_was_not_seen_is_found(void **state)
   assert_ok(fare_system_set(system, "height", 30));
   assert_ok(fare_ensemble_create(PETSC_COMM_WORLD, 1, 10000, &e));
   assert_int_equal(fare_ensemble_draw(e, &initial, system, 0, fare_stream_make(1, "draw")), FARE_ERR_FAILED);
-  assert_non_null(strstr(fare_error_message(), "peaks too narrow to be seen"));
+  assert_non_null(strstr(fare_error_message(), "peaks too narrow to resolve"));
   assert_ok(fare_ensemble_destroy(&e));
   assert_ok(fare_system_destroy(&system));
 }

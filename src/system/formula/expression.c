@@ -25,18 +25,18 @@ typedef struct {
 static const fare_field fields[] = {
   {"axes", FARE_NODE, AT(axes), "", 0, 0, NULL, "", "list of their names; x, y, z unless given"},
   {"potential", FARE_NODE, AT(formula[FARE_PART_POTENTIAL]), "", 0, 0, NULL, "",
-    "formula of V; the force is its gradient, taken exactly"},
+    "formula of V; the force is its exact negative gradient"},
   {"nonconservative", FARE_NODE, AT(formula[FARE_PART_NONCONSERVATIVE]), "", 0, 0, NULL, "",
-    "list of formulas, one per axis: a force beside that of the potential"},
+    "list of formulas, one per axis: a force added to that of the potential"},
   {"force", FARE_NODE, AT(formula[FARE_PART_FORCE]), "", 0, 0, NULL, "",
-    "list of formulas, one per axis: the whole force, where there is no potential"},
+    "list of formulas, one per axis: the total force, without a potential"},
   {"drift", FARE_NODE, AT(formula[FARE_PART_DRIFT]), "", 0, 0, NULL, "",
-    "list of formulas, one per axis: the drift in the sense of Ito, instead of a force"},
+    "list of formulas, one per axis: the Ito drift, instead of a force"},
   {"diffusion", FARE_NODE, AT(formula[FARE_PART_DIFFUSION]), "", 0, 0, NULL, "",
     "list of formulas, one per axis: D of dX = f dt + sqrt(2 D) dW, with the drift"},
   {"lower", FARE_REALS, AT(lower), NULL, -1e12, 1e12, NULL, "",
-    "lower ends of the domain of the truth, one per axis"},
-  {"upper", FARE_REALS, AT(upper), NULL, -1e12, 1e12, NULL, "", "upper ends"},
+    "lower bounds of the domain of the truth, one per axis"},
+  {"upper", FARE_REALS, AT(upper), NULL, -1e12, 1e12, NULL, "", "upper bounds"},
   {"periodic", FARE_NODE, AT(periodic), "", 0, 0, NULL, "",
     "list of true or false, one per axis; false unless given"},
   FARE_FIELDS_END,
@@ -138,15 +138,15 @@ static PetscErrorCode check_form(const builder *b)
     const char      *what;
   } rules[] = {
     {!potential && !force && !drift, b->node,
-      "nothing moves it: give a 'potential', a 'force', or a 'drift' and a 'diffusion'"},
+      "no dynamics: give a 'potential', a 'force', or a 'drift' and a 'diffusion'"},
     {force && potential, force,
-      "the force of a potential is its gradient; what is to be added to it goes under 'nonconservative'"},
-    {force && drift, force, "a drift stands instead of a force: give one of them"},
-    {extra && !potential, extra, "only beside a 'potential'; without one the whole force goes under 'force'"},
-    {extra && drift, extra, "a drift stands instead of a force: put it all under 'drift'"},
-    {drift && !diffusion, drift, "needs a 'diffusion' beside it"},
+      "the potential already gives a force; one added to it goes under 'nonconservative'"},
+    {force && drift, force, "a drift replaces the force: give one of them"},
+    {extra && !potential, extra, "only with a 'potential'; without one the total force goes under 'force'"},
+    {extra && drift, extra, "a drift replaces the force: put it all under 'drift'"},
+    {drift && !diffusion, drift, "needs a 'diffusion' as well"},
     {diffusion && !drift, diffusion,
-      "only beside a 'drift'; with a potential or a force the diffusion is mobility times kT"},
+      "only with a 'drift'; with a potential or a force the diffusion is mobility times kT"},
   };
 
   PetscFunctionBegin;
@@ -162,11 +162,11 @@ static PetscErrorCode check_name(const builder *b, const fare_node *map, size_t 
 
   PetscFunctionBegin;
   if (!fare_formula_is_name(name))
-    wrong = "is no name for formulas: letters, digits and _, a letter first";
+    wrong = "is not a valid name: letters, digits and _, a letter first";
   else if (fare_formula_reserves(name))
-    wrong = "means something in formulas already: choose another name";
+    wrong = "is reserved in formulas: choose another name";
   for (int axis = 0; axis < b->symbols.axes && !wrong; axis++) {
-    if (!strcmp(b->symbols.axis[axis], name)) wrong = "is an axis already";
+    if (!strcmp(b->symbols.axis[axis], name)) wrong = "is already an axis";
   }
   if (wrong && map) FARE_REFUSE_KEY(map, i, "'%.60s' %s", name, wrong);
   if (wrong) FARE_REFUSE(fare_node_item(b->keys.axes, i), "'%.60s' %s", name, wrong);
@@ -335,7 +335,7 @@ static PetscErrorCode compile_formulas(builder *b, fare_origin *origin)
   if (b->tree->full) code = fare_node_error(b->node, "the formulas and their derivatives are too large");
   for (int i = 0; i < b->tree->count && !code; i++) {
     if (b->tree->node[i].kind == FARE_X_NUMBER && !isfinite(b->tree->node[i].value))
-      code = fare_node_error(b->node, "a part of the formulas' derivatives comes to no finite number");
+      code = fare_node_error(b->node, "a part of the formulas' derivatives is not finite");
   }
   if (!code) code = fare_formulas_compile(b->node, source.text, &origin->library, &kernels);
   fare_text_free(&source);
@@ -399,8 +399,8 @@ static PetscErrorCode check_period(
   for (int i = 0; i < PROBES; i++) {
     if (fabs(high[i] - low[i]) <= tolerance * (1 + fabs(low[i]))) continue;
     FARE_REFUSE(formula_of(b, part, component),
-      "%s is not periodic along '%s': %.9g at its lower end, %.9g at its upper; a force round and round goes "
-      "under 'nonconservative', and ends need all their digits",
+      "%s is not periodic along '%s': %.9g at its lower end, %.9g at its upper; a force with circulation "
+      "goes under 'nonconservative', and bounds need all their digits",
       function_names[part], b->symbols.axis[axis], low[i], high[i]);
   }
   PetscFunctionReturn(0);
@@ -501,7 +501,7 @@ static PetscErrorCode build(builder *b, PetscInt64 dimension, fare_origin *origi
   PetscCall(read_parameters(b));
   PetscCall(read_formulas(b));
   type->name          = "expression";
-  type->summary       = "formulas of the study";
+  type->summary       = "system defined by formulas of the study";
   type->reference     = "";
   type->dimension_min = type->dimension_max = b->dim;
   type->parameters                          = b->made->parameter;

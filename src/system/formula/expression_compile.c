@@ -152,7 +152,7 @@ static PetscErrorCode find_cache(const fare_node *node, char *directory)
   else if (home && *home)
     length = snprintf(directory, PATH_SIZE, "%s/.cache/fare", home);
   else {
-    fare_node_error(node, "no place to keep compiled formulas: set FARE_CACHE to a directory");
+    fare_node_error(node, "no directory for compiled formulas: set FARE_CACHE to one");
     PetscFunctionReturn(FARE_ERR_FAILED);
   }
   if (length >= PATH_SIZE - 64)
@@ -169,7 +169,7 @@ static PetscErrorCode find_cache(const fare_node *node, char *directory)
   if (stat(directory, &about))
     PetscFunctionReturn(failed(node, "the cache of compiled formulas", directory, strerror(errno)));
   if (!S_ISDIR(about.st_mode))
-    PetscFunctionReturn(failed(node, "the cache of compiled formulas", directory, "is no directory"));
+    PetscFunctionReturn(failed(node, "the cache of compiled formulas", directory, "is not a directory"));
   if (is_others(&about)) {
     PetscFunctionReturn(failed(node, "the cache of compiled formulas", directory,
       "others may write there, and what it holds is executed; set FARE_CACHE to a directory of your own"));
@@ -217,7 +217,7 @@ static void first_complaint(const char *log, char *line, size_t size)
   PetscBool found = PETSC_FALSE;
   char      text[512];
 
-  snprintf(line, size, "it said nothing");
+  snprintf(line, size, "it printed nothing");
   for (int i = 0; file && !found && fgets(text, sizeof text, file); i++) {
     text[strcspn(text, "\n")] = '\0';
     found                     = strstr(text, "error") ? PETSC_TRUE : PETSC_FALSE;
@@ -260,7 +260,7 @@ static PetscErrorCode compile(
   }
   if (code > 0)
     PetscFunctionReturn(failed(node,
-      "formulas need a C compiler (CC, else the one FARE was built with), and this cannot be started:",
+      "formulas need a C compiler (CC, else the one FARE was built with), which cannot be started:",
       command[0], strerror(code)));
   if (code) {
     first_complaint(log, line, sizeof line);
@@ -326,10 +326,10 @@ static PetscErrorCode open_on_every_rank(
   while (!is_sound(path) && fare_seconds() - began < SEEN_AFTER) usleep(20000);
   if (access(path, R_OK))
     code = failed(node,
-      "compiled formulas are not there on every node (FARE_CACHE sets a directory that is):", path,
+      "compiled formulas are missing on some nodes (set FARE_CACHE to a shared directory):", path,
       strerror(errno));
   else if (!is_sound(path))
-    code = failed(node, "compiled formulas are not whole on every node:", path, "its checksum does not hold");
+    code = failed(node, "compiled formulas are corrupt on some nodes:", path, "its checksum is wrong");
   else
     code = fare_plugin_open(node, path, FARE_PLUGIN_IS_FORMULAS, size, library, &descriptor);
   if (code == FARE_ERR_INPUT) code = FARE_ERR_FAILED; /* what is in the cache is nobody's mistake */

@@ -114,7 +114,7 @@ static int make(parser *p, size_t at, fare_tree_kind kind, int a, int b)
   node = fare_tree_make(p->tree, kind, a, b);
   if (p->tree->full) return refuse(p, at, "the formula is too large");
   if (p->tree->node[node].kind == FARE_X_NUMBER && !isfinite(p->tree->node[node].value))
-    return refuse(p, at, "this comes to no finite number");
+    return refuse(p, at, "this is not a finite number");
   return node;
 }
 
@@ -132,7 +132,8 @@ static int parse_number(parser *p)
     at++;
     while (is_digit(p->text[at])) at++;
   }
-  if (at == begin + 1 && p->text[begin] == '.') return refuse(p, begin, "expected digits beside the point");
+  if (at == begin + 1 && p->text[begin] == '.')
+    return refuse(p, begin, "expected digits next to the decimal point");
   if (p->text[at] == 'e' || p->text[at] == 'E') {
     const size_t digits = at + 1 + (p->text[at + 1] == '+' || p->text[at + 1] == '-');
 
@@ -156,7 +157,7 @@ static int parse_arguments(parser *p, fare_tree_kind kind, size_t at)
   const PetscBool many = kind == FARE_X_MIN || kind == FARE_X_MAX ? PETSC_TRUE : PETSC_FALSE;
   int             node, count = 1;
 
-  if (!take(p, '(')) return refuse(p, p->at, "'%s' is a function: expected '(' behind it", name);
+  if (!take(p, '(')) return refuse(p, p->at, "'%s' is a function: expected '(' after it", name);
   node = parse_sum(p);
   if (!many) node = make(p, at, kind, node, 0);
   while (peek(p) == ',' && !p->failed) {
@@ -233,7 +234,7 @@ static int parse_name(parser *p)
   called = peek(p) == '(' ? PETSC_TRUE : PETSC_FALSE;
   node   = find_symbol(p, name, called);
   if (node < 0) return refuse_name(p, at, name, called);
-  if (called) return refuse(p, p->at, "'%s' is no function; a product is written %s*(...)", name, name);
+  if (called) return refuse(p, p->at, "'%s' is not a function; a product is written %s*(...)", name, name);
   return node;
 }
 
@@ -335,7 +336,7 @@ PetscBool fare_formula_parse(
     if (is_digit(c) || is_letter(c) || c == '(' || c == '.')
       refuse(&p, p.at, "expected an operator before this; a product is written with *");
     else if (c == ')')
-      refuse(&p, p.at, "a ')' without its '('");
+      refuse(&p, p.at, "a ')' without a matching '('");
     else if (c == ',')
       refuse(&p, p.at, "a ',' outside a function's parentheses; the decimal sign is a point");
     else

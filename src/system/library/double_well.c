@@ -12,7 +12,7 @@ enum { HEIGHT = FARE_OWN, STIFFNESS, TILT };
 static const fare_parameter parameters[] = {
   FARE_COMMON_PARAMETERS,
   {"height", 1.0, 0.0, 1e6, "barrier between the wells at x = -1 and x = 1"},
-  {"stiffness", 4.0, 1e-6, 1e6, "spring constant across, beyond the first axis"},
+  {"stiffness", 4.0, 1e-6, 1e6, "spring constant along the other axes"},
   {"tilt", 0.0, -1e3, 1e3, "constant force along the first axis"},
   FARE_PARAMETERS_END,
 };
@@ -67,7 +67,7 @@ static void coefficients(int dim, const double *theta, double a[])
 
 const fare_system_type fare_system_double_well = {
   .name          = "double_well",
-  .summary       = "two wells along the first axis, harmonic across",
+  .summary       = "double well along the first axis, harmonic along the others",
   .reference     = "Kramers, Physica 7, 284 (1940)",
   .dimension_min = 1,
   .dimension_max = 3,

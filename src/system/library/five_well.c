@@ -14,10 +14,10 @@ enum { DEPTH = FARE_OWN, STIFFNESS, RADIUS, PHASE, TILT, TILT_Y };
 
 static const fare_parameter parameters[] = {
   FARE_COMMON_PARAMETERS_AT(0.2),
-  {"depth", 1.0, -1e3, 1e3, "half of the barrier from well to well along the ring"},
+  {"depth", 1.0, -1e3, 1e3, "half the barrier between neighbouring wells on the ring"},
   {"stiffness", 10.0, 1e-6, 1e6, "of the ring; the spring constant across it is twice this"},
   {"radius", 1.5, 0.0, 1e3, "of the ring"},
-  {"phase", 0.0, -1e6, 1e6, "five times the angle by which the wells are turned"},
+  {"phase", 0.0, -1e6, 1e6, "five times the angle by which the wells are rotated"},
   {"tilt", 0.0, -1e3, 1e3, "constant force along x"},
   {"tilt_y", 0.0, -1e3, 1e3, "constant force along y"},
   FARE_PARAMETERS_END,
@@ -97,7 +97,7 @@ static void coefficients(int dim, const double *theta, double a[])
 
 const fare_system_type fare_system_five_well = {
   .name          = "five_well",
-  .summary       = "five wells on a ring that can turn and breathe",
+  .summary       = "five wells on a ring that can rotate and breathe",
   .reference     = "Hoffmann et al., Mach. Learn.: Sci. Technol. 3, 015009 (2022)",
   .dimension_min = 2,
   .dimension_max = 2,

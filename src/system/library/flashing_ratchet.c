@@ -11,7 +11,7 @@ enum { HEIGHT = FARE_OWN, SWITCH, FORCE };
 
 static const fare_parameter parameters[] = {
   FARE_COMMON_PARAMETERS,
-  {"height", 5.0, 0.0, 1e6, "scale of the potential; from lowest to highest it is 2.2 times this"},
+  {"height", 5.0, 0.0, 1e6, "scale of the potential, whose range is 2.2 times this"},
   {"switch", 1.0, 0.0, 1.0, "factor of the potential: 0 off, 1 on"},
   {"force", 0.0, -1e6, 1e6, "constant force along x, for instance a load"},
   FARE_PARAMETERS_END,
@@ -58,7 +58,7 @@ static void coefficients(int dim, const double *theta, double a[])
 
 const fare_system_type fare_system_flashing_ratchet = {
   .name    = "flashing_ratchet",
-  .summary = "lopsided periodic potential that is switched on and off and so drives a current",
+  .summary = "asymmetric periodic potential, switched on and off, that drives a current",
   .reference =
     "Ajdari and Prost, C. R. Acad. Sci. Paris II 315, 1635 (1992); Reimann, Phys. Rep. 361, 57 (2002)",
   .dimension_min   = 1,

@@ -9,8 +9,8 @@
 enum { GROWTH, VOLATILITY };
 
 static const fare_parameter parameters[] = {
-  {"growth", 0.1, -1e3, 1e3, "rate of growth of the mean"},
-  {"volatility", 0.3, 0.0, 1e3, "noise per unit of x and root of time"},
+  {"growth", 0.1, -1e3, 1e3, "growth rate of the mean"},
+  {"volatility", 0.3, 0.0, 1e3, "noise per unit of x and square root of time"},
   FARE_PARAMETERS_END,
 };
 
@@ -32,7 +32,7 @@ static void diffusion(int dim, const double *theta, size_t n, const double *cons
 
 const fare_system_type fare_system_geometric_brownian = {
   .name          = "geometric_brownian",
-  .summary       = "noise in proportion to the state, as of prices and populations; lognormal in closed form",
+  .summary       = "multiplicative noise, as in prices and populations; lognormal in closed form",
   .reference     = "Black and Scholes, J. Polit. Econ. 81, 637 (1973)",
   .dimension_min = 1,
   .dimension_max = 1,

@@ -16,7 +16,7 @@ enum { MASS = FARE_KT + 1, FRICTION, HEIGHT, TILT };
 static const fare_parameter parameters[] = {
   FARE_TEMPERATURE,
   {"mass", 1.0, 1e-6, 1e6, "mass of the particle"},
-  {"friction", 1.0, 0.0, 1e6, "rate at which velocity is lost"},
+  {"friction", 1.0, 0.0, 1e6, "damping rate of the velocity"},
   {"height", KRAMERS_HEIGHT, 1e-6, KRAMERS_HEIGHT_MAX, KRAMERS_HEIGHT_DESCRIPTION},
   {"tilt", 0.0, -1e3, 1e3, "constant force along x"},
   FARE_PARAMETERS_END,

@@ -22,7 +22,7 @@ static inline double slope(double x)
 
 const fare_system_type fare_system_kramers_double_well = {
   .name      = "kramers_double_well",
-  .summary   = "the double well with inertia, in position and velocity",
+  .summary   = "underdamped double well, in position and velocity",
   .reference = "Kramers, Physica 7, 284 (1940)",
   .lower     = {-2.6, -8},
   .upper     = {2.6, 8},

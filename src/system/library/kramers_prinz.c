@@ -11,7 +11,7 @@
 
 const fare_system_type fare_system_kramers_prinz = {
   .name      = "kramers_prinz",
-  .summary   = "the four wells of Prinz with inertia, in position and velocity",
+  .summary   = "underdamped Prinz potential, in position and velocity",
   .reference = "Kramers, Physica 7, 284 (1940); Prinz et al., J. Chem. Phys. 134, 174105 (2011)",
   .lower     = {-1.8, -8},
   .upper     = {1.8, 8},

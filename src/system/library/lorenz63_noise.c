@@ -11,8 +11,8 @@ enum { SIGMA, RHO, BETA, DIFFUSION };
 static const fare_parameter parameters[] = {
   {"sigma", 10.0, 0.0, 1e3, "Prandtl number"},
   {"rho", 28.0, -1e3, 1e3, "Rayleigh number over its critical value"},
-  {"beta", 8.0 / 3.0, 0.0, 1e3, "of the shape of a roll"},
-  {"diffusion", 1.0, 0.0, 1e6, "diffusion coefficient along every axis, half of the square of the noise"},
+  {"beta", 8.0 / 3.0, 0.0, 1e3, "geometric factor of the rolls"},
+  {"diffusion", 1.0, 0.0, 1e6, "diffusion coefficient along every axis, half the squared noise"},
   FARE_PARAMETERS_END,
 };
 
@@ -37,7 +37,7 @@ static void diffusion(int dim, const double *theta, size_t n, const double *cons
 
 const fare_system_type fare_system_lorenz63_noise = {
   .name      = "lorenz63_noise",
-  .summary   = "the chaotic attractor of Lorenz with noise: a density where single paths cannot be foretold",
+  .summary   = "the Lorenz attractor with noise: paths are unpredictable, the density is not",
   .reference = "Lorenz, J. Atmos. Sci. 20, 130 (1963); Allawala and Marston, Phys. Rev. E 94, 052218 (2016)",
   .dimension_min = 3,
   .dimension_max = 3,

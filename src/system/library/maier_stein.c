@@ -12,7 +12,7 @@ enum { ALPHA, MU, DIFFUSION, TILT, TILT_Y };
 static const fare_parameter parameters[] = {
   {"alpha", 10.0, 0.0, 1e6, "pull towards x = 0 off the axis"},
   {"mu", 1.0, 1e-6, 1e6, "rate of return to the axis"},
-  {"diffusion", 0.05, 0.0, 1e6, "diffusion coefficient along both axes, half of the square of the noise"},
+  {"diffusion", 0.05, 0.0, 1e6, "diffusion coefficient along both axes, half the squared noise"},
   {"tilt", 0.0, -1e3, 1e3, "constant drift along x"},
   {"tilt_y", 0.0, -1e3, 1e3, "constant drift along y"},
   FARE_PARAMETERS_END,
@@ -38,7 +38,7 @@ static void diffusion(int dim, const double *theta, size_t n, const double *cons
 
 const fare_system_type fare_system_maier_stein = {
   .name          = "maier_stein",
-  .summary       = "two stable points without a potential: escape that breaks detailed balance",
+  .summary       = "two stable points without a potential: escape without detailed balance",
   .reference     = "Maier and Stein, Phys. Rev. E 48, 931 (1993)",
   .dimension_min = 2,
   .dimension_max = 2,

@@ -91,7 +91,7 @@ static void coefficients(int dim, const double *theta, double a[])
 
 const fare_system_type fare_system_mueller_brown = {
   .name          = "mueller_brown",
-  .summary       = "three wells along a bent valley, the usual test of reaction paths",
+  .summary       = "three wells along a curved valley, the standard test of reaction paths",
   .reference     = "Mueller and Brown, Theor. Chim. Acta 53, 75 (1979)",
   .dimension_min = 2,
   .dimension_max = 2,

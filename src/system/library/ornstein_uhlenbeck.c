@@ -12,7 +12,7 @@ enum { STIFFNESS = FARE_OWN, CENTRE, TILT };
 static const fare_parameter parameters[] = {
   FARE_COMMON_PARAMETERS,
   {"stiffness", 1.0, 1e-6, 1e6, "spring constant, the same along every axis"},
-  {"centre", 0.0, -1e3, 1e3, "place of the trap along the first axis"},
+  {"centre", 0.0, -1e3, 1e3, "position of the trap along the first axis"},
   {"tilt", 0.0, -1e3, 1e3, "constant force along the first axis"},
   FARE_PARAMETERS_END,
 };
@@ -62,7 +62,7 @@ static void coefficients(int dim, const double *theta, double a[])
 
 const fare_system_type fare_system_ornstein_uhlenbeck = {
   .name          = "ornstein_uhlenbeck",
-  .summary       = "harmonic trap that can be dragged, breathe or tilt; Gaussian in closed form",
+  .summary       = "harmonic trap, dragged, breathing or tilted; Gaussian in closed form",
   .reference     = "Uhlenbeck and Ornstein, Phys. Rev. 36, 823 (1930)",
   .dimension_min = 1,
   .dimension_max = 3,

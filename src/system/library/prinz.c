@@ -19,7 +19,7 @@ static const fare_parameter parameters[] = {
 
 const fare_system_type fare_system_prinz = {
   .name      = "prinz",
-  .summary   = "four wells of different depth and width, one dimension",
+  .summary   = "four wells of different depth and width in one dimension",
   .reference = "Prinz et al., J. Chem. Phys. 134, 174105 (2011)",
   .lower     = {-2},
   .upper     = {2},

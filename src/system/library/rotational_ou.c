@@ -12,7 +12,7 @@ enum { STIFFNESS = FARE_OWN, ROTATION, TILT, TILT_Y };
 static const fare_parameter parameters[] = {
   FARE_COMMON_PARAMETERS,
   {"stiffness", 1.0, 1e-6, 1e6, "spring constant"},
-  {"rotation", 1.0, -1e6, 1e6, "force across the radius, per length, anticlockwise"},
+  {"rotation", 1.0, -1e6, 1e6, "tangential force per radius, anticlockwise"},
   {"tilt", 0.0, -1e3, 1e3, "constant force along x"},
   {"tilt_y", 0.0, -1e3, 1e3, "constant force along y"},
   FARE_PARAMETERS_END,
@@ -73,7 +73,7 @@ static void coefficients(int dim, const double *theta, double a[])
 
 const fare_system_type fare_system_rotational_ou = {
   .name            = "rotational_ou",
-  .summary         = "harmonic trap with a swirl: a driven steady state in closed form",
+  .summary         = "harmonic trap with rotation: nonequilibrium steady state in closed form",
   .reference       = "Weiss, Tellus A 55, 208 (2003)",
   .dimension_min   = 2,
   .dimension_max   = 2,

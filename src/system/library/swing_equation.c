@@ -16,7 +16,7 @@ static const fare_parameter parameters[] = {
   {"inertia", 1.0, 1e-6, 1e6, "of the rotor"},
   {"damping", 0.25, 0.0, 1e6, "power lost per unit of speed"},
   {"diffusion", 0.05, 0.0, 1e6,
-    "diffusion coefficient of the speed: noise of the power, half its square, over the square of the "
+    "diffusion coefficient of the speed: half the squared noise of the power over the squared "
     "inertia"},
   FARE_PARAMETERS_END,
 };
@@ -47,7 +47,7 @@ static void diffusion(int dim, const double *theta, size_t n, const double *cons
 
 const fare_system_type fare_system_swing_equation = {
   .name          = "swing_equation",
-  .summary       = "a generator on a power grid: angle and speed of its rotor, in step or out of step",
+  .summary       = "generator on a power grid: angle and speed of its rotor, in or out of step",
   .reference     = "Filatrella, Nielsen and Pedersen, Eur. Phys. J. B 61, 485 (2008)",
   .dimension_min = 2,
   .dimension_max = 2,

@@ -10,8 +10,8 @@ enum { HEIGHT = FARE_OWN, FORCE };
 
 static const fare_parameter parameters[] = {
   FARE_COMMON_PARAMETERS_AT(0.5),
-  {"height", 1.0, -1e6, 1e6, "half of the barrier between neighbouring wells, without force"},
-  {"force", 0.5, -1e6, 1e6, "constant force along x; from |force| = height on there are no wells"},
+  {"height", 1.0, -1e6, 1e6, "half the barrier between neighbouring wells, without force"},
+  {"force", 0.5, -1e6, 1e6, "constant force along x; no wells for |force| >= height"},
   FARE_PARAMETERS_END,
 };
 
@@ -49,8 +49,9 @@ static void coefficients(int dim, const double *theta, double a[])
 }
 
 const fare_system_type fare_system_tilted_washboard = {
-  .name    = "tilted_washboard",
-  .summary = "cosine on a circle and a constant force: Brownian motor, Josephson junction, phase-locked loop",
+  .name = "tilted_washboard",
+  .summary =
+    "cosine on a circle with a constant force: Brownian motor, Josephson junction, phase-locked loop",
   .reference =
     "Stratonovich, Radiotekh. Elektron. 3, 497 (1958); Reimann et al., Phys. Rev. Lett. 87, 010602 (2001)",
   .dimension_min   = 1,

@@ -12,12 +12,12 @@
 enum { PRODUCTION_X, PRODUCTION_Y, BASAL, THRESHOLD, HILL, DECAY, VOLUME };
 
 static const fare_parameter parameters[] = {
-  {"production_x", 4.0, 0.0, 1e6, "rate at which x is made when nothing represses it"},
-  {"production_y", 4.0, 0.0, 1e6, "rate at which y is made when nothing represses it"},
-  {"basal", 0.05, 0.0, 1e6, "rate at which both are made in any case"},
+  {"production_x", 4.0, 0.0, 1e6, "production rate of x without repression"},
+  {"production_y", 4.0, 0.0, 1e6, "production rate of y without repression"},
+  {"basal", 0.05, 0.0, 1e6, "production rate of both under full repression"},
   {"threshold", 1.0, 1e-6, 1e6, "concentration that halves the other's production"},
   {"hill", 2.0, 1.0, 20.0, "Hill coefficient: steepness of the repression"},
-  {"decay", 1.0, 1e-6, 1e6, "rate of decay per molecule"},
+  {"decay", 1.0, 1e-6, 1e6, "decay rate per molecule"},
   {"volume", 40.0, 1e-3, 1e12, "molecules per unit of concentration: the larger, the less noise"},
   FARE_PARAMETERS_END,
 };
@@ -61,7 +61,7 @@ static void diffusion(int dim, const double *theta, size_t n, const double *cons
 
 const fare_system_type fare_system_toggle_switch = {
   .name    = "toggle_switch",
-  .summary = "two genes that repress each other, with the noise of few molecules",
+  .summary = "two genes that repress each other, with noise of small copy numbers",
   .reference =
     "Gardner, Cantor and Collins, Nature 403, 339 (2000); Gillespie, J. Chem. Phys. 113, 297 (2000)",
   .dimension_min = 2,

@@ -11,11 +11,11 @@ enum { HILL = FARE_OWN, SHALLOW, LEFT, RIGHT, WALLS, TILT, TILT_Y };
 
 static const fare_parameter parameters[] = {
   FARE_COMMON_PARAMETERS_AT(0.59405),
-  {"hill", 3.0, -1e3, 1e3, "height of the hill at (0, 1/3) amid the wells"},
+  {"hill", 3.0, -1e3, 1e3, "height of the hill at (0, 1/3) between the wells"},
   {"shallow", 3.0, -1e3, 1e3, "depth of the shallow well at (0, 5/3)"},
   {"left", 5.0, -1e3, 1e3, "depth of the well at (-1, 0)"},
   {"right", 5.0, -1e3, 1e3, "depth of the well at (1, 0)"},
-  {"walls", 0.2, 1e-6, 1e3, "strength of the confinement by fourth powers"},
+  {"walls", 0.2, 1e-6, 1e3, "strength of the quartic confinement"},
   {"tilt", 0.0, -1e3, 1e3, "constant force along x"},
   {"tilt_y", 0.0, -1e3, 1e3, "constant force along y"},
   FARE_PARAMETERS_END,
@@ -85,7 +85,7 @@ static void coefficients(int dim, const double *theta, double a[])
 
 const fare_system_type fare_system_triple_well_2d = {
   .name          = "triple_well_2d",
-  .summary       = "two deep wells and a shallow one, joined by two paths",
+  .summary       = "two deep wells and a shallow one, connected by two channels",
   .reference     = "Metzner, Schuette and Vanden-Eijnden, J. Chem. Phys. 125, 084110 (2006)",
   .dimension_min = 2,
   .dimension_max = 2,

@@ -34,30 +34,29 @@ PetscErrorCode fare_plugin_open(const fare_node *node, const char *path, fare_pl
   PetscFunctionBegin;
   if (stat(path, &about))
     FARE_REFUSE(node, "there is no file '%.400s' (a relative path starts from the working directory)", path);
-  if (!S_ISREG(about.st_mode)) FARE_REFUSE(node, "'%.400s' is no file, let alone a shared object", path);
+  if (!S_ISREG(about.st_mode)) FARE_REFUSE(node, "'%.400s' is not a file", path);
   *library = open_library(path);
   if (!*library) FARE_REFUSE(node, "cannot be loaded: %.700s", dlerror());
   plugin = dlsym(*library, FARE_PLUGIN_SYMBOL);
   if (!plugin)
     FARE_REFUSE(node,
-      "'%.400s' is no plugin of FARE: it exports no '%s' (FARE_PLUGIN_SYSTEM or FARE_PLUGIN_SAMPLER makes "
+      "'%.400s' is not a FARE plugin: it exports no '%s' (FARE_PLUGIN_SYSTEM or FARE_PLUGIN_SAMPLER makes "
       "it)",
       path, FARE_PLUGIN_SYMBOL);
   if (plugin->abi != FARE_PLUGIN_ABI)
     FARE_REFUSE(node,
-      "'%.400s' was built for plugins of version %d, this FARE takes %d: compile it again against its "
+      "'%.400s' was built for plugins of version %d, this FARE takes %d: recompile it against its "
       "headers",
       path, plugin->abi, FARE_PLUGIN_ABI);
   if (plugin->kind != (int)kind) {
     const char *is = plugin->kind > 0 && plugin->kind < (int)PETSC_STATIC_ARRAY_LENGTH(kinds)
       ? kinds[plugin->kind]
-      : "of a kind that this FARE does not know";
+      : "of a kind unknown to this FARE";
 
     FARE_REFUSE(node, "'%.400s' is %s, expected %s", path, is, kinds[kind]);
   }
   if (memcmp(plugin->size, size, sizeof plugin->size) || !plugin->descriptor)
-    FARE_REFUSE(
-      node, "'%.400s' was built against other headers than those of this FARE: compile it again", path);
+    FARE_REFUSE(node, "'%.400s' was built against headers of another FARE: recompile it", path);
   *descriptor = plugin->descriptor;
   PetscFunctionReturn(0);
 }

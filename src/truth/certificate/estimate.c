@@ -381,7 +381,7 @@ void fare_truth_doubt_text(
     break;
   case FARE_DOUBT_END:
     snprintf(text, size,
-      "the density is singular or steep at an end of %s (cells half as wide lower the error by %.2g only)",
+      "the density is singular or steep at an end of %s (halving the cells lowers the error by only %.2g)",
       axis, status->doubt_size);
     break;
   case FARE_DOUBT_FEW:
@@ -396,7 +396,7 @@ void fare_truth_doubt_text(
   for (int a = 0; a < fare_system_dimension(system); a++) all *= status->advised[a];
   used = strlen(text);
   snprintf(text + used, size - used,
-    all > FARE_CELLS_MAX ? "; more cells would be needed than there can be" : "; take %.0f",
+    all > FARE_CELLS_MAX ? "; more cells would be needed than are allowed" : "; take %.0f",
     status->advised[0]);
   for (int a = 1; a < fare_system_dimension(system) && all <= FARE_CELLS_MAX; a++) {
     used = strlen(text);

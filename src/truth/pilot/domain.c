@@ -223,7 +223,7 @@ static PetscErrorCode widen(search *s, const fare_system *system, int axis)
   PetscFunctionBegin;
   if (s->full[axis] && width > WIDEST * s->first[axis]) {
     FARE_FAIL(FARE_ERR_INPUT,
-      "truth.fit_domain: mass goes on to leave: at time %g there is %.1e at the end of [%g, %g] along %s, "
+      "truth.fit_domain: mass keeps leaving: at time %g there is %.1e at the end of [%g, %g] along %s, "
       "%.0f times as wide as the system's own; give lower and upper",
       s->time, s->mass, s->lower[axis], s->upper[axis], fare_system_axis_name(system, axis),
       width / s->first[axis]);
@@ -277,7 +277,7 @@ static PetscErrorCode find_box(MPI_Comm comm, const fare_system *system, const f
   if (s->steepest > STEEPEST)
     FARE_FAIL(FARE_ERR_INPUT,
       "truth.fit_domain: in pilot runs with %d cells per axis drift is %.0f times as large as diffusion over "
-      "a cell, and they tell nothing; give lower and upper",
+      "a cell, so they are inconclusive; give lower and upper",
       s->cells, s->steepest);
   FARE_FAIL(FARE_ERR_FAILED,
     "truth.fit_domain: no box was found in %d pilot runs (at time %g a mass of %.1e was at an end of the "
@@ -293,7 +293,8 @@ PetscErrorCode fare_truth_fit_domain(MPI_Comm comm, const fare_system *system, c
   PetscFunctionBegin;
   if (!options->fit_domain) PetscFunctionReturn(0);
   if (initial->density == FARE_INITIAL_UNIFORM)
-    FARE_FAIL(FARE_ERR_INPUT, "truth.fit_domain: a uniform start fills any box; give lower and upper");
+    FARE_FAIL(
+      FARE_ERR_INPUT, "truth.fit_domain: a uniform initial density fills any box; give lower and upper");
   PetscCall(first_box(system, initial, options, &s));
   PetscCall(find_box(comm, system, initial, schedule, options, &s));
   options->lower.values = calloc((size_t)s.dim, sizeof *options->lower.values);

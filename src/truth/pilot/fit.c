@@ -60,7 +60,7 @@ static PetscErrorCode multiply_cells(fare_truth_options *options, double factor)
   }
   if (total > FARE_CELLS_MAX)
     FARE_FAIL(FARE_ERR_INPUT,
-      "truth.accuracy: %g would take %.2g cells, more than there can be; ask for less, or for a smaller box",
+      "truth.accuracy: %g would take %.2g cells, more than allowed; relax it, or take a smaller box",
       options->accuracy, total);
   PetscFunctionReturn(0);
 }

@@ -126,7 +126,7 @@ static PetscErrorCode refuse_rate(const fare_operator *op, int axis, PetscInt ce
   }
   if (fare_operator_is_gradient(op)) { /* its potential has been looked at */
     FARE_FAIL(FARE_ERR_FAILED,
-      "truth: the potential changes by more than can be computed with across one cell at time %g, at the "
+      "truth: the potential changes by more than can be represented across one cell at time %g, at the "
       "face of axis %s above (%s): take more cells, or a larger kT",
       op->time, name, place);
   }
@@ -198,7 +198,7 @@ static PetscErrorCode compare_pairs(
     if (fabs(mine[n] - theirs[n]) <= rounding * PetscMax(fabs(mine[n]), fabs(theirs[n]))) continue;
     FARE_FAIL(FARE_ERR_FAILED,
       "truth: probability is not conserved at time %g: a face across axis %s, where the grid is cut or "
-      "closes, has the rate %.9g from one side and %.9g from the other",
+      "wraps around, has the rate %.9g from one side and %.9g from the other",
       op->time, fare_system_axis_name(op->system, axis), mine[n], theirs[n]);
   }
   PetscFunctionReturn(0);

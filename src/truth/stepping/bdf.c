@@ -114,7 +114,7 @@ PetscErrorCode fare_bdf_load(fare_bdf *b, const double numbers[])
 {
   PetscFunctionBegin;
   if (!is_sound(numbers))
-    FARE_FAIL(FARE_ERR_FAILED, "what was saved is no state of the truth's time stepping");
+    FARE_FAIL(FARE_ERR_FAILED, "the saved data are not a state of the truth's time stepping");
   b->order = (int)numbers[0];
   b->count = (int)numbers[1];
   b->since = (int)numbers[2];

@@ -225,7 +225,7 @@ PetscErrorCode fare_evolution_load(fare_evolution *e, const double numbers[FARE_
 {
   PetscFunctionBegin;
   if (!is_sound(e, numbers))
-    FARE_FAIL(FARE_ERR_FAILED, "what was saved is no state of the truth's evolution");
+    FARE_FAIL(FARE_ERR_FAILED, "the saved data are not a state of the truth's evolution");
   if (e->bdf) PetscCall(fare_bdf_load(e->bdf, numbers + BDF));
   if (e->residual) fare_residual_load(e->residual, numbers + RESIDUAL);
   e->before                = numbers[0];

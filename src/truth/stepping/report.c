@@ -49,7 +49,7 @@ PetscErrorCode fare_evolution_check_mass(fare_evolution *e, double t, double sum
   if (!(off <= most)) {
     FARE_FAIL(FARE_ERR_FAILED,
       "truth: a solve at time %g changed the mass by %.1e, which neither the solver's tolerance nor rounding "
-      "explains (at most %.1e): the generator on this grid does not keep probability",
+      "explains (at most %.1e): the generator on this grid does not conserve probability",
       t, off, most);
   }
   PetscFunctionReturn(0);
