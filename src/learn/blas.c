@@ -65,7 +65,8 @@ void fare_learn_check_blas(void)
   if (is_openblas(&file)) return;
   rate = operations_per_second();
   if (rate < SLOW)
-    fare_warn("BLAS (%s) does %.1f GFlop/s here, as a reference library does: training will take many times "
-              "longer than with OpenBLAS (libopenblas-dev)",
+    fare_warn(
+      "BLAS (%s) does %.1f GFlop/s here, as slow as a reference library: training will take many times "
+      "longer than with OpenBLAS (libopenblas-dev)",
       file, 1e-9 * rate);
 }

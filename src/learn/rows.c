@@ -135,7 +135,7 @@ PetscErrorCode fare_learn_rows_standardise(fare_learn_rows *rows, double mean[],
   PetscFunctionBegin;
   for (int g = 0; g < rows->groups; g++) {
     if (rows->group[g].count < 1)
-      FARE_FAIL(FARE_ERR_FAILED, "nothing to learn from: group %d of %d is empty", g + 1, rows->groups);
+      FARE_FAIL(FARE_ERR_FAILED, "no training particles: group %d of %d is empty", g + 1, rows->groups);
   }
   PetscCall(PetscMalloc1((size_t)rows->groups, &sum));
   for (int axis = 0; axis < rows->dim; axis++) mean[axis] = 0;
@@ -145,10 +145,10 @@ PetscErrorCode fare_learn_rows_standardise(fare_learn_rows *rows, double mean[],
   for (int axis = 0; axis < rows->dim; axis++) {
     sd[axis] = sqrt(over_groups(rows, axis, sum));
     if (!(isfinite(mean[axis]) && isfinite(sd[axis])))
-      code = fare_error(FARE_ERR_FAILED, "the particles to learn from are not all finite (axis %d)", axis);
+      code = fare_error(FARE_ERR_FAILED, "some training particles are not finite (axis %d)", axis);
     else if (sd[axis] <= 0)
-      code = fare_error(FARE_ERR_FAILED,
-        "the particles to learn from are all at the same place %g along axis %d", mean[axis], axis);
+      code = fare_error(FARE_ERR_FAILED, "all training particles are at the same position %g along axis %d",
+        mean[axis], axis);
   }
   for (int g = 0; g < rows->groups && !code; g++) PetscCall(copy(rows, &rows->group[g], sum[g][0], mean, sd));
   PetscCall(PetscFree(sum));

@@ -206,7 +206,7 @@ static PetscErrorCode steps_of(training_context *l, fare_progress *progress)
   }
   if (over)
     fare_log(
-      "%s: ended at step %lld of %lld, held-out particles having gained nothing for %lld points of the curve",
+      "%s: ended at step %lld of %lld, with no gain on held-out particles over %lld points of the curve",
       l->problem->what, (long long)s->step, (long long)s->steps, (long long)s->since);
   PetscFunctionReturn(0);
 }
@@ -241,10 +241,10 @@ static PetscErrorCode state_of(training_context *l)
     l->state = session->state;
     if (l->state->count != count || l->state->steps != l->options->steps ||
       (l->state->curve.validation != NULL) != validated || l->state->kept != l->problem->kept)
-      FARE_FAIL(FARE_ERR_FAILED, "%s: what was saved is the state of another training", l->problem->what);
+      FARE_FAIL(FARE_ERR_FAILED, "%s: the saved state belongs to another training", l->problem->what);
     PetscCall(PetscArraycpy(l->weights, l->state->weights, count));
     if (l->problem->kept) l->problem->recall(l->problem->context, l->state->numbers);
-    fare_log("%s: goes on at step %lld of %lld", l->problem->what, (long long)l->state->step,
+    fare_log("%s: resumes at step %lld of %lld", l->problem->what, (long long)l->state->step,
       (long long)l->state->steps);
     PetscFunctionReturn(0);
   }

@@ -9,7 +9,7 @@ const char *const fare_sampler_family_names[] = {"equilibrium", "simulation", "g
 const char *const fare_walls_meanings[] = {
   [FARE_WALLS_IGNORED]  = "no walls: particles may leave the box",
   [FARE_WALLS_KEPT]     = "particles stay inside",
-  [FARE_WALLS_FOLDED]   = "what is drawn outside is reflected into the box",
+  [FARE_WALLS_FOLDED]   = "samples outside are reflected into the box",
   [FARE_WALLS_ABSORBED] = "reflected at reflecting boundaries, absorbed at absorbing ones",
 };
 
@@ -26,7 +26,7 @@ void fare_sampler_type_describe(const fare_sampler_type *type, FILE *to)
     fare_sampler_family_names[type->family], type->train ? ", learned from a training set" : "");
   fprintf(to, "boundaries of the truth's box: %s\n\n", fare_walls_meanings[type->walls]);
   if (type->modes)
-    fprintf(to, "also runs with %s%s%s in place of what is learned\n\n",
+    fprintf(to, "also runs with %s%s%s in place of the trained model\n\n",
       type->modes & FARE_ORACLE ? "`oracle: true`" : "",
       type->modes == (FARE_ORACLE | FARE_EMPIRICAL) ? " or " : "",
       type->modes & FARE_EMPIRICAL ? "`empirical: true`" : "");
@@ -112,7 +112,7 @@ PetscErrorCode fare_sampler_set_walls(fare_sampler *sampler, const fare_walls *w
   PetscFunctionBegin;
   if (walls->absorbing && type->walls != FARE_WALLS_ABSORBED) {
     FARE_FAIL(FARE_ERR_INPUT,
-      "sampler '%s' knows no absorption, and a boundary of the truth's box absorbs: use 'langevin', or other "
+      "sampler '%s' has no absorption, but a boundary of the truth's box absorbs: use 'langevin', or other "
       "'boundaries'",
       type->name);
   }

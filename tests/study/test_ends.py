@@ -168,7 +168,7 @@ def check_mirrors(where):
     for name, what in (
         ("euler", "reflected at the ends"),
         ("chains", "particles stay inside"),
-        ("diffusion", "what is drawn outside is reflected"),
+        ("diffusion", "samples outside are reflected"),
     ):
         expect(
             re.search(rf"^{name} .*; {what}", checked, re.MULTILINE),
@@ -260,7 +260,7 @@ def check_refusals(where):
         )
         said = fare(where, "check", "bad.yaml", code=2)
         expect(
-            re.search(rf"bad.yaml:8:\d+: ensembles\[0\]: sampler '{sampler}' knows no absorption", said),
+            re.search(rf"bad.yaml:8:\d+: ensembles\[0\]: sampler '{sampler}' has no absorption", said),
             f"{sampler}: {said!r}",
         )
     (where / "bad.yaml").write_text(HOLE.replace("heun", "leimkuhler_matthews"))

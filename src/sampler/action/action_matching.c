@@ -17,7 +17,7 @@ static const fare_field fields[] = {
   {"transport_steps", FARE_INTEGER, offsetof(fare_action, transport_steps), "8", 1, 1e7, NULL, "",
     "steps of integration from one snapshot to the next: Runge-Kutta of order 4, entropic Heun"},
   {"entropic", FARE_BOOLEAN, offsetof(fare_action, entropic), "false", 0, 0, NULL, "",
-    "particles diffuse as those of the system do, and the field learned is the drift that goes with it"},
+    "particles diffuse as in the system, and the learned field is the drift that goes with it"},
   FARE_FIELDS_END,
 };
 
@@ -240,9 +240,8 @@ static PetscErrorCode loaded(fare_sampler *sampler)
 }
 
 const fare_sampler_type fare_sampler_action_matching = {
-  .name = "action_matching",
-  .summary =
-    "particles carried along by the gradient of a learned potential that moves one snapshot to the next",
+  .name          = "action_matching",
+  .summary       = "particles transported from snapshot to snapshot by the gradient of a learned potential",
   .reference     = "Neklyudov, Brekelmans, Severo and Makhzani, arXiv 2210.06662 (2022)",
   .family        = FARE_GENERATIVE,
   .walls         = FARE_WALLS_FOLDED,

@@ -293,12 +293,12 @@ static PetscErrorCode check_times(const fare_sampler *sampler, const fare_traini
 
   PetscFunctionBegin;
   if (data->count < 2)
-    FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED, "motion is learned from at least two training times");
+    FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED, "action matching needs at least two training times");
   if (fabs(data->times[0] - sampler->schedule.start) > 1e-9 * length)
     FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED,
       "it must be trained from the first snapshot on, not from t = %g", data->times[0]);
   if (data->times[data->count - 1] < sampler->schedule.end - 1e-9 * length)
-    fare_warn("%s: nothing is learned of times after t = %g", sampler->where, data->times[data->count - 1]);
+    fare_warn("%s: not trained for times after t = %g", sampler->where, data->times[data->count - 1]);
   PetscFunctionReturn(0);
 }
 

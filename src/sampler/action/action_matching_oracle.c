@@ -199,7 +199,8 @@ PetscErrorCode fare_action_oracle_between(fare_action_oracle *o, double from, do
   o->from = fare_densities_find(o->exact, from);
   o->to   = fare_densities_find(o->exact, to);
   if (o->from < 0 || o->to < 0)
-    FARE_FAIL(FARE_ERR_FAILED, "the oracle of action matching knows the times of the schedule alone, not %g",
+    FARE_FAIL(FARE_ERR_FAILED,
+      "the oracle of action matching is defined only at times of the schedule, not %g",
       o->from < 0 ? from : to);
   o->interval = to - from;
   if (o->exact->grid->dim > 1)

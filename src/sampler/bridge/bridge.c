@@ -32,7 +32,7 @@ static void even_diffusion(int dim, const double *theta, size_t n, const double 
 
 static const fare_system_type brownian = {
   .name          = "brownian",
-  .summary       = "diffusion alone",
+  .summary       = "pure diffusion",
   .dimension_min = 1,
   .dimension_max = FARE_DIM_MAX,
   .parameters    = parameters,

@@ -23,17 +23,17 @@ static const char *const references[] = {"brownian", "dynamics", NULL};
 static const fare_field fields[] = {
   FARE_GENERATIVE_FIELDS(fare_schrodinger, common, "64", "3", "5000", "4096", "4e-3", "4", "4"),
   {"reference", FARE_CHOICE, offsetof(fare_schrodinger, reference), "brownian", 0, 0, references, "",
-    "the process that bridges are near to; dynamics, of the system itself, as an oracle alone"},
+    "reference process of the bridges; dynamics: of the system itself, only as an oracle"},
   {"noise", FARE_REAL, offsetof(fare_schrodinger, noise), "0.3", 1e-3, 1e3, NULL, "",
     "brownian: its noise in units of the system's own, sqrt(2 D)"},
   {"fit_steps", FARE_INTEGER, offsetof(fare_schrodinger, fit_steps), "32", 1, 4096, NULL, "",
     "oracle: time steps of the reference over each bridge (and twice as many, to extrapolate)"},
   {"tolerance", FARE_REAL, offsetof(fare_schrodinger, tolerance), "1e-12", 1e-15, 1, NULL, "",
-    "oracle: how near, in L1, the densities of both ends must be met"},
+    "oracle: L1 tolerance for the densities at both ends"},
   {"fit_rounds", FARE_INTEGER, offsetof(fare_schrodinger, fit_rounds), "10000", 1, 1e9, NULL, "",
-    "oracle: rounds of proportional fitting at most"},
+    "oracle: most rounds of iterative proportional fitting"},
   {"pairs", FARE_INTEGER, offsetof(fare_schrodinger, pairs), "16384", 1, 1e9, NULL, "",
-    "training particles at each end of a bridge that are coupled, by blocks of 512"},
+    "training particles coupled at each end of a bridge, in blocks of 512"},
   {"chord_frequencies", FARE_INTEGER, offsetof(fare_schrodinger, chord_frequencies), "2", 0, 16, NULL, "",
     "frequencies of sines and cosines of the time within a bridge"},
   {"sampling_steps", FARE_INTEGER, offsetof(fare_schrodinger, sampling_steps), "16", 1, 1e6, NULL, "",
@@ -100,8 +100,7 @@ PetscErrorCode fare_schrodinger_begin(fare_sampler *sampler, int count, const do
 
   PetscFunctionBegin;
   if (count < 2)
-    FARE_SAMPLER_FAIL(
-      sampler, FARE_ERR_FAILED, "there is no bridge where particles are known at %d time", count);
+    FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED, "a bridge needs particles at two times, not %d", count);
   if (times[0] > sampler->schedule.start)
     FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED, "the first training time %g is not the start %g", times[0],
       sampler->schedule.start);
@@ -127,7 +126,7 @@ static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data
   } else {
     if (b->reference == FARE_REFERENCE_DYNAMICS)
       FARE_SAMPLER_FAIL(sampler, FARE_ERR_INPUT,
-        "'reference: dynamics' goes with 'oracle: true'; what is learned "
+        "'reference: dynamics' goes with 'oracle: true'; the trained model "
         "has a Brownian reference");
     PetscCall(fare_schrodinger_learn(sampler, data));
   }
@@ -260,7 +259,7 @@ static PetscErrorCode masses_at(const fare_sampler *sampler, double t, const dou
   PetscFunctionBegin;
   if (k < 0)
     FARE_SAMPLER_FAIL(
-      sampler, FARE_ERR_FAILED, "an oracle knows its bridge at snapshots alone, not at time %g", t);
+      sampler, FARE_ERR_FAILED, "an oracle knows its bridge only at snapshots, not at time %g", t);
   if (!b->masses) FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED, "its bridges are not solved yet");
   *masses = b->masses[k];
   PetscFunctionReturn(0);
@@ -327,14 +326,13 @@ static PetscErrorCode loaded(fare_sampler *sampler)
 
   PetscFunctionBegin;
   if (b->common.ready && b->count < 2)
-    FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED, "there is no bridge between %lld times", (long long)b->count);
+    FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED, "a bridge needs two times, not %lld", (long long)b->count);
   PetscFunctionReturn(0);
 }
 
 const fare_sampler_type fare_sampler_schrodinger_bridge = {
-  .name = "schrodinger_bridge",
-  .summary =
-    "bridges from one training time to the next, nearest to a reference process; particles carried along",
+  .name    = "schrodinger_bridge",
+  .summary = "bridges from one training time to the next, closest to a reference process in relative entropy",
   .reference           = "Shi et al., arXiv 2303.16852 (2023); Tong et al., arXiv 2307.03672 (2023)",
   .family              = FARE_GENERATIVE,
   .walls               = FARE_WALLS_FOLDED,

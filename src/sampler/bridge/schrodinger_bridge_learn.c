@@ -117,7 +117,7 @@ static PetscErrorCode couple(
   PetscFunctionBegin;
   if (data->at[k + 1]->count != e->count)
     FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED,
-      "expected as many training particles at each time, got %lld and %lld", (long long)e->count,
+      "expected equally many training particles at each time, got %lld and %lld", (long long)e->count,
       (long long)data->at[k + 1]->count);
   for (int axis = 0; axis < e->dim; axis++)
     PetscCall(PetscMalloc2(room, &to->x[0][axis], room, &to->x[1][axis]));

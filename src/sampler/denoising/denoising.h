@@ -34,18 +34,18 @@ typedef struct fare_denoising {
   {"noise_frequencies", FARE_INTEGER, offsetof(type, member.common.noise_frequencies), "3", 0, 16, NULL, "", \
     "frequencies of sines and cosines of ln sigma, the lowest half a period over its range"},                \
     {"sigma_min", FARE_REAL, offsetof(type, member.sigma_min), "0.01", 1e-6, 1, NULL, "sd",                  \
-      "least noise level"},                                                                                  \
+      "lowest noise level"},                                                                                 \
     {"sigma_max", FARE_REAL, offsetof(type, member.sigma_max), "80", 1, 1e4, NULL, "sd",                     \
-      "largest noise level"},                                                                                \
+      "highest noise level"},                                                                                \
     {"p_mean", FARE_REAL, offsetof(type, member.p_mean), "-1.2", -20, 20, NULL, "",                          \
       "mean of ln sigma in training"},                                                                       \
     {"p_std", FARE_REAL, offsetof(type, member.p_std), p_std_, 1e-3, 20, NULL, "",                           \
       "standard deviation of ln sigma in training"},                                                         \
     {"sampling_steps", FARE_INTEGER, offsetof(type, member.sampling_steps), "24", 2, 4096, NULL, "",         \
-      "steps from noise to data, each two evaluations of the network but the last"},                         \
+      "steps from noise to data; two network evaluations in each but the last"},                             \
   {                                                                                                          \
     "rho", FARE_REAL, offsetof(type, member.rho), "7", 1, 100, NULL, "",                                     \
-      "how strongly the steps crowd at small noise: equal steps of sigma^(1/rho)"                            \
+      "how strongly steps concentrate at low noise: equal steps of sigma^(1/rho)"                            \
   }
 
 /* Of the descriptor; setup and destroy are called by, or stand for, those of the method. */

@@ -36,15 +36,16 @@ static const fare_field fields[] = {
   FARE_GENERATIVE_FIELDS(diffusion, denoising.common, "64", "3", "10000", "4096", "4e-3", "5", "3"),
   FARE_DENOISING_FIELDS(diffusion, denoising, "1.4"),
   {"parametrisation", FARE_CHOICE, offsetof(diffusion, parametrisation), "edm", 0, 0, parametrisations, "",
-    "what the network predicts, and at which levels it learns; vp sets sigma_min and sigma_max by its betas"},
+    "what the network predicts, and its noise levels in training; vp sets sigma_min and sigma_max by its "
+    "betas"},
   {"beta_min", FARE_REAL, offsetof(diffusion, denoising.beta_min), "0.1", 1e-6, 1e3, NULL, "",
-    "vp: rate of noise at tau = 0"},
+    "vp: noise rate at tau = 0"},
   {"beta_max", FARE_REAL, offsetof(diffusion, denoising.beta_max), "20", 1, 1e3, NULL, "",
-    "vp: rate of noise at tau = 1"},
+    "vp: noise rate at tau = 1"},
   {"solver", FARE_CHOICE, offsetof(diffusion, solver), "ode", 0, 0, solvers, "",
-    "the probability-flow equation, or the same with noise added before each step"},
+    "ode: the probability flow; sde: with noise added before each step"},
   {"churn", FARE_REAL, offsetof(diffusion, denoising.churn), "20", 0, 1e4, NULL, "",
-    "sde: relative rise of the noise level by added noise, over all steps (at most 0.41 in each)"},
+    "sde: relative increase of the noise level by added noise, over all steps (at most 0.41 in each)"},
   FARE_FIELDS_END,
 };
 
@@ -80,7 +81,7 @@ static PetscErrorCode setup(fare_sampler *sampler)
 
 const fare_sampler_type fare_sampler_diffusion = {
   .name          = "diffusion",
-  .summary       = "score-based diffusion conditioned on time: particles made out of noise by a network",
+  .summary       = "score-based diffusion conditioned on time: a network turns noise into particles",
   .reference     = "Song et al., arXiv 2011.13456 (2020); Karras et al., arXiv 2206.00364 (2022)",
   .family        = FARE_GENERATIVE,
   .walls         = FARE_WALLS_FOLDED,

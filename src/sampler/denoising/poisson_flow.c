@@ -22,7 +22,7 @@ static const fare_field fields[] = {
   FARE_GENERATIVE_FIELDS(poisson_flow, denoising.common, "64", "3", "10000", "4096", "4e-3", "5", "3"),
   FARE_DENOISING_FIELDS(poisson_flow, denoising, "1.4"),
   {"dimensions", FARE_INTEGER, offsetof(poisson_flow, dimensions), "32", 1, 1e6, NULL, "",
-    "D, the dimensions added to those of the system: few make tails heavy, many make it diffusion"},
+    "D, the dimensions added to those of the system: few give heavy tails, many give diffusion"},
   FARE_FIELDS_END,
 };
 
@@ -45,7 +45,7 @@ static PetscErrorCode setup(fare_sampler *sampler)
 
 const fare_sampler_type fare_sampler_poisson_flow = {
   .name      = "poisson_flow",
-  .summary   = "Poisson flow conditioned on time: particles follow field lines of charges in more dimensions",
+  .summary   = "Poisson flow conditioned on time: particles follow electric field lines in extra dimensions",
   .reference = "Xu et al., arXiv 2209.11178 (2022); Xu et al. (PFGM++), arXiv 2302.04265 (2023)",
   .family    = FARE_GENERATIVE,
   .walls     = FARE_WALLS_FOLDED,

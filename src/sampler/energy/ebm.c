@@ -16,14 +16,14 @@ typedef struct {
 static const fare_field fields[] = {
   FARE_ENERGY_MODEL_FIELDS(ebm, model, "4000", "4096", "1", "0.01"),
   {"conditioned", FARE_BOOLEAN, offsetof(ebm, model.conditioned), "false", 0, 0, NULL, "",
-    "an energy of its own at every time, in place of one for all"},
+    "a separate energy at every time, instead of one for all"},
   {"burn_in", FARE_INTEGER, offsetof(ebm, burn_in), "200", 1, 1e6, NULL, "",
-    "sweeps at the first snapshot, from a normal; each a local step and a jump"},
+    "sweeps at the first snapshot, from a Gaussian; each a local step and a jump"},
   {"sweeps", FARE_INTEGER, offsetof(ebm, sweeps), "20", 1, 1e6, NULL, "", "sweeps at every later snapshot"},
   {"adaptation", FARE_INTEGER, offsetof(ebm, adaptation), "10", 0, 1e6, NULL, "",
-    "sweeps before the first ones that tune the local step"},
+    "sweeps before these, to tune the local step"},
   {"step", FARE_REAL, offsetof(ebm, chains.step), "0.01", 1e-12, 1e6, NULL, "sd^2",
-    "local step h to begin tuning from"},
+    "local step h at the start of tuning"},
   FARE_FIELDS_END,
 };
 
@@ -71,18 +71,17 @@ static const fare_kept kept[] = {
 };
 
 const fare_sampler_type fare_sampler_ebm = {
-  .name = "ebm",
-  .summary =
-    "an energy learned from snapshots, one for all times or conditioned on time, and its equilibrium",
-  .reference     = "Tieleman, ICML 2008, 1064; Du and Mordatch, arXiv 1903.08689 (2019)",
-  .family        = FARE_GENERATIVE,
-  .walls         = FARE_WALLS_KEPT,
-  .size          = sizeof(ebm),
-  .modes         = FARE_ORACLE,
-  .fields        = fields,
-  .setup         = fare_energy_model_setup,
-  .train         = fare_energy_model_train,
-  .advance       = advance,
+  .name      = "ebm",
+  .summary   = "equilibrium of an energy learned from snapshots, one for all times or conditioned on time",
+  .reference = "Tieleman, ICML 2008, 1064; Du and Mordatch, arXiv 1903.08689 (2019)",
+  .family    = FARE_GENERATIVE,
+  .walls     = FARE_WALLS_KEPT,
+  .size      = sizeof(ebm),
+  .modes     = FARE_ORACLE,
+  .fields    = fields,
+  .setup     = fare_energy_model_setup,
+  .train     = fare_energy_model_train,
+  .advance   = advance,
   .model_density = fare_energy_model_density,
   .estimate_cost = estimate_cost,
   .curve         = fare_generative_curve,

@@ -131,7 +131,7 @@ extern const char *const fare_relaxations[];
 typedef struct {
   int        relaxation;
   PetscInt64 protocol_steps, relaxations; /* per snapshot; moves per protocol step */
-  double     step, least_effective;       /* h; share of effective particles below which they are resampled */
+  double     step, least_effective; /* h; fraction of effective particles below which they are resampled */
 
   double    time; /* where particles stand */
   PetscBool warned;
@@ -151,12 +151,12 @@ typedef struct {
     {"relaxation", FARE_CHOICE, offsetof(type, member.relaxation), relaxation_, 0, 0, fare_relaxations, "", \
       "moves after each change: Metropolis-adjusted, or unadjusted with corrected weights"},                \
     {"relaxations", FARE_INTEGER, offsetof(type, member.relaxations), relaxations_, 1, 1e6, NULL, "",       \
-      "such moves after each change"},                                                                      \
+      "number of moves after each change"},                                                                 \
     {"step", FARE_REAL, offsetof(type, member.step), step_, 1e-12, 1e6, NULL, "length^2",                   \
       "h of a move; mala tunes it at the start"},                                                           \
   {                                                                                                         \
     "resample_below", FARE_REAL, offsetof(type, member.least_effective), "0.5", 0, 1, NULL, "",             \
-      "share of effective particles below which they are resampled"                                         \
+      "fraction of effective particles below which they are resampled"                                      \
   }
 
 /* Weights 1, nothing carried yet; makes `ancestors`, which the caller destroys. */

@@ -32,13 +32,13 @@ typedef struct {
 #define FARE_ENERGY_MODEL_FIELDS(type, model, steps_, walkers_, moves_, walker_step_)                    \
   FARE_GENERATIVE_FIELDS(type, model.common, "32", "2", steps_, "2048", "2e-3", "4", "3"),               \
     {"walkers", FARE_INTEGER, offsetof(type, model.walkers), walkers_, 1, 1e9, NULL, "",                 \
-      "particles that training compares the data with, at each training time it tells apart; in whole "  \
+      "particles that training compares with the data, at each time that it distinguishes; in whole "    \
       "blocks of 512"},                                                                                  \
     {"walker_moves", FARE_INTEGER, offsetof(type, model.walker_moves), moves_, 1, 1e4, NULL, "",         \
       "moves of walkers before each comparison"},                                                        \
   {                                                                                                      \
     "walker_step", FARE_REAL, offsetof(type, model.walker_step), walker_step_, 1e-12, 1e3, NULL, "sd^2", \
-      "their step h to begin with"                                                                       \
+      "their initial step h"                                                                             \
   }
 
 /* Of the descriptor, or called by it. Collective. */

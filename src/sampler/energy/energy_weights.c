@@ -60,7 +60,7 @@ PetscErrorCode fare_weights_multiply(
   if (!(sum > 0 && isfinite(sum)))
     FARE_FAIL(FARE_ERR_FAILED,
       "the weights of %lld particles have the sum %g: the step h is too large, or the energy changes too "
-      "much at once",
+      "much in one step",
       (long long)e->count, sum);
   for (int64_t i = 0; i < e->blocks * FARE_BLOCK; i++) e->weight[i] *= (double)e->count / sum;
   *log_mean  = log(sum / (double)e->count) - least;

@@ -16,7 +16,7 @@ typedef struct {
 static const fare_field fields[] = {
   FARE_ENERGY_MODEL_FIELDS(neq_ebm, model, "4000", "4096", "4", "0.002"),
   {"start_steps", FARE_INTEGER, offsetof(neq_ebm, start_steps), "200", 1, 1e6, NULL, "",
-    "small changes of the energy from a normal's to that of the first snapshot"},
+    "small changes of the energy from a Gaussian's to that of the first snapshot"},
   FARE_ANNEALING_FIELDS(neq_ebm, annealing, "langevin", "10", "5", "0.002"),
   FARE_FIELDS_END,
 };
@@ -112,18 +112,17 @@ static PetscErrorCode destroy(fare_sampler *sampler)
 }
 
 const fare_sampler_type fare_sampler_neq_ebm = {
-  .name = "neq_ebm",
-  .summary =
-    "a time-dependent energy learned with Jarzynski weights, and weighted particles carried along it",
-  .reference     = "Carbone, Hua, Coste and Vanden-Eijnden, arXiv 2305.19414 (2023)",
-  .family        = FARE_GENERATIVE,
-  .walls         = FARE_WALLS_KEPT,
-  .size          = sizeof(neq_ebm),
-  .modes         = FARE_ORACLE,
-  .fields        = fields,
-  .setup         = setup,
-  .train         = fare_energy_model_train,
-  .advance       = advance,
+  .name      = "neq_ebm",
+  .summary   = "time-dependent energy learned with Jarzynski weights, and weighted particles that follow it",
+  .reference = "Carbone, Hua, Coste and Vanden-Eijnden, arXiv 2305.19414 (2023)",
+  .family    = FARE_GENERATIVE,
+  .walls     = FARE_WALLS_KEPT,
+  .size      = sizeof(neq_ebm),
+  .modes     = FARE_ORACLE,
+  .fields    = fields,
+  .setup     = setup,
+  .train     = fare_energy_model_train,
+  .advance   = advance,
   .model_density = fare_energy_model_density,
   .estimate_cost = estimate_cost,
   .curve         = fare_generative_curve,

@@ -73,8 +73,8 @@ static void report(const fare_sampler *sampler)
   else
     snprintf(what, sizeof what, "free energy difference %.5f +- %.5f between times %g and %g",
       -kT * a->log_ratio, kT * error, schedule->start, schedule->end);
-  fare_log("%s: %s; %lld resamplings, at least %.3g%% of the particles effective, %.3g particles of the "
-           "start have descendants that count",
+  fare_log("%s: %s; %lld resamplings, at least %.3g%% of the particles effective, %.3g initial "
+           "particles have descendants that count",
     sampler->name, what, (long long)a->resamplings, 100 * a->least, a->families);
 }
 
@@ -148,9 +148,8 @@ static PetscErrorCode destroy(fare_sampler *sampler)
 }
 
 const fare_sampler_type fare_sampler_annealed_importance = {
-  .name = "annealed_importance",
-  .summary =
-    "weighted particles in equilibrium with the potential as it changes, and the free energy it costs",
+  .name    = "annealed_importance",
+  .summary = "weighted particles in equilibrium with the changing potential, and its free energy differences",
   .reference       = "Jarzynski, Phys. Rev. E 56, 5018 (1997); Neal, Stat. Comput. 11, 125 (2001)",
   .family          = FARE_EQUILIBRIUM,
   .walls           = FARE_WALLS_KEPT,

@@ -17,9 +17,9 @@ static const fare_field fields[] = {
   {"sweeps", FARE_INTEGER, offsetof(boltzmann, sweeps), "80", 1, 1e6, NULL, "",
     "sweeps per snapshot, each a local step and a jump"},
   {"adaptation", FARE_INTEGER, offsetof(boltzmann, adaptation), "20", 0, 1e6, NULL, "",
-    "sweeps before those that tune the local step"},
+    "sweeps before those, to tune the local step"},
   {"step", FARE_REAL, offsetof(boltzmann, chains.step), "0.01", 1e-12, 1e6, NULL, "length^2",
-    "local step h to begin tuning from"},
+    "local step h at the start of tuning"},
   FARE_FIELDS_END,
 };
 
@@ -84,7 +84,7 @@ static const fare_kept kept[] = {
 
 const fare_sampler_type fare_sampler_boltzmann = {
   .name            = "boltzmann",
-  .summary         = "equilibrium on the potential frozen at each moment, by Markov chains",
+  .summary         = "equilibrium of the potential frozen at each time, by Markov chains",
   .reference       = "Roberts and Tweedie, Bernoulli 2, 341 (1996); ter Braak, Stat. Comput. 16, 239 (2006)",
   .family          = FARE_EQUILIBRIUM,
   .walls           = FARE_WALLS_KEPT,

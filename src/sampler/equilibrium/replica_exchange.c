@@ -37,9 +37,9 @@ static const fare_field fields[] = {
   {"sweeps", FARE_INTEGER, offsetof(ladder, sweeps), "80", 1, 1e6, NULL, "",
     "sweeps per snapshot, each a local step of every replica and exchanges"},
   {"adaptation", FARE_INTEGER, offsetof(ladder, adaptation), "20", 0, 1e6, NULL, "",
-    "sweeps before those that tune the local steps"},
+    "sweeps before those, to tune the local steps"},
   {"step", FARE_REAL, offsetof(ladder, step), "0.01", 1e-12, 1e6, NULL, "length^2",
-    "local step h at the lowest temperature to begin tuning from"},
+    "local step h at the lowest temperature at the start of tuning"},
   FARE_FIELDS_END,
 };
 
@@ -255,14 +255,14 @@ static PetscErrorCode loaded(fare_sampler *sampler)
   PetscFunctionBegin;
   for (PetscInt64 k = 1; k < s->temperatures && s->begun; k++) {
     if (!s->replica[k] || s->replica[k]->dim != s->energy->dim)
-      FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED, "replica %lld is not there", (long long)k);
+      FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED, "replica %lld is missing", (long long)k);
   }
   PetscFunctionReturn(0);
 }
 
 const fare_sampler_type fare_sampler_replica_exchange = {
   .name      = "replica_exchange",
-  .summary   = "equilibrium on the potential frozen at each moment, by replicas at a ladder of temperatures",
+  .summary   = "equilibrium of the potential frozen at each time, by replicas at a ladder of temperatures",
   .reference = "Swendsen and Wang, Phys. Rev. Lett. 57, 2607 (1986); Geyer (1991); Earl and Deem, Phys. "
                "Chem. Chem. Phys. 7, 3910 (2005)",
   .family    = FARE_EQUILIBRIUM,

@@ -3,7 +3,7 @@
   Flow matching, conditioned on the physical time t: a velocity v(u, tau; t) that carries a normal variate at
   tau = 0 to the data at tau = 1, learned from straight paths u = (1 - tau) z + tau x between the two. Where
   noise and data are paired at random, v = (D - u)/(1 - tau), with D = E[x | u/tau] the denoiser of noise
-  level (1 - tau)/tau: what the oracle and the empirical optimum take. The density of what is drawn follows
+  level (1 - tau)/tau: what the oracle and the empirical optimum take. The density of the samples follows
   from ln p along the same paths, d ln p/dtau = -div v, by the network's own derivatives.
 */
 #include "flow_matching.h"
@@ -20,11 +20,11 @@ static const fare_field fields[] = {
   {"coupling", FARE_CHOICE, offsetof(fare_flow_matching, coupling), "independent", 0, 0, couplings, "",
     "how noise and data are paired in training, always within one physical time"},
   {"solver", FARE_CHOICE, offsetof(fare_flow_matching, solver), "rk4", 0, 0, solvers, "",
-    "of the equation du/dtau = v: two or four evaluations of the network per step"},
+    "solves du/dtau = v: two or four network evaluations per step"},
   {"sampling_steps", FARE_INTEGER, offsetof(fare_flow_matching, sampling_steps), "16", 2, 4096, NULL, "",
     "steps from noise to data"},
   {"grading", FARE_REAL, offsetof(fare_flow_matching, grading), "2", 1, 10, NULL, "",
-    "how strongly the steps crowd at the data: equal steps of (1 - tau)^(1/grading)"},
+    "how strongly steps concentrate at the data: equal steps of (1 - tau)^(1/grading)"},
   FARE_FIELDS_END,
 };
 
@@ -83,7 +83,7 @@ static PetscErrorCode train(fare_sampler *sampler, const fare_training_set *data
   if (sampler->mode != FARE_LEARNED) {
     if (s->coupling != FARE_FLOW_MATCHING_INDEPENDENT)
       FARE_SAMPLER_FAIL(
-        sampler, FARE_ERR_INPUT, "the velocity is known without learning for independent coupling alone");
+        sampler, FARE_ERR_INPUT, "the velocity is known without training only for independent coupling");
     PetscCall(fare_posterior_train(sampler, data));
     PetscFunctionReturn(0);
   }
@@ -141,8 +141,8 @@ static void estimate_cost(const fare_sampler *sampler, int64_t particles, fare_c
 
 const fare_sampler_type fare_sampler_flow_matching = {
   .name          = "flow_matching",
-  .summary       = "flow matching conditioned on time: a velocity that carries noise to particles, with the "
-                   "density of what is drawn",
+  .summary       = "flow matching conditioned on time: a velocity that turns noise into particles, with the "
+                   "density of the samples",
   .reference     = "Lipman et al., arXiv 2210.02747 (2022); Tong et al., arXiv 2302.00482 (2023)",
   .family        = FARE_GENERATIVE,
   .walls         = FARE_WALLS_FOLDED,

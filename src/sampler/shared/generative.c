@@ -194,7 +194,7 @@ PetscErrorCode fare_generative_check_ready(const fare_sampler *sampler)
 {
   PetscFunctionBegin;
   if (!((const fare_generative *)sampler->state)->ready)
-    FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED, "it must be trained, or loaded, before it can draw");
+    FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED, "it must be trained, or loaded, before it can sample");
   PetscFunctionReturn(0);
 }
 
@@ -261,7 +261,7 @@ PetscErrorCode fare_generative_loaded(fare_sampler *sampler)
       if (!g->given[k].x[axis]) is = PETSC_FALSE;
     }
   }
-  if (!is) FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED, "its training set is not whole");
+  if (!is) FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED, "its training set is incomplete");
   PetscFunctionReturn(0);
 }
 

@@ -41,9 +41,9 @@ typedef struct {
   type, common, width_, layers_, steps_, batch_, rate_, frequencies_, time_frequencies_)                 \
   FARE_LEARN_FIELDS(type, common.learn, width_, layers_, steps_, batch_, rate_),                         \
     {"frequencies", FARE_INTEGER, offsetof(type, common.frequencies), frequencies_, 0, 16, NULL, "",     \
-      "frequencies of sines and cosines of the position: narrow wells need them"},                       \
+      "frequencies of sines and cosines of the position, for narrow wells"},                             \
     {"frequency", FARE_REAL, offsetof(type, common.frequency), "1", 1e-3, 1e3, NULL, "1/sd",             \
-      "lowest of them, positions being scaled to variance 1"},                                           \
+      "the lowest of them, for positions scaled to variance 1"},                                         \
   {                                                                                                      \
     "time_frequencies", FARE_INTEGER, offsetof(type, common.time_frequencies), time_frequencies_, 0, 16, \
       NULL, "", "frequencies of sines and cosines of t, the lowest half a period over the schedule"      \

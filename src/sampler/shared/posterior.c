@@ -58,7 +58,8 @@ static PetscErrorCode scale_times(const fare_sampler *sampler, fare_generative *
     g->mean[axis] = moment(g, axis, 0, 1);
     g->sd[axis]   = sqrt(moment(g, axis, g->mean[axis], 2));
     if (!(isfinite(g->sd[axis]) && g->sd[axis] > 0))
-      FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED, "the training particles do not spread along axis %d", axis);
+      FARE_SAMPLER_FAIL(
+        sampler, FARE_ERR_FAILED, "the training particles have no spread along axis %d", axis);
     for (int64_t k = 0; k < g->times; k++) {
       for (int64_t i = 0; i < g->given[k].count; i++)
         g->given[k].x[axis][i] = (g->given[k].x[axis][i] - g->mean[axis]) / g->sd[axis];

@@ -109,7 +109,7 @@ PetscErrorCode fare_quantile_masses(
 
   PetscFunctionBegin;
   if (memcmp(from->cells, grid->cells, sizeof from->cells))
-    FARE_FAIL(FARE_ERR_FAILED, "the exact density is known on cells other than those asked for");
+    FARE_FAIL(FARE_ERR_FAILED, "the exact density is known on cells other than those requested");
   PetscCall(DMCreateGlobalVector(grid->dm, to));
   PetscCall(VecGetArray(*to, &mass));
   for (PetscInt k = 0, n = 0; k < grid->count[2]; k++) {

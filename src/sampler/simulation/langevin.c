@@ -44,12 +44,12 @@ static PetscErrorCode check(const void *state, const fare_system *system)
 
   PetscFunctionBegin;
   if (s->options.integrator == FARE_LANGEVIN_BAOAB && !fare_system_type_of(system)->acceleration) {
-    FARE_FAIL(FARE_ERR_INPUT, "integrator 'baoab' is for a body with inertia, which system '%s' is not",
+    FARE_FAIL(FARE_ERR_INPUT, "integrator 'baoab' needs a system with inertia, which '%s' is not",
       fare_system_type_of(system)->name);
   }
   if (fare_system_type_of(system)->drift && !schemes[s->options.integrator].general) {
     FARE_FAIL(FARE_ERR_INPUT,
-      "integrator '%s' is for a force and constant noise, which system '%s' does not have: euler_maruyama "
+      "integrator '%s' needs a force and constant noise, which system '%s' does not have: euler_maruyama "
       "takes any",
       integrators[s->options.integrator], fare_system_type_of(system)->name);
   }
@@ -63,7 +63,7 @@ static PetscErrorCode check_walls(const void *state, const fare_walls *walls)
   PetscFunctionBegin;
   if (walls->absorbing && s->options.integrator == FARE_LANGEVIN_LEIMKUHLER_MATTHEWS) {
     FARE_FAIL(FARE_ERR_INPUT,
-      "integrator 'leimkuhler_matthews' cannot tell whether a path between two steps has met an end that "
+      "integrator 'leimkuhler_matthews' cannot tell whether a path between two steps has met a boundary that "
       "absorbs: use 'euler_maruyama' or 'heun'");
   }
   PetscFunctionReturn(0);
@@ -179,8 +179,7 @@ static PetscErrorCode advance(fare_sampler *sampler, double t, fare_ensemble *en
   if (!s->begun) PetscCall(begin(sampler, t, ensemble));
   if (s->options.integrator == FARE_LANGEVIN_LEIMKUHLER_MATTHEWS && run.walls &&
     (!s->frame || s->frame->blocks != ensemble->blocks || s->frame->dim != ensemble->dim)) {
-    FARE_SAMPLER_FAIL(
-      sampler, FARE_ERR_FAILED, "the halves of its noise that are still to come are not there");
+    FARE_SAMPLER_FAIL(sampler, FARE_ERR_FAILED, "the remaining halves of its noise are missing");
   }
   while (s->done < steps) {
     double *theta;
@@ -247,7 +246,7 @@ static PetscErrorCode destroy(fare_sampler *sampler)
 
 const fare_sampler_type fare_sampler_langevin = {
   .name        = "langevin",
-  .summary     = "particles of the driven stochastic equation: the non-equilibrium simulation",
+  .summary     = "particles of the driven stochastic differential equation: the nonequilibrium simulation",
   .reference   = "Maruyama, Rend. Circ. Mat. Palermo 4, 48 (1955); Leimkuhler and Matthews, Appl. Math. Res. "
                  "Express 2013, 34",
   .family      = FARE_SIMULATION,
