@@ -57,7 +57,7 @@ const fare_field fare_analysis_fields[] = {
   {"time", FARE_REAL, AT(time), "0", -1e12, 1e12, NULL, "time",
     "at which driven parameters are frozen, or the period begins"},
   {"estimate", FARE_BOOLEAN, AT(estimate), "true", 0, 0, NULL, "",
-    "also compute on half as many cells per axis, which tells the errors"},
+    "also compute on half as many cells per axis, to estimate the errors"},
   FARE_FIELDS_END,
 };
 

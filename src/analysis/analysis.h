@@ -128,7 +128,7 @@ PetscErrorCode fare_findings_save(
 void           fare_findings_print(const fare_findings *found, const char *name, fare_table *table);
 PetscErrorCode fare_findings_free(fare_findings *found);
 
-/* From {lower: [...], upper: [...]} or a list of such; a bound that is absent is the grid's end. */
+/* From {lower: [...], upper: [...]} or a list of boxes; a bound that is absent is the grid's end. */
 PetscErrorCode fare_region_read(
   const fare_node *node, const fare_analysis_context *context, fare_region *region);
 void fare_region_free(fare_region *region);
@@ -276,18 +276,18 @@ typedef struct {
 extern const char *const fare_passage_weights[];
 #define FARE_PASSAGE_FIELDS(at)                                                                 \
   {"target", FARE_NODE, (at) + offsetof(fare_passage_keys, target), "", 0, 0, NULL, "",         \
-    "the set to reach: a box {lower: [...], upper: [...]} or a list of such"},                  \
+    "the set to reach: a box {lower: [...], upper: [...]} or a list of boxes"},                 \
     {"leave", FARE_NODE, (at) + offsetof(fare_passage_keys, leave), "", 0, 0, NULL, "",         \
-      "instead of a target: the set to get out of"},                                            \
+      "instead of a target: the set to leave"},                                                 \
     {"from", FARE_NODE, (at) + offsetof(fare_passage_keys, from), "", 0, 0, NULL, "",           \
-      "set over which the mean time is taken; what is left, unless given"},                     \
+      "initial set of the mean time; by default the set to leave"},                             \
     {"weight", FARE_CHOICE, (at) + offsetof(fare_passage_keys, weight), "stationary", 0, 0,     \
-      fare_passage_weights, "", "density in that set by which it is weighted"},                 \
+      fare_passage_weights, "", "weighting density in that set"},                               \
     {"points", FARE_NODE, (at) + offsetof(fare_passage_keys, points), "", 0, 0, NULL, "",       \
-      "list of points from which to give the time"},                                            \
+      "list of starting points of which to give the time"},                                     \
   {                                                                                             \
     "meshes", FARE_BOOLEAN, (at) + offsetof(fare_passage_keys, meshes), "true", 0, 0, NULL, "", \
-      "also keep the times on the grid"                                                         \
+      "also record the times on the grid"                                                       \
   }
 PetscErrorCode fare_passage_check(
   fare_passage_keys *keys, const fare_node *node, const fare_analysis_context *context);
@@ -309,13 +309,13 @@ typedef struct {
 } fare_committor_keys;
 #define FARE_COMMITTOR_FIELDS(at, kept)                                                                  \
   {"a", FARE_NODE, (at) + offsetof(fare_committor_keys, a), NULL, 0, 0, NULL, "",                        \
-    "the set to come from: a box {lower: [...], upper: [...]} or a list of such"},                       \
-    {"b", FARE_NODE, (at) + offsetof(fare_committor_keys, b), NULL, 0, 0, NULL, "", "the set to go to"}, \
+    "the set to start from: a box {lower: [...], upper: [...]} or a list of boxes"},                     \
+    {"b", FARE_NODE, (at) + offsetof(fare_committor_keys, b), NULL, 0, 0, NULL, "", "the set to reach"}, \
     {"points", FARE_NODE, (at) + offsetof(fare_committor_keys, points), "", 0, 0, NULL, "",              \
       "list of points at which to give the committor"},                                                  \
   {                                                                                                      \
     "meshes", FARE_BOOLEAN, (at) + offsetof(fare_committor_keys, meshes), "true", 0, 0, NULL, "",        \
-      "also keep " kept                                                                                  \
+      "also record " kept                                                                                \
   }
 PetscErrorCode fare_committor_check(fare_committor_keys *keys, const fare_analysis_context *context);
 void           fare_committor_free(fare_committor_keys *keys);
@@ -399,14 +399,14 @@ extern const char *const fare_driven_after[];
   {"period", FARE_REAL, (at) + offsetof(fare_driven_keys, period), "0", 0, 1e12, NULL, "time",              \
     "after which the drive repeats; or give span"},                                                         \
     {"span", FARE_REAL, (at) + offsetof(fare_driven_keys, span), "0", 0, 1e12, NULL, "time",                \
-      "how long from time on the drive is followed"},                                                       \
+      "duration of the drive, from time on"},                                                               \
     {"after", FARE_CHOICE, (at) + offsetof(fare_driven_keys, after), "frozen", 0, 0, fare_driven_after, "", \
-      "the span: frozen: all stays as it is then; over: who has not arrived by then does not count"},       \
+      "the span: frozen: the drive stays as it is; over: paths that have not arrived do not count"},        \
     {"starts", FARE_INTEGER, (at) + offsetof(fare_driven_keys, starts), "1", 1, FARE_STARTS_MAX, NULL, "",  \
-      "times at which paths begin: the first is time, the others divide the span into equal parts"},        \
+      "number of start times of paths: the first is time, the others divide the span equally"},             \
   {                                                                                                         \
     "tolerance", FARE_REAL, (at) + offsetof(fare_driven_keys, tolerance), "1e-6", 1e-11, 0.1, NULL, "",     \
-      "estimated error of the steps in time, relative to the largest value"                                 \
+      "estimated time-stepping error, relative to the largest value"                                        \
   }
 PetscErrorCode fare_driven_check(const fare_driven_keys *keys, const fare_node *node,
   const fare_system *system, double time, const char *instead);

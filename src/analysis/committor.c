@@ -240,8 +240,8 @@ static PetscErrorCode check(
 static void keep_rates(const fare_reaction *reaction, fare_findings *found)
 {
   fare_found(found, "flux", "transitions from a to b per time in the steady state", 1, &reaction->flux_b);
-  fare_found(found, "rate_ab", "of transitions per time spent having come from a", 1, &reaction->rate_ab);
-  fare_found(found, "rate_ba", "of transitions per time spent having come from b", 1, &reaction->rate_ba);
+  fare_found(found, "rate_ab", "transitions per time spent having last left a", 1, &reaction->rate_ab);
+  fare_found(found, "rate_ba", "transitions per time spent having last left b", 1, &reaction->rate_ba);
   fare_found_number(found, "imbalance", "relative difference of the fluxes out of a and into b",
     fabs(reaction->flux_a - reaction->flux_b) / reaction->flux_b);
 }
@@ -283,7 +283,7 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
       FARE_MESH_VALUES, reaction.committor);
     reaction.committor = NULL;
     if (reaction.reactive)
-      fare_found_mesh(found, "from_a", "density of those that come from a rather than from b",
+      fare_found_mesh(found, "from_a", "density of paths that come from a rather than from b",
         FARE_MESH_ESTIMATED, reaction.reactive);
     reaction.reactive = NULL;
   }

@@ -76,8 +76,8 @@ static void destroy(void *state)
 }
 
 const fare_analysis_type fare_analysis_driven_committor = {
-  .name    = "driven_committor",
-  .summary = "probability to reach one set before another while the drive goes on, by the time of the start",
+  .name      = "driven_committor",
+  .summary   = "probability to reach one set before another under a drive, by start time",
   .reference = "Helfmann, Ribera Borrell, Schuette and Koltai, J. Nonlinear Sci. 30, 3321 (2020)",
   .size      = sizeof(committor),
   .fields    = fields,

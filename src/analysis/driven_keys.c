@@ -33,7 +33,7 @@ PetscErrorCode fare_period_check(
   const fare_node *node, const fare_system *system, double start, double period, const char *instead)
 {
   PetscFunctionBegin;
-  if (!fare_system_is_driven(system)) FARE_REFUSE(node, "nothing is driven: ask for '%s' instead", instead);
+  if (!fare_system_is_driven(system)) FARE_REFUSE(node, "no parameter is driven: use '%s' instead", instead);
   if (period > 0) PetscCall(check_repeats(node, system, start, period));
   PetscFunctionReturn(0);
 }
@@ -47,8 +47,8 @@ PetscErrorCode fare_driven_check(const fare_driven_keys *keys, const fare_node *
   if (!(keys->period > 0) == !(keys->span > 0))
     FARE_REFUSE(node, "expected one of 'period' and 'span', got %s", keys->span > 0 ? "both" : "neither");
   if (keys->period > 0 && keys->after == FARE_AFTER_OVER)
-    FARE_REFUSE(fare_node_find(node, "after"),
-      "a drive that repeats is never over; give a span in place of the period");
+    FARE_REFUSE(
+      fare_node_find(node, "after"), "a periodic drive is never over; give a span instead of the period");
   PetscCall(fare_period_check(node, system, time, keys->period, instead));
   PetscFunctionReturn(0);
 }
@@ -67,10 +67,10 @@ void fare_driven_keep(const fare_driven_keys *keys, const fare_driven *driven, c
 {
   fare_found_exact(found, "starts", what, (size_t)keys->starts, 1, starts);
   fare_found_number(
-    found, "step_error", "estimated, of the steps in time, relative to the largest value", driven->error);
-  fare_found_number(found, "steps", "in time over the span", (double)driven->steps);
+    found, "step_error", "estimated, of the time stepping, relative to the largest value", driven->error);
+  fare_found_number(found, "steps", "time steps over the span", (double)driven->steps);
   fare_found_number(
-    found, "sweeps", "backward over the whole span, until it was solved", (double)driven->iterations);
+    found, "sweeps", "backward over the whole span, until convergence", (double)driven->iterations);
   fare_found_number(
     found, "residual", "of the periodic solution, or of the frozen one at the end", driven->residual);
 }

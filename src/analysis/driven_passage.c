@@ -17,10 +17,10 @@ static const fare_field fields[] = {
   FARE_DRIVEN_FIELDS(AT(keys)),
   FARE_PASSAGE_FIELDS(AT(sets)),
   {"survival", FARE_INTEGER, AT(survival), "0", 0, 100000, NULL, "",
-    "times at which to give what is left of paths that begin in `from` at the first start, and how many "
-    "arrive per time"},
+    "number of times at which to give the survival of paths begun in `from` at the first start, and the "
+    "density of arrival times"},
   {"horizon", FARE_REAL, AT(horizon), "0", 0, 1e12, NULL, "time",
-    "how long after the start survival is followed; the span or period unless given"},
+    "duration of the survival curve; by default the span or period"},
   FARE_FIELDS_END,
 };
 
@@ -33,7 +33,7 @@ static PetscErrorCode check(
   PetscCall(fare_driven_check(&s->keys, node, context->system, time, "passage"));
   PetscCall(fare_passage_check(&s->sets, node, context));
   if (s->survival && !s->sets.begin.boxes)
-    FARE_REFUSE(fare_node_find(node, "survival"), "survival needs a set to begin from: give 'from'");
+    FARE_REFUSE(fare_node_find(node, "survival"), "survival needs an initial set: give 'from'");
   PetscFunctionReturn(0);
 }
 
@@ -58,12 +58,12 @@ static PetscErrorCode keep_survival(const passage *s, const fare_grid *grid, con
     found, "survival_times", "at which `survival` and `passage_density` are given", (size_t)count, 1, times);
   f->curve = PETSC_TRUE;
   f        = fare_found(
-           found, "survival", "share of the paths from the set that has not arrived", (size_t)count, left);
+           found, "survival", "fraction of paths from the set that have not arrived", (size_t)count, left);
   f->curve = PETSC_TRUE;
   for (int i = 0; i < count; i++) f->least[i] = driven.error;
-  f        = fare_found(found, "passage_density", "of their times of arrival", (size_t)count, density);
+  f        = fare_found(found, "passage_density", "density of their arrival times", (size_t)count, density);
   f->curve = PETSC_TRUE;
-  fare_found_number(found, "survival_step_error", "estimated, of the steps in time", driven.error);
+  fare_found_number(found, "survival_step_error", "estimated, of the time stepping", driven.error);
   PetscCall(PetscFree4(times, left, density, survival));
   PetscFunctionReturn(0);
 }
@@ -112,7 +112,7 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
   PetscCall(keep_means(s, grid, system, &span, times, driven.error * driven.largest, found));
   PetscCall(fare_passage_at_points(&s->sets, grid,
     s->keys.after == FARE_AFTER_OVER
-      ? "mean time, until the span is over at most: of each start, from the points"
+      ? "mean time, cut off at the end of the span: of each start, from the points"
       : "mean time: of each start, from the points",
     count, times, driven.error * driven.largest, found));
   fare_driven_keep(&s->keys, &driven, starts, "times from which `time`, `mean` and `rate` are given", found);
@@ -136,10 +136,10 @@ static void destroy(void *state)
 
 const fare_analysis_type fare_analysis_driven_passage = {
   .name      = "driven_passage",
-  .summary   = "mean time until a set is reached or left while the drive goes on, by the time of the start, "
-               "and when paths arrive",
+  .summary   = "mean first-passage time into or out of a set under a drive, by start time, "
+               "and distribution of arrival times",
   .reference = "Gardiner, Handbook of Stochastic Methods (Springer), chapter 5: the backward equation, with "
-               "coefficients that move",
+               "time-dependent coefficients",
   .size      = sizeof(passage),
   .fields    = fields,
   .check     = check,

@@ -47,14 +47,14 @@ static PetscErrorCode check_left(const fare_passage_keys *s, const fare_analysis
 
       if (cut > 0 && cut < half)
         FARE_REFUSE(s->leave,
-          "what lies beyond %g along %s is so narrow that it holds the centre of no cell (of %lld cells): "
+          "the part beyond %g along %s is so narrow that it contains no cell centre (of %lld cells): "
           "give the end itself, %g",
           side ? left->upper[axis] : left->lower[axis], fare_system_axis_name(context->system, axis),
           (long long)context->cells[axis], side ? context->upper[axis] : context->lower[axis]);
     }
   }
   if (!open && !absorbs && fare_region_is_beyond(left, context->lower, context->upper))
-    FARE_REFUSE(s->leave, "the set is the whole box, which no path leaves: none of its ends absorbs");
+    FARE_REFUSE(s->leave, "the set is the whole box, which no path leaves: no boundary absorbs");
   PetscFunctionReturn(0);
 }
 
@@ -74,7 +74,7 @@ PetscErrorCode fare_passage_check(
   rests = s->weight == BY_STATIONARY && absorbs ? PETSC_FALSE : PETSC_TRUE;
   if (!rests && (s->from || fare_node_find(node, "weight")))
     FARE_REFUSE(s->from ? s->from : fare_node_find(node, "weight"),
-      "no density is stationary where an end absorbs: weigh the set otherwise, with weight: uniform or "
+      "there is no stationary density with an absorbing boundary: choose weight: uniform or "
       "boltzmann");
   if (rests && (s->from || s->leave))
     PetscCall(fare_region_read(s->from ? s->from : s->leave, context, &s->begin));
@@ -131,7 +131,7 @@ PetscErrorCode fare_passage_begin(
   }
   PetscCall(VecRestoreArray(*masses, &w));
   PetscCall(VecSum(*masses, &sum));
-  if (!(sum > 0)) FARE_FAIL(FARE_ERR_FAILED, "passage: the set that it begins from has no mass");
+  if (!(sum > 0)) FARE_FAIL(FARE_ERR_FAILED, "passage: the initial set has no mass");
   PetscCall(VecScale(*masses, 1 / sum));
   PetscFunctionReturn(0);
 }
@@ -143,8 +143,8 @@ PetscErrorCode fare_passage_at_points(const fare_passage_keys *s, const fare_gri
 
   PetscFunctionBegin;
   PetscCall(fare_found_at_points(found, "time", meaning, grid, &held, count, times, &s->at, known));
-  fare_found_exact(found, "points", "where `time` is given, and at which end paths are absorbed", s->at.count,
-    (size_t)grid->dim, s->at.x);
+  fare_found_exact(found, "points", "where `time` is given, and at which boundary paths are absorbed",
+    s->at.count, (size_t)grid->dim, s->at.x);
   PetscFunctionReturn(0);
 }
 
@@ -168,11 +168,11 @@ static PetscErrorCode keep_exits(const fare_passage_keys *s, fare_absorbing *abs
       if (begin) {
         PetscCall(VecDot(exits, begin, &mean));
         snprintf(name, sizeof name, "mean_%s_%.16s", end, fare_system_axis_name(system, axis));
-        fare_found(found, name, "part of the paths from the set that this end absorbs", 1, &mean);
+        fare_found(found, name, "fraction of paths from the set absorbed at this boundary", 1, &mean);
       }
       snprintf(name, sizeof name, "%s_%.16s", end, fare_system_axis_name(system, axis));
-      PetscCall(fare_found_at_points(found, name, "probability that this end absorbs, from the points", grid,
-        &held, 1, &exits, &s->at, 0));
+      PetscCall(fare_found_at_points(found, name,
+        "probability of absorption at this boundary, from the points", grid, &held, 1, &exits, &s->at, 0));
       PetscCall(VecDestroy(&exits));
     }
   }
@@ -229,7 +229,7 @@ static void destroy(void *state)
 
 const fare_analysis_type fare_analysis_passage = {
   .name      = "passage",
-  .summary   = "mean time until a set is reached or left, from points and from a set",
+  .summary   = "mean first-passage time into or out of a set, from points and from a set",
   .reference = "Gardiner, Handbook of Stochastic Methods (Springer), chapter 5",
   .size      = sizeof(fare_passage_keys),
   .fields    = fields,

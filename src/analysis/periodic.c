@@ -114,7 +114,7 @@ static const fare_field fields[] = {
   {"tolerance", FARE_REAL, AT(tolerance), "1e-8", 1e-14, 0.1, NULL, "",
     "estimated L1 error that one time step may add"},
   {"panels", FARE_INTEGER, AT(panels), "64", 1, 1e5, NULL, "",
-    "parts of the period over each of which the current is integrated at 3 Gauss points; jumps of the drive "
+    "parts of the period, in each of which 3 Gauss points integrate the current; jumps of the drive "
     "should fall between them"},
   FARE_FIELDS_END,
 };
@@ -179,8 +179,8 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
   PetscCall(mean_velocity(grid, system, time, s->period, s->tolerance, s->panels, P, velocity));
   fare_found(found, "velocity", "d<x>/dt per axis, averaged over the period", (size_t)grid->dim, velocity);
   fare_found_number(
-    found, "residual", "L1 distance of the density from itself a period later", solved.residual);
-  fare_found_number(found, "periods", "evolved to find it", (double)solved.iterations);
+    found, "residual", "L1 distance between the density and that one period later", solved.residual);
+  fare_found_number(found, "periods", "evolved until convergence", (double)solved.iterations);
   fare_found_mesh(found, "density", "probability density at the start of the period, averaged over each cell",
     FARE_MESH_ESTIMATED, P);
   PetscFunctionReturn(0);
@@ -188,7 +188,7 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
 
 const fare_analysis_type fare_analysis_periodic = {
   .name      = "periodic",
-  .summary   = "density that a periodic drive brings back after each period, and the mean velocity there",
+  .summary   = "periodic steady state of a periodic drive, and its mean velocity",
   .reference = "P = Phi P by GMRES on the evolution over a period",
   .size      = sizeof(periodic),
   .fields    = fields,

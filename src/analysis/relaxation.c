@@ -266,9 +266,9 @@ typedef struct {
 
 static const fare_field fields[] = {
   {"count", FARE_INTEGER, offsetof(relaxation, count), "6", 1, 32, NULL, "",
-    "how many rates, from the one nearest to 0; one more where that would cut a complex pair"},
+    "number of rates, slowest first; one more where that would split a complex pair"},
   {"modes", FARE_BOOLEAN, offsetof(relaxation, modes), "false", 0, 0, NULL, "",
-    "also keep the modes on the grid"},
+    "also record the modes on the grid"},
   FARE_FIELDS_END,
 };
 

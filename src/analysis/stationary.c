@@ -148,7 +148,7 @@ PetscErrorCode fare_stationary_solve(
   PetscFunctionBegin;
   for (int axis = 0; axis < grid->dim; axis++) {
     if (grid->boundary[axis] >= FARE_BOUNDARY_ABSORBING)
-      FARE_FAIL(FARE_ERR_INPUT, "analysis: no density is stationary where axis %s ends in absorption",
+      FARE_FAIL(FARE_ERR_INPUT, "analysis: no stationary density: axis %s has an absorbing boundary",
         fare_system_axis_name(system, axis));
   }
   PetscCall(fare_operator_create(grid, system, &p.op));
@@ -167,7 +167,7 @@ typedef struct {
 
 static const fare_field fields[] = {
   {"meshes", FARE_BOOLEAN, offsetof(stationary, meshes), "true", 0, 0, NULL, "",
-    "also keep the density and its currents on the grid"},
+    "also record the density and its currents on the grid"},
   FARE_FIELDS_END,
 };
 
@@ -186,7 +186,7 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
   PetscCall(fare_operator_create(grid, system, &op));
   PetscCall(fare_operator_velocity(op, time, P, velocity));
   fare_found(found, "velocity", "mean drift d<x>/dt per axis", (size_t)grid->dim, velocity);
-  fare_found_number(found, "residual", "|L P| relative to what flows", solved.residual);
+  fare_found_number(found, "residual", "|L P| relative to the flows", solved.residual);
   for (int axis = 0; axis < grid->dim && s->meshes; axis++) {
     char name[32];
 
@@ -202,7 +202,7 @@ static PetscErrorCode run(const void *state, const fare_grid *grid, const fare_s
 
 const fare_analysis_type fare_analysis_stationary = {
   .name    = "stationary",
-  .summary = "density and currents that nothing driven comes to, with or without a potential",
+  .summary = "stationary density and currents of an undriven system, with or without a potential",
   .reference =
     "L P = 0 by elimination without subtractions (Grassmann, Taksar and Heyman, Oper. Res. 33, 1107 (1985))",
   .size   = sizeof(stationary),

@@ -70,14 +70,14 @@ PetscErrorCode fare_survival_solve(const fare_grid *grid, const fare_system *sys
   PetscFunctionBegin;
   *driven = (fare_driven){0};
   if (count < 1 || !(times[0] >= start))
-    FARE_FAIL(FARE_ERR_INPUT, "analysis: survival is asked for at a time before the start, %g", start);
+    FARE_FAIL(FARE_ERR_INPUT, "analysis: survival is requested at a time before the start, %g", start);
   for (int i = 1; i < count; i++) {
     if (!(times[i] > times[i - 1]))
       FARE_FAIL(
-        FARE_ERR_INPUT, "analysis: times of survival must rise, got %g after %g", times[i], times[i - 1]);
+        FARE_ERR_INPUT, "analysis: times of survival must increase, got %g after %g", times[i], times[i - 1]);
   }
   if (!(times[count - 1] > start))
-    FARE_FAIL(FARE_ERR_INPUT, "analysis: survival is asked for at the start alone");
+    FARE_FAIL(FARE_ERR_INPUT, "analysis: survival is requested only at the start");
   PetscCall(fare_stepper_create(grid, system, start, 1, targets, PETSC_TRUE, &p.stepper));
   PetscCall(fare_timeline_create(system, start, times[count - 1], count, times, PETSC_TRUE, &p.line));
   PetscCall(VecDuplicate(masses, &p.ones));

@@ -461,9 +461,9 @@ static void bad_sections_say_why(void **state)
     {"analysis: [{name: a, kind: driven_passage, period: 0.7, target: {lower: [1]}}]",
       "the drive does not repeat after 0.7"},
     {"analysis: [{name: a, kind: driven_passage, period: 1, after: over, target: {lower: [1]}}]",
-      "a drive that repeats is never over"},
+      "a periodic drive is never over"},
     {"analysis: [{name: a, kind: driven_passage, period: 1, survival: 10, target: {lower: [1]}}]",
-      "survival needs a set to begin from"},
+      "survival needs an initial set"},
     {"analysis: [{name: a, kind: driven_passage, period: 1, starts: 41, target: {lower: [1]}}]",
       "from 1 to 40"},
     {"analysis: [{name: a, kind: driven_committor, period: 1, a: {upper: [0.5]}, b: {lower: [0.4]}}]",
@@ -486,7 +486,7 @@ static void bad_sections_say_why(void **state)
   assert_int_equal(read_section(still, 64,
                      "analysis: [{name: a, kind: driven_passage, period: 1, target: {lower: [1]}}]", &s),
     FARE_ERR_INPUT);
-  assert_non_null(strstr(fare_error_message(), "nothing is driven: ask for 'passage' instead"));
+  assert_non_null(strstr(fare_error_message(), "no parameter is driven: use 'passage' instead"));
   free_section(&s);
 }
 

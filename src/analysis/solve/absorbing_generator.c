@@ -85,9 +85,9 @@ static PetscErrorCode check_targets(const fare_absorbing *k, int targets, const 
     if (count[i] ||
       (fare_region_is_beyond(target[i], k->grid->lower, k->grid->upper) && fare_grid_absorbs(k->grid)))
       continue;
-    FARE_FAIL(FARE_ERR_INPUT, "analysis: a set holds the centre of no cell of the grid");
+    FARE_FAIL(FARE_ERR_INPUT, "analysis: a set contains no cell centre of the grid");
   }
-  if (!count[2]) FARE_FAIL(FARE_ERR_INPUT, "analysis: the sets hold all cells of the grid");
+  if (!count[2]) FARE_FAIL(FARE_ERR_INPUT, "analysis: the sets contain all cells of the grid");
   PetscFunctionReturn(0);
 }
 
@@ -271,7 +271,7 @@ static PetscErrorCode check_digits(Mat M, KSP ksp, const char *what)
   if (PETSC_MACHINE_EPSILON * longest * fastest <= most) PetscFunctionReturn(0);
   FARE_FAIL(FARE_ERR_FAILED,
     "%s: the barrier is too high for the iterative solver: %.0e passages between neighbours to one over it, "
-    "of which %.0e can be told apart; take fewer cells, which are eliminated exactly, or a larger kT",
+    "of which %.0e can be resolved; take fewer cells, which are eliminated exactly, or a larger kT",
     what, longest * fastest, most / PETSC_MACHINE_EPSILON);
 }
 

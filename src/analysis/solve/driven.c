@@ -149,7 +149,7 @@ static PetscErrorCode solve(const fare_grid *grid, const fare_system *system, co
       FARE_FAIL(FARE_ERR_INPUT, "analysis: a start at %g lies outside the span, [%g, %g]", starts[i],
         span->start, span->end);
     if (i && !(starts[i] > starts[i - 1]))
-      FARE_FAIL(FARE_ERR_INPUT, "analysis: starts must rise, got %g after %g", starts[i], starts[i - 1]);
+      FARE_FAIL(FARE_ERR_INPUT, "analysis: starts must increase, got %g after %g", starts[i], starts[i - 1]);
   }
   PetscCall(fare_stepper_create(grid, system, span->end, targets, target, PETSC_FALSE, &p.stepper));
   PetscCall(fare_timeline_create(system, span->end, span->start, count, starts,

@@ -359,8 +359,8 @@ static PetscErrorCode factor_all(fare_elimination *e)
         fare_grid_centre(e->grid, axis, rest % e->grid->cells[axis]));
     }
     FARE_FAIL(FARE_ERR_FAILED,
-      "analysis: nothing ever leaves the neighbourhood of (%s): the rates out of it are 0, or too "
-      "small for numbers",
+      "analysis: no path leaves the neighbourhood of (%s): the rates out of it are 0, or too "
+      "small for floating point",
       text);
   }
   PetscFunctionReturn(0);
@@ -559,7 +559,7 @@ PetscErrorCode fare_elimination_stationary(fare_elimination *e, Vec masses)
   PetscCall(hand_out(e, masses));
   PetscCall(VecSum(masses, &sum));
   if (!(sum > 0) || !isfinite(sum))
-    FARE_FAIL(FARE_ERR_FAILED, "analysis: the masses at rest span more than numbers do");
+    FARE_FAIL(FARE_ERR_FAILED, "analysis: the stationary masses exceed the range of floating point");
   PetscCall(VecScale(masses, 1 / sum));
   PetscFunctionReturn(0);
 }

@@ -183,7 +183,7 @@ static PetscErrorCode check_box(const fare_node *node, const fare_analysis_conte
       FARE_REFUSE(node, "[%g, %g] along %s lies outside the truth's box, [%g, %g]", lower[axis], upper[axis],
         name, context->lower[axis], context->upper[axis]);
     if (!context->open[axis] && centres_between(context, axis, lower[axis], upper[axis]) < 1) {
-      FARE_REFUSE(node, "[%g, %g] along %s is so narrow that it holds the centre of no cell (of %lld cells)",
+      FARE_REFUSE(node, "[%g, %g] along %s is so narrow that it contains no cell centre (of %lld cells)",
         lower[axis], upper[axis], name, (long long)context->cells[axis]);
     }
   }
@@ -198,7 +198,7 @@ static PetscErrorCode read_box(
 
   PetscFunctionBegin;
   if (fare_node_kind_of(node) != FARE_NODE_MAP)
-    FARE_REFUSE(node, "expected a box {lower: [...], upper: [...]} or a list of such");
+    FARE_REFUSE(node, "expected a box {lower: [...], upper: [...]} or a list of boxes");
   PetscCall(fare_fields_read(box_fields, NULL, node, &box));
   for (int axis = 0; axis < context->dim; axis++) {
     lower[axis] = (size_t)axis < box.lower.count ? box.lower.values[axis] : context->lower[axis];
@@ -217,7 +217,7 @@ PetscErrorCode fare_region_read(
 
   PetscFunctionBegin;
   if (!boxes)
-    FARE_REFUSE(node, "expected a box {lower: [...], upper: [...]} or a list of such, got an empty list");
+    FARE_REFUSE(node, "expected a box {lower: [...], upper: [...]} or a list of boxes, got an empty list");
   region->dim   = context->dim;
   region->boxes = boxes;
   region->lower = calloc(boxes * dim, sizeof *region->lower);

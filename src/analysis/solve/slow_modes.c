@@ -123,7 +123,7 @@ static PetscErrorCode combine(problem *s)
   }
   PetscCall(PetscBLASIntCast(m, &n));
   PetscCallBLAS("LAPACKsyev", LAPACKsyev_("V", "U", &n, G, &n, w, work, &lead, &info));
-  if (info) FARE_FAIL(FARE_ERR_FAILED, "relaxation: the slowest modes cannot be told apart");
+  if (info) FARE_FAIL(FARE_ERR_FAILED, "relaxation: the slowest modes cannot be separated");
   for (PetscInt k = 0; k < m; k++) {
     PetscCall(VecSet(s->u[s->first + k], 0));
     PetscCall(VecMAXPY(s->u[s->first + k], m, &G[k * m], old));
@@ -173,7 +173,7 @@ static PetscErrorCode find_again(problem *s, PetscInt k)
     PetscCall(separate(s, k, y));
     PetscCall(VecNorm(y, norm_of(s), &norm));
     if (!(norm > 0) || !isfinite(norm))
-      FARE_FAIL(FARE_ERR_FAILED, "relaxation: rate %d is smaller than numbers can be", (int)k);
+      FARE_FAIL(FARE_ERR_FAILED, "relaxation: rate %d is too small for floating point", (int)k);
     if (s->spectrum->symmetric)
       PetscCall(VecDot(p, y, &product));
     else
@@ -187,8 +187,8 @@ static PetscErrorCode find_again(problem *s, PetscInt k)
   PetscCall(fare_elimination_destroy(&elimination));
   PetscCall(VecDestroy(&y));
   if (!done)
-    FARE_FAIL(FARE_ERR_FAILED, "relaxation: rate %d, of about %.1e, cannot be told from those near it",
-      (int)k, *rate);
+    FARE_FAIL(FARE_ERR_FAILED,
+      "relaxation: rate %d, of about %.1e, cannot be distinguished from those near it", (int)k, *rate);
   PetscFunctionReturn(0);
 }
 

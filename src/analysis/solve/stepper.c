@@ -343,7 +343,7 @@ PetscErrorCode fare_levels_run(
   }
   if (!(driven->error <= tolerance))
     FARE_FAIL(FARE_ERR_FAILED,
-      "analysis: an error of %.1e is left in the %s with %lld steps in time, more than the tolerance %g",
+      "analysis: an error of %.1e is left in the %s with %lld time steps, more than the tolerance %g",
       driven->error, what, (long long)driven->steps, tolerance);
   PetscFunctionReturn(0);
 }

@@ -20,9 +20,9 @@ const fare_measure_type fare_measure_chi_squared = {
                 "has no mass, the divisor is half a\n"
                 "count, (1/2)/(n + 1/2). n times it is Pearson's statistic, chi-squared with one degree of "
                 "freedom less than pools for exact samples.\n"
-                "Of a density: bins in which the truth has less mass than is known of it are one pool, and "
-                "its divisor is what the density has there,\n"
-                "up to that least mass.",
+                "For a model density: bins whose truth mass is below its resolution form one pool, and "
+                "its divisor is the model's mass there,\n"
+                "up to that resolution.",
   .reference  = "Pearson, Philos. Mag. 50, 157 (1900); Gibbs and Su, Int. Stat. Rev. 70, 419 (2002)",
   .unit       = "1",
   .pools      = PETSC_TRUE,

@@ -64,12 +64,12 @@ static double plain(const fare_comparison *c)
 
 const fare_measure_type fare_measure_energy_distance = {
   .name       = "energy_distance",
-  .summary    = "energy distance, without bias: 0 on average for exact samples, and sometimes negative",
+  .summary    = "unbiased energy distance: 0 on average for exact samples, and sometimes negative",
   .definition = "2E|X-Y| - E|X-X'| - E|Y-Y'|, an MMD with the kernel -|x-y|, with the last mean over pairs "
                 "of different samples. Twice the integral of\n"
                 "(F - G)^2 less its mean under sampling on fine bins; in two and three dimensions the same "
                 "along 16 fixed directions, which is\n"
-                "the energy distance but for the quadrature. What is outside counts as in wasserstein_1 and "
+                "the energy distance up to quadrature. Mass outside counts as in wasserstein_1 and "
                 "sliced_wasserstein. One sample has none.",
   .reference  = "Szekely and Rizzo, J. Stat. Plan. Inference 143, 1249 (2013); Gretton et al., J. Mach. "
                 "Learn. Res. 13, 723 (2012)",

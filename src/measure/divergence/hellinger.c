@@ -17,10 +17,10 @@ static double evaluate(const fare_comparison *c)
 
 const fare_measure_type fare_measure_hellinger_squared = {
   .name       = "hellinger_squared",
-  .summary    = "squared Hellinger distance: 1 less the Bhattacharyya coefficient, at most 1",
+  .summary    = "squared Hellinger distance: 1 minus the Bhattacharyya coefficient, at most 1",
   .definition = "half the sum over pools and the outside of (sqrt(p) - sqrt(q))^2, q = n_k/n, which is 1 - "
                 "sum sqrt(p q); no rule is needed.\n"
-                "It is the square: that is what has a bias of order 1/n.",
+                "The square is given, as its bias is of order 1/n.",
   .reference  = "Le Cam and Yang, Asymptotics in Statistics, section 3.2 (2000)",
   .unit       = "1",
   .pools      = PETSC_TRUE,

@@ -44,15 +44,16 @@ const fare_measure_type fare_measure_kl = {
 };
 
 const fare_measure_type fare_measure_reverse_kl = {
-  .name       = "reverse_kl",
-  .summary    = "Kullback-Leibler divergence D(ensemble||truth)",
-  .definition = "sum over pools and the outside of q ln(q/p), q = n_k/n. Outside the grid, where the truth "
-                "has no mass, it is\n"
-                "given half a count: p = (n p_k + 1/2 [k outside])/(n + 1/2). Of a density: bins in which "
-                "the truth has less mass than is known of it\n"
-                "are one pool, in which it is given what the density has there, up to that least mass.",
-  .reference  = "Kullback and Leibler, Ann. Math. Stat. 22, 79 (1951)",
-  .unit       = "nats",
-  .pools      = PETSC_TRUE,
-  .evaluate   = reverse,
+  .name    = "reverse_kl",
+  .summary = "Kullback-Leibler divergence D(ensemble||truth)",
+  .definition =
+    "sum over pools and the outside of q ln(q/p), q = n_k/n. Outside the grid, where the truth "
+    "has no mass, it is\n"
+    "given half a count: p = (n p_k + 1/2 [k outside])/(n + 1/2). For a model density: bins in which "
+    "the truth's mass is below its resolution\n"
+    "form one pool, in which it is given the model's mass there, up to that resolution.",
+  .reference = "Kullback and Leibler, Ann. Math. Stat. 22, 79 (1951)",
+  .unit      = "nats",
+  .pools     = PETSC_TRUE,
+  .evaluate  = reverse,
 };

@@ -13,7 +13,7 @@ static double evaluate(const fare_comparison *c)
 
 const fare_measure_type fare_measure_total_variation = {
   .name       = "total_variation",
-  .summary    = "total variation distance: the largest difference of probability of any event, at most 1",
+  .summary    = "total variation distance: the largest difference in probability of any event, at most 1",
   .definition = "half the sum over pools and the outside of |p - q|, q = n_k/n; no rule is needed.",
   .reference  = "Levin and Peres, Markov Chains and Mixing Times, chapter 4 (2017)",
   .unit       = "1",

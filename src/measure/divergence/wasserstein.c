@@ -103,8 +103,8 @@ const fare_measure_type fare_measure_wasserstein_1 = {
   .name       = "wasserstein_1",
   .summary    = "transport (earth mover's) distance of order 1",
   .definition = "integral of |F - G| of the cumulative functions on fine bins, mass spread evenly within a "
-                "bin. What lies outside the\n"
-                "grid counts at the end that it is beyond. A periodic axis is cut open at its ends.",
+                "bin. Mass outside the\n"
+                "grid counts at the end beyond which it lies. A periodic axis is cut open at its ends.",
   .reference  = "Vallender, Theory Probab. Appl. 18, 784 (1974)",
   .unit       = "length",
   .dimension_max = 1,
@@ -114,10 +114,10 @@ const fare_measure_type fare_measure_wasserstein_1 = {
 
 const fare_measure_type fare_measure_wasserstein_2 = {
   .name          = "wasserstein_2",
-  .summary       = "transport distance of order 2: root of the mean squared displacement",
+  .summary       = "transport distance of order 2: root mean squared displacement",
   .definition    = "root of the integral over u of (F^-1(u) - G^-1(u))^2 of the quantile functions on fine "
                    "bins, mass spread evenly within\n"
-                   "a bin. What lies outside the grid counts at the end that it is beyond. A periodic axis is "
+                   "a bin. Mass outside the grid counts at the end beyond which it lies. A periodic axis is "
                    "cut open at its ends.",
   .reference     = "Villani, Topics in Optimal Transportation, section 2.2 (2003)",
   .unit          = "length",
@@ -133,7 +133,7 @@ const fare_measure_type fare_measure_sliced_wasserstein = {
                 "functions of projections, masses of coarse\n"
                 "bins at their middles. In one dimension it is wasserstein_1. In more the samples inside the "
                 "grid are compared, their share\n"
-                "scaled to 1; there is no number without any.",
+                "scaled to 1; undefined if there are none.",
   .reference  = "Rabin, Peyre, Delon and Bernot, SSVM 2011, LNCS 6667, 435 (2012); Bonneel et al., J. Math. "
                 "Imaging Vis. 51, 22 (2015)",
   .unit       = "length",
