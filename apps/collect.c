@@ -16,7 +16,7 @@ static PetscErrorCode collect(const fare_arguments *arguments)
   if (arguments->count != 2 || arguments->argument[1][0] == '-')
     PetscCall(fare_usage(&fare_command_collect, "which directory?"));
   if (stat(arguments->argument[1], &about) || !S_ISDIR(about.st_mode))
-    FARE_FAIL(FARE_ERR_INPUT, "%s: no such directory; give the one that holds the sweep's points",
+    FARE_FAIL(FARE_ERR_INPUT, "%s: no such directory; give the one that contains the sweep's points",
       arguments->argument[1]);
   fare_draw_later(FARE_DRAW_SWEEP, arguments->argument[1]);
   PetscFunctionReturn(0);
@@ -25,7 +25,7 @@ static PetscErrorCode collect(const fare_arguments *arguments)
 const fare_command fare_command_collect = {
   .name     = "collect",
   .synopsis = "collect DIRECTORY",
-  .summary  = "merges the tables of a sweep into sweep.csv and draws sweep.html; names missing points",
+  .summary  = "merges a sweep's tables into sweep.csv, draws sweep.html and lists missing points",
   .help     = "fare collect out/regimes\n",
   .run      = collect,
 };

@@ -29,7 +29,7 @@ static PetscErrorCode describe_measure(const char *name)
   PetscFunctionBegin;
   while ((type = fare_score_measure_at(i)) && strcmp(type->name, name)) i++;
   fare_measure_type_describe(type, stdout);
-  if (!type->evaluate) printf("\nMade by `fare score` alone, of samples that have their own log_density.\n");
+  if (!type->evaluate) printf("\nOnly in `fare score`, for samples with their own log_density.\n");
   PetscFunctionReturn(0);
 }
 
@@ -41,8 +41,7 @@ static PetscBool describe_column(const char *wanted, PetscBool show)
   for (size_t i = 0; (name = fare_score_column_at(i, &meaning)); i++) {
     if (strcmp(name, wanted)) continue;
     if (show)
-      printf(
-        "%s: %s\n\nA column of `fare score`, in --json and --csv, beside every measure.\n", name, meaning);
+      printf("%s: %s\n\nA column of every measure in `fare score --json` and `--csv`.\n", name, meaning);
     return PETSC_TRUE;
   }
   return PETSC_FALSE;
@@ -146,7 +145,7 @@ static PetscErrorCode list_registry(size_t which)
   PetscFunctionBegin;
   fare_table_create(2, &table);
   fare_table_cell(table, "%s", registries[which].one);
-  fare_table_cell(table, "what it is");
+  fare_table_cell(table, "description");
   for (size_t i = 0; (name = registries[which].at(i, &summary)); i++) {
     fare_table_cell(table, "%s", name);
     fare_table_cell(table, "%s", summary);
@@ -186,7 +185,7 @@ static PetscErrorCode unknown(size_t which, const char *name)
   while (count < MOST && (names[count] = registries[which].at(count, &summary)))
     fare_text_add(&text, "%s%s", count ? ", " : "", names[count]), count++;
   nearest = fare_nearest(name, names, count);
-  code    = fare_error(FARE_ERR_INPUT, "unknown %s '%.60s'%s%s%s; there are: %s", registries[which].one, name,
+  code = fare_error(FARE_ERR_INPUT, "unknown %s '%.60s'%s%s%s; choose from: %s", registries[which].one, name,
     nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", text.text);
   fare_text_free(&text);
   PetscFunctionReturn(code);
@@ -210,8 +209,7 @@ static PetscErrorCode describe(const fare_arguments *arguments)
   if (arguments->count != 3) PetscCall(fare_usage(&fare_command_describe, "describe what?"));
   which = find_registry(arguments->argument[1]);
   if (which == REGISTRIES)
-    PetscCall(
-      fare_usage(&fare_command_describe, "no kind of thing is called '%.60s'", arguments->argument[1]));
+    PetscCall(fare_usage(&fare_command_describe, "unknown kind '%.60s'", arguments->argument[1]));
   for (size_t i = 0; (name = registries[which].at(i, &summary)); i++) {
     if (strcmp(name, arguments->argument[2])) continue;
     if (rank == 0) PetscCall(registries[which].describe(name));
@@ -228,7 +226,7 @@ static PetscErrorCode describe(const fare_arguments *arguments)
 const fare_command fare_command_list = {
   .name     = "list",
   .synopsis = "list [systems|samplers|measures|waveforms|analyses]",
-  .summary  = "lists what a study can be made of",
+  .summary  = "lists systems, samplers, measures, waveforms and analyses",
   .help     = "fare list samplers\n",
   .run      = list,
   .word_at  = kind_at,
@@ -237,7 +235,7 @@ const fare_command fare_command_list = {
 const fare_command fare_command_describe = {
   .name     = "describe",
   .synopsis = "describe study | system NAME | sampler NAME | measure NAME | waveform NAME | analysis NAME",
-  .summary  = "says what a thing is and which keys it has, with defaults and ranges",
+  .summary  = "describes one item and its keys, with defaults and ranges",
   .help     = "fare describe system prinz\n",
   .run      = describe,
   .word_at  = thing_at,

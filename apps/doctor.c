@@ -55,14 +55,13 @@ static void examine_machine(examination *e)
   add_row(
     e, "machine", "%s: %d cores, %.1f GiB of memory", name, cores, page * (double)sysconf(_SC_PHYS_PAGES));
   if (e->ranks_here > cores)
-    fare_text_add(&e->wrong,
-      "%d ranks share %d cores and wait for each other: start at most %d per machine\n", e->ranks_here, cores,
-      cores);
+    fare_text_add(
+      &e->wrong, "%d ranks share %d cores: start at most %d per machine\n", e->ranks_here, cores, cores);
   if (!getcwd(directory, sizeof directory) || statvfs(directory, &disk)) return;
   add_row(e, "disk", "%.1f GiB free in %s%s", (double)disk.f_bavail * (double)disk.f_frsize / (1 << 30),
     directory, access(directory, W_OK) ? ", not writable" : "");
   if (access(directory, W_OK))
-    fare_text_add(&e->wrong, "%s is not writable: results go below it\n", directory);
+    fare_text_add(&e->wrong, "%s is not writable: results are written below it\n", directory);
 }
 
 static void examine_mpi(examination *e)
@@ -107,8 +106,7 @@ static void examine_libraries(examination *e)
   add_row(e, "BLAS", "%.0f GFLOP/s on one core", speed);
   if (speed < 4)
     fare_text_add(&e->wrong,
-      "BLAS is slow, as the reference library is: networks will be many times slower than "
-      "with OpenBLAS\n");
+      "BLAS is slow (reference library?): networks will be many times slower than with OpenBLAS\n");
 }
 
 /* Formulas are compiled when a study starts: one is tried. */
@@ -122,7 +120,7 @@ static void examine_compiler(examination *e)
   if (fare_config_parse("doctor", text, sizeof text - 1, &config)) return;
   if (fare_system_from_config(fare_node_find(fare_config_root(config), "system"), NULL, &system)) {
     add_row(e, "formulas", "do not compile");
-    fare_text_add(&e->wrong, "systems by formulas need a C compiler: %s\n", fare_error_message());
+    fare_text_add(&e->wrong, "systems defined by formulas need a C compiler: %s\n", fare_error_message());
   } else {
     add_row(e, "formulas", "compile");
     fare_system_destroy(&system);
@@ -146,7 +144,7 @@ static void examine_python(examination *e)
   add_row(
     e, "Python", "%s", *FARE_PYTHON ? FARE_PYTHON " does not import h5py, numpy and matplotlib" : "none");
   fare_text_add(&e->wrong, "reports cannot be drawn: install h5py, numpy and matplotlib for a Python%s\n",
-    *FARE_PYTHON ? "" : ", and build FARE anew");
+    *FARE_PYTHON ? "" : ", and rebuild FARE");
 }
 
 static void examine_scheduler(examination *e)
@@ -156,7 +154,7 @@ static void examine_scheduler(examination *e)
   if (ask_shell("srun --version 2>/dev/null", sizeof line, line)) {
     const PetscBool there = ask_shell("srun --mpi=list 2>&1 | grep -o pmix | head -n 1", sizeof pmix, pmix);
 
-    add_row(e, "scheduler", "%s, srun --mpi=pmix is %sthere", line, there ? "" : "not ");
+    add_row(e, "scheduler", "%s, srun --mpi=pmix is %savailable", line, there ? "" : "not ");
     if (!there)
       fare_text_add(&e->advice, "srun has no --mpi=pmix: use FARE_LAUNCHER=mpirun with the batch scripts\n");
   } else if (ask_shell("command -v srun", sizeof line, line)) {
@@ -166,7 +164,7 @@ static void examine_scheduler(examination *e)
   } else {
     add_row(e, "scheduler", "none found");
   }
-  add_row(e, "GPU", "not used: FARE runs on processors alone");
+  add_row(e, "GPU", "not used: FARE runs on CPUs only");
 }
 
 static PetscErrorCode examine(examination *e)
@@ -174,7 +172,7 @@ static PetscErrorCode examine(examination *e)
   PetscFunctionBegin;
   fare_table_create(2, &e->table);
   fare_table_cell(e->table, "part");
-  fare_table_cell(e->table, "what is there");
+  fare_table_cell(e->table, "found");
   add_row(e, "FARE", "%s", fare_version());
   examine_machine(e);
   examine_mpi(e);
@@ -188,9 +186,9 @@ static PetscErrorCode examine(examination *e)
   if (e->wrong.length) {
     fare_text_free(&e->wrong);
     fare_text_free(&e->advice);
-    FARE_FAIL(FARE_ERR_FAILED, "something is wrong with this machine; the lines above say what");
+    FARE_FAIL(FARE_ERR_FAILED, "this machine has problems, listed above");
   }
-  printf("Nothing is wrong.\n");
+  printf("No problems found.\n");
   fare_text_free(&e->advice);
   PetscFunctionReturn(0);
 }
@@ -215,8 +213,8 @@ static PetscErrorCode doctor(const fare_arguments *arguments)
 const fare_command fare_command_doctor = {
   .name     = "doctor",
   .synopsis = "doctor",
-  .summary  = "says what this machine has of what FARE needs, and what is wrong with it",
+  .summary  = "checks this machine for what FARE needs and reports problems",
   .help     = "fare doctor\nmpirun -n 2 fare doctor\n\n"
-              "Exit code 1 where something is wrong. On a cluster, run it inside a job.\n",
+              "Exit code 1 if there is a problem. On a cluster, run it inside a job.\n",
   .run      = doctor,
 };

@@ -61,7 +61,7 @@ static int draw(const char *subcommand, const char *directory, const char *numbe
   /* it has said what is wrong with the directory */
   if (WIFEXITED(status) && WEXITSTATUS(status) == FARE_EXIT_INPUT) return FARE_EXIT_INPUT;
   if (!WIFEXITED(status) || WEXITSTATUS(status)) {
-    fprintf(stderr, "fare: %s failed in Python; the numbers are whole in %s, `fare %s %s` tries again\n",
+    fprintf(stderr, "fare: %s failed in Python; the numbers are complete in %s, retry with `fare %s %s`\n",
       subcommand, numbers, subcommand, directory);
     return FARE_EXIT_FAILED;
   }

@@ -19,8 +19,7 @@ static PetscErrorCode export(const fare_arguments *arguments)
     if (value && strchr(word, '=')) {
       *value = strchr(word, '=') + 1;
     } else if (value) {
-      if (i + 1 == arguments->count)
-        PetscCall(fare_usage(&fare_command_export, "%s needs a value behind it", word));
+      if (i + 1 == arguments->count) PetscCall(fare_usage(&fare_command_export, "%s needs a value", word));
       *value = arguments->argument[++i];
     } else if (!strcmp(word, "--grid")) {
       grid = PETSC_TRUE;
@@ -35,7 +34,7 @@ static PetscErrorCode export(const fare_arguments *arguments)
   }
   if (!directory) PetscCall(fare_usage(&fare_command_export, "which study?"));
   if (out && strlen(out) >= PETSC_MAX_PATH_LEN)
-    PetscCall(fare_usage(&fare_command_export, "the name behind --out is longer than a path can be"));
+    PetscCall(fare_usage(&fare_command_export, "the path after --out is too long"));
   if (grid && ensemble)
     PetscCall(fare_usage(&fare_command_export, "--grid writes the truth, --ensemble particles: choose one"));
   if (grid)
@@ -48,12 +47,12 @@ static PetscErrorCode export(const fare_arguments *arguments)
 const fare_command fare_command_export = {
   .name     = "export",
   .synopsis = "export DIR [--ensemble NAME | --grid] [--out FILE.h5]",
-  .summary  = "writes the particles of a finished study as one file to train a generator on",
+  .summary  = "exports the particles of a finished study as a training set for a generator",
   .help     = "fare export out/prinz_driven --out prinz_training.h5\n\n"
-              "The file holds /times [T], /samples [T, N, d] and /trained [T] (1: learn from it, 0: held out); "
+              "The file holds /times [T], /samples [T, N, d] and /trained [T] (1: training, 0: held out); "
               "docs/scoring.md has the format.\n"
-              "Without --ensemble: the one that was simulated. Without --out: STUDY_training.h5 here.\n"
-              "With --grid: the cells of the truth and its masses there, to be compared with a density; without "
-              "--out STUDY_grid.h5.\n",
+              "Without --ensemble: the simulated one. Without --out: STUDY_training.h5 in this directory.\n"
+              "With --grid: cells and cell masses of the truth, for comparison with a density; "
+              "without --out: STUDY_grid.h5.\n",
   .run      = export,
 };

@@ -26,7 +26,7 @@ static PetscErrorCode unknown(const char *name)
     fare_text_add(&list, "%s%s", count ? ", " : "", names[count]);
   }
   nearest             = fare_nearest(name, names, count);
-  PetscErrorCode code = fare_error(FARE_ERR_INPUT, "unknown subcommand '%.60s'%s%s%s; there are: %s", name,
+  PetscErrorCode code = fare_error(FARE_ERR_INPUT, "unknown subcommand '%.60s'%s%s%s; choose from: %s", name,
     nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", list.text);
 
   fare_text_free(&list);
@@ -43,8 +43,8 @@ static PetscErrorCode check_launcher(void)
   PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, &size));
   if (size == 1 && tasks && atoi(tasks) > 1 && !getenv("OMPI_COMM_WORLD_SIZE"))
     FARE_FAIL(FARE_ERR_INPUT,
-      "srun started %s tasks, but MPI knows of one only: start with srun --mpi=pmix (srun --mpi=list shows "
-      "what there is), or with mpirun",
+      "srun started %s tasks, but MPI sees only one: start with srun --mpi=pmix (srun --mpi=list shows the "
+      "options), or with mpirun",
       tasks);
   PetscFunctionReturn(0);
 }

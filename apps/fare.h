@@ -52,11 +52,11 @@ PetscErrorCode fare_unknown_option(const fare_command *command, const char *word
 
 /* What `fare help` and the manual page have in common. */
 #define FARE_HELP_ABOUT                                                                                   \
-  "FARE %s tells how far a generator's distribution is from the exact one,\nat every moment of a driven " \
+  "FARE %s measures how far a generator's distribution is from the exact one,\nat all times of a driven " \
   "system.\n"
-#define FARE_HELP_PETSC "Options behind -- go to PETSc, for instance:\n-- -truth_ksp_monitor -log_view\n"
+#define FARE_HELP_PETSC "Options after -- go to PETSc, for instance:\n-- -truth_ksp_monitor -log_view\n"
 #define FARE_HELP_CODES \
-  "0 done, 1 failed, 2 bad input or usage, 75 stopped on request with a checkpoint\n(--resume goes on).\n"
+  "0 done, 1 failed, 2 bad input or usage, 75 stopped on request with a checkpoint\n(--resume continues).\n"
 /* Prints the manual page of the subcommands, for man(1). */
 void fare_print_manual(const fare_command *const commands[], FILE *to);
 /* Prints the script by which bash or zsh completes them. */

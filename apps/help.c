@@ -35,14 +35,14 @@ static PetscErrorCode help(const fare_arguments *arguments)
     PetscFunctionReturn(0);
   }
   if (arguments->count > 1 && arguments->argument[1][0] != '-')
-    PetscCall(fare_usage(&fare_command_help, "there is no subcommand '%.60s'", arguments->argument[1]));
+    PetscCall(fare_usage(&fare_command_help, "unknown subcommand '%.60s'", arguments->argument[1]));
   if (rank) PetscFunctionReturn(0);
   printf("mpirun -n 4 fare run input/prinz_driven.yaml\n\n");
   printf(FARE_HELP_ABOUT, fare_version());
   printf("\n");
   fare_table_create(2, &table);
   fare_table_cell(table, "subcommand");
-  fare_table_cell(table, "what it does");
+  fare_table_cell(table, "description");
   for (size_t i = 0; fare_commands[i]; i++) {
     fare_table_cell(table, "%s", fare_commands[i]->name);
     fare_table_cell(table, "%s", fare_commands[i]->summary);
@@ -79,10 +79,10 @@ static PetscErrorCode complete(const fare_arguments *arguments)
 const fare_command fare_command_completion = {
   .name     = "completion",
   .synopsis = "completion bash | zsh",
-  .summary  = "prints a script by which a shell completes subcommands, options and names",
+  .summary  = "prints a shell completion script for subcommands, options and names",
   .help     = "source <(fare completion bash)\n\n"
-              "Put that line into ~/.bashrc, or `source <(fare completion zsh)` behind compinit into ~/.zshrc. "
-              "An installed FARE has both where the shells look.\n",
+              "Put that line into ~/.bashrc, or `source <(fare completion zsh)` after compinit into "
+              "~/.zshrc. An installed FARE provides both to the shells.\n",
   .run      = complete,
   .word_at  = shell_at,
 };

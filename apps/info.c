@@ -186,8 +186,8 @@ static PetscErrorCode print_checkpoint(fare_store *file)
   PetscCall(fare_store_get_int(file, "/", "number", &number));
   PetscCall(fare_store_get_int(file, "/", "next", &next));
   PetscCall(fare_store_get_string(file, "/", "version", sizeof version, version));
-  fare_text_add(&shown, "checkpoint %lld of FARE %s: %lld snapshots are behind it\n", (long long)number,
-    version, (long long)next);
+  fare_text_add(&shown, "checkpoint %lld of FARE %s: after %lld snapshots\n", (long long)number, version,
+    (long long)next);
   PetscCall(walk(file, "/methods", print_method));
   PetscFunctionReturn(0);
 }
@@ -214,8 +214,8 @@ static PetscErrorCode print_file(fare_store *file, const char *path)
   }
   PetscCall(fare_store_has(file, "/comparisons", &has));
   if (!has)
-    FARE_FAIL(FARE_ERR_INPUT,
-      "%s: HDF5, but neither a study, nor a snapshot, nor a checkpoint, nor samples of FARE", path);
+    FARE_FAIL(
+      FARE_ERR_INPUT, "%s: HDF5, but not a study, snapshot, checkpoint or samples file of FARE", path);
   PetscCall(print_study(file));
   PetscFunctionReturn(0);
 }
@@ -247,7 +247,7 @@ static PetscErrorCode info_here(const char *path)
     PetscFunctionReturn(0);
   }
   snprintf(inside, sizeof inside, "%s/study.h5", path);
-  if (stat(inside, &about)) FARE_FAIL(FARE_ERR_INPUT, "%s: no finished study there (no study.h5)", path);
+  if (stat(inside, &about)) FARE_FAIL(FARE_ERR_INPUT, "%s: no finished study (no study.h5)", path);
   PetscCall(open_and_print(inside));
   PetscFunctionReturn(0);
 }
@@ -270,7 +270,7 @@ static PetscErrorCode info(const fare_arguments *arguments)
 const fare_command fare_command_info = {
   .name     = "info",
   .synopsis = "info DIR|FILE.h5",
-  .summary  = "says what a study's directory, or one of its files, holds",
+  .summary  = "summarises a study's directory or one of its files",
   .help     = "fare info out/prinz_driven\n",
   .run      = info,
 };

@@ -11,15 +11,14 @@
 static const struct {
   const char *name, *comment;
 } sections[] = {
-  {"drive", "What moves parameters in time, by `fare list waveforms`; several on one parameter add up."},
-  {"initial", "The density at the start; without this, equilibrium where there is one."},
-  {"snapshots", "The instants at which everything is written and compared."},
-  {"truth", "The grid of the ground truth, and the tolerance of its steps in time."},
-  {"ensembles", "What is compared with it, by `fare list samplers`; dt is the time step of a simulation."},
+  {"drive", "Time-dependent parameters (`fare list waveforms`); several on one parameter add up."},
+  {"initial", "Initial density; default: equilibrium, where it exists."},
+  {"snapshots", "Times at which everything is stored and compared."},
+  {"truth", "Grid of the ground truth, and tolerance of its time steps."},
+  {"ensembles", "Samplers to compare with it (`fare list samplers`); dt: time step of a simulation."},
   {"thermodynamics", "Work, heat and entropy production of the truth."},
-  {"analysis", "What else the grid tells, by `fare list analyses`."},
-  {"measures",
-    "The divergences; without this, all that are defined in this dimension (`fare list measures`)."},
+  {"analysis", "Further results from the grid (`fare list analyses`)."},
+  {"measures", "Divergences; default: all defined in this dimension (`fare list measures`)."},
 };
 
 static PetscBool is_about(const fare_node *root, const char *system)
@@ -51,7 +50,8 @@ static PetscErrorCode find_study(const char *system, fare_config **found)
   count =
     fare_find_data("input", sizeof directory, directory) ? scandir(directory, &entry, NULL, alphasort) : -1;
   if (count < 0)
-    FARE_FAIL(FARE_ERR_FAILED, "no directory with studies: set FARE_HOME to that of FARE's `input`");
+    FARE_FAIL(FARE_ERR_FAILED,
+      "no directory of studies: set FARE_HOME to the directory that contains FARE's `input`");
   for (int i = 0; i < count; i++) {
     const char  *ending = strrchr(entry[i]->d_name, '.');
     fare_config *config;
@@ -132,7 +132,7 @@ static void write_study(const char *name, const fare_system_type *type, const fa
     fare_text_add(to, "\n# %s\n", sections[i].comment);
     write_section(sections[i].name, node, to);
   }
-  fare_text_add(to, "\n# Where results go.\noutput: {directory: out/%s}\n", name);
+  fare_text_add(to, "\n# Location of the results.\noutput: {directory: out/%s}\n", name);
 }
 
 static PetscErrorCode write_file(const char *name, const char *text)
@@ -144,7 +144,7 @@ static PetscErrorCode write_file(const char *name, const char *text)
   snprintf(path, sizeof path, "%s.yaml", name);
   file = fopen(path, "wx");
   if (!file && errno == EEXIST)
-    FARE_FAIL(FARE_ERR_INPUT, "%s: there is such a file; remove it or choose another name", path);
+    FARE_FAIL(FARE_ERR_INPUT, "%s: the file exists; remove it or choose another name", path);
   if (!file) FARE_FAIL(FARE_ERR_FAILED, "%s: cannot be written: %s", path, strerror(errno));
   if ((fputs(text, file) < 0) | fclose(file))
     FARE_FAIL(FARE_ERR_FAILED, "%s: cannot be written: %s", path, strerror(errno));
@@ -175,8 +175,8 @@ static PetscErrorCode unknown_system(const char *name)
 
   for (; count < MOST && fare_system_type_at(count); count++) names[count] = fare_system_type_at(count)->name;
   nearest = fare_nearest(name, names, count);
-  return fare_usage(&fare_command_init, "unknown system '%.60s'%s%s%s; `fare list systems` has them all",
-    name, nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "");
+  return fare_usage(&fare_command_init, "unknown system '%.60s'%s%s%s; `fare list systems` shows all", name,
+    nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "");
 }
 
 static PetscErrorCode init(const fare_arguments *arguments)
@@ -192,8 +192,7 @@ static PetscErrorCode init(const fare_arguments *arguments)
     if (!strncmp(word, "--system=", 9)) {
       system = word + 9;
     } else if (!strcmp(word, "--system")) {
-      if (i + 1 == arguments->count)
-        PetscCall(fare_usage(&fare_command_init, "--system needs a name behind it"));
+      if (i + 1 == arguments->count) PetscCall(fare_usage(&fare_command_init, "--system needs a name"));
       system = arguments->argument[++i];
     } else if (*word == '-') {
       PetscCall(fare_unknown_option(&fare_command_init, word));
@@ -203,9 +202,10 @@ static PetscErrorCode init(const fare_arguments *arguments)
       name = word;
     }
   }
-  if (!name) PetscCall(fare_usage(&fare_command_init, "what is the study to be called?"));
+  if (!name) PetscCall(fare_usage(&fare_command_init, "no name given for the study"));
   if (!fare_is_word(name))
-    PetscCall(fare_usage(&fare_command_init, "'%.60s' is no name: letters, digits, _ and - make one", name));
+    PetscCall(
+      fare_usage(&fare_command_init, "'%.60s' is not a valid name: use letters, digits, _ and -", name));
   if (!fare_system_type_find(system)) PetscCall(unknown_system(system));
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
   if (rank == 0) code = create(name, fare_system_type_find(system));
@@ -215,8 +215,8 @@ static PetscErrorCode init(const fare_arguments *arguments)
 const fare_command fare_command_init = {
   .name     = "init",
   .synopsis = "init NAME [--system prinz]",
-  .summary  = "writes a commented study to begin with, NAME.yaml",
+  .summary  = "writes a commented study file to start from, NAME.yaml",
   .help     = "fare init my_first --system double_well\n\n"
-              "The values are those of a study that FARE comes with.\n",
+              "The values are those of an example study of FARE.\n",
   .run      = init,
 };

@@ -27,10 +27,9 @@ PetscErrorCode fare_study_option(const fare_command *command, const fare_argumen
   PetscFunctionBegin;
   *taken = set || *word != '-' ? PETSC_TRUE : PETSC_FALSE;
   if (set) {
-    if (!word[5] && *i + 1 == arguments->count)
-      PetscCall(fare_usage(command, "--set needs key=value behind it"));
+    if (!word[5] && *i + 1 == arguments->count) PetscCall(fare_usage(command, "--set needs key=value"));
     if (options->count == FARE_ASSIGNMENTS_MAX)
-      PetscCall(fare_usage(command, "at most %d --set", FARE_ASSIGNMENTS_MAX));
+      PetscCall(fare_usage(command, "at most %d --set options", FARE_ASSIGNMENTS_MAX));
     options->assignment[options->count++] = word[5] ? word + 6 : arguments->argument[++*i];
   } else if (*taken) {
     if (options->file)

@@ -15,7 +15,7 @@ static PetscErrorCode report(const fare_arguments *arguments)
     PetscCall(fare_usage(&fare_command_report, "which directory?"));
   snprintf(path, sizeof path, "%s/study.h5", arguments->argument[1]);
   if (stat(path, &about))
-    FARE_FAIL(FARE_ERR_INPUT, "%s: no finished study there (no study.h5)", arguments->argument[1]);
+    FARE_FAIL(FARE_ERR_INPUT, "%s: no finished study (no study.h5)", arguments->argument[1]);
   fare_draw_later(FARE_DRAW_REPORT, arguments->argument[1]);
   PetscFunctionReturn(0);
 }
@@ -23,7 +23,7 @@ static PetscErrorCode report(const fare_arguments *arguments)
 const fare_command fare_command_report = {
   .name     = "report",
   .synopsis = "report DIR",
-  .summary  = "draws the figures and report.html of a finished study again",
+  .summary  = "redraws the figures and report.html of a finished study",
   .help     = "fare report out/prinz_driven\n",
   .run      = report,
 };

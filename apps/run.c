@@ -21,8 +21,7 @@ static PetscErrorCode seconds(
   char       *end;
 
   PetscFunctionBegin;
-  if (*i + 1 == arguments->count)
-    PetscCall(fare_usage(command, "%s needs a number of seconds behind it", word));
+  if (*i + 1 == arguments->count) PetscCall(fare_usage(command, "%s needs a number of seconds", word));
   *value = strtod(arguments->argument[++*i], &end);
   if (end == arguments->argument[*i] || *end || !(*value >= least && *value < 1e9))
     PetscCall(fare_usage(command, "%s: expected a number of seconds of at least %g, got '%.60s'", word, least,
@@ -37,11 +36,11 @@ static PetscErrorCode whole_number(
   char       *end;
 
   PetscFunctionBegin;
-  if (*i + 1 == arguments->count) PetscCall(fare_usage(command, "%s needs a number behind it", word));
+  if (*i + 1 == arguments->count) PetscCall(fare_usage(command, "%s needs a number", word));
   *value = strtoll(arguments->argument[++*i], &end, 10);
   if (end == arguments->argument[*i] || *end || *value < 0)
     PetscCall(
-      fare_usage(command, "%s: expected a number from 0, got '%.60s'", word, arguments->argument[*i]));
+      fare_usage(command, "%s: expected a non-negative integer, got '%.60s'", word, arguments->argument[*i]));
   PetscFunctionReturn(0);
 }
 
@@ -63,11 +62,11 @@ static PetscErrorCode parse(const fare_command *command, const fare_arguments *a
     if (taken) continue;
     if (is_run && !strcmp(word, "--overwrite")) {
       if (o->run.mode == FARE_RECORD_RESUME)
-        PetscCall(fare_usage(command, "--overwrite begins anew and --resume goes on: choose one"));
+        PetscCall(fare_usage(command, "--overwrite starts again and --resume continues: choose one"));
       o->run.mode = FARE_RECORD_OVERWRITE;
     } else if (is_run && !strcmp(word, "--resume")) {
       if (o->run.mode == FARE_RECORD_OVERWRITE)
-        PetscCall(fare_usage(command, "--overwrite begins anew and --resume goes on: choose one"));
+        PetscCall(fare_usage(command, "--overwrite starts again and --resume continues: choose one"));
       o->run.mode = FARE_RECORD_RESUME;
     } else if (is_run && !strcmp(word, "--max-seconds")) {
       PetscCall(seconds(command, arguments, &i, 1e-3, &o->seconds));
@@ -126,7 +125,7 @@ static PetscErrorCode run_all(options *o, PetscInt64 points)
 
     if (code && code != FARE_ERR_FAILED) PetscFunctionReturn(code);
     if (code)
-      fare_warn("point %lld: %s; the sweep goes on without it", (long long)point, fare_error_message());
+      fare_warn("point %lld: %s; the sweep continues without it", (long long)point, fare_error_message());
     else
       announce(plan, points);
     failed += code ? 1 : 0;
@@ -137,7 +136,7 @@ static PetscErrorCode run_all(options *o, PetscInt64 points)
     PetscCall(fare_plan_destroy(&plan));
   }
   if (failed)
-    FARE_FAIL(FARE_ERR_FAILED, "%lld of %lld points failed; `fare sweep %s` says which, and why",
+    FARE_FAIL(FARE_ERR_FAILED, "%lld of %lld points failed; `fare sweep %s` lists them with reasons",
       (long long)failed, (long long)points, o->study.file);
   PetscFunctionReturn(0);
 }
@@ -210,8 +209,7 @@ static PetscErrorCode check(const fare_arguments *arguments)
   else
     PetscCall(fare_plan_read(PETSC_COMM_WORLD, o.study.file, o.study.count, o.study.assignment, &plan));
   if (points && rank == 0)
-    printf(
-      "# A sweep of %lld points, all of them sound by themselves; this is point 0:\n\n", (long long)points);
+    printf("# A sweep of %lld points, each valid by itself; this is point 0:\n\n", (long long)points);
   PetscCall(check_plan(plan));
   PetscCall(fare_plan_destroy(&plan));
   PetscFunctionReturn(0);
@@ -250,7 +248,7 @@ static PetscErrorCode status(const fare_arguments *arguments)
 const fare_command fare_command_status = {
   .name     = "status",
   .synopsis = "status STUDY.yaml [--set key=value ...] [--point K]",
-  .summary  = "says whether a study is done, unfinished, failed, missing or another plan's; 0: done",
+  .summary  = "reports a study as done, unfinished, failed, missing or of another plan; 0: done",
   .help     = "fare status input/prinz_driven.yaml && fare report out/prinz_driven\n",
   .run      = status,
 };
@@ -263,23 +261,23 @@ const fare_command fare_command_run = {
   .help =
     "mpirun -n 4 fare run input/prinz_driven.yaml --set truth.cells=2048 --set "
     "ensembles.langevin.particles=1e6\n"
-    "fare run input/prinz_driven.yaml --resume        goes on, to the same bits, where that study was "
-    "stopped or killed; begins it where it has not begun\n"
+    "fare run input/prinz_driven.yaml --resume        continues that study where it was stopped or killed, "
+    "with bit-identical results; or starts it\n"
     "fare run input/regimes.yaml --point 3            one point of a sweep; without --point all of "
     "them in turn\n\n"
-    "--tables also prints what tables.txt holds: maxima, noise floors and truth errors of each measure, "
+    "--tables also prints the contents of tables.txt: maxima, noise floors and truth errors of each measure, "
     "boundaries and costs.\n"
-    "SIGUSR1, SIGTERM and the end of --max-seconds stop a study after the snapshot under way, or on "
-    "the way to it once that has taken 10 seconds (--grace-seconds), with a\n"
-    "checkpoint and exit code 75: run it again with --resume. Checkpoints are written every 300 "
-    "seconds (--checkpoint-seconds; 0: after every snapshot) and when a study ends.\n",
+    "SIGUSR1, SIGTERM and the end of --max-seconds stop a study after the current snapshot, or within it "
+    "after 10 seconds (--grace-seconds), with a\ncheckpoint and exit code 75: continue with --resume. "
+    "Checkpoints are written every 300 seconds (--checkpoint-seconds; 0: after every snapshot) and when a "
+    "study ends.\n",
   .run = run,
 };
 
 const fare_command fare_command_check = {
   .name     = "check",
   .synopsis = "check STUDY.yaml [--set key=value ...]",
-  .summary  = "reads and checks a study, prints the resolved plan and what it will take; runs nothing",
+  .summary  = "checks a study and prints the resolved plan and its cost; runs nothing",
   .help     = "fare check input/prinz_driven.yaml\n",
   .run      = check,
 };

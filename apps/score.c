@@ -20,7 +20,7 @@ static PetscErrorCode unknown_measure(const char *word)
     fare_text_add(&list, "%s%s", count ? ", " : "", names[count]);
   }
   nearest = fare_nearest(word, names, count);
-  code    = fare_error(FARE_ERR_INPUT, "unknown measure '%.60s'%s%s%s; there are: %s", word,
+  code    = fare_error(FARE_ERR_INPUT, "unknown measure '%.60s'%s%s%s; choose from: %s", word,
     nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", list.text);
   fare_text_free(&list);
   return code;
@@ -52,7 +52,7 @@ static PetscErrorCode read_measures(
     if (!measure[*count]) PetscCall(unknown_measure(word));
     for (size_t i = 0; i < *count; i++) {
       if (measure[i] == measure[*count])
-        PetscCall(fare_usage(&fare_command_score, "measure '%s' stands there twice", word));
+        PetscCall(fare_usage(&fare_command_score, "duplicate measure '%s'", word));
     }
     ++*count;
     list = comma ? comma + 1 : NULL;
@@ -86,8 +86,7 @@ static PetscErrorCode option_value(
   *value = NULL;
   if (!strncmp(word, name, length) && word[length] == '=') *value = word + length + 1;
   if (strcmp(word, name)) PetscFunctionReturn(0);
-  if (++*i == arguments->count)
-    PetscCall(fare_usage(&fare_command_score, "%s needs a value behind it", name));
+  if (++*i == arguments->count) PetscCall(fare_usage(&fare_command_score, "%s needs a value", name));
   *value = arguments->argument[*i];
   PetscFunctionReturn(0);
 }
@@ -147,11 +146,12 @@ const fare_command fare_command_score = {
   .name = "score",
   .synopsis =
     "score TRUTH_DIR SAMPLES.h5 [--json | --csv] [--measures kl,wasserstein_1,...] [--replicates 200]",
-  .summary = "measures samples from anywhere against the truth of a finished study",
-  .help    = "fare score out/prinz_driven mine.h5\n"
-             "fare score out/prinz_driven mine.h5 --measures kl,wasserstein_1 --json > mine.json\n\n"
-             "mine.h5 holds /times [T] and /samples [T, N, d] (fare.write_samples in Python writes it; "
-             "docs/scoring.md has the format).\n"
-             "TRUTH_DIR is what `fare run` left. Times are matched to its snapshots; some of them are enough.\n",
-  .run     = score,
+  .summary = "compares samples of any origin with the truth of a finished study",
+  .help =
+    "fare score out/prinz_driven mine.h5\n"
+    "fare score out/prinz_driven mine.h5 --measures kl,wasserstein_1 --json > mine.json\n\n"
+    "mine.h5 holds /times [T] and /samples [T, N, d] (fare.write_samples in Python writes it; "
+    "docs/scoring.md has the format).\n"
+    "TRUTH_DIR is the output of `fare run`. Times must be times of its snapshots; not all are needed.\n",
+  .run = score,
 };

@@ -104,7 +104,7 @@ static PetscErrorCode print(const options *o, PetscInt64 points)
       (long long)count[FARE_STUDY_MISSING]);
     if (count[FARE_STUDY_OTHER]) printf(", %lld of another plan", (long long)count[FARE_STUDY_OTHER]);
     printf("\n");
-    if (missing.text.length) printf("still to be run: --array=%s\n", missing.text.text);
+    if (missing.text.length) printf("still to run: --array=%s\n", missing.text.text);
   }
   fare_table_destroy(&table);
   fare_text_free(&missing.text);
@@ -142,9 +142,9 @@ static PetscErrorCode run(const fare_arguments *arguments)
 const fare_command fare_command_sweep = {
   .name     = "sweep",
   .synopsis = "sweep STUDY.yaml [--missing | --directory] [--set key=value ...]",
-  .summary  = "lists the points of a sweep, how far each is, and the array range still to be run",
+  .summary  = "lists the points of a sweep, their progress, and the array range still to run",
   .help =
     "sbatch --array=$(fare sweep input/regimes.yaml --missing) jobs/slurm/array.sh input/regimes.yaml\n\n"
-    "--missing prints that range alone, --directory the directory that holds all points.\n",
+    "--missing prints only that range, --directory the directory of all points.\n",
   .run = run,
 };

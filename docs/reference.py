@@ -31,7 +31,7 @@ def escape(text: str) -> str:
 
 
 def is_header(line: str) -> bool:
-    return bool(re.match(r"(key +kind|parameter +default|subcommand +what) ", line))
+    return bool(re.match(r"(key +kind|parameter +default|subcommand +description) ", line))
 
 
 def table(lines: list[str]) -> list[str]:
@@ -102,7 +102,7 @@ def main() -> int:
     commands = re.findall(r"^([a-z]+)  +\S", ask(fare, "help").split("subcommand", 1)[1], re.MULTILINE)
     lines = ["# Commands", "", "The same from the command line: `fare help COMMAND`."]
     for command in commands:
-        if command not in ("what", "help"):
+        if command != "help":
             lines += ["", f"## fare {command}", "", "```text", ask(fare, "help", command).strip(), "```"]
     write(directory, "commands", lines)
     return 0

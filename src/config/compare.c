@@ -204,7 +204,7 @@ PetscErrorCode fare_fields_compare(const fare_field *fields, const fare_field *m
   PetscFunctionBegin;
   if (d->kind != FARE_ALIKE) PetscFunctionReturn(0);
   if (!before || before->kind != FARE_NODE_MAP) {
-    found(path, "not there", "there", d);
+    found(path, "absent", "present", d);
     PetscFunctionReturn(0);
   }
   compare_keys(fields, more, before, path, d);
@@ -248,8 +248,8 @@ PetscErrorCode fare_nodes_compare(
   PetscFunctionBegin;
   if (d->kind != FARE_ALIKE || (!before && !now)) PetscFunctionReturn(0);
   if (!before || !now || before->kind != now->kind) {
-    found(path, before ? fare_node_kind_names[before->kind] : "not there",
-      now ? fare_node_kind_names[now->kind] : "not there", d);
+    found(path, before ? fare_node_kind_names[before->kind] : "absent",
+      now ? fare_node_kind_names[now->kind] : "absent", d);
     PetscFunctionReturn(0);
   }
   if (before->kind == FARE_NODE_SCALAR)

@@ -217,7 +217,7 @@ PetscErrorCode fare_node_unknown(const fare_node *scalar, const char *what, cons
     fare_text_add(&list, "%s%s", count ? ", " : "", names[count]);
   }
   nearest = fare_nearest(scalar->text, names, count);
-  code    = fare_node_error(scalar, "unknown %s '%.60s'%s%s%s; there are: %s", what, scalar->text,
+  code    = fare_node_error(scalar, "unknown %s '%.60s'%s%s%s; choose from: %s", what, scalar->text,
     nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", list.text);
   fare_text_free(&list);
   return code;
@@ -274,7 +274,7 @@ PetscErrorCode fare_node_check_keys(const fare_node *map, const char *const name
 
       for (k = 0; k < count; k++) fare_text_add(&list, "%s%s", k ? ", " : "", names[k]);
       code = fare_node_error_at_key(
-        map, i, "unknown key '%.100s'; there are: %s", map->key[i], list.text ? list.text : "none");
+        map, i, "unknown key '%.100s'; known keys: %s", map->key[i], list.text ? list.text : "none");
       fare_text_free(&list);
       PetscFunctionReturn(code);
     }

@@ -86,8 +86,7 @@ static PetscErrorCode refuse_extras(const reader *r, const yaml_char_t *anchor, 
   if (anchor)
     PetscCall(
       complain(r, &r->event.start_mark, "anchors and aliases are not supported; write the value out"));
-  if (tag)
-    PetscCall(complain(r, &r->event.start_mark, "tags are not supported; a study has no types to name"));
+  if (tag) PetscCall(complain(r, &r->event.start_mark, "YAML tags are not supported"));
   PetscFunctionReturn(0);
 }
 
@@ -119,19 +118,19 @@ static PetscErrorCode read_key(reader *r, const fare_node *map, char *key, size_
 
   PetscFunctionBegin;
   if (r->event.type != YAML_SCALAR_EVENT)
-    PetscCall(complain(r, &r->event.start_mark, "a key must be a plain word"));
+    PetscCall(complain(r, &r->event.start_mark, "a key must be a plain scalar"));
   PetscCall(refuse_extras(r, r->event.data.scalar.anchor, r->event.data.scalar.tag));
-  if (map->count == KEYS_MAX) PetscCall(complain(r, &r->event.start_mark, "more keys than any study has"));
+  if (map->count == KEYS_MAX) PetscCall(complain(r, &r->event.start_mark, "too many keys in one map"));
   if (n == 0 || n >= size || memchr(text, '\0', n))
-    PetscCall(complain(r, &r->event.start_mark, "a key must be a word of at most 100 characters"));
+    PetscCall(complain(r, &r->event.start_mark, "a key must have 1 to 100 characters"));
   memcpy(key, text, n + 1);
   for (size_t i = 0; i < map->count; i++) {
     if (strcmp(map->key[i], key)) continue;
     if (!r->is_file)
-      PetscFunctionReturn(fare_config_error(r->source, 0, 0, map->path, "key '%s' stands here twice", key));
+      PetscFunctionReturn(fare_config_error(r->source, 0, 0, map->path, "duplicate key '%s'", key));
     PetscFunctionReturn(
       fare_config_error(r->source, line_of(r, &r->event.start_mark), (int)r->event.start_mark.column + 1,
-        map->path, "key '%s' stands here twice (first in line %d)", key, map->key_line[i]));
+        map->path, "duplicate key '%s' (first on line %d)", key, map->key_line[i]));
   }
   PetscFunctionReturn(0);
 }
@@ -163,7 +162,7 @@ static PetscErrorCode read_scalar(reader *r, fare_node *node)
   const size_t n    = r->event.data.scalar.length;
 
   PetscFunctionBegin;
-  if (memchr(text, '\0', n)) PetscCall(complain(r, &r->event.start_mark, "a value with a zero byte in it"));
+  if (memchr(text, '\0', n)) PetscCall(complain(r, &r->event.start_mark, "a value contains a zero byte"));
   PetscCall(fare_string_copy(text, n, &node->text));
   node->quoted = r->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE ? PETSC_FALSE : PETSC_TRUE;
   PetscFunctionReturn(0);
@@ -177,8 +176,7 @@ static PetscErrorCode read_node(reader *r, int depth, const char *path, fare_nod
 
   PetscFunctionBegin;
   if (depth > FARE_CONFIG_DEPTH) PetscCall(complain(r, &r->event.start_mark, "nested too deeply"));
-  if (++r->values > VALUES_MAX)
-    PetscCall(complain(r, &r->event.start_mark, "more values than any study has"));
+  if (++r->values > VALUES_MAX) PetscCall(complain(r, &r->event.start_mark, "too many values"));
   switch (r->event.type) {
   case YAML_SCALAR_EVENT:
     PetscCall(refuse_extras(r, r->event.data.scalar.anchor, r->event.data.scalar.tag));
@@ -209,13 +207,13 @@ static PetscErrorCode read_document(reader *r, const char *path, fare_node **roo
   PetscCall(next(r)); /* stream start */
   PetscCall(next(r));
   if (r->event.type == YAML_STREAM_END_EVENT)
-    PetscFunctionReturn(fare_config_error(r->source, 0, 0, "", "there is nothing in it"));
+    PetscFunctionReturn(fare_config_error(r->source, 0, 0, "", "it is empty"));
   PetscCall(next(r));
   PetscCall(read_node(r, 0, path, root));
   PetscCall(next(r)); /* document end */
   PetscCall(next(r));
   if (r->event.type != YAML_STREAM_END_EVENT)
-    PetscCall(complain(r, &r->event.start_mark, "a second document; one study per file"));
+    PetscCall(complain(r, &r->event.start_mark, "a second document; only one study per file"));
   PetscFunctionReturn(0);
 }
 
@@ -233,8 +231,7 @@ PetscErrorCode fare_parse_yaml(
     r.text = text += sizeof mark - 1;
     length -= sizeof mark - 1;
   }
-  if (length > BYTES_MAX)
-    PetscFunctionReturn(fare_config_error(source, 0, 0, "", "larger than 16 MiB, which no study is"));
+  if (length > BYTES_MAX) PetscFunctionReturn(fare_config_error(source, 0, 0, "", "larger than 16 MiB"));
   if (!yaml_parser_initialize(&r.parser)) FARE_FAIL(FARE_ERR_FAILED, "%s: out of memory", source);
   yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
   yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, length);

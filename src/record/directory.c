@@ -60,29 +60,30 @@ static PetscErrorCode check_here(const char *directory, fare_record_mode mode)
 
   PetscFunctionBegin;
   if (strlen(directory) > PETSC_MAX_PATH_LEN - 64)
-    FARE_FAIL(FARE_ERR_INPUT, "output.directory: longer than a path can be");
+    FARE_FAIL(FARE_ERR_INPUT, "output.directory: path too long");
   if (!lstat(directory, &about) && !S_ISDIR(about.st_mode) && !S_ISLNK(about.st_mode))
-    FARE_FAIL(FARE_ERR_INPUT, "output.directory: %s exists and is no directory", directory);
+    FARE_FAIL(FARE_ERR_INPUT, "output.directory: %s exists and is not a directory", directory);
   if (!stat(directory, &about) && mode == FARE_RECORD_NEW)
     FARE_FAIL(FARE_ERR_INPUT,
-      "output.directory: %s exists already; choose another (--set output.directory=...) or replace it with "
-      "--overwrite, or go on with --resume",
+      "output.directory: %s exists already; choose another (--set output.directory=...), replace it "
+      "(--overwrite) or continue it (--resume)",
       directory);
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(folders); i++) {
     char path[PETSC_MAX_PATH_LEN];
 
     snprintf(path, sizeof path, "%s/%s", directory, folders[i]);
     if (!stat(path, &about) && !S_ISDIR(about.st_mode))
-      FARE_FAIL(FARE_ERR_INPUT, "output.directory: %s exists and is no directory", path);
+      FARE_FAIL(FARE_ERR_INPUT, "output.directory: %s exists and is not a directory", path);
   }
   existing_ancestor(directory, ancestor, sizeof ancestor);
   if (stat(ancestor, &about))
     FARE_FAIL(FARE_ERR_INPUT, "output.directory: %s: %s", ancestor, strerror(errno));
   if (!S_ISDIR(about.st_mode))
-    FARE_FAIL(FARE_ERR_INPUT, "output.directory: cannot make %s: %s is no directory", directory, ancestor);
+    FARE_FAIL(
+      FARE_ERR_INPUT, "output.directory: cannot create %s: %s is not a directory", directory, ancestor);
   if (access(ancestor, W_OK | X_OK))
     FARE_FAIL(
-      FARE_ERR_INPUT, "output.directory: cannot make %s: %s: %s", directory, ancestor, strerror(errno));
+      FARE_ERR_INPUT, "output.directory: cannot create %s: %s: %s", directory, ancestor, strerror(errno));
   PetscFunctionReturn(0);
 }
 
@@ -113,7 +114,7 @@ static PetscErrorCode make_path(const char *directory)
         *end = '\0';
         rmdir(path);
       }
-      FARE_FAIL(FARE_ERR_INPUT, "output.directory: cannot make %s: %s", directory, strerror(why));
+      FARE_FAIL(FARE_ERR_INPUT, "output.directory: cannot create %s: %s", directory, strerror(why));
     }
     if (slash) *slash = '/';
   } while (slash);
@@ -177,7 +178,7 @@ static PetscErrorCode make_here(const char *directory, fare_record_mode mode, fa
   for (size_t i = 0; i < PETSC_STATIC_ARRAY_LENGTH(folders) && !code; i++) {
     snprintf(path, sizeof path, "%s/%s", directory, folders[i]);
     if (mkdir(path, 0777) && errno != EEXIST)
-      code = fare_error(FARE_ERR_INPUT, "output.directory: cannot make %s: %s", path, strerror(errno));
+      code = fare_error(FARE_ERR_INPUT, "output.directory: cannot create %s: %s", path, strerror(errno));
   }
   if (code) {
     snprintf(why, sizeof why, "%s", fare_error_message());

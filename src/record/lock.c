@@ -158,7 +158,7 @@ static double seconds_of(const struct timespec *time)
 static PetscErrorCode refuse(const char *path, const holder *h)
 {
   return fare_error(FARE_ERR_INPUT,
-    "output.directory: %.*s: another run writes there (process %ld on %s); let it end, or choose another "
+    "output.directory: %.*s: in use by another run (process %ld on %s); wait for it, or choose another "
     "directory. If there is no such run, remove %s",
     (int)(strlen(path) - sizeof NAME), path, h->process, h->host, path);
 }
@@ -192,7 +192,7 @@ static PetscErrorCode watch(
       if (seconds_of(&now) - seconds_of(&touched) > SILENCE)
         v = GONE;
       else if (!said)
-        fare_log("%s is held by process %ld on %s: looking for up to %.0f s whether that still runs", path,
+        fare_log("%s is held by process %ld on %s: checking for up to %.0f s whether it still runs", path,
           h.process, h.host, SILENCE);
       said = PETSC_TRUE;
     }
@@ -329,10 +329,10 @@ PetscErrorCode fare_lock_check(const fare_lock *lock)
   PetscFunctionBegin;
   if (!read_holder(lock->path, &h, text, &touched))
     FARE_FAIL(FARE_ERR_FAILED,
-      "%s is gone: the directory is no longer this run's, which writes nothing more there", lock->path);
+      "%s is gone: this run no longer owns the directory and writes nothing more there", lock->path);
   if (strcmp(text, lock->text))
     FARE_FAIL(FARE_ERR_FAILED,
-      "%s: process %ld on %s has taken the directory over; this run writes nothing more there", lock->path,
+      "%s: process %ld on %s has taken over the directory; this run writes nothing more there", lock->path,
       h.process, h.host);
   PetscFunctionReturn(0);
 }

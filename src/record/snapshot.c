@@ -151,13 +151,13 @@ static const char *const precisions[] = {
 
 const fare_field fare_record_fields[] = {
   {"particles", FARE_INTEGER, offsetof(fare_record_options, particles), "0", 0, 1e15, NULL, "",
-    "most that snapshots keep of each ensemble, evenly spaced by id; 0: all"},
+    "particles kept of each ensemble, evenly spaced by id; 0: all"},
   {"precision", FARE_CHOICE, offsetof(fare_record_options, precision), "double", 0, 0, precisions, "",
-    "of positions in snapshots"},
+    "precision of positions in snapshots"},
   {"compression", FARE_INTEGER, offsetof(fare_record_options, compression), "0", 0, 9, NULL, "",
-    "level of gzip for particles in snapshots; 0: none, and much faster"},
+    "gzip level of particles in snapshots; 0: none, much faster"},
   {"densities", FARE_BOOLEAN, offsetof(fare_record_options, densities), "false", 0, 0, NULL, "",
-    "also keep all particles of each ensemble as a density on the truth's grid, NAME_density"},
+    "also store the density of all particles on the truth's grid, as NAME_density"},
   FARE_FIELDS_END,
 };
 

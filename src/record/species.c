@@ -15,9 +15,8 @@ static PetscErrorCode read_column(
   PetscFunctionBegin;
   PetscCall(fare_store_extents(store, path, &rank, extent));
   if (rank != 1 || extent[0] != (uint64_t)ensemble->count)
-    FARE_FAIL(FARE_ERR_FAILED,
-      "%s holds %llu of %lld particles; snapshots that were thinned cannot be measured again", path,
-      (unsigned long long)extent[0], (long long)ensemble->count);
+    FARE_FAIL(FARE_ERR_FAILED, "%s holds %llu of %lld particles; thinned snapshots cannot be measured again",
+      path, (unsigned long long)extent[0], (long long)ensemble->count);
   PetscCall(fare_store_read(store, path, FARE_STORE_FLOAT64, 1, &start, &count, to));
   PetscFunctionReturn(0);
 }

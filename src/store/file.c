@@ -224,7 +224,7 @@ static PetscErrorCode verify(const fare_store *store)
   PetscErrorCode code = 0;
 
   if (file < 0 || H5Ovisit2(file, H5_INDEX_NAME, H5_ITER_NATIVE, seen, NULL, H5O_INFO_BASIC) < 0)
-    code = fare_store_failed(store->temporary, "was not written whole (disk full?)");
+    code = fare_store_failed(store->temporary, "was not written completely (disk full?)");
   if (file >= 0) H5Fclose(file);
   return code;
 }

@@ -144,7 +144,7 @@ static PetscErrorCode find_length(fare_store *from, const char *path, uint64_t *
   PetscFunctionBegin;
   PetscCall(fare_store_extents(from, path, &rank, global));
   PetscCall(fare_store_check_whole(from, path));
-  if (rank != 1) FARE_FAIL(FARE_ERR_FAILED, "%s: %s has %d extents, not 1", from->path, path, rank);
+  if (rank != 1) FARE_FAIL(FARE_ERR_FAILED, "%s: %s has %d dimensions, not 1", from->path, path, rank);
   *length = global[0];
   PetscFunctionReturn(0);
 }
@@ -159,7 +159,7 @@ static PetscErrorCode load_number(const fare_kept *k, void *at, fare_store *from
   if (k->count > 1) {
     PetscCall(find_length(from, path_of(k, group, -1, path), &length));
     if (length != (uint64_t)k->count)
-      FARE_FAIL(FARE_ERR_FAILED, "%s: %s has %llu numbers, not %d", from->path, path,
+      FARE_FAIL(FARE_ERR_FAILED, "%s: %s has %llu values, expected %d", from->path, path,
         (unsigned long long)length, k->count);
     PetscCall(fare_store_read_array(from, path, type_of(k->kind), 1, &length, at));
   } else if (k->kind == FARE_KEPT_REAL) {
@@ -219,8 +219,8 @@ static PetscErrorCode make_room(
     if (before) given = PETSC_TRUE;
   }
   if (given && (uint64_t)length_of(k, to) != length)
-    FARE_FAIL(FARE_ERR_FAILED, "%s has %llu numbers, not %lld like what goes with it", path,
-      (unsigned long long)length, (long long)length_of(k, to));
+    FARE_FAIL(FARE_ERR_FAILED, "%s has %llu values, expected %lld", path, (unsigned long long)length,
+      (long long)length_of(k, to));
   PetscCall(PetscCalloc1(PetscMax(1, length) * size_of(k), (char **)values));
   memcpy((char *)to + k->offset, values, sizeof *values);
   memcpy((char *)to + k->length, &length, sizeof length);

@@ -114,7 +114,7 @@ static PetscErrorCode look_outside(
 
   PetscFunctionBegin;
   if (H5Lunpack_elink_val(value, size, NULL, &name, &object) < 0) {
-    PetscCall(fare_store_failed(in, "a link that says nothing"));
+    PetscCall(fare_store_failed(in, "an empty link"));
   }
   PetscCall(fare_store_open_beside(in, "HDF5_EXT_PREFIX", name, sizeof found, found, &file));
   snprintf(path, sizeof path, "%s%s%s", *object == '/' ? "" : "/", object, rest);
@@ -131,9 +131,9 @@ static PetscErrorCode look_behind(
 
   PetscFunctionBegin;
   if (about->type != H5L_TYPE_SOFT && about->type != H5L_TYPE_EXTERNAL) {
-    FARE_FAIL(FARE_ERR_FAILED, "a link of a kind that is not known");
+    FARE_FAIL(FARE_ERR_FAILED, "a link of unknown type");
   }
-  if (followed == LINKS_MOST) FARE_FAIL(FARE_ERR_FAILED, "more than %d links follow each other", LINKS_MOST);
+  if (followed == LINKS_MOST) FARE_FAIL(FARE_ERR_FAILED, "a chain of more than %d links", LINKS_MOST);
   if (about->u.val_size >= sizeof value || H5Lget_val(file, link, value, sizeof value - 1, H5P_DEFAULT) < 0) {
     FARE_FAIL(FARE_ERR_FAILED, "a link that cannot be read");
   }
@@ -157,7 +157,7 @@ static PetscErrorCode look(const char *in, hid_t file, const char *path, int fol
   H5L_info_t about;
 
   PetscFunctionBegin;
-  if (strlen(path) >= sizeof link) FARE_FAIL(FARE_ERR_FAILED, "a path that is too long");
+  if (strlen(path) >= sizeof link) FARE_FAIL(FARE_ERR_FAILED, "a path too long");
   for (const char *end = path; *end;) {
     end += strspn(end, "/");
     if (!*end) break;

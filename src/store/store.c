@@ -43,7 +43,7 @@ static PetscErrorCode look_behind(const fare_store *store, const char *link)
   PetscFunctionBegin;
   if (fare_store_look_along(store->path, store->file, link)) {
     snprintf(why, sizeof why, "%s", fare_error_message());
-    FARE_FAIL(FARE_ERR_FAILED, "%s: %s is a link that leads nowhere: %s", store->path, link, why);
+    FARE_FAIL(FARE_ERR_FAILED, "%s: %s is a broken link: %s", store->path, link, why);
   }
   if (H5Oexists_by_name(store->file, link, H5P_DEFAULT) <= 0) {
     PetscCall(fare_store_failed(store->path, link));
@@ -191,7 +191,7 @@ static PetscErrorCode get_attribute(
   if (space >= 0) H5Sclose(space);
   if (attribute >= 0) H5Aclose(attribute);
   if (status < 0)
-    FARE_FAIL(FARE_ERR_FAILED, "%s: %s has no attribute '%s' of the kind expected", store->path, path, name);
+    FARE_FAIL(FARE_ERR_FAILED, "%s: %s has no attribute '%s' of the expected type", store->path, path, name);
   PetscFunctionReturn(0);
 }
 
@@ -433,7 +433,7 @@ PetscErrorCode fare_store_read(fare_store *store, const char *path, fare_store_t
   PetscFunctionBegin;
   PetscCall(fare_store_extents(store, path, &dataset_rank, global));
   if (dataset_rank != rank)
-    FARE_FAIL(FARE_ERR_FAILED, "%s: %s has %d extents, not %d", store->path, path, dataset_rank, rank);
+    FARE_FAIL(FARE_ERR_FAILED, "%s: %s has %d dimensions, not %d", store->path, path, dataset_rank, rank);
   for (int i = 0; i < rank; i++) {
     if (count[i] > global[i] || start[i] > global[i] - count[i])
       code = fare_error(FARE_ERR_FAILED, "%s: %s is too short (%llu along axis %d)", store->path, path,
@@ -466,7 +466,7 @@ PetscErrorCode fare_store_extents(fare_store *store, const char *path, int *rank
   H5Sclose(space);
   H5Dclose(dataset);
   if (*rank < 0 || *rank > RANK_MAX)
-    FARE_FAIL(FARE_ERR_FAILED, "%s: %s has more than %d extents", store->path, path, RANK_MAX);
+    FARE_FAIL(FARE_ERR_FAILED, "%s: %s has more than %d dimensions", store->path, path, RANK_MAX);
   for (int i = 0; i < *rank; i++) global[i] = extent[i];
   PetscFunctionReturn(0);
 }
@@ -523,7 +523,7 @@ PetscErrorCode fare_store_read_text(fare_store *store, const char *path, fare_te
   H5Sclose(space);
   H5Tclose(type);
   H5Dclose(dataset);
-  if (status < 0) FARE_FAIL(FARE_ERR_FAILED, "%s: %s is no text of fixed length", store->path, path);
+  if (status < 0) FARE_FAIL(FARE_ERR_FAILED, "%s: %s is not a fixed-length string", store->path, path);
   PetscFunctionReturn(0);
 }
 

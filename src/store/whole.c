@@ -37,14 +37,13 @@ static PetscErrorCode check_chunks(const subject *s)
     PetscCall(fare_store_failed(s->in, s->path));
   }
   for (int i = 0; i < rank; i++) {
-    if (!chunk[i]) FARE_FAIL(FARE_ERR_FAILED, "%s: %s has chunks of no elements", s->in, s->path);
+    if (!chunk[i]) FARE_FAIL(FARE_ERR_FAILED, "%s: %s has empty chunks", s->in, s->path);
     expected *= (double)(extent[i] / chunk[i] + (extent[i] % chunk[i] ? 1 : 0));
   }
   if ((double)written >= expected) PetscFunctionReturn(0);
   FARE_FAIL(FARE_ERR_FAILED,
-    "%s: %s claims more numbers than have ever been written to it: %.0f of its %.0f chunks are missing "
-    "(was its writer stopped?)",
-    s->in, s->path, expected - (double)written, expected);
+    "%s: %s is incomplete: %.0f of its %.0f chunks were never written (was its writer stopped?)", s->in,
+    s->path, expected - (double)written, expected);
 }
 
 /* Raw files beside the HDF5 file, one behind the other; HDF5 takes what they lack for zeros. */
@@ -80,8 +79,7 @@ static PetscErrorCode check_external(const subject *s, int count)
     }
     left -= size;
   }
-  if (left)
-    FARE_FAIL(FARE_ERR_FAILED, "%s: %s claims more numbers than its external files hold", s->in, s->path);
+  if (left) FARE_FAIL(FARE_ERR_FAILED, "%s: %s is larger than its external files", s->in, s->path);
   PetscFunctionReturn(0);
 }
 
@@ -100,8 +98,7 @@ static PetscErrorCode add_selection(const subject *s, hid_t mapped, hid_t covere
   rank   = H5Sget_simple_extent_ndims(mapped);
   blocks = H5Sget_select_type(mapped) == H5S_SEL_HYPERSLABS ? H5Sget_select_hyper_nblocks(mapped) : -1;
   if (blocks < 0 || rank != H5Sget_simple_extent_ndims(covered)) {
-    FARE_FAIL(
-      FARE_ERR_FAILED, "%s: %s: a virtual dataset with a mapping that is not made of boxes", s->in, s->path);
+    FARE_FAIL(FARE_ERR_FAILED, "%s: %s: a virtual dataset with a mapping other than boxes", s->in, s->path);
   }
   for (hssize_t b = 0; b < blocks; b++) {
     if (H5Sget_select_hyper_blocklist(mapped, (hsize_t)b, 1, corner) < 0)
@@ -131,7 +128,7 @@ static PetscErrorCode check_extent(hid_t set, hid_t selected, hid_t mapped, cons
     for (int i = 0; fits && i < rank; i++) fits = last[i] < extent[i];
   }
   H5Sclose(space);
-  if (!fits) FARE_FAIL(FARE_ERR_FAILED, "%s: %s has not the extents that are taken from it", in, path);
+  if (!fits) FARE_FAIL(FARE_ERR_FAILED, "%s: %s does not have the mapped extents", in, path);
   PetscFunctionReturn(0);
 }
 
@@ -174,7 +171,7 @@ static PetscErrorCode check_mapping(const subject *s, size_t i, hid_t covered)
     mapped < 0 || selected < 0 ? fare_store_failed(s->in, s->path) : check_source(s, i, selected, mapped);
   if (code) {
     snprintf(why, sizeof why, "%s", fare_error_message());
-    fare_error(code, "%s: %s is virtual, and not all that it is made of is there: %s", s->in, s->path, why);
+    fare_error(code, "%s: %s is virtual, and a source is missing: %s", s->in, s->path, why);
   }
   if (!code) code = add_selection(s, mapped, covered);
   if (mapped >= 0) H5Sclose(mapped);
@@ -194,8 +191,8 @@ static PetscErrorCode check_virtual(const subject *s)
   }
   for (size_t i = 0; i < count && !code; i++) code = check_mapping(s, i, covered);
   if (!code && H5Sget_select_npoints(covered) != (hssize_t)s->elements) {
-    code = fare_error(FARE_ERR_FAILED, "%s: %s is virtual, and nothing is mapped to %lld of its %llu numbers",
-      s->in, s->path, (long long)s->elements - (long long)H5Sget_select_npoints(covered),
+    code = fare_error(FARE_ERR_FAILED, "%s: %s is virtual, and %lld of its %llu values are unmapped", s->in,
+      s->path, (long long)s->elements - (long long)H5Sget_select_npoints(covered),
       (unsigned long long)s->elements);
   }
   H5Sclose(covered);
@@ -213,8 +210,7 @@ static PetscErrorCode refuse_unlimited(const subject *s)
 
   PetscFunctionBegin;
   if (s->nested == NESTED_MOST) {
-    FARE_FAIL(FARE_ERR_FAILED, "%s: %s: more than %d virtual datasets within each other", s->in, s->path,
-      NESTED_MOST);
+    FARE_FAIL(FARE_ERR_FAILED, "%s: %s: more than %d nested virtual datasets", s->in, s->path, NESTED_MOST);
   }
   if (H5Pget_virtual_count(s->list, &count) < 0) PetscCall(fare_store_failed(s->in, s->path));
   for (size_t i = 0; i < count && fits; i++) {
@@ -225,7 +221,7 @@ static PetscErrorCode refuse_unlimited(const subject *s)
   }
   if (fits) PetscFunctionReturn(0);
   FARE_FAIL(FARE_ERR_FAILED,
-    "%s: %s is virtual with an unlimited mapping, which is not read; copy it into a plain dataset", s->in,
+    "%s: %s is virtual with an unlimited mapping (unsupported); copy it into a plain dataset", s->in,
     s->path);
 }
 
@@ -246,13 +242,13 @@ static PetscErrorCode check_opened(subject *s)
   elements = s->space < 0 ? -1 : H5Sget_simple_extent_npoints(s->space);
   if (!each || elements < 0) PetscCall(fare_store_failed(s->in, s->path));
   if (H5Sget_simple_extent_type(s->space) == H5S_NULL)
-    FARE_FAIL(FARE_ERR_FAILED, "%s: %s holds nothing", s->in, s->path);
+    FARE_FAIL(FARE_ERR_FAILED, "%s: %s is empty", s->in, s->path);
   s->elements = (hsize_t)elements;
   s->bytes    = s->elements * each;
   raw         = H5Pget_external_count(s->list);
   if (!elements) PetscFunctionReturn(0);
   if (s->elements > UINT64_MAX / each)
-    FARE_FAIL(FARE_ERR_FAILED, "%s: %s claims more numbers than a file can hold", s->in, s->path);
+    FARE_FAIL(FARE_ERR_FAILED, "%s: %s is larger than a file can be", s->in, s->path);
   if (H5Pget_layout(s->list) == H5D_VIRTUAL)
     PetscCall(check_virtual(s));
   else if (H5Pget_layout(s->list) == H5D_CHUNKED)
@@ -260,8 +256,7 @@ static PetscErrorCode check_opened(subject *s)
   else if (raw > 0)
     PetscCall(check_external(s, raw));
   else if (H5Dget_storage_size(s->set) < s->bytes) {
-    FARE_FAIL(
-      FARE_ERR_FAILED, "%s: %s claims more numbers than have ever been written to it", s->in, s->path);
+    FARE_FAIL(FARE_ERR_FAILED, "%s: %s is incomplete: not all of it was written", s->in, s->path);
   }
   PetscFunctionReturn(0);
 }

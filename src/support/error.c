@@ -112,7 +112,7 @@ static double patience(void)
 /* The others wait in a call that this rank will never make. */
 static void end_all(int rank)
 {
-  fprintf(stderr, "fare: rank %d: %s%s%s; the other ranks do not know and wait for it elsewhere%s%s\n", rank,
+  fprintf(stderr, "fare: rank %d: %s%s%s; the other ranks, unaware of it, wait elsewhere%s%s\n", rank,
     message, *fare_crash_doing() ? ", in " : "", fare_crash_doing(), *fare_advice() ? "; " : "",
     fare_advice());
   fflush(NULL);

@@ -37,7 +37,7 @@ PetscErrorCode fare_stop_listen(double seconds)
   PetscFunctionBegin;
   sigemptyset(&action.sa_mask);
   if (sigaction(SIGTERM, &action, NULL) || sigaction(SIGUSR1, &action, NULL))
-    FARE_FAIL(FARE_ERR_FAILED, "cannot listen to SIGTERM and SIGUSR1");
+    FARE_FAIL(FARE_ERR_FAILED, "cannot handle SIGTERM and SIGUSR1");
   deadline = seconds > 0 ? fare_seconds() + seconds : HUGE_VAL;
   PetscFunctionReturn(0);
 }

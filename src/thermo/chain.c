@@ -153,7 +153,7 @@ PetscErrorCode fare_chain_create(const fare_grid *grid, const fare_system *syste
   PetscFunctionBegin;
   *chain = NULL;
   PetscCall(fare_thermo_check_chain(system));
-  if (fare_grid_absorbs(grid)) FARE_FAIL(FARE_ERR_INPUT, "a work chain needs a box that nothing leaves");
+  if (fare_grid_absorbs(grid)) FARE_FAIL(FARE_ERR_INPUT, "a work chain needs a box without absorbing ends");
   PetscCall(PetscNew(&c));
   *chain    = c;
   c->grid   = grid;

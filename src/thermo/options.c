@@ -6,17 +6,16 @@ const char *const fare_relaxation_names[] = {"metropolis", "euler_maruyama", "he
 
 const fare_field fare_thermo_fields[] = {
   {"points", FARE_INTEGER, offsetof(fare_thermo_options, points), "5", 3, FARE_POINTS_MAX, NULL, "",
-    "of the quadrature in time between snapshots, both snapshots counted"},
+    "time quadrature points between snapshots, both snapshots included"},
   {"steps", FARE_INTEGER, offsetof(fare_thermo_options, steps), "0", 0, 1e7, NULL, "",
-    "of the work chain from equilibrium, over the whole study; 0: none"},
+    "steps of the work chain from equilibrium, whole study; 0: none"},
   {"particles", FARE_INTEGER, offsetof(fare_thermo_options, particles), "0", 0, 1e8, NULL, "",
-    "whose work is measured, forward and reversed, from equilibrium; 0: none"},
+    "particles for forward and reverse work from equilibrium; 0: none"},
   {"dt", FARE_REAL, offsetof(fare_thermo_options, dt), "1e-3", 1e-12, 1e3, NULL, "time",
-    "largest step of these particles"},
+    "largest time step of these particles"},
   {"relaxation", FARE_CHOICE, offsetof(fare_thermo_options, relaxation), "metropolis", 0, 0,
     fare_relaxation_names, "",
-    "how they move between changes of the energy: metropolis keeps the work relations exact for any dt, the "
-    "others do shadow work"},
+    "their dynamics between energy changes: metropolis is exact for any dt, the others do shadow work"},
   {"currents", FARE_BOOLEAN, offsetof(fare_thermo_options, currents), "false", 0, 0, NULL, "",
     "also record the probability currents at every snapshot"},
   FARE_FIELDS_END,
@@ -53,7 +52,7 @@ int fare_thermo_defines(const fare_system *system)
 }
 
 #define NEEDS_CHAIN \
-  "work relations need a potential, no other force, and a constant kT, which system '%s' does not have here"
+  "work relations need purely conservative forces and a constant kT; system '%s' lacks these here"
 
 PetscErrorCode fare_thermo_check_chain(const fare_system *system)
 {
@@ -70,7 +69,7 @@ PetscErrorCode fare_thermo_options_from_config(const fare_node *node, const fare
   PetscCall(fare_fields_read(fare_thermo_fields, NULL, node, options));
   for (size_t i = 0; i < truth->boundaries.count; i++) {
     if (truth->boundaries.values[i] >= FARE_BOUNDARY_ABSORBING)
-      FARE_REFUSE(node, "thermodynamics needs a box that nothing leaves, and truth.boundaries absorbs");
+      FARE_REFUSE(node, "thermodynamics needs a box without absorbing ends (truth.boundaries)");
   }
   if ((options->steps || options->particles) && !(fare_thermo_defines(system) & FARE_HAS_CHAIN))
     FARE_REFUSE(fare_node_find(node, options->steps ? "steps" : "particles"), NEEDS_CHAIN,

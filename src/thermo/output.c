@@ -186,7 +186,7 @@ static void print_path(const fare_thermo *thermo, FILE *to)
   fprintf(to,
     "\nThermodynamics of the truth from time %g to %g (+-: estimated error of grid, time step and "
     "quadrature%s)\n",
-    first->time, last->time, thermo->tracks > 1 ? "" : "; none, as the truth has no estimate");
+    first->time, last->time, thermo->tracks > 1 ? "" : "; unavailable without truth.estimate");
   print_change(to, "entropy", thermo, AT(entropy));
   if (defined & FARE_HAS_ENERGY) {
     print_change(to, "energy", thermo, AT(energy));
@@ -210,7 +210,7 @@ static void print_path(const fare_thermo *thermo, FILE *to)
       lag =
         PetscMin(lag, first[k].dissipated_work - T * (first[k].kl_to_equilibrium - first->kl_to_equilibrium));
     print_line(to, "dissipated work", thermo, AT(dissipated_work));
-    fprintf(to, "  %-28s %.2g at least, over all snapshots\n", "  less kT (KL - KL at start)", lag);
+    fprintf(to, "  %-28s %.2g (minimum over snapshots)\n", "  - kT (KL - KL at start)", lag);
   }
   if (defined & FARE_HAS_TOTAL)
     print_line(to, defined & FARE_HAS_PRODUCTION ? "entropy production" : "entropy production (balance)",
@@ -222,8 +222,8 @@ static void print_path(const fare_thermo *thermo, FILE *to)
   if (defined & FARE_HAS_ENERGY && fare_system_is_driven(thermo->system) &&
     last->energy_balance > 1e-3 * PetscMax(fabs(last->work), fabs(last->heat))) {
     fprintf(to,
-      "  the quadrature between snapshots may be off by %.2g in work and heat: raise thermodynamics.points, "
-      "or the number of snapshots\n",
+      "  quadrature error between snapshots: up to %.2g in work and heat; raise thermodynamics.points or the "
+      "number of snapshots\n",
       last->energy_balance);
   }
 }
@@ -256,7 +256,7 @@ static void print_work(const fare_work_summary *s, FILE *to)
   fare_table              *table;
   char                     text[SHOWN_SIZE];
 
-  fprintf(to, "\nWork from equilibrium; by quadrature on the grid the free energy changes by %s\n",
+  fprintf(to, "\nWork from equilibrium; free energy change by quadrature on the grid: %s\n",
     shown(s->free_energy, s->free_energy_error, text));
   fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table);
   fare_table_headings(table, names);
@@ -277,26 +277,24 @@ static void print_work(const fare_work_summary *s, FILE *to)
   fare_table_destroy(&table);
   if (s->has_chain)
     fprintf(to,
-      "Chain of %lld steps: energy - work - heat of a step off by at most %.0e; dissipated work - kT KL at "
-      "least %.2g\n",
+      "Chain of %lld steps: largest energy - work - heat of one step %.0e; smallest dissipated work - kT KL "
+      "%.2g\n",
       (long long)s->chain_steps, s->chain_first_law, s->chain_lag);
   if (!s->has_work) return;
   fprintf(to,
-    "Particles: %lld each way in %lld steps, %s (%.1f%% of moves taken); overlap of work forward and "
-    "reversed %.3g\n",
+    "Particles: %lld per direction, %lld steps, %s (%.1f%% of moves accepted); overlap of forward and "
+    "reverse work %.3g\n",
     (long long)w->particles, (long long)w->steps, fare_relaxation_names[w->relaxation],
     50 * (w->accepted[0] + w->accepted[1]), w->bennett.overlap);
-  fprintf(to,
-    "           +- is their standard error; mean and variance of the work have a bias of the step beside "
-    "it\n");
+  fprintf(
+    to, "           +-: their standard error; mean and variance of the work also have a time-step bias\n");
   if (w->relaxation != FARE_RELAX_METROPOLIS)
-    fprintf(to,
-      "           their steps are not Metropolised, so that estimates have a bias of the step beyond the "
-      "errors above\n");
+    fprintf(to, "           steps without Metropolis test: the estimates also have a time-step bias\n");
   if (PetscMin(w->jarzynski[0].effective, w->jarzynski[1].effective) < 100)
-    fprintf(to, "           few trajectories decide Jarzynski's average: do not trust it nor its error\n");
+    fprintf(
+      to, "           few trajectories dominate Jarzynski's average: neither it nor its error is reliable\n");
   if (w->bennett.overlap < 0.03)
-    fprintf(to, "           the overlap is too small for Bennett's estimate to be trusted\n");
+    fprintf(to, "           the overlap is too small for a reliable Bennett estimate\n");
 }
 
 void fare_thermo_print(const fare_thermo *thermo, const fare_work_summary *s, FILE *to)
@@ -335,7 +333,7 @@ PetscErrorCode fare_thermo_load(fare_thermo *thermo, fare_store *store, const ch
   snprintf(path, sizeof path, "%s/rows", group);
   PetscCall(fare_store_extents(store, path, &rank, extent));
   if (rank != 2 || extent[1] != COLUMNS || !extent[0] || extent[0] % (uint64_t)thermo->tracks)
-    FARE_FAIL(FARE_ERR_FAILED, "%s is not of this version of FARE", path);
+    FARE_FAIL(FARE_ERR_FAILED, "%s was written by another version of FARE", path);
   PetscCall(PetscMalloc1(extent[0], &rows));
   PetscCall(fare_store_read(store, path, FARE_STORE_FLOAT64, 2, start, extent, rows));
   PetscCall(fare_thermo_restore(thermo, (size_t)extent[0] / (size_t)thermo->tracks, rows));

@@ -29,9 +29,8 @@ static PetscErrorCode find_rest(fare_thermo *thermo, fare_track *of, double t)
   code = fare_stationary_solve(of->grid, thermo->system, t, &of->rest, &solved);
   if (code == FARE_ERR_FAILED) {
     if (!thermo->warned)
-      fare_warn(
-        "thermodynamics: no stationary density at time %g (%s); housekeeping and excess are left open", t,
-        fare_error_message());
+      fare_warn("thermodynamics: no stationary density at time %g (%s); housekeeping and excess are omitted",
+        t, fare_error_message());
     thermo->warned = PETSC_TRUE;
     PetscCall(VecDestroy(&of->rest));
     code = 0;

@@ -174,8 +174,8 @@ static PetscErrorCode travel(const fare_system *system, const fare_box *box, dou
   PetscCall(fare_ensemble_is_valid(ensemble));
   if (moves[2])
     FARE_FAIL(FARE_ERR_FAILED,
-      "work of particles: drift has carried them farther beyond the box, in a step of %g, than the box is "
-      "long: thermodynamics.dt is too large",
+      "work of particles: in a step of %g the drift overshoots the box by more than its length: "
+      "thermodynamics.dt is too large",
       way.dt);
   PetscFunctionReturn(0);
 }

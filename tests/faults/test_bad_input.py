@@ -51,7 +51,7 @@ LEARNS = "  - {name: learned, sampler: diffusion, particles: 100, steps: 10"
 EDITS = [
     # unknown keys, in every section
     ("seed: 1", "@sed: 1", "", "unknown key 'sed' (did you mean 'seed'?)"),
-    ("seed: 1", "@colour: red", "", "unknown key 'colour'; there are: study, seed, system,"),
+    ("seed: 1", "@colour: red", "", "unknown key 'colour'; known keys: study, seed, system,"),
     (
         "{name: prinz,",
         "{name: prinz, @parameter: {},",
@@ -97,25 +97,25 @@ EDITS = [
         "prinz,",
         "@printz,",
         "system.name",
-        "unknown system 'printz' (did you mean 'prinz'?); there are: prinz,",
+        "unknown system 'printz' (did you mean 'prinz'?); choose from: prinz,",
     ),
     (
         "sampler: langevin",
         "sampler: @langevine",
         "ensembles[0].sampler",
-        "unknown sampler 'langevine' (did you mean 'langevin'?); there are: langevin, boltzmann",
+        "unknown sampler 'langevine' (did you mean 'langevin'?); choose from: langevin, boltzmann",
     ),
     (
         "[kl, wasserstein_1]",
         "[kl, @wasserstien_1]",
         "measures[1]",
-        "unknown measure 'wasserstien_1' (did you mean 'wasserstein_1'?); there are: kl,",
+        "unknown measure 'wasserstien_1' (did you mean 'wasserstein_1'?); choose from: kl,",
     ),
     (
         "waveform: sine",
         "waveform: @sinus",
         "drive[0].waveform",
-        "unknown waveform 'sinus' (did you mean 'sine'?); there are: constant, sine, square",
+        "unknown waveform 'sinus' (did you mean 'sine'?); choose from: constant, sine, square",
     ),
     (
         "boltzmann}",
@@ -380,9 +380,9 @@ EDITS = [
         "name: walk",
         "name: rest_density",
         None,
-        "'rest_density' is the name of results of the ensemble 'rest'",
+        "'rest_density' is reserved for results of the ensemble 'rest'",
     ),
-    ("name: walk", "name: rest_target", None, "'rest_target' is the name of results of the ensemble 'rest'"),
+    ("name: walk", "name: rest_target", None, "'rest_target' is reserved for results of the ensemble 'rest'"),
     *[
         (
             "name: walk",
@@ -437,7 +437,7 @@ EDITS = [
         None,
         "measures: measures compare with a truth: add a section 'truth'",
     ),
-    ("[kl, wasserstein_1]", "[kl, @kl]", "measures[1]", "measure 'kl' stands here twice"),
+    ("[kl, wasserstein_1]", "[kl, @kl]", "measures[1]", "duplicate measure 'kl'"),
     # the directory
     ("out/faulty", "@''", "output.directory", "expected a directory, got nothing"),
     ("out/faulty", "@~", "output.directory", "expected a string, got nothing"),
@@ -454,24 +454,24 @@ EDITS = [
         "expected a string, got one with a line break in it",
     ),
     ("out/faulty", "occupied", None, "output.directory: occupied exists already"),
-    ("out/faulty", "file", None, "output.directory: file exists and is no directory"),
-    ("out/faulty", "file/below/it", None, "cannot make file/below/it: file is no directory"),
-    ("out/faulty", "/proc/fare", None, "output.directory: cannot make /proc/fare"),
-    ("out/faulty", "new/deep/" + "d" * 300, None, "output.directory: cannot make new/deep/ddd"),
-    ("out/faulty", "d/" * 3000, None, "output.directory: longer than a path can be"),
+    ("out/faulty", "file", None, "output.directory: file exists and is not a directory"),
+    ("out/faulty", "file/below/it", None, "cannot create file/below/it: file is not a directory"),
+    ("out/faulty", "/proc/fare", None, "output.directory: cannot create /proc/fare"),
+    ("out/faulty", "new/deep/" + "d" * 300, None, "output.directory: cannot create new/deep/ddd"),
+    ("out/faulty", "d/" * 3000, None, "output.directory: path too long"),
     # anchors, tags and other YAML
     ("{kT: 1.0}", "@&here {kT: 1.0}", "", "anchors and aliases are not supported"),
     ("{kT: 1.0}", "@*there", "", "anchors and aliases are not supported"),
     ("seed: 1", "seed: @!!int 1", "", "tags are not supported"),
-    ("seed: 1", "seed: 1\n@seed: 2", "", "key 'seed' stands here twice (first in line 2)"),
+    ("seed: 1", "seed: 1\n@seed: 2", "", "duplicate key 'seed' (first on line 2)"),
     (
         "{start: 0.0,",
         "{start: 0.0, @start: 1.0,",
         "snapshots",
-        "key 'start' stands here twice (first in line 7)",
+        "duplicate key 'start' (first on line 7)",
     ),
-    ("seed: 1", "? @[seed]\n: 1", "", "a key must be a plain word"),
-    ("seed: 1", "@" + "k" * 101 + ": 1", "", "a key must be a word of at most 100 characters"),
+    ("seed: 1", "? @[seed]\n: 1", "", "a key must be a plain scalar"),
+    ("seed: 1", "@" + "k" * 101 + ": 1", "", "a key must have 1 to 100 characters"),
     (
         "output: {directory: out/faulty}",
         "output:\n@\tdirectory: out/faulty",
@@ -482,7 +482,7 @@ EDITS = [
         "output: {directory: out/faulty}",
         "output: {directory: out/faulty}\n@---\nstudy: another",
         "",
-        "a second document; one study per file",
+        "a second document; only one study per file",
     ),
     ("{start: 0.0, end: 0.02, count: 2}", "[0.0, 0.02", None, "not YAML: "),
     ("seed: 1", 'seed: "@a\\xZZ"', None, "not YAML: "),
@@ -490,8 +490,8 @@ EDITS = [
 
 # (name, bytes of the file, what the message says)
 FILES = [
-    ("empty", b"", "study.yaml: there is nothing in it"),
-    ("a comment", b"# nothing but this\n", "study.yaml: there is nothing in it"),
+    ("empty", b"", "study.yaml: it is empty"),
+    ("a comment", b"# nothing but this\n", "study.yaml: it is empty"),
     ("a document without content", b"---\n...\n", "expected keys and values"),
     (
         "a list",
@@ -514,7 +514,7 @@ FILES = [
     (
         "a zero byte, escaped",
         SOUND.encode().replace(b"seed: 1", b'seed: "1\\0"'),
-        "study.yaml:2:7: a value with a zero byte in it",
+        "study.yaml:2:7: a value contains a zero byte",
     ),
     (
         "a stray byte",
@@ -534,13 +534,13 @@ FILES = [
     ("deep brackets that close", b"study: " + b"[" * 100000 + b"]" * 100000 + b"\n", "nested too deeply"),
     ("deep braces", b"{a: " * 100000, "nested too deeply"),
     ("deep dashes", b"- " * 100000 + b"x\n", "nested too deeply"),
-    ("deep questions", b"? " * 100000 + b"x\n", "a key must be a plain word"),
+    ("deep questions", b"? " * 100000 + b"x\n", "a key must be a plain scalar"),
     (
         "many keys",
         b"".join(b"key%d: 1\n" % i for i in range(200000)),
-        "study.yaml:1001:1: more keys than any study has",
+        "study.yaml:1001:1: too many keys in one map",
     ),
-    ("many values", b"study: [" + b"1," * 4000000 + b"1]\n", "more values than any study has"),
+    ("many values", b"study: [" + b"1," * 4000000 + b"1]\n", "too many values"),
     ("a long line of quotes", b"study: " + b"'" * 1000001 + b"\n", "not YAML"),
     (
         "neither truth nor ensembles",
@@ -605,34 +605,37 @@ COMMANDS = [
     (["check", "study.yaml", "--overwrite"], "unknown option '--overwrite' (usage: fare check"),
     (
         ["rn", "study.yaml"],
-        "unknown subcommand 'rn' (did you mean 'run'?); there are: run, check, status, list",
+        "unknown subcommand 'rn' (did you mean 'run'?); choose from: run, check, status, list",
     ),
-    (["study.yaml"], "unknown subcommand 'study.yaml'; there are: run, check, status, list"),
+    (["study.yaml"], "unknown subcommand 'study.yaml'; choose from: run, check, status, list"),
     (["--overwrite"], "unknown subcommand '--overwrite'"),
-    (["help", "rum"], "there is no subcommand 'rum'"),
+    (["help", "rum"], "unknown subcommand 'rum'"),
     (["help", "run", "check"], "one subcommand at a time"),
     (["list", "planets"], "cannot list 'planets'"),
     (["list", "systems", "samplers"], "cannot list 'samplers'"),
     (["describe"], "describe what?"),
     (["describe", "system"], "describe what?"),
-    (["describe", "planet", "mars"], "no kind of thing is called 'planet'"),
-    (["describe", "system", "printz"], "unknown system 'printz' (did you mean 'prinz'?); there are: prinz,"),
-    (["describe", "sampler", "magic"], "unknown sampler 'magic'; there are: langevin, boltzmann"),
+    (["describe", "planet", "mars"], "unknown kind 'planet'"),
+    (
+        ["describe", "system", "printz"],
+        "unknown system 'printz' (did you mean 'prinz'?); choose from: prinz,",
+    ),
+    (["describe", "sampler", "magic"], "unknown sampler 'magic'; choose from: langevin, boltzmann"),
     (["describe", "measure", "lk"], "unknown measure 'lk'"),
     (
         ["describe", "waveform", "sin"],
-        "unknown waveform 'sin' (did you mean 'sine'?); there are: constant, sine",
+        "unknown waveform 'sin' (did you mean 'sine'?); choose from: constant, sine",
     ),
     (["info"], "which result?"),
     (["info", "missing"], "fare: missing: No such file or directory"),
-    (["info", "occupied"], "fare: occupied: no finished study there (no study.h5)"),
+    (["info", "occupied"], "fare: occupied: no finished study (no study.h5)"),
     (["info", "file"], "fare: file: not a whole HDF5 file"),
     (["info", "truncated.h5"], "fare: truncated.h5: not a whole HDF5 file"),
     (["info", "beheaded.h5"], "fare: beheaded.h5: "),
     (["info", "nothing.h5"], "fare: nothing.h5: not a whole HDF5 file"),
     (["report"], "which directory?"),
-    (["report", "missing"], "fare: missing: no finished study there (no study.h5)"),
-    (["report", "occupied"], "fare: occupied: no finished study there (no study.h5)"),
+    (["report", "missing"], "fare: missing: no finished study (no study.h5)"),
+    (["report", "occupied"], "fare: occupied: no finished study (no study.h5)"),
     # assignments, on the sound study
     *[
         (["run", "study.yaml", "--set", assignment], message)
@@ -679,8 +682,8 @@ COMMANDS = [
             ("seed=[", "--set seed=[: not YAML"),
             ("seed=&a 1", "--set seed=&a 1: anchors and aliases are not supported"),
             ("seed=1\n--- 2", "--set seed=1?--- 2: "),
-            ("seed={a: 1, a: 2}", "--set seed={a: 1, a: 2}: key 'a' stands here twice"),
-            ("seed=# nothing", "--set seed=# nothing: there is nothing in it"),
+            ("seed={a: 1, a: 2}", "--set seed={a: 1, a: 2}: duplicate key 'a'"),
+            ("seed=# nothing", "--set seed=# nothing: it is empty"),
             (
                 "drive[0].amplitude=.nan",
                 "--set drive[0].amplitude=.nan: drive[0].amplitude: expected a finite number",
@@ -692,7 +695,7 @@ COMMANDS = [
             ("a" + ".b" * 50000 + "=1", "nested too deeply"),
         ]
     ],
-    (["run", "study.yaml", "--set"], "--set needs key=value behind it"),
+    (["run", "study.yaml", "--set"], "--set needs key=value"),
     (["check", "study.yaml", "--set=truth.cells=3"], "truth.cells: expected an integer"),
 ]
 
@@ -820,7 +823,7 @@ def overwrite_spares_the_rest(where):
     (root / "snapshots").write_text("a file in the way\n")
     before = tree(where)
     refused = execute(["run", "study.yaml", "--no-report", "--overwrite"], where)
-    assert refused.returncode == 2 and b"snapshots exists and is no directory" in refused.stderr, refused
+    assert refused.returncode == 2 and b"snapshots exists and is not a directory" in refused.stderr, refused
     assert tree(where) == before, "a run that was refused removed something"
 
 

@@ -134,15 +134,15 @@ drive: [{parameter: tilt, waveform: square, amplitude: 1.0, period: 1.0e-7}]
 snapshots: {start: 0.0, end: 1.0, count: 2}
 truth: {cells: [64], tolerance: 1.0e-5}
 """
-LAST = rf"--resume goes on from (\S+/checkpoints/checkpoint_00000{FAULTY - 1}_[0-9a-f]{{8}}\.h5)"
-PLACE = r", in ensemble faulty \(mine\) on its way to time 0\.3; "
+LAST = rf"--resume continues from (\S+/checkpoints/checkpoint_00000{FAULTY - 1}_[0-9a-f]{{8}}\.h5)"
+PLACE = r", in ensemble faulty \(mine\) up to time 0\.3; "
 # (fault, rank that has it, what the one line says, or None where only the launcher can say anything)
 ENDS = [
     (
         "error",
         1,
         (
-            rf"rank 1: PETSc: no luck \(error 82 in fault\){PLACE}the other ranks do not know and wait for it"
+            rf"rank 1: PETSc: no luck \(error 82 in fault\){PLACE}the other ranks, unaware of it, wait"
             rf" elsewhere; {LAST}"
         ),
     ),
@@ -150,7 +150,7 @@ ENDS = [
         "error",
         0,
         (
-            rf"rank 0: PETSc: no luck \(error 82 in fault\){PLACE}the other ranks do not know and wait for it"
+            rf"rank 0: PETSc: no luck \(error 82 in fault\){PLACE}the other ranks, unaware of it, wait"
             rf" elsewhere; {LAST}"
         ),
     ),
@@ -215,7 +215,7 @@ def check_ends(where):
         found = pattern and len(lines) == 1 and re.fullmatch("fare: " + pattern, lines[0])
         if kind == "error":
             expect(
-                b"goes on without it" not in done.stderr,
+                b"continues without it" not in done.stderr,
                 f"{what}: it does not go on alone",
                 done.stderr[-800:],
             )
@@ -268,7 +268,7 @@ def check_particles(where):
         expected = f"ensemble faulty (mine): particle {particle} on rank {on} {says}"
         said = done.stderr.decode(errors="replace")
         expect(
-            done.returncode == 0 and said.count(expected) == 1 and "the study goes on without it" in said,
+            done.returncode == 0 and said.count(expected) == 1 and "the study continues without it" in said,
             f"{kind}: said where",
             f"{done.returncode} {expected!r}: {said[-800:]}",
         )
@@ -328,7 +328,7 @@ def check_system(where):
         said,
     )
     expect(
-        done.returncode == 0 and bool(match) and said.count("goes on without it") == 2,
+        done.returncode == 0 and bool(match) and said.count("continues without it") == 2,
         "a drift that is no number ends the walk and what learns from it",
         f"{done.returncode} {said[-900:]}",
     )
@@ -347,7 +347,7 @@ def check_system(where):
         said[-900:],
     )
     expect(
-        "ensemble learned (diffusion), what it learns from: ensemble training (langevin): particle" in said,
+        "ensemble learned (diffusion), its training set: ensemble training (langevin): particle" in said,
         "and the one that learns is told apart",
         said[-900:],
     )
@@ -363,7 +363,7 @@ def check_system(where):
     done = run(where, "broken.yaml", "broken_truth")
     lines = own_lines(done.stderr)
     match = len(lines) == 1 and re.fullmatch(
-        r"fare: truth: .* at time (0\.\d+).*; --resume goes on from (\S+checkpoint_\d+_[0-9a-f]{8}\.h5)",
+        r"fare: truth: .* at time (0\.\d+).*; --resume continues from (\S+checkpoint_\d+_[0-9a-f]{8}\.h5)",
         lines[0],
     )
     expect(
@@ -434,7 +434,7 @@ def check_rescue(where):
         "none",
     )
     lines = own_lines(done.stderr)
-    match = len(lines) == 1 and re.search(r"--resume goes on from (\S+)", lines[0])
+    match = len(lines) == 1 and re.search(r"--resume continues from (\S+)", lines[0])
     expect(
         done.returncode == 1 and bool(match) and (where / match[1]).is_file(),
         "a truth that fails leaves a checkpoint",
@@ -443,7 +443,7 @@ def check_rescue(where):
     done = run(where, "rescue.yaml", "rescued", "--resume")
     expect(
         done.returncode == 0
-        and b"going on from" in done.stdout
+        and b"resuming from" in done.stdout
         and b"simulating the training set" not in done.stdout,
         "from which nothing is learned again",
         done.stdout[-1500:],
@@ -462,7 +462,7 @@ def check_corner(where):
         done = run(where, "corner.yaml", out, ranks=ranks)
         lines = own_lines(done.stderr)
         says = (
-            r"fare: truth: the potential is not finite at time \S+, at \(\S+, -0\.9\d+\); --resume goes on"
+            r"fare: truth: the potential is not finite at time \S+, at \(\S+, -0\.9\d+\); --resume continues"
             rf" from {out}/checkpoints/\S+"
         )
         expect(

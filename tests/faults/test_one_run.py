@@ -127,11 +127,11 @@ def check_plans(where):
         ),
         (
             study(a=("measures", "thermodynamics: {}\nmeasures")),
-            "thermodynamics was not there, now it is there",
+            "thermodynamics was absent, now it is present",
         ),
     ]
     for text, said in others:
-        refused(fare(where, text, "--resume"), "--resume: the study was begun with another plan: ", said)
+        refused(fare(where, text, "--resume"), "--resume: the study was started with another plan: ", said)
         expect(state(where, text) == "other", f"the state of a study with {said}")
     first = "  - {name: first, sampler: langevin, particles: 500, dt: 1.0e-2}\n"
     same = study(
@@ -194,7 +194,7 @@ def check_snapshots(where):
             expect(
                 done.returncode == 0
                 and snapshot.name[:15].replace("_", " ")[:8] in said
-                and "is made again" in said,
+                and "are recomputed" in said,
                 f"a snapshot that was lost: {done.returncode} {said!r}",
             )
             wrong = restart.differences(where / "whole", out)
@@ -296,7 +296,7 @@ def check_taken_over(where):
     _, said = one.communicate(timeout=120)
     lines = own_lines(said)
     expect(
-        one.returncode == 1 and len(lines) == 1 and "has taken the directory over" in lines[0],
+        one.returncode == 1 and len(lines) == 1 and "has taken over the directory" in lines[0],
         f"taken over: {one.returncode} {said!r}",
     )
     expect(

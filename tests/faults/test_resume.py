@@ -40,7 +40,7 @@ def stop_early(where, out, *arguments, seconds="0.01", ranks=1):
             *arguments,
         )
         expect(done.returncode == 75, f"stopping {out}: exit code {done.returncode}: {done.stderr[-300:]}")
-        expect("--resume goes on in" in done.stderr, f"stopping {out} says {done.stderr[-300:]!r}")
+        expect("--resume continues in" in done.stderr, f"stopping {out} says {done.stderr[-300:]!r}")
         if done.returncode != 75 or len(list((where / out / "snapshots").iterdir())) >= 3:
             return
 
@@ -77,7 +77,7 @@ def check_damage(where):
     expect(
         "is damaged" in done.stderr
         and files[-1].name in done.stderr
-        and "the one before it is used" in done.stderr,
+        and "using the previous one" in done.stderr,
         f"a damaged checkpoint: {done.stderr!r}",
     )
     check_bits(where, "whole", "damaged", done)
@@ -88,7 +88,7 @@ def check_damage(where):
     (where / "ruined" / "checkpoints" / "checkpoint_000099.h5.tmp").write_bytes(b"half")
     done = go_on(where, "ruined")
     expect(
-        done.stderr.count("is damaged") == 2 and "begins anew" in done.stdout + done.stderr,
+        done.stderr.count("is damaged") == 2 and "from the beginning" in done.stdout + done.stderr,
         f"two damaged checkpoints: {done.stderr!r}",
     )
     check_bits(where, "whole", "ruined", done)
@@ -101,8 +101,8 @@ def check_plans(where):
         ("seed=8", "seed was 7, now it is 8"),
         ("ensembles.walk.dt=2e-3", "ensembles.walk.dt was 0.001, now it is 0.002"),
         ("system.parameters.kT=1.1", "system.parameters.kT was 1, now it is 1.1"),
-        ("snapshots.end=1.5", "learns from them all"),
-        ("snapshots.count=14", "learns from them all"),
+        ("snapshots.end=1.5", "trains on all of them"),
+        ("snapshots.count=14", "trains on all of them"),
     ]:
         done = go_on(where, "changed", "--set", setting)
         lines = done.stderr.strip().split("\n")
@@ -116,7 +116,7 @@ def check_plans(where):
     check_bits(where, "whole", "changed", go_on(where, "changed"))
     done = go_on(where, "changed")
     expect(
-        done.returncode == 0 and "nothing is left to do" in done.stdout + done.stderr,
+        done.returncode == 0 and "nothing to do" in done.stdout + done.stderr,
         f"going on with what is finished: {done.returncode} {done.stdout[-300:]!r}",
     )
 
@@ -174,9 +174,9 @@ def check_versions(where):
         expect_refusal(
             done,
             said,
-            "--resume: the study was begun with another version of FARE, ",
+            "--resume: the study was started with another version of FARE, ",
             said,
-            "go on with that version, or begin the study anew with --overwrite",
+            "continue with that version, or restart the study with --overwrite",
         )
     done = changed(
         where, "older", with_plan(begun.replace("  tolerance:", "  ends: [periodic]\n  tolerance:"))
@@ -275,7 +275,7 @@ def check_other_measures(where):
     stop_early(where, "rounded", "--set", "measures=[kl]", "--set", "record.precision=single")
     done = go_on(where, "rounded", "--set", "record.precision=single")
     expect(
-        done.returncode == 2 and "or round them" in done.stderr,
+        done.returncode == 2 and "or rounded ones" in done.stderr,
         f"other measures of rounded snapshots: {done.returncode} {done.stderr!r}",
     )
     simple += [
@@ -290,7 +290,7 @@ def check_other_measures(where):
     check_bits(where, "long", "longer", go_on(where, "longer", *simple, *longer))
     done = go_on(where, "longer", *simple, "--set", "snapshots.end=0.5", "--set", "snapshots.count=5")
     expect(
-        done.returncode == 2 and "only more snapshots at the end" in done.stderr,
+        done.returncode == 2 and "snapshots can only be added at the end" in done.stderr,
         f"fewer snapshots: {done.stderr!r}",
     )
 

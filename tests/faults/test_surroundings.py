@@ -143,7 +143,7 @@ def check_limits(where):
         where, "--set", "output.directory=limited", "--resume", "--set", "ensembles.walk.particles=4000"
     )
     expect(
-        done.returncode == 0 and b"2 of 3 snapshots are there" in done.stdout,
+        done.returncode == 0 and b"2 of 3 snapshots are done" in done.stdout,
         f"without the limit it goes on: {done.returncode} {done.stdout[-500:]!r} {done.stderr!r}",
     )
 

@@ -211,7 +211,7 @@ static int read_file(void)
 
   input_must_leave_memory();
   /* it says so of a snapshot */
-  if (!code && !run.from && strstr(fare_error_message(), "is not what was written there")) return 0;
+  if (!code && !run.from && strstr(fare_error_message(), "was changed after it was written")) return 0;
   if (!code) {
     must(run.from != NULL, "a checkpoint whose checksum holds is not opened");
     must(next >= 0 && next <= plan->snapshots.count, "more snapshots than the study has");

@@ -223,8 +223,8 @@ static void what_is_missing_or_has_another_shape_is_refused(void **state)
   refused(none, number, "/state has no attribute 'steps'");
   refused(none, array, "has no /state/values");
   refused(none, object, "has no /state/object_0");
-  refused(three, two, "/state/numbers has 3 numbers, not 2");
-  refused(apart, together, "/state/single has 3 numbers, not 4");
+  refused(three, two, "/state/numbers has 3 values, expected 2");
+  refused(apart, together, "/state/single has 3 values, expected 4");
 }
 
 static const struct CMUnitTest tests[] = {

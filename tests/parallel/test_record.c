@@ -423,12 +423,12 @@ static void directories_are_begun_once(void **state)
   put("a/file");
   snprintf(path, sizeof path, "%s/a/file", directory);
   assert_refused(fare_record_create(PETSC_COMM_WORLD, path, FARE_RECORD_OVERWRITE, &record),
-    "a/file exists and is no directory");
+    "a/file exists and is not a directory");
   snprintf(path, sizeof path, "%s/a/file/c/d", directory);
   assert_refused(fare_record_check(PETSC_COMM_WORLD, path, FARE_RECORD_NEW), "a/file is no directory");
   /* a name that is too long for the file system */
   snprintf(path, sizeof path, "%s/new/%0300d", directory, 0);
-  assert_refused(fare_record_create(PETSC_COMM_WORLD, path, FARE_RECORD_NEW, &record), "cannot make");
+  assert_refused(fare_record_create(PETSC_COMM_WORLD, path, FARE_RECORD_NEW, &record), "cannot create");
   assert_false(exists("new")); /* what was made on the way is gone */
 
   assert_ok(fare_record_create(PETSC_COMM_WORLD, directory, FARE_RECORD_OVERWRITE, &record));

@@ -238,20 +238,20 @@ static void attributes_read_back(void **state)
   assert_true(integer == 4000000000);
   /* what is not there, or has another shape than there is room for */
   assert_all_say(
-    fare_store_get_real(store, "/g", "none", &real), "/g has no attribute 'none' of the kind expected");
+    fare_store_get_real(store, "/g", "none", &real), "/g has no attribute 'none' of the expected type");
   assert_all_say(fare_store_get_real(store, "/none", "real", &real), "/none has no attribute 'real'");
   assert_all_say(
-    fare_store_get_real(store, "/", "string", &real), "no attribute 'string' of the kind expected");
+    fare_store_get_real(store, "/", "string", &real), "no attribute 'string' of the expected type");
   assert_all_say(fare_store_get_string(store, "/g", "real", sizeof text, text),
-    "no attribute 'real' of the kind expected");
+    "no attribute 'real' of the expected type");
   real = 42;
   assert_all_say(
-    fare_store_get_real(store, "/g", "reals", &real), "no attribute 'reals' of the kind expected");
+    fare_store_get_real(store, "/g", "reals", &real), "no attribute 'reals' of the expected type");
   assert_near(real, 42, 0);
   assert_all_say(
-    fare_store_get_int(store, "/g", "uint64s", &integer), "no attribute 'uint64s' of the kind expected");
+    fare_store_get_int(store, "/g", "uint64s", &integer), "no attribute 'uint64s' of the expected type");
   assert_all_say(fare_store_get_string(store, "/g", "strings", sizeof text, text),
-    "no attribute 'strings' of the kind expected");
+    "no attribute 'strings' of the expected type");
   assert_ok(fare_store_close(&store));
 }
 
@@ -424,7 +424,7 @@ static void boxes_beyond_the_data(void **state)
   assert_all_say(fare_store_read(store, "/deep/down/matrix", FARE_STORE_FLOAT64, 2, start, count, data),
     "is too short (5 along axis 1)");
   assert_all_say(fare_store_read(store, "/deep/down/matrix", FARE_STORE_FLOAT64, 1, &line, &line, data),
-    "/deep/down/matrix has 2 extents, not 1");
+    "/deep/down/matrix has 2 dimensions, not 1");
   assert_all_say(fare_store_read(store, "/deep/down", FARE_STORE_FLOAT64, 2, start, count, data),
     "has no dataset /deep/down");
   assert_all_say(

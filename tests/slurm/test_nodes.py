@@ -78,7 +78,7 @@ def check_end(slurm, where, name, job, lost):
     expect(states == ["COMPLETED"], f"{name}: {states}: {log[-1500:]}")
     expect(slurm.show(job, "Restarts") == ["1"], f"{name}: restarted {slurm.show(job, 'Restarts')} times")
     expect(lost not in nodes_of(slurm, job), f"{name}: ended on {lost}, which was lost")
-    expect("going on from" in log, f"{name} has not resumed: {log[-1500:]}")
+    expect("resuming from" in log, f"{name} has not resumed: {log[-1500:]}")
     if states == ["COMPLETED"]:
         wrong = restart.differences(where / "whole", where / name)
         expect(not wrong, f"{name}: other bits than undisturbed: {wrong[:4]}")

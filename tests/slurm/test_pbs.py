@@ -108,7 +108,7 @@ def check_requeue(where):
         f"submitted again {len(again)} times: {outs[-1][-500:]}",
     )
     expect(
-        "on 2 ranks" in outs[0] and "going on from" in "".join(outs), f"has not gone on: {outs[-1][-500:]}"
+        "on 2 ranks" in outs[0] and "resuming from" in "".join(outs), f"has not gone on: {outs[-1][-500:]}"
     )
     expect(" TS dt " in "".join(outs), "PETSc's options are lost")
     wrong = restart.differences(where / "whole", where / "again")

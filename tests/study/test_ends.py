@@ -296,9 +296,9 @@ def check_bodies(where):
         said = fare(where, "check", "bodies.yaml") + fare(
             where, "run", "bodies.yaml", "--no-report", "--overwrite"
         )
-        expect("the truth lets bodies rest: keep those of a position out of reach" in said, "check")
+        expect("the truth holds bodies at position walls: keep these out of reach" in said, "check")
         for line in (
-            r"^BOX TOO SMALL: .* ranks with them",
+            r"^BOX TOO SMALL: .* may affect ranks",
             r"^ +BOX TOO SMALL: at time 0.4 a mass of \d\.\de-01 ",
         ):
             expect(bool(re.search(line, said, re.MULTILINE)) == small, f"{line} from {lower}: {said[-1500:]}")

@@ -37,10 +37,10 @@ def check_init(where):
         ]
         expect(parameters and not lacking, f"{file.name} does not explain {lacking or 'any parameter'}")
     for arguments, message in (
-        (["my_prinz"], "my_prinz.yaml: there is such a file"),
+        (["my_prinz"], "my_prinz.yaml: the file exists"),
         (["new", "--system", "prins"], "did you mean 'prinz'"),
         (["a/b"], "'a/b' is no name"),
-        ([], "what is the study to be called"),
+        ([], "no name given for the study"),
     ):
         done = fare(where, "init", *arguments)
         expect(done.returncode == 2 and message in done.stderr, f"init {arguments}: {done.stderr}")
@@ -53,13 +53,13 @@ def check_doctor(where):
             re.search(rf"^{part} +\S", done.stdout, re.MULTILINE),
             f"doctor says nothing of {part}: {done.stdout}",
         )
-    expect(done.returncode == (0 if "Nothing is wrong." in done.stdout else 1), f"doctor: {done.stdout}")
+    expect(done.returncode == (0 if "No problems found." in done.stdout else 1), f"doctor: {done.stdout}")
     environment = dict(ENVIRONMENT, **ALONE, CC="/bin/false", XDG_CACHE_HOME=str(where / "empty"))
     done = subprocess.run(
         [FARE, "doctor"], cwd=where, env=environment, capture_output=True, text=True, check=False
     )
     expect(
-        done.returncode == 1 and "systems by formulas need a C compiler" in done.stdout,
+        done.returncode == 1 and "systems defined by formulas need a C compiler" in done.stdout,
         f"doctor without a compiler: {done.returncode} {done.stdout}",
     )
 

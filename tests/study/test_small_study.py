@@ -339,7 +339,7 @@ def kill_in_the_middle(where, ranks):
         [FARE, "info", str(directory)], env=ENVIRONMENT, capture_output=True, text=True, check=False
     )
     expect(
-        info.returncode == 2 and "no finished study there" in info.stderr,
+        info.returncode == 2 and "no finished study" in info.stderr,
         f"fare info of an unfinished study: {info}",
     )
     again = run(where, ranks, "--no-report", "--overwrite", "--set", f"output.directory={directory}")

@@ -266,9 +266,9 @@ def interrupt(where, sampler, seconds):
         if done.returncode != 75:
             break
         stops.append(
-            re.search(
-                r"stopped on request (?:while (\S+) was being trained|with (\d+) of)", done.stderr
-            ).group(1, 2)
+            re.search(r"stopped on request (?:while training ([^;\s]+)|with (\d+) of)", done.stderr).group(
+                1, 2
+            )
         )
         snapshots = [stop for stop in stops if int(stop[1] or 0)]  # 0: between two trainings
         limit = (
@@ -327,7 +327,7 @@ def main():
             {name: options for sampler in SAMPLERS for name, options in lines_of(sampler).items()},
         )
         expect(
-            done.returncode == 0 and "goes on without it" not in done.stderr,
+            done.returncode == 0 and "continues without it" not in done.stderr,
             f"exit code {done.returncode}: {done.stderr[-1500:]}",
         )
         if not failures:

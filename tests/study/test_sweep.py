@@ -83,7 +83,7 @@ def check_refusals(where):
         ("{output.directory: [a, b]}", f"13:{column}", "cannot be swept"),
         ("{sweep: [a, b]}", f"13:{column}", "cannot be swept"),
         ("{snapshots.end: [1, 0]}", f"13:{column}", "the end must lie after the start"),
-        ("{seed: {from: 0, to: 1, count: 2, spacing: log}}", f"13:{column + len('seed: ')}", "neither 0"),
+        ("{seed: {from: 0, to: 1, count: 2, spacing: log}}", f"13:{column + len('seed: ')}", "nonzero ends"),
         ("{seed: 3}", f"13:{column + len('seed: ')}", "expected a list of values, or a range"),
         (
             "{seed: {from: 1, to: 2, number: 2}}",
@@ -104,7 +104,7 @@ def check_refusals(where):
             )
     for arguments, said in (
         (("run", "study.yaml", "--point", 6), "points 0 to 5, got 6"),
-        (("run", "study.yaml", "--point", "x"), "expected a number from 0"),
+        (("run", "study.yaml", "--point", "x"), "expected a non-negative integer"),
         (("run", "study.yaml", "--point"), "needs a number"),
         (("sweep",), "which study?"),
         (("collect",), "which directory?"),
@@ -161,7 +161,7 @@ def check_states(where):
     rows, rest = listed(where, "study.yaml")
     expect(
         {row[1] for row in rows} == {"done"}
-        and "still to be run" not in rest
+        and "still to run" not in rest
         and fare(where, "sweep", "study.yaml", "--missing").stdout == "\n",
         f"all are done: {rows} {rest}",
     )
@@ -183,7 +183,7 @@ def check_failure(where):
     expect(
         done.returncode == 1
         and "1 of 3 points failed" in done.stderr
-        and "the sweep goes on without it" in done.stderr,
+        and "the sweep continues without it" in done.stderr,
         f"a point that fails: {done.returncode} {done.stderr!r}",
     )
     rows, rest = listed(where, "failing.yaml")
@@ -217,7 +217,7 @@ def check_failure(where):
     )
     expect(done.returncode == 0, f"the point mended: {done.returncode} {done.stderr}")
     rows, rest = listed(where, "failing.yaml")
-    said = "point 1: the study was begun with another plan: system.parameters.kT was 0.5, now it is 1e-06"
+    said = "point 1: the study was started with another plan: system.parameters.kT was 0.5, now it is 1e-06"
     expect(
         [row[1] for row in rows] == ["done", "other", "done"]
         and said in rest

@@ -104,7 +104,7 @@ def check_tables(where):
     said, below = run(where, "rest", REST), 0
     found, values = tables(said), measured(where / "rest")
     expect(
-        "(K of N): that row is about K of the N snapshots alone" in said,
+        "(K of N): that row covers only K of the N snapshots" in said,
         "the heading does not say what (1 of 3) means",
     )
     for measure, rows in found.items():
@@ -162,7 +162,7 @@ def check_scores(where):
 def check_export(where):
     said = fare(where, "export", "rest", "--ensemble", "exact-1", "--out", "thin.h5")
     expect(
-        "100 of 2000 particles, as the record kept, of exact-1" in said,
+        "100 of 2000 particles (kept by the record) of exact-1" in said,
         f"export of a thinned record says: {said}",
     )
     run(where, "whole", REST.replace("record: {particles: 100}", ""))

@@ -78,25 +78,25 @@ static void what_is_no_study_is_refused(void **state)
   static const struct {
     const char *text, *message;
   } cases[] = {
-    {"", "f.yaml: there is nothing in it"},
-    {"# x\n", "f.yaml: there is nothing in it"},
+    {"", "f.yaml: it is empty"},
+    {"# x\n", "f.yaml: it is empty"},
     {"[1]", "f.yaml:1:1: expected keys and values (study: ..., system: ...), got a list"},
     {"x", "f.yaml:1:1: expected keys and values (study: ..., system: ...), got a single value"},
-    {"a: 1\nb: 2\na: 3\n", "f.yaml:3:1: key 'a' stands here twice (first in line 1)"},
-    {"a: {b: 1, b: 2}\n", "f.yaml:1:11: a: key 'b' stands here twice (first in line 1)"},
+    {"a: 1\nb: 2\na: 3\n", "f.yaml:3:1: duplicate key 'a' (first on line 1)"},
+    {"a: {b: 1, b: 2}\n", "f.yaml:1:11: a: duplicate key 'b' (first on line 1)"},
     {"a: &x 1\n", "f.yaml:1:4: anchors and aliases are not supported; write the value out"},
     {"a: &x [*x]\n", "f.yaml:1:4: anchors and aliases are not supported; write the value out"},
     {"a: &x {b: *x}\n", "f.yaml:1:4: anchors and aliases are not supported; write the value out"},
     {"a: *x\n", "f.yaml:1:4: anchors and aliases are not supported; write the value out"},
     {"&x a: 1\n", "f.yaml:1:1: anchors and aliases are not supported; write the value out"},
-    {"a: !!str 1\n", "f.yaml:1:4: tags are not supported; a study has no types to name"},
-    {"a: ! [1]\n", "f.yaml:1:4: tags are not supported; a study has no types to name"},
-    {"a: 1\n---\nb: 2\n", "f.yaml:2:1: a second document; one study per file"},
-    {"[a]: 1\n", "f.yaml:1:1: a key must be a plain word"},
-    {"{a: 1}: 1\n", "f.yaml:1:1: a key must be a plain word"},
-    {"'': 1\n", "f.yaml:1:1: a key must be a word of at most 100 characters"},
-    {"\"a\\0b\": 1\n", "f.yaml:1:1: a key must be a word of at most 100 characters"},
-    {"a: \"b\\0c\"\n", "f.yaml:1:4: a value with a zero byte in it"},
+    {"a: !!str 1\n", "f.yaml:1:4: YAML tags are not supported"},
+    {"a: ! [1]\n", "f.yaml:1:4: YAML tags are not supported"},
+    {"a: 1\n---\nb: 2\n", "f.yaml:2:1: a second document; only one study per file"},
+    {"[a]: 1\n", "f.yaml:1:1: a key must be a plain scalar"},
+    {"{a: 1}: 1\n", "f.yaml:1:1: a key must be a plain scalar"},
+    {"'': 1\n", "f.yaml:1:1: a key must have 1 to 100 characters"},
+    {"\"a\\0b\": 1\n", "f.yaml:1:1: a key must have 1 to 100 characters"},
+    {"a: \"b\\0c\"\n", "f.yaml:1:4: a value contains a zero byte"},
     {"a: 1\n\tb: 2\n",
       "f.yaml:2:1: not YAML: found a tab character that violates indentation while scanning a plain scalar"},
     {"a:\n\tb: 2\n",
@@ -111,7 +111,7 @@ static void what_is_no_study_is_refused(void **state)
     assert_refused(cases[i].text, strlen(cases[i].text), cases[i].message);
   assert_refused("a: 1\nb: \0 2\n", 12, "f.yaml:2:4: not UTF-8 text (control characters are not allowed)");
   memset(large, '#', (16u << 20) + 1);
-  assert_refused(large, (16u << 20) + 1, "f.yaml: larger than 16 MiB, which no study is");
+  assert_refused(large, (16u << 20) + 1, "f.yaml: larger than 16 MiB");
   memset(large, '[', 100000);
   assert_refused(large, 100000, "f.yaml:1:34: nested too deeply");
   free(large);
@@ -125,7 +125,7 @@ static void sizes_are_bounded(void **state)
 
   (void)state;
   for (int i = 0; i < 1001; i++) fare_text_add(&text, "k%d: 1\n", i);
-  assert_refused(text.text, text.length, "f.yaml:1001:1: more keys than any study has");
+  assert_refused(text.text, text.length, "f.yaml:1001:1: too many keys in one map");
   text.text[strstr(text.text, "k1000") - text.text] = '\0';
   config                                            = parsed(text.text);
   assert_int_equal(fare_node_size(fare_config_root(config)), 1000);
@@ -139,7 +139,7 @@ static void sizes_are_bounded(void **state)
   fare_config_destroy(&config);
   text.length--;
   fare_text_add(&text, ",1]");
-  assert_refused(text.text, text.length, "f.yaml:1:1000001: more values than any study has");
+  assert_refused(text.text, text.length, "f.yaml:1:1000001: too many values");
   fare_text_free(&text);
 }
 
@@ -164,8 +164,7 @@ static void files_are_read_or_refused(void **state)
     fare_config_read(PETSC_COMM_WORLD, "missing.yaml", &config), "missing.yaml: No such file or directory");
   assert_null(config);
   assert_says(fare_config_read(PETSC_COMM_WORLD, ".", &config), ".: is a directory, not a study file");
-  assert_says(fare_config_read(PETSC_COMM_WORLD, "/dev/zero", &config),
-    "/dev/zero: larger than 16 MiB, which no study is");
+  assert_says(fare_config_read(PETSC_COMM_WORLD, "/dev/zero", &config), "/dev/zero: larger than 16 MiB");
 }
 
 static void numbers_are_finite_and_decimal(void **state)
@@ -266,7 +265,7 @@ static void values_are_read(void **state)
 
   (void)state;
   assert_says(fare_fields_read(fields, NULL, fare_config_root(config), &e),
-    "f.yaml:1:119: unknown key 'else'; there are: real, integer, boolean, string, choice, reals, integers, "
+    "f.yaml:1:119: unknown key 'else'; known keys: real, integer, boolean, string, choice, reals, integers, "
     "node");
   assert_ok(fare_fields_read(fields, more, fare_config_root(config), &e));
   assert_near(e.real, -10, 0);
@@ -317,7 +316,7 @@ static void mistakes_in_fields(void **state)
       "f.yaml:1:25: integers[0]: expected an integer from -100 to 100, got a list"},
     {"{string: kept, Integer: 1}", "f.yaml:1:16: unknown key 'Integer' (did you mean 'integer'?)"},
     {"{whatever: 1}",
-      "f.yaml:1:2: unknown key 'whatever'; there are: real, integer, boolean, string, choice, reals, "
+      "f.yaml:1:2: unknown key 'whatever'; known keys: real, integer, boolean, string, choice, reals, "
       "integers, node"},
   };
 
@@ -457,10 +456,10 @@ static void assignments_that_make_no_sense(void **state)
       "value"},
     {"b.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a=1",
       "--set b.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a=1: nested too deeply"},
-    {"a={x: 1, x: 2}", "--set a={x: 1, x: 2}: key 'x' stands here twice"},
+    {"a={x: 1, x: 2}", "--set a={x: 1, x: 2}: duplicate key 'x'"},
     {"a=*b", "--set a=*b: anchors and aliases are not supported; write the value out"},
-    {"a=#", "--set a=#: there is nothing in it"},
-    {"a=1\n--- 2", "--set a=1?--- 2: a second document; one study per file"},
+    {"a=#", "--set a=#: it is empty"},
+    {"a=1\n--- 2", "--set a=1?--- 2: a second document; only one study per file"},
     {"a=\xFF", "--set a=\xFF: not UTF-8 text (invalid leading UTF-8 octet)"},
   };
   fare_config *config = parsed("a: 1\nlist: [{name: x, v: 1}, {name: y, v: 2}, 3]\n");

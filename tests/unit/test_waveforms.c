@@ -270,10 +270,10 @@ static void mistakes(void **state)
     {"{parameter: tilt, waveform: sine, amplitude: 1, period: -1}",
       "f.yaml:1:64: drive.period: expected a number from 1e-12 to 1e+12, got -1"},
     {"{parameter: tilt, waveform: sine, amplitude: 1, period: 1, duty: 0.5}",
-      "f.yaml:1:67: drive: unknown key 'duty'; there are: parameter, waveform, amplitude, period, phase, "
+      "f.yaml:1:67: drive: unknown key 'duty'; known keys: parameter, waveform, amplitude, period, phase, "
       "start"},
     {"{parameter: tilt, waveform: saw, amplitude: 1}",
-      "f.yaml:1:36: drive.waveform: unknown waveform 'saw'; there are: constant, sine, square, ramp, "
+      "f.yaml:1:36: drive.waveform: unknown waveform 'saw'; choose from: constant, sine, square, ramp, "
       "smoothstep, tabulated"},
     {"{parameter: tilt, waveform: [sine]}", "f.yaml:1:36: drive.waveform: expected the name of a waveform"},
     {"{parameter: tilt}", "f.yaml:1:8: drive: missing key 'waveform'"},

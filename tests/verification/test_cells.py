@@ -150,7 +150,7 @@ def refusals(where, directory, times, shares):
     bad[1, 3] = -1e-3
     cases = [
         ({"cell_mass": bad}, "masses are not negative"),
-        ({"cell_mass": 2 * shares}, "sum to 1 at most"),
+        ({"cell_mass": 2 * shares}, "sum to at most 1"),
         ({"cell_mass": shares[:, :-1]}, "149 cells along x"),
         ({"cell_mass": shares[:2]}, "/times has 3"),
         ({"log_density_cells": np.where(bad < 0, np.nan, 0)}, "finite numbers"),

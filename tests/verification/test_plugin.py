@@ -219,7 +219,7 @@ def sampler(plugin):
         ("ensembles.mine.widen=-1", "widen"),
         ("ensembles.mine.wide=1", "did you mean 'widen'"),
         ("ensembles.mine.sampler=langevin", "not both"),
-        ("ensembles.mine.oracle=true", "does not run so"),
+        ("ensembles.mine.oracle=true", "does not support this"),
         ("ensembles.mine.plugin=build/my_system.so", "is a system, expected a sampler"),
     ]:
         bad = command([FARE, "check", "my_sampler.yaml", "--set", setting], plugin)

@@ -197,12 +197,12 @@ def check_energy(where):
 def check_warnings(where):
     """What is not read, and a place that nobody has written to, are said."""
     _, said = score(where, "line", times=TIMES, samples=LINE, energies=LOGS)
-    expect("not read in /: energies" in said, f"an unknown dataset: {said!r}")
+    expect("ignored in /: energies" in said, f"an unknown dataset: {said!r}")
     unwritten = LINE.copy()
     unwritten[3, 400:] = 0
     _, said = score(where, "line", times=TIMES, samples=unwritten)
     expect(
-        "the last 200 of 600 samples at time 0.3 are 0, as where nothing was written" in said,
+        "the last 200 of 600 samples at time 0.3 are 0, as if never written" in said,
         f"samples that were never written: {said!r}",
     )
     with h5py.File(where / "parts.h5", "w") as file:

@@ -188,7 +188,7 @@ def not_defined(where):
         ("thermodynamics.steps", "thermodynamics.steps=10"),
         ("thermodynamics.particles", "thermodynamics.particles=10"),
         (
-            "a box that nothing leaves",
+            "a box without absorbing ends",
             "thermodynamics={}",
             "truth.boundaries=[absorbing, absorbing]",
             "ensembles=[]",

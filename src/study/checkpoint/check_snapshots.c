@@ -13,13 +13,12 @@ PetscErrorCode fare_run_check_snapshots(fare_run *s, PetscInt64 next, PetscInt64
     PetscErrorCode       code = fare_record_checksum(s->record, *bad, &now);
 
     if (!code && then->bytes && (then->bytes != now.bytes || then->crc32 != now.crc32))
-      code = fare_error(FARE_ERR_FAILED, "snapshot %lld in %s/snapshots is not what was written there",
+      code = fare_error(FARE_ERR_FAILED, "snapshot %lld in %s/snapshots was changed after it was written",
         (long long)*bad, s->plan->directory);
     if (code == FARE_ERR_FAILED) break;
     PetscCall(code);
   }
   if (fare_seconds() - began > 10)
-    fare_log("reading %lld snapshots to see whether they are whole took %.0f s", (long long)*bad,
-      fare_seconds() - began);
+    fare_log("checking the integrity of %lld snapshots took %.0f s", (long long)*bad, fare_seconds() - began);
   PetscFunctionReturn(0);
 }

@@ -188,7 +188,7 @@ PetscErrorCode fare_checkpoint_load(fare_run *run, size_t i)
   PetscCall(fare_store_get_int(run->from, "/", "next", &next));
   if (made != next && made != next + 1)
     FARE_FAIL(FARE_ERR_FAILED,
-      "--resume: ensemble %s of the checkpoint has come to %lld snapshots, the study to %lld", e->name,
+      "--resume: ensemble %s of the checkpoint is at snapshot %lld, the study at %lld", e->name,
       (long long)made, (long long)next);
   run->made[i] = made;
   PetscCall(get_cost(run->comm, run->from, group, &run->sampler[i]->cost));
@@ -363,7 +363,7 @@ PetscErrorCode fare_checkpoint_write(fare_run *run, PetscInt64 next)
   if (fare_is_rank_0(run->comm)) code = seal(folder, path, run->checkpoints, sum.crc32, sealed);
   PetscCall(fare_error_agree(run->comm, code));
   PetscCallMPI(MPI_Bcast(sealed, sizeof sealed, MPI_CHAR, 0, run->comm));
-  fare_advise("--resume goes on from %s", sealed);
+  fare_advise("--resume continues from %s", sealed);
   run->checkpoints++;
   run->last_checkpoint = fare_seconds();
   run->checkpointing += fare_seconds() - began;
@@ -388,7 +388,7 @@ static PetscErrorCode get_all(fare_run *run, fare_store *store, PetscInt64 *next
   PetscCall(fare_store_get_int(store, "/", "next", &at));
   PetscCall(fare_store_get_int(store, "/", "under_way", &under_way));
   if (number < 0 || number > NUMBER_MOST || at < 0 || at > NUMBER_MOST)
-    FARE_FAIL(FARE_ERR_INPUT, "--resume: a checkpoint number %lld after %lld snapshots cannot be",
+    FARE_FAIL(FARE_ERR_INPUT, "--resume: checkpoint number %lld after %lld snapshots is impossible",
       (long long)number, (long long)at);
   PetscCall(fare_store_read_text(store, "/plan", &plan));
   code = fare_plan_continues(run->plan, plan.text, under_way ? at + 1 : at);
@@ -411,8 +411,8 @@ static void choose(const char *folder, const listing *list, size_t *at, char pat
 
     snprintf(path, PATH_SIZE, "%s/%s", folder, list->file[*at].name);
     if (!fare_store_checksum(PETSC_COMM_SELF, path, &sum) && sum.crc32 == list->file[*at].sum) return;
-    fare_warn("checkpoint %s is damaged (its checksum does not hold)%s", path,
-      *at + 1 < list->count ? "; the one before it is used" : "");
+    fare_warn("checkpoint %s is damaged (checksum mismatch)%s", path,
+      *at + 1 < list->count ? "; using the previous one" : "");
   }
   *path = '\0';
 }
@@ -445,7 +445,7 @@ static PetscErrorCode try_open(fare_run *run, const char *path, PetscInt64 *next
   if (code || bad < *next) PetscCall(fare_store_close(&run->from));
   if (code) PetscFunctionReturn(code);
   if (bad < *next) fare_results_forget_series(&run->results);
-  if (bad < *next) fare_warn("%s; what follows it is made again, too", fare_error_message());
+  if (bad < *next) fare_warn("%s; it and all later snapshots are recomputed", fare_error_message());
   PetscFunctionReturn(0);
 }
 
@@ -475,11 +475,11 @@ PetscErrorCode fare_checkpoint_open(fare_run *run, PetscInt64 *next, PetscBool *
   if (!run->from) {
     *next     = 0;
     *measured = PETSC_TRUE;
-    fare_log("no checkpoint to go on from: the study begins anew");
+    fare_log("no checkpoint to resume from: starting the study from the beginning");
     PetscFunctionReturn(0);
   }
-  fare_advise("--resume goes on from %s", path);
-  fare_log("going on from %s: %lld of %lld snapshots are there", path, (long long)*next,
+  fare_advise("--resume continues from %s", path);
+  fare_log("resuming from %s: %lld of %lld snapshots are done", path, (long long)*next,
     (long long)run->plan->snapshots.count);
   PetscFunctionReturn(0);
 }

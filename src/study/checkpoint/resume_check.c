@@ -19,7 +19,7 @@ static PetscErrorCode compare_section(
   if (now)
     PetscCall(fare_fields_compare(fields, NULL, begun, now, key, d));
   else
-    fare_texts_compare(begun ? "there" : "not there", "not there", key, d);
+    fare_texts_compare(begun ? "present" : "absent", "absent", key, d);
   PetscFunctionReturn(0);
 }
 
@@ -87,7 +87,7 @@ static PetscErrorCode compare_ensembles(const fare_plan *plan, const fare_node *
 
     for (size_t k = 0; k < plan->ensembles; k++) has |= !strcmp(plan->ensemble[k].line, name);
     fare_key_join("ensembles", name, sizeof key, key);
-    if (!has) fare_texts_compare("there", "not there", key, d);
+    if (!has) fare_texts_compare("present", "absent", key, d);
   }
   fare_counts_compare(is_list ? fare_node_size(list) : 0, lines, "ensembles", d);
   PetscFunctionReturn(0);
@@ -95,7 +95,7 @@ static PetscErrorCode compare_ensembles(const fare_plan *plan, const fare_node *
 
 static void compare_scalar(const fare_node *root, const char *key, const char *now, fare_difference *d)
 {
-  fare_texts_compare(text_of(fare_node_find(root, key), "not there"), now, key, d);
+  fare_texts_compare(text_of(fare_node_find(root, key), "absent"), now, key, d);
 }
 
 /* All but measures, output, and how far the study goes. */
@@ -150,8 +150,8 @@ static PetscErrorCode compare_schedules(const fare_plan *plan, const fare_schedu
   for (size_t i = 0; i < plan->ensembles; i++) {
     if (plan->ensemble[i].type->train)
       FARE_FAIL(FARE_ERR_INPUT,
-        "--resume: the snapshots end at %g now and ended at %g, but ensemble %s learns from them all: begin "
-        "it anew",
+        "--resume: the snapshots now end at %g instead of %g, but ensemble %s trains on all of them: start "
+        "the study again",
         now->end, old->end, plan->ensemble[i].name);
   }
   for (PetscInt64 k = 0; k < next; k++) {
@@ -159,8 +159,8 @@ static PetscErrorCode compare_schedules(const fare_plan *plan, const fare_schedu
 
     if (k >= now->count || fabs(after - before) > SAME_TIME * gap)
       FARE_FAIL(FARE_ERR_INPUT,
-        "--resume: snapshot %lld was to be at time %g, where the plan now has %s%g; only more snapshots at "
-        "the end may be asked for",
+        "--resume: snapshot %lld was planned at time %g, but the plan now has %s%g; snapshots can only be "
+        "added at the end",
         (long long)k, before, k >= now->count ? "none: it ends at " : "", k >= now->count ? now->end : after);
   }
   PetscFunctionReturn(0);
@@ -172,7 +172,7 @@ static PetscErrorCode parse(const char *text, fare_config **config, fare_schedul
   PetscErrorCode code;
 
   PetscFunctionBegin;
-  PetscCall(fare_config_parse("the plan that was begun", text, strlen(text), config));
+  PetscCall(fare_config_parse("the original plan", text, strlen(text), config));
   code = fare_fields_read(
     fare_schedule_fields, NULL, fare_node_find(fare_config_root(*config), "snapshots"), schedule);
   if (code) fare_config_destroy(config);
@@ -181,7 +181,7 @@ static PetscErrorCode parse(const char *text, fare_config **config, fare_schedul
 
 static PetscErrorCode refuse(const char *what, const fare_difference *d)
 {
-  const char *advice = "go on with that version, or begin the study anew with --overwrite";
+  const char *advice = "continue with that version, or restart the study with --overwrite";
 
   switch (d->kind) {
   case FARE_ALIKE:
@@ -212,7 +212,7 @@ PetscErrorCode fare_plan_continues(const fare_plan *plan, const char *begun, Pet
   code = compare_plans(plan, fare_config_root(config), &schedule, &difference);
   fare_config_destroy(&config);
   PetscCall(code);
-  PetscCall(refuse("--resume: the study was begun with", &difference));
+  PetscCall(refuse("--resume: the study was started with", &difference));
   PetscCall(compare_schedules(plan, &schedule, next));
   PetscFunctionReturn(0);
 }
@@ -237,6 +237,6 @@ PetscErrorCode fare_plan_compare(const fare_plan *plan, const char *found, fare_
   fare_config_destroy(&config);
   PetscCall(code);
   if (difference.kind == FARE_ALIKE) *relation = FARE_PLAN_SAME;
-  (void)refuse("the study was begun with", &difference);
+  (void)refuse("the study was started with", &difference);
   PetscFunctionReturn(0);
 }

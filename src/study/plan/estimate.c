@@ -34,8 +34,7 @@ static void print_truth(const fare_plan *plan, FILE *to, double *disk)
   double cells = 1;
 
   if (plan->truth.accuracy > 0) {
-    fprintf(to, "truth       as many cells as an L1 error of %g takes: pilot runs will tell\n",
-      plan->truth.accuracy);
+    fprintf(to, "truth       cells for an L1 error of %g, from pilot runs\n", plan->truth.accuracy);
     return;
   }
   for (size_t i = 0; i < plan->truth.cells.count; i++) cells *= (double)plan->truth.cells.values[i];
@@ -106,11 +105,11 @@ static const char *walls_for_people(const fare_plan *plan, const fare_plan_ensem
   for (int axis = 0; axis < walls.dim; axis++) {
     if (walls.at[axis][0] || walls.at[axis][1]) ends = PETSC_TRUE;
   }
-  if (!ends) return "no ends, all axes are periodic";
+  if (!ends) return "no boundaries, all axes are periodic";
   if (e->type->walls == FARE_WALLS_ABSORBED && !walls.absorbing)
     return walls.inertial && (walls.at[0][0] || walls.at[0][1])
-      ? "reflected at the ends of the truth's box, where the truth lets bodies rest: keep those of a "
-        "position out of reach"
+      ? "reflected at the ends of the truth's box, where the truth holds bodies at position walls: keep "
+        "these out of reach"
       : "reflected at the ends of the truth's box";
   return fare_walls_meanings[e->type->walls];
 }

@@ -16,30 +16,29 @@ typedef struct {
 #define AT(member) offsetof(sections, member)
 const fare_field fare_plan_fields[] = {
   {"study", FARE_STRING, AT(study), NULL, 0, 0, NULL, "", "name of the study: letters, digits, _ and -"},
-  {"seed", FARE_INTEGER, AT(seed), "1", 0, 0x1p53 - 1, NULL, "", "of all random numbers"},
-  {"system", FARE_NODE, AT(system), NULL, 0, 0, NULL, "", "the physics"},
-  {"drive", FARE_NODE, AT(drive), "", 0, 0, NULL, "", "list of waveforms on its parameters"},
-  {"initial", FARE_NODE, AT(initial), "", 0, 0, NULL, "", "density at the start"},
-  {"snapshots", FARE_NODE, AT(snapshots), NULL, 0, 0, NULL, "", "when to look"},
-  {"truth", FARE_NODE, AT(truth), "", 0, 0, NULL, "", "the grid; without it there is no truth"},
+  {"seed", FARE_INTEGER, AT(seed), "1", 0, 0x1p53 - 1, NULL, "", "seed of all random numbers"},
+  {"system", FARE_NODE, AT(system), NULL, 0, 0, NULL, "", "the physical system"},
+  {"drive", FARE_NODE, AT(drive), "", 0, 0, NULL, "", "list of waveforms on the system's parameters"},
+  {"initial", FARE_NODE, AT(initial), "", 0, 0, NULL, "", "initial density"},
+  {"snapshots", FARE_NODE, AT(snapshots), NULL, 0, 0, NULL, "", "times of the snapshots"},
+  {"truth", FARE_NODE, AT(truth), "", 0, 0, NULL, "", "grid and solver of the ground truth; omit for none"},
   {"analysis", FARE_NODE, AT(analysis), "", 0, 0, NULL, "",
-    "list of what else the grid is to tell: steady states, rates, passage times, committors"},
+    "list of analyses on the grid: steady states, rates, passage times, committors"},
   {"thermodynamics", FARE_NODE, AT(thermodynamics), "", 0, 0, NULL, "",
     "energy, entropy, work, heat and entropy production of the truth; {} for all defaults"},
   {"ensembles", FARE_NODE, AT(ensembles), "", 0, 0, NULL, "", "list of samplers to compare"},
   {"measures", FARE_NODE, AT(measures), "", 0, 0, NULL, "",
-    "list of divergences; all that are defined in this dimension unless given"},
-  {"record", FARE_NODE, AT(record), "", 0, 0, NULL, "",
-    "what is written of ensembles; all of it unless given"},
-  {"output", FARE_NODE, AT(output), "", 0, 0, NULL, "", "where results go"},
+    "list of divergences; default: all that are defined in this dimension"},
+  {"record", FARE_NODE, AT(record), "", 0, 0, NULL, "", "what is stored of ensembles; default: everything"},
+  {"output", FARE_NODE, AT(output), "", 0, 0, NULL, "", "location of the results"},
   {"sweep", FARE_NODE, AT(sweep), "", 0, 0, NULL, "",
-    "list of keys and the values that they take in turn, each point a study of its own"},
+    "list of keys and their values; each point of the sweep is a study"},
   FARE_FIELDS_END,
 };
 
 const fare_field fare_plan_output_fields[] = {
   {"directory", FARE_STRING, offsetof(fare_plan_output, directory), "", 0, 0, NULL, "",
-    "made by the run, which refuses one that exists; out/STUDY unless given"},
+    "directory to create; must not exist; default: out/STUDY"},
   FARE_FIELDS_END,
 };
 
@@ -78,7 +77,7 @@ static PetscErrorCode read_measures(fare_plan *plan, const fare_node *list)
       FARE_REFUSE(node, "measure '%s' is defined in up to %d dimension%s, the system has %d", type->name,
         type->dimension_max, type->dimension_max > 1 ? "s" : "", dim);
     for (size_t k = 0; k < plan->measures; k++) {
-      if (plan->measure[k] == type) FARE_REFUSE(node, "measure '%s' stands here twice", type->name);
+      if (plan->measure[k] == type) FARE_REFUSE(node, "duplicate measure '%s'", type->name);
     }
     plan->measure[plan->measures++] = type;
   }

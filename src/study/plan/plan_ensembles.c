@@ -12,31 +12,31 @@ static const char *const training_times[] = {"every_second", "all", NULL};
 
 const fare_field fare_training_fields[] = {
   {"times", FARE_CHOICE, offsetof(fare_training_options, times), "every_second", 0, 0, training_times, "",
-    "which snapshots are learned from; every_second: the first, the third, ...; the rest are held out"},
+    "training snapshots; every_second: the first, the third, ...; the rest are held out"},
   {"particles", FARE_INTEGER, offsetof(fare_training_options, particles), "100000", 1, 1e12, NULL, "",
-    "simulated particles at each of them"},
+    "simulated particles per training snapshot"},
   {"dt", FARE_REAL, offsetof(fare_training_options, dt), "5e-4", 1e-12, 1e3, NULL, "time",
-    "step of that simulation (Heun)"},
+    "time step of that simulation (Heun)"},
   FARE_FIELDS_END,
 };
 
 const fare_field fare_ensemble_fields[] = {
-  {"name", FARE_STRING, offsetof(fare_plan_ensemble, name), NULL, 0, 0, NULL, "", "letters, digits, _ and -"},
+  {"name", FARE_STRING, offsetof(fare_plan_ensemble, name), NULL, 0, 0, NULL, "",
+    "name of the ensemble: letters, digits, _ and -"},
   {"sampler", FARE_STRING, offsetof(fare_plan_ensemble, sampler), "", 0, 0, NULL, "",
     "one of `fare list samplers`"},
   {"plugin", FARE_STRING, offsetof(fare_plan_ensemble, plugin), "", 0, 0, NULL, "",
-    "or a sampler of one's own: the path of a shared object"},
+    "custom sampler instead: path of a shared object"},
   {"particles", FARE_INTEGER, offsetof(fare_plan_ensemble, particles), NULL, 1, 1e12, NULL, "",
-    "on all ranks together"},
+    "number of particles, over all ranks"},
   {"train", FARE_NODE, offsetof(fare_plan_ensemble, train), "", 0, 0, NULL, "",
-    "what a method that learns learns from"},
+    "training set of a learning method"},
   {"oracle", FARE_BOOLEAN, offsetof(fare_plan_ensemble, oracle), "false", 0, 0, NULL, "",
-    "take the exact score, velocity, energy or coupling from the grid in place of what is learned"},
+    "use the exact score, velocity, energy or coupling from the grid instead of a learned one"},
   {"empirical", FARE_BOOLEAN, offsetof(fare_plan_ensemble, empirical), "false", 0, 0, NULL, "",
-    "take the closed-form optimum for the finite training set in place of what is learned"},
+    "use the closed-form optimum for the finite training set instead of a learned model"},
   {"seeds", FARE_INTEGER, offsetof(fare_plan_ensemble, seeds), "1", 1, 1000, NULL, "",
-    "as many ensembles NAME-1, NAME-2, ... with random numbers of their own, for the spread between "
-    "trainings"},
+    "number of replicas NAME-1, NAME-2, ... with independent seeds, for the spread between trainings"},
   FARE_FIELDS_END,
 };
 
@@ -96,7 +96,7 @@ static PetscErrorCode check_unlike(
   PetscFunctionBegin;
   for (size_t i = 0; a->type->model_density && i < PETSC_STATIC_ARRAY_LENGTH(endings); i++) {
     if (!strncmp(b->name, a->name, length) && !strcmp(b->name + length, endings[i]))
-      FARE_REFUSE(node, "'%s' is the name of results of the ensemble '%s'", b->name, a->name);
+      FARE_REFUSE(node, "'%s' is reserved for results of the ensemble '%s'", b->name, a->name);
   }
   PetscFunctionReturn(0);
 }
@@ -160,8 +160,8 @@ static PetscErrorCode check_mode(
   if (ensemble->oracle && ensemble->empirical)
     FARE_REFUSE(node, "an ensemble is an oracle or the empirical optimum, not both");
   if (mode & ~ensemble->type->modes)
-    FARE_REFUSE(
-      node, "sampler '%s' does not run so: remove '%s'", ensemble->type->name, fare_sampler_mode_names[mode]);
+    FARE_REFUSE(node, "sampler '%s' does not support this: remove '%s'", ensemble->type->name,
+      fare_sampler_mode_names[mode]);
   if (mode == FARE_ORACLE && !plan->has_truth)
     FARE_REFUSE(node, "an oracle needs the exact density: add a section 'truth'");
   PetscFunctionReturn(0);

@@ -75,7 +75,7 @@ void fare_plan_describe(FILE *to)
   fare_fields_describe(fare_plan_fields, to);
   describe_section(to, "system:   (`fare describe system NAME` lists its parameters)", fare_system_fields());
   describe_section(to,
-    "system.expression:   (docs/plugins_and_expressions.md tells what formulas may be made of)",
+    "system.expression:   (docs/plugins_and_expressions.md defines the syntax of formulas)",
     fare_expression_fields());
   fprintf(to,
     "\ndrive:   a list of maps {parameter: ..., waveform: ..., ...}; `fare describe waveform NAME` lists the "
@@ -84,11 +84,11 @@ void fare_plan_describe(FILE *to)
   describe_section(to, "snapshots:", fare_schedule_fields);
   describe_section(to, "truth:", fare_truth_fields);
   describe_section(to,
-    "analysis:   a list of maps, in which the kind's own keys stand too (`fare describe analysis KIND`)",
+    "analysis:   a list of maps, with the keys of each kind besides (`fare describe analysis KIND`)",
     fare_analysis_fields);
   describe_section(to, "thermodynamics:", fare_thermo_fields);
   describe_section(to,
-    "ensembles:   a list of maps, in which the sampler's own keys stand too (`fare describe sampler NAME`)",
+    "ensembles:   a list of maps, with the keys of each sampler besides (`fare describe sampler NAME`)",
     fare_ensemble_fields);
   describe_section(to, "ensembles[].train:", fare_training_fields);
   describe_section(to, "record:", fare_record_fields);

@@ -91,23 +91,23 @@ static void print_lines(const fare_ranking *ranking, FILE *to)
   names[columns++] = "forces";
   names[columns++] = "network";
   fprintf(to,
-    "\nRanking by %s above its noise floor, averaged over %lld %s; lines that cannot be told apart share a "
+    "\nRanking by %s above its noise floor, averaged over %lld %s; indistinguishable lines share a "
     "rank%s%s%s\n",
     names[seeds ? 3 : 2], (long long)ranking->times, ranking->held_out ? "held-out times" : "times",
-    noise ? "; * marks what cannot be told from exact samples" : "",
+    noise ? "; *: indistinguishable from exact samples" : "",
     seeds ? "; means and standard deviations over trainings" : "",
-    factors ? "; x boltzmann: how many times closer to the truth than equilibrium sampling" : "");
+    factors ? "; x boltzmann: factor closer to the truth than equilibrium sampling" : "");
   if (unconverged)
     fprintf(to, "! marks samples that have NOT CONVERGED to their model density%s\n",
-      factors && ranking->baseline == FARE_NOT_CONVERGED ? ", and all that is relative to them" : "");
+      factors && ranking->baseline == FARE_NOT_CONVERGED ? ", and everything relative to them" : "");
   if (fare_results_doubt(ranking->results) >= 0)
     fprintf(to,
-      "UNRESOLVED: the truth's error is known to an order of magnitude at best, and ranks with it (see "
-      "Truth above)\n");
+      "UNRESOLVED: the truth's error, known to an order of magnitude at best, may affect ranks (see "
+      "Truth)\n");
   if (fare_results_at_rest(ranking->results) >= 0)
     fprintf(to,
-      "BOX TOO SMALL: truth and particles differ at the ends of a position, and ranks with them (see Truth "
-      "above)\n");
+      "BOX TOO SMALL: truth and particles differ at the ends of a position, which may affect ranks (see "
+      "Truth)\n");
   fare_table_create((int)columns, &table);
   fare_table_headings(table, names);
   for (int i = 0; i < ranking->lines; i++) print_line(ranking, i, seeds, factors, table);
@@ -123,9 +123,8 @@ static void print_splits(const fare_ranking *ranking, FILE *to)
 
   if (!ranking->splits) return;
   fprintf(to,
-    "\nWhere the %s comes from: floor of so many samples | what is left with the exact field (oracle - "
-    "floor) | what learning adds (learned - oracle), and the part of it that the best fit to the training "
-    "set has, too\n",
+    "\nWhere the %s comes from: noise floor of finite samples | method error with the exact field (oracle - "
+    "floor) | learning error (learned - oracle), and its part due to the finite training set\n",
     ranking->results->plan->measure[ranking->measure]->name);
   fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table);
   fare_table_headings(table, names);

@@ -100,7 +100,7 @@ static void print_averages(const fare_results *r, FILE *to)
   const PetscBool held_out = has_held_out(r);
   fare_table     *table;
 
-  fprintf(to, "\nDistance from the truth, averaged over %s; * lies within the noise floor\n",
+  fprintf(to, "\nDistance from the truth, averaged over %s; *: within the noise floor\n",
     held_out ? "the snapshots held out from training" : "the snapshots");
   fare_table_create(1 + (int)r->plan->measures, &table);
   fare_table_cell(table, "%s", "");
@@ -129,11 +129,11 @@ static void print_divergences(const fare_results *r, FILE *to)
   const PetscBool held_out = has_held_out(r);
 
   fprintf(to,
-    "\nDistance from the truth over %lld snapshots%s. A value within its noise floor is no distance at all; "
-    "excess is what lies above the floor.%s\n",
+    "\nDistance from the truth over %lld snapshots%s. A value within its noise floor is consistent with "
+    "zero; excess: value above the floor.%s\n",
     (long long)r->plan->snapshots.count, held_out ? ", and over those held out from training" : "",
     has_gaps(r)
-      ? " (K of N): that row is about K of the N snapshots alone, not to be compared with the others."
+      ? " (K of N): that row covers only K of the N snapshots and is not comparable with the others."
       : "");
   for (size_t m = 0; m < r->plan->measures; m++) {
     fare_table *table;
@@ -161,8 +161,8 @@ static void print_costs(const fare_results *r, FILE *to)
 
   if (!r->plan->ensembles) return;
   fprintf(to,
-    "\nCost (seconds of the slowest rank; a force evaluation is one particle's force or potential, a network "
-    "evaluation one row; training sets are counted with the forces)\n");
+    "\nCost (seconds of the slowest rank; force evaluations: forces or potentials of one particle, training "
+    "sets included; network evaluations: rows)\n");
   fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table);
   fare_table_headings(table, names);
   for (size_t i = 0; i < r->plan->ensembles; i++) {
@@ -199,8 +199,8 @@ static void print_ends(const fare_results *r, FILE *to)
 
   if (!r->truth || !r->plan->ensembles) return;
   fprintf(to,
-    "\nShare of particles outside the truth's box, and of those that were drawn outside and reflected into "
-    "it: the largest over the snapshots\n");
+    "\nFraction of particles outside the truth's box, and of particles drawn outside and reflected into it: "
+    "maximum over snapshots\n");
   fare_table_create(PETSC_STATIC_ARRAY_LENGTH(names), &table);
   fare_table_headings(table, names);
   for (size_t i = 0; i < r->plan->ensembles; i++) {
@@ -240,8 +240,9 @@ static void print_absorbed(const fare_results *r, FILE *to)
   if (!walls.absorbing) return;
   for (int end = 0; end < 2 * walls.dim; end++) columns += walls.at[end / 2][end % 2] == FARE_WALL_ABSORBING;
   fprintf(to,
-    "\nAbsorbed by the last snapshot; +- of the truth is estimated, of an ensemble the standard error, and "
-    "in brackets how many of both it is off. Distances above are of what is left, scaled to sum 1\n");
+    "\nAbsorbed fraction at the last snapshot; +-: estimated error of the truth, standard error of an "
+    "ensemble; in brackets: deviation in units of both. Distances above compare the normalised surviving "
+    "densities\n");
   fare_table_create(columns, &table);
   fare_table_cell(table, "%s", "");
   for (int end = 0; end < 2 * walls.dim; end++) {
@@ -282,15 +283,15 @@ static void print_doubt(const fare_results *r, FILE *to)
   if (worst < 0) {
     if (!(r->truth[last].observed > 0))
       fprintf(to,
-        "       the order in space was not observed, so a low one is assumed: take multiples of 4 cells, at "
-        "least 32, for a sharper estimate\n");
+        "       order in space not observed, a low one is assumed: use a multiple of 4 cells, at least 32, "
+        "for a sharper estimate\n");
     return;
   }
   for (PetscInt64 k = 0; k <= last; k++) count += r->truth[k].doubt ? 1 : 0;
   fare_truth_doubt_text(r->plan->system, &r->truth[worst], sizeof text, text);
   fprintf(to,
-    "       UNRESOLVED in space at %lld of %lld snapshots, where the estimate is an order of magnitude at "
-    "best: at time %g %s\n",
+    "       UNRESOLVED in space at %lld of %lld snapshots, where the estimate is good to an order of "
+    "magnitude at best: at time %g %s\n",
     (long long)count, (long long)last + 1, r->truth[worst].time, text);
 }
 
@@ -300,9 +301,8 @@ static void print_at_rest(const fare_results *r, FILE *to)
 
   if (worst < 0) return;
   fprintf(to,
-    "       BOX TOO SMALL: at time %g a mass of %.1e lies in the outermost cells, where the truth lets a "
-    "body "
-    "rest until its velocity turns and particles are reflected; distances contain this difference\n",
+    "       BOX TOO SMALL: at time %g a mass of %.1e lies in the outermost cells, where the truth holds "
+    "bodies at the wall and particles are reflected; distances include this difference\n",
     r->truth[worst].time, r->truth[worst].boundary_mass);
 }
 
@@ -322,21 +322,21 @@ static void print_truth(const fare_results *r, FILE *to)
     return;
   }
   fprintf(to,
-    "\nTruth: largest estimated L1 error %.1e (space %.1e, time %.1e; proven for time: at most %.1e); "
-    "mass conserved to %.0e; smallest density %.1e; mass in cells at the ends at most %.0e; %lld steps, %.1f "
-    "s\n",
+    "\nTruth: largest estimated L1 error %.1e (space %.1e, time %.1e; proven bound in time %.1e); "
+    "mass conserved to %.0e; smallest density %.1e; largest mass in the outermost cells %.0e; %lld steps, "
+    "%.1f s\n",
     largest(r, &r->truth->error, size), largest(r, &r->truth->error_space, size),
     largest(r, &r->truth->error_time, size), PetscMin(2, last->time_bound), last->mass_drift, last->minimum,
     largest(r, &r->truth->boundary_mass, size), (long long)last->steps, last->seconds);
   print_doubt(r, to);
   print_at_rest(r, to);
   if (last->positivity_correction > 0)
-    fprintf(to, "       to keep it from being negative a solve was given a mass of at most %.0e\n",
-      last->positivity_correction);
+    fprintf(
+      to, "       largest positivity correction of one solve: mass %.0e\n", last->positivity_correction);
   if (last->survival < 1)
     fprintf(to,
-      "       absorbed at the ends: %.6g of the mass by the last snapshot, where %.6g is left and %.4g is "
-      "lost per time\n",
+      "       absorbed at the boundaries by the last snapshot: %.6g of the mass; surviving: %.6g; exit flux: "
+      "%.4g per time\n",
       1 - last->survival, last->survival, last->exit_flux);
 }
 
@@ -348,13 +348,14 @@ static void print_convergence(const fare_results *r, FILE *to)
 
     if (of.state == FARE_CONVERGED_UNKNOWN) continue;
     fprintf(to,
-      "\nConvergence of %s: %s to the model density is %.2e on average, on exact samples %.2e: %s\n",
+      "\nConvergence of %s: %s to the model density is %.2e on average, %.2e for exact samples: %s\n",
       r->plan->ensemble[i].name, r->plan->measure[0]->name, of.value, of.floor,
-      of.state == FARE_CONVERGED ? "converged" : "NOT CONVERGED, its row above is not that density's");
+      of.state == FARE_CONVERGED ? "converged"
+                                 : "NOT CONVERGED, its row above does not represent that density");
     if (largest(r, &r->census[i]->folded, sizeof **r->census) > 0)
       fprintf(to,
-        "That density is the one before reflection at the ends of the box, where up to %.3g of the samples "
-        "were reflected\n",
+        "That density is before reflection at the ends of the box, where up to %.3g of the samples were "
+        "reflected\n",
         largest(r, &r->census[i]->folded, sizeof **r->census));
   }
 }

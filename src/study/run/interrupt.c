@@ -39,8 +39,9 @@ static PetscErrorCode do_what_is_due(fare_run *s, PetscInt64 next, const int due
   PetscFunctionBegin;
   if (due[0]) {
     PetscCall(fare_checkpoint_write(s, next));
-    FARE_FAIL(FARE_ERR_STOPPED, "stopped on request with %lld of %lld snapshots made; --resume goes on in %s",
-      (long long)next, (long long)s->plan->snapshots.count, s->plan->directory);
+    FARE_FAIL(FARE_ERR_STOPPED,
+      "stopped on request with %lld of %lld snapshots done; --resume continues in %s", (long long)next,
+      (long long)s->plan->snapshots.count, s->plan->directory);
   }
   if (due[1]) PetscCall(fare_run_try_checkpoint(s, next));
   PetscFunctionReturn(0);
@@ -84,6 +85,6 @@ PetscErrorCode fare_run_end_ensemble(fare_run *s, size_t i, const char *when, Pe
   else
     snprintf(why, sizeof why, "%s", fare_error_message());
   s->results.failure[i] = strdup(why);
-  fare_warn("%s; the study goes on without it", s->results.failure[i]);
+  fare_warn("%s; the study continues without it", s->results.failure[i]);
   PetscFunctionReturn(0);
 }

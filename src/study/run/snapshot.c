@@ -116,7 +116,7 @@ static PetscErrorCode advance_truth(fare_run *s, PetscInt64 k, PetscBool is_new)
   PetscErrorCode code = 0;
 
   PetscFunctionBegin;
-  fare_doing("the truth on its way to time %g", t);
+  fare_doing("the truth up to time %g", t);
   if (s->truth) PetscCall(let_truth_pause(s, is_new));
   if (s->thermo)
     code = fare_thermo_advance(s->thermo, t);
@@ -133,7 +133,7 @@ static PetscErrorCode advance_ensembles(fare_run *s, PetscInt64 k)
   char         when[64];
 
   PetscFunctionBegin;
-  snprintf(when, sizeof when, " on its way to time %g", t);
+  snprintf(when, sizeof when, " up to time %g", t);
   for (size_t i = 0; i < s->plan->ensembles; i++) {
     if (s->results.failure[i] || s->made[i] > k) continue;
     fare_doing("ensemble %s (%s)%s", s->plan->ensemble[i].name, s->plan->ensemble[i].type->name, when);
@@ -155,8 +155,8 @@ static PetscErrorCode record_currents(fare_run *s)
 
     snprintf(name, sizeof name, "current_%s", fare_system_axis_name(s->plan->system, axis));
     PetscCall(fare_thermo_current(s->thermo, axis, &current));
-    PetscCall(fare_record_mesh(
-      s->record, name, "probability current at centres of cells", fare_run_grid(s), current, 1));
+    PetscCall(
+      fare_record_mesh(s->record, name, "probability current at cell centres", fare_run_grid(s), current, 1));
     PetscCall(VecDestroy(&current));
   }
   PetscFunctionReturn(0);
@@ -174,9 +174,9 @@ static void compare_with_bound(fare_run *s, const fare_truth_status *status)
   if (!(status->time_bound > PetscMax(enough, 10 * status->error) &&
         status->time_bound > far * status->error_time))
     return;
-  fare_warn("the proven bound on the truth's error in time, %.1e at time %g, is far beyond the estimate, "
-            "%.1e: a start or a jump that is too sudden for the bound makes that, or a wrong estimate; a "
-            "smaller truth.tolerance tells",
+  fare_warn(
+    "the proven bound on the truth's error in time, %.1e at time %g, is far beyond the estimate, %.1e: a "
+    "sudden start or jump loosens the bound, or the estimate is wrong; check with a smaller truth.tolerance",
     PetscMin(2, status->time_bound), status->time, status->error_time);
   s->warned_of_bound = PETSC_TRUE;
 }
@@ -190,18 +190,18 @@ static PetscErrorCode record_truth(fare_run *s, PetscInt64 k)
   s->results.truth[k] = *status;
   if (status->boundary_mass > FARE_BOUNDARY_MASS && !s->warned) {
     fare_warn("the box is small: a mass of %.1e lies in the outermost cells at time %g; set truth.lower and "
-              "truth.upper wider, or truth.fit_domain, unless the ends are meant%s",
+              "truth.upper wider, or truth.fit_domain, unless these walls are intended%s",
       status->boundary_mass, status->time,
       s->walls.inertial
-        ? " (at the ends of its position the truth lets a body rest until its velocity turns, where "
-          "particles are reflected: they are compared only as long as nothing comes there)"
+        ? " (at the ends of a position the truth holds bodies and particles are reflected: the "
+          "comparison holds only while nothing gets there)"
         : "");
     s->warned = PETSC_TRUE;
   }
   compare_with_bound(s, status);
   if (s->plan->truth.accuracy > 0 && status->error > s->plan->truth.accuracy && !s->warned_of_accuracy) {
-    fare_warn("the truth misses its accuracy at time %g: its estimated L1 error is %.1e, and %.1e was asked "
-              "for; ask for less error, or give the cells",
+    fare_warn("the truth misses its accuracy at time %g: its estimated L1 error is %.1e instead of %.1e; "
+              "lower truth.accuracy, or set truth.cells",
       status->time, status->error, s->plan->truth.accuracy);
     s->warned_of_accuracy = PETSC_TRUE;
   }
@@ -209,8 +209,8 @@ static PetscErrorCode record_truth(fare_run *s, PetscInt64 k)
     char text[FARE_REASON_SIZE];
 
     fare_truth_doubt_text(s->plan->system, status, sizeof text, text);
-    fare_warn("the truth is not resolved in space at time %g, where its estimated L1 error of %.1e is an "
-              "order of magnitude at best: %s",
+    fare_warn("the truth is not resolved in space at time %g, where its estimated L1 error of %.1e is good "
+              "to an order of magnitude at best: %s",
       status->time, status->error, text);
     s->doubted = PETSC_TRUE;
   }
@@ -248,7 +248,7 @@ static PetscErrorCode record_deposit(fare_run *s, size_t i)
   PetscFunctionBegin;
   snprintf(name, sizeof name, "%s_density", s->plan->ensemble[i].name);
   PetscCall(fare_deposit(fare_run_grid(s), s->ensemble[i], &masses, &outside));
-  PetscCall(fare_record_mesh(s->record, name, "particles of the ensemble by cells", fare_run_grid(s), masses,
+  PetscCall(fare_record_mesh(s->record, name, "particles of the ensemble per cell", fare_run_grid(s), masses,
     fare_grid_volume(fare_run_grid(s))));
   PetscCall(fare_record_number(s->record, name, "outside", outside));
   PetscCall(VecDestroy(&masses));
@@ -270,7 +270,7 @@ static PetscErrorCode take_census(fare_run *s, size_t i, PetscInt64 k)
   for (PetscInt64 past = 0; past < k; past++) before |= s->results.census[i][past].outside > 0;
   if (census->outside > 0 && !before) {
     fare_warn("ensemble %s (%s): %.3g%% of its particles lie outside the truth's box at time %g; sampler "
-              "'%s' sees no walls there",
+              "'%s' ignores the walls",
       e->name, e->type->name, 100 * census->outside, s->ensemble[i]->time, e->type->name);
   }
   PetscFunctionReturn(0);

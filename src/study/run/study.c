@@ -19,7 +19,7 @@ static PetscErrorCode create_truth(fare_run *s)
 
   PetscFunctionBegin;
   for (size_t i = 0; i < plan->ensembles; i++) oracles |= plan->ensemble[i].oracle;
-  fare_doing("the truth at its beginning");
+  fare_doing("setting up the truth");
   PetscCall(fare_truth_fit_domain(
     fare_plan_truth_comm(s->comm, plan, &options), plan->system, &plan->initial, &plan->snapshots, &options));
   PetscCall(fare_truth_fit(
@@ -71,8 +71,8 @@ static void warn_of_pulses(const fare_plan *plan, const fare_plan_ensemble *e)
   const double  dt    = step ? *step : fare_training_is_simulated(e) ? e->training.dt : 0;
 
   if (dt > pulse * (1 + 1e-9))
-    fare_warn("ensemble %s: the drive has a pulse of %.3g, shorter than a step (dt: %.3g): particles see it "
-              "wrongly or not at all, and the truth sees it",
+    fare_warn("ensemble %s: the drive has a pulse of %.3g, shorter than a step (dt: %.3g): the truth "
+              "resolves it, the particles do not",
       e->name, pulse, dt);
 }
 
@@ -132,8 +132,8 @@ static PetscErrorCode check_measurable(const fare_run *s)
       fare_record_kept(kept, s->plan->ensemble[i].particles) == s->plan->ensemble[i].particles)
       continue;
     FARE_FAIL(FARE_ERR_INPUT,
-      "--resume: other measures are asked for, but the snapshots in %s keep only a part of their particles, "
-      "or round them (record)",
+      "--resume: the measures have changed, but the snapshots in %s hold only part of their particles, or "
+      "rounded ones (record)",
       s->plan->directory);
   }
   PetscFunctionReturn(0);
@@ -192,7 +192,7 @@ static PetscErrorCode run(fare_run *s)
   PetscCall(create(s));
   if (s->options->mode == FARE_RECORD_RESUME) PetscCall(is_finished(s, &finished));
   if (finished) {
-    fare_log("nothing is left to do: the study in %s is finished", s->plan->directory);
+    fare_log("nothing to do: the study in %s is finished", s->plan->directory);
     PetscFunctionReturn(0);
   }
   if (s->options->mode == FARE_RECORD_RESUME) PetscCall(fare_checkpoint_open(s, &next, &measured));
@@ -215,8 +215,7 @@ static PetscErrorCode run(fare_run *s)
     if (k >= next && k + 1 < count) PetscCall(fare_run_checkpoint(s, k + 1));
   }
   fare_progress_end(&progress);
-  fare_log("of those seconds %.1f went into writing snapshots and %.1f into checkpoints", s->writing,
-    s->checkpointing);
+  fare_log("of which %.1f s for writing snapshots and %.1f s for checkpoints", s->writing, s->checkpointing);
   for (size_t i = 0; i < s->plan->ensembles; i++)
     PetscCall(fare_cost_gather(s->comm, &s->sampler[i]->cost, &s->results.cost[i]));
   if (s->plan->analyses)
@@ -244,7 +243,7 @@ static PetscErrorCode rescue(fare_run *s)
   for (size_t i = 0; s->safe == 0 && i < s->plan->ensembles; i++)
     something |= s->ready[i] && s->plan->ensemble[i].type->train;
   if (!something) PetscFunctionReturn(0);
-  fare_doing("a last checkpoint");
+  fare_doing("the final checkpoint");
   PetscCall(fare_run_try_checkpoint(s, s->safe));
   PetscFunctionReturn(0);
 }

@@ -54,13 +54,12 @@ static PetscErrorCode train_method(fare_run *s, size_t i, const fare_training_se
   PetscFunctionBegin;
   s->sampler[i]->session.context = s;
   s->sampler[i]->session.pause   = pause_training;
-  fare_doing(
-    "ensemble %s (%s) while it is trained", s->plan->ensemble[i].name, s->plan->ensemble[i].type->name);
+  fare_doing("training of ensemble %s (%s)", s->plan->ensemble[i].name, s->plan->ensemble[i].type->name);
   code = fare_sampler_train(s->sampler[i], data);
   if (code == FARE_ERR_STOPPED)
-    FARE_FAIL(code, "stopped on request while %s was being trained; --resume goes on in %s",
+    FARE_FAIL(code, "stopped on request while training %s; --resume continues in %s",
       s->plan->ensemble[i].name, s->plan->directory);
-  PetscCall(fare_run_end_ensemble(s, i, ", while it was trained", code));
+  PetscCall(fare_run_end_ensemble(s, i, ", during training", code));
   PetscFunctionReturn(0);
 }
 
@@ -80,11 +79,11 @@ static PetscErrorCode train_one(fare_run *s, size_t i, shared_set *set)
   if (!fare_training_is_simulated(e)) PetscFunctionReturn(train_oracle(s, i));
   if (!set->of || !fare_training_is_shared(&e->training, set->of)) {
     PetscCall(fare_training_free(&set->data));
-    fare_doing("the particles that ensemble %s learns from", e->name);
+    fare_doing("the training set of ensemble %s", e->name);
     code    = fare_training_simulate(s->comm, s->plan, &s->initial, &s->walls, e, &set->data, &set->forces);
     set->of = code ? NULL : &e->training;
   }
-  if (code) PetscFunctionReturn(fare_run_end_ensemble(s, i, ", what it learns from", code));
+  if (code) PetscFunctionReturn(fare_run_end_ensemble(s, i, ", its training set", code));
   s->sampler[i]->cost.force_evaluations += set->forces;
   PetscCall(fare_checkpoint_load_training(s, i)); /* cost, too, in which those forces are counted */
   PetscCall(train_method(s, i, &set->data));

@@ -83,18 +83,16 @@ static PetscErrorCode choose(const fare_finished *study, const char *asked, sour
     code = fare_error(FARE_ERR_INPUT, "%s: the study has no ensembles, so there are no particles to export",
       study->directory);
   if (!code && !asked && !simulated)
-    code =
-      fare_error(FARE_ERR_INPUT, "%s: no ensemble there was simulated; choose another with --ensemble: %s",
-        study->directory, names.text);
+    code = fare_error(FARE_ERR_INPUT, "%s: it has no simulated ensemble; choose another with --ensemble: %s",
+      study->directory, names.text);
   if (!code && !asked && simulated > 1)
-    code =
-      fare_error(FARE_ERR_INPUT, "%s: several ensembles there were simulated; choose one with --ensemble: %s",
-        study->directory, names.text);
+    code = fare_error(FARE_ERR_INPUT,
+      "%s: it has several simulated ensembles; choose one with --ensemble: %s", study->directory, names.text);
   snprintf(of->name, sizeof of->name, "%s", asked ? asked : last);
   snprintf(path, sizeof path, "/ensembles/%.200s", of->name);
   if (!code) code = fare_store_has(study->store, path, &has);
   if (!code && (!has || !*of->name || strchr(of->name, '/')))
-    code = fare_error(FARE_ERR_INPUT, "%s: the study has no ensemble '%.60s'; there are: %s",
+    code = fare_error(FARE_ERR_INPUT, "%s: the study has no ensemble '%.60s'; choose from: %s",
       study->directory, of->name, names.text);
   fare_text_free(&names);
   PetscCall(code);
@@ -153,7 +151,7 @@ static PetscErrorCode begin(const source *from, fare_store *to)
   PetscFunctionBegin;
   snprintf(what, sizeof what,
     "particles of the ensemble %s (sampler %s) of the study %s: samples[time, particle, axis]; trained: 1 "
-    "for times to learn from, 0 for times to be tested on",
+    "for training times, 0 for held-out times",
     from->name, from->sampler, study->study);
   PetscCall(fare_export_describe(study, to, "fare-samples 1.0", what));
   PetscCall(fare_store_put_string(to, "/", "ensemble", from->name));
@@ -309,8 +307,8 @@ PetscErrorCode fare_export(MPI_Comm comm, const char *directory, const char *ens
 
     if (from.particles < from.simulated) snprintf(kept, sizeof kept, " of %lld", (long long)from.simulated);
     for (size_t k = 0; k < study.snapshots; k++) trained += study.trained[k];
-    printf("%s: %lld%s particles%s of %s in %d dimension%s at %zu times, %zu of them to train on (%s)\n",
-      path, (long long)from.particles, kept, *kept ? ", as the record kept," : "", from.name, study.dim,
+    printf("%s: %lld%s particles%s of %s in %d dimension%s at %zu times, %zu of them for training (%s)\n",
+      path, (long long)from.particles, kept, *kept ? " (kept by the record)" : "", from.name, study.dim,
       study.dim > 1 ? "s" : "", study.snapshots, trained,
       study.learned ? "as the study was" : "every second");
   }

@@ -48,7 +48,7 @@ static PetscErrorCode begin(const fare_finished *study, fare_store *to)
     periodic[axis] = grid->boundary[axis] == FARE_BOUNDARY_PERIODIC;
   PetscCall(fare_export_describe(study, to, "fare-grid 1.0",
     "masses of the truth in its cells: truth_mass[time, (z, y,) x]; fare score takes cell_mass or "
-    "log_density_cells of the same extents"));
+    "log_density_cells of the same shape"));
   PetscCall(fare_store_put_reals(to, "/", "lower", (size_t)study->dim, grid->lower));
   PetscCall(fare_store_put_reals(to, "/", "upper", (size_t)study->dim, grid->upper));
   PetscCall(fare_store_put_real(to, "/", "cell_volume", fare_grid_volume(grid)));

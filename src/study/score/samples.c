@@ -41,7 +41,7 @@ static PetscErrorCode check_dataset(const fare_samples *s, const char *path, con
   PetscCall(fare_store_check_whole(s->store, path));
   PetscCall(fare_store_extents(s->store, path, rank, extent));
   if (*rank < least || *rank > most) {
-    FARE_FAIL(FARE_ERR_INPUT, "%s: %s has %d extent%s; expected %s", s->path, path, *rank,
+    FARE_FAIL(FARE_ERR_INPUT, "%s: %s has %d dimension%s; expected %s", s->path, path, *rank,
       plural((uint64_t)*rank), layout);
   }
   PetscFunctionReturn(0);
@@ -135,7 +135,7 @@ static PetscErrorCode match(fare_samples *s, size_t i, const char *named, double
   }
   for (size_t other = 0; other < i; other++) {
     if (s->snapshot[other] == nearest)
-      FARE_FAIL(FARE_ERR_INPUT, "%s: %s = %.10g: that time is there twice", s->path, named, time);
+      FARE_FAIL(FARE_ERR_INPUT, "%s: %s = %.10g: duplicate time", s->path, named, time);
   }
   s->snapshot[i] = nearest;
   PetscFunctionReturn(0);
@@ -180,8 +180,7 @@ static PetscErrorCode keep_trained(fare_samples *s, size_t i, const char *named,
 {
   PetscFunctionBegin;
   if (trained != 0 && trained != 1) {
-    FARE_FAIL(
-      FARE_ERR_INPUT, "%s: %s is %g; expected 1 (learned from) or 0 (held out)", s->path, named, trained);
+    FARE_FAIL(FARE_ERR_INPUT, "%s: %s is %g; expected 1 (training) or 0 (held out)", s->path, named, trained);
   }
   s->trained[i] = trained == 1;
   PetscFunctionReturn(0);
@@ -370,9 +369,7 @@ static PetscErrorCode find_groups(fare_samples *s, size_t *count)
     if (!has || strncmp(name, "time_", 5)) continue;
     for (const char *c = name; *c; c++) {
       if (iscntrl((unsigned char)*c))
-        FARE_FAIL(FARE_ERR_INPUT,
-          "%s: the name of group %zu, which begins as that of a time, has a control character in it", s->path,
-          i);
+        FARE_FAIL(FARE_ERR_INPUT, "%s: the name of time group %zu contains a control character", s->path, i);
     }
     if (s->group) snprintf(s->group[*count], FARE_GROUP_SIZE, "/%.*s", FARE_GROUP_SIZE - 2, name);
     ++*count;
@@ -398,7 +395,7 @@ static PetscErrorCode open_any(fare_samples *s)
   if (samples || times) PetscFunctionReturn(open_arrays(s));
   if (!groups)
     FARE_FAIL(FARE_ERR_INPUT,
-      "%s: no samples there: neither /times [T] and /samples [T, N, d], nor groups /time_000, ...", s->path);
+      "%s: no samples: neither /times [T] and /samples [T, N, d], nor groups /time_000, ...", s->path);
   PetscCall(allocate(s, groups, PETSC_TRUE));
   PetscCall(find_groups(s, &groups));
   s->has_log_density = PETSC_TRUE;
@@ -414,8 +411,7 @@ PetscErrorCode fare_samples_open(const fare_finished *study, const char *path, f
   memset(samples, 0, sizeof *samples);
   samples->comm  = study->comm;
   samples->study = study;
-  if (strlen(path) >= sizeof samples->path)
-    FARE_FAIL(FARE_ERR_INPUT, "the name of the file is longer than a path can be");
+  if (strlen(path) >= sizeof samples->path) FARE_FAIL(FARE_ERR_INPUT, "the path of the file is too long");
   snprintf(samples->path, sizeof samples->path, "%s", path);
   code = fare_store_open(samples->comm, path, &samples->store);
   if (!code) code = open_any(samples);

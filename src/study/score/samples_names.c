@@ -105,8 +105,8 @@ PetscErrorCode fare_samples_check_names(const fare_samples *s, const char *group
     code = check_name(s, group, name, &unread);
   }
   if (!code && warn && unread.length) {
-    fare_warn("%s: not read in %s: %s (what is read: times, samples, weights, log_density, trained)", s->path,
-      group, unread.text);
+    fare_warn("%s: ignored in %s: %s (known: times, samples, weights, log_density, trained)", s->path, group,
+      unread.text);
   }
   fare_text_free(&unread);
   PetscFunctionReturn(code);

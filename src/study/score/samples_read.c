@@ -114,8 +114,8 @@ static PetscErrorCode warn_of_unwritten(const fare_samples *s, const fare_ensemb
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &f->written, 1, MPI_INT64_T, MPI_MAX, s->comm));
   rows = e->count - f->written;
   if (rows >= SOME || (rows == e->count && rows > 1)) {
-    fare_warn("%s: the last %lld of %lld samples at time %g are %g, as where nothing was written (was the "
-              "writer stopped?)",
+    fare_warn(
+      "%s: the last %lld of %lld samples at time %g are %g, as if never written (was the writer stopped?)",
       s->path, (long long)rows, (long long)e->count, e->time, f->fill);
   }
   PetscFunctionReturn(0);

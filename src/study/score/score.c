@@ -111,7 +111,7 @@ static PetscErrorCode choose_measures(
         FARE_FAIL(FARE_ERR_INPUT, "measure %s is defined in at most %d dimension%s, the study has %d",
           type->name, type->dimension_max, type->dimension_max > 1 ? "s" : "", dim);
       if (density && !has_density && options->measures)
-        FARE_FAIL(FARE_ERR_INPUT, "%s: measure %s needs log_density at all times, which is not there",
+        FARE_FAIL(FARE_ERR_INPUT, "%s: measure %s needs log_density at all times, which is missing",
           s->samples->path, type->name);
       if (defined && (!density || has_density)) s->measure[s->measures++] = type;
     }
@@ -131,7 +131,7 @@ static PetscErrorCode show(const fare_scores *s, fare_score_form form, FILE *to)
   if (text.text) fputs(text.text, to);
   fare_text_free(&text);
   if (fflush(to) || ferror(to))
-    FARE_FAIL(FARE_ERR_FAILED, "the scores could not be printed whole (disk full?)");
+    FARE_FAIL(FARE_ERR_FAILED, "the scores could not be printed completely (disk full?)");
   PetscFunctionReturn(0);
 }
 

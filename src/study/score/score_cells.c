@@ -68,7 +68,7 @@ static PetscErrorCode fill(const fare_samples *s, size_t i, Vec masses, double t
     FARE_FAIL(
       FARE_ERR_INPUT, "%s: %s[%zu] is 0 in all cells (time %g)", s->path, fare_cells_path(s->cells), i, time);
   if (s->cells == FARE_CELLS_MASS && total > 1 + SUM_ROUNDING)
-    FARE_FAIL(FARE_ERR_INPUT, "%s: %s[%zu] sums to %g (time %g); masses of cells sum to 1 at most", s->path,
+    FARE_FAIL(FARE_ERR_INPUT, "%s: %s[%zu] sums to %g (time %g); cell masses sum to at most 1", s->path,
       fare_cells_path(s->cells), i, total, time);
   PetscCall(fare_binning_density(s->study->binning, masses, q));
   if (s->cells != FARE_CELLS_MASS || total >= 1 - SUM_ROUNDING) PetscFunctionReturn(0);

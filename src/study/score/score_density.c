@@ -21,7 +21,7 @@ static const fare_measure_type types[KINDS] = {
   [REVERSE_KL] =
     {
       .name       = "reverse_kl_density",
-      .summary    = "D(ensemble||truth) from the samples' own density: nothing is lost in bins",
+      .summary    = "D(ensemble||truth) from the samples' own density, without binning",
       .definition = "weighted mean over samples of ln q - ln p; where the truth has no mass, at most ln(2n + "
                     "1) for n samples: half a count.",
       .reference  = "Kullback and Leibler, Ann. Math. Stat. 22, 79 (1951)",
@@ -29,10 +29,9 @@ static const fare_measure_type types[KINDS] = {
     },
   [KL] =
     {
-      .name    = "kl_density",
-      .summary = "D(truth||ensemble) from the samples' own density: the log-likelihood per sample that the "
-                 "truth's samples lose",
-      .definition = "weighted mean over samples of u ln u - u + 1, u = p/q: right where density_mass is 1.",
+      .name       = "kl_density",
+      .summary    = "D(truth||ensemble) from the samples' own density: log-likelihood loss per truth sample",
+      .definition = "weighted mean over samples of u ln u - u + 1, u = p/q: valid where density_mass is 1.",
       .reference  = "Owen, Monte Carlo theory, methods and examples, chapter 9 (2013)",
       .unit       = "nats",
     },

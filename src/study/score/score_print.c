@@ -120,25 +120,25 @@ static const struct {
   const char *name, *meaning;
 } columns[] = {
   {"value", "the measure of the samples against the truth"},
-  {"floor", "what as many exact samples would show: the mean over the random draws"},
-  {"floor_high", "what as many exact samples would show: the 95% quantile"},
-  {"low", "lower end of the 95% interval of what infinitely many samples would show"},
-  {"high", "upper end of the 95% interval of what infinitely many samples would show"},
+  {"floor", "mean over random draws of as many exact samples"},
+  {"floor_high", "95% quantile over draws of as many exact samples"},
+  {"low", "lower end of the 95% confidence interval for infinitely many samples"},
+  {"high", "upper end of the 95% confidence interval for infinitely many samples"},
   {"excess", "value - floor"},
   {"p_value", "(1 + k)/(1 + R), k of R exact draws reaching the value"},
-  {"truth_error", "change of the value when the truth's estimated error is added to the truth"},
+  {"truth_error", "change of the value when the estimated error is added to the truth"},
   {"effective", "effective number of samples, (sum w)^2 / sum w^2"},
-  {"corrected", "value less its estimated bias"},
+  {"corrected", "value minus its estimated bias"},
   {"significance", "excess in standard deviations of the exact draws"},
-  {"independent", "as many independent samples as scatter like groups of these"},
+  {"independent", "number of independent samples with the same scatter between groups"},
   {"outside",
-    "share of the samples' weight outside the truth's box, after wrapping along periodic axes: 0 to 1"},
+    "fraction of the samples' weight outside the truth's box, after wrapping along periodic axes: 0 to 1"},
 };
 #define COLUMNS PETSC_STATIC_ARRAY_LENGTH(columns)
 
 const char *fare_score_column_at(size_t i, const char **meaning)
 {
-  static const char reason[] = "why low, high and corrected are missing; empty where they are there";
+  static const char reason[] = "why low, high and corrected are missing; empty if they are not";
 
   *meaning = i < COLUMNS ? columns[i].meaning : i == COLUMNS ? reason : NULL;
   return i < COLUMNS ? columns[i].name : i == COLUMNS ? "no_interval" : NULL;
@@ -253,7 +253,7 @@ static void print_split(const fare_scores *s, FILE *to)
   const size_t differ = split_differs(s);
 
   if (s->study->learned) who = "the study did not train on";
-  if (s->samples->has_trained) who = "/trained of the file leaves out";
+  if (s->samples->has_trained) who = "/trained of the file excludes";
   fprintf(to, "Held out: the times that %s. Per time, with 95%% intervals: --json or --csv.\n", who);
   if (differ)
     fprintf(to, "The study's own samplers learned from another set: %zu of these times differ.\n", differ);
@@ -265,8 +265,8 @@ void fare_scores_warn(const fare_scores *s)
   const size_t most = find_outside(s, &times);
 
   if (!times) return;
-  fare_warn("%s: at %zu of %zu times samples lie outside the truth's box, where the truth has nothing: "
-            "%.3g%% of the weight at time %.10g",
+  fare_warn("%s: at %zu of %zu times samples lie outside the truth's box, where its density is zero: %.3g%% "
+            "of the weight at time %.10g",
     s->samples->path, times, s->samples->times, 100 * s->outside[most],
     s->study->time[s->samples->snapshot[most]]);
 }
@@ -293,7 +293,7 @@ PetscErrorCode fare_scores_print(const fare_scores *s, FILE *to)
     s->study->directory, s->study->system);
   fprintf(to, "%zu of its %zu snapshots, ", s->samples->times, s->study->snapshots);
   if (s->samples->cells)
-    fprintf(to, "a density on cells that sum to %.9g at least and %.9g at most%s", least_total, most_total,
+    fprintf(to, "a density on cells that sums to between %.9g and %.9g%s", least_total, most_total,
       s->samples->cells == FARE_CELLS_MASS ? " (the rest is outside)" : ", scaled to 1");
   else if (fewest == most)
     fprintf(to, "%lld samples at each", (long long)most);
@@ -324,13 +324,13 @@ PetscErrorCode fare_scores_print(const fare_scores *s, FILE *to)
   fare_table_destroy(&table);
   if (s->samples->cells) {
     fprintf(to,
-      "\nSums over cells: there is no noise, and no floor. A value below the truth error is no distance at "
+      "\nSums over cells have no noise and no floor. A value below the truth error is no distance at "
       "all.\n");
     PetscFunctionReturn(0);
   }
   fprintf(to,
-    "\nA value within its noise floor is no distance at all; excess is what lies above the floor. Exact "
-    "samples, drawn anew at each time, have p < 0.05 at about one time in 20.\n");
+    "\nA value within its noise floor is consistent with zero; excess: value above the floor. Exact samples, "
+    "independent at each time, have p < 0.05 at about one time in 20.\n");
   print_split(s, to);
   print_withheld(s, to);
   PetscFunctionReturn(0);

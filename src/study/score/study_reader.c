@@ -85,11 +85,11 @@ static PetscErrorCode read_study(fare_finished *f)
   PetscFunctionBegin;
   PetscCall(fare_store_get_string(f->store, "/", "format", sizeof format, format));
   if (strncmp(format, "fare-study 1.", 13))
-    FARE_FAIL(FARE_ERR_INPUT, "%s/study.h5: its format is '%s', not a study of FARE of format 1",
-      f->directory, format);
+    FARE_FAIL(FARE_ERR_INPUT, "%s/study.h5: format '%s' is not that of a FARE study, version 1", f->directory,
+      format);
   PetscCall(fare_store_get_string(f->store, "/", "study", sizeof f->study, f->study));
   PetscCall(fare_store_get_int(f->store, "/provenance", "finished", &finished));
-  if (!finished) FARE_FAIL(FARE_ERR_INPUT, "%s: the study there is unfinished", f->directory);
+  if (!finished) FARE_FAIL(FARE_ERR_INPUT, "%s: the study is unfinished", f->directory);
   PetscCall(fare_store_get_int(f->store, "/provenance", "seed", &f->seed));
   PetscCall(fare_store_get_int(f->store, "/bins", "dimension", &dim));
   if (dim < 1 || dim > FARE_DIM_MAX)
@@ -108,13 +108,12 @@ static PetscErrorCode look(const char *directory)
   struct stat about;
 
   PetscFunctionBegin;
-  if (strlen(directory) >= PETSC_MAX_PATH_LEN)
-    FARE_FAIL(FARE_ERR_INPUT, "the directory's name is longer than a path can be");
+  if (strlen(directory) >= PETSC_MAX_PATH_LEN) FARE_FAIL(FARE_ERR_INPUT, "the directory's path is too long");
   if (stat(directory, &about)) FARE_FAIL(FARE_ERR_INPUT, "%s: no such directory", directory);
   if (!S_ISDIR(about.st_mode))
-    FARE_FAIL(FARE_ERR_INPUT, "%s: no directory; give the one that a study has left", directory);
+    FARE_FAIL(FARE_ERR_INPUT, "%s: not a directory; give the output directory of a study", directory);
   snprintf(path, sizeof path, "%s/study.h5", directory);
-  if (stat(path, &about)) FARE_FAIL(FARE_ERR_INPUT, "%s: no finished study there (no study.h5)", directory);
+  if (stat(path, &about)) FARE_FAIL(FARE_ERR_INPUT, "%s: no finished study (no study.h5)", directory);
   PetscFunctionReturn(0);
 }
 
@@ -291,8 +290,8 @@ static PetscErrorCode check_snapshot(const fare_finished *f, fare_store *store, 
   for (int axis = 0; axis < f->dim && same; axis++)
     same = cells[f->dim - 1 - axis] == (uint64_t)f->grid.cells[axis];
   if (!same)
-    FARE_FAIL(FARE_ERR_INPUT, "%s: snapshot %zu (time %.10g) is not the one that study.h5 tells of",
-      f->directory, snapshot, time);
+    FARE_FAIL(
+      FARE_ERR_INPUT, "%s: snapshot %zu (time %.10g) does not match study.h5", f->directory, snapshot, time);
   PetscFunctionReturn(0);
 }
 

@@ -22,9 +22,9 @@ static const fare_field range_fields[] = {
   {"from", FARE_REAL, offsetof(range, from), NULL, -1e300, 1e300, NULL, "", "first value"},
   {"to", FARE_REAL, offsetof(range, to), NULL, -1e300, 1e300, NULL, "", "last value"},
   {"count", FARE_INTEGER, offsetof(range, count), NULL, 2, POINTS_MAX, NULL, "",
-    "of values, both ends among them"},
+    "number of values, both ends included"},
   {"spacing", FARE_CHOICE, offsetof(range, spacing), "linear", 0, 0, spacings, "",
-    "equal differences, or equal ratios"},
+    "spacing: equal differences, or equal ratios"},
   FARE_FIELDS_END,
 };
 
@@ -64,7 +64,7 @@ static PetscErrorCode read_range(const fare_node *node, variation *v)
   PetscFunctionBegin;
   PetscCall(fare_fields_read(range_fields, NULL, node, &r));
   if (r.spacing == LOGARITHMIC && !(r.from * r.to > 0))
-    FARE_REFUSE(node, "equal ratios need ends of the same sign and neither 0, got %g and %g", r.from, r.to);
+    FARE_REFUSE(node, "equal ratios need nonzero ends of the same sign, got %g and %g", r.from, r.to);
   v->value = calloc((size_t)r.count, sizeof *v->value);
   if (!v->value) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   for (v->count = 0; v->count < (size_t)r.count; v->count++) {
@@ -153,8 +153,7 @@ static PetscErrorCode read_list(const fare_node *list, sweep *s)
     PetscCall(read_axis(fare_node_item(list, i), &s->axis[i]));
     points *= (double)s->axis[i].count;
   }
-  if (points > POINTS_MAX)
-    FARE_REFUSE(list, "%g points are more than the %d that there can be", points, POINTS_MAX);
+  if (points > POINTS_MAX) FARE_REFUSE(list, "%g points exceed the maximum of %d", points, POINTS_MAX);
   s->points = (PetscInt64)points;
   PetscFunctionReturn(0);
 }
@@ -275,6 +274,6 @@ void fare_sweep_describe(FILE *to)
 {
   fprintf(to,
     "\nsweep:   a list of maps `KEY: [VALUE, VALUE, ...]`, KEY as for --set; keys of one map change "
-    "together, maps multiply; in place of the list of values may stand a range:\n");
+    "together, maps multiply; a range may replace the list of values:\n");
   fare_fields_describe(range_fields, to);
 }
