@@ -20,6 +20,7 @@ import h5py
 import numpy as np
 
 from checks import ENVIRONMENT, FARE, MPIEXEC, conclude, expect, failures
+from restart import bits
 
 CELLS, SNAPSHOTS, END, AMPLITUDE = 512, 5, 0.5, 4.0
 PARTICLES = {"langevin": 3000, "boltzmann": 2000}
@@ -79,39 +80,15 @@ def check_files(directory, done, ranks):
         expect(np.allclose(file["snapshots/time"], np.linspace(0, END, SNAPSHOTS), rtol=1e-15), "times")
 
 
-def walk(group):
-    """Every dataset and attribute below a group, by name."""
-    found = {}
-
-    def visit(name, node):
-        if isinstance(node, h5py.Dataset):
-            found[name] = node[()]
-        for key, value in node.attrs.items():
-            found[f"{name}@{key}"] = value
-
-    group.visititems(visit)
-    return found
-
-
-def same_bits(a, b):
-    return np.asarray(a).tobytes() == np.asarray(b).tobytes()
-
-
 def compare_runs(one, three):
     """Particles, the density of one axis, and all that is measured: the same bits."""
-    for a, b in zip(snapshots_of(one), snapshots_of(three)):
-        with h5py.File(a) as fa, h5py.File(b) as fb:
-            da, db = walk(fa["data"]), walk(fb["data"])
-            expect(da.keys() == db.keys(), f"{a.name}: {sorted(da.keys() ^ db.keys())}")
-            for name in da.keys() & db.keys():
-                expect(same_bits(da[name], db[name]), f"{a.name}: {name} differs between 1 and 3 ranks")
-    with h5py.File(one / "study.h5") as fa, h5py.File(three / "study.h5") as fb:
-        for part in ("comparisons", "binned", "snapshots", "bins"):
-            da, db = walk(fa[part]), walk(fb[part])
-            expect(
-                da.keys() == db.keys() and all(same_bits(da[name], db[name]) for name in da),
-                f"study.h5: {part} differs between 1 and 3 ranks",
-            )
+    pairs = [(a, b, ["data"]) for a, b in zip(snapshots_of(one), snapshots_of(three))]
+    parts = ["comparisons", "binned", "snapshots", "bins"]
+    for a, b, groups in [*pairs, (one / "study.h5", three / "study.h5", parts)]:
+        da, db = bits(a, groups), bits(b, groups)
+        expect(da and da.keys() == db.keys(), f"{a.name}: {sorted(da.keys() ^ db.keys())}")
+        for name in da.keys() & db.keys():
+            expect(da[name] == db[name], f"{a.name}: {name} differs between 1 and 3 ranks")
     expect(
         (one / "measures.csv").read_bytes() == (three / "measures.csv").read_bytes(),
         "measures.csv differs between 1 and 3 ranks",
