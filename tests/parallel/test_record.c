@@ -425,7 +425,7 @@ static void directories_are_begun_once(void **state)
   assert_refused(fare_record_create(PETSC_COMM_WORLD, path, FARE_RECORD_OVERWRITE, &record),
     "a/file exists and is not a directory");
   snprintf(path, sizeof path, "%s/a/file/c/d", directory);
-  assert_refused(fare_record_check(PETSC_COMM_WORLD, path, FARE_RECORD_NEW), "a/file is no directory");
+  assert_refused(fare_record_check(PETSC_COMM_WORLD, path, FARE_RECORD_NEW), "a/file is not a directory");
   /* a name that is too long for the file system */
   snprintf(path, sizeof path, "%s/new/%0300d", directory, 0);
   assert_refused(fare_record_create(PETSC_COMM_WORLD, path, FARE_RECORD_NEW, &record), "cannot create");

@@ -220,7 +220,7 @@ static void rows_that_cannot_be_learned_from_are_refused(void **state)
     assert_ok(fare_learn_rows_create(PETSC_COMM_SELF, 1, 1, &rows));
     fare_learn_rows_set(rows, 0, bad == 2 ? 0 : 8, 0, bad == 2 ? 0 : 8, x, NULL);
     assert_int_equal(fare_learn_rows_standardise(rows, mean, sd), FARE_ERR_FAILED);
-    assert_non_null(strstr(fare_error_message(), bad == 2 ? "empty" : bad ? "finite" : "same place"));
+    assert_non_null(strstr(fare_error_message(), bad == 2 ? "empty" : bad ? "finite" : "same position"));
     assert_ok(fare_learn_rows_destroy(&rows));
   }
 }

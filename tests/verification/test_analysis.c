@@ -33,7 +33,7 @@ static void bad_sections_are_one_clear_line(void **state)
     {"analysis:\n  - {name: a, kind: committor, a: {upper: [0.5]},\n     b: {lower: [0.4]}}",
       "plan.yaml:3:9: analysis[0].b: the sets a and b overlap"},
     {"analysis: [{name: a, kind: committor, a: {upper: [0.5]}}]", "missing key 'b'"},
-    {"analysis: [{name: a, kind: periodic, period: 1}]", "nothing is driven"},
+    {"analysis: [{name: a, kind: periodic, period: 1}]", "no parameter is driven"},
   };
 
   (void)state;
