@@ -462,7 +462,7 @@ EDITS = [
     # anchors, tags and other YAML
     ("{kT: 1.0}", "@&here {kT: 1.0}", "", "anchors and aliases are not supported"),
     ("{kT: 1.0}", "@*there", "", "anchors and aliases are not supported"),
-    ("seed: 1", "seed: @!!int 1", "", "tags are not supported"),
+    ("seed: 1", "seed: @!!int 1", "", "YAML tags are not supported"),
     ("seed: 1", "seed: 1\n@seed: 2", "", "duplicate key 'seed' (first on line 2)"),
     (
         "{start: 0.0,",

@@ -735,7 +735,7 @@ def make_directories(where):
 # (arguments, what the line says, whether three ranks are tried too)
 COMMANDS = [
     (["score", "nowhere", "sound.h5"], "nowhere: no such directory", True),
-    (["score", "file", "sound.h5"], "file: no directory", False),
+    (["score", "file", "sound.h5"], "file: not a directory", False),
     (["score", "empty", "sound.h5"], "empty: no finished study (no study.h5)", True),
     (["score", "unfinished", "sound.h5"], "unfinished: no finished study (no study.h5)", False),
     (["score", "bare", "sound.h5"], "bare: the study has no truth to compare with", True),

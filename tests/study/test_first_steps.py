@@ -39,7 +39,7 @@ def check_init(where):
     for arguments, message in (
         (["my_prinz"], "my_prinz.yaml: the file exists"),
         (["new", "--system", "prins"], "did you mean 'prinz'"),
-        (["a/b"], "'a/b' is no name"),
+        (["a/b"], "'a/b' is not a valid name"),
         ([], "no name given for the study"),
     ):
         done = fare(where, "init", *arguments)
