@@ -392,7 +392,7 @@ def formulas(place):
             f"a compiler that says nothing {there}",
             start(["run", sound], where[3], launch, FARE_CACHE=str(cache), CC="false"),
             1,
-            "the C compiler failed on the formulas: 'false': it said nothing",
+            "the C compiler failed on the formulas: 'false': it printed nothing",
             left=[where[3], cache],
         )
         refused(

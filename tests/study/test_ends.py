@@ -148,7 +148,7 @@ def check_mirrors(where):
             f"{name} is said to be outside",
         )
         expect(
-            re.search(rf"^{name} +(reflected|particles|what)", said, re.MULTILINE),
+            re.search(rf"^{name} +(reflected|particles|samples)", said, re.MULTILINE),
             f"no word on where {name} is",
         )
     with h5py.File(where / "slope" / "study.h5") as study:
