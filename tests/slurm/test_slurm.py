@@ -72,7 +72,7 @@ def check_singletons(slurm, where):
 
 def check_doctor(slurm, where):
     said = slurm.run(FARE, "doctor", cwd=where).stdout
-    expect("srun --mpi=pmix is there" in said, f"doctor does not find SLURM: {said}")
+    expect("srun --mpi=pmix is available" in said, f"doctor does not find SLURM: {said}")
 
 
 def check_mistake(slurm, where):
