@@ -481,15 +481,17 @@ def check_impatience(where):
     not.
     """
     (where / "endless.yaml").write_text(ENDLESS)
+    # the checkpoint behind the first snapshot tells that its safe point has passed; the next is an hour away
     process = subprocess.Popen(
-        [FARE, "run", "endless.yaml", "--no-report"],
+        [FARE, "run", "endless.yaml", "--no-report", "--checkpoint-seconds", "0", "--grace-seconds", "3600"],
         cwd=where,
         env={**ENVIRONMENT, **ALONE},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
     try:
-        while process.poll() is None and not (where / "out" / "endless" / "snapshots").is_dir():
+        checkpoints = where / "out" / "endless" / "checkpoints"
+        while process.poll() is None and not list(checkpoints.glob("checkpoint_*.h5")):
             time.sleep(0.1)
         for _ in range(2):
             process.send_signal(signal.SIGTERM)
