@@ -16,10 +16,8 @@
 /* One chain of cells has detailed balance whatever the force. */
 static PetscBool is_symmetric(const fare_grid *grid, const fare_system *system)
 {
-  const fare_system_type *type = fare_system_type_of(system);
-
   if (grid->dim == 1 && grid->boundary[0] != FARE_BOUNDARY_PERIODIC) return PETSC_TRUE;
-  return type->potential && !type->nonconservative && !type->drift ? PETSC_TRUE : PETSC_FALSE;
+  return fare_system_is_gradient(system);
 }
 
 static PetscErrorCode assemble(const fare_absorbing *faces, PetscBool symmetric, Mat *A)
