@@ -133,13 +133,14 @@ static PetscErrorCode masses_at_rest(
 
   PetscFunctionBegin;
   PetscCall(DMCreateGlobalVector(faces->grid->dm, rest));
-  if (fare_elimination_serves(faces->grid))
+  /* along one axis it always can, and a force that is no gradient is symmetric there alone */
+  if (faces->grid->dim == 1 || fare_elimination_serves(faces->grid))
     code = fare_elimination_create(faces, 0, PETSC_TRUE, &elimination);
   if (!code) code = fare_elimination_stationary(elimination, *rest);
   PetscCall(fare_elimination_destroy(&elimination));
   if (!code) PetscFunctionReturn(0);
   if (code != FARE_ERR_FAILED) PetscFunctionReturn(code);
-  if (fare_system_has_potential(system)) {
+  if (fare_system_is_gradient(system)) {
     PetscCall(VecDestroy(rest));
     PetscCall(fare_grid_boltzmann(faces->grid, system, t, rest));
   } else {
