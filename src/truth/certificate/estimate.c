@@ -145,7 +145,7 @@ static double factor_of(double ratio, double nominal)
   return 1 / ((ratio < 1 ? RATIO_WRONG : PetscMax(ratio, FARE_RATIO_MIN)) - 1);
 }
 
-/* Multiplies the difference by the factor of each neighbourhood, in whose place `near` is left with. */
+/* Multiplies the difference by the factor of each neighbourhood; leaves far/near in `near`. */
 static PetscErrorCode scale_difference(fare_estimate *e, double nominal)
 {
   const PetscScalar *far;
