@@ -100,12 +100,6 @@ PetscErrorCode fare_operator_current_density(fare_operator *op, double t, Vec P,
 */
 PetscErrorCode fare_operator_faces(fare_operator *op, double t, double leaving[], double entering[]);
 /**
-  Whether the force is a gradient, so that the spectrum is real. Not collective.
-  @param op the operator
-  @return PETSC_TRUE where the system has a potential, and neither a drift nor another force beside it
-*/
-PetscBool fare_operator_is_gradient(const fare_operator *op);
-/**
   Ratio of the error in space on this grid to that on cells half as wide: 4, down to 2 where fluxes are
   upwind. For the rates made last. Collective.
   @param op     the operator

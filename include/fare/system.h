@@ -309,6 +309,14 @@ double fare_system_kT(const fare_system *system, double t);
 */
 PetscBool fare_system_has_potential(const fare_system *system);
 /**
+  Whether the force is the gradient of a potential and the noise thermal, at any values of the parameters:
+  there is detailed balance while nothing is driven, and the spectrum of the generator is real. Not
+  collective.
+  @param system the system
+  @return false where it has another force, a drift of its own, or no potential
+*/
+PetscBool fare_system_is_gradient(const fare_system *system);
+/**
   The name of an axis. Not collective.
   @param system the system
   @param axis   from 0

@@ -16,10 +16,8 @@
 /* One chain of cells has detailed balance whatever the force. */
 static PetscBool is_symmetric(const fare_grid *grid, const fare_system *system)
 {
-  const fare_system_type *type = fare_system_type_of(system);
-
   if (grid->dim == 1 && grid->boundary[0] != FARE_BOUNDARY_PERIODIC) return PETSC_TRUE;
-  return type->potential && !type->nonconservative && !type->drift ? PETSC_TRUE : PETSC_FALSE;
+  return fare_system_is_gradient(system);
 }
 
 static PetscErrorCode assemble(const fare_absorbing *faces, PetscBool symmetric, Mat *A)
@@ -135,13 +133,14 @@ static PetscErrorCode masses_at_rest(
 
   PetscFunctionBegin;
   PetscCall(DMCreateGlobalVector(faces->grid->dm, rest));
-  if (fare_elimination_serves(faces->grid))
+  /* along one axis it always can, and a force that is no gradient is symmetric there alone */
+  if (faces->grid->dim == 1 || fare_elimination_serves(faces->grid))
     code = fare_elimination_create(faces, 0, PETSC_TRUE, &elimination);
   if (!code) code = fare_elimination_stationary(elimination, *rest);
   PetscCall(fare_elimination_destroy(&elimination));
   if (!code) PetscFunctionReturn(0);
   if (code != FARE_ERR_FAILED) PetscFunctionReturn(code);
-  if (fare_system_has_potential(system)) {
+  if (fare_system_is_gradient(system)) {
     PetscCall(VecDestroy(rest));
     PetscCall(fare_grid_boltzmann(faces->grid, system, t, rest));
   } else {

@@ -124,7 +124,7 @@ static PetscErrorCode solve(
   PetscCall(VecDuplicate(masses, &other));
   solved->iterations = 1;
   PetscCall(fare_linear_solver_residual(residual, p, masses, r, &solved->residual));
-  if (fare_system_has_potential(system) && fare_operator_is_gradient(p->op) && solved->residual <= at_rest)
+  if (fare_system_is_gradient(system) && solved->residual <= at_rest)
     code = 0;
   else if (fare_elimination_serves(grid)) {
     code = eliminate(grid, system, p->t, other);

@@ -355,12 +355,12 @@ static PetscErrorCode look_at_noise(
 static PetscErrorCode widen_pools(
   comparing *c, const fare_binning *binning, const fare_binned *p, const fare_binned *p_corrected)
 {
-  const double least = c->pooled / WIDER_MOST;
+  const double least = PetscMax(1, c->pooled / WIDER_MOST);
 
   PetscFunctionBegin;
   c->bare = c->bare_first = find_bare(c);
   while (c->bare > BARE_SOME && c->pooled > least) {
-    c->pooled = PetscMax(1, floor(c->pooled / 2));
+    c->pooled = floor(c->pooled / 2);
     PetscCall(make_sides(c, binning, p, p_corrected));
     c->bare = find_bare(c);
   }

@@ -202,6 +202,13 @@ PetscBool fare_system_drives(const fare_system *system, int parameter)
   return PETSC_FALSE;
 }
 
+PetscBool fare_system_is_gradient(const fare_system *system)
+{
+  const fare_system_type *type = system->type;
+
+  return type->potential && !type->nonconservative && !type->drift ? PETSC_TRUE : PETSC_FALSE;
+}
+
 PetscBool fare_system_has_potential(const fare_system *system)
 {
   return system->type->potential ? PETSC_TRUE : PETSC_FALSE;

@@ -47,7 +47,7 @@ int fare_thermo_defines(const fare_system *system)
   if (isothermal || diffuses) defined |= FARE_HAS_TOTAL;
   if (type->potential && type->nonconservative) defined |= FARE_HAS_NONCONSERVATIVE;
   if (isothermal && diffuses) defined |= FARE_HAS_BALANCE;
-  if (isothermal && !type->nonconservative && !type->drift) defined |= FARE_HAS_CHAIN;
+  if (isothermal && fare_system_is_gradient(system)) defined |= FARE_HAS_CHAIN;
   return defined;
 }
 

@@ -261,9 +261,8 @@ static PetscErrorCode create_track(fare_thermo *thermo, int part)
 PetscErrorCode fare_thermo_create(
   fare_truth *truth, const fare_system *system, const fare_thermo_options *options, fare_thermo **thermo)
 {
-  const fare_system_type *type  = fare_system_type_of(system);
-  const double            start = fare_truth_get_status(truth)->time;
-  fare_thermo            *h;
+  const double start = fare_truth_get_status(truth)->time;
+  fare_thermo *h;
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&h));
@@ -273,7 +272,7 @@ PetscErrorCode fare_thermo_create(
   h->options = *options;
   h->defined = fare_thermo_defines(system);
   h->needs_rest =
-    h->defined & FARE_HAS_PRODUCTION && (type->drift || type->nonconservative) ? PETSC_TRUE : PETSC_FALSE;
+    h->defined & FARE_HAS_PRODUCTION && !fare_system_is_gradient(system) ? PETSC_TRUE : PETSC_FALSE;
   h->tracks = fare_truth_parts(truth);
   fare_lobatto_make((int)options->points, &h->rule);
   for (int i = 0; i < h->tracks; i++) {

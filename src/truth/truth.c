@@ -277,6 +277,16 @@ static PetscErrorCode boundary_mass(const fare_truth *truth, double *mass)
   PetscFunctionReturn(0);
 }
 
+/* What the layers at absorbing ends hide: all from the first step on, nothing of the start itself. */
+static double hidden_by_layers(const fare_truth *truth)
+{
+  double sum = 0;
+
+  for (int end = 0; end < 2 * FARE_DIM_MAX && truth->main->steps; end++)
+    sum += truth->layer[end / 2][end % 2];
+  return sum;
+}
+
 /*
   What cells at the ends hide from the companions: at others now, and since the start at those that absorb,
   though no more than what is left.
@@ -284,16 +294,16 @@ static PetscErrorCode boundary_mass(const fare_truth *truth, double *mass)
 static PetscErrorCode add_ends(fare_truth *truth)
 {
   fare_truth_status *status = &truth->status;
-  double             now[FARE_DIM_MAX][2], singular, layers = 0;
+  double             now[FARE_DIM_MAX][2], singular;
   PetscScalar        left;
 
   PetscFunctionBegin;
   PetscCall(
     fare_ends_look(truth->grid, truth->main->system, status->time, truth->main->masses, now, &singular));
   PetscCall(VecSum(truth->main->masses, &left));
-  for (int end = 0; end < 2 * FARE_DIM_MAX; end++) layers += truth->layer[end / 2][end % 2];
-  if (truth->main->steps)
-    status->error_space = PetscMax(status->error_space, PetscMax(PetscMin(layers, left), singular));
+  if (!truth->main->steps) singular = 0;
+  status->error_space =
+    PetscMax(status->error_space, PetscMax(PetscMin(hidden_by_layers(truth), left), singular));
   PetscFunctionReturn(0);
 }
 
@@ -325,7 +335,7 @@ static PetscErrorCode absorbed(fare_truth *truth)
 {
   fare_truth_status *status = &truth->status;
   const double       ratio  = status->ratio;
-  double             half[2], rate[FARE_DIM_MAX][2], layer = 0;
+  double             half[2], rate[FARE_DIM_MAX][2];
 
   PetscFunctionBegin;
   PetscCall(fare_evolution_absorbed(truth->main, &status->survival, status->exit_rate));
@@ -340,9 +350,8 @@ static PetscErrorCode absorbed(fare_truth *truth)
   PetscCall(fare_evolution_absorbed(truth->half_tighter, &half[1], rate));
   status->survival_error =
     fabs(status->survival - half[0]) / (ratio - 1) + TIME_SHARE * fabs(half[0] - half[1]);
-  for (int end = 0; end < 2 * FARE_DIM_MAX && truth->main->steps; end++)
-    layer += truth->layer[end / 2][end % 2];
-  status->survival_error = PetscMax(status->survival_error, PetscMin(layer, status->survival));
+  status->survival_error =
+    PetscMax(status->survival_error, PetscMin(hidden_by_layers(truth), status->survival));
   for (int end = 0; end < 2 * FARE_DIM_MAX; end++) {
     const double coarse  = truth->half->exits.absorbed[end / 2][end % 2],
                  tighter = truth->half_tighter->exits.absorbed[end / 2][end % 2];

@@ -100,10 +100,7 @@ struct fare_evolution {
   PetscBool  is_linear;
   PetscBool  absorbs; /* some end does: mass is lost there, and only there */
   fare_exits exits;
-  /*
-    worst so far; minimum is of the density; positivity_correction: mass that a
-    solve was given
-  */
+  /* worst so far; minimum is of the density; positivity_correction: mass that a solve was given */
   double         mass_drift, minimum, positivity_correction;
   double         last_error; /* of the latest step, as it was estimated; bdf only */
   PetscInt       steps, rejected, solves, iterations;

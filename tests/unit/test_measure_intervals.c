@@ -229,7 +229,6 @@ static void weights_are_seen_through(void **state)
   }
 }
 
-/* Too few samples for groups, and one that has all the weight: no interval, and no wrong one. */
 /*
   No sample in the thinnest part of the truth: groups are alike there to rounding, and the interval is as wide
   as the scatter of exact draws.
@@ -258,6 +257,36 @@ static void nothing_in_the_tail(void **state)
   unmake(&b);
 }
 
+/* Few samples of uneven weights, all outside: even a single pool is bare, and larger ones there are not. */
+static void no_pool_can_be_filled(void **state)
+{
+  const mixture  truth = {1, 0, 0, 1};
+  bins           b     = make_line(CELLS, -6, 6);
+  double         mass[CELLS];
+  fare_binned    p, q;
+  fare_measured  r[MEASURES];
+  fare_ensemble *e;
+
+  (void)state;
+  fill_mixture(&b, &truth, mass);
+  p = density(&b, mass);
+  assert_ok(fare_ensemble_create(PETSC_COMM_SELF, 1, 20, &e));
+  e->weight = calloc((size_t)e->blocks * FARE_BLOCK, sizeof *e->weight);
+  assert_non_null(e->weight);
+  for (int i = 0; i < 20; i++) {
+    e->x[0][i]   = 7 + 0.1 * i;
+    e->weight[i] = exp(-0.3 * i);
+  }
+  assert_ok(fare_binning_ensemble(b.binning, e, &q));
+  compare(&b, &p, &q, REPLICATES, 1, r);
+  for (int m = 0; m < MEASURES; m++) assert_true(isnan(r[m].low) && isnan(r[m].high) && r[m].pooled == 1);
+  assert_ok(fare_binned_free(&q));
+  assert_ok(fare_ensemble_destroy(&e));
+  assert_ok(fare_binned_free(&p));
+  unmake(&b);
+}
+
+/* Too few samples for groups, and one that has all the weight: no interval, and no wrong one. */
 static void without_groups_there_is_no_interval(void **state)
 {
   const mixture  truth = {1, 0, 0, 1};
@@ -305,6 +334,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(copies_are_no_samples),
   cmocka_unit_test(weights_are_seen_through),
   cmocka_unit_test(nothing_in_the_tail),
+  cmocka_unit_test(no_pool_can_be_filled),
   cmocka_unit_test(without_groups_there_is_no_interval),
 };
 FARE_TEST_MAIN(tests)

@@ -145,7 +145,7 @@ static double factor_of(double ratio, double nominal)
   return 1 / ((ratio < 1 ? RATIO_WRONG : PetscMax(ratio, FARE_RATIO_MIN)) - 1);
 }
 
-/* Multiplies the difference by the factor of each neighbourhood, in whose place `near` is left with. */
+/* Multiplies the difference by the factor of each neighbourhood; leaves far/near in `near`. */
 static PetscErrorCode scale_difference(fare_estimate *e, double nominal)
 {
   const PetscScalar *far;
@@ -271,15 +271,12 @@ static PetscBool keeps_doubt(const fare_estimate *e, const fare_truth_status *st
 static PetscErrorCode doubt(
   const fare_estimate *e, const fare_resolution *look, const double narrower[], fare_truth_status *status)
 {
-  const int        steep = largest(look->steep);
-  const fare_doubt steep_is =
-    fare_system_type_of(e->system)->drift || fare_system_type_of(e->system)->nonconservative
-    ? FARE_DOUBT_DRIFT
-    : FARE_DOUBT_WELLS;
-  const PetscBool hardly_falls =
+  const int        steep    = largest(look->steep);
+  const fare_doubt steep_is = fare_system_is_gradient(e->system) ? FARE_DOUBT_WELLS : FARE_DOUBT_DRIFT;
+  const PetscBool  hardly_falls =
     status->observed > 0 && status->observed < FARE_RATIO_MIN && status->error_space > ERROR_SOME
-    ? PETSC_TRUE
-    : PETSC_FALSE;
+     ? PETSC_TRUE
+     : PETSC_FALSE;
   double finer[FARE_DIM_MAX];
 
   PetscFunctionBegin;

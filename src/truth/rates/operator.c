@@ -73,11 +73,6 @@ PetscErrorCode fare_operator_ratio(const fare_operator *op, Vec masses, double *
   PetscFunctionReturn(0);
 }
 
-PetscBool fare_operator_is_gradient(const fare_operator *op)
-{
-  return !fare_rates_are_general(op->type) && !op->type->nonconservative ? PETSC_TRUE : PETSC_FALSE;
-}
-
 /*
   Nothing comes in at an end, and nothing goes out where it does not absorb. Faces above the cells of the box
   at `place` along an axis.
@@ -124,7 +119,7 @@ static PetscErrorCode refuse_rate(const fare_operator *op, int axis, PetscInt ce
       "truth: the diffusion is negative at time %g, near the face of axis %s above (%s): a rate there is %g",
       op->time, name, place, PetscMin(up, down));
   }
-  if (fare_operator_is_gradient(op)) { /* its potential has been looked at */
+  if (fare_system_is_gradient(op->system)) { /* its potential has been looked at */
     FARE_FAIL(FARE_ERR_FAILED,
       "truth: the potential changes by more than can be represented across one cell at time %g, at the "
       "face of axis %s above (%s): take more cells, or a larger kT",

@@ -52,7 +52,7 @@ PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *s
   PetscCall(fare_operator_create(grid, system, &e->op));
   PetscCall(fare_truth_solver_create_matrix(e, start));
   PetscCall(PetscOptionsHasName(NULL, "truth_", "-ts_type", &chosen));
-  if (fare_operator_is_gradient(e->op) && !chosen)
+  if (fare_system_is_gradient(system) && !chosen)
     PetscCall(fare_bdf_create(e, start));
   else
     PetscCall(fare_ts_create(e, start));
