@@ -25,14 +25,16 @@ enum { FARE_EXIT_DONE = 0, FARE_EXIT_FAILED = 1, FARE_EXIT_INPUT = 2, FARE_EXIT_
 
 /**
   Starts MPI and PETSc, keeps our errors to one line, writes a line for a rank that crashes (not with PETSc's
-  option -no_signal_handler), and holds BLAS to one thread per rank. Collective.
+  option -no_signal_handler), and holds BLAS to one thread per rank. A closed pipe ends a program without a
+  word, or with such a line where fare_doing() has told what it does. Collective.
   @param argc number of PETSc's options, as of main()
   @param argv these options
   @return 0 or an error code
 */
 PetscErrorCode fare_initialize(int argc, char **argv);
 /**
-  Prints the message of an error on rank 0, and ends PETSc and MPI. Collective.
+  Prints the message of an error on rank 0, and ends PETSc and MPI. Output that could not be written is an
+  error, too. Collective.
   @param code what the program ends with; 0: no error
   @return the exit code
 */

@@ -212,6 +212,8 @@ int fare_finalize(PetscErrorCode code)
   int rank = 0;
 
   MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
+  if ((fflush(stdout) || ferror(stdout)) && !code)
+    code = fare_error(FARE_ERR_FAILED, "standard output could not be written completely (disk full?)");
   code = fare_error_settle(code, NULL);
   if (code && rank == 0) fprintf(stderr, "fare: %s\n", message);
   fflush(NULL);
