@@ -28,6 +28,11 @@ extern const fare_command fare_command_run, fare_command_check, fare_command_sta
   fare_command_help;
 extern const fare_command *const fare_commands[]; /* NULL ends it */
 
+/* FARE_ERR_INPUT, with the nearest, where there is none of that name. */
+PetscErrorCode fare_find_command(const char *name, const fare_command **command);
+/* What one subcommand does, with its example and options. */
+void fare_print_help(const fare_command *command);
+
 /* FARE_ERR_INPUT that ends with how the command is called. */
 PetscErrorCode fare_usage(const fare_command *command, const char *format, ...) PETSC_ATTRIBUTE_FORMAT(2, 3);
 

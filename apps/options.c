@@ -58,12 +58,16 @@ PetscBool fare_option_at(const fare_command *command, size_t i, char option[FARE
 PetscErrorCode fare_unknown_option(const fare_command *command, const char *word)
 {
   enum { MOST = 32 };
-  char        option[MOST][FARE_OPTION_SIZE];
-  const char *names[MOST], *nearest;
-  size_t      count = 0;
+  char           option[MOST][FARE_OPTION_SIZE];
+  const char    *names[MOST];
+  size_t         count = 0;
+  fare_text      text  = {0};
+  PetscErrorCode code;
 
   while (count < MOST && fare_option_at(command, count, option[count])) names[count] = option[count], count++;
-  nearest = fare_nearest(word, names, count);
-  return fare_usage(command, "unknown option '%.60s'%s%s%s", word, nearest ? " (did you mean '" : "",
-    nearest ? nearest : "", nearest ? "'?)" : "");
+  fare_text_add(&text, "unknown option '%.60s'", word);
+  fare_text_add_nearest(&text, word, names, count);
+  code = fare_usage(command, "%s", text.text);
+  fare_text_free(&text);
+  return code;
 }

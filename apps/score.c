@@ -10,20 +10,12 @@ enum { MEASURES_MOST = 32, REPLICATES_LEAST = 40, REPLICATES_MOST = 100000 };
 
 static PetscErrorCode unknown_measure(const char *word)
 {
-  const char    *names[MEASURES_MOST], *nearest;
-  size_t         count = 0;
-  fare_text      list  = {0};
-  PetscErrorCode code;
+  const char *names[MEASURES_MOST];
+  size_t      count = 0;
 
-  for (; count < MEASURES_MOST && fare_score_measure_at(count); count++) {
+  for (; count < MEASURES_MOST && fare_score_measure_at(count); count++)
     names[count] = fare_score_measure_at(count)->name;
-    fare_text_add(&list, "%s%s", count ? ", " : "", names[count]);
-  }
-  nearest = fare_nearest(word, names, count);
-  code    = fare_error(FARE_ERR_INPUT, "unknown measure '%.60s'%s%s%s; choose from: %s", word,
-    nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", list.text);
-  fare_text_free(&list);
-  return code;
+  return fare_error_unknown("measure", word, names, count);
 }
 
 static const fare_measure_type *find_measure(const char *word)

@@ -113,12 +113,12 @@ PetscErrorCode fare_error_settle(PetscErrorCode code, PetscBool *alike);
 
 /**
   Says what this rank does from now on, for the line of a rank that fails alone or crashes. Not collective.
-  @param format "ensemble walk on its way to time 0.3", as of printf(), with its arguments behind
+  @param format "ensemble walk up to time 0.3", as of printf(), with its arguments behind
 */
 void fare_doing(const char *format, ...) PETSC_ATTRIBUTE_FORMAT(1, 2);
 /**
   Says what to do after such a failure. Not collective.
-  @param format "--resume goes on from ...", as of printf(), with its arguments behind
+  @param format "--resume continues from ...", as of printf(), with its arguments behind
 */
 void fare_advise(const char *format, ...) PETSC_ATTRIBUTE_FORMAT(1, 2);
 /**
@@ -247,6 +247,28 @@ void fare_table_destroy(fare_table **table);
   @return the nearest, or NULL where none is near
 */
 const char *fare_nearest(const char *word, const char *const names[], size_t count);
+
+/**
+  Appends " (did you mean 'walk'?)" where a name is near. Not collective.
+
+  @param to    grows
+  @param word  as it was written
+  @param names that are known
+  @param count of names
+*/
+void fare_text_add_nearest(fare_text *to, const char *word, const char *const names[], size_t count);
+
+/**
+  Keeps "unknown measure 'k' (did you mean 'kl'?); choose from: kl, tv" as the message. Not collective.
+
+  @param what  is named: "measure"
+  @param word  as it was written
+  @param names that are known
+  @param count of names
+  @return FARE_ERR_INPUT
+*/
+PetscErrorCode fare_error_unknown(
+  const char *what, const char *word, const char *const names[], size_t count);
 
 /**
   Whether a text can name a thing. Not collective.
