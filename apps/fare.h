@@ -45,6 +45,12 @@ typedef struct {
   const char *assignment[FARE_ASSIGNMENTS_MAX];
 } fare_study_options;
 /*
+  The value of `--name value` or `--name=value` as the i-th argument, or NULL; moves *i on to it. `what` is
+  missing where nothing follows: "a value".
+*/
+PetscErrorCode fare_option_value(const fare_command *command, const fare_arguments *arguments, int *i,
+  const char *name, const char *what, const char **value);
+/*
   Takes the i-th argument, and where that is --set the one behind it, unless it is an option of another kind.
 */
 PetscErrorCode fare_study_option(const fare_command *command, const fare_arguments *arguments, int *i,

@@ -185,13 +185,11 @@ static PetscErrorCode init(const fare_arguments *arguments)
 
   PetscFunctionBegin;
   for (int i = 1; i < arguments->count; i++) {
-    const char *word = arguments->argument[i];
+    const char *word = arguments->argument[i], *value;
 
-    if (!strncmp(word, "--system=", 9)) {
-      system = word + 9;
-    } else if (!strcmp(word, "--system")) {
-      if (i + 1 == arguments->count) PetscCall(fare_usage(&fare_command_init, "--system needs a name"));
-      system = arguments->argument[++i];
+    PetscCall(fare_option_value(&fare_command_init, arguments, &i, "--system", "a name", &value));
+    if (value) {
+      system = value;
     } else if (*word == '-') {
       PetscCall(fare_unknown_option(&fare_command_init, word));
     } else if (name) {
