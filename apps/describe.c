@@ -144,8 +144,7 @@ static PetscErrorCode list_registry(size_t which)
 
   PetscFunctionBegin;
   fare_table_create(2, &table);
-  fare_table_cell(table, "%s", registries[which].one);
-  fare_table_cell(table, "description");
+  fare_table_headings(table, (const char *const[]){registries[which].one, "description"});
   for (size_t i = 0; (name = registries[which].at(i, &summary)); i++) {
     fare_table_cell(table, "%s", name);
     fare_table_cell(table, "%s", summary);
@@ -176,19 +175,11 @@ static PetscErrorCode list(const fare_arguments *arguments)
 static PetscErrorCode unknown(size_t which, const char *name)
 {
   enum { MOST = 64 };
-  const char    *names[MOST], *summary, *nearest;
-  size_t         count = 0;
-  fare_text      text  = {0};
-  PetscErrorCode code;
+  const char *names[MOST], *summary;
+  size_t      count = 0;
 
-  PetscFunctionBegin;
-  while (count < MOST && (names[count] = registries[which].at(count, &summary)))
-    fare_text_add(&text, "%s%s", count ? ", " : "", names[count]), count++;
-  nearest = fare_nearest(name, names, count);
-  code = fare_error(FARE_ERR_INPUT, "unknown %s '%.60s'%s%s%s; choose from: %s", registries[which].one, name,
-    nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", text.text);
-  fare_text_free(&text);
-  PetscFunctionReturn(code);
+  while (count < MOST && (names[count] = registries[which].at(count, &summary))) count++;
+  return fare_error_unknown(registries[which].one, name, names, count);
 }
 
 static PetscErrorCode describe(const fare_arguments *arguments)

@@ -171,8 +171,7 @@ static PetscErrorCode examine(examination *e)
 {
   PetscFunctionBegin;
   fare_table_create(2, &e->table);
-  fare_table_cell(e->table, "part");
-  fare_table_cell(e->table, "found");
+  fare_table_headings(e->table, (const char *const[]){"part", "found"});
   add_row(e, "FARE", "%s", fare_version());
   examine_machine(e);
   examine_mpi(e);

@@ -11,16 +11,15 @@ static PetscErrorCode export(const fare_arguments *arguments)
 
   PetscFunctionBegin;
   for (int i = 1; i < arguments->count; i++) {
-    const char  *word  = arguments->argument[i];
-    const char **value = !strncmp(word, "--out", 5) && (word[5] == '=' || !word[5]) ? &out
-      : !strncmp(word, "--ensemble", 10) && (word[10] == '=' || !word[10])          ? &ensemble
-                                                                                    : NULL;
+    const char *word = arguments->argument[i], *file, *name = NULL;
 
-    if (value && strchr(word, '=')) {
-      *value = strchr(word, '=') + 1;
-    } else if (value) {
-      if (i + 1 == arguments->count) PetscCall(fare_usage(&fare_command_export, "%s needs a value", word));
-      *value = arguments->argument[++i];
+    PetscCall(fare_option_value(&fare_command_export, arguments, &i, "--out", "a value", &file));
+    if (!file)
+      PetscCall(fare_option_value(&fare_command_export, arguments, &i, "--ensemble", "a value", &name));
+    if (file) {
+      out = file;
+    } else if (name) {
+      ensemble = name;
     } else if (!strcmp(word, "--grid")) {
       grid = PETSC_TRUE;
     } else if (*word == '-') {

@@ -6,33 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const fare_command *find(const char *name)
-{
-  for (size_t i = 0; fare_commands[i]; i++) {
-    if (!strcmp(fare_commands[i]->name, name)) return fare_commands[i];
-  }
-  return NULL;
-}
-
-static PetscErrorCode unknown(const char *name)
-{
-  const char *names[32], *nearest;
-  size_t      count = 0;
-  fare_text   list  = {0};
-
-  PetscFunctionBegin;
-  for (; fare_commands[count]; count++) {
-    names[count] = fare_commands[count]->name;
-    fare_text_add(&list, "%s%s", count ? ", " : "", names[count]);
-  }
-  nearest             = fare_nearest(name, names, count);
-  PetscErrorCode code = fare_error(FARE_ERR_INPUT, "unknown subcommand '%.60s'%s%s%s; choose from: %s", name,
-    nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", list.text);
-
-  fare_text_free(&list);
-  PetscFunctionReturn(code);
-}
-
 /* Started by srun without the PMI that this MPI speaks, every task would run the whole study by itself. */
 static PetscErrorCode check_launcher(void)
 {
@@ -63,11 +36,10 @@ static PetscErrorCode dispatch(const fare_arguments *arguments)
     if (rank == 0) printf("fare %s\n", fare_version());
     PetscFunctionReturn(0);
   }
-  command = find(name);
-  if (!command) PetscCall(unknown(name));
+  PetscCall(fare_find_command(name, &command));
   for (int i = 1; i < arguments->count; i++) {
     if (strcmp(arguments->argument[i], "--help") && strcmp(arguments->argument[i], "-h")) continue;
-    if (rank == 0) printf("%s\nusage: fare %s\n%s\n", command->help, command->synopsis, command->summary);
+    if (rank == 0) fare_print_help(command);
     PetscFunctionReturn(0);
   }
   PetscCall(command->run(arguments));

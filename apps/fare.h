@@ -28,6 +28,11 @@ extern const fare_command fare_command_run, fare_command_check, fare_command_sta
   fare_command_help;
 extern const fare_command *const fare_commands[]; /* NULL ends it */
 
+/* FARE_ERR_INPUT, with the nearest, where there is none of that name. */
+PetscErrorCode fare_find_command(const char *name, const fare_command **command);
+/* What one subcommand does, with its example and options. */
+void fare_print_help(const fare_command *command);
+
 /* FARE_ERR_INPUT that ends with how the command is called. */
 PetscErrorCode fare_usage(const fare_command *command, const char *format, ...) PETSC_ATTRIBUTE_FORMAT(2, 3);
 
@@ -39,6 +44,12 @@ typedef struct {
   size_t      count;
   const char *assignment[FARE_ASSIGNMENTS_MAX];
 } fare_study_options;
+/*
+  The value of `--name value` or `--name=value` as the i-th argument, or NULL; moves *i on to it. `what` is
+  missing where nothing follows: "a value".
+*/
+PetscErrorCode fare_option_value(const fare_command *command, const fare_arguments *arguments, int *i,
+  const char *name, const char *what, const char **value);
 /*
   Takes the i-th argument, and where that is --set the one behind it, unless it is an option of another kind.
 */

@@ -15,34 +15,33 @@ static const char *command_at(const char *before, size_t i)
   return before || !fare_commands[i] ? NULL : fare_commands[i]->name;
 }
 
-static PetscErrorCode help(const fare_arguments *arguments)
+PetscErrorCode fare_find_command(const char *name, const fare_command **command)
+{
+  const char *names[32];
+  size_t      count = 0;
+
+  for (; fare_commands[count]; count++) {
+    names[count] = fare_commands[count]->name;
+    *command     = fare_commands[count];
+    if (!strcmp(names[count], name)) return 0;
+  }
+  return fare_error_unknown("subcommand", name, names, count);
+}
+
+void fare_print_help(const fare_command *command)
+{
+  printf("%s\nusage: fare %s\n%s\n", command->help, command->synopsis, command->summary);
+}
+
+static void print_overview(void)
 {
   fare_table *table;
-  int         rank;
 
-  PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
-  if (arguments->count > 2) PetscCall(fare_usage(&fare_command_help, "one subcommand at a time"));
-  if (arguments->count > 1 && !strcmp(arguments->argument[1], "--man")) {
-    if (rank == 0) fare_print_manual(fare_commands, stdout);
-    PetscFunctionReturn(0);
-  }
-  for (size_t i = 0; arguments->count > 1 && fare_commands[i]; i++) {
-    if (strcmp(fare_commands[i]->name, arguments->argument[1])) continue;
-    if (rank == 0)
-      printf("%s\nusage: fare %s\n%s\n", fare_commands[i]->help, fare_commands[i]->synopsis,
-        fare_commands[i]->summary);
-    PetscFunctionReturn(0);
-  }
-  if (arguments->count > 1 && arguments->argument[1][0] != '-')
-    PetscCall(fare_usage(&fare_command_help, "unknown subcommand '%.60s'", arguments->argument[1]));
-  if (rank) PetscFunctionReturn(0);
   printf("mpirun -n 4 fare run input/prinz_driven.yaml\n\n");
   printf(FARE_HELP_ABOUT, fare_version());
   printf("\n");
   fare_table_create(2, &table);
-  fare_table_cell(table, "subcommand");
-  fare_table_cell(table, "description");
+  fare_table_headings(table, (const char *const[]){"subcommand", "description"});
   for (size_t i = 0; fare_commands[i]; i++) {
     fare_table_cell(table, "%s", fare_commands[i]->name);
     fare_table_cell(table, "%s", fare_commands[i]->summary);
@@ -51,6 +50,27 @@ static PetscErrorCode help(const fare_arguments *arguments)
   fare_table_destroy(&table);
   printf("\nfare help SUBCOMMAND shows an example and all options. %sExit codes: %s", FARE_HELP_PETSC,
     FARE_HELP_CODES);
+}
+
+static PetscErrorCode help(const fare_arguments *arguments)
+{
+  const char         *word    = arguments->count > 1 ? arguments->argument[1] : NULL;
+  const PetscBool     manual  = word && !strcmp(word, "--man") ? PETSC_TRUE : PETSC_FALSE;
+  const fare_command *command = NULL;
+  int                 rank;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
+  if (arguments->count > 2) PetscCall(fare_usage(&fare_command_help, "one subcommand at a time"));
+  if (word && *word == '-' && !manual) PetscCall(fare_unknown_option(&fare_command_help, word));
+  if (word && !manual) PetscCall(fare_find_command(word, &command));
+  if (rank) PetscFunctionReturn(0);
+  if (manual)
+    fare_print_manual(fare_commands, stdout);
+  else if (word)
+    fare_print_help(command);
+  else
+    print_overview();
   PetscFunctionReturn(0);
 }
 

@@ -170,13 +170,11 @@ static PetscErrorCode create(const char *name, const fare_system_type *type)
 static PetscErrorCode unknown_system(const char *name)
 {
   enum { MOST = 64 };
-  const char *names[MOST], *nearest;
+  const char *names[MOST];
   size_t      count = 0;
 
   for (; count < MOST && fare_system_type_at(count); count++) names[count] = fare_system_type_at(count)->name;
-  nearest = fare_nearest(name, names, count);
-  return fare_usage(&fare_command_init, "unknown system '%.60s'%s%s%s; `fare list systems` shows all", name,
-    nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "");
+  return fare_error_unknown("system", name, names, count);
 }
 
 static PetscErrorCode init(const fare_arguments *arguments)
@@ -187,13 +185,11 @@ static PetscErrorCode init(const fare_arguments *arguments)
 
   PetscFunctionBegin;
   for (int i = 1; i < arguments->count; i++) {
-    const char *word = arguments->argument[i];
+    const char *word = arguments->argument[i], *value;
 
-    if (!strncmp(word, "--system=", 9)) {
-      system = word + 9;
-    } else if (!strcmp(word, "--system")) {
-      if (i + 1 == arguments->count) PetscCall(fare_usage(&fare_command_init, "--system needs a name"));
-      system = arguments->argument[++i];
+    PetscCall(fare_option_value(&fare_command_init, arguments, &i, "--system", "a name", &value));
+    if (value) {
+      system = value;
     } else if (*word == '-') {
       PetscCall(fare_unknown_option(&fare_command_init, word));
     } else if (name) {

@@ -18,19 +18,33 @@ PetscErrorCode fare_usage(const fare_command *command, const char *format, ...)
     FARE_ERR_INPUT, "%s (usage: fare %s; more with fare %s --help)", what, command->synopsis, command->name);
 }
 
+PetscErrorCode fare_option_value(const fare_command *command, const fare_arguments *arguments, int *i,
+  const char *name, const char *what, const char **value)
+{
+  const char  *word   = arguments->argument[*i];
+  const size_t length = strlen(name);
+
+  PetscFunctionBegin;
+  *value = NULL;
+  if (!strncmp(word, name, length) && word[length] == '=') *value = word + length + 1;
+  if (strcmp(word, name)) PetscFunctionReturn(0);
+  if (*i + 1 == arguments->count) PetscCall(fare_usage(command, "%s needs %s", name, what));
+  *value = arguments->argument[++*i];
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_study_option(const fare_command *command, const fare_arguments *arguments, int *i,
   fare_study_options *options, PetscBool *taken)
 {
-  const char     *word = arguments->argument[*i];
-  const PetscBool set  = !strcmp(word, "--set") || !strncmp(word, "--set=", 6) ? PETSC_TRUE : PETSC_FALSE;
+  const char *word = arguments->argument[*i], *assignment;
 
   PetscFunctionBegin;
-  *taken = set || *word != '-' ? PETSC_TRUE : PETSC_FALSE;
-  if (set) {
-    if (!word[5] && *i + 1 == arguments->count) PetscCall(fare_usage(command, "--set needs key=value"));
+  PetscCall(fare_option_value(command, arguments, i, "--set", "key=value", &assignment));
+  *taken = assignment || *word != '-' ? PETSC_TRUE : PETSC_FALSE;
+  if (assignment) {
     if (options->count == FARE_ASSIGNMENTS_MAX)
       PetscCall(fare_usage(command, "at most %d --set options", FARE_ASSIGNMENTS_MAX));
-    options->assignment[options->count++] = word[5] ? word + 6 : arguments->argument[++*i];
+    options->assignment[options->count++] = assignment;
   } else if (*taken) {
     if (options->file)
       PetscCall(fare_usage(command, "one study at a time, got '%.60s' and '%.60s'", options->file, word));
@@ -58,12 +72,16 @@ PetscBool fare_option_at(const fare_command *command, size_t i, char option[FARE
 PetscErrorCode fare_unknown_option(const fare_command *command, const char *word)
 {
   enum { MOST = 32 };
-  char        option[MOST][FARE_OPTION_SIZE];
-  const char *names[MOST], *nearest;
-  size_t      count = 0;
+  char           option[MOST][FARE_OPTION_SIZE];
+  const char    *names[MOST];
+  size_t         count = 0;
+  fare_text      text  = {0};
+  PetscErrorCode code;
 
   while (count < MOST && fare_option_at(command, count, option[count])) names[count] = option[count], count++;
-  nearest = fare_nearest(word, names, count);
-  return fare_usage(command, "unknown option '%.60s'%s%s%s", word, nearest ? " (did you mean '" : "",
-    nearest ? nearest : "", nearest ? "'?)" : "");
+  fare_text_add(&text, "unknown option '%.60s'", word);
+  fare_text_add_nearest(&text, word, names, count);
+  code = fare_usage(command, "%s", text.text);
+  fare_text_free(&text);
+  return code;
 }

@@ -14,33 +14,58 @@ typedef struct {
   PetscInt64         point; /* of a sweep; -1: all of them, or no sweep */
 } options;
 
-static PetscErrorCode seconds(
-  const fare_command *command, const fare_arguments *arguments, int *i, double least, double *value)
+/* Takes the i-th argument where it is a limit in seconds. */
+static PetscErrorCode read_seconds(
+  const fare_command *command, const fare_arguments *arguments, int *i, options *o, PetscBool *taken)
 {
-  const char *word = arguments->argument[*i];
+  const struct {
+    const char *name;
+    double      least, *into;
+  } limits[] = {
+    {"--max-seconds", 1e-3, &o->seconds},
+    {"--checkpoint-seconds", 0, &o->run.checkpoint_seconds},
+    {"--grace-seconds", 0, &o->run.grace_seconds},
+  };
+  const char *word;
   char       *end;
 
   PetscFunctionBegin;
-  if (*i + 1 == arguments->count) PetscCall(fare_usage(command, "%s needs a number of seconds", word));
-  *value = strtod(arguments->argument[++*i], &end);
-  if (end == arguments->argument[*i] || *end || !(*value >= least && *value < 1e9))
-    PetscCall(fare_usage(command, "%s: expected a number of seconds of at least %g, got '%.60s'", word, least,
-      arguments->argument[*i]));
+  *taken = PETSC_FALSE;
+  for (size_t k = 0; k < PETSC_STATIC_ARRAY_LENGTH(limits); k++) {
+    PetscCall(fare_option_value(command, arguments, i, limits[k].name, "a number of seconds", &word));
+    if (!word) continue;
+    *taken          = PETSC_TRUE;
+    *limits[k].into = strtod(word, &end);
+    if (end == word || *end || !(*limits[k].into >= limits[k].least && *limits[k].into < 1e9))
+      PetscCall(fare_usage(command, "%s: expected a number of seconds of at least %g, got '%.60s'",
+        limits[k].name, limits[k].least, word));
+    break;
+  }
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode whole_number(
-  const fare_command *command, const fare_arguments *arguments, int *i, PetscInt64 *value)
+static PetscErrorCode read_point(
+  const fare_command *command, const fare_arguments *arguments, int *i, options *o, PetscBool *taken)
 {
-  const char *word = arguments->argument[*i];
+  const char *word;
   char       *end;
 
   PetscFunctionBegin;
-  if (*i + 1 == arguments->count) PetscCall(fare_usage(command, "%s needs a number", word));
-  *value = strtoll(arguments->argument[++*i], &end, 10);
-  if (end == arguments->argument[*i] || *end || *value < 0)
-    PetscCall(
-      fare_usage(command, "%s: expected a non-negative integer, got '%.60s'", word, arguments->argument[*i]));
+  PetscCall(fare_option_value(command, arguments, i, "--point", "a number", &word));
+  *taken = word ? PETSC_TRUE : PETSC_FALSE;
+  if (!word) PetscFunctionReturn(0);
+  o->point = strtoll(word, &end, 10);
+  if (end == word || *end || o->point < 0)
+    PetscCall(fare_usage(command, "--point: expected a non-negative integer, got '%.60s'", word));
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode choose_mode(const fare_command *command, fare_record_mode mode, options *o)
+{
+  PetscFunctionBegin;
+  if (o->run.mode != FARE_RECORD_NEW && o->run.mode != mode)
+    PetscCall(fare_usage(command, "--overwrite starts again and --resume continues: choose one"));
+  o->run.mode = mode;
   PetscFunctionReturn(0);
 }
 
@@ -59,23 +84,13 @@ static PetscErrorCode parse(const fare_command *command, const fare_arguments *a
     PetscBool   taken;
 
     PetscCall(fare_study_option(command, arguments, &i, &o->study, &taken));
+    if (!taken && is_run) PetscCall(read_seconds(command, arguments, &i, o, &taken));
+    if (!taken && command != &fare_command_check) PetscCall(read_point(command, arguments, &i, o, &taken));
     if (taken) continue;
     if (is_run && !strcmp(word, "--overwrite")) {
-      if (o->run.mode == FARE_RECORD_RESUME)
-        PetscCall(fare_usage(command, "--overwrite starts again and --resume continues: choose one"));
-      o->run.mode = FARE_RECORD_OVERWRITE;
+      PetscCall(choose_mode(command, FARE_RECORD_OVERWRITE, o));
     } else if (is_run && !strcmp(word, "--resume")) {
-      if (o->run.mode == FARE_RECORD_OVERWRITE)
-        PetscCall(fare_usage(command, "--overwrite starts again and --resume continues: choose one"));
-      o->run.mode = FARE_RECORD_RESUME;
-    } else if (is_run && !strcmp(word, "--max-seconds")) {
-      PetscCall(seconds(command, arguments, &i, 1e-3, &o->seconds));
-    } else if (command != &fare_command_check && !strcmp(word, "--point")) {
-      PetscCall(whole_number(command, arguments, &i, &o->point));
-    } else if (is_run && !strcmp(word, "--checkpoint-seconds")) {
-      PetscCall(seconds(command, arguments, &i, 0, &o->run.checkpoint_seconds));
-    } else if (is_run && !strcmp(word, "--grace-seconds")) {
-      PetscCall(seconds(command, arguments, &i, 0, &o->run.grace_seconds));
+      PetscCall(choose_mode(command, FARE_RECORD_RESUME, o));
     } else if (is_run && !strcmp(word, "--tables")) {
       o->run.tables = PETSC_TRUE;
     } else if (is_run && !strcmp(word, "--no-report")) {

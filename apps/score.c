@@ -10,20 +10,12 @@ enum { MEASURES_MOST = 32, REPLICATES_LEAST = 40, REPLICATES_MOST = 100000 };
 
 static PetscErrorCode unknown_measure(const char *word)
 {
-  const char    *names[MEASURES_MOST], *nearest;
-  size_t         count = 0;
-  fare_text      list  = {0};
-  PetscErrorCode code;
+  const char *names[MEASURES_MOST];
+  size_t      count = 0;
 
-  for (; count < MEASURES_MOST && fare_score_measure_at(count); count++) {
+  for (; count < MEASURES_MOST && fare_score_measure_at(count); count++)
     names[count] = fare_score_measure_at(count)->name;
-    fare_text_add(&list, "%s%s", count ? ", " : "", names[count]);
-  }
-  nearest = fare_nearest(word, names, count);
-  code    = fare_error(FARE_ERR_INPUT, "unknown measure '%.60s'%s%s%s; choose from: %s", word,
-    nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", list.text);
-  fare_text_free(&list);
-  return code;
+  return fare_error_unknown("measure", word, names, count);
 }
 
 static const fare_measure_type *find_measure(const char *word)
@@ -75,22 +67,6 @@ static PetscErrorCode read_replicates(const char *word, int *replicates)
   PetscFunctionReturn(0);
 }
 
-/* The value of `--name value` or `--name=value`, or NULL; moves *i on to it. */
-static PetscErrorCode option_value(
-  const fare_arguments *arguments, int *i, const char *name, const char **value)
-{
-  const char  *word   = arguments->argument[*i];
-  const size_t length = strlen(name);
-
-  PetscFunctionBegin;
-  *value = NULL;
-  if (!strncmp(word, name, length) && word[length] == '=') *value = word + length + 1;
-  if (strcmp(word, name)) PetscFunctionReturn(0);
-  if (++*i == arguments->count) PetscCall(fare_usage(&fare_command_score, "%s needs a value", name));
-  *value = arguments->argument[*i];
-  PetscFunctionReturn(0);
-}
-
 static PetscErrorCode choose_form(fare_score_form form, fare_score_options *o)
 {
   PetscFunctionBegin;
@@ -127,8 +103,10 @@ static PetscErrorCode score(const fare_arguments *arguments)
   for (int i = 1; i < arguments->count; i++) {
     const char *measures, *replicates = NULL;
 
-    PetscCall(option_value(arguments, &i, "--measures", &measures));
-    if (!measures) PetscCall(option_value(arguments, &i, "--replicates", &replicates));
+    PetscCall(fare_option_value(&fare_command_score, arguments, &i, "--measures", "a value", &measures));
+    if (!measures)
+      PetscCall(
+        fare_option_value(&fare_command_score, arguments, &i, "--replicates", "a value", &replicates));
     if (measures)
       PetscCall(read_measures(measures, measure, &o.measures));
     else if (replicates)

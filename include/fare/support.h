@@ -25,14 +25,16 @@ enum { FARE_EXIT_DONE = 0, FARE_EXIT_FAILED = 1, FARE_EXIT_INPUT = 2, FARE_EXIT_
 
 /**
   Starts MPI and PETSc, keeps our errors to one line, writes a line for a rank that crashes (not with PETSc's
-  option -no_signal_handler), and holds BLAS to one thread per rank. Collective.
+  option -no_signal_handler), and holds BLAS to one thread per rank. A closed pipe ends a program without a
+  word, or with such a line where fare_doing() has told what it does. Collective.
   @param argc number of PETSc's options, as of main()
   @param argv these options
   @return 0 or an error code
 */
 PetscErrorCode fare_initialize(int argc, char **argv);
 /**
-  Prints the message of an error on rank 0, and ends PETSc and MPI. Collective.
+  Prints the message of an error on rank 0, and ends PETSc and MPI. Output that could not be written is an
+  error, too. Collective.
   @param code what the program ends with; 0: no error
   @return the exit code
 */
@@ -111,12 +113,12 @@ PetscErrorCode fare_error_settle(PetscErrorCode code, PetscBool *alike);
 
 /**
   Says what this rank does from now on, for the line of a rank that fails alone or crashes. Not collective.
-  @param format "ensemble walk on its way to time 0.3", as of printf(), with its arguments behind
+  @param format "ensemble walk up to time 0.3", as of printf(), with its arguments behind
 */
 void fare_doing(const char *format, ...) PETSC_ATTRIBUTE_FORMAT(1, 2);
 /**
   Says what to do after such a failure. Not collective.
-  @param format "--resume goes on from ...", as of printf(), with its arguments behind
+  @param format "--resume continues from ...", as of printf(), with its arguments behind
 */
 void fare_advise(const char *format, ...) PETSC_ATTRIBUTE_FORMAT(1, 2);
 /**
@@ -245,6 +247,28 @@ void fare_table_destroy(fare_table **table);
   @return the nearest, or NULL where none is near
 */
 const char *fare_nearest(const char *word, const char *const names[], size_t count);
+
+/**
+  Appends " (did you mean 'walk'?)" where a name is near. Not collective.
+
+  @param to    grows
+  @param word  as it was written
+  @param names that are known
+  @param count of names
+*/
+void fare_text_add_nearest(fare_text *to, const char *word, const char *const names[], size_t count);
+
+/**
+  Keeps "unknown measure 'k' (did you mean 'kl'?); choose from: kl, tv" as the message. Not collective.
+
+  @param what  is named: "measure"
+  @param word  as it was written
+  @param names that are known
+  @param count of names
+  @return FARE_ERR_INPUT
+*/
+PetscErrorCode fare_error_unknown(
+  const char *what, const char *word, const char *const names[], size_t count);
 
 /**
   Whether a text can name a thing. Not collective.

@@ -90,9 +90,8 @@ static PetscErrorCode read_boolean(const fare_field *field, const fare_node *nod
 
 static PetscErrorCode read_choice(const fare_field *field, const fare_node *node, int *value)
 {
-  fare_text      list  = {0};
+  fare_text      list = {0}, meant = {0};
   size_t         count = 0;
-  const char    *nearest;
   PetscErrorCode code;
 
   PetscFunctionBegin;
@@ -104,9 +103,10 @@ static PetscErrorCode read_choice(const fare_field *field, const fare_node *node
     }
     fare_text_add(&list, "%s%s", count ? ", " : "", field->choices[count]);
   }
-  nearest = node->kind == FARE_NODE_SCALAR ? fare_nearest(node->text, field->choices, count) : NULL;
-  code    = fare_node_error(node, "expected one of %s; got %.60s%s%s%s", list.text, what_is(node),
-    nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "");
+  if (node->kind == FARE_NODE_SCALAR) fare_text_add_nearest(&meant, node->text, field->choices, count);
+  code = fare_node_error(
+    node, "expected one of %s; got %.60s%s", list.text, what_is(node), meant.text ? meant.text : "");
+  fare_text_free(&meant);
   fare_text_free(&list);
   PetscFunctionReturn(code);
 }

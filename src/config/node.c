@@ -207,20 +207,12 @@ PetscErrorCode fare_node_error_at_key(const fare_node *map, size_t i, const char
 PetscErrorCode fare_node_unknown(const fare_node *scalar, const char *what, const char *(*name_at)(size_t i))
 {
   enum { MOST = 64 };
-  const char    *names[MOST], *nearest;
-  size_t         count = 0;
-  fare_text      list  = {0};
-  PetscErrorCode code;
+  const char *names[MOST];
+  size_t      count = 0;
 
-  for (; count < MOST && name_at(count); count++) {
-    names[count] = name_at(count);
-    fare_text_add(&list, "%s%s", count ? ", " : "", names[count]);
-  }
-  nearest = fare_nearest(scalar->text, names, count);
-  code    = fare_node_error(scalar, "unknown %s '%.60s'%s%s%s; choose from: %s", what, scalar->text,
-    nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "", list.text);
-  fare_text_free(&list);
-  return code;
+  while (count < MOST && (names[count] = name_at(count))) count++;
+  (void)fare_error_unknown(what, scalar->text, names, count);
+  return fare_node_error(scalar, "%s", fare_error_message());
 }
 
 PetscErrorCode fare_node_check_name(const fare_node *scalar)

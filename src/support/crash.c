@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
   A rank that crashes says which one it is and what it was doing, where PETSc would print a page. The handler
-  calls nothing that is not safe in one.
+  calls nothing that is not safe in one. A closed pipe counts as a crash of a study; a command that only
+  prints ends there without a word, like any other program.
 */
 #include "crash.h"
 
@@ -27,6 +28,7 @@ static const struct {
   {SIGFPE, "floating point exception"},
   {SIGILL, "illegal instruction"},
   {SIGABRT, "aborted"},
+  {SIGPIPE, "nobody reads the output any more"},
 };
 
 void fare_doing(const char *format, ...)
@@ -62,7 +64,7 @@ static void append(char *line, size_t *length, size_t size, const char *text)
   while (*text && *length < size) line[(*length)++] = *text++;
 }
 
-static void crashed(int number)
+static void say(int number)
 {
   char        line[sizeof who + sizeof doing + sizeof advice + 128];
   const char *meaning = "";
@@ -79,6 +81,11 @@ static void crashed(int number)
   append(line, &length, sizeof line - 1, advice);
   line[length++] = '\n';
   if (write(STDERR_FILENO, line, length) < 0) _exit(FARE_EXIT_FAILED);
+}
+
+static void crashed(int number)
+{
+  if (number != SIGPIPE || *doing) say(number);
   raise(number); /* its usual action is back already: the launcher sees the signal and ends the other ranks */
 }
 

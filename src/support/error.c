@@ -119,10 +119,13 @@ static void end_all(int rank)
   MPI_Abort(PETSC_COMM_WORLD, FARE_EXIT_FAILED);
 }
 
+/* The error stays one at its place, so that who handles it sees whose it is. */
 static void name_rank(int rank)
 {
-  (void)fare_error(
-    last.code, "rank %d: %.1000s%s%s", rank, message, *fare_crash_doing() ? ", in " : "", fare_crash_doing());
+  const fare_failure alone = last;
+
+  (void)fare_error_at(alone.code, alone.where, "rank %d: %.1000s%s%s", rank, alone.text,
+    *fare_crash_doing() ? ", in " : "", fare_crash_doing());
 }
 
 PetscErrorCode fare_error_settle(PetscErrorCode code, PetscBool *alike)
@@ -212,6 +215,8 @@ int fare_finalize(PetscErrorCode code)
   int rank = 0;
 
   MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
+  if ((fflush(stdout) || ferror(stdout)) && !code)
+    code = fare_error(FARE_ERR_FAILED, "standard output could not be written completely (disk full?)");
   code = fare_error_settle(code, NULL);
   if (code && rank == 0) fprintf(stderr, "fare: %s\n", message);
   fflush(NULL);

@@ -166,6 +166,25 @@ const char *fare_nearest(const char *word, const char *const names[], size_t cou
   return nearest;
 }
 
+void fare_text_add_nearest(fare_text *to, const char *word, const char *const names[], size_t count)
+{
+  const char *nearest = fare_nearest(word, names, count);
+
+  if (nearest) fare_text_add(to, " (did you mean '%s'?)", nearest);
+}
+
+PetscErrorCode fare_error_unknown(const char *what, const char *word, const char *const names[], size_t count)
+{
+  fare_text text = {0};
+
+  fare_text_add(&text, "unknown %s '%.60s'", what, word);
+  fare_text_add_nearest(&text, word, names, count);
+  for (size_t i = 0; i < count; i++) fare_text_add(&text, "%s%s", i ? ", " : "; choose from: ", names[i]);
+  (void)fare_error(FARE_ERR_INPUT, "%s", text.text);
+  fare_text_free(&text);
+  return FARE_ERR_INPUT;
+}
+
 PetscBool fare_is_word(const char *text)
 {
   if (!text || !*text || strlen(text) > 64) return PETSC_FALSE;

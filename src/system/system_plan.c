@@ -10,13 +10,12 @@
 /* "no parameter 'tlt' (did you mean 'tilt'?); it has kT, mobility, ..." */
 static void unknown_parameter(const fare_system_type *type, const char *name, fare_text *text)
 {
-  const char *names[FARE_PARAMETERS_MAX] = {NULL}, *nearest;
+  const char *names[FARE_PARAMETERS_MAX] = {NULL};
   size_t      count                      = 0;
 
   for (const fare_parameter *row = type->parameters; row->name; row++) names[count++] = row->name;
-  nearest = fare_nearest(name, names, count);
   fare_text_add(text, "system '%s' has no parameter '%s'", type->name, name);
-  if (nearest) fare_text_add(text, " (did you mean '%s'?)", nearest);
+  fare_text_add_nearest(text, name, names, count);
   fare_text_add(text, "; it has");
   for (size_t i = 0; i < count; i++) fare_text_add(text, "%s %s", i ? "," : "", names[i]);
 }

@@ -40,6 +40,8 @@ static int deep(int n) { volatile char room[4096]; room[n % 4096] = 1; return n 
 static PetscErrorCode fault(const char *kind, int rank, fare_ensemble *e)
 {
   if (!strcmp(kind, "error")) SETERRQ(PETSC_COMM_SELF, PETSC_ERR_CONV_FAILED, "no luck");
+  if (!strcmp(kind, "apart") && rank == 1) return fare_error_at(FARE_ERR_FAILED, "ensemble faulty (mine)", "no luck");
+  if (!strcmp(kind, "apart")) SETERRQ(PETSC_COMM_SELF, PETSC_ERR_PLIB, "worse");
   if (!strcmp(kind, "nan")) e->x[0][5] = 0 / zero;
   if (!strcmp(kind, "infinite")) e->x[0][e->local - 1] = 1 / zero;
   if (!strcmp(kind, "weight")) {
@@ -300,6 +302,19 @@ def check_particles(where):
         expect(bool(kept), f"{kind}: the results keep why")
 
 
+def check_apart(where):
+    """Every rank has an error, one that of the ensemble: that is told, with the rank, and names it once."""
+    done = run(where, "study.yaml", "apart", fault="apart -1 0.3")
+    said = done.stderr.decode(errors="replace")
+    expect(
+        done.returncode == 0
+        and "warning: ensemble faulty (mine): rank 1: no luck, in ensemble faulty (mine) up to time 0.3; the study continues without it"
+        in said,
+        "errors of different kinds: one line says whose",
+        f"{done.returncode} {said[-1500:]}",
+    )
+
+
 def find_texts(file):
     found = []
 
@@ -517,6 +532,7 @@ def main():
             return 1
         for check in (
             check_particles,
+            check_apart,
             check_ends,
             check_system,
             check_solvers,

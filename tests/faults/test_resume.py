@@ -354,6 +354,8 @@ def check_usage(where):
     for arguments, said in [
         (["--max-seconds"], "needs a number of seconds"),
         (["--max-seconds", "soon"], "expected a number of seconds"),
+        (["--max-seconds=soon"], "--max-seconds: expected a number of seconds of at least 0.001, got 'soon'"),
+        (["--point=x"], "--point: expected a non-negative integer, got 'x'"),
         (["--checkpoint-seconds", "-1"], "expected a number of seconds"),
         (["--grace-seconds"], "needs a number of seconds"),
         (["--resume", "--overwrite"], "choose one"),

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """
-What surrounds a study: long paths, a byte order mark, limits on file sizes, and a cache of compiled formulas
-that was damaged or that others could write.
+What surrounds a study: long paths, a byte order mark, limits on file sizes, an output that nobody reads or
+that is full, and a cache of compiled formulas that was damaged or that others could write.
 fare-test: labels=faults timeout=300
 """
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -148,6 +149,56 @@ def check_limits(where):
     )
 
 
+def printing(where, to, *arguments):
+    done = subprocess.run(
+        [FARE, *arguments],
+        cwd=where,
+        env={**ENVIRONMENT, **ALONE, "TMPDIR": str(where)},
+        stdout=to,
+        stderr=subprocess.PIPE,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
+def check_output(where):
+    """Into a closed pipe a command that only prints ends as any other does, and a study says where it was; on
+    a full disk both say so.
+    """
+    study = ("run", "study.yaml", "--no-report", "--set", "output.directory=unread", "--overwrite")
+    reader, writer = os.pipe()
+    os.close(reader)
+    for arguments in (("describe", "study"), ("list",), ("run", "--help")):
+        code, said = printing(where, writer, *arguments)
+        expect(code == -signal.SIGPIPE and not said, f"{arguments} into a closed pipe: {code} {said!r}")
+    os.close(writer)
+    with subprocess.Popen(
+        [FARE, *study, "--set", "snapshots.count=100", "--set", "snapshots.end=50"],
+        cwd=where,
+        env={**ENVIRONMENT, **ALONE, "TMPDIR": str(where)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        said = process.stderr.read()
+    lines = own_lines(said)
+    expect(
+        process.returncode == -signal.SIGPIPE
+        and len(lines) == 1
+        and lines[0].startswith("fare: rank 0: nobody reads the output any more, in "),
+        f"a study into a closed pipe: {process.returncode} {said!r}",
+    )
+    with open("/dev/full", "wb") as full:
+        for arguments in (("describe", "study"), ("list",), study):
+            code, said = printing(where, full, *arguments)
+            expect(
+                code == 1 and len(own_lines(said)) == 1 and b"fare: standard output" in said,
+                f"{arguments} onto a full disk: {code} {said!r}",
+            )
+
+
 def density(where, out):
     with h5py.File(where / out / "snapshots" / "snapshot_000002.h5") as file:
         return file["data/2/meshes/density"][()].tobytes()
@@ -220,7 +271,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="fare-around-") as name:
         where = pathlib.Path(name)
         (where / "study.yaml").write_text(STUDY)
-        for check in (check_paths, check_mark, check_limits, check_cache):
+        for check in (check_paths, check_mark, check_limits, check_output, check_cache):
             check(where)
     print(f"{len(failures)} failures")
     return 1 if failures else 0

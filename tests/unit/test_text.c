@@ -84,6 +84,18 @@ static void nearest_names(void **state)
   assert_null(fare_nearest("cells", names, 0));
 }
 
+static void unknown_names(void **state)
+{
+  static const char *const names[] = {"kl", "wasserstein_1"};
+
+  (void)state;
+  assert_int_equal(fare_error_unknown("measure", "kk", names, 2), FARE_ERR_INPUT);
+  assert_string_equal(
+    fare_error_message(), "unknown measure 'kk' (did you mean 'kl'?); choose from: kl, wasserstein_1");
+  assert_int_equal(fare_error_unknown("measure", "energy", names, 1), FARE_ERR_INPUT);
+  assert_string_equal(fare_error_message(), "unknown measure 'energy'; choose from: kl");
+}
+
 /* The message kept last is the one that counts, and it is cut rather than overrun. */
 static void messages_are_kept(void **state)
 {
@@ -106,6 +118,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(tables_align),
   cmocka_unit_test(tables_without_rows),
   cmocka_unit_test(nearest_names),
+  cmocka_unit_test(unknown_names),
   cmocka_unit_test(messages_are_kept),
 };
 FARE_TEST_MAIN(tests)

@@ -178,7 +178,7 @@ static int parse_arguments(parser *p, fare_tree_kind kind, size_t at)
 static int refuse_name(parser *p, size_t at, const char *name, PetscBool called)
 {
   const fare_symbols *s = p->symbols;
-  const char         *names[FARE_DIM_MAX + FARE_PARAMETERS_MAX + FARE_X_KINDS + CONSTANTS], *nearest;
+  const char         *names[FARE_DIM_MAX + FARE_PARAMETERS_MAX + FARE_X_KINDS + CONSTANTS];
   size_t              count = 0;
   fare_text           list = {0}, hint = {0};
 
@@ -189,10 +189,10 @@ static int refuse_name(parser *p, size_t at, const char *name, PetscBool called)
   for (int i = 0; i < CONSTANTS && !called; i++) names[count++] = constants[i].name;
   for (size_t i = 0; i < count && list.length < 200; i++)
     fare_text_add(&list, "%s%s", i ? ", " : "", names[i]);
-  nearest = fare_nearest(name, names, count);
-  fare_text_add(&hint, nearest ? " (did you mean '%s'?)" : "", nearest);
-  refuse(p, at, "unknown %s '%s'%s%s; there are: %s", called ? "function" : "symbol", name, hint.text,
-    called ? "" : ": neither an axis nor given a value under system.parameters", list.text);
+  fare_text_add_nearest(&hint, name, names, count);
+  refuse(p, at, "unknown %s '%s'%s%s; there are: %s", called ? "function" : "symbol", name,
+    hint.text ? hint.text : "", called ? "" : ": neither an axis nor given a value under system.parameters",
+    list.text);
   fare_text_free(&list);
   fare_text_free(&hint);
   return 0;
