@@ -70,3 +70,16 @@ fare_run() {
   done
   "$FARE" status "${looked[@]}"
 }
+
+# fare_collect STUDY [--set key=value ...]: merges the tables of a sweep and draws its figures.
+fare_collect() { "$FARE" collect "$("$FARE" sweep --directory "$@")"; }
+
+# fare_missing STUDY [--set key=value ...]: the points of a sweep that are not done, in $missing. If there are
+# none, collects and ends the script.
+fare_missing() {
+  missing=$("$FARE" sweep --missing "$@") || exit
+  if [[ $missing ]]; then return; fi
+  echo "FARE: all points of $1 are done"
+  fare_collect "$@"
+  exit
+}

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 Builds the site with warnings as errors, where Sphinx is installed, and checks that docs/how_to/warnings.md
-explains every warning that the program can print.
+explains every warning that the program can print, and quotes nothing that it does not say.
 fare-test: labels=form timeout=600
 """
 from __future__ import annotations
@@ -19,6 +19,9 @@ PAGE = ROOT / "docs/how_to/warnings.md"
 CALL = re.compile(r"fare_warn\((.*?)\);", re.DOTALL)
 PREFIX = 12  # characters of a message that the page must repeat
 LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"')
+QUOTED = re.compile(
+    r"\*\*([^*]+)\*\*|^\| `([^`]+)`", re.MULTILINE
+)  # an entry of the page, or its first column
 CONVERSION = re.compile(r"%[-+ #0-9.*]*(?:hh|h|ll|l|z|j|t)?[a-zA-Z]|%%|\(%")
 
 
@@ -39,7 +42,19 @@ def explained(warning: str, page: str) -> bool:
     return any(len(part) > 7 and part[:PREFIX] in page for part in parts)
 
 
+def unsaid() -> list[str]:
+    """What the page quotes, between dots, that is in no text of the program."""
+    sources = (path.read_text() for path in [*ROOT.glob("src/**/*.c"), *ROOT.glob("apps/*.c")])
+    said = "\n".join(re.sub(r'"\s*"', "", source) for source in sources)
+    quotes = [quote for pair in QUOTED.findall(PAGE.read_text()) for quote in pair if quote]
+    parts = [part.strip(" ;:,%()?") for quote in quotes for part in quote.split("...")]
+    return [part for part in parts if part not in said]
+
+
 def main() -> int:
+    if quotes := unsaid():
+        print("docs/how_to/warnings.md quotes what the program does not say:", "; ".join(quotes))
+        return 1
     page = re.sub(r"\s+", " ", PAGE.read_text())
     missing = {text: path for text, path in warnings().items() if not explained(text, page)}
     for text, path in missing.items():

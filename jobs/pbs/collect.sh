@@ -17,4 +17,4 @@ cd "$PBS_O_WORKDIR" || exit 1
 source "${FARE_HOME:-$PBS_O_WORKDIR}/jobs/pbs/pbs.sh" || exit 1
 eval "set -- $FARE_ARGUMENTS"
 "$FARE" sweep "$@"
-"$FARE" collect "$("$FARE" sweep --directory "$@")"
+fare_collect "$@"

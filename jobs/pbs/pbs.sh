@@ -26,12 +26,13 @@ fare_job() {
   fare_run "$@"
 }
 
-# fare_again CODE SCRIPT: submits the script again behind a job that stopped with a checkpoint.
-# (qrerun would need an operator's rights.)
+# fare_again CODE SCRIPT: submits the script again where the job stopped with a checkpoint. It depends on
+# nothing: `fare` has ended, and PBS knows no dependency on a subjob. (qrerun would need the rights of an
+# operator.)
 fare_again() {
   if [[ $1 -ne 75 ]]; then exit "$1"; fi
   export FARE_HOME=$fare_root
   echo "FARE: stopped with a checkpoint; submitted again"
-  qsub -W depend=afterany:"$PBS_JOBID" "$fare_root/jobs/pbs/$2" || exit
+  qsub "$fare_root/jobs/pbs/$2" || exit
   exit 0
 }

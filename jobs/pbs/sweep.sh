@@ -6,12 +6,7 @@
 # Options of qsub come from the environment: FARE_QSUB="-A PROJECT -q QUEUE".
 # shellcheck source-path=SCRIPTDIR source-path=SCRIPTDIR/.. source=pbs.sh
 source "$(dirname "${BASH_SOURCE[0]}")/pbs.sh"
-missing=$("$FARE" sweep --missing "$@") || exit
-if [[ -z $missing ]]; then
-  echo "FARE: all points of $1 are done"
-  "$FARE" collect "$("$FARE" sweep --directory "$@")"
-  exit
-fi
+fare_missing "$@"
 FARE_ARGUMENTS=$(printf '%q ' "$@")
 export FARE_HOME=$fare_root FARE_ARGUMENTS FARE_POINT=
 # an array of PBS is one range of at least two

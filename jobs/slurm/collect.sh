@@ -16,4 +16,4 @@
 home=${FARE_HOME:-$(scontrol show job "$SLURM_JOB_ID" | sed -n 's,^ *Command=,,p')}
 source "${home%%/jobs/slurm/*}/jobs/slurm/slurm.sh" || exit 1
 "$FARE" sweep "$@"
-"$FARE" collect "$("$FARE" sweep --directory "$@")"
+fare_collect "$@"

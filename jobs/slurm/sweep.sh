@@ -7,12 +7,7 @@
 # ...).
 # shellcheck source-path=SCRIPTDIR source-path=SCRIPTDIR/.. source=slurm.sh
 source "$(dirname "${BASH_SOURCE[0]}")/slurm.sh"
-missing=$("$FARE" sweep --missing "$@") || exit
-if [[ -z $missing ]]; then
-  echo "FARE: all points of $1 are done"
-  "$FARE" collect "$("$FARE" sweep --directory "$@")"
-  exit
-fi
+fare_missing "$@"
 array=$(sbatch --parsable --array="$missing" "$fare_root/jobs/slurm/array.sh" "$@") || exit
 collect=$(sbatch --parsable --dependency=afterany:"$array" "$fare_root/jobs/slurm/collect.sh" "$@") || exit
 echo "FARE: points $missing are job $array; job $collect collects behind it"

@@ -26,18 +26,13 @@ try:
     from fare.files import FareError
     from fare.plot.drawing import STYLE, headline, mean
     from fare.plot.sweeps import CAPTIONS, FIGURES, NEAR, SAMPLES, Row, driven_period, is_right
-    from fare.report import PAGE, as_png, as_svg, highest, number, table, write_aside
+    from fare.report import PAGE, as_png, as_svg, attempt, highest, number, table, write_aside
     from fare.results import Study, Sweep
 except ImportError as missing:
     sys.exit(f"fare collect: needs Python with h5py, numpy and matplotlib 3.6 or later ({missing})")
 
-COARSE = (
-    256,
-    64,
-    24,
-    # most bins along an axis that plug-in divergences look at, in one, two and three dimensions
-    # (docs/measures.md)
-)
+# most bins along an axis that plug-in divergences look at, in one, two, three dimensions (docs/measures.md)
+COARSE = (256, 64, 24)
 
 
 def measured_rows(sweep: Sweep) -> list[Row]:
@@ -361,7 +356,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"fare collect: {message} (usage: fare collect DIR)\n")
 
 
-def collect(sweep: Sweep) -> list[str]:
+def write(sweep: Sweep) -> list[str]:
     """Writes all files; returns their names."""
     rows, states = measured_rows(sweep), thermodynamic_rows(sweep)
     written = []
@@ -377,6 +372,20 @@ def collect(sweep: Sweep) -> list[str]:
     return [*written, "sweep.html"]
 
 
+def collect(directory: pathlib.Path) -> None:
+    """Writes all files, and says which points they hold."""
+    sweep = Sweep(directory)
+    for point, why in sweep.lacking.items():
+        print(f"point {point}: {why}")
+    if not sweep.points:
+        raise FareError(f"{sweep.directory}: none of its points is done")
+    written = write(sweep)
+    print(
+        f"Sweep: {len(sweep.points)} of {len(sweep.points) + len(sweep.lacking)} points in"
+        f" {', '.join(str(sweep.directory / name) for name in written)}"
+    )
+
+
 def main(words: list[str] | None = None) -> int:
     parser = Parser(
         description=(
@@ -386,30 +395,7 @@ def main(words: list[str] | None = None) -> int:
     )
     parser.add_argument("directory", metavar="DIR", type=pathlib.Path)
     arguments = parser.parse_args(words)
-    try:
-        sweep = Sweep(arguments.directory)
-        for point, why in sweep.lacking.items():
-            print(f"point {point}: {why}")
-        if not sweep.points:
-            raise FareError(f"{sweep.directory}: none of its points is done")
-        written = collect(sweep)
-    except FareError as wrong:
-        print(f"fare collect: {wrong}", file=sys.stderr)
-        return 2
-    except OSError as wrong:
-        print(
-            (
-                f"fare collect: {wrong.filename or arguments.directory}: cannot be written:"
-                f" {wrong.strerror or wrong}"
-            ),
-            file=sys.stderr,
-        )
-        return 1
-    print(
-        f"Sweep: {len(sweep.points)} of {len(sweep.points) + len(sweep.lacking)} points in"
-        f" {', '.join(str(sweep.directory / name) for name in written)}"
-    )
-    return 0
+    return attempt("collect", arguments.directory, collect)
 
 
 if __name__ == "__main__":

@@ -599,6 +599,31 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"fare report: {message} (usage: fare report [--figures-only] DIR)\n")
 
 
+def attempt(command: str, directory: pathlib.Path, work: Callable[[pathlib.Path], object]) -> int:
+    """Works on the directory. The exit code: 0 done, 1 a file cannot be written, 2 bad input, with its reason."""
+    try:
+        work(directory)
+    except FareError as wrong:
+        print(f"fare {command}: {wrong}", file=sys.stderr)
+        return 2
+    except OSError as wrong:
+        where, why = wrong.filename or directory, wrong.strerror or wrong
+        print(f"fare {command}: {where}: cannot be written: {why}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def report(directory: pathlib.Path, figures_only: bool) -> None:
+    """Writes all files."""
+    study = Study(directory)
+    figures = draw(study, embed=not figures_only)
+    if not figures_only:
+        write_aside(
+            study.directory / "report.html",
+            lambda path: path.write_text(page(study, figures), encoding="utf-8"),
+        )
+
+
 def main(words: list[str] | None = None) -> int:
     parser = Parser(
         description="Draws report.html and figures/*.png in the directory of a finished FARE study."
@@ -608,27 +633,8 @@ def main(words: list[str] | None = None) -> int:
         "--figures-only", action="store_true", help="write figures/*.png and leave report.html alone"
     )
     arguments = parser.parse_args(words)
-    try:
-        study = Study(arguments.directory)
-        figures = draw(study, embed=not arguments.figures_only)
-        if not arguments.figures_only:
-            write_aside(
-                study.directory / "report.html",
-                lambda path: path.write_text(page(study, figures), encoding="utf-8"),
-            )
-    except FareError as wrong:
-        print(f"fare report: {wrong}", file=sys.stderr)
-        return 2
-    except OSError as wrong:
-        print(
-            (
-                f"fare report: {wrong.filename or arguments.directory}: cannot be written:"
-                f" {wrong.strerror or wrong}"
-            ),
-            file=sys.stderr,
-        )
-        return 1
-    return 0
+    work = functools.partial(report, figures_only=arguments.figures_only)
+    return attempt("report", arguments.directory, work)
 
 
 if __name__ == "__main__":

@@ -90,9 +90,12 @@ def score(
     if extras:
         from fare.two_sample import rows
 
-        more = rows(directory, when, frames, extras, extra_samples)
-        held_out = table.groupby("time").held_out.first()
-        more["held_out"] = [held_out.loc[held_out.index[abs(held_out.index - t).argmin()]] for t in more.time]
+        # of each time, in the order of `when`: all measures of a time agree in these
+        known = table.groupby("time")[["held_out", "effective", "independent"]].first()
+        known = known.iloc[[abs(known.index - t).argmin() for t in when]]
+        independent = known[["effective", "independent"]].min(axis=1)
+        more = rows(directory, when, frames, independent, extras, extra_samples)
+        more["held_out"] = list(known.held_out.repeat(len(extras)))
         table = pandas.concat([table, more], ignore_index=True)
     found["samples"] = "in memory"
     table.attrs.update(found)

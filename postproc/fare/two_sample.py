@@ -2,7 +2,8 @@
 """Distances of samples from exact draws of the truth that need no bins: C2ST, kernel MMD and, in two
 dimensions, the Wasserstein distance. `fare.score(..., extras=["c2st"])` puts them beside FARE's own measures.
 
-All compare n samples with n exact draws. Their noise floor is what n exact draws show against these draws.
+All compare n samples with n exact draws. Their noise floor is what n exact draws show against these draws. There is
+none for samples that are copies of each other or correlated: exact draws are neither.
 """
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ from fare.command import call
 from fare.files import Array, FareError
 
 REPLICATES = 40  # exact draws for a noise floor
+DEPENDENT = 1.5  # the design effect, samples over independent ones, beyond which there is no noise floor
 
 
 @dataclass(frozen=True)
@@ -125,14 +127,18 @@ def _distance(name: str, y: Array, lengths: Array, seed: int) -> Callable[[Array
     if name == "wasserstein_2_unbinned":
         return lambda x: wasserstein(x, y, lengths)
     width = median_width(y, lengths)
-    own = _among(y, lengths, width)
-    return lambda x: _among(x, lengths, width) + own - 2 * _kernel(x, y, lengths, width)
+    return lambda x: mmd(x, y, lengths, width)
 
 
 def rows(
-    directory: str | pathlib.Path, times: Array, frames: Iterable[Any], extras: Sequence[str], most: int
+    directory: str | pathlib.Path,
+    times: Array,
+    frames: Iterable[Any],
+    independent: Iterable[float],
+    extras: Sequence[str],
+    most: int,
 ) -> Any:
-    """A table with the columns of `fare.score` for the extras."""
+    """A table with the columns of `fare.score` for the extras; `independent`: how many samples of each time are."""
     import pandas
 
     if unknown := [name for name in extras if name not in KNOWN]:
@@ -141,31 +147,39 @@ def rows(
     dimension = len(cells.edges)
     if "wasserstein_2_unbinned" in extras and dimension != 2:
         raise FareError(f"wasserstein_2_unbinned is for two dimensions, the study has {dimension}")
-    for t, frame in zip(times, frames):
+    for t, frame, number in zip(times, frames, independent):
         k = int(abs(cells.times - t).argmin())
         rng = np.random.default_rng([k, len(frame)])
         x = np.asarray(frame, float).reshape(len(frame), dimension)
         x = x[np.sort(rng.choice(len(x), most, replace=False))] if len(x) > most else x
+        if len(x) < 2:
+            raise FareError(f"extras need two samples or more, and there are {len(x)} at time {t:g}")
         y = cells.draw(k, len(x), rng)
         exact = [cells.draw(k, len(x), rng) for _ in range(REPLICATES)]
+        effect = 1 + max(0.0, len(frame) / number - 1) * len(x) / len(frame)
         for name in extras:
             distance = _distance(name, y, cells.lengths, k)
             floor = np.array([distance(draw) for draw in exact])
-            found.append(_row(float(t), name, distance(x), floor, len(x)))
+            found.append(_row(float(cells.times[k]), name, distance(x), floor, len(x), effect))
     return pandas.DataFrame(found)
 
 
-def _row(time: float, name: str, value: float, floor: Array, samples: int) -> dict[str, Any]:
+def _row(time: float, name: str, value: float, floor: Array, samples: int, effect: float) -> dict[str, Any]:
+    if effect > DEPENDENT:
+        floor = np.full_like(floor, np.nan)
+    excess = value - floor.mean()
     return {
         "time": time,
         "measure": name,
         "value": value,
         "floor": floor.mean(),
         "floor_high": np.quantile(floor, 0.95),
-        "excess": value - floor.mean(),
-        "p_value": (1 + (floor >= value).sum()) / (1 + len(floor)),
-        "significance": (value - floor.mean()) / floor.std(ddof=1),
+        "excess": excess,
+        "p_value": np.nan if effect > DEPENDENT else (1 + (floor >= value).sum()) / (1 + len(floor)),
+        "significance": excess / floor.std(ddof=1),
         "samples": samples,
-        "effective": samples,
-        "no_interval": "none is known for this measure",
+        "effective": round(samples / effect),
+        "no_interval": (
+            "samples are copies or correlated" if effect > DEPENDENT else "none is known for this measure"
+        ),
     }

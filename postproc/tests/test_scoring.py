@@ -147,11 +147,35 @@ def test_extras_stand_beside_the_others(two: Study) -> None:
         for x in (exact, shifted)
     )
     assert list(good.measure.unique()) == ["kl", *extras] and len(good) == 9
-    assert good[good.measure != "kl"].p_value.min() > 0.02
+    assert good[good.measure != "kl"].p_value.min() > 2.5 / (1 + two_sample.REPLICATES)
+    assert set(good.time) == set(cells.times) and set(good[good.measure == "mmd"].held_out) == {False, True}
     assert (bad[bad.measure == "mmd"].p_value < 0.05).all()
-    floors = good[good.measure == "mmd"]
-    assert (abs(floors.floor) < floors.floor_high + 0.01).all()
+    floors = good[good.measure == "mmd"]  # unbiased: 0 on average, here against draws of their own
+    assert (abs(floors.floor) < floors.floor_high).all() and (floors.floor_high < 0.01).all()
     with pytest.raises(fare.FareError, match="unknown extra 'c2tt'"):
         fare.score(two.directory, cells.times, exact, extras=["c2tt"])
     with pytest.raises(fare.FareError, match="equal weight"):
         fare.score(two.directory, cells.times, exact, np.ones((3, 300)), extras=extras)
+
+
+def test_extras_have_no_floor_for_dependent_samples(two: Study) -> None:
+    """Each of 30 exact draws ten times is further from the truth than 300 are, and that is no error."""
+    cells, rng = two_sample.read_cells(two.directory), np.random.default_rng(6)
+    copies = np.repeat(cells.draw(2, 30, rng), 10, axis=0)[None]
+    when, extras = cells.times[2:], ["c2st", "mmd"]
+    found = fare.score(two.directory, when, copies, measures=["kl"], extras=extras)[1:]
+    assert np.isfinite(found.value).all() and (found.effective <= 30).all()
+    assert found[["floor", "floor_high", "excess", "p_value", "significance"]].isna().all(axis=None)
+    assert set(found.no_interval) == {"samples are copies or correlated"}
+    few = fare.score(two.directory, when, copies, measures=["kl"], extras=extras, extra_samples=10)[1:]
+    assert few.p_value.notna().all()  # a few of them are hardly ever copies
+
+
+def test_extras_match_times_as_others_do(two: Study) -> None:
+    cells = two_sample.read_cells(two.directory)
+    exact = np.stack([cells.draw(k, 50, np.random.default_rng(7)) for k in range(3)])[::-1]
+    table = fare.score(two.directory, cells.times[::-1] + 1e-12, exact, measures=["kl"], extras=["c2st"])
+    assert set(table.time) == set(cells.times)
+    assert table.groupby("time").held_out.nunique().max() == 1
+    with pytest.raises(fare.FareError, match="two samples or more, and there are 1 at time 0.2"):
+        fare.score(two.directory, cells.times[2:], exact[:1, :1], measures=["kl"], extras=["mmd"])
