@@ -29,17 +29,21 @@
 #define DOUBT         (FARE_TRUTH_NUMBERS - 3 - FARE_DIM_MAX) /* behind the evolution's own numbers */
 
 struct fare_truth {
+  const fare_system *system;
   /* half_grid: NULL without estimate; quarter_grid: where cells are no multiple of 4, too */
   fare_grid        *grid, *half_grid, *quarter_grid;
   fare_evolution   *main, *half, *half_tighter, *quarter;
   fare_estimate    *estimate;
   Vec               error_field, half_difference;
   double            layer[FARE_DIM_MAX][2]; /* of the start, at each end; see ends.c */
+  PetscBool         high_order;             /* its scheme */
   fare_truth_status status;
 };
 
 static const char *const end_names[] = {
   "reflecting", "periodic", "absorbing", "absorbing_below", "absorbing_above", NULL};
+
+static const char *const scheme_names[] = {"auto", "fitted", "high_order", NULL};
 
 const fare_field fare_truth_fields[] = {
   {"cells", FARE_INTEGERS, offsetof(fare_truth_options, cells), "", 4, FARE_CELLS_MAX, NULL, "",
@@ -62,6 +66,10 @@ const fare_field fare_truth_fields[] = {
     "also evolve coarser companions to estimate the error"},
   {"fit_domain", FARE_BOOLEAN, offsetof(fare_truth_options, fit_domain), "false", 0, 0, NULL, "",
     "find the box by pilot runs: the smallest that holds all but 1e-10 of the mass at all times"},
+  {"scheme", FARE_CHOICE, offsetof(fare_truth_options, scheme), "fitted", 0, 0, scheme_names, "",
+    "fitted: positive rates, implicit, of second order where cells resolve drift against diffusion; "
+    "high_order: "
+    "explicit flows of order 7; auto: high_order where an axis has no diffusion or drift outruns it"},
   FARE_FIELDS_END,
 };
 
@@ -224,8 +232,22 @@ static PetscErrorCode create_grids(
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode create_companions(
-  fare_truth *truth, const fare_system *system, double start, double tolerance)
+/* Takes `masses`. Steps are no longer than one of `parts` of what else they might be. */
+static PetscErrorCode create_evolution(const fare_truth *truth, const fare_grid *grid, double start,
+  double tolerance, int parts, Vec masses, fare_evolution **e)
+{
+  const PetscBool bound = grid == truth->grid && truth->half_grid ? PETSC_TRUE : PETSC_FALSE;
+
+  PetscFunctionBegin;
+  if (truth->high_order)
+    PetscCall(fare_evolution_create_transport(grid, truth->system, start, masses, e));
+  else
+    PetscCall(fare_evolution_create(grid, truth->system, start, tolerance, bound, masses, e));
+  (*e)->parts = parts;
+  PetscFunctionReturn(0);
+}
+
+static PetscErrorCode create_companions(fare_truth *truth, double start, double tolerance)
 {
   Vec masses, same, coarse;
 
@@ -238,14 +260,11 @@ static PetscErrorCode create_companions(
   if (truth->quarter_grid) {
     PetscCall(DMCreateGlobalVector(truth->quarter_grid->dm, &coarse));
     PetscCall(fare_grid_restrict(truth->quarter_grid, masses, coarse));
-    PetscCall(fare_evolution_create(
-      truth->quarter_grid, system, start, tolerance, PETSC_FALSE, coarse, &truth->quarter));
+    PetscCall(create_evolution(truth, truth->quarter_grid, start, tolerance, 1, coarse, &truth->quarter));
   }
+  PetscCall(create_evolution(truth, truth->half_grid, start, tolerance, 1, masses, &truth->half));
   PetscCall(
-    fare_evolution_create(truth->half_grid, system, start, tolerance, PETSC_FALSE, masses, &truth->half));
-  PetscCall(fare_evolution_create(
-    truth->half_grid, system, start, tolerance / TIGHTER, PETSC_FALSE, same, &truth->half_tighter));
-  truth->half_tighter->parts = 2;
+    create_evolution(truth, truth->half_grid, start, tolerance / TIGHTER, 2, same, &truth->half_tighter));
   PetscFunctionReturn(0);
 }
 
@@ -398,13 +417,14 @@ PetscErrorCode fare_truth_create(MPI_Comm comm, const fare_system *system, const
   *truth              = t;
   t->status.time      = start;
   t->status.tolerance = options->tolerance;
+  t->system           = system;
+  t->high_order       = options->scheme == FARE_SCHEME_HIGH_ORDER ? PETSC_TRUE : PETSC_FALSE;
   PetscCall(create_grids(comm, system, options, t));
   PetscCall(fare_grid_initial(t->grid, initial, system, start, &masses));
   PetscCall(VecDuplicate(masses, &t->error_field));
-  PetscCall(
-    fare_evolution_create(t->grid, system, start, options->tolerance, options->estimate, masses, &t->main));
+  PetscCall(create_evolution(t, t->grid, start, options->tolerance, 1, masses, &t->main));
   if (t->half_grid) {
-    PetscCall(create_companions(t, system, start, options->tolerance));
+    PetscCall(create_companions(t, start, options->tolerance));
     PetscCall(fare_estimate_create(t->grid, t->half_grid, t->quarter_grid, system, initial, &t->estimate));
     PetscCall(fare_ends_look(t->grid, system, start, masses, t->layer, &singular));
   }
