@@ -191,92 +191,200 @@ static PetscErrorCode stage(fare_transport *t, double c, double *points, double 
   PetscFunctionReturn(0);
 }
 
-/* next = points - what flows out; its sums over all ranks. */
-static PetscErrorCode balance(fare_transport *t, fare_transport_step_result *result, double *negative)
+/* The least and the sum of `next` over all ranks, and what is negative; such cells are listed. */
+static PetscErrorCode look(fare_transport *t, fare_transport_step_result *result)
 {
-  const PetscInt     n      = t->grid->count[0];
-  double             all[2] = {0}, least = HUGE_VAL;
-  const PetscScalar *from;
-  PetscScalar       *to;
+  const PetscInt n      = t->grid->count[0];
+  double         all[2] = {0}, least = HUGE_VAL;
+  PetscScalar   *next;
 
   PetscFunctionBegin;
-  PetscCall(VecGetArrayRead(t->points, &from));
-  PetscCall(VecGetArray(t->next, &to));
-  FOR_ROWS(t, row, at)
-  {
+  t->bads = 0;
+  PetscCall(VecGetArray(t->next, &next));
+  for (PetscInt row = 0; row < t->owned; row += n) {
     double sums[3];
 
-    for (int axis = 0; axis < t->grid->dim; axis++)
-      fare_transport_advance_row(n, 1, t->flow[axis] + at, t->flow[axis] + at - t->stride[axis],
-        axis ? to + row : from + row, to + row);
-    fare_transport_look(n, to + row, sums);
+    fare_transport_look(n, next + row, sums);
     least = PetscMin(least, sums[0]);
     all[0] += sums[1];
     all[1] += sums[2];
+    for (PetscInt i = row; i < row + n && sums[0] < 0; i++) {
+      if (next[i] < 0) t->bad[t->bads++] = i;
+    }
   }
-  PetscCall(VecRestoreArray(t->next, &to));
-  PetscCall(VecRestoreArrayRead(t->points, &from));
+  PetscCall(VecRestoreArray(t->next, &next));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, all, 2, MPI_DOUBLE, MPI_SUM, t->grid->comm));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &least, 1, MPI_DOUBLE, MPI_MIN, t->grid->comm));
-  result->least = least;
-  result->sum   = all[0];
-  *negative     = all[1];
+  result->least    = least;
+  result->sum      = all[0];
+  result->negative = all[1];
   PetscFunctionReturn(0);
 }
 
-/* One pass of the limiter: scales what flows out of cells in which `next` is negative. */
-static PetscErrorCode hold_back(fare_transport *t, PetscBool strict)
+/* What the limiter works with: `length` is that of the flows. */
+typedef struct {
+  fare_transport *t;
+  const double   *points;
+  double         *next, *share, length;
+} limiter;
+
+#define LISTED 2.0 /* in the place of a share */
+
+static PetscInt place_of(const fare_transport *t, PetscInt n, PetscInt index[FARE_DIM_MAX])
 {
-  const int          dim   = t->grid->dim;
-  const PetscInt     n     = t->grid->count[0];
-  double            *share = t->stage[1];
-  const PetscScalar *points, *next;
+  const PetscInt *count = t->grid->count;
+
+  index[0] = n % count[0];
+  index[1] = n / count[0] % count[1];
+  index[2] = n / count[0] / count[1];
+  return t->first + index[0] + index[1] * t->stride[1] + index[2] * t->stride[2];
+}
+
+/* The share of what flows out of a cell that leaves nothing negative there. `strict`: inflow does not count.
+ */
+static double share_of(const limiter *l, PetscInt n, PetscInt at, PetscBool strict)
+{
+  const fare_transport *t      = l->t;
+  const double          nearly = 1 - 1e-14;
+  double                in = 0, out = 0;
+
+  for (int axis = 0; axis < t->grid->dim; axis++) {
+    const double up = t->flow[axis][at], down = t->flow[axis][at - t->stride[axis]];
+
+    out += PetscMax(up, 0) + PetscMax(-down, 0);
+    in += PetscMax(-up, 0) + PetscMax(down, 0);
+  }
+  if (strict) in = 0;
+  return out > 0 ? PetscMin(1, nearly * (l->points[n] / l->length + in) / out) : 1;
+}
+
+/* Flows have changed: brings `next` of a cell up to date and lists it, once, where it is negative. */
+static void look_again(limiter *l, PetscInt n, PetscInt at)
+{
+  fare_transport *t     = l->t;
+  double          value = l->points[n];
+
+  for (int axis = 0; axis < t->grid->dim; axis++)
+    value -= l->length * (t->flow[axis][at] - t->flow[axis][at - t->stride[axis]]);
+  l->next[n] = fabs(value) < FARE_TRANSPORT_NOTHING ? 0 : value;
+  if (!(l->next[n] < 0) || l->share[at] == LISTED) return;
+  l->share[at]      = LISTED;
+  t->bad[t->bads++] = n;
+}
+
+/* At a cell and its neighbours on this rank. */
+static void look_around(limiter *l, PetscInt n)
+{
+  const fare_transport *t = l->t;
+  PetscInt              index[FARE_DIM_MAX], step = 1;
+  const PetscInt        at = place_of(t, n, index);
+
+  look_again(l, n, at);
+  for (int axis = 0; axis < t->grid->dim; step *= t->grid->count[axis++]) {
+    if (index[axis] > 0) look_again(l, n - step, at - t->stride[axis]);
+    if (index[axis] < t->grid->count[axis] - 1) look_again(l, n + step, at + t->stride[axis]);
+  }
+}
+
+/* Scales what flows in over the border of this rank from a neighbour's cell that the limiter holds back. */
+static PetscBool scale_from_beyond(const limiter *l, PetscInt n)
+{
+  const fare_transport *t = l->t;
+  PetscInt              index[FARE_DIM_MAX];
+  const PetscInt        at     = place_of(t, n, index);
+  PetscBool             scaled = PETSC_FALSE;
+
+  for (int axis = 0; axis < t->grid->dim; axis++) {
+    for (int side = 0; side < 2; side++) {
+      const PetscInt s = t->stride[axis], face = side ? at : at - s;
+      const double   share = l->share[side ? at + s : at - s], flow = t->flow[axis][face];
+
+      if (index[axis] != (side ? t->grid->count[axis] - 1 : 0) || !(share < 1)) continue;
+      if (side ? flow < 0 : flow > 0) {
+        t->flow[axis][face] *= share;
+        scaled = PETSC_TRUE;
+      }
+    }
+  }
+  return scaled;
+}
+
+/* One pass: scales what flows out of the listed cells, and lists those that are negative then. */
+static PetscErrorCode hold_back(limiter *l, PetscBool strict)
+{
+  fare_transport *t    = l->t;
+  const PetscInt  bads = t->bads;
+  PetscInt       *list, index[FARE_DIM_MAX];
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(bads, &list));
+  PetscCall(PetscArraycpy(list, t->bad, bads));
+  for (PetscInt b = 0; b < bads; b++) {
+    const PetscInt at = place_of(t, list[b], index);
+
+    l->share[at] = share_of(l, list[b], at, strict);
+  }
+  PetscCall(exchange(t, l->share));
+  for (PetscInt b = 0; b < bads; b++) {
+    const PetscInt at = place_of(t, list[b], index);
+
+    for (int axis = 0; axis < t->grid->dim; axis++) {
+      double *up = &t->flow[axis][at], *down = &t->flow[axis][at - t->stride[axis]];
+
+      *up *= *up > 0 ? l->share[at] : 1;
+      *down *= *down < 0 ? l->share[at] : 1;
+    }
+  }
+  for (PetscInt b = 0; b < bads; b++) l->share[place_of(t, list[b], index)] = 1;
+  t->bads = 0;
+  for (PetscInt b = 0; b < bads; b++) look_around(l, list[b]);
+  for (PetscInt b = 0; b < t->borders; b++) {
+    if (scale_from_beyond(l, t->border[b])) look_around(l, t->border[b]);
+  }
+  PetscCall(PetscFree(list));
+  PetscFunctionReturn(0);
+}
+
+/* The points after all flows of a length, limited, become the present ones. */
+static PetscErrorCode settle(fare_transport *t, double length, fare_transport_step_result *result)
+{
+  const PetscInt     n        = t->grid->count[0];
+  limiter            l        = {.t = t, .share = t->stage[1], .length = length};
+  double             negative = 0;
+  PetscMPIInt        left;
+  const PetscScalar *points;
+  PetscScalar       *next;
+  Vec                last;
 
   PetscFunctionBegin;
   PetscCall(VecGetArrayRead(t->points, &points));
-  PetscCall(VecGetArrayRead(t->next, &next));
+  PetscCall(VecGetArray(t->next, &next));
   FOR_ROWS(t, row, at)
   {
-    const double *above[FARE_DIM_MAX], *below[FARE_DIM_MAX];
-
-    for (int axis = 0; axis < dim; axis++) {
-      above[axis] = t->flow[axis] + at;
-      below[axis] = t->flow[axis] + at - t->stride[axis];
-    }
-    fare_transport_shares(n, dim, strict, points + row, next + row, above, below, share + at);
+    for (int axis = 0; axis < t->grid->dim; axis++)
+      fare_transport_advance_row(n, length, t->flow[axis] + at, t->flow[axis] + at - t->stride[axis],
+        axis ? next + row : points + row, next + row);
   }
-  PetscCall(VecRestoreArrayRead(t->next, &next));
+  PetscCall(look(t, result));
+  negative = result->negative;
+  l.points = points;
+  l.next   = next;
+  if (result->least < 0) {
+    for (PetscInt cell = 0; cell < t->box; cell++) l.share[cell] = 1;
+  }
+  left = result->least < 0;
+  for (result->passes = 0; left; result->passes++) {
+    PetscCall(hold_back(&l, result->passes < TRUSTING ? PETSC_FALSE : PETSC_TRUE));
+    left = t->bads > 0;
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &left, 1, MPI_INT, MPI_MAX, t->grid->comm));
+  }
+  PetscCall(VecRestoreArray(t->next, &next));
   PetscCall(VecRestoreArrayRead(t->points, &points));
-  PetscCall(exchange(t, share));
-  FOR_ROWS(t, row, at)
-  {
-    (void)row;
-    for (int axis = 0; axis < dim; axis++) {
-      const PetscInt  s     = t->stride[axis];
-      const PetscBool first = (axis == 1 && !j_) || (axis == 2 && !k_) ? PETSC_TRUE : PETSC_FALSE;
-
-      if (first) fare_transport_limit(n, s, share + at - s, t->flow[axis] + at - s);
-      fare_transport_limit(axis ? n : n + 1, s, share + at - !axis, t->flow[axis] + at - !axis);
-    }
-  }
-  PetscFunctionReturn(0);
-}
-
-/* The points after all flows, limited, become the present ones. */
-static PetscErrorCode settle(fare_transport *t, fare_transport_step_result *result)
-{
-  double negative;
-  Vec    last;
-
-  PetscFunctionBegin;
-  PetscCall(balance(t, result, &result->negative));
-  for (result->passes = 0; result->least < 0; result->passes++) {
-    PetscCall(hold_back(t, result->passes < TRUSTING ? PETSC_FALSE : PETSC_TRUE));
-    PetscCall(balance(t, result, &negative));
-  }
-  last      = t->points;
-  t->points = t->next;
-  t->next   = last;
+  if (result->passes) PetscCall(look(t, result));
+  result->negative = negative;
+  last             = t->points;
+  t->points        = t->next;
+  t->next          = last;
   PetscFunctionReturn(0);
 }
 
@@ -293,7 +401,7 @@ static PetscErrorCode spread(fare_transport *t, Vec from, double *to)
 }
 
 /* What has flowed through the ends. */
-static PetscErrorCode count_absorbed(const fare_transport *t, double absorbed[FARE_DIM_MAX][2])
+static PetscErrorCode count_absorbed(const fare_transport *t, double length, double absorbed[FARE_DIM_MAX][2])
 {
   const fare_grid *grid = t->grid;
 
@@ -308,8 +416,8 @@ static PetscErrorCode count_absorbed(const fare_transport *t, double absorbed[FA
 
       for (int axis = 0; axis < grid->dim; axis++) {
         if (grid->boundary[axis] < FARE_BOUNDARY_ABSORBING) continue;
-        if (index[axis] == 0) absorbed[axis][0] -= t->flow[axis][at + i - t->stride[axis]];
-        if (index[axis] == grid->cells[axis] - 1) absorbed[axis][1] += t->flow[axis][at + i];
+        if (index[axis] == 0) absorbed[axis][0] -= length * t->flow[axis][at + i - t->stride[axis]];
+        if (index[axis] == grid->cells[axis] - 1) absorbed[axis][1] += length * t->flow[axis][at + i];
       }
     }
   }
@@ -328,12 +436,9 @@ PetscErrorCode fare_transport_step(fare_transport *t, double length, fare_transp
     PetscCall(stage(t, length / order, t->stage[order % 2], t->stage[1 - order % 2], from));
   PetscCall(VecRestoreArrayRead(t->points, &from));
   PetscCall(exchange(t, t->stage[1]));
-  for (int axis = 0; axis < t->grid->dim; axis++) {
-    flow_all(t, &(flow_kind){.points = t->stage[1]}, axis);
-    for (PetscInt cell = 0; cell < t->box; cell++) t->flow[axis][cell] *= length;
-  }
-  PetscCall(settle(t, result));
-  PetscCall(count_absorbed(t, result->absorbed));
+  for (int axis = 0; axis < t->grid->dim; axis++) flow_all(t, &(flow_kind){.points = t->stage[1]}, axis);
+  PetscCall(settle(t, length, result));
+  PetscCall(count_absorbed(t, length, result->absorbed));
   PetscFunctionReturn(0);
 }
 
@@ -348,7 +453,7 @@ static PetscErrorCode convert(fare_transport *t, const double weight[FARE_REACH]
     PetscCall(spread(t, t->points, t->stage[0]));
     PetscCall(exchange(t, t->stage[0]));
     flow_all(t, &(flow_kind){.points = t->stage[0], .weight = weight[0]}, axis);
-    PetscCall(settle(t, &result));
+    PetscCall(settle(t, 1, &result));
   }
   PetscFunctionReturn(0);
 }
@@ -455,6 +560,23 @@ PetscErrorCode fare_transport_prepare(fare_transport *t, double time)
   PetscFunctionReturn(0);
 }
 
+/* Owned cells with a neighbour on another rank, or on this one round a circle. */
+static void list_borders(fare_transport *t)
+{
+  for (PetscInt n = 0; n < t->owned; n++) {
+    PetscInt  index[FARE_DIM_MAX];
+    PetscBool borders = PETSC_FALSE;
+
+    place_of(t, n, index);
+    for (int axis = 0; axis < t->grid->dim; axis++) {
+      if ((index[axis] == 0 && t->patch->neighbour[axis][0] != MPI_PROC_NULL) ||
+        (index[axis] == t->grid->count[axis] - 1 && t->patch->neighbour[axis][1] != MPI_PROC_NULL))
+        borders = PETSC_TRUE;
+    }
+    if (borders) t->border[t->borders++] = n;
+  }
+}
+
 PetscErrorCode fare_transport_create(const fare_grid *grid, const fare_system *system,
   const fare_patch *patch, Vec masses, fare_transport **transport)
 {
@@ -475,7 +597,10 @@ PetscErrorCode fare_transport_create(const fare_grid *grid, const fare_system *s
     t->first += layer * t->box;
     t->box *= t->size[axis];
   }
+  t->owned = fare_grid_owned(grid);
   PetscCall(create_halo(t));
+  PetscCall(PetscMalloc2(t->owned, &t->bad, t->owned, &t->border));
+  list_borders(t);
   for (int axis = 0; axis < grid->dim; axis++)
     PetscCall(PetscCalloc3(t->box, &t->drift[axis], t->box, &t->diffusion[axis], t->box, &t->flow[axis]));
   PetscCall(
@@ -501,6 +626,7 @@ PetscErrorCode fare_transport_destroy(fare_transport **transport)
     PetscCall(PetscFree3(t->drift[axis], t->diffusion[axis], t->flow[axis]));
   }
   PetscCall(PetscFree3(t->stage[0], t->stage[1], t->row));
+  PetscCall(PetscFree2(t->bad, t->border));
   PetscCall(VecDestroy(&t->points));
   PetscCall(VecDestroy(&t->next));
   PetscCall(PetscFree(*transport));

@@ -26,7 +26,9 @@ struct fare_transport {
   PetscBool          is_uniform[FARE_DIM_MAX], valid;
   double             uniform[FARE_DIM_MAX], theta[FARE_PARAMETERS_MAX], rate;
   double            *stage[2], *flow[FARE_DIM_MAX], *row; /* flow: over the face above each cell */
-  Vec                points, next;                        /* of owned cells, the state */
+  /* owned cells: those that the limiter shall look after, and those at a border of the rank */
+  PetscInt *bad, bads, *border, borders;
+  Vec       points, next; /* of owned cells, the state */
 };
 
 /* What a step has left: its sums over all ranks. */
@@ -48,6 +50,8 @@ PetscErrorCode fare_transport_step(fare_transport *t, double length, fare_transp
 /* The masses of the present points. Collective. */
 PetscErrorCode fare_transport_masses(fare_transport *t, Vec masses);
 
+#define FARE_TRANSPORT_NOTHING 1e-25 /* of a mass of 1, in a cell */
+
 /* Kernels. */
 /*
   Over n faces above cells at `at`, `s` apart from their neighbours along the axis, with `pairs` cells on
@@ -63,14 +67,6 @@ void fare_transport_advance_row(
   PetscInt n, double c, const double *above, const double *below, const double *from, double *to);
 /* The least, the sum and the negative part of n values; those that are next to nothing become zero. */
 void fare_transport_look(PetscInt n, double *points, double sums[3]);
-/*
-  One row of n cells: the share of what flows out that leaves nothing negative, 1 where `next` is not. above,
-  below: flows of each axis; `strict`: what flows in does not count.
-*/
-void fare_transport_shares(PetscInt n, int dim, int strict, const double *points, const double *next,
-  const double *const above[], const double *const below[], double *share);
-/* Multiplies the flow over each face by the share of the cell that it leaves. */
-void fare_transport_limit(PetscInt n, PetscInt s, const double *share, double *flow);
 /* The largest of the sums of |drift| and diffusion, weighted for stability. */
 double fare_transport_rate(PetscInt n, int dim, const double *const drift[], const double *const diffusion[]);
 

@@ -86,15 +86,13 @@ void fare_transport_advance_row(PetscInt n, double c, const double *restrict abo
   for (PetscInt i = 0; i < n; i++) to[i] = from[i] - c * (above[i] - below[i]);
 }
 
-#define NOTHING 1e-25 /* of a mass of 1, in a cell */
-
 void fare_transport_look(PetscInt n, double *restrict points, double sums[3])
 {
-  double least = 0, sum = 0, negative = 0;
+  double least = 1e300, sum = 0, negative = 0;
 
 #pragma omp simd reduction(min : least) reduction(+ : sum, negative)
   for (PetscInt i = 0; i < n; i++) {
-    const double p = fabs(points[i]) < NOTHING ? 0 : points[i];
+    const double p = fabs(points[i]) < FARE_TRANSPORT_NOTHING ? 0 : points[i];
 
     points[i] = p;
     least     = p < least ? p : least;
@@ -104,33 +102,6 @@ void fare_transport_look(PetscInt n, double *restrict points, double sums[3])
   sums[0] = least;
   sums[1] = sum;
   sums[2] = negative;
-}
-
-void fare_transport_shares(PetscInt n, int dim, int strict, const double *restrict points,
-  const double *restrict next, const double *const above[], const double *const below[],
-  double *restrict share)
-{
-  const double counted = strict ? 0 : 1, nearly = 1 - 1e-14;
-
-#pragma omp simd
-  for (PetscInt i = 0; i < n; i++) {
-    double in = 0, out = 0;
-
-    for (int axis = 0; axis < dim; axis++) {
-      const double up = above[axis][i], down = below[axis][i];
-
-      out += (up > 0 ? up : 0) + (down < 0 ? -down : 0);
-      in += (up < 0 ? -up : 0) + (down > 0 ? down : 0);
-    }
-    share[i] = next[i] < 0 && out > 0 ? nearly * (points[i] + counted * in) / out : 1;
-    share[i] = share[i] < 1 ? share[i] : 1;
-  }
-}
-
-void fare_transport_limit(PetscInt n, PetscInt s, const double *restrict share, double *restrict flow)
-{
-#pragma omp simd
-  for (PetscInt i = 0; i < n; i++) flow[i] *= flow[i] > 0 ? share[i] : share[i + s];
 }
 
 double fare_transport_rate(PetscInt n, int dim, const double *const drift[], const double *const diffusion[])
