@@ -492,8 +492,10 @@ static void evaluate_row(fare_transport *t, PetscInt j, PetscInt k)
     if (axis) beyond += place[axis] < FARE_REACH || place[axis] >= t->size[axis] - FARE_REACH;
     if (axis && grid->boundary[axis] != FARE_BOUNDARY_PERIODIC && (index < 0 || index >= grid->cells[axis]))
       return;
-    for (PetscInt i = 0; i < t->size[0]; i++)
-      x[axis][i] = fare_grid_centre(grid, axis, axis ? index : index + i);
+    if (axis || !j) {
+      for (PetscInt i = 0; i < t->size[0]; i++)
+        x[axis][i] = fare_grid_centre(grid, axis, axis ? index : index + i);
+    }
   }
   if (beyond > 1) return; /* no flow looks there */
   while (grid->boundary[0] != FARE_BOUNDARY_PERIODIC && grid->start[0] + from < FARE_REACH) from++;
@@ -511,10 +513,8 @@ static void evaluate_row(fare_transport *t, PetscInt j, PetscInt k)
   for (int axis = 0; axis < dim; axis++) {
     const double h = grid->spacing[axis];
 
-    for (PetscInt i = 0; i < to - from; i++) {
-      f[axis][i] /= h;
-      D[axis][i] /= h * h;
-    }
+    fare_transport_scale(to - from, 1 / h, f[axis]);
+    fare_transport_scale(to - from, 1 / (h * h), D[axis]);
   }
 }
 
@@ -531,7 +531,7 @@ PetscErrorCode fare_transport_prepare(fare_transport *t, double time)
   for (PetscInt k = 0; k < t->size[2]; k++) {
     for (PetscInt j = 0; j < t->size[1]; j++) evaluate_row(t, j, k);
   }
-  for (int i = 0; i <= 2 * FARE_DIM_MAX; i++) bounds[i] = -HUGE_VAL;
+  for (int i = 0; i <= 2 * FARE_DIM_MAX; i++) bounds[i] = -1e300;
   FOR_ROWS(t, n, at)
   {
     const double *f[FARE_DIM_MAX], *D[FARE_DIM_MAX];
@@ -540,10 +540,7 @@ PetscErrorCode fare_transport_prepare(fare_transport *t, double time)
     for (int axis = 0; axis < grid->dim; axis++) {
       f[axis] = t->drift[axis] + at;
       D[axis] = t->diffusion[axis] + at;
-      for (PetscInt i = 0; i < grid->count[0]; i++) {
-        bounds[2 * axis]     = PetscMax(bounds[2 * axis], D[axis][i]);
-        bounds[2 * axis + 1] = PetscMax(bounds[2 * axis + 1], -D[axis][i]);
-      }
+      fare_transport_bounds(grid->count[0], D[axis], bounds + 2 * axis);
       if (!fare_all_finite((size_t)grid->count[0], f[axis]) ||
         !fare_all_rates((size_t)grid->count[0], D[axis]))
         bounds[2 * FARE_DIM_MAX] = HUGE_VAL;

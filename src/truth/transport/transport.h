@@ -67,6 +67,9 @@ void fare_transport_advance_row(
   PetscInt n, double c, const double *above, const double *below, const double *from, double *to);
 /* The least, the sum and the negative part of n values; those that are next to nothing become zero. */
 void fare_transport_look(PetscInt n, double *points, double sums[3]);
+void fare_transport_scale(PetscInt n, double factor, double *values);
+/* Takes into bounds the largest of n values and of their opposites. */
+void fare_transport_bounds(PetscInt n, const double *values, double bounds[2]);
 /* The largest of the sums of |drift| and diffusion, weighted for stability. */
 double fare_transport_rate(PetscInt n, int dim, const double *const drift[], const double *const diffusion[]);
 

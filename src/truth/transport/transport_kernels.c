@@ -104,6 +104,25 @@ void fare_transport_look(PetscInt n, double *restrict points, double sums[3])
   sums[2] = negative;
 }
 
+void fare_transport_scale(PetscInt n, double factor, double *values)
+{
+#pragma omp simd
+  for (PetscInt i = 0; i < n; i++) values[i] *= factor;
+}
+
+void fare_transport_bounds(PetscInt n, const double *values, double bounds[2])
+{
+  double most = bounds[0], least = -bounds[1];
+
+#pragma omp simd reduction(max : most) reduction(min : least)
+  for (PetscInt i = 0; i < n; i++) {
+    most  = values[i] > most ? values[i] : most;
+    least = values[i] < least ? values[i] : least;
+  }
+  bounds[0] = most;
+  bounds[1] = -least;
+}
+
 double fare_transport_rate(PetscInt n, int dim, const double *const drift[], const double *const diffusion[])
 {
   /* largest moduli of the symbols of the two operators with four pairs */
