@@ -15,7 +15,8 @@
   last stage has all that flows over each face during the step.
 
   Where that leaves a negative p_i the limiter takes back some of what flowed out of this cell, over each face
-  in proportion, and of those that this makes negative, until there is none. The first times it counts on what
+  in proportion, and of those that this makes negative, until there is none (but what is negative by next to
+  nothing, which becomes zero). The first times it counts on what
   flowed in; after that it does not, and then each cell that it has treated once is done for good.
 
   Masses of cells are p_i and its even differences (those of the integral over a cell), and the other way
@@ -191,11 +192,11 @@ static PetscErrorCode stage(fare_transport *t, double c, double *points, double 
   PetscFunctionReturn(0);
 }
 
-/* The least of `next` on this rank, its sum over all and what is negative; such cells are listed. */
-static PetscErrorCode look(fare_transport *t, fare_transport_step_result *result)
+/* The least of `next` on this rank, its sum over all, what is negative, and whether any must be listed. */
+static PetscErrorCode look(fare_transport *t, fare_transport_step_result *result, PetscBool *listed)
 {
   const PetscInt n      = t->grid->count[0];
-  double         all[2] = {0}, least = HUGE_VAL;
+  double         all[3] = {0}, least = HUGE_VAL;
   PetscScalar   *next;
 
   PetscFunctionBegin;
@@ -213,10 +214,12 @@ static PetscErrorCode look(fare_transport *t, fare_transport_step_result *result
     }
   }
   PetscCall(VecRestoreArray(t->next, &next));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, all, 2, MPI_DOUBLE, MPI_SUM, t->grid->comm));
+  all[2] = (double)t->bads;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, all, 3, MPI_DOUBLE, MPI_SUM, t->grid->comm));
   result->least    = least;
   result->sum      = all[0];
   result->negative = all[1];
+  *listed          = all[2] > 0 ? PETSC_TRUE : PETSC_FALSE;
   PetscFunctionReturn(0);
 }
 
@@ -265,7 +268,7 @@ static void look_again(limiter *l, PetscInt n, PetscInt at)
 
   for (int axis = 0; axis < t->grid->dim; axis++)
     value -= l->length * (t->flow[axis][at] - t->flow[axis][at - t->stride[axis]]);
-  l->next[n] = fabs(value) < FARE_TRANSPORT_NOTHING ? 0 : value;
+  l->next[n] = value < FARE_TRANSPORT_NOTHING && value > -FARE_TRANSPORT_LITTLE ? 0 : value;
   if (!(l->next[n] < 0) || l->share[at] == LISTED) return;
   l->share[at]      = LISTED;
   t->bad[t->bads++] = n;
@@ -350,7 +353,7 @@ static PetscErrorCode settle(fare_transport *t, double length, fare_transport_st
   const PetscInt     n        = t->grid->count[0];
   limiter            l        = {.t = t, .share = t->stage[1], .length = length};
   double             negative = 0;
-  PetscMPIInt        left;
+  PetscBool          left;
   const PetscScalar *points;
   PetscScalar       *next;
   Vec                last;
@@ -364,26 +367,41 @@ static PetscErrorCode settle(fare_transport *t, double length, fare_transport_st
       fare_transport_advance_row(n, length, t->flow[axis] + at, t->flow[axis] + at - t->stride[axis],
         axis ? next + row : points + row, next + row);
   }
-  PetscCall(look(t, result));
+  PetscCall(look(t, result, &left));
   negative = result->negative;
   l.points = points;
   l.next   = next;
-  if (negative > 0) {
+  if (left) {
     for (PetscInt cell = 0; cell < t->box; cell++) l.share[cell] = 1;
   }
-  left = negative > 0;
   for (result->passes = 0; left; result->passes++) {
     PetscCall(hold_back(&l, result->passes < TRUSTING ? PETSC_FALSE : PETSC_TRUE));
-    left = t->bads > 0;
-    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &left, 1, MPI_INT, MPI_MAX, t->grid->comm));
+    left = t->bads > 0 ? PETSC_TRUE : PETSC_FALSE;
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &left, 1, MPIU_BOOL, MPI_LOR, t->grid->comm));
   }
   PetscCall(VecRestoreArray(t->next, &next));
   PetscCall(VecRestoreArrayRead(t->points, &points));
-  if (result->passes) PetscCall(look(t, result));
+  if (result->passes) PetscCall(look(t, result, &left));
   result->negative = negative;
   last             = t->points;
   t->points        = t->next;
   t->next          = last;
+  PetscFunctionReturn(0);
+}
+
+/* Makes the sum of the present points what it must be: it is off by rounding and by what is next to nothing.
+ */
+static PetscErrorCode hold_sum(fare_transport *t, double sum, fare_transport_step_result *result)
+{
+  PetscInt cells;
+
+  PetscFunctionBegin;
+  PetscCall(VecGetSize(t->points, &cells));
+  if (!(fabs(result->sum - sum) <= 1e-12 + (double)cells * FARE_TRANSPORT_LITTLE))
+    FARE_FAIL(FARE_ERR_FAILED, "truth: probability is not conserved: a sum of %.17g has become %.17g", sum,
+      result->sum);
+  if (result->sum > 0) PetscCall(VecScale(t->points, sum / result->sum));
+  result->sum = sum;
   PetscFunctionReturn(0);
 }
 
@@ -424,7 +442,8 @@ static PetscErrorCode count_absorbed(const fare_transport *t, double length, dou
   PetscFunctionReturn(0);
 }
 
-PetscErrorCode fare_transport_step(fare_transport *t, double length, fare_transport_step_result *result)
+PetscErrorCode fare_transport_step(
+  fare_transport *t, double length, double sum, fare_transport_step_result *result)
 {
   const PetscScalar *from;
 
@@ -438,6 +457,8 @@ PetscErrorCode fare_transport_step(fare_transport *t, double length, fare_transp
   for (int axis = 0; axis < t->grid->dim; axis++) flow_all(t, &(flow_kind){.points = t->stage[1]}, axis);
   PetscCall(settle(t, length, result));
   PetscCall(count_absorbed(t, length, result->absorbed));
+  for (int end = 0; end < 2 * FARE_DIM_MAX; end++) sum -= result->absorbed[end / 2][end % 2];
+  PetscCall(hold_sum(t, sum, result));
   PetscFunctionReturn(0);
 }
 
@@ -445,14 +466,17 @@ PetscErrorCode fare_transport_step(fare_transport *t, double length, fare_transp
 static PetscErrorCode convert(fare_transport *t, const double weight[FARE_REACH][FARE_REACH])
 {
   fare_transport_step_result result;
+  PetscScalar                sum;
 
   PetscFunctionBegin;
+  PetscCall(VecSum(t->points, &sum));
   for (int axis = 0; axis < t->grid->dim; axis++) {
     for (int a = 0; a < t->grid->dim; a++) memset(t->flow[a], 0, (size_t)t->box * sizeof *t->flow[a]);
     PetscCall(spread(t, t->points, t->stage[0]));
     PetscCall(exchange(t, t->stage[0]));
     flow_all(t, &(flow_kind){.points = t->stage[0], .weight = weight[0]}, axis);
     PetscCall(settle(t, 1, &result));
+    PetscCall(hold_sum(t, sum, &result));
   }
   PetscFunctionReturn(0);
 }
