@@ -227,11 +227,10 @@ static PetscErrorCode look(fare_transport *t, fare_transport_step_result *result
 typedef struct {
   fare_transport *t;
   const double   *points;
-  double         *next, *share, length;
+  double         *next, *share, length, mark; /* mark: of the present pass, above 1 */
 } limiter;
 
-#define LISTED 2.0 /* in the place of a share */
-
+/* Where an owned cell is in the arrays with layers. */
 static PetscInt place_of(const fare_transport *t, PetscInt n, PetscInt index[FARE_DIM_MAX])
 {
   const PetscInt *count = t->grid->count;
@@ -260,18 +259,21 @@ static double share_of(const limiter *l, PetscInt n, PetscInt at, PetscBool stri
   return out > 0 ? PetscMin(1, nearly * (l->points[n] / l->length + in) / out) : 1;
 }
 
-/* Flows have changed: brings `next` of a cell up to date and lists it, once, where it is negative. */
+/*
+  Flows have changed: brings `next` of a cell up to date, once in a pass, and lists it where it is negative.
+  No share is above 1: a pass leaves its mark there.
+*/
 static void look_again(limiter *l, PetscInt n, PetscInt at)
 {
   fare_transport *t     = l->t;
   double          value = l->points[n];
 
+  if (l->share[at] == l->mark) return;
+  l->share[at] = l->mark;
   for (int axis = 0; axis < t->grid->dim; axis++)
     value -= l->length * (t->flow[axis][at] - t->flow[axis][at - t->stride[axis]]);
   l->next[n] = value < FARE_TRANSPORT_NOTHING && value > -FARE_TRANSPORT_LITTLE ? 0 : value;
-  if (!(l->next[n] < 0) || l->share[at] == LISTED) return;
-  l->share[at]      = LISTED;
-  t->bad[t->bads++] = n;
+  if (l->next[n] < 0) t->bad[t->bads++] = n;
 }
 
 /* At a cell and its neighbours on this rank. */
@@ -311,39 +313,41 @@ static PetscBool scale_from_beyond(const limiter *l, PetscInt n)
   return scaled;
 }
 
+/* Scales what flows out of an owned cell. */
+static void scale_from(const limiter *l, PetscInt at)
+{
+  const fare_transport *t = l->t;
+
+  for (int axis = 0; axis < t->grid->dim; axis++) {
+    double *up = &t->flow[axis][at], *down = &t->flow[axis][at - t->stride[axis]];
+
+    *up *= *up > 0 ? l->share[at] : 1;
+    *down *= *down < 0 ? l->share[at] : 1;
+  }
+}
+
 /* One pass: scales what flows out of the listed cells, and lists those that are negative then. */
 static PetscErrorCode hold_back(limiter *l, PetscBool strict)
 {
-  fare_transport *t    = l->t;
-  const PetscInt  bads = t->bads;
-  PetscInt       *list, index[FARE_DIM_MAX];
+  fare_transport *t = l->t;
+  PetscInt       *list, *at, index[FARE_DIM_MAX], count = t->bads;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(bads, &list));
-  PetscCall(PetscArraycpy(list, t->bad, bads));
-  for (PetscInt b = 0; b < bads; b++) {
-    const PetscInt at = place_of(t, list[b], index);
-
-    l->share[at] = share_of(l, list[b], at, strict);
+  PetscCall(PetscMalloc2(count + t->borders, &list, count, &at));
+  PetscCall(PetscArraycpy(list, t->bad, count));
+  for (PetscInt b = 0; b < t->bads; b++) {
+    at[b]           = place_of(t, list[b], index);
+    l->share[at[b]] = share_of(l, list[b], at[b], strict);
   }
   PetscCall(exchange(t, l->share));
-  for (PetscInt b = 0; b < bads; b++) {
-    const PetscInt at = place_of(t, list[b], index);
-
-    for (int axis = 0; axis < t->grid->dim; axis++) {
-      double *up = &t->flow[axis][at], *down = &t->flow[axis][at - t->stride[axis]];
-
-      *up *= *up > 0 ? l->share[at] : 1;
-      *down *= *down < 0 ? l->share[at] : 1;
-    }
-  }
-  for (PetscInt b = 0; b < bads; b++) l->share[place_of(t, list[b], index)] = 1;
-  t->bads = 0;
-  for (PetscInt b = 0; b < bads; b++) look_around(l, list[b]);
+  for (PetscInt b = 0; b < t->bads; b++) scale_from(l, at[b]);
   for (PetscInt b = 0; b < t->borders; b++) {
-    if (scale_from_beyond(l, t->border[b])) look_around(l, t->border[b]);
+    if (scale_from_beyond(l, t->border[b])) list[count++] = t->border[b];
   }
-  PetscCall(PetscFree(list));
+  t->bads = 0;
+  l->mark++;
+  for (PetscInt b = 0; b < count; b++) look_around(l, list[b]);
+  PetscCall(PetscFree2(list, at));
   PetscFunctionReturn(0);
 }
 
@@ -351,7 +355,7 @@ static PetscErrorCode hold_back(limiter *l, PetscBool strict)
 static PetscErrorCode settle(fare_transport *t, double length, fare_transport_step_result *result)
 {
   const PetscInt     n        = t->grid->count[0];
-  limiter            l        = {.t = t, .share = t->stage[1], .length = length};
+  limiter            l        = {.t = t, .share = t->stage[1], .length = length, .mark = 2};
   double             negative = 0;
   PetscBool          left;
   const PetscScalar *points;
