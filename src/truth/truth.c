@@ -7,6 +7,7 @@
   steps as the first where snapshots are so dense that they, not the tolerance, set the step.)
 */
 #include "truth.h"
+#include "truth/transport/transport.h"
 
 #include <petscdmda.h>
 
@@ -104,6 +105,16 @@ fare_box fare_truth_box(const fare_system *system, const fare_truth_options *opt
     box.periodic[axis] = end_of(system, options, axis) == FARE_BOUNDARY_PERIODIC ? PETSC_TRUE : PETSC_FALSE;
   }
   return box;
+}
+
+fare_scheme fare_truth_scheme(const fare_system *system, const fare_truth_options *options, double t)
+{
+  const fare_box box = fare_truth_box(system, options);
+
+  if (options->scheme != FARE_SCHEME_AUTO) return (fare_scheme)options->scheme;
+  return options->cells.count && fare_transport_serves(system, &box, options->cells.values, t)
+    ? FARE_SCHEME_HIGH_ORDER
+    : FARE_SCHEME_FITTED;
 }
 
 fare_walls fare_truth_walls(const fare_system *system, const fare_truth_options *options)

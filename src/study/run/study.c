@@ -24,6 +24,8 @@ static PetscErrorCode create_truth(fare_run *s)
     fare_plan_truth_comm(s->comm, plan, &options), plan->system, &plan->initial, &plan->snapshots, &options));
   PetscCall(fare_truth_fit(
     fare_plan_truth_comm(s->comm, plan, &options), plan->system, &plan->initial, &plan->snapshots, &options));
+  if (fare_truth_scheme(plan->system, &options, plan->snapshots.start) == FARE_SCHEME_HIGH_ORDER)
+    fare_log("truth: explicit transport of high order (truth.scheme)");
   code = fare_truth_create(fare_plan_truth_comm(s->comm, plan, &options), plan->system, &plan->initial,
     plan->snapshots.start, &options, &s->truth);
   if (!code && oracles)

@@ -78,6 +78,7 @@ PetscErrorCode fare_truth_fit(MPI_Comm comm, const fare_system *system, const fa
   if (!options->cells.values) FARE_FAIL(FARE_ERR_FAILED, "out of memory");
   options->cells.count = (size_t)dim;
   for (int axis = 0; axis < dim; axis++) options->cells.values[axis] = first_cells[dim - 1];
+  options->scheme    = fare_truth_scheme(system, options, schedule->start); /* of all pilots */
   options->tolerance = PetscMax(1e-13, 0.01 * options->accuracy);
   for (int i = 0; i < PILOTS_MAX; i++) {
     const double left = SAFETY * options->accuracy;
