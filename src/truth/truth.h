@@ -87,8 +87,9 @@ struct fare_evolution {
   fare_bdf          *bdf;
   TS                 ts;
   KSP                ksp; /* of bdf, or borrowed from ts */
-  /* shift - L: assembled on one axis or where an option wants it, otherwise a shell */
+  /* shift - L: assembled where ranks share one axis or an option wants it, otherwise a shell */
   Mat             A;
+  double         *line;      /* room for the direct solve on one axis; NULL where there is none */
   fare_multigrid *multigrid; /* NULL where the preconditioner is PETSc's */
   double          shift;     /* of A and of the preconditioner */
   PetscInt        prepared;  /* version of the rates that they are of */
