@@ -112,6 +112,15 @@ const fare_node *fare_node_named(const fare_node *list, const char *name);
 */
 const char *fare_node_text(const fare_node *scalar);
 /**
+  The file that a scalar names: a relative path starts from the directory of the file that the scalar stands
+  in; of a value given by `--set`, or from memory, from the working directory.
+
+  @param scalar a scalar
+  @param path   its path; the caller frees it
+  @return FARE_ERR_FAILED without memory
+*/
+PetscErrorCode fare_node_path(const fare_node *scalar, char **path);
+/**
   An error at a node, on one line: "file:line:column: path: message".
 
   @param node   where it is
