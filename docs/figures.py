@@ -5,9 +5,9 @@ Makes the figures, the printed output and the costs in docs/tutorial and docs/ga
 
     docs/figures.py [--runs DIRECTORY] [NAME ...]
 
-A name is that of a file in docs/tutorial or input, without .yaml; none means all (about
-half an hour of one core). Each study runs on one rank in DIRECTORY (default: build/book). One that has run there
-before is only drawn again.
+A name is that of a file in docs/tutorial or input, without .yaml. None means all, about half an hour of one core, but
+generator_spectrum: its figure is that of docs/generators.md. Each study runs on one rank in DIRECTORY (default:
+build/book). One that has run there before is only drawn again.
 """
 from __future__ import annotations
 
@@ -51,11 +51,6 @@ SHORTER = {
         "ensembles.boltzmann.particles=2e5",
         "ensembles.diffusion.steps=1000",
     ],
-    "generator_spectrum": once(
-        *("diffusion", "diffusion_sde", "flow_matching", "flow_matching_ot", "poisson_flow"),
-        *("normalizing_flow", "schrodinger_bridge", "action_matching", "action_matching_entropic"),
-        *("ebm_static", "ebm_conditioned", "neq_ebm"),
-    ),
     "spectrum_2d": once(
         *("diffusion", "flow_matching", "poisson_flow", "normalizing_flow", "schrodinger_bridge"),
         *("action_matching", "neq_ebm"),
@@ -233,7 +228,6 @@ GALLERY = {
     "geometric_brownian": over_time,
     "prinz_driven": truth_and_model,
     "prinz_driven_large": truth_and_model,
-    "generator_spectrum": ranked,
     "expression": planes,
     "five_well": planes,
     "maier_stein": planes,
