@@ -63,6 +63,13 @@ PetscErrorCode fare_config_set_from(fare_config *config, const char *origin, con
 */
 void fare_config_destroy(fare_config **config);
 /**
+  The name of a document, the path of its file where it has one. Not collective.
+
+  @param config the document
+  @return borrowed
+*/
+const char *fare_config_name(const fare_config *config);
+/**
   The root of a document. Not collective.
 
   @param config the document

@@ -431,7 +431,7 @@ def ranking(study: Study) -> Figure | None:
     fig = Figure(figsize=(9.0, 1.3 + 0.235 * len(placed)))
     left, right = fig.subplots(1, 2, sharey=True, width_ratios=(2, 1))
     right.set_xscale("log")
-    right.set_xlabel("seconds: training, with samples")
+    right.set_xlabel("training and sampling (s)")
     ranking_panel(left, study, placed)
     for row, r in enumerate(placed):
         colour = KINDS[r.mode]
@@ -449,7 +449,7 @@ def ranking(study: Study) -> Figure | None:
             ls="",
             marker=MARKERS[mode],
             ms=7,
-            label="nothing is learned" if mode == "none" else mode,
+            label="not trained" if mode == "none" else mode,
         )
         for mode in kinds
     ]
@@ -458,7 +458,7 @@ def ranking(study: Study) -> Figure | None:
         [
             *keys,
             Line2D(
-                [], [], color="#555555", ls="", marker="|", ms=11, mew=2, label="noise floor; training alone"
+                [], [], color="#555555", ls="", marker="|", ms=11, mew=2, label="noise floor (left), training only (right)"
             ),
         ],
         5,

@@ -108,6 +108,24 @@ static PetscErrorCode write_snapshots(const fare_results *r, fare_store *store)
   PetscFunctionReturn(0);
 }
 
+static PetscErrorCode write_thermo(const fare_results *r, fare_store *store)
+{
+  const PetscInt64 count = r->plan->snapshots.count;
+  const char      *group = "/thermodynamics";
+  double          *unresolved;
+
+  PetscFunctionBegin;
+  if (!r->thermo) PetscFunctionReturn(0);
+  PetscCall(fare_thermo_write(r->thermo, &r->work, store));
+  PetscCall(PetscMalloc1(count, &unresolved));
+  for (PetscInt64 k = 0; k < count; k++) unresolved[k] = r->truth[k].doubt ? 1 : 0;
+  PetscCall(write_column(r, store, group, "unresolved", (const char *)unresolved, sizeof *unresolved));
+  PetscCall(fare_store_put_string(store, "/thermodynamics/unresolved", "meaning",
+    "1: the truth is not resolved in space, and errors are good to an order of magnitude at best"));
+  PetscCall(PetscFree(unresolved));
+  PetscFunctionReturn(0);
+}
+
 static PetscErrorCode write_truth(const fare_results *r, fare_store *store)
 {
   const PetscInt64         count = r->plan->snapshots.count;
@@ -409,7 +427,7 @@ static void ends_csv(const fare_results *r, fare_text *to)
 
 static void thermo_csv(const fare_results *r, fare_text *to)
 {
-  fare_thermo_csv(r->thermo, to);
+  fare_thermo_csv(r->thermo, r->truth, to);
 }
 
 static PetscErrorCode write_ranking(const fare_results *r, fare_record *record, fare_store *store)
@@ -481,7 +499,7 @@ PetscErrorCode fare_results_write(MPI_Comm comm, const fare_results *r, fare_rec
   PetscCall(write_ranking(r, record, store));
   PetscCall(write_swept(&r->plan->swept, store));
   PetscCall(fare_analyses_save(r->analysis, store));
-  if (r->thermo) PetscCall(fare_thermo_write(r->thermo, &r->work, store));
+  PetscCall(write_thermo(r, store));
   PetscCall(fare_store_commit(&store));
   PetscFunctionReturn(0);
 }
