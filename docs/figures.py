@@ -48,13 +48,15 @@ SHORTER = {
     "prinz_driven_large": [
         "ensembles.langevin.particles=1e6",
         "ensembles.langevin.dt=1.0e-3",
-        "ensembles.boltzmann.particles=2e5",
-        "ensembles.diffusion.steps=1000",
+        "ensembles.boltzmann.particles=2e4",
+        "ensembles.diffusion.particles=5000",
+        "ensembles.diffusion.steps=500",
     ],
-    "spectrum_2d": once(
-        *("diffusion", "flow_matching", "poisson_flow", "normalizing_flow", "schrodinger_bridge"),
-        *("action_matching", "neq_ebm"),
-    ),
+    "spectrum_2d": [
+        "snapshots.count=11",
+        *once("diffusion", "flow_matching", "poisson_flow", "normalizing_flow"),
+        *once("schrodinger_bridge", "action_matching", "neq_ebm"),
+    ],
 }  # what gallery.md says of a study that would take more than five minutes
 
 
@@ -239,6 +241,7 @@ GALLERY = {
     "spectrum_2d": ranked,
     "wells_3d": planes,
     "lorenz63_noise": cloud,
+    "pendulum": planes,
     "kramers_double_well": planes,
     "kramers_prinz": planes,
     "swing_equation": functools.partial(planes, times=(0.0, 7.0, 16.0)),

@@ -90,8 +90,9 @@ def gallery() -> list[str]:
     entry = "### `{0}`\n\n!\\[{0}\\]\\(images/(gallery/)?{0}.png\\)\n\n"
     found = [f"docs/gallery.md lacks {name}" for name in studies if not re.search(entry.format(name), page)]
     costs = len(re.findall(r"^Cost: [0-9.]+ ", page, re.MULTILINE))
-    if costs != len(studies):
-        found.append(f"docs/gallery.md has {costs} costs for {len(studies)} studies")
+    if costs != len(shown := re.findall(r"^### `(\w+)`$", page, re.MULTILINE)):
+        found.append(f"docs/gallery.md has {costs} costs for {len(shown)} studies")
+    found += [f"docs/gallery.md shows {name}, which is not in input" for name in set(shown) - set(studies)]
     pictures = [*ROOT.glob("docs/images/gallery/*"), *ROOT.glob("docs/tutorial/*.png")]
     large = [path for path in pictures if path.stat().st_size > LARGEST]
     return found + [f"{path.relative_to(ROOT)} is larger than {LARGEST} bytes" for path in large]
