@@ -20,6 +20,7 @@ typedef struct {
     Where it is NULL itself, files follow.
   */
   const char *(*word_at)(const char *before, size_t i);
+  PetscBool without_mpi; /* needs none */
 } fare_command;
 
 extern const fare_command fare_command_run, fare_command_check, fare_command_status, fare_command_list,

@@ -10,6 +10,13 @@
 #include <fare/grid.h>
 #include <fare/schedule.h>
 
+/** How masses flow between cells. */
+typedef enum {
+  FARE_SCHEME_AUTO,      /**< one of the others, by the system and the cells */
+  FARE_SCHEME_FITTED,    /**< rates that are fitted to drift and diffusion, and an implicit time method */
+  FARE_SCHEME_HIGH_ORDER /**< flows of order 7, a limiter that keeps them positive, and an explicit method */
+} fare_scheme;
+
 /** How a truth is computed: the section `truth:` of a plan. */
 typedef struct {
   /** per axis; even, because the error estimate compares with half as many; empty where accuracy is given */
@@ -27,6 +34,7 @@ typedef struct {
   PetscBool     extrapolate; /**< record (density + its estimated error), too */
   PetscBool     estimate;    /**< also evolve the coarser companions that give the error estimate */
   PetscBool     fit_domain;  /**< lower and upper are found by fare_truth_fit_domain */
+  int           scheme;      /**< a fare_scheme */
 } fare_truth_options;
 /** Keys of the plan's `truth:` section. */
 extern const fare_field fare_truth_fields[];

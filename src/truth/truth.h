@@ -24,7 +24,7 @@
 */
 typedef struct fare_estimate fare_estimate;
 PetscErrorCode               fare_estimate_create(const fare_grid *grid, const fare_grid *half_grid,
-                const fare_grid *quarter_grid, const fare_system *system, const fare_initial *initial,
+                const fare_grid *quarter_grid, const fare_system *system, const fare_initial *initial, PetscBool high_order,
                 fare_estimate **estimate);
 PetscErrorCode fare_estimate_space(fare_estimate *estimate, Vec masses, Vec half, Vec quarter, double nominal,
   Vec error_field, fare_truth_status *status);
@@ -80,15 +80,18 @@ PetscErrorCode fare_exits_step(fare_exits *exits, fare_operator *op, double t, V
 
 typedef struct fare_bdf       fare_bdf;
 typedef struct fare_multigrid fare_multigrid;
+typedef struct fare_transport fare_transport;
 struct fare_evolution {
   const fare_grid   *grid;
   const fare_system *system;
   fare_operator     *op;
   fare_bdf          *bdf;
+  fare_transport    *transport;
   TS                 ts;
   KSP                ksp; /* of bdf, or borrowed from ts */
-  /* shift - L: assembled on one axis or where an option wants it, otherwise a shell */
+  /* shift - L: assembled where ranks share one axis or an option wants it, otherwise a shell */
   Mat             A;
+  double         *line;      /* room for the direct solve on one axis; NULL where there is none */
   fare_multigrid *multigrid; /* NULL where the preconditioner is PETSc's */
   double          shift;     /* of A and of the preconditioner */
   PetscInt        prepared;  /* version of the rates that they are of */
@@ -110,6 +113,7 @@ struct fare_evolution {
   /* of the smooth way under way: its end, and its longest step; 0: none is */
   double goal, longest;
   double next_step; /* of ts, in the middle of such a way */
+  double rate;      /* of transport, that decides on the next step; 0: not known */
   /* steps of the smooth way that ends there are no longer; 0: no such way */
   double finest_end, finest;
   PetscErrorCode (*pause)(void *context); /* see fare_truth_set_pause */
@@ -131,6 +135,10 @@ PetscErrorCode fare_bdf_create(fare_evolution *e, double start);
 PetscErrorCode fare_bdf_advance(fare_evolution *e, double t, double longest);
 PetscErrorCode fare_bdf_restart(fare_evolution *e, double t);
 PetscErrorCode fare_bdf_destroy(fare_bdf **bdf);
+/* An evolution by transport, as fare_evolution_create(). Collective. */
+PetscErrorCode fare_evolution_create_transport(
+  const fare_grid *grid, const fare_system *system, double start, Vec masses, fare_evolution **evolution);
+PetscErrorCode fare_transport_advance(fare_evolution *e, double t, double longest);
 #define FARE_BDF_POINTS 6
 void fare_bdf_vectors(const fare_bdf *bdf, Vec vector[]);  /* the first has the latest masses */
 void fare_bdf_save(const fare_bdf *bdf, double numbers[]); /* FARE_BDF_POINTS + 4 */

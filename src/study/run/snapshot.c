@@ -53,7 +53,9 @@ static PetscErrorCode compare_target(
   Vec         masses;
 
   PetscFunctionBegin;
-  PetscCall(s->sampler[i]->type->model_density(s->sampler[i], t, fare_run_grid(s), &masses));
+  PetscCall(fare_run_end_ensemble(s, i, " in its density",
+    s->sampler[i]->type->model_density(s->sampler[i], t, fare_run_grid(s), &masses)));
+  if (s->results.failure[i]) PetscFunctionReturn(0);
   PetscCall(fare_binning_density(s->binning, masses, &target));
   PetscCall(VecDestroy(&masses));
   snprintf(name, sizeof name, "%s_density", s->plan->ensemble[i].name);

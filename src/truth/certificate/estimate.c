@@ -41,6 +41,7 @@
 struct fare_estimate {
   const fare_system *system;
   const fare_grid   *grid, *half_grid, *quarter_grid; /* the last is NULL where it cannot be */
+  PetscBool          high_order;                      /* the scheme: no rate is fitted to steep cells */
   /* standard deviation of the narrowest component of the start, 0: it has none */
   double narrow[FARE_DIM_MAX];
   Vec    difference; /* on the half grid */
@@ -53,7 +54,7 @@ struct fare_estimate {
 };
 
 PetscErrorCode fare_estimate_create(const fare_grid *grid, const fare_grid *half_grid,
-  const fare_grid *quarter_grid, const fare_system *system, const fare_initial *initial,
+  const fare_grid *quarter_grid, const fare_system *system, const fare_initial *initial, PetscBool high_order,
   fare_estimate **estimate)
 {
   fare_estimate *e;
@@ -65,6 +66,7 @@ PetscErrorCode fare_estimate_create(const fare_grid *grid, const fare_grid *half
   e->grid         = grid;
   e->half_grid    = half_grid;
   e->quarter_grid = quarter_grid;
+  e->high_order   = high_order;
   e->rest_error   = -1;
   for (size_t i = 0; i < initial->sd.count && fare_initial_is_gaussian(initial); i++) {
     double *narrow = &e->narrow[i % (size_t)grid->dim];
@@ -339,6 +341,7 @@ PetscErrorCode fare_estimate_space(fare_estimate *e, Vec masses, Vec half, Vec q
   PetscCall(fare_grid_restrict(e->half_grid, masses, e->difference));
   PetscCall(VecAXPY(e->difference, -1, half));
   PetscCall(fare_resolution_look(e->grid, e->system, status->time, masses, &look));
+  for (int axis = 0; axis < FARE_DIM_MAX && e->high_order; axis++) look.steep[axis] = 0;
   PetscCall(scale(e, half, quarter, nominal, &look,
     narrower[largest(narrower)] > NARROW ? PETSC_TRUE : PETSC_FALSE, status));
   PetscCall(VecNorm(e->difference, NORM_1, &norm));

@@ -13,6 +13,7 @@
   where rates are made).
 */
 #include "truth/rates/operator.h"
+#include "truth/transport/transport.h"
 
 #include <math.h>
 #include <string.h>
@@ -28,7 +29,8 @@ enum {
   WAY       = RESIDUAL + FARE_RESIDUAL_HISTORY + 1,
   WAY_COUNT = 3,
   EXITS     = WAY + WAY_COUNT,
-  LATEST    = EXITS + sizeof(fare_exits) / sizeof(double)
+  LATEST    = EXITS + sizeof(fare_exits) / sizeof(double),
+  RATE
 };
 
 PetscErrorCode fare_evolution_create(const fare_grid *grid, const fare_system *system, double start,
@@ -86,7 +88,9 @@ static PetscErrorCode advance_smoothly(fare_evolution *e, double t)
     e->longest   = longest_step(e, t);
     e->next_step = 0;
   }
-  if (e->bdf)
+  if (e->transport)
+    PetscCall(fare_transport_advance(e, t, e->longest));
+  else if (e->bdf)
     PetscCall(fare_bdf_advance(e, t, e->longest));
   else
     PetscCall(fare_ts_advance(e, t, e->longest));
@@ -123,13 +127,12 @@ PetscErrorCode fare_evolution_advance(fare_evolution *e, double t)
   for (double jump = fare_system_next_jump(e->system, e->before); jump <= t;
        jump        = fare_system_next_jump(e->system, jump)) {
     PetscCall(advance_over_corners(e, jump - 1e-12 * PetscMax(1, fabs(jump))));
-    if (e->bdf)
-      PetscCall(fare_bdf_restart(e, jump));
-    else
-      PetscCall(fare_ts_restart(e, jump));
+    if (e->bdf) PetscCall(fare_bdf_restart(e, jump));
+    if (e->ts) PetscCall(fare_ts_restart(e, jump));
+    e->rate   = 0;
     e->before = jump;
     if (e->residual) PetscCall(fare_residual_restart(e->residual, jump, e->masses));
-    if (e->absorbs) PetscCall(fare_exits_restart(&e->exits, e->op, jump, e->masses));
+    if (e->absorbs && !e->transport) PetscCall(fare_exits_restart(&e->exits, e->op, jump, e->masses));
   }
   PetscCall(advance_over_corners(e, t));
   PetscFunctionReturn(0);
@@ -152,6 +155,7 @@ int fare_evolution_vectors(const fare_evolution *e, Vec vector[FARE_TRUTH_VECTOR
   int n = 0;
 
   vector[n++] = e->masses;
+  if (e->transport) vector[n++] = e->transport->points;
   if (e->bdf) {
     fare_bdf_vectors(e->bdf, vector + n);
     n += FARE_BDF_POINTS;
@@ -178,6 +182,8 @@ PetscErrorCode fare_evolution_save(const fare_evolution *e, double numbers[FARE_
   memcpy(numbers + WAY, way, sizeof way);
   memcpy(numbers + EXITS, &e->exits, sizeof e->exits);
   numbers[LATEST] = e->last_error;
+  numbers[RATE]   = e->rate;
+  if (e->transport && e->longest > 0) PetscCall(fare_transport_masses(e->transport, e->masses));
   if (!e->bdf || !(e->longest > 0)) PetscFunctionReturn(0);
   fare_bdf_vectors(e->bdf, latest); /* until the end of the way the masses are its beginning's */
   PetscCall(VecCopy(latest[0], e->masses));
@@ -212,7 +218,8 @@ static PetscBool is_sound(const fare_evolution *e, const double numbers[])
     if (!(own[i] >= 0 && own[i] < PETSC_MAX_INT)) return PETSC_FALSE;
   }
   if (e->absorbs && !exits_are_sound(numbers + EXITS)) return PETSC_FALSE;
-  if (!(numbers[LATEST] >= 0 && isfinite(numbers[LATEST]))) return PETSC_FALSE;
+  if (!(numbers[LATEST] >= 0 && isfinite(numbers[LATEST]) && numbers[RATE] >= 0 && isfinite(numbers[RATE])))
+    return PETSC_FALSE;
   if (!e->residual) return PETSC_TRUE;
   if (!(points >= 1 && points <= FARE_RESIDUAL_HISTORY && points == floor(points))) return PETSC_FALSE;
   for (int i = 0; i < (int)points; i++) {
@@ -243,6 +250,7 @@ PetscErrorCode fare_evolution_load(fare_evolution *e, const double numbers[FARE_
   e->next_step             = numbers[WAY + 2];
   memcpy(&e->exits, numbers + EXITS, sizeof e->exits);
   e->last_error = numbers[LATEST];
+  e->rate       = numbers[RATE];
   if (e->ts) PetscCall(TSSetTime(e->ts, e->before));
   PetscFunctionReturn(0);
 }
@@ -256,6 +264,7 @@ PetscErrorCode fare_evolution_destroy(fare_evolution **evolution)
   PetscCall(fare_residual_destroy(&e->residual));
   if (e->bdf) PetscCall(KSPDestroy(&e->ksp));
   PetscCall(fare_bdf_destroy(&e->bdf));
+  PetscCall(fare_transport_destroy(&e->transport));
   PetscCall(TSDestroy(&e->ts));
   PetscCall(fare_truth_solver_destroy(e));
   PetscCall(VecDestroy(&e->masses));

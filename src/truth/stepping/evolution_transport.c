@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+  The evolution by explicit transport of high order (transport.c). Its steps are as long as stability allows,
+  equally long up to the next stop; the tolerance does not count. The steps that are left follow from the time
+  and the largest rate seen last, so that they go on alike after a restart.
+*/
+#include "truth/rates/operator.h"
+#include "truth/transport/transport.h"
+
+#include <math.h>
+
+#define SLACK 1.01 /* by which the rate may grow within the step that it was chosen for */
+
+PetscErrorCode fare_evolution_create_transport(
+  const fare_grid *grid, const fare_system *system, double start, Vec masses, fare_evolution **evolution)
+{
+  fare_evolution *e;
+
+  PetscFunctionBegin;
+  PetscCall(PetscNew(&e));
+  *evolution = e;
+  e->grid    = grid;
+  e->system  = system;
+  e->masses  = masses;
+  e->before  = start;
+  e->minimum = HUGE_VAL;
+  e->parts   = 1;
+  e->absorbs = fare_grid_absorbs(grid);
+  PetscCall(fare_operator_create(grid, system, &e->op));
+  PetscCall(fare_operator_rates(e->op, start)); /* says where drift or diffusion are no numbers */
+  PetscCall(fare_transport_create(grid, system, e->op->patch, masses, &e->transport));
+  if (e->absorbs) PetscCall(fare_exits_restart(&e->exits, e->op, start, masses));
+  PetscFunctionReturn(0);
+}
+
+/* The length of the next step on a way to `end`, and what belongs to its middle. */
+static PetscErrorCode prepare_step(fare_evolution *e, double end, double longest, double *length)
+{
+  const double left = end - e->before;
+  double       rate = e->rate;
+
+  PetscFunctionBegin;
+  if (!(rate > 0)) {
+    PetscCall(fare_transport_prepare(e->transport, e->before));
+    rate = e->transport->rate;
+  }
+  for (;;) {
+    const double most = FARE_TRANSPORT_STABLE / (rate * e->parts);
+
+    *length = left / PetscMax(1, ceil(left / PetscMin(longest, most) - 1e-9));
+    PetscCall(fare_transport_prepare(e->transport, e->before + 0.5 * *length));
+    e->rate = e->transport->rate;
+    if (!isfinite(e->rate)) {
+      PetscCall(fare_operator_rates(e->op, e->before + 0.5 * *length));
+      FARE_FAIL(FARE_ERR_FAILED, "truth: drift or diffusion is not finite at time %g", e->before);
+    }
+    if (e->rate <= SLACK * rate) PetscFunctionReturn(0);
+    rate = e->rate;
+    e->rejected++;
+  }
+}
+
+static void watch(fare_evolution *e, double t, const fare_transport_step_result *r)
+{
+  double all = r->sum;
+
+  for (int end = 0; end < 2 * FARE_DIM_MAX; end++) {
+    e->exits.absorbed[end / 2][end % 2] += r->absorbed[end / 2][end % 2];
+    all += e->exits.absorbed[end / 2][end % 2];
+  }
+  e->mass_drift            = PetscMax(e->mass_drift, fabs(all - 1));
+  e->minimum               = PetscMin(e->minimum, r->least / fare_grid_volume(e->grid));
+  e->positivity_correction = PetscMax(e->positivity_correction, r->negative);
+  e->before                = t;
+  e->steps++;
+}
+
+PetscErrorCode fare_transport_advance(fare_evolution *e, double end, double longest)
+{
+  PetscFunctionBegin;
+  while (e->before < end) {
+    fare_transport_step_result result;
+    double                     length = 0, t;
+
+    PetscCall(prepare_step(e, end, longest, &length));
+    t = e->before + length >= end - 1e-14 * fabs(end) ? end : e->before + length;
+    if (!(t > e->before))
+      FARE_FAIL(FARE_ERR_FAILED,
+        "truth: the time stepping gave up at time %g with step %g: the drift is too fast", e->before, length);
+    PetscCall(fare_transport_step(e->transport, length, &result));
+    watch(e, t, &result);
+    if (t < end) PetscCall(fare_evolution_pause(e, t));
+  }
+  PetscCall(fare_transport_masses(e->transport, e->masses));
+  PetscFunctionReturn(0);
+}

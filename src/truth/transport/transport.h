@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+  Inside truth: transport of order 7 in space and 4 in time, explicit, where drift outruns diffusion. See
+  transport.c.
+*/
+#ifndef FARE_TRANSPORT_H
+#define FARE_TRANSPORT_H
+
+#include "truth/grid/patch.h"
+#include "truth/truth.h"
+
+#define FARE_REACH 4 /* cells on either side of a face that its flow depends on */
+
+/*
+  Cells of this rank with FARE_REACH layers around along each axis of the grid, (k size[1] + j) size[0] + i.
+  Values are those of the density at the centres of cells, times the volume of a cell: points. drift is per
+  spacing, diffusion per its square; diffusion is not looked at where `uniform` holds it for all cells.
+*/
+struct fare_transport {
+  const fare_grid   *grid;
+  const fare_system *system;
+  const fare_patch  *patch; /* of which neighbours are known */
+  PetscInt           size[FARE_DIM_MAX], stride[FARE_DIM_MAX], first, box, owned;
+  MPI_Datatype       outgoing[FARE_DIM_MAX][2], ghost[FARE_DIM_MAX][2];
+  double            *drift[FARE_DIM_MAX], *diffusion[FARE_DIM_MAX];
+  PetscBool          is_uniform[FARE_DIM_MAX], valid;
+  double             uniform[FARE_DIM_MAX], theta[FARE_PARAMETERS_MAX], rate;
+  double            *stage[2], *flow[FARE_DIM_MAX], *row; /* flow: over the face above each cell */
+  /* owned cells: those that the limiter shall look after, and those at a border of the rank */
+  PetscInt *bad, bads, *border, borders;
+  Vec       points, next; /* of owned cells, the state */
+};
+
+/* What a step has left: its sums over all ranks. */
+typedef struct {
+  double least, sum, negative;      /* least point, their sum; what was negative before the limiter */
+  double absorbed[FARE_DIM_MAX][2]; /* through each end */
+  int    passes;                    /* of the limiter */
+} fare_transport_step_result;
+
+/* Borrows all but masses, which are copied. Collective. */
+PetscErrorCode fare_transport_create(
+  const fare_grid *grid, const fare_system *system, const fare_patch *patch, Vec masses, fare_transport **t);
+PetscErrorCode fare_transport_destroy(fare_transport **t);
+/* Drift and diffusion of a time; what is left of `rate` times a step decides on stability. Collective. */
+PetscErrorCode fare_transport_prepare(fare_transport *t, double time);
+#define FARE_TRANSPORT_STABLE 2.6
+/* One step of a length, of the drift and diffusion last prepared. Collective. */
+PetscErrorCode fare_transport_step(fare_transport *t, double length, fare_transport_step_result *result);
+/* The masses of the present points. Collective. */
+PetscErrorCode fare_transport_masses(fare_transport *t, Vec masses);
+
+#define FARE_TRANSPORT_NOTHING 1e-25 /* of a mass of 1, in a cell */
+
+/* Kernels. */
+/*
+  Over n faces above cells at `at`, `s` apart from their neighbours along the axis, with `pairs` cells on
+  either side, 1 to FARE_REACH: what flows up per time. diffusion: at cells, or NULL where it is `uniform`.
+*/
+void fare_transport_flow(PetscInt n, int pairs, PetscInt s, const double *drift, const double *diffusion,
+  double uniform, const double *points, double *flow);
+/* flow = sum of weight[k] times the difference of the cells k + 1/2 above and below. */
+void fare_transport_differences(
+  PetscInt n, int pairs, PetscInt s, const double weight[], const double *points, double *flow);
+/* to = from - c (what flows out over the faces of one axis): `to` may be `from`. */
+void fare_transport_advance_row(
+  PetscInt n, double c, const double *above, const double *below, const double *from, double *to);
+/* The least, the sum and the negative part of n values; those that are next to nothing become zero. */
+void fare_transport_look(PetscInt n, double *points, double sums[3]);
+void fare_transport_scale(PetscInt n, double factor, double *values);
+/* Takes into bounds the largest of n values and of their opposites. */
+void fare_transport_bounds(PetscInt n, const double *values, double bounds[2]);
+/* The largest of the sums of |drift| and diffusion, weighted for stability. */
+double fare_transport_rate(PetscInt n, int dim, const double *const drift[], const double *const diffusion[]);
+
+#endif
