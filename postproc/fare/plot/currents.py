@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from fare.files import Array, FareError
 from fare.plot.densities import DIVERGING, chosen_times, moment, support, time_edges
-from fare.plot.drawing import COLUMN, PAGE
+from fare.plot.drawing import COLUMN, PAGE, grid
 from fare.results import Study
 
 ARROWS = 16  # along each axis
@@ -141,8 +141,11 @@ def currents(study: Study, plane: tuple[int, int] = (0, 1)) -> Figure | None:
         return fig
     times = chosen_times(study, 3)
     found = [read(study, k, plane) for k in times]
-    fig = Figure(figsize=(PAGE if len(times) > 1 else COLUMN, 2.5))
-    axes = fig.subplots(1, len(times), sharex=True, sharey=True, squeeze=False)[0]
+    wide = PAGE if len(times) > 1 else COLUMN
+    fig, panels = grid(
+        1, len(times), 1.8, width=wide, left=0.6, apart=0.14, top=0.36, sharex=True, sharey=True
+    )
+    axes = panels[0]
     top, inside = max(float(current.density.max()) for current in found), _inside(found)
     for ax, current, k in zip(axes, found, times):
         longest = arrows_panel(ax, current, inside, top)

@@ -6,13 +6,14 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import matplotlib.ticker
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fare.files import Array, FareError
-from fare.plot.drawing import COLUMN, MANY, PAGE, TRUTH, close_grid, colours, legend, shown
+from fare.plot.drawing import COLUMN, MANY, PAGE, TRUTH, close_grid, colours, grid, legend, shown
 from fare.results import Study
 
 DIVERGING = "RdBu_r"
@@ -223,8 +224,10 @@ def _overlays(study: Study) -> Figure:
     edges = study.known_bins.edges[0][inside.start : inside.stop + 1]
     columns = min(3, len(times))
     rows = -(-len(times) // columns)
-    fig = Figure(figsize=(PAGE if columns > 1 else COLUMN, 1.55 * rows + 0.5))
-    axes = fig.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    wide = PAGE if columns > 1 else COLUMN
+    fig, axes = grid(
+        rows, columns, 1.2, width=wide, left=0.5, apart=0.14, gap=0.3, top=0.2, sharex=True, sharey=True
+    )
     for ax, k in zip(axes.flat, times):
         _overlay(ax, study, {name: masses[k, inside] for name, masses in marginals.items()}, edges)
         ax.set_title(moment(study, k), loc="left")
@@ -325,9 +328,21 @@ def _rows(
     label: str,
 ) -> Figure:
     palette, low, high = scale
-    rows = len(densities)
-    fig = Figure(figsize=(PAGE if len(times) > 2 else COLUMN + 0.6, 1.25 * rows + 0.55))
-    axes = fig.subplots(rows, len(times), sharex=True, sharey=True, squeeze=False)
+    right = 0.85
+    wide = 0.75 + right + 1.08 * len(times)
+    fig, axes = grid(
+        len(densities),
+        len(times),
+        1.0,
+        width=wide,
+        left=0.75,
+        apart=0.1,
+        gap=0.1,
+        top=0.32,
+        right=right,
+        sharex=True,
+        sharey=True,
+    )
     for row, (name, over_time) in zip(axes, densities.items()):
         for ax, density in zip(row, over_time):
             image = ax.pcolormesh(
@@ -342,8 +357,10 @@ def _rows(
         above.set_title(moment(study, k).replace(" (", "\n("), loc="left")
         below.set_xlabel(study.known_bins.label(plane[0]))
     ends = "both" if low < 0 else "max"
-    bar = fig.colorbar(image, ax=axes, label=label, aspect=max(15, 12 * rows), extend=ends, extendfrac=0.03)
-    bar.ax.yaxis.label.set_wrap(True)
+    axes[0, 0].xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(4, prune="both"))
+    low_end, high_end = axes[-1, -1].get_position(), axes[0, -1].get_position()
+    place = (high_end.x1 + 0.12 / wide, low_end.y0, 0.11 / wide, high_end.y1 - low_end.y0)
+    fig.colorbar(image, cax=fig.add_axes(place), label=label, extend=ends, extendfrac=0.03)
     return fig
 
 

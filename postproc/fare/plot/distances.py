@@ -25,6 +25,7 @@ from fare.plot.drawing import (
     close_grid,
     colours,
     describe,
+    grid,
     headline,
     legend,
     mean,
@@ -78,10 +79,7 @@ def _courses(study: Study, names: list[str]) -> Figure | None:
     names = [name for name in names if any(name in c.measures for c in comparisons)]
     if not names:
         return None
-    columns = 2
-    rows = -(-len(names) // columns)
-    fig = Figure(figsize=(PAGE, 1.8 * rows + 0.55))
-    axes = fig.subplots(rows, columns, sharex=True, squeeze=False)
+    fig, axes = grid(-(-len(names) // 2), 2, 1.5, sharex=True)
     for ax, name in zip(axes.flat, names):
         course(ax, study, [c for c in comparisons if name in c.measures], name)
     close_grid(axes, len(names), "time t")
@@ -220,8 +218,9 @@ def costs(study: Study) -> Figure | None:
     if not names:
         return None
     crowded = len(against) > len(PALETTE)  # so that names find no room beside their points
-    fig = Figure(figsize=(PAGE if len(names) > 1 else 0.6 * PAGE, 3.4 if crowded else 2.6))
-    axes = fig.subplots(1, len(names), squeeze=False)[0]
+    wide = PAGE if len(names) > 1 else 0.6 * PAGE
+    fig, panels = grid(1, len(names), 2.9 if crowded else 2.0, width=wide)
+    axes = panels[0]
     points = [_cost_axes(ax, study, against, name, not crowded) for ax, name in zip(axes, names)]
     keys = (
         [Line2D([], [], color=colours(study)[name], ls="", marker="o", ms=5, label=name) for name in against]
@@ -247,7 +246,6 @@ def costs(study: Study) -> Figure | None:
     if any(point.beyond for some in points for point in some):
         keys.append(Line2D([], [], color="#555555", ls="", marker="^", ms=7, label="beyond the axis"))
     legend(fig, keys, 4)
-    fig.draw_without_rendering()  # the layout decides where points are
     for ax, some in zip(axes, points):
         if not crowded:
             _names(ax, study, some)

@@ -16,7 +16,19 @@ from fare.files import Array, FareError
 from fare.plot.currents import currents
 from fare.plot.densities import differences, images, planes, snapshots, space_time
 from fare.plot.distances import costs, divergences, other_divergences, ranking
-from fare.plot.drawing import COLUMN, PAGE, PALETTE, TRUTH, colours, legend, legend_above, shown
+from fare.plot.drawing import (
+    COLUMN,
+    PAGE,
+    PALETTE,
+    ROW,
+    TRUTH,
+    colours,
+    grid,
+    legend,
+    legend_above,
+    plain_ticks,
+    shown,
+)
 from fare.results import Study
 
 
@@ -45,8 +57,8 @@ def training(study: Study) -> Figure | None:
     """The training loss of each sampler that recorded one."""
     if not _losses(study):
         return None
-    fig = Figure(figsize=(COLUMN, 2.2))
-    ax = fig.subplots()
+    fig, axes = grid(1, 1, 1.6, width=COLUMN)
+    ax = axes[0, 0]
     training_panel(ax, study)
     legend(fig, ax.get_legend_handles_labels()[0], 3)
     return fig
@@ -70,8 +82,8 @@ def truth_error(study: Study) -> Figure | None:
     if study.truth is None:
         return None
     truth, t = study.truth, study.times
-    fig = Figure(figsize=(PAGE, 2.2))
-    left, right = fig.subplots(1, 2)
+    fig, axes = grid(1, 2, 1.6, top=0.08 + 2 * ROW)
+    left, right = axes[0]
     dot = "o" if len(t) == 1 else ""
     error_panel(left, study)
     _logarithmic(
@@ -137,8 +149,10 @@ def thermodynamics(study: Study) -> Figure | None:
     if not panels:
         panels = [({"entropy": "entropy"}, "entropy")]
     count = len(panels) + bool(study.work)
-    fig = Figure(figsize=(PAGE if count > 1 else COLUMN, 2.5))
-    axes = np.atleast_1d(fig.subplots(1, count))
+    rows = max(3 * bool(study.work), *(len(lines) for lines, _ in panels))  # of legends
+    wide = PAGE if count > 1 else COLUMN
+    fig, drawn = grid(1, count, 1.7, width=wide, top=0.08 + ROW * rows)
+    axes = drawn[0]
     for ax, (lines, label) in zip(axes, panels):
         _columns(ax, study, lines, label)
     if study.work:
@@ -161,6 +175,8 @@ def _logarithmic(ax: Axes, t: Array, series: dict[str, Any], marker: str) -> Non
         ax.plot(t, shown, color=colour, ls=style, marker=marker, label=label)
     if seen:
         ax.set_yscale("log")
+        low, high = ax.get_ylim()
+        plain_ticks(ax, "y", high / low < 50)
     ax.set_xlabel("time t")
     legend_above(ax, len(series))
 
