@@ -61,30 +61,40 @@ def path_of(source, name):
     return np.array([[float(v) for v in point.split()] for point in d.split("L")])
 
 
+def scale_of(source, axis):
+    """From pixels to what the ticks of an axis say."""
+    where = {
+        "x": r'<text x="([\d.]+)" y="294" text-anchor="middle">([-\d.e]+)</text>',
+        "y": r'<text x="50" y="([\d.]+)" text-anchor="end">([-\d.e]+)</text>',
+    }[axis]
+    ticks = np.array([[float(place), float(label)] for place, label in re.findall(where, source)])
+    assert len(ticks) >= 3, (axis, ticks)
+    ticks[:, 0] -= 4 if axis == "y" else 0  # letters stand a little below their line
+    slope, at_0 = np.polyfit(ticks[:, 0], ticks[:, 1], 1)
+    assert np.allclose(slope * ticks[:, 0] + at_0, ticks[:, 1], atol=1e-4 * np.ptp(ticks[:, 1]))
+    return lambda pixels: slope * pixels + at_0
+
+
 def check_lines(root):
+    """Each line has the densities of its bins, read off by the ticks."""
     write_study(root / "line", extent=(40,))
     path = html(root / "line")
     with h5py.File(root / "line/study.h5") as file:
         density = {name: file[f"binned/{name}"][:].astype(float) * 40 for name in ("truth", "walk", "still")}
-    spans = []
     for k in (0, 3):
         source = shown(path, move_to(k))
         now = re.search(r'<output id="now">([^<]*)</output>', source)[1]
         assert now == f"t = {TIMES[k]:g} ({'trained on' if TRAINED[k] else 'held out'})", now
+        across, up = scale_of(source, "x"), scale_of(source, "y")
         for name, values in density.items():
             points = path_of(source, name)
-            seen = points[:, 1] if name == "truth" else points[::2, 1]  # a step has two ends
-            # pixels count from above: heights are found from the truth's highest and lowest bin
-            whole = points if name == "truth" else points[::2]
-            first = 40 - len(seen)
-            matches = [values[k, i : i + len(seen)] for i in range(first + 1)]
-            scores = [np.corrcoef(-seen, each)[0, 1] for each in matches]
-            best = matches[int(np.argmax(scores))]
-            assert max(scores) > 1 - 1e-6, (k, name, max(scores))
-            slope, _ = np.polyfit(best, -seen, 1)
-            spans.append(slope)
-            assert (np.diff(whole[:, 0]) > 0).all()
-    assert np.allclose(spans, spans[0], rtol=1e-3), f"one scale for all times and names: {spans}"
+            x, seen = across(points[:, 0]), up(points[:, 1])
+            if name != "truth":  # both ends of each step
+                assert np.array_equal(seen[::2], seen[1::2])
+                x, seen = 0.5 * (x[::2] + x[1::2]), seen[::2]
+            bins = np.floor(40 * x).astype(int)
+            assert np.allclose(40 * x, bins + 0.5, atol=0.02) and values[k, bins].sum() > 0.99 * 40, (k, name)
+            assert np.allclose(seen, values[k, bins], atol=2e-3 * density["truth"].max()), (k, name)
 
 
 def picture(source, name):

@@ -31,6 +31,7 @@ from fare.plot.drawing import (
     mean,
     measure_axis,
     measured_by,
+    plain_ticks,
     principal,
     quantity,
     shown,
@@ -464,6 +465,8 @@ def ranking(study: Study) -> Figure | None:
         if train > 1e-2:
             right.plot([train, sample], [row, row], color=colour, lw=1, alpha=0.6)
             right.plot(train, row, ls="", marker="|", ms=7, mew=1.6, color=colour)
+    low_end, high_end = right.get_xlim()
+    plain_ticks(right, "x", high_end < 50 * low_end)
     kinds = [mode for mode in MARKERS if any(r.mode == mode for r in placed)]
     keys = [
         Line2D(
