@@ -99,7 +99,7 @@ def gallery() -> list[str]:
 
 
 def main() -> int:
-    if wrong := broken_links():
+    if wrong := broken_links() + gallery():
         print("\n".join(wrong))
         return 1
     if quotes := unsaid():
