@@ -308,6 +308,7 @@ def write_cost(name: str, where: pathlib.Path) -> None:
     page = ROOT / "docs/gallery.md"
     cost = json.loads((where / f"{name}.json").read_text())
     said = COST.format(seconds=rounded(cost["seconds"]), memory=cost["memory"])
+    said += " This is the cost of the shorter run." * (name in SHORTER)
     pattern = re.compile(rf"(\(images/gallery/{name}\.png\)\n\n(?:.*\n)*?)Cost: .*")
     text, changed = pattern.subn(lambda found: found[1] + said, page.read_text())
     if changed != 1:
