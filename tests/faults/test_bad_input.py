@@ -215,6 +215,7 @@ EDITS = [
         "system.dimension",
         "expected an integer from 0 to 3, got 4",
     ),
+    ("[64]", "[64], scheme: @upwind", "truth.scheme", "expected one of auto, fitted, high_order"),
     ("[64]", "@[65]", "truth.cells", "expected an even number of cells, got 65"),
     # dimensions
     ("[64]", "@[64, 64]", "truth.cells", "expected 1 number for a 1-dimensional system, got 2"),

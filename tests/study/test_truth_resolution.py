@@ -63,11 +63,20 @@ def still(potential, lower, upper):
 
 # name, study, exact density of cells at the end, causes that may be named (0: none)
 CASES = [
-    (
-        "transport that converges",
-        {"system": formula("-1.3*(x-0.2)", "0", -3, 3), "initial": ([1.4], [0.3]), "end": 0.8, "cells": 768},
-        lambda e: normal(e, 0.2 + 1.2 * math.exp(-1.04), 0.3 * math.exp(-1.04)),
-        {DRIFT},
+    *(
+        (
+            f"{scheme} transport that converges",
+            {
+                "system": formula("-1.3*(x-0.2)", "0", -3, 3),
+                "initial": ([1.4], [0.3]),
+                "end": 0.8,
+                "cells": cells,
+                "scheme": scheme,
+            },
+            lambda e: normal(e, 0.2 + 1.2 * math.exp(-1.04), 0.3 * math.exp(-1.04)),
+            causes,
+        )
+        for scheme, cells, causes in (("fitted", 768, {DRIFT}), ("high_order", 128, {0}))
     ),
     (
         "singular end",
@@ -140,7 +149,7 @@ def run(where, number, plan, *options):
         "system": plan["system"],
         "initial": {"density": "gaussian", "mean": mean, "sd": sd},
         "snapshots": {"start": 0.0, "end": plan["end"], "count": 3},
-        "truth": {"cells": [plan["cells"]]},
+        "truth": {"cells": [plan["cells"]], "scheme": plan.get("scheme", "auto")},
         "output": {"directory": f"s{number}"},
     }
     (where / f"s{number}.yaml").write_text(json.dumps(study))
@@ -241,7 +250,7 @@ def inertia_is_judged_by_its_grids(where):
         "system": {"expression": expression},
         "initial": {"density": "gaussian", "mean": [1.0, 0.0], "sd": [0.8, 0.8]},
         "snapshots": {"start": 0.0, "end": 0.5, "count": 2},
-        "truth": {"cells": [128, 128], "tolerance": 1e-6},
+        "truth": {"cells": [128, 128], "tolerance": 1e-6, "scheme": "fitted"},
         "output": {"directory": "oscillator"},
     }
     (where / "oscillator.yaml").write_text(json.dumps(study))

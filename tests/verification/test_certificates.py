@@ -20,7 +20,7 @@ SUBSET = {
     "geometric_brownian": 1.9,
     "quadruple_well": 1.9,
     "rotational_ou": 1.9,
-    "swing_equation": 0.85,
+    "swing_equation": 6.0,
 }
 
 
@@ -42,10 +42,12 @@ def main():
                 continue
             row = verification.certificate(runner, case)
             ratios = verification.ratios(row["estimate"], row["error"])
+            inertial = row["name"] == "swing_equation"  # explicit: no bound, and no tolerance of steps either
             holds = (
                 all(0.3 <= r <= 10 for r in ratios)
                 and min(row["order"]) > SUBSET[row["name"]]
-                and row["loose_error"][-1] < row["bound"]
+                and (row["bound"] > 0 or inertial)
+                and row["loose_error"][-1] <= row["bound"]
             )
             failures += not holds
             print(

@@ -131,7 +131,7 @@ static void evolve(const fare_system_type *type, double at[], double wide[], Pet
   const size_t       dim     = (size_t)type->dimension_min;
   PetscInt64         n[]     = {cells, cells, cells};
   fare_initial       initial = {.density = FARE_INITIAL_GAUSSIAN, .mean = {dim, at}, .sd = {dim, wide}};
-  fare_truth_options options = {.cells = {dim, n}, .tolerance = 1e-8};
+  fare_truth_options options = {.cells = {dim, n}, .tolerance = 1e-8, .scheme = FARE_SCHEME_FITTED};
   fare_system       *system;
   fare_truth        *truth;
 

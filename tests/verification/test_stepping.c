@@ -35,9 +35,11 @@ static fare_truth *create_truth_on(
   static double       mean[] = {-0.7, -0.7, -0.7}, sd[] = {0.3, 0.3, 0.3};
   static fare_initial initial = {.density = FARE_INITIAL_GAUSSIAN, .mean = {0, mean}, .sd = {0, sd}};
   PetscInt64          cells[FARE_DIM_MAX];
-  fare_truth_options  options = {
-     .cells = {(size_t)fare_system_dimension(system), cells}, .tolerance = tolerance, .estimate = estimate};
-  fare_truth *truth;
+  fare_truth_options  options = {.cells = {(size_t)fare_system_dimension(system), cells},
+     .tolerance                         = tolerance,
+     .estimate                          = estimate,
+     .scheme                            = FARE_SCHEME_FITTED};
+  fare_truth         *truth;
 
   memcpy(cells, d->cells, sizeof cells);
   initial.mean.count = initial.sd.count = options.cells.count;

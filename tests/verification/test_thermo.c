@@ -16,7 +16,7 @@ static fare_truth *make_truth(
   PetscInt64         n[]     = {cells, cells, cells};
   double             lower[] = {-half_width, -half_width}, upper[] = {half_width, half_width};
   const size_t       dim     = (size_t)fare_system_dimension(system);
-  fare_truth_options options = {.cells = {dim, n}, .tolerance = 1e-10, .estimate = PETSC_FALSE};
+  fare_truth_options options = {.cells = {dim, n}, .tolerance = 1e-10, .scheme = FARE_SCHEME_FITTED};
   fare_truth        *truth;
 
   if (half_width > 0) {

@@ -185,6 +185,9 @@ static PetscErrorCode read_sections(fare_plan *plan, const fare_node *root, sect
   plan->has_thermodynamics = s->thermodynamics ? PETSC_TRUE : PETSC_FALSE;
   if (s->thermodynamics && !plan->has_truth)
     FARE_REFUSE(s->thermodynamics, "thermodynamics needs a grid: add a section 'truth'");
+  if (s->thermodynamics && plan->truth.scheme == FARE_SCHEME_HIGH_ORDER)
+    FARE_REFUSE(fare_node_find(s->truth, "scheme"), "thermodynamics counts flows by rates: take fitted");
+  if (s->thermodynamics) plan->truth.scheme = FARE_SCHEME_FITTED;
   if (s->thermodynamics)
     PetscCall(
       fare_thermo_options_from_config(s->thermodynamics, plan->system, &plan->truth, &plan->thermodynamics));

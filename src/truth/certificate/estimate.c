@@ -19,10 +19,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SMOOTHINGS   4     /* of the differences, before they are divided by each other */
-#define NOMINAL      0.75  /* of the scheme's ratio is near enough to it */
-#define RATIO_WRONG  1.5   /* used where the error does not even fall, which tells nothing */
-#define RATIO_SMOOTH 4.0   /* beyond it a density is taken to be smooth */
+#define SMOOTHINGS   4    /* of the differences, before they are divided by each other */
+#define NOMINAL      0.75 /* of the scheme's ratio is near enough to it */
+#define RATIO_WRONG  1.5  /* used where the error does not even fall, which tells nothing */
+#define RATIO_KINK   4.0  /* of order 2, and of order 4 */
+#define RATIO_SMOOTH 16.0
 #define FAR_MOST     3     /* times as much as the finer two grids: what the coarser two may count for */
 #define NARROW       1.0   /* cells for a standard deviation of the start */
 #define ROUGH        1.0   /* kT: a kink, a jump or a bump within a cell */
@@ -149,13 +150,15 @@ static double factor_of(double ratio, double nominal)
 }
 
 /*
-  Of a scheme of high order: the ratio of the coarser grids is less than that of the finer ones, by two where
-  cells begin to resolve a smooth density, and not at all where it has a kink. In between, either is met to
-  within a factor of two.
+  Of a scheme of high order. A kink or an end leaves order 2 at most, alike on all grids. A smooth density
+  falls faster from grid to grid, the better cells resolve it: finer grids then have about twice the ratio of
+  the coarser ones, until it is nominal.
 */
 static double factor_of_smooth(double observed, double nominal)
 {
-  return factor_of(observed > RATIO_SMOOTH ? M_SQRT2 * observed : observed, nominal);
+  const double smooth = (observed - RATIO_KINK) / (RATIO_SMOOTH - RATIO_KINK);
+
+  return factor_of(observed * (1 + PetscMin(1, PetscMax(0, smooth))), nominal);
 }
 
 /* Multiplies the difference by the factor of each neighbourhood; leaves far/near in `near`. */

@@ -457,6 +457,24 @@ static PetscErrorCode convert(fare_transport *t, const double weight[FARE_REACH]
   PetscFunctionReturn(0);
 }
 
+/*
+  Where there is next to nothing, the least mass that a cell is said to have: that none is there is more than
+  rounding can know, and logarithms of densities stay finite.
+*/
+static PetscErrorCode raise_to_least(Vec masses)
+{
+  const double least = 1e-30;
+  PetscScalar *mass;
+  PetscInt     n;
+
+  PetscFunctionBegin;
+  PetscCall(VecGetLocalSize(masses, &n));
+  PetscCall(VecGetArray(masses, &mass));
+  for (PetscInt i = 0; i < n; i++) mass[i] = PetscMax(least, mass[i]);
+  PetscCall(VecRestoreArray(masses, &mass));
+  PetscFunctionReturn(0);
+}
+
 PetscErrorCode fare_transport_masses(fare_transport *t, Vec masses)
 {
   Vec points;
@@ -466,6 +484,7 @@ PetscErrorCode fare_transport_masses(fare_transport *t, Vec masses)
   PetscCall(VecCopy(t->points, points));
   PetscCall(convert(t, to_mass));
   PetscCall(VecCopy(t->points, masses));
+  PetscCall(raise_to_least(masses));
   PetscCall(VecCopy(points, t->points));
   PetscCall(VecDestroy(&points));
   PetscFunctionReturn(0);
