@@ -458,7 +458,14 @@ def ranking(study: Study) -> Figure | None:
         [
             *keys,
             Line2D(
-                [], [], color="#555555", ls="", marker="|", ms=11, mew=2, label="noise floor (left), training only (right)"
+                [],
+                [],
+                color="#555555",
+                ls="",
+                marker="|",
+                ms=11,
+                mew=2,
+                label="noise floor (left), training only (right)",
             ),
         ],
         5,
