@@ -102,8 +102,8 @@ class Snapshot:
 
 
 def _axes(mesh: h5py.Dataset) -> list[int]:
-    """Where x, y, z stand among the axes of a mesh, which names them slowest first."""
-    return list(range(len(mesh.attrs["axisLabels"])))[::-1]
+    """Where x, y, z stand among the axes of a mesh, whose order is slowest first."""
+    return list(range(mesh.ndim))[::-1]
 
 
 def _component(of: h5py.Group | h5py.Dataset) -> Array:
