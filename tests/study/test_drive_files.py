@@ -5,6 +5,7 @@ Drives from files: CSV as programs write it, and HDF5, beside the study whatever
 bits as the same numbers in the study; a changed file is noticed by --resume; bad files are named with their line.
 fare-test: labels=study timeout=120
 """
+import os
 import pathlib
 import sys
 import tempfile
@@ -13,6 +14,7 @@ import h5py
 import numpy as np
 
 from checks import conclude, differences, expect, fare
+from fare import check
 
 STUDY = """study: filed
 system: {{name: double_well}}
@@ -93,6 +95,23 @@ def good_files(place, out):
         expect(not unlike, f"{table}: the same bits as numbers in the study", unlike)
 
 
+def of_a_dict(place):
+    """A study without a place: files start from the working directory."""
+    drive = {"parameter": "tilt", "waveform": "tabulated", "file": pathlib.Path("plain.csv")}
+    study = {
+        "study": "dict",
+        "system": {"name": "double_well"},
+        "drive": [drive],
+        "snapshots": {"end": 1, "count": 2},
+        "truth": {"cells": [64]},
+    }
+    before = os.getcwd()
+    os.chdir(place)
+    plan = check(study).plan
+    os.chdir(before)
+    expect("values: [0, 1.5, -0.333" in plan, "the file of a dict", plan)
+
+
 def resumed(place, out):
     """Of another content, it is another plan; of the same, in other words, it is not."""
     file = place / "changes.csv"
@@ -123,6 +142,7 @@ def main():
         place = out / "studies"
         place.mkdir()
         good_files(place, out)
+        of_a_dict(place)
         resumed(place, out)
         for bad, (text, what) in BAD.items():
             (place / bad).write_text(text)
