@@ -7,10 +7,10 @@ source "$(dirname "${BASH_SOURCE[0]}")/../jobs/common.sh"
 cd "$fare_root"
 
 jobs/install_dependencies.sh
-# Tests of the batch scripts start their own SLURM, the form check runs the tools that are installed, and the
-# site needs Sphinx. Each is skipped with a word elsewhere.
+# Tests of the batch scripts start their own SLURM, the form check runs the tools that are installed, the site
+# needs Sphinx, and the slider of a report a browser. Each is skipped with a word elsewhere.
 if [[ ${CI:-} ]]; then
-  for extra in slurm checks docs; do
+  for extra in slurm checks docs browser; do
     jobs/install_dependencies.sh --with-$extra || echo "FARE: the packages of --with-$extra cannot be installed here"
   done
 fi

@@ -23,9 +23,10 @@
   status that has time and error_time. Collective.
 */
 typedef struct fare_estimate fare_estimate;
-PetscErrorCode               fare_estimate_create(const fare_grid *grid, const fare_grid *half_grid,
-                const fare_grid *quarter_grid, const fare_system *system, const fare_initial *initial, PetscBool high_order,
-                fare_estimate **estimate);
+
+PetscErrorCode fare_estimate_create(const fare_grid *grid, const fare_grid *half_grid,
+  const fare_grid *quarter_grid, const fare_system *system, const fare_initial *initial, PetscBool high_order,
+  fare_estimate **estimate);
 PetscErrorCode fare_estimate_space(fare_estimate *estimate, Vec masses, Vec half, Vec quarter, double nominal,
   Vec error_field, fare_truth_status *status);
 PetscErrorCode fare_estimate_destroy(fare_estimate **estimate);

@@ -640,6 +640,8 @@ COMMANDS = [
     (["info", "beheaded.h5"], "fare: beheaded.h5: "),
     (["info", "nothing.h5"], "fare: nothing.h5: not a whole HDF5 file"),
     (["report"], "which directory?"),
+    (["report", "missing", "--movie", "webp"], "--movie needs gif or mp4, got 'webp'"),
+    (["report", "missing", "--vectr"], "unknown option '--vectr' (did you mean '--vector'?)"),
     (["report", "missing"], "fare: missing: no finished study (no study.h5)"),
     (["report", "occupied"], "fare: occupied: no finished study (no study.h5)"),
     # assignments, on the sound study
