@@ -11,7 +11,7 @@ jobs/install_dependencies.sh
 # needs Sphinx, and the notebooks nbclient and PyTorch. Each is skipped with a word elsewhere.
 if [[ ${CI:-} ]]; then
   for extra in slurm checks docs browser notebooks; do
-    jobs/install_dependencies.sh --with-$extra || echo "FARE: the packages of --with-$extra cannot be installed here"
+    jobs/install_dependencies.sh --with-$extra || echo "FARE: --with-$extra: packages cannot be installed here"
   done
 fi
 build=${FARE_BUILD:-build}

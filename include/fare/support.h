@@ -153,6 +153,11 @@ void fare_log(const char *format, ...) PETSC_ATTRIBUTE_FORMAT(1, 2);
 */
 void fare_warn(const char *format, ...) PETSC_ATTRIBUTE_FORMAT(1, 2);
 /**
+  Keeps log, warnings and progress from being written, for work that is only tried. Not collective.
+  @param hush whether they are kept back from now on
+*/
+void fare_hush(PetscBool hush);
+/**
   The time. Not collective.
 
   @return seconds since an arbitrary moment in the past

@@ -429,9 +429,10 @@ static PetscErrorCode update_status(fare_truth *truth)
 PetscErrorCode fare_truth_create(MPI_Comm comm, const fare_system *system, const fare_initial *initial,
   double start, const fare_truth_options *options, fare_truth **truth)
 {
-  fare_truth *t;
-  Vec         masses;
-  double      singular;
+  const fare_box box = fare_truth_box(system, options);
+  fare_truth    *t;
+  Vec            masses;
+  double         singular;
 
   PetscFunctionBegin;
   *truth = NULL;
@@ -442,7 +443,7 @@ PetscErrorCode fare_truth_create(MPI_Comm comm, const fare_system *system, const
   t->status.tolerance = options->tolerance;
   t->system           = system;
   t->high_order =
-    fare_truth_scheme(system, options, start) == FARE_SCHEME_HIGH_ORDER ? PETSC_TRUE : PETSC_FALSE;
+    fare_truth_scheme(system, &box, options, start) == FARE_SCHEME_HIGH_ORDER ? PETSC_TRUE : PETSC_FALSE;
   PetscCall(create_grids(comm, system, options, t));
   PetscCall(fare_grid_initial(t->grid, initial, system, start, &masses));
   PetscCall(VecDuplicate(masses, &t->error_field));

@@ -37,6 +37,9 @@ static inline PetscErrorCode fare_plan_error(const fare_node *node, PetscErrorCo
   return code == FARE_ERR_INPUT ? fare_node_error(node, "%s", fare_error_message()) : code;
 }
 
+/* Bytes of all snapshots of a plan. */
+double fare_plan_disk(const fare_plan *plan);
+
 /* Where the keys of an ensemble stand: its own, and beside or below them those of its method. */
 typedef struct {
   const fare_field *own, *own_more; /* the table of its own keys, and what else may stand beside them */

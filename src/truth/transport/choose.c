@@ -39,10 +39,10 @@ static void look_along(const fare_system *system, double t, const double h[], co
   }
 }
 
-fare_scheme fare_truth_scheme(const fare_system *system, const fare_truth_options *options, double t)
+fare_scheme fare_truth_scheme(
+  const fare_system *system, const fare_box *box, const fare_truth_options *options, double t)
 {
   const int           dim = fare_system_dimension(system);
-  const fare_box      box = fare_truth_box(system, options);
   double              at[FARE_DIM_MAX][SAMPLES], h[FARE_DIM_MAX], rates[2] = {0};
   const double *const x[]          = {at[0], at[1], at[2]};
   PetscBool           drifts_alone = PETSC_FALSE;
@@ -51,7 +51,7 @@ fare_scheme fare_truth_scheme(const fare_system *system, const fare_truth_option
   if (options->scheme != FARE_SCHEME_AUTO) return (fare_scheme)options->scheme;
   if (fare_system_is_gradient(system) || !options->cells.count) return FARE_SCHEME_FITTED;
   for (int axis = 0; axis < dim; axis++) {
-    h[axis] = (box.upper[axis] - box.lower[axis]) / (double)options->cells.values[axis];
+    h[axis] = (box->upper[axis] - box->lower[axis]) / (double)options->cells.values[axis];
     rows *= axis ? SAMPLES : 1;
   }
   for (int row = 0; row < rows; row++) {
@@ -59,8 +59,8 @@ fare_scheme fare_truth_scheme(const fare_system *system, const fare_truth_option
 
     for (int axis = 0; axis < dim; axis++) {
       for (int i = 0; i < SAMPLES; i++)
-        at[axis][i] =
-          box.lower[axis] + (box.upper[axis] - box.lower[axis]) * ((axis ? place[axis] : i) + 0.5) / SAMPLES;
+        at[axis][i] = box->lower[axis] +
+          (box->upper[axis] - box->lower[axis]) * ((axis ? place[axis] : i) + 0.5) / SAMPLES;
     }
     look_along(system, t, h, x, steep, rates, &drifts_alone);
   }
