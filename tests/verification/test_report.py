@@ -6,6 +6,7 @@ time.
 fare-test: labels=verification timeout=600
 """
 import base64
+import dataclasses
 import html.parser
 import os
 import pathlib
@@ -13,6 +14,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import types
 
 import h5py
 import matplotlib
@@ -24,11 +26,12 @@ import PIL.Image
 sys.dont_write_bytecode = True
 import fare.plot
 from fare import slider
+from fare.collect import states_table, thermodynamic_rows
 from fare.files import FareError
 from fare.plot.densities import planes
 from fare.plot.drawing import DECADES, STYLE, log_limits
 from fare.plot.figures import figures
-from fare.report import as_png, as_vector
+from fare.report import as_png, as_vector, caption
 from fare.results import Study
 from fare.trainings import joined
 from launch import SOURCE
@@ -344,6 +347,30 @@ def check_movies(root):
     done = run("--figures-only", "--movie=mp4", root / "movie", PATH="/nonexistent")
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "ffmpeg" in done.stderr, done
     assert not list((root / "movie").rglob("*tmp*"))
+
+
+def check_reading(root):
+    """Figures that need the same masses share them."""
+    write_study(root / "read", extent=(6, 8, 10))
+    study, asked = Study(root / "read"), []
+    read = study.marginal
+    study.marginal = lambda *words: (asked.append(words), read(*words))[1]
+    for name in ("snapshots_x_y", "differences_x_y", "snapshots_x_z"):
+        assert fare.plot.figure(study, name)
+    slider.data(study, "x:y")
+    assert len(asked) == len(set(asked)) == 2 * 4, asked
+
+
+def check_unresolved(root):
+    """Rows of a sweep and the caption of thermodynamics say that the truth is not resolved."""
+    study = Study(root / "line")
+    study.thermodynamics = {"time": TIMES}
+    for why in ("", "take 64 cells"):
+        study.truth = dataclasses.replace(study.truth, unresolved=why)
+        sweep = types.SimpleNamespace(points={0: study}, keys=[], axes=[])
+        (row,) = rows = thermodynamic_rows(sweep)
+        assert row["unresolved"] == bool(why) and ("UNRESOLVED" in states_table(sweep, rows)) == bool(why)
+        assert ("order of magnitude" in caption(study, "thermodynamics")) == bool(why)
 
 
 def check_planes(root):
@@ -725,6 +752,8 @@ def main():
             check_vector,
             check_movies,
             check_planes,
+            check_reading,
+            check_unresolved,
             check_names_of_axes,
             check_trainings,
             check_old_results,
