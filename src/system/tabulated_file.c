@@ -78,7 +78,7 @@ static PetscErrorCode read_csv(FILE *file, fare_waveform *w, int *line)
     double      number[3];
     int         count;
 
-    if (!strchr(text, '\n') && !feof(file)) FARE_FAIL(FARE_ERR_INPUT, "the line is too long");
+    if (!strchr(text, '\n') && !feof(file)) FARE_FAIL(FARE_ERR_INPUT, "the line is too long, or not text");
     count = numbers_of(from, number);
     if (count == 0 || (*line == 1 && count < 0)) continue;
     if (count != 2) {

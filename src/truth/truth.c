@@ -223,6 +223,7 @@ static PetscErrorCode create_grids(
   }
   if (!options->estimate) {
     PetscCall(fare_grid_create(comm, dim, cells, box.lower, box.upper, end, &truth->grid));
+    fare_grid_name_axes(truth->grid, system);
     PetscFunctionReturn(0);
   }
   PetscCall(fare_grid_create(comm, dim, cells, box.lower, box.upper, end, &truth->half_grid));
@@ -234,6 +235,7 @@ static PetscErrorCode create_grids(
     PetscCall(fare_grid_refine(truth->quarter_grid, &truth->half_grid));
   }
   PetscCall(fare_grid_refine(truth->half_grid, &truth->grid));
+  fare_grid_name_axes(truth->grid, system);
   PetscFunctionReturn(0);
 }
 

@@ -38,6 +38,23 @@ SQUARE = "{parameter: tilt, waveform: square, amplitude: 2, period: 2.5, duty: 0
 SINE = (  # 512 periods between snapshots
     "{parameter: tilt, waveform: sine, amplitude: 10, period: 0.009765625, phase: 0.7}"
 )
+# the same of the time itself; and one that no 512 samples between snapshots would find
+BY_TIME = (
+    "{expression: {axes: [x], potential: 'x^2/2 - 4*exp(-((t - 6.171)/0.04)^2)*x', lower: [-7], upper: [7]}}"
+)
+NARROW = (
+    "{expression: {axes: [x], potential: 'x^2/2 - a*exp(-((t - 9.25293)/w)^2)*x', lower: [-7], upper: [7]},"
+    " parameters: {a: 6.0e+1, w: 2.0e-4}}"
+)
+JUMPS = (
+    "{expression: {axes: [x], drift: ['8*step(t - 7.03)*step(7.11 - t) - x'], diffusion: ['1'], lower: [-7],"
+    " upper: [7]}}"
+)
+EXPRESSION = "{parameter: tilt, waveform: expression, amplitude: 4, expression: 'exp(-((t - 6.171)/0.04)^2)'}"
+CHIRP = (
+    "{parameter: tilt, waveform: chirp, amplitude: 2, frequency: 0.05, final_frequency: 20, start: 1, end:"
+    " 9, sweep: geometric, phase: 0.4}"
+)
 RISE = "{parameter: s, waveform: ramp, amplitude: 1, start: 0, end: 10}"
 
 
@@ -66,13 +83,25 @@ def made(t):
     return 4 * np.exp(-((((t / 10) - 0.6171) / 0.004) ** 2))
 
 
+def jumps(t):
+    return np.where((t >= 7.03) & (t <= 7.11), 8.0, 0.0)
+
+
+def chirp(t):
+    """The angle is the integral of the frequency, here by the trapezoidal rule."""
+    s = np.linspace(0, 10, 2_000_001)
+    frequency = 0.05 * 400 ** (np.clip(s - 1, 0, 8) / 8)
+    cycles = np.concatenate([[0], np.cumsum(0.5 * (frequency[1:] + frequency[:-1]) * np.diff(s))])
+    return 2 * np.sin(2 * np.pi * np.interp(t, s, cycles - np.interp(1, s, cycles)) + 0.4)
+
+
 def run(place, name, system, drive, cells, *more, ranks=0, petsc=()):
     """The study's file, and the density, its place and the estimated error of every snapshot."""
     study = place / f"{name}.yaml"
     study.write_text(
-        f"study: pulse\nsystem: {system}\ndrive: [{drive}]\ninitial: {{density: gaussian, mean:"
-        f" {[0.0] * len(cells)}, sd: {[1.0] * len(cells)}}}\nsnapshots: {{start: 0.0, end: 10.0, count:"
-        f" 3}}\ntruth: {{cells: {cells}}}\n"
+        f"study: pulse\nsystem: {system}\n{f'drive: [{drive}]' if drive else ''}\ninitial: {{density:"
+        f" gaussian, mean: {[0.0] * len(cells)}, sd: {[1.0] * len(cells)}}}\nsnapshots: {{start: 0.0, end:"
+        f" 10.0, count: 3}}\ntruth: {{cells: {cells}}}\n"
     )
     launch = [MPIEXEC, "-n", str(ranks)] if ranks else []
     done = subprocess.run(
@@ -131,6 +160,13 @@ def follows(place, name, system, drive, tilt, cells, tolerance, more=(), **how):
             f" {max(abs(exact_mean(tilt, t)) for t in (5.0, 10.0)):.2g}"
         ),
     )
+
+
+def narrowest(place):
+    """A kick between two snapshots moves the mean by its area, which then decays."""
+    (_, _), (_, _), (t, mean) = means(run(place, "narrow", NARROW, "", [1024]))
+    exact = 0.012 * np.sqrt(np.pi) * np.exp(-(t - 9.25293))
+    expect(abs(mean - exact) < 2e-4, f"a kick of 2e-4 leaves a mean of {mean:.5f}, exactly {exact:.5f}")
 
 
 def work(place):
@@ -240,6 +276,11 @@ def main():
             place, "triangle_ts", TRAP, TRIANGLE, triangle, [256], 5e-4, petsc=["-truth_ts_type", "arkimex"]
         )
         follows(place, "made", MADE, RISE, made, [512], 1e-4)
+        follows(place, "by_time", BY_TIME, "", made, [512], 1e-4)
+        follows(place, "jumps", JUMPS, "", jumps, [512], 1e-4)
+        follows(place, "expression", TRAP, EXPRESSION, made, [512], 1e-4)
+        follows(place, "chirp", TRAP, CHIRP, chirp, [512], 2e-4)
+        narrowest(place)
         work(place)
         survival(place)
     return 1 if failures else 0

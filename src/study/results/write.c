@@ -184,10 +184,9 @@ static PetscErrorCode label_bins(const fare_results *r, const char *const axes[]
 
 static PetscErrorCode write_bins(const fare_results *r, fare_store *store)
 {
-  static const char *const labels[FARE_DIM_MAX] = {"x", "y", "z"};
-  const char              *axes[FARE_DIM_MAX];
-  uint64_t                 extent[1 + FARE_DIM_MAX];
-  char                     path[PATH_SIZE];
+  const char *axes[FARE_DIM_MAX];
+  uint64_t    extent[1 + FARE_DIM_MAX];
+  char        path[PATH_SIZE];
 
   PetscFunctionBegin;
   PetscCall(fare_store_group(store, "/bins"));
@@ -195,7 +194,7 @@ static PetscErrorCode write_bins(const fare_results *r, fare_store *store)
   PetscCall(fare_store_put_uint64s(store, "/bins", "extent", (size_t)r->bin_axes, r->bin_extent));
   PetscCall(fare_store_put_reals(store, "/bins", "lower", (size_t)r->bin_axes, r->bin_lower));
   PetscCall(fare_store_put_reals(store, "/bins", "upper", (size_t)r->bin_axes, r->bin_upper));
-  for (int i = 0; i < r->bin_axes; i++) axes[i] = labels[r->bin_axes - 1 - i];
+  for (int i = 0; i < r->bin_axes; i++) axes[i] = fare_system_axis_name(r->plan->system, r->bin_axes - 1 - i);
   PetscCall(fare_store_put_strings(store, "/bins", "axisLabels", (size_t)r->bin_axes, axes));
   extent[0] = (uint64_t)r->plan->snapshots.count;
   for (int i = 0; i < r->bin_axes; i++) extent[1 + i] = r->bin_extent[i];

@@ -303,6 +303,7 @@ static PetscErrorCode write_snapshot(fare_run *s, PetscInt64 k)
   for (size_t i = 0; i < s->plan->ensembles; i++) {
     if (s->results.failure[i]) continue;
     PetscCall(fare_record_species(s->record, s->plan->ensemble[i].name, s->ensemble[i]));
+    PetscCall(fare_record_axes(s->record, s->plan->ensemble[i].name, s->plan->system));
     PetscCall(record_census(s, i, k));
     if (s->plan->record.densities) PetscCall(record_deposit(s, i));
   }

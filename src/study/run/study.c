@@ -51,6 +51,7 @@ static PetscErrorCode create_grid(fare_run *s)
       end[axis]   = type->periodic[axis] ? FARE_BOUNDARY_PERIODIC : FARE_BOUNDARY_REFLECTING;
     }
     PetscCall(fare_grid_create(s->comm, dim, cells, type->lower, type->upper, end, &s->own_grid));
+    fare_grid_name_axes(s->own_grid, s->plan->system);
   }
   s->box         = fare_grid_box(fare_run_grid(s));
   s->initial     = s->plan->initial;

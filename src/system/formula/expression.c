@@ -220,6 +220,8 @@ static PetscErrorCode read_axes(builder *b, PetscInt64 dimension)
     if (node && fare_node_kind_of(node) != FARE_NODE_SCALAR)
       FARE_REFUSE(node, "expected the name of an axis");
     if (node) PetscCall(check_name(b, NULL, (size_t)axis, fare_node_text(node)));
+    if (node && !strcmp(fare_node_text(node), "time"))
+      FARE_REFUSE(node, "'time' is an axis of every file: choose another name");
     fare_text_add(
       &b->made->axis[axis], "%s", node ? fare_node_text(node) : usual[b->keys.mass ? 1 : 0][axis]);
     b->symbols.axis[b->symbols.axes++] = b->made->axis[axis].text;
