@@ -355,7 +355,7 @@ def check_reading(root):
     study, asked = Study(root / "read"), []
     read = study.marginal
     study.marginal = lambda *words: (asked.append(words), read(*words))[1]
-    for name in ("snapshots_x_y", "differences_x_y", "snapshots_x_z"):
+    for name in ("snapshots_axes_1_2", "differences_axes_1_2", "snapshots_axes_1_3"):
         assert fare.plot.figure(study, name)
     slider.data(study, "x:y")
     assert len(asked) == len(set(asked)) == 2 * 4, asked
@@ -379,12 +379,12 @@ def check_planes(root):
     done = run("--figures-only", "--planes", "x:z", root / "planes")
     assert done.returncode == 0 and not done.stderr, done.stderr
     drawn = {path.stem for path in (root / "planes" / "figures").iterdir()}
-    assert {"snapshots_x_z", "differences_x_z"} <= drawn and not any(
-        name.endswith(("x_y", "y_z")) for name in drawn
+    assert {"snapshots_axes_1_3", "differences_axes_1_3"} <= drawn and not any(
+        name.endswith(("axes_1_2", "axes_2_3")) for name in drawn
     ), drawn
     for kind in ("snapshots", "differences"):
         names = {name for name in figures(Study(root / "planes")) if name.startswith(kind)}
-        assert names == {f"{kind}_{pair}" for pair in ("x_y", "x_z", "y_z")}, names
+        assert names == {f"{kind}_{pair}" for pair in ("axes_1_2", "axes_1_3", "axes_2_3")}, names
     for word in ("x:w", "x", "x:x"):
         try:
             planes(Study(root / "planes"), word)
