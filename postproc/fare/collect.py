@@ -137,6 +137,7 @@ def thermodynamic_rows(sweep: Sweep) -> list[Row]:
                 "slowest_rate": rate,
                 "omega_over_rate": 2 * math.pi / float(study.swept[period]) / rate if period else math.nan,
                 "truth_seconds": study.truth.seconds if study.truth else math.nan,
+                "unresolved": int(bool(study.truth and study.truth.unresolved)),
             }
         )
     return rows
@@ -336,9 +337,10 @@ def states_table(sweep: Sweep, states: list[Row]) -> str:
         "kT KL at the end",
         "entropy production",
         "omega / slowest rate",
+        "",
     ]
     body = [
-        f'<tr data-state="{s["point"]}">{"".join(f"<td>{html.escape(cell)}</td>" for cell in [str(s["point"]), *[s[key] for key in keys], *[number(s[name]) for name in names]])}</tr>'
+        f'<tr data-state="{s["point"]}">{"".join(f"<td>{html.escape(cell)}</td>" for cell in [str(s["point"]), *[s[key] for key in keys], *[number(s[name]) for name in names], "UNRESOLVED" if s["unresolved"] else ""])}</tr>'
         for s in states
     ]
     return table([(h, False) for h in heads], body)

@@ -311,15 +311,15 @@ def draw(study: Study, options: Options) -> dict[str, str]:
 
 def _figure(study: Study, name: str, png: bytes, width: float) -> str:
     small = ' class="small"' if width < 5 else ""
-    caption = html.escape(_caption(study, name))
+    said = html.escape(caption(study, name))
     return (
-        f'<figure id="{html.escape(name)}"><img{small} alt="{caption}"'
+        f'<figure id="{html.escape(name)}"><img{small} alt="{said}"'
         f' src="data:image/png;base64,{base64.b64encode(png).decode()}">'
-        f"<figcaption>{caption}</figcaption></figure>"
+        f"<figcaption>{said}</figcaption></figure>"
     )
 
 
-def _caption(study: Study, name: str) -> str:
+def caption(study: Study, name: str) -> str:
     kind = next(known for known in CAPTIONS if name == known or name.startswith(f"{known}_"))
     text = CAPTIONS[kind]
     if kind == "snapshots" and study.known_bins.dimension > 1:

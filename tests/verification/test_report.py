@@ -6,6 +6,7 @@ time.
 fare-test: labels=verification timeout=600
 """
 import base64
+import dataclasses
 import html.parser
 import os
 import pathlib
@@ -13,6 +14,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import types
 
 import h5py
 import matplotlib
@@ -24,11 +26,12 @@ import PIL.Image
 sys.dont_write_bytecode = True
 import fare.plot
 from fare import slider
+from fare.collect import states_table, thermodynamic_rows
 from fare.files import FareError
 from fare.plot.densities import planes
 from fare.plot.drawing import DECADES, STYLE, log_limits
 from fare.plot.figures import figures
-from fare.report import as_png, as_vector
+from fare.report import as_png, as_vector, caption
 from fare.results import Study
 from fare.trainings import joined
 from launch import SOURCE
@@ -346,18 +349,42 @@ def check_movies(root):
     assert not list((root / "movie").rglob("*tmp*"))
 
 
+def check_reading(root):
+    """Figures that need the same masses share them."""
+    write_study(root / "read", extent=(6, 8, 10))
+    study, asked = Study(root / "read"), []
+    read = study.marginal
+    study.marginal = lambda *words: (asked.append(words), read(*words))[1]
+    for name in ("snapshots_axes_1_2", "differences_axes_1_2", "snapshots_axes_1_3"):
+        assert fare.plot.figure(study, name)
+    slider.data(study, "x:y")
+    assert len(asked) == len(set(asked)) == 2 * 4, asked
+
+
+def check_unresolved(root):
+    """Rows of a sweep and the caption of thermodynamics say that the truth is not resolved."""
+    study = Study(root / "line")
+    study.thermodynamics = {"time": TIMES}
+    for why in ("", "take 64 cells"):
+        study.truth = dataclasses.replace(study.truth, unresolved=why)
+        sweep = types.SimpleNamespace(points={0: study}, keys=[], axes=[])
+        (row,) = rows = thermodynamic_rows(sweep)
+        assert row["unresolved"] == bool(why) and ("UNRESOLVED" in states_table(sweep, rows)) == bool(why)
+        assert ("order of magnitude" in caption(study, "thermodynamics")) == bool(why)
+
+
 def check_planes(root):
     """All pairs of axes in three dimensions, or those that are asked for."""
     write_study(root / "planes", extent=(6, 8, 10))
     done = run("--figures-only", "--planes", "x:z", root / "planes")
     assert done.returncode == 0 and not done.stderr, done.stderr
     drawn = {path.stem for path in (root / "planes" / "figures").iterdir()}
-    assert {"snapshots_x_z", "differences_x_z"} <= drawn and not any(
-        name.endswith(("x_y", "y_z")) for name in drawn
+    assert {"snapshots_axes_1_3", "differences_axes_1_3"} <= drawn and not any(
+        name.endswith(("axes_1_2", "axes_2_3")) for name in drawn
     ), drawn
     for kind in ("snapshots", "differences"):
         names = {name for name in figures(Study(root / "planes")) if name.startswith(kind)}
-        assert names == {f"{kind}_{pair}" for pair in ("x_y", "x_z", "y_z")}, names
+        assert names == {f"{kind}_{pair}" for pair in ("axes_1_2", "axes_1_3", "axes_2_3")}, names
     for word in ("x:w", "x", "x:x"):
         try:
             planes(Study(root / "planes"), word)
@@ -725,6 +752,8 @@ def main():
             check_vector,
             check_movies,
             check_planes,
+            check_reading,
+            check_unresolved,
             check_names_of_axes,
             check_trainings,
             check_old_results,

@@ -225,7 +225,7 @@ def ranking(study: AnyStudy, *, ax: Axes | None = None) -> Axes:
 def figure(study: AnyStudy, name: str) -> Figure | None:
     """A figure of the report with all its panels, as a matplotlib Figure: divergences, density, snapshots,
     differences, currents, ranking, costs, thermodynamics, training, truth_error or other_divergences; in three
-    dimensions snapshots_x_y and so on. None where the study has nothing to draw.
+    dimensions snapshots_axes_1_2 and so on. None where the study has nothing to draw.
     """
     tables = _tables(study)
     return _drawn(figures.figures(tables), name, tables)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -17,12 +18,27 @@ from fare.plot.drawing import COLUMN, MANY, PAGE, TRUTH, close_grid, colours, gr
 from fare.results import Study
 
 DIVERGING = "RdBu_r"
+KEPT = 16_000_000  # bytes of a marginal that several figures need, so that it is read once
+_SEEN: weakref.WeakKeyDictionary[Study, dict[tuple[str, tuple[int, ...]], Array]] = (
+    weakref.WeakKeyDictionary()
+)
 OVERLAID = 6  # as many histograms as can be told apart in one plot
 
 
 def shown_densities(study: Study, most: int = MANY) -> list[str]:
     """Densities to show: the truth, then the ensembles."""
     return [name for name in ("truth", *shown(study, most)) if name in study.densities]
+
+
+def marginal(study: Study, name: str, axes: tuple[int, ...]) -> Array:
+    """As `study.marginal`; what is small is kept. Not to be changed."""
+    known = _SEEN.setdefault(study, {})
+    if (name, axes) in known:
+        return known[name, axes]
+    masses = study.marginal(name, axes)
+    if masses.nbytes <= KEPT:
+        known[name, axes] = masses
+    return masses
 
 
 def _rebinned(masses: Array, edges: Array, bins: int) -> tuple[Array, Array]:
@@ -105,7 +121,7 @@ def line_courses(
     study: Study, names: list[str], axis: int, most: int = 256
 ) -> tuple[dict[str, Array], Array]:
     """Densities (T, n) along an axis on at most `most` bins, NaN where an ensemble did not come; the bins' edges."""
-    marginals = {name: study.marginal(name, (axis,)) for name in names}
+    marginals = {name: marginal(study, name, (axis,)) for name in names}
     inside = _support(marginals)
     fine = study.known_bins.edges[axis][inside.start : inside.stop + 1]
     edges = _rebinned(marginals[names[0]][:1, inside], fine, most)[1]
@@ -184,7 +200,7 @@ def _overlay(ax: Axes, study: Study, masses: dict[str, Array], edges: Array) -> 
 
 def overlay_panel(ax: Axes, study: Study, names: list[str], k: int, axis: int = 0) -> None:
     """Densities along an axis at the k-th time."""
-    marginals = {name: study.marginal(name, (axis,)) for name in names}
+    marginals = {name: marginal(study, name, (axis,)) for name in names}
     inside = _support(marginals)
     edges = study.known_bins.edges[axis][inside.start : inside.stop + 1]
     _overlay(ax, study, {name: masses[k, inside] for name, masses in marginals.items()}, edges)
@@ -219,7 +235,7 @@ def space_time_panel(
 
 def _overlays(study: Study) -> Figure:
     times, colour = chosen_times(study), colours(study)
-    marginals = {name: study.masses(name) for name in shown_densities(study, OVERLAID)}
+    marginals = {name: marginal(study, name, (0,)) for name in shown_densities(study, OVERLAID)}
     inside = _support(marginals)
     edges = study.known_bins.edges[0][inside.start : inside.stop + 1]
     columns = min(3, len(times))
@@ -274,7 +290,7 @@ class Maps:
 
 def maps(study: Study, names: list[str], plane: tuple[int, int], times: list[int], most: int) -> Maps:
     """Densities on at most `most` bins along each axis, over what holds the mass."""
-    masses = {name: study.marginal(name, plane)[times] for name in names}
+    masses = {name: marginal(study, name, plane)[times] for name in names}
     seen = [_support({n: m.sum(axis=2 - i) for n, m in masses.items()}) for i in (0, 1)]
     edges = [study.known_bins.edges[axis][s.start : s.stop + 1] for axis, s in zip(plane, seen)]
     densities, cut = {}, edges

@@ -204,7 +204,7 @@ ON_PLANES: dict[str, Callable[[Study, tuple[int, int]], Figure | None]] = {
 
 
 def figures(study: Study, wanted: str = "") -> dict[str, Make]:
-    """All figures by name. In three dimensions those on planes come once for each pair of axes, NAME_x_y; `wanted`
+    """All figures by name. In three dimensions those on planes come once for each pair of axes, NAME_axes_1_2; `wanted`
     chooses pairs, as in "x:y,x:z".
     """
     pairs = planes(study, wanted)
@@ -216,6 +216,7 @@ def figures(study: Study, wanted: str = "") -> dict[str, Make]:
             found[name] = make
             continue
         for plane in pairs:
-            axes = "_".join(study.known_bins.name(axis) for axis in plane)
-            found[f"{name}_{axes}"] = functools.partial(ON_PLANES[name], plane=plane)
+            found[f"{name}_axes_{plane[0] + 1}_{plane[1] + 1}"] = functools.partial(
+                ON_PLANES[name], plane=plane
+            )
     return found
