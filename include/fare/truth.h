@@ -68,6 +68,18 @@ fare_box fare_truth_box(const fare_system *system, const fare_truth_options *opt
 fare_walls fare_truth_walls(const fare_system *system, const fare_truth_options *options);
 
 /**
+  The scheme that a truth takes. Where options leave it to the system and the cells: high_order where, in the
+  box, some drift has no diffusion along its axis, or the cell Peclet number |f| h/D is above 4 in half of it
+  along an axis and diffusion does not shorten explicit steps more than four times; fitted otherwise, and for
+  every gradient force. Not collective.
+  @param system  that the truth is of
+  @param options of the truth
+  @param t       time at which drift and diffusion are looked at
+  @return FARE_SCHEME_FITTED or FARE_SCHEME_HIGH_ORDER
+*/
+fare_scheme fare_truth_scheme(const fare_system *system, const fare_truth_options *options, double t);
+
+/**
   Bytes of a truth over all ranks, companions included. Not collective.
   @param system  that the truth is of
   @param options of the truth, with the numbers of cells

@@ -21,10 +21,11 @@ PetscBool fare_is_launched(void)
 void fare_prepare_mpi(void)
 {
   /*
-    Open MPI 4.1 overruns a buffer of 256 bytes there when the path of a file is long; nothing here has a
-    shared file pointer
+    Nothing here has a shared file pointer. In Open MPI 4.1, lockedfile overruns a buffer of 256 bytes when
+    the path of a file is long. sm needs the directory of the session, which processes that run alone have in
+    common: the first to end removes it.
   */
-  setenv("OMPI_MCA_sharedfp", "^lockedfile", 0);
+  setenv("OMPI_MCA_sharedfp", "^lockedfile,sm", 0);
   if (fare_is_launched()) {
     /* a rank that waits lets others have its core, where there are more of them than cores */
     setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);

@@ -71,7 +71,7 @@ const fare_field fare_truth_fields[] = {
     "also evolve coarser companions to estimate the error"},
   {"fit_domain", FARE_BOOLEAN, offsetof(fare_truth_options, fit_domain), "false", 0, 0, NULL, "",
     "find the box by pilot runs: the smallest that holds all but 1e-10 of the mass at all times"},
-  {"scheme", FARE_CHOICE, offsetof(fare_truth_options, scheme), "fitted", 0, 0, scheme_names, "",
+  {"scheme", FARE_CHOICE, offsetof(fare_truth_options, scheme), "auto", 0, 0, scheme_names, "",
     "fitted: positive rates, implicit, of second order where cells resolve drift against diffusion; "
     "high_order: "
     "explicit flows of order 7; auto: high_order where an axis has no diffusion or drift outruns it"},
@@ -441,7 +441,8 @@ PetscErrorCode fare_truth_create(MPI_Comm comm, const fare_system *system, const
   t->status.time      = start;
   t->status.tolerance = options->tolerance;
   t->system           = system;
-  t->high_order       = options->scheme == FARE_SCHEME_HIGH_ORDER ? PETSC_TRUE : PETSC_FALSE;
+  t->high_order =
+    fare_truth_scheme(system, options, start) == FARE_SCHEME_HIGH_ORDER ? PETSC_TRUE : PETSC_FALSE;
   PetscCall(create_grids(comm, system, options, t));
   PetscCall(fare_grid_initial(t->grid, initial, system, start, &masses));
   PetscCall(VecDuplicate(masses, &t->error_field));

@@ -54,6 +54,20 @@ ensembles:
   - {name: walk, sampler: langevin, particles: 2000, dt: 2.0e-4, integrator: heun}
 """
 
+# explicit transport of a body with inertia, whose drive changes the length of its steps
+FLOW = """\
+study: flow
+seed: 6
+system: {name: kramers_double_well}
+drive: [{parameter: tilt, waveform: square, amplitude: 2.0, period: 0.03}]
+initial: {density: gaussian, mean: [-1.0, 0.0], sd: [0.3, 0.7]}
+snapshots: {start: 0.0, end: 0.04, count: 3}
+truth: {cells: [48, 32], scheme: high_order}
+measures: [kl]
+ensembles:
+  - {name: walk, sampler: langevin, particles: 2000, dt: 2.0e-3, integrator: heun}
+"""
+
 # inertia; work along the truth, which then goes from snapshot to snapshot; a method that learns
 WORK = """\
 study: work
@@ -172,6 +186,8 @@ def main():
         ),
         ("driven on two ranks", DRIVEN, 2, "0.02", set()),
         ("swirl", SWIRL, 0, "0", {("truth", MAIN), ("truth", TIGHTER), ("done", "walk")}),
+        ("flow", FLOW, 0, "0", {("truth", MAIN), ("truth", HALF), ("truth", TIGHTER)}),
+        ("flow on two ranks", FLOW, 2, "0.02", set()),
         ("work", WORK, 0, "0", {("done", "walk"), ("made", "walk")}),
     ]
     for what, text, ranks, grace, wanted in studies:

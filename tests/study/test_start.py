@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 from checks import conclude, expect
 from launch import FARE, MPIEXEC
@@ -106,6 +108,29 @@ def check_without_mpi(where: pathlib.Path) -> None:
         expect(sound, f"{' '.join(arguments)} is refused in one line", (done.returncode, lines))
 
 
+def check_session(where: pathlib.Path) -> None:
+    """Processes alone share Open MPI's directory of the session, and the first to end removes it."""
+    few = ["run", "study.yaml", "--no-report", "--set", "snapshots.count=100", "--overwrite"]
+    place = where / "session"
+    place.mkdir()
+    process = subprocess.Popen(
+        [FARE, *few],
+        cwd=where,
+        env={**CLEAN, **ROOT, "TMPDIR": str(place)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    removed = False
+    while process.poll() is None:
+        removed = removed or any(where.glob("out/started/snapshots/*1.h5"))
+        for session in place.glob("ompi*/jf.*") if removed else ():
+            shutil.rmtree(session, ignore_errors=True)
+        time.sleep(0.01)
+    said = process.stderr.read() if process.stderr else ""
+    expect(removed, "the session is removed while the study runs")
+    expect(process.returncode == 0 and "mca_" not in said, "a study goes on without the session", said[:300])
+
+
 def main() -> int:
     with tempfile.TemporaryDirectory(prefix="fare-") as name:
         where = pathlib.Path(name)
@@ -114,6 +139,7 @@ def main() -> int:
         (where / "cc.sh").chmod(0o755)
         check_environment(where)
         check_without_mpi(where)
+        check_session(where)
         done = start(where, "list", "systems", ranks=2)
         expect(done.stdout.count("ornstein_uhlenbeck") == 1, "two ranks print once", done.stdout[:300])
     return conclude()

@@ -22,6 +22,7 @@
 #define SMOOTHINGS   4     /* of the differences, before they are divided by each other */
 #define NOMINAL      0.75  /* of the scheme's ratio is near enough to it */
 #define RATIO_WRONG  1.5   /* used where the error does not even fall, which tells nothing */
+#define RATIO_SMOOTH 4.0   /* beyond it a density is taken to be smooth */
 #define FAR_MOST     3     /* times as much as the finer two grids: what the coarser two may count for */
 #define NARROW       1.0   /* cells for a standard deviation of the start */
 #define ROUGH        1.0   /* kT: a kink, a jump or a bump within a cell */
@@ -145,6 +146,16 @@ static double factor_of(double ratio, double nominal)
 {
   if (ratio >= NOMINAL * nominal) return 1 / (nominal - 1);
   return 1 / ((ratio < 1 ? RATIO_WRONG : PetscMax(ratio, FARE_RATIO_MIN)) - 1);
+}
+
+/*
+  Of a scheme of high order: the ratio of the coarser grids is less than that of the finer ones, by two where
+  cells begin to resolve a smooth density, and not at all where it has a kink. In between, either is met to
+  within a factor of two.
+*/
+static double factor_of_smooth(double observed, double nominal)
+{
+  return factor_of(observed > RATIO_SMOOTH ? M_SQRT2 * observed : observed, nominal);
 }
 
 /* Multiplies the difference by the factor of each neighbourhood; leaves far/near in `near`. */
@@ -318,10 +329,13 @@ static PetscErrorCode scale(fare_estimate *e, Vec half, Vec quarter, double nomi
     PetscFunctionReturn(0);
   }
   PetscCall(compare_grids(e, half, quarter, sum));
-  PetscCall(scale_difference(e, nominal));
   status->observed = sum[0] > 0 ? sum[1] / sum[0] : 0;
-  far              = is_steep ? sum[1] / nominal : PetscMin(sum[1] / nominal, FAR_MOST * sum[0]);
-  least            = PetscMin(1, accidents / (nominal - 1)) * PetscMax(sum[0], far);
+  if (e->high_order)
+    PetscCall(VecScale(e->difference, factor_of_smooth(status->observed, nominal)));
+  else
+    PetscCall(scale_difference(e, nominal));
+  far   = is_steep ? sum[1] / nominal : PetscMin(sum[1] / nominal, FAR_MOST * sum[0]);
+  least = PetscMin(1, accidents / (nominal - 1)) * PetscMax(sum[0], far);
   PetscCall(VecNorm(e->difference, NORM_1, &norm));
   if (norm > 0 && norm < least) PetscCall(VecScale(e->difference, least / norm));
   PetscFunctionReturn(0);

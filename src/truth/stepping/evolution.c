@@ -183,6 +183,8 @@ PetscErrorCode fare_evolution_save(const fare_evolution *e, double numbers[FARE_
   memcpy(numbers + EXITS, &e->exits, sizeof e->exits);
   numbers[LATEST] = e->last_error;
   numbers[RATE]   = e->rate;
+  if (e->transport) /* of this rank alone until the end of the way */
+    PetscCallMPI(MPI_Allreduce(&e->minimum, &numbers[OWN + 3], 1, MPI_DOUBLE, MPI_MIN, e->grid->comm));
   if (e->transport && e->longest > 0) PetscCall(fare_transport_masses(e->transport, e->masses));
   if (!e->bdf || !(e->longest > 0)) PetscFunctionReturn(0);
   fare_bdf_vectors(e->bdf, latest); /* until the end of the way the masses are its beginning's */

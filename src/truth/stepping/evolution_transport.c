@@ -91,6 +91,7 @@ PetscErrorCode fare_transport_advance(fare_evolution *e, double end, double long
     watch(e, t, &result);
     if (t < end) PetscCall(fare_evolution_pause(e, t));
   }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &e->minimum, 1, MPI_DOUBLE, MPI_MIN, e->grid->comm));
   PetscCall(fare_transport_masses(e->transport, e->masses));
   PetscFunctionReturn(0);
 }

@@ -191,7 +191,7 @@ static PetscErrorCode stage(fare_transport *t, double c, double *points, double 
   PetscFunctionReturn(0);
 }
 
-/* The least and the sum of `next` over all ranks, and what is negative; such cells are listed. */
+/* The least of `next` on this rank, its sum over all and what is negative; such cells are listed. */
 static PetscErrorCode look(fare_transport *t, fare_transport_step_result *result)
 {
   const PetscInt n      = t->grid->count[0];
@@ -214,7 +214,6 @@ static PetscErrorCode look(fare_transport *t, fare_transport_step_result *result
   }
   PetscCall(VecRestoreArray(t->next, &next));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, all, 2, MPI_DOUBLE, MPI_SUM, t->grid->comm));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &least, 1, MPI_DOUBLE, MPI_MIN, t->grid->comm));
   result->least    = least;
   result->sum      = all[0];
   result->negative = all[1];
@@ -369,10 +368,10 @@ static PetscErrorCode settle(fare_transport *t, double length, fare_transport_st
   negative = result->negative;
   l.points = points;
   l.next   = next;
-  if (result->least < 0) {
+  if (negative > 0) {
     for (PetscInt cell = 0; cell < t->box; cell++) l.share[cell] = 1;
   }
-  left = result->least < 0;
+  left = negative > 0;
   for (result->passes = 0; left; result->passes++) {
     PetscCall(hold_back(&l, result->passes < TRUSTING ? PETSC_FALSE : PETSC_TRUE));
     left = t->bads > 0;

@@ -31,9 +31,10 @@ struct fare_transport {
   Vec       points, next; /* of owned cells, the state */
 };
 
-/* What a step has left: its sums over all ranks. */
+/* What a step has left, over all ranks. */
 typedef struct {
-  double least, sum, negative;      /* least point, their sum; what was negative before the limiter */
+  double least, sum,
+    negative; /* least point, of this rank alone; sum of all; what was negative before the limiter */
   double absorbed[FARE_DIM_MAX][2]; /* through each end */
   int    passes;                    /* of the limiter */
 } fare_transport_step_result;
