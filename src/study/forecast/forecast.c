@@ -80,13 +80,14 @@ static PetscErrorCode advance_pilot(
 static PetscErrorCode try_truth(const fare_plan *plan, fare_truth_options *options, double *seconds)
 {
   PetscInt64     fewer[FARE_DIM_MAX];
+  const fare_box box    = fare_truth_box(plan->system, options);
   const double   ratio  = shrink(&options->cells, fewer);
   fare_thermo   *thermo = NULL;
   fare_truth    *truth  = NULL;
   PetscErrorCode code;
 
   PetscFunctionBegin;
-  options->scheme       = (int)fare_truth_scheme(plan->system, options, plan->snapshots.start);
+  options->scheme       = (int)fare_truth_scheme(plan->system, &box, options, plan->snapshots.start);
   options->cells.values = fewer;
   code =
     fare_truth_create(PETSC_COMM_SELF, plan->system, &plan->initial, plan->snapshots.start, options, &truth);
